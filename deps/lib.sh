@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# What every recipe shares: compiler, flags, and three helpers. Read by deps/build.
+# Every byte of this file is part of every library's cache key: what does not change results belongs elsewhere.
+#
+# A recipe (deps/LIB.sh) sets
+#   version=      what is built, for people
+#   needs=        other libraries it is built against
+#   provides=     lines for the makefile fragment; @out@ stands for the library's own directory
+# and defines
+#   sources       calls `fetch` (deps/fetch.sh) once per tarball
+#   build         runs in an empty directory; installs into $OUT/{include,lib,sbin}; finds what it needs below $NEEDS
+
+CC=${DEPS_CC:-musl-gcc}
+JOBS=${DEPS_JOBS:-$(nproc)}
+
+# Small first: each function in its own section, so that the final link can drop what is not called, and no
+# unwind tables, since nobody unwinds. No PIE: it costs relocations in every table of pointers. Stack protection
+# is worth its 2 %: these libraries read what others wrote on disks and into files.
+OPTIMIZE="-Os -g0 -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables"
+OPTIMIZE="$OPTIMIZE -fstack-protector-strong -fno-ident -w"
+
+# compiler_flags: sets CFLAGS, CPPFLAGS, LDFLAGS for a build below the current directory.
+# The source directory must not show up in __FILE__, or the same sources would give different bytes each time.
+compiler_flags() {
+	CPPFLAGS="$KERNEL_HEADERS${NEEDS:+ -I$NEEDS/include}"
+	CFLAGS="$OPTIMIZE -ffile-prefix-map=$PWD=. $CPPFLAGS"
+	LDFLAGS="-static -no-pie -Wl,--gc-sections -Wl,--build-id=none${NEEDS:+ -L$NEEDS/lib}"
+	export CC CFLAGS CPPFLAGS LDFLAGS
+	# No library of the build machine may be found by accident: they are glibc's.
+	export PKG_CONFIG=false PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR=/nonexistent
+}
+
+# unpack TARBALL: into the current directory, without its top directory; then apply our patches in name order.
+unpack() {
+	tar -xf "$SRC/$1" --strip-components=1 --no-same-owner
+	local patch
+	for patch in "$RECIPES/$LIB"/*.patch; do
+		[ ! -e "$patch" ] || patch -p1 -s -i "$patch"
+	done
+	# Tarballs and patches carry times in any order; equal times keep make from regenerating configure.
+	find . -exec touch -h -d @1700000000 {} +
+}
+
+# compile_archive ARCHIVE "FLAGS" FILE.c...: for sources whose own build system is more trouble than it is worth.
+compile_archive() {
+	local archive=$1 flags=$2 file; shift 2
+	local objects=()
+	for file; do objects+=("${file//\//_}.o"); done
+	# shellcheck disable=SC2016,SC2086  # expanded by the inner shell; flags are words
+	printf '%s\n' "$@" | xargs -t -P "$JOBS" -I{} sh -c \
+		'f=$1; shift; o=$(echo "$f" | tr / _).o; exec "$@" -c -o "$o" "$f"' sh {} $CC $CFLAGS $flags
+	rm -f "$archive"
+	ar rcsD "$archive" "${objects[@]}"
+}

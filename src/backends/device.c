@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Finding block devices by what they are, and knowing what they hold, through libblkid.
+ * A device that does not answer (suspended in device-mapper, a SCSI disk whose session is lost, or one that stands on such a
+ * one) is never opened: sysfs knows it without asking the device, and a read would not return.
+ */
+#include "backends/device.h"
+
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/util.h"
+
+enum { STACK_DEPTH = 8 };       /* multipath below LVM below dm-crypt …: no real one is deeper */
+
+/* ---- what sysfs knows ---- */
+
+static int sys_block(const char *sysname)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s", sysname);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool attribute_is(int dirfd, const char *name, const char *value)
+{
+	char text[64];
+
+	return file_read_line(dirfd, name, text, sizeof(text)) >= 0 && streq(text, value);
+}
+
+/* Call for each name in a sysfs directory until one answers true. */
+static bool any_in(int dirfd, const char *name, bool (*ask)(const char *entry, int depth), int depth)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	bool answer = false;
+
+	while (dir && !answer && (entry = readdir(dir)))
+		answer = entry->d_name[0] != '.' && ask(entry->d_name, depth);
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return answer;
+}
+
+static bool is_one(const char *entry, int depth)
+{
+	(void)entry, (void)depth;
+	return true;
+}
+
+/* Would a read from this device hang? */
+static bool is_stalled(const char *sysname, int depth)
+{
+	cleanup_close int dir = sys_block(sysname);
+	char state[64];
+
+	if (dir < 0 || depth > STACK_DEPTH)
+		return false;
+	if (attribute_is(dir, "dm/suspended", "1"))
+		return true;
+	/* SCSI and NVMe say how the device below is; a partition's disk is the directory above it */
+	if (file_read_line(dir, faccessat(dir, "partition", F_OK, 0) == 0 ? "../device/state" : "device/state", state, sizeof(state)) > 0 &&
+	    !streq(state, "running") && !streq(state, "live"))
+		return true;
+	return any_in(dir, "slaves", is_stalled, depth + 1);
+}
+
+/* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to use. */
+static bool is_component(const char *sysname)
+{
+	cleanup_close int dir = sys_block(sysname);
+
+	if (dir < 0)
+		return false;
+	return any_in(dir, "holders", is_one, 0) ||
+	       (faccessat(dir, "partition", F_OK, 0) == 0 && any_in(dir, "../holders", is_one, 0));
+}
+
+static bool sys_name(dev_t dev, char *out, size_t size)
+{
+	char path[64], link[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return false;
+	link[n] = '\0';
+	return (size_t)snprintf(out, size, "%s", path_base(link)) < size;
+}
+
+static bool is_node_of(const char *path, dev_t dev)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev;
+}
+
+int device_node(dev_t dev, char *path, size_t size)
+{
+	char sysname[NAME_MAX + 1], dm[NAME_MAX + 1];
+
+	if (!sys_name(dev, sysname, sizeof(sysname)))
+		return -1;
+
+	cleanup_close int dir = sys_block(sysname);
+
+	if (dir >= 0 && file_read_line(dir, "dm/name", dm, sizeof(dm)) > 0) {
+		snprintf(path, size, "/dev/mapper/%s", dm);
+		if (is_node_of(path, dev))
+			return 0;
+	}
+	for (char *c = sysname; *c; c++)
+		if (*c == '!')
+			*c = '/';
+	snprintf(path, size, "/dev/%s", sysname);
+	return is_node_of(path, dev) ? 0 : -1;
+}
+
+bool device_is_read_only(dev_t dev)
+{
+	char path[64], text[8];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/ro", major(dev), minor(dev));
+	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 && streq(text, "1");
+}
+
+/* ---- what is on it ---- */
+
+/* Open a device for probing. Non-blocking: an empty drive must not wait for its medium. */
+static blkid_probe probe_open(const char *path, int *fd, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)], sysname[NAME_MAX + 1];
+	struct stat st;
+	blkid_probe p;
+
+	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && sys_name(st.st_rdev, sysname, sizeof(sysname)) && is_stalled(sysname, 0)) {
+		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (%s is suspended, blocked or offline)", path, sysname);
+		return NULL;
+	}
+	*fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0) {
+		if (errno == ENOENT || errno == ENXIO || errno == ENODEV || errno == ENOMEDIUM)
+			err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s is not there: %s", path, strerror(errno));
+		else
+			err_sys(e, errno, "cannot open %s", path);
+		return NULL;
+	}
+	p = blkid_new_probe();
+	if (p && blkid_probe_set_device(p, *fd, 0, 0) == 0)
+		return p;
+	blkid_free_probe(p);
+	err_set(e, ERR_STORAGE, "cannot look at %s: %s", path, strerror(errno));
+	return NULL;
+}
+
+static void probe_value(blkid_probe p, const char *name, char *out, size_t size)
+{
+	const char *value;
+
+	if (blkid_probe_lookup_value(p, name, &value, NULL) == 0)
+		snprintf(out, size, "%s", value);
+}
+
+int device_content(const char *path, struct device_content *out, struct err *e)
+{
+	cleanup_close int fd = -1;
+	blkid_probe p = probe_open(path, &fd, e);
+	int rc;
+
+	*out = (struct device_content){ 0 };
+	if (!p)
+		return -1;
+	blkid_probe_enable_superblocks(p, 1);
+	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
+	blkid_probe_enable_partitions(p, 1);
+	rc = blkid_do_safeprobe(p);
+	out->ambivalent = rc == -2;
+	if (rc == 0) {
+		probe_value(p, "TYPE", out->type, sizeof(out->type));
+		probe_value(p, "LABEL", out->label, sizeof(out->label));
+		probe_value(p, "UUID", out->uuid, sizeof(out->uuid));
+		probe_value(p, "USAGE", out->usage, sizeof(out->usage));
+		probe_value(p, "PTTYPE", out->table, sizeof(out->table));
+	}
+	blkid_free_probe(p);
+	return rc == -1 ? err_set(e, ERR_STORAGE, "cannot read %s: %s", path, strerror(errno ? errno : EIO)) : 0;
+}
+
+/* Members of something else, as people call them. */
+static const struct { const char *type, *text; } members[] = {
+	{ "LVM2_member",       "an LVM physical volume" },
+	{ "LVM1_member",       "an LVM physical volume" },
+	{ "crypto_LUKS",       "a LUKS container" },
+	{ "linux_raid_member", "a member of a RAID array" },
+	{ "zfs_member",        "a member of a ZFS pool" },
+	{ "mpath_member",      "a path of a multipath device" },
+	{ "swap",              "swap space" },
+};
+
+const char *device_content_text(const struct device_content *c, char *out, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		if (streq(c->type, members[i].type)) {
+			snprintf(out, size, "%s", members[i].text);
+			return out;
+		}
+	if (c->ambivalent)
+		snprintf(out, size, "the signatures of more than one filesystem");
+	else if (c->type[0])
+		snprintf(out, size, "%s", c->type);
+	else if (c->table[0])
+		snprintf(out, size, "a %s partition table", c->table);
+	else
+		snprintf(out, size, "nothing that is recognised");
+	return out;
+}
+
+/* ---- which device is it ---- */
+
+/* A name for a device that is not a path. */
+static const struct tag {
+	const char *prefix, *dir, *value;       /* in a specification; in /dev/disk; as libblkid calls it */
+	bool partition;                         /* told by the partition table, not by what is on the device */
+	bool caseless;
+} tags[] = {
+	{ "LABEL=",     "by-label",     "LABEL",           false, false },
+	{ "UUID=",      "by-uuid",      "UUID",            false, true },
+	{ "PARTLABEL=", "by-partlabel", "PART_ENTRY_NAME", true,  false },
+	{ "PARTUUID=",  "by-partuuid",  "PART_ENTRY_UUID", true,  true },
+};
+
+static const struct tag *tag_find(const char *spec)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+		if (starts_with(spec, tags[i].prefix))
+			return &tags[i];
+	return NULL;
+}
+
+/* Does the device at path carry the tag? What belongs to an array or a volume group has a UUID too, but not one to mount. */
+static bool probe_has(const char *path, const struct tag *t, const char *wanted)
+{
+	cleanup_close int fd = -1;
+	blkid_probe p = probe_open(path, &fd, NULL);
+	const char *value = NULL, *usage = NULL;
+	bool has;
+
+	if (!p)
+		return false;
+	blkid_probe_enable_superblocks(p, !t->partition);
+	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
+	blkid_probe_enable_partitions(p, t->partition);
+	blkid_probe_set_partitions_flags(p, BLKID_PARTS_ENTRY_DETAILS);
+	has = blkid_do_safeprobe(p) == 0 && blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 &&
+	      (t->caseless ? strcasecmp(value, wanted) == 0 : streq(value, wanted));
+	if (has && blkid_probe_lookup_value(p, "USAGE", &usage, NULL) == 0 && streq(usage, "raid"))
+		has = false;
+	blkid_free_probe(p);
+	return has;
+}
+
+/* The link that udev keeps for a tag, followed: true if it leads to a block device. */
+static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t *dev)
+{
+	char encoded[1024], link[PATH_MAX], node[PATH_MAX];
+	struct stat st;
+
+	if (blkid_encode_string(wanted, encoded, sizeof(encoded)) != 0)
+		return false;
+	if (snprintf(link, sizeof(link), "/dev/disk/%s/%s", t->dir, encoded) >= (int)sizeof(link))
+		return false;
+	if (!realpath(link, node) || stat(node, &st) < 0 || !S_ISBLK(st.st_mode))
+		return false;
+	memcpy(path, node, sizeof(node));
+	*dev = st.st_rdev;
+	return true;
+}
+
+struct search {
+	const struct tag *tag;
+	const char *wanted;
+	char path[PATH_MAX];
+	dev_t dev;
+	char other[PATH_MAX];           /* a second device with the same tag */
+	struct buf stalled;             /* devices that could not be asked */
+};
+
+static bool is_candidate(const char *sysname, dev_t *dev)
+{
+	cleanup_close int dir = sys_block(sysname);
+	char text[32];
+	unsigned a, b;
+
+	if (dir < 0 || starts_with(sysname, "ram") || starts_with(sysname, "fd"))
+		return false;
+	if (file_read_line(dir, "size", text, sizeof(text)) <= 0 || streq(text, "0"))
+		return false;
+	if (file_read_line(dir, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
+		return false;
+	*dev = makedev(a, b);
+	return !is_component(sysname);
+}
+
+static void search_one(struct search *s, const char *sysname)
+{
+	char path[PATH_MAX];
+	dev_t dev;
+
+	if (!is_candidate(sysname, &dev) || device_node(dev, path, sizeof(path)) < 0)
+		return;
+	if (is_stalled(sysname, 0)) {
+		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
+		return;
+	}
+	if (!probe_has(path, s->tag, s->wanted))
+		return;
+	memcpy(s->path[0] ? s->other : s->path, path, sizeof(path));
+	if (!s->other[0])
+		s->dev = dev;
+}
+
+static int search_all(struct search *s, struct err *e)
+{
+	DIR *dir = opendir("/sys/class/block");
+	const struct dirent *entry;
+
+	if (!dir)
+		return err_sys(e, errno, "cannot list block devices in /sys/class/block");
+	while (!s->other[0] && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			search_one(s, entry->d_name);
+	closedir(dir);
+	return 0;
+}
+
+/* Where udevd runs, its links decide (it knows which of a multipath device's nodes is meant); elsewhere all devices are asked, so that two with
+ * the same tag are noticed before the wrong one is mounted. */
+static int find_tag(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	struct search s = { .tag = t, .wanted = spec + strlen(t->prefix) };
+	char waits_for[sizeof(e->waits_for)];
+	int rc = 0;
+
+	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && !device_matches(spec, s.dev))
+		s.path[0] = '\0';                /* a link that is out of date */
+	if (!s.path[0])
+		rc = search_all(&s, e);
+	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
+	if (rc == 0 && s.other[0])
+		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
+	else if (rc == 0 && !s.path[0])
+		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec, s.stalled.len ? " (not asked, because suspended or offline: " : "",
+		              buf_str(&s.stalled), s.stalled.len ? ")" : "");
+	buf_free(&s.stalled);
+	if (rc == 0) {
+		snprintf(path, size, "%s", s.path);
+		*dev = s.dev;
+	}
+	return rc;
+}
+
+static int find_path(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+	struct stat st;
+
+	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
+	if (stat(spec, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return err_wait(e, ERR_WAIT_DEVICE, waits_for, "device %s does not exist now", spec);
+		return err_sys(e, errno, "cannot look at device %s", spec);
+	}
+	if (!S_ISBLK(st.st_mode))
+		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", spec);
+	if ((size_t)snprintf(path, size, "%s", spec) >= size)
+		return err_set(e, ERR_INVALID, "the device path is longer than %zu bytes", size - 1);
+	*dev = st.st_rdev;
+	return 0;
+}
+
+int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	const struct tag *t = tag_find(spec);
+
+	if (t)
+		return find_tag(spec, t, path, size, dev, e);
+	if (spec[0] != '/')
+		return err_set(e, ERR_INVALID, "\"%s\" is neither a path nor LABEL=, UUID=, PARTLABEL= or PARTUUID=", spec);
+	return find_path(spec, path, size, dev, e);
+}
+
+int device_matches(const char *spec, dev_t dev)
+{
+	const struct tag *t = tag_find(spec);
+	char path[PATH_MAX], sysname[NAME_MAX + 1];
+
+	if (!t)
+		return is_node_of(spec, dev);
+	if (sys_name(dev, sysname, sizeof(sysname)) && is_stalled(sysname, 0))
+		return 1;
+	return device_node(dev, path, sizeof(path)) == 0 && probe_has(path, t, spec + strlen(t->prefix));
+}

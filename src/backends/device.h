@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Finding block devices by what they are, and knowing what they hold.
+ */
+#ifndef POOLINIT_BACKENDS_DEVICE_H
+#define POOLINIT_BACKENDS_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "backends/backend.h"
+
+/* "/dev/…" or "LABEL=…", "UUID=…", "PARTLABEL=…", "PARTUUID=…" to a device node. ERR_WAIT_DEVICE (waits_for "device=SPEC") if there is none now.
+ * Tags are looked up in /dev/disk/by-* first, then by probing the devices in /sys/class/block. Two devices with the same tag: ERR_CONFLICT.
+ * Blocking. path (PATH_MAX) receives the node; *dev its number. */
+int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e);
+
+/* What libblkid finds on a device. Empty strings where it has nothing. `type` is the filesystem or member type ("ext4", "LVM2_member"). */
+struct device_content {
+	char type[64], label[256], uuid[64], usage[32];
+	char table[32];                 /* partition table type: "gpt", "dos" */
+	bool ambivalent;                /* more than one signature */
+};
+/* Reads the device. ERR_WAIT_DEVICE: not there, or suspended in device-mapper (it is not opened then: the read would never return). */
+int device_content(const char *path, struct device_content *out, struct err *e);
+/* The same in the operator's words: "xfs", "a gpt partition table", "an LVM physical volume". Returns out. */
+const char *device_content_text(const struct device_content *c, char *out, size_t size);
+
+/* Does `spec` (as device_find() takes it) name this device? 1 or 0. Looks at no other device, so that another one's trouble is not ours; a device that
+ * does not answer now counts as the right one. */
+int device_matches(const char *spec, dev_t dev);
+/* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */
+int device_node(dev_t dev, char *path, size_t size);
+/* Write-protected, as the kernel knows it (not opened). */
+bool device_is_read_only(dev_t dev);
+
+/* One device's stable links (/dev/disk/by-{path,id,uuid,label,partuuid,partlabel}) with the names that udev would give; stale ones of the same
+ * device are taken away. Only where no udevd runs. `sysname` is the kernel's name ("sda1"). A device that is gone loses its links. */
+int device_links(const char *sysname, const char *run_dir, struct err *e);
+/* All block devices there are. */
+int device_links_all(const char *run_dir, struct err *e);
+bool device_udevd_runs(void);           /* /run/udev/control exists */
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * dir: a directory that is there. Nothing is mounted; volumes are the files in it: see files.c.
+ * Spec: storage.html, "Directory pool".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include "backends/backend.h"
+#include "backends/files.h"
+#include "base/util.h"
+
+static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	struct stat st;
+
+	(void)op, (void)detail, (void)e;
+	*state = stat(d->target.path, &st) == 0 && S_ISDIR(st.st_mode) ? STATE_ACTIVE : STATE_INACTIVE;
+	return 0;
+}
+
+/* A directory that is missing may come with another pool's mount: that is a wait, not a failure. */
+static int dir_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	cleanup_close int fd = open(d->target.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char waits_for[sizeof(e->waits_for)];
+
+	(void)op;
+	if (fd >= 0)
+		return 0;
+	if (errno == ENOTDIR)
+		return err_set(e, ERR_STORAGE, "%s is not a directory", d->target.path);
+	if (errno != ENOENT)
+		return err_sys(e, errno, "cannot open directory %s", d->target.path);
+	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "directory %s does not exist (pool-start --build makes it)", d->target.path);
+}
+
+/* Nothing was mounted by us, so nothing is taken away. */
+static int dir_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	(void)d, (void)op, (void)e;
+	return 0;
+}
+
+const struct backend dir_backend = {
+	.type     = POOL_DIR,
+	.summary  = "a directory that exists; volumes are its files",
+	.deadline = { .start = SECONDS(10), .stop = SECONDS(10), .refresh = SECONDS(60), .check = SECONDS(5) },
+	.check    = dir_check,
+	.start    = dir_start,
+	.stop     = dir_stop,
+	.build    = files_build,
+	.refresh  = files_refresh,
+};

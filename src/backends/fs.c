@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * fs: a filesystem on a block device, mounted at the target path.
+ * Spec: storage.html, "Filesystem pool". Volumes are the files in it: see files.c.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include "backends/backend.h"
+#include "backends/device.h"
+#include "backends/files.h"
+#include "backends/module.h"
+#include "backends/mount.h"
+#include "base/util.h"
+
+/* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel mounts it. */
+static const struct filesystem {
+	const char *format;
+	const char *holds[4];           /* libblkid's types that will do */
+	const char *kernel;             /* the kernel's name */
+	const char *instead;            /* another driver that mounts it where the kernel has no such name */
+	const char *options;            /* before the definition's own */
+} filesystems[] = {
+	{ "ext2",     { "ext2" },                    "ext2",     "ext4", NULL },
+	{ "ext3",     { "ext3" },                    "ext3",     "ext4", NULL },
+	{ "ext4",     { "ext4", "ext3", "ext2" },    "ext4",     NULL,   NULL },
+	{ "xfs",      { "xfs" },                     "xfs",      NULL,   NULL },
+	{ "btrfs",    { "btrfs" },                   "btrfs",    NULL,   NULL },
+	{ "vfat",     { "vfat" },                    "vfat",     NULL,   NULL },
+	{ "exfat",    { "exfat" },                   "exfat",    NULL,   NULL },
+	{ "f2fs",     { "f2fs" },                    "f2fs",     NULL,   NULL },
+	{ "ntfs",     { "ntfs" },                    "ntfs3",    "ntfs", NULL },
+	{ "iso9660",  { "iso9660" },                 "iso9660",  NULL,   "ro" },
+	{ "udf",      { "udf" },                     "udf",      NULL,   NULL },
+	{ "erofs",    { "erofs" },                   "erofs",    NULL,   "ro" },
+	{ "squashfs", { "squashfs", "squashfs3" },   "squashfs", NULL,   "ro" },
+	{ "ufs",      { "ufs" },                     "ufs",      NULL,   "ro" },
+	{ "gfs",      { "gfs" },                     "gfs",      NULL,   NULL },
+	{ "gfs2",     { "gfs2" },                    "gfs2",     NULL,   NULL },
+	{ "ocfs2",    { "ocfs2" },                   "ocfs2",    NULL,   NULL },
+	{ "hfs+",     { "hfsplus", "hfs" },          "hfsplus",  NULL,   NULL },
+	{ "vmfs",     { "VMFS", "VMFS_volume_member" }, "vmfs",  NULL,   NULL },
+};
+
+/* FAT wants its character sets as modules of their own; what the kernel was built to use by default is among these. */
+static const char *const vfat_modules[] = { "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", NULL };
+
+static const char *device_of(const struct pool_def *d)
+{
+	return d->source.devices[0].path;
+}
+
+static int fs_validate(const struct pool_def *d, struct err *e)
+{
+	if (d->source.ndevices != 1)
+		return err_set(e, ERR_INVALID, "a fs pool needs exactly one source device, not %zu", d->source.ndevices);
+	return 0;
+}
+
+/* ---- what to mount ---- */
+
+static bool is_held_by(const struct filesystem *f, const char *type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(f->holds) && f->holds[i]; i++)
+		if (streq(f->holds[i], type))
+			return true;
+	return false;
+}
+
+static const struct filesystem *by_format(const char *format)
+{
+	for (size_t i = 0; i < ARRAY_LEN(filesystems); i++)
+		if (streq(filesystems[i].format, format))
+			return &filesystems[i];
+	return NULL;
+}
+
+/* For auto: the filesystem that is on the device. One that is not in the table goes by libblkid's name, which is the kernel's for most. */
+static const struct filesystem *by_content(const struct device_content *c, struct filesystem *other)
+{
+	if (!streq(c->usage, "filesystem"))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(filesystems); i++)
+		if (streq(filesystems[i].holds[0], c->type))
+			return &filesystems[i];
+	*other = (struct filesystem){ .format = c->type, .holds = { c->type }, .kernel = c->type };
+	return other;
+}
+
+/* Compare what the device holds with what the definition says. `other` is room for a filesystem that is not in the table. */
+static const struct filesystem *choose(const struct pool_def *d, const char *device, const struct device_content *c,
+                                       struct filesystem *other, struct err *e)
+{
+	bool any = !d->source.format || streq(d->source.format, "auto");
+	const struct filesystem *f = c->ambivalent ? NULL : any ? by_content(c, other) : by_format(d->source.format);
+	char text[128];
+
+	if (f && is_held_by(f, c->type))
+		return f;
+	device_content_text(c, text, sizeof(text));
+	if (any)
+		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, not a filesystem", device, text);
+	else
+		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, the definition says %s", device, text, d->source.format);
+	return NULL;
+}
+
+/* The kernel's name for it, its driver loaded. What cannot be loaded is left to the mount, which says it in the kernel's words. */
+static const char *driver(const struct filesystem *f)
+{
+	const char *const names[] = { f->kernel, f->instead };
+	char alias[80];
+
+	if (streq(f->kernel, "vfat"))
+		module_load_wanted(vfat_modules);
+	for (size_t i = 0; i < ARRAY_LEN(names) && names[i]; i++) {
+		if (mount_type_known(names[i]))
+			return names[i];
+		snprintf(alias, sizeof(alias), "fs-%s", names[i]);
+		if (module_load(alias, NULL) < 0)
+			module_load(names[i], NULL);
+		if (mount_type_known(names[i]))
+			return names[i];
+	}
+	return f->kernel;
+}
+
+/* ---- the operations ---- */
+
+static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f, struct op *op, struct err *e)
+{
+	cleanup_buf struct buf options = BUF_INIT;
+
+	if (f->options)
+		buf_adds(&options, f->options);
+	else if (device_is_read_only(dev)) {
+		buf_adds(&options, "ro");
+		op_note(op, "%s is write-protected: mounting it read-only", device);
+	}
+	mount_options(d, &options);
+	if (options.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot mount %s: out of memory", device);
+	return mount_make(&(struct mount_request){ .fstype = driver(f), .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
+}
+
+static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
+{
+	return d->source.ndevices == 1 && device_matches(device_of(d), mount_device(m));
+}
+
+/* See whether it is mounted already, find the device, look at what it holds, mount it. */
+static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const struct filesystem *f;
+	struct filesystem other;
+	struct device_content content;
+	enum pool_state state;
+	char device[PATH_MAX];
+	dev_t dev;
+
+	if (fs_validate(d, e) < 0 || mount_check(d, is_ours, &state, NULL, e) < 0)
+		return -1;
+	if (state == STATE_ACTIVE)              /* by an earlier supervisor, or by somebody else: it is what is wanted */
+		return 0;
+	if (device_find(device_of(d), device, sizeof(device), &dev, e) < 0 || device_content(device, &content, e) < 0)
+		return -1;
+	f = choose(d, device, &content, &other, e);
+	return f ? fs_mount(d, device, dev, f, op, e) : -1;
+}
+
+static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	return mount_pool_check(d, is_ours, op, state, detail, e);
+}
+
+static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	return mount_pool_stop(d, is_ours, op, e);
+}
+
+static const char *const fs_modules[] = {
+	"ext4", "xfs", "btrfs", "vfat", "isofs", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", NULL
+};
+
+const struct backend fs_backend = {
+	.type      = POOL_FS,
+	.summary   = "a filesystem on a block device, mounted; volumes are its files",
+	.waits_for = WAIT_DEVICE,
+	.modules   = fs_modules,
+	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
+	.validate  = fs_validate,
+	.check     = fs_check,
+	.start     = fs_start,
+	.stop      = fs_stop,
+	.build     = files_build,
+	.refresh   = files_refresh,
+};

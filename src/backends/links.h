@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Stable names of block devices, made from sysfs by the same rules as udev's (60-persistent-storage.rules, path_id, scsi_id), and who uses a device.
+ * What device.h offers on top works on /sys and /dev; here the roots are given, so that tests can bring their own.
+ */
+#ifndef POOLINIT_BACKENDS_LINKS_H
+#define POOLINIT_BACKENDS_LINKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+struct device_roots {
+	const char *sys;        /* "/sys" */
+	const char *dev;        /* "/dev" */
+	const char *run;        /* which links are ours is kept in run/links/NAME */
+};
+
+/* "pci-0000:00:05.0", "ip-192.0.2.7:3260-iscsi-iqn.…-lun-1", with "-partN" for a partition. -1: nothing stable leads there. */
+int link_by_path(const char *sys, const char *sysname, char *out, size_t size);
+/* What scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be NULL): it is a world wide name.
+ * -1: the device does not say. */
+int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);
+/* All link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device, too. */
+void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out);
+/* Make links that are missing, take away what this device no longer is called. A name that another device has stays with it. */
+int links_update(const struct device_roots *r, const char *sysname, struct err *e);
+int links_update_all(const struct device_roots *r, struct err *e);
+
+/* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at /srv, open in qemu (123)" to `who`;
+ * false (and nothing appended) if nobody does. `sysname` as in /sys/class/block. */
+bool device_users(const char *sysname, struct buf *who);
+
+#endif

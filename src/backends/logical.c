@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * logical: an LVM volume group; its logical volumes are the volumes. Specification: storage.html, "Logical volume pools".
+ * A group is activated whole or not at all: while a physical volume is missing, the pool waits for it.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "backends/backend.h"
+#include "backends/device.h"
+#include "backends/links.h"
+#include "backends/lvm.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "pool/check.h"
+
+/* The group's name: <source><name>, else the pool's own, as libvirt has it. */
+static const char *group_name(const struct pool_def *d)
+{
+	return d->source.name ? d->source.name : d->name;
+}
+
+static int logical_validate(const struct pool_def *d, struct err *e)
+{
+	if (!check_lvm_name(group_name(d)))
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
+	return 0;
+}
+
+/* ---- what LVM knows of the group ---- */
+
+struct group {
+	bool found;
+	char uuid[39];
+	unsigned pvs, missing;
+	unsigned volumes, inactive;     /* visible ones that activation concerns, and those of them that are not active */
+	uint64_t size, available;
+};
+
+static uint64_t number(const char *text)
+{
+	return strtoull(text, NULL, 10);
+}
+
+static int select_group(const char *vg, char *out, size_t size, struct err *e)
+{
+	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
+	if (!check_lvm_name(vg) || (size_t)snprintf(out, size, "vg_name=%s", vg) >= size)
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
+	return 0;
+}
+
+/* By selection and not by argument: then a group that is not there is an empty report and not an error to be told from others by its text. */
+static int group_look(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "vgs", LVM_REPORT, "-o", "vg_name,vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	*g = (struct group){ 0 };
+	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		if (g->found)
+			return err_set(e, ERR_CONFLICT, "two volume groups are called \"%s\": rename one with vgrename and its uuid (%s, %s)", vg,
+			               g->uuid, lvm_get(f, n, "VG_UUID"));
+		g->found = true;
+		snprintf(g->uuid, sizeof(g->uuid), "%s", lvm_get(f, n, "VG_UUID"));
+		g->pvs = (unsigned)number(lvm_get(f, n, "PV_COUNT"));
+		g->missing = (unsigned)number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
+		g->size = number(lvm_get(f, n, "VG_SIZE"));
+		g->available = number(lvm_get(f, n, "VG_FREE"));
+	}
+	return n;
+}
+
+/* Letters of lv_attr, lvs(8). */
+enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_OPEN = 5, ATTR_SKIP = 9, ATTR_LEN = 10 };
+
+static bool attr_is(const char *attr, int at, char c)
+{
+	return strlen(attr) >= ATTR_LEN && attr[at] == c;
+}
+
+/* Count the volumes that `vgchange -ay` activates: all but those marked "skip activation". */
+static int group_count(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "lvs", LVM_REPORT, "-o", "lv_name,lv_attr", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		const char *attr = lvm_get(f, n, "LV_ATTR");
+
+		if (attr_is(attr, ATTR_SKIP, 'k'))
+			continue;
+		g->volumes++;
+		g->inactive += !attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_STATE, 's');
+	}
+	return n;
+}
+
+/* ---- what the kernel knows of it ---- */
+
+/* Called for each active device of the group that is not a hidden part of another. */
+typedef int device_fn(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
+
+static int dm_attribute(const char *sysname, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/dm/%s", sysname, name);
+	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
+}
+
+static int group_devices(const char *vg, device_fn *fn, void *arg)
+{
+	DIR *d = opendir("/sys/class/block");
+	struct dirent *entry;
+	int result = 0;
+
+	while (d && result == 0 && (entry = readdir(d))) {
+		char name[256], uuid[256], group[128], lv[128];
+
+		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
+		    dm_attribute(entry->d_name, "uuid", uuid, sizeof(uuid)) < 0)
+			continue;
+		if (starts_with(uuid, "LVM-") && strlen(uuid) == strlen("LVM-") + 64 &&
+		    lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) && streq(group, vg))
+			result = fn(entry->d_name, lv, uuid, arg);
+	}
+	if (d)
+		closedir(d);
+	return result;
+}
+
+static int take_uuid(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	(void)sysname, (void)lv;
+	return lvm_dm_vg_uuid(dm_uuid, arg);
+}
+
+/* ---- check ---- */
+
+static int logical_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	const char *vg = group_name(d);
+	char active[39] = "";
+	struct group g;
+
+	*state = STATE_INACTIVE;
+	group_devices(vg, take_uuid, active);
+	if (group_look(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot look for volume group \"%s\"", vg);
+	if (g.found && group_count(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	if (g.found && !g.inactive && !g.missing)
+		*state = STATE_ACTIVE;          /* also a group without volumes: there is nothing to activate in it */
+	else if (active[0])
+		*state = STATE_DEGRADED;        /* some of it runs, or runs on while LVM no longer finds its disks */
+	if (detail && *state != STATE_INACTIVE)
+		buf_printf(detail, "vg=%s", g.found ? g.uuid : active);
+	return 0;
+}
+
+/* ---- start ---- */
+
+/* The devices of the group's physical volumes. */
+struct members {
+	dev_t dev[256];
+	size_t n;
+};
+
+static int members_look(const char *vg, struct members *m, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "pvs", LVM_REPORT, "-o", "pv_name,vg_name", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	m->n = 0;
+	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		struct stat st;
+
+		if (m->n < ARRAY_LEN(m->dev) && stat(lvm_get(f, n, "PV_NAME"), &st) == 0)
+			m->dev[m->n++] = st.st_rdev;
+	}
+	return n;
+}
+
+static bool is_member(const struct members *m, dev_t dev)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->dev[i] == dev)
+			return true;
+	return false;
+}
+
+/* What stands on a device that should be a physical volume of the group and is not. */
+static int wrong_content(const char *vg, const char *spec, const char *path, struct err *e)
+{
+	struct device_content c;
+
+	if (device_content(path, &c, e) < 0)
+		return -1;
+	if (streq(c.type, "LVM2_member"))
+		return err_set(e, ERR_WRONG_FORMAT, "%s is a physical volume, but not of volume group \"%s\"", spec, vg);
+	if (c.type[0] || c.table[0])
+		return err_set(e, ERR_WRONG_FORMAT, "%s is not a physical volume of \"%s\": it holds %s", spec, vg, c.type[0] ? c.type : c.table);
+	return err_set(e, ERR_WRONG_FORMAT, "%s is not a physical volume of \"%s\": it is empty", spec, vg);
+}
+
+/* Every device of the definition that exists has to belong to the group. *absent: one that does not exist. */
+static int devices_match(const struct pool_def *d, const struct members *m, const char **absent, struct err *e)
+{
+	*absent = NULL;
+	for (size_t i = 0; i < d->source.ndevices; i++) {
+		const char *spec = d->source.devices[i].path;
+		char path[PATH_MAX];
+		struct err found = { 0 };
+		dev_t dev;
+
+		if (device_find(spec, path, sizeof(path), &dev, &found) < 0) {
+			if (!err_is(&found, ERR_WAIT_DEVICE)) {
+				*e = found;
+				return -1;
+			}
+			*absent = spec;
+		} else if (!is_member(m, dev)) {
+			return wrong_content(group_name(d), spec, path, e);
+		}
+	}
+	return 0;
+}
+
+/* Is the group there, whole, and on the devices that the definition names? */
+static int group_ready(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d), *absent;
+	struct members m;
+	struct group g;
+	char wait[200];
+
+	if (group_look(vg, &g, op, e) < 0 || members_look(vg, &m, op, e) < 0 || devices_match(d, &m, &absent, e) < 0)
+		return -1;
+	if (!g.found && absent) {
+		snprintf(wait, sizeof(wait), "device=%.190s", absent);
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
+	}
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	if (!g.found)
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "no device holds it");
+	if (g.missing)
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g.missing, g.pvs,
+		                g.missing == 1 ? "is" : "are");
+	if (absent)
+		op->on_note(op, "the volume group is complete without some of the devices that the definition names");
+	return 0;
+}
+
+static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+
+	if (logical_validate(d, e) < 0)
+		return -1;
+	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
+	if (group_ready(d, op, e) < 0 || lvm_run(words, op, NULL, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
+	return 0;
+}
+
+/* ---- stop ---- */
+
+static int volume_in_use(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	cleanup_buf struct buf who = BUF_INIT;
+
+	(void)dm_uuid;
+	if (!device_users(sysname, &who))
+		return 0;
+	return err_set(arg, ERR_BUSY, "logical volume %s is %s", lv, buf_str(&who));
+}
+
+/* Snapshots and pools hold the hidden parts of their own group, which group_devices() leaves out; so whoever holds a visible one is a stranger.
+ * An origin is the exception: its snapshots sit on its hidden "-real" device, not on it. */
+static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	const char *const words[] = { "vgchange", "-an", vg, NULL };
+	char active[39] = "";
+	struct group g;
+
+	if (logical_validate(d, e) < 0)
+		return -1;
+	group_devices(vg, take_uuid, active);
+	if (!active[0])
+		return 0;
+	if (group_devices(vg, volume_in_use, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
+	if (group_look(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
+	if (!g.found)
+		return err_set(e, ERR_STORAGE, "cannot deactivate volume group \"%s\": its volumes are active, but no device holds its metadata any more", vg);
+	if (lvm_run(words, op, NULL, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
+	return 0;
+}
+
+/* ---- refresh ---- */
+
+/* A logical volume, put together from the rows of its segments. */
+struct logical_volume {
+	char name[128], uuid[40], path[300], backing[300];
+	uint64_t size;
+	bool listed;            /* active, and no pool of thin volumes: what libvirt lists */
+	struct buf devices;
+};
+
+/* "/dev/sda(0),/dev/sdb(100)", "[pool_tdata](0)": the devices among them, each once. */
+static void devices_add(struct buf *b, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "(,");
+		bool there = false;
+
+		for (const char *p = buf_str(b); *p && !there; p += strcspn(p, " "), p += *p == ' ')
+			there = strncmp(p, text, n) == 0 && (p[n] == ' ' || !p[n]);
+		if (text[0] == '/' && !there) {
+			if (b->len)
+				buf_addc(b, ' ');
+			buf_add(b, text, n);
+		}
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+}
+
+/* The size of what /dev/VG/LV is now; for a snapshot that of its origin. From sysfs, so that a suspended device does not stop us. */
+static uint64_t device_size(const char *path, struct stat *st)
+{
+	char attribute[80], text[32];
+
+	if (stat(path, st) < 0 || !S_ISBLK(st->st_mode))
+		return 0;
+	snprintf(attribute, sizeof(attribute), "/sys/dev/block/%u:%u/size", major(st->st_rdev), minor(st->st_rdev));
+	return file_read_line(AT_FDCWD, attribute, text, sizeof(text)) > 0 ? number(text) * 512 : 0;
+}
+
+static void volume_report(struct logical_volume *lv, struct op *op)
+{
+	struct volume v = { .name = lv->name, .type = "block", .key = lv->uuid, .path = lv->path, .allocation = lv->size };
+	struct stat st;
+
+	if (!lv->listed)
+		return;
+	v.capacity = device_size(lv->path, &st);
+	if (v.capacity) {
+		v.has_perms = true;
+		v.mode = st.st_mode & 07777;
+		v.owner = st.st_uid;
+		v.group = st.st_gid;
+	} else {
+		v.capacity = lv->size;
+		v.problem = "LVM says that it is active, but it has no device";
+	}
+	v.physical = v.capacity;
+	v.backing = lv->backing[0] ? lv->backing : NULL;
+	v.devices = lv->devices.len ? buf_str(&lv->devices) : NULL;
+	op->on_volume(op, &v);
+}
+
+static void volume_begin(struct logical_volume *lv, const char *vg, const struct lvm_field *f, int n)
+{
+	const char *attr = lvm_get(f, n, "LV_ATTR"), *origin = lvm_get(f, n, "ORIGIN");
+
+	snprintf(lv->name, sizeof(lv->name), "%s", lvm_get(f, n, "LV_NAME"));
+	snprintf(lv->uuid, sizeof(lv->uuid), "%s", lvm_get(f, n, "LV_UUID"));
+	snprintf(lv->path, sizeof(lv->path), "/dev/%s/%s", vg, lv->name);
+	lv->backing[0] = '\0';
+	if (check_lvm_name(origin))             /* not "[hidden]" */
+		snprintf(lv->backing, sizeof(lv->backing), "/dev/%s/%s", vg, origin);
+	lv->size = number(lvm_get(f, n, "LV_SIZE"));
+	lv->listed = attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_TYPE, 't') && check_lvm_name(lv->name);
+	buf_reset(&lv->devices);
+}
+
+static int volumes_list(const char *vg, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "lvs", LVM_REPORT, "--segments", "-O", "vg_name,lv_name,seg_start", "-o",
+		                      "lv_name,lv_uuid,lv_attr,lv_size,origin,devices", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct logical_volume lv = { 0 };
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		if (!streq(lv.uuid, lvm_get(f, n, "LV_UUID"))) {
+			volume_report(&lv, op);
+			volume_begin(&lv, vg, f, n);
+		}
+		devices_add(&lv.devices, lvm_get(f, n, "DEVICES"));
+	}
+	if (n == 0)
+		volume_report(&lv, op);
+	buf_free(&lv.devices);
+	return n;
+}
+
+static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
+{
+	const char *vg = group_name(d);
+	struct group g;
+
+	if (group_look(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	if (!g.found)
+		return err_set(e, ERR_STORAGE, "cannot list volume group \"%s\": no device holds it any more", vg);
+	sizes->capacity = g.size;
+	sizes->available = g.available;
+	sizes->allocation = g.size - g.available;
+	if (volumes_list(vg, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	return 0;
+}
+
+static const char *const logical_modules[] = { "dm-mod", NULL };
+
+const struct backend logical_backend = {
+	.type      = POOL_LOGICAL,
+	.summary   = "an LVM volume group; its logical volumes",
+	.waits_for = WAIT_DEVICE,
+	.modules   = logical_modules,
+	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(30) },
+	.validate  = logical_validate,
+	.check     = logical_check,
+	.start     = logical_start,
+	.stop      = logical_stop,
+	.refresh   = logical_refresh,
+};

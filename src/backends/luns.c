@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A SCSI host's LUNs as volumes. First the bus is asked (luns_rescan), then what it has reported is waited for, then each disk and rom is
+ * described from sysfs alone: its size, its name on the bus, its serial number as key, and its stable link as path.
+ */
+#include "backends/luns.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include "backends/device.h"
+#include "backends/links.h"
+#include "backends/module.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/uevent.h"
+#include "base/util.h"
+
+#define LUNS_LIMIT     16384            /* the kernel's own limit for one target is 16383 */
+#define WAIT_BLOCK     SECONDS(10)      /* for a disk's block device after the bus reported it */
+#define WAIT_LINK      SECONDS(5)       /* for udev's link after that */
+
+enum { SCSI_DISK = 0, SCSI_ROM = 5 };
+
+struct lun {
+	unsigned host, bus, target;
+	unsigned long long lun;
+	char block[64];                 /* "sda"; empty: no block device (yet) */
+};
+
+struct lun_list {
+	struct lun *item;
+	size_t n, size;
+	size_t without_block;
+};
+
+/* ---- what the bus has reported ---- */
+
+static int lun_compare(const void *a, const void *b)
+{
+	const struct lun *x = a, *y = b;
+
+	if (x->bus != y->bus)
+		return x->bus < y->bus ? -1 : 1;
+	if (x->target != y->target)
+		return x->target < y->target ? -1 : 1;
+	return (x->lun > y->lun) - (x->lun < y->lun);
+}
+
+static void lun_block_device(const char *sys, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *d;
+
+	out[0] = '\0';
+	snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/block", sys, name);
+	d = opendir(path);
+	while (d && (entry = readdir(d)))
+		if (entry->d_name[0] != '.')
+			snprintf(out, size, "%.63s", entry->d_name);
+	if (d)
+		closedir(d);
+}
+
+static int lun_add(struct lun_list *l, const struct lun *lun)
+{
+	if (l->n == LUNS_LIMIT)
+		return -1;
+	if (l->n == l->size) {
+		size_t size = l->size ? 2 * l->size : 16;
+		struct lun *more = realloc(l->item, size * sizeof(*more));
+
+		if (!more)
+			return -1;
+		l->item = more;
+		l->size = size;
+	}
+	l->item[l->n++] = *lun;
+	l->without_block += !lun->block[0];
+	return 0;
+}
+
+/* All disks and roms of the host, sorted; other devices (enclosures, tapes, controllers) are no storage for volumes. */
+static int luns_list(const char *sys, int host, struct lun_list *l, struct err *e)
+{
+	char path[PATH_MAX], text[16];
+	struct dirent *entry;
+	int result = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/bus/scsi/devices", sys);
+	d = opendir(path);
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot list SCSI devices in %s", path);
+	l->n = l->without_block = 0;
+	while (result == 0 && (entry = readdir(d))) {
+		struct lun lun = { 0 };
+		int used = 0;
+
+		if (sscanf(entry->d_name, "%u:%u:%u:%llu%n", &lun.host, &lun.bus, &lun.target, &lun.lun, &used) != 4 ||
+		    entry->d_name[used] || (int)lun.host != host)
+			continue;
+		snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/type", sys, entry->d_name);
+		if (file_read_line(AT_FDCWD, path, text, sizeof(text)) < 1 || (atoi(text) != SCSI_DISK && atoi(text) != SCSI_ROM))
+			continue;
+		lun_block_device(sys, entry->d_name, lun.block, sizeof(lun.block));
+		if (lun_add(l, &lun) < 0)
+			result = err_set(e, ERR_LIMIT, "cannot list the LUNs of host %d: more than %d, or out of memory", host, LUNS_LIMIT);
+	}
+	closedir(d);
+	if (l->n)
+		qsort(l->item, l->n, sizeof(*l->item), lun_compare);
+	return result;
+}
+
+/* Throw away what is queued; what matters is only that something happened. */
+static void drain(int fd)
+{
+	char bytes[UEVENT_MAX];
+
+	ssize_t n;
+
+	do
+		n = read(fd, bytes, sizeof(bytes));
+	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* List, and list again at each uevent, until every disk has its block device. Disks whose driver does not come are named in a note. */
+static int luns_await(int host, struct op *op, struct lun_list *l, struct err *e)
+{
+	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_BLOCK);
+	/* Opened before the first look, or the event could pass between the two. */
+	cleanup_close int events = uevent_open(e);
+
+	if (events < 0)
+		return -1;
+	for (;;) {
+		struct pollfd p = { .fd = events, .events = POLLIN };
+
+		drain(events);
+		if (luns_list("/sys", host, l, e) < 0)
+			return -1;
+		if (!l->without_block || !clock_until(deadline))
+			return 0;
+		if (poll(&p, 1, clock_until(deadline)) < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot wait for the disks of host %d", host);
+	}
+}
+
+/* ---- stable links ---- */
+
+struct link {
+	dev_t dev;
+	char *path;
+};
+
+struct link_list {
+	struct link *item;
+	size_t n, size;
+};
+
+static int link_compare(const void *a, const void *b)
+{
+	const struct link *x = a, *y = b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+static void links_free(struct link_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->item[i].path);
+	free(l->item);
+	*l = (struct link_list){ 0 };
+}
+
+static int link_add(struct link_list *l, dev_t dev, const char *dir, const char *name)
+{
+	size_t len = strlen(dir) + strlen(name) + 2;
+	char *path;
+
+	if (l->n == l->size) {
+		size_t size = l->size ? 2 * l->size : 64;
+		struct link *more = realloc(l->item, size * sizeof(*more));
+
+		if (!more)
+			return -1;
+		l->item = more;
+		l->size = size;
+	}
+	path = malloc(len);
+	if (!path)
+		return -1;
+	snprintf(path, len, "%s/%s", dir, name);
+	l->item[l->n++] = (struct link){ dev, path };
+	return 0;
+}
+
+/* The directory once, all its links to block devices, sorted by device and name. A directory that is not there has none. */
+static int links_read(const char *dir, struct link_list *l, struct err *e)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	int result = 0;
+
+	links_free(l);
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look for stable device names in %s", dir);
+	while (result == 0 && (entry = readdir(d))) {
+		struct stat st;
+
+		if (entry->d_name[0] == '.' || entry->d_type != DT_LNK || fstatat(dirfd(d), entry->d_name, &st, 0) < 0 || !S_ISBLK(st.st_mode))
+			continue;
+		if (link_add(l, st.st_rdev, dir, entry->d_name) < 0)
+			result = err_set(e, ERR_NO_MEMORY, "cannot list %s: out of memory", dir);
+	}
+	closedir(d);
+	if (l->n)
+		qsort(l->item, l->n, sizeof(*l->item), link_compare);
+	return result;
+}
+
+/* The device's link in the directory that was read: the name that path_id would give if it is among them, else the first. */
+static const char *link_of(const struct link_list *l, dev_t dev, const char *preferred)
+{
+	const char *first = NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->item[i].dev != dev)
+			continue;
+		if (streq(path_base(l->item[i].path), preferred))
+			return l->item[i].path;
+		if (!first)
+			first = l->item[i].path;
+	}
+	return first;
+}
+
+/* Has every LUN its link? */
+static bool links_complete(const struct link_list *links, const struct lun_list *luns)
+{
+	for (size_t i = 0; i < luns->n; i++) {
+		char node[sizeof("/dev/") + sizeof(luns->item[i].block)];
+		struct stat st;
+
+		snprintf(node, sizeof(node), "/dev/%s", luns->item[i].block);
+		if (luns->item[i].block[0] && stat(node, &st) == 0 && !link_of(links, st.st_rdev, ""))
+			return false;
+	}
+	return true;
+}
+
+/* Our own links are made here and now; udev's are waited for: inotify on the directory, or on the nearest one above it that exists. */
+static int links_await(const char *dir, const struct lun_list *luns, struct op *op, struct link_list *links, struct err *e)
+{
+	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_LINK);
+	cleanup_close int watch = -1;
+
+	for (size_t i = 0; op->own_devices && i < luns->n; i++)
+		if (luns->item[i].block[0] && device_links(luns->item[i].block, op->run_dir, e) < 0)
+			return -1;
+	if (op->own_devices || !device_udevd_runs())
+		return links_read(dir, links, e);
+	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (watch < 0)
+		return err_sys(e, errno, "cannot wait for links in %s", dir);
+	for (;;) {
+		struct pollfd p = { .fd = watch, .events = POLLIN };
+
+		if (inotify_add_watch(watch, dir, IN_CREATE | IN_MOVED_TO) < 0)
+			inotify_add_watch(watch, "/dev/disk", IN_CREATE | IN_MOVED_TO);
+		drain(watch);
+		if (links_read(dir, links, e) < 0)
+			return -1;
+		if (links_complete(links, luns) || !clock_until(deadline))
+			return 0;
+		if (poll(&p, 1, clock_until(deadline)) < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot wait for links in %s", dir);
+	}
+}
+
+/* ---- volumes ---- */
+
+/* libvirt's words for what begins a disk; of filesystems it knows nothing here. */
+static const char *lun_format(const char *path)
+{
+	static const struct { const char *table, *format; } tables[] = {
+		{ "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" }, { "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" },
+	};
+	struct device_content content;
+
+	if (device_content(path, &content, NULL) < 0)
+		return "unknown";
+	if (streq(content.type, "LVM2_member"))
+		return "lvm2";
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (streq(content.table, tables[i].table))
+			return tables[i].format;
+	return "unknown";
+}
+
+/* Sectors of 512 bytes, whatever the device's own are. */
+static uint64_t block_size(const char *block)
+{
+	char path[PATH_MAX], text[32];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/size", block);
+	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) * 512 : 0;
+}
+
+static void volume_node(struct volume *v, const struct stat *st)
+{
+	v->has_perms = true;
+	v->mode = st->st_mode & 07777;
+	v->owner = st->st_uid;
+	v->group = st->st_gid;
+	v->has_times = true;
+	v->atime.sec = st->st_atim.tv_sec;
+	v->atime.nsec = (uint32_t)st->st_atim.tv_nsec;
+	v->mtime.sec = st->st_mtim.tv_sec;
+	v->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
+	v->ctime_.sec = st->st_ctim.tv_sec;
+	v->ctime_.nsec = (uint32_t)st->st_ctim.tv_nsec;
+}
+
+/* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has no stable one. */
+static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun, dev_t dev, const char *node)
+{
+	char by_path[600];
+
+	if (streq(target, "/dev"))
+		return node;
+	if (link_by_path("/sys", lun->block, by_path, sizeof(by_path)) < 0)
+		by_path[0] = '\0';
+	return link_of(links, dev, by_path);
+}
+
+static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, struct op *op, struct pool_sizes *sizes)
+{
+	char name[80], node[80], serial[512], problem[320];
+	struct volume v = { .name = name, .type = "block" };
+	const char *path;
+	struct stat st;
+
+	snprintf(name, sizeof(name), "unit:%u:%u:%llu", lun->bus, lun->target, lun->lun);
+	snprintf(node, sizeof(node), "/dev/%s", lun->block);
+	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
+		snprintf(problem, sizeof(problem), "%s: host %u reports it, but there is no block device", name, lun->host);
+		op->on_note(op, problem);
+		return;
+	}
+	path = lun_path(target, links, lun, st.st_rdev, node);
+	if (!path) {
+		snprintf(problem, sizeof(problem), "no stable name for %s below %.200s", node, target);
+		v.problem = problem;
+	}
+	v.path = path ? path : node;
+	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;
+	v.format = lun_format(node);
+	v.capacity = v.allocation = v.physical = block_size(lun->block);
+	volume_node(&v, &st);
+	sizes->capacity += v.capacity;
+	sizes->allocation += v.allocation;
+	op->on_volume(op, &v);
+}
+
+int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct err *e)
+{
+	static const char *const drivers[] = { "sd_mod", NULL };
+	const char *target = d->target.path ? d->target.path : "/dev/disk/by-path";
+	struct lun_list luns = { 0 };
+	struct link_list links = { 0 };
+	int result;
+
+	*sizes = (struct pool_sizes){ 0 };
+	if (op->own_devices)
+		module_load_wanted(drivers);
+	result = luns_await(host, op, &luns, e);
+	if (result == 0)
+		result = links_await(target, &luns, op, &links, e);
+	for (size_t i = 0; result == 0 && i < luns.n; i++)
+		lun_report(target, &links, &luns.item[i], op, sizes);
+	links_free(&links);
+	free(luns.item);
+	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot list the LUNs of pool \"%s\"", d->name) : 0;
+}
+
+int luns_rescan(int host, struct err *e)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/scsi_host/host%d/scan", host);
+	return file_poke(AT_FDCWD, path, "- - -", e);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Kernel modules through libkmod, in process. For workers, and for /sbin/modprobe (which is a link to this program in our image).
+ */
+#ifndef POOLINIT_BACKENDS_MODULE_H
+#define POOLINIT_BACKENDS_MODULE_H
+
+#include <stddef.h>
+#include "base/err.h"
+
+/* Load a module or alias with its dependencies and softdeps; already there or built in is success. ERR_UNSUPPORTED if no such module is known. */
+int module_load(const char *name, struct err *e);
+/* Each of a NULL-terminated list; what cannot be had is left to the operation that needs it. */
+void module_load_wanted(const char *const *names);
+/* The modules for all devices that are there now (modalias files below /sys/devices). Returns how many were loaded. */
+int module_coldplug(struct err *e);
+/* `modprobe [-q] [-a] [--] NAME…` as the kernel and LVM call it. Exit status. */
+int module_modprobe_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * netfs: a directory that another host exports (NFS 3 and 4, CIFS), mounted at the target path.
+ * Spec: storage.html, "Network filesystem pool". Volumes are the files in it: see files.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include "backends/backend.h"
+#include "backends/files.h"
+#include "backends/module.h"
+#include "backends/mount.h"
+#include "backends/net.h"
+#include "base/file.h"
+#include "base/util.h"
+
+enum { REACH_MS = 3000, CREDENTIALS_LIMIT = 4096 };
+
+/* One way to mount, in the order in which they are tried. */
+static const struct variant {
+	const char *format;             /* as in <format type='…'/>; "auto" is nfs */
+	const char *fstype;             /* as the kernel calls it */
+	const char *version;            /* as in <protocol ver='…'/>; NULL: kernel and server agree on one */
+	const char *options;            /* before the definition's own */
+	int port;
+	const char *modules[3];
+} variants[] = {
+	{ "nfs",  "nfs",  "4.2", "vers=4.2",      2049, { "nfs", "nfsv4" } },
+	{ "nfs",  "nfs",  "4.1", "vers=4.1",      2049, { "nfs", "nfsv4" } },
+	{ "nfs",  "nfs",  "4.0", "vers=4.0",      2049, { "nfs", "nfsv4" } },
+	{ "nfs",  "nfs",  "3",   "vers=3,nolock", 2049, { "nfs", "nfsv3" } },
+	{ "cifs", "cifs", NULL,  NULL,            445,  { "cifs" } },
+};
+
+/* ---- what the definition says ---- */
+
+static bool is_cifs(const struct pool_def *d)
+{
+	return d->source.format && streq(d->source.format, "cifs");
+}
+
+static int netfs_validate(const struct pool_def *d, struct err *e)
+{
+	const char *format = d->source.format ? d->source.format : "auto";
+
+	if (d->source.nhosts == 0 || !d->source.dir)
+		return err_set(e, ERR_INVALID, "a netfs pool needs a source host and a source dir");
+	if (!streq(format, "auto") && !streq(format, "nfs") && !streq(format, "cifs"))
+		return err_set(e, ERR_UNSUPPORTED, "this build cannot mount netfs pools of format \"%s\"; it can nfs and cifs", format);
+	return 0;
+}
+
+/* "host:/dir", "[2001:db8::7]:/dir", "//host/share" */
+static void source_print(const struct pool_def *d, const char *host, struct buf *out)
+{
+	const char *dir = d->source.dir;
+
+	if (is_cifs(d))
+		buf_printf(out, "//%s/%s", host, dir + strspn(dir, "/"));
+	else
+		buf_printf(out, strchr(host, ':') && host[0] != '[' ? "[%s]:%s" : "%s:%s", host, dir);
+}
+
+/* What one start works with: the definition's own options, and what they say. */
+struct request {
+	const struct pool_def *d;
+	struct buf own;                 /* the definition's mount options; may hold secrets */
+	char version[16];               /* the only one to try, or empty */
+	int port;                       /* 0: the variant's */
+	bool tcp;                       /* the server can be tried by a TCP connection first */
+	struct buf user;                /* cifs: "user=…" and so on where the options name none */
+	char password[256];             /* from a credentials file, or empty */
+};
+
+static void request_free(struct request *q)
+{
+	explicit_bzero(q->password, sizeof(q->password));
+	if (q->own.data)
+		explicit_bzero(q->own.data, q->own.len);
+	buf_free(&q->own);
+	buf_free(&q->user);
+}
+
+/* mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know it, so it is read here. */
+static int credentials_read(struct request *q, const char *path, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	char *save = NULL;
+
+	if (file_read(AT_FDCWD, path, CREDENTIALS_LIMIT, &text, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot read the credentials");
+	for (char *line = text.data ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(line, '=');
+
+		line += strspn(line, " \t");
+		line[strcspn(line, "\r")] = '\0';
+		if (!value || value < line)
+			continue;
+		*value++ = '\0';
+		if (streq(line, "username") || streq(line, "user"))
+			buf_printf(&q->user, ",user=\"%s\"", value);
+		else if (streq(line, "domain") || streq(line, "dom"))
+			buf_printf(&q->user, ",domain=\"%s\"", value);
+		else if (streq(line, "password") || streq(line, "pass"))
+			snprintf(q->password, sizeof(q->password), "%s", value);
+	}
+	if (text.data)
+		explicit_bzero(text.data, text.len);
+	if (strlen(q->password) == sizeof(q->password) - 1)
+		return err_set(e, ERR_INVALID, "cannot use the credentials in %s: the password is too long", path);
+	return 0;
+}
+
+/* Who we are to a CIFS server: whoever the options or their credentials file say, else a guest, who needs a name all the same. */
+static int user_choose(struct request *q, struct err *e)
+{
+	static const char *const naming[] = { "user", "username", "guest", "sec" };
+	const char *own = buf_str(&q->own);
+	char value[512];
+
+	if (mount_option_value(own, "credentials", value, sizeof(value)) || mount_option_value(own, "cred", value, sizeof(value)))
+		return credentials_read(q, value, e);
+	for (size_t i = 0; i < ARRAY_LEN(naming); i++)
+		if (mount_option_value(own, naming[i], value, sizeof(value)) && *value)
+			return 0;
+	buf_adds(&q->user, ",user=guest,guest");
+	return 0;
+}
+
+static int version_choose(struct request *q, struct err *e)
+{
+	const struct pool_def *d = q->d;
+	char value[16];
+
+	if (d->source.protocol)
+		snprintf(q->version, sizeof(q->version), "%s", d->source.protocol);
+	else if (!is_cifs(d) && (mount_option_value(buf_str(&q->own), "vers", value, sizeof(value)) ||
+	                         mount_option_value(buf_str(&q->own), "nfsvers", value, sizeof(value))))
+		snprintf(q->version, sizeof(q->version), "%s", value);
+	if (!q->version[0] || is_cifs(d))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(variants); i++)
+		if (variants[i].version && (streq(q->version, variants[i].version) || streq(q->version, "4")))
+			return 0;
+	return err_set(e, ERR_UNSUPPORTED, "NFS version \"%s\" is not one of 3, 4, 4.0, 4.1, 4.2", q->version);
+}
+
+static int request_make(struct request *q, const struct pool_def *d, struct err *e)
+{
+	char value[32];
+
+	*q = (struct request){ .d = d, .tcp = true };
+	mount_options(d, &q->own);
+	if (mount_option_value(buf_str(&q->own), "port", value, sizeof(value)))
+		q->port = atoi(value);
+	if (mount_option_value(buf_str(&q->own), "proto", value, sizeof(value)))
+		q->tcp = starts_with(value, "tcp");
+	if (version_choose(q, e) < 0 || (is_cifs(d) && user_choose(q, e) < 0))
+		return -1;
+	return q->own.failed || q->user.failed ? err_set(e, ERR_NO_MEMORY, "cannot read the mount options: out of memory") : 0;
+}
+
+static bool is_wanted(const struct request *q, const struct variant *v)
+{
+	if (!streq(v->format, is_cifs(q->d) ? "cifs" : "nfs"))
+		return false;
+	if (!v->version || !q->version[0])
+		return true;
+	return streq(v->version, q->version) || (streq(q->version, "4") && v->version[0] == '4');
+}
+
+static const struct variant *first_wanted(const struct request *q)
+{
+	for (size_t i = 0; i < ARRAY_LEN(variants); i++)
+		if (is_wanted(q, &variants[i]))
+			return &variants[i];
+	return NULL;
+}
+
+/* ---- mounting ---- */
+
+/* The definition's options without those that only mount.cifs(8) knows. */
+static void add_own(const struct request *q, struct buf *out)
+{
+	const struct pool_def *d = q->d;
+
+	for (size_t i = 0; i < d->nmount_options; i++) {
+		const struct pool_option *o = &d->mount_options[i];
+
+		if (is_cifs(d) && (starts_with(o->name, "credentials=") || starts_with(o->name, "cred=")))
+			continue;
+		buf_printf(out, ",%s%s%s", o->name, o->value ? "=" : "", o->value ? o->value : "");
+	}
+}
+
+/* Options for one variant. The kernel resolves no names: the numeric address is mandatory. */
+static void options_print(const struct request *q, const struct variant *v, const struct address *a, struct buf *out)
+{
+	char local[64];
+
+	buf_printf(out, "%s%s%s=%s", v->options ? v->options : "", v->options ? "," : "", is_cifs(q->d) ? "ip" : "addr", a->text);
+	if (a->port != v->port && !q->port)
+		buf_printf(out, ",port=%d", a->port);
+	if (v->version && v->version[0] == '4' && net_local(a, local, sizeof(local), NULL) == 0)
+		buf_printf(out, ",clientaddr=%s", local);
+	if (is_cifs(q->d) && q->version[0])
+		buf_printf(out, ",vers=%s", q->version);
+	buf_adds(out, buf_str(&q->user));
+	add_own(q, out);
+}
+
+static int mount_variant(const struct request *q, const struct variant *v, const char *host, const struct address *a, struct err *e)
+{
+	cleanup_buf struct buf source = BUF_INIT, options = BUF_INIT;
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(v->modules) && v->modules[i]; i++)
+		module_load(v->modules[i], NULL);
+	source_print(q->d, host, &source);
+	options_print(q, v, a, &options);
+	if (source.failed || options.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot mount from %s: out of memory", host);
+	rc = mount_make(&(struct mount_request){
+		.fstype = v->fstype, .source = buf_str(&source), .target = q->d->target.path, .options = buf_str(&options),
+		.password = q->password[0] ? q->password : NULL }, e);
+	explicit_bzero(options.data, options.len);
+	return rc;
+}
+
+/* The server or the kernel does not do this version: a lower one may do. Anything else is an answer. */
+static bool lower_may_help(const struct err *e)
+{
+	return e->sys == EPROTONOSUPPORT || e->sys == EINVAL || e->sys == EOPNOTSUPP || e->sys == EPROTO || e->sys == EREMOTEIO;
+}
+
+static int mount_from(const struct request *q, const char *host, const struct address *a, struct err *e)
+{
+	for (size_t v = 0; v < ARRAY_LEN(variants); v++) {
+		if (!is_wanted(q, &variants[v]))
+			continue;
+		if (mount_variant(q, &variants[v], host, a, e) == 0)
+			return 0;
+		if (!lower_may_help(e))
+			break;
+	}
+	if (err_is(e, ERR_AUTH) && !is_cifs(q->d))
+		return err_set(e, ERR_AUTH, "cannot mount %s:%s: the server refused: is %s exported to this address?", host, q->d->source.dir, q->d->source.dir);
+	if (err_is(e, ERR_WAIT_SERVER))
+		snprintf(e->waits_for, sizeof(e->waits_for), "server=%s:%d", a->text, a->port);
+	return -1;
+}
+
+/* One host of the source: its address, whether it is there at all, then the versions. Calls that block for minutes come last. */
+static int try_host(const struct request *q, const struct pool_host *h, struct err *e)
+{
+	int port = h->port ? h->port : q->port ? q->port : first_wanted(q)->port;
+	struct address a;
+
+	if (net_resolve(h->name, port, &a, e) < 0)
+		return -1;
+	if (q->tcp && net_reachable(&a, REACH_MS, e) < 0)
+		return -1;
+	return mount_from(q, h->name, &a, e);
+}
+
+/* ---- the operations ---- */
+
+/* Does the mount table's spelling mean this? A final slash, and brackets around an IPv6 address, make no difference. */
+static bool same_source(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		a += strspn(a, "[]");
+		b += strspn(b, "[]");
+		if (*a != *b || !*a)
+			break;
+	}
+	return !a[strspn(a, "/")] && !b[strspn(b, "/")];
+}
+
+static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
+{
+	bool same = false;
+
+	if (is_cifs(d) ? !streq(m->fstype, "cifs") && !streq(m->fstype, "smb3") : !streq(m->fstype, "nfs") && !streq(m->fstype, "nfs4"))
+		return false;
+	for (size_t h = 0; h < d->source.nhosts && !same; h++) {
+		cleanup_buf struct buf source = BUF_INIT;
+
+		source_print(d, d->source.hosts[h].name, &source);
+		same = same_source(buf_str(&source), m->source);
+	}
+	return same;
+}
+
+static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	enum pool_state state;
+	struct err why = { 0 };         /* of the last host tried */
+	struct request q;
+	int rc = -1;
+
+	(void)op;
+	if (netfs_validate(d, e) < 0 || mount_check(d, is_ours, &state, NULL, e) < 0)
+		return -1;
+	if (state == STATE_ACTIVE)
+		return 0;
+	if (request_make(&q, d, &why) == 0)
+		for (size_t h = 0; h < d->source.nhosts && rc < 0; h++)
+			rc = try_host(&q, &d->source.hosts[h], &why);
+	request_free(&q);
+	if (rc < 0 && e)
+		*e = why;
+	return rc;
+}
+
+static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	return mount_pool_check(d, is_ours, op, state, detail, e);
+}
+
+static int netfs_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	return mount_pool_stop(d, is_ours, op, e);
+}
+
+/* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency table lists them. */
+static const char *const netfs_modules[] = {
+	"nfs", "nfsv3", "nfsv4", "cifs", "gcm", "ccm", "ctr", "ghash-generic", "cmac", "sha512_generic", "nls_utf8", NULL
+};
+
+const struct backend netfs_backend = {
+	.type      = POOL_NETFS,
+	.summary   = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
+	.waits_for = WAIT_NETWORK,
+	.modules   = netfs_modules,
+	.deadline  = { .start = SECONDS(30), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
+	.validate  = netfs_validate,
+	.check     = netfs_check,
+	.start     = netfs_start,
+	.stop      = netfs_stop,
+	.build     = files_build,
+	.refresh   = files_refresh,
+};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory that lives and dies together: a definition and all its strings are freed by one call.
+ * Allocations are zeroed. On exhaustion they return NULL and the arena is marked failed.
+ */
+#ifndef POOLINIT_BASE_ARENA_H
+#define POOLINIT_BASE_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *blocks;
+	bool failed;
+};
+
+void *arena_alloc(struct arena *a, size_t size);
+char *arena_strdup(struct arena *a, const char *s);                     /* NULL stays NULL */
+char *arena_strndup(struct arena *a, const char *s, size_t n);
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A copy of an array of n items of `size` bytes with room for one more: for lists that grow while a document is read. */
+void *arena_grow(struct arena *a, const void *items, size_t n, size_t size);
+void arena_free(struct arena *a);
+
+#endif

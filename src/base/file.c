@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whole files: read, replaced, poked, removed; directories made. The names of paths are at the end.
+ */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+
+/* ---- reading ---- */
+
+/* Opened only after it is known to be a regular file: opening a device or a FIFO may have effects of its own. */
+static int open_regular(int dirfd, const char *path, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(dirfd, path, &st, 0) < 0)
+		return err_sys(e, errno, "cannot read %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_INVALID, "cannot read %s: not a regular file", path);
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot read %s", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(e, ERR_INVALID, "cannot read %s: not a regular file", path);
+	}
+	return fd;
+}
+
+int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e)
+{
+	cleanup_close int fd = open_regular(dirfd, path, e);
+	char chunk[4096];
+	size_t total = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "cannot read %s", path);
+		total += (size_t)n;
+		if (total > limit)
+			return err_set(e, ERR_TOO_LONG, "cannot read %s: longer than %zu bytes", path, limit);
+		buf_add(b, chunk, (size_t)n);
+	}
+	buf_add(b, "", 0);
+	if (b->failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s: not enough memory", path);
+	return 0;
+}
+
+/* Up to size bytes; fewer only at the end of the file. -1 with errno. */
+static ssize_t read_full(int fd, char *out, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = read(fd, out + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
+{
+	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	ssize_t n;
+	char *end;
+
+	if (fd < 0)
+		return -1;
+	n = read_full(fd, out, size);
+	if (n < 0)
+		return -1;
+	end = memchr(out, '\n', (size_t)n);
+	if (!end && (size_t)n == size) {
+		errno = EOVERFLOW;
+		return -1;
+	}
+	if (!end)
+		end = out + n;
+	*end = '\0';
+	return end - out;
+}
+
+/* ---- writing ---- */
+
+static int write_full(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The directory that path is in, opened. */
+static int open_parent(int dirfd, const char *path)
+{
+	const char *base = path_base(path);
+	size_t len = (size_t)(base - path);
+	char dir[4096];
+
+	if (len >= sizeof(dir)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(dir, path, len);
+	dir[len] = '\0';
+	return openat(dirfd, len ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Directories of some filesystems cannot be synced; those have nothing to lose by it. */
+static int sync_dir(int fd)
+{
+	if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS)
+		return 0;
+	return -1;
+}
+
+/* Six characters nobody else has chosen; O_EXCL decides, so early boot need not wait for entropy. */
+static void random_suffix(char *out)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	uint64_t n;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
+		n = clock_us() * 2654435761U ^ (uint64_t)getpid() << 32;
+	for (int i = 0; i < 6; i++, n /= sizeof(letters) - 1)
+		out[i] = letters[n % (sizeof(letters) - 1)];
+	out[6] = '\0';
+}
+
+/* A new file beside `base`, its name in name[]. */
+static int open_beside(int dir, const char *base, char *name, size_t size)
+{
+	int fd = -1;
+
+	for (int attempt = 0; attempt < 16; attempt++) {
+		char suffix[7];
+
+		random_suffix(suffix);
+		snprintf(name, size, ".%.200s.%s", base, suffix);
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
+	return fd;
+}
+
+/* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full disk there. */
+static int fill(int fd, const void *data, size_t len, mode_t mode)
+{
+	if (write_full(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return close(fd) < 0 && errno != EINTR ? -1 : 0;
+}
+
+int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+{
+	const char *base = path_base(path);
+	cleanup_close int dir = open_parent(dirfd, path);
+	char name[256];
+	int fd;
+
+	if (dir < 0)
+		return err_sys(e, errno, "cannot write %s", path);
+	if (!name_is_component(base))
+		return err_set(e, ERR_INVALID, "cannot write %s: not the name of a file", path);
+	fd = open_beside(dir, base, name, sizeof(name));
+	if (fd < 0)
+		return err_sys(e, errno, "cannot write %s", path);
+	if (fill(fd, data, len, mode) < 0 || renameat(dir, name, dir, base) < 0) {
+		int saved = errno;
+
+		unlinkat(dir, name, 0);
+		return err_sys(e, saved, "cannot write %s", path);
+	}
+	if (sync_dir(dir) < 0)
+		return err_sys(e, errno, "%s is written, but its directory cannot be synced", path);
+	return 0;
+}
+
+int file_poke(int dirfd, const char *path, const char *text, struct err *e)
+{
+	cleanup_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = strlen(text);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot write %s", path);
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(e, errno, "cannot write \"%.80s\" to %s", text, path);
+	if ((size_t)n != len)
+		return err_set(e, ERR_STORAGE, "cannot write \"%.80s\" to %s: only %zd bytes were taken", text, path, n);
+	return 0;
+}
+
+int file_remove(int dirfd, const char *path, struct err *e)
+{
+	cleanup_close int dir = -1;
+
+	if (unlinkat(dirfd, path, 0) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot remove %s", path);
+	dir = open_parent(dirfd, path);
+	if (dir < 0 || sync_dir(dir) < 0)
+		return err_sys(e, errno, "%s is removed, but its directory cannot be synced", path);
+	return 0;
+}
+
+/* ---- directories ---- */
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above it). */
+static int make_one(const char *path, mode_t mode, struct err *e)
+{
+	int saved;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	saved = errno;
+	if (is_directory(path))
+		return 0;
+	return err_sys(e, saved == EEXIST ? ENOTDIR : saved, "cannot make directory %s", path);
+}
+
+int file_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	char part[4096];
+	size_t len = strlen(path);
+
+	if (len == 0 || len >= sizeof(part))
+		return err_sys(e, len ? ENAMETOOLONG : ENOENT, "cannot make directory \"%.100s\"", path);
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i < len; i++) {
+		if (part[i] != '/' || part[i - 1] == '/')
+			continue;
+		part[i] = '\0';
+		if (make_one(part, mode, e) < 0)
+			return -1;
+		part[i] = '/';
+	}
+	return make_one(part, mode, e);
+}
+
+/* ---- names ---- */
+
+void path_tidy(char *path)
+{
+	const char *scheme = strstr(path, "://");
+	const char *from = path;
+	char *to = path;
+
+	if (scheme && !memchr(path, '/', (size_t)(scheme - path)))      /* a URI: its slashes mean something */
+		return;
+	if (from[0] == '/' && from[1] == '/' && from[2] != '/') {       /* POSIX leaves two leading slashes to the system */
+		from += 2;
+		to += 2;
+	}
+	while (*from) {
+		if (*from != '/') {
+			*to++ = *from++;
+			continue;
+		}
+		while (*from == '/')
+			from++;
+		if (*from || to == path)
+			*to++ = '/';
+	}
+	*to = '\0';
+}
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool name_is_component(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > 255 || streq(name, ".") || streq(name, ".."))
+		return false;
+	for (const char *p = name; *p; p++)
+		if (*p == '/' || (unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
+	return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whole files: read with a limit, replace atomically, make directories.
+ */
+#ifndef POOLINIT_BASE_FILE_H
+#define POOLINIT_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Append the file's bytes to b. Only regular files (and those of /proc, /sys); ERR_TOO_LONG above `limit`. dirfd may be AT_FDCWD. */
+int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e);
+/* First line of a small file (sysfs attributes), without the newline. Returns its length, or -1 with errno set (EOVERFLOW: it
+ * does not fit). */
+ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size);
+/* Replace path by these bytes: written beside it, fsynced, renamed, directory fsynced. On failure the old file stands and no
+ * other is left. ERR_NO_SPACE, ERR_READ_ONLY, ERR_DENIED are told apart. */
+int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* Write to an existing file or attribute (sysfs), in one write(2). */
+int file_poke(int dirfd, const char *path, const char *text, struct err *e);
+/* mkdir -p. Existing directories are left as they are. */
+int file_mkdirs(const char *path, mode_t mode, struct err *e);
+/* Remove; absence is success. The directory is fsynced. */
+int file_remove(int dirfd, const char *path, struct err *e);
+/* Collapse "//" and drop a final '/', as libvirt does to target paths: two leading slashes stay, "x://" is left alone. In place. */
+void path_tidy(char *path);
+const char *path_base(const char *path);
+/* One component that may become a file name: not empty, no '/', no control characters, not "." or "..", at most 255 bytes. */
+bool name_is_component(const char *name);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Writing lines. What is written here is read back by line.c byte for byte.
+ */
+#include "base/line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "base/util.h"
+
+/* May this ASCII byte stand in a word? */
+static bool is_plain(unsigned char c)
+{
+	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
+}
+
+/* Length of the text character at s that needs no escape; 0: it needs one. */
+static size_t text_char(const char *s, size_t left)
+{
+	size_t n = utf8_len(s, left);
+
+	if (n == 0 || utf8_is_control(s, n) || *s == '"' || *s == '\\')
+		return 0;
+	return n;
+}
+
+static bool needs_quotes(const char *value, size_t len)
+{
+	for (size_t i = 0; i < len; ) {
+		size_t n = 1;
+
+		if (!is_plain((unsigned char)value[i])) {
+			n = (unsigned char)value[i] < 0x80 ? 0 : text_char(value + i, len - i);
+			if (n == 0)
+				return true;
+		}
+		i += n;
+	}
+	return len == 0;
+}
+
+static void add_escape(struct buf *b, char c)
+{
+	static const char names[] = "\"\\nt", bytes[] = "\"\\\n\t";
+	const char *at = c ? strchr(bytes, c) : NULL;
+	char text[5];
+
+	if (at)
+		snprintf(text, sizeof(text), "\\%c", names[at - bytes]);
+	else
+		snprintf(text, sizeof(text), "\\x%02x", (unsigned char)c);
+	buf_adds(b, text);
+}
+
+static void add_quoted(struct buf *b, const char *value, size_t len)
+{
+	size_t start = 0, i = 0;
+
+	buf_addc(b, '"');
+	while (i < len) {
+		size_t n = text_char(value + i, len - i);
+
+		if (n == 0) {
+			buf_add(b, value + start, i - start);
+			add_escape(b, value[i]);
+			start = i + 1;
+			n = 1;
+		}
+		i += n;
+	}
+	buf_add(b, value + start, len - start);
+	buf_addc(b, '"');
+}
+
+void line_quote(struct buf *b, const char *value, size_t len)
+{
+	if (needs_quotes(value, len))
+		add_quoted(b, value, len);
+	else
+		buf_add(b, value, len);
+}
+
+static void add_space(struct buf *b)
+{
+	if (b->len == 0 || b->data[b->len - 1] != ' ')
+		buf_addc(b, ' ');
+}
+
+static void add_key(struct buf *b, const char *key)
+{
+	add_space(b);
+	buf_adds(b, key);
+	buf_addc(b, '=');
+}
+
+void line_begin(struct buf *b, const char *head)
+{
+	buf_adds(b, head);
+}
+
+void line_word(struct buf *b, const char *value)
+{
+	if (!value)
+		return;
+	add_space(b);
+	if (starts_with(value, "--"))   /* would be read as a flag */
+		add_quoted(b, value, strlen(value));
+	else
+		line_quote(b, value, strlen(value));
+}
+
+void line_str(struct buf *b, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	add_key(b, key);
+	line_quote(b, value, strlen(value));
+}
+
+void line_num(struct buf *b, const char *key, uint64_t value)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do
+		digits[--i] = (char)('0' + value % 10);
+	while (value /= 10);
+	add_key(b, key);
+	buf_add(b, digits + i, sizeof(digits) - i);
+}
+
+void line_fmt(struct buf *b, const char *key, const char *fmt, ...)
+{
+	cleanup_buf struct buf value = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&value, fmt, ap);
+	va_end(ap);
+	if (value.failed)
+		b->failed = true;
+	else
+		line_str(b, key, buf_str(&value));
+}
+
+void line_end(struct buf *b)
+{
+	buf_addc(b, '\n');
+}
+
+void line_error(struct buf *b, const struct err *e)
+{
+	enum err_class c = e->class == ERR_NONE ? ERR_INTERNAL : e->class;
+
+	buf_printf(b, "ERR %d %s ", err_code(c), err_word(c));
+	add_quoted(b, e->message, strlen(e->message));
+	if (e->waits_for[0])
+		line_str(b, "waits", e->waits_for);
+	line_end(b);
+}

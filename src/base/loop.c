@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The loop: watches first, then the timers that are due, then sleep until the next one.
+ */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+
+#define BATCH 16
+
+/* Events taken from epoll but perhaps not yet delivered. Rounds nest when a callback drains, hence the chain. */
+struct loop_batch {
+	struct epoll_event events[BATCH];
+	int len;
+	struct loop_batch *outer;
+};
+
+int loop_init(struct loop *l, struct err *e)
+{
+	*l = (struct loop){ .epoll = epoll_create1(EPOLL_CLOEXEC) };
+	if (l->epoll < 0)
+		return err_sys(e, errno, "cannot make an event loop");
+	return 0;
+}
+
+void loop_close(struct loop *l)
+{
+	if (l->epoll >= 0)
+		close(l->epoll);
+	while (l->timers)
+		loop_disarm(l, l->timers);
+	l->epoll = -1;
+}
+
+/* ---- watches ---- */
+
+/* epoll reports a hang-up even to those who ask for nothing, which level-triggered would be a busy loop. Edge-triggered
+ * and once, it is one wake-up at most, which loop_round() drops. */
+static struct epoll_event interest(struct watch *w)
+{
+	return (struct epoll_event){
+		.events = w->events ? w->events : (uint32_t)EPOLLONESHOT | (uint32_t)EPOLLET,
+		.data.ptr = w,
+	};
+}
+
+int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e)
+{
+	struct epoll_event ev;
+
+	loop_unwatch(l, w);
+	w->fd = fd;
+	w->events = events;
+	ev = interest(w);
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
+		w->fd = -1;
+		return err_sys(e, errno, "cannot watch descriptor %d", fd);
+	}
+	w->watched = true;
+	return 0;
+}
+
+void loop_change(struct loop *l, struct watch *w, uint32_t events)
+{
+	struct epoll_event ev;
+
+	if (!w->watched || w->events == events)
+		return;
+	w->events = events;
+	ev = interest(w);
+	epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &ev);         /* needs no memory: cannot fail for a descriptor that is there */
+}
+
+void loop_unwatch(struct loop *l, struct watch *w)
+{
+	if (!w->watched) {
+		w->fd = -1;
+		return;
+	}
+	epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	w->watched = false;
+	w->fd = -1;
+	for (struct loop_batch *b = l->batch; b; b = b->outer)
+		for (int i = 0; i < b->len; i++)
+			if (b->events[i].data.ptr == w)
+				b->events[i].data.ptr = NULL;
+}
+
+/* ---- timers ---- */
+
+void loop_arm(struct loop *l, struct timer *t, uint64_t deadline)
+{
+	struct timer **at = &l->timers;
+
+	loop_disarm(l, t);
+	if (deadline == NEVER)
+		return;
+	while (*at && (*at)->deadline <= deadline)
+		at = &(*at)->next;
+	t->deadline = deadline;
+	t->armed = true;
+	t->next = *at;
+	*at = t;
+}
+
+void loop_disarm(struct loop *l, struct timer *t)
+{
+	if (!t->armed)
+		return;
+	for (struct timer **at = &l->timers; *at; at = &(*at)->next) {
+		if (*at == t) {
+			*at = t->next;
+			break;
+		}
+	}
+	t->next = NULL;
+	t->armed = false;
+}
+
+/* As many as were due on entry, no more: a timer that arms itself for "now" again must not keep descriptors waiting. */
+static void expire(struct loop *l)
+{
+	uint64_t now = clock_ms();
+	size_t due = 0;
+
+	for (struct timer *t = l->timers; t && t->deadline <= now; t = t->next)
+		due++;
+	for (; due > 0 && l->timers && l->timers->deadline <= now; due--) {
+		struct timer *t = l->timers;
+
+		loop_disarm(l, t);
+		t->on_expiry(t);
+	}
+}
+
+/* ---- running ---- */
+
+static void deliver(struct loop *l, struct loop_batch *b)
+{
+	b->outer = l->batch;
+	l->batch = b;
+	for (int i = 0; i < b->len; i++) {
+		struct watch *w = b->events[i].data.ptr;
+		uint32_t events = b->events[i].events;
+
+		if (w && w->events)             /* withdrawn, or asking for nothing by now */
+			w->on_event(w, events);
+	}
+	l->batch = b->outer;
+}
+
+void loop_round(struct loop *l, uint64_t deadline)
+{
+	struct loop_batch b = { .len = 0 };
+
+	if (l->timers && l->timers->deadline < deadline)
+		deadline = l->timers->deadline;
+	b.len = epoll_wait(l->epoll, b.events, BATCH, clock_until(deadline));
+	if (b.len > 0)
+		deliver(l, &b);
+	else if (b.len < 0 && errno != EINTR)
+		poll(NULL, 0, 100);             /* "cannot happen", but if it does the process must not burn a core */
+	expire(l);
+}
+
+void loop_run(struct loop *l)
+{
+	while (!l->stop)
+		loop_round(l, NEVER);
+	l->stop = false;
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stop = true;
+}

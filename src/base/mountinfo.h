@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The mount table, read from /proc/self/mountinfo (proc_pid_mountinfo(5)), escapes undone.
+ */
+#ifndef POOLINIT_BASE_MOUNTINFO_H
+#define POOLINIT_BASE_MOUNTINFO_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "base/err.h"
+
+struct mount_entry {
+	int id;
+	int parent;
+	dev_t dev;
+	char *root;             /* within the filesystem */
+	char *target;
+	char *options;          /* per mount */
+	char *fstype;
+	char *source;
+	char *super_options;
+};
+
+/* Called for each entry in the table's order; a non-zero answer ends the walk and becomes the result. */
+typedef int mount_fn(const struct mount_entry *m, void *arg);
+int mountinfo_each(mount_fn *fn, void *arg, struct err *e);
+/* The same over a given text, for tests. The text is changed. */
+int mountinfo_parse(char *text, mount_fn *fn, void *arg);
+
+/* The topmost mount at exactly this path that can be reached there (not one hidden below another mount). 1 found (free with
+ * mount_entry_free), 0 not a mount point, -1 error. Reads the table only: never touches the mount itself, so a dead server
+ * cannot hang it. */
+int mountinfo_find(const char *target, struct mount_entry *out, struct err *e);
+void mount_entry_free(struct mount_entry *m);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Closing a worker in: no_new_privs, then landlock without a single path, then a seccomp filter that lets only calls through
+ * that memory management and already open descriptors need. The filter's table is the policy; read that.
+ *
+ * Under AddressSanitizer there is no filter: its run-time makes calls of its own (personality, clone, open of /proc). That
+ * build is for tests only.
+ */
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "base/util.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* ---- landlock ---- */
+
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#endif
+#ifndef SYS_landlock_restrict_self
+#define SYS_landlock_restrict_self 446
+#endif
+#define LANDLOCK_VERSION 1      /* LANDLOCK_CREATE_RULESET_VERSION */
+
+/* struct landlock_ruleset_attr of ABI 6; older kernels know less of it. */
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+/* Everything each ABI version can forbid, and how much of the struct it knows. The last row serves newer ones. */
+static const struct { struct ruleset all; size_t size; } abis[] = {
+	{ { 0x1fff, 0x0, 0x0 }, 8 },
+	{ { 0x3fff, 0x0, 0x0 }, 8 },
+	{ { 0x7fff, 0x0, 0x0 }, 8 },
+	{ { 0x7fff, 0x3, 0x0 }, 16 },
+	{ { 0xffff, 0x3, 0x0 }, 16 },
+	{ { 0xffff, 0x3, 0x3 }, 24 },
+};
+
+static int forbid_paths(struct err *e)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
+	cleanup_close int fd = -1;
+	size_t row;
+
+	if (abi < 1)            /* not in this kernel, or not switched on */
+		return 0;
+	row = (size_t)abi > ARRAY_LEN(abis) ? ARRAY_LEN(abis) - 1 : (size_t)abi - 1;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &abis[row].all, abis[row].size, 0);
+	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		return err_sys(e, errno, "cannot shut a worker off from files (landlock)");
+	return 0;
+}
+
+/* ---- seccomp ---- */
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#endif
+
+#ifdef ARCH
+
+/* What a call's argument must be like. */
+enum condition {
+	ALWAYS,
+	WITHOUT_BITS,           /* (argument & value) == 0 */
+	WITH_BITS,              /* (argument & value) != 0 */
+	EQUALS,                 /* all 64 bits */
+	OWN_PID,
+	OWN_TID,
+};
+
+struct rule {
+	long call;
+	enum condition condition;
+	unsigned argument;
+	uint32_t value;
+};
+
+static const struct rule rules[] = {
+	/* descriptors that are open already */
+	{ SYS_read,            ALWAYS, 0, 0 },
+	{ SYS_write,           ALWAYS, 0, 0 },
+	{ SYS_readv,           ALWAYS, 0, 0 },
+	{ SYS_writev,          ALWAYS, 0, 0 },
+	{ SYS_pread64,         ALWAYS, 0, 0 },
+	{ SYS_lseek,           ALWAYS, 0, 0 },
+	{ SYS_close,           ALWAYS, 0, 0 },
+	{ SYS_fcntl,           ALWAYS, 0, 0 },
+	{ SYS_fstat,           ALWAYS, 0, 0 },
+#ifdef SYS_poll
+	{ SYS_poll,            ALWAYS, 0, 0 },
+#endif
+	{ SYS_ppoll,           ALWAYS, 0, 0 },
+	{ SYS_sendto,          EQUALS, 4, 0 },                  /* send(): the answer goes over a socket; no address */
+	/* memory, but none that can be executed */
+	{ SYS_brk,             ALWAYS, 0, 0 },
+	{ SYS_mmap,            WITHOUT_BITS, 2, PROT_EXEC },
+	{ SYS_mprotect,        WITHOUT_BITS, 2, PROT_EXEC },
+	{ SYS_munmap,          ALWAYS, 0, 0 },
+	{ SYS_mremap,          ALWAYS, 0, 0 },
+	{ SYS_madvise,         ALWAYS, 0, 0 },
+	/* time, chance, self */
+	{ SYS_clock_gettime,   ALWAYS, 0, 0 },
+	{ SYS_getrandom,       ALWAYS, 0, 0 },
+	{ SYS_futex,           ALWAYS, 0, 0 },
+	{ SYS_getpid,          ALWAYS, 0, 0 },
+	{ SYS_gettid,          ALWAYS, 0, 0 },
+	{ SYS_rt_sigaction,    ALWAYS, 0, 0 },
+	{ SYS_rt_sigprocmask,  ALWAYS, 0, 0 },
+	{ SYS_rt_sigreturn,    ALWAYS, 0, 0 },
+	{ SYS_sigaltstack,     ALWAYS, 0, 0 },
+	{ SYS_tgkill,          OWN_PID, 0, 0 },                 /* abort() */
+	{ SYS_tkill,           OWN_TID, 0, 0 },
+	{ SYS_restart_syscall, ALWAYS, 0, 0 },
+	{ SYS_exit,            ALWAYS, 0, 0 },
+	{ SYS_exit_group,      ALWAYS, 0, 0 },
+#ifdef __GLIBC__
+	{ SYS_newfstatat,      WITH_BITS, 3, AT_EMPTY_PATH },   /* its fstat() */
+	{ SYS_sysinfo,         ALWAYS, 0, 0 },                  /* its qsort() */
+#endif
+};
+
+#define DATA(field)       ((uint32_t)offsetof(struct seccomp_data, field))
+#define LOAD(offset)      (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
+#define JUMP(how, k, t, f) (struct sock_filter)BPF_JUMP(BPF_JMP | (how) | BPF_K, k, t, f)
+#define RETURN(what)      (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what)
+#define RULE_LEN 7              /* the longest rule: load, call, low, compare, high, compare, allow */
+
+struct program {
+	struct sock_filter code[ARRAY_LEN(rules) * RULE_LEN + 8];
+	unsigned short len;
+};
+
+static void emit(struct program *p, struct sock_filter op)
+{
+	p->code[p->len++] = op;
+}
+
+/* The low half of an argument, which comes first: both architectures are little-endian. */
+static uint32_t low_half(unsigned argument)
+{
+	return DATA(args) + 8 * argument;
+}
+
+/* "If it is this call and the condition holds: allow", else on to the next rule. */
+static void emit_rule(struct program *p, const struct rule *r)
+{
+	uint32_t value = r->condition == OWN_PID ? (uint32_t)getpid() :
+	                 r->condition == OWN_TID ? (uint32_t)syscall(SYS_gettid) : r->value;
+
+	emit(p, LOAD(DATA(nr)));
+	switch (r->condition) {
+	case ALWAYS:
+		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 1));
+		break;
+	case WITHOUT_BITS:
+		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		emit(p, LOAD(low_half(r->argument)));
+		emit(p, JUMP(BPF_JSET, value, 1, 0));
+		break;
+	case WITH_BITS:
+		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		emit(p, LOAD(low_half(r->argument)));
+		emit(p, JUMP(BPF_JSET, value, 0, 1));
+		break;
+	case EQUALS:
+		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 5));
+		emit(p, LOAD(low_half(r->argument) + 4));
+		emit(p, JUMP(BPF_JEQ, 0, 0, 3));
+		emit(p, LOAD(low_half(r->argument)));
+		emit(p, JUMP(BPF_JEQ, value, 0, 1));
+		break;
+	case OWN_PID:           /* process numbers are 32 bits wide; the kernel ignores the rest */
+	case OWN_TID:
+		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		emit(p, LOAD(low_half(r->argument)));
+		emit(p, JUMP(BPF_JEQ, value, 0, 1));
+		break;
+	}
+	emit(p, RETURN(SECCOMP_RET_ALLOW));
+}
+
+static int forbid_calls(struct err *e)
+{
+	struct program p = { .len = 0 };
+	struct sock_fprog prog;
+
+	emit(&p, LOAD(DATA(arch)));
+	emit(&p, JUMP(BPF_JEQ, ARCH, 1, 0));
+	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		emit_rule(&p, &rules[i]);
+	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	prog = (struct sock_fprog){ .len = p.len, .filter = p.code };
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0 || errno == ENOSYS || errno == EINVAL)
+		return 0;       /* in force, or not in this kernel */
+	return err_sys(e, errno, "cannot shut a worker off from the system (seccomp)");
+}
+
+#else
+
+static int forbid_calls(struct err *e)
+{
+	(void)e;
+	return 0;
+}
+
+#endif
+
+int sandbox_enter(struct err *e)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, "cannot give up privileges for good");
+	if (forbid_paths(e) < 0)
+		return -1;
+	return SANITIZED ? 0 : forbid_calls(e);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Running a tool (iscsiadm, qemu-img, …) from a worker: by argv, never through a shell; with only descriptors 0, 1, 2 open;
+ * with a small fixed environment; in its own session; with a deadline. Blocking: for workers only.
+ */
+#ifndef POOLINIT_BASE_SPAWN_H
+#define POOLINIT_BASE_SPAWN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+#define SPAWN_OUTPUT_LIMIT (1024 * 1024)
+
+struct tool {
+	const char *const *argv;        /* NULL-terminated; argv[0] is looked up in spawn_path unless it has a slash */
+	const char *const *env;         /* further NAME=value, or NULL; PATH and LC_ALL=C are always set */
+	const void *input;              /* standard input, or NULL for /dev/null */
+	size_t input_len;
+	uint64_t deadline;              /* clock_ms(), NEVER allowed */
+	struct buf out;                 /* what it wrote to standard output, SPAWN_OUTPUT_LIMIT at most; caller frees */
+	struct buf err;                 /* and to standard error */
+	int status;                     /* exit status 0..255 */
+};
+
+/* 0 if the tool ran and exited by itself, whatever its status; else ERR_NO_TOOL, ERR_TIMEOUT (it was sent TERM, then KILL
+ * after two seconds), ERR_STORAGE (it died by a signal, named in the message). */
+int spawn_run(struct tool *t, struct err *e);
+/* spawn_run(), and a status other than 0 is an ERR_STORAGE "NAME: <last line it wrote to standard error>". */
+int spawn_ok(struct tool *t, struct err *e);
+/* Last non-empty line of a tool's output, trimmed; points into b. */
+const char *spawn_last_line(struct buf *b);
+/* Full path of a tool in /sbin:/bin:/usr/sbin:/usr/bin:/usr/local/…; NULL if there is none. Static storage. */
+const char *spawn_find(const char *name);
+void tool_free(struct tool *t);
+
+/* For children that stay (iscsid, udhcpc): fork and exec with the same hygiene, out_fd as 1 and 2 (-1: /dev/null).
+ * Returns the pidfd, or -1; *pid is set. The caller reaps it. Does not wait: where the program is missing the child says so on
+ * out_fd and exits with 127. */
+int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e);
+
+#endif

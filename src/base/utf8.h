@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Text from elsewhere: what is well-formed UTF-8, and what must not reach a terminal or a line as it is.
+ */
+#ifndef POOLINIT_BASE_UTF8_H
+#define POOLINIT_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Length (1..4) of the well-formed sequence at s, of which n bytes may be read; 0: malformed (overlong, surrogate, beyond
+ * U+10FFFF, cut off). RFC 3629. */
+size_t utf8_len(const char *s, size_t n);
+/* Is the well-formed sequence of len bytes a control character (C0, DEL, C1)? */
+bool utf8_is_control(const char *s, size_t len);
+/* The longest prefix of s, at most n bytes, that does not end inside a sequence. */
+size_t utf8_cut(const char *s, size_t n);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Small things that every file may use: array lengths, scoped clean-up, string comparison.
+ */
+#ifndef POOLINIT_BASE_UTIL_H
+#define POOLINIT_BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Scoped clean-up: `cleanup_free char *text = …`, `cleanup_close int fd = -1`. */
+#define cleanup_free  __attribute__((cleanup(util_free)))
+#define cleanup_close __attribute__((cleanup(util_close)))
+
+static inline void util_free(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void util_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* Hand an owned descriptor on: the variable no longer closes it. */
+static inline int steal_fd(int *fd)
+{
+	int f = *fd;
+
+	*fd = -1;
+	return f;
+}
+
+static inline bool streq(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* Equal, where NULL equals only NULL. */
+static inline bool streq_null(const char *a, const char *b)
+{
+	return a && b ? streq(a, b) : a == b;
+}
+
+static inline bool starts_with(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+#endif

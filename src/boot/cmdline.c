@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The kernel command line: words, quotes, names and values.
+ *
+ * The kernel counts the Latin-1 no-break space (0xA0) as white space as well; it is a byte of many UTF-8 letters, so here it is none.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/util.h"
+#include "boot/cmdline.h"
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The end of the word that begins at text; *equals is the '=' that ends its name, or NULL. */
+static char *word_end(char *text, bool quoted, char **equals)
+{
+	char *p = text;
+
+	*equals = NULL;
+	for (; *p && (quoted || !is_space(*p)); p++) {
+		if (*p == '=' && !*equals && p != text)
+			*equals = p;
+		if (*p == '"')
+			quoted = !quoted;
+	}
+	return p;
+}
+
+/* The value's own quotes go; a closing one that is not the word's last byte stays, as it does in the kernel. */
+static char *unquote_value(char *value, char *end)
+{
+	if (*value != '"')
+		return value;
+	value++;
+	if (end > value && end[-1] == '"')
+		end[-1] = '\0';
+	return value;
+}
+
+void cmdline_split(char *text, cmdline_fn *fn, void *arg)
+{
+	for (;;) {
+		char *equals, *end, *value = NULL;
+
+		while (is_space(*text))
+			text++;
+		if (!*text)
+			return;
+		bool quoted = *text == '"';
+		if (quoted)
+			text++;
+		end = word_end(text, quoted, &equals);
+		char *next = *end ? end + 1 : end;
+		*end = '\0';
+		if (quoted && end > text && end[-1] == '"')
+			*--end = '\0';
+		if (equals && equals < end) {
+			*equals = '\0';
+			value = unquote_value(equals + 1, end);
+		}
+		if (!value && streq(text, "--"))
+			return;
+		fn(text, value, arg);
+		text = next;
+	}
+}

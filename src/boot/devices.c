@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Uevents in, links and modules out.
+ *
+ * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that does not come back (a device that
+ * hangs) gives its batch back, and from then on until the list is empty devices are taken one by one, so that the others get their links.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <linux/netlink.h>
+#include "backends/device.h"
+#include "backends/module.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/devices.h"
+#include "supervisor/worker.h"
+
+#define SLOTS           4
+#define BATCH           16
+#define PENDING         256             /* more than that: walk through all devices instead */
+#define NAME_BYTES      64
+#define MODALIAS_BYTES  (32 * 1024)
+#define LINKS_TIMEOUT   SECONDS(10)
+#define WALK_TIMEOUT    SECONDS(60)
+#define UDEV_GROUP      2               /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
+
+struct batch {
+	struct devices *devices;        /* NULL: nobody waits for it any more */
+	struct batch *next;
+	char names[BATCH][NAME_BYTES];
+	size_t n;
+	bool reported;
+};
+
+struct devices {
+	struct supervisor *sup;
+	const char *run_dir;
+	bool own;
+	struct watch uevents, udevd;
+	char pending[PENDING][NAME_BYTES];
+	size_t npending;
+	bool one_by_one;
+	struct batch *batches;          /* workers under way, those that have timed out included */
+	struct buf modaliases;          /* NUL-terminated, one after the other */
+	struct worker *modules, *walk;
+	bool walk_again;
+};
+
+static void work(struct devices *d);
+
+/* ---- walking through everything ---- */
+
+static int run_walk(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct devices *d = arg;
+	struct err modules = { 0 };
+
+	(void)io;
+	/* Drivers may be built in, or not there at all: the devices that are there still get their links. */
+	int r = module_coldplug(&modules);
+	if (device_links_all(d->run_dir, e) < 0)
+		return -1;
+	if (r < 0)
+		return err_set(e, modules.class, "%s", modules.message);
+	return 0;
+}
+
+static void walk_done(struct worker *w, const struct err *e, bool left)
+{
+	struct devices *d = w->job.owner;
+
+	(void)left;
+	if (!d)
+		return;
+	d->walk = NULL;
+	if (e)
+		log_warn(LF_DEVICE, "walking through the devices: %s", e->message);
+	supervisor_device_event(d->sup, NULL);
+	work(d);
+}
+
+static void walk(struct devices *d)
+{
+	struct job job = { .what = "coldplug", .timeout = WALK_TIMEOUT, .run = run_walk, .arg = d, .on_done = walk_done, .owner = d };
+	struct err e = { 0 };
+
+	if (!d->own) {
+		supervisor_device_event(d->sup, NULL);
+		return;
+	}
+	if (d->walk) {
+		d->walk_again = true;
+		return;
+	}
+	d->walk_again = false;
+	d->npending = 0;
+	d->walk = worker_start(d->sup, &job, &e);
+	if (!d->walk)
+		log_error(LF_DEVICE, "%s", e.message);
+}
+
+/* ---- links ---- */
+
+static bool is_pending(const struct devices *d, const char *name)
+{
+	for (size_t i = 0; i < d->npending; i++)
+		if (streq(d->pending[i], name))
+			return true;
+	return false;
+}
+
+static void add_pending(struct devices *d, const char *name)
+{
+	if (strlen(name) >= NAME_BYTES || is_pending(d, name))
+		return;
+	if (d->npending == PENDING) {
+		walk(d);
+		return;
+	}
+	snprintf(d->pending[d->npending++], NAME_BYTES, "%s", name);
+}
+
+/* Two workers on one device would undo each other's links. */
+static bool is_under_way(const struct devices *d, const char *name)
+{
+	for (const struct batch *b = d->batches; b; b = b->next)
+		for (size_t i = 0; i < b->n; i++)
+			if (streq(b->names[i], name))
+				return true;
+	return false;
+}
+
+static int run_links(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct batch *b = arg;
+	int result = 0;
+
+	(void)io;
+	for (size_t i = 0; i < b->n; i++)
+		if (device_links(b->names[i], b->devices->run_dir, e) < 0)
+			result = -1;
+	return result;
+}
+
+static void batch_drop(struct batch *b)
+{
+	for (struct batch **at = &b->devices->batches; *at; at = &(*at)->next)
+		if (*at == b) {
+			*at = b->next;
+			break;
+		}
+	free(b);
+}
+
+static void links_gone(struct worker *w)
+{
+	struct batch *b = w->job.owner;
+	struct devices *d = b->devices;
+
+	if (!d) {
+		free(b);
+		return;
+	}
+	batch_drop(b);
+	work(d);
+}
+
+static void links_done(struct worker *w, const struct err *e, bool left)
+{
+	struct batch *b = w->job.owner;
+	struct devices *d = b->devices;
+
+	b->reported = true;
+	if (!d) {
+		if (!left)
+			free(b);
+		return;
+	}
+	if (e)
+		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "", e->message);
+	for (size_t i = 0; i < b->n; i++)
+		supervisor_device_event(d->sup, b->names[i]);
+	if (e && e->class == ERR_TIMEOUT && b->n > 1) {
+		d->one_by_one = true;
+		for (size_t i = 0; i < b->n; i++)
+			add_pending(d, b->names[i]);
+	}
+	if (left)
+		b->n = e && b->n > 1 ? 0 : b->n;        /* alone, it keeps its name: nobody else is sent to the device that hangs */
+	else
+		batch_drop(b);
+	work(d);
+}
+
+/* Take names that nobody works on. */
+static size_t take_batch(struct devices *d, struct batch *b)
+{
+	size_t kept = 0, limit = d->one_by_one ? 1 : BATCH;
+
+	for (size_t i = 0; i < d->npending; i++) {
+		if (b->n < limit && !is_under_way(d, d->pending[i]))
+			memcpy(b->names[b->n++], d->pending[i], NAME_BYTES);
+		else if (kept++ != i)
+			memcpy(d->pending[kept - 1], d->pending[i], NAME_BYTES);
+	}
+	d->npending = kept;
+	return b->n;
+}
+
+static size_t busy_slots(const struct devices *d)
+{
+	size_t n = 0;
+
+	for (const struct batch *b = d->batches; b; b = b->next)
+		n += !b->reported;
+	return n;
+}
+
+static void start_links(struct devices *d)
+{
+	while (d->npending && busy_slots(d) < SLOTS) {
+		struct batch *b = calloc(1, sizeof(*b));
+		struct job job = { .what = "device-links", .timeout = LINKS_TIMEOUT, .run = run_links, .arg = b, .on_done = links_done,
+				   .on_gone = links_gone, .owner = b };
+		struct err e = { 0 };
+
+		if (!b || (b->devices = d, take_batch(d, b) == 0)) {
+			free(b);
+			return;
+		}
+		b->next = d->batches;
+		d->batches = b;
+		if (!worker_start(d->sup, &job, &e)) {
+			log_error(LF_DEVICE, "%s", e.message);
+			batch_drop(b);
+			return;
+		}
+	}
+	if (!d->npending)
+		d->one_by_one = false;
+}
+
+/* ---- modules ---- */
+
+static int run_modules(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct buf *list = arg;
+	struct err one = { 0 };
+
+	(void)io;
+	(void)e;
+	/* Most modaliases have no module, or one that is there already: nothing to report. */
+	for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1)
+		if (module_load(list->data + at, &one) < 0)
+			err_clear(&one);
+	return 0;
+}
+
+static void modules_done(struct worker *w, const struct err *e, bool left)
+{
+	struct devices *d = w->job.owner;
+
+	(void)left;
+	if (!d)
+		return;
+	d->modules = NULL;
+	if (e)
+		log_warn(LF_MODULE, "loading modules for devices: %s", e->message);
+	work(d);
+}
+
+static void start_modules(struct devices *d)
+{
+	struct job job = { .what = "modules", .timeout = WALK_TIMEOUT, .run = run_modules, .arg = &d->modaliases, .on_done = modules_done, .owner = d };
+	struct err e = { 0 };
+
+	if (d->modaliases.failed) {
+		buf_reset(&d->modaliases);
+		d->modaliases.failed = false;
+		walk(d);
+	}
+	if (d->modules || !d->modaliases.len)
+		return;
+	d->modules = worker_start(d->sup, &job, &e);
+	if (!d->modules)
+		log_error(LF_MODULE, "%s", e.message);
+	/* The child has its copy. */
+	buf_free(&d->modaliases);
+	d->modaliases.limit = MODALIAS_BYTES;
+}
+
+/* Start whatever waits, as far as there is room. */
+static void work(struct devices *d)
+{
+	if (supervisor_shutting_down(d->sup))
+		return;
+	if (d->walk_again && !d->walk)
+		walk(d);
+	start_links(d);
+	start_modules(d);
+}
+
+/* ---- events ---- */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void take_event(struct devices *d, const struct uevent *u)
+{
+	bool block = u->subsystem && streq(u->subsystem, "block") && u->devpath;
+
+	if (!d->own) {
+		if (block)
+			supervisor_device_event(d->sup, base_name(u->devpath));
+		return;
+	}
+	if (block)
+		add_pending(d, base_name(u->devpath));
+	if (u->modalias && *u->modalias && u->action && streq(u->action, "add"))
+		buf_add(&d->modaliases, u->modalias, strlen(u->modalias) + 1);
+}
+
+static void on_uevents(struct watch *w, uint32_t events)
+{
+	struct devices *d = w->owner;
+	char buf[UEVENT_MAX];
+	struct uevent u;
+
+	(void)events;
+	for (;;) {
+		int r = uevent_read(w->fd, buf, sizeof(buf), &u);
+
+		if (r == UEVENT_EMPTY)
+			break;
+		if (r == UEVENT_GOT)
+			take_event(d, &u);
+		else if (r == UEVENT_LOST)
+			walk(d);
+	}
+	work(d);
+}
+
+/* What udevd has finished with: its message is a header and then the properties; only whether it is about a block device matters. */
+static void on_udevd(struct watch *w, uint32_t events)
+{
+	static const char block[] = "\0SUBSYSTEM=block";
+	struct devices *d = w->owner;
+	char buf[UEVENT_MAX];
+	bool seen = false;
+
+	(void)events;
+	for (;;) {
+		ssize_t n = recv(w->fd, buf, sizeof(buf), MSG_DONTWAIT);
+
+		if (n > 0)
+			seen |= memmem(buf, (size_t)n, block, sizeof(block)) != NULL;
+		else if (n < 0 && errno == ENOBUFS)
+			seen = true;
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+	if (seen)
+		supervisor_device_event(d->sup, NULL);
+}
+
+static int listen_to_udevd(struct devices *d, struct err *e)
+{
+	struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = UDEV_GROUP };
+	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0 || bind(fd, (void *)&self, sizeof(self)) < 0)
+		return err_sys(e, errno, "cannot listen to udevd");
+	if (loop_watch(supervisor_loop(d->sup), &d->udevd, fd, EPOLLIN, e) < 0)
+		return -1;
+	steal_fd(&fd);
+	return 0;
+}
+
+struct devices *devices_watch(struct supervisor *s, struct err *e)
+{
+	struct devices *d = calloc(1, sizeof(*d));
+	cleanup_close int fd = -1;
+
+	if (!d) {
+		err_set(e, ERR_NO_MEMORY, "cannot listen to device events: out of memory");
+		return NULL;
+	}
+	d->sup = s;
+	d->run_dir = supervisor_options(s)->run_dir;
+	d->own = supervisor_options(s)->own_devices;
+	d->modaliases.limit = MODALIAS_BYTES;
+	d->uevents = (struct watch){ .fd = -1, .on_event = on_uevents, .owner = d };
+	d->udevd = (struct watch){ .fd = -1, .on_event = on_udevd, .owner = d };
+	fd = uevent_open(e);
+	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 || (!d->own && listen_to_udevd(d, e) < 0)) {
+		loop_unwatch(supervisor_loop(s), &d->uevents);
+		free(d);
+		return NULL;
+	}
+	steal_fd(&fd);
+	if (d->own)
+		walk(d);
+	return d;
+}
+
+static void end_watch(struct devices *d, struct watch *w)
+{
+	int fd = w->fd;
+
+	loop_unwatch(supervisor_loop(d->sup), w);
+	if (fd >= 0)
+		close(fd);
+}
+
+void devices_free(struct devices *d)
+{
+	if (!d)
+		return;
+	end_watch(d, &d->uevents);
+	end_watch(d, &d->udevd);
+	if (d->walk)
+		d->walk->job.owner = NULL;
+	if (d->modules)
+		d->modules->job.owner = NULL;
+	for (struct batch *b = d->batches, *next; b; b = next) {
+		next = b->next;
+		b->devices = NULL;
+	}
+	buf_free(&d->modaliases);
+	free(d);
+}

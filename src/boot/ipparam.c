@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ip=: ten fields between colons, or one word, or a device and a word.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include "base/util.h"
+#include "boot/ipparam.h"
+
+enum field { F_CLIENT, F_SERVER, F_GATEWAY, F_NETMASK, F_HOSTNAME, F_DEVICE, F_AUTOCONF, F_DNS0, F_DNS1, F_NTP0, FIELDS };
+
+static const char *const field_names[FIELDS] = {
+	"client address", "server address", "gateway", "netmask", "host name", "device", "autoconf", "dns0", "dns1", "ntp0",
+};
+
+struct autoconf { const char *word; enum ip_method method; bool supported; };
+
+static const struct autoconf autoconfs[] = {
+	{ "off", IP_OFF, true }, { "none", IP_OFF, true }, { "static", IP_OFF, true },
+	{ "dhcp", IP_DHCP, true }, { "on", IP_DHCP, true }, { "any", IP_DHCP, true }, { "both", IP_DHCP, true },
+	{ "bootp", IP_DHCP, false }, { "rarp", IP_DHCP, false }, { "ibft", IP_DHCP, false }, { "dhcp6", IP_DHCP, false },
+	{ "auto6", IP_DHCP, false }, { "either6", IP_DHCP, false }, { "link6", IP_DHCP, false }, { "link-local", IP_DHCP, false },
+};
+
+static const struct autoconf *autoconf_find(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(autoconfs); i++)
+		if (streq(word, autoconfs[i].word))
+			return &autoconfs[i];
+	return NULL;
+}
+
+/* ---- single values ---- */
+
+int ip_address_parse(const char *text, struct ip_address *out, struct err *e)
+{
+	char copy[IP_TEXT];
+	size_t len = strlen(text);
+	struct ip_address a = { 0 };
+
+	if (len > 1 && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (len >= sizeof(copy))
+		return err_set(e, ERR_INVALID, "\"%.60s…\" is not an address", text);
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (inet_pton(AF_INET, copy, a.bytes) == 1) {
+		a.family = AF_INET;
+		a.prefix = 32;
+	} else if (inet_pton(AF_INET6, copy, a.bytes) == 1) {
+		a.family = AF_INET6;
+		a.prefix = 128;
+	} else {
+		return err_set(e, ERR_INVALID, "\"%s\" is not an address", copy);
+	}
+	*out = a;
+	return 0;
+}
+
+const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT])
+{
+	if (!a->family || !inet_ntop(a->family, a->bytes, out, IP_TEXT))
+		snprintf(out, IP_TEXT, "none");
+	return out;
+}
+
+static int parse_number(const char *text, unsigned max, unsigned *out)
+{
+	unsigned n = 0;
+
+	if (!*text)
+		return -1;
+	for (; *text; text++) {
+		if (!isdigit((unsigned char)*text))
+			return -1;
+		n = n * 10 + (unsigned)(*text - '0');
+		if (n > max)
+			return -1;
+	}
+	*out = n;
+	return 0;
+}
+
+/* "255.255.255.0" or "24"; the ones must stand together. */
+static int parse_netmask(const char *text, int family, unsigned *prefix, struct err *e)
+{
+	struct in_addr mask;
+	uint32_t bits;
+
+	if (parse_number(text, family == AF_INET ? 32 : 128, prefix) == 0)
+		return 0;
+	if (family != AF_INET || inet_pton(AF_INET, text, &mask) != 1)
+		return err_set(e, ERR_INVALID, "\"%s\" is neither a netmask nor a prefix length", text);
+	bits = ntohl(mask.s_addr);
+	if (~bits & (~bits + 1))
+		return err_set(e, ERR_INVALID, "the ones of netmask \"%s\" do not stand together", text);
+	for (*prefix = 0; bits; bits <<= 1)
+		(*prefix)++;
+	return 0;
+}
+
+/* What the kernel takes where no netmask is given: the address's class. */
+static unsigned class_prefix(const struct ip_address *a)
+{
+	if (a->family == AF_INET6)
+		return 64;
+	return a->bytes[0] < 128 ? 8 : a->bytes[0] < 192 ? 16 : 24;
+}
+
+static bool device_name_ok(const char *s)
+{
+	if (!*s || strlen(s) >= IFNAMSIZ || streq(s, ".") || streq(s, ".."))
+		return false;
+	for (; *s; s++)
+		if (*s == '/' || *s == ':' || *s <= ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* RFC 1123: letters, digits, hyphens and dots. */
+static bool hostname_ok(const char *s)
+{
+	if (strlen(s) > 64 || *s == '-' || *s == '.')
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.')
+			return false;
+	return true;
+}
+
+static int bad_field(enum field f, struct err *e)
+{
+	return err_wrap(e, ERR_KEEP, "%s", field_names[f]);
+}
+
+/* ---- the fields ---- */
+
+/* Split at colons, those in brackets excepted. Returns the number of fields, or -1: too many, or an open bracket. */
+static int split(char *text, char *fields[FIELDS], struct err *e)
+{
+	int n = 0;
+
+	for (;;) {
+		char *end = text;
+
+		if (n == FIELDS)
+			return err_set(e, ERR_INVALID, "more than %d fields", FIELDS);
+		fields[n++] = text;
+		while (*end && *end != ':') {
+			if (*end == '[') {
+				end = strchr(end, ']');
+				if (!end)
+					return err_set(e, ERR_INVALID, "a ']' is missing");
+			}
+			end++;
+		}
+		if (!*end)
+			return n;
+		*end = '\0';
+		text = end + 1;
+	}
+}
+
+static int take_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
+{
+	if (!*fields[f])
+		return 0;
+	return ip_address_parse(fields[f], out, e) < 0 ? bad_field(f, e) : 0;
+}
+
+/* The client's address with its network: from "/24" behind it, the netmask field, or its class. */
+static int take_client(char *const *fields, struct ip_address *out, struct err *e)
+{
+	char *slash = strchr(fields[F_CLIENT], '/');
+	const char *mask = fields[F_NETMASK];
+
+	if (slash) {
+		if (*mask)
+			return err_set(e, ERR_INVALID, "a netmask is given twice: behind the client address and as a field");
+		*slash = '\0';
+		mask = slash + 1;
+	}
+	if (take_address(fields, F_CLIENT, out, e) < 0)
+		return -1;
+	if (!out->family)
+		return 0;
+	if (!*mask && !slash) {
+		out->prefix = class_prefix(out);
+		return 0;
+	}
+	return parse_netmask(mask, out->family, &out->prefix, e) < 0 ? bad_field(F_NETMASK, e) : 0;
+}
+
+static int take_device(const char *text, struct ip_param *p, struct err *e)
+{
+	if (!*text)
+		return 0;
+	if (!device_name_ok(text)) {
+		err_set(e, ERR_INVALID, "\"%s\" cannot be the name of a network interface", text);
+		return bad_field(F_DEVICE, e);
+	}
+	memcpy(p->device, text, strlen(text) + 1);
+	return 0;
+}
+
+static int take_hostname(const char *text, struct ip_param *p, struct err *e)
+{
+	if (!hostname_ok(text)) {
+		err_set(e, ERR_INVALID, "\"%s\" cannot be a host name", text);
+		return bad_field(F_HOSTNAME, e);
+	}
+	memcpy(p->hostname, text, strlen(text) + 1);
+	return 0;
+}
+
+/* An empty word is the kernel's default, "any". */
+static int take_autoconf(const char *word, struct ip_param *p, struct err *e)
+{
+	const struct autoconf *a = autoconf_find(*word ? word : "any");
+
+	if (!a) {
+		err_set(e, ERR_INVALID, "\"%s\" is none of off, none, on, any, dhcp, both", word);
+		return bad_field(F_AUTOCONF, e);
+	}
+	if (p->client.family) {
+		p->method = IP_STATIC;
+		return 0;
+	}
+	if (!a->supported)
+		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not supported: give an address or \"dhcp\"", word);
+	p->method = a->method;
+	return 0;
+}
+
+static int parse_full(char *const *fields, struct ip_param *p, struct err *e)
+{
+	if (take_client(fields, &p->client, e) < 0 ||
+	    take_address(fields, F_SERVER, &p->server, e) < 0 ||
+	    take_address(fields, F_GATEWAY, &p->gateway, e) < 0 ||
+	    take_hostname(fields[F_HOSTNAME], p, e) < 0 ||
+	    take_device(fields[F_DEVICE], p, e) < 0 ||
+	    take_autoconf(fields[F_AUTOCONF], p, e) < 0 ||
+	    take_address(fields, F_DNS0, &p->dns[0], e) < 0 ||
+	    take_address(fields, F_DNS1, &p->dns[1], e) < 0 ||
+	    take_address(fields, F_NTP0, &p->ntp, e) < 0)
+		return -1;
+	if (p->client.family && p->gateway.family && p->client.family != p->gateway.family)
+		return err_set(e, ERR_INVALID, "client address and gateway are not of the same family");
+	if (!p->client.family && (*fields[F_NETMASK] || p->gateway.family) && p->method != IP_DHCP)
+		return err_set(e, ERR_INVALID, "a netmask or gateway without a client address");
+	return 0;
+}
+
+/* "dhcp", "off"; "eth0:dhcp". Not a one-field "192.0.2.5": that is the full form with its other fields left out. */
+static int parse_short(char *const *fields, int n, struct ip_param *p, struct err *e)
+{
+	const char *word = fields[n - 1];
+
+	if (n == 2 && take_device(fields[0], p, e) < 0)
+		return -1;
+	return take_autoconf(word, p, e);
+}
+
+int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
+{
+	char text[512], empty[] = "";
+	char *fields[FIELDS];
+	struct ip_param p = { 0 };
+	size_t len = strlen(value);
+	int n, r;
+
+	if (!len)
+		return err_set(e, ERR_INVALID, "ip= without a value");
+	if (len >= sizeof(text))
+		return err_set(e, ERR_TOO_LONG, "ip= is longer than %zu bytes", sizeof(text) - 1);
+	memcpy(text, value, len + 1);
+	n = split(text, fields, e);
+	if (n < 0)
+		return err_wrap(e, ERR_KEEP, "ip=%s", value);
+	for (int i = n; i < FIELDS; i++)
+		fields[i] = empty;
+	if (n <= 2 && autoconf_find(fields[n - 1]))
+		r = parse_short(fields, n, &p, e);
+	else
+		r = parse_full(fields, &p, e);
+	if (r < 0)
+		return err_wrap(e, ERR_KEEP, "ip=%s", value);
+	*out = p;
+	return 0;
+}
+
+int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
+{
+	const char *p = value;
+	unsigned n = 0;
+
+	/* pxelinux puts the hardware type in front: 01 is Ethernet. */
+	if (strlen(p) == 20 && (starts_with(p, "01-") || starts_with(p, "01:")))
+		p += 3;
+	while (n < 6 && isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1])) {
+		char pair[3] = { p[0], p[1], '\0' };
+
+		mac[n++] = (unsigned char)strtoul(pair, NULL, 16);
+		p += 2;
+		if (n < 6 && (*p == '-' || *p == ':'))
+			p++;
+		else
+			break;
+	}
+	if (n != 6 || *p)
+		return err_set(e, ERR_INVALID, "BOOTIF=%s is not a hardware address (01-52-54-00-12-34-56)", value);
+	return 0;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The role "poolinit-dhcp": called by udhcpc at each event, with the lease in the environment; applies it and ends.
+ *
+ * What the environment holds came from the network: each value is parsed as what it must be, and dropped if it is not.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/dhcp.h"
+#include "boot/resolv.h"
+#include "boot/rtnl.h"
+
+#define DEFAULT_RUN_DIR "/run/poolinit"
+
+struct lease {
+	const char *device, *run_dir;
+	int index;
+	struct rtnl rtnl;
+	char file[512];                 /* run_dir/network/DEVICE.lease: the address that we have given the interface */
+	char trouble[512];              /* run_dir/network/DEVICE.trouble: it has been said that nobody answers */
+};
+
+static const char *fact(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? value : "";
+}
+
+/* Call fn for each word of a list; what it cannot take is passed over. */
+static void each_word(const char *list, void (*fn)(struct lease *l, const char *word, void *arg), struct lease *l, void *arg)
+{
+	while (*list) {
+		size_t len = strcspn(list, " ,\t\n");
+		char word[256];
+
+		if (len > 0 && len < sizeof(word)) {
+			memcpy(word, list, len);
+			word[len] = '\0';
+			fn(l, word, arg);
+		}
+		list += len + (list[len] != '\0');
+	}
+}
+
+static bool parse_prefixed(const char *text, struct ip_address *out)
+{
+	char copy[IP_TEXT + 4];
+	char *slash, *end;
+	long prefix;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	slash = strchr(copy, '/');
+	if (!slash)
+		return false;
+	*slash = '\0';
+	prefix = strtol(slash + 1, &end, 10);
+	if (end == slash + 1 || *end || prefix < 0 || prefix > 32 || ip_address_parse(copy, out, NULL) < 0 || out->family != AF_INET)
+		return false;
+	out->prefix = (unsigned)prefix;
+	return true;
+}
+
+/* ---- the address ---- */
+
+/* What an earlier event has set, if it is not `keep`. */
+static void drop_address(struct lease *l, const struct ip_address *keep)
+{
+	char text[IP_TEXT + 4];
+	struct ip_address old;
+	struct err e = { 0 };
+
+	if (file_read_line(AT_FDCWD, l->file, text, sizeof(text)) < 0 || !parse_prefixed(text, &old))
+		return;
+	if (keep && old.prefix == keep->prefix && memcmp(old.bytes, keep->bytes, 4) == 0)
+		return;
+	if (rtnl_address_remove(&l->rtnl, l->index, &old, &e) < 0)
+		log_warn(LF_NET, "%s: %s", l->device, e.message);
+}
+
+static int take_address(struct lease *l, struct ip_address *a, struct err *e)
+{
+	char text[IP_TEXT], line[IP_TEXT + 8];
+	char prefixed[IP_TEXT + 8];
+
+	snprintf(prefixed, sizeof(prefixed), "%.40s/%.4s", fact("ip"), *fact("mask") ? fact("mask") : "24");
+	if (!parse_prefixed(prefixed, a))
+		return err_set(e, ERR_INVALID, "the server's address \"%.40s\" with mask \"%.20s\" is none", fact("ip"), fact("mask"));
+	if (rtnl_link_up(&l->rtnl, l->index, e) < 0 || rtnl_address_add(&l->rtnl, l->index, a, e) < 0)
+		return -1;
+	drop_address(l, a);
+	snprintf(line, sizeof(line), "%s/%u\n", ip_address_print(a, text), a->prefix);
+	return file_replace(AT_FDCWD, l->file, line, strlen(line), 0644, e);
+}
+
+/* ---- routes ---- */
+
+static void set_route(struct lease *l, const struct ip_address *to, const struct ip_address *gateway)
+{
+	struct err e = { 0 };
+
+	if (rtnl_route_add(&l->rtnl, l->index, to, gateway, &e) < 0)
+		log_warn(LF_NET, "%s: %s", l->device, e.message);
+}
+
+/* Only the first router is used: the others are for when it is dead, which nobody here would notice. */
+static void take_router(struct lease *l, const char *word, void *arg)
+{
+	bool *done = arg;
+	struct ip_address gateway;
+
+	if (*done || ip_address_parse(word, &gateway, NULL) < 0 || gateway.family != AF_INET)
+		return;
+	*done = true;
+	set_route(l, NULL, &gateway);
+}
+
+/* RFC 3442: "NETWORK/BITS GATEWAY" in turn. */
+static void take_classless(struct lease *l, const char *word, void *arg)
+{
+	struct ip_address *to = arg, gateway;
+
+	if (!to->family) {
+		parse_prefixed(word, to);
+		return;
+	}
+	if (ip_address_parse(word, &gateway, NULL) == 0 && gateway.family == AF_INET)
+		set_route(l, to->prefix ? to : NULL, &gateway);
+	*to = (struct ip_address){ 0 };
+}
+
+static void take_routes(struct lease *l)
+{
+	struct ip_address to = { 0 };
+	bool done = false;
+
+	/* A client that understands classless routes must not use the router option beside them. */
+	if (*fact("staticroutes"))
+		each_word(fact("staticroutes"), take_classless, l, &to);
+	else
+		each_word(fact("router"), take_router, l, &done);
+}
+
+/* ---- names ---- */
+
+static void add_nameserver(struct lease *l, const char *word, void *arg)
+{
+	struct ip_address a;
+	char text[IP_TEXT];
+
+	(void)l;
+	if (ip_address_parse(word, &a, NULL) == 0)
+		buf_printf(arg, "nameserver %s\n", ip_address_print(&a, text));
+}
+
+static bool domain_ok(const char *s)
+{
+	if (!isalnum((unsigned char)*s))
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.' && *s != '_')
+			return false;
+	return true;
+}
+
+static void add_domain(struct lease *l, const char *word, void *arg)
+{
+	(void)l;
+	if (domain_ok(word))
+		buf_printf(arg, " %s", word);
+}
+
+static int take_names(struct lease *l, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT, domains = BUF_INIT;
+	char current[65] = "";
+
+	each_word(fact("dns"), add_nameserver, l, &text);
+	each_word(*fact("search") ? fact("search") : fact("domain"), add_domain, l, &domains);
+	if (domains.len)
+		buf_printf(&text, "search%s\n", buf_str(&domains));
+	gethostname(current, sizeof(current) - 1);
+	if (domain_ok(fact("hostname")) && strlen(fact("hostname")) <= 64 &&
+	    (!*current || streq(current, "(none)") || streq(current, "localhost")))
+		sethostname(fact("hostname"), strlen(fact("hostname")));
+	return resolv_set(l->run_dir, l->device, buf_str(&text), e);
+}
+
+static void take_mtu(struct lease *l)
+{
+	char *end;
+	unsigned long mtu = strtoul(fact("mtu"), &end, 10);
+	struct err e = { 0 };
+
+	/* RFC 2132: at least 68; IPv6 needs 1280, and so does everybody's patience. */
+	if (*fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 && rtnl_link_mtu(&l->rtnl, l->index, (unsigned)mtu, &e) < 0)
+		log_warn(LF_NET, "%s: %s", l->device, e.message);
+}
+
+/* ---- udhcpc's events ---- */
+
+static int on_bound(struct lease *l, struct err *e)
+{
+	bool known = dhcp_has_lease(l->run_dir, l->device);
+	char text[IP_TEXT];
+	struct ip_address a;
+
+	take_mtu(l);
+	if (take_address(l, &a, e) < 0)
+		return -1;
+	take_routes(l);
+	if (take_names(l, e) < 0) {
+		log_warn(LF_NET, "%s: %s", l->device, e->message);
+		err_clear(e);
+	}
+	file_remove(AT_FDCWD, l->trouble, NULL);
+	if (!known)
+		log_info(LF_NET, "%s: %s/%u from DHCP server %.40s for %.12s s", l->device, ip_address_print(&a, text), a.prefix,
+			 fact("serverid"), fact("lease"));
+	return 0;
+}
+
+static int on_deconfig(struct lease *l, struct err *e)
+{
+	bool had = dhcp_has_lease(l->run_dir, l->device);
+
+	if (rtnl_link_up(&l->rtnl, l->index, e) < 0)
+		return -1;
+	if (!had)
+		return 0;
+	log_warn(LF_NET, "%s: the DHCP lease is lost", l->device);
+	drop_address(l, NULL);
+	if (file_remove(AT_FDCWD, l->file, e) < 0)
+		return -1;
+	return resolv_set(l->run_dir, l->device, "", e);
+}
+
+/* udhcpc says so every few seconds; once is enough, until there was a lease again. */
+static int on_trouble(struct lease *l, struct err *e)
+{
+	if (access(l->trouble, F_OK) == 0)
+		return 0;
+	log_warn(LF_NET, "%s: no DHCP server answers yet%s%.200s: asking on", l->device, *fact("message") ? ": " : "", fact("message"));
+	return file_replace(AT_FDCWD, l->trouble, "", 0, 0644, e);
+}
+
+static const struct { const char *name; int (*run)(struct lease *l, struct err *e); } udhcpc_events[] = {
+	{ "deconfig", on_deconfig }, { "bound", on_bound }, { "renew", on_bound }, { "leasefail", on_trouble }, { "nak", on_trouble },
+};
+
+static int lease_open(struct lease *l, struct err *e)
+{
+	char dir[450];
+
+	l->run_dir = *fact("POOLINIT_RUN") ? fact("POOLINIT_RUN") : DEFAULT_RUN_DIR;
+	l->device = fact("interface");
+	if (!name_is_component(l->device) || strlen(l->device) >= IFNAMSIZ)
+		return err_set(e, ERR_INVALID, "udhcpc names no interface: this role is for udhcpc only");
+	l->index = (int)if_nametoindex(l->device);
+	if (l->index <= 0)
+		return err_sys(e, errno, "there is no interface %s", l->device);
+	snprintf(dir, sizeof(dir), "%.400s/network", l->run_dir);
+	snprintf(l->file, sizeof(l->file), "%s/%s.lease", dir, l->device);
+	snprintf(l->trouble, sizeof(l->trouble), "%s/%s.trouble", dir, l->device);
+	if (file_mkdirs(dir, 0755, e) < 0)
+		return -1;
+	return rtnl_open(&l->rtnl, e);
+}
+
+int dhcp_main(int argc, char **argv)
+{
+	struct lease l = { .rtnl = { .fd = -1 } };
+	struct err e = { 0 };
+	int r = 0;
+
+	if (argc != 2 || log_to_kmsg(NULL) < 0)
+		log_to_stderr();
+	if (argc != 2) {
+		log_error(LF_NET, DHCP_ROLE " is called by udhcpc, with one event");
+		return 2;
+	}
+	r = lease_open(&l, &e);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(udhcpc_events); i++)
+		if (streq(argv[1], udhcpc_events[i].name))
+			r = udhcpc_events[i].run(&l, &e);
+	rtnl_close(&l.rtnl);
+	if (r < 0)
+		log_error(LF_NET, "DHCP event \"%.20s\": %s", argv[1], e.message);
+	return r < 0;
+}

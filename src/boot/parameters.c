@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The table of parameters, and what each kind of value must look like.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/bootconfig.h"
+#include "boot/cmdline.h"
+#include "boot/parameters.h"
+#include "pool/check.h"
+#include "pool/secret.h"
+
+#define WORDS_LIMIT 256         /* items of one list: far more than 32 KiB of text would sensibly hold */
+
+static const char *const onfail_words[] = {
+	[ONFAIL_UNSET] = "continue", [ONFAIL_CONTINUE] = "continue", [ONFAIL_REBOOT] = "reboot",
+	[ONFAIL_POWEROFF] = "poweroff", [ONFAIL_SHELL] = "shell",
+};
+
+const char *onfail_word(enum onfail o)
+{
+	return onfail_words[o];
+}
+
+void parameters_init(struct parameters *p)
+{
+	*p = (struct parameters){ .timeout = DEFAULT_BOOT_TIMEOUT, .root_writable = -1 };
+}
+
+void parameters_free(struct parameters *p)
+{
+	arena_free(&p->arena);
+}
+
+void parameters_problem(struct parameters *p, const char *origin, const struct err *e)
+{
+	struct parameter_problem *grown;
+
+	if (p->nproblems >= WORDS_LIMIT)
+		return;
+	grown = arena_grow(&p->arena, p->problems, p->nproblems, sizeof(*grown));
+	if (!grown)
+		return;
+	grown[p->nproblems] = (struct parameter_problem){ arena_strdup(&p->arena, origin), *e };
+	if (!grown[p->nproblems].origin)
+		return;
+	p->problems = grown;
+	p->nproblems++;
+}
+
+/* ---- kinds of values: each takes the value into its field, or says what is wrong with it ---- */
+
+static int list_add(struct parameters *p, struct word_list *list, const char *item, struct err *e)
+{
+	const char **grown;
+
+	if (list->n >= WORDS_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "given more than %d times", WORDS_LIMIT);
+	grown = arena_grow(&p->arena, list->items, list->n, sizeof(*grown));
+	if (!grown || !(grown[list->n] = arena_strdup(&p->arena, item)))
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	list->items = grown;
+	list->n++;
+	return 0;
+}
+
+static int take_text(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	const char **text = field, *copy;
+
+	if (!*value)
+		return err_set(e, ERR_INVALID, "the value is empty");
+	copy = arena_strdup(&p->arena, value);
+	if (!copy)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	*text = copy;
+	return 0;
+}
+
+static int take_path(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	if (*value != '/')
+		return err_set(e, ERR_INVALID, "\"%s\" is not an absolute path", value);
+	return take_text(p, field, value, e);
+}
+
+static int take_log(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	return log_set(value, e) < 0 ? -1 : take_text(p, field, value, e);
+}
+
+static int take_repeated(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	if (!*value)
+		return err_set(e, ERR_INVALID, "the value is empty");
+	return list_add(p, field, value, e);
+}
+
+/* Names separated by commas; each must be one that a pool can have. */
+static int check_names(const char *value, int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
+		       struct parameters *p, void *field, struct err *e)
+{
+	while (*value) {
+		size_t len = strcspn(value, ",");
+		char name[256];
+
+		if (len > 0) {
+			if (len >= sizeof(name))
+				return err_set(e, ERR_TOO_LONG, "a pool name of %zu bytes", len);
+			memcpy(name, value, len);
+			name[len] = '\0';
+			if (!check_pool_name(name))
+				return err_set(e, ERR_INVALID, "\"%s\" cannot be the name of a pool", name);
+			if (each && each(p, field, name, e) < 0)
+				return -1;
+		}
+		value += len + (value[len] == ',');
+	}
+	return 0;
+}
+
+static int take_names(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	if (check_names(value, NULL, p, field, e) < 0)
+		return -1;
+	return check_names(value, take_repeated, p, field, e);
+}
+
+static int take_autostart(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	return check_names(value, NULL, p, field, e) < 0 ? -1 : take_text(p, field, value, e);
+}
+
+static int take_duration(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	(void)p;
+	return clock_parse(value, field, e);
+}
+
+static int take_onfail(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	(void)p;
+	for (size_t i = ONFAIL_CONTINUE; i < ARRAY_LEN(onfail_words); i++)
+		if (streq(value, onfail_words[i])) {
+			*(enum onfail *)field = (enum onfail)i;
+			return 0;
+		}
+	return err_set(e, ERR_INVALID, "\"%s\" is none of continue, reboot, poweroff, shell", value);
+}
+
+static int add_pool(struct parameters *p, const char *origin, const char *xml, struct err *e)
+{
+	struct inline_pool *grown;
+
+	if (p->npools >= WORDS_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "more than %d pools", WORDS_LIMIT);
+	grown = arena_grow(&p->arena, p->pools, p->npools, sizeof(*grown));
+	if (!grown)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	grown[p->npools] = (struct inline_pool){ arena_strdup(&p->arena, origin), arena_strdup(&p->arena, xml) };
+	if (!grown[p->npools].origin || !grown[p->npools].xml)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	p->pools = grown;
+	p->npools++;
+	return 0;
+}
+
+static int decode_pool(struct parameters *p, const char *origin, const char *value, struct err *e)
+{
+	size_t len = strlen(value);
+	unsigned char *xml = arena_alloc(&p->arena, len + 1);
+	long n;
+
+	if (!xml)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	n = base64_decode(value, len, xml, len);
+	if (n <= 0)
+		return err_set(e, ERR_INVALID, "the value is not base64");
+	if (memchr(xml, '\0', (size_t)n))
+		return err_set(e, ERR_INVALID, "the decoded value holds a NUL byte");
+	xml[n] = '\0';
+	return add_pool(p, origin, (const char *)xml, e);
+}
+
+/* ---- the table ---- */
+
+typedef int take_fn(struct parameters *p, void *field, const char *value, struct err *e);
+
+struct parameter {
+	const char *name;
+	take_fn *take;
+	size_t field;
+};
+
+#define FIELD(f) offsetof(struct parameters, f)
+
+static const struct parameter table[] = {
+	{ "poolinit.config",    take_repeated,  FIELD(config) },
+	{ "poolinit.autostart", take_autostart, FIELD(autostart) },
+	{ "poolinit.require",   take_names,     FIELD(require) },
+	{ "poolinit.timeout",   take_duration,  FIELD(timeout) },
+	{ "poolinit.onfail",    take_onfail,    FIELD(onfail) },
+	{ "poolinit.exec",      take_path,      FIELD(exec) },
+	{ "poolinit.log",       take_log,       FIELD(log) },
+	{ "ip",                 take_repeated,  FIELD(ip) },
+	{ "nameserver",         take_repeated,  FIELD(nameserver) },
+	{ "BOOTIF",             take_text,      FIELD(bootif) },
+	{ "root",               take_text,      FIELD(root) },
+	{ "rootfstype",         take_text,      FIELD(rootfstype) },
+	{ "rootflags",          take_text,      FIELD(rootflags) },
+	{ "init",               take_path,      FIELD(init) },
+};
+
+static int take_value(struct parameters *p, const struct parameter *known, const char *value, struct err *e)
+{
+	if (!value)
+		return err_set(e, ERR_MISSING, "a value is missing");
+	return known->take(p, (char *)p + known->field, value, e);
+}
+
+static const struct parameter *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (streq(name, table[i].name))
+			return &table[i];
+	return NULL;
+}
+
+/* Where a text comes from, and the name by which each of its pools is known in messages. */
+struct intake {
+	struct parameters *p;
+	const char *from;               /* "command line", "bootconfig" */
+	bool standard;                  /* ip=, root= … are read here */
+};
+
+static void take_one(const char *name, const char *value, void *arg)
+{
+	struct intake *in = arg;
+	struct parameters *p = in->p;
+	const struct parameter *known = find(name);
+	bool ours = starts_with(name, "poolinit.");
+	const char *origin;
+	struct err e = { 0 };
+	int r;
+
+	if (streq(name, "ro") || streq(name, "rw")) {
+		if (in->standard && !value)
+			p->root_writable = name[1] == 'w';
+		return;
+	}
+	if (!ours && (!in->standard || !known))
+		return;
+	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
+	if (!origin)
+		return;
+	if (streq(name, "poolinit.pool") || starts_with(name, "poolinit.pool.") || streq(name, "poolinit.pool64")) {
+		if (!value || !*value)
+			r = err_set(&e, ERR_MISSING, "a value is missing");
+		else if (streq(name, "poolinit.pool64"))
+			r = decode_pool(p, origin, value, &e);
+		else
+			r = add_pool(p, origin, value, &e);
+	} else if (known) {
+		r = take_value(p, known, value, &e);
+	} else {
+		r = err_set(&e, ERR_UNKNOWN_KEY, "unknown parameter");
+	}
+	if (r < 0) {
+		err_wrap(&e, ERR_KEEP, "%.200s", name);
+		parameters_problem(p, origin, &e);
+	}
+}
+
+void parameters_from_cmdline(struct parameters *p, char *text)
+{
+	cmdline_split(text, take_one, &(struct intake){ p, "command line", true });
+}
+
+void parameters_from_bootconfig(struct parameters *p, char *text)
+{
+	struct err e = { 0 };
+
+	if (bootconfig_split(text, take_one, &(struct intake){ p, "bootconfig", false }, &e) < 0)
+		parameters_problem(p, "/proc/bootconfig", &e);
+}
+
+static void from_file(struct parameters *p, const char *path, size_t limit, void (*take)(struct parameters *p, char *text))
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err e = { 0 };
+
+	if (access(path, F_OK) < 0)
+		return;
+	if (file_read(AT_FDCWD, path, limit, &text, &e) < 0)
+		parameters_problem(p, path, &e);
+	else if (text.data)
+		take(p, text.data);
+}
+
+void parameters_from_proc(struct parameters *p)
+{
+	from_file(p, "/proc/bootconfig", BOOTCONFIG_LIMIT, parameters_from_bootconfig);
+	from_file(p, "/proc/cmdline", CMDLINE_LIMIT, parameters_from_cmdline);
+}

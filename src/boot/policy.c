@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Boot policy: required pools have until their deadline, others until nothing moves any more.
+ */
+#include "base/util.h"
+#include "boot/policy.h"
+
+#define REASON_BYTES 160        /* of each pool in the one line */
+
+static bool is_up(const struct pool *p)
+{
+	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED;
+}
+
+static bool is_required(const struct policy *policy, const struct pool *p)
+{
+	for (size_t i = 0; i < policy->nrequire; i++)
+		if (streq(policy->require[i], p->name))
+			return true;
+	return p->boot.require == 1;
+}
+
+static uint64_t deadline_of(const struct policy *policy, const struct pool *p)
+{
+	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : policy->timeout;
+
+	return timeout > NEVER - policy->began ? NEVER : policy->began + timeout;
+}
+
+/* When did something last move forward? */
+static uint64_t last_progress(const struct policy *policy, const struct pool *pools)
+{
+	uint64_t last = policy->began;
+
+	for (const struct pool *p = pools; p; p = p->next) {
+		if (p->want_active && p->times.wanted > last)
+			last = p->times.wanted;
+		if (is_up(p) && p->times.active > last)
+			last = p->times.active;
+	}
+	return last;
+}
+
+static bool is_defined(const struct pool *pools, const char *name)
+{
+	while (pools && !streq(pools->name, name))
+		pools = pools->next;
+	return pools != NULL;
+}
+
+/* ---- the verdict ---- */
+
+/* Something may still change until `until`. */
+static void pending(struct verdict *v, uint64_t until)
+{
+	v->done = false;
+	if (until < v->look_again)
+		v->look_again = until;
+}
+
+static void missing(struct verdict *v, const struct policy *policy, enum onfail own)
+{
+	/* From least to most drastic: a pool whose loss means "power off" is not overruled by one that means "go on". */
+	static const int rank[] = { [ONFAIL_UNSET] = 0, [ONFAIL_CONTINUE] = 0, [ONFAIL_SHELL] = 1, [ONFAIL_REBOOT] = 2, [ONFAIL_POWEROFF] = 3 };
+	enum onfail action = own != ONFAIL_UNSET ? own : policy->onfail;
+
+	v->missing++;
+	if (rank[action] > rank[v->action])
+		v->action = action;
+}
+
+static void judge_required(struct verdict *v, const struct policy *policy, const struct pool *p, uint64_t now)
+{
+	uint64_t deadline = deadline_of(policy, p);
+
+	/* A permanent failure does not get better by waiting. */
+	if (p->phase != PHASE_FAILED && now < deadline)
+		pending(v, deadline);
+	else
+		missing(v, policy, p->boot.onfail);
+}
+
+void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now, struct verdict *v)
+{
+	uint64_t settled = last_progress(policy, pools) + POLICY_SETTLE;
+	uint64_t deadline = policy->timeout > NEVER - policy->began ? NEVER : policy->began + policy->timeout;
+
+	*v = (struct verdict){ .done = true, .look_again = NEVER, .action = ONFAIL_CONTINUE };
+	if (!read && now < deadline)
+		pending(v, deadline);
+	for (const struct pool *p = pools; p; p = p->next) {
+		v->wanted += p->want_active;
+		v->active += p->want_active && is_up(p);
+		if (is_up(p))
+			continue;
+		if (is_required(policy, p))
+			judge_required(v, policy, p, now);
+		else if (p->want_active && p->phase != PHASE_FAILED && now < settled)
+			pending(v, settled);
+	}
+	for (size_t i = 0; read && i < policy->nrequire; i++)
+		if (!is_defined(pools, policy->require[i]))
+			missing(v, policy, ONFAIL_UNSET);
+}
+
+/* ---- what people see ---- */
+
+static void add_reason(struct buf *out, const struct pool *p)
+{
+	const char *reason = p->reason && *p->reason ? p->reason : p->waits_for && *p->waits_for ? p->waits_for : phase_word(p->phase);
+	size_t len = strlen(reason);
+
+	buf_printf(out, " (%.*s%s)", REASON_BYTES, reason, len > REASON_BYTES ? "…" : "");
+}
+
+/* ", WORD: a (why), b (why)" of the wanted or required pools that are (not) permanently failed. */
+static void add_pools(const struct policy *policy, const struct pool *pools, const char *word, bool failed, struct buf *out)
+{
+	bool first = true;
+
+	for (const struct pool *p = pools; p; p = p->next) {
+		if (is_up(p) || (!p->want_active && !is_required(policy, p)) || (p->phase == PHASE_FAILED) != failed)
+			continue;
+		buf_printf(out, "%s%s%s%s", first ? ", " : "", first ? word : "", first ? ": " : ", ", p->name);
+		add_reason(out, p);
+		first = false;
+	}
+}
+
+void policy_line(const struct policy *policy, const struct pool *pools, uint64_t now, struct buf *out)
+{
+	uint64_t until = now;
+	struct verdict v;
+	bool first = true;
+
+	policy_judge(policy, pools, true, now, &v);
+	if (v.wanted && v.active == v.wanted)
+		until = last_progress(policy, pools);
+	buf_printf(out, "pools %zu/%zu active in %llu ms", v.active, v.wanted, (unsigned long long)(until - policy->began));
+	add_pools(policy, pools, "waiting", false, out);
+	add_pools(policy, pools, "failed", true, out);
+	for (size_t i = 0; i < policy->nrequire; i++) {
+		if (is_defined(pools, policy->require[i]))
+			continue;
+		buf_printf(out, "%s%s", first ? ", required but not defined: " : ", ", policy->require[i]);
+		first = false;
+	}
+}
+
+const char *policy_state(const struct policy *policy, const struct pool *pools, bool over, bool problems, uint64_t now)
+{
+	struct verdict v;
+
+	if (policy->refused)
+		return "failed";
+	if (!over)
+		return "starting";
+	policy_judge(policy, pools, true, now, &v);
+	if (v.missing)
+		return "failed";
+	return problems || v.active < v.wanted ? "degraded" : "ready";
+}

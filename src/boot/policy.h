@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * When is boot over, and did it succeed? Judged from the pools as they are now; nothing here acts or waits.
+ */
+#ifndef POOLINIT_BOOT_POLICY_H
+#define POOLINIT_BOOT_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "boot/parameters.h"
+#include "supervisor/supervisor.h"
+
+/* Pools that nobody requires hold boot up only while things still move: until this long after the last pool became active. */
+#define POLICY_SETTLE SECONDS(5)
+
+struct policy {
+	const char *const *require;     size_t nrequire;        /* names, besides those whose definition says so */
+	uint64_t began;                 /* clock_ms() */
+	uint64_t timeout;               /* ms from then; a definition may have its own */
+	enum onfail onfail;             /* ONFAIL_UNSET: continue; a definition may have its own */
+	bool refused;                   /* something that was asked for will not be done (root=): boot has failed, whatever the pools do */
+};
+
+struct verdict {
+	bool done;
+	uint64_t look_again;            /* clock_ms() at which time alone may change the verdict, or NEVER */
+	size_t wanted, active;          /* pools */
+	size_t missing;                 /* required ones that are not active, though nothing is left to wait for */
+	enum onfail action;             /* what to do about those: the most drastic of their policies; ONFAIL_CONTINUE when there are none */
+};
+
+/* `pools` is the list that begins with pool_first(); `read` is supervisor_sources_read(). */
+void policy_judge(const struct policy *p, const struct pool *pools, bool read, uint64_t now, struct verdict *v);
+/* "pools 5/6 active in 412 ms, waiting: vmstore (portal 192.0.2.7:3260: no route)". No newline. */
+void policy_line(const struct policy *p, const struct pool *pools, uint64_t now, struct buf *out);
+/* The word of the greeting: "starting" until boot is over, then "ready", "degraded" (a wanted pool is not active, or a definition is bad), "failed". */
+const char *policy_state(const struct policy *p, const struct pool *pools, bool over, bool problems, uint64_t now);
+
+#endif

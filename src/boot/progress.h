@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Boot as it goes on: judged again at every event, told to whoever waits when it is over.
+ */
+#ifndef POOLINIT_BOOT_PROGRESS_H
+#define POOLINIT_BOOT_PROGRESS_H
+
+#include <stdbool.h>
+#include "boot/policy.h"
+#include "supervisor/supervisor.h"
+
+struct progress {
+	struct supervisor *sup;
+	struct policy policy;
+	struct listener listener;
+	struct timer look;
+	struct waiter *waiters;         /* `wait boot` */
+	bool over, complete;
+	struct verdict verdict;         /* the one with which boot was over */
+	void (*on_over)(void *arg, const struct verdict *v);            /* once, from the loop; may be NULL */
+	void *arg;
+};
+
+/* p->policy, on_over and arg are the caller's; sup is set here. */
+void progress_begin(struct progress *p, struct supervisor *s);
+void progress_end(struct progress *p);
+const char *progress_state(const struct progress *p);
+/* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is still missing. */
+int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struct err *e);
+
+/* ---- readiness, told to whoever started us ---- */
+
+/* sd_notify(3): lines such as "READY=1\nSTATUS=…" to $NOTIFY_SOCKET; nothing where there is none. */
+void notify_send(const char *text);
+/* s6's way: a newline on the descriptor, which is closed then. */
+void notify_fd(int fd);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a verb's function may do with its call (verb.h), and the checks that every request passes before it.
+ */
+#include "control/call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "control/peer.h"
+
+/* ---- from a line to a checked call ---- */
+
+struct call *call_new(struct peer *p, const char *text, size_t len)
+{
+	struct call *c = calloc(1, sizeof(*c) + len + 1);
+
+	if (!c)
+		return NULL;
+	c->peer = p;
+	c->index = -1;
+	c->waiter.owner = c;
+	c->text_len = len;
+	memcpy(c->text, text, len);
+	return c;
+}
+
+void call_free(struct call *c)
+{
+	if (!c)
+		return;
+	waiter_withdraw(&c->waiter);
+	loop_disarm(c->peer->server->loop, &c->waiter.timer);
+	loop_disarm(c->peer->server->loop, &c->deadline);
+	if (c->index >= 0)
+		close(c->index);
+	buf_free(&c->records);
+	buf_free(&c->ok_args);
+	free(c->payload);
+	free(c);
+}
+
+static size_t arg_index(const struct verb *v, const char *name)
+{
+	size_t i = 0;
+
+	while (v->args[i].name && !streq(v->args[i].name, name))
+		i++;
+	return i;
+}
+
+const struct verb_arg *verb_arg(const struct verb *v, const char *name)
+{
+	const struct verb_arg *a = &v->args[arg_index(v, name)];
+
+	return a->name ? a : NULL;
+}
+
+static int unknown_arg(const struct verb *v, const char *what, const char *word, struct err *e)
+{
+	struct buf names = BUF_INIT;
+
+	for (size_t i = 0; v->args[i].name; i++)
+		buf_printf(&names, "%s%s", i ? ", " : "", v->args[i].name);
+	err_set(e, ERR_UNKNOWN_KEY, "%s has no %s \"%.80s\" (it takes: %s)", v->name, what, word, names.len ? buf_str(&names) : "nothing");
+	buf_free(&names);
+	return -1;
+}
+
+static bool is_decimal(const char *s)
+{
+	return s[0] && strlen(s) <= 19 && s[strspn(s, "0123456789")] == '\0';
+}
+
+/* What was given for one argument, as that argument's kind wants it. A flag may be written --build, build=yes or build=no. */
+static int take_value(struct call *c, size_t i, const char *value, struct err *e)
+{
+	const struct verb_arg *a = &c->verb->args[i];
+	uint64_t ms;
+
+	if (c->values[i])
+		return err_set(e, ERR_INVALID, "%s: \"%s\" is given twice", c->verb->name, a->name);
+	if (a->kind == ARG_FLAG && (!value || !value[0]))
+		value = "yes";
+	if (!value || !value[0])
+		return err_set(e, ERR_MISSING, "%s: \"%s\" needs a value", c->verb->name, a->name);
+	if (a->kind == ARG_FLAG && !streq(value, "yes") && !streq(value, "no"))
+		return err_set(e, ERR_INVALID, "%s: \"%s\" is yes or no, not \"%.80s\"", c->verb->name, a->name, value);
+	if (a->kind == ARG_NUMBER && !is_decimal(value))
+		return err_set(e, ERR_INVALID, "%s: \"%s\" is a number, not \"%.80s\"", c->verb->name, a->name, value);
+	if (a->kind == ARG_DURATION && clock_parse(value, &ms, e) < 0)
+		return err_wrap(e, ERR_KEEP, "%s: %s", c->verb->name, a->name);
+	c->values[i] = value;
+	return 0;
+}
+
+/* The place of the next bare word: the first positional argument that has no value yet. */
+static size_t next_positional(const struct call *c)
+{
+	size_t i = 0;
+
+	while (c->verb->args[i].name && (!c->verb->args[i].positional || c->values[i]))
+		i++;
+	return i;
+}
+
+static int bind_args(struct call *c, struct err *e)
+{
+	const struct verb_arg *args = c->verb->args;
+
+	for (size_t n = 0; n < c->line.nargs; n++) {
+		const struct line_arg *given = &c->line.args[n];
+		size_t i = given->key ? arg_index(c->verb, given->key) : next_positional(c);
+
+		if (!args[i].name && given->key)
+			return unknown_arg(c->verb, "argument", given->key, e);
+		if (!args[i].name)
+			return unknown_arg(c->verb, "place for the word", given->value, e);
+		if (take_value(c, i, given->value, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; args[i].name; i++)
+		if (args[i].required && !c->values[i])
+			return err_set(e, ERR_MISSING, "%s needs %s=: %s", c->verb->name, args[i].name, args[i].help);
+	return 0;
+}
+
+static int check_level(const struct call *c, enum verb_level level, struct err *e)
+{
+	if (level < c->verb->level)
+		return err_set(e, ERR_DENIED, "%s needs the level \"%s\", this client has \"%s\"", c->verb->name,
+			       verb_level_word(c->verb->level), verb_level_word(level));
+	for (size_t i = 0; c->verb->args[i].name; i++)
+		if (c->values[i] && level < c->verb->args[i].level)
+			return err_set(e, ERR_DENIED, "%s with %s= needs the level \"%s\", this client has \"%s\"", c->verb->name,
+				       c->verb->args[i].name, verb_level_word(c->verb->args[i].level), verb_level_word(level));
+	return 0;
+}
+
+static int check_payload(struct call *c, struct err *e)
+{
+	if (!c->line.has_payload)
+		return c->verb->payload_required ? err_set(e, ERR_MISSING, "%s needs a payload: \"= N\" at the end of the line, and N bytes after it",
+							   c->verb->name) : 0;
+	if (!c->verb->payload_max)
+		return err_set(e, ERR_INVALID, "%s takes no payload", c->verb->name);
+	if (c->line.payload_len > c->verb->payload_max)
+		return err_set(e, ERR_TOO_LONG, "%s takes a payload of at most %zu bytes, not %llu", c->verb->name, c->verb->payload_max,
+			       (unsigned long long)c->line.payload_len);
+	c->payload_len = (size_t)c->line.payload_len;
+	c->payload = calloc(1, c->payload_len + 1);
+	return c->payload ? 0 : err_set(e, ERR_NO_MEMORY, "no memory for a payload of %zu bytes", c->payload_len);
+}
+
+int call_check(struct call *c, enum verb_level level, struct err *e)
+{
+	c->verb = verb_find(c->line.head);
+	if (!c->verb)
+		return err_set(e, ERR_UNKNOWN_VERB, "unknown verb \"%.80s\" (help lists them)", c->line.head);
+	if (bind_args(c, e) < 0 || check_level(c, level, e) < 0 || check_payload(c, e) < 0)
+		return -1;
+	c->stage = c->payload ? CALL_PAYLOAD : CALL_RUNNING;
+	return 0;
+}
+
+void call_run(struct call *c)
+{
+	c->stage = CALL_RUNNING;
+	c->verb->run(c);
+	if (c->stage == CALL_RUNNING) {
+		struct err e = { 0 };
+
+		err_set(&e, ERR_INTERNAL, "%s gave no answer", c->verb->name);
+		call_fail(c, &e);
+	}
+}
+
+/* ---- the answer ---- */
+
+static void begin_final(const struct call *c, struct buf *b)
+{
+	if (c->line.tag)
+		buf_printf(b, "@%s ", c->line.tag);
+}
+
+void call_answer(struct call *c, struct buf *out, struct buf *last)
+{
+	if (c->records.failed || c->ok_args.failed)
+		out->failed = true;
+	if (c->records.len)
+		buf_add(out, c->records.data, c->records.len);
+	begin_final(c, last);
+	if (c->failed) {
+		line_error(last, &c->err);
+	} else {
+		buf_adds(last, "OK");
+		buf_adds(last, buf_str(&c->ok_args));
+		buf_addc(last, '\n');
+	}
+}
+
+static void finish(struct call *c)
+{
+	bool parked = c->stage == CALL_PARKED;
+
+	loop_disarm(c->peer->server->loop, &c->deadline);
+	c->waits_boot = false;
+	c->stage = CALL_FINISHED;
+	if (parked)
+		peer_wake(c->peer);
+}
+
+void call_ok(struct call *c)
+{
+	finish(c);
+}
+
+void call_fail(struct call *c, const struct err *e)
+{
+	buf_free(&c->records);
+	if (c->index >= 0)
+		close(c->index);
+	c->index = -1;
+	c->err = *e;
+	c->failed = true;
+	finish(c);
+}
+
+/* ---- what verbs ask and say ---- */
+
+struct supervisor *call_supervisor(struct call *c)
+{
+	return c->peer->server->sup;
+}
+
+const char *call_arg(struct call *c, const char *name)
+{
+	size_t i = arg_index(c->verb, name);
+
+	return c->verb->args[i].name ? c->values[i] : NULL;
+}
+
+bool call_flag(struct call *c, const char *name)
+{
+	const char *value = call_arg(c, name);
+
+	return value && streq(value, "yes");
+}
+
+uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise)
+{
+	const char *value = call_arg(c, name);
+	uint64_t ms;
+
+	return value && clock_parse(value, &ms, NULL) == 0 ? ms : otherwise;
+}
+
+const char *call_payload(struct call *c, size_t *len)
+{
+	*len = c->payload_len;
+	return c->payload;
+}
+
+struct buf *call_records(struct call *c)
+{
+	return &c->records;
+}
+
+struct buf *call_ok_args(struct call *c)
+{
+	return &c->ok_args;
+}
+
+void call_text(struct call *c, const char *data, size_t len)
+{
+	buf_printf(&c->records, "= %zu\n", len);
+	buf_add(&c->records, data, len);
+}
+
+/* The descriptor is copied: a refresh may swap the pool's index while this one is still being sent. */
+void call_index(struct call *c, const struct pool *p)
+{
+	if (p->index < 0 || p->index_len == 0)
+		return;
+	c->index = fcntl(p->index, F_DUPFD_CLOEXEC, 0);
+	c->index_len = p->index_len;
+	if (c->index < 0)
+		c->records.failed = true;       /* no descriptor left: this client is dropped, nothing else */
+}
+
+struct waiter *call_waiter(struct call *c)
+{
+	if (c->stage == CALL_RUNNING)
+		c->stage = CALL_PARKED;
+	return &c->waiter;
+}
+
+struct call *call_of(struct waiter *w)
+{
+	return w->owner;
+}
+
+void call_subscribe(struct call *c, uint64_t since, bool replay)
+{
+	c->subscribe = true;
+	c->since = since;
+	c->replay = replay;
+}
+
+void call_unsubscribe(struct call *c)
+{
+	c->peer->subscribed = false;
+}
+
+void call_quit(struct call *c)
+{
+	c->quit = true;
+}
+
+int call_shutdown(struct call *c, const char *how, struct err *e)
+{
+	const struct server_options *o = &c->peer->server->options;
+
+	if (!o->on_shutdown)
+		return err_set(e, ERR_UNSUPPORTED, "this poolinit cannot be shut down over the socket");
+	return o->on_shutdown(o->arg, how, e);
+}
+
+const char *call_state(struct call *c)
+{
+	const struct server_options *o = &c->peer->server->options;
+
+	return o->state ? o->state(o->arg) : "ready";
+}
+
+unsigned call_clients(struct call *c)
+{
+	return c->peer->server->npeers;
+}
+
+/* ---- wait boot ---- */
+
+/* Was every pool that is wanted tried once? Waiting and retrying count: that is all that can be said of them. */
+static const struct pool *not_tried_yet(struct supervisor *s)
+{
+	for (const struct pool *p = pool_first(s); p; p = p->next)
+		if (!p->judged || (p->want_active && (p->phase == PHASE_INACTIVE || p->phase == PHASE_CHECKING || p->phase == PHASE_STARTING)))
+			return p;
+	return NULL;
+}
+
+void call_look_at_boot(struct call *c)
+{
+	struct supervisor *s = call_supervisor(c);
+
+	if (c->waits_boot && supervisor_sources_read(s) && !not_tried_yet(s)) {
+		line_str(&c->ok_args, "state", call_state(c));
+		call_ok(c);
+	}
+}
+
+static void boot_timed_out(struct timer *t)
+{
+	struct call *c = t->owner;
+	const struct pool *p = not_tried_yet(call_supervisor(c));
+	struct err e = { 0 };
+
+	if (p)
+		err_set(&e, ERR_TIMEOUT, "boot is not done: pool \"%s\" is %s", p->name, phase_word(p->phase));
+	else
+		err_set(&e, ERR_TIMEOUT, "boot is not done: the definitions have not all been read yet");
+	call_fail(c, &e);
+}
+
+static void boot_done(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (r->err) {
+		call_fail(c, r->err);
+		return;
+	}
+	line_str(&c->ok_args, "state", call_state(c));
+	call_ok(c);
+}
+
+void call_wait_boot(struct call *c, uint64_t deadline)
+{
+	const struct server_options *o = &c->peer->server->options;
+	struct err e = { 0 };
+
+	if (o->on_wait_boot) {
+		struct waiter *w = call_waiter(c);
+
+		w->done = boot_done;
+		if (o->on_wait_boot(o->arg, deadline, w, &e) < 0)
+			call_fail(c, &e);
+		return;
+	}
+	c->stage = CALL_PARKED;
+	c->waits_boot = true;
+	c->deadline = (struct timer){ .on_expiry = boot_timed_out, .owner = c };
+	loop_arm(c->peer->server->loop, &c->deadline, deadline);
+	call_look_at_boot(c);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The listening socket: made with the right owner and mode, never taken from a server that still answers, and never closed because
+ * descriptors or memory ran out.
+ */
+#include "control/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/file.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "control/peer.h"
+
+#define BACKLOG 64
+
+/* ---- the socket file ---- */
+
+static int socket_address(const char *path, struct sockaddr_un *a, struct err *e)
+{
+	size_t len = strlen(path);
+
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (len == 0 || len >= sizeof(a->sun_path))
+		return err_set(e, ERR_INVALID, "cannot listen at \"%s\": a socket's path has 1 to %zu bytes", path, sizeof(a->sun_path) - 1);
+	memcpy(a->sun_path, path, len + 1);
+	return 0;
+}
+
+/* Its directory: made when it is missing, for root and the group; one that exists is left as it is. */
+static int make_directory(const struct server *srv, struct err *e)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *base = path_base(srv->path);
+	size_t len = (size_t)(base - srv->path);
+
+	if (len <= 1)
+		return 0;
+	memcpy(dir, srv->path, len - 1);
+	dir[len - 1] = '\0';
+	if (access(dir, F_OK) == 0)
+		return 0;
+	if (file_mkdirs(dir, 0750, e) < 0)
+		return -1;
+	if (srv->has_group && chown(dir, (uid_t)-1, srv->group) < 0 && geteuid() == 0)
+		return err_sys(e, errno, "cannot give %s to the group poolinit", dir);
+	return 0;
+}
+
+/* Somebody's socket is at the path. Is it alive? Only a refused connection says that nobody listens any more. */
+static int remove_stale(const struct server *srv, const struct sockaddr_un *a, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(srv->path, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", srv->path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(e, ERR_EXISTS, "cannot listen at %s: there is something that is not a socket", srv->path);
+	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot make a socket");
+	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN)
+		return err_set(e, ERR_BUSY, "cannot listen at %s: another poolinit answers there", srv->path);
+	if (errno != ECONNREFUSED)
+		return err_sys(e, errno, "cannot tell whether anybody answers at %s", srv->path);
+	if (unlink(srv->path) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "cannot remove the stale socket %s", srv->path);
+	return 0;
+}
+
+/* Two that start at the same time must not take each other's fresh socket for a stale one: they hold this lock from the look to listen(2). */
+static int lock_directory(const struct server *srv, struct err *e)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+	size_t len = (size_t)(path_base(srv->path) - srv->path);
+
+	memcpy(dir, srv->path, len);
+	memcpy(dir + len, ".", 2);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open the directory of %s", srv->path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return err_set(e, ERR_BUSY, "cannot listen at %s: another program has the directory locked", srv->path);
+	}
+	return fd;
+}
+
+/* The file appears with no rights at all, and gets its group before its mode. */
+static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un *a, struct err *e)
+{
+	mode_t before = umask(0777);
+	int rc = bind(fd, (const struct sockaddr *)a, sizeof(*a));
+	struct stat st;
+
+	umask(before);
+	if (rc < 0)
+		return err_sys(e, errno, "cannot make the socket %s", srv->path);
+	bool shared = srv->has_group && chown(srv->path, (uid_t)-1, srv->group) == 0;
+	if (lstat(srv->path, &st) < 0 || chmod(srv->path, shared ? 0660 : 0600) < 0 || listen(fd, BACKLOG) < 0) {
+		err_sys(e, errno, "cannot listen at %s", srv->path);
+		unlink(srv->path);
+		return -1;
+	}
+	srv->dev = st.st_dev;
+	srv->ino = st.st_ino;
+	return 0;
+}
+
+static int open_socket(struct server *srv, struct err *e)
+{
+	struct sockaddr_un a;
+
+	if (socket_address(srv->path, &a, e) < 0 || make_directory(srv, e) < 0)
+		return -1;
+	cleanup_close int lock = lock_directory(srv, e);
+	if (lock < 0 || remove_stale(srv, &a, e) < 0)
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot make a socket");
+	if (bind_and_listen(srv, fd, &a, e) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* ---- letting in ---- */
+
+/* Too many: one line that says so. The socket is new, its buffer has room for it. */
+static void turn_away(int fd)
+{
+	cleanup_buf struct buf line = BUF_INIT;
+	struct err e = { 0 };
+
+	err_set(&e, ERR_LIMIT, "%d clients are connected already, which is the limit", CONTROL_CLIENTS);
+	line_error(&line, &e);
+	if (!line.failed && send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug(LF_CONTROL, "a client beyond the limit was gone before it could be told");
+	close(fd);
+}
+
+/* No descriptor is left: take the spare one, so that the client is at least not left hanging (and the loop not woken for ever). */
+static void refuse_one(struct server *srv)
+{
+	if (srv->spare >= 0)
+		close(srv->spare);
+	int fd = accept4(srv->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	log_warn(LF_CONTROL, "a client was refused: no descriptors left");
+}
+
+static void on_connection(struct watch *w, uint32_t events)
+{
+	struct server *srv = w->owner;
+	struct err e = { 0 };
+
+	(void)events;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			refuse_one(srv);
+		return;
+	}
+	if (srv->npeers >= CONTROL_CLIENTS)
+		turn_away(fd);
+	else if (peer_new(srv, fd, &e) < 0)
+		log_warn(LF_CONTROL, "a client was refused: %s", e.message);
+}
+
+static void on_event(struct listener *l, uint64_t seq, const char *line, size_t len)
+{
+	struct server *srv = l->owner;
+
+	(void)seq;
+	for (struct peer *p = srv->peers; p; p = p->next)
+		peer_event(p, line, len);
+}
+
+/* ---- beginning and end ---- */
+
+struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e)
+{
+	struct server *srv = calloc(1, sizeof(*srv));
+
+	if (srv)
+		srv->path = strdup(o->path);
+	if (!srv || !srv->path) {
+		free(srv);
+		err_set(e, ERR_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	srv->sup = s;
+	srv->loop = supervisor_loop(s);
+	srv->options = *o;
+	srv->options.path = srv->path;
+	srv->has_group = access_group(&srv->group);
+	srv->listener = (struct listener){ .on_event = on_event, .owner = srv };
+	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) < 0)
+		snprintf(srv->boot_id, sizeof(srv->boot_id), "unknown");
+	signal(SIGPIPE, SIG_IGN);       /* sendfile(2) knows no MSG_NOSIGNAL */
+	int fd = open_socket(srv, e);
+	srv->listening = (struct watch){ .fd = -1, .on_event = on_connection, .owner = srv };
+	if (fd < 0 || loop_watch(srv->loop, &srv->listening, fd, EPOLLIN, e) < 0) {
+		if (fd >= 0) {
+			unlink(srv->path);
+			close(fd);
+		}
+		free(srv->path);
+		free(srv);
+		return NULL;
+	}
+	srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	listener_add(s, &srv->listener);
+	return srv;
+}
+
+void server_free(struct server *srv)
+{
+	struct err e = { 0 };
+	struct stat st;
+
+	if (!srv)
+		return;
+	err_set(&e, ERR_STATE, "poolinit is ending");
+	listener_remove(srv->sup, &srv->listener);
+	while (srv->peers) {
+		peer_farewell(srv->peers, &e);
+		peer_free(srv->peers);
+	}
+	int fd = srv->listening.fd;
+	loop_unwatch(srv->loop, &srv->listening);
+	close(fd);
+	if (srv->spare >= 0)
+		close(srv->spare);
+	if (lstat(srv->path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)
+		unlink(srv->path);
+	free(srv->path);
+	free(srv);
+}

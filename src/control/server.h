@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The control socket: clients, their bounded buffers, the line protocol (docs/PROTOCOL).
+ */
+#ifndef POOLINIT_CONTROL_SERVER_H
+#define POOLINIT_CONTROL_SERVER_H
+
+#include <sys/types.h>
+#include "base/clock.h"
+#include "base/err.h"
+#include "supervisor/supervisor.h"
+
+#define CONTROL_CLIENTS   32
+#define CONTROL_OUT_LIMIT (64 * 1024)   /* unsent bytes, above which a client's next request has to wait, and its events are lost */
+#define CONTROL_IN_LIMIT  (16 * 1024)   /* bytes of requests taken in before they can be run */
+#define CONTROL_STALL     SECONDS(5)    /* how long a client may send requests up to that limit without reading any answer */
+
+struct server;
+
+/* Listen at path (a stale socket is replaced, one that answers is ERR_BUSY). `state` gives the word of the greeting; `on_shutdown` is what the shutdown verb calls. */
+struct server_options {
+	const char *path;
+	const char *(*state)(void *arg);        /* "starting", "ready", "degraded", "failed" */
+	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in `serve`). */
+	int (*on_shutdown)(void *arg, const char *how, struct err *e);
+	/* Parked by `wait boot`: answer when boot is done. NULL: `wait boot` waits until every wanted pool was tried once. */
+	int (*on_wait_boot)(void *arg, uint64_t deadline, struct waiter *w, struct err *e);
+	void *arg;
+};
+struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e);
+void server_free(struct server *srv);           /* answers what can be answered, closes all, removes the socket */
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A verb is a function from named arguments to records and payloads. It knows no socket and no codec, so that a second way of carrying the same verbs
+ * can be added beside the line protocol. The table in verbs.c is the only list: help, man page, completion and tests are made from it.
+ */
+#ifndef POOLINIT_CONTROL_VERB_H
+#define POOLINIT_CONTROL_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+#include "supervisor/supervisor.h"
+
+/* Who may: by SO_PEERCRED. uid 0 everything; group `poolinit` up to operate; others, if the socket's mode lets them connect at all, read. */
+enum verb_level { LEVEL_READ, LEVEL_OPERATE, LEVEL_ADMIN };
+
+enum arg_kind { ARG_WORD, ARG_FLAG, ARG_DURATION, ARG_NUMBER };
+
+struct verb_arg {
+	const char *name;               /* as key; positional ones are also taken as bare words, in the table's order */
+	enum arg_kind kind;
+	bool positional, required;
+	const char *help;
+	enum verb_level level;          /* needed for this argument, where it is more than the verb's own */
+};
+
+#define VERB_ARGS 12            /* at most so many an array, without the final NULL */
+
+struct call;
+
+struct verb {
+	const char *name;
+	enum verb_level level;
+	const char *help;               /* one line */
+	const char *answer;             /* what comes back: the keys of its records, then of its OK line; for the documentation */
+	const struct verb_arg *args;    /* ends with a NULL name */
+	size_t payload_max;             /* 0: takes none */
+	bool payload_required;
+	/* Either finishes the call (call_ok, call_fail) or parks it (call_waiter, and the waiter's done finishes it). */
+	void (*run)(struct call *c);
+};
+
+const struct verb *verb_find(const char *name);
+const struct verb *verb_at(size_t i);           /* NULL after the last */
+const struct verb_arg *verb_arg(const struct verb *v, const char *name);       /* NULL: it has no such argument */
+const char *verb_level_word(enum verb_level l); /* "read", "operate", "admin" */
+
+/* ---- what a verb's function may do with its call ---- */
+struct supervisor *call_supervisor(struct call *c);
+const char *call_arg(struct call *c, const char *name);         /* NULL if not given */
+bool call_flag(struct call *c, const char *name);
+uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */
+const char *call_payload(struct call *c, size_t *len);
+struct buf *call_records(struct call *c);       /* append records here with line_begin/line_str/line_end */
+void call_text(struct call *c, const char *data, size_t len);   /* "= N" and bytes */
+void call_index(struct call *c, const struct pool *p);          /* a pool's whole volume index, sent from its memfd without copying */
+struct waiter *call_waiter(struct call *c);     /* to park on; withdrawn by itself when the client goes */
+struct call *call_of(struct waiter *w);         /* in done: whose waiter it is */
+/* Answer when boot is done (server_options.on_wait_boot), or when every pool that is wanted was tried once. */
+void call_wait_boot(struct call *c, uint64_t deadline);
+int call_shutdown(struct call *c, const char *how, struct err *e);
+const char *call_state(struct call *c);         /* of the whole: the greeting's word */
+unsigned call_clients(struct call *c);          /* how many are connected */
+struct buf *call_ok_args(struct call *c);       /* " key=value" for the OK line (line_str, …) */
+void call_ok(struct call *c);
+void call_fail(struct call *c, const struct err *e);
+void call_subscribe(struct call *c, uint64_t since, bool replay);
+void call_unsubscribe(struct call *c);
+void call_quit(struct call *c);                 /* close after the answer */
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Secrets as libvirt stores them: DIR/UUID.xml says what it is for, DIR/UUID.base64 holds the value.
+ * Values are wiped after use and appear in no log, error, argv or environment.
+ */
+#ifndef POOLINIT_POOL_SECRET_H
+#define POOLINIT_POOL_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "pool/def.h"
+#include "pool/uuid.h"
+
+enum secret_usage { SECRET_NONE, SECRET_VOLUME, SECRET_CEPH, SECRET_ISCSI, SECRET_TLS, SECRET_VTPM };
+
+struct secret_def {
+	struct arena arena;
+	struct uuid uuid;
+	bool uuid_given;
+	bool ephemeral, private;
+	const char *description;
+	enum secret_usage usage;
+	const char *usage_id;           /* target, name, or volume path */
+};
+
+int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e);
+void secret_print(const struct secret_def *s, struct buf *out);
+void secret_def_free(struct secret_def *s);
+
+/* The value that an <auth> element names, looked for in each directory of the NULL-terminated list, in order.
+ * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID. Blocking (reads files).
+ * Free with secret_value_free(), which wipes. */
+struct secret_value { unsigned char *data; size_t len; };
+int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e);
+void secret_value_free(struct secret_value *v);
+
+/* RFC 4648 section 4; white space is skipped when decoding. decode: length or -1. */
+void base64_encode(const void *data, size_t len, struct buf *out);
+long base64_decode(const char *text, size_t len, unsigned char *out, size_t size);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Sizes: scaled integers as XML and the command line have them, and as people read them.
+ */
+#ifndef POOLINIT_POOL_SIZE_H
+#define POOLINIT_POOL_SIZE_H
+
+#include <stdint.h>
+#include "base/err.h"
+
+/* A decimal number without sign or fraction, and a unit as in libvirt's scaledInteger ("KiB", "k", "MB", "bytes", … ; NULL: bytes).
+ * ERR_INVALID for anything else, and above INT64_MAX. */
+int size_parse(const char *number, const char *unit, uint64_t *out, struct err *e);
+/* "10G", "512MiB", "1000": number and unit in one word, as virsh takes them. */
+int size_parse_word(const char *text, uint64_t *out, struct err *e);
+/* As virsh prints sizes: value and unit of the largest binary unit not above it ("1.50", "GiB"). */
+void size_human(uint64_t bytes, double *value, const char **unit);
+
+#endif

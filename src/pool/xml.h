@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The safe door to libxml2: every document of the house is opened here and nowhere else.
+ */
+#ifndef POOLINIT_POOL_XML_H
+#define POOLINIT_POOL_XML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <libxml/tree.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+#define XML_DEPTH_LIMIT   64
+#define XML_NODES_LIMIT   20000
+
+/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, a DOCTYPE of any kind, deeper or more
+ * numerous than the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
+xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e);
+#define cleanup_xml __attribute__((cleanup(xml_close)))
+void xml_close(xmlDoc **doc);
+
+/* First child element of that name without a namespace, or NULL. libvirt's rule: the first one wins, others are ignored. */
+xmlNode *xml_child(const xmlNode *parent, const char *name);
+xmlNode *xml_next(const xmlNode *node, const char *name);                       /* next sibling element of that name */
+xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns);
+/* Text of an element (comments dropped, not trimmed), in the arena; NULL when the element is NULL or empty. */
+const char *xml_text(struct arena *a, const xmlNode *node);
+const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name);
+const char *xml_attr(struct arena *a, const xmlNode *node, const char *name);   /* NULL when absent or empty */
+int xml_line(const xmlNode *node);
+
+/* Printing: text with the five characters escaped as libvirt does; control characters that XML cannot hold become '?'. */
+void xml_escape(struct buf *out, const char *text);
+
+#endif

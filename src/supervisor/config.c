@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Reading a configuration directory: first all bytes, then, closed in, their meaning.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include "base/file.h"
+#include "base/util.h"
+#include "supervisor/config.h"
+
+#define FILES_LIMIT  4096               /* definitions in one directory */
+#define SECRET_LIMIT (64 * 1024)
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n > m && streq(name + n - m, suffix);
+}
+
+static int is_definition(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && has_suffix(d->d_name, ".xml");
+}
+
+static int is_secret(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && (has_suffix(d->d_name, ".xml") || has_suffix(d->d_name, ".base64"));
+}
+
+/* Where the definitions of a configuration directory are: DIR/storage, or DIR itself in the flat layout. */
+static void definitions_dir(const char *dir, char *out, size_t size)
+{
+	struct stat st;
+
+	snprintf(out, size, "%s/storage", dir);
+	if (stat(out, &st) < 0 || !S_ISDIR(st.st_mode))
+		snprintf(out, size, "%s", dir);
+}
+
+/* A mark is a link, dangling or not, or any file of the definition's name. */
+static bool is_marked(int dirfd, const char *file)
+{
+	char path[NAME_MAX + 16];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "autostart/%s", file);
+	return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int add_file(struct config_files *files, int dirfd, const char *dir, const char *name, struct err *e)
+{
+	struct config_file *f = calloc(1, sizeof(*f));
+	struct buf text = BUF_INIT;
+	struct err problem = { 0 };
+
+	if (!f)
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s/%s: out of memory", dir, name);
+	*files->last = f;
+	files->last = &f->next;
+	if (asprintf(&f->origin, "%s/%s", dir, name) < 0)
+		f->origin = NULL;
+	f->name = strdup(name);
+	f->autostart = is_marked(dirfd, name);
+	if (file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem) < 0) {
+		f->error = malloc(sizeof(*f->error));
+		if (f->error)
+			*f->error = problem;
+	} else {
+		f->len = text.len;
+		f->text = buf_steal(&text);
+	}
+	buf_free(&text);
+	if (!f->origin || !f->name || (!f->text && !f->error))
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s/%s: out of memory", dir, name);
+	return 0;
+}
+
+static void names_free(struct dirent **names, int n)
+{
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+int config_load(const char *dir, struct config_files *out, struct err *e)
+{
+	char path[PATH_MAX];
+	struct dirent **names;
+	int rc = 0;
+
+	*out = (struct config_files){ 0 };
+	out->last = &out->first;
+	definitions_dir(dir, path, sizeof(path));
+	cleanup_close int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the definitions in %s", path);
+	int n = scandir(path, &names, is_definition, alphasort);
+	if (n < 0)
+		return err_sys(e, errno, "cannot read the definitions in %s", path);
+	if (n > FILES_LIMIT)
+		rc = err_set(e, ERR_TOO_LONG, "%s holds %d definitions, more than %d: none is read", path, n, FILES_LIMIT);
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = add_file(out, dirfd, path, names[i]->d_name, e);
+	names_free(names, n);
+	if (rc < 0)
+		config_files_free(out);
+	return rc;
+}
+
+void config_files_free(struct config_files *files)
+{
+	while (files->first) {
+		struct config_file *f = files->first;
+
+		files->first = f->next;
+		free(f->origin);
+		free(f->name);
+		free(f->text);
+		free(f->error);
+		free(f);
+	}
+	files->last = &files->first;
+}
+
+void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
+{
+	struct err e = { 0 };
+	struct pool_def def;
+
+	if (pool_read(&def, xml, len, origin, &e) < 0) {
+		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
+		return;
+	}
+	fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);
+	pool_def_free(&def);
+}
+
+/* Names met so far in one directory, to find two files that define the same pool. */
+struct seen { struct seen *next; const char *origin; char name[256]; };
+struct parse { config_item_fn *fn; void *arg; const struct config_files *files; const struct config_file *file; struct seen *seen; };
+
+static bool marked_by_pool_name(const struct config_files *files, const struct config_file *file, const char *name)
+{
+	char wanted[300];
+
+	if (file->autostart)
+		return true;
+	snprintf(wanted, sizeof(wanted), "%s.xml", name);
+	for (const struct config_file *f = files->first; f; f = f->next)
+		if (f != file && f->autostart && streq(f->name, wanted))
+			return true;
+	return false;
+}
+
+static void on_item(const struct config_item *item, void *arg)
+{
+	struct parse *p = arg;
+	struct config_item out = *item;
+	struct err e = { 0 };
+
+	for (struct seen *s = p->seen; item->def && s; s = s->next)
+		if (streq(s->name, item->def->name)) {
+			err_set(&e, ERR_EXISTS, "%s: pool \"%s\" is already defined in %s", item->origin, item->def->name, s->origin);
+			p->fn(&(struct config_item){ .origin = item->origin, .problem = &e }, p->arg);
+			return;
+		}
+	if (item->def) {
+		struct seen *s = calloc(1, sizeof(*s));
+
+		if (s) {
+			snprintf(s->name, sizeof(s->name), "%s", item->def->name);
+			s->origin = item->origin;
+			s->next = p->seen;
+			p->seen = s;
+		}
+		out.autostart = marked_by_pool_name(p->files, p->file, item->def->name);
+	}
+	p->fn(&out, p->arg);
+}
+
+void config_parse(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	struct parse p = { .fn = fn, .arg = arg, .files = files };
+
+	for (p.file = files->first; p.file; p.file = p.file->next) {
+		if (p.file->error)
+			fn(&(struct config_item){ .origin = p.file->origin, .problem = p.file->error }, arg);
+		else
+			config_read_text(p.file->text, p.file->len, p.file->origin, p.file->autostart, on_item, &p);
+	}
+	while (p.seen) {
+		struct seen *s = p.seen;
+
+		p.seen = s->next;
+		free(s);
+	}
+}
+
+int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e)
+{
+	struct config_files files;
+
+	if (config_load(dir, &files, e) < 0)
+		return -1;
+	config_parse(&files, fn, arg);
+	config_files_free(&files);
+	return 0;
+}
+
+int config_copy_secrets(const char *dir, const char *to, struct err *e)
+{
+	char path[PATH_MAX];
+	struct dirent **names;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "%s/secrets", dir);
+	cleanup_close int from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the secrets in %s", path);
+	if (file_mkdirs(to, 0700, e) < 0)
+		return -1;
+	cleanup_close int into = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int n = into < 0 ? -1 : scandir(path, &names, is_secret, alphasort);
+	if (n < 0)
+		return err_sys(e, errno, "cannot copy the secrets in %s", path);
+	for (int i = 0; i < n && rc == 0; i++) {
+		struct buf text = BUF_INIT;
+
+		rc = file_read(from, names[i]->d_name, SECRET_LIMIT, &text, e);
+		if (rc >= 0)
+			rc = file_replace(into, names[i]->d_name, text.data, text.len, 0600, e);
+		if (text.data)
+			explicit_bzero(text.data, text.size);
+		buf_free(&text);
+	}
+	names_free(names, n);
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- changing ---- */
+
+/* Definitions that we write go to DIR/storage, as libvirt has them, unless the directory is flat already. */
+static int open_definitions(const char *dir, bool make, struct err *e)
+{
+	char path[PATH_MAX], marks[PATH_MAX + 16];
+	struct stat st;
+
+	definitions_dir(dir, path, sizeof(path));
+	if (streq(path, dir) && make) {
+		struct dirent **names;
+		int n = scandir(dir, &names, is_definition, NULL);
+
+		if (n >= 0)
+			names_free(names, n);
+		if (n <= 0)
+			snprintf(path, sizeof(path), "%s/storage", dir);
+	}
+	snprintf(marks, sizeof(marks), "%s/autostart", path);
+	if (make && stat(marks, &st) < 0 && file_mkdirs(marks, 0700, e) < 0)
+		return -1;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(e, errno, "cannot open the configuration directory %s", path);
+}
+
+static int definition_file(const char *name, char *file, size_t size, struct err *e)
+{
+	if (!name_is_component(name) || (size_t)snprintf(file, size, "%s.xml", name) >= size)
+		return err_set(e, ERR_INVALID, "\"%s\" cannot be a file name", name);
+	return 0;
+}
+
+int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e)
+{
+	char own[NAME_MAX + 1];
+	struct buf text = BUF_INIT;
+
+	if (definition_file(name, own, sizeof(own), e) < 0)
+		return -1;
+	cleanup_close int fd = open_definitions(dir, true, e);
+	if (fd < 0)
+		return -1;
+	buf_adds(&text, "<!--\nWritten by poolinit. Changes made here by hand are overwritten by pool-define;\n"
+			"use \"poolctl pool-define FILE\" instead.\n-->\n\n");
+	buf_adds(&text, xml);
+	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name)
+			     : file_replace(fd, file ? path_base(file) : own, text.data, text.len, 0600, e);
+	buf_free(&text);
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot keep pool \"%s\" in %s", name, dir) : 0;
+}
+
+int config_mark_autostart(const char *dir, const char *name, bool on, struct err *e)
+{
+	char file[NAME_MAX + 1], target[NAME_MAX + 8];
+
+	if (definition_file(name, file, sizeof(file), e) < 0)
+		return -1;
+	cleanup_close int fd = open_definitions(dir, on, e);
+	cleanup_close int marks = fd < 0 ? -1 : openat(fd, "autostart", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && marks < 0 && !on && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return -1;
+	if (marks < 0)
+		return err_sys(e, errno, "cannot open %s/storage/autostart", dir);
+	if (!on)
+		return file_remove(marks, file, e);
+	snprintf(target, sizeof(target), "../%s", file);
+	if (symlinkat(target, marks, file) == 0 || errno == EEXIST)
+		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name) : 0;
+	if (errno != EPERM && errno != EOPNOTSUPP)
+		return err_sys(e, errno, "cannot mark pool \"%s\" for autostart in %s", name, dir);
+	return file_replace(marks, file, "", 0, 0600, e);       /* a medium without links, such as FAT */
+}
+
+int config_forget(const char *dir, const char *name, const char *file, struct err *e)
+{
+	char own[NAME_MAX + 1];
+
+	if (definition_file(name, own, sizeof(own), e) < 0 || config_mark_autostart(dir, name, false, e) < 0)
+		return -1;
+	cleanup_close int fd = open_definitions(dir, false, e);
+	if (fd < 0)
+		return -1;
+	return file_remove(fd, file ? path_base(file) : own, e);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Definitions on disk, laid out as libvirt lays out /etc/libvirt: storage/NAME.xml, storage/autostart/NAME.xml (a link, or any file of that name,
+ * for media without links), secrets/UUID.xml and .base64. Without a storage/ the directory itself takes its place (flat layout).
+ * Blocking: for workers and for `poolinit plan`.
+ */
+#ifndef POOLINIT_SUPERVISOR_CONFIG_H
+#define POOLINIT_SUPERVISOR_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/err.h"
+#include "pool/def.h"
+
+/* What was found: a pool, or what is wrong with a file. Valid during the call only. */
+struct config_item {
+	const struct pool_def *def;     /* NULL: a problem */
+	bool autostart;
+	const char *origin;             /* file name, "(command line)" … */
+	const struct err *problem;
+};
+typedef void config_item_fn(const struct config_item *item, void *arg);
+
+/* Files, read but not yet parsed, so that the parser can be closed in first. Unreadable and oversized files carry their error. */
+struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; bool autostart; struct err *error; };
+struct config_files { struct config_file *first, **last; };
+
+/* All *.xml of a configuration directory. A directory that is not there holds nothing. */
+int config_load(const char *dir, struct config_files *out, struct err *e);
+/* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both. */
+void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
+void config_files_free(struct config_files *files);
+
+/* Both in one, for plan. */
+int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e);
+/* One document from elsewhere (command line, bootconfig, socket); its pool is an autostart pool if `autostart`. */
+void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);
+
+/* Copy secrets/ of a configuration directory to `to` (made, 0700; files 0600). None there is success. */
+int config_copy_secrets(const char *dir, const char *to, struct err *e);
+
+/* Keep, change and forget a definition in a configuration directory. `file` is where it came from, or NULL for the directory's own NAME.xml.
+ * ERR_READ_ONLY, ERR_NO_SPACE, ERR_DENIED tell why it could not be kept; nothing is changed then. */
+int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e);
+int config_forget(const char *dir, const char *name, const char *file, struct err *e);
+int config_mark_autostart(const char *dir, const char *name, bool on, struct err *e);
+
+#endif

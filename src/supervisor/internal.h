@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the supervisor's own files share.
+ */
+#ifndef POOLINIT_SUPERVISOR_INTERNAL_H
+#define POOLINIT_SUPERVISOR_INTERNAL_H
+
+#include "supervisor/config.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/worker.h"
+
+#define DEADLINE_START   SECONDS(60)    /* where the backend's table and the options say nothing */
+#define DEADLINE_STOP    SECONDS(60)
+#define DEADLINE_REFRESH SECONDS(60)
+#define DEADLINE_PARSE   SECONDS(10)
+#define DEADLINE_KEEP    SECONDS(20)
+#define PRIORITY_SOCKET  1000           /* definitions made over the socket replace those of every source */
+
+/* A place where definitions come from (sources.c). */
+struct source {
+	struct source *next;
+	struct supervisor *sup;
+	enum source_kind kind;
+	char *where, *text;
+	int priority;                   /* its number: later ones replace earlier ones */
+	bool state;                     /* the state of an earlier supervisor in run_dir, read before all others */
+	bool done;
+	char *waits_for;                /* a device that is not there yet */
+	struct worker *worker;
+	struct summary *pending;        /* the record that announced the XML now arriving */
+	struct timer retry;
+	unsigned attempts;
+};
+
+/* What a parsing worker says about a definition: all that the supervisor ever knows of its inside. */
+struct summary {
+	char *name, *target, *source_key, *origin;
+	struct uuid uuid;
+	enum pool_type type;
+	bool autostart, transient;
+	struct pool_boot boot;
+};
+
+struct problem_list { struct problem *first; };
+
+/* Lines of past events, ready to send. */
+struct event_ring {
+	struct event_line { struct event_line *next; uint64_t seq; size_t len; char text[]; } *first, **last;
+	size_t bytes;
+	uint64_t seq;
+};
+
+#define MILESTONES 12
+
+struct supervisor {
+	struct loop *loop;
+	struct supervisor_options options;
+	char *run_config;               /* run_dir/config: definitions kept for this boot only */
+	const char *secret_dirs[8];
+	struct pool *pools;             /* by name */
+	struct source *sources;
+	struct problem *problems;
+	struct worker *workers;
+	struct listener *listeners;
+	struct waiter *waits;           /* pool_wait() */
+	struct event_ring ring;
+	struct milestone milestones[MILESTONES];
+	size_t nmilestones;
+	struct service_run *services;
+	struct early_state *early;      /* what state/ said of pools whose definition has not been read yet */
+	bool going;                     /* supervisor_go() was called */
+	bool moving;                    /* and the definitions are there: pools are moved */
+	struct {
+		bool on;
+		uint64_t deadline;
+		struct timer timer;
+		void (*done)(void *arg);
+		void *arg;
+	} shutdown;
+};
+
+/* registry.c */
+void summary_free(struct summary *m);
+/* The pool's new definition: made, replaced, or put aside until it stops. Takes over nothing. ERR_EXISTS, ERR_CONFLICT name the other pool and its origin. */
+struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e);
+/* Would it be accepted? The same rules without the change. */
+int registry_admit(struct supervisor *s, const struct summary *m, struct err *e);
+void registry_remove(struct pool *p);
+void registry_switch(struct pool *p);          /* it has stopped: its next definition is in use from now on */
+void registry_free(struct supervisor *s);
+void problem_add(struct supervisor *s, const char *origin, const struct err *e);
+
+/* supervisor.c: something was read or has ended: is it time to go on? */
+void supervisor_advance(struct supervisor *s);
+
+/* steps.c: the state machine */
+void pool_step(struct pool *p);
+void pool_enter(struct pool *p, enum phase phase, const struct err *why);      /* change phase, tell everybody */
+void pool_want(struct pool *p, bool active);
+/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
+void pools_kick(struct supervisor *s, const char *what);
+void shutdown_step(struct supervisor *s);              /* supervisor.c */
+void shutdown_retry(struct supervisor *s);
+
+/* waiters.c */
+void waiters_tell_phase(struct pool *p);
+void waiters_finish(struct waiter **list, const struct result *r);
+void waiter_park(struct waiter **list, struct waiter *w);
+
+/* operation.c: in the worker */
+struct operation {
+	struct pool *pool;
+	uint64_t timeout;
+	bool build;
+	bool force;
+	int index;                      /* refresh: where the volume records go */
+	char *text; size_t text_len;    /* define: the document; volume-xml: the record */
+	const char *origin;
+	bool live;                      /* print: with the live sizes */
+};
+int operation_start(struct worker_io *io, void *arg, struct err *e);
+int operation_stop(struct worker_io *io, void *arg, struct err *e);
+int operation_check(struct worker_io *io, void *arg, struct err *e);
+int operation_refresh(struct worker_io *io, void *arg, struct err *e);
+int operation_print(struct worker_io *io, void *arg, struct err *e);
+int operation_print_volume(struct worker_io *io, void *arg, struct err *e);
+/* Send a definition's summary record and its canonical XML. */
+void operation_send_definition(struct worker_io *io, const struct config_item *item);
+int summary_from_line(struct summary *m, const struct line *l, struct err *e);
+
+/* index.c */
+int index_new(struct err *e);           /* an empty memfd */
+/* Sort the collected records by name and seal them in (worker). */
+struct index_builder { struct buf records; size_t *offsets; size_t n, size; bool failed; };
+void index_collect(struct index_builder *b, const struct volume *v);
+int index_write(struct index_builder *b, int fd, struct err *e);
+int index_adopt(struct pool *p, int fd, uint64_t nvolumes, struct err *e);     /* swap it in (supervisor) */
+void index_drop(struct pool *p);
+
+/* state.c */
+void state_save(const struct pool *p);
+void state_forget(const struct pool *p);
+int state_load(const char *run_dir, struct worker_io *io, struct err *e);      /* in the worker */
+void state_early(struct supervisor *s, const struct line *l);                  /* a "- state=…" record arrived */
+void state_recall(struct supervisor *s);                /* pools were defined: what did we know of them? */
+void state_free(struct supervisor *s);
+
+/* sources.c */
+int sources_add_state(struct supervisor *s, struct err *e);
+void sources_kick(struct supervisor *s);
+void sources_free(struct supervisor *s);
+
+/* service.c */
+/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME", and it is being brought up. */
+int service_need(struct supervisor *s, const struct service *svc, struct err *e);
+void services_stop(struct supervisor *s);
+bool services_gone(const struct supervisor *s);
+void services_free(struct supervisor *s);
+
+/* events.c */
+void events_phase(struct pool *p, enum phase from);
+void events_free(struct supervisor *s);
+
+#endif

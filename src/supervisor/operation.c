@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What workers run: the definition is read again from its canonical XML, the backend does its part, the outcome is sent as records.
+ * Everything here happens in the forked child.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "supervisor/config.h"
+#include "supervisor/internal.h"
+
+/* One operation as a backend sees it, with the way back to the supervisor. */
+struct context {
+	struct op op;
+	struct pool_def def;
+	const struct backend *backend;
+	struct worker_io *io;
+	struct index_builder volumes;
+};
+
+static void send_record(struct worker_io *io, struct buf *b)
+{
+	line_end(b);
+	if (!b->failed)
+		worker_send(io, b);
+	buf_free(b);
+}
+
+static void send_note(struct op *op, const char *text)
+{
+	struct context *c = op->arg;
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "note", text);
+	send_record(c->io, &b);
+}
+
+static void collect_volume(struct op *op, const struct volume *v)
+{
+	struct context *c = op->arg;
+
+	index_collect(&c->volumes, v);
+}
+
+static int context_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
+{
+	const struct pool *p = o->pool;
+	const struct supervisor *s = p->sup;
+
+	*c = (struct context){ .io = io };
+	c->op = (struct op){
+		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
+		.own_devices = s->options.own_devices, .force = o->force,
+		.cache = p->index_map, .cache_len = p->index_len,
+		.arg = c, .on_volume = collect_volume, .on_note = send_note,
+	};
+	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
+		return -1;
+	c->backend = backend_find(p->type);
+	if (!c->backend)
+		return err_set(e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot start them",
+			       pool_type_word(p->type));
+	return 0;
+}
+
+/* "- state=active detail=…": what check found. */
+static int send_state(struct context *c, struct err *e)
+{
+	static const char *const words[] = { "inactive", "active", "degraded" };
+	enum pool_state state = STATE_ACTIVE;
+	struct buf detail = BUF_INIT, b = BUF_INIT;
+
+	if (c->backend->check && c->backend->check(&c->def, &c->op, &state, &detail, e) < 0) {
+		buf_free(&detail);
+		return -1;
+	}
+	line_begin(&b, "-");
+	line_str(&b, "state", words[state]);
+	if (detail.len)
+		line_str(&b, "detail", buf_str(&detail));
+	send_record(c->io, &b);
+	buf_free(&detail);
+	return 0;
+}
+
+int operation_start(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct operation *o = arg;
+	struct context c;
+
+	if (context_open(&c, io, o, e) < 0)
+		return -1;
+	if (o->build && c.backend->build && c.backend->build(&c.def, &c.op, e) < 0)
+		return -1;
+	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0)
+		return -1;
+	return send_state(&c, e);
+}
+
+int operation_stop(struct worker_io *io, void *arg, struct err *e)
+{
+	struct context c;
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->stop ? c.backend->stop(&c.def, &c.op, e) : 0;
+}
+
+int operation_check(struct worker_io *io, void *arg, struct err *e)
+{
+	struct context c;
+
+	return context_open(&c, io, arg, e) < 0 ? -1 : send_state(&c, e);
+}
+
+int operation_refresh(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct operation *o = arg;
+	struct pool_sizes sizes = { 0 };
+	struct buf b = BUF_INIT;
+	struct context c;
+
+	if (context_open(&c, io, o, e) < 0)
+		return -1;
+	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
+		return -1;
+	if (index_write(&c.volumes, o->index, e) < 0 || send_state(&c, e) < 0)
+		return -1;
+	line_begin(&b, "-");
+	line_num(&b, "capacity", sizes.capacity);
+	line_num(&b, "allocation", sizes.allocation);
+	line_num(&b, "available", sizes.available);
+	line_num(&b, "volumes", c.volumes.n);
+	send_record(io, &b);
+	return 0;
+}
+
+static void send_text(struct worker_io *io, struct buf *text)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "= %zu\n", text->len);
+	buf_add(&b, text->data, text->len);
+	if (!b.failed)
+		worker_send(io, &b);
+	buf_free(&b);
+	buf_free(text);
+}
+
+/* pool-dumpxml: the canonical form, with the sizes of the moment if the pool is active. */
+int operation_print(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct operation *o = arg;
+	const struct pool *p = o->pool;
+	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
+	struct buf text = BUF_INIT;
+	struct pool_def def;
+
+	if (pool_read(&def, xml, strlen(xml), p->origin, e) < 0)
+		return -1;
+	if (o->live) {
+		def.capacity = p->sizes.capacity;
+		def.allocation = p->sizes.allocation;
+		def.available = p->sizes.available;
+	}
+	pool_print(&def, &text);
+	send_text(io, &text);
+	return 0;
+}
+
+int operation_print_volume(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct operation *o = arg;
+	struct buf text = BUF_INIT;
+	struct volume v;
+	struct line l;
+
+	if (line_parse_reply(o->text, o->text_len, &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
+		return -1;
+	volume_print(&v, &text);
+	send_text(io, &text);
+	return 0;
+}
+
+/* ---- definitions on their way to the supervisor ---- */
+
+static void line_boot(struct buf *b, const struct pool_boot *boot)
+{
+	static const char *const onfail[] = { NULL, "continue", "reboot", "poweroff", "shell" };
+
+	if (!boot->given)
+		return;
+	if (boot->require >= 0)
+		line_str(b, "require", boot->require ? "yes" : "no");
+	if (boot->timeout_ms)
+		line_num(b, "timeout", boot->timeout_ms);
+	if (boot->order != INT_MIN)
+		line_fmt(b, "order", "%d", boot->order);
+	line_str(b, "onfail", onfail[boot->onfail]);
+}
+
+static void send_problem(struct worker_io *io, const char *origin, const struct err *problem)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "problem", problem->message);
+	line_str(&b, "class", err_word(problem->class));
+	line_str(&b, "origin", origin);
+	send_record(io, &b);
+}
+
+void operation_send_definition(struct worker_io *io, const struct config_item *item)
+{
+	struct buf b = BUF_INIT, xml = BUF_INIT, key = BUF_INIT;
+	char uuid[UUID_TEXT];
+
+	if (!item->def) {
+		send_problem(io, item->origin, item->problem);
+		return;
+	}
+	pool_source_key(item->def, &key);
+	line_begin(&b, "-");
+	line_str(&b, "pool", item->def->name);
+	line_str(&b, "uuid", uuid_print(&item->def->uuid, uuid));
+	line_str(&b, "type", pool_type_word(item->def->type));
+	line_str(&b, "target", item->def->target.path);
+	line_str(&b, "source", buf_str(&key));
+	line_str(&b, "autostart", item->autostart ? "yes" : "no");
+	line_str(&b, "origin", item->origin);
+	line_boot(&b, &item->def->boot);
+	buf_free(&key);
+	if (b.len + 1 > LINE_MAX_BYTES) {
+		struct err e = { 0 };
+
+		err_set(&e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", item->origin,
+			item->def->name, LINE_MAX_BYTES);
+		buf_free(&b);
+		send_problem(io, item->origin, &e);
+		return;
+	}
+	send_record(io, &b);
+	pool_print(item->def, &xml);
+	send_text(io, &xml);
+}
+
+static void boot_from_line(struct pool_boot *boot, const struct line *l)
+{
+	static const char *const onfail[] = { "", "continue", "reboot", "poweroff", "shell" };
+	const char *require = line_get(l, "require"), *order = line_get(l, "order"), *word = line_get(l, "onfail");
+
+	*boot = (struct pool_boot){ .require = -1, .order = INT_MIN };
+	boot->given = require || order || word || line_has(l, "timeout");
+	if (require)
+		boot->require = streq(require, "yes");
+	if (order)
+		boot->order = atoi(order);
+	boot->timeout_ms = line_u64(l, "timeout", 0);
+	for (size_t i = 1; word && i < ARRAY_LEN(onfail); i++)
+		if (streq(word, onfail[i]))
+			boot->onfail = (enum onfail)i;
+}
+
+/* The reverse, in the supervisor. A worker's word is checked like any other: it has seen foreign bytes. */
+int summary_from_line(struct summary *m, const struct line *l, struct err *e)
+{
+	const char *name = line_get(l, "pool"), *uuid = line_get(l, "uuid"), *type = line_get(l, "type");
+	const char *target = line_get(l, "target"), *source = line_get(l, "source"), *origin = line_get(l, "origin");
+	int t = type ? pool_type_from_word(type) : -1;
+
+	if (!name || !*name || strchr(name, '/') || !uuid || !uuid_parse(uuid, &m->uuid) || t < 0)
+		return err_set(e, ERR_INTERNAL, "a worker described a pool without name, uuid or type");
+	m->type = (enum pool_type)t;
+	m->name = strdup(name);
+	m->target = target ? strdup(target) : NULL;
+	m->source_key = strdup(source ? source : "");
+	m->origin = strdup(origin ? origin : "(unknown)");
+	m->autostart = streq_null(line_get(l, "autostart"), "yes");
+	boot_from_line(&m->boot, l);
+	if (!m->name || !m->source_key || !m->origin || (target && !m->target))
+		return err_set(e, ERR_NO_MEMORY, "cannot take over the definition of pool \"%s\": out of memory", name);
+	return 0;
+}

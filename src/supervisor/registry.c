@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The list of pools, by name, and the rules for letting a definition in: one name, one uuid, one source.
+ */
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+void summary_free(struct summary *m)
+{
+	if (!m)
+		return;
+	free(m->name);
+	free(m->target);
+	free(m->source_key);
+	free(m->origin);
+	free(m);
+}
+
+struct pool *pool_first(struct supervisor *s)
+{
+	return s->pools;
+}
+
+struct pool *pool_by_name(struct supervisor *s, const char *name)
+{
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (streq(p->name, name))
+			return p;
+	return NULL;
+}
+
+struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u)
+{
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (uuid_equal(&p->uuid, u))
+			return p;
+	return NULL;
+}
+
+struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e)
+{
+	struct pool *p = pool_by_name(s, name_or_uuid);
+	struct uuid u;
+
+	if (!p && uuid_parse(name_or_uuid, &u))
+		p = pool_by_uuid(s, &u);
+	if (!p)
+		err_set(e, ERR_NO_POOL, "no pool with the name or uuid \"%s\" (pool-list --all shows what there is)", name_or_uuid);
+	return p;
+}
+
+bool pool_is_active(const struct pool *p)
+{
+	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG || p->phase == PHASE_STOPPING;
+}
+
+int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
+{
+	const struct pool *same_uuid = pool_by_uuid(s, &m->uuid), *same_name = pool_by_name(s, m->name);
+	char text[UUID_TEXT];
+
+	if (same_uuid && !streq(same_uuid->name, m->name))
+		return err_set(e, ERR_EXISTS, "pool \"%s\" has the uuid %s of pool \"%s\" (%s)", m->name,
+			       uuid_print(&m->uuid, text), same_uuid->name, same_uuid->origin);
+	/* Over the socket, a name that stands for another uuid is a mistake; between sources, the later one simply replaces it. */
+	if (same_name && !uuid_equal(&same_name->uuid, &m->uuid) && streq(m->origin, "(socket)"))
+		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s (%s)", m->name,
+			       uuid_print(&same_name->uuid, text), same_name->origin);
+	for (const struct pool *p = s->pools; p && m->source_key[0]; p = p->next)
+		if (streq(p->source_key, m->source_key) && !streq(p->name, m->name))
+			return err_set(e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", m->name, p->name,
+				       p->origin, m->source_key);
+	return 0;
+}
+
+static void insert(struct supervisor *s, struct pool *p)
+{
+	struct pool **at = &s->pools;
+
+	while (*at && strcmp((*at)->name, p->name) < 0)
+		at = &(*at)->next;
+	p->next = *at;
+	*at = p;
+}
+
+static void on_retry(struct timer *t)
+{
+	struct pool *p = t->owner;
+
+	p->again = true;
+	pool_step(p);
+}
+
+static struct pool *pool_new(struct supervisor *s, const struct summary *m)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->sup = s;
+	p->index = p->fresh_index = -1;
+	p->retry = (struct timer){ .on_expiry = on_retry, .owner = p };
+	p->name = strdup(m->name);
+	p->persistent = true;
+	if (!p->name) {
+		free(p);
+		return NULL;
+	}
+	p->times.defined = clock_ms();
+	insert(s, p);
+	return p;
+}
+
+static char *copy_or_null(const char *s)
+{
+	return s ? strdup(s) : NULL;
+}
+
+/* The strings of a definition, replaced together or not at all. */
+static int take_facts(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
+{
+	char *target = copy_or_null(m->target), *key = strdup(m->source_key), *origin = strdup(m->origin), *text = strndup(xml, len);
+
+	if (!key || !origin || !text || (m->target && !target)) {
+		free(target);
+		free(key);
+		free(origin);
+		free(text);
+		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory", m->name);
+	}
+	free(p->origin);
+	p->origin = origin;
+	p->boot = m->boot;
+	free(p->target);
+	free(p->source_key);
+	free(p->xml);
+	p->target = target;
+	p->source_key = key;
+	p->xml = text;
+	p->uuid = m->uuid;
+	p->type = m->type;
+	return 0;
+}
+
+/* The pool is in use: the new definition waits until it stops. */
+static int put_aside(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
+{
+	struct summary *next = calloc(1, sizeof(*next));
+	char *text = strndup(xml, len);
+
+	if (next) {
+		*next = (struct summary){ .name = strdup(m->name), .target = copy_or_null(m->target), .source_key = strdup(m->source_key),
+					  .origin = strdup(m->origin), .uuid = m->uuid, .type = m->type, .boot = m->boot };
+	}
+	if (!next || !text || !next->name || !next->source_key || !next->origin) {
+		summary_free(next);
+		free(text);
+		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory", m->name);
+	}
+	summary_free(p->next_facts);
+	free(p->next_xml);
+	p->next_facts = next;
+	p->next_xml = text;
+	return 0;
+}
+
+void registry_switch(struct pool *p)
+{
+	struct summary *m = p->next_facts;
+	char *xml = p->next_xml;
+	struct err e = { 0 };
+
+	p->next_facts = NULL;
+	p->next_xml = NULL;
+	if (m && xml && take_facts(p, m, xml, strlen(xml), &e) < 0)
+		log_error(LF_POOL, "%s", e.message);
+	summary_free(m);
+	free(xml);
+}
+
+struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e)
+{
+	struct pool *p = pool_by_name(s, m->name);
+	bool made = !p;
+
+	if (p && p->priority > priority)
+		return p;               /* a later source has spoken already */
+	if (registry_admit(s, m, e) < 0)
+		return NULL;
+	if (p && p->priority < priority && !streq(p->origin, m->origin))
+		log_info(LF_CONFIG, "pool \"%s\": the definition in %s replaces that in %s", m->name, m->origin, p->origin);
+	if (!p)
+		p = pool_new(s, m);
+	if (!p) {
+		err_set(e, ERR_NO_MEMORY, "cannot define pool \"%s\": out of memory", m->name);
+		return NULL;
+	}
+	bool in_use = pool_is_active(p) || p->worker || p->stuck;
+	if ((in_use ? put_aside(p, m, xml, len, e) : take_facts(p, m, xml, len, e)) < 0) {
+		if (made)
+			registry_remove(p);
+		return NULL;
+	}
+	p->priority = priority;
+	if (!streq(m->origin, "(socket)"))
+		p->autostart = m->autostart;
+	return p;
+}
+
+static void pool_free(struct pool *p)
+{
+	free(p->name);
+	free(p->target);
+	free(p->source_key);
+	free(p->xml);
+	free(p->next_xml);
+	summary_free(p->next_facts);
+	free(p->origin);
+	free(p->reason);
+	free(p->waits_for);
+	free(p->detail);
+	free(p);
+}
+
+/* Forget a pool. No operation of it is under way, but one that was left behind may still be there: it is nobody's from now on. Those who
+ * wait for the pool are told that it is gone. */
+void registry_remove(struct pool *p)
+{
+	struct supervisor *s = p->sup;
+	struct err gone = { 0 };
+
+	for (struct pool **at = &s->pools; *at; at = &(*at)->next)
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
+	for (struct worker *w = s->workers; w; w = w->next)
+		if (w->job.owner == p)
+			worker_disown(w);
+	loop_disarm(s->loop, &p->retry);
+	index_drop(p);
+	err_set(&gone, ERR_NO_POOL, "pool \"%s\" is no longer defined", p->name);
+	waiters_finish(&p->waiters, &(struct result){ .err = &gone });
+	for (struct waiter *w = s->waits, *next; w; w = next) {
+		next = w->next;
+		if (w->pool == p) {
+			waiter_withdraw(w);
+			loop_disarm(s->loop, &w->timer);
+			w->done(w, &(struct result){ .err = &gone });
+		}
+	}
+	pool_free(p);
+}
+
+void registry_free(struct supervisor *s)
+{
+	while (s->pools)
+		registry_remove(s->pools);
+	while (s->problems) {
+		struct problem *p = s->problems;
+
+		s->problems = p->next;
+		free(p->origin);
+		free(p->text);
+		free(p);
+	}
+}
+
+/* Said once: a problem that is known already is not reported again. */
+void problem_add(struct supervisor *s, const char *origin, const struct err *e)
+{
+	struct problem **at = &s->problems, *p;
+
+	for (; *at; at = &(*at)->next)
+		if (streq((*at)->origin, origin) && streq((*at)->text, e->message))
+			return;
+	log_error(LF_CONFIG, "%s", e->message);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return;
+	p->origin = strdup(origin);
+	p->text = strdup(e->message);
+	p->class = e->class;
+	if (!p->origin || !p->text) {
+		free(p->origin);
+		free(p->text);
+		free(p);
+		return;
+	}
+	*at = p;
+}
+
+const struct problem *supervisor_problems(const struct supervisor *s)
+{
+	return s->problems;
+}

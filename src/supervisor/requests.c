@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What people ask of a pool: each request is either refused at once, changing nothing, or parked until its outcome is known.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+/* A request under way in a worker of its own: it outlives the one who asked, and the pool. */
+struct request {
+	struct supervisor *sup;
+	struct waiter *waiters;
+	char *pool;                     /* name, or NULL */
+	char *xml;
+	size_t xml_len;
+	struct summary *summary;
+	enum define_mode mode;
+	bool on;                        /* autostart */
+	char *text;                     /* printed XML that came back */
+	size_t text_len;
+	bool kept_in_config;
+	void (*then)(struct request *r, const struct err *e);
+};
+
+static void request_free(struct request *r)
+{
+	free(r->pool);
+	free(r->xml);
+	free(r->text);
+	summary_free(r->summary);
+	free(r);
+}
+
+static struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->sup = s;
+	if (r && pool)
+		r->pool = strdup(pool);
+	if (!r || (pool && !r->pool)) {
+		free(r);
+		err_set(e, ERR_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	waiter_park(&r->waiters, w);
+	return r;
+}
+
+/* Refused before anything began: the waiter is the caller's again. */
+static int request_refuse(struct request *r)
+{
+	waiter_withdraw(r->waiters);
+	request_free(r);
+	return -1;
+}
+
+static void request_end(struct request *r, const struct err *e)
+{
+	struct result result = {
+		.err = e, .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL, .text = r->text, .text_len = r->text_len,
+		.kept = r->kept_in_config ? "config" : "run",
+	};
+
+	waiters_finish(&r->waiters, &result);
+	request_free(r);
+}
+
+static void on_request_record(struct worker *w, const struct line *l)
+{
+	struct request *r = w->job.owner;
+	const char *problem = line_get(l, "problem"), *class = line_get(l, "class");
+
+	if (problem) {
+		err_set(&w->err, err_class_from_word(class ? class : ""), "%s", problem);
+		return;
+	}
+	if (line_has(l, "kept"))
+		r->kept_in_config = streq(line_get(l, "kept"), "config");
+	if (!line_has(l, "pool") || r->summary)
+		return;
+	r->summary = calloc(1, sizeof(*r->summary));
+	if (r->summary && summary_from_line(r->summary, l, &w->err) < 0) {
+		summary_free(r->summary);
+		r->summary = NULL;
+	}
+}
+
+static void on_request_text(struct worker *w, const char *data, size_t len)
+{
+	struct request *r = w->job.owner;
+
+	free(r->text);
+	r->text = strndup(data, len);
+	r->text_len = r->text ? len : 0;
+}
+
+static void on_request_done(struct worker *w, const struct err *e, bool left)
+{
+	struct request *r = w->job.owner;
+
+	(void)left;
+	r->then(r, e);
+}
+
+static int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
+		       void (*then)(struct request *, const struct err *), struct err *e)
+{
+	struct job job = {
+		.what = what, .timeout = timeout, .run = run, .arg = arg, .on_record = on_request_record, .on_payload = on_request_text,
+		.on_done = on_request_done, .owner = r,
+	};
+
+	r->then = then;
+	return worker_start(r->sup, &job, e) ? 0 : -1;
+}
+
+/* ---- printing ---- */
+
+int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
+{
+	struct operation o = { .pool = p, .live = !inactive && pool_is_active(p) };
+	struct request *r = request_new(p->sup, p->name, w, e);
+
+	if (!r)
+		return -1;
+	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, request_end, e) < 0 ? request_refuse(r) : 0;
+}
+
+int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e)
+{
+	char line[LINE_MAX_BYTES + 1];
+	struct operation o = { .pool = p, .text = line, .text_len = len > 0 ? len - 1 : 0 };
+	struct request *r;
+
+	if (len == 0 || len > LINE_MAX_BYTES)
+		return err_set(e, ERR_INTERNAL, "a volume record of %zu bytes", len);
+	memcpy(line, record, o.text_len);
+	line[o.text_len] = '\0';
+	r = request_new(p->sup, p->name, w, e);
+	if (!r)
+		return -1;
+	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, request_end, e) < 0 ? request_refuse(r) : 0;
+}
+
+/* ---- keeping definitions, in the worker ---- */
+
+static void send_kept(struct worker_io *io, const char *where)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "kept", where);
+	line_end(&b);
+	worker_send(io, &b);
+	buf_free(&b);
+}
+
+/* A configuration directory that cannot be written is no failure: the definition then lives in run_dir, for this boot. */
+static bool only_for_this_boot(const struct err *e)
+{
+	return e->class == ERR_READ_ONLY || e->class == ERR_DENIED;
+}
+
+static const char *file_in_config(const struct request *r)
+{
+	const struct pool *p = pool_by_name(r->sup, r->pool);
+
+	return p && p->kept_in_config ? p->origin : NULL;
+}
+
+static int run_keep(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+	const char *dir = r->sup->options.config_dir;
+	struct err why = { 0 };
+
+	if (dir && config_keep(dir, r->pool, file_in_config(r), r->xml, &why) == 0) {
+		send_kept(io, "config");
+		return 0;
+	}
+	if (dir && !only_for_this_boot(&why)) {
+		*e = why;
+		return -1;
+	}
+	if (config_keep(r->sup->run_config, r->pool, NULL, r->xml, e) < 0)
+		return -1;
+	send_kept(io, "run");
+	return 0;
+}
+
+static int run_forget(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+	const struct pool *p = pool_by_name(r->sup, r->pool);
+	struct err why = { 0 };
+	bool gone = true;
+
+	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, p->origin, &why) < 0) {
+		if (!only_for_this_boot(&why)) {
+			*e = why;
+			return -1;
+		}
+		gone = false;
+	}
+	if (config_forget(r->sup->run_config, r->pool, NULL, &why) < 0 && why.sys != ENOENT) {
+		*e = why;
+		return -1;
+	}
+	send_kept(io, gone && p && p->kept_in_config ? "config" : "run");
+	return 0;
+}
+
+static int run_mark(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+	const struct pool *p = pool_by_name(r->sup, r->pool);
+	struct err why = { 0 };
+
+	if (p && p->kept_in_config && config_mark_autostart(r->sup->options.config_dir, r->pool, r->on, &why) == 0) {
+		send_kept(io, "config");
+		return 0;
+	}
+	if (p && p->kept_in_config && !only_for_this_boot(&why)) {
+		*e = why;
+		return -1;
+	}
+	if (config_mark_autostart(r->sup->run_config, r->pool, r->on, e) < 0)
+		return -1;
+	send_kept(io, "run");
+	return 0;
+}
+
+/* ---- define, create ---- */
+
+static void send_item(const struct config_item *item, void *arg)
+{
+	operation_send_definition(arg, item);
+}
+
+static int run_parse(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+
+	if (sandbox_enter(e) < 0)
+		return -1;
+	config_read_text(r->xml, r->xml_len, "(socket)", false, send_item, io);
+	return 0;
+}
+
+static struct pool *install(struct request *r, struct err *e)
+{
+	struct supervisor *s = r->sup;
+	struct pool *p = registry_apply(s, r->summary, r->xml, r->xml_len, PRIORITY_SOCKET, e);
+
+	if (!p)
+		return NULL;
+	p->judged = true;
+	p->persistent = r->mode == DEFINE_PERSISTENT;
+	p->kept_in_config = r->kept_in_config;
+	if (r->kept_in_config) {        /* where it will be found at the next start */
+		char *origin = NULL;
+
+		if (asprintf(&origin, "%s/storage/%s.xml", s->options.config_dir, p->name) > 0) {
+			free(p->origin);
+			p->origin = origin;
+		}
+	}
+	state_save(p);
+	struct buf name = BUF_INIT;
+	line_quote(&name, p->name, strlen(p->name));
+	events_emit(s, "pool-defined", " pool=%s persistent=%s", buf_str(&name), p->persistent ? "yes" : "no");
+	buf_free(&name);
+	return p;
+}
+
+static void after_keep(struct request *r, const struct err *e)
+{
+	struct err problem = { 0 };
+
+	if (!e && !install(r, &problem))
+		e = &problem;
+	request_end(r, e);
+}
+
+static void create_now(struct request *r)
+{
+	struct err e = { 0 };
+	struct pool *p = install(r, &e);
+
+	if (!p) {
+		request_end(r, &e);
+		return;
+	}
+	while (r->waiters) {            /* they are told when it is up */
+		struct waiter *w = r->waiters;
+
+		waiter_withdraw(w);
+		waiter_park(&p->waiters, w);
+	}
+	request_free(r);
+	pool_want(p, true);
+	pool_step(p);
+}
+
+/* May a definition of this kind be installed now? */
+static int admit(struct request *r, struct err *e)
+{
+	const struct pool *p = pool_by_name(r->sup, r->summary->name);
+
+	if (registry_admit(r->sup, r->summary, e) < 0)
+		return -1;
+	if (r->mode == DEFINE_PERSISTENT || !p)
+		return 0;
+	if (pool_is_active(p) || p->worker)
+		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
+	return err_set(e, ERR_EXISTS, "pool \"%s\" is already defined (%s): start it with pool-start", p->name, p->origin);
+}
+
+static void after_parse(struct request *r, const struct err *e)
+{
+	struct err problem = { 0 };
+	char *canonical = r->text;
+
+	if (!e && (!r->summary || !canonical))
+		err_set(&problem, ERR_INTERNAL, "the definition could not be taken over");
+	else if (!e)
+		admit(r, &problem);
+	if (e || problem.class != ERR_NONE) {
+		request_end(r, e ? e : &problem);
+		return;
+	}
+	free(r->xml);
+	r->xml = canonical;
+	r->xml_len = r->text_len;
+	r->text = NULL;
+	r->text_len = 0;
+	r->pool = strdup(r->summary->name);
+	if (!r->pool)
+		err_set(&problem, ERR_NO_MEMORY, "out of memory");
+	else if (r->mode == DEFINE_TRANSIENT)
+		create_now(r);
+	else
+		request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &problem);
+	if (problem.class != ERR_NONE)
+		request_end(r, &problem);
+}
+
+int pool_define(struct supervisor *s, const char *xml, size_t len, enum define_mode mode, struct waiter *w, struct err *e)
+{
+	struct request *r = request_new(s, NULL, w, e);
+
+	if (!r)
+		return -1;
+	r->mode = mode;
+	r->xml = strndup(xml, len);
+	r->xml_len = len;
+	if (!r->xml) {
+		err_set(e, ERR_NO_MEMORY, "cannot read the definition: out of memory");
+		return request_refuse(r);
+	}
+	return request_run(r, "parse", DEADLINE_PARSE, run_parse, r, after_parse, e) < 0 ? request_refuse(r) : 0;
+}
+
+/* ---- undefine, autostart ---- */
+
+static void after_forget(struct request *r, const struct err *e)
+{
+	struct pool *p = pool_by_name(r->sup, r->pool);
+	struct err busy = { 0 };
+
+	if (!e && p && (pool_is_active(p) || p->worker)) {
+		err_set(&busy, ERR_STATE, "pool \"%s\" was started meanwhile: it is forgotten when it stops", p->name);
+		p->persistent = false;
+		e = &busy;
+	}
+	if (!e && p) {
+		struct buf name = BUF_INIT;
+
+		line_quote(&name, p->name, strlen(p->name));
+		events_emit(r->sup, "pool-undefined", " pool=%s", buf_str(&name));
+		buf_free(&name);
+		state_forget(p);
+		registry_remove(p);
+	}
+	request_end(r, e);
+}
+
+int pool_undefine(struct pool *p, struct waiter *w, struct err *e)
+{
+	struct request *r;
+
+	if (pool_is_active(p) || p->worker || p->want_active)
+		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", p->name, phase_word(p->phase));
+	r = request_new(p->sup, p->name, w, e);
+	if (!r)
+		return -1;
+	return request_run(r, "forget-definition", DEADLINE_KEEP, run_forget, r, after_forget, e) < 0 ? request_refuse(r) : 0;
+}
+
+static void after_mark(struct request *r, const struct err *e)
+{
+	struct pool *p = pool_by_name(r->sup, r->pool);
+
+	if (!e && p)
+		p->autostart = r->on;
+	request_end(r, e);
+}
+
+int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e)
+{
+	struct request *r;
+
+	if (!p->persistent)
+		return err_set(e, ERR_STATE, "pool \"%s\" is transient: it cannot be marked for autostart (pool-define it)", p->name);
+	r = request_new(p->sup, p->name, w, e);
+	if (!r)
+		return -1;
+	r->on = on;
+	return request_run(r, "mark-autostart", DEADLINE_KEEP, run_mark, r, after_mark, e) < 0 ? request_refuse(r) : 0;
+}
+
+/* ---- start, stop, refresh ---- */
+
+/* The step is taken in the next round of the loop, so that nobody is answered before the request has returned. */
+static void step_soon(struct pool *p)
+{
+	p->again = true;
+	loop_arm(p->sup->loop, &p->retry, 0);
+}
+
+int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, struct err *e)
+{
+	if (p->sup->shutdown.on)
+		return err_set(e, ERR_STATE, "cannot start pool \"%s\": shutting down", p->name);
+	if (p->phase == PHASE_HUNG)
+		return err_set(e, ERR_HUNG, "pool \"%s\" is active, but hung: %s", p->name, p->reason ? p->reason : "");
+	if (pool_is_active(p) && p->phase != PHASE_STOPPING)
+		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
+	if (p->phase == PHASE_STOPPING)
+		return err_set(e, ERR_STATE, "pool \"%s\" is being stopped", p->name);
+	p->judged = true;
+	p->timeout = timeout;
+	p->build_wanted |= build;
+	if (p->phase == PHASE_FAILED)
+		p->phase = PHASE_INACTIVE;
+	p->attempts = 0;
+	p->again = true;
+	waiter_park(&p->waiters, w);
+	pool_want(p, true);
+	step_soon(p);
+	return 0;
+}
+
+int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
+{
+	struct err stopped = { 0 };
+
+	if (p->phase == PHASE_INACTIVE && !p->worker && !p->want_active)
+		return err_set(e, ERR_STATE, "pool \"%s\" is not active", p->name);
+	if (p->phase == PHASE_HUNG && p->stuck > 0)
+		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
+	if (p->phase != PHASE_STOPPING) {
+		err_set(&stopped, ERR_STATE, "pool \"%s\" is being stopped", p->name);
+		waiters_finish(&p->waiters, &(struct result){ .err = &stopped, .pool = p });
+	}
+	p->judged = true;
+	p->stop_failed = false;
+	p->timeout = timeout;
+	pool_want(p, false);
+	if (p->worker && p->phase != PHASE_STOPPING)
+		worker_cancel(p->worker);       /* its end leads to the stop */
+	else if (p->phase != PHASE_STOPPING)
+		step_soon(p);
+	waiter_park(&p->waiters, w);
+	return 0;
+}
+
+int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
+{
+	if (p->phase == PHASE_HUNG)
+		return err_set(e, ERR_HUNG, "cannot refresh pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
+	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
+		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
+	p->timeout = timeout;
+	p->refresh_wanted = true;
+	waiter_park(&p->waiters, w);
+	step_soon(p);
+	return 0;
+}

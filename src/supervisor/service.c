@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Companion programs that pools need (iscsid): started when first needed, asked whether they answer, restarted with back-off when they end.
+ *
+ *     down → preparing (worker) → starting (READY=1 awaited) → asking (worker) → ready
+ *              └→ foreign: somebody else's answers already
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/spawn.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+#define READY_WITHIN   SECONDS(15)
+#define BACKOFF_FIRST  SECONDS(1)
+#define BACKOFF_MAX    SECONDS(30)
+#define STOP_WITHIN    SECONDS(3)
+
+enum service_state { SERVICE_DOWN, SERVICE_PREPARING, SERVICE_STARTING, SERVICE_ASKING, SERVICE_READY, SERVICE_FOREIGN, SERVICE_STOPPING };
+
+static const char *const state_words[] = { "down", "preparing", "starting", "asking", "ready", "foreign", "stopping" };
+
+struct service_run {
+	struct service_run *next;
+	struct supervisor *sup;
+	const struct service *service;
+	enum service_state state;
+	pid_t pid;                      /* 0: none of ours runs */
+	struct watch exit, notify;
+	struct timer timer;             /* start-up deadline, back-off, kill at shutdown */
+	unsigned restarts;
+	char why[256];
+};
+
+static void service_bring_up(struct service_run *r);
+static void service_ask(struct service_run *r);
+
+static void drop_watch(struct service_run *r, struct watch *w)
+{
+	int fd = w->fd;
+
+	loop_unwatch(r->sup->loop, w);
+	if (fd >= 0)
+		close(fd);
+	w->fd = -1;
+}
+
+static void back_off(struct service_run *r)
+{
+	uint64_t pause = BACKOFF_FIRST << (r->restarts < 5 ? r->restarts : 5);
+
+	r->state = SERVICE_DOWN;
+	r->restarts++;
+	drop_watch(r, &r->notify);
+	loop_arm(r->sup->loop, &r->timer, clock_ms() + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX));
+}
+
+static void failed(struct service_run *r, const char *why)
+{
+	snprintf(r->why, sizeof(r->why), "%s", why);
+	log_error(LF_POOL, "%s: %s", r->service->name, why);
+	if (r->pid)
+		kill(r->pid, SIGTERM);          /* its end leads to the next attempt */
+	else
+		back_off(r);
+}
+
+static void answers(struct service_run *r, enum service_state state)
+{
+	loop_disarm(r->sup->loop, &r->timer);
+	r->state = state;
+	r->why[0] = '\0';
+	log_info(LF_POOL, "%s: %s", r->service->name, state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
+	pools_kick(r->sup, "service");
+}
+
+/* ---- its process ---- */
+
+static void on_exit_event(struct watch *w, uint32_t events)
+{
+	struct service_run *r = w->owner;
+	char why[128];
+	int status;
+
+	(void)events;
+	if (waitpid(r->pid, &status, WNOHANG) != r->pid)
+		return;
+	drop_watch(r, w);
+	r->pid = 0;
+	if (r->state == SERVICE_STOPPING) {
+		r->state = SERVICE_DOWN;
+		loop_disarm(r->sup->loop, &r->timer);
+		shutdown_step(r->sup);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		snprintf(why, sizeof(why), "it died by signal %d", WTERMSIG(status));
+	else
+		snprintf(why, sizeof(why), "it ended with status %d", WEXITSTATUS(status));
+	failed(r, why);
+}
+
+static void on_notify(struct watch *w, uint32_t events)
+{
+	struct service_run *r = w->owner;
+	char text[512];
+	ssize_t n = recv(w->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	(void)events;
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	if (strstr(text, "READY=1") && r->state == SERVICE_STARTING)
+		service_ask(r);
+}
+
+static int notify_open(struct service_run *r, char *env, size_t size, struct err *e)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/notify-%s", r->sup->options.run_dir, r->service->name);
+
+	if (n < 0 || (size_t)n >= sizeof(sa.sun_path))
+		return err_set(e, ERR_INVALID, "the run directory's name is too long for a socket: %s", r->sup->options.run_dir);
+	snprintf(env, size, "NOTIFY_SOCKET=%s", sa.sun_path);
+	unlink(sa.sun_path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || loop_watch(r->sup->loop, &r->notify, fd, EPOLLIN, e) < 0) {
+		err_sys(e, errno, "cannot listen for %s's readiness", r->service->name);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return 0;
+}
+
+static void service_launch(struct service_run *r)
+{
+	char env[160] = "";
+	const char *const envs[] = { env, NULL };
+	struct err e = { 0 };
+
+	if (r->service->notifies && notify_open(r, env, sizeof(env), &e) < 0) {
+		failed(r, e.message);
+		return;
+	}
+	int pidfd = spawn_service(r->service->argv, r->service->notifies ? envs : NULL, -1, &r->pid, &e);
+	if (pidfd < 0 || loop_watch(r->sup->loop, &r->exit, pidfd, EPOLLIN, &e) < 0) {
+		if (pidfd >= 0) {
+			kill(r->pid, SIGKILL);
+			waitpid(r->pid, NULL, 0);
+			close(pidfd);
+		}
+		r->pid = 0;
+		failed(r, e.message);
+		return;
+	}
+	r->state = SERVICE_STARTING;
+	loop_arm(r->sup->loop, &r->timer, clock_ms() + READY_WITHIN);
+	if (!r->service->notifies)
+		service_ask(r);
+}
+
+/* ---- the workers that prepare and ask ---- */
+
+static struct op worker_op(const struct service_run *r, const struct worker_io *io)
+{
+	const struct supervisor *s = r->sup;
+
+	return (struct op){ .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
+			    .own_devices = s->options.own_devices };
+}
+
+static int run_prepare(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct service_run *r = arg;
+	struct op op = worker_op(r, io);
+	struct buf b = BUF_INIT;
+	int rc = r->service->prepare ? r->service->prepare(&op, e) : 0;
+
+	if (rc == 1) {
+		line_begin(&b, "-");
+		line_str(&b, "foreign", "yes");
+		line_end(&b);
+		worker_send(io, &b);
+	}
+	buf_free(&b);
+	return rc;
+}
+
+static int run_ready(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct service_run *r = arg;
+	struct op op = worker_op(r, io);
+
+	return r->service->ready(&op, e);
+}
+
+static void on_prepare_record(struct worker *w, const struct line *l)
+{
+	struct service_run *r = w->job.owner;
+
+	if (line_has(l, "foreign"))
+		r->state = SERVICE_FOREIGN;
+}
+
+static void on_prepared(struct worker *w, const struct err *e, bool left)
+{
+	struct service_run *r = w->job.owner;
+
+	(void)left;
+	if (e)
+		failed(r, e->message);
+	else if (r->state == SERVICE_FOREIGN)
+		answers(r, SERVICE_FOREIGN);
+	else if (r->state == SERVICE_PREPARING)
+		service_launch(r);
+}
+
+static void on_asked(struct worker *w, const struct err *e, bool left)
+{
+	struct service_run *r = w->job.owner;
+
+	(void)left;
+	if (r->state != SERVICE_ASKING)
+		return;
+	if (e)
+		failed(r, e->message);
+	else
+		answers(r, SERVICE_READY);
+}
+
+static void run_worker(struct service_run *r, const struct job *job)
+{
+	struct err e = { 0 };
+
+	if (!worker_start(r->sup, job, &e))
+		failed(r, e.message);
+}
+
+static void service_ask(struct service_run *r)
+{
+	r->state = SERVICE_ASKING;
+	run_worker(r, &(struct job){ .what = "ask-service", .timeout = READY_WITHIN, .run = run_ready, .arg = r, .on_done = on_asked, .owner = r });
+}
+
+static void service_bring_up(struct service_run *r)
+{
+	r->state = SERVICE_PREPARING;
+	run_worker(r, &(struct job){ .what = "prepare-service", .timeout = READY_WITHIN, .run = run_prepare, .arg = r,
+				     .on_record = on_prepare_record, .on_done = on_prepared, .owner = r });
+}
+
+static void on_timer(struct timer *t)
+{
+	struct service_run *r = t->owner;
+
+	switch (r->state) {
+	case SERVICE_DOWN:
+		if (!r->sup->shutdown.on)
+			service_bring_up(r);
+		break;
+	case SERVICE_STARTING:
+		failed(r, "it did not say that it is ready");
+		break;
+	case SERVICE_STOPPING:
+		kill(r->pid, SIGKILL);
+		break;
+	default:
+		break;
+	}
+}
+
+int service_need(struct supervisor *s, const struct service *svc, struct err *e)
+{
+	char waits[64];
+	struct service_run *r = s->services;
+
+	while (r && r->service != svc)
+		r = r->next;
+	if (!r) {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return err_set(e, ERR_NO_MEMORY, "cannot start %s: out of memory", svc->name);
+		*r = (struct service_run){ .sup = s, .service = svc, .next = s->services };
+		r->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = r };
+		r->notify = (struct watch){ .fd = -1, .on_event = on_notify, .owner = r };
+		r->timer = (struct timer){ .on_expiry = on_timer, .owner = r };
+		s->services = r;
+		service_bring_up(r);
+	}
+	if (r->state == SERVICE_READY || r->state == SERVICE_FOREIGN)
+		return 0;
+	snprintf(waits, sizeof(waits), "service=%s", svc->name);
+	return err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", svc->name, r->why[0] ? ": " : "", r->why);
+}
+
+bool service_at(const struct supervisor *s, size_t i, struct service_view *v)
+{
+	const struct service_run *r = s->services;
+
+	while (r && i--)
+		r = r->next;
+	if (!r)
+		return false;
+	*v = (struct service_view){ r->service->name, state_words[r->state], r->pid, r->restarts };
+	return true;
+}
+
+/* At shutdown, when no pool needs them any more. */
+void services_stop(struct supervisor *s)
+{
+	for (struct service_run *r = s->services; r; r = r->next) {
+		if (r->state == SERVICE_STOPPING)
+			continue;
+		loop_disarm(s->loop, &r->timer);
+		if (!r->pid)
+			continue;
+		r->state = SERVICE_STOPPING;
+		kill(r->pid, SIGTERM);
+		loop_arm(s->loop, &r->timer, clock_ms() + STOP_WITHIN);
+	}
+}
+
+bool services_gone(const struct supervisor *s)
+{
+	for (const struct service_run *r = s->services; r; r = r->next)
+		if (r->pid)
+			return false;
+	return true;
+}
+
+void services_free(struct supervisor *s)
+{
+	while (s->services) {
+		struct service_run *r = s->services;
+
+		s->services = r->next;
+		loop_disarm(s->loop, &r->timer);
+		drop_watch(r, &r->exit);
+		drop_watch(r, &r->notify);
+		free(r);
+	}
+}

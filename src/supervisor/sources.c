@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Where definitions come from: directories, devices that have to appear first, and texts. Each is read by a worker of its own; a later source
+ * replaces an earlier one's pool of the same name, whichever is read first.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include "backends/device.h"
+#include "backends/mount.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+#define RETRY_MAX SECONDS(60)
+
+/* ---- in the worker ---- */
+
+static void send_item(const struct config_item *item, void *arg)
+{
+	operation_send_definition(arg, item);
+}
+
+static int parse_files(struct worker_io *io, struct config_files *files, struct err *e)
+{
+	if (sandbox_enter(e) < 0)
+		return -1;
+	config_parse(files, send_item, io);
+	config_files_free(files);
+	return 0;
+}
+
+static int read_directory(struct worker_io *io, const char *dir, struct err *e)
+{
+	struct config_files files;
+
+	return config_load(dir, &files, e) < 0 ? -1 : parse_files(io, &files, e);
+}
+
+/* "DEVICE[:/path]": the part after the first ":/" is a directory on it. */
+static void split_device(const char *where, char *device, size_t size, const char **path)
+{
+	const char *colon = strstr(where, ":/");
+
+	*path = colon ? colon + 1 : "/";
+	snprintf(device, size, "%.*s", colon ? (int)(colon - where) : (int)strlen(where), where);
+}
+
+/* Mounted read-only for the moment it takes to read the files; secrets are copied to where workers look for them. */
+static int read_device(struct worker_io *io, const struct source *src, struct err *e)
+{
+	const struct supervisor_options *o = &src->sup->options;
+	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX];
+	struct op op = { .deadline = io->deadline, .run_dir = o->run_dir, .own_devices = o->own_devices };
+	struct device_content content;
+	struct config_files files;
+	const char *path;
+	dev_t dev;
+
+	split_device(src->where, device, sizeof(device), &path);
+	if (device_find(device, node, sizeof(node), &dev, e) < 0)
+		return -1;
+	if (device_content(node, &content, e) < 0)
+		return -1;
+	if (!content.type[0])
+		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds no filesystem that is known", node, device);
+	snprintf(at, sizeof(at), "%s/source-%d", o->run_dir, src->priority);
+	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
+	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", at, path) >= sizeof(dir))
+		return err_set(e, ERR_TOO_LONG, "the path in \"%s\" is too long", src->where);
+	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
+		return -1;
+	int rc = config_load(dir, &files, e);
+	if (rc == 0 && config_copy_secrets(dir, secrets, e) < 0)
+		rc = -1;
+	if (mount_remove(at, &op, rc == 0 ? e : NULL) < 0)
+		rc = -1;
+	return rc < 0 ? -1 : parse_files(io, &files, e);
+}
+
+static int read_source(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct source *src = arg;
+
+	if (src->state)
+		return state_load(src->sup->options.run_dir, io, e);
+	switch (src->kind) {
+	case SOURCE_DIRECTORY:
+		return read_directory(io, src->where, e);
+	case SOURCE_DEVICE:
+		return read_device(io, src, e);
+	default:
+		if (sandbox_enter(e) < 0)
+			return -1;
+		config_read_text(src->text, strlen(src->text), src->where, true, send_item, io);
+		return 0;
+	}
+}
+
+/* ---- in the supervisor ---- */
+
+static void on_record(struct worker *w, const struct line *l)
+{
+	struct source *src = w->job.owner;
+	const char *problem = line_get(l, "problem"), *origin = line_get(l, "origin");
+	struct err e = { 0 };
+
+	if (problem) {
+		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s", problem);
+		problem_add(src->sup, origin ? origin : src->where, &e);
+		return;
+	}
+	if (line_has(l, "state")) {
+		state_early(src->sup, l);
+		return;
+	}
+	summary_free(src->pending);
+	src->pending = calloc(1, sizeof(*src->pending));
+	if (!src->pending || summary_from_line(src->pending, l, &e) < 0) {
+		problem_add(src->sup, src->where, &e);
+		summary_free(src->pending);
+		src->pending = NULL;
+	}
+}
+
+/* Was the definition read from the directory in which definitions made over the socket are kept? */
+static bool in_config_dir(const struct supervisor *s, const char *origin)
+{
+	return s->options.config_dir && starts_with(origin, s->options.config_dir) && origin[strlen(s->options.config_dir)] == '/';
+}
+
+static void on_definition(struct worker *w, const char *xml, size_t len)
+{
+	struct source *src = w->job.owner;
+	struct err e = { 0 };
+
+	if (!src->pending)
+		return;
+	struct pool *p = registry_apply(src->sup, src->pending, xml, len, src->priority, &e);
+	if (p) {
+		if (p->priority == src->priority) {
+			p->kept_in_config = in_config_dir(src->sup, p->origin);
+			p->persistent = !src->state;
+		}
+	} else {
+		char *text = strdup(e.message);
+
+		err_set(&e, e.class, "%s: %s", src->pending->origin, text ? text : "");
+		problem_add(src->sup, src->pending->origin, &e);
+		free(text);
+	}
+	summary_free(src->pending);
+	src->pending = NULL;
+}
+
+static void source_read(struct source *src);
+
+static void on_retry(struct timer *t)
+{
+	source_read(t->owner);
+}
+
+static void on_done(struct worker *w, const struct err *e, bool left)
+{
+	struct source *src = w->job.owner;
+	struct supervisor *s = src->sup;
+
+	(void)left;
+	src->worker = NULL;
+	free(src->waits_for);
+	src->waits_for = NULL;
+	if (e && err_remedy(e->class) != REMEDY_NONE && src->kind == SOURCE_DEVICE) {
+		uint64_t pause = SECONDS(1) << (src->attempts < 6 ? src->attempts : 6);
+
+		if (src->attempts++ == 0)
+			log_info(LF_CONFIG, "definitions in %s: %s", src->where, e->message);
+		src->waits_for = strdup(e->waits_for[0] ? e->waits_for : e->message);
+		loop_arm(s->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));
+		return;
+	}
+	if (e) {
+		struct err said = *e;
+
+		err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s", src->where);
+		problem_add(s, src->where, &said);
+	}
+	src->done = true;
+	if (supervisor_sources_read(s))
+		milestone(s, "definitions");
+	events_emit(s, "definitions-read", "%s", "");
+	supervisor_advance(s);
+}
+
+static void source_read(struct source *src)
+{
+	struct job job = {
+		.what = "read-config", .timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE, .run = read_source, .arg = src,
+		.on_record = on_record, .on_payload = on_definition, .on_done = on_done, .owner = src,
+	};
+	struct err e = { 0 };
+
+	if (src->done || src->worker)
+		return;
+	loop_disarm(src->sup->loop, &src->retry);
+	src->worker = worker_start(src->sup, &job, &e);
+	if (!src->worker)
+		loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
+}
+
+int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+{
+	struct source **at = &s->sources, *src = calloc(1, sizeof(*src));
+	int n = 1;
+
+	for (; *at; at = &(*at)->next)
+		n++;
+	if (src) {
+		*src = (struct source){ .sup = s, .kind = kind, .priority = n, .retry = { .on_expiry = on_retry, .owner = src } };
+		src->where = strdup(where);
+		src->text = text ? strdup(text) : NULL;
+	}
+	if (!src || !src->where || (text && !src->text)) {
+		if (src)
+			free(src->where);
+		free(src);
+		return err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
+	}
+	*at = src;
+	source_read(src);
+	return 0;
+}
+
+/* What an earlier supervisor left in run_dir: read like a source, before any other. */
+int sources_add_state(struct supervisor *s, struct err *e)
+{
+	struct source *src = calloc(1, sizeof(*src));
+
+	if (!src)
+		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", s->options.run_dir);
+	*src = (struct source){ .sup = s, .state = true, .retry = { .on_expiry = on_retry, .owner = src } };
+	src->where = strdup(s->options.run_dir);
+	if (!src->where) {
+		free(src);
+		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", s->options.run_dir);
+	}
+	src->next = s->sources;
+	s->sources = src;
+	source_read(src);
+	return 0;
+}
+
+/* Sources on devices count as read only when they are: `wait boot` has a deadline of its own. */
+bool supervisor_sources_read(const struct supervisor *s)
+{
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (!src->done)
+			return false;
+	return true;
+}
+
+void sources_kick(struct supervisor *s)
+{
+	for (struct source *src = s->sources; src; src = src->next)
+		if (src->waits_for)
+			source_read(src);
+}
+
+bool source_at(const struct supervisor *s, size_t i, struct source_view *v)
+{
+	const struct source *src = s->sources;
+
+	while (src && i--)
+		src = src->next;
+	if (!src)
+		return false;
+	*v = (struct source_view){ src->where, src->done, src->waits_for };
+	return true;
+}
+
+void sources_free(struct supervisor *s)
+{
+	while (s->sources) {
+		struct source *src = s->sources;
+
+		s->sources = src->next;
+		loop_disarm(s->loop, &src->retry);
+		summary_free(src->pending);
+		free(src->where);
+		free(src->text);
+		free(src->waits_for);
+		free(src);
+	}
+}

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The state machine: each pool is moved a step toward what is wanted of it, whenever something may have changed. No order is configured:
+ * what lacks something waits for it, and looks again when it may be there.
+ *
+ *     inactive → waiting(for what) → starting → active ⇄ degraded, hung
+ *                      ↑                 ↓          ↓
+ *                      └── retrying      failed     stopping → inactive
+ */
+#include <stdio.h>
+#include <sys/random.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+#define BACKOFF_FIRST SECONDS(1)
+#define BACKOFF_MAX   SECONDS(60)
+#define SLOW_LOOK     SECONDS(30)       /* for what should come as an event, in case the event was lost */
+
+static const char *const phase_words[PHASES] = {
+	"inactive", "checking", "waiting", "starting", "active", "degraded", "hung", "retrying", "failed", "stopping",
+};
+
+const char *phase_word(enum phase p)
+{
+	return phase_words[p];
+}
+
+int phase_from_word(const char *word)
+{
+	for (int i = 0; i < PHASES; i++)
+		if (streq(phase_words[i], word))
+			return i;
+	return -1;
+}
+
+/* ---- phases ---- */
+
+static void set_text(char **slot, const char *text)
+{
+	char *copy = text && *text ? strdup(text) : NULL;
+
+	free(*slot);
+	*slot = copy;
+}
+
+static void note_times(struct pool *p)
+{
+	uint64_t now = clock_ms();
+
+	if (p->phase == PHASE_STARTING) {
+		if (!p->times.first_start)
+			p->times.first_start = now;
+		p->times.last_start = now;
+	} else if (p->phase == PHASE_ACTIVE) {
+		p->times.active = now;
+	} else if (p->phase == PHASE_INACTIVE) {
+		p->times.stopped = now;
+		p->times.first_start = 0;
+	}
+}
+
+static void log_phase(const struct pool *p, enum phase from)
+{
+	static const enum log_level levels[PHASES] = {
+		[PHASE_INACTIVE] = LOG_INFO, [PHASE_CHECKING] = LOG_DEBUG, [PHASE_WAITING] = LOG_INFO, [PHASE_STARTING] = LOG_DEBUG,
+		[PHASE_ACTIVE] = LOG_INFO, [PHASE_DEGRADED] = LOG_WARN, [PHASE_HUNG] = LOG_ERR_, [PHASE_RETRYING] = LOG_WARN,
+		[PHASE_FAILED] = LOG_ERR_, [PHASE_STOPPING] = LOG_DEBUG,
+	};
+	enum log_level level = p->attempts > 1 && p->phase != PHASE_ACTIVE ? LOG_DEBUG : levels[p->phase];
+
+	log_msg(LF_POOL, level, "%s: %s%s%s%s", p->name, phase_word(p->phase), from == PHASE_CHECKING && p->phase == PHASE_ACTIVE ?
+		" (taken over as it is)" : "", p->reason ? ": " : "", p->reason ? p->reason : "");
+}
+
+void pool_enter(struct pool *p, enum phase phase, const struct err *why)
+{
+	enum phase from = p->phase;
+
+	p->reason_class = why ? why->class : ERR_NONE;
+	if (why || phase != PHASE_STARTING)             /* while it is tried again, the last reason stands */
+		set_text(&p->reason, why ? why->message : NULL);
+	set_text(&p->waits_for, why ? why->waits_for : NULL);
+	p->phase = phase;
+	if (from == phase)
+		return;
+	note_times(p);
+	log_phase(p, from);
+	state_save(p);
+	events_phase(p, from);
+	waiters_tell_phase(p);
+}
+
+void pool_want(struct pool *p, bool active)
+{
+	p->want_active = active;
+	if (active)
+		p->times.wanted = clock_ms();
+}
+
+static const char *waits_word(const struct pool *p)
+{
+	return p->waits_for ? p->waits_for : "";
+}
+
+/* What an event may help. Devices appear as devices, as volume groups, and as paths below a mount. */
+static bool event_helps(const struct pool *p, const char *what)
+{
+	static const struct { const char *event; const char *prefixes[4]; } table[] = {
+		{ "device",  { "device=", "vg=", "path=" } },
+		{ "network", { "network", "server=" } },
+		{ "service", { "service=" } },
+		{ "pool",    { "device=", "vg=", "path=" } },
+	};
+
+	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
+		return false;
+	for (size_t i = 0; what && i < ARRAY_LEN(table); i++)
+		for (size_t k = 0; streq(what, table[i].event) && k < 4 && table[i].prefixes[k]; k++)
+			if (starts_with(waits_word(p), table[i].prefixes[k]))
+				return true;
+	return !what;
+}
+
+void pools_kick(struct supervisor *s, const char *what)
+{
+	for (struct pool *p = s->pools, *next; p; p = next) {
+		next = p->next;
+		if (p->phase == PHASE_STARTING)
+			p->again = true;        /* it may have looked just before */
+		if (!event_helps(p, what))
+			continue;
+		p->again = true;
+		p->attempts = 0;
+		pool_step(p);
+	}
+}
+
+/* ---- starting an operation ---- */
+
+static uint64_t deadline_of(const struct pool *p, uint64_t option, uint64_t backends, uint64_t house)
+{
+	if (p->timeout)
+		return p->timeout;
+	return option ? option : backends ? backends : house;
+}
+
+static void on_note(struct worker *w, const struct line *l)
+{
+	struct pool *p = w->job.owner;
+	const char *note = line_get(l, "note");
+
+	if (note)
+		log_info(LF_POOL, "%s: %s", p->name, note);
+	if (line_has(l, "detail"))
+		set_text(&p->detail, line_get(l, "detail"));
+}
+
+/* A worker that could not even be forked: the pool is as before; try when there is more room. */
+static void no_worker(struct pool *p, const struct err *e)
+{
+	log_error(LF_WORKER, "%s: %s", p->name, e->message);
+	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
+}
+
+/* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
+static bool launch(struct pool *p, struct job *job, struct operation *o)
+{
+	struct err e = { 0 };
+
+	o->pool = p;
+	job->pool = p->name;
+	job->owner = p;
+	job->arg = o;
+	if (!job->on_record)
+		job->on_record = on_note;
+	p->again = false;
+	p->timeout = 0;
+	loop_disarm(p->sup->loop, &p->retry);
+	p->worker = worker_start(p->sup, job, &e);
+	if (!p->worker)
+		no_worker(p, &e);
+	return p->worker != NULL;
+}
+
+static void on_gone(struct worker *w)
+{
+	struct pool *p = w->job.owner;
+
+	p->stuck--;
+	p->again = p->stuck == 0;
+	pool_step(p);
+}
+
+static void operation_over(struct pool *p, bool left)
+{
+	p->worker = NULL;
+	p->stuck += left;
+}
+
+static void answer(struct pool *p, const struct err *e)
+{
+	waiters_finish(&p->waiters, &(struct result){ .err = e, .pool = p });
+}
+
+/* ---- start ---- */
+
+static void begin_stop(struct pool *p);
+
+static uint64_t back_off(const struct pool *p)
+{
+	unsigned doublings = p->attempts < 7 ? p->attempts : 7;
+	uint64_t pause = BACKOFF_FIRST << (doublings ? doublings - 1 : 0);
+	uint16_t jitter = 0;
+
+	if (pause > BACKOFF_MAX)
+		pause = BACKOFF_MAX;
+	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) < 0)
+		jitter = 0;
+	return pause - pause / 8 + pause * jitter / UINT16_MAX / 4;     /* ± 1/8, so that a fleet does not knock at once */
+}
+
+static void start_failed(struct pool *p, const struct err *e)
+{
+	enum err_remedy remedy = err_remedy(e->class);
+	struct err said = *e;
+	bool look_again = p->again && remedy == REMEDY_EVENT;
+
+	p->attempts++;
+	if (remedy == REMEDY_NONE) {
+		pool_enter(p, PHASE_FAILED, e);
+	} else {
+		pool_enter(p, remedy == REMEDY_EVENT ? PHASE_WAITING : PHASE_RETRYING, e);
+		uint64_t pause = back_off(p);
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
+		if (p->waiters && p->persistent)
+			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
+	}
+	answer(p, &said);
+	if (!p->persistent && !p->times.active) {       /* pool-create failed: nothing is left of it */
+		state_forget(p);
+		registry_remove(p);
+		return;
+	}
+	if (look_again) {               /* something came while we looked */
+		p->again = true;
+		pool_step(p);
+	}
+}
+
+static void on_started(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	struct supervisor *s = p->sup;
+
+	operation_over(p, left);
+	if (!p->want_active) {                  /* pool-destroy came meanwhile: undo what was done */
+		begin_stop(p);
+	} else if (e) {
+		start_failed(p, e);
+	} else {
+		p->attempts = 0;
+		p->fresh = p->refresh_wanted = true;
+		pool_enter(p, PHASE_ACTIVE, NULL);
+		pool_step(p);
+		pools_kick(s, "pool");
+	}
+}
+
+static void begin_start(struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+	struct operation o = { .build = p->build_wanted };
+	struct err e = { 0 };
+
+	if (!b) {
+		err_set(&e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot start them",
+			pool_type_word(p->type));
+		start_failed(p, &e);
+		return;
+	}
+	if (b->service && service_need(p->sup, b->service, &e) < 0) {
+		p->again = false;
+		pool_enter(p, PHASE_WAITING, &e);
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+		return;
+	}
+	struct job job = {
+		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = on_gone,
+		.timeout = deadline_of(p, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
+	};
+	pool_enter(p, PHASE_STARTING, NULL);
+	if (launch(p, &job, &o))
+		p->build_wanted = false;
+}
+
+/* ---- refresh, and the look at a hung pool ---- */
+
+static void refresh_facts(struct pool *p, const struct line *l)
+{
+	p->sizes.capacity = line_u64(l, "capacity", 0);
+	p->sizes.allocation = line_u64(l, "allocation", 0);
+	p->sizes.available = line_u64(l, "available", 0);
+	p->fresh_volumes = line_u64(l, "volumes", 0);
+}
+
+static void on_refresh_record(struct worker *w, const struct line *l)
+{
+	struct pool *p = w->job.owner;
+	const char *state = line_get(l, "state");
+
+	on_note(w, l);
+	if (line_has(l, "capacity"))
+		refresh_facts(p, l);
+	if (state)
+		p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
+}
+
+/* It is no longer there, though nobody asked us to stop it (an unmount by hand, a session that ended). */
+static void lost(struct pool *p)
+{
+	log_warn(LF_POOL, "%s: it is no longer active, though nobody stopped it here: started again", p->name);
+	index_drop(p);
+	pool_enter(p, PHASE_INACTIVE, NULL);
+}
+
+static void refresh_failed(struct pool *p, const struct err *e)
+{
+	struct err why = *e;
+	bool was_start = p->fresh;
+
+	if (e->class == ERR_TIMEOUT) {
+		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
+		pool_enter(p, PHASE_HUNG, &why);
+	} else if (e->class != ERR_STATE) {     /* not one that we cancelled ourselves */
+		log_warn(LF_POOL, "%s: refresh: %s", p->name, e->message);
+		pool_enter(p, p->phase == PHASE_HUNG ? PHASE_DEGRADED : p->phase, e);
+	}
+	answer(p, was_start && e->class != ERR_TIMEOUT ? NULL : &why);  /* the start did succeed */
+}
+
+static void on_refreshed(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	struct err problem = { 0 };
+	int fd = p->fresh_index;
+
+	operation_over(p, left);
+	p->fresh_index = -1;
+	if (!e && index_adopt(p, fd, p->fresh_volumes, &problem) < 0)
+		e = &problem;
+	else if (e)
+		close(fd);
+	if (e) {
+		refresh_failed(p, e);
+	} else if (p->found == STATE_INACTIVE) {
+		lost(p);
+	} else {
+		p->refreshed = clock_ms();
+		pool_enter(p, p->found == STATE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE, NULL);
+		events_emit(p->sup, "pool-refreshed", " pool=\"%s\" volumes=%llu", p->name, (unsigned long long)p->nvolumes);
+		answer(p, NULL);
+	}
+	p->fresh = false;
+	pool_step(p);
+}
+
+static void refresh_with(struct pool *p, uint64_t timeout)
+{
+	struct operation o = { 0 };
+	struct err e = { 0 };
+
+	p->refresh_wanted = false;
+	p->found = STATE_ACTIVE;
+	o.index = p->fresh_index = index_new(&e);
+	if (o.index < 0) {
+		refresh_failed(p, &e);
+		return;
+	}
+	struct job job = {
+		.what = timeout == NEVER ? "probe" : "refresh", .run = operation_refresh, .timeout = timeout, .on_record = on_refresh_record,
+		.on_done = on_refreshed, .on_gone = on_gone, .keep = (const int[]){ o.index, -1 },
+	};
+	if (!launch(p, &job, &o)) {
+		close(o.index);
+		p->fresh_index = -1;
+		p->refresh_wanted = true;
+	}
+}
+
+static void begin_refresh(struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+
+	if (p->refresh_wanted && b)
+		refresh_with(p, deadline_of(p, p->sup->options.refresh_deadline, b->deadline.refresh, DEADLINE_REFRESH));
+}
+
+/* A hung pool is looked at by a worker without a deadline: it blocks where the storage blocks, and its end is the event that the storage
+ * answers again. No clock is needed. */
+static void begin_probe(struct pool *p)
+{
+	refresh_with(p, NEVER);
+}
+
+/* ---- check: taking over from an earlier supervisor ---- */
+
+static void on_checked(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	struct err why = { 0 };
+
+	operation_over(p, left);
+	if (e && e->class == ERR_TIMEOUT) {
+		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
+		pool_enter(p, PHASE_HUNG, &why);
+	} else if (e || p->found == STATE_INACTIVE) {
+		pool_enter(p, PHASE_INACTIVE, NULL);
+	} else {
+		p->refresh_wanted = true;
+		pool_enter(p, PHASE_ACTIVE, NULL);
+		pools_kick(p->sup, "pool");
+	}
+	pool_step(p);
+}
+
+static void begin_check(struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+	struct operation o = { 0 };
+	struct job job = {
+		.what = "check", .run = operation_check, .timeout = b && b->deadline.check ? b->deadline.check : SECONDS(10),
+		.on_record = on_refresh_record, .on_done = on_checked, .on_gone = on_gone,
+	};
+
+	p->found = STATE_INACTIVE;
+	launch(p, &job, &o);
+}
+
+/* ---- stop ---- */
+
+/* A definition given while the pool was active is in use from now on; a transient pool is forgotten. */
+static void settle(struct pool *p)
+{
+	index_drop(p);
+	memset(&p->sizes, 0, sizeof(p->sizes));
+	set_text(&p->detail, NULL);
+	pool_enter(p, PHASE_INACTIVE, NULL);
+	answer(p, NULL);
+	if (p->next_xml)
+		registry_switch(p);
+}
+
+static void stop_failed(struct pool *p, const struct err *e, bool left)
+{
+	struct err why = *e;
+
+	if (left)
+		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
+	p->stop_failed = true;
+	if (!p->sup->shutdown.on)
+		p->want_active = true;          /* it is still there, so it is still wanted: nothing is lost by a failed stop */
+	pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);
+	answer(p, &why);
+}
+
+static void on_stopped(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	struct supervisor *s = p->sup;
+
+	operation_over(p, left);
+	if (e) {
+		stop_failed(p, e, left);
+		pool_step(p);
+	} else {
+		settle(p);
+		if (!p->persistent && !p->want_active) {
+			state_forget(p);
+			registry_remove(p);
+		} else {
+			pool_step(p);
+		}
+		pools_kick(s, "pool");
+		shutdown_retry(s);
+	}
+	shutdown_step(s);
+}
+
+static void stop_now(struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+	bool hurry = p->sup->shutdown.on;
+	struct operation o = { .force = hurry && p->was_hung };
+	uint64_t timeout = deadline_of(p, p->sup->options.stop_deadline, b ? b->deadline.stop : 0, DEADLINE_STOP);
+	struct job job = { .what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = on_gone };
+
+	if (hurry && p->sup->shutdown.deadline < clock_ms() + timeout)
+		timeout = (uint64_t)clock_until(p->sup->shutdown.deadline);
+	job.timeout = timeout;
+	launch(p, &job, &o);
+}
+
+/* Whatever runs is ended first; the stop itself begins when it has gone. */
+static void begin_stop(struct pool *p)
+{
+	if (p->sup->shutdown.on && p->stop_failed)
+		return;
+	p->was_hung = p->phase == PHASE_HUNG;
+	pool_enter(p, PHASE_STOPPING, NULL);
+	if (p->stuck == 0)
+		stop_now(p);
+	else
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SECONDS(10));
+}
+
+/* STOPPING without a worker: the ended operation has gone, or does not go. */
+static void continue_stop(struct pool *p)
+{
+	struct err e = { 0 };
+
+	if (p->stuck == 0) {
+		stop_now(p);
+	} else if (p->again) {
+		err_set(&e, ERR_HUNG, "an operation of pool \"%s\" hangs in the kernel and cannot be ended", p->name);
+		stop_failed(p, &e, true);
+		shutdown_step(p->sup);
+	}
+}
+
+static void give_up(struct pool *p)
+{
+	loop_disarm(p->sup->loop, &p->retry);
+	p->attempts = 0;
+	settle(p);
+	if (!p->persistent) {
+		state_forget(p);
+		registry_remove(p);
+	}
+}
+
+/* ---- the table ---- */
+
+static const struct step {
+	bool want;
+	enum phase phase;
+	bool on_event;                  /* only when something happened since the last look (p->again) */
+	void (*act)(struct pool *p);
+} steps[] = {
+	{ true,  PHASE_INACTIVE, false, begin_start },
+	{ true,  PHASE_WAITING,  true,  begin_start },
+	{ true,  PHASE_RETRYING, true,  begin_start },
+	{ true,  PHASE_STARTING, true,  begin_start },          /* its worker could not be forked */
+	{ true,  PHASE_ACTIVE,   false, begin_refresh },
+	{ true,  PHASE_DEGRADED, false, begin_refresh },
+	{ true,  PHASE_HUNG,     false, begin_probe },
+	{ true,  PHASE_CHECKING, false, begin_check },
+	{ false, PHASE_CHECKING, false, begin_check },
+	{ true,  PHASE_STOPPING, false, continue_stop },
+	{ false, PHASE_STOPPING, false, continue_stop },
+	{ false, PHASE_ACTIVE,   false, begin_stop },
+	{ false, PHASE_DEGRADED, false, begin_stop },
+	{ false, PHASE_HUNG,     false, begin_stop },
+	{ false, PHASE_WAITING,  false, give_up },
+	{ false, PHASE_RETRYING, false, give_up },
+	{ false, PHASE_FAILED,   false, give_up },
+};
+
+/* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never blocks. */
+void pool_step(struct pool *p)
+{
+	if (p->worker || !p->sup->moving)               /* one operation at a time; its end calls us again */
+		return;
+	if (p->stuck > 0 && p->phase != PHASE_STOPPING && p->phase != PHASE_HUNG)
+		return;
+	if (p->stuck > 0 && p->phase == PHASE_HUNG && p->want_active)
+		return;                                 /* the stuck worker's end is the event */
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (steps[i].want == p->want_active && steps[i].phase == p->phase) {
+			if (!steps[i].on_event || p->again)
+				steps[i].act(p);
+			return;
+		}
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The supervisor as a whole: its making, the moment from which it moves pools, what it is told about devices and the network, its end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+/* ---- making ---- */
+
+static char *path_below(const char *dir, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+static int make_directories(struct supervisor *s, struct err *e)
+{
+	char *state = path_below(s->options.run_dir, "state"), *secrets = path_below(s->options.run_dir, "secrets");
+	char *config_secrets = s->options.config_dir ? path_below(s->options.config_dir, "secrets") : NULL;
+	int rc = -1;
+
+	s->run_config = path_below(s->options.run_dir, "config");
+	if (!state || !secrets || !s->run_config || (s->options.config_dir && !config_secrets))
+		err_set(e, ERR_NO_MEMORY, "out of memory");
+	else if (file_mkdirs(s->options.run_dir, 0750, e) == 0 && file_mkdirs(state, 0700, e) == 0)
+		rc = 0;
+	s->secret_dirs[0] = secrets;
+	s->secret_dirs[1] = config_secrets;
+	free(state);
+	return rc;
+}
+
+static void on_shutdown_deadline(struct timer *t);
+
+struct supervisor *supervisor_new(struct loop *l, const struct supervisor_options *o, struct err *e)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		err_set(e, ERR_NO_MEMORY, "out of memory");
+		return NULL;
+	}
+	s->loop = l;
+	s->options = *o;
+	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
+	if (make_directories(s, e) < 0 || sources_add_state(s, e) < 0 ||
+	    supervisor_add_source(s, SOURCE_DIRECTORY, s->run_config, NULL, e) < 0) {
+		supervisor_free(s);
+		return NULL;
+	}
+	s->sources->next->priority = PRIORITY_SOCKET;   /* what was defined over the socket, for this boot */
+	return s;
+}
+
+/* Workers and services that still run are left to themselves: whoever frees the supervisor has stopped them, or is about to end. */
+void supervisor_free(struct supervisor *s)
+{
+	if (!s)
+		return;
+	while (s->workers)
+		worker_drop(s->workers);
+	registry_free(s);
+	sources_free(s);
+	services_free(s);
+	state_free(s);
+	events_free(s);
+	loop_disarm(s->loop, &s->shutdown.timer);
+	free(s->run_config);
+	for (size_t i = 0; i < ARRAY_LEN(s->secret_dirs); i++)
+		free((char *)(uintptr_t)s->secret_dirs[i]);
+	free(s);
+}
+
+struct loop *supervisor_loop(struct supervisor *s)
+{
+	return s->loop;
+}
+
+const struct supervisor_options *supervisor_options(const struct supervisor *s)
+{
+	return &s->options;
+}
+
+/* ---- what is wanted ---- */
+
+/* "NAME,NAME,…" holds this name? */
+static bool listed(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked)
+{
+	if (!o->autostart)
+		return marked;
+	if (streq(o->autostart, "all") || streq(o->autostart, "none"))
+		return o->autostart[0] == 'a';
+	return listed(o->autostart, name);
+}
+
+/* Each pool once: what an earlier supervisor knew of it goes before its mark. */
+static void judge(struct supervisor *s)
+{
+	for (struct pool *p = s->pools, *next; p; p = next) {
+		next = p->next;
+		if (p->judged)
+			continue;
+		p->judged = true;
+		if (!p->recalled && supervisor_autostarts(&s->options, p->name, p->autostart))
+			pool_want(p, true);
+		else if (p->want_active)
+			p->times.wanted = clock_ms();
+		pool_step(p);
+	}
+}
+
+/* Until every source that does not wait for a device has been read, a later one may still replace a definition. */
+static bool settled(const struct supervisor *s)
+{
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (!src->done && !src->waits_for && src->kind != SOURCE_DEVICE)
+			return false;
+	return true;
+}
+
+void supervisor_advance(struct supervisor *s)
+{
+	if (!settled(s))
+		return;
+	state_recall(s);
+	if (!s->going || s->shutdown.on)
+		return;
+	s->moving = true;
+	judge(s);
+}
+
+void supervisor_go(struct supervisor *s)
+{
+	s->going = true;
+	supervisor_advance(s);
+}
+
+void supervisor_device_event(struct supervisor *s, const char *sysname)
+{
+	(void)sysname;
+	if (s->shutdown.on)
+		return;
+	sources_kick(s);
+	pools_kick(s, "device");
+}
+
+void supervisor_network_event(struct supervisor *s)
+{
+	if (!s->shutdown.on)
+		pools_kick(s, "network");
+}
+
+/* ---- the end ---- */
+
+bool supervisor_shutting_down(const struct supervisor *s)
+{
+	return s->shutdown.on;
+}
+
+static void finish(struct supervisor *s)
+{
+	void (*done)(void *arg) = s->shutdown.done;
+
+	loop_disarm(s->loop, &s->shutdown.timer);
+	for (const struct pool *p = s->pools; p; p = p->next)
+		if (pool_is_active(p))
+			log_warn(LF_POOL, "%s: not stopped: %s", p->name, p->reason ? p->reason : phase_word(p->phase));
+	s->shutdown.done = NULL;
+	if (done)
+		done(s->shutdown.arg);
+}
+
+static void on_shutdown_deadline(struct timer *t)
+{
+	finish(t->owner);
+}
+
+/* Something has ended: those that it kept busy may stop now; when nothing moves any more, the companions go; then it is done. */
+void shutdown_step(struct supervisor *s)
+{
+	bool busy = false;
+
+	if (!s->shutdown.on || !s->shutdown.done)
+		return;
+	for (const struct pool *p = s->pools; p; p = p->next)
+		busy |= p->worker || (p->phase == PHASE_STOPPING && !p->stop_failed);
+	if (busy)
+		return;
+	services_stop(s);
+	if (services_gone(s))
+		finish(s);
+}
+
+/* A pool has stopped: those that could not stop because it used them try again. */
+void shutdown_retry(struct supervisor *s)
+{
+	for (struct pool *p = s->pools, *next; s->shutdown.on && p; p = next) {
+		next = p->next;
+		if (!p->stop_failed || p->stuck)
+			continue;
+		p->stop_failed = false;
+		pool_step(p);
+	}
+}
+
+void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg)
+{
+	if (s->shutdown.on)
+		return;
+	s->shutdown.on = true;
+	s->shutdown.deadline = deadline;
+	s->shutdown.done = done;
+	s->shutdown.arg = arg;
+	s->moving = true;
+	loop_arm(s->loop, &s->shutdown.timer, deadline);
+	events_emit(s, "shutdown", "%s", "");
+	for (struct pool *p = s->pools, *next; p; p = next) {
+		next = p->next;
+		pool_want(p, false);
+		p->stop_failed = false;
+		if (p->worker && p->phase != PHASE_STOPPING)
+			worker_cancel(p->worker);
+		else
+			pool_step(p);
+	}
+	shutdown_step(s);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The supervisor keeps pools the way they are wanted. One thread, one loop; it never touches storage: whatever may block, crash or
+ * parse foreign bytes is done by workers (worker.h). This header is what the floors above (control, boot) see.
+ */
+#ifndef POOLINIT_SUPERVISOR_SUPERVISOR_H
+#define POOLINIT_SUPERVISOR_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "backends/backend.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/uevent.h"
+#include "pool/def.h"
+
+/* Where a pool is on its way to what is wanted of it. */
+enum phase {
+	PHASE_INACTIVE,
+	PHASE_CHECKING,         /* taken over from an earlier supervisor: looking whether it is active */
+	PHASE_WAITING,          /* for pool->waits_for: a device, the network, a service */
+	PHASE_STARTING,
+	PHASE_ACTIVE,
+	PHASE_DEGRADED,
+	PHASE_HUNG,             /* active, but the storage below does not answer */
+	PHASE_RETRYING,         /* a temporary failure; tried again at pool->retry.deadline or at an event */
+	PHASE_FAILED,           /* a permanent failure; pool-start tries again */
+	PHASE_STOPPING,
+	PHASES
+};
+const char *phase_word(enum phase p);
+int phase_from_word(const char *word);          /* -1: unknown */
+
+struct supervisor;
+struct worker;
+struct pool;
+
+/* A parked question: somebody who wants to hear when something is done. Lives in its owner's struct; done is called exactly once, unless withdrawn. */
+struct result {
+	const struct err *err;          /* NULL: it went well */
+	struct pool *pool;              /* NULL if it is gone */
+	const char *text;               /* printed XML, or NULL */
+	size_t text_len;
+	const char *kept;               /* pool-define: "config" (in the config directory), "run" (for this boot only) */
+};
+struct waiter {
+	void (*done)(struct waiter *w, const struct result *r);
+	void *owner;
+	struct waiter *next, **link;    /* the supervisor's own; link NULL: not parked */
+	/* for pool_wait() */
+	struct pool *pool;
+	unsigned phases;
+	struct timer timer;
+};
+void waiter_withdraw(struct waiter *w);         /* harmless if it is not parked */
+
+/* Moments of a pool's life, clock_ms(), 0: not yet. For the timeline. */
+struct pool_times { uint64_t defined, wanted, first_start, last_start, active, stopped; };
+
+struct pool {
+	struct supervisor *sup;
+	struct pool *next;              /* by name */
+	char *name;
+	struct uuid uuid;
+	enum pool_type type;
+	char *target;                   /* or NULL */
+	char *source_key;               /* pool_source_key(); "" where it never conflicts */
+	char *xml;                      /* canonical form of the definition in use */
+	char *next_xml;                 /* a definition given while active: in use after the next stop; or NULL */
+	struct summary *next_facts;     /* of next_xml */
+	int priority;                   /* of the source it came from: a later one replaces an earlier one's */
+	char *origin;                   /* where the definition came from: file name, "(command line)", "(socket)" */
+	bool persistent;                /* else transient: forgotten when it stops */
+	bool autostart;
+	bool kept_in_config;            /* its file is in the writable config directory */
+	struct pool_boot boot;
+
+	bool judged;                    /* autostart has been applied to it */
+	bool recalled;                  /* what was wanted of it is known from an earlier supervisor */
+	bool want_active;
+	enum phase phase;
+	enum err_class reason_class;
+	char *reason;                   /* why it is not active, one sentence; or NULL */
+	char *waits_for;                /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
+	char *detail;                   /* what identifies the active instance: "mount=35"; or NULL */
+	unsigned attempts;              /* failed starts in a row */
+	struct timer retry;
+	struct worker *worker;          /* the one operation under way, or NULL */
+	unsigned stuck;                 /* abandoned workers that are still there */
+	bool again;                     /* something changed while the worker ran: look again after it */
+	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
+	bool refresh_wanted;
+	bool build_wanted;              /* the next start makes the target first */
+	bool stop_failed;               /* at shutdown: something still uses it; again when another pool has stopped */
+	uint64_t timeout;               /* asked for with the operation to come; 0: the usual one */
+
+	bool was_hung;                  /* when the stop began */
+	enum pool_state found;          /* by the check or refresh under way */
+	int fresh_index;                /* what the refresh under way writes, or -1 */
+	uint64_t fresh_volumes;
+
+	struct pool_sizes sizes;
+	int index;                      /* memfd of volume records sorted by name, or -1 */
+	const char *index_map;          /* the same, mapped read-only */
+	size_t index_len;
+	uint64_t nvolumes;
+	uint64_t refreshed;             /* clock_ms() of the index */
+	struct pool_times times;
+	struct waiter *waiters;         /* start, stop, refresh: told at the end of the operation */
+};
+
+/* ---- set-up (main, boot) ---- */
+
+struct supervisor_options {
+	const char *config_dir;         /* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
+	const char *run_dir;            /* "/run/poolinit" */
+	const char *autostart;          /* "all", "none", "NAME,…", or NULL: those marked autostart */
+	bool own_devices;               /* init: device nodes, links and modules are ours */
+	uint64_t start_deadline, stop_deadline, refresh_deadline;       /* ms; 0: the backend's own */
+};
+
+struct supervisor *supervisor_new(struct loop *l, const struct supervisor_options *o, struct err *e);
+void supervisor_free(struct supervisor *s);
+struct loop *supervisor_loop(struct supervisor *s);
+const struct supervisor_options *supervisor_options(const struct supervisor *s);
+
+/* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source replaces an earlier one's pool of the same
+ * name. `text` for SOURCE_XML is one pool document; its pool is an autostart pool. */
+enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
+int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e);
+/* Have all sources been read? One on a device that never appears never is: whoever waits for this has a deadline. */
+bool supervisor_sources_read(const struct supervisor *s);
+/* From now on pools are moved. Before it they are only defined. State of an earlier supervisor in run_dir is taken over: what is active stays as it is. */
+void supervisor_go(struct supervisor *s);
+/* Events that the floors above receive: something about devices or the network changed, waiting pools may look again. */
+void supervisor_device_event(struct supervisor *s, const char *sysname);       /* NULL: any */
+void supervisor_network_event(struct supervisor *s);
+
+/* Is this pool to be started by itself? For plan as well. */
+bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked);
+
+/* Problems with definitions: which source, what line, why. For `status`, plan and the exit code of `poolinit boot`. */
+struct problem { struct problem *next; char *origin; enum err_class class; char *text; };
+const struct problem *supervisor_problems(const struct supervisor *s);
+
+/* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in the log. */
+void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
+bool supervisor_shutting_down(const struct supervisor *s);
+
+/* ---- pools (control) ---- */
+
+struct pool *pool_first(struct supervisor *s);                  /* by name; follow ->next */
+struct pool *pool_by_name(struct supervisor *s, const char *name);
+struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u);
+struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e);       /* ERR_NO_POOL */
+bool pool_is_active(const struct pool *p);                      /* active, degraded, hung, stopping */
+
+/* Each returns 0: w->done will be called (never before the return); or negative: refused at once, e says why, w is not used. */
+enum define_mode { DEFINE_PERSISTENT, DEFINE_TRANSIENT };
+int pool_define(struct supervisor *s, const char *xml, size_t len, enum define_mode mode, struct waiter *w, struct err *e);
+int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, struct err *e);
+int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
+int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
+int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e);
+int pool_undefine(struct pool *p, struct waiter *w, struct err *e);
+int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e);
+/* Answer when the pool is in one of the phases (bits 1 << PHASE_…); at once if it is. ERR_TIMEOUT names where it is and why. */
+int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter *w, struct err *e);
+
+/* ---- volumes ---- */
+
+/* The record line of a volume (by name; or by path or key), with its LF, inside p->index_map; NULL: no such volume. */
+const char *volume_find(const struct pool *p, const char *name, size_t *len);
+/* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */
+const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found, size_t *len, struct err *e);
+int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e);
+
+/* ---- events, workers, services: what status, subscribe and boot policy read ---- */
+
+/* Told of each event as it happens. `line` is ready to send: "! seq=… ts=… event=… pool=… …\n". */
+struct listener {
+	void (*on_event)(struct listener *l, uint64_t seq, const char *line, size_t len);
+	void (*on_phase)(struct listener *l, struct pool *p, enum phase from);  /* may be NULL */
+	void *owner;
+	struct listener *next;
+};
+void listener_add(struct supervisor *s, struct listener *l);
+void listener_remove(struct supervisor *s, struct listener *l);
+/* Lines of the ring with a sequence number above `since`, oldest first; *lost is how many are no longer there. */
+void events_replay(struct supervisor *s, uint64_t since, struct buf *out, uint64_t *lost);
+/* fmt: further " key=value" pairs, ready quoted, beginning with a space; or "". */
+void events_emit(struct supervisor *s, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Moments that are not a pool's: "kernel", "definitions", "socket", "network", "ready". Kept for the timeline. */
+void milestone(struct supervisor *s, const char *name);
+struct milestone { const char *name; uint64_t ms; };
+const struct milestone *milestones(const struct supervisor *s, size_t *n);
+
+struct worker_view { pid_t pid; const char *what; const char *pool; uint64_t started; bool abandoned; };
+/* i-th worker that is there now; false: no more. */
+bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v);
+struct source_view { const char *where; bool done; const char *waits_for; };
+bool source_at(const struct supervisor *s, size_t i, struct source_view *v);
+struct service_view { const char *name; const char *state; pid_t pid; unsigned restarts; };
+bool service_at(const struct supervisor *s, size_t i, struct service_view *v);
+
+#endif

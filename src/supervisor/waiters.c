@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Parked questions: told when an operation ends or a pool reaches a phase; withdrawn when whoever asked has gone.
+ */
+#include "base/clock.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+void waiter_park(struct waiter **list, struct waiter *w)
+{
+	w->next = *list;
+	if (w->next)
+		w->next->link = &w->next;
+	w->link = list;
+	*list = w;
+}
+
+static void waiter_unlink(struct waiter *w)
+{
+	if (!w->link)
+		return;
+	*w->link = w->next;
+	if (w->next)
+		w->next->link = w->link;
+	w->next = NULL;
+	w->link = NULL;
+}
+
+void waiter_withdraw(struct waiter *w)
+{
+	if (w->timer.armed && w->pool)
+		loop_disarm(w->pool->sup->loop, &w->timer);
+	waiter_unlink(w);
+}
+
+void waiters_finish(struct waiter **list, const struct result *r)
+{
+	struct waiter *mine = *list;    /* a new list: those who are told may park again */
+
+	*list = NULL;
+	if (mine)
+		mine->link = &mine;
+	while (mine) {
+		struct waiter *w = mine;
+
+		waiter_unlink(w);
+		w->done(w, r);
+	}
+}
+
+void waiters_tell_phase(struct pool *p)
+{
+	struct supervisor *s = p->sup;
+
+	for (struct waiter *w = s->waits, *next; w; w = next) {
+		next = w->next;
+		if (w->pool != p || !(w->phases & 1U << p->phase))
+			continue;
+		waiter_withdraw(w);
+		w->done(w, &(struct result){ .pool = p });
+		next = s->waits;        /* the list may have changed under us; those told are no longer in it */
+	}
+}
+
+static void on_wait_over(struct timer *t)
+{
+	struct waiter *w = t->owner;
+	struct pool *p = w->pool;
+	struct err e = { 0 };
+
+	waiter_withdraw(w);
+	if (w->phases & 1U << p->phase) {
+		w->done(w, &(struct result){ .pool = p });
+		return;
+	}
+	err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase), p->reason ? ": " : "", p->reason ? p->reason : "");
+	w->done(w, &(struct result){ .err = &e, .pool = p });
+}
+
+int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter *w, struct err *e)
+{
+	(void)e;
+	w->pool = p;
+	w->phases = phases;
+	w->timer = (struct timer){ .on_expiry = on_wait_over, .owner = w };
+	waiter_park(&p->sup->waits, w);
+	loop_arm(p->sup->loop, &w->timer, phases & 1U << p->phase ? 0 : deadline);
+	return 0;
+}

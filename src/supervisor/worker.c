@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Workers: a forked child for each operation, heard through a socket pair, watched through a pidfd, ended by a ladder.
+ *
+ * Whoever asked is told once, as soon as the outcome is known: by the child's final line and its death, or at the deadline, when the child may
+ * still be there. What is left of it then only has to go; when it does, on_gone says so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+#define RUNG_TIME    SECONDS(2)         /* between TERM, KILL and giving up */
+#define INPUT_LIMIT  (2 * 1024 * 1024)  /* an answer's longest payload and then some */
+
+enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
+
+/* ---- in the child ---- */
+
+void worker_send(struct worker_io *io, const struct buf *b)
+{
+	size_t done = 0;
+
+	while (done < b->len) {
+		ssize_t n = send(io->fd, b->data + done, b->len - done, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;         /* the supervisor is gone: nobody to tell */
+		done += (size_t)n;
+	}
+}
+
+/* Close everything but 0, 1, 2 and the few descriptors in keep (-1-terminated, any order). */
+static void close_others(int fd, const int *keep)
+{
+	unsigned from = 3;
+
+	for (;;) {
+		unsigned next = ~0U;
+
+		if (fd >= (int)from)
+			next = (unsigned)fd;
+		for (const int *k = keep; k && *k >= 0; k++)
+			if (*k >= (int)from && (unsigned)*k < next)
+				next = (unsigned)*k;
+		if (next > from)
+			syscall(SYS_close_range, from, next - 1, 0);
+		if (next == ~0U)
+			return;
+		from = next + 1;
+	}
+}
+
+static _Noreturn void child_main(struct worker *w, int fd)
+{
+	struct worker_io io = { fd, w->job.timeout == NEVER ? NEVER : clock_ms() + w->job.timeout };
+	struct buf answer = BUF_INIT;
+	struct err e = { 0 };
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, w->job.what);
+	setsid();
+	for (int sig = 1; sig < 32; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	close_others(fd, w->job.keep);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+	}
+
+	if (w->job.run(&io, w->job.arg, &e) >= 0)
+		buf_adds(&answer, "OK\n");
+	else
+		line_error(&answer, &e);
+	worker_send(&io, &answer);
+	_exit(0);
+}
+
+/* ---- in the supervisor ---- */
+
+static void worker_free(struct worker *w)
+{
+	struct supervisor *s = w->sup;
+
+	for (struct worker **p = &s->workers; *p; p = &(*p)->next)
+		if (*p == w) {
+			*p = w->next;
+			break;
+		}
+	buf_free(&w->in);
+	free(w);
+}
+
+void worker_drop(struct worker *w)
+{
+	int pidfd = w->exit.fd, fd = w->output.fd;
+
+	loop_unwatch(w->sup->loop, &w->exit);
+	loop_unwatch(w->sup->loop, &w->output);
+	loop_disarm(w->sup->loop, &w->deadline);
+	if (pidfd >= 0)
+		close(pidfd);
+	if (fd >= 0)
+		close(fd);
+	worker_free(w);
+}
+
+/* Tell the one who asked, once. */
+static void report(struct worker *w, const struct err *e)
+{
+	if (w->reported)
+		return;
+	w->reported = true;
+	log_debug(LF_WORKER, "%s %s: %s", w->job.what, w->job.pool ? w->job.pool : "", e ? e->message : "done");
+	w->job.on_done(w, e, !w->exited);
+}
+
+/* The child is dead and all that it said is read: the outcome is known. */
+static void conclude(struct worker *w)
+{
+	struct err e = { 0 };
+
+	loop_disarm(w->sup->loop, &w->deadline);
+	if (w->reported) {
+		if (w->abandoned)
+			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->job.what,
+				 w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
+		if (w->job.on_gone)
+			w->job.on_gone(w);
+	} else if (!w->final_seen) {
+		if (WIFSIGNALED(w->status))
+			err_set(&e, ERR_INTERNAL, "the worker for \"%s\" died by signal %d (%s)", w->job.what,
+				WTERMSIG(w->status), strsignal(WTERMSIG(w->status)));
+		else
+			err_set(&e, ERR_INTERNAL, "the worker for \"%s\" ended without an answer", w->job.what);
+		report(w, &e);
+	} else {
+		report(w, w->err.class == ERR_NONE ? NULL : &w->err);
+	}
+	worker_free(w);
+}
+
+static void got_line(struct worker *w, char *text, size_t len)
+{
+	struct line l;
+	struct err e = { 0 };
+
+	if (line_parse_reply(text, len, &l, &e) < 0) {
+		log_warn(LF_WORKER, "%s: a line that is not understood: %s", w->job.what, e.message);
+		return;
+	}
+	switch (l.kind) {
+	case LINE_RECORD:
+		if (w->job.on_record && !w->reported)
+			w->job.on_record(w, &l);
+		break;
+	case LINE_OK:
+		w->final_seen = true;
+		break;
+	case LINE_ERR:
+		w->final_seen = true;
+		line_to_err(&l, &w->err);
+		break;
+	default:
+		break;
+	}
+}
+
+/* "= N" at the start of the input: how many bytes line and payload take together; 0: no payload line; SIZE_MAX: not complete yet. */
+static size_t payload_span(const struct worker *w, size_t line_len, size_t *payload)
+{
+	if (w->in.data[0] != '=' || line_len < 3)
+		return 0;
+	*payload = (size_t)strtoull(w->in.data + 2, NULL, 10);
+	if (*payload > INPUT_LIMIT)
+		return 0;
+	return w->in.len >= line_len + 1 + *payload ? line_len + 1 + *payload : SIZE_MAX;
+}
+
+static void take_lines(struct worker *w)
+{
+	for (;;) {
+		char *lf = w->in.len ? memchr(w->in.data, '\n', w->in.len) : NULL;
+		size_t payload = 0;
+
+		if (!lf)
+			return;
+		size_t len = (size_t)(lf - w->in.data);
+		size_t span = payload_span(w, len, &payload);
+		if (span == SIZE_MAX)
+			return;
+		if (span) {
+			if (w->job.on_payload && !w->reported)
+				w->job.on_payload(w, lf + 1, payload);
+			buf_consume(&w->in, span);
+		} else {
+			got_line(w, w->in.data, len);
+			buf_consume(&w->in, len + 1);
+		}
+	}
+}
+
+/* Read what the child has said so far. False: there will be no more. */
+static bool drain(struct worker *w)
+{
+	char chunk[8192];
+
+	for (;;) {
+		ssize_t n = recv(w->output.fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && errno == EAGAIN;
+		buf_add(&w->in, chunk, (size_t)n);
+		take_lines(w);
+		if (w->in.failed) {
+			log_error(LF_WORKER, "%s: its answer is longer than %d bytes: ended", w->job.what, INPUT_LIMIT);
+			kill(w->pid, SIGKILL);
+			return false;
+		}
+	}
+}
+
+static void end_output(struct worker *w)
+{
+	int fd = w->output.fd;
+
+	loop_unwatch(w->sup->loop, &w->output);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void on_output(struct watch *watch, uint32_t events)
+{
+	struct worker *w = watch->owner;
+
+	(void)events;
+	if (!drain(w))
+		end_output(w);
+}
+
+/* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the other end. */
+static void on_exit_event(struct watch *watch, uint32_t events)
+{
+	struct worker *w = watch->owner;
+	int fd = watch->fd;
+
+	(void)events;
+	if (waitpid(w->pid, &w->status, WNOHANG) != w->pid)
+		return;
+	w->exited = true;
+	loop_unwatch(w->sup->loop, watch);
+	close(fd);
+	if (w->output.fd >= 0) {
+		drain(w);
+		end_output(w);
+	}
+	conclude(w);
+}
+
+/* The next rung of the ladder: TERM, KILL, give up. Children that the worker has spawned are in its session and get the same. */
+static void climb(struct worker *w)
+{
+	static const int signals[] = { [RUNG_TERM] = SIGTERM, [RUNG_KILL] = SIGKILL };
+
+	w->rung++;
+	if (w->rung >= RUNG_ABANDONED) {
+		w->abandoned = true;
+		log_error(LF_WORKER, "%s of %s: pid %d does not even die by SIGKILL: left behind", w->job.what,
+			  w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
+		return;
+	}
+	kill(w->pid, signals[w->rung]);
+	kill(-w->pid, signals[w->rung]);
+	loop_arm(w->sup->loop, &w->deadline, clock_ms() + RUNG_TIME);
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct worker *w = t->owner;
+	struct err e = { 0 };
+
+	climb(w);
+	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu s", w->job.what, (unsigned long long)(w->job.timeout / 1000));
+	report(w, &e);
+}
+
+void worker_cancel(struct worker *w)
+{
+	struct err e = { 0 };
+
+	if (w->rung == RUNG_NONE && !w->exited)
+		climb(w);
+	err_set(&e, ERR_STATE, "%s was cancelled", w->job.what);
+	report(w, &e);
+}
+
+static void ignore_done(struct worker *w, const struct err *e, bool left)
+{
+	(void)w;
+	(void)e;
+	(void)left;
+}
+
+void worker_disown(struct worker *w)
+{
+	w->job.owner = NULL;
+	w->job.pool = NULL;
+	w->job.on_record = NULL;
+	w->job.on_payload = NULL;
+	w->job.on_done = ignore_done;
+	w->job.on_gone = NULL;
+	if (!w->reported)
+		worker_cancel(w);
+}
+
+bool worker_owns(const struct supervisor *s, pid_t pid)
+{
+	for (const struct worker *w = s->workers; w; w = w->next)
+		if (w->pid == pid)
+			return true;
+	for (size_t i = 0;; i++) {
+		struct service_view v;
+
+		if (!service_at(s, i, &v))
+			return false;
+		if (v.pid == pid)
+			return true;
+	}
+}
+
+bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
+{
+	const struct worker *w = s->workers;
+
+	while (w && i--)
+		w = w->next;
+	if (!w)
+		return false;
+	*v = (struct worker_view){ w->pid, w->job.what, w->job.pool, w->started, w->abandoned };
+	return true;
+}
+
+static int watch_child(struct worker *w, int pidfd, int fd, struct err *e)
+{
+	struct loop *l = w->sup->loop;
+
+	if (loop_watch(l, &w->exit, pidfd, EPOLLIN, e) < 0)
+		return -1;
+	return loop_watch(l, &w->output, fd, EPOLLIN, e);
+}
+
+struct worker *worker_start(struct supervisor *s, const struct job *job, struct err *e)
+{
+	cleanup_close int mine = -1;
+	int pair[2];
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		err_set(e, ERR_NO_MEMORY, "cannot start the worker for \"%s\": out of memory", job->what);
+		return NULL;
+	}
+	*w = (struct worker){ .sup = s, .job = *job, .started = clock_ms(), .in = { .limit = INPUT_LIMIT } };
+	w->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = w };
+	w->output = (struct watch){ .fd = -1, .on_event = on_output, .owner = w };
+	w->deadline = (struct timer){ .on_expiry = on_deadline, .owner = w };
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_sys(e, errno, "cannot start the worker for \"%s\"", job->what);
+		free(w);
+		return NULL;
+	}
+	mine = pair[0];
+	w->pid = fork();
+	if (w->pid == 0)
+		child_main(w, pair[1]);
+	close(pair[1]);
+	int pidfd = w->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, w->pid, 0);
+	if (w->pid < 0 || pidfd < 0 || watch_child(w, pidfd, mine, e) < 0) {
+		err_sys(e, errno, "cannot start the worker for \"%s\"", job->what);
+		if (w->pid > 0) {
+			kill(w->pid, SIGKILL);
+			waitpid(w->pid, NULL, 0);
+		}
+		loop_unwatch(s->loop, &w->exit);
+		if (pidfd >= 0)
+			close(pidfd);
+		free(w);
+		return NULL;
+	}
+	steal_fd(&mine);
+	w->next = s->workers;
+	s->workers = w;
+	if (job->timeout != NEVER)
+		loop_arm(s->loop, &w->deadline, w->started + job->timeout);
+	return w;
+}

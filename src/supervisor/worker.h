@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One operation = one worker: a forked child that runs plain blocking code under a deadline and answers in the line grammar.
+ * At the deadline whoever asked is told; the child gets TERM, two seconds later KILL, and two seconds later it is abandoned: left behind in
+ * uninterruptible sleep, listed, and reported once more when it goes after all.
+ */
+#ifndef POOLINIT_SUPERVISOR_WORKER_H
+#define POOLINIT_SUPERVISOR_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/line.h"
+#include "base/loop.h"
+
+struct supervisor;
+
+/* What the child sees. Everything else it needs it has by fork: job->arg still points to the parent's (copied) memory. */
+struct worker_io {
+	int fd;                         /* to the supervisor; write through worker_send() */
+	uint64_t deadline;
+};
+void worker_send(struct worker_io *io, const struct buf *b);
+
+struct job {
+	const char *what;               /* "start", "refresh", "read-config", … for status and the log */
+	const char *pool;               /* its name, or NULL */
+	uint64_t timeout;               /* ms; NEVER allowed */
+	int (*run)(struct worker_io *io, void *arg, struct err *e);     /* in the child; its outcome travels as the final OK or ERR */
+	void *arg;
+	const int *keep;                /* descriptors the child keeps besides 0, 1, 2 and io->fd; -1-terminated; or NULL */
+	/* In the supervisor: */
+	void (*on_record)(struct worker *w, const struct line *l);      /* a "- " line; or NULL */
+	void (*on_payload)(struct worker *w, const char *data, size_t len);     /* "= N" and its bytes; or NULL */
+	/* Exactly once. e NULL: it went well. `left`: the child is still there (deadline, cancel); on_gone follows when it goes. */
+	void (*on_done)(struct worker *w, const struct err *e, bool left);
+	void (*on_gone)(struct worker *w);                              /* or NULL */
+	void *owner;
+};
+
+struct worker {
+	struct supervisor *sup;
+	struct worker *next;
+	struct job job;
+	pid_t pid;
+	struct watch exit;              /* pidfd */
+	struct watch output;            /* its end of the socket pair */
+	struct timer deadline;
+	int rung;                       /* of the kill ladder */
+	uint64_t started;
+	struct buf in;
+	bool final_seen, reported, abandoned, exited;
+	int status;                     /* of waitpid */
+	struct err err;
+};
+
+/* NULL: could not fork; e says why and on_done is not called. */
+struct worker *worker_start(struct supervisor *s, const struct job *job, struct err *e);
+/* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */
+void worker_cancel(struct worker *w);
+/* The supervisor goes: forget the worker without a word; the child ends by itself (it dies with its parent). */
+void worker_drop(struct worker *w);
+/* Nobody wants to hear of it any more: it is ended if it still runs, and goes silently. */
+void worker_disown(struct worker *w);
+/* A child's death that arrived by SIGCHLD or pidfd is noticed by the worker itself; PID 1 must not reap a worker's pid: is it one of ours? */
+bool worker_owns(const struct supervisor *s, pid_t pid);
+
+#endif

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disk images: filesystems by label, configuration disks, volume groups. All sparse files, none needs a mount.
+
+Each maker takes the path of the file to write and returns it; contents are {"name": "text" or bytes}.
+They take a few tenths of a second, so nothing is cached.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import struct
+import tempfile
+
+from sandbox import Failure, command, human_size, need_programs
+
+
+def blank(path, size):
+    """An empty, sparse disk."""
+    with open(path, "wb") as file:
+        file.truncate(human_size(size))
+    return pathlib.Path(path)
+
+
+@contextlib.contextmanager
+def _directory_of(contents):
+    with tempfile.TemporaryDirectory(dir="/run") as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        for path, data in (contents or {}).items():
+            file = directory / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data if isinstance(data, bytes) else data.encode())
+        yield directory
+
+
+def ext4(path, size="32M", label="", contents=None, uuid=None, offset=None):
+    """An ext4 filesystem; with offset, one of that size at that byte inside an existing file."""
+    need_programs("mke2fs")
+    if offset is None:
+        blank(path, size)
+    # Discarding would punch a hole through whatever else is in the file.
+    extended = "nodiscard" + (f",offset={offset}" if offset is not None else "")
+    options = ["-U", uuid] if uuid else []
+    with _directory_of(contents) as directory:
+        command("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", directory, "-E", extended, *options,
+                path, f"{human_size(size) >> 10}k")
+    return pathlib.Path(path)
+
+
+def xfs(path, size="300M", label=""):
+    """An empty XFS filesystem (300 MB is the least that mkfs.xfs makes)."""
+    need_programs("mkfs.xfs")
+    blank(path, size)
+    command("mkfs.xfs", "-q", "-f", *(["-L", label] if label else []), path)
+    return pathlib.Path(path)
+
+
+def vfat(path, size="16M", label="", contents=None):
+    need_programs("mkfs.vfat", "mcopy")
+    blank(path, size)
+    command("mkfs.vfat", *(["-n", label] if label else []), path)
+    with _directory_of(contents) as directory:
+        for entry in sorted(directory.iterdir()):
+            command("mcopy", "-s", "-i", path, entry, "::/")
+    return pathlib.Path(path)
+
+
+def iso9660(path, label="", contents=None):
+    need_programs("genisoimage")
+    with _directory_of(contents) as directory:
+        command("genisoimage", "-quiet", "-r", "-V", label, "-o", path, directory)
+    return pathlib.Path(path)
+
+
+def config_disk(path, label, contents, maker=ext4):
+    """A disk for poolinit.config=LABEL=…: contents as in /config, {"storage/a.xml": …}."""
+    return maker(path, label=label, contents=contents)
+
+
+# ---- volume groups ----------------------------------------------------------------------------------------
+
+# LVM writes its metadata to a loop device without asking the kernel's device-mapper, which the host may not have: volumes
+# are allocated, not activated. A linear volume in a fresh group is one run of extents, so what goes into it is
+# written straight to its place in the file.
+
+_LVM_CONF = """
+devices { dir = "/dev" scan = [ "/dev" ] filter = [ "a|^%s$|", "r|.*|" ] use_devicesfile = 0 }
+activation { udev_sync = 0 udev_rules = 0 }
+backup { backup = 0 archive = 0 }
+global { event_activation = 0 }
+"""
+
+
+@contextlib.contextmanager
+def loop_device(path):
+    """A loop device on the file, that goes away with this process at the latest."""
+    LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_CLR_FD, LO_FLAGS_AUTOCLEAR, EBUSY = 0x4C82, 0x4C0A, 0x4C01, 4, 16
+    need_programs("losetup")
+    with open("/dev/loop-control") as control, open(path, "r+b") as backing:
+        for _ in range(64):  # another process may take the free one first
+            number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
+            device = f"/dev/loop{number}"
+            descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+            # struct loop_config: fd, block size, then struct loop_info64 with lo_flags at byte 52
+            config = bytearray(304)
+            struct.pack_into("II", config, 0, backing.fileno(), 0)
+            struct.pack_into("I", config, 8 + 52, LO_FLAGS_AUTOCLEAR)
+            try:
+                fcntl.ioctl(descriptor, LOOP_CONFIGURE, bytes(config))
+                break
+            except OSError as error:
+                os.close(descriptor)
+                if error.errno != EBUSY:
+                    raise
+        else:
+            raise Failure("no free loop device")
+    try:
+        yield device
+    finally:
+        fcntl.ioctl(descriptor, LOOP_CLR_FD)
+        os.close(descriptor)
+
+
+def volume_group(path, name, volumes, size="128M"):
+    """A disk that is the one physical volume of a group.
+
+    volumes: {"lv0": {"size": "32M", "fs": "ext4", "label": "DATA", "contents": {…}}}; without "fs" it stays empty.
+    """
+    need_programs("lvm")
+    blank(path, size)
+    with loop_device(path) as device, tempfile.TemporaryDirectory(dir="/run") as system:
+        (pathlib.Path(system) / "lvm.conf").write_text(_LVM_CONF % device)
+        env = {**os.environ, "LVM_SYSTEM_DIR": system, "LVM_SUPPRESS_FD_WARNINGS": "1"}
+
+        def lvm(verb, *args):
+            return command("lvm", verb, "--driverloaded", "n", *args, env=env)
+
+        lvm("pvcreate", "-ff", "-y", device)
+        lvm("vgcreate", name, device)
+        for volume, what in volumes.items():
+            lvm("lvcreate", "-an", "-Zn", "-Wn", "-n", volume, "-L", what["size"], name)
+        where = {}
+        report = ["--noheadings", "--nosuffix", "--units", "b", "--separator", " "]
+        start = int(lvm("pvs", *report, "-o", "pe_start", device))
+        for line in lvm("lvs", *report, "-o", "lv_name,vg_extent_size,seg_pe_ranges", name).splitlines():
+            volume, extent, ranges = line.split()
+            where[volume] = start + int(extent) * int(ranges.rpartition(":")[2].partition("-")[0])
+    for volume, what in volumes.items():
+        if what.get("fs") == "ext4":
+            ext4(path, what["size"], what.get("label", ""), what.get("contents"), offset=where[volume])
+        elif what.get("fs"):
+            raise Failure(f"no recipe for {what['fs']} on a volume")
+    return pathlib.Path(path)
+
+
+def copy(source, target):
+    """Another disk with the same contents, still sparse."""
+    command("cp", "--sparse=always", source, target)
+    return pathlib.Path(target)

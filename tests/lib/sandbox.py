@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A private world for one test: its own network, mounts and processes.
+
+    from sandbox import Sandbox, run
+
+    def main(box):
+        with box.case("two and two are four"):
+            assert 2 + 2 == 4
+
+    run(main)
+
+run() starts the program again inside new network, mount and process namespaces, as their process 1, and calls
+main() with a Sandbox. Everything a test makes lies below box.dir, on a tmpfs that only this mount namespace has;
+every process it starts dies with process 1. So nothing is left behind, however the test ends, and tests that
+use the same ports and names can run side by side.
+
+Results are lines as tests/run counts them: "ok - WHAT", "not ok - WHAT", "skip WHAT: WHY". A test that cannot run here
+raises Skip.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "poolinit"
+
+SERVER = "192.168.77.1"  # servers listen here, on the test's own network
+GUEST = "192.168.77.2"  # and a virtual machine is there
+# Nothing answers here, not even "unreachable": outside GUEST's subnet, and nobody forwards. What a packet filter
+# that drops or a dead router looks like.
+SILENT = "198.51.100.1"
+
+_INSIDE = "POOLINIT_TEST_INSIDE"
+
+
+class Skip(Exception):
+    """This test cannot run here; the text says why."""
+
+
+class Failure(AssertionError):
+    """What a test wanted did not happen."""
+
+
+def wait_until(what, condition, seconds=15.0, every=0.02):
+    """Poll until condition() gives something true, and return that; the one way in which tests wait.
+
+    what is for the message: "FAILED: no WHAT within N s". An exception from condition() ends the wait.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise Failure(f"no {what} within {seconds:g} s")
+        time.sleep(every)
+
+
+def need_programs(*names):
+    """Skip the test unless these programs are installed."""
+    missing = [name for name in names if not find_program(name)]
+    if missing:
+        raise Skip("not installed: " + ", ".join(missing) + " (tests/packages lists what to install)")
+
+
+def find_program(name):
+    """Its path, or None. /usr/sbin is looked through too: many a PATH lacks it."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+
+
+def command(*argv, check=True, timeout=60, **options):
+    """Run a program to its end and return what it wrote; on failure the exception's text holds its messages."""
+    argv = [str(a) for a in argv]
+    path = find_program(argv[0])
+    if not path:
+        raise Failure(f"{argv[0]} is not installed")
+    done = subprocess.run([path, *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=timeout, **options)
+    if check and done.returncode:
+        raise Failure(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Daemon:
+    """A server in the foreground, as a child of the test, with its output in a file.
+
+    Started when made. stop() asks with SIGTERM, then kills; suspend() and resume() make it hang and come back.
+    """
+
+    def __init__(self, box, name, argv, log=None, **options):
+        self.name = name
+        self.log = log or box.dir / f"{name}.log"
+        path = find_program(argv[0])
+        if not path:
+            raise Skip(f"{argv[0]} is not installed (tests/packages lists what to install)")
+        with open(self.log, "ab") as output:
+            self.process = subprocess.Popen([path, *map(str, argv[1:])], stdin=subprocess.DEVNULL, stdout=output,
+                                            stderr=subprocess.STDOUT, start_new_session=True, **options)
+        box.on_failure(self.show)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def wait_ready(self, condition, seconds=15.0):
+        """Poll until condition() is true; if the process ends first, that is the failure reported."""
+
+        def ready():
+            if self.process.poll() is not None:
+                raise Failure(f"{self.name} ended with status {self.process.returncode} before it was ready:\n{self.tail()}")
+            return condition()
+
+        wait_until(f"ready {self.name}", ready, seconds)
+
+    def _signal(self, number):
+        # It leads a session of its own, so this reaches the processes it forked too, and nothing else.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def suspend(self):
+        self._signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._signal(signal.SIGCONT)
+
+    def stop(self, seconds=3.0):
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self.process.wait()
+        self._signal(signal.SIGKILL)  # children it did not take with it
+
+    def tail(self, lines=15):
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def show(self):
+        print(f"# ---- last words of {self.name} (pid {self.pid}) ----\n{self.tail()}")
+
+
+class Sandbox:
+    """What a test gets: box.dir for its files, box.logs for what should outlive it, box.case() for its results."""
+
+    def __init__(self, name):
+        self.name = name
+        self.dir = pathlib.Path("/run/test")
+        # The only place outside the sandbox that a test writes to.
+        self.logs = pathlib.Path(os.environ.get("POOLINIT_TEST_LOGS") or REPO / "build" / "test-logs")
+        self.failed = 0
+        self._on_failure = []
+        self._network = False
+
+    def log_file(self, suffix):
+        self.logs.mkdir(parents=True, exist_ok=True)
+        return self.logs / f"{self.name}-{suffix}.log"
+
+    def on_failure(self, show):
+        """Call show() when the test fails, while everything still runs: to print what helps to understand it."""
+        self._on_failure.append(show)
+
+    def directory(self, name):
+        path = self.dir / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @contextlib.contextmanager
+    def case(self, what):
+        """One line of the result. A failure inside is reported and the test goes on with what follows."""
+        started = time.monotonic()
+        try:
+            yield
+        except Skip as why:
+            print(f"skip {what}: {why}", flush=True)
+        except Exception as problem:
+            self.fail(what, problem)
+        else:
+            print(f"ok - {what} ({time.monotonic() - started:.2f} s)", flush=True)
+
+    def fail(self, what, problem):
+        self.failed += 1
+        print(f"not ok - {what}")
+        trace = traceback.format_exception(problem)
+        print("".join("# " + line + "\n" for line in "".join(trace).splitlines()), end="")
+        for show in self._on_failure:
+            with contextlib.suppress(Exception):
+                show()
+        self._on_failure.clear()  # once is enough
+        sys.stdout.flush()
+
+    def network(self):
+        """Bring up the test's network: SERVER on this end of a cable whose other end a virtual machine gets."""
+        if self._network:
+            return
+        if not os.path.exists("/dev/net/tun"):
+            raise Skip("no /dev/net/tun")
+        need_programs("ip")
+        # The cable's name is fixed: there is no other in this namespace.
+        command("ip", "tuntap", "add", "tap0", "mode", "tap")
+        command("ip", "addr", "add", f"{SERVER}/24", "dev", "tap0")
+        command("ip", "link", "set", "tap0", "up")
+        self._network = True
+
+
+def run(main, timeout=300):
+    """Run main(Sandbox) in a private world of its own and exit with its result."""
+    name = pathlib.Path(sys.argv[0]).name
+    if os.environ.pop(_INSIDE, None) != "1":
+        _enter(name)
+    # As process 1 of its namespace it ignores every signal that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGALRM, _on_alarm)
+    signal.alarm(int(timeout * float(os.environ.get("POOLINIT_TEST_PATIENCE", "1"))))
+    box = Sandbox(name)
+    try:
+        command("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+        command("ip", "link", "set", "lo", "up")
+        box.dir.mkdir()
+        main(box)
+    except Skip as why:
+        print(f"skip {name}: {why}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as problem:
+        box.fail(name, problem)
+    sys.stdout.flush()
+    # Without Python's own goodbyes: they would wait for threads whose command hangs in a machine.
+    os._exit(1 if box.failed else 0)
+
+
+def _enter(name):
+    if os.geteuid() != 0:
+        print(f"skip {name}: needs root, to make namespaces of its own")
+        sys.exit(0)
+    unshare = find_program("unshare")
+    if not unshare or not find_program("ip") or not find_program("mount"):
+        print(f"skip {name}: needs unshare and mount (util-linux) and ip (iproute2)")
+        sys.exit(0)
+    os.environ[_INSIDE] = "1"
+    # If this process is killed, the kernel kills process 1 inside, and with it everything inside.
+    os.execv(unshare, [unshare, "--net", "--mount", "--pid", "--ipc", "--kill-child", "--mount-proc",
+                       sys.executable, "-B", *sys.argv])
+
+
+def _on_alarm(*_):
+    raise Failure("the test's time is up")
+
+
+def human_size(text):
+    """'64M' -> 67108864"""
+    number, unit = re.fullmatch(r"(\d+)([KMGT]?)", str(text)).groups()
+    return int(number) << (10 * " KMGT".index(unit or " "))

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Real storage servers on the test's own network: iSCSI (tgt), NFS 3 and 4 (nfs-ganesha), SMB (samba).
+
+Each is started and ready when its constructor returns. They listen on sandbox.SERVER with the standard ports.
+suspend() and resume() make one hang and come back, stop() and start() take it away and bring it back.
+"""
+
+import contextlib
+import os
+import pathlib
+import socket
+import struct
+
+from sandbox import SERVER, Daemon, command, need_programs
+
+ISCSI_PORT = 3260
+NFS_PORT = 2049
+MOUNT_PORT = 20048
+SMB_PORT = 445
+
+
+def listens(port, address=SERVER):
+    """Does somebody accept connections there?"""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+        return True
+    return False
+
+
+def rpc_answers(port, program, version, address=SERVER):
+    """Does a Sun RPC program answer its null procedure there? (What `rpcinfo -T tcp` asks.)"""
+    call = struct.pack(">10I", 0x706F6F6C, 0, 2, program, version, 0, 0, 0, 0, 0)
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1) as link:
+        link.settimeout(1)
+        link.sendall(struct.pack(">I", 0x80000000 | len(call)) + call)
+        reply = link.recv(28, socket.MSG_WAITALL)
+        # record mark, xid, REPLY, MSG_ACCEPTED, verifier (2 words), SUCCESS
+        return len(reply) == 28 and struct.unpack(">7I", reply)[2:4] == (1, 0) and reply[-4:] == b"\0\0\0\0"
+    return False
+
+
+class Server:
+    """What the three have in common: the daemon is replaceable, the settings stay."""
+
+    daemon = None
+
+    def start(self):
+        raise NotImplementedError
+
+    def stop(self):
+        self.daemon.stop()
+
+    def suspend(self):
+        self.daemon.suspend()
+
+    def resume(self):
+        self.daemon.resume()
+
+
+class IscsiServer(Server):
+    """Targets made of disk images.
+
+        server = IscsiServer(box)
+        server.add("iqn.2026-01.test:disk", [image, ...], chap=("user", "secret twelve"))
+
+    The first image is LUN 1 (LUN 0 is tgt's own controller). ports: more than one gives several paths to the same targets.
+    """
+
+    def __init__(self, box, ports=(ISCSI_PORT,)):
+        need_programs("tgtd", "tgtadm")
+        box.network()
+        self.box, self.ports, self.targets = box, ports, {}
+        self.start()
+
+    def start(self):
+        portals = [word for port in self.ports for word in ("--iscsi", f"portal={SERVER}:{port}")]
+        self.daemon = Daemon(self.box, "tgtd", ["tgtd", "-f", *portals])
+        self.daemon.wait_ready(lambda: all(map(listens, self.ports)) and "State: ready" in self._admin("show", "sys", check=False))
+        for settings in self.targets.values():
+            self._make(*settings)
+
+    def add(self, iqn, images, chap=None, mutual_chap=None):
+        """chap: (user, password) that the initiator must know; mutual_chap: what the target answers with."""
+        settings = (len(self.targets) + 1, iqn, [pathlib.Path(i) for i in images], chap, mutual_chap)
+        self._make(*settings)
+        self.targets[iqn] = settings
+        return iqn
+
+    def add_lun(self, iqn, image):
+        """One more disk in a target that may be in use."""
+        settings = self.targets[iqn]
+        settings[2].append(pathlib.Path(image))
+        self._admin("new", "logicalunit", "--tid", settings[0], "--lun", len(settings[2]), "-b", image)
+        return len(settings[2])
+
+    def remove(self, iqn):
+        """Take a target away under those who use it."""
+        self._admin("delete", "target", "--force", "--tid", self.targets.pop(iqn)[0])
+
+    def sessions(self, iqn):
+        """How many initiators are logged in."""
+        return self._admin("show", "conn", "--tid", self.targets[iqn][0]).count("Session:")
+
+    def _make(self, tid, iqn, images, chap, mutual_chap):
+        self._admin("new", "target", "--tid", tid, "-T", iqn)
+        for lun, image in enumerate(images, 1):
+            self._admin("new", "logicalunit", "--tid", tid, "--lun", lun, "-b", image)
+        for account, outgoing in ((chap, []), (mutual_chap, ["--outgoing"])):
+            if account:
+                self._admin("new", "account", "--user", account[0], "--password", account[1])
+                self._admin("bind", "account", "--tid", tid, "--user", account[0], *outgoing)
+        self._admin("bind", "target", "--tid", tid, "-I", "ALL")  # any address may try
+
+    @staticmethod
+    def _admin(operation, mode, *args, check=True):
+        return command("tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, *args, check=check, timeout=10)
+
+    def stop(self):
+        self.daemon.stop(seconds=0)  # tgtd ignores SIGTERM while it has targets
+
+
+class NfsServer(Server):
+    """Exports, as NFS 3, 4.0, 4.1 and 4.2. exports: {"/export": directory}."""
+
+    def __init__(self, box, exports):
+        need_programs("ganesha.nfsd", "rpcbind")
+        box.network()
+        self.box, self.exports = box, exports
+        self.directory = box.directory("ganesha")
+        # Version 3 registers its ports, and ganesha does not start when it cannot.
+        pathlib.Path("/run/rpcbind").mkdir(exist_ok=True)
+        self.rpcbind = Daemon(box, "rpcbind", ["rpcbind", "-f"])
+        self.rpcbind.wait_ready(lambda: rpc_answers(111, 100000, 2))
+        self.start()
+
+    def start(self):
+        blocks = "".join(f"""
+EXPORT {{
+	Export_Id = {number}; Path = "{directory}"; Pseudo = "{name}";
+	Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL {{ Name = VFS; }}
+}}""" for number, (name, directory) in enumerate(self.exports.items(), 1))
+        config = self.directory / "ganesha.conf"
+        # Without a grace period: a client that comes right after the start must not wait 90 s.
+        # mount_path_pseudo: version 3 knows the exports by the same names as version 4.
+        config.write_text(f"""
+NFS_CORE_PARAM {{
+	Protocols = 3, 4; NFS_Port = {NFS_PORT}; MNT_Port = {MOUNT_PORT};
+	Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = true; Bind_addr = 0.0.0.0;
+}}
+NFSv4 {{
+	Graceless = true; RecoveryBackend = fs; RecoveryRoot = "{self.directory}";
+}}
+{blocks}
+""")
+        self.daemon = Daemon(self.box, "ganesha", ["ganesha.nfsd", "-F", "-f", config, "-L", self.directory / "log",
+                                                   "-p", self.directory / "pid", "-N", "EVENT"], log=self.directory / "log")
+        self.daemon.wait_ready(lambda: rpc_answers(NFS_PORT, 100003, 3) and rpc_answers(NFS_PORT, 100003, 4)
+                               and rpc_answers(MOUNT_PORT, 100005, 3), 30)
+
+
+class SmbServer(Server):
+    """Shares open to guests. shares: {"share": directory}."""
+
+    def __init__(self, box, shares):
+        need_programs("smbd")
+        box.network()
+        self.box, self.shares = box, shares
+        self.directory = box.directory("samba")
+        self.start()
+
+    def start(self):
+        blocks = "".join(f"\n[{name}]\n\tpath = {directory}\n\tguest ok = yes\n\tread only = no\n\tforce user = root\n"
+                         for name, directory in self.shares.items())
+        config = self.directory / "smb.conf"
+        own = "".join(f"\t{key} = {self.box.directory('samba/' + key.replace(' ', '-'))}\n"
+                      for key in ("private dir", "lock directory", "state directory", "cache directory", "pid directory",
+                                  "ncalrpc dir", "usershare path"))
+        config.write_text(f"""[global]
+	server role = standalone server
+	interfaces = {SERVER}/24
+	bind interfaces only = yes
+	smb ports = {SMB_PORT}
+	disable netbios = yes
+	map to guest = Bad User
+	load printers = no
+	printing = bsd
+	disable spoolss = yes
+	log level = 1
+{own}{blocks}""")
+        os.chmod(self.directory / "private-dir", 0o700)
+        self.daemon = Daemon(self.box, "smbd", ["smbd", "--foreground", "--no-process-group", "--debug-stdout", "-s", config])
+        self.daemon.wait_ready(lambda: listens(SMB_PORT))
