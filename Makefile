@@ -86,13 +86,61 @@ $(B)/poolctl: $(B)/poolinit
 # ---- tests ----
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ     := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
+HOST     := $(filter-out %.py %.c %.h,$(sort $(wildcard tests/host/*)))
+QEMU     := $(filter-out %.py %/agent,$(sort $(wildcard tests/qemu/*)))
 
-.PHONY: unit
-unit: $(UNIT) ## build the unit tests (with SAN=1: under the sanitizers)
+.PHONY: unit replay fuzz setup check check-host check-qemu check-style
+unit: $(UNIT) ## build the unit tests (SAN=1: under the sanitizers)
 $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS_ALL)
+
+replay: $(REPLAY) ## build the fuzz targets as programs that replay their corpus (SAN=1)
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(LIB) $(LIBS_ALL)
+
+fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
+	@$(MAKE) --no-print-directory SAN=1 CC=clang B=build/fuzzing CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-run
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ)
+	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(B)/corpus/$$n; echo "== $$n"; \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=10 $(B)/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | \
+	  grep -E 'ERROR|SUMMARY|stat::number_of|BINGO' ; [ $${PIPESTATUS:-0} -eq 0 ] || exit 1; done
+$(B)/fuzz/%: tests/fuzz/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS_ALL)
+
+setup: ## see that what building and testing need is there (root: apt-get install it)
+	@tests/setup deps/packages tests/packages
+
+check: setup ## all tests: unit, golden, fuzz corpus, host, qemu
+	@$(MAKE) --no-print-directory -j$$(nproc) all companions
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay
+	@tests/run $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(sort $(wildcard tests/golden/run-*)) $(HOST) $(QEMU)
+
+check-host: all ## the host tests alone
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all
+	@tests/run $(HOST)
+
+check-qemu: all companions ## the tests in virtual machines alone
+	@tests/run $(QEMU)
+
+# ---- the image and its companions ----
+.PHONY: companions
+companions: $(B)/iscsid $(B)/iscsiadm ## open-iscsi's tools, static, for the image
+$(B)/companions.mk: FORCE
+	@mkdir -p $(@D)
+	@deps/build --mk $@ open-iscsi >/dev/null
+$(B)/iscsid $(B)/iscsiadm: $(B)/companions.mk
+	$(Q)cp "$$(sed -n 's/^$(if $(filter %iscsid,$@),ISCSID,ISCSIADM) *:*= *//p' $<)" $@
 
 .PHONY: clean
 clean: ## remove build/

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034
 # open-iscsi: iscsid and iscsiadm, two static programs that go into an image beside poolinit. They are not linked into
-# it. Without systemd, iSNS and OpenSSL: CHAP's digests are open-iscsi/digest.c. README.md lists the paths below.
+# it. Without iSNS and OpenSSL: CHAP's digests are
+# open-iscsi/digest.c; sd_notify(3), by which iscsid says that it listens, is open-iscsi/notify.c. README.md lists the paths below.
 version=2.1.11
 needs='util-linux libkmod'
 provides='
@@ -20,7 +21,7 @@ build() {
 
 	# The database lies in /run: it has to be writable at boot, and what is in it comes from poolinit's pools anyway.
 	# Locks as well: open-iscsi makes only the last directory of its lock path, and /run/lock may not exist yet.
-	local flags="-std=gnu99 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DNO_SYSTEMD -DISCSI_VERSION_STR=\"$version\""
+	local flags="-std=gnu99 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DISCSI_VERSION_STR=\"$version\""
 	flags+=' -DISCSI_CONFIG_ROOT="/etc/iscsi" -DISCSI_DB_ROOT="/run/iscsi" -DLOCK_DIR="/run/iscsi" -DSBINDIR="/sbin"'
 	flags+=' -DISCSI_NAME_PREFIX="iqn.2016-04.com.open-iscsi"'
 	compile_archive openiscsiusr.a "$flags -Ilibopeniscsiusr" libopeniscsiusr/*.c
@@ -46,8 +47,8 @@ build() {
 digests() {
 	mkdir digests
 	cp "$RECIPES/open-iscsi/"*.[ch] digests
-	cp -r "$RECIPES/open-iscsi/openssl" digests
-	compile_archive digests.a "-std=c11 -D_GNU_SOURCE -Idigests" digests/digest.c digests/evp.c
+	cp -r "$RECIPES/open-iscsi/openssl" "$RECIPES/open-iscsi/systemd" digests
+	compile_archive digests.a "-std=c11 -D_GNU_SOURCE -Idigests" digests/digest.c digests/evp.c digests/notify.c
 	# shellcheck disable=SC2086  # lists of flags
 	$CC $CFLAGS $LDFLAGS -std=c11 -Idigests -o digest-test digests/digest-test.c digests.a
 	./digest-test

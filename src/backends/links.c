@@ -680,6 +680,29 @@ static bool dm_private(const struct names *n)
 	return attribute(n->dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-") && strlen(uuid) > strlen("LVM-") + 64;
 }
 
+bool device_stalled(const char *sys, const char *sysname)
+{
+	char dir[PATH_MAX], slaves[PATH_MAX], state[64];
+	struct dirent *entry;
+	bool stalled;
+	int part;
+	DIR *d;
+
+	if (!block_dir(sys, sysname, dir, &part))
+		return false;
+	if (attribute_is(dir, "dm/suspended", "1"))
+		return true;
+	if (attribute(dir, "device/state", state, sizeof(state)) && !streq(state, "running") && !streq(state, "live"))
+		return true;
+	stalled = false;
+	d = path_of(slaves, sizeof(slaves), "%s/slaves", dir) ? opendir(slaves) : NULL;
+	while (d && !stalled && (entry = readdir(d)))
+		stalled = entry->d_name[0] != '.' && device_stalled(sys, entry->d_name);
+	if (d)
+		closedir(d);
+	return stalled;
+}
+
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out)
 {
 	struct names n = { .roots = r, .sysname = sysname, .out = out };
@@ -699,8 +722,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 	for (size_t i = 0; i < ARRAY_LEN(identities); i++)
 		if (starts_with(sysname, identities[i].prefix))
 			identities[i].add(&n);
-	/* Reading a suspended device-mapper device would wait until somebody resumes it. */
-	if (content && !attribute_is(n.dir, "dm/suspended", "1"))
+	if (content && !device_stalled(r->sys, sysname))
 		names_content(&n);
 }
 

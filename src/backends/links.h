@@ -23,6 +23,8 @@ int link_by_path(const char *sys, const char *sysname, char *out, size_t size);
 /* What scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be NULL): it is a world wide name.
  * -1: the device does not say. */
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);
+/* Would a read wait for somebody: is the device suspended in device-mapper, or a SCSI or NVMe disk whose connection is lost, or on top of such a one? */
+bool device_stalled(const char *sys, const char *sysname);
 /* All link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device, too. */
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out);
 /* Make links that are missing, take away what this device no longer is called. A name that another device has stays with it. */

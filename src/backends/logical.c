@@ -273,7 +273,7 @@ static int group_ready(const struct pool_def *d, struct op *op, struct err *e)
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g.missing, g.pvs,
 		                g.missing == 1 ? "is" : "are");
 	if (absent)
-		op->on_note(op, "the volume group is complete without some of the devices that the definition names");
+		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg, absent);
 	return 0;
 }
 

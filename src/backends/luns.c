@@ -360,8 +360,7 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	snprintf(name, sizeof(name), "unit:%u:%u:%llu", lun->bus, lun->target, lun->lun);
 	snprintf(node, sizeof(node), "/dev/%s", lun->block);
 	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
-		snprintf(problem, sizeof(problem), "%s: host %u reports it, but there is no block device", name, lun->host);
-		op->on_note(op, problem);
+		op_note(op, "%s: host %u reports it, but there is no block device", name, lun->host);
 		return;
 	}
 	path = lun_path(target, links, lun, st.st_rdev, node);
@@ -398,6 +397,35 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	links_free(&links);
 	free(luns.item);
 	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot list the LUNs of pool \"%s\"", d->name) : 0;
+}
+
+int luns_settle(int host, struct op *op, struct err *e)
+{
+	struct lun_list luns = { 0 };
+	int result = luns_await(host, op, &luns, e);
+
+	for (size_t i = 0; result == 0 && op->own_devices && i < luns.n; i++)
+		if (luns.item[i].block[0])
+			result = device_links(luns.item[i].block, op->run_dir, e);
+	free(luns.item);
+	return result;
+}
+
+bool luns_in_use(int host, struct err *e)
+{
+	cleanup_buf struct buf who = BUF_INIT;
+	struct lun_list luns = { 0 };
+	bool used = false;
+
+	if (luns_list("/sys", host, &luns, e) < 0)
+		return true;
+	for (size_t i = 0; !used && i < luns.n; i++) {
+		used = luns.item[i].block[0] && device_users(luns.item[i].block, &who);
+		if (used)
+			err_set(e, ERR_BUSY, "LUN %llu (%s) is %s", luns.item[i].lun, luns.item[i].block, buf_str(&who));
+	}
+	free(luns.item);
+	return used;
 }
 
 int luns_rescan(int host, struct err *e)

@@ -12,5 +12,9 @@
 int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct err *e);
 /* Ask the host to look for LUNs now; returns when the kernel has looked. */
 int luns_rescan(int host, struct err *e);
+/* Wait, by uevent, until what the bus has reported has block devices, and (where no udevd runs) make their links. */
+int luns_settle(int host, struct op *op, struct err *e);
+/* Does somebody use one of the host's LUNs? e then names LUN and user. */
+bool luns_in_use(int host, struct err *e);
 
 #endif

@@ -6,17 +6,19 @@
 #include "backends/lvm.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lvm2cmd.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "base/log.h"
+#include "backends/links.h"
 #include "base/util.h"
 
 #define LVM_OUTPUT_LIMIT (4 * 1024 * 1024)
 #define LVM_CONF         "/etc/lvm/lvm.conf"
+#define NAME_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 /* Where no udevd runs, nobody else makes nodes, answers device questions, watches devices or keeps backups. */
 static const char own_devices_config[] =
@@ -38,6 +40,39 @@ static int word_quote(struct buf *line, const char *word, struct err *e)
 	return 0;
 }
 
+/* LVM reads every device it finds; one that does not answer would stop the work on all others. */
+static void stalled_filter(struct buf *config)
+{
+	DIR *d = opendir("/sys/class/block");
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (d && (entry = readdir(d))) {
+		/* Names with special characters ("cciss!c0d0") do not occur among disks that can stall. */
+		if (entry->d_name[strspn(entry->d_name, NAME_CHARACTERS)] || !device_stalled("/sys", entry->d_name))
+			continue;
+		buf_printf(config, "%s\"r|^/dev/%s$|\"", n++ ? ", " : "devices { global_filter=[ ", entry->d_name);
+	}
+	if (n)
+		buf_adds(config, " ] } ");
+	if (d)
+		closedir(d);
+}
+
+static int config_add(struct buf *line, const struct op *op, struct err *e)
+{
+	cleanup_buf struct buf config = BUF_INIT;
+
+	stalled_filter(&config);
+	if (op->own_devices)
+		buf_adds(&config, own_devices_config);
+	if (config.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory");
+	if (!config.len)
+		return 0;
+	return word_quote(line, "--config", e) < 0 || word_quote(line, buf_str(&config), e) < 0 ? -1 : 0;
+}
+
 static int line_make(struct buf *line, const char *const *words, const struct op *op, struct err *e)
 {
 	for (size_t i = 0; words[i]; i++) {
@@ -47,7 +82,7 @@ static int line_make(struct buf *line, const char *const *words, const struct op
 		else if (word_quote(line, words[i], e) < 0)
 			return -1;
 	}
-	if (op->own_devices && (word_quote(line, "--config", e) < 0 || word_quote(line, own_devices_config, e) < 0))
+	if (config_add(line, op, e) < 0)
 		return -1;
 	return line->failed ? err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory") : 0;
 }

@@ -28,8 +28,9 @@
 #define UDEV_GROUP      2               /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
 
 struct batch {
-	struct devices *devices;        /* NULL: nobody waits for it any more */
+	struct devices *devices;
 	struct batch *next;
+	struct worker *worker;          /* whose owner this is */
 	char names[BATCH][NAME_BYTES];
 	size_t n;
 	bool reported;
@@ -158,12 +159,10 @@ static void batch_drop(struct batch *b)
 static void links_gone(struct worker *w)
 {
 	struct batch *b = w->job.owner;
-	struct devices *d = b->devices;
 
-	if (!d) {
-		free(b);
+	if (!b)
 		return;
-	}
+	struct devices *d = b->devices;
 	batch_drop(b);
 	work(d);
 }
@@ -171,14 +170,11 @@ static void links_gone(struct worker *w)
 static void links_done(struct worker *w, const struct err *e, bool left)
 {
 	struct batch *b = w->job.owner;
-	struct devices *d = b->devices;
 
-	b->reported = true;
-	if (!d) {
-		if (!left)
-			free(b);
+	if (!b)
 		return;
-	}
+	struct devices *d = b->devices;
+	b->reported = true;
 	if (e)
 		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "", e->message);
 	for (size_t i = 0; i < b->n; i++)
@@ -233,7 +229,8 @@ static void start_links(struct devices *d)
 		}
 		b->next = d->batches;
 		d->batches = b;
-		if (!worker_start(d->sup, &job, &e)) {
+		b->worker = worker_start(d->sup, &job, &e);
+		if (!b->worker) {
 			log_error(LF_DEVICE, "%s", e.message);
 			batch_drop(b);
 			return;
@@ -431,7 +428,8 @@ void devices_free(struct devices *d)
 		d->modules->job.owner = NULL;
 	for (struct batch *b = d->batches, *next; b; b = next) {
 		next = b->next;
-		b->devices = NULL;
+		b->worker->job.owner = NULL;
+		free(b);
 	}
 	buf_free(&d->modaliases);
 	free(d);

@@ -62,7 +62,6 @@ struct command {
 
 const char *command_value(const struct command *c, const char *name);
 bool command_flag(const struct command *c, const char *name);
-enum exit_status status_of(const struct err *e);
 
 /* ---- client_table.c ---- */
 

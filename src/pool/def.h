@@ -80,6 +80,9 @@ struct pool_perms {
 
 enum onfail { ONFAIL_UNSET, ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF, ONFAIL_SHELL };
 
+const char *pool_onfail_word(enum onfail o);            /* NULL for ONFAIL_UNSET */
+enum onfail pool_onfail_from_word(const char *word);    /* ONFAIL_UNSET: no such word */
+
 struct pool_boot {
 	bool given;
 	int require;                    /* -1 not given, 0, 1 */

@@ -30,6 +30,8 @@ const char *xml_text(struct arena *a, const xmlNode *node);
 const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name);
 const char *xml_attr(struct arena *a, const xmlNode *node, const char *name);   /* NULL when absent or empty */
 int xml_line(const xmlNode *node);
+/* ERR_INVALID "SOURCE:LINE: <reason>", with the line of the node (1 when it is NULL). Returns -1. */
+int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* Printing: text with the five characters escaped as libvirt does; control characters that XML cannot hold become '?'. */
 void xml_escape(struct buf *out, const char *text);

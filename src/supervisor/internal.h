@@ -143,6 +143,7 @@ void state_forget(const struct pool *p);
 int state_load(const char *run_dir, struct worker_io *io, struct err *e);      /* in the worker */
 void state_early(struct supervisor *s, const struct line *l);                  /* a "- state=…" record arrived */
 void state_recall(struct supervisor *s);                /* pools were defined: what did we know of them? */
+void state_clear(const struct supervisor *s);
 void state_free(struct supervisor *s);
 
 /* sources.c */

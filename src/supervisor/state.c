@@ -81,6 +81,16 @@ void state_forget(const struct pool *p)
 	}
 }
 
+/* An orderly end: the next supervisor begins anew. What was undefined for this boot stays so. */
+void state_clear(const struct supervisor *s)
+{
+	char path[PATH_MAX];
+
+	for (const struct pool *p = s->pools; p; p = p->next)
+		if (!pool_is_active(p) && state_path(s, p->name, "", path, sizeof(path)) == 0)
+			unlink(path);
+}
+
 /* ---- reading, in a worker ---- */
 
 static void send_definition(const struct config_item *item, void *arg)

@@ -181,6 +181,7 @@ static void finish(struct supervisor *s)
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (pool_is_active(p))
 			log_warn(LF_POOL, "%s: not stopped: %s", p->name, p->reason ? p->reason : phase_word(p->phase));
+	state_clear(s);
 	s->shutdown.done = NULL;
 	if (done)
 		done(s->shutdown.arg);

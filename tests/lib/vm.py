@@ -31,7 +31,7 @@ import time
 from sandbox import CACHE, GUEST, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
 
 QEMU = "qemu-system-x86_64"
-HERE = REPO / "tests" / "qemu"
+GUEST_SCRIPTS = REPO / "tests" / "lib" / "guest"
 PORTS = 4  # commands that a test can have running in the machine at the same time
 
 # What poolinit and the rig tell eth0: the kernel's own syntax.
@@ -123,7 +123,7 @@ class Image:
     texts     {destination: text} to add
     """
 
-    def __init__(self, box, config=None, binary="", backends="dir fs netfs logical iscsi", filesystems="ext4 xfs",
+    def __init__(self, box, config=None, binary="", backends="dir fs netfs logical iscsi", filesystems="ext4 xfs vfat iso9660",
                  drivers="virtio", modules=(), files=None, texts=None, name="image"):
         need_programs("busybox", "depmod")
         self.version = kernel_version()
@@ -135,7 +135,7 @@ class Image:
         root = box.dir / f"{name}.root"
         (root / "test").mkdir(parents=True)
         for script in ("agent", "first"):
-            shutil.copy(HERE / script, root / "test" / script)
+            shutil.copy(GUEST_SCRIPTS / script, root / "test" / script)
         for destination, source in (files or {}).items():
             target = root / destination.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -316,7 +316,18 @@ class Vm:
 
     def wait(self, what, shell_command, seconds=15.0):
         """Repeat a command until it succeeds; returns its Result."""
-        return wait_until(what, lambda: (r := self.run(shell_command, check=False)).status == 0 and r, seconds)
+        last = None
+
+        def succeeded():
+            nonlocal last
+            last = self.run(shell_command, check=False)
+            return last.status == 0
+
+        try:
+            wait_until(what, succeeded, seconds)
+        except Failure as failure:
+            raise Failure(f"{failure}; the machine's last answer to {shell_command}: {last}") from None
+        return last
 
     def copy(self, source, destination, mode=0o644, seconds=30.0):
         """Put a file (a path, or bytes) into the machine."""
@@ -493,7 +504,7 @@ class Monitor(_Link):
             self.events.append(message)
         return message
 
-    def command(self, name, **arguments):
+    def command(self, name, /, **arguments):
         self._stream.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         self._stream.flush()
         while True:
@@ -519,7 +530,7 @@ class Monitor(_Link):
 
 
 class Agent(_Link):
-    """The host's half of tests/qemu/agent."""
+    """The host's half of tests/lib/guest/agent."""
 
     def __init__(self, vm, number):
         super().__init__(vm, f"agent{number}")

@@ -38,12 +38,15 @@ static struct parsed parse_reply(const char *s)
 	return parse_bytes(line_parse_reply, s, strlen(s));
 }
 
-#define CHECK_REFUSED(p, want) do { \
-	CHECK_INT((p).rc, -1); \
-	CHECK_INT((p).e.class, want); \
-	CHECK((p).e.message[0] != '\0'); \
-	free((p).text); \
-	} while (0)
+static void check_refused(struct parsed p, const char *what, enum err_class want)
+{
+	if (p.rc != -1 || p.e.class != want)
+		printf("# %s: %s\n", what, p.rc == 0 ? "taken" : p.e.message);
+	CHECK_INT(p.rc, -1);
+	CHECK_INT(p.e.class, want);
+	CHECK(p.e.message[0] != '\0');
+	free(p.text);
+}
 
 /* ---- requests ---- */
 
@@ -162,13 +165,8 @@ static void payloads_that_are_none(void)
 		"v = 99999999999999999999999", "v = \"5\"", "v = 5 more", "v = 5 = 6", "= 5", "@t = 5", "v = a=5", "v =5",
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct parsed p = parse(bad[i]);
-
-		if (p.rc == 0)
-			printf("# taken: %s\n", bad[i]);
-		CHECK_REFUSED(p, ERR_SYNTAX);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		check_refused(parse(bad[i]), bad[i], ERR_SYNTAX);
 }
 
 static void lines_that_are_none(void)
@@ -181,21 +179,16 @@ static void lines_that_are_none(void)
 		"v \xed\xa0\x80", "v \"\xf4\x90\x80\x80\"", "* v", "! v",
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct parsed p = parse(bad[i]);
-
-		if (p.rc == 0)
-			printf("# taken: %s\n", bad[i]);
-		CHECK_REFUSED(p, ERR_SYNTAX);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		check_refused(parse(bad[i]), bad[i], ERR_SYNTAX);
 }
 
 static void nul_is_refused_wherever_it_is(void)
 {
-	CHECK_REFUSED(parse_bytes(line_parse, "\0", 1), ERR_SYNTAX);
-	CHECK_REFUSED(parse_bytes(line_parse, "v \0", 3), ERR_SYNTAX);
-	CHECK_REFUSED(parse_bytes(line_parse, "v a=\"\0\"", 7), ERR_SYNTAX);
-	CHECK_REFUSED(parse_bytes(line_parse_reply, "- a=\0", 5), ERR_SYNTAX);
+	check_refused(parse_bytes(line_parse, "\0", 1), "this line", ERR_SYNTAX);
+	check_refused(parse_bytes(line_parse, "v \0", 3), "this line", ERR_SYNTAX);
+	check_refused(parse_bytes(line_parse, "v a=\"\0\"", 7), "this line", ERR_SYNTAX);
+	check_refused(parse_bytes(line_parse_reply, "- a=\0", 5), "this line", ERR_SYNTAX);
 }
 
 static void tags_of_sixteen(void)
@@ -218,7 +211,7 @@ static void the_longest_line_and_one_more(void)
 	CHECK_INT(p.rc, 0);
 	CHECK_INT(strlen(p.l.args[0].value), LINE_MAX_BYTES - 3);
 	free(p.text);
-	CHECK_REFUSED(parse_bytes(line_parse, text, LINE_MAX_BYTES), ERR_TOO_LONG);
+	check_refused(parse_bytes(line_parse, text, LINE_MAX_BYTES), "this line", ERR_TOO_LONG);
 }
 
 static void the_last_argument_and_one_more(void)
@@ -234,7 +227,7 @@ static void the_last_argument_and_one_more(void)
 	CHECK_STR(line_get(&p.l, "k31"), "v");
 	free(p.text);
 	strncat(text, " more", sizeof(text) - strlen(text) - 1);
-	CHECK_REFUSED(parse(text), ERR_TOO_LONG);
+	check_refused(parse(text), "this line", ERR_TOO_LONG);
 }
 
 /* ---- replies ---- */
@@ -277,13 +270,8 @@ static void replies_that_are_none(void)
 		"- a=\"x", "- a=\xff",
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct parsed p = parse_reply(bad[i]);
-
-		if (p.rc == 0)
-			printf("# taken: %s\n", bad[i]);
-		CHECK_REFUSED(p, ERR_SYNTAX);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		check_refused(parse_reply(bad[i]), bad[i], ERR_SYNTAX);
 }
 
 static void long_records_are_read(void)
@@ -389,7 +377,7 @@ static void everything_written_is_read_back(void)
 
 		for (size_t i = 0; i < len; i++) {
 			seed = seed * 1103515245 + 12345;
-			value[i] = (char)(round % 3 ? seed >> 16 : " =-@\"\\\nax\xc3\xa4\xff"[(seed >> 16) % 12]);
+			value[i] = round % 3 ? (char)(seed >> 16) : " =-@\"\\\nax\xc3\xa4\xff"[(seed >> 16) % 12];
 			if (!value[i])
 				value[i] = '!';
 		}

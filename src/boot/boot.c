@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background, wait until boot is over, and say
+ * by the exit status how it went. Device nodes are ours only where no udevd runs; the network is the initramfs's own affair.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include "backends/device.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/core.h"
+#include "boot/early.h"
+#include "boot/options.h"
+#include "boot/roles.h"
+
+enum { STATUS_GOOD, STATUS_REQUIRED, STATUS_DEFINITION, STATUS_OTHER, STATUS_NOT_STARTED };
+
+struct boot {
+	struct core core;
+	struct parameters parameters;
+	int report;                     /* the pipe to the one who waits: a digit and a line */
+};
+
+static void report(struct boot *b, int status, const char *text)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof(line), "%d%s", status, text);
+
+	if (b->report < 0)
+		return;
+	if (write(b->report, line, (size_t)(n < (int)sizeof(line) ? n : (int)sizeof(line) - 1)) < 0)
+		log_debug(LF_BOOT, "nobody waits for boot any more");
+	close(b->report);
+	b->report = -1;
+}
+
+static void boot_over(void *arg, const struct verdict *v)
+{
+	struct boot *b = arg;
+	cleanup_buf struct buf line = BUF_INIT;
+	const struct problem *problem = supervisor_problems(b->core.sup);
+	int status = v->missing ? STATUS_REQUIRED : problem ? STATUS_DEFINITION : v->active < v->wanted ? STATUS_OTHER : STATUS_GOOD;
+
+	policy_line(&b->core.progress.policy, pool_first(b->core.sup), clock_ms(), &line);
+	if (problem)
+		buf_printf(&line, "; %s: %s", problem->origin, problem->text);
+	report(b, status, buf_str(&line));
+}
+
+static void stop(void *arg, int sig)
+{
+	struct boot *b = arg;
+
+	if (sig == SIGTERM || sig == SIGINT)
+		loop_stop(&b->core.loop);
+}
+
+static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+{
+	if (!streq(how, "exit"))
+		return err_set(e, ERR_UNSUPPORTED, "this poolinit runs beside another init: it can \"shutdown exit\", but not %s the machine", how);
+	stop(arg, SIGTERM);
+	return 0;
+}
+
+/* ---- in the background ---- */
+
+static void detach(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/") < 0)
+		log_warn(LF_BOOT, "cannot change to /: %s", strerror(errno));
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
+static int supervise(struct boot *b)
+{
+	struct core *c = &b->core;
+	struct err e = { 0 };
+
+	if (core_open(c, &e) < 0) {
+		report(b, STATUS_NOT_STARTED, e.message);
+		return STATUS_NOT_STARTED;
+	}
+	if (log_to_kmsg(NULL) == 0)
+		detach();
+	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, c->options.config_dir, NULL, &e) < 0)
+		log_error(LF_CONFIG, "%s", e.message);
+	core_add_parameters(c, &b->parameters);
+	loop_run(&c->loop);
+	core_close(c);
+	parameters_free(&b->parameters);
+	return 0;
+}
+
+/* ---- in front ---- */
+
+static int await_report(int fd)
+{
+	char line[1024];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(line) - 1) {
+		n = read(fd, line + len, sizeof(line) - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	line[len] = '\0';
+	if (len == 0) {
+		fprintf(stderr, "poolinit boot: the supervisor ended before boot was over\n");
+		return STATUS_NOT_STARTED;
+	}
+	fprintf(stderr, "poolinit boot: %s\n", line + 1);
+	return line[0] - '0';
+}
+
+static int run(struct boot *b, char *argv0)
+{
+	int ends[2];
+	pid_t pid;
+
+	fflush(NULL);
+	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		fprintf(stderr, "poolinit boot: cannot start the supervisor: %s\n", strerror(errno));
+		return STATUS_NOT_STARTED;
+	}
+	if (pid > 0) {
+		close(ends[1]);
+		return await_report(ends[0]);
+	}
+	close(ends[0]);
+	b->report = ends[1];
+	/* systemd spares processes whose name begins with '@' when the real root takes over. */
+	if (argv0)
+		argv0[0] = '@';
+	return supervise(b);
+}
+
+int boot_main(int argc, char **argv)
+{
+	static struct boot b = { .report = -1 };
+	struct supervisor_options *o = &b.core.options;
+	struct parameters *p = &b.parameters;
+	char *cmdline = NULL;
+	const struct option_row rows[] = {
+		{ "config", "DIR", OPTION_TEXT, &o->config_dir, "definitions (default: /config)" },
+		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
+		{ "socket", "PATH", OPTION_TEXT, &b.core.socket, "the control socket (default: " DEFAULT_SOCKET ")" },
+		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline, "parameters, instead of the kernel's own command line" },
+	};
+	static const struct role_help help = {
+		"boot", "For an initramfs: start pools in the background, wait until the required ones are active.",
+		"0 all pools are active, 1 a required one is not, 2 a definition or parameter is bad,\n"
+		"3 a pool that nobody requires is not active yet, 4 the supervisor could not start, 64 wrong usage",
+	};
+
+	o->config_dir = "/config";
+	o->run_dir = DEFAULT_RUN_DIR;
+	b.core.socket = DEFAULT_SOCKET;
+	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
+	if (status >= 0)
+		return status;
+	log_to_stderr();
+	parameters_init(p);
+	if (cmdline)
+		parameters_from_cmdline(p, cmdline);
+	else
+		parameters_from_proc(p);
+	o->autostart = p->autostart;
+	o->own_devices = !device_udevd_runs() && early_is_machine();
+	b.core.progress.policy = (struct policy){
+		.require = p->require.items, .nrequire = p->require.n, .began = clock_ms(), .timeout = p->timeout, .onfail = p->onfail,
+	};
+	b.core.progress.on_over = boot_over;
+	b.core.progress.arg = b.core.arg = &b;
+	b.core.on_shutdown = asked_to_shut_down;
+	b.core.on_signal = stop;
+	b.core.began = "exec";
+	return run(&b, argv[-1]);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One loop, and everything that hangs on it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/core.h"
+#include "supervisor/internal.h"
+
+#define REAP_AGAIN 20           /* ms: until an owner has reaped the child that is in the way */
+
+/* ---- signals and orphans ---- */
+
+static bool is_owned(const struct core *c, pid_t pid)
+{
+	return worker_owns(c->sup, pid) || network_owns(c->network, pid) || (c->owns_child && c->owns_child(c->arg, pid));
+}
+
+/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as soon as the loop gets to it. */
+static void reap(struct core *c)
+{
+	for (;;) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			break;
+		if (is_owned(c, info.si_pid)) {
+			loop_arm(&c->loop, &c->reap_again, clock_ms() + REAP_AGAIN);
+			break;
+		}
+		waitpid(info.si_pid, NULL, WNOHANG);
+	}
+	if (c->on_child)
+		c->on_child(c->arg);
+}
+
+static void on_reap_again(struct timer *t)
+{
+	reap(t->owner);
+}
+
+static void on_signals(struct watch *w, uint32_t events)
+{
+	struct core *c = w->owner;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD) {
+			if (c->on_signal)
+				c->on_signal(c->arg, (int)info.ssi_signo);
+		} else if (c->reap_all) {
+			reap(c);
+		}
+	}
+}
+
+static int open_signals(struct core *c, struct err *e)
+{
+	static const int handled[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPWR };
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(handled); i++)
+		sigaddset(&set, handled[i]);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(e, errno, "cannot block signals");
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot watch for signals");
+	if (loop_watch(&c->loop, &c->signals, fd, EPOLLIN, e) == 0)
+		return 0;
+	close(fd);
+	return -1;
+}
+
+/* ---- the control socket's questions ---- */
+
+static const char *state_word(void *arg)
+{
+	struct core *c = arg;
+
+	return progress_state(&c->progress);
+}
+
+static int wait_boot(void *arg, uint64_t deadline, struct waiter *w, struct err *e)
+{
+	struct core *c = arg;
+
+	return progress_wait(&c->progress, deadline, w, e);
+}
+
+static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+{
+	struct core *c = arg;
+
+	return c->on_shutdown(c->arg, how, e);
+}
+
+/* ---- from beginning to end ---- */
+
+static int open_parts(struct core *c, struct err *e)
+{
+	struct err soft = { 0 };
+
+	if (open_signals(c, e) < 0)
+		return -1;
+	c->sup = supervisor_new(&c->loop, &c->options, e);
+	if (!c->sup)
+		return -1;
+	milestone(c->sup, c->began);
+	progress_begin(&c->progress, c->sup);
+	c->server = server_new(c->sup, &(struct server_options){
+		.path = c->socket, .state = state_word, .on_shutdown = asked_to_shut_down, .on_wait_boot = wait_boot, .arg = c }, e);
+	if (!c->server)
+		return -1;
+	milestone(c->sup, "socket");
+	c->devices = devices_watch(c->sup, &soft);
+	if (!c->devices)
+		log_warn(LF_DEVICE, "%s: devices that appear are noticed late", soft.message);
+	c->network = network_listen(c->sup, &soft);
+	if (!c->network)
+		log_warn(LF_NET, "%s: a network that comes up is noticed late", soft.message);
+	return 0;
+}
+
+int core_open(struct core *c, struct err *e)
+{
+	if (loop_init(&c->loop, e) < 0)
+		return -1;
+	c->signals = (struct watch){ .fd = -1, .on_event = on_signals, .owner = c };
+	c->reap_again = (struct timer){ .on_expiry = on_reap_again, .owner = c };
+	if (open_parts(c, e) == 0)
+		return 0;
+	core_close(c);
+	return -1;
+}
+
+static void report_problems(struct core *c, const struct parameters *p)
+{
+	for (size_t i = 0; i < p->nproblems; i++)
+		problem_add(c->sup, p->problems[i].origin, &p->problems[i].err);
+}
+
+static void add_source(struct core *c, enum source_kind kind, const char *where, const char *text)
+{
+	struct err e = { 0 };
+
+	if (supervisor_add_source(c->sup, kind, where, text, &e) < 0)
+		problem_add(c->sup, where, &e);
+}
+
+void core_add_parameters(struct core *c, struct parameters *p)
+{
+	for (size_t i = 0; i < p->config.n; i++) {
+		const char *where = p->config.items[i];
+
+		add_source(c, *where == '/' && !starts_with(where, "/dev/") ? SOURCE_DIRECTORY : SOURCE_DEVICE, where, NULL);
+	}
+	for (size_t i = 0; i < p->npools; i++)
+		add_source(c, SOURCE_XML, p->pools[i].origin, p->pools[i].xml);
+	report_problems(c, p);
+	supervisor_go(c->sup);
+}
+
+void core_close(struct core *c)
+{
+	int fd = c->signals.fd;
+
+	progress_end(&c->progress);
+	server_free(c->server);
+	devices_free(c->devices);
+	network_free(c->network);
+	supervisor_free(c->sup);
+	loop_disarm(&c->loop, &c->reap_again);
+	loop_unwatch(&c->loop, &c->signals);
+	if (fd >= 0)
+		close(fd);
+	loop_close(&c->loop);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the roles init, serve and boot have in common: one loop with the supervisor, the control socket, device and network events, and boot
+ * as it goes on.
+ */
+#ifndef POOLINIT_BOOT_CORE_H
+#define POOLINIT_BOOT_CORE_H
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "base/loop.h"
+#include "boot/devices.h"
+#include "boot/network.h"
+#include "boot/parameters.h"
+#include "boot/progress.h"
+#include "control/server.h"
+#include "supervisor/supervisor.h"
+
+#define DEFAULT_RUN_DIR    "/run/poolinit"
+#define DEFAULT_SOCKET     "/run/poolinit/control"
+
+struct core {
+	/* Set by the role before core_open(): */
+	struct supervisor_options options;
+	const char *socket;
+	struct progress progress;       /* policy, on_over, arg */
+	/* The shutdown verb; e: refused. */
+	int (*on_shutdown)(void *arg, const char *how, struct err *e);
+	/* A signal arrived that is not SIGCHLD; and after children were reaped (reap_all). Either may be NULL. */
+	void (*on_signal)(void *arg, int sig);
+	void (*on_child)(void *arg);
+	bool (*owns_child)(void *arg, pid_t pid);       /* besides those of the supervisor and the network: reaped by their owners */
+	bool reap_all;                  /* PID 1: orphans are ours */
+	const char *began;              /* the first milestone: "kernel" (init), "exec" */
+	void *arg;
+
+	/* Opened here: */
+	struct loop loop;
+	struct supervisor *sup;
+	struct server *server;
+	struct devices *devices;
+	struct network *network;
+	struct watch signals;
+	struct timer reap_again;
+};
+
+/* The signals that a role handles are blocked and read from the loop; SIGPIPE is ignored. The socket answers from here on. Without devices or
+ * network events (a container without the right) it works all the same, with a warning. On failure nothing is left open. */
+int core_open(struct core *c, struct err *e);
+/* Hand over the sources of definitions that the parameters name, report their problems, and let the pools move. */
+void core_add_parameters(struct core *c, struct parameters *p);
+void core_close(struct core *c);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * PID 1: boot, in order, and then the supervisor for as long as the machine runs.
+ *
+ * Boot is no special code path of the supervisor: here the sources of definitions are named, want is set by supervisor_go(), and from then
+ * on everything happens at events.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/reboot.h>
+#include "backends/device.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/console.h"
+#include "boot/core.h"
+#include "boot/early.h"
+#include "boot/parameters.h"
+#include "boot/roles.h"
+#include "boot/shutdown.h"
+#include "boot/watchdog.h"
+
+#define CONFIG_DIR "/config"
+
+struct init {
+	struct core core;
+	struct parameters parameters;
+	struct listener listener;
+	struct payload payload;
+	struct shell shell;
+	struct watchdog watchdog;
+	struct shutdown shutdown;
+};
+
+/* ---- the end ---- */
+
+static int begin_shutdown(void *arg, const char *how, struct err *e)
+{
+	struct init *i = arg;
+
+	if (shutdown_begin(&i->shutdown, how, e) < 0)
+		return -1;
+	shell_end(&i->shell);
+	return 0;
+}
+
+static void shut_down(struct init *i, const char *how)
+{
+	struct err e = { 0 };
+
+	if (begin_shutdown(i, how, &e) < 0)
+		log_info(LF_BOOT, "%s: %s", how, e.message);
+}
+
+/* Nothing of ours may start a process from now on. */
+static void last_processes(void *arg)
+{
+	struct init *i = arg;
+
+	network_free(i->core.network);
+	i->core.network = NULL;
+}
+
+static void on_signal(void *arg, int sig)
+{
+	const char *how = shutdown_word(sig);
+
+	if (how)
+		shut_down(arg, how);
+}
+
+static void on_child(void *arg)
+{
+	struct init *i = arg;
+
+	shutdown_child_gone(&i->shutdown);
+}
+
+static bool owns_child(void *arg, pid_t pid)
+{
+	const struct init *i = arg;
+
+	return pid == i->payload.pid || pid == i->shell.pid;
+}
+
+/* ---- when boot is over ---- */
+
+static void run_payload(struct init *i)
+{
+	if (i->parameters.exec && !i->shutdown.way)
+		payload_start(&i->payload, &i->core.loop, i->parameters.exec);
+}
+
+static void shell_over(void *arg, enum shell_outcome outcome)
+{
+	if (outcome == SHELL_LEFT) {
+		run_payload(arg);
+		return;
+	}
+	log_error(LF_BOOT, "nobody wanted a shell");
+	shut_down(arg, "reboot");
+}
+
+static void boot_over(void *arg, const struct verdict *v)
+{
+	struct init *i = arg;
+
+	watchdog_look(&i->watchdog);    /* its driver may be there by now */
+	if (v->missing)
+		log_error(LF_BOOT, "boot failed: %zu required pool%s not active: %s", v->missing, v->missing == 1 ? " is" : "s are",
+			  onfail_word(v->action));
+	switch (v->action) {
+	case ONFAIL_REBOOT:
+	case ONFAIL_POWEROFF:
+		shut_down(i, onfail_word(v->action));
+		break;
+	case ONFAIL_SHELL:
+		shell_offer(&i->shell, &i->core.loop, "a required pool is not active", shell_over, i);
+		break;
+	default:
+		run_payload(i);
+		break;
+	}
+}
+
+/* ---- boot, in order ---- */
+
+/* A start failed for want of a network, and nobody has said how to get one. */
+static void on_phase(struct listener *l, struct pool *p, enum phase from)
+{
+	struct init *i = l->owner;
+
+	(void)from;
+	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_NETWORK && i->core.network)
+		network_needed(i->core.network);
+}
+
+/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has mounted it already. */
+static bool root_is_refused(struct parameters *p)
+{
+	struct err e = { 0 };
+
+	if (!p->root || !early_is_initramfs())
+		return false;
+	err_set(&e, ERR_UNSUPPORTED, "root=%s is given, but hand-over to a real root is not part of this build: remove it, or boot that root "
+		"without poolinit", p->root);
+	parameters_problem(p, "(command line: root)", &e);
+	return true;
+}
+
+static void prepare(struct init *i)
+{
+	struct parameters *p = &i->parameters;
+
+	parameters_from_proc(p);
+	i->core.options = (struct supervisor_options){
+		.config_dir = CONFIG_DIR, .run_dir = DEFAULT_RUN_DIR, .autostart = p->autostart, .own_devices = !device_udevd_runs() && early_is_machine(),
+	};
+	i->core.socket = DEFAULT_SOCKET;
+	i->core.began = "kernel";
+	i->core.progress.policy = (struct policy){
+		.require = p->require.items, .nrequire = p->require.n, .began = clock_ms(), .timeout = p->timeout, .onfail = p->onfail,
+		.refused = root_is_refused(p),
+	};
+	i->core.progress.on_over = boot_over;
+	i->core.progress.arg = i;
+	i->core.on_shutdown = begin_shutdown;
+	i->core.on_signal = on_signal;
+	i->core.on_child = on_child;
+	i->core.owns_child = owns_child;
+	i->core.reap_all = true;
+	i->core.arg = i;
+	i->listener = (struct listener){ .on_phase = on_phase, .owner = i };
+}
+
+static void go(struct init *i)
+{
+	struct core *c = &i->core;
+	struct err e = { 0 };
+
+	i->shutdown = (struct shutdown){
+		.sup = c->sup, .payload = &i->payload, .watchdog = &i->watchdog, .on_last_processes = last_processes, .arg = i,
+	};
+	watchdog_start(&i->watchdog, &c->loop);
+	listener_add(c->sup, &i->listener);
+	if (c->network)
+		network_configure(c->network, &i->parameters);
+	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, CONFIG_DIR, NULL, &e) < 0)
+		log_error(LF_CONFIG, "%s", e.message);
+	core_add_parameters(c, &i->parameters);
+}
+
+/* Without a supervisor there is nothing to do; but PID 1 does not end. */
+static int give_up(const struct err *e)
+{
+	const struct timespec patience = { .tv_sec = (time_t)(SHELL_PATIENCE / 1000) };
+	sigset_t wanted;
+
+	log_error(LF_BOOT, "cannot start: %s", e->message);
+	if (!early_is_machine())
+		return 1;
+	log_error(LF_BOOT, "reboot in %d s, or at Ctrl-Alt-Del", (int)(SHELL_PATIENCE / 1000));
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGINT);
+	sigaddset(&wanted, SIGTERM);
+	sigprocmask(SIG_BLOCK, &wanted, NULL);
+	while (sigtimedwait(&wanted, NULL, &patience) < 0 && errno == EINTR)
+		;
+	sync();
+	reboot(RB_AUTOBOOT);
+	for (;;)
+		pause();
+}
+
+int init_main(int argc, char **argv)
+{
+	static struct init i;           /* for ever, and not on a stack that must stay small */
+	struct err e = { 0 };
+
+	(void)argc;
+	(void)argv;
+	early_setup();
+	if (early_is_machine())
+		reboot(RB_DISABLE_CAD);         /* Ctrl-Alt-Del becomes SIGINT */
+	log_info(LF_BOOT, "poolinit " POOLINIT_VERSION);
+	parameters_init(&i.parameters);
+	prepare(&i);
+	if (core_open(&i.core, &e) < 0)
+		return give_up(&e);
+	go(&i);
+	for (;;)
+		loop_run(&i.core.loop);
+}

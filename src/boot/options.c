@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Options, read by a table.
+ */
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/util.h"
+#include "boot/options.h"
+#include "boot/roles.h"
+
+static void print_help(const struct role_help *role, const struct option_row *rows, size_t n)
+{
+	printf("usage: poolinit %s%s\n\n%s\n", role->name, n ? " [OPTION]…" : "", role->does);
+	if (n)
+		printf("\n");
+	for (size_t i = 0; i < n; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].value);
+		printf("  %-28s %s\n", left, rows[i].help);
+	}
+	if (role->statuses)
+		printf("\nexit status: %s\n", role->statuses);
+}
+
+/* How many letters have to change? Good enough for a hint. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t same = 0, la = strlen(a), lb = strlen(b), shorter = la < lb ? la : lb, tail = 0;
+
+	while (same < shorter && a[same] == b[same])
+		same++;
+	while (tail < shorter - same && a[la - 1 - tail] == b[lb - 1 - tail])
+		tail++;
+	return (la > lb ? la : lb) - same - tail;
+}
+
+static int unknown(const char *name, size_t len, const struct option_row *rows, size_t n, struct err *e)
+{
+	const char *near = NULL;
+	char given[64];
+	size_t best = 3;
+
+	snprintf(given, sizeof(given), "%.*s", (int)(len < sizeof(given) ? len : sizeof(given) - 1), name);
+	for (size_t i = 0; i < n; i++) {
+		size_t d = distance(given, rows[i].name);
+
+		if (d < best) {
+			best = d;
+			near = rows[i].name;
+		}
+	}
+	if (near)
+		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: --%s?", given, near);
+	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
+}
+
+static int take(const struct option_row *row, const char *value, struct err *e)
+{
+	char *end;
+	long number;
+	int r = 0;
+
+	switch (row->kind) {
+	case OPTION_TEXT:
+		*(const char **)row->out = value;
+		if (!*value)
+			r = err_set(e, ERR_INVALID, "the value is empty");
+		break;
+	case OPTION_DURATION:
+		r = clock_parse(value, row->out, e);
+		break;
+	case OPTION_NUMBER:
+		number = strtol(value, &end, 10);
+		if (end == value || *end || number < 0 || number > 65535)
+			r = err_set(e, ERR_INVALID, "\"%s\" is not a number from 0 to 65535", value);
+		else
+			*(int *)row->out = (int)number;
+		break;
+	}
+	return r < 0 ? err_wrap(e, ERR_KEEP, "--%s", row->name) : 0;
+}
+
+static const struct option_row *find(const char *name, size_t len, const struct option_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *name = argv[i] + 2, *value;
+		const struct option_row *row;
+
+		if (streq(argv[i], "--help") || streq(argv[i], "-h")) {
+			print_help(role, rows, n);
+			return 1;
+		}
+		if (!starts_with(argv[i], "--") || !*name)
+			return err_set(e, ERR_INVALID, "\"%s\" is not expected here: see --help", argv[i]);
+		size_t len = strcspn(name, "=");
+		row = find(name, len, rows, n);
+		if (!row)
+			return unknown(name, len, rows, n, e);
+		if (name[len] == '=')
+			value = name + len + 1;
+		else if (i + 1 < argc)
+			value = argv[++i];
+		else
+			return err_set(e, ERR_MISSING, "--%s needs a value: %s", row->name, row->value);
+		if (take(row, value, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int options_take(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n)
+{
+	struct err e = { 0 };
+	int r = options_parse(argc, argv, role, rows, n, &e);
+
+	if (r < 0)
+		fprintf(stderr, "poolinit %s: %s\n", role->name, e.message);
+	return r == 0 ? -1 : r > 0 ? 0 : EXIT_USAGE;
+}

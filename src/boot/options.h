@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Command-line options of the roles: long ones only, from one table each, from which --help is printed too.
+ */
+#ifndef POOLINIT_BOOT_OPTIONS_H
+#define POOLINIT_BOOT_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+enum option_kind { OPTION_TEXT, OPTION_DURATION, OPTION_NUMBER };
+
+struct option_row {
+	const char *name;               /* without the "--" */
+	const char *value;              /* what --help calls its value */
+	enum option_kind kind;
+	void *out;                      /* const char **, uint64_t * (milliseconds), int * */
+	const char *help;
+};
+
+struct role_help {
+	const char *name;               /* "serve" */
+	const char *does;               /* one sentence */
+	const char *statuses;           /* of its exit; may be NULL */
+};
+
+/* --name VALUE or --name=VALUE. 0: go on; 1: --help was printed; -1: ERR_UNKNOWN_KEY, ERR_MISSING, ERR_INVALID with a hint. */
+int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e);
+/* options_parse(), with the error printed: -1 go on; else the exit status. */
+int options_take(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n);
+
+#endif

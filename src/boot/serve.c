@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `poolinit serve`: the supervisor on a running system, under a service manager or by hand. It ends by SIGTERM, SIGINT or the verb
+ * `shutdown exit` and leaves the storage as it is: the next one takes it over.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/core.h"
+#include "boot/options.h"
+#include "boot/roles.h"
+
+struct serve {
+	struct core core;
+	struct parameters parameters;
+	int ready_fd;
+};
+
+static void stop(void *arg, int sig)
+{
+	struct serve *s = arg;
+
+	if (sig != SIGTERM && sig != SIGINT)
+		return;
+	notify_send("STOPPING=1");
+	loop_stop(&s->core.loop);
+}
+
+static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+{
+	if (!streq(how, "exit"))
+		return err_set(e, ERR_UNSUPPORTED, "this poolinit is a service of a running system: it can \"shutdown exit\", but not %s the machine",
+			       streq(how, "poweroff") ? "power off" : how);
+	stop(arg, SIGTERM);
+	return 0;
+}
+
+static void boot_over(void *arg, const struct verdict *v)
+{
+	struct serve *s = arg;
+
+	(void)v;
+	notify_send("READY=1");
+	notify_fd(s->ready_fd);
+	s->ready_fd = -1;
+}
+
+static int run(struct serve *s)
+{
+	struct core *c = &s->core;
+	struct err e = { 0 };
+
+	if (core_open(c, &e) < 0) {
+		log_error(LF_BOOT, "cannot start: %s", e.message);
+		return 1;
+	}
+	/* The service manager's patience should not be shorter than boot's. */
+	notify_send("EXTEND_TIMEOUT_USEC=120000000");
+	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, c->options.config_dir, NULL, &e) < 0)
+		log_error(LF_CONFIG, "%s", e.message);
+	core_add_parameters(c, &s->parameters);
+	loop_run(&c->loop);
+	core_close(c);
+	return 0;
+}
+
+/* RUN/control, unless told otherwise. */
+static const char *default_socket(const char *run_dir)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/control", run_dir);
+	return path;
+}
+
+int serve_main(int argc, char **argv)
+{
+	static struct serve s = { .ready_fd = -1 };
+	struct supervisor_options *o = &s.core.options;
+	const char *log = NULL;
+	struct err e = { 0 };
+	const struct option_row rows[] = {
+		{ "config", "DIR", OPTION_TEXT, &o->config_dir, "definitions, laid out as in /etc/libvirt (the default)" },
+		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
+		{ "socket", "PATH", OPTION_TEXT, &s.core.socket, "the control socket (default: control in the --run directory)" },
+		{ "autostart", "all|none|NAME,…", OPTION_TEXT, &o->autostart, "which pools to start (default: those marked autostart)" },
+		{ "log", "SPEC", OPTION_TEXT, &log, "LEVEL[,FACILITY=LEVEL…], to standard error (default: info)" },
+		{ "start-timeout", "TIME", OPTION_DURATION, &o->start_deadline, "for each start of a pool (default: its type's)" },
+		{ "stop-timeout", "TIME", OPTION_DURATION, &o->stop_deadline, "for each stop" },
+		{ "refresh-timeout", "TIME", OPTION_DURATION, &o->refresh_deadline, "for each refresh" },
+		{ "ready-fd", "N", OPTION_NUMBER, &s.ready_fd, "write a newline to this descriptor when boot is over" },
+	};
+	static const struct role_help help = {
+		"serve", "Supervise storage pools on a running system: start those marked autostart, answer on a socket.",
+		"0 ended by a signal or \"shutdown exit\", 1 could not start, 64 wrong usage",
+	};
+
+	o->config_dir = "/etc/libvirt";
+	o->run_dir = DEFAULT_RUN_DIR;
+	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
+	if (status >= 0)
+		return status;
+	log_to_stderr();
+	if (log && log_set(log, &e) < 0) {
+		fprintf(stderr, "poolinit serve: --log: %s\n", e.message);
+		return EXIT_USAGE;
+	}
+	if (s.ready_fd >= 0 && fcntl(s.ready_fd, F_SETFD, FD_CLOEXEC) < 0) {
+		fprintf(stderr, "poolinit serve: --ready-fd: %s\n", strerror(errno));
+		return EXIT_USAGE;
+	}
+	if (!s.core.socket)
+		s.core.socket = default_socket(o->run_dir);
+	parameters_init(&s.parameters);
+	s.core.progress.policy = (struct policy){ .began = clock_ms(), .timeout = DEFAULT_BOOT_TIMEOUT };
+	s.core.progress.on_over = boot_over;
+	s.core.progress.arg = s.core.arg = &s;
+	s.core.on_shutdown = asked_to_shut_down;
+	s.core.on_signal = stop;
+	s.core.began = "exec";
+	return run(&s);
+}

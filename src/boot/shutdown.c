@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Shutting down, step by step. What may block is done by workers, and a step whose time is over is left for the next.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/poll.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mountinfo.h"
+#include "base/util.h"
+#include "boot/early.h"
+#include "boot/shutdown.h"
+#include "supervisor/worker.h"
+
+/* Together less than SHUTDOWN_BOUND; the pools have what is left of it. */
+#define PAYLOAD_TIME SECONDS(5)
+#define TERM_TIME    SECONDS(2)
+#define KILL_TIME    SECONDS(1)
+#define UNMOUNT_TIME SECONDS(6)
+#define MOUNT_TIME   SECONDS(2)         /* of each mount */
+#define SYNC_TIME    SECONDS(4)
+#define REBOOT_TIME  SECONDS(1)
+#define AFTER_POOLS  (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
+
+struct shutdown_way { const char *word; int command; char sysrq; const char *says; };
+
+static const struct shutdown_way ways[] = {
+	{ "poweroff", RB_POWER_OFF,   'o', "power off" },
+	{ "reboot",   RB_AUTOBOOT,    'b', "reboot" },
+	{ "halt",     (int)RB_HALT_SYSTEM, 0,  "halt" },
+};
+
+const char *shutdown_word(int sig)
+{
+	switch (sig) {
+	case SIGTERM: case SIGINT:  return "reboot";
+	case SIGUSR1:               return "halt";
+	case SIGUSR2: case SIGPWR:  return "poweroff";
+	default:                    return NULL;
+	}
+}
+
+static void next_step(struct shutdown *s);
+
+/* ---- in workers: what may hang ---- */
+
+#define MOUNTS 512
+
+struct mount_list { char *targets[MOUNTS]; size_t n; };
+
+/* Filesystems that hold data although no block device is below them. */
+static const char *const data_types[] = {
+	"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "btrfs", "zfs", "overlay", "fuse", "fuseblk", "virtiofs", "glusterfs",
+};
+
+static bool holds_data(const struct mount_entry *m)
+{
+	if (major(m->dev) != 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(data_types); i++)
+		if (streq(m->fstype, data_types[i]) || starts_with(m->fstype, "fuse."))
+			return true;
+	return false;
+}
+
+static int note_mount(const struct mount_entry *m, void *arg)
+{
+	struct mount_list *list = arg;
+
+	if (list->n < MOUNTS && holds_data(m) && (list->targets[list->n] = strdup(m->target)))
+		list->n++;
+	return 0;
+}
+
+/* Unmounted, or at least read-only: clean either way. */
+static void put_away(const char *target)
+{
+	if (umount2(target, UMOUNT_NOFOLLOW) < 0)
+		mount(NULL, target, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+}
+
+static void sync_mount(const char *target)
+{
+	int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		syncfs(fd);
+}
+
+/* Run fn in a child and give its pidfd: the child may hang. */
+static int in_child(void (*fn)(const char *target), const char *target)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		fn(target);
+		_exit(0);
+	}
+	return pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static bool ended_by(int pidfd, uint64_t deadline)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	while (pidfd >= 0) {
+		int n = poll(&p, 1, clock_until(deadline));
+
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return false;
+		if (n > 0)
+			break;
+	}
+	return true;
+}
+
+/* The newest mounts first: they may lie on older ones. */
+static int run_unmount(struct worker_io *io, void *arg, struct err *e)
+{
+	struct mount_list list = { .n = 0 };
+	size_t left = 0;
+
+	(void)arg;
+	if (mountinfo_each(note_mount, &list, e) < 0)
+		return -1;
+	while (list.n-- > 0) {
+		uint64_t limit = clock_ms() + MOUNT_TIME;
+
+		if (!ended_by(in_child(put_away, list.targets[list.n]), limit < io->deadline ? limit : io->deadline))
+			left++;
+	}
+	return left ? err_set(e, ERR_HUNG, "%zu filesystems do not answer: they are left as they are", left) : 0;
+}
+
+/* All at once: one that hangs does not keep the others. */
+static int run_sync(struct worker_io *io, void *arg, struct err *e)
+{
+	struct mount_list list = { .n = 0 };
+	int children[MOUNTS];
+	size_t left = 0;
+
+	(void)arg;
+	if (mountinfo_each(note_mount, &list, e) < 0)
+		return -1;
+	for (size_t i = 0; i < list.n; i++)
+		children[i] = in_child(sync_mount, list.targets[i]);
+	for (size_t i = 0; i < list.n; i++)
+		left += !ended_by(children[i], io->deadline - 200);
+	if (left)
+		return err_set(e, ERR_HUNG, "%zu filesystems could not be synced: they do not answer", left);
+	sync();
+	return 0;
+}
+
+static int run_reboot(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct shutdown_way *way = arg;
+
+	(void)io;
+	reboot(way->command);
+	return err_sys(e, errno, "reboot(2)");
+}
+
+/* ---- the steps ---- */
+
+static void time_for(struct shutdown *s, uint64_t ms)
+{
+	loop_arm(supervisor_loop(s->sup), &s->timer, clock_ms() + ms);
+}
+
+static void worker_over(struct worker *w, const struct err *e, bool left)
+{
+	struct shutdown *s = w->job.owner;
+
+	(void)left;
+	if (e)
+		log_warn(LF_BOOT, "%s: %s", w->job.what, e->message);
+	next_step(s);
+}
+
+static void step_done(void *arg)
+{
+	next_step(arg);
+}
+
+static void run_worker(struct shutdown *s, const char *what, uint64_t time, int (*run)(struct worker_io *io, void *arg, struct err *e), void *arg)
+{
+	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_done = worker_over, .owner = s };
+	struct err e = { 0 };
+
+	if (worker_start(s->sup, &job, &e))
+		return;
+	log_error(LF_BOOT, "%s", e.message);
+	next_step(s);
+}
+
+static void stop_payload(struct shutdown *s)
+{
+	payload_stop(s->payload, clock_ms() + PAYLOAD_TIME, step_done, s);
+}
+
+static void stop_pools(struct shutdown *s)
+{
+	supervisor_shutdown(s->sup, s->bound - AFTER_POOLS, step_done, s);
+}
+
+static bool any_child(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+/* Every process is a descendant of PID 1, and becomes its child when its parent dies. */
+static void signal_all(struct shutdown *s, int sig, uint64_t time)
+{
+	kill(-1, sig);
+	if (sig == SIGTERM)
+		kill(-1, SIGCONT);
+	if (any_child())
+		time_for(s, time);
+	else
+		next_step(s);
+}
+
+static void terminate_all(struct shutdown *s)
+{
+	if (s->on_last_processes)
+		s->on_last_processes(s->arg);
+	signal_all(s, SIGTERM, TERM_TIME);
+}
+
+static void kill_all(struct shutdown *s)
+{
+	signal_all(s, SIGKILL, KILL_TIME);
+}
+
+static void unmount(struct shutdown *s)
+{
+	if (s->machine)
+		run_worker(s, "unmount", UNMOUNT_TIME, run_unmount, NULL);
+	else
+		next_step(s);
+}
+
+static void sync_all(struct shutdown *s)
+{
+	if (s->machine)
+		run_worker(s, "sync", SYNC_TIME, run_sync, NULL);
+	else
+		next_step(s);
+}
+
+static void end(struct shutdown *s)
+{
+	log_info(LF_BOOT, "%s", s->way->says);
+	watchdog_stop(s->watchdog);
+	run_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
+}
+
+/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver hangs in it. */
+static void end_by_force(struct shutdown *s)
+{
+	char sysrq[2] = { s->way->sysrq, '\0' };
+
+	if (!s->machine)
+		_exit(0);
+	log_error(LF_BOOT, "reboot(2) does not end the machine");
+	if (*sysrq)
+		file_poke(AT_FDCWD, "/proc/sysrq-trigger", sysrq, NULL);
+	time_for(s, SECONDS(10));
+}
+
+static void (*const steps[])(struct shutdown *s) = {
+	stop_payload, stop_pools, terminate_all, kill_all, unmount, sync_all, end, end_by_force,
+};
+enum { STEP_TERMINATE = 2, STEP_KILL = 3 };
+
+static void next_step(struct shutdown *s)
+{
+	loop_disarm(supervisor_loop(s->sup), &s->timer);
+	if (s->step < (int)ARRAY_LEN(steps) - 1)
+		s->step++;
+	steps[s->step](s);
+}
+
+static void on_timer(struct timer *t)
+{
+	next_step(t->owner);
+}
+
+void shutdown_child_gone(struct shutdown *s)
+{
+	if (s->way && (s->step == STEP_TERMINATE || s->step == STEP_KILL) && s->timer.armed && !any_child())
+		time_for(s, 0);
+}
+
+int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
+{
+	const struct shutdown_way *way = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (streq(how, ways[i].word))
+			way = &ways[i];
+	if (!way)
+		return err_set(e, ERR_INVALID, "init cannot \"%.40s\": it can poweroff, reboot or halt", how);
+	if (s->way)
+		return err_set(e, ERR_STATE, "%s is under way already", s->way->says);
+	s->way = way;
+	s->machine = early_is_machine();
+	s->bound = clock_ms() + SHUTDOWN_BOUND;
+	s->step = -1;
+	s->timer = (struct timer){ .on_expiry = on_timer, .owner = s };
+	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
+	/* From the loop, so that whoever asked is answered first. */
+	time_for(s, 0);
+	return 0;
+}

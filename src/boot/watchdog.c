@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * /dev/watchdog (Documentation/watchdog/watchdog-api.rst).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/watchdog.h>
+#include <sys/ioctl.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/watchdog.h"
+
+#define DEVICE "/dev/watchdog"
+
+static void on_timer(struct timer *t)
+{
+	struct watchdog *w = t->owner;
+
+	if (write(w->fd, "", 1) != 1)
+		log_warn(LF_BOOT, "cannot write to " DEVICE ": %s", strerror(errno));
+	loop_arm(w->loop, t, clock_ms() + w->interval);
+}
+
+void watchdog_look(struct watchdog *w)
+{
+	int seconds = 0;
+
+	if (w->fd >= 0)
+		return;
+	w->fd = open(DEVICE, O_WRONLY | O_CLOEXEC);
+	if (w->fd < 0)
+		return;
+	if (ioctl(w->fd, WDIOC_GETTIMEOUT, &seconds) < 0 || seconds <= 0)
+		seconds = 30;
+	w->interval = (uint64_t)seconds * 1000 / 2;
+	log_info(LF_BOOT, "watchdog: the machine is reset when nothing is heard from here for %d s", seconds);
+	on_timer(&w->timer);
+}
+
+void watchdog_start(struct watchdog *w, struct loop *l)
+{
+	*w = (struct watchdog){ .loop = l, .fd = -1, .timer = { .on_expiry = on_timer, .owner = w } };
+	watchdog_look(w);
+}
+
+void watchdog_stop(struct watchdog *w)
+{
+	if (w->fd < 0)
+		return;
+	loop_disarm(w->loop, &w->timer);
+	if (write(w->fd, "V", 1) != 1)
+		log_warn(LF_BOOT, "cannot disarm the watchdog: %s", strerror(errno));
+	close(w->fd);
+	w->fd = -1;
+}

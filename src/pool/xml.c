@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The safe door to libxml2. Four guards, in the order in which a document meets them: its size; the number of attributes
+ * of one tag (libxml2 2.9 compares them pairwise before it calls anybody); the SAX hooks below, which stop the parser at a
+ * DOCTYPE, at too much depth and at too many nodes while it still reads; and well-formedness itself.
+ * Without a DOCTYPE there are no entities beyond the five of XML, so nothing can expand and nothing can be fetched.
+ */
+#include "pool/xml.h"
+
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <libxml/xmlerror.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "base/util.h"
+
+#define XML_ATTRIBUTES_LIMIT 256        /* of one element */
+
+/* What the hooks know while one document is read. */
+struct door {
+	unsigned depth, nodes;
+	int line;                       /* where it was stopped; 0: it was not */
+	char reason[80];
+};
+
+static struct door *door_of(void *ctx)
+{
+	return ((xmlParserCtxt *)ctx)->_private;
+}
+
+/* Remember the first reason and stop reading. */
+__attribute__((format(printf, 2, 3)))
+static void stop(void *ctx, const char *fmt, ...)
+{
+	struct door *d = door_of(ctx);
+	int line = xmlSAX2GetLineNumber(ctx);
+	va_list ap;
+
+	if (d->line == 0) {
+		d->line = line > 0 ? line : 1;
+		va_start(ap, fmt);
+		vsnprintf(d->reason, sizeof(d->reason), fmt, ap);
+		va_end(ap);
+	}
+	xmlStopParser(ctx);
+}
+
+static void count_nodes(void *ctx, unsigned n)
+{
+	struct door *d = door_of(ctx);
+
+	d->nodes += n;
+	if (d->nodes > XML_NODES_LIMIT)
+		stop(ctx, "more than %d elements and attributes", XML_NODES_LIMIT);
+}
+
+static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int nb_namespaces,
+                     const xmlChar **namespaces, int nb_attributes, int nb_defaulted, const xmlChar **attributes)
+{
+	struct door *d = door_of(ctx);
+
+	if (++d->depth > XML_DEPTH_LIMIT)
+		stop(ctx, "elements nested deeper than %d", XML_DEPTH_LIMIT);
+	count_nodes(ctx, 1 + (unsigned)nb_namespaces + (unsigned)nb_attributes);
+	if (d->line == 0)
+		xmlSAX2StartElementNs(ctx, name, prefix, uri, nb_namespaces, namespaces, nb_attributes, nb_defaulted, attributes);
+}
+
+static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+	struct door *d = door_of(ctx);
+
+	if (d->depth > 0)
+		d->depth--;
+	if (d->line == 0)
+		xmlSAX2EndElementNs(ctx, name, prefix, uri);
+}
+
+static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+{
+	(void)name;
+	(void)external;
+	(void)system;
+	stop(ctx, "a DOCTYPE, and with it entities, is not accepted");
+}
+
+static void on_entity(void *ctx, const xmlChar *name, int type, const xmlChar *public_id, const xmlChar *system,
+                      xmlChar *content)
+{
+	(void)name;
+	(void)type;
+	(void)public_id;
+	(void)system;
+	(void)content;
+	stop(ctx, "an entity declaration is not accepted");
+}
+
+/* Comments and processing instructions become no part of the tree: nobody reads them. They count all the same. */
+static void on_comment(void *ctx, const xmlChar *text)
+{
+	(void)text;
+	count_nodes(ctx, 1);
+}
+
+static void on_instruction(void *ctx, const xmlChar *target, const xmlChar *data)
+{
+	(void)target;
+	(void)data;
+	count_nodes(ctx, 1);
+}
+
+static void on_cdata(void *ctx, const xmlChar *text, int len)
+{
+	count_nodes(ctx, 1);
+	if (door_of(ctx)->line == 0)
+		xmlSAX2CDataBlock(ctx, text, len);
+}
+
+static void set_hooks(xmlSAXHandler *sax)
+{
+	sax->startElementNs = on_start;
+	sax->endElementNs = on_end;
+	sax->internalSubset = on_doctype;
+	sax->externalSubset = on_doctype;
+	sax->entityDecl = on_entity;
+	sax->resolveEntity = NULL;
+	sax->comment = on_comment;
+	sax->processingInstruction = on_instruction;
+	sax->cdataBlock = on_cdata;
+}
+
+/* ---- before the parser ---- */
+
+/* Past a comment, a CDATA section or a processing instruction that begins at p; NULL: none does. */
+static const char *skip_opaque(const char *p, const char *end)
+{
+	static const struct { const char *open, *close; } kinds[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		size_t open = strlen(kinds[i].open), close = strlen(kinds[i].close);
+		const char *found;
+
+		if ((size_t)(end - p) < open || memcmp(p, kinds[i].open, open) != 0)
+			continue;
+		found = memmem(p + open, (size_t)(end - p) - open, kinds[i].close, close);
+		return found ? found + close : end;
+	}
+	return NULL;
+}
+
+/* Line of the first tag with too many attributes, or 0. Each attribute is one quoted string inside a tag. */
+static int attribute_flood(const char *xml, size_t len)
+{
+	const char *end = xml + len;
+	unsigned attributes = 0;
+	bool in_tag = false;
+	char quote = 0;
+	int line = 1;
+
+	for (const char *p = xml; p < end; p++) {
+		const char *after = in_tag || *p != '<' ? NULL : skip_opaque(p, end);
+
+		for (; after && p < after - 1; p++)
+			line += *p == '\n';
+		line += *p == '\n';
+		if (after)
+			continue;
+		if (quote) {
+			quote = *p == quote ? 0 : quote;
+		} else if (!in_tag) {
+			in_tag = *p == '<';
+			attributes = 0;
+		} else if (*p == '>') {
+			in_tag = false;
+		} else if (*p == '"' || *p == '\'') {
+			quote = *p;
+			if (++attributes > XML_ATTRIBUTES_LIMIT)
+				return line;
+		}
+	}
+	return 0;
+}
+
+/* ---- the door ---- */
+
+static void cleanup_parser(xmlParserCtxt **ctxt)
+{
+	if (!*ctxt)
+		return;
+	if ((*ctxt)->myDoc)
+		xmlFreeDoc((*ctxt)->myDoc);
+	xmlFreeParserCtxt(*ctxt);
+}
+
+/* Why the parser ended without a good document. */
+static int parse_failed(const xmlParserCtxt *ctxt, const struct door *d, const char *source, struct err *e)
+{
+	const xmlError *x = &ctxt->lastError;
+	const char *text = x->message ? x->message : "not a well-formed XML document";
+
+	if (d->line > 0)
+		return err_set(e, ERR_XML, "%s:%d: %s", source, d->line, d->reason);
+	if (x->code == XML_ERR_NO_MEMORY)
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
+	return err_set(e, ERR_XML, "%s:%d: %.*s", source, x->line > 0 ? x->line : 1, (int)strcspn(text, "\n"), text);
+}
+
+xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e)
+{
+	__attribute__((cleanup(cleanup_parser))) xmlParserCtxt *ctxt = NULL;
+	struct door d = { 0 };
+	const xmlNode *top;
+	xmlDoc *doc;
+	int line;
+
+	if (len > limit || len > INT_MAX) {
+		err_set(e, ERR_XML, "%s:1: document of %zu bytes; at most %zu are accepted", source, len, limit);
+		return NULL;
+	}
+	if (len == 0) {
+		err_set(e, ERR_XML, "%s:1: the document is empty", source);
+		return NULL;
+	}
+	line = attribute_flood(xml, len);
+	if (line > 0) {
+		err_set(e, ERR_XML, "%s:%d: more than %d attributes in one element", source, line, XML_ATTRIBUTES_LIMIT);
+		return NULL;
+	}
+	ctxt = xmlCreateMemoryParserCtxt(xml, (int)len);
+	if (!ctxt) {
+		err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
+		return NULL;
+	}
+	xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES);
+	ctxt->_private = &d;
+	set_hooks(ctxt->sax);
+	if (xmlParseDocument(ctxt) != 0 || !ctxt->wellFormed || d.line > 0 || !ctxt->myDoc) {
+		parse_failed(ctxt, &d, source, e);
+		return NULL;
+	}
+	top = xmlDocGetRootElement(ctxt->myDoc);
+	if (!top || !streq((const char *)top->name, root)) {
+		err_set(e, ERR_XML, "%s:%d: the document is <%.60s>, not <%s>", source, top ? xml_line(top) : 1,
+		        top ? (const char *)top->name : "", root);
+		return NULL;
+	}
+	doc = ctxt->myDoc;
+	ctxt->myDoc = NULL;
+	return doc;
+}
+
+void xml_close(xmlDoc **doc)
+{
+	if (*doc)
+		xmlFreeDoc(*doc);
+	*doc = NULL;
+}
+
+int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...)
+{
+	char reason[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	return err_set(e, ERR_INVALID, "%s:%d: %s", source, xml_line(node), reason);
+}
+
+/* ---- walking the tree ---- */
+
+static bool is_element(const xmlNode *n, const char *name, const char *ns)
+{
+	if (n->type != XML_ELEMENT_NODE || !streq((const char *)n->name, name))
+		return false;
+	if (!ns)
+		return n->ns == NULL;
+	return n->ns && n->ns->href && streq((const char *)n->ns->href, ns);
+}
+
+static xmlNode *find_from(xmlNode *n, const char *name, const char *ns)
+{
+	while (n && !is_element(n, name, ns))
+		n = n->next;
+	return n;
+}
+
+xmlNode *xml_child(const xmlNode *parent, const char *name)
+{
+	return parent ? find_from(parent->children, name, NULL) : NULL;
+}
+
+xmlNode *xml_next(const xmlNode *node, const char *name)
+{
+	return node ? find_from(node->next, name, node->ns ? (const char *)node->ns->href : NULL) : NULL;
+}
+
+xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns)
+{
+	return parent ? find_from(parent->children, name, ns) : NULL;
+}
+
+/* A copy in the arena of what libxml2 gives away; NULL when there is nothing in it. */
+static const char *keep_text(struct arena *a, xmlChar *text)
+{
+	const char *kept = NULL;
+
+	if (text && *text)
+		kept = arena_strdup(a, (const char *)text);
+	xmlFree(text);
+	return kept;
+}
+
+const char *xml_text(struct arena *a, const xmlNode *node)
+{
+	return node ? keep_text(a, xmlNodeGetContent(node)) : NULL;
+}
+
+const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name)
+{
+	return xml_text(a, xml_child(parent, name));
+}
+
+const char *xml_attr(struct arena *a, const xmlNode *node, const char *name)
+{
+	return node ? keep_text(a, xmlGetNoNsProp(node, (const xmlChar *)name)) : NULL;
+}
+
+int xml_line(const xmlNode *node)
+{
+	long line = node ? xmlGetLineNo(node) : 1;
+
+	return line > 0 && line < INT_MAX ? (int)line : 1;
+}
+
+/* ---- printing ---- */
+
+void xml_escape(struct buf *out, const char *text)
+{
+	static const struct { char c; const char *as; } special[] = {
+		{ '<', "&lt;" }, { '>', "&gt;" }, { '&', "&amp;" }, { '\'', "&apos;" }, { '"', "&quot;" },
+	};
+	size_t left = strlen(text), len;
+
+	for (; left > 0; text += len, left -= len) {
+		const char *as = NULL;
+
+		len = utf8_len(text, left);
+		for (size_t i = 0; i < ARRAY_LEN(special); i++)
+			if (*text == special[i].c)
+				as = special[i].as;
+		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)))
+			as = "?";
+		if (as)
+			buf_adds(out, as);
+		else
+			buf_add(out, text, len);
+		len += len == 0;
+	}
+}
