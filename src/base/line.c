@@ -111,47 +111,54 @@ static int read_quoted(struct reader *r, char **text, size_t *len)
 	return 0;
 }
 
+/* A word, or key=value with either kind of value. */
+static int read_word(struct reader *r, struct token *t)
+{
+	size_t ignored;
+
+	for (t->text = r->next; r->next < r->end && *r->next != ' '; r->next++) {
+		if (*r->next == '\\' || *r->next == '"')
+			return err_set(r->e, ERR_SYNTAX, "%s within a word; put the whole value in quotes",
+			               *r->next == '"' ? "a quote" : "a backslash");
+		if (*r->next != '=' || t->value)
+			continue;
+		t->len = (size_t)(r->next - t->text);
+		t->value = r->next + 1;
+		t->value_given = t->value < r->end && *t->value != ' ';
+		if (t->value_given && *t->value == '"') {
+			r->next = t->value + 1;
+			if (read_quoted(r, &t->value, &ignored) < 0)
+				return -1;
+			break;
+		}
+	}
+	if (t->value)
+		t->text[t->len] = '\0';         /* over the '=' */
+	else
+		t->len = (size_t)(r->next - t->text);
+	return 0;
+}
+
 /* The next token. 1 read, 0 no more, -1 error. Ends it with a NUL, which falls on a space, a quote, or the line's end. */
 static int read_token(struct reader *r, struct token *t)
 {
-	size_t ignored;
+	int rc;
 
 	while (r->next < r->end && *r->next == ' ')
 		r->next++;
 	if (r->next == r->end)
 		return 0;
 	memset(t, 0, sizeof(*t));
-	if (*r->next == '"') {
+	t->quoted = *r->next == '"';
+	if (t->quoted) {
 		r->next++;
-		t->quoted = true;
-		if (read_quoted(r, &t->text, &t->len) < 0)
-			return -1;
+		rc = read_quoted(r, &t->text, &t->len);
 	} else {
-		for (t->text = r->next; r->next < r->end && *r->next != ' '; r->next++) {
-			if (*r->next == '\\' || *r->next == '"')
-				return err_set(r->e, ERR_SYNTAX, "%s within a word; put the whole value in quotes",
-				               *r->next == '"' ? "a quote" : "a backslash");
-			if (*r->next != '=' || t->value)
-				continue;
-			t->len = (size_t)(r->next - t->text);
-			t->value = r->next + 1;
-			t->value_given = t->value < r->end && *t->value != ' ';
-			if (!t->value_given || *t->value != '"')
-				continue;
-			*r->next = '\0';
-			r->next = t->value + 1;
-			if (read_quoted(r, &t->value, &ignored) < 0)
-				return -1;
-			break;
-		}
-		if (t->value)
-			t->text[t->len] = '\0';
-		else
-			t->len = (size_t)(r->next - t->text);
+		rc = read_word(r, t);
 	}
-	if (r->next < r->end)
+	if (rc == 0 && r->next < r->end)
 		*r->next++ = '\0';
-	return 1;
+	return rc < 0 ? rc : 1;
 }
 
 /* ---- meaning ---- */
@@ -198,7 +205,7 @@ static int add_arg(struct line *l, const struct token *t, struct err *e)
 
 	if (l->nargs == LINE_ARGS)
 		return err_set(e, ERR_TOO_LONG, "more than %d arguments in one line", LINE_ARGS);
-	if (key && !is_name(key, t->len - (flag ? 2 : 0)))
+	if (key && (!is_name(key, t->len - (flag ? 2 : 0)) || key[0] == '-'))
 		return err_set(e, ERR_SYNTAX, "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes", key);
 	if (t->value && !t->value_given)
 		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key, key);

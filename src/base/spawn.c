@@ -65,7 +65,7 @@ struct child {
 	const char *const *env;
 	int in, out, err;               /* become 0, 1, 2; -1: /dev/null */
 	int status;                     /* gets errno if there is no exec; closed by exec; -1: say it on 2 instead */
-	bool dies_with_us;
+	pid_t dies_with;                /* this process; 0: it stays */
 };
 
 /* The descriptor, moved out of the way of 0 to 3. */
@@ -123,14 +123,13 @@ static void run_child(const struct child *c)
 {
 	const char *env[ENV_MAX];
 	const char *program = strchr(c->argv[0], '/') ? c->argv[0] : spawn_find(c->argv[0]);
-	pid_t parent = getppid();
 	int problem = ENOENT;
 
 	setsid();
 	reset_signals();
 	umask(022);
-	if (c->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != parent)
-		_exit(127);                     /* the parent was gone before the signal was asked for */
+	if (c->dies_with && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != c->dies_with)
+		_exit(127);                     /* it was gone before the signal was asked for */
 	if (set_descriptors(c) < 0 || set_environment(env, c->env) < 0)
 		problem = errno;
 	else if (program) {
@@ -158,7 +157,7 @@ static const char *tool_name(const struct tool *t)
 	return path_base(t->argv[0]);
 }
 
-/* The tool's standard input as a file in memory; -1 for none (then *problem is 0) or on failure. */
+/* The tool's standard input as a file in memory; -1 on failure. */
 static int input_file(const struct tool *t, struct err *e)
 {
 	int fd = memfd_create("input", MFD_CLOEXEC);
@@ -215,7 +214,7 @@ static int no_tool(const struct tool *t, int problem, struct err *e)
 static int start(struct run *r, int in, int out, int err, struct err *e)
 {
 	cleanup_close int from_child = -1;
-	struct child c = { r->tool->argv, r->tool->env, in, out, err, -1, true };
+	struct child c = { r->tool->argv, r->tool->env, in, out, err, -1, getpid() };
 	int status[2], problem;
 
 	if (pipe2(status, O_CLOEXEC) < 0)
@@ -241,18 +240,21 @@ static int start(struct run *r, int in, int out, int err, struct err *e)
 	return no_tool(r->tool, problem, e);
 }
 
-/* Take what is there. What is over the limit is read and dropped, so that the tool does not block on us. */
+/* Take what is there, but no more than a full pipe and a bit: whoever writes without end must not keep us from the clock. What is
+ * over the limit is read and dropped, so that the tool does not block on us. */
 static void gather(int *fd, struct buf *b)
 {
 	char chunk[4096];
-	ssize_t n;
+	ssize_t n = 1;
 
-	while ((n = read(*fd, chunk, sizeof(chunk))) > 0) {
+	for (int i = 0; i < 32 && n > 0; i++) {
 		size_t room = SPAWN_OUTPUT_LIMIT - b->len;
 
-		buf_add(b, chunk, (size_t)n < room ? (size_t)n : room);
+		n = read(*fd, chunk, sizeof(chunk));
+		if (n > 0)
+			buf_add(b, chunk, (size_t)n < room ? (size_t)n : room);
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	close(*fd);
 	*fd = -1;
@@ -269,10 +271,9 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 			{ .fd = r->pidfd, .events = POLLIN },
 		};
 		int left = clock_until(deadline);
-		int n = poll(p, ARRAY_LEN(p), left);
 
-		if (n < 0)              /* EINTR; or no memory, which passes */
-			continue;
+		if (poll(p, ARRAY_LEN(p), left) < 0)
+			p[0].revents = p[1].revents = p[2].revents = 0;         /* EINTR; or no memory, which passes */
 		if (r->out >= 0 && (p[0].revents || p[2].revents))
 			gather(&r->out, &r->tool->out);
 		if (r->err >= 0 && (p[1].revents || p[2].revents))
@@ -394,7 +395,7 @@ void tool_free(struct tool *t)
  * its standard error and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
 {
-	struct child c = { argv, env, -1, out_fd, out_fd, -1, false };
+	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0 };
 	int pidfd, saved;
 
 	*pid = fork();

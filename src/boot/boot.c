@@ -90,8 +90,9 @@ static int supervise(struct boot *b)
 		report(b, STATUS_NOT_STARTED, e.message);
 		return STATUS_NOT_STARTED;
 	}
-	if (log_to_kmsg(NULL) == 0)
-		detach();
+	/* A hook that reads our output would wait for its end: from here on the log goes to the kernel, or only to the verb `log`. */
+	detach();
+	log_to_kmsg(NULL);
 	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, c->options.config_dir, NULL, &e) < 0)
 		log_error(LF_CONFIG, "%s", e.message);
 	core_add_parameters(c, &b->parameters);
@@ -188,5 +189,5 @@ int boot_main(int argc, char **argv)
 	b.core.on_shutdown = asked_to_shut_down;
 	b.core.on_signal = stop;
 	b.core.began = "exec";
-	return run(&b, argv[-1]);
+	return run(&b, argv[-1]);       /* the program's own name: main.c has moved on by one */
 }

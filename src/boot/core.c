@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/core.h"
-#include "supervisor/internal.h"
 
 #define REAP_AGAIN 20           /* ms: until an owner has reaped the child that is in the way */
 
@@ -20,7 +19,7 @@
 
 static bool is_owned(const struct core *c, pid_t pid)
 {
-	return worker_owns(c->sup, pid) || network_owns(c->network, pid) || (c->owns_child && c->owns_child(c->arg, pid));
+	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) || (c->owns_child && c->owns_child(c->arg, pid));
 }
 
 /* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as soon as the loop gets to it. */
@@ -108,6 +107,15 @@ static int asked_to_shut_down(void *arg, const char *how, struct err *e)
 
 /* ---- from beginning to end ---- */
 
+/* Clients are let in when there is something to show; until then they wait in the socket's queue. */
+static void definitions_are_there(void *arg)
+{
+	struct core *c = arg;
+
+	server_accept(c->server);
+	milestone(c->sup, "socket");
+}
+
 static int open_parts(struct core *c, struct err *e)
 {
 	struct err soft = { 0 };
@@ -123,7 +131,7 @@ static int open_parts(struct core *c, struct err *e)
 		.path = c->socket, .state = state_word, .on_shutdown = asked_to_shut_down, .on_wait_boot = wait_boot, .arg = c }, e);
 	if (!c->server)
 		return -1;
-	milestone(c->sup, "socket");
+	supervisor_when_settled(c->sup, definitions_are_there, c);
 	c->devices = devices_watch(c->sup, &soft);
 	if (!c->devices)
 		log_warn(LF_DEVICE, "%s: devices that appear are noticed late", soft.message);
@@ -148,7 +156,7 @@ int core_open(struct core *c, struct err *e)
 static void report_problems(struct core *c, const struct parameters *p)
 {
 	for (size_t i = 0; i < p->nproblems; i++)
-		problem_add(c->sup, p->problems[i].origin, &p->problems[i].err);
+		supervisor_add_problem(c->sup, p->problems[i].origin, &p->problems[i].err);
 }
 
 static void add_source(struct core *c, enum source_kind kind, const char *where, const char *text)
@@ -156,7 +164,7 @@ static void add_source(struct core *c, enum source_kind kind, const char *where,
 	struct err e = { 0 };
 
 	if (supervisor_add_source(c->sup, kind, where, text, &e) < 0)
-		problem_add(c->sup, where, &e);
+		supervisor_add_problem(c->sup, where, &e);
 }
 
 void core_add_parameters(struct core *c, struct parameters *p)

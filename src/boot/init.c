@@ -144,7 +144,7 @@ static bool root_is_refused(struct parameters *p)
 		return false;
 	err_set(&e, ERR_UNSUPPORTED, "root=%s is given, but hand-over to a real root is not part of this build: remove it, or boot that root "
 		"without poolinit", p->root);
-	parameters_problem(p, "(command line: root)", &e);
+	parameters_problem(p, "(command line)", &e);
 	return true;
 }
 

@@ -252,7 +252,7 @@ static void take_ip(struct network *n, struct parameters *p, const char *value, 
 	if (ip_param_parse(value, &param, &e) == 0 && n->ntasks == TASKS)
 		err_set(&e, ERR_LIMIT, "ip=%s: more than %d interfaces", value, TASKS);
 	if (e.class != ERR_NONE) {
-		parameters_problem(p, "(command line: ip)", &e);
+		parameters_problem(p, "(command line)", &e);
 		return;
 	}
 	if (param.hostname[0] && sethostname(param.hostname, strlen(param.hostname)) < 0)
@@ -283,7 +283,7 @@ static void take_nameserver(struct parameters *p, const char *value, struct buf 
 		buf_printf(resolv, "nameserver %s\n", ip_address_print(&a, text));
 	} else {
 		err_wrap(&e, ERR_KEEP, "nameserver=");
-		parameters_problem(p, "(command line: nameserver)", &e);
+		parameters_problem(p, "(command line)", &e);
 	}
 }
 
@@ -305,7 +305,7 @@ void network_configure(struct network *n, struct parameters *p)
 	if (p->bootif) {
 		n->has_bootif = bootif_parse(p->bootif, n->bootif, &e) == 0;
 		if (!n->has_bootif)
-			parameters_problem(p, "(command line: BOOTIF)", &e);
+			parameters_problem(p, "(command line)", &e);
 	}
 	for (size_t i = 0; i < p->nameserver.n; i++)
 		take_nameserver(p, p->nameserver.items[i], &resolv);

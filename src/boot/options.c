@@ -51,7 +51,7 @@ static int unknown(const char *name, size_t len, const struct option_row *rows, 
 		}
 	}
 	if (near)
-		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: --%s?", given, near);
+		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given, near);
 	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
 }
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -243,6 +244,7 @@ static void take_one(const char *name, const char *value, void *arg)
 	struct parameters *p = in->p;
 	const struct parameter *known = find(name);
 	bool ours = starts_with(name, "poolinit.");
+	char whole[32];
 	const char *origin;
 	struct err e = { 0 };
 	int r;
@@ -271,7 +273,8 @@ static void take_one(const char *name, const char *value, void *arg)
 	}
 	if (r < 0) {
 		err_wrap(&e, ERR_KEEP, "%.200s", name);
-		parameters_problem(p, origin, &e);
+		snprintf(whole, sizeof(whole), "(%s)", in->from);
+		parameters_problem(p, whole, &e);
 	}
 }
 

@@ -275,7 +275,7 @@ static int print_status(const struct page *p)
 /* Seconds since the kernel began, and since the line before. */
 static int print_timeline(const struct page *p)
 {
-	static const char *const titles[] = { "Time", "After", "What", "Pool" };
+	static const char *const titles[] = { "Time", "After", "Pool", "What" };
 	struct buf none = BUF_INIT;
 	uint64_t last = 0;
 	struct table t;
@@ -292,8 +292,8 @@ static int print_timeline(const struct page *p)
 		uint64_t ms = line_u64(&l, "ms", 0);
 		row[0] = arena_printf(&t.arena, "%llu.%03llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
 		row[1] = i ? arena_printf(&t.arena, "+%llu ms", (unsigned long long)(ms - last)) : "";
-		row[2] = line_get(&l, "what");
-		row[3] = line_has(&l, "pool") ? line_get(&l, "pool") : "";
+		row[2] = line_has(&l, "pool") ? line_get(&l, "pool") : "";
+		row[3] = line_get(&l, "what");
 		last = ms;
 	}
 	return finish_table(p, &t, &none);

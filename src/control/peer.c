@@ -142,7 +142,7 @@ void peer_event(struct peer *p, const char *line, size_t len)
 {
 	struct buf *b = p->index >= 0 ? &p->held : &p->out;
 
-	if (p->call && p->call->waits_boot) {   /* looked at in its next turn: whoever tells of the event is not done yet */
+	if (p->call && (p->call->waits_boot || p->call->waits_definitions)) {   /* looked at in its next turn: whoever tells of the event is not done yet */
 		p->busy = true;
 		set_interest(p);
 	}
@@ -408,7 +408,7 @@ static void on_turn(struct watch *w, uint32_t events)
 	if ((events & EPOLLIN) && wants_input(p))
 		read_some(p);
 	if (p->call)
-		call_look_at_boot(p->call);
+		call_look_again(p->call);
 	work(p);
 	if (!p->in.len)
 		buf_free(&p->in);
@@ -448,6 +448,15 @@ int peer_new(struct server *srv, int fd, struct err *e)
 	return 0;
 }
 
+/* A socket that is closed with bytes unread resets the connection, and the client never learns what our last words were. */
+static void drain(int fd)
+{
+	char chunk[READ_CHUNK];
+
+	for (size_t n = 0; n < CONTROL_IN_LIMIT && recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0;)
+		n += sizeof(chunk);
+}
+
 void peer_free(struct peer *p)
 {
 	struct server *srv = p->server;
@@ -462,6 +471,7 @@ void peer_free(struct peer *p)
 	loop_disarm(srv->loop, &p->stall);
 	int fd = p->watch.fd;
 	loop_unwatch(srv->loop, &p->watch);
+	drain(fd);
 	close(fd);
 	if (p->index >= 0)
 		close(p->index);

@@ -213,7 +213,7 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	signal(SIGPIPE, SIG_IGN);       /* sendfile(2) knows no MSG_NOSIGNAL */
 	int fd = open_socket(srv, e);
 	srv->listening = (struct watch){ .fd = -1, .on_event = on_connection, .owner = srv };
-	if (fd < 0 || loop_watch(srv->loop, &srv->listening, fd, EPOLLIN, e) < 0) {
+	if (fd < 0 || loop_watch(srv->loop, &srv->listening, fd, 0, e) < 0) {
 		if (fd >= 0) {
 			unlink(srv->path);
 			close(fd);
@@ -225,6 +225,11 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	listener_add(s, &srv->listener);
 	return srv;
+}
+
+void server_accept(struct server *srv)
+{
+	loop_change(srv->loop, &srv->listening, EPOLLIN);
 }
 
 void server_free(struct server *srv)

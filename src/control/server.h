@@ -28,6 +28,8 @@ struct server_options {
 	void *arg;
 };
 struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e);
+/* Let clients in. Until then those who connect wait in the socket's queue. */
+void server_accept(struct server *srv);
 void server_free(struct server *srv);           /* answers what can be answered, closes all, removes the socket */
 
 #endif

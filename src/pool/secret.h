@@ -32,7 +32,7 @@ void secret_def_free(struct secret_def *s);
 
 /* The value that an <auth> element names, looked for in each directory of the NULL-terminated list, in order.
  * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID. Blocking (reads files).
- * Free with secret_value_free(), which wipes. */
+ * Free with secret_value_free(), which wipes. data[len] is NUL; there may be others before it. */
 struct secret_value { unsigned char *data; size_t len; };
 int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e);
 void secret_value_free(struct secret_value *v);

@@ -11,8 +11,6 @@
 #include "base/err.h"
 #include "base/line.h"
 
-struct volume_extent { uint64_t start, end; const char *device; };
-
 struct volume {
 	const char *name;
 	const char *type;               /* "file", "block", "dir", "network", "netdir" */

@@ -9,9 +9,6 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
-#define DEADLINE_START   SECONDS(60)    /* where the backend's table and the options say nothing */
-#define DEADLINE_STOP    SECONDS(60)
-#define DEADLINE_REFRESH SECONDS(60)
 #define DEADLINE_PARSE   SECONDS(10)
 #define DEADLINE_KEEP    SECONDS(20)
 #define PRIORITY_SOCKET  1000           /* definitions made over the socket replace those of every source */
@@ -68,6 +65,8 @@ struct supervisor {
 	size_t nmilestones;
 	struct service_run *services;
 	struct early_state *early;      /* what state/ said of pools whose definition has not been read yet */
+	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
+	void *settled_arg;
 	bool going;                     /* supervisor_go() was called */
 	bool moving;                    /* and the definitions are there: pools are moved */
 	struct {
@@ -88,7 +87,6 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 void registry_remove(struct pool *p);
 void registry_switch(struct pool *p);          /* it has stopped: its next definition is in use from now on */
 void registry_free(struct supervisor *s);
-void problem_add(struct supervisor *s, const char *origin, const struct err *e);
 
 /* supervisor.c: something was read or has ended: is it time to go on? */
 void supervisor_advance(struct supervisor *s);

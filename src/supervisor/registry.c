@@ -271,7 +271,7 @@ void registry_free(struct supervisor *s)
 }
 
 /* Said once: a problem that is known already is not reported again. */
-void problem_add(struct supervisor *s, const char *origin, const struct err *e)
+void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e)
 {
 	struct problem **at = &s->problems, *p;
 

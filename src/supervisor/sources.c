@@ -111,7 +111,7 @@ static void on_record(struct worker *w, const struct line *l)
 
 	if (problem) {
 		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s", problem);
-		problem_add(src->sup, origin ? origin : src->where, &e);
+		supervisor_add_problem(src->sup, origin ? origin : src->where, &e);
 		return;
 	}
 	if (line_has(l, "state")) {
@@ -121,7 +121,7 @@ static void on_record(struct worker *w, const struct line *l)
 	summary_free(src->pending);
 	src->pending = calloc(1, sizeof(*src->pending));
 	if (!src->pending || summary_from_line(src->pending, l, &e) < 0) {
-		problem_add(src->sup, src->where, &e);
+		supervisor_add_problem(src->sup, src->where, &e);
 		summary_free(src->pending);
 		src->pending = NULL;
 	}
@@ -150,7 +150,7 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 		char *text = strdup(e.message);
 
 		err_set(&e, e.class, "%s: %s", src->pending->origin, text ? text : "");
-		problem_add(src->sup, src->pending->origin, &e);
+		supervisor_add_problem(src->sup, src->pending->origin, &e);
 		free(text);
 	}
 	summary_free(src->pending);
@@ -186,7 +186,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 		struct err said = *e;
 
 		err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s", src->where);
-		problem_add(s, src->where, &said);
+		supervisor_add_problem(s, src->where, &said);
 	}
 	src->done = true;
 	if (supervisor_sources_read(s))

@@ -139,10 +139,22 @@ void supervisor_advance(struct supervisor *s)
 	if (!settled(s))
 		return;
 	state_recall(s);
+	if (s->on_settled) {
+		void (*fn)(void *arg) = s->on_settled;
+
+		s->on_settled = NULL;
+		fn(s->settled_arg);
+	}
 	if (!s->going || s->shutdown.on)
 		return;
 	s->moving = true;
 	judge(s);
+}
+
+void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *arg)
+{
+	s->on_settled = fn;
+	s->settled_arg = arg;
 }
 
 void supervisor_go(struct supervisor *s)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "backends/backend.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/uevent.h"
@@ -112,6 +113,11 @@ struct pool {
 
 /* ---- set-up (main, boot) ---- */
 
+/* Deadlines of operations, where the backend's table and the options say nothing. */
+#define DEADLINE_START   SECONDS(60)
+#define DEADLINE_STOP    SECONDS(60)
+#define DEADLINE_REFRESH SECONDS(60)
+
 struct supervisor_options {
 	const char *config_dir;         /* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
 	const char *run_dir;            /* "/run/poolinit" */
@@ -131,6 +137,8 @@ enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e);
 /* Have all sources been read? One on a device that never appears never is: whoever waits for this has a deadline. */
 bool supervisor_sources_read(const struct supervisor *s);
+/* fn is called once, when every source that does not wait for a device has been read: from then on the list of pools can be shown. */
+void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *arg);
 /* From now on pools are moved. Before it they are only defined. State of an earlier supervisor in run_dir is taken over: what is active stays as it is. */
 void supervisor_go(struct supervisor *s);
 /* Events that the floors above receive: something about devices or the network changed, waiting pools may look again. */
@@ -143,6 +151,7 @@ bool supervisor_autostarts(const struct supervisor_options *o, const char *name,
 /* Problems with definitions: which source, what line, why. For `status`, plan and the exit code of `poolinit boot`. */
 struct problem { struct problem *next; char *origin; enum err_class class; char *text; };
 const struct problem *supervisor_problems(const struct supervisor *s);
+void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);       /* and log it; once */
 
 /* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in the log. */
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
@@ -195,6 +204,9 @@ void events_emit(struct supervisor *s, const char *event, const char *fmt, ...) 
 void milestone(struct supervisor *s, const char *name);
 struct milestone { const char *name; uint64_t ms; };
 const struct milestone *milestones(const struct supervisor *s, size_t *n);
+
+/* Is this child a worker or a companion, and so reaped by its owner? PID 1 must leave it alone. */
+bool supervisor_owns(const struct supervisor *s, pid_t pid);
 
 struct worker_view { pid_t pid; const char *what; const char *pool; uint64_t started; bool abandoned; };
 /* i-th worker that is there now; false: no more. */

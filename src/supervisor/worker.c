@@ -330,7 +330,7 @@ void worker_disown(struct worker *w)
 		worker_cancel(w);
 }
 
-bool worker_owns(const struct supervisor *s, pid_t pid)
+bool supervisor_owns(const struct supervisor *s, pid_t pid)
 {
 	for (const struct worker *w = s->workers; w; w = w->next)
 		if (w->pid == pid)

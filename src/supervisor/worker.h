@@ -64,7 +64,4 @@ void worker_cancel(struct worker *w);
 void worker_drop(struct worker *w);
 /* Nobody wants to hear of it any more: it is ended if it still runs, and goes silently. */
 void worker_disown(struct worker *w);
-/* A child's death that arrived by SIGCHLD or pidfd is noticed by the worker itself; PID 1 must not reap a worker's pid: is it one of ours? */
-bool worker_owns(const struct supervisor *s, pid_t pid);
-
 #endif

@@ -403,6 +403,7 @@ class Console:
     def __init__(self, vm):
         self._vm = vm
         self._text = ""
+        self.raw = bytearray()  # as it came
         self.lines = []  # (seconds, text)
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -415,6 +416,7 @@ class Console:
                 now = time.monotonic() - self._vm.started
                 *lines, partial = (partial + data).split(b"\n")
                 with self._changed:
+                    self.raw += data
                     for line in lines:
                         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", line.decode(errors="replace"))
                         self.lines.append((now, text))

@@ -174,7 +174,7 @@ static void lines_that_are_none(void)
 	static const char *const bad[] = {
 		"\"pool-list\"", "a=b", "--all", "-x", "pool/list", "pool-list\tx", "p\x7f", "v \x01", "v \xc2\x85", "v a\"b", "v a\\b",
 		"v \"a", "v a=\"b", "v \"a\"b", "v a=\"b\"c", "v \"\\q\"", "v \"\\x4\"", "v \"\\x4g\"", "v \"\\x00\"", "v \"\\", "v \"\\\"",
-		"v \"\\x", "v --", "v --=x", "v =x", "v a=", "v --a=", "v /dev/x=y", "v a:b=c", "v \xc3\xa4=c", "v a=1 a=2", "v --a a=1",
+		"v \"\\x", "v --", "v --=x", "v ---x", "v -x=1", "v ---x=1", "v =x", "v a=", "v --a=", "v /dev/x=y", "v a:b=c", "v \xc3\xa4=c", "v a=1 a=2", "v --a a=1",
 		"v --a --a", "@", "@ v", "@t", "@t ", "@t\"x\" v", "@12345678901234567 v", "@a/b v", "@a=b v", "\xff", "v \xc0\x80",
 		"v \xed\xa0\x80", "v \"\xf4\x90\x80\x80\"", "* v", "! v",
 	};

@@ -55,6 +55,16 @@ static int part_flood(void)
 	return 0;
 }
 
+static int part_flood_for_ever(void)
+{
+	char block[8192];
+
+	memset(block, 'x', sizeof(block));
+	while (write(1, block, sizeof(block)) > 0)
+		;
+	return 1;
+}
+
 static int part_hang(void)
 {
 	while (pause() < 0)
@@ -118,6 +128,7 @@ static int part_env(void)
 
 static const struct { const char *word; int (*play)(void); } parts[] = {
 	{ "echo", part_echo }, { "fail", part_fail }, { "fail-on-stdout", part_fail_on_stdout }, { "flood", part_flood },
+	{ "flood-for-ever", part_flood_for_ever },
 	{ "hang", part_hang }, { "hang-on", part_hang_on }, { "die", part_die }, { "linger", part_linger },
 	{ "hold", part_hold }, { "facts", part_facts }, { "env", part_env },
 };
@@ -248,6 +259,20 @@ static void the_deadline_ends_it(void)
 	CHECK(strstr(e.message, "test_spawn") != NULL);
 	CHECK(clock_ms() >= begin + 100 && clock_ms() < begin + 1900);          /* TERM was enough */
 	CHECK(waitpid(-1, NULL, WNOHANG) == -1);
+	tool_free(&t);
+}
+
+static void writing_without_end_does_not_stop_the_clock(void)
+{
+	struct tool t = tool(ARGV(self, "flood-for-ever"));
+	struct err e = { 0 };
+	uint64_t begin = clock_ms();
+
+	t.deadline = begin + 300;
+	CHECK_INT(spawn_run(&t, &e), -1);
+	CHECK(err_is(&e, ERR_TIMEOUT));
+	CHECK_INT(t.out.len, SPAWN_OUTPUT_LIMIT);
+	CHECK(clock_ms() < begin + 10000);
 	tool_free(&t);
 }
 
@@ -501,6 +526,7 @@ int main(int argc, char **argv)
 	RUN(a_missing_tool_is_named);
 	RUN(tools_are_looked_up);
 	RUN(the_deadline_ends_it);
+	RUN(writing_without_end_does_not_stop_the_clock);
 	RUN(who_ignores_term_is_killed);
 	RUN(no_time_left_runs_nothing);
 	RUN(a_signal_is_named);

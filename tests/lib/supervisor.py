@@ -1,35 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""poolinit serve in a directory of its own, and a client that speaks the line protocol, for host tests."""
+"""poolinit serve in a directory of its own, and a client that speaks the line protocol."""
 import os
 import re
-import shutil
 import socket
 import subprocess
-import sys
-import tempfile
-import time
-import traceback
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from sandbox import REPO, Failure, wait_until
+
 DEADLINE = 30.0
 
 
 def binary(sanitized=True):
     """The program under test: the sanitizers' build unless the test is about the real one."""
-    name = "build/san/poolinit" if sanitized else "build/poolinit"
-    return os.environ.get("POOLINIT", os.path.join(ROOT, name))
-
-
-def until(what, condition, deadline=DEADLINE):
-    """Poll until condition() is true; its value is returned."""
-    end = time.monotonic() + deadline
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError("timed out waiting until " + what)
-        time.sleep(0.01)
+    return os.environ.get("POOLINIT_TEST_BINARY") or str(REPO / ("build/san/poolinit" if sanitized else "build/poolinit"))
 
 
 class Failed(Exception):
@@ -45,13 +28,15 @@ ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t", "r": "\r"}
 
 
 def unquote(value):
-    if value is None or not value.startswith('"'):
+    if not value.startswith('"'):
         return value
-    raw = value[1:-1].encode("latin-1", "surrogateescape") if value.isascii() else value[1:-1].encode()
-    out = re.sub(rb'\\(x[0-9a-fA-F]{2}|.)',
-                 lambda m: bytes([int(m[1][1:], 16)]) if m[1][:1] == b"x" and len(m[1]) == 3
-                 else ESCAPES[m[1].decode()].encode(), raw)
-    return out.decode("utf-8", "surrogateescape")
+
+    def escape(match):
+        text = match[1].decode()
+        return bytes([int(text[1:], 16)]) if len(text) == 3 else ESCAPES[text].encode()
+
+    raw = value[1:-1].encode("utf-8", "surrogateescape")
+    return re.sub(rb"\\(x[0-9a-fA-F]{2}|.)", escape, raw).decode("utf-8", "surrogateescape")
 
 
 def fields(text):
@@ -128,12 +113,11 @@ class Client:
         self.socket.close()
 
 
-class Daemon:
-    """A supervisor below a temporary directory; `with` ends it and removes everything."""
+class Supervisor:
+    """`poolinit serve` below a directory of the test's sandbox. It dies with the sandbox."""
 
-    def __init__(self, directory=None, sanitized=True, arguments=(), log="debug"):
-        self.made = directory is None
-        self.directory = directory or tempfile.mkdtemp(prefix="poolinit-test.")
+    def __init__(self, box, name="serve", sanitized=True, arguments=(), log="debug"):
+        self.directory = str(box.directory(name))
         self.config = os.path.join(self.directory, "config")
         self.run = os.path.join(self.directory, "run")
         self.path = os.path.join(self.run, "control")
@@ -142,6 +126,7 @@ class Daemon:
         self.log_level = log
         self.process = None
         os.makedirs(os.path.join(self.config, "storage", "autostart"), exist_ok=True)
+        box.on_failure(lambda: print("# ---- the supervisor's log ----\n" + self.messages()[-4000:]))
 
     def define(self, name, xml, autostart=True):
         """A definition on disk, before the start."""
@@ -160,16 +145,16 @@ class Daemon:
         return target
 
     def start(self):
-        self.log = open(os.path.join(self.directory, "log"), "ab")
-        self.process = subprocess.Popen(
-            [self.binary, "serve", "--config", self.config, "--run", self.run, "--socket", self.path, "--log", self.log_level]
-            + self.arguments, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        until("the socket answers", self.answers)
+        with open(os.path.join(self.directory, "log"), "ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "serve", "--config", self.config, "--run", self.run, "--socket", self.path,
+                 "--log", self.log_level, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until("answer on the socket", self.answers, DEADLINE)
         return self
 
     def answers(self):
         if self.process.poll() is not None:
-            raise AssertionError("the supervisor ended with status %d:\n%s" % (self.process.returncode, self.messages()))
+            raise Failure("the supervisor ended with status %d:\n%s" % (self.process.returncode, self.messages()))
         try:
             Client(self.path).close()
             return True
@@ -177,8 +162,11 @@ class Daemon:
             return False
 
     def messages(self):
-        with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as log:
-            return log.read()
+        try:
+            with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as log:
+                return log.read()
+        except FileNotFoundError:
+            return ""
 
     def client(self):
         return Client(self.path)
@@ -190,50 +178,29 @@ class Daemon:
         finally:
             client.close()
 
+    def refused(self, request, payload=None):
+        """The request must fail; what the server said of it."""
+        try:
+            answer = self.ask(request, payload)
+        except Failed as said:
+            return said
+        raise Failure("%r was not refused: %r" % (request, answer))
+
     def pools(self):
         return {r["name"]: r for r in self.ask("pool-list --all")[0]}
+
+    def wait_phase(self, name, *phases, seconds=DEADLINE):
+        self.ask("wait pool=%s phase=%s timeout=%ds" % (name, ",".join(phases), seconds))
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
     def stop(self):
-        """An orderly end. The exit status is returned: the sanitizers' findings are seen in it."""
+        """An orderly end. Its exit status: what the sanitizers found is seen there."""
         self.process.terminate()
         try:
             return self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError("the supervisor did not end after SIGTERM:\n" + self.messages())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        if self.made:
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def main(cases):
-    """Run the cases (functions); their names, with spaces for underlines, are what is printed."""
-    bad = 0
-    for case in cases:
-        name = case.__name__.replace("_", " ")
-        try:
-            result = case()
-            if isinstance(result, str):
-                print("skip - %s: %s" % (name, result))
-            else:
-                print("ok - %s" % name)
-        except Exception:
-            bad += 1
-            print("\n".join("# " + text for text in traceback.format_exc().splitlines()))
-            print("not ok - %s" % name)
-        sys.stdout.flush()
-    sys.exit(1 if bad else 0)
+            raise Failure("the supervisor did not end after SIGTERM:\n" + self.messages()) from None

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A volume as a protocol record, back again, and as XML.
+ */
+#include "pool/volume.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/util.h"
+#include "pool/xml.h"
+
+/* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the protocol. */
+struct trim { bool key, backing; const char *problem; };
+
+/* ---- out ---- */
+
+static void time_field(struct buf *out, const char *key, int64_t sec, uint32_t nsec)
+{
+	line_fmt(out, key, "%" PRId64 ".%09" PRIu32, sec, nsec);
+}
+
+static void record_file(const struct volume *v, struct buf *out)
+{
+	if (v->has_perms) {
+		line_fmt(out, "mode", "0%o", v->mode);
+		line_num(out, "owner", v->owner);
+		line_num(out, "group", v->group);
+	}
+	if (v->has_times) {
+		time_field(out, "atime", v->atime.sec, v->atime.nsec);
+		time_field(out, "mtime", v->mtime.sec, v->mtime.nsec);
+		time_field(out, "ctime", v->ctime_.sec, v->ctime_.nsec);
+	}
+	if (v->inode)
+		line_num(out, "inode", v->inode);
+}
+
+static void record(const struct volume *v, const struct trim *trim, struct buf *out)
+{
+	line_begin(out, "-");
+	line_str(out, "name", v->name);
+	line_str(out, "type", v->type);
+	line_str(out, "path", v->path);
+	line_str(out, "key", trim->key ? NULL : v->key);
+	line_str(out, "format", v->format);
+	line_num(out, "capacity", v->capacity);
+	line_num(out, "allocation", v->allocation);
+	if (v->physical)
+		line_num(out, "physical", v->physical);
+	record_file(v, out);
+	line_str(out, "backing", trim->backing ? NULL : v->backing);
+	line_str(out, "backing-format", trim->backing ? NULL : v->backing_format);
+	line_str(out, "encryption", v->encryption);
+	line_str(out, "compat", v->compat);
+	if (v->cluster_size)
+		line_num(out, "cluster-size", v->cluster_size);
+	if (v->lazy_refcounts)
+		line_str(out, "lazy-refcounts", "yes");
+	if (v->extended_l2)
+		line_str(out, "extended-l2", "yes");
+	line_str(out, "devices", v->devices);
+	line_str(out, "problem", trim->problem);
+	line_end(out);
+}
+
+/* A name of 255 bytes that are not text, four characters each, once in the name, once in the path and once in the key; a backing file name of 1023:
+ * what is least missed goes first. */
+void volume_record(const struct volume *v, struct buf *out)
+{
+	static const char long_backing[] = "the name of its backing file is too long to be shown";
+	const struct trim trims[] = {
+		{ .problem = v->problem },
+		{ .key = v->key && v->path && streq(v->key, v->path), .problem = v->problem },
+		{ .key = true, .backing = true, .problem = v->backing ? long_backing : v->problem },
+	};
+	size_t start = out->len;
+
+	for (size_t i = 0; i < ARRAY_LEN(trims); i++) {
+		if (i > 0 && (out->failed || out->len - start <= LINE_MAX_BYTES))
+			return;
+		if (i > 0) {
+			out->len = start;
+			out->data[start] = '\0';
+		}
+		record(v, &trims[i], out);
+	}
+}
+
+/* ---- in ---- */
+
+/* Decimal (or, with base 8, octal) and nothing else; up to `max`. */
+static bool take_number(const char *text, unsigned base, uint64_t max, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (!text || !*text)
+		return false;
+	for (; *text; text++) {
+		uint64_t digit = (uint64_t)(unsigned char)*text - '0';
+
+		if (digit >= base || value > (max - digit) / base)
+			return false;
+		value = value * base + digit;
+	}
+	*out = value;
+	return true;
+}
+
+static bool take_u64(const struct line *l, const char *key, uint64_t *out)
+{
+	const char *text = line_get(l, key);
+
+	return !text || take_number(text, 10, UINT64_MAX, out);
+}
+
+/* "SEC.NNNNNNNNN"; seconds may be negative. */
+static bool take_time(const struct line *l, const char *key, int64_t *sec, uint32_t *nsec)
+{
+	const char *text = line_get(l, key), *dot = text ? strchr(text, '.') : NULL;
+	char seconds[24];
+	uint64_t s, n;
+	bool negative;
+
+	if (!dot || dot - text >= (long)sizeof(seconds) || strlen(dot + 1) != 9)
+		return false;
+	negative = *text == '-';
+	text += negative;
+	snprintf(seconds, sizeof(seconds), "%.*s", (int)(dot - text), text);
+	if (!take_number(seconds, 10, INT64_MAX, &s) || !take_number(dot + 1, 10, 999999999, &n))
+		return false;
+	*sec = negative ? -(int64_t)s : (int64_t)s;
+	*nsec = (uint32_t)n;
+	return true;
+}
+
+static bool take_file(const struct line *l, struct volume *v)
+{
+	uint64_t mode = 0, owner = 0, group = 0;
+
+	v->has_perms = line_has(l, "mode");
+	if (v->has_perms) {
+		if (!take_number(line_get(l, "mode"), 8, 07777, &mode) || !take_number(line_get(l, "owner"), 10, UINT32_MAX, &owner) ||
+		    !take_number(line_get(l, "group"), 10, UINT32_MAX, &group))
+			return false;
+		v->mode = (unsigned)mode;
+		v->owner = (uint32_t)owner;
+		v->group = (uint32_t)group;
+	}
+	v->has_times = line_has(l, "mtime");
+	if (v->has_times && (!take_time(l, "atime", &v->atime.sec, &v->atime.nsec) || !take_time(l, "mtime", &v->mtime.sec, &v->mtime.nsec) ||
+	                     !take_time(l, "ctime", &v->ctime_.sec, &v->ctime_.nsec)))
+		return false;
+	return take_u64(l, "inode", &v->inode);
+}
+
+int volume_from_record(const struct line *l, struct volume *v, struct err *e)
+{
+	*v = (struct volume){
+		.name = line_get(l, "name"),
+		.type = line_get(l, "type"),
+		.path = line_get(l, "path"),
+		.key = line_get(l, "key"),
+		.format = line_get(l, "format"),
+		.backing = line_get(l, "backing"),
+		.backing_format = line_get(l, "backing-format"),
+		.encryption = line_get(l, "encryption"),
+		.compat = line_get(l, "compat"),
+		.devices = line_get(l, "devices"),
+		.problem = line_get(l, "problem"),
+		.lazy_refcounts = line_has(l, "lazy-refcounts"),
+		.extended_l2 = line_has(l, "extended-l2"),
+	};
+	if (l->kind != LINE_RECORD || !v->name || !*v->name || !v->type || !line_has(l, "capacity") || !line_has(l, "allocation"))
+		return err_set(e, ERR_INTERNAL, "a volume record lacks its name, type or size");
+	if (!take_u64(l, "capacity", &v->capacity) || !take_u64(l, "allocation", &v->allocation) || !take_u64(l, "physical", &v->physical) ||
+	    !take_u64(l, "cluster-size", &v->cluster_size) || !take_file(l, v))
+		return err_set(e, ERR_INTERNAL, "the record of volume \"%.200s\" holds a number that is none", v->name);
+	if (!v->key)
+		v->key = v->path;
+	return 0;
+}
+
+/* ---- XML ---- */
+
+static void element(struct buf *out, const char *indent, const char *name, const char *text)
+{
+	if (!text)
+		return;
+	buf_printf(out, "%s<%s>", indent, name);
+	xml_escape(out, text);
+	buf_printf(out, "</%s>\n", name);
+}
+
+static void format_element(struct buf *out, const char *name, const char *attribute, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(out, "    <%s %s='", name, attribute);
+	xml_escape(out, value);
+	buf_adds(out, "'/>\n");
+}
+
+static void size_element(struct buf *out, const char *name, uint64_t bytes)
+{
+	buf_printf(out, "  <%s unit='bytes'>%" PRIu64 "</%s>\n", name, bytes, name);
+}
+
+static void time_element(struct buf *out, const char *name, int64_t sec, uint32_t nsec)
+{
+	buf_printf(out, "      <%s>%" PRId64, name, sec);
+	if (nsec)
+		buf_printf(out, ".%09" PRIu32, nsec);
+	buf_printf(out, "</%s>\n", name);
+}
+
+static void print_devices(const char *devices, struct buf *out)
+{
+	if (!devices)
+		return;
+	buf_adds(out, "  <source>\n");
+	for (const char *p = devices; *p; p += strspn(p, " ")) {
+		char path[256];
+		size_t n = strcspn(p, " ");
+
+		snprintf(path, sizeof(path), "%.*s", (int)n, p);
+		buf_adds(out, "    <device path='");
+		xml_escape(out, path);
+		buf_adds(out, "'>\n    </device>\n");
+		p += n;
+	}
+	buf_adds(out, "  </source>\n");
+}
+
+static void print_file(const struct volume *v, struct buf *out)
+{
+	if (v->has_perms)
+		buf_printf(out, "    <permissions>\n      <mode>0%o</mode>\n      <owner>%" PRIu32 "</owner>\n      <group>%" PRIu32
+		           "</group>\n    </permissions>\n", v->mode, v->owner, v->group);
+	if (v->has_times) {
+		buf_adds(out, "    <timestamps>\n");
+		time_element(out, "atime", v->atime.sec, v->atime.nsec);
+		time_element(out, "mtime", v->mtime.sec, v->mtime.nsec);
+		time_element(out, "ctime", v->ctime_.sec, v->ctime_.nsec);
+		buf_adds(out, "    </timestamps>\n");
+	}
+}
+
+/* A qcow2 image of version 3 has features, if only none. */
+static void print_features(const struct volume *v, struct buf *out)
+{
+	if (!v->lazy_refcounts && !v->extended_l2) {
+		if (v->compat && !streq(v->compat, "0.10"))
+			buf_adds(out, "    <features/>\n");
+		return;
+	}
+	buf_adds(out, "    <features>\n");
+	if (v->lazy_refcounts)
+		buf_adds(out, "      <lazy_refcounts/>\n");
+	if (v->extended_l2)
+		buf_adds(out, "      <extended_l2/>\n");
+	buf_adds(out, "    </features>\n");
+}
+
+void volume_print(const struct volume *v, struct buf *out)
+{
+	buf_printf(out, "<volume type='%s'>\n", v->type);
+	element(out, "  ", "name", v->name);
+	element(out, "  ", "key", v->key);
+	print_devices(v->devices, out);
+	size_element(out, "capacity", v->capacity);
+	size_element(out, "allocation", v->allocation);
+	if (v->physical)
+		size_element(out, "physical", v->physical);
+	buf_adds(out, "  <target>\n");
+	element(out, "    ", "path", v->path);
+	format_element(out, "format", "type", v->format);
+	print_file(v, out);
+	format_element(out, "encryption", "format", v->encryption);
+	element(out, "    ", "compat", v->compat);
+	if (v->cluster_size)
+		buf_printf(out, "    <clusterSize unit='B'>%" PRIu64 "</clusterSize>\n", v->cluster_size);
+	print_features(v, out);
+	buf_adds(out, "  </target>\n");
+	if (v->backing) {
+		buf_adds(out, "  <backingStore>\n");
+		element(out, "    ", "path", v->backing);
+		format_element(out, "format", "type", v->backing_format);
+		buf_adds(out, "  </backingStore>\n");
+	}
+	buf_adds(out, "</volume>\n");
+}

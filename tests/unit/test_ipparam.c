@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * ip= in the kernel's syntax, and BOOTIF=.
+ */
+#include <sys/socket.h>
+#include "check.h"
+#include "base/util.h"
+#include "boot/ipparam.h"
+
+static struct ip_param p;
+static struct err e;
+
+static int parse(const char *value)
+{
+	e = (struct err){ 0 };
+	p = (struct ip_param){ 0 };
+	return ip_param_parse(value, &p, &e);
+}
+
+static const char *text(const struct ip_address *a)
+{
+	static char out[4][IP_TEXT];
+	static unsigned i;
+
+	return ip_address_print(a, out[i++ % 4]);
+}
+
+static void all_ten_fields(void)
+{
+	CHECK_INT(parse("192.0.2.5:192.0.2.1:192.0.2.254:255.255.255.128:vm-1.example:eth0:off:192.0.2.53:192.0.2.54:192.0.2.123"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+	CHECK_STR(text(&p.client), "192.0.2.5");
+	CHECK_INT(p.client.prefix, 25);
+	CHECK_STR(text(&p.server), "192.0.2.1");
+	CHECK_STR(text(&p.gateway), "192.0.2.254");
+	CHECK_STR(p.hostname, "vm-1.example");
+	CHECK_STR(p.device, "eth0");
+	CHECK_STR(text(&p.dns[0]), "192.0.2.53");
+	CHECK_STR(text(&p.dns[1]), "192.0.2.54");
+	CHECK_STR(text(&p.ntp), "192.0.2.123");
+}
+
+static void fields_may_be_left_out(void)
+{
+	CHECK_INT(parse("10.0.2.15::10.0.2.2:255.255.255.0::eth0:none"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+	CHECK_INT(p.client.prefix, 24);
+	CHECK_INT(p.server.family, 0);
+	CHECK_INT(p.dns[0].family, 0);
+	CHECK_INT(parse("10.0.2.15"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+	CHECK_STR(p.device, "");
+	CHECK_INT(parse("10.0.2.15::::::"), 0);
+	CHECK_INT(parse("10.0.2.15:::24"), 0);
+	CHECK_INT(p.client.prefix, 24);
+	CHECK_INT(parse("10.0.2.15/20::10.0.2.2:::eth1"), 0);
+	CHECK_INT(p.client.prefix, 20);
+}
+
+static void a_missing_netmask_is_the_class(void)
+{
+	parse("10.1.2.3");
+	CHECK_INT(p.client.prefix, 8);
+	parse("172.16.0.1");
+	CHECK_INT(p.client.prefix, 16);
+	parse("192.168.1.1");
+	CHECK_INT(p.client.prefix, 24);
+}
+
+static void one_word(void)
+{
+	CHECK_INT(parse("dhcp"), 0);
+	CHECK_INT(p.method, IP_DHCP);
+	CHECK_INT(parse("on"), 0);
+	CHECK_INT(p.method, IP_DHCP);
+	CHECK_INT(parse("any"), 0);
+	CHECK_INT(p.method, IP_DHCP);
+	CHECK_INT(parse("off"), 0);
+	CHECK_INT(p.method, IP_OFF);
+	CHECK_INT(parse("none"), 0);
+	CHECK_INT(p.method, IP_OFF);
+}
+
+static void a_device_and_a_word(void)
+{
+	CHECK_INT(parse("eth1:dhcp"), 0);
+	CHECK_INT(p.method, IP_DHCP);
+	CHECK_STR(p.device, "eth1");
+	CHECK_INT(parse(":::::enp0s2:dhcp"), 0);
+	CHECK_INT(p.method, IP_DHCP);
+	CHECK_STR(p.device, "enp0s2");
+	CHECK_INT(parse(":::::enp0s2"), 0);             /* the kernel's default is "any" */
+	CHECK_INT(p.method, IP_DHCP);
+}
+
+static void an_address_wins_over_autoconf(void)
+{
+	CHECK_INT(parse("192.0.2.5:::255.255.255.0::eth0:dhcp"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+	CHECK_INT(parse("192.0.2.5:::255.255.255.0::eth0:any"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+}
+
+static void ipv6_stands_in_brackets(void)
+{
+	CHECK_INT(parse("[2001:db8::5]::[2001:db8::1]:48::eth0:off:[2001:db8::53]"), 0);
+	CHECK_INT(p.client.family, AF_INET6);
+	CHECK_INT(p.client.prefix, 48);
+	CHECK_STR(text(&p.gateway), "2001:db8::1");
+	CHECK_STR(text(&p.dns[0]), "2001:db8::53");
+	CHECK_INT(parse("[2001:db8::5]"), 0);
+	CHECK_INT(p.client.prefix, 64);
+	CHECK_INT(parse("[2001:db8::5]/56"), 0);
+	CHECK_INT(p.client.prefix, 56);
+}
+
+static void bad_addresses_are_named(void)
+{
+	CHECK(parse("192.0.2.256") < 0);
+	CHECK_STR(e.message, "ip=192.0.2.256: client address: \"192.0.2.256\" is not an address");
+	CHECK(parse("192.0.2.5::gateway") < 0);
+	CHECK_STR(e.message, "ip=192.0.2.5::gateway: gateway: \"gateway\" is not an address");
+	CHECK(parse("192.0.2") < 0);
+	CHECK(parse("192.0.2.5:x") < 0);
+	CHECK(parse("192.0.2.5::::::off:dns") < 0);
+	CHECK(parse("2001:db8::5") < 0);
+	CHECK(parse("[192.0.2.5") < 0);
+	CHECK(parse("[2001:db8::5::[2001:db8::1]") < 0);
+	CHECK(parse("[]") < 0);
+	CHECK_INT(e.class, ERR_INVALID);
+}
+
+static void bad_netmasks_are_refused(void)
+{
+	CHECK(parse("192.0.2.5:::255.0.255.0") < 0);
+	CHECK_STR(e.message, "ip=192.0.2.5:::255.0.255.0: netmask: the ones of netmask \"255.0.255.0\" do not stand together");
+	CHECK(parse("192.0.2.5:::33") < 0);
+	CHECK(parse("192.0.2.5:::-1") < 0);
+	CHECK(parse("192.0.2.5:::mask") < 0);
+	CHECK(parse("192.0.2.5/24:::24") < 0);
+	CHECK(parse("192.0.2.5/") < 0);
+	CHECK(parse("192.0.2.5/99") < 0);
+	CHECK(parse("[2001:db8::5]/129") < 0);
+	CHECK(parse("[2001:db8::5]:::255.255.255.0") < 0);
+	CHECK_INT(parse("192.0.2.5:::0"), 0);
+	CHECK_INT(parse("192.0.2.5:::255.255.255.255"), 0);
+	CHECK_INT(p.client.prefix, 32);
+	CHECK_INT(parse("192.0.2.5:::0.0.0.0"), 0);
+	CHECK_INT(p.client.prefix, 0);
+}
+
+static void bad_devices_and_host_names_are_refused(void)
+{
+	CHECK(parse("192.0.2.5:::::../../x") < 0);
+	CHECK(parse("192.0.2.5:::::a234567890123456") < 0);     /* IFNAMSIZ is 16 with the NUL */
+	CHECK_INT(parse("192.0.2.5:::::a23456789012345"), 0);
+	CHECK(parse("192.0.2.5:::::a b") < 0);
+	CHECK(parse("192.0.2.5:::::.") < 0);
+	CHECK(parse("192.0.2.5::::bad_host") < 0);
+	CHECK(parse("192.0.2.5::::-x") < 0);
+	CHECK(parse("192.0.2.5::::a/b") < 0);
+	CHECK(parse("a/b:dhcp") < 0);
+}
+
+static void what_cannot_be_done_is_said(void)
+{
+	CHECK(parse("bootp") < 0);
+	CHECK_INT(e.class, ERR_UNSUPPORTED);
+	CHECK_STR(e.message, "ip=bootp: \"bootp\" is not supported: give an address or \"dhcp\"");
+	CHECK(parse("rarp") < 0);
+	CHECK(parse("ibft") < 0);
+	CHECK(parse("eth0:dhcp6") < 0);
+	CHECK(parse(":::::eth0:later") < 0);
+	CHECK_INT(e.class, ERR_INVALID);
+}
+
+static void what_makes_no_sense_is_refused(void)
+{
+	CHECK(parse("") < 0);
+	CHECK(parse("::192.0.2.1::::off") < 0);
+	CHECK(parse(":::255.255.255.0:::off") < 0);
+	CHECK(parse("192.0.2.5::[2001:db8::1]") < 0);
+	CHECK(parse("1.2.3.4:::::e:off:::::") < 0);
+	CHECK(parse("1.2.3.4:::::e:off:1.1.1.1:1.1.1.1:1.1.1.1:x") < 0);
+	char *long_value = malloc(2000);
+	memset(long_value, 'x', 1999);
+	long_value[1999] = '\0';
+	CHECK(parse(long_value) < 0);
+	CHECK_INT(e.class, ERR_TOO_LONG);
+	free(long_value);
+}
+
+static void a_failure_leaves_the_result_alone(void)
+{
+	struct ip_param before;
+
+	memset(&p, 0x5a, sizeof(p));
+	before = p;
+	CHECK(ip_param_parse("192.0.2.5:::bad", &p, &e) < 0);
+	CHECK(memcmp(&before, &p, sizeof(p)) == 0);
+}
+
+static void bootif(void)
+{
+	unsigned char mac[6];
+
+	CHECK_INT(bootif_parse("01-52-54-00-12-34-ff", mac, &e), 0);
+	CHECK(memcmp(mac, "\x52\x54\x00\x12\x34\xff", 6) == 0);
+	CHECK_INT(bootif_parse("52:54:00:12:34:FF", mac, &e), 0);
+	CHECK(bootif_parse("52:54:00:12:34", mac, &e) < 0);
+	CHECK(bootif_parse("01-52-54-00-12-34-ff-00", mac, &e) < 0);
+	CHECK(bootif_parse("525400123456", mac, &e) < 0);
+	CHECK(bootif_parse("52:54:00:12:34:gg", mac, &e) < 0);
+	CHECK(bootif_parse("52:54:00:12:34:5", mac, &e) < 0);
+	CHECK(bootif_parse("52:54:00:12:34:56:", mac, &e) < 0);
+	CHECK(bootif_parse("", mac, &e) < 0);
+	CHECK(bootif_parse("eth0", mac, &e) < 0);
+}
+
+int main(void)
+{
+	RUN(all_ten_fields);
+	RUN(fields_may_be_left_out);
+	RUN(a_missing_netmask_is_the_class);
+	RUN(one_word);
+	RUN(a_device_and_a_word);
+	RUN(an_address_wins_over_autoconf);
+	RUN(ipv6_stands_in_brackets);
+	RUN(bad_addresses_are_named);
+	RUN(bad_netmasks_are_refused);
+	RUN(bad_devices_and_host_names_are_refused);
+	RUN(what_cannot_be_done_is_said);
+	RUN(what_makes_no_sense_is_refused);
+	RUN(a_failure_leaves_the_result_alone);
+	RUN(bootif);
+	return check_done();
+}

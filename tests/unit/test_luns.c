@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * LUNs as volumes, in a mount namespace where /sys and /dev are trees made for the case.
+ */
+#include "backends/luns.h"
+
+#include <poll.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include "base/util.h"
+#include "check.h"
+#include "fixture.h"
+
+#define HOST "devices/platform/host2"
+
+static struct seen {
+	int n;
+	char text[8][512];      /* "name path key format capacity problem" */
+	char notes[512];
+} seen;
+
+static void on_volume(struct op *op, const struct volume *v)
+{
+	(void)op;
+	if (seen.n < (int)ARRAY_LEN(seen.text))
+		snprintf(seen.text[seen.n++], sizeof(seen.text[0]), "%s %s %s %s %llu %s", v->name, v->path, v->key, v->format,
+		         (unsigned long long)v->capacity, v->problem ? v->problem : "-");
+}
+
+static void on_note(struct op *op, const char *text)
+{
+	(void)op;
+	snprintf(seen.notes + strlen(seen.notes), sizeof(seen.notes) - strlen(seen.notes), "%s\n", text);
+}
+
+static int refresh(const char *target, bool own, uint64_t timeout, struct pool_sizes *sizes)
+{
+	struct pool_def d = { .name = "p", .target = { .path = target } };
+	struct op op = { .deadline = clock_ms() + timeout, .run_dir = "/run/poolinit", .own_devices = own, .on_volume = on_volume, .on_note = on_note };
+	struct err e = { 0 };
+	int r;
+
+	seen = (struct seen){ 0 };
+	r = luns_refresh(&d, 2, &op, sizes, &e);
+	if (r < 0)
+		printf("# %s\n", e.message);
+	return r;
+}
+
+/* One LUN of host 2 in session 3, of SCSI type `type`; block NULL: its driver has not come yet. */
+static void lun(const char *number, const char *type, const char *block, const char *sectors)
+{
+	char dir[PATH_MAX], link[PATH_MAX], node[PATH_MAX];
+
+	fixture_path(dir, HOST "/session3/target2:0:0/2:0:0:%s", number);
+	fixture_device("/sys", dir, "scsi");
+	fixture_path(link, "bus/scsi/devices/2:0:0:%s", number);
+	fixture_link("/sys", dir, link);
+	fixture("/sys", type, "%s/type", dir);
+	fixture_path(link, "naa.600000000000%s\n", number);
+	fixture("/sys", link, "%s/wwid", dir);
+	if (!block)
+		return;
+	fixture("/sys", sectors, "%s/block/%s/size", dir, block);
+	fixture_path(node, "/dev/%s", block);
+	CHECK_INT(mknod(node, S_IFBLK | 0660, makedev(8, 16U * (unsigned)(block[2] - 'a'))), 0);
+	fixture_path(link, "%s/block/%s/dev", dir, block);
+	fixture("/sys", "8:0\n", "%s", link);
+	fixture_path(link, "%s/block/%s/device", dir, block);
+	fixture_link("/sys", dir, link);
+	fixture_path(node, "class/block/%s", block);
+	fixture_path(link, "%s/block/%s", dir, block);
+	fixture_link("/sys", link, node);
+}
+
+static void begin(void)
+{
+	if (!fixture_cover("/sys") || !fixture_cover("/dev") || !fixture_cover("/run")) {
+		perror("tmpfs");
+		exit(1);
+	}
+	fixture("/sys", "iqn.2026-01.example:vm\n", "class/iscsi_session/session3/targetname");
+	fixture("/sys", "192.0.2.7\n", "class/iscsi_connection/connection3:0/persistent_address");
+	fixture("/sys", "3260\n", "class/iscsi_connection/connection3:0/persistent_port");
+	fixture("/sys", "", "bus/scsi/devices/.keep");
+}
+
+static void end(void)
+{
+	umount2("/run", MNT_DETACH);
+	umount2("/dev", MNT_DETACH);
+	umount2("/sys", MNT_DETACH);
+}
+
+#define BY_PATH "ip-192.0.2.7:3260-iscsi-iqn.2026-01.example:vm-lun-"
+
+static void disks_and_roms_become_volumes_in_order(void)
+{
+	struct pool_sizes sizes;
+
+	begin();
+	lun("10", "0\n", "sdb", "4096\n");
+	lun("2", "5\n", "sdc", "2048\n");
+	lun("0", "12\n", NULL, NULL);           /* the target's own controller */
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	CHECK_INT(seen.n, 2);
+	CHECK_STR(seen.text[0], "unit:0:0:2 /dev/disk/by-path/" BY_PATH "2 36000000000002 unknown 1048576 -");
+	CHECK_STR(seen.text[1], "unit:0:0:10 /dev/disk/by-path/" BY_PATH "10 360000000000010 unknown 2097152 -");
+	CHECK_INT(sizes.capacity, 3 * 1048576);
+	CHECK_INT(sizes.allocation, 3 * 1048576);
+	CHECK_INT(sizes.available, 0);
+	end();
+}
+
+static void the_link_is_there_before_it_is_reported(void)
+{
+	struct pool_sizes sizes;
+	char target[256];
+	ssize_t n;
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	n = readlink("/dev/disk/by-path/" BY_PATH "1", target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	CHECK_STR(target, "../../sda");
+	end();
+}
+
+static void other_hosts_are_not_ours(void)
+{
+	struct pool_sizes sizes;
+
+	begin();
+	fixture("/sys", "0\n", "bus/scsi/devices/22:0:0:0/type");
+	fixture("/sys", "0\n", "bus/scsi/devices/1:0:0:0/type");
+	fixture("/sys", "0\n", "bus/scsi/devices/target2:0:0/type");
+	fixture("/sys", "0\n", "bus/scsi/devices/host2/type");
+	fixture("/sys", "0\n", "bus/scsi/devices/2:0:0:0x/type");
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	CHECK_INT(seen.n, 0);
+	CHECK_INT(sizes.capacity, 0);
+	end();
+}
+
+static void by_id_and_dev_are_targets_too(void)
+{
+	struct pool_sizes sizes;
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	CHECK_INT(refresh("/dev/disk/by-id", true, SECONDS(5), &sizes), 0);
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/disk/by-id/scsi-36000000000001 36000000000001 unknown 4096 -");
+	CHECK_INT(refresh("/dev", true, SECONDS(5), &sizes), 0);
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/sda 36000000000001 unknown 4096 -");
+	end();
+}
+
+static void a_disk_without_stable_name_is_listed_with_its_problem(void)
+{
+	struct pool_sizes sizes;
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	/* No udevd and not ours: nobody makes links here. */
+	CHECK_INT(refresh("/dev/disk/by-path", false, SECONDS(5), &sizes), 0);
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/sda 36000000000001 unknown 4096 no stable name for /dev/sda below /dev/disk/by-path");
+	end();
+}
+
+static void a_disk_that_never_comes_is_noted_and_the_others_are_listed(void)
+{
+	struct pool_sizes sizes;
+	uint64_t before = clock_ms();
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	lun("2", "0\n", NULL, NULL);
+	CHECK_INT(refresh("/dev/disk/by-path", true, 300, &sizes), 0);
+	CHECK_INT(seen.n, 1);
+	CHECK(strstr(seen.notes, "unit:0:0:2") != NULL);
+	CHECK(clock_ms() - before >= 300 && clock_ms() - before < SECONDS(5));
+	end();
+}
+
+static void links_of_udev_are_waited_for(void)
+{
+	struct pool_sizes sizes;
+	pid_t child;
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	fixture("/run", "", "udev/control");
+	fixture("/dev", "", "disk/by-path/keep");
+	child = fork();
+	if (child == 0) {
+		poll(NULL, 0, 100);     /* udev takes its time */
+		_exit(symlink("../../sda", "/dev/disk/by-path/" BY_PATH "1"));
+	}
+	CHECK_INT(refresh("/dev/disk/by-path", false, SECONDS(10), &sizes), 0);
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/disk/by-path/" BY_PATH "1 36000000000001 unknown 4096 -");
+	waitpid(child, NULL, 0);
+	end();
+}
+
+static void the_own_name_is_preferred_among_several(void)
+{
+	struct pool_sizes sizes;
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	fixture("/dev", "", "disk/by-path/keep");
+	CHECK_INT(symlink("../../sda", "/dev/disk/by-path/aaa-other-name"), 0);
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/disk/by-path/" BY_PATH "1 36000000000001 unknown 4096 -");
+	end();
+}
+
+static void no_scsi_at_all_is_an_empty_pool(void)
+{
+	struct pool_sizes sizes;
+
+	begin();
+	CHECK_INT(unlink("/sys/bus/scsi/devices/.keep"), 0);
+	CHECK_INT(rmdir("/sys/bus/scsi/devices"), 0);
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	CHECK_INT(seen.n, 0);
+	end();
+}
+
+static void a_host_is_asked_for_all_its_luns(void)
+{
+	struct err e = { 0 };
+	char text[16] = "";
+	FILE *f;
+
+	begin();
+	CHECK_INT(luns_rescan(2, &e), -1);
+	CHECK(e.message[0] != '\0');
+	fixture("/sys", "", "class/scsi_host/host2/scan");
+	CHECK_INT(luns_rescan(2, &e), 0);
+	f = fopen("/sys/class/scsi_host/host2/scan", "re");
+	CHECK(f && fgets(text, sizeof(text), f));
+	if (f)
+		fclose(f);
+	CHECK_STR(text, "- - -");
+	end();
+}
+
+static void a_lun_in_use_is_named_with_its_user(void)
+{
+	struct err e = { 0 };
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	lun("7", "0\n", "sdb", "8\n");
+	CHECK(!luns_in_use(2, &e));
+	fixture("/sys", "vg-lv\n", "class/block/dm-4/dm/name");
+	fixture("/sys", "", HOST "/session3/target2:0:0/2:0:0:7/block/sdb/holders/dm-4");
+	CHECK(luns_in_use(2, &e));
+	CHECK_INT(e.class, ERR_BUSY);
+	CHECK_STR(e.message, "LUN 7 (sdb) is held by vg-lv");
+	end();
+}
+
+static void a_held_partition_counts(void)
+{
+	struct err e = { 0 };
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	fixture("/sys", "1\n", HOST "/session3/target2:0:0/2:0:0:1/block/sda/sda1/partition");
+	fixture("/sys", "8:1\n", HOST "/session3/target2:0:0/2:0:0:1/block/sda/sda1/dev");
+	fixture("/sys", "", HOST "/session3/target2:0:0/2:0:0:1/block/sda/sda1/holders/md0");
+	fixture_link("/sys", HOST "/session3/target2:0:0/2:0:0:1/block/sda/sda1", "class/block/sda1");
+	CHECK(luns_in_use(2, &e));
+	CHECK_STR(e.message, "LUN 1 (sda) is held by md0");
+	end();
+}
+
+int main(void)
+{
+	if (!fixture_namespace(0)) {
+		printf("skip - luns: no mount namespace of our own (not root)\n");
+		return 0;
+	}
+	RUN(disks_and_roms_become_volumes_in_order);
+	RUN(the_link_is_there_before_it_is_reported);
+	RUN(other_hosts_are_not_ours);
+	RUN(by_id_and_dev_are_targets_too);
+	RUN(a_disk_without_stable_name_is_listed_with_its_problem);
+	RUN(a_disk_that_never_comes_is_noted_and_the_others_are_listed);
+	RUN(links_of_udev_are_waited_for);
+	RUN(the_own_name_is_preferred_among_several);
+	RUN(no_scsi_at_all_is_an_empty_pool);
+	RUN(a_host_is_asked_for_all_its_luns);
+	RUN(a_lun_in_use_is_named_with_its_user);
+	RUN(a_held_partition_counts);
+	return check_done();
+}

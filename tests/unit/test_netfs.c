@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * netfs without a server: what the kernel would be asked, which mounts are ours, what is refused before anything is tried.
+ * The file under test is included for its static functions. Real servers: tests/qemu.
+ */
+#include <sys/socket.h>
+#include "backends/netfs.c"
+#include "check.h"
+
+static struct pool_option own[4];
+static struct pool_host hosts[2];
+
+static struct pool_def definition(const char *format, const char *host, const char *dir)
+{
+	hosts[0] = (struct pool_host){ .name = host };
+	memset(own, 0, sizeof(own));
+	return (struct pool_def){ .type = POOL_NETFS, .target.path = "/nowhere/netfs", .mount_options = own,
+		.source = { .format = format, .hosts = hosts, .nhosts = 1, .dir = dir } };
+}
+
+static void option(struct pool_def *d, const char *name)
+{
+	own[d->nmount_options++].name = name;
+}
+
+/* ---- which mounts are ours ---- */
+
+static bool ours(const struct pool_def *d, const char *fstype, const char *source)
+{
+	return is_ours(d, &(struct mount_entry){ .fstype = (char *)(uintptr_t)fstype, .source = (char *)(uintptr_t)source });
+}
+
+static void recognises_its_source_however_it_is_spelt(void)
+{
+	struct pool_def d = definition("nfs", "nas", "/srv/images");
+
+	CHECK(ours(&d, "nfs", "nas:/srv/images") && ours(&d, "nfs4", "nas:/srv/images") && ours(&d, "nfs4", "nas:/srv/images/"));
+	d = definition("auto", "2001:db8::7", "/srv/");
+	CHECK(ours(&d, "nfs4", "[2001:db8::7]:/srv") && ours(&d, "nfs4", "2001:db8::7:/srv"));
+	d = definition("cifs", "nas", "/share");
+	CHECK(ours(&d, "cifs", "//nas/share") && ours(&d, "cifs", "//nas/share/"));
+	d = definition("nfs", "one", "/x");
+	hosts[1].name = "two";
+	d.source.nhosts = 2;
+	CHECK(ours(&d, "nfs", "two:/x"));
+}
+
+static void another_source_or_filesystem_is_not_ours(void)
+{
+	struct pool_def d = definition("nfs", "nas", "/srv/images");
+
+	CHECK(!ours(&d, "nfs", "nas:/srv/image") && !ours(&d, "nfs", "nas:/srv/images2") && !ours(&d, "nfs", "nas2:/srv/images"));
+	CHECK(!ours(&d, "nfs", "nas:/srv") && !ours(&d, "nfs", "") && !ours(&d, "nfs", "nas:/srv/images/sub"));
+	CHECK(!ours(&d, "tmpfs", "nas:/srv/images") && !ours(&d, "cifs", "//nas/srv/images"));
+	d = definition("cifs", "nas", "share");
+	CHECK(!ours(&d, "nfs", "//nas/share") && !ours(&d, "cifs", "//nas/share2"));
+}
+
+/* ---- what the kernel is asked ---- */
+
+static const char *asked(const struct pool_def *d, const char *version, const char *address, int port)
+{
+	static char text[1024];
+	struct address a = { .family = strchr(address, ':') ? AF_INET6 : AF_INET, .port = port };
+	cleanup_buf struct buf b = BUF_INIT;
+	struct request q;
+	struct err e = { 0 };
+
+	snprintf(a.text, sizeof(a.text), "%s", address);
+	snprintf(text, sizeof(text), "(refused)");
+	if (request_make(&q, d, &e) == 0)
+		for (size_t i = 0; i < ARRAY_LEN(variants); i++)
+			if (is_wanted(&q, &variants[i]) && (!version || streq_null(variants[i].version, version))) {
+				options_print(&q, &variants[i], &a, &b);
+				snprintf(text, sizeof(text), "%s", buf_str(&b));
+				break;
+			}
+	request_free(&q);
+	return text;
+}
+
+static void asks_with_a_numeric_address_and_one_version(void)
+{
+	struct pool_def d = definition("auto", "nas", "/srv");
+
+	CHECK_STR(asked(&d, "4.2", "127.0.0.1", 2049), "vers=4.2,addr=127.0.0.1,clientaddr=127.0.0.1");
+	CHECK_STR(asked(&d, "3", "192.0.2.7", 2049), "vers=3,nolock,addr=192.0.2.7");
+	CHECK_STR(asked(&d, "3", "2001:db8::7", 2049), "vers=3,nolock,addr=2001:db8::7");
+	CHECK_STR(asked(&d, "3", "192.0.2.7", 20490), "vers=3,nolock,addr=192.0.2.7,port=20490");
+	option(&d, "soft");
+	option(&d, "port=20490");
+	CHECK_STR(asked(&d, "3", "192.0.2.7", 20490), "vers=3,nolock,addr=192.0.2.7,soft,port=20490");
+}
+
+static void a_version_given_is_the_only_one(void)
+{
+	static const struct { const char *given; unsigned tried; } cases[] = { { "3", 1 }, { "4", 3 }, { "4.1", 1 }, { NULL, 4 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pool_def d = definition("nfs", "nas", "/srv");
+		struct request q;
+		struct err e = { 0 };
+		unsigned n = 0;
+
+		d.source.protocol = cases[i].given;
+		CHECK(request_make(&q, &d, &e) == 0);
+		for (size_t v = 0; v < ARRAY_LEN(variants); v++)
+			n += is_wanted(&q, &variants[v]);
+		CHECK_INT(n, cases[i].tried);
+		request_free(&q);
+	}
+	struct pool_def d = definition("nfs", "nas", "/srv");
+
+	option(&d, "nfsvers=3");
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 2049), "vers=3,nolock,addr=192.0.2.7,nfsvers=3");
+}
+
+static void a_cifs_guest_has_a_name(void)
+{
+	struct pool_def d = definition("cifs", "nas", "share");
+
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=guest,guest");
+	option(&d, "user=alice");
+	option(&d, "pass=geheim");
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=alice,pass=geheim");
+	d = definition("cifs", "nas", "share");
+	option(&d, "sec=none");
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 4450), "ip=192.0.2.7,port=4450,sec=none");
+}
+
+static void cifs_credentials_come_from_their_file(void)
+{
+	struct pool_def d = definition("cifs", "nas", "share");
+	char file[] = "/tmp/test_netfs.XXXXXX", name[64];
+	int fd = mkstemp(file);
+	struct request q;
+	struct err e = { 0 };
+
+	CHECK(write(fd, "username=al,ice\r\npassword=ge,h=eim\n\n# x\ndomain=OFFICE\n", 54) == 54);
+	snprintf(name, sizeof(name), "credentials=%s", file);
+	option(&d, name);
+	CHECK(request_make(&q, &d, &e) == 0);
+	CHECK_STR(q.password, "ge,h=eim");
+	CHECK_STR(buf_str(&q.user), ",user=\"al,ice\",domain=\"OFFICE\"");
+	request_free(&q);
+	CHECK_STR(q.password, "");
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=\"al,ice\",domain=\"OFFICE\"");
+	CHECK(ftruncate(fd, 0) == 0);
+	CHECK(request_make(&q, &d, &e) == 0 && !q.password[0]);
+	request_free(&q);
+	close(fd);
+	unlink(file);
+	CHECK(request_make(&q, &d, &e) < 0);
+	CHECK(strstr(e.message, "cannot read the credentials") == e.message);
+	request_free(&q);
+}
+
+/* ---- what is refused ---- */
+
+static int start(const struct pool_def *d, struct err *e)
+{
+	struct op op = { .deadline = clock_ms() + SECONDS(10) };
+
+	*e = (struct err){ 0 };
+	return netfs_start(d, &op, e);
+}
+
+static void refuses_what_it_cannot_do(void)
+{
+	struct pool_def d = definition("glusterfs", "nas", "volume");
+	struct err e;
+
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED) && strstr(e.message, "glusterfs"));
+	d = definition("nfs", "nas", NULL);
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_INVALID));
+	d = definition("nfs", "127.0.0.1", "/srv");
+	d.source.protocol = "2";
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED) && strstr(e.message, "\"2\""));
+	d.source.protocol = "4.9999999999999999999999";
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED));
+}
+
+static void a_server_that_is_not_there_is_waited_for(void)
+{
+	struct pool_def d = definition("nfs", "127.0.0.1", "/srv");
+	struct err e;
+
+	option(&d, "port=1");
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_WAIT_SERVER));
+	CHECK_STR(e.waits_for, "server=127.0.0.1:1");
+	d = definition("nfs", "nobody.invalid", "/srv");
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_WAIT_NETWORK));
+	CHECK_STR(e.waits_for, "network");
+	/* the second host is tried, and its trouble is told */
+	hosts[1] = (struct pool_host){ .name = "::1", .port = 1 };
+	d.source.nhosts = 2;
+	CHECK(start(&d, &e) < 0 && (strstr(e.message, "[::1]:1") || strstr(e.message, "::1")));
+}
+
+int main(void)
+{
+	RUN(recognises_its_source_however_it_is_spelt);
+	RUN(another_source_or_filesystem_is_not_ours);
+	RUN(asks_with_a_numeric_address_and_one_version);
+	RUN(a_version_given_is_the_only_one);
+	RUN(a_cifs_guest_has_a_name);
+	RUN(cifs_credentials_come_from_their_file);
+	RUN(refuses_what_it_cannot_do);
+	RUN(a_server_that_is_not_there_is_waited_for);
+	return check_done();
+}
