@@ -4,6 +4,7 @@
 
 BACKENDS ?= dir fs netfs logical iscsi
 VERSION  := 0.1
+.DEFAULT_GOAL := all
 ifdef SAN
 B        ?= build/san
 else
@@ -41,7 +42,7 @@ else
 # Asked each time (0.2 s when nothing is to be done), so that an emptied cache is noticed; the file changes only when a library does.
 $(B)/deps.mk: FORCE
 	@mkdir -p $(@D)
-	@deps/build --mk $@ libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2)
+	@deps/build --mk $@ libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2) >/dev/null
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 -include $(B)/deps.mk
 endif

@@ -23,9 +23,11 @@
 
 /* ---- the last refresh's records ---- */
 
-/* Where each record of op->cache begins, sorted by the record's first bytes, "- name=NAME" as the codec wrote it. */
+/* The records of op->cache, sorted by their first bytes, "- name=NAME" as the codec wrote them. */
+struct cached { const char *text; size_t prefix; };
+
 struct cache {
-	const char **records;
+	struct cached *records;
 	size_t n;
 	const char *end;
 };
@@ -45,18 +47,12 @@ static size_t prefix_len(const char *record, const char *end)
 	return (size_t)(p - record);
 }
 
-static int prefix_compare(const char *a, size_t alen, const char *b, size_t blen)
+static int cached_compare(const void *a, const void *b)
 {
-	int order = memcmp(a, b, alen < blen ? alen : blen);
+	const struct cached *x = a, *y = b;
+	int order = memcmp(x->text, y->text, x->prefix < y->prefix ? x->prefix : y->prefix);
 
-	return order ? order : (alen > blen) - (alen < blen);
-}
-
-static int record_compare(const void *a, const void *b, void *end)
-{
-	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-
-	return prefix_compare(x, prefix_len(x, end), y, prefix_len(y, end));
+	return order ? order : (x->prefix > y->prefix) - (x->prefix < y->prefix);
 }
 
 /* Without memory for it there is no cache: all files are read again, nothing else. */
@@ -71,27 +67,16 @@ static void cache_open(struct cache *c, const char *text, size_t len)
 	if (!c->records)
 		return;
 	for (const char *p = text; c->n < lines; p = (const char *)memchr(p, '\n', (size_t)(c->end - p)) + 1)
-		c->records[c->n++] = p;
-	qsort_r(c->records, c->n, sizeof(*c->records), record_compare, (void *)(uintptr_t)c->end);
+		c->records[c->n++] = (struct cached){ p, prefix_len(p, c->end) };
+	qsort(c->records, c->n, sizeof(*c->records), cached_compare);
 }
 
 static const char *cache_find(const struct cache *c, const struct buf *prefix)
 {
-	size_t low = 0, high = c->n;
+	const struct cached key = { buf_str(prefix), prefix->len };
+	const struct cached *found = c->n ? bsearch(&key, c->records, c->n, sizeof(*c->records), cached_compare) : NULL;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const char *record = c->records[middle];
-		int order = prefix_compare(buf_str(prefix), prefix->len, record, prefix_len(record, c->end));
-
-		if (order == 0)
-			return record;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
+	return found ? found->text : NULL;
 }
 
 /* ---- one refresh ---- */
@@ -175,7 +160,7 @@ static void fill_from_stat(const struct refresh *r, struct volume *v, const stru
 
 static bool is_unchanged(const struct volume *old, const struct stat *st)
 {
-	return streq(old->type, "file") && old->inode && !old->problem && old->inode == st->st_ino && old->physical == (uint64_t)st->st_size &&
+	return streq(old->type, "file") && old->inode && old->inode == st->st_ino && old->physical == (uint64_t)st->st_size &&
 	       old->mtime.sec == st->st_mtim.tv_sec && old->mtime.nsec == (uint32_t)st->st_mtim.tv_nsec &&
 	       old->ctime_.sec == st->st_ctim.tv_sec && old->ctime_.nsec == (uint32_t)st->st_ctim.tv_nsec;
 }
@@ -272,6 +257,7 @@ static bool take_from_file(struct refresh *r, const char *name, struct volume *v
 	if (fd < 0 || len < 0) {
 		snprintf(problem, size, "cannot be read: %s", strerror(errno));
 		v->problem = problem;
+		v->inode = 0;                   /* it may be readable next time, though nothing of it changes */
 		return true;
 	}
 	image_probe(r->head, (size_t)len, v->physical, image);

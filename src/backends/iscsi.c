@@ -333,9 +333,11 @@ static int iscsid_ready(struct op *op, struct err *e)
 
 static int transport_load(struct err *e)
 {
+	struct err why = { 0 };
+
 	/* Built in counts as well, and is not always known as a module. */
-	if (module_load("iscsi_tcp", e) < 0 && access("/sys/class/iscsi_transport/tcp", F_OK) < 0)
-		return err_wrap(e, ERR_UNSUPPORTED, "this kernel has no iSCSI over TCP");
+	if (module_load("iscsi_tcp", &why) < 0 && access("/sys/class/iscsi_transport/tcp", F_OK) < 0)
+		return err_set(e, ERR_UNSUPPORTED, "this kernel has no iSCSI over TCP: %s", why.message);
 	module_load("sd_mod", NULL);
 	return 0;
 }

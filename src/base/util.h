@@ -18,6 +18,13 @@
 #define cleanup_free  __attribute__((cleanup(util_free)))
 #define cleanup_close __attribute__((cleanup(util_close)))
 
+/* ioctl(2)'s second parameter: glibc and musl do not agree. */
+#ifdef __GLIBC__
+typedef unsigned long ioctl_request;
+#else
+typedef int ioctl_request;
+#endif
+
 static inline void util_free(void *p)
 {
 	free(*(void **)p);

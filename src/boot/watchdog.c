@@ -31,7 +31,7 @@ void watchdog_look(struct watchdog *w)
 	w->fd = open(DEVICE, O_WRONLY | O_CLOEXEC);
 	if (w->fd < 0)
 		return;
-	if (ioctl(w->fd, WDIOC_GETTIMEOUT, &seconds) < 0 || seconds <= 0)
+	if (ioctl(w->fd, (ioctl_request)WDIOC_GETTIMEOUT, &seconds) < 0 || seconds <= 0)
 		seconds = 30;
 	w->interval = (uint64_t)seconds * 1000 / 2;
 	log_info(LF_BOOT, "watchdog: the machine is reset when nothing is heard from here for %d s", seconds);

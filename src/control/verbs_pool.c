@@ -198,9 +198,17 @@ static void autostart_done(struct waiter *w, const struct result *r)
 	if (!r->err) {
 		line_str(call_ok_args(c), "pool", r->pool ? r->pool->name : call_arg(c, "pool"));
 		line_str(call_ok_args(c), "autostart", yes_no(!call_flag(c, "disable")));
+		line_str(call_ok_args(c), "kept", r->kept);
 		call_ok(c);
 		return;
 	}
+	pool_done(w, r);
+}
+
+static void undefined(struct waiter *w, const struct result *r)
+{
+	if (!r->err)
+		line_str(call_ok_args(call_of(w)), "kept", r->kept);
 	pool_done(w, r);
 }
 
@@ -253,7 +261,7 @@ void verb_pool_undefine(struct call *c)
 	struct pool *p = call_pool(c);
 	struct err e = { 0 };
 
-	if (p && pool_undefine(p, park(c, pool_done), &e) < 0)
+	if (p && pool_undefine(p, park(c, undefined), &e) < 0)
 		call_fail(c, &e);
 }
 

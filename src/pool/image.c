@@ -149,18 +149,18 @@ static void read_qcow1(const struct head *h, struct image *i)
 
 #define QCOW2_EXT_BACKING_FORMAT 0xe2792aca
 
+/* The word for a format is kept if it is one; anything else, such as the name of a protocol ("file", "nbd"), means raw. */
 static void set_backing_format(const struct head *h, struct image *i, size_t offset, uint64_t len)
 {
-	char name[sizeof(i->backing_format)];
+	static const char *const known[] = {
+		"bochs", "cloop", "cow", "dir", "dmg", "fat", "iso", "ploop", "qcow", "qcow2", "qed", "vdi", "vhd", "vhdx", "vmdk", "vpc",
+	};
+	const char *word = "raw";
 
-	if (len == 0 || len >= sizeof(name))
-		return;
-	memcpy(name, h->data + offset, len);
-	name[len] = '\0';
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len)
-		memcpy(i->backing_format, name, len + 1);
-	else
-		problem(i, "backing format is not a word");
+	for (size_t k = 0; k < ARRAY_LEN(known); k++)
+		if (strlen(known[k]) == len && memcmp(h->data + offset, known[k], len) == 0)
+			word = known[k];
+	snprintf(i->backing_format, sizeof(i->backing_format), "%s", word);
 }
 
 /* Header extensions: type, length, data padded to 8 bytes; until type 0, or the backing file name. */

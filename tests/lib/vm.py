@@ -37,8 +37,8 @@ PORTS = 4  # commands that a test can have running in the machine at the same ti
 # What poolinit and the rig tell eth0: the kernel's own syntax.
 IP = f"ip={GUEST}::{SERVER}:255.255.255.0:poolinit:eth0:off"
 
-# Nothing that a test looks at, but it saves about half a second of emulated boot.
-QUICK = "mitigations=off nokaslr cryptomgr.notests"
+# Nothing that a test looks at, but it saves some of the emulated boot.
+QUICK = "mitigations=off cryptomgr.notests"
 
 
 # ---- kernel -------------------------------------------------------------------------------------------------
@@ -173,16 +173,11 @@ def default_binary():
 
 
 def companion(name):
-    """The static iscsid or iscsiadm that goes into the image with the binary: beside it, or in deps/build's result."""
+    """The static iscsid or iscsiadm that goes into the image with the binary: beside it, as make leaves them."""
     binary = default_binary()
-    if not binary:
-        return None
-    places = [binary.parent / name]
-    with contextlib.suppress(OSError):
-        found = re.search(r"^DEPS_PREFIX *= *(.+)$", (binary.parent / "deps.mk").read_text(), re.M)
-        if found:
-            places.append(pathlib.Path(found.group(1)) / "sbin" / name)
-    return next((p for p in places if p.exists()), None)
+    if binary and (binary.parent / name).exists():
+        return binary.parent / name
+    return None
 
 
 # ---- accelerator --------------------------------------------------------------------------------------------

@@ -431,21 +431,22 @@ static void a_group_that_misses_a_disk_is_not_activated_in_part(void)
 /* /dev with nothing but what LVM needs and our three disks. */
 static bool world_make(void)
 {
+	if (!fixture_namespace(0) || !fixture_cover("/dev") || !fixture_cover("/run") || mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)) < 0 ||
+	    mknod("/dev/urandom", S_IFCHR | 0666, makedev(1, 9)) < 0 || mknod("/dev/loop-control", S_IFCHR | 0600, makedev(10, 237)) < 0)
+		return false;
+	return disk_make(&disks[0], "/dev/diska") && disk_make(&disks[1], "/dev/diskb") && disk_make(&disks[2], "/dev/diskc");
+}
+
+static void physical_volumes_are_made(void)
+{
 	struct err e;
 
-	if (!fixture_namespace(0) || !fixture_cover("/dev") || !fixture_cover("/run") || mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)) < 0 ||
-	    mknod("/dev/loop-control", S_IFCHR | 0600, makedev(10, 237)) < 0)
-		return false;
-	if (!disk_make(&disks[0], "/dev/diska") || !disk_make(&disks[1], "/dev/diskb") || !disk_make(&disks[2], "/dev/diskc"))
-		return false;
 	fixture_bytes("/run/metadata", metadata, strlen(metadata));
-	if (lvm(NULL, &e, "pvcreate", "-y", "/dev/diska", NULL) < 0 || lvm(NULL, &e, "vgcreate", "whole", "/dev/diska", NULL) < 0 ||
-	    lvm(NULL, &e, "pvcreate", "-y", "--norestorefile", "--uuid", PV_UUID, "/dev/diskc", NULL) < 0 ||
-	    lvm(NULL, &e, "vgcfgrestore", "-f", "/run/metadata", "withvols", NULL) < 0) {
-		printf("# %s\n", e.message);
-		return false;
-	}
-	return true;
+	CHECK_INT(lvm(NULL, &e, "pvcreate", "-y", "/dev/diska", NULL), 0);
+	CHECK_INT(lvm(NULL, &e, "vgcreate", "whole", "/dev/diska", NULL), 0);
+	CHECK_INT(lvm(NULL, &e, "pvcreate", "-y", "--norestorefile", "--uuid", PV_UUID, "/dev/diskc", NULL), 0);
+	CHECK_INT(lvm(NULL, &e, "vgcfgrestore", "-f", "/run/metadata", "withvols", NULL), 0);
+	CHECK_STR(e.message, "");
 }
 
 int main(void)
@@ -461,6 +462,7 @@ int main(void)
 		printf("skip - lvm: no loop devices or no mount namespace of our own\n");
 		return check_done();
 	}
+	RUN(physical_volumes_are_made);
 	RUN(a_report_of_nothing_is_empty);
 	RUN(complaints_become_errors);
 	RUN(words_stay_words);

@@ -61,7 +61,7 @@ static void no_pools_is_over_at_once(void)
 	judge(0);
 	CHECK(v.done);
 	CHECK_INT(v.action, ONFAIL_CONTINUE);
-	CHECK_STR(line(3), "pools 0/0 active in 0 ms");
+	CHECK_STR(line(3), "pools 0/0 active in 3 ms");
 	CHECK_STR(state(true, false), "ready");
 }
 

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `poolinit plan`: what it says of definitions, parameters and their faults; and that it touches nothing.
+ */
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include "check.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "boot/plan.h"
+#include "boot/roles.h"
+
+static char dir[PATH_MAX];
+static struct buf out;
+static struct parameters params;
+
+static void put(const char *name, const char *text)
+{
+	char path[PATH_MAX + 64], *slash;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	file_mkdirs(path, 0755, NULL);
+	*slash = '/';
+	f = fopen(path, "w");
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void begin(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/test_plan.XXXXXX");
+	if (!mkdtemp(dir))
+		exit(1);
+}
+
+static void end(void)
+{
+	char command[] = "rm", flag[] = "-rf";
+	char *argv[] = { command, flag, dir, NULL };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execvp("rm", argv);
+		_exit(1);
+	}
+	while (waitpid(pid, NULL, 0) < 0)
+		;
+	buf_free(&out);
+	parameters_free(&params);
+}
+
+static size_t plan(const char *cmdline)
+{
+	char *copy = strdup(cmdline);
+
+	buf_reset(&out);
+	parameters_free(&params);
+	parameters_init(&params);
+	parameters_from_cmdline(&params, copy);
+	free(copy);
+	return plan_print(dir, &params, &out);
+}
+
+static bool says(const char *text)
+{
+	if (strstr(buf_str(&out), text))
+		return true;
+	printf("# not said: %s\n", text);
+	return false;
+}
+
+static const char dir_pool[] = "<pool type='dir'><name>%s</name><target><path>/srv/%s</path></target></pool>";
+
+static void put_dir_pool(const char *name, bool marked)
+{
+	char text[512], file[300];
+
+	snprintf(text, sizeof(text), dir_pool, name, name);
+	snprintf(file, sizeof(file), "storage/%s.xml", name);
+	put(file, text);
+	snprintf(file, sizeof(file), "storage/autostart/%s.xml", name);
+	if (marked)
+		put(file, "");
+}
+
+/* ---- cases ---- */
+
+static void an_empty_or_missing_directory_is_a_plan_too(void)
+{
+	begin();
+	CHECK_INT(plan(""), 0);
+	CHECK(says("0 pools, 0 would be started, 0 problems"));
+	end();
+	CHECK_INT(plan(""), 0);
+	CHECK(says("(not there)"));
+	buf_free(&out);
+	parameters_free(&params);
+}
+
+static void marked_pools_would_be_started(void)
+{
+	begin();
+	put_dir_pool("one", true);
+	put_dir_pool("two", false);
+	CHECK_INT(plan(""), 0);
+	CHECK(says("start     yes (marked autostart)"));
+	CHECK(says("start     no (not marked autostart)"));
+	CHECK(says("2 pools, 1 would be started, 0 problems"));
+	CHECK_INT(plan("poolinit.autostart=all"), 0);
+	CHECK(says("2 pools, 2 would be started"));
+	CHECK_INT(plan("poolinit.autostart=none"), 0);
+	CHECK(says("2 pools, 0 would be started"));
+	CHECK_INT(plan("poolinit.autostart=two"), 0);
+	CHECK(says("2 pools, 1 would be started"));
+	end();
+}
+
+static void what_a_start_would_wait_for(void)
+{
+	begin();
+	put("storage/nfs.xml", "<pool type='netfs'><name>nfs</name><source><host name='nas.example'/><dir path='/export'/><format type='nfs'/></source>"
+	    "<target><path>/mnt/nfs</path></target></pool>");
+	put("storage/fs.xml", "<pool type='fs'><name>fs</name><source><device path='LABEL=data'/></source><target><path>/mnt/fs</path></target></pool>");
+	put("storage/vg.xml", "<pool type='logical'><name>vg</name><source><name>vg0</name></source><target><path>/dev/vg0</path></target></pool>");
+	CHECK_INT(plan(""), 0);
+	CHECK(says("needs     network; server nas.example\n"));
+	CHECK(says("needs     device LABEL=data\n"));
+	CHECK(says("volume group vg0\n"));
+	CHECK(says("deadline  "));
+	end();
+}
+
+static void bad_definitions_are_named_with_line_and_reason(void)
+{
+	char want[PATH_MAX + 64];
+
+	begin();
+	put_dir_pool("good", true);
+	put("storage/broken.xml", "<pool type='dir'>\n<name>broken</name>\n");
+	put("storage/typo.xml", "<pool type='dirr'><name>typo</name></pool>");
+	put("storage/empty.xml", "");
+	CHECK_INT(plan(""), 3);
+	snprintf(want, sizeof(want), "problem: %s/storage/broken.xml:3: ", dir);
+	CHECK(says(want));
+	snprintf(want, sizeof(want), "problem: %s/storage/typo.xml", dir);
+	CHECK(says(want));
+	CHECK(says("1 pools, 1 would be started, 3 problems"));
+	end();
+}
+
+static void two_pools_of_one_uuid_or_source_clash(void)
+{
+	begin();
+	put("storage/a.xml", "<pool type='fs'><name>a</name><source><device path='/dev/sda1'/></source><target><path>/a</path></target></pool>");
+	put("storage/b.xml", "<pool type='fs'><name>b</name><source><device path='/dev/sda1'/></source><target><path>/b</path></target></pool>");
+	CHECK_INT(plan(""), 1);
+	CHECK(says("pool \"b\" has the same source as pool \"a\""));
+	put("storage/b.xml", "<pool type='dir'><name>b</name><uuid>11111111-2222-3333-4444-555555555555</uuid><target><path>/b</path></target></pool>");
+	put("storage/c.xml", "<pool type='dir'><name>c</name><uuid>11111111-2222-3333-4444-555555555555</uuid><target><path>/c</path></target></pool>");
+	CHECK_INT(plan(""), 1);
+	CHECK(says("pool \"c\" has the uuid of pool \"b\""));
+	end();
+}
+
+static void a_later_source_replaces_an_earlier_one(void)
+{
+	begin();
+	put_dir_pool("one", false);
+	CHECK_INT(plan("poolinit.pool=\"<pool type='dir'><name>one</name><target><path>/elsewhere</path></target></pool>\""), 0);
+	CHECK(says("from      (command line: poolinit.pool)"));
+	CHECK(says("1 pools, 1 would be started"));
+	end();
+}
+
+static void bad_inline_pools_are_problems(void)
+{
+	begin();
+	CHECK_INT(plan("poolinit.pool=<pool/>"), 1);
+	CHECK(says("problem: (command line: poolinit.pool)"));
+	CHECK_INT(plan("poolinit.pool64=!!!"), 1);
+	CHECK(says("problem: (command line): poolinit.pool64: the value is not base64"));
+	end();
+}
+
+static void bad_parameters_are_problems(void)
+{
+	begin();
+	CHECK_INT(plan("poolinit.nonsense=1"), 1);
+	CHECK(says("problem: (command line): poolinit.nonsense: unknown parameter"));
+	CHECK_INT(plan("ip=1.2.3"), 1);
+	CHECK(says("problem: (command line): ip=1.2.3: client address: \"1.2.3\" is not an address"));
+	CHECK_INT(plan("poolinit.require=nobody"), 1);
+	CHECK(says("no pool is called \"nobody\""));
+	CHECK_INT(plan("root=/dev/sda1"), 1);
+	CHECK(says("root= would be refused"));
+	CHECK_INT(plan("poolinit.timeout=soon poolinit.onfail=never"), 2);
+	end();
+}
+
+static void a_device_as_source_is_only_named(void)
+{
+	begin();
+	CHECK_INT(plan("poolinit.config=LABEL=CFG:/libvirt poolinit.require=on-that-disk"), 0);
+	CHECK(says("source: LABEL=CFG:/libvirt (a device: awaited and read at boot, not looked at here)"));
+	end();
+}
+
+static void required_pools_and_the_network_are_told(void)
+{
+	begin();
+	put_dir_pool("vm", true);
+	CHECK_INT(plan("poolinit.require=vm poolinit.timeout=30s poolinit.onfail=reboot ip=192.0.2.5::192.0.2.1:255.255.255.0::eth0:off"), 0);
+	CHECK(says("required  boot waits 30.000 s for it, then: reboot"));
+	CHECK(says("network: eth0 static 192.0.2.5/24, gateway 192.0.2.1"));
+	end();
+}
+
+static void a_missing_secret_is_a_problem(void)
+{
+	begin();
+	put("storage/san.xml", "<pool type='iscsi'><name>san</name><source><host name='192.0.2.7'/><device path='iqn.2026-01.example:vm'/>"
+	    "<auth type='chap' username='u'><secret usage='san-chap'/></auth></source><target><path>/dev/disk/by-path</path></target></pool>");
+	CHECK_INT(plan(""), 1);
+	CHECK(says("san-chap"));
+	CHECK_INT(plan("poolinit.config=LABEL=SECRETS"), 0);            /* it may be on that disk */
+	end();
+}
+
+/* The words of the program itself: nothing else but the plan is printed, and the status says whether all is well. */
+static int run(const char *first, const char *second)
+{
+	char role[] = "plan";
+	char *argv[] = { role, first ? strdup(first) : NULL, second ? strdup(second) : NULL, NULL };
+	pid_t pid;
+	int status;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+			_exit(99);
+		_exit(plan_main(second ? 3 : first ? 2 : 1, argv));
+	}
+	free(argv[1]);
+	free(argv[2]);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void exit_statuses(void)
+{
+	begin();
+	put_dir_pool("one", true);
+	CHECK_INT(run("--config", dir), 0);
+	put("storage/bad.xml", "x");
+	CHECK_INT(run("--config", dir), 1);
+	CHECK_INT(run("--help", NULL), 0);
+	CHECK_INT(run("--confg", dir), EXIT_USAGE);
+	CHECK_INT(run("--config", NULL), EXIT_USAGE);
+	CHECK_INT(run("--config", ""), EXIT_USAGE);
+	CHECK_INT(run("extra", NULL), EXIT_USAGE);
+	CHECK_INT(run("--", NULL), EXIT_USAGE);
+	end();
+}
+
+int main(void)
+{
+	RUN(an_empty_or_missing_directory_is_a_plan_too);
+	RUN(marked_pools_would_be_started);
+	RUN(what_a_start_would_wait_for);
+	RUN(bad_definitions_are_named_with_line_and_reason);
+	RUN(two_pools_of_one_uuid_or_source_clash);
+	RUN(a_later_source_replaces_an_earlier_one);
+	RUN(bad_inline_pools_are_problems);
+	RUN(bad_parameters_are_problems);
+	RUN(a_device_as_source_is_only_named);
+	RUN(required_pools_and_the_network_are_told);
+	RUN(a_missing_secret_is_a_problem);
+	RUN(exit_statuses);
+	return check_done();
+}
