@@ -13,14 +13,16 @@ endif
 
 # ---- which sources ----
 FLOORS   := base pool supervisor control boot
-COMMON_BACKENDS := backend device links files mount net module
 FILES_dir     := dir
 FILES_fs      := fs
 FILES_netfs   := netfs
 FILES_logical := logical lvm
-FILES_iscsi   := iscsi luns
+FILES_iscsi   := iscsi iscsid iscsi_db luns
+# What belongs to no single type is always built.
+TYPED := $(FILES_dir) $(FILES_fs) $(FILES_netfs) $(FILES_logical) $(FILES_iscsi)
+COMMON_BACKENDS := $(filter-out $(TYPED),$(basename $(notdir $(sort $(wildcard src/backends/*.c)))))
 SRC := src/main.c $(foreach f,$(FLOORS),$(sort $(wildcard src/$f/*.c))) \
-       $(foreach f,$(COMMON_BACKENDS) $(foreach b,$(BACKENDS),$(FILES_$b)),src/backends/$f.c)
+       $(foreach f,$(COMMON_BACKENDS) $(foreach b,$(BACKENDS),$(FILES_$b)),$(wildcard src/backends/$f.c))
 OBJ := $(SRC:src/%.c=$(B)/%.o)
 LIB := $(B)/libpoolinit.a
 
@@ -100,6 +102,15 @@ $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(LIB)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS_ALL)
 
+# The backends' operations, one by one, for tests/host/fs-pools.
+HOST_PROGRAMS := $(B)/host/backend-op
+$(B)/host/%: tests/host/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIB) $(LIBS_ALL)
+.PHONY: host-programs
+host-programs: $(HOST_PROGRAMS)
+
 replay: $(REPLAY) ## build the fuzz targets as programs that replay their corpus (SAN=1)
 $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
 	@mkdir -p $(@D)
@@ -123,16 +134,29 @@ setup: ## see that what building and testing need is there (root: apt-get instal
 	@tests/setup deps/packages tests/packages
 
 check: setup ## all tests: unit, golden, fuzz corpus, host, qemu
-	@$(MAKE) --no-print-directory -j$$(nproc) all companions
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay
-	@tests/run $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(sort $(wildcard tests/golden/run-*)) $(HOST) $(QEMU)
+	@$(MAKE) --no-print-directory -j$$(nproc) all companions $(B)/unit/test_sandbox
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay host-programs
+	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(sort $(wildcard tests/golden/run-*)) $(HOST) $(QEMU)
 
 check-host: all ## the host tests alone
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all host-programs
 	@tests/run $(HOST)
 
 check-qemu: all companions ## the tests in virtual machines alone
 	@tests/run $(QEMU)
+
+# ---- to see it ----
+.PHONY: demo demo-shell bench
+demo: setup ## boot the appliance under QEMU with real servers around it, and show what an operator sees
+	@$(MAKE) --no-print-directory -j$$(nproc) all companions
+	@tests/demo
+demo-shell: setup ## the same, with a console in the running appliance
+	@$(MAKE) --no-print-directory -j$$(nproc) all companions
+	@tests/demo --shell
+bench: setup ## measure, beside libvirtd in the same run
+	@tests/setup tests/bench/packages
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@tests/bench/run
 
 # ---- the image and its companions ----
 .PHONY: companions

@@ -310,7 +310,9 @@ static void report_unseen(struct refresh *r, const char *name, int error)
 
 	snprintf(problem, sizeof(problem), "cannot be looked at: %s", strerror(error));
 
-	const struct volume v = { .name = name, .type = "file", .format = "raw", .problem = problem, .path = buf_str(&r->path), .key = buf_str(&r->path) };
+	const struct volume v = {
+		.name = name, .type = "file", .format = "raw", .problem = problem, .path = buf_str(&r->path), .key = buf_str(&r->path),
+	};
 
 	if (r->op->on_volume)
 		r->op->on_volume(r->op, &v);

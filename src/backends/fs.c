@@ -139,7 +139,8 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 	mount_options(d, &options);
 	if (options.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount %s: out of memory", device);
-	return mount_make(&(struct mount_request){ .fstype = driver(f), .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
+	return mount_make(&(struct mount_request){
+		.fstype = driver(f), .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
 }
 
 static bool is_ours(const struct pool_def *d, const struct mount_entry *m)

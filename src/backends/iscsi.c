@@ -242,8 +242,7 @@ static int ipc_connect(void)
 	if (fd < 0)
 		return -errno;
 	memcpy(sa.sun_path + 1, IPC_SOCKET, strlen(IPC_SOCKET));
-	/* The address ends with a NUL that counts, unlike with most abstract sockets. */
-	if (connect(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + sizeof(IPC_SOCKET))) < 0) {
+	if (connect(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(IPC_SOCKET))) < 0) {
 		int saved = errno;
 
 		close(fd);
@@ -302,6 +301,11 @@ static int iscsid_ask(uint64_t deadline, char *name, size_t size)
 	return 0;
 }
 
+static int no_answer(int r, const char *what, struct err *e)
+{
+	return r == -ETIMEDOUT ? err_set(e, ERR_TIMEOUT, "%s in time", what) : err_sys(e, -r, "%s", what);
+}
+
 /* iscsid opens its socket first and the file with its name right after it; so after an "open" event a connection is accepted, and what is asked is answered
  * as soon as it has settled. Nothing is guessed, and there is no timer. */
 static int iscsid_ready(struct op *op, struct err *e)
@@ -320,7 +324,7 @@ static int iscsid_ready(struct op *op, struct err *e)
 			return 0;
 		}
 		if (r != -ECONNREFUSED)
-			return err_sys(e, -r, "iscsid does not answer");
+			return no_answer(r, "iscsid does not answer", e);
 		r = poll(&p, 1, clock_until(op->deadline));
 		if (r == 0)
 			return err_set(e, ERR_TIMEOUT, "iscsid does not answer: it has not opened its socket");
@@ -350,7 +354,7 @@ static int iscsid_prepare(struct op *op, struct err *e)
 	if (r == 0)
 		return 1;
 	if (r != -ECONNREFUSED)
-		return err_sys(e, -r, "an iscsid is running, but does not answer");
+		return no_answer(r, "an iscsid is running, but does not answer", e);
 	if (transport_load(e) < 0 || file_mkdirs(ISCSID_DIR, 0700, e) < 0 || initiator_write(e) < 0 || conf_write(e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot prepare iscsid");
 	return 0;

@@ -33,11 +33,15 @@ static int logical_validate(const struct pool_def *d, struct err *e)
 
 /* ---- what LVM knows of the group ---- */
 
+#define MEMBERS_MAX 256
+
 struct group {
 	bool found;
 	char uuid[39];
 	unsigned pvs, missing;
-	unsigned volumes, inactive;     /* visible ones that activation concerns, and those of them that are not active */
+	dev_t member[MEMBERS_MAX];      /* the devices of its physical volumes, as far as they are there */
+	size_t members;
+	unsigned inactive;              /* volumes that activation concerns and that are not active (group_count) */
 	uint64_t size, available;
 };
 
@@ -54,11 +58,30 @@ static int select_group(const char *vg, char *out, size_t size, struct err *e)
 	return 0;
 }
 
+/* One row of pvs. Rows of a group differ only in the physical volume, unless there are two groups of that name. */
+static int group_row(const char *vg, struct group *g, const struct lvm_field *f, int n, struct err *e)
+{
+	struct stat st;
+
+	if (g->found && !streq(g->uuid, lvm_get(f, n, "VG_UUID")))
+		return err_set(e, ERR_CONFLICT, "two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with vgrename", vg, g->uuid,
+		               lvm_get(f, n, "VG_UUID"));
+	g->found = true;
+	snprintf(g->uuid, sizeof(g->uuid), "%s", lvm_get(f, n, "VG_UUID"));
+	g->pvs = (unsigned)number(lvm_get(f, n, "PV_COUNT"));
+	g->missing = (unsigned)number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
+	g->size = number(lvm_get(f, n, "VG_SIZE"));
+	g->available = number(lvm_get(f, n, "VG_FREE"));
+	if (g->members < MEMBERS_MAX && stat(lvm_get(f, n, "PV_NAME"), &st) == 0)
+		g->member[g->members++] = st.st_rdev;
+	return 0;
+}
+
 /* By selection and not by argument: then a group that is not there is an empty report and not an error to be told from others by its text. */
 static int group_look(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	char select[160];
-	const char *const words[] = { "vgs", LVM_REPORT, "-o", "vg_name,vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
+	const char *const words[] = { "pvs", LVM_REPORT, "-o", "pv_name,vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
 	cleanup_buf struct buf out = BUF_INIT;
 	struct lvm_field f[LVM_FIELDS];
 	char *text;
@@ -68,17 +91,9 @@ static int group_look(const char *vg, struct group *g, struct op *op, struct err
 	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
 		return -1;
 	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0) {
-		if (g->found)
-			return err_set(e, ERR_CONFLICT, "two volume groups are called \"%s\": rename one with vgrename and its uuid (%s, %s)", vg,
-			               g->uuid, lvm_get(f, n, "VG_UUID"));
-		g->found = true;
-		snprintf(g->uuid, sizeof(g->uuid), "%s", lvm_get(f, n, "VG_UUID"));
-		g->pvs = (unsigned)number(lvm_get(f, n, "PV_COUNT"));
-		g->missing = (unsigned)number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
-		g->size = number(lvm_get(f, n, "VG_SIZE"));
-		g->available = number(lvm_get(f, n, "VG_FREE"));
-	}
+	while ((n = lvm_next(&text, f, e)) > 0)
+		if (group_row(vg, g, f, n, e) < 0)
+			return -1;
 	return n;
 }
 
@@ -108,7 +123,6 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 
 		if (attr_is(attr, ATTR_SKIP, 'k'))
 			continue;
-		g->volumes++;
 		g->inactive += !attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_STATE, 's');
 	}
 	return n;
@@ -179,38 +193,10 @@ static int logical_check(const struct pool_def *d, struct op *op, enum pool_stat
 
 /* ---- start ---- */
 
-/* The devices of the group's physical volumes. */
-struct members {
-	dev_t dev[256];
-	size_t n;
-};
-
-static int members_look(const char *vg, struct members *m, struct op *op, struct err *e)
+static bool is_member(const struct group *g, dev_t dev)
 {
-	char select[160];
-	const char *const words[] = { "pvs", LVM_REPORT, "-o", "pv_name,vg_name", "-S", select, NULL };
-	cleanup_buf struct buf out = BUF_INIT;
-	struct lvm_field f[LVM_FIELDS];
-	char *text;
-	int n;
-
-	m->n = 0;
-	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
-		return -1;
-	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0) {
-		struct stat st;
-
-		if (m->n < ARRAY_LEN(m->dev) && stat(lvm_get(f, n, "PV_NAME"), &st) == 0)
-			m->dev[m->n++] = st.st_rdev;
-	}
-	return n;
-}
-
-static bool is_member(const struct members *m, dev_t dev)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (m->dev[i] == dev)
+	for (size_t i = 0; i < g->members; i++)
+		if (g->member[i] == dev)
 			return true;
 	return false;
 }
@@ -219,18 +205,17 @@ static bool is_member(const struct members *m, dev_t dev)
 static int wrong_content(const char *vg, const char *spec, const char *path, struct err *e)
 {
 	struct device_content c;
+	char text[128];
 
 	if (device_content(path, &c, e) < 0)
 		return -1;
 	if (streq(c.type, "LVM2_member"))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is a physical volume, but not of volume group \"%s\"", spec, vg);
-	if (c.type[0] || c.table[0])
-		return err_set(e, ERR_WRONG_FORMAT, "%s is not a physical volume of \"%s\": it holds %s", spec, vg, c.type[0] ? c.type : c.table);
-	return err_set(e, ERR_WRONG_FORMAT, "%s is not a physical volume of \"%s\": it is empty", spec, vg);
+	return err_set(e, ERR_WRONG_FORMAT, "%s is no physical volume of \"%s\": it holds %s", spec, vg, device_content_text(&c, text, sizeof(text)));
 }
 
 /* Every device of the definition that exists has to belong to the group. *absent: one that does not exist. */
-static int devices_match(const struct pool_def *d, const struct members *m, const char **absent, struct err *e)
+static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct err *e)
 {
 	*absent = NULL;
 	for (size_t i = 0; i < d->source.ndevices; i++) {
@@ -245,7 +230,7 @@ static int devices_match(const struct pool_def *d, const struct members *m, cons
 				return -1;
 			}
 			*absent = spec;
-		} else if (!is_member(m, dev)) {
+		} else if (!is_member(g, dev)) {
 			return wrong_content(group_name(d), spec, path, e);
 		}
 	}
@@ -256,11 +241,10 @@ static int devices_match(const struct pool_def *d, const struct members *m, cons
 static int group_ready(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d), *absent;
-	struct members m;
 	struct group g;
 	char wait[200];
 
-	if (group_look(vg, &g, op, e) < 0 || members_look(vg, &m, op, e) < 0 || devices_match(d, &m, &absent, e) < 0)
+	if (group_look(vg, &g, op, e) < 0 || devices_match(d, &g, &absent, e) < 0)
 		return -1;
 	if (!g.found && absent) {
 		snprintf(wait, sizeof(wait), "device=%.190s", absent);

@@ -74,7 +74,7 @@ static bool module_present(const char *name)
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof(path), "/sys/module/%s", name);
 
-	if (strchr(name, '/') || n < 0 || (size_t)n >= sizeof(path))
+	if (!name_is_component(name) || n < 0 || (size_t)n >= sizeof(path))
 		return false;
 	for (char *p = path + strlen("/sys/module/"); *p; p++)
 		if (*p == '-')

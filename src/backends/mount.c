@@ -2,12 +2,10 @@
  *
  * Mounting, from options to errors: options are sorted into those of the mount and those of the filesystem; a filesystem context is
  * made, configured and attached (fsopen, fsconfig, fsmount, move_mount); what the kernel wrote on the context goes into
- * the error. Then: is it mounted, does it answer, and taking it away, or saying who is in the way.
+ * the error. Then: is it mounted, does it answer. Taking it away: unmount.c.
  */
 #include "backends/mount.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -344,9 +342,7 @@ static int mount_new(const struct mount_request *r, struct options *o, struct er
 	return 0;
 }
 
-/* The path under which the mount table knows a target: its parent's links resolved, and the last component's own, without
- * touching what is mounted there. False: it does not exist. */
-static bool target_path(const char *target, char out[PATH_MAX])
+bool mount_path(const char *target, char out[PATH_MAX])
 {
 	cleanup_free char *copy = strdup(target);
 	char parent[PATH_MAX], link[8];
@@ -390,7 +386,7 @@ int mount_make(const struct mount_request *r, struct err *e)
 
 	if (target_make(r->target, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s", r->source);
-	if (!target_path(r->target, path))
+	if (!mount_path(r->target, path))
 		return err_sys(e, errno, "cannot mount %s: cannot find %s", r->source, r->target);
 	rc = mountinfo_find(path, &there, e);
 	if (rc < 0)
@@ -403,8 +399,6 @@ int mount_make(const struct mount_request *r, struct err *e)
 	rc = options_read(r->options, &o, e);
 	if (rc == 0)
 		rc = mount_new(r, &o, e);
-	if (o.list.data)
-		explicit_bzero(o.list.data, o.list.len);
 	buf_free(&o.list);
 	return rc;
 }
@@ -443,7 +437,7 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 	int rc;
 
 	*state = STATE_INACTIVE;
-	if (!target_path(d->target.path, path))
+	if (!mount_path(d->target.path, path))
 		return 0;
 	rc = mountinfo_find(path, &m, e);
 	if (rc <= 0)
@@ -484,168 +478,4 @@ int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op 
 	if (mount_check(d, is_ours, &state, NULL, e) < 0)
 		return err_wrap(e, ERR_KEEP, "nothing to unmount");
 	return state == STATE_INACTIVE ? 0 : mount_remove(d->target.path, op, e);
-}
-
-/* ---- taking away ---- */
-
-/* Who keeps a mount busy: up to three, in words. */
-struct users {
-	const char *target;
-	uint64_t deadline;
-	struct buf text;
-	unsigned n;
-};
-
-enum { USERS_MAX = 3 };
-
-static bool is_below(const char *path, const char *target)
-{
-	size_t len = streq(target, "/") ? 0 : strlen(target);
-
-	return strncmp(path, target, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-static void users_add(struct users *u, const char *who, const char *pid, const char *what)
-{
-	buf_printf(&u->text, "%s%s%s%s (%s)", u->n ? ", " : "", who, pid ? " pid " : "", pid ? pid : "", what);
-	u->n++;
-}
-
-static bool link_below(int dirfd, const char *name, const struct users *u, char path[PATH_MAX])
-{
-	ssize_t n = readlinkat(dirfd, name, path, PATH_MAX - 1);
-
-	if (n <= 0)
-		return false;
-	path[n] = '\0';
-	return is_below(path, u->target);
-}
-
-static bool fd_below(int process, const struct users *u, char path[PATH_MAX])
-{
-	int fd = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
-	bool found = false;
-
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	while (!found && (entry = readdir(dir)))
-		found = link_below(fd, entry->d_name, u, path);
-	closedir(dir);
-	return found;
-}
-
-static bool map_below(int process, const struct users *u, char path[PATH_MAX])
-{
-	cleanup_buf struct buf b = BUF_INIT;
-	char *save = NULL;
-
-	if (file_read(process, "maps", 4 * 1024 * 1024, &b, NULL) < 0 || !b.data)
-		return false;
-	for (char *line = strtok_r(b.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		const char *file = strchr(line, '/');
-
-		if (file && is_below(file, u->target)) {
-			snprintf(path, PATH_MAX, "%s", file);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Reads links of /proc only: their text is made by the kernel without asking the filesystem, which may be dead. */
-static void process_look(struct users *u, int proc, const char *pid)
-{
-	cleanup_close int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char path[PATH_MAX], name[32] = "";
-
-	if (process < 0)
-		return;
-	if (!link_below(process, "cwd", u, path) && !link_below(process, "root", u, path) && !link_below(process, "exe", u, path) &&
-	    !fd_below(process, u, path) && !map_below(process, u, path))
-		return;
-	if (file_read_line(process, "comm", name, sizeof(name)) <= 0)
-		snprintf(name, sizeof(name), "process");
-	users_add(u, name, pid, path);
-}
-
-static void processes_look(struct users *u)
-{
-	DIR *proc = opendir("/proc");
-	const struct dirent *entry;
-
-	while (proc && u->n < USERS_MAX && clock_ms() < u->deadline && (entry = readdir(proc)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			process_look(u, dirfd(proc), entry->d_name);
-	if (proc)
-		closedir(proc);
-}
-
-/* Loop devices hold their files without a process. */
-static void loops_look(struct users *u)
-{
-	DIR *block = opendir("/sys/block");
-	const struct dirent *entry;
-	char attribute[300], file[PATH_MAX];
-
-	while (block && u->n < USERS_MAX && (entry = readdir(block))) {
-		if (!starts_with(entry->d_name, "loop"))
-			continue;
-		snprintf(attribute, sizeof(attribute), "%s/loop/backing_file", entry->d_name);
-		if (file_read_line(dirfd(block), attribute, file, sizeof(file)) > 0 && is_below(file, u->target))
-			users_add(u, entry->d_name, NULL, file);
-	}
-	if (block)
-		closedir(block);
-}
-
-static int nested_look(const struct mount_entry *m, void *arg)
-{
-	struct users *u = arg;
-
-	if (!streq(m->target, u->target) && is_below(m->target, u->target))
-		users_add(u, "mount of", NULL, m->target);
-	return u->n >= USERS_MAX;
-}
-
-static int still_busy(const char *target, const char *path, struct op *op, struct err *e)
-{
-	uint64_t now = clock_ms(), deadline = op ? op->deadline : NEVER;
-	/* leave half of the time that is left for the answer */
-	struct users u = { .target = path, .deadline = deadline > now ? now + (deadline - now) / 2 : now };
-
-	mountinfo_each(nested_look, &u, NULL);
-	if (u.n < USERS_MAX)
-		loops_look(&u);
-	if (u.n < USERS_MAX)
-		processes_look(&u);
-	err_set(e, ERR_BUSY, "cannot unmount %s: in use by %s", target, u.n ? buf_str(&u.text) : "something in the kernel (swap, an export, a bind mount)");
-	if (e)
-		e->sys = EBUSY;
-	buf_free(&u.text);
-	return -1;
-}
-
-int mount_remove(const char *target, struct op *op, struct err *e)
-{
-	struct mount_entry m;
-	char path[PATH_MAX];
-	int how = UMOUNT_NOFOLLOW | (op && op->force ? MNT_FORCE | MNT_DETACH : 0);
-
-	if (!target_path(target, path))
-		return 0;
-	int rc = mountinfo_find(path, &m, e);
-
-	if (rc <= 0)
-		return rc;
-	mount_entry_free(&m);
-	if (umount2(path, how) == 0 || errno == EINVAL || errno == ENOENT)
-		return 0;
-	if (errno == EBUSY)
-		return still_busy(target, path, op, e);
-	return err_sys(e, errno, "cannot unmount %s", target);
 }

@@ -6,6 +6,7 @@
 #ifndef POOLINIT_BACKENDS_MOUNT_H
 #define POOLINIT_BACKENDS_MOUNT_H
 
+#include <limits.h>
 #include "backends/backend.h"
 #include "base/mountinfo.h"
 
@@ -21,7 +22,8 @@ struct mount_request {
  * filesystem in this kernel), ERR_BUSY (something is mounted at the target), ERR_AUTH, ERR_WAIT_SERVER, ERR_READ_ONLY, ERR_INVALID (an option the
  * kernel does not take), ERR_STORAGE; the errno is in e->sys. Values of options appear in no message. */
 int mount_make(const struct mount_request *r, struct err *e);
-/* Take away what is mounted at target; nothing mounted is success. ERR_BUSY names up to three processes that use it. */
+/* Take away what is mounted at target; nothing mounted is success. ERR_BUSY names up to three that use it. With op->force it is detached
+ * instead, whoever uses it and whether or not its server answers. */
 int mount_remove(const char *target, struct op *op, struct err *e);
 /* Is the topmost mount at the pool's target its own, as is_ours() says? STATE_ACTIVE, and detail (may be NULL) gets "mount=ID"; or STATE_INACTIVE; or
  * ERR_BUSY: something else is mounted there. Reads the mount table only, so that a dead server or device cannot hang it. */
@@ -32,6 +34,9 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
  * left alone, ERR_BUSY. */
 int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state, struct buf *detail, struct err *e);
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e);
+/* The path under which the mount table knows a target: its parent's links resolved, and the last component's own, without touching what is
+ * mounted there. False: it does not exist. */
+bool mount_path(const char *target, char out[PATH_MAX]);
 /* The block device of a mount; btrfs, whose mounts have numbers of their own, has it in its source. */
 dev_t mount_device(const struct mount_entry *m);
 /* Is the filesystem type known to the running kernel now (/proc/filesystems)? */

@@ -61,70 +61,89 @@ static void source_print(const struct pool_def *d, const char *host, struct buf 
 		buf_printf(out, strchr(host, ':') && host[0] != '[' ? "[%s]:%s" : "%s:%s", host, dir);
 }
 
-/* What one start works with: the definition's own options, and what they say. */
+/* What one start works with: the definition's own options, taken apart. */
 struct request {
 	const struct pool_def *d;
-	struct buf own;                 /* the definition's mount options; may hold secrets */
+	struct buf own;                 /* the options that the kernel gets as they are: ",NAME=VALUE…"; no password */
 	char version[16];               /* the only one to try, or empty */
 	int port;                       /* 0: the variant's */
 	bool tcp;                       /* the server can be tried by a TCP connection first */
-	struct buf user;                /* cifs: "user=…" and so on where the options name none */
-	char password[256];             /* from a credentials file, or empty */
+	char password[256];             /* cifs: from the options or a credentials file, or empty */
 };
 
 static void request_free(struct request *q)
 {
 	explicit_bzero(q->password, sizeof(q->password));
-	if (q->own.data)
-		explicit_bzero(q->own.data, q->own.len);
 	buf_free(&q->own);
-	buf_free(&q->user);
+}
+
+/* Value of an option, "NAME=VALUE" in one or name and value apart; NULL: it is another option. */
+static const char *value_of(const struct pool_option *o, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!starts_with(o->name, name))
+		return NULL;
+	if (o->value)
+		return o->name[len] ? NULL : o->value;
+	return o->name[len] == '=' ? o->name + len + 1 : NULL;
+}
+
+static int take_password(struct request *q, const char *value, struct err *e)
+{
+	if ((size_t)snprintf(q->password, sizeof(q->password), "%s", value) >= sizeof(q->password))
+		return err_set(e, ERR_INVALID, "cannot use the password in the mount options: it is longer than %zu bytes", sizeof(q->password) - 1);
+	return 0;
 }
 
 /* mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know it, so it is read here. */
-static int credentials_read(struct request *q, const char *path, struct err *e)
+static int take_credentials(struct request *q, const char *path, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	char *save = NULL;
+	int rc = 0;
 
 	if (file_read(AT_FDCWD, path, CREDENTIALS_LIMIT, &text, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read the credentials");
-	for (char *line = text.data ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
-		char *value = strchr(line, '=');
+	for (char *line = text.data ? strtok_r(text.data, "\r\n", &save) : NULL; line && rc == 0; line = strtok_r(NULL, "\r\n", &save)) {
+		struct pool_option o = { .name = line + strspn(line, " \t") };
+		const char *value;
 
-		line += strspn(line, " \t");
-		line[strcspn(line, "\r")] = '\0';
-		if (!value || value < line)
-			continue;
-		*value++ = '\0';
-		if (streq(line, "username") || streq(line, "user"))
-			buf_printf(&q->user, ",user=\"%s\"", value);
-		else if (streq(line, "domain") || streq(line, "dom"))
-			buf_printf(&q->user, ",domain=\"%s\"", value);
-		else if (streq(line, "password") || streq(line, "pass"))
-			snprintf(q->password, sizeof(q->password), "%s", value);
+		if ((value = value_of(&o, "username")) || (value = value_of(&o, "user")))
+			buf_printf(&q->own, ",user=\"%s\"", value);
+		else if ((value = value_of(&o, "domain")) || (value = value_of(&o, "dom")))
+			buf_printf(&q->own, ",domain=\"%s\"", value);
+		else if ((value = value_of(&o, "password")) || (value = value_of(&o, "pass")))
+			rc = take_password(q, value, e);
 	}
 	if (text.data)
-		explicit_bzero(text.data, text.len);
-	if (strlen(q->password) == sizeof(q->password) - 1)
-		return err_set(e, ERR_INVALID, "cannot use the credentials in %s: the password is too long", path);
+		explicit_bzero(text.data, text.size);
+	return rc;
+}
+
+/* CIFS: a password is handed on apart from the other options, so that a comma in it does not end it and no message can hold it. */
+static int take_option(struct request *q, const struct pool_option *o, struct err *e)
+{
+	const char *value = NULL;
+
+	if (is_cifs(q->d) && ((value = value_of(o, "pass")) || (value = value_of(o, "password"))))
+		return take_password(q, value, e);
+	if (is_cifs(q->d) && ((value = value_of(o, "credentials")) || (value = value_of(o, "cred"))))
+		return take_credentials(q, value, e);
+	buf_printf(&q->own, ",%s%s%s", o->name, o->value ? "=" : "", o->value ? o->value : "");
 	return 0;
 }
 
-/* Who we are to a CIFS server: whoever the options or their credentials file say, else a guest, who needs a name all the same. */
-static int user_choose(struct request *q, struct err *e)
+/* A CIFS server wants to know who we are; a guest needs a name all the same. */
+static void add_guest(struct request *q)
 {
 	static const char *const naming[] = { "user", "username", "guest", "sec" };
-	const char *own = buf_str(&q->own);
-	char value[512];
+	char value[8];
 
-	if (mount_option_value(own, "credentials", value, sizeof(value)) || mount_option_value(own, "cred", value, sizeof(value)))
-		return credentials_read(q, value, e);
 	for (size_t i = 0; i < ARRAY_LEN(naming); i++)
-		if (mount_option_value(own, naming[i], value, sizeof(value)) && *value)
-			return 0;
-	buf_adds(&q->user, ",user=guest,guest");
-	return 0;
+		if (mount_option_value(buf_str(&q->own), naming[i], value, sizeof(value)))
+			return;
+	buf_adds(&q->own, ",user=guest,guest");
 }
 
 static int version_choose(struct request *q, struct err *e)
@@ -150,14 +169,18 @@ static int request_make(struct request *q, const struct pool_def *d, struct err 
 	char value[32];
 
 	*q = (struct request){ .d = d, .tcp = true };
-	mount_options(d, &q->own);
+	for (size_t i = 0; i < d->nmount_options; i++)
+		if (take_option(q, &d->mount_options[i], e) < 0)
+			return -1;
+	if (is_cifs(d))
+		add_guest(q);
+	if (q->own.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot read the mount options: out of memory");
 	if (mount_option_value(buf_str(&q->own), "port", value, sizeof(value)))
 		q->port = atoi(value);
 	if (mount_option_value(buf_str(&q->own), "proto", value, sizeof(value)))
 		q->tcp = starts_with(value, "tcp");
-	if (version_choose(q, e) < 0 || (is_cifs(d) && user_choose(q, e) < 0))
-		return -1;
-	return q->own.failed || q->user.failed ? err_set(e, ERR_NO_MEMORY, "cannot read the mount options: out of memory") : 0;
+	return version_choose(q, e);
 }
 
 static bool is_wanted(const struct request *q, const struct variant *v)
@@ -179,20 +202,6 @@ static const struct variant *first_wanted(const struct request *q)
 
 /* ---- mounting ---- */
 
-/* The definition's options without those that only mount.cifs(8) knows. */
-static void add_own(const struct request *q, struct buf *out)
-{
-	const struct pool_def *d = q->d;
-
-	for (size_t i = 0; i < d->nmount_options; i++) {
-		const struct pool_option *o = &d->mount_options[i];
-
-		if (is_cifs(d) && (starts_with(o->name, "credentials=") || starts_with(o->name, "cred=")))
-			continue;
-		buf_printf(out, ",%s%s%s", o->name, o->value ? "=" : "", o->value ? o->value : "");
-	}
-}
-
 /* Options for one variant. The kernel resolves no names: the numeric address is mandatory. */
 static void options_print(const struct request *q, const struct variant *v, const struct address *a, struct buf *out)
 {
@@ -205,14 +214,12 @@ static void options_print(const struct request *q, const struct variant *v, cons
 		buf_printf(out, ",clientaddr=%s", local);
 	if (is_cifs(q->d) && q->version[0])
 		buf_printf(out, ",vers=%s", q->version);
-	buf_adds(out, buf_str(&q->user));
-	add_own(q, out);
+	buf_adds(out, buf_str(&q->own));
 }
 
 static int mount_variant(const struct request *q, const struct variant *v, const char *host, const struct address *a, struct err *e)
 {
 	cleanup_buf struct buf source = BUF_INIT, options = BUF_INIT;
-	int rc;
 
 	for (size_t i = 0; i < ARRAY_LEN(v->modules) && v->modules[i]; i++)
 		module_load(v->modules[i], NULL);
@@ -220,11 +227,9 @@ static int mount_variant(const struct request *q, const struct variant *v, const
 	options_print(q, v, a, &options);
 	if (source.failed || options.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount from %s: out of memory", host);
-	rc = mount_make(&(struct mount_request){
+	return mount_make(&(struct mount_request){
 		.fstype = v->fstype, .source = buf_str(&source), .target = q->d->target.path, .options = buf_str(&options),
 		.password = q->password[0] ? q->password : NULL }, e);
-	explicit_bzero(options.data, options.len);
-	return rc;
 }
 
 /* The server or the kernel does not do this version: a lower one may do. Anything else is an answer. */
@@ -244,7 +249,8 @@ static int mount_from(const struct request *q, const char *host, const struct ad
 			break;
 	}
 	if (err_is(e, ERR_AUTH) && !is_cifs(q->d))
-		return err_set(e, ERR_AUTH, "cannot mount %s:%s: the server refused: is %s exported to this address?", host, q->d->source.dir, q->d->source.dir);
+		return err_set(e, ERR_AUTH, "cannot mount %s:%s: the server refused: is %s exported to this address?", host,
+		               q->d->source.dir, q->d->source.dir);
 	if (err_is(e, ERR_WAIT_SERVER))
 		snprintf(e->waits_for, sizeof(e->waits_for), "server=%s:%d", a->text, a->port);
 	return -1;

@@ -205,14 +205,19 @@ int log_to_kmsg(struct err *e)
 	return 0;
 }
 
-/* The log must never make the process wait: what a full pipe or a stopped terminal does not take is only in the ring. */
 static void write_line(int fd, const char *line, size_t len)
+{
+	while (write(fd, line, len) < 0 && errno == EINTR)
+		;
+}
+
+/* The log must never make the process wait: what a full pipe or a stopped terminal does not take is only in the ring. (The
+ * kernel's log never blocks, and poll says nothing about writing to it.) */
+static bool takes_a_line(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) && !(p.revents & POLLERR))
-		while (write(fd, line, len) < 0 && errno == EINTR)
-			;
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) && !(p.revents & POLLERR);
 }
 
 /* Control characters and bytes that are not text as \xHH, the rest as it is. Returns the length. */
@@ -262,6 +267,6 @@ void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 	n = snprintf(line, sizeof(line), "<%d>poolinit: %s: %s\n", levels[l].kernel, facilities[f], text);
 	if (to_kmsg)
 		write_line(state.kmsg, line, (size_t)n);
-	if (state.to_stderr)
+	if (state.to_stderr && takes_a_line(STDERR_FILENO))
 		write_line(STDERR_FILENO, line + 3, (size_t)n - 3);     /* without the kernel's "<6>" */
 }

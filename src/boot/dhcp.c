@@ -3,6 +3,7 @@
  * The DHCP client as a child: started, watched, started again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -19,12 +20,12 @@
 
 static int start_child(struct dhcp_client *c, struct err *e);
 
-bool dhcp_has_lease(const char *run_dir, const char *device)
+bool dhcp_lease(const char *run_dir, const char *device, char *address, size_t size)
 {
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/network/%s.lease", run_dir, device);
-	return access(path, F_OK) == 0;
+	return file_read_line(AT_FDCWD, path, address, size) > 0;
 }
 
 static void start_later(struct dhcp_client *c)

@@ -28,8 +28,8 @@ struct dhcp_client {
 /* Start it, and again whenever it ends. ERR_NO_TOOL: there is no udhcpc and no busybox. */
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e);
 void dhcp_stop(struct dhcp_client *c);
-/* An address was got by it (the file run_dir/network/DEVICE.lease is there). */
-bool dhcp_has_lease(const char *run_dir, const char *device);
+/* The address that was got for an interface ("192.0.2.100/24"; the file run_dir/network/DEVICE.lease). False: none. */
+bool dhcp_lease(const char *run_dir, const char *device, char *address, size_t size);
 
 /* The script's role: argv[1] is udhcpc's event, the environment its facts. Exit status. */
 int dhcp_main(int argc, char **argv);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/dhcp.h"
+#include "boot/early.h"
 #include "boot/resolv.h"
 #include "boot/rtnl.h"
 
@@ -91,9 +92,10 @@ static int take_address(struct lease *l, struct ip_address *a, struct err *e)
 	snprintf(prefixed, sizeof(prefixed), "%.40s/%.4s", fact("ip"), *fact("mask") ? fact("mask") : "24");
 	if (!parse_prefixed(prefixed, a))
 		return err_set(e, ERR_INVALID, "the server's address \"%.40s\" with mask \"%.20s\" is none", fact("ip"), fact("mask"));
+	/* First the old one: taking away an interface's primary address takes the later ones of its network with it. */
+	drop_address(l, a);
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0 || rtnl_address_add(&l->rtnl, l->index, a, e) < 0)
 		return -1;
-	drop_address(l, a);
 	snprintf(line, sizeof(line), "%s/%u\n", ip_address_print(a, text), a->prefix);
 	return file_replace(AT_FDCWD, l->file, line, strlen(line), 0644, e);
 }
@@ -206,8 +208,6 @@ static void take_mtu(struct lease *l)
 
 static int on_bound(struct lease *l, struct err *e)
 {
-	bool known = dhcp_has_lease(l->run_dir, l->device);
-	char text[IP_TEXT];
 	struct ip_address a;
 
 	take_mtu(l);
@@ -218,22 +218,19 @@ static int on_bound(struct lease *l, struct err *e)
 		log_warn(LF_NET, "%s: %s", l->device, e->message);
 		err_clear(e);
 	}
-	file_remove(AT_FDCWD, l->trouble, NULL);
-	if (!known)
-		log_info(LF_NET, "%s: %s/%u from DHCP server %.40s for %.12s s", l->device, ip_address_print(&a, text), a.prefix,
-			 fact("serverid"), fact("lease"));
-	return 0;
+	return file_remove(AT_FDCWD, l->trouble, e);
 }
 
 static int on_deconfig(struct lease *l, struct err *e)
 {
-	bool had = dhcp_has_lease(l->run_dir, l->device);
+	char address[IP_TEXT + 4];
+	bool had = dhcp_lease(l->run_dir, l->device, address, sizeof(address));
 
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0)
 		return -1;
 	if (!had)
 		return 0;
-	log_warn(LF_NET, "%s: the DHCP lease is lost", l->device);
+	log_warn(LF_NET, "%s: the DHCP lease of %s is lost", l->device, address);
 	drop_address(l, NULL);
 	if (file_remove(AT_FDCWD, l->file, e) < 0)
 		return -1;
@@ -278,7 +275,8 @@ int dhcp_main(int argc, char **argv)
 	struct err e = { 0 };
 	int r = 0;
 
-	if (argc != 2 || log_to_kmsg(NULL) < 0)
+	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees the address. */
+	if (argc != 2 || !early_is_machine() || log_to_kmsg(NULL) < 0)
 		log_to_stderr();
 	if (argc != 2) {
 		log_error(LF_NET, DHCP_ROLE " is called by udhcpc, with one event");

@@ -170,8 +170,9 @@ static int start_client(struct network *n, const char *device, struct err *e)
 }
 
 /* The search is over: the interface that got a lease belongs to the task, clients on interfaces that nobody named end. */
-static void end_search(struct network *n, struct task *t, const char *device)
+static void end_search(struct network *n, struct task *t, const char *device, const char *address)
 {
+	log_info(LF_NET, "%s: %s by DHCP", device, address);
 	snprintf(t->device, sizeof(t->device), "%s", device);
 	t->done = true;
 	for (size_t i = 0; i < CLIENTS; i++) {
@@ -184,6 +185,7 @@ static void end_search(struct network *n, struct task *t, const char *device)
 
 static void try_dhcp(struct network *n, struct task *t)
 {
+	char address[IP_TEXT + 4];
 	struct err e = { 0 };
 
 	for (size_t i = 0; i < n->nlinks; i++) {
@@ -193,8 +195,8 @@ static void try_dhcp(struct network *n, struct task *t)
 			continue;
 		bring_up(n, l);
 		if (client_runs(n, l->name)) {
-			if (dhcp_has_lease(n->run_dir, l->name)) {
-				end_search(n, t, l->name);
+			if (dhcp_lease(n->run_dir, l->name, address, sizeof(address))) {
+				end_search(n, t, l->name, address);
 				return;
 			}
 		} else if (l->carrier && start_client(n, l->name, &e) < 0) {

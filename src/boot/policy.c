@@ -80,11 +80,23 @@ static void judge_required(struct verdict *v, const struct policy *policy, const
 		missing(v, policy, p->boot.onfail);
 }
 
+/* On its way at this moment, for the first time or after an event: its outcome is worth waiting for, however slow the machine. One that is
+ * only tried again is not. */
+static bool is_moving(const struct pool *p)
+{
+	if (p->phase == PHASE_WAITING)
+		return p->waits_for && starts_with(p->waits_for, "service=");
+	return p->phase == PHASE_CHECKING || (p->phase == PHASE_STARTING && p->attempts == 0);
+}
+
 void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now, struct verdict *v)
 {
 	uint64_t settled = last_progress(policy, pools) + POLICY_SETTLE;
 	uint64_t deadline = policy->timeout > NEVER - policy->began ? NEVER : policy->began + policy->timeout;
+	bool moving = false;
 
+	for (const struct pool *p = pools; p; p = p->next)
+		moving |= p->want_active && is_moving(p);
 	*v = (struct verdict){ .done = true, .look_again = NEVER, .action = ONFAIL_CONTINUE };
 	if (!read && now < deadline)
 		pending(v, deadline);
@@ -95,8 +107,8 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 			continue;
 		if (is_required(policy, p))
 			judge_required(v, policy, p, now);
-		else if (p->want_active && p->phase != PHASE_FAILED && now < settled)
-			pending(v, settled);
+		else if (p->want_active && p->phase != PHASE_FAILED && now < deadline && (moving || now < settled))
+			pending(v, moving || settled > deadline ? deadline : settled);
 	}
 	for (size_t i = 0; read && i < policy->nrequire; i++)
 		if (!is_defined(pools, policy->require[i]))

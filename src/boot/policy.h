@@ -13,7 +13,8 @@
 #include "boot/parameters.h"
 #include "supervisor/supervisor.h"
 
-/* Pools that nobody requires hold boot up only while things still move: until this long after the last pool became active. */
+/* Pools that nobody requires hold boot up only while things still move: while one is being started, and until this long after the last one
+ * became active or was tried. */
 #define POLICY_SETTLE SECONDS(5)
 
 struct policy {

@@ -11,8 +11,6 @@
 #include "base/util.h"
 #include "control/peer.h"
 
-#define DEFINITIONS_WAIT SECONDS(5)     /* for a pool that is not known yet, where the request names no time of its own */
-
 /* ---- from a line to a checked call ---- */
 
 struct call *call_new(struct peer *p, const char *text, size_t len)
@@ -167,7 +165,7 @@ int call_check(struct call *c, enum verb_level level, struct err *e)
 	return 0;
 }
 
-static void run_now(struct call *c)
+void call_run(struct call *c)
 {
 	c->stage = CALL_RUNNING;
 	c->verb->run(c);
@@ -177,38 +175,6 @@ static void run_now(struct call *c)
 		err_set(&e, ERR_INTERNAL, "%s gave no answer", c->verb->name);
 		call_fail(c, &e);
 	}
-}
-
-static void definitions_late(struct timer *t)
-{
-	struct call *c = t->owner;
-	struct err e = { 0 };
-
-	c->waits_definitions = false;
-	if (!call_arg(c, "timeout")) {          /* then it is not known: let the verb say so */
-		run_now(c);
-		peer_wake(c->peer);
-		return;
-	}
-	err_set(&e, ERR_TIMEOUT, "pool \"%s\" is not known yet: the definitions are still being read", call_arg(c, "pool"));
-	call_fail(c, &e);
-}
-
-/* A pool that is not known may be known in a moment, as long as the definitions are still being read: whoever asks for it right after the start
- * is not told that it does not exist. */
-void call_run(struct call *c)
-{
-	struct supervisor *s = call_supervisor(c);
-	const char *pool = call_arg(c, "pool");
-
-	if (!pool || supervisor_sources_read(s) || pool_lookup(s, pool, NULL)) {
-		run_now(c);
-		return;
-	}
-	c->stage = CALL_PARKED;
-	c->waits_definitions = true;
-	c->deadline = (struct timer){ .on_expiry = definitions_late, .owner = c };
-	loop_arm(c->peer->server->loop, &c->deadline, clock_ms() + call_duration(c, "timeout", DEFINITIONS_WAIT));
 }
 
 /* ---- the answer ---- */
@@ -240,7 +206,7 @@ static void finish(struct call *c)
 	bool parked = c->stage == CALL_PARKED;
 
 	loop_disarm(c->peer->server->loop, &c->deadline);
-	c->waits_boot = c->waits_definitions = false;
+	c->waits_boot = false;
 	c->stage = CALL_FINISHED;
 	if (parked)
 		peer_wake(c->peer);
@@ -385,15 +351,10 @@ static const struct pool *not_tried_yet(struct supervisor *s)
 	return NULL;
 }
 
-void call_look_again(struct call *c)
+void call_look_at_boot(struct call *c)
 {
 	struct supervisor *s = call_supervisor(c);
 
-	if (c->waits_definitions && supervisor_sources_read(s)) {
-		c->waits_definitions = false;
-		loop_disarm(c->peer->server->loop, &c->deadline);
-		run_now(c);
-	}
 	if (c->waits_boot && supervisor_sources_read(s) && !not_tried_yet(s)) {
 		line_str(&c->ok_args, "state", call_state(c));
 		call_ok(c);
@@ -442,5 +403,5 @@ void call_wait_boot(struct call *c, uint64_t deadline)
 	c->waits_boot = true;
 	c->deadline = (struct timer){ .on_expiry = boot_timed_out, .owner = c };
 	loop_arm(c->peer->server->loop, &c->deadline, deadline);
-	call_look_again(c);
+	call_look_at_boot(c);
 }

@@ -38,7 +38,6 @@ struct call {
 
 	struct waiter waiter;
 	bool waits_boot;                /* looked at again at every event */
-	bool waits_definitions;         /* likewise: the pool it names may still be read */
 	struct timer deadline;          /* of that wait */
 
 	size_t text_len;
@@ -54,7 +53,7 @@ int call_check(struct call *c, enum verb_level level, struct err *e);
 void call_run(struct call *c);
 /* Append the answer (without an index) to out, and its final line to last, which may be the same. */
 void call_answer(struct call *c, struct buf *out, struct buf *last);
-/* Something happened: may a call that is parked here, and not with the supervisor, go on? */
-void call_look_again(struct call *c);
+/* Something happened: is a parked `wait boot` over? */
+void call_look_at_boot(struct call *c);
 
 #endif

@@ -142,7 +142,7 @@ void peer_event(struct peer *p, const char *line, size_t len)
 {
 	struct buf *b = p->index >= 0 ? &p->held : &p->out;
 
-	if (p->call && (p->call->waits_boot || p->call->waits_definitions)) {   /* looked at in its next turn: whoever tells of the event is not done yet */
+	if (p->call && p->call->waits_boot) {   /* looked at in its next turn: whoever tells of the event is not done yet */
 		p->busy = true;
 		set_interest(p);
 	}
@@ -218,16 +218,10 @@ static void give_up(struct peer *p, enum err_class class, const char *why)
 /* Might the line be the head of a payload? Then its bytes cannot be told from requests, when the line itself is not understood. */
 static bool announces_payload(const char *line, size_t len)
 {
-	size_t end = len;
-
-	while (end > 0 && (line[end - 1] == ' ' || line[end - 1] == '\r'))
-		end--;
-	size_t at = end;
-	while (at > 0 && line[at - 1] >= '0' && line[at - 1] <= '9')
-		at--;
-	while (at > 0 && line[at - 1] == ' ')
-		at--;
-	return at > 0 && line[at - 1] == '=' && (at < 2 || line[at - 2] == ' ');
+	for (size_t i = 1; i < len; i++)
+		if (line[i] == '=' && line[i - 1] == ' ')
+			return true;
+	return false;
 }
 
 /* A request that is refused before it began: say why, and get its payload, if it has one, out of the way. */
@@ -408,7 +402,7 @@ static void on_turn(struct watch *w, uint32_t events)
 	if ((events & EPOLLIN) && wants_input(p))
 		read_some(p);
 	if (p->call)
-		call_look_again(p->call);
+		call_look_at_boot(p->call);
 	work(p);
 	if (!p->in.len)
 		buf_free(&p->in);

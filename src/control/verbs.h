@@ -22,7 +22,8 @@ void verb_pool_autostart(struct call *c);
 struct pool *call_pool(struct call *c);
 /* A waiter's done for verbs whose answer is OK pool=NAME and nothing else. */
 void pool_done(struct waiter *w, const struct result *r);
-void pool_text_done(struct waiter *w, const struct result *r);  /* … is a text */
+void pool_text_done(struct waiter *w, const struct result *r);  /* the same behind a text */
+void pool_phase_done(struct waiter *w, const struct result *r); /* OK pool=NAME phase=WORD */
 
 /* verbs_volume.c */
 void verb_vol_list(struct call *c);

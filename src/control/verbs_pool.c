@@ -159,16 +159,21 @@ void verb_pool_info(struct call *c)
 
 /* ---- those that park ---- */
 
-void pool_done(struct waiter *w, const struct result *r)
+/* Failed: the call is over. Else OK, which names the pool first. */
+static bool went_well(struct call *c, const struct result *r)
 {
-	struct call *c = call_of(w);
-
 	if (r->err) {
 		call_fail(c, r->err);
-		return;
+		return false;
 	}
 	line_str(call_ok_args(c), "pool", r->pool ? r->pool->name : call_arg(c, "pool"));
-	call_ok(c);
+	return true;
+}
+
+void pool_done(struct waiter *w, const struct result *r)
+{
+	if (went_well(call_of(w), r))
+		call_ok(call_of(w));
 }
 
 void pool_text_done(struct waiter *w, const struct result *r)
@@ -178,38 +183,47 @@ void pool_text_done(struct waiter *w, const struct result *r)
 	pool_done(w, r);
 }
 
+void pool_phase_done(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (!went_well(c, r))
+		return;
+	if (r->pool)
+		line_str(call_ok_args(c), "phase", phase_word(r->pool->phase));
+	call_ok(c);
+}
+
 static void refresh_done(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
 
-	if (!r->err && r->pool) {
-		line_str(call_ok_args(c), "pool", r->pool->name);
-		line_num(call_ok_args(c), "volumes", r->pool->nvolumes);
-		call_ok(c);
+	if (!went_well(c, r))
 		return;
-	}
-	pool_done(w, r);
+	if (r->pool)
+		line_num(call_ok_args(c), "volumes", r->pool->nvolumes);
+	call_ok(c);
 }
 
 static void autostart_done(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
 
-	if (!r->err) {
-		line_str(call_ok_args(c), "pool", r->pool ? r->pool->name : call_arg(c, "pool"));
-		line_str(call_ok_args(c), "autostart", yes_no(!call_flag(c, "disable")));
-		line_str(call_ok_args(c), "kept", r->kept);
-		call_ok(c);
+	if (!went_well(c, r))
 		return;
-	}
-	pool_done(w, r);
+	line_str(call_ok_args(c), "autostart", yes_no(!call_flag(c, "disable")));
+	line_str(call_ok_args(c), "kept", r->kept);
+	call_ok(c);
 }
 
 static void undefined(struct waiter *w, const struct result *r)
 {
-	if (!r->err)
-		line_str(call_ok_args(call_of(w)), "kept", r->kept);
-	pool_done(w, r);
+	struct call *c = call_of(w);
+
+	if (!went_well(c, r))
+		return;
+	line_str(call_ok_args(c), "kept", r->kept);
+	call_ok(c);
 }
 
 static struct waiter *park(struct call *c, void (*done)(struct waiter *w, const struct result *r))
@@ -276,34 +290,32 @@ void verb_pool_autostart(struct call *c)
 
 /* ---- pool-define, pool-create ---- */
 
-static void say_defined(struct call *c, const struct pool *p)
+/* The document need not have a uuid: the answer says which was made up. */
+static bool say_defined(struct call *c, const struct result *r)
 {
 	char uuid[UUID_TEXT];
 
-	line_str(call_ok_args(c), "pool", p->name);
-	line_str(call_ok_args(c), "uuid", uuid_print(&p->uuid, uuid));
+	if (!went_well(c, r))
+		return false;
+	if (r->pool)
+		line_str(call_ok_args(c), "uuid", uuid_print(&r->pool->uuid, uuid));
+	return true;
 }
 
 static void created(struct waiter *w, const struct result *r)
 {
-	struct call *c = call_of(w);
-
-	if (r->err) {
-		call_fail(c, r->err);
-		return;
-	}
-	if (r->pool)
-		say_defined(c, r->pool);
-	call_ok(c);
+	if (say_defined(call_of(w), r))
+		call_ok(call_of(w));
 }
 
 static void defined(struct waiter *w, const struct result *r)
 {
-	if (!r->err && r->pool)
-		say_defined(call_of(w), r->pool);
-	if (!r->err)
-		line_str(call_ok_args(call_of(w)), "kept", r->kept);
-	created(w, &(struct result){ .err = r->err });
+	struct call *c = call_of(w);
+
+	if (!say_defined(c, r))
+		return;
+	line_str(call_ok_args(c), "kept", r->kept);
+	call_ok(c);
 }
 
 void verb_pool_define(struct call *c)

@@ -115,15 +115,6 @@ static int parse_phases(const char *list, unsigned *phases, struct err *e)
 	return 0;
 }
 
-static void waited(struct waiter *w, const struct result *r)
-{
-	struct call *c = call_of(w);
-
-	if (!r->err && r->pool)
-		line_str(call_ok_args(c), "phase", phase_word(r->pool->phase));
-	pool_done(w, r);
-}
-
 static void wait_pool(struct call *c, uint64_t deadline)
 {
 	const char *list = call_arg(c, "phase");
@@ -138,7 +129,7 @@ static void wait_pool(struct call *c, uint64_t deadline)
 	if (!p)
 		return;
 	struct waiter *w = call_waiter(c);
-	w->done = waited;
+	w->done = pool_phase_done;
 	if (pool_wait(p, phases, deadline, w, &e) < 0)
 		call_fail(c, &e);
 }

@@ -155,7 +155,7 @@ static void set_backing_format(const struct head *h, struct image *i, size_t off
 	static const char *const known[] = {
 		"bochs", "cloop", "cow", "dir", "dmg", "fat", "iso", "ploop", "qcow", "qcow2", "qed", "vdi", "vhd", "vhdx", "vmdk", "vpc",
 	};
-	const char *word = "raw";
+	const char *word = len > 0 ? "raw" : "";
 
 	for (size_t k = 0; k < ARRAY_LEN(known); k++)
 		if (strlen(known[k]) == len && memcmp(h->data + offset, known[k], len) == 0)

@@ -87,25 +87,26 @@ static void names_free(struct dirent **names, int n)
 	free(names);
 }
 
-int config_load(const char *dir, struct config_files *out, struct err *e)
+int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], shown[PATH_MAX];
 	struct dirent **names;
 	int rc = 0;
 
 	*out = (struct config_files){ 0 };
 	out->last = &out->first;
 	definitions_dir(dir, path, sizeof(path));
+	snprintf(shown, sizeof(shown), "%s%s", as ? as : dir, path + strlen(dir));
 	cleanup_close int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the definitions in %s", path);
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the definitions in %s", shown);
 	int n = scandir(path, &names, is_definition, alphasort);
 	if (n < 0)
-		return err_sys(e, errno, "cannot read the definitions in %s", path);
+		return err_sys(e, errno, "cannot read the definitions in %s", shown);
 	if (n > FILES_LIMIT)
-		rc = err_set(e, ERR_TOO_LONG, "%s holds %d definitions, more than %d: none is read", path, n, FILES_LIMIT);
+		rc = err_set(e, ERR_TOO_LONG, "%s holds %d definitions, more than %d: none is read", shown, n, FILES_LIMIT);
 	for (int i = 0; i < n && rc == 0; i++)
-		rc = add_file(out, dirfd, path, names[i]->d_name, e);
+		rc = add_file(out, dirfd, shown, names[i]->d_name, e);
 	names_free(names, n);
 	if (rc < 0)
 		config_files_free(out);
@@ -205,7 +206,7 @@ int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct
 {
 	struct config_files files;
 
-	if (config_load(dir, &files, e) < 0)
+	if (config_load(dir, NULL, &files, e) < 0)
 		return -1;
 	config_parse(&files, fn, arg);
 	config_files_free(&files);

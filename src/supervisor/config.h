@@ -25,8 +25,9 @@ typedef void config_item_fn(const struct config_item *item, void *arg);
 struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; bool autostart; struct err *error; };
 struct config_files { struct config_file *first, **last; };
 
-/* All *.xml of a configuration directory. A directory that is not there holds nothing. */
-int config_load(const char *dir, struct config_files *out, struct err *e);
+/* All *.xml of a configuration directory. A directory that is not there holds nothing. `as` is what origins call the directory (a device
+ * that is mounted only for the moment); NULL: its own name. */
+int config_load(const char *dir, const char *as, struct config_files *out, struct err *e);
 /* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both. */
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
 void config_files_free(struct config_files *files);

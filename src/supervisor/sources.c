@@ -38,7 +38,7 @@ static int read_directory(struct worker_io *io, const char *dir, struct err *e)
 {
 	struct config_files files;
 
-	return config_load(dir, &files, e) < 0 ? -1 : parse_files(io, &files, e);
+	return config_load(dir, NULL, &files, e) < 0 ? -1 : parse_files(io, &files, e);
 }
 
 /* "DEVICE[:/path]": the part after the first ":/" is a directory on it. */
@@ -74,7 +74,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 		return err_set(e, ERR_TOO_LONG, "the path in \"%s\" is too long", src->where);
 	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
 		return -1;
-	int rc = config_load(dir, &files, e);
+	int rc = config_load(dir, src->where, &files, e);
 	if (rc == 0 && config_copy_secrets(dir, secrets, e) < 0)
 		rc = -1;
 	if (mount_remove(at, &op, rc == 0 ? e : NULL) < 0)

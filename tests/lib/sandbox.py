@@ -96,7 +96,7 @@ class Daemon:
     """
 
     def __init__(self, box, name, argv, log=None, **options):
-        self.name = name
+        self.box, self.name = box, name
         self.log = log or box.dir / f"{name}.log"
         path = find_program(argv[0])
         if not path:
@@ -147,7 +147,9 @@ class Daemon:
         return ""
 
     def show(self):
-        print(f"# ---- last words of {self.name} (pid {self.pid}) ----\n{self.tail()}")
+        if self.tail():
+            kept = shutil.copy(self.log, self.box.log_file(self.name))
+            print(f"# what {self.name} had to say: {kept}")
 
 
 class Sandbox:
@@ -191,8 +193,12 @@ class Sandbox:
     def fail(self, what, problem):
         self.failed += 1
         print(f"not ok - {what}")
-        trace = traceback.format_exception(problem)
-        print("".join("# " + line + "\n" for line in "".join(trace).splitlines()), end="")
+        # Where in the test, and what; how the library got there is of use only when the library is at fault.
+        frames = traceback.extract_tb(problem.__traceback__)
+        if isinstance(problem, AssertionError):
+            frames = [f for f in frames if pathlib.Path(f.filename).name == pathlib.Path(sys.argv[0]).name] or frames
+        text = "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(problem))
+        print("".join(f"# {line}\n" for line in text.splitlines()), end="")
         for show in self._on_failure:
             with contextlib.suppress(Exception):
                 show()

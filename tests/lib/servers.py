@@ -152,7 +152,7 @@ NFSv4 {{
 {blocks}
 """)
         self.daemon = Daemon(self.box, "ganesha", ["ganesha.nfsd", "-F", "-f", config, "-L", self.directory / "log",
-                                                   "-p", self.directory / "pid", "-N", "EVENT"], log=self.directory / "log")
+                                                   "-p", self.directory / "pid"], log=self.directory / "log")
         self.daemon.wait_ready(lambda: rpc_answers(NFS_PORT, 100003, 3) and rpc_answers(NFS_PORT, 100003, 4)
                                and rpc_answers(MOUNT_PORT, 100005, 3), 30)
 

@@ -21,12 +21,16 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import termios
 import threading
 import time
+import tty
 
 from sandbox import CACHE, GUEST, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
 
@@ -569,3 +573,27 @@ class Agent(_Link):
             texts = [self._stream.read(size).decode(errors="replace") for size in (out, err)]
             if number == self._count:
                 return Result(status, *texts)
+
+
+def interact(vm):
+    """Keys to the machine, its console to the terminal, until it is off."""
+    shown = 0
+    terminal = sys.stdin.isatty()
+    before = termios.tcgetattr(0) if terminal else None
+    try:
+        if terminal:
+            tty.setraw(0)
+        while vm.process.poll() is None:
+            fresh = vm.console.raw[shown:]
+            shown += len(fresh)
+            os.write(1, fresh)
+            if select.select([0], [], [], 0.02)[0]:
+                keys = os.read(0, 1024)
+                if not keys:
+                    break
+                vm.console.type(keys.decode(errors="replace"))
+    finally:
+        if terminal:
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+    vm.console.finish()
+    os.write(1, vm.console.raw[shown:])

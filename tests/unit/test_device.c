@@ -26,7 +26,8 @@ static void what_is_neither_path_nor_tag_is_invalid(void)
 
 static void a_missing_device_is_waited_for(void)
 {
-	static const char *const specs[] = { "/dev/nosuch", "/dev/null/below", "/nowhere/x", "LABEL=no such label here", "UUID=zzzz", "PARTLABEL=nosuch", "PARTUUID=zz-9" };
+	static const char *const specs[] = { "/dev/nosuch", "/dev/null/below", "/nowhere/x", "LABEL=no such label here", "UUID=zzzz",
+		"PARTLABEL=nosuch", "PARTUUID=zz-9" };
 	char waits_for[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {

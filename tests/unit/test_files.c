@@ -56,7 +56,9 @@ static void on_note(struct op *op, const char *text)
 static void refresh(struct result *r, const char *target, const char *cache)
 {
 	struct pool_def d = { .type = POOL_DIR, .target.path = target };
-	struct op op = { .deadline = NEVER, .arg = r, .on_volume = on_volume, .on_note = on_note, .cache = cache, .cache_len = cache ? strlen(cache) : 0 };
+	struct op op = {
+		.deadline = NEVER, .arg = r, .on_volume = on_volume, .on_note = on_note, .cache = cache, .cache_len = cache ? strlen(cache) : 0,
+	};
 
 	*r = (struct result){ 0 };
 	r->rc = files_refresh(&d, &op, &r->sizes, &r->e);

@@ -383,8 +383,8 @@ static pid_t iscsid_start(enum manner manner, int delay)
 		return pid;
 	poll(NULL, 0, delay);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	memcpy(sa.sun_path + 1, name, sizeof(name));
-	if (bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + sizeof(name))) < 0 || listen(fd, 32) < 0)
+	memcpy(sa.sun_path + 1, name, strlen(name));
+	if (bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) < 0 || listen(fd, 32) < 0)
 		_exit(1);
 	close(open("/run/iscsi/initiatorname.iscsi", O_RDONLY));
 	for (;;)

@@ -217,6 +217,43 @@ static void a_closed_standard_error_is_survived(void)
 	CHECK_STR(text, "");
 }
 
+/* In a child, so that the rest of the test does not write to the machine's log. */
+static int kmsg_gets_a_line(void)
+{
+	int reader = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char record[2048], want[64];
+	uint64_t deadline = clock_ms() + 2000;
+
+	if (reader < 0 || lseek(reader, 0, SEEK_END) < 0 || log_to_kmsg(NULL) < 0)
+		return 77;
+	snprintf(want, sizeof(want), ";poolinit: pool: test %d\n", (int)getpid());
+	log_warn(LF_POOL, "test %d", (int)getpid());
+	while (clock_ms() < deadline) {
+		ssize_t n = read(reader, record, sizeof(record) - 1);
+
+		if (n <= 0)
+			return 1;
+		record[n] = '\0';
+		if (strstr(record, want))               /* "priority,seq,…;text": facility times 8, plus 4 for a warning */
+			return atoi(record) % 8 == 4 ? 0 : 2;
+	}
+	return 3;
+}
+
+static void lines_in_the_kernel_log(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(kmsg_gets_a_line());
+	CHECK(waitpid(pid, &status, 0) == pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		printf("skip - kmsg_gets_a_line: there is no /dev/kmsg to read and write\n");
+	else
+		CHECK_INT(status, 0);
+}
+
 /* A worker closes all descriptors and opens others: the kernel log's number then means something else. */
 static void write_where_kmsg_was(void)
 {
@@ -236,6 +273,8 @@ static void write_where_kmsg_was(void)
 		for (int fd = 3; fd < 256; fd++)
 			close(fd);
 		made = mkstemp(path);
+		for (int fd = made + 1; fd < 64; fd++)
+			dup2(made, fd);
 		log_error(LF_POOL, "this must not land in the worker's file");
 		end = lseek(made, 0, SEEK_END);
 		unlink(path);
@@ -267,6 +306,7 @@ int main(void)
 	RUN(lines_on_standard_error);
 	RUN(a_reader_that_does_not_read_delays_nobody);
 	RUN(a_closed_standard_error_is_survived);
+	RUN(lines_in_the_kernel_log);
 	RUN(a_worker_does_not_write_to_a_stale_descriptor);
 	return check_done();
 }

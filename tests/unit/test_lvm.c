@@ -386,7 +386,7 @@ static void a_device_that_holds_something_else_is_refused(void)
 	device = "/dev/diskb";
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WRONG_FORMAT);
-	CHECK(strstr(e.message, "it is empty") != NULL);
+	CHECK(strstr(e.message, "it holds nothing that is recognised") != NULL);
 	CHECK_INT(pwrite(disks[1].fd, superblock, 2, 1080), 2);
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WRONG_FORMAT);

@@ -153,6 +153,8 @@ static int put(const char *name, const char *source)
 /* Each step's number is the answer when it goes wrong. */
 static int in_a_namespace(void)
 {
+	char from[200], to[200];
+
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || put("", "base") < 0)
 		return 77;
 	if (put("/a", "one") < 0 || !mounted("/a", "one"))
@@ -171,6 +173,12 @@ static int in_a_namespace(void)
 		return 7;
 	if (put("/a", "five") < 0 || !mounted("/a", "five") || !mounted("/b", NULL))
 		return 8;
+	if (put("/b", "older") < 0 || put("/c", "newer") < 0)
+		return 77;
+	snprintf(from, sizeof(from), "%s/b", dir);
+	snprintf(to, sizeof(to), "%s/c", dir);
+	if (mount(from, to, NULL, MS_MOVE, NULL) < 0 || !mounted("/c", "older") || !mounted("/b", NULL))
+		return 9;                                               /* the table's order need not be the order of mounting */
 	return 0;
 }
 

@@ -121,11 +121,30 @@ static void a_cifs_guest_has_a_name(void)
 
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=guest,guest");
 	option(&d, "user=alice");
-	option(&d, "pass=geheim");
-	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=alice,pass=geheim");
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=alice");
 	d = definition("cifs", "nas", "share");
 	option(&d, "sec=none");
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 4450), "ip=192.0.2.7,port=4450,sec=none");
+}
+
+static void a_cifs_password_travels_apart(void)
+{
+	struct pool_def d = definition("cifs", "nas", "share");
+	char longest[300] = "pass=";
+	struct request q;
+	struct err e = { 0 };
+
+	option(&d, "user=alice");
+	option(&d, "pass=ge,heim=\"x");
+	option(&d, "passive");
+	CHECK(request_make(&q, &d, &e) == 0);
+	CHECK_STR(q.password, "ge,heim=\"x");
+	request_free(&q);
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=alice,passive");
+	memset(longest + 5, 'x', sizeof(longest) - 6);
+	own[1].name = longest;
+	CHECK(request_make(&q, &d, &e) < 0 && err_is(&e, ERR_INVALID) && !strstr(e.message, "xxx"));
+	request_free(&q);
 }
 
 static void cifs_credentials_come_from_their_file(void)
@@ -141,7 +160,7 @@ static void cifs_credentials_come_from_their_file(void)
 	option(&d, name);
 	CHECK(request_make(&q, &d, &e) == 0);
 	CHECK_STR(q.password, "ge,h=eim");
-	CHECK_STR(buf_str(&q.user), ",user=\"al,ice\",domain=\"OFFICE\"");
+	CHECK_STR(buf_str(&q.own), ",user=\"al,ice\",domain=\"OFFICE\"");
 	request_free(&q);
 	CHECK_STR(q.password, "");
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=\"al,ice\",domain=\"OFFICE\"");
@@ -204,6 +223,7 @@ int main(void)
 	RUN(asks_with_a_numeric_address_and_one_version);
 	RUN(a_version_given_is_the_only_one);
 	RUN(a_cifs_guest_has_a_name);
+	RUN(a_cifs_password_travels_apart);
 	RUN(cifs_credentials_come_from_their_file);
 	RUN(refuses_what_it_cannot_do);
 	RUN(a_server_that_is_not_there_is_waited_for);
