@@ -6,6 +6,7 @@
 #ifndef POOLINIT_BACKENDS_LINKS_H
 #define POOLINIT_BACKENDS_LINKS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -25,6 +26,18 @@ int link_by_path(const char *sys, const char *sysname, char *out, size_t size);
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);
 /* Would a read wait for somebody: is the device suspended in device-mapper, or a SCSI or NVMe disk whose connection is lost, or on top of such a one? */
 bool device_stalled(const char *sys, const char *sysname);
+/* One device while its names are collected. */
+struct link_names {
+	const struct device_roots *roots;
+	const char *sysname;            /* "sda1" */
+	char dir[PATH_MAX];             /* of the disk, in /sys/devices */
+	char part[16];                  /* "", "-part1" */
+	struct buf *out;
+};
+void link_name_add(struct link_names *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* by_id.c: by-id names that need no look at the content. */
+void link_names_by_id(struct link_names *n);
+
 /* All link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device, too. */
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out);
 /* Make links that are missing, take away what this device no longer is called. A name that another device has stays with it. */

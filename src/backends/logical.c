@@ -252,7 +252,7 @@ static int group_ready(const struct pool_def *d, struct op *op, struct err *e)
 	}
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
 	if (!g.found)
-		return err_wait(e, ERR_WAIT_DEVICE, wait, "no device holds it");
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "no device that answers holds it");
 	if (g.missing)
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g.missing, g.pvs,
 		                g.missing == 1 ? "is" : "are");
@@ -305,7 +305,7 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 	if (group_look(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
 	if (!g.found)
-		return err_set(e, ERR_STORAGE, "cannot deactivate volume group \"%s\": its volumes are active, but no device holds its metadata any more", vg);
+		return err_set(e, ERR_STORAGE, "cannot deactivate volume group \"%s\": its volumes are active, but no device that answers holds its metadata", vg);
 	if (lvm_run(words, op, NULL, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
 	return 0;
@@ -424,7 +424,7 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 	if (group_look(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	if (!g.found)
-		return err_set(e, ERR_STORAGE, "cannot list volume group \"%s\": no device holds it any more", vg);
+		return err_set(e, ERR_STORAGE, "cannot list volume group \"%s\": no device that answers holds it", vg);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background, wait until boot is over, and say
- * by the exit status how it went. Device nodes are ours only where no udevd runs; the network is the initramfs's own affair.
+ * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background, wait
+ * until boot is over, and say by the exit status how it went. Device nodes are ours only where no udevd runs; the
+ * network is the initramfs's own affair.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +62,8 @@ static void stop(void *arg, int sig)
 static int asked_to_shut_down(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
-		return err_set(e, ERR_UNSUPPORTED, "this poolinit runs beside another init: it can \"shutdown exit\", but not %s the machine", how);
+		return err_set(e, ERR_UNSUPPORTED, "this poolinit runs beside another init: it can \"shutdown exit\", "
+			       "but not %s the machine", how);
 	stop(arg, SIGTERM);
 	return 0;
 }
@@ -90,7 +92,8 @@ static int supervise(struct boot *b)
 		report(b, STATUS_NOT_STARTED, e.message);
 		return STATUS_NOT_STARTED;
 	}
-	/* A hook that reads our output would wait for its end: from here on the log goes to the kernel, or only to the verb `log`. */
+	/* A hook that reads our output would wait for its end: from here on the log goes to the kernel, or only to
+	 * the verb `log`. */
 	detach();
 	log_to_kmsg(NULL);
 	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, c->options.config_dir, NULL, &e) < 0)

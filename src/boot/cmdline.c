@@ -2,7 +2,8 @@
  *
  * The kernel command line: words, quotes, names and values.
  *
- * The kernel counts the Latin-1 no-break space (0xA0) as white space as well; it is a byte of many UTF-8 letters, so here it is none.
+ * The kernel counts the Latin-1 no-break space (0xA0) as white space as well; it is a byte of many UTF-8 letters, so
+ * here it is none.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and a session that owns it.
+ * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and a
+ * session that owns it.
  */
 #include <errno.h>
 #include <fcntl.h>

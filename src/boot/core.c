@@ -22,7 +22,8 @@ static bool is_owned(const struct core *c, pid_t pid)
 	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) || (c->owns_child && c->owns_child(c->arg, pid));
 }
 
-/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as soon as the loop gets to it. */
+/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as soon as the
+ * loop gets to it. */
 static void reap(struct core *c)
 {
 	for (;;) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the roles init, serve and boot have in common: one loop with the supervisor, the control socket, device and network events, and boot
- * as it goes on.
+ * What the roles init, serve and boot have in common: one loop with the supervisor, the control socket, device and
+ * network events, and boot as it goes on.
  */
 #ifndef POOLINIT_BOOT_CORE_H
 #define POOLINIT_BOOT_CORE_H
@@ -44,8 +44,9 @@ struct core {
 	struct timer reap_again;
 };
 
-/* The signals that a role handles are blocked and read from the loop; SIGPIPE is ignored. The socket answers from here on. Without devices or
- * network events (a container without the right) it works all the same, with a warning. On failure nothing is left open. */
+/* The signals that a role handles are blocked and read from the loop; SIGPIPE is ignored. The socket answers from
+ * here on. Without devices or network events (a container without the right) it works all the same, with a warning.
+ * On failure nothing is left open. */
 int core_open(struct core *c, struct err *e);
 /* Hand over the sources of definitions that the parameters name, report their problems, and let the pools move. */
 void core_add_parameters(struct core *c, struct parameters *p);

@@ -2,8 +2,9 @@
  *
  * Uevents in, links and modules out.
  *
- * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that does not come back (a device that
- * hangs) gives its batch back, and from then on until the list is empty devices are taken one by one, so that the others get their links.
+ * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that does
+ * not come back (a device that hangs) gives its batch back, and from then on until the list is empty devices are
+ * taken one by one, so that the others get their links.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -271,7 +272,8 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 
 static void start_modules(struct devices *d)
 {
-	struct job job = { .what = "modules", .timeout = WALK_TIMEOUT, .run = run_modules, .arg = &d->modaliases, .on_done = modules_done, .owner = d };
+	struct job job = { .what = "modules", .timeout = WALK_TIMEOUT, .run = run_modules, .arg = &d->modaliases,
+			   .on_done = modules_done, .owner = d };
 	struct err e = { 0 };
 
 	if (d->modaliases.failed) {
@@ -344,7 +346,8 @@ static void on_uevents(struct watch *w, uint32_t events)
 	work(d);
 }
 
-/* What udevd has finished with: its message is a header and then the properties; only whether it is about a block device matters. */
+/* What udevd has finished with: its message is a header and then the properties; only whether it is about a block
+ * device matters. */
 static void on_udevd(struct watch *w, uint32_t events)
 {
 	static const char block[] = "\0SUBSYSTEM=block";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * DHCP: busybox's udhcpc as a child that is kept running, one for each interface. What it learns is applied by this same program, called by
- * udhcpc under another name (the role "poolinit-dhcp").
+ * DHCP: busybox's udhcpc as a child that is kept running, one for each interface. What it learns is applied by this
+ * same program, called by udhcpc under another name (the role "poolinit-dhcp").
  */
 #ifndef POOLINIT_BOOT_DHCP_H
 #define POOLINIT_BOOT_DHCP_H

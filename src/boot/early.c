@@ -79,7 +79,8 @@ static void fill_standard_descriptors(const char *path, int flags)
 	for (int want = 0; want <= 2; want++) {
 		if (fcntl(want, F_GETFD) >= 0)
 			continue;
-		/* The lowest free number is `want`. It stays open across exec, unlike every other descriptor of the house. */
+		/* The lowest free number is `want`. It stays open across exec, unlike every other descriptor of the
+		 * house. */
 		int fd = open(path, flags);
 		if (fd > 2)
 			close(fd);

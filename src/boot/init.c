@@ -2,8 +2,8 @@
  *
  * PID 1: boot, in order, and then the supervisor for as long as the machine runs.
  *
- * Boot is no special code path of the supervisor: here the sources of definitions are named, want is set by supervisor_go(), and from then
- * on everything happens at events.
+ * Boot is no special code path of the supervisor: here the sources of definitions are named, want is set by
+ * supervisor_go(), and from then on everything happens at events.
  */
 #include <errno.h>
 #include <signal.h>
@@ -135,15 +135,16 @@ static void on_phase(struct listener *l, struct pool *p, enum phase from)
 		network_needed(i->core.network);
 }
 
-/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has mounted it already. */
+/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has mounted
+ * it already. */
 static bool root_is_refused(struct parameters *p)
 {
 	struct err e = { 0 };
 
 	if (!p->root || !early_is_initramfs())
 		return false;
-	err_set(&e, ERR_UNSUPPORTED, "root=%s is given, but hand-over to a real root is not part of this build: remove it, or boot that root "
-		"without poolinit", p->root);
+	err_set(&e, ERR_UNSUPPORTED, "root=%s is given, but hand-over to a real root is not part of this build: remove it, "
+		"or boot that root without poolinit", p->root);
 	parameters_problem(p, "(command line)", &e);
 	return true;
 }
@@ -154,7 +155,8 @@ static void prepare(struct init *i)
 
 	parameters_from_proc(p);
 	i->core.options = (struct supervisor_options){
-		.config_dir = CONFIG_DIR, .run_dir = DEFAULT_RUN_DIR, .autostart = p->autostart, .own_devices = !device_udevd_runs() && early_is_machine(),
+		.config_dir = CONFIG_DIR, .run_dir = DEFAULT_RUN_DIR, .autostart = p->autostart,
+		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;
 	i->core.began = "kernel";

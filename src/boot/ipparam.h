@@ -35,8 +35,9 @@ struct ip_param {
 	struct ip_address dns[2], ntp;
 };
 
-/* ERR_INVALID says which field and why. As in the kernel, an address that is given wins over AUTOCONF, and a missing netmask is the
- * address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what others have added ("ibft", "dhcp6", …) are ERR_UNSUPPORTED. */
+/* ERR_INVALID says which field and why. As in the kernel, an address that is given wins over AUTOCONF, and a missing
+ * netmask is the address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what others have added ("ibft", "dhcp6",
+ * …) are ERR_UNSUPPORTED. */
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e);
 
 /* A numeric address, IPv6 with or without brackets. */

@@ -275,7 +275,8 @@ int dhcp_main(int argc, char **argv)
 	struct err e = { 0 };
 	int r = 0;
 
-	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees the address. */
+	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees the
+	 * address. */
 	if (argc != 2 || !early_is_machine() || log_to_kmsg(NULL) < 0)
 		log_to_stderr();
 	if (argc != 2) {

@@ -2,9 +2,9 @@
  *
  * What ip= asks for, done as the interfaces come.
  *
- * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces there are: a task with a device
- * waits for it by name, one without takes BOOTIF's, or the first with a carrier; DHCP without a device asks on all of them, and the first
- * lease ends the others.
+ * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces there
+ * are: a task with a device waits for it by name, one without takes BOOTIF's, or the first with a carrier; DHCP
+ * without a device asks on all of them, and the first lease ends the others.
  */
 #include <errno.h>
 #include <fcntl.h>

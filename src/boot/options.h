@@ -25,7 +25,8 @@ struct role_help {
 	const char *statuses;           /* of its exit; may be NULL */
 };
 
-/* --name VALUE or --name=VALUE. 0: go on; 1: --help was printed; -1: ERR_UNKNOWN_KEY, ERR_MISSING, ERR_INVALID with a hint. */
+/* --name VALUE or --name=VALUE. 0: go on; 1: --help was printed; -1: ERR_UNKNOWN_KEY, ERR_MISSING, ERR_INVALID with a
+ * hint. */
 int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e);
 /* options_parse(), with the error printed: -1 go on; else the exit status. */
 int options_take(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n);

@@ -37,8 +37,9 @@ struct parameters {
 void parameters_init(struct parameters *p);
 void parameters_free(struct parameters *p);
 
-/* Take the parameters out of a command line or of a boot configuration (both texts are changed). Names that are not ours are passed over;
- * an unknown poolinit.* name, and a value that does not fit, become problems and change nothing. */
+/* Take the parameters out of a command line or of a boot configuration (both texts are changed). Names that are not
+ * ours are passed over; an unknown poolinit.* name, and a value that does not fit, become problems and change
+ * nothing. */
 void parameters_from_cmdline(struct parameters *p, char *text);
 void parameters_from_bootconfig(struct parameters *p, char *text);
 /* Both from /proc: first the boot configuration, then the command line, so that the latter wins. A missing file is none. */

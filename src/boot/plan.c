@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit plan`: for each pool where it comes from, whether it would be started, and what that would wait for; for each bad definition what
- * is wrong with it. Only files are read.
+ * `poolinit plan`: for each pool where it comes from, whether it would be started, and what that would wait for; for
+ * each bad definition what is wrong with it. Only files are read.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -95,7 +95,8 @@ static void describe(const struct pool_def *d, struct buf *out)
 	cleanup_buf struct buf need = BUF_INIT, module = BUF_INIT;
 
 	if (!b) {
-		buf_printf(out, "    needs     a build with the type \"%s\": this one can define and list it, not start it\n", pool_type_word(d->type));
+		buf_printf(out, "    needs     a build with the type \"%s\": this one can define and list it, not start it\n",
+			   pool_type_word(d->type));
 		return;
 	}
 	needs(d, b, &need);
@@ -293,8 +294,8 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : params->timeout;
 	enum onfail onfail = p->boot.onfail != ONFAIL_UNSET ? p->boot.onfail : params->onfail;
 
-	buf_printf(out, "\n%s\n    type      %s\n    from      %s\n    start     %s (%s)\n%s", p->name, pool_type_word(p->type), p->origin, start ? "yes" : "no",
-		   params->autostart ? "poolinit.autostart" : p->marked ? "marked autostart" : "not marked autostart", p->text);
+	buf_printf(out, "\n%s\n    type      %s\n    from      %s\n    start     %s (%s)\n%s", p->name,
+		   pool_type_word(p->type), p->origin, start ? "yes" : "no", params->autostart ? "poolinit.autostart" : p->marked ? "marked autostart" : "not marked autostart", p->text);
 	if (is_required(p, params))
 		buf_printf(out, "    required  boot waits %llu.%03llu s for it, then: %s\n", (unsigned long long)(timeout / 1000),
 			   (unsigned long long)(timeout % 1000), onfail_word(onfail));
@@ -312,8 +313,8 @@ static void print_pools(struct plan *plan, const struct parameters *p, struct bu
 		started += start && pool->has_backend;
 		print_pool(pool, p, start, out);
 	}
-	buf_printf(out, "\n%s%s%zu pools, %zu would be started, %zu problem%s\n", buf_str(&plan->problems), plan->problems.len ? "\n" : "",
-		   pools, started, plan->nproblems, plan->nproblems == 1 ? "" : "s");
+	buf_printf(out, "\n%s%s%zu pools, %zu would be started, %zu problem%s\n", buf_str(&plan->problems),
+		   plan->problems.len ? "\n" : "", pools, started, plan->nproblems, plan->nproblems == 1 ? "" : "s");
 }
 
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
@@ -352,7 +353,8 @@ int plan_main(int argc, char **argv)
 		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline, "parameters as on the kernel's command line (default: none)" },
 	};
 	static const struct role_help help = {
-		"plan", "Print what would be started and what each pool would wait for, and what is wrong with which definition.\nNothing is touched.",
+		"plan", "Print what would be started and what each pool would wait for, and what is wrong with which definition.\n"
+		"Nothing is touched.",
 		"0 all is good, 1 a definition or parameter is bad, 64 wrong usage",
 	};
 	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));

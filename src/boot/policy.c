@@ -61,7 +61,9 @@ static void pending(struct verdict *v, uint64_t until)
 static void missing(struct verdict *v, const struct policy *policy, enum onfail own)
 {
 	/* From least to most drastic: a pool whose loss means "power off" is not overruled by one that means "go on". */
-	static const int rank[] = { [ONFAIL_UNSET] = 0, [ONFAIL_CONTINUE] = 0, [ONFAIL_SHELL] = 1, [ONFAIL_REBOOT] = 2, [ONFAIL_POWEROFF] = 3 };
+	static const int rank[] = {
+		[ONFAIL_UNSET] = 0, [ONFAIL_CONTINUE] = 0, [ONFAIL_SHELL] = 1, [ONFAIL_REBOOT] = 2, [ONFAIL_POWEROFF] = 3,
+	};
 	enum onfail action = own != ONFAIL_UNSET ? own : policy->onfail;
 
 	v->missing++;
@@ -80,8 +82,8 @@ static void judge_required(struct verdict *v, const struct policy *policy, const
 		missing(v, policy, p->boot.onfail);
 }
 
-/* On its way at this moment, for the first time or after an event: its outcome is worth waiting for, however slow the machine. One that is
- * only tried again is not. */
+/* On its way at this moment, for the first time or after an event: its outcome is worth waiting for, however slow the
+ * machine. One that is only tried again is not. */
 static bool is_moving(const struct pool *p)
 {
 	if (p->phase == PHASE_WAITING)

@@ -13,8 +13,8 @@
 #include "boot/parameters.h"
 #include "supervisor/supervisor.h"
 
-/* Pools that nobody requires hold boot up only while things still move: while one is being started, and until this long after the last one
- * became active or was tried. */
+/* Pools that nobody requires hold boot up only while things still move: while one is being started, and until this
+ * long after the last one became active or was tried. */
 #define POLICY_SETTLE SECONDS(5)
 
 struct policy {
@@ -37,7 +37,8 @@ struct verdict {
 void policy_judge(const struct policy *p, const struct pool *pools, bool read, uint64_t now, struct verdict *v);
 /* "pools 5/6 active in 412 ms, waiting: vmstore (portal 192.0.2.7:3260: no route)". No newline. */
 void policy_line(const struct policy *p, const struct pool *pools, uint64_t now, struct buf *out);
-/* The word of the greeting: "starting" until boot is over, then "ready", "degraded" (a wanted pool is not active, or a definition is bad), "failed". */
+/* The word of the greeting: "starting" until boot is over, then "ready", "degraded" (a wanted pool is not active, or
+ * a definition is bad), "failed". */
 const char *policy_state(const struct policy *p, const struct pool *pools, bool over, bool problems, uint64_t now);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after all that an event brings with it,
- * and once for many events.
+ * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after all
+ * that an event brings with it, and once for many events.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -25,7 +25,8 @@ struct progress {
 void progress_begin(struct progress *p, struct supervisor *s);
 void progress_end(struct progress *p);
 const char *progress_state(const struct progress *p);
-/* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is still missing. */
+/* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is still
+ * missing. */
 int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struct err *e);
 
 /* ---- readiness, told to whoever started us ---- */

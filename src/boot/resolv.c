@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /etc/resolv.conf from its parts. The supervisor and the DHCP scripts may come at the same time: a lock on the directory keeps them apart.
+ * /etc/resolv.conf from its parts. The supervisor and the DHCP scripts may come at the same time: a lock on the
+ * directory keeps them apart.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit serve`: the supervisor on a running system, under a service manager or by hand. It ends by SIGTERM, SIGINT or the verb
- * `shutdown exit` and leaves the storage as it is: the next one takes it over.
+ * `poolinit serve`: the supervisor on a running system, under a service manager or by hand. It ends by SIGTERM,
+ * SIGINT or the verb `shutdown exit` and leaves the storage as it is: the next one takes it over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,8 @@ static void stop(void *arg, int sig)
 static int asked_to_shut_down(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
-		return err_set(e, ERR_UNSUPPORTED, "this poolinit is a service of a running system: it can \"shutdown exit\", but not %s the machine",
+		return err_set(e, ERR_UNSUPPORTED, "this poolinit is a service of a running system: it can \"shutdown exit\", "
+			       "but not %s the machine",
 			       streq(how, "poweroff") ? "power off" : how);
 	stop(arg, SIGTERM);
 	return 0;

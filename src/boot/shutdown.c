@@ -190,7 +190,9 @@ static void step_done(void *arg)
 	next_step(arg);
 }
 
-static void run_worker(struct shutdown *s, const char *what, uint64_t time, int (*run)(struct worker_io *io, void *arg, struct err *e), void *arg)
+typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
+
+static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
 	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_done = worker_over, .owner = s };
 	struct err e = { 0 };
@@ -265,7 +267,8 @@ static void end(struct shutdown *s)
 	run_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
 }
 
-/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver hangs in it. */
+/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver hangs
+ * in it. */
 static void end_by_force(struct shutdown *s)
 {
 	char sysrq[2] = { s->way->sysrq, '\0' };

@@ -276,17 +276,24 @@ static enum exit_status exchange(const struct command *c)
 
 /* ---- poolctl ---- */
 
+static bool asks_for(const char *word, const char *name, const char *letter)
+{
+	return word && (streq(word, name) || streq(word, letter));
+}
+
 /* Options before the verb. Returns the words left over, or NULL. */
 static char **take_globals(struct command *c, char **words, struct err *e)
 {
-	for (; *words && (*words)[0] == '-' && !streq(*words, "-"); words++) {
-		if (streq(*words, "--json") || streq(*words, "-j"))
+	for (; *words && (*words)[0] == '-'; words++) {
+		if (asks_for(*words, "--help", "-h") || asks_for(*words, "--version", "-V"))
+			break;
+		if (asks_for(*words, "--json", "-j"))
 			c->json = true;
-		else if (streq(*words, "--quiet") || streq(*words, "-q"))
+		else if (asks_for(*words, "--quiet", "-q"))
 			c->quiet = true;
 		else if (starts_with(*words, "--socket="))
 			c->socket = *words + strlen("--socket=");
-		else if ((streq(*words, "--socket") || streq(*words, "-s")) && words[1])
+		else if (asks_for(*words, "--socket", "-s") && words[1])
 			c->socket = *++words;
 		else {
 			err_set(e, ERR_INVALID, "unknown option %s, or its value is missing (poolctl help)", *words);
@@ -316,15 +323,15 @@ int client_main(int argc, char **argv)
 	struct command c = { .socket = preset && *preset ? preset : DEFAULT_SOCKET };
 	struct err e = { 0 };
 
-	if (argc > 1 && (streq(argv[1], "--version") || streq(argv[1], "-V"))) {
-		printf("poolctl %s\n", POOLINIT_VERSION);
-		return EXIT_DONE;
-	}
-	if (argc > 1 && (streq(argv[1], "--help") || streq(argv[1], "-h")))
-		argv[1] = help;
 	char **words = argc > 0 ? take_globals(&c, argv + 1, &e) : NULL;
 	if (!words)
 		return misused(&e);
+	if (asks_for(*words, "--version", "-V")) {
+		printf("poolctl %s\n", POOLINIT_VERSION);
+		return EXIT_DONE;
+	}
+	if (asks_for(*words, "--help", "-h"))
+		*words = help;
 	if (!*words) {
 		err_set(&e, ERR_MISSING, "no verb given (poolctl help lists them)");
 		return misused(&e);

@@ -52,7 +52,7 @@ static void set_interest(struct peer *p)
 
 	if (events != p->watch.events)
 		loop_change(p->server->loop, &p->watch, events);
-	if (all_sent(p) || p->in.len < CONTROL_IN_LIMIT)
+	if (!wants_turn(p) || p->in.len < CONTROL_IN_LIMIT)
 		loop_disarm(p->server->loop, &p->stall);
 	else if (!p->stall.armed)
 		loop_arm(p->server->loop, &p->stall, clock_ms() + CONTROL_STALL);

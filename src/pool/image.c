@@ -197,10 +197,12 @@ static void read_qcow2_features(const struct head *h, struct image *i)
 static void read_qcow2(const struct head *h, struct image *i, uint64_t version)
 {
 	uint64_t backing, extensions = 72, crypt;
+	bool whole;
 
 	i->compat = version == 2 ? "0.10" : "1.1";
 	if (!need(h, i, 72))
 		return;
+	whole = version == 2 || need(h, i, 104);
 	set_capacity(i, big(h, 24, 8), 1);
 	set_cluster_bits(i, big(h, 20, 4));
 	crypt = big(h, 32, 4);
@@ -208,9 +210,9 @@ static void read_qcow2(const struct head *h, struct image *i, uint64_t version)
 	backing = big(h, 8, 8);
 	if (backing)
 		set_backing(h, i, backing, big(h, 16, 4));
+	if (!whole)
+		return;
 	if (version == 3) {
-		if (!need(h, i, 104))
-			return;
 		read_qcow2_features(h, i);
 		extensions = big(h, 100, 4);
 		if (extensions < 104 || extensions > h->len) {

@@ -137,7 +137,8 @@ void index_drop(struct pool *p);
 
 /* state.c */
 void state_save(const struct pool *p);
-void state_forget(const struct pool *p);
+/* A pool that is no longer defined. `remember`: its file could not be removed, so that it must stay forgotten for this boot. */
+void state_forget(const struct pool *p, bool remember);
 int state_load(const char *run_dir, struct worker_io *io, struct err *e);      /* in the worker */
 void state_early(struct supervisor *s, const struct line *l);                  /* a "- state=…" record arrived */
 void state_recall(struct supervisor *s);                /* pools were defined: what did we know of them? */

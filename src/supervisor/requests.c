@@ -386,7 +386,7 @@ static void after_forget(struct request *r, const struct err *e)
 		line_quote(&name, p->name, strlen(p->name));
 		events_emit(r->sup, "pool-undefined", " pool=%s", buf_str(&name));
 		buf_free(&name);
-		state_forget(p);
+		state_forget(p, !r->kept_in_config);
 		registry_remove(p);
 	}
 	request_end(r, e);

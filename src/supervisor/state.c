@@ -63,14 +63,13 @@ void state_save(const struct pool *p)
 	buf_free(&text);
 }
 
-/* A pool that is no longer defined. One that a read-only source will define again stays forgotten for this boot. */
-void state_forget(const struct pool *p)
+void state_forget(const struct pool *p, bool remember)
 {
 	char path[PATH_MAX];
 	struct buf text = BUF_INIT;
 
-	if (p->priority != PRIORITY_SOCKET && !p->kept_in_config && p->persistent) {
-		buf_printf(&text, "-");
+	if (remember) {
+		line_begin(&text, "-");
 		line_str(&text, "state", p->name);
 		line_str(&text, "gone", "yes");
 		line_end(&text);

@@ -240,7 +240,7 @@ static void start_failed(struct pool *p, const struct err *e)
 	}
 	answer(p, &said);
 	if (!p->persistent && !p->times.active) {       /* pool-create failed: nothing is left of it */
-		state_forget(p);
+		state_forget(p, false);
 		registry_remove(p);
 		return;
 	}
@@ -478,7 +478,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 	} else {
 		settle(p);
 		if (!p->persistent && !p->want_active) {
-			state_forget(p);
+			state_forget(p, false);
 			registry_remove(p);
 		} else {
 			pool_step(p);
@@ -510,7 +510,7 @@ static void begin_stop(struct pool *p)
 		return;
 	p->was_hung = p->phase == PHASE_HUNG;
 	pool_enter(p, PHASE_STOPPING, NULL);
-	if (p->stuck == 0)
+	if (p->stuck == 0 || (p->sup->shutdown.on && p->was_hung))
 		stop_now(p);
 	else
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SECONDS(10));
@@ -536,7 +536,7 @@ static void give_up(struct pool *p)
 	p->attempts = 0;
 	settle(p);
 	if (!p->persistent) {
-		state_forget(p);
+		state_forget(p, false);
 		registry_remove(p);
 	}
 }
@@ -573,10 +573,8 @@ void pool_step(struct pool *p)
 {
 	if (p->worker || !p->sup->moving)               /* one operation at a time; its end calls us again */
 		return;
-	if (p->stuck > 0 && p->phase != PHASE_STOPPING && p->phase != PHASE_HUNG)
-		return;
-	if (p->stuck > 0 && p->phase == PHASE_HUNG && p->want_active)
-		return;                                 /* the stuck worker's end is the event */
+	if (p->stuck > 0 && p->want_active && p->phase != PHASE_STOPPING)
+		return;                                 /* what was left behind goes first: its end is the event */
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		if (steps[i].want == p->want_active && steps[i].phase == p->phase) {
 			if (!steps[i].on_event || p->again)

@@ -16,7 +16,8 @@ static int replay(const char *dir, const char *name)
 	char path[PATH_MAX];
 	static uint8_t data[1 << 20];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+		return 0;
 	FILE *f = fopen(path, "rb");
 	if (!f)
 		return 0;

@@ -9,8 +9,8 @@
 
     run(main)
 
-run() starts the program again inside new network, mount and process namespaces, as their process 1, and calls
-main() with a Sandbox. Everything a test makes lies below box.dir, on a tmpfs that only this mount namespace has;
+run() goes on inside new network, mount and process namespaces, as their process 1, and calls main() with a
+Sandbox. Everything a test makes lies below box.dir, on a tmpfs that only this mount namespace has;
 every process it starts dies with process 1. So nothing is left behind, however the test ends, and tests that
 use the same ports and names can run side by side.
 
@@ -19,6 +19,7 @@ raises Skip.
 """
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import re
@@ -37,8 +38,6 @@ GUEST = "192.168.77.2"  # and a virtual machine is there
 # Nothing answers here, not even "unreachable": outside GUEST's subnet, and nobody forwards. What a packet filter
 # that drops or a dead router looks like.
 SILENT = "198.51.100.1"
-
-_INSIDE = "POOLINIT_TEST_INSIDE"
 
 
 class Skip(Exception):
@@ -222,14 +221,14 @@ class Sandbox:
 def run(main, timeout=300):
     """Run main(Sandbox) in a private world of its own and exit with its result."""
     name = pathlib.Path(sys.argv[0]).name
-    if os.environ.pop(_INSIDE, None) != "1":
-        _enter(name)
+    _enter(name)
     # As process 1 of its namespace it ignores every signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGALRM, _on_alarm)
     signal.alarm(int(timeout * float(os.environ.get("POOLINIT_TEST_PATIENCE", "1"))))
     box = Sandbox(name)
     try:
+        command("mount", "-t", "proc", "proc", "/proc")
         command("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         command("ip", "link", "set", "lo", "up")
         box.dir.mkdir()
@@ -237,7 +236,7 @@ def run(main, timeout=300):
     except Skip as why:
         print(f"skip {name}: {why}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        os._exit(130)
     except Exception as problem:
         box.fail(name, problem)
     sys.stdout.flush()
@@ -246,17 +245,29 @@ def run(main, timeout=300):
 
 
 def _enter(name):
+    """Go on as process 1 of new namespaces; the process that was started stays outside, waits and passes the result on."""
+    CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x8000000, 0x20000000, 0x40000000
+    MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 0x4000, 0x40000, 1
     if os.geteuid() != 0:
         print(f"skip {name}: needs root, to make namespaces of its own")
         sys.exit(0)
-    unshare = find_program("unshare")
-    if not unshare or not find_program("ip") or not find_program("mount"):
-        print(f"skip {name}: needs unshare and mount (util-linux) and ip (iproute2)")
+    if not find_program("ip") or not find_program("mount"):
+        print(f"skip {name}: needs ip (iproute2) and mount")
         sys.exit(0)
-    os.environ[_INSIDE] = "1"
-    # If this process is killed, the kernel kills process 1 inside, and with it everything inside.
-    os.execv(unshare, [unshare, "--net", "--mount", "--pid", "--ipc", "--kill-child", "--mount-proc",
-                       sys.executable, "-B", *sys.argv])
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET):
+        print(f"skip {name}: cannot make namespaces: {os.strerror(ctypes.get_errno())}")
+        sys.exit(0)
+    inside = os.fork()
+    if inside:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: os.kill(inside, signal.SIGTERM))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both
+        status = os.waitstatus_to_exitcode(os.waitpid(inside, 0)[1])
+        os._exit(status if status >= 0 else 128 - status)
+    # However the one outside ends, the kernel kills process 1, and with it everything in here.
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 
 def _on_alarm(*_):

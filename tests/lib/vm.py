@@ -236,11 +236,11 @@ class Vm:
     cmdline   what the kernel command line has besides console and the like
     mode      "poolinit": poolinit is process 1 and starts the agent when boot is done;
               "early": the agent is there from the beginning; "bare": no poolinit. Default: poolinit, if the image has one
-    quiet     False: the kernel's messages go to the console too
+    quiet     True: only warnings go to the console. Default: without poolinit, whose log goes where the kernel's goes
     network   False: no network card
     """
 
-    def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=True, network=True, agent=True,
+    def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
                  name="vm"):
         need_programs(QEMU)
         self.box, self.image, self.name = box, image, name
@@ -249,6 +249,8 @@ class Vm:
         self.log = box.log_file(name)
         accel = accelerator(image.kernel)
 
+        if quiet is None:
+            quiet = mode == "bare"
         words = ["console=ttyS0", "panic=-1", QUICK] + (["quiet"] if quiet else [])
         if mode != "poolinit":
             words += ["rdinit=/test/first", f"test.mode={mode}"]
@@ -323,7 +325,8 @@ class Vm:
             return last.status == 0
 
         try:
-            wait_until(what, succeeded, seconds)
+            # Not as often as on the host: each look is work for the machine, which the test may be measuring.
+            wait_until(what, succeeded, seconds, every=0.2)
         except Failure as failure:
             raise Failure(f"{failure}; the machine's last answer to {shell_command}: {last}") from None
         return last

@@ -316,7 +316,7 @@ static void a_group_that_is_not_there_is_waited_for(void)
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WAIT_DEVICE);
 	CHECK_STR(e.waits_for, "vg=nowhere");
-	CHECK_STR(e.message, "cannot activate volume group \"nowhere\": no device holds it");
+	CHECK_STR(e.message, "cannot activate volume group \"nowhere\": no device that answers holds it");
 	CHECK_STR(check(&state), "");
 	CHECK_INT(state, STATE_INACTIVE);
 	device = "/dev/absent";

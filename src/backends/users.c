@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Who uses a block device: so that "busy" comes with a name.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "backends/links.h"
+#include "backends/sysfs.h"
+#include "base/file.h"
+#include "base/mountinfo.h"
+#include "base/util.h"
+
+#define SWAPS_LIMIT (64 * 1024)
+
+struct mounted_search { dev_t dev; const char *what; struct buf *who; };
+
+static void user_add(struct buf *who, const char *how, const char *what)
+{
+	buf_printf(who, "%s%s %s", who->len ? ", " : "", how, what);
+}
+
+static int user_mount(const struct mount_entry *m, void *arg)
+{
+	struct mounted_search *s = arg;
+
+	/* btrfs shows a device number of its own: there the source tells. */
+	if (m->dev == s->dev || streq(m->source, s->what))
+		user_add(s->who, "mounted at", m->target);
+	return 0;
+}
+
+static void user_swap(const char *node, struct buf *who)
+{
+	cleanup_buf struct buf swaps = BUF_INIT;
+
+	if (file_read(AT_FDCWD, "/proc/swaps", SWAPS_LIMIT, &swaps, NULL) == 0)
+		for (const char *p = buf_str(&swaps); *p; p += strcspn(p, "\n"), p += *p == '\n')
+			if (strncmp(p, node, strlen(node)) == 0 && isspace((unsigned char)p[strlen(node)]))
+				user_add(who, "used as", "swap");
+}
+
+static void user_holders(const char *sysname, struct buf *who)
+{
+	char path[PATH_MAX], name[256];
+	struct dirent *entry;
+	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s/holders", sysname) ? opendir(path) : NULL;
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (!sysfs_path(path, sizeof(path), "/sys/class/block/%s", entry->d_name) || !sysfs_attribute(path, "dm/name", name, sizeof(name)))
+			sysfs_path(name, sizeof(name), "%s", entry->d_name);
+		user_add(who, "held by", name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Does one of this process's descriptors stand for the device? stat() on the magic link looks at the open file, not at a path. */
+static bool process_has_open(const char *pid, dev_t dev)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	struct stat st;
+	bool found = false;
+	DIR *d = sysfs_path(path, sizeof(path), "/proc/%s/fd", pid) ? opendir(path) : NULL;
+
+	while (d && !found && (entry = readdir(d))) {
+		char target[64];
+		ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
+
+		if (n < 5 || memcmp(target, "/dev/", 5) != 0)
+			continue;               /* never stat what may lie on a dead server */
+		found = fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static void user_processes(dev_t dev, struct buf *who)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	int found = 0;
+
+	while (d && found < 3 && (entry = readdir(d))) {
+		char path[64], name[64] = "?", text[128];
+
+		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == (int)getpid() || !process_has_open(entry->d_name, dev))
+			continue;
+		if (sysfs_path(path, sizeof(path), "/proc/%.16s/comm", entry->d_name))
+			file_read_line(AT_FDCWD, path, name, sizeof(name));
+		sysfs_path(text, sizeof(text), "%s (%.16s)", name, entry->d_name);
+		user_add(who, "open in", text);
+		found++;
+	}
+	if (d)
+		closedir(d);
+}
+
+static void users_of_one(const char *sysname, struct buf *who)
+{
+	char dir[PATH_MAX], number[32], node[PATH_MAX];
+	struct mounted_search search = { .who = who, .what = node };
+	unsigned major, minor;
+
+	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", sysname) || !sysfs_attribute(dir, "dev", number, sizeof(number)) ||
+	    sscanf(number, "%u:%u", &major, &minor) != 2 || !sysfs_path(node, sizeof(node), "/dev/%s", sysname))
+		return;
+	search.dev = makedev(major, minor);
+	mountinfo_each(user_mount, &search, NULL);
+	user_swap(node, who);
+	user_holders(sysname, who);
+	user_processes(search.dev, who);
+}
+
+bool device_users(const char *sysname, struct buf *who)
+{
+	char path[PATH_MAX], part[PATH_MAX];
+	size_t before = who->len;
+	struct dirent *entry;
+	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s", sysname) ? opendir(path) : NULL;
+
+	users_of_one(sysname, who);
+	while (d && (entry = readdir(d)))
+		if (starts_with(entry->d_name, sysname) && sysfs_path(part, sizeof(part), "%s/%s/partition", path, entry->d_name) &&
+		    access(part, F_OK) == 0)
+			users_of_one(entry->d_name, who);
+	if (d)
+		closedir(d);
+	return who->len > before;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `poolinit backends`: which pool types this build can start, and what each of them needs; from the table of backends, so that neither people
+ * nor the documentation have to guess.
+ */
+#include <stdio.h>
+#include "backends/backend.h"
+#include "base/buf.h"
+#include "base/util.h"
+#include "boot/options.h"
+#include "boot/roles.h"
+
+static const char *state_of(const struct backend *b)
+{
+	return b ? "works" : "defined only";
+}
+
+/* "network, iscsid", "device", "-". */
+static void print_needs(const struct backend *b, struct buf *out)
+{
+	const char *sep = "";
+
+	if (b && b->waits_for & WAIT_DEVICE) {
+		buf_adds(out, "device");
+		sep = ", ";
+	}
+	if (b && b->waits_for & WAIT_NETWORK) {
+		buf_printf(out, "%snetwork", sep);
+		sep = ", ";
+	}
+	if (b && b->service) {
+		buf_printf(out, "%s%s", sep, b->service->name);
+		sep = ", ";
+	}
+	if (!*sep)
+		buf_adds(out, "-");
+}
+
+static const char *summary_of(const struct backend *b)
+{
+	return b ? b->summary : "-";
+}
+
+static void print_list(struct buf *out)
+{
+	for (int t = 0; t < POOL_TYPES; t++)
+		if (backend_find((enum pool_type)t))
+			buf_printf(out, "%s\n", pool_type_word((enum pool_type)t));
+}
+
+static void print_markdown(struct buf *out)
+{
+	buf_adds(out, "| type | state | what it is | a start may wait for |\n|---|---|---|---|\n");
+	for (int t = 0; t < POOL_TYPES; t++) {
+		const struct backend *b = backend_find((enum pool_type)t);
+
+		buf_printf(out, "| `%s` | %s | %s | ", pool_type_word((enum pool_type)t), state_of(b), summary_of(b));
+		print_needs(b, out);
+		buf_adds(out, " |\n");
+	}
+}
+
+static void print_table(struct buf *out)
+{
+	buf_printf(out, " %-12s   %-12s   %-16s   %s\n-----------------------------------------------------------------------------------\n",
+		   "Type", "State", "Waits for", "What it is");
+	for (int t = 0; t < POOL_TYPES; t++) {
+		const struct backend *b = backend_find((enum pool_type)t);
+		cleanup_buf struct buf needs = BUF_INIT;
+
+		print_needs(b, &needs);
+		buf_printf(out, " %-12s   %-12s   %-16s   %s\n", pool_type_word((enum pool_type)t), state_of(b), buf_str(&needs),
+			   summary_of(b));
+	}
+}
+
+static const struct { const char *word; void (*print)(struct buf *out); } formats[] = {
+	{ "table", print_table }, { "list", print_list }, { "markdown", print_markdown },
+};
+
+int backends_main(int argc, char **argv)
+{
+	cleanup_buf struct buf out = BUF_INIT;
+	const char *format = "table";
+	const struct option_row rows[] = {
+		{ "format", "WORD", OPTION_TEXT, &format, "table (the default), list (the types that work), markdown" },
+	};
+	static const struct role_help help = {
+		"backends", "Print the pool types, and which of them this build can start.", "0 printed, 1 could not be written, 64 wrong usage",
+	};
+	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
+
+	if (status >= 0)
+		return status;
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		if (!streq(formats[i].word, format))
+			continue;
+		formats[i].print(&out);
+		if (!out.failed && fwrite(buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0)
+			return 0;
+		fprintf(stderr, "poolinit backends: cannot write the table\n");
+		return 1;
+	}
+	fprintf(stderr, "poolinit backends: --format is table, list or markdown, not \"%.80s\"\n", format);
+	return EXIT_USAGE;
+}
