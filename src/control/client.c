@@ -26,13 +26,13 @@ static const char usage_tail[] =
 /* ---- errors ---- */
 
 /* The server said ERR. */
-static enum exit_status refused(const struct err *e)
+static int refused(const struct err *e)
 {
 	return err_is(e, ERR_TIMEOUT) ? EXIT_TIMED_OUT : EXIT_REFUSED;
 }
 
 /* There was no answer at all. */
-static enum exit_status unanswered(const struct err *e)
+static int unanswered(const struct err *e)
 {
 	return err_is(e, ERR_WAIT_SERVER) || err_is(e, ERR_DENIED) ? EXIT_NO_SERVER : EXIT_REFUSED;
 }
@@ -49,7 +49,7 @@ static void tell(const struct command *c, const struct err *e)
 	}
 }
 
-static enum exit_status misused(const struct err *e)
+static int misused(const struct err *e)
 {
 	fprintf(stderr, "error: %s\n", e->message);
 	return EXIT_USAGE;
@@ -57,7 +57,7 @@ static enum exit_status misused(const struct err *e)
 
 /* ---- help, from the table this program has itself ---- */
 
-static enum exit_status print_help(const struct command *c)
+static int print_help(const struct command *c)
 {
 	const char *name = command_value(c, "verb"), *format = command_value(c, "format");
 	const struct verb *v = name ? verb_find(name) : NULL;
@@ -241,13 +241,13 @@ static int show(const struct command *c, struct reply *r, struct err *e)
 	return 0;
 }
 
-static enum exit_status exchange(const struct command *c)
+static int exchange(const struct command *c)
 {
 	cleanup_buf struct buf request = BUF_INIT;
 	struct reply r = { 0 };
 	struct err e = { 0 };
 	struct link l;
-	enum exit_status status;
+	int status;
 
 	if (make_request(c, &request, &e) < 0) {
 		tell(c, &e);
@@ -303,7 +303,7 @@ static char **take_globals(struct command *c, char **words, struct err *e)
 	return words;
 }
 
-static enum exit_status run_verb(struct command *c, char **words)
+static int run_verb(struct command *c, char **words)
 {
 	struct err e = { 0 };
 

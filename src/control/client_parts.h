@@ -94,7 +94,7 @@ const char *state_word(const char *phase, const char *active);
 
 /* ---- client_watch.c ---- */
 
-enum exit_status watch_main(const struct command *c);
-enum exit_status events_main(const struct command *c);
+int watch_main(const struct command *c);
+int events_main(const struct command *c);
 
 #endif

@@ -24,7 +24,7 @@ struct screen {
 	int signals;
 };
 
-static enum exit_status complain(const struct err *e)
+static int complain(const struct err *e)
 {
 	fprintf(stderr, "error: %s\n", e->message);
 	return err_is(e, ERR_WAIT_SERVER) ? EXIT_NO_SERVER : EXIT_REFUSED;
@@ -50,7 +50,7 @@ static int print_event(char *line, size_t len)
 	return fwrite(line, 1, len, stdout) == len && putchar('\n') != EOF && fflush(stdout) == 0 ? 0 : -1;
 }
 
-enum exit_status events_main(const struct command *c)
+int events_main(const struct command *c)
 {
 	const char *since = command_value(c, "since");
 	cleanup_buf struct buf request = BUF_INIT;
@@ -217,7 +217,7 @@ static int follow(struct screen *s, struct err *e)
 	}
 }
 
-enum exit_status watch_main(const struct command *c)
+int watch_main(const struct command *c)
 {
 	struct command lines = { .socket = c->socket, .verb = verb_find("subscribe") };
 	struct screen s = { 0 };

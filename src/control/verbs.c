@@ -8,7 +8,8 @@
 #include "base/util.h"
 
 #define POOL     { "pool", ARG_WORD, true, true, "name or uuid of the pool", LEVEL_READ }
-#define TIMEOUT  { "timeout", ARG_DURATION, false, false, "how long the operation may take: 30s, 500ms, 2m (default: the pool type's own)", LEVEL_READ }
+#define TIMEOUT  { "timeout", ARG_DURATION, false, false, \
+		   "how long the operation may take: 30s, 500ms, 2m (default: the pool type's own)", LEVEL_READ }
 #define VOLUME   { "vol", ARG_WORD, true, true, "name, path or key of the volume", LEVEL_READ }
 #define VOL_POOL { "pool", ARG_WORD, true, false, "name or uuid of the volume's pool (default: look in all active pools)", LEVEL_READ }
 #define FLAG(name, help) { name, ARG_FLAG, false, false, help, LEVEL_READ }
@@ -40,7 +41,10 @@ static const struct verb_arg pool_autostart_args[] = { POOL, FLAG("disable", "do
 
 static const struct verb_arg vol_list_args[] = { POOL, FLAG("details", "poolctl: with type and sizes"), END };
 static const struct verb_arg vol_info_args[] = {
-	VOLUME, VOL_POOL, FLAG("bytes", "poolctl: sizes in bytes"), FLAG("physical", "poolctl: the size on the storage instead of the allocation"), END
+	VOLUME, VOL_POOL,
+	FLAG("bytes", "poolctl: sizes in bytes"),
+	FLAG("physical", "poolctl: the size on the storage instead of the allocation"),
+	END
 };
 static const struct verb_arg vol_args[] = { VOLUME, VOL_POOL, END };
 
@@ -51,7 +55,9 @@ static const struct verb_arg wait_args[] = {
 	{ "timeout", ARG_DURATION, false, false, "how long at most (default: for ever)", LEVEL_READ },
 	END
 };
-static const struct verb_arg subscribe_args[] = { { "since", ARG_NUMBER, false, false, "first the events after this sequence number", LEVEL_READ }, END };
+static const struct verb_arg subscribe_args[] = {
+	{ "since", ARG_NUMBER, false, false, "first the events after this sequence number", LEVEL_READ }, END
+};
 static const struct verb_arg log_args[] = {
 	{ "since", ARG_NUMBER, false, false, "only messages after this sequence number", LEVEL_READ },
 	{ "level", ARG_WORD, false, false, "change what is logged: warn,net=debug,…", LEVEL_OPERATE },

@@ -14,7 +14,6 @@
  */
 #include "pool/def.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Formats of volumes that are files, the default first; only `raw` can be told by nothing but its absence. */
+/* Formats of volumes that are files, the default first. "none" is listed for libvirt's sake; no volume can be made of it. */
 static const char *const file_formats[] = {
 	"raw", "none", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2", "qed", "vmdk", NULL
 };

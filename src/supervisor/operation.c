@@ -234,17 +234,22 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 	line_str(&b, "origin", item->origin);
 	line_boot(&b, &item->def->boot);
 	buf_free(&key);
-	if (b.len + 1 > LINE_MAX_BYTES) {
+	pool_print(item->def, &xml);
+	if (b.len + 1 > LINE_MAX_BYTES || xml.len > POOL_XML_LIMIT) {
 		struct err e = { 0 };
 
-		err_set(&e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", item->origin,
-			item->def->name, LINE_MAX_BYTES);
+		if (xml.len > POOL_XML_LIMIT)
+			err_set(&e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted",
+				item->origin, item->def->name, xml.len, POOL_XML_LIMIT);
+		else
+			err_set(&e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", item->origin,
+				item->def->name, LINE_MAX_BYTES);
 		buf_free(&b);
+		buf_free(&xml);
 		send_problem(io, item->origin, &e);
 		return;
 	}
 	send_record(io, &b);
-	pool_print(item->def, &xml);
 	send_text(io, &xml);
 }
 

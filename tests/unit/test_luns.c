@@ -137,8 +137,9 @@ static void other_hosts_are_not_ours(void)
 	fixture("/sys", "0\n", "bus/scsi/devices/target2:0:0/type");
 	fixture("/sys", "0\n", "bus/scsi/devices/host2/type");
 	fixture("/sys", "0\n", "bus/scsi/devices/2:0:0:0x/type");
-	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	CHECK_INT(refresh("/dev/disk/by-path", true, 500, &sizes), 0);
 	CHECK_INT(seen.n, 0);
+	CHECK_STR(seen.notes, "");
 	CHECK_INT(sizes.capacity, 0);
 	end();
 }
