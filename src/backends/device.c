@@ -5,6 +5,7 @@
  * one) is never opened: sysfs knows it without asking the device, and a read would not return.
  */
 #include "backends/device.h"
+#include "backends/links.h"
 
 #include <blkid/blkid.h>
 #include <dirent.h>
@@ -19,8 +20,6 @@
 #include "base/file.h"
 #include "base/util.h"
 
-enum { STACK_DEPTH = 8 };       /* multipath below LVM below dm-crypt …: no real one is deeper */
-
 /* ---- what sysfs knows ---- */
 
 static int sys_block(const char *sysname)
@@ -31,51 +30,20 @@ static int sys_block(const char *sysname)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static bool attribute_is(int dirfd, const char *name, const char *value)
-{
-	char text[64];
-
-	return file_read_line(dirfd, name, text, sizeof(text)) >= 0 && streq(text, value);
-}
-
-/* Call for each name in a sysfs directory until one answers true. */
-static bool any_in(int dirfd, const char *name, bool (*ask)(const char *entry, int depth), int depth)
+static bool has_entries(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
-	bool answer = false;
+	bool found = false;
 
-	while (dir && !answer && (entry = readdir(dir)))
-		answer = entry->d_name[0] != '.' && ask(entry->d_name, depth);
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.';
 	if (dir)
 		closedir(dir);
 	else if (fd >= 0)
 		close(fd);
-	return answer;
-}
-
-static bool is_one(const char *entry, int depth)
-{
-	(void)entry, (void)depth;
-	return true;
-}
-
-/* Would a read from this device hang? */
-static bool is_stalled(const char *sysname, int depth)
-{
-	cleanup_close int dir = sys_block(sysname);
-	char state[64];
-
-	if (dir < 0 || depth > STACK_DEPTH)
-		return false;
-	if (attribute_is(dir, "dm/suspended", "1"))
-		return true;
-	/* SCSI and NVMe say how the device below is; a partition's disk is the directory above it */
-	if (file_read_line(dir, faccessat(dir, "partition", F_OK, 0) == 0 ? "../device/state" : "device/state", state, sizeof(state)) > 0 &&
-	    !streq(state, "running") && !streq(state, "live"))
-		return true;
-	return any_in(dir, "slaves", is_stalled, depth + 1);
+	return found;
 }
 
 /* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to use. */
@@ -85,8 +53,7 @@ static bool is_component(const char *sysname)
 
 	if (dir < 0)
 		return false;
-	return any_in(dir, "holders", is_one, 0) ||
-	       (faccessat(dir, "partition", F_OK, 0) == 0 && any_in(dir, "../holders", is_one, 0));
+	return has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders"));
 }
 
 static bool sys_name(dev_t dev, char *out, size_t size)
@@ -148,7 +115,7 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 	blkid_probe p;
 
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
-	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && sys_name(st.st_rdev, sysname, sizeof(sysname)) && is_stalled(sysname, 0)) {
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && sys_name(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname)) {
 		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (%s is suspended, blocked or offline)", path, sysname);
 		return NULL;
 	}
@@ -323,7 +290,7 @@ static void search_one(struct search *s, const char *sysname)
 
 	if (!is_candidate(sysname, &dev) || device_node(dev, path, sizeof(path)) < 0)
 		return;
-	if (is_stalled(sysname, 0)) {
+	if (device_stalled("/sys", sysname)) {
 		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
 		return;
 	}
@@ -411,7 +378,7 @@ int device_matches(const char *spec, dev_t dev)
 
 	if (!t)
 		return is_node_of(spec, dev);
-	if (sys_name(dev, sysname, sizeof(sysname)) && is_stalled(sysname, 0))
+	if (sys_name(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return 1;
 	return device_node(dev, path, sizeof(path)) == 0 && probe_has(path, t, spec + strlen(t->prefix));
 }

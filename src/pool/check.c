@@ -43,7 +43,7 @@ static bool climbs(const char *path)
 
 bool check_pool_name(const char *s)
 {
-	return strlen(s) <= 200 && name_is_component(s) && check_text(s);
+	return strlen(s) <= 200 && *s != '.' && name_is_component(s) && check_text(s);
 }
 
 bool check_iqn(const char *s)

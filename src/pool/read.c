@@ -5,7 +5,7 @@
  * counts as absent, text is not trimmed, capacity, allocation and available are not looked at.
  * Stricter than libvirt, because these values become paths and arguments as root:
  *   - a DOCTYPE is refused, with all entities;
- *   - pool names: no "." and "..", no control characters, at most 200 bytes;
+ *   - pool names: no "." at the beginning, no control characters, at most 200 bytes;
  *   - no value holds control characters;
  *   - hosts are host names or addresses; iSCSI names have their alphabet; VG names that of LVM; sheepdog, gluster, zfs and
  *     vstorage names are plain or relative paths without "..";
@@ -116,8 +116,8 @@ static int read_name(struct reading *r, const xmlNode *root)
 	if (strlen(d->name) > 200)
 		return refuse(r, node, "the pool's name has %zu bytes; at most 200 are accepted", strlen(d->name));
 	if (!check_pool_name(d->name))
-		return refuse(r, node ? node : root, "the pool's name \"%.100s\" cannot be used as a file name ('/', \".\", \"..\" and control "
-		              "characters are not accepted)", d->name);
+		return refuse(r, node ? node : root, "the pool's name \"%.100s\" cannot be used as a file name ('/', control characters and a "
+		              "'.' at the beginning are not accepted)", d->name);
 	return 0;
 }
 

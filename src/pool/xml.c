@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The safe door to libxml2. Four guards, in the order in which a document meets them: its size; the number of attributes
- * of one tag (libxml2 2.9 compares them pairwise before it calls anybody); the SAX hooks below, which stop the parser at a
- * DOCTYPE, at too much depth and at too many nodes while it still reads; and well-formedness itself.
+ * The safe door to libxml2. Five guards, in the order in which a document meets them: its size; its encoding, so that every
+ * reader of its bytes sees the same characters; the number of attributes of one tag (libxml2 2.9 compares them pairwise
+ * before it calls anybody); the SAX hooks below, which stop the parser at a DOCTYPE, at too much depth and at too many nodes
+ * while it still reads; and well-formedness itself.
  * Without a DOCTYPE there are no entities beyond the five of XML, so nothing can expand and nothing can be fetched.
  */
 #include "pool/xml.h"
@@ -14,6 +15,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/utf8.h"
 #include "base/util.h"
@@ -135,6 +137,55 @@ static void set_hooks(xmlSAXHandler *sax)
 
 /* ---- before the parser ---- */
 
+static int line_at(const char *xml, const char *at)
+{
+	int line = 1;
+
+	for (const char *p = xml; p < at; p++)
+		line += *p == '\n';
+	return line;
+}
+
+/* The value of encoding='…' in the XML declaration, cut short where it is long; false: there is none. */
+static bool declared_encoding(const char *xml, const char *end, char *out, size_t size)
+{
+	const char *close = memmem(xml, (size_t)(end - xml), "?>", 2), *p;
+	size_t len = 0;
+
+	if (!close || close - xml < 6 || memcmp(xml, "<?xml", 5) != 0 || !strchr(" \t\r\n", xml[5]))
+		return false;
+	p = memmem(xml, (size_t)(close - xml), "encoding", 8);
+	p = p ? memchr(p, '=', (size_t)(close - p)) : NULL;
+	for (p = p ? p + 1 : close; p < close && strchr(" \t\r\n", *p); p++)
+		;
+	if (p == close || (*p != '\'' && *p != '"'))
+		return false;                   /* the parser knows what to say of that */
+	for (const char *v = p + 1; v < close && *v != *p && len + 1 < size; v++)
+		out[len++] = *v;
+	out[len] = '\0';
+	return true;
+}
+
+/* Only encodings whose bytes below 128 are ASCII, and which every build of libxml2 has: what is counted below is what the parser will read. */
+static int check_encoding(const char *xml, size_t len, const char *source, struct err *e)
+{
+	static const char *const accepted[] = { "UTF-8", "UTF8", "US-ASCII", "ASCII", "ISO-8859-1" };
+	const char *end = xml + len, *start = len >= 3 && memcmp(xml, "\xef\xbb\xbf", 3) == 0 ? xml + 3 : xml;
+	const char *nul = memchr(xml, '\0', len);
+	char name[48];
+
+	if (nul)
+		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text in UTF-8", source, line_at(xml, nul));
+	if (start == end || !strchr("< \t\r\n", *start))
+		return err_set(e, ERR_XML, "%s:1: not an XML document in UTF-8: it does not begin with '<'", source);
+	if (!declared_encoding(start, end, name, sizeof(name)))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(accepted); i++)
+		if (strcasecmp(name, accepted[i]) == 0)
+			return 0;
+	return err_set(e, ERR_XML, "%s:1: encoding \"%s\" is not accepted: UTF-8, US-ASCII and ISO-8859-1 are", source, name);
+}
+
 /* Past a comment, a CDATA section or a processing instruction that begins at p; NULL: none does. */
 static const char *skip_opaque(const char *p, const char *end)
 {
@@ -225,6 +276,8 @@ xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, 
 		err_set(e, ERR_XML, "%s:1: the document is empty", source);
 		return NULL;
 	}
+	if (check_encoding(xml, len, source, e) < 0)
+		return NULL;
 	line = attribute_flood(xml, len);
 	if (line > 0) {
 		err_set(e, ERR_XML, "%s:%d: more than %d attributes in one element", source, line, XML_ATTRIBUTES_LIMIT);

@@ -15,8 +15,8 @@
 #define XML_DEPTH_LIMIT   64
 #define XML_NODES_LIMIT   20000
 
-/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, a DOCTYPE of any kind, deeper or more
- * numerous than the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
+/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, another encoding than UTF-8, US-ASCII or
+ * ISO-8859-1, a DOCTYPE of any kind, deeper or more numerous than the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
 xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e);
 #define cleanup_xml __attribute__((cleanup(xml_close)))
 void xml_close(xmlDoc **doc);

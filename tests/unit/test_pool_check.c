@@ -37,8 +37,8 @@ static void text_is_utf8_without_controls(void)
 
 static void pool_names(void)
 {
-	GOOD(check_pool_name, "a", "two words", " x ", "пул", "-x", "...", "a.b");
-	BAD(check_pool_name, "", ".", "..", "a/b", "/", "a\nb", "\x01", "\xff");
+	GOOD(check_pool_name, "a", "two words", " x ", "пул", "-x", "a.b", "a..");
+	BAD(check_pool_name, "", ".", "..", "...", ".a", "a/b", "/", "a\nb", "\x01", "\xff");
 	CHECK(check_pool_name(run_of('a', 200)));
 	CHECK(!check_pool_name(run_of('a', 201)));
 }

@@ -163,11 +163,32 @@ static void quotes_and_tags_in_comments_are_no_attributes(void)
 	buf_free(&b);
 }
 
+/* What counts the attributes reads bytes: it must read the same characters as the parser. */
+static void encodings_that_are_not_like_ascii_are_refused(void)
+{
+	static const char *const good[] = { "\xef\xbb\xbf<pool/>", "<?xml version='1.0' encoding='utf-8'?><pool/>", "<?xml version='1.0'\n encoding = \"US-ASCII\" ?><pool/>",
+					    "<?xml version='1.0' encoding='ISO-8859-1'?><pool a='\xe4'/>", "<?xml version='1.0'?><pool encoding='UTF-16'/>" };
+	static const char nul[] = "<pool>\n\0</pool>";
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		xmlDoc *doc = open_text(good[i]);
+
+		CHECK(doc != NULL);
+		xml_close(&doc);
+	}
+	CHECK(refused("<?xml version='1.0' encoding='UTF-16'?><pool/>", 1, "\"UTF-16\" is not accepted"));
+	CHECK(refused("<?xml version='1.0' encoding='UTF-7'?>+ADw-pool/>", 1, "\"UTF-7\""));
+	CHECK(refused("<?xml version='1.0' encoding='EBCDIC-CP-US'?><pool/>", 1, "EBCDIC"));
+	CHECK(refused("\xff\xfe<pool/>", 1, "UTF-8"));
+	CHECK(refused("\x4c\x6f\xa7\x94", 1, "UTF-8"));     /* "<?xm" in EBCDIC */
+	CHECK(refused_in(nul, sizeof(nul) - 1, ERR_XML, 2, "a NUL byte"));
+}
+
 static void malformed_documents_name_line_and_reason(void)
 {
 	CHECK(refused("<pool>\n<name>x</name>\n", 3, "tag pool"));
 	CHECK(refused("<pool>\n\n<name>x</nam></pool>", 3, "mismatch"));
-	CHECK(refused("no xml at all", 1, "Start tag expected"));
+	CHECK(refused("no xml at all", 1, "begin with '<'"));
 	CHECK(refused("   ", 1, ""));
 	CHECK(refused("<pool><!-- </pool>", 1, ""));
 	CHECK(refused("<pool a='1' a='2'/>", 1, "redefined"));
@@ -246,6 +267,7 @@ int main(void)
 	RUN(too_many_nodes_are_refused_whatever_they_are);
 	RUN(too_many_attributes_are_refused_before_they_cost_time);
 	RUN(quotes_and_tags_in_comments_are_no_attributes);
+	RUN(encodings_that_are_not_like_ascii_are_refused);
 	RUN(malformed_documents_name_line_and_reason);
 	RUN(empty_and_nul_are_refused);
 	RUN(another_root_is_refused);
