@@ -17,14 +17,9 @@
 
 #define WORDS_LIMIT 256         /* items of one list: far more than 32 KiB of text would sensibly hold */
 
-static const char *const onfail_words[] = {
-	[ONFAIL_UNSET] = "continue", [ONFAIL_CONTINUE] = "continue", [ONFAIL_REBOOT] = "reboot",
-	[ONFAIL_POWEROFF] = "poweroff", [ONFAIL_SHELL] = "shell",
-};
-
 const char *onfail_word(enum onfail o)
 {
-	return onfail_words[o];
+	return o == ONFAIL_UNSET ? "continue" : pool_onfail_word(o);
 }
 
 void parameters_init(struct parameters *p)
@@ -144,12 +139,13 @@ static int take_duration(struct parameters *p, void *field, const char *value, s
 
 static int take_onfail(struct parameters *p, void *field, const char *value, struct err *e)
 {
+	enum onfail word = pool_onfail_from_word(value);
+
 	(void)p;
-	for (size_t i = ONFAIL_CONTINUE; i < ARRAY_LEN(onfail_words); i++)
-		if (streq(value, onfail_words[i])) {
-			*(enum onfail *)field = (enum onfail)i;
-			return 0;
-		}
+	if (word != ONFAIL_UNSET) {
+		*(enum onfail *)field = word;
+		return 0;
+	}
 	return err_set(e, ERR_INVALID, "\"%s\" is none of continue, reboot, poweroff, shell", value);
 }
 

@@ -190,8 +190,6 @@ int operation_print_volume(struct worker_io *io, void *arg, struct err *e)
 
 static void line_boot(struct buf *b, const struct pool_boot *boot)
 {
-	static const char *const onfail[] = { NULL, "continue", "reboot", "poweroff", "shell" };
-
 	if (!boot->given)
 		return;
 	if (boot->require >= 0)
@@ -200,7 +198,7 @@ static void line_boot(struct buf *b, const struct pool_boot *boot)
 		line_num(b, "timeout", boot->timeout_ms);
 	if (boot->order != INT_MIN)
 		line_fmt(b, "order", "%d", boot->order);
-	line_str(b, "onfail", onfail[boot->onfail]);
+	line_str(b, "onfail", pool_onfail_word(boot->onfail));
 }
 
 static void send_problem(struct worker_io *io, const char *origin, const struct err *problem)
@@ -255,7 +253,6 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 
 static void boot_from_line(struct pool_boot *boot, const struct line *l)
 {
-	static const char *const onfail[] = { "", "continue", "reboot", "poweroff", "shell" };
 	const char *require = line_get(l, "require"), *order = line_get(l, "order"), *word = line_get(l, "onfail");
 
 	*boot = (struct pool_boot){ .require = -1, .order = INT_MIN };
@@ -265,9 +262,8 @@ static void boot_from_line(struct pool_boot *boot, const struct line *l)
 	if (order)
 		boot->order = atoi(order);
 	boot->timeout_ms = line_u64(l, "timeout", 0);
-	for (size_t i = 1; word && i < ARRAY_LEN(onfail); i++)
-		if (streq(word, onfail[i]))
-			boot->onfail = (enum onfail)i;
+	if (word)
+		boot->onfail = pool_onfail_from_word(word);
 }
 
 /* The reverse, in the supervisor. A worker's word is checked like any other: it has seen foreign bytes. */
