@@ -35,11 +35,20 @@ struct plan {
 	size_t nproblems;
 };
 
+/* A file's name as it can be shown: it may hold anything but '/' and NUL. */
+static const char *shown(const char *origin, struct err *e)
+{
+	err_set(e, ERR_NONE, "%s", origin);
+	return e->message;
+}
+
 static void problem(struct plan *plan, const char *origin, const char *message)
 {
+	struct err e = { 0 };
+	bool says_it = starts_with(message, shown(origin, &e));
+
 	plan->nproblems++;
-	buf_printf(&plan->problems, "problem: %s%s%s\n", starts_with(message, origin) ? "" : origin,
-		   starts_with(message, origin) ? "" : ": ", message);
+	buf_printf(&plan->problems, "problem: %s%s%s\n", says_it ? "" : e.message, says_it ? "" : ": ", message);
 }
 
 static void planned_free(struct planned *p)
@@ -166,6 +175,7 @@ static void take_item(const struct config_item *item, void *arg)
 {
 	struct plan *plan = arg;
 	struct buf key = BUF_INIT, text = BUF_INIT;
+	struct err e = { 0 };
 	struct planned *p;
 
 	if (!item->def) {
@@ -182,7 +192,7 @@ static void take_item(const struct config_item *item, void *arg)
 	describe(d, &text);
 	p = calloc(1, sizeof(*p));
 	if (p)
-		*p = (struct planned){ .name = strdup(d->name), .origin = strdup(item->origin), .text = buf_steal(&text),
+		*p = (struct planned){ .name = strdup(d->name), .origin = strdup(shown(item->origin, &e)), .text = buf_steal(&text),
 			.source_key = strdup(buf_str(&key)), .type = d->type, .uuid = d->uuid, .marked = item->autostart, .boot = d->boot,
 			.has_backend = backend_find(d->type) != NULL };
 	buf_free(&key);

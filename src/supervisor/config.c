@@ -42,14 +42,18 @@ static void definitions_dir(const char *dir, char *out, size_t size)
 		snprintf(out, size, "%s", dir);
 }
 
-/* A mark is a link, dangling or not, or any file of the definition's name. */
-static bool is_marked(int dirfd, const char *file)
+/* A mark is a link, dangling or not, or anything else of the definition's name. */
+static int add_mark(struct config_files *files, const char *name)
 {
-	char path[NAME_MAX + 16];
-	struct stat st;
+	size_t len = strlen(name) + 1;
+	struct config_mark *m = calloc(1, sizeof(*m) + len);
 
-	snprintf(path, sizeof(path), "autostart/%s", file);
-	return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!m)
+		return -1;
+	memcpy(m->name, name, len);
+	m->next = files->marks;
+	files->marks = m;
+	return 0;
 }
 
 static int add_file(struct config_files *files, int dirfd, const char *dir, const char *name, struct err *e)
@@ -65,8 +69,8 @@ static int add_file(struct config_files *files, int dirfd, const char *dir, cons
 	if (asprintf(&f->origin, "%s/%s", dir, name) < 0)
 		f->origin = NULL;
 	f->name = strdup(name);
-	f->autostart = is_marked(dirfd, name);
 	if (file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem) < 0) {
+		err_wrap(&problem, ERR_KEEP, "%s", f->origin ? f->origin : name);
 		f->error = malloc(sizeof(*f->error));
 		if (f->error)
 			*f->error = problem;
@@ -85,6 +89,22 @@ static void names_free(struct dirent **names, int n)
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	free(names);
+}
+
+static int load_marks(const char *definitions, struct config_files *out)
+{
+	char path[PATH_MAX + 16];
+	struct dirent **names;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "%s/autostart", definitions);
+	int n = scandir(path, &names, is_definition, NULL);
+	if (n < 0)
+		return 0;                       /* none are there */
+	for (int i = 0; i < n && i < FILES_LIMIT && rc == 0; i++)
+		rc = add_mark(out, names[i]->d_name);
+	names_free(names, n);
+	return rc;
 }
 
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)
@@ -108,6 +128,8 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = add_file(out, dirfd, shown, names[i]->d_name, e);
 	names_free(names, n);
+	if (rc == 0 && (load_marks(path, out) < 0 || !(out->dir = strdup(shown))))
+		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
 	if (rc < 0)
 		config_files_free(out);
 	return rc;
@@ -126,6 +148,14 @@ void config_files_free(struct config_files *files)
 		free(f);
 	}
 	files->last = &files->first;
+	while (files->marks) {
+		struct config_mark *m = files->marks;
+
+		files->marks = m->next;
+		free(m);
+	}
+	free(files->dir);
+	files->dir = NULL;
 }
 
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
@@ -145,17 +175,37 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 struct seen { struct seen *next; const char *origin; char name[256]; };
 struct parse { config_item_fn *fn; void *arg; const struct config_files *files; const struct config_file *file; struct seen *seen; };
 
-static bool marked_by_pool_name(const struct config_files *files, const struct config_file *file, const char *name)
+static bool is_marked(const struct config_files *files, const char *file)
 {
-	char wanted[300];
-
-	if (file->autostart)
-		return true;
-	snprintf(wanted, sizeof(wanted), "%s.xml", name);
-	for (const struct config_file *f = files->first; f; f = f->next)
-		if (f != file && f->autostart && streq(f->name, wanted))
-			return true;
+	for (struct config_mark *m = files->marks; m; m = m->next)
+		if (streq(m->name, file))
+			return m->used = true;
 	return false;
+}
+
+/* By the file's name; or by the pool's, where that is another. */
+static bool is_marked_by_either(const struct config_files *files, const char *file, const char *pool)
+{
+	char by_pool[300];
+	bool marked = is_marked(files, file);
+
+	snprintf(by_pool, sizeof(by_pool), "%s.xml", pool);
+	return is_marked(files, by_pool) || marked;
+}
+
+/* A mark that marks nothing: a name mistyped, or a definition that has gone. */
+static void report_marks(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	for (const struct config_mark *m = files->may_mark_others ? NULL : files->marks; m; m = m->next) {
+		char origin[PATH_MAX + NAME_MAX + 16];
+		struct err e = { 0 };
+
+		if (m->used)
+			continue;
+		snprintf(origin, sizeof(origin), "%s/autostart/%s", files->dir, m->name);
+		err_set(&e, ERR_INVALID, "%s: marks a pool for autostart that is not defined in %s", origin, files->dir);
+		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
+	}
 }
 
 static void on_item(const struct config_item *item, void *arg)
@@ -179,7 +229,7 @@ static void on_item(const struct config_item *item, void *arg)
 			s->next = p->seen;
 			p->seen = s;
 		}
-		out.autostart = marked_by_pool_name(p->files, p->file, item->def->name);
+		out.autostart = is_marked_by_either(p->files, p->file->name, item->def->name);
 	}
 	p->fn(&out, p->arg);
 }
@@ -189,11 +239,13 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 	struct parse p = { .fn = fn, .arg = arg, .files = files };
 
 	for (p.file = files->first; p.file; p.file = p.file->next) {
+		is_marked(files, p.file->name);         /* also a mark of a bad definition marks something */
 		if (p.file->error)
 			fn(&(struct config_item){ .origin = p.file->origin, .problem = p.file->error }, arg);
 		else
-			config_read_text(p.file->text, p.file->len, p.file->origin, p.file->autostart, on_item, &p);
+			config_read_text(p.file->text, p.file->len, p.file->origin, false, on_item, &p);
 	}
+	report_marks(files, fn, arg);
 	while (p.seen) {
 		struct seen *s = p.seen;
 
@@ -294,12 +346,26 @@ int config_keep(const char *dir, const char *name, const char *file, const char 
 	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot keep pool \"%s\" in %s", name, dir) : 0;
 }
 
-int config_mark_autostart(const char *dir, const char *name, bool on, struct err *e)
+/* The mark bears the name of the file, as libvirt's do where that is the pool's name too. */
+static int mark(int marks, const char *file, const char *name, struct err *e)
 {
-	char file[NAME_MAX + 1], target[NAME_MAX + 8];
+	char target[NAME_MAX + 8];
 
-	if (definition_file(name, file, sizeof(file), e) < 0)
+	snprintf(target, sizeof(target), "../%.255s", file);
+	if (symlinkat(target, marks, file) == 0 || errno == EEXIST)
+		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name) : 0;
+	if (errno != EPERM && errno != EOPNOTSUPP)
+		return err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name);
+	return file_replace(marks, file, "", 0, 0600, e);       /* a medium without links, such as FAT */
+}
+
+int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e)
+{
+	char own[NAME_MAX + 1];
+
+	if (definition_file(name, own, sizeof(own), e) < 0)
 		return -1;
+	file = file ? path_base(file) : own;
 	cleanup_close int fd = open_definitions(dir, on, e);
 	cleanup_close int marks = fd < 0 ? -1 : openat(fd, "autostart", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && marks < 0 && !on && errno == ENOENT)
@@ -307,25 +373,28 @@ int config_mark_autostart(const char *dir, const char *name, bool on, struct err
 	if (fd < 0)
 		return -1;
 	if (marks < 0)
-		return err_sys(e, errno, "cannot open %s/storage/autostart", dir);
-	if (!on)
-		return file_remove(marks, file, e);
-	snprintf(target, sizeof(target), "../%s", file);
-	if (symlinkat(target, marks, file) == 0 || errno == EEXIST)
-		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name) : 0;
-	if (errno != EPERM && errno != EOPNOTSUPP)
-		return err_sys(e, errno, "cannot mark pool \"%s\" for autostart in %s", name, dir);
-	return file_replace(marks, file, "", 0, 0600, e);       /* a medium without links, such as FAT */
+		return err_sys(e, errno, "cannot open the autostart directory in %s", dir);
+	if (on)
+		return mark(marks, file, name, e);
+	return file_remove(marks, file, e) < 0 || file_remove(marks, own, e) < 0 ? -1 : 0;
 }
 
 int config_forget(const char *dir, const char *name, const char *file, struct err *e)
 {
 	char own[NAME_MAX + 1];
 
-	if (definition_file(name, own, sizeof(own), e) < 0 || config_mark_autostart(dir, name, false, e) < 0)
+	if (definition_file(name, own, sizeof(own), e) < 0 || config_mark_autostart(dir, name, file, false, e) < 0)
 		return -1;
 	cleanup_close int fd = open_definitions(dir, false, e);
 	if (fd < 0)
 		return -1;
 	return file_remove(fd, file ? path_base(file) : own, e);
+}
+
+void config_definition_path(const char *dir, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	definitions_dir(dir, path, sizeof(path));
+	snprintf(out, size, "%s/%s.xml", path, name);
 }

@@ -22,13 +22,20 @@ struct config_item {
 typedef void config_item_fn(const struct config_item *item, void *arg);
 
 /* Files, read but not yet parsed, so that the parser can be closed in first. Unreadable and oversized files carry their error. */
-struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; bool autostart; struct err *error; };
-struct config_files { struct config_file *first, **last; };
+struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; struct err *error; };
+struct config_mark { struct config_mark *next; bool used; char name[]; };
+struct config_files {
+	struct config_file *first, **last;
+	struct config_mark *marks;
+	bool may_mark_others;           /* a mark for a pool that is defined elsewhere is no problem */
+	char *dir;
+};
 
-/* All *.xml of a configuration directory. A directory that is not there holds nothing. `as` is what origins call the directory (a device
- * that is mounted only for the moment); NULL: its own name. */
+/* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing. `as` is what origins
+ * call the directory (a device that is mounted only for the moment); NULL: its own name. */
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e);
-/* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both. */
+/* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both, and so is a mark that marks
+ * nothing. */
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
 void config_files_free(struct config_files *files);
 
@@ -44,6 +51,8 @@ int config_copy_secrets(const char *dir, const char *to, struct err *e);
  * ERR_READ_ONLY, ERR_NO_SPACE, ERR_DENIED tell why it could not be kept; nothing is changed then. */
 int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e);
 int config_forget(const char *dir, const char *name, const char *file, struct err *e);
-int config_mark_autostart(const char *dir, const char *name, bool on, struct err *e);
+int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e);
+/* Where config_keep() has put NAME.xml. */
+void config_definition_path(const char *dir, const char *name, char *out, size_t size);
 
 #endif

@@ -65,6 +65,7 @@ struct supervisor {
 	size_t nmilestones;
 	struct service_run *services;
 	struct early_state *early;      /* what state/ said of pools whose definition has not been read yet */
+	struct timer starter;           /* steps the pools that are due, one a round */
 	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
 	void *settled_arg;
 	bool going;                     /* supervisor_go() was called */

@@ -278,10 +278,7 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 	for (; *at; at = &(*at)->next)
 		if (streq((*at)->origin, origin) && streq((*at)->text, e->message))
 			return;
-	if (strstr(e->message, origin))
-		log_error(LF_CONFIG, "%s", e->message);
-	else
-		log_error(LF_CONFIG, "%s: %s", origin, e->message);
+	log_error(LF_CONFIG, "%s", e->message);
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return;

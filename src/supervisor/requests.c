@@ -3,6 +3,7 @@
  * What people ask of a pool: each request is either refused at once, changing nothing, or parked until its outcome is known.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/line.h"
@@ -24,6 +25,7 @@ struct request {
 	char *text;                     /* printed XML that came back */
 	size_t text_len;
 	bool kept_in_config;
+	char *kept_file;                /* there: its path */
 	void (*then)(struct request *r, const struct err *e);
 };
 
@@ -32,6 +34,7 @@ static void request_free(struct request *r)
 	free(r->pool);
 	free(r->xml);
 	free(r->text);
+	free(r->kept_file);
 	summary_free(r->summary);
 	free(r);
 }
@@ -81,8 +84,11 @@ static void on_request_record(struct worker *w, const struct line *l)
 		err_set(&w->err, err_class_from_word(class ? class : ""), "%s", problem);
 		return;
 	}
-	if (line_has(l, "kept"))
+	if (line_has(l, "kept")) {
 		r->kept_in_config = streq(line_get(l, "kept"), "config");
+		free(r->kept_file);
+		r->kept_file = line_get(l, "file") ? strdup(line_get(l, "file")) : NULL;
+	}
 	if (!line_has(l, "pool") || r->summary)
 		return;
 	r->summary = calloc(1, sizeof(*r->summary));
@@ -92,12 +98,24 @@ static void on_request_record(struct worker *w, const struct line *l)
 	}
 }
 
+/* Foreign bytes, with the NULs that may be in them. */
+static char *copy_bytes(const char *data, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, data, len);
+	copy[len] = '\0';
+	return copy;
+}
+
 static void on_request_text(struct worker *w, const char *data, size_t len)
 {
 	struct request *r = w->job.owner;
 
 	free(r->text);
-	r->text = strndup(data, len);
+	r->text = copy_bytes(data, len);
 	r->text_len = r->text ? len : 0;
 }
 
@@ -151,12 +169,13 @@ int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter
 
 /* ---- keeping definitions, in the worker ---- */
 
-static void send_kept(struct worker_io *io, const char *where)
+static void send_kept(struct worker_io *io, const char *where, const char *file)
 {
 	struct buf b = BUF_INIT;
 
 	line_begin(&b, "-");
 	line_str(&b, "kept", where);
+	line_str(&b, "file", file);
 	line_end(&b);
 	worker_send(io, &b);
 	buf_free(&b);
@@ -178,11 +197,13 @@ static const char *file_in_config(const struct request *r)
 static int run_keep(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
-	const char *dir = r->sup->options.config_dir;
+	const char *dir = r->sup->options.config_dir, *file = file_in_config(r);
+	char path[PATH_MAX];
 	struct err why = { 0 };
 
-	if (dir && config_keep(dir, r->pool, file_in_config(r), r->xml, &why) == 0) {
-		send_kept(io, "config");
+	if (dir && config_keep(dir, r->pool, file, r->xml, &why) == 0) {
+		config_definition_path(dir, r->pool, path, sizeof(path));
+		send_kept(io, "config", file ? file : path);
 		return 0;
 	}
 	if (dir && !only_for_this_boot(&why)) {
@@ -191,7 +212,7 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	}
 	if (config_keep(r->sup->run_config, r->pool, NULL, r->xml, e) < 0)
 		return -1;
-	send_kept(io, "run");
+	send_kept(io, "run", NULL);
 	return 0;
 }
 
@@ -213,7 +234,7 @@ static int run_forget(struct worker_io *io, void *arg, struct err *e)
 		*e = why;
 		return -1;
 	}
-	send_kept(io, gone && p && p->kept_in_config ? "config" : "run");
+	send_kept(io, gone && p && p->kept_in_config ? "config" : "run", NULL);
 	return 0;
 }
 
@@ -223,17 +244,17 @@ static int run_mark(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->kept_in_config && config_mark_autostart(r->sup->options.config_dir, r->pool, r->on, &why) == 0) {
-		send_kept(io, "config");
+	if (p && p->kept_in_config && config_mark_autostart(r->sup->options.config_dir, r->pool, p->origin, r->on, &why) == 0) {
+		send_kept(io, "config", NULL);
 		return 0;
 	}
 	if (p && p->kept_in_config && !only_for_this_boot(&why)) {
 		*e = why;
 		return -1;
 	}
-	if (config_mark_autostart(r->sup->run_config, r->pool, r->on, e) < 0)
+	if (config_mark_autostart(r->sup->run_config, r->pool, NULL, r->on, e) < 0)
 		return -1;
-	send_kept(io, "run");
+	send_kept(io, "run", NULL);
 	return 0;
 }
 
@@ -254,6 +275,21 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
+/* Where it will be found at the next start: the definition in use, or the one that waits for the stop. */
+static void note_origin(struct pool *p, const char *file)
+{
+	char **origins[] = { &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
+
+	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
+		char *copy = origins[i] ? strdup(file) : NULL;
+
+		if (!copy)
+			continue;
+		free(*origins[i]);
+		*origins[i] = copy;
+	}
+}
+
 static struct pool *install(struct request *r, struct err *e)
 {
 	struct supervisor *s = r->sup;
@@ -264,14 +300,8 @@ static struct pool *install(struct request *r, struct err *e)
 	p->judged = true;
 	p->persistent = r->mode == DEFINE_PERSISTENT;
 	p->kept_in_config = r->kept_in_config;
-	if (r->kept_in_config) {        /* where it will be found at the next start */
-		char *origin = NULL;
-
-		if (asprintf(&origin, "%s/storage/%s.xml", s->options.config_dir, p->name) > 0) {
-			free(p->origin);
-			p->origin = origin;
-		}
-	}
+	if (r->kept_in_config && r->kept_file)
+		note_origin(p, r->kept_file);
 	state_save(p);
 	struct buf name = BUF_INIT;
 	line_quote(&name, p->name, strlen(p->name));
@@ -359,7 +389,7 @@ int pool_define(struct supervisor *s, const char *xml, size_t len, enum define_m
 	if (!r)
 		return -1;
 	r->mode = mode;
-	r->xml = strndup(xml, len);
+	r->xml = copy_bytes(xml, len);
 	r->xml_len = len;
 	if (!r->xml) {
 		err_set(e, ERR_NO_MEMORY, "cannot read the definition: out of memory");

@@ -34,11 +34,15 @@ static int parse_files(struct worker_io *io, struct config_files *files, struct 
 	return 0;
 }
 
-static int read_directory(struct worker_io *io, const char *dir, struct err *e)
+/* What is kept for this boot may mark pools of a directory that cannot be written. */
+static int read_directory(struct worker_io *io, const struct source *src, struct err *e)
 {
 	struct config_files files;
 
-	return config_load(dir, NULL, &files, e) < 0 ? -1 : parse_files(io, &files, e);
+	if (config_load(src->where, NULL, &files, e) < 0)
+		return -1;
+	files.may_mark_others = streq(src->where, src->sup->run_config);
+	return parse_files(io, &files, e);
 }
 
 /* "DEVICE[:/path]": the part after the first ":/" is a directory on it. */
@@ -90,7 +94,7 @@ static int read_source(struct worker_io *io, void *arg, struct err *e)
 		return state_load(src->sup->options.run_dir, io, e);
 	switch (src->kind) {
 	case SOURCE_DIRECTORY:
-		return read_directory(io, src->where, e);
+		return read_directory(io, src, e);
 	case SOURCE_DEVICE:
 		return read_device(io, src, e);
 	default:

@@ -37,6 +37,7 @@ static int make_directories(struct supervisor *s, struct err *e)
 }
 
 static void on_shutdown_deadline(struct timer *t);
+static void on_starter(struct timer *t);
 
 struct supervisor *supervisor_new(struct loop *l, const struct supervisor_options *o, struct err *e)
 {
@@ -48,6 +49,7 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	}
 	s->loop = l;
 	s->options = *o;
+	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
 	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
 	if (make_directories(s, e) < 0 || sources_add_state(s, e) < 0 ||
 	    supervisor_add_source(s, SOURCE_DIRECTORY, s->run_config, NULL, e) < 0) {
@@ -71,6 +73,7 @@ void supervisor_free(struct supervisor *s)
 	state_free(s);
 	events_free(s);
 	loop_disarm(s->loop, &s->shutdown.timer);
+	loop_disarm(s->loop, &s->starter);
 	free(s->run_config);
 	for (size_t i = 0; i < ARRAY_LEN(s->secret_dirs); i++)
 		free((char *)(uintptr_t)s->secret_dirs[i]);
@@ -121,8 +124,24 @@ static void judge(struct supervisor *s)
 			pool_want(p, true);
 		else if (p->want_active)
 			p->times.wanted = clock_ms();
-		pool_step(p);
+		p->due = true;
+		loop_arm(s->loop, &s->starter, 0);
 	}
+}
+
+/* One pool a round of the loop: a hundred forks in a row would keep clients and events waiting. */
+static void on_starter(struct timer *t)
+{
+	struct supervisor *s = t->owner;
+	struct pool *p = s->pools;
+
+	while (p && !p->due)
+		p = p->next;
+	if (!p)
+		return;
+	p->due = false;
+	loop_arm(s->loop, &s->starter, 0);
+	pool_step(p);
 }
 
 /* Until every source that does not wait for a device has been read, a later one may still replace a definition. */
