@@ -83,6 +83,12 @@ static bool random_bytes(unsigned char *out, size_t size)
 	return n == (ssize_t)size;
 }
 
+static void set_version(struct uuid *u, unsigned version)
+{
+	u->b[6] = (unsigned char)((u->b[6] & 0x0f) | version << 4);
+	u->b[8] = (unsigned char)((u->b[8] & 0x3f) | 0x80);
+}
+
 void uuid_make(struct uuid *u)
 {
 	static unsigned count;
@@ -91,8 +97,26 @@ void uuid_make(struct uuid *u)
 	memset(u, 0, sizeof(*u));
 	if (!random_bytes(u->b, sizeof(u->b)))
 		memcpy(u->b, mix, sizeof(u->b));
-	u->b[6] = (unsigned char)((u->b[6] & 0x0f) | 0x40);
-	u->b[8] = (unsigned char)((u->b[8] & 0x3f) | 0x80);
+	set_version(u, 4);
+}
+
+static uint64_t fnv1a(uint64_t hash, const char *text)
+{
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+void uuid_from_text(const char *text, struct uuid *u)
+{
+	uint64_t first = fnv1a(UINT64_C(0xcbf29ce484222325), text);
+	uint64_t second = fnv1a(first ^ UINT64_C(0x9e3779b97f4a7c15), text);    /* another basis: the second half says more */
+
+	for (int i = 0; i < 8; i++) {
+		u->b[i] = (unsigned char)(first >> (56 - 8 * i));
+		u->b[8 + i] = (unsigned char)(second >> (56 - 8 * i));
+	}
+	set_version(u, 8);
 }
 
 bool uuid_equal(const struct uuid *a, const struct uuid *b)

@@ -17,6 +17,8 @@ bool uuid_parse(const char *text, struct uuid *u);
 char *uuid_print(const struct uuid *u, char out[UUID_TEXT]);
 /* Random, version 4 (RFC 4122 section 4.4), from getrandom(2). */
 void uuid_make(struct uuid *u);
+/* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity that lasts, not a secret. */
+void uuid_from_text(const char *text, struct uuid *u);
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
 
 #endif

@@ -167,6 +167,8 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
 		return;
 	}
+	if (!def.uuid_given)
+		uuid_from_text(def.name, &def.uuid);
 	fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);
 	pool_def_free(&def);
 }

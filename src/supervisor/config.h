@@ -41,7 +41,8 @@ void config_files_free(struct config_files *files);
 
 /* Both in one, for plan. */
 int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e);
-/* One document from elsewhere (command line, bootconfig, socket); its pool is an autostart pool if `autostart`. */
+/* One document from elsewhere (command line, bootconfig); its pool is an autostart pool if `autostart`. A pool without a uuid gets one that
+ * depends on its name only, here and in all the above: it is the same at every boot. */
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);
 
 /* Copy secrets/ of a configuration directory to `to` (made, 0700; files 0600). None there is success. */

@@ -260,18 +260,15 @@ static int run_mark(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- define, create ---- */
 
-static void send_item(const struct config_item *item, void *arg)
-{
-	operation_send_definition(arg, item);
-}
-
 static int run_parse(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
+	struct pool_def def;
 
-	if (sandbox_enter(e) < 0)
+	if (sandbox_enter(e) < 0 || pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
-	config_read_text(r->xml, r->xml_len, "(socket)", false, send_item, io);
+	operation_send_definition(io, &(struct config_item){ .def = &def, .origin = "(socket)" });
+	pool_def_free(&def);
 	return 0;
 }
 

@@ -52,8 +52,22 @@ static void new_ones_are_random_and_of_version_4(void)
 	}
 }
 
+static void a_name_always_gives_the_same(void)
+{
+	struct uuid a, b, c;
+	char text[UUID_TEXT];
+
+	uuid_from_text("vmstore", &a);
+	uuid_from_text("vmstore", &b);
+	uuid_from_text("vmstorf", &c);
+	CHECK(uuid_equal(&a, &b));
+	CHECK(!uuid_equal(&a, &c));
+	CHECK_INT(uuid_print(&a, text)[14], '8');
+}
+
 int main(void)
 {
+	RUN(a_name_always_gives_the_same);
 	RUN(spellings_that_are_read);
 	RUN(spellings_that_are_refused);
 	RUN(new_ones_are_random_and_of_version_4);
