@@ -52,8 +52,9 @@ DEPS_MK := $(B)/deps.mk
 CC      := $(if $(filter default,$(origin CC)),$(DEPS_CC),$(CC))
 CFLAGS  ?= -Os
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
-LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(DEPS_LDFLAGS)
-LIBS_ALL    = $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
+LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
+# libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
+LIBS_ALL    = -lc $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
 endif
 
 # Quiet unless V=1: one short line a step.

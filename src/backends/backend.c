@@ -35,6 +35,21 @@ const struct backend *backend_find(enum pool_type t)
 	return NULL;
 }
 
+/* The grammar takes whatever libvirt takes; what cannot be meant is refused before anything is done. */
+int backend_validate(const struct pool_def *d, struct err *e)
+{
+	const struct backend *b = backend_find(d->type);
+	const char *path = d->target.path;
+
+	if (path && *path != '/')
+		return err_set(e, ERR_INVALID, "the target path \"%.200s\" is not absolute", path);
+	for (size_t i = 0; i < d->source.nhosts; i++)
+		if (d->source.hosts[i].port < 0 || d->source.hosts[i].port > UINT16_MAX)
+			return err_set(e, ERR_INVALID, "host %s has no port %d: there are 1 to %d", d->source.hosts[i].name,
+				       d->source.hosts[i].port, UINT16_MAX);
+	return b && b->validate ? b->validate(d, e) : 0;
+}
+
 void op_note(struct op *op, const char *fmt, ...)
 {
 	char text[512];

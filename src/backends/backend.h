@@ -77,4 +77,7 @@ extern const struct backend dir_backend, fs_backend, netfs_backend, logical_back
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". */
 const struct backend *backend_find(enum pool_type t);
 
+/* May a definition be started at all? The rules that all types have in common (absolute paths, ports that exist), then the type's own. */
+int backend_validate(const struct pool_def *d, struct err *e);
+
 #endif

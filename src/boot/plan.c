@@ -139,11 +139,10 @@ static bool clashes(struct plan *plan, const struct pool_def *d, const char *key
 
 static void check_deeper(struct plan *plan, const struct pool_def *d, const char *origin)
 {
-	const struct backend *b = backend_find(d->type);
 	struct secret_value value = { 0 };
 	struct err e = { 0 };
 
-	if (b && b->validate && b->validate(d, &e) < 0)
+	if (backend_validate(d, &e) < 0)
 		problem(plan, origin, e.message);
 	err_clear(&e);
 	if (d->source.auth.kind == AUTH_NONE || plan->incomplete)

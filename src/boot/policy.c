@@ -86,9 +86,9 @@ static void judge_required(struct verdict *v, const struct policy *policy, const
  * machine. One that is only tried again is not. */
 static bool is_moving(const struct pool *p)
 {
-	if (p->phase == PHASE_WAITING)
+	if (p->phase == PHASE_WAITING && !p->due)
 		return p->waits_for && starts_with(p->waits_for, "service=");
-	return p->phase == PHASE_CHECKING || (p->phase == PHASE_STARTING && p->attempts == 0);
+	return p->due || p->phase == PHASE_CHECKING || (p->phase == PHASE_STARTING && p->attempts == 0);
 }
 
 void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now, struct verdict *v)

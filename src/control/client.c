@@ -115,6 +115,23 @@ static int set_value(struct command *c, const struct verb_arg *a, const char *va
 	return 0;
 }
 
+static bool asks_for(const char *word, const char *name, const char *letter)
+{
+	return word && (streq(word, name) || streq(word, letter));
+}
+
+/* How to answer: may stand before the verb or after it. */
+static bool take_manner(struct command *c, const char *word)
+{
+	if (asks_for(word, "--json", "-j"))
+		c->json = true;
+	else if (asks_for(word, "--quiet", "-q"))
+		c->quiet = true;
+	else
+		return false;
+	return true;
+}
+
 /* `--key value`, `--key=value`, `--flag`. Returns how many words it took, or -1. */
 static int take_option(struct command *c, char **words, struct err *e)
 {
@@ -127,6 +144,8 @@ static int take_option(struct command *c, char **words, struct err *e)
 		c->file = equals ? equals + 1 : words[1];
 		return equals ? 1 : 2;
 	}
+	if (!a && take_manner(c, words[0]))
+		return 1;
 	if (!a)
 		return err_set(e, ERR_UNKNOWN_KEY, "%s has no option --%s (poolctl help %s)", c->verb->name, key, c->verb->name);
 	if (a->kind == ARG_FLAG || equals)
@@ -276,22 +295,15 @@ static int exchange(const struct command *c)
 
 /* ---- poolctl ---- */
 
-static bool asks_for(const char *word, const char *name, const char *letter)
-{
-	return word && (streq(word, name) || streq(word, letter));
-}
-
 /* Options before the verb. Returns the words left over, or NULL. */
 static char **take_globals(struct command *c, char **words, struct err *e)
 {
 	for (; *words && (*words)[0] == '-'; words++) {
 		if (asks_for(*words, "--help", "-h") || asks_for(*words, "--version", "-V"))
 			break;
-		if (asks_for(*words, "--json", "-j"))
-			c->json = true;
-		else if (asks_for(*words, "--quiet", "-q"))
-			c->quiet = true;
-		else if (starts_with(*words, "--socket="))
+		if (take_manner(c, *words))
+			continue;
+		if (starts_with(*words, "--socket="))
 			c->socket = *words + strlen("--socket=");
 		else if (asks_for(*words, "--socket", "-s") && words[1])
 			c->socket = *++words;
@@ -305,8 +317,15 @@ static char **take_globals(struct command *c, char **words, struct err *e)
 
 static int run_verb(struct command *c, char **words)
 {
+	char *about[] = { (char *)(uintptr_t)c->verb->name, NULL };
 	struct err e = { 0 };
 
+	for (char **w = words; *w; w++)
+		if (asks_for(*w, "--help", "-h")) {
+			c->verb = verb_find("help");
+			words = about;
+			break;
+		}
 	if (take_arguments(c, words, &e) < 0)
 		return misused(&e);
 	if (streq(c->verb->name, "help"))

@@ -313,6 +313,16 @@ void xml_close(xmlDoc **doc)
 	*doc = NULL;
 }
 
+struct _xmlParserCtxt *xml_linger(void)
+{
+	return xmlNewParserCtxt();
+}
+
+void xml_linger_over(struct _xmlParserCtxt *ctxt)
+{
+	xmlFreeParserCtxt(ctxt);
+}
+
 int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...)
 {
 	char reason[600];

@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include "base/file.h"
+#include "base/line.h"
 #include "base/util.h"
+#include "pool/xml.h"
 #include "supervisor/config.h"
 
 #define FILES_LIMIT  4096               /* definitions in one directory */
+#define BYTES_LIMIT  (16 * 1024 * 1024) /* of all of them: they are held in memory together */
+#define NAMES_LIMIT  (LINE_MAX_BYTES - 512)     /* the rest is for keys, uuid, boot policy */
 #define SECRET_LIMIT (64 * 1024)
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -69,13 +73,17 @@ static int add_file(struct config_files *files, int dirfd, const char *dir, cons
 	if (asprintf(&f->origin, "%s/%s", dir, name) < 0)
 		f->origin = NULL;
 	f->name = strdup(name);
-	if (file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem) < 0) {
+	int rc = file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem);
+	if (rc >= 0 && files->bytes + text.len > BYTES_LIMIT)
+		rc = err_set(&problem, ERR_TOO_LONG, "not read: the definitions have more than %d bytes together", BYTES_LIMIT);
+	if (rc < 0) {
 		err_wrap(&problem, ERR_KEEP, "%s", f->origin ? f->origin : name);
 		f->error = malloc(sizeof(*f->error));
 		if (f->error)
 			*f->error = problem;
 	} else {
 		f->len = text.len;
+		files->bytes += text.len;
 		f->text = buf_steal(&text);
 	}
 	buf_free(&text);
@@ -158,6 +166,27 @@ void config_files_free(struct config_files *files)
 	files->dir = NULL;
 }
 
+/* What travels to the supervisor has its limits: the names are one line, and the document is longer when it is written out. */
+static int check_length(const struct pool_def *d, const char *origin, struct err *e)
+{
+	const char *const texts[] = { d->name, d->target.path ? d->target.path : "", origin };
+	cleanup_buf struct buf names = BUF_INIT, key = BUF_INIT, xml = BUF_INIT;
+
+	pool_source_key(d, &key);
+	pool_print(d, &xml);
+	line_quote(&names, buf_str(&key), key.len);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		line_quote(&names, texts[i], strlen(texts[i]));
+	if (key.failed || xml.failed || names.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", origin);
+	if (names.len > NAMES_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", origin, d->name, NAMES_LIMIT);
+	if (xml.len > POOL_XML_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted", origin, d->name,
+			       xml.len, POOL_XML_LIMIT);
+	return 0;
+}
+
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
 {
 	struct err e = { 0 };
@@ -169,7 +198,10 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 	}
 	if (!def.uuid_given)
 		uuid_from_text(def.name, &def.uuid);
-	fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);
+	if (check_length(&def, origin, &e) < 0)
+		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
+	else
+		fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);
 	pool_def_free(&def);
 }
 
@@ -239,6 +271,7 @@ static void on_item(const struct config_item *item, void *arg)
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg)
 {
 	struct parse p = { .fn = fn, .arg = arg, .files = files };
+	struct _xmlParserCtxt *parser = xml_linger();
 
 	for (p.file = files->first; p.file; p.file = p.file->next) {
 		is_marked(files, p.file->name);         /* also a mark of a bad definition marks something */
@@ -248,6 +281,7 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 			config_read_text(p.file->text, p.file->len, p.file->origin, false, on_item, &p);
 	}
 	report_marks(files, fn, arg);
+	xml_linger_over(parser);
 	while (p.seen) {
 		struct seen *s = p.seen;
 

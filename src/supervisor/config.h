@@ -26,6 +26,7 @@ struct config_file { struct config_file *next; char *origin; char *name; char *t
 struct config_mark { struct config_mark *next; bool used; char name[]; };
 struct config_files {
 	struct config_file *first, **last;
+	size_t bytes;                   /* of all texts */
 	struct config_mark *marks;
 	bool may_mark_others;           /* a mark for a pool that is defined elsewhere is no problem */
 	char *dir;

@@ -68,6 +68,7 @@ struct supervisor {
 	struct timer starter;           /* steps the pools that are due, one a round */
 	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
 	void *settled_arg;
+	bool had_state;                 /* run_dir is an earlier supervisor's */
 	bool going;                     /* supervisor_go() was called */
 	bool moving;                    /* and the definitions are there: pools are moved */
 	struct {
@@ -152,7 +153,7 @@ void sources_kick(struct supervisor *s);
 void sources_free(struct supervisor *s);
 
 /* service.c */
-/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME", and it is being brought up. */
+/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME": it is being brought up (-1), or that has failed and is tried again (-2). */
 int service_need(struct supervisor *s, const struct service *svc, struct err *e);
 void services_stop(struct supervisor *s);
 bool services_gone(const struct supervisor *s);

@@ -92,7 +92,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	struct context c;
 
-	if (context_open(&c, io, o, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
 		return -1;
 	if (o->build && c.backend->build && c.backend->build(&c.def, &c.op, e) < 0)
 		return -1;
@@ -232,22 +232,8 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 	line_str(&b, "origin", item->origin);
 	line_boot(&b, &item->def->boot);
 	buf_free(&key);
-	pool_print(item->def, &xml);
-	if (b.len + 1 > LINE_MAX_BYTES || xml.len > POOL_XML_LIMIT) {
-		struct err e = { 0 };
-
-		if (xml.len > POOL_XML_LIMIT)
-			err_set(&e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted",
-				item->origin, item->def->name, xml.len, POOL_XML_LIMIT);
-		else
-			err_set(&e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", item->origin,
-				item->def->name, LINE_MAX_BYTES);
-		buf_free(&b);
-		buf_free(&xml);
-		send_problem(io, item->origin, &e);
-		return;
-	}
 	send_record(io, &b);
+	pool_print(item->def, &xml);
 	send_text(io, &xml);
 }
 

@@ -70,6 +70,7 @@ static void failed(struct service_run *r, const char *why)
 		kill(r->pid, SIGTERM);          /* its end leads to the next attempt */
 	else
 		back_off(r);
+	pools_kick(r->sup, "service");          /* those who wait for it hear why */
 }
 
 static void answers(struct service_run *r, enum service_state state)
@@ -298,7 +299,8 @@ int service_need(struct supervisor *s, const struct service *svc, struct err *e)
 	if (r->state == SERVICE_READY || r->state == SERVICE_FOREIGN)
 		return 0;
 	snprintf(waits, sizeof(waits), "service=%s", svc->name);
-	return err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", svc->name, r->why[0] ? ": " : "", r->why);
+	err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", svc->name, r->why[0] ? ": " : "", r->why);
+	return r->why[0] ? -2 : -1;
 }
 
 bool service_at(const struct supervisor *s, size_t i, struct service_view *v)

@@ -134,7 +134,8 @@ void pools_kick(struct supervisor *s, const char *what)
 			continue;
 		p->again = true;
 		p->attempts = 0;
-		pool_step(p);
+		p->due = true;
+		loop_arm(s->loop, &s->starter, 0);
 	}
 }
 
@@ -281,8 +282,13 @@ static void begin_start(struct pool *p)
 		start_failed(p, &e);
 		return;
 	}
-	if (b->service && service_need(p->sup, b->service, &e) < 0) {
-		p->again = false;
+	int service = b->service ? service_need(p->sup, b->service, &e) : 0;
+	p->again &= service == 0;
+	if (service < -1) {             /* whoever asked need not wait for the next attempt to hear of this one */
+		start_failed(p, &e);
+		return;
+	}
+	if (service < 0) {
 		pool_enter(p, PHASE_WAITING, &e);
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 		return;
@@ -341,6 +347,14 @@ static void refresh_failed(struct pool *p, const struct err *e)
 	answer(p, was_start && e->class != ERR_TIMEOUT ? NULL : &why);  /* the start did succeed */
 }
 
+static void emit_refreshed(struct pool *p)
+{
+	cleanup_buf struct buf name = BUF_INIT;
+
+	line_quote(&name, p->name, strlen(p->name));
+	events_emit(p->sup, "pool-refreshed", " pool=%s volumes=%llu", buf_str(&name), (unsigned long long)p->nvolumes);
+}
+
 static void on_refreshed(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->job.owner;
@@ -360,7 +374,7 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	} else {
 		p->refreshed = clock_ms();
 		pool_enter(p, p->found == STATE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE, NULL);
-		events_emit(p->sup, "pool-refreshed", " pool=\"%s\" volumes=%llu", p->name, (unsigned long long)p->nvolumes);
+		emit_refreshed(p);
 		answer(p, NULL);
 	}
 	p->fresh = false;

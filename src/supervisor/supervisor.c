@@ -28,12 +28,25 @@ static int make_directories(struct supervisor *s, struct err *e)
 	s->run_config = path_below(s->options.run_dir, "config");
 	if (!state || !secrets || !s->run_config || (s->options.config_dir && !config_secrets))
 		err_set(e, ERR_NO_MEMORY, "out of memory");
-	else if (file_mkdirs(s->options.run_dir, 0750, e) == 0 && file_mkdirs(state, 0700, e) == 0)
-		rc = 0;
+	else if (file_mkdirs(s->options.run_dir, 0750, e) == 0) {
+		s->had_state = access(state, F_OK) == 0;
+		rc = file_mkdirs(state, 0700, e);
+	}
 	s->secret_dirs[0] = secrets;
 	s->secret_dirs[1] = config_secrets;
 	free(state);
 	return rc;
+}
+
+/* What an earlier supervisor has left in run_dir; the first one of a boot finds nothing, and need not send workers to look. */
+static int add_own_sources(struct supervisor *s, struct err *e)
+{
+	if (access(s->run_config, F_OK) == 0) {         /* what was defined over the socket, for this boot */
+		if (supervisor_add_source(s, SOURCE_DIRECTORY, s->run_config, NULL, e) < 0)
+			return -1;
+		s->sources->priority = PRIORITY_SOCKET;
+	}
+	return s->had_state ? sources_add_state(s, e) : 0;
 }
 
 static void on_shutdown_deadline(struct timer *t);
@@ -51,12 +64,10 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	s->options = *o;
 	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
 	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
-	if (make_directories(s, e) < 0 || sources_add_state(s, e) < 0 ||
-	    supervisor_add_source(s, SOURCE_DIRECTORY, s->run_config, NULL, e) < 0) {
+	if (make_directories(s, e) < 0 || add_own_sources(s, e) < 0) {
 		supervisor_free(s);
 		return NULL;
 	}
-	s->sources->next->priority = PRIORITY_SOCKET;   /* what was defined over the socket, for this boot */
 	return s;
 }
 

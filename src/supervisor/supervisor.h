@@ -78,7 +78,7 @@ struct pool {
 	struct pool_boot boot;
 
 	bool judged;                    /* autostart has been applied to it */
-	bool due;                       /* its first step is to come */
+	bool due;                       /* its step comes when it is its turn */
 	bool recalled;                  /* what was wanted of it is known from an earlier supervisor */
 	bool want_active;
 	enum phase phase;

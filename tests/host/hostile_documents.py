@@ -63,7 +63,7 @@ def sizes():
                    pool(more="<a/>", target=TARGET + "</path><permissions><label>" + "'" * 900000 + "</label></permissions><path>"),
                    "too-long", None, "hostile")
     yield Document("a target path of 5,000 bytes", pool(target="/" + "d/" * 2500), "invalid", 5, "at most 4095")
-    yield Document("a target path that no line can carry", pool(target="/" + "\u00e4" * 2000), "too-long", None, "longer than 4096")
+    yield Document("a target path that no line can carry", pool(target="/" + "\u00e4" * 2000), "too-long", None, "longer than 3584")
 
 
 def encodings():
@@ -77,7 +77,6 @@ def encodings():
     yield Document("attributes hidden in UTF-16", flood.encode("utf-16"), "xml", 1, "UTF-8")
     yield Document("UTF-7", (declared % "UTF-7") + "+ADw-pool type='dir'/>", "xml", 1, "UTF-7")
     yield Document("EBCDIC", text.encode("cp037"), "xml", 1, "UTF-8")
-    yield Document("Latin-1, declared", (declared % "ISO-8859-1").encode() + pool(name="caf\u00e9").encode("latin-1"), "xml", 1, "ISO-8859-1")
     yield Document("Latin-1, not declared", pool(name="caf\u00e9").encode("latin-1"), "xml", 2, "UTF-8")
     yield Document("an encoding that does not exist", (declared % "x-none") + text, "xml", 1, "x-none")
     yield Document("UTF-8 longer than need be", pool(name="\0").encode().replace(b"\0", b"\xc0\xaf"), "xml", 2, "UTF-8")
@@ -89,9 +88,9 @@ def encodings():
 def shapes():
     yield Document("nothing", "", "xml", 1, "empty")
     yield Document("blanks", "  \n\n  ", "xml", None, "")
-    yield Document("text", "hello\n", "xml", 1, "Start tag expected")
+    yield Document("text", "hello\n", "xml", 1, "does not begin with '<'")
     yield Document("a program", b"\x7fELF\x02\x01\x01\0\0\0\0" + bytes(range(256)), "xml", 1, "")
-    yield Document("the first half", pool()[:60], "xml", 4, "")
+    yield Document("the first half", pool()[:60], "xml", 5, "")
     yield Document("tags that do not match", pool(more="<a>\n</b>\n"), "xml", 7, "mismatch")
     yield Document("an attribute twice", pool(root=" a='1' a='2'"), "xml", 1, "redefined")
     yield Document("two pools", pool() + pool(), "xml", 7, "Extra content")
@@ -120,15 +119,15 @@ def names():
 
 
 SHELL = ("$(touch /run/test/pwned)", "`touch /run/test/pwned`", ";touch /run/test/pwned", "|touch /run/test/pwned", "x&amp;&amp;touch", "a b",
-         "x&#10;y", "x&gt;/run/test/pwned", "*", "{a,b}", "x'y".replace("'", "&apos;"))
+         "x&gt;/run/test/pwned", "*", "{a,b}", "x'y".replace("'", "&apos;"))
 
 
 def sources():
-    def one(kind, what, reason, source, line=4):
-        return Document(f"{kind}: {what}", pool(kind=kind, source=source), "invalid", line, reason)
+    def one(kind, what, reason, source):
+        return Document(f"{kind}: {what}", pool(kind=kind, source=source), "invalid", 4, "control" if "&#10;" in source else reason)
 
     for value in ("iqn.2026-01.example:../../../etc", "iqn.2026-01.example:..", "iqn.2026-01.example/x", "../x", "-T", "--help", ".hidden",
-                  "iqn.2026-01.example:\u00e4", "i" * 300, *SHELL):
+                  "iqn.2026-01.example:\u00e4", "i" * 300, "x&#10;y", *SHELL):
         yield one("iscsi", f"target {value[:40]!r}", "not the name of an iSCSI target", f"<host name='h'/><device path='{value}'/>")
     for value in ("iqn.2026-01.example:../..", "-i", *SHELL[:3]):
         yield one("iscsi", f"initiator {value!r}", "initiator",
@@ -140,7 +139,7 @@ def sources():
     for value in ("-rf", "--help", "sda", "../sda", "/dev/../etc/shadow", "/dev/x/..", "/", "LABEL=", "LABEL=../x", "LABEL=a/b", "UUID=..",
                   "label=x", "/dev/a&#10;b", "$(touch /run/test/pwned)"):
         yield one("fs", f"device {value!r}", "", f"<device path='{value}'/>")
-    for value in ("-vg", "--config=x", "..", ".", "../vg", "vg/lv", "vg\u00e4", "v" * 300, *SHELL):
+    for value in ("-vg", "--config=x", "..", ".", "../vg", "vg/lv", "vg\u00e4", "v" * 300, "x&#10;y", *SHELL):
         yield one("logical", f"group {value[:40]!r}", "LVM", f"<name>{value}</name>")
     for value in ("../../x", "..", "a/b"):
         yield one("scsi", f"adapter {value!r}", "SCSI host", f"<adapter name='{value}'/>")
