@@ -41,16 +41,21 @@ LDFLAGS_ALL = -fsanitize=address,undefined
 LIBS_ALL    = $(shell pkg-config --libs $(PC)) $(if $(filter logical,$(BACKENDS)),-llvm2cmd)
 else
 # Static, musl, our own builds of the libraries (deps/): what is shipped, and what host smoke tests and QEMU run on.
+# Missing compilers and the like are installed for root, and named to everybody else.
+DEPS_APT ?= $(if $(filter 0,$(shell id -u)),1,0)
+export DEPS_APT
 # Asked each time (0.2 s when nothing is to be done), so that an emptied cache is noticed; the file changes only when a library does.
 $(B)/deps.mk: FORCE
 	@mkdir -p $(@D)
 	@deps/build --mk $@ libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2) >/dev/null
-ifeq ($(filter clean help,$(MAKECMDGOALS)),)
--include $(B)/deps.mk
+# These install first what is missing, and ask for the libraries in a make of their own.
+ifneq ($(filter-out clean help setup check demo demo-shell bench fuzz,$(or $(MAKECMDGOALS),all)),)
+include $(B)/deps.mk
 endif
 DEPS_MK := $(B)/deps.mk
 CC      := $(if $(filter default,$(origin CC)),$(DEPS_CC),$(CC))
-CFLAGS  ?= -Os
+# -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
+CFLAGS  ?= -Os -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
@@ -108,7 +113,11 @@ HOST_PROGRAMS := $(B)/host/backend-op
 $(B)/host/%: tests/host/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIB) $(LIBS_ALL)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(filter %.o,$^) $(LIB) $(LIBS_ALL)
+# The whole program once more, for tests/host/valgrind-smoke: valgrind can lend a static program its malloc only at link time.
+$(B)/host/under-valgrind: LDFLAGS_ALL += -g -Wl,--no-gc-sections -Wl,--wrap=syscall -Wl,--whole-archive \
+	$(firstword $(wildcard /usr/lib/*/valgrind/libreplacemalloc_toolpreload-*-linux.a)) -Wl,--no-whole-archive
+$(B)/host/under-valgrind: $(B)/main.o
 .PHONY: host-programs
 host-programs: $(HOST_PROGRAMS)
 

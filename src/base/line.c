@@ -32,6 +32,10 @@ struct reader {
 static int check_bytes(const char *s, size_t len, struct err *e)
 {
 	for (size_t i = 0; i < len; ) {
+		if (s[i] >= ' ' && s[i] < 0x7f) {       /* nearly all of them */
+			i++;
+			continue;
+		}
 		size_t n = utf8_len(s + i, len - i);
 
 		if (n == 0)

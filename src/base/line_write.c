@@ -134,8 +134,16 @@ void line_num(struct buf *b, const char *key, uint64_t value)
 void line_fmt(struct buf *b, const char *key, const char *fmt, ...)
 {
 	cleanup_buf struct buf value = BUF_INIT;
+	char few[64];
 	va_list ap;
 
+	va_start(ap, fmt);
+	int n = vsnprintf(few, sizeof(few), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(few)) {        /* a number or a time, mostly: no memory is needed */
+		line_str(b, key, few);
+		return;
+	}
 	va_start(ap, fmt);
 	buf_vprintf(&value, fmt, ap);
 	va_end(ap);

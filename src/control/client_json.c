@@ -10,10 +10,10 @@
 
 static const char *const numbers[] = {
 	"capacity", "allocation", "available", "physical", "volumes", "attempts", "retry_ms", "stuck", "refreshed_ms", "pid", "pools", "wanted",
-	"active", "clients", "running_ms", "restarts", "ms", "seq", "ts", "now", "protocol", "owner", "group", "inode", "cluster_size", "lost", "payload",
+	"active", "clients", "running_ms", "restarts", "ms", "seq", "ts", "now", "protocol", "owner", "group", "inode", "cluster-size", "lost", "payload",
 };
 
-static const char *const booleans[] = { "autostart", "persistent", "abandoned", "positional", "required", "lazy_refcounts", "extended_l2" };
+static const char *const booleans[] = { "autostart", "persistent", "abandoned", "positional", "required", "lazy-refcounts", "extended-l2" };
 
 static bool among(const char *key, const char *const *list, size_t n)
 {

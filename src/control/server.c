@@ -42,16 +42,17 @@ static int make_directory(const struct server *srv, struct err *e)
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	const char *base = path_base(srv->path);
 	size_t len = (size_t)(base - srv->path);
+	struct stat st;
 
 	if (len <= 1)
 		return 0;
 	memcpy(dir, srv->path, len - 1);
 	dir[len - 1] = '\0';
-	if (access(dir, F_OK) == 0)
-		return 0;
-	if (file_mkdirs(dir, 0750, e) < 0)
-		return -1;
-	if (srv->has_group && chown(dir, (uid_t)-1, srv->group) < 0 && geteuid() == 0)
+	if (stat(dir, &st) < 0 && (file_mkdirs(dir, 0750, e) < 0 || stat(dir, &st) < 0))
+		return e && e->class != ERR_NONE ? -1 : err_sys(e, errno, "cannot look at %s", dir);
+	/* Only one that is as we make it (the run directory often is): one made by somebody else has its owner's rights. */
+	bool ours = st.st_uid == geteuid() && st.st_gid == getegid() && (st.st_mode & 07777) == 0750;
+	if (ours && srv->has_group && chown(dir, (uid_t)-1, srv->group) < 0 && geteuid() == 0)
 		return err_sys(e, errno, "cannot give %s to the group poolinit", dir);
 	return 0;
 }

@@ -142,7 +142,7 @@ static const struct verb verbs[] = {
 	  .help = "the version of the program and of the protocol",
 	  .answer = "- program version protocol · OK" },
 	{ .name = "shutdown", .level = LEVEL_ADMIN, .args = shutdown_args, .run = verb_shutdown,
-	  .help = "stop all pools, dependents first, and end",
+	  .help = "stop all pools, dependents first, and end the machine; a service ends alone and leaves its pools as they are",
 	  .answer = "OK how" },
 	{ .name = "quit", .level = LEVEL_READ, .args = no_args, .run = verb_quit,
 	  .help = "close this connection",

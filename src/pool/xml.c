@@ -26,7 +26,7 @@
 struct door {
 	unsigned depth, nodes;
 	int line;                       /* where it was stopped; 0: it was not */
-	char reason[80];
+	char reason[96];
 };
 
 static struct door *door_of(void *ctx)
@@ -87,7 +87,7 @@ static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, 
 	(void)name;
 	(void)external;
 	(void)system;
-	stop(ctx, "a DOCTYPE, and with it entities, is not accepted");
+	stop(ctx, "document type declarations (DOCTYPE), and with them entities, are not accepted");
 }
 
 static void on_entity(void *ctx, const xmlChar *name, int type, const xmlChar *public_id, const xmlChar *system,

@@ -166,8 +166,7 @@ void config_files_free(struct config_files *files)
 	files->dir = NULL;
 }
 
-/* What travels to the supervisor has its limits: the names are one line, and the document is longer when it is written out. */
-static int check_length(const struct pool_def *d, const char *origin, struct err *e)
+int config_check_length(const struct pool_def *d, const char *origin, struct err *e)
 {
 	const char *const texts[] = { d->name, d->target.path ? d->target.path : "", origin };
 	cleanup_buf struct buf names = BUF_INIT, key = BUF_INIT, xml = BUF_INIT;
@@ -198,7 +197,7 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 	}
 	if (!def.uuid_given)
 		uuid_from_text(def.name, &def.uuid);
-	if (check_length(&def, origin, &e) < 0)
+	if (config_check_length(&def, origin, &e) < 0)
 		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
 	else
 		fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);

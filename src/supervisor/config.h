@@ -45,6 +45,9 @@ int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct
 /* One document from elsewhere (command line, bootconfig); its pool is an autostart pool if `autostart`. A pool without a uuid gets one that
  * depends on its name only, here and in all the above: it is the same at every boot. */
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);
+/* What travels to the supervisor has its limits: names and paths are one line, and a document may be longer when it is written out. ERR_TOO_LONG.
+ * The functions above have asked this already. */
+int config_check_length(const struct pool_def *d, const char *origin, struct err *e);
 
 /* Copy secrets/ of a configuration directory to `to` (made, 0700; files 0600). None there is success. */
 int config_copy_secrets(const char *dir, const char *to, struct err *e);

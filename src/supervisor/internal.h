@@ -9,6 +9,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
+#define SECRET_DIRS      15
 #define DEADLINE_PARSE   SECONDS(10)
 #define DEADLINE_KEEP    SECONDS(20)
 #define PRIORITY_SOCKET  1000           /* definitions made over the socket replace those of every source */
@@ -24,6 +25,9 @@ struct source {
 	bool done;
 	char *waits_for;                /* a device that is not there yet */
 	struct worker *worker;
+	bool left;                      /* an earlier worker is still there */
+	bool again;                     /* a device appeared meanwhile */
+	bool missed;                    /* something that was read could not be taken over: out of memory */
 	struct summary *pending;        /* the record that announced the XML now arriving */
 	struct timer retry;
 	unsigned attempts;
@@ -53,7 +57,7 @@ struct supervisor {
 	struct loop *loop;
 	struct supervisor_options options;
 	char *run_config;               /* run_dir/config: definitions kept for this boot only */
-	const char *secret_dirs[8];
+	const char *secret_dirs[SECRET_DIRS + 1];       /* NULL-terminated */
 	struct pool *pools;             /* by name */
 	struct source *sources;
 	struct problem *problems;
@@ -66,6 +70,9 @@ struct supervisor {
 	struct service_run *services;
 	struct early_state *early;      /* what state/ said of pools whose definition has not been read yet */
 	struct timer starter;           /* steps the pools that are due, one a round */
+	struct timer saver;             /* notes again what could not be noted */
+	struct request *requests;       /* under way */
+	struct timer changer;           /* begins the next change of definitions */
 	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
 	void *settled_arg;
 	bool had_state;                 /* run_dir is an earlier supervisor's */
@@ -97,6 +104,7 @@ void supervisor_advance(struct supervisor *s);
 void pool_step(struct pool *p);
 void pool_enter(struct pool *p, enum phase phase, const struct err *why);      /* change phase, tell everybody */
 void pool_want(struct pool *p, bool active);
+void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
 void pools_kick(struct supervisor *s, const char *what);
 void shutdown_step(struct supervisor *s);              /* supervisor.c */
@@ -137,12 +145,17 @@ int index_write(struct index_builder *b, int fd, struct err *e);
 int index_adopt(struct pool *p, int fd, uint64_t nvolumes, struct err *e);     /* swap it in (supervisor) */
 void index_drop(struct pool *p);
 
+/* requests.c */
+void requests_on_changer(struct timer *t);
+void requests_free(struct supervisor *s);
+
 /* state.c */
-void state_save(const struct pool *p);
+void state_save(struct pool *p);
+void state_on_saver(struct timer *t);
 /* A pool that is no longer defined. `remember`: its file could not be removed, so that it must stay forgotten for this boot. */
 void state_forget(const struct pool *p, bool remember);
 int state_load(const char *run_dir, struct worker_io *io, struct err *e);      /* in the worker */
-void state_early(struct supervisor *s, const struct line *l);                  /* a "- state=…" record arrived */
+int state_early(struct supervisor *s, const struct line *l);                   /* a "- state=…" record arrived; -1: out of memory */
 void state_recall(struct supervisor *s);                /* pools were defined: what did we know of them? */
 void state_clear(const struct supervisor *s);
 void state_free(struct supervisor *s);
@@ -155,6 +168,8 @@ void sources_free(struct supervisor *s);
 /* service.c */
 /* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME": it is being brought up (-1), or that has failed and is tried again (-2). */
 int service_need(struct supervisor *s, const struct service *svc, struct err *e);
+/* A start that needs it has failed: does it still answer? */
+void service_doubt(struct supervisor *s, const struct service *svc);
 void services_stop(struct supervisor *s);
 bool services_gone(const struct supervisor *s);
 void services_free(struct supervisor *s);

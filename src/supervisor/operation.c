@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/line.h"
 #include "base/sandbox.h"
 #include "base/util.h"
@@ -45,6 +46,14 @@ static void collect_volume(struct op *op, const struct volume *v)
 
 	index_collect(&c->volumes, v);
 }
+
+static void context_close(struct context *c)
+{
+	pool_def_free(&c->def);
+	buf_free(&c->volumes.records);
+	free(c->volumes.offsets);
+}
+#define cleanup_context __attribute__((cleanup(context_close)))
 
 static int context_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
 {
@@ -90,7 +99,7 @@ static int send_state(struct context *c, struct err *e)
 int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
-	struct context c;
+	cleanup_context struct context c = { 0 };
 
 	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
 		return -1;
@@ -103,7 +112,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 int operation_stop(struct worker_io *io, void *arg, struct err *e)
 {
-	struct context c;
+	cleanup_context struct context c = { 0 };
 
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;
@@ -112,7 +121,7 @@ int operation_stop(struct worker_io *io, void *arg, struct err *e)
 
 int operation_check(struct worker_io *io, void *arg, struct err *e)
 {
-	struct context c;
+	cleanup_context struct context c = { 0 };
 
 	return context_open(&c, io, arg, e) < 0 ? -1 : send_state(&c, e);
 }
@@ -122,7 +131,7 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	struct pool_sizes sizes = { 0 };
 	struct buf b = BUF_INIT;
-	struct context c;
+	cleanup_context struct context c = { 0 };
 
 	if (context_open(&c, io, o, e) < 0)
 		return -1;
@@ -158,7 +167,7 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = o->pool;
 	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
 	struct buf text = BUF_INIT;
-	struct pool_def def;
+	cleanup_pool_def struct pool_def def = { 0 };
 
 	if (pool_read(&def, xml, strlen(xml), p->origin, e) < 0)
 		return -1;
@@ -259,7 +268,7 @@ int summary_from_line(struct summary *m, const struct line *l, struct err *e)
 	const char *target = line_get(l, "target"), *source = line_get(l, "source"), *origin = line_get(l, "origin");
 	int t = type ? pool_type_from_word(type) : -1;
 
-	if (!name || !*name || strchr(name, '/') || !uuid || !uuid_parse(uuid, &m->uuid) || t < 0)
+	if (!name || !name_is_component(name) || *name == '.' || !uuid || !uuid_parse(uuid, &m->uuid) || t < 0)
 		return err_set(e, ERR_INTERNAL, "a worker described a pool without name, uuid or type");
 	m->type = (enum pool_type)t;
 	m->name = strdup(name);

@@ -58,6 +58,12 @@ bool pool_is_active(const struct pool *p)
 	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG || p->phase == PHASE_STOPPING;
 }
 
+/* Now, or as soon as it stops. */
+static bool has_source(const struct pool *p, const char *key)
+{
+	return streq(p->source_key, key) || (p->next_facts && streq(p->next_facts->source_key, key));
+}
+
 int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 {
 	const struct pool *same_uuid = pool_by_uuid(s, &m->uuid), *same_name = pool_by_name(s, m->name);
@@ -71,7 +77,7 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s (%s)", m->name,
 			       uuid_print(&same_name->uuid, text), same_name->origin);
 	for (const struct pool *p = s->pools; p && m->source_key[0]; p = p->next)
-		if (streq(p->source_key, m->source_key) && !streq(p->name, m->name))
+		if (has_source(p, m->source_key) && !streq(p->name, m->name))
 			return err_set(e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", m->name, p->name,
 				       p->origin, m->source_key);
 	return 0;
@@ -168,18 +174,30 @@ static int put_aside(struct pool *p, const struct summary *m, const char *xml, s
 	return 0;
 }
 
+static void swap_text(char **a, char **b)
+{
+	char *text = *a;
+
+	*a = *b;
+	*b = text;
+}
+
+/* Nothing is copied: it cannot fail. */
 void registry_switch(struct pool *p)
 {
 	struct summary *m = p->next_facts;
-	char *xml = p->next_xml;
-	struct err e = { 0 };
 
+	swap_text(&p->target, &m->target);
+	swap_text(&p->source_key, &m->source_key);
+	swap_text(&p->origin, &m->origin);
+	swap_text(&p->xml, &p->next_xml);
+	p->uuid = m->uuid;
+	p->type = m->type;
+	p->boot = m->boot;
+	summary_free(m);
+	free(p->next_xml);
 	p->next_facts = NULL;
 	p->next_xml = NULL;
-	if (m && xml && take_facts(p, m, xml, strlen(xml), &e) < 0)
-		log_error(LF_POOL, "%s", e.message);
-	summary_free(m);
-	free(xml);
 }
 
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e)
@@ -222,6 +240,7 @@ static void pool_free(struct pool *p)
 	free(p->origin);
 	free(p->reason);
 	free(p->waits_for);
+	free(p->said);
 	free(p->detail);
 	free(p);
 }

@@ -14,6 +14,7 @@
 
 /* A request under way in a worker of its own: it outlives the one who asked, and the pool. */
 struct request {
+	struct request *next;           /* in the order in which they came */
 	struct supervisor *sup;
 	struct waiter *waiters;
 	char *pool;                     /* name, or NULL */
@@ -27,10 +28,21 @@ struct request {
 	bool kept_in_config;
 	char *kept_file;                /* there: its path */
 	void (*then)(struct request *r, const struct err *e);
+	void (*change)(struct request *r);      /* what it does to the definitions, when it is its turn; or NULL */
+	bool changing;                  /* it is its turn */
 };
 
 static void request_free(struct request *r)
 {
+	struct supervisor *s = r->sup;
+	struct request **at = &s->requests;
+
+	while (*at && *at != r)
+		at = &(*at)->next;
+	if (*at)
+		*at = r->next;
+	if (r->changing)
+		loop_arm(s->loop, &s->changer, 0);
 	free(r->pool);
 	free(r->xml);
 	free(r->text);
@@ -41,10 +53,8 @@ static void request_free(struct request *r)
 
 static struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	struct request *r = calloc(1, sizeof(*r)), **at = &s->requests;
 
-	if (r)
-		r->sup = s;
 	if (r && pool)
 		r->pool = strdup(pool);
 	if (!r || (pool && !r->pool)) {
@@ -52,8 +62,22 @@ static struct request *request_new(struct supervisor *s, const char *pool, struc
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 		return NULL;
 	}
+	r->sup = s;
+	while (*at)
+		at = &(*at)->next;
+	*at = r;
 	waiter_park(&r->waiters, w);
 	return r;
+}
+
+void requests_free(struct supervisor *s)
+{
+	while (s->requests) {
+		while (s->requests->waiters)
+			waiter_withdraw(s->requests->waiters);
+		request_free(s->requests);
+	}
+	loop_disarm(s->loop, &s->changer);
 }
 
 /* Refused before anything began: the waiter is the caller's again. */
@@ -73,6 +97,33 @@ static void request_end(struct request *r, const struct err *e)
 
 	waiters_finish(&r->waiters, &result);
 	request_free(r);
+}
+
+/* ---- one change at a time ---- */
+
+/* Definitions are changed one after the other, each from the look at what there is to the end of its worker. So what is on disk is what is
+ * defined, however many ask at once. */
+void requests_on_changer(struct timer *t)
+{
+	struct supervisor *s = t->owner;
+	struct request *r = s->requests;
+
+	while (r && !r->changing)
+		r = r->next;
+	if (r)
+		return;                 /* its end leads here again */
+	for (r = s->requests; r && !r->change;)
+		r = r->next;
+	if (r) {
+		r->changing = true;
+		r->change(r);
+	}
+}
+
+static void request_change(struct request *r, void (*change)(struct request *r))
+{
+	r->change = change;
+	loop_arm(r->sup->loop, &r->sup->changer, 0);
 }
 
 static void on_request_record(struct worker *w, const struct line *l)
@@ -141,6 +192,17 @@ static int request_run(struct request *r, const char *what, uint64_t timeout, in
 
 /* ---- printing ---- */
 
+static void after_print(struct request *r, const struct err *e)
+{
+	struct err lost = { 0 };
+
+	if (!e && !r->text) {
+		err_set(&lost, ERR_NO_MEMORY, "cannot print the document: out of memory");
+		e = &lost;
+	}
+	request_end(r, e);
+}
+
 int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
 {
 	struct operation o = { .pool = p, .live = !inactive && pool_is_active(p) };
@@ -148,7 +210,7 @@ int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
 
 	if (!r)
 		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, request_end, e) < 0 ? request_refuse(r) : 0;
+	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0 ? request_refuse(r) : 0;
 }
 
 int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e)
@@ -164,7 +226,7 @@ int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter
 	r = request_new(p->sup, p->name, w, e);
 	if (!r)
 		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, request_end, e) < 0 ? request_refuse(r) : 0;
+	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, after_print, e) < 0 ? request_refuse(r) : 0;
 }
 
 /* ---- keeping definitions, in the worker ---- */
@@ -267,9 +329,11 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 
 	if (sandbox_enter(e) < 0 || pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
-	operation_send_definition(io, &(struct config_item){ .def = &def, .origin = "(socket)" });
+	int rc = config_check_length(&def, "(socket)", e);
+	if (rc == 0)
+		operation_send_definition(io, &(struct config_item){ .def = &def, .origin = "(socket)" });
 	pool_def_free(&def);
-	return 0;
+	return rc;
 }
 
 /* Where it will be found at the next start: the definition in use, or the one that waits for the stop. */
@@ -299,6 +363,7 @@ static struct pool *install(struct request *r, struct err *e)
 	p->kept_in_config = r->kept_in_config;
 	if (r->kept_in_config && r->kept_file)
 		note_origin(p, r->kept_file);
+	pool_look_again(p);
 	state_save(p);
 	struct buf name = BUF_INIT;
 	line_quote(&name, p->name, strlen(p->name));
@@ -350,17 +415,31 @@ static int admit(struct request *r, struct err *e)
 	return err_set(e, ERR_EXISTS, "pool \"%s\" is already defined (%s): start it with pool-start", p->name, p->origin);
 }
 
+static void change_define(struct request *r)
+{
+	struct err e = { 0 };
+
+	if (admit(r, &e) < 0)
+		request_end(r, &e);
+	else if (r->mode == DEFINE_TRANSIENT)
+		create_now(r);
+	else if (request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &e) < 0)
+		request_end(r, &e);
+}
+
 static void after_parse(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
 	char *canonical = r->text;
 
-	if (!e && (!r->summary || !canonical))
-		err_set(&problem, ERR_INTERNAL, "the definition could not be taken over");
-	else if (!e)
-		admit(r, &problem);
-	if (e || problem.class != ERR_NONE) {
-		request_end(r, e ? e : &problem);
+	if (!e && r->summary)
+		r->pool = strdup(r->summary->name);
+	if (!e && (!r->pool || !canonical)) {
+		err_set(&problem, ERR_NO_MEMORY, "the definition could not be taken over: out of memory");
+		e = &problem;
+	}
+	if (e) {
+		request_end(r, e);
 		return;
 	}
 	free(r->xml);
@@ -368,15 +447,7 @@ static void after_parse(struct request *r, const struct err *e)
 	r->xml_len = r->text_len;
 	r->text = NULL;
 	r->text_len = 0;
-	r->pool = strdup(r->summary->name);
-	if (!r->pool)
-		err_set(&problem, ERR_NO_MEMORY, "out of memory");
-	else if (r->mode == DEFINE_TRANSIENT)
-		create_now(r);
-	else
-		request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &problem);
-	if (problem.class != ERR_NONE)
-		request_end(r, &problem);
+	request_change(r, change_define);
 }
 
 int pool_define(struct supervisor *s, const char *xml, size_t len, enum define_mode mode, struct waiter *w, struct err *e)
@@ -405,6 +476,7 @@ static void after_forget(struct request *r, const struct err *e)
 	if (!e && p && (pool_is_active(p) || p->worker)) {
 		err_set(&busy, ERR_STATE, "pool \"%s\" was started meanwhile: it is forgotten when it stops", p->name);
 		p->persistent = false;
+		state_save(p);
 		e = &busy;
 	}
 	if (!e && p) {
@@ -419,16 +491,34 @@ static void after_forget(struct request *r, const struct err *e)
 	request_end(r, e);
 }
 
+static int may_be_undefined(const struct pool *p, const char *name, struct err *e)
+{
+	if (!p)
+		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
+	if (pool_is_active(p) || p->worker || p->want_active)
+		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", name, phase_word(p->phase));
+	return 0;
+}
+
+static void change_undefine(struct request *r)
+{
+	struct err e = { 0 };
+
+	if (may_be_undefined(pool_by_name(r->sup, r->pool), r->pool, &e) < 0 ||
+	    request_run(r, "forget-definition", DEADLINE_KEEP, run_forget, r, after_forget, &e) < 0)
+		request_end(r, &e);
+}
+
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e)
 {
 	struct request *r;
 
-	if (pool_is_active(p) || p->worker || p->want_active)
-		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", p->name, phase_word(p->phase));
-	r = request_new(p->sup, p->name, w, e);
-	if (!r)
+	if (may_be_undefined(p, p->name, e) < 0)
 		return -1;
-	return request_run(r, "forget-definition", DEADLINE_KEEP, run_forget, r, after_forget, e) < 0 ? request_refuse(r) : 0;
+	r = request_new(p->sup, p->name, w, e);
+	if (r)
+		request_change(r, change_undefine);
+	return r ? 0 : -1;
 }
 
 static void after_mark(struct request *r, const struct err *e)
@@ -440,17 +530,36 @@ static void after_mark(struct request *r, const struct err *e)
 	request_end(r, e);
 }
 
+static int may_be_marked(const struct pool *p, const char *name, struct err *e)
+{
+	if (!p)
+		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
+	if (!p->persistent)
+		return err_set(e, ERR_STATE, "pool \"%s\" is transient: it cannot be marked for autostart (pool-define it)", name);
+	return 0;
+}
+
+static void change_mark(struct request *r)
+{
+	struct err e = { 0 };
+
+	if (may_be_marked(pool_by_name(r->sup, r->pool), r->pool, &e) < 0 ||
+	    request_run(r, "mark-autostart", DEADLINE_KEEP, run_mark, r, after_mark, &e) < 0)
+		request_end(r, &e);
+}
+
 int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e)
 {
 	struct request *r;
 
-	if (!p->persistent)
-		return err_set(e, ERR_STATE, "pool \"%s\" is transient: it cannot be marked for autostart (pool-define it)", p->name);
+	if (may_be_marked(p, p->name, e) < 0)
+		return -1;
 	r = request_new(p->sup, p->name, w, e);
 	if (!r)
 		return -1;
 	r->on = on;
-	return request_run(r, "mark-autostart", DEADLINE_KEEP, run_mark, r, after_mark, e) < 0 ? request_refuse(r) : 0;
+	request_change(r, change_mark);
+	return 0;
 }
 
 /* ---- start, stop, refresh ---- */
@@ -460,6 +569,15 @@ static void step_soon(struct pool *p)
 {
 	p->again = true;
 	loop_arm(p->sup->loop, &p->retry, 0);
+}
+
+/* Something of this pool hangs in the kernel and may never go. */
+static bool has_left_behind(const struct pool *p)
+{
+	for (const struct worker *w = p->sup->workers; w; w = w->next)
+		if (w->job.owner == p && w->abandoned)
+			return true;
+	return false;
 }
 
 int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, struct err *e)
@@ -472,8 +590,11 @@ int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, s
 		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
 	if (p->phase == PHASE_STOPPING)
 		return err_set(e, ERR_STATE, "pool \"%s\" is being stopped", p->name);
+	if (has_left_behind(p))
+		return err_set(e, ERR_HUNG, "cannot start pool \"%s\": an earlier operation still hangs in the kernel (status lists it)", p->name);
 	p->judged = true;
-	p->timeout = timeout;
+	if (!p->worker)                         /* else it is under way, with a deadline of its own */
+		p->timeout = timeout;
 	p->build_wanted |= build;
 	if (p->phase == PHASE_FAILED)
 		p->phase = PHASE_INACTIVE;
@@ -493,18 +614,18 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active", p->name);
 	if (p->phase == PHASE_HUNG && p->stuck > 0)
 		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
+	p->judged = true;
 	if (p->phase != PHASE_STOPPING) {
 		err_set(&stopped, ERR_STATE, "pool \"%s\" is being stopped", p->name);
 		waiters_finish(&p->waiters, &(struct result){ .err = &stopped, .pool = p });
+		p->stop_failed = false;
+		p->timeout = timeout;
+		pool_want(p, false);
+		if (p->worker)
+			worker_cancel(p->worker);       /* its end leads to the stop */
+		else
+			step_soon(p);
 	}
-	p->judged = true;
-	p->stop_failed = false;
-	p->timeout = timeout;
-	pool_want(p, false);
-	if (p->worker && p->phase != PHASE_STOPPING)
-		worker_cancel(p->worker);       /* its end leads to the stop */
-	else if (p->phase != PHASE_STOPPING)
-		step_soon(p);
 	waiter_park(&p->waiters, w);
 	return 0;
 }

@@ -4,6 +4,8 @@
  *
  *     down → preparing (worker) → starting (READY=1 awaited) → asking (worker) → ready
  *              └→ foreign: somebody else's answers already
+ *
+ * When a pool that needs it cannot be started, it is asked again: another's may have gone, and ours may hang.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,9 +20,10 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define READY_WITHIN   SECONDS(15)
+#define READY_WITHIN   SECONDS(30)
 #define BACKOFF_FIRST  SECONDS(1)
 #define BACKOFF_MAX    SECONDS(30)
+#define STEADY         SECONDS(60)      /* ready for so long: the next restart is the first again */
 #define STOP_WITHIN    SECONDS(3)
 
 enum service_state { SERVICE_DOWN, SERVICE_PREPARING, SERVICE_STARTING, SERVICE_ASKING, SERVICE_READY, SERVICE_FOREIGN, SERVICE_STOPPING };
@@ -32,10 +35,15 @@ struct service_run {
 	struct supervisor *sup;
 	const struct service *service;
 	enum service_state state;
+	enum service_state doubted;     /* what it is, and is being asked again for; DOWN: it is not in doubt */
 	pid_t pid;                      /* 0: none of ours runs */
 	struct watch exit, notify;
-	struct timer timer;             /* start-up deadline, back-off, kill at shutdown */
-	unsigned restarts;
+	struct timer timer;             /* start-up deadline, back-off, kill */
+	struct worker *worker;          /* preparing or asking */
+	unsigned restarts;              /* ever, for status */
+	unsigned failures;              /* in a row */
+	uint64_t ready_since;           /* clock_ms() */
+	bool ending;                    /* it was sent SIGTERM because it failed: SIGKILL comes next */
 	char why[256];
 };
 
@@ -54,22 +62,27 @@ static void drop_watch(struct service_run *r, struct watch *w)
 
 static void back_off(struct service_run *r)
 {
-	uint64_t pause = BACKOFF_FIRST << (r->restarts < 5 ? r->restarts : 5);
+	uint64_t pause = BACKOFF_FIRST << (r->failures < 5 ? r->failures : 5);
 
-	r->state = SERVICE_DOWN;
+	r->state = r->doubted = SERVICE_DOWN;
 	r->restarts++;
+	r->failures++;
 	drop_watch(r, &r->notify);
 	loop_arm(r->sup->loop, &r->timer, clock_ms() + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX));
 }
 
 static void failed(struct service_run *r, const char *why)
 {
+	r->doubted = SERVICE_DOWN;
 	snprintf(r->why, sizeof(r->why), "%s", why);
 	log_error(LF_POOL, "%s: %s", r->service->name, why);
-	if (r->pid)
-		kill(r->pid, SIGTERM);          /* its end leads to the next attempt */
-	else
+	if (r->pid) {                           /* its end leads to the next attempt */
+		r->ending = true;
+		kill(r->pid, SIGTERM);
+		loop_arm(r->sup->loop, &r->timer, clock_ms() + STOP_WITHIN);
+	} else {
 		back_off(r);
+	}
 	pools_kick(r->sup, "service");          /* those who wait for it hear why */
 }
 
@@ -78,6 +91,11 @@ static void answers(struct service_run *r, enum service_state state)
 	loop_disarm(r->sup->loop, &r->timer);
 	r->state = state;
 	r->why[0] = '\0';
+	bool as_before = r->doubted == state;
+	r->doubted = SERVICE_DOWN;
+	if (as_before)
+		return;
+	r->ready_since = clock_ms();
 	log_info(LF_POOL, "%s: %s", r->service->name, state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
 	pools_kick(r->sup, "service");
 }
@@ -95,10 +113,21 @@ static void on_exit_event(struct watch *w, uint32_t events)
 		return;
 	drop_watch(r, w);
 	r->pid = 0;
+	if (r->worker)                          /* what it asked for is no longer there */
+		worker_disown(r->worker);
+	r->worker = NULL;
 	if (r->state == SERVICE_STOPPING) {
 		r->state = SERVICE_DOWN;
 		loop_disarm(r->sup->loop, &r->timer);
 		shutdown_step(r->sup);
+		return;
+	}
+	if (r->ready_since && clock_ms() - r->ready_since > STEADY)
+		r->failures = 0;
+	r->ready_since = 0;
+	if (r->ending) {                        /* why is known */
+		r->ending = false;
+		back_off(r);
 		return;
 	}
 	if (WIFSIGNALED(status))
@@ -118,7 +147,7 @@ static void on_notify(struct watch *w, uint32_t events)
 	if (n <= 0)
 		return;
 	text[n] = '\0';
-	if (strstr(text, "READY=1") && r->state == SERVICE_STARTING)
+	if (strstr(text, "READY=1") && r->state == SERVICE_STARTING && !r->ending)
 		service_ask(r);
 }
 
@@ -163,6 +192,7 @@ static void service_launch(struct service_run *r)
 		return;
 	}
 	r->state = SERVICE_STARTING;
+	r->doubted = SERVICE_DOWN;
 	loop_arm(r->sup->loop, &r->timer, clock_ms() + READY_WITHIN);
 	if (!r->service->notifies)
 		service_ask(r);
@@ -216,6 +246,7 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 	struct service_run *r = w->job.owner;
 
 	(void)left;
+	r->worker = NULL;
 	if (e)
 		failed(r, e->message);
 	else if (r->state == SERVICE_FOREIGN)
@@ -229,6 +260,7 @@ static void on_asked(struct worker *w, const struct err *e, bool left)
 	struct service_run *r = w->job.owner;
 
 	(void)left;
+	r->worker = NULL;
 	if (r->state != SERVICE_ASKING)
 		return;
 	if (e)
@@ -237,12 +269,17 @@ static void on_asked(struct worker *w, const struct err *e, bool left)
 		answers(r, SERVICE_READY);
 }
 
+/* That there is no room for a worker now says nothing about the service. */
 static void run_worker(struct service_run *r, const struct job *job)
 {
 	struct err e = { 0 };
 
-	if (!worker_start(r->sup, job, &e))
-		failed(r, e.message);
+	loop_disarm(r->sup->loop, &r->timer);           /* the worker has a deadline of its own */
+	r->worker = worker_start(r->sup, job, &e);
+	if (r->worker)
+		return;
+	snprintf(r->why, sizeof(r->why), "%.255s", e.message);
+	loop_arm(r->sup->loop, &r->timer, clock_ms() + BACKOFF_FIRST);
 }
 
 static void service_ask(struct service_run *r)
@@ -262,10 +299,18 @@ static void on_timer(struct timer *t)
 {
 	struct service_run *r = t->owner;
 
+	if (r->ending) {
+		kill(r->pid, SIGKILL);
+		return;
+	}
 	switch (r->state) {
 	case SERVICE_DOWN:
+	case SERVICE_PREPARING:                 /* there was no room for the worker */
 		if (!r->sup->shutdown.on)
 			service_bring_up(r);
+		break;
+	case SERVICE_ASKING:
+		service_ask(r);
 		break;
 	case SERVICE_STARTING:
 		failed(r, "it did not say that it is ready");
@@ -296,11 +341,26 @@ int service_need(struct supervisor *s, const struct service *svc, struct err *e)
 		s->services = r;
 		service_bring_up(r);
 	}
-	if (r->state == SERVICE_READY || r->state == SERVICE_FOREIGN)
+	if (r->state == SERVICE_READY || r->state == SERVICE_FOREIGN || r->doubted)
 		return 0;
 	snprintf(waits, sizeof(waits), "service=%s", svc->name);
 	err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", svc->name, r->why[0] ? ": " : "", r->why);
 	return r->why[0] ? -2 : -1;
+}
+
+void service_doubt(struct supervisor *s, const struct service *svc)
+{
+	struct service_run *r = s->services;
+
+	while (r && r->service != svc)
+		r = r->next;
+	if (!r || (r->state != SERVICE_READY && r->state != SERVICE_FOREIGN))
+		return;
+	r->doubted = r->state;
+	if (r->state == SERVICE_READY)
+		service_ask(r);
+	else
+		service_bring_up(r);
 }
 
 bool service_at(const struct supervisor *s, size_t i, struct service_view *v)
@@ -322,9 +382,13 @@ void services_stop(struct supervisor *s)
 		if (r->state == SERVICE_STOPPING)
 			continue;
 		loop_disarm(s->loop, &r->timer);
+		if (r->worker)
+			worker_disown(r->worker);
+		r->worker = NULL;
+		r->ending = false;
+		r->state = r->pid ? SERVICE_STOPPING : SERVICE_DOWN;
 		if (!r->pid)
 			continue;
-		r->state = SERVICE_STOPPING;
 		kill(r->pid, SIGTERM);
 		loop_arm(s->loop, &r->timer, clock_ms() + STOP_WITHIN);
 	}

@@ -5,7 +5,9 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include "backends/device.h"
 #include "backends/mount.h"
 #include "base/clock.h"
@@ -16,7 +18,8 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define RETRY_MAX SECONDS(60)
+#define RETRY_MAX      SECONDS(60)
+#define ATTEMPTS       3                /* to read what is here: a definition that kills its reader must not keep the others back for ever */
 
 /* ---- in the worker ---- */
 
@@ -54,6 +57,13 @@ static void split_device(const char *where, char *device, size_t size, const cha
 	snprintf(device, size, "%.*s", colon ? (int)(colon - where) : (int)strlen(where), where);
 }
 
+/* What this worker mounts goes with it, even if it is killed. Where that cannot be had, the mount is everybody's for a moment. */
+static void mount_privately(void)
+{
+	if (unshare(CLONE_NEWNS) == 0)
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
 /* Mounted read-only for the moment it takes to read the files; secrets are copied to where workers look for them. */
 static int read_device(struct worker_io *io, const struct source *src, struct err *e)
 {
@@ -76,6 +86,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
 	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", at, path) >= sizeof(dir))
 		return err_set(e, ERR_TOO_LONG, "the path in \"%s\" is too long", src->where);
+	mount_privately();
 	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
 		return -1;
 	int rc = config_load(dir, src->where, &files, e);
@@ -119,13 +130,13 @@ static void on_record(struct worker *w, const struct line *l)
 		return;
 	}
 	if (line_has(l, "state")) {
-		state_early(src->sup, l);
+		src->missed |= state_early(src->sup, l) < 0;
 		return;
 	}
 	summary_free(src->pending);
 	src->pending = calloc(1, sizeof(*src->pending));
 	if (!src->pending || summary_from_line(src->pending, l, &e) < 0) {
-		supervisor_add_problem(src->sup, src->where, &e);
+		src->missed = true;
 		summary_free(src->pending);
 		src->pending = NULL;
 	}
@@ -149,7 +160,10 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 		if (p->priority == src->priority) {
 			p->kept_in_config = in_config_dir(src->sup, p->origin);
 			p->persistent = !src->state;
+			pool_look_again(p);     /* it may be a better one */
 		}
+	} else if (err_is(&e, ERR_NO_MEMORY)) {
+		src->missed = true;
 	} else {
 		char *text = strdup(e.message);
 
@@ -168,22 +182,46 @@ static void on_retry(struct timer *t)
 	source_read(t->owner);
 }
 
+/* A device may come; a worker that was killed, or for which there was no room, was an accident. The rest is reported and done with. */
+static bool passes(const struct source *src, const struct err *e)
+{
+	if (src->kind == SOURCE_DEVICE && !src->state)
+		return err_remedy(e->class) != REMEDY_NONE;
+	return src->attempts + 1 < ATTEMPTS &&
+	       (err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT) || err_is(e, ERR_TIMEOUT));
+}
+
+/* Pools are moved meanwhile with what there is; only for the state, which is here and small, they wait. */
+static void try_later(struct source *src, const struct err *e)
+{
+	uint64_t pause = SECONDS(1) << (src->attempts < 6 ? src->attempts : 6);
+
+	if (src->attempts++ == 0)
+		log_msg(LF_CONFIG, src->kind == SOURCE_DEVICE ? LOG_INFO : LOG_ERR_, "definitions in %s: %s", src->where, e->message);
+	if (!src->state)
+		src->waits_for = strdup(e->waits_for[0] ? e->waits_for : e->message);
+	if (src->again)                 /* something appeared while it was looked for */
+		pause = 0;
+	loop_arm(src->sup->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));
+	supervisor_advance(src->sup);
+}
+
 static void on_done(struct worker *w, const struct err *e, bool left)
 {
 	struct source *src = w->job.owner;
 	struct supervisor *s = src->sup;
+	struct err missed = { 0 };
 
-	(void)left;
 	src->worker = NULL;
+	src->left = left;
 	free(src->waits_for);
 	src->waits_for = NULL;
-	if (e && err_remedy(e->class) != REMEDY_NONE && src->kind == SOURCE_DEVICE) {
-		uint64_t pause = SECONDS(1) << (src->attempts < 6 ? src->attempts : 6);
-
-		if (src->attempts++ == 0)
-			log_info(LF_CONFIG, "definitions in %s: %s", src->where, e->message);
-		src->waits_for = strdup(e->waits_for[0] ? e->waits_for : e->message);
-		loop_arm(s->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));
+	if (!e && src->missed) {
+		err_set(&missed, ERR_NO_MEMORY, "out of memory");
+		e = &missed;
+	}
+	if (e && passes(src, e)) {
+		try_later(src, e);
 		return;
 	}
 	if (e) {
@@ -199,20 +237,42 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 	supervisor_advance(s);
 }
 
+/* A worker that was left behind in the device is gone: another one may look. */
+static void on_gone(struct worker *w)
+{
+	struct source *src = w->job.owner;
+
+	src->left = false;
+	source_read(src);
+}
+
 static void source_read(struct source *src)
 {
 	struct job job = {
 		.what = "read-config", .timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE, .run = read_source, .arg = src,
-		.on_record = on_record, .on_payload = on_definition, .on_done = on_done, .owner = src,
+		.on_record = on_record, .on_payload = on_definition, .on_done = on_done, .on_gone = on_gone, .owner = src,
 	};
 	struct err e = { 0 };
 
-	if (src->done || src->worker)
+	if (src->done || src->worker || src->left)
 		return;
 	loop_disarm(src->sup->loop, &src->retry);
+	src->again = src->missed = false;
 	src->worker = worker_start(src->sup, &job, &e);
 	if (!src->worker)
 		loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
+}
+
+/* Workers look for secrets in these places, in this order. */
+static void add_secrets(struct supervisor *s, const char *dir)
+{
+	size_t n = 0;
+	char *path = NULL;
+
+	while (n < SECRET_DIRS && s->secret_dirs[n])
+		n++;
+	if (n < SECRET_DIRS && asprintf(&path, "%s/secrets", dir) >= 0)
+		s->secret_dirs[n] = path;
 }
 
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
@@ -234,6 +294,8 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
 		return err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
 	}
 	*at = src;
+	if (kind == SOURCE_DIRECTORY)
+		add_secrets(s, where);
 	source_read(src);
 	return 0;
 }
@@ -268,9 +330,11 @@ bool supervisor_sources_read(const struct supervisor *s)
 
 void sources_kick(struct supervisor *s)
 {
-	for (struct source *src = s->sources; src; src = src->next)
+	for (struct source *src = s->sources; src; src = src->next) {
+		src->again = true;      /* if one is looking now, it may have looked just before */
 		if (src->waits_for)
 			source_read(src);
+	}
 }
 
 bool source_at(const struct supervisor *s, size_t i, struct source_view *v)

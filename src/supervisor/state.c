@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a supervisor that was killed must find again: run_dir/state/NAME says what was wanted of each pool and whether it was up; a transient
- * pool's definition follows. Small files in a directory of this boot: written beside and renamed, not synced, since they end with the machine.
+ * pool's definition follows. Small files in a directory of this boot: written beside (as ".new": no pool's name begins with a dot) and renamed,
+ * not synced, since they end with the machine.
  *
  *     - state=NAME want=active|inactive active=yes|no [transient=yes]
  *     = N                                         (transient pools: the definition)
@@ -12,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -19,37 +21,43 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
+#define SAVE_AGAIN SECONDS(5)
+
 struct early_state { struct early_state *next; char *name; bool want, active, gone; };
 
 /* ---- writing ---- */
 
-static int state_path(const struct supervisor *s, const char *name, const char *suffix, char *out, size_t size)
+static int state_path(const struct supervisor *s, const char *name, char *out, size_t size)
 {
-	return (size_t)snprintf(out, size, "%s/state/%s%s", s->options.run_dir, name, suffix) < size ? 0 : -1;
+	return (size_t)snprintf(out, size, "%s/state/%s", s->options.run_dir, name) < size ? 0 : -1;
 }
 
-static void write_state(const struct supervisor *s, const char *name, const struct buf *text)
+static int write_state(const struct supervisor *s, const char *name, const struct buf *text, struct err *e)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 
-	if (text->failed || state_path(s, name, "", path, sizeof(path)) < 0 || state_path(s, name, ".new", fresh, sizeof(fresh)) < 0)
-		return;
+	if (text->failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot note the state of pool \"%s\": out of memory", name);
+	if (state_path(s, name, path, sizeof(path)) < 0 || state_path(s, ".new", fresh, sizeof(fresh)) < 0)
+		return err_set(e, ERR_INVALID, "cannot note the state of pool \"%s\": the name of the run directory is too long", name);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		log_warn(LF_POOL, "cannot note the state of pool \"%s\" in %s: %s", name, path, strerror(errno));
-		return;
-	}
-	bool whole = write(fd, text->data, text->len) == (ssize_t)text->len;
-	close(fd);
-	if (!whole || rename(fresh, path) < 0) {
-		log_warn(LF_POOL, "cannot note the state of pool \"%s\" in %s: %s", name, path, strerror(errno));
+	if (fd < 0)
+		return err_sys(e, errno, "cannot note the state of pool \"%s\" in %s", name, path);
+	errno = ENOSPC;                 /* what a short write means */
+	bool whole = write(fd, text->data, text->len) == (ssize_t)text->len && rename(fresh, path) == 0;
+	if (!whole) {
+		err_sys(e, errno, "cannot note the state of pool \"%s\" in %s", name, path);
 		unlink(fresh);
 	}
+	close(fd);
+	return whole ? 0 : -1;
 }
 
-void state_save(const struct pool *p)
+/* A full disk passes: what could not be noted is noted later. */
+void state_save(struct pool *p)
 {
 	struct buf text = BUF_INIT;
+	struct err e = { 0 };
 
 	line_begin(&text, "-");
 	line_str(&text, "state", p->name);
@@ -59,23 +67,39 @@ void state_save(const struct pool *p)
 	line_end(&text);
 	if (!p->persistent)
 		buf_adds(&text, p->xml);
-	write_state(p->sup, p->name, &text);
+	bool failed = write_state(p->sup, p->name, &text, &e) < 0;
+	if (failed && !p->unsaved)
+		log_warn(LF_POOL, "%s (tried again)", e.message);
+	p->unsaved = failed;
+	if (failed && !p->sup->saver.armed)
+		loop_arm(p->sup->loop, &p->sup->saver, clock_ms() + SAVE_AGAIN);
 	buf_free(&text);
+}
+
+void state_on_saver(struct timer *t)
+{
+	struct supervisor *s = t->owner;
+
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (p->unsaved)
+			state_save(p);
 }
 
 void state_forget(const struct pool *p, bool remember)
 {
 	char path[PATH_MAX];
 	struct buf text = BUF_INIT;
+	struct err e = { 0 };
 
 	if (remember) {
 		line_begin(&text, "-");
 		line_str(&text, "state", p->name);
 		line_str(&text, "gone", "yes");
 		line_end(&text);
-		write_state(p->sup, p->name, &text);
+		if (write_state(p->sup, p->name, &text, &e) < 0)
+			log_warn(LF_POOL, "%s", e.message);
 		buf_free(&text);
-	} else if (state_path(p->sup, p->name, "", path, sizeof(path)) == 0) {
+	} else if (state_path(p->sup, p->name, path, sizeof(path)) == 0) {
 		unlink(path);
 	}
 }
@@ -86,7 +110,7 @@ void state_clear(const struct supervisor *s)
 	char path[PATH_MAX];
 
 	for (const struct pool *p = s->pools; p; p = p->next)
-		if (!pool_is_active(p) && state_path(s, p->name, "", path, sizeof(path)) == 0)
+		if (!pool_is_active(p) && state_path(s, p->name, path, sizeof(path)) == 0)
 			unlink(path);
 }
 
@@ -97,30 +121,47 @@ static void send_definition(const struct config_item *item, void *arg)
 	operation_send_definition(arg, item);
 }
 
-static void send_state(struct worker_io *io, struct buf *text)
+static void send_problem(struct worker_io *io, const char *origin, const struct err *problem)
 {
-	char *lf = memchr(text->data, '\n', text->len);
+	operation_send_definition(io, &(struct config_item){ .origin = origin, .problem = problem });
+}
+
+/* The line is passed on only if it is one of ours about the pool that the file is named after: another would be taken for a worker's word. */
+static int send_state(struct worker_io *io, const char *name, struct buf *text, struct err *e)
+{
+	char *lf = text->len ? memchr(text->data, '\n', text->len) : NULL;
 	struct buf b = BUF_INIT;
+	struct line l;
 
 	if (!lf)
-		return;
-	size_t len = (size_t)(lf + 1 - text->data);
-	buf_add(&b, text->data, len);
+		return err_set(e, ERR_SYNTAX, "there is no whole line in it");
+	size_t len = (size_t)(lf - text->data);
+	buf_add(&b, text->data, len + 1);
+	if (b.failed || line_parse_reply(text->data, len, &l, e) < 0) {
+		buf_free(&b);
+		return -1;
+	}
+	if (l.kind != LINE_RECORD || line_has(&l, "problem") || !streq_null(line_get(&l, "state"), name)) {
+		buf_free(&b);
+		return err_set(e, ERR_SYNTAX, "its first line does not say the state of pool \"%s\"", name);
+	}
 	worker_send(io, &b);
 	buf_free(&b);
-	if (text->len > len)
-		config_read_text(text->data + len, text->len - len, "(transient)", false, send_definition, io);
+	if (line_has(&l, "transient"))
+		config_read_text(lf + 1, text->len - len - 1, "(transient)", false, send_definition, io);
+	return 0;
 }
 
 static int is_state(const struct dirent *d)
 {
-	return d->d_name[0] != '.' && !(strlen(d->d_name) > 4 && streq(d->d_name + strlen(d->d_name) - 4, ".new"));
+	return d->d_name[0] != '.';
 }
 
 int state_load(const char *run_dir, struct worker_io *io, struct err *e)
 {
 	char path[PATH_MAX];
 	struct dirent **names;
+	struct err *problems;
 	struct buf *texts;
 
 	snprintf(path, sizeof(path), "%s/state", run_dir);
@@ -129,42 +170,59 @@ int state_load(const char *run_dir, struct worker_io *io, struct err *e)
 	if (n <= 0)
 		return n < 0 ? err_sys(e, errno, "cannot read the state in %s", path) : 0;
 	texts = calloc((size_t)n, sizeof(*texts));
-	if (!texts)
+	problems = calloc((size_t)n, sizeof(*problems));
+	if (!texts || !problems)
 		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", path);
 	for (int i = 0; i < n; i++)
-		if (file_read(dirfd, names[i]->d_name, POOL_XML_LIMIT + LINE_MAX_BYTES, &texts[i], e) < 0)
-			buf_free(&texts[i]);
+		file_read(dirfd, names[i]->d_name, POOL_XML_LIMIT + LINE_MAX_BYTES, &texts[i], &problems[i]);
 	if (sandbox_enter(e) < 0)
 		return -1;
-	for (int i = 0; i < n; i++)
-		if (texts[i].len)
-			send_state(io, &texts[i]);
-	return 0;               /* the worker ends here: what it allocated goes with it */
+	for (int i = 0; i < n; i++) {
+		char origin[PATH_MAX + NAME_MAX + 2];
+
+		if (problems[i].class == ERR_NONE && send_state(io, names[i]->d_name, &texts[i], &problems[i]) == 0)
+			continue;
+		snprintf(origin, sizeof(origin), "%s/%s", path, names[i]->d_name);
+		err_wrap(&problems[i], ERR_KEEP, "cannot take over what is noted in %s", origin);
+		send_problem(io, origin, &problems[i]);
+	}
+	for (int i = 0; i < n; i++) {
+		buf_free(&texts[i]);
+		free(names[i]);
+	}
+	free(texts);
+	free(problems);
+	free(names);
+	return 0;
 }
 
 /* ---- taking over, in the supervisor ---- */
 
-void state_early(struct supervisor *s, const struct line *l)
+int state_early(struct supervisor *s, const struct line *l)
 {
 	struct early_state *st = calloc(1, sizeof(*st));
 
 	if (!st)
-		return;
+		return -1;
 	st->name = strdup(line_get(l, "state"));
 	st->want = streq_null(line_get(l, "want"), "active");
 	st->active = streq_null(line_get(l, "active"), "yes");
 	st->gone = streq_null(line_get(l, "gone"), "yes");
 	if (!st->name) {
 		free(st);
-		return;
+		return -1;
 	}
 	st->next = s->early;
 	s->early = st;
+	return 0;
 }
 
-/* What we know of this pool is used once. One that was up is looked at before it is touched: what is active is taken over as it is. */
+/* What we know of this pool is used once. One that was up is looked at before it is touched: what is active is taken over as it is.
+ * One that has been moved already has a newer state of its own. */
 static void recall(struct pool *p, const struct early_state *st)
 {
+	if (p->judged)
+		return;
 	p->recalled = true;
 	p->want_active = st->want;
 	if (st->active && p->phase == PHASE_INACTIVE)

@@ -62,14 +62,18 @@ static void note_times(struct pool *p)
 	}
 }
 
-static void log_phase(const struct pool *p, enum phase from)
+static void log_phase(struct pool *p, enum phase from)
 {
 	static const enum log_level levels[PHASES] = {
 		[PHASE_INACTIVE] = LOG_INFO, [PHASE_CHECKING] = LOG_DEBUG, [PHASE_WAITING] = LOG_INFO, [PHASE_STARTING] = LOG_DEBUG,
 		[PHASE_ACTIVE] = LOG_INFO, [PHASE_DEGRADED] = LOG_WARN, [PHASE_HUNG] = LOG_ERR_, [PHASE_RETRYING] = LOG_WARN,
 		[PHASE_FAILED] = LOG_ERR_, [PHASE_STOPPING] = LOG_DEBUG,
 	};
-	enum log_level level = p->attempts > 1 && p->phase != PHASE_ACTIVE ? LOG_DEBUG : levels[p->phase];
+	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING);
+	enum log_level level = said ? LOG_DEBUG : levels[p->phase];
+
+	if (p->phase != PHASE_STARTING)
+		set_text(&p->said, p->reason);
 
 	log_msg(LF_POOL, level, "%s: %s%s%s%s", p->name, phase_word(p->phase), from == PHASE_CHECKING && p->phase == PHASE_ACTIVE ?
 		" (taken over as it is)" : "", p->reason ? ": " : "", p->reason ? p->reason : "");
@@ -106,36 +110,53 @@ static const char *waits_word(const struct pool *p)
 }
 
 /* What an event may help. Devices appear as devices, as volume groups, and as paths below a mount. */
-static bool event_helps(const struct pool *p, const char *what)
-{
-	static const struct { const char *event; const char *prefixes[4]; } table[] = {
-		{ "device",  { "device=", "vg=", "path=" } },
-		{ "network", { "network", "server=" } },
-		{ "service", { "service=" } },
-		{ "pool",    { "device=", "vg=", "path=" } },
-	};
+static const struct { const char *event; const char *prefixes[4]; } events[] = {
+	{ "device",  { "device=", "vg=", "path=" } },
+	{ "network", { "network", "server=" } },
+	{ "service", { "service=" } },
+	{ "pool",    { "device=", "vg=", "path=" } },
+};
+#define ANY_EVENT (~0U)
 
+static unsigned event_bits(const char *what)
+{
+	unsigned bits = what ? 0 : ANY_EVENT;
+
+	for (size_t i = 0; what && i < ARRAY_LEN(events); i++)
+		bits |= streq(what, events[i].event) ? 1U << i : 0;
+	return bits;
+}
+
+static bool events_help(const struct pool *p, unsigned bits)
+{
 	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
 		return false;
-	for (size_t i = 0; what && i < ARRAY_LEN(table); i++)
-		for (size_t k = 0; streq(what, table[i].event) && k < 4 && table[i].prefixes[k]; k++)
-			if (starts_with(waits_word(p), table[i].prefixes[k]))
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
+			if (starts_with(waits_word(p), events[i].prefixes[k]))
 				return true;
-	return !what;
+	return bits == ANY_EVENT;
+}
+
+void pool_look_again(struct pool *p)
+{
+	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
+		return;
+	p->again = p->due = true;
+	loop_arm(p->sup->loop, &p->sup->starter, 0);
 }
 
 void pools_kick(struct supervisor *s, const char *what)
 {
-	for (struct pool *p = s->pools, *next; p; p = next) {
-		next = p->next;
+	unsigned bits = event_bits(what);
+
+	for (struct pool *p = s->pools; p; p = p->next) {
 		if (p->phase == PHASE_STARTING)
-			p->again = true;        /* it may have looked just before */
-		if (!event_helps(p, what))
+			p->came |= bits;        /* it may have looked just before */
+		if (!events_help(p, bits))
 			continue;
-		p->again = true;
 		p->attempts = 0;
-		p->due = true;
-		loop_arm(s->loop, &s->starter, 0);
+		pool_look_again(p);
 	}
 }
 
@@ -162,7 +183,9 @@ static void on_note(struct worker *w, const struct line *l)
 /* A worker that could not even be forked: the pool is as before; try when there is more room. */
 static void no_worker(struct pool *p, const struct err *e)
 {
-	log_error(LF_WORKER, "%s: %s", p->name, e->message);
+	if (!p->reason || !streq(p->reason, e->message))
+		log_error(LF_WORKER, "%s: %s", p->name, e->message);
+	set_text(&p->reason, e->message);
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
 }
 
@@ -178,10 +201,12 @@ static bool launch(struct pool *p, struct job *job, struct operation *o)
 	if (!job->on_record)
 		job->on_record = on_note;
 	p->again = false;
-	p->timeout = 0;
+	p->came = 0;
 	loop_disarm(p->sup->loop, &p->retry);
 	p->worker = worker_start(p->sup, job, &e);
-	if (!p->worker)
+	if (p->worker)
+		p->timeout = 0;
+	else
 		no_worker(p, &e);
 	return p->worker != NULL;
 }
@@ -192,6 +217,8 @@ static void on_gone(struct worker *w)
 
 	p->stuck--;
 	p->again = p->stuck == 0;
+	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->job.run == operation_start)
+		pool_enter(p, PHASE_CHECKING, NULL);    /* it may have done at last what nobody wants any more */
 	pool_step(p);
 }
 
@@ -227,7 +254,6 @@ static void start_failed(struct pool *p, const struct err *e)
 {
 	enum err_remedy remedy = err_remedy(e->class);
 	struct err said = *e;
-	bool look_again = p->again && remedy == REMEDY_EVENT;
 
 	p->attempts++;
 	if (remedy == REMEDY_NONE) {
@@ -240,26 +266,28 @@ static void start_failed(struct pool *p, const struct err *e)
 			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
 	}
 	answer(p, &said);
-	if (!p->persistent && !p->times.active) {       /* pool-create failed: nothing is left of it */
+	if (!p->persistent && !p->times.active && !p->recalled) {       /* pool-create failed: nothing is left of it */
 		state_forget(p, false);
 		registry_remove(p);
 		return;
 	}
-	if (look_again) {               /* something came while we looked */
-		p->again = true;
-		pool_step(p);
-	}
+	/* Something came while we looked, or what we looked for is no longer what is wanted. */
+	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came)))
+		pool_look_again(p);
 }
 
 static void on_started(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->job.owner;
 	struct supervisor *s = p->sup;
+	const struct backend *b = backend_find(p->type);
 
 	operation_over(p, left);
 	if (!p->want_active) {                  /* pool-destroy came meanwhile: undo what was done */
 		begin_stop(p);
 	} else if (e) {
+		if (b && b->service)
+			service_doubt(s, b->service);
 		start_failed(p, e);
 	} else {
 		p->attempts = 0;
@@ -272,6 +300,8 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 
 static void begin_start(struct pool *p)
 {
+	if (p->next_xml)
+		registry_switch(p);     /* it is not active: the newest definition is in use */
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .build = p->build_wanted };
 	struct err e = { 0 };
@@ -324,27 +354,55 @@ static void on_refresh_record(struct worker *w, const struct line *l)
 		p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
 }
 
-/* It is no longer there, though nobody asked us to stop it (an unmount by hand, a session that ended). */
+/* It is not there: it was never really started, or a stop that was reported as failed has happened after all, or somebody else did it
+ * (an unmount by hand, a session that ended). */
 static void lost(struct pool *p)
 {
-	log_warn(LF_POOL, "%s: it is no longer active, though nobody stopped it here: started again", p->name);
+	struct err e = { 0 };
+
 	index_drop(p);
-	pool_enter(p, PHASE_INACTIVE, NULL);
+	if (p->stop_failed) {
+		pool_want(p, false);
+		pool_enter(p, PHASE_INACTIVE, NULL);
+	} else if (p->fresh) {
+		err_set(&e, ERR_STORAGE, "its start was reported as done, but it is not active");
+		start_failed(p, &e);
+	} else {
+		log_warn(LF_POOL, "%s: it is no longer active, though nobody stopped it here: started again", p->name);
+		pool_enter(p, PHASE_INACTIVE, NULL);
+	}
 }
 
-static void refresh_failed(struct pool *p, const struct err *e)
+/* Nothing answers below. What was left behind says by its end that it is time to look again; if nothing was, the clock does. */
+static void hung(struct pool *p, const struct err *e, bool left)
 {
-	struct err why = *e;
-	bool was_start = p->fresh;
+	struct err why = { 0 };
+
+	err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
+	pool_enter(p, PHASE_HUNG, &why);
+	p->refresh_wanted = false;
+	answer(p, &why);
+	if (!left)
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+}
+
+/* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
+static void refresh_failed(struct pool *p, const struct err *e, bool left)
+{
+	bool known = p->reason && streq(p->reason, e->message);
 
 	if (e->class == ERR_TIMEOUT) {
-		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
-		pool_enter(p, PHASE_HUNG, &why);
-	} else if (e->class != ERR_STATE) {     /* not one that we cancelled ourselves */
-		log_warn(LF_POOL, "%s: refresh: %s", p->name, e->message);
-		pool_enter(p, p->phase == PHASE_HUNG ? PHASE_DEGRADED : p->phase, e);
+		hung(p, e, left);
+		return;
 	}
-	answer(p, was_start && e->class != ERR_TIMEOUT ? NULL : &why);  /* the start did succeed */
+	if (e->class != ERR_STATE) {            /* not one that we cancelled ourselves */
+		log_msg(LF_POOL, known ? LOG_DEBUG : LOG_WARN, "%s: refresh: %s", p->name, e->message);
+		pool_enter(p, p->phase == PHASE_HUNG ? PHASE_DEGRADED : p->phase, e);
+		p->stale = true;
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+	}
+	if (e->class == ERR_STATE || !p->refresh_wanted)
+		answer(p, p->fresh ? NULL : e); /* the start did succeed */
 }
 
 static void emit_refreshed(struct pool *p)
@@ -368,14 +426,16 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	else if (e)
 		close(fd);
 	if (e) {
-		refresh_failed(p, e);
+		refresh_failed(p, e, left);
 	} else if (p->found == STATE_INACTIVE) {
 		lost(p);
 	} else {
 		p->refreshed = clock_ms();
+		p->stale = p->stop_failed = false;
 		pool_enter(p, p->found == STATE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE, NULL);
 		emit_refreshed(p);
-		answer(p, NULL);
+		if (!p->refresh_wanted)         /* who asked meanwhile wants to see what is there now */
+			answer(p, NULL);
 	}
 	p->fresh = false;
 	pool_step(p);
@@ -390,7 +450,8 @@ static void refresh_with(struct pool *p, uint64_t timeout)
 	p->found = STATE_ACTIVE;
 	o.index = p->fresh_index = index_new(&e);
 	if (o.index < 0) {
-		refresh_failed(p, &e);
+		p->refresh_wanted = true;
+		no_worker(p, &e);
 		return;
 	}
 	struct job job = {
@@ -408,7 +469,7 @@ static void begin_refresh(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 
-	if (p->refresh_wanted && b)
+	if ((p->refresh_wanted || (p->stale && p->again)) && b)
 		refresh_with(p, deadline_of(p, p->sup->options.refresh_deadline, b->deadline.refresh, DEADLINE_REFRESH));
 }
 
@@ -421,23 +482,37 @@ static void begin_probe(struct pool *p)
 
 /* ---- check: taking over from an earlier supervisor ---- */
 
+/* What was taken over needs its companion as much as what was started: iscsid repairs sessions. */
+static void need_companion(const struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+
+	if (b && b->service)
+		service_need(p->sup, b->service, NULL);
+}
+
 static void on_checked(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->job.owner;
-	struct err why = { 0 };
+	struct supervisor *s = p->sup;
 
 	operation_over(p, left);
+	if (!p->want_active && (e || p->found != STATE_INACTIVE)) {
+		begin_stop(p);          /* it is, or may be, what it should not be */
+		return;
+	}
 	if (e && e->class == ERR_TIMEOUT) {
-		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
-		pool_enter(p, PHASE_HUNG, &why);
+		hung(p, e, left);
 	} else if (e || p->found == STATE_INACTIVE) {
-		pool_enter(p, PHASE_INACTIVE, NULL);
+		pool_enter(p, PHASE_INACTIVE, NULL);    /* if it is active all the same, its start finds that out */
 	} else {
 		p->refresh_wanted = true;
 		pool_enter(p, PHASE_ACTIVE, NULL);
-		pools_kick(p->sup, "pool");
+		need_companion(p);
+		pools_kick(s, "pool");
 	}
 	pool_step(p);
+	shutdown_step(s);
 }
 
 static void begin_check(struct pool *p)
@@ -475,7 +550,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
 	p->stop_failed = true;
 	if (!p->sup->shutdown.on)
-		p->want_active = true;          /* it is still there, so it is still wanted: nothing is lost by a failed stop */
+		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
 	pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);
 	answer(p, &why);
 }
@@ -524,6 +599,7 @@ static void begin_stop(struct pool *p)
 		return;
 	p->was_hung = p->phase == PHASE_HUNG;
 	pool_enter(p, PHASE_STOPPING, NULL);
+	p->again = false;
 	if (p->stuck == 0 || (p->sup->shutdown.on && p->was_hung))
 		stop_now(p);
 	else
@@ -569,7 +645,7 @@ static const struct step {
 	{ true,  PHASE_STARTING, true,  begin_start },          /* its worker could not be forked */
 	{ true,  PHASE_ACTIVE,   false, begin_refresh },
 	{ true,  PHASE_DEGRADED, false, begin_refresh },
-	{ true,  PHASE_HUNG,     false, begin_probe },
+	{ true,  PHASE_HUNG,     true,  begin_probe },
 	{ true,  PHASE_CHECKING, false, begin_check },
 	{ false, PHASE_CHECKING, false, begin_check },
 	{ true,  PHASE_STOPPING, false, continue_stop },
@@ -577,6 +653,8 @@ static const struct step {
 	{ false, PHASE_ACTIVE,   false, begin_stop },
 	{ false, PHASE_DEGRADED, false, begin_stop },
 	{ false, PHASE_HUNG,     false, begin_stop },
+	{ false, PHASE_INACTIVE, false, give_up },
+	{ false, PHASE_STARTING, false, give_up },              /* likewise */
 	{ false, PHASE_WAITING,  false, give_up },
 	{ false, PHASE_RETRYING, false, give_up },
 	{ false, PHASE_FAILED,   false, give_up },

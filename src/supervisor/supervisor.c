@@ -4,13 +4,28 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 
+#define DESCRIPTORS   65536             /* each pool's volumes take one, each operation under way two */
+#define FRESH_WORKERS 32
+#define FRESH         SECONDS(1)
+
 /* ---- making ---- */
+
+static void take_descriptors(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= DESCRIPTORS)
+		return;
+	r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &r);   /* where it cannot be, there is room for fewer */
+}
 
 static char *path_below(const char *dir, const char *name)
 {
@@ -22,18 +37,16 @@ static char *path_below(const char *dir, const char *name)
 static int make_directories(struct supervisor *s, struct err *e)
 {
 	char *state = path_below(s->options.run_dir, "state"), *secrets = path_below(s->options.run_dir, "secrets");
-	char *config_secrets = s->options.config_dir ? path_below(s->options.config_dir, "secrets") : NULL;
 	int rc = -1;
 
 	s->run_config = path_below(s->options.run_dir, "config");
-	if (!state || !secrets || !s->run_config || (s->options.config_dir && !config_secrets))
+	if (!state || !secrets || !s->run_config)
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 	else if (file_mkdirs(s->options.run_dir, 0750, e) == 0) {
 		s->had_state = access(state, F_OK) == 0;
 		rc = file_mkdirs(state, 0700, e);
 	}
 	s->secret_dirs[0] = secrets;
-	s->secret_dirs[1] = config_secrets;
 	free(state);
 	return rc;
 }
@@ -63,7 +76,10 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	s->loop = l;
 	s->options = *o;
 	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
+	s->changer = (struct timer){ .on_expiry = requests_on_changer, .owner = s };
+	s->saver = (struct timer){ .on_expiry = state_on_saver, .owner = s };
 	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
+	take_descriptors();
 	if (make_directories(s, e) < 0 || add_own_sources(s, e) < 0) {
 		supervisor_free(s);
 		return NULL;
@@ -78,6 +94,7 @@ void supervisor_free(struct supervisor *s)
 		return;
 	while (s->workers)
 		worker_drop(s->workers);
+	requests_free(s);
 	registry_free(s);
 	sources_free(s);
 	services_free(s);
@@ -85,6 +102,7 @@ void supervisor_free(struct supervisor *s)
 	events_free(s);
 	loop_disarm(s->loop, &s->shutdown.timer);
 	loop_disarm(s->loop, &s->starter);
+	loop_disarm(s->loop, &s->saver);
 	free(s->run_config);
 	for (size_t i = 0; i < ARRAY_LEN(s->secret_dirs); i++)
 		free((char *)(uintptr_t)s->secret_dirs[i]);
@@ -140,12 +158,27 @@ static void judge(struct supervisor *s)
 	}
 }
 
+/* A thousand at once would need a thousand times their memory. Those that take long are not counted: they must not keep the others back. */
+static bool crowded(const struct supervisor *s)
+{
+	uint64_t now = clock_ms();
+	unsigned n = 0;
+
+	for (const struct worker *w = s->workers; w && now - w->started < FRESH; w = w->next)
+		n++;
+	return n >= FRESH_WORKERS;
+}
+
 /* One pool a round of the loop: a hundred forks in a row would keep clients and events waiting. */
 static void on_starter(struct timer *t)
 {
 	struct supervisor *s = t->owner;
 	struct pool *p = s->pools;
 
+	if (crowded(s)) {
+		loop_arm(s->loop, &s->starter, clock_ms() + 10);
+		return;
+	}
 	while (p && !p->due)
 		p = p->next;
 	if (!p)
@@ -166,7 +199,7 @@ static bool settled(const struct supervisor *s)
 
 void supervisor_advance(struct supervisor *s)
 {
-	if (!settled(s))
+	if (!settled(s) || s->shutdown.on)
 		return;
 	state_recall(s);
 	if (s->on_settled) {
@@ -175,7 +208,7 @@ void supervisor_advance(struct supervisor *s)
 		s->on_settled = NULL;
 		fn(s->settled_arg);
 	}
-	if (!s->going || s->shutdown.on)
+	if (!s->going)
 		return;
 	s->moving = true;
 	judge(s);

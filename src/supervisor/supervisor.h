@@ -79,22 +79,26 @@ struct pool {
 
 	bool judged;                    /* autostart has been applied to it */
 	bool due;                       /* its step comes when it is its turn */
+	bool unsaved;                   /* its state could not be noted in run_dir */
 	bool recalled;                  /* what was wanted of it is known from an earlier supervisor */
 	bool want_active;
 	enum phase phase;
 	enum err_class reason_class;
 	char *reason;                   /* why it is not active, one sentence; or NULL */
+	char *said;                     /* the reason that was logged last: one that is only repeated is not news */
 	char *waits_for;                /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
 	char *detail;                   /* what identifies the active instance: "mount=35"; or NULL */
 	unsigned attempts;              /* failed starts in a row */
 	struct timer retry;
 	struct worker *worker;          /* the one operation under way, or NULL */
 	unsigned stuck;                 /* abandoned workers that are still there */
-	bool again;                     /* something changed while the worker ran: look again after it */
+	bool again;                     /* something changed: look again */
+	unsigned came;                  /* events that came while it was being started: bits of the table in steps.c */
+	bool stale;                     /* the last refresh failed: tried again on a slow clock */
 	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
 	bool refresh_wanted;
 	bool build_wanted;              /* the next start makes the target first */
-	bool stop_failed;               /* at shutdown: something still uses it; again when another pool has stopped */
+	bool stop_failed;               /* the last stop did; at shutdown: again when another pool has stopped */
 	uint64_t timeout;               /* asked for with the operation to come; 0: the usual one */
 
 	bool was_hung;                  /* when the stop began */

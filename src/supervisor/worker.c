@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 
 #define RUNG_TIME    SECONDS(2)         /* between TERM, KILL and giving up */
 #define INPUT_LIMIT  (2 * 1024 * 1024)  /* an answer's longest payload and then some */
+#define TURN_BYTES   (64 * 1024)        /* read of a worker's output in one round: then it is the others' turn */
 
 enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
@@ -62,7 +64,7 @@ static void close_others(int fd, const int *keep)
 	}
 }
 
-static _Noreturn void child_main(struct worker *w, int fd)
+static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 {
 	struct worker_io io = { fd, w->job.timeout == NEVER ? NEVER : clock_ms() + w->job.timeout };
 	struct buf answer = BUF_INIT;
@@ -70,6 +72,8 @@ static _Noreturn void child_main(struct worker *w, int fd)
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);               /* it had gone before the signal was asked for */
 	prctl(PR_SET_NAME, w->job.what);
 	setsid();
 	for (int sig = 1; sig < 32; sig++)
@@ -215,26 +219,28 @@ static void take_lines(struct worker *w)
 	}
 }
 
-/* Read what the child has said so far. False: there will be no more. */
-static bool drain(struct worker *w)
+/* Read what the child has said so far, `most` bytes or a little more. False: there will be no more. */
+static bool drain(struct worker *w, size_t most)
 {
 	char chunk[8192];
 
-	for (;;) {
+	for (size_t done = 0; done < most;) {
 		ssize_t n = recv(w->output.fd, chunk, sizeof(chunk), MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 && errno == EAGAIN;
+		done += (size_t)n;
 		buf_add(&w->in, chunk, (size_t)n);
 		take_lines(w);
 		if (w->in.failed) {
-			log_error(LF_WORKER, "%s: its answer is longer than %d bytes: ended", w->job.what, INPUT_LIMIT);
+			log_error(LF_WORKER, "%s: its answer is longer than %d bytes, or than memory allows: ended", w->job.what, INPUT_LIMIT);
 			kill(w->pid, SIGKILL);
 			return false;
 		}
 	}
+	return true;
 }
 
 static void end_output(struct worker *w)
@@ -251,15 +257,15 @@ static void on_output(struct watch *watch, uint32_t events)
 	struct worker *w = watch->owner;
 
 	(void)events;
-	if (!drain(w))
+	if (!drain(w, TURN_BYTES))
 		end_output(w);
 }
 
-/* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the other end. */
+/* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the other end, and goes on writing. */
 static void on_exit_event(struct watch *watch, uint32_t events)
 {
 	struct worker *w = watch->owner;
-	int fd = watch->fd;
+	int fd = watch->fd, there = 0;
 
 	(void)events;
 	if (waitpid(w->pid, &w->status, WNOHANG) != w->pid)
@@ -268,7 +274,8 @@ static void on_exit_event(struct watch *watch, uint32_t events)
 	loop_unwatch(w->sup->loop, watch);
 	close(fd);
 	if (w->output.fd >= 0) {
-		drain(w);
+		if (ioctl(w->output.fd, FIONREAD, &there) == 0 && there > 0)
+			drain(w, (size_t)there);
 		end_output(w);
 	}
 	conclude(w);
@@ -386,9 +393,10 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 		return NULL;
 	}
 	mine = pair[0];
+	pid_t self = getpid();
 	w->pid = fork();
 	if (w->pid == 0)
-		child_main(w, pair[1]);
+		child_main(w, pair[1], self);
 	close(pair[1]);
 	int pidfd = w->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, w->pid, 0);
 	if (w->pid < 0 || pidfd < 0 || watch_child(w, pidfd, mine, e) < 0) {

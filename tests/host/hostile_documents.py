@@ -27,7 +27,7 @@ def pool(kind="dir", name="hostile", source="", target=TARGET, more="", root="",
 
 def doctypes():
     laughs = "".join(f"<!ENTITY l{i} '{f'&l{i - 1};' * 10 if i else 'ha'}'>\n" for i in range(12))
-    refused = "DOCTYPE"
+    refused = "document type declarations"
     for name, doctype, use in (
             ("an entity bomb", f"<!DOCTYPE pool [\n{laughs}]>\n", "&l11;"),
             ("one long entity used often", f"<!DOCTYPE pool [<!ENTITY a '{'x' * 50000}'>]>\n", "&a;" * 10000),

@@ -16,7 +16,7 @@ import re
 import images
 from sandbox import SERVER, Failure, Skip, command, find_program
 from servers import IscsiServer, NfsServer, SmbServer
-from vm import IP, Image, Vm, default_binary
+from vm import IP, PATIENCE, Image, Vm, default_binary
 
 IQN = "iqn.2026-01.test.poolinit:san"
 CHAP = ("poolinit", "correct-horse-battery")
@@ -135,7 +135,7 @@ class Pools:
     def __init__(self, vm):
         self.vm = vm
 
-    def ctl(self, arguments, check=True, seconds=30.0):
+    def ctl(self, arguments, check=True, seconds=PATIENCE):
         """Run poolctl; its Result."""
         return self.vm.run(f"/sbin/poolctl {arguments}", check=check, seconds=seconds)
 
@@ -156,7 +156,7 @@ class Pools:
     def volumes(self, name):
         return {record["name"]: record for record in self.json(f"vol-list {name}")}
 
-    def wait(self, name, phase, seconds=30.0):
+    def wait(self, name, phase, seconds=PATIENCE):
         """Until the pool is in the phase, by the socket's own wait."""
         result = self.ctl(f"wait pool={name} phase={phase} timeout={int(seconds * 1000)}ms", check=False, seconds=seconds + 10)
         if result.status:
@@ -171,7 +171,7 @@ class Pools:
         return {pool: ms for ms, what, pool in self.timeline() if what == "active" and pool}
 
 
-def boot_line(vm, seconds=60.0):
+def boot_line(vm, seconds=PATIENCE):
     """The line with which boot ends: (active, wanted, milliseconds since /init)."""
     _, match = vm.console.wait(r"pools (\d+)/(\d+) active in (\d+) ms", seconds)
     return tuple(map(int, match.groups()))

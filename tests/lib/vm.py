@@ -36,6 +36,10 @@ from sandbox import CACHE, GUEST, REPO, SERVER, Failure, Skip, command, find_pro
 
 QEMU = "qemu-system-x86_64"
 GUEST_SCRIPTS = REPO / "tests" / "lib" / "guest"
+# How many seconds anything may take when nothing says otherwise. Far more than it does: an emulated machine on a busy host can
+# be ten times slower than usual, and a test that passes never waits that long.
+PATIENCE = 180.0
+
 PORTS = 4  # commands that a test can have running in the machine at the same time
 
 # What poolinit and the rig tell eth0: the kernel's own syntax.
@@ -212,11 +216,13 @@ def accelerator(kernel):
     return answer
 
 
-def _machine(accel):
-    # -cpu max has RDRAND, without which the first processes wait a second each for randomness. Five-level page
-    # tables only cost an emulated CPU time.
-    cpu = "host" if accel == "kvm" else "max,la57=off"
-    return ["-machine", f"q35,accel={accel}", "-cpu", cpu, "-smp", "2", "-nodefaults", "-display", "none", "-no-reboot"]
+def _machine(accel, steady=False):
+    # The plainest CPU is by far the fastest to emulate: with "max" the same boot takes two to three times as long, for the
+    # kernel then uses AVX, SMAP and the like. RDRAND is the exception: without it the first processes wait a second each.
+    cpu = "host" if accel == "kvm" else "qemu64,+rdrand"
+    # One CPU: counting instructions does not go together with several.
+    clock = ["-smp", "1", "-icount", "shift=0"] if steady else ["-smp", "2"]
+    return ["-machine", f"q35,accel={accel}", "-cpu", cpu, *clock, "-nodefaults", "-display", "none", "-no-reboot"]
 
 
 # ---- machine ------------------------------------------------------------------------------------------------
@@ -238,16 +244,19 @@ class Vm:
               "early": the agent is there from the beginning; "bare": no poolinit. Default: poolinit, if the image has one
     quiet     True: only warnings go to the console. Default: without poolinit, whose log goes where the kernel's goes
     network   False: no network card
+    steady    True: the machine's clock counts its instructions, one a nanosecond, so that times measured inside are those of a
+              machine with one slow CPU, and the same to a few per cent however busy the host is; for tests of speed.
+              Such a machine is always emulated, and takes two to three times as long
     """
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
-                 name="vm"):
+                 steady=False, name="vm"):
         need_programs(QEMU)
         self.box, self.image, self.name = box, image, name
         mode = mode or ("poolinit" if image.binary else "bare")
         self.directory = box.directory(name)
         self.log = box.log_file(name)
-        accel = accelerator(image.kernel)
+        accel = "tcg" if steady else accelerator(image.kernel)
 
         if quiet is None:
             quiet = mode == "bare"
@@ -262,7 +271,7 @@ class Vm:
         if len(self.cmdline) > 2047:
             raise Failure(f"the command line has {len(self.cmdline)} bytes; the kernel takes 2047")
 
-        argv = [find_program(QEMU), *_machine(accel), "-m", str(memory), "-kernel", image.kernel, "-initrd", image.path,
+        argv = [find_program(QEMU), *_machine(accel, steady), "-m", str(memory), "-kernel", image.kernel, "-initrd", image.path,
                 "-append", self.cmdline, "-device", "virtio-rng-pci",
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
@@ -298,24 +307,24 @@ class Vm:
 
     # -- inside the machine --
 
-    def wait_agent(self, seconds=60.0):
+    def wait_agent(self, seconds=PATIENCE):
         """Until commands can run in the machine; returns the seconds since power-on."""
         for agent in self._agents:
             agent.wait_ready(seconds)
         return time.monotonic() - self.started
 
-    def run(self, shell_command, check=True, seconds=30.0):
+    def run(self, shell_command, check=True, seconds=PATIENCE):
         """Run a command in the machine's shell and return its Result. May be called from several threads."""
         result = self._with_agent(lambda agent: agent.run(shell_command, seconds), seconds)
         if check and result.status:
             raise Failure(f"in the machine: {shell_command}: status {result.status}\n{result.out}{result.err}")
         return result
 
-    def begin(self, shell_command, seconds=60.0):
+    def begin(self, shell_command, seconds=PATIENCE):
         """Start a command and go on; returns a Future, whose result() waits for the command's Result."""
         return self._workers.submit(self.run, shell_command, False, seconds)
 
-    def wait(self, what, shell_command, seconds=15.0):
+    def wait(self, what, shell_command, seconds=PATIENCE):
         """Repeat a command until it succeeds; returns its Result."""
         last = None
 
@@ -331,7 +340,7 @@ class Vm:
             raise Failure(f"{failure}; the machine's last answer to {shell_command}: {last}") from None
         return last
 
-    def copy(self, source, destination, mode=0o644, seconds=30.0):
+    def copy(self, source, destination, mode=0o644, seconds=PATIENCE):
         """Put a file (a path, or bytes) into the machine."""
         data = source if isinstance(source, bytes) else pathlib.Path(source).read_bytes()
         result = self._with_agent(lambda agent: agent.put(data, destination, mode, seconds), seconds)
@@ -374,13 +383,13 @@ class Vm:
     def power_button(self):
         self.monitor.command("system_powerdown")
 
-    def power_off(self, shell_command="poolctl shutdown", seconds=30.0):
+    def power_off(self, shell_command="/sbin/poolctl shutdown", seconds=PATIENCE):
         """Run the command that ends the machine, which may or may not answer; returns why the machine went off."""
         with contextlib.suppress(Failure):
             self.run(shell_command, check=False, seconds=seconds)
         return self.wait_exit(seconds)
 
-    def wait_exit(self, seconds=30.0):
+    def wait_exit(self, seconds=PATIENCE):
         """Until the machine is off; returns why: "guest-shutdown", "guest-reset", "guest-panic", ..."""
         try:
             self.process.wait(seconds)
@@ -439,7 +448,7 @@ class Console:
                 return seconds, match
         return None
 
-    def wait(self, pattern, seconds=60.0):
+    def wait(self, pattern, seconds=PATIENCE):
         """Until a line has it: (seconds since power-on, match)."""
         found = None
 

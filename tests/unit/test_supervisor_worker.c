@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Workers and companion programs that misbehave: the loop goes on, whoever asked is told once, and nothing is left.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "check.h"
+#include "fixture.h"
+#include "supervisor/internal.h"
+
+static struct loop loop;
+static struct supervisor *s;
+static char dir[PATH_MAX], run[PATH_MAX];
+
+static bool none_left(void)
+{
+	return !s->workers;
+}
+
+static bool until(bool (*condition)(void), uint64_t ms)
+{
+	uint64_t deadline = clock_ms() + ms;
+
+	while (!condition() && clock_ms() < deadline)
+		loop_round(&loop, clock_ms() + 20);
+	return condition();
+}
+
+static void begin(void)
+{
+	struct supervisor_options o = { .run_dir = run };
+	struct err e = { 0 };
+
+	fixture_make(dir);
+	fixture_path(run, "%s/run", dir);
+	CHECK(loop_init(&loop, &e) == 0);
+	s = supervisor_new(&loop, &o, &e);
+	CHECK(s && until(none_left, 5000));
+}
+
+static void end(void)
+{
+	supervisor_free(s);
+	loop_close(&loop);
+	fixture_remove(dir);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* ---- one job, and what is heard of it ---- */
+
+static struct {
+	unsigned done, gone, records;
+	bool left;
+	struct err err;
+	uint64_t at, gone_at;
+} heard;
+
+static void on_done(struct worker *w, const struct err *e, bool left)
+{
+	(void)w;
+	heard.done++;
+	heard.left = left;
+	heard.err = e ? *e : (struct err){ 0 };
+	heard.at = clock_ms();
+}
+
+static void on_gone(struct worker *w)
+{
+	(void)w;
+	heard.gone++;
+	heard.gone_at = clock_ms();
+}
+
+static void on_record(struct worker *w, const struct line *l)
+{
+	(void)w;
+	heard.records += line_has(l, "x");
+}
+
+static bool is_done(void) { return heard.done > 0; }
+static bool is_gone(void) { return heard.gone > 0; }
+
+static struct worker *work(int (*body)(struct worker_io *io, void *arg, struct err *e), uint64_t timeout)
+{
+	struct job job = { .what = "test", .run = body, .timeout = timeout, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
+	struct err e = { 0 };
+
+	memset(&heard, 0, sizeof(heard));
+	return worker_start(s, &job, &e);
+}
+
+static void say(struct worker_io *io, const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	buf_adds(&b, text);
+	worker_send(io, &b);
+	buf_free(&b);
+}
+
+/* The loop's own pulse: the longest pause between two of its beats. */
+static struct { struct timer timer; uint64_t last, longest; } pulse;
+
+static void beat(struct timer *t)
+{
+	uint64_t now = clock_ms();
+
+	if (now - pulse.last > pulse.longest)
+		pulse.longest = now - pulse.last;
+	pulse.last = now;
+	loop_arm(&loop, t, now + 5);
+}
+
+static void pulse_begin(void)
+{
+	pulse.timer = (struct timer){ .on_expiry = beat };
+	pulse.last = clock_ms();
+	pulse.longest = 0;
+	loop_arm(&loop, &pulse.timer, 0);
+}
+
+static uint64_t pulse_end(void)
+{
+	loop_disarm(&loop, &pulse.timer);
+	printf("# longest pause of the loop: %llu ms\n", (unsigned long long)pulse.longest);
+	return pulse.longest;
+}
+
+static int flood_lines(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	while (heard.done == 0)         /* in this copy of it: for ever */
+		say(io, "- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n");
+	return 0;
+}
+
+static int flood_one_line(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	while (heard.done == 0)
+		say(io, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	return 0;
+}
+
+static int flood_payload(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	say(io, "= 18446744073709551615\n");
+	return flood_one_line(io, arg, e);
+}
+
+static void a_flood_does_not_keep_the_loop(void)
+{
+	begin();
+	CHECK(work(flood_lines, 300) != NULL);
+	pulse_begin();
+	CHECK(until(is_done, 5000));
+	CHECK_INT(heard.err.class, ERR_TIMEOUT);
+	CHECK(heard.records > 1000);
+	CHECK(until(is_gone, 6000));
+	CHECK(pulse_end() < 2000);
+	CHECK_INT(heard.done, 1);
+	CHECK(until(none_left, 1000));
+	end();
+}
+
+/* The worker has ended, but something it started holds its descriptor and goes on. */
+static int leave_a_flood_behind(struct worker_io *io, void *arg, struct err *e)
+{
+	if (fork() == 0) {
+		alarm(3);
+		flood_lines(io, arg, e);
+	}
+	return 0;
+}
+
+static void a_flood_of_a_descendant_does_not_keep_the_loop(void)
+{
+	begin();
+	CHECK(work(leave_a_flood_behind, SECONDS(5)) != NULL);
+	pulse_begin();
+	CHECK(until(is_done, 2000));
+	CHECK(pulse_end() < 2000);
+	CHECK(until(none_left, 500));
+	end();
+}
+
+static void an_endless_answer_ends_the_worker(void)
+{
+	int (*const bodies[])(struct worker_io *, void *, struct err *) = { flood_one_line, flood_payload };
+
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		begin();
+		CHECK(work(bodies[i], SECONDS(20)) != NULL);
+		CHECK(until(is_done, 15000));
+		CHECK_INT(heard.err.class, ERR_INTERNAL);
+		CHECK(until(none_left, 1000));
+		end();
+	}
+}
+
+/* ---- ends ---- */
+
+static int sleep_on(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)io, (void)arg, (void)e;
+	while (heard.done == 0)
+		pause();
+	return 0;
+}
+
+static int ignore_term(struct worker_io *io, void *arg, struct err *e)
+{
+	signal(SIGTERM, SIG_IGN);
+	say(io, "- x=ready\n");
+	return sleep_on(io, arg, e);
+}
+
+static bool has_spoken(void) { return heard.records > 0; }
+
+static void a_stopped_worker_is_ended_by_the_ladder(void)
+{
+	begin();
+	struct worker *w = work(sleep_on, 200);
+	pid_t pid = w->pid;
+	kill(pid, SIGSTOP);
+	CHECK(until(is_done, 2000));
+	CHECK_INT(heard.err.class, ERR_TIMEOUT);
+	CHECK(heard.left);
+	CHECK(until(is_gone, 4000));
+	CHECK(kill(pid, 0) < 0);
+	CHECK_INT(heard.done, 1);
+	end();
+}
+
+static void one_that_ignores_term_is_killed(void)
+{
+	begin();
+	CHECK(work(ignore_term, 500) != NULL);
+	CHECK(until(has_spoken, 400));
+	CHECK(until(is_gone, 6000));
+	CHECK(heard.gone_at - heard.at >= 1500 && heard.gone_at - heard.at < 4000);
+	end();
+}
+
+static void a_killed_worker_is_told_by_its_signal(void)
+{
+	static const int signals[] = { SIGKILL, SIGSEGV, SIGABRT };
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		begin();
+		struct worker *w = work(ignore_term, SECONDS(9));
+		CHECK(until(has_spoken, 2000));
+		kill(w->pid, signals[i]);
+		CHECK(until(is_done, 3000));
+		CHECK_INT(heard.err.class, ERR_INTERNAL);
+		CHECK(!heard.left && heard.gone == 0);
+		CHECK(strstr(heard.err.message, "signal") || strstr(heard.err.message, "without an answer"));
+		CHECK(none_left());
+		end();
+	}
+}
+
+static void cancelled_twice_is_told_once(void)
+{
+	begin();
+	struct worker *w = work(sleep_on, NEVER);
+	worker_cancel(w);
+	CHECK_INT(heard.done, 1);
+	CHECK_INT(heard.err.class, ERR_STATE);
+	CHECK(heard.left);
+	worker_cancel(w);
+	CHECK(until(is_gone, 5000));
+	CHECK_INT(heard.done, 1);
+	CHECK_INT(heard.gone, 1);
+	end();
+}
+
+static void a_disowned_worker_goes_silently(void)
+{
+	begin();
+	struct worker *w = work(sleep_on, SECONDS(9));
+	worker_disown(w);
+	CHECK(until(none_left, 5000));
+	CHECK_INT(heard.done, 0);
+	CHECK_INT(heard.gone, 0);
+	end();
+}
+
+static int say_nothing(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)io, (void)arg, (void)e;
+	_exit(0);
+}
+
+static int say_nonsense(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	say(io, "\x01\x02\xff\n=\n= x\n= -1\n! x\n* y\n@t OK\n- \n-\nERR\nERR x y z\n- x=1\n");
+	return 0;
+}
+
+static void nonsense_is_no_answer(void)
+{
+	begin();
+	work(say_nothing, SECONDS(9));
+	CHECK(until(is_done, 3000));
+	CHECK_INT(heard.err.class, ERR_INTERNAL);
+	work(say_nonsense, SECONDS(9));
+	CHECK(until(is_done, 3000));
+	CHECK(until(none_left, 1000));
+	end();
+}
+
+/* ---- when there is no room ---- */
+
+static void no_descriptor_is_an_error_and_no_leak(void)
+{
+	struct rlimit before, none;
+	int probe;
+
+	begin();
+	getrlimit(RLIMIT_NOFILE, &before);
+	probe = dup(0);
+	for (int more = 0; more < 3; more++) {
+		none = (struct rlimit){ (rlim_t)(probe + more), before.rlim_max };
+		setrlimit(RLIMIT_NOFILE, &none);
+		struct worker *w = work(say_nothing, SECONDS(9));
+		setrlimit(RLIMIT_NOFILE, &before);
+		CHECK(w == NULL);
+		CHECK(none_left());
+	}
+	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+	int after = dup(0);
+	CHECK_INT(after, probe + 1);
+	close(after);
+	close(probe);
+	work(say_nothing, SECONDS(9));
+	CHECK(until(is_done, 3000));
+	end();
+}
+
+/* ---- companions ---- */
+
+static const char *const sleeper[] = { "sleep", "1000", NULL };
+static const char *const failing[] = { "false", NULL };
+static const char *const missing[] = { "/nowhere/there-is-none", NULL };
+static const char *const stubborn[] = { "sh", "-c", "trap '' TERM; while :; do sleep 1; done", NULL };
+
+static char flag[PATH_MAX];
+
+/* The flag file says what prepare and ready answer: its first byte. None: all is well. */
+static int look(char wanted)
+{
+	FILE *f = fopen(flag, "re");
+	int c = f ? fgetc(f) : 0;
+
+	if (f)
+		fclose(f);
+	return c == wanted;
+}
+
+static int prepare(struct op *op, struct err *e)
+{
+	(void)op;
+	if (look('P'))
+		return err_set(e, ERR_STORAGE, "prepare fails");
+	return look('F') ? 1 : 0;
+}
+
+static int ready(struct op *op, struct err *e)
+{
+	(void)op;
+	if (look('K'))
+		raise(SIGKILL);
+	return look('R') ? err_set(e, ERR_STORAGE, "it does not answer") : 0;
+}
+
+static void set_flag(const char *text)
+{
+	fixture_bytes(flag, text, strlen(text));
+}
+
+static struct service service;
+
+static struct service_view view(void)
+{
+	struct service_view v = { .state = "none" };
+
+	service_at(s, 0, &v);
+	return v;
+}
+
+static bool is_state(const char *word)
+{
+	uint64_t deadline = clock_ms() + SECONDS(12);
+
+	while (!streq(view().state, word) && clock_ms() < deadline)
+		loop_round(&loop, clock_ms() + 20);
+	return streq(view().state, word);
+}
+
+static void begin_service(const char *const *argv, bool notifies, const char *how)
+{
+	begin();
+	fixture_path(flag, "%s/flag", dir);
+	set_flag(how);
+	service = (struct service){ .name = "companion", .prepare = prepare, .argv = argv, .notifies = notifies, .ready = ready };
+}
+
+static int need(void)
+{
+	struct err e = { 0 };
+
+	return service_need(s, &service, &e);
+}
+
+static void end_service(void)
+{
+	pid_t pid = view().pid;
+
+	if (pid > 0)
+		kill(pid, SIGKILL);
+	end();
+}
+
+static void it_comes_up_and_comes_back(void)
+{
+	begin_service(sleeper, false, "");
+	CHECK(need() < 0);
+	CHECK(is_state("ready"));
+	CHECK(need() == 0);
+	kill(view().pid, SIGKILL);
+	CHECK(is_state("down"));
+	CHECK(need() < 0);
+	CHECK(is_state("ready"));
+	CHECK_INT(view().restarts, 1);
+	end_service();
+}
+
+static void it_fails_at_each_stage_and_comes_up_at_last(void)
+{
+	static const char *const how[] = { "P", "R", "K" };
+
+	for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+		begin_service(sleeper, false, how[i]);
+		CHECK(need() < 0);
+		CHECK(is_state("down"));
+		CHECK(need() < -1);
+		CHECK_INT(view().pid, 0);
+		set_flag("");
+		CHECK(is_state("ready"));
+		end_service();
+	}
+}
+
+static void a_program_that_ends_or_is_not_there_is_tried_again(void)
+{
+	const char *const *const programs[] = { failing, missing };
+
+	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+		begin_service(programs[i], true, "");
+		CHECK(need() < 0);
+		CHECK(is_state("down"));
+		CHECK(need() < -1);
+		service.argv = sleeper;
+		service.notifies = false;
+		CHECK(is_state("ready"));
+		end_service();
+	}
+}
+
+static bool companion_goes(pid_t pid, uint64_t ms)
+{
+	uint64_t deadline = clock_ms() + ms;
+
+	while (view().pid == pid && clock_ms() < deadline)
+		loop_round(&loop, clock_ms() + 20);
+	return view().pid != pid;
+}
+
+/* It ignores SIGTERM and does not answer: without a SIGKILL it would stay, and nothing would ever be ready. */
+static void one_that_does_not_go_is_killed(void)
+{
+	begin_service(stubborn, false, "R");
+	CHECK(need() < 0);
+	CHECK(is_state("asking"));
+	pid_t pid = view().pid;
+	CHECK(pid > 0);
+	CHECK(companion_goes(pid, 8000));
+	service.argv = sleeper;
+	set_flag("");
+	CHECK(is_state("ready"));
+	end_service();
+}
+
+static void another_ones_that_has_gone_is_replaced(void)
+{
+	begin_service(sleeper, false, "F");
+	CHECK(need() < 0);
+	CHECK(is_state("foreign"));
+	CHECK_INT(view().pid, 0);
+	service_doubt(s, &service);
+	CHECK(need() == 0);             /* while it is asked again it counts as what it was */
+	CHECK(until(none_left, 3000));
+	CHECK(is_state("foreign"));
+	set_flag("");
+	service_doubt(s, &service);
+	CHECK(is_state("ready"));
+	CHECK(view().pid > 0);
+	end_service();
+}
+
+static void ours_that_answers_no_more_is_replaced(void)
+{
+	begin_service(sleeper, false, "");
+	CHECK(need() < 0);
+	CHECK(is_state("ready"));
+	pid_t pid = view().pid;
+	service_doubt(s, &service);
+	CHECK(need() == 0);
+	CHECK(until(none_left, 3000));
+	CHECK_INT(view().pid, pid);
+	set_flag("R");
+	service_doubt(s, &service);
+	CHECK(companion_goes(pid, 8000));
+	set_flag("");
+	CHECK(is_state("ready"));
+	CHECK(view().pid != pid);
+	end_service();
+}
+
+static bool over;
+static void on_over(void *arg) { (void)arg; over = true; }
+static bool is_over(void) { return over; }
+
+static void shutdown_takes_it_along_at_every_stage(void)
+{
+	static const char *const stages[] = { "preparing", "asking", "ready", "down" };
+
+	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+		begin_service(sleeper, false, i == 3 ? "P" : "");
+		CHECK(need() < 0);
+		CHECK(is_state(stages[i]));
+		pid_t pid = view().pid;
+		over = false;
+		supervisor_shutdown(s, clock_ms() + SECONDS(6), on_over, NULL);
+		CHECK(until(is_over, 7000));
+		CHECK(until(none_left, 5000));
+		CHECK_INT(view().pid, 0);
+		CHECK(pid == 0 || kill(pid, 0) < 0);
+		end_service();
+	}
+}
+
+int main(void)
+{
+	log_set("error", NULL);
+	alarm(150);
+	RUN(a_flood_does_not_keep_the_loop);
+	RUN(a_flood_of_a_descendant_does_not_keep_the_loop);
+	RUN(an_endless_answer_ends_the_worker);
+	RUN(a_stopped_worker_is_ended_by_the_ladder);
+	RUN(one_that_ignores_term_is_killed);
+	RUN(a_killed_worker_is_told_by_its_signal);
+	RUN(cancelled_twice_is_told_once);
+	RUN(a_disowned_worker_goes_silently);
+	RUN(nonsense_is_no_answer);
+	RUN(no_descriptor_is_an_error_and_no_leak);
+	RUN(it_comes_up_and_comes_back);
+	RUN(it_fails_at_each_stage_and_comes_up_at_last);
+	RUN(a_program_that_ends_or_is_not_there_is_tried_again);
+	RUN(one_that_does_not_go_is_killed);
+	RUN(another_ones_that_has_gone_is_replaced);
+	RUN(ours_that_answers_no_more_is_replaced);
+	RUN(shutdown_takes_it_along_at_every_stage);
+	return check_done();
+}
