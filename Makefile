@@ -72,7 +72,12 @@ all: $(B)/poolinit $(B)/poolctl ## the program, and poolctl as a link to it
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-$(B)/%.o: src/%.c $(DEPS_MK)
+# Another choice of backends is another program.
+$(B)/backends.chosen: FORCE
+	@mkdir -p $(@D)
+	@echo '$(BACKENDS)' | cmp -s - $@ || echo '$(BACKENDS)' >$@
+
+$(B)/%.o: src/%.c $(DEPS_MK) $(B)/backends.chosen
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -176,6 +181,20 @@ $(B)/companions.mk: FORCE
 	@deps/build --mk $@ open-iscsi >/dev/null
 $(B)/iscsid $(B)/iscsiadm: $(B)/companions.mk
 	$(Q)cp "$$(sed -n 's/^$(if $(filter %iscsid,$@),ISCSID,ISCSIADM) *:*= *//p' $<)" $@
+
+.PHONY: install
+PREFIX ?= /usr
+install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completion, service file
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/poolinit $(DESTDIR)$(PREFIX)/sbin/poolinit
+	ln -sf ../sbin/poolinit $(DESTDIR)$(PREFIX)/bin/poolctl
+	install -m 644 docs/poolinit.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 docs/poolctl.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -D -m 644 config/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/poolctl
+	ln -sf poolctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/poolinit
+	install -D -m 644 config/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_poolctl
+	install -D -m 644 config/poolinit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolinit.service
+	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
 
 .PHONY: clean
 clean: ## remove build/
