@@ -35,6 +35,9 @@ ifdef SAN
 # Debian's ordinary libraries, with the sanitizers: what unit, golden and host tests run on.
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 PC      := libxml-2.0 blkid uuid libkmod $(if $(filter logical,$(BACKENDS)),devmapper)
+ifneq ($(and $(filter-out clean help setup,$(or $(MAKECMDGOALS),all)),$(shell pkg-config --exists $(PC) 2>&1 || echo missing)),)
+$(error SAN=1 is built against Debian's own libraries, which are not all here: make setup installs them (root) or names them)
+endif
 CFLAGS  ?= -O1 -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(shell pkg-config --cflags $(PC) | sed 's/-I/-isystem /g')
 LDFLAGS_ALL = -fsanitize=address,undefined
@@ -87,7 +90,7 @@ $(LIB): $(filter-out $(B)/main.o,$(OBJ))
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/poolinit.debug: $(B)/main.o $(LIB)
+$(B)/poolinit.debug: $(B)/main.o $(LIB) src/layout.ld
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/main.o $(LIB) $(LIBS_ALL)
 
@@ -106,7 +109,7 @@ REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
 HOST     := $(filter-out %.py %.c %.h,$(sort $(wildcard tests/host/*)))
 QEMU     := $(filter-out %.py %/agent,$(sort $(wildcard tests/qemu/*)))
 
-.PHONY: unit replay fuzz setup check check-host check-qemu check-style
+.PHONY: unit replay fuzz setup check check-host check-qemu lint
 unit: $(UNIT) ## build the unit tests (SAN=1: under the sanitizers)
 $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(LIB)
 	@mkdir -p $(@D)
@@ -132,7 +135,8 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(LIB) $(LIBS_ALL)
 
-fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
+fuzz: setup ## libFuzzer on every target, FUZZ_SECONDS (60) each
+	@tests/setup tests/fuzz/packages
 	@$(MAKE) --no-print-directory SAN=1 CC=clang B=build/fuzzing CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-run
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz-run
@@ -148,10 +152,13 @@ $(B)/fuzz/%: tests/fuzz/%.c $(LIB)
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@tests/setup deps/packages tests/packages
 
+lint: setup ## the rules of the house, clang-tidy and cppcheck
+	@tests/run tests/style/lint
+
 check: setup ## all tests: unit, golden, fuzz corpus, host, qemu
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions $(B)/unit/test_sandbox
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay host-programs
-	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(sort $(wildcard tests/golden/run-*)) $(HOST) $(QEMU)
+	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU)
 
 check-host: all ## the host tests alone
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all host-programs

@@ -152,7 +152,7 @@ static bool link_target(const char *name, const char *node, char *out, size_t si
 
 	for (const char *p = name; *p && n + 4 < size; p++)
 		if (*p == '/') {
-			memcpy(out + n, "../", 3);
+			memcpy(out + n, "../", 3);      /* NOLINT(bugprone-not-null-terminated-result): more follows */
 			n += 3;
 		}
 	return sysfs_path(out + n, size - n, "%s", node);

@@ -129,7 +129,7 @@ static void compose(struct err *e, const char *fmt, va_list ap, const char *tail
 	memcpy(e->message, text, strlen(text) + 1);
 }
 
-int err_set(struct err *e, enum err_class c, const char *fmt, ...)
+int (err_set)(struct err *e, enum err_class c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -144,7 +144,7 @@ int err_set(struct err *e, enum err_class c, const char *fmt, ...)
 	return -1;
 }
 
-int err_sys(struct err *e, int errnum, const char *fmt, ...)
+int (err_sys)(struct err *e, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -162,7 +162,7 @@ int err_sys(struct err *e, int errnum, const char *fmt, ...)
 	return -1;
 }
 
-int err_wrap(struct err *e, enum err_class c, const char *fmt, ...)
+int (err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
 {
 	char cause[sizeof(e->message)];
 	va_list ap;
@@ -180,7 +180,7 @@ int err_wrap(struct err *e, enum err_class c, const char *fmt, ...)
 	return -1;
 }
 
-int err_wait(struct err *e, enum err_class c, const char *waits_for, const char *fmt, ...)
+int (err_wait)(struct err *e, enum err_class c, const char *waits_for, const char *fmt, ...)
 {
 	char copy[sizeof(e->waits_for)];
 	va_list ap;

@@ -371,16 +371,16 @@ static bool is_space(char c)
 
 const char *spawn_last_line(struct buf *b)
 {
-	size_t start;
+	size_t from;
 
 	while (b->len > 0 && is_space(b->data[b->len - 1]))
 		b->data[--b->len] = '\0';
-	start = b->len;
-	while (start > 0 && b->data[start - 1] != '\n' && b->data[start - 1] != '\r' && b->data[start - 1] != '\0')
-		start--;
-	while (start < b->len && is_space(b->data[start]))
-		start++;
-	return buf_str(b) + start;
+	from = b->len;
+	while (from > 0 && b->data[from - 1] != '\n' && b->data[from - 1] != '\r' && b->data[from - 1] != '\0')
+		from--;
+	while (from < b->len && is_space(b->data[from]))
+		from++;
+	return buf_str(b) + from;
 }
 
 void tool_free(struct tool *t)

@@ -277,11 +277,11 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 	if (len >= sizeof(text))
 		return err_set(e, ERR_TOO_LONG, "ip= is longer than %zu bytes", sizeof(text) - 1);
 	memcpy(text, value, len + 1);
+	for (int i = 0; i < FIELDS; i++)
+		fields[i] = empty;
 	n = split(text, fields, e);
 	if (n < 0)
 		return err_wrap(e, ERR_KEEP, "ip=%s", value);
-	for (int i = n; i < FIELDS; i++)
-		fields[i] = empty;
 	if (n <= 2 && autoconf_find(fields[n - 1]))
 		r = parse_short(fields, n, &p, e);
 	else

@@ -196,10 +196,13 @@ static void take_item(const struct config_item *item, void *arg)
 			.has_backend = backend_find(d->type) != NULL };
 	buf_free(&key);
 	buf_free(&text);
-	if (p && p->name && p->origin && p->text && p->source_key)
+	if (p && p->name && p->origin && p->text && p->source_key) {
 		insert(plan, p);
-	else
-		problem(plan, item->origin, "out of memory");
+		return;
+	}
+	problem(plan, item->origin, "out of memory");
+	if (p)
+		planned_free(p);
 }
 
 /* ---- where definitions come from ---- */

@@ -313,14 +313,19 @@ void xml_close(xmlDoc **doc)
 	*doc = NULL;
 }
 
-struct _xmlParserCtxt *xml_linger(void)
+void xml_linger(struct xml_linger *l)
 {
-	return xmlNewParserCtxt();
+	static const char little[] = "<a/>";
+
+	*l = (struct xml_linger){ .parser = xmlCreateMemoryParserCtxt(little, sizeof(little) - 1) };
+	arena_alloc(&l->arena, 1);
 }
 
-void xml_linger_over(struct _xmlParserCtxt *ctxt)
+void xml_linger_over(struct xml_linger *l)
 {
-	xmlFreeParserCtxt(ctxt);
+	if (l->parser)
+		xmlFreeParserCtxt(l->parser);
+	arena_free(&l->arena);
 }
 
 int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...)

@@ -20,10 +20,11 @@
 xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e);
 #define cleanup_xml __attribute__((cleanup(xml_close)))
 void xml_close(xmlDoc **doc);
-/* For who opens many documents in a row: while a parser lingers, the memory of one document serves the next instead of going back to the
- * kernel. NULL (out of memory) does no harm. */
-struct _xmlParserCtxt *xml_linger(void);
-void xml_linger_over(struct _xmlParserCtxt *ctxt);
+/* For who opens many documents in a row: while this lingers, the memory of one document serves the next. Else the allocator gives it back to the
+ * kernel after each and asks for it again, which takes longer than the reading. */
+struct xml_linger { struct _xmlParserCtxt *parser; struct arena arena; };
+void xml_linger(struct xml_linger *l);
+void xml_linger_over(struct xml_linger *l);
 
 /* First child element of that name without a namespace, or NULL. libvirt's rule: the first one wins, others are ignored. */
 xmlNode *xml_child(const xmlNode *parent, const char *name);

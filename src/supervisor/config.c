@@ -168,14 +168,15 @@ void config_files_free(struct config_files *files)
 
 int config_check_length(const struct pool_def *d, const char *origin, struct err *e)
 {
-	const char *const texts[] = { d->name, d->target.path ? d->target.path : "", origin };
+	const char *const texts[] = { d->name, d->target.path, origin };
 	cleanup_buf struct buf names = BUF_INIT, key = BUF_INIT, xml = BUF_INIT;
 
 	pool_source_key(d, &key);
 	pool_print(d, &xml);
 	line_quote(&names, buf_str(&key), key.len);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		line_quote(&names, texts[i], strlen(texts[i]));
+		if (texts[i])
+			line_quote(&names, texts[i], strlen(texts[i]));
 	if (key.failed || xml.failed || names.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", origin);
 	if (names.len > NAMES_LIMIT)
@@ -270,8 +271,9 @@ static void on_item(const struct config_item *item, void *arg)
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg)
 {
 	struct parse p = { .fn = fn, .arg = arg, .files = files };
-	struct _xmlParserCtxt *parser = xml_linger();
+	struct xml_linger linger;
 
+	xml_linger(&linger);
 	for (p.file = files->first; p.file; p.file = p.file->next) {
 		is_marked(files, p.file->name);         /* also a mark of a bad definition marks something */
 		if (p.file->error)
@@ -280,7 +282,7 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 			config_read_text(p.file->text, p.file->len, p.file->origin, false, on_item, &p);
 	}
 	report_marks(files, fn, arg);
-	xml_linger_over(parser);
+	xml_linger_over(&linger);
 	while (p.seen) {
 		struct seen *s = p.seen;
 

@@ -179,10 +179,10 @@ int index_adopt(struct pool *p, int fd, uint64_t nvolumes, struct err *e)
 
 const char *volume_find(const struct pool *p, const char *name, size_t *len)
 {
-	const char *low = p->index_map, *end = low + p->index_len, *high = end;
+	const char *low = p->index_map, *end = low ? low + p->index_len : NULL, *high = end;
 	char copy[LINE_MAX_BYTES + 1];
 
-	while (p->index_map && low < high) {
+	while (low < high) {
 		const char *mid = low + (high - low) / 2;
 
 		while (mid > low && mid[-1] != '\n')

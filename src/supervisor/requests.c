@@ -419,11 +419,9 @@ static void change_define(struct request *r)
 {
 	struct err e = { 0 };
 
-	if (admit(r, &e) < 0)
-		request_end(r, &e);
-	else if (r->mode == DEFINE_TRANSIENT)
+	if (admit(r, &e) == 0 && r->mode == DEFINE_TRANSIENT)
 		create_now(r);
-	else if (request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &e) < 0)
+	else if (e.class != ERR_NONE || request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &e) < 0)
 		request_end(r, &e);
 }
 

@@ -70,7 +70,8 @@ static void log_phase(struct pool *p, enum phase from)
 		[PHASE_FAILED] = LOG_ERR_, [PHASE_STOPPING] = LOG_DEBUG,
 	};
 	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING);
-	enum log_level level = said ? LOG_DEBUG : levels[p->phase];
+	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;  /* what stands on it has to stop first */
+	enum log_level level = said || its_turn_comes ? LOG_DEBUG : levels[p->phase];
 
 	if (p->phase != PHASE_STARTING)
 		set_text(&p->said, p->reason);

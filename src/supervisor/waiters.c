@@ -84,6 +84,6 @@ int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter 
 	w->phases = phases;
 	w->timer = (struct timer){ .on_expiry = on_wait_over, .owner = w };
 	waiter_park(&p->sup->waits, w);
-	loop_arm(p->sup->loop, &w->timer, phases & 1U << p->phase ? 0 : deadline);
+	loop_arm(p->sup->loop, &w->timer, (phases & 1U << p->phase) ? 0 : deadline);
 	return 0;
 }

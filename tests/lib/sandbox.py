@@ -35,6 +35,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 
 SERVER = "192.168.77.1"  # servers listen here, on the test's own network
 GUEST = "192.168.77.2"  # and a virtual machine is there
+GUEST_MAC = "52:54:00:77:00:02"
 # Nothing answers here, not even "unreachable": outside GUEST's subnet, and nobody forwards. What a packet filter
 # that drops or a dead router looks like.
 SILENT = "198.51.100.1"

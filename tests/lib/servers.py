@@ -11,7 +11,7 @@ import pathlib
 import socket
 import struct
 
-from sandbox import SERVER, Daemon, command, need_programs
+from sandbox import GUEST_MAC, SERVER, Daemon, Failure, command, need_programs
 
 ISCSI_PORT = 3260
 NFS_PORT = 2049
@@ -68,7 +68,7 @@ class IscsiServer(Server):
     def __init__(self, box, ports=(ISCSI_PORT,)):
         need_programs("tgtd", "tgtadm")
         box.network()
-        self.box, self.ports, self.targets = box, ports, {}
+        self.box, self.ports, self.targets, self.accounts = box, ports, {}, {}
         self.start()
 
     def start(self):
@@ -106,7 +106,10 @@ class IscsiServer(Server):
             self._admin("new", "logicalunit", "--tid", tid, "--lun", lun, "-b", image)
         for account, outgoing in ((chap, []), (mutual_chap, ["--outgoing"])):
             if account:
-                self._admin("new", "account", "--user", account[0], "--password", account[1])
+                # tgt has one password for a user name, whatever the target.
+                if self.accounts.setdefault(*account) != account[1]:
+                    raise Failure(f"the iSCSI server knows {account[0]} by another password")
+                self._admin("new", "account", "--user", account[0], "--password", account[1], check=False)
                 self._admin("bind", "account", "--tid", tid, "--user", account[0], *outgoing)
         self._admin("bind", "target", "--tid", tid, "-I", "ALL")  # any address may try
 
@@ -189,3 +192,33 @@ class SmbServer(Server):
         os.chmod(self.directory / "private-dir", 0o700)
         self.daemon = Daemon(self.box, "smbd", ["smbd", "--foreground", "--no-process-group", "--debug-stdout", "-s", config])
         self.daemon.wait_ready(lambda: listens(SMB_PORT))
+
+
+class DhcpServer(Server):
+    """Gives the machine address, with SERVER as router and name server (busybox's udhcpd)."""
+
+    def __init__(self, box, address):
+        need_programs("busybox")
+        box.network()
+        self.box, self.directory = box, box.directory("dhcp")
+        # Bound to the machine's card, because for any other address udhcpd first waits two seconds whether somebody has it.
+        (self.directory / "udhcpd.conf").write_text(f"""
+start {address}
+end {address}
+static_lease {GUEST_MAC} {address}
+interface tap0
+lease_file {self.directory}/leases
+pidfile {self.directory}/pid
+option subnet 255.255.255.0
+option router {SERVER}
+option dns {SERVER}
+option domain test.invalid
+option lease 600
+""")
+        (self.directory / "leases").touch()
+        self.start()
+
+    def start(self):
+        self.daemon = Daemon(self.box, "udhcpd", ["busybox", "udhcpd", "-f", self.directory / "udhcpd.conf"])
+        # A row of the kernel's table whose local port is 67.
+        self.daemon.wait_ready(lambda: ":0043 " in pathlib.Path("/proc/net/udp").read_text())

@@ -32,7 +32,7 @@ import threading
 import time
 import tty
 
-from sandbox import CACHE, GUEST, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
+from sandbox import CACHE, GUEST, GUEST_MAC, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
 
 QEMU = "qemu-system-x86_64"
 GUEST_SCRIPTS = REPO / "tests" / "lib" / "guest"
@@ -282,7 +282,7 @@ class Vm:
         if network:
             box.network()
             argv += ["-netdev", "tap,id=net,ifname=tap0,script=no,downscript=no",
-                     "-device", "virtio-net-pci,id=nic,netdev=net,mac=52:54:00:77:00:02,romfile="]
+                     "-device", f"virtio-net-pci,id=nic,netdev=net,mac={GUEST_MAC},romfile="]
         self._disks = 0
         for path in disks:
             argv += ["-drive", f"if=none,id=disk{self._disks},file={path},format=raw,cache=writeback",

@@ -194,7 +194,7 @@ static void skips_what_is_no_volume_without_opening_it(void)
 
 static void names_that_need_quoting_come_back(void)
 {
-	static const char *const names[] = { "a=b", "quote\"d", "back\\slash", "--flag", "- name=x", "gr\xc3\xbc\xc3\x9f" "e", " lead", "=" };
+	static const char *const names[] = { "a=b", "quote\"d", "back\\slash", "--flag", "- name=x", ("gr\xc3\xbc\xc3\x9f" "e"), " lead", "=" };
 	struct result r;
 
 	setup();

@@ -248,6 +248,7 @@ static void an_open_file_keeps_it_busy_and_its_process_is_named(void)
 	CHECK(mount_tmpfs(TARGET, NULL, &e) == 0);
 	cleanup_close int fd = open(TARGET "/disk.img", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
+	CHECK(fd >= 0);
 	CHECK(unmount(TARGET, &e) < 0 && err_is(&e, ERR_BUSY));
 	snprintf(who, sizeof(who), "test_mount pid %d (" TARGET "/disk.img)", (int)getpid());
 	CHECK(strstr(e.message, who) != NULL);
