@@ -280,7 +280,7 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 	for (int i = 0; i < FIELDS; i++)
 		fields[i] = empty;
 	n = split(text, fields, e);
-	if (n < 0)
+	if (n <= 0)
 		return err_wrap(e, ERR_KEEP, "ip=%s", value);
 	if (n <= 2 && autoconf_find(fields[n - 1]))
 		r = parse_short(fields, n, &p, e);

@@ -86,7 +86,7 @@ static void drop_address(struct lease *l, const struct ip_address *keep)
 
 static int take_address(struct lease *l, struct ip_address *a, struct err *e)
 {
-	char text[IP_TEXT], line[IP_TEXT + 8];
+	char text[IP_TEXT], line[IP_TEXT + 32];
 	char prefixed[IP_TEXT + 8];
 
 	snprintf(prefixed, sizeof(prefixed), "%.40s/%.4s", fact("ip"), *fact("mask") ? fact("mask") : "24");
@@ -96,7 +96,7 @@ static int take_address(struct lease *l, struct ip_address *a, struct err *e)
 	drop_address(l, a);
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0 || rtnl_address_add(&l->rtnl, l->index, a, e) < 0)
 		return -1;
-	snprintf(line, sizeof(line), "%s/%u\n", ip_address_print(a, text), a->prefix);
+	snprintf(line, sizeof(line), "%s/%u\n%d\n", ip_address_print(a, text), a->prefix, (int)getppid());
 	return file_replace(AT_FDCWD, l->file, line, strlen(line), 0644, e);
 }
 
@@ -221,6 +221,19 @@ static int on_bound(struct lease *l, struct err *e)
 	return file_remove(AT_FDCWD, l->trouble, e);
 }
 
+/* Was the lease got by the client that calls us now? Its number is the second line of the file. */
+static bool is_own_lease(const struct lease *l)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	if (file_read(AT_FDCWD, l->file, sizeof(l->file), &text, NULL) < 0)
+		return false;
+	const char *second = strchr(buf_str(&text), '\n');
+	return second && atoi(second + 1) == (int)getppid();
+}
+
+/* A client says so when it begins, and when its lease has ended. One that was started again after it died begins too, and takes nothing away
+ * from under the pools: the address stands until the new client has got one. */
 static int on_deconfig(struct lease *l, struct err *e)
 {
 	char address[IP_TEXT + 4];
@@ -228,7 +241,7 @@ static int on_deconfig(struct lease *l, struct err *e)
 
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0)
 		return -1;
-	if (!had)
+	if (!had || !is_own_lease(l))
 		return 0;
 	log_warn(LF_NET, "%s: the DHCP lease of %s is lost", l->device, address);
 	drop_address(l, NULL);

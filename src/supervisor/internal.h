@@ -100,10 +100,13 @@ void registry_free(struct supervisor *s);
 /* supervisor.c: something was read or has ended: is it time to go on? */
 void supervisor_advance(struct supervisor *s);
 
-/* steps.c: the state machine */
-void pool_step(struct pool *p);
+/* phases.c */
 void pool_enter(struct pool *p, enum phase phase, const struct err *why);      /* change phase, tell everybody */
 void pool_want(struct pool *p, bool active);
+void pool_set_text(char **slot, const char *text);      /* a copy of it; NULL and "" are NULL, and so is one for which there is no memory */
+
+/* steps.c: the state machine */
+void pool_step(struct pool *p);
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
 void pools_kick(struct supervisor *s, const char *what);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What people ask of a pool: each request is either refused at once, changing nothing, or parked until its outcome is known.
+ * What people ask about definitions: each request is either refused at once, changing nothing, or parked until its outcome is known.
  */
 #include <errno.h>
 #include <limits.h>
@@ -557,86 +557,5 @@ int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e)
 		return -1;
 	r->on = on;
 	request_change(r, change_mark);
-	return 0;
-}
-
-/* ---- start, stop, refresh ---- */
-
-/* The step is taken in the next round of the loop, so that nobody is answered before the request has returned. */
-static void step_soon(struct pool *p)
-{
-	p->again = true;
-	loop_arm(p->sup->loop, &p->retry, 0);
-}
-
-/* Something of this pool hangs in the kernel and may never go. */
-static bool has_left_behind(const struct pool *p)
-{
-	for (const struct worker *w = p->sup->workers; w; w = w->next)
-		if (w->job.owner == p && w->abandoned)
-			return true;
-	return false;
-}
-
-int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, struct err *e)
-{
-	if (p->sup->shutdown.on)
-		return err_set(e, ERR_STATE, "cannot start pool \"%s\": shutting down", p->name);
-	if (p->phase == PHASE_HUNG)
-		return err_set(e, ERR_HUNG, "pool \"%s\" is active, but hung: %s", p->name, p->reason ? p->reason : "");
-	if (pool_is_active(p) && p->phase != PHASE_STOPPING)
-		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
-	if (p->phase == PHASE_STOPPING)
-		return err_set(e, ERR_STATE, "pool \"%s\" is being stopped", p->name);
-	if (has_left_behind(p))
-		return err_set(e, ERR_HUNG, "cannot start pool \"%s\": an earlier operation still hangs in the kernel (status lists it)", p->name);
-	p->judged = true;
-	if (!p->worker)                         /* else it is under way, with a deadline of its own */
-		p->timeout = timeout;
-	p->build_wanted |= build;
-	if (p->phase == PHASE_FAILED)
-		p->phase = PHASE_INACTIVE;
-	p->attempts = 0;
-	p->again = true;
-	waiter_park(&p->waiters, w);
-	pool_want(p, true);
-	step_soon(p);
-	return 0;
-}
-
-int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
-{
-	struct err stopped = { 0 };
-
-	if (p->phase == PHASE_INACTIVE && !p->worker && !p->want_active)
-		return err_set(e, ERR_STATE, "pool \"%s\" is not active", p->name);
-	if (p->phase == PHASE_HUNG && p->stuck > 0)
-		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
-	p->judged = true;
-	if (p->phase != PHASE_STOPPING) {
-		err_set(&stopped, ERR_STATE, "pool \"%s\" is being stopped", p->name);
-		waiters_finish(&p->waiters, &(struct result){ .err = &stopped, .pool = p });
-		p->stop_failed = false;
-		p->timeout = timeout;
-		pool_want(p, false);
-		if (p->worker)
-			worker_cancel(p->worker);       /* its end leads to the stop */
-		else
-			step_soon(p);
-	}
-	waiter_park(&p->waiters, w);
-	return 0;
-}
-
-int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
-{
-	if (p->phase == PHASE_HUNG)
-		return err_set(e, ERR_HUNG, "cannot refresh pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
-	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
-		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
-	p->timeout = timeout;
-	p->refresh_wanted = true;
-	waiter_park(&p->waiters, w);
-	step_soon(p);
 	return 0;
 }

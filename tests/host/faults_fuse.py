@@ -48,6 +48,10 @@ class Fuse:
     def answer(self):
         self.switch[0] = 0
 
+    def fail(self, error):
+        """Answer everything but what the mount itself needs with this errno; 0: no more."""
+        self.switch[2] = error
+
     def held(self):
         """How many requests are being held: who asked sleeps in the kernel."""
         return self.switch[1]
@@ -90,6 +94,8 @@ class Fuse:
         return struct.pack("<QQQQQQIIIIIIIIII", node, size, 1, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 512, 0)
 
     def _body(self, opcode, node, body):
+        if self.switch[2] and opcode in (LOOKUP, OPENDIR, READDIR, OPEN, READ, STATFS):
+            raise OSError(self.switch[2], "")
         if opcode == INIT:
             return struct.pack("<IIIIHHIIHHI7I", 7, 31, 0, 0, 8, 6, 1 << 16, 1, 0, 0, 0, *[0] * 7)
         if opcode == LOOKUP:

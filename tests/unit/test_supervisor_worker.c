@@ -479,6 +479,53 @@ static void a_program_that_ends_or_is_not_there_is_tried_again(void)
 	}
 }
 
+static void notify(const char *text, size_t len)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.80s/notify-companion", run);
+	CHECK(sendto(fd, text, len, 0, (struct sockaddr *)&a, sizeof(a)) == (ssize_t)len);
+	close(fd);
+}
+
+static void it_is_asked_only_when_it_says_that_it_is_ready(void)
+{
+	char big[2000];
+
+	begin_service(sleeper, true, "");
+	CHECK(need() < 0);
+	CHECK(is_state("starting"));
+	memset(big, 'x', sizeof(big));
+	notify(big, sizeof(big));
+	notify("WATCHDOG=1", 10);
+	notify("", 0);
+	for (int i = 0; i < 10; i++)
+		loop_round(&loop, clock_ms() + 10);
+	CHECK_STR(view().state, "starting");
+	notify("STATUS=fine\nREADY=1\n", 20);
+	CHECK(is_state("ready"));
+	notify("READY=1", 7);
+	CHECK(is_state("ready"));
+	end_service();
+}
+
+/* The longest of these: its time is fifteen seconds. */
+static void one_that_never_says_so_is_ended(void)
+{
+	uint64_t deadline = clock_ms() + SECONDS(25);
+
+	begin_service(sleeper, true, "");
+	CHECK(need() < 0);
+	CHECK(is_state("starting"));
+	pid_t pid = view().pid;
+	while (view().pid == pid && clock_ms() < deadline)
+		loop_round(&loop, clock_ms() + 100);
+	CHECK(view().pid != pid);
+	CHECK(need() < -1);
+	end_service();
+}
+
 static bool companion_goes(pid_t pid, uint64_t ms)
 {
 	uint64_t deadline = clock_ms() + ms;
@@ -579,6 +626,8 @@ int main(void)
 	RUN(it_comes_up_and_comes_back);
 	RUN(it_fails_at_each_stage_and_comes_up_at_last);
 	RUN(a_program_that_ends_or_is_not_there_is_tried_again);
+	RUN(it_is_asked_only_when_it_says_that_it_is_ready);
+	RUN(one_that_never_says_so_is_ended);
 	RUN(one_that_does_not_go_is_killed);
 	RUN(another_ones_that_has_gone_is_replaced);
 	RUN(ours_that_answers_no_more_is_replaced);

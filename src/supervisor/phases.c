@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A pool enters a phase: it is noted, logged and told. Which phase comes next is decided in steps.c.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+static const char *const phase_words[PHASES] = {
+	"inactive", "checking", "waiting", "starting", "active", "degraded", "hung", "retrying", "failed", "stopping",
+};
+
+const char *phase_word(enum phase p)
+{
+	return phase_words[p];
+}
+
+int phase_from_word(const char *word)
+{
+	for (int i = 0; i < PHASES; i++)
+		if (streq(phase_words[i], word))
+			return i;
+	return -1;
+}
+
+void pool_set_text(char **slot, const char *text)
+{
+	char *copy = text && *text ? strdup(text) : NULL;
+
+	free(*slot);
+	*slot = copy;
+}
+
+static void note_times(struct pool *p)
+{
+	uint64_t now = clock_ms();
+
+	if (p->phase == PHASE_STARTING) {
+		if (!p->times.first_start)
+			p->times.first_start = now;
+		p->times.last_start = now;
+	} else if (p->phase == PHASE_ACTIVE) {
+		p->times.active = now;
+	} else if (p->phase == PHASE_INACTIVE) {
+		p->times.stopped = now;
+		p->times.first_start = 0;
+	}
+}
+
+static void log_phase(struct pool *p, enum phase from)
+{
+	static const enum log_level levels[PHASES] = {
+		[PHASE_INACTIVE] = LOG_INFO, [PHASE_CHECKING] = LOG_DEBUG, [PHASE_WAITING] = LOG_INFO, [PHASE_STARTING] = LOG_DEBUG,
+		[PHASE_ACTIVE] = LOG_INFO, [PHASE_DEGRADED] = LOG_WARN, [PHASE_HUNG] = LOG_ERR_, [PHASE_RETRYING] = LOG_WARN,
+		[PHASE_FAILED] = LOG_ERR_, [PHASE_STOPPING] = LOG_DEBUG,
+	};
+	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING);
+	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;  /* what stands on it has to stop first */
+	enum log_level level = said || its_turn_comes ? LOG_DEBUG : levels[p->phase];
+
+	if (p->phase != PHASE_STARTING)
+		pool_set_text(&p->said, p->reason);
+
+	log_msg(LF_POOL, level, "%s: %s%s%s%s", p->name, phase_word(p->phase), from == PHASE_CHECKING && p->phase == PHASE_ACTIVE ?
+		" (taken over as it is)" : "", p->reason ? ": " : "", p->reason ? p->reason : "");
+}
+
+void pool_enter(struct pool *p, enum phase phase, const struct err *why)
+{
+	enum phase from = p->phase;
+
+	p->reason_class = why ? why->class : ERR_NONE;
+	if (why || phase != PHASE_STARTING)             /* while it is tried again, the last reason stands */
+		pool_set_text(&p->reason, why ? why->message : NULL);
+	pool_set_text(&p->waits_for, why ? why->waits_for : NULL);
+	p->phase = phase;
+	if (from == phase)
+		return;
+	note_times(p);
+	log_phase(p, from);
+	state_save(p);
+	events_phase(p, from);
+	waiters_tell_phase(p);
+}
+
+void pool_want(struct pool *p, bool active)
+{
+	p->want_active = active;
+	if (active)
+		p->times.wanted = clock_ms();
+}
