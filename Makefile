@@ -141,9 +141,11 @@ fuzz: setup ## libFuzzer on every target, FUZZ_SECONDS (60) each
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz-run
 fuzz-run: $(FUZZ)
-	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(B)/corpus/$$n; echo "== $$n"; \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=10 $(B)/corpus/$$n tests/fuzz/corpus/$$n 2>&1 | \
-	  grep -E 'ERROR|SUMMARY|stat::number_of|BINGO' ; [ $${PIPESTATUS:-0} -eq 0 ] || exit 1; done
+	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(B)/corpus/$$n $(B)/found; echo "== $$n"; \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=10 -artifact_prefix=$(B)/found/$$n- \
+	    $(B)/corpus/$$n tests/fuzz/corpus/$$n >$(B)/found/$$n.log 2>&1; status=$$?; \
+	  grep -E 'ERROR|SUMMARY|stat::number_of' $(B)/found/$$n.log; \
+	  [ $$status -eq 0 ] || { tail -40 $(B)/found/$$n.log; exit 1; }; done
 $(B)/fuzz/%: tests/fuzz/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)

@@ -437,7 +437,8 @@ static void one_that_does_not_answer_is_not_ready(void)
 		pid_t pid = iscsid_start(cases[i].manner, 0);
 
 		CHECK_INT(ready(500, &e), -1);
-		CHECK_INT(e.class, cases[i].class);
+		/* One that hangs up may be seen as an end or as a reset, whichever the kernel tells first. */
+		CHECK(e.class == cases[i].class || (cases[i].manner == HANGS_UP && e.class == ERR_WAIT_SERVER));
 		CHECK(strstr(e.message, "iscsid does not answer") != NULL);
 		iscsid_stop(pid);
 	}
