@@ -163,6 +163,7 @@ static void answer_error(struct peer *p, const char *tag, const struct err *e)
 	if (tag)
 		buf_printf(&p->out, "@%s ", tag);
 	line_error(&p->out, e);
+	p->dead = p->dead || p->out.failed;     /* an answer that is lost is worse than a connection that ends */
 }
 
 /* After an OK of subscribe: the events since then, and from now on all of them. */
