@@ -2,7 +2,10 @@
 #
 # poolinit: one static musl binary. `make help` lists what can be asked for.
 
-BACKENDS ?= dir fs netfs logical iscsi
+ALL_BACKENDS := dir fs netfs logical iscsi
+BACKENDS ?= $(ALL_BACKENDS)
+# poolctl's --xpath takes 74 kB of the program: a build of chosen backends is meant to be small, and does without unless it is asked for.
+XPATH ?= $(if $(filter-out $(BACKENDS),$(ALL_BACKENDS)),0,1)
 VERSION  := 0.1
 .DEFAULT_GOAL := all
 ifdef SAN
@@ -16,7 +19,7 @@ FLOORS   := base pool supervisor control boot
 FILES_dir     := dir
 FILES_fs      := fs
 FILES_netfs   := netfs
-FILES_logical := logical lvm
+FILES_logical := logical logical_build lvm
 FILES_iscsi   := iscsi iscsid iscsi_db luns
 # What belongs to no single type is always built.
 TYPED := $(FILES_dir) $(FILES_fs) $(FILES_netfs) $(FILES_logical) $(FILES_iscsi)
@@ -28,7 +31,7 @@ LIB := $(B)/libpoolinit.a
 
 # ---- how: two builds of the same sources ----
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Werror
-CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPOOLINIT_VERSION='"$(VERSION)"' -Isrc $(foreach b,$(BACKENDS),-DWITH_$b=1)
+CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPOOLINIT_VERSION='"$(VERSION)"' -Isrc $(foreach b,$(BACKENDS),-DWITH_$b=1) $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)
 LIBS_WANTED  = xml2 blkid uuid kmod $(if $(filter logical,$(BACKENDS)),lvm2cmd devmapper aio)
 
 ifdef SAN
@@ -52,7 +55,7 @@ $(B)/deps.mk: FORCE
 	@mkdir -p $(@D)
 	@deps/build --mk $@ libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2) >/dev/null
 # These install first what is missing, and ask for the libraries in a make of their own.
-ifneq ($(filter-out clean help setup check demo demo-shell bench fuzz,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help setup check conformance demo demo-shell bench fuzz,$(or $(MAKECMDGOALS),all)),)
 include $(B)/deps.mk
 endif
 DEPS_MK := $(B)/deps.mk
@@ -78,7 +81,7 @@ help: ## this list
 # Another choice of backends is another program.
 $(B)/backends.chosen: FORCE
 	@mkdir -p $(@D)
-	@echo '$(BACKENDS)' | cmp -s - $@ || echo '$(BACKENDS)' >$@
+	@echo '$(BACKENDS) $(XPATH)' | cmp -s - $@ || echo '$(BACKENDS) $(XPATH)' >$@
 
 $(B)/%.o: src/%.c $(DEPS_MK) $(B)/backends.chosen
 	@mkdir -p $(@D)
@@ -104,12 +107,15 @@ $(B)/poolctl: $(B)/poolinit
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ     := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
-REPLAY   := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
+# fuzz_image once a format as well, for those that there is a corpus of.
+FUZZ_ALL := $(FUZZ_SRC:tests/fuzz/%.c=%) $(patsubst tests/fuzz/corpus/%,fuzz_%,$(sort $(wildcard tests/fuzz/corpus/image_*)))
+FUZZ     := $(FUZZ_ALL:%=$(B)/fuzz/%)
+REPLAY   := $(FUZZ_ALL:%=$(B)/replay/%)
+CONFORMANCE := $(sort $(wildcard tests/conformance/*))
 HOST     := $(filter-out %.py %.c %.h,$(sort $(wildcard tests/host/*)))
 QEMU     := $(filter-out %.py %/agent,$(sort $(wildcard tests/qemu/*)))
 
-.PHONY: unit replay fuzz setup check check-host check-qemu lint
+.PHONY: unit replay fuzz setup check conformance check-host check-qemu lint
 unit: $(UNIT) ## build the unit tests (SAN=1: under the sanitizers)
 $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(LIB)
 	@mkdir -p $(@D)
@@ -117,7 +123,7 @@ $(B)/unit/%: tests/unit/%.c tests/unit/check.h $(LIB)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests/unit $(CFLAGS_ALL) $(LDFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS_ALL)
 
 # The backends' operations, one by one, for tests/host/fs-pools.
-HOST_PROGRAMS := $(B)/host/backend-op
+HOST_PROGRAMS := $(B)/host/backend-op $(B)/host/grammar-verdict $(B)/host/qcow2-tool
 $(B)/host/%: tests/host/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
@@ -151,6 +157,12 @@ $(B)/fuzz/%: tests/fuzz/%.c $(LIB)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(LIB) $(LIBS_ALL)
 
+# They go by their name.
+$(B)/fuzz/fuzz_image_%: $(B)/fuzz/fuzz_image
+	$(Q)ln -sf $(<F) $@
+$(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
+	$(Q)ln -sf $(<F) $@
+
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@tests/setup deps/packages tests/packages
 
@@ -160,7 +172,11 @@ lint: setup ## the rules of the house, clang-tidy and cppcheck
 check: setup ## all tests: unit, golden, fuzz corpus, host, qemu
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions $(B)/unit/test_sandbox
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay host-programs
-	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU)
+	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU)
+
+conformance: setup ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all build/san/unit/test_conformance
+	@tests/run $(CONFORMANCE) build/san/unit/test_conformance
 
 check-host: all ## the host tests alone
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all host-programs

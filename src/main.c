@@ -27,6 +27,7 @@ static const struct role by_word[] = {
 	{ "serve", serve_main, "supervise pools on a running system" },
 	{ "ctl", client_main, "talk to the supervisor (the same as poolctl)" },
 	{ "plan", plan_main, "print what would be started, and what is wrong with which definition" },
+	{ "xml", xml_main, "read one XML document, and print it as libvirt would, or what is wrong with it" },
 	{ "backends", backends_main, "print the pool types, and which of them this build can start" },
 	{ "version", version_main, "print the version" },
 	{ "help", help_main, "print this" },

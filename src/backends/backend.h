@@ -13,6 +13,9 @@
 #include "base/err.h"
 #include "base/line.h"
 #include "pool/def.h"
+#include "pool/secret.h"
+#include "pool/voldef.h"
+#include "pool/volindex.h"
 #include "pool/volume.h"
 
 /* What an operation is given, and how it reports. Made by the supervisor's worker; tests make their own. */
@@ -22,15 +25,22 @@ struct op {
 	const char *const *secret_dirs;         /* NULL-terminated */
 	bool own_devices;                       /* no udevd here: device nodes and links are ours to make */
 	bool force;                             /* stop, at shutdown: a mount whose server is gone may be detached (MNT_FORCE|MNT_DETACH) */
-	const char *cache;                      /* the last volume index, cache_len bytes, or NULL */
+	const char *cache;                      /* the records of the last volume index, cache_len bytes, sorted by name, or NULL */
 	size_t cache_len;
+	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
+	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
+	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	void *arg;
 	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */
+	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL: those of the index, unchanged. May be NULL itself. */
+	int (*on_index)(struct op *op, struct volindex_builder *volumes, struct err *e);
+	uint64_t seed;                                                  /* the index's, if there is one */
 	void (*on_note)(struct op *op, const char *text);               /* a sentence for the log: what was skipped or repaired */
 	void (*on_progress)(struct op *op, uint64_t done, uint64_t total);
 };
 
-struct pool_sizes { uint64_t capacity, allocation, available; };
+/* The live pool, and who may do what in its target directory, where it has one. */
+struct pool_sizes { uint64_t capacity, allocation, available; bool has_perms; unsigned mode; uint32_t owner, group; };
 
 /* What check found. */
 enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
@@ -49,12 +59,29 @@ struct service {
 	int (*ready)(struct op *op, struct err *e);
 };
 
+/* How a pool is built or started with building (pool-build, pool-start --build). Without either flag what is there is left: a directory is made, nothing
+ * is formatted. */
+enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1 };
+
+enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
+enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
+
+/* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. */
+struct vol_input {
+	const struct pool_def *pool;
+	const struct volume *volume;
+};
+
+/* What virsh's vol-wipe knows; files.c and the block pools share it (wipe.c). */
+extern const char *const wipe_algorithms[];     /* "zero", "nnsa", …, "trim"; NULL-terminated */
+
 struct backend {
 	enum pool_type type;
 	const char *summary;                    /* one line for the tables of the documentation */
 	unsigned waits_for;                     /* enum wait_kind: what a start may have to wait for (plan prints it) */
 	const char *const *modules;             /* kernel modules a start may need, NULL-terminated, or NULL */
 	const struct service *service;          /* what must be up first, or NULL */
+	bool watched;                           /* the target is a directory of this machine: changes in it are heard of between refreshes */
 	struct { uint64_t start, stop, refresh, check; } deadline;      /* milliseconds; 0: the house's default */
 
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host only …). */
@@ -64,8 +91,25 @@ struct backend {
 	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e);
 	int (*start)(const struct pool_def *d, struct op *op, struct err *e);
 	int (*stop)(const struct pool_def *d, struct op *op, struct err *e);    /* ERR_BUSY: something uses it */
-	int (*build)(const struct pool_def *d, struct op *op, struct err *e);
+	/* Make what the pool lives on. flags: enum build_flags. A device that holds something is refused, by what was found, without BUILD_OVERWRITE. */
+	int (*build)(const struct pool_def *d, struct op *op, unsigned flags, struct err *e);
+	/* Unmake it (pool-delete): an empty directory, a volume group. */
+	int (*delete)(const struct pool_def *d, struct op *op, struct err *e);
+	/* Which pools of this type does `source` offer? Prints libvirt's <sources> document. source: fields of <source> only; may be empty. */
+	int (*find)(const struct pool_def *source, struct op *op, struct buf *out, struct err *e);
+	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h lists them), made by the functions there. What
+	 * is not there has no facts; that is no error. */
+	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 	int (*refresh)(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
+
+	/* Volumes. v is as the index knows it. Whatever creates is atomic: after a crash at any point there is nothing, or the whole volume. */
+	int (*vol_create)(const struct pool_def *d, struct op *op, const struct volume_def *v, const struct vol_input *from /* or NULL */,
+			  unsigned flags, struct err *e);
+	int (*vol_delete)(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
+	int (*vol_resize)(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity, unsigned flags, struct err *e);
+	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm, struct err *e);
+	/* Open its content for upload (write) or download. Returns the descriptor, *size how much there is. */
+	int (*vol_open)(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e);
 };
 
 /* Write a sentence through op->on_note, if there is one. */
@@ -79,5 +123,14 @@ const struct backend *backend_find(enum pool_type t);
 
 /* May a definition be started at all? The rules that all types have in common (absolute paths, ports that exist), then the type's own. */
 int backend_validate(const struct pool_def *d, struct err *e);
+
+/* libvirt's <storagepoolCapabilities>, from the table (capabilities.c). */
+void capabilities_print(struct buf *out);
+
+/* vol-upload, vol-download, for every type that has vol_open (transfer.c). `stream` is the client's file, pipe or socket. sparse: holes stay holes
+ * (skipped when written to a regular file or a volume, found by SEEK_DATA when read). length 0: to the end. *done: bytes, holes among them. */
+struct transfer { int stream; uint64_t offset, length; bool sparse; uint64_t done; };
+int transfer_upload(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
+int transfer_download(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
 
 #endif

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include "backends/backend.h"
+#include "backends/file_volume.h"
 #include "backends/files.h"
+#include "backends/identity.h"
 #include "base/util.h"
 
 static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
@@ -44,13 +46,33 @@ static int dir_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return 0;
 }
 
+static int dir_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
+{
+	cleanup_places struct places *places = places_read(e);
+
+	(void)op;
+	if (!places)
+		return -1;
+	identity_files(places, d->target.path, facts);
+	identity_place(places, d->target.path, facts);
+	return 0;
+}
+
 const struct backend dir_backend = {
 	.type     = POOL_DIR,
 	.summary  = "a directory that exists; volumes are its files",
+	.watched  = true,
 	.deadline = { .start = SECONDS(10), .stop = SECONDS(10), .refresh = SECONDS(60), .check = SECONDS(5) },
 	.check    = dir_check,
 	.start    = dir_start,
 	.stop     = dir_stop,
 	.build    = files_build,
+	.delete   = files_delete,
+	.identify = dir_identify,
 	.refresh  = files_refresh,
+	.vol_create = file_vol_create,
+	.vol_delete = file_vol_delete,
+	.vol_resize = file_vol_resize,
+	.vol_wipe = file_vol_wipe,
+	.vol_open = file_vol_open,
 };

@@ -2,466 +2,452 @@
  *
  * A directory's files as volumes. The files belong to guests: names and contents are foreign, anything may be put in the way.
  * Nothing but a regular file is opened, nothing that a file names is opened, and no single file fails the refresh.
+ *
+ * The names are listed; each is looked at, by this process or, where that takes long or headers are to be read, by some closed-in readers at once; what has
+ * become of them is put together, in order, with what the last index said of those that have not changed.
  */
 #include "backends/files.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <time.h>
-#include "base/file.h"
-#include "base/utf8.h"
+#include "backends/files_parts.h"
+#include "backends/publish.h"
 #include "base/util.h"
-#include "pool/image.h"
 
-/* ---- the last refresh's records ---- */
+enum { LIST_BYTES = 256 * 1024 };       /* of a directory, in one call */
+enum { ALONE = 256 };                   /* so few names are looked at without readers, unless there are headers to be read */
 
-/* The records of op->cache, sorted by their first bytes, "- name=NAME" as the codec wrote them. */
-struct cached { const char *text; size_t prefix; };
-
-struct cache {
-	struct cached *records;
-	size_t n;
-	const char *end;
+/* getdents64(2)'s own. */
+struct dirent64_ {
+	uint64_t ino;
+	int64_t off;
+	uint16_t len;
+	unsigned char type;
+	char name[];
 };
 
-/* Length of a record's "- name=VALUE". */
-static size_t prefix_len(const char *record, const char *end)
-{
-	const char *p = memchr(record, '=', (size_t)(end - record));
-
-	if (!p)
-		return 0;
-	if (++p < end && *p == '"')
-		for (p++; p < end && *p != '"' && *p != '\n'; p++)
-			p += *p == '\\' && p + 1 < end;
-	while (p < end && *p != ' ' && *p != '\n')
-		p++;
-	return (size_t)(p - record);
-}
-
-static int cached_compare(const void *a, const void *b)
-{
-	const struct cached *x = a, *y = b;
-	int order = memcmp(x->text, y->text, x->prefix < y->prefix ? x->prefix : y->prefix);
-
-	return order ? order : (x->prefix > y->prefix) - (x->prefix < y->prefix);
-}
-
-/* Without memory for it there is no cache: all files are read again, nothing else. */
-static void cache_open(struct cache *c, const char *text, size_t len)
-{
-	size_t lines = 0;
-
-	*c = (struct cache){ .end = text ? text + len : NULL };
-	for (const char *p = text; p && p < c->end && (p = memchr(p, '\n', (size_t)(c->end - p))); p++)
-		lines++;
-	c->records = lines ? calloc(lines, sizeof(*c->records)) : NULL;
-	if (!c->records)
-		return;
-	for (const char *p = text; c->n < lines; p = (const char *)memchr(p, '\n', (size_t)(c->end - p)) + 1)
-		c->records[c->n++] = (struct cached){ p, prefix_len(p, c->end) };
-	qsort(c->records, c->n, sizeof(*c->records), cached_compare);
-}
-
-static const char *cache_find(const struct cache *c, const struct buf *prefix)
-{
-	const struct cached key = { buf_str(prefix), prefix->len };
-	const struct cached *found = c->n ? bsearch(&key, c->records, c->n, sizeof(*c->records), cached_compare) : NULL;
-
-	return found ? found->text : NULL;
-}
-
-/* ---- one refresh ---- */
-
-/* Entries that are no volumes: counted, and told in one sentence a kind. */
-enum skip { SKIP_NAME, SKIP_LINK, SKIP_SPECIAL, SKIP_KINDS };
-
-static const char *const skip_words[SKIP_KINDS] = {
-	[SKIP_NAME]    = "with control characters in the name, or not UTF-8",
-	[SKIP_LINK]    = "that are links to nothing",
-	[SKIP_SPECIAL] = "that are FIFOs, sockets or character devices",
-};
+struct listing { struct listing *next; char bytes[] __attribute__((aligned(8))); };
 
 struct refresh {
 	const char *target;
 	struct op *op;
 	int dir;
-	struct cache cache;
-	struct timespec now;
-	struct buf path, line;          /* of the volume at hand */
-	unsigned skipped[SKIP_KINDS];
-	char first[SKIP_KINDS][64];
-	unsigned char head[IMAGE_HEADER_BYTES];
+	bool remote;
+	struct listing *listings;       /* where the names are */
+	struct name *names;
+	size_t n, size;
+	uint32_t *order;                /* of the names, sorted */
+	struct outcome *outcomes;
+	struct look *look;
+	struct readers *readers;
+	struct volindex_builder volumes;
+	unsigned swept;
 };
 
-static void skip(struct refresh *r, enum skip kind, const char *name)
+static int no_memory(const struct refresh *r, struct err *e)
+{
+	return err_set(e, ERR_NO_MEMORY, "cannot list directory %s: out of memory", r->target);
+}
+
+/* ---- the names ---- */
+
+static bool add_name(struct refresh *r, const char *text, unsigned char type)
+{
+	if (r->n == r->size) {
+		size_t size = r->size ? r->size * 2 : 256;
+		struct name *more = realloc(r->names, size * sizeof(*more));
+
+		if (!more)
+			return false;
+		r->names = more;
+		r->size = size;
+	}
+	r->names[r->n++] = (struct name){ text, type };
+	return true;
+}
+
+/* An entry of the directory. What is not finished is never a volume; if nobody will finish it, it goes. */
+static bool take_entry(struct refresh *r, const struct dirent64_ *d)
+{
+	if (streq(d->name, ".") || streq(d->name, ".."))
+		return true;
+	if (!publish_is_temporary(d->name))
+		return add_name(r, d->name, d->type);
+	r->swept += r->op->sweep && sweep(r->dir, d->name, r->remote);
+	return true;
+}
+
+static int list_directory(struct refresh *r, struct err *e)
+{
+	for (;;) {
+		struct listing *l = malloc(sizeof(*l) + LIST_BYTES);
+		long len;
+
+		if (!l)
+			return no_memory(r, e);
+		l->next = r->listings;
+		r->listings = l;
+		len = syscall(SYS_getdents64, r->dir, l->bytes, LIST_BYTES);
+		if (len < 0)
+			return err_sys(e, errno, "cannot list directory %s", r->target);
+		if (len == 0)
+			return 0;
+		for (long at = 0; at < len;) {
+			const struct dirent64_ *d = (const void *)(l->bytes + at);
+
+			if (!take_entry(r, d))
+				return no_memory(r, e);
+			at += d->len;
+		}
+	}
+}
+
+static int list_some(struct refresh *r, struct err *e)
+{
+	for (const char *const *name = r->op->only; *name; name++)
+		if (**name && !streq(*name, ".") && !streq(*name, "..") && !strchr(*name, '/') && !publish_is_temporary(*name) &&
+		    !add_name(r, *name, DT_UNKNOWN))
+			return no_memory(r, e);
+	return 0;
+}
+
+/* ---- their order ---- */
+
+/* A name, and eight bytes of it as a number: behind what all have in common, they mostly decide. */
+struct keyed { uint64_t key; const char *text; uint32_t at; };
+
+static size_t in_common(const struct refresh *r)
+{
+	size_t common = strlen(r->names[0].text);
+
+	for (size_t i = 1; i < r->n; i++) {
+		size_t k = 0;
+
+		while (k < common && r->names[i].text[k] == r->names[0].text[k])
+			k++;
+		common = k;
+	}
+	return common;
+}
+
+static uint64_t key_of(const char *text)
+{
+	uint64_t key = 0;
+
+	for (int i = 0; i < 8; i++) {
+		key = key << 8 | (unsigned char)*text;
+		text += *text != '\0';
+	}
+	return key;
+}
+
+static bool goes_before(const struct keyed *a, const struct keyed *b)
+{
+	return a->key != b->key ? a->key < b->key : strcmp(a->text, b->text) < 0;
+}
+
+/* Merge sort, bottom up, between two arrays. Returns the one that holds the result. */
+static struct keyed *merge_sort(struct keyed *from, struct keyed *to, size_t n)
+{
+	for (size_t width = 1; width < n; width *= 2) {
+		for (size_t low = 0; low < n; low += 2 * width) {
+			size_t middle = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
+			size_t a = low, b = middle;
+
+			for (size_t k = low; k < high; k++)
+				to[k] = a < middle && (b >= high || !goes_before(&from[b], &from[a])) ? from[a++] : from[b++];
+		}
+		struct keyed *swap = from;
+		from = to;
+		to = swap;
+	}
+	return from;
+}
+
+static int sort_names(struct refresh *r, struct err *e)
+{
+	struct keyed *room = calloc(2 * r->n + 1, sizeof(*room)), *sorted;
+	size_t common = r->n ? in_common(r) : 0;
+
+	r->order = calloc(r->n + 1, sizeof(*r->order));
+	if (!room || !r->order) {
+		free(room);
+		return no_memory(r, e);
+	}
+	for (size_t i = 0; i < r->n; i++)
+		room[i] = (struct keyed){ key_of(r->names[i].text + common), r->names[i].text, (uint32_t)i };
+	sorted = merge_sort(room, room + r->n, r->n);
+	for (size_t i = 0; i < r->n; i++)
+		r->order[i] = sorted[i].at;
+	free(room);
+	return 0;
+}
+
+/* ---- looking at them ---- */
+
+static bool is_open(const struct outcome *o)
+{
+	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ;
+}
+
+static int look_at_all(struct refresh *r, struct err *e)
+{
+	bool open = r->n > ALONE;
+
+	r->outcomes = calloc(r->n + 1, sizeof(*r->outcomes));
+	if (!r->outcomes)
+		return no_memory(r, e);
+	for (size_t i = 0; i < r->n && r->n <= ALONE; i++) {
+		look_at(r->look, &r->names[i], false, &r->outcomes[i]);
+		open |= is_open(&r->outcomes[i]);
+	}
+	if (open)
+		r->readers = readers_start(r->look, r->names, r->n, r->outcomes, e);
+	if ((open && !r->readers) || sort_names(r, e) < 0 || (open && readers_finish(r->readers, e) < 0))
+		return -1;
+	for (size_t i = 0; i < r->n && open; i++)
+		r->outcomes[i] = *readers_outcome(r->readers, i);
+	return r->look->made.failed ? no_memory(r, e) : 0;
+}
+
+/* ---- putting the index together ---- */
+
+/* Add the i-th name's record, if it is a volume. False: what its reader said cannot be right. */
+static bool add_volume(struct refresh *r, size_t i)
+{
+	const struct outcome *o = &r->outcomes[i];
+	const struct volindex_builder *made = &r->look->made;
+	struct volindex_entry entry;
+	const char *record;
+	size_t len;
+
+	if (o->verdict == VERDICT_KEPT) {
+		record = r->op->index ? volindex_record(r->op->index, o->at, &len) : NULL;
+		if (!record || r->op->index->entries[o->at].name != volindex_hash(r->look->seed, r->names[i].text))
+			return false;
+		volindex_keep(&r->volumes, &r->op->index->entries[o->at], record);
+	} else if (o->verdict == VERDICT_NEW && o->output == 0) {
+		if (o->at >= made->n)
+			return false;
+		volindex_keep(&r->volumes, &made->items[o->at].e, made->own.data + made->items[o->at].e.offset);
+	} else if (o->verdict == VERDICT_NEW) {
+		record = readers_record(r->readers, i, &entry);
+		if (!record)
+			return false;
+		volindex_keep(&r->volumes, &entry, record);
+	}
+	return true;
+}
+
+static void keep(struct refresh *r, size_t at)
+{
+	size_t len;
+	const char *record = volindex_record(r->op->index, at, &len);
+
+	if (record)
+		volindex_keep(&r->volumes, &r->op->index->entries[at], record);
+}
+
+static bool put_together(struct refresh *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!add_volume(r, r->order[i]))
+			return false;
+	return true;
+}
+
+/* Some names among all those that the index has. */
+static bool put_in(struct refresh *r)
+{
+	size_t n = r->op->index ? r->op->index->n : 0, next = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const char *name = r->names[r->order[i]].text;
+		long there = r->op->index ? volindex_by_name(r->op->index, name) : -1;
+		size_t place = there >= 0 ? (size_t)there : r->op->index ? volindex_place(r->op->index, name) : 0;
+
+		while (next < place)
+			keep(r, next++);
+		if (!add_volume(r, r->order[i]))
+			return false;
+		next += there >= 0 && next == (size_t)there;
+	}
+	while (next < n)
+		keep(r, next++);
+	return true;
+}
+
+/* Nothing has come, gone or changed. */
+static bool is_unchanged(const struct refresh *r)
+{
+	size_t kept = 0;
+
+	if (!r->op->index)
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->outcomes[i].verdict == VERDICT_NEW || (r->op->only && r->outcomes[i].verdict != VERDICT_KEPT &&
+							       volindex_by_name(r->op->index, r->names[i].text) >= 0))
+			return false;
+		kept += r->outcomes[i].verdict == VERDICT_KEPT;
+	}
+	return r->op->only || kept == r->op->index->n;
+}
+
+/* For who takes volumes one by one. */
+static int tell_each(struct refresh *r, struct err *e)
+{
+	for (size_t i = 0; i < r->volumes.n; i++) {
+		char copy[LINE_MAX_BYTES + 1];
+		const struct volindex_item *item = &r->volumes.items[i];
+		struct volume v;
+		struct line l;
+
+		memcpy(copy, item->text, item->e.len);
+		if (line_parse_reply(copy, item->e.len - 1, &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
+			return -1;
+		if (r->op->on_volume)
+			r->op->on_volume(r->op, &v);
+	}
+	return 0;
+}
+
+static int hand_over(struct refresh *r, struct err *e)
+{
+	if (r->op->on_index && is_unchanged(r))
+		return r->op->on_index(r->op, NULL, e);
+	if (!(r->op->only ? put_in(r) : put_together(r)))
+		return err_set(e, ERR_INTERNAL, "what was read of the files in %s makes no sense", r->target);
+	if (r->volumes.failed)
+		return no_memory(r, e);
+	return r->op->on_index ? r->op->on_index(r->op, &r->volumes, e) : tell_each(r, e);
+}
+
+/* ---- what is said about them ---- */
+
+static void note(struct refresh *r, unsigned count, const char *what, const char *first)
 {
 	cleanup_buf struct buf b = BUF_INIT;
 
-	if (r->skipped[kind]++)
-		return;
-	line_quote(&b, name, strlen(name));
-	snprintf(r->first[kind], sizeof(r->first[kind]), "%s", buf_str(&b));
+	line_quote(&b, first, strlen(first));
+	op_note(r->op, "%s: %u entries %s, the first: %.64s", r->target, count, what, buf_str(&b));
 }
 
-static void tell_skipped(struct refresh *r)
+static void tell_of(struct refresh *r, bool (*is_one)(const struct outcome *o, int which), int which, const char *what)
 {
-	for (size_t i = 0; i < SKIP_KINDS; i++)
-		if (r->skipped[i])
-			op_note(r->op, "%s: %u entries %s are no volumes, the first: %s", r->target, r->skipped[i], skip_words[i], r->first[i]);
+	unsigned count = 0;
+	size_t first = 0;
+
+	for (size_t k = r->n; k-- > 0;)
+		if (is_one(&r->outcomes[r->order[k]], which)) {
+			first = r->order[k];
+			count++;
+		}
+	if (count)
+		note(r, count, what, r->names[first].text);
 }
 
-static bool name_is_clean(const char *name)
+static bool has_verdict(const struct outcome *o, int which)
 {
-	size_t len = strlen(name);
-
-	for (size_t i = 0, n; i < len; i += n) {
-		n = utf8_len(name + i, len - i);
-		if (n == 0 || utf8_is_control(name + i, n))
-			return false;
-	}
-	return true;
+	return o->verdict == which;
 }
 
-/* A file that was written within the clock's granularity of now may be written again without its times changing: it gets no
- * inode, so that the next refresh reads it again. Two seconds where the filesystem keeps whole seconds only. */
-static bool is_settled(const struct refresh *r, const struct stat *st)
+static bool is_disguised(const struct outcome *o, int which)
 {
-	int64_t age = (int64_t)(r->now.tv_sec - st->st_ctim.tv_sec) * 1000 + (r->now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
-
-	return age > (st->st_ctim.tv_nsec == 0 ? 2000 : 20);
+	return o->disguised == which;
 }
 
-static void fill_from_stat(const struct refresh *r, struct volume *v, const struct stat *st)
+static void tell_all(struct refresh *r)
 {
-	v->physical = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
-	v->allocation = S_ISREG(st->st_mode) ? (uint64_t)st->st_blocks * 512 : 0;
-	v->has_perms = true;
-	v->mode = st->st_mode & 07777;
-	v->owner = st->st_uid;
-	v->group = st->st_gid;
-	v->has_times = true;
-	v->atime.sec = st->st_atim.tv_sec;
-	v->atime.nsec = (uint32_t)st->st_atim.tv_nsec;
-	v->mtime.sec = st->st_mtim.tv_sec;
-	v->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
-	v->ctime_.sec = st->st_ctim.tv_sec;
-	v->ctime_.nsec = (uint32_t)st->st_ctim.tv_nsec;
-	v->inode = S_ISREG(st->st_mode) && is_settled(r, st) ? st->st_ino : 0;
-}
-
-static bool is_unchanged(const struct volume *old, const struct stat *st)
-{
-	return streq(old->type, "file") && old->inode && old->inode == st->st_ino && old->physical == (uint64_t)st->st_size &&
-	       old->mtime.sec == st->st_mtim.tv_sec && old->mtime.nsec == (uint32_t)st->st_mtim.tv_nsec &&
-	       old->ctime_.sec == st->st_ctim.tv_sec && old->ctime_.nsec == (uint32_t)st->st_ctim.tv_nsec;
-}
-
-/* The volume as the last refresh saw it, if the file has not changed since. Its strings live in r->line. */
-static bool take_from_cache(struct refresh *r, const char *name, const struct stat *st, struct volume *v)
-{
-	const char *record, *lf;
-	struct line l;
-
-	buf_reset(&r->line);
-	line_begin(&r->line, "-");
-	line_str(&r->line, "name", name);
-	record = cache_find(&r->cache, &r->line);
-	if (!record)
-		return false;
-	lf = memchr(record, '\n', (size_t)(r->cache.end - record));
-	buf_reset(&r->line);
-	buf_add(&r->line, record, (size_t)(lf - record));
-	return !r->line.failed && line_parse_reply(r->line.data, r->line.len, &l, NULL) == 0 && volume_from_record(&l, v, NULL) == 0 &&
-	       is_unchanged(v, st);
-}
-
-/* Open a file for reading its header, or -1. Looked at through O_PATH first, so that what is opened is the regular file that was seen, whatever
- * is put in its place meanwhile; without blocking, and without marking it as read where we may. */
-static int open_regular(int dir, const char *name)
-{
-	cleanup_close int seen = openat(dir, name, O_PATH | O_CLOEXEC);
-	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	struct stat st;
-	char path[40];
-	int fd;
-
-	if (seen < 0 || fstat(seen, &st) < 0)
-		return -1;
-	if (!S_ISREG(st.st_mode)) {
-		errno = ESTALE;
-		return -1;
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", seen);
-	fd = open(path, flags | O_NOATIME);
-	return fd < 0 && errno == EPERM ? open(path, flags) : fd;
-}
-
-static ssize_t read_head(int fd, unsigned char *head, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = pread(fd, head + len, size - len, (off_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-static void fill_from_image(struct volume *v, const struct image *i)
-{
-	v->format = i->format;
-	v->capacity = i->capacity;
-	v->backing = i->backing[0] ? i->backing : NULL;
-	v->backing_format = i->backing_format[0] ? i->backing_format : NULL;
-	v->encryption = i->encryption;
-	v->compat = i->compat;
-	v->cluster_size = i->cluster_size;
-	v->lazy_refcounts = i->lazy_refcounts;
-	v->extended_l2 = i->extended_l2;
-	v->problem = i->problem[0] ? i->problem : NULL;
-}
-
-/* Read a file's header. What cannot be read is a raw volume with a problem. False: the file is gone. */
-static bool take_from_file(struct refresh *r, const char *name, struct volume *v, struct image *image, char *problem, size_t size)
-{
-	cleanup_close int fd = -1;
-	ssize_t len = 0;
-
-	v->format = "raw";
-	v->capacity = v->physical;
-	if (v->physical == 0)
-		return true;
-	fd = open_regular(r->dir, name);
-	if (fd < 0 && errno == ENOENT)
-		return false;
-	if (fd >= 0) {
-		posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);     /* the header alone: no read-ahead into the image */
-		len = read_head(fd, r->head, sizeof(r->head));
-	}
-	if (fd < 0 || len < 0) {
-		snprintf(problem, size, "cannot be read: %s", strerror(errno));
-		v->problem = problem;
-		v->inode = 0;                   /* it may be readable next time, though nothing of it changes */
-		return true;
-	}
-	image_probe(r->head, (size_t)len, v->physical, image);
-	fill_from_image(v, image);
-	return true;
-}
-
-/* A block device (or a link to one) is a volume of its size, which sysfs tells without opening it. */
-static void fill_from_device(struct volume *v, dev_t dev)
-{
-	char path[64], sectors[32];
-
-	v->type = "block";
-	v->format = "raw";
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", major(dev), minor(dev));
-	if (file_read_line(AT_FDCWD, path, sectors, sizeof(sectors)) > 0)
-		v->capacity = v->allocation = v->physical = strtoull(sectors, NULL, 10) * 512;
-	else
-		v->problem = "there is no such device now";
-}
-
-static void report(struct refresh *r, const char *name, const struct stat *st)
-{
-	struct volume v = { .name = name, .type = "file" };
-	struct image image;
-	char problem[128];
-
-	if (S_ISREG(st->st_mode) && take_from_cache(r, name, st, &v))
-		fill_from_stat(r, &v, st);
-	else {
-		v = (struct volume){ .name = name, .type = "file" };
-		fill_from_stat(r, &v, st);
-		if (S_ISDIR(st->st_mode))
-			v.type = v.format = "dir";
-		else if (S_ISBLK(st->st_mode))
-			fill_from_device(&v, st->st_rdev);
-		else if (!take_from_file(r, name, &v, &image, problem, sizeof(problem)))
-			return;
-	}
-	v.name = name;
-	v.path = v.key = buf_str(&r->path);
-	if (r->op->on_volume)
-		r->op->on_volume(r->op, &v);
-}
-
-/* One that cannot even be looked at is listed all the same: it is there. */
-static void report_unseen(struct refresh *r, const char *name, int error)
-{
-	char problem[128];
-
-	snprintf(problem, sizeof(problem), "cannot be looked at: %s", strerror(error));
-
-	const struct volume v = {
-		.name = name, .type = "file", .format = "raw", .problem = problem, .path = buf_str(&r->path), .key = buf_str(&r->path),
+	static const struct { enum verdict verdict; const char *what; } skipped[] = {
+		{ VERDICT_NAME,    "with control characters in the name, or not UTF-8, are no volumes" },
+		{ VERDICT_LINK,    "that are links to nothing are no volumes" },
+		{ VERDICT_SPECIAL, "that are FIFOs, sockets or character devices are no volumes" },
+		{ VERDICT_LONG,    "whose facts do not fit in one line are not listed" },
 	};
 
-	if (r->op->on_volume)
-		r->op->on_volume(r->op, &v);
+	if (r->swept)
+		op_note(r->op, "%s: removed %u unfinished volumes, leftovers of operations that were cut off", r->target, r->swept);
+	for (size_t i = 0; i < ARRAY_LEN(skipped) && !r->op->only; i++)
+		tell_of(r, has_verdict, (int)skipped[i].verdict, skipped[i].what);
+	tell_of(r, is_disguised, 1, "that were raw have another format now: if nobody here has put it there, a guest has written that header");
 }
 
-static void entry(struct refresh *r, const char *name)
-{
-	struct stat st;
-	bool link = false;
-	int rc;
-
-	if (!name_is_clean(name)) {
-		skip(r, SKIP_NAME, name);
-		return;
-	}
-	buf_reset(&r->path);
-	buf_printf(&r->path, "%s/%s", streq(r->target, "/") ? "" : r->target, name);
-	rc = fstatat(r->dir, name, &st, AT_SYMLINK_NOFOLLOW);
-	if (rc == 0 && S_ISLNK(st.st_mode)) {
-		link = true;
-		rc = fstatat(r->dir, name, &st, 0);
-	}
-	if (rc < 0 && link)
-		skip(r, SKIP_LINK, name);
-	else if (rc < 0 && errno != ENOENT)
-		report_unseen(r, name, errno);
-	else if (rc == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
-		report(r, name, &st);
-	else if (rc == 0)
-		skip(r, SKIP_SPECIAL, name);
-}
-
-static int entries(struct refresh *r, DIR *dir, struct err *e)
-{
-	const struct dirent *d;
-
-	while (errno = 0, (d = readdir(dir)))
-		if (!streq(d->d_name, ".") && !streq(d->d_name, ".."))
-			entry(r, d->d_name);
-	return errno ? err_sys(e, errno, "cannot list directory %s", r->target) : 0;
-}
+/* ---- the refresh ---- */
 
 static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, struct err *e)
 {
 	struct statvfs s;
+	struct stat st;
 
-	if (fstatvfs(fd, &s) < 0)
+	if (fstatvfs(fd, &s) < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot get the size of the filesystem at %s", target);
+	sizes->has_perms = true;
+	sizes->mode = st.st_mode & 07777;
+	sizes->owner = st.st_uid;
+	sizes->group = st.st_gid;
 	sizes->capacity = (uint64_t)s.f_blocks * s.f_frsize;
 	sizes->available = (uint64_t)s.f_bfree * s.f_frsize;
 	sizes->allocation = sizes->capacity - sizes->available;
 	return 0;
 }
 
+/* NFS, CIFS, and what FUSE, 9P and Ceph bring from elsewhere. */
+static bool is_remote(int fd)
+{
+	static const unsigned long kinds[] = { NFS_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, FUSE_SUPER_MAGIC, V9FS_MAGIC, CEPH_SUPER_MAGIC };
+	struct statfs s;
+
+	if (fstatfs(fd, &s) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if ((uint32_t)s.f_type == (uint32_t)kinds[i])
+			return true;
+	return false;
+}
+
+static void refresh_free(struct refresh *r)
+{
+	readers_free(r->readers);
+	look_free(r->look);
+	while (r->listings) {
+		struct listing *l = r->listings;
+
+		r->listings = l->next;
+		free(l);
+	}
+	free(r->names);
+	free(r->order);
+	free(r->outcomes);
+	volindex_builder_free(&r->volumes);
+}
+
+static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
+{
+	r->remote = is_remote(r->dir);
+	r->look = look_new(r->target, r->dir, r->op, r->remote);
+	if (!r->look)
+		return no_memory(r, e);
+	if ((r->op->only ? list_some(r, e) : list_directory(r, e)) < 0 || look_at_all(r, e) < 0 || hand_over(r, e) < 0)
+		return -1;
+	tell_all(r);
+	return sizes_read(r->dir, r->target, sizes, e);
+}
+
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
-	const char *target = d->target.path;
-	int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct refresh *r;
-	int rc = -1;
+	struct refresh r = { .target = d->target.path, .op = op, .dir = open(d->target.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	int rc;
 
-	if (!dir) {
-		err_sys(e, errno, "cannot list directory %s", target);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	r = calloc(1, sizeof(*r));
-	if (r) {
-		*r = (struct refresh){ .target = target, .op = op, .dir = fd };
-		clock_gettime(CLOCK_REALTIME, &r->now);
-		cache_open(&r->cache, op->cache, op->cache_len);
-		rc = entries(r, dir, e);
-		if (rc == 0)
-			rc = sizes_read(fd, target, sizes, e);
-		tell_skipped(r);
-		free(r->cache.records);
-		buf_free(&r->path);
-		buf_free(&r->line);
-		free(r);
-	} else {
-		err_set(e, ERR_NO_MEMORY, "cannot list directory %s: out of memory", target);
-	}
-	closedir(dir);
+	if (r.dir < 0)
+		return err_sys(e, errno, "cannot list directory %s", r.target);
+	rc = refresh(&r, sizes, e);
+	refresh_free(&r);
+	close(r.dir);
 	return rc;
-}
-
-/* ---- building ---- */
-
-#define BTRFS_MAGIC 0x9123683Eu
-
-enum { MODE_DEFAULT = 0711, MODE_PARENTS = 0755 };
-
-/* ioctl(2) itself: C libraries disagree about the type of a request. */
-static int attributes(int fd, unsigned long request, int *value)
-{
-	return (int)syscall(SYS_ioctl, fd, request, value);
-}
-
-/* Disk images on btrfs fragment badly unless copy-on-write is off for their directory; only a definition that asks for it may fail by it. */
-static int set_cow(int fd, const char *target, int cow, struct err *e)
-{
-	struct statfs s;
-	int flags;
-
-	if (fstatfs(fd, &s) < 0 || (unsigned)s.f_type != BTRFS_MAGIC)
-		return cow < 0 ? 0 : err_set(e, ERR_UNSUPPORTED, "cannot set copy-on-write of %s: it is not on btrfs", target);
-	if (cow == 1)
-		return 0;
-	if (attributes(fd, FS_IOC_GETFLAGS, &flags) == 0) {
-		flags |= FS_NOCOW_FL;
-		if (attributes(fd, FS_IOC_SETFLAGS, &flags) == 0)
-			return 0;
-	}
-	return cow < 0 ? 0 : err_sys(e, errno, "cannot turn copy-on-write off for %s", target);
-}
-
-static int make_parents(const char *target, struct err *e)
-{
-	cleanup_free char *parent = strdup(target);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
-
-	if (!slash)
-		return err_set(e, ERR_INVALID, "cannot make directory \"%s\": not an absolute path", target);
-	*slash = '\0';
-	return *parent ? file_mkdirs(parent, MODE_PARENTS, e) : 0;
-}
-
-int files_build(const struct pool_def *d, struct op *op, struct err *e)
-{
-	const struct pool_perms *p = &d->target.perms;
-	const char *target = d->target.path;
-	cleanup_close int fd = -1;
-	bool made;
-
-	(void)op;
-	if (make_parents(target, e) < 0)
-		return -1;
-	made = mkdir(target, MODE_DEFAULT) == 0;
-	if (!made && errno != EEXIST)
-		return err_sys(e, errno, "cannot make directory %s", target);
-	fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open directory %s", target);
-	/* -1 leaves the owner or the group as it is; owner before mode, because chown(2) clears the set-id bits */
-	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, (uid_t)p->owner, (gid_t)p->group) < 0)
-		return err_sys(e, errno, "cannot give %s to %lld:%lld", target, (long long)p->owner, (long long)p->group);
-	if ((made || p->mode >= 0) && fchmod(fd, p->mode >= 0 ? (mode_t)p->mode & 07777 : MODE_DEFAULT) < 0)
-		return err_sys(e, errno, "cannot set the mode of %s", target);
-	return made || d->cow >= 0 ? set_cow(fd, target, d->cow, e) : 0;
 }

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include "backends/backend.h"
 #include "backends/device.h"
+#include "backends/file_volume.h"
 #include "backends/files.h"
+#include "backends/format.h"
+#include "backends/identity.h"
 #include "backends/module.h"
 #include "backends/mount.h"
 #include "base/util.h"
@@ -178,6 +181,42 @@ static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return mount_pool_stop(d, is_ours, op, e);
 }
 
+/* Without a flag the directory alone. The device is looked at before anything is made, so that a refusal changes nothing. */
+static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
+{
+	struct device_content content;
+	struct filesystem other;
+	char device[PATH_MAX];
+	dev_t dev;
+
+	if (!flags)
+		return files_build(d, op, 0, e);
+	if (fs_validate(d, e) < 0 || format_possible(d->source.format, e) < 0 || format_claim(device_of(d), flags, device, sizeof(device), &dev, e) < 0)
+		return -1;
+	if (files_build(d, op, 0, e) < 0)
+		return -1;
+	/* A signature that mkfs leaves would make the device's content doubtful. */
+	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) || format_make(d->source.format, device, op, e) < 0)
+		return -1;
+	return device_content(device, &content, e) < 0 || !choose(d, device, &content, &other, e) ? -1 : 0;
+}
+
+static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
+{
+	cleanup_places struct places *places = places_read(e);
+	char device[PATH_MAX];
+	dev_t dev;
+
+	(void)op;
+	if (!places)
+		return -1;
+	identity_device(device_of(d), facts);
+	if (device_find(device_of(d), device, sizeof(device), &dev, NULL) == 0)
+		identity_filesystem(dev, device_of(d), facts);
+	identity_place(places, d->target.path, facts);
+	return 0;
+}
+
 static const char *const fs_modules[] = {
 	"ext4", "xfs", "btrfs", "vfat", "isofs", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", NULL
 };
@@ -185,6 +224,7 @@ static const char *const fs_modules[] = {
 const struct backend fs_backend = {
 	.type      = POOL_FS,
 	.summary   = "a filesystem on a block device, mounted; volumes are its files",
+	.watched   = true,
 	.waits_for = WAIT_DEVICE,
 	.modules   = fs_modules,
 	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
@@ -192,6 +232,13 @@ const struct backend fs_backend = {
 	.check     = fs_check,
 	.start     = fs_start,
 	.stop      = fs_stop,
-	.build     = files_build,
+	.build     = fs_build,
+	.delete    = files_delete,
+	.identify  = fs_identify,
 	.refresh   = files_refresh,
+	.vol_create = file_vol_create,
+	.vol_delete = file_vol_delete,
+	.vol_resize = file_vol_resize,
+	.vol_wipe = file_vol_wipe,
+	.vol_open = file_vol_open,
 };

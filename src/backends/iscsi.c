@@ -13,11 +13,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include "backends/block_volume.h"
 #include "backends/luns.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/uevent.h"
 #include "base/util.h"
 #include "pool/check.h"
+#include "pool/source.h"
 
 #define REACHABLE_WITHIN SECONDS(3)
 #define LOGOUT_WITHIN    SECONDS(10)    /* for the kernel to take a session away after the target has agreed */
@@ -276,6 +279,61 @@ static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return session_await_end(&p, op, e) < 0 ? err_wrap(e, ERR_KEEP, "%s failed", doing) : 0;
 }
 
+/* ---- what a server offers ---- */
+
+/* "192.0.2.7:3260,1 iqn.…": a target may be offered through several portals, and is named once. */
+static void add_target(const struct pool_def *source, char *line, struct buf *names, struct buf *out)
+{
+	const struct pool_device device = { .path = strchr(line, ' ') ? strrchr(line, ' ') + 1 : "", .part_separator = -1 };
+	struct pool_def found = { .type = POOL_ISCSI, .source = source->source };
+	cleanup_buf struct buf word = BUF_INIT;
+
+	buf_printf(&word, " %s ", device.path);
+	if (!check_iqn(device.path) || word.failed || strstr(buf_str(names), buf_str(&word)))
+		return;
+	buf_adds(names, buf_str(&word));
+	found.source.devices = &device;
+	found.source.ndevices = 1;
+	found.source.name = found.source.dir = found.source.format = NULL;
+	pool_source_print(&found, out);
+}
+
+/* Nothing is recorded: the answer is all that is wanted. */
+static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
+{
+	struct pool_def d = { .type = POOL_ISCSI, .source = source->source };
+	const struct pool_device none = { .path = "", .part_separator = -1 };
+	cleanup_buf struct buf names = BUF_INIT;
+	struct iscsi_portal p;
+	char doing[400], *save = NULL;
+	int rc;
+
+	if (source->source.nhosts != 1)
+		return err_set(e, ERR_INVALID, "looking for iscsi pools needs exactly one host, the portal to ask");
+	d.source.devices = &none;
+	d.source.ndevices = 1;
+	portal_of(&d, &p);
+	snprintf(doing, sizeof(doing), "discovery at %.300s", p.text);
+	if (net_resolve(p.host, p.port, &p.address, e) < 0 || net_reachable(&p.address, REACHABLE_WITHIN, e) < 0 || iscsi_transport_load(e) < 0 ||
+	    (source->source.initiator && iscsi_iface_make(&d, &p, op, e) < 0))
+		return err_wrap(e, ERR_KEEP, "%s failed", doing);
+
+	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", p.text, "-I", p.iface, "-o", "nonpersistent", NULL };
+	struct tool t = { .argv = argv, .deadline = op->deadline };
+
+	rc = spawn_run(&t, e);
+	if (rc < 0)
+		err_wrap(e, ERR_KEEP, "%s failed", doing);
+	else if (t.status == ISCSIADM_NO_OBJECTS)
+		rc = err_set(e, ERR_STORAGE, "%s found no target that it shows to this initiator", doing);
+	else if (t.status)
+		rc = iscsi_failure(t.status, buf_str(&t.err), doing, e);
+	for (char *line = rc == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+		add_target(source, line, &names, out);
+	tool_free(&t);
+	return rc;
+}
+
 static const char *const iscsi_modules[] = { "iscsi_tcp", "sd_mod", NULL };
 
 const struct backend iscsi_backend = {
@@ -289,5 +347,8 @@ const struct backend iscsi_backend = {
 	.check     = iscsi_check,
 	.start     = iscsi_start,
 	.stop      = iscsi_stop,
+	.find      = iscsi_find,
 	.refresh   = iscsi_refresh,
+	.vol_wipe  = block_vol_wipe,
+	.vol_open  = block_vol_open,
 };

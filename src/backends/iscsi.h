@@ -56,7 +56,9 @@ bool iscsi_initiator_parse(const char *text, char *out, size_t size);
 int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
 /* Run iscsiadm. `fine` is a further exit status that counts as success (0: none); `doing` begins the error's sentence. */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e);
-enum { ISCSIADM_NO_SESSION = 2, ISCSIADM_DATABASE = 6, ISCSIADM_SESSION_EXISTS = 15 };
+enum { ISCSIADM_NO_SESSION = 2, ISCSIADM_DATABASE = 6, ISCSIADM_SESSION_EXISTS = 15, ISCSIADM_NO_OBJECTS = 21 };
+/* The definition's initiator name, if it has one, under the name p->iface in open-iscsi's database. */
+int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
 
 /* The error for an exit status of iscsiadm's: `doing` ("login to IQN at PORTAL") is put in front. */
 int iscsi_failure(int status, const char *messages, const char *doing, struct err *e);

@@ -252,7 +252,7 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 }
 
 /* The iface tells iscsid to log in under a name of the pool's own. */
-static int iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e)
+int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e)
 {
 	const char *const make[] = { "iscsiadm", "-m", "iface", "-I", p->iface, "-o", "new", NULL };
 	const char *const name[] = { "iscsiadm", "-m", "iface", "-I", p->iface, "-o", "update", "-n", "iface.initiatorname",
@@ -276,7 +276,7 @@ int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct o
 	record_locate(p, path);
 	if (path[0])
 		file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &before, NULL);
-	if (iface_make(d, p, op, e) < 0 || iscsiadm_run(make, 0, p->login, op, e) < 0) {
+	if (iscsi_iface_make(d, p, op, e) < 0 || iscsiadm_run(make, 0, p->login, op, e) < 0) {
 		wipe(&before);
 		return -1;
 	}

@@ -10,21 +10,22 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
+#include "backends/block_volume.h"
 #include "backends/device.h"
 #include "backends/links.h"
+#include "backends/logical.h"
 #include "backends/lvm.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/check.h"
 
-/* The group's name: <source><name>, else the pool's own, as libvirt has it. */
-static const char *group_name(const struct pool_def *d)
+const char *group_name(const struct pool_def *d)
 {
 	return d->source.name ? d->source.name : d->name;
 }
 
-static int logical_validate(const struct pool_def *d, struct err *e)
+int logical_validate(const struct pool_def *d, struct err *e)
 {
 	if (!check_lvm_name(group_name(d)))
 		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
@@ -32,18 +33,6 @@ static int logical_validate(const struct pool_def *d, struct err *e)
 }
 
 /* ---- what LVM knows of the group ---- */
-
-#define MEMBERS_MAX 256
-
-struct group {
-	bool found;
-	char uuid[39];
-	unsigned pvs, missing;
-	dev_t member[MEMBERS_MAX];      /* the devices of its physical volumes, as far as they are there */
-	size_t members;
-	unsigned inactive;              /* volumes that activation concerns and that are not active (group_count) */
-	uint64_t size, available;
-};
 
 static uint64_t number(const char *text)
 {
@@ -78,7 +67,7 @@ static int group_row(const char *vg, struct group *g, const struct lvm_field *f,
 }
 
 /* By selection and not by argument: then a group that is not there is an empty report and not an error to be told from others by its text. */
-static int group_look(const char *vg, struct group *g, struct op *op, struct err *e)
+int group_look(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	char select[160];
 	const char *const words[] = { "pvs", LVM_REPORT, "-o", "pv_name,vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
@@ -130,9 +119,6 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 
 /* ---- what the kernel knows of it ---- */
 
-/* Called for each active device of the group that is not a hidden part of another. */
-typedef int device_fn(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
-
 static int dm_attribute(const char *sysname, const char *name, char *out, size_t size)
 {
 	char path[PATH_MAX];
@@ -141,7 +127,7 @@ static int dm_attribute(const char *sysname, const char *name, char *out, size_t
 	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
 }
 
-static int group_devices(const char *vg, device_fn *fn, void *arg)
+int group_devices(const char *vg, group_device_fn *fn, void *arg)
 {
 	DIR *d = opendir("/sys/class/block");
 	struct dirent *entry;
@@ -193,7 +179,7 @@ static int logical_check(const struct pool_def *d, struct op *op, enum pool_stat
 
 /* ---- start ---- */
 
-static bool is_member(const struct group *g, dev_t dev)
+bool group_has_member(const struct group *g, dev_t dev)
 {
 	for (size_t i = 0; i < g->members; i++)
 		if (g->member[i] == dev)
@@ -230,7 +216,7 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 				return -1;
 			}
 			*absent = spec;
-		} else if (!is_member(g, dev)) {
+		} else if (!group_has_member(g, dev)) {
 			return wrong_content(group_name(d), spec, path, e);
 		}
 	}
@@ -276,7 +262,7 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 
 /* ---- stop ---- */
 
-static int volume_in_use(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+int group_volume_in_use(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
 {
 	cleanup_buf struct buf who = BUF_INIT;
 
@@ -300,7 +286,7 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 	group_devices(vg, take_uuid, active);
 	if (!active[0])
 		return 0;
-	if (group_devices(vg, volume_in_use, e) < 0)
+	if (group_devices(vg, group_volume_in_use, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
 	if (group_look(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
@@ -445,5 +431,11 @@ const struct backend logical_backend = {
 	.check     = logical_check,
 	.start     = logical_start,
 	.stop      = logical_stop,
+	.build     = logical_build,
+	.delete    = logical_delete,
+	.find      = logical_find,
+	.identify  = logical_identify,
 	.refresh   = logical_refresh,
+	.vol_wipe  = block_vol_wipe,
+	.vol_open  = block_vol_open,
 };

@@ -7,12 +7,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include "backends/backend.h"
+#include "backends/file_volume.h"
 #include "backends/files.h"
+#include "backends/identity.h"
 #include "backends/module.h"
 #include "backends/mount.h"
 #include "backends/net.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/util.h"
+#include "pool/check.h"
+#include "pool/source.h"
 
 enum { REACH_MS = 3000, CREDENTIALS_LIMIT = 4096 };
 
@@ -329,6 +334,92 @@ static int netfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return mount_pool_stop(d, is_ours, op, e);
 }
 
+static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
+{
+	cleanup_places struct places *places = places_read(e);
+
+	(void)op;
+	if (places)
+		identity_place(places, d->target.path, facts);
+	return places ? 0 : -1;
+}
+
+/* ---- what a server offers ---- */
+
+static void add_source(const struct pool_def *source, const char *dir, const char *format, struct buf *out)
+{
+	struct pool_def found = { .type = POOL_NETFS };
+
+	found.source.hosts = source->source.hosts;
+	found.source.nhosts = 1;
+	found.source.dir = dir;
+	found.source.format = format;
+	pool_source_print(&found, out);
+}
+
+/* "/export    client,client": the path is everything up to the last run of spaces. */
+static bool add_export(const struct pool_def *source, char *line, struct buf *out)
+{
+	char *end = line + strlen(line);
+
+	while (end > line && end[-1] != ' ' && end[-1] != '\t')
+		end--;
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = '\0';
+	if (*line != '/' || !check_text(line))
+		return false;
+	add_source(source, line, "nfs", out);
+	return true;
+}
+
+static bool add_volume(const struct pool_def *source, char *line, struct buf *out)
+{
+	if (!*line || strchr(line, ' ') || !check_relative_path(line))   /* "No volumes present in cluster" */
+		return false;
+	add_source(source, line, "glusterfs", out);
+	return true;
+}
+
+/* Run a tool and take each of its lines. How many there were, or -1. */
+static int find_by(const char *const *argv, const struct pool_def *source, struct op *op, bool (*add)(const struct pool_def *, char *, struct buf *),
+                   struct buf *out, struct err *e)
+{
+	struct tool t = { .argv = argv, .deadline = op->deadline };
+	char *save = NULL;
+	int found = spawn_ok(&t, e);
+
+	for (char *line = found == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+		found += add(source, line, out);
+	tool_free(&t);
+	return found;
+}
+
+/* The MOUNT protocol of NFS 3 lists exports; NFS 4 has no such question. */
+static int netfs_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
+{
+	const char *host = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;
+	const char *const exports[] = { "showmount", "--no-headers", "--exports", host, NULL };
+	cleanup_buf struct buf remote = BUF_INIT;
+	struct err why = { 0 };
+	int nfs, gluster = 0;
+
+	if (!host)
+		return err_set(e, ERR_INVALID, "looking for netfs pools needs exactly one host, the server to ask");
+	nfs = find_by(exports, source, op, add_export, out, &why);
+	buf_printf(&remote, "--remote-host=%s", host);
+	const char *const volumes[] = { "gluster", "--mode=script", buf_str(&remote), "volume", "list", NULL };
+	if (spawn_find(volumes[0]))
+		gluster = find_by(volumes, source, op, add_volume, out, NULL);
+	if (nfs > 0 || gluster > 0)
+		return 0;
+	if (nfs == 0)
+		return err_set(e, ERR_STORAGE, "%s exports nothing", host);
+	if (e)
+		*e = why;
+	return err_wrap(e, ERR_KEEP, "cannot ask %s for its exports (a server that speaks only NFS 4 has no answer to that)", host);
+}
+
 /* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency table lists them. */
 static const char *const netfs_modules[] = {
 	"nfs", "nfsv3", "nfsv4", "cifs", "gcm", "ccm", "ctr", "ghash-generic", "cmac", "sha512_generic", "nls_utf8", NULL
@@ -345,5 +436,13 @@ const struct backend netfs_backend = {
 	.start     = netfs_start,
 	.stop      = netfs_stop,
 	.build     = files_build,
+	.delete    = files_delete,
+	.find      = netfs_find,
+	.identify  = netfs_identify,
 	.refresh   = files_refresh,
+	.vol_create = file_vol_create,
+	.vol_delete = file_vol_delete,
+	.vol_resize = file_vol_resize,
+	.vol_wipe = file_vol_wipe,
+	.vol_open = file_vol_open,
 };

@@ -28,15 +28,12 @@ static size_t text_char(const char *s, size_t left)
 
 static bool needs_quotes(const char *value, size_t len)
 {
-	for (size_t i = 0; i < len; ) {
-		size_t n = 1;
-
-		if (!is_plain((unsigned char)value[i])) {
-			n = (unsigned char)value[i] < 0x80 ? 0 : text_char(value + i, len - i);
-			if (n == 0)
-				return true;
-		}
-		i += n;
+	for (size_t i = 0, n; i < len; i += n) {
+		while (i < len && is_plain((unsigned char)value[i]))    /* mostly all of them */
+			i++;
+		n = i == len || (unsigned char)value[i] < 0x80 ? 0 : text_char(value + i, len - i);
+		if (n == 0)
+			return i < len;
 	}
 	return len == 0;
 }
@@ -88,11 +85,25 @@ static void add_space(struct buf *b)
 		buf_addc(b, ' ');
 }
 
-static void add_key(struct buf *b, const char *key)
+/* " key=" or "key=", and up to 20 more bytes: in one piece, as records have many of them. */
+static void add_key_and(struct buf *b, const char *key, const char *more, size_t len)
 {
-	add_space(b);
-	buf_adds(b, key);
-	buf_addc(b, '=');
+	bool space = b->len == 0 || b->data[b->len - 1] != ' ';
+	size_t n = strlen(key);
+	char text[64];
+
+	if (n + 2 + len > sizeof(text)) {
+		add_space(b);
+		buf_adds(b, key);
+		buf_addc(b, '=');
+		buf_add(b, more, len);
+		return;
+	}
+	text[0] = ' ';
+	memcpy(text + 1, key, n);         /* NOLINT(bugprone-not-null-terminated-result): more follows */
+	text[n + 1] = '=';
+	memcpy(text + n + 2, more, len);
+	buf_add(b, text + !space, n + 1 + len + space);
 }
 
 void line_begin(struct buf *b, const char *head)
@@ -115,7 +126,7 @@ void line_str(struct buf *b, const char *key, const char *value)
 {
 	if (!value)
 		return;
-	add_key(b, key);
+	add_key_and(b, key, "", 0);
 	line_quote(b, value, strlen(value));
 }
 
@@ -127,8 +138,7 @@ void line_num(struct buf *b, const char *key, uint64_t value)
 	do
 		digits[--i] = (char)('0' + value % 10);
 	while (value /= 10);
-	add_key(b, key);
-	buf_add(b, digits + i, sizeof(digits) - i);
+	add_key_and(b, key, digits + i, sizeof(digits) - i);
 }
 
 void line_fmt(struct buf *b, const char *key, const char *fmt, ...)

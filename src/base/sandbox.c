@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Closing a worker in: no_new_privs, then landlock without a single path, then a seccomp filter that lets only calls through
- * that memory management and already open descriptors need. The filter's table is the policy; read that.
+ * that memory management and already open descriptors need, and for some, opening for reading. The filter's tables are the policy; read those.
  *
  * Under AddressSanitizer there is no filter: its run-time makes calls of its own (personality, clone, open of /proc). That
  * build is for tests only.
@@ -58,16 +58,23 @@ static const struct { struct ruleset all; size_t size; } abis[] = {
 	{ { 0xffff, 0x3, 0x3 }, 24 },
 };
 
-static int forbid_paths(struct err *e)
+/* What who may read may do: LANDLOCK_ACCESS_FS_READ_FILE, _READ_DIR; and _TRUNCATE, which comes to nothing without a file open for writing, but would be
+ * asked about at each opening, all the way up to the root. */
+#define READING ((uint64_t)(1 << 2 | 1 << 3 | 1 << 14))
+
+static int forbid_paths(uint64_t except, struct err *e)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
 	cleanup_close int fd = -1;
+	struct ruleset forbidden;
 	size_t row;
 
 	if (abi < 1)            /* not in this kernel, or not switched on */
 		return 0;
 	row = (size_t)abi > ARRAY_LEN(abis) ? ARRAY_LEN(abis) - 1 : (size_t)abi - 1;
-	fd = (int)syscall(SYS_landlock_create_ruleset, &abis[row].all, abis[row].size, 0);
+	forbidden = abis[row].all;
+	forbidden.fs &= ~except;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &forbidden, abis[row].size, 0);
 	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		return err_sys(e, errno, "cannot shut a worker off from files (landlock)");
 	return 0;
@@ -144,6 +151,15 @@ static const struct rule rules[] = {
 #endif
 };
 
+/* And for who may open what it reads: the same files for everybody, as landlock sees to it as well. */
+static const struct rule reading_rules[] = {
+	{ SYS_openat,          WITHOUT_BITS, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) },
+	{ SYS_newfstatat,      ALWAYS, 0, 0 },
+	{ SYS_statx,           ALWAYS, 0, 0 },
+	{ SYS_fadvise64,       ALWAYS, 0, 0 },
+	{ SYS_getdents64,      ALWAYS, 0, 0 },
+};
+
 #define DATA(field)       ((uint32_t)offsetof(struct seccomp_data, field))
 #define LOAD(offset)      (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
 #define JUMP(how, k, t, f) (struct sock_filter)BPF_JUMP(BPF_JMP | (how) | BPF_K, k, t, f)
@@ -151,7 +167,7 @@ static const struct rule rules[] = {
 #define RULE_LEN 7              /* the longest rule: load, call, low, compare, high, compare, allow */
 
 struct program {
-	struct sock_filter code[ARRAY_LEN(rules) * RULE_LEN + 8];
+	struct sock_filter code[(ARRAY_LEN(rules) + ARRAY_LEN(reading_rules)) * RULE_LEN + 8];
 	unsigned short len;
 };
 
@@ -204,7 +220,7 @@ static void emit_rule(struct program *p, const struct rule *r)
 	emit(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
-static int forbid_calls(struct err *e)
+static int forbid_calls(bool reading, struct err *e)
 {
 	struct program p = { .len = 0 };
 	struct sock_fprog prog;
@@ -212,6 +228,8 @@ static int forbid_calls(struct err *e)
 	emit(&p, LOAD(DATA(arch)));
 	emit(&p, JUMP(BPF_JEQ, ARCH, 1, 0));
 	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	for (size_t i = 0; reading && i < ARRAY_LEN(reading_rules); i++)        /* what is called most comes first */
+		emit_rule(&p, &reading_rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		emit_rule(&p, &rules[i]);
 	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
@@ -223,19 +241,30 @@ static int forbid_calls(struct err *e)
 
 #else
 
-static int forbid_calls(struct err *e)
+static int forbid_calls(bool reading, struct err *e)
 {
+	(void)reading;
 	(void)e;
 	return 0;
 }
 
 #endif
 
-int sandbox_enter(struct err *e)
+static int enter(bool reading, struct err *e)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "cannot give up privileges for good");
-	if (forbid_paths(e) < 0)
+	if (forbid_paths(reading ? READING : 0, e) < 0)
 		return -1;
-	return SANITIZED ? 0 : forbid_calls(e);
+	return SANITIZED ? 0 : forbid_calls(reading, e);
+}
+
+int sandbox_enter(struct err *e)
+{
+	return enter(false, e);
+}
+
+int sandbox_enter_reading(struct err *e)
+{
+	return enter(true, e);
 }

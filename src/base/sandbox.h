@@ -13,4 +13,7 @@
  * landlock but no seccomp: the sanitizer makes calls of its own. */
 int sandbox_enter(struct err *e);
 
+/* The same for who parses what it has to open itself: any file can be opened, for reading only, directories can be listed, nothing can be changed. */
+int sandbox_enter_reading(struct err *e);
+
 #endif

@@ -10,13 +10,16 @@
 
 static void print_help(const struct role_help *role, const struct option_row *rows, size_t n)
 {
-	printf("usage: poolinit %s%s\n\n%s\n", role->name, n ? " [OPTION]…" : "", role->does);
-	if (n)
-		printf("\n");
+	printf("usage: poolinit %s%s", role->name, n ? " [OPTION]…" : "");
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].kind == OPTION_WORD)
+			printf(" %s", rows[i].name);
+	printf("\n\n%s\n%s", role->does, n ? "\n" : "");
 	for (size_t i = 0; i < n; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].value);
+		snprintf(left, sizeof(left), "%s%s%s%s", rows[i].kind == OPTION_WORD ? "" : "--", rows[i].name, rows[i].value ? " " : "",
+		         rows[i].value ? rows[i].value : "");
 		printf("  %-28s %s\n", left, rows[i].help);
 	}
 	if (role->statuses)
@@ -45,7 +48,7 @@ static int unknown(const char *name, size_t len, const struct option_row *rows, 
 	for (size_t i = 0; i < n; i++) {
 		size_t d = distance(given, rows[i].name);
 
-		if (d < best) {
+		if (d < best && rows[i].kind != OPTION_WORD) {
 			best = d;
 			near = rows[i].name;
 		}
@@ -67,6 +70,11 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 		if (!*value)
 			r = err_set(e, ERR_INVALID, "the value is empty");
 		break;
+	case OPTION_WORD:               /* options_parse() has it */
+		break;
+	case OPTION_FLAG:
+		*(bool *)row->out = true;
+		break;
 	case OPTION_DURATION:
 		r = clock_parse(value, row->out, e);
 		break;
@@ -84,13 +92,24 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 static const struct option_row *find(const char *name, size_t len, const struct option_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+		if (rows[i].kind != OPTION_WORD && strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+/* The row of the which-th bare word, or NULL. */
+static const struct option_row *find_word(size_t which, const struct option_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].kind == OPTION_WORD && which-- == 0)
 			return &rows[i];
 	return NULL;
 }
 
 int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e)
 {
+	size_t words = 0;
+
 	for (int i = 1; i < argc; i++) {
 		const char *name = argv[i] + 2, *value;
 		const struct option_row *row;
@@ -99,14 +118,24 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 			print_help(role, rows, n);
 			return 1;
 		}
+		row = argv[i][0] != '-' || !argv[i][1] ? find_word(words, rows, n) : NULL;
+		if (row) {
+			words++;
+			*(const char **)row->out = argv[i];
+			continue;
+		}
 		if (!starts_with(argv[i], "--") || !*name)
 			return err_set(e, ERR_INVALID, "\"%s\" is not expected here: see --help", argv[i]);
 		size_t len = strcspn(name, "=");
 		row = find(name, len, rows, n);
 		if (!row)
 			return unknown(name, len, rows, n, e);
+		if (row->kind == OPTION_FLAG && name[len] == '=')
+			return err_set(e, ERR_INVALID, "--%s takes no value", row->name);
 		if (name[len] == '=')
 			value = name + len + 1;
+		else if (row->kind == OPTION_FLAG)
+			value = "";
 		else if (i + 1 < argc)
 			value = argv[++i];
 		else

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "control/peer.h"
+#include "control/verbs.h"
+#include "pool/size.h"
 
 /* ---- from a line to a checked call ---- */
 
@@ -20,7 +22,8 @@ struct call *call_new(struct peer *p, const char *text, size_t len)
 	if (!c)
 		return NULL;
 	c->peer = p;
-	c->index = -1;
+	c->index = c->passed = c->stream.fd = -1;
+	c->stream.watch = (struct watch){ .fd = -1, .on_event = peer_on_stream, .owner = p };
 	c->waiter.owner = c;
 	c->text_len = len;
 	memcpy(c->text, text, len);
@@ -34,11 +37,18 @@ void call_free(struct call *c)
 	waiter_withdraw(&c->waiter);
 	loop_disarm(c->peer->server->loop, &c->waiter.timer);
 	loop_disarm(c->peer->server->loop, &c->deadline);
+	if (c->job && c->stage != CALL_FINISHED)        /* nobody is there any more to send, or to receive */
+		volume_cancel(call_supervisor(c), c->job, NULL, NULL);
+	call_end_stream(c);
 	if (c->index >= 0)
 		close(c->index);
-	buf_free(&c->records);
+	discard_fd(c->passed);
+	buf_forget(&c->records);
 	buf_free(&c->ok_args);
+	if (c->payload)
+		explicit_bzero(c->payload, c->payload_len);     /* it may be a secret */
 	free(c->payload);
+	explicit_bzero(c->text, c->text_len);           /* who typed it there should not have */
 	free(c);
 }
 
@@ -58,12 +68,19 @@ const struct verb_arg *verb_arg(const struct verb *v, const char *name)
 	return a->name ? a : NULL;
 }
 
+/* Files are poolctl's affair: what is in them comes as the payload, or as a descriptor. */
+static bool is_file(const struct verb_arg *a)
+{
+	return a->kind == ARG_FILE || a->kind == ARG_DATA;
+}
+
 static int unknown_arg(const struct verb *v, const char *what, const char *word, struct err *e)
 {
 	struct buf names = BUF_INIT;
 
 	for (size_t i = 0; v->args[i].name; i++)
-		buf_printf(&names, "%s%s", i ? ", " : "", v->args[i].name);
+		if (!is_file(&v->args[i]))
+			buf_printf(&names, "%s%s", names.len ? ", " : "", v->args[i].name);
 	err_set(e, ERR_UNKNOWN_KEY, "%s has no %s \"%.80s\" (it takes: %s)", v->name, what, word, names.len ? buf_str(&names) : "nothing");
 	buf_free(&names);
 	return -1;
@@ -78,7 +95,7 @@ static bool is_decimal(const char *s)
 static int take_value(struct call *c, size_t i, const char *value, struct err *e)
 {
 	const struct verb_arg *a = &c->verb->args[i];
-	uint64_t ms;
+	uint64_t ms, bytes;
 
 	if (c->values[i])
 		return err_set(e, ERR_INVALID, "%s: \"%s\" is given twice", c->verb->name, a->name);
@@ -92,6 +109,8 @@ static int take_value(struct call *c, size_t i, const char *value, struct err *e
 		return err_set(e, ERR_INVALID, "%s: \"%s\" is a number, not \"%.80s\"", c->verb->name, a->name, value);
 	if (a->kind == ARG_DURATION && clock_parse(value, &ms, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s: %s", c->verb->name, a->name);
+	if (a->kind == ARG_SIZE && size_parse_word(value, &bytes, e) < 0)
+		return err_wrap(e, ERR_KEEP, "%s: %s", c->verb->name, a->name);
 	c->values[i] = value;
 	return 0;
 }
@@ -101,7 +120,7 @@ static size_t next_positional(const struct call *c)
 {
 	size_t i = 0;
 
-	while (c->verb->args[i].name && (!c->verb->args[i].positional || c->values[i]))
+	while (c->verb->args[i].name && (!c->verb->args[i].positional || is_file(&c->verb->args[i]) || c->values[i]))
 		i++;
 	return i;
 }
@@ -114,7 +133,7 @@ static int bind_args(struct call *c, struct err *e)
 		const struct line_arg *given = &c->line.args[n];
 		size_t i = given->key ? arg_index(c->verb, given->key) : next_positional(c);
 
-		if (!args[i].name && given->key)
+		if (given->key && (!args[i].name || is_file(&args[i])))
 			return unknown_arg(c->verb, "argument", given->key, e);
 		if (!args[i].name)
 			return unknown_arg(c->verb, "place for the word", given->value, e);
@@ -122,7 +141,7 @@ static int bind_args(struct call *c, struct err *e)
 			return -1;
 	}
 	for (size_t i = 0; args[i].name; i++)
-		if (args[i].required && !c->values[i])
+		if (args[i].required && !c->values[i] && !is_file(&args[i]))
 			return err_set(e, ERR_MISSING, "%s needs %s=: %s", c->verb->name, args[i].name, args[i].help);
 	return 0;
 }
@@ -144,6 +163,10 @@ static int check_payload(struct call *c, struct err *e)
 	if (!c->line.has_payload)
 		return c->verb->payload_required ? err_set(e, ERR_MISSING, "%s needs a payload: \"= N\" at the end of the line, and N bytes after it",
 							   c->verb->name) : 0;
+	if (c->verb->data) {                    /* it goes on to the worker as it comes */
+		c->stream.left = c->line.payload_len;
+		return 0;
+	}
 	if (!c->verb->payload_max)
 		return err_set(e, ERR_INVALID, "%s takes no payload", c->verb->name);
 	if (c->line.payload_len > c->verb->payload_max)
@@ -157,8 +180,9 @@ static int check_payload(struct call *c, struct err *e)
 int call_check(struct call *c, enum verb_level level, struct err *e)
 {
 	c->verb = verb_find(c->line.head);
-	if (!c->verb)
-		return err_set(e, ERR_UNKNOWN_VERB, "unknown verb \"%.80s\" (help lists them)", c->line.head);
+	if (!c->verb || c->verb->local)
+		return err_set(e, ERR_UNKNOWN_VERB, c->verb ? "%.80s is done by poolctl with the help of other verbs" :
+			       "unknown verb \"%.80s\" (help lists them)", c->line.head);
 	if (bind_args(c, e) < 0 || check_level(c, level, e) < 0 || check_payload(c, e) < 0)
 		return -1;
 	c->stage = c->payload ? CALL_PAYLOAD : CALL_RUNNING;
@@ -235,6 +259,11 @@ struct supervisor *call_supervisor(struct call *c)
 	return c->peer->server->sup;
 }
 
+const char *call_verb(struct call *c)
+{
+	return c->verb->name;
+}
+
 const char *call_arg(struct call *c, const char *name)
 {
 	size_t i = arg_index(c->verb, name);
@@ -255,6 +284,14 @@ uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise)
 	uint64_t ms;
 
 	return value && clock_parse(value, &ms, NULL) == 0 ? ms : otherwise;
+}
+
+uint64_t call_size(struct call *c, const char *name, uint64_t otherwise)
+{
+	const char *value = call_arg(c, name);
+	uint64_t bytes;
+
+	return value && size_parse_word(value, &bytes, NULL) == 0 ? bytes : otherwise;
 }
 
 const char *call_payload(struct call *c, size_t *len)
@@ -280,14 +317,18 @@ void call_text(struct call *c, const char *data, size_t len)
 }
 
 /* The descriptor is copied: a refresh may swap the pool's index while this one is still being sent. */
-void call_index(struct call *c, const struct pool *p)
+void call_file(struct call *c, int fd, size_t len)
 {
-	if (p->index < 0 || p->index_len == 0)
-		return;
-	c->index = fcntl(p->index, F_DUPFD_CLOEXEC, 0);
-	c->index_len = p->index_len;
+	c->index = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	c->index_len = len;
 	if (c->index < 0)
 		c->records.failed = true;       /* no descriptor left: this client is dropped, nothing else */
+}
+
+void call_index(struct call *c, const struct pool *p)
+{
+	if (p->index >= 0 && p->index_len > 0)
+		call_file(c, p->index, p->index_len);
 }
 
 struct waiter *call_waiter(struct call *c)
@@ -338,6 +379,61 @@ const char *call_state(struct call *c)
 unsigned call_clients(struct call *c)
 {
 	return c->peer->server->npeers;
+}
+
+/* ---- descriptors and streams ---- */
+
+int call_take_fd(struct call *c)
+{
+	return steal_fd(&c->passed);
+}
+
+bool call_streams(struct call *c, uint64_t *len)
+{
+	*len = c->line.payload_len;
+	return c->line.has_payload;
+}
+
+int call_stream(struct call *c, bool in, struct err *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(e, errno, "cannot make a pipe");
+	c->stream.fd = ends[in];
+	c->stream.in = in;
+	if (fcntl(c->stream.fd, F_SETFL, O_NONBLOCK | (in ? O_WRONLY : O_RDONLY)) < 0) {
+		close(ends[!in]);
+		return err_sys(e, errno, "cannot use a pipe");
+	}
+	return ends[!in];
+}
+
+void call_stream_job(struct call *c, uint64_t job)
+{
+	c->job = job;
+}
+
+void call_end_stream(struct call *c)
+{
+	loop_unwatch(c->peer->server->loop, &c->stream.watch);
+	if (c->stream.fd >= 0)
+		close(c->stream.fd);
+	c->stream.fd = -1;
+}
+
+void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total)
+{
+	struct call *c = call_of(w);
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_num(&b, "job", job);
+	line_num(&b, "progress", done);
+	line_num(&b, "total", total);
+	line_end(&b);
+	peer_say(c->peer, &b);
+	buf_free(&b);
 }
 
 /* ---- wait boot ---- */

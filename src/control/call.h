@@ -27,6 +27,14 @@ struct call {
 
 	char *payload;
 	size_t payload_len, payload_got;
+	int passed;                     /* the descriptor that came along, or -1 */
+	struct {
+		int fd;                 /* our end of the pipe to or from the job's worker; -1: none */
+		bool in;                /* from the client to the worker */
+		uint64_t left;          /* in: bytes of the payload that are still to go */
+		struct watch watch;     /* on the pipe, while it is the worker's turn */
+	} stream;
+	uint64_t job;                   /* ends when the client goes; 0: none */
 
 	struct buf records, ok_args;
 	int index;                      /* a copy of the pool's memfd, or -1 */
@@ -53,6 +61,8 @@ int call_check(struct call *c, enum verb_level level, struct err *e);
 void call_run(struct call *c);
 /* Append the answer (without an index) to out, and its final line to last, which may be the same. */
 void call_answer(struct call *c, struct buf *out, struct buf *last);
+/* Close our end of the stream, if there is one. */
+void call_end_stream(struct call *c);
 /* Something happened: is a parked `wait boot` over? */
 void call_look_at_boot(struct call *c);
 

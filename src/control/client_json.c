@@ -11,9 +11,11 @@
 static const char *const numbers[] = {
 	"capacity", "allocation", "available", "physical", "volumes", "attempts", "retry_ms", "stuck", "refreshed_ms", "pid", "pools", "wanted",
 	"active", "clients", "running_ms", "restarts", "ms", "seq", "ts", "now", "protocol", "owner", "group", "inode", "cluster-size", "lost", "payload",
+	"job", "jobs", "progress", "total", "bytes", "secrets",
 };
 
-static const char *const booleans[] = { "autostart", "persistent", "abandoned", "positional", "required", "lazy-refcounts", "extended-l2" };
+static const char *const booleans[] = { "autostart", "persistent", "abandoned", "positional", "required", "lazy-refcounts", "extended-l2",
+	"ephemeral", "private", "value", "ending" };
 
 static bool among(const char *key, const char *const *list, size_t n)
 {
@@ -23,7 +25,8 @@ static bool among(const char *key, const char *const *list, size_t n)
 	return false;
 }
 
-/* Bytes that are not UTF-8 (file names may hold them) become the Latin-1 characters of the same number: JSON has no bytes. */
+/* Bytes that are not UTF-8 (file names may hold them) become the Latin-1 characters of the same number: JSON has no bytes. Control characters are escaped,
+ * those too that JSON would allow; that of C1, in two bytes, is its second. */
 static void json_string(struct buf *out, const char *text, size_t len)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -35,8 +38,8 @@ static void json_string(struct buf *out, const char *text, size_t len)
 
 		if (special)
 			buf_printf(out, "\\%c", letters[special - plain]);
-		else if (n == 0 || (n == 1 && ((unsigned char)*text < 0x20 || *text == 0x7f)))
-			buf_printf(out, "\\u%04x", (unsigned char)*text);
+		else if (n == 0 || utf8_is_control(text, n))
+			buf_printf(out, "\\u%04x", (unsigned char)text[n ? n - 1 : 0]);
 		else
 			buf_add(out, text, n);
 		text += n ? n : 1;
@@ -81,14 +84,15 @@ static void json_object(struct buf *out, const struct line *l)
 /* Verbs that answer about one thing give an object; lists stay arrays even with one element, or none. */
 static bool is_single(const char *verb)
 {
-	static const char *const single[] = { "pool-info", "vol-info", "vol-path", "version" };
+	static const char *const single[] = { "pool-info", "pool-name", "pool-uuid", "vol-info", "vol-path", "vol-name", "vol-key", "vol-pool", "vol-lookup",
+		"version" };
 
 	return among(verb, single, ARRAY_LEN(single));
 }
 
 static bool is_list(const char *verb)
 {
-	static const char *const lists[] = { "pool-list", "vol-list", "status", "timeline", "log", "help" };
+	static const char *const lists[] = { "pool-list", "vol-list", "secret-list", "job-list", "status", "timeline", "log", "help" };
 
 	return among(verb, lists, ARRAY_LEN(lists));
 }

@@ -5,6 +5,7 @@
 #include "control/client_parts.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -57,7 +58,7 @@ static int read_greeting(struct link *l, struct err *e)
 
 int link_open(struct link *l, const char *path, struct err *e)
 {
-	*l = (struct link){ .fd = connect_to(path, e) };
+	*l = (struct link){ .fd = connect_to(path, e), .signals = -1 };
 	if (l->fd < 0)
 		return -1;
 	if (read_greeting(l, e) < 0) {
@@ -75,12 +76,26 @@ void link_close(struct link *l)
 	buf_free(&l->in);
 }
 
-int link_send(struct link *l, const struct buf *b, struct err *e)
+/* As send(2), with a descriptor. */
+static ssize_t send_with(int socket, const void *data, size_t len, int fd)
 {
-	if (b->failed)
-		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	for (size_t done = 0; done < b->len;) {
-		ssize_t n = send(l->fd, b->data + done, b->len - done, MSG_NOSIGNAL);
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	struct iovec bytes = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	struct msghdr m = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(socket, &m, MSG_NOSIGNAL);
+}
+
+int link_send(struct link *l, const void *data, size_t len, int fd, struct err *e)
+{
+	for (size_t done = 0; done < len;) {
+		const char *from = (const char *)data + done;
+		ssize_t n = fd >= 0 && done == 0 ? send_with(l->fd, from, len, fd) : send(l->fd, from, len - done, MSG_NOSIGNAL);
 
 		if (n >= 0)
 			done += (size_t)n;
@@ -88,6 +103,22 @@ int link_send(struct link *l, const struct buf *b, struct err *e)
 			return 0;               /* it has closed: perhaps it said why */
 		else if (errno != EINTR)
 			return err_sys(e, errno, "cannot send the request");
+	}
+	return 0;
+}
+
+/* Until the server has sent something: signals are looked at meanwhile. */
+static int await(struct link *l, struct err *e)
+{
+	struct pollfd fds[] = { { l->fd, POLLIN, 0 }, { l->signals, POLLIN, 0 } };
+
+	while (l->signals >= 0) {
+		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
+			return err_sys(e, errno, "cannot wait for the reply");
+		if (fds[1].revents && l->on_signal(l->arg, e) < 0)
+			return -1;
+		if (fds[0].revents)
+			return 0;
 	}
 	return 0;
 }
@@ -100,6 +131,8 @@ static int fill(struct link *l, struct err *e)
 
 	buf_consume(&l->in, l->at);
 	l->at = 0;
+	if (await(l, e) < 0)
+		return -1;
 	do
 		n = recv(l->fd, chunk, sizeof(chunk), 0);
 	while (n < 0 && errno == EINTR);
@@ -188,7 +221,7 @@ static int keep_final(struct reply *r, const char *line, size_t len, struct err 
 	return 0;
 }
 
-int reply_read(struct link *l, struct reply *r, void (*on_event)(void *arg, char *line, size_t len), void *arg, struct err *e)
+int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char *line, size_t len), void *arg, struct err *e)
 {
 	struct line payload;
 	char *line;
@@ -197,10 +230,10 @@ int reply_read(struct link *l, struct reply *r, void (*on_event)(void *arg, char
 
 	*r = (struct reply){ 0 };
 	while ((rc = link_line(l, &line, &len, e)) > 0) {
+		if ((line[0] == '-' || line[0] == '!') && on_line && on_line(arg, line, len))
+			continue;
 		if (line[0] == '-')
 			rc = keep_record(r, line, len, e);
-		else if (line[0] == '!' && on_event)
-			on_event(arg, line, len);
 		else if (line[0] == '=') {
 			r->has_text = true;
 			rc = line_parse_reply(line, len, &payload, e) < 0 ? -1 : read_bytes(l, payload.payload_len, &r->text, e);
@@ -220,6 +253,8 @@ int reply_record(struct reply *r, size_t i, struct line *out, struct err *e)
 void reply_free(struct reply *r)
 {
 	buf_free(&r->raw);
+	if (r->text.data)
+		explicit_bzero(r->text.data, r->text.size);     /* it may be a secret */
 	buf_free(&r->text);
 	buf_free(&r->final_text);
 	free(r->records);

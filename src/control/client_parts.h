@@ -19,6 +19,9 @@ struct link {
 	int fd;
 	struct buf in;
 	size_t at;                      /* of in: taken */
+	int signals;                    /* a signalfd(2) to look at while a reply is waited for; -1: none */
+	int (*on_signal)(void *arg, struct err *e);     /* 0: go on waiting; -1: give up */
+	void *arg;
 };
 
 struct record { size_t at, len; };
@@ -39,29 +42,85 @@ struct reply {
 /* Connect and read the greeting. ERR_WAIT_SERVER: nobody listens there. */
 int link_open(struct link *l, const char *path, struct err *e);
 void link_close(struct link *l);
-int link_send(struct link *l, const struct buf *b, struct err *e);
+/* fd goes along with the first byte (SCM_RIGHTS); -1: none. */
+int link_send(struct link *l, const void *data, size_t len, int fd, struct err *e);
 /* The next line, without its LF but with a NUL; it stays until the next call. 1; 0: the server closed; -1. */
 int link_line(struct link *l, char **line, size_t *len, struct err *e);
 /* Is there a whole line that needs no read? */
 bool link_has_line(const struct link *l);
-/* Everything up to the final line; events in between go to on_event, if that is not NULL. */
-int reply_read(struct link *l, struct reply *r, void (*on_event)(void *arg, char *line, size_t len), void *arg, struct err *e);
+/* Everything up to the final line. on_line, if that is not NULL, is shown records ("- …") and events ("! …") as they come; true: it has taken it.
+ * Events that nobody takes are dropped. */
+int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char *line, size_t len), void *arg, struct err *e);
 /* Take record i apart; once only, it is changed by it. */
 int reply_record(struct reply *r, size_t i, struct line *out, struct err *e);
 void reply_free(struct reply *r);
 
-/* ---- the command line, as given ---- */
+/* ---- client_args.c: the command line, as given ---- */
 
 struct command {
 	const char *socket;
 	bool json, quiet;
 	const struct verb *verb;
 	const char *values[VERB_ARGS];  /* of verb->args; flags: "yes" */
-	const char *file;               /* for verbs with a payload */
+	const char *file;               /* the one of ARG_FILE or ARG_DATA; NULL: none */
 };
 
 const char *command_value(const struct command *c, const char *name);
 bool command_flag(const struct command *c, const char *name);
+/* The words behind the verb. ERR_INVALID, ERR_MISSING, ERR_UNKNOWN_KEY. */
+int command_take(struct command *c, char **words, struct err *e);
+/* --json, --quiet: may stand before the verb or after it. */
+bool command_manner(struct command *c, const char *word);
+/* Is it that option, or the short form of it? */
+bool command_asks(const char *word, const char *name, const char *letter);
+
+/* ---- client_request.c: one request and its answer ---- */
+
+/* Bytes that are wiped when they are given back: they may be a secret. */
+struct payload { char *data; size_t len, room; };
+
+void payload_free(struct payload *p);
+/* All of a file, or of standard input ("-"). ERR_TOO_LONG above limit. */
+int payload_read(struct payload *p, const char *path, size_t limit, struct err *e);
+
+/* Send the command, print the answer; the exit status. */
+int exchange(const struct command *c);
+/* A request line (without its LF) and a payload (NULL: none) over a connection of its own, for what is done with the help of several verbs. An ERR is a
+ * failure too. The reply is to be freed in every case. */
+int ask(const char *socket, const char *request, const struct payload *p, struct reply *r, struct err *e);
+/* The same on a connection that is open. */
+int link_ask(struct link *l, const char *request, const struct payload *p, struct reply *r, bool (*on_line)(void *, char *, size_t), void *arg,
+	     struct err *e);
+/* Say what went wrong (as JSON to standard output for --json) and return the exit status that goes with it. */
+int refused(const struct command *c, const struct err *e);      /* the server said ERR */
+int unanswered(const struct command *c, const struct err *e);   /* there was no answer at all */
+
+/* ---- client_data.c: the file whose descriptor goes along ---- */
+
+struct data {
+	int fd;                         /* -1: none */
+	const char *made;               /* a file that was made for it, and is removed if nothing comes of it; NULL: it was there */
+};
+
+int data_open(const struct command *c, struct data *d, struct err *e);
+void data_close(struct data *d, bool well);
+
+/* ---- client_job.c: operations that take long ---- */
+
+/* What is known of the job that is waited for. */
+struct job_wait {
+	const struct command *command;
+	uint64_t job;                   /* 0: not said yet */
+	char text[128];                 /* what is shown of it */
+	bool shown, terminal;
+	int signals;                    /* signalfd(2); -1: an interrupt ends us as ever */
+	bool cancelled;
+};
+
+bool job_wanted(const struct command *c);  /* is the verb one that runs as a job, waited for here? */
+void job_begin(struct job_wait *p, const struct command *c, struct link *l);
+bool job_line(void *arg, char *line, size_t len);
+void job_end(struct job_wait *p);
 
 /* ---- client_table.c ---- */
 
@@ -86,7 +145,28 @@ const char *table_size(struct arena *a, const struct line *l, const char *key); 
 
 /* ---- client_print.c, client_json.c ---- */
 
+/* What printing one reply needs. */
+struct page {
+	const struct command *command;
+	struct reply *reply;
+	struct buf *out;
+	struct err *e;
+};
+
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
+int print_sentence(const struct page *p);       /* client_say.c: for verbs that answer with an OK alone */
+/* client_print_system.c */
+int print_status(const struct page *p);
+int print_timeline(const struct page *p);
+int print_log(const struct page *p);
+int print_version(const struct page *p);
+int print_jobs(const struct page *p);
+/* The value, or "-". */
+const char *record_get(const struct line *l, const char *key);
+/* Take the only record of the reply apart. */
+int page_record(const struct page *p, struct line *l);
+void page_end(const struct page *p);            /* the empty line below everything, unless --quiet */
+int page_table(const struct page *p, struct table *t, struct buf *notes);       /* the table, notes below it; frees both */
 int json_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
 void json_error(const struct err *e, struct buf *out);
 /* The state column: virsh's word for what virsh has a word for, else our phase. */
@@ -96,5 +176,12 @@ const char *state_word(const char *phase, const char *active);
 
 int watch_main(const struct command *c);
 int events_main(const struct command *c);
+
+/* ---- verbs that are done here ---- */
+
+int edit_main(const struct command *c);                 /* client_edit.c */
+int pool_event_main(const struct command *c);           /* client_event.c */
+/* client_xpath.c: --xpath, --wrap: from the whole document to what is wanted of it. */
+int xpath_select(const struct command *c, struct buf *text, struct err *e);
 
 #endif

@@ -7,15 +7,7 @@
 #include "base/util.h"
 #include "pool/size.h"
 
-/* What printing one reply needs. */
-struct page {
-	const struct command *command;
-	struct reply *reply;
-	struct buf *out;
-	struct err *e;
-};
-
-static const char *get(const struct line *l, const char *key)
+const char *record_get(const struct line *l, const char *key)
 {
 	const char *value = line_get(l, key);
 
@@ -27,10 +19,17 @@ const char *state_word(const char *phase, const char *active)
 	return streq(phase, "active") ? active : phase;
 }
 
-static void end_page(const struct page *p)
+void page_end(const struct page *p)
 {
 	if (!p->command->quiet)
 		buf_addc(p->out, '\n');
+}
+
+int page_record(const struct page *p, struct line *l)
+{
+	if (p->reply->nrecords == 0)
+		return err_set(p->e, ERR_SYNTAX, "the reply holds no record");
+	return reply_record(p->reply, 0, l, p->e);
 }
 
 /* "Name:           vol1" */
@@ -73,7 +72,7 @@ static int print_names(const struct page *p)
 			buf_printf(p->out, "%s%-20s", line_has(&l, "uuid") ? " " : "", line_get(&l, "name"));
 		buf_addc(p->out, '\n');
 	}
-	end_page(p);
+	page_end(p);
 	return 0;
 }
 
@@ -81,13 +80,13 @@ static int print_names(const struct page *p)
 static void add_reason(struct buf *reasons, struct arena *a, const struct line *l)
 {
 	if (line_has(l, "reason"))
-		buf_printf(reasons, " %s: %s\n", table_safe(a, get(l, "name")), table_safe(a, get(l, "reason")));
+		buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")), table_safe(a, record_get(l, "reason")));
 }
 
 static void pool_row(struct table *t, const char **row, const struct line *l, bool details)
 {
 	row[0] = line_get(l, "name");
-	row[1] = state_word(get(l, "phase"), details ? "running" : "active");
+	row[1] = state_word(record_get(l, "phase"), details ? "running" : "active");
 	row[2] = line_get(l, "autostart");
 	if (!details)
 		return;
@@ -97,14 +96,14 @@ static void pool_row(struct table *t, const char **row, const struct line *l, bo
 	row[6] = table_size(&t->arena, l, "available");
 }
 
-static int finish_table(const struct page *p, struct table *t, struct buf *notes)
+int page_table(const struct page *p, struct table *t, struct buf *notes)
 {
 	int rc = table_print(t, !p->command->quiet, p->out, p->e);
 
-	end_page(p);
+	page_end(p);
 	if (notes->len) {
 		buf_adds(p->out, buf_str(notes));
-		end_page(p);
+		page_end(p);
 	}
 	buf_free(notes);
 	table_free(t);
@@ -133,7 +132,7 @@ static int print_pool_list(const struct page *p)
 		if (details)
 			add_reason(&reasons, &t.arena, &l);
 	}
-	return finish_table(p, &t, &reasons);
+	return page_table(p, &t, &reasons);
 }
 
 static int print_pool_info(const struct page *p)
@@ -141,13 +140,11 @@ static int print_pool_info(const struct page *p)
 	struct arena a = { 0 };
 	struct line l;
 
-	if (p->reply->nrecords == 0)
-		return err_set(p->e, ERR_SYNTAX, "the reply holds no record");
-	if (reply_record(p->reply, 0, &l, p->e) < 0)
+	if (page_record(p, &l) < 0)
 		return -1;
 	say(p, &a, "Name:", line_get(&l, "name"));
 	say(p, &a, "UUID:", line_get(&l, "uuid"));
-	say(p, &a, "State:", state_word(get(&l, "phase"), "running"));
+	say(p, &a, "State:", state_word(record_get(&l, "phase"), "running"));
 	say(p, &a, "Persistent:", line_get(&l, "persistent"));
 	say(p, &a, "Autostart:", line_get(&l, "autostart"));
 	say_size(p, &l, "Capacity:", "capacity", "");
@@ -155,7 +152,7 @@ static int print_pool_info(const struct page *p)
 	say_size(p, &l, "Available:", "available", "");
 	say(p, &a, "Reason:", line_get(&l, "reason"));
 	say(p, &a, "Waits for:", line_get(&l, "waits"));
-	end_page(p);
+	page_end(p);
 	arena_free(&a);
 	return 0;
 }
@@ -191,9 +188,10 @@ static int print_vol_list(const struct page *p)
 		}
 		volume_row(&t, row, &l, details);
 		if (details && line_has(&l, "problem"))
-			buf_printf(&problems, " %s: %s\n", table_safe(&t.arena, get(&l, "name")), table_safe(&t.arena, get(&l, "problem")));
+			buf_printf(&problems, " %s: %s\n", table_safe(&t.arena, record_get(&l, "name")),
+				   table_safe(&t.arena, record_get(&l, "problem")));
 	}
-	return finish_table(p, &t, &problems);
+	return page_table(p, &t, &problems);
 }
 
 static int print_vol_info(const struct page *p)
@@ -201,9 +199,7 @@ static int print_vol_info(const struct page *p)
 	struct arena a = { 0 };
 	struct line l;
 
-	if (p->reply->nrecords == 0)
-		return err_set(p->e, ERR_SYNTAX, "the reply holds no record");
-	if (reply_record(p->reply, 0, &l, p->e) < 0)
+	if (page_record(p, &l) < 0)
 		return -1;
 	say(p, &a, "Name:", line_get(&l, "name"));
 	say(p, &a, "Type:", line_get(&l, "type"));
@@ -213,75 +209,64 @@ static int print_vol_info(const struct page *p)
 	else
 		say_size(p, &l, "Allocation:", "allocation", " bytes");
 	say(p, &a, "Problem:", line_get(&l, "problem"));
-	end_page(p);
+	page_end(p);
 	arena_free(&a);
 	return 0;
 }
 
-static int print_vol_path(const struct page *p)
-{
-	struct line l;
-
-	if (p->reply->nrecords == 0)
-		return err_set(p->e, ERR_SYNTAX, "the reply holds no record");
-	if (reply_record(p->reply, 0, &l, p->e) < 0)
-		return -1;
-	buf_printf(p->out, "%s\n", get(&l, "path"));
-	end_page(p);
-	return 0;
-}
-
-static int print_text(const struct page *p)
-{
-	buf_add(p->out, buf_str(&p->reply->text), p->reply->text.len);
-	end_page(p);
-	return 0;
-}
-
-/* ---- the supervisor ---- */
-
-static void status_line(const struct page *p, struct arena *a, const struct line *l)
-{
-	const char *kind = get(l, "kind");
-
-	if (streq(kind, "supervisor"))
-		buf_printf(p->out, "poolinit %s, pid %s: %s, pools %s/%s active of %s defined\n", get(l, "version"), get(l, "pid"), get(l, "state"),
-			   get(l, "active"), get(l, "wanted"), get(l, "pools"));
-	else if (streq(kind, "worker"))
-		buf_printf(p->out, "worker  %s %s, pid %s, %.1f s%s\n", get(l, "operation"), table_safe(a, get(l, "pool")), get(l, "pid"),
-			   (double)line_u64(l, "running_ms", 0) / 1000, streq(get(l, "abandoned"), "yes") ? ", abandoned: stuck in the kernel" : "");
-	else if (streq(kind, "service"))
-		buf_printf(p->out, "service %s: %s, pid %s, started again %s times\n", get(l, "name"), get(l, "state"), get(l, "pid"), get(l, "restarts"));
-	else if (streq(kind, "problem"))
-		buf_printf(p->out, "problem %s\n", table_safe(a, get(l, "text")));
-}
-
-static int print_status(const struct page *p)
+/* vol-lookup: what virsh has no verb for, in its manner. */
+static int print_vol_lookup(const struct page *p)
 {
 	struct arena a = { 0 };
 	struct line l;
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < p->reply->nrecords; i++) {
-		rc = reply_record(p->reply, i, &l, p->e);
-		if (rc == 0)
-			status_line(p, &a, &l);
-	}
-	end_page(p);
+	if (page_record(p, &l) < 0)
+		return -1;
+	say(p, &a, "Name:", line_get(&l, "name"));
+	say(p, &a, "Pool:", line_get(&p->reply->final, "pool"));
+	say(p, &a, "Path:", line_get(&l, "path"));
+	say(p, &a, "Key:", line_has(&l, "key") ? line_get(&l, "key") : line_get(&l, "path"));
+	say(p, &a, "Type:", line_get(&l, "type"));
+	say_size(p, &l, "Capacity:", "capacity", " bytes");
+	say_size(p, &l, "Allocation:", "allocation", " bytes");
+	say(p, &a, "Problem:", line_get(&l, "problem"));
+	page_end(p);
 	arena_free(&a);
-	return rc;
+	return 0;
 }
 
-/* Seconds since the kernel began, and since the line before. */
-static int print_timeline(const struct page *p)
+/* ---- verbs that answer with one value ---- */
+
+static const struct { const char *verb, *key; } values[] = {
+	{ "pool-name", "name" }, { "pool-uuid", "uuid" },
+	{ "vol-path", "path" }, { "vol-name", "name" }, { "vol-key", "key" }, { "vol-pool", "pool" },
+};
+
+static int print_value(const struct page *p)
 {
-	static const char *const titles[] = { "Time", "After", "Pool", "What" };
+	const char *key = command_flag(p->command, "uuid") ? "uuid" : NULL;
+	struct line l;
+
+	for (size_t i = 0; i < ARRAY_LEN(values) && !key; i++)
+		if (streq(p->command->verb->name, values[i].verb))
+			key = values[i].key;
+	if (page_record(p, &l) < 0)
+		return -1;
+	buf_printf(p->out, "%s\n", record_get(&l, key));
+	page_end(p);
+	return 0;
+}
+
+/* ---- secrets ---- */
+
+static int print_secret_list(const struct page *p)
+{
+	static const char *const titles[] = { "UUID", "Usage" };
 	struct buf none = BUF_INIT;
-	uint64_t last = 0;
 	struct table t;
 	struct line l;
 
-	table_begin(&t, titles, 4);
+	table_begin(&t, titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
 		const char **row = table_row(&t);
 
@@ -289,99 +274,51 @@ static int print_timeline(const struct page *p)
 			t.failed = true;
 			break;
 		}
-		uint64_t ms = line_u64(&l, "ms", 0);
-		row[0] = arena_printf(&t.arena, "%llu.%03llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
-		row[1] = i ? arena_printf(&t.arena, "+%llu ms", (unsigned long long)(ms - last)) : "";
-		row[2] = line_has(&l, "pool") ? line_get(&l, "pool") : "";
-		row[3] = line_get(&l, "what");
-		last = ms;
+		row[0] = line_get(&l, "uuid");
+		row[1] = line_has(&l, "id") ? arena_printf(&t.arena, "%s %s", record_get(&l, "usage"), record_get(&l, "id")) : "Unused";
 	}
-	return finish_table(p, &t, &none);
+	return page_table(p, &t, &none);
 }
 
-static int print_log(const struct page *p)
+/* ---- documents ---- */
+
+static int print_text(const struct page *p)
 {
-	struct arena a = { 0 };
-	struct line l;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < p->reply->nrecords; i++) {
-		rc = reply_record(p->reply, i, &l, p->e);
-		if (rc < 0)
-			break;
-		uint64_t ms = line_u64(&l, "ts", 0);
-		buf_printf(p->out, "%6llu.%03llu %-5s %-7s %s\n", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), get(&l, "level"),
-			   get(&l, "facility"), table_safe(&a, get(&l, "text")));
-	}
-	arena_free(&a);
-	return rc;
-}
-
-static int print_version(const struct page *p)
-{
-	struct line l;
-
-	if (p->reply->nrecords == 0 || reply_record(p->reply, 0, &l, p->e) < 0)
-		return -1;
-	buf_printf(p->out, "poolctl %s\n%s %s, protocol %s\n", POOLINIT_VERSION, get(&l, "program"), get(&l, "version"), get(&l, "protocol"));
-	return 0;
-}
-
-/* ---- one sentence ---- */
-
-struct sentence { const char *verb; const char *before, *after; };
-
-static const struct sentence sentences[] = {
-	{ "pool-define",   "Pool ", " defined" },
-	{ "pool-create",   "Pool ", " created" },
-	{ "pool-start",    "Pool ", " started" },
-	{ "pool-destroy",  "Pool ", " destroyed" },
-	{ "pool-undefine", "Pool ", " has been undefined" },
-	{ "pool-refresh",  "Pool ", " refreshed" },
-};
-
-static int print_done(const struct page *p)
-{
-	const struct line *l = &p->reply->final;
-	const char *verb = p->command->verb->name;
-	struct arena a = { 0 };
-
-	for (size_t i = 0; i < ARRAY_LEN(sentences); i++)
-		if (streq(verb, sentences[i].verb) && !p->command->quiet)
-			buf_printf(p->out, "%s%s%s%s%s\n%s\n", sentences[i].before, table_safe(&a, get(l, "pool")), sentences[i].after,
-				   p->command->file ? " from " : "", p->command->file ? table_safe(&a, p->command->file) : "",
-				   streq(get(l, "kept"), "run") ? "It is kept for this boot only: the configuration directory cannot be written.\n" : "");
-	if (streq(verb, "pool-autostart") && !p->command->quiet)
-		buf_printf(p->out, "Pool %s %s as autostarted\n\n", table_safe(&a, get(l, "pool")),
-			   streq(get(l, "autostart"), "yes") ? "marked" : "unmarked");
-	if (streq(verb, "wait") && line_has(l, "pool") && !p->command->quiet)
-		buf_printf(p->out, "Pool %s is %s\n\n", table_safe(&a, get(l, "pool")), get(l, "phase"));
-	if (streq(verb, "wait") && line_has(l, "state") && !p->command->quiet)
-		buf_printf(p->out, "Boot is done: %s\n\n", get(l, "state"));
-	arena_free(&a);
+	buf_add(p->out, buf_str(&p->reply->text), p->reply->text.len);
+	if (streq(p->command->verb->name, "pool-capabilities"))
+		page_end(p);                    /* virsh has two empty lines there */
+	page_end(p);
 	return 0;
 }
 
 static const struct { const char *verb; int (*print)(const struct page *p); } pages[] = {
-	{ "pool-list",    print_pool_list },
-	{ "pool-info",    print_pool_info },
-	{ "pool-dumpxml", print_text },
-	{ "vol-list",     print_vol_list },
-	{ "vol-info",     print_vol_info },
-	{ "vol-dumpxml",  print_text },
-	{ "vol-path",     print_vol_path },
-	{ "status",       print_status },
-	{ "timeline",     print_timeline },
-	{ "log",          print_log },
-	{ "version",      print_version },
+	{ "pool-list",   print_pool_list },
+	{ "pool-info",   print_pool_info },
+	{ "pool-name",   print_value },
+	{ "pool-uuid",   print_value },
+	{ "vol-list",    print_vol_list },
+	{ "vol-info",    print_vol_info },
+	{ "vol-lookup",  print_vol_lookup },
+	{ "vol-path",    print_value },
+	{ "vol-name",    print_value },
+	{ "vol-key",     print_value },
+	{ "vol-pool",    print_value },
+	{ "secret-list", print_secret_list },
+	{ "job-list",    print_jobs },
+	{ "status",      print_status },
+	{ "timeline",    print_timeline },
+	{ "log",         print_log },
+	{ "version",     print_version },
 };
 
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e)
 {
 	struct page p = { c, r, out, e };
 
+	if (r->has_text)
+		return print_text(&p);
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		if (streq(c->verb->name, pages[i].verb))
 			return pages[i].print(&p);
-	return print_done(&p);
+	return print_sentence(&p);
 }

@@ -24,25 +24,6 @@ struct screen {
 	int signals;
 };
 
-static int complain(const struct err *e)
-{
-	fprintf(stderr, "error: %s\n", e->message);
-	return err_is(e, ERR_WAIT_SERVER) ? EXIT_NO_SERVER : EXIT_REFUSED;
-}
-
-static int ask(struct link *l, const char *request, struct reply *r, void (*on_event)(void *, char *, size_t), void *arg, struct err *e)
-{
-	cleanup_buf struct buf b = BUF_INIT;
-
-	buf_printf(&b, "%s\n", request);
-	if (link_send(l, &b, e) < 0 || reply_read(l, r, on_event, arg, e) < 0)
-		return -1;
-	if (!r->failed)
-		return 0;
-	*e = r->err;
-	return -1;
-}
-
 /* ---- lines ---- */
 
 static int print_event(char *line, size_t len)
@@ -65,27 +46,30 @@ int events_main(const struct command *c)
 	if (since)
 		line_str(&request, "since", since);
 	if (link_open(&l, c->socket, &e) < 0)
-		return complain(&e);
-	rc = ask(&l, buf_str(&request), &r, NULL, NULL, &e) < 0 ? -1 : 1;
+		return unanswered(c, &e);
+	rc = link_ask(&l, buf_str(&request), NULL, &r, NULL, NULL, &e) < 0 ? -1 : 1;
 	reply_free(&r);
 	while (rc > 0 && (rc = link_line(&l, &line, &len, &e)) > 0)
 		if (line[0] == '!' && print_event(line, len) < 0)
 			rc = err_sys(&e, errno, "cannot write to standard output");
 	link_close(&l);
 	if (rc < 0)
-		return complain(&e);
+		return unanswered(c, &e);
 	fprintf(stderr, "error: the server closed the connection\n");
 	return EXIT_NO_SERVER;
 }
 
 /* ---- the table ---- */
 
-static void note_event(void *arg, char *line, size_t len)
+static bool note_event(void *arg, char *line, size_t len)
 {
 	struct screen *s = arg;
 
+	if (line[0] != '!')
+		return false;
 	buf_reset(&s->last_event);
 	buf_add(&s->last_event, line, len);
+	return true;
 }
 
 /* A pool's line: name, state, how full, and in its own words why it is not active. */
@@ -127,7 +111,7 @@ static int draw(struct screen *s, struct err *e)
 	cleanup_buf struct buf out = BUF_INIT;
 	struct arena a = { 0 };
 	struct reply r = { 0 };
-	int rc = ask(&s->link, "pool-list --all", &r, note_event, s, e);
+	int rc = link_ask(&s->link, "pool-list --all", NULL, &r, note_event, s, e);
 
 	if (s->lines)
 		buf_printf(&out, "\033[%zuA\r\033[J", s->lines);
@@ -227,10 +211,10 @@ int watch_main(const struct command *c)
 	if (!isatty(1))
 		return events_main(&lines);
 	if (link_open(&s.link, c->socket, &e) < 0)
-		return complain(&e);
+		return unanswered(c, &e);
 	s.signals = watch_signals();
 	keys_one_by_one(&s);
-	int rc = ask(&s.link, "subscribe", &r, note_event, &s, &e);
+	int rc = link_ask(&s.link, "subscribe", NULL, &r, note_event, &s, &e);
 	reply_free(&r);
 	if (rc == 0)
 		rc = follow(&s, &e);
@@ -241,5 +225,5 @@ int watch_main(const struct command *c)
 	buf_free(&s.last_event);
 	if (s.signals >= 0)
 		close(s.signals);
-	return rc < 0 ? complain(&e) : EXIT_DONE;
+	return rc < 0 ? unanswered(c, &e) : EXIT_DONE;
 }

@@ -19,6 +19,7 @@
 #include "base/util.h"
 
 #define READ_CHUNK   4096
+#define INPUT_SIZE   (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
 #define SKIP_LIMIT   (1024 * 1024)      /* a refused payload up to this size is thrown away; a bigger one ends the connection */
 #define TURN_CALLS   64                 /* requests, and bytes of an index, in one turn: then it is the others' */
 #define TURN_INDEX   (256 * 1024)
@@ -37,7 +38,10 @@ static bool all_sent(const struct peer *p)
 
 static bool wants_input(const struct peer *p)
 {
-	return !p->eof && !p->closing && p->in.len < CONTROL_IN_LIMIT;
+	/* The next descriptor would be taken for the one of the request that is still to be run. */
+	bool full = p->passed >= 0 && p->call && p->call->stage != CALL_PAYLOAD;
+
+	return !p->eof && !p->closing && !full && p->in.len < CONTROL_IN_LIMIT;
 }
 
 static bool wants_turn(const struct peer *p)
@@ -78,7 +82,7 @@ static void end_index(struct peer *p)
 {
 	close(p->index);
 	p->index = -1;
-	buf_free(&p->out);
+	buf_forget(&p->out);
 	p->out = p->held;
 	p->out_done = 0;
 	p->held = (struct buf)BUF_INIT;
@@ -123,24 +127,25 @@ static void flush(struct peer *p)
 	}
 	if (!all_sent(p))
 		return;
-	buf_free(&p->out);
+	buf_forget(&p->out);
 	p->out_done = 0;
-	p->event_bytes = 0;
+	if (!p->held.len)
+		p->event_bytes = 0;
 }
 
 static void say_lost(struct peer *p)
 {
-	if (!p->events_lost || !all_sent(p))
+	if (!p->events_lost || p->replying || !all_sent(p))
 		return;
 	buf_printf(&p->out, "! event=overrun lost=%llu\n", (unsigned long long)p->events_lost);
 	p->events_lost = 0;
 }
 
-/* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: those are in `out` as a whole, and
- * where an index is being sent the event waits behind it. */
+/* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: where one has begun, or
+ * an index is being sent, the event waits behind it. */
 void peer_event(struct peer *p, const char *line, size_t len)
 {
-	struct buf *b = p->index >= 0 ? &p->held : &p->out;
+	struct buf *b = p->index >= 0 || p->replying ? &p->held : &p->out;
 
 	if (p->call && p->call->waits_boot) {   /* looked at in its next turn: whoever tells of the event is not done yet */
 		p->busy = true;
@@ -155,6 +160,16 @@ void peer_event(struct peer *p, const char *line, size_t len)
 	buf_add(b, line, len);
 	p->event_bytes += len;
 	p->dead = p->dead || b->failed;
+	set_interest(p);
+}
+
+void peer_say(struct peer *p, const struct buf *line)
+{
+	if (line->failed || unsent(p) > READ_CHUNK || p->dead)
+		return;
+	p->replying = true;
+	buf_add(&p->out, line->data, line->len);
+	p->dead = p->out.failed;
 	set_interest(p);
 }
 
@@ -183,6 +198,8 @@ static void begin_events(struct peer *p, const struct call *c)
 	buf_free(&past);
 }
 
+static void skip_payload(struct peer *p, uint64_t len);
+
 /* The call is finished: its answer, as a whole, behind what is still to be sent. */
 static void answer(struct peer *p)
 {
@@ -198,7 +215,14 @@ static void answer(struct peer *p)
 	p->dead = p->dead || p->out.failed || p->held.failed;
 	if (c->subscribe && !c->failed)
 		begin_events(p, c);
+	if (p->replying && !index && p->held.len) {     /* events that waited for the end of this answer */
+		buf_add(&p->out, p->held.data, p->held.len);
+		buf_free(&p->held);
+		p->dead = p->dead || p->out.failed;
+	}
+	p->replying = false;
 	p->closing = p->closing || c->quit;
+	skip_payload(p, c->stream.left);
 	p->call = NULL;
 	call_free(c);
 }
@@ -213,7 +237,7 @@ static void give_up(struct peer *p, enum err_class class, const char *why)
 	err_set(&e, class, "%s", why);
 	answer_error(p, NULL, &e);
 	p->closing = true;
-	buf_free(&p->in);
+	buf_forget(&p->in);
 }
 
 /* Might the line be the head of a payload? Then its bytes cannot be told from requests, when the line itself is not understood. */
@@ -225,18 +249,23 @@ static bool announces_payload(const char *line, size_t len)
 	return false;
 }
 
-/* A request that is refused before it began: say why, and get its payload, if it has one, out of the way. */
+/* What is still to come of a payload that nobody wants any more is got out of the way. */
+static void skip_payload(struct peer *p, uint64_t len)
+{
+	if (len > SKIP_LIMIT) {
+		p->closing = true;
+		buf_forget(&p->in);
+		return;
+	}
+	p->skip = len;
+}
+
+/* A request that is refused before it began: say why. */
 static void refuse(struct peer *p, struct call *c, const struct err *e)
 {
 	answer_error(p, c->line.tag, e);
-	if (!c->line.has_payload)
-		return;
-	if (c->line.payload_len > SKIP_LIMIT) {
-		p->closing = true;
-		buf_free(&p->in);
-		return;
-	}
-	p->skip = c->line.payload_len;
+	if (c->line.has_payload)
+		skip_payload(p, c->line.payload_len);
 }
 
 static void take_line(struct peer *p, const char *line, size_t len)
@@ -257,7 +286,7 @@ static void take_line(struct peer *p, const char *line, size_t len)
 		answer_error(p, c->line.tag, &e);
 		if (announces_payload(line, len)) {
 			p->closing = true;
-			buf_free(&p->in);
+			buf_forget(&p->in);
 		}
 		call_free(c);
 		return;
@@ -272,6 +301,8 @@ static void take_line(struct peer *p, const char *line, size_t len)
 		return;
 	}
 	p->call = c;
+	if (c->verb->data)
+		c->passed = steal_fd(&p->passed);
 	if (c->stage == CALL_RUNNING)
 		call_run(c);
 }
@@ -287,6 +318,7 @@ static void feed_payload(struct peer *p)
 	memcpy(c->payload + c->payload_got, buf_str(&p->in), n);
 	c->payload_got += n;
 	buf_consume(&p->in, n);
+	explicit_bzero(p->in.data + p->in.len, n);      /* it may be a secret */
 	if (c->payload_got == c->payload_len)
 		call_run(c);
 }
@@ -322,6 +354,8 @@ static bool step(struct peer *p)
 	struct call *c = p->call;
 	const char *lf;
 
+	if (c && stream_is_open(c))
+		return stream_step(p);
 	if (c && c->stage == CALL_FINISHED) {
 		answer(p);
 		return true;
@@ -356,27 +390,62 @@ static bool step(struct peer *p)
 	return false;
 }
 
+/* The buffer is made in its full size: one that grows leaves copies behind. */
+static bool open_input(struct peer *p)
+{
+	if (p->in.data)
+		return true;
+	p->in.data = malloc(INPUT_SIZE);
+	if (!p->in.data)
+		return false;
+	p->in.data[0] = '\0';
+	p->in.size = INPUT_SIZE;
+	return true;
+}
+
+/* One descriptor may come along, the kernel throws away any others. It is for the next request that takes one. */
+static ssize_t receive(struct peer *p, void *data, size_t size)
+{
+	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	struct iovec room = { data, size };
+	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n = recvmsg(p->watch.fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int fd = -1;
+
+	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
+		return n;
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (p->passed >= 0)
+		discard_fd(fd);
+	else
+		p->passed = fd;
+	return n;
+}
+
 static void read_some(struct peer *p)
 {
 	struct call *c = p->call;
 	bool payload = c && c->stage == CALL_PAYLOAD && c->payload_got < c->payload_len && !p->in.len;
-	char chunk[READ_CHUNK];
 	ssize_t n;
 
 	if (payload)
-		n = recv(p->watch.fd, c->payload + c->payload_got, c->payload_len - c->payload_got, MSG_DONTWAIT);
+		n = receive(p, c->payload + c->payload_got, c->payload_len - c->payload_got);
+	else if (open_input(p))
+		n = receive(p, p->in.data + p->in.len, c && stream_is_open(c) ? STREAM_CHUNK : READ_CHUNK);
 	else
-		n = recv(p->watch.fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+		n = -1, errno = ENOMEM;
 	if (n < 0) {
 		p->dead = errno != EAGAIN && errno != EINTR;
 		return;
 	}
 	p->eof = n == 0;
-	if (payload)
+	if (payload) {
 		c->payload_got += (size_t)n;
-	else
-		buf_add(&p->in, chunk, (size_t)n);
-	p->dead = p->in.failed;
+	} else {
+		p->in.len += (size_t)n;
+		p->in.data[p->in.len] = '\0';
+	}
 }
 
 /* Run what can be run and send what can be sent, until neither goes on or this turn's share is used up. */
@@ -387,12 +456,12 @@ static void work(struct peer *p)
 
 	flush(p);
 	while (!p->dead && ran && budget > 0) {
-		for (ran = false; !p->dead && budget > 0 && step(p); budget--)
+		for (ran = false; !p->dead && budget > 0 && step(p); budget -= p->call && stream_is_open(p->call) ? STREAM_COST : 1)
 			ran = true;
 		if (!p->dead)
 			flush(p);
 	}
-	p->busy = budget == 0;
+	p->busy = budget <= 0;
 }
 
 /* A client's turn: take in, run, send. */
@@ -405,8 +474,10 @@ static void on_turn(struct watch *w, uint32_t events)
 	if (p->call)
 		call_look_at_boot(p->call);
 	work(p);
-	if (!p->in.len)
-		buf_free(&p->in);
+	if (!p->in.len) {
+		buf_forget(&p->in);
+		discard_fd(steal_fd(&p->passed));       /* no request came with it that takes one */
+	}
 	say_lost(p);
 	/* Hung up for good: nobody is there to answer. What was begun for it goes on, what was not begun is not. */
 	if (p->dead || (p->closing && all_sent(p)) || (events & (EPOLLHUP | EPOLLERR))) {
@@ -414,6 +485,15 @@ static void on_turn(struct watch *w, uint32_t events)
 		return;
 	}
 	set_interest(p);
+}
+
+void peer_on_stream(struct watch *w, uint32_t events)
+{
+	struct peer *p = w->owner;
+
+	(void)events;
+	loop_unwatch(p->server->loop, w);
+	on_turn(&p->watch, 0);
 }
 
 /* ---- beginning and end ---- */
@@ -426,7 +506,7 @@ int peer_new(struct server *srv, int fd, struct err *e)
 		close(fd);
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	}
-	*p = (struct peer){ .server = srv, .index = -1, .watch = { .fd = -1, .on_event = on_turn, .owner = p },
+	*p = (struct peer){ .server = srv, .index = -1, .passed = -1, .watch = { .fd = -1, .on_event = on_turn, .owner = p },
 			    .stall = { .on_expiry = stalled, .owner = p } };
 	p->level = access_level(srv, fd, &p->uid, &p->pid);
 	buf_printf(&p->out, "* poolinit 1 %s boot=%s state=%s\n", POOLINIT_VERSION, srv->boot_id,
@@ -470,8 +550,9 @@ void peer_free(struct peer *p)
 	close(fd);
 	if (p->index >= 0)
 		close(p->index);
-	buf_free(&p->in);
-	buf_free(&p->out);
+	discard_fd(p->passed);
+	buf_forget(&p->in);
+	buf_forget(&p->out);
 	buf_free(&p->held);
 	free(p);
 }

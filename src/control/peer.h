@@ -5,6 +5,7 @@
 #ifndef POOLINIT_CONTROL_PEER_H
 #define POOLINIT_CONTROL_PEER_H
 
+#include <string.h>
 #include <sys/types.h>
 #include "base/buf.h"
 #include "base/loop.h"
@@ -53,6 +54,8 @@ struct peer {
 	bool dead;                      /* gone, or out of memory: freed at the next look */
 	bool subscribed;
 	bool busy;                      /* there is more to run at the next turn */
+	bool replying;                  /* the first part of an answer is in out: events wait in held */
+	int passed;                     /* a descriptor that has arrived, for a request that is still to be run; -1: none */
 };
 
 /* server.c */
@@ -65,7 +68,29 @@ void peer_free(struct peer *p);
 void peer_event(struct peer *p, const char *line, size_t len);
 /* The call is finished: send its answer at the next turn of the loop. May be called from anywhere. */
 void peer_wake(struct peer *p);
+/* A line of an answer, before its end. A client that does not read misses it. */
+void peer_say(struct peer *p, const struct buf *line);
+/* Its stream may go on: the pipe's watch has an event. */
+void peer_on_stream(struct watch *w, uint32_t events);
+
+/* stream.c: bytes between a client and the worker of its job */
+#define STREAM_CHUNK (16 * 1024)        /* at once: no more of a stream is ever in memory, and as much in the input buffer */
+#define STREAM_COST  16                 /* of a turn's share */
+static inline bool stream_is_open(const struct call *c)
+{
+	return c->stream.fd >= 0;
+}
+/* One step: false if nothing can be done before the client, or the worker, has moved. */
+bool stream_step(struct peer *p);
 /* Last words before the server goes: what is parked is answered with e, what can be sent at once is sent. */
 void peer_farewell(struct peer *p, const struct err *e);
+
+/* Free it, and leave none of its bytes behind: there may be a secret among them. */
+static inline void buf_forget(struct buf *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->size);
+	buf_free(b);
+}
 
 #endif

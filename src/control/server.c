@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "base/file.h"
@@ -57,7 +59,25 @@ static int make_directory(const struct server *srv, struct err *e)
 	return 0;
 }
 
-/* Somebody's socket is at the path. Is it alive? Only a refused connection says that nobody listens any more. */
+/* Has the process gone that listens? One that was killed may leave its descriptors behind for a moment, or for as long as something hangs in the
+ * kernel, with those that it forked (workers, discard.c). */
+static bool listener_is_gone(int connected)
+{
+	struct ucred listener = { 0 };
+	socklen_t len = sizeof(listener);
+	struct pollfd end = { .events = POLLIN };
+
+	if (getsockopt(connected, SOL_SOCKET, SO_PEERCRED, &listener, &len) < 0 || listener.pid <= 0)
+		return false;
+	end.fd = (int)syscall(SYS_pidfd_open, listener.pid, 0);
+	if (end.fd < 0)
+		return errno == ESRCH;
+	bool gone = poll(&end, 1, 0) == 1;
+	close(end.fd);
+	return gone;
+}
+
+/* Somebody's socket is at the path. Is it alive? Only a refused connection, or a listener that has gone, says that it is not. */
 static int remove_stale(const struct server *srv, const struct sockaddr_un *a, struct err *e)
 {
 	struct stat st;
@@ -69,9 +89,11 @@ static int remove_stale(const struct server *srv, const struct sockaddr_un *a, s
 	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN)
+	bool connected = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0;
+	bool stale = connected ? listener_is_gone(fd) : errno == ECONNREFUSED;
+	if (!stale && (connected || errno == EAGAIN))
 		return err_set(e, ERR_BUSY, "cannot listen at %s: another poolinit answers there", srv->path);
-	if (errno != ECONNREFUSED)
+	if (!stale)
 		return err_sys(e, errno, "cannot tell whether anybody answers at %s", srv->path);
 	if (unlink(srv->path) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "cannot remove the stale socket %s", srv->path);

@@ -17,7 +17,12 @@
 /* Who may: by SO_PEERCRED. uid 0 everything; group `poolinit` up to operate; others, if the socket's mode lets them connect at all, read. */
 enum verb_level { LEVEL_READ, LEVEL_OPERATE, LEVEL_ADMIN };
 
-enum arg_kind { ARG_WORD, ARG_FLAG, ARG_DURATION, ARG_NUMBER };
+enum arg_kind {
+	ARG_WORD, ARG_FLAG, ARG_DURATION, ARG_NUMBER,
+	ARG_SIZE,               /* "10", "10G", "512MiB": bytes if without a unit */
+	ARG_FILE,               /* poolctl: the file that becomes the payload; never a key of the request */
+	ARG_DATA,               /* poolctl: the file whose descriptor goes along (SCM_RIGHTS); never a key of the request */
+};
 
 struct verb_arg {
 	const char *name;               /* as key; positional ones are also taken as bare words, in the table's order */
@@ -27,7 +32,7 @@ struct verb_arg {
 	enum verb_level level;          /* needed for this argument, where it is more than the verb's own */
 };
 
-#define VERB_ARGS 12            /* at most so many an array, without the final NULL */
+#define VERB_ARGS 32            /* at most so many an array, without the final NULL */
 
 struct call;
 
@@ -39,6 +44,8 @@ struct verb {
 	const struct verb_arg *args;    /* ends with a NULL name */
 	size_t payload_max;             /* 0: takes none */
 	bool payload_required;
+	bool data;                      /* takes a descriptor, or a stream of payload frames (vol-upload, vol-download) */
+	bool local;                     /* done by poolctl with the help of others: no request of that name exists */
 	/* Either finishes the call (call_ok, call_fail) or parks it (call_waiter, and the waiter's done finishes it). */
 	void (*run)(struct call *c);
 };
@@ -50,12 +57,24 @@ const char *verb_level_word(enum verb_level l); /* "read", "operate", "admin" */
 
 /* ---- what a verb's function may do with its call ---- */
 struct supervisor *call_supervisor(struct call *c);
+const char *call_verb(struct call *c);
 const char *call_arg(struct call *c, const char *name);         /* NULL if not given */
 bool call_flag(struct call *c, const char *name);
 uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */
+uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
+int call_take_fd(struct call *c);               /* the descriptor that came along; -1: none. The caller's from now on: discard_fd() */
+void discard_fd(int fd);                        /* close it, but not here: a client's file may hang (discard.c); -1 is allowed */
+/* For verbs with .data. Did the request announce a stream ("= N")? */
+bool call_streams(struct call *c, uint64_t *len);
+/* Bytes of the request to a worker, or of a worker to the answer ("= n" and n bytes, as often as there are some): a pipe, of which the worker's end is
+ * returned, to be closed by the caller after the fork. */
+int call_stream(struct call *c, bool in, struct err *e);
+void call_stream_job(struct call *c, uint64_t job);     /* a job that is ended when the client goes */
+void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);     /* a waiter's progress: a record before the answer */
 struct buf *call_records(struct call *c);       /* append records here with line_begin/line_str/line_end */
 void call_text(struct call *c, const char *data, size_t len);   /* "= N" and bytes */
+void call_file(struct call *c, int fd, size_t len);             /* lines and payloads that a worker has written into a memfd, sent without copying */
 void call_index(struct call *c, const struct pool *p);          /* a pool's whole volume index, sent from its memfd without copying */
 struct waiter *call_waiter(struct call *c);     /* to park on; withdrawn by itself when the client goes */
 struct call *call_of(struct waiter *w);         /* in done: whose waiter it is */

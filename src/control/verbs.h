@@ -5,6 +5,7 @@
 #ifndef POOLINIT_CONTROL_VERBS_H
 #define POOLINIT_CONTROL_VERBS_H
 
+#include "base/line.h"
 #include "control/verb.h"
 
 /* verbs_pool.c */
@@ -18,18 +19,61 @@ void verb_pool_destroy(struct call *c);
 void verb_pool_undefine(struct call *c);
 void verb_pool_refresh(struct call *c);
 void verb_pool_autostart(struct call *c);
+void verb_pool_name(struct call *c);
+void verb_pool_uuid(struct call *c);
+void verb_pool_capabilities(struct call *c);
+void verb_pool_build(struct call *c);
+void verb_pool_delete(struct call *c);
 /* The pool that argument `pool` names; NULL: the call has failed already. */
 struct pool *call_pool(struct call *c);
+/* pool-define, pool-create: the document, with the call's own options. */
+void define_from(struct call *c, const char *xml, size_t len, enum define_mode mode);
 /* A waiter's done for verbs whose answer is OK pool=NAME and nothing else. */
 void pool_done(struct waiter *w, const struct result *r);
 void pool_text_done(struct waiter *w, const struct result *r);  /* the same behind a text */
 void pool_phase_done(struct waiter *w, const struct result *r); /* OK pool=NAME phase=WORD */
 
-/* verbs_volume.c */
+/* verbs_source.c: pools from options, and finding sources */
+void verb_pool_define_as(struct call *c);
+void verb_pool_create_as(struct call *c);
+void verb_find_sources(struct call *c);
+void verb_find_sources_as(struct call *c);
+
+/* verbs_volume.c: questions that the index answers */
 void verb_vol_list(struct call *c);
 void verb_vol_info(struct call *c);
 void verb_vol_dumpxml(struct call *c);
 void verb_vol_path(struct call *c);
+void verb_vol_name(struct call *c);
+void verb_vol_key(struct call *c);
+void verb_vol_pool(struct call *c);
+void verb_vol_lookup(struct call *c);
+/* The record of the volume that argument `vol` names, in the pool that the other argument names, or in any (not given, or NULL); NULL: the call has
+ * failed already. */
+const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool, size_t *len);
+/* Take a record apart in a copy, text[LINE_MAX_BYTES + 1]. Its name, or NULL. */
+const char *record_parse(const char *record, size_t len, char *text, struct line *l, struct err *e);
+
+/* verbs_job.c: operations on volumes */
+void verb_vol_create(struct call *c);
+void verb_vol_create_as(struct call *c);
+void verb_vol_create_from(struct call *c);
+void verb_vol_clone(struct call *c);
+void verb_vol_delete(struct call *c);
+void verb_vol_resize(struct call *c);
+void verb_vol_wipe(struct call *c);
+void verb_vol_upload(struct call *c);
+void verb_vol_download(struct call *c);
+void verb_job_list(struct call *c);
+void verb_job_cancel(struct call *c);
+
+/* verbs_secret.c */
+void verb_secret_define(struct call *c);
+void verb_secret_set_value(struct call *c);
+void verb_secret_get_value(struct call *c);
+void verb_secret_list(struct call *c);
+void verb_secret_dumpxml(struct call *c);
+void verb_secret_undefine(struct call *c);
 
 /* verbs_system.c */
 void verb_status(struct call *c);

@@ -4,6 +4,7 @@
  */
 #include "control/verbs.h"
 
+#include "backends/backend.h"
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/util.h"
@@ -243,12 +244,46 @@ void verb_pool_dumpxml(struct call *c)
 		call_fail(c, &e);
 }
 
+/* START_BUILD and enum build_flags, as --build, --overwrite and --no-overwrite say. */
+static int build_wanted(struct call *c, unsigned *build, struct err *e)
+{
+	bool overwrite = call_flag(c, "overwrite"), keep = call_flag(c, "no-overwrite");
+
+	*build = overwrite || keep || call_flag(c, "build") ? START_BUILD : 0;
+	if (overwrite && keep)
+		return err_set(e, ERR_INVALID, "\"overwrite\" and \"no-overwrite\" are opposites: only one can be meant");
+	*build |= overwrite ? BUILD_OVERWRITE : keep ? BUILD_NO_OVERWRITE : 0;
+	return 0;
+}
+
 void verb_pool_start(struct call *c)
 {
 	struct pool *p = call_pool(c);
 	struct err e = { 0 };
 
-	if (p && pool_start(p, call_duration(c, "timeout", 0), call_flag(c, "build"), park(c, pool_done), &e) < 0)
+	unsigned build;
+
+	if (p && (build_wanted(c, &build, &e) < 0 || pool_start(p, call_duration(c, "timeout", 0), build, park(c, pool_done), &e) < 0))
+		call_fail(c, &e);
+}
+
+void verb_pool_build(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+	unsigned build;
+
+	if (p && (build_wanted(c, &build, &e) < 0 ||
+		  pool_build(p, call_duration(c, "timeout", 0), build & ~START_BUILD, park(c, pool_done), &e) < 0))
+		call_fail(c, &e);
+}
+
+void verb_pool_delete(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_delete(p, call_duration(c, "timeout", 0), park(c, pool_done), &e) < 0)
 		call_fail(c, &e);
 }
 
@@ -318,23 +353,69 @@ static void defined(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
-void verb_pool_define(struct call *c)
+/* Answered when it is kept; pool-create: when it is up, and what could not be started is forgotten. */
+void define_from(struct call *c, const char *xml, size_t len, enum define_mode mode)
 {
+	struct define_order o = {
+		.xml = xml, .xml_len = len, .mode = mode, .validate = call_flag(c, "validate"), .timeout = call_duration(c, "timeout", 0),
+	};
 	struct err e = { 0 };
-	size_t len;
-	const char *xml = call_payload(c, &len);
 
-	if (pool_define(call_supervisor(c), xml, len, DEFINE_PERSISTENT, park(c, defined), &e) < 0)
+	if (build_wanted(c, &o.build, &e) < 0 ||
+	    pool_define(call_supervisor(c), &o, park(c, mode == DEFINE_PERSISTENT ? defined : created), &e) < 0)
 		call_fail(c, &e);
 }
 
-/* Answered when it is up; what could not be started is forgotten. */
-void verb_pool_create(struct call *c)
+static void define_payload(struct call *c, enum define_mode mode)
 {
-	struct err e = { 0 };
 	size_t len;
 	const char *xml = call_payload(c, &len);
 
-	if (pool_define(call_supervisor(c), xml, len, DEFINE_TRANSIENT, park(c, created), &e) < 0)
-		call_fail(c, &e);
+	define_from(c, xml, len, mode);
+}
+
+void verb_pool_define(struct call *c)
+{
+	define_payload(c, DEFINE_PERSISTENT);
+}
+
+void verb_pool_create(struct call *c)
+{
+	define_payload(c, DEFINE_TRANSIENT);
+}
+
+/* ---- pool-name, pool-uuid, pool-capabilities ---- */
+
+void verb_pool_name(struct call *c)
+{
+	const struct pool *p = call_pool(c);
+
+	if (!p)
+		return;
+	line_begin(call_records(c), "-");
+	line_str(call_records(c), "name", p->name);
+	line_end(call_records(c));
+	call_ok(c);
+}
+
+void verb_pool_uuid(struct call *c)
+{
+	const struct pool *p = call_pool(c);
+	char uuid[UUID_TEXT];
+
+	if (!p)
+		return;
+	line_begin(call_records(c), "-");
+	line_str(call_records(c), "uuid", uuid_print(&p->uuid, uuid));
+	line_end(call_records(c));
+	call_ok(c);
+}
+
+void verb_pool_capabilities(struct call *c)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	capabilities_print(&text);
+	call_text(c, buf_str(&text), text.len);
+	call_ok(c);
 }

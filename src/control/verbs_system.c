@@ -269,10 +269,12 @@ static void help_record(struct buf *b, const struct verb *v)
 
 static void help_one(struct buf *b, const struct verb *v)
 {
-	static const char *const kinds[] = { "word", "flag", "duration", "number" };
+	static const char *const kinds[] = { "word", "flag", "duration", "number", "size" };
 
 	help_record(b, v);
 	for (const struct verb_arg *a = v->args; a->name; a++) {
+		if (a->kind == ARG_FILE || a->kind == ARG_DATA)         /* poolctl's own: a request has the payload, or a descriptor */
+			continue;
 		line_begin(b, "-");
 		line_str(b, "argument", a->name);
 		line_str(b, "kind", kinds[a->kind]);

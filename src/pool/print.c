@@ -7,40 +7,10 @@
 #include <limits.h>
 
 #include "base/util.h"
-#include "pool/def.h"
-#include "pool/xml.h"
+#include "pool/printing.h"
 
 #define FS_NS  "http://libvirt.org/schemas/storagepool/fs/1.0"
 #define RBD_NS "http://libvirt.org/schemas/storagepool/rbd/1.0"
-
-/* " name='value'", nothing for NULL. */
-static void attribute(struct buf *out, const char *name, const char *value)
-{
-	if (!value)
-		return;
-	buf_printf(out, " %s='", name);
-	xml_escape(out, value);
-	buf_addc(out, '\'');
-}
-
-/* One element with text, one with one attribute; nothing for NULL. `indent` is what stands before '<'. */
-static void text_element(struct buf *out, const char *indent, const char *name, const char *text)
-{
-	if (!text)
-		return;
-	buf_printf(out, "%s<%s>", indent, name);
-	xml_escape(out, text);
-	buf_printf(out, "</%s>\n", name);
-}
-
-static void attribute_element(struct buf *out, const char *indent, const char *name, const char *attr, const char *value)
-{
-	if (!value)
-		return;
-	buf_printf(out, "%s<%s", indent, name);
-	attribute(out, attr, value);
-	buf_adds(out, "/>\n");
-}
 
 static const char *yes_no(int value)
 {
@@ -51,7 +21,7 @@ static void print_hosts(const struct pool_def *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->source.nhosts; i++) {
 		buf_adds(out, "    <host");
-		attribute(out, "name", d->source.hosts[i].name);
+		print_attribute(out, "name", d->source.hosts[i].name);
 		if (d->source.hosts[i].port)
 			buf_printf(out, " port='%d'", d->source.hosts[i].port);
 		buf_adds(out, "/>\n");
@@ -62,8 +32,8 @@ static void print_devices(const struct pool_def *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		buf_adds(out, "    <device");
-		attribute(out, "path", d->source.devices[i].path);
-		attribute(out, "part_separator", yes_no(d->source.devices[i].part_separator));
+		print_attribute(out, "path", d->source.devices[i].path);
+		print_attribute(out, "part_separator", yes_no(d->source.devices[i].part_separator));
 		buf_adds(out, "/>\n");
 	}
 }
@@ -71,13 +41,13 @@ static void print_devices(const struct pool_def *d, struct buf *out)
 static void print_fc_host(const struct pool_adapter *a, struct buf *out)
 {
 	buf_adds(out, "    <adapter type='fc_host'");
-	attribute(out, "parent", a->parent);
-	attribute(out, "parent_wwnn", a->parent_wwnn);
-	attribute(out, "parent_wwpn", a->parent_wwpn);
-	attribute(out, "parent_fabric_wwn", a->parent_fabric_wwn);
-	attribute(out, "managed", yes_no(a->managed));
-	attribute(out, "wwnn", a->wwnn);
-	attribute(out, "wwpn", a->wwpn);
+	print_attribute(out, "parent", a->parent);
+	print_attribute(out, "parent_wwnn", a->parent_wwnn);
+	print_attribute(out, "parent_wwpn", a->parent_wwpn);
+	print_attribute(out, "parent_fabric_wwn", a->parent_fabric_wwn);
+	print_attribute(out, "managed", yes_no(a->managed));
+	print_attribute(out, "wwnn", a->wwnn);
+	print_attribute(out, "wwpn", a->wwpn);
 	buf_adds(out, "/>\n");
 }
 
@@ -87,7 +57,7 @@ static void print_adapter(const struct pool_adapter *a, struct buf *out)
 		print_fc_host(a, out);
 	} else if (a->name) {
 		buf_adds(out, "    <adapter type='scsi_host'");
-		attribute(out, "name", a->name);
+		print_attribute(out, "name", a->name);
 		buf_adds(out, "/>\n");
 	} else {
 		buf_adds(out, "    <adapter type='scsi_host'>\n");
@@ -100,19 +70,14 @@ static void print_adapter(const struct pool_adapter *a, struct buf *out)
 
 static void print_auth(const struct pool_auth *a, struct buf *out)
 {
-	char uuid[UUID_TEXT];
-
 	if (a->kind == AUTH_NONE)
 		return;
 	buf_adds(out, "    <auth");
-	attribute(out, "type", a->kind == AUTH_CHAP ? "chap" : "ceph");
-	attribute(out, "username", a->username);
+	print_attribute(out, "type", a->kind == AUTH_CHAP ? "chap" : "ceph");
+	print_attribute(out, "username", a->username);
 	buf_adds(out, ">\n      <secret");
-	attribute(out, "type", a->secret_type);
-	if (a->by_uuid)
-		attribute(out, "uuid", uuid_print(&a->secret_uuid, uuid));
-	else
-		attribute(out, "usage", a->secret_usage);
+	print_attribute(out, "type", a->secret_type);
+	print_secret_reference(out, a->by_uuid, &a->secret_uuid, a->secret_usage);
 	buf_adds(out, "/>\n    </auth>\n");
 }
 
@@ -126,43 +91,31 @@ static void print_source(const struct pool_def *d, struct buf *out)
 	if (fields & FIELD_DEVICE)
 		print_devices(d, out);
 	if (fields & FIELD_DIR)
-		attribute_element(out, "    ", "dir", "path", d->source.dir);
+		print_empty(out, "    ", "dir", "path", d->source.dir);
 	if (fields & FIELD_ADAPTER)
 		print_adapter(&d->source.adapter, out);
 	if (fields & FIELD_NAME)
-		text_element(out, "    ", "name", d->source.name);
+		print_text(out, "    ", "name", d->source.name);
 	if ((fields & FIELD_INITIATOR) && d->source.initiator) {
 		buf_adds(out, "    <initiator>\n");
-		attribute_element(out, "      ", "iqn", "name", d->source.initiator);
+		print_empty(out, "      ", "iqn", "name", d->source.initiator);
 		buf_adds(out, "    </initiator>\n");
 	}
-	attribute_element(out, "    ", "format", "type", d->source.format);
+	print_empty(out, "    ", "format", "type", d->source.format);
 	print_auth(&d->source.auth, out);
-	attribute_element(out, "    ", "protocol", "ver", d->source.protocol);
-	attribute_element(out, "    ", "vendor", "name", d->source.vendor);
-	attribute_element(out, "    ", "product", "name", d->source.product);
+	print_empty(out, "    ", "protocol", "ver", d->source.protocol);
+	print_empty(out, "    ", "vendor", "name", d->source.vendor);
+	print_empty(out, "    ", "product", "name", d->source.product);
 	buf_adds(out, "  </source>\n");
 }
 
 static void print_target(const struct pool_def *d, struct buf *out)
 {
-	const struct pool_perms *p = &d->target.perms;
-
 	if (pool_type_info(d->type)->fields & FIELD_NO_TARGET)
 		return;
 	buf_adds(out, "  <target>\n");
-	text_element(out, "    ", "path", d->target.path);
-	if (p->mode >= 0 || p->owner >= 0 || p->group >= 0 || p->label) {
-		buf_adds(out, "    <permissions>\n");
-		if (p->mode >= 0)
-			buf_printf(out, "      <mode>0%o</mode>\n", (unsigned)p->mode);
-		if (p->owner >= 0)
-			buf_printf(out, "      <owner>%" PRId64 "</owner>\n", p->owner);
-		if (p->group >= 0)
-			buf_printf(out, "      <group>%" PRId64 "</group>\n", p->group);
-		text_element(out, "      ", "label", p->label);
-		buf_adds(out, "    </permissions>\n");
-	}
+	print_text(out, "    ", "path", d->target.path);
+	print_permissions(out, &d->target.perms);
 	buf_adds(out, "  </target>\n");
 }
 
@@ -173,8 +126,8 @@ static void print_options(const char *prefix, const char *list, const struct poo
 	buf_printf(out, "  <%s:%s>\n", prefix, list);
 	for (size_t i = 0; i < n; i++) {
 		buf_printf(out, "    <%s:option", prefix);
-		attribute(out, "name", options[i].name);
-		attribute(out, "value", options[i].value);
+		print_attribute(out, "name", options[i].name);
+		print_attribute(out, "value", options[i].value);
 		buf_adds(out, "/>\n");
 	}
 	buf_printf(out, "  </%s:%s>\n", prefix, list);
@@ -185,14 +138,14 @@ static void print_boot(const struct pool_boot *b, struct buf *out)
 	if (!b->given)
 		return;
 	buf_adds(out, "  <boot xmlns='" POOL_BOOT_NS "'");
-	attribute(out, "require", yes_no(b->require));
+	print_attribute(out, "require", yes_no(b->require));
 	if (b->timeout_ms > 0 && b->timeout_ms % 1000 == 0)
 		buf_printf(out, " timeout='%" PRIu64 "s'", b->timeout_ms / 1000);
 	else if (b->timeout_ms > 0)
 		buf_printf(out, " timeout='%" PRIu64 "ms'", b->timeout_ms);
 	if (b->order != INT_MIN)
 		buf_printf(out, " order='%d'", b->order);
-	attribute(out, "onfail", pool_onfail_word(b->onfail));
+	print_attribute(out, "onfail", pool_onfail_word(b->onfail));
 	buf_adds(out, "/>\n");
 }
 
@@ -202,21 +155,21 @@ void pool_print(const struct pool_def *d, struct buf *out)
 
 	buf_printf(out, "<pool type='%s'%s%s>\n", pool_type_word(d->type), d->nmount_options ? " xmlns:fs='" FS_NS "'" : "",
 	           d->nrbd_options ? " xmlns:rbd='" RBD_NS "'" : "");
-	text_element(out, "  ", "name", d->name);
-	text_element(out, "  ", "uuid", uuid_print(&d->uuid, uuid));
+	print_text(out, "  ", "name", d->name);
+	print_text(out, "  ", "uuid", uuid_print(&d->uuid, uuid));
 	buf_printf(out, "  <capacity unit='bytes'>%" PRIu64 "</capacity>\n", d->capacity);
 	buf_printf(out, "  <allocation unit='bytes'>%" PRIu64 "</allocation>\n", d->allocation);
 	buf_printf(out, "  <available unit='bytes'>%" PRIu64 "</available>\n", d->available);
 	if (d->cow >= 0) {
 		buf_adds(out, "  <features>\n");
-		attribute_element(out, "    ", "cow", "state", yes_no(d->cow));
+		print_empty(out, "    ", "cow", "state", yes_no(d->cow));
 		buf_adds(out, "  </features>\n");
 	}
 	print_source(d, out);
 	print_target(d, out);
 	if (d->refresh_allocation) {
 		buf_adds(out, "  <refresh>\n");
-		attribute_element(out, "    ", "volume", "allocation", d->refresh_allocation);
+		print_empty(out, "    ", "volume", "allocation", d->refresh_allocation);
 		buf_adds(out, "  </refresh>\n");
 	}
 	print_options("fs", "mount_opts", d->mount_options, d->nmount_options, out);

@@ -14,7 +14,6 @@
  */
 #include "pool/def.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -26,67 +25,6 @@
 
 #define FS_NS  "http://libvirt.org/schemas/storagepool/fs/1.0"
 #define RBD_NS "http://libvirt.org/schemas/storagepool/rbd/1.0"
-
-/* ---- values ---- */
-
-static int checked(struct reading *r, const xmlNode *node, const char *name, const char *text, const char **out)
-{
-	*out = text;
-	if (text && !check_text(text))
-		return refuse(r, node, "\"%s\" contains control characters", name);
-	return 0;
-}
-
-int read_attr(struct reading *r, const xmlNode *node, const char *name, const char **out)
-{
-	return checked(r, node, name, xml_attr(r->a, node, name), out);
-}
-
-int read_child(struct reading *r, const xmlNode *parent, const char *name, const char **out)
-{
-	const xmlNode *node = xml_child(parent, name);
-
-	return checked(r, node, name, xml_text(r->a, node), out);
-}
-
-int read_yes_no(struct reading *r, const xmlNode *node, const char *name, int *out)
-{
-	const char *text = xml_attr(r->a, node, name);
-
-	*out = -1;
-	if (!text)
-		return 0;
-	if (!streq(text, "yes") && !streq(text, "no"))
-		return refuse(r, node, "%s=\"%.40s\" of <%s> is neither yes nor no", name, text, (const char *)node->name);
-	*out = streq(text, "yes");
-	return 0;
-}
-
-bool read_number(const char *text, int base, long long min, long long max, long long *out)
-{
-	char *end;
-	long long value;
-
-	errno = 0;
-	value = strtoll(text, &end, base);
-	if (errno || end == text || *end || value < min || value > max)
-		return false;
-	*out = value;
-	return true;
-}
-
-int read_append(struct reading *r, const void *list, size_t *n, const void *item, size_t size)
-{
-	void **items = (void **)list;
-	char *grown = arena_grow(r->a, *items, *n, size);
-
-	if (!grown)
-		return err_set(r->e, ERR_NO_MEMORY, "cannot read %s: out of memory", r->source);
-	memcpy(grown + *n * size, item, size);
-	*items = grown;
-	(*n)++;
-	return 0;
-}
 
 /* ---- the parts of a pool ---- */
 
@@ -146,41 +84,6 @@ static int read_features(struct reading *r, const xmlNode *root)
 	return read_yes_no(r, cow, "state", &r->d->cow);
 }
 
-/* An owner or group: a number, -1 for "leave it"; an empty element is none. */
-static int read_id(struct reading *r, const xmlNode *perms, const char *name, int64_t *out)
-{
-	const xmlNode *node = xml_child(perms, name);
-	const char *text = xml_text(r->a, node);
-	long long id;
-
-	*out = -1;
-	if (!node)
-		return 0;
-	if (!text || !read_number(text, 10, -1, UINT32_MAX, &id))
-		return refuse(r, node, "\"%.40s\" is not a numeric %s", text ? text : "", name);
-	*out = id == UINT32_MAX ? -1 : id;      /* the two mean the same to chown(2) */
-	return 0;
-}
-
-static int read_permissions(struct reading *r, const xmlNode *target)
-{
-	struct pool_perms *p = &r->d->target.perms;
-	const xmlNode *perms = xml_child(target, "permissions");
-	const char *text = xml_child_text(r->a, perms, "mode");
-	long long mode;
-
-	p->given = perms != NULL;
-	p->mode = -1;
-	p->owner = p->group = -1;
-	if (text && !read_number(text, 8, 0, 0777, &mode))
-		return refuse(r, xml_child(perms, "mode"), "\"%.40s\" is not an octal mode between 0 and 0777", text);
-	if (text)
-		p->mode = (int)mode;
-	if (read_id(r, perms, "owner", &p->owner) < 0 || read_id(r, perms, "group", &p->group) < 0)
-		return -1;
-	return read_child(r, perms, "label", &p->label);
-}
-
 /* Logical and zfs pools live where the kernel puts them, whatever the document says. */
 static int read_target(struct reading *r, const xmlNode *root)
 {
@@ -207,7 +110,7 @@ static int read_target(struct reading *r, const xmlNode *root)
 	if (strlen(path) >= PATH_MAX)
 		return refuse(r, target, "the target path has %zu bytes; at most %d are possible", strlen(path), PATH_MAX - 1);
 	d->target.path = path;
-	return read_permissions(r, target);
+	return read_permissions(r, target, &d->target.perms);
 }
 
 static int read_refresh(struct reading *r, const xmlNode *root)

@@ -220,24 +220,20 @@ static int read_initiator(struct reading *r, const xmlNode *source)
 	return 0;
 }
 
-static int read_secret_reference(struct reading *r, const xmlNode *auth)
+static int read_auth_secret(struct reading *r, const xmlNode *auth)
 {
 	struct pool_auth *to = &r->d->source.auth;
 	const xmlNode *node = xml_child(auth, "secret");
-	const char *uuid;
+	struct volume_secret named;
 
 	if (!node)
 		return refuse(r, auth, "<auth> has no <secret>");
-	uuid = xml_attr(r->a, node, "uuid");
-	if (read_attr(r, node, "type", &to->secret_type) < 0 || read_attr(r, node, "usage", &to->secret_usage) < 0)
+	if (read_secret_reference(r, node, &named) < 0)
 		return -1;
-	if (!uuid && !to->secret_usage)
-		return refuse(r, node, "the secret of <auth> has neither uuid nor usage");
-	if (uuid && to->secret_usage)
-		return refuse(r, node, "the secret of <auth> has both uuid and usage; only one can count");
-	to->by_uuid = uuid != NULL;
-	if (uuid && !uuid_parse(uuid, &to->secret_uuid))
-		return refuse(r, node, "the secret's uuid \"%.60s\" is not a UUID", uuid);
+	to->secret_type = named.type;
+	to->by_uuid = named.by_uuid;
+	to->secret_uuid = named.uuid;
+	to->secret_usage = named.usage;
 	return 0;
 }
 
@@ -261,7 +257,7 @@ static int read_auth(struct reading *r, const xmlNode *source)
 		to->kind = AUTH_CEPH;
 	else
 		return refuse(r, auth, "unknown <auth> type \"%.40s\": chap and ceph are known", type);
-	return read_secret_reference(r, auth);
+	return read_auth_secret(r, auth);
 }
 
 /* ---- <format>, <protocol> ---- */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files that read a pool document share: read.c (the pool), read_source.c (where its storage comes from).
+ * What the files that read documents share (reading.c): read.c (the pool), read_source.c (where its storage comes from), volume_read.c.
  */
 #ifndef POOLINIT_POOL_READING_H
 #define POOLINIT_POOL_READING_H
 
 #include "pool/def.h"
+#include "pool/voldef.h"
 #include "pool/xml.h"
 
 /* One document being read. */
 struct reading {
-	struct pool_def *d;
+	struct pool_def *d;             /* NULL: the document is not a pool's */
 	struct arena *a;                /* the definition's */
 	const char *source;             /* for messages */
 	struct err *e;
@@ -29,6 +30,10 @@ int read_yes_no(struct reading *r, const xmlNode *node, const char *name, int *o
 bool read_number(const char *text, int base, long long min, long long max, long long *out);
 /* Append one item to a list in the arena. -1 when memory is short. */
 int read_append(struct reading *r, const void *list, size_t *n, const void *item, size_t size);
+/* <permissions> below parent; all of it "not given" where there is none. */
+int read_permissions(struct reading *r, const xmlNode *parent, struct pool_perms *p);
+/* <secret type=… uuid=…|usage=…/>: one of the two, not both. */
+int read_secret_reference(struct reading *r, const xmlNode *node, struct volume_secret *out);
 
 /* <source>; node is NULL when the document has none. */
 int read_source(struct reading *r, const xmlNode *node);

@@ -10,15 +10,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/util.h"
+#include "pool/voldef.h"
 #include "pool/xml.h"
 
-#define SECRET_XML_LIMIT   (64 * 1024)
-#define SECRET_VALUE_LIMIT (64 * 1024)  /* of the base64 file */
-#define SECRET_FILES_LIMIT 4096         /* *.xml looked at for one usage */
+#define FILE_LIMIT (96 * 1024)          /* of the base64 file: a value of 64 KiB with line ends */
 
 /* What <usage type=…> may be, and the element that names its object. */
 static const struct { const char *word, *element; } usages[] = {
@@ -29,6 +29,11 @@ static const struct { const char *word, *element; } usages[] = {
 	[SECRET_TLS] = { "tls", "name" },
 	[SECRET_VTPM] = { "vtpm", "name" },
 };
+
+const char *secret_usage_word(enum secret_usage u)
+{
+	return usages[u].word;
+}
 
 /* ---- definitions ---- */
 
@@ -127,16 +132,27 @@ void secret_def_free(struct secret_def *s)
 
 /* ---- looking for one ---- */
 
-static int load_def(const char *dir, const char *name, struct secret_def *s, struct err *e)
+static int load_def(const char *path, struct secret_def *s, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
-	char path[PATH_MAX];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
-		return err_set(e, ERR_TOO_LONG, "cannot read secret %s: the name of its directory is too long", name);
 	if (file_read(AT_FDCWD, path, SECRET_XML_LIMIT, &text, e) < 0)
 		return -1;
 	return secret_read(s, buf_str(&text), text.len, path, e);
+}
+
+int secret_load(const char *dir, const char *name, struct secret_def *s, struct err *e)
+{
+	char path[PATH_MAX], text[UUID_TEXT];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+		return err_set(e, ERR_TOO_LONG, "cannot read secret %s: the name of its directory is too long", name);
+	if (load_def(path, s, e) < 0)
+		return -1;
+	if (s->uuid_given && strlen(name) == UUID_TEXT - 1 + 4 && strncasecmp(name, uuid_print(&s->uuid, text), UUID_TEXT - 1) == 0)
+		return 0;
+	secret_def_free(s);
+	return err_set(e, ERR_INVALID, "%s does not define the secret that it is named after", path);
 }
 
 /* 1: found; 0: this directory has none of that UUID. */
@@ -147,13 +163,7 @@ static int find_by_uuid(const char *dir, const struct uuid *uuid, struct secret_
 	snprintf(name, sizeof(name), "%s.xml", uuid_print(uuid, text));
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path) || (access(path, F_OK) < 0 && errno == ENOENT))
 		return 0;
-	if (load_def(dir, name, s, e) < 0)
-		return -1;
-	if (!s->uuid_given || !uuid_equal(&s->uuid, uuid)) {
-		secret_def_free(s);
-		return err_set(e, ERR_INVALID, "%s does not define the secret that it is named after", path);
-	}
-	return 1;
+	return secret_load(dir, name, s, e) < 0 ? -1 : 1;
 }
 
 /* Likewise by usage. A file that is no secret is nobody's: it is passed over. Of several that match, the one with the smallest file name. */
@@ -169,8 +179,8 @@ static int find_by_usage(const char *dir, enum secret_usage usage, const char *i
 		size_t len = strlen(name);
 		struct secret_def s;
 
-		if (!matched && i < SECRET_FILES_LIMIT && len > 4 && streq(name + len - 4, ".xml") && load_def(dir, name, &s, NULL) == 0) {
-			matched = s.uuid_given && s.usage == usage && streq(s.usage_id, id);
+		if (!matched && i < SECRET_FILES_LIMIT && len > 4 && streq(name + len - 4, ".xml") && secret_load(dir, name, &s, NULL) == 0) {
+			matched = s.usage == usage && s.usage != SECRET_NONE && streq(s.usage_id, id);
 			if (matched)
 				*found = s;
 			else
@@ -229,7 +239,7 @@ static int decode_value(const char *path, const char *text, size_t len, struct s
 	return 0;
 }
 
-static int load_value(const char *dir, const struct uuid *uuid, struct secret_value *out, struct err *e)
+int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_value *out, struct err *e)
 {
 	char path[PATH_MAX], id[UUID_TEXT], *text;
 	size_t len = 0;
@@ -237,60 +247,74 @@ static int load_value(const char *dir, const struct uuid *uuid, struct secret_va
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s.base64", dir, uuid_print(uuid, id)) >= sizeof(path))
 		return err_set(e, ERR_TOO_LONG, "cannot read the secret: the name of %.100s… is too long", dir);
-	text = malloc(SECRET_VALUE_LIMIT);
+	text = malloc(FILE_LIMIT);
 	if (!text)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", path);
-	result = read_base64(path, text, SECRET_VALUE_LIMIT, &len, e);
+	result = read_base64(path, text, FILE_LIMIT, &len, e);
 	if (result == 0)
 		result = decode_value(path, text, len, out, e);
-	explicit_bzero(text, SECRET_VALUE_LIMIT);
+	explicit_bzero(text, FILE_LIMIT);
 	free(text);
 	return result;
 }
 
-/* ---- the question that a pool asks ---- */
+/* ---- the question that a pool, or a volume, asks ---- */
 
-static int not_found(const struct pool_auth *auth, const char *const *dirs, struct err *e)
+struct question {
+	bool by_uuid;
+	const struct uuid *uuid;
+	const char *id;
+	enum secret_usage usage;        /* what it must be for */
+};
+
+static int not_found(const struct question *q, const char *const *dirs, struct err *e)
 {
 	char uuid[UUID_TEXT], where[300] = "";
 	size_t used = 0;
 
 	for (; *dirs && used < sizeof(where); dirs++)
 		used += (size_t)snprintf(where + used, sizeof(where) - used, "%s%s", used ? ", " : "", *dirs);
-	if (auth->by_uuid)
-		return err_set(e, ERR_NO_SECRET, "no secret with uuid %s in %s", uuid_print(&auth->secret_uuid, uuid), where);
-	return err_set(e, ERR_NO_SECRET, "no secret with usage \"%.100s\" in %s", auth->secret_usage, where);
+	if (q->by_uuid)
+		return err_set(e, ERR_NO_SECRET, "no secret with uuid %s in %s", uuid_print(q->uuid, uuid), where);
+	return err_set(e, ERR_NO_SECRET, "no secret with usage \"%.100s\" in %s", q->id, where);
 }
 
-static enum secret_usage usage_for(enum auth_kind kind)
+static int find_value(const struct question *q, const char *const *dirs, struct secret_value *out, struct err *e)
 {
-	return kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI;
-}
-
-int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e)
-{
-	enum secret_usage wanted = usage_for(auth->kind);
-
 	*out = (struct secret_value){ 0 };
 	for (const char *const *dir = dirs; *dir; dir++) {
 		struct secret_def s;
 		char uuid[UUID_TEXT];
 		int found, result;
 
-		found = auth->by_uuid ? find_by_uuid(*dir, &auth->secret_uuid, &s, e) : find_by_usage(*dir, wanted, auth->secret_usage, &s, e);
+		found = q->by_uuid ? find_by_uuid(*dir, q->uuid, &s, e) : find_by_usage(*dir, q->usage, q->id, &s, e);
 		if (found < 0)
 			return -1;
 		if (!found)
 			continue;
-		if (s.usage != wanted)
+		if (s.usage != q->usage)
 			result = err_set(e, ERR_INVALID, "secret %s in %s is for %s, not for %s", uuid_print(&s.uuid, uuid), *dir,
-			                 usages[s.usage].word, usages[wanted].word);
+			                 usages[s.usage].word, usages[q->usage].word);
 		else
-			result = load_value(*dir, &s.uuid, out, e);
+			result = secret_load_value(*dir, &s.uuid, out, e);
 		secret_def_free(&s);
 		return result;
 	}
-	return not_found(auth, dirs, e);
+	return not_found(q, dirs, e);
+}
+
+int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e)
+{
+	struct question q = { auth->by_uuid, &auth->secret_uuid, auth->secret_usage, auth->kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI };
+
+	return find_value(&q, dirs, out, e);
+}
+
+int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out, struct err *e)
+{
+	struct question q = { secret->by_uuid, &secret->uuid, secret->usage, SECRET_VOLUME };
+
+	return find_value(&q, dirs, out, e);
 }
 
 void secret_value_free(struct secret_value *v)

@@ -14,6 +14,10 @@
 #include "pool/def.h"
 #include "pool/uuid.h"
 
+#define SECRET_XML_LIMIT   (64 * 1024)
+#define SECRET_VALUE_LIMIT (64 * 1024)         /* of a value's bytes */
+#define SECRET_FILES_LIMIT 4096                 /* *.xml looked at in a directory */
+
 enum secret_usage { SECRET_NONE, SECRET_VOLUME, SECRET_CEPH, SECRET_ISCSI, SECRET_TLS, SECRET_VTPM };
 
 struct secret_def {
@@ -29,6 +33,7 @@ struct secret_def {
 int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e);
 void secret_print(const struct secret_def *s, struct buf *out);
 void secret_def_free(struct secret_def *s);
+const char *secret_usage_word(enum secret_usage u);     /* "volume" */
 
 /* The value that an <auth> element names, looked for in each directory of the NULL-terminated list, in order.
  * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID. Blocking (reads files).
@@ -36,6 +41,13 @@ void secret_def_free(struct secret_def *s);
 struct secret_value { unsigned char *data; size_t len; };
 int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e);
 void secret_value_free(struct secret_value *v);
+#define cleanup_secret_value __attribute__((cleanup(secret_value_free)))
+/* One file of a directory, by its name UUID.xml, and the value that belongs to it. ERR_INVALID: it defines another secret than it is named after. */
+int secret_load(const char *dir, const char *name, struct secret_def *s, struct err *e);
+int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_value *out, struct err *e);
+/* The same for what a volume's <encryption> names. */
+struct volume_secret;
+int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out, struct err *e);
 
 /* RFC 4648 section 4; white space is skipped when decoding. decode: length or -1. */
 void base64_encode(const void *data, size_t len, struct buf *out);

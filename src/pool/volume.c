@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A volume as a protocol record, back again, and as XML.
+ * A volume as a protocol record, and back again.
  */
 #include "pool/volume.h"
 
@@ -8,22 +8,49 @@
 #include <stdio.h>
 
 #include "base/util.h"
-#include "pool/xml.h"
 
 /* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the protocol. */
 struct trim { bool key, backing; const char *problem; };
 
 /* ---- out ---- */
 
+/* Decimal digits before `at`: ten thousand records in a refresh are worth doing without printf(3). Returns where they begin. */
+static char *digits(char *at, uint64_t value)
+{
+	do
+		*--at = (char)('0' + value % 10);
+	while (value /= 10);
+	return at;
+}
+
+/* "SEC.NNNNNNNNN" */
 static void time_field(struct buf *out, const char *key, int64_t sec, uint32_t nsec)
 {
-	line_fmt(out, key, "%" PRId64 ".%09" PRIu32, sec, nsec);
+	char text[40] = { 0 }, *at = digits(text + sizeof(text) - 1, 1000000000 + nsec % 1000000000);
+
+	*at = '.';                      /* over the leading 1 */
+	at = digits(at, sec < 0 ? -(uint64_t)sec : (uint64_t)sec);
+	if (sec < 0)
+		*--at = '-';
+	line_str(out, key, at);
+}
+
+/* Octal, with the 0 before it. */
+static void mode_field(struct buf *out, const char *key, unsigned mode)
+{
+	char text[16] = { 0 }, *at = text + sizeof(text) - 1;
+
+	do
+		*--at = (char)('0' + (mode & 7));
+	while (mode >>= 3);
+	*--at = '0';
+	line_str(out, key, at);
 }
 
 static void record_file(const struct volume *v, struct buf *out)
 {
 	if (v->has_perms) {
-		line_fmt(out, "mode", "0%o", v->mode);
+		mode_field(out, "mode", v->mode);
 		line_num(out, "owner", v->owner);
 		line_num(out, "group", v->group);
 	}
@@ -44,6 +71,7 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 	line_str(out, "path", v->path);
 	line_str(out, "key", trim->key ? NULL : v->key);
 	line_str(out, "format", v->format);
+	line_str(out, "content", v->content);
 	line_num(out, "capacity", v->capacity);
 	line_num(out, "allocation", v->allocation);
 	if (v->physical)
@@ -51,6 +79,7 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 	record_file(v, out);
 	line_str(out, "backing", trim->backing ? NULL : v->backing);
 	line_str(out, "backing-format", trim->backing ? NULL : v->backing_format);
+	line_str(out, "data-file", trim->backing ? NULL : v->data_file);
 	line_str(out, "encryption", v->encryption);
 	line_str(out, "compat", v->compat);
 	if (v->cluster_size)
@@ -68,11 +97,11 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
-	static const char long_backing[] = "the name of its backing file is too long to be shown";
+	static const char long_backing[] = "the name of its backing file is too long to be shown", long_data[] = "the name of its data file is too long to be shown";
 	const struct trim trims[] = {
 		{ .problem = v->problem },
 		{ .key = v->key && v->path && streq(v->key, v->path), .problem = v->problem },
-		{ .key = true, .backing = true, .problem = v->backing ? long_backing : v->problem },
+		{ .key = true, .backing = true, .problem = v->backing ? long_backing : v->data_file ? long_data : v->problem },
 	};
 	size_t start = out->len;
 
@@ -162,8 +191,10 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 		.path = line_get(l, "path"),
 		.key = line_get(l, "key"),
 		.format = line_get(l, "format"),
+		.content = line_get(l, "content"),
 		.backing = line_get(l, "backing"),
 		.backing_format = line_get(l, "backing-format"),
+		.data_file = line_get(l, "data-file"),
 		.encryption = line_get(l, "encryption"),
 		.compat = line_get(l, "compat"),
 		.devices = line_get(l, "devices"),
@@ -179,114 +210,4 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 	if (!v->key)
 		v->key = v->path;
 	return 0;
-}
-
-/* ---- XML ---- */
-
-static void element(struct buf *out, const char *indent, const char *name, const char *text)
-{
-	if (!text)
-		return;
-	buf_printf(out, "%s<%s>", indent, name);
-	xml_escape(out, text);
-	buf_printf(out, "</%s>\n", name);
-}
-
-static void format_element(struct buf *out, const char *name, const char *attribute, const char *value)
-{
-	if (!value)
-		return;
-	buf_printf(out, "    <%s %s='", name, attribute);
-	xml_escape(out, value);
-	buf_adds(out, "'/>\n");
-}
-
-static void size_element(struct buf *out, const char *name, uint64_t bytes)
-{
-	buf_printf(out, "  <%s unit='bytes'>%" PRIu64 "</%s>\n", name, bytes, name);
-}
-
-static void time_element(struct buf *out, const char *name, int64_t sec, uint32_t nsec)
-{
-	buf_printf(out, "      <%s>%" PRId64, name, sec);
-	if (nsec)
-		buf_printf(out, ".%09" PRIu32, nsec);
-	buf_printf(out, "</%s>\n", name);
-}
-
-static void print_devices(const char *devices, struct buf *out)
-{
-	if (!devices)
-		return;
-	buf_adds(out, "  <source>\n");
-	for (const char *p = devices; *p; p += strspn(p, " ")) {
-		char path[256];
-		size_t n = strcspn(p, " ");
-
-		snprintf(path, sizeof(path), "%.*s", (int)n, p);
-		buf_adds(out, "    <device path='");
-		xml_escape(out, path);
-		buf_adds(out, "'>\n    </device>\n");
-		p += n;
-	}
-	buf_adds(out, "  </source>\n");
-}
-
-static void print_file(const struct volume *v, struct buf *out)
-{
-	if (v->has_perms)
-		buf_printf(out, "    <permissions>\n      <mode>0%o</mode>\n      <owner>%" PRIu32 "</owner>\n      <group>%" PRIu32
-		           "</group>\n    </permissions>\n", v->mode, v->owner, v->group);
-	if (v->has_times) {
-		buf_adds(out, "    <timestamps>\n");
-		time_element(out, "atime", v->atime.sec, v->atime.nsec);
-		time_element(out, "mtime", v->mtime.sec, v->mtime.nsec);
-		time_element(out, "ctime", v->ctime_.sec, v->ctime_.nsec);
-		buf_adds(out, "    </timestamps>\n");
-	}
-}
-
-/* A qcow2 image of version 3 has features, if only none. */
-static void print_features(const struct volume *v, struct buf *out)
-{
-	if (!v->lazy_refcounts && !v->extended_l2) {
-		if (v->compat && !streq(v->compat, "0.10"))
-			buf_adds(out, "    <features/>\n");
-		return;
-	}
-	buf_adds(out, "    <features>\n");
-	if (v->lazy_refcounts)
-		buf_adds(out, "      <lazy_refcounts/>\n");
-	if (v->extended_l2)
-		buf_adds(out, "      <extended_l2/>\n");
-	buf_adds(out, "    </features>\n");
-}
-
-void volume_print(const struct volume *v, struct buf *out)
-{
-	buf_printf(out, "<volume type='%s'>\n", v->type);
-	element(out, "  ", "name", v->name);
-	element(out, "  ", "key", v->key);
-	print_devices(v->devices, out);
-	size_element(out, "capacity", v->capacity);
-	size_element(out, "allocation", v->allocation);
-	if (v->physical)
-		size_element(out, "physical", v->physical);
-	buf_adds(out, "  <target>\n");
-	element(out, "    ", "path", v->path);
-	format_element(out, "format", "type", v->format);
-	print_file(v, out);
-	format_element(out, "encryption", "format", v->encryption);
-	element(out, "    ", "compat", v->compat);
-	if (v->cluster_size)
-		buf_printf(out, "    <clusterSize unit='B'>%" PRIu64 "</clusterSize>\n", v->cluster_size);
-	print_features(v, out);
-	buf_adds(out, "  </target>\n");
-	if (v->backing) {
-		buf_adds(out, "  <backingStore>\n");
-		element(out, "    ", "path", v->backing);
-		format_element(out, "format", "type", v->backing_format);
-		buf_adds(out, "  </backingStore>\n");
-	}
-	buf_adds(out, "</volume>\n");
 }

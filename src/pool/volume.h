@@ -16,7 +16,8 @@ struct volume {
 	const char *type;               /* "file", "block", "dir", "network", "netdir" */
 	const char *key;
 	const char *path;
-	const char *format;             /* NULL: the pool type has no volume formats */
+	const char *format;             /* qemu-img's word (image.h has the one for XML); NULL: the pool type has no volume formats */
+	const char *content;            /* what a raw image holds, "squashfs", "erofs"; NULL: not known */
 	uint64_t capacity, allocation, physical;
 	bool has_perms;
 	unsigned mode;
@@ -24,7 +25,8 @@ struct volume {
 	bool has_times;
 	struct { int64_t sec; uint32_t nsec; } atime, mtime, ctime_;
 	uint64_t inode;                 /* with mtime and ctime: what the next refresh compares; 0 where it means nothing */
-	const char *backing, *backing_format;
+	const char *backing, *backing_format;   /* as written in the header */
+	const char *data_file;          /* of qcow2 whose data are in another file, or NULL */
 	const char *encryption;         /* "luks", "qcow", … or NULL */
 	const char *compat;
 	uint64_t cluster_size;
@@ -37,7 +39,7 @@ struct volume {
 void volume_record(const struct volume *v, struct buf *out);
 /* The reverse; the strings point into the line. ERR_INTERNAL if it is not such a record. */
 int volume_from_record(const struct line *l, struct volume *v, struct err *e);
-/* libvirt's canonical volume XML. */
+/* libvirt's canonical volume XML (volume_print.c). */
 void volume_print(const struct volume *v, struct buf *out);
 
 #endif

@@ -407,6 +407,12 @@ int xml_line(const xmlNode *node)
 
 /* ---- printing ---- */
 
+/* U+FFFE and U+FFFF: XML has no way to say them. */
+static bool is_no_character(const char *text)
+{
+	return memcmp(text, "\xef\xbf\xbe", 3) == 0 || memcmp(text, "\xef\xbf\xbf", 3) == 0;
+}
+
 void xml_escape(struct buf *out, const char *text)
 {
 	static const struct { char c; const char *as; } special[] = {
@@ -421,10 +427,12 @@ void xml_escape(struct buf *out, const char *text)
 		for (size_t i = 0; i < ARRAY_LEN(special); i++)
 			if (*text == special[i].c)
 				as = special[i].as;
-		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)))
+		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)) || (len == 3 && is_no_character(text)))
 			as = "?";
 		if (as)
 			buf_adds(out, as);
+		else if (len > 0 && *text != '\n' && *text != '\t' && utf8_is_control(text, len))
+			buf_printf(out, "&#x%x;", (unsigned char)text[len - 1]);        /* that of C1, in two bytes, is its second */
 		else
 			buf_add(out, text, len);
 		len += len == 0;

@@ -364,6 +364,40 @@ static int definition_file(const char *name, char *file, size_t size, struct err
 	return 0;
 }
 
+/* What to type instead of changing the file. A name that a shell would take apart, or that cannot be in a comment, gives way to the uuid. */
+static void add_warning(const char *name, const char *xml, struct buf *out)
+{
+	static const char open[] = "\n  <uuid>";
+	const char *uuid = strstr(xml, open);
+
+	buf_adds(out, "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and lost. Make them with\n  poolctl pool-edit ");
+	if (uuid && (strpbrk(name, "\r\t\n !\"#$&'()*;<>?[\\]^`{|}~") || strstr(name, "--") || *name == '-'))
+		buf_printf(out, "%.36s", uuid + strlen(open));
+	else
+		buf_adds(out, name);
+	buf_adds(out, "\n-->\n\n");
+}
+
+/* What a worker that was killed left of this file: ".NAME.xml.abcdef" (file_replace). */
+static void sweep(int fd, const char *file)
+{
+	size_t len = strlen(file);
+	struct dirent **names = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int n = scandir(path, &names, NULL, NULL);
+
+	for (int i = 0; i < n; i++) {
+		const char *name = names[i]->d_name;
+
+		if (*name == '.' && strncmp(name + 1, file, len) == 0 && strlen(name) == len + 8 && name[len + 1] == '.')
+			unlinkat(fd, name, 0);
+	}
+	if (n >= 0)
+		names_free(names, n);
+}
+
 int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e)
 {
 	char own[NAME_MAX + 1];
@@ -374,8 +408,8 @@ int config_keep(const char *dir, const char *name, const char *file, const char 
 	cleanup_close int fd = open_definitions(dir, true, e);
 	if (fd < 0)
 		return -1;
-	buf_adds(&text, "<!--\nWritten by poolinit. Changes made here by hand are overwritten by pool-define;\n"
-			"use \"poolctl pool-define FILE\" instead.\n-->\n\n");
+	sweep(fd, file ? path_base(file) : own);
+	add_warning(name, xml, &text);
 	buf_adds(&text, xml);
 	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name)
 			     : file_replace(fd, file ? path_base(file) : own, text.data, text.len, 0600, e);

@@ -12,6 +12,9 @@
 #define SECRET_DIRS      15
 #define DEADLINE_PARSE   SECONDS(10)
 #define DEADLINE_KEEP    SECONDS(20)
+#define DEADLINE_COMPARE SECONDS(3)
+#define DEADLINE_BUILD   SECONDS(600)   /* a filesystem of many terabytes is not made in a minute */
+#define DEADLINE_FIND    SECONDS(30)
 #define PRIORITY_SOCKET  1000           /* definitions made over the socket replace those of every source */
 
 /* A place where definitions come from (sources.c). */
@@ -72,9 +75,15 @@ struct supervisor {
 	struct timer starter;           /* steps the pools that are due, one a round */
 	struct timer saver;             /* notes again what could not be noted */
 	struct request *requests;       /* under way */
+	struct secret_request *secrets; /* about secrets; the first one is under way */
+	struct volume_job *jobs;        /* on volumes, under way, oldest first */
+	uint64_t last_job;              /* the number of the newest */
 	struct timer changer;           /* begins the next change of definitions */
 	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
 	void *settled_arg;
+	struct watch inotify;           /* changes in pools' directories */
+	unsigned watching;              /* refreshes under way that may add a watch */
+	bool strangers;                 /* and meanwhile something came of a watch that we do not know */
 	bool had_state;                 /* run_dir is an earlier supervisor's */
 	bool going;                     /* supervisor_go() was called */
 	bool moving;                    /* and the definitions are there: pools are moved */
@@ -91,6 +100,8 @@ struct supervisor {
 void summary_free(struct summary *m);
 /* The pool's new definition: made, replaced, or put aside until it stops. Takes over nothing. ERR_EXISTS, ERR_CONFLICT name the other pool and its origin. */
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e);
+/* pool-create over an inactive pool whose definition is kept: the new one is in use until the next stop, then the old one again. */
+int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e);
 /* Would it be accepted? The same rules without the change. */
 int registry_admit(struct supervisor *s, const struct summary *m, struct err *e);
 void registry_remove(struct pool *p);
@@ -107,9 +118,12 @@ void pool_set_text(char **slot, const char *text);      /* a copy of it; NULL an
 
 /* steps.c: the state machine */
 void pool_step(struct pool *p);
+/* kick.c: whom an event may help */
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
+bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
 void pools_kick(struct supervisor *s, const char *what);
+void conflicts_kick(struct supervisor *s);      /* a pool has stopped, or was not started: the conflict with it is over */
 void shutdown_step(struct supervisor *s);              /* supervisor.c */
 void shutdown_retry(struct supervisor *s);
 
@@ -123,13 +137,19 @@ struct operation {
 	struct pool *pool;
 	uint64_t timeout;
 	bool build;
+	unsigned build_flags;           /* enum build_flags */
 	bool force;
 	int index;                      /* refresh: where the volume records go */
+	const char *const *only;        /* refresh: look at these names alone; NULL: at all */
+	bool sweep;                     /* refresh: leftovers of broken volume operations may be removed */
+	int inotify;                    /* refresh: watch the directory with it; -1: do not */
 	char *text; size_t text_len;    /* define: the document; volume-xml: the record */
 	const char *origin;
 	bool live;                      /* print: with the live sizes */
 };
 int operation_start(struct worker_io *io, void *arg, struct err *e);
+int operation_build(struct worker_io *io, void *arg, struct err *e);
+int operation_delete(struct worker_io *io, void *arg, struct err *e);
 int operation_stop(struct worker_io *io, void *arg, struct err *e);
 int operation_check(struct worker_io *io, void *arg, struct err *e);
 int operation_refresh(struct worker_io *io, void *arg, struct err *e);
@@ -139,18 +159,69 @@ int operation_print_volume(struct worker_io *io, void *arg, struct err *e);
 void operation_send_definition(struct worker_io *io, const struct config_item *item);
 int summary_from_line(struct summary *m, const struct line *l, struct err *e);
 
+/* conflict.c: in the worker */
+enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
+/* Does the definition stand on what another pool stands on, however it is spelled: any that is defined, or only those that run or are being started?
+ * ERR_CONFLICT names both and says what they share. */
+int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op, enum conflict_with with, struct err *e);
+
 /* index.c */
-int index_new(struct err *e);           /* an empty memfd */
-/* Sort the collected records by name and seal them in (worker). */
-struct index_builder { struct buf records; size_t *offsets; size_t n, size; bool failed; };
-void index_collect(struct index_builder *b, const struct volume *v);
-int index_write(struct index_builder *b, int fd, struct err *e);
-int index_adopt(struct pool *p, int fd, uint64_t nvolumes, struct err *e);     /* swap it in (supervisor) */
-void index_drop(struct pool *p);
+int index_new(struct err *e);           /* an empty memfd, for volindex_write() in the worker */
+int index_adopt(struct pool *p, int fd, struct err *e);         /* swap it in; takes over fd */
+void index_drop(struct pool *p);        /* the pool is no longer active: nothing is known, watched or to be looked at */
+
+/* touch.c: names to look at again (pool_touch()) */
+enum touch_due { TOUCH_NONE, TOUCH_NAMES, TOUCH_ALL };
+void touch_later(struct pool *p, const char *name);     /* something has changed there; NULL: anything may have */
+enum touch_due touch_due(const struct pool *p);         /* is it time? */
+/* A refresh begins: which names it is to look at, NULL-terminated (free it; the names live until touch_taken()); NULL: at all. */
+const char **touch_take(struct pool *p);
+void touch_taken(struct pool *p);                       /* its worker has them */
+void touch_over(struct pool *p, const struct err *e);   /* it has ended */
+void touch_drop(struct pool *p);                        /* there is no index any more */
+
+/* watch.c: inotify */
+int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */
+int watch_directory(int inotify, const char *path);     /* in the worker; the watch's number, or -1 */
+void watch_number(struct pool *p, int number);          /* what the worker got */
+void watch_over(struct supervisor *s);
+void watch_drop(struct pool *p);
+void watch_free(struct supervisor *s);
 
 /* requests.c */
 void requests_on_changer(struct timer *t);
 void requests_free(struct supervisor *s);
+void requests_kick(struct supervisor *s);               /* building.c: a companion is ready, or is not to be had */
+
+/* secrets.c */
+void secrets_free(struct supervisor *s);
+
+/* volume_jobs.c: operations on volumes under way */
+struct volume_job;
+bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *e);     /* false, ERR_BUSY: a job works in it */
+void volume_jobs_orphan(struct pool *p);        /* the pool goes */
+void volume_jobs_cancel_all(struct supervisor *s);
+void volume_jobs_free(struct supervisor *s);
+
+/* volume_work.c: in the worker. What it reads of the job: it has a copy of our memory. */
+struct volume_work {
+	const struct pool *pool, *input_pool;
+	char *record;                   /* the volume, or the one that is copied; without LF, or NULL */
+	char *xml; size_t xml_len;      /* create: as it was given, later in canonical form */
+	bool validate, has_capacity, has_allocation;
+	unsigned flags;
+	uint64_t capacity;
+	char *algorithm;
+	int stream;
+	uint64_t offset, length; bool sparse;
+};
+int volume_work_parse(struct worker_io *io, void *arg, struct err *e);
+int volume_work_create(struct worker_io *io, void *arg, struct err *e);
+int volume_work_delete(struct worker_io *io, void *arg, struct err *e);
+int volume_work_resize(struct worker_io *io, void *arg, struct err *e);
+int volume_work_wipe(struct worker_io *io, void *arg, struct err *e);
+int volume_work_upload(struct worker_io *io, void *arg, struct err *e);
+int volume_work_download(struct worker_io *io, void *arg, struct err *e);
 
 /* state.c */
 void state_save(struct pool *p);
@@ -160,6 +231,7 @@ void state_forget(const struct pool *p, bool remember);
 int state_load(const char *run_dir, struct worker_io *io, struct err *e);      /* in the worker */
 int state_early(struct supervisor *s, const struct line *l);                   /* a "- state=…" record arrived; -1: out of memory */
 void state_recall(struct supervisor *s);                /* pools were defined: what did we know of them? */
+bool state_is_live(const struct supervisor *s, const char *name);       /* its definition in state/ was in use, and is not the one that is kept */
 void state_clear(const struct supervisor *s);
 void state_free(struct supervisor *s);
 

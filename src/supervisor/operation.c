@@ -3,8 +3,10 @@
  * What workers run: the definition is read again from its canonical XML, the backend does its part, the outcome is sent as records.
  * Everything here happens in the forked child.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include "backends/identity.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/line.h"
@@ -19,7 +21,11 @@ struct context {
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
-	struct index_builder volumes;
+	struct volindex index;          /* the pool's present one */
+	struct volindex_builder volumes;
+	int fd;                         /* where the new one goes */
+	size_t n;
+	bool written, unchanged;
 };
 
 static void send_record(struct worker_io *io, struct buf *b)
@@ -44,14 +50,26 @@ static void collect_volume(struct op *op, const struct volume *v)
 {
 	struct context *c = op->arg;
 
-	index_collect(&c->volumes, v);
+	volindex_add(&c->volumes, v, op->seed, false);
+}
+
+static int write_index(struct op *op, struct volindex_builder *volumes, struct err *e)
+{
+	struct context *c = op->arg;
+
+	c->written = true;
+	c->unchanged = volumes == NULL;
+	c->n = volumes ? volumes->n : op->index->n;
+	if (volumes && volindex_write(volumes, op->seed, c->fd, e) < 0)
+		return -1;
+	fcntl(c->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+	return 0;
 }
 
 static void context_close(struct context *c)
 {
 	pool_def_free(&c->def);
-	buf_free(&c->volumes.records);
-	free(c->volumes.offsets);
+	volindex_builder_free(&c->volumes);
 }
 #define cleanup_context __attribute__((cleanup(context_close)))
 
@@ -96,6 +114,33 @@ static int send_state(struct context *c, struct err *e)
 	return 0;
 }
 
+/* What it stands on, now that it stands: later starts and definitions are compared with it, and nobody has to ask its storage for that. */
+static void send_identity(struct context *c)
+{
+	struct buf facts = BUF_INIT, b = BUF_INIT;
+
+	if (backend_identify(&c->def, &c->op, &facts, NULL) == 0 && facts.len) {
+		line_begin(&b, "-");
+		line_str(&b, "identity", buf_str(&facts));
+		send_record(c->io, &b);
+	}
+	buf_free(&facts);
+}
+
+/* A pool that is started with building. What was to be formatted and was not is not tried again by itself: later it might be something else. */
+static int build_first(struct context *c, const struct operation *o, struct err *e)
+{
+	if (!c->backend->build)
+		return 0;
+	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
+		return 0;
+	if (e && o->build_flags && err_remedy(e->class) != REMEDY_NONE)
+		err_wrap(e, ERR_STATE, "cannot build pool \"%s\"", c->def.name);
+	else
+		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c->def.name);
+	return -1;
+}
+
 int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
@@ -103,11 +148,41 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
 		return -1;
-	if (o->build && c.backend->build && c.backend->build(&c.def, &c.op, e) < 0)
+	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
+		return -1;
+	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
 	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0)
 		return -1;
-	return send_state(&c, e);
+	if (send_state(&c, e) < 0)
+		return -1;
+	send_identity(&c);
+	return 0;
+}
+
+int operation_build(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct operation *o = arg;
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
+		return -1;
+	if (!c.backend->build)
+		return err_set(e, ERR_UNSUPPORTED, "pools of type %s are not built: what they live on is made elsewhere", pool_type_word(c.def.type));
+	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 || c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
+	return 0;
+}
+
+int operation_delete(struct worker_io *io, void *arg, struct err *e)
+{
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0 || backend_validate(&c.def, e) < 0)
+		return -1;
+	if (!c.backend->delete)
+		return err_set(e, ERR_UNSUPPORTED, "pools of type %s are not deleted: what they live on is not ours", pool_type_word(c.def.type));
+	return c.backend->delete(&c.def, &c.op, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot delete pool \"%s\"", c.def.name) : 0;
 }
 
 int operation_stop(struct worker_io *io, void *arg, struct err *e)
@@ -123,7 +198,33 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 {
 	cleanup_context struct context c = { 0 };
 
-	return context_open(&c, io, arg, e) < 0 ? -1 : send_state(&c, e);
+	if (context_open(&c, io, arg, e) < 0 || send_state(&c, e) < 0)
+		return -1;
+	send_identity(&c);
+	return 0;
+}
+
+/* The index that the pool has, for comparing; none is no trouble. */
+static void open_last_index(struct context *c, const struct pool *p)
+{
+	bool there = volindex_open(&c->index, p->index_map, p->index_size) && c->index.n > 0;
+
+	c->op.index = there ? &c->index : NULL;
+	c->op.seed = there ? c->index.seed : volindex_seed();
+	c->op.on_index = write_index;
+}
+
+/* "- watch=N": before anything is looked at, so that what comes later is heard of. */
+static void watch_target(struct context *c, int inotify)
+{
+	struct buf b = BUF_INIT;
+	int number = watch_directory(inotify, c->def.target.path);
+
+	if (number <= 0)
+		return;
+	line_begin(&b, "-");
+	line_num(&b, "watch", (uint64_t)number);
+	send_record(c->io, &b);
 }
 
 int operation_refresh(struct worker_io *io, void *arg, struct err *e)
@@ -135,15 +236,26 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 
 	if (context_open(&c, io, o, e) < 0)
 		return -1;
+	c.fd = o->index;
+	c.op.only = o->only;
+	c.op.sweep = o->sweep;
+	open_last_index(&c, o->pool);
+	watch_target(&c, o->inotify);
 	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
 		return -1;
-	if (index_write(&c.volumes, o->index, e) < 0 || send_state(&c, e) < 0)
+	if ((!c.written && write_index(&c.op, &c.volumes, e) < 0) || send_state(&c, e) < 0)
 		return -1;
 	line_begin(&b, "-");
 	line_num(&b, "capacity", sizes.capacity);
 	line_num(&b, "allocation", sizes.allocation);
 	line_num(&b, "available", sizes.available);
-	line_num(&b, "volumes", c.volumes.n);
+	if (sizes.has_perms) {
+		line_num(&b, "mode", sizes.mode);
+		line_num(&b, "owner", sizes.owner);
+		line_num(&b, "group", sizes.group);
+	}
+	line_num(&b, "volumes", c.n);
+	line_str(&b, "unchanged", c.unchanged ? "yes" : NULL);
 	send_record(io, &b);
 	return 0;
 }
@@ -158,6 +270,16 @@ static void send_text(struct worker_io *io, struct buf *text)
 		worker_send(io, &b);
 	buf_free(&b);
 	buf_free(text);
+}
+
+/* Those of the directory as it is, as libvirt shows them. */
+static void live_permissions(struct pool_perms *perms, const struct pool_sizes *now)
+{
+	if (!now->has_perms)
+		return;
+	perms->mode = (int)now->mode;
+	perms->owner = now->owner;
+	perms->group = now->group;
 }
 
 /* pool-dumpxml: the canonical form, with the sizes of the moment if the pool is active. */
@@ -175,6 +297,7 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 		def.capacity = p->sizes.capacity;
 		def.allocation = p->sizes.allocation;
 		def.available = p->sizes.available;
+		live_permissions(&def.target.perms, &p->sizes);
 	}
 	pool_print(&def, &text);
 	send_text(io, &text);

@@ -198,6 +198,20 @@ void registry_switch(struct pool *p)
 	free(p->next_xml);
 	p->next_facts = NULL;
 	p->next_xml = NULL;
+	p->live = false;
+}
+
+int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
+{
+	const struct summary own = { .name = p->name, .target = p->target, .source_key = p->source_key, .origin = p->origin, .uuid = p->uuid,
+		                     .type = p->type, .boot = p->boot };
+
+	if (!p->next_xml && put_aside(p, &own, p->xml, strlen(p->xml), e) < 0)
+		return -1;
+	if (take_facts(p, m, xml, len, e) < 0)
+		return -1;
+	p->live = true;
+	return 0;
 }
 
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e)
@@ -217,7 +231,7 @@ struct pool *registry_apply(struct supervisor *s, const struct summary *m, const
 		err_set(e, ERR_NO_MEMORY, "cannot define pool \"%s\": out of memory", m->name);
 		return NULL;
 	}
-	bool in_use = pool_is_active(p) || p->worker || p->stuck;
+	bool in_use = pool_is_active(p) || p->worker || p->stuck || p->live;
 	if ((in_use ? put_aside(p, m, xml, len, e) : take_facts(p, m, xml, len, e)) < 0) {
 		if (made)
 			registry_remove(p);
@@ -242,6 +256,7 @@ static void pool_free(struct pool *p)
 	free(p->waits_for);
 	free(p->said);
 	free(p->detail);
+	free(p->identity);
 	free(p);
 }
 
@@ -260,6 +275,7 @@ void registry_remove(struct pool *p)
 	for (struct worker *w = s->workers; w; w = w->next)
 		if (w->job.owner == p)
 			worker_disown(w);
+	volume_jobs_orphan(p);
 	loop_disarm(s->loop, &p->retry);
 	index_drop(p);
 	err_set(&gone, ERR_NO_POOL, "pool \"%s\" is no longer defined", p->name);

@@ -10,27 +10,8 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
-
-/* A request under way in a worker of its own: it outlives the one who asked, and the pool. */
-struct request {
-	struct request *next;           /* in the order in which they came */
-	struct supervisor *sup;
-	struct waiter *waiters;
-	char *pool;                     /* name, or NULL */
-	char *xml;
-	size_t xml_len;
-	struct summary *summary;
-	enum define_mode mode;
-	bool on;                        /* autostart */
-	char *text;                     /* printed XML that came back */
-	size_t text_len;
-	bool kept_in_config;
-	char *kept_file;                /* there: its path */
-	void (*then)(struct request *r, const struct err *e);
-	void (*change)(struct request *r);      /* what it does to the definitions, when it is its turn; or NULL */
-	bool changing;                  /* it is its turn */
-};
+#include "pool/grammar.h"
+#include "supervisor/requests.h"
 
 static void request_free(struct request *r)
 {
@@ -43,6 +24,7 @@ static void request_free(struct request *r)
 		*at = r->next;
 	if (r->changing)
 		loop_arm(s->loop, &s->changer, 0);
+	loop_disarm(s->loop, &r->timer);
 	free(r->pool);
 	free(r->xml);
 	free(r->text);
@@ -51,7 +33,7 @@ static void request_free(struct request *r)
 	free(r);
 }
 
-static struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e)
+struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e)
 {
 	struct request *r = calloc(1, sizeof(*r)), **at = &s->requests;
 
@@ -80,15 +62,14 @@ void requests_free(struct supervisor *s)
 	loop_disarm(s->loop, &s->changer);
 }
 
-/* Refused before anything began: the waiter is the caller's again. */
-static int request_refuse(struct request *r)
+int request_refuse(struct request *r)
 {
 	waiter_withdraw(r->waiters);
 	request_free(r);
 	return -1;
 }
 
-static void request_end(struct request *r, const struct err *e)
+void request_end(struct request *r, const struct err *e)
 {
 	struct result result = {
 		.err = e, .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL, .text = r->text, .text_len = r->text_len,
@@ -120,7 +101,7 @@ void requests_on_changer(struct timer *t)
 	}
 }
 
-static void request_change(struct request *r, void (*change)(struct request *r))
+void request_change(struct request *r, void (*change)(struct request *r))
 {
 	r->change = change;
 	loop_arm(r->sup->loop, &r->sup->changer, 0);
@@ -170,6 +151,13 @@ static void on_request_text(struct worker *w, const char *data, size_t len)
 	r->text_len = r->text ? len : 0;
 }
 
+int request_take_xml(struct request *r, const char *xml, size_t len, struct err *e)
+{
+	r->xml = copy_bytes(xml, len);
+	r->xml_len = len;
+	return r->xml ? 0 : err_set(e, ERR_NO_MEMORY, "cannot read the document: out of memory");
+}
+
 static void on_request_done(struct worker *w, const struct err *e, bool left)
 {
 	struct request *r = w->job.owner;
@@ -178,8 +166,8 @@ static void on_request_done(struct worker *w, const struct err *e, bool left)
 	r->then(r, e);
 }
 
-static int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
-		       void (*then)(struct request *, const struct err *), struct err *e)
+int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
+		void (*then)(struct request *, const struct err *), struct err *e)
 {
 	struct job job = {
 		.what = what, .timeout = timeout, .run = run, .arg = arg, .on_record = on_request_record, .on_payload = on_request_text,
@@ -187,46 +175,16 @@ static int request_run(struct request *r, const char *what, uint64_t timeout, in
 	};
 
 	r->then = then;
-	return worker_start(r->sup, &job, e) ? 0 : -1;
+	r->worker = worker_start(r->sup, &job, e);
+	return r->worker ? 0 : -1;
 }
 
-/* ---- printing ---- */
-
-static void after_print(struct request *r, const struct err *e)
+void request_emit(struct supervisor *s, const char *event, const char *pool)
 {
-	struct err lost = { 0 };
+	cleanup_buf struct buf name = BUF_INIT;
 
-	if (!e && !r->text) {
-		err_set(&lost, ERR_NO_MEMORY, "cannot print the document: out of memory");
-		e = &lost;
-	}
-	request_end(r, e);
-}
-
-int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
-{
-	struct operation o = { .pool = p, .live = !inactive && pool_is_active(p) };
-	struct request *r = request_new(p->sup, p->name, w, e);
-
-	if (!r)
-		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0 ? request_refuse(r) : 0;
-}
-
-int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e)
-{
-	char line[LINE_MAX_BYTES + 1];
-	struct operation o = { .pool = p, .text = line, .text_len = len > 0 ? len - 1 : 0 };
-	struct request *r;
-
-	if (len == 0 || len > LINE_MAX_BYTES)
-		return err_set(e, ERR_INTERNAL, "a volume record of %zu bytes", len);
-	memcpy(line, record, o.text_len);
-	line[o.text_len] = '\0';
-	r = request_new(p->sup, p->name, w, e);
-	if (!r)
-		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, after_print, e) < 0 ? request_refuse(r) : 0;
+	line_quote(&name, pool, strlen(pool));
+	events_emit(s, event, " pool=%s", buf_str(&name));
 }
 
 /* ---- keeping definitions, in the worker ---- */
@@ -249,11 +207,17 @@ static bool only_for_this_boot(const struct err *e)
 	return e->class == ERR_READ_ONLY || e->class == ERR_DENIED;
 }
 
+/* Where the definition that is kept came from: with pool-create another one may be in use. */
+static const char *kept_origin(const struct pool *p)
+{
+	return p->live && p->next_facts ? p->next_facts->origin : p->origin;
+}
+
 static const char *file_in_config(const struct request *r)
 {
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 
-	return p && p->kept_in_config ? p->origin : NULL;
+	return p && p->kept_in_config ? kept_origin(p) : NULL;
 }
 
 static int run_keep(struct worker_io *io, void *arg, struct err *e)
@@ -285,7 +249,7 @@ static int run_forget(struct worker_io *io, void *arg, struct err *e)
 	struct err why = { 0 };
 	bool gone = true;
 
-	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, p->origin, &why) < 0) {
+	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0) {
 		if (!only_for_this_boot(&why)) {
 			*e = why;
 			return -1;
@@ -306,7 +270,7 @@ static int run_mark(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->kept_in_config && config_mark_autostart(r->sup->options.config_dir, r->pool, p->origin, r->on, &why) == 0) {
+	if (p && p->kept_in_config && config_mark_autostart(r->sup->options.config_dir, r->pool, kept_origin(p), r->on, &why) == 0) {
 		send_kept(io, "config", NULL);
 		return 0;
 	}
@@ -327,7 +291,8 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	const struct request *r = arg;
 	struct pool_def def;
 
-	if (sandbox_enter(e) < 0 || pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
+	if (sandbox_enter(e) < 0 || (r->validate && grammar_check(GRAMMAR_POOL, r->xml, r->xml_len, "(socket)", e) < 0) ||
+	    pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
 	int rc = config_check_length(&def, "(socket)", e);
 	if (rc == 0)
@@ -339,7 +304,7 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 /* Where it will be found at the next start: the definition in use, or the one that waits for the stop. */
 static void note_origin(struct pool *p, const char *file)
 {
-	char **origins[] = { &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
+	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
 
 	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
 		char *copy = origins[i] ? strdup(file) : NULL;
@@ -372,6 +337,16 @@ static struct pool *install(struct request *r, struct err *e)
 	return p;
 }
 
+/* The definition that is kept steps aside until the pool stops. */
+static struct pool *lend(struct request *r, struct pool *p, struct err *e)
+{
+	if (registry_lend(p, r->summary, r->xml, r->xml_len, e) < 0)
+		return NULL;
+	p->judged = true;
+	state_save(p);
+	return p;
+}
+
 static void after_keep(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
@@ -384,12 +359,15 @@ static void after_keep(struct request *r, const struct err *e)
 static void create_now(struct request *r)
 {
 	struct err e = { 0 };
-	struct pool *p = install(r, &e);
+	struct pool *there = pool_by_name(r->sup, r->summary->name), *p = there ? lend(r, there, &e) : install(r, &e);
 
 	if (!p) {
 		request_end(r, &e);
 		return;
 	}
+	p->build_wanted = r->build != 0;
+	p->build_flags = r->build & ~START_BUILD;
+	p->timeout = r->timeout;
 	while (r->waiters) {            /* they are told when it is up */
 		struct waiter *w = r->waiters;
 
@@ -410,18 +388,58 @@ static int admit(struct request *r, struct err *e)
 		return -1;
 	if (r->mode == DEFINE_PERSISTENT || !p)
 		return 0;
-	if (pool_is_active(p) || p->worker)
+	if (pool_is_active(p))
 		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
-	return err_set(e, ERR_EXISTS, "pool \"%s\" is already defined (%s): start it with pool-start", p->name, p->origin);
+	if (p->worker || p->want_active || p->stuck)
+		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", p->name,
+			       p->want_active ? phase_word(p->phase) : "being worked on");
+	return 0;
 }
 
+/* What the new definition stands on is compared with what the others do. Storage that does not answer is no reason to refuse it: the start finds out. */
+static int run_conflict(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+	const struct supervisor *s = r->sup;
+	struct op op = { .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices };
+	cleanup_pool_def struct pool_def def = { 0 };
+
+	if (pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
+		return -1;
+	return conflict_check(s, &def, &op, CONFLICT_DEFINED, e);
+}
+
+static void keep(struct request *r)
+{
+	struct err e = { 0 };
+
+	if (request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &e) < 0)
+		request_end(r, &e);
+}
+
+static void after_conflict(struct request *r, const struct err *e)
+{
+	if (e && err_is(e, ERR_CONFLICT)) {
+		request_end(r, e);
+		return;
+	}
+	if (e)
+		log_info(LF_CONFIG, "%s: not compared with the other pools: %s", r->pool, e->message);
+	keep(r);
+}
+
+/* A pool that is created is compared when it is started, which is now. */
 static void change_define(struct request *r)
 {
 	struct err e = { 0 };
 
+	bool alone = !r->sup->pools;
+
 	if (admit(r, &e) == 0 && r->mode == DEFINE_TRANSIENT)
 		create_now(r);
-	else if (e.class != ERR_NONE || request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &e) < 0)
+	else if (e.class == ERR_NONE && alone)
+		keep(r);
+	else if (e.class != ERR_NONE || request_run(r, "compare", DEADLINE_COMPARE, run_conflict, r, after_conflict, &e) < 0)
 		request_end(r, &e);
 }
 
@@ -448,19 +466,18 @@ static void after_parse(struct request *r, const struct err *e)
 	request_change(r, change_define);
 }
 
-int pool_define(struct supervisor *s, const char *xml, size_t len, enum define_mode mode, struct waiter *w, struct err *e)
+int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e)
 {
 	struct request *r = request_new(s, NULL, w, e);
 
 	if (!r)
 		return -1;
-	r->mode = mode;
-	r->xml = copy_bytes(xml, len);
-	r->xml_len = len;
-	if (!r->xml) {
-		err_set(e, ERR_NO_MEMORY, "cannot read the definition: out of memory");
+	r->mode = o->mode;
+	r->validate = o->validate;
+	r->build = o->build;
+	r->timeout = o->timeout;
+	if (request_take_xml(r, o->xml, o->xml_len, e) < 0)
 		return request_refuse(r);
-	}
 	return request_run(r, "parse", DEADLINE_PARSE, run_parse, r, after_parse, e) < 0 ? request_refuse(r) : 0;
 }
 
@@ -478,11 +495,7 @@ static void after_forget(struct request *r, const struct err *e)
 		e = &busy;
 	}
 	if (!e && p) {
-		struct buf name = BUF_INIT;
-
-		line_quote(&name, p->name, strlen(p->name));
-		events_emit(r->sup, "pool-undefined", " pool=%s", buf_str(&name));
-		buf_free(&name);
+		request_emit(r->sup, "pool-undefined", p->name);
 		state_forget(p, !r->kept_in_config);
 		registry_remove(p);
 	}

@@ -158,9 +158,12 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 	struct pool *p = registry_apply(src->sup, src->pending, xml, len, src->priority, &e);
 	if (p) {
 		if (p->priority == src->priority) {
-			p->kept_in_config = in_config_dir(src->sup, p->origin);
+			p->kept_in_config = in_config_dir(src->sup, src->pending->origin);
 			p->persistent = !src->state;
+			p->live |= src->state && state_is_live(src->sup, p->name);
 			pool_look_again(p);     /* it may be a better one */
+		} else if (src->state && !p->judged && state_is_live(src->sup, p->name)) {
+			src->missed |= registry_lend(p, src->pending, xml, len, NULL) < 0;
 		}
 	} else if (err_is(&e, ERR_NO_MEMORY)) {
 		src->missed = true;

@@ -4,8 +4,8 @@
  * pool's definition follows. Small files in a directory of this boot: written beside (as ".new": no pool's name begins with a dot) and renamed,
  * not synced, since they end with the machine.
  *
- *     - state=NAME want=active|inactive active=yes|no [transient=yes]
- *     = N                                         (transient pools: the definition)
+ *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes]
+ *     <pool …                    (transient: the definition; live: the one in use, while another is kept)
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 #define SAVE_AGAIN SECONDS(5)
 
-struct early_state { struct early_state *next; char *name; bool want, active, gone; };
+struct early_state { struct early_state *next; char *name; bool want, active, gone, live; };
 
 /* ---- writing ---- */
 
@@ -63,9 +63,10 @@ void state_save(struct pool *p)
 	line_str(&text, "state", p->name);
 	line_str(&text, "want", p->want_active ? "active" : "inactive");
 	line_str(&text, "active", pool_is_active(p) ? "yes" : "no");
-	line_str(&text, "transient", p->persistent ? NULL : "yes");
+	line_str(&text, "transient", p->persistent && !p->live ? NULL : "yes");
+	line_str(&text, "live", p->live ? "yes" : NULL);
 	line_end(&text);
-	if (!p->persistent)
+	if (!p->persistent || p->live)
 		buf_adds(&text, p->xml);
 	bool failed = write_state(p->sup, p->name, &text, &e) < 0;
 	if (failed && !p->unsaved)
@@ -208,6 +209,7 @@ int state_early(struct supervisor *s, const struct line *l)
 	st->want = streq_null(line_get(l, "want"), "active");
 	st->active = streq_null(line_get(l, "active"), "yes");
 	st->gone = streq_null(line_get(l, "gone"), "yes");
+	st->live = streq_null(line_get(l, "live"), "yes");
 	if (!st->name) {
 		free(st);
 		return -1;
@@ -229,6 +231,15 @@ static void recall(struct pool *p, const struct early_state *st)
 		p->phase = PHASE_CHECKING;
 	if (st->gone && !p->worker)
 		registry_remove(p);
+}
+
+/* The definition that is kept comes from its own source, and waits for the stop. */
+bool state_is_live(const struct supervisor *s, const char *name)
+{
+	for (const struct early_state *st = s->early; st; st = st->next)
+		if (streq(st->name, name))
+			return st->live;
+	return false;
 }
 
 void state_recall(struct supervisor *s)

@@ -19,64 +19,6 @@
 #define BACKOFF_MAX   SECONDS(60)
 #define SLOW_LOOK     SECONDS(30)       /* for what should come as an event, in case the event was lost */
 
-/* ---- events ---- */
-
-static const char *waits_word(const struct pool *p)
-{
-	return p->waits_for ? p->waits_for : "";
-}
-
-/* What an event may help. Devices appear as devices, as volume groups, and as paths below a mount. */
-static const struct { const char *event; const char *prefixes[4]; } events[] = {
-	{ "device",  { "device=", "vg=", "path=" } },
-	{ "network", { "network", "server=" } },
-	{ "service", { "service=" } },
-	{ "pool",    { "device=", "vg=", "path=" } },
-};
-#define ANY_EVENT (~0U)
-
-static unsigned event_bits(const char *what)
-{
-	unsigned bits = what ? 0 : ANY_EVENT;
-
-	for (size_t i = 0; what && i < ARRAY_LEN(events); i++)
-		bits |= streq(what, events[i].event) ? 1U << i : 0;
-	return bits;
-}
-
-static bool events_help(const struct pool *p, unsigned bits)
-{
-	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(events); i++)
-		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
-			if (starts_with(waits_word(p), events[i].prefixes[k]))
-				return true;
-	return bits == ANY_EVENT;
-}
-
-void pool_look_again(struct pool *p)
-{
-	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
-		return;
-	p->again = p->due = true;
-	loop_arm(p->sup->loop, &p->sup->starter, 0);
-}
-
-void pools_kick(struct supervisor *s, const char *what)
-{
-	unsigned bits = event_bits(what);
-
-	for (struct pool *p = s->pools; p; p = p->next) {
-		if (p->phase == PHASE_STARTING)
-			p->came |= bits;        /* it may have looked just before */
-		if (!events_help(p, bits))
-			continue;
-		p->attempts = 0;
-		pool_look_again(p);
-	}
-}
-
 /* ---- starting an operation ---- */
 
 static uint64_t deadline_of(const struct pool *p, uint64_t option, uint64_t backends, uint64_t house)
@@ -95,6 +37,8 @@ static void on_note(struct worker *w, const struct line *l)
 		log_info(LF_POOL, "%s: %s", p->name, note);
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));
+	if (line_has(l, "identity"))
+		pool_set_text(&p->identity, line_get(l, "identity"));
 }
 
 /* A worker that could not even be forked: the pool is as before; try when there is more room. */
@@ -179,13 +123,20 @@ static void start_failed(struct pool *p, const struct err *e)
 		pool_enter(p, remedy == REMEDY_EVENT ? PHASE_WAITING : PHASE_RETRYING, e);
 		uint64_t pause = back_off(p);
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
-		if (p->waiters && p->persistent)
+		if (p->waiters && p->persistent && !p->live)
 			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
 	}
 	answer(p, &said);
 	if (!p->persistent && !p->times.active && !p->recalled) {       /* pool-create failed: nothing is left of it */
 		state_forget(p, false);
 		registry_remove(p);
+		return;
+	}
+	if (e->class != ERR_CONFLICT)
+		conflicts_kick(p->sup); /* it is not in the way of others any more */
+	if (p->live) {                  /* pool-create over a definition that is kept: that one is back */
+		pool_want(p, false);
+		pool_step(p);
 		return;
 	}
 	/* Something came while we looked, or what we looked for is no longer what is wanted. */
@@ -217,10 +168,10 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 
 static void begin_start(struct pool *p)
 {
-	if (p->next_xml)
+	if (p->next_xml && !p->live)
 		registry_switch(p);     /* it is not active: the newest definition is in use */
 	const struct backend *b = backend_find(p->type);
-	struct operation o = { .build = p->build_wanted };
+	struct operation o = { .build = p->build_wanted, .build_flags = p->build_flags };
 	struct err e = { 0 };
 
 	if (!b) {
@@ -245,8 +196,17 @@ static void begin_start(struct pool *p)
 		.timeout = deadline_of(p, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
 	};
 	pool_enter(p, PHASE_STARTING, NULL);
-	if (launch(p, &job, &o))
+	if (launch(p, &job, &o)) {
 		p->build_wanted = false;
+		p->build_flags = 0;
+	}
+}
+
+/* What has failed for good is left alone; only a conflict with another pool passes when that one stops, and want of a secret when it gets its value. */
+static void begin_again(struct pool *p)
+{
+	if (p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET)
+		begin_start(p);
 }
 
 /* ---- refresh, and the look at a hung pool ---- */
@@ -256,7 +216,11 @@ static void refresh_facts(struct pool *p, const struct line *l)
 	p->sizes.capacity = line_u64(l, "capacity", 0);
 	p->sizes.allocation = line_u64(l, "allocation", 0);
 	p->sizes.available = line_u64(l, "available", 0);
-	p->fresh_volumes = line_u64(l, "volumes", 0);
+	p->sizes.has_perms = line_has(l, "mode");
+	p->sizes.mode = (unsigned)line_u64(l, "mode", 0);
+	p->sizes.owner = (uint32_t)line_u64(l, "owner", 0);
+	p->sizes.group = (uint32_t)line_u64(l, "group", 0);
+	p->unchanged = line_has(l, "unchanged");
 }
 
 static void on_refresh_record(struct worker *w, const struct line *l)
@@ -265,6 +229,8 @@ static void on_refresh_record(struct worker *w, const struct line *l)
 	const char *state = line_get(l, "state");
 
 	on_note(w, l);
+	if (line_has(l, "watch"))
+		watch_number(p, (int)line_u64(l, "watch", 0));
 	if (line_has(l, "capacity"))
 		refresh_facts(p, l);
 	if (state)
@@ -330,19 +296,32 @@ static void emit_refreshed(struct pool *p)
 	events_emit(p->sup, "pool-refreshed", " pool=%s volumes=%llu", buf_str(&name), (unsigned long long)p->nvolumes);
 }
 
+/* What the refresh has written becomes the index, unless it found that the old one is right. Takes over fd. */
+static int take_index(struct pool *p, int fd, struct err *e)
+{
+	if (!p->unchanged)
+		return index_adopt(p, fd, e);
+	close(fd);
+	return 0;
+}
+
 static void on_refreshed(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->job.owner;
+	const struct backend *b = backend_find(p->type);
 	struct err problem = { 0 };
 	int fd = p->fresh_index;
 
 	operation_over(p, left);
 	p->fresh_index = -1;
-	if (!e && index_adopt(p, fd, p->fresh_volumes, &problem) < 0)
+	if (b->watched && !p->updating)
+		watch_over(p->sup);
+	if (!e && take_index(p, fd, &problem) < 0)
 		e = &problem;
 	else if (e)
 		close(fd);
 	if (e) {
+		touch_over(p, e);
 		refresh_failed(p, e, left);
 	} else if (p->found == STATE_INACTIVE) {
 		lost(p);
@@ -350,7 +329,9 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 		p->refreshed = clock_ms();
 		p->stale = p->stop_failed = false;
 		pool_enter(p, p->found == STATE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE, NULL);
-		emit_refreshed(p);
+		if (!p->updating)
+			emit_refreshed(p);
+		touch_over(p, NULL);
 		if (!p->refresh_wanted)         /* who asked meanwhile wants to see what is there now */
 			answer(p, NULL);
 	}
@@ -358,43 +339,59 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	pool_step(p);
 }
 
-static void refresh_with(struct pool *p, uint64_t timeout)
+/* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
+static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 {
-	struct operation o = { 0 };
+	const char **names = touch_take(p);
+	const struct backend *b = backend_find(p->type);
+	struct operation o = { .only = some ? names : NULL, .sweep = !some && !p->jobs, .inotify = -1 };
 	struct err e = { 0 };
 
 	p->refresh_wanted = false;
+	p->updating = o.only != NULL;
+	p->unchanged = false;
 	p->found = STATE_ACTIVE;
 	o.index = p->fresh_index = index_new(&e);
-	if (o.index < 0) {
-		p->refresh_wanted = true;
+	if (o.index >= 0) {
+		if (b->watched && !p->updating)
+			o.inotify = watch_begin(p->sup);
+		struct job job = {
+			.what = timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", .run = operation_refresh, .timeout = timeout,
+			.on_record = on_refresh_record, .on_done = on_refreshed, .on_gone = on_gone,
+			.keep = (const int[]){ o.index, o.inotify, -1 },
+		};
+		if (launch(p, &job, &o))
+			o.index = -1;
+		else if (b->watched && !p->updating)
+			watch_over(p->sup);
+	} else {
 		no_worker(p, &e);
-		return;
 	}
-	struct job job = {
-		.what = timeout == NEVER ? "probe" : "refresh", .run = operation_refresh, .timeout = timeout, .on_record = on_refresh_record,
-		.on_done = on_refreshed, .on_gone = on_gone, .keep = (const int[]){ o.index, -1 },
-	};
-	if (!launch(p, &job, &o)) {
-		close(o.index);
+	if (!p->worker) {
+		if (o.index >= 0)
+			close(o.index);
 		p->fresh_index = -1;
 		p->refresh_wanted = true;
 	}
+	touch_taken(p);
+	free(names);
 }
 
 static void begin_refresh(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
+	enum touch_due touched = touch_due(p);
+	bool all = p->refresh_wanted || p->stale || p->index < 0 || touched == TOUCH_ALL;
 
-	if ((p->refresh_wanted || (p->stale && p->again)) && b)
-		refresh_with(p, deadline_of(p, p->sup->options.refresh_deadline, b->deadline.refresh, DEADLINE_REFRESH));
+	if ((p->refresh_wanted || (p->stale && p->again) || touched != TOUCH_NONE) && b)
+		refresh_with(p, deadline_of(p, p->sup->options.refresh_deadline, b->deadline.refresh, DEADLINE_REFRESH), !all);
 }
 
 /* A hung pool is looked at by a worker without a deadline: it blocks where the storage blocks, and its end is the event that the storage
  * answers again. No clock is needed. */
 static void begin_probe(struct pool *p)
 {
-	refresh_with(p, NEVER);
+	refresh_with(p, NEVER, false);
 }
 
 /* ---- check: taking over from an earlier supervisor ---- */
@@ -490,6 +487,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 			pool_step(p);
 		}
 		pools_kick(s, "pool");
+		conflicts_kick(s);
 		shutdown_retry(s);
 	}
 	shutdown_step(s);
@@ -560,6 +558,7 @@ static const struct step {
 	{ true,  PHASE_WAITING,  true,  begin_start },
 	{ true,  PHASE_RETRYING, true,  begin_start },
 	{ true,  PHASE_STARTING, true,  begin_start },          /* its worker could not be forked */
+	{ true,  PHASE_FAILED,   true,  begin_again },
 	{ true,  PHASE_ACTIVE,   false, begin_refresh },
 	{ true,  PHASE_DEGRADED, false, begin_refresh },
 	{ true,  PHASE_HUNG,     true,  begin_probe },
@@ -581,6 +580,8 @@ static const struct step {
 void pool_step(struct pool *p)
 {
 	if (p->worker || !p->sup->moving)               /* one operation at a time; its end calls us again */
+		return;
+	if (p->jobs && p->sup->shutdown.on)             /* they are being ended, which calls us again */
 		return;
 	if (p->stuck > 0 && p->want_active && p->phase != PHASE_STOPPING)
 		return;                                 /* what was left behind goes first: its end is the event */

@@ -95,7 +95,10 @@ void supervisor_free(struct supervisor *s)
 	while (s->workers)
 		worker_drop(s->workers);
 	requests_free(s);
+	secrets_free(s);
+	volume_jobs_free(s);
 	registry_free(s);
+	watch_free(s);
 	sources_free(s);
 	services_free(s);
 	state_free(s);
@@ -275,7 +278,7 @@ void shutdown_step(struct supervisor *s)
 	if (!s->shutdown.on || !s->shutdown.done)
 		return;
 	for (const struct pool *p = s->pools; p; p = p->next)
-		busy |= p->worker || (p->phase == PHASE_STOPPING && !p->stop_failed);
+		busy |= p->worker || p->jobs || (p->phase == PHASE_STOPPING && !p->stop_failed);
 	if (busy)
 		return;
 	services_stop(s);
@@ -306,6 +309,7 @@ void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(v
 	s->moving = true;
 	loop_arm(s->loop, &s->shutdown.timer, deadline);
 	events_emit(s, "shutdown", "%s", "");
+	volume_jobs_cancel_all(s);
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;
 		pool_want(p, false);

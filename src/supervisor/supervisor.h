@@ -44,9 +44,15 @@ struct result {
 	const char *text;               /* printed XML, or NULL */
 	size_t text_len;
 	const char *kept;               /* pool-define: "config" (in the config directory), "run" (for this boot only) */
+	uint64_t job;                   /* an operation on a volume: its number, */
+	const char *volume;             /* its volume, or NULL, */
+	uint64_t bytes;                 /* and how much was transferred */
+	const char *secret;             /* a secret's uuid, or NULL */
+	int value;                      /* secret-get-value: a memfd with the answer, payload line and bytes; whoever wants it copies the descriptor */
 };
 struct waiter {
 	void (*done)(struct waiter *w, const struct result *r);
+	void (*progress)(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);       /* NULL: only the end is of interest */
 	void *owner;
 	struct waiter *next, **link;    /* the supervisor's own; link NULL: not parked */
 	/* for pool_wait() */
@@ -88,28 +94,37 @@ struct pool {
 	char *said;                     /* the reason that was logged last: one that is only repeated is not news */
 	char *waits_for;                /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
 	char *detail;                   /* what identifies the active instance: "mount=35"; or NULL */
+	char *identity;                 /* what it stands on since it was started (backends/identity.h), or NULL */
+	bool live;                      /* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
 	unsigned attempts;              /* failed starts in a row */
 	struct timer retry;
 	struct worker *worker;          /* the one operation under way, or NULL */
+	unsigned jobs;                  /* operations on its volumes under way */
+	struct touches *touches;        /* names to look at again (touch.c), or NULL */
+	struct waiter *lookers;         /* who asked for names that the refresh under way looks at */
+	bool updating;                  /* it looks at some names only */
+	bool unchanged;                 /* it found the index right as it is */
+	int watch;                      /* inotify's number for its directory (watch.c), or 0 */
 	unsigned stuck;                 /* abandoned workers that are still there */
 	bool again;                     /* something changed: look again */
-	unsigned came;                  /* events that came while it was being started: bits of the table in steps.c */
+	unsigned came;                  /* events that came while it was being started: bits of the table in kick.c */
 	bool stale;                     /* the last refresh failed: tried again on a slow clock */
 	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
 	bool refresh_wanted;
-	bool build_wanted;              /* the next start makes the target first */
+	bool build_wanted;              /* the next start builds first, */
+	unsigned build_flags;           /* with these enum build_flags */
 	bool stop_failed;               /* the last stop did; at shutdown: again when another pool has stopped */
 	uint64_t timeout;               /* asked for with the operation to come; 0: the usual one */
 
 	bool was_hung;                  /* when the stop began */
 	enum pool_state found;          /* by the check or refresh under way */
 	int fresh_index;                /* what the refresh under way writes, or -1 */
-	uint64_t fresh_volumes;
 
 	struct pool_sizes sizes;
-	int index;                      /* memfd of volume records sorted by name, or -1 */
+	int index;                      /* memfd of the volumes (pool/volindex.h), or -1 */
 	const char *index_map;          /* the same, mapped read-only */
-	size_t index_len;
+	size_t index_size;
+	size_t index_len;               /* of the records in it, which come first, sorted by name */
 	uint64_t nvolumes;
 	uint64_t refreshed;             /* clock_ms() of the index */
 	struct pool_times times;
@@ -172,10 +187,27 @@ bool pool_is_active(const struct pool *p);                      /* active, degra
 
 /* Each returns 0: w->done will be called (never before the return); or negative: refused at once, e says why, w is not used. */
 enum define_mode { DEFINE_PERSISTENT, DEFINE_TRANSIENT };
-int pool_define(struct supervisor *s, const char *xml, size_t len, enum define_mode mode, struct waiter *w, struct err *e);
-int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, struct err *e);
+#define START_BUILD (1u << 8)                   /* beside enum build_flags: build, with them */
+/* A definition: pool-define, or pool-create, which starts it at once. Everything is copied. */
+struct define_order {
+	const char *xml; size_t xml_len;
+	enum define_mode mode;
+	bool validate;                          /* it is checked against the grammar */
+	unsigned build;                         /* START_BUILD | enum build_flags, or 0 */
+	uint64_t timeout;                       /* of the start; 0: the usual one */
+};
+int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e);
+int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e);
+/* Of an inactive pool. flags: enum build_flags. */
+int pool_build(struct pool *p, uint64_t timeout, unsigned flags, struct waiter *w, struct err *e);
+int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
+/* Which pools of a type are there? xml: a <source>, or NULL. The answer's text is libvirt's <sources>. */
+int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len, uint64_t timeout, struct waiter *w, struct err *e);
 int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
 int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
+/* Look again, soon, at the volume of this name, which may have come, changed or gone. 0: w (may be NULL) is told when the index shows it, or why it does
+ * not; negative: the pool is not active. Names are collected; one update at a time takes them all. */
+int pool_touch(struct pool *p, const char *name, struct waiter *w);
 int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e);
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e);
 int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e);
@@ -189,6 +221,52 @@ const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */
 const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found, size_t *len, struct err *e);
 int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e);
+
+/* ---- operations on volumes: jobs (volume_jobs.c) ---- */
+
+enum volume_operation { VOLUME_CREATE, VOLUME_DELETE, VOLUME_RESIZE, VOLUME_WIPE, VOLUME_UPLOAD, VOLUME_DOWNLOAD };
+
+/* What is asked. Everything is copied, except the stream: it is the caller's, who may close it afterwards. */
+struct volume_order {
+	enum volume_operation operation;
+	const char *verb;                       /* "vol-clone": static; for job-list, status and messages */
+	struct pool *pool;
+	const char *record; size_t record_len;  /* the volume, as volume_find() returns it; create: the one that is copied, or NULL */
+	struct pool *input_pool;                /* create: where that one is */
+	const char *xml; size_t xml_len;        /* create: the document */
+	bool validate;                          /* it is checked against the grammar */
+	unsigned flags;                         /* enum vol_create_flags, vol_resize_flags */
+	uint64_t capacity;                      /* resize: bytes */
+	const char *algorithm;                  /* wipe */
+	int stream;                             /* upload, download: where from, where to */
+	uint64_t offset, length; bool sparse;   /* likewise; length 0: to the end */
+	uint64_t timeout;                       /* ms; 0: the operation's own */
+	bool detach;                            /* w->done is called as soon as it has been let in */
+};
+/* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active), ERR_BUSY (another job has the volume), ERR_LIMIT … */
+int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e);
+/* End it. w (may be NULL) is told when it is over and what was left is removed. ERR_INVALID: no such job. */
+int volume_cancel(struct supervisor *s, uint64_t job, struct waiter *w, struct err *e);
+
+struct job_view { uint64_t number, started, done, total; const char *verb, *pool, *volume; bool ending; };
+/* i-th job, oldest first; false: no more. */
+bool job_at(const struct supervisor *s, size_t i, struct job_view *v);
+
+/* ---- secrets (secrets.c) ---- */
+
+enum secret_action { SECRET_ACT_DEFINE, SECRET_ACT_SET, SECRET_ACT_GET, SECRET_ACT_LIST, SECRET_ACT_PRINT, SECRET_ACT_FORGET };
+
+/* What is asked. Everything is copied; a value is wiped here as soon as its worker has it. */
+struct secret_order {
+	enum secret_action action;
+	const char *which;                      /* uuid or usage; NULL: define, list */
+	const char *data; size_t len;           /* define: the document; set: the value */
+	bool validate;                          /* define: it is checked against the grammar */
+	bool plain;                             /* set, get: the value's own bytes instead of base64 */
+	bool ephemeral, no_ephemeral, private, no_private;      /* list: only these */
+};
+/* 0: w->done will be called, with result.secret, .kept (define, set), .value (get), .text (list: records; print). One after the other. */
+int secret_request(struct supervisor *s, const struct secret_order *o, struct waiter *w, struct err *e);
 
 /* ---- events, workers, services: what status, subscribe and boot policy read ---- */
 

@@ -23,7 +23,7 @@ static bool has_left_behind(const struct pool *p)
 	return false;
 }
 
-int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, struct err *e)
+int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e)
 {
 	if (p->sup->shutdown.on)
 		return err_set(e, ERR_STATE, "cannot start pool \"%s\": shutting down", p->name);
@@ -38,7 +38,10 @@ int pool_start(struct pool *p, uint64_t timeout, bool build, struct waiter *w, s
 	p->judged = true;
 	if (!p->worker)                         /* else it is under way, with a deadline of its own */
 		p->timeout = timeout;
-	p->build_wanted |= build;
+	if (build) {
+		p->build_wanted = true;
+		p->build_flags |= build & ~START_BUILD;
+	}
 	if (p->phase == PHASE_FAILED)
 		p->phase = PHASE_INACTIVE;
 	p->attempts = 0;
@@ -57,6 +60,8 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active", p->name);
 	if (p->phase == PHASE_HUNG && p->stuck > 0)
 		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
+	if (p->jobs && !volume_jobs_admit_stop(p, "stop", e))
+		return -1;
 	p->judged = true;
 	if (p->phase != PHASE_STOPPING) {
 		err_set(&stopped, ERR_STATE, "pool \"%s\" is being stopped", p->name);

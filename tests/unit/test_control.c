@@ -2,10 +2,16 @@
  *
  * The verb table's own rules, and what poolctl prints where no server's answer could bring it about.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include "base/clock.h"
 #include "base/util.h"
 #include "check.h"
 #include "control/client_parts.h"
+#include "control/peer.h"
 #include "control/verbs.h"
 
 static void table_of_verbs_keeps_its_promises(void)
@@ -17,8 +23,9 @@ static void table_of_verbs_keeps_its_promises(void)
 		bool optional = false;
 
 		CHECK(verb_find(v->name) == v);
-		CHECK(v->help && v->help[0] && v->answer && v->run);
+		CHECK(v->help && v->help[0] && v->answer && !v->run == v->local);
 		CHECK(!v->payload_required || v->payload_max > 0);
+		CHECK(!v->data || !v->payload_max);
 		for (n = 0; v->args[n].name; n++) {
 			const struct verb_arg *a = &v->args[n];
 
@@ -49,7 +56,7 @@ static void usage_is_made_from_the_table(void)
 	struct buf b = BUF_INIT;
 
 	help_usage(verb_find("pool-start"), &b);
-	CHECK_STR(buf_str(&b), "pool-start pool [--build] [timeout=DURATION]");
+	CHECK_STR(buf_str(&b), "pool-start pool [--build] [--no-overwrite] [--overwrite] [timeout=DURATION]");
 	buf_reset(&b);
 	help_usage(verb_find("pool-define"), &b);
 	CHECK_STR(buf_str(&b), "pool-define [--validate] = N");
@@ -145,8 +152,245 @@ static void json_of_an_error_is_an_object(void)
 	buf_free(&out);
 }
 
+/* ---- a request on its way ---- */
+
+/* What is said of this line; NULL: it is in order. */
+static const char *checked(const char *text, enum err_class class)
+{
+	static struct err e;
+	struct loop loop = { 0 };
+	struct server srv = { .loop = &loop };
+	struct peer p = { .server = &srv };
+	struct call *c = call_new(&p, text, strlen(text));
+	int rc;
+
+	err_clear(&e);
+	rc = line_parse(c->text, strlen(text), &c->line, &e) < 0 ? -1 : call_check(c, LEVEL_ADMIN, &e);
+	CHECK_INT(e.class, class);
+	if (rc == 0)
+		c->stage = CALL_FINISHED;
+	call_free(c);
+	return rc < 0 ? e.message : NULL;
+}
+
+static void sizes_are_checked(void)
+{
+	static const char *const good[] = { "0", "1", "1b", "10G", "512MiB", "7E", "9223372036854775807", "1kb" };
+	static const char *const bad[] = { "-1", "+1", "1.5G", "8E", "9223372036854775808", "99999999999999999999999999", "10Q", "G", "1 G", "0x10", "1GG" };
+	char line[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		snprintf(line, sizeof(line), "vol-create-as p v %s", good[i]);
+		CHECK_STR(checked(line, ERR_NONE), NULL);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(line, sizeof(line), "vol-create-as p v \"%s\"", bad[i]);
+		const char *said = checked(line, ERR_INVALID);
+		CHECK(said && starts_with(said, "vol-create-as: capacity: "));
+		snprintf(line, sizeof(line), "vol-create-as p v 1 allocation=\"%s\"", bad[i]);
+		said = checked(line, ERR_INVALID);
+		CHECK(said && starts_with(said, "vol-create-as: allocation: "));
+	}
+	checked("vol-create-as p v capacity=\"\"", ERR_MISSING);
+	checked("vol-create-as p v 1 capacity=2", ERR_INVALID);
+	checked("vol-create-as p v", ERR_MISSING);
+}
+
+static void sizes_are_read(void)
+{
+	struct loop loop = { 0 };
+	struct server srv = { .loop = &loop };
+	struct peer p = { .server = &srv };
+	const char *text = "vol-create-as p v 10G";
+	struct call *c = call_new(&p, text, strlen(text));
+	struct err e = { 0 };
+
+	CHECK(line_parse(c->text, strlen(text), &c->line, &e) == 0 && call_check(c, LEVEL_ADMIN, &e) == 0);
+	CHECK_INT(call_size(c, "capacity", 7), 10LL << 30);
+	CHECK_INT(call_size(c, "allocation", 7), 7);
+	CHECK_STR(call_verb(c), "vol-create-as");
+	c->stage = CALL_FINISHED;
+	call_free(c);
+}
+
+static void files_are_not_arguments_of_a_request(void)
+{
+	const char *said = checked("vol-upload v file=/etc/shadow", ERR_UNKNOWN_KEY);
+
+	CHECK(said && !strstr(said, "file,") && strstr(said, "it takes: vol, pool"));
+	checked("pool-define x.xml = 0", ERR_UNKNOWN_KEY);
+	checked("vol-download v pool", ERR_UNKNOWN_KEY);        /* the file's place is nobody's */
+	checked("pool-edit x", ERR_UNKNOWN_VERB);
+}
+
+static void streams_are_not_held_in_memory(void)
+{
+	CHECK_STR(checked("vol-upload v = 1099511627776", ERR_NONE), NULL);
+	CHECK_STR(checked("vol-upload v = 0", ERR_NONE), NULL);
+	checked("vol-create p = 1048577", ERR_TOO_LONG);
+	checked("version = 1", ERR_INVALID);
+}
+
+/* ---- one client ---- */
+
+struct talk { struct loop loop; struct server srv; int client; };
+
+static void talk_begin(struct talk *t)
+{
+	struct err e = { 0 };
+	int ends[2];
+
+	*t = (struct talk){ .srv = { .boot_id = "test" } };
+	t->srv.loop = &t->loop;
+	CHECK(loop_init(&t->loop, &e) == 0);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+	t->client = ends[1];
+	CHECK(peer_new(&t->srv, ends[0], &e) == 0);
+}
+
+/* Let the server work until it has nothing more to say; what it said. */
+static const char *talk_hear(struct talk *t)
+{
+	static char text[65536];
+	size_t len = 0;
+
+	for (int quiet = 0; quiet < 3;) {
+		loop_round(&t->loop, clock_ms() + 1);
+		ssize_t n = recv(t->client, text + len, sizeof(text) - 1 - len, MSG_DONTWAIT);
+		quiet = n > 0 ? 0 : quiet + 1;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	text[len] = '\0';
+	return text;
+}
+
+static void say(struct talk *t, const char *text)
+{
+	CHECK(send(t->client, text, strlen(text), 0) == (ssize_t)strlen(text));
+}
+
+static void talk_end(struct talk *t)
+{
+	while (t->srv.peers)
+		peer_free(t->srv.peers);
+	close(t->client);
+	loop_close(&t->loop);
+}
+
+/* Send text with n copies of a descriptor. */
+static void send_with(int socket, const char *text, int fd, size_t n)
+{
+	union { struct cmsghdr head; char space[CMSG_SPACE(100 * sizeof(int))]; } control = { 0 };
+	struct iovec room = { (void *)(uintptr_t)text, strlen(text) };
+	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control };
+
+	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n * sizeof(int)) };
+	m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	for (size_t i = 0; i < n; i++)
+		memcpy(CMSG_DATA(&control.head) + i * sizeof(int), &fd, sizeof(int));
+	CHECK(sendmsg(socket, &m, 0) == (ssize_t)strlen(text));
+}
+
+/* How many descriptors of this process are that file. What is closed aside is closed a little later. */
+static int open_copies(int fd, int expected)
+{
+	uint64_t deadline = clock_ms() + 5000;
+	struct stat want, st;
+	int n;
+
+	fstat(fd, &want);
+	do {
+		n = 0;
+		for (int i = 0; i < 256; i++)
+			n += fstat(i, &st) == 0 && st.st_ino == want.st_ino && st.st_dev == want.st_dev;
+	} while (n != expected && clock_ms() < deadline);
+	return n;
+}
+
+static void descriptors_nobody_wants_are_closed(void)
+{
+	int fd = memfd_create("passed", MFD_CLOEXEC);
+	struct talk t;
+
+	talk_begin(&t);
+	talk_hear(&t);
+	send_with(t.client, "version\n", fd, 1);
+	CHECK(strstr(talk_hear(&t), "\nOK") != NULL);
+	CHECK_INT(open_copies(fd, 1), 1);
+	send_with(t.client, "version\n", fd, 100);
+	talk_hear(&t);
+	CHECK_INT(open_copies(fd, 1), 1);
+	send_with(t.client, "vol-upload\n", fd, 2);             /* refused before it is run */
+	CHECK(strstr(talk_hear(&t), "ERR 103") != NULL);
+	CHECK_INT(open_copies(fd, 1), 1);
+	send_with(t.client, "vers", fd, 1);                     /* half a line: it is kept, and only one */
+	send_with(t.client, "ion", fd, 1);
+	CHECK_STR(talk_hear(&t), "");
+	CHECK_INT(open_copies(fd, 2), 2);
+	send_with(t.client, "\n", fd, 1);
+	talk_hear(&t);
+	CHECK_INT(open_copies(fd, 1), 1);
+	send_with(t.client, "half", fd, 1);
+	talk_hear(&t);
+	talk_end(&t);
+	CHECK_INT(open_copies(fd, 1), 1);
+	close(fd);
+}
+
+static void what_is_discarded_is_closed_aside(void)
+{
+	int ends[2];
+
+	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	discard_fd(-1);
+	discard_fd(fcntl(ends[0], F_DUPFD_CLOEXEC, 100));
+	CHECK_INT(open_copies(ends[0], 2), 2);                  /* a pipe's two ends are one file */
+	discard_fd(ends[1]);
+	CHECK_INT(open_copies(ends[0], 1), 1);
+	close(ends[0]);
+}
+
+static void requests_come_in_pieces(void)
+{
+	struct talk t;
+
+	talk_begin(&t);
+	CHECK(starts_with(talk_hear(&t), "* poolinit 1 "));
+	for (const char *p = "@a version\n@b quit\n"; *p; p++)
+		CHECK(send(t.client, p, 1, 0) == 1);
+	const char *said = talk_hear(&t);
+	CHECK(strstr(said, "@a OK\n") && strstr(said, "@b OK\n"));
+	CHECK(!t.srv.peers);
+	talk_end(&t);
+}
+
+static void a_refused_stream_is_skipped_or_ends_the_connection(void)
+{
+	struct talk t;
+	const char *said;
+
+	talk_begin(&t);
+	talk_hear(&t);
+	say(&t, "vol-upload = 5\nquit\n@x version\n");
+	said = talk_hear(&t);
+	CHECK(starts_with(said, "ERR 103") && strstr(said, "@x OK\n"));
+	say(&t, "vol-upload = 99999999\nversion\n");
+	said = talk_hear(&t);
+	CHECK(starts_with(said, "ERR 103") && !strstr(said, "OK"));
+	CHECK(!t.srv.peers);
+	talk_end(&t);
+}
+
 int main(void)
 {
+	RUN(sizes_are_checked);
+	RUN(sizes_are_read);
+	RUN(files_are_not_arguments_of_a_request);
+	RUN(streams_are_not_held_in_memory);
+	RUN(descriptors_nobody_wants_are_closed);
+	RUN(what_is_discarded_is_closed_aside);
+	RUN(requests_come_in_pieces);
+	RUN(a_refused_stream_is_skipped_or_ends_the_connection);
 	RUN(table_of_verbs_keeps_its_promises);
 	RUN(reading_never_needs_more_than_read);
 	RUN(usage_is_made_from_the_table);

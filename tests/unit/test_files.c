@@ -5,8 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include "backends/files.h"
@@ -53,13 +57,51 @@ static void on_note(struct op *op, const char *text)
 	buf_printf(&r->notes, "%s\n", text);
 }
 
+#define SEED 77
+
+/* What an earlier refresh has left, by the records that it would have found. Lines that are none do not come into an index. */
+static void index_of(struct volindex *x, const char *records)
+{
+	cleanup_free char *copy = strdup(records);
+	struct volindex_builder b = { 0 };
+	int fd = memfd_create("index", MFD_CLOEXEC);
+	struct err e = { 0 };
+	struct stat st;
+
+	for (char *at = copy, *lf; (lf = strchr(at, '\n')); at = lf + 1) {
+		struct volume v;
+		struct line l;
+
+		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 && volume_from_record(&l, &v, NULL) == 0)
+			volindex_add(&b, &v, SEED, false);
+	}
+	CHECK(volindex_write(&b, SEED, fd, &e) == 0 && fstat(fd, &st) == 0);
+	volindex_builder_free(&b);
+	CHECK(volindex_open(x, mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), (size_t)st.st_size));
+	close(fd);
+}
+
+static void refresh_with(struct result *r, struct op *op)
+{
+	struct pool_def d = { .type = POOL_DIR, .target.path = root };
+
+	*r = (struct result){ 0 };
+	op->deadline = NEVER;
+	op->arg = r;
+	op->on_volume = on_volume;
+	op->on_note = on_note;
+	op->seed = SEED;
+	r->rc = files_refresh(&d, op, &r->sizes, &r->e);
+}
+
 static void refresh(struct result *r, const char *target, const char *cache)
 {
 	struct pool_def d = { .type = POOL_DIR, .target.path = target };
-	struct op op = {
-		.deadline = NEVER, .arg = r, .on_volume = on_volume, .on_note = on_note, .cache = cache, .cache_len = cache ? strlen(cache) : 0,
-	};
+	struct volindex x;
+	struct op op = { .deadline = NEVER, .arg = r, .on_volume = on_volume, .on_note = on_note, .seed = SEED, .index = cache ? &x : NULL };
 
+	if (cache)
+		index_of(&x, cache);
 	*r = (struct result){ 0 };
 	r->rc = files_refresh(&d, &op, &r->sizes, &r->e);
 }
@@ -397,6 +439,349 @@ static void a_damaged_cache_does_no_harm(void)
 	remove_tree(root);
 }
 
+/* An index that is not what it says: entries that lead elsewhere, records of other names, numbers beyond everything. */
+static void a_hostile_index_does_no_harm(void)
+{
+	struct result r, again;
+
+	setup();
+	for (char name[2] = "a"; name[0] <= 'h'; name[0]++)
+		write_file(name, qcow2, sizeof(qcow2));
+	refresh_settled(&r, "h");
+	for (unsigned kind = 0; kind < 8; kind++) {
+		struct volindex x;
+		struct op op = { .index = &x };
+
+		index_of(&x, buf_str(&r.records));
+		CHECK_INT(x.n, 8);
+		for (size_t i = 0; i < x.n; i++) {
+			struct volindex_entry *e = (struct volindex_entry *)(uintptr_t)&x.entries[i];
+
+			if (kind == 0)
+				e->offset = UINT64_MAX - 10;
+			else if (kind == 1)
+				e->len = UINT32_MAX;
+			else if (kind == 2)
+				e->len = 1;
+			else if (kind == 3)
+				e->offset = x.entries[7 - i].offset;
+			else if (kind == 4)
+				e->len = x.entries[0].len / 2;
+			else if (kind == 5)
+				memset((char *)(uintptr_t)x.records + e->offset, '"', e->len - 1);
+			else if (kind == 6)
+				e->name = x.entries[0].name;
+			else
+				((uint32_t *)(uintptr_t)x.slots)[i] = 0x80000000u + (uint32_t)i;
+		}
+		refresh_with(&again, &op);
+		CHECK(again.rc == 0 || again.e.message[0]);
+		if (again.rc == 0)
+			CHECK_INT(again.volumes, 8);
+		result_free(&again);
+	}
+	result_free(&r);
+	remove_tree(root);
+}
+
+/* ---- some names only ---- */
+
+static void only_some_names_are_looked_at(void)
+{
+	const char *const only[] = { "changed", "gone", "new", "never", "..", "a/b", "same", NULL };
+	struct result r, again;
+	struct volindex x;
+	struct op op = { .index = &x, .only = only };
+
+	setup();
+	write_file("alone", qcow2, sizeof(qcow2));
+	write_file("changed", qcow2, sizeof(qcow2));
+	write_file("gone", qcow2, sizeof(qcow2));
+	write_file("same", qcow2, sizeof(qcow2));
+	write_file("zz", qcow2, sizeof(qcow2));
+	refresh_settled(&r, "zz");
+	cleanup_free char *cache = doctored(&r);
+	index_of(&x, cache);
+	CHECK(unlink(at("gone")) == 0 && unlink(at("zz")) == 0 && truncate(at("changed"), 2048) == 0);
+	write_file("new", qcow2, sizeof(qcow2));
+	refresh_with(&again, &op);
+	CHECK_INT(again.rc, 0);
+	CHECK_INT(again.volumes, 5);
+	CHECK_STR(value(&again, "alone", "format"), "qcowX");
+	CHECK_STR(value(&again, "same", "format"), "qcowX");
+	CHECK_STR(value(&again, "zz", "format"), "qcowX");      /* nobody asked to look */
+	CHECK_STR(value(&again, "changed", "physical"), "2048");
+	CHECK_STR(value(&again, "new", "format"), "qcow2");
+	CHECK(value(&again, "gone", "type") == NULL);
+	/* in order, as before */
+	const char *last = "";
+	for (const char *p = buf_str(&again.records), *lf; (lf = strchr(p, '\n')); p = lf + 1) {
+		CHECK(strcmp(last, p) < 0);
+		last = p;
+	}
+	result_free(&again);
+	result_free(&r);
+	remove_tree(root);
+}
+
+struct verdict { bool told, unchanged; size_t n; };
+
+static int on_index(struct op *op, struct volindex_builder *b, struct err *e)
+{
+	struct verdict *v = op->arg;
+
+	(void)e;
+	*v = (struct verdict){ true, !b, b ? b->n : 0 };
+	return 0;
+}
+
+static struct verdict verdict_of(const struct volindex *x, const char *const *only)
+{
+	struct pool_def d = { .type = POOL_DIR, .target.path = root };
+	struct verdict v = { 0 };
+	struct op op = { .deadline = NEVER, .arg = &v, .on_index = on_index, .seed = SEED, .index = x, .only = only };
+	struct pool_sizes sizes;
+	struct err e;
+
+	CHECK(files_refresh(&d, &op, &sizes, &e) == 0 && v.told);
+	return v;
+}
+
+static void what_is_unchanged_is_said_to_be(void)
+{
+	struct result r;
+	struct volindex x;
+
+	setup();
+	write_file("one", qcow2, sizeof(qcow2));
+	write_file("two", qcow2, sizeof(qcow2));
+	CHECK(mkdir(at("sub"), 0700) == 0);
+	refresh_settled(&r, "two");
+	index_of(&x, buf_str(&r.records));
+	CHECK(verdict_of(&x, NULL).unchanged);
+	CHECK(verdict_of(&x, (const char *const []){ "one", "never", NULL }).unchanged);
+	CHECK(verdict_of(&x, (const char *const []){ NULL }).unchanged);
+	CHECK(!verdict_of(NULL, NULL).unchanged);
+	CHECK(chmod(at("sub"), 0755) == 0);
+	CHECK(!verdict_of(&x, NULL).unchanged);
+	CHECK(verdict_of(&x, (const char *const []){ "one", NULL }).unchanged);
+	CHECK(chmod(at("sub"), 0700) == 0);
+	CHECK(unlink(at("one")) == 0);
+	CHECK_INT(verdict_of(&x, NULL).n, 2);
+	CHECK_INT(verdict_of(&x, (const char *const []){ "one", NULL }).n, 2);
+	CHECK(verdict_of(&x, (const char *const []){ "two", NULL }).unchanged);
+	result_free(&r);
+	remove_tree(root);
+}
+
+/* Only when it was read is not worth reading it again, nor losing what is known. */
+static void a_file_that_was_only_read_keeps_its_facts(void)
+{
+	const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_nsec = UTIME_OMIT } };
+	struct result r, again;
+
+	setup();
+	write_file("read", qcow2, sizeof(qcow2));
+	write_file("other", qcow2, sizeof(qcow2));
+	CHECK(utimensat(AT_FDCWD, at("read"), times, 0) == 0);
+	refresh_settled(&r, "other");
+	cleanup_free char *cache = doctored(&r);
+	char *atime = strstr(cache, "atime=1.000000000");
+	CHECK(atime != NULL);
+	if (atime)
+		memcpy(atime, "atime=2", 7);
+	refresh(&again, root, cache);
+	CHECK_STR(value(&again, "read", "atime"), "1.000000000");
+	CHECK_STR(value(&again, "read", "format"), "qcowX");
+	CHECK_STR(value(&again, "read", "capacity"), "1073741824");
+	result_free(&again);
+	result_free(&r);
+	remove_tree(root);
+}
+
+/* ---- what is not finished ---- */
+
+static void what_is_not_finished_is_no_volume(void)
+{
+	struct result r;
+	struct op op = { 0 };
+	int fd;
+
+	setup();
+	write_file(".poolinit-dead0001", "x", 1);
+	write_file(".poolinit-alive001", "x", 1);
+	write_file("volume", "x", 1);
+	CHECK(mkdir(at(".poolinit-deaddir1"), 0700) == 0 && mkdir(at(".poolinit-fulldir1"), 0700) == 0);
+	CHECK(symlink("volume", at(".poolinit-link0001")) == 0 && mkfifo(at(".poolinit-fifo0001"), 0600) == 0);
+	write_file(".poolinit-fulldir1/file", "x", 1);
+	fd = open(at(".poolinit-alive001"), O_RDWR | O_CLOEXEC);
+	CHECK(flock(fd, LOCK_EX) == 0);
+	refresh_with(&r, &op);                  /* an operation is under way here: nothing is touched */
+	CHECK_INT(r.volumes, 1);
+	CHECK(access(at(".poolinit-dead0001"), F_OK) == 0);
+	result_free(&r);
+	op = (struct op){ .sweep = true };
+	refresh_with(&r, &op);
+	CHECK_INT(r.volumes, 1);
+	CHECK(access(at(".poolinit-dead0001"), F_OK) < 0 && access(at(".poolinit-deaddir1"), F_OK) < 0);
+	CHECK(access(at(".poolinit-alive001"), F_OK) == 0 && access(at(".poolinit-fulldir1/file"), F_OK) == 0);
+	CHECK(access(at(".poolinit-fifo0001"), F_OK) == 0 && access(at(".poolinit-link0001"), F_OK) == 0);
+	CHECK(access(at("volume"), F_OK) == 0);
+	CHECK(strstr(buf_str(&r.notes), "removed 2 unfinished volumes") != NULL);
+	result_free(&r);
+	close(fd);
+	op = (struct op){ .sweep = true };
+	refresh_with(&r, &op);
+	CHECK(access(at(".poolinit-alive001"), F_OK) < 0);
+	result_free(&r);
+	op = (struct op){ .only = (const char *const []){ ".poolinit-fifo0001", NULL } };
+	refresh_with(&r, &op);
+	CHECK_INT(r.volumes, 0);
+	result_free(&r);
+	remove_tree(at(".poolinit-fulldir1"));
+	remove_tree(root);
+}
+
+/* ---- readers ---- */
+
+/* What is read of a file with this in it is the end of whoever reads it. */
+static const char deadly[] = "the reader of this dies";
+
+ssize_t pread(int fd, void *out, size_t n, off_t offset)
+{
+	ssize_t len = syscall(SYS_pread64, fd, out, n, offset);
+
+	if (len >= (ssize_t)sizeof(deadly) - 1 && memcmp(out, deadly, sizeof(deadly) - 1) == 0)
+		kill(getpid(), SIGKILL);
+	return len;
+}
+
+static void a_reader_that_dies_costs_one_volume(void)
+{
+	struct result r;
+	char name[32];
+
+	setup();
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof(name), "volume%03d", i);
+		if (i % 200 == 7)
+			write_file(name, deadly, sizeof(deadly) - 1);
+		else
+			write_file(name, qcow2, sizeof(qcow2));
+	}
+	refresh(&r, root, NULL);
+	CHECK_INT(r.rc, 0);
+	CHECK_INT(r.volumes, 600);
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof(name), "volume%03d", i);
+		CHECK_STR(value(&r, name, "format"), i % 200 == 7 ? "raw" : "qcow2");
+		CHECK_STR(value(&r, name, "problem"), i % 200 == 7 ? "its header brings down whoever reads it" : NULL);
+	}
+	CHECK_STR(value(&r, "volume007", "physical"), "23");
+	CHECK(value(&r, "volume007", "inode") == NULL);         /* next time it is tried again */
+	result_free(&r);
+	remove_tree(root);
+}
+
+/* However many they are, it ends. */
+static void a_directory_of_deadly_files_is_listed(void)
+{
+	struct result r;
+	char name[32];
+
+	setup();
+	for (int i = 0; i < 400; i++) {
+		snprintf(name, sizeof(name), "volume%03d", i);
+		write_file(name, deadly, sizeof(deadly) - 1);
+	}
+	refresh(&r, root, NULL);
+	CHECK_INT(r.rc, 0);
+	CHECK_INT(r.volumes, 400);
+	CHECK(value(&r, "volume000", "problem") && value(&r, "volume399", "problem"));
+	result_free(&r);
+	remove_tree(root);
+}
+
+static void many_files_are_as_one(void)
+{
+	struct result r, again;
+	char name[32];
+
+	setup();
+	for (int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "%s%04d", i % 3 ? "volume" : "a \"b", 9999 - 3 * i);
+		write_file(name, qcow2, i % 2 ? sizeof(qcow2) : 5);
+	}
+	refresh_settled(&r, "volume1002");       /* the last one made */
+	CHECK_INT(r.volumes, 3000);
+	const char *last = "";
+	for (const char *p = buf_str(&r.records), *lf; (lf = strchr(p, '\n')); p = lf + 1) {
+		CHECK(strncmp(last, p, 20) < 0);
+		last = p;
+	}
+	refresh(&again, root, buf_str(&r.records));
+	CHECK(streq(buf_str(&again.records), buf_str(&r.records)));
+	result_free(&again);
+	result_free(&r);
+	remove_tree(root);
+}
+
+/* Finding 6: what was raw and is something else now has perhaps been written by a guest, who would like the host to believe it. */
+static void a_raw_volume_in_disguise_is_told(void)
+{
+	struct result r, again;
+
+	setup();
+	write_file("disk", "raw data", 8);
+	write_file("later", "", 0);
+	write_file("other", "raw data", 8);
+	refresh_settled(&r, "other");
+	cleanup_free char *cache = strdup(buf_str(&r.records));
+	CHECK_STR(buf_str(&r.notes), "");
+	write_file("disk", qcow2, sizeof(qcow2));
+	write_file("later", qcow2, sizeof(qcow2));
+	refresh(&again, root, cache);
+	CHECK_STR(value(&again, "disk", "format"), "qcow2");
+	CHECK(strstr(buf_str(&again.notes), "1 entries that were raw have another format now") != NULL);
+	CHECK(strstr(buf_str(&again.notes), "the first: disk") != NULL);
+	result_free(&again);
+	result_free(&r);
+	remove_tree(root);
+}
+
+/* Data behind holes is found, holes are zeroes, whatever was read before. */
+static void headers_behind_holes_are_read(void)
+{
+	static const unsigned char noise[65536] = { [0 ... 65535] = 0xa5 };
+	struct result r;
+	char name[32];
+	int fd;
+
+	setup();
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "volume%02d", i);
+		if (i % 4 == 0) {
+			write_file(name, noise, sizeof(noise));
+			continue;
+		}
+		fd = open(at(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		CHECK(fd >= 0 && ftruncate(fd, 1 << 20) == 0);
+		if (i % 4 == 1)
+			CHECK(pwrite(fd, "CD001", 5, 32769) == 5);
+		if (i % 4 == 2)
+			CHECK(pwrite(fd, noise, 4096, 0) == 4096);
+		close(fd);
+	}
+	refresh(&r, root, NULL);
+	CHECK_INT(r.volumes, 40);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "volume%02d", i);
+		CHECK_STR(value(&r, name, "format"), i % 4 == 1 ? "iso" : "raw");
+	}
+	result_free(&r);
+	remove_tree(root);
+}
+
 /* ---- building ---- */
 
 static int build(const char *target, struct pool_perms perms, int cow, struct err *e)
@@ -405,7 +790,7 @@ static int build(const char *target, struct pool_perms perms, int cow, struct er
 	struct op op = { .deadline = NEVER };
 
 	*e = (struct err){ 0 };
-	return files_build(&d, &op, e);
+	return files_build(&d, &op, 0, e);
 }
 
 #define NO_PERMS ((struct pool_perms){ .mode = -1, .owner = -1, .group = -1 })
@@ -484,6 +869,16 @@ int main(void)
 	RUN(a_changed_file_is_read_again);
 	RUN(a_file_written_just_now_is_not_trusted);
 	RUN(a_damaged_cache_does_no_harm);
+	RUN(a_hostile_index_does_no_harm);
+	RUN(only_some_names_are_looked_at);
+	RUN(what_is_unchanged_is_said_to_be);
+	RUN(a_file_that_was_only_read_keeps_its_facts);
+	RUN(what_is_not_finished_is_no_volume);
+	RUN(a_reader_that_dies_costs_one_volume);
+	RUN(a_directory_of_deadly_files_is_listed);
+	RUN(many_files_are_as_one);
+	RUN(a_raw_volume_in_disguise_is_told);
+	RUN(headers_behind_holes_are_read);
 	RUN(builds_the_directory_and_its_parents);
 	RUN(leaves_an_existing_directory_as_it_is);
 	RUN(building_fails_where_a_file_is_in_the_way);

@@ -292,7 +292,7 @@ static void vmdk_text(void)
 	probe(sizeof(text) - 1, sizeof(text) - 1);
 	is("vmdk", (4192256ULL + 2048 + 1) * 512, "");
 	probe(21, 21);
-	is("vmdk", 0, "");
+	is("vmdk", 0, "the descriptor lists no extents");
 	put(sizeof(text) - 1, "RW 99999999999999999999999999 X\n", 32);
 	probe(sizeof(text) + 31, sizeof(text) + 31);
 	CHECK_STR(im.problem, "virtual size is impossibly large");
@@ -371,13 +371,66 @@ static void the_other_formats(void)
 	put(0, "WithouFreSpacExt", 16);
 	little(36, 20480, 8);
 	probe(SIZE, SIZE);
-	is("ploop", 10 << 20, "");
+	is("parallels", 10 << 20, "");
 	put(0, "WithoutFreeSpace", 16);
 	little(40, 0xdeadbeef, 4);
 	probe(SIZE, SIZE);
-	is("ploop", 10 << 20, "");
+	is("parallels", 10 << 20, "");
+	little(28, 63, 4);
+	probe(SIZE, SIZE);
+	CHECK_INT(im.cluster_size, 63 * 512);
 	probe(43, 43);
-	is("ploop", 43, "header truncated at 43 bytes");
+	is("parallels", 43, "header truncated at 43 bytes");
+}
+
+/* A LUKS2 header whose JSON is `json`. */
+static void make_luks2(const char *json)
+{
+	blank();
+	put(0, "LUKS\xba\xbe\0\2", 8);
+	big(8, 16384, 8);
+	put(4096, json, strlen(json));
+}
+
+static void luks2_data_begin_where_its_json_says(void)
+{
+	static const struct { const char *json; uint64_t capacity; } good[] = {
+		{ "{\"segments\":{\"0\":{\"type\":\"crypt\",\"offset\":\"16777216\",\"size\":\"dynamic\"}}}", (100 << 20) - 16777216 },
+		{ "{\"keyslots\":{\"0\":{\"offset\":\"1\",\"x\":[{},\"}\\\"\"]}},\"segments\" : {\n\"0\" :{\"size\":\"4096\", \"offset\" : \"32768\"}}}", 4096 },
+		{ "{\"segments\":{\"1\":{\"offset\":\"1\"},\"0\":{\"offset\":\"0\",\"size\":\"104857600\"}}}", 100 << 20 },
+	};
+	static const char *const bad[] = {
+		"", "{", "{}", "[]", "null", "{\"segments\"", "{\"segments\":", "{\"segments\":{", "{\"segments\":{}}", "{\"segments\":[]}",
+		"{\"segments\":{\"0\":{}}}", "{\"segments\":{\"0\":{\"offset\":16777216}}}", "{\"segments\":{\"0\":{\"offset\":\"\"}}}",
+		"{\"segments\":{\"0\":{\"offset\":\"-1\"}}}", "{\"segments\":{\"0\":{\"offset\":\"9999999999999999999999\"}}}",
+		"{\"segments\":{\"0\":{\"offset\":\"16777216", "{\"x\":{\"segments\":{\"0\":{\"offset\":\"0\"}}}}", "{\"segments\\", "{{{{{{", "{\"a\":]]]]",
+		"{\"config\":\"segments\",\"0\":{\"offset\":\"1\"}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		make_luks2(good[i].json);
+		probe(SIZE, 100 << 20);
+		is("raw", good[i].capacity, "");
+		CHECK_STR(im.encryption, "luks2");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		make_luks2(bad[i]);
+		probe(SIZE, 100 << 20);
+		is("raw", 100 << 20, "where the encrypted data begin cannot be read from the LUKS header");
+		CHECK_STR(im.encryption, "luks2");
+	}
+	make_luks2(good[0].json);
+	probe(SIZE, 16777215);
+	is("raw", 16777215, "LUKS payload begins beyond the end of the file");
+	for (size_t len = 4096; len < 4096 + strlen(good[0].json) - 3; len++) {
+		probe(len, 100 << 20);
+		CHECK(im.problem[0] || len >= 4096 + strlen("{\"segments\":{\"0\":{\"type\":\"crypt\",\"offset\":\"16777216\""));
+	}
+	big(8, 4096, 8);
+	probe(SIZE, 100 << 20);
+	is("raw", 100 << 20, "LUKS header size 4096 is not possible");
+	probe(4095, 4095);
+	is("raw", 4095, "header truncated at 4095 bytes");
 }
 
 static void luks_is_raw_with_encryption(void)
@@ -393,13 +446,157 @@ static void luks_is_raw_with_encryption(void)
 	is("raw", 100 << 20, "LUKS payload begins beyond the end of the file");
 	probe(107, 107);
 	is("raw", 107, "header truncated at 107 bytes");
-	head[7] = 2;
-	probe(SIZE, 100 << 20);
-	is("raw", 100 << 20, "");
-	CHECK_STR(im.encryption, "luks");
 	head[7] = 3;
 	probe(SIZE, 100 << 20);
 	is("raw", 100 << 20, "LUKS version 3 is not known");
+	probe(7, 7);
+	is("raw", 7, "header truncated at 7 bytes");
+}
+
+/* The raw file that holds the data of a qcow2 image is named in an extension. */
+static void qcow2_names_its_data_file(void)
+{
+	make_qcow2();
+	big(8, 0, 8);
+	big(72, 1 << 2, 8);
+	big(112, 0x44415441, 4);
+	big(116, 4, 4);
+	put(120, "d\nta", 4);
+	probe(SIZE, 200000);
+	is("qcow2", 1 << 30, "");
+	CHECK_STR(im.data_file, "d\nta");
+	CHECK_STR(im.backing, "");
+	big(116, 0, 4);
+	probe(SIZE, 200000);
+	is("qcow2", 1 << 30, "");
+	CHECK_STR(im.data_file, "");
+	big(116, 1024, 4);
+	probe(SIZE, 200000);
+	is("qcow2", 1 << 30, "data file name of 1024 bytes");
+	CHECK_STR(im.data_file, "");
+}
+
+static void extents_of_esx(void)
+{
+	blank();
+	put(0, "COWD\1\0\0\0", 8);
+	little(12, 4096, 4);
+	little(16, 1, 4);
+	probe(SIZE, SIZE);
+	is("vmdk", 4096 * 512, "");
+	CHECK_INT(im.cluster_size, 512);
+	little(16, 0xffffffff, 4);
+	probe(SIZE, SIZE);
+	is("vmdk", 4096 * 512, "cluster size of 4294967295 times 512 bytes is not possible");
+	little(4, 2, 4);
+	probe(SIZE, SIZE);
+	is("vmdk", SIZE, "COWD version 2 is not known");
+	probe(31, 31);
+	is("vmdk", 31, "header truncated at 31 bytes");
+
+	blank();
+	little(0, 0xcafebabe, 8);
+	little(8, 0x200000001, 8);
+	little(16, 2048, 8);
+	little(24, 8, 8);
+	probe(SIZE, SIZE);
+	is("vmdk", 2048 * 512, "");
+	CHECK_INT(im.cluster_size, 4096);
+	little(16, UINT64_MAX, 8);
+	probe(SIZE, SIZE);
+	is("vmdk", SIZE, "virtual size is impossibly large");
+	little(8, 1, 8);
+	probe(SIZE, SIZE);
+	is("raw", SIZE, "");            /* the magic alone is also that of a Java class */
+}
+
+/* What is said within an extent's name is no line of its own. */
+static void vmdk_descriptor_lines(void)
+{
+	static const char text[] = "# Disk DescriptorFile\r\nRW 10 FLAT \"parentFileNameHint=\"x\"\" 0\r\n parentFileNameHint=\"y\"\r\n";
+
+	blank();
+	put(0, text, sizeof(text) - 1);
+	probe(sizeof(text) - 1, sizeof(text) - 1);
+	is("vmdk", 5120, "");
+	CHECK_STR(im.backing, "");
+}
+
+static void read_only_filesystems_are_raw_with_content(void)
+{
+	blank();
+	put(0, "hsqs", 4);
+	little(12, 131072, 4);
+	little(22, 17, 2);
+	little(28, 4, 2);
+	little(40, 5000, 8);
+	probe(SIZE, SIZE);
+	is("raw", SIZE, "");
+	CHECK_STR(im.content, "squashfs");
+	little(40, SIZE + 1, 8);
+	probe(SIZE, SIZE);
+	is("raw", SIZE, "squashfs of 65537 bytes is cut off at 65536");
+	little(22, 16, 2);
+	probe(SIZE, SIZE);
+	is("raw", SIZE, "");
+	CHECK(!im.content);
+	little(22, 255, 2);
+	probe(SIZE, SIZE);
+	CHECK(!im.content);
+	probe(95, 95);
+	CHECK(!im.content);
+
+	blank();
+	little(1024, 0xe0f5e1e2, 4);
+	head[1036] = 12;
+	little(1060, 16, 4);
+	probe(SIZE, SIZE);
+	is("raw", SIZE, "");
+	CHECK_STR(im.content, "erofs");
+	little(1060, 0xffffffff, 4);
+	probe(SIZE, SIZE);
+	CHECK(strstr(im.problem, "cut off"));
+	head[1036] = 200;
+	probe(SIZE, SIZE);
+	is("raw", SIZE, "");
+	CHECK(!im.content);
+}
+
+static const char *backing_path(const char *image, const char *backing)
+{
+	static char path[256];
+	struct buf b = BUF_INIT;
+
+	image_backing_path(image, backing, &b);
+	snprintf(path, sizeof(path), "%s", buf_str(&b));
+	buf_free(&b);
+	return path;
+}
+
+/* By text alone: nothing is looked up, ".." and links stay. */
+static void backing_paths(void)
+{
+	CHECK_STR(backing_path("/pool/dir/a.qcow2", "/base"), "/base");
+	CHECK_STR(backing_path("/pool/dir/a.qcow2", "base"), "/pool/dir/base");
+	CHECK_STR(backing_path("/pool/dir/a.qcow2", "../sub/base"), "/pool/dir/../sub/base");
+	CHECK_STR(backing_path("/pool/dir/a.qcow2", "sub/a:b"), "/pool/dir/sub/a:b");
+	CHECK_STR(backing_path("/a.qcow2", "base"), "/base");
+	CHECK_STR(backing_path("a.qcow2", "base"), "base");
+	CHECK_STR(backing_path("/pool/a", "nbd:localhost:10809"), "nbd:localhost:10809");
+	CHECK_STR(backing_path("/pool/a", "nbd+unix:///e?socket=/s"), "nbd+unix:///e?socket=/s");
+	CHECK_STR(backing_path("/pool/a", "https://example.org/base"), "https://example.org/base");
+	CHECK_STR(backing_path("/pool/a", "json:{\"driver\":\"raw\",\"file\":\"/etc/shadow\"}"), "json:{\"driver\":\"raw\",\"file\":\"/etc/shadow\"}");
+	CHECK_STR(backing_path("/pool/a", "\n"), "/pool/\n");
+}
+
+static void words_for_xml(void)
+{
+	CHECK_STR(image_format_in_xml("parallels"), "ploop");
+	CHECK_STR(image_format_in_xml("vhdx"), "raw");
+	CHECK_STR(image_format_in_xml("luks"), "raw");
+	CHECK_STR(image_format_in_xml("qcow2"), "qcow2");
+	CHECK_STR(image_format_in_xml("linux-swap"), "linux-swap");
+	CHECK(image_format_in_xml(NULL) == NULL);
 }
 
 int main(void)
@@ -419,5 +616,12 @@ int main(void)
 	RUN(vmdk_text);
 	RUN(the_other_formats);
 	RUN(luks_is_raw_with_encryption);
+	RUN(luks2_data_begin_where_its_json_says);
+	RUN(qcow2_names_its_data_file);
+	RUN(extents_of_esx);
+	RUN(vmdk_descriptor_lines);
+	RUN(read_only_filesystems_are_raw_with_content);
+	RUN(backing_paths);
+	RUN(words_for_xml);
 	return check_done();
 }

@@ -35,7 +35,7 @@
 static int pair[2];
 
 /* Run f inside; the status of waitpid. */
-static int inside(int (*f)(void))
+static int inside_of(int (*enter)(struct err *e), int (*f)(void))
 {
 	int status = -1;
 	pid_t pid;
@@ -47,13 +47,18 @@ static int inside(int (*f)(void))
 		struct err e = { 0 };
 
 		setrlimit(RLIMIT_CORE, &none);
-		if (sandbox_enter(&e) < 0)
+		if (enter(&e) < 0)
 			_exit(100);
 		_exit(f());
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		return -1;
 	return status;
+}
+
+static int inside(int (*f)(void))
+{
+	return inside_of(sandbox_enter, f);
 }
 
 /* ---- what must work ---- */
@@ -203,6 +208,86 @@ static void files_are_out_of_reach(void)
 		CHECK_INT(inside(read_a_file), 0);
 }
 
+/* ---- who reads what it opens itself ---- */
+
+static int read_the_rest(void)
+{
+	int dir = openat(AT_FDCWD, "/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	char entries[4096];
+	struct stat st;
+
+	if (dir < 0 || syscall(SYS_getdents64, dir, entries, sizeof(entries)) <= 0)
+		return 1;
+	if (fstatat(dir, "passwd", &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return 2;
+	fd = openat(dir, "passwd", O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 3;
+	fd = openat(dir, "passwd", O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
+	if (fd < 0 || lseek(fd, 0, SEEK_DATA) != 0 || pread(fd, entries, 16, 0) != 16 || posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) != 0)
+		return 4;
+	return openat(dir, "no such file", O_RDONLY) < 0 && errno == ENOENT ? 0 : 5;
+}
+
+static void a_reader_reads(void)
+{
+	CHECK_INT(inside_of(sandbox_enter_reading, read_the_rest), 0);
+}
+
+static int try_open_to_write(void)      { return openat(AT_FDCWD, "/etc/passwd", O_WRONLY | O_APPEND) < 0; }
+static int try_open_to_change(void)     { return openat(AT_FDCWD, "/etc/passwd", O_RDWR) < 0; }
+static int try_openat_create(void)      { return openat(AT_FDCWD, "/tmp/test_sandbox.made", O_RDONLY | O_CREAT, 0600) < 0; }
+static int try_open_truncate(void)      { return openat(AT_FDCWD, "/tmp/test_sandbox.there", O_RDONLY | O_TRUNC) < 0; }
+static int try_tmpfile(void)            { return openat(AT_FDCWD, "/tmp", O_RDWR | O_TMPFILE, 0600) < 0; }
+static int try_truncate(void)           { return truncate("/tmp/test_sandbox.there", 0) < 0; }
+static int try_link(void)               { return linkat(AT_FDCWD, "/tmp/test_sandbox.there", AT_FDCWD, "/tmp/test_sandbox.made", 0) < 0; }
+static int try_mkdir(void)              { return mkdirat(AT_FDCWD, "/tmp/test_sandbox.made", 0700) < 0; }
+static int try_rename(void)             { return renameat(AT_FDCWD, "/tmp/test_sandbox.there", AT_FDCWD, "/tmp/test_sandbox.made") < 0; }
+static int try_mknod(void)              { return mknodat(AT_FDCWD, "/tmp/test_sandbox.made", S_IFIFO | 0600, 0) < 0; }
+
+static const struct { const char *name; int (*f)(void); } forbidden_to_readers[] = {
+	{ "open for writing", try_open_to_write }, { "open for both", try_open_to_change }, { "create", try_openat_create },
+	{ "open and truncate", try_open_truncate }, { "a file without a name", try_tmpfile }, { "truncate", try_truncate }, { "link", try_link },
+	{ "mkdir", try_mkdir }, { "rename", try_rename }, { "mknod", try_mknod }, { "unlink", try_unlink }, { "socket", try_socket },
+	{ "connect", try_connect }, { "exec", try_exec }, { "fork", try_fork }, { "kill", try_kill }, { "ptrace", try_ptrace },
+	{ "prctl", try_prctl }, { "ioctl", try_ioctl }, { "fchmod", try_chmod }, { "executable mmap", try_mmap_exec },
+};
+
+static void a_reader_changes_nothing(void)
+{
+	int fd = open("/tmp/test_sandbox.there", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	CHECK(write(fd, "there", 5) == 5);
+	close(fd);
+	unlink("/tmp/test_sandbox.made");
+	for (size_t i = 0; i < ARRAY_LEN(forbidden_to_readers); i++) {
+		int status = inside_of(sandbox_enter_reading, forbidden_to_readers[i].f);
+
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+			printf("# %s: status %#x\n", forbidden_to_readers[i].name, (unsigned)status);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	}
+	CHECK(access("/tmp/test_sandbox.made", F_OK) < 0);
+	CHECK(access("/tmp/test_sandbox.there", F_OK) == 0);
+	unlink("/tmp/test_sandbox.made");
+	unlink("/tmp/test_sandbox.there");
+}
+
+/* Landlock alone, as in a build with the sanitizers. */
+static int write_nowhere(void)
+{
+	return openat(AT_FDCWD, "/etc/passwd", O_WRONLY | O_APPEND) < 0 && errno == EACCES &&
+	       openat(AT_FDCWD, "/tmp/test_sandbox.made", O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES ? 0 : 1;
+}
+
+static void a_reader_has_no_file_to_write(void)
+{
+	if (syscall(444 /* landlock_create_ruleset */, NULL, 0, 1 /* version */) < 1)
+		printf("skip - a_reader_has_no_file_to_write: this kernel has no landlock\n");
+	else
+		CHECK_INT(inside_of(sandbox_enter_reading, write_nowhere), 0);
+}
+
 int main(void)
 {
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
@@ -210,12 +295,15 @@ int main(void)
 	RUN(a_parser_works_inside);
 	RUN(the_log_works_inside);
 	RUN(abort_is_an_abort);
+	RUN(a_reader_reads);
 	if (SANITIZED) {
 		RUN(privileges_are_given_up_for_good);
 		RUN(files_are_out_of_reach);
+		RUN(a_reader_has_no_file_to_write);
 		printf("skip - forbidden_calls_end_the_process: the sanitizer makes calls of its own, so there is no filter\n");
 	} else {
 		RUN(forbidden_calls_end_the_process);
+		RUN(a_reader_changes_nothing);
 	}
 	return check_done();
 }

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "fixture.h"
 #include "pool/secret.h"
+#include "pool/voldef.h"
 
 #define U1 "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
 #define U2 "10ed4ad4-c7b0-4696-b574-b40e04fea84b"
@@ -126,17 +127,47 @@ static void secret_for_another_use_is_refused(void)
 	CHECK(fails(by_uuid(AUTH_CHAP, U3), ERR_INVALID, "is for none"));
 }
 
+static bool volume_gives(struct volume_secret q, const char *want)
+{
+	const char *const dirs[] = { other, dir, NULL };
+	struct secret_value v;
+	bool good;
+
+	err_clear(&e);
+	if (secret_find_volume(&q, dirs, &v, &e) < 0)
+		return want == NULL && !v.data;
+	good = want && v.len == strlen(want) && memcmp(v.data, want, v.len) == 0;
+	secret_value_free(&v);
+	return good;
+}
+
+static void a_volume_finds_its_passphrase(void)
+{
+	struct volume_secret q = { .type = "passphrase", .by_uuid = true };
+
+	put_secret(dir, U3, "volume", "volume", "/images/a", "cGFzcw==");
+	CHECK(uuid_parse(U3, &q.uuid) && volume_gives(q, "pass"));
+	q = (struct volume_secret){ .type = "passphrase", .usage = "/images/a" };
+	CHECK(volume_gives(q, "pass"));
+	q.usage = "/images/b";
+	CHECK(volume_gives(q, NULL) && err_is(&e, ERR_NO_SECRET) && strstr(e.message, "/images/b"));
+	q.by_uuid = true;
+	CHECK(uuid_parse(U1, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID) && strstr(e.message, "not for volume"));
+	put(dir, U3 ".base64", "");
+	CHECK(uuid_parse(U3, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID));
+}
+
 static void bad_values_are_refused_without_being_shown(void)
 {
-	char *big = malloc(70000);
+	char *big = malloc(100000);
 
 	put_secret(dir, U3, "iscsi", "target", "t3", "c2VjcmV0%");
 	CHECK(fails(by_uuid(AUTH_CHAP, U3), ERR_INVALID, "not base64"));
 	CHECK(!strstr(e.message, "c2Vj"));
 	put(dir, U3 ".base64", "\n");
 	CHECK(fails(by_uuid(AUTH_CHAP, U3), ERR_INVALID, "empty"));
-	memset(big, 'A', 69999);
-	big[69999] = '\0';
+	memset(big, 'A', 99999);
+	big[99999] = '\0';
 	put(dir, U3 ".base64", big);
 	CHECK(fails(by_uuid(AUTH_CHAP, U3), ERR_INVALID, "at most"));
 	free(big);
@@ -235,6 +266,7 @@ int main(void)
 	RUN(an_earlier_directory_wins);
 	RUN(absence_names_what_was_sought_and_where);
 	RUN(secret_for_another_use_is_refused);
+	RUN(a_volume_finds_its_passphrase);
 	RUN(bad_values_are_refused_without_being_shown);
 	RUN(value_that_is_missing_or_no_file_is_refused);
 	RUN(definition_that_is_not_its_own_is_refused);

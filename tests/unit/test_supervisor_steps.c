@@ -328,7 +328,7 @@ static int ask_define(const char *xml, struct ask *a)
 {
 	struct err e = { 0 };
 
-	return pool_define(env.s, xml, strlen(xml), DEFINE_PERSISTENT, asked(a), &e);
+	return pool_define(env.s, &(struct define_order){ .xml = xml, .xml_len = strlen(xml) }, asked(a), &e);
 }
 
 static const char *xml_of(const char *name, const char *target)

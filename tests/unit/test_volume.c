@@ -11,7 +11,7 @@ static const struct volume full = {
 	.capacity = 5368709120, .allocation = 294912, .physical = 300000,
 	.has_perms = true, .mode = 0644, .owner = 0, .group = 4294967294,
 	.has_times = true, .atime = { 1341933637, 273190990 }, .mtime = { 1341930622, 0 }, .ctime_ = { -1, 7 }, .inode = UINT64_MAX,
-	.backing = "/dev/null", .backing_format = "raw", .encryption = "luks", .compat = "1.1", .cluster_size = 65536,
+	.content = "squashfs", .data_file = "data\n", .backing = "/dev/null", .backing_format = "raw", .encryption = "luks", .compat = "1.1", .cluster_size = 65536,
 	.lazy_refcounts = true, .extended_l2 = true, .problem = "header truncated at 99 bytes", .devices = "/dev/sdb1 /dev/sdc",
 };
 
@@ -46,6 +46,8 @@ static void same(const struct volume *got, const struct volume *want)
 	CHECK(got->ctime_.sec == want->ctime_.sec && got->ctime_.nsec == want->ctime_.nsec);
 	CHECK_STR(got->backing, want->backing);
 	CHECK_STR(got->backing_format, want->backing_format);
+	CHECK_STR(got->content, want->content);
+	CHECK_STR(got->data_file, want->data_file);
 	CHECK_STR(got->encryption, want->encryption);
 	CHECK_STR(got->compat, want->compat);
 	CHECK(got->cluster_size == want->cluster_size && got->lazy_refcounts == want->lazy_refcounts && got->extended_l2 == want->extended_l2);
@@ -177,8 +179,9 @@ static void xml_of_a_volume_with_everything(void)
 	       "  <capacity unit='bytes'>5368709120</capacity>\n  <allocation unit='bytes'>294912</allocation>\n  <physical unit='bytes'>300000</physical>\n"
 	       "  <target>\n    <path>/var/lib/libvirt/images/OtherDemo.img</path>\n    <format type='qcow2'/>\n"
 	       "    <permissions>\n      <mode>0644</mode>\n      <owner>0</owner>\n      <group>4294967294</group>\n    </permissions>\n"
-	       "    <timestamps>\n      <atime>1341933637.273190990</atime>\n      <mtime>1341930622</mtime>\n      <ctime>-1.000000007</ctime>\n    </timestamps>\n"
-	       "    <encryption format='luks'/>\n    <compat>1.1</compat>\n    <clusterSize unit='B'>65536</clusterSize>\n"
+	       "    <timestamps>\n      <atime>1341933637.273190990</atime>\n      <mtime>1341930622</mtime>\n      <ctime>-1.000000007</ctime>\n      <btime>0</btime>\n"
+	       "    </timestamps>\n"
+	       "    <encryption format='luks'>\n    </encryption>\n    <compat>1.1</compat>\n    <clusterSize unit='B'>65536</clusterSize>\n"
 	       "    <features>\n      <lazy_refcounts/>\n      <extended_l2/>\n    </features>\n  </target>\n"
 	       "  <backingStore>\n    <path>/dev/null</path>\n    <format type='raw'/>\n  </backingStore>\n</volume>\n");
 }
@@ -207,11 +210,11 @@ static void xml_as_libvirt_prints_it(void)
 
 static void xml_holds_no_control_characters(void)
 {
-	const struct volume v = { .name = "a\x1b[2J\x01\xff", .type = "file", .path = "/p", .backing = "b\x02<" };
+	const struct volume v = { .name = "a\x1b[2J\x01\xff", .type = "file", .path = "/p", .backing = "b\x02<\xc2\x9b\x7f\r\xef\xbf\xbf" };
 	struct buf b = BUF_INIT;
 
 	volume_print(&v, &b);
-	CHECK(strstr(buf_str(&b), "<name>a?[2J?" "?</name>") && strstr(buf_str(&b), "<path>b?&lt;</path>"));
+	CHECK(strstr(buf_str(&b), "<name>a?[2J?" "?</name>") && strstr(buf_str(&b), "<path>/b?&lt;&#x9b;&#x7f;&#xd;?</path>"));
 	buf_free(&b);
 }
 

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One name in a pool's directory: what it is, and for a file that has changed, what its header says. Nothing but a regular file is opened, nothing that a
+ * file names is opened, and as little as possible is read: no holes, and mostly one page.
+ */
+#include "backends/files_parts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/utf8.h"
+#include "base/util.h"
+
+#define FIRST_READ 4096         /* enough for most headers */
+
+struct look *look_new(const char *target, int dir, const struct op *op, bool remote)
+{
+	struct look *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed, .remote = remote };
+	clock_gettime(CLOCK_REALTIME, &k->now);
+	buf_printf(&k->path, "%s/", streq(target, "/") ? "" : target);
+	k->path_len = k->path.len;
+	if (k->path.failed) {
+		free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void look_free(struct look *k)
+{
+	if (!k)
+		return;
+	volindex_builder_free(&k->made);
+	buf_free(&k->path);
+	free(k);
+}
+
+/* ---- what stat(2) says ---- */
+
+static bool name_is_clean(const char *name)
+{
+	size_t left;
+
+	while (*name > ' ' && *name < 0x7f)     /* nearly all of them */
+		name++;
+	left = strlen(name);
+	for (size_t n; left; name += n, left -= n) {
+		n = utf8_len(name, left);
+		if (n == 0 || utf8_is_control(name, n))
+			return false;
+	}
+	return true;
+}
+
+/* A file that was written within the clock's granularity of now may be written again without its times changing: it gets no
+ * inode, so that the next refresh reads it again. Two seconds where the filesystem keeps whole seconds only. */
+static bool is_settled(const struct look *k, const struct stat *st)
+{
+	int64_t age = (int64_t)(k->now.tv_sec - st->st_ctim.tv_sec) * 1000 + (k->now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
+
+	return age > (st->st_ctim.tv_nsec == 0 ? 2000 : 20);
+}
+
+static void fill_from_stat(const struct look *k, struct volume *v, const struct stat *st)
+{
+	v->physical = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+	v->allocation = S_ISREG(st->st_mode) ? (uint64_t)st->st_blocks * 512 : 0;
+	v->has_perms = true;
+	v->mode = st->st_mode & 07777;
+	v->owner = st->st_uid;
+	v->group = st->st_gid;
+	v->has_times = true;
+	v->atime.sec = st->st_atim.tv_sec;
+	v->atime.nsec = (uint32_t)st->st_atim.tv_nsec;
+	v->mtime.sec = st->st_mtim.tv_sec;
+	v->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
+	v->ctime_.sec = st->st_ctim.tv_sec;
+	v->ctime_.nsec = (uint32_t)st->st_ctim.tv_nsec;
+	v->inode = S_ISREG(st->st_mode) && is_settled(k, st) ? st->st_ino : 0;
+}
+
+/* ---- making a record ---- */
+
+/* The record just made is the one that the index has already: subdirectories, files that are written all the time. */
+static bool is_as_before(const struct look *k, long cached)
+{
+	const struct volindex_item *i = &k->made.items[k->made.n - 1];
+	size_t len;
+	const char *record = cached < 0 ? NULL : volindex_record(k->cache, (size_t)cached, &len);
+
+	return record && len == i->e.len && memcmp(record, k->made.own.data + i->e.offset, len) == 0;
+}
+
+static void tell(struct look *k, const char *name, long cached, struct volume *v, struct outcome *o)
+{
+	size_t before = k->made.own.len;
+
+	k->path.len = k->path_len;
+	buf_adds(&k->path, name);
+	v->name = name;
+	v->path = v->key = buf_str(&k->path);
+	if (!volindex_add(&k->made, v, k->seed, true)) {
+		o->verdict = VERDICT_LONG;
+		return;
+	}
+	k->made.failed |= k->path.failed;
+	if (k->made.failed)
+		return;
+	o->verdict = VERDICT_NEW;
+	o->at = (uint32_t)(k->made.n - 1);
+	if (is_as_before(k, cached)) {
+		k->made.n--;
+		k->made.own.len = before;
+		o->verdict = VERDICT_KEPT;
+		o->at = (uint32_t)cached;
+	}
+}
+
+/* One that cannot even be looked at is listed all the same: it is there. */
+static void tell_unseen(struct look *k, const char *name, int error, struct outcome *o)
+{
+	char problem[128];
+	struct volume v = { .type = "file", .format = "raw", .problem = problem };
+
+	snprintf(problem, sizeof(problem), "cannot be looked at: %s", strerror(error));
+	tell(k, name, -1, &v, o);
+}
+
+void look_broken(struct look *k, const char *name, struct outcome *o)
+{
+	struct volume v = { .type = "file", .format = "raw", .problem = "its header brings down whoever reads it" };
+	struct stat st;
+
+	if (fstatat(k->dir, name, &st, 0) == 0) {
+		fill_from_stat(k, &v, &st);
+		v.capacity = v.physical;
+		v.inode = 0;
+	}
+	tell(k, name, -1, &v, o);
+}
+
+/* A block device (or a link to one) is a volume of its size, which sysfs tells without opening it. */
+static void fill_from_device(struct volume *v, dev_t dev)
+{
+	char path[64], sectors[32];
+
+	v->type = "block";
+	v->format = "raw";
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", major(dev), minor(dev));
+	if (file_read_line(AT_FDCWD, path, sectors, sizeof(sectors)) > 0)
+		v->capacity = v->allocation = v->physical = strtoull(sectors, NULL, 10) * 512;
+	else
+		v->problem = "there is no such device now";
+}
+
+/* Everything but a regular file. */
+static void look_at_other(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+{
+	struct volume v = { 0 };
+
+	o->verdict = VERDICT_SPECIAL;
+	if (!S_ISDIR(st->st_mode) && !S_ISBLK(st->st_mode))
+		return;
+	fill_from_stat(k, &v, st);
+	if (S_ISDIR(st->st_mode))
+		v.type = v.format = "dir";
+	else
+		fill_from_device(&v, st->st_rdev);
+	tell(k, name, cached, &v, o);
+}
+
+/* ---- reading a header ---- */
+
+int look_reopen(int descriptors, int seen, int flags)
+{
+	const int always = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	char digits[12] = { 0 }, *number = digits + sizeof(digits) - 1;
+	int fd;
+
+	do
+		*--number = (char)('0' + seen % 10);
+	while (seen /= 10);
+	fd = openat(descriptors, number, flags | always | O_NOATIME);
+	return fd < 0 && errno == EPERM ? openat(descriptors, number, flags | always) : fd;
+}
+
+/* A file being read: what is known of its holes. */
+struct reading {
+	int fd;
+	uint64_t size, allocation;
+	uint64_t hole;          /* nothing but holes from here on */
+	bool sparse;            /* it may have holes, and asking costs little */
+};
+
+/* Where the data begins, at or behind an offset; never more than what is known. */
+static uint64_t next_data(struct reading *r, uint64_t offset)
+{
+	off_t at;
+
+	if (!r->sparse)
+		return offset;
+	if (offset >= r->hole)
+		return r->size;
+	at = lseek(r->fd, (off_t)offset, SEEK_DATA);
+	if (at < 0 && errno == ENXIO) {
+		r->hole = offset;
+		return r->size;
+	}
+	return at < 0 ? offset : (uint64_t)at;
+}
+
+/* Up to n bytes; how many there are, or -1. */
+static ssize_t read_bytes(int fd, uint64_t offset, unsigned char *out, size_t n)
+{
+	size_t len = 0;
+
+	while (len < n) {
+		ssize_t got = pread(fd, out + len, n - len, (off_t)(offset + len));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		len += (size_t)got;
+	}
+	return (ssize_t)len;
+}
+
+/* The same; what is all hole is not read, which would only fill the page cache with zeroes. */
+static ssize_t read_or_zero(struct reading *r, uint64_t offset, unsigned char *out, size_t n)
+{
+	if (next_data(r, offset) < offset + n)
+		return read_bytes(r->fd, offset, out, n);
+	if (offset >= r->size)
+		return 0;
+	n = n < r->size - offset ? n : (size_t)(r->size - offset);
+	memset(out, 0, n);
+	return (ssize_t)n;
+}
+
+static size_t read_elsewhere(void *arg, uint64_t offset, unsigned char *out, size_t n)
+{
+	ssize_t got = read_or_zero(arg, offset, out, n);
+
+	return got < 0 ? 0 : (size_t)got;
+}
+
+static uint64_t big_endian(const unsigned char *p, size_t n)
+{
+	uint64_t value = 0;
+
+	while (n--)
+		value = value << 8 | *p++;
+	return value;
+}
+
+/* The head of a qcow2 image, if all of it is in the first FIRST_READ bytes: its fields, its extensions up to the one that ends them, the backing name. */
+static bool is_whole_qcow2(const unsigned char *head)
+{
+	uint64_t version = big_endian(head + 4, 4), backing = big_endian(head + 8, 8), at = 72;
+
+	if (memcmp(head, "QFI\xfb", 4) != 0 || version < 2 || version > 3)
+		return false;
+	if (version == 3)
+		at = big_endian(head + 100, 4);
+	while (at + 8 <= FIRST_READ && big_endian(head + at, 4) != 0)
+		at += 8 + ((big_endian(head + at + 4, 4) + 7) & ~7ULL);
+	return at + 8 <= FIRST_READ && (backing == 0 || (backing < FIRST_READ && big_endian(head + 16, 4) <= FIRST_READ - backing));
+}
+
+/* More of the head, from where it ends; holes are not read, and not even zeroed where it is zero already. What has any data at all mostly begins with it. */
+static ssize_t read_more(struct look *k, struct reading *r, size_t from, size_t to)
+{
+	ssize_t len;
+
+	if ((from > 0 || r->allocation == 0) && next_data(r, from) >= to) {
+		if (k->stained > from)
+			memset(k->head + from, 0, k->stained - from);
+		k->stained = k->stained < from ? k->stained : from;
+		return (ssize_t)to;
+	}
+	if (from == 0 && r->allocation > sizeof(k->head))
+		posix_fadvise(r->fd, 0, 0, POSIX_FADV_RANDOM);  /* no read-ahead into the image */
+	len = read_bytes(r->fd, from, k->head + from, to - from);
+	if (k->stained < to)
+		k->stained = to;
+	return len < 0 ? -1 : (ssize_t)from + len;
+}
+
+/* As much of the beginning as may matter, into k->head. -1 with errno. */
+static ssize_t read_head(struct look *k, struct reading *r)
+{
+	size_t size = r->size < sizeof(k->head) ? (size_t)r->size : sizeof(k->head);
+	ssize_t len = read_more(k, r, 0, size < FIRST_READ ? size : FIRST_READ);
+
+	if (len < FIRST_READ || size == FIRST_READ || is_whole_qcow2(k->head))
+		return len;
+	return read_more(k, r, FIRST_READ, size);
+}
+
+static void fill_from_image(struct volume *v, const struct image *i)
+{
+	v->format = i->format;
+	v->content = i->content;
+	v->capacity = i->capacity;
+	v->backing = i->backing[0] ? i->backing : NULL;
+	v->backing_format = i->backing_format[0] ? i->backing_format : NULL;
+	v->data_file = i->data_file[0] ? i->data_file : NULL;
+	v->encryption = i->encryption;
+	v->compat = i->compat;
+	v->cluster_size = i->cluster_size;
+	v->lazy_refcounts = i->lazy_refcounts;
+	v->extended_l2 = i->extended_l2;
+	v->problem = i->problem[0] ? i->problem : NULL;
+}
+
+/* What cannot be read is a raw volume with a problem. */
+static void read_image(struct look *k, int seen, struct volume *v, struct image *image, char *problem, size_t size)
+{
+	cleanup_close int fd = look_reopen(k->descriptors, seen, O_RDONLY);
+	struct reading r = { .fd = fd, .size = v->physical, .allocation = v->allocation, .hole = v->physical,
+			     .sparse = !k->remote && v->allocation < v->physical };
+	ssize_t len = fd < 0 ? -1 : read_head(k, &r);
+
+	if (len < 0) {
+		snprintf(problem, size, "cannot be read: %s", strerror(errno));
+		v->problem = problem;
+		v->inode = 0;                   /* it may be readable next time, though nothing of it changes */
+		return;
+	}
+	image_probe_file(k->head, (size_t)len, &(struct image_file){ v->physical, read_elsewhere, &r }, image);
+	fill_from_image(v, image);
+}
+
+/* Looked at through O_PATH first, so that what is opened is the regular file that was seen, whatever is put in its place meanwhile. */
+static void read_file(struct look *k, const char *name, long cached, struct outcome *o)
+{
+	cleanup_close int seen = openat(k->dir, name, O_PATH | O_CLOEXEC);
+	struct volume v = { .type = "file", .format = "raw" };
+	struct image image;
+	char problem[128];
+	struct stat st;
+
+	if (seen < 0 && errno == ENOENT) {
+		o->verdict = VERDICT_GONE;
+		return;
+	}
+	if (seen < 0 || fstat(seen, &st) < 0) {
+		tell_unseen(k, name, errno, o);
+		return;
+	}
+	if (!S_ISREG(st.st_mode)) {             /* it was a file a moment ago */
+		look_at_other(k, name, cached, &st, o);
+		return;
+	}
+	fill_from_stat(k, &v, &st);
+	v.capacity = v.physical;
+	if (v.physical)
+		read_image(k, seen, &v, &image, problem, sizeof(problem));
+	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW && !streq(v.format, "raw");
+	tell(k, name, cached, &v, o);
+}
+
+/* ---- one name ---- */
+
+/* Its content is as the last index says; something else of it has changed. */
+static bool tell_again(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+{
+	char copy[LINE_MAX_BYTES + 1];
+	struct volume v;
+	struct line l;
+
+	if (!cache_volume(k, cached, copy, sizeof(copy), &l, &v))
+		return false;
+	fill_from_stat(k, &v, st);
+	tell(k, name, cached, &v, o);
+	return true;
+}
+
+static void look_at_file(struct look *k, const char *name, const struct stat *st, bool may_read, struct outcome *o)
+{
+	long cached = cache_find(k, name);
+	bool all;
+
+	if (cached >= 0 && cache_holds(k, cached, st, &all)) {
+		o->verdict = VERDICT_KEPT;
+		o->at = (uint32_t)cached;
+		if (all || tell_again(k, name, cached, st, o))
+			return;
+	}
+	o->verdict = VERDICT_READ;
+	if (may_read)
+		read_file(k, name, cached, o);
+}
+
+void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o)
+{
+	struct stat st;
+	bool link = false;
+	int rc;
+
+	*o = (struct outcome){ .verdict = VERDICT_NAME };
+	if (!name_is_clean(name->text))
+		return;
+	if (name->type == DT_REG && may_read && !k->cache) {
+		read_file(k, name->text, -1, o);
+		return;
+	}
+	rc = fstatat(k->dir, name->text, &st, AT_SYMLINK_NOFOLLOW);
+	if (rc == 0 && S_ISLNK(st.st_mode)) {
+		link = true;
+		rc = fstatat(k->dir, name->text, &st, 0);
+	}
+	if (rc < 0 && (link || errno == ENOENT))
+		o->verdict = link ? VERDICT_LINK : VERDICT_GONE;
+	else if (rc < 0)
+		tell_unseen(k, name->text, errno, o);
+	else if (S_ISREG(st.st_mode))
+		look_at_file(k, name->text, &st, may_read, o);
+	else
+		look_at_other(k, name->text, cache_find(k, name->text), &st, o);
+}

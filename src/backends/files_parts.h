@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the parts of files_refresh() share: files.c (the story), files_cache.c (the last index), files_look.c (one name), files_readers.c (the processes that
+ * read headers), files_sweep.c (leftovers).
+ */
+#ifndef POOLINIT_BACKENDS_FILES_PARTS_H
+#define POOLINIT_BACKENDS_FILES_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+#include "backends/backend.h"
+#include "pool/image.h"
+#include "pool/volindex.h"
+
+/* What has become of a name. */
+enum verdict {
+	VERDICT_NONE,                   /* nobody has looked at it yet */
+	VERDICT_READ,                   /* a file whose header is to be read */
+	VERDICT_KEPT,                   /* as in the last index; at: which entry there */
+	VERDICT_NEW,                    /* at: where its record is, see files_made() */
+	VERDICT_GONE,
+	VERDICT_NAME, VERDICT_LINK, VERDICT_SPECIAL, VERDICT_LONG,     /* no volumes; counted, and told in one sentence a kind */
+	VERDICT_BROKEN,                 /* whoever read its header has died of it */
+};
+
+struct outcome {
+	uint8_t verdict;
+	uint8_t output;                 /* VERDICT_NEW: whose; 0: ours */
+	uint8_t disguised;              /* it was raw, and its content now looks like something else */
+	uint8_t spare;
+	uint32_t at;
+};
+
+struct name { const char *text; unsigned char type; /* DT_… */ };
+
+/* Looking at names: ours, and each reader's own. */
+struct look {
+	const char *target;
+	int dir, descriptors;           /* the target; /proc/self/fd */
+	const struct volindex *cache;   /* or NULL */
+	uint64_t seed;
+	struct timespec now;
+	bool remote;                    /* another host's filesystem: asking about holes costs a round trip */
+	struct buf path;                /* of the volume at hand */
+	size_t path_len;                /* of "TARGET/" in it */
+	struct volindex_builder made;
+	size_t stained;                 /* so much of head may be other than zero */
+	unsigned char head[IMAGE_HEADER_BYTES];
+};
+
+/* ---- files_look.c ---- */
+struct look *look_new(const char *target, int dir, const struct op *op, bool remote);
+void look_free(struct look *k);
+/* Look at a name; without may_read, what needs its header read becomes VERDICT_READ. A record made is the last of k->made. */
+void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o);
+/* The record of a file whose header nobody survives. */
+void look_broken(struct look *k, const char *name, struct outcome *o);
+/* Open what `seen` (O_PATH) is, for reading or as flags say. */
+int look_reopen(int descriptors, int seen, int flags);
+
+/* ---- files_cache.c ---- */
+/* A file's entry in the last index, or -1. */
+long cache_find(const struct look *k, const char *name);
+/* Has its content stayed the same? Then `*all` says whether everything else has. */
+bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all);
+/* The volume as the last index has it, its strings in `copy`. */
+bool cache_volume(const struct look *k, long i, char *copy, size_t size, struct line *l, struct volume *v);
+
+/* ---- files_readers.c ---- */
+struct readers;
+/* Begin to look at the names that have no final verdict, in processes of their own. NULL: e says why not. */
+struct readers *readers_start(struct look *k, const struct name *names, size_t n, const struct outcome *known, struct err *e);
+/* Wait for them; whatever could not be read by then is told as such. */
+int readers_finish(struct readers *r, struct err *e);
+/* What has become of the i-th name. Its record, if it is VERDICT_NEW: checked to be that volume's. */
+const struct outcome *readers_outcome(const struct readers *r, size_t i);
+const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e);
+void readers_free(struct readers *r);
+
+/* ---- files_sweep.c ---- */
+/* Remove an unfinished entry that nobody builds any more. */
+bool sweep(int dir, const char *name, bool remote);
+
+#endif

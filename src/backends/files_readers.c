@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Readers: processes that look at a directory's names and read image headers, closed in, some at once. Guests wrote those headers: should one bring its
+ * reader down, it costs that volume's facts and nothing else. So nothing that a reader says is believed beyond what the worker can check: a record is
+ * that of the name it was asked for, and lies in that pool's directory.
+ *
+ * Names are given out in portions by a counter in shared memory; what has become of each comes back there. Records go to a memfd, one a reader, portion by
+ * portion: entries, then their text.
+ */
+#include "backends/files_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/sandbox.h"
+#include "base/util.h"
+
+enum {
+	LOCAL_READERS = 4,              /* at most, and no more than processors */
+	REMOTE_READERS = 8,             /* they wait for another host, not for each other */
+	WORTH_A_READER = 128,           /* names, on a local disk */
+	PORTION = 64,                   /* names */
+	OUTPUTS = 200,                  /* readers in all: those that die are followed by others */
+};
+
+struct shared {
+	_Atomic uint32_t next;          /* the first name that nobody has been given */
+	uint32_t portion;
+	uint32_t busy[REMOTE_READERS];  /* which name each is at, and one more; 0: none */
+	struct outcome outcomes[];
+};
+
+struct output { int fd; const char *map; size_t len; };
+
+struct readers {
+	struct look *k;
+	const struct name *names;
+	size_t n, size;                 /* size: of the shared memory */
+	struct shared *shared;
+	struct output outputs[OUTPUTS + 1];     /* from 1 */
+	unsigned noutputs, crew;
+	pid_t pids[REMOTE_READERS];
+	struct buf expected;            /* what a record has to begin with */
+};
+
+/* ---- in a reader ---- */
+
+/* All but the few that it needs: above all not the way to the supervisor. */
+static void keep_only(int a, int b)
+{
+	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+
+	if (low > 3)
+		syscall(SYS_close_range, 3, low - 1, 0);
+	if (high > low + 1)
+		syscall(SYS_close_range, low + 1, high - 1, 0);
+	syscall(SYS_close_range, high + 1, ~0U, 0);
+}
+
+static bool write_all(int fd, const void *data, size_t len)
+{
+	for (const char *at = data; len > 0;) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		at += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* A portion's records: their entries, which say where in the file the text is, then the text. `at` is where the file ends, in bytes. */
+static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *mine, size_t n)
+{
+	static const char zeroes[8];
+	struct volindex_entry entries[PORTION];
+	struct volindex_builder *b = &k->made;
+	uint64_t text = *at + b->n * sizeof(entries[0]);
+
+	buf_add(&b->own, zeroes, (8 - b->own.len % 8) % 8);
+	for (size_t i = 0; i < n; i++)
+		if (mine[i].verdict == VERDICT_NEW)
+			mine[i].at = (uint32_t)((*at + mine[i].at * sizeof(entries[0])) / 8);
+	for (size_t i = 0; i < b->n; i++) {
+		entries[i] = b->items[i].e;
+		entries[i].offset += text;
+	}
+	if (b->own.failed || !write_all(fd, entries, b->n * sizeof(entries[0])) || !write_all(fd, b->own.data, b->own.len))
+		return false;
+	*at = text + b->own.len;
+	b->n = 0;
+	buf_reset(&b->own);
+	return true;
+}
+
+static bool is_open(const struct outcome *o)
+{
+	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ;
+}
+
+static bool take_portion(struct readers *r, unsigned number, uint32_t first, int fd, uint64_t *at)
+{
+	struct outcome mine[PORTION];
+	uint32_t n = r->n - first < r->shared->portion ? (uint32_t)(r->n - first) : r->shared->portion;
+
+	for (uint32_t i = 0; i < n; i++) {
+		mine[i] = r->shared->outcomes[first + i];
+		if (!is_open(&mine[i])) {
+			mine[i].verdict = VERDICT_GONE;         /* not ours to tell again */
+			continue;
+		}
+		r->shared->busy[number] = first + i + 1;
+		look_at(r->k, &r->names[first + i], true, &mine[i]);
+		r->shared->busy[number] = 0;
+		mine[i].output = (uint8_t)r->noutputs;
+	}
+	if (r->k->made.failed || !write_portion(r->k, fd, at, mine, n))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (is_open(&r->shared->outcomes[first + i]))
+			r->shared->outcomes[first + i] = mine[i];
+	return true;
+}
+
+static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd, pid_t parent)
+{
+	struct err e = { 0 };
+	uint64_t at = 0;
+	uint32_t first;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	keep_only(r->k->dir, fd);
+	r->k->descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	volindex_builder_free(&r->k->made);
+	if (sandbox_enter_reading(&e) < 0)
+		_exit(1);
+	while ((first = atomic_fetch_add(&r->shared->next, r->shared->portion)) < r->n)
+		if (!take_portion(r, number, first, fd, &at))
+			_exit(1);
+	_exit(0);
+}
+
+/* ---- in the worker ---- */
+
+static unsigned crew_for(const struct look *k, size_t n)
+{
+	cpu_set_t set;
+	size_t most = LOCAL_READERS, useful = k->remote ? n : n / WORTH_A_READER + 1;
+
+	if (k->remote)
+		most = REMOTE_READERS;
+	else if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < LOCAL_READERS)
+		most = (size_t)CPU_COUNT(&set);
+	return (unsigned)(useful < most ? useful : most);
+}
+
+static int start_one(struct readers *r, unsigned number, struct err *e)
+{
+	pid_t self = getpid();
+	int fd = memfd_create("records", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, "cannot make room for a reader of image headers");
+	r->outputs[++r->noutputs] = (struct output){ .fd = fd };
+	r->shared->busy[number] = 0;
+	r->pids[number] = fork();
+	if (r->pids[number] == 0)
+		read_until_done(r, number, fd, self);
+	return r->pids[number] < 0 ? err_sys(e, errno, "cannot start a reader of image headers") : 0;
+}
+
+/* As many as can be; one must be. */
+static int start_crew(struct readers *r, struct err *e)
+{
+	atomic_store(&r->shared->next, 0);
+	for (unsigned i = 0; i < REMOTE_READERS; i++)
+		r->pids[i] = -1;
+	for (unsigned i = 0; i < r->crew && r->noutputs < OUTPUTS; i++)
+		if (start_one(r, i, e) < 0)
+			return i > 0 ? 0 : -1;
+	return 0;
+}
+
+struct readers *readers_start(struct look *k, const struct name *names, size_t n, const struct outcome *known, struct err *e)
+{
+	struct readers *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		err_set(e, ERR_NO_MEMORY, "cannot read image headers: out of memory");
+		return NULL;
+	}
+	*r = (struct readers){ .k = k, .names = names, .n = n, .size = sizeof(*r->shared) + n * sizeof(struct outcome), .crew = crew_for(k, n) };
+	r->shared = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r->shared == MAP_FAILED) {
+		err_sys(e, errno, "cannot share memory with readers of image headers");
+		free(r);
+		return NULL;
+	}
+	r->shared->portion = (uint32_t)(n / r->crew / 4 < PORTION ? n / r->crew / 4 + 1 : PORTION);
+	if (known)
+		memcpy(r->shared->outcomes, known, n * sizeof(*known));
+	if (start_crew(r, e) < 0) {
+		readers_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+/* The one that a dead reader was at is at fault. Without one there is no reason to try again. */
+static int blame(struct readers *r, unsigned number, int status, struct err *e)
+{
+	uint32_t at = r->shared->busy[number];
+
+	if (at > 0 && at <= r->n && is_open(&r->shared->outcomes[at - 1])) {
+		r->shared->outcomes[at - 1].verdict = VERDICT_BROKEN;
+		return 0;
+	}
+	return err_set(e, ERR_INTERNAL, "a reader of image headers ended early (%s %d)", WIFSIGNALED(status) ? "signal" : "status",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static int wait_for_crew(struct readers *r, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < REMOTE_READERS; i++) {
+		int status = 0;
+
+		while (r->pids[i] > 0 && waitpid(r->pids[i], &status, 0) < 0 && errno == EINTR)
+			;
+		r->pids[i] = -1;
+		if (status != 0 && blame(r, i, status, e) < 0)
+			rc = -1;
+	}
+	return rc;
+}
+
+static int map_outputs(struct readers *r, struct err *e)
+{
+	for (unsigned i = 1; i <= r->noutputs; i++) {
+		struct output *o = &r->outputs[i];
+		off_t len = o->fd >= 0 ? lseek(o->fd, 0, SEEK_END) : 0;
+		void *map = len > 0 ? mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED | MAP_POPULATE, o->fd, 0) : NULL;
+
+		if (map == MAP_FAILED)
+			return err_sys(e, errno, "cannot take over what was read of image headers");
+		if (o->fd >= 0)
+			close(o->fd);
+		o->fd = -1;
+		if (map)
+			*o = (struct output){ -1, map, (size_t)len };
+	}
+	return 0;
+}
+
+static bool is_finished(const struct readers *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (is_open(&r->shared->outcomes[i]))
+			return false;
+	return true;
+}
+
+/* Their records are ours to make. After too many deaths it goes on without reading. */
+static void tell_broken(struct readers *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct outcome *o = &r->shared->outcomes[i];
+
+		if (is_open(o))
+			look_at(r->k, &r->names[i], false, o);
+		if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_READ)
+			look_broken(r->k, r->names[i].text, o);
+	}
+}
+
+int readers_finish(struct readers *r, struct err *e)
+{
+	bool finished = false;
+
+	while (!finished) {
+		if (wait_for_crew(r, e) < 0 || map_outputs(r, e) < 0)
+			return -1;
+		finished = is_finished(r) || r->noutputs >= OUTPUTS;
+		if (!finished && start_crew(r, e) < 0)
+			return -1;
+	}
+	tell_broken(r);
+	return 0;
+}
+
+const struct outcome *readers_outcome(const struct readers *r, size_t i)
+{
+	return &r->shared->outcomes[i];
+}
+
+/* ---- what a reader says ---- */
+
+static void expect(struct readers *r, const char *key, const char *value)
+{
+	buf_reset(&r->expected);
+	buf_addc(&r->expected, ' ');
+	line_str(&r->expected, key, value);
+	buf_addc(&r->expected, ' ');
+}
+
+/* Is this next? Moves on to the space behind it. */
+static bool begins(struct readers *r, const char **at, const char *end, const char *key, const char *value)
+{
+	expect(r, key, value);
+	if (r->expected.failed || (size_t)(end - *at) <= r->expected.len || memcmp(*at, r->expected.data, r->expected.len) != 0)
+		return false;
+	*at += r->expected.len - 1;
+	return true;
+}
+
+/* One line, of that name, that type of path: nothing that would make somebody work on another file. */
+static bool is_record_of(struct readers *r, const char *name, const char *record, size_t len)
+{
+	static const char *const types[] = { "file", "dir", "block" };
+	const char *at = record + 1, *end = record + len;
+	bool typed = false;
+
+	if (len < 3 || len > LINE_MAX_BYTES || record[0] != '-' || memchr(record, '\n', len) != end - 1 || !begins(r, &at, end, "name", name))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(types) && !typed; i++)
+		typed = begins(r, &at, end, "type", types[i]);
+	return typed && begins(r, &at, end, "path", buf_str(&r->k->path)) &&
+	       (begins(r, &at, end, "key", buf_str(&r->k->path)) || (size_t)(end - at) < 5 || memcmp(at, " key=", 5) != 0);
+}
+
+const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e)
+{
+	const struct outcome *o = &r->shared->outcomes[i];
+	const struct output *out = &r->outputs[o->output];
+	struct look *k = r->k;
+
+	if (o->output == 0 || o->output > r->noutputs || (uint64_t)o->at * 8 + sizeof(*e) > out->len)
+		return NULL;
+	memcpy(e, out->map + (size_t)o->at * 8, sizeof(*e));
+	if (e->offset > out->len || e->len > out->len - e->offset)
+		return NULL;
+	k->path.len = k->path_len;
+	buf_adds(&k->path, r->names[i].text);
+	if (k->path.failed || !is_record_of(r, r->names[i].text, out->map + e->offset, e->len))
+		return NULL;
+	e->name = volindex_hash(k->seed, r->names[i].text);
+	e->path = volindex_hash(k->seed, k->path.data);
+	e->key = 0;
+	return out->map + e->offset;
+}
+
+void readers_free(struct readers *r)
+{
+	if (!r)
+		return;
+	for (unsigned i = 0; i < REMOTE_READERS; i++)
+		if (r->pids[i] > 0) {
+			kill(r->pids[i], SIGKILL);
+			waitpid(r->pids[i], NULL, 0);
+		}
+	for (unsigned i = 1; i <= r->noutputs; i++) {
+		if (r->outputs[i].fd >= 0)
+			close(r->outputs[i].fd);
+		if (r->outputs[i].map)
+			munmap((void *)(uintptr_t)r->outputs[i].map, r->outputs[i].len);
+	}
+	munmap(r->shared, r->size);
+	buf_free(&r->expected);
+	free(r);
+}

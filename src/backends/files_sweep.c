@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Leftovers: entries that were being built when their builder died (publish.h). Who builds one holds a lock on it; one that can be locked is nobody's.
+ */
+#include "backends/files_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include "base/util.h"
+
+enum { LOCK_BYTES = 100 };      /* as publish.c locks them at another host */
+
+static bool lock(int fd, bool remote)
+{
+	struct flock first = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = LOCK_BYTES };
+
+	return remote ? fcntl(fd, F_OFD_SETLK, &first) == 0 : flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* Is it still there under this name? */
+static bool is_there(int dir, const char *name, const struct stat *seen)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino && st.st_dev == seen->st_dev;
+}
+
+bool sweep(int dir, const char *name, bool remote)
+{
+	cleanup_close int seen = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = -1;
+	struct stat st;
+
+	if (seen < 0 || fstat(seen, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+		return false;
+	fd = look_reopen(descriptors, seen, S_ISDIR(st.st_mode) ? O_RDONLY : O_RDWR);
+	if (fd < 0 || !lock(fd, remote) || !is_there(dir, name, &st))
+		return false;
+	return unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Volume groups: making one, removing one, finding which there are, and what they stand on.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+#include "backends/device.h"
+#include "backends/format.h"
+#include "backends/identity.h"
+#include "backends/logical.h"
+#include "backends/lvm.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "pool/source.h"
+
+/* ---- build, delete ---- */
+
+static bool is_listed(const dev_t *devices, size_t n, dev_t dev)
+{
+	for (size_t i = 0; i < n; i++)
+		if (devices[i] == dev)
+			return true;
+	return false;
+}
+
+struct claimed { char path[MEMBERS_MAX][PATH_MAX]; dev_t dev[MEMBERS_MAX]; size_t n; };
+
+/* Every device is looked at before the first one is written to. */
+static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c, struct err *e)
+{
+	if (d->source.ndevices == 0)
+		return err_set(e, ERR_INVALID, "the definition names no device to make volume group \"%s\" on", group_name(d));
+	if (d->source.ndevices > MEMBERS_MAX)
+		return err_set(e, ERR_INVALID, "a volume group on more than %d devices is not made here", MEMBERS_MAX);
+	for (; c->n < d->source.ndevices; c->n++) {
+		if (format_claim(d->source.devices[c->n].path, flags, c->path[c->n], sizeof(c->path[0]), &c->dev[c->n], e) < 0)
+			return -1;
+		if (is_listed(c->dev, c->n, c->dev[c->n]))
+			return err_set(e, ERR_INVALID, "the definition names %s twice, by two names", c->path[c->n]);
+	}
+	return 0;
+}
+
+/* A group of that name may go only if all of it is overwritten. */
+static int name_is_free(const char *vg, const struct claimed *c, struct op *op, struct err *e)
+{
+	struct group g;
+
+	if (group_look(vg, &g, op, e) < 0)
+		return -1;
+	for (size_t i = 0; g.found && i < g.members; i++)
+		if (!is_listed(c->dev, c->n, g.member[i]))
+			g.missing++;
+	if (g.found && (g.missing || g.members < g.pvs))
+		return err_set(e, ERR_EXISTS, "there is a volume group \"%s\" already, on other devices than the definition's: nothing was written", vg);
+	return 0;
+}
+
+static int members_make(const struct claimed *c, size_t *made, struct op *op, struct err *e)
+{
+	for (*made = 0; *made < c->n; ++*made) {
+		const char *const words[] = { "pvcreate", "-y", "-ff", c->path[*made], NULL };
+
+		if (format_wipe_ends(c->path[*made], e) < 0 || lvm_run(words, op, NULL, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void members_unmake(const struct claimed *c, size_t made, struct op *op)
+{
+	for (size_t i = 0; i < made; i++) {
+		const char *const words[] = { "pvremove", "-y", c->path[i], NULL };
+
+		lvm_run(words, op, NULL, NULL);
+	}
+}
+
+int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
+{
+	const char *vg = group_name(d);
+	cleanup_free struct claimed *c = calloc(1, sizeof(*c));
+	cleanup_free const char **words = calloc(d->source.ndevices + 4, sizeof(*words));
+	size_t made = 0, n = 0;
+
+	if (!c || !words)
+		return err_set(e, ERR_NO_MEMORY, "cannot make volume group \"%s\": out of memory", vg);
+	if (logical_validate(d, e) < 0 || claim_all(d, flags, c, e) < 0 || name_is_free(vg, c, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
+	words[n++] = "vgcreate";
+	words[n++] = vg;
+	for (size_t i = 0; i < c->n; i++)
+		words[n++] = c->path[i];
+	if (members_make(c, &made, op, e) == 0 && lvm_run(words, op, NULL, e) == 0)
+		return 0;
+	members_unmake(c, made, op);
+	return err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
+}
+
+/* The definition's devices that were the group's are no physical volumes afterwards, as libvirt leaves them. */
+int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	const char *const words[] = { "vgremove", "-f", vg, NULL };
+	struct err why = { 0 };
+	struct group g;
+	int rc = 0;
+
+	if (logical_validate(d, e) < 0 || group_devices(vg, group_volume_in_use, e) < 0 || group_look(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
+	if (!g.found)
+		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": no device that answers holds it", vg);
+	if (g.missing)
+		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %u of its %u physical volumes are missing", vg, g.missing, g.pvs);
+	if (lvm_run(words, op, NULL, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
+	for (size_t i = 0; i < d->source.ndevices; i++) {
+		char path[PATH_MAX];
+		const char *const remove[] = { "pvremove", "-y", path, NULL };
+		dev_t dev;
+
+		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, &why) == 0 && group_has_member(&g, dev) && lvm_run(remove, op, NULL, &why) < 0)
+			rc = err_set(e, why.class, "volume group \"%s\" is gone, but %s stays a physical volume: %s", vg, path, why.message);
+	}
+	return rc;
+}
+
+/* ---- which groups are there, and what they stand on ---- */
+
+static void group_end(struct pool_def *found, size_t ndevices, struct buf *out)
+{
+	found->source.ndevices = ndevices;
+	if (ndevices)
+		pool_source_print(found, out);
+}
+
+/* Rows of pvs sorted by group: one <source> a group. */
+int logical_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
+{
+	const char *const words[] = { "pvs", LVM_REPORT, "-O", "vg_name,pv_name", "-o", "pv_name,vg_name,vg_uuid", NULL };
+	cleanup_buf struct buf report = BUF_INIT;
+	cleanup_free struct pool_device *devices = calloc(MEMBERS_MAX, sizeof(*devices));
+	struct pool_def found = { .type = POOL_LOGICAL, .source = { .format = "lvm2", .devices = devices } };
+	struct lvm_field f[LVM_FIELDS];
+	const char *uuid = "";
+	size_t members = 0;
+	char *text;
+	int n;
+
+	(void)source;
+	if (!devices)
+		return err_set(e, ERR_NO_MEMORY, "cannot look for volume groups: out of memory");
+	if (lvm_run(words, op, &report, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot look for volume groups");
+	text = report.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		if (!*lvm_get(f, n, "VG_NAME"))
+			continue;
+		if (!streq(uuid, lvm_get(f, n, "VG_UUID"))) {
+			group_end(&found, members, out);
+			members = 0;
+		}
+		uuid = lvm_get(f, n, "VG_UUID");
+		found.source.name = lvm_get(f, n, "VG_NAME");
+		if (members < MEMBERS_MAX)
+			devices[members++] = (struct pool_device){ .path = lvm_get(f, n, "PV_NAME"), .part_separator = -1 };
+	}
+	group_end(&found, members, out);
+	return n;
+}
+
+struct slaves { struct buf *facts; const char *vg; };
+
+/* The disks below an active volume, which sysfs knows without asking them. */
+static int add_slaves(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	struct slaves *s = arg;
+	char path[PATH_MAX], number_text[32], uuid[39], spelling[400];
+	struct dirent *entry;
+	unsigned a, b;
+	DIR *dir;
+
+	(void)lv;
+	snprintf(spelling, sizeof(spelling), "volume group %s", s->vg);
+	if (lvm_dm_vg_uuid(dm_uuid, uuid))
+		buf_printf(s->facts, "vg=%s %s\n", uuid, s->vg);
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/slaves", sysname);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/class/block/%.64s/dev", entry->d_name);
+		if (entry->d_name[0] != '.' && !starts_with(entry->d_name, "dm-") && file_read_line(AT_FDCWD, path, number_text, sizeof(number_text)) > 0 &&
+		    sscanf(number_text, "%u:%u", &a, &b) == 2)
+			identity_number(makedev(a, b), spelling, s->facts);
+	}
+	if (dir)
+		closedir(dir);
+	return 0;
+}
+
+/* The kernel knows an active group; LVM is asked only about one that is not active and whose devices the definition does not name. */
+int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
+{
+	const char *vg = group_name(d);
+	struct slaves s = { facts, vg };
+	size_t before = facts->len;
+	char spelling[160];
+	struct group g;
+
+	if (logical_validate(d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->source.ndevices; i++)
+		identity_device(d->source.devices[i].path, facts);
+	group_devices(vg, add_slaves, &s);
+	if (facts->len > before || group_look(vg, &g, op, NULL) < 0 || !g.found)
+		return 0;
+	buf_printf(facts, "vg=%s %s\n", g.uuid, vg);
+	snprintf(spelling, sizeof(spelling), "volume group %s", vg);
+	for (size_t i = 0; i < g.members; i++)
+		identity_number(g.member[i], spelling, facts);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Replies for people, of the verbs that virsh has not: the supervisor, its log and timeline, and the jobs under way.
+ */
+#include "control/client_parts.h"
+
+#include "base/util.h"
+
+static void status_line(const struct page *p, struct arena *a, const struct line *l)
+{
+	const char *kind = record_get(l, "kind");
+
+	if (streq(kind, "supervisor"))
+		buf_printf(p->out, "poolinit %s, pid %s: %s, pools %s/%s active of %s defined\n", record_get(l, "version"), record_get(l, "pid"), record_get(l, "state"),
+			   record_get(l, "active"), record_get(l, "wanted"), record_get(l, "pools"));
+	else if (streq(kind, "worker"))
+		buf_printf(p->out, "worker  %s %s, pid %s, %.1f s%s\n", record_get(l, "operation"), table_safe(a, record_get(l, "pool")), record_get(l, "pid"),
+			   (double)line_u64(l, "running_ms", 0) / 1000, streq(record_get(l, "abandoned"), "yes") ? ", abandoned: stuck in the kernel" : "");
+	else if (streq(kind, "service"))
+		buf_printf(p->out, "service %s: %s, pid %s, started again %s times\n", record_get(l, "name"), record_get(l, "state"), record_get(l, "pid"), record_get(l, "restarts"));
+	else if (streq(kind, "problem"))
+		buf_printf(p->out, "problem %s\n", table_safe(a, record_get(l, "text")));
+}
+
+int print_status(const struct page *p)
+{
+	struct arena a = { 0 };
+	struct line l;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->reply->nrecords; i++) {
+		rc = reply_record(p->reply, i, &l, p->e);
+		if (rc == 0)
+			status_line(p, &a, &l);
+	}
+	page_end(p);
+	arena_free(&a);
+	return rc;
+}
+
+/* Seconds since the kernel began, and since the line before. */
+int print_timeline(const struct page *p)
+{
+	static const char *const titles[] = { "Time", "After", "Pool", "What" };
+	struct buf none = BUF_INIT;
+	uint64_t last = 0;
+	struct table t;
+	struct line l;
+
+	table_begin(&t, titles, 4);
+	for (size_t i = 0; i < p->reply->nrecords; i++) {
+		const char **row = table_row(&t);
+
+		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
+			t.failed = true;
+			break;
+		}
+		uint64_t ms = line_u64(&l, "ms", 0);
+		row[0] = arena_printf(&t.arena, "%llu.%03llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+		row[1] = i ? arena_printf(&t.arena, "+%llu ms", (unsigned long long)(ms - last)) : "";
+		row[2] = line_has(&l, "pool") ? line_get(&l, "pool") : "";
+		row[3] = line_get(&l, "what");
+		last = ms;
+	}
+	return page_table(p, &t, &none);
+}
+
+int print_log(const struct page *p)
+{
+	struct arena a = { 0 };
+	struct line l;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->reply->nrecords; i++) {
+		rc = reply_record(p->reply, i, &l, p->e);
+		if (rc < 0)
+			break;
+		uint64_t ms = line_u64(&l, "ts", 0);
+		buf_printf(p->out, "%6llu.%03llu %-5s %-7s %s\n", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), record_get(&l, "level"),
+			   record_get(&l, "facility"), table_safe(&a, record_get(&l, "text")));
+	}
+	arena_free(&a);
+	return rc;
+}
+
+int print_version(const struct page *p)
+{
+	struct line l;
+
+	if (p->reply->nrecords == 0 || reply_record(p->reply, 0, &l, p->e) < 0)
+		return -1;
+	buf_printf(p->out, "poolctl %s\n%s %s, protocol %s\n", POOLINIT_VERSION, record_get(&l, "program"), record_get(&l, "version"), record_get(&l, "protocol"));
+	return 0;
+}
+
+int print_jobs(const struct page *p)
+{
+	static const char *const titles[] = { "Job", "Operation", "Pool", "Volume", "Running", "Done", "Of" };
+	struct buf none = BUF_INIT;
+	struct table t;
+	struct line l;
+
+	table_begin(&t, titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < p->reply->nrecords; i++) {
+		const char **row = table_row(&t);
+
+		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
+			t.failed = true;
+			break;
+		}
+		row[0] = line_get(&l, "job");
+		row[1] = line_get(&l, "operation");
+		row[2] = line_get(&l, "pool");
+		row[3] = line_get(&l, "volume");
+		row[4] = arena_printf(&t.arena, "%.1f s%s", (double)line_u64(&l, "running_ms", 0) / 1000, line_has(&l, "ending") ? ", ending" : "");
+		row[5] = table_size(&t.arena, &l, "progress");
+		row[6] = table_size(&t.arena, &l, "total");
+	}
+	return page_table(p, &t, &none);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Elements and attributes as libvirt writes them.
+ */
+#include "pool/printing.h"
+
+#include <inttypes.h>
+
+#include "pool/xml.h"
+
+void print_attribute(struct buf *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(out, " %s='", name);
+	xml_escape(out, value);
+	buf_addc(out, '\'');
+}
+
+void print_text(struct buf *out, const char *indent, const char *name, const char *text)
+{
+	if (!text)
+		return;
+	buf_printf(out, "%s<%s>", indent, name);
+	xml_escape(out, text);
+	buf_printf(out, "</%s>\n", name);
+}
+
+void print_empty(struct buf *out, const char *indent, const char *name, const char *attribute, const char *value)
+{
+	if (!value)
+		return;
+	buf_printf(out, "%s<%s", indent, name);
+	print_attribute(out, attribute, value);
+	buf_adds(out, "/>\n");
+}
+
+void print_permissions(struct buf *out, const struct pool_perms *p)
+{
+	if (p->mode < 0 && p->owner < 0 && p->group < 0 && !p->label)
+		return;
+	buf_adds(out, "    <permissions>\n");
+	if (p->mode >= 0)
+		buf_printf(out, "      <mode>0%o</mode>\n", (unsigned)p->mode);
+	if (p->owner >= 0)
+		buf_printf(out, "      <owner>%" PRId64 "</owner>\n", p->owner);
+	if (p->group >= 0)
+		buf_printf(out, "      <group>%" PRId64 "</group>\n", p->group);
+	print_text(out, "      ", "label", p->label);
+	buf_adds(out, "    </permissions>\n");
+}
+
+void print_secret_reference(struct buf *out, bool by_uuid, const struct uuid *uuid, const char *usage)
+{
+	char text[UUID_TEXT];
+
+	if (by_uuid)
+		print_attribute(out, "uuid", uuid_print(uuid, text));
+	else
+		print_attribute(out, "usage", usage);
+}

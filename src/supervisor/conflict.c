@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Two pools on the same storage, however it is spelled. The registry compares definitions as texts, and refuses those that are equal; here, in a worker, what
+ * they mean is compared: devices by number and content, directories by filesystem and path.
+ *
+ * Nobody else's storage is asked for it. A pool that runs has said what it stands on when it was started; of one that does not run the source devices
+ * are looked at and the mount table is read.
+ */
+#include "backends/identity.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+/* What a type can have in common with another. */
+enum { ON_DEVICES = 1 << 0, ON_DIRECTORY = 1 << 1, ON_SERVER = 1 << 2 };
+
+static const unsigned stands[POOL_TYPES] = {
+	[POOL_DIR] = ON_DIRECTORY | ON_DEVICES,         /* it may be the root of a device that is mounted there */
+	[POOL_FS] = ON_DIRECTORY | ON_DEVICES, [POOL_NETFS] = ON_DIRECTORY | ON_SERVER, [POOL_VSTORAGE] = ON_DIRECTORY,
+	[POOL_LOGICAL] = ON_DEVICES, [POOL_DISK] = ON_DEVICES, [POOL_ZFS] = ON_DEVICES, [POOL_ISCSI] = ON_SERVER,
+};
+
+struct comparison {
+	const struct pool_def *d;
+	struct op *op;
+	struct places *places;
+	struct buf mine;                /* facts of d */
+	struct err *e;
+};
+
+static int found(const struct comparison *c, const struct pool *p, const char *words)
+{
+	return err_set(c->e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", c->d->name, p->name, p->origin, words);
+}
+
+/* Another pool that does not run, by one of its definitions. */
+static int compare_definition(const struct comparison *c, const struct pool *p, enum pool_type type, const char *target, const char *xml)
+{
+	unsigned common = stands[type] & stands[c->d->type];
+	cleanup_buf struct buf theirs = BUF_INIT;
+	cleanup_pool_def struct pool_def def = { 0 };
+	char words[512];
+
+	if ((common & ON_DIRECTORY) && target)
+		identity_place(c->places, target, &theirs);
+	if (type == POOL_DIR)
+		identity_files(c->places, target, &theirs);
+	else if ((common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
+		if (common & ON_DEVICES)
+			backend_identify(&def, c->op, &theirs, NULL);
+		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))
+			return found(c, p, words);
+	}
+	return !theirs.failed && identity_shared(buf_str(&c->mine), buf_str(&theirs), words, sizeof(words)) ? found(c, p, words) : 0;
+}
+
+static bool runs(const struct pool *p)
+{
+	return pool_is_active(p) || p->phase == PHASE_STARTING;
+}
+
+static int compare_pool(const struct comparison *c, const struct pool *p, enum conflict_with with)
+{
+	const struct summary *next = p->next_facts;
+	char words[512];
+	int rc = 0;
+
+	if (pool_is_active(p) && p->identity) {
+		if (identity_shared(buf_str(&c->mine), p->identity, words, sizeof(words)))
+			return found(c, p, words);
+		if (stands[p->type] & stands[c->d->type] & ON_SERVER)
+			rc = compare_definition(c, p, p->type, NULL, p->xml);
+	} else {
+		rc = compare_definition(c, p, p->type, p->target, p->xml);
+	}
+	if (rc == 0 && next && with == CONFLICT_DEFINED)
+		rc = compare_definition(c, p, next->type, next->target, p->next_xml);
+	return rc;
+}
+
+static bool is_candidate(const struct comparison *c, const struct pool *p, enum conflict_with with)
+{
+	unsigned theirs = stands[p->type];
+
+	if (with == CONFLICT_DEFINED && p->next_facts)
+		theirs |= stands[p->next_facts->type];
+	return !streq(p->name, c->d->name) && (theirs & stands[c->d->type]) && (with == CONFLICT_DEFINED || runs(p));
+}
+
+/* A pool that is being started already goes first: it was forked before us, so that of two only the second sees the other. What cannot be found out is no
+ * conflict. */
+int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op, enum conflict_with with, struct err *e)
+{
+	struct comparison c = { .d = d, .op = op, .e = e };
+	int rc = 0;
+
+	for (const struct pool *p = s->pools; p && rc == 0; p = p->next) {
+		if (!is_candidate(&c, p, with))
+			continue;
+		if (!c.places && (!(c.places = places_read(NULL)) || backend_identify(d, op, &c.mine, NULL) < 0))
+			break;
+		rc = compare_pool(&c, p, with);
+	}
+	places_free(c.places);
+	buf_free(&c.mine);
+	return rc;
+}

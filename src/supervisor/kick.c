@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack may be there.
+ */
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+static const char *waits_word(const struct pool *p)
+{
+	return p->waits_for ? p->waits_for : "";
+}
+
+/* What an event may help. Devices appear as devices, as volume groups, and as paths below a mount. */
+static const struct { const char *event; const char *prefixes[4]; } events[] = {
+	{ "device",  { "device=", "vg=", "path=" } },
+	{ "network", { "network", "server=" } },
+	{ "service", { "service=" } },
+	{ "pool",    { "device=", "vg=", "path=" } },
+};
+#define ANY_EVENT (~0U)
+
+static unsigned event_bits(const char *what)
+{
+	unsigned bits = what ? 0 : ANY_EVENT;
+
+	for (size_t i = 0; what && i < ARRAY_LEN(events); i++)
+		bits |= streq(what, events[i].event) ? 1U << i : 0;
+	return bits;
+}
+
+bool events_help(const struct pool *p, unsigned bits)
+{
+	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
+			if (starts_with(waits_word(p), events[i].prefixes[k]))
+				return true;
+	return bits == ANY_EVENT;
+}
+
+void pool_look_again(struct pool *p)
+{
+	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
+		return;
+	p->again = p->due = true;
+	loop_arm(p->sup->loop, &p->sup->starter, 0);
+}
+
+/* A pool has stopped, or was not started after all: who was refused because of another pool may be let in now. */
+void conflicts_kick(struct supervisor *s)
+{
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (p->phase == PHASE_FAILED && p->reason_class == ERR_CONFLICT && p->want_active) {
+			p->again = p->due = true;
+			loop_arm(s->loop, &s->starter, 0);
+		}
+}
+
+void pools_kick(struct supervisor *s, const char *what)
+{
+	unsigned bits = event_bits(what);
+
+	for (struct pool *p = s->pools; p; p = p->next) {
+		if (p->phase == PHASE_STARTING)
+			p->came |= bits;        /* it may have looked just before */
+		if (!events_help(p, bits))
+			continue;
+		p->attempts = 0;
+		pool_look_again(p);
+	}
+	requests_kick(s);
+}

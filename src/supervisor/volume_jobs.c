@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations on volumes: each is a job with a number. A document is read first; then the job is let in, if nobody else works on its volume; its
+ * worker runs; and when the pool's index shows what came of it, whoever asked is told.
+ *
+ *     reading (a document) → let in → working → looking (at the volume, or for leftovers) → told
+ *
+ * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+#define JOBS_MAX        64
+#define END_WITHIN      SECONDS(6)      /* TERM, KILL, and then some: what is still there does not go */
+#define DEADLINE_DELETE SECONDS(600)    /* of a file with very many extents */
+
+static const struct operation_row {
+	int (*work)(struct worker_io *io, void *arg, struct err *e);
+	const char *event;              /* what it did, when it went well; NULL: nothing changed */
+	uint64_t timeout;
+} operations[] = {
+	[VOLUME_CREATE]   = { volume_work_create,   "volume-created",  NEVER },
+	[VOLUME_DELETE]   = { volume_work_delete,   "volume-deleted",  DEADLINE_DELETE },
+	[VOLUME_RESIZE]   = { volume_work_resize,   "volume-resized",  NEVER },
+	[VOLUME_WIPE]     = { volume_work_wipe,     "volume-wiped",    NEVER },
+	[VOLUME_UPLOAD]   = { volume_work_upload,   "volume-uploaded", NEVER },
+	[VOLUME_DOWNLOAD] = { volume_work_download, NULL,              NEVER },
+};
+
+struct volume_job {
+	struct volume_job *next;        /* in the order in which they came */
+	struct supervisor *sup;
+	const struct operation_row *row;
+	const char *verb;
+	uint64_t number, started, timeout;
+	struct pool *pool, *input_pool; /* NULL: gone, or none */
+	char *pool_name;
+	char *name;                     /* of its volume; NULL: not known before its document is read */
+	char *input;                    /* of the volume that it copies, or NULL */
+	struct volume_work work;
+	bool detach;
+	bool counted;                   /* in pool->jobs */
+	bool let_in;                    /* its volumes are its own from now on */
+	bool ending, cancelled;
+	bool sweep;                     /* a worker was killed: it may have left something behind */
+	struct worker *worker;
+	uint64_t done, total, bytes;
+	struct err err;                 /* class ERR_NONE: it went well */
+	struct timer timer;
+	struct waiter *waiters;
+	struct waiter *cancellers;
+	struct waiter look;             /* at the pool, when its worker has gone */
+};
+
+/* ---- the list ---- */
+
+static void job_uncount(struct volume_job *j)
+{
+	if (j->counted && j->pool)
+		j->pool->jobs--;
+	if (j->counted && j->input_pool)
+		j->input_pool->jobs--;
+	j->counted = false;
+}
+
+static void job_free(struct volume_job *j)
+{
+	struct volume_job **at = &j->sup->jobs;
+
+	while (*at && *at != j)
+		at = &(*at)->next;
+	if (*at)
+		*at = j->next;
+	job_uncount(j);
+	waiter_withdraw(&j->look);
+	loop_disarm(j->sup->loop, &j->timer);
+	free(j->pool_name);
+	free(j->name);
+	free(j->input);
+	free(j->work.record);
+	free(j->work.xml);
+	free(j->work.algorithm);
+	free(j);
+}
+
+static char *copy_text(const char *text, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+/* The name in a volume's record. */
+static char *name_of(const char *record)
+{
+	char text[LINE_MAX_BYTES + 1];
+	struct line l;
+	size_t len = strlen(record);
+
+	if (len > LINE_MAX_BYTES)
+		return NULL;
+	memcpy(text, record, len + 1);
+	if (line_parse_reply(text, len, &l, NULL) < 0 || !line_get(&l, "name"))
+		return NULL;
+	return strdup(line_get(&l, "name"));
+}
+
+static void on_timer(struct timer *t);
+
+/* A copy of everything that is asked; NULL: out of memory. */
+static struct volume_job *job_new(struct supervisor *s, const struct volume_order *o)
+{
+	struct volume_job *j = calloc(1, sizeof(*j)), **at = &s->jobs;
+	bool create = o->operation == VOLUME_CREATE, transfer = o->operation == VOLUME_UPLOAD || o->operation == VOLUME_DOWNLOAD;
+
+	if (!j)
+		return NULL;
+	*j = (struct volume_job){
+		.sup = s, .row = &operations[o->operation], .verb = o->verb, .number = s->last_job + 1, .started = clock_ms(),
+		.pool = o->pool, .input_pool = o->input_pool, .detach = o->detach,
+		.timer = { .on_expiry = on_timer, .owner = j }, .look = { .owner = j },
+		.work = {
+			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
+			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse,
+		},
+	};
+	j->timeout = o->timeout ? o->timeout : j->row->timeout;
+	j->pool_name = strdup(o->pool->name);
+	if (o->xml)
+		j->work.xml = copy_text(o->xml, o->xml_len);
+	if (o->algorithm)
+		j->work.algorithm = strdup(o->algorithm);
+	if (o->record && o->record_len > 0)
+		j->work.record = copy_text(o->record, o->record_len - 1);       /* without its LF */
+	if (j->work.record)
+		*(create ? &j->input : &j->name) = name_of(j->work.record);
+	while (*at)
+		at = &(*at)->next;
+	*at = j;
+	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) || (o->record && !j->input && !j->name)) {
+		job_free(j);
+		return NULL;
+	}
+	s->last_job++;
+	j->pool->jobs++;
+	if (j->input_pool)
+		j->input_pool->jobs++;
+	j->counted = true;
+	return j;
+}
+
+bool job_at(const struct supervisor *s, size_t i, struct job_view *v)
+{
+	const struct volume_job *j = s->jobs;
+
+	while (j && i--)
+		j = j->next;
+	if (!j)
+		return false;
+	*v = (struct job_view){ .number = j->number, .started = j->started, .done = j->done, .total = j->total, .verb = j->verb,
+				.pool = j->pool_name, .volume = j->name, .ending = j->ending };
+	return true;
+}
+
+/* ---- who is let in ---- */
+
+/* Does job j have that volume? One that only reads it (a copy, a download) shares it with others that read. */
+static bool has_volume(const struct volume_job *j, const char *pool, const char *name, bool write)
+{
+	bool writes = j->row != &operations[VOLUME_DOWNLOAD];
+
+	if (!j->let_in)
+		return false;
+	if (j->name && streq(j->pool_name, pool) && streq(j->name, name) && (write || writes))
+		return true;
+	return write && j->input && j->input_pool && streq(j->input_pool->name, pool) && streq(j->input, name);
+}
+
+static int claim(const struct volume_job *j, const char *pool, const char *name, bool write, struct err *e)
+{
+	for (const struct volume_job *k = j->sup->jobs; k; k = k->next)
+		if (k != j && has_volume(k, pool, name, write))
+			return err_set(e, ERR_BUSY, "volume \"%s\" of pool \"%s\" is in use by job %" PRIu64 " (%s; job-list shows it, job-cancel ends it)",
+				       name, pool, k->number, k->verb);
+	return 0;
+}
+
+static int check_pool(const struct pool *p, struct err *e)
+{
+	if (p->phase == PHASE_HUNG)
+		return err_set(e, ERR_HUNG, "pool \"%s\" is hung: %s", p->name, p->reason ? p->reason : "the storage does not answer");
+	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
+		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
+	return 0;
+}
+
+static int let_in(struct volume_job *j, struct err *e)
+{
+	bool create = j->row == &operations[VOLUME_CREATE];
+	size_t len;
+
+	if (!j->pool || (j->input && !j->input_pool))
+		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", j->pool_name);
+	if (check_pool(j->pool, e) < 0 || (j->input_pool && check_pool(j->input_pool, e) < 0))
+		return -1;
+	if (claim(j, j->pool->name, j->name, j->row != &operations[VOLUME_DOWNLOAD], e) < 0)
+		return -1;
+	if (j->input && claim(j, j->input_pool->name, j->input, false, e) < 0)
+		return -1;
+	if (create && volume_find(j->pool, j->name, &len))
+		return err_set(e, ERR_EXISTS, "volume \"%s\" exists already in pool \"%s\"", j->name, j->pool->name);
+	j->let_in = true;
+	return 0;
+}
+
+bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *e)
+{
+	for (const struct volume_job *j = p->sup->jobs; j; j = j->next)
+		if (j->counted && (j->pool == p || j->input_pool == p)) {
+			err_set(e, ERR_BUSY, "cannot %s pool \"%s\": job %" PRIu64 " (%s%s%s) works in it (job-cancel ends it)", what, p->name,
+				j->number, j->verb, j->name ? " of " : "", j->name ? j->name : "");
+			return false;
+		}
+	return true;
+}
+
+/* ---- its end ---- */
+
+static void tell(struct volume_job *j, const struct err *e)
+{
+	struct result r = { .err = e, .pool = j->pool, .job = j->number, .volume = j->name, .bytes = j->bytes };
+
+	waiters_finish(&j->waiters, &r);
+}
+
+static void tell_cancellers(struct volume_job *j, const struct err *e)
+{
+	struct result r = { .err = e, .pool = j->pool, .job = j->number, .volume = j->name };
+
+	waiters_finish(&j->cancellers, &r);
+}
+
+static void emit(struct volume_job *j, const char *event, bool outcome)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	if (outcome) {
+		line_num(&b, "job", j->number);
+		line_str(&b, "operation", j->verb);
+	}
+	line_str(&b, "pool", j->pool_name);
+	line_str(&b, "volume", j->name);
+	if (outcome && j->err.class != ERR_NONE) {
+		line_str(&b, "class", err_word(j->err.class));
+		line_str(&b, "reason", j->err.message);
+	}
+	events_emit(j->sup, event, "%s", buf_str(&b));
+}
+
+/* All is over, and what there is to see can be seen. */
+static void conclude(struct volume_job *j)
+{
+	const struct err *e = j->err.class == ERR_NONE ? NULL : &j->err;
+	struct supervisor *s = j->sup;
+	struct pool *p = j->pool;
+
+	job_uncount(j);
+	if (!e && j->row->event)
+		emit(j, j->row->event, false);
+	emit(j, "job-ended", true);
+	if (e && j->detach)
+		log_warn(LF_POOL, "%s: job %" PRIu64 ": %s", j->pool_name, j->number, e->message);
+	tell(j, e);
+	tell_cancellers(j, NULL);
+	job_free(j);
+	if (s->shutdown.on && p)
+		pool_step(p);
+	shutdown_step(s);
+}
+
+static void on_look(struct waiter *w, const struct result *r)
+{
+	struct volume_job *j = w->owner;
+
+	if (r->err)
+		log_debug(LF_POOL, "%s: after %s: %s", j->pool_name, j->verb, r->err->message);
+	conclude(j);
+}
+
+/* Another job of the pool, which will sweep when it ends, if this one must not. */
+static struct volume_job *other_job(const struct volume_job *j)
+{
+	for (struct volume_job *k = j->sup->jobs; k; k = k->next)
+		if (k != j && k->counted && k->pool == j->pool)
+			return k;
+	return NULL;
+}
+
+/* Its worker has gone. The index is brought up to date before anybody is told; leftovers are removed by a refresh while no job is under way. */
+static void look(struct volume_job *j)
+{
+	struct volume_job *other = j->sweep ? other_job(j) : NULL;
+	struct err e = { 0 };
+	int rc = -1;
+
+	job_uncount(j);
+	loop_disarm(j->sup->loop, &j->timer);
+	if (other)
+		other->sweep = true;
+	j->look.done = on_look;
+	if (j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
+		if (j->sweep)
+			rc = pool_refresh(j->pool, 0, &j->look, &e);
+		else if (j->row->event && j->name)
+			rc = pool_touch(j->pool, j->name, &j->look);
+	}
+	if (rc < 0)
+		conclude(j);
+}
+
+static void on_gone(struct worker *w)
+{
+	struct volume_job *j = w->job.owner;
+
+	j->worker = NULL;
+	look(j);
+}
+
+static void on_timer(struct timer *t)
+{
+	struct volume_job *j = t->owner;
+	struct err e = { 0 };
+
+	if (!j->ending) {               /* let in, and nobody is to wait for its end */
+		tell(j, NULL);
+		return;
+	}
+	/* Left behind: its volume stays its own, the pool may be stopped. */
+	err_set(&e, ERR_HUNG, "job %" PRIu64 " hangs in the kernel and cannot be ended (status lists its worker)", j->number);
+	job_uncount(j);
+	tell(j, &j->err);
+	tell_cancellers(j, &e);
+	if (j->sup->shutdown.on && j->pool)
+		pool_step(j->pool);
+	shutdown_step(j->sup);
+}
+
+/* `left`: its worker is being ended, and on_gone follows. */
+static void ended(struct volume_job *j, const struct err *e, bool left)
+{
+	if (e)
+		j->err = *e;
+	if (j->cancelled) {
+		err_set(&j->err, ERR_STATE, "job %" PRIu64 " (%s) was cancelled", j->number, j->verb);
+	} else if (e && e->class == ERR_TIMEOUT) {
+		err_wrap(&j->err, ERR_KEEP, "job %" PRIu64, j->number);
+	}
+	j->sweep |= left || (e && e->class == ERR_INTERNAL);
+	if (!left) {
+		j->worker = NULL;
+		look(j);
+		return;
+	}
+	j->ending = true;
+	loop_arm(j->sup->loop, &j->timer, clock_ms() + END_WITHIN);
+}
+
+/* ---- its work ---- */
+
+static void on_record(struct worker *w, const struct line *l)
+{
+	struct volume_job *j = w->job.owner;
+
+	if (line_has(l, "note"))
+		log_info(LF_POOL, "%s: %s: %s", j->pool_name, j->verb, line_get(l, "note"));
+	if (line_has(l, "bytes"))
+		j->bytes = line_u64(l, "bytes", 0);
+	if (!line_has(l, "progress"))
+		return;
+	j->done = line_u64(l, "progress", 0);
+	j->total = line_u64(l, "total", 0);
+	for (struct waiter *x = j->waiters, *next; x; x = next) {
+		next = x->next;
+		if (x->progress)
+			x->progress(x, j->number, j->done, j->total);
+	}
+}
+
+static void on_done(struct worker *w, const struct err *e, bool left)
+{
+	ended(w->job.owner, e, left);
+}
+
+static int begin(struct volume_job *j, struct err *e)
+{
+	struct job job = {
+		.what = j->verb, .pool = j->pool_name, .timeout = j->timeout, .run = j->row->work, .arg = &j->work, .keep = (const int[]){ j->work.stream, -1 },
+		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j,
+	};
+
+	j->worker = worker_start(j->sup, &job, e);
+	if (!j->worker)
+		return -1;
+	if (j->detach)
+		loop_arm(j->sup->loop, &j->timer, 0);
+	return 0;
+}
+
+/* ---- a document first ---- */
+
+static void on_read_record(struct worker *w, const struct line *l)
+{
+	struct volume_job *j = w->job.owner;
+	const char *name = line_get(l, "volume");
+
+	if (!name || j->name)
+		return;
+	if (!name_is_component(name)) {         /* a worker's word: it has seen foreign bytes */
+		err_set(&w->err, ERR_INTERNAL, "a worker described a volume without a name");
+		return;
+	}
+	j->name = strdup(name);
+	j->work.has_capacity = streq_null(line_get(l, "capacity"), "yes");
+	j->work.has_allocation = streq_null(line_get(l, "allocation"), "yes");
+}
+
+static void on_read_text(struct worker *w, const char *data, size_t len)
+{
+	struct volume_job *j = w->job.owner;
+
+	free(j->work.xml);
+	j->work.xml = copy_text(data, len);
+	j->work.xml_len = len;
+}
+
+static void on_read(struct worker *w, const struct err *e, bool left)
+{
+	struct volume_job *j = w->job.owner;
+	struct err problem = { 0 };
+
+	if (!e && !left && j->name && j->work.xml) {
+		if (let_in(j, &problem) == 0 && begin(j, &problem) == 0)
+			return;
+		e = &problem;
+	} else if (!e) {
+		err_set(&problem, ERR_NO_MEMORY, "cannot take over the document: out of memory");
+		e = &problem;
+	}
+	j->let_in = false;
+	ended(j, e, left);
+}
+
+static int read_document(struct volume_job *j, struct err *e)
+{
+	struct job job = {
+		.what = "parse", .pool = j->pool_name, .timeout = DEADLINE_PARSE, .run = volume_work_parse, .arg = &j->work,
+		.on_record = on_read_record, .on_payload = on_read_text, .on_done = on_read, .on_gone = on_gone, .owner = j,
+	};
+
+	j->worker = worker_start(j->sup, &job, e);
+	return j->worker ? 0 : -1;
+}
+
+/* ---- what is asked ---- */
+
+static int may_start(const struct supervisor *s, const struct volume_order *o, struct err *e)
+{
+	unsigned n = 0;
+
+	if (s->shutdown.on)
+		return err_set(e, ERR_STATE, "cannot begin %s: shutting down", o->verb);
+	if (check_pool(o->pool, e) < 0)
+		return -1;
+	for (const struct volume_job *j = s->jobs; j; j = j->next)
+		n++;
+	if (n >= JOBS_MAX)
+		return err_set(e, ERR_LIMIT, "%d jobs are under way already, which is the limit (job-list shows them)", JOBS_MAX);
+	return 0;
+}
+
+int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e)
+{
+	struct volume_job *j;
+
+	if (may_start(s, o, e) < 0)
+		return -1;
+	j = job_new(s, o);
+	if (!j)
+		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
+	if (o->operation == VOLUME_CREATE ? read_document(j, e) < 0 : let_in(j, e) < 0 || begin(j, e) < 0) {
+		job_free(j);
+		return -1;
+	}
+	waiter_park(&j->waiters, w);
+	if (job)
+		*job = j->number;
+	return 0;
+}
+
+static void cancel(struct volume_job *j)
+{
+	if (!j->worker || j->ending)
+		return;                 /* it has ended: only the look at the pool is missing, or the end of its worker */
+	j->cancelled = true;
+	worker_cancel(j->worker);
+}
+
+int volume_cancel(struct supervisor *s, uint64_t job, struct waiter *w, struct err *e)
+{
+	struct volume_job *j = s->jobs;
+
+	while (j && j->number != job)
+		j = j->next;
+	if (!j)
+		return err_set(e, ERR_INVALID, "there is no job %" PRIu64 " (job-list shows those under way)", job);
+	if (w)
+		waiter_park(&j->cancellers, w);
+	cancel(j);
+	return 0;
+}
+
+/* ---- when the pool, or all, goes ---- */
+
+void volume_jobs_orphan(struct pool *p)
+{
+	for (struct volume_job *j = p->sup->jobs; j; j = j->next) {
+		if (j->pool != p && j->input_pool != p)
+			continue;
+		job_uncount(j);
+		if (j->pool == p)
+			j->pool = NULL;
+		if (j->input_pool == p)
+			j->input_pool = NULL;
+		cancel(j);
+	}
+}
+
+void volume_jobs_cancel_all(struct supervisor *s)
+{
+	for (struct volume_job *j = s->jobs; j; j = j->next)
+		cancel(j);
+}
+
+void volume_jobs_free(struct supervisor *s)
+{
+	while (s->jobs) {
+		while (s->jobs->waiters)
+			waiter_withdraw(s->jobs->waiters);
+		while (s->jobs->cancellers)
+			waiter_withdraw(s->jobs->cancellers);
+		job_free(s->jobs);
+	}
+}

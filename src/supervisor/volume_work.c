@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations on volumes, in their workers: a document is read where nothing else can be reached, and sent back in its canonical form; the
+ * backend does its part, telling how far it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "pool/grammar.h"
+#include "supervisor/internal.h"
+
+#define PROGRESS_PAUSE 100              /* ms between two reports */
+
+/* One operation as the backend sees it. */
+struct context {
+	struct op op;
+	struct worker_io *io;
+	const struct volume_work *work;
+	struct pool_def def;
+	const struct backend *backend;
+	struct volume volume;           /* its strings point into line */
+	struct line line;
+	uint64_t told;                  /* clock_ms() of the last report */
+};
+
+static void send_record(struct worker_io *io, struct buf *b)
+{
+	line_end(b);
+	if (!b->failed)
+		worker_send(io, b);
+	buf_free(b);
+}
+
+static void send_note(struct op *op, const char *text)
+{
+	struct context *c = op->arg;
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "note", text);
+	send_record(c->io, &b);
+}
+
+static void send_progress(struct op *op, uint64_t done, uint64_t total)
+{
+	struct context *c = op->arg;
+	uint64_t now = clock_ms();
+	struct buf b = BUF_INIT;
+
+	if (c->told && now - c->told < PROGRESS_PAUSE && done < total)
+		return;
+	c->told = now;
+	line_begin(&b, "-");
+	line_num(&b, "progress", done);
+	line_num(&b, "total", total);
+	send_record(c->io, &b);
+}
+
+static void context_close(struct context *c)
+{
+	pool_def_free(&c->def);
+}
+#define cleanup_context __attribute__((cleanup(context_close)))
+
+static int context_open(struct context *c, struct worker_io *io, struct volume_work *work, struct err *e)
+{
+	const struct pool *p = work->pool;
+	const struct supervisor *s = p->sup;
+
+	*c = (struct context){ .io = io, .work = work };
+	c->op = (struct op){
+		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
+		.cache = p->index_map, .cache_len = p->index_len, .arg = c, .on_note = send_note, .on_progress = send_progress,
+	};
+	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
+		return -1;
+	c->backend = backend_find(p->type);
+	if (!c->backend)
+		return err_set(e, ERR_UNSUPPORTED, "this build has no pools of type \"%s\"", pool_type_word(p->type));
+	if (!work->record)
+		return 0;
+	if (line_parse_reply(work->record, strlen(work->record), &c->line, e) < 0)
+		return -1;
+	return volume_from_record(&c->line, &c->volume, e);
+}
+
+static int cannot(const struct context *c, const char *what, struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be %s", pool_type_word(c->def.type), what);
+}
+
+/* ---- reading a document ---- */
+
+static void send_definition(struct worker_io *io, const struct volume_def *v)
+{
+	struct buf b = BUF_INIT, xml = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "volume", v->name);
+	line_str(&b, "capacity", v->has_capacity ? "yes" : "no");
+	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
+	send_record(io, &b);
+	volume_def_print_as_given(v, &xml);
+	buf_printf(&b, "= %zu\n", xml.len);
+	buf_add(&b, xml.data, xml.len);
+	if (!b.failed && !xml.failed)
+		worker_send(io, &b);
+	buf_free(&b);
+	buf_free(&xml);
+}
+
+int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct volume_work *work = arg;
+	const struct pool *p = work->pool;
+	cleanup_pool_def struct pool_def pool = { 0 };
+	struct volume_def v;
+
+	if (sandbox_enter(e) < 0 || pool_read(&pool, p->xml, strlen(p->xml), p->origin, e) < 0)
+		return -1;
+	if (work->validate && grammar_check(GRAMMAR_VOLUME, work->xml, work->xml_len, "(socket)", e) < 0)
+		return -1;
+	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool, work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+		return -1;
+	send_definition(io, &v);
+	volume_def_free(&v);
+	return 0;
+}
+
+/* ---- create, delete, resize, wipe ---- */
+
+/* What the document left out is the other volume's; a copy is never smaller than what is copied. */
+static void complete(struct volume_def *v, const struct context *c)
+{
+	const struct volume_work *work = c->work;
+
+	v->has_capacity = work->has_capacity;
+	v->has_allocation = work->has_allocation;
+	if (work->record && v->capacity < c->volume.capacity) {
+		v->capacity = c->volume.capacity;
+		v->has_capacity = true;
+	}
+	if (!v->has_allocation)
+		v->allocation = v->capacity;
+}
+
+static int create(struct context *c, const struct vol_input *from, struct err *e)
+{
+	const struct volume_work *work = c->work;
+	cleanup_volume_def struct volume_def v = { 0 };
+
+	if (volume_def_read(&v, work->xml, work->xml_len, "(canonical)", &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+		return -1;
+	complete(&v, c);
+	return c->backend->vol_create(&c->def, &c->op, &v, from, work->flags, e);
+}
+
+int volume_work_create(struct worker_io *io, void *arg, struct err *e)
+{
+	struct volume_work *work = arg;
+	cleanup_context struct context c = { 0 };
+	cleanup_pool_def struct pool_def input = { 0 };
+
+	if (context_open(&c, io, work, e) < 0)
+		return -1;
+	if (!c.backend->vol_create)
+		return cannot(&c, "created", e);
+	if (!work->record)
+		return create(&c, NULL, e);
+	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin, e) < 0)
+		return -1;
+	return create(&c, &(struct vol_input){ &input, &c.volume }, e);
+}
+
+int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
+{
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e) : cannot(&c, "deleted", e);
+}
+
+int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct volume_work *work = arg;
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->vol_resize ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e) : cannot(&c, "resized", e);
+}
+
+int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct volume_work *work = arg;
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->vol_wipe ? c.backend->vol_wipe(&c.def, &c.op, &c.volume, work->algorithm, e) : cannot(&c, "wiped", e);
+}
+
+/* ---- upload, download ---- */
+
+/* The client's descriptor: looked at here, for even that may block. */
+static int check_stream(int fd, bool write, struct err *e)
+{
+	const char *what = write ? "written" : "read";
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot use the descriptor that was passed");
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, ERR_INVALID, "the descriptor that was passed is a directory's");
+	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
+		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s", what);
+	return 0;
+}
+
+static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
+{
+	const struct volume_work *work = arg;
+	struct transfer t = { .stream = work->stream, .offset = work->offset, .length = work->length, .sparse = work->sparse };
+	cleanup_context struct context c = { 0 };
+	struct buf b = BUF_INIT;
+
+	if (check_stream(work->stream, !upload, e) < 0 || context_open(&c, io, arg, e) < 0)
+		return -1;
+	if (!c.backend->vol_open)
+		return cannot(&c, upload ? "uploaded" : "downloaded", e);
+	if ((upload ? transfer_upload : transfer_download)(c.backend, &c.def, &c.op, &c.volume, &t, e) < 0)
+		return -1;
+	line_begin(&b, "-");
+	line_num(&b, "bytes", t.done);
+	send_record(io, &b);
+	return 0;
+}
+
+int volume_work_upload(struct worker_io *io, void *arg, struct err *e)
+{
+	return transfer(io, arg, true, e);
+}
+
+int volume_work_download(struct worker_io *io, void *arg, struct err *e)
+{
+	return transfer(io, arg, false, e);
+}

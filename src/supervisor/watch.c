@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * inotify: files that come and go in a local directory are seen without a refresh. One instance serves all pools. A path that hangs must not hang the
+ * supervisor, so the worker of a refresh adds the watch (the instance is one, whoever holds its descriptor) and says which number it got.
+ *
+ * Writing is not listened to, closing after it is: a guest that writes to its disk must not wake anybody.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include "backends/publish.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/internal.h"
+
+#define LISTENED  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR)
+#define TURN      4             /* reads in one turn of the loop: then it is the others' */
+#define BATCH     4096
+
+/* ---- in the worker ---- */
+
+int watch_directory(int inotify, const char *path)
+{
+	return inotify < 0 ? -1 : inotify_add_watch(inotify, path, LISTENED);
+}
+
+/* ---- in the supervisor ---- */
+
+/* A directory that two pools share has one number. */
+static void tell(struct supervisor *s, int number, const char *name)
+{
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (number < 0 ? p->watch > 0 : p->watch == number)
+			touch_later(p, name);
+}
+
+static void lose(struct supervisor *s, int number)
+{
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (p->watch == number) {
+			p->watch = 0;
+			touch_later(p, NULL);
+		}
+}
+
+static bool is_known(const struct supervisor *s, int number)
+{
+	for (const struct pool *p = s->pools; p; p = p->next)
+		if (p->watch == number)
+			return true;
+	return false;
+}
+
+static void take(struct supervisor *s, const struct inotify_event *e)
+{
+	if (e->mask & IN_Q_OVERFLOW)
+		tell(s, -1, NULL);
+	else if (!is_known(s, e->wd))           /* of a watch whose number is on its way to us, or that is gone */
+		s->strangers |= s->watching > 0;
+	else if (e->mask & (IN_IGNORED | IN_UNMOUNT))
+		lose(s, e->wd);
+	else if (e->len && !publish_is_temporary(e->name))
+		tell(s, e->wd, e->name);
+}
+
+static void on_changes(struct watch *w, uint32_t events)
+{
+	struct supervisor *s = w->owner;
+	char batch[BATCH] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+	(void)events;
+	for (int turn = 0; turn < TURN; turn++) {
+		ssize_t n = read(w->fd, batch, sizeof(batch));
+
+		if (n <= 0)
+			return;
+		for (const char *at = batch; at < batch + n;) {
+			const struct inotify_event *e = (const void *)at;
+
+			take(s, e);
+			at += sizeof(*e) + e->len;
+		}
+	}
+}
+
+int watch_begin(struct supervisor *s)
+{
+	struct err e = { 0 };
+	int fd;
+
+	s->watching++;
+	if (!s->inotify.watched) {
+		fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+		s->inotify = (struct watch){ .fd = -1, .on_event = on_changes, .owner = s };
+		if (fd < 0 || loop_watch(s->loop, &s->inotify, fd, EPOLLIN, &e) < 0) {
+			log_debug(LF_POOL, "changes in directories are seen at the next refresh only: %s", strerror(errno));
+			if (fd >= 0)
+				close(fd);
+			return -1;
+		}
+	}
+	return s->inotify.fd;
+}
+
+/* Something that came before we knew whose it was may have been this pool's: the refresh under way may not have seen it. */
+void watch_number(struct pool *p, int number)
+{
+	int old = p->watch;
+
+	if (number <= 0 || number == old)
+		return;
+	p->watch = number;
+	if (old && !is_known(p->sup, old))
+		inotify_rm_watch(p->sup->inotify.fd, old);
+	if (p->sup->strangers)
+		touch_later(p, NULL);
+}
+
+void watch_over(struct supervisor *s)
+{
+	if (--s->watching == 0)
+		s->strangers = false;
+}
+
+void watch_drop(struct pool *p)
+{
+	int old = p->watch;
+
+	p->watch = 0;
+	if (old && !is_known(p->sup, old))
+		inotify_rm_watch(p->sup->inotify.fd, old);
+}
+
+void watch_free(struct supervisor *s)
+{
+	int fd = s->inotify.fd;
+
+	if (!s->inotify.watched)
+		return;
+	loop_unwatch(s->loop, &s->inotify);
+	close(fd);
+}
