@@ -78,6 +78,85 @@ def config_disk(path, label, contents, maker=ext4):
     return maker(path, label=label, contents=contents)
 
 
+# ---- headers of disk images, made by hand ---------------------------------------------------------------
+
+# For what no honest program writes. All return bytes: the first ones of a file.
+
+
+def _names_backing(head, backing, offset_at, length_at, form, at):
+    """Write a backing file's name at `at`, and where it is into the header."""
+    if backing:
+        struct.pack_into(form, head, offset_at, at)
+        struct.pack_into(form[0] + "I", head, length_at, len(backing))
+        head[at:at + len(backing)] = backing
+    return head
+
+
+def qcow2_header(backing=b"", backing_format=b"", capacity=1 << 20, version=3, data_file=b"", changes=()):
+    """changes: (offset, bytes) written over it at the end."""
+    head = bytearray(4096)
+    struct.pack_into(">4sIQIIQI", head, 0, b"QFI\xfb", version, 0, 0, 16, capacity, 0)
+    at = 72
+    if version == 3:
+        struct.pack_into(">QQQII", head, 72, 4 if data_file else 0, 0, 0, 4, 104)
+        at = 104
+    for kind, text in (0xE2792ACA, backing_format), (0x44415441, data_file):
+        if text:
+            struct.pack_into(">II", head, at, kind, len(text))
+            head[at + 8:at + 8 + len(text)] = text
+            at += 8 + (len(text) + 7) // 8 * 8
+    _names_backing(head, backing, 8, 16, ">Q", at + 8)
+    for offset, data in changes:
+        head[offset:offset + len(data)] = data
+    return bytes(head)
+
+
+def qcow_header(backing=b"", capacity=1 << 20):
+    head = bytearray(2048)
+    struct.pack_into(">4sI", head, 0, b"QFI\xfb", 1)
+    struct.pack_into(">QB", head, 24, capacity, 12)
+    return bytes(_names_backing(head, backing, 8, 16, ">Q", 48))
+
+
+def qed_header(backing=b"", capacity=1 << 20):
+    head = bytearray(2048)
+    struct.pack_into("<4sIIIQ", head, 0, b"QED\0", 65536, 4, 1, 1 if backing else 0)
+    struct.pack_into("<Q", head, 48, capacity)
+    return bytes(_names_backing(head, backing, 56, 60, "<I", 64))
+
+
+def cow_header(backing=b"", capacity=1 << 20):
+    return struct.pack(">4sI1024sIQI", b"OOOM", 2, backing, 0, capacity, 512)
+
+
+def vmdk_descriptor(parent=b"", extents=(b'RW 2048 SPARSE "x.vmdk"',)):
+    lines = [b"# Disk DescriptorFile", b"version=1", b"CID=fffffffe", b"parentCID=ffffffff"]
+    if parent:
+        lines.append(b'parentFileNameHint="' + parent + b'"')
+    return b"\n".join([*lines, *extents, b""])
+
+
+def vmdk_header(parent=b"", sectors=2048):
+    text = vmdk_descriptor(parent)
+    return struct.pack("<4sIIQQQQ", b"KDMV", 1, 3, sectors, 128, 1, 20).ljust(512, b"\0") + text.ljust(20 * 512, b"\0")
+
+
+def vpc_header(parent="", capacity=1 << 20):
+    """A dynamic VHD; with a parent, a differencing one."""
+    foot = bytearray(struct.pack(">8sIIQ", b"conectix", 2, 0x10000, 512).ljust(512, b"\0"))
+    struct.pack_into(">QQ", foot, 40, capacity, capacity)
+    struct.pack_into(">I", foot, 60, 4 if parent else 3)
+    rest = bytearray(struct.pack(">8s", b"cxsparse").ljust(1024, b"\0"))
+    struct.pack_into(">I", rest, 32, 2 << 20)
+    name = parent.encode("utf-16-be")
+    rest[64:64 + len(name)] = name
+    return bytes(foot + rest)
+
+
+def luks_header(payload_sectors):
+    return struct.pack(">6sH", b"LUKS\xba\xbe", 1).ljust(104, b"\0") + struct.pack(">I", payload_sectors).ljust(488, b"\0")
+
+
 # ---- volume groups ----------------------------------------------------------------------------------------
 
 # LVM writes its metadata to a loop device without asking the kernel's device-mapper, which the host may not have: volumes
