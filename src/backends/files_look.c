@@ -326,10 +326,9 @@ static void fill_from_image(struct volume *v, const struct image *i)
 	v->problem = i->problem[0] ? i->problem : NULL;
 }
 
-/* What cannot be read is a raw volume with a problem. */
-static void read_image(struct look *k, int seen, struct volume *v, struct image *image, char *problem, size_t size)
+/* What cannot be read (fd -1, and errno) is a raw volume with a problem. */
+static void read_image(struct look *k, int fd, struct volume *v, struct image *image, char *problem, size_t size)
 {
-	cleanup_close int fd = look_reopen(k->descriptors, seen, O_RDONLY);
 	struct reading r = { .fd = fd, .size = v->physical, .allocation = v->allocation, .hole = v->physical,
 			     .sparse = !k->remote && v->allocation < v->physical };
 	ssize_t len = fd < 0 ? -1 : read_head(k, &r);
@@ -344,20 +343,29 @@ static void read_image(struct look *k, int seen, struct volume *v, struct image 
 	fill_from_image(v, image);
 }
 
-/* Looked at through O_PATH first, so that what is opened is the regular file that was seen, whatever is put in its place meanwhile. */
-static void read_file(struct look *k, const char *name, long cached, struct outcome *o)
+/* Half of the time that a new file takes is the second opening. On a filesystem of this machine nobody but root can have put a device where a regular
+ * file was a moment ago; a FIFO is opened without waiting, a link not at all, and fstat(2) comes before the first byte. */
+static int open_at_once(const struct look *k, const char *name)
 {
-	cleanup_close int seen = openat(k->dir, name, O_PATH | O_CLOEXEC);
+	return openat(k->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
+}
+
+/* Looked at through O_PATH first, so that what is opened is the regular file that was seen, whatever is put in its place meanwhile. `regular`: that is
+ * what the directory says it is. */
+static void read_file(struct look *k, const char *name, long cached, bool regular, struct outcome *o)
+{
+	cleanup_close int fd = regular && !k->remote ? open_at_once(k, name) : -1;
+	cleanup_close int seen = fd < 0 ? openat(k->dir, name, O_PATH | O_CLOEXEC) : -1;
 	struct volume v = { .type = "file", .format = "raw" };
 	struct image image;
 	char problem[128];
 	struct stat st;
 
-	if (seen < 0 && errno == ENOENT) {
+	if (fd < 0 && seen < 0 && errno == ENOENT) {
 		o->verdict = VERDICT_GONE;
 		return;
 	}
-	if (seen < 0 || fstat(seen, &st) < 0) {
+	if ((fd < 0 && seen < 0) || fstat(fd < 0 ? seen : fd, &st) < 0) {
 		tell_unseen(k, name, errno, o);
 		return;
 	}
@@ -367,8 +375,10 @@ static void read_file(struct look *k, const char *name, long cached, struct outc
 	}
 	fill_from_stat(k, &v, &st);
 	v.capacity = v.physical;
+	if (v.physical && fd < 0)
+		fd = look_reopen(k->descriptors, seen, O_RDONLY);
 	if (v.physical)
-		read_image(k, seen, &v, &image, problem, sizeof(problem));
+		read_image(k, fd, &v, &image, problem, sizeof(problem));
 	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW && !streq(v.format, "raw");
 	tell(k, name, cached, &v, o);
 }
@@ -402,7 +412,7 @@ static void look_at_file(struct look *k, const char *name, const struct stat *st
 	}
 	o->verdict = VERDICT_READ;
 	if (may_read)
-		read_file(k, name, cached, o);
+		read_file(k, name, cached, false, o);
 }
 
 void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o)
@@ -415,7 +425,7 @@ void look_at(struct look *k, const struct name *name, bool may_read, struct outc
 	if (!name_is_clean(name->text))
 		return;
 	if (name->type == DT_REG && may_read && !k->cache) {
-		read_file(k, name->text, -1, o);
+		read_file(k, name->text, -1, true, o);
 		return;
 	}
 	rc = fstatat(k->dir, name->text, &st, AT_SYMLINK_NOFOLLOW);

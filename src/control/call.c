@@ -201,6 +201,13 @@ void call_run(struct call *c)
 	}
 }
 
+void call_again(struct call *c)
+{
+	call_run(c);
+	if (c->stage == CALL_FINISHED)
+		peer_wake(c->peer);
+}
+
 /* ---- the answer ---- */
 
 static void begin_final(const struct call *c, struct buf *b)

@@ -77,6 +77,7 @@ void call_text(struct call *c, const char *data, size_t len);   /* "= N" and byt
 void call_file(struct call *c, int fd, size_t len);             /* lines and payloads that a worker has written into a memfd, sent without copying */
 void call_index(struct call *c, const struct pool *p);          /* a pool's whole volume index, sent from its memfd without copying */
 struct waiter *call_waiter(struct call *c);     /* to park on; withdrawn by itself when the client goes */
+void call_again(struct call *c);                /* in done: what it waited for has come, its verb begins anew */
 struct call *call_of(struct waiter *w);         /* in done: whose waiter it is */
 /* Answer when boot is done (server_options.on_wait_boot), or when every pool that is wanted was tried once. */
 void call_wait_boot(struct call *c, uint64_t deadline);

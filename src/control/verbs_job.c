@@ -323,12 +323,15 @@ static void transfer(struct call *c, enum volume_operation operation)
 	struct volume_order o = {
 		.operation = operation, .offset = call_size(c, "offset", 0), .length = call_size(c, "length", 0), .sparse = call_flag(c, "sparse"),
 	};
-	bool upload = operation == VOLUME_UPLOAD, passed;
-	int fd = call_take_fd(c);
+	bool upload = operation == VOLUME_UPLOAD, passed, streams;
 	uint64_t announced = 0, job;
-	bool streams = call_streams(c, &announced);
 	struct err e = { 0 };
+	int fd;
 
+	if (call_awaits_index(c))
+		return;
+	fd = call_take_fd(c);
+	streams = call_streams(c, &announced);
 	passed = fd >= 0;
 	if (passed && streams)
 		err_set(&e, ERR_INVALID, "%s: either a descriptor or a payload, not both", call_verb(c));

@@ -4,18 +4,42 @@
  */
 #include "control/verbs.h"
 
+#include "base/clock.h"
 #include "base/line.h"
 #include "base/util.h"
 
-void verb_vol_list(struct call *c)
+#define INDEX_WAIT SECONDS(30)
+
+static void index_known(struct waiter *w, const struct result *r)
 {
-	const struct pool *p = call_pool(c);
+	if (r->err)
+		call_fail(call_of(w), r->err);
+	else
+		call_again(call_of(w));
+}
+
+/* A pool that has just become active: its volumes are asked for again when they have been read. True: the call waits for that. */
+static bool awaits_index(struct call *c, struct pool *p)
+{
 	struct err e = { 0 };
 
-	if (!p)
+	if (!pool_awaits_index(p))
+		return false;
+	struct waiter *w = call_waiter(c);
+	w->done = index_known;
+	if (pool_wait(p, ~0U, clock_ms() + INDEX_WAIT, w, &e) < 0)
+		call_fail(c, &e);
+	return true;
+}
+
+void verb_vol_list(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (!p || awaits_index(c, p))
 		return;
-	if (!pool_is_active(p)) {
-		err_set(&e, ERR_STATE, "pool \"%s\" is not active: its volumes are not known", p->name);
+	if (pool_need_index(p, &e) < 0) {
 		call_fail(c, &e);
 		return;
 	}
@@ -23,6 +47,13 @@ void verb_vol_list(struct call *c)
 	line_str(call_ok_args(c), "pool", p->name);
 	line_num(call_ok_args(c), "volumes", p->nvolumes);
 	call_ok(c);
+}
+
+bool call_awaits_index(struct call *c)
+{
+	struct pool *p = call_arg(c, "pool") ? pool_lookup(call_supervisor(c), call_arg(c, "pool"), NULL) : NULL;
+
+	return p && awaits_index(c, p);
 }
 
 const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool, size_t *len)
@@ -34,6 +65,8 @@ const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool
 
 	if (name)
 		in = pool_lookup(s, name, &e);
+	if (in && awaits_index(c, in))
+		return NULL;
 	if (in || !name)
 		record = volume_lookup(s, in, call_arg(c, "vol"), pool, len, &e);
 	if (!record)

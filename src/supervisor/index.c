@@ -118,12 +118,31 @@ static const char *find_by_path(const struct pool *p, const char *what, size_t *
 	return NULL;
 }
 
+bool pool_has_index(const struct pool *p)
+{
+	return p->index >= 0;
+}
+
+bool pool_awaits_index(const struct pool *p)
+{
+	return (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED) && !pool_has_index(p) && !p->stale;
+}
+
+int pool_need_index(const struct pool *p, struct err *e)
+{
+	if (!pool_is_active(p))
+		return err_set(e, ERR_STATE, "pool \"%s\" is not active: its volumes are not known", p->name);
+	if (pool_has_index(p))
+		return 0;
+	if (p->stale || p->phase == PHASE_HUNG)
+		return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" could not be read: %s", p->name, p->reason ? p->reason : "it is tried again");
+	return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" are still being read", p->name);
+}
+
 const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found, size_t *len, struct err *e)
 {
-	if (p && !pool_is_active(p)) {
-		err_set(e, ERR_STATE, "pool \"%s\" is not active: its volumes are not known", p->name);
+	if (p && pool_need_index(p, e) < 0)
 		return NULL;
-	}
 	for (struct pool *q = p ? p : s->pools; q; q = p ? NULL : q->next) {
 		const char *r = strchr(what, '/') ? NULL : volume_find(q, what, len);
 

@@ -336,6 +336,7 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 			answer(p, NULL);
 	}
 	p->fresh = false;
+	waiters_tell_phase(p);
 	pool_step(p);
 }
 

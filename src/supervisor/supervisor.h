@@ -216,6 +216,12 @@ int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter 
 
 /* ---- volumes ---- */
 
+/* Have its volumes been read since it became active? */
+bool pool_has_index(const struct pool *p);
+/* Not yet, but that is only a matter of time: pool_wait() for any phase tells when. */
+bool pool_awaits_index(const struct pool *p);
+/* Fails while they are being read, or could not be: ERR_BUSY; ERR_STATE (pool not active). */
+int pool_need_index(const struct pool *p, struct err *e);
 /* The record line of a volume (by name; or by path or key), with its LF, inside p->index_map; NULL: no such volume. */
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */

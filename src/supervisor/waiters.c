@@ -48,13 +48,19 @@ void waiters_finish(struct waiter **list, const struct result *r)
 	}
 }
 
+/* A pool that has just become active is waited for until its volumes are known too: who waited will ask for them next. */
+static bool reached(const struct waiter *w, const struct pool *p)
+{
+	return (w->phases & 1U << p->phase) && !pool_awaits_index(p);
+}
+
 void waiters_tell_phase(struct pool *p)
 {
 	struct supervisor *s = p->sup;
 
 	for (struct waiter *w = s->waits, *next; w; w = next) {
 		next = w->next;
-		if (w->pool != p || !(w->phases & 1U << p->phase))
+		if (w->pool != p || !reached(w, p))
 			continue;
 		waiter_withdraw(w);
 		w->done(w, &(struct result){ .pool = p });
@@ -69,11 +75,14 @@ static void on_wait_over(struct timer *t)
 	struct err e = { 0 };
 
 	waiter_withdraw(w);
-	if (w->phases & 1U << p->phase) {
+	if (reached(w, p)) {
 		w->done(w, &(struct result){ .pool = p });
 		return;
 	}
-	err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase), p->reason ? ": " : "", p->reason ? p->reason : "");
+	if (w->phases & 1U << p->phase)
+		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is %s, but its volumes are still being read", p->name, phase_word(p->phase));
+	else
+		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase), p->reason ? ": " : "", p->reason ? p->reason : "");
 	w->done(w, &(struct result){ .err = &e, .pool = p });
 }
 
@@ -84,6 +93,6 @@ int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter 
 	w->phases = phases;
 	w->timer = (struct timer){ .on_expiry = on_wait_over, .owner = w };
 	waiter_park(&p->sup->waits, w);
-	loop_arm(p->sup->loop, &w->timer, (phases & 1U << p->phase) ? 0 : deadline);
+	loop_arm(p->sup->loop, &w->timer, reached(w, p) ? 0 : deadline);
 	return 0;
 }

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 from sandbox import REPO, Failure, wait_until
 
@@ -56,10 +57,22 @@ class Client:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(DEADLINE)
-        self.socket.connect(path)
+        self.connect(path)
         self.file = self.socket.makefile("rb")
         self.greeting = self.line()
         self.events = []
+
+    def connect(self, path):
+        """Where many connect at once the queue may be full for a moment, and a socket with a deadline is refused instead of waiting."""
+        end = time.monotonic() + DEADLINE
+        while True:
+            try:
+                self.socket.connect(path)
+                return
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
 
     def line(self):
         text = self.file.readline()
