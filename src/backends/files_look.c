@@ -75,17 +75,7 @@ static void fill_from_stat(const struct look *k, struct volume *v, const struct 
 {
 	v->physical = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
 	v->allocation = S_ISREG(st->st_mode) ? (uint64_t)st->st_blocks * 512 : 0;
-	v->has_perms = true;
-	v->mode = st->st_mode & 07777;
-	v->owner = st->st_uid;
-	v->group = st->st_gid;
-	v->has_times = true;
-	v->atime.sec = st->st_atim.tv_sec;
-	v->atime.nsec = (uint32_t)st->st_atim.tv_nsec;
-	v->mtime.sec = st->st_mtim.tv_sec;
-	v->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
-	v->ctime_.sec = st->st_ctim.tv_sec;
-	v->ctime_.nsec = (uint32_t)st->st_ctim.tv_nsec;
+	volume_from_stat(v, st);
 	v->inode = S_ISREG(st->st_mode) && is_settled(k, st) ? st->st_ino : 0;
 }
 

@@ -323,21 +323,6 @@ static uint64_t block_size(const char *block)
 	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) * 512 : 0;
 }
 
-static void volume_node(struct volume *v, const struct stat *st)
-{
-	v->has_perms = true;
-	v->mode = st->st_mode & 07777;
-	v->owner = st->st_uid;
-	v->group = st->st_gid;
-	v->has_times = true;
-	v->atime.sec = st->st_atim.tv_sec;
-	v->atime.nsec = (uint32_t)st->st_atim.tv_nsec;
-	v->mtime.sec = st->st_mtim.tv_sec;
-	v->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
-	v->ctime_.sec = st->st_ctim.tv_sec;
-	v->ctime_.nsec = (uint32_t)st->st_ctim.tv_nsec;
-}
-
 /* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has no stable one. */
 static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun, dev_t dev, const char *node)
 {
@@ -372,7 +357,7 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;
 	v.format = lun_format(node);
 	v.capacity = v.allocation = v.physical = block_size(lun->block);
-	volume_node(&v, &st);
+	volume_from_stat(&v, &st);
 	sizes->capacity += v.capacity;
 	sizes->allocation += v.allocation;
 	op->on_volume(op, &v);

@@ -133,7 +133,7 @@ int qcow2_check(const struct qcow2_options *o, struct err *e)
 
 /* ---- writing ---- */
 
-static int write_at(int fd, const void *data, size_t len, uint64_t offset, struct err *e)
+int qcow2_write(int fd, const void *data, size_t len, uint64_t offset, struct err *e)
 {
 	while (len > 0) {
 		ssize_t n = pwrite(fd, data, len, (off_t)offset);
@@ -163,7 +163,7 @@ static int write_offsets(int fd, const struct layout *l, uint64_t where, uint64_
 
 		for (size_t i = 0; i < n; i++)
 			q_put64(chunk, i * stride, (first + i) << l->cluster_bits | flags);
-		if (write_at(fd, chunk, n * stride, offset, e) < 0)
+		if (qcow2_write(fd, chunk, n * stride, offset, e) < 0)
 			return -1;
 		first += n;
 		count -= n;
@@ -185,7 +185,7 @@ static int write_refcounts(int fd, const struct layout *l, struct err *e)
 	while (left > 0) {
 		size_t n = left < CHUNK ? (size_t)left : CHUNK;
 
-		if (write_at(fd, chunk, n, offset, e) < 0)
+		if (qcow2_write(fd, chunk, n, offset, e) < 0)
 			return -1;
 		offset += n;
 		left -= n;
@@ -218,7 +218,7 @@ static int claim_space(int fd, const struct layout *l, struct err *e)
 	if (!zeros)
 		return err_set(e, ERR_NO_MEMORY, "cannot write the qcow2 image: out of memory");
 	for (; offset < end; offset += CHUNK)
-		if (write_at(fd, zeros, end - offset < CHUNK ? (size_t)(end - offset) : CHUNK, offset, e) < 0)
+		if (qcow2_write(fd, zeros, end - offset < CHUNK ? (size_t)(end - offset) : CHUNK, offset, e) < 0)
 			return -1;
 	return 0;
 }
@@ -289,7 +289,7 @@ static int write_header(int fd, const struct layout *l, struct err *e)
 		q_put32(h, Q_REFCOUNT_ORDER, QCOW2_REFCOUNT_ORDER);
 		q_put32(h, Q_HEADER_LEN, Q_V3_LEN);
 	}
-	return write_at(fd, h, put_extensions(l, h, l->version >= 3 ? Q_V3_LEN : Q_V2_LEN), 0, e);
+	return qcow2_write(fd, h, put_extensions(l, h, l->version >= 3 ? Q_V3_LEN : Q_V2_LEN), 0, e);
 }
 
 static int empty_file(int fd, struct err *e)

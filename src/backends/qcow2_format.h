@@ -9,6 +9,7 @@
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
+#include "base/err.h"
 
 #define QCOW2_MAGIC             0x514649fbU     /* "QFI" 0xfb */
 
@@ -84,5 +85,8 @@ static inline uint64_t q_l1_covers(uint64_t cluster, int extended)
 {
 	return cluster / (extended ? 16 : 8) * cluster;
 }
+
+/* All of it, at that place of the image (qcow2.c). */
+int qcow2_write(int fd, const void *data, size_t len, uint64_t offset, struct err *e);
 
 #endif

@@ -62,22 +62,6 @@ static int read_at(const struct image *i, void *data, size_t len, uint64_t offse
 	return 0;
 }
 
-static int write_at(const struct image *i, const void *data, size_t len, uint64_t offset, struct err *e)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(i->fd, data, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "cannot write the qcow2 image");
-		data = (const char *)data + n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int sync_image(const struct image *i, struct err *e)
 {
 	return fdatasync(i->fd) < 0 ? err_sys(e, errno, "cannot write the qcow2 image to its disk") : 0;
@@ -259,7 +243,7 @@ static int set_refcounts(const struct image *i, const uint64_t *table, uint64_t 
 		n = n < end - first ? n : end - first;
 		n = n < ARRAY_LEN(counts) ? n : ARRAY_LEN(counts);
 		if (index < i->table_entries && table[index] &&
-		    write_at(i, counts, n * QCOW2_REFCOUNT_BYTES, table[index] + in_block * QCOW2_REFCOUNT_BYTES, e) < 0)
+		    qcow2_write(i->fd, counts, n * QCOW2_REFCOUNT_BYTES, table[index] + in_block * QCOW2_REFCOUNT_BYTES, e) < 0)
 			return -1;
 		first += n;
 	}
@@ -323,7 +307,7 @@ static int commit(const struct image *i, uint64_t capacity, uint64_t l1_entries,
 	q_put64(fields, 0, capacity);
 	q_put32(fields, Q_L1_SIZE - Q_SIZE, (uint32_t)l1_entries);
 	q_put64(fields, Q_L1_OFFSET - Q_SIZE, l1_offset);
-	if (write_at(i, fields, sizeof(fields), Q_SIZE, e) < 0)
+	if (qcow2_write(i->fd, fields, sizeof(fields), Q_SIZE, e) < 0)
 		return -1;
 	return sync_image(i, e);
 }
@@ -339,7 +323,7 @@ static int grow_in_place(const struct image *i, uint64_t capacity, uint64_t l1_e
 
 		if (!zeros)
 			return err_set(e, ERR_NO_MEMORY, "cannot grow the qcow2 image: out of memory");
-		if (write_at(i, zeros, more * 8, i->l1_offset + i->l1_entries * 8, e) < 0 || sync_image(i, e) < 0)
+		if (qcow2_write(i->fd, zeros, more * 8, i->l1_offset + i->l1_entries * 8, e) < 0 || sync_image(i, e) < 0)
 			return -1;
 	}
 	return commit(i, capacity, l1_entries, i->l1_offset, e);
@@ -389,7 +373,7 @@ static int write_addition(const struct image *i, const struct addition *a, struc
 
 	if (ftruncate(i->fd, (off_t)(a->end << i->cluster_bits)) < 0)
 		return err_sys(e, errno, "cannot make the qcow2 image's file longer");
-	if (write_at(i, i->l1, i->l1_entries * 8, offset, e) < 0 || set_refcounts(i, a->table, a->first, a->end, 1, e) < 0)
+	if (qcow2_write(i->fd, i->l1, i->l1_entries * 8, offset, e) < 0 || set_refcounts(i, a->table, a->first, a->end, 1, e) < 0)
 		return -1;
 	return sync_image(i, e);
 }
@@ -401,7 +385,7 @@ static int link_blocks(const struct image *i, const struct addition *a, struct e
 
 	for (uint64_t n = a->first_block; n < a->end_block; n++) {
 		q_put64(entry, 0, a->table[n]);
-		if (a->table[n] != i->table[n] && write_at(i, entry, sizeof(entry), i->table_offset + n * 8, e) < 0)
+		if (a->table[n] != i->table[n] && qcow2_write(i->fd, entry, sizeof(entry), i->table_offset + n * 8, e) < 0)
 			return -1;
 	}
 	return sync_image(i, e);

@@ -17,17 +17,6 @@ static const char *yes_no(int value)
 	return value < 0 ? NULL : value ? "yes" : "no";
 }
 
-static void print_hosts(const struct pool_def *d, struct buf *out)
-{
-	for (size_t i = 0; i < d->source.nhosts; i++) {
-		buf_adds(out, "    <host");
-		print_attribute(out, "name", d->source.hosts[i].name);
-		if (d->source.hosts[i].port)
-			buf_printf(out, " port='%d'", d->source.hosts[i].port);
-		buf_adds(out, "/>\n");
-	}
-}
-
 static void print_devices(const struct pool_def *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->source.ndevices; i++) {
@@ -87,7 +76,7 @@ static void print_source(const struct pool_def *d, struct buf *out)
 
 	buf_adds(out, "  <source>\n");
 	if (fields & FIELD_HOST)
-		print_hosts(d, out);
+		print_hosts(out, d);
 	if (fields & FIELD_DEVICE)
 		print_devices(d, out);
 	if (fields & FIELD_DIR)

@@ -59,3 +59,14 @@ void print_secret_reference(struct buf *out, bool by_uuid, const struct uuid *uu
 	else
 		print_attribute(out, "usage", usage);
 }
+
+void print_hosts(struct buf *out, const struct pool_def *d)
+{
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		buf_adds(out, "    <host");
+		print_attribute(out, "name", d->source.hosts[i].name);
+		if (d->source.hosts[i].port)
+			buf_printf(out, " port='%d'", d->source.hosts[i].port);
+		buf_adds(out, "/>\n");
+	}
+}

@@ -18,5 +18,7 @@ void print_empty(struct buf *out, const char *indent, const char *name, const ch
 void print_permissions(struct buf *out, const struct pool_perms *p);
 /* " uuid='…'" or " usage='…'". */
 void print_secret_reference(struct buf *out, bool by_uuid, const struct uuid *uuid, const char *usage);
+/* <host name=… port=…/> of a source, one a line. */
+void print_hosts(struct buf *out, const struct pool_def *d);
 
 #endif

@@ -28,13 +28,7 @@ int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, s
 
 static void print_list(const struct pool_def *d, struct buf *out)
 {
-	for (size_t i = 0; i < d->source.nhosts; i++) {
-		buf_adds(out, "    <host");
-		print_attribute(out, "name", d->source.hosts[i].name);
-		if (d->source.hosts[i].port)
-			buf_printf(out, " port='%d'", d->source.hosts[i].port);
-		buf_adds(out, "/>\n");
-	}
+	print_hosts(out, d);
 	for (size_t i = 0; i < d->source.ndevices; i++)
 		print_empty(out, "    ", "device", "path", d->source.devices[i].path);
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/util.h"
 
@@ -210,4 +211,19 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 	if (!v->key)
 		v->key = v->path;
 	return 0;
+}
+
+void volume_from_stat(struct volume *v, const struct stat *st)
+{
+	v->has_perms = true;
+	v->mode = st->st_mode & 07777;
+	v->owner = st->st_uid;
+	v->group = st->st_gid;
+	v->has_times = true;
+	v->atime.sec = st->st_atim.tv_sec;
+	v->atime.nsec = (uint32_t)st->st_atim.tv_nsec;
+	v->mtime.sec = st->st_mtim.tv_sec;
+	v->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
+	v->ctime_.sec = st->st_ctim.tv_sec;
+	v->ctime_.nsec = (uint32_t)st->st_ctim.tv_nsec;
 }

@@ -41,5 +41,8 @@ void volume_record(const struct volume *v, struct buf *out);
 int volume_from_record(const struct line *l, struct volume *v, struct err *e);
 /* libvirt's canonical volume XML (volume_print.c). */
 void volume_print(const struct volume *v, struct buf *out);
+/* Owner, mode and times, of a file or a device node. */
+struct stat;
+void volume_from_stat(struct volume *v, const struct stat *st);
 
 #endif

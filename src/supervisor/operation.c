@@ -28,14 +28,6 @@ struct context {
 	bool written, unchanged;
 };
 
-static void send_record(struct worker_io *io, struct buf *b)
-{
-	line_end(b);
-	if (!b->failed)
-		worker_send(io, b);
-	buf_free(b);
-}
-
 static void send_note(struct op *op, const char *text)
 {
 	struct context *c = op->arg;
@@ -43,7 +35,7 @@ static void send_note(struct op *op, const char *text)
 
 	line_begin(&b, "-");
 	line_str(&b, "note", text);
-	send_record(c->io, &b);
+	worker_send_record(c->io, &b);
 }
 
 static void collect_volume(struct op *op, const struct volume *v)
@@ -109,7 +101,7 @@ static int send_state(struct context *c, struct err *e)
 	line_str(&b, "state", words[state]);
 	if (detail.len)
 		line_str(&b, "detail", buf_str(&detail));
-	send_record(c->io, &b);
+	worker_send_record(c->io, &b);
 	buf_free(&detail);
 	return 0;
 }
@@ -122,7 +114,7 @@ static void send_identity(struct context *c)
 	if (backend_identify(&c->def, &c->op, &facts, NULL) == 0 && facts.len) {
 		line_begin(&b, "-");
 		line_str(&b, "identity", buf_str(&facts));
-		send_record(c->io, &b);
+		worker_send_record(c->io, &b);
 	}
 	buf_free(&facts);
 }
@@ -224,7 +216,7 @@ static void watch_target(struct context *c, int inotify)
 		return;
 	line_begin(&b, "-");
 	line_num(&b, "watch", (uint64_t)number);
-	send_record(c->io, &b);
+	worker_send_record(c->io, &b);
 }
 
 int operation_refresh(struct worker_io *io, void *arg, struct err *e)
@@ -256,7 +248,7 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	}
 	line_num(&b, "volumes", c.n);
 	line_str(&b, "unchanged", c.unchanged ? "yes" : NULL);
-	send_record(io, &b);
+	worker_send_record(io, &b);
 	return 0;
 }
 
@@ -341,7 +333,7 @@ static void send_problem(struct worker_io *io, const char *origin, const struct 
 	line_str(&b, "problem", problem->message);
 	line_str(&b, "class", err_word(problem->class));
 	line_str(&b, "origin", origin);
-	send_record(io, &b);
+	worker_send_record(io, &b);
 }
 
 void operation_send_definition(struct worker_io *io, const struct config_item *item)
@@ -364,7 +356,7 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 	line_str(&b, "origin", item->origin);
 	line_boot(&b, &item->def->boot);
 	buf_free(&key);
-	send_record(io, &b);
+	worker_send_record(io, &b);
 	pool_print(item->def, &xml);
 	send_text(io, &xml);
 }

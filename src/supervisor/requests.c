@@ -196,9 +196,7 @@ static void send_kept(struct worker_io *io, const char *where, const char *file)
 	line_begin(&b, "-");
 	line_str(&b, "kept", where);
 	line_str(&b, "file", file);
-	line_end(&b);
-	worker_send(io, &b);
-	buf_free(&b);
+	worker_send_record(io, &b);
 }
 
 /* A configuration directory that cannot be written is no failure: the definition then lives in run_dir, for this boot. */

@@ -27,14 +27,6 @@ struct context {
 	uint64_t told;                  /* clock_ms() of the last report */
 };
 
-static void send_record(struct worker_io *io, struct buf *b)
-{
-	line_end(b);
-	if (!b->failed)
-		worker_send(io, b);
-	buf_free(b);
-}
-
 static void send_note(struct op *op, const char *text)
 {
 	struct context *c = op->arg;
@@ -42,7 +34,7 @@ static void send_note(struct op *op, const char *text)
 
 	line_begin(&b, "-");
 	line_str(&b, "note", text);
-	send_record(c->io, &b);
+	worker_send_record(c->io, &b);
 }
 
 static void send_progress(struct op *op, uint64_t done, uint64_t total)
@@ -57,7 +49,7 @@ static void send_progress(struct op *op, uint64_t done, uint64_t total)
 	line_begin(&b, "-");
 	line_num(&b, "progress", done);
 	line_num(&b, "total", total);
-	send_record(c->io, &b);
+	worker_send_record(c->io, &b);
 }
 
 static void context_close(struct context *c)
@@ -103,7 +95,7 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 	line_str(&b, "volume", v->name);
 	line_str(&b, "capacity", v->has_capacity ? "yes" : "no");
 	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
-	send_record(io, &b);
+	worker_send_record(io, &b);
 	volume_def_print_as_given(v, &xml);
 	buf_printf(&b, "= %zu\n", xml.len);
 	buf_add(&b, xml.data, xml.len);
@@ -238,7 +230,7 @@ static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 		return -1;
 	line_begin(&b, "-");
 	line_num(&b, "bytes", t.done);
-	send_record(io, &b);
+	worker_send_record(io, &b);
 	return 0;
 }
 

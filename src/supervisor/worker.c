@@ -43,6 +43,14 @@ void worker_send(struct worker_io *io, const struct buf *b)
 	}
 }
 
+void worker_send_record(struct worker_io *io, struct buf *b)
+{
+	line_end(b);
+	if (!b->failed)
+		worker_send(io, b);
+	buf_free(b);
+}
+
 /* Close everything but 0, 1, 2 and the few descriptors in keep (-1-terminated, any order). */
 static void close_others(int fd, const int *keep)
 {

@@ -23,6 +23,8 @@ struct worker_io {
 	uint64_t deadline;
 };
 void worker_send(struct worker_io *io, const struct buf *b);
+/* End the record that b holds, send it, and free b. */
+void worker_send_record(struct worker_io *io, struct buf *b);
 
 struct job {
 	const char *what;               /* "start", "refresh", "read-config", … for status and the log */
