@@ -204,14 +204,12 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	cleanup_places struct places *places = places_read(e);
-	char device[PATH_MAX];
 	dev_t dev;
 
 	(void)op;
 	if (!places)
 		return -1;
-	identity_device(device_of(d), facts);
-	if (device_find(device_of(d), device, sizeof(device), &dev, NULL) == 0)
+	if (identity_device(device_of(d), &dev, facts))
 		identity_filesystem(dev, device_of(d), facts);
 	identity_place(places, d->target.path, facts);
 	return 0;

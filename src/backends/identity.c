@@ -281,7 +281,7 @@ static void add_lower(const char *key, const char *value, const char *spelling, 
 	buf_printf(facts, " %s\n", spelling);
 }
 
-void identity_device(const char *spec, struct buf *facts)
+bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 {
 	struct device_content content;
 	char path[PATH_MAX];
@@ -292,11 +292,14 @@ void identity_device(const char *spec, struct buf *facts)
 	if (device_find(spec, path, sizeof(path), &dev, NULL) < 0) {
 		if (starts_with(spec, "UUID="))
 			add_lower("fsuuid", spec + strlen("UUID="), spec, facts);
-		return;
+		return false;
 	}
 	identity_number(dev, spec, facts);
 	if (device_content(path, &content, NULL) == 0 && streq(content.usage, "filesystem") && content.uuid[0])
 		add_lower("fsuuid", content.uuid, spec, facts);
+	if (where)
+		*where = dev;
+	return true;
 }
 
 /* Types without a backend here may be somebody else's on the same machine, and their definitions are kept all the same. */
@@ -304,7 +307,7 @@ static void identify_by_fields(const struct pool_def *d, struct buf *facts)
 {
 	for (size_t i = 0; i < d->source.ndevices && (d->type == POOL_DISK || d->type == POOL_ZFS || d->type == POOL_LOGICAL || d->type == POOL_FS); i++)
 		if (d->source.devices[i].path[0] == '/' || d->type != POOL_ZFS)
-			identity_device(d->source.devices[i].path, facts);
+			identity_device(d->source.devices[i].path, NULL, facts);
 	if (d->target.path && (d->type == POOL_VSTORAGE || d->type == POOL_DIR || d->type == POOL_FS || d->type == POOL_NETFS)) {
 		cleanup_places struct places *t = places_read(NULL);
 

@@ -38,7 +38,8 @@ void identity_place(const struct places *t, const char *path, struct buf *facts)
 void identity_files(const struct places *t, const char *path, struct buf *facts);
 void identity_number(dev_t dev, const char *spelling, struct buf *facts);       /* dev */
 void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);   /* files: all of those on a device */
-void identity_device(const char *spec, struct buf *facts);      /* dev, fsuuid; partuuid. Reads the device */
+/* dev, fsuuid; partuuid. Reads the device. Is it there? `where` (or NULL) gets its number then. */
+bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
 /* The facts of a definition: its backend's, or for types that this build cannot start those of its devices and target. */
 int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);

@@ -212,7 +212,7 @@ int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 	if (logical_validate(d, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->source.ndevices; i++)
-		identity_device(d->source.devices[i].path, facts);
+		identity_device(d->source.devices[i].path, NULL, facts);
 	group_devices(vg, add_slaves, &s);
 	if (facts->len > before || group_look(vg, &g, op, NULL) < 0 || !g.found)
 		return 0;

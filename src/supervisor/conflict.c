@@ -86,6 +86,15 @@ static bool is_candidate(const struct comparison *c, const struct pool *p, enum 
 	return !streq(p->name, c->d->name) && (theirs & stands[c->d->type]) && (with == CONFLICT_DEFINED || runs(p));
 }
 
+/* May a start do without the look? Devices are searched for it, and pools that wait look often. A volume group has one name, and names are compared by the
+ * registry; what is a part of one is refused as a filesystem by what it holds. A device that is not there stands in nobody's way. */
+static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
+{
+	if (c->d->type == POOL_LOGICAL || p->type == POOL_LOGICAL)
+		return true;
+	return c->mine.len && c->d->type == POOL_FS && !strstr(buf_str(&c->mine), "dev=");
+}
+
 /* A pool that is being started already goes first: it was forked before us, so that of two only the second sees the other. What cannot be found out is no
  * conflict. */
 int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op, enum conflict_with with, struct err *e)
@@ -94,9 +103,11 @@ int conflict_check(const struct supervisor *s, const struct pool_def *d, struct 
 	int rc = 0;
 
 	for (const struct pool *p = s->pools; p && rc == 0; p = p->next) {
-		if (!is_candidate(&c, p, with))
+		if (!is_candidate(&c, p, with) || (with == CONFLICT_RUNNING && is_beyond_doubt(&c, p)))
 			continue;
 		if (!c.places && (!(c.places = places_read(NULL)) || backend_identify(d, op, &c.mine, NULL) < 0))
+			break;
+		if (with == CONFLICT_RUNNING && is_beyond_doubt(&c, p))
 			break;
 		rc = compare_pool(&c, p, with);
 	}
