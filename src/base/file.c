@@ -4,6 +4,7 @@
  */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -156,6 +157,8 @@ static void random_suffix(char *out)
 	out[6] = '\0';
 }
 
+enum { SUFFIX = sizeof(".abcdef") - 1 };
+
 /* A new file beside `base`, its name in name[]. */
 static int open_beside(int dir, const char *base, char *name, size_t size)
 {
@@ -209,6 +212,34 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 	if (sync_dir(dir) < 0)
 		return err_sys(e, errno, "%s is written, but its directory cannot be synced", path);
 	return 0;
+}
+
+/* ".NAME.abcdef", as open_beside() makes them. */
+static bool is_unfinished(const char *entry, bool (*is_ours)(const char *name))
+{
+	size_t len = strlen(entry);
+	char name[256];
+
+	if (entry[0] != '.' || len < 1 + 1 + SUFFIX || len >= sizeof(name) || entry[len - SUFFIX] != '.')
+		return false;
+	memcpy(name, entry + 1, len - 1 - SUFFIX);
+	name[len - 1 - SUFFIX] = '\0';
+	return is_ours(name);
+}
+
+void file_sweep(int dir, bool (*is_ours)(const char *name))
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *d;
+
+	if (!entries && fd >= 0)
+		close(fd);
+	while (entries && (d = readdir(entries)))
+		if (is_unfinished(d->d_name, is_ours))
+			unlinkat(dir, d->d_name, 0);
+	if (entries)
+		closedir(entries);
 }
 
 int file_poke(int dirfd, const char *path, const char *text, struct err *e)

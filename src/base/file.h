@@ -19,6 +19,9 @@ ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size);
 /* Replace path by these bytes: written beside it, fsynced, renamed, directory fsynced. On failure the old file stands and no
  * other is left. ERR_NO_SPACE, ERR_READ_ONLY, ERR_DENIED are told apart. */
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* Remove what file_replace() left in a directory when its process was killed, of every name that is_ours() takes. Only while nobody replaces any there:
+ * what is being written looks the same. */
+void file_sweep(int dir, bool (*is_ours)(const char *name));
 /* Write to an existing file or attribute (sysfs), in one write(2). */
 int file_poke(int dirfd, const char *path, const char *text, struct err *e);
 /* mkdir -p. Existing directories are left as they are. */

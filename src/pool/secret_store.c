@@ -69,16 +69,8 @@ static int is_definition(const struct dirent *d)
 	return is_named(d->d_name, ".xml");
 }
 
-/* What file_replace() writes before it takes its place: ".UUID.xml.abcdef". */
-static int is_unfinished(const struct dirent *d)
+static bool is_ours(const char *name)
 {
-	char name[80];
-	size_t len = strlen(d->d_name);
-
-	if (d->d_name[0] != '.' || len < 8 || len >= sizeof(name) || d->d_name[len - 7] != '.')
-		return 0;
-	memcpy(name, d->d_name + 1, len - 8);
-	name[len - 8] = '\0';
 	return is_named(name, ".xml") || is_named(name, ".base64");
 }
 
@@ -86,15 +78,10 @@ static int is_unfinished(const struct dirent *d)
 
 static void sweep(const char *dir)
 {
-	struct dirent **names = NULL;
 	cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int n = fd < 0 ? -1 : scandir(dir, &names, is_unfinished, NULL);
 
-	for (int i = 0; i < n; i++) {
-		unlinkat(fd, names[i]->d_name, 0);
-		free(names[i]);
-	}
-	free(names);
+	if (fd >= 0)
+		file_sweep(fd, is_ours);
 }
 
 void secret_store_sweep(const struct secret_store *st)

@@ -378,24 +378,22 @@ static void add_warning(const char *name, const char *xml, struct buf *out)
 	buf_adds(out, "\n-->\n\n");
 }
 
-/* What a worker that was killed left of this file: ".NAME.xml.abcdef" (file_replace). */
-static void sweep(int fd, const char *file)
+static bool is_definition_name(const char *name)
 {
-	size_t len = strlen(file);
-	struct dirent **names = NULL;
-	char path[64];
+	size_t len = strlen(name);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	int n = scandir(path, &names, NULL, NULL);
+	return len > 4 && streq(name + len - 4, ".xml");
+}
 
-	for (int i = 0; i < n; i++) {
-		const char *name = names[i]->d_name;
+void config_sweep(const char *dir)
+{
+	cleanup_close int fd = open_definitions(dir, false, NULL);
+	cleanup_close int marks = fd < 0 ? -1 : openat(fd, "autostart", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		if (*name == '.' && strncmp(name + 1, file, len) == 0 && strlen(name) == len + 8 && name[len + 1] == '.')
-			unlinkat(fd, name, 0);
-	}
-	if (n >= 0)
-		names_free(names, n);
+	if (fd >= 0)
+		file_sweep(fd, is_definition_name);
+	if (marks >= 0)
+		file_sweep(marks, is_definition_name);
 }
 
 int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e)
@@ -408,7 +406,6 @@ int config_keep(const char *dir, const char *name, const char *file, const char 
 	cleanup_close int fd = open_definitions(dir, true, e);
 	if (fd < 0)
 		return -1;
-	sweep(fd, file ? path_base(file) : own);
 	add_warning(name, xml, &text);
 	buf_adds(&text, xml);
 	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name)

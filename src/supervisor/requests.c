@@ -345,10 +345,38 @@ static struct pool *lend(struct request *r, struct pool *p, struct err *e)
 	return p;
 }
 
+static int run_sweep(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct supervisor *s = ((const struct request *)arg)->sup;
+
+	(void)io;
+	(void)e;
+	if (s->options.config_dir)
+		config_sweep(s->options.config_dir);
+	config_sweep(s->run_config);
+	return 0;
+}
+
+static void after_sweep(struct request *r, const struct err *e)
+{
+	(void)e;
+	request_end(r, &r->failure);
+}
+
+/* A worker that was killed may have left a file half-written: that goes before anybody is told. */
+static bool sweeps(struct request *r, const struct err *e)
+{
+	r->failure = *e;
+	return (err_is(e, ERR_INTERNAL) || err_is(e, ERR_TIMEOUT)) &&
+	       request_run(r, "sweep-definitions", DEADLINE_KEEP, run_sweep, r, after_sweep, NULL) == 0;
+}
+
 static void after_keep(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
 
+	if (e && sweeps(r, e))
+		return;
 	if (!e && !install(r, &problem))
 		e = &problem;
 	request_end(r, e);
@@ -534,6 +562,8 @@ static void after_mark(struct request *r, const struct err *e)
 {
 	struct pool *p = pool_by_name(r->sup, r->pool);
 
+	if (e && sweeps(r, e))
+		return;
 	if (!e && p)
 		p->autostart = r->on;
 	request_end(r, e);

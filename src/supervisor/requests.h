@@ -31,6 +31,7 @@ struct request {
 	void (*then)(struct request *r, const struct err *e);
 	void (*change)(struct request *r);      /* what it does to the definitions, when it is its turn; or NULL */
 	bool changing;                  /* it is its turn */
+	struct err failure;             /* of the worker whose leftovers are being removed */
 };
 
 /* The waiter is parked on it. NULL: out of memory. */

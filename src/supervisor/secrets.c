@@ -28,6 +28,8 @@ struct secret_request {
 	char uuid[UUID_TEXT];
 	bool kept_in_config;
 	int value;                      /* memfd, or -1 */
+	bool sweeping;                  /* its worker was killed: what it left half-written goes before anybody is told */
+	struct err failure;
 };
 
 static void request_begin(struct supervisor *s);
@@ -299,6 +301,15 @@ static int run_list(struct worker_io *io, void *arg, struct err *e)
 	return result;
 }
 
+static int run_sweep(struct worker_io *io, void *arg, struct err *e)
+{
+	struct secret_work w;
+
+	(void)e;
+	work_begin(&w, io, arg);
+	return 0;
+}
+
 /* ---- in the supervisor ---- */
 
 static const struct { const char *what, *event; } actions[] = {
@@ -361,13 +372,30 @@ static void on_text(struct worker *w, const char *data, size_t len)
 	}
 }
 
+static void on_done(struct worker *w, const struct err *e, bool left);
+
+static bool sweeps(struct secret_request *r, const struct err *e)
+{
+	struct job job = { .what = "sweep-secrets", .timeout = DEADLINE_KEEP, .run = run_sweep, .arg = r, .on_done = on_done, .owner = r };
+
+	if (!err_is(e, ERR_INTERNAL) && !err_is(e, ERR_TIMEOUT))
+		return false;
+	r->failure = *e;
+	r->sweeping = true;
+	r->worker = worker_start(r->sup, &job, NULL);
+	return r->worker;
+}
+
 static void on_done(struct worker *w, const struct err *e, bool left)
 {
 	struct secret_request *r = w->job.owner;
 
 	(void)left;
 	r->worker = NULL;
-	request_end(r, e);
+	if (r->sweeping)
+		request_end(r, &r->failure);
+	else if (!e || !sweeps(r, e))
+		request_end(r, e);
 }
 
 static void on_parsed(struct worker *w, const struct err *e, bool left);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/util.h"
+#include "pool/secret_store.h"
 #include "supervisor/internal.h"
 
 #define RETRY_MAX      SECONDS(60)
@@ -37,11 +38,28 @@ static int parse_files(struct worker_io *io, struct config_files *files, struct 
 	return 0;
 }
 
+/* A supervisor that was killed may have left definitions and secrets half-written where they are kept. */
+static void sweep(const struct source *src)
+{
+	const struct supervisor *s = src->sup;
+	char config[PATH_MAX];
+	struct secret_store st = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] };
+
+	if (s->options.config_dir && streq(src->where, s->options.config_dir) &&
+	    (size_t)snprintf(config, sizeof(config), "%s/secrets", src->where) < sizeof(config))
+		st.config = config;
+	if (st.config || streq(src->where, s->run_config)) {
+		config_sweep(src->where);
+		secret_store_sweep(&st);
+	}
+}
+
 /* What is kept for this boot may mark pools of a directory that cannot be written. */
 static int read_directory(struct worker_io *io, const struct source *src, struct err *e)
 {
 	struct config_files files;
 
+	sweep(src);
 	if (config_load(src->where, NULL, &files, e) < 0)
 		return -1;
 	files.may_mark_others = streq(src->where, src->sup->run_config);
