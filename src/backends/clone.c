@@ -133,7 +133,7 @@ static int check_source(const struct pool_def *d, const struct volume_def *v, co
 /* ---- the doing ---- */
 
 /* Shared storage if the filesystem can, else data by data, holes kept. */
-static int copy_bytes(int fd, const struct volume_def *v, const struct source *s, unsigned flags, struct op *op, struct err *e)
+static int copy_content(int fd, const struct volume_def *v, const struct source *s, unsigned flags, struct op *op, struct err *e)
 {
 	struct copy c = { .length = s->size, .sparse = true, .fresh = true,
 	                  .pace = { .op = op, .doing = "copy the volume", .total = s->size } };
@@ -261,7 +261,7 @@ static int fill(int fd, const struct pool_def *d, const struct volume_def *v, st
 		return -1;
 	if (copy && s->luks && v->capacity > s->capacity)
 		return err_set(e, ERR_UNSUPPORTED, "a copy of an encrypted volume has its capacity: resize it afterwards");
-	if ((copy ? copy_bytes(fd, v, s, flags, op, e) : convert(fd, v, s, flags, secret, op, e)) < 0)
+	if ((copy ? copy_content(fd, v, s, flags, op, e) : convert(fd, v, s, flags, secret, op, e)) < 0)
 		return -1;
 	if (!v->encryption.format && grow(fd, v, s, op, e) < 0)
 		return -1;

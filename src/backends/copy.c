@@ -15,11 +15,6 @@
 
 enum { BUFFER = 1024 * 1024, ZERO_BLOCK = 64 * 1024 };
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e)
 {
 	struct stat st;

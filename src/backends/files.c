@@ -79,7 +79,7 @@ static bool take_entry(struct refresh *r, const struct dirent64_ *d)
 		return true;
 	if (!publish_is_temporary(d->name))
 		return add_name(r, d->name, d->type);
-	r->swept += r->op->sweep && sweep(r->dir, d->name, r->remote);
+	r->swept += r->op->sweep && sweep(r->dir, d->name);
 	return true;
 }
 

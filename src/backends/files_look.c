@@ -209,30 +209,11 @@ static uint64_t next_data(struct reading *r, uint64_t offset)
 	return at < 0 ? offset : (uint64_t)at;
 }
 
-/* Up to n bytes; how many there are, or -1. */
-static ssize_t read_bytes(int fd, uint64_t offset, unsigned char *out, size_t n)
-{
-	size_t len = 0;
-
-	while (len < n) {
-		ssize_t got = pread(fd, out + len, n - len, (off_t)(offset + len));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		len += (size_t)got;
-	}
-	return (ssize_t)len;
-}
-
 /* The same; what is all hole is not read, which would only fill the page cache with zeroes. */
 static ssize_t read_or_zero(struct reading *r, uint64_t offset, unsigned char *out, size_t n)
 {
 	if (next_data(r, offset) < offset + n)
-		return read_bytes(r->fd, offset, out, n);
+		return file_pread(r->fd, out, n, offset);
 	if (offset >= r->size)
 		return 0;
 	n = n < r->size - offset ? n : (size_t)(r->size - offset);
@@ -283,7 +264,7 @@ static ssize_t read_more(struct look *k, struct reading *r, size_t from, size_t 
 	}
 	if (from == 0 && r->allocation > sizeof(k->head))
 		posix_fadvise(r->fd, 0, 0, POSIX_FADV_RANDOM);  /* no read-ahead into the image */
-	len = read_bytes(r->fd, from, k->head + from, to - from);
+	len = file_pread(r->fd, k->head + from, to - from, from);
 	if (k->stained < to)
 		k->stained = to;
 	return len < 0 ? -1 : (ssize_t)from + len;

@@ -81,6 +81,6 @@ void readers_free(struct readers *r);
 
 /* ---- files_sweep.c ---- */
 /* Remove an unfinished entry that nobody builds any more. */
-bool sweep(int dir, const char *name, bool remote);
+bool sweep(int dir, const char *name);
 
 #endif

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/sandbox.h"
 #include "base/util.h"
 
@@ -67,21 +68,6 @@ static void keep_only(int a, int b)
 	syscall(SYS_close_range, high + 1, ~0U, 0);
 }
 
-static bool write_all(int fd, const void *data, size_t len)
-{
-	for (const char *at = data; len > 0;) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 /* A portion's records: their entries, which say where in the file the text is, then the text. `at` is where the file ends, in bytes. */
 static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *mine, size_t n)
 {
@@ -98,7 +84,7 @@ static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *
 		entries[i] = b->items[i].e;
 		entries[i].offset += text;
 	}
-	if (b->own.failed || !write_all(fd, entries, b->n * sizeof(entries[0])) || !write_all(fd, b->own.data, b->own.len))
+	if (b->own.failed || file_write(fd, entries, b->n * sizeof(entries[0])) < 0 || file_write(fd, b->own.data, b->own.len) < 0)
 		return false;
 	*at = text + b->own.len;
 	b->n = 0;

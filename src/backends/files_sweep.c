@@ -6,18 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "backends/publish.h"
 #include "base/util.h"
-
-enum { LOCK_BYTES = 100 };      /* as publish.c locks them at another host */
-
-static bool lock(int fd, bool remote)
-{
-	struct flock first = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = LOCK_BYTES };
-
-	return remote ? fcntl(fd, F_OFD_SETLK, &first) == 0 : flock(fd, LOCK_EX | LOCK_NB) == 0;
-}
 
 /* Is it still there under this name? */
 static bool is_there(int dir, const char *name, const struct stat *seen)
@@ -27,7 +19,7 @@ static bool is_there(int dir, const char *name, const struct stat *seen)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino && st.st_dev == seen->st_dev;
 }
 
-bool sweep(int dir, const char *name, bool remote)
+bool sweep(int dir, const char *name)
 {
 	cleanup_close int seen = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	cleanup_close int descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -37,7 +29,7 @@ bool sweep(int dir, const char *name, bool remote)
 	if (seen < 0 || fstat(seen, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return false;
 	fd = look_reopen(descriptors, seen, S_ISDIR(st.st_mode) ? O_RDONLY : O_RDWR);
-	if (fd < 0 || !lock(fd, remote) || !is_there(dir, name, &st))
+	if (fd < 0 || !publish_lock(fd) || !is_there(dir, name, &st))
 		return false;
 	return unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 }

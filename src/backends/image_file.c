@@ -6,23 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include "base/file.h"
 #include "base/util.h"
 
 static size_t read_at(void *arg, uint64_t offset, unsigned char *out, size_t size)
 {
-	int fd = *(const int *)arg;
-	size_t len = 0;
+	ssize_t n = file_pread(*(const int *)arg, out, size, offset);
 
-	while (len < size) {
-		ssize_t n = pread(fd, out + len, size - len, (off_t)(offset + len));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	return len;
+	return n < 0 ? 0 : (size_t)n;
 }
 
 int image_file_look(int fd, uint64_t size, const char *format, const char *name, struct image *out, struct err *e)

@@ -73,7 +73,9 @@ static void temporary_name(char *out, size_t size)
 	snprintf(out, size, "%s%s", PUBLISH_PREFIX, suffix);
 }
 
-static bool is_remote(int fd)
+/* The network filesystems on which the kernel keeps flock(2) and fcntl(2) locks as one kind, at the server. Elsewhere (FUSE, 9P, CephFS, this machine's own)
+ * the two do not see each other, so that builder and sweep must use the same call: both ask publish_lock(). */
+static bool locks_are_one(int fd)
 {
 	struct statfs s;
 
@@ -82,14 +84,11 @@ static bool is_remote(int fd)
 
 /* Alive, says the lock. On network filesystems flock(2) is a lock of all bytes at the server, and qemu-img, which locks bytes from 100 on, would be kept out by
  * it: there the first bytes alone are locked, which keeps a flock(2) of others out just the same. A filesystem without locks has none to sweep by either. */
-static void lock(int fd)
+bool publish_lock(int fd)
 {
 	struct flock first = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = LOCK_BYTES };
 
-	if (is_remote(fd))
-		fcntl(fd, F_OFD_SETLK, &first);
-	else
-		flock(fd, LOCK_EX | LOCK_NB);
+	return locks_are_one(fd) ? fcntl(fd, F_OFD_SETLK, &first) == 0 : flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
 static int open_temporary(struct publish *p)
@@ -115,7 +114,7 @@ static int begin_named(struct publish *p)
 		p->temp[0] = '\0';
 		return -1;
 	}
-	lock(p->fd);
+	publish_lock(p->fd);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  *
  * A file has no name while it is made (O_TMPFILE) and gets one by link(2), which replaces nothing. Where the filesystem has no such files (NFS, CIFS,
  * FAT) it is built beside its place as ".poolinit-XXXXXXXX" and renamed without replacing. Whoever builds holds a lock on it for as long as it has that
- * name; one that can be locked by somebody else is the leftover of a builder that died, and files_refresh() removes it: see publish_is_leftover().
+ * name; one that can be locked by somebody else is the leftover of a builder that died, and files_refresh() removes it.
  */
 #ifndef POOLINIT_BACKENDS_PUBLISH_H
 #define POOLINIT_BACKENDS_PUBLISH_H
@@ -31,6 +31,8 @@ int publish_finish(struct publish *p, struct err *e);
 /* Take it away. Closes. */
 void publish_abandon(struct publish *p);
 
+/* Take the lock that says "alive" on an entry that is being built, or learn (false) that its builder has it. */
+bool publish_lock(int fd);
 /* A name that only unfinished entries have: such a volume can be neither made nor listed. */
 bool publish_is_temporary(const char *name);
 

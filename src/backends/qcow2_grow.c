@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "backends/qcow2_format.h"
+#include "base/file.h"
 #include "base/util.h"
 
 #define NOT_OURS 1
@@ -46,20 +47,11 @@ struct addition {
 
 static int read_at(const struct image *i, void *data, size_t len, uint64_t offset, struct err *e)
 {
-	while (len > 0) {
-		ssize_t n = pread(i->fd, data, len, (off_t)offset);
+	ssize_t n = file_pread(i->fd, data, len, offset);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(e, errno, "cannot read the qcow2 image");
-		if (n == 0)
-			return NOT_OURS;        /* shorter than it says */
-		data = (char *)data + n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	if (n < 0)
+		return err_sys(e, errno, "cannot read the qcow2 image");
+	return (size_t)n < len ? NOT_OURS : 0;  /* shorter than it says */
 }
 
 static int sync_image(const struct image *i, struct err *e)

@@ -14,11 +14,6 @@
 
 #define ALLOCATE_CHUNK (1024u * 1024 * 1024)
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Too large for this filesystem, in words: EFBIG and EINVAL say little. */
 static int cannot_size(int error, const char *name, uint64_t size, struct err *e)
 {

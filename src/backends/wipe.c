@@ -29,7 +29,7 @@ int wipe_check(const char *algorithm, struct err *e)
 			return 0;
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", wipe_algorithms[i]);
 	}
-	return err_set(e, ERR_INVALID, "there is no wiping algorithm \"%.40s\": there are %s", algorithm, list);
+	return err_set(e, ERR_INVALID, "algorithm \"%.80s\" is not known, which are %s", algorithm, list);
 }
 
 struct wiping {
@@ -39,11 +39,6 @@ struct wiping {
 	struct pace pace;
 	const char *name;
 };
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* One step of `n` bytes at `at` for a file and for a block device; an errno that says "not here" leads to the next way. */
 typedef int step_fn(const struct wiping *w, uint64_t at, uint64_t n);

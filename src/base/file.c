@@ -81,6 +81,24 @@ static ssize_t read_full(int fd, char *out, size_t size)
 	return (ssize_t)len;
 }
 
+ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = pread(fd, (char *)out + len, size - len, (off_t)(offset + len));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
 ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 {
 	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -105,7 +123,7 @@ ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 
 /* ---- writing ---- */
 
-static int write_full(int fd, const char *data, size_t len)
+int file_write(int fd, const void *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, data, len);
@@ -114,7 +132,7 @@ static int write_full(int fd, const char *data, size_t len)
 			continue;
 		if (n < 0)
 			return -1;
-		data += n;
+		data = (const char *)data + n;
 		len -= (size_t)n;
 	}
 	return 0;
@@ -179,7 +197,7 @@ static int open_beside(int dir, const char *base, char *name, size_t size)
 /* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full disk there. */
 static int fill(int fd, const void *data, size_t len, mode_t mode)
 {
-	if (write_full(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
+	if (file_write(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
 		int saved = errno;
 
 		close(fd);

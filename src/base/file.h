@@ -13,6 +13,10 @@
 
 /* Append the file's bytes to b. Only regular files (and those of /proc, /sys); ERR_TOO_LONG above `limit`. dirfd may be AT_FDCWD. */
 int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e);
+/* Up to size bytes from an offset; fewer only at the end of the file. -1 with errno. */
+ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset);
+/* All of it. -1 with errno. */
+int file_write(int fd, const void *data, size_t len);
 /* First line of a small file (sysfs attributes), without the newline. Returns its length, or -1 with errno set (EOVERFLOW: it
  * does not fit). */
 ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size);

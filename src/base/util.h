@@ -45,6 +45,23 @@ static inline int steal_fd(int *fd)
 	return f;
 }
 
+static inline uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A copy with a NUL behind it; there may be others in it. NULL: out of memory. */
+static inline char *copy_bytes(const void *data, size_t len)
+{
+	char *bytes = (char *)malloc(len + 1);
+
+	if (bytes) {
+		memcpy(bytes, data, len);
+		bytes[len] = '\0';
+	}
+	return bytes;
+}
+
 static inline bool streq(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;

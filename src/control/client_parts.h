@@ -166,6 +166,8 @@ const char *record_get(const struct line *l, const char *key);
 /* Take the only record of the reply apart. */
 int page_record(const struct page *p, struct line *l);
 void page_end(const struct page *p);            /* the empty line below everything, unless --quiet */
+/* A new row for record i, which is taken apart; NULL: it cannot be, and the table has failed. */
+const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l);
 int page_table(const struct page *p, struct table *t, struct buf *notes);       /* the table, notes below it; frees both */
 int json_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
 void json_error(const struct err *e, struct buf *out);

@@ -96,6 +96,16 @@ static void pool_row(struct table *t, const char **row, const struct line *l, bo
 	row[6] = table_size(&t->arena, l, "available");
 }
 
+const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l)
+{
+	const char **row = table_row(t);
+
+	if (row && reply_record(p->reply, i, l, p->e) == 0)
+		return row;
+	t->failed = true;
+	return NULL;
+}
+
 int page_table(const struct page *p, struct table *t, struct buf *notes)
 {
 	int rc = table_print(t, !p->command->quiet, p->out, p->e);
@@ -122,12 +132,10 @@ static int print_pool_list(const struct page *p)
 		return print_names(p);
 	table_begin(&t, titles, details ? 7 : 3);
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
-		const char **row = table_row(&t);
+		const char **row = page_row(p, &t, i, &l);
 
-		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
-			t.failed = true;
+		if (!row)
 			break;
-		}
 		pool_row(&t, row, &l, details);
 		if (details)
 			add_reason(&reasons, &t.arena, &l);
@@ -180,12 +188,10 @@ static int print_vol_list(const struct page *p)
 
 	table_begin(&t, titles, details ? 5 : 2);
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
-		const char **row = table_row(&t);
+		const char **row = page_row(p, &t, i, &l);
 
-		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
-			t.failed = true;
+		if (!row)
 			break;
-		}
 		volume_row(&t, row, &l, details);
 		if (details && line_has(&l, "problem"))
 			buf_printf(&problems, " %s: %s\n", table_safe(&t.arena, record_get(&l, "name")),
@@ -268,12 +274,10 @@ static int print_secret_list(const struct page *p)
 
 	table_begin(&t, titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
-		const char **row = table_row(&t);
+		const char **row = page_row(p, &t, i, &l);
 
-		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
-			t.failed = true;
+		if (!row)
 			break;
-		}
 		row[0] = line_get(&l, "uuid");
 		row[1] = line_has(&l, "id") ? arena_printf(&t.arena, "%s %s", record_get(&l, "usage"), record_get(&l, "id")) : "Unused";
 	}

@@ -49,12 +49,10 @@ int print_timeline(const struct page *p)
 
 	table_begin(&t, titles, 4);
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
-		const char **row = table_row(&t);
+		const char **row = page_row(p, &t, i, &l);
 
-		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
-			t.failed = true;
+		if (!row)
 			break;
-		}
 		uint64_t ms = line_u64(&l, "ms", 0);
 		row[0] = arena_printf(&t.arena, "%llu.%03llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
 		row[1] = i ? arena_printf(&t.arena, "+%llu ms", (unsigned long long)(ms - last)) : "";
@@ -102,12 +100,10 @@ int print_jobs(const struct page *p)
 
 	table_begin(&t, titles, ARRAY_LEN(titles));
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
-		const char **row = table_row(&t);
+		const char **row = page_row(p, &t, i, &l);
 
-		if (!row || reply_record(p->reply, i, &l, p->e) < 0) {
-			t.failed = true;
+		if (!row)
 			break;
-		}
 		row[0] = line_get(&l, "job");
 		row[1] = line_get(&l, "operation");
 		row[2] = line_get(&l, "pool");

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "backends/wipe.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -254,20 +255,16 @@ void verb_vol_delete(struct call *c)
 void verb_vol_wipe(struct call *c)
 {
 	struct volume_order o = { .operation = VOLUME_WIPE, .algorithm = call_arg(c, "algorithm") };
-	cleanup_buf struct buf known = BUF_INIT;
-	bool found = false;
+	struct err e = { 0 };
 
 	if (!o.algorithm)
 		o.algorithm = "zero";
-	buf_printf(&known, "vol-wipe: algorithm \"%.80s\" is not known, which are", o.algorithm);
-	for (size_t i = 0; wipe_algorithms[i]; i++) {
-		found = found || streq(wipe_algorithms[i], o.algorithm);
-		buf_printf(&known, "%s %s", i ? "," : "", wipe_algorithms[i]);
-	}
-	if (!found)
-		fail(c, ERR_INVALID, buf_str(&known));
-	else if (find(c, "pool", &o))
+	if (wipe_check(o.algorithm, &e) < 0) {
+		err_wrap(&e, ERR_KEEP, "vol-wipe");
+		call_fail(c, &e);
+	} else if (find(c, "pool", &o)) {
 		begin(c, &o, job_done, NULL);
+	}
 }
 
 /* "20G"; with --delta so much more, or with --shrink less; "-5G" is less too. */

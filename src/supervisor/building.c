@@ -104,17 +104,6 @@ int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *
 
 /* ---- find ---- */
 
-static void send_text(struct worker_io *io, const struct buf *text)
-{
-	struct buf b = BUF_INIT;
-
-	buf_printf(&b, "= %zu\n", text->len);
-	buf_add(&b, buf_str(text), text->len);
-	if (!b.failed)
-		worker_send(io, &b);
-	buf_free(&b);
-}
-
 /* The question is foreign: it is read behind closed doors, and what comes out is our own spelling of it. */
 static int run_read_source(struct worker_io *io, void *arg, struct err *e)
 {
@@ -127,10 +116,7 @@ static int run_read_source(struct worker_io *io, void *arg, struct err *e)
 	if ((pool_type_info(r->type)->required & FIELD_HOST) && d.source.nhosts != 1)
 		return err_set(e, ERR_INVALID, "looking for %s pools needs exactly one host, the server to ask", pool_type_word(r->type));
 	pool_source_print(&d, &text);
-	if (text.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot read the source: out of memory");
-	send_text(io, &text);
-	return 0;
+	return worker_send_text(io, &text, e);
 }
 
 static int run_find(struct worker_io *io, void *arg, struct err *e)
@@ -147,10 +133,7 @@ static int run_find(struct worker_io *io, void *arg, struct err *e)
 	if (backend_find(r->type)->find(&d, &op, &text, e) < 0)
 		return -1;
 	buf_adds(&text, "</sources>\n");
-	if (text.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot list the sources: out of memory");
-	send_text(io, &text);
-	return 0;
+	return worker_send_text(io, &text, e);
 }
 
 static void after_find(struct request *r, const struct err *e)

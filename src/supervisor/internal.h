@@ -123,7 +123,8 @@ void pool_look_again(struct pool *p);           /* its next attempt comes when i
 bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
 void pools_kick(struct supervisor *s, const char *what);
-void conflicts_kick(struct supervisor *s);      /* a pool has stopped, or was not started: the conflict with it is over */
+/* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
+void failed_kick(struct supervisor *s, enum err_class class);
 void shutdown_step(struct supervisor *s);              /* supervisor.c */
 void shutdown_retry(struct supervisor *s);
 

@@ -47,11 +47,10 @@ void pool_look_again(struct pool *p)
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
 }
 
-/* A pool has stopped, or was not started after all: who was refused because of another pool may be let in now. */
-void conflicts_kick(struct supervisor *s)
+void failed_kick(struct supervisor *s, enum err_class class)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->phase == PHASE_FAILED && p->reason_class == ERR_CONFLICT && p->want_active) {
+		if (p->phase == PHASE_FAILED && p->reason_class == class && p->want_active) {
 			p->again = p->due = true;
 			loop_arm(s->loop, &s->starter, 0);
 		}

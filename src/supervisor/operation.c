@@ -252,18 +252,6 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-static void send_text(struct worker_io *io, struct buf *text)
-{
-	struct buf b = BUF_INIT;
-
-	buf_printf(&b, "= %zu\n", text->len);
-	buf_add(&b, text->data, text->len);
-	if (!b.failed)
-		worker_send(io, &b);
-	buf_free(&b);
-	buf_free(text);
-}
-
 /* Those of the directory as it is, as libvirt shows them. */
 static void live_permissions(struct pool_perms *perms, const struct pool_sizes *now)
 {
@@ -280,7 +268,7 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	const struct pool *p = o->pool;
 	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
-	struct buf text = BUF_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
 
 	if (pool_read(&def, xml, strlen(xml), p->origin, e) < 0)
@@ -292,22 +280,20 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 		live_permissions(&def.target.perms, &p->sizes);
 	}
 	pool_print(&def, &text);
-	send_text(io, &text);
-	return 0;
+	return worker_send_text(io, &text, e);
 }
 
 int operation_print_volume(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
-	struct buf text = BUF_INIT;
+	cleanup_buf struct buf text = BUF_INIT;
 	struct volume v;
 	struct line l;
 
 	if (line_parse_reply(o->text, o->text_len, &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
 		return -1;
 	volume_print(&v, &text);
-	send_text(io, &text);
-	return 0;
+	return worker_send_text(io, &text, e);
 }
 
 /* ---- definitions on their way to the supervisor ---- */
@@ -358,7 +344,8 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 	buf_free(&key);
 	worker_send_record(io, &b);
 	pool_print(item->def, &xml);
-	send_text(io, &xml);
+	worker_send_text(io, &xml, NULL);       /* without it the definition is lost for want of memory: the supervisor says so */
+	buf_free(&xml);
 }
 
 static void boot_from_line(struct pool_boot *boot, const struct line *l)

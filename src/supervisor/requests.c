@@ -130,18 +130,6 @@ static void on_request_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* Foreign bytes, with the NULs that may be in them. */
-static char *copy_bytes(const char *data, size_t len)
-{
-	char *copy = malloc(len + 1);
-
-	if (!copy)
-		return NULL;
-	memcpy(copy, data, len);
-	copy[len] = '\0';
-	return copy;
-}
-
 static void on_request_text(struct worker *w, const char *data, size_t len)
 {
 	struct request *r = w->job.owner;

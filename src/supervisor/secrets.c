@@ -100,18 +100,6 @@ static void send_secret(struct worker_io *io, const struct uuid *uuid, const enu
 	worker_send(io, &b);
 }
 
-static int send_text(struct worker_io *io, const struct buf *text, struct err *e)
-{
-	cleanup_buf struct buf b = BUF_INIT;
-
-	buf_printf(&b, "= %zu\n", text->len);
-	buf_add(&b, buf_str(text), text->len);
-	if (text->failed || b.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot print it: out of memory");
-	worker_send(io, &b);
-	return 0;
-}
-
 /* Foreign bytes become libvirt's own form, where they can do no harm. */
 static int run_parse(struct worker_io *io, void *arg, struct err *e)
 {
@@ -124,7 +112,7 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	secret_print(&s, &text);
 	secret_def_free(&s);
-	return send_text(io, &text, e);
+	return worker_send_text(io, &text, e);
 }
 
 static int run_define(struct worker_io *io, void *arg, struct err *e)
@@ -227,7 +215,7 @@ static int print(const struct secret_work *w, const struct secret_def *s, const 
 	(void)dir;
 	secret_print(s, &text);
 	send_secret(w->io, &s->uuid, NULL);
-	return send_text(w->io, &text, e);
+	return worker_send_text(w->io, &text, e);
 }
 
 static int forget(const struct secret_work *w, const struct secret_def *s, const char *dir, struct err *e)
@@ -296,7 +284,7 @@ static int run_list(struct worker_io *io, void *arg, struct err *e)
 	work_begin(&w, io, r);
 	result = secret_store_each(&w.store, list_one, &l, e);
 	if (result == 0)
-		result = send_text(io, &l.records, e);
+		result = worker_send_text(io, &l.records, e);
 	buf_free(&l.records);
 	return result;
 }
@@ -321,16 +309,6 @@ static const struct { const char *what, *event; } actions[] = {
 	[SECRET_ACT_FORGET] = { "secret-undefine", "secret-undefined" },
 };
 
-/* A pool that failed for want of a secret may start now. */
-static void wake_pools(struct supervisor *s)
-{
-	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->phase == PHASE_FAILED && p->reason_class == ERR_NO_SECRET && p->want_active) {
-			p->again = p->due = true;
-			loop_arm(s->loop, &s->starter, 0);
-		}
-}
-
 static void request_end(struct secret_request *r, const struct err *e)
 {
 	struct supervisor *s = r->sup;
@@ -343,7 +321,7 @@ static void request_end(struct secret_request *r, const struct err *e)
 	if (!e && event)
 		events_emit(s, event, " secret=%s", r->uuid);
 	if (!e && r->order.action == SECRET_ACT_SET)
-		wake_pools(s);
+		failed_kick(s, ERR_NO_SECRET);
 	waiters_finish(&r->waiters, &result);
 	request_free(r);
 	request_begin(s);
@@ -364,12 +342,8 @@ static void on_text(struct worker *w, const char *data, size_t len)
 	struct secret_request *r = w->job.owner;
 
 	free(r->text);
-	r->text = malloc(len + 1);
+	r->text = copy_bytes(data, len);
 	r->text_len = r->text ? len : 0;
-	if (r->text) {
-		memcpy(r->text, data, len);
-		r->text[len] = '\0';
-	}
 }
 
 static void on_done(struct worker *w, const struct err *e, bool left);
@@ -454,15 +428,11 @@ static int take_order(struct secret_request *r, const struct secret_order *o, st
 	if (o->which)
 		r->which = strdup(o->which);
 	if (o->data) {
-		r->data = malloc(o->len + 1);
+		r->data = copy_bytes(o->data, o->len);
 		r->data_len = o->len;
 	}
 	if ((o->which && !r->which) || (o->data && !r->data))
 		return err_set(e, ERR_NO_MEMORY, "%s: out of memory", actions[o->action].what);
-	if (r->data) {
-		memcpy(r->data, o->data, o->len);
-		r->data[o->len] = '\0';
-	}
 	if (o->action != SECRET_ACT_GET)
 		return 0;
 	r->value = memfd_create("secret", MFD_CLOEXEC);

@@ -133,7 +133,7 @@ static void start_failed(struct pool *p, const struct err *e)
 		return;
 	}
 	if (e->class != ERR_CONFLICT)
-		conflicts_kick(p->sup); /* it is not in the way of others any more */
+		failed_kick(p->sup, ERR_CONFLICT); /* it is not in the way of others any more */
 	if (p->live) {                  /* pool-create over a definition that is kept: that one is back */
 		pool_want(p, false);
 		pool_step(p);
@@ -488,7 +488,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 			pool_step(p);
 		}
 		pools_kick(s, "pool");
-		conflicts_kick(s);
+		failed_kick(s, ERR_CONFLICT);
 		shutdown_retry(s);
 	}
 	shutdown_step(s);

@@ -88,17 +88,6 @@ static void job_free(struct volume_job *j)
 	free(j);
 }
 
-static char *copy_text(const char *text, size_t len)
-{
-	char *copy = malloc(len + 1);
-
-	if (!copy)
-		return NULL;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	return copy;
-}
-
 /* The name in a volume's record. */
 static char *name_of(const char *record)
 {
@@ -136,11 +125,11 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
 	j->pool_name = strdup(o->pool->name);
 	if (o->xml)
-		j->work.xml = copy_text(o->xml, o->xml_len);
+		j->work.xml = copy_bytes(o->xml, o->xml_len);
 	if (o->algorithm)
 		j->work.algorithm = strdup(o->algorithm);
 	if (o->record && o->record_len > 0)
-		j->work.record = copy_text(o->record, o->record_len - 1);       /* without its LF */
+		j->work.record = copy_bytes(o->record, o->record_len - 1);       /* without its LF */
 	if (j->work.record)
 		*(create ? &j->input : &j->name) = name_of(j->work.record);
 	while (*at)
@@ -438,7 +427,7 @@ static void on_read_text(struct worker *w, const char *data, size_t len)
 	struct volume_job *j = w->job.owner;
 
 	free(j->work.xml);
-	j->work.xml = copy_text(data, len);
+	j->work.xml = copy_bytes(data, len);
 	j->work.xml_len = len;
 }
 

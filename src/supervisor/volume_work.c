@@ -97,11 +97,7 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
 	worker_send_record(io, &b);
 	volume_def_print_as_given(v, &xml);
-	buf_printf(&b, "= %zu\n", xml.len);
-	buf_add(&b, xml.data, xml.len);
-	if (!b.failed && !xml.failed)
-		worker_send(io, &b);
-	buf_free(&b);
+	worker_send_text(io, &xml, NULL);       /* without it: as in operation_send_definition() */
 	buf_free(&xml);
 }
 

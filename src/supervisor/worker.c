@@ -43,6 +43,18 @@ void worker_send(struct worker_io *io, const struct buf *b)
 	}
 }
 
+int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	buf_printf(&b, "= %zu\n", text->len);
+	buf_add(&b, buf_str(text), text->len);
+	if (text->failed || b.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot print it: out of memory");
+	worker_send(io, &b);
+	return 0;
+}
+
 void worker_send_record(struct worker_io *io, struct buf *b)
 {
 	line_end(b);

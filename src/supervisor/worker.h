@@ -23,6 +23,8 @@ struct worker_io {
 	uint64_t deadline;
 };
 void worker_send(struct worker_io *io, const struct buf *b);
+/* A payload: "= N" and its bytes. ERR_NO_MEMORY, also for a text that has failed already. */
+int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e);
 /* End the record that b holds, send it, and free b. */
 void worker_send_record(struct worker_io *io, struct buf *b);
 
