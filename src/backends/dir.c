@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include "backends/backend.h"
 #include "backends/file_volume.h"
 #include "backends/files.h"
@@ -16,9 +17,13 @@
 static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {
 	struct err why = { 0 };
+	struct stat st;
 
 	(void)detail, (void)e;
-	*state = target_is_same(d, &why) ? STATE_ACTIVE : STATE_INACTIVE;
+	cleanup_close int fd = target_open(d, O_PATH, &why);
+	if (fd >= 0 && fstat(fd, &st) < 0)      /* asks the storage: opening it so does not */
+		err_sys(&why, errno, "cannot look at %s", d->target.path);
+	*state = why.class == ERR_NONE ? STATE_ACTIVE : STATE_INACTIVE;
 	if (*state == STATE_INACTIVE && d->target.place.known)
 		op_note(op, "%s", why.message);
 	return 0;
