@@ -16,6 +16,7 @@
 #include "backends/qcow2.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
+#include "backends/target.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/image.h"
@@ -92,10 +93,10 @@ static bool is_copy(const struct volume_def *v, const struct source *s, unsigned
 
 static bool is_same_directory(const struct pool_def *a, const struct pool_def *b)
 {
+	cleanup_close int one = a->target.path ? target_open(a, O_PATH, NULL) : -1, two = b->target.path ? target_open(b, O_PATH, NULL) : -1;
 	struct stat x, y;
 
-	return a->target.path && b->target.path && stat(a->target.path, &x) == 0 && stat(b->target.path, &y) == 0 && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
+	return one >= 0 && two >= 0 && fstat(one, &x) == 0 && fstat(two, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 /* The backing file of a copy is the source's own: the document may name it, or none. */

@@ -11,32 +11,45 @@
 #include "backends/file_volume.h"
 #include "backends/files.h"
 #include "backends/identity.h"
+#include "backends/target.h"
 #include "base/util.h"
 
 static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {
+	struct err why = { 0 };
 	struct stat st;
 
-	(void)op, (void)detail, (void)e;
-	*state = stat(d->target.path, &st) == 0 && S_ISDIR(st.st_mode) ? STATE_ACTIVE : STATE_INACTIVE;
+	(void)detail, (void)e;
+	cleanup_close int fd = target_open(d, O_PATH, &why);
+	if (fd >= 0 && fstat(fd, &st) < 0)      /* asks the storage: opening it so does not */
+		err_sys(&why, errno, "cannot look at %s", d->target.path);
+	*state = why.class == ERR_NONE ? STATE_ACTIVE : STATE_INACTIVE;
+	if (*state == STATE_INACTIVE && d->target.place.known)
+		op_note(op, "%s", why.message);
 	return 0;
 }
 
-/* A directory that is missing may come with another pool's mount: that is a wait, not a failure. */
+/* A directory that is missing may come with another pool's mount: that is a wait, not a failure. So is another one than it had, until somebody says that
+ * it is to be taken. */
 static int dir_start(const struct pool_def *d, struct op *op, struct err *e)
 {
-	cleanup_close int fd = open(d->target.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err why = { 0 };
 	char waits_for[sizeof(e->waits_for)];
 
 	(void)op;
+	cleanup_close int fd = target_open(d, O_RDONLY, &why);
 	if (fd >= 0)
 		return 0;
-	if (errno == ENOTDIR)
-		return err_set(e, ERR_STORAGE, "%s is not a directory", d->target.path);
-	if (errno != ENOENT)
-		return err_sys(e, errno, "cannot open directory %s", d->target.path);
 	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);
-	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "directory %s does not exist (pool-start --build makes it)", d->target.path);
+	if (why.sys == ENOENT)
+		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "directory %s does not exist (pool-start --build makes it)", d->target.path);
+	if (err_is(&why, ERR_STATE))
+		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s", why.message);
+	if (why.sys == ENOTDIR)
+		return err_set(e, ERR_STORAGE, "%s is not a directory", d->target.path);
+	if (e)
+		*e = why;
+	return -1;
 }
 
 /* Nothing was mounted by us, so nothing is taken away. */

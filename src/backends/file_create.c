@@ -18,6 +18,7 @@
 #include "backends/qcow2.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
+#include "backends/target.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -69,11 +70,11 @@ static bool is_protocol(const char *path)
 
 static int backing_exists(const struct pool_def *d, const char *path, struct err *e)
 {
-	cleanup_close int dir = open(d->target.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int dir = target_open(d, O_PATH, e);
 	struct stat st;
 
 	if (dir < 0)
-		return err_sys(e, errno, "cannot open directory %s", d->target.path);
+		return -1;
 	if (fstatat(dir, path, &st, AT_NO_AUTOMOUNT) < 0)
 		return err_set(e, ERR_INVALID, "the backing file %.200s cannot be used: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -251,8 +252,9 @@ static int make(void *arg, struct err *e)
 {
 	struct making *m = arg;
 	struct publish p;
+	int dir = target_open(m->d, O_RDONLY, e);
 
-	if (publish_begin(&p, m->d->target.path, m->v.name, is_directory(&m->v), e) < 0)
+	if (dir < 0 || publish_begin(&p, dir, m->d->target.path, m->v.name, is_directory(&m->v), e) < 0)
 		return -1;
 	if ((!is_directory(&m->v) && content(m, p.fd, e) < 0) || set_perms(p.fd, m, e) < 0) {
 		publish_abandon(&p);

@@ -16,6 +16,7 @@
 #include "backends/qcow2.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
+#include "backends/target.h"
 #include "backends/wipe.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -25,13 +26,6 @@
 #endif
 
 /* ---- opening ---- */
-
-static int open_target(const struct pool_def *d, struct err *e)
-{
-	int fd = open(d->target.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? err_sys(e, errno, "cannot open directory %s", d->target.path) : fd;
-}
 
 /* What is there, not opened yet. The name is one component, so that without openat2(2) O_NOFOLLOW says the same. */
 static int seek_entry(int dir, const char *name)
@@ -72,7 +66,7 @@ int file_volume_open(const struct pool_def *d, const char *name, int mode, struc
 
 	if (!name_is_component(name))
 		return err_set(e, ERR_INVALID, "\"%.100s\" is not the name of a volume in a directory", name);
-	dir = open_target(d, e);
+	dir = target_open(d, O_PATH, e);
 	if (dir < 0)
 		return -1;
 	seen = seek_entry(dir, name);
@@ -180,7 +174,7 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	(void)op;
 	if (!name_is_component(v->name))
 		return err_set(e, ERR_INVALID, "\"%.100s\" is not the name of a volume in a directory", v->name);
-	dir = del.dir = open_target(d, e);
+	dir = del.dir = target_open(d, O_RDONLY, e);
 	if (dir < 0)
 		return -1;
 	rc = delete_entry(&del, e);

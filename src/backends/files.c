@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include "backends/files_parts.h"
 #include "backends/publish.h"
+#include "backends/target.h"
 #include "base/util.h"
 
 enum { LIST_BYTES = 256 * 1024 };       /* of a directory, in one call */
@@ -441,11 +442,11 @@ static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
-	struct refresh r = { .target = d->target.path, .op = op, .dir = open(d->target.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	struct refresh r = { .target = d->target.path, .op = op, .dir = target_open(d, O_RDONLY, e) };
 	int rc;
 
 	if (r.dir < 0)
-		return err_sys(e, errno, "cannot list directory %s", r.target);
+		return err_wrap(e, ERR_KEEP, "cannot list directory %s", r.target);
 	rc = refresh(&r, sizes, e);
 	refresh_free(&r);
 	close(r.dir);

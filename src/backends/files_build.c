@@ -13,12 +13,12 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "base/file.h"
+#include "backends/target.h"
 #include "base/util.h"
 
 #define BTRFS_MAGIC 0x9123683Eu
 
-enum { MODE_DEFAULT = 0711, MODE_PARENTS = 0755 };
+enum { MODE_DEFAULT = 0711 };
 
 /* ioctl(2) itself: C libraries disagree about the type of a request. */
 static int attributes(int fd, unsigned long request, int *value)
@@ -44,17 +44,6 @@ static int set_cow(int fd, const char *target, int cow, struct err *e)
 	return cow < 0 ? 0 : err_sys(e, errno, "cannot turn copy-on-write off for %s", target);
 }
 
-static int make_parents(const char *target, struct err *e)
-{
-	cleanup_free char *parent = strdup(target);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
-
-	if (!slash)
-		return err_set(e, ERR_INVALID, "cannot make directory \"%s\": not an absolute path", target);
-	*slash = '\0';
-	return *parent ? file_mkdirs(parent, MODE_PARENTS, e) : 0;
-}
-
 int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
 	const struct pool_perms *p = &d->target.perms;
@@ -66,14 +55,9 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 	if (flags)
 		return err_set(e, ERR_INVALID, "a pool of type %s has no device that could be formatted: build it without --overwrite and --no-overwrite",
 			       pool_type_word(d->type));
-	if (make_parents(target, e) < 0)
-		return -1;
-	made = mkdir(target, MODE_DEFAULT) == 0;
-	if (!made && errno != EEXIST)
-		return err_sys(e, errno, "cannot make directory %s", target);
-	fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = target_make(target, O_RDONLY, &made, e);
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open directory %s", target);
+		return -1;
 	/* -1 leaves the owner or the group as it is; owner before mode, because chown(2) clears the set-id bits */
 	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, (uid_t)p->owner, (gid_t)p->group) < 0)
 		return err_sys(e, errno, "cannot give %s to %lld:%lld", target, (long long)p->owner, (long long)p->group);
@@ -85,15 +69,18 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 int files_delete(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *target = d->target.path;
+	struct err why = { 0 };
 
 	(void)op;
-	if (rmdir(target) == 0)
+	if (target_remove(target, &why) == 0)
 		return 0;
-	if (errno == ENOTEMPTY || errno == EEXIST)
+	if (why.sys == ENOTEMPTY || why.sys == EEXIST)
 		return err_set(e, ERR_STATE, "cannot remove directory %s: it is not empty, and only an empty one is removed", target);
-	if (errno == EBUSY)
+	if (why.sys == EBUSY)
 		return err_set(e, ERR_BUSY, "cannot remove directory %s: something is mounted there", target);
-	if (errno == ENOENT)
+	if (why.sys == ENOENT)
 		return err_set(e, ERR_STATE, "cannot remove directory %s: it does not exist", target);
-	return err_sys(e, errno, "cannot remove directory %s", target);
+	if (e)
+		*e = why;
+	return -1;
 }

@@ -230,6 +230,14 @@ static const struct mount_entry *mount_of(const struct places *t, const char *pa
 	return m;
 }
 
+int places_mount(const struct places *t, const char *path)
+{
+	char canonical[PATH_MAX];
+	const struct mount_entry *m = places_resolve(t, path, canonical, sizeof(canonical)) ? mount_of(t, canonical, true) : NULL;
+
+	return m ? m->id : 0;
+}
+
 static void path_fact(const struct places *t, const char *key, const char *path, bool itself, struct buf *facts)
 {
 	char canonical[PATH_MAX];

@@ -33,6 +33,9 @@ void places_close(struct places **t);
 /* A path without links, "." and "..", as far as it can be followed safely; false: too long, or links in a circle. */
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size);
 
+/* The number of the mount through which one sees what is at the path, or 0. */
+int places_mount(const struct places *t, const char *path);
+
 /* Append facts. */
 void identity_place(const struct places *t, const char *path, struct buf *facts);
 void identity_files(const struct places *t, const char *path, struct buf *facts);

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include "backends/target.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -286,8 +287,9 @@ static int config_options(const struct mount_request *r, int context, struct opt
 
 /* mount(2) for kernels without the new calls. The data string is the options again; commas within a value are doubled for a password,
  * as cifs reads it, and quoted elsewhere. */
-static int mount_old(const struct mount_request *r, const struct options *o, struct err *e)
+static int mount_old(const struct mount_request *r, const struct options *o, int where, struct err *e)
 {
+	char place[40];
 	cleanup_buf struct buf data = BUF_INIT;
 
 	for (size_t at = 0; at < o->list.len; at += strlen(o->list.data + at) + 1) {
@@ -311,20 +313,22 @@ static int mount_old(const struct mount_request *r, const struct options *o, str
 	if (data.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount %s: out of memory", r->source);
 
-	int rc = mount(r->source, r->target, r->fstype, o->ms, buf_str(&data)) < 0 ? mount_failed(r, -1, errno, e) : 0;
+	snprintf(place, sizeof(place), "/proc/self/fd/%d", where);
+	int rc = mount(r->source, place, r->fstype, o->ms, buf_str(&data)) < 0 ? mount_failed(r, -1, errno, e) : 0;
 
 	if (r->password)
 		explicit_bzero(data.data, data.len);
 	return rc;
 }
 
-static int mount_new(const struct mount_request *r, struct options *o, struct err *e)
+/* `where`: the directory that is mounted on, open, so that nobody can put another one in its place. */
+static int mount_new(const struct mount_request *r, struct options *o, int where, struct err *e)
 {
 	cleanup_close int context = (int)syscall(SYS_fsopen, r->fstype, CONTEXT_CLOEXEC);
-	cleanup_close int mounted = -1, target = -1;
+	cleanup_close int mounted = -1;
 
 	if (context < 0)
-		return errno == ENOSYS ? mount_old(r, o, e) : mount_failed(r, -1, errno, e);
+		return errno == ENOSYS ? mount_old(r, o, where, e) : mount_failed(r, -1, errno, e);
 	if (config(context, CONFIG_STRING, "source", r->source) < 0)
 		return mount_failed(r, context, errno, e);
 	if (config_options(r, context, o, e) < 0)
@@ -334,60 +338,42 @@ static int mount_new(const struct mount_request *r, struct options *o, struct er
 	mounted = (int)syscall(SYS_fsmount, context, MOUNT_FD_CLOEXEC, o->attributes);
 	if (mounted < 0)
 		return mount_failed(r, context, errno, e);
-	target = open(r->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (target < 0)
-		return err_sys(e, errno, "cannot mount %s: cannot open %s", r->source, r->target);
-	if (syscall(SYS_move_mount, mounted, "", target, "", FROM_EMPTY | TO_EMPTY) < 0)
+	if (syscall(SYS_move_mount, mounted, "", where, "", FROM_EMPTY | TO_EMPTY) < 0)
 		return err_sys(e, errno, "cannot attach %s at %s", r->source, r->target);
 	return 0;
 }
 
-bool mount_path(const char *target, char out[PATH_MAX])
+int mount_path(const char *target, char out[PATH_MAX], struct err *e)
 {
-	cleanup_free char *copy = strdup(target);
-	char parent[PATH_MAX], link[8];
-	char *slash;
+	struct target_end end;
+	struct err why = { 0 };
+	int rc;
 
-	if (!copy)
-		return false;
-	path_tidy(copy);
-	slash = strrchr(copy, '/');
-	if (!slash || !slash[1])
-		return slash == copy && realpath("/", out) != NULL;
-	*slash = '\0';
-	if (!realpath(*copy ? copy : "/", parent))
-		return false;
-	if (snprintf(out, PATH_MAX, "%s/%s", streq(parent, "/") ? "" : parent, slash + 1) >= PATH_MAX)
-		return false;
-	if (readlink(out, link, sizeof(link)) >= 0)
-		return realpath(target, out) != NULL;
-	return true;
-}
-
-static int target_make(const char *target, struct err *e)
-{
-	cleanup_free char *parent = strdup(target);
-	char *slash = parent ? strrchr(parent, '/') : NULL;
-
-	if (!slash)
-		return err_set(e, ERR_INVALID, "cannot mount at \"%s\": not an absolute path", target);
-	*slash = '\0';
-	if (*parent && file_mkdirs(parent, 0755, e) < 0)
+	if (target_walk(target, false, &end, &why) < 0) {
+		if (why.sys == ENOENT || why.sys == ENOTDIR)
+			return 0;
+		if (e)
+			*e = why;
 		return -1;
-	return file_mkdirs(target, 0711, e);
+	}
+	rc = target_end_path(&end, out, e);
+	close(end.dir);
+	return rc < 0 ? -1 : 1;
 }
 
 int mount_make(const struct mount_request *r, struct err *e)
 {
 	struct mount_entry there;
 	struct options o = { 0 };
+	cleanup_close int at = -1;
 	char path[PATH_MAX];
 	int rc;
 
-	if (target_make(r->target, e) < 0)
+	at = target_make(r->target, O_PATH, NULL, e);
+	if (at < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s", r->source);
-	if (!mount_path(r->target, path))
-		return err_sys(e, errno, "cannot mount %s: cannot find %s", r->source, r->target);
+	if (mount_path(r->target, path, e) <= 0)
+		return err_wrap(e, ERR_KEEP, "cannot mount %s at %s", r->source, r->target);
 	rc = mountinfo_find(path, &there, e);
 	if (rc < 0)
 		return -1;
@@ -398,7 +384,7 @@ int mount_make(const struct mount_request *r, struct err *e)
 	}
 	rc = options_read(r->options, &o, e);
 	if (rc == 0)
-		rc = mount_new(r, &o, e);
+		rc = mount_new(r, &o, at, e);
 	buf_free(&o.list);
 	return rc;
 }
@@ -430,6 +416,29 @@ dev_t mount_device(const struct mount_entry *m)
 	return m->dev;
 }
 
+/* A mount of ours that is still there, though its path does not lead to it: what hides it may go. */
+struct hidden { const struct pool_def *d; mount_ours_fn *is_ours; bool found; };
+
+static int is_hidden(const struct mount_entry *m, void *arg)
+{
+	struct hidden *h = arg;
+
+	h->found = m->id == h->d->target.place.mount && h->is_ours(h->d, m);
+	return h->found;
+}
+
+static int check_hidden(const struct pool_def *d, mount_ours_fn *is_ours, struct err *e)
+{
+	struct hidden h = { d, is_ours, false };
+	char waits_for[sizeof(e->waits_for)];
+
+	if (!d->target.place.mount || (mountinfo_each(is_hidden, &h, NULL), !h.found))
+		return 0;
+	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "what pool \"%s\" has mounted at %s is there, but the path does not lead to it: something "
+			"is mounted over it, or a directory above it was moved", d->name, d->target.path);
+}
+
 int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_state *state, struct buf *detail, struct err *e)
 {
 	struct mount_entry m;
@@ -437,11 +446,13 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 	int rc;
 
 	*state = STATE_INACTIVE;
-	if (!mount_path(d->target.path, path))
-		return 0;
-	rc = mountinfo_find(path, &m, e);
-	if (rc <= 0)
-		return rc;
+	rc = mount_path(d->target.path, path, e);
+	if (rc > 0)
+		rc = mountinfo_find(path, &m, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return check_hidden(d, is_ours, e);
 	if (is_ours(d, &m)) {
 		*state = STATE_ACTIVE;
 		if (detail)
@@ -454,18 +465,40 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 	return rc;
 }
 
-int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+/* What is seen at the path, for whoever asks whether the pool is there: neither what is somebody else's, nor what hides it, nor a link that is not followed
+ * is an error, but why it is not there. */
+static int check_seen(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {
-	struct statfs sizes;
 	struct err why = { 0 };
 
-	if (mount_check(d, is_ours, state, detail, &why) < 0 && !err_is(&why, ERR_BUSY)) {
+	if (mount_check(d, is_ours, state, detail, &why) == 0)
+		return 0;
+	if (!err_is(&why, ERR_BUSY) && !err_is(&why, ERR_WAIT_DEVICE) && !err_is(&why, ERR_DENIED)) {
 		if (e)
 			*e = why;
 		return -1;
 	}
-	if (*state == STATE_ACTIVE && statfs(d->target.path, &sizes) < 0) {
-		op_note(op, "%s is mounted but does not answer: %s", d->target.path, strerror(errno));
+	if (d->target.place.known)
+		op_note(op, "%s", why.message);
+	return 0;
+}
+
+int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	cleanup_close int fd = -1;
+	struct statfs sizes;
+	struct err why = { 0 };
+
+	if (check_seen(d, is_ours, op, state, detail, e) < 0)
+		return -1;
+	if (*state != STATE_ACTIVE)
+		return 0;
+	fd = target_open(d, O_PATH, &why);
+	if (fd < 0 && err_is(&why, ERR_STATE)) {
+		op_note(op, "%s", why.message);
+		*state = STATE_INACTIVE;
+	} else if (fd < 0 || fstatfs(fd, &sizes) < 0) {
+		op_note(op, "%s is mounted but does not answer: %s", d->target.path, fd < 0 ? why.message : strerror(errno));
 		*state = STATE_DEGRADED;
 	}
 	return 0;

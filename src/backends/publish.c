@@ -141,12 +141,9 @@ static int name_check(const struct publish *p, struct err *e)
 	return 0;
 }
 
-int publish_begin(struct publish *p, const char *target, const char *name, bool directory, struct err *e)
+int publish_begin(struct publish *p, int dir, const char *target, const char *name, bool directory, struct err *e)
 {
-	*p = (struct publish){ .target = target, .name = name, .fd = -1, .directory = directory };
-	p->dir = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p->dir < 0)
-		return err_sys(e, errno, "cannot open directory %s", target);
+	*p = (struct publish){ .target = target, .name = name, .dir = dir, .fd = -1, .directory = directory };
 	if (name_check(p, e) < 0) {
 		close_all(p);
 		return -1;

@@ -23,9 +23,9 @@ struct publish {
 	char temp[32];                  /* the name that it is built under; empty: none */
 };
 
-/* A new empty file (mode 0600) or directory (0700), still unseen. ERR_EXISTS where the name is taken, ERR_INVALID where it is no name for an entry. On
+/* A new empty file (mode 0600) or directory (0700) in `dir`, open for reading and taken over, still unseen. target: its path, for messages. ERR_EXISTS where the name is taken, ERR_INVALID where it is no name for an entry. On
  * failure nothing is left; otherwise publish_finish() or publish_abandon() must follow. */
-int publish_begin(struct publish *p, const char *target, const char *name, bool directory, struct err *e);
+int publish_begin(struct publish *p, int dir, const char *target, const char *name, bool directory, struct err *e);
 /* Sync it, give it its name, sync the directory. On failure nothing is left of it. Closes. */
 int publish_finish(struct publish *p, struct err *e);
 /* Take it away. Closes. */

@@ -3,6 +3,7 @@
  * Unmounting, and, where that is not possible, saying who is in the way.
  */
 #include "backends/mount.h"
+#include "backends/target.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -204,17 +205,30 @@ static int detach(const char *path, uint64_t deadline, struct err *e)
 
 int mount_remove(const char *target, struct op *op, struct err *e)
 {
-	char path[PATH_MAX];
+	cleanup_close int dir = -1;
+	struct target_end end;
+	struct err why = { 0 };
+	char path[PATH_MAX], place[PATH_MAX];
 
-	if (!mount_path(target, path))
-		return 0;
+	if (target_walk(target, false, &end, &why) < 0) {
+		if (why.sys == ENOENT || why.sys == ENOTDIR)
+			return 0;
+		if (e)
+			*e = why;
+		return -1;
+	}
+	dir = end.dir;
+	if (target_end_path(&end, path, e) < 0)
+		return -1;
 	int rc = is_mounted(path, e);
 
 	if (rc <= 0)
 		return rc;
 	if (op && op->force)
 		return detach(path, op->deadline, e);
-	if (umount2(path, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
+	/* by the directory that is open: another one may be under its path by now */
+	snprintf(place, sizeof(place), "/proc/self/fd/%d/%s", dir, end.name);
+	if (umount2(place, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
 		return 0;
 	if (errno == EBUSY)
 		return still_busy(target, path, op, e);

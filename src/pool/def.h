@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -91,6 +92,9 @@ struct pool_boot {
 	enum onfail onfail;
 };
 
+/* A directory, whatever path leads to it. mount: the kernel's number of the mount it is seen through; 0: any will do. */
+struct pool_place { bool known; dev_t dev; ino_t ino; int mount; };
+
 struct pool_def {
 	struct arena arena;
 	enum pool_type type;
@@ -115,6 +119,7 @@ struct pool_def {
 	struct {
 		const char *path;       /* tidied; NULL for network pools */
 		struct pool_perms perms;
+		struct pool_place place; /* not of the document: which directory it was when the pool was started */
 	} target;
 	const char *refresh_allocation; /* NULL, "default", "capacity" */
 	const struct pool_option *mount_options; size_t nmount_options;

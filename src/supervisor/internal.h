@@ -83,6 +83,7 @@ struct supervisor {
 	void *settled_arg;
 	struct watch inotify;           /* changes in pools' directories */
 	unsigned watching;              /* refreshes under way that may add a watch */
+	struct mounts *mounts;          /* the watch on the mount table, or NULL */
 	bool strangers;                 /* and meanwhile something came of a watch that we do not know */
 	bool had_state;                 /* run_dir is an earlier supervisor's */
 	bool going;                     /* supervisor_go() was called */
@@ -120,6 +121,7 @@ void pool_set_text(char **slot, const char *text);      /* a copy of it; NULL an
 void pool_step(struct pool *p);
 /* kick.c: whom an event may help */
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
+void pool_kick(struct pool *p);                 /* the same, for what concerns this pool alone; also if it is being started: it may have looked just before */
 bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
 void pools_kick(struct supervisor *s, const char *what);
@@ -127,6 +129,16 @@ void pools_kick(struct supervisor *s, const char *what);
 void failed_kick(struct supervisor *s, enum err_class class);
 void shutdown_step(struct supervisor *s);              /* supervisor.c */
 void shutdown_retry(struct supervisor *s);
+
+/* mounts.c: the mount table, and pools whose targets lie below each other's */
+void mounts_watch(struct supervisor *s);
+void mounts_free(struct supervisor *s);
+/* A pool whose target this one's lies below, and that is wanted and not active yet; or NULL. */
+const struct pool *mounts_outer(const struct pool *p);
+int mounts_wait(const struct pool *outer, const char *why, struct err *e);      /* ERR_WAIT_DEVICE: until that one is active */
+bool mounts_vouched(const struct pool *p);      /* its target lies below that of a pool that is wanted: what is there is that one's business */
+int mounts_check_outer(const struct pool *p, struct err *e);    /* in the worker: are those that are active there now? */
+void mounts_kick_inner(const struct pool *p);   /* those that wait for this one need not any more */
 
 /* waiters.c */
 void waiters_tell_phase(struct pool *p);
@@ -183,7 +195,7 @@ void touch_drop(struct pool *p);                        /* there is no index any
 
 /* watch.c: inotify */
 int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */
-int watch_directory(int inotify, const char *path);     /* in the worker; the watch's number, or -1 */
+int watch_directory(int inotify, int dir);              /* in the worker, a directory that is open; the watch's number, or -1 */
 void watch_number(struct pool *p, int number);          /* what the worker got */
 void watch_over(struct supervisor *s);
 void watch_drop(struct pool *p);

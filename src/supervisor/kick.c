@@ -15,7 +15,7 @@ static const struct { const char *event; const char *prefixes[4]; } events[] = {
 	{ "device",  { "device=", "vg=", "path=" } },
 	{ "network", { "network", "server=" } },
 	{ "service", { "service=" } },
-	{ "pool",    { "device=", "vg=", "path=" } },
+	{ "pool",    { "device=", "vg=", "path=", "pool=" } },
 };
 #define ANY_EVENT (~0U)
 
@@ -45,6 +45,14 @@ void pool_look_again(struct pool *p)
 		return;
 	p->again = p->due = true;
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
+}
+
+void pool_kick(struct pool *p)
+{
+	p->attempts = 0;
+	if (p->phase == PHASE_STARTING)
+		p->came = ANY_EVENT;
+	pool_look_again(p);
 }
 
 void failed_kick(struct supervisor *s, enum err_class class)

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include "backends/files.h"
 #include "backends/identity.h"
+#include "backends/target.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/line.h"
@@ -79,6 +81,9 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	};
 	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
 		return -1;
+	c->def.target.place = target_place_parse(p->place);
+	if (p->phase == PHASE_CHECKING)         /* another mount namespace has other numbers */
+		c->def.target.place.mount = 0;
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot start them",
@@ -86,7 +91,7 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	return 0;
 }
 
-/* "- state=active detail=…": what check found. */
+/* "- state=active detail=…": what check found, which is returned. */
 static int send_state(struct context *c, struct err *e)
 {
 	static const char *const words[] = { "inactive", "active", "degraded" };
@@ -103,7 +108,25 @@ static int send_state(struct context *c, struct err *e)
 		line_str(&b, "detail", buf_str(&detail));
 	worker_send_record(c->io, &b);
 	buf_free(&detail);
-	return 0;
+	return (int)state;
+}
+
+/* Which directory its files are in, now that it stands: later openings of the target are compared with it. */
+static void send_place(struct context *c)
+{
+	struct pool_place place;
+	struct buf b = BUF_INIT;
+	char text[80];
+
+	if (c->backend->refresh != files_refresh)
+		return;
+	cleanup_close int fd = target_open_path(c->def.target.path, O_PATH, NULL);
+	if (fd < 0 || target_place(fd, &place, NULL) < 0)
+		return;
+	target_place_print(&place, text, sizeof(text));
+	line_begin(&b, "-");
+	line_str(&b, "place", text);
+	worker_send_record(c->io, &b);
 }
 
 /* What it stands on, now that it stands: later starts and definitions are compared with it, and nobody has to ask its storage for that. */
@@ -142,12 +165,15 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
+	if (mounts_check_outer(o->pool, e) < 0)
+		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
 	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0)
 		return -1;
 	if (send_state(&c, e) < 0)
 		return -1;
+	send_place(&c);
 	send_identity(&c);
 	return 0;
 }
@@ -190,8 +216,13 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 {
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, arg, e) < 0 || send_state(&c, e) < 0)
+	if (context_open(&c, io, arg, e) < 0)
 		return -1;
+	int state = send_state(&c, e);
+	if (state < 0)
+		return -1;
+	if (state != STATE_INACTIVE)
+		send_place(&c);
 	send_identity(&c);
 	return 0;
 }
@@ -210,7 +241,8 @@ static void open_last_index(struct context *c, const struct pool *p)
 static void watch_target(struct context *c, int inotify)
 {
 	struct buf b = BUF_INIT;
-	int number = watch_directory(inotify, c->def.target.path);
+	cleanup_close int dir = inotify < 0 ? -1 : target_open(&c->def, O_PATH, NULL);
+	int number = dir < 0 ? -1 : watch_directory(inotify, dir);
 
 	if (number <= 0)
 		return;
@@ -233,8 +265,8 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	c.op.sweep = o->sweep;
 	open_last_index(&c, o->pool);
 	watch_target(&c, o->inotify);
-	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
-		return -1;
+	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)     /* if it is not there, that is what is to be told */
+		return send_state(&c, NULL) == STATE_INACTIVE ? 0 : -1;
 	if ((!c.written && write_index(&c.op, &c.volumes, e) < 0) || send_state(&c, e) < 0)
 		return -1;
 	line_begin(&b, "-");

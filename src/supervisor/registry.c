@@ -144,6 +144,7 @@ static int take_facts(struct pool *p, const struct summary *m, const char *xml, 
 	free(p->target);
 	free(p->source_key);
 	free(p->xml);
+	pool_set_text(&p->place, NULL);
 	p->target = target;
 	p->source_key = key;
 	p->xml = text;
@@ -191,6 +192,7 @@ void registry_switch(struct pool *p)
 	swap_text(&p->source_key, &m->source_key);
 	swap_text(&p->origin, &m->origin);
 	swap_text(&p->xml, &p->next_xml);
+	pool_set_text(&p->place, NULL);
 	p->uuid = m->uuid;
 	p->type = m->type;
 	p->boot = m->boot;
@@ -257,6 +259,7 @@ static void pool_free(struct pool *p)
 	free(p->said);
 	free(p->detail);
 	free(p->identity);
+	free(p->place);
 	free(p);
 }
 

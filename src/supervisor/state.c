@@ -4,7 +4,7 @@
  * pool's definition follows. Small files in a directory of this boot: written beside (as ".new": no pool's name begins with a dot) and renamed,
  * not synced, since they end with the machine.
  *
- *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes]
+ *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes] [place=…]
  *     <pool …                    (transient: the definition; live: the one in use, while another is kept)
  */
 #include <dirent.h>
@@ -23,7 +23,7 @@
 
 #define SAVE_AGAIN SECONDS(5)
 
-struct early_state { struct early_state *next; char *name; bool want, active, gone, live; };
+struct early_state { struct early_state *next; char *name, *place; bool want, active, gone, live; };
 
 /* ---- writing ---- */
 
@@ -65,6 +65,7 @@ void state_save(struct pool *p)
 	line_str(&text, "active", pool_is_active(p) ? "yes" : "no");
 	line_str(&text, "transient", p->persistent && !p->live ? NULL : "yes");
 	line_str(&text, "live", p->live ? "yes" : NULL);
+	line_str(&text, "place", p->place);
 	line_end(&text);
 	if (!p->persistent || p->live)
 		buf_adds(&text, p->xml);
@@ -210,7 +211,9 @@ int state_early(struct supervisor *s, const struct line *l)
 	st->active = streq_null(line_get(l, "active"), "yes");
 	st->gone = streq_null(line_get(l, "gone"), "yes");
 	st->live = streq_null(line_get(l, "live"), "yes");
+	pool_set_text(&st->place, line_get(l, "place"));
 	if (!st->name) {
+		free(st->place);
 		free(st);
 		return -1;
 	}
@@ -227,6 +230,7 @@ static void recall(struct pool *p, const struct early_state *st)
 		return;
 	p->recalled = true;
 	p->want_active = st->want;
+	pool_set_text(&p->place, st->place);
 	if (st->active && p->phase == PHASE_INACTIVE)
 		p->phase = PHASE_CHECKING;
 	if (st->gone && !p->worker)
@@ -256,6 +260,7 @@ void state_recall(struct supervisor *s)
 		*at = st->next;
 		recall(p, st);
 		free(st->name);
+		free(st->place);
 		free(st);
 	}
 }
@@ -267,6 +272,7 @@ void state_free(struct supervisor *s)
 
 		s->early = st->next;
 		free(st->name);
+		free(st->place);
 		free(st);
 	}
 }

@@ -37,6 +37,8 @@ static void on_note(struct worker *w, const struct line *l)
 		log_info(LF_POOL, "%s: %s", p->name, note);
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));
+	if (line_has(l, "place"))
+		pool_set_text(&p->place, line_get(l, "place"));
 	if (line_has(l, "identity"))
 		pool_set_text(&p->identity, line_get(l, "identity"));
 }
@@ -180,6 +182,12 @@ static void begin_start(struct pool *p)
 		start_failed(p, &e);
 		return;
 	}
+	const struct pool *outer = mounts_outer(p);
+	if (outer) {
+		mounts_wait(outer, outer->reason ? outer->reason : phase_word(outer->phase), &e);
+		start_failed(p, &e);
+		return;
+	}
 	int service = b->service ? service_need(p->sup, b->service, &e) : 0;
 	p->again &= service == 0;
 	if (service < -1) {             /* whoever asked need not wait for the next attempt to hear of this one */
@@ -244,6 +252,8 @@ static void lost(struct pool *p)
 	struct err e = { 0 };
 
 	index_drop(p);
+	if (p->stop_failed || (p->type == POOL_DIR && mounts_vouched(p)))
+		pool_set_text(&p->place, NULL);
 	if (p->stop_failed) {
 		pool_want(p, false);
 		pool_enter(p, PHASE_INACTIVE, NULL);
@@ -316,10 +326,10 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	p->fresh_index = -1;
 	if (b->watched && !p->updating)
 		watch_over(p->sup);
-	if (!e && take_index(p, fd, &problem) < 0)
-		e = &problem;
-	else if (e)
+	if (e || p->found == STATE_INACTIVE)
 		close(fd);
+	else if (take_index(p, fd, &problem) < 0)
+		e = &problem;
 	if (e) {
 		touch_over(p, e);
 		refresh_failed(p, e, left);
@@ -451,6 +461,7 @@ static void settle(struct pool *p)
 	index_drop(p);
 	memset(&p->sizes, 0, sizeof(p->sizes));
 	pool_set_text(&p->detail, NULL);
+	pool_set_text(&p->place, NULL);
 	pool_enter(p, PHASE_INACTIVE, NULL);
 	answer(p, NULL);
 	if (p->next_xml)
@@ -540,7 +551,10 @@ static void give_up(struct pool *p)
 {
 	loop_disarm(p->sup->loop, &p->retry);
 	p->attempts = 0;
+	if (p->place && p->type != POOL_DIR && p->reason)
+		log_warn(LF_POOL, "%s: nothing is unmounted: %s", p->name, p->reason);
 	settle(p);
+	mounts_kick_inner(p);
 	if (!p->persistent) {
 		state_forget(p, false);
 		registry_remove(p);

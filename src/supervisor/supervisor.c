@@ -99,6 +99,7 @@ void supervisor_free(struct supervisor *s)
 	volume_jobs_free(s);
 	registry_free(s);
 	watch_free(s);
+	mounts_free(s);
 	sources_free(s);
 	services_free(s);
 	state_free(s);
@@ -226,6 +227,7 @@ void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *
 void supervisor_go(struct supervisor *s)
 {
 	s->going = true;
+	mounts_watch(s);
 	supervisor_advance(s);
 }
 

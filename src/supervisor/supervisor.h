@@ -95,6 +95,8 @@ struct pool {
 	char *waits_for;                /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
 	char *detail;                   /* what identifies the active instance: "mount=35"; or NULL */
 	char *identity;                 /* what it stands on since it was started (backends/identity.h), or NULL */
+	char *place;                    /* which directory its target was when it was started (backends/target.h), or NULL */
+	int seen;                       /* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
 	bool live;                      /* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
 	unsigned attempts;              /* failed starts in a row */
 	struct timer retry;

@@ -309,7 +309,7 @@ static void look(struct volume_job *j)
 	if (j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
 		if (j->sweep)
 			rc = pool_refresh(j->pool, 0, &j->look, &e);
-		else if (j->row->event && j->name)
+		else if ((j->row->event || j->err.class == ERR_STATE || j->err.class == ERR_DENIED) && j->name)      /* the latter: is the pool still there at all? */
 			rc = pool_touch(j->pool, j->name, &j->look);
 	}
 	if (rc < 0)

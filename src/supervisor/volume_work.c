@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include "backends/target.h"
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/sandbox.h"
@@ -70,6 +71,7 @@ static int context_open(struct context *c, struct worker_io *io, struct volume_w
 	};
 	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
 		return -1;
+	c->def.target.place = target_place_parse(p->place);
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(e, ERR_UNSUPPORTED, "this build has no pools of type \"%s\"", pool_type_word(p->type));
@@ -161,6 +163,7 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 		return create(&c, NULL, e);
 	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin, e) < 0)
 		return -1;
+	input.target.place = target_place_parse(work->input_pool->place);
 	return create(&c, &(struct vol_input){ &input, &c.volume }, e);
 }
 

@@ -14,15 +14,18 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define LISTENED  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR)
+#define LISTENED  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_ONLYDIR)
 #define TURN      4             /* reads in one turn of the loop: then it is the others' */
 #define BATCH     4096
 
 /* ---- in the worker ---- */
 
-int watch_directory(int inotify, const char *path)
+int watch_directory(int inotify, int dir)
 {
-	return inotify < 0 ? -1 : inotify_add_watch(inotify, path, LISTENED);
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	return inotify_add_watch(inotify, path, LISTENED);
 }
 
 /* ---- in the supervisor ---- */
@@ -60,6 +63,8 @@ static void take(struct supervisor *s, const struct inotify_event *e)
 		s->strangers |= s->watching > 0;
 	else if (e->mask & (IN_IGNORED | IN_UNMOUNT))
 		lose(s, e->wd);
+	else if (e->mask & IN_MOVE_SELF)        /* another directory may be in its place */
+		tell(s, e->wd, NULL);
 	else if (e->len && !publish_is_temporary(e->name))
 		tell(s, e->wd, e->name);
 }

@@ -28,6 +28,14 @@
 
 #define MIB (1024 * 1024)
 
+/* As file_vol_create() does. */
+static int begin(struct publish *p, const char *target, const char *name, bool directory, struct err *e)
+{
+	int dir = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 ? err_sys(e, errno, "cannot open %s", target) : publish_begin(p, dir, target, name, directory, e);
+}
+
 static char dir[] = "/tmp/poolinit-test-XXXXXX";
 static struct err e;
 static uint64_t last_done, last_total, progress_calls;
@@ -104,7 +112,7 @@ static void a_file_is_unseen_until_it_is_finished(void)
 {
 	struct publish p;
 
-	CHECK_INT(publish_begin(&p, dir, "new", false, &e), 0);
+	CHECK_INT(begin(&p, dir, "new", false, &e), 0);
 	CHECK_INT(write(p.fd, "content", 7), 7);
 	CHECK_INT(size_of("new"), -1);
 	CHECK_INT(publish_finish(&p, &e), 0);
@@ -118,7 +126,7 @@ static void what_is_abandoned_leaves_nothing(void)
 	struct publish p;
 
 	for (int directory = 0; directory < 2; directory++) {
-		CHECK_INT(publish_begin(&p, dir, "new", directory, &e), 0);
+		CHECK_INT(begin(&p, dir, "new", directory, &e), 0);
 		publish_abandon(&p);
 		CHECK_INT(entries(false), 0);
 	}
@@ -129,7 +137,7 @@ static void a_directory_is_built_under_a_locked_temporary_name(void)
 	struct publish p;
 	int fd;
 
-	CHECK_INT(publish_begin(&p, dir, "sub", true, &e), 0);
+	CHECK_INT(begin(&p, dir, "sub", true, &e), 0);
 	CHECK(publish_is_temporary(p.temp));
 	CHECK_INT(entries(true), 1);
 	fd = open(at(p.temp), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -146,10 +154,10 @@ static void nothing_is_replaced(void)
 	struct publish p;
 
 	write_file("taken", 3, 'x');
-	CHECK(publish_begin(&p, dir, "taken", false, &e) < 0 && e.class == ERR_EXISTS && strstr(e.message, "/taken exists already"));
+	CHECK(begin(&p, dir, "taken", false, &e) < 0 && e.class == ERR_EXISTS && strstr(e.message, "/taken exists already"));
 	for (int directory = 0; directory < 2; directory++) {
 		/* made by somebody else meanwhile */
-		CHECK_INT(publish_begin(&p, dir, "late", directory, &e), 0);
+		CHECK_INT(begin(&p, dir, "late", directory, &e), 0);
 		write_file("late", 5, 'y');
 		CHECK(publish_finish(&p, &e) < 0 && e.class == ERR_EXISTS);
 		CHECK_INT(size_of("late"), 5);
@@ -157,7 +165,7 @@ static void nothing_is_replaced(void)
 		unlink(at("late"));
 	}
 	CHECK_INT(symlink("nowhere", at("link")), 0);
-	CHECK(publish_begin(&p, dir, "link", false, &e) < 0 && e.class == ERR_EXISTS);
+	CHECK(begin(&p, dir, "link", false, &e) < 0 && e.class == ERR_EXISTS);
 	clean();
 }
 
@@ -167,8 +175,8 @@ static void names_that_are_none_are_refused(void)
 	struct publish p;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		CHECK(publish_begin(&p, dir, names[i], false, &e) < 0 && e.class == ERR_INVALID);
-	CHECK(publish_begin(&p, "/nonexistent", "a", false, &e) < 0);
+		CHECK(begin(&p, dir, names[i], false, &e) < 0 && e.class == ERR_INVALID);
+	CHECK(begin(&p, "/nonexistent", "a", false, &e) < 0);
 	CHECK_INT(entries(false), 0);
 }
 
@@ -183,7 +191,7 @@ static void a_terminated_builder_leaves_nothing(void)
 	if (pid == 0) {
 		struct publish p;
 
-		publish_begin(&p, dir, "sub", true, &e);
+		begin(&p, dir, "sub", true, &e);
 		if (write(ready[1], "x", 1) == 1)
 			pause();
 		_exit(0);
