@@ -257,6 +257,8 @@ static void pool_free(struct pool *p)
 	free(p->said);
 	free(p->detail);
 	free(p->identity);
+	free(p->ground);
+	free(p->found_why);
 	free(p);
 }
 
