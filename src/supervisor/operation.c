@@ -102,7 +102,7 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	if (detail.len)
 		line_str(&b, "detail", buf_str(&detail));
 	worker_send_record(c->io, &b);
-	return state;
+	return (int)state;
 }
 
 /* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no events. */
