@@ -18,6 +18,9 @@
 #include "pool/volindex.h"
 #include "pool/volume.h"
 
+/* What check found. */
+enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
+
 /* What an operation is given, and how it reports. Made by the supervisor's worker; tests make their own. */
 struct op {
 	uint64_t deadline;                      /* clock_ms(); tools and waits end by it */
@@ -30,6 +33,9 @@ struct op {
 	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
 	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
+	bool state_known;                       /* refresh: it has seen on its way what check would say, */
+	enum pool_state state;                  /* this: check is not asked */
+	char why[200];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
 	void *arg;
 	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */
 	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL: those of the index, unchanged. May be NULL itself. */
@@ -41,9 +47,6 @@ struct op {
 
 /* The live pool, and who may do what in its target directory, where it has one. */
 struct pool_sizes { uint64_t capacity, allocation, available; bool has_perms; unsigned mode; uint32_t owner, group; };
-
-/* What check found. */
-enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
 
 enum wait_kind { WAIT_NOTHING = 0, WAIT_DEVICE = 1 << 0, WAIT_NETWORK = 1 << 1 };
 
@@ -82,6 +85,8 @@ struct backend {
 	const char *const *modules;             /* kernel modules a start may need, NULL-terminated, or NULL */
 	const struct service *service;          /* what must be up first, or NULL */
 	bool watched;                           /* the target is a directory of this machine: changes in it are heard of between refreshes */
+	const char *grows_by;                   /* a new device may be this pool's when its name begins so: "dm-"; or NULL */
+	uint64_t pause;                         /* ms from an end that nobody asked for to the new start; it grows if that happens again */
 	struct { uint64_t start, stop, refresh, check; } deadline;      /* milliseconds; 0: the house's default */
 
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host only …). */
@@ -89,6 +94,9 @@ struct backend {
 	/* Is it active now? Quick; may touch the mount, so it may hang. `detail` (may be NULL) gets what identifies the active
 	 * instance: "mount=35", "session=2", "vg=UUID". */
 	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e);
+	/* What it stands on at this moment: words "NAME=FACTS", NAME being a device's in /sys ("sda", "session3"). From /sys alone, so that it costs next
+	 * to nothing. An event of the kernel's about such a device has these words made again, and only if they differ the pool is refreshed. */
+	int (*ground)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
 	int (*start)(const struct pool_def *d, struct op *op, struct err *e);
 	int (*stop)(const struct pool_def *d, struct op *op, struct err *e);    /* ERR_BUSY: something uses it */
 	/* Make what the pool lives on. flags: enum build_flags. A device that holds something is refused, by what was found, without BUILD_OVERWRITE. */

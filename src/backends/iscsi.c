@@ -163,17 +163,35 @@ static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state 
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
-	(void)op;
 	*state = STATE_INACTIVE;
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	portal_of(d, &p);
+	if (!portal_session(&p, &s)) {
+		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn, p.text);
+		return 0;
+	}
+	*state = s.logged_in ? STATE_ACTIVE : STATE_DEGRADED;
+	if (!s.logged_in)
+		snprintf(op->why, sizeof(op->why), "the connection with %.80s at %.80s is interrupted", p.iqn, p.text);
+	if (detail)
+		buf_printf(detail, "session=%d", s.sid);
+	return 0;
+}
+
+static int iscsi_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	(void)op;
 	if (iscsi_validate(d, e) < 0)
 		return -1;
 	portal_of(d, &p);
 	if (!portal_session(&p, &s))
 		return 0;
-	*state = s.logged_in ? STATE_ACTIVE : STATE_DEGRADED;
-	if (detail)
-		buf_printf(detail, "session=%d", s.sid);
-	return 0;
+	buf_printf(words, "session%d=%s", s.sid, s.logged_in ? "in" : "out");
+	return luns_ground(s.host, words, e);
 }
 
 /* The one permanent failure that the operator can mend at once: say where. */
@@ -229,8 +247,9 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 		return -1;
 	portal_of(d, &p);
 	if (!portal_session(&p, &s))
-		return err_set(e, ERR_STORAGE, "cannot list the LUNs of %s: there is no session with %s", p.iqn, p.text);
-	if (s.logged_in && luns_rescan(s.host, e) < 0)
+		return err_set(e, ERR_STORAGE, "there is no session with %s at %s any more", p.iqn, p.text);
+	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks for all has the bus asked. */
+	if (s.logged_in && !op->only && luns_rescan(s.host, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	return luns_refresh(d, s.host, op, sizes, e);
 }
@@ -342,9 +361,11 @@ const struct backend iscsi_backend = {
 	.waits_for = WAIT_NETWORK,
 	.modules   = iscsi_modules,
 	.service   = &iscsid_service,
+	.pause     = SECONDS(1),
 	.deadline  = { .start = SECONDS(45), .stop = SECONDS(45), .refresh = SECONDS(60), .check = SECONDS(30) },
 	.validate  = iscsi_validate,
 	.check     = iscsi_check,
+	.ground    = iscsi_ground,
 	.start     = iscsi_start,
 	.stop      = iscsi_stop,
 	.find      = iscsi_find,

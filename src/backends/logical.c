@@ -94,7 +94,12 @@ static bool attr_is(const char *attr, int at, char c)
 	return strlen(attr) >= ATTR_LEN && attr[at] == c;
 }
 
-/* Count the volumes that `vgchange -ay` activates: all but those marked "skip activation". */
+/* `vgchange -ay` activates all but those marked "skip activation". */
+static bool should_be_active(const char *attr)
+{
+	return !attr_is(attr, ATTR_SKIP, 'k') && !attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_STATE, 's');
+}
+
 static int group_count(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	char select[160];
@@ -107,13 +112,8 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
 		return -1;
 	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0) {
-		const char *attr = lvm_get(f, n, "LV_ATTR");
-
-		if (attr_is(attr, ATTR_SKIP, 'k'))
-			continue;
-		g->inactive += !attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_STATE, 's');
-	}
+	while ((n = lvm_next(&text, f, e)) > 0)
+		g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
 	return n;
 }
 
@@ -154,7 +154,80 @@ static int take_uuid(const char *sysname, const char *lv, const char *dm_uuid, v
 	return lvm_dm_vg_uuid(dm_uuid, arg);
 }
 
+/* ---- what it stands on ---- */
+
+#define GROUND_DEPTH 4          /* a thin volume stands on its pool, that on hidden volumes, those on a disk */
+
+/* Is there a word " NAME=" already? */
+static bool is_word(const struct buf *words, const char *name)
+{
+	char word[80];
+
+	return snprintf(word, sizeof(word), " %.64s=", name) > 0 && strstr(buf_str(words), word);
+}
+
+/* The devices below one, down to the disks. One that has been taken out while it is in use is a link that leads nowhere. */
+static void ground_below(const char *sysname, int depth, struct buf *words)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/slaves", sysname);
+	d = opendir(path);
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.' || is_word(words, entry->d_name))
+			continue;
+		buf_printf(words, " %s=%s", entry->d_name, faccessat(dirfd(d), entry->d_name, F_OK, 0) == 0 ? "there" : "gone");
+		if (depth > 1)
+			ground_below(entry->d_name, depth - 1, words);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* A volume is renamed and resized under the same device. */
+static int ground_volume(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	char path[PATH_MAX], size[32] = "";
+	struct buf *words = arg;
+
+	(void)dm_uuid;
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/size", sysname);
+	file_read_line(AT_FDCWD, path, size, sizeof(size));
+	buf_printf(words, " %s=%s:%s", sysname, lv, size);
+	ground_below(sysname, GROUND_DEPTH, words);
+	return 0;
+}
+
+static int logical_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+{
+	(void)op, (void)e;
+	return group_devices(group_name(d), ground_volume, words);
+}
+
 /* ---- check ---- */
+
+/* From what LVM knows and what the kernel has. active: the group's uuid, or "": no volume of it is active. */
+static enum pool_state group_state(const char *vg, const struct group *g, const char *active, struct op *op)
+{
+	cleanup_buf struct buf ground = BUF_INIT;
+
+	group_devices(vg, ground_volume, &ground);
+	if (!g->found)
+		snprintf(op->why, sizeof(op->why), "no device that answers holds volume group \"%.127s\"", vg);
+	else if (!active[0] && g->inactive)
+		snprintf(op->why, sizeof(op->why), "volume group \"%.127s\" has been deactivated", vg);
+	else if (g->missing)
+		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing, g->pvs);
+	else if (strstr(buf_str(&ground), "=gone"))
+		snprintf(op->why, sizeof(op->why), "a disk was taken away under its active volumes: they fail until the pool is stopped and started");
+	else if (g->inactive)
+		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %u", g->inactive);
+	else
+		return STATE_ACTIVE;            /* also a group without volumes: there is nothing to activate in it */
+	return active[0] ? STATE_DEGRADED : STATE_INACTIVE;
+}
 
 static int logical_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {
@@ -168,10 +241,7 @@ static int logical_check(const struct pool_def *d, struct op *op, enum pool_stat
 		return err_wrap(e, ERR_KEEP, "cannot look for volume group \"%s\"", vg);
 	if (g.found && group_count(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
-	if (g.found && !g.inactive && !g.missing)
-		*state = STATE_ACTIVE;          /* also a group without volumes: there is nothing to activate in it */
-	else if (active[0])
-		*state = STATE_DEGRADED;        /* some of it runs, or runs on while LVM no longer finds its disks */
+	*state = group_state(vg, &g, active, op);
 	if (detail && *state != STATE_INACTIVE)
 		buf_printf(detail, "vg=%s", g.found ? g.uuid : active);
 	return 0;
@@ -375,7 +445,7 @@ static void volume_begin(struct logical_volume *lv, const char *vg, const struct
 	buf_reset(&lv->devices);
 }
 
-static int volumes_list(const char *vg, struct op *op, struct err *e)
+static int volumes_list(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	char select[160];
 	const char *const words[] = { "lvs", LVM_REPORT, "--segments", "-O", "vg_name,lv_name,seg_start", "-o",
@@ -393,6 +463,7 @@ static int volumes_list(const char *vg, struct op *op, struct err *e)
 		if (!streq(lv.uuid, lvm_get(f, n, "LV_UUID"))) {
 			volume_report(&lv, op);
 			volume_begin(&lv, vg, f, n);
+			g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
 		}
 		devices_add(&lv.devices, lvm_get(f, n, "DEVICES"));
 	}
@@ -405,6 +476,7 @@ static int volumes_list(const char *vg, struct op *op, struct err *e)
 static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	const char *vg = group_name(d);
+	char active[39] = "";
 	struct group g;
 
 	if (group_look(vg, &g, op, e) < 0)
@@ -414,8 +486,11 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;
-	if (volumes_list(vg, op, e) < 0)
+	if (volumes_list(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	group_devices(vg, take_uuid, active);
+	op->state = group_state(vg, &g, active, op);
+	op->state_known = true;
 	return 0;
 }
 
@@ -429,6 +504,9 @@ const struct backend logical_backend = {
 	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(30) },
 	.validate  = logical_validate,
 	.check     = logical_check,
+	.ground    = logical_ground,
+	.grows_by  = "dm-",
+	.pause     = SECONDS(10),       /* whoever deactivates a group by hand has something to do with it */
 	.start     = logical_start,
 	.stop      = logical_stop,
 	.build     = logical_build,

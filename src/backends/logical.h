@@ -20,7 +20,7 @@ struct group {
 	unsigned pvs, missing;
 	dev_t member[MEMBERS_MAX];      /* the devices of its physical volumes, as far as they are there */
 	size_t members;
-	unsigned inactive;              /* volumes that activation concerns and that are not active (group_count) */
+	unsigned inactive;              /* volumes that activation concerns and that are not active */
 	uint64_t size, available;
 };
 

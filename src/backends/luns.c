@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <scsi/sg.h>
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include "backends/device.h"
 #include "backends/links.h"
@@ -26,6 +28,7 @@
 #define LUNS_LIMIT     16384            /* the kernel's own limit for one target is 16383 */
 #define WAIT_BLOCK     SECONDS(10)      /* for a disk's block device after the bus reported it */
 #define WAIT_LINK      SECONDS(5)       /* for udev's link after that */
+#define INQUIRY_WITHIN SECONDS(5)
 
 enum { SCSI_DISK = 0, SCSI_ROM = 5 };
 
@@ -323,6 +326,21 @@ static uint64_t block_size(const char *block)
 	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) * 512 : 0;
 }
 
+/* Has the target taken it away? The kernel keeps the disk until somebody removes it by hand. Asked with INQUIRY, which any LUN answers, also one that
+ * is not there: by its peripheral qualifier (SPC-4, 6.6.2). Only that answer counts; silence and errors are what they were before. */
+static bool lun_is_gone(const char *node)
+{
+	enum { QUALIFIER = 0xe0, NO_SUCH_LUN = 0x60 };
+	unsigned char inquiry[6] = { 0x12, 0, 0, 0, 36, 0 }, answer[36] = { 0 }, sense[32];
+	struct sg_io_hdr h = {
+		.interface_id = 'S', .dxfer_direction = SG_DXFER_FROM_DEV, .cmdp = inquiry, .cmd_len = sizeof(inquiry), .dxferp = answer,
+		.dxfer_len = sizeof(answer), .sbp = sense, .mx_sb_len = sizeof(sense), .timeout = INQUIRY_WITHIN,
+	};
+	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 && (answer[0] & QUALIFIER) == NO_SUCH_LUN;
+}
+
 /* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has no stable one. */
 static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun, dev_t dev, const char *node)
 {
@@ -346,6 +364,10 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	snprintf(node, sizeof(node), "/dev/%s", lun->block);
 	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
 		op_note(op, "%s: host %u reports it, but there is no block device", name, lun->host);
+		return;
+	}
+	if (lun_is_gone(node)) {
+		op_note(op, "%s: the target no longer has it; the kernel keeps %s until somebody removes it", name, node);
 		return;
 	}
 	path = lun_path(target, links, lun, st.st_rdev, node);
@@ -392,6 +414,21 @@ int luns_settle(int host, struct op *op, struct err *e)
 	for (size_t i = 0; result == 0 && op->own_devices && i < luns.n; i++)
 		if (luns.item[i].block[0])
 			result = device_links(luns.item[i].block, op->run_dir, e);
+	free(luns.item);
+	return result;
+}
+
+int luns_ground(int host, struct buf *words, struct err *e)
+{
+	struct lun_list luns = { 0 };
+	int result = luns_list("/sys", host, &luns, e);
+
+	for (size_t i = 0; result == 0 && i < luns.n; i++) {
+		const struct lun *l = &luns.item[i];
+
+		if (l->block[0])
+			buf_printf(words, " %s=%u:%u:%llu:%llx", l->block, l->bus, l->target, l->lun, (unsigned long long)block_size(l->block));
+	}
 	free(luns.item);
 	return result;
 }

@@ -14,6 +14,8 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 int luns_rescan(int host, struct err *e);
 /* Wait, by uevent, until what the bus has reported has block devices, and (where no udevd runs) make their links. */
 int luns_settle(int host, struct op *op, struct err *e);
+/* Append " sda=FACTS" for each of the host's disks, from /sys alone. */
+int luns_ground(int host, struct buf *words, struct err *e);
 /* Does somebody use one of the host's LUNs? e then names LUN and user. */
 bool luns_in_use(int host, struct err *e);
 

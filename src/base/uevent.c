@@ -89,6 +89,7 @@ static void take(struct uevent *u, const char *pair)
 		{ "DEVNAME=",   &u->devname,   NULL },
 		{ "DEVTYPE=",   &u->devtype,   NULL },
 		{ "MODALIAS=",  &u->modalias,  NULL },
+		{ "SDEV_UA=",   &u->unit_attention, NULL },
 		{ "MAJOR=",     NULL, &u->major },
 		{ "MINOR=",     NULL, &u->minor },
 	};

@@ -17,6 +17,7 @@ struct uevent {
 	const char *devname;    /* "sda", "mapper/control" */
 	const char *devtype;    /* "disk", "partition" */
 	const char *modalias;
+	const char *unit_attention;     /* what a SCSI device had to say of itself: "REPORTED_LUNS_DATA_HAS_CHANGED" */
 	unsigned major, minor;
 };
 

@@ -315,6 +315,7 @@ static void take_event(struct devices *d, const struct uevent *u)
 {
 	bool block = u->subsystem && streq(u->subsystem, "block") && u->devpath;
 
+	supervisor_uevent(d->sup, u);
 	if (!d->own) {
 		if (block)
 			supervisor_device_event(d->sup, base_name(u->devpath));
@@ -340,8 +341,10 @@ static void on_uevents(struct watch *w, uint32_t events)
 			break;
 		if (r == UEVENT_GOT)
 			take_event(d, &u);
-		else if (r == UEVENT_LOST)
+		else if (r == UEVENT_LOST) {
+			supervisor_uevent(d->sup, NULL);
 			walk(d);
+		}
 	}
 	work(d);
 }

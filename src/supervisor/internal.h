@@ -127,6 +127,8 @@ bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.
 void pools_kick(struct supervisor *s, const char *what);
 /* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
 void failed_kick(struct supervisor *s, enum err_class class);
+#define BACKOFF_FIRST SECONDS(1)
+uint64_t retry_pause(unsigned failures);           /* ms; the pause after so many failures in a row */
 void shutdown_step(struct supervisor *s);              /* supervisor.c */
 void shutdown_retry(struct supervisor *s);
 
@@ -186,12 +188,19 @@ void index_drop(struct pool *p);        /* the pool is no longer active: nothing
 /* touch.c: names to look at again (pool_touch()) */
 enum touch_due { TOUCH_NONE, TOUCH_NAMES, TOUCH_ALL };
 void touch_later(struct pool *p, const char *name);     /* something has changed there; NULL: anything may have */
+void touch_look(struct pool *p);                        /* what it stands on may have changed */
 enum touch_due touch_due(const struct pool *p);         /* is it time? */
 /* A refresh begins: which names it is to look at, NULL-terminated (free it; the names live until touch_taken()); NULL: at all. */
 const char **touch_take(struct pool *p);
 void touch_taken(struct pool *p);                       /* its worker has them */
 void touch_over(struct pool *p, const struct err *e);   /* it has ended */
 void touch_drop(struct pool *p);                        /* there is no index any more */
+
+/* ground.c: what carries an active pool */
+/* Does an event concern who stands on `ground`, or may it be a new device of theirs (backend.h: ground, grows_by)? */
+bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
+void pool_taken_away(struct pool *p, const struct err *why);    /* it is not active any more, though nobody stopped it here */
+void pool_degraded(struct pool *p);             /* for p->found_why, if that is known */
 
 /* watch.c: inotify */
 int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */

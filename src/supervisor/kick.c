@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack may be there.
+ * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack may be there. And that clock.
  */
+#include <sys/random.h>
+#include "base/clock.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
+
+#define BACKOFF_MAX SECONDS(60)
 
 static const char *waits_word(const struct pool *p)
 {
@@ -77,4 +81,17 @@ void pools_kick(struct supervisor *s, const char *what)
 		pool_look_again(p);
 	}
 	requests_kick(s);
+}
+
+uint64_t retry_pause(unsigned failures)
+{
+	unsigned doublings = failures < 7 ? failures : 7;
+	uint64_t pause = BACKOFF_FIRST << (doublings ? doublings - 1 : 0);
+	uint16_t jitter = 0;
+
+	if (pause > BACKOFF_MAX)
+		pause = BACKOFF_MAX;
+	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) < 0)
+		jitter = 0;
+	return pause - pause / 8 + pause * jitter / UINT16_MAX / 4;     /* ± 1/8, so that a fleet does not knock at once */
 }

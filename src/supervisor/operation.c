@@ -91,23 +91,22 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	return 0;
 }
 
-/* "- state=active detail=…": what check found, which is returned. */
-static int send_state(struct context *c, struct err *e)
+/* "- state=active detail=…": what check found, or refresh on its way. `why`: for a pool that is not there, unless that is known better; or NULL. */
+static int send_state(struct context *c, const char *why, struct err *e)
 {
 	static const char *const words[] = { "inactive", "active", "degraded" };
-	enum pool_state state = STATE_ACTIVE;
-	struct buf detail = BUF_INIT, b = BUF_INIT;
+	enum pool_state state = c->op.state_known ? c->op.state : STATE_ACTIVE;
+	cleanup_buf struct buf detail = BUF_INIT;
+	struct buf b = BUF_INIT;
 
-	if (c->backend->check && c->backend->check(&c->def, &c->op, &state, &detail, e) < 0) {
-		buf_free(&detail);
+	if (!c->op.state_known && c->backend->check && c->backend->check(&c->def, &c->op, &state, &detail, e) < 0)
 		return -1;
-	}
 	line_begin(&b, "-");
 	line_str(&b, "state", words[state]);
+	line_str(&b, "reason", c->op.why[0] ? c->op.why : why);
 	if (detail.len)
 		line_str(&b, "detail", buf_str(&detail));
 	worker_send_record(c->io, &b);
-	buf_free(&detail);
 	return (int)state;
 }
 
@@ -127,6 +126,20 @@ static void send_place(struct context *c)
 	line_begin(&b, "-");
 	line_str(&b, "place", text);
 	worker_send_record(c->io, &b);
+}
+
+/* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no events. */
+static bool read_ground(struct context *c, struct buf *words)
+{
+	return c->backend->ground && c->backend->ground(&c->def, &c->op, words, NULL) == 0 && !words->failed;
+}
+
+static void send_ground(struct context *c)
+{
+	cleanup_buf struct buf words = BUF_INIT;
+
+	if (read_ground(c, &words))
+		worker_send_text(c->io, &words, NULL);
 }
 
 /* What it stands on, now that it stands: later starts and definitions are compared with it, and nobody has to ask its storage for that. */
@@ -171,9 +184,10 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0)
 		return -1;
-	if (send_state(&c, e) < 0)
+	if (send_state(&c, NULL, e) < 0)
 		return -1;
 	send_place(&c);
+	send_ground(&c);
 	send_identity(&c);
 	return 0;
 }
@@ -218,11 +232,12 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;
-	int state = send_state(&c, e);
+	int state = send_state(&c, NULL, e);
 	if (state < 0)
 		return -1;
 	if (state != STATE_INACTIVE)
 		send_place(&c);
+	send_ground(&c);
 	send_identity(&c);
 	return 0;
 }
@@ -251,6 +266,38 @@ static void watch_target(struct context *c, int inotify)
 	worker_send_record(c->io, &b);
 }
 
+/* An event has asked for a look, and the pool stands on the same devices as before: its index is right. True: said so. What is sent of the ground is
+ * from before the refresh: what changes meanwhile differs at the next look. */
+static bool same_ground(struct context *c, const struct pool *p)
+{
+	cleanup_buf struct buf words = BUF_INIT;
+	bool look = c->op.only && !c->op.only[0] && c->op.index;
+	struct buf b = BUF_INIT;
+
+	if (!read_ground(c, &words))
+		return false;
+	if (!look || !p->ground || !streq(p->ground, buf_str(&words))) {
+		worker_send_text(c->io, &words, NULL);
+		return false;
+	}
+	line_begin(&b, "-");
+	line_str(&b, "state", p->phase == PHASE_DEGRADED ? "degraded" : "active");
+	line_str(&b, "reason", p->phase == PHASE_DEGRADED ? p->reason : NULL);
+	line_str(&b, "unchanged", "yes");
+	worker_send_record(c->io, &b);
+	return true;
+}
+
+/* A refresh that fails because the pool is not there has found out just that. The error says why it is not. */
+static int refresh_fails(struct context *c, struct err *e)
+{
+	struct err ignored = { 0 };
+
+	if (err_is(e, ERR_TIMEOUT) || !c->backend->check)
+		return -1;
+	return send_state(c, e->message, &ignored) == STATE_INACTIVE ? 0 : -1;
+}
+
 int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
@@ -265,9 +312,11 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	c.op.sweep = o->sweep;
 	open_last_index(&c, o->pool);
 	watch_target(&c, o->inotify);
-	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)     /* if it is not there, that is what is to be told */
-		return send_state(&c, NULL) == STATE_INACTIVE ? 0 : -1;
-	if ((!c.written && write_index(&c.op, &c.volumes, e) < 0) || send_state(&c, e) < 0)
+	if (same_ground(&c, o->pool))
+		return 0;
+	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
+		return refresh_fails(&c, e);
+	if ((!c.written && write_index(&c.op, &c.volumes, e) < 0) || send_state(&c, NULL, e) < 0)
 		return -1;
 	line_begin(&b, "-");
 	line_num(&b, "capacity", sizes.capacity);

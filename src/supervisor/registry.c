@@ -260,6 +260,8 @@ static void pool_free(struct pool *p)
 	free(p->detail);
 	free(p->identity);
 	free(p->place);
+	free(p->ground);
+	free(p->found_why);
 	free(p);
 }
 

@@ -8,16 +8,14 @@
  *                      └── retrying      failed     stopping → inactive
  */
 #include <stdio.h>
-#include <sys/random.h>
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define BACKOFF_FIRST SECONDS(1)
-#define BACKOFF_MAX   SECONDS(60)
 #define SLOW_LOOK     SECONDS(30)       /* for what should come as an event, in case the event was lost */
+#define LATE_STOP     SECONDS(600)      /* for so long a stop that was reported as failed may happen after all */
 
 /* ---- starting an operation ---- */
 
@@ -52,6 +50,14 @@ static void no_worker(struct pool *p, const struct err *e)
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
 }
 
+static void on_ground(struct worker *w, const char *data, size_t len)
+{
+	struct pool *p = w->job.owner;
+
+	free(p->ground);
+	p->ground = strndup(data, len);
+}
+
 /* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
 static bool launch(struct pool *p, struct job *job, struct operation *o)
 {
@@ -63,6 +69,7 @@ static bool launch(struct pool *p, struct job *job, struct operation *o)
 	job->arg = o;
 	if (!job->on_record)
 		job->on_record = on_note;
+	job->on_payload = on_ground;
 	p->again = false;
 	p->came = 0;
 	loop_disarm(p->sup->loop, &p->retry);
@@ -100,19 +107,6 @@ static void answer(struct pool *p, const struct err *e)
 
 static void begin_stop(struct pool *p);
 
-static uint64_t back_off(const struct pool *p)
-{
-	unsigned doublings = p->attempts < 7 ? p->attempts : 7;
-	uint64_t pause = BACKOFF_FIRST << (doublings ? doublings - 1 : 0);
-	uint16_t jitter = 0;
-
-	if (pause > BACKOFF_MAX)
-		pause = BACKOFF_MAX;
-	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) < 0)
-		jitter = 0;
-	return pause - pause / 8 + pause * jitter / UINT16_MAX / 4;     /* ± 1/8, so that a fleet does not knock at once */
-}
-
 static void start_failed(struct pool *p, const struct err *e)
 {
 	enum err_remedy remedy = err_remedy(e->class);
@@ -123,7 +117,7 @@ static void start_failed(struct pool *p, const struct err *e)
 		pool_enter(p, PHASE_FAILED, e);
 	} else {
 		pool_enter(p, remedy == REMEDY_EVENT ? PHASE_WAITING : PHASE_RETRYING, e);
-		uint64_t pause = back_off(p);
+		uint64_t pause = retry_pause(p->attempts);
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
 		if (p->waiters && p->persistent && !p->live)
 			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
@@ -161,6 +155,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 		start_failed(p, e);
 	} else {
 		p->attempts = 0;
+		p->stop_tried = 0;
 		p->fresh = p->refresh_wanted = true;
 		pool_enter(p, PHASE_ACTIVE, NULL);
 		pool_step(p);
@@ -228,7 +223,6 @@ static void refresh_facts(struct pool *p, const struct line *l)
 	p->sizes.mode = (unsigned)line_u64(l, "mode", 0);
 	p->sizes.owner = (uint32_t)line_u64(l, "owner", 0);
 	p->sizes.group = (uint32_t)line_u64(l, "group", 0);
-	p->unchanged = line_has(l, "unchanged");
 }
 
 static void on_refresh_record(struct worker *w, const struct line *l)
@@ -241,29 +235,38 @@ static void on_refresh_record(struct worker *w, const struct line *l)
 		watch_number(p, (int)line_u64(l, "watch", 0));
 	if (line_has(l, "capacity"))
 		refresh_facts(p, l);
-	if (state)
-		p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
+	p->unchanged |= line_has(l, "unchanged");
+	if (!state)
+		return;
+	p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
+	pool_set_text(&p->found_why, line_get(l, "reason"));
 }
 
-/* It is not there: it was never really started, or a stop that was reported as failed has happened after all, or somebody else did it
- * (an unmount by hand, a session that ended). */
+/* It is not there: it was never really started, or a stop that was reported as failed has happened after all, or somebody else did it. */
 static void lost(struct pool *p)
 {
-	struct err e = { 0 };
+	bool stopped = p->stop_failed || (p->stop_tried && clock_ms() - p->stop_tried < LATE_STOP);
+	const char *found = p->found_why ? p->found_why : "it is no longer active";
+	struct err why = { 0 };
 
+	if (stopped || !p->want_active)
+		err_set(&why, ERR_STORAGE, "%s: the stop that was asked for has happened after all", found);
+	else if (p->fresh)
+		err_set(&why, ERR_STORAGE, "its start was reported as done, but %s", found);
+	else
+		err_set(&why, ERR_STORAGE, "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)", found);
 	index_drop(p);
-	if (p->stop_failed || (p->type == POOL_DIR && mounts_vouched(p)))
+	if (stopped || (p->type == POOL_DIR && mounts_vouched(p)))
 		pool_set_text(&p->place, NULL);
-	if (p->stop_failed) {
+	if (stopped || !p->want_active) {
 		pool_want(p, false);
-		pool_enter(p, PHASE_INACTIVE, NULL);
+		pool_enter(p, PHASE_INACTIVE, &why);
 	} else if (p->fresh) {
-		err_set(&e, ERR_STORAGE, "its start was reported as done, but it is not active");
-		start_failed(p, &e);
+		start_failed(p, &why);
 	} else {
-		log_warn(LF_POOL, "%s: it is no longer active, though nobody stopped it here: started again", p->name);
-		pool_enter(p, PHASE_INACTIVE, NULL);
+		pool_taken_away(p, &why);
 	}
+	failed_kick(p->sup, ERR_CONFLICT);
 }
 
 /* Nothing answers below. What was left behind says by its end that it is time to look again; if nothing was, the clock does. */
@@ -290,7 +293,7 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 	}
 	if (e->class != ERR_STATE) {            /* not one that we cancelled ourselves */
 		log_msg(LF_POOL, known ? LOG_DEBUG : LOG_WARN, "%s: refresh: %s", p->name, e->message);
-		pool_enter(p, p->phase == PHASE_HUNG ? PHASE_DEGRADED : p->phase, e);
+		pool_enter(p, p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED : p->phase, e);
 		p->stale = true;
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 	}
@@ -338,8 +341,11 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	} else {
 		p->refreshed = clock_ms();
 		p->stale = p->stop_failed = false;
-		pool_enter(p, p->found == STATE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE, NULL);
-		if (!p->updating)
+		if (p->found == STATE_DEGRADED)
+			pool_degraded(p);
+		else
+			pool_enter(p, PHASE_ACTIVE, NULL);
+		if (!p->updating || (b->ground && !p->unchanged))
 			emit_refreshed(p);
 		touch_over(p, NULL);
 		if (!p->refresh_wanted)         /* who asked meanwhile wants to see what is there now */
@@ -475,6 +481,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 	if (left)
 		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
 	p->stop_failed = true;
+	p->stop_tried = e->class == ERR_BUSY ? 0 : clock_ms();          /* then nothing was tried */
 	if (!p->sup->shutdown.on)
 		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
 	pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);

@@ -94,6 +94,7 @@ struct pool {
 	char *said;                     /* the reason that was logged last: one that is only repeated is not news */
 	char *waits_for;                /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
 	char *detail;                   /* what identifies the active instance: "mount=35"; or NULL */
+	char *ground;                   /* the devices that carry it now (backend.h), or NULL: events of the kernel's do not concern it */
 	char *identity;                 /* what it stands on since it was started (backends/identity.h), or NULL */
 	char *place;                    /* which directory its target was when it was started (backends/target.h), or NULL */
 	int seen;                       /* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
@@ -115,11 +116,14 @@ struct pool {
 	bool refresh_wanted;
 	bool build_wanted;              /* the next start builds first, */
 	unsigned build_flags;           /* with these enum build_flags */
+	uint64_t stop_tried;            /* clock_ms() of a stop that has failed since it was started, or 0 */
+	unsigned losses;                /* how often it has ended in a row, though nobody stopped it here */
 	bool stop_failed;               /* the last stop did; at shutdown: again when another pool has stopped */
 	uint64_t timeout;               /* asked for with the operation to come; 0: the usual one */
 
 	bool was_hung;                  /* when the stop began */
-	enum pool_state found;          /* by the check or refresh under way */
+	enum pool_state found;          /* by the check or refresh under way, */
+	char *found_why;                /* and why it is not active, or not wholly; or NULL */
 	int fresh_index;                /* what the refresh under way writes, or -1 */
 
 	struct pool_sizes sizes;
@@ -166,6 +170,8 @@ void supervisor_go(struct supervisor *s);
 /* Events that the floors above receive: something about devices or the network changed, waiting pools may look again. */
 void supervisor_device_event(struct supervisor *s, const char *sysname);       /* NULL: any */
 void supervisor_network_event(struct supervisor *s);
+/* The kernel has an event: active pools that stand on this device are looked at, soon, and many events together. NULL: some were lost. */
+void supervisor_uevent(struct supervisor *s, const struct uevent *u);
 
 /* Is this pool to be started by itself? For plan as well. */
 bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked);

@@ -109,17 +109,10 @@ int pool_touch(struct pool *p, const char *name, struct waiter *w)
 	return 0;
 }
 
-void touch_later(struct pool *p, const char *name)
+static void when_quiet(struct pool *p, struct touches *t)
 {
-	struct touches *t = touches_of(p);
 	uint64_t now = clock_ms(), at = now + QUIET;
 
-	if (!t) {
-		p->refresh_wanted = true;
-		take_turn(p);
-		return;
-	}
-	add(t, name);
 	if (t->due)
 		return;
 	if (!t->first)
@@ -127,6 +120,37 @@ void touch_later(struct pool *p, const char *name)
 	if (at > t->first + LONGEST)
 		at = t->first + LONGEST;
 	loop_arm(p->sup->loop, &t->timer, at > t->next ? at : t->next);
+}
+
+/* Without memory for the collection everything is looked at, at once. */
+static struct touches *collect(struct pool *p)
+{
+	struct touches *t = touches_of(p);
+
+	if (!t) {
+		p->refresh_wanted = true;
+		take_turn(p);
+	}
+	return t;
+}
+
+void touch_later(struct pool *p, const char *name)
+{
+	struct touches *t = collect(p);
+
+	if (!t)
+		return;
+	add(t, name);
+	when_quiet(p, t);
+}
+
+/* An update of no names: its worker looks at the ground first. */
+void touch_look(struct pool *p)
+{
+	struct touches *t = collect(p);
+
+	if (t)
+		when_quiet(p, t);
 }
 
 enum touch_due touch_due(const struct pool *p)

@@ -42,6 +42,7 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 		p->build_wanted = true;
 		p->build_flags |= build & ~START_BUILD;
 	}
+	p->losses = 0;
 	if (p->phase == PHASE_FAILED)
 		p->phase = PHASE_INACTIVE;
 	p->attempts = 0;

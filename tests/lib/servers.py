@@ -92,6 +92,10 @@ class IscsiServer(Server):
         self._admin("new", "logicalunit", "--tid", settings[0], "--lun", len(settings[2]), "-b", image)
         return len(settings[2])
 
+    def remove_lun(self, iqn, lun):
+        """Take one disk away; the others keep their numbers."""
+        self._admin("delete", "logicalunit", "--tid", self.targets[iqn][0], "--lun", lun)
+
     def remove(self, iqn):
         """Take a target away under those who use it."""
         self._admin("delete", "target", "--force", "--tid", self.targets.pop(iqn)[0])

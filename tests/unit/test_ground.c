@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which of the kernel's events concern which pools.
+ */
+#include "check.h"
+#include "supervisor/internal.h"
+
+static const char san[] = "session3=in sda=0:0:1:2000 sdb=0:0:2:4000";
+static const char group[] = " dm-0=root:8192 sda=there dm-11=home:16384 dm-2=there";
+
+static bool concerns(const char *ground, const char *grows_by, const char *action, const char *subsystem, const char *path)
+{
+	return ground_concerns(ground, grows_by, &(struct uevent){ .action = action, .subsystem = subsystem, .devpath = path });
+}
+
+static void the_path_of_a_disk_names_its_session(void)
+{
+	CHECK(concerns(san, NULL, "remove", "block", "/devices/platform/host2/session3/target2:0:0/2:0:0:1/block/sda"));
+	CHECK(concerns(san, NULL, "add", "block", "/devices/platform/host2/session3/target2:0:0/2:0:0:9/block/sdx"));
+	CHECK(concerns(san, NULL, "remove", "iscsi_session", "/devices/platform/host2/session3/iscsi_session/session3"));
+	CHECK(!concerns(san, NULL, "remove", "iscsi_session", "/devices/platform/host2/session33/iscsi_session/session33"));
+	CHECK(!concerns(san, NULL, "remove", "iscsi_session", "/devices/platform/host2/session/iscsi_session/session"));
+}
+
+static void a_group_hears_of_its_disks_and_volumes(void)
+{
+	CHECK(concerns(group, "dm-", "remove", "block", "/devices/virtual/block/dm-11"));
+	CHECK(concerns(group, "dm-", "remove", "block", "/devices/virtual/block/dm-2"));
+	CHECK(concerns(group, "dm-", "remove", "block", "/devices/x/block/sda"));
+	CHECK(!concerns(group, "dm-", "remove", "block", "/devices/virtual/block/dm-1"));
+	CHECK(!concerns(group, "dm-", "change", "block", "/devices/x/block/sdb"));
+	CHECK(!concerns(group, "dm-", "change", "block", "/devices/x/block/root"));
+}
+
+static void a_new_device_may_be_a_volume_of_the_group(void)
+{
+	CHECK(concerns(group, "dm-", "change", "block", "/devices/virtual/block/dm-7"));
+	CHECK(concerns("", "dm-", "change", "block", "/devices/virtual/block/dm-7"));
+	CHECK(!concerns(group, "dm-", "add", "block", "/devices/virtual/block/dm-7"));
+	CHECK(!concerns(san, NULL, "change", "block", "/devices/virtual/block/dm-7"));
+	CHECK(!concerns("", NULL, "remove", "block", "/devices/x/block/sda"));
+}
+
+static void odd_paths_concern_nobody(void)
+{
+	CHECK(!concerns(san, "dm-", "change", "block", ""));
+	CHECK(!concerns(san, "dm-", "change", "block", "/"));
+	CHECK(!concerns(san, "dm-", "change", "block", "//"));
+	CHECK(!concerns(san, NULL, "change", NULL, "/devices/session3=in"));
+}
+
+static void the_pause_grows(void)
+{
+	CHECK(retry_pause(1) <= SECONDS(2));
+	CHECK(retry_pause(4) >= SECONDS(7));
+	CHECK(retry_pause(100) >= SECONDS(50) && retry_pause(100) <= SECONDS(70));
+}
+
+int main(void)
+{
+	RUN(the_path_of_a_disk_names_its_session);
+	RUN(a_group_hears_of_its_disks_and_volumes);
+	RUN(a_new_device_may_be_a_volume_of_the_group);
+	RUN(odd_paths_concern_nobody);
+	RUN(the_pause_grows);
+	return check_done();
+}
