@@ -148,6 +148,7 @@ struct operation {
 	const char *origin;
 	bool live;                      /* print: with the live sizes */
 };
+int build_admit(const struct pool *p, unsigned flags, struct err *e);     /* may a pool of its type be built with these flags? ERR_DENIED */
 int operation_start(struct worker_io *io, void *arg, struct err *e);
 int operation_build(struct worker_io *io, void *arg, struct err *e);
 int operation_delete(struct worker_io *io, void *arg, struct err *e);

@@ -124,6 +124,8 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 {
 	if (!c->backend->build)
 		return 0;
+	if (build_admit(o->pool, o->build_flags, e) < 0)        /* it may have got another type since it was asked for */
+		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
 	if (e && o->build_flags && err_remedy(e->class) != REMEDY_NONE)

@@ -540,6 +540,8 @@ static void give_up(struct pool *p)
 {
 	loop_disarm(p->sup->loop, &p->retry);
 	p->attempts = 0;
+	p->build_wanted = false;        /* it was asked for with a start that is wanted no more */
+	p->build_flags = 0;
 	settle(p);
 	if (!p->persistent) {
 		state_forget(p, false);
