@@ -140,7 +140,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
@@ -159,7 +159,7 @@ int operation_build(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (!c.backend->build)
 		return err_set(e, ERR_UNSUPPORTED, "pools of type %s are not built: what they live on is made elsewhere", pool_type_word(c.def.type));
