@@ -280,7 +280,7 @@ static int zero(int fd, uint64_t from, uint64_t len)
 	return 0;
 }
 
-int format_wipe_ends(const char *path, struct err *e)
+static int wipe(const char *path, bool tail, struct err *e)
 {
 	cleanup_close int fd = open_answering(path, O_WRONLY | O_EXCL, e);
 	uint64_t size = 0;
@@ -292,7 +292,17 @@ int format_wipe_ends(const char *path, struct err *e)
 
 	uint64_t end = size < END_BYTES ? size : END_BYTES;
 
-	if (zero(fd, 0, end) < 0 || zero(fd, size - end, end) < 0 || fsync(fd) < 0)
+	if (zero(fd, 0, end) < 0 || (tail && zero(fd, size - end, end) < 0) || fsync(fd) < 0)
 		return err_sys(e, errno, "cannot write to %s", path);
 	return 0;
+}
+
+int format_wipe_ends(const char *path, struct err *e)
+{
+	return wipe(path, true, e);
+}
+
+int format_wipe_head(const char *path, struct err *e)
+{
+	return wipe(path, false, e);
 }

@@ -29,5 +29,7 @@ int format_possible(const char *format, struct err *e);
 
 /* Zero the first and the last MiB: no signature is left that anything looks for. */
 int format_wipe_ends(const char *path, struct err *e);
+/* The first MiB alone: what pvremove leaves of a physical volume, which would count as data. */
+int format_wipe_head(const char *path, struct err *e);
 
 #endif
