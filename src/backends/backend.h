@@ -62,9 +62,10 @@ struct service {
 	int (*ready)(struct op *op, struct err *e);
 };
 
-/* How a pool is built or started with building (pool-build, pool-start --build). Without either flag what is there is left: a directory is made, nothing
- * is formatted. */
-enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1 };
+/* How a pool is built or started with building (pool-build, pool-start --build). Without a flag no filesystem is made, but a directory gets its owner and
+ * mode, and a volume group its devices. BUILD_ABSENT: the most that somebody may ask for who is not admin. An absent directory is made; what is there stays
+ * as it is. */
+enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1, BUILD_ABSENT = 1 << 2 };
 
 enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
@@ -84,6 +85,7 @@ struct backend {
 	unsigned waits_for;                     /* enum wait_kind: what a start may have to wait for (plan prints it) */
 	const char *const *modules;             /* kernel modules a start may need, NULL-terminated, or NULL */
 	const struct service *service;          /* what must be up first, or NULL */
+	bool builds_directory;                  /* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
 	bool watched;                           /* the target is a directory of this machine: changes in it are heard of between refreshes */
 	const char *grows_by;                   /* a new device may be this pool's when its name begins so: "dm-"; or NULL */
 	uint64_t pause;                         /* ms from an end that nobody asked for to the new start; it grows if that happens again */

@@ -79,6 +79,7 @@ const struct backend dir_backend = {
 	.check    = dir_check,
 	.start    = dir_start,
 	.stop     = dir_stop,
+	.builds_directory = true,
 	.build    = files_build,
 	.delete   = files_delete,
 	.identify = dir_identify,

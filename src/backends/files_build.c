@@ -44,26 +44,40 @@ static int set_cow(int fd, const char *target, int cow, struct err *e)
 	return cow < 0 ? 0 : err_sys(e, errno, "cannot turn copy-on-write off for %s", target);
 }
 
-int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
+static bool has_wishes(const struct pool_def *d)
+{
+	const struct pool_perms *p = &d->target.perms;
+
+	return p->owner >= 0 || p->group >= 0 || p->mode >= 0 || d->cow >= 0;
+}
+
+/* -1 leaves the owner or the group as it is; owner before mode, because chown(2) clears the set-id bits. */
+static int set_perms(int fd, const struct pool_def *d, bool made, struct err *e)
 {
 	const struct pool_perms *p = &d->target.perms;
 	const char *target = d->target.path;
-	cleanup_close int fd = -1;
-	bool made;
 
-	(void)op;
-	if (flags)
-		return err_set(e, ERR_INVALID, "a pool of type %s has no device that could be formatted: build it without --overwrite and --no-overwrite",
-			       pool_type_word(d->type));
-	fd = target_make(target, O_RDONLY, &made, e);
-	if (fd < 0)
-		return -1;
-	/* -1 leaves the owner or the group as it is; owner before mode, because chown(2) clears the set-id bits */
 	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, (uid_t)p->owner, (gid_t)p->group) < 0)
 		return err_sys(e, errno, "cannot give %s to %lld:%lld", target, (long long)p->owner, (long long)p->group);
 	if ((made || p->mode >= 0) && fchmod(fd, p->mode >= 0 ? (mode_t)p->mode & 07777 : MODE_DEFAULT) < 0)
 		return err_sys(e, errno, "cannot set the mode of %s", target);
 	return made || d->cow >= 0 ? set_cow(fd, target, d->cow, e) : 0;
+}
+
+int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
+{
+	cleanup_close int fd = -1;
+	bool made;
+
+	(void)op;
+	if (flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE))
+		return err_set(e, ERR_INVALID, "a pool of type %s has no device that could be formatted: build it without --overwrite and --no-overwrite",
+			       pool_type_word(d->type));
+	fd = target_make(d->target.path, O_RDONLY, &made, e);
+	if (fd < 0)
+		return -1;
+	bool leave = !made && ((flags & BUILD_ABSENT) || !has_wishes(d));
+	return leave ? 0 : set_perms(fd, d, made, e);
 }
 
 int files_delete(const struct pool_def *d, struct op *op, struct err *e)

@@ -21,6 +21,8 @@
 
 #define END_BYTES (1024 * 1024)
 
+static char ends[64 * 1024];           /* what is read from a device, or zeros for it: one worker does one thing */
+
 /* ---- what is on it ---- */
 
 static const char *value_of(blkid_probe p, const char *name)
@@ -111,6 +113,49 @@ int format_look(const char *path, struct buf *found, struct err *e)
 	return found->failed ? err_set(e, ERR_NO_MEMORY, "cannot look at %s: out of memory", path) : 0;
 }
 
+/* The first byte in a range that is not zero. 1 found, 0 none, -1 with errno. */
+static int first_byte(int fd, uint64_t from, uint64_t len, uint64_t *at)
+{
+	for (ssize_t n; len > 0; from += (uint64_t)n, len -= (uint64_t)n) {
+		n = file_pread(fd, ends, len < sizeof(ends) ? (size_t)len : sizeof(ends), from);
+		if (n <= 0) {
+			errno = n < 0 ? errno : EIO;    /* a device is as long as it says */
+			return -1;
+		}
+		for (ssize_t i = 0; i < n; i++)
+			if (ends[i]) {
+				*at = from + (uint64_t)i;
+				return 1;
+			}
+	}
+	return 0;
+}
+
+/* Databases, raw guest disks and detached headers have no signature: bytes that are not zero are data, whoever wrote them. */
+static int refuse_bytes(const char *spec, const char *path, struct err *e)
+{
+	cleanup_close int fd = open_answering(path, O_RDONLY, e);
+	uint64_t size = 0, at;
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	if (ioctl(fd, (ioctl_request)BLKGETSIZE64, &size) < 0)
+		return err_sys(e, errno, "cannot get the size of %s", path);
+
+	uint64_t end = size < END_BYTES ? size : END_BYTES, last = size - end > end ? size - end : end;
+
+	rc = first_byte(fd, 0, end, &at);
+	if (rc == 0)
+		rc = first_byte(fd, last, size - last, &at);
+	if (rc < 0)
+		return err_sys(e, errno, "cannot read %s", path);
+	if (rc > 0)
+		return err_set(e, ERR_EXISTS, "%s holds data that nothing here recognises (byte %llu is not zero): nothing was written (--overwrite, "
+			       "which needs the level \"admin\", goes over it)", spec, (unsigned long long)at);
+	return 0;
+}
+
 /* ---- whose it is ---- */
 
 /* udevd looks at a device whenever somebody has closed it: that is no use of it. */
@@ -160,7 +205,7 @@ int format_claim(const char *spec, unsigned flags, char *path, size_t size, dev_
 		return -1;
 	if (found.len)
 		return err_set(e, ERR_EXISTS, "%s holds %s: nothing was written (--overwrite formats it)", spec, buf_str(&found));
-	return 0;
+	return refuse_bytes(spec, path, e);
 }
 
 /* ---- mkfs ---- */
@@ -220,11 +265,10 @@ int format_make(const char *format, const char *path, struct op *op, struct err 
 
 static int zero(int fd, uint64_t from, uint64_t len)
 {
-	static char nothing[64 * 1024];         /* not const: so it takes no room in the program */
-
+	memset(ends, 0, sizeof(ends));
 	while (len > 0) {
-		size_t part = len < sizeof(nothing) ? (size_t)len : sizeof(nothing);
-		ssize_t n = pwrite(fd, nothing, part, (off_t)from);
+		size_t part = len < sizeof(ends) ? (size_t)len : sizeof(ends);
+		ssize_t n = pwrite(fd, ends, part, (off_t)from);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -236,7 +280,7 @@ static int zero(int fd, uint64_t from, uint64_t len)
 	return 0;
 }
 
-int format_wipe_ends(const char *path, struct err *e)
+static int wipe(const char *path, bool tail, struct err *e)
 {
 	cleanup_close int fd = open_answering(path, O_WRONLY | O_EXCL, e);
 	uint64_t size = 0;
@@ -248,7 +292,17 @@ int format_wipe_ends(const char *path, struct err *e)
 
 	uint64_t end = size < END_BYTES ? size : END_BYTES;
 
-	if (zero(fd, 0, end) < 0 || zero(fd, size - end, end) < 0 || fsync(fd) < 0)
+	if (zero(fd, 0, end) < 0 || (tail && zero(fd, size - end, end) < 0) || fsync(fd) < 0)
 		return err_sys(e, errno, "cannot write to %s", path);
 	return 0;
+}
+
+int format_wipe_ends(const char *path, struct err *e)
+{
+	return wipe(path, true, e);
+}
+
+int format_wipe_head(const char *path, struct err *e)
+{
+	return wipe(path, false, e);
 }

@@ -17,7 +17,8 @@
 int format_look(const char *path, struct buf *found, struct err *e);
 
 /* May the device be written to? `spec` is how the definition calls it. Finds it, refuses it in use (ERR_BUSY, naming by whom), write-protected
- * (ERR_READ_ONLY) and, without BUILD_OVERWRITE in flags, holding something (ERR_EXISTS). path (PATH_MAX) receives its node, *dev its number. */
+ * (ERR_READ_ONLY) and, without BUILD_OVERWRITE in flags, holding something (ERR_EXISTS): a signature that libblkid knows, or any byte that is not zero in
+ * its first or last MiB. path (PATH_MAX) receives its node, *dev its number. */
 int format_claim(const char *spec, unsigned flags, char *path, size_t size, dev_t *dev, struct err *e);
 
 /* Make a filesystem with the mkfs program for `format` ("ext4", "xfs", …). ERR_NO_TOOL, ERR_INVALID (auto: which one?), ERR_UNSUPPORTED (no program
@@ -28,5 +29,7 @@ int format_possible(const char *format, struct err *e);
 
 /* Zero the first and the last MiB: no signature is left that anything looks for. */
 int format_wipe_ends(const char *path, struct err *e);
+/* The first MiB alone: what pvremove leaves of a physical volume, which would count as data. */
+int format_wipe_head(const char *path, struct err *e);
 
 #endif

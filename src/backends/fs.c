@@ -189,8 +189,8 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 	char device[PATH_MAX];
 	dev_t dev;
 
-	if (!flags)
-		return files_build(d, op, 0, e);
+	if (!flags || (flags & BUILD_ABSENT))
+		return files_build(d, op, flags, e);
 	if (fs_validate(d, e) < 0 || format_possible(d->source.format, e) < 0 || format_claim(device_of(d), flags, device, sizeof(device), &dev, e) < 0)
 		return -1;
 	if (files_build(d, op, 0, e) < 0)
@@ -230,6 +230,7 @@ const struct backend fs_backend = {
 	.check     = fs_check,
 	.start     = fs_start,
 	.stop      = fs_stop,
+	.builds_directory = true,
 	.build     = fs_build,
 	.delete    = files_delete,
 	.identify  = fs_identify,

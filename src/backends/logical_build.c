@@ -75,7 +75,8 @@ static void members_unmake(const struct claimed *c, size_t made, struct op *op)
 	for (size_t i = 0; i < made; i++) {
 		const char *const words[] = { "pvremove", "-y", c->path[i], NULL };
 
-		lvm_run(words, op, NULL, NULL);
+		if (lvm_run(words, op, NULL, NULL) == 0)
+			format_wipe_ends(c->path[i], NULL);
 	}
 }
 
@@ -122,7 +123,11 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 		const char *const remove[] = { "pvremove", "-y", path, NULL };
 		dev_t dev;
 
-		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, &why) == 0 && group_has_member(&g, dev) && lvm_run(remove, op, NULL, &why) < 0)
+		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, &why) < 0 || !group_has_member(&g, dev))
+			continue;
+		if (lvm_run(remove, op, NULL, &why) == 0)
+			format_wipe_head(path, NULL);   /* if it cannot be, the next build says what is there */
+		else
 			rc = err_set(e, why.class, "volume group \"%s\" is gone, but %s stays a physical volume: %s", vg, path, why.message);
 	}
 	return rc;

@@ -435,6 +435,7 @@ const struct backend netfs_backend = {
 	.check     = netfs_check,
 	.start     = netfs_start,
 	.stop      = netfs_stop,
+	.builds_directory = true,
 	.build     = files_build,
 	.delete    = files_delete,
 	.find      = netfs_find,

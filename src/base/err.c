@@ -103,7 +103,7 @@ static void sanitize(char *s)
 		if (n == 0) {
 			n = 1;
 			*s = '?';
-		} else if (utf8_is_control(s, n)) {
+		} else if (utf8_is_hidden(s, n)) {
 			memset(s, ' ', n);
 		}
 		s += n;

@@ -21,7 +21,7 @@ static size_t text_char(const char *s, size_t left)
 {
 	size_t n = utf8_len(s, left);
 
-	if (n == 0 || utf8_is_control(s, n) || *s == '"' || *s == '\\')
+	if (n == 0 || utf8_is_hidden(s, n) || *s == '"' || *s == '\\')
 		return 0;
 	return n;
 }

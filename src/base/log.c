@@ -227,7 +227,7 @@ static size_t clean(const char *text, char *out, size_t size)
 
 	while (left > 0) {
 		size_t n = utf8_len(text, left);
-		bool plain = n > 0 && !utf8_is_control(text, n);
+		bool plain = n > 0 && !utf8_is_hidden(text, n);
 
 		if (n == 0)
 			n = 1;

@@ -4,6 +4,8 @@
  */
 #include "base/utf8.h"
 
+#include "base/util.h"
+
 static bool is_continuation(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;
@@ -40,6 +42,38 @@ bool utf8_is_control(const char *s, size_t len)
 	if (len == 1)
 		return u[0] < 0x20 || u[0] == 0x7f;
 	return len == 2 && u[0] == 0xc2 && u[1] < 0xa0;
+}
+
+/* Format characters, joiners, fillers, line and paragraph separators, variation selectors, tags: what takes no room, or turns the text around. */
+static const struct { unsigned first, last; } hidden[] = {
+	{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x0600, 0x0605 },   { 0x061c, 0x061c },   { 0x06dd, 0x06dd },   { 0x070f, 0x070f },
+	{ 0x0890, 0x0891 },   { 0x08e2, 0x08e2 },   { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },
+	{ 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },   { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
+	{ 0xfff0, 0xfffb },   { 0x110bd, 0x110bd }, { 0x110cd, 0x110cd }, { 0x13430, 0x1343f }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+	{ 0xe0000, 0xe0fff },
+};
+
+unsigned utf8_number(const char *s, size_t len)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	unsigned c = len == 1 ? u[0] : u[0] & (0x7fu >> len);
+
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (u[i] & 0x3fu);
+	return c;
+}
+
+bool utf8_is_hidden(const char *s, size_t len)
+{
+	unsigned c;
+
+	if (len < 2 || utf8_is_control(s, len))
+		return utf8_is_control(s, len);
+	c = utf8_number(s, len);
+	for (size_t i = 0; i < ARRAY_LEN(hidden); i++)
+		if (c >= hidden[i].first && c <= hidden[i].last)
+			return true;
+	return false;
 }
 
 size_t utf8_cut(const char *s, size_t n)

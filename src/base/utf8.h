@@ -13,6 +13,11 @@
 size_t utf8_len(const char *s, size_t n);
 /* Is the well-formed sequence of len bytes a control character (C0, DEL, C1)? */
 bool utf8_is_control(const char *s, size_t len);
+/* Is it one of those, or a character that nobody sees or that turns the order of others around (U+200B, U+202E, U+FEFF, tags, …)? What people read
+ * shows such a character as an escape; names may hold it. */
+bool utf8_is_hidden(const char *s, size_t len);
+/* The character's number, of the well-formed sequence of len bytes. */
+unsigned utf8_number(const char *s, size_t len);
 /* The longest prefix of s, at most n bytes, that does not end inside a sequence. */
 size_t utf8_cut(const char *s, size_t n);
 

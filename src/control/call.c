@@ -278,6 +278,11 @@ const char *call_arg(struct call *c, const char *name)
 	return c->verb->args[i].name ? c->values[i] : NULL;
 }
 
+enum verb_level call_level(const struct call *c)
+{
+	return c->peer->level;
+}
+
 bool call_flag(struct call *c, const char *name)
 {
 	const char *value = call_arg(c, name);

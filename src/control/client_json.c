@@ -25,8 +25,17 @@ static bool among(const char *key, const char *const *list, size_t n)
 	return false;
 }
 
-/* Bytes that are not UTF-8 (file names may hold them) become the Latin-1 characters of the same number: JSON has no bytes. Control characters are escaped,
- * those too that JSON would allow; that of C1, in two bytes, is its second. */
+/* Beyond U+FFFF in two halves, as JSON has it. */
+static void json_escape(struct buf *out, unsigned c)
+{
+	if (c > 0xffff)
+		buf_printf(out, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 | (c & 0x3ff));
+	else
+		buf_printf(out, "\\u%04x", c);
+}
+
+/* Bytes that are not UTF-8 (file names may hold them) become the Latin-1 characters of the same number: JSON has no bytes. Control characters and
+ * those that nobody sees are escaped, though JSON would allow some. */
 static void json_string(struct buf *out, const char *text, size_t len)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -38,8 +47,8 @@ static void json_string(struct buf *out, const char *text, size_t len)
 
 		if (special)
 			buf_printf(out, "\\%c", letters[special - plain]);
-		else if (n == 0 || utf8_is_control(text, n))
-			buf_printf(out, "\\u%04x", (unsigned char)text[n ? n - 1 : 0]);
+		else if (n == 0 || utf8_is_hidden(text, n))
+			json_escape(out, n ? utf8_number(text, n) : (unsigned char)*text);
 		else
 			buf_add(out, text, n);
 		text += n ? n : 1;

@@ -4,6 +4,8 @@
  */
 #include "control/client_parts.h"
 
+#include <unistd.h>
+
 #include "base/util.h"
 #include "pool/size.h"
 
@@ -250,7 +252,8 @@ static const struct { const char *verb, *key; } values[] = {
 
 static int print_value(const struct page *p)
 {
-	const char *key = command_flag(p->command, "uuid") ? "uuid" : NULL;
+	const char *key = command_flag(p->command, "uuid") ? "uuid" : NULL, *value;
+	struct arena a = { 0 };
 	struct line l;
 
 	for (size_t i = 0; i < ARRAY_LEN(values) && !key; i++)
@@ -258,7 +261,9 @@ static int print_value(const struct page *p)
 			key = values[i].key;
 	if (page_record(p, &l) < 0)
 		return -1;
-	buf_printf(p->out, "%s\n", record_get(&l, key));
+	value = record_get(&l, key);
+	buf_printf(p->out, "%s\n", isatty(STDOUT_FILENO) ? table_safe(&a, value) : value);      /* a script needs it as it is */
+	arena_free(&a);
 	page_end(p);
 	return 0;
 }

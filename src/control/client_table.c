@@ -51,7 +51,7 @@ static size_t width(const char *text)
 static bool is_safe(const char *text, size_t left, size_t *len)
 {
 	*len = utf8_len(text, left);
-	if (*len && !utf8_is_control(text, *len))
+	if (*len && !utf8_is_hidden(text, *len))
 		return true;
 	*len = *len ? *len : 1;
 	return false;

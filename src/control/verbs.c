@@ -18,8 +18,8 @@
 #define FLAG(name, help) { name, ARG_FLAG, false, false, help, LEVEL_READ }
 #define XML_FILE(what) { "file", ARG_FILE, true, true, "poolctl: the file with " what ", or - for standard input", LEVEL_READ }
 #define BUILDS \
-	FLAG("build", "make what the pool lives on first (directory, filesystem, volume group)"), \
-	{ "no-overwrite", ARG_FLAG, false, false, "build, and format what holds nothing", LEVEL_ADMIN }, \
+	FLAG("build", "make what the pool lives on first (directory, volume group); below the level admin only a directory that is not there"), \
+	{ "no-overwrite", ARG_FLAG, false, false, "build, and format what holds nothing but zeros", LEVEL_ADMIN }, \
 	{ "overwrite", ARG_FLAG, false, false, "build, and format whatever it holds", LEVEL_ADMIN }
 /* Operations that may take long: what to hear of them meanwhile. */
 #define JOB \
@@ -74,7 +74,7 @@ static const struct verb_arg pool_define_as_args[] = { POOL_AS, END };
 static const struct verb_arg pool_create_as_args[] = { POOL_AS, BUILDS, TIMEOUT, END };
 static const struct verb_arg pool_start_args[] = { POOL, BUILDS, TIMEOUT, END };
 static const struct verb_arg pool_build_args[] = {
-	POOL, FLAG("no-overwrite", "format what holds nothing"), FLAG("overwrite", "format whatever it holds"), TIMEOUT, END
+	POOL, FLAG("no-overwrite", "format what holds nothing but zeros"), FLAG("overwrite", "format whatever it holds"), TIMEOUT, END
 };
 static const struct verb_arg pool_timeout_args[] = { POOL, TIMEOUT, END };
 static const struct verb_arg pool_args[] = { POOL, END };

@@ -253,6 +253,8 @@ static int build_wanted(struct call *c, unsigned *build, struct err *e)
 	if (overwrite && keep)
 		return err_set(e, ERR_INVALID, "\"overwrite\" and \"no-overwrite\" are opposites: only one can be meant");
 	*build |= overwrite ? BUILD_OVERWRITE : keep ? BUILD_NO_OVERWRITE : 0;
+	if (*build && call_level(c) < LEVEL_ADMIN)
+		*build |= BUILD_ABSENT;
 	return 0;
 }
 

@@ -108,7 +108,7 @@ static const char *shorten(const char *text, char *out, size_t size)
 
 	for (; left > 0; text += len, left -= len) {
 		len = utf8_len(text, left);
-		bool shown = len > 0 && !utf8_is_control(text, len);
+		bool shown = len > 0 && !utf8_is_hidden(text, len);
 
 		len = len ? len : 1;
 		if (used + len + sizeof("…") > size)

@@ -431,8 +431,8 @@ void xml_escape(struct buf *out, const char *text)
 			as = "?";
 		if (as)
 			buf_adds(out, as);
-		else if (len > 0 && *text != '\n' && *text != '\t' && utf8_is_control(text, len))
-			buf_printf(out, "&#x%x;", (unsigned char)text[len - 1]);        /* that of C1, in two bytes, is its second */
+		else if (len > 0 && *text != '\n' && *text != '\t' && utf8_is_hidden(text, len))
+			buf_printf(out, "&#x%x;", utf8_number(text, len));
 		else
 			buf_add(out, text, len);
 		len += len == 0;

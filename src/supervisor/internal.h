@@ -104,6 +104,10 @@ struct pool *registry_apply(struct supervisor *s, const struct summary *m, const
 /* pool-create over an inactive pool whose definition is kept: the new one is in use until the next stop, then the old one again. */
 int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e);
 /* Would it be accepted? The same rules without the change. */
+/* protected.c: is the target, for types that have a directory, none of the supervisor's or the kernel's, nor in one, nor around one? ERR_INVALID names both.
+ * By its text; and in a worker, by what it leads to. */
+int protected_admit(const struct supervisor *s, const struct summary *m, struct err *e);
+int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e);
 int registry_admit(struct supervisor *s, const struct summary *m, struct err *e);
 void registry_remove(struct pool *p);
 void registry_switch(struct pool *p);          /* it has stopped: its next definition is in use from now on */
@@ -162,6 +166,7 @@ struct operation {
 	const char *origin;
 	bool live;                      /* print: with the live sizes */
 };
+int build_admit(const struct pool *p, unsigned flags, struct err *e);     /* may a pool of its type be built with these flags? ERR_DENIED */
 int operation_start(struct worker_io *io, void *arg, struct err *e);
 int operation_build(struct worker_io *io, void *arg, struct err *e);
 int operation_delete(struct worker_io *io, void *arg, struct err *e);

@@ -160,6 +160,8 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 {
 	if (!c->backend->build)
 		return 0;
+	if (build_admit(o->pool, o->build_flags, e) < 0)        /* it may have got another type since it was asked for */
+		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
 	if (e && o->build_flags && err_remedy(e->class) != REMEDY_NONE)
@@ -174,7 +176,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
@@ -197,7 +199,7 @@ int operation_build(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (!c.backend->build)
 		return err_set(e, ERR_UNSUPPORTED, "pools of type %s are not built: what they live on is made elsewhere", pool_type_word(c.def.type));

@@ -69,6 +69,8 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 	const struct pool *same_uuid = pool_by_uuid(s, &m->uuid), *same_name = pool_by_name(s, m->name);
 	char text[UUID_TEXT];
 
+	if (protected_admit(s, m, e) < 0)
+		return -1;
 	if (same_uuid && !streq(same_uuid->name, m->name))
 		return err_set(e, ERR_EXISTS, "pool \"%s\" has the uuid %s of pool \"%s\" (%s)", m->name,
 			       uuid_print(&m->uuid, text), same_uuid->name, same_uuid->origin);

@@ -420,7 +420,7 @@ static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 
 	if (pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
-	return conflict_check(s, &def, &op, CONFLICT_DEFINED, e);
+	return protected_check(s, &def, e) < 0 ? -1 : conflict_check(s, &def, &op, CONFLICT_DEFINED, e);
 }
 
 static void keep(struct request *r)
@@ -433,7 +433,7 @@ static void keep(struct request *r)
 
 static void after_conflict(struct request *r, const struct err *e)
 {
-	if (e && err_is(e, ERR_CONFLICT)) {
+	if (e && (err_is(e, ERR_CONFLICT) || err_is(e, ERR_INVALID))) {
 		request_end(r, e);
 		return;
 	}

@@ -560,6 +560,8 @@ static void give_up(struct pool *p)
 	p->attempts = 0;
 	if (p->place && p->type != POOL_DIR && p->reason)
 		log_warn(LF_POOL, "%s: nothing is unmounted: %s", p->name, p->reason);
+	p->build_wanted = false;        /* it was asked for with a start that is wanted no more */
+	p->build_flags = 0;
 	settle(p);
 	mounts_kick_inner(p);
 	if (!p->persistent) {

@@ -23,6 +23,25 @@ static bool has_left_behind(const struct pool *p)
 	return false;
 }
 
+int build_admit(const struct pool *p, unsigned flags, struct err *e)
+{
+	const struct backend *b = backend_find(p->type);
+
+	if (!(flags & BUILD_ABSENT) || !b || !b->build || b->builds_directory)
+		return 0;
+	return err_set(e, ERR_DENIED, "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs the level \"admin\"", p->name,
+		       pool_type_word(p->type));
+}
+
+/* Two wishes for one start: what an admin has asked for is not made less by somebody who may ask for less. */
+static void want_build(struct pool *p, unsigned flags)
+{
+	unsigned both = p->build_wanted ? p->build_flags & flags & BUILD_ABSENT : flags & BUILD_ABSENT;
+
+	p->build_flags = ((p->build_flags | flags) & ~(unsigned)BUILD_ABSENT) | both;
+	p->build_wanted = true;
+}
+
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e)
 {
 	if (p->sup->shutdown.on)
@@ -35,13 +54,13 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 		return err_set(e, ERR_STATE, "pool \"%s\" is being stopped", p->name);
 	if (has_left_behind(p))
 		return err_set(e, ERR_HUNG, "cannot start pool \"%s\": an earlier operation still hangs in the kernel (status lists it)", p->name);
+	if (build && build_admit(p, build, e) < 0)
+		return -1;
 	p->judged = true;
 	if (!p->worker)                         /* else it is under way, with a deadline of its own */
 		p->timeout = timeout;
-	if (build) {
-		p->build_wanted = true;
-		p->build_flags |= build & ~START_BUILD;
-	}
+	if (build)
+		want_build(p, build & ~START_BUILD);
 	p->losses = 0;
 	if (p->phase == PHASE_FAILED)
 		p->phase = PHASE_INACTIVE;
