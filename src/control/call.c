@@ -278,6 +278,11 @@ const char *call_arg(struct call *c, const char *name)
 	return c->verb->args[i].name ? c->values[i] : NULL;
 }
 
+bool call_is_admin(const struct call *c)
+{
+	return c->peer->level == LEVEL_ADMIN;
+}
+
 bool call_flag(struct call *c, const char *name)
 {
 	const char *value = call_arg(c, name);

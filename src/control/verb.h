@@ -60,6 +60,7 @@ struct supervisor *call_supervisor(struct call *c);
 const char *call_verb(struct call *c);
 const char *call_arg(struct call *c, const char *name);         /* NULL if not given */
 bool call_flag(struct call *c, const char *name);
+bool call_is_admin(const struct call *c);       /* its client has the level admin */
 uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */
 uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
