@@ -67,7 +67,8 @@ struct service {
  * as it is. */
 enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1, BUILD_ABSENT = 1 << 2 };
 
-enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
+/* VOL_BY_ADMIN: asked for with the level admin, who may reveal what a private secret protects and name a backing file outside of all pools. */
+enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1, VOL_BY_ADMIN = 1 << 2 };
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
 
 /* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. */

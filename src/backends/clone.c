@@ -214,6 +214,16 @@ static int layers_open(struct source *s, struct err *e)
 	return 0;
 }
 
+/* A private value is shown to nobody, and what it protects to root alone: for others the new volume has to be protected so too. */
+static int check_private(const struct volume_def *v, const struct source *s, const struct secret_value *old, const struct secret_value *new, unsigned flags,
+			 struct err *e)
+{
+	if (!old->private || (flags & VOL_BY_ADMIN) || (v->encryption.format && new->private))
+		return 0;
+	return err_set(e, ERR_DENIED, "volume \"%s\" is encrypted with a private secret: its content is taken out of it with the level \"admin\" only, or into a "
+		       "volume that is encrypted with a private secret too", s->v->name);
+}
+
 static int convert(int fd, const struct volume_def *v, struct source *s, unsigned flags, const struct secret_value *secret, struct op *op,
 		   struct err *e)
 {
@@ -232,7 +242,9 @@ static int convert(int fd, const struct volume_def *v, struct source *s, unsigne
 	if (wanted.capacity < s->capacity)
 		wanted.capacity = s->capacity;
 	wanted.backing.given = false;
-	rc = qemu_img_convert(&wanted, flags, &from, &to, op, e);
+	rc = check_private(v, s, &old, secret, flags, e);
+	if (rc == 0)
+		rc = qemu_img_convert(&wanted, flags, &from, &to, op, e);
 	secret_value_free(&old);
 	return rc;
 }

@@ -94,22 +94,12 @@ static void add_secret(struct qemu_img_words *w, const char *id, const char *pat
 #define TO_ID   "new-image"
 #define FROM_ID "old-image"
 
-/* An image by options alone, so that nothing is guessed: "driver=luks,file.filename=…,key-secret=…". */
-static void add_image(struct qemu_img_words *w, const struct qemu_img_file *f, const char *id)
+/* What QEMU calls it: an encrypted raw volume is a format of its own. */
+static const char *driver_of(const struct qemu_img_file *f)
 {
 	const char *driver = format_find(f->format)->driver;
-	bool raw = streq(driver, "raw");
-	struct buf b = BUF_INIT;
 
-	option(&b, "driver", f->luks && raw ? "luks" : driver);
-	option(&b, "file.filename", f->path);
-	if (f->secret && f->luks)
-		option(&b, raw ? "key-secret" : "encrypt.key-secret", id);
-	if (f->backing) {
-		option(&b, "backing.driver", format_find(f->backing->format)->driver);
-		option(&b, "backing.file.filename", f->backing->path);
-	}
-	add_buf(w, &b);
+	return f->luks && streq(driver, "raw") ? "luks" : driver;
 }
 
 /* A path that needs no escaping in JSON: ours never do. */
@@ -119,30 +109,38 @@ static bool is_plain(const struct qemu_img_file *f)
 }
 
 /* As JSON, because only there a backing file can be said to be none, or another one, whatever the header names. */
-static void print_json(struct buf *b, const struct qemu_img_file *f)
+static void print_json(struct buf *b, const struct qemu_img_file *f, const char *id)
 {
-	buf_printf(b, "{\"driver\":\"%s\",\"file\":{\"driver\":\"file\",\"filename\":\"%s\"}", format_find(f->format)->driver, f->path);
+	const char *driver = driver_of(f);
+
+	buf_printf(b, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"%s\"}", driver, f->block ? "host_device" : "file", f->path);
+	if (f->luks && f->secret)
+		buf_printf(b, ",\"%skey-secret\":\"%s\"", streq(driver, "luks") ? "" : "encrypt.", id);
 	if (format_find(f->format)->backing) {
 		buf_adds(b, ",\"backing\":");
 		if (f->backing)
-			print_json(b, f->backing);
+			print_json(b, f->backing, id);
 		else
 			buf_adds(b, "null");
 	}
 	buf_addc(b, '}');
 }
 
-static int add_json(struct qemu_img_words *w, const struct qemu_img_file *f, struct err *e)
+static int add_json(struct qemu_img_words *w, const struct qemu_img_file *f, const char *id, struct err *e)
 {
 	struct buf b = BUF_INIT;
 
 	for (const struct qemu_img_file *x = f; x; x = x->backing)
-		if (!format_find(x->format))
+		if (!format_find(x->format)) {
+			qemu_img_words_free(w);
 			return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be used here", x->format);
-	if (!is_plain(f))
+		}
+	if (!is_plain(f)) {
+		qemu_img_words_free(w);
 		return err_set(e, ERR_INVALID, "the path %s cannot be given to qemu-img", f->path);
+	}
 	buf_adds(&b, "json:");
-	print_json(&b, f);
+	print_json(&b, f, id);
 	add_buf(w, &b);
 	return 0;
 }
@@ -275,35 +273,29 @@ int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, 
 int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, const struct qemu_img_file *from,
 			   const struct qemu_img_file *to, struct err *e)
 {
+	const struct qemu_img_file target = { .path = to->path, .format = v->format, .luks = is_encrypted(v), .secret = to->secret };
+	bool encrypted = from->luks || is_encrypted(v);
+
 	if (qemu_img_check(v, flags, e) < 0)
 		return -1;
 	if (!format_find(from->format))
 		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be converted", from->format);
 	begin(w, "convert");
-	if (!from->luks && !is_encrypted(v)) {
-		if (!from->backing) {
-			add(w, "-f");
-			add(w, format_find(from->format)->driver);
-		}
-		add(w, "-O");
-		add(w, format_find(v->format)->driver);
-		add_options(w, v, flags, false);
-		if (!from->backing) {
-			add(w, from->path);
-		} else if (add_json(w, from, e) < 0) {
-			qemu_img_words_free(w);
-			return -1;
-		}
-		add(w, to->path);
-		return finish(w, e);
+	if (encrypted) {
+		add(w, "-n");
+		add_secret(w, TO_ID, is_encrypted(v) ? to->secret : NULL);
+		add_secret(w, FROM_ID, from->luks ? from->secret : NULL);
 	}
-	add(w, "--image-opts");
-	add(w, "-n");
-	add(w, "--target-image-opts");
-	add_secret(w, TO_ID, is_encrypted(v) ? to->secret : NULL);
-	add_secret(w, FROM_ID, from->luks ? from->secret : NULL);
-	add_image(w, from, FROM_ID);
-	add_image(w, &(struct qemu_img_file){ to->path, v->format, is_encrypted(v), to->secret, NULL }, TO_ID);
+	add(w, "-O");
+	add(w, driver_of(&target));
+	if (!encrypted)
+		add_options(w, v, flags, false);
+	if (add_json(w, from, FROM_ID, e) < 0)
+		return -1;
+	if (!encrypted)
+		add(w, to->path);               /* it makes the image there itself */
+	else if (add_json(w, &target, TO_ID, e) < 0)
+		return -1;
 	return finish(w, e);
 }
 
@@ -316,14 +308,10 @@ int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *
 	begin(w, "resize");
 	if (shrink)
 		add(w, "--shrink");
-	if (image->luks) {
+	if (image->luks)
 		add_secret(w, TO_ID, image->secret);
-		add(w, "--image-opts");
-		add_image(w, image, TO_ID);
-	} else if (add_json(w, image, e) < 0) {
-		qemu_img_words_free(w);
+	if (add_json(w, image, TO_ID, e) < 0)
 		return -1;
-	}
 	snprintf(size, sizeof(size), "%" PRIu64, (capacity + 511) / 512 * 512);
 	add(w, size);
 	return finish(w, e);

@@ -2,8 +2,9 @@
  *
  * qemu-img, for the formats that we do not write ourselves: its command lines, and running it.
  *
- * It never looks for a format by itself: every format is named. It opens the files that we have opened, by /proc/PID/fd/N, and nothing else: backing
- * files and extents that a header names are out of its reach (landlock, where the kernel has it; what names any is refused before, see clone.c).
+ * What it opens does not depend on what is in an image: every image is a tree of formats, files and backing files that we name ("backing": null where there
+ * is none). It opens the files that we have opened, by /proc/self/fd/N. What a format has no option for (the extents of a vmdk, the data file of a qcow2) is
+ * refused before, see clone.c, and out of its reach if the image changes meanwhile: it is confined (base/jail.h), or not run.
  * Passphrases reach it as files in memory, never by argv, environment or a file on disk.
  */
 #ifndef POOLINIT_BACKENDS_QEMU_IMG_H
@@ -27,6 +28,7 @@ struct qemu_img_file {
 	const char *path;
 	const char *format;             /* of the volume: "raw", "iso", "qcow2", …; NULL: raw */
 	bool luks;                      /* encrypted so */
+	bool block;                     /* a block device */
 	const char *secret;             /* path of the file with its passphrase; NULL without one */
 	const struct qemu_img_file *backing;    /* the image under it, as we know it; NULL: it has none, whatever its header says */
 };

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include "backends/aside.h"
+#include <sys/stat.h>
 #include "base/spawn.h"
 #include "base/util.h"
 
-/* What one run works with, in the confined child. */
+_Static_assert(QEMU_IMG_LAYERS + 4 <= SPAWN_FILES, "source, layers, target, three files in memory");
+
+/* What one run works with. */
 struct job {
 	const struct volume_def *v;
 	unsigned flags;
@@ -21,6 +23,8 @@ struct job {
 	struct op *op;
 	int (*words)(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e);
 	int memory[3];                  /* files in memory: secrets of from and to, the stand-in for a backing file */
+	int files[SPAWN_FILES];         /* what it is given */
+	unsigned n;
 };
 
 static int create_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
@@ -40,19 +44,28 @@ static int resize_line(const struct job *j, struct qemu_img_words *w, const stru
 	return qemu_img_resize_words(w, to, j->capacity, j->shrink, e);
 }
 
-/* ---- in the child ---- */
+/* ---- one run ---- */
 
-#define PATH_SIZE 48
+#define PATH_SIZE 32
 
-static const char *fd_path(int fd, char path[PATH_SIZE])
+/* Give it to the tool: its path there. */
+static const char *give(struct job *j, int fd, char path[PATH_SIZE])
 {
 	if (fd < 0)
 		return NULL;
-	snprintf(path, PATH_SIZE, "/proc/%d/fd/%d", (int)getpid(), fd);
+	snprintf(path, PATH_SIZE, "/proc/self/fd/%d", SPAWN_FILE(j->n));
+	j->files[j->n++] = fd;
 	return path;
 }
 
-/* An image and those under it, as files of this process. */
+static bool is_block(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+/* An image and those under it, as files of the tool. */
 struct layers {
 	struct qemu_img_file files[QEMU_IMG_LAYERS];
 	char paths[QEMU_IMG_LAYERS][PATH_SIZE];
@@ -61,19 +74,19 @@ struct layers {
 };
 
 /* memory: of the passphrase, of what stands in for the backing file; -1 without. */
-static const struct qemu_img_file *layers_of(const struct qemu_img_open *o, int secret, int stand_in, struct layers *l)
+static const struct qemu_img_file *layers_of(struct job *j, const struct qemu_img_open *o, int secret, int stand_in, struct layers *l)
 {
 	size_t n = 0;
 
 	for (; o && n < QEMU_IMG_LAYERS; o = o->backing, n++) {
-		l->files[n] = (struct qemu_img_file){ .path = fd_path(o->fd, l->paths[n]), .format = o->format, .luks = o->luks };
+		l->files[n] = (struct qemu_img_file){ .path = give(j, o->fd, l->paths[n]), .format = o->format, .luks = o->luks, .block = is_block(o->fd) };
 		if (n > 0)
 			l->files[n - 1].backing = &l->files[n];
 	}
 	if (n == 0)
 		return &l->empty;
-	l->files[0].secret = fd_path(secret, l->secret);
-	l->empty = (struct qemu_img_file){ .path = fd_path(stand_in, l->stand_in), .format = "raw" };
+	l->files[0].secret = give(j, secret, l->secret);
+	l->empty = (struct qemu_img_file){ .path = give(j, stand_in, l->stand_in), .format = "raw" };
 	if (stand_in >= 0)
 		l->files[0].backing = &l->empty;
 	return &l->files[0];
@@ -94,13 +107,12 @@ static int failed(struct tool *t, struct err *e)
 	return err_set(e, ERR_STORAGE, "qemu-img: %s", *said ? said : "ended without a word");
 }
 
-static int run_line(void *arg, struct err *e)
+static int run_line(struct job *j, struct err *e)
 {
-	const struct job *j = arg;
 	struct layers source = { 0 }, target = { 0 };
-	const struct qemu_img_file *from = layers_of(j->from, j->memory[0], -1, &source), *to = layers_of(j->to, j->memory[1], j->memory[2], &target);
+	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source), *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
 	cleanup_words struct qemu_img_words w = { 0 };
-	struct tool t = { .deadline = j->op->deadline };
+	struct tool t = { .deadline = j->op->deadline, .files = j->files, .nfiles = j->n, .confined = true };
 	int rc;
 
 	if (j->words(j, &w, from, to, e) < 0)
@@ -113,7 +125,7 @@ static int run_line(void *arg, struct err *e)
 	return rc;
 }
 
-/* ---- in the worker ---- */
+/* ---- what it is given beside the images ---- */
 
 #define NONE   (-1)
 #define FAILED (-2)
@@ -136,19 +148,15 @@ static int memory_file(const struct secret_value *s, uint64_t size, struct err *
 
 static int job_run(struct job *j, struct err *e)
 {
-	int files[QEMU_IMG_LAYERS + 1], rc = -1;
-	unsigned n = 0;
+	int rc = -1;
 
 	if (!spawn_find("qemu-img"))
 		return err_set(e, ERR_NO_TOOL, "this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
 	j->memory[0] = memory_file(j->from ? j->from->secret : NULL, 0, e);
 	j->memory[1] = memory_file(j->to->secret, 0, e);
 	j->memory[2] = memory_file(NULL, j->to->covered, e);
-	for (const struct qemu_img_open *o = j->from; o && n < QEMU_IMG_LAYERS; o = o->backing)
-		files[n++] = o->fd;
-	files[n++] = j->to->fd;
 	if (j->memory[0] != FAILED && j->memory[1] != FAILED && j->memory[2] != FAILED)
-		rc = aside_confined(files, n, run_line, j, e);
+		rc = run_line(j, e);
 	for (size_t i = 0; i < ARRAY_LEN(j->memory); i++)
 		if (j->memory[i] >= 0)
 			close(j->memory[i]);

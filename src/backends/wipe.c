@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include "backends/aside.h"
 #include "backends/pace.h"
 #include "base/spawn.h"
 #include "base/util.h"
@@ -140,34 +139,24 @@ static int wipe_trim(struct wiping *w, struct err *e)
 
 /* ---- scrub ---- */
 
-struct scrubbing { const struct wiping *w; const char *algorithm; };
-
-static int run_scrub(void *arg, struct err *e)
-{
-	const struct scrubbing *s = arg;
-	char path[48];
-	const char *const argv[] = { "scrub", "-f", "-p", s->algorithm, path, NULL };
-	struct tool t = { .argv = argv, .deadline = s->w->pace.op->deadline };
-	int rc;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), s->w->fd);
-	rc = spawn_ok(&t, e);
-	tool_free(&t);
-	if (rc < 0)
-		return err_wrap(e, ERR_KEEP, "cannot wipe %s", s->w->name);
-	/* it fills up the last block of the filesystem */
-	if (!s->w->block && ftruncate(s->w->fd, (off_t)s->w->size) < 0)
-		return err_sys(e, errno, "cannot set the size of %s back", s->w->name);
-	return 0;
-}
-
 static int wipe_scrub(const struct wiping *w, const char *algorithm, struct err *e)
 {
-	struct scrubbing s = { w, algorithm };
+	char path[32];
+	const char *const argv[] = { "scrub", "-f", "-p", algorithm, path, NULL };
+	struct tool t = { .argv = argv, .deadline = w->pace.op->deadline, .files = &w->fd, .nfiles = 1, .confined = true };
+	int rc;
 
 	if (!spawn_find("scrub"))
 		return err_set(e, ERR_NO_TOOL, "wiping with \"%s\" needs scrub, which is not installed (\"zero\" and \"trim\" need no tool)", algorithm);
-	return aside_confined(&w->fd, 1, run_scrub, &s, e);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", SPAWN_FILE(0));
+	rc = spawn_ok(&t, e);
+	tool_free(&t);
+	if (rc < 0)
+		return err_wrap(e, ERR_KEEP, "cannot wipe %s", w->name);
+	/* it fills up the last block of the filesystem */
+	if (!w->block && ftruncate(w->fd, (off_t)w->size) < 0)
+		return err_sys(e, errno, "cannot set the size of %s back", w->name);
+	return 0;
 }
 
 /* ---- */

@@ -13,6 +13,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -220,23 +221,68 @@ static void emit_rule(struct program *p, const struct rule *r)
 	emit(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
+static void emit_arch(struct program *p)
+{
+	emit(p, LOAD(DATA(arch)));
+	emit(p, JUMP(BPF_JEQ, ARCH, 1, 0));
+	emit(p, RETURN(SECCOMP_RET_KILL_PROCESS));
+}
+
+static int install(const struct program *p, const char *whom, struct err *e)
+{
+	struct sock_fprog prog = { .len = p->len, .filter = (struct sock_filter *)(uintptr_t)p->code };
+
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0 || errno == ENOSYS || errno == EINVAL)
+		return 0;       /* in force, or not in this kernel */
+	return err_sys(e, errno, "cannot shut %s off from the system (seccomp)", whom);
+}
+
 static int forbid_calls(bool reading, struct err *e)
 {
 	struct program p = { .len = 0 };
-	struct sock_fprog prog;
 
-	emit(&p, LOAD(DATA(arch)));
-	emit(&p, JUMP(BPF_JEQ, ARCH, 1, 0));
-	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	emit_arch(&p);
 	for (size_t i = 0; reading && i < ARRAY_LEN(reading_rules); i++)        /* what is called most comes first */
 		emit_rule(&p, &reading_rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		emit_rule(&p, &rules[i]);
 	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
-	prog = (struct sock_fprog){ .len = p.len, .filter = p.code };
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0 || errno == ENOSYS || errno == EINVAL)
-		return 0;       /* in force, or not in this kernel */
-	return err_sys(e, errno, "cannot shut a worker off from the system (seccomp)");
+	return install(&p, "a worker", e);
+}
+
+/* ---- tools ---- */
+
+/* What a tool that works on files has no use for, and what would lead out of its namespaces. */
+static const short not_for_tools[] = {
+	SYS_socket, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_bpf, SYS_perf_event_open,
+	SYS_userfaultfd, SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_open_by_handle_at, SYS_init_module, SYS_finit_module,
+	SYS_kexec_load, SYS_syslog, SYS_io_uring_setup, SYS_open_tree, SYS_move_mount, SYS_fsopen, SYS_pidfd_getfd,
+};
+
+#define FIRST_OTHER_ABI 0x40000000U     /* x32 on x86-64 */
+#define FAIL_WITH(errnum) RETURN(SECCOMP_RET_ERRNO | (errnum))
+
+int sandbox_enter_tool(struct err *e)
+{
+	struct program p = { .len = 0 };
+
+	emit_arch(&p);
+	emit(&p, LOAD(DATA(nr)));
+	emit(&p, JUMP(BPF_JGE, FIRST_OTHER_ABI, 0, 1));
+	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	for (size_t i = 0; i < ARRAY_LEN(not_for_tools); i++) {
+		emit(&p, JUMP(BPF_JEQ, (uint32_t)not_for_tools[i], 0, 1));
+		emit(&p, FAIL_WITH(EPERM));
+	}
+	/* its flags are in memory; C libraries go back to clone() then, whose flags can be seen */
+	emit(&p, JUMP(BPF_JEQ, SYS_clone3, 0, 1));
+	emit(&p, FAIL_WITH(ENOSYS));
+	emit(&p, JUMP(BPF_JEQ, SYS_clone, 0, 3));
+	emit(&p, LOAD(low_half(0)));
+	emit(&p, JUMP(BPF_JSET, CLONE_NEWUSER, 0, 1));
+	emit(&p, FAIL_WITH(EPERM));
+	emit(&p, RETURN(SECCOMP_RET_ALLOW));
+	return install(&p, "a tool", e);
 }
 
 #else
@@ -244,6 +290,12 @@ static int forbid_calls(bool reading, struct err *e)
 static int forbid_calls(bool reading, struct err *e)
 {
 	(void)reading;
+	(void)e;
+	return 0;
+}
+
+int sandbox_enter_tool(struct err *e)
+{
 	(void)e;
 	return 0;
 }

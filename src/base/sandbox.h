@@ -16,4 +16,8 @@ int sandbox_enter(struct err *e);
 /* The same for who parses what it has to open itself: any file can be opened, for reading only, directories can be listed, nothing can be changed. */
 int sandbox_enter_reading(struct err *e);
 
+/* For a tool that is going to be run on foreign bytes, before exec: everything but sockets, keys, namespaces, mounts, other processes and the kernel itself. What
+ * is forbidden fails with EPERM. */
+int sandbox_enter_tool(struct err *e);
+
 #endif

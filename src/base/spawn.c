@@ -2,6 +2,9 @@
  *
  * Running a tool: what the child does between fork and exec, how its output is gathered, how it is ended.
  *
+ * The tool is a grandchild. The child between is process 1 of the tool's own process namespace: whatever the tool starts, and however that hides, goes
+ * when the child ends, and the child ends with the tool, with us, and by SIGKILL.
+ *
  * Standard input is a sealed file in memory, not a pipe: nothing to write while reading, and no SIGPIPE.
  */
 #include "base/spawn.h"
@@ -21,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/jail.h"
 #include "base/util.h"
 
 #define TOOL_PATH "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
@@ -58,34 +62,62 @@ const char *spawn_find(const char *name)
 	return NULL;
 }
 
+static const char *program_of(const char *const *argv)
+{
+	return strchr(argv[0], '/') ? argv[0] : spawn_find(argv[0]);
+}
+
 /* ---- the child, between fork and exec ---- */
 
 struct child {
 	const char *const *argv;
 	const char *const *env;
 	int in, out, err;               /* become 0, 1, 2; -1: /dev/null */
-	int status;                     /* gets errno if there is no exec; closed by exec; -1: say it on 2 instead */
+	int status;                     /* gets a struct outcome if there is no exec; closed by exec; -1: say it on 2 instead */
 	pid_t dies_with;                /* this process; 0: it stays */
+	const struct tool *tool;        /* its files, and whether it is confined; NULL: neither */
+	const char *program;            /* found */
 };
 
-/* The descriptor, moved out of the way of 0 to 3. */
+/* The descriptor, moved out of the way of those that have fixed numbers. */
 static int move_up(int fd, int flags)
 {
 	if (fd < 0)
 		fd = open("/dev/null", flags | O_CLOEXEC);
-	return fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	return fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_FILE(SPAWN_FILES));
 }
 
-/* 0, 1, 2 are what they should be, 3 is the status pipe, nothing else is open. */
-static int set_descriptors(const struct child *c)
+/* The tool's files, by way of numbers where no other is in the way. */
+static int set_files(const struct tool *t)
+{
+	int moved[SPAWN_FILES];
+
+	if (t->nfiles > SPAWN_FILES) {
+		errno = EMFILE;
+		return -1;
+	}
+	for (unsigned i = 0; i < t->nfiles; i++)
+		if ((moved[i] = fcntl(t->files[i], F_DUPFD_CLOEXEC, SPAWN_FILE(SPAWN_FILES))) < 0)
+			return -1;
+	for (unsigned i = 0; i < t->nfiles; i++)
+		if (dup2(moved[i], SPAWN_FILE(i)) < 0)
+			return -1;
+	return 0;
+}
+
+/* 0, 1, 2 are what they should be, 3 is the status pipe, then come the tool's files, nothing else is open. */
+static int set_descriptors(struct child *c)
 {
 	int in = move_up(c->in, O_RDONLY), out = move_up(c->out, O_WRONLY), err = move_up(c->err, O_WRONLY);
-	int status = c->status < 0 ? -1 : move_up(c->status, 0);
-	unsigned first = status < 0 ? 3 : 4;
+	unsigned files = c->tool ? c->tool->nfiles : 0, first = c->status < 0 ? 3 : 4 + files;
 
+	if (c->status >= 0)
+		c->status = move_up(c->status, 0);
+	if (files && set_files(c->tool) < 0)
+		return -1;
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
 		return -1;
-	if (status >= 0 && dup3(status, 3, O_CLOEXEC) < 0)
+	if (c->status >= 0 && (c->status = dup3(c->status, 3, O_CLOEXEC)) < 0)
 		return -1;
 	return (int)syscall(SYS_close_range, first, ~0U, 0);
 }
@@ -118,29 +150,118 @@ static int set_environment(const char **to, const char *const *env)
 	return 0;
 }
 
-__attribute__((noreturn))
-static void run_child(const struct child *c)
+/* What the child, or process 1 for it, has to say: why there was no exec, or how the tool ended. One write of less than PIPE_BUF: it comes whole or not
+ * at all. */
+struct outcome {
+	int problem;                    /* errno of exec */
+	int status;                     /* waitpid()'s */
+	struct err err;                 /* it could not be confined */
+};
+
+static void say(const struct child *c, const struct outcome *o)
+{
+	if (write(c->status, o, sizeof(*o)) != (ssize_t)sizeof(*o))
+		_exit(126);
+}
+
+/* The rest of the way to exec, with all descriptors in place. */
+_Noreturn static void run_child(const struct child *c)
 {
 	const char *env[ENV_MAX];
-	const char *program = strchr(c->argv[0], '/') ? c->argv[0] : spawn_find(c->argv[0]);
-	int problem = ENOENT;
+	struct outcome o = { .problem = ENOENT };
 
 	setsid();
 	reset_signals();
-	umask(022);
 	if (c->dies_with && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != c->dies_with)
 		_exit(127);                     /* it was gone before the signal was asked for */
-	if (set_descriptors(c) < 0 || set_environment(env, c->env) < 0)
-		problem = errno;
-	else if (program) {
-		execve(program, (char *const *)c->argv, (char *const *)env);
-		problem = errno;
+	if (set_environment(env, c->env) < 0)
+		o.problem = errno;
+	else if (!c->tool || !c->tool->confined || jail_enter(SPAWN_FILE(0), c->tool->nfiles, &o.err) == 0) {
+		if (c->program)
+			execve(c->program, (char *const *)c->argv, (char *const *)env);
+		o.problem = c->program ? errno : ENOENT;
 	}
 	if (c->status < 0)
-		dprintf(2, "cannot run %s: %s\n", c->argv[0], strerror(problem));
-	else if (write(3, &problem, sizeof(problem)) < 0)
-		_exit(126);
+		dprintf(2, "cannot run %s: %s\n", c->argv[0], strerror(o.problem));
+	else
+		say(c, &o);
 	_exit(127);
+}
+
+/* ---- process 1 of the tool's namespace ---- */
+
+/* Did whoever reads what we write go, before the signal was asked for that tells of it? Its number cannot be compared: it is in another namespace. */
+static bool is_alone(int status)
+{
+	struct pollfd p = { .fd = status };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+/* Until the tool ends: it is told to end by TERM, and killed by USR1. */
+static int attend(pid_t tool, const sigset_t *heard)
+{
+	int sig, status;
+	pid_t pid;
+
+	syscall(SYS_close_range, 0, 2, 0);
+	syscall(SYS_close_range, 4, ~0U, 0);
+	for (;;) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == tool) {
+				kill(-tool, SIGKILL);   /* its session, where there is no namespace that ends */
+				return status;
+			}
+		if (sigwait(heard, &sig) != 0 || sig == SIGCHLD)
+			continue;
+		sig = sig == SIGTERM ? SIGTERM : SIGKILL;
+		if (kill(-tool, sig) < 0)
+			kill(tool, sig);                /* it has no session yet */
+	}
+}
+
+/* Not dumpable, so that the tool cannot look into this copy of the worker's memory. */
+_Noreturn static void run_keeper(struct child *c)
+{
+	struct outcome o = { 0 };
+	sigset_t heard;
+	pid_t tool;
+
+	reset_signals();
+	sigemptyset(&heard);
+	sigaddset(&heard, SIGTERM);
+	sigaddset(&heard, SIGUSR1);
+	sigaddset(&heard, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &heard, NULL);
+	setsid();
+	umask(022);
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (set_descriptors(c) < 0)
+		o.problem = errno;
+	else if (is_alone(3))
+		_exit(127);
+	else if (!c->tool->confined || jail_build(c->program, &o.err) == 0) {
+		c->dies_with = getpid();
+		tool = fork();
+		if (tool == 0)
+			run_child(c);
+		if (tool < 0)
+			o.problem = errno;
+		else
+			o.status = attend(tool, &heard);
+	}
+	say(c, &o);
+	_exit(0);
+}
+
+/* fork(), into namespaces of its own. Where the process namespace cannot be had one goes without, unless the tool must be confined. */
+static pid_t fork_keeper(bool confined)
+{
+	const long flags = confined ? JAIL_NAMESPACES : CLONE_NEWPID;
+	pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+
+	return pid < 0 && !confined ? fork() : pid;
 }
 
 /* ---- the parent ---- */
@@ -149,7 +270,7 @@ struct run {
 	struct tool *tool;
 	const char *name;
 	pid_t pid;
-	int pidfd, out, err;            /* our ends; -1: closed */
+	int pidfd, out, err, status;    /* our ends; -1: closed */
 };
 
 static const char *tool_name(const struct tool *t)
@@ -180,18 +301,6 @@ static int input_file(const struct tool *t, struct err *e)
 	return fd;
 }
 
-/* What the child wrote into the status pipe: 0 if it got as far as exec. */
-static int exec_problem(int fd)
-{
-	int problem = 0;
-	ssize_t n;
-
-	do
-		n = read(fd, &problem, sizeof(problem));
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(problem) ? problem : 0;
-}
-
 static void reap(pid_t pid, int *status)
 {
 	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
@@ -210,34 +319,35 @@ static int no_tool(const struct tool *t, int problem, struct err *e)
 	return -1;
 }
 
-/* Fork; when this returns 0 the tool has been exec'ed. */
+/* Fork. Whether there was a tool to exec is known when it ends. */
 static int start(struct run *r, int in, int out, int err, struct err *e)
 {
-	cleanup_close int from_child = -1;
-	struct child c = { r->tool->argv, r->tool->env, in, out, err, -1, getpid() };
+	struct tool *t = r->tool;
+	struct child c = { t->argv, t->env, in, out, err, -1, 0, t, program_of(t->argv) };
 	int status[2], problem;
 
+	if (!c.program)
+		return no_tool(t, ENOENT, e);
 	if (pipe2(status, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "cannot run %s", r->name);
+	r->status = status[0];
 	c.status = status[1];
-	from_child = status[0];
-	r->pid = fork();
+	r->pid = fork_keeper(t->confined);
 	if (r->pid == 0)
-		run_child(&c);
+		run_keeper(&c);
 	problem = errno;
 	close(status[1]);
+	if (r->pid < 0 && t->confined)
+		return err_set(e, ERR_UNSUPPORTED, "%s is not run, because it cannot be shut off from this system: no namespaces: %s", r->name, strerror(problem));
 	if (r->pid < 0)
 		return err_sys(e, problem, "cannot run %s", r->name);
-	problem = exec_problem(from_child);
-	if (problem == 0) {
-		r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
-		if (r->pidfd >= 0)
-			return 0;
-		problem = errno;
-		kill(r->pid, SIGKILL);
-	}
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+	if (r->pidfd >= 0)
+		return 0;
+	problem = errno;
+	kill(r->pid, SIGKILL);
 	reap(r->pid, NULL);
-	return no_tool(r->tool, problem, e);
+	return err_sys(e, problem, "cannot run %s", r->name);
 }
 
 /* Take what is there, but no more than a full pipe and a bit: whoever writes without end must not keep us from the clock. What is
@@ -285,36 +395,50 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 	}
 }
 
-/* TERM to its whole session, then KILL; then it is in uninterruptible sleep, and left. */
-static int end_tool(struct run *r, struct err *e)
-{
-	static const int ladder[] = { SIGTERM, SIGKILL };
-
-	for (size_t i = 0; i < ARRAY_LEN(ladder); i++) {
-		kill(-r->pid, ladder[i]);
-		if (!wait_exit(r, clock_ms() + GRACE))
-			continue;
-		kill(-r->pid, SIGKILL);         /* what it started and left behind */
-		reap(r->pid, NULL);
-		return err_set(e, ERR_TIMEOUT, "%s did not finish in time and was ended", r->name);
-	}
-	return err_set(e, ERR_TIMEOUT, "%s did not finish in time and cannot be ended (pid %d, uninterruptible)", r->name, (int)r->pid);
-}
-
 static int finish(struct run *r, struct err *e)
 {
+	struct outcome o = { 0 };
+	ssize_t n;
 	int status = 0;
 
 	reap(r->pid, &status);
-	if (WIFSIGNALED(status))
-		return err_set(e, ERR_STORAGE, "%s died by signal %d (%s)", r->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
-	r->tool->status = WEXITSTATUS(status);
+	do
+		n = read(r->status, &o, sizeof(o));
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(o))
+		return err_set(e, ERR_STORAGE, "%s was killed from outside", r->name);
+	if (o.err.class != ERR_NONE) {
+		if (e)
+			*e = o.err;
+		return err_wrap(e, ERR_KEEP, "cannot run %s", r->name);
+	}
+	if (o.problem)
+		return no_tool(r->tool, o.problem, e);
+	if (WIFSIGNALED(o.status))
+		return err_set(e, ERR_STORAGE, "%s died by signal %d (%s)", r->name, WTERMSIG(o.status), strsignal(WTERMSIG(o.status)));
+	r->tool->status = WEXITSTATUS(o.status);
 	return 0;
+}
+
+/* TERM to its whole session, then KILL; then it is in uninterruptible sleep, and left. */
+static int end_tool(struct run *r, struct err *e)
+{
+	static const int ladder[] = { SIGTERM, SIGUSR1 };       /* as process 1 understands them */
+
+	for (size_t i = 0; i < ARRAY_LEN(ladder); i++) {
+		kill(r->pid, ladder[i]);
+		if (!wait_exit(r, clock_ms() + GRACE))
+			continue;
+		reap(r->pid, NULL);
+		return err_set(e, ERR_TIMEOUT, "%s did not finish in time and was ended", r->name);
+	}
+	kill(r->pid, SIGKILL);
+	return err_set(e, ERR_TIMEOUT, "%s did not finish in time and cannot be ended (pid %d, uninterruptible)", r->name, (int)r->pid);
 }
 
 int spawn_run(struct tool *t, struct err *e)
 {
-	struct run r = { .tool = t, .name = tool_name(t), .pidfd = -1, .out = -1, .err = -1 };
+	struct run r = { .tool = t, .name = tool_name(t), .pidfd = -1, .out = -1, .err = -1, .status = -1 };
 	cleanup_close int in = -1;
 	int out[2], err[2], rc;
 
@@ -345,6 +469,7 @@ int spawn_run(struct tool *t, struct err *e)
 	util_close(&r.out);
 	util_close(&r.err);
 	util_close(&r.pidfd);
+	util_close(&r.status);
 	return rc;
 }
 
@@ -395,12 +520,14 @@ void tool_free(struct tool *t)
  * its standard error and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
 {
-	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0 };
+	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0, NULL, NULL };
 	int pidfd, saved;
 
 	*pid = fork();
 	if (*pid == 0) {
-		if (chdir("/") < 0)
+		umask(022);
+		c.program = program_of(argv);
+		if (chdir("/") < 0 || set_descriptors(&c) < 0)
 			_exit(126);
 		run_child(&c);
 	}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Running a tool (iscsiadm, qemu-img, …) from a worker: by argv, never through a shell; with only descriptors 0, 1, 2 open;
- * with a small fixed environment; in its own session; with a deadline. Blocking: for workers only.
+ * Running a tool (iscsiadm, qemu-img, …) from a worker: by argv, never through a shell; with only descriptors 0, 1, 2 open and those that are given;
+ * with a small fixed environment; in its own session and process namespace, which ends with it; with a deadline. Blocking: for workers only.
  */
 #ifndef POOLINIT_BASE_SPAWN_H
 #define POOLINIT_BASE_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,6 +14,8 @@
 #include "base/err.h"
 
 #define SPAWN_OUTPUT_LIMIT (1024 * 1024)
+#define SPAWN_FILES        24
+#define SPAWN_FILE(i)      (4 + (int)(i))
 
 struct tool {
 	const char *const *argv;        /* NULL-terminated; argv[0] is looked up in spawn_path unless it has a slash */
@@ -20,13 +23,17 @@ struct tool {
 	const void *input;              /* standard input, or NULL for /dev/null */
 	size_t input_len;
 	uint64_t deadline;              /* clock_ms(), NEVER allowed */
+	const int *files;               /* nfiles descriptors that are open in it too: the i-th as SPAWN_FILE(i), by path "/proc/self/fd/N" */
+	unsigned nfiles;
+	bool confined;                  /* it reads what others wrote: only those files and programs are in its reach (jail.h), or it is not run */
 	struct buf out;                 /* what it wrote to standard output, SPAWN_OUTPUT_LIMIT at most; caller frees */
 	struct buf err;                 /* and to standard error */
 	int status;                     /* exit status 0..255 */
 };
 
 /* 0 if the tool ran and exited by itself, whatever its status; else ERR_NO_TOOL, ERR_TIMEOUT (it was sent TERM, then KILL
- * after two seconds), ERR_STORAGE (it died by a signal, named in the message). */
+ * after two seconds), ERR_STORAGE (it died by a signal, named in the message), ERR_UNSUPPORTED (it cannot be confined here). What it has started is
+ * gone when this returns, daemons among it, and goes when the caller is killed; where the kernel gives no process namespace: what is in its session. */
 int spawn_run(struct tool *t, struct err *e);
 /* spawn_run(), and a status other than 0 is an ERR_STORAGE "NAME: <last line it wrote to standard error>". */
 int spawn_ok(struct tool *t, struct err *e);

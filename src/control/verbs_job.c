@@ -86,7 +86,8 @@ static bool find(struct call *c, const char *pool_arg, struct volume_order *o)
 
 static unsigned create_flags(struct call *c)
 {
-	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) | (call_flag(c, "reflink") ? VOL_REFLINK : 0U);
+	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) | (call_flag(c, "reflink") ? VOL_REFLINK : 0U) |
+	       (call_level(c) == LEVEL_ADMIN ? VOL_BY_ADMIN : 0U);
 }
 
 /* Make a volume of that document, or only print it. */

@@ -8,14 +8,24 @@
 #include "base/util.h"
 #include "pool/image_parts.h"
 
-/* parentFileNameHint="…" at the beginning of a line. */
-static void read_parent(const char *line, const char *end, struct image *i)
-{
-	static const char key[] = "parentFileNameHint=\"";
-	const size_t n = sizeof(key) - 1;
-	const char *from = line + n, *to;
+#define QEMU_DESCRIPTOR       SECTOR
+#define QEMU_DESCRIPTOR_BYTES (20 * SECTOR)
 
-	if ((size_t)(end - line) < n || memcmp(line, key, n) != 0)
+/* Its name in a line, or in what QEMU takes for the descriptor. */
+static const char *find_parent(const char *from, const char *end)
+{
+	static const char key[] = "parentFileNameHint";
+	const char *at = memmem(from, (size_t)(end - from), key, sizeof(key) - 1);
+
+	return at && (size_t)(end - at) > sizeof(key) ? at + sizeof(key) + 1 : NULL;    /* behind two more bytes, whatever they are: =" */
+}
+
+/* The first that is found is the parent. */
+static void read_parent(const char *text, const char *end, struct image *i)
+{
+	const char *from = i->backing[0] || i->problem[0] ? NULL : find_parent(text, end), *to;
+
+	if (!from)
 		return;
 	to = memchr(from, '"', (size_t)(end - from));
 	if (!to || memchr(from, '\0', (size_t)(to - from))) {
@@ -64,6 +74,18 @@ static uint64_t read_descriptor(const char *line, const char *end, struct image 
 	return total;
 }
 
+/* QEMU looks for the parent here, whatever the header says of where the descriptor is, and up to the first NUL. */
+static void read_qemu_descriptor(const struct head *h, struct image *i)
+{
+	const char *from = (const char *)h->data + QEMU_DESCRIPTOR, *end, *nul;
+
+	if (h->len <= QEMU_DESCRIPTOR)
+		return;
+	end = from + least(h->len - QEMU_DESCRIPTOR, QEMU_DESCRIPTOR_BYTES);
+	nul = memchr(from, '\0', (size_t)(end - from));
+	read_parent(from, nul ? nul : end, i);
+}
+
 void image_read_vmdk(const struct head *h, struct image *i)
 {
 	uint64_t version, offset, size;
@@ -77,6 +99,7 @@ void image_read_vmdk(const struct head *h, struct image *i)
 	}
 	image_set_capacity(i, little(h, 12, 8), SECTOR);
 	image_set_cluster(i, little(h, 20, 8), SECTOR);
+	read_qemu_descriptor(h, i);
 	offset = little(h, 28, 8);
 	size = little(h, 36, 8);
 	if (offset == 0 || offset > h->len / SECTOR)

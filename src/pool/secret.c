@@ -297,6 +297,7 @@ static int find_value(const struct question *q, const char *const *dirs, struct 
 			                 usages[s.usage].word, usages[q->usage].word);
 		else
 			result = secret_load_value(*dir, &s.uuid, out, e);
+		out->private = result == 0 && s.private;
 		secret_def_free(&s);
 		return result;
 	}

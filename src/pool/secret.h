@@ -38,7 +38,7 @@ const char *secret_usage_word(enum secret_usage u);     /* "volume" */
 /* The value that an <auth> element names, looked for in each directory of the NULL-terminated list, in order.
  * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID. Blocking (reads files).
  * Free with secret_value_free(), which wipes. data[len] is NUL; there may be others before it. */
-struct secret_value { unsigned char *data; size_t len; };
+struct secret_value { unsigned char *data; size_t len; bool private; };      /* private: as its definition says */
 int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e);
 void secret_value_free(struct secret_value *v);
 #define cleanup_secret_value __attribute__((cleanup(secret_value_free)))

@@ -138,12 +138,31 @@ static void complete(struct volume_def *v, const struct context *c)
 		v->allocation = v->capacity;
 }
 
+/* Whether a path exists is not told to who may not look: a backing file is a volume that the lists show, or it takes the level admin. */
+static int check_backing(const struct context *c, const struct volume_def *v, struct err *e)
+{
+	const struct pool *p = c->work->pool;
+	struct pool *found;
+	size_t len;
+
+	if (!v->backing.given || !v->backing.path || (c->work->flags & VOL_BY_ADMIN))
+		return 0;
+	if (!strchr(v->backing.path, '/') && volume_find(p, v->backing.path, &len))
+		return 0;
+	if (*v->backing.path == '/' && volume_lookup(p->sup, NULL, v->backing.path, &found, &len, NULL))
+		return 0;
+	return err_set(e, ERR_DENIED, "the backing file %.200s is not known as a volume of an active pool (pool-refresh looks again): to name any other file needs "
+		       "the level \"admin\"", v->backing.path);
+}
+
 static int create(struct context *c, const struct vol_input *from, struct err *e)
 {
 	const struct volume_work *work = c->work;
 	cleanup_volume_def struct volume_def v = { 0 };
 
 	if (volume_def_read(&v, work->xml, work->xml_len, "(canonical)", &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+		return -1;
+	if (!from && check_backing(c, &v, e) < 0)
 		return -1;
 	complete(&v, c);
 	return c->backend->vol_create(&c->def, &c->op, &v, from, work->flags, e);

@@ -347,6 +347,47 @@ static void add_words(struct qemu_img_words *w, struct buf *out)
 	qemu_img_words_free(w);
 }
 
+/* The text behind a key of one of our images, up to the next quote. */
+static void add_value(const char *json, const char *before, const char *key, const char *after, struct buf *out)
+{
+	const char *at = strstr(json, key);
+
+	if (at) {
+		at += strlen(key);
+		buf_printf(out, "%s%.*s%s", before, (int)strcspn(at, "\""), at, after);
+	}
+}
+
+/* Ours are JSON, where it can be said that there is no backing file; libvirt's are a path behind "-f FORMAT", or a list of options. */
+static void add_convert_words(struct qemu_img_words *w, struct buf *out)
+{
+	bool encrypted = streq(w->argv[2], "-n");
+	size_t i = 2;
+
+	while (!starts_with(w->argv[i], "json:"))
+		i++;
+	buf_printf(out, "%sqemu-img convert%s", out->len ? " " : "", encrypted ? " --image-opts" : "");
+	if (!encrypted)
+		add_value(w->argv[i], " -f ", "{\"driver\":\"", "", out);
+	for (i = 2; i < w->n; i++) {
+		const char *word = w->argv[i];
+
+		if (encrypted && streq(word, "-O")) {
+			i++;
+		} else if (!starts_with(word, "json:")) {
+			buf_printf(out, " %s%s", word, streq(word, "-n") ? " --target-image-opts" : "");
+		} else if (encrypted) {
+			add_value(word, " driver=", "{\"driver\":\"", ",", out);
+			add_value(word, "file.filename=", "\"filename\":\"", "", out);
+			add_value(word, ",key-secret=", "\"key-secret\":\"", "", out);
+			add_value(word, ",encrypt.key-secret=", "\"encrypt.key-secret\":\"", "", out);
+		} else {
+			add_value(word, " ", "\"filename\":\"", "", out);
+		}
+	}
+	qemu_img_words_free(w);
+}
+
 /* With encryption on either side the volume is made first and filled then; else one line does both. What is made from another volume has that
  * volume's content and no backing file. */
 static bool our_lines(struct volume_def *d, const struct volume_def *from, bool preallocate, struct buf *out, struct err *e)
@@ -367,7 +408,7 @@ static bool our_lines(struct volume_def *d, const struct volume_def *from, bool 
 
 		if (qemu_img_convert_words(&w, d, flags, &input, &target, e) < 0)
 			return false;
-		add_words(&w, out);
+		add_convert_words(&w, out);
 	}
 	return true;
 }

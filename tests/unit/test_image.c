@@ -248,7 +248,10 @@ static void vmdk_sparse(void)
 	little(28, UINT64_MAX, 8);
 	probe(SIZE, SIZE);
 	is("vmdk", 1048576, "");
-	CHECK_STR(im.backing, "");
+	CHECK_STR(im.backing, "base disk.vmdk");        /* QEMU does not ask where the descriptor is */
+	little(28, 0, 8);
+	probe(SIZE, SIZE);
+	CHECK_STR(im.backing, "base disk.vmdk");
 	little(28, 1, 8);
 	little(36, UINT64_MAX, 8);
 	probe(SIZE, SIZE);
@@ -510,8 +513,8 @@ static void extents_of_esx(void)
 	is("raw", SIZE, "");            /* the magic alone is also that of a Java class */
 }
 
-/* What is said within an extent's name is no line of its own. */
-static void vmdk_descriptor_lines(void)
+/* QEMU does not ask where in a line the parent is named either: the first name is it, even within an extent's. */
+static void vmdk_parent_anywhere(void)
 {
 	static const char text[] = "# Disk DescriptorFile\r\nRW 10 FLAT \"parentFileNameHint=\"x\"\" 0\r\n parentFileNameHint=\"y\"\r\n";
 
@@ -519,7 +522,25 @@ static void vmdk_descriptor_lines(void)
 	put(0, text, sizeof(text) - 1);
 	probe(sizeof(text) - 1, sizeof(text) - 1);
 	is("vmdk", 5120, "");
-	CHECK_STR(im.backing, "");
+	CHECK_STR(im.backing, "x");
+}
+
+static void vmdk_parent_behind_other_bytes(void)
+{
+	static const char *const before[] = { " ", "x=\"\" ", "\r", "RW 1 SPARSE \"a\" ", "parentFileName " };
+
+	for (size_t i = 0; i < ARRAY_LEN(before); i++) {
+		char text[200];
+		int n = snprintf(text, sizeof(text), "# Disk DescriptorFile\n%sparentFileNameHint=\"base\"\n", before[i]);
+
+		blank();
+		put(0, "KDMV\1\0\0\0", 8);
+		little(12, 2048, 8);
+		put(512, text, (size_t)n);
+		probe(SIZE, SIZE);
+		is("vmdk", 1048576, "");
+		CHECK_STR(im.backing, "base");
+	}
 }
 
 static void read_only_filesystems_are_raw_with_content(void)
@@ -619,7 +640,8 @@ int main(void)
 	RUN(luks2_data_begin_where_its_json_says);
 	RUN(qcow2_names_its_data_file);
 	RUN(extents_of_esx);
-	RUN(vmdk_descriptor_lines);
+	RUN(vmdk_parent_anywhere);
+	RUN(vmdk_parent_behind_other_bytes);
 	RUN(read_only_filesystems_are_raw_with_content);
 	RUN(backing_paths);
 	RUN(words_for_xml);
