@@ -29,6 +29,7 @@ struct op {
 	size_t cache_len;
 	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
 	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
+	bool operate;                           /* asked for at the level "operate": what only root may use is refused */
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	void *arg;
 	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */

@@ -21,7 +21,7 @@
 #include "base/file.h"
 #include "base/util.h"
 
-enum { MODE_FILE = 0600, MODE_DIRECTORY = 0711 };
+enum { MODE_FILE = 0600, MODE_DIRECTORY = 0711, NOBODY = 65534 };
 
 /* One volume in the making. */
 struct making {
@@ -67,18 +67,35 @@ static bool is_protocol(const char *path)
 	return path[strcspn(path, ":/")] == ':';
 }
 
-static int backing_exists(const struct pool_def *d, const char *path, struct err *e)
+struct backing { int dir; const char *path; };
+
+static int backing_look(void *arg, struct err *e)
 {
-	cleanup_close int dir = open(d->target.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct backing *b = arg;
+	struct stat st;
+
+	if (fstatat(b->dir, b->path, &st, AT_NO_AUTOMOUNT) < 0)
+		return err_set(e, errno == EACCES ? ERR_DENIED : ERR_INVALID, "the backing file %.200s cannot be used: %s", b->path, strerror(errno));
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(e, ERR_INVALID, "the backing file %.200s is neither a regular file nor a block device", b->path);
+	return 0;
+}
+
+/* Only root hears of what others cannot see: for who operates, what is no entry of the pool's directory is looked at as nobody, and what nobody sees is
+ * taken as it stands in the document, whether it is there or not. */
+static int backing_exists(const struct making *m, const char *path, struct err *e)
+{
+	cleanup_close int dir = open(m->d->target.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct backing b = { dir, path };
 	struct stat st;
 
 	if (dir < 0)
-		return err_sys(e, errno, "cannot open directory %s", d->target.path);
-	if (fstatat(dir, path, &st, AT_NO_AUTOMOUNT) < 0)
-		return err_set(e, ERR_INVALID, "the backing file %.200s cannot be used: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(e, ERR_INVALID, "the backing file %.200s is neither a regular file nor a block device", path);
-	return 0;
+		return err_sys(e, errno, "cannot open directory %s", m->d->target.path);
+	if (!m->op->operate || geteuid() != 0 || (!strchr(path, '/') && (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISLNK(st.st_mode))))
+		return backing_look(&b, e);
+	if (aside_as(NOBODY, NOBODY, backing_look, &b, e) == 0)
+		return 0;
+	return err_is(e, ERR_DENIED) ? 0 : -1;
 }
 
 /* The name under which the pool's index may know it; NULL: it lies elsewhere. */
@@ -104,7 +121,7 @@ static int backing_settle(struct making *m, struct err *e)
 	if (is_protocol(path))
 		return err_set(e, ERR_INVALID, "the backing file \"%.200s\" would be taken for a network protocol: use an absolute path, or one that begins "
 			       "with \"./\"", path);
-	if (backing_exists(m->d, path, e) < 0)
+	if (backing_exists(m, path, e) < 0)
 		return -1;
 	name = backing_name(m->d, path);
 	is_known = name && file_volume_known(m->op, name, &m->known_text, &m->known_line, &known);

@@ -189,6 +189,11 @@ int call_check(struct call *c, enum verb_level level, struct err *e)
 	return 0;
 }
 
+enum verb_level call_level(const struct call *c)
+{
+	return c->peer->level;
+}
+
 void call_run(struct call *c)
 {
 	c->stage = CALL_RUNNING;

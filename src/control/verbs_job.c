@@ -55,6 +55,7 @@ static bool begin(struct call *c, struct volume_order *o, void (*done)(struct wa
 	o->verb = call_verb(c);
 	o->timeout = call_duration(c, "timeout", 0);
 	o->detach = call_flag(c, "detach");
+	o->operate = call_level(c) < LEVEL_ADMIN;
 	w->done = done;
 	w->progress = call_flag(c, "progress") ? call_progress : NULL;
 	if (volume_start(call_supervisor(c), o, w, job, &e) == 0)
