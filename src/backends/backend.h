@@ -32,6 +32,7 @@ struct op {
 	size_t cache_len;
 	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
 	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
+	bool operate;                           /* asked for at the level "operate": what only root may use is refused */
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
@@ -67,8 +68,7 @@ struct service {
  * as it is. */
 enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1, BUILD_ABSENT = 1 << 2 };
 
-/* VOL_BY_ADMIN: asked for with the level admin, who may reveal what a private secret protects and name a backing file outside of all pools. */
-enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1, VOL_BY_ADMIN = 1 << 2 };
+enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
 
 /* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. */

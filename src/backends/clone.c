@@ -164,7 +164,7 @@ static const char *volume_name(const struct pool_def *pool, const char *path)
 }
 
 /* The image that is named by the header of the one above. It is opened only as a volume of the same pool, of the format that the header gives it. */
-static int layer_open(struct source *s, const char *above, struct image *image, struct buf *path, struct err *e)
+static int layer_open(struct source *s, const struct op *op, const char *above, struct image *image, struct buf *path, struct err *e)
 {
 	struct qemu_img_open *o = &s->under[s->layers];
 	cleanup_buf struct buf next = BUF_INIT;
@@ -181,7 +181,7 @@ static int layer_open(struct source *s, const char *above, struct image *image, 
 			o->format = formats[i];
 	if (!o->format)
 		return err_set(e, ERR_UNSUPPORTED, "the format of volume \"%s\"'s backing file %.200s is not known", s->v->name, image->backing);
-	o->fd = file_volume_open(s->pool, name, O_RDONLY, &st, e);
+	o->fd = file_volume_open(s->pool, op, name, O_RDONLY, &st, e);
 	if (o->fd < 0)
 		return err_wrap(e, ERR_KEEP, "volume \"%s\" has a backing file that cannot be used", s->v->name);
 	s->layers++;
@@ -197,7 +197,7 @@ static int layer_open(struct source *s, const char *above, struct image *image, 
 }
 
 /* What is under it, down to the last. */
-static int layers_open(struct source *s, struct err *e)
+static int layers_open(struct source *s, const struct op *op, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT;
 	struct image image = s->image;
@@ -206,7 +206,7 @@ static int layers_open(struct source *s, struct err *e)
 	while (image.backing[0]) {
 		if (s->layers == ARRAY_LEN(s->under))
 			return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" has more than %zu images under it", s->v->name, s->layers);
-		if (layer_open(s, buf_str(&path), &image, &path, e) < 0)
+		if (layer_open(s, op, buf_str(&path), &image, &path, e) < 0)
 			return -1;
 		if (s->layers > 1)
 			s->under[s->layers - 2].backing = &s->under[s->layers - 1];
@@ -215,10 +215,10 @@ static int layers_open(struct source *s, struct err *e)
 }
 
 /* A private value is shown to nobody, and what it protects to root alone: for others the new volume has to be protected so too. */
-static int check_private(const struct volume_def *v, const struct source *s, const struct secret_value *old, const struct secret_value *new, unsigned flags,
+static int check_private(const struct volume_def *v, const struct source *s, const struct secret_value *old, const struct secret_value *new, const struct op *op,
 			 struct err *e)
 {
-	if (!old->private || (flags & VOL_BY_ADMIN) || (v->encryption.format && new->private))
+	if (!old->private || !op->operate || (v->encryption.format && new->private))
 		return 0;
 	return err_set(e, ERR_DENIED, "volume \"%s\" is encrypted with a private secret: its content is taken out of it with the level \"admin\" only, or into a "
 		       "volume that is encrypted with a private secret too", s->v->name);
@@ -235,14 +235,14 @@ static int convert(int fd, const struct volume_def *v, struct source *s, unsigne
 
 	if (s->image.backing[0] && (s->luks || v->encryption.format))
 		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" has a backing file: it is not converted from or to encryption", s->v->name);
-	if (layers_open(s, e) < 0)
+	if (layers_open(s, op, e) < 0)
 		return -1;
 	if (s->luks && file_volume_secret(op, s->v, &old, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read volume \"%s\"", s->v->name);
 	if (wanted.capacity < s->capacity)
 		wanted.capacity = s->capacity;
 	wanted.backing.given = false;
-	rc = check_private(v, s, &old, secret, flags, e);
+	rc = check_private(v, s, &old, secret, op, e);
 	if (rc == 0)
 		rc = qemu_img_convert(&wanted, flags, &from, &to, op, e);
 	secret_value_free(&old);

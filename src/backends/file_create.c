@@ -68,15 +68,15 @@ static bool is_protocol(const char *path)
 	return path[strcspn(path, ":/")] == ':';
 }
 
-static int backing_exists(const struct pool_def *d, const char *path, unsigned flags, struct err *e)
+static int backing_exists(const struct making *m, const char *path, struct err *e)
 {
-	cleanup_close int dir = target_open(d, O_PATH, e);
+	cleanup_close int dir = target_open(m->d, O_PATH, e);
 	struct stat st;
 
 	if (dir < 0)
 		return -1;
 	/* who may name volumes only learns nothing of what a link leads to */
-	if (fstatat(dir, path, &st, AT_NO_AUTOMOUNT | (flags & VOL_BY_ADMIN ? 0 : AT_SYMLINK_NOFOLLOW)) < 0)
+	if (fstatat(dir, path, &st, AT_NO_AUTOMOUNT | (m->op->operate ? AT_SYMLINK_NOFOLLOW : 0)) < 0)
 		return err_set(e, ERR_INVALID, "the backing file %.200s cannot be used: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(e, ERR_INVALID, "the backing file %.200s is neither a regular file nor a block device", path);
@@ -106,7 +106,7 @@ static int backing_settle(struct making *m, struct err *e)
 	if (is_protocol(path))
 		return err_set(e, ERR_INVALID, "the backing file \"%.200s\" would be taken for a network protocol: use an absolute path, or one that begins "
 			       "with \"./\"", path);
-	if (backing_exists(m->d, path, m->flags, e) < 0)
+	if (backing_exists(m, path, e) < 0)
 		return -1;
 	name = backing_name(m->d, path);
 	is_known = name && file_volume_known(m->op, name, &m->known_text, &m->known_line, &known);
@@ -151,7 +151,7 @@ static struct qcow2_options qcow2_options(const struct making *m)
 
 static int check_directory(const struct making *m, struct err *e)
 {
-	if (m->from || m->v.backing.given || m->v.encryption.format || (m->flags & ~(unsigned)VOL_BY_ADMIN))
+	if (m->from || m->v.backing.given || m->v.encryption.format || m->flags)
 		return err_set(e, ERR_UNSUPPORTED, "a directory is made empty: it has no source, backing file, encryption or preallocation");
 	return 0;
 }

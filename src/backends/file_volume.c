@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include "backends/aside.h"
+#include "backends/files_parts.h"
 #include "backends/image_file.h"
 #include "backends/qcow2.h"
 #include "backends/qemu_img.h"
@@ -21,20 +21,7 @@
 #include "base/file.h"
 #include "base/util.h"
 
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-
 /* ---- opening ---- */
-
-/* What is there, not opened yet. The name is one component, so that without openat2(2) O_NOFOLLOW says the same. */
-static int seek_entry(int dir, const char *name)
-{
-	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
-	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
-
-	return fd < 0 && errno == ENOSYS ? openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : fd;
-}
 
 /* On a network filesystem root may be nobody (root_squash): then as the file's owner. The descriptor keeps what it was opened with. */
 static int open_as_owner(const char *path, int flags, const struct stat *st)
@@ -57,7 +44,22 @@ static int not_openable(const char *name, const struct stat *st, struct err *e)
 	return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is not a regular file", name);
 }
 
-int file_volume_open(const struct pool_def *d, const char *name, int mode, struct stat *st, struct err *e)
+/* Judged by what is open already, so that it does not matter what is put in its place. */
+static int may_open(const struct op *op, int dir, const char *name, const struct stat *st, struct err *e)
+{
+	struct stat directory;
+
+	if (!S_ISREG(st->st_mode))
+		return not_openable(name, st, e);
+	if (!op->operate)
+		return 0;
+	if (fstat(dir, &directory) < 0)
+		return err_sys(e, errno, "cannot open volume \"%s\"", name);
+	return !files_is_doubtful(&directory, st) ? 0 :
+	       err_set(e, ERR_DENIED, "volume \"%s\" is a hard link to what may be somebody else's: only root may use it (it can be deleted)", name);
+}
+
+int file_volume_open(const struct pool_def *d, const struct op *op, const char *name, int mode, struct stat *st, struct err *e)
 {
 	cleanup_close int dir = -1, seen = -1;
 	const int flags = mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -69,7 +71,7 @@ int file_volume_open(const struct pool_def *d, const char *name, int mode, struc
 	dir = target_open(d, O_PATH, e);
 	if (dir < 0)
 		return -1;
-	seen = seek_entry(dir, name);
+	seen = file_seek(dir, name, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);     /* one component: O_NOFOLLOW says the same */
 	if (seen < 0 && errno == ELOOP)
 		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is a link: nothing is read or written through it", name);
 	if (seen < 0 && errno == ENOENT)
@@ -78,8 +80,8 @@ int file_volume_open(const struct pool_def *d, const char *name, int mode, struc
 		return err_sys(e, errno, "cannot open volume \"%s\"", name);
 	if (S_ISLNK(st->st_mode))
 		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is a link: nothing is read or written through it", name);
-	if (!S_ISREG(st->st_mode))
-		return not_openable(name, st, e);
+	if (may_open(op, dir, name, st, e) < 0)
+		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", seen);
 	fd = open(path, flags);
 	if (fd < 0 && (errno == EACCES || errno == EPERM) && d->type == POOL_NETFS)
@@ -90,9 +92,8 @@ int file_volume_open(const struct pool_def *d, const char *name, int mode, struc
 int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e)
 {
 	struct stat st;
-	int fd = file_volume_open(d, v->name, write ? O_RDWR : O_RDONLY, &st, e);
+	int fd = file_volume_open(d, op, v->name, write ? O_RDWR : O_RDONLY, &st, e);
 
-	(void)op;
 	if (fd >= 0)
 		*size = (uint64_t)st.st_size;
 	return fd;
@@ -247,6 +248,8 @@ static int resize_open(struct resize *r, struct err *e)
 	const struct volume *v = r->v;
 
 	r->now = (uint64_t)r->st.st_size;
+	if (v->problem && r->st.st_nlink > 1)
+		return err_set(e, ERR_UNSUPPORTED, "what is in it was not looked at");
 	if (is_raw(v->format) && !v->encryption)
 		return resize_check(r, e);
 	if (image_file_look(r->fd, r->now, is_raw(v->format) ? "raw" : v->format, v->name, &r->image, e) < 0)
@@ -278,7 +281,7 @@ int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 	struct resize r = { .v = v, .capacity = capacity, .flags = flags, .op = op };
 	int rc;
 
-	r.fd = file_volume_open(d, v->name, O_RDWR, &r.st, e);
+	r.fd = file_volume_open(d, op, v->name, O_RDWR, &r.st, e);
 	if (r.fd < 0)
 		return -1;
 	rc = resize_run(&r, e);
@@ -295,6 +298,6 @@ int file_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *
 
 	if (wipe_check(algorithm, e) < 0)
 		return -1;
-	fd = file_volume_open(d, v->name, O_RDWR, &st, e);
+	fd = file_volume_open(d, op, v->name, O_RDWR, &st, e);
 	return fd < 0 ? -1 : wipe(fd, algorithm, op, v->name, e);
 }

@@ -192,9 +192,18 @@ static int sort_names(struct refresh *r, struct err *e)
 
 /* ---- looking at them ---- */
 
+/* Is there something to do for a reader, or about one? */
 static bool is_open(const struct outcome *o)
 {
-	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ;
+	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ || o->verdict == VERDICT_FOLLOW || o->verdict == VERDICT_STUCK;
+}
+
+/* One that somebody still waits for is not looked at again. */
+static void mark_stuck(struct refresh *r)
+{
+	for (size_t i = 0; i < r->n && r->look->stuck.n; i++)
+		if (stuck_is(&r->look->stuck, look_path(r->look, r->names[i].text)))
+			r->outcomes[i].verdict = VERDICT_STUCK;
 }
 
 static int look_at_all(struct refresh *r, struct err *e)
@@ -204,8 +213,10 @@ static int look_at_all(struct refresh *r, struct err *e)
 	r->outcomes = calloc(r->n + 1, sizeof(*r->outcomes));
 	if (!r->outcomes)
 		return no_memory(r, e);
+	mark_stuck(r);
 	for (size_t i = 0; i < r->n && r->n <= ALONE; i++) {
-		look_at(r->look, &r->names[i], false, &r->outcomes[i]);
+		if (r->outcomes[i].verdict == VERDICT_NONE)
+			look_at(r->look, &r->names[i], false, &r->outcomes[i]);
 		open |= is_open(&r->outcomes[i]);
 	}
 	if (open)

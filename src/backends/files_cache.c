@@ -26,6 +26,16 @@ bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all)
 	return true;
 }
 
+bool cache_is_silent(const struct look *k, const char *name)
+{
+	static const char problem[] = " problem=\"" SILENT;
+	long i = cache_find(k, name);
+	size_t len;
+	const char *record = i < 0 ? NULL : volindex_record(k->cache, (size_t)i, &len);
+
+	return record && memmem(record, len, problem, sizeof(problem) - 1);
+}
+
 bool cache_volume(const struct look *k, long i, char *copy, size_t size, struct line *l, struct volume *v)
 {
 	size_t len;

@@ -2,12 +2,17 @@
  *
  * One name in a pool's directory: what it is, and for a file that has changed, what its header says. Nothing but a regular file is opened, nothing that a
  * file names is opened, and as little as possible is read: no holes, and mostly one page.
+ *
+ * Whose facts are shown? Those of the directory's own entries, and behind a link those that whoever put it there may read: the kernel decides, because who
+ * follows a link has the rights of its owner (eyes_of()). A hard link tells nothing of who made it: see files_is_doubtful().
  */
 #include "backends/files_parts.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +23,8 @@
 #include "base/util.h"
 
 #define FIRST_READ 4096         /* enough for most headers */
+#define NOBODY     65534
+#define LINKED     256          /* so much of where a link leads to is told */
 
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote)
 {
@@ -25,8 +32,10 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 
 	if (!k)
 		return NULL;
-	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed, .remote = remote };
+	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed, .remote = remote, .deadline = op->deadline };
+	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
+	fstat(dir, &k->target_stat);
 	buf_printf(&k->path, "%s/", streq(target, "/") ? "" : target);
 	k->path_len = k->path.len;
 	if (k->path.failed) {
@@ -43,6 +52,13 @@ void look_free(struct look *k)
 	volindex_builder_free(&k->made);
 	buf_free(&k->path);
 	free(k);
+}
+
+const char *look_path(struct look *k, const char *name)
+{
+	k->path.len = k->path_len;
+	buf_adds(&k->path, name);
+	return buf_str(&k->path);
 }
 
 /* ---- what stat(2) says ---- */
@@ -71,6 +87,13 @@ static bool is_settled(const struct look *k, const struct stat *st)
 	return age > (st->st_ctim.tv_nsec == 0 ? 2000 : 20);
 }
 
+bool files_is_doubtful(const struct stat *dir, const struct stat *st)
+{
+	bool others = dir->st_uid != 0 || dir->st_mode & (S_IWGRP | S_IWOTH);
+
+	return S_ISREG(st->st_mode) && st->st_nlink > 1 && others && (st->st_uid != dir->st_uid || st->st_uid == 0);
+}
+
 static void fill_from_stat(const struct look *k, struct volume *v, const struct stat *st)
 {
 	v->physical = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
@@ -95,10 +118,8 @@ static void tell(struct look *k, const char *name, long cached, struct volume *v
 {
 	size_t before = k->made.own.len;
 
-	k->path.len = k->path_len;
-	buf_adds(&k->path, name);
 	v->name = name;
-	v->path = v->key = buf_str(&k->path);
+	v->path = v->key = look_path(k, name);
 	if (!volindex_add(&k->made, v, k->seed, true)) {
 		o->verdict = VERDICT_LONG;
 		return;
@@ -116,14 +137,32 @@ static void tell(struct look *k, const char *name, long cached, struct volume *v
 	}
 }
 
-/* One that cannot even be looked at is listed all the same: it is there. */
+/* One whose facts are not known, or not to be shown, is listed all the same: it is there. */
+static void tell_without_facts(struct look *k, const char *name, bool directory, const char *problem, struct outcome *o)
+{
+	const char *type = directory ? "dir" : "file";
+
+	tell(k, name, cache_find(k, name), &(struct volume){ .type = type, .format = directory ? type : "raw", .problem = problem }, o);
+}
+
 static void tell_unseen(struct look *k, const char *name, int error, struct outcome *o)
 {
 	char problem[128];
-	struct volume v = { .type = "file", .format = "raw", .problem = problem };
 
 	snprintf(problem, sizeof(problem), "cannot be looked at: %s", strerror(error));
-	tell(k, name, -1, &v, o);
+	tell_without_facts(k, name, false, problem, o);
+}
+
+void look_silent(struct look *k, const struct name *name, bool ours, struct outcome *o)
+{
+	char problem[LINKED + 80], text[LINKED];
+	bool left = o->verdict == VERDICT_LEFT;
+	ssize_t len = ours && (name->type == DT_LNK || name->type == DT_UNKNOWN) ? readlinkat(k->dir, name->text, text, sizeof(text) - 1) : -1;
+
+	text[len < 0 ? 0 : len] = '\0';
+	snprintf(problem, sizeof(problem), "%s%s%s", left ? "is not looked at, because others do not answer" : SILENT,
+		 len < 0 ? "" : ": it is a link to ", text);
+	tell_without_facts(k, name->text, name->type == DT_DIR, problem, o);
 }
 
 void look_broken(struct look *k, const char *name, struct outcome *o)
@@ -131,7 +170,7 @@ void look_broken(struct look *k, const char *name, struct outcome *o)
 	struct volume v = { .type = "file", .format = "raw", .problem = "its header brings down whoever reads it" };
 	struct stat st;
 
-	if (fstatat(k->dir, name, &st, 0) == 0) {
+	if (fstatat(k->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
 		fill_from_stat(k, &v, &st);
 		v.capacity = v.physical;
 		v.inode = 0;
@@ -321,37 +360,49 @@ static int open_at_once(const struct look *k, const char *name)
 	return openat(k->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
 }
 
-/* Looked at through O_PATH first, so that what is opened is the regular file that was seen, whatever is put in its place meanwhile. `regular`: that is
- * what the directory says it is. */
-static void read_file(struct look *k, const char *name, long cached, bool regular, struct outcome *o)
+/* A file that is looked at already, through `seen` (O_PATH), so that what is opened is the regular file that was seen, whatever is put in its place
+ * meanwhile; or open for reading (fd). */
+static void read_seen(struct look *k, const char *name, long cached, int seen, int fd, const struct stat *st, struct outcome *o)
 {
-	cleanup_close int fd = regular && !k->remote ? open_at_once(k, name) : -1;
-	cleanup_close int seen = fd < 0 ? openat(k->dir, name, O_PATH | O_CLOEXEC) : -1;
+	cleanup_close int opened = fd < 0 && st->st_size ? look_reopen(k->descriptors, seen, O_RDONLY) : -1;
 	struct volume v = { .type = "file", .format = "raw" };
 	struct image image;
 	char problem[128];
-	struct stat st;
 
-	if (fd < 0 && seen < 0 && errno == ENOENT) {
-		o->verdict = VERDICT_GONE;
-		return;
-	}
-	if ((fd < 0 && seen < 0) || fstat(fd < 0 ? seen : fd, &st) < 0) {
-		tell_unseen(k, name, errno, o);
-		return;
-	}
-	if (!S_ISREG(st.st_mode)) {             /* it was a file a moment ago */
-		look_at_other(k, name, cached, &st, o);
-		return;
-	}
-	fill_from_stat(k, &v, &st);
+	fill_from_stat(k, &v, st);
 	v.capacity = v.physical;
-	if (v.physical && fd < 0)
-		fd = look_reopen(k->descriptors, seen, O_RDONLY);
 	if (v.physical)
-		read_image(k, fd, &v, &image, problem, sizeof(problem));
+		read_image(k, fd < 0 ? opened : fd, &v, &image, problem, sizeof(problem));
 	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW && !streq(v.format, "raw");
 	tell(k, name, cached, &v, o);
+}
+
+static void tell_doubtful(struct look *k, const char *name, struct outcome *o)
+{
+	tell_without_facts(k, name, false, "is a hard link to what may be somebody else's: not looked at, and for root alone to use", o);
+}
+
+/* `regular`: that is what the directory says it is. `entry`: what it is opened as, which is the name, or where a link in the same directory leads. */
+static void read_file(struct look *k, const char *name, const char *entry, long cached, bool regular, struct outcome *o)
+{
+	cleanup_close int fd = regular && !k->remote ? open_at_once(k, entry) : -1;
+	cleanup_close int seen = fd < 0 ? openat(k->dir, entry, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+	struct stat st;
+
+	o->verdict = VERDICT_GONE;              /* as what is a link now, and was a file a moment ago: whoever changed it is heard of */
+	if ((fd < 0 && seen < 0) || fstat(fd < 0 ? seen : fd, &st) < 0) {
+		if (errno != ENOENT)
+			tell_unseen(k, name, errno, o);
+		return;
+	}
+	if (S_ISLNK(st.st_mode))
+		return;
+	if (!S_ISREG(st.st_mode))
+		look_at_other(k, name, cached, &st, o);
+	else if (files_is_doubtful(&k->target_stat, &st))
+		tell_doubtful(k, name, o);
+	else
+		read_seen(k, name, cached, seen, fd, &st, o);
 }
 
 /* ---- one name ---- */
@@ -370,46 +421,138 @@ static bool tell_again(struct look *k, const char *name, long cached, const stru
 	return true;
 }
 
-static void look_at_file(struct look *k, const char *name, const struct stat *st, bool may_read, struct outcome *o)
+static bool tell_kept(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
 {
-	long cached = cache_find(k, name);
 	bool all;
 
-	if (cached >= 0 && cache_holds(k, cached, st, &all)) {
-		o->verdict = VERDICT_KEPT;
-		o->at = (uint32_t)cached;
-		if (all || tell_again(k, name, cached, st, o))
-			return;
+	if (cached < 0 || !cache_holds(k, cached, st, &all))
+		return false;
+	o->verdict = VERDICT_KEPT;
+	o->at = (uint32_t)cached;
+	return all || tell_again(k, name, cached, st, o);
+}
+
+static void look_at_file(struct look *k, const char *name, const char *entry, const struct stat *st, bool may_read, struct outcome *o)
+{
+	long cached = cache_find(k, name);
+
+	if (files_is_doubtful(&k->target_stat, st)) {
+		tell_doubtful(k, name, o);
+		return;
 	}
+	if (tell_kept(k, name, cached, st, o))
+		return;
 	o->verdict = VERDICT_READ;
 	if (may_read)
-		read_file(k, name, cached, false, o);
+		read_file(k, name, entry, cached, false, o);
+}
+
+/* ---- links ---- */
+
+/* Who put a link there, and may see what is behind it: its owner; where that is root, whoever has the directory, who may have moved it there. A link of
+ * root's that has other names is nobody's. */
+static uint32_t eyes_of(const struct look *k, const struct stat *link)
+{
+	if (link->st_uid != 0)
+		return link->st_uid;
+	if (k->target_stat.st_uid != 0)
+		return k->target_stat.st_uid;
+	return link->st_nlink > 1 ? NOBODY : 0;
+}
+
+bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size_t size)
+{
+	cleanup_close int fd = openat(k->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	ssize_t len;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISLNK(st.st_mode) || eyes_of(k, &st) != eyes)
+		return false;
+	len = readlinkat(fd, "", text, size - 1);
+	text[len < 0 ? 0 : len] = '\0';
+	return len > 0;
+}
+
+/* What cannot be opened with these eyes has no facts for others. */
+static void look_behind_at(struct look *k, const char *name, int seen, const struct stat *st, struct outcome *o)
+{
+	long cached = cache_find(k, name);
+	cleanup_close int fd = k->eyes ? look_reopen(k->descriptors, seen, O_RDONLY) : -1;
+
+	if (k->eyes && fd < 0 && (errno == EACCES || errno == EPERM))
+		tell_without_facts(k, name, false, "is a link to what its owner may not read", o);
+	else if (!tell_kept(k, name, cached, st, o))
+		read_seen(k, name, cached, seen, fd, st, o);
+}
+
+/* O_PATH asks no automounter at the end of a path to mount anything. */
+void look_behind(struct look *k, const char *name, const char *text, struct outcome *o)
+{
+	cleanup_close int seen = text ? openat(*text == '/' ? AT_FDCWD : k->dir, text, O_PATH | O_CLOEXEC) : -1;
+	struct stat st;
+
+	o->verdict = VERDICT_LINK;
+	if (!text || (seen < 0 && (errno == EACCES || errno == EPERM)))
+		tell_without_facts(k, name, false, "is a link to what its owner may not read", o);
+	else if (seen < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+		return;
+	else if (seen < 0 || fstat(seen, &st) < 0)
+		tell_unseen(k, name, errno, o);
+	else if (S_ISREG(st.st_mode))
+		look_behind_at(k, name, seen, &st, o);
+	else
+		look_at_other(k, name, cache_find(k, name), &st, o);
+}
+
+/* What the worker itself may look at: on the directory's own filesystem, where nothing else is mounted. Else a reader does, which may be left behind. */
+static int stat_entry(const struct look *k, const char *name, bool may_read, struct stat *st)
+{
+	cleanup_close int fd = may_read ? -1 : file_seek(k->dir, name, RESOLVE_NO_XDEV);
+
+	if (may_read)
+		return fstatat(k->dir, name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+	return fd < 0 ? -1 : fstat(fd, st);
+}
+
+/* One to a plain name is as that entry. All others are for who has its owner's eyes. */
+static void look_at_link(struct look *k, const char *name, const struct stat *link, bool may_read, struct outcome *o)
+{
+	char text[NAME_MAX + 2];
+	ssize_t len = readlinkat(k->dir, name, text, sizeof(text) - 1);
+	struct stat st;
+
+	o->verdict = VERDICT_FOLLOW;
+	o->at = eyes_of(k, link);
+	text[len < 0 ? 0 : len] = '\0';
+	if (len <= 0 || len > NAME_MAX || strchr(text, '/') || *text == '.' || stat_entry(k, text, may_read, &st) < 0)
+		return;
+	if (S_ISREG(st.st_mode))
+		look_at_file(k, name, text, &st, may_read, o);
 }
 
 void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o)
 {
 	struct stat st;
-	bool link = false;
 	int rc;
 
 	*o = (struct outcome){ .verdict = VERDICT_NAME };
 	if (!name_is_clean(name->text))
 		return;
 	if (name->type == DT_REG && may_read && !k->cache) {
-		read_file(k, name->text, -1, true, o);
+		read_file(k, name->text, name->text, -1, true, o);
 		return;
 	}
-	rc = fstatat(k->dir, name->text, &st, AT_SYMLINK_NOFOLLOW);
-	if (rc == 0 && S_ISLNK(st.st_mode)) {
-		link = true;
-		rc = fstatat(k->dir, name->text, &st, 0);
-	}
-	if (rc < 0 && (link || errno == ENOENT))
-		o->verdict = link ? VERDICT_LINK : VERDICT_GONE;
+	rc = !may_read && k->remote ? -1 : stat_entry(k, name->text, may_read, &st);
+	if (rc < 0 && !may_read && (k->remote || errno == EXDEV))
+		o->verdict = VERDICT_NONE;
+	else if (rc < 0 && errno == ENOENT)
+		o->verdict = VERDICT_GONE;
 	else if (rc < 0)
 		tell_unseen(k, name->text, errno, o);
+	else if (S_ISLNK(st.st_mode))
+		look_at_link(k, name->text, &st, may_read, o);
 	else if (S_ISREG(st.st_mode))
-		look_at_file(k, name->text, &st, may_read, o);
+		look_at_file(k, name->text, name->text, &st, may_read, o);
 	else
 		look_at_other(k, name->text, cache_find(k, name->text), &st, o);
 }

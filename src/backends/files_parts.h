@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What the parts of files_refresh() share: files.c (the story), files_cache.c (the last index), files_look.c (one name), files_readers.c (the processes that
- * read headers), files_sweep.c (leftovers).
+ * read headers), files_stuck.c (those of them that get no answer), files_sweep.c (leftovers).
  */
 #ifndef POOLINIT_BACKENDS_FILES_PARTS_H
 #define POOLINIT_BACKENDS_FILES_PARTS_H
@@ -23,25 +23,37 @@ enum verdict {
 	VERDICT_GONE,
 	VERDICT_NAME, VERDICT_LINK, VERDICT_SPECIAL, VERDICT_LONG,     /* no volumes; counted, and told in one sentence a kind */
 	VERDICT_BROKEN,                 /* whoever read its header has died of it */
+	VERDICT_FOLLOW,                 /* a link that leads out; at: whose eyes (uid) see what is there */
+	VERDICT_STUCK,                  /* whoever looks at it gets no answer */
+	VERDICT_LEFT,                   /* not looked at, because too many others do not answer */
 };
 
 struct outcome {
 	uint8_t verdict;
 	uint8_t output;                 /* VERDICT_NEW: whose; 0: ours */
 	uint8_t disguised;              /* it was raw, and its content now looks like something else */
-	uint8_t spare;
+	uint8_t behind;                 /* VERDICT_STUCK, VERDICT_LEFT: it is a link, and what is behind it does not answer */
 	uint32_t at;
 };
 
 struct name { const char *text; unsigned char type; /* DT_… */ };
 
+/* Processes that were left behind because an entry does not answer. */
+#define SILENT "does not answer"     /* so begins the problem of an entry that has none */
+enum { STUCK_MOST = 32 };
+struct stuck { const char *run_dir; unsigned n, here; uint64_t numbers[STUCK_MOST]; };
+
 /* Looking at names: ours, and each reader's own. */
 struct look {
 	const char *target;
 	int dir, descriptors;           /* the target; /proc/self/fd */
+	struct stat target_stat;        /* of the target */
+	uint32_t eyes;                  /* whose rights we have: 0, or following links, their owner's */
 	const struct volindex *cache;   /* or NULL */
 	uint64_t seed;
 	struct timespec now;
+	uint64_t deadline;              /* of all of it */
+	struct stuck stuck;             /* ours alone */
 	bool remote;                    /* another host's filesystem: asking about holes costs a round trip */
 	struct buf path;                /* of the volume at hand */
 	size_t path_len;                /* of "TARGET/" in it */
@@ -53,20 +65,46 @@ struct look {
 /* ---- files_look.c ---- */
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote);
 void look_free(struct look *k);
+/* The path of that name; good until the next. */
+const char *look_path(struct look *k, const char *name);
 /* Look at a name; without may_read, what needs its header read becomes VERDICT_READ. A record made is the last of k->made. */
 void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o);
 /* The record of a file whose header nobody survives. */
 void look_broken(struct look *k, const char *name, struct outcome *o);
+/* The record of an entry that does not answer, or is left because others do not. `ours`: the pool's directory is known to answer. */
+void look_silent(struct look *k, const struct name *name, bool ours, struct outcome *o);
+/* Where a link leads to, NUL-terminated, if it is one and looked at with those eyes. */
+bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size_t size);
+/* Look, with those eyes, at what is behind a link that leads out. text NULL: nobody has those eyes here. */
+void look_behind(struct look *k, const char *name, const char *text, struct outcome *o);
 /* Open what `seen` (O_PATH) is, for reading or as flags say. */
 int look_reopen(int descriptors, int seen, int flags);
+
+/* A file of several names (hard links), where others than its owner may have made this one: in a directory of somebody else's, or where others than root
+ * may make names. What it is was not for them to say, so that its facts are not shown and it is opened for root alone. */
+bool files_is_doubtful(const struct stat *dir, const struct stat *st);
 
 /* ---- files_cache.c ---- */
 /* A file's entry in the last index, or -1. */
 long cache_find(const struct look *k, const char *name);
 /* Has its content stayed the same? Then `*all` says whether everything else has. */
 bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all);
+/* Had the entry no answer when the last index was made? */
+bool cache_is_silent(const struct look *k, const char *name);
 /* The volume as the last index has it, its strings in `copy`. */
 bool cache_volume(const struct look *k, long i, char *copy, size_t size, struct line *l, struct volume *v);
+
+/* ---- files_stuck.c ---- */
+/* Whom has an earlier refresh left behind? run_dir NULL: nobody can say. */
+void stuck_read(struct stuck *s, const char *run_dir);
+/* Is it one that still waits for the entry with that path? It counts as this pool's. */
+bool stuck_is(struct stuck *s, const char *path);
+/* May one more be left behind? */
+bool stuck_has_room(const struct stuck *s);
+/* An open file for a reader to hold, or -1. Made before it is forked; who it was forked from lets go when it is left behind. */
+int stuck_file(const struct stuck *s);
+/* The one that has `file` too is left behind. False: there are too many. */
+bool stuck_hold(struct stuck *s, int file, const char *path);
 
 /* ---- files_readers.c ---- */
 struct readers;

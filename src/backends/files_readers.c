@@ -11,18 +11,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/mountinfo.h"
 #include "base/sandbox.h"
 #include "base/util.h"
 
@@ -32,6 +39,11 @@ enum {
 	WORTH_A_READER = 128,           /* names, on a local disk */
 	PORTION = 64,                   /* names */
 	OUTPUTS = 200,                  /* readers in all: those that die are followed by others */
+	MOMENT = 50,                    /* ms */
+	PATIENCE_ELSEWHERE = 3000,      /* ms, with what is no part of the pool's filesystem; or an eighth of what is left */
+	KNOWN_SILENT = 4,               /* what had no answer last time gets that part of it */
+	PATIENCE_OWN = 10000,           /* ms; or a quarter */
+	NO_GROUP = 65534,
 };
 
 struct shared {
@@ -43,6 +55,15 @@ struct shared {
 
 struct output { int fd; const char *map; size_t len; };
 
+/* A reader, from outside. pid -1: none. */
+struct seat {
+	pid_t pid;
+	int pidfd;
+	int file;                       /* for who is left behind, see files_stuck.c; or -1 */
+	uint32_t at;                    /* shared->busy, as it was seen */
+	uint64_t since;                 /* clock_ms() */
+};
+
 struct readers {
 	struct look *k;
 	const struct name *names;
@@ -50,22 +71,36 @@ struct readers {
 	struct shared *shared;
 	struct output outputs[OUTPUTS + 1];     /* from 1 */
 	unsigned noutputs, crew;
-	pid_t pids[REMOTE_READERS];
+	struct seat seats[REMOTE_READERS];
+	bool following;                 /* links that lead out, with the eyes of k */
 	struct buf expected;            /* what a record has to begin with */
 };
 
 /* ---- in a reader ---- */
 
 /* All but the few that it needs: above all not the way to the supervisor. */
-static void keep_only(int a, int b)
+static void keep_only(const int *keep, size_t n)
 {
-	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
+	for (unsigned from = 3, next; from; from = next + 1) {
+		next = ~0U;
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		if (next > from)
+			syscall(SYS_close_range, from, next - 1, 0);
+	}
+}
 
-	if (low > 3)
-		syscall(SYS_close_range, 3, low - 1, 0);
-	if (high > low + 1)
-		syscall(SYS_close_range, low + 1, high - 1, 0);
-	syscall(SYS_close_range, high + 1, ~0U, 0);
+/* Whoever put a link there sees what is behind it: the rights of that user alone, of no group. */
+static bool take_eyes(uint32_t uid)
+{
+	if (geteuid() != 0 || uid == 0)
+		return true;
+	if (setgroups(0, NULL) < 0 && getgroups(0, NULL) != 0)
+		return false;
+	setfsgid(NO_GROUP);
+	setfsuid(uid);
+	return (uint32_t)setfsuid((uid_t)-1) == uid && (uint32_t)setfsgid((gid_t)-1) == NO_GROUP;
 }
 
 /* A portion's records: their entries, which say where in the file the text is, then the text. `at` is where the file ends, in bytes. */
@@ -121,20 +156,68 @@ static bool take_portion(struct readers *r, unsigned number, uint32_t first, int
 	return true;
 }
 
+/* ---- links that lead out ---- */
+
+static bool is_followed(const struct readers *r, size_t i)
+{
+	return r->shared->outcomes[i].verdict == VERDICT_FOLLOW && r->shared->outcomes[i].at == r->k->eyes;
+}
+
+static void follow_one(struct readers *r, unsigned number, size_t i, const char *text, int fd, uint64_t *at)
+{
+	struct outcome mine = { .output = (uint8_t)r->noutputs };
+
+	r->shared->busy[number] = (uint32_t)i + 1;
+	look_behind(r->k, r->names[i].text, text, &mine);
+	r->shared->busy[number] = 0;
+	mine.output = (uint8_t)r->noutputs;
+	if (r->k->made.failed || !write_portion(r->k, fd, at, &mine, 1))
+		_exit(1);
+	r->shared->outcomes[i] = mine;
+}
+
+/* Those that begin elsewhere come last, when the directory is closed again: who is left behind then does not keep it mounted. */
+static void follow_links(struct readers *r, unsigned number, bool sees, int fd, uint64_t *at)
+{
+	char **texts = calloc(r->n + 1, sizeof(*texts)), text[PATH_MAX];
+
+	for (size_t i = 0; i < r->n && texts; i++) {
+		if (!is_followed(r, i))
+			continue;
+		r->shared->busy[number] = (uint32_t)i + 1;
+		if (!look_link(r->k, r->names[i].text, r->k->eyes, text, sizeof(text)))
+			r->shared->outcomes[i].verdict = VERDICT_GONE;
+		else if (*text != '/' || !sees)
+			follow_one(r, number, i, sees ? text : NULL, fd, at);
+		else if (!(texts[i] = strdup(text)))
+			_exit(1);
+		r->shared->busy[number] = 0;
+	}
+	close(r->k->dir);
+	for (size_t i = 0; i < r->n && texts; i++)
+		if (texts[i])
+			follow_one(r, number, i, texts[i], fd, at);
+	_exit(texts ? 0 : 1);
+}
+
 static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd, pid_t parent)
 {
 	struct err e = { 0 };
 	uint64_t at = 0;
 	uint32_t first;
+	bool sees;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	keep_only((const int[]){ r->k->dir, fd, r->seats[number].file }, 3);
+	r->k->descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	sees = take_eyes(r->k->eyes);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* after it: a change of user takes the signal away */
 	if (getppid() != parent)
 		_exit(1);
-	keep_only(r->k->dir, fd);
-	r->k->descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	volindex_builder_free(&r->k->made);
 	if (sandbox_enter_reading(&e) < 0)
 		_exit(1);
+	if (r->following)
+		follow_links(r, number, sees, fd, &at);
 	while ((first = atomic_fetch_add(&r->shared->next, r->shared->portion)) < r->n)
 		if (!take_portion(r, number, first, fd, &at))
 			_exit(1);
@@ -155,19 +238,39 @@ static unsigned crew_for(const struct look *k, size_t n)
 	return (unsigned)(useful < most ? useful : most);
 }
 
+/* Nobody waits for it any more: it goes, as soon as the kernel lets it. */
+static void leave(struct seat *s)
+{
+	if (s->pid > 0)
+		kill(s->pid, SIGKILL);
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+	if (s->file >= 0)
+		close(s->file);
+	s->pid = s->pidfd = s->file = -1;
+}
+
 static int start_one(struct readers *r, unsigned number, struct err *e)
 {
 	pid_t self = getpid();
 	int fd = memfd_create("records", MFD_CLOEXEC);
+	struct seat *s = &r->seats[number];
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make room for a reader of image headers");
 	r->outputs[++r->noutputs] = (struct output){ .fd = fd };
 	r->shared->busy[number] = 0;
-	r->pids[number] = fork();
-	if (r->pids[number] == 0)
+	*s = (struct seat){ .pidfd = -1, .file = stuck_file(&r->k->stuck) };
+	s->pid = fork();
+	if (s->pid == 0)
 		read_until_done(r, number, fd, self);
-	return r->pids[number] < 0 ? err_sys(e, errno, "cannot start a reader of image headers") : 0;
+	if (s->pid > 0)
+		s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+	if (s->pidfd >= 0)
+		return 0;
+	err_sys(e, errno, "cannot start a reader of image headers");
+	leave(s);
+	return -1;
 }
 
 /* As many as can be; one must be. */
@@ -175,11 +278,19 @@ static int start_crew(struct readers *r, struct err *e)
 {
 	atomic_store(&r->shared->next, 0);
 	for (unsigned i = 0; i < REMOTE_READERS; i++)
-		r->pids[i] = -1;
+		r->seats[i] = (struct seat){ -1, -1, -1, 0, 0 };
 	for (unsigned i = 0; i < r->crew && r->noutputs < OUTPUTS; i++)
 		if (start_one(r, i, e) < 0)
 			return i > 0 ? 0 : -1;
 	return 0;
+}
+
+static bool is_finished(const struct readers *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (is_open(&r->shared->outcomes[i]))
+			return false;
+	return true;
 }
 
 struct readers *readers_start(struct look *k, const struct name *names, size_t n, const struct outcome *known, struct err *e)
@@ -200,7 +311,9 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 	r->shared->portion = (uint32_t)(n / r->crew / 4 < PORTION ? n / r->crew / 4 + 1 : PORTION);
 	if (known)
 		memcpy(r->shared->outcomes, known, n * sizeof(*known));
-	if (start_crew(r, e) < 0) {
+	for (unsigned i = 0; i < REMOTE_READERS; i++)
+		r->seats[i] = (struct seat){ -1, -1, -1, 0, 0 };
+	if (!is_finished(r) && start_crew(r, e) < 0) {
 		readers_free(r);
 		return NULL;
 	}
@@ -212,7 +325,7 @@ static int blame(struct readers *r, unsigned number, int status, struct err *e)
 {
 	uint32_t at = r->shared->busy[number];
 
-	if (at > 0 && at <= r->n && is_open(&r->shared->outcomes[at - 1])) {
+	if (at > 0 && at <= r->n && (r->following ? is_followed(r, at - 1) : is_open(&r->shared->outcomes[at - 1]))) {
 		r->shared->outcomes[at - 1].verdict = VERDICT_BROKEN;
 		return 0;
 	}
@@ -220,20 +333,113 @@ static int blame(struct readers *r, unsigned number, int status, struct err *e)
 		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* ---- one that gets no answer ---- */
+
+/* It is not the processor that it waits for, and nobody has stopped it. */
+static bool sleeps(pid_t pid)
+{
+	char path[32], text[1024], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (file_read_line(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return false;
+	state = strrchr(text, ')');
+	return state && state[1] == ' ' && (state[2] == 'D' || state[2] == 'S');
+}
+
+static uint64_t patience(const struct readers *r, unsigned most, unsigned share)
+{
+	uint64_t now = clock_ms(), left = r->k->deadline > now ? (r->k->deadline - now) / share : 0;
+
+	return left < MOMENT ? MOMENT : least(left, most);
+}
+
+static int is_at(const struct mount_entry *m, void *path)
+{
+	return streq(m->target, path);
+}
+
+/* Does the pool's directory itself answer? If not, the pool hangs, and so do we: whoever has started us says so. */
+static bool directory_answers(const struct readers *r)
+{
+	uint64_t began = clock_ms();
+	struct statvfs s;
+
+	fstatvfs(r->k->dir, &s);
+	return clock_ms() - began < MOMENT;
+}
+
+/* What is behind a link, or mounted there, is somewhere else: the pool is well without it. A file of the pool's own gets more time, and is given up only
+ * while the directory answers. */
+static bool is_given_up(struct readers *r, struct seat *s, uint64_t now)
+{
+	const char *name = r->names[s->at - 1].text;
+	uint64_t waited = (now - s->since) * (cache_is_silent(r->k, name) ? KNOWN_SILENT : 1);
+	bool elsewhere;
+
+	if (waited < patience(r, PATIENCE_ELSEWHERE, 8) || !sleeps(s->pid))
+		return false;
+	elsewhere = r->following || mountinfo_each(is_at, (void *)(uintptr_t)look_path(r->k, name), NULL) > 0;
+	if (!elsewhere && waited < patience(r, PATIENCE_OWN, 4))
+		return false;
+	if (elsewhere || directory_answers(r))
+		return true;
+	s->since = clock_ms();
+	return false;
+}
+
+static void look_after(struct readers *r, unsigned number)
+{
+	struct seat *s = &r->seats[number];
+	uint32_t at = r->shared->busy[number];
+	uint64_t now = clock_ms();
+
+	if (at == 0 || at > r->n || at != s->at) {
+		s->at = at;
+		s->since = now;
+		return;
+	}
+	if (!is_given_up(r, s, now) || r->shared->busy[number] != at || !stuck_hold(&r->k->stuck, s->file, look_path(r->k, r->names[at - 1].text)))
+		return;
+	r->shared->outcomes[at - 1] = (struct outcome){ .verdict = VERDICT_STUCK, .behind = r->following };
+	leave(s);
+}
+
+static int reap(struct readers *r, unsigned number, struct err *e)
+{
+	struct seat *s = &r->seats[number];
+	int status = 0;
+
+	while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	s->pid = -1;
+	leave(s);
+	return status != 0 ? blame(r, number, status, e) : 0;
+}
+
 static int wait_for_crew(struct readers *r, struct err *e)
 {
+	struct pollfd fds[REMOTE_READERS];
 	int rc = 0;
 
-	for (unsigned i = 0; i < REMOTE_READERS; i++) {
-		int status = 0;
+	for (;;) {
+		unsigned n = 0;
 
-		while (r->pids[i] > 0 && waitpid(r->pids[i], &status, 0) < 0 && errno == EINTR)
-			;
-		r->pids[i] = -1;
-		if (status != 0 && blame(r, i, status, e) < 0)
-			rc = -1;
+		for (unsigned i = 0; i < REMOTE_READERS; i++) {
+			fds[i] = (struct pollfd){ .fd = r->seats[i].pid > 0 ? r->seats[i].pidfd : -1, .events = POLLIN };
+			n += fds[i].fd >= 0;
+		}
+		if (n == 0)
+			return rc;
+		if (poll(fds, REMOTE_READERS, (int)(patience(r, PATIENCE_ELSEWHERE, 8) / (2 * KNOWN_SILENT))) < 0)
+			continue;
+		for (unsigned i = 0; i < REMOTE_READERS; i++) {
+			if (fds[i].fd >= 0 && fds[i].revents && reap(r, i, e) < 0)
+				rc = -1;
+			else if (r->seats[i].pid > 0)
+				look_after(r, i);
+		}
 	}
-	return rc;
 }
 
 static int map_outputs(struct readers *r, struct err *e)
@@ -254,23 +460,40 @@ static int map_outputs(struct readers *r, struct err *e)
 	return 0;
 }
 
-static bool is_finished(const struct readers *r)
+/* One process a user, one after the other; those who are left behind are followed by others. */
+static int follow_all(struct readers *r, struct err *e)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (is_open(&r->shared->outcomes[i]))
-			return false;
-	return true;
+	size_t i = 0;
+
+	r->following = true;
+	while (i < r->n) {
+		struct outcome *o = &r->shared->outcomes[i];
+
+		if (o->verdict != VERDICT_FOLLOW) {
+			i++;
+		} else if (r->noutputs >= OUTPUTS || !stuck_has_room(&r->k->stuck)) {
+			*o = (struct outcome){ .verdict = VERDICT_LEFT, .behind = true };
+		} else {
+			r->k->eyes = o->at;
+			if (start_one(r, 0, e) < 0 || wait_for_crew(r, e) < 0 || map_outputs(r, e) < 0)
+				return -1;
+		}
+	}
+	r->k->eyes = 0;
+	return 0;
 }
 
 /* Their records are ours to make. After too many deaths it goes on without reading. */
-static void tell_broken(struct readers *r)
+static void tell_rest(struct readers *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct outcome *o = &r->shared->outcomes[i];
 
 		if (is_open(o))
 			look_at(r->k, &r->names[i], false, o);
-		if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_READ)
+		if (o->verdict == VERDICT_STUCK || o->verdict == VERDICT_LEFT)
+			look_silent(r->k, &r->names[i], o->behind || !r->k->remote, o);
+		else if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_FOLLOW || is_open(o))
 			look_broken(r->k, r->names[i].text, o);
 	}
 }
@@ -286,7 +509,9 @@ int readers_finish(struct readers *r, struct err *e)
 		if (!finished && start_crew(r, e) < 0)
 			return -1;
 	}
-	tell_broken(r);
+	if (follow_all(r, e) < 0)
+		return -1;
+	tell_rest(r);
 	return 0;
 }
 
@@ -341,8 +566,7 @@ const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e
 	memcpy(e, out->map + (size_t)o->at * 8, sizeof(*e));
 	if (e->offset > out->len || e->len > out->len - e->offset)
 		return NULL;
-	k->path.len = k->path_len;
-	buf_adds(&k->path, r->names[i].text);
+	look_path(k, r->names[i].text);
 	if (k->path.failed || !is_record_of(r, r->names[i].text, out->map + e->offset, e->len))
 		return NULL;
 	e->name = volindex_hash(k->seed, r->names[i].text);
@@ -356,10 +580,7 @@ void readers_free(struct readers *r)
 	if (!r)
 		return;
 	for (unsigned i = 0; i < REMOTE_READERS; i++)
-		if (r->pids[i] > 0) {
-			kill(r->pids[i], SIGKILL);
-			waitpid(r->pids[i], NULL, 0);
-		}
+		leave(&r->seats[i]);
 	for (unsigned i = 1; i <= r->noutputs; i++) {
 		if (r->outputs[i].fd >= 0)
 			close(r->outputs[i].fd);

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "backends/publish.h"
+#include "base/file.h"
 #include "base/util.h"
 
 /* Is it still there under this name? */
@@ -19,9 +21,10 @@ static bool is_there(int dir, const char *name, const struct stat *seen)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino && st.st_dev == seen->st_dev;
 }
 
+/* Nothing that is mounted there: it may not answer, and cannot be removed. */
 bool sweep(int dir, const char *name)
 {
-	cleanup_close int seen = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int seen = file_seek(dir, name, RESOLVE_NO_XDEV);
 	cleanup_close int descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int fd = -1;
 	struct stat st;

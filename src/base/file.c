@@ -7,13 +7,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/util.h"
+
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
 
 /* ---- reading ---- */
 
@@ -122,6 +128,14 @@ ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 }
 
 /* ---- writing ---- */
+
+int file_seek(int dir, const char *name, uint64_t resolve)
+{
+	const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = resolve };
+	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+	return fd < 0 && errno == ENOSYS ? openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : fd;
+}
 
 int file_write(int fd, const void *data, size_t len)
 {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "base/buf.h"
 #include "base/err.h"
@@ -17,6 +18,9 @@ int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct e
 ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset);
 /* All of it. -1 with errno. */
 int file_write(int fd, const void *data, size_t len);
+/* An entry of a directory, not opened (O_PATH), and never what a link there leads to. `resolve`: openat2(2)'s RESOLVE_… bits, which a kernel without that
+ * call does not see to. -1 with errno. */
+int file_seek(int dir, const char *name, uint64_t resolve);
 /* First line of a small file (sysfs attributes), without the newline. Returns its length, or -1 with errno set (EOVERFLOW: it
  * does not fit). */
 ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size);

@@ -157,6 +157,7 @@ static const struct rule reading_rules[] = {
 	{ SYS_openat,          WITHOUT_BITS, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) },
 	{ SYS_newfstatat,      ALWAYS, 0, 0 },
 	{ SYS_statx,           ALWAYS, 0, 0 },
+	{ SYS_readlinkat,      ALWAYS, 0, 0 },
 	{ SYS_fadvise64,       ALWAYS, 0, 0 },
 	{ SYS_getdents64,      ALWAYS, 0, 0 },
 };

@@ -58,7 +58,7 @@ const char *verb_level_word(enum verb_level l); /* "read", "operate", "admin" */
 /* ---- what a verb's function may do with its call ---- */
 struct supervisor *call_supervisor(struct call *c);
 const char *call_verb(struct call *c);
-enum verb_level call_level(const struct call *c);                /* the client's */
+enum verb_level call_level(const struct call *c);       /* of the client */
 const char *call_arg(struct call *c, const char *name);         /* NULL if not given */
 bool call_flag(struct call *c, const char *name);
 uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */

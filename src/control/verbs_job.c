@@ -55,6 +55,7 @@ static bool begin(struct call *c, struct volume_order *o, void (*done)(struct wa
 	o->verb = call_verb(c);
 	o->timeout = call_duration(c, "timeout", 0);
 	o->detach = call_flag(c, "detach");
+	o->operate = call_level(c) < LEVEL_ADMIN;
 	w->done = done;
 	w->progress = call_flag(c, "progress") ? call_progress : NULL;
 	if (volume_start(call_supervisor(c), o, w, job, &e) == 0)
@@ -86,8 +87,7 @@ static bool find(struct call *c, const char *pool_arg, struct volume_order *o)
 
 static unsigned create_flags(struct call *c)
 {
-	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) | (call_flag(c, "reflink") ? VOL_REFLINK : 0U) |
-	       (call_level(c) == LEVEL_ADMIN ? VOL_BY_ADMIN : 0U);
+	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) | (call_flag(c, "reflink") ? VOL_REFLINK : 0U);
 }
 
 /* Make a volume of that document, or only print it. */

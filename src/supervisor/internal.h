@@ -241,6 +241,7 @@ struct volume_work {
 	char *algorithm;
 	int stream;
 	uint64_t offset, length; bool sparse;
+	bool operate;                   /* see struct op */
 };
 int volume_work_parse(struct worker_io *io, void *arg, struct err *e);
 int volume_work_create(struct worker_io *io, void *arg, struct err *e);

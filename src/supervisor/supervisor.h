@@ -256,6 +256,7 @@ struct volume_order {
 	uint64_t offset, length; bool sparse;   /* likewise; length 0: to the end */
 	uint64_t timeout;                       /* ms; 0: the operation's own */
 	bool detach;                            /* w->done is called as soon as it has been let in */
+	bool operate;                           /* asked for at the level "operate", see struct op */
 };
 /* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active), ERR_BUSY (another job has the volume), ERR_LIMIT … */
 int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e);

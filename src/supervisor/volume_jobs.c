@@ -120,6 +120,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		.work = {
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse,
+			.operate = o->operate,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;

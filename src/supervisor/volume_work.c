@@ -68,6 +68,7 @@ static int context_open(struct context *c, struct worker_io *io, struct volume_w
 	c->op = (struct op){
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
 		.cache = p->index_map, .cache_len = p->index_len, .arg = c, .on_note = send_note, .on_progress = send_progress,
+		.operate = work->operate,
 	};
 	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
 		return -1;
@@ -145,7 +146,7 @@ static int check_backing(const struct context *c, const struct volume_def *v, st
 	struct pool *found;
 	size_t len;
 
-	if (!v->backing.given || !v->backing.path || (c->work->flags & VOL_BY_ADMIN))
+	if (!v->backing.given || !v->backing.path || !c->work->operate)
 		return 0;
 	if (!strchr(v->backing.path, '/') && volume_find(p, v->backing.path, &len))
 		return 0;
