@@ -19,7 +19,7 @@ enum verdict {
 	VERDICT_NONE,                   /* nobody has looked at it yet */
 	VERDICT_READ,                   /* a file whose header is to be read */
 	VERDICT_KEPT,                   /* as in the last index; at: which entry there */
-	VERDICT_NEW,                    /* at: where its record is, see files_made() */
+	VERDICT_NEW,                    /* at: where its record is, see readers_record() */
 	VERDICT_GONE,
 	VERDICT_NAME, VERDICT_LINK, VERDICT_SPECIAL, VERDICT_LONG,     /* no volumes; counted, and told in one sentence a kind */
 	VERDICT_BROKEN,                 /* whoever read its header has died of it */

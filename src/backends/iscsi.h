@@ -38,7 +38,7 @@ struct iscsi_portal {
 	char text[300];                 /* "192.0.2.7:3260", "[2001:db8::7]:3260" */
 	char iface[32];                 /* open-iscsi's name for the initiator to log in as */
 	char login[600];                /* "login to IQN at PORTAL" */
-	struct address address;         /* resolved by portal_resolve() */
+	struct address address;         /* of the host, once it has been resolved */
 };
 
 /* ---- iscsid.c ---- */

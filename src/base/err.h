@@ -74,7 +74,7 @@ struct err {
 
 /* All four return -1, so that a function can end with `return err_set(…)`. e may be NULL: nothing is recorded. */
 int err_set(struct err *e, enum err_class c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Class from errnum (ENOENT, EACCES, ENOSPC, EROFS, EBUSY, ETIMEDOUT, ENOMEM … else ERR_STORAGE); ": <strerror>" is appended. */
+/* Class from errnum, by the table in err.c (EACCES, ENOSPC, EROFS, EBUSY, ETIMEDOUT, ENOMEM …); any other, ENOENT too, is ERR_STORAGE; ": <strerror>" is appended. */
 int err_sys(struct err *e, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Put context in front: "<fmt>: <message so far>". c replaces the class unless it is ERR_KEEP. */
 int err_wrap(struct err *e, enum err_class c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

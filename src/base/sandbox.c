@@ -141,7 +141,7 @@ static const struct rule rules[] = {
 	{ SYS_rt_sigprocmask,  ALWAYS, 0, 0 },
 	{ SYS_rt_sigreturn,    ALWAYS, 0, 0 },
 	{ SYS_sigaltstack,     ALWAYS, 0, 0 },
-	{ SYS_tgkill,          OWN_PID, 0, 0 },                 /* abort() */
+	{ SYS_tgkill,          OWN_PID, 0, 0 },                 /* abort(3) */
 	{ SYS_tkill,           OWN_TID, 0, 0 },
 	{ SYS_restart_syscall, ALWAYS, 0, 0 },
 	{ SYS_exit,            ALWAYS, 0, 0 },

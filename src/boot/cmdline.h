@@ -10,7 +10,7 @@
 /* Called for each parameter in order; value is NULL for a bare word. Both point into the text. */
 typedef void cmdline_fn(const char *name, const char *value, void *arg);
 
-/* Take the text apart, in place, by the rules of the kernel's next_arg(): white space separates, double quotes group
+/* Take the text apart, in place, by the kernel's own rules: white space separates, double quotes group
  * wherever they stand (and are taken away around a whole parameter or a whole value only), the first '=' that is not
  * the first byte ends the name, and the word "--" ends the parameters that are the kernel's. */
 void cmdline_split(char *text, cmdline_fn *fn, void *arg);

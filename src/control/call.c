@@ -189,10 +189,47 @@ int call_check(struct call *c, enum verb_level level, struct err *e)
 	return 0;
 }
 
+/* ---- its limit ---- */
+
+#define GRACE     250           /* ms: an operation has the same deadline, and says more exactly what was late */
+#define JOB_GRACE SECONDS(8)    /* a job is told of when its worker is gone and what it left is removed */
+
+static void on_limit(struct timer *t)
+{
+	struct call *c = t->owner;
+	struct err e = { 0 };
+
+	waiter_withdraw(&c->waiter);
+	err_set(&e, ERR_TIMEOUT, "%s was not done within %llu s; what was begun goes on (pool-info, job-list and status show it)", c->verb->name,
+		(unsigned long long)(c->limit / 1000));
+	call_fail(c, &e);
+}
+
+/* What the verb's table says, and more where operations were given more; timeout= goes before both. */
+static uint64_t limit_of(struct call *c)
+{
+	const struct supervisor_options *o = supervisor_options(c->peer->server->sup);
+	uint64_t asked = call_duration(c, "timeout", 0);
+
+	return asked ? asked : c->verb->limit + o->start_deadline + o->stop_deadline + o->refresh_deadline;
+}
+
+/* Whoever waits is answered, whatever becomes of workers. The time counts from the first run: a call that begins anew has no more of it. */
+static void limit_call(struct call *c)
+{
+	if (!c->verb->limit || c->deadline.armed)
+		return;
+	c->limit = limit_of(c);
+	c->deadline = (struct timer){ .on_expiry = on_limit, .owner = c };
+	loop_arm(c->peer->server->loop, &c->deadline, clock_ms() + c->limit + (c->verb->limit == LIMIT_JOB ? JOB_GRACE : GRACE));
+}
+
 void call_run(struct call *c)
 {
 	c->stage = CALL_RUNNING;
 	c->verb->run(c);
+	if (c->stage == CALL_PARKED)
+		limit_call(c);
 	if (c->stage == CALL_RUNNING) {
 		struct err e = { 0 };
 
@@ -201,11 +238,12 @@ void call_run(struct call *c)
 	}
 }
 
+/* Finished or not, there may be something to do in the client's turn: an answer to send, or the bytes of a stream that has just been opened. */
 void call_again(struct call *c)
 {
 	call_run(c);
-	if (c->stage == CALL_FINISHED)
-		peer_wake(c->peer);
+	c->peer->busy = true;
+	peer_wake(c->peer);
 }
 
 /* ---- the answer ---- */

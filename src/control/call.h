@@ -46,7 +46,8 @@ struct call {
 
 	struct waiter waiter;
 	bool waits_boot;                /* looked at again at every event */
-	struct timer deadline;          /* of that wait */
+	struct timer deadline;          /* of that wait, or of the whole call */
+	uint64_t limit;                 /* ms that the whole call may take */
 
 	size_t text_len;
 	char text[];

@@ -122,6 +122,8 @@ static void markdown_request(const struct verb *v, struct buf *out)
 	if (v->data)
 		buf_adds(out, "- data: a descriptor that comes along (SCM_RIGHTS), or bytes, see \"Streams\"\n");
 	buf_printf(out, "%sAnswer: `%s`\n\n", out->len > before ? "\n" : "", v->answer);
+	if (v->limit)
+		buf_printf(out, "Limit: %llu s\n\n", (unsigned long long)(v->limit / 1000));
 }
 
 void help_markdown(struct buf *out)

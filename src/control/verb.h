@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "supervisor/supervisor.h"
 
@@ -32,6 +33,14 @@ struct verb_arg {
 	enum verb_level level;          /* needed for this argument, where it is more than the verb's own */
 };
 
+/* How long a request may wait for its answer where it says no timeout=. Each is longer than all that may have to be done for it, one after the other. */
+#define LIMIT_ASK    SECONDS(30)        /* a question: the volumes may have to be read first */
+#define LIMIT_CHANGE SECONDS(120)       /* of a definition or a secret: others may be before it */
+#define LIMIT_FIND   SECONDS(90)
+#define LIMIT_POOL   SECONDS(300)       /* start, stop, refresh */
+#define LIMIT_BUILD  SECONDS(900)       /* a filesystem of many terabytes */
+#define LIMIT_JOB    SECONDS(604800)    /* a week: a large volume is wiped many times over */
+
 #define VERB_ARGS 32            /* at most so many an array, without the final NULL */
 
 struct call;
@@ -42,6 +51,7 @@ struct verb {
 	const char *help;               /* one line */
 	const char *answer;             /* what comes back: the keys of its records, then of its OK line; for the documentation */
 	const struct verb_arg *args;    /* ends with a NULL name */
+	uint64_t limit;                 /* ms, one of those above; 0: it is answered at once, or waits for as long as it was told to */
 	size_t payload_max;             /* 0: takes none */
 	bool payload_required;
 	bool data;                      /* takes a descriptor, or a stream of payload frames (vol-upload, vol-download) */

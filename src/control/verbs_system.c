@@ -264,6 +264,8 @@ static void help_record(struct buf *b, const struct verb *v)
 	line_str(b, "verb", v->name);
 	line_str(b, "level", verb_level_word(v->level));
 	line_str(b, "help", v->help);
+	if (v->limit)
+		line_num(b, "limit", v->limit / 1000);
 	line_end(b);
 }
 

@@ -8,7 +8,7 @@
 #include "base/line.h"
 #include "base/util.h"
 
-#define INDEX_WAIT SECONDS(30)
+#define INDEX_WAIT SECONDS(25)          /* less than the limit of any verb: why it was not enough is known here */
 
 static void index_known(struct waiter *w, const struct result *r)
 {
@@ -21,13 +21,14 @@ static void index_known(struct waiter *w, const struct result *r)
 /* A pool that has just become active: its volumes are asked for again when they have been read. True: the call waits for that. */
 static bool awaits_index(struct call *c, struct pool *p)
 {
+	uint64_t wait = call_duration(c, "timeout", 0);
 	struct err e = { 0 };
 
 	if (!pool_awaits_index(p))
 		return false;
 	struct waiter *w = call_waiter(c);
 	w->done = index_known;
-	if (pool_wait(p, ~0U, clock_ms() + INDEX_WAIT, w, &e) < 0)
+	if (pool_wait(p, ~0U, clock_ms() + (wait && wait < INDEX_WAIT ? wait : INDEX_WAIT), w, &e) < 0)
 		call_fail(c, &e);
 	return true;
 }

@@ -74,7 +74,7 @@ static int work(struct pool *p, bool build, unsigned flags, uint64_t timeout, st
 	struct job job = {
 		.what = build ? "build" : "delete", .pool = p->name, .timeout = timeout ? timeout : DEADLINE_BUILD,
 		.run = build ? operation_build : operation_delete, .arg = &o, .on_record = on_work_record, .on_done = on_work_done,
-		.on_gone = on_work_gone, .owner = p,
+		.on_gone = on_work_gone, .owner = p, .subject = p,
 	};
 	struct request *r;
 

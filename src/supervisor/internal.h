@@ -81,6 +81,7 @@ struct supervisor {
 	struct timer changer;           /* begins the next change of definitions */
 	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
 	void *settled_arg;
+	struct timer settle;            /* it is told then, whatever could not be read */
 	struct watch inotify;           /* changes in pools' directories */
 	unsigned watching;              /* refreshes under way that may add a watch */
 	struct mounts *mounts;          /* the watch on the mount table, or NULL */
@@ -123,6 +124,8 @@ void pool_set_text(char **slot, const char *text);      /* a copy of it; NULL an
 
 /* steps.c: the state machine */
 void pool_step(struct pool *p);
+void pool_answer(struct pool *p, const struct err *e);  /* all who wait for an operation of it; NULL: it went well */
+uint64_t pool_refresh_time(const struct pool *p);       /* ms that its next refresh may take */
 /* kick.c: whom an event may help */
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
 void pool_kick(struct pool *p);                 /* the same, for what concerns this pool alone; also if it is being started: it may have looked just before */
@@ -150,6 +153,7 @@ void mounts_kick_inner(const struct pool *p);   /* those that wait for this one 
 void waiters_tell_phase(struct pool *p);
 void waiters_finish(struct waiter **list, const struct result *r);
 void waiter_park(struct waiter **list, struct waiter *w);
+void waiters_move(struct waiter **from, struct waiter **to);
 
 /* operation.c: in the worker */
 struct operation {
@@ -216,11 +220,15 @@ void watch_drop(struct pool *p);
 void watch_free(struct supervisor *s);
 
 /* requests.c */
+#define TURN_WITHIN SECONDS(30)         /* a change waits so long for those before it, */
+#define GONE_WITHIN SECONDS(6)          /* and who asked so long for a worker that is being ended: TERM, KILL, and then some */
 void requests_on_changer(struct timer *t);
+bool requests_change(const struct supervisor *s);       /* is a definition being changed? */
 void requests_free(struct supervisor *s);
 void requests_kick(struct supervisor *s);               /* building.c: a companion is ready, or is not to be had */
 
 /* secrets.c */
+void secrets_on_sources(struct supervisor *s);          /* those that waited for sources_sweep() */
 void secrets_free(struct supervisor *s);
 
 /* volume_jobs.c: operations on volumes under way */
@@ -266,6 +274,7 @@ void state_free(struct supervisor *s);
 /* sources.c */
 int sources_add_state(struct supervisor *s, struct err *e);
 void sources_kick(struct supervisor *s);
+bool sources_sweep(const struct supervisor *s);         /* does one remove what an earlier supervisor left where definitions and secrets are kept? */
 void sources_free(struct supervisor *s);
 
 /* service.c */

@@ -280,12 +280,13 @@ void registry_remove(struct pool *p)
 			break;
 		}
 	for (struct worker *w = s->workers; w; w = w->next)
-		if (w->job.owner == p)
+		if (w->job.subject == p)
 			worker_disown(w);
 	volume_jobs_orphan(p);
 	loop_disarm(s->loop, &p->retry);
 	index_drop(p);
 	err_set(&gone, ERR_NO_POOL, "pool \"%s\" is no longer defined", p->name);
+	waiters_move(&p->served, &p->waiters);
 	waiters_finish(&p->waiters, &(struct result){ .err = &gone });
 	for (struct waiter *w = s->waits, *next; w; w = next) {
 		next = w->next;

@@ -82,28 +82,53 @@ void request_end(struct request *r, const struct err *e)
 
 /* ---- one change at a time ---- */
 
-/* Definitions are changed one after the other, each from the look at what there is to the end of its worker. So what is on disk is what is
+bool requests_change(const struct supervisor *s)
+{
+	const struct request *r = s->requests;
+
+	while (r && !r->changing)
+		r = r->next;
+	return r != NULL;
+}
+
+/* Definitions are changed one after the other, each from the look at what there is until its worker has gone. So what is on disk is what is
  * defined, however many ask at once. */
 void requests_on_changer(struct timer *t)
 {
 	struct supervisor *s = t->owner;
 	struct request *r = s->requests;
 
-	while (r && !r->changing)
-		r = r->next;
-	if (r)
-		return;                 /* its end leads here again */
-	for (r = s->requests; r && !r->change;)
+	if (requests_change(s) || sources_sweep(s))
+		return;                 /* their end leads here again */
+	while (r && !r->change)
 		r = r->next;
 	if (r) {
+		loop_disarm(s->loop, &r->timer);
 		r->changing = true;
 		r->change(r);
 	}
 }
 
+static void on_turn_over(struct timer *t)
+{
+	struct request *r = t->owner;
+	struct err e = { 0 };
+
+	err_set(&e, ERR_BUSY, "nothing was changed: another change of definitions has been under way for %d s (status lists its worker)",
+		(int)(TURN_WITHIN / 1000));
+	request_end(r, &e);
+}
+
+static void limit_wait(struct request *r, timer_fn *over, uint64_t ms)
+{
+	r->timer = (struct timer){ .on_expiry = over, .owner = r };
+	loop_arm(r->sup->loop, &r->timer, clock_ms() + ms);
+}
+
 void request_change(struct request *r, void (*change)(struct request *r))
 {
 	r->change = change;
+	limit_wait(r, on_turn_over, TURN_WITHIN);
 	loop_arm(r->sup->loop, &r->sup->changer, 0);
 }
 
@@ -154,17 +179,60 @@ static void on_request_done(struct worker *w, const struct err *e, bool left)
 	r->then(r, e);
 }
 
+static int run_job(struct request *r, struct job *job, void (*then)(struct request *, const struct err *), struct err *e)
+{
+	job->on_record = on_request_record;
+	job->on_payload = on_request_text;
+	job->owner = r;
+	r->then = then;
+	r->worker = worker_start(r->sup, job, e);
+	return r->worker ? 0 : -1;
+}
+
 int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
 		void (*then)(struct request *, const struct err *), struct err *e)
 {
-	struct job job = {
-		.what = what, .timeout = timeout, .run = run, .arg = arg, .on_record = on_request_record, .on_payload = on_request_text,
-		.on_done = on_request_done, .owner = r,
-	};
+	return run_job(r, &(struct job){ .what = what, .timeout = timeout, .run = run, .arg = arg, .on_done = on_request_done }, then, e);
+}
 
-	r->then = then;
-	r->worker = worker_start(r->sup, &job, e);
-	return r->worker ? 0 : -1;
+/* ---- workers that write ---- */
+
+/* It does not go: whoever asked is not kept any longer, but the next change is. */
+static void on_left_behind(struct timer *t)
+{
+	struct request *r = t->owner;
+
+	waiters_finish(&r->waiters, &(struct result){ .err = &r->failure, .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL });
+}
+
+static void on_written(struct worker *w, const struct err *e, bool left)
+{
+	struct request *r = w->job.owner;
+
+	if (!left) {
+		r->then(r, e);
+		return;
+	}
+	if (r->failure.class == ERR_NONE)
+		r->failure = *e;
+	limit_wait(r, on_left_behind, GONE_WITHIN);
+}
+
+static void on_writer_gone(struct worker *w)
+{
+	struct request *r = w->job.owner;
+	struct err e = r->failure;
+
+	loop_disarm(r->sup->loop, &r->timer);
+	r->then(r, &e);
+}
+
+/* As request_run(); what follows waits until the worker has gone, however long that takes: while it is there it may still write. */
+static int request_write(struct request *r, const char *what, int (*run)(struct worker_io *, void *, struct err *),
+			 void (*then)(struct request *, const struct err *), struct err *e)
+{
+	return run_job(r, &(struct job){ .what = what, .timeout = DEADLINE_KEEP, .run = run, .arg = r, .on_done = on_written,
+					 .on_gone = on_writer_gone }, then, e);
 }
 
 void request_emit(struct supervisor *s, const char *event, const char *pool)
@@ -356,7 +424,7 @@ static bool sweeps(struct request *r, const struct err *e)
 {
 	r->failure = *e;
 	return (err_is(e, ERR_INTERNAL) || err_is(e, ERR_TIMEOUT)) &&
-	       request_run(r, "sweep-definitions", DEADLINE_KEEP, run_sweep, r, after_sweep, NULL) == 0;
+	       request_write(r, "sweep-definitions", run_sweep, after_sweep, NULL) == 0;
 }
 
 static void after_keep(struct request *r, const struct err *e)
@@ -382,12 +450,7 @@ static void create_now(struct request *r)
 	p->build_wanted = r->build != 0;
 	p->build_flags = r->build & ~START_BUILD;
 	p->timeout = r->timeout;
-	while (r->waiters) {            /* they are told when it is up */
-		struct waiter *w = r->waiters;
-
-		waiter_withdraw(w);
-		waiter_park(&p->waiters, w);
-	}
+	waiters_move(&r->waiters, &p->waiters);         /* they are told when it is up */
 	request_free(r);
 	pool_want(p, true);
 	pool_step(p);
@@ -427,7 +490,7 @@ static void keep(struct request *r)
 {
 	struct err e = { 0 };
 
-	if (request_run(r, "keep-definition", DEADLINE_KEEP, run_keep, r, after_keep, &e) < 0)
+	if (request_write(r, "keep-definition", run_keep, after_keep, &e) < 0)
 		request_end(r, &e);
 }
 
@@ -509,6 +572,7 @@ static void after_forget(struct request *r, const struct err *e)
 		e = &busy;
 	}
 	if (!e && p) {
+		pool_enter(p, PHASE_INACTIVE, NULL);    /* one that was only just given up */
 		request_emit(r->sup, "pool-undefined", p->name);
 		state_forget(p, !r->kept_in_config);
 		registry_remove(p);
@@ -530,7 +594,7 @@ static void change_undefine(struct request *r)
 	struct err e = { 0 };
 
 	if (may_be_undefined(pool_by_name(r->sup, r->pool), r->pool, &e) < 0 ||
-	    request_run(r, "forget-definition", DEADLINE_KEEP, run_forget, r, after_forget, &e) < 0)
+	    request_write(r, "forget-definition", run_forget, after_forget, &e) < 0)
 		request_end(r, &e);
 }
 
@@ -571,7 +635,7 @@ static void change_mark(struct request *r)
 	struct err e = { 0 };
 
 	if (may_be_marked(pool_by_name(r->sup, r->pool), r->pool, &e) < 0 ||
-	    request_run(r, "mark-autostart", DEADLINE_KEEP, run_mark, r, after_mark, &e) < 0)
+	    request_write(r, "mark-autostart", run_mark, after_mark, &e) < 0)
 		request_end(r, &e);
 }
 

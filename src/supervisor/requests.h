@@ -23,7 +23,7 @@ struct request {
 	uint64_t timeout;
 	enum pool_type type;            /* of the sources looked for */
 	bool waits;                     /* for a companion to be ready, */
-	struct timer timer;             /* so long */
+	struct timer timer;             /* so long; or for its turn; or for the end of a worker that does not go */
 	char *text;                     /* printed XML that came back */
 	size_t text_len;
 	bool kept_in_config;
@@ -31,7 +31,7 @@ struct request {
 	void (*then)(struct request *r, const struct err *e);
 	void (*change)(struct request *r);      /* what it does to the definitions, when it is its turn; or NULL */
 	bool changing;                  /* it is its turn */
-	struct err failure;             /* of the worker whose leftovers are being removed */
+	struct err failure;             /* of the worker that is being ended, or whose leftovers are being removed */
 };
 
 /* The waiter is parked on it. NULL: out of memory. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -29,6 +30,7 @@ struct secret_request {
 	bool kept_in_config;
 	int value;                      /* memfd, or -1 */
 	bool sweeping;                  /* its worker was killed: what it left half-written goes before anybody is told */
+	struct timer timer;             /* of its turn, or of that worker's end */
 	struct err failure;
 };
 
@@ -50,6 +52,7 @@ static void request_free(struct secret_request *r)
 		at = &(*at)->next;
 	if (*at)
 		*at = r->next;
+	loop_disarm(r->sup->loop, &r->timer);
 	wipe_data(r);
 	free(r->which);
 	free(r->text);
@@ -347,10 +350,13 @@ static void on_text(struct worker *w, const char *data, size_t len)
 }
 
 static void on_done(struct worker *w, const struct err *e, bool left);
+static void on_gone(struct worker *w);
 
 static bool sweeps(struct secret_request *r, const struct err *e)
 {
-	struct job job = { .what = "sweep-secrets", .timeout = DEADLINE_KEEP, .run = run_sweep, .arg = r, .on_done = on_done, .owner = r };
+	struct job job = {
+		.what = "sweep-secrets", .timeout = DEADLINE_KEEP, .run = run_sweep, .arg = r, .on_done = on_done, .on_gone = on_gone, .owner = r,
+	};
 
 	if (!err_is(e, ERR_INTERNAL) && !err_is(e, ERR_TIMEOUT))
 		return false;
@@ -360,16 +366,51 @@ static bool sweeps(struct secret_request *r, const struct err *e)
 	return r->worker;
 }
 
+static void worker_over(struct secret_request *r, const struct err *e)
+{
+	struct err failure = r->failure;
+
+	r->worker = NULL;
+	loop_disarm(r->sup->loop, &r->timer);
+	if (r->sweeping)
+		request_end(r, &failure);
+	else if (!e || !sweeps(r, e))
+		request_end(r, e);
+}
+
+static void limit_wait(struct secret_request *r, timer_fn *over, uint64_t ms)
+{
+	r->timer = (struct timer){ .on_expiry = over, .owner = r };
+	loop_arm(r->sup->loop, &r->timer, clock_ms() + ms);
+}
+
+/* The worker does not go: whoever asked is not kept any longer, but the next request is. */
+static void on_left_behind(struct timer *t)
+{
+	struct secret_request *r = t->owner;
+
+	waiters_finish(&r->waiters, &(struct result){ .err = &r->failure });
+}
+
 static void on_done(struct worker *w, const struct err *e, bool left)
 {
 	struct secret_request *r = w->job.owner;
 
-	(void)left;
-	r->worker = NULL;
-	if (r->sweeping)
-		request_end(r, &r->failure);
-	else if (!e || !sweeps(r, e))
-		request_end(r, e);
+	if (!left) {
+		worker_over(r, e);
+		return;
+	}
+	if (!r->sweeping)               /* while it is there it may still write: what follows waits */
+		r->failure = *e;
+	limit_wait(r, on_left_behind, GONE_WITHIN);
+}
+
+static void on_gone(struct worker *w)
+{
+	struct secret_request *r = w->job.owner;
+	struct err e = r->failure;
+
+	worker_over(r, &e);
 }
 
 static void on_parsed(struct worker *w, const struct err *e, bool left);
@@ -381,9 +422,10 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 	struct job job = {
 		.what = actions[r->order.action].what, .timeout = parse ? DEADLINE_PARSE : DEADLINE_KEEP, .arg = r, .owner = r, .keep = keep,
 		.run = parse ? run_parse : r->order.action == SECRET_ACT_DEFINE ? run_define : r->order.action == SECRET_ACT_LIST ? run_list : run_one,
-		.on_record = on_record, .on_payload = on_text, .on_done = parse ? on_parsed : on_done,
+		.on_record = on_record, .on_payload = on_text, .on_done = parse ? on_parsed : on_done, .on_gone = parse ? NULL : on_gone,
 	};
 
+	loop_disarm(r->sup->loop, &r->timer);
 	r->worker = worker_start(r->sup, &job, e);
 	wipe_data(r);
 	return r->worker ? 0 : -1;
@@ -417,8 +459,23 @@ static void request_begin(struct supervisor *s)
 	struct secret_request *r = s->secrets;
 	struct err e = { 0 };
 
-	if (r && !r->worker && launch(r, r->order.action == SECRET_ACT_DEFINE, &e) < 0)
+	if (r && !r->worker && !sources_sweep(s) && launch(r, r->order.action == SECRET_ACT_DEFINE, &e) < 0)
 		request_end(r, &e);
+}
+
+void secrets_on_sources(struct supervisor *s)
+{
+	request_begin(s);
+}
+
+static void on_turn_over(struct timer *t)
+{
+	struct secret_request *r = t->owner;
+	struct err e = { 0 };
+
+	err_set(&e, ERR_BUSY, "%s: nothing was done: another request about secrets has been under way for %d s (status lists its worker)",
+		actions[r->order.action].what, (int)(TURN_WITHIN / 1000));
+	request_end(r, &e);
 }
 
 static int take_order(struct secret_request *r, const struct secret_order *o, struct err *e)
@@ -447,10 +504,12 @@ int secret_request(struct supervisor *s, const struct secret_order *o, struct wa
 		return err_set(e, ERR_NO_MEMORY, "%s: out of memory", actions[o->action].what);
 	r->sup = s;
 	r->value = -1;
-	if (take_order(r, o, e) < 0 || (!s->secrets && launch(r, o->action == SECRET_ACT_DEFINE, e) < 0)) {
+	if (take_order(r, o, e) < 0 || (!s->secrets && !sources_sweep(s) && launch(r, o->action == SECRET_ACT_DEFINE, e) < 0)) {
 		request_free(r);
 		return -1;
 	}
+	if (!r->worker)
+		limit_wait(r, on_turn_over, TURN_WITHIN);
 	while (*at)
 		at = &(*at)->next;
 	*at = r;

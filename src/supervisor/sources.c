@@ -45,6 +45,8 @@ static void sweep(const struct source *src)
 	char config[PATH_MAX];
 	struct secret_store st = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] };
 
+	if (requests_change(s) || s->secrets)           /* what is half-written there now is theirs */
+		return;
 	if (s->options.config_dir && streq(src->where, s->options.config_dir) &&
 	    (size_t)snprintf(config, sizeof(config), "%s/secrets", src->where) < sizeof(config))
 		st.config = config;
@@ -227,6 +229,21 @@ static void try_later(struct source *src, const struct err *e)
 	supervisor_advance(src->sup);
 }
 
+/* A source whose worker is there, in a place where we write ourselves. */
+bool sources_sweep(const struct supervisor *s)
+{
+	for (const struct source *src = s->sources; src; src = src->next)
+		if ((src->worker || src->left) && (streq(src->where, s->run_config) || streq_null(s->options.config_dir, src->where)))
+			return true;
+	return false;
+}
+
+static void let_others_write(struct supervisor *s)
+{
+	loop_arm(s->loop, &s->changer, 0);
+	secrets_on_sources(s);
+}
+
 static void on_done(struct worker *w, const struct err *e, bool left)
 {
 	struct source *src = w->job.owner;
@@ -235,6 +252,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 
 	src->worker = NULL;
 	src->left = left;
+	let_others_write(s);
 	free(src->waits_for);
 	src->waits_for = NULL;
 	if (!e && src->missed) {
@@ -264,7 +282,20 @@ static void on_gone(struct worker *w)
 	struct source *src = w->job.owner;
 
 	src->left = false;
+	let_others_write(src->sup);
 	source_read(src);
+}
+
+/* No process is left for it: the others go on meanwhile, as where a device is missing. */
+static void no_room(struct source *src, const struct err *e)
+{
+	if (!src->waits_for)
+		log_error(LF_CONFIG, "definitions in %s: %s", src->where, e->message);
+	if (!src->waits_for && !src->state)
+		src->waits_for = strdup(e->message);
+	loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
+	if (src->sup->going)
+		supervisor_advance(src->sup);
 }
 
 static void source_read(struct source *src)
@@ -281,7 +312,7 @@ static void source_read(struct source *src)
 	src->again = src->missed = false;
 	src->worker = worker_start(src->sup, &job, &e);
 	if (!src->worker)
-		loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
+		no_room(src, &e);
 }
 
 /* Workers look for secrets in these places, in this order. */

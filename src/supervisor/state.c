@@ -62,7 +62,7 @@ void state_save(struct pool *p)
 	line_begin(&text, "-");
 	line_str(&text, "state", p->name);
 	line_str(&text, "want", p->want_active ? "active" : "inactive");
-	line_str(&text, "active", pool_is_active(p) ? "yes" : "no");
+	line_str(&text, "active", pool_is_active(p) || p->phase == PHASE_CHECKING ? "yes" : "no");
 	line_str(&text, "transient", p->persistent && !p->live ? NULL : "yes");
 	line_str(&text, "live", p->live ? "yes" : NULL);
 	line_str(&text, "place", p->place);
@@ -231,10 +231,10 @@ static void recall(struct pool *p, const struct early_state *st)
 	p->recalled = true;
 	p->want_active = st->want;
 	pool_set_text(&p->place, st->place);
-	if (st->active && p->phase == PHASE_INACTIVE)
-		p->phase = PHASE_CHECKING;
 	if (st->gone && !p->worker)
 		registry_remove(p);
+	else if (st->active && p->phase == PHASE_INACTIVE)
+		pool_enter(p, PHASE_CHECKING, NULL);
 }
 
 /* The definition that is kept comes from its own source, and waits for the stop. */

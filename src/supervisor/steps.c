@@ -19,11 +19,29 @@
 
 /* ---- starting an operation ---- */
 
-static uint64_t deadline_of(const struct pool *p, uint64_t option, uint64_t backends, uint64_t house)
+static uint64_t deadline_of(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house)
 {
-	if (p->timeout)
-		return p->timeout;
-	return option ? option : backends ? backends : house;
+	const uint64_t first[] = { asked, option, backends };
+
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		if (first[i])
+			return first[i];
+	return house;
+}
+
+uint64_t pool_refresh_time(const struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+
+	return deadline_of(p->refresh_timeout, p->sup->options.refresh_deadline, b ? b->deadline.refresh : 0, DEADLINE_REFRESH);
+}
+
+void pool_answer(struct pool *p, const struct err *e)
+{
+	struct result r = { .err = e, .pool = p };
+
+	waiters_finish(&p->served, &r);
+	waiters_finish(&p->waiters, &r);
 }
 
 static void on_note(struct worker *w, const struct line *l)
@@ -41,13 +59,14 @@ static void on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->identity, line_get(l, "identity"));
 }
 
-/* A worker that could not even be forked: the pool is as before; try when there is more room. */
+/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when there may be more room. */
 static void no_worker(struct pool *p, const struct err *e)
 {
 	if (!p->reason || !streq(p->reason, e->message))
 		log_error(LF_WORKER, "%s: %s", p->name, e->message);
 	pool_set_text(&p->reason, e->message);
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
+	pool_answer(p, p->fresh ? NULL : e);    /* the start did succeed */
 }
 
 static void on_ground(struct worker *w, const char *data, size_t len)
@@ -59,13 +78,12 @@ static void on_ground(struct worker *w, const char *data, size_t len)
 }
 
 /* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
-static bool launch(struct pool *p, struct job *job, struct operation *o)
+static bool launch(struct pool *p, struct job *job, struct operation *o, struct err *e)
 {
-	struct err e = { 0 };
-
 	o->pool = p;
 	job->pool = p->name;
 	job->owner = p;
+	job->subject = p;
 	job->arg = o;
 	if (!job->on_record)
 		job->on_record = on_note;
@@ -73,11 +91,7 @@ static bool launch(struct pool *p, struct job *job, struct operation *o)
 	p->again = false;
 	p->came = 0;
 	loop_disarm(p->sup->loop, &p->retry);
-	p->worker = worker_start(p->sup, job, &e);
-	if (p->worker)
-		p->timeout = 0;
-	else
-		no_worker(p, &e);
+	p->worker = worker_start(p->sup, job, e);
 	return p->worker != NULL;
 }
 
@@ -98,14 +112,17 @@ static void operation_over(struct pool *p, bool left)
 	p->stuck += left;
 }
 
-static void answer(struct pool *p, const struct err *e)
-{
-	waiters_finish(&p->waiters, &(struct result){ .err = e, .pool = p });
-}
-
 /* ---- start ---- */
 
 static void begin_stop(struct pool *p);
+
+/* A transient pool that is no longer active. */
+static void forget(struct pool *p)
+{
+	pool_enter(p, PHASE_INACTIVE, NULL);
+	state_forget(p, false);
+	registry_remove(p);
+}
 
 static void start_failed(struct pool *p, const struct err *e)
 {
@@ -122,10 +139,9 @@ static void start_failed(struct pool *p, const struct err *e)
 		if (p->waiters && p->persistent && !p->live)
 			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
 	}
-	answer(p, &said);
+	pool_answer(p, &said);
 	if (!p->persistent && !p->times.active && !p->recalled) {       /* pool-create failed: nothing is left of it */
-		state_forget(p, false);
-		registry_remove(p);
+		forget(p);
 		return;
 	}
 	if (e->class != ERR_CONFLICT)
@@ -155,6 +171,8 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 		start_failed(p, e);
 	} else {
 		p->attempts = 0;
+		p->stale = false;               /* these were of its last life */
+		p->refresh_timeout = 0;
 		p->stop_tried = 0;
 		p->fresh = p->refresh_wanted = true;
 		pool_enter(p, PHASE_ACTIVE, NULL);
@@ -196,19 +214,23 @@ static void begin_start(struct pool *p)
 	}
 	struct job job = {
 		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = on_gone,
-		.timeout = deadline_of(p, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
+		.timeout = deadline_of(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
 	};
 	pool_enter(p, PHASE_STARTING, NULL);
-	if (launch(p, &job, &o)) {
-		p->build_wanted = false;
-		p->build_flags = 0;
+	p->timeout = 0;
+	if (!launch(p, &job, &o, &e)) {
+		start_failed(p, &e);
+		return;
 	}
+	p->build_wanted = false;
+	p->build_flags = 0;
 }
 
-/* What has failed for good is left alone; only a conflict with another pool passes when that one stops, and want of a secret when it gets its value. */
+/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, and want of a secret
+ * when it gets its value. */
 static void begin_again(struct pool *p)
 {
-	if (p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET)
+	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET)
 		begin_start(p);
 }
 
@@ -277,9 +299,19 @@ static void hung(struct pool *p, const struct err *e, bool left)
 	err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
 	pool_enter(p, PHASE_HUNG, &why);
 	p->refresh_wanted = false;
-	answer(p, &why);
+	p->refresh_timeout = 0;
+	pool_answer(p, &why);
 	if (!left)
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+}
+
+/* Who asked while it was under way wants to see what is there now. */
+static void answer_refresh(struct pool *p, const struct err *e)
+{
+	if (p->refresh_wanted)
+		waiters_finish(&p->served, &(struct result){ .err = e, .pool = p });
+	else
+		pool_answer(p, e);
 }
 
 /* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
@@ -297,8 +329,7 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 		p->stale = true;
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 	}
-	if (e->class == ERR_STATE || !p->refresh_wanted)
-		answer(p, p->fresh ? NULL : e); /* the start did succeed */
+	answer_refresh(p, p->fresh ? NULL : e); /* the start did succeed */
 }
 
 static void emit_refreshed(struct pool *p)
@@ -348,12 +379,23 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 		if (!p->updating || (b->ground && !p->unchanged))
 			emit_refreshed(p);
 		touch_over(p, NULL);
-		if (!p->refresh_wanted)         /* who asked meanwhile wants to see what is there now */
-			answer(p, NULL);
+		answer_refresh(p, NULL);
 	}
 	p->fresh = false;
 	waiters_tell_phase(p);
 	pool_step(p);
+}
+
+/* No process, or no descriptor, is left for it: those who want to know the volumes are told so too. */
+static void cannot_refresh(struct pool *p, const struct err *e)
+{
+	if (p->fresh_index >= 0)
+		close(p->fresh_index);
+	p->fresh_index = -1;
+	p->refresh_wanted = p->stale = true;
+	no_worker(p, e);
+	p->fresh = false;
+	waiters_tell_phase(p);
 }
 
 /* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
@@ -377,18 +419,14 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 			.on_record = on_refresh_record, .on_done = on_refreshed, .on_gone = on_gone,
 			.keep = (const int[]){ o.index, o.inotify, -1 },
 		};
-		if (launch(p, &job, &o))
-			o.index = -1;
-		else if (b->watched && !p->updating)
+		if (!launch(p, &job, &o, &e) && b->watched && !p->updating)
 			watch_over(p->sup);
-	} else {
-		no_worker(p, &e);
 	}
-	if (!p->worker) {
-		if (o.index >= 0)
-			close(o.index);
-		p->fresh_index = -1;
-		p->refresh_wanted = true;
+	if (p->worker && !p->updating) {
+		p->refresh_timeout = 0;
+		waiters_move(&p->waiters, &p->served);
+	} else if (!p->worker) {
+		cannot_refresh(p, &e);
 	}
 	touch_taken(p);
 	free(names);
@@ -396,12 +434,13 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 
 static void begin_refresh(struct pool *p)
 {
-	const struct backend *b = backend_find(p->type);
 	enum touch_due touched = touch_due(p);
 	bool all = p->refresh_wanted || p->stale || p->index < 0 || touched == TOUCH_ALL;
 
-	if ((p->refresh_wanted || (p->stale && p->again) || touched != TOUCH_NONE) && b)
-		refresh_with(p, deadline_of(p, p->sup->options.refresh_deadline, b->deadline.refresh, DEADLINE_REFRESH), !all);
+	if (!p->waiters)                /* who wanted it so soon has gone: no reason to call the storage hung */
+		p->refresh_timeout = 0;
+	if ((p->refresh_wanted || (p->stale && p->again) || touched != TOUCH_NONE) && backend_find(p->type))
+		refresh_with(p, pool_refresh_time(p), !all);
 }
 
 /* A hung pool is looked at by a worker without a deadline: it blocks where the storage blocks, and its end is the event that the storage
@@ -454,9 +493,11 @@ static void begin_check(struct pool *p)
 		.what = "check", .run = operation_check, .timeout = b && b->deadline.check ? b->deadline.check : SECONDS(10),
 		.on_record = on_refresh_record, .on_done = on_checked, .on_gone = on_gone,
 	};
+	struct err e = { 0 };
 
 	p->found = STATE_INACTIVE;
-	launch(p, &job, &o);
+	if (!launch(p, &job, &o, &e))
+		no_worker(p, &e);
 }
 
 /* ---- stop ---- */
@@ -469,7 +510,7 @@ static void settle(struct pool *p)
 	pool_set_text(&p->detail, NULL);
 	pool_set_text(&p->place, NULL);
 	pool_enter(p, PHASE_INACTIVE, NULL);
-	answer(p, NULL);
+	pool_answer(p, NULL);
 	if (p->next_xml)
 		registry_switch(p);
 }
@@ -485,7 +526,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 	if (!p->sup->shutdown.on)
 		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
 	pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);
-	answer(p, &why);
+	pool_answer(p, &why);
 }
 
 static void on_stopped(struct worker *w, const struct err *e, bool left)
@@ -499,12 +540,10 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 		pool_step(p);
 	} else {
 		settle(p);
-		if (!p->persistent && !p->want_active) {
-			state_forget(p, false);
-			registry_remove(p);
-		} else {
+		if (!p->persistent && !p->want_active)
+			forget(p);
+		else
 			pool_step(p);
-		}
 		pools_kick(s, "pool");
 		failed_kick(s, ERR_CONFLICT);
 		shutdown_retry(s);
@@ -517,13 +556,20 @@ static void stop_now(struct pool *p)
 	const struct backend *b = backend_find(p->type);
 	bool hurry = p->sup->shutdown.on;
 	struct operation o = { .force = hurry && p->was_hung };
-	uint64_t timeout = deadline_of(p, p->sup->options.stop_deadline, b ? b->deadline.stop : 0, DEADLINE_STOP);
+	uint64_t timeout = deadline_of(p->timeout, p->sup->options.stop_deadline, b ? b->deadline.stop : 0, DEADLINE_STOP);
 	struct job job = { .what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = on_gone };
+	struct err e = { 0 };
 
 	if (hurry && p->sup->shutdown.deadline < clock_ms() + timeout)
 		timeout = (uint64_t)clock_until(p->sup->shutdown.deadline);
 	job.timeout = timeout;
-	launch(p, &job, &o);
+	if (launch(p, &job, &o, &e)) {
+		p->timeout = 0;
+		return;
+	}
+	if (p->waiters && !hurry)       /* whoever asked is refused, and the pool stays as it is; what has to stop by itself stops later */
+		stop_failed(p, &e, false);
+	no_worker(p, &e);
 }
 
 /* Whatever runs is ended first; the stop itself begins when it has gone. */
@@ -564,10 +610,8 @@ static void give_up(struct pool *p)
 	p->build_flags = 0;
 	settle(p);
 	mounts_kick_inner(p);
-	if (!p->persistent) {
-		state_forget(p, false);
-		registry_remove(p);
-	}
+	if (!p->persistent)
+		forget(p);
 }
 
 /* ---- the table ---- */

@@ -14,6 +14,7 @@
 #define DESCRIPTORS   65536             /* each pool's volumes take one, each operation under way two */
 #define FRESH_WORKERS 32
 #define FRESH         SECONDS(1)
+#define SETTLE_WITHIN SECONDS(20)       /* clients are not let in before; each reader of definitions has half of that */
 
 /* ---- making ---- */
 
@@ -107,6 +108,7 @@ void supervisor_free(struct supervisor *s)
 	loop_disarm(s->loop, &s->shutdown.timer);
 	loop_disarm(s->loop, &s->starter);
 	loop_disarm(s->loop, &s->saver);
+	loop_disarm(s->loop, &s->settle);
 	free(s->run_config);
 	for (size_t i = 0; i < ARRAY_LEN(s->secret_dirs); i++)
 		free((char *)(uintptr_t)s->secret_dirs[i]);
@@ -201,17 +203,27 @@ static bool settled(const struct supervisor *s)
 	return true;
 }
 
+static void tell_settled(struct supervisor *s)
+{
+	void (*fn)(void *arg) = s->on_settled;
+
+	s->on_settled = NULL;
+	loop_disarm(s->loop, &s->settle);
+	if (fn)
+		fn(s->settled_arg);
+}
+
+static void on_settle(struct timer *t)
+{
+	tell_settled(t->owner);
+}
+
 void supervisor_advance(struct supervisor *s)
 {
 	if (!settled(s) || s->shutdown.on)
 		return;
 	state_recall(s);
-	if (s->on_settled) {
-		void (*fn)(void *arg) = s->on_settled;
-
-		s->on_settled = NULL;
-		fn(s->settled_arg);
-	}
+	tell_settled(s);
 	if (!s->going)
 		return;
 	s->moving = true;
@@ -222,6 +234,8 @@ void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *
 {
 	s->on_settled = fn;
 	s->settled_arg = arg;
+	s->settle = (struct timer){ .on_expiry = on_settle, .owner = s };
+	loop_arm(s->loop, &s->settle, clock_ms() + SETTLE_WITHIN);
 }
 
 void supervisor_go(struct supervisor *s)

@@ -37,7 +37,8 @@ struct supervisor;
 struct worker;
 struct pool;
 
-/* A parked question: somebody who wants to hear when something is done. Lives in its owner's struct; done is called exactly once, unless withdrawn. */
+/* A parked question: somebody who wants to hear when something is done. Lives in its owner's struct. Each time that it is parked, done is called once,
+ * unless it is withdrawn before. */
 struct result {
 	const struct err *err;          /* NULL: it went well */
 	struct pool *pool;              /* NULL if it is gone */
@@ -54,11 +55,10 @@ struct waiter {
 	void (*done)(struct waiter *w, const struct result *r);
 	void (*progress)(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);       /* NULL: only the end is of interest */
 	void *owner;
-	struct waiter *next, **link;    /* the supervisor's own; link NULL: not parked */
-	/* for pool_wait() */
-	struct pool *pool;
-	unsigned phases;
-	struct timer timer;
+	struct waiter *next, **link;    /* of the list in which it is parked; link NULL: it is not */
+	struct pool *pool;              /* pool_wait(), and so is */
+	unsigned phases;                /* this */
+	struct timer timer;             /* of pool_wait(); who waits for the end of boot has only its deadline noted here */
 };
 void waiter_withdraw(struct waiter *w);         /* harmless if it is not parked */
 
@@ -119,7 +119,8 @@ struct pool {
 	uint64_t stop_tried;            /* clock_ms() of a stop that has failed since it was started, or 0 */
 	unsigned losses;                /* how often it has ended in a row, though nobody stopped it here */
 	bool stop_failed;               /* the last stop did; at shutdown: again when another pool has stopped */
-	uint64_t timeout;               /* asked for with the operation to come; 0: the usual one */
+	uint64_t timeout;               /* asked for with the start or stop to come; 0: the usual one */
+	uint64_t refresh_timeout;       /* the same for the refresh to come */
 
 	bool was_hung;                  /* when the stop began */
 	enum pool_state found;          /* by the check or refresh under way, */
@@ -134,7 +135,8 @@ struct pool {
 	uint64_t nvolumes;
 	uint64_t refreshed;             /* clock_ms() of the index */
 	struct pool_times times;
-	struct waiter *waiters;         /* start, stop, refresh: told at the end of the operation */
+	struct waiter *waiters;         /* start, stop, refresh: told at the end of the operation, */
+	struct waiter *served;          /* and these at the end of the refresh that is under way: those who ask meanwhile want the next one */
 };
 
 /* ---- set-up (main, boot) ---- */
@@ -163,12 +165,13 @@ enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e);
 /* Have all sources been read? One on a device that never appears never is: whoever waits for this has a deadline. */
 bool supervisor_sources_read(const struct supervisor *s);
-/* fn is called once, when every source that does not wait for a device has been read: from then on the list of pools can be shown. */
+/* fn is called once, when every source that does not wait for a device has been read, or cannot be for so long that people should see why: from then
+ * on the list of pools can be shown. */
 void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *arg);
 /* From now on pools are moved. Before it they are only defined. State of an earlier supervisor in run_dir is taken over: what is active stays as it is. */
 void supervisor_go(struct supervisor *s);
 /* Events that the floors above receive: something about devices or the network changed, waiting pools may look again. */
-void supervisor_device_event(struct supervisor *s, const char *sysname);       /* NULL: any */
+void supervisor_device_event(struct supervisor *s, const char *sysname);       /* whichever it is: all that wait for one look again */
 void supervisor_network_event(struct supervisor *s);
 /* The kernel has an event: active pools that stand on this device are looked at, soon, and many events together. NULL: some were lost. */
 void supervisor_uevent(struct supervisor *s, const struct uevent *u);

@@ -169,12 +169,7 @@ const char **touch_take(struct pool *p)
 
 	if (!t)
 		return NULL;
-	while (t->waiters) {
-		struct waiter *w = t->waiters;
-
-		waiter_withdraw(w);
-		waiter_park(&p->lookers, w);
-	}
+	waiters_move(&t->waiters, &p->lookers);
 	if (!t->all)
 		names = calloc(t->n + 1, sizeof(*names));
 	for (const struct touch *k = t->names; names && k; k = k->next)

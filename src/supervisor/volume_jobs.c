@@ -16,7 +16,7 @@
 #include "supervisor/internal.h"
 
 #define JOBS_MAX        64
-#define END_WITHIN      SECONDS(6)      /* TERM, KILL, and then some: what is still there does not go */
+#define LOOK_WITHIN     SECONDS(15)     /* at what an operation has changed, or left: its outcome is known, and is told then all the same */
 #define DEADLINE_DELETE SECONDS(600)    /* of a file with very many extents */
 
 static const struct operation_row {
@@ -47,6 +47,8 @@ struct volume_job {
 	bool counted;                   /* in pool->jobs */
 	bool let_in;                    /* its volumes are its own from now on */
 	bool ending, cancelled;
+	bool hangs;                     /* its worker does not even die */
+	bool looking;                   /* its worker has gone: only the look at the pool is missing */
 	bool sweep;                     /* a worker was killed: it may have left something behind */
 	struct worker *worker;
 	uint64_t done, total, bytes;
@@ -307,6 +309,7 @@ static void look(struct volume_job *j)
 	if (other)
 		other->sweep = true;
 	j->look.done = on_look;
+	j->looking = true;
 	if (j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
 		if (j->sweep)
 			rc = pool_refresh(j->pool, 0, &j->look, &e);
@@ -315,6 +318,8 @@ static void look(struct volume_job *j)
 	}
 	if (rc < 0)
 		conclude(j);
+	else
+		loop_arm(j->sup->loop, &j->timer, clock_ms() + LOOK_WITHIN);
 }
 
 static void on_gone(struct worker *w)
@@ -325,17 +330,28 @@ static void on_gone(struct worker *w)
 	look(j);
 }
 
+static int hangs(const struct volume_job *j, struct err *e)
+{
+	return err_set(e, ERR_HUNG, "job %" PRIu64 " hangs in the kernel and cannot be ended (status lists its worker)", j->number);
+}
+
 static void on_timer(struct timer *t)
 {
 	struct volume_job *j = t->owner;
 	struct err e = { 0 };
 
+	if (j->looking) {               /* the operation is over: its outcome does not depend on the look */
+		waiter_withdraw(&j->look);
+		conclude(j);
+		return;
+	}
 	if (!j->ending) {               /* let in, and nobody is to wait for its end */
 		tell(j, NULL);
 		return;
 	}
+	j->hangs = true;
 	/* Left behind: its volume stays its own, the pool may be stopped. */
-	err_set(&e, ERR_HUNG, "job %" PRIu64 " hangs in the kernel and cannot be ended (status lists its worker)", j->number);
+	hangs(j, &e);
 	job_uncount(j);
 	tell(j, &j->err);
 	tell_cancellers(j, &e);
@@ -361,7 +377,7 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 		return;
 	}
 	j->ending = true;
-	loop_arm(j->sup->loop, &j->timer, clock_ms() + END_WITHIN);
+	loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
 }
 
 /* ---- its work ---- */
@@ -390,10 +406,18 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 	ended(w->job.owner, e, left);
 }
 
+/* What its time is, or the time that is left of it after its document was read. */
+static uint64_t time_left(const struct volume_job *j, uint64_t most)
+{
+	uint64_t gone = clock_ms() - j->started, left = j->timeout == NEVER ? NEVER : j->timeout > gone ? j->timeout - gone : 1;
+
+	return left < most ? left : most;
+}
+
 static int begin(struct volume_job *j, struct err *e)
 {
 	struct job job = {
-		.what = j->verb, .pool = j->pool_name, .timeout = j->timeout, .run = j->row->work, .arg = &j->work, .keep = (const int[]){ j->work.stream, -1 },
+		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .arg = &j->work, .keep = (const int[]){ j->work.stream, -1 },
 		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j,
 	};
 
@@ -452,7 +476,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 static int read_document(struct volume_job *j, struct err *e)
 {
 	struct job job = {
-		.what = "parse", .pool = j->pool_name, .timeout = DEADLINE_PARSE, .run = volume_work_parse, .arg = &j->work,
+		.what = "parse", .pool = j->pool_name, .timeout = time_left(j, DEADLINE_PARSE), .run = volume_work_parse, .arg = &j->work,
 		.on_record = on_read_record, .on_payload = on_read_text, .on_done = on_read, .on_gone = on_gone, .owner = j,
 	};
 
@@ -512,6 +536,8 @@ int volume_cancel(struct supervisor *s, uint64_t job, struct waiter *w, struct e
 		j = j->next;
 	if (!j)
 		return err_set(e, ERR_INVALID, "there is no job %" PRIu64 " (job-list shows those under way)", job);
+	if (j->hangs)
+		return hangs(j, e);
 	if (w)
 		waiter_park(&j->cancellers, w);
 	cancel(j);

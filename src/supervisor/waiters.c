@@ -33,6 +33,16 @@ void waiter_withdraw(struct waiter *w)
 	waiter_unlink(w);
 }
 
+void waiters_move(struct waiter **from, struct waiter **to)
+{
+	while (*from) {
+		struct waiter *w = *from;
+
+		waiter_unlink(w);
+		waiter_park(to, w);
+	}
+}
+
 void waiters_finish(struct waiter **list, const struct result *r)
 {
 	struct waiter *mine = *list;    /* a new list: those who are told may park again */

@@ -14,11 +14,16 @@ static void step_soon(struct pool *p)
 	loop_arm(p->sup->loop, &p->retry, 0);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* Something of this pool hangs in the kernel and may never go. */
 static bool has_left_behind(const struct pool *p)
 {
 	for (const struct worker *w = p->sup->workers; w; w = w->next)
-		if (w->job.owner == p && w->abandoned)
+		if (w->job.subject == p && w->abandoned)
 			return true;
 	return false;
 }
@@ -42,6 +47,14 @@ static void want_build(struct pool *p, unsigned flags)
 	p->build_wanted = true;
 }
 
+/* Of several who ask for one start, the longest holds: each of them has a deadline of its own besides. 0 is the usual one. */
+static uint64_t together(const struct pool *p, uint64_t timeout)
+{
+	if (!p->waiters)
+		return timeout;
+	return timeout && p->timeout ? larger(timeout, p->timeout) : 0;
+}
+
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e)
 {
 	if (p->sup->shutdown.on)
@@ -58,12 +71,11 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 		return -1;
 	p->judged = true;
 	if (!p->worker)                         /* else it is under way, with a deadline of its own */
-		p->timeout = timeout;
+		p->timeout = together(p, timeout);
 	if (build)
 		want_build(p, build & ~START_BUILD);
 	p->losses = 0;
-	if (p->phase == PHASE_FAILED)
-		p->phase = PHASE_INACTIVE;
+	p->reason_class = ERR_NONE;             /* what it failed for holds it back no more */
 	p->attempts = 0;
 	p->again = true;
 	waiter_park(&p->waiters, w);
@@ -85,7 +97,7 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 	p->judged = true;
 	if (p->phase != PHASE_STOPPING) {
 		err_set(&stopped, ERR_STATE, "pool \"%s\" is being stopped", p->name);
-		waiters_finish(&p->waiters, &(struct result){ .err = &stopped, .pool = p });
+		pool_answer(p, &stopped);
 		p->stop_failed = false;
 		p->timeout = timeout;
 		pool_want(p, false);
@@ -100,11 +112,17 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 
 int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 {
+	uint64_t before;
+
 	if (p->phase == PHASE_HUNG)
 		return err_set(e, ERR_HUNG, "cannot refresh pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
 	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
-	p->timeout = timeout;
+	if (!p->want_active)
+		return err_set(e, ERR_STATE, "cannot refresh pool \"%s\": it is being stopped", p->name);
+	before = p->refresh_wanted ? pool_refresh_time(p) : 0;
+	p->refresh_timeout = timeout;
+	p->refresh_timeout = larger(before, pool_refresh_time(p));
 	p->refresh_wanted = true;
 	waiter_park(&p->waiters, w);
 	step_soon(p);

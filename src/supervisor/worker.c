@@ -349,6 +349,7 @@ void worker_disown(struct worker *w)
 {
 	w->job.owner = NULL;
 	w->job.pool = NULL;
+	w->job.subject = NULL;
 	w->job.on_record = NULL;
 	w->job.on_payload = NULL;
 	w->job.on_done = ignore_done;

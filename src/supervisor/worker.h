@@ -16,6 +16,7 @@
 #include "base/loop.h"
 
 struct supervisor;
+struct pool;
 
 /* What the child sees. Everything else it needs it has by fork: job->arg still points to the parent's (copied) memory. */
 struct worker_io {
@@ -30,7 +31,8 @@ void worker_send_record(struct worker_io *io, struct buf *b);
 
 struct job {
 	const char *what;               /* "start", "refresh", "read-config", … for status and the log */
-	const char *pool;               /* its name, or NULL */
+	const char *pool;               /* the name of its pool, or NULL */
+	const struct pool *subject;     /* the pool that it moves, and that has to wait for its end; or NULL */
 	uint64_t timeout;               /* ms; NEVER allowed */
 	int (*run)(struct worker_io *io, void *arg, struct err *e);     /* in the child; its outcome travels as the final OK or ERR */
 	void *arg;

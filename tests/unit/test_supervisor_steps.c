@@ -180,6 +180,7 @@ static struct waiter *asked(struct ask *a)
 
 static bool one_told(void) { return one.told > 0; }
 static bool two_told(void) { return two.told > 0; }
+static bool a_is_up(void) { return in_phase("a", PHASE_ACTIVE); }
 static bool both_told(void) { return one.told > 0 && two.told > 0; }
 static bool no_workers(void) { return !env.s->workers; }
 static bool a_works(void) { return pool("a") && pool("a")->worker; }
@@ -214,9 +215,9 @@ static void a_stop_while_no_worker_can_be_forked_is_answered(void)
 	define("a", "/a", false);
 	launch();
 	forks_to_fail = 1000;
-	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0);
-	round_once();
-	CHECK_INT(pool("a")->phase, PHASE_STARTING);
+	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0 && until(one_told));
+	CHECK_INT(one.class, ERR_LIMIT);
+	CHECK_INT(pool("a")->phase, PHASE_RETRYING);
 	CHECK(!pool("a")->worker);
 	CHECK(pool_stop(pool("a"), 0, asked(&two), &e) == 0);
 	CHECK(until(both_told));
@@ -238,8 +239,109 @@ static void a_start_that_could_not_be_forked_happens_later(void)
 	forks_to_fail = 1;
 	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0);
 	CHECK(until(one_told));
+	CHECK_INT(one.class, ERR_LIMIT);
+	CHECK(until(a_is_up));
+	end();
+}
+
+/* ---- changes of definitions ---- */
+
+static struct worker *worker_of(const char *what)
+{
+	struct worker *w = env.s->workers;
+
+	while (w && !streq(w->job.what, what))
+		w = w->next;
+	return w;
+}
+
+static bool it_keeps(void) { return worker_of("keep-definition") != NULL; }
+static bool it_does_not_keep(void) { return !it_keeps(); }
+
+static int ask_to_define(const char *name, struct ask *a)
+{
+	struct err e = { 0 };
+	char xml[2048];
+
+	snprintf(xml, sizeof(xml), "<pool type='dir'><name>%s</name><target><path>%s/%s</path></target></pool>", name, env.dir, name);
+	return pool_define(env.s, &(struct define_order){ .xml = xml, .xml_len = strlen(xml) }, asked(a), &e);
+}
+
+/* While a writer that is too late is being ended it may still write: neither the sweep nor the next change begins before it has gone. */
+static void a_change_waits_for_the_end_of_the_last_ones_worker(void)
+{
+	pid_t pid = 0;
+
+	begin();
+	launch();
+	CHECK(ask_to_define("a", &one) == 0 && until(it_keeps));
+	if (it_keeps()) {
+		pid = worker_of("keep-definition")->pid;
+		kill(pid, SIGSTOP);                     /* TERM does not end it, KILL does */
+		loop_arm(&env.loop, &worker_of("keep-definition")->deadline, 0);
+	}
+	CHECK(ask_to_define("b", &two) == 0);
+	for (uint64_t end = clock_ms() + SECONDS(10); it_keeps() && worker_of("keep-definition")->pid == pid && clock_ms() < end;) {
+		CHECK(!worker_of("sweep-definitions"));
+		CHECK(!worker_of("compare"));
+		round_once();
+	}
+	CHECK(until(both_told));
+	CHECK_INT(one.class, ERR_TIMEOUT);
+	CHECK_INT(two.class, ERR_NONE);
+	CHECK(until(it_does_not_keep));
+	end();
+}
+
+/* ---- no process left ---- */
+
+static void what_cannot_be_forked_of_an_active_pool_is_refused(void)
+{
+	struct err e = { 0 };
+
+	begin();
+	make_dir("a");
+	define("a", "/a", false);
+	launch();
+	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0 && until(one_told));
 	CHECK_INT(one.class, ERR_NONE);
+	forks_to_fail = 1000;
+	CHECK(pool_refresh(pool("a"), 0, asked(&one), &e) == 0 && until(one_told));
+	CHECK_INT(one.class, ERR_LIMIT);
+	CHECK(pool_stop(pool("a"), 0, asked(&two), &e) == 0 && until(two_told));
+	CHECK_INT(two.class, ERR_LIMIT);
 	CHECK_INT(pool("a")->phase, PHASE_ACTIVE);
+	CHECK(pool("a")->want_active);
+	forks_to_fail = 0;
+	CHECK(pool_stop(pool("a"), 0, asked(&two), &e) == 0 && until(two_told));
+	CHECK_INT(two.class, ERR_NONE);
+	end();
+}
+
+/* Whoever asks during a refresh waits for the next one; the first does not have to. And the longest time that was asked for holds. */
+static void refreshes_that_come_one_on_the_other_are_all_answered(void)
+{
+	struct err e = { 0 };
+
+	begin();
+	make_dir("a");
+	define("a", "/a", false);
+	launch();
+	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0 && until(one_told));
+	CHECK(pool_refresh(pool("a"), SECONDS(90), asked(&one), &e) == 0);
+	CHECK(pool_refresh(pool("a"), SECONDS(2), asked(&two), &e) == 0);
+	CHECK_INT(pool_refresh_time(pool("a")), SECONDS(90));
+	waiter_withdraw(&two.w);
+	while (!pool("a")->worker)
+		round_once();
+	CHECK_INT(pool("a")->worker->job.timeout, SECONDS(90));
+	CHECK(pool_refresh(pool("a"), 0, asked(&two), &e) == 0);
+	CHECK_INT(pool_refresh_time(pool("a")), DEADLINE_REFRESH);
+	CHECK(until(one_told));
+	CHECK_INT(one.class, ERR_NONE);
+	CHECK_INT(two.told, 0);
+	CHECK(until(two_told));
+	CHECK_INT(two.class, ERR_NONE);
 	end();
 }
 
@@ -749,6 +851,9 @@ int main(void)
 	RUN(a_stop_before_the_first_step_is_answered);
 	RUN(a_stop_while_no_worker_can_be_forked_is_answered);
 	RUN(a_start_that_could_not_be_forked_happens_later);
+	RUN(what_cannot_be_forked_of_an_active_pool_is_refused);
+	RUN(refreshes_that_come_one_on_the_other_are_all_answered);
+	RUN(a_change_waits_for_the_end_of_the_last_ones_worker);
 	RUN(a_stop_while_it_is_being_started_leaves_it_stopped);
 	RUN(two_stops_are_both_answered);
 	RUN(a_refresh_asked_for_during_another_sees_what_came_between);
