@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/line.h"
@@ -140,7 +141,11 @@ void capabilities_print(struct buf *out);
 
 /* vol-upload, vol-download, for every type that has vol_open (transfer.c). `stream` is the client's file, pipe or socket. sparse: holes stay holes
  * (skipped when written to a regular file or a volume, found by SEEK_DATA when read). length 0: to the end. *done: bytes, holes among them. */
-struct transfer { int stream; uint64_t offset, length; bool sparse; uint64_t done; };
+struct transfer {
+	int stream;
+	bool passed; uid_t uid; gid_t gid;      /* a descriptor of that user's: it is read and written with the user's rights, not root's */
+	uint64_t offset, length; bool sparse; uint64_t done;
+};
 int transfer_upload(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
 int transfer_download(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
 

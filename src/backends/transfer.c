@@ -3,8 +3,10 @@
  * vol-upload and vol-download: a client's file, pipe or socket on one side, a volume on the other.
  */
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include "backends/backend.h"
 #include "backends/copy.h"
@@ -31,6 +33,18 @@ static int client_end(struct copy_end *end, int fd, struct err *e)
 	if (at < 0)
 		return err_sys(e, errno, "cannot use the client's file");
 	end->at = (uint64_t)at;
+	return 0;
+}
+
+/* The volume is open. From here on the process has the client's rights: what the kernel, or whoever listens at a socket, allows root is not to be
+ * had by passing a descriptor. */
+static int become_client(const struct transfer *t, struct err *e)
+{
+	if (!t->passed || geteuid() != 0 || t->uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(t->gid, t->gid, t->gid) < 0 || setresuid(t->uid, t->uid, t->uid) < 0)
+		return err_sys(e, errno, "cannot take the client's rights");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* forgotten with the change */
 	return 0;
 }
 
@@ -136,7 +150,7 @@ int transfer_upload(const struct backend *b, const struct pool_def *d, struct op
 	if (client_end(&c.from, t->stream, e) < 0)
 		return -1;
 	fd = open_volume(b, d, op, v, true, &size, e);
-	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || check_upload(t, &c.from, v, size, e) < 0)
+	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 || check_upload(t, &c.from, v, size, e) < 0)
 		return -1;
 	return upload(&c, v, t, size, e);
 }
@@ -154,7 +168,7 @@ int transfer_download(const struct backend *b, const struct pool_def *d, struct 
 	if (client_end(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_volume(b, d, op, v, false, &size, e);
-	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || check_range("download", t, v->name, size, e) < 0)
+	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || become_client(t, e) < 0 || check_range("download", t, v->name, size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);               /* a client that goes is an error, not our end */
 	c.from.at = t->offset;

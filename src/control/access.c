@@ -67,20 +67,71 @@ static bool has_supplementary(int fd, gid_t group)
 }
 
 /* Admin is root, and whoever runs this supervisor. */
-enum verb_level access_level(const struct server *srv, int fd, uid_t *uid, pid_t *pid)
+static enum verb_level level_of(const struct server *srv, int fd, const struct ucred *peer)
+{
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return LEVEL_ADMIN;
+	if (srv->has_group && (peer->gid == srv->group || has_supplementary(fd, srv->group)))
+		return LEVEL_OPERATE;
+	return LEVEL_READ;
+}
+
+void access_look(const struct server *srv, struct peer *p)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	*uid = (uid_t)-1;
-	*pid = 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || len != sizeof(peer))
-		return LEVEL_READ;
-	*uid = peer.uid;
-	*pid = peer.pid;
-	if (peer.uid == 0 || peer.uid == geteuid())
-		return LEVEL_ADMIN;
-	if (srv->has_group && (peer.gid == srv->group || has_supplementary(fd, srv->group)))
-		return LEVEL_OPERATE;
-	return LEVEL_READ;
+	p->uid = (uid_t)-1;
+	p->gid = (gid_t)-1;
+	p->level = LEVEL_READ;
+	if (getsockopt(p->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || len != sizeof(peer))
+		return;
+	p->uid = peer.uid;
+	p->gid = peer.gid;
+	p->pid = peer.pid;
+	p->level = level_of(srv, p->fd, &peer);
+}
+
+/* ---- places ---- */
+
+/* What readers ask can be asked again. Of the others only those go who have asked nothing. */
+static bool may_be_dismissed(const struct peer *p, enum verb_level by)
+{
+	return p->level < by && (p->level == LEVEL_READ || !p->call);
+}
+
+/* Of the lowest level the one whose last request is longest ago; NULL: nobody goes for a client of that level. */
+static struct peer *find_dismissable(const struct server *srv, enum verb_level by)
+{
+	struct peer *found = NULL;
+
+	for (struct peer *p = srv->peers; p; p = p->next)
+		if (may_be_dismissed(p, by) && (!found || p->level < found->level || (p->level == found->level && p->active <= found->active)))
+			found = p;
+	return found;
+}
+
+int access_place(struct server *srv, const struct peer *p, struct err *e)
+{
+	bool admin = p->level == LEVEL_ADMIN;
+	unsigned others = 0, own = 0;
+	struct err why = { 0 };
+
+	for (const struct peer *q = srv->peers; q; q = q->next) {
+		others += q->level != LEVEL_ADMIN;
+		own += q->uid == p->uid;
+	}
+	for (const struct peer *q = srv->leaving; q; q = q->next)
+		own += q->uid == p->uid;
+	if (!admin && own >= CONTROL_PER_USER)
+		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit", (unsigned)p->uid, CONTROL_PER_USER);
+	if (srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE))
+		return 0;
+	struct peer *gone = find_dismissable(srv, p->level);
+	if (!gone)
+		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s", srv->npeers, CONTROL_CLIENTS,
+			       admin ? "" : ", some of them kept for root");
+	err_set(&why, ERR_LIMIT, "this connection's place was needed for a client with the level \"%s\"", verb_level_word(p->level));
+	peer_dismiss(gone, &why);
+	return 0;
 }

@@ -22,7 +22,7 @@ struct call *call_new(struct peer *p, const char *text, size_t len)
 	if (!c)
 		return NULL;
 	c->peer = p;
-	c->index = c->passed = c->stream.fd = -1;
+	c->index = c->stream.fd = -1;
 	c->stream.watch = (struct watch){ .fd = -1, .on_event = peer_on_stream, .owner = p };
 	c->waiter.owner = c;
 	c->text_len = len;
@@ -42,7 +42,6 @@ void call_free(struct call *c)
 	call_end_stream(c);
 	if (c->index >= 0)
 		close(c->index);
-	discard_fd(c->passed);
 	buf_forget(&c->records);
 	buf_free(&c->ok_args);
 	if (c->payload)
@@ -433,9 +432,22 @@ unsigned call_clients(struct call *c)
 
 /* ---- descriptors and streams ---- */
 
-int call_take_fd(struct call *c)
+bool call_passes(struct call *c, struct volume_order *o)
 {
-	return steal_fd(&c->passed);
+	const struct peer *p = c->peer;
+
+	if (!c->passed)
+		return false;
+	o->stream = p->fd;
+	o->passed = c->passed;
+	o->uid = p->uid;
+	o->gid = p->gid;
+	return true;
+}
+
+void call_taken(struct call *c)
+{
+	c->taken = true;
 }
 
 bool call_streams(struct call *c, uint64_t *len)

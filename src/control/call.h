@@ -27,7 +27,8 @@ struct call {
 
 	char *payload;
 	size_t payload_len, payload_got;
-	int passed;                     /* the descriptor that came along, or -1 */
+	size_t passed;                  /* bytes of the client's queue that a descriptor comes with; 0: it passes none */
+	bool taken;                     /* a worker has taken them */
 	struct {
 		int fd;                 /* our end of the pipe to or from the job's worker; -1: none */
 		bool in;                /* from the client to the worker */

@@ -99,11 +99,14 @@ int unanswered(const struct command *c, const struct err *e);   /* there was no 
 
 struct data {
 	int fd;                         /* -1: none */
+	bool download;
+	pid_t pump;                     /* fd is a pipe: a child moves the bytes between it and the file; 0: fd is the file */
 	const char *made;               /* a file that was made for it, and is removed if nothing comes of it; NULL: it was there */
 };
 
 int data_open(const struct command *c, struct data *d, struct err *e);
-void data_close(struct data *d, bool well);
+/* well: the transfer went well so far. On failure the child that moved the bytes says why in e. */
+int data_close(struct data *d, bool well, struct err *e);
 
 /* ---- client_job.c: operations that take long ---- */
 

@@ -216,7 +216,8 @@ int exchange(const struct command *c)
 			status = refused(c, &e);
 		else
 			status = converse(c, &l, has_payload ? &payload : NULL, data.fd);
-		data_close(&data, status == EXIT_DONE);
+		if (data_close(&data, status == EXIT_DONE, &e) < 0 && status == EXIT_DONE)
+			status = refused(c, &e);
 		link_close(&l);
 	}
 	payload_free(&payload);

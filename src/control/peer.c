@@ -38,10 +38,7 @@ static bool all_sent(const struct peer *p)
 
 static bool wants_input(const struct peer *p)
 {
-	/* The next descriptor would be taken for the one of the request that is still to be run. */
-	bool full = p->passed >= 0 && p->call && p->call->stage != CALL_PAYLOAD;
-
-	return !p->eof && !p->closing && !full && p->in.len < CONTROL_IN_LIMIT;
+	return !p->eof && !p->closing && !p->borrowed && p->in.len < CONTROL_IN_LIMIT;
 }
 
 static bool wants_turn(const struct peer *p)
@@ -94,9 +91,9 @@ static size_t send_some(struct peer *p)
 	ssize_t n;
 
 	if (unsent(p))
-		n = send(p->watch.fd, p->out.data + p->out_done, unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(p->fd, p->out.data + p->out_done, unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
 	else
-		n = sendfile(p->watch.fd, p->index, &p->index_at, p->index_left < TURN_INDEX ? p->index_left : TURN_INDEX);
+		n = sendfile(p->fd, p->index, &p->index_at, p->index_left < TURN_INDEX ? p->index_left : TURN_INDEX);
 	if (n > 0)
 		return (size_t)n;
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -200,6 +197,17 @@ static void begin_events(struct peer *p, const struct call *c)
 
 static void skip_payload(struct peer *p, uint64_t len);
 
+/* The request with the descriptor is over. What no worker has taken can only go with the connection. */
+static void end_borrowed(struct peer *p, const struct call *c)
+{
+	if (!c->passed)
+		return;
+	if (c->taken)
+		p->borrowed = 0;
+	else
+		p->closing = true;
+}
+
 /* The call is finished: its answer, as a whole, behind what is still to be sent. */
 static void answer(struct peer *p)
 {
@@ -223,6 +231,7 @@ static void answer(struct peer *p)
 	p->replying = false;
 	p->closing = p->closing || c->quit;
 	skip_payload(p, c->stream.left);
+	end_borrowed(p, c);
 	p->call = NULL;
 	call_free(c);
 }
@@ -268,7 +277,8 @@ static void refuse(struct peer *p, struct call *c, const struct err *e)
 		skip_payload(p, c->line.payload_len);
 }
 
-static void take_line(struct peer *p, const char *line, size_t len)
+/* passes: the line came with a descriptor, or with others of which one has it. */
+static void take_line(struct peer *p, const char *line, size_t len, bool passes)
 {
 	struct err e = { 0 };
 	struct call *c;
@@ -301,8 +311,8 @@ static void take_line(struct peer *p, const char *line, size_t len)
 		return;
 	}
 	p->call = c;
-	if (c->verb->data)
-		c->passed = steal_fd(&p->passed);
+	p->active = clock_ms();
+	c->passed = passes && c->verb->data ? p->borrowed : 0;
 	if (c->stage == CALL_RUNNING)
 		call_run(c);
 }
@@ -360,7 +370,7 @@ static bool step(struct peer *p)
 		answer(p);
 		return true;
 	}
-	if (p->closing || (c && c->stage != CALL_PAYLOAD) || p->index >= 0 || unsent(p) >= CONTROL_OUT_LIMIT)
+	if (p->dead || p->closing || (c && c->stage != CALL_PAYLOAD) || p->index >= 0 || unsent(p) >= CONTROL_OUT_LIMIT)
 		return false;
 	if (p->in.len && (c || p->skip)) {
 		if (c)
@@ -377,13 +387,16 @@ static bool step(struct peer *p)
 	if (lf) {
 		char line[LINE_MAX_BYTES];
 		size_t len = (size_t)(lf - p->in.data);
+		bool passes = p->borrowed && p->in.len <= p->borrowed;
 
 		memcpy(line, p->in.data, len);
 		buf_consume(&p->in, len + 1);
-		take_line(p, line, len);
+		take_line(p, line, len, passes);
 		return true;
 	}
-	if (p->in.len >= LINE_MAX_BYTES)
+	if (p->borrowed)
+		give_up(p, ERR_INVALID, "a descriptor that no request takes: it comes with the whole line of vol-upload or vol-download");
+	else if (p->in.len >= LINE_MAX_BYTES)
 		give_up(p, ERR_TOO_LONG, "a line of more than 4096 bytes");
 	else if (p->eof)
 		end_of_input(p);
@@ -403,42 +416,41 @@ static bool open_input(struct peer *p)
 	return true;
 }
 
-/* One descriptor may come along, the kernel throws away any others. It is for the next request that takes one. */
-static ssize_t receive(struct peer *p, void *data, size_t size)
+/* Bytes that come with a descriptor are copied and left where they are: whoever takes them has the descriptor to close. *borrowed: it is so. */
+static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, bool *borrowed)
 {
-	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	struct iovec room = { data, size };
-	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
-	ssize_t n = recvmsg(p->watch.fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int fd = -1;
+	ssize_t n = passed_peek(p->fd, data, most, borrowed);
 
-	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (n <= 0)
 		return n;
-	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	if (p->passed >= 0)
-		discard_fd(fd);
-	else
-		p->passed = fd;
+	if (!*borrowed)
+		return recv(p->fd, data, (size_t)n < size ? (size_t)n : size, MSG_DONTWAIT);
+	/* In the midst of a payload, or behind more than we look at: nobody will ever get to it. */
+	if ((size_t)n == most || p->skip || (p->call && (p->call->stage == CALL_PAYLOAD || p->call->stream.in))) {
+		log_info(LF_CONTROL, "client %d (uid %u) dropped: a descriptor that belongs to no request", (int)p->pid, (unsigned)p->uid);
+		p->dead = true;
+		return -1;
+	}
 	return n;
 }
 
 static void read_some(struct peer *p)
 {
 	struct call *c = p->call;
-	bool payload = c && c->stage == CALL_PAYLOAD && c->payload_got < c->payload_len && !p->in.len;
+	bool payload = c && c->stage == CALL_PAYLOAD && c->payload_got < c->payload_len && !p->in.len, borrowed = false;
 	ssize_t n;
 
 	if (payload)
-		n = receive(p, c->payload + c->payload_got, c->payload_len - c->payload_got);
+		n = receive(p, c->payload + c->payload_got, c->payload_len - c->payload_got, c->payload_len - c->payload_got, &borrowed);
 	else if (open_input(p))
-		n = receive(p, p->in.data + p->in.len, c && stream_is_open(c) ? STREAM_CHUNK : READ_CHUNK);
+		n = receive(p, p->in.data + p->in.len, c && stream_is_open(c) ? STREAM_CHUNK : READ_CHUNK, INPUT_SIZE - 1 - p->in.len, &borrowed);
 	else
 		n = -1, errno = ENOMEM;
 	if (n < 0) {
-		p->dead = errno != EAGAIN && errno != EINTR;
+		p->dead = p->dead || (errno != EAGAIN && errno != EINTR);
 		return;
 	}
+	p->borrowed = borrowed ? (size_t)n : 0;
 	p->eof = n == 0;
 	if (payload) {
 		c->payload_got += (size_t)n;
@@ -464,6 +476,14 @@ static void work(struct peer *p)
 	p->busy = budget <= 0;
 }
 
+/* Is it in the midst of a payload, of which the rest comes behind a descriptor? Then it will never go on. */
+static bool is_stuck(const struct peer *p)
+{
+	const struct call *c = p->call;
+
+	return p->borrowed && !p->in.len && (p->skip || (c && (c->stage == CALL_PAYLOAD || (stream_is_open(c) && c->stream.in))));
+}
+
 /* A client's turn: take in, run, send. */
 static void on_turn(struct watch *w, uint32_t events)
 {
@@ -474,10 +494,9 @@ static void on_turn(struct watch *w, uint32_t events)
 	if (p->call)
 		call_look_at_boot(p->call);
 	work(p);
-	if (!p->in.len) {
+	p->dead = p->dead || is_stuck(p);
+	if (!p->in.len)
 		buf_forget(&p->in);
-		discard_fd(steal_fd(&p->passed));       /* no request came with it that takes one */
-	}
 	say_lost(p);
 	/* Hung up for good: nobody is there to answer. What was begun for it goes on, what was not begun is not. */
 	if (p->dead || (p->closing && all_sent(p)) || (events & (EPOLLHUP | EPOLLERR))) {
@@ -498,38 +517,33 @@ void peer_on_stream(struct watch *w, uint32_t events)
 
 /* ---- beginning and end ---- */
 
-int peer_new(struct server *srv, int fd, struct err *e)
+struct peer *peer_new(struct server *srv)
 {
 	struct peer *p = calloc(1, sizeof(*p));
 
-	if (!p) {
-		close(fd);
-		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	}
-	*p = (struct peer){ .server = srv, .index = -1, .passed = -1, .watch = { .fd = -1, .on_event = on_turn, .owner = p },
-			    .stall = { .on_expiry = stalled, .owner = p } };
-	p->level = access_level(srv, fd, &p->uid, &p->pid);
+	if (p)
+		*p = (struct peer){ .server = srv, .fd = -1, .index = -1, .active = clock_ms(), .watch = { .fd = -1, .on_event = on_turn, .owner = p },
+				    .stall = { .on_expiry = stalled, .owner = p } };
+	return p;
+}
+
+int peer_begin(struct peer *p, struct err *e)
+{
+	struct server *srv = p->server;
+
 	buf_printf(&p->out, "* poolinit 1 %s boot=%s state=%s\n", POOLINIT_VERSION, srv->boot_id,
 		   srv->options.state ? srv->options.state(srv->options.arg) : "ready");
-	if (p->out.failed || loop_watch(srv->loop, &p->watch, fd, EPOLLIN | EPOLLOUT, e) < 0) {
+	if (p->out.failed)
+		err_set(e, ERR_NO_MEMORY, "out of memory");
+	if (p->out.failed || loop_watch(srv->loop, &p->watch, p->fd, EPOLLIN | EPOLLOUT, e) < 0) {
 		buf_free(&p->out);
-		free(p);
-		close(fd);
+		passed_leave(p);
 		return -1;
 	}
 	p->next = srv->peers;
 	srv->peers = p;
 	srv->npeers++;
 	return 0;
-}
-
-/* A socket that is closed with bytes unread resets the connection, and the client never learns what our last words were. */
-static void drain(int fd)
-{
-	char chunk[READ_CHUNK];
-
-	for (size_t n = 0; n < CONTROL_IN_LIMIT && recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0;)
-		n += sizeof(chunk);
 }
 
 void peer_free(struct peer *p)
@@ -544,17 +558,21 @@ void peer_free(struct peer *p)
 	srv->npeers--;
 	call_free(p->call);
 	loop_disarm(srv->loop, &p->stall);
-	int fd = p->watch.fd;
 	loop_unwatch(srv->loop, &p->watch);
-	drain(fd);
-	close(fd);
 	if (p->index >= 0)
 		close(p->index);
-	discard_fd(p->passed);
 	buf_forget(&p->in);
 	buf_forget(&p->out);
 	buf_free(&p->held);
-	free(p);
+	passed_leave(p);
+}
+
+void peer_dismiss(struct peer *p, const struct err *e)
+{
+	if (!p->replying && p->index < 0)
+		answer_error(p, NULL, e);
+	flush(p);
+	peer_free(p);
 }
 
 void peer_farewell(struct peer *p, const struct err *e)

@@ -27,14 +27,23 @@ struct server {
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
+	struct peer *leaving;           /* gone, but descriptors are left in their sockets: passed.c */
+	unsigned nleaving;
+	struct emptying *emptying;
+	struct timer empty;             /* the next one */
+	uint64_t emptied;               /* when the last one began */
+	struct timer resume;            /* let clients in again */
+	bool open, paused;
 };
 
 struct peer {
 	struct server *server;
 	struct peer *next;
 	struct watch watch;
+	int fd;
 	enum verb_level level;
 	uid_t uid;
+	gid_t gid;
 	pid_t pid;
 
 	struct buf in;                  /* not run yet */
@@ -55,15 +64,39 @@ struct peer {
 	bool subscribed;
 	bool busy;                      /* there is more to run at the next turn */
 	bool replying;                  /* the first part of an answer is in out: events wait in held */
-	int passed;                     /* a descriptor that has arrived, for a request that is still to be run; -1: none */
+	size_t borrowed;                /* the last bytes of in, that are in the socket's queue still, with a descriptor: only a worker takes them */
+	uint64_t active;                /* clock_ms() of its last request */
+	struct emptying *emptying;      /* leaving: the worker that reads what is left, or NULL */
 };
 
 /* server.c */
-enum verb_level access_level(const struct server *srv, int fd, uid_t *uid, pid_t *pid);
+/* Keep the server closed to new clients until `when`, or until server_resume(): there is no room even to refuse them. */
+void server_pause(struct server *srv, uint64_t when);
+void server_resume(struct server *srv);
+
+/* access.c */
+/* Who is it? Fills p's level, uid, gid and pid from what the kernel knows of p->fd. */
+void access_look(const struct server *srv, struct peer *p);
 bool access_group(gid_t *group);
+/* Is there a place for p, who is not in yet? Another client may be told to go for it. ERR_LIMIT: no. */
+int access_place(struct server *srv, const struct peer *p, struct err *e);
+
+/* passed.c */
+/* As recv(2) with MSG_PEEK. *bears: descriptors are in the queue, with these bytes or behind them. */
+ssize_t passed_peek(int fd, void *data, size_t size, bool *bears);
+/* The client goes: close its socket and free p, at once or when a worker has got rid of the descriptors in it. p is in no list. */
+void passed_leave(struct peer *p);
+void passed_on_timer(struct timer *t);
+/* The server goes. */
+void passed_end(struct server *srv);
 
 /* peer.c */
-int peer_new(struct server *srv, int fd, struct err *e);        /* takes the descriptor over, also when it fails */
+/* Of zeroes, without a client. NULL: no memory. */
+struct peer *peer_new(struct server *srv);
+/* Begin with the client at p->fd. On failure too p is the server's. */
+int peer_begin(struct peer *p, struct err *e);
+/* Its last words are e, and then it goes. */
+void peer_dismiss(struct peer *p, const struct err *e);
 void peer_free(struct peer *p);
 void peer_event(struct peer *p, const char *line, size_t len);
 /* The call is finished: send its answer at the next turn of the loop. May be called from anywhere. */

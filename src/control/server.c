@@ -23,7 +23,10 @@
 #include "base/util.h"
 #include "control/peer.h"
 
-#define BACKLOG 64
+#define BACKLOG       SOMAXCONN
+#define TURN_CLIENTS  64                /* let in, or refused, in one turn: then it is the others' */
+#define LEAVING_LIMIT 128               /* sockets that cannot be closed yet; while there are more nobody is let in */
+#define PAUSE         SECONDS(1)        /* until somebody may be let in again, if nothing is heard before */
 
 /* ---- the socket file ---- */
 
@@ -60,7 +63,7 @@ static int make_directory(const struct server *srv, struct err *e)
 }
 
 /* Has the process gone that listens? One that was killed may leave its descriptors behind for a moment, or for as long as something hangs in the
- * kernel, with those that it forked (workers, discard.c). */
+ * kernel, with those that it forked (workers). */
 static bool listener_is_gone(int connected)
 {
 	struct ucred listener = { 0 };
@@ -160,47 +163,109 @@ static int open_socket(struct server *srv, struct err *e)
 
 /* ---- letting in ---- */
 
-/* Too many: one line that says so. The socket is new, its buffer has room for it. */
-static void turn_away(int fd)
+void server_pause(struct server *srv, uint64_t when)
 {
-	cleanup_buf struct buf line = BUF_INIT;
-	struct err e = { 0 };
-
-	err_set(&e, ERR_LIMIT, "%d clients are connected already, which is the limit", CONTROL_CLIENTS);
-	line_error(&line, &e);
-	if (!line.failed && send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		log_debug(LF_CONTROL, "a client beyond the limit was gone before it could be told");
-	close(fd);
+	srv->paused = true;
+	loop_change(srv->loop, &srv->listening, 0);
+	loop_arm(srv->loop, &srv->resume, when);
 }
 
-/* No descriptor is left: take the spare one, so that the client is at least not left hanging (and the loop not woken for ever). */
+void server_resume(struct server *srv)
+{
+	if (!srv->paused)
+		return;
+	srv->paused = false;
+	loop_disarm(srv->loop, &srv->resume);
+	loop_change(srv->loop, &srv->listening, srv->open ? EPOLLIN : 0);
+}
+
+static void on_resume(struct timer *t)
+{
+	server_resume(t->owner);
+}
+
+/* Too many: one line that says so. The socket is new, its buffer has room for it. */
+static void turn_away(struct peer *p, const struct err *e)
+{
+	cleanup_buf struct buf line = BUF_INIT;
+
+	line_error(&line, e);
+	if (!line.failed && send(p->fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug(LF_CONTROL, "a client beyond the limit was gone before it could be told");
+	passed_leave(p);
+}
+
+/* The next of those who connect, or NULL with errno. A byte out of band stays in its place: skipping it would drop what comes with it. */
+static struct peer *accept_one(struct server *srv)
+{
+	struct peer *p = peer_new(srv);
+
+	if (!p) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->fd = accept4(srv->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (p->fd < 0) {
+		int why = errno;
+
+		free(p);
+		errno = why;
+		return NULL;
+	}
+	setsockopt(p->fd, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof(int));
+	access_look(srv, p);
+	return p;
+}
+
+/* No descriptor is left: give up the spare one, so that a client is at least not left hanging. It is back when that client has gone. */
 static void refuse_one(struct server *srv)
 {
-	if (srv->spare >= 0)
-		close(srv->spare);
-	int fd = accept4(srv->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd >= 0)
-		close(fd);
+	struct err e = { 0 };
+	struct peer *p;
+
+	if (srv->spare < 0)
+		srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (srv->spare < 0) {
+		server_pause(srv, clock_ms() + PAUSE);
+		return;
+	}
+	close(srv->spare);
+	srv->spare = -1;
+	p = accept_one(srv);
+	err_set(&e, ERR_LIMIT, "poolinit has no descriptor left for another client");
+	if (p)
+		turn_away(p, &e);
 	srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	log_warn(LF_CONTROL, "a client was refused: no descriptors left");
 }
 
+static bool let_in_one(struct server *srv)
+{
+	struct err e = { 0 };
+	struct peer *p = srv->nleaving < LEAVING_LIMIT ? accept_one(srv) : NULL;
+	bool one = p;
+
+	if (p && access_place(srv, p, &e) < 0) {
+		turn_away(p, &e);
+	} else if (p) {
+		if (peer_begin(p, &e) < 0)
+			log_warn(LF_CONTROL, "a client was refused: %s", e.message);
+	} else if (srv->nleaving >= LEAVING_LIMIT) {
+		server_pause(srv, clock_ms() + PAUSE);
+	} else if (errno == EMFILE || errno == ENFILE) {
+		refuse_one(srv);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+		server_pause(srv, clock_ms() + PAUSE);
+	}
+	return one;
+}
+
 static void on_connection(struct watch *w, uint32_t events)
 {
-	struct server *srv = w->owner;
-	struct err e = { 0 };
-
 	(void)events;
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			refuse_one(srv);
-		return;
-	}
-	if (srv->npeers >= CONTROL_CLIENTS)
-		turn_away(fd);
-	else if (peer_new(srv, fd, &e) < 0)
-		log_warn(LF_CONTROL, "a client was refused: %s", e.message);
+	for (int n = 0; n < TURN_CLIENTS; n++)
+		if (!let_in_one(w->owner))
+			return;
 }
 
 static void on_event(struct listener *l, uint64_t seq, const char *line, size_t len)
@@ -236,6 +301,8 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	signal(SIGPIPE, SIG_IGN);       /* sendfile(2) knows no MSG_NOSIGNAL */
 	int fd = open_socket(srv, e);
 	srv->listening = (struct watch){ .fd = -1, .on_event = on_connection, .owner = srv };
+	srv->empty = (struct timer){ .on_expiry = passed_on_timer, .owner = srv };
+	srv->resume = (struct timer){ .on_expiry = on_resume, .owner = srv };
 	if (fd < 0 || loop_watch(srv->loop, &srv->listening, fd, 0, e) < 0) {
 		if (fd >= 0) {
 			unlink(srv->path);
@@ -252,7 +319,22 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 
 void server_accept(struct server *srv)
 {
+	srv->open = true;
 	loop_change(srv->loop, &srv->listening, EPOLLIN);
+}
+
+/* Nobody comes any more. Those who wait to be let in may have sent something already: each is told, and goes as the others do. */
+static void end_listening(struct server *srv, const struct err *e)
+{
+	int fd = srv->listening.fd;
+	struct peer *p;
+
+	shutdown(fd, SHUT_RDWR);
+	while ((p = accept_one(srv)))
+		turn_away(p, e);
+	loop_disarm(srv->loop, &srv->resume);
+	loop_unwatch(srv->loop, &srv->listening);
+	close(fd);
 }
 
 void server_free(struct server *srv)
@@ -268,9 +350,8 @@ void server_free(struct server *srv)
 		peer_farewell(srv->peers, &e);
 		peer_free(srv->peers);
 	}
-	int fd = srv->listening.fd;
-	loop_unwatch(srv->loop, &srv->listening);
-	close(fd);
+	end_listening(srv, &e);
+	passed_end(srv);
 	if (srv->spare >= 0)
 		close(srv->spare);
 	if (lstat(srv->path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)

@@ -11,6 +11,8 @@
 #include "supervisor/supervisor.h"
 
 #define CONTROL_CLIENTS   32
+#define CONTROL_RESERVE   4             /* of these for level admin only */
+#define CONTROL_PER_USER  8             /* and at most so many for one user who is not */
 #define CONTROL_OUT_LIMIT (64 * 1024)   /* unsent bytes, above which a client's next request has to wait, and its events are lost */
 #define CONTROL_IN_LIMIT  (16 * 1024)   /* bytes of requests taken in before they can be run */
 #define CONTROL_STALL     SECONDS(5)    /* how long a client may send requests up to that limit without reading any answer */

@@ -74,8 +74,9 @@ bool call_flag(struct call *c, const char *name);
 uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */
 uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
-int call_take_fd(struct call *c);               /* the descriptor that came along; -1: none. The caller's from now on: discard_fd() */
-void discard_fd(int fd);                        /* close it, but not here: a client's file may hang (discard.c); -1 is allowed */
+/* Does a descriptor come along? It is in the client's socket, and o is told how the worker takes it. */
+bool call_passes(struct call *c, struct volume_order *o);
+void call_taken(struct call *c);                /* the worker has. Without it the connection ends with the answer */
 /* For verbs with .data. Did the request announce a stream ("= N")? */
 bool call_streams(struct call *c, uint64_t *len);
 /* Bytes of the request to a worker, or of a worker to the answer ("= n" and n bytes, as often as there are some): a pipe, of which the worker's end is

@@ -42,6 +42,8 @@ static void job_done(struct waiter *w, const struct result *r)
 
 static void transfer_done(struct waiter *w, const struct result *r)
 {
+	if (r->taken)
+		call_taken(call_of(w));
 	if (!r->err && !call_flag(call_of(w), "detach"))
 		line_num(call_ok_args(call_of(w)), "bytes", r->bytes);
 	job_done(w, r);
@@ -324,13 +326,11 @@ static void transfer(struct call *c, enum volume_operation operation)
 	bool upload = operation == VOLUME_UPLOAD, passed, streams;
 	uint64_t announced = 0, job;
 	struct err e = { 0 };
-	int fd;
 
 	if (call_awaits_index(c))
 		return;
-	fd = call_take_fd(c);
+	passed = call_passes(c, &o);
 	streams = call_streams(c, &announced);
-	passed = fd >= 0;
 	if (passed && streams)
 		err_set(&e, ERR_INVALID, "%s: either a descriptor or a payload, not both", call_verb(c));
 	else if (!upload && streams)
@@ -340,27 +340,21 @@ static void transfer(struct call *c, enum volume_operation operation)
 	else if (!passed && call_flag(c, "detach"))
 		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go", call_verb(c));
 	if (e.class != ERR_NONE) {
-		discard_fd(fd);
 		call_fail(c, &e);
 		return;
 	}
-	if (!find(c, "pool", &o)) {
-		discard_fd(fd);
+	if (!find(c, "pool", &o))
 		return;
-	}
-	if (!passed && (fd = call_stream(c, upload, &e)) < 0) {
+	if (!passed && (o.stream = call_stream(c, upload, &e)) < 0) {
 		call_fail(c, &e);
 		return;
 	}
 	if (streams && (!o.length || o.length > announced))
 		o.length = announced;
-	o.stream = fd;
 	if (begin(c, &o, transfer_done, &job) && !passed)
 		call_stream_job(c, job);
-	if (passed)
-		discard_fd(fd);
-	else
-		close(fd);
+	if (!passed)
+		close(o.stream);
 }
 
 void verb_vol_upload(struct call *c)

@@ -248,6 +248,7 @@ struct volume_work {
 	uint64_t capacity;
 	char *algorithm;
 	int stream;
+	size_t passed; uid_t uid; gid_t gid;
 	uint64_t offset, length; bool sparse;
 	bool operate;                   /* see struct op */
 };

@@ -48,6 +48,7 @@ struct result {
 	uint64_t job;                   /* an operation on a volume: its number, */
 	const char *volume;             /* its volume, or NULL, */
 	uint64_t bytes;                 /* and how much was transferred */
+	bool taken;                     /* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
 	const char *secret;             /* a secret's uuid, or NULL */
 	int value;                      /* secret-get-value: a memfd with the answer, payload line and bytes; whoever wants it copies the descriptor */
 };
@@ -256,6 +257,9 @@ struct volume_order {
 	uint64_t capacity;                      /* resize: bytes */
 	const char *algorithm;                  /* wipe */
 	int stream;                             /* upload, download: where from, where to */
+	size_t passed;                          /* likewise; not 0: stream is a client's socket, where that many bytes, with a descriptor, wait to be
+						 * read by the worker */
+	uid_t uid; gid_t gid;                   /* and this is whose descriptor it is */
 	uint64_t offset, length; bool sparse;   /* likewise; length 0: to the end */
 	uint64_t timeout;                       /* ms; 0: the operation's own */
 	bool detach;                            /* w->done is called as soon as it has been let in */

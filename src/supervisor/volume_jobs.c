@@ -44,6 +44,7 @@ struct volume_job {
 	char *input;                    /* of the volume that it copies, or NULL */
 	struct volume_work work;
 	bool detach;
+	bool taken;                     /* its worker has the descriptor that was passed */
 	bool counted;                   /* in pool->jobs */
 	bool let_in;                    /* its volumes are its own from now on */
 	bool ending, cancelled;
@@ -121,8 +122,8 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		.timer = { .on_expiry = on_timer, .owner = j }, .look = { .owner = j },
 		.work = {
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
-			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse,
-			.operate = o->operate,
+			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
+			.offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
@@ -229,7 +230,7 @@ bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *
 
 static void tell(struct volume_job *j, const struct err *e)
 {
-	struct result r = { .err = e, .pool = j->pool, .job = j->number, .volume = j->name, .bytes = j->bytes };
+	struct result r = { .err = e, .pool = j->pool, .job = j->number, .volume = j->name, .bytes = j->bytes, .taken = j->taken };
 
 	waiters_finish(&j->waiters, &r);
 }
@@ -388,6 +389,11 @@ static void on_record(struct worker *w, const struct line *l)
 
 	if (line_has(l, "note"))
 		log_info(LF_POOL, "%s: %s: %s", j->pool_name, j->verb, line_get(l, "note"));
+	if (line_has(l, "taken")) {
+		j->taken = true;
+		if (j->detach && !j->ending)
+			loop_arm(j->sup->loop, &j->timer, 0);
+	}
 	if (line_has(l, "bytes"))
 		j->bytes = line_u64(l, "bytes", 0);
 	if (!line_has(l, "progress"))
@@ -424,7 +430,7 @@ static int begin(struct volume_job *j, struct err *e)
 	j->worker = worker_start(j->sup, &job, e);
 	if (!j->worker)
 		return -1;
-	if (j->detach)
+	if (j->detach && !j->work.passed)       /* otherwise the client may go when its descriptor has been taken */
 		loop_arm(j->sup->loop, &j->timer, 0);
 	return 0;
 }

@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include "backends/target.h"
 #include "base/clock.h"
 #include "base/line.h"
@@ -218,8 +220,35 @@ int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- upload, download ---- */
 
-/* The client's descriptor: looked at here, for even that may block. */
-static int check_stream(int fd, bool write, struct err *e)
+/* The filesystems of real files that may say that they have no blocks. Others that say so have files that the kernel makes up for whoever reads them,
+ * and judges whoever writes. */
+static bool is_made_up(int fd)
+{
+	static const unsigned real[] = { 0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */, 0x958458f6 /* hugetlbfs */, 0x65735546 /* fuse */,
+					 0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */, 0x01021997 /* 9p */ };
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	if ((unsigned)fs.f_type == 0xde5e81e4U)         /* efivarfs */
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(real); i++)
+		if ((unsigned)fs.f_type == real[i])
+			return false;
+	return fs.f_blocks == 0;
+}
+
+static bool is_connected_stream(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer), size = sizeof(int);
+	int type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM && getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
+/* A client's descriptor: looked at here, for even that may block. */
+static int check_passed(int fd, bool write, struct err *e)
 {
 	const char *what = write ? "written" : "read";
 	int flags = fcntl(fd, F_GETFL);
@@ -231,17 +260,49 @@ static int check_stream(int fd, bool write, struct err *e)
 		return err_set(e, ERR_INVALID, "the descriptor that was passed is a directory's");
 	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
 		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s", what);
-	return 0;
+	if (S_ISREG(st.st_mode) ? !is_made_up(fd) : S_ISSOCK(st.st_mode) ? is_connected_stream(fd) : S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode))
+		return 0;
+	return err_set(e, ERR_INVALID, "the descriptor that was passed is neither a file of a disk or memory, a block device, a pipe nor a "
+		       "connected stream socket: send the bytes through a pipe, or over the connection");
+}
+
+/* The bytes of the request are read here, and its descriptor with them; what else came along is dropped. */
+static int take_passed(struct worker_io *io, const struct volume_work *work, struct err *e)
+{
+	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	cleanup_buf struct buf bytes = BUF_INIT, b = BUF_INIT;
+	struct iovec room = { malloc(work->passed), work->passed };
+	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
+	int fd = -1;
+
+	bytes.data = room.iov_base;
+	if (!room.iov_base)
+		return err_set(e, ERR_NO_MEMORY, "cannot take the descriptor that was passed: out of memory");
+	ssize_t n = recvmsg(work->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (fd < 0 || (size_t)n != work->passed)
+		return err_set(e, ERR_STATE, "the descriptor that was passed is gone");
+	close(work->stream);
+	line_begin(&b, "-");
+	line_str(&b, "taken", "yes");
+	worker_send_record(io, &b);
+	return fd;
 }
 
 static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
 	const struct volume_work *work = arg;
-	struct transfer t = { .stream = work->stream, .offset = work->offset, .length = work->length, .sparse = work->sparse };
+	struct transfer t = { .stream = work->stream, .offset = work->offset, .length = work->length, .sparse = work->sparse,
+			      .passed = work->passed > 0, .uid = work->uid, .gid = work->gid };
 	cleanup_context struct context c = { 0 };
 	struct buf b = BUF_INIT;
 
-	if (check_stream(work->stream, !upload, e) < 0 || context_open(&c, io, arg, e) < 0)
+	if (t.passed && ((t.stream = take_passed(io, work, e)) < 0 || check_passed(t.stream, !upload, e) < 0))
+		return -1;
+	if (context_open(&c, io, arg, e) < 0)
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);

@@ -2,6 +2,7 @@
  *
  * The verb table's own rules, and what poolctl prints where no server's answer could bring it about.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #include "control/client_parts.h"
 #include "control/peer.h"
 #include "control/verbs.h"
+#include "supervisor/internal.h"
 
 static void table_of_verbs_keeps_its_promises(void)
 {
@@ -233,7 +235,7 @@ static void streams_are_not_held_in_memory(void)
 
 /* ---- one client ---- */
 
-struct talk { struct loop loop; struct server srv; int client; };
+struct talk { struct loop loop; struct supervisor sup; struct server srv; int client; };
 
 static void talk_begin(struct talk *t)
 {
@@ -245,7 +247,14 @@ static void talk_begin(struct talk *t)
 	CHECK(loop_init(&t->loop, &e) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	t->client = ends[1];
-	CHECK(peer_new(&t->srv, ends[0], &e) == 0);
+	t->sup.loop = &t->loop;
+	t->srv.sup = &t->sup;
+	t->srv.empty = (struct timer){ .on_expiry = passed_on_timer, .owner = &t->srv };
+	struct peer *p = peer_new(&t->srv);
+	CHECK(p != NULL);
+	p->fd = ends[0];
+	access_look(&t->srv, p);
+	CHECK(peer_begin(p, &e) == 0);
 }
 
 /* Let the server work until it has nothing more to say; what it said. */
@@ -274,6 +283,10 @@ static void talk_end(struct talk *t)
 	while (t->srv.peers)
 		peer_free(t->srv.peers);
 	close(t->client);
+	for (uint64_t end = clock_ms() + 5000; t->srv.leaving && clock_ms() < end;)
+		loop_round(&t->loop, clock_ms() + 10);
+	CHECK(!t->srv.leaving && !t->sup.workers);
+	passed_end(&t->srv);
 	loop_close(&t->loop);
 }
 
@@ -291,23 +304,52 @@ static void send_with(int socket, const char *text, int fd, size_t n)
 	CHECK(sendmsg(socket, &m, 0) == (ssize_t)strlen(text));
 }
 
-/* How many descriptors of this process are that file. What is closed aside is closed a little later. */
-static int open_copies(int fd, int expected)
+/* How many descriptors of this process are that file. */
+static int open_copies(int fd)
 {
-	uint64_t deadline = clock_ms() + 5000;
 	struct stat want, st;
-	int n;
+	int n = 0;
 
 	fstat(fd, &want);
-	do {
-		n = 0;
-		for (int i = 0; i < 256; i++)
-			n += fstat(i, &st) == 0 && st.st_ino == want.st_ino && st.st_dev == want.st_dev;
-	} while (n != expected && clock_ms() < deadline);
+	for (int i = 0; i < 256; i++)
+		n += fstat(i, &st) == 0 && st.st_ino == want.st_ino && st.st_dev == want.st_dev;
 	return n;
 }
 
-static void descriptors_nobody_wants_are_closed(void)
+/* What the server says to one message with n descriptors, behind another without. The client is gone then, and none of them ever came in. */
+static const char *passed(const char *before, const char *text, size_t n)
+{
+	int fd = memfd_create("passed", MFD_CLOEXEC);
+	const char *said;
+	struct talk t;
+
+	talk_begin(&t);
+	talk_hear(&t);
+	if (before)
+		say(&t, before);
+	send_with(t.client, text, fd, n);
+	said = talk_hear(&t);
+	CHECK(!t.srv.peers);
+	CHECK_INT(open_copies(fd), 1);
+	talk_end(&t);
+	close(fd);
+	return said;
+}
+
+static void descriptors_nobody_wants_end_the_connection(void)
+{
+	CHECK(strstr(passed(NULL, "version\n", 1), "ERR 105 invalid \"a descriptor that no request takes"));
+	CHECK(strstr(passed("version\n", "version\n", 1), "\nOK"));     /* what was asked before is answered */
+	CHECK(strstr(passed(NULL, "version\n", 100), "ERR 105"));
+	CHECK(strstr(passed(NULL, "vol-upload\n", 2), "ERR 103"));      /* refused before it is run */
+	CHECK(strstr(passed(NULL, "vers", 1), "ERR 105"));
+	CHECK(strstr(passed("vers", "ion\n", 1), "ERR 105"));
+	passed("vol-create p = 9\nhalf", "half", 1);
+	passed("vol-upload = 9\nhalf", "half", 1);
+}
+
+/* The queue is looked at only when nothing can come any more, and nothing is read that a descriptor may come with. */
+static void a_socket_is_closed_when_it_is_empty(void)
 {
 	int fd = memfd_create("passed", MFD_CLOEXEC);
 	struct talk t;
@@ -315,39 +357,18 @@ static void descriptors_nobody_wants_are_closed(void)
 	talk_begin(&t);
 	talk_hear(&t);
 	send_with(t.client, "version\n", fd, 1);
-	CHECK(strstr(talk_hear(&t), "\nOK") != NULL);
-	CHECK_INT(open_copies(fd, 1), 1);
-	send_with(t.client, "version\n", fd, 100);
-	talk_hear(&t);
-	CHECK_INT(open_copies(fd, 1), 1);
-	send_with(t.client, "vol-upload\n", fd, 2);             /* refused before it is run */
-	CHECK(strstr(talk_hear(&t), "ERR 103") != NULL);
-	CHECK_INT(open_copies(fd, 1), 1);
-	send_with(t.client, "vers", fd, 1);                     /* half a line: it is kept, and only one */
-	send_with(t.client, "ion", fd, 1);
-	CHECK_STR(talk_hear(&t), "");
-	CHECK_INT(open_copies(fd, 2), 2);
-	send_with(t.client, "\n", fd, 1);
-	talk_hear(&t);
-	CHECK_INT(open_copies(fd, 1), 1);
-	send_with(t.client, "half", fd, 1);
-	talk_hear(&t);
+	send_with(t.client, "version\n", fd, 3);
+	peer_free(t.srv.peers);
+	CHECK(t.srv.leaving && t.srv.nleaving == 1);
+	CHECK(send(t.client, "x", 1, MSG_NOSIGNAL) < 0 && errno == EPIPE);
 	talk_end(&t);
-	CHECK_INT(open_copies(fd, 1), 1);
+	CHECK_INT(t.srv.nleaving, 0);
+	talk_begin(&t);
+	say(&t, "version\nversion\n");
+	peer_free(t.srv.peers);
+	CHECK(!t.srv.leaving);
+	talk_end(&t);
 	close(fd);
-}
-
-static void what_is_discarded_is_closed_aside(void)
-{
-	int ends[2];
-
-	CHECK(pipe2(ends, O_CLOEXEC) == 0);
-	discard_fd(-1);
-	discard_fd(fcntl(ends[0], F_DUPFD_CLOEXEC, 100));
-	CHECK_INT(open_copies(ends[0], 2), 2);                  /* a pipe's two ends are one file */
-	discard_fd(ends[1]);
-	CHECK_INT(open_copies(ends[0], 1), 1);
-	close(ends[0]);
 }
 
 static void requests_come_in_pieces(void)
@@ -387,8 +408,8 @@ int main(void)
 	RUN(sizes_are_read);
 	RUN(files_are_not_arguments_of_a_request);
 	RUN(streams_are_not_held_in_memory);
-	RUN(descriptors_nobody_wants_are_closed);
-	RUN(what_is_discarded_is_closed_aside);
+	RUN(descriptors_nobody_wants_end_the_connection);
+	RUN(a_socket_is_closed_when_it_is_empty);
 	RUN(requests_come_in_pieces);
 	RUN(a_refused_stream_is_skipped_or_ends_the_connection);
 	RUN(table_of_verbs_keeps_its_promises);
