@@ -18,7 +18,7 @@ JOBS=${DEPS_JOBS:-$(nproc)}
 # Small first: each function in its own section, so that the final link can drop what is not called, and no
 # unwind tables, since nobody unwinds. No PIE: it costs relocations in every table of pointers. Stack protection
 # is worth its 2 %: these libraries read what others wrote on disks and into files.
-OPTIMIZE="-Os -g0 -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables"
+OPTIMIZE="-Oz -g0 -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables"
 OPTIMIZE="$OPTIMIZE -fstack-protector-strong -fno-ident -w"
 
 # compiler_flags: sets CFLAGS, CPPFLAGS, LDFLAGS for a build below the current directory.

@@ -275,7 +275,7 @@ int sandbox_enter_tool(struct err *e)
 		emit(&p, JUMP(BPF_JEQ, (uint32_t)not_for_tools[i], 0, 1));
 		emit(&p, FAIL_WITH(EPERM));
 	}
-	/* its flags are in memory; C libraries go back to clone() then, whose flags can be seen */
+	/* its flags are in memory; C libraries go back to clone(2) then, whose flags can be seen */
 	emit(&p, JUMP(BPF_JEQ, SYS_clone3, 0, 1));
 	emit(&p, FAIL_WITH(ENOSYS));
 	emit(&p, JUMP(BPF_JEQ, SYS_clone, 0, 3));

@@ -270,13 +270,13 @@ static int check_passed(int fd, bool write, struct err *e)
 static int take_passed(struct worker_io *io, const struct volume_work *work, struct err *e)
 {
 	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	cleanup_buf struct buf bytes = BUF_INIT, b = BUF_INIT;
-	struct iovec room = { malloc(work->passed), work->passed };
+	cleanup_buf struct buf b = BUF_INIT;
+	cleanup_free char *bytes = malloc(work->passed);
+	struct iovec room = { bytes, work->passed };
 	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
 	int fd = -1;
 
-	bytes.data = room.iov_base;
-	if (!room.iov_base)
+	if (!bytes)
 		return err_set(e, ERR_NO_MEMORY, "cannot take the descriptor that was passed: out of memory");
 	ssize_t n = recvmsg(work->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
