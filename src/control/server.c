@@ -242,7 +242,8 @@ static void refuse_one(struct server *srv)
 static bool let_in_one(struct server *srv)
 {
 	struct err e = { 0 };
-	struct peer *p = srv->nleaving < LEAVING_LIMIT ? accept_one(srv) : NULL;
+	bool full = srv->nleaving >= LEAVING_LIMIT;
+	struct peer *p = full ? NULL : accept_one(srv);
 	bool one = p;
 
 	if (p && access_place(srv, p, &e) < 0) {
@@ -250,11 +251,9 @@ static bool let_in_one(struct server *srv)
 	} else if (p) {
 		if (peer_begin(p, &e) < 0)
 			log_warn(LF_CONTROL, "a client was refused: %s", e.message);
-	} else if (srv->nleaving >= LEAVING_LIMIT) {
-		server_pause(srv, clock_ms() + PAUSE);
-	} else if (errno == EMFILE || errno == ENFILE) {
+	} else if (!full && (errno == EMFILE || errno == ENFILE)) {
 		refuse_one(srv);
-	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+	} else if (full || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)) {
 		server_pause(srv, clock_ms() + PAUSE);
 	}
 	return one;
