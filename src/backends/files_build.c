@@ -64,6 +64,13 @@ static int set_perms(int fd, const struct pool_def *d, bool made, struct err *e)
 	return made || d->cow >= 0 ? set_cow(fd, target, d->cow, e) : 0;
 }
 
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
 	cleanup_close int fd = -1;
@@ -73,6 +80,10 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 	if (flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE))
 		return err_set(e, ERR_INVALID, "a pool of type %s has no device that could be formatted: build it without --overwrite and --no-overwrite",
 			       pool_type_word(d->type));
+	/* target_make() follows links that only root can make. Owner and mode are not given away through those either. */
+	if (!(flags & BUILD_ABSENT) && has_wishes(d) && is_link(d->target.path))
+		return err_set(e, ERR_INVALID, "cannot set owner and mode of %s: it is a symbolic link (name the directory itself in the definition)",
+			       d->target.path);
 	fd = target_make(d->target.path, O_RDONLY, &made, e);
 	if (fd < 0)
 		return -1;
