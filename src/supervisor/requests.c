@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -274,6 +275,19 @@ static const char *file_in_config(const struct request *r)
 	return p && p->kept_in_config ? kept_origin(p) : NULL;
 }
 
+/* The file of a new definition may hold another pool's: a file may bear any name, and some media do not tell case. */
+static int check_file(const struct request *r, const char *path, struct err *e)
+{
+	struct stat mine, st;
+
+	if (stat(path, &mine) < 0)
+		return 0;
+	for (const struct pool *p = r->sup->pools; p; p = p->next)
+		if (!streq(p->name, r->pool) && stat(kept_origin(p), &st) == 0 && st.st_dev == mine.st_dev && st.st_ino == mine.st_ino)
+			return err_set(e, ERR_EXISTS, "cannot keep pool \"%s\": %s is there already and defines pool \"%s\"", r->pool, path, p->name);
+	return 0;
+}
+
 static int run_keep(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
@@ -281,8 +295,12 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	char path[PATH_MAX];
 	struct err why = { 0 };
 
-	if (dir && config_keep(dir, r->pool, file, r->xml, &why) == 0) {
+	if (dir)
 		config_definition_path(dir, r->pool, path, sizeof(path));
+	if (dir && !file && check_file(r, path, e) < 0)
+		return -1;
+	if (dir && config_keep(dir, r->pool, file, r->xml, &why) == 0) {
+		config_definition_path(dir, r->pool, path, sizeof(path));       /* again: it may have made the directory */
 		send_kept(io, "config", file ? file : path);
 		return 0;
 	}
