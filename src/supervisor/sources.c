@@ -89,6 +89,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX];
 	struct op op = { .deadline = io->deadline, .run_dir = o->run_dir, .own_devices = o->own_devices };
 	struct device_content content;
+	struct err problem = { 0 };
 	struct config_files files;
 	const char *path;
 	dev_t dev;
@@ -108,8 +109,8 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
 		return -1;
 	int rc = config_load(dir, src->where, &files, e);
-	if (rc == 0 && config_copy_secrets(dir, secrets, e) < 0)
-		rc = -1;
+	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)         /* the pools that need none are read all the same */
+		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
 	if (mount_remove(at, &op, rc == 0 ? e : NULL) < 0)
 		rc = -1;
 	return rc < 0 ? -1 : parse_files(io, &files, e);
