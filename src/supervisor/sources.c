@@ -145,7 +145,9 @@ static void on_record(struct worker *w, const struct line *l)
 
 	if (problem) {
 		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s", problem);
-		supervisor_add_problem(src->sup, origin ? origin : src->where, &e);
+		/* What was left out is always said: it comes last. */
+		if (supervisor_note_problem(src->sup, origin ? origin : src->where, &e) && (err_is(&e, ERR_LIMIT) || worker_may_log(w)))
+			log_error(LF_CONFIG, "%s", e.message);
 		return;
 	}
 	if (line_has(l, "state")) {
