@@ -424,7 +424,8 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 
 /* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency table lists them. */
 static const char *const netfs_modules[] = {
-	"nfs", "nfsv3", "nfsv4", "cifs", "gcm", "ccm", "ctr", "ghash-generic", "cmac", "sha512_generic", "nls_utf8", NULL
+	"nfs", "nfsv3", "nfsv4", "cifs", "crypto-gcm", "crypto-ccm", "crypto-ctr", "crypto-ghash", "crypto-cmac", "crypto-hmac", "crypto-aes",
+	"crypto-sha256", "crypto-sha512", "crypto-md5", "crypto-ecb", "nls_utf8", NULL
 };
 
 const struct backend netfs_backend = {
