@@ -11,7 +11,8 @@
 #include "backends/backend.h"
 
 /* "/dev/…" or "LABEL=…", "UUID=…", "PARTLABEL=…", "PARTUUID=…" to a device node. ERR_WAIT_DEVICE (waits_for "device=SPEC") if there is none now.
- * Tags are looked up in /dev/disk/by-* first, then by probing the devices in /sys/class/block. Two devices with the same tag: ERR_CONFLICT.
+ * Where udevd runs, its link in /dev/disk/by-* decides about a tag, unless it is out of date. Elsewhere, or without such a link, all devices in
+ * /sys/class/block are probed; two of them with the same tag: ERR_CONFLICT.
  * Blocking. path (PATH_MAX) receives the node; *dev its number. */
 int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e);
 

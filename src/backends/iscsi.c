@@ -353,7 +353,7 @@ static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *
 	return rc;
 }
 
-static const char *const iscsi_modules[] = { "iscsi_tcp", "sd_mod", NULL };
+static const char *const iscsi_modules[] = { "iscsi_tcp", "sd_mod", "crypto-crc32c", NULL };
 
 const struct backend iscsi_backend = {
 	.type      = POOL_ISCSI,

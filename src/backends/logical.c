@@ -494,7 +494,10 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 	return 0;
 }
 
-static const char *const logical_modules[] = { "dm-mod", NULL };
+/* What volumes are made of: a group with mirrors or thin volumes is not activated without. initramfs/mkimage carries the same. */
+static const char *const logical_modules[] = {
+	"dm-mod", "dm-mirror", "dm-snapshot", "dm-thin-pool", "dm-raid", "dm-cache", "dm-cache-smq", "dm-writecache", NULL
+};
 
 const struct backend logical_backend = {
 	.type      = POOL_LOGICAL,

@@ -389,6 +389,8 @@ static int find_by(const char *const *argv, const struct pool_def *source, struc
 	char *save = NULL;
 	int found = spawn_ok(&t, e);
 
+	if (found == 0 && t.out.len >= SPAWN_OUTPUT_LIMIT)       /* the rest was dropped, and the last line is no whole one */
+		found = err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", argv[0], SPAWN_OUTPUT_LIMIT);
 	for (char *line = found == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
 		found += add(source, line, out);
 	tool_free(&t);
@@ -422,7 +424,8 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 
 /* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency table lists them. */
 static const char *const netfs_modules[] = {
-	"nfs", "nfsv3", "nfsv4", "cifs", "gcm", "ccm", "ctr", "ghash-generic", "cmac", "sha512_generic", "nls_utf8", NULL
+	"nfs", "nfsv3", "nfsv4", "cifs", "crypto-gcm", "crypto-ccm", "crypto-ctr", "crypto-ghash", "crypto-cmac", "crypto-hmac", "crypto-aes",
+	"crypto-sha256", "crypto-sha512", "crypto-md5", "crypto-ecb", "nls_utf8", NULL
 };
 
 const struct backend netfs_backend = {

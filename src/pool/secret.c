@@ -166,20 +166,27 @@ static int find_by_uuid(const char *dir, const struct uuid *uuid, struct secret_
 	return secret_load(dir, name, s, e) < 0 ? -1 : 1;
 }
 
+static int is_definition(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return len > 4 && streq(d->d_name + len - 4, ".xml");
+}
+
 /* Likewise by usage. A file that is no secret is nobody's: it is passed over. Of several that match, the one with the smallest file name. */
 static int find_by_usage(const char *dir, enum secret_usage usage, const char *id, struct secret_def *found, struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, NULL, alphasort), matched = 0;
+	int n = scandir(dir, &names, is_definition, alphasort), matched = 0;
 
 	if (n < 0)
 		return errno == ENOMEM ? err_sys(e, errno, "cannot list %s", dir) : 0;
-	for (int i = 0; i < n; i++) {
+	for (int i = 0, read = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
-		size_t len = strlen(name);
 		struct secret_def s;
 
-		if (!matched && i < SECRET_FILES_LIMIT && len > 4 && streq(name + len - 4, ".xml") && secret_load(dir, name, &s, NULL) == 0) {
+		if (!matched && read < SECRET_FILES_LIMIT && secret_load(dir, name, &s, NULL) == 0) {
+			read++;
 			matched = s.usage == usage && s.usage != SECRET_NONE && streq(s.usage_id, id);
 			if (matched)
 				*found = s;

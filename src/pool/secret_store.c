@@ -113,7 +113,8 @@ static int add_entry(struct entries *l, struct secret_def *def, const char *dir,
 	return 0;
 }
 
-/* A directory that is not there has none; one that cannot be read is an error: what is in it may be what is asked for. */
+/* A directory that is not there has none; one that cannot be read is an error: what is in it may be what is asked for. The limit is each directory's
+ * own, as it is for a pool that looks for its secret. */
 static int read_dir(const char *dir, struct entries *l, struct err *e)
 {
 	struct dirent **names = NULL;
@@ -121,14 +122,12 @@ static int read_dir(const char *dir, struct entries *l, struct err *e)
 
 	if (n < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, errno, "cannot read the secrets in %s", dir);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0, read = 0; i < n; i++) {
 		struct secret_def s;
 
-		if (result == 0 && l->n < SECRET_FILES_LIMIT && secret_load(dir, names[i]->d_name, &s, NULL) == 0) {
-			if (!entry_by_uuid(l, &s.uuid))
-				result = add_entry(l, &s, dir, e);
-			else
-				result = 1;
+		if (result == 0 && read < SECRET_FILES_LIMIT && secret_load(dir, names[i]->d_name, &s, NULL) == 0) {
+			read++;
+			result = entry_by_uuid(l, &s.uuid) ? 1 : add_entry(l, &s, dir, e);
 			if (result)
 				secret_def_free(&s);
 			result = result < 0 ? -1 : 0;
@@ -222,6 +221,8 @@ static int write_def(const char *dir, const struct secret_def *s, struct err *e)
 	secret_print(s, &text);
 	if (text.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot keep the secret: out of memory");
+	if (text.len > SECRET_XML_LIMIT)        /* it would not be read again */
+		return err_set(e, ERR_TOO_LONG, "written out, the definition has %zu bytes; at most %d are accepted", text.len, SECRET_XML_LIMIT);
 	return file_replace(AT_FDCWD, path, text.data, text.len, 0600, e);
 }
 

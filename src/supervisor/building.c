@@ -24,7 +24,7 @@ static struct request *request_of(const struct worker *w)
 
 static void on_work_record(struct worker *w, const struct line *l)
 {
-	if (line_get(l, "note"))
+	if (line_get(l, "note") && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", w->job.pool, line_get(l, "note"));
 }
 

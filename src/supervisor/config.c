@@ -11,13 +11,20 @@
 #include "base/file.h"
 #include "base/line.h"
 #include "base/util.h"
+#include "pool/secret.h"
 #include "pool/xml.h"
 #include "supervisor/config.h"
 
-#define FILES_LIMIT  4096               /* definitions in one directory */
-#define BYTES_LIMIT  (16 * 1024 * 1024) /* of all of them: they are held in memory together */
-#define NAMES_LIMIT  (LINE_MAX_BYTES - 512)     /* the rest is for keys, uuid, boot policy */
-#define SECRET_LIMIT (64 * 1024)
+#define NAMES_LIMIT (LINE_MAX_BYTES - 512)      /* the rest is for keys, uuid, boot policy */
+#define COMMENT_ROOM 1024                       /* what add_warning() puts in front has less: a name has 200 bytes at most */
+#define XML_LIMIT   (POOL_XML_LIMIT - COMMENT_ROOM)
+#define READ_BACK   (32 * 1024)                 /* a shorter document cannot have more elements than are accepted */
+#define SECRET_LIMIT (96 * 1024)                /* of a file: a value of 64 KiB in base64, with line ends */
+
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+#define TOO_MANY   "at most " STRING(CONFIG_FILES_LIMIT) " are"
+#define TOO_BIG    "together they have more than " STRING(CONFIG_MIB_LIMIT) " MiB"
 
 static bool has_suffix(const char *name, const char *suffix)
 {
@@ -60,36 +67,57 @@ static int add_mark(struct config_files *files, const char *name)
 	return 0;
 }
 
-static int add_file(struct config_files *files, int dirfd, const char *dir, const char *name, struct err *e)
+/* A file's text, which is taken over, or what is wrong with it. */
+static int append(struct config_files *files, const char *dir, const char *name, struct buf *text, const struct err *problem, struct err *e)
 {
 	struct config_file *f = calloc(1, sizeof(*f));
-	struct buf text = BUF_INIT;
-	struct err problem = { 0 };
 
 	if (!f)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s/%s: out of memory", dir, name);
 	*files->last = f;
 	files->last = &f->next;
-	if (asprintf(&f->origin, "%s/%s", dir, name) < 0)
+	if (asprintf(&f->origin, *name ? "%s/%s" : "%s", dir, name) < 0)
 		f->origin = NULL;
 	f->name = strdup(name);
-	int rc = file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem);
-	if (rc >= 0 && files->bytes + text.len > BYTES_LIMIT)
-		rc = err_set(&problem, ERR_TOO_LONG, "not read: the definitions have more than %d bytes together", BYTES_LIMIT);
-	if (rc < 0) {
-		err_wrap(&problem, ERR_KEEP, "%s", f->origin ? f->origin : name);
+	if (problem) {
 		f->error = malloc(sizeof(*f->error));
 		if (f->error)
-			*f->error = problem;
+			*f->error = *problem;
 	} else {
-		f->len = text.len;
-		files->bytes += text.len;
-		f->text = buf_steal(&text);
+		f->len = text->len;
+		files->bytes += text->len;
+		f->text = buf_steal(text);
 	}
-	buf_free(&text);
 	if (!f->origin || !f->name || (!f->text && !f->error))
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s/%s: out of memory", dir, name);
 	return 0;
+}
+
+/* 1: it is too much for what is read together. */
+static int add_file(struct config_files *files, int dirfd, const char *dir, const char *name, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err problem = { 0 };
+
+	if (file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem) < 0) {
+		err_wrap(&problem, ERR_KEEP, "%s/%s", dir, name);
+		return append(files, dir, name, NULL, &problem, e);
+	}
+	if (files->bytes + text.len > CONFIG_BYTES_LIMIT)
+		return 1;
+	return append(files, dir, name, &text, NULL, e);
+}
+
+/* Of n names, sorted, those from `from` on are left out: which ones does not depend on anything but the names. */
+static int leave_out(struct config_files *files, const char *dir, struct dirent **names, int from, int n, const char *what, const char *limit, struct err *e)
+{
+	struct err cut = { 0 };
+
+	if (from >= n)
+		return 0;
+	err_set(&cut, ERR_LIMIT, "%d of %d %s in %.150s are not read, \"%.100s\" to \"%.100s\": %s", n - from, n, what, dir, names[from]->d_name,
+		names[n - 1]->d_name, limit);
+	return append(files, dir, "", NULL, &cut, e);
 }
 
 static void names_free(struct dirent **names, int n)
@@ -99,27 +127,67 @@ static void names_free(struct dirent **names, int n)
 	free(names);
 }
 
-static int load_marks(const char *definitions, struct config_files *out)
+static int load_marks(const char *definitions, const char *shown, struct config_files *out, struct err *e)
 {
-	char path[PATH_MAX + 16];
+	char path[PATH_MAX + 16], dir[PATH_MAX + 16];
 	struct dirent **names;
-	int rc = 0;
+	int rc = 0, i = 0;
 
 	snprintf(path, sizeof(path), "%s/autostart", definitions);
-	int n = scandir(path, &names, is_definition, NULL);
+	snprintf(dir, sizeof(dir), "%s/autostart", shown);
+	int n = scandir(path, &names, is_definition, alphasort);
 	if (n < 0)
 		return 0;                       /* none are there */
-	for (int i = 0; i < n && i < FILES_LIMIT && rc == 0; i++)
+	for (; i < n && i < CONFIG_FILES_LIMIT && rc == 0; i++)
 		rc = add_mark(out, names[i]->d_name);
+	if (rc < 0)
+		err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+	else
+		rc = leave_out(out, dir, names, i, n, "autostart marks", TOO_MANY, e);
 	names_free(names, n);
 	return rc;
+}
+
+static int load_definitions(int dirfd, const char *shown, struct dirent **names, int n, struct config_files *out, struct err *e)
+{
+	int rc = 0, i = 0;
+
+	for (; i < n && i < CONFIG_FILES_LIMIT; i++) {
+		rc = add_file(out, dirfd, shown, names[i]->d_name, e);
+		if (rc != 0)
+			break;
+	}
+	if (rc >= 0 && i < n && !(out->cut = strdup(names[i]->d_name)))
+		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+	return rc < 0 ? -1 : leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
+}
+
+/* Beyond the limit secrets are not looked at, by anybody: it is said where definitions are read. */
+static int count_secrets(const char *dir, const char *as, struct config_files *out, struct err *e)
+{
+	char path[PATH_MAX];
+	struct err cut = { 0 };
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%s/secrets", dir);
+	DIR *d = opendir(path);
+	if (!d)
+		return 0;
+	for (const struct dirent *it; (it = readdir(d));)
+		n += is_definition(it) != 0;
+	closedir(d);
+	if (n <= SECRET_FILES_LIMIT)
+		return 0;
+	snprintf(path, sizeof(path), "%s/secrets", as);
+	err_set(&cut, ERR_LIMIT, "%.200s holds %zu secrets: only the first %d by name are read", path, n, SECRET_FILES_LIMIT);
+	return append(out, path, "", NULL, &cut, e);
 }
 
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)
 {
 	char path[PATH_MAX], shown[PATH_MAX];
 	struct dirent **names;
-	int rc = 0;
+	int rc;
 
 	*out = (struct config_files){ 0 };
 	out->last = &out->first;
@@ -131,12 +199,13 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	int n = scandir(path, &names, is_definition, alphasort);
 	if (n < 0)
 		return err_sys(e, errno, "cannot read the definitions in %s", shown);
-	if (n > FILES_LIMIT)
-		rc = err_set(e, ERR_TOO_LONG, "%s holds %d definitions, more than %d: none is read", shown, n, FILES_LIMIT);
-	for (int i = 0; i < n && rc == 0; i++)
-		rc = add_file(out, dirfd, shown, names[i]->d_name, e);
+	rc = load_definitions(dirfd, shown, names, n, out, e);
 	names_free(names, n);
-	if (rc == 0 && (load_marks(path, out) < 0 || !(out->dir = strdup(shown))))
+	if (rc == 0)
+		rc = load_marks(path, shown, out, e);
+	if (rc == 0)
+		rc = count_secrets(dir, as ? as : dir, out, e);
+	if (rc == 0 && !(out->dir = strdup(shown)))
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
 	if (rc < 0)
 		config_files_free(out);
@@ -163,12 +232,26 @@ void config_files_free(struct config_files *files)
 		free(m);
 	}
 	free(files->dir);
-	files->dir = NULL;
+	free(files->cut);
+	files->dir = files->cut = NULL;
+}
+
+/* What is written out is read again at each start and by each worker. It has elements and attributes that were not given. */
+static int check_again(const struct buf *xml, const char *origin, struct err *e)
+{
+	struct pool_def again;
+
+	if (xml->len < READ_BACK)
+		return 0;
+	if (pool_read(&again, xml->data, xml->len, origin, e) < 0)
+		return err_wrap(e, ERR_TOO_LONG, "%s: written out, the definition cannot be read again", origin);
+	pool_def_free(&again);
+	return 0;
 }
 
 int config_check_length(const struct pool_def *d, const char *origin, struct err *e)
 {
-	const char *const texts[] = { d->name, d->target.path, origin };
+	const char *const texts[] = { d->name, d->target.path };
 	cleanup_buf struct buf names = BUF_INIT, key = BUF_INIT, xml = BUF_INIT;
 
 	pool_source_key(d, &key);
@@ -181,10 +264,10 @@ int config_check_length(const struct pool_def *d, const char *origin, struct err
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", origin);
 	if (names.len > NAMES_LIMIT)
 		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", origin, d->name, NAMES_LIMIT);
-	if (xml.len > POOL_XML_LIMIT)
+	if (xml.len > XML_LIMIT)
 		return err_set(e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted", origin, d->name,
-			       xml.len, POOL_XML_LIMIT);
-	return 0;
+			       xml.len, XML_LIMIT);
+	return check_again(&xml, origin, e);
 }
 
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
@@ -234,7 +317,7 @@ static void report_marks(const struct config_files *files, config_item_fn *fn, v
 		char origin[PATH_MAX + NAME_MAX + 16];
 		struct err e = { 0 };
 
-		if (m->used)
+		if (m->used || (files->cut && strcmp(m->name, files->cut) >= 0))        /* what it marks was left out, which is said already */
 			continue;
 		snprintf(origin, sizeof(origin), "%s/autostart/%s", files->dir, m->name);
 		err_set(&e, ERR_INVALID, "%s: marks a pool for autostart that is not defined in %s", origin, files->dir);
@@ -302,6 +385,19 @@ int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct
 	return 0;
 }
 
+static int copy_secret(int from, const char *name, int into, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = file_read(from, name, SECRET_LIMIT, &text, e);
+
+	if (rc >= 0)
+		rc = file_replace(into, name, text.data, text.len, 0600, e);
+	if (text.data)
+		explicit_bzero(text.data, text.size);
+	buf_free(&text);
+	return rc < 0 ? -1 : 0;
+}
+
 int config_copy_secrets(const char *dir, const char *to, struct err *e)
 {
 	char path[PATH_MAX];
@@ -318,18 +414,11 @@ int config_copy_secrets(const char *dir, const char *to, struct err *e)
 	int n = into < 0 ? -1 : scandir(path, &names, is_secret, alphasort);
 	if (n < 0)
 		return err_sys(e, errno, "cannot copy the secrets in %s", path);
-	for (int i = 0; i < n && rc == 0; i++) {
-		struct buf text = BUF_INIT;
-
-		rc = file_read(from, names[i]->d_name, SECRET_LIMIT, &text, e);
-		if (rc >= 0)
-			rc = file_replace(into, names[i]->d_name, text.data, text.len, 0600, e);
-		if (text.data)
-			explicit_bzero(text.data, text.size);
-		buf_free(&text);
-	}
+	for (int i = 0; i < n; i++)
+		if (copy_secret(from, names[i]->d_name, into, rc == 0 ? e : NULL) < 0)
+			rc = err_wrap(rc == 0 ? e : NULL, ERR_KEEP, "secret %s of %s", names[i]->d_name, path);
 	names_free(names, n);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 /* ---- changing ---- */
@@ -385,6 +474,50 @@ static bool is_definition_name(const char *name)
 	return len > 4 && streq(name + len - 4, ".xml");
 }
 
+/* What a directory holds beside one file: what config_load() would count. */
+struct others { size_t n; uint64_t bytes; };
+
+static int count_others(int fd, const char *file, struct others *o, struct err *e)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct stat st;
+
+	*o = (struct others){ 0 };
+	if (!dir) {
+		err_sys(e, errno, "cannot list the directory");
+		if (copy >= 0)
+			close(copy);
+		return -1;
+	}
+	for (const struct dirent *d; (d = readdir(dir));) {
+		if (!is_definition(d) || streq(d->d_name, file))
+			continue;
+		o->n++;
+		if (fstatat(fd, d->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size <= POOL_XML_LIMIT)
+			o->bytes += (uint64_t)st.st_size;
+	}
+	closedir(dir);
+	return 0;
+}
+
+/* What would not be read at the next start is not accepted. A file that is there already may become smaller in a directory that is too full. */
+static int check_room(int fd, const char *file, size_t len, struct err *e)
+{
+	struct others o;
+	struct stat st;
+	bool there = fstatat(fd, file, &st, 0) == 0;
+
+	if (count_others(fd, file, &o, e) < 0)
+		return -1;
+	if (!there && o.n >= CONFIG_FILES_LIMIT)
+		return err_set(e, ERR_LIMIT, "%zu definitions are there already; at most %d are read", o.n, CONFIG_FILES_LIMIT);
+	if (o.bytes + len > CONFIG_BYTES_LIMIT && !(there && (uint64_t)st.st_size >= len))
+		return err_set(e, ERR_LIMIT, "the definitions would have %llu bytes together; at most %d MiB are read", (unsigned long long)(o.bytes + len),
+			       CONFIG_MIB_LIMIT);
+	return 0;
+}
+
 void config_sweep(const char *dir)
 {
 	cleanup_close int fd = open_definitions(dir, false, NULL);
@@ -408,8 +541,10 @@ int config_keep(const char *dir, const char *name, const char *file, const char 
 		return -1;
 	add_warning(name, xml, &text);
 	buf_adds(&text, xml);
-	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name)
-			     : file_replace(fd, file ? path_base(file) : own, text.data, text.len, 0600, e);
+	file = file ? path_base(file) : own;
+	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name) : check_room(fd, file, text.len, e);
+	if (rc == 0)
+		rc = file_replace(fd, file, text.data, text.len, 0600, e);
 	buf_free(&text);
 	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot keep pool \"%s\" in %s", name, dir) : 0;
 }
@@ -418,7 +553,13 @@ int config_keep(const char *dir, const char *name, const char *file, const char 
 static int mark(int marks, const char *file, const char *name, struct err *e)
 {
 	char target[NAME_MAX + 8];
+	struct others o;
 
+	if (count_others(marks, file, &o, e) < 0)
+		return -1;
+	if (o.n >= CONFIG_FILES_LIMIT)
+		return err_set(e, ERR_LIMIT, "cannot mark pool \"%s\" for autostart: %zu marks are there already; at most %d are read", name, o.n,
+			       CONFIG_FILES_LIMIT);
 	snprintf(target, sizeof(target), "../%.255s", file);
 	if (symlinkat(target, marks, file) == 0 || errno == EEXIST)
 		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name) : 0;

@@ -12,6 +12,12 @@
 #include "base/err.h"
 #include "pool/def.h"
 
+/* Of one directory: definitions, or autostart marks; and bytes of all its definitions, which are held in memory together. What is met at reading
+ * is met at accepting as well: config_keep() and config_mark_autostart() refuse with ERR_LIMIT what config_load() would leave out. */
+#define CONFIG_FILES_LIMIT 4096
+#define CONFIG_MIB_LIMIT   16
+#define CONFIG_BYTES_LIMIT (CONFIG_MIB_LIMIT * 1024 * 1024)
+
 /* What was found: a pool, or what is wrong with a file. Valid during the call only. */
 struct config_item {
 	const struct pool_def *def;     /* NULL: a problem */
@@ -30,10 +36,12 @@ struct config_files {
 	struct config_mark *marks;
 	bool may_mark_others;           /* a mark for a pool that is defined elsewhere is no problem */
 	char *dir;
+	char *cut;                      /* the first name of those that were left out, or NULL */
 };
 
 /* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing. `as` is what origins
- * call the directory (a device that is mounted only for the moment); NULL: its own name. */
+ * call the directory (a device that is mounted only for the moment); NULL: its own name. Beyond the limits above the first by name are read, and
+ * an item with a problem says which ones are not. */
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e);
 /* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both, and so is a mark that marks
  * nothing. */
@@ -46,14 +54,16 @@ int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct
  * depends on its name only, here and in all the above: it is the same at every boot. */
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);
 /* What travels to the supervisor has its limits: names and paths are one line, and a document may be longer when it is written out. ERR_TOO_LONG.
- * The functions above have asked this already. */
+ * The functions above have asked this already. It depends on the definition alone, so that what was accepted from one place is accepted from any:
+ * `origin` is for the message. */
 int config_check_length(const struct pool_def *d, const char *origin, struct err *e);
 
-/* Copy secrets/ of a configuration directory to `to` (made, 0700; files 0600). None there is success. */
+/* Copy secrets/ of a configuration directory to `to` (made, 0700; files 0600). None there is success. One that cannot be copied does not keep the others
+ * back: e tells of the first such. */
 int config_copy_secrets(const char *dir, const char *to, struct err *e);
 
 /* Keep, change and forget a definition in a configuration directory. `file` is where it came from, or NULL for the directory's own NAME.xml.
- * ERR_READ_ONLY, ERR_NO_SPACE, ERR_DENIED tell why it could not be kept; nothing is changed then. */
+ * ERR_READ_ONLY, ERR_NO_SPACE, ERR_DENIED, ERR_LIMIT tell why it could not be kept; nothing is changed then. */
 int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e);
 int config_forget(const char *dir, const char *name, const char *file, struct err *e);
 int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e);

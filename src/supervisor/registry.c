@@ -316,15 +316,20 @@ void registry_free(struct supervisor *s)
 /* Said once: a problem that is known already is not reported again. */
 void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e)
 {
+	if (supervisor_note_problem(s, origin, e))
+		log_error(LF_CONFIG, "%s", e->message);
+}
+
+bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e)
+{
 	struct problem **at = &s->problems, *p;
 
 	for (; *at; at = &(*at)->next)
 		if (streq((*at)->origin, origin) && streq((*at)->text, e->message))
-			return;
-	log_error(LF_CONFIG, "%s", e->message);
+			return false;
 	p = calloc(1, sizeof(*p));
 	if (!p)
-		return;
+		return true;
 	p->origin = strdup(origin);
 	p->text = strdup(e->message);
 	p->class = e->class;
@@ -332,9 +337,10 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 		free(p->origin);
 		free(p->text);
 		free(p);
-		return;
+		return true;
 	}
 	*at = p;
+	return true;
 }
 
 const struct problem *supervisor_problems(const struct supervisor *s)

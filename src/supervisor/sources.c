@@ -91,6 +91,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX];
 	struct op op = { .deadline = io->deadline, .run_dir = o->run_dir, .own_devices = o->own_devices };
 	struct device_content content;
+	struct err problem = { 0 };
 	struct config_files files;
 	const char *path;
 	dev_t dev;
@@ -110,8 +111,8 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
 		return -1;
 	int rc = config_load(dir, src->where, &files, e);
-	if (rc == 0 && config_copy_secrets(dir, secrets, e) < 0)
-		rc = -1;
+	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)         /* the pools that need none are read all the same */
+		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
 	if (mount_remove(at, &op, rc == 0 ? e : NULL) < 0)
 		rc = -1;
 	return rc < 0 ? -1 : parse_files(io, &files, e);
@@ -146,7 +147,9 @@ static void on_record(struct worker *w, const struct line *l)
 
 	if (problem) {
 		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s", problem);
-		supervisor_add_problem(src->sup, origin ? origin : src->where, &e);
+		/* What was left out is always said: it comes last. */
+		if (supervisor_note_problem(src->sup, origin ? origin : src->where, &e) && (err_is(&e, ERR_LIMIT) || worker_may_log(w)))
+			log_error(LF_CONFIG, "%s", e.message);
 		return;
 	}
 	if (line_has(l, "state")) {

@@ -49,7 +49,7 @@ static void on_note(struct worker *w, const struct line *l)
 	struct pool *p = w->job.owner;
 	const char *note = line_get(l, "note");
 
-	if (note)
+	if (note && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", p->name, note);
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));

@@ -387,7 +387,7 @@ static void on_record(struct worker *w, const struct line *l)
 {
 	struct volume_job *j = w->job.owner;
 
-	if (line_has(l, "note"))
+	if (line_has(l, "note") && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s: %s", j->pool_name, j->verb, line_get(l, "note"));
 	if (line_has(l, "taken")) {
 		j->taken = true;

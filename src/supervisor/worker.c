@@ -21,7 +21,8 @@
 #include "supervisor/internal.h"
 
 #define RUNG_TIME    SECONDS(2)         /* between TERM, KILL and giving up */
-#define INPUT_LIMIT  (2 * 1024 * 1024)  /* an answer's longest payload and then some */
+#define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096)      /* "= N" and the rest of what was read with the payload */
+#define LOG_LINES    50                 /* of what one worker says: it may repeat what strangers say */
 #define TURN_BYTES   (64 * 1024)        /* read of a worker's output in one round: then it is the others' turn */
 
 enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
@@ -47,6 +48,8 @@ int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e
 {
 	cleanup_buf struct buf b = BUF_INIT;
 
+	if (text->len > WORKER_PAYLOAD_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "the answer has %zu bytes; at most %d are passed on", text->len, WORKER_PAYLOAD_LIMIT);
 	buf_printf(&b, "= %zu\n", text->len);
 	buf_add(&b, buf_str(text), text->len);
 	if (text->failed || b.failed)
@@ -154,12 +157,19 @@ static void report(struct worker *w, const struct err *e)
 	w->job.on_done(w, e, !w->exited);
 }
 
+bool worker_may_log(struct worker *w)
+{
+	return w->lines++ < LOG_LINES;
+}
+
 /* The child is dead and all that it said is read: the outcome is known. */
 static void conclude(struct worker *w)
 {
 	struct err e = { 0 };
 
 	loop_disarm(w->sup->loop, &w->deadline);
+	if (w->lines > LOG_LINES)
+		log_warn(LF_WORKER, "%s: … and %u more", w->job.what, w->lines - LOG_LINES);
 	if (w->reported) {
 		if (w->abandoned)
 			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->job.what,
@@ -185,7 +195,8 @@ static void got_line(struct worker *w, char *text, size_t len)
 	struct err e = { 0 };
 
 	if (line_parse_reply(text, len, &l, &e) < 0) {
-		log_warn(LF_WORKER, "%s: a line that is not understood: %s", w->job.what, e.message);
+		if (worker_may_log(w))
+			log_warn(LF_WORKER, "%s: a line that is not understood: %s", w->job.what, e.message);
 		return;
 	}
 	switch (l.kind) {
@@ -205,14 +216,25 @@ static void got_line(struct worker *w, char *text, size_t len)
 	}
 }
 
-/* "= N" at the start of the input: how many bytes line and payload take together; 0: no payload line; SIZE_MAX: not complete yet. */
-static size_t payload_span(const struct worker *w, size_t line_len, size_t *payload)
+/* What follows is not read any more, so that no byte of a payload is ever taken for a line. */
+static void end_overlong(struct worker *w)
 {
-	if (w->in.data[0] != '=' || line_len < 3)
+	err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes, or than memory allows", w->job.what, WORKER_PAYLOAD_LIMIT);
+	log_error(LF_WORKER, "%s: ended", w->err.message);
+	w->final_seen = w->overlong = true;
+	kill(w->pid, SIGKILL);
+}
+
+/* "= N" at the start of the input: how many bytes line and payload take together; 0: no payload line; SIZE_MAX: not complete yet, or never. */
+static size_t payload_span(struct worker *w, size_t line_len, size_t *payload)
+{
+	if (w->in.data[0] != '=')
 		return 0;
-	*payload = (size_t)strtoull(w->in.data + 2, NULL, 10);
-	if (*payload > INPUT_LIMIT)
-		return 0;
+	*payload = line_len < 3 ? SIZE_MAX : (size_t)strtoull(w->in.data + 2, NULL, 10);
+	if (*payload > WORKER_PAYLOAD_LIMIT) {
+		end_overlong(w);
+		return SIZE_MAX;
+	}
 	return w->in.len >= line_len + 1 + *payload ? line_len + 1 + *payload : SIZE_MAX;
 }
 
@@ -254,11 +276,10 @@ static bool drain(struct worker *w, size_t most)
 		done += (size_t)n;
 		buf_add(&w->in, chunk, (size_t)n);
 		take_lines(w);
-		if (w->in.failed) {
-			log_error(LF_WORKER, "%s: its answer is longer than %d bytes, or than memory allows: ended", w->job.what, INPUT_LIMIT);
-			kill(w->pid, SIGKILL);
+		if (w->in.failed && !w->overlong)
+			end_overlong(w);
+		if (w->overlong)
 			return false;
-		}
 	}
 	return true;
 }

@@ -24,7 +24,8 @@ struct worker_io {
 	uint64_t deadline;
 };
 void worker_send(struct worker_io *io, const struct buf *b);
-/* A payload: "= N" and its bytes. ERR_NO_MEMORY, also for a text that has failed already. */
+#define WORKER_PAYLOAD_LIMIT (2 * 1024 * 1024)
+/* A payload: "= N" and its bytes. ERR_TOO_LONG beyond WORKER_PAYLOAD_LIMIT: nothing is sent. ERR_NO_MEMORY, also for a text that has failed already. */
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e);
 /* End the record that b holds, send it, and free b. */
 void worker_send_record(struct worker_io *io, struct buf *b);
@@ -57,13 +58,16 @@ struct worker {
 	int rung;                       /* of the kill ladder */
 	uint64_t started;
 	struct buf in;
-	bool final_seen, reported, abandoned, exited;
+	unsigned lines;                 /* of the log that it was the cause of */
+	bool final_seen, reported, abandoned, exited, overlong;
 	int status;                     /* of waitpid */
 	struct err err;
 };
 
 /* NULL: could not fork; e says why and on_done is not called. */
 struct worker *worker_start(struct supervisor *s, const struct job *job, struct err *e);
+/* May one more line be logged of what the worker says? At its end how many may not is logged. */
+bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */
 void worker_cancel(struct worker *w);
 /* The supervisor goes: forget the worker without a word; the child ends by itself (it dies with its parent). */

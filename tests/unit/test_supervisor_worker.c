@@ -194,15 +194,58 @@ static void a_flood_of_a_descendant_does_not_keep_the_loop(void)
 	end();
 }
 
+/* More than is passed on, of bytes that look like a worker's lines. */
+static int long_payload(struct worker_io *io, void *arg, struct err *e)
+{
+	struct buf b = BUF_INIT;
+
+	(void)arg, (void)e;
+	buf_printf(&b, "= %d\n", WORKER_PAYLOAD_LIMIT + 1);
+	while (b.len < WORKER_PAYLOAD_LIMIT)
+		buf_adds(&b, "- x=y\nOK\n");
+	worker_send(io, &b);
+	return 0;
+}
+
+/* What the log has of lines that are not understood. */
+static int babble(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	for (int i = 0; i < 1000; i++)
+		say(io, "what?\n");
+	return 0;
+}
+
+static void one_worker_is_the_cause_of_few_lines(void)
+{
+	struct buf text = BUF_INIT;
+	int lines = 0;
+
+	begin();
+	CHECK(log_set("warn", NULL) == 0);
+	CHECK(work(babble, SECONDS(20)) != NULL);
+	CHECK(until(is_done, 15000));
+	CHECK(until(none_left, 1000));
+	log_dump(&text, 0);
+	for (const char *at = buf_str(&text); (at = strstr(at, "not understood")); at++)
+		lines++;
+	CHECK_INT(lines, 50);
+	CHECK(strstr(buf_str(&text), "and 950 more") != NULL);
+	buf_free(&text);
+	log_set("error", NULL);
+	end();
+}
+
 static void an_endless_answer_ends_the_worker(void)
 {
-	int (*const bodies[])(struct worker_io *, void *, struct err *) = { flood_one_line, flood_payload };
+	int (*const bodies[])(struct worker_io *, void *, struct err *) = { flood_one_line, flood_payload, long_payload };
 
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		begin();
 		CHECK(work(bodies[i], SECONDS(20)) != NULL);
 		CHECK(until(is_done, 15000));
-		CHECK_INT(heard.err.class, ERR_INTERNAL);
+		CHECK_INT(heard.err.class, ERR_TOO_LONG);
+		CHECK_INT(heard.records, 0);
 		CHECK(until(none_left, 1000));
 		end();
 	}
@@ -615,6 +658,7 @@ int main(void)
 	RUN(a_flood_does_not_keep_the_loop);
 	RUN(a_flood_of_a_descendant_does_not_keep_the_loop);
 	RUN(an_endless_answer_ends_the_worker);
+	RUN(one_worker_is_the_cause_of_few_lines);
 	RUN(a_stopped_worker_is_ended_by_the_ladder);
 	RUN(one_that_ignores_term_is_killed);
 	RUN(a_killed_worker_is_told_by_its_signal);
