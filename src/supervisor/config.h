@@ -14,7 +14,7 @@
 
 /* Of one directory: definitions, or autostart marks; and bytes of all its definitions, which are held in memory together. What is met at reading
  * is met at accepting as well: config_keep() and config_mark_autostart() refuse with ERR_LIMIT what config_load() would leave out. */
-#define CONFIG_FILES_LIMIT 4096
+#define CONFIG_FILES_LIMIT 8192
 #define CONFIG_MIB_LIMIT   16
 #define CONFIG_BYTES_LIMIT (CONFIG_MIB_LIMIT * 1024 * 1024)
 
