@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/file.h"
@@ -111,11 +112,31 @@ static struct peer *find_dismissable(const struct server *srv, enum verb_level b
 	return found;
 }
 
-int access_place(struct server *srv, const struct peer *p, struct err *e)
+/* A client that has closed its connection, which its own turn has not noticed yet: whoever comes after it finds its place free. */
+static bool has_hung_up(const struct peer *p)
+{
+	struct pollfd end = { .fd = p->fd };
+
+	return poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR));
+}
+
+static void drop_hung_up(struct server *srv)
+{
+	struct peer *next;
+
+	for (struct peer *p = srv->peers; p; p = next) {
+		next = p->next;
+		if (has_hung_up(p))
+			peer_free(p);
+	}
+}
+
+enum room { ROOM, FULL, FULL_FOR_USER };
+
+static enum room find_room(const struct server *srv, const struct peer *p)
 {
 	bool admin = p->level == LEVEL_ADMIN;
 	unsigned others = 0, own = 0;
-	struct err why = { 0 };
 
 	for (const struct peer *q = srv->peers; q; q = q->next) {
 		others += q->level != LEVEL_ADMIN;
@@ -124,13 +145,27 @@ int access_place(struct server *srv, const struct peer *p, struct err *e)
 	for (const struct peer *q = srv->leaving; q; q = q->next)
 		own += q->uid == p->uid;
 	if (!admin && own >= CONTROL_PER_USER)
-		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit", (unsigned)p->uid, CONTROL_PER_USER);
-	if (srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE))
+		return FULL_FOR_USER;
+	return srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE) ? ROOM : FULL;
+}
+
+int access_place(struct server *srv, const struct peer *p, struct err *e)
+{
+	enum room room = find_room(srv, p);
+	struct err why = { 0 };
+
+	if (room != ROOM) {
+		drop_hung_up(srv);
+		room = find_room(srv, p);
+	}
+	if (room == ROOM)
 		return 0;
+	if (room == FULL_FOR_USER)
+		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit", (unsigned)p->uid, CONTROL_PER_USER);
 	struct peer *gone = find_dismissable(srv, p->level);
 	if (!gone)
 		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s", srv->npeers, CONTROL_CLIENTS,
-			       admin ? "" : ", some of them kept for root");
+			       p->level == LEVEL_ADMIN ? "" : ", some of them kept for root");
 	err_set(&why, ERR_LIMIT, "this connection's place was needed for a client with the level \"%s\"", verb_level_word(p->level));
 	peer_dismiss(gone, &why);
 	return 0;
