@@ -33,8 +33,8 @@ int target_place(int fd, struct pool_place *place, struct err *e);
 void target_place_print(const struct pool_place *place, char *out, size_t size);
 struct pool_place target_place_parse(const char *text);
 
-/* Open a pool's target directory: of a dir pool the same directory, of one that mounts the same mount of it. ERR_STATE: it is another one than d->target.place says, or none is there now (e->sys is the errno
- * then); else as target_open_path(). */
+/* Open a pool's target directory: of a dir pool the same directory, of one that mounts the same mount of it. ERR_STATE: it is another one than
+ * d->target.place says, or none is there now (e->sys is the errno then); else as target_open_path(). */
 int target_open(const struct pool_def *d, int flags, struct err *e);
 /* For a check: does the path lead to the pool's directory? 1; 0: it does not, and `why` (its message) says what is in the way. Never -1. */
 int target_is_same(const struct pool_def *d, struct err *why);

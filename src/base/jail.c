@@ -14,10 +14,12 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/sandbox.h"
 #include "base/util.h"
 
+#define TABLE_MAX (16 * 1024 * 1024)
 #define ROOT "/proc"            /* where the new root is built: there is always such a directory, and a new one is mounted anyway */
 
 #define MAY_RUN (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
@@ -82,12 +84,13 @@ static int show(const char *path, struct err *e)
 static int take_away(const struct mount_entry *m, void *arg)
 {
 	(void)arg;
-	if (!streq(m->target, "/") && !starts_with(m->target, ROOT))
+	if (!streq(m->target, "/") && !streq(m->target, ROOT) && !starts_with(m->target, ROOT "/"))
 		umount2(m->target, MNT_DETACH);
 	return 0;
 }
 
-static int become_root(struct err *e)
+/* `table`: the mounts as they were before the new root covered the kernel's own list of them. It is changed. */
+static int become_root(char *table, struct err *e)
 {
 	if (chdir(ROOT) < 0)
 		return refuse(errno, "enter", ROOT, e);
@@ -95,7 +98,7 @@ static int become_root(struct err *e)
 		return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? refuse(errno, "leave", "the old root", e) : 0;
 	if (errno != EINVAL)
 		return refuse(errno, "change", "the root", e);
-	mountinfo_each(take_away, NULL, NULL);
+	mountinfo_parse(table, take_away, NULL);
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
 		return refuse(errno, "move", "the root", e);
 	return 0;
@@ -103,6 +106,10 @@ static int become_root(struct err *e)
 
 int jail_build(const char *program, struct err *e)
 {
+	cleanup_buf struct buf table = BUF_INIT;
+
+	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &table, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot read the mount table");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return refuse(errno, "keep to itself", "its mounts", e);
 	if (mount("tmpfs", ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64k,nr_inodes=128") < 0)
@@ -117,7 +124,7 @@ int jail_build(const char *program, struct err *e)
 		return refuse(errno, "mount", "a /proc of its own", e);
 	if (mount(NULL, ROOT, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return refuse(errno, "protect", "its root", e);
-	return become_root(e);
+	return become_root(table.data, e);
 }
 
 /* ---- what the tool gives up ---- */

@@ -65,7 +65,7 @@ void pool_taken_away(struct pool *p, const struct err *why)
 	const struct backend *b = backend_find(p->type);
 	uint64_t pause = b ? b->pause : 0;
 
-	waiters_finish(&p->waiters, &(struct result){ .err = why, .pool = p });
+	pool_answer(p, why);
 	if (clock_ms() - p->times.active > STEADY)
 		p->losses = 0;
 	if (p->losses > 0 && pause < retry_pause(p->losses))

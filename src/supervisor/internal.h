@@ -104,11 +104,11 @@ void summary_free(struct summary *m);
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e);
 /* pool-create over an inactive pool whose definition is kept: the new one is in use until the next stop, then the old one again. */
 int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e);
-/* Would it be accepted? The same rules without the change. */
 /* protected.c: is the target, for types that have a directory, none of the supervisor's or the kernel's, nor in one, nor around one? ERR_INVALID names both.
  * By its text; and in a worker, by what it leads to. */
 int protected_admit(const struct supervisor *s, const struct summary *m, struct err *e);
 int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e);
+/* Would it be accepted? The rules of registry_apply() without the change. */
 int registry_admit(struct supervisor *s, const struct summary *m, struct err *e);
 void registry_remove(struct pool *p);
 void registry_switch(struct pool *p);          /* it has stopped: its next definition is in use from now on */

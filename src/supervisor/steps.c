@@ -53,8 +53,10 @@ static void on_note(struct worker *w, const struct line *l)
 		log_info(LF_POOL, "%s: %s", p->name, note);
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));
-	if (line_has(l, "place"))
+	if (line_has(l, "place")) {
 		pool_set_text(&p->place, line_get(l, "place"));
+		p->seen = p->place ? atoi(p->place) : 0;
+	}
 	if (line_has(l, "identity"))
 		pool_set_text(&p->identity, line_get(l, "identity"));
 }
@@ -625,7 +627,7 @@ static const struct step {
 	{ true,  PHASE_INACTIVE, false, begin_start },
 	{ true,  PHASE_WAITING,  true,  begin_start },
 	{ true,  PHASE_RETRYING, true,  begin_start },
-	{ true,  PHASE_STARTING, true,  begin_start },          /* its worker could not be forked */
+	{ true,  PHASE_STARTING, true,  begin_start },
 	{ true,  PHASE_FAILED,   true,  begin_again },
 	{ true,  PHASE_ACTIVE,   false, begin_refresh },
 	{ true,  PHASE_DEGRADED, false, begin_refresh },
@@ -638,7 +640,7 @@ static const struct step {
 	{ false, PHASE_DEGRADED, false, begin_stop },
 	{ false, PHASE_HUNG,     false, begin_stop },
 	{ false, PHASE_INACTIVE, false, give_up },
-	{ false, PHASE_STARTING, false, give_up },              /* likewise */
+	{ false, PHASE_STARTING, false, give_up },
 	{ false, PHASE_WAITING,  false, give_up },
 	{ false, PHASE_RETRYING, false, give_up },
 	{ false, PHASE_FAILED,   false, give_up },

@@ -298,6 +298,13 @@ static struct volume_job *other_job(const struct volume_job *j)
 	return NULL;
 }
 
+/* Was the operation refused because the pool's directory is another one, or cannot be reached? Then the pool has to be looked at. A cancelled job says
+ * nothing of that. */
+static bool is_about_target(const struct volume_job *j)
+{
+	return !j->cancelled && (j->err.class == ERR_STATE || j->err.class == ERR_DENIED);
+}
+
 /* Its worker has gone. The index is brought up to date before anybody is told; leftovers are removed by a refresh while no job is under way. */
 static void look(struct volume_job *j)
 {
@@ -314,7 +321,7 @@ static void look(struct volume_job *j)
 	if (j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
 		if (j->sweep)
 			rc = pool_refresh(j->pool, 0, &j->look, &e);
-		else if ((j->row->event || j->err.class == ERR_STATE || j->err.class == ERR_DENIED) && j->name)      /* the latter: is the pool still there at all? */
+		else if (j->name && (j->row->event || is_about_target(j)))
 			rc = pool_touch(j->pool, j->name, &j->look);
 	}
 	if (rc < 0)

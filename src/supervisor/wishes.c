@@ -38,12 +38,15 @@ int build_admit(const struct pool *p, unsigned flags, struct err *e)
 		       pool_type_word(p->type));
 }
 
-/* Two wishes for one start: what an admin has asked for is not made less by somebody who may ask for less. */
+/* Two wishes for one start: what an admin has asked for holds, and gets nothing added by somebody who may ask for less. */
 static void want_build(struct pool *p, unsigned flags)
 {
-	unsigned both = p->build_wanted ? p->build_flags & flags & BUILD_ABSENT : flags & BUILD_ABSENT;
+	bool is_less = p->build_wanted && (flags & ~p->build_flags & BUILD_ABSENT);
+	bool is_more = p->build_wanted && (p->build_flags & ~flags & BUILD_ABSENT);
 
-	p->build_flags = ((p->build_flags | flags) & ~(unsigned)BUILD_ABSENT) | both;
+	if (is_less)
+		return;
+	p->build_flags = is_more ? flags : p->build_flags | flags;
 	p->build_wanted = true;
 }
 
