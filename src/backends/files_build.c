@@ -80,15 +80,16 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 	if (flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE))
 		return err_set(e, ERR_INVALID, "a pool of type %s has no device that could be formatted: build it without --overwrite and --no-overwrite",
 			       pool_type_word(d->type));
-	/* target_make() follows links that only root can make. Owner and mode are not given away through those either. */
-	if (!(flags & BUILD_ABSENT) && has_wishes(d) && is_link(d->target.path))
-		return err_set(e, ERR_INVALID, "cannot set owner and mode of %s: it is a symbolic link (name the directory itself in the definition)",
-			       d->target.path);
 	fd = target_make(d->target.path, O_RDONLY, &made, e);
 	if (fd < 0)
 		return -1;
-	bool leave = !made && ((flags & BUILD_ABSENT) || !has_wishes(d));
-	return leave ? 0 : set_perms(fd, d, made, e);
+	if (!made && ((flags & BUILD_ABSENT) || !has_wishes(d)))
+		return 0;
+	/* target_make() follows links that only root can make. Owner and mode are not given away through those either. */
+	if (is_link(d->target.path))
+		return err_set(e, ERR_INVALID, "cannot set owner and mode of %s: it is a symbolic link (name the directory itself in the definition)",
+			       d->target.path);
+	return set_perms(fd, d, made, e);
 }
 
 int files_delete(const struct pool_def *d, struct op *op, struct err *e)

@@ -65,12 +65,13 @@ void pool_taken_away(struct pool *p, const struct err *why)
 	const struct backend *b = backend_find(p->type);
 	uint64_t pause = b ? b->pause : 0;
 
-	pool_answer(p, why);
 	if (clock_ms() - p->times.active > STEADY)
 		p->losses = 0;
 	if (p->losses > 0 && pause < retry_pause(p->losses))
 		pause = retry_pause(p->losses);
 	p->losses++;
+	if (pause > 0)                          /* else those who asked for a refresh hear of the start that follows at once */
+		pool_answer(p, why);
 	pool_enter(p, PHASE_RETRYING, why);
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + pause);
 }

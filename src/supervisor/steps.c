@@ -53,10 +53,8 @@ static void on_note(struct worker *w, const struct line *l)
 		log_info(LF_POOL, "%s: %s", p->name, note);
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));
-	if (line_has(l, "place")) {
+	if (line_has(l, "place"))
 		pool_set_text(&p->place, line_get(l, "place"));
-		p->seen = p->place ? atoi(p->place) : 0;
-	}
 	if (line_has(l, "identity"))
 		pool_set_text(&p->identity, line_get(l, "identity"));
 }
