@@ -26,6 +26,7 @@
 #define BACKLOG       SOMAXCONN
 #define TURN_CLIENTS  64                /* let in, or refused, in one turn: then it is the others' */
 #define LEAVING_LIMIT 128               /* sockets that cannot be closed yet; while there are more nobody is let in */
+#define MEMORY_PAUSE  50                /* ms until somebody may be let in again, when there was no memory for it */
 #define PAUSE         SECONDS(1)        /* until somebody may be let in again, if nothing is heard before */
 
 /* ---- the socket file ---- */
@@ -253,6 +254,8 @@ static bool let_in_one(struct server *srv)
 			log_warn(LF_CONTROL, "a client was refused: %s", e.message);
 	} else if (!full && (errno == EMFILE || errno == ENFILE)) {
 		refuse_one(srv);
+	} else if (errno == ENOMEM && !full) {
+		server_pause(srv, clock_ms() + MEMORY_PAUSE);
 	} else if (full || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)) {
 		server_pause(srv, clock_ms() + PAUSE);
 	}

@@ -219,7 +219,10 @@ static void got_line(struct worker *w, char *text, size_t len)
 /* What follows is not read any more, so that no byte of a payload is ever taken for a line. */
 static void end_overlong(struct worker *w)
 {
-	err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes, or than memory allows", w->job.what, WORKER_PAYLOAD_LIMIT);
+	if (w->in.failed)
+		err_set(&w->err, ERR_NO_MEMORY, "no memory for the answer of \"%s\"", w->job.what);
+	else
+		err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes", w->job.what, WORKER_PAYLOAD_LIMIT);
 	log_error(LF_WORKER, "%s: ended", w->err.message);
 	w->final_seen = w->overlong = true;
 	kill(w->pid, SIGKILL);
