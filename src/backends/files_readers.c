@@ -194,10 +194,15 @@ static void follow_links(struct readers *r, unsigned number, bool sees, int fd, 
 		r->shared->busy[number] = 0;
 	}
 	close(r->k->dir);
-	for (size_t i = 0; i < r->n && texts; i++)
+	if (!texts)
+		_exit(1);
+	for (size_t i = 0; i < r->n; i++) {
 		if (texts[i])
 			follow_one(r, number, i, texts[i], fd, at);
-	_exit(texts ? 0 : 1);
+		free(texts[i]);
+	}
+	free(texts);
+	_exit(0);
 }
 
 static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd, pid_t parent)

@@ -22,7 +22,7 @@
 
 #define RUNG_TIME    SECONDS(2)         /* between TERM, KILL and giving up */
 #define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096)      /* "= N" and the rest of what was read with the payload */
-#define LOG_LINES    50                 /* of what one worker says: it may repeat what strangers say */
+#define LOG_LINES    200                /* of what one worker says: it may repeat what strangers say */
 #define TURN_BYTES   (64 * 1024)        /* read of a worker's output in one round: then it is the others' turn */
 
 enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };

@@ -2,7 +2,7 @@
  *
  * What the static program is linked with to run under valgrind 3.19 (tests/host/valgrind-smoke), besides valgrind's own malloc: a wrapper around
  * syscall(2), because valgrind refuses system calls that it does not know. pidfd_open, without which no worker is watched, is asked of the test,
- * which listens at $POOLINIT_TEST_PIDFD and sends the descriptor. The others are refused in silence: fsopen, for which there is mount(2);
+ * which listens at $POOLINIT_TEST_PIDFD and sends the descriptor. The others are refused in silence: fsopen and move_mount, for which there is mount(2); openat2, for which there is openat(2);
  * Landlock; and seccomp, whose filter would hit the calls that valgrind itself makes in a worker (tests/unit/test_sandbox is about both).
  */
 #include <errno.h>
@@ -57,7 +57,7 @@ static int ask_for_pidfd(pid_t pid)
 
 long __wrap_syscall(long number, ...)
 {
-	static const long refused[] = { SYS_fsopen, SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_restrict_self };
+	static const long refused[] = { SYS_fsopen, SYS_openat2, SYS_move_mount, SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_restrict_self };
 	long a[6];
 	va_list ap;
 
