@@ -216,10 +216,10 @@ static void got_line(struct worker *w, char *text, size_t len)
 	}
 }
 
-/* What follows is not read any more, so that no byte of a payload is ever taken for a line. */
-static void end_overlong(struct worker *w)
+/* `memory`: it is short, and there was no memory for it. What follows is not read any more, so that no byte of a payload is ever taken for a line. */
+static void end_overlong(struct worker *w, bool memory)
 {
-	if (w->in.failed)
+	if (memory)
 		err_set(&w->err, ERR_NO_MEMORY, "no memory for the answer of \"%s\"", w->job.what);
 	else
 		err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes", w->job.what, WORKER_PAYLOAD_LIMIT);
@@ -235,7 +235,7 @@ static size_t payload_span(struct worker *w, size_t line_len, size_t *payload)
 		return 0;
 	*payload = line_len < 3 ? SIZE_MAX : (size_t)strtoull(w->in.data + 2, NULL, 10);
 	if (*payload > WORKER_PAYLOAD_LIMIT) {
-		end_overlong(w);
+		end_overlong(w, false);
 		return SIZE_MAX;
 	}
 	return w->in.len >= line_len + 1 + *payload ? line_len + 1 + *payload : SIZE_MAX;
@@ -280,7 +280,7 @@ static bool drain(struct worker *w, size_t most)
 		buf_add(&w->in, chunk, (size_t)n);
 		take_lines(w);
 		if (w->in.failed && !w->overlong)
-			end_overlong(w);
+			end_overlong(w, w->in.len + sizeof(chunk) < w->in.limit);
 		if (w->overlong)
 			return false;
 	}
