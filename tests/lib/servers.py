@@ -11,7 +11,7 @@ import pathlib
 import socket
 import struct
 
-from sandbox import GUEST_MAC, SERVER, Daemon, Failure, command, need_programs
+from sandbox import GUEST_MAC, SERVER, Daemon, Failure, command, need_programs, wait_until
 
 ISCSI_PORT = 3260
 NFS_PORT = 2049
@@ -103,6 +103,13 @@ class IscsiServer(Server):
     def sessions(self, iqn):
         """How many initiators are logged in."""
         return self._admin("show", "conn", "--tid", self.targets[iqn][0]).count("Session:")
+
+    def wait_sessions(self, iqn, number, seconds):
+        """Wait until so many initiators are logged in."""
+        try:
+            wait_until(f"{number} sessions at the target", lambda: self.sessions(iqn) == number, seconds)
+        except Failure as e:
+            raise Failure(f"{e}; its connections:\n{self._admin('show', 'conn', '--tid', self.targets[iqn][0])}") from None
 
     def _make(self, tid, iqn, images, chap, mutual_chap):
         self._admin("new", "target", "--tid", tid, "-T", iqn)
