@@ -165,10 +165,16 @@ static void on_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* Was the definition read from the directory in which definitions made over the socket are kept? */
+/* Was the definition read from the directory in which definitions made over the socket are kept? Another source may lie below that. */
 static bool in_config_dir(const struct supervisor *s, const char *origin)
 {
-	return s->options.config_dir && starts_with(origin, s->options.config_dir) && origin[strlen(s->options.config_dir)] == '/';
+	size_t len = s->options.config_dir ? strlen(s->options.config_dir) : 0;
+	const char *rest = origin + len;
+
+	if (!len || !starts_with(origin, s->options.config_dir) || *rest != '/')
+		return false;
+	rest += starts_with(rest, "/storage/") ? strlen("/storage/") : 1;
+	return !strchr(rest, '/');
 }
 
 static void on_definition(struct worker *w, const char *xml, size_t len)
