@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 /* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the protocol. */
-struct trim { bool key, backing; const char *problem; };
+struct trim { bool key, backing, devices; const char *problem; };
 
 /* ---- out ---- */
 
@@ -89,7 +89,7 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 		line_str(out, "lazy-refcounts", "yes");
 	if (v->extended_l2)
 		line_str(out, "extended-l2", "yes");
-	line_str(out, "devices", v->devices);
+	line_str(out, "devices", trim->devices ? NULL : v->devices);
 	line_str(out, "problem", trim->problem);
 	line_end(out);
 }
@@ -98,11 +98,14 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
-	static const char long_backing[] = "the name of its backing file is too long to be shown", long_data[] = "the name of its data file is too long to be shown";
+	static const char long_backing[] = "the name of its backing file is too long to be shown", long_data[] = "the name of its data file is too long to be shown",
+		long_devices[] = "it lies on more devices than can be shown";
+	const bool same = v->key && v->path && streq(v->key, v->path);
 	const struct trim trims[] = {
 		{ .problem = v->problem },
-		{ .key = v->key && v->path && streq(v->key, v->path), .problem = v->problem },
-		{ .key = true, .backing = true, .problem = v->backing ? long_backing : v->data_file ? long_data : v->problem },
+		{ .key = same, .problem = v->problem },
+		{ .key = same, .backing = true, .devices = true,
+		  .problem = v->backing ? long_backing : v->data_file ? long_data : v->devices ? long_devices : v->problem },
 	};
 	size_t start = out->len;
 

@@ -106,6 +106,24 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 	buf_free(&xml);
 }
 
+/* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has its place. */
+static int check_length(const struct volume_def *v, const struct pool_def *pool, struct err *e)
+{
+	cleanup_buf struct buf path = BUF_INIT, quoted = BUF_INIT;
+
+	if (!pool->target.path)
+		return 0;
+	buf_printf(&path, "%s/%s", pool->target.path, v->name);
+	line_quote(&quoted, buf_str(&path), path.len);
+	line_quote(&quoted, v->name, strlen(v->name));
+	if (path.failed || quoted.failed)
+		return err_set(e, ERR_NO_MEMORY, "cannot read the document: out of memory");
+	if (quoted.len <= LINE_MAX_BYTES - VOLUME_RECORD_REST)
+		return 0;
+	return err_set(e, ERR_TOO_LONG, "name and path of volume \"%.100s\" are longer than %d bytes together: it could not be listed", v->name,
+		       LINE_MAX_BYTES - VOLUME_RECORD_REST);
+}
+
 int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct volume_work *work = arg;
@@ -119,9 +137,11 @@ int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool, work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
 		return -1;
-	send_definition(io, &v);
+	int rc = check_length(&v, &pool, e);
+	if (rc == 0)
+		send_definition(io, &v);
 	volume_def_free(&v);
-	return 0;
+	return rc;
 }
 
 /* ---- create, delete, resize, wipe ---- */
