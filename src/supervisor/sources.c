@@ -325,15 +325,22 @@ static void source_read(struct source *src)
 }
 
 /* Workers look for secrets in these places, in this order. */
-static void add_secrets(struct supervisor *s, const char *dir)
+static bool add_secrets(struct supervisor *s, const char *dir)
 {
 	size_t n = 0;
-	char *path = NULL;
+	char *path;
 
-	while (n < SECRET_DIRS && s->secret_dirs[n])
+	while (s->secret_dirs[n])
 		n++;
-	if (n < SECRET_DIRS && asprintf(&path, "%s/secrets", dir) >= 0)
-		s->secret_dirs[n] = path;
+	const char **more = reallocarray(s->secret_dirs, n + 2, sizeof(*more));
+	if (!more)
+		return false;
+	s->secret_dirs = more;
+	if (asprintf(&path, "%s/secrets", dir) < 0)
+		return false;
+	more[n] = path;
+	more[n + 1] = NULL;
+	return true;
 }
 
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
@@ -348,15 +355,13 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
 		src->where = strdup(where);
 		src->text = text ? strdup(text) : NULL;
 	}
-	if (!src || !src->where || (text && !src->text)) {
+	if (!src || !src->where || (text && !src->text) || (kind == SOURCE_DIRECTORY && !add_secrets(s, where))) {
 		if (src)
 			free(src->where);
 		free(src);
 		return err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
 	}
 	*at = src;
-	if (kind == SOURCE_DIRECTORY)
-		add_secrets(s, where);
 	source_read(src);
 	return 0;
 }
