@@ -69,6 +69,11 @@ static int add_mark(struct config_files *files, int definitions, const char *nam
 	return 0;
 }
 
+static int no_memory(const char *what, struct err *e)
+{
+	return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", what);
+}
+
 /* A file's text, which is taken over, or what is wrong with it. */
 static int append(struct config_files *files, const char *dir, const char *name, struct buf *text, const struct err *problem, struct err *e)
 {
@@ -143,7 +148,7 @@ static int load_marks(int dirfd, const char *definitions, const char *shown, str
 	for (; i < n && i < CONFIG_FILES_LIMIT && rc == 0; i++)
 		rc = add_mark(out, dirfd, names[i]->d_name);
 	if (rc < 0)
-		err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+		no_memory(shown, e);
 	else
 		rc = leave_out(out, dir, names, i, n, "autostart marks", TOO_MANY, e);
 	names_free(names, n);
@@ -160,7 +165,7 @@ static int load_definitions(int dirfd, const char *shown, struct dirent **names,
 			break;
 	}
 	if (rc >= 0 && i < n && !(out->cut = strdup(names[i]->d_name)))
-		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+		rc = no_memory(shown, e);
 	return rc < 0 ? -1 : leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
 }
 
@@ -208,7 +213,7 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	if (rc == 0)
 		rc = count_secrets(dir, as ? as : dir, out, e);
 	if (rc == 0 && !(out->dir = strdup(shown)))
-		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+		rc = no_memory(shown, e);
 	if (rc < 0)
 		config_files_free(out);
 	return rc;
@@ -263,7 +268,7 @@ int config_check_length(const struct pool_def *d, const char *origin, struct err
 		if (texts[i])
 			line_quote(&names, texts[i], strlen(texts[i]));
 	if (key.failed || xml.failed || names.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", origin);
+		return no_memory(origin, e);
 	if (names.len > NAMES_LIMIT)
 		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", origin, d->name, NAMES_LIMIT);
 	if (xml.len > XML_LIMIT)

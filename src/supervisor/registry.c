@@ -323,11 +323,10 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e)
 {
-	uint64_t hash = volindex_hash(volindex_hash(0, origin), e->message);
-	struct problem **slot = &s->problem_slots[hash % PROBLEM_SLOTS], *p;
+	struct problem **slot = &s->problem_slots[volindex_hash(volindex_hash(0, origin), e->message) % PROBLEM_SLOTS], *p;
 
 	for (p = *slot; p; p = p->same_hash)
-		if (p->hash == hash && streq(p->origin, origin) && streq(p->text, e->message))
+		if (streq(p->origin, origin) && streq(p->text, e->message))
 			return false;
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -341,7 +340,6 @@ bool supervisor_note_problem(struct supervisor *s, const char *origin, const str
 		free(p);
 		return true;
 	}
-	p->hash = hash;
 	p->same_hash = *slot;
 	*slot = p;
 	*(s->problems ? s->last_problem : &s->problems) = p;

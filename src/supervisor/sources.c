@@ -332,7 +332,7 @@ static bool add_secrets(struct supervisor *s, const char *dir)
 
 	while (s->secret_dirs[n])
 		n++;
-	const char **more = reallocarray(s->secret_dirs, n + 2, sizeof(*more));
+	const char **more = realloc(s->secret_dirs, (n + 2) * sizeof(*more));
 	if (!more)
 		return false;
 	s->secret_dirs = more;
@@ -343,42 +343,48 @@ static bool add_secrets(struct supervisor *s, const char *dir)
 	return true;
 }
 
-int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
 {
-	struct source **at = &s->sources, *src = calloc(1, sizeof(*src));
-	int n = 1;
+	struct source *src = calloc(1, sizeof(*src));
 
-	for (; *at; at = &(*at)->next)
-		n++;
 	if (src) {
-		*src = (struct source){ .sup = s, .kind = kind, .priority = n, .retry = { .on_expiry = on_retry, .owner = src } };
+		*src = (struct source){ .sup = s, .kind = kind, .retry = { .on_expiry = on_retry, .owner = src } };
 		src->where = strdup(where);
 		src->text = text ? strdup(text) : NULL;
 	}
-	if (!src || !src->where || (text && !src->text) || (kind == SOURCE_DIRECTORY && !add_secrets(s, where))) {
-		if (src)
-			free(src->where);
-		free(src);
-		return err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
+	if (src && src->where && (!text || src->text) && (kind != SOURCE_DIRECTORY || add_secrets(s, where)))
+		return src;
+	if (src) {
+		free(src->where);
+		free(src->text);
 	}
+	free(src);
+	err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
+	return NULL;
+}
+
+int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+{
+	struct source **at = &s->sources, *src = source_new(s, kind, where, text, e);
+
+	if (!src)
+		return -1;
+	for (src->priority = 1; *at; at = &(*at)->next)
+		src->priority++;
 	*at = src;
 	source_read(src);
 	return 0;
 }
 
-/* What an earlier supervisor left in run_dir: read like a source, before any other. */
+/* What an earlier supervisor left in run_dir: read like a source, before any other. Secrets are not looked for beside it. */
 int sources_add_state(struct supervisor *s, struct err *e)
 {
-	struct source *src = calloc(1, sizeof(*src));
+	struct source *src = source_new(s, SOURCE_XML, s->options.run_dir, NULL, e);
 
 	if (!src)
-		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", s->options.run_dir);
-	*src = (struct source){ .sup = s, .state = true, .retry = { .on_expiry = on_retry, .owner = src } };
-	src->where = strdup(s->options.run_dir);
-	if (!src->where) {
-		free(src);
-		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", s->options.run_dir);
-	}
+		return -1;
+	src->kind = SOURCE_DIRECTORY;
+	src->state = true;
 	src->next = s->sources;
 	s->sources = src;
 	source_read(src);

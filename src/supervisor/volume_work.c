@@ -109,19 +109,15 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 /* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has its place. */
 static int check_length(const struct volume_def *v, const struct pool_def *pool, struct err *e)
 {
-	cleanup_buf struct buf path = BUF_INIT, quoted = BUF_INIT;
+	const char *const texts[] = { v->name, v->name, pool->target.path };
+	cleanup_buf struct buf quoted = BUF_INIT;
 
-	if (!pool->target.path)
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i])
+			line_quote(&quoted, texts[i], strlen(texts[i]));
+	if (!quoted.failed && quoted.len <= LINE_MAX_BYTES - VOLUME_RECORD_REST)
 		return 0;
-	buf_printf(&path, "%s/%s", pool->target.path, v->name);
-	line_quote(&quoted, buf_str(&path), path.len);
-	line_quote(&quoted, v->name, strlen(v->name));
-	if (path.failed || quoted.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot read the document: out of memory");
-	if (quoted.len <= LINE_MAX_BYTES - VOLUME_RECORD_REST)
-		return 0;
-	return err_set(e, ERR_TOO_LONG, "name and path of volume \"%.100s\" are longer than %d bytes together: it could not be listed", v->name,
-		       LINE_MAX_BYTES - VOLUME_RECORD_REST);
+	return err_set(e, ERR_TOO_LONG, "name and path of volume \"%.100s\" are too long together: it could not be listed", v->name);
 }
 
 int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
