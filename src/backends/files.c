@@ -347,7 +347,7 @@ static void note(struct refresh *r, unsigned count, const char *what, const char
 	cleanup_buf struct buf b = BUF_INIT;
 
 	line_quote(&b, first, strlen(first));
-	op_note(r->op, "%s: %u entries %s, the first: %.64s", r->target, count, what, buf_str(&b));
+	op_note(r->op, "%.300s: %u entries %s, the first: %.64s", r->target, count, what, buf_str(&b));
 }
 
 static void tell_of(struct refresh *r, bool (*is_one)(const struct outcome *o, int which), int which, const char *what)

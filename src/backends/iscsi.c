@@ -338,7 +338,7 @@ static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *
 		return err_wrap(e, ERR_KEEP, "%s failed", doing);
 
 	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", p.text, "-I", p.iface, "-o", "nonpersistent", NULL };
-	struct tool t = { .argv = argv, .deadline = op->deadline };
+	struct tool t = { .argv = argv, .deadline = op->deadline, .whole = true };
 
 	rc = spawn_run(&t, e);
 	if (rc < 0)

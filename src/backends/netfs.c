@@ -385,12 +385,10 @@ static bool add_volume(const struct pool_def *source, char *line, struct buf *ou
 static int find_by(const char *const *argv, const struct pool_def *source, struct op *op, bool (*add)(const struct pool_def *, char *, struct buf *),
                    struct buf *out, struct err *e)
 {
-	struct tool t = { .argv = argv, .deadline = op->deadline };
+	struct tool t = { .argv = argv, .deadline = op->deadline, .whole = true };
 	char *save = NULL;
 	int found = spawn_ok(&t, e);
 
-	if (found == 0 && t.out.len >= SPAWN_OUTPUT_LIMIT)       /* the rest was dropped, and the last line is no whole one */
-		found = err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", argv[0], SPAWN_OUTPUT_LIMIT);
 	for (char *line = found == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
 		found += add(source, line, out);
 	tool_free(&t);

@@ -271,6 +271,7 @@ struct run {
 	const char *name;
 	pid_t pid;
 	int pidfd, out, err, status;    /* our ends; -1: closed */
+	bool cut;                       /* not all of its output was kept */
 };
 
 static const char *tool_name(const struct tool *t)
@@ -351,10 +352,11 @@ static int start(struct run *r, int in, int out, int err, struct err *e)
 }
 
 /* Take what is there, but no more than a full pipe and a bit: whoever writes without end must not keep us from the clock. What is
- * over the limit is read and dropped, so that the tool does not block on us. */
-static void gather(int *fd, struct buf *b)
+ * over the limit is read and dropped, so that the tool does not block on us. True: something was. */
+static bool gather(int *fd, struct buf *b)
 {
 	char chunk[4096];
+	bool cut = false;
 	ssize_t n = 1;
 
 	for (int i = 0; i < 32 && n > 0; i++) {
@@ -363,11 +365,13 @@ static void gather(int *fd, struct buf *b)
 		n = read(*fd, chunk, sizeof(chunk));
 		if (n > 0)
 			buf_add(b, chunk, (size_t)n < room ? (size_t)n : room);
+		cut |= n > 0 && (size_t)n > room;
 	}
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-		return;
+		return cut;
 	close(*fd);
 	*fd = -1;
+	return cut;
 }
 
 /* Gather output until the tool exits (true) or the deadline passes (false). A grandchild may keep the pipes open: only the
@@ -385,7 +389,7 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 		if (poll(p, ARRAY_LEN(p), left) < 0)
 			p[0].revents = p[1].revents = p[2].revents = 0;         /* EINTR; or no memory, which passes */
 		if (r->out >= 0 && (p[0].revents || p[2].revents))
-			gather(&r->out, &r->tool->out);
+			r->cut |= gather(&r->out, &r->tool->out);
 		if (r->err >= 0 && (p[1].revents || p[2].revents))
 			gather(&r->err, &r->tool->err);
 		if (p[2].revents)
@@ -417,6 +421,8 @@ static int finish(struct run *r, struct err *e)
 	if (WIFSIGNALED(o.status))
 		return err_set(e, ERR_STORAGE, "%s died by signal %d (%s)", r->name, WTERMSIG(o.status), strsignal(WTERMSIG(o.status)));
 	r->tool->status = WEXITSTATUS(o.status);
+	if (r->tool->whole && (r->cut || r->tool->out.failed))
+		return err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", r->name, SPAWN_OUTPUT_LIMIT);
 	return 0;
 }
 

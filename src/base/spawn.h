@@ -26,13 +26,14 @@ struct tool {
 	const int *files;               /* nfiles descriptors that are open in it too: the i-th as SPAWN_FILE(i), by path "/proc/self/fd/N" */
 	unsigned nfiles;
 	bool confined;                  /* it reads what others wrote: only those files and programs are in its reach (jail.h), or it is not run */
+	bool whole;                     /* its output is a list that is read: more than the limit of it is ERR_TOO_LONG, and not a shorter list */
 	struct buf out;                 /* what it wrote to standard output, SPAWN_OUTPUT_LIMIT at most; caller frees */
 	struct buf err;                 /* and to standard error */
 	int status;                     /* exit status 0..255 */
 };
 
 /* 0 if the tool ran and exited by itself, whatever its status; else ERR_NO_TOOL, ERR_TIMEOUT (it was sent TERM, then KILL
- * after two seconds), ERR_STORAGE (it died by a signal, named in the message), ERR_UNSUPPORTED (it cannot be confined here). What it has started is
+ * after two seconds), ERR_STORAGE (it died by a signal, named in the message), ERR_UNSUPPORTED (it cannot be confined here), ERR_TOO_LONG (see `whole`). What it has started is
  * gone when this returns, daemons among it, and goes when the caller is killed; where the kernel gives no process namespace: what is in its session. */
 int spawn_run(struct tool *t, struct err *e);
 /* spawn_run(), and a status other than 0 is an ERR_STORAGE "NAME: <last line it wrote to standard error>". */

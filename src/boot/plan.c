@@ -28,7 +28,7 @@ struct planned {
 
 struct plan {
 	struct planned *pools;
-	const char *secrets[64];        /* where secrets are looked for */
+	const char **secrets;           /* where secrets are looked for: NULL-terminated, or NULL: there was no memory */
 	size_t nsecrets;
 	bool incomplete;                /* a device would be read that is not looked at here */
 	struct buf problems;
@@ -145,7 +145,7 @@ static void check_deeper(struct plan *plan, const struct pool_def *d, const char
 	if (backend_validate(d, &e) < 0)
 		problem(plan, origin, e.message);
 	err_clear(&e);
-	if (d->source.auth.kind == AUTH_NONE || plan->incomplete)
+	if (d->source.auth.kind == AUTH_NONE || plan->incomplete || !plan->secrets)
 		return;
 	if (secret_find(&d->source.auth, plan->secrets, &value, &e) < 0)
 		problem(plan, origin, e.message);
@@ -236,13 +236,16 @@ static void read_sources(struct plan *plan, const char *config_dir, const struct
 /* Secrets lie beside the definitions. */
 static void secret_directories(struct plan *plan, const char *config_dir, const struct parameters *p, struct arena *a)
 {
+	plan->secrets = arena_alloc(a, (p->config.n + 2) * sizeof(*plan->secrets));
+	if (!plan->secrets)
+		return;
 	plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", config_dir);
 	for (size_t i = 0; i < p->config.n; i++) {
 		const char *where = p->config.items[i];
 
 		if (*where != '/' || starts_with(where, "/dev/"))
 			plan->incomplete = true;
-		else if (plan->nsecrets < ARRAY_LEN(plan->secrets) - 1)
+		else
 			plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", where);
 	}
 }

@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 /* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the protocol. */
-struct trim { bool key, backing; const char *problem; };
+struct trim { bool key, below; const char *problem; };
 
 /* ---- out ---- */
 
@@ -78,9 +78,9 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 	if (v->physical)
 		line_num(out, "physical", v->physical);
 	record_file(v, out);
-	line_str(out, "backing", trim->backing ? NULL : v->backing);
-	line_str(out, "backing-format", trim->backing ? NULL : v->backing_format);
-	line_str(out, "data-file", trim->backing ? NULL : v->data_file);
+	line_str(out, "backing", trim->below ? NULL : v->backing);
+	line_str(out, "backing-format", trim->below ? NULL : v->backing_format);
+	line_str(out, "data-file", trim->below ? NULL : v->data_file);
 	line_str(out, "encryption", v->encryption);
 	line_str(out, "compat", v->compat);
 	if (v->cluster_size)
@@ -89,7 +89,7 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 		line_str(out, "lazy-refcounts", "yes");
 	if (v->extended_l2)
 		line_str(out, "extended-l2", "yes");
-	line_str(out, "devices", v->devices);
+	line_str(out, "devices", trim->below ? NULL : v->devices);
 	line_str(out, "problem", trim->problem);
 	line_end(out);
 }
@@ -98,11 +98,13 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
-	static const char long_backing[] = "the name of its backing file is too long to be shown", long_data[] = "the name of its data file is too long to be shown";
+	static const char long_backing[] = "the name of its backing file is too long to be shown", long_other[] = "what it lies on is too long to be shown";
+	const bool same = v->key && v->path && streq(v->key, v->path);
 	const struct trim trims[] = {
 		{ .problem = v->problem },
-		{ .key = v->key && v->path && streq(v->key, v->path), .problem = v->problem },
-		{ .key = true, .backing = true, .problem = v->backing ? long_backing : v->data_file ? long_data : v->problem },
+		{ .key = same, .problem = v->problem },
+		{ .key = same, .below = true,
+		  .problem = v->backing ? long_backing : v->data_file || v->devices ? long_other : v->problem },
 	};
 	size_t start = out->len;
 

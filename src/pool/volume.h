@@ -37,6 +37,7 @@ struct volume {
 
 /* "- name=… type=… path=… key=… capacity=… …". Keys are fixed (docs/PROTOCOL); absent facts are left out. */
 void volume_record(const struct volume *v, struct buf *out);
+#define VOLUME_RECORD_REST 700          /* what a record has beside name and path, at most, in bytes */
 /* The reverse; the strings point into the line. ERR_INTERNAL if it is not such a record. */
 int volume_from_record(const struct line *l, struct volume *v, struct err *e);
 /* libvirt's canonical volume XML (volume_print.c). */

@@ -54,17 +54,24 @@ static void definitions_dir(const char *dir, char *out, size_t size)
 }
 
 /* A mark is a link, dangling or not, or anything else of the definition's name. */
-static int add_mark(struct config_files *files, const char *name)
+static int add_mark(struct config_files *files, int definitions, const char *name)
 {
+	struct stat st;
 	size_t len = strlen(name) + 1;
 	struct config_mark *m = calloc(1, sizeof(*m) + len);
 
 	if (!m)
 		return -1;
 	memcpy(m->name, name, len);
+	m->of_file = fstatat(definitions, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	m->next = files->marks;
 	files->marks = m;
 	return 0;
+}
+
+static int no_memory(const char *what, struct err *e)
+{
+	return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", what);
 }
 
 /* A file's text, which is taken over, or what is wrong with it. */
@@ -127,7 +134,7 @@ static void names_free(struct dirent **names, int n)
 	free(names);
 }
 
-static int load_marks(const char *definitions, const char *shown, struct config_files *out, struct err *e)
+static int load_marks(int dirfd, const char *definitions, const char *shown, struct config_files *out, struct err *e)
 {
 	char path[PATH_MAX + 16], dir[PATH_MAX + 16];
 	struct dirent **names;
@@ -139,9 +146,9 @@ static int load_marks(const char *definitions, const char *shown, struct config_
 	if (n < 0)
 		return 0;                       /* none are there */
 	for (; i < n && i < CONFIG_FILES_LIMIT && rc == 0; i++)
-		rc = add_mark(out, names[i]->d_name);
+		rc = add_mark(out, dirfd, names[i]->d_name);
 	if (rc < 0)
-		err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+		no_memory(shown, e);
 	else
 		rc = leave_out(out, dir, names, i, n, "autostart marks", TOO_MANY, e);
 	names_free(names, n);
@@ -158,7 +165,7 @@ static int load_definitions(int dirfd, const char *shown, struct dirent **names,
 			break;
 	}
 	if (rc >= 0 && i < n && !(out->cut = strdup(names[i]->d_name)))
-		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+		rc = no_memory(shown, e);
 	return rc < 0 ? -1 : leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
 }
 
@@ -202,11 +209,11 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	rc = load_definitions(dirfd, shown, names, n, out, e);
 	names_free(names, n);
 	if (rc == 0)
-		rc = load_marks(path, shown, out, e);
+		rc = load_marks(dirfd, path, shown, out, e);
 	if (rc == 0)
 		rc = count_secrets(dir, as ? as : dir, out, e);
 	if (rc == 0 && !(out->dir = strdup(shown)))
-		rc = err_set(e, ERR_NO_MEMORY, "cannot read the definitions in %s: out of memory", shown);
+		rc = no_memory(shown, e);
 	if (rc < 0)
 		config_files_free(out);
 	return rc;
@@ -261,7 +268,7 @@ int config_check_length(const struct pool_def *d, const char *origin, struct err
 		if (texts[i])
 			line_quote(&names, texts[i], strlen(texts[i]));
 	if (key.failed || xml.failed || names.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", origin);
+		return no_memory(origin, e);
 	if (names.len > NAMES_LIMIT)
 		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", origin, d->name, NAMES_LIMIT);
 	if (xml.len > XML_LIMIT)
@@ -292,22 +299,23 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 struct seen { struct seen *next; const char *origin; char name[256]; };
 struct parse { config_item_fn *fn; void *arg; const struct config_files *files; const struct config_file *file; struct seen *seen; };
 
-static bool is_marked(const struct config_files *files, const char *file)
+/* A mark that bears the name of a file is that file's, whatever pool is in another. */
+static bool is_marked(const struct config_files *files, const char *name, bool is_file)
 {
 	for (struct config_mark *m = files->marks; m; m = m->next)
-		if (streq(m->name, file))
+		if (streq(m->name, name) && (is_file || !m->of_file))
 			return m->used = true;
 	return false;
 }
 
-/* By the file's name; or by the pool's, where that is another. */
+/* By the file's name; or by the pool's, where no file has that. */
 static bool is_marked_by_either(const struct config_files *files, const char *file, const char *pool)
 {
 	char by_pool[300];
-	bool marked = is_marked(files, file);
+	bool marked = is_marked(files, file, true);
 
 	snprintf(by_pool, sizeof(by_pool), "%s.xml", pool);
-	return is_marked(files, by_pool) || marked;
+	return is_marked(files, by_pool, false) || marked;
 }
 
 /* A mark that marks nothing: a name mistyped, or a definition that has gone. */
@@ -358,7 +366,7 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 
 	xml_linger(&linger);
 	for (p.file = files->first; p.file; p.file = p.file->next) {
-		is_marked(files, p.file->name);         /* also a mark of a bad definition marks something */
+		is_marked(files, p.file->name, true);   /* also a mark of a bad definition marks something */
 		if (p.file->error)
 			fn(&(struct config_item){ .origin = p.file->origin, .problem = p.file->error }, arg);
 		else
@@ -571,6 +579,7 @@ static int mark(int marks, const char *file, const char *name, struct err *e)
 int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e)
 {
 	char own[NAME_MAX + 1];
+	struct stat st;
 
 	if (definition_file(name, own, sizeof(own), e) < 0)
 		return -1;
@@ -585,7 +594,9 @@ int config_mark_autostart(const char *dir, const char *name, const char *file, b
 		return err_sys(e, errno, "cannot open the autostart directory in %s", dir);
 	if (on)
 		return mark(marks, file, name, e);
-	return file_remove(marks, file, e) < 0 || file_remove(marks, own, e) < 0 ? -1 : 0;
+	if (file_remove(marks, file, e) < 0)
+		return -1;
+	return fstatat(fd, own, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : file_remove(marks, own, e);        /* of a file: that one's, as at reading */
 }
 
 int config_forget(const char *dir, const char *name, const char *file, struct err *e)

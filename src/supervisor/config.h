@@ -29,7 +29,8 @@ typedef void config_item_fn(const struct config_item *item, void *arg);
 
 /* Files, read but not yet parsed, so that the parser can be closed in first. Unreadable and oversized files carry their error. */
 struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; struct err *error; };
-struct config_mark { struct config_mark *next; bool used; char name[]; };
+/* of_file: a file has that name, and the mark is that one's. Otherwise it is that of the pool of that name. */
+struct config_mark { struct config_mark *next; bool used, of_file; char name[]; };
 struct config_files {
 	struct config_file *first, **last;
 	size_t bytes;                   /* of all texts */

@@ -9,7 +9,6 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
-#define SECRET_DIRS      15
 #define DEADLINE_PARSE   SECONDS(10)
 #define DEADLINE_KEEP    SECONDS(20)
 #define DEADLINE_COMPARE SECONDS(3)
@@ -55,15 +54,16 @@ struct event_ring {
 };
 
 #define MILESTONES 12
+#define PROBLEM_SLOTS 256               /* heads of lists, by hash: each problem is looked for before it is noted */
 
 struct supervisor {
 	struct loop *loop;
 	struct supervisor_options options;
 	char *run_config;               /* run_dir/config: definitions kept for this boot only */
-	const char *secret_dirs[SECRET_DIRS + 1];       /* NULL-terminated */
+	const char **secret_dirs;       /* NULL-terminated; the first is below run_dir */
 	struct pool *pools;             /* by name */
 	struct source *sources;
-	struct problem *problems;
+	struct problem *problems, **last_problem, *problem_slots[PROBLEM_SLOTS];
 	struct worker *workers;
 	struct listener *listeners;
 	struct waiter *waits;           /* pool_wait() */

@@ -44,7 +44,8 @@ static void collect_volume(struct op *op, const struct volume *v)
 {
 	struct context *c = op->arg;
 
-	volindex_add(&c->volumes, v, op->seed, false);
+	if (!volindex_add(&c->volumes, v, op->seed, false))
+		send_note(op, "a volume whose facts do not fit in one line is not listed");
 }
 
 static int write_index(struct op *op, struct volindex_builder *volumes, struct err *e)

@@ -7,6 +7,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "pool/volindex.h"
 #include "supervisor/internal.h"
 
 void summary_free(struct summary *m)
@@ -322,10 +323,10 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e)
 {
-	struct problem **at = &s->problems, *p;
+	struct problem **slot = &s->problem_slots[volindex_hash(volindex_hash(0, origin), e->message) % PROBLEM_SLOTS], *p;
 
-	for (; *at; at = &(*at)->next)
-		if (streq((*at)->origin, origin) && streq((*at)->text, e->message))
+	for (p = *slot; p; p = p->same_hash)
+		if (streq(p->origin, origin) && streq(p->text, e->message))
 			return false;
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -339,7 +340,10 @@ bool supervisor_note_problem(struct supervisor *s, const char *origin, const str
 		free(p);
 		return true;
 	}
-	*at = p;
+	p->same_hash = *slot;
+	*slot = p;
+	*(s->problems ? s->last_problem : &s->problems) = p;
+	s->last_problem = &p->next;
 	return true;
 }
 

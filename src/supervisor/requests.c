@@ -288,6 +288,17 @@ static int check_file(const struct request *r, const char *path, struct err *e)
 	return 0;
 }
 
+/* An older one that is kept for this boot would win at the next start. Its mark goes with it, to where the definition is now. */
+static int forget_in_run(const struct request *r, const char *file, struct err *e)
+{
+	const struct supervisor *s = r->sup;
+	const struct pool *p = pool_by_name(r->sup, r->pool);
+
+	if (p && !p->kept_in_config && p->autostart && config_mark_autostart(s->options.config_dir, r->pool, file, true, e) < 0)
+		return -1;
+	return access(s->run_config, F_OK) < 0 ? 0 : config_forget(s->run_config, r->pool, NULL, e);
+}
+
 static int run_keep(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
@@ -301,6 +312,8 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (dir && config_keep(dir, r->pool, file, r->xml, &why) == 0) {
 		config_definition_path(dir, r->pool, path, sizeof(path));       /* again: it may have made the directory */
+		if (forget_in_run(r, file, e) < 0)
+			return -1;
 		send_kept(io, "config", file ? file : path);
 		return 0;
 	}

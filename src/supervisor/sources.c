@@ -165,10 +165,16 @@ static void on_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* Was the definition read from the directory in which definitions made over the socket are kept? */
+/* Was the definition read from the directory in which definitions made over the socket are kept? Another source may lie below that. */
 static bool in_config_dir(const struct supervisor *s, const char *origin)
 {
-	return s->options.config_dir && starts_with(origin, s->options.config_dir) && origin[strlen(s->options.config_dir)] == '/';
+	size_t len = s->options.config_dir ? strlen(s->options.config_dir) : 0;
+	const char *rest = origin + len;
+
+	if (!len || !starts_with(origin, s->options.config_dir) || *rest != '/')
+		return false;
+	rest += starts_with(rest, "/storage/") ? strlen("/storage/") : 1;
+	return !strchr(rest, '/');
 }
 
 static void on_definition(struct worker *w, const char *xml, size_t len)
@@ -319,55 +325,66 @@ static void source_read(struct source *src)
 }
 
 /* Workers look for secrets in these places, in this order. */
-static void add_secrets(struct supervisor *s, const char *dir)
+static bool add_secrets(struct supervisor *s, const char *dir)
 {
 	size_t n = 0;
-	char *path = NULL;
+	char *path;
 
-	while (n < SECRET_DIRS && s->secret_dirs[n])
+	while (s->secret_dirs[n])
 		n++;
-	if (n < SECRET_DIRS && asprintf(&path, "%s/secrets", dir) >= 0)
-		s->secret_dirs[n] = path;
+	const char **more = realloc(s->secret_dirs, (n + 2) * sizeof(*more));
+	if (!more)
+		return false;
+	s->secret_dirs = more;
+	if (asprintf(&path, "%s/secrets", dir) < 0)
+		return false;
+	more[n] = path;
+	more[n + 1] = NULL;
+	return true;
+}
+
+static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+{
+	struct source *src = calloc(1, sizeof(*src));
+
+	if (src) {
+		*src = (struct source){ .sup = s, .kind = kind, .retry = { .on_expiry = on_retry, .owner = src } };
+		src->where = strdup(where);
+		src->text = text ? strdup(text) : NULL;
+	}
+	if (src && src->where && (!text || src->text) && (kind != SOURCE_DIRECTORY || add_secrets(s, where)))
+		return src;
+	if (src) {
+		free(src->where);
+		free(src->text);
+	}
+	free(src);
+	err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
+	return NULL;
 }
 
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
 {
-	struct source **at = &s->sources, *src = calloc(1, sizeof(*src));
-	int n = 1;
+	struct source **at = &s->sources, *src = source_new(s, kind, where, text, e);
 
-	for (; *at; at = &(*at)->next)
-		n++;
-	if (src) {
-		*src = (struct source){ .sup = s, .kind = kind, .priority = n, .retry = { .on_expiry = on_retry, .owner = src } };
-		src->where = strdup(where);
-		src->text = text ? strdup(text) : NULL;
-	}
-	if (!src || !src->where || (text && !src->text)) {
-		if (src)
-			free(src->where);
-		free(src);
-		return err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
-	}
+	if (!src)
+		return -1;
+	for (src->priority = 1; *at; at = &(*at)->next)
+		src->priority++;
 	*at = src;
-	if (kind == SOURCE_DIRECTORY)
-		add_secrets(s, where);
 	source_read(src);
 	return 0;
 }
 
-/* What an earlier supervisor left in run_dir: read like a source, before any other. */
+/* What an earlier supervisor left in run_dir: read like a source, before any other. Secrets are not looked for beside it. */
 int sources_add_state(struct supervisor *s, struct err *e)
 {
-	struct source *src = calloc(1, sizeof(*src));
+	struct source *src = source_new(s, SOURCE_XML, s->options.run_dir, NULL, e);
 
 	if (!src)
-		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", s->options.run_dir);
-	*src = (struct source){ .sup = s, .state = true, .retry = { .on_expiry = on_retry, .owner = src } };
-	src->where = strdup(s->options.run_dir);
-	if (!src->where) {
-		free(src);
-		return err_set(e, ERR_NO_MEMORY, "cannot read the state in %s: out of memory", s->options.run_dir);
-	}
+		return -1;
+	src->kind = SOURCE_DIRECTORY;
+	src->state = true;
 	src->next = s->sources;
 	s->sources = src;
 	source_read(src);

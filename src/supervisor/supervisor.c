@@ -47,7 +47,11 @@ static int make_directories(struct supervisor *s, struct err *e)
 		s->had_state = access(state, F_OK) == 0;
 		rc = file_mkdirs(state, 0700, e);
 	}
-	s->secret_dirs[0] = secrets;
+	s->secret_dirs = calloc(2, sizeof(*s->secret_dirs));
+	if (s->secret_dirs)
+		s->secret_dirs[0] = secrets;
+	else
+		rc = err_set(e, ERR_NO_MEMORY, "out of memory");
 	free(state);
 	return rc;
 }
@@ -110,8 +114,9 @@ void supervisor_free(struct supervisor *s)
 	loop_disarm(s->loop, &s->saver);
 	loop_disarm(s->loop, &s->settle);
 	free(s->run_config);
-	for (size_t i = 0; i < ARRAY_LEN(s->secret_dirs); i++)
-		free((char *)(uintptr_t)s->secret_dirs[i]);
+	for (const char **dir = s->secret_dirs; dir && *dir; dir++)
+		free((char *)(uintptr_t)*dir);
+	free(s->secret_dirs);
 	free(s);
 }
 

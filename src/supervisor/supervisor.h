@@ -181,7 +181,7 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u);
 bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked);
 
 /* Problems with definitions: which source, what line, why. For `status`, plan and the exit code of `poolinit boot`. */
-struct problem { struct problem *next; char *origin; enum err_class class; char *text; };
+struct problem { struct problem *next, *same_hash; char *origin; enum err_class class; char *text; };
 const struct problem *supervisor_problems(const struct supervisor *s);
 void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);       /* and log it; once */
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);      /* without a word; false: it is there already */

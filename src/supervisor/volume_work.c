@@ -106,6 +106,20 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 	buf_free(&xml);
 }
 
+/* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has its place. */
+static int check_length(const struct volume_def *v, const struct pool_def *pool, struct err *e)
+{
+	const char *const texts[] = { v->name, v->name, pool->target.path };
+	cleanup_buf struct buf quoted = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i])
+			line_quote(&quoted, texts[i], strlen(texts[i]));
+	if (!quoted.failed && quoted.len <= LINE_MAX_BYTES - VOLUME_RECORD_REST)
+		return 0;
+	return err_set(e, ERR_TOO_LONG, "name and path of volume \"%.100s\" are too long together: it could not be listed", v->name);
+}
+
 int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct volume_work *work = arg;
@@ -119,9 +133,11 @@ int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool, work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
 		return -1;
-	send_definition(io, &v);
+	int rc = check_length(&v, &pool, e);
+	if (rc == 0)
+		send_definition(io, &v);
 	volume_def_free(&v);
-	return 0;
+	return rc;
 }
 
 /* ---- create, delete, resize, wipe ---- */

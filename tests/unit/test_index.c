@@ -165,12 +165,12 @@ static void records_are_kept_as_they_are(void)
 static void what_no_line_can_hold_is_left_out(void)
 {
 	struct volindex_builder b = { 0 };
-	char devices[8192];
-	struct volume v = { .name = "x", .type = "block", .devices = devices };
+	char path[8192];
+	struct volume v = { .name = "x", .type = "block", .path = path };
 	struct mapped m;
 
-	memset(devices, 'd', sizeof(devices) - 1);
-	devices[sizeof(devices) - 1] = '\0';
+	memset(path, 'd', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
 	add(&b, "before", "/b", "/b");
 	CHECK(!volindex_add(&b, &v, SEED, false));
 	add(&b, "after", "/a", "/a");

@@ -43,14 +43,26 @@ static int part_fail_on_stdout(void)
 	return 1;
 }
 
-static int part_flood(void)
+static int write_much(size_t bytes)
 {
 	char block[8192];
 
 	memset(block, 'x', sizeof(block));
-	for (size_t done = 0; done < 3 * (size_t)SPAWN_OUTPUT_LIMIT; done += sizeof(block))
-		if (write(1, block, sizeof(block)) < 0)
+	for (size_t done = 0; done < bytes; done += sizeof(block))
+		if (write(1, block, sizeof(block)) != (ssize_t)sizeof(block))
 			return 1;
+	return 0;
+}
+
+static int part_fill(void)
+{
+	return write_much(SPAWN_OUTPUT_LIMIT);
+}
+
+static int part_flood(void)
+{
+	if (write_much(3 * (size_t)SPAWN_OUTPUT_LIMIT))
+		return 1;
 	fputs("done\n", stderr);
 	return 0;
 }
@@ -129,7 +141,7 @@ static int part_env(void)
 }
 
 static const struct { const char *word; int (*play)(void); } parts[] = {
-	{ "echo", part_echo }, { "fail", part_fail }, { "fail-on-stdout", part_fail_on_stdout }, { "flood", part_flood },
+	{ "echo", part_echo }, { "fail", part_fail }, { "fail-on-stdout", part_fail_on_stdout }, { "flood", part_flood }, { "fill", part_fill },
 	{ "flood-for-ever", part_flood_for_ever },
 	{ "hang", part_hang }, { "hang-on", part_hang_on }, { "die", part_die }, { "linger", part_linger },
 	{ "hold", part_hold }, { "facts", part_facts }, { "env", part_env },
@@ -213,6 +225,24 @@ static void too_much_output_is_dropped(void)
 	CHECK_INT(spawn_ok(&t, &e), 0);
 	CHECK_INT(t.out.len, SPAWN_OUTPUT_LIMIT);
 	CHECK_STR(buf_str(&t.err), "done\n");
+	tool_free(&t);
+}
+
+static void of_what_is_read_as_a_list_nothing_is_dropped_without_a_word(void)
+{
+	struct tool t = tool(ARGV(self, "flood"));
+	struct err e = { 0 };
+
+	t.whole = true;
+	CHECK_INT(spawn_ok(&t, &e), -1);
+	CHECK(err_is(&e, ERR_TOO_LONG));
+	CHECK(strstr(e.message, "test_spawn") && strstr(e.message, "1048576"));
+	tool_free(&t);
+	err_clear(&e);
+	t = tool(ARGV(self, "fill"));           /* exactly the limit */
+	t.whole = true;
+	CHECK_INT(spawn_ok(&t, &e), 0);
+	CHECK_INT(t.out.len, SPAWN_OUTPUT_LIMIT);
 	tool_free(&t);
 }
 
@@ -527,6 +557,7 @@ int main(int argc, char **argv)
 	RUN(a_status_is_not_a_failure_of_run);
 	RUN(ok_names_tool_and_cause);
 	RUN(too_much_output_is_dropped);
+	RUN(of_what_is_read_as_a_list_nothing_is_dropped_without_a_word);
 	RUN(a_missing_tool_is_named);
 	RUN(tools_are_looked_up);
 	RUN(the_deadline_ends_it);

@@ -120,6 +120,20 @@ static void longest_names_still_make_a_record(void)
 	buf_free(&b);
 }
 
+static void a_volume_on_very_many_devices_is_listed_and_keeps_its_key(void)
+{
+	struct volume v = { .name = "lv", .type = "block", .path = "/dev/vg/lv", .key = "0123456789", .capacity = 1, .allocation = 1 }, back;
+	cleanup_buf struct buf b = BUF_INIT, devices = BUF_INIT;
+
+	for (int i = 0; i < 400; i++)
+		buf_printf(&devices, "%s/dev/disk/%d", i ? " " : "", i);
+	v.devices = buf_str(&devices);
+	CHECK(there_and_back(&v, &b, &back) == 0);
+	CHECK_STR(back.key, v.key);
+	CHECK_STR(back.path, v.path);
+	CHECK(!back.devices && back.problem && strstr(back.problem, "too long to be shown"));
+}
+
 static void records_follow_each_other_in_one_buffer(void)
 {
 	struct buf b = BUF_INIT;
@@ -224,6 +238,7 @@ int main(void)
 	RUN(record_of_little_is_short);
 	RUN(hostile_names_stay_one_line);
 	RUN(longest_names_still_make_a_record);
+	RUN(a_volume_on_very_many_devices_is_listed_and_keeps_its_key);
 	RUN(records_follow_each_other_in_one_buffer);
 	RUN(records_that_are_none_are_refused);
 	RUN(xml_of_a_volume_with_everything);
