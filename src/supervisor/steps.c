@@ -617,7 +617,10 @@ static void continue_stop(struct pool *p)
 
 static void give_up(struct pool *p)
 {
-	if (p->begun) {                 /* parts of it may be there: they go first */
+	const struct backend *b = backend_find(p->type);
+
+	/* Parts of it may be there: they go first. A start that is stuck is looked after when it has gone (on_gone). */
+	if (p->begun && b && b->stop && (p->stuck == 0 || b->stop_frees)) {
 		begin_stop(p);
 		return;
 	}
