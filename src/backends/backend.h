@@ -34,6 +34,7 @@ struct op {
 	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
 	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
 	bool operate;                           /* asked for at the level "operate": what only root may use is refused */
+	bool begun;                             /* start, out: it made something that its failure leaves there: stop takes it away */
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
@@ -88,6 +89,7 @@ struct backend {
 	const char *const *modules;             /* kernel modules a start may need, NULL-terminated, or NULL */
 	const struct service *service;          /* what must be up first, or NULL */
 	bool builds_directory;                  /* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
+	bool stop_frees;                        /* stop ends what hangs on the storage: it does not wait for operations that are stuck */
 	bool watched;                           /* the target is a directory of this machine: changes in it are heard of between refreshes */
 	const char *grows_by;                   /* a new device may be this pool's when its name begins so: "dm-"; or NULL */
 	uint64_t pause;                         /* ms from an end that nobody asked for to the new start; it grows if that happens again */

@@ -225,14 +225,16 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 			return err_wrap(e, ERR_KEEP, "%s failed", p.login);
 		if (iscsi_transport_load(e) < 0)
 			return err_wrap(e, ERR_KEEP, "%s failed", p.login);
+		op->begun = true;
 		if (iscsi_login(d, &p, op, e) < 0)
 			return explain_rejection(d, e);
 		if (!portal_session(&p, &s))
 			return err_set(e, ERR_STORAGE, "%s failed: iscsiadm reports success, but the kernel has no such session", p.login);
 	}
-	/* A session that is recovering is iscsid's to repair; its LUNs are known already, and asking for them now would block. */
+	/* Either the target has not let it in yet, or its connection broke: both are iscsid's to bring to an end, and asking for LUNs would block. */
+	op->begun = true;
 	if (!s.logged_in)
-		return 0;
+		return err_set(e, ERR_WAIT_SERVER, "%s is not complete: there is a session, but the target does not answer it", p.login);
 	if (s.host < 0 || luns_rescan(s.host, e) < 0 || luns_settle(s.host, op, e) < 0)
 		return err_wrap(e, ERR_STORAGE, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	return 0;
@@ -300,15 +302,23 @@ static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 /* ---- what a server offers ---- */
 
-/* "192.0.2.7:3260,1 iqn.…": a target may be offered through several portals, and is named once. */
-static void add_target(const struct pool_def *source, char *line, struct buf *names, struct buf *out)
+/* "192.0.2.7:3260,1 NAME": the name, or NULL if a line does not begin like that. */
+static const char *target_name(const char *line)
 {
-	const struct pool_device device = { .path = strchr(line, ' ') ? strrchr(line, ' ') + 1 : "", .part_separator = -1 };
+	const char *space = strchr(line, ' '), *comma = space ? memrchr(line, ',', (size_t)(space - line)) : NULL;
+
+	return comma && comma > line && strspn(comma + 1, "0123456789") == (size_t)(space - comma - 1) ? space + 1 : NULL;
+}
+
+/* A target may be offered through several portals, and is named once. */
+static void add_target(const struct pool_def *source, const char *name, struct buf *names, struct buf *out)
+{
+	const struct pool_device device = { .path = name, .part_separator = -1 };
 	struct pool_def found = { .type = POOL_ISCSI, .source = source->source };
 	cleanup_buf struct buf word = BUF_INIT;
 
-	buf_printf(&word, " %s ", device.path);
-	if (!check_iqn(device.path) || word.failed || strstr(buf_str(names), buf_str(&word)))
+	buf_printf(&word, " %s ", name);
+	if (word.failed || strstr(buf_str(names), buf_str(&word)))
 		return;
 	buf_adds(names, buf_str(&word));
 	found.source.devices = &device;
@@ -317,14 +327,33 @@ static void add_target(const struct pool_def *source, char *line, struct buf *na
 	pool_source_print(&found, out);
 }
 
+/* iscsiadm prints the server's names as they are. One with a space or a line break in it is nobody's: it is left out whole, not cut to what fits. */
+void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out)
+{
+	cleanup_buf struct buf names = BUF_INIT;
+	char *save = NULL, *line = strtok_r(text, "\n", &save), *next;
+	unsigned refused = 0;
+
+	for (; line; line = next) {
+		const char *name = target_name(line);
+
+		next = strtok_r(NULL, "\n", &save);
+		if (name && check_iqn(name) && (!next || target_name(next)))
+			add_target(source, name, &names, out);
+		else
+			refused += name != NULL;
+	}
+	if (refused)
+		op_note(op, "the server offers %u targets whose names are no iSCSI names: they are left out", refused);
+}
+
 /* Nothing is recorded: the answer is all that is wanted. */
 static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	struct pool_def d = { .type = POOL_ISCSI, .source = source->source };
 	const struct pool_device none = { .path = "", .part_separator = -1 };
-	cleanup_buf struct buf names = BUF_INIT;
 	struct iscsi_portal p;
-	char doing[400], *save = NULL;
+	char doing[400];
 	int rc;
 
 	if (source->source.nhosts != 1)
@@ -345,10 +374,12 @@ static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *
 		err_wrap(e, ERR_KEEP, "%s failed", doing);
 	else if (t.status == ISCSIADM_NO_OBJECTS)
 		rc = err_set(e, ERR_STORAGE, "%s found no target that it shows to this initiator", doing);
+	else if (t.status == ISCSIADM_LOGIN || t.status == ISCSIADM_FATAL_LOGIN)
+		rc = err_set(e, ERR_WAIT_SERVER, "%s failed: the server let nobody in, or did not answer in time", doing);
 	else if (t.status)
 		rc = iscsi_failure(t.status, buf_str(&t.err), doing, e);
-	for (char *line = rc == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
-		add_target(source, line, &names, out);
+	else if (t.out.data)
+		iscsi_targets(source, t.out.data, op, out);
 	tool_free(&t);
 	return rc;
 }
@@ -361,6 +392,7 @@ const struct backend iscsi_backend = {
 	.waits_for = WAIT_NETWORK,
 	.modules   = iscsi_modules,
 	.service   = &iscsid_service,
+	.stop_frees = true,
 	.pause     = SECONDS(1),
 	.deadline  = { .start = SECONDS(45), .stop = SECONDS(45), .refresh = SECONDS(60), .check = SECONDS(30) },
 	.validate  = iscsi_validate,

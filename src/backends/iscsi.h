@@ -41,6 +41,10 @@ struct iscsi_portal {
 	struct address address;         /* of the host, once it has been resolved */
 };
 
+/* The targets of a discovery, as iscsiadm prints them, one a line: appended to out as <source> elements. `text` is taken apart. Names that are no
+ * iSCSI names are left out, and op hears how many. */
+void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out);
+
 /* ---- iscsid.c ---- */
 
 extern const struct service iscsid_service;
@@ -56,7 +60,10 @@ bool iscsi_initiator_parse(const char *text, char *out, size_t size);
 int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
 /* Run iscsiadm. `fine` is a further exit status that counts as success (0: none); `doing` begins the error's sentence. */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e);
-enum { ISCSIADM_NO_SESSION = 2, ISCSIADM_DATABASE = 6, ISCSIADM_SESSION_EXISTS = 15, ISCSIADM_NO_OBJECTS = 21 };
+enum {
+	ISCSIADM_NO_SESSION = 2, ISCSIADM_LOGIN = 5, ISCSIADM_DATABASE = 6, ISCSIADM_SESSION_EXISTS = 15, ISCSIADM_FATAL_LOGIN = 19,
+	ISCSIADM_NO_OBJECTS = 21,
+};
 /* The definition's initiator name, if it has one, under the name p->iface in open-iscsi's database. */
 int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
 

@@ -33,7 +33,7 @@ static const struct outcome { int status; enum err_class class; const char *text
 	{ 12, ERR_UNSUPPORTED, "this kernel has no iSCSI over TCP" },
 	{ 13, ERR_DENIED,      "iscsid does not take orders from us" },
 	{ 18, ERR_WAIT_SERVER, "iscsid broke off" },
-	{ 19, ERR_STORAGE,     "the target refused the login (is the target's name right, and served at this portal?)" },
+	{ 19, ERR_STORAGE,     "the target refused the login, or its answer is none (is its name right, and served at this portal?)" },
 	{ 20, ERR_WAIT_SERVER, "iscsid is not running" },
 	{ 21, ERR_STORAGE,     "open-iscsi lost the node record" },
 	{ 24, ERR_AUTH,        "authentication rejected" },

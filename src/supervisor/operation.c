@@ -172,6 +172,16 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 	return -1;
 }
 
+/* The failed start has left something there. */
+static void send_begun(struct context *c)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "begun", "yes");
+	worker_send_record(c->io, &b);
+}
+
 int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
@@ -185,8 +195,11 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
-	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0)
+	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0) {
+		if (c.op.begun)
+			send_begun(&c);
 		return -1;
+	}
 	if (send_state(&c, NULL, e) < 0)
 		return -1;
 	send_place(&c);

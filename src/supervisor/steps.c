@@ -51,6 +51,7 @@ static void on_note(struct worker *w, const struct line *l)
 
 	if (note && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", p->name, note);
+	p->begun |= line_has(l, "begun");
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));
 	if (line_has(l, "place"))
@@ -141,7 +142,12 @@ static void start_failed(struct pool *p, const struct err *e)
 	}
 	pool_answer(p, &said);
 	if (!p->persistent && !p->times.active && !p->recalled) {       /* pool-create failed: nothing is left of it */
-		forget(p);
+		if (!p->begun) {
+			forget(p);
+			return;
+		}
+		pool_want(p, false);
+		pool_step(p);
 		return;
 	}
 	if (e->class != ERR_CONFLICT)
@@ -168,9 +174,11 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 	} else if (e) {
 		if (b && b->service)
 			service_doubt(s, b->service);
+		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;        /* it could not say how far it had come */
 		start_failed(p, e);
 	} else {
 		p->attempts = 0;
+		p->begun = false;
 		p->stale = false;               /* these were of its last life */
 		p->refresh_timeout = 0;
 		p->stop_tried = 0;
@@ -477,7 +485,10 @@ static void on_checked(struct worker *w, const struct err *e, bool left)
 		pool_enter(p, PHASE_INACTIVE, NULL);    /* if it is active all the same, its start finds that out */
 	} else {
 		p->refresh_wanted = true;
-		pool_enter(p, PHASE_ACTIVE, NULL);
+		if (p->found == STATE_DEGRADED)
+			pool_degraded(p);
+		else
+			pool_enter(p, PHASE_ACTIVE, NULL);
 		need_companion(p);
 		pools_kick(s, "pool");
 	}
@@ -509,6 +520,7 @@ static void settle(struct pool *p)
 	memset(&p->sizes, 0, sizeof(p->sizes));
 	pool_set_text(&p->detail, NULL);
 	pool_set_text(&p->place, NULL);
+	p->begun = false;
 	pool_enter(p, PHASE_INACTIVE, NULL);
 	pool_answer(p, NULL);
 	if (p->next_xml)
@@ -522,6 +534,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 	if (left)
 		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
 	p->stop_failed = true;
+	p->begun = false;               /* what is there now is found out by the look that follows */
 	p->stop_tried = e->class == ERR_BUSY ? 0 : clock_ms();          /* then nothing was tried */
 	if (!p->sup->shutdown.on)
 		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
@@ -575,12 +588,14 @@ static void stop_now(struct pool *p)
 /* Whatever runs is ended first; the stop itself begins when it has gone. */
 static void begin_stop(struct pool *p)
 {
+	const struct backend *b = backend_find(p->type);
+
 	if (p->sup->shutdown.on && p->stop_failed)
 		return;
 	p->was_hung = p->phase == PHASE_HUNG;
 	pool_enter(p, PHASE_STOPPING, NULL);
 	p->again = false;
-	if (p->stuck == 0 || (p->sup->shutdown.on && p->was_hung))
+	if (p->stuck == 0 || (p->sup->shutdown.on && p->was_hung) || (b && b->stop_frees))
 		stop_now(p);
 	else
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SECONDS(10));
@@ -602,6 +617,13 @@ static void continue_stop(struct pool *p)
 
 static void give_up(struct pool *p)
 {
+	const struct backend *b = backend_find(p->type);
+
+	/* Parts of it may be there: they go first. A start that is stuck is looked after when it has gone (on_gone). */
+	if (p->begun && b && b->stop && (p->stuck == 0 || b->stop_frees)) {
+		begin_stop(p);
+		return;
+	}
 	loop_disarm(p->sup->loop, &p->retry);
 	p->attempts = 0;
 	if (p->place && p->type != POOL_DIR && p->reason)

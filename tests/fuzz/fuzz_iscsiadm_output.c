@@ -44,9 +44,22 @@ static void initiator(const char *text)
 		abort();
 }
 
+static void targets(const char *text)
+{
+	const struct pool_def source = { .type = POOL_ISCSI };
+	struct op op = { 0 };
+	struct buf out = BUF_INIT;
+	char *copy = strdup(text);
+
+	if (copy)
+		iscsi_targets(&source, copy, &op, &out);
+	free(copy);
+	buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const readers[])(const char *) = { messages, record, initiator };
+	static void (*const readers[])(const char *) = { messages, record, initiator, targets };
 	char *text;
 
 	if (size == 0)
@@ -56,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
-	readers[data[0] % 3](text);
+	readers[data[0] % 4](text);
 	free(text);
 	return 0;
 }

@@ -203,6 +203,58 @@ static void statuses_have_their_classes(void)
 	CHECK_STR(e.message, "login to " IQN " at 192.0.2.7:3260 failed: authentication rejected");
 }
 
+static struct pool_host host = { "192.0.2.7", 0 };
+static struct pool_device target = { IQN, -1 };
+
+static struct pool_def definition(void)
+{
+	host = (struct pool_host){ "192.0.2.7", 0 };
+	target = (struct pool_device){ IQN, -1 };
+	return (struct pool_def){
+		.type = POOL_ISCSI, .name = "p", .target = { .path = "/dev/disk/by-path" },
+		.source = { .hosts = &host, .nhosts = 1, .devices = &target, .ndevices = 1 },
+	};
+}
+
+static char noted[200];
+
+static void note(struct op *op, const char *text)
+{
+	(void)op;
+	snprintf(noted, sizeof(noted), "%s", text);
+}
+
+/* How often `word` stands in what is made of a discovery's answer. */
+static int offered(const char *text, const char *word)
+{
+	struct pool_def d = definition();
+	struct op op = { .on_note = note };
+	char *copy = strdup(text);
+	struct buf out = BUF_INIT;
+	int n = 0;
+
+	noted[0] = '\0';
+	iscsi_targets(&d, copy, &op, &out);
+	for (const char *p = buf_str(&out); (p = strstr(p, word)); p++)
+		n++;
+	buf_free(&out);
+	free(copy);
+	return n;
+}
+
+static void targets_are_offered_whole_or_not_at_all(void)
+{
+	CHECK_INT(offered("192.0.2.7:3260,1 iqn.2026-01.t:a\n[2001:db8::7]:3260,2 iqn.2026-01.t:a\n192.0.2.7:3260,1 iqn.2026-01.t:b\n", "<device"), 2);
+	CHECK_STR(noted, "");
+	/* a space, a line break, and an honest one after them */
+	static const char odd[] = "192.0.2.7:3260,1 iqn.2026-01.t:x y\n192.0.2.7:3260,1 iqn.2026-01.t:cut\nrest\n192.0.2.7:3260,1 iqn.2026-01.t:ok\n";
+	CHECK_INT(offered(odd, "<device"), 1);
+	CHECK_INT(offered(odd, "iqn.2026-01.t:ok"), 1);
+	CHECK(strstr(noted, "2 targets"));
+	CHECK_INT(offered("", "<device"), 0);
+	CHECK_INT(offered("no target at all\n,1 iqn.2026-01.t:a\nx:1, \nx:1,z iqn.2026-01.t:a", "<device"), 0);
+}
+
 static void an_initiator_name_is_read(void)
 {
 	static const struct { const char *text, *name; } cases[] = {
@@ -221,19 +273,6 @@ static void an_initiator_name_is_read(void)
 }
 
 /* ---- definitions ---- */
-
-static struct pool_host host = { "192.0.2.7", 0 };
-static struct pool_device target = { IQN, -1 };
-
-static struct pool_def definition(void)
-{
-	host = (struct pool_host){ "192.0.2.7", 0 };
-	target = (struct pool_device){ IQN, -1 };
-	return (struct pool_def){
-		.type = POOL_ISCSI, .name = "p", .target = { .path = "/dev/disk/by-path" },
-		.source = { .hosts = &host, .nhosts = 1, .devices = &target, .ndevices = 1 },
-	};
-}
 
 static int validate(const struct pool_def *d)
 {
@@ -540,6 +579,7 @@ int main(void)
 	RUN(what_a_record_cannot_hold_is_refused);
 	RUN(the_reason_is_found_in_messages);
 	RUN(statuses_have_their_classes);
+	RUN(targets_are_offered_whole_or_not_at_all);
 	RUN(an_initiator_name_is_read);
 	RUN(a_plain_definition_is_fine);
 	RUN(dangerous_definitions_are_refused);
