@@ -25,7 +25,7 @@
 
 #define BACKLOG       SOMAXCONN
 #define TURN_CLIENTS  64                /* let in, or refused, in one turn: then it is the others' */
-#define LEAVING_LIMIT 128               /* sockets that cannot be closed yet; while there are more nobody is let in */
+#define LEAVING_LIMIT 128               /* sockets that cannot even be put away (passed.c), for want of memory; while there are more nobody is let in */
 #define MEMORY_PAUSE  50                /* ms until somebody may be let in again, when there was no memory for it */
 #define PAUSE         SECONDS(1)        /* until somebody may be let in again, if nothing is heard before */
 
