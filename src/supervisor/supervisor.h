@@ -261,6 +261,7 @@ struct volume_order {
 	size_t passed;                          /* likewise; not 0: stream is a client's socket, where that many bytes, with a descriptor, wait to be
 						 * read by the worker */
 	uid_t uid; gid_t gid;                   /* and this is whose descriptor it is */
+	int connection;                         /* and download: where to instead, if that is nothing to write to; -1: nowhere */
 	uint64_t offset, length; bool sparse;   /* likewise; length 0: to the end */
 	uint64_t timeout;                       /* ms; 0: the operation's own */
 	bool detach;                            /* w->done is called as soon as it has been let in */
