@@ -174,6 +174,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 		p->stale = false;               /* these were of its last life */
 		p->refresh_timeout = 0;
 		p->stop_tried = 0;
+		p->seen = 0;                    /* it may stand on another mount than in its last life: the next look says which */
 		p->fresh = p->refresh_wanted = true;
 		pool_enter(p, PHASE_ACTIVE, NULL);
 		pool_step(p);
