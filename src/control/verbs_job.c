@@ -55,7 +55,7 @@ static bool begin(struct call *c, struct volume_order *o, void (*done)(struct wa
 	struct err e = { 0 };
 
 	o->verb = call_verb(c);
-	o->timeout = call_duration(c, "timeout", 0);
+	o->timeout = call_time_left(c);
 	o->detach = call_flag(c, "detach");
 	o->operate = call_level(c) < LEVEL_ADMIN;
 	w->done = done;

@@ -279,6 +279,8 @@ static void lost(struct pool *p)
 	else
 		err_set(&why, ERR_STORAGE, "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)", found);
 	index_drop(p);
+	if (stopped)                    /* who wanted it refreshed; who stops it hears of its end */
+		waiters_finish(&p->served, &(struct result){ .err = &why, .pool = p });
 	if (stopped || (p->type == POOL_DIR && mounts_vouched(p)))
 		pool_set_text(&p->place, NULL);
 	if (stopped || !p->want_active) {

@@ -327,7 +327,7 @@ static void look(struct volume_job *j)
 	if (rc < 0)
 		conclude(j);
 	else
-		loop_arm(j->sup->loop, &j->timer, clock_ms() + LOOK_WITHIN);
+		loop_arm(j->sup->loop, &j->timer, least(clock_ms() + LOOK_WITHIN, j->timeout == NEVER ? NEVER : j->started + j->timeout + JOB_END));
 }
 
 static void on_gone(struct worker *w)
