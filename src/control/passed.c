@@ -75,6 +75,17 @@ static bool is_empty(int fd)
 	}
 }
 
+bool passed_close(int fd)
+{
+	bool empty;
+
+	shutdown(fd, SHUT_RDWR);
+	empty = is_empty(fd);
+	if (empty)
+		close(fd);
+	return empty;
+}
+
 /* ---- emptying, in a worker ---- */
 
 static void on_tick(int sig)
@@ -306,9 +317,9 @@ void passed_leave(struct peer *p)
 {
 	struct server *srv = p->server;
 
-	shutdown(p->fd, SHUT_RDWR);
-	if (!p->borrowed && is_empty(p->fd)) {
-		close(p->fd);
+	if (p->borrowed) {
+		shutdown(p->fd, SHUT_RDWR);
+	} else if (passed_close(p->fd)) {
 		free(p);
 		return;
 	}

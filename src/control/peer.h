@@ -83,6 +83,8 @@ int access_place(struct server *srv, const struct peer *p, struct err *e);
 /* passed.c */
 /* As recv(2) with MSG_PEEK. *bears: descriptors are in the queue, with these bytes or behind them. */
 ssize_t passed_peek(int fd, void *data, size_t size, bool *bears);
+/* Close a socket that others may have filled. With a descriptor in it it stays open until this process ends, when nobody waits for its close. */
+bool passed_close(int fd);
 /* The client goes: close its socket and free p, at once or when a worker has got rid of the descriptors in it. p is in no list. */
 void passed_leave(struct peer *p);
 /* Sockets that the user has left behind, and that no worker has yet. */
