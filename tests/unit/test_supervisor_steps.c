@@ -855,12 +855,9 @@ static void a_refresh_of_what_has_stopped_after_all_is_refused(void)
 	launch();
 	CHECK(until(a_refreshed));
 	pool("a")->stop_tried = clock_ms();
-	fixture_path(path, "%s/a/.keep", env.dir);
-	CHECK_INT(unlink(path), 0);
-	*strrchr(path, '/') = '\0';
-	CHECK_INT(rmdir(path), 0);
-	CHECK(pool_refresh(pool("a"), 0, asked(&one), &e) == 0);
-	CHECK(until(one_told));
+	fixture_path(path, "%s/a", env.dir);
+	fixture_remove(path);
+	CHECK(pool_refresh(pool("a"), 0, asked(&one), &e) == 0 && until(one_told));
 	CHECK_INT(one.class, ERR_STORAGE);
 	CHECK(in_phase("a", PHASE_INACTIVE) && strstr(one.text, "has happened after all"));
 	end();
