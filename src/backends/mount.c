@@ -372,7 +372,8 @@ int mount_make(const struct mount_request *r, struct err *e)
 	at = target_make(r->target, O_PATH, NULL, e);
 	if (at < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s", r->source);
-	if (mount_path(r->target, path, e) <= 0)
+	/* Not by another walk, which might end elsewhere: where the directory is that will be mounted on. */
+	if (target_end_path(&(struct target_end){ at, "." }, path, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s at %s", r->source, r->target);
 	rc = mountinfo_find(path, &there, e);
 	if (rc < 0)

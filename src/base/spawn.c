@@ -30,6 +30,8 @@
 #define TOOL_PATH "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 #define ENV_MAX   32
 #define GRACE     SECONDS(2)    /* between TERM and KILL, and between KILL and giving up */
+#define FORGOTTEN 100           /* ms from one look at a child that was killed to the next; */
+#define SELDOM    SECONDS(10)   /* and at one that does not die */
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -527,9 +529,10 @@ void tool_free(struct tool *t)
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
 {
 	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0, NULL, NULL };
-	int pidfd, saved;
+	int pidfd = -1;
 
-	*pid = fork();
+	/* With the child comes its pidfd, or neither: there is nothing to wait for when descriptors run out. */
+	*pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
 	if (*pid == 0) {
 		umask(022);
 		c.program = program_of(argv);
@@ -539,13 +542,33 @@ int spawn_service(const char *const *argv, const char *const *env, int out_fd, p
 	}
 	if (*pid < 0)
 		return err_sys(e, errno, "cannot start %s", argv[0]);
-	pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);
-	if (pidfd >= 0) {
-		fcntl(pidfd, F_SETFD, FD_CLOEXEC);      /* set already where the kernel is new enough */
-		return pidfd;
-	}
-	saved = errno;
-	kill(*pid, SIGKILL);
-	reap(*pid, NULL);
-	return err_sys(e, saved, "cannot watch %s", argv[0]);
+	return pidfd;
+}
+
+struct forgotten {
+	struct loop *loop;
+	struct timer timer;
+	pid_t pid;
+	unsigned looks;
+};
+
+static void look_for_end(struct timer *t)
+{
+	struct forgotten *f = t->owner;
+
+	if (waitpid(f->pid, NULL, WNOHANG) == 0)
+		loop_arm(f->loop, t, clock_ms() + (f->looks++ < SELDOM / FORGOTTEN ? FORGOTTEN : SELDOM));
+	else
+		free(f);
+}
+
+void spawn_forget(struct loop *l, pid_t pid)
+{
+	struct forgotten *f = calloc(1, sizeof(*f));
+
+	kill(pid, SIGKILL);
+	if (!f)
+		return;         /* it stays a zombie */
+	*f = (struct forgotten){ .loop = l, .pid = pid, .timer = { .on_expiry = look_for_end, .owner = f } };
+	look_for_end(&f->timer);
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/loop.h"
 
 #define SPAWN_OUTPUT_LIMIT (1024 * 1024)
 #define SPAWN_FILES        24
@@ -48,5 +49,7 @@ void tool_free(struct tool *t);
  * Returns the pidfd, or -1; *pid is set. The caller reaps it. Does not wait: where the program is missing the child says so on
  * out_fd and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e);
+/* A child that nobody watches, or waits for, any more: it is killed, and reaped when it has gone, however long that takes. */
+void spawn_forget(struct loop *l, pid_t pid);
 
 #endif

@@ -84,8 +84,7 @@ static pid_t start_program(struct loop *l, const char *path, struct watch *w, st
 		err_sys(e, errno, "cannot watch %s", path);
 	else
 		close(pidfd);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	spawn_forget(l, pid);
 	return -1;
 }
 

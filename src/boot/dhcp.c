@@ -101,7 +101,12 @@ static int start_child(struct dhcp_client *c, struct err *e)
 	int pidfd = spawn_service(argv, env, -1, &c->pid, e);
 	if (pidfd < 0)
 		return -1;
-	return loop_watch(c->loop, &c->exit, pidfd, EPOLLIN, e);
+	if (loop_watch(c->loop, &c->exit, pidfd, EPOLLIN, e) == 0)
+		return 0;
+	close(pidfd);
+	spawn_forget(c->loop, c->pid);
+	c->pid = 0;
+	return -1;
 }
 
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e)
@@ -127,12 +132,8 @@ void dhcp_stop(struct dhcp_client *c)
 	loop_unwatch(c->loop, &c->exit);
 	if (fd >= 0)
 		close(fd);
-	/* It only sleeps and sends: it dies at once. */
-	if (c->pid > 0) {
-		kill(c->pid, SIGKILL);
-		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	if (c->pid > 0)
+		spawn_forget(c->loop, c->pid);
 	c->pid = 0;
 	c->device[0] = '\0';
 }

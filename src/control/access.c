@@ -136,14 +136,12 @@ enum room { ROOM, FULL, FULL_FOR_USER };
 static enum room find_room(const struct server *srv, const struct peer *p)
 {
 	bool admin = p->level == LEVEL_ADMIN;
-	unsigned others = 0, own = 0;
+	unsigned others = 0, own = passed_waiting(srv, p->uid);
 
 	for (const struct peer *q = srv->peers; q; q = q->next) {
 		others += q->level != LEVEL_ADMIN;
 		own += q->uid == p->uid;
 	}
-	for (const struct peer *q = srv->leaving; q; q = q->next)
-		own += q->uid == p->uid;
 	if (!admin && own >= CONTROL_PER_USER)
 		return FULL_FOR_USER;
 	return srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE) ? ROOM : FULL;

@@ -190,18 +190,32 @@ int call_check(struct call *c, enum verb_level level, struct err *e)
 
 /* ---- its limit ---- */
 
-#define GRACE     250           /* ms: an operation has the same deadline, and says more exactly what was late */
-#define JOB_GRACE SECONDS(8)    /* a job is told of when its worker is gone and what it left is removed */
+#define GRACE 250               /* ms: an operation has the same deadline, and says more exactly what was late */
 
+/* A job whose bytes go over this connection does not go on without it. */
 static void on_limit(struct timer *t)
 {
 	struct call *c = t->owner;
 	struct err e = { 0 };
 
 	waiter_withdraw(&c->waiter);
-	err_set(&e, ERR_TIMEOUT, "%s was not done within %llu s; what was begun goes on (pool-info, job-list and status show it)", c->verb->name,
-		(unsigned long long)(c->limit / 1000));
+	err_set(&e, ERR_TIMEOUT, "%s was not done within %llu s; what was begun %s (pool-info, job-list and status show it)", c->verb->name,
+		(unsigned long long)(c->limit / 1000), c->job ? "is ended" : "goes on");
+	if (c->job)
+		volume_cancel(call_supervisor(c), c->job, NULL, NULL);
 	call_fail(c, &e);
+}
+
+static uint64_t grace(const struct call *c)
+{
+	return GRACE + (verb_arg(c->verb, "detach") ? JOB_END : 0);
+}
+
+uint64_t call_time_left(struct call *c)
+{
+	uint64_t asked = call_duration(c, "timeout", 0), end = c->deadline.deadline - grace(c), now = clock_ms();
+
+	return !asked || !c->deadline.armed ? asked : end > now ? end - now : 1;
 }
 
 /* What the verb's table says, and more where operations were given more; timeout= goes before both. */
@@ -220,7 +234,7 @@ static void limit_call(struct call *c)
 		return;
 	c->limit = limit_of(c);
 	c->deadline = (struct timer){ .on_expiry = on_limit, .owner = c };
-	loop_arm(c->peer->server->loop, &c->deadline, clock_ms() + c->limit + (c->verb->limit == LIMIT_JOB ? JOB_GRACE : GRACE));
+	loop_arm(c->peer->server->loop, &c->deadline, clock_ms() + c->limit + grace(c));
 }
 
 void call_run(struct call *c)

@@ -15,6 +15,8 @@
 
 #include "base/util.h"
 
+#define EFIVARFS 0xde5e81e4U
+
 /* As virsh does: a file that is there is emptied, one that is not is made, readable by nobody else. */
 static int open_for_download(const char *path, struct data *d, struct err *e)
 {
@@ -39,15 +41,17 @@ static bool is_taken(int fd)
 	struct stat st;
 	struct statfs fs;
 	int type = 0;
-	socklen_t size = sizeof(type);
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(type), len = sizeof(peer);
 
 	if (fstat(fd, &st) < 0)
 		return true;                    /* the server says what is wrong */
 	if (S_ISREG(st.st_mode))
-		return fstatfs(fd, &fs) == 0 && fs.f_blocks > 0;
+		return fstatfs(fd, &fs) == 0 && fs.f_blocks > 0 && (unsigned)fs.f_type != EFIVARFS;
 	if (S_ISSOCK(st.st_mode))
-		return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
-	return !S_ISCHR(st.st_mode);
+		return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+		       getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+	return S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode);
 }
 
 static _Noreturn void pump(int from, int to)

@@ -5,18 +5,26 @@
  * transfer or to throw it away; here the queue is only looked at. A socket is closed here when nothing is left in it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include "base/clock.h"
+#include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "control/peer.h"
 #include "supervisor/worker.h"
 
 #define CHUNK         4096
-#define EMPTY_BATCH   16                /* sockets of one user that one worker empties */
+#define SHELVES       32                /* users with one of their own; all others share the last one */
+#define OTHERS        ((uid_t)-1)
+#define PASSED_MOST   253               /* descriptors that one message can have (SCM_MAX_FD) */
+#define TABLE         (1 << 20)         /* descriptors that an emptying worker has room for, where it may */
+#define EMPTY_BATCH   1024              /* sockets that one worker empties */
 #define EMPTY_WORKERS 8                 /* at once */
 #define EMPTY_OTHERS  6                 /* of these for those who are not admin */
 #define EMPTY_OWN     2                 /* and for one user */
@@ -25,13 +33,17 @@
 #define EMPTY_WITHIN  SECONDS(5)        /* then it is ended, and the next one goes on with what is left */
 #define EMPTY_TICK    1000              /* µs */
 
-/* One worker that empties sockets. */
-struct emptying {
-	struct emptying *next;
+/* The sockets that one user has left behind, in the queue of a socket pair: there they cost no descriptor, so that a user may leave any number, and
+ * nobody else is kept out. The kernel limits them: in each is at least one descriptor on its way, which counts for whoever passed it. */
+struct shelf {
+	struct shelf *next;
 	struct server *server;
-	struct worker *worker;
 	uid_t uid;
-	int fds[EMPTY_BATCH + 1];       /* ends with -1 */
+	bool admin;
+	int in, out;
+	int count;                      /* sockets for the next worker */
+	struct worker *taking;          /* takes from it still: one at a time, so that none takes a socket that is still open here */
+	struct worker *workers[EMPTY_OWN];
 };
 
 /* ---- looking at the queue ---- */
@@ -63,6 +75,17 @@ static bool is_empty(int fd)
 	}
 }
 
+bool passed_close(int fd)
+{
+	bool empty;
+
+	shutdown(fd, SHUT_RDWR);
+	empty = is_empty(fd);
+	if (empty)
+		close(fd);
+	return empty;
+}
+
 /* ---- emptying, in a worker ---- */
 
 static void on_tick(int sig)
@@ -70,117 +93,205 @@ static void on_tick(int sig)
 	(void)sig;
 }
 
-/* What is read without room for descriptors is dropped. A drop that waits for a socket's peer ends at the next tick. */
-static int empty_sockets(struct worker_io *io, void *arg, struct err *e)
+/* As recv(2), with what has been passed: it stays open until the process ends, when no close waits for a socket's peer any more. *fd: the first one. What
+ * there is no room for is dropped, and a drop that waits ends at the next tick. */
+static ssize_t take(int from, void *data, size_t size, int *fd)
+{
+	union { struct cmsghdr head; char space[CMSG_SPACE(PASSED_MOST * sizeof(int))]; } control;
+	struct iovec room = { data, size };
+	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(from, &m, MSG_DONTWAIT);
+
+	*fd = -1;
+	if (n > 0 && CMSG_FIRSTHDR(&m) && control.head.cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(&control.head), sizeof(*fd));
+	return n;
+}
+
+static int empty_shelf(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct itimerval tick = { { 0, EMPTY_TICK }, { 0, EMPTY_TICK } };
+	const struct shelf *h = arg;
+	struct buf b = BUF_INIT;
 	char chunk[CHUNK];
+	int fd, other;
 
-	(void)io, (void)e;
+	(void)e;
 	errno = 0;
 	signal(SIGALRM, on_tick);
 	setitimer(ITIMER_REAL, &tick, NULL);
-	for (const int *fd = arg; *fd >= 0; fd++)
-		while (recv(*fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0 || errno == EINTR)
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ TABLE, TABLE });     /* what it has is room enough for most */
+	for (int n = 0; n < h->count && (take(h->out, chunk, 1, &fd) > 0 || errno == EINTR); n++)
+		while (fd >= 0 && (take(fd, chunk, sizeof(chunk), &other) > 0 || errno == EINTR))
 			errno = 0;
+	line_begin(&b, "-");
+	worker_send_record(io, &b);
 	return 0;
 }
 
-/* ---- sockets that cannot be closed yet ---- */
+/* ---- sockets that have been left behind ---- */
 
-static void let_go(struct peer *p)
+static int waiting(const struct shelf *h)
 {
-	struct server *srv = p->server;
+	int n = 0;
 
-	for (struct peer **at = &srv->leaving; *at; at = &(*at)->next)
-		if (*at == p) {
-			*at = p->next;
-			srv->nleaving--;
-			break;
-		}
-	close(p->fd);
-	free(p);
-	server_resume(srv);
+	return ioctl(h->out, FIONREAD, &n) == 0 ? n : 0;        /* one byte comes with each */
 }
 
 static void try_again(struct server *srv, uint64_t when)
 {
-	if (srv->leaving && (!srv->empty.armed || when < srv->empty.deadline))
+	if (!srv->empty.armed || when < srv->empty.deadline)
 		loop_arm(srv->loop, &srv->empty, when);
 }
 
-static void emptying_end(struct emptying *m)
+static struct shelf *new_shelf(struct server *srv, const struct peer *p, uid_t uid)
 {
-	struct server *srv = m->server;
-	struct emptying **at = &srv->emptying;
+	struct shelf *h = calloc(1, sizeof(*h));
+	int ends[2];
 
-	for (struct peer *p = srv->leaving, *next; p; p = next) {
-		next = p->next;
-		if (p->emptying != m)
-			continue;
-		p->emptying = NULL;
-		if (is_empty(p->fd))
-			let_go(p);
+	if (!h || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		free(h);
+		return NULL;
 	}
-	while (*at && *at != m)
-		at = &(*at)->next;
-	if (*at)
-		*at = m->next;
-	free(m);
-	try_again(srv, srv->emptied + EMPTY_PAUSE);
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &(int){ INT_MAX }, sizeof(int));
+	*h = (struct shelf){ .next = srv->shelves, .server = srv, .uid = uid, .admin = uid != OTHERS && p->level == LEVEL_ADMIN, .in = ends[0], .out = ends[1] };
+	srv->shelves = h;
+	return h;
 }
 
-/* One that is still there has the sockets still: they are looked at when it has gone. */
-static void on_done(struct worker *w, const struct err *e, bool left)
+static struct shelf *shelf_of(struct server *srv, const struct peer *p)
 {
-	(void)e;
-	if (!left)
-		emptying_end(w->job.owner);
+	struct shelf *others = NULL;
+	unsigned n = 0;
+
+	for (struct shelf *h = srv->shelves; h; h = h->next, n++)
+		if (h->uid == p->uid)
+			return h;
+		else if (h->uid == OTHERS)
+			others = h;
+	return others ? others : new_shelf(srv, p, n < SHELVES - 1 ? p->uid : OTHERS);
+}
+
+/* The queue has the socket from then on, so that closing it here is not the last close. */
+static bool put_away(struct peer *p)
+{
+	struct shelf *h = shelf_of(p->server, p);
+	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = {
+		.head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS },
+	};
+	struct msghdr m = { .msg_iov = &(struct iovec){ "", 1 }, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.head), &p->fd, sizeof(int));
+	if (!h || sendmsg(h->in, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		return false;
+	close(p->fd);
+	free(p);
+	return true;
+}
+
+static bool put_all_away(struct server *srv)
+{
+	struct peer *p;
+
+	while ((p = srv->leaving)) {
+		struct peer *next = p->next;
+
+		if (!put_away(p))
+			return false;
+		srv->leaving = next;
+		srv->nleaving--;
+		server_resume(srv);
+	}
+	return true;
+}
+
+unsigned passed_waiting(const struct server *srv, uid_t uid)
+{
+	unsigned n = 0;
+
+	for (const struct shelf *h = srv->shelves; h; h = h->next)
+		n += h->uid == uid ? (unsigned)waiting(h) : 0;
+	for (const struct peer *p = srv->leaving; p; p = p->next)
+		n += p->uid == uid;
+	return n;
+}
+
+static void shelf_free(struct shelf *h)
+{
+	struct shelf **at = &h->server->shelves;
+
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	close(h->in);
+	close(h->out);
+	free(h);
+}
+
+/* ---- emptying ---- */
+
+static void on_record(struct worker *w, const struct line *l)
+{
+	struct shelf *h = w->job.owner;
+
+	(void)l;
+	h->taking = NULL;
+	try_again(h->server, h->server->emptied + EMPTY_PAUSE);
 }
 
 static void on_gone(struct worker *w)
 {
-	emptying_end(w->job.owner);
+	struct shelf *h = w->job.owner;
+
+	if (h->taking == w)
+		h->taking = NULL;
+	for (int i = 0; i < EMPTY_OWN; i++)
+		if (h->workers[i] == w)
+			h->workers[i] = NULL;
+	try_again(h->server, h->server->emptied + EMPTY_PAUSE);
 }
 
-static bool may_begin(const struct server *srv, const struct peer *p)
+static void on_done(struct worker *w, const struct err *e, bool left)
 {
-	unsigned all = 0, own = 0;
-
-	for (const struct emptying *m = srv->emptying; m; m = m->next) {
-		all++;
-		own += m->uid == p->uid;
-	}
-	return all < (p->level == LEVEL_ADMIN ? EMPTY_WORKERS : EMPTY_OTHERS) && own < EMPTY_OWN;
+	(void)e;
+	if (!left)
+		on_gone(w);
 }
 
-/* A worker for the sockets of p's user that have none yet. False: there can be none now. */
-static bool begin(struct server *srv, const struct peer *p)
+static unsigned count_workers(const struct shelf *h)
 {
-	struct emptying *m = calloc(1, sizeof(*m));
+	unsigned n = 0;
+
+	for (int i = 0; i < EMPTY_OWN; i++)
+		n += h->workers[i] != NULL;
+	return n;
+}
+
+static bool may_begin(const struct shelf *h)
+{
+	unsigned all = 0;
+
+	for (const struct shelf *k = h->server->shelves; k; k = k->next)
+		all += count_workers(k);
+	return !h->taking && all < (h->admin ? EMPTY_WORKERS : EMPTY_OTHERS) && count_workers(h) < EMPTY_OWN;
+}
+
+/* False: there can be none now. */
+static bool begin(struct shelf *h)
+{
 	struct err e = { 0 };
-	size_t n = 0;
+	struct worker *w;
 
-	if (!m)
-		return false;
-	*m = (struct emptying){ .server = srv, .uid = p->uid, .next = srv->emptying };
-	for (const struct peer *q = p; q && n < EMPTY_BATCH; q = q->next)
-		if (!q->emptying && q->uid == p->uid)
-			m->fds[n++] = q->fd;
-	m->fds[n] = -1;
-	m->worker = worker_start(srv->sup, &(struct job){ .what = "discard", .timeout = EMPTY_WITHIN, .run = empty_sockets, .arg = m->fds,
-							  .keep = m->fds, .on_done = on_done, .on_gone = on_gone, .owner = m }, &e);
-	if (!m->worker) {
+	if (h->count > EMPTY_BATCH)
+		h->count = EMPTY_BATCH;
+	w = worker_start(h->server->sup, &(struct job){ .what = "discard", .timeout = EMPTY_WITHIN, .run = empty_shelf, .arg = h, .owner = h,
+			 .keep = (const int[]){ h->out, -1 }, .on_record = on_record, .on_done = on_done, .on_gone = on_gone }, &e);
+	if (!w) {
 		log_debug(LF_CONTROL, "descriptors of clients that have gone are kept: %s", e.message);
-		free(m);
 		return false;
 	}
-	for (struct peer *q = srv->leaving; q; q = q->next)
-		for (size_t i = 0; i < n; i++)
-			if (q->fd == m->fds[i])
-				q->emptying = m;
-	srv->emptying = m;
-	srv->emptied = clock_ms();
+	h->taking = h->workers[h->workers[0] != NULL] = w;
+	h->server->emptied = clock_ms();
 	return true;
 }
 
@@ -188,29 +299,35 @@ void passed_on_timer(struct timer *t)
 {
 	struct server *srv = t->owner;
 
-	for (const struct peer *p = srv->leaving; p; p = p->next)
-		if (!p->emptying && may_begin(srv, p) && !begin(srv, p)) {
-			try_again(srv, clock_ms() + EMPTY_AGAIN);
-			return;
-		}
+	bool failed = !put_all_away(srv);
+
+	for (struct shelf *h = srv->shelves, *next; h && !failed; h = next) {
+		next = h->next;
+		h->count = waiting(h);
+		if (!h->count && !count_workers(h))
+			shelf_free(h);
+		else if (h->count && may_begin(h))
+			failed = !begin(h);
+	}
+	if (failed)
+		try_again(srv, clock_ms() + EMPTY_AGAIN);
 }
 
 void passed_leave(struct peer *p)
 {
 	struct server *srv = p->server;
-	struct peer **at = &srv->leaving;
 
-	shutdown(p->fd, SHUT_RDWR);
-	if (!p->borrowed && is_empty(p->fd)) {
-		close(p->fd);
+	if (p->borrowed) {
+		shutdown(p->fd, SHUT_RDWR);
+	} else if (passed_close(p->fd)) {
 		free(p);
 		return;
 	}
-	while (*at)
-		at = &(*at)->next;
-	*at = p;
-	p->next = NULL;
-	srv->nleaving++;
+	if (!put_away(p)) {
+		p->next = srv->leaving;
+		srv->leaving = p;
+		srv->nleaving++;
+	}
 	try_again(srv, srv->emptied + EMPTY_PAUSE);
 }
 
@@ -218,12 +335,14 @@ void passed_leave(struct peer *p)
 void passed_end(struct server *srv)
 {
 	loop_disarm(srv->loop, &srv->empty);
-	while (srv->emptying) {
-		struct emptying *m = srv->emptying;
+	while (srv->shelves) {
+		struct shelf *h = srv->shelves;
 
-		srv->emptying = m->next;
-		worker_disown(m->worker);
-		free(m);
+		srv->shelves = h->next;
+		for (int i = 0; i < EMPTY_OWN; i++)
+			if (h->workers[i])
+				worker_disown(h->workers[i]);
+		free(h);
 	}
 	while (srv->leaving) {
 		struct peer *p = srv->leaving;

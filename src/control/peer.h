@@ -27,10 +27,10 @@ struct server {
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
-	struct peer *leaving;           /* gone, but descriptors are left in their sockets: passed.c */
+	struct shelf *shelves;          /* sockets of those who have gone, with descriptors left in them: passed.c */
+	struct peer *leaving;           /* those that could not be put there */
 	unsigned nleaving;
-	struct emptying *emptying;
-	struct timer empty;             /* the next one */
+	struct timer empty;             /* the next worker that empties them */
 	uint64_t emptied;               /* when the last one began */
 	struct timer resume;            /* let clients in again */
 	bool open, paused;
@@ -66,7 +66,6 @@ struct peer {
 	bool replying;                  /* the first part of an answer is in out: events wait in held */
 	size_t borrowed;                /* the last bytes of in, that are in the socket's queue still, with a descriptor: only a worker takes them */
 	uint64_t active;                /* clock_ms() of its last request */
-	struct emptying *emptying;      /* leaving: the worker that reads what is left, or NULL */
 };
 
 /* server.c */
@@ -84,8 +83,12 @@ int access_place(struct server *srv, const struct peer *p, struct err *e);
 /* passed.c */
 /* As recv(2) with MSG_PEEK. *bears: descriptors are in the queue, with these bytes or behind them. */
 ssize_t passed_peek(int fd, void *data, size_t size, bool *bears);
+/* Close a socket that others may have filled. With a descriptor in it it stays open until this process ends, when nobody waits for its close. */
+bool passed_close(int fd);
 /* The client goes: close its socket and free p, at once or when a worker has got rid of the descriptors in it. p is in no list. */
 void passed_leave(struct peer *p);
+/* Sockets that the user has left behind, and that no worker has yet. */
+unsigned passed_waiting(const struct server *srv, uid_t uid);
 void passed_on_timer(struct timer *t);
 /* The server goes. */
 void passed_end(struct server *srv);

@@ -25,7 +25,7 @@
 
 #define BACKLOG       SOMAXCONN
 #define TURN_CLIENTS  64                /* let in, or refused, in one turn: then it is the others' */
-#define LEAVING_LIMIT 128               /* sockets that cannot be closed yet; while there are more nobody is let in */
+#define LEAVING_LIMIT 128               /* sockets that cannot even be put away (passed.c), for want of memory; while there are more nobody is let in */
 #define MEMORY_PAUSE  50                /* ms until somebody may be let in again, when there was no memory for it */
 #define PAUSE         SECONDS(1)        /* until somebody may be let in again, if nothing is heard before */
 
@@ -90,15 +90,16 @@ static int remove_stale(const struct server *srv, const struct sockaddr_un *a, s
 		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", srv->path);
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, ERR_EXISTS, "cannot listen at %s: there is something that is not a socket", srv->path);
-	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
-	bool connected = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0;
-	bool stale = connected ? listener_is_gone(fd) : errno == ECONNREFUSED;
-	if (!stale && (connected || errno == EAGAIN))
+	int why = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : errno;
+	bool stale = why ? why == ECONNREFUSED : listener_is_gone(fd);
+	passed_close(fd);               /* whoever listens there is not to be trusted */
+	if (!stale && (!why || why == EAGAIN))
 		return err_set(e, ERR_BUSY, "cannot listen at %s: another poolinit answers there", srv->path);
 	if (!stale)
-		return err_sys(e, errno, "cannot tell whether anybody answers at %s", srv->path);
+		return err_sys(e, why, "cannot tell whether anybody answers at %s", srv->path);
 	if (unlink(srv->path) < 0 && errno != ENOENT)
 		return err_sys(e, errno, "cannot remove the stale socket %s", srv->path);
 	return 0;

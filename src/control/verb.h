@@ -39,7 +39,9 @@ struct verb_arg {
 #define LIMIT_FIND   SECONDS(90)
 #define LIMIT_POOL   SECONDS(300)       /* start, stop, refresh */
 #define LIMIT_BUILD  SECONDS(900)       /* a filesystem of many terabytes */
-#define LIMIT_JOB    SECONDS(604800)    /* a week: a large volume is wiped many times over */
+/* Volumes have no size that is too large, and most tools say nothing of how far they are: nobody who waits for honest work is to be told that it is late. */
+#define LIMIT_MAKE   SECONDS(86400)     /* a day: made of zeros, copied or converted, at the pace of one disk */
+#define LIMIT_JOB    SECONDS(604800)    /* a week: wiped many times over, or moved as slowly as the client likes */
 
 #define VERB_ARGS 32            /* at most so many an array, without the final NULL */
 
@@ -72,6 +74,7 @@ enum verb_level call_level(const struct call *c);       /* of the client */
 const char *call_arg(struct call *c, const char *name);         /* NULL if not given */
 bool call_flag(struct call *c, const char *name);
 uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */
+uint64_t call_time_left(struct call *c);                /* ms of timeout=; 0 if not given. A call that was begun anew has no more */
 uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
 /* Does a descriptor come along? It is in the client's socket, and o is told how the worker takes it. */

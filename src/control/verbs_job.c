@@ -55,7 +55,7 @@ static bool begin(struct call *c, struct volume_order *o, void (*done)(struct wa
 	struct err e = { 0 };
 
 	o->verb = call_verb(c);
-	o->timeout = call_duration(c, "timeout", 0);
+	o->timeout = call_time_left(c);
 	o->detach = call_flag(c, "detach");
 	o->operate = call_level(c) < LEVEL_ADMIN;
 	w->done = done;
@@ -321,9 +321,10 @@ void verb_vol_resize(struct call *c)
 static void transfer(struct call *c, enum volume_operation operation)
 {
 	struct volume_order o = {
-		.operation = operation, .offset = call_size(c, "offset", 0), .length = call_size(c, "length", 0), .sparse = call_flag(c, "sparse"),
+		.operation = operation, .connection = -1, .offset = call_size(c, "offset", 0), .length = call_size(c, "length", 0), .sparse = call_flag(c, "sparse"),
 	};
-	bool upload = operation == VOLUME_UPLOAD, passed, streams;
+	bool upload = operation == VOLUME_UPLOAD, passed, streams, detach = call_flag(c, "detach");
+	int pipe = -1;
 	uint64_t announced = 0, job;
 	struct err e = { 0 };
 
@@ -337,7 +338,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 		err_set(&e, ERR_INVALID, "%s takes no payload", call_verb(c));
 	else if (upload && !passed && !streams)
 		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: \"= N\" at the end of the line, and N bytes after it", call_verb(c));
-	else if (!passed && call_flag(c, "detach"))
+	else if (!passed && detach)
 		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go", call_verb(c));
 	if (e.class != ERR_NONE) {
 		call_fail(c, &e);
@@ -345,16 +346,18 @@ static void transfer(struct call *c, enum volume_operation operation)
 	}
 	if (!find(c, "pool", &o))
 		return;
-	if (!passed && (o.stream = call_stream(c, upload, &e)) < 0) {
+	/* For the bytes of a download there is one in any case: what is passed may be nothing that can be written. */
+	if ((!passed || (!upload && !detach)) && (pipe = call_stream(c, upload, &e)) < 0) {
 		call_fail(c, &e);
 		return;
 	}
+	*(passed ? &o.connection : &o.stream) = pipe;
 	if (streams && (!o.length || o.length > announced))
 		o.length = announced;
 	if (begin(c, &o, transfer_done, &job) && !passed)
 		call_stream_job(c, job);
-	if (!passed)
-		close(o.stream);
+	if (pipe >= 0)
+		close(pipe);
 }
 
 void verb_vol_upload(struct call *c)

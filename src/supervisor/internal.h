@@ -248,7 +248,7 @@ struct volume_work {
 	uint64_t capacity;
 	char *algorithm;
 	int stream;
-	size_t passed; uid_t uid; gid_t gid;
+	size_t passed; uid_t uid; gid_t gid; int connection;
 	uint64_t offset, length; bool sparse;
 	bool operate;                   /* see struct op */
 };

@@ -183,8 +183,7 @@ static void service_launch(struct service_run *r)
 	int pidfd = spawn_service(r->service->argv, r->service->notifies ? envs : NULL, -1, &r->pid, &e);
 	if (pidfd < 0 || loop_watch(r->sup->loop, &r->exit, pidfd, EPOLLIN, &e) < 0) {
 		if (pidfd >= 0) {
-			kill(r->pid, SIGKILL);
-			waitpid(r->pid, NULL, 0);
+			spawn_forget(r->sup->loop, r->pid);
 			close(pidfd);
 		}
 		r->pid = 0;

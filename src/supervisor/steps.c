@@ -182,6 +182,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 		p->stale = false;               /* these were of its last life */
 		p->refresh_timeout = 0;
 		p->stop_tried = 0;
+		p->seen = 0;                    /* it may stand on another mount than in its last life: the next look says which */
 		p->fresh = p->refresh_wanted = true;
 		pool_enter(p, PHASE_ACTIVE, NULL);
 		pool_step(p);
@@ -286,6 +287,8 @@ static void lost(struct pool *p)
 	else
 		err_set(&why, ERR_STORAGE, "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)", found);
 	index_drop(p);
+	if (stopped)                    /* who wanted it refreshed; who stops it hears of its end */
+		waiters_finish(&p->served, &(struct result){ .err = &why, .pool = p });
 	if (stopped || (p->type == POOL_DIR && mounts_vouched(p)))
 		pool_set_text(&p->place, NULL);
 	if (stopped || !p->want_active) {

@@ -262,11 +262,14 @@ struct volume_order {
 	size_t passed;                          /* likewise; not 0: stream is a client's socket, where that many bytes, with a descriptor, wait to be
 						 * read by the worker */
 	uid_t uid; gid_t gid;                   /* and this is whose descriptor it is */
+	int connection;                         /* and download: where to instead, if that is nothing to write to; -1: nowhere */
 	uint64_t offset, length; bool sparse;   /* likewise; length 0: to the end */
 	uint64_t timeout;                       /* ms; 0: the operation's own */
 	bool detach;                            /* w->done is called as soon as it has been let in */
 	bool operate;                           /* asked for at the level "operate", see struct op */
 };
+/* At its time a job is ended. So long afterwards, at most, w->done is called: by then what it left is removed, or it is told all the same. */
+#define JOB_END SECONDS(8)
 /* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active), ERR_BUSY (another job has the volume), ERR_LIMIT … */
 int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e);
 /* End it. w (may be NULL) is told when it is over and what was left is removed. ERR_INVALID: no such job. */

@@ -123,7 +123,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		.work = {
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
-			.offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
+			.connection = o->connection, .offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
@@ -327,7 +327,7 @@ static void look(struct volume_job *j)
 	if (rc < 0)
 		conclude(j);
 	else
-		loop_arm(j->sup->loop, &j->timer, clock_ms() + LOOK_WITHIN);
+		loop_arm(j->sup->loop, &j->timer, least(clock_ms() + LOOK_WITHIN, j->timeout == NEVER ? NEVER : j->started + j->timeout + JOB_END));
 }
 
 static void on_gone(struct worker *w)
@@ -398,7 +398,7 @@ static void on_record(struct worker *w, const struct line *l)
 		log_info(LF_POOL, "%s: %s: %s", j->pool_name, j->verb, line_get(l, "note"));
 	if (line_has(l, "taken")) {
 		j->taken = true;
-		if (j->detach && !j->ending)
+		if (j->detach && !j->ending && streq(line_get(l, "taken"), "yes"))
 			loop_arm(j->sup->loop, &j->timer, 0);
 	}
 	if (line_has(l, "bytes"))
@@ -430,7 +430,7 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 static int begin(struct volume_job *j, struct err *e)
 {
 	struct job job = {
-		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .arg = &j->work, .keep = (const int[]){ j->work.stream, -1 },
+		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .arg = &j->work, .keep = (const int[]){ j->work.stream, j->work.connection, -1 },
 		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j,
 	};
 

@@ -263,30 +263,25 @@ static bool is_connected_stream(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM && getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
-/* A client's descriptor: looked at here, for even that may block. */
+/* A client's descriptor: looked at here, for even that may block. 1: it is to be used; 0: it is nothing that is. */
 static int check_passed(int fd, bool write, struct err *e)
 {
-	const char *what = write ? "written" : "read";
 	int flags = fcntl(fd, F_GETFL);
 	struct stat st;
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot use the descriptor that was passed");
-	if (S_ISDIR(st.st_mode))
-		return err_set(e, ERR_INVALID, "the descriptor that was passed is a directory's");
-	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
-		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s", what);
-	if (S_ISREG(st.st_mode) ? !is_made_up(fd) : S_ISSOCK(st.st_mode) ? is_connected_stream(fd) : S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode))
+	if (S_ISREG(st.st_mode) ? is_made_up(fd) : S_ISSOCK(st.st_mode) ? !is_connected_stream(fd) : !S_ISBLK(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return 0;
-	return err_set(e, ERR_INVALID, "the descriptor that was passed is neither a file of a disk or memory, a block device, a pipe nor a "
-		       "connected stream socket: send the bytes through a pipe, or over the connection");
+	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
+		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s", write ? "written" : "read");
+	return 1;
 }
 
 /* The bytes of the request are read here, and its descriptor with them; what else came along is dropped. */
-static int take_passed(struct worker_io *io, const struct volume_work *work, struct err *e)
+static int take_passed(const struct volume_work *work, struct err *e)
 {
 	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
-	cleanup_buf struct buf b = BUF_INIT;
 	cleanup_free char *bytes = malloc(work->passed);
 	struct iovec room = { bytes, work->passed };
 	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
@@ -302,10 +297,29 @@ static int take_passed(struct worker_io *io, const struct volume_work *work, str
 	if (fd < 0 || (size_t)n != work->passed)
 		return err_set(e, ERR_STATE, "the descriptor that was passed is gone");
 	close(work->stream);
-	line_begin(&b, "-");
-	line_str(&b, "taken", "yes");
-	worker_send_record(io, &b);
 	return fd;
+}
+
+/* Where the bytes come from or go to: what was passed, or as if nothing had been. Then a download has the connection; an upload would need a payload, which
+ * has not been announced. What is not used stays open until this process ends. */
+static int choose_stream(struct worker_io *io, const struct volume_work *work, bool upload, struct transfer *t, struct err *e)
+{
+	int fd = take_passed(work, e), usable = fd < 0 ? -1 : check_passed(fd, !upload, e);
+	struct buf b = BUF_INIT;
+
+	if (fd < 0)
+		return -1;
+	t->passed = usable > 0;
+	t->stream = t->passed ? fd : work->connection;
+	line_begin(&b, "-");
+	line_str(&b, "taken", t->passed ? "yes" : "unused");
+	worker_send_record(io, &b);
+	if (usable != 0 && work->connection >= 0)
+		close(work->connection);        /* nothing comes that way */
+	if (usable == 0 && t->stream < 0)
+		return err_set(e, ERR_INVALID, "the descriptor that was passed is neither a file of a disk or memory, a block device, a pipe nor a "
+			       "connected stream socket: send the bytes through a pipe, or over the connection");
+	return usable;
 }
 
 static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
@@ -316,7 +330,7 @@ static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 	cleanup_context struct context c = { 0 };
 	struct buf b = BUF_INIT;
 
-	if (t.passed && ((t.stream = take_passed(io, work, e)) < 0 || check_passed(t.stream, !upload, e) < 0))
+	if (t.passed && choose_stream(io, work, upload, &t, e) < 0)
 		return -1;
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;

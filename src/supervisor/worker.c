@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 
@@ -446,10 +447,8 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 	int pidfd = w->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, w->pid, 0);
 	if (w->pid < 0 || pidfd < 0 || watch_child(w, pidfd, mine, e) < 0) {
 		err_sys(e, errno, "cannot start the worker for \"%s\"", job->what);
-		if (w->pid > 0) {
-			kill(w->pid, SIGKILL);
-			waitpid(w->pid, NULL, 0);
-		}
+		if (w->pid > 0)
+			spawn_forget(s->loop, w->pid);
 		loop_unwatch(s->loop, &w->exit);
 		if (pidfd >= 0)
 			close(pidfd);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -539,6 +540,41 @@ static void a_service_can_be_ended(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+static void without_a_descriptor_there_is_no_service(void)
+{
+	struct rlimit before, none;
+	struct err e = { 0 };
+	pid_t pid = -1;
+	int next = dup(0);
+
+	close(next);
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ (rlim_t)next, before.rlim_max };
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CHECK_INT(spawn_service(ARGV(self, "hang"), NULL, -1, &pid, &e), -1);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CHECK_INT(e.sys, EMFILE);
+	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
+static void who_is_forgotten_is_reaped_without_waiting(void)
+{
+	struct err e = { 0 };
+	struct loop l;
+	pid_t pid = -1;
+	int pidfd = spawn_service(ARGV(self, "hang"), NULL, -1, &pid, &e);
+
+	CHECK(pidfd >= 0);
+	CHECK_INT(loop_init(&l, &e), 0);
+	spawn_forget(&l, pid);
+	for (uint64_t end = clock_ms() + 20000; l.timers && clock_ms() < end;)
+		loop_round(&l, end);
+	CHECK(!l.timers);
+	CHECK(waitpid(pid, NULL, WNOHANG) < 0 && errno == ECHILD);
+	loop_close(&l);
+	close(pidfd);
+}
+
 int main(int argc, char **argv)
 {
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -576,5 +612,7 @@ int main(int argc, char **argv)
 	RUN(a_service_writes_to_its_descriptor);
 	RUN(a_missing_service_says_so_and_exits);
 	RUN(a_service_can_be_ended);
+	RUN(without_a_descriptor_there_is_no_service);
+	RUN(who_is_forgotten_is_reaped_without_waiting);
 	return check_done();
 }

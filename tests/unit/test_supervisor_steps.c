@@ -844,6 +844,25 @@ static void nothing_starts_after_shutdown(void)
 	end();
 }
 
+static void a_refresh_of_what_has_stopped_after_all_is_refused(void)
+{
+	char path[PATH_MAX];
+	struct err e = { 0 };
+
+	begin();
+	make_dir("a");
+	define("a", "/a", true);
+	launch();
+	CHECK(until(a_refreshed));
+	pool("a")->stop_tried = clock_ms();
+	fixture_path(path, "%s/a", env.dir);
+	fixture_remove(path);
+	CHECK(pool_refresh(pool("a"), 0, asked(&one), &e) == 0 && until(one_told));
+	CHECK_INT(one.class, ERR_STORAGE);
+	CHECK(in_phase("a", PHASE_INACTIVE) && strstr(one.text, "has happened after all"));
+	end();
+}
+
 int main(void)
 {
 	log_set("error", NULL);
@@ -875,5 +894,6 @@ int main(void)
 	RUN(those_who_wait_for_a_pool_hear_that_it_is_gone);
 	RUN(shutdown_ends_whatever_the_pools_do);
 	RUN(nothing_starts_after_shutdown);
+	RUN(a_refresh_of_what_has_stopped_after_all_is_refused);
 	return check_done();
 }
