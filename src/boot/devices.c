@@ -5,6 +5,9 @@
  * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that does
  * not come back (a device that hangs) gives its batch back, and from then on until the list is empty devices are
  * taken one by one, so that the others get their links.
+ *
+ * Work for which no process can be had, or whose process was killed, stays to be done. One timer tries it again, less
+ * and less often, and `status` shows a problem until all of it is done.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +29,10 @@
 #define MODALIAS_BYTES  (32 * 1024)
 #define LINKS_TIMEOUT   SECONDS(10)
 #define WALK_TIMEOUT    SECONDS(60)
+#define PROBLEM         "devices"       /* its origin in `status` */
+#define AGAIN_FIRST     250             /* ms */
+#define AGAIN_MOST      SECONDS(8)
+#define WALK_TRIES      5               /* of a walk that fails by itself: what is wrong may be lasting */
 #define UDEV_GROUP      2               /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
 
 struct batch {
@@ -49,9 +56,41 @@ struct devices {
 	struct buf modaliases;          /* NUL-terminated, one after the other */
 	struct worker *modules, *walk;
 	bool walk_again;
+	unsigned walk_tries;
+	struct timer again;             /* armed: nothing is started before it */
+	uint64_t pause;                 /* the last one; 0: nothing has had to wait */
 };
 
 static void work(struct devices *d);
+
+/* Was it the process that failed, and not what it was sent to do? */
+static bool process_failed(const struct err *e)
+{
+	return err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY);
+}
+
+/* There is work that could not be done now. */
+static void try_later(struct devices *d, const struct err *e)
+{
+	struct err problem = { 0 };
+
+	if (d->again.armed)
+		return;
+	if (!d->pause) {
+		err_set(&problem, e->class, "devices may lack their drivers and links until it works again: %s", e->message);
+		supervisor_note_problem(d->sup, PROBLEM, &problem);
+		log_error(LF_DEVICE, "%s", problem.message);
+	}
+	d->pause = d->pause ? d->pause * 2 : AGAIN_FIRST;
+	if (d->pause > AGAIN_MOST)
+		d->pause = AGAIN_MOST;
+	loop_arm(supervisor_loop(d->sup), &d->again, clock_ms() + d->pause);
+}
+
+static void on_again(struct timer *t)
+{
+	work(t->owner);
+}
 
 /* ---- walking through everything ---- */
 
@@ -66,7 +105,7 @@ static int run_walk(struct worker_io *io, void *arg, struct err *e)
 	if (device_links_all(d->run_dir, e) < 0)
 		return -1;
 	if (r < 0)
-		return err_set(e, modules.class, "%s", modules.message);
+		return err_set(e, ERR_UNSUPPORTED, "%s", modules.message);
 	return 0;
 }
 
@@ -74,34 +113,55 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 {
 	struct devices *d = w->job.owner;
 
-	(void)left;
 	if (!d)
 		return;
-	d->walk = NULL;
 	if (e)
 		log_warn(LF_DEVICE, "walking through the devices: %s", e->message);
+	/* Drivers that are not there will not be there at the next walk either. */
+	if (e && !err_is(e, ERR_UNSUPPORTED) && (process_failed(e) || d->walk_tries++ < WALK_TRIES)) {
+		d->walk_again = true;
+		try_later(d, e);
+	}
+	if (!e)
+		d->walk_tries = 0;
 	supervisor_device_event(d->sup, NULL);
+	if (left)               /* the next walk would meet the same device: it waits for this one's end */
+		return;
+	d->walk = NULL;
 	work(d);
 }
 
+static void walk_gone(struct worker *w)
+{
+	struct devices *d = w->job.owner;
+
+	if (!d)
+		return;
+	d->walk = NULL;
+	work(d);
+}
+
+/* What waits is dropped only when a walk is under way that sees it too. */
 static void walk(struct devices *d)
 {
-	struct job job = { .what = "coldplug", .timeout = WALK_TIMEOUT, .run = run_walk, .arg = d, .on_done = walk_done, .owner = d };
+	struct job job = { .what = "coldplug", .timeout = WALK_TIMEOUT, .run = run_walk, .arg = d, .on_done = walk_done,
+			   .on_gone = walk_gone, .owner = d };
 	struct err e = { 0 };
 
 	if (!d->own) {
 		supervisor_device_event(d->sup, NULL);
 		return;
 	}
-	if (d->walk) {
-		d->walk_again = true;
+	d->walk_again = true;
+	if (d->walk || d->again.armed)
+		return;
+	d->walk = worker_start(d->sup, &job, &e);
+	if (!d->walk) {
+		try_later(d, &e);
 		return;
 	}
 	d->walk_again = false;
 	d->npending = 0;
-	d->walk = worker_start(d->sup, &job, &e);
-	if (!d->walk)
-		log_error(LF_DEVICE, "%s", e.message);
 }
 
 /* ---- links ---- */
@@ -157,6 +217,12 @@ static void batch_drop(struct batch *b)
 	free(b);
 }
 
+static void put_back(struct devices *d, const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		add_pending(d, b->names[i]);
+}
+
 static void links_gone(struct worker *w)
 {
 	struct batch *b = w->job.owner;
@@ -180,11 +246,12 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "", e->message);
 	for (size_t i = 0; i < b->n; i++)
 		supervisor_device_event(d->sup, b->names[i]);
-	if (e && e->class == ERR_TIMEOUT && b->n > 1) {
+	if (e && ((e->class == ERR_TIMEOUT && b->n > 1) || process_failed(e))) {
 		d->one_by_one = true;
-		for (size_t i = 0; i < b->n; i++)
-			add_pending(d, b->names[i]);
+		put_back(d, b);
 	}
+	if (process_failed(e))
+		try_later(d, e);
 	if (left)
 		b->n = e && b->n > 1 ? 0 : b->n;        /* alone, it keeps its name: nobody else is sent to the device that hangs */
 	else
@@ -224,7 +291,13 @@ static void start_links(struct devices *d)
 				   .on_gone = links_gone, .owner = b };
 		struct err e = { 0 };
 
-		if (!b || (b->devices = d, take_batch(d, b) == 0)) {
+		if (!b) {
+			err_set(&e, ERR_NO_MEMORY, "out of memory");
+			try_later(d, &e);
+			return;
+		}
+		b->devices = d;
+		if (take_batch(d, b) == 0) {
 			free(b);
 			return;
 		}
@@ -232,8 +305,9 @@ static void start_links(struct devices *d)
 		d->batches = b;
 		b->worker = worker_start(d->sup, &job, &e);
 		if (!b->worker) {
-			log_error(LF_DEVICE, "%s", e.message);
+			put_back(d, b);
 			batch_drop(b);
+			try_later(d, &e);
 			return;
 		}
 	}
@@ -267,6 +341,10 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 	d->modules = NULL;
 	if (e)
 		log_warn(LF_MODULE, "loading modules for devices: %s", e->message);
+	if (e) {                /* which ones it had come to is not known: a walk finds them all */
+		d->walk_again = true;
+		try_later(d, e);
+	}
 	work(d);
 }
 
@@ -284,8 +362,10 @@ static void start_modules(struct devices *d)
 	if (d->modules || !d->modaliases.len)
 		return;
 	d->modules = worker_start(d->sup, &job, &e);
-	if (!d->modules)
-		log_error(LF_MODULE, "%s", e.message);
+	if (!d->modules) {
+		try_later(d, &e);
+		return;
+	}
 	/* The child has its copy. */
 	buf_free(&d->modaliases);
 	d->modaliases.limit = MODALIAS_BYTES;
@@ -294,12 +374,18 @@ static void start_modules(struct devices *d)
 /* Start whatever waits, as far as there is room. */
 static void work(struct devices *d)
 {
-	if (supervisor_shutting_down(d->sup))
+	if (supervisor_shutting_down(d->sup) || d->again.armed)
 		return;
 	if (d->walk_again && !d->walk)
 		walk(d);
-	start_links(d);
-	start_modules(d);
+	if (!d->again.armed)
+		start_links(d);
+	if (!d->again.armed)
+		start_modules(d);
+	if (d->pause && !d->again.armed && !d->walk_again && !d->walk && !d->modules && !d->npending && !d->batches) {
+		d->pause = 0;
+		supervisor_forget_problems(d->sup, PROBLEM);
+	}
 }
 
 /* ---- events ---- */
@@ -401,6 +487,7 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	d->modaliases.limit = MODALIAS_BYTES;
 	d->uevents = (struct watch){ .fd = -1, .on_event = on_uevents, .owner = d };
 	d->udevd = (struct watch){ .fd = -1, .on_event = on_udevd, .owner = d };
+	d->again = (struct timer){ .on_expiry = on_again, .owner = d };
 	fd = uevent_open(e);
 	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 || (!d->own && listen_to_udevd(d, e) < 0)) {
 		loop_unwatch(supervisor_loop(s), &d->uevents);
@@ -426,6 +513,7 @@ void devices_free(struct devices *d)
 {
 	if (!d)
 		return;
+	loop_disarm(supervisor_loop(d->sup), &d->again);
 	end_watch(d, &d->uevents);
 	end_watch(d, &d->udevd);
 	if (d->walk)

@@ -304,10 +304,18 @@ void registry_free(struct supervisor *s)
 {
 	while (s->pools)
 		registry_remove(s->pools);
-	while (s->problems) {
-		struct problem *p = s->problems;
+	supervisor_forget_problems(s, NULL);
+}
 
-		s->problems = p->next;
+/* NULL: of any origin. */
+void supervisor_forget_problems(struct supervisor *s, const char *origin)
+{
+	for (struct problem **at = &s->problems, *p; (p = *at);) {
+		if (origin && !streq(p->origin, origin)) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
 		free(p->origin);
 		free(p->text);
 		free(p);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Device events when no process can be had, or processes are killed: nothing that was to be done is forgotten, and it
+ * is seen meanwhile. Workers are the test's own here, so that no real device is touched.
+ */
+#include "base/uevent.h"
+#include "base/util.h"
+#include "check.h"
+#include "fixture.h"
+#include "supervisor/internal.h"
+
+static struct worker *start_or_refuse(struct supervisor *s, const struct job *job, struct err *e);
+
+#define worker_start start_or_refuse
+#include "../../src/boot/devices.c"
+#undef worker_start
+
+static struct loop loop;
+static struct supervisor *s;
+static struct devices *d;
+static char dir[PATH_MAX], run[PATH_MAX];
+static bool refuse;
+static struct worker started[16];
+static size_t nstarted;
+
+static struct worker *start_or_refuse(struct supervisor *sup, const struct job *job, struct err *e)
+{
+	if (refuse || nstarted == ARRAY_LEN(started)) {
+		err_set(e, ERR_STORAGE, "cannot start the worker for \"%s\"", job->what);
+		return NULL;
+	}
+	started[nstarted] = (struct worker){ .sup = sup, .job = *job };
+	return &started[nstarted++];
+}
+
+/* The worker that does this and has not ended; waits for it as long as a back-off may last. */
+static struct worker *running(const char *what)
+{
+	uint64_t deadline = clock_ms() + 15000;
+
+	do {
+		for (size_t i = 0; i < nstarted; i++)
+			if (started[i].job.run && streq(started[i].job.what, what))
+				return &started[i];
+		loop_round(&loop, clock_ms() + 50);
+	} while (clock_ms() < deadline);
+	return NULL;
+}
+
+static bool ends(const char *what, enum err_class class)
+{
+	struct worker *w = running(what);
+	struct err e = { 0 };
+
+	if (!w)
+		return false;
+	w->job.run = NULL;
+	if (class)
+		err_set(&e, class, "the worker for \"%s\" ended", what);
+	w->job.on_done(w, class ? &e : NULL, false);
+	return true;
+}
+
+static bool problem(void)
+{
+	for (const struct problem *p = supervisor_problems(s); p; p = p->next)
+		if (streq(p->origin, "devices"))
+			return true;
+	return false;
+}
+
+static void event(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/devices/test/block/%s", name);
+	take_event(d, &(struct uevent){ .action = "add", .devpath = path, .subsystem = "block" });
+	work(d);
+}
+
+static void alias(const char *text)
+{
+	take_event(d, &(struct uevent){ .action = "add", .devpath = "/devices/test", .subsystem = "pci", .modalias = text });
+	work(d);
+}
+
+static void begin(bool without)
+{
+	struct supervisor_options o = { .run_dir = run, .own_devices = true };
+	struct err e = { 0 };
+
+	fixture_make(dir);
+	fixture_path(run, "%s/run", dir);
+	nstarted = 0;
+	refuse = without;
+	CHECK(loop_init(&loop, &e) == 0);
+	s = supervisor_new(&loop, &o, &e);
+	d = s ? devices_watch(s, &e) : NULL;
+	CHECK(d != NULL);
+	/* Events of the machine's own devices are none of the test's. */
+	end_watch(d, &d->uevents);
+}
+
+static void end(void)
+{
+	devices_free(d);
+	supervisor_free(s);
+	loop_close(&loop);
+	fixture_remove(dir);
+}
+
+static void a_walk_without_a_process_is_made_later(void)
+{
+	begin(true);
+	CHECK(problem());
+	refuse = false;
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK(!problem());
+	end();
+}
+
+static void a_walk_that_was_killed_is_made_again(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_INTERNAL));
+	CHECK(problem());
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK(!problem());
+	end();
+}
+
+static void names_are_kept(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	refuse = true;
+	event("vdy");
+	CHECK(problem());
+	refuse = false;
+	CHECK(ends("device-links", ERR_INTERNAL));
+	struct worker *w = running("device-links");
+	CHECK(w && streq(((struct batch *)w->job.arg)->names[0], "vdy"));
+	CHECK(problem());
+	CHECK(ends("device-links", ERR_NONE));
+	CHECK(!problem());
+	end();
+}
+
+static void more_names_than_fit_make_a_walk(void)
+{
+	char name[16];
+
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	refuse = true;
+	for (int i = 0; i < PENDING + 10; i++) {
+		snprintf(name, sizeof(name), "vd%d", i);
+		event(name);
+	}
+	refuse = false;
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK(!problem());
+	end();
+}
+
+static void modules_are_kept(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	refuse = true;
+	alias("pci:v00001AF4");
+	CHECK(problem());
+	refuse = false;
+	CHECK(ends("modules", ERR_INTERNAL));
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK(!problem());
+	end();
+}
+
+int main(void)
+{
+	RUN(a_walk_without_a_process_is_made_later);
+	RUN(a_walk_that_was_killed_is_made_again);
+	RUN(names_are_kept);
+	RUN(more_names_than_fit_make_a_walk);
+	RUN(modules_are_kept);
+	return check_done();
+}
