@@ -122,7 +122,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 		d->walk_again = true;
 		try_later(d, e);
 	}
-	if (!e)
+	if (!e || err_is(e, ERR_UNSUPPORTED))
 		d->walk_tries = 0;
 	supervisor_device_event(d->sup, NULL);
 	if (left)               /* the next walk would meet the same device: it waits for this one's end */
@@ -382,7 +382,8 @@ static void work(struct devices *d)
 		start_links(d);
 	if (!d->again.armed)
 		start_modules(d);
-	if (d->pause && !d->again.armed && !d->walk_again && !d->walk && !d->modules && !d->npending && !d->batches) {
+	if (d->pause && !d->again.armed && !d->walk_again && !d->walk && !d->modules && !d->npending && !d->batches &&
+	    !d->walk_tries) {       /* a walk that was given up is no success */
 		d->pause = 0;
 		supervisor_forget_problems(d->sup, PROBLEM);
 	}

@@ -27,6 +27,7 @@
 #define MOUNT_TIME   SECONDS(2)         /* of each mount */
 #define SYNC_TIME    SECONDS(4)
 #define REBOOT_TIME  SECONDS(1)
+#define NO_ROOM_PAUSE 250              /* ms, when no process can be had */
 #define AFTER_POOLS  (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
 
 struct shutdown_way { const char *word; int command; char sysrq; const char *says; };
@@ -199,6 +200,11 @@ static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_
 
 	if (worker_start(s->sup, &job, &e))
 		return;
+	if (clock_ms() < s->bound) {    /* there may be more room in a moment: the step is taken again */
+		s->step--;
+		time_for(s, NO_ROOM_PAUSE);
+		return;
+	}
 	log_error(LF_BOOT, "%s", e.message);
 	next_step(s);
 }

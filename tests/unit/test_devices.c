@@ -129,6 +129,20 @@ static void a_walk_that_was_killed_is_made_again(void)
 	end();
 }
 
+static void a_walk_that_is_given_up_is_no_success(void)
+{
+	begin(false);
+	for (int i = 0; i <= WALK_TRIES; i++) {
+		d->pause = 0;           /* no long waits here */
+		CHECK(ends("coldplug", ERR_STORAGE));
+	}
+	CHECK(problem());
+	event("vdz");
+	CHECK(ends("device-links", ERR_NONE));
+	CHECK(problem());
+	end();
+}
+
 static void names_are_kept(void)
 {
 	begin(false);
@@ -181,6 +195,7 @@ int main(void)
 {
 	RUN(a_walk_without_a_process_is_made_later);
 	RUN(a_walk_that_was_killed_is_made_again);
+	RUN(a_walk_that_is_given_up_is_no_success);
 	RUN(names_are_kept);
 	RUN(more_names_than_fit_make_a_walk);
 	RUN(modules_are_kept);
