@@ -311,6 +311,10 @@ static void source_keys_say_what_the_storage_is(void)
 	source_key(sourced("fs", "<device path='LABEL=a'/><device path='/dev/b'/>"), "dev:LABEL=a");
 	source_key(sourced("netfs", "<host name='H.example'/><dir path='/e/'/>"), "netfs:h.example:/e");
 	source_key(sourced("netfs", "<host name='FE80::1' port='2050'/><dir path='/e/'/>"), "netfs:[fe80::1]:2050:/e");
+	source_key(sourced("netfs", "<host name='[FE80::1]' port='2050'/><dir path='/e/'/>"), "netfs:[fe80::1]:2050:/e");
+	CHECK_STR(d.source.hosts[0].name, "[FE80::1]");
+	CHECK(refused(sourced("netfs", "<host name='[nas]'/><dir path='/e/'/>"), 2, ""));
+	CHECK(refused(sourced("iscsi", "<host name='[fe80::1]'/><device path='iqn.x'/>"), 2, ""));
 	source_key(sourced("iscsi", "<host name='h'/><device path='iqn.x'/>"), "iscsi:h:3260/iqn.x/");
 	source_key(sourced("iscsi", "<host name='h' port='3260'/><device path='iqn.x'/><initiator><iqn name='i'/></initiator>"), "iscsi:h:3260/iqn.x/i");
 	source_key(sourced("iscsi", "<host name='h'/>"), "");
