@@ -62,7 +62,13 @@ static const struct flag {
 };
 
 /* Options that only mean something to mount(8) and service managers. */
-static const char *const ignored[] = { "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group" };
+static const char *const ignored[] = { "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "seclabel" };
+
+/* Options of a security module, and the filesystem that the kernel has where that module is on. A definition may come from a host that has it: elsewhere
+ * they mean nothing, and no filesystem takes them. */
+static const struct { const char *prefix, *fstype; } secure[] = {
+	{ "context=", "selinuxfs" }, { "fscontext=", "selinuxfs" }, { "defcontext=", "selinuxfs" }, { "rootcontext=", "selinuxfs" }, { "smackfs", "smackfs" },
+};
 
 struct options {
 	unsigned attributes;
@@ -104,6 +110,9 @@ static bool is_ignored(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
 		if (streq(ignored[i], name))
 			return true;
+	for (size_t i = 0; i < ARRAY_LEN(secure); i++)
+		if (starts_with(name, secure[i].prefix))
+			return !mount_type_known(secure[i].fstype);
 	return false;
 }
 

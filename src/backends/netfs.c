@@ -398,14 +398,17 @@ static int find_by(const char *const *argv, const struct pool_def *source, struc
 /* The MOUNT protocol of NFS 3 lists exports; NFS 4 has no such question. */
 static int netfs_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
-	const char *host = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;
+	const char *name = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;
+	char host[256];
 	const char *const exports[] = { "showmount", "--no-headers", "--exports", host, NULL };
 	cleanup_buf struct buf remote = BUF_INIT;
 	struct err why = { 0 };
 	int nfs, gluster = 0;
 
-	if (!host)
+	if (!name)
 		return err_set(e, ERR_INVALID, "looking for netfs pools needs exactly one host, the server to ask");
+	name += *name == '[';           /* the brackets belong to a path behind the address */
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(name, "]"), name);
 	nfs = find_by(exports, source, op, add_export, out, &why);
 	buf_printf(&remote, "--remote-host=%s", host);
 	const char *const volumes[] = { "gluster", "--mode=script", buf_str(&remote), "volume", "list", NULL };

@@ -120,15 +120,22 @@ static bool device_name_ok(const char *s)
 	return true;
 }
 
-/* RFC 1123: letters, digits, hyphens and dots. */
-static bool hostname_ok(const char *s)
+/* As the kernel and DHCP servers have them, and people: an underscore is no letter of RFC 1123, and in many a host's name. */
+bool ip_name_ok(const char *s)
 {
-	if (strlen(s) > 64 || *s == '-' || *s == '.')
+	if (!isalnum((unsigned char)*s) && *s != '_')
 		return false;
 	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.')
+		if (!isalnum((unsigned char)*s) && !strchr("-._", *s))
 			return false;
 	return true;
+}
+
+bool ip_address_is_any(const struct ip_address *a)
+{
+	static const unsigned char zero[sizeof(a->bytes)];
+
+	return a->family && memcmp(a->bytes, zero, sizeof(zero)) == 0;
 }
 
 static int bad_field(enum field f, struct err *e)
@@ -138,17 +145,15 @@ static int bad_field(enum field f, struct err *e)
 
 /* ---- the fields ---- */
 
-/* Split at colons, those in brackets excepted. Returns the number of fields, or -1: too many, or an open bracket. */
-static int split(char *text, char *fields[FIELDS], struct err *e)
+/* Split at colons, those in brackets excepted. Returns the number of fields, at most FIELDS; -1 with e: there were more, or a bracket is open. */
+static int split(char *text, char *fields[FIELDS], int *n, struct err *e)
 {
-	int n = 0;
-
-	for (;;) {
+	for (*n = 0;;) {
 		char *end = text;
 
-		if (n == FIELDS)
+		if (*n == FIELDS)
 			return err_set(e, ERR_INVALID, "more than %d fields", FIELDS);
-		fields[n++] = text;
+		fields[(*n)++] = text;
 		while (*end && *end != ':') {
 			if (*end == '[') {
 				end = strchr(end, ']');
@@ -158,40 +163,37 @@ static int split(char *text, char *fields[FIELDS], struct err *e)
 			end++;
 		}
 		if (!*end)
-			return n;
+			return 0;
 		*end = '\0';
 		text = end + 1;
 	}
 }
 
+/* Boot loaders write 0.0.0.0 where they have nothing, and the kernel reads it so. */
 static int take_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
 {
-	if (!*fields[f])
-		return 0;
-	return ip_address_parse(fields[f], out, e) < 0 ? bad_field(f, e) : 0;
+	struct ip_address a = { 0 };
+
+	if (*fields[f] && ip_address_parse(fields[f], &a, e) < 0)
+		return bad_field(f, e);
+	if (a.family && !ip_address_is_any(&a))
+		*out = a;
+	return 0;
 }
 
-/* The client's address with its network: from "/24" behind it, the netmask field, or its class. */
-static int take_client(char *const *fields, struct ip_address *out, struct err *e)
+/* The client's network: from "/24" behind its address, the netmask field, or its class. */
+static int take_netmask(const char *slash, const char *mask, struct ip_address *client, struct err *e)
 {
-	char *slash = strchr(fields[F_CLIENT], '/');
-	const char *mask = fields[F_NETMASK];
+	unsigned prefix = 0;
 
-	if (slash) {
-		if (*mask)
-			return err_set(e, ERR_INVALID, "a netmask is given twice: behind the client address and as a field");
-		*slash = '\0';
-		mask = slash + 1;
-	}
-	if (take_address(fields, F_CLIENT, out, e) < 0)
-		return -1;
-	if (!out->family)
+	client->prefix = class_prefix(client);
+	if (!slash && !*mask)
 		return 0;
-	if (!*mask && !slash) {
-		out->prefix = class_prefix(out);
-		return 0;
-	}
-	return parse_netmask(mask, out->family, &out->prefix, e) < 0 ? bad_field(F_NETMASK, e) : 0;
+	if (parse_netmask(slash ? slash : mask, client->family, &prefix, e) < 0)
+		return bad_field(F_NETMASK, e);
+	if (prefix)
+		client->prefix = prefix;
+	return slash && *mask ? err_set(e, ERR_INVALID, "a netmask is given twice: behind the client address, which counts, and as a field") : 0;
 }
 
 static int take_device(const char *text, struct ip_param *p, struct err *e)
@@ -208,7 +210,7 @@ static int take_device(const char *text, struct ip_param *p, struct err *e)
 
 static int take_hostname(const char *text, struct ip_param *p, struct err *e)
 {
-	if (!hostname_ok(text)) {
+	if (*text && (strlen(text) >= sizeof(p->hostname) || !ip_name_ok(text))) {
 		err_set(e, ERR_INVALID, "\"%s\" cannot be a host name", text);
 		return bad_field(F_HOSTNAME, e);
 	}
@@ -221,57 +223,92 @@ static int take_autoconf(const char *word, struct ip_param *p, struct err *e)
 {
 	const struct autoconf *a = autoconf_find(*word ? word : "any");
 
+	p->method = p->client.family ? IP_STATIC : IP_OFF;
 	if (!a) {
 		err_set(e, ERR_INVALID, "\"%s\" is none of off, none, on, any, dhcp, both", word);
 		return bad_field(F_AUTOCONF, e);
 	}
-	if (p->client.family) {
-		p->method = IP_STATIC;
+	if (p->client.family)
 		return 0;
-	}
 	if (!a->supported)
 		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not supported: give an address or \"dhcp\"", word);
 	p->method = a->method;
 	return 0;
 }
 
-static int parse_full(char *const *fields, struct ip_param *p, struct err *e)
+/* ---- what is wrong is left out ---- */
+
+/* Of a parameter: all that is wrong with it, and whether what is left says whom to give which address. */
+struct faults { struct err all; bool unusable; };
+
+static bool good(struct faults *w, int rc, const struct err *why)
 {
-	if (take_client(fields, &p->client, e) < 0 ||
-	    take_address(fields, F_SERVER, &p->server, e) < 0 ||
-	    take_address(fields, F_GATEWAY, &p->gateway, e) < 0 ||
-	    take_hostname(fields[F_HOSTNAME], p, e) < 0 ||
-	    take_device(fields[F_DEVICE], p, e) < 0 ||
-	    take_autoconf(fields[F_AUTOCONF], p, e) < 0 ||
-	    take_address(fields, F_DNS0, &p->dns[0], e) < 0 ||
-	    take_address(fields, F_DNS1, &p->dns[1], e) < 0 ||
-	    take_address(fields, F_NTP0, &p->ntp, e) < 0)
-		return -1;
-	if (p->client.family && p->gateway.family && p->client.family != p->gateway.family)
-		return err_set(e, ERR_INVALID, "client address and gateway are not of the same family");
-	if (!p->client.family && (*fields[F_NETMASK] || p->gateway.family) && p->method != IP_DHCP)
-		return err_set(e, ERR_INVALID, "a netmask or gateway without a client address");
-	return 0;
+	char before[sizeof(w->all.message)];
+
+	if (rc >= 0)
+		return true;
+	if (w->all.class == ERR_NONE) {
+		w->all = *why;
+		return false;
+	}
+	memcpy(before, w->all.message, sizeof(before));
+	err_set(&w->all, w->all.class, "%s; %s", before, why->message);
+	return false;
+}
+
+/* Without the address or the interface that was meant nothing is configured: neither another address, nor another interface. */
+static void must(struct faults *w, int rc, const struct err *why)
+{
+	w->unusable |= !good(w, rc, why);
+}
+
+static void parse_full(char *const *fields, struct ip_param *p, struct faults *w)
+{
+	char *slash = strchr(fields[F_CLIENT], '/');
+	struct err e = { 0 };
+
+	if (slash)
+		*slash++ = '\0';
+	must(w, take_address(fields, F_CLIENT, &p->client, &e), &e);
+	if (p->client.family)
+		good(w, take_netmask(slash, fields[F_NETMASK], &p->client, &e), &e);
+	good(w, take_address(fields, F_SERVER, &p->server, &e), &e);
+	good(w, take_address(fields, F_GATEWAY, &p->gateway, &e), &e);
+	good(w, take_hostname(fields[F_HOSTNAME], p, &e), &e);
+	must(w, take_device(fields[F_DEVICE], p, &e), &e);
+	good(w, take_autoconf(fields[F_AUTOCONF], p, &e), &e);
+	good(w, take_address(fields, F_DNS0, &p->dns[0], &e), &e);
+	good(w, take_address(fields, F_DNS1, &p->dns[1], &e), &e);
+	good(w, take_address(fields, F_NTP0, &p->ntp, &e), &e);
+	if (p->client.family && p->gateway.family && p->client.family != p->gateway.family) {
+		good(w, err_set(&e, ERR_INVALID, "client address and gateway are not of the same family"), &e);
+		p->gateway.family = 0;
+	}
+	if (!p->client.family && p->method != IP_DHCP && !w->unusable &&
+	    (p->gateway.family || strspn(fields[F_NETMASK], "0.") < strlen(fields[F_NETMASK])))
+		good(w, err_set(&e, ERR_INVALID, "a netmask or gateway without a client address"), &e);
 }
 
 /* "dhcp", "off"; "eth0:dhcp". Not a one-field "192.0.2.5": that is the full form with its other fields left out. */
-static int parse_short(char *const *fields, int n, struct ip_param *p, struct err *e)
+static void parse_short(char *const *fields, int n, struct ip_param *p, struct faults *w)
 {
-	const char *word = fields[n - 1];
+	struct err e = { 0 };
 
-	if (n == 2 && take_device(fields[0], p, e) < 0)
-		return -1;
-	return take_autoconf(word, p, e);
+	if (n == 2)
+		must(w, take_device(fields[0], p, &e), &e);
+	good(w, take_autoconf(fields[n - 1], p, &e), &e);
 }
 
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 {
 	char text[512], empty[] = "";
 	char *fields[FIELDS];
-	struct ip_param p = { 0 };
+	struct faults w = { .unusable = false };
+	struct err why = { 0 };
 	size_t len = strlen(value);
-	int n, r;
+	int n = 0;
 
+	*out = (struct ip_param){ .method = IP_OFF };
 	if (!len)
 		return err_set(e, ERR_INVALID, "ip= without a value");
 	if (len >= sizeof(text))
@@ -279,17 +316,17 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 	memcpy(text, value, len + 1);
 	for (int i = 0; i < FIELDS; i++)
 		fields[i] = empty;
-	n = split(text, fields, e);
-	if (n <= 0)
-		return err_wrap(e, ERR_KEEP, "ip=%s", value);
-	if (n <= 2 && autoconf_find(fields[n - 1]))
-		r = parse_short(fields, n, &p, e);
+	if (!good(&w, split(text, fields, &n, &why), &why) && n < FIELDS)
+		w.unusable = true;
+	else if (n <= 2 && autoconf_find(fields[n - 1]))
+		parse_short(fields, n, out, &w);
 	else
-		r = parse_full(fields, &p, e);
-	if (r < 0)
-		return err_wrap(e, ERR_KEEP, "ip=%s", value);
-	*out = p;
-	return 0;
+		parse_full(fields, out, &w);
+	if (w.unusable)
+		out->method = IP_OFF;
+	if (w.all.class == ERR_NONE)
+		return 0;
+	return err_set(e, w.all.class, "ip=%s: %s%s", value, w.all.message, out->method == IP_OFF ? ": no address is set by it" : " (the rest of it counts)");
 }
 
 int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
@@ -297,8 +334,8 @@ int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
 	const char *p = value;
 	unsigned n = 0;
 
-	/* pxelinux puts the hardware type in front: 01 is Ethernet. */
-	if (strlen(p) == 20 && (starts_with(p, "01-") || starts_with(p, "01:")))
+	/* pxelinux puts the hardware type in front: 01 is Ethernet, and what else boot loaders and their templates write there means the same. */
+	if (strlen(p) == 20 && isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1]) && (p[2] == '-' || p[2] == ':'))
 		p += 3;
 	while (n < 6 && isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1])) {
 		char pair[3] = { p[0], p[1], '\0' };

@@ -35,17 +35,21 @@ struct ip_param {
 	struct ip_address dns[2], ntp;
 };
 
-/* ERR_INVALID says which field and why. As in the kernel, an address that is given wins over AUTOCONF, and a missing
- * netmask is the address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what others have added ("ibft", "dhcp6",
- * …) are ERR_UNSUPPORTED. */
+/* -1 says which fields are wrong and why, and *out holds the rest all the same: what counts is what was meant for certain. Where the address or the
+ * interface is what is wrong, the method is IP_OFF: nothing else is configured instead. As in the kernel, an address that is given wins over AUTOCONF,
+ * one that is 0.0.0.0 is not given, and a missing netmask is the address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what others have added
+ * ("ibft", "dhcp6", …) are ERR_UNSUPPORTED. */
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e);
 
 /* A numeric address, IPv6 with or without brackets. */
 int ip_address_parse(const char *text, struct ip_address *out, struct err *e);
 #define IP_TEXT 64
+bool ip_address_is_any(const struct ip_address *a);     /* 0.0.0.0 or :: */
+/* A host's or a domain's name that can be used. */
+bool ip_name_ok(const char *s);
 const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT]);
 
-/* "01-52-54-00-12-34-56" (pxelinux) or "52:54:00:12:34:56". */
+/* "01-52-54-00-12-34-56" (pxelinux; the hardware type in front may be any) or "52:54:00:12:34:56". */
 int bootif_parse(const char *value, unsigned char mac[6], struct err *e);
 
 #endif

@@ -116,8 +116,8 @@ static void take_router(struct lease *l, const char *word, void *arg)
 	bool *done = arg;
 	struct ip_address gateway;
 
-	if (*done || ip_address_parse(word, &gateway, NULL) < 0 || gateway.family != AF_INET)
-		return;
+	if (*done || ip_address_parse(word, &gateway, NULL) < 0 || gateway.family != AF_INET || ip_address_is_any(&gateway))
+		return;                 /* 0.0.0.0: there is none */
 	*done = true;
 	set_route(l, NULL, &gateway);
 }
@@ -131,7 +131,8 @@ static void take_classless(struct lease *l, const char *word, void *arg)
 		parse_prefixed(word, to);
 		return;
 	}
-	if (ip_address_parse(word, &gateway, NULL) == 0 && gateway.family == AF_INET)
+	/* On the link are the networks of which the server says so, but not the whole world. */
+	if (ip_address_parse(word, &gateway, NULL) == 0 && gateway.family == AF_INET && (to->prefix || !ip_address_is_any(&gateway)))
 		set_route(l, to->prefix ? to : NULL, &gateway);
 	*to = (struct ip_address){ 0 };
 }
@@ -160,20 +161,10 @@ static void add_nameserver(struct lease *l, const char *word, void *arg)
 		buf_printf(arg, "nameserver %s\n", ip_address_print(&a, text));
 }
 
-static bool domain_ok(const char *s)
-{
-	if (!isalnum((unsigned char)*s))
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && *s != '-' && *s != '.' && *s != '_')
-			return false;
-	return true;
-}
-
 static void add_domain(struct lease *l, const char *word, void *arg)
 {
 	(void)l;
-	if (domain_ok(word))
+	if (ip_name_ok(word))
 		buf_printf(arg, " %s", word);
 }
 
@@ -187,7 +178,7 @@ static int take_names(struct lease *l, struct err *e)
 	if (domains.len)
 		buf_printf(&text, "search%s\n", buf_str(&domains));
 	gethostname(current, sizeof(current) - 1);
-	if (domain_ok(fact("hostname")) && strlen(fact("hostname")) <= 64 &&
+	if (ip_name_ok(fact("hostname")) && strlen(fact("hostname")) <= 64 &&
 	    (!*current || streq(current, "(none)") || streq(current, "localhost")))
 		sethostname(fact("hostname"), strlen(fact("hostname")));
 	return resolv_set(l->run_dir, l->device, buf_str(&text), e);

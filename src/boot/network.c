@@ -251,12 +251,12 @@ static void take_ip(struct network *n, struct parameters *p, const char *value, 
 	struct err e = { 0 };
 	char text[IP_TEXT];
 
-	if (ip_param_parse(value, &param, &e) == 0 && n->ntasks == TASKS)
+	if (ip_param_parse(value, &param, &e) == 0 && param.method != IP_OFF && n->ntasks == TASKS) {
 		err_set(&e, ERR_LIMIT, "ip=%s: more than %d interfaces", value, TASKS);
-	if (e.class != ERR_NONE) {
-		parameters_problem(p, "(command line)", &e);
-		return;
+		param.method = IP_OFF;
 	}
+	if (e.class != ERR_NONE)
+		parameters_problem(p, "(command line)", &e);
 	if (param.hostname[0] && sethostname(param.hostname, strlen(param.hostname)) < 0)
 		log_warn(LF_NET, "cannot set the host name \"%s\": %s", param.hostname, strerror(errno));
 	for (size_t i = 0; i < ARRAY_LEN(param.dns); i++)
@@ -305,9 +305,12 @@ void network_configure(struct network *n, struct parameters *p)
 	n->configuring = true;
 	loopback_up(n);
 	if (p->bootif) {
-		n->has_bootif = bootif_parse(p->bootif, n->bootif, &e) == 0;
-		if (!n->has_bootif)
+		/* One that cannot be read names an interface all the same: none that is here. */
+		n->has_bootif = true;
+		if (bootif_parse(p->bootif, n->bootif, &e) < 0) {
+			memset(n->bootif, 0, sizeof(n->bootif));
 			parameters_problem(p, "(command line)", &e);
+		}
 	}
 	for (size_t i = 0; i < p->nameserver.n; i++)
 		take_nameserver(p, p->nameserver.items[i], &resolv);

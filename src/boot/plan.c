@@ -276,15 +276,22 @@ static void plan_network(struct plan *plan, const struct parameters *p, struct b
 {
 	static const char *const methods[] = { [IP_OFF] = "off", [IP_STATIC] = "static", [IP_DHCP] = "by DHCP" };
 	char address[IP_TEXT], gateway[IP_TEXT];
+	unsigned char mac[6];
+	struct ip_address server;
+	struct err e = { 0 };
 
+	if (p->bootif && bootif_parse(p->bootif, mac, &e) < 0)
+		problem(plan, "(command line)", e.message);
+	for (size_t i = 0; i < p->nameserver.n; i++)
+		if (ip_address_parse(p->nameserver.items[i], &server, &e) < 0) {
+			err_wrap(&e, ERR_KEEP, "nameserver=");
+			problem(plan, "(command line)", e.message);
+		}
 	for (size_t i = 0; i < p->ip.n; i++) {
 		struct ip_param ip;
-		struct err e = { 0 };
 
-		if (ip_param_parse(p->ip.items[i], &ip, &e) < 0) {
+		if (ip_param_parse(p->ip.items[i], &ip, &e) < 0)
 			problem(plan, "(command line)", e.message);
-			continue;
-		}
 		buf_printf(out, "network: %s %s", ip.device[0] ? ip.device : p->bootif ? "the interface of BOOTIF" :
 			   "the first interface with a carrier", methods[ip.method]);
 		if (ip.method == IP_STATIC)

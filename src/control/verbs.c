@@ -137,7 +137,7 @@ static const struct verb_arg vol_wipe_args[] = {
 	VOLUME, VOL_POOL, OPTION("algorithm", "zero (default), trim, or with scrub: nnsa dod bsi gutmann schneier pfitzner7 pfitzner33 random"), JOB, END
 };
 static const struct verb_arg vol_transfer_args[] = {
-	VOLUME, { "file", ARG_DATA, true, true, "poolctl: the file to read or write, or -", LEVEL_READ }, IN_POOL,
+	VOLUME, { "file", ARG_DATA, true, true, "poolctl: the file to read or write, or -", LEVEL_READ }, VOL_POOL,
 	SIZE("offset", "where in the volume to begin"), SIZE("length", "how much at most"), FLAG("sparse", "holes stay holes"), JOB, END
 };
 

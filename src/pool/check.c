@@ -68,6 +68,13 @@ bool check_host(const char *s)
 	return only(s, ALNUM "._:%-", 255) && *s != '-' && *s != '.' && !strstr(s, "..");
 }
 
+bool check_bracketed(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len > 4 && *s == '[' && s[len - 1] == ']' && strspn(s + 1, ALNUM "._:%-") == len - 2 && strchr(s, ':');
+}
+
 bool check_device(const char *s)
 {
 	static const char *const tags[] = { "LABEL=", "UUID=", "PARTLABEL=", "PARTUUID=" };

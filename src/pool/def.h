@@ -71,6 +71,7 @@ struct pool_auth {
 
 struct pool_perms {
 	bool given;                     /* a <permissions> element is there */
+	bool seen;                      /* not what is wanted: what is there */
 	int mode;                       /* -1: not given */
 	int64_t owner, group;           /* -1: not given */
 	const char *label;

@@ -300,7 +300,7 @@ static int check_element(struct check *c, const xmlNode *node, const struct elem
 		return -1;
 	if (!rule->text)
 		return 0;
-	text = xml_text(&c->arena, node);
+	text = xml_text_as_it_is(&c->arena, node);
 	return check_text(&v, rule->text, NULL, text ? text : "");
 }
 

@@ -21,7 +21,7 @@ static void add_lower(struct buf *out, const char *s)
 /* "host", "host:port", "[IPv6]:port"; the port is left out where it is not given and has no usual value. */
 static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 {
-	bool v6 = strchr(h->name, ':') != NULL;
+	bool v6 = strchr(h->name, ':') && h->name[0] != '[';        /* in brackets it may be already */
 	int port = h->port ? h->port : usual_port;
 
 	buf_adds(out, v6 ? "[" : "");

@@ -35,6 +35,13 @@ void print_empty(struct buf *out, const char *indent, const char *name, const ch
 	buf_adds(out, "/>\n");
 }
 
+/* libvirt has them as an int: who is nobody over NFS is -2. In a definition that is no owner, there it stays what was given. */
+static void print_id(struct buf *out, const char *name, int64_t id, bool seen)
+{
+	if (id >= 0)
+		buf_printf(out, "      <%s>%" PRId64 "</%s>\n", name, seen ? (int64_t)(int32_t)id : id, name);
+}
+
 void print_permissions(struct buf *out, const struct pool_perms *p)
 {
 	if (p->mode < 0 && p->owner < 0 && p->group < 0 && !p->label)
@@ -42,10 +49,8 @@ void print_permissions(struct buf *out, const struct pool_perms *p)
 	buf_adds(out, "    <permissions>\n");
 	if (p->mode >= 0)
 		buf_printf(out, "      <mode>0%o</mode>\n", (unsigned)p->mode);
-	if (p->owner >= 0)
-		buf_printf(out, "      <owner>%" PRId64 "</owner>\n", p->owner);
-	if (p->group >= 0)
-		buf_printf(out, "      <group>%" PRId64 "</group>\n", p->group);
+	print_id(out, "owner", p->owner, p->seen);
+	print_id(out, "group", p->group, p->seen);
 	print_text(out, "      ", "label", p->label);
 	buf_adds(out, "    </permissions>\n");
 }

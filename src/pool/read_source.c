@@ -21,7 +21,7 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 
 		if (!host.name)
 			return refuse(r, n, "a source host has no name");
-		if (!check_host(host.name))
+		if (!check_host(host.name) && (r->d->type != POOL_NETFS || !check_bracketed(host.name)))
 			return refuse(r, n, "\"%.100s\" is neither a host name nor an address (IPv6 addresses are written without brackets)",
 			              host.name);
 		if (port && !read_number(port, 10, INT_MIN, INT_MAX, &number))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What all documents are read with: values, lists, permissions, references to secrets. As libvirt reads them: empty counts as absent, text is not
- * trimmed, numbers are whole. Stricter in one point: no value holds control characters.
+ * What all documents are read with: values, lists, permissions, references to secrets. As libvirt reads them: empty counts as absent, text is
+ * trimmed of line breaks only, numbers are whole. Stricter in one point: no value holds control characters.
  */
 #include "pool/reading.h"
 

@@ -192,7 +192,7 @@ void volume_print(const struct volume *v, struct buf *out)
 	const struct volume_def d = {
 		.type = v->type, .name = v->name, .key = v->key, .capacity = v->capacity, .allocation = v->allocation, .path = v->path,
 		.format = image_format_in_xml(v->format),
-		.perms = v->has_perms ? (struct pool_perms){ .given = true, .mode = (int)v->mode, .owner = v->owner, .group = v->group } : none,
+		.perms = v->has_perms ? (struct pool_perms){ .given = true, .seen = true, .mode = (int)v->mode, .owner = v->owner, .group = v->group } : none,
 		.encryption = { .format = v->encryption }, .compat = v->compat, .cluster_size = v->cluster_size,
 		.features_given = v->compat && !streq(v->compat, "0.10"), .lazy_refcounts = v->lazy_refcounts, .extended_l2 = v->extended_l2,
 		.backing = { .given = v->backing != NULL, .path = buf_str(&backing), .format = image_format_in_xml(v->backing_format), .perms = none },

@@ -27,6 +27,8 @@ struct door {
 	unsigned depth, nodes;
 	int line;                       /* where it was stopped; 0: it was not */
 	char reason[96];
+	int wrong;                      /* the line of the parser's first complaint: the later ones come of it; 0: none */
+	char complaint[200];
 };
 
 static struct door *door_of(void *ctx)
@@ -122,8 +124,19 @@ static void on_cdata(void *ctx, const xmlChar *text, int len)
 		xmlSAX2CDataBlock(ctx, text, len);
 }
 
+static void on_error(void *ctx, xmlErrorPtr x)
+{
+	struct door *d = door_of(ctx);
+
+	if (d->wrong || x->level != XML_ERR_FATAL || !x->message)
+		return;
+	d->wrong = x->line > 0 ? x->line : 1;
+	snprintf(d->complaint, sizeof(d->complaint), "%.*s", (int)strcspn(x->message, "\n"), x->message);
+}
+
 static void set_hooks(xmlSAXHandler *sax)
 {
+	sax->serror = on_error;
 	sax->startElementNs = on_start;
 	sax->endElementNs = on_end;
 	sax->internalSubset = on_doctype;
@@ -144,6 +157,49 @@ static int line_at(const char *xml, const char *at)
 	for (const char *p = xml; p < at; p++)
 		line += *p == '\n';
 	return line;
+}
+
+static unsigned unit_at(const unsigned char *p, bool big)
+{
+	return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
+}
+
+static char *put_utf8(char *to, unsigned c)
+{
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	int more = (c > 0x7f) + (c > 0x7ff) + (c > 0xffff);
+
+	*to++ = (char)(lead[more] | c >> (6 * more));
+	while (more-- > 0)
+		*to++ = (char)(0x80 | (c >> (6 * more) & 0x3f));
+	return to;
+}
+
+/* The other encoding that XML demands of everybody; editors of another system write it. *out stays NULL where the document is not in it. */
+static int from_utf16(const char *xml, size_t *len, const char *source, char **out, struct err *e)
+{
+	const unsigned char *p = (const unsigned char *)xml, *end = p + *len;
+	bool big = *len >= 2 && memcmp(xml, "\xfe\xff", 2) == 0;
+	char *to;
+
+	if (*len < 2 || (!big && memcmp(xml, "\xff\xfe", 2) != 0))
+		return 0;
+	to = *out = malloc(*len / 2 * 3 + 1);
+	if (!to)
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
+	for (p += 2; end - p >= 2; p += 2) {
+		unsigned c = unit_at(p, big), next = end - p >= 4 ? unit_at(p + 2, big) : 0;
+
+		if (c >= 0xd800 && c < 0xdc00 && next >= 0xdc00 && next < 0xe000) {
+			c = 0x10000 + ((c - 0xd800) << 10) + (next - 0xdc00);
+			p += 2;
+		} else if (c >= 0xd800 && c < 0xe000) {
+			break;
+		}
+		to = put_utf8(to, c);
+	}
+	*len = (size_t)(to - *out);
+	return p == end ? 0 : err_set(e, ERR_XML, "%s:%d: bytes that are not UTF-16", source, line_at(*out, to));
 }
 
 /* The value of encoding='…' in the XML declaration, cut short where it is long; false: there is none. */
@@ -167,7 +223,7 @@ static bool declared_encoding(const char *xml, const char *end, char *out, size_
 }
 
 /* Only encodings whose bytes below 128 are ASCII, and which every build of libxml2 has: what is counted below is what the parser will read. */
-static int check_encoding(const char *xml, size_t len, const char *source, struct err *e)
+static int check_encoding(const char *xml, size_t len, bool as_declared, const char *source, struct err *e)
 {
 	static const char *const accepted[] = { "UTF-8", "UTF8", "US-ASCII", "ASCII", "ISO-8859-1" };
 	const char *end = xml + len, *start = len >= 3 && memcmp(xml, "\xef\xbb\xbf", 3) == 0 ? xml + 3 : xml;
@@ -175,15 +231,15 @@ static int check_encoding(const char *xml, size_t len, const char *source, struc
 	char name[48];
 
 	if (nul)
-		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text in UTF-8", source, line_at(xml, nul));
+		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text", source, line_at(xml, nul));
 	if (start == end || !strchr("< \t\r\n", *start))
-		return err_set(e, ERR_XML, "%s:1: not an XML document in UTF-8: it does not begin with '<'", source);
-	if (!declared_encoding(start, end, name, sizeof(name)))
+		return err_set(e, ERR_XML, "%s:1: not an XML document in UTF-8 or UTF-16: it does not begin with '<'", source);
+	if (!as_declared || !declared_encoding(start, end, name, sizeof(name)))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(accepted); i++)
 		if (strcasecmp(name, accepted[i]) == 0)
 			return 0;
-	return err_set(e, ERR_XML, "%s:1: encoding \"%s\" is not accepted: UTF-8, US-ASCII and ISO-8859-1 are", source, name);
+	return err_set(e, ERR_XML, "%s:1: encoding \"%s\" is not accepted: UTF-8, UTF-16, US-ASCII and ISO-8859-1 are", source, name);
 }
 
 /* Past a comment, a CDATA section or a processing instruction that begins at p; NULL: none does. */
@@ -250,51 +306,64 @@ static void cleanup_parser(xmlParserCtxt **ctxt)
 /* Why the parser ended without a good document. */
 static int parse_failed(const xmlParserCtxt *ctxt, const struct door *d, const char *source, struct err *e)
 {
-	const xmlError *x = &ctxt->lastError;
-	const char *text = x->message ? x->message : "not a well-formed XML document";
-
 	if (d->line > 0)
 		return err_set(e, ERR_XML, "%s:%d: %s", source, d->line, d->reason);
-	if (x->code == XML_ERR_NO_MEMORY)
+	if (ctxt->lastError.code == XML_ERR_NO_MEMORY)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
-	return err_set(e, ERR_XML, "%s:%d: %.*s", source, x->line > 0 ? x->line : 1, (int)strcspn(text, "\n"), text);
+	return err_set(e, ERR_XML, "%s:%d: %s", source, d->wrong ? d->wrong : 1, d->wrong ? d->complaint : "not a well-formed XML document");
+}
+
+static void cleanup_text(char **text)
+{
+	if (*text)
+		free(*text);
+}
+
+/* Well-formed, and no more than is to be read; ctxt->myDoc is the tree. */
+static int parse(xmlParserCtxt *ctxt, struct door *d, int options, const char *source, struct err *e)
+{
+	xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES | options);
+	ctxt->_private = d;
+	set_hooks(ctxt->sax);
+	if (xmlParseDocument(ctxt) != 0 || !ctxt->wellFormed || d->line > 0 || !ctxt->myDoc)
+		return parse_failed(ctxt, d, source, e);
+	return 0;
+}
+
+/* What can be said before the parser has it. */
+static int check_bytes(const char *xml, size_t len, bool utf8, const char *source, struct err *e)
+{
+	int line;
+
+	if (len == 0)
+		return err_set(e, ERR_XML, "%s:1: the document is empty", source);
+	if (check_encoding(xml, len, utf8, source, e) < 0)
+		return -1;
+	line = attribute_flood(xml, len);
+	return line > 0 ? err_set(e, ERR_XML, "%s:%d: more than %d attributes in one element", source, line, XML_ATTRIBUTES_LIMIT) : 0;
 }
 
 xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e)
 {
 	__attribute__((cleanup(cleanup_parser))) xmlParserCtxt *ctxt = NULL;
+	__attribute__((cleanup(cleanup_text))) char *converted = NULL;
 	struct door d = { 0 };
 	const xmlNode *top;
 	xmlDoc *doc;
-	int line;
 
 	if (len > limit || len > INT_MAX) {
 		err_set(e, ERR_XML, "%s:1: document of %zu bytes; at most %zu are accepted", source, len, limit);
 		return NULL;
 	}
-	if (len == 0) {
-		err_set(e, ERR_XML, "%s:1: the document is empty", source);
+	if (from_utf16(xml, &len, source, &converted, e) < 0 || check_bytes(converted ? converted : xml, len, !converted, source, e) < 0)
 		return NULL;
-	}
-	if (check_encoding(xml, len, source, e) < 0)
-		return NULL;
-	line = attribute_flood(xml, len);
-	if (line > 0) {
-		err_set(e, ERR_XML, "%s:%d: more than %d attributes in one element", source, line, XML_ATTRIBUTES_LIMIT);
-		return NULL;
-	}
-	ctxt = xmlCreateMemoryParserCtxt(xml, (int)len);
+	ctxt = xmlCreateMemoryParserCtxt(converted ? converted : xml, (int)len);
 	if (!ctxt) {
 		err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
 		return NULL;
 	}
-	xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES);
-	ctxt->_private = &d;
-	set_hooks(ctxt->sax);
-	if (xmlParseDocument(ctxt) != 0 || !ctxt->wellFormed || d.line > 0 || !ctxt->myDoc) {
-		parse_failed(ctxt, &d, source, e);
+	if (parse(ctxt, &d, converted ? XML_PARSE_IGNORE_ENC : 0, source, e) < 0)
 		return NULL;
-	}
 	top = xmlDocGetRootElement(ctxt->myDoc);
 	if (!top || !streq((const char *)top->name, root)) {
 		err_set(e, ERR_XML, "%s:%d: the document is <%.60s>, not <%s>", source, top ? xml_line(top) : 1,
@@ -383,9 +452,33 @@ static const char *keep_text(struct arena *a, xmlChar *text)
 	return kept;
 }
 
-const char *xml_text(struct arena *a, const xmlNode *node)
+/* A pretty printer puts line breaks and indentation around a text that is none of it. Blanks alone are somebody's own. */
+static void trim_lines(xmlChar *text)
+{
+	static const char white[] = " \t\r\n";
+	char *t = (char *)text;
+	size_t before = strspn(t, white), end = strlen(t);
+
+	while (end > before && strchr(white, t[end - 1]))
+		end--;
+	if (strpbrk(t + end, "\r\n"))
+		t[end] = '\0';
+	if (memchr(t, '\n', before))
+		memmove(t, t + before, strlen(t + before) + 1);
+}
+
+const char *xml_text_as_it_is(struct arena *a, const xmlNode *node)
 {
 	return node ? keep_text(a, xmlNodeGetContent(node)) : NULL;
+}
+
+const char *xml_text(struct arena *a, const xmlNode *node)
+{
+	xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+
+	if (text)
+		trim_lines(text);
+	return text ? keep_text(a, text) : NULL;
 }
 
 const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name)

@@ -15,8 +15,8 @@
 #define XML_DEPTH_LIMIT   64
 #define XML_NODES_LIMIT   20000
 
-/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, another encoding than UTF-8, US-ASCII or
- * ISO-8859-1, a DOCTYPE of any kind, deeper or more numerous than the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
+/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, another encoding than UTF-8, UTF-16, US-ASCII
+ * or ISO-8859-1, a DOCTYPE of any kind, deeper or more numerous than the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
 xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e);
 #define cleanup_xml __attribute__((cleanup(xml_close)))
 void xml_close(xmlDoc **doc);
@@ -30,8 +30,9 @@ void xml_linger_over(struct xml_linger *l);
 xmlNode *xml_child(const xmlNode *parent, const char *name);
 xmlNode *xml_next(const xmlNode *node, const char *name);                       /* next sibling element of that name */
 xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns);
-/* Text of an element (comments dropped, not trimmed), in the arena; NULL when the element is NULL or empty. */
+/* Text of an element (comments dropped; of white space around it only what has a line break goes), in the arena; NULL when the element is NULL or empty. */
 const char *xml_text(struct arena *a, const xmlNode *node);
+const char *xml_text_as_it_is(struct arena *a, const xmlNode *node);
 const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name);
 const char *xml_attr(struct arena *a, const xmlNode *node, const char *name);   /* NULL when absent or empty */
 int xml_line(const xmlNode *node);

@@ -354,6 +354,7 @@ static void live_permissions(struct pool_perms *perms, const struct pool_sizes *
 {
 	if (!now->has_perms)
 		return;
+	perms->seen = true;
 	perms->mode = (int)now->mode;
 	perms->owner = now->owner;
 	perms->group = now->group;

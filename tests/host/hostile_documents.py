@@ -69,12 +69,12 @@ def sizes():
 def encodings():
     text = pool()
     declared = "<?xml version='1.0' encoding='%s'?>\n"
-    yield Document("UTF-16 with its mark", text.encode("utf-16"), "xml", 1, "UTF-8")
-    yield Document("UTF-16, most significant byte first", b"\xfe\xff" + text.encode("utf-16-be"), "xml", 1, "UTF-8")
+    yield Document("UTF-16 that ends within a letter", text.encode("utf-16")[:-1], "xml", None, "not UTF-16")
+    yield Document("UTF-16, most significant byte first, with half a letter", b"\xfe\xff" + text.encode("utf-16-be") + b"\xd8\0", "xml", None, "not UTF-16")
     yield Document("UTF-16 without a mark", text.encode("utf-16-le"), "xml", 1, "UTF-8")
     yield Document("UTF-32", text.encode("utf-32"), "xml", 1, "UTF-8")
     flood = pool(root=" x='" + "\u2222" + "'" + "".join(f" a{i}=''" for i in range(50000)))
-    yield Document("attributes hidden in UTF-16", flood.encode("utf-16"), "xml", 1, "UTF-8")
+    yield Document("attributes hidden in UTF-16", flood.encode("utf-16"), "xml", 1, "more than 256 attributes")
     yield Document("UTF-7", (declared % "UTF-7") + "+ADw-pool type='dir'/>", "xml", 1, "UTF-7")
     yield Document("EBCDIC", text.encode("cp037"), "xml", 1, "UTF-8")
     yield Document("Latin-1, not declared", pool(name="caf\u00e9").encode("latin-1"), "xml", 2, "UTF-8")

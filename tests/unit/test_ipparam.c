@@ -117,9 +117,10 @@ static void ipv6_stands_in_brackets(void)
 static void bad_addresses_are_named(void)
 {
 	CHECK(parse("192.0.2.256") < 0);
-	CHECK_STR(e.message, "ip=192.0.2.256: client address: \"192.0.2.256\" is not an address");
+	CHECK_STR(e.message, "ip=192.0.2.256: client address: \"192.0.2.256\" is not an address: no address is set by it");
+	CHECK_INT(p.method, IP_OFF);
 	CHECK(parse("192.0.2.5::gateway") < 0);
-	CHECK_STR(e.message, "ip=192.0.2.5::gateway: gateway: \"gateway\" is not an address");
+	CHECK_STR(e.message, "ip=192.0.2.5::gateway: gateway: \"gateway\" is not an address (the rest of it counts)");
 	CHECK(parse("192.0.2") < 0);
 	CHECK(parse("192.0.2.5:x") < 0);
 	CHECK(parse("192.0.2.5::::::off:dns") < 0);
@@ -133,7 +134,7 @@ static void bad_addresses_are_named(void)
 static void bad_netmasks_are_refused(void)
 {
 	CHECK(parse("192.0.2.5:::255.0.255.0") < 0);
-	CHECK_STR(e.message, "ip=192.0.2.5:::255.0.255.0: netmask: the ones of netmask \"255.0.255.0\" do not stand together");
+	CHECK_STR(e.message, "ip=192.0.2.5:::255.0.255.0: netmask: the ones of netmask \"255.0.255.0\" do not stand together (the rest of it counts)");
 	CHECK(parse("192.0.2.5:::33") < 0);
 	CHECK(parse("192.0.2.5:::-1") < 0);
 	CHECK(parse("192.0.2.5:::mask") < 0);
@@ -146,7 +147,7 @@ static void bad_netmasks_are_refused(void)
 	CHECK_INT(parse("192.0.2.5:::255.255.255.255"), 0);
 	CHECK_INT(p.client.prefix, 32);
 	CHECK_INT(parse("192.0.2.5:::0.0.0.0"), 0);
-	CHECK_INT(p.client.prefix, 0);
+	CHECK_INT(p.client.prefix, 24);
 }
 
 static void bad_devices_and_host_names_are_refused(void)
@@ -156,7 +157,7 @@ static void bad_devices_and_host_names_are_refused(void)
 	CHECK_INT(parse("192.0.2.5:::::a23456789012345"), 0);
 	CHECK(parse("192.0.2.5:::::a b") < 0);
 	CHECK(parse("192.0.2.5:::::.") < 0);
-	CHECK(parse("192.0.2.5::::bad_host") < 0);
+	CHECK(parse("192.0.2.5::::bad host") < 0);
 	CHECK(parse("192.0.2.5::::-x") < 0);
 	CHECK(parse("192.0.2.5::::a/b") < 0);
 	CHECK(parse("a/b:dhcp") < 0);
@@ -166,7 +167,8 @@ static void what_cannot_be_done_is_said(void)
 {
 	CHECK(parse("bootp") < 0);
 	CHECK_INT(e.class, ERR_UNSUPPORTED);
-	CHECK_STR(e.message, "ip=bootp: \"bootp\" is not supported: give an address or \"dhcp\"");
+	CHECK_STR(e.message, "ip=bootp: \"bootp\" is not supported: give an address or \"dhcp\": no address is set by it");
+	CHECK_INT(p.method, IP_OFF);
 	CHECK(parse("rarp") < 0);
 	CHECK(parse("ibft") < 0);
 	CHECK(parse("eth0:dhcp6") < 0);
@@ -190,14 +192,61 @@ static void what_makes_no_sense_is_refused(void)
 	free(long_value);
 }
 
-static void a_failure_leaves_the_result_alone(void)
+static void zero_is_not_given(void)
 {
-	struct ip_param before;
+	CHECK_INT(parse("0.0.0.0::0.0.0.0:0.0.0.0::eth0:dhcp"), 0);
+	CHECK_INT(p.method, IP_DHCP);
+	CHECK_INT(p.gateway.family, 0);
+	CHECK_INT(parse("192.0.2.5:0.0.0.0:0.0.0.0:0.0.0.0::eth0:none:0.0.0.0:0.0.0.0:0.0.0.0"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+	CHECK_INT(p.client.prefix, 24);
+	CHECK_INT(p.server.family, 0);
+	CHECK_INT(p.gateway.family, 0);
+	CHECK_INT(p.dns[0].family, 0);
+	CHECK_INT(p.ntp.family, 0);
+	CHECK_INT(parse("192.0.2.5:::0::eth0"), 0);
+	CHECK_INT(p.client.prefix, 24);
+	CHECK_INT(parse("[2001:db8::5]::[::]"), 0);
+	CHECK_INT(p.gateway.family, 0);
+	CHECK_INT(parse("0.0.0.0:0.0.0.0:0.0.0.0:0.0.0.0::eth0:off"), 0);
+	CHECK_INT(p.method, IP_OFF);
+}
 
-	memset(&p, 0x5a, sizeof(p));
-	before = p;
-	CHECK(ip_param_parse("192.0.2.5:::bad", &p, &e) < 0);
-	CHECK(memcmp(&before, &p, sizeof(p)) == 0);
+/* The address, wherever only something else is wrong; several faults are named together. */
+static void the_rest_counts(void)
+{
+	static const char *const wrong[] = {
+		"192.0.2.5::gateway:24:vm:eth0:off", "192.0.2.5::192.0.2.1:255.0.255.0:vm:eth0:off", "192.0.2.5:x:192.0.2.1:24:vm:eth0:off",
+		"192.0.2.5::192.0.2.1:24:a/b:eth0:off", "192.0.2.5::192.0.2.1:24:vm:eth0:later", "192.0.2.5::192.0.2.1:24:vm:eth0:none:1500",
+		"192.0.2.5::[2001:db8::1]:24:vm:eth0:off", "192.0.2.5/24::192.0.2.1:24:vm:eth0:off",
+		"192.0.2.5::192.0.2.1:24:vm:eth0:none:1500:52:54:00:12:34:56",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		CHECK_INT(parse(wrong[i]), -1);
+		CHECK(e.class != ERR_NONE && strstr(e.message, "(the rest of it counts)"));
+		CHECK_INT(p.method, IP_STATIC);
+		CHECK_STR(text(&p.client), "192.0.2.5");
+		CHECK_INT(p.client.prefix, 24);
+		CHECK_STR(p.device, "eth0");
+	}
+	CHECK(parse("192.0.2.5::gateway:24:a/b:eth0:off") < 0);
+	CHECK(strstr(e.message, "gateway: \"gateway\"") && strstr(e.message, "; host name: \"a/b\""));
+	CHECK(parse("x::192.0.2.1:24:vm-1:eth0:dhcp:192.0.2.53") < 0);
+	CHECK_INT(p.method, IP_OFF);
+	CHECK_STR(p.hostname, "vm-1");
+	CHECK_STR(text(&p.dns[0]), "192.0.2.53");
+	CHECK(parse("192.0.2.5:::24::e/0:dhcp") < 0);
+	CHECK_INT(p.method, IP_OFF);
+	CHECK(parse("e/0:dhcp") < 0);
+	CHECK_INT(p.method, IP_OFF);
+}
+
+static void host_names_may_have_underscores(void)
+{
+	CHECK_INT(parse("192.0.2.5::192.0.2.1:255.255.255.0:kvm_host1:eth0:none"), 0);
+	CHECK_STR(p.hostname, "kvm_host1");
+	CHECK_INT(p.method, IP_STATIC);
 }
 
 static void bootif(void)
@@ -207,6 +256,11 @@ static void bootif(void)
 	CHECK_INT(bootif_parse("01-52-54-00-12-34-ff", mac, &e), 0);
 	CHECK(memcmp(mac, "\x52\x54\x00\x12\x34\xff", 6) == 0);
 	CHECK_INT(bootif_parse("52:54:00:12:34:FF", mac, &e), 0);
+	CHECK_INT(bootif_parse("00-52-54-00-12-34-fe", mac, &e), 0);
+	CHECK(memcmp(mac, "\x52\x54\x00\x12\x34\xfe", 6) == 0);
+	CHECK_INT(bootif_parse("20-52-54-00-12-34-FD", mac, &e), 0);
+	CHECK_INT(bootif_parse("01-52:54:00:12:34:56", mac, &e), 0);
+	CHECK(bootif_parse("x1-52-54-00-12-34-56", mac, &e) < 0);
 	CHECK(bootif_parse("52:54:00:12:34", mac, &e) < 0);
 	CHECK(bootif_parse("01-52-54-00-12-34-ff-00", mac, &e) < 0);
 	CHECK(bootif_parse("525400123456", mac, &e) < 0);
@@ -231,7 +285,9 @@ int main(void)
 	RUN(bad_devices_and_host_names_are_refused);
 	RUN(what_cannot_be_done_is_said);
 	RUN(what_makes_no_sense_is_refused);
-	RUN(a_failure_leaves_the_result_alone);
+	RUN(zero_is_not_given);
+	RUN(the_rest_counts);
+	RUN(host_names_may_have_underscores);
 	RUN(bootif);
 	return check_done();
 }

@@ -69,6 +69,8 @@ static void hosts(void)
 {
 	GOOD(check_host, "h", "nfs.example.com", "192.0.2.7", "2001:db8::1", "::1", "fe80::1%eth0", "my_host");
 	BAD(check_host, "", "-h", ".h", "a..b", "[::1]", "a b", "a/b", "a@b", "h\n", "ä.example", "h:/export");
+	GOOD(check_bracketed, "[::1]", "[2001:db8::7]", "[fe80::1%eth0]");
+	BAD(check_bracketed, "", "[]", "[", "]", "::1", "[host]", "[::1", "::1]", "[::1]]", "[[::1]", "[::1]:2049", "[a b::1]", "[::1/x]");
 	CHECK(check_host(run_of('a', 255)));
 	CHECK(!check_host(run_of('a', 256)));
 }

@@ -204,9 +204,28 @@ static void names_that_cannot_be_files_are_refused(void)
 	CHECK(reads(xml));
 }
 
+/* As a pretty printer leaves them; blanks that somebody has put there stay. */
+static void line_breaks_around_a_text_are_none_of_it(void)
+{
+	CHECK(reads("<pool type='dir'>\n<name>\n\t vm images \n  </name><uuid>\n751f8e7e-d2e9-463d-8ffe-d38f5e13a19b\n</uuid><target><path>\r\n    /a/b\r\n  </path>"
+	            "<permissions><mode>\n 0750\n</mode><label>\n</label></permissions></target></pool>"));
+	CHECK_STR(d.name, "vm images");
+	CHECK(d.uuid_given);
+	CHECK_STR(d.target.path, "/a/b");
+	CHECK_INT(d.target.perms.mode, 0750);
+	CHECK(!d.target.perms.label);
+	CHECK(reads(named(" x ")));
+	CHECK_STR(d.name, " x ");
+	CHECK(reads(named("\n x ")));
+	CHECK_STR(d.name, "x ");
+	CHECK(refused(named("x&#10;y"), 2, "file name"));
+	CHECK(reads("<pool type='logical'><source><name>\n  vg0\n</name></source></pool>"));
+	CHECK_STR(d.source.name, "vg0");
+}
+
 static void hosts_that_are_none_are_refused(void)
 {
-	static const char *const bad[] = { "", "a b", "-x", "a/b", "..", "a..b", "[::1]", "a;reboot", "a,b", "h&#10;x", "h\xc3\xa4" };
+	static const char *const bad[] = { "", "a b", "-x", "a/b", "..", "a..b", "[nas]", "a;reboot", "a,b", "h&#10;x", "h\xc3\xa4" };
 	char source[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -230,7 +249,7 @@ static void iscsi_names_that_climb_are_refused(void)
 
 static void group_names_that_lvm_refuses_are_refused(void)
 {
-	static const char *const bad[] = { "a/b", "-vg", "..", ".", "a b", "vg&#10;", "v\xc3\xa4" };
+	static const char *const bad[] = { "a/b", "-vg", "..", ".", "a b", "v&#10;g", "v\xc3\xa4" };
 	char source[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -311,6 +330,10 @@ static void source_keys_say_what_the_storage_is(void)
 	source_key(sourced("fs", "<device path='LABEL=a'/><device path='/dev/b'/>"), "dev:LABEL=a");
 	source_key(sourced("netfs", "<host name='H.example'/><dir path='/e/'/>"), "netfs:h.example:/e");
 	source_key(sourced("netfs", "<host name='FE80::1' port='2050'/><dir path='/e/'/>"), "netfs:[fe80::1]:2050:/e");
+	source_key(sourced("netfs", "<host name='[FE80::1]' port='2050'/><dir path='/e/'/>"), "netfs:[fe80::1]:2050:/e");
+	CHECK_STR(d.source.hosts[0].name, "[FE80::1]");
+	CHECK(refused(sourced("netfs", "<host name='[nas]'/><dir path='/e/'/>"), 2, ""));
+	CHECK(refused(sourced("iscsi", "<host name='[fe80::1]'/><device path='iqn.x'/>"), 2, ""));
 	source_key(sourced("iscsi", "<host name='h'/><device path='iqn.x'/>"), "iscsi:h:3260/iqn.x/");
 	source_key(sourced("iscsi", "<host name='h' port='3260'/><device path='iqn.x'/><initiator><iqn name='i'/></initiator>"), "iscsi:h:3260/iqn.x/i");
 	source_key(sourced("iscsi", "<host name='h'/>"), "");
@@ -351,6 +374,7 @@ int main(void)
 	RUN(boot_element_without_our_namespace_is_ignored);
 	RUN(mistakes_in_the_boot_element_are_said);
 	RUN(names_that_cannot_be_files_are_refused);
+	RUN(line_breaks_around_a_text_are_none_of_it);
 	RUN(hosts_that_are_none_are_refused);
 	RUN(iscsi_names_that_climb_are_refused);
 	RUN(group_names_that_lvm_refuses_are_refused);

@@ -192,7 +192,7 @@ static void xml_of_a_volume_with_everything(void)
 	       "    <device path='/dev/sdc'>\n    </device>\n  </source>\n"
 	       "  <capacity unit='bytes'>5368709120</capacity>\n  <allocation unit='bytes'>294912</allocation>\n  <physical unit='bytes'>300000</physical>\n"
 	       "  <target>\n    <path>/var/lib/libvirt/images/OtherDemo.img</path>\n    <format type='qcow2'/>\n"
-	       "    <permissions>\n      <mode>0644</mode>\n      <owner>0</owner>\n      <group>4294967294</group>\n    </permissions>\n"
+	       "    <permissions>\n      <mode>0644</mode>\n      <owner>0</owner>\n      <group>-2</group>\n    </permissions>\n"
 	       "    <timestamps>\n      <atime>1341933637.273190990</atime>\n      <mtime>1341930622</mtime>\n      <ctime>-1.000000007</ctime>\n      <btime>0</btime>\n"
 	       "    </timestamps>\n"
 	       "    <encryption format='luks'>\n    </encryption>\n    <compat>1.1</compat>\n    <clusterSize unit='B'>65536</clusterSize>\n"

@@ -179,9 +179,56 @@ static void encodings_that_are_not_like_ascii_are_refused(void)
 	CHECK(refused("<?xml version='1.0' encoding='UTF-16'?><pool/>", 1, "\"UTF-16\" is not accepted"));
 	CHECK(refused("<?xml version='1.0' encoding='UTF-7'?>+ADw-pool/>", 1, "\"UTF-7\""));
 	CHECK(refused("<?xml version='1.0' encoding='EBCDIC-CP-US'?><pool/>", 1, "EBCDIC"));
-	CHECK(refused("\xff\xfe<pool/>", 1, "UTF-8"));
+	CHECK(refused("\xff\xfe<pool/>", 1, "not UTF-16"));
 	CHECK(refused("\x4c\x6f\xa7\x94", 1, "UTF-8"));     /* "<?xm" in EBCDIC */
 	CHECK(refused_in(nul, sizeof(nul) - 1, ERR_XML, 2, "a NUL byte"));
+}
+
+static size_t as_utf16(const char *text, bool big, char *out)
+{
+	size_t n = 0;
+
+	out[n++] = (char)(big ? 0xfe : 0xff);
+	out[n++] = (char)(big ? 0xff : 0xfe);
+	for (; *text; text++) {
+		out[n + !big] = 0;
+		out[n + big] = *text;
+		n += 2;
+	}
+	return n;
+}
+
+/* The two encodings that every reader of XML has to know. */
+static void utf16_is_read_as_well(void)
+{
+	static const char *const texts[] = { "<pool a='x'>y</pool>", "<?xml version='1.0' encoding='UTF-16'?>\n<pool a='x'>y</pool>" };
+	static const char letters[] = "\xff\xfe<\0p\0o\0o\0l\0>\0\xe4\0\x3d\xd8\x00\xde\xac\x20<\0/\0p\0o\0o\0l\0>\0";
+	struct arena a = { 0 };
+	char bytes[300];
+	xmlDoc *doc;
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(texts); i++) {
+		doc = xml_open(bytes, as_utf16(texts[i / 2], i % 2, bytes), LIMIT, "doc", "pool", &e);
+		CHECK(doc != NULL);
+		CHECK_STR(doc ? xml_text(&a, xmlDocGetRootElement(doc)) : NULL, "y");
+		xml_close(&doc);
+	}
+	doc = xml_open(letters, sizeof(letters) - 1, LIMIT, "doc", "pool", &e);
+	CHECK_STR(doc ? xml_text(&a, xmlDocGetRootElement(doc)) : NULL, "\xc3\xa4\xf0\x9f\x98\x80\xe2\x82\xac");
+	xml_close(&doc);
+	arena_free(&a);
+	CHECK(refused_in("\xff\xfe<\0p\0\x3d\xd8>\0", 10, ERR_XML, 1, "not UTF-16"));
+	CHECK(refused_in("\xff\xfe<\0p\0\0\0>\0", 10, ERR_XML, 1, "NUL"));
+	CHECK(refused_in("\xff\xfe", 2, ERR_XML, 1, "empty"));
+}
+
+/* What the parser says later comes of what it has said first. */
+static void the_first_mistake_is_named(void)
+{
+	CHECK(refused("<pool type='iscsi'>\n<source>\n<host name='x'>\n<device path='y'/>\n</source>\n</pool>\n", 5, "mismatch: host line 3 and source"));
+	CHECK(refused("<pool type=dir>\n<name>a</name>\n</pool>\n", 1, "AttValue"));
+	CHECK(refused("<pool a='1' a='2'>\n<name>\n</pool>", 1, "redefined"));
+	CHECK(refused("<pool>\n<name>a & b</name>\n<x>\n</pool>", 2, "xmlParseEntityRef"));
 }
 
 static void malformed_documents_name_line_and_reason(void)
@@ -268,6 +315,8 @@ int main(void)
 	RUN(too_many_attributes_are_refused_before_they_cost_time);
 	RUN(quotes_and_tags_in_comments_are_no_attributes);
 	RUN(encodings_that_are_not_like_ascii_are_refused);
+	RUN(utf16_is_read_as_well);
+	RUN(the_first_mistake_is_named);
 	RUN(malformed_documents_name_line_and_reason);
 	RUN(empty_and_nul_are_refused);
 	RUN(another_root_is_refused);
