@@ -91,7 +91,7 @@ static void say_hidden(const struct lvm_label *group, char *out, size_t size)
 	else if (group->system_id[0])
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	else
-		snprintf(out, size, "LVM does not accept the devices that hold it");
+		snprintf(out, size, "LVM does not accept it%s%s", lvm_warning()[0] ? ": " : "", lvm_warning());
 }
 
 static bool stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)

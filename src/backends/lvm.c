@@ -124,6 +124,7 @@ static struct said {
 	struct buf *report;
 	char complaint[400], warning[400];
 } *said;
+static char last_warning[400];
 
 static void say_once(char *where, size_t size, const char *text)
 {
@@ -228,10 +229,16 @@ int lvm_run(const char *const *words, const char *const *only, struct op *op, st
 	said = &s;
 	r = run_line(buf_str(&line));
 	said = NULL;
+	memcpy(last_warning, s.warning, sizeof(last_warning));
 	if (r == LVM2_COMMAND_SUCCEEDED)
 		return out && out->failed ? err_set(e, ERR_LIMIT, "%s printed too much", words[0]) : 0;
 	wrong = what_is_wrong(&s);
 	return err_set(e, complaint_class(wrong), "%s: %s", words[0], wrong);
+}
+
+const char *lvm_warning(void)
+{
+	return last_warning;
 }
 
 /* ---- its reports ---- */
