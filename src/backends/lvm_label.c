@@ -164,9 +164,14 @@ static bool word_is(const struct word *w, const char *text)
 	return !w->quoted && w->len == strlen(text) && memcmp(w->text, text, w->len) == 0;
 }
 
+/* It may become part of a sentence, so it is plain text. */
 static void word_copy(const struct word *w, char out[LVM_NAME])
 {
-	snprintf(out, LVM_NAME, "%.*s", (int)least(w->len, LVM_NAME), w->text);
+	size_t n = (size_t)least(w->len, LVM_NAME - 1);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = w->text[i] > ' ' && w->text[i] <= '~' ? w->text[i] : '?';
+	out[n] = '\0';
 }
 
 static void pv_take(struct lvm_label *out, const struct word *value)

@@ -105,7 +105,8 @@ static void a_group_and_its_members_are_known(void)
 
 static void whose_it_is_and_how_it_is_locked(void)
 {
-	CHECK_STR(look_at_text("system_id = \"other host\"\n")->system_id, "other host");
+	CHECK_STR(look_at_text("system_id = \"host-1\"\n")->system_id, "host-1");
+	CHECK_STR(look_at_text("system_id = \"a\033[2J\377\"\n")->system_id, "a?[2J?");
 	CHECK_STR(look_at_text("lock_type = \"sanlock\"\nlock_args = \"x\"\n")->lock_type, "sanlock");
 	CHECK_STR(look_at_text("status = [\"CLUSTERED\"]\n")->lock_type, "clvm");
 }
