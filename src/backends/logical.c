@@ -202,8 +202,8 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
 	}
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	if (!g->found)
-		return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
+	if (!g->found)                  /* no event tells that a device can be read again */
+		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
 	if (g->missing)
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g->missing, g->pvs,
 		                g->missing == 1 ? "is" : "are");

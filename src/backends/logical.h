@@ -17,6 +17,7 @@
 /* What is known of a group. */
 struct group {
 	bool found;                     /* LVM can work with it */
+	bool unsure;                    /* it is not found, and a device could not be read: it may be there all the same */
 	bool active;                    /* the kernel has volumes of it */
 	char uuid[39];
 	char why[300];                  /* it is not found: why; a clause */

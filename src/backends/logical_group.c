@@ -232,6 +232,7 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 	group_active(vg, NULL, active);
 	rc = find_group(d, s, active, op, &found, g->why, sizeof(g->why), e);
 	if (rc <= 0) {
+		g->unsure = lvm_scan_unsure(s);
 		snprintf(g->uuid, sizeof(g->uuid), "%s", active);
 		g->active = active[0] != '\0';
 		return rc;

@@ -40,7 +40,7 @@ enum {
 	LEFT_OUT_TEXT = 2000,
 };
 
-enum state { UNREAD, READ, MEMBER, TROUBLE, CRASHED, SILENT, STALLED };
+enum state { UNREAD, READING, READ, MEMBER, TROUBLE, CRASHED, SILENT, STALLED };
 
 struct shared {
 	_Atomic unsigned turn;          /* the reader that goes on with the next device */
@@ -228,8 +228,10 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 	if (sandbox_enter_reading(&e) < 0)
 		_exit(1);
 	for (unsigned i = from; i < k->scan.n && k->shared->turn == me; i++) {
-		if (k->shared->results[i].state != UNREAD)
-			continue;
+		int unread = UNREAD;
+
+		if (!atomic_compare_exchange_strong(&k->shared->results[i].state, &unread, READING))
+			continue;               /* somebody else's */
 		k->shared->at[me] = i;
 		read_device(k->scan.devices[i].node, &k->shared->results[i]);
 	}
@@ -267,6 +269,11 @@ static void reader_leave(struct reader *r)
 	r->pidfd = r->lock = -1;
 }
 
+static bool is_open(int state)
+{
+	return state == UNREAD || state == READING;
+}
+
 /* It has ended: what it had not done is what it died of. */
 static void reader_over(struct look *k, unsigned i)
 {
@@ -276,7 +283,7 @@ static void reader_over(struct look *k, unsigned i)
 
 	while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (at < k->scan.n && k->shared->results[at].state == UNREAD) {
+	if (at < k->scan.n && is_open(k->shared->results[at].state)) {
 		k->shared->results[at].state = CRASHED;
 		snprintf(k->crashed, sizeof(k->crashed), "its reader died (%s %d)", WIFSIGNALED(status) ? "signal" : "status",
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -284,29 +291,22 @@ static void reader_over(struct look *k, unsigned i)
 	reader_leave(r);
 }
 
-static unsigned next_unread(const struct look *k, unsigned from)
-{
-	while (from < k->scan.n && k->shared->results[from].state != UNREAD)
-		from++;
-	return from;
-}
-
-/* Is somebody at it? */
-static bool is_taken(const struct look *k, unsigned device)
-{
-	for (unsigned i = 0; i < k->nreaders; i++)
-		if (k->readers[i].pidfd >= 0 && k->shared->at[i] == device)
-			return true;
-	return false;
-}
-
+/* The first device that nobody is at. */
 static unsigned next_free(const struct look *k)
 {
-	unsigned i = next_unread(k, 0);
+	unsigned i = 0;
 
-	while (i < k->scan.n && is_taken(k, i))
-		i = next_unread(k, i + 1);
+	while (i < k->scan.n && k->shared->results[i].state != UNREAD)
+		i++;
 	return i;
+}
+
+static bool is_done(const struct look *k)
+{
+	for (size_t i = 0; i < k->scan.n; i++)
+		if (is_open(k->shared->results[i].state))
+			return false;
+	return true;
 }
 
 /* Does the one whose turn it is get on? */
@@ -348,7 +348,7 @@ static int readers_work(struct look *k, const char *wanted, uint64_t deadline, s
 {
 	uint64_t since = 0;
 
-	while (next_unread(k, 0) < k->scan.n) {
+	while (!is_done(k)) {
 		unsigned moment = k->nreaders < MANY ? MOMENT : SHORT_MOMENT, next = next_free(k);
 		uint64_t now = clock_ms();
 		bool on = k->nreaders && k->readers[k->nreaders - 1].pidfd >= 0 && gets_on(k, now, moment);
@@ -374,7 +374,7 @@ static void readers_end(struct look *k)
 	for (unsigned i = 0; i < k->nreaders; i++) {
 		unsigned at = k->shared->at[i];
 
-		if (k->readers[i].pidfd >= 0 && at < k->scan.n && k->shared->results[at].state == UNREAD)
+		if (k->readers[i].pidfd >= 0 && at < k->scan.n && k->shared->results[at].state == READING)
 			lock_byte(k->readers[i].lock, F_OFD_SETLK, k->scan.devices[at].dev);
 		reader_leave(&k->readers[i]);
 	}
@@ -388,7 +388,7 @@ static const char *problem_of(const struct look *k, const struct lvm_device *d, 
 		return r->label.problem;
 	if (state == CRASHED)
 		return k->crashed;
-	return state == UNREAD || state == SILENT ? "does not answer" : d->problem;
+	return is_open(state) || state == SILENT ? "does not answer" : d->problem;
 }
 
 /* A reader that is left behind may still write: what is believed of it is what it has finished by now. */
@@ -561,4 +561,12 @@ void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
 	for (size_t i = 0; i < s->n && n < size; i++)
 		if (s->devices[i].problem)
 			n += (size_t)snprintf(out + n, size - n, "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node, s->devices[i].problem);
+}
+
+bool lvm_scan_unsure(const struct lvm_scan *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->devices[i].problem && (!s->devices[i].label || starts_with(s->devices[i].problem, "cannot be read")))
+			return true;
+	return false;
 }

@@ -39,5 +39,7 @@ bool lvm_scan_member(const struct lvm_scan *s, const struct lvm_group *g, const 
 void lvm_id_print(const char id[LVM_ID], char out[39]);
 /* "; left out: /dev/sdb (does not answer)": for a sentence about what was not found. Nothing if all were looked at. */
 void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size);
+/* Is there a device of which nothing is known now, because it could not be read? */
+bool lvm_scan_unsure(const struct lvm_scan *s);
 
 #endif
