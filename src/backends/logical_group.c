@@ -91,7 +91,7 @@ static void say_hidden(const struct lvm_label *group, char *out, size_t size)
 	else if (group->system_id[0])
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	else
-		snprintf(out, size, "LVM does not accept it%s%s", lvm_warning()[0] ? ": " : "", lvm_warning());
+		snprintf(out, size, "LVM does not accept it%s%s", lvm_trouble()[0] ? ": " : "", lvm_trouble());
 }
 
 static bool stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
@@ -240,6 +240,10 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 	lvm_id_print(found.label->vg, g->uuid);
 	g->active = group_active(vg, g->uuid, active);
 	group_members(s, &found, g);
+	if (!g->members) {
+		snprintf(g->why, sizeof(g->why), "no device is one of the physical volumes that its metadata names");
+		return 0;
+	}
 	if (!g->active && group_is_refused(found.label, op, g->why, sizeof(g->why)))
 		return 0;
 	if (group_ask(vg, g, op, e) < 0)

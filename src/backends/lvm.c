@@ -124,7 +124,7 @@ static struct said {
 	struct buf *report;
 	char complaint[400], warning[400];
 } *said;
-static char last_warning[400];
+static char last_trouble[400];
 
 static void say_once(char *where, size_t size, const char *text)
 {
@@ -157,7 +157,7 @@ static void on_message(int level, const char *file, int line, int dm_errno, cons
 	message += strspn(message, " \t");
 	if (level < LVM2_LOG_PRINT)
 		say_once(said->complaint, sizeof(said->complaint), message);
-	else if (starts_with(message, "WARNING: "))
+	else if (starts_with(message, "WARNING: ") && !strstr(message, "NOT be backed up"))      /* it has no place for that here */
 		say_once(said->warning, sizeof(said->warning), message + strlen("WARNING: "));
 }
 
@@ -193,7 +193,7 @@ static const char *what_is_wrong(struct said *s)
 
 	for (size_t n = strlen(text); n && (text[n - 1] == '.' || isspace((unsigned char)text[n - 1])); n--)
 		text[n - 1] = '\0';
-	return text[0] ? text : "failed without saying why";
+	return text;
 }
 
 static enum err_class complaint_class(const char *text)
@@ -229,16 +229,18 @@ int lvm_run(const char *const *words, const char *const *only, struct op *op, st
 	said = &s;
 	r = run_line(buf_str(&line));
 	said = NULL;
-	memcpy(last_warning, s.warning, sizeof(last_warning));
+	wrong = what_is_wrong(&s);
+	snprintf(last_trouble, sizeof(last_trouble), "%s", wrong);
 	if (r == LVM2_COMMAND_SUCCEEDED)
 		return out && out->failed ? err_set(e, ERR_LIMIT, "%s printed too much", words[0]) : 0;
-	wrong = what_is_wrong(&s);
+	if (!wrong[0])
+		wrong = "failed without saying why";
 	return err_set(e, complaint_class(wrong), "%s: %s", words[0], wrong);
 }
 
-const char *lvm_warning(void)
+const char *lvm_trouble(void)
 {
-	return last_warning;
+	return last_trouble;
 }
 
 /* ---- its reports ---- */

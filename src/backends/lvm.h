@@ -15,8 +15,8 @@
  * else that the command says. A failure is ERR_STORAGE with LVM's own first complaint, or ERR_BUSY, ERR_NO_SPACE … where that tells. */
 int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e);
 
-/* The first warning of the last command, which may have succeeded all the same; or "". */
-const char *lvm_warning(void);
+/* What the last command complained of, though it may have succeeded all the same; or "". */
+const char *lvm_trouble(void);
 
 /* Reports. Ask for them with LVM_REPORT between the command and -o. */
 #define LVM_REPORT "--noheadings", "--nameprefixes", "--units", "b", "--nosuffix"

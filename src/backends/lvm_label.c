@@ -407,7 +407,7 @@ void lvm_label_read(lvm_read_fn *read, void *arg, struct lvm_label *out)
 	}
 	n = read(arg, s.block, LVM_BLOCK, 0);
 	if (n < 0) {
-		trouble(out, "cannot be read: %s", strerror(errno));
+		trouble(out, "cannot be read at 0: %s", strerror(errno));
 	} else {
 		memcpy(head, s.block, sizeof(head));
 		label = label_find(head, (size_t)least((uint64_t)n, sizeof(head)));

@@ -183,7 +183,7 @@ static void a_read_error_is_not_an_empty_disk(void)
 {
 	look_at_text("");
 	fails_at = 0;
-	CHECK(starts_with(look()->problem, "cannot be read: "));
+	CHECK(starts_with(look()->problem, "cannot be read at 0: "));
 	CHECK(!l.member);
 	fails_at = 1;                           /* once: it is tried again */
 	CHECK_STR(look()->vg, VG);
