@@ -46,6 +46,8 @@ struct op {
 	uint64_t seed;                                                  /* the index's, if there is one */
 	void (*on_note)(struct op *op, const char *text);               /* a sentence for the log: what was skipped or repaired */
 	void (*on_progress)(struct op *op, uint64_t done, uint64_t total);
+	/* All devices that a look at every one of them has left out, "/dev/sdb: does not answer", one a line. `by`: whose look. May be NULL. */
+	void (*on_left_out)(struct op *op, const char *by, const char *lines);
 };
 
 /* The live pool, and who may do what in its target directory, where it has one. */

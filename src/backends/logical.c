@@ -20,11 +20,6 @@
 #include "base/util.h"
 #include "pool/check.h"
 
-const char *group_name(const struct pool_def *d)
-{
-	return d->source.name ? d->source.name : d->name;
-}
-
 int logical_validate(const struct pool_def *d, struct err *e)
 {
 	if (!check_lvm_name(group_name(d)))
@@ -32,59 +27,7 @@ int logical_validate(const struct pool_def *d, struct err *e)
 	return 0;
 }
 
-/* ---- what LVM knows of the group ---- */
-
-static uint64_t number(const char *text)
-{
-	return strtoull(text, NULL, 10);
-}
-
-static int select_group(const char *vg, char *out, size_t size, struct err *e)
-{
-	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
-	if (!check_lvm_name(vg) || (size_t)snprintf(out, size, "vg_name=%s", vg) >= size)
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
-	return 0;
-}
-
-/* One row of pvs. Rows of a group differ only in the physical volume, unless there are two groups of that name. */
-static int group_row(const char *vg, struct group *g, const struct lvm_field *f, int n, struct err *e)
-{
-	struct stat st;
-
-	if (g->found && !streq(g->uuid, lvm_get(f, n, "VG_UUID")))
-		return err_set(e, ERR_CONFLICT, "two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with vgrename", vg, g->uuid,
-		               lvm_get(f, n, "VG_UUID"));
-	g->found = true;
-	snprintf(g->uuid, sizeof(g->uuid), "%s", lvm_get(f, n, "VG_UUID"));
-	g->pvs = (unsigned)number(lvm_get(f, n, "PV_COUNT"));
-	g->missing = (unsigned)number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
-	g->size = number(lvm_get(f, n, "VG_SIZE"));
-	g->available = number(lvm_get(f, n, "VG_FREE"));
-	if (g->members < MEMBERS_MAX && stat(lvm_get(f, n, "PV_NAME"), &st) == 0)
-		g->member[g->members++] = st.st_rdev;
-	return 0;
-}
-
-/* By selection and not by argument: then a group that is not there is an empty report and not an error to be told from others by its text. */
-int group_look(const char *vg, struct group *g, struct op *op, struct err *e)
-{
-	char select[160];
-	const char *const words[] = { "pvs", LVM_REPORT, "-o", "pv_name,vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
-	cleanup_buf struct buf out = BUF_INIT;
-	struct lvm_field f[LVM_FIELDS];
-	char *text;
-	int n;
-
-	*g = (struct group){ 0 };
-	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
-		return -1;
-	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0)
-		if (group_row(vg, g, f, n, e) < 0)
-			return -1;
-	return n;
-}
+/* ---- its volumes ---- */
 
 /* Letters of lv_attr, lvs(8). */
 enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_OPEN = 5, ATTR_SKIP = 9, ATTR_LEN = 10 };
@@ -109,49 +52,12 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 	char *text;
 	int n;
 
-	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
+	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
 		return -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0)
 		g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
 	return n;
-}
-
-/* ---- what the kernel knows of it ---- */
-
-static int dm_attribute(const char *sysname, const char *name, char *out, size_t size)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/class/block/%.64s/dm/%s", sysname, name);
-	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
-}
-
-int group_devices(const char *vg, group_device_fn *fn, void *arg)
-{
-	DIR *d = opendir("/sys/class/block");
-	struct dirent *entry;
-	int result = 0;
-
-	while (d && result == 0 && (entry = readdir(d))) {
-		char name[256], uuid[256], group[128], lv[128];
-
-		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
-		    dm_attribute(entry->d_name, "uuid", uuid, sizeof(uuid)) < 0)
-			continue;
-		if (starts_with(uuid, "LVM-") && strlen(uuid) == strlen("LVM-") + 64 &&
-		    lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) && streq(group, vg))
-			result = fn(entry->d_name, lv, uuid, arg);
-	}
-	if (d)
-		closedir(d);
-	return result;
-}
-
-static int take_uuid(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
-{
-	(void)sysname, (void)lv;
-	return lvm_dm_vg_uuid(dm_uuid, arg);
 }
 
 /* ---- what it stands on ---- */
@@ -203,20 +109,20 @@ static int ground_volume(const char *sysname, const char *lv, const char *dm_uui
 static int logical_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
 	(void)op, (void)e;
-	return group_devices(group_name(d), ground_volume, words);
+	return group_devices(group_name(d), NULL, ground_volume, words);
 }
 
 /* ---- check ---- */
 
-/* From what LVM knows and what the kernel has. active: the group's uuid, or "": no volume of it is active. */
-static enum pool_state group_state(const char *vg, const struct group *g, const char *active, struct op *op)
+/* From what LVM knows and what the kernel has. */
+static enum pool_state group_state(const char *vg, const struct group *g, struct op *op)
 {
 	cleanup_buf struct buf ground = BUF_INIT;
 
-	group_devices(vg, ground_volume, &ground);
+	group_devices(vg, g->uuid, ground_volume, &ground);
 	if (!g->found)
-		snprintf(op->why, sizeof(op->why), "no device that answers holds volume group \"%.127s\"", vg);
-	else if (!active[0] && g->inactive)
+		snprintf(op->why, sizeof(op->why), "volume group \"%.60s\": %.120s", vg, g->why);
+	else if (!g->active && g->inactive)
 		snprintf(op->why, sizeof(op->why), "volume group \"%.127s\" has been deactivated", vg);
 	else if (g->missing)
 		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing, g->pvs);
@@ -226,36 +132,26 @@ static enum pool_state group_state(const char *vg, const struct group *g, const 
 		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %u", g->inactive);
 	else
 		return STATE_ACTIVE;            /* also a group without volumes: there is nothing to activate in it */
-	return active[0] ? STATE_DEGRADED : STATE_INACTIVE;
+	return g->active ? STATE_DEGRADED : STATE_INACTIVE;
 }
 
 static int logical_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {
 	const char *vg = group_name(d);
-	char active[39] = "";
 	struct group g;
 
 	*state = STATE_INACTIVE;
-	group_devices(vg, take_uuid, active);
-	if (group_look(vg, &g, op, e) < 0)
+	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot look for volume group \"%s\"", vg);
 	if (g.found && group_count(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
-	*state = group_state(vg, &g, active, op);
+	*state = group_state(vg, &g, op);
 	if (detail && *state != STATE_INACTIVE)
-		buf_printf(detail, "vg=%s", g.found ? g.uuid : active);
+		buf_printf(detail, "vg=%s", g.uuid);
 	return 0;
 }
 
 /* ---- start ---- */
-
-bool group_has_member(const struct group *g, dev_t dev)
-{
-	for (size_t i = 0; i < g->members; i++)
-		if (g->member[i] == dev)
-			return true;
-	return false;
-}
 
 /* What stands on a device that should be a physical volume of the group and is not. */
 static int wrong_content(const char *vg, const char *spec, const char *path, struct err *e)
@@ -294,24 +190,23 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 }
 
 /* Is the group there, whole, and on the devices that the definition names? */
-static int group_ready(const struct pool_def *d, struct op *op, struct err *e)
+static int group_ready(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d), *absent;
-	struct group g;
 	char wait[200];
 
-	if (group_look(vg, &g, op, e) < 0 || devices_match(d, &g, &absent, e) < 0)
+	if (group_look(d, g, op, e) < 0 || devices_match(d, g, &absent, e) < 0)
 		return -1;
-	if (!g.found && absent) {
+	if (!g->members && absent) {
 		snprintf(wait, sizeof(wait), "device=%.190s", absent);
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
 	}
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	if (!g.found)
-		return err_wait(e, ERR_WAIT_DEVICE, wait, "no device that answers holds it");
-	if (g.missing)
-		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g.missing, g.pvs,
-		                g.missing == 1 ? "is" : "are");
+	if (!g->found)                  /* no event tells that a device can be read again */
+		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
+	if (g->missing)
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g->missing, g->pvs,
+		                g->missing == 1 ? "is" : "are");
 	if (absent)
 		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg, absent);
 	return 0;
@@ -321,11 +216,12 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
 	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+	struct group g;
 
 	if (logical_validate(d, e) < 0)
 		return -1;
 	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
-	if (group_ready(d, op, e) < 0 || lvm_run(words, op, NULL, e) < 0)
+	if (group_ready(d, &g, op, e) < 0 || lvm_run(words, g.nodes, op, NULL, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 	return 0;
 }
@@ -348,21 +244,22 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
 	const char *const words[] = { "vgchange", "-an", vg, NULL };
-	char active[39] = "";
+	char active[39];
 	struct group g;
 
 	if (logical_validate(d, e) < 0)
 		return -1;
-	group_devices(vg, take_uuid, active);
-	if (!active[0])
+	if (!group_active(vg, NULL, active))
 		return 0;
-	if (group_devices(vg, group_volume_in_use, e) < 0)
+	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
-	if (group_look(vg, &g, op, e) < 0)
+	if (!g.active)
+		return 0;                       /* what is active is another group of that name */
+	if (group_devices(vg, g.uuid, group_volume_in_use, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
 	if (!g.found)
-		return err_set(e, ERR_STORAGE, "cannot deactivate volume group \"%s\": its volumes are active, but no device that answers holds its metadata", vg);
-	if (lvm_run(words, op, NULL, e) < 0)
+		return err_set(e, ERR_STORAGE, "cannot deactivate volume group \"%s\": its volumes are active, but %s", vg, g.why);
+	if (lvm_run(words, g.nodes, op, NULL, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
 	return 0;
 }
@@ -404,7 +301,7 @@ static uint64_t device_size(const char *path, struct stat *st)
 	if (stat(path, st) < 0 || !S_ISBLK(st->st_mode))
 		return 0;
 	snprintf(attribute, sizeof(attribute), "/sys/dev/block/%u:%u/size", major(st->st_rdev), minor(st->st_rdev));
-	return file_read_line(AT_FDCWD, attribute, text, sizeof(text)) > 0 ? number(text) * 512 : 0;
+	return file_read_line(AT_FDCWD, attribute, text, sizeof(text)) > 0 ? group_number(text) * 512 : 0;
 }
 
 static void volume_report(struct logical_volume *lv, struct op *op)
@@ -440,7 +337,7 @@ static void volume_begin(struct logical_volume *lv, const char *vg, const struct
 	lv->backing[0] = '\0';
 	if (check_lvm_name(origin))             /* not "[hidden]" */
 		snprintf(lv->backing, sizeof(lv->backing), "/dev/%s/%s", vg, origin);
-	lv->size = number(lvm_get(f, n, "LV_SIZE"));
+	lv->size = group_number(lvm_get(f, n, "LV_SIZE"));
 	lv->listed = attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_TYPE, 't') && check_lvm_name(lv->name);
 	buf_reset(&lv->devices);
 }
@@ -456,7 +353,7 @@ static int volumes_list(const char *vg, struct group *g, struct op *op, struct e
 	char *text;
 	int n;
 
-	if (select_group(vg, select, sizeof(select), e) < 0 || lvm_run(words, op, &out, e) < 0)
+	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
 		return -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0) {
@@ -476,20 +373,18 @@ static int volumes_list(const char *vg, struct group *g, struct op *op, struct e
 static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	const char *vg = group_name(d);
-	char active[39] = "";
 	struct group g;
 
-	if (group_look(vg, &g, op, e) < 0)
+	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	if (!g.found)
-		return err_set(e, ERR_STORAGE, "cannot list volume group \"%s\": no device that answers holds it", vg);
+		return err_set(e, ERR_STORAGE, "cannot list volume group \"%s\": %s", vg, g.why);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;
 	if (volumes_list(vg, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
-	group_devices(vg, take_uuid, active);
-	op->state = group_state(vg, &g, active, op);
+	op->state = group_state(vg, &g, op);
 	op->state_known = true;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the two files of the logical backend have in common: logical.c (groups that are there), logical_build.c (making, unmaking, finding them).
+ * What the three files of the logical backend have in common: logical_group.c (which group it is), logical.c (what is done with it), logical_build.c (making, unmaking, finding them).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_H
@@ -10,13 +10,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "backends/backend.h"
+#include "backends/lvm_scan.h"
 
 #define MEMBERS_MAX 256
 
-/* What LVM knows of a group. */
+/* What is known of a group. */
 struct group {
-	bool found;
+	bool found;                     /* LVM can work with it */
+	bool unsure;                    /* it is not found, and a device could not be read: it may be there all the same */
+	bool active;                    /* the kernel has volumes of it */
 	char uuid[39];
+	char why[300];                  /* it is not found: why; a clause */
+	const char *nodes[MEMBERS_MAX + 1];     /* those devices in /dev, NULL-terminated: what LVM may look at. Good until lvm_scan_forget() */
 	unsigned pvs, missing;
 	dev_t member[MEMBERS_MAX];      /* the devices of its physical volumes, as far as they are there */
 	size_t members;
@@ -24,17 +29,31 @@ struct group {
 	uint64_t size, available;
 };
 
-/* ---- logical.c ---- */
+/* ---- logical_group.c ---- */
 
 /* The group's name: <source><name>, else the pool's own, as libvirt has it. */
 const char *group_name(const struct pool_def *d);
-int logical_validate(const struct pool_def *d, struct err *e);
-/* Ask LVM. A group that is not there is found == false, and no error. ERR_CONFLICT: there are two of that name. */
-int group_look(const char *vg, struct group *g, struct op *op, struct err *e);
+/* Which group of that name is the pool's: the one on the devices that the definition names, else the one that is active, else the only one. Then ask LVM.
+ * A group that is not there is found == false, and no error. ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
+int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
 /* Call fn for each active device of the group that is not a hidden part of another; a result other than 0 ends the walk and is returned. */
 typedef int group_device_fn(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
-int group_devices(const char *vg, group_device_fn *fn, void *arg);
+int group_devices(const char *vg, const char *uuid /* or NULL: any of that name */, group_device_fn *fn, void *arg);
+/* Is there such a device? Whose it is: its uuid, as LVM prints it. */
+bool group_active(const char *vg, const char *uuid, char out[39]);
+/* The devices of a group that was found, into g->nodes and g->member. */
+void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
+/* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here? `out`: why; a clause. */
+bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size);
+/* For LVM's -S: the group of that name. */
+int group_select(const char *vg, char *out, size_t size, struct err *e);
+/* A number in a report. */
+uint64_t group_number(const char *text);
+
+/* ---- logical.c ---- */
+
+int logical_validate(const struct pool_def *d, struct err *e);
 /* One for it: ERR_BUSY in arg, a struct err, if somebody uses the volume. */
 int group_volume_in_use(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
 

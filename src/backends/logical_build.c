@@ -14,6 +14,7 @@
 #include "backends/lvm.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "pool/source.h"
 
 /* ---- build, delete ---- */
@@ -47,24 +48,29 @@ static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c
 /* A group of that name may go only if all of it is overwritten. */
 static int name_is_free(const char *vg, const struct claimed *c, struct op *op, struct err *e)
 {
-	struct group g;
+	const struct lvm_scan *s = lvm_scan(op, NULL, e);
+	struct lvm_group found;
 
-	if (group_look(vg, &g, op, e) < 0)
-		return -1;
-	for (size_t i = 0; g.found && i < g.members; i++)
-		if (!is_listed(c->dev, c->n, g.member[i]))
-			g.missing++;
-	if (g.found && (g.missing || g.members < g.pvs))
-		return err_set(e, ERR_EXISTS, "there is a volume group \"%s\" already, on other devices than the definition's: nothing was written", vg);
-	return 0;
+	for (size_t i = 0; s && i < s->n && lvm_scan_group(s, vg, i, &found); i++) {
+		struct group g = { .found = true };
+		bool whole = true;
+
+		group_members(s, &found, &g);
+		for (size_t m = 0; m < g.members; m++)
+			whole = whole && is_listed(c->dev, c->n, g.member[m]);
+		if (!whole || g.members < found.label->pvs)
+			return err_set(e, ERR_EXISTS, "there is a volume group \"%s\" already, on other devices than the definition's: nothing was written", vg);
+	}
+	return s ? 0 : -1;
 }
 
 static int members_make(const struct claimed *c, size_t *made, struct op *op, struct err *e)
 {
 	for (*made = 0; *made < c->n; ++*made) {
 		const char *const words[] = { "pvcreate", "-y", "-ff", c->path[*made], NULL };
+		const char *const only[] = { c->path[*made], NULL };
 
-		if (format_wipe_ends(c->path[*made], e) < 0 || lvm_run(words, op, NULL, e) < 0)
+		if (format_wipe_ends(c->path[*made], e) < 0 || lvm_run(words, only, op, NULL, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -74,8 +80,9 @@ static void members_unmake(const struct claimed *c, size_t made, struct op *op)
 {
 	for (size_t i = 0; i < made; i++) {
 		const char *const words[] = { "pvremove", "-y", c->path[i], NULL };
+		const char *const only[] = { c->path[i], NULL };
 
-		if (lvm_run(words, op, NULL, NULL) == 0)
+		if (lvm_run(words, only, op, NULL, NULL) == 0)
 			format_wipe_ends(c->path[i], NULL);
 	}
 }
@@ -86,6 +93,7 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 	cleanup_free struct claimed *c = calloc(1, sizeof(*c));
 	cleanup_free const char **words = calloc(d->source.ndevices + 4, sizeof(*words));
 	size_t made = 0, n = 0;
+	int rc;
 
 	if (!c || !words)
 		return err_set(e, ERR_NO_MEMORY, "cannot make volume group \"%s\": out of memory", vg);
@@ -95,10 +103,11 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 	words[n++] = vg;
 	for (size_t i = 0; i < c->n; i++)
 		words[n++] = c->path[i];
-	if (members_make(c, &made, op, e) == 0 && lvm_run(words, op, NULL, e) == 0)
-		return 0;
-	members_unmake(c, made, op);
-	return err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
+	rc = members_make(c, &made, op, e) == 0 ? lvm_run(words, words + 2, op, NULL, e) : -1;
+	if (rc < 0)
+		members_unmake(c, made, op);
+	lvm_scan_forget();
+	return rc == 0 ? 0 : err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
 }
 
 /* The definition's devices that were the group's are no physical volumes afterwards, as libvirt leaves them. */
@@ -110,71 +119,62 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 	struct group g;
 	int rc = 0;
 
-	if (logical_validate(d, e) < 0 || group_devices(vg, group_volume_in_use, e) < 0 || group_look(vg, &g, op, e) < 0)
+	if (logical_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_devices(vg, g.uuid, group_volume_in_use, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	if (!g.found)
-		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": no device that answers holds it", vg);
+		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %s", vg, g.why);
 	if (g.missing)
 		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %u of its %u physical volumes are missing", vg, g.missing, g.pvs);
-	if (lvm_run(words, op, NULL, e) < 0)
+	if (lvm_run(words, g.nodes, op, NULL, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		char path[PATH_MAX];
-		const char *const remove[] = { "pvremove", "-y", path, NULL };
+		const char *const remove[] = { "pvremove", "-y", path, NULL }, *const only[] = { path, NULL };
 		dev_t dev;
 
 		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, &why) < 0 || !group_has_member(&g, dev))
 			continue;
-		if (lvm_run(remove, op, NULL, &why) == 0)
+		if (lvm_run(remove, only, op, NULL, &why) == 0)
 			format_wipe_head(path, NULL);   /* if it cannot be, the next build says what is there */
 		else
 			rc = err_set(e, why.class, "volume group \"%s\" is gone, but %s stays a physical volume: %s", vg, path, why.message);
 	}
+	lvm_scan_forget();
 	return rc;
 }
 
 /* ---- which groups are there, and what they stand on ---- */
 
-static void group_end(struct pool_def *found, size_t ndevices, struct buf *out)
+/* What the disks themselves say: a group of which LVM would show nothing, or make something up, is not offered. */
+static void group_print(const struct lvm_scan *s, const struct lvm_group *found, struct pool_device *devices, struct buf *out)
 {
-	found->source.ndevices = ndevices;
-	if (ndevices)
-		pool_source_print(found, out);
+	struct pool_def def = { .type = POOL_LOGICAL, .source = { .format = "lvm2", .name = (char *)(uintptr_t)found->label->name, .devices = devices } };
+	struct group g = { .found = true };
+
+	group_members(s, found, &g);
+	for (size_t i = 0; i < g.members; i++)
+		devices[def.source.ndevices++] = (struct pool_device){ .path = (char *)(uintptr_t)g.nodes[i], .part_separator = -1 };
+	if (def.source.ndevices && check_lvm_name(def.source.name))
+		pool_source_print(&def, out);
 }
 
-/* Rows of pvs sorted by group: one <source> a group. */
+/* One <source> a group. */
 int logical_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
-	const char *const words[] = { "pvs", LVM_REPORT, "-O", "vg_name,pv_name", "-o", "pv_name,vg_name,vg_uuid", NULL };
-	cleanup_buf struct buf report = BUF_INIT;
 	cleanup_free struct pool_device *devices = calloc(MEMBERS_MAX, sizeof(*devices));
-	struct pool_def found = { .type = POOL_LOGICAL, .source = { .format = "lvm2", .devices = devices } };
-	struct lvm_field f[LVM_FIELDS];
-	const char *uuid = "";
-	size_t members = 0;
-	char *text;
-	int n;
+	const struct lvm_scan *s = lvm_scan(op, NULL, e);
+	struct lvm_group found;
+	char why[300];
 
 	(void)source;
+	if (!s)
+		return err_wrap(e, ERR_KEEP, "cannot look for volume groups");
 	if (!devices)
 		return err_set(e, ERR_NO_MEMORY, "cannot look for volume groups: out of memory");
-	if (lvm_run(words, op, &report, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot look for volume groups");
-	text = report.data;
-	while ((n = lvm_next(&text, f, e)) > 0) {
-		if (!*lvm_get(f, n, "VG_NAME"))
-			continue;
-		if (!streq(uuid, lvm_get(f, n, "VG_UUID"))) {
-			group_end(&found, members, out);
-			members = 0;
-		}
-		uuid = lvm_get(f, n, "VG_UUID");
-		found.source.name = lvm_get(f, n, "VG_NAME");
-		if (members < MEMBERS_MAX)
-			devices[members++] = (struct pool_device){ .path = lvm_get(f, n, "PV_NAME"), .part_separator = -1 };
-	}
-	group_end(&found, members, out);
-	return n;
+	for (size_t i = 0; i < s->n && lvm_scan_group(s, NULL, i, &found); i++)
+		if (!group_is_refused(found.label, op, why, sizeof(why)))
+			group_print(s, &found, devices, out);
+	return 0;
 }
 
 struct slaves { struct buf *facts; const char *vg; };
@@ -218,8 +218,8 @@ int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 		return -1;
 	for (size_t i = 0; i < d->source.ndevices; i++)
 		identity_device(d->source.devices[i].path, NULL, facts);
-	group_devices(vg, add_slaves, &s);
-	if (facts->len > before || group_look(vg, &g, op, NULL) < 0 || !g.found)
+	group_devices(vg, NULL, add_slaves, &s);
+	if (facts->len > before || group_look(d, &g, op, NULL) < 0 || !g.found)
 		return 0;
 	buf_printf(facts, "vg=%s %s\n", g.uuid, vg);
 	snprintf(spelling, sizeof(spelling), "volume group %s", vg);

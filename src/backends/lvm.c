@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LVM in this process. liblvm2cmd takes a command line and prints, as the program does; here its line is made safely, its output caught, and its
- * reports taken apart.
+ * LVM in this process. liblvm2cmd takes a command line and prints, as the program does; here its line is made safely, what it says is
+ * sorted, and its reports taken apart.
  */
 #include "backends/lvm.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lvm2cmd.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
-#include "backends/links.h"
+#include "base/file.h"
 #include "base/util.h"
 
 #define LVM_OUTPUT_LIMIT (4 * 1024 * 1024)
 #define LVM_CONF         "/etc/lvm/lvm.conf"
-#define NAME_CHARACTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+#define LVM_LINE         4095
+#define REPORTER         "libdm-report.c"
 
 /* Where no udevd runs, nobody else makes nodes, answers device questions, watches devices or keeps backups. */
 static const char own_devices_config[] =
@@ -40,30 +40,59 @@ static int word_quote(struct buf *line, const char *word, struct err *e)
 	return 0;
 }
 
-/* LVM reads every device it finds; one that does not answer would stop the work on all others. */
-static void stalled_filter(struct buf *config)
+/* The devices that LVM may look at. Names are regular expressions there, in quotes: what would mean something in either is no device's name, or a link's. */
+static int filter_add(struct buf *config, const char *device, struct err *e)
 {
-	DIR *d = opendir("/sys/class/block");
-	struct dirent *entry;
-	size_t n = 0;
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/:=,@.+";
+	char node[PATH_MAX];
 
-	while (d && (entry = readdir(d))) {
-		/* Names with special characters ("cciss!c0d0") do not occur among disks that can stall. */
-		if (entry->d_name[strspn(entry->d_name, NAME_CHARACTERS)] || !device_stalled("/sys", entry->d_name))
-			continue;
-		buf_printf(config, "%s\"r|^/dev/%s$|\"", n++ ? ", " : "devices { global_filter=[ ", entry->d_name);
+	if (device[strspn(device, plain)]) {
+		if (!realpath(device, node) || node[strspn(node, plain)])
+			return err_set(e, ERR_INVALID, "cannot give %s to LVM: its name has characters that mean something there", device);
+		device = node;
 	}
-	if (n)
-		buf_adds(config, " ] } ");
-	if (d)
-		closedir(d);
+	buf_adds(config, "\"a|^");
+	for (const char *p = device; *p; p++)
+		buf_printf(config, strchr(".+", *p) ? "[%c]" : "%c", *p);
+	buf_adds(config, "$|\", ");
+	return 0;
 }
 
-static int config_add(struct buf *line, const struct op *op, struct err *e)
+/* Does the host's own configuration have this setting? */
+static bool conf_has(const char *conf, const char *setting)
+{
+	for (const char *p = conf; (p = strstr(p, setting)); p++) {
+		const char *line = p;
+
+		while (line > conf && (line[-1] == ' ' || line[-1] == '\t'))
+			line--;
+		if ((line == conf || strchr("\n{/", line[-1])) && strchr(" \t=", p[strlen(setting)]))
+			return true;
+	}
+	return false;
+}
+
+/* LVM has two filters, and a device has to pass both. Ours goes where the host's own configuration has none. */
+static const char *free_filter(const struct op *op)
+{
+	cleanup_buf struct buf conf = BUF_INIT;
+
+	if (!op->own_devices && file_read(AT_FDCWD, LVM_CONF, LVM_OUTPUT_LIMIT, &conf, NULL) == 0 && conf_has(buf_str(&conf), "global_filter"))
+		return "filter";
+	return "global_filter";
+}
+
+static int config_add(struct buf *line, const char *const *only, const struct op *op, struct err *e)
 {
 	cleanup_buf struct buf config = BUF_INIT;
 
-	stalled_filter(&config);
+	if (only)
+		buf_printf(&config, "devices { %s=[ ", free_filter(op));
+	for (size_t i = 0; only && only[i]; i++)
+		if (filter_add(&config, only[i], e) < 0)
+			return -1;
+	if (only)
+		buf_adds(&config, "\"r|.*|\" ] } ");
 	if (op->own_devices)
 		buf_adds(&config, own_devices_config);
 	if (config.failed)
@@ -73,7 +102,7 @@ static int config_add(struct buf *line, const struct op *op, struct err *e)
 	return word_quote(line, "--config", e) < 0 || word_quote(line, buf_str(&config), e) < 0 ? -1 : 0;
 }
 
-static int line_make(struct buf *line, const char *const *words, const struct op *op, struct err *e)
+static int line_make(struct buf *line, const char *const *words, const char *const *only, const struct op *op, struct err *e)
 {
 	for (size_t i = 0; words[i]; i++) {
 		/* The command's own name comes first; LVM compares it as a whole, so it goes unquoted. */
@@ -82,44 +111,54 @@ static int line_make(struct buf *line, const char *const *words, const struct op
 		else if (word_quote(line, words[i], e) < 0)
 			return -1;
 	}
-	if (config_add(line, op, e) < 0)
+	if (config_add(line, only, op, e) < 0)
 		return -1;
 	return line->failed ? err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory") : 0;
 }
 
 /* ---- running it ---- */
 
-struct caught {
-	int saved;              /* the descriptor that was there before */
-	int memory;             /* memfd that stands in for it */
-};
+/* What the command says. LVM hands over line by line, with the file of its source that says it: a report comes from one file only, and everything else is
+ * about the work, wherever LVM itself would print it. */
+static struct said {
+	struct buf *report;
+	char complaint[400], warning[400];
+} *said;
+static char last_trouble[400];
 
-static int catch_begin(struct caught *c, int fd)
+static void say_once(char *where, size_t size, const char *text)
 {
-	c->memory = memfd_create("lvm", MFD_CLOEXEC);
-	if (c->memory < 0)
-		return -1;
-	c->saved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return dup2(c->memory, fd) < 0 ? -1 : 0;
+	if (!where[0])
+		snprintf(where, size, "%s", text);
 }
 
-static void catch_end(struct caught *c, int fd, struct buf *out)
+/* LVM cuts a long line. Then its last field, a list, ends with the last of its members that is whole. */
+static void report_add(struct buf *report, const char *line)
 {
-	char bytes[4096];
-	ssize_t n;
-	off_t at = 0;
+	const char *comma = strlen(line) >= LVM_LINE ? strrchr(line, ',') : NULL;
 
-	if (c->saved >= 0)
-		dup2(c->saved, fd);
-	while (c->memory >= 0 && ((n = pread(c->memory, bytes, sizeof(bytes), at)) > 0 || (n < 0 && errno == EINTR)))
-		if (n > 0) {
-			buf_add(out, bytes, (size_t)n);
-			at += n;
-		}
-	if (c->saved >= 0)
-		close(c->saved);
-	if (c->memory >= 0)
-		close(c->memory);
+	if (comma)
+		buf_printf(report, "%.*s'\n", (int)(comma - line), line);
+	else
+		buf_printf(report, "%s\n", line);
+}
+
+static void on_message(int level, const char *file, int line, int dm_errno, const char *message)
+{
+	size_t n = strlen(file), tail = strlen(REPORTER);
+
+	(void)line, (void)dm_errno;
+	if (!said || level > LVM2_LOG_PRINT)
+		return;
+	if (level == LVM2_LOG_PRINT && n >= tail && streq(file + n - tail, REPORTER)) {
+		report_add(said->report, message);
+		return;
+	}
+	message += strspn(message, " \t");
+	if (level < LVM2_LOG_PRINT)
+		say_once(said->complaint, sizeof(said->complaint), message);
+	else if (starts_with(message, "WARNING: ") && !strstr(message, "NOT be backed up"))      /* it has no place for that here */
+		say_once(said->warning, sizeof(said->warning), message + strlen("WARNING: "));
 }
 
 /* Without a configuration LVM insists on making /etc/lvm, and fails on a read-only root; an empty directory name tells it to do without. */
@@ -133,12 +172,13 @@ static void environment_set(void)
 
 static int run_line(const char *line)
 {
-	void *lvm = lvm2_init();
+	void *lvm;
 	int r;
 
+	lvm2_log_fn(on_message);
+	lvm = lvm2_init();
 	if (!lvm)
 		return LVM2_INIT_FAILED;
-	lvm2_log_level(lvm, LVM2_LOG_PRINT);
 	r = lvm2_run(lvm, line);
 	lvm2_exit(lvm);
 	return r;
@@ -146,27 +186,14 @@ static int run_line(const char *line)
 
 /* ---- what it complained about ---- */
 
-/* LVM's first error says what is wrong, further ones what could therefore not be done; warnings and progress are neither. */
-static void first_complaint(const struct buf *messages, char *out, size_t size)
+/* LVM's first error says what is wrong, further ones what could therefore not be done; where there is none, a warning may tell. */
+static const char *what_is_wrong(struct said *s)
 {
-	static const char *const noise[] = { "WARNING:", "File descriptor", "Run `", "TELEMETRY" };
-	const char *p = buf_str(messages);
+	char *text = s->complaint[0] ? s->complaint : s->warning;
 
-	out[0] = '\0';
-	while (*p && !out[0]) {
-		size_t n;
-		bool skip = false;
-
-		p += strspn(p, " \t");
-		n = strcspn(p, "\n");
-		for (size_t i = 0; i < ARRAY_LEN(noise); i++)
-			skip |= starts_with(p, noise[i]);
-		if (n && !skip)
-			snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), p);
-		p += n + (p[n] == '\n');
-	}
-	for (size_t n = strlen(out); n && (out[n - 1] == '.' || isspace((unsigned char)out[n - 1])); n--)
-		out[n - 1] = '\0';
+	for (size_t n = strlen(text); n && (text[n - 1] == '.' || isspace((unsigned char)text[n - 1])); n--)
+		text[n - 1] = '\0';
+	return text;
 }
 
 static enum err_class complaint_class(const char *text)
@@ -187,28 +214,33 @@ static enum err_class complaint_class(const char *text)
 	return ERR_STORAGE;
 }
 
-int lvm_run(const char *const *words, struct op *op, struct buf *out, struct err *e)
+int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e)
 {
-	cleanup_buf struct buf line = BUF_INIT, messages = { .limit = LVM_OUTPUT_LIMIT }, ignored = { .limit = LVM_OUTPUT_LIMIT };
-	struct caught caught_out = { -1, -1 }, caught_err = { -1, -1 };
-	char complaint[400];
-	int r = LVM2_INIT_FAILED;
+	cleanup_buf struct buf line = BUF_INIT, ignored = { .limit = LVM_OUTPUT_LIMIT };
+	struct said s = { .report = out ? out : &ignored };
+	const char *wrong;
+	int r;
 
-	if (line_make(&line, words, op, e) < 0)
+	if (line_make(&line, words, only, op, e) < 0)
 		return -1;
 	environment_set();
-	fflush(stdout);
-	fflush(stderr);
-	if (catch_begin(&caught_out, STDOUT_FILENO) == 0 && catch_begin(&caught_err, STDERR_FILENO) == 0)
-		r = run_line(buf_str(&line));
-	fflush(stdout);
-	fflush(stderr);
-	catch_end(&caught_err, STDERR_FILENO, &messages);
-	catch_end(&caught_out, STDOUT_FILENO, out ? out : &ignored);
+	if (out && !out->limit)
+		out->limit = LVM_OUTPUT_LIMIT;
+	said = &s;
+	r = run_line(buf_str(&line));
+	said = NULL;
+	wrong = what_is_wrong(&s);
+	snprintf(last_trouble, sizeof(last_trouble), "%s", wrong);
 	if (r == LVM2_COMMAND_SUCCEEDED)
 		return out && out->failed ? err_set(e, ERR_LIMIT, "%s printed too much", words[0]) : 0;
-	first_complaint(&messages, complaint, sizeof(complaint));
-	return err_set(e, complaint_class(complaint), "%s: %s", words[0], complaint[0] ? complaint : "failed without saying why");
+	if (!wrong[0])
+		wrong = "failed without saying why";
+	return err_set(e, complaint_class(wrong), "%s: %s", words[0], wrong);
+}
+
+const char *lvm_trouble(void)
+{
+	return last_trouble;
 }
 
 /* ---- its reports ---- */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LVM in this process, through liblvm2cmd: no lvm program is needed. For workers: a command may block on a device, and changes the environment and
- * the standard descriptors while it runs.
+ * LVM in this process, through liblvm2cmd: no lvm program is needed. For workers: a command may block on a device, and changes the environment.
  */
 #ifndef POOLINIT_BACKENDS_LVM_H
 #define POOLINIT_BACKENDS_LVM_H
@@ -12,8 +11,12 @@
 #include "base/buf.h"
 
 /* One LVM command, given as words; each is quoted on its way into LVM's own line splitter, and a word that cannot be is ERR_INVALID.
- * `out` (may be NULL) gets what the command printed. A failure is ERR_STORAGE with LVM's own first complaint, or ERR_BUSY, ERR_NO_SPACE … where that tells. */
-int lvm_run(const char *const *words, struct op *op, struct buf *out, struct err *e);
+ * LVM looks at the devices `only` names (paths, NULL-terminated) and opens no other; NULL: at all. `out` (may be NULL) gets the report, and nothing
+ * else that the command says. A failure is ERR_STORAGE with LVM's own first complaint, or ERR_BUSY, ERR_NO_SPACE … where that tells. */
+int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e);
+
+/* What the last command complained of, though it may have succeeded all the same; or "". */
+const char *lvm_trouble(void);
 
 /* Reports. Ask for them with LVM_REPORT between the command and -o. */
 #define LVM_REPORT "--noheadings", "--nameprefixes", "--units", "b", "--nosuffix"

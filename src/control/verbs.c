@@ -327,7 +327,7 @@ static const struct verb verbs[] = {
 	  .help = "forget a secret and its value",
 	  .answer = "OK secret" },
 	{ .name = "status", .level = LEVEL_READ, .args = no_args, .run = verb_status,
-	  .help = "the supervisor itself, its workers and services, and what is wrong with which definition",
+	  .help = "the supervisor itself, its workers and services, and what is wrong with which definition or device",
 	  .answer = "- kind=supervisor pid version state pools wanted active clients config run · "
 		    "- kind=worker pid operation pool running_ms abandoned · - kind=service name state pid restarts · "
 		    "- kind=problem origin class text · OK state" },

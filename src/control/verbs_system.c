@@ -86,6 +86,7 @@ void verb_status(struct call *c)
 		line_str(b, "text", p->text);
 		line_end(b);
 	}
+	left_out_print(s, b);
 	line_str(call_ok_args(c), "state", call_state(c));
 	call_ok(c);
 }

@@ -46,6 +46,9 @@ struct summary {
 
 struct problem_list { struct problem *first; };
 
+/* What a look at all devices has left out: whose look ("LVM"), and "/dev/sdb: does not answer" line by line. */
+struct left_out { struct left_out *next; char *by, *lines; };
+
 /* Lines of past events, ready to send. */
 struct event_ring {
 	struct event_line { struct event_line *next; uint64_t seq; size_t len; char text[]; } *first, **last;
@@ -64,6 +67,7 @@ struct supervisor {
 	struct pool *pools;             /* by name */
 	struct source *sources;
 	struct problem *problems, **last_problem, *problem_slots[PROBLEM_SLOTS];
+	struct left_out *left_out;
 	struct worker *workers;
 	struct listener *listeners;
 	struct waiter *waits;           /* pool_wait() */
@@ -113,6 +117,16 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 void registry_remove(struct pool *p);
 void registry_switch(struct pool *p);          /* it has stopped: its next definition is in use from now on */
 void registry_free(struct supervisor *s);
+
+/* ---- left_out.c ---- */
+#ifdef WITH_logical
+/* A worker's record "- left-out=LVM devices=…", if it is one. */
+void left_out_take(struct supervisor *s, const struct line *l);
+void left_out_free(struct supervisor *s);
+#else
+static inline void left_out_take(struct supervisor *s, const struct line *l) { (void)s, (void)l; }
+static inline void left_out_free(struct supervisor *s) { (void)s; }
+#endif
 
 /* supervisor.c: something was read or has ended: is it time to go on? */
 void supervisor_advance(struct supervisor *s);

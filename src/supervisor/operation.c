@@ -40,6 +40,17 @@ static void send_note(struct op *op, const char *text)
 	worker_send_record(c->io, &b);
 }
 
+static void send_left_out(struct op *op, const char *by, const char *lines)
+{
+	struct context *c = op->arg;
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "left-out", by);
+	line_str(&b, "devices", lines);
+	worker_send_record(c->io, &b);
+}
+
 static void collect_volume(struct op *op, const struct volume *v)
 {
 	struct context *c = op->arg;
@@ -78,7 +89,7 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices, .force = o->force,
 		.cache = p->index_map, .cache_len = p->index_len,
-		.arg = c, .on_volume = collect_volume, .on_note = send_note,
+		.arg = c, .on_volume = collect_volume, .on_note = send_note, .on_left_out = send_left_out,
 	};
 	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
 		return -1;

@@ -52,6 +52,7 @@ static void on_note(struct worker *w, const struct line *l)
 	if (note && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", p->name, note);
 	p->begun |= line_has(l, "begun");
+	left_out_take(p->sup, l);
 	if (line_has(l, "detail"))
 		pool_set_text(&p->detail, line_get(l, "detail"));
 	if (line_has(l, "place"))

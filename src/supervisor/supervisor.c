@@ -103,6 +103,7 @@ void supervisor_free(struct supervisor *s)
 	secrets_free(s);
 	volume_jobs_free(s);
 	registry_free(s);
+	left_out_free(s);
 	watch_free(s);
 	mounts_free(s);
 	sources_free(s);

@@ -2,7 +2,7 @@
  *
  * backend-op: run one operation of a backend as a worker would, without a supervisor, and print what it reports in the line grammar.
  *
- *     backend-op POOL.xml check|start|stop|build|refresh|validate [cache=FILE] [force] [timeout=MS]
+ *     backend-op POOL.xml check|start|stop|build|refresh|validate|sources [cache=FILE] [force] [own] [timeout=MS]
  *     backend-op POOL.xml vol-create VOLUME.xml [flags=N] [from=NAME] [frompool=POOL.xml]
  *     backend-op POOL.xml vol-delete VOLUME
  *     backend-op POOL.xml vol-resize VOLUME BYTES [flags=N]
@@ -10,7 +10,7 @@
  *     backend-op POOL.xml vol-upload|vol-download VOLUME [offset=N] [length=N] [sparse]    (standard input, standard output of the program)
  *     backend-op find SPEC | content DEVICE
  *
- * Volumes are known from a refresh that comes first; "secrets=DIR" says where passphrases are. "report=FD" is where the records go, other than to 1.
+ * Volumes are known from a refresh that comes first; "secrets=DIR" says where passphrases are; "own": no udevd here. "report=FD" is where the records go, other than to 1.
  * Ends with "OK …" (status 0) or "ERR …" (status 1). A refresh ends with the microseconds it took; records are not sorted.
  */
 #include <fcntl.h>
@@ -40,6 +40,31 @@ static void print_note(struct op *op, const char *text)
 	line_begin(&out, "-");
 	line_str(&out, "note", text);
 	line_end(&out);
+}
+
+/* One record a device. */
+static void print_left_out(struct op *op, const char *by, const char *lines)
+{
+	(void)op;
+	for (const char *p = lines, *end; (end = strchr(p, '\n')); p = end + 1) {
+		line_begin(&out, "-");
+		line_str(&out, "left-out", by);
+		line_fmt(&out, "device", "%.*s", (int)(end - p), p);
+		line_end(&out);
+	}
+}
+
+static int op_sources(const struct backend *b, struct op *op, struct err *e)
+{
+	const struct pool_def any = { .type = b->type };
+	cleanup_buf struct buf text = BUF_INIT;
+
+	if (b->find(&any, op, &text, e) < 0)
+		return -1;
+	line_begin(&out, "-");
+	line_str(&out, "sources", buf_str(&text));
+	line_end(&out);
+	return 0;
 }
 
 static int op_check(const struct backend *b, const struct pool_def *d, struct op *op, struct err *e)
@@ -224,6 +249,8 @@ static int pool_operation(const char *file, const char *what, struct op *op, str
 		return err_set(e, ERR_UNSUPPORTED, "no backend for this type");
 	if (streq(what, "check"))
 		return op_check(b, &d, op, e);
+	if (streq(what, "sources"))
+		return op_sources(b, op, e);
 	if (streq(what, "refresh"))
 		return op_refresh(b, &d, op, e);
 	if (streq(what, "validate"))
@@ -320,7 +347,7 @@ static bool option(const char *word, const char **secret_dirs)
 		secret_dirs[0] = word + 8;
 		return true;
 	}
-	if (strchr(word, '=') || streq(word, "force"))
+	if (strchr(word, '=') || streq(word, "force") || streq(word, "own"))
 		return false;
 	more.operand[more.operand[0] != NULL] = word;
 	return true;
@@ -332,7 +359,8 @@ int main(int argc, char **argv)
 	struct volindex index = { .seed = 1 };
 	const char *secret_dirs[2] = { "/nonexistent", NULL };
 	struct op op = { .deadline = clock_ms() + SECONDS(30), .run_dir = "/run", .secret_dirs = secret_dirs, .on_volume = print_volume,
-		         .on_note = print_note, .on_progress = count_progress };
+		         .on_note = print_note, .on_progress = count_progress,
+		         .on_left_out = print_left_out };
 	struct err e = { 0 };
 	int rc;
 
@@ -345,6 +373,8 @@ int main(int argc, char **argv)
 			continue;
 		if (streq(argv[i], "force"))
 			op.force = true;
+		else if (streq(argv[i], "own"))
+			op.own_devices = true;
 		else if (starts_with(argv[i], "timeout="))
 			op.deadline = clock_ms() + strtoull(argv[i] + 8, NULL, 10);
 		else if (starts_with(argv[i], "cache=") && file_read(AT_FDCWD, argv[i] + 6, 64u * 1024 * 1024, &cache, &e) < 0)

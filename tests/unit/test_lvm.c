@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include "backends/lvm_scan.h"
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
@@ -145,6 +146,7 @@ static void on_volume(struct op *op, const struct volume *v)
 
 static struct op op_make(void)
 {
+	lvm_scan_forget();
 	return (struct op){ .deadline = clock_ms() + SECONDS(60), .run_dir = "/run/poolinit", .own_devices = true, .on_note = on_note, .on_volume = on_volume };
 }
 
@@ -161,7 +163,7 @@ static int lvm(struct buf *out, struct err *e, ...)
 		n++;
 	va_end(ap);
 	*e = (struct err){ 0 };
-	return lvm_run(words, &op, out, e);
+	return lvm_run(words, NULL, &op, out, e);
 }
 
 static void a_report_of_nothing_is_empty(void)
@@ -201,34 +203,31 @@ static void words_stay_words(void)
 	CHECK_INT(e.class, ERR_INVALID);
 }
 
-static void standard_output_is_ours_again(void)
+static void only_a_report_is_a_report(void)
 {
 	cleanup_buf struct buf out = BUF_INIT;
-	struct stat before, after;
 	struct err e;
 
-	fstat(STDOUT_FILENO, &before);
 	CHECK_INT(lvm(&out, &e, "version", NULL), 0);
-	CHECK(strstr(buf_str(&out), "LVM version") != NULL);
-	fstat(STDOUT_FILENO, &after);
-	CHECK(before.st_dev == after.st_dev && before.st_ino == after.st_ino);
+	CHECK_STR(buf_str(&out), "");
 }
 
 /* ---- the logical backend on real physical volumes ---- */
 
-struct disk { int fd; char node[32]; };
+struct disk { int fd; char node[32], link[32]; };
 static struct disk disks[3];
 
 /* A loop device over memory. It goes away by itself when the descriptor does, however this test ends. */
-static bool disk_make(struct disk *d, const char *node)
+static bool disk_make(struct disk *d, const char *link)
 {
 	struct loop_config config = { .fd = (unsigned)memfd_create("disk", MFD_CLOEXEC), .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), n;
 
-	snprintf(d->node, sizeof(d->node), "%s", node);
+	snprintf(d->link, sizeof(d->link), "%s", link);
 	d->fd = -1;
 	for (int attempt = 0; attempt < 20 && d->fd < 0; attempt++) {
 		n = ioctl(control, LOOP_CTL_GET_FREE);
+		snprintf(d->node, sizeof(d->node), "/dev/loop%d", n);
 		unlink(d->node);
 		if (n < 0 || mknod(d->node, S_IFBLK | 0600, makedev(7, (unsigned)n)) < 0)
 			break;
@@ -244,13 +243,14 @@ static bool disk_make(struct disk *d, const char *node)
 	}
 	close(control);
 	close((int)config.fd);
-	return d->fd >= 0;
+	return d->fd >= 0 && symlink(d->node, d->link) == 0;
 }
 
 static void disk_free(struct disk *d)
 {
 	close(d->fd);
 	unlink(d->node);
+	unlink(d->link);
 }
 
 #define PV_UUID "aaaaaa-bbbb-cccc-dddd-eeee-ffff-gggggg"
@@ -466,7 +466,7 @@ int main(void)
 	RUN(a_report_of_nothing_is_empty);
 	RUN(complaints_become_errors);
 	RUN(words_stay_words);
-	RUN(standard_output_is_ours_again);
+	RUN(only_a_report_is_a_report);
 	RUN(a_group_that_is_not_there_is_waited_for);
 	RUN(an_empty_group_is_active_and_has_its_size);
 	RUN(a_group_with_inactive_volumes_is_inactive);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The volume group of a pool: which of those that are there it is, what LVM says of it, and what the kernel has of it. Names are anybody's to give, so that
+ * another disk may bring a second group of ours; a group is known by its uuid.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include "backends/device.h"
+#include "backends/logical.h"
+#include "backends/lvm.h"
+#include "backends/lvm_scan.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "pool/check.h"
+
+const char *group_name(const struct pool_def *d)
+{
+	return d->source.name ? d->source.name : d->name;
+}
+
+/* ---- what the kernel has of it ---- */
+
+static int dm_attribute(const char *sysname, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/dm/%s", sysname, name);
+	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
+}
+
+int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *arg)
+{
+	DIR *d = opendir("/sys/class/block");
+	struct dirent *entry;
+	int result = 0;
+
+	while (d && result == 0 && (entry = readdir(d))) {
+		char name[256], dm_uuid[256], group[128], lv[128], of[39];
+
+		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
+		    dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0)
+			continue;
+		if (lvm_dm_vg_uuid(dm_uuid, of) && strlen(dm_uuid) == strlen("LVM-") + 64 && (!uuid || streq(of, uuid)) &&
+		    lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) && streq(group, vg))
+			result = fn(entry->d_name, lv, dm_uuid, arg);
+	}
+	if (d)
+		closedir(d);
+	return result;
+}
+
+static int take_uuid(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	(void)sysname, (void)lv;
+	return lvm_dm_vg_uuid(dm_uuid, arg);
+}
+
+bool group_active(const char *vg, const char *uuid, char out[39])
+{
+	out[0] = '\0';
+	return group_devices(vg, uuid, take_uuid, out) != 0;
+}
+
+/* ---- which group is it ---- */
+
+bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size)
+{
+	static const char *const of_hosts[] = { "sanlock", "dlm", "idm", "clvm" };
+	const char *type = group->lock_type;
+	bool shared = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(of_hosts); i++)
+		shared |= streq(type, of_hosts[i]);
+	out[0] = '\0';
+	if (type[0] && !streq(type, "none") && !shared)
+		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
+	else if (shared && op->own_devices)
+		snprintf(out, size, "it is shared by hosts that lock it (%s), and this one takes no part in that", type);
+	else if (group->system_id[0] && op->own_devices)
+		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
+	return out[0] != '\0';
+}
+
+/* The same where LVM has been asked and does not show it. */
+static void say_hidden(const struct lvm_label *group, char *out, size_t size)
+{
+	if (group->lock_type[0] && !streq(group->lock_type, "none"))
+		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here", group->lock_type);
+	else if (group->system_id[0])
+		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
+	else
+		snprintf(out, size, "LVM does not accept it%s%s", lvm_trouble()[0] ? ": " : "", lvm_trouble());
+}
+
+static bool stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->devices[i].dev == dev)
+			return lvm_scan_member(s, g, &s->devices[i]);
+	return false;
+}
+
+/* Does it stand on a device that the definition names? */
+static bool is_named(const struct pool_def *d, const struct lvm_scan *s, const struct lvm_group *g)
+{
+	for (size_t i = 0; i < d->source.ndevices; i++) {
+		char path[PATH_MAX];
+		dev_t dev;
+
+		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, NULL) == 0 && stands_on(s, g, dev))
+			return true;
+	}
+	return false;
+}
+
+struct choice {
+	struct lvm_group all, usable;   /* the first, and the first that is not refused */
+	unsigned n, nusable;
+	char other[39];                 /* the second one's uuid */
+};
+
+/* True: found for certain. */
+static bool choose(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct choice *c, struct lvm_group *g)
+{
+	const char *vg = group_name(d);
+	char why[300], uuid[39];
+	bool several = lvm_scan_group(s, vg, 1, g);
+
+	for (size_t i = 0; several && i < s->n && lvm_scan_group(s, vg, i, g); i++)
+		if (is_named(d, s, g))
+			return true;
+	for (size_t i = 0; i < s->n && lvm_scan_group(s, vg, i, g); i++) {
+		lvm_id_print(g->label->vg, uuid);
+		if (streq(uuid, active))
+			return true;
+		if (c->n++ == 0)
+			c->all = *g;
+		else
+			snprintf(c->other, sizeof(c->other), "%s", uuid);
+		if (!group_is_refused(g->label, op, why, sizeof(why)) && c->nusable++ == 0)
+			c->usable = *g;
+	}
+	return false;
+}
+
+/* 1: it is *g; 0: there is none, and `why` says why; -1. */
+static int find_group(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct lvm_group *g, char *why,
+		      size_t size, struct err *e)
+{
+	char wait[200], uuid[39], left[200];
+	struct choice c = { .n = 0 };
+
+	if (choose(d, s, active, op, &c, g))
+		return 1;
+	if (c.n == 0 || active[0]) {
+		lvm_scan_left_out(s, left, sizeof(left));
+		snprintf(why, size, "no device that answers holds it%s", left);
+		return 0;
+	}
+	if (c.n > 1 && c.nusable != 1) {
+		lvm_id_print(c.all.label->vg, uuid);
+		snprintf(wait, sizeof(wait), "vg=%s", group_name(d));
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with vgrename, or name "
+				"the devices of the one that is meant in the definition", group_name(d), uuid, c.other);
+	}
+	*g = c.nusable == 1 ? c.usable : c.all;
+	return 1;
+}
+
+/* ---- what LVM says of it ---- */
+
+uint64_t group_number(const char *text)
+{
+	return strtoull(text, NULL, 10);
+}
+
+int group_select(const char *vg, char *out, size_t size, struct err *e)
+{
+	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
+	if (!check_lvm_name(vg) || (size_t)snprintf(out, size, "vg_name=%s", vg) >= size)
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
+	return 0;
+}
+
+/* By selection and not by argument: then a group that LVM does not show is an empty report and not an error to be told from others by its text. */
+static int group_ask(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "vgs", LVM_REPORT, "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		if (!streq(lvm_get(f, n, "VG_UUID"), g->uuid))
+			continue;
+		g->found = true;
+		g->pvs = (unsigned)group_number(lvm_get(f, n, "PV_COUNT"));
+		g->missing = (unsigned)group_number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
+		g->size = group_number(lvm_get(f, n, "VG_SIZE"));
+		g->available = group_number(lvm_get(f, n, "VG_FREE"));
+	}
+	return n;
+}
+
+void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g)
+{
+	for (size_t i = 0; i < s->n && g->members < MEMBERS_MAX; i++)
+		if (lvm_scan_member(s, found, &s->devices[i])) {
+			g->nodes[g->members] = s->devices[i].node;
+			g->member[g->members++] = s->devices[i].dev;
+		}
+}
+
+int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	const struct lvm_scan *s = lvm_scan(op, vg, e);
+	struct lvm_group found;
+	char active[39];
+	int rc;
+
+	*g = (struct group){ 0 };
+	if (!s)
+		return -1;
+	group_active(vg, NULL, active);
+	rc = find_group(d, s, active, op, &found, g->why, sizeof(g->why), e);
+	if (rc <= 0) {
+		g->unsure = lvm_scan_unsure(s);
+		snprintf(g->uuid, sizeof(g->uuid), "%s", active);
+		g->active = active[0] != '\0';
+		return rc;
+	}
+	lvm_id_print(found.label->vg, g->uuid);
+	g->active = group_active(vg, g->uuid, active);
+	group_members(s, &found, g);
+	if (!g->members) {
+		snprintf(g->why, sizeof(g->why), "no device is one of the physical volumes that its metadata names");
+		return 0;
+	}
+	if (!g->active && group_is_refused(found.label, op, g->why, sizeof(g->why)))
+		return 0;
+	if (group_ask(vg, g, op, e) < 0)
+		return -1;
+	if (!g->found)
+		say_hidden(found.label, g->why, sizeof(g->why));
+	return 0;
+}
+
+bool group_has_member(const struct group *g, dev_t dev)
+{
+	for (size_t i = 0; i < g->members; i++)
+		if (g->member[i] == dev)
+			return true;
+	return false;
+}
