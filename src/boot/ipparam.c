@@ -67,6 +67,23 @@ const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT])
 	return out;
 }
 
+bool ip_address_is_loopback(const struct ip_address *a)
+{
+	return a->family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK((const void *)a->bytes) : a->bytes[0] == 127;
+}
+
+bool ip_address_is_host(const struct ip_address *a)
+{
+	uint32_t v4 = (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 | (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+	uint32_t hosts = a->prefix && a->prefix < 31 ? UINT32_MAX >> a->prefix : 0;
+
+	if (ip_address_is_loopback(a))
+		return false;
+	if (a->family == AF_INET6)
+		return a->bytes[0] != 0xff && !IN6_IS_ADDR_UNSPECIFIED((const void *)a->bytes);
+	return a->bytes[0] != 0 && !IN_MULTICAST(v4) && v4 != UINT32_MAX && (!hosts || ((v4 & hosts) && (v4 & hosts) != hosts));
+}
+
 static int parse_number(const char *text, unsigned max, unsigned *out)
 {
 	unsigned n = 0;
@@ -84,8 +101,7 @@ static int parse_number(const char *text, unsigned max, unsigned *out)
 	return 0;
 }
 
-/* "255.255.255.0" or "24"; the ones must stand together. */
-static int parse_netmask(const char *text, int family, unsigned *prefix, struct err *e)
+int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e)
 {
 	struct in_addr mask;
 	uint32_t bits;
@@ -166,9 +182,17 @@ static int split(char *text, char *fields[FIELDS], struct err *e)
 
 static int take_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
 {
+	static const unsigned char none[sizeof(out->bytes)];
+
 	if (!*fields[f])
 		return 0;
-	return ip_address_parse(fields[f], out, e) < 0 ? bad_field(f, e) : 0;
+	if (ip_address_parse(fields[f], out, e) < 0)
+		return bad_field(f, e);
+	/* A name server may be here. */
+	if (ip_address_is_host(out) || memcmp(out->bytes, none, sizeof(none)) == 0 || (f >= F_DNS0 && ip_address_is_loopback(out)))
+		return 0;
+	err_set(e, ERR_INVALID, "\"%s\" cannot be a host's address", fields[f]);
+	return bad_field(f, e);
 }
 
 /* The client's address with its network: from "/24" behind it, the netmask field, or its class. */
@@ -191,7 +215,12 @@ static int take_client(char *const *fields, struct ip_address *out, struct err *
 		out->prefix = class_prefix(out);
 		return 0;
 	}
-	return parse_netmask(mask, out->family, &out->prefix, e) < 0 ? bad_field(F_NETMASK, e) : 0;
+	if (ip_netmask_parse(mask, out->family, &out->prefix, e) < 0)
+		return bad_field(F_NETMASK, e);
+	if (ip_address_is_host(out))
+		return 0;
+	err_set(e, ERR_INVALID, "\"%s\" with netmask \"%s\" is its network's, not a host's", fields[F_CLIENT], mask);
+	return bad_field(F_CLIENT, e);
 }
 
 static int take_device(const char *text, struct ip_param *p, struct err *e)
