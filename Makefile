@@ -19,7 +19,7 @@ endif
 # ---- which sources ----
 FLOORS   := base pool supervisor control boot
 FILES_dir     := dir
-FILES_fs      := fs
+FILES_fs      := fs xfs
 FILES_netfs   := netfs
 FILES_logical := logical logical_build lvm
 FILES_iscsi   := iscsi iscsid iscsi_db luns
@@ -101,7 +101,7 @@ $(B)/poolinit.debug: $(B)/main.o $(LIB) src/layout.ld
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/main.o $(LIB) $(LIBS_ALL)
 
 $(B)/poolinit: $(B)/poolinit.debug
-	$(Q)$(if $(SAN),cp $< $@,strip -s -o $@ $<)
+	$(Q)$(if $(SAN),cp $< $@,strip -s -R .comment -o $@ $<)
 
 $(B)/poolctl: $(B)/poolinit
 	$(Q)ln -sf poolinit $@
