@@ -15,10 +15,10 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include "backends/files_parts.h"
 #include "backends/publish.h"
+#include "backends/room.h"
 #include "backends/target.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -499,14 +499,13 @@ static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, stru
 	struct statvfs s;
 	struct stat st;
 
-	if (fstatvfs(fd, &s) < 0 || fstat(fd, &st) < 0)
+	if (room_read(fd, &s, &sizes->available) < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot get the size of the filesystem at %s", target);
 	sizes->has_perms = true;
 	sizes->mode = st.st_mode & 07777;
 	sizes->owner = st.st_uid;
 	sizes->group = st.st_gid;
 	sizes->capacity = (uint64_t)s.f_blocks * s.f_frsize;
-	sizes->available = (uint64_t)s.f_bavail * s.f_frsize;
 	sizes->allocation = sizes->capacity - (uint64_t)s.f_bfree * s.f_frsize;
 	return 0;
 }
