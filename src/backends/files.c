@@ -506,7 +506,7 @@ static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, stru
 	sizes->owner = st.st_uid;
 	sizes->group = st.st_gid;
 	sizes->capacity = (uint64_t)s.f_blocks * s.f_frsize;
-	sizes->allocation = sizes->capacity - (uint64_t)s.f_bfree * s.f_frsize;
+	sizes->allocation = sizes->capacity - sizes->available;         /* as libvirt counts: what is kept for others is not ours */
 	return 0;
 }
 

@@ -17,7 +17,6 @@
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -26,10 +25,8 @@
 #define MOST     (1024 * MIB)
 #define COUNT_OF "\noom_kill "
 #define VMSTAT_MAX (64 * 1024)
-#define FRESH    SECONDS(30)    /* so long the count of before is good enough */
 
-static uint64_t killed;         /* by the kernel, when we looked last */
-static uint64_t looked;         /* clock_ms() */
+static uint64_t last;           /* of memory_watch(); 0: never called */
 
 size_t memory_limit(void)
 {
@@ -65,32 +62,30 @@ void memory_bound_tool(void)
 	set_limit(MOST);
 }
 
+/* From 1 on: how many the kernel has killed, and one. */
 static uint64_t count(void)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	const char *at = file_read(AT_FDCWD, "/proc/vmstat", VMSTAT_MAX, &text, NULL) < 0 ? NULL : strstr(buf_str(&text), COUNT_OF);
 
-	return at ? strtoull(at + sizeof(COUNT_OF) - 1, NULL, 10) : 0;
+	return at ? strtoull(at + sizeof(COUNT_OF) - 1, NULL, 10) + 1 : 1;
 }
 
-void memory_watch(void)
+uint64_t memory_watch(void)
 {
-	if (looked && clock_ms() - looked < FRESH)
-		return;
-	looked = clock_ms();
-	killed = count();
+	return last = count();
 }
 
-int memory_took(int status)
+bool memory_took(int status, uint64_t since)
 {
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && count() > killed;
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count() > (since ? since : last);
 }
 
-const char *memory_ending(int status)
+const char *memory_ending(int status, uint64_t since)
 {
 	static char text[80];
 
-	if (memory_took(status))
+	if (memory_took(status, since))
 		return "was ended by the kernel: out of memory";
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -5,7 +5,9 @@
 #ifndef POOLINIT_BASE_MEMORY_H
 #define POOLINIT_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes that one worker may have: a quarter of the machine's memory, within bounds, and no more than we ourselves. 0: no limit (a build with sanitizers). */
 size_t memory_limit(void);
@@ -14,12 +16,12 @@ void memory_bound(void);
 /* A tool that this process starts may need more: its threads' stacks count, used or not. */
 void memory_bound_tool(void);
 
-/* Processes that end from now on are looked at by memory_took(). Costs next to nothing when it is called again and again. */
-void memory_watch(void);
-/* Was it the kernel that ended the process, because memory ran out? status: of waitpid(2). */
-int memory_took(int status);
+/* Processes that end from now on may be asked about. Returns what stands for now; children inherit it as the last one. */
+uint64_t memory_watch(void);
+/* Was it the kernel that ended the process, because memory ran out? status: of waitpid(2). since: of memory_watch() before it was started; 0: the last. */
+bool memory_took(int status, uint64_t since);
 /* How a process ended, to stand behind its name: "died by signal 11 (…)", "was ended by the kernel: out of memory", "ended with status 1". Good until the
  * next call. */
-const char *memory_ending(int status);
+const char *memory_ending(int status, uint64_t since);
 
 #endif

@@ -409,7 +409,7 @@ static int finish(struct run *r, struct err *e)
 		n = read(r->status, &o, sizeof(o));
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(o))            /* killed from outside */
-		return err_set(e, memory_took(status) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(status));
+		return err_set(e, memory_took(status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(status, 0));
 	if (o.err.class != ERR_NONE) {
 		if (e)
 			*e = o.err;
@@ -418,7 +418,7 @@ static int finish(struct run *r, struct err *e)
 	if (o.problem)
 		return no_tool(r->tool, o.problem, e);
 	if (WIFSIGNALED(o.status))
-		return err_set(e, memory_took(o.status) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(o.status));
+		return err_set(e, memory_took(o.status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(o.status, 0));
 	r->tool->status = WEXITSTATUS(o.status);
 	return 0;
 }

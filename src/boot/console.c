@@ -101,7 +101,7 @@ static void end_watch(struct loop *l, struct watch *w)
 
 static void log_end(const char *path, int status, const char *then)
 {
-	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(status), then);
+	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(status, 0), then);
 }
 
 /* ---- the payload ---- */

@@ -48,7 +48,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	loop_unwatch(c->loop, w);
 	close(fd);
 	c->pid = 0;
-	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(status));
+	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(status, 0));
 	start_later(c);
 }
 

@@ -131,7 +131,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 		back_off(r);
 		return;
 	}
-	snprintf(why, sizeof(why), "it %s", memory_ending(status));
+	snprintf(why, sizeof(why), "it %s", memory_ending(status, 0));
 	failed(r, why);
 }
 
