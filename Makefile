@@ -19,7 +19,7 @@ endif
 # ---- which sources ----
 FLOORS   := base pool supervisor control boot
 FILES_dir     := dir
-FILES_fs      := fs btrfs
+FILES_fs      := fs btrfs xfs
 FILES_netfs   := netfs
 FILES_logical := logical logical_build logical_group lvm lvm_label lvm_scan
 FILES_iscsi   := iscsi iscsid iscsi_db luns
@@ -68,7 +68,7 @@ CC      := $(if $(filter default,$(origin CC)),$(DEPS_CC),$(CC))
 # Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code: together 4 %.
 CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(shell uname -m)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
-LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
+LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
 LIBS_ALL    = -lc $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
 endif
@@ -103,7 +103,7 @@ $(B)/poolinit.debug: $(B)/main.o $(LIB) src/layout.ld
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/main.o $(LIB) $(LIBS_ALL)
 
 $(B)/poolinit: $(B)/poolinit.debug
-	$(Q)$(if $(SAN),cp $< $@,strip -s -o $@ $<)
+	$(Q)$(if $(SAN),cp $< $@,strip -s -R .comment -o $@ $<)
 
 $(B)/poolctl: $(B)/poolinit
 	$(Q)ln -sf poolinit $@

@@ -9,13 +9,13 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/fsuid.h>
-#include <sys/statvfs.h>
 #include "backends/aside.h"
 #include "backends/files_parts.h"
 #include "backends/image_file.h"
 #include "backends/qcow2.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
+#include "backends/room.h"
 #include "backends/target.h"
 #include "backends/wipe.h"
 #include "base/file.h"
@@ -207,6 +207,7 @@ static int resize_check(const struct resize *r, struct err *e)
 {
 	const unsigned long long now = r->now, wanted = r->capacity, allocated = (unsigned long long)r->st.st_blocks * 512;
 	struct statvfs s;
+	uint64_t left;
 
 	if (wanted < now && !(r->flags & VOL_SHRINK))
 		return err_set(e, ERR_INVALID, "%llu bytes are less than the %llu that it has: shrinking loses data and must be asked for (--shrink)", wanted, now);
@@ -216,9 +217,8 @@ static int resize_check(const struct resize *r, struct err *e)
 		return 0;
 	if (!is_raw(r->v->format) || r->luks)
 		return err_set(e, ERR_UNSUPPORTED, "storage can be allocated to raw volumes only, not to %s ones", r->luks ? "encrypted" : r->v->format);
-	if (wanted > now && fstatvfs(r->fd, &s) == 0 && wanted - now > (uint64_t)s.f_bfree * s.f_frsize)
-		return err_set(e, ERR_NO_SPACE, "%llu more bytes do not fit: the pool has %llu left", wanted - now,
-			       (unsigned long long)s.f_bfree * s.f_frsize);
+	if (wanted > now && room_read(r->fd, &s, &left) == 0 && wanted - now > left)
+		return err_set(e, ERR_NO_SPACE, "%llu more bytes do not fit: the pool has %llu left", wanted - now, (unsigned long long)left);
 	return 0;
 }
 

@@ -11,17 +11,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include "backends/files_parts.h"
 #include "backends/publish.h"
+#include "backends/room.h"
 #include "backends/target.h"
+#include "base/clock.h"
+#include "base/memory.h"
 #include "base/util.h"
 
 enum { LIST_BYTES = 256 * 1024 };       /* of a directory, in one call */
+enum { BYTES_EACH = 1024 };             /* of memory, about, that an entry costs until it is in the index */
+enum { STEPS_MOST = 128, STEPS_TIME = 1000 };   /* over an entry that the kernel cannot give: positions, ms */
 enum { ALONE = 256 };                   /* so few names are looked at without readers, unless there are headers to be read */
 
 /* getdents64(2)'s own. */
@@ -49,6 +54,10 @@ struct refresh {
 	struct readers *readers;
 	struct volindex_builder volumes;
 	unsigned swept;
+	size_t met, mark_at;            /* entries; which of them was marked last */
+	uint64_t mark;                  /* that one: a hash */
+	unsigned nameless;              /* entries whose names are none */
+	bool cut;                       /* the kernel gives nothing behind such an entry */
 };
 
 static int no_memory(const struct refresh *r, struct err *e)
@@ -73,35 +82,122 @@ static bool add_name(struct refresh *r, const char *text, unsigned char type)
 	return true;
 }
 
+/* A directory is as long as its server says, and some say the same for ever. Of entries that come in a circle one that was marked comes again, if marks are
+ * set ever further apart (Brent's way to find a cycle). */
+static bool comes_again(struct refresh *r, const struct dirent64_ *d)
+{
+	uint64_t hash = volindex_hash(r->look->seed, d->name) ^ (uint64_t)d->off;
+
+	if (r->met && hash == r->mark)
+		return true;
+	if (++r->met >= 2 * r->mark_at) {
+		r->mark_at = r->met;
+		r->mark = hash;
+	}
+	return false;
+}
+
+static int is_endless(struct refresh *r, const struct dirent64_ *d, struct err *e)
+{
+	size_t most = memory_limit() / BYTES_EACH;
+
+	if (comes_again(r, d))
+		return err_set(e, ERR_STORAGE, "cannot list directory %s: it does not end, its entries come again and again", r->target);
+	if (most && r->met > most)
+		return err_set(e, ERR_LIMIT, "cannot list directory %s: it has more than %zu entries, too many for this machine's memory", r->target, most);
+	return 0;
+}
+
 /* An entry of the directory. What is not finished is never a volume; if nobody will finish it, it goes. */
 static bool take_entry(struct refresh *r, const struct dirent64_ *d)
 {
 	if (streq(d->name, ".") || streq(d->name, ".."))
 		return true;
+	/* The last: it goes on behind a NUL. */
+	if (!*d->name || strlen(d->name) > NAME_MAX || d->len > offsetof(struct dirent64_, name) + strlen(d->name) + 8) {
+		r->nameless++;
+		return true;
+	}
 	if (!publish_is_temporary(d->name))
 		return add_name(r, d->name, d->type);
 	r->swept += r->op->sweep && sweep(r->dir, d->name);
 	return true;
 }
 
+/* Names that no file can have ("/" in it, too long) come from servers and damaged disks. The kernel gives up there, and has no position behind the entry;
+ * often it is the next number. Where the medium fails instead, so do the next numbers; one that takes its time to fail is not asked again. */
+static long step_over(struct refresh *r, char *bytes, uint64_t until)
+{
+	int error = errno;
+	off_t at = lseek(r->dir, 0, SEEK_CUR);
+
+	for (int i = 1; i <= STEPS_MOST && at >= 0 && (error == ENAMETOOLONG || error == EIO) && clock_ms() < until; i++) {
+		long len = lseek(r->dir, at + i, SEEK_SET) < 0 ? -1 : syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);
+
+		if (len > 0 || (len == 0 && r->remote)) {
+			r->nameless++;
+			return len;
+		}
+	}
+	errno = error;
+	r->cut = error == ENAMETOOLONG;
+	return r->cut ? 0 : -1;
+}
+
+static struct listing *keep_listing(struct refresh *r, const char *bytes, size_t len)
+{
+	struct listing *l = malloc(sizeof(*l) + len);
+
+	if (!l)
+		return NULL;
+	l->next = r->listings;
+	r->listings = l;
+	memcpy(l->bytes, bytes, len);
+	return l;
+}
+
+/* What the last index has may be there all the same: each is asked for by its name. */
+static int list_known(struct refresh *r, struct err *e)
+{
+	const struct volindex *x = r->op->index;
+	char name[NAME_MAX + 1];
+
+	r->nameless++;
+	for (size_t i = 0; x && i < x->n; i++) {
+		size_t len;
+		const char *record = volindex_record(x, i, &len);
+		bool named = record && volindex_name(record, len, name, sizeof(name));
+		struct listing *l = named ? keep_listing(r, name, strlen(name) + 1) : NULL;
+
+		if (named && (!l || !add_name(r, l->bytes, DT_UNKNOWN)))
+			return no_memory(r, e);
+	}
+	return 0;
+}
+
 static int list_directory(struct refresh *r, struct err *e)
 {
-	for (;;) {
-		struct listing *l = malloc(sizeof(*l) + LIST_BYTES);
-		long len;
+	static char bytes[LIST_BYTES] __attribute__((aligned(8)));
 
-		if (!l)
-			return no_memory(r, e);
-		l->next = r->listings;
-		r->listings = l;
-		len = syscall(SYS_getdents64, r->dir, l->bytes, LIST_BYTES);
+	for (;;) {
+		uint64_t until = clock_ms() + STEPS_TIME;
+		long len = syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);
+		struct listing *l;
+
+		if (len < 0)
+			len = step_over(r, bytes, until);
 		if (len < 0)
 			return err_sys(e, errno, "cannot list directory %s", r->target);
 		if (len == 0)
-			return 0;
+			return r->cut ? list_known(r, e) : 0;
+		l = keep_listing(r, bytes, (size_t)len);
+		if (!l)
+			return no_memory(r, e);
 		for (long at = 0; at < len;) {
 			const struct dirent64_ *d = (const void *)(l->bytes + at);
 
+			if (is_endless(r, d, e) < 0)
+				return -1;
 			if (!take_entry(r, d))
 				return no_memory(r, e);
 			at += d->len;
@@ -225,6 +321,9 @@ static int look_at_all(struct refresh *r, struct err *e)
 		return -1;
 	for (size_t i = 0; i < r->n && open; i++)
 		r->outcomes[i] = *readers_outcome(r->readers, i);
+	for (size_t i = 1; i < r->n; i++)       /* renamed while it was listed; or the server says it twice */
+		if (streq(r->names[r->order[i]].text, r->names[r->order[i - 1]].text))
+			r->outcomes[r->order[i - 1]].verdict = VERDICT_GONE;
 	return r->look->made.failed ? no_memory(r, e) : 0;
 }
 
@@ -385,6 +484,9 @@ static void tell_all(struct refresh *r)
 
 	if (r->swept)
 		op_note(r->op, "%s: removed %u unfinished volumes, leftovers of operations that were cut off", r->target, r->swept);
+	if (r->nameless)
+		op_note(r->op, "%s: %u entries have names that no file can have (empty, too long, with / or NUL) and are no volumes%s", r->target,
+			r->nameless, r->cut ? "; what is listed behind them may be missing" : "");
 	for (size_t i = 0; i < ARRAY_LEN(skipped) && !r->op->only; i++)
 		tell_of(r, has_verdict, (int)skipped[i].verdict, skipped[i].what);
 	tell_of(r, is_disguised, 1, "that were raw have another format now: if nobody here has put it there, a guest has written that header");
@@ -397,15 +499,14 @@ static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, stru
 	struct statvfs s;
 	struct stat st;
 
-	if (fstatvfs(fd, &s) < 0 || fstat(fd, &st) < 0)
+	if (room_read(fd, &s, &sizes->available) < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot get the size of the filesystem at %s", target);
 	sizes->has_perms = true;
 	sizes->mode = st.st_mode & 07777;
 	sizes->owner = st.st_uid;
 	sizes->group = st.st_gid;
 	sizes->capacity = (uint64_t)s.f_blocks * s.f_frsize;
-	sizes->available = (uint64_t)s.f_bfree * s.f_frsize;
-	sizes->allocation = sizes->capacity - sizes->available;
+	sizes->allocation = sizes->capacity - sizes->available;         /* as libvirt counts: what is kept for others is not ours */
 	return 0;
 }
 

@@ -29,6 +29,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/mountinfo.h"
 #include "base/sandbox.h"
 #include "base/util.h"
@@ -330,12 +331,13 @@ static int blame(struct readers *r, unsigned number, int status, struct err *e)
 {
 	uint32_t at = r->shared->busy[number];
 
+	if (memory_took(status, 0))        /* it was no header's fault */
+		return err_set(e, ERR_NO_MEMORY, "a reader of image headers %s", memory_ending(status, 0));
 	if (at > 0 && at <= r->n && (r->following ? is_followed(r, at - 1) : is_open(&r->shared->outcomes[at - 1]))) {
 		r->shared->outcomes[at - 1].verdict = VERDICT_BROKEN;
 		return 0;
 	}
-	return err_set(e, ERR_INTERNAL, "a reader of image headers ended early (%s %d)", WIFSIGNALED(status) ? "signal" : "status",
-		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return err_set(e, ERR_INTERNAL, "a reader of image headers %s", memory_ending(status, 0));
 }
 
 /* ---- one that gets no answer ---- */

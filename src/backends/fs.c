@@ -14,6 +14,7 @@
 #include "backends/identity.h"
 #include "backends/module.h"
 #include "backends/mount.h"
+#include "backends/xfs.h"
 #include "base/util.h"
 
 /* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel mounts it. */
@@ -198,7 +199,11 @@ static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
 	if (device_find(device_of(d), device, sizeof(device), &dev, e) < 0)
 		return -1;
 	f = choose(d, device, &content, &other, e);
-	return f ? fs_mount(d, device, dev, f, &content, op, e) : -1;
+	if (f && fs_mount(d, device, dev, f, &content, op, e) == 0)
+		return 0;
+	if (f && streq(f->kernel, "xfs"))
+		xfs_explain(device, content.uuid, e);
+	return -1;
 }
 
 static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)

@@ -182,6 +182,7 @@ static const struct cause {
 	{ ENOTBLK, ERR_WRONG_FORMAT, ERR_STORAGE,     "it is not a block device", NULL },
 	{ ENODEV,  ERR_UNSUPPORTED,  ERR_UNSUPPORTED, "this kernel has no such filesystem", "this kernel has no such filesystem" },
 	{ EBUSY,   ERR_BUSY,         ERR_BUSY,        "the device is in use", NULL },
+	{ EEXIST,  ERR_BUSY,         ERR_STORAGE,     "a filesystem with the same UUID is mounted already", NULL },   /* btrfs */
 	{ EACCES,  ERR_READ_ONLY,    ERR_AUTH,        "the device is write-protected (add the mount option ro)", "the server refused" },
 	{ EPERM,   ERR_DENIED,       ERR_AUTH,        NULL, "the server refused" },
 	{ EROFS,   ERR_READ_ONLY,    ERR_READ_ONLY,   "the device is write-protected (add the mount option ro)", NULL },

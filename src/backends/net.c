@@ -5,7 +5,9 @@
  */
 #include "backends/net.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,6 +24,20 @@ static int lookup(const char *host, int port, int flags, struct addrinfo **list)
 
 	snprintf(service, sizeof(service), "%d", port);
 	return getaddrinfo(host, service, &want, list);
+}
+
+/* As a number, an IPv6 address with its interface where it needs one. getnameinfo() does the same, and brings all that names need: 3 kB. */
+static int print_address(const struct sockaddr *a, char *text, size_t size, struct err *e)
+{
+	const struct sockaddr_in6 *six = (const void *)a;
+	const void *bytes = a->sa_family == AF_INET6 ? (const void *)&six->sin6_addr : &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+	char name[IF_NAMESIZE];
+
+	if (!inet_ntop(a->sa_family, bytes, text, (socklen_t)size))
+		return err_sys(e, errno, "cannot write an address");
+	if (a->sa_family == AF_INET6 && six->sin6_scope_id && if_indextoname(six->sin6_scope_id, name))
+		snprintf(text + strlen(text), size - strlen(text), "%%%s", name);
+	return 0;
 }
 
 int net_resolve(const char *host, int port, struct address *out, struct err *e)
@@ -51,11 +67,9 @@ int net_resolve(const char *host, int port, struct address *out, struct err *e)
 		                rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
 	out->family = list->ai_family;
 	out->port = port;
-	rc = getnameinfo(list->ai_addr, list->ai_addrlen, out->text, sizeof(out->text), NULL, 0, NI_NUMERICHOST);
+	rc = print_address(list->ai_addr, out->text, sizeof(out->text), e);
 	freeaddrinfo(list);
-	if (rc != 0)
-		return err_set(e, ERR_INTERNAL, "cannot write the address of \"%s\": %s", name, gai_strerror(rc));
-	return 0;
+	return rc;
 }
 
 /* A non-blocking socket whose connect(2) has begun: 0 done, EINPROGRESS, or another errno. */
@@ -146,7 +160,5 @@ int net_local(const struct address *a, char *text, size_t size, struct err *e)
 		return err_wait(e, ERR_WAIT_NETWORK, "network", "no route to %s: %s", a->text, strerror(error));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
 		return err_sys(e, errno, "cannot find the local address towards %s", a->text);
-	if (getnameinfo((struct sockaddr *)&local, len, text, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
-		return err_set(e, ERR_INTERNAL, "cannot write the local address towards %s", a->text);
-	return 0;
+	return print_address((struct sockaddr *)&local, text, size, e);
 }

@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include "backends/pace.h"
+#include "backends/room.h"
 #include "base/util.h"
 
 #define ALLOCATE_CHUNK (1024u * 1024 * 1024)
@@ -76,10 +76,11 @@ static int has_room(int fd, uint64_t bytes, const char *name, struct err *e)
 {
 	struct statvfs s;
 	struct stat st;
+	uint64_t room;
 
-	if (fstatvfs(fd, &s) < 0 || fstat(fd, &st) < 0)
+	if (room_read(fd, &s, &room) < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at %s", name);
-	uint64_t room = (uint64_t)s.f_bfree * s.f_frsize + (uint64_t)st.st_blocks * 512;
+	room += (uint64_t)st.st_blocks * 512;
 	return bytes > room ? err_set(e, ERR_NO_SPACE, "cannot allocate %llu bytes for %s: %llu are free", (unsigned long long)bytes, name,
 				      (unsigned long long)room) : 0;
 }

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 
@@ -97,7 +98,7 @@ static int step(struct walk *w, const char *name, struct err *e)
 	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(w->dir, name, flags);
 
-	if (fd < 0 && errno == ENOENT && w->make && (mkdirat(w->dir, name, MODE_PARENTS) == 0 || errno == EEXIST))
+	if (fd < 0 && errno == ENOENT && w->make && (mkdirat(w->dir, name, MODE_PARENTS) == 0 ? file_sync_dir(w->dir) == 0 : errno == EEXIST))
 		fd = openat(w->dir, name, flags);
 	if (fd < 0) {
 		err_sys(e, errno, "cannot open directory \"%s\" of %s", name, w->path);
@@ -178,7 +179,7 @@ int target_make(const char *path, int flags, bool *made, struct err *e)
 	if (target_walk(path, true, &end, e) < 0)
 		return -1;
 	bool is_new = mkdirat(end.dir, end.name, MODE_TARGET) == 0;
-	if (!is_new && errno != EEXIST)
+	if (is_new ? file_sync_dir(end.dir) < 0 : errno != EEXIST)
 		err_sys(e, errno, "cannot make directory %s", path);
 	else
 		fd = open_end(path, &end, flags, e);

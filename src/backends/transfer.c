@@ -143,6 +143,9 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 		rc = check_rest(c, v, room, e);
 	if (fdatasync(c->to.fd) < 0 && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
+	if (rc < 0 && c->done)
+		err_wrap(e, ERR_KEEP, "volume \"%s\" now holds the first %llu bytes of the upload, and what it held before behind them", v->name,
+			 (unsigned long long)c->done);
 	return rc;
 }
 

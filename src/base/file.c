@@ -169,11 +169,11 @@ static int open_parent(int dirfd, const char *path)
 }
 
 /* Directories of some filesystems cannot be synced; those have nothing to lose by it. */
-static int sync_dir(int fd)
+int file_sync_dir(int dir)
 {
-	if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS)
-		return 0;
-	return -1;
+	cleanup_close int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return (fd >= 0 && fsync(fd) == 0) || errno == EINVAL || errno == ENOTSUP || errno == EROFS || errno == EACCES ? 0 : -1;
 }
 
 /* Six characters nobody else has chosen; O_EXCL decides, so early boot need not wait for entropy. */
@@ -241,7 +241,7 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 		unlinkat(dir, name, 0);
 		return err_sys(e, saved, "cannot write %s", path);
 	}
-	if (sync_dir(dir) < 0)
+	if (file_sync_dir(dir) < 0)
 		return err_sys(e, errno, "%s is written, but its directory cannot be synced", path);
 	return 0;
 }
@@ -299,7 +299,7 @@ int file_remove(int dirfd, const char *path, struct err *e)
 	if (unlinkat(dirfd, path, 0) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot remove %s", path);
 	dir = open_parent(dirfd, path);
-	if (dir < 0 || sync_dir(dir) < 0)
+	if (dir < 0 || file_sync_dir(dir) < 0)
 		return err_sys(e, errno, "%s is removed, but its directory cannot be synced", path);
 	return 0;
 }
@@ -316,10 +316,13 @@ static bool is_directory(const char *path)
 /* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above it). */
 static int make_one(const char *path, mode_t mode, struct err *e)
 {
+	cleanup_close int above = -1;
 	int saved;
 
-	if (mkdir(path, mode) == 0)
-		return 0;
+	if (mkdir(path, mode) == 0) {
+		above = open_parent(AT_FDCWD, path);
+		return above < 0 || file_sync_dir(above) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", path) : 0;
+	}
 	saved = errno;
 	if (is_directory(path))
 		return 0;

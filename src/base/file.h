@@ -32,7 +32,9 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 void file_sweep(int dir, bool (*is_ours)(const char *name));
 /* Write to an existing file or attribute (sysfs), in one write(2). */
 int file_poke(int dirfd, const char *path, const char *text, struct err *e);
-/* mkdir -p. Existing directories are left as they are. */
+/* So that an entry is there after a power cut: fsync(2) of its directory, which may be open for its path alone. -1 with errno. */
+int file_sync_dir(int dir);
+/* mkdir -p, each synced into its parent. Existing directories are left as they are. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Remove; absence is success. The directory is fsynced. */
 int file_remove(int dirfd, const char *path, struct err *e);

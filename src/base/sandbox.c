@@ -22,18 +22,6 @@
 
 #include "base/util.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* ---- landlock ---- */
 
 #ifndef SYS_landlock_create_ruleset

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/jail.h"
+#include "base/memory.h"
 #include "base/util.h"
 
 #define TOOL_PATH "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
@@ -174,6 +175,8 @@ _Noreturn static void run_child(const struct child *c)
 
 	setsid();
 	reset_signals();
+	if (c->tool)
+		memory_bound_tool();
 	if (c->dies_with && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != c->dies_with)
 		_exit(127);                     /* it was gone before the signal was asked for */
 	if (set_environment(env, c->env) < 0)
@@ -411,8 +414,8 @@ static int finish(struct run *r, struct err *e)
 	do
 		n = read(r->status, &o, sizeof(o));
 	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(o))
-		return err_set(e, ERR_STORAGE, "%s was killed from outside", r->name);
+	if (n != (ssize_t)sizeof(o))            /* killed from outside */
+		return err_set(e, memory_took(status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(status, 0));
 	if (o.err.class != ERR_NONE) {
 		if (e)
 			*e = o.err;
@@ -421,7 +424,7 @@ static int finish(struct run *r, struct err *e)
 	if (o.problem)
 		return no_tool(r->tool, o.problem, e);
 	if (WIFSIGNALED(o.status))
-		return err_set(e, ERR_STORAGE, "%s died by signal %d (%s)", r->name, WTERMSIG(o.status), strsignal(WTERMSIG(o.status)));
+		return err_set(e, memory_took(o.status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(o.status, 0));
 	r->tool->status = WEXITSTATUS(o.status);
 	if (r->tool->whole && (r->cut || r->tool->out.failed))
 		return err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", r->name, SPAWN_OUTPUT_LIMIT);

@@ -14,6 +14,19 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Is this a build with sanitizers? They need system calls and memory that we do not. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* Scoped clean-up: `cleanup_free char *text = …`, `cleanup_close int fd = -1`. */
 #define cleanup_free  __attribute__((cleanup(util_free)))
 #define cleanup_close __attribute__((cleanup(util_close)))

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "boot/console.h"
@@ -99,10 +100,7 @@ static void end_watch(struct loop *l, struct watch *w)
 
 static void log_end(const char *path, int status, const char *then)
 {
-	if (WIFSIGNALED(status))
-		log_warn(LF_BOOT, "%s died by signal %d (%s)%s", path, WTERMSIG(status), strsignal(WTERMSIG(status)), then);
-	else
-		log_warn(LF_BOOT, "%s ended with status %d%s", path, WEXITSTATUS(status), then);
+	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(status, 0), then);
 }
 
 /* ---- the payload ---- */

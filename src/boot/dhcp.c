@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "boot/dhcp.h"
@@ -47,8 +48,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	loop_unwatch(c->loop, w);
 	close(fd);
 	c->pid = 0;
-	log_warn(LF_NET, "%s: the DHCP client ended (%s %d): it is started again", c->device,
-		 WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(status, 0));
 	start_later(c);
 }
 

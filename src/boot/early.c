@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -128,6 +129,9 @@ void early_setup(void)
 	fill_standard_descriptors("/", O_RDONLY | O_DIRECTORY);
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
 		mount_missing(&mounts[i]);
+	/* An image has its shell where the kernel does not look for a first process (initramfs/mkimage). It fails where there is none. */
+	if (rename("/lib/poolinit/sh", "/bin/sh") < 0 && errno != ENOENT)
+		log_warn(LF_BOOT, "there is no /bin/sh: %s", strerror(errno));
 	if (bare)
 		console_to_standard_descriptors();
 	set_up_log();

@@ -67,6 +67,23 @@ const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT])
 	return out;
 }
 
+bool ip_address_is_loopback(const struct ip_address *a)
+{
+	return a->family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK((const void *)a->bytes) : a->bytes[0] == 127;
+}
+
+bool ip_address_is_host(const struct ip_address *a)
+{
+	uint32_t v4 = (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 | (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+	uint32_t hosts = a->prefix && a->prefix < 31 ? UINT32_MAX >> a->prefix : 0;
+
+	if (ip_address_is_loopback(a))
+		return false;
+	if (a->family == AF_INET6)
+		return a->bytes[0] != 0xff && !IN6_IS_ADDR_UNSPECIFIED((const void *)a->bytes);
+	return a->bytes[0] != 0 && !IN_MULTICAST(v4) && v4 != UINT32_MAX && (!hosts || ((v4 & hosts) && (v4 & hosts) != hosts));
+}
+
 static int parse_number(const char *text, unsigned max, unsigned *out)
 {
 	unsigned n = 0;
@@ -84,8 +101,7 @@ static int parse_number(const char *text, unsigned max, unsigned *out)
 	return 0;
 }
 
-/* "255.255.255.0" or "24"; the ones must stand together. */
-static int parse_netmask(const char *text, int family, unsigned *prefix, struct err *e)
+int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e)
 {
 	struct in_addr mask;
 	uint32_t bits;
@@ -176,8 +192,14 @@ static int take_address(char *const *fields, enum field f, struct ip_address *ou
 
 	if (*fields[f] && ip_address_parse(fields[f], &a, e) < 0)
 		return bad_field(f, e);
-	if (a.family && !ip_address_is_any(&a))
-		*out = a;
+	if (!a.family || ip_address_is_any(&a))
+		return 0;
+	/* A name server may be here. */
+	if (!ip_address_is_host(&a) && !(f >= F_DNS0 && ip_address_is_loopback(&a))) {
+		err_set(e, ERR_INVALID, "\"%s\" cannot be a host's address", fields[f]);
+		return bad_field(f, e);
+	}
+	*out = a;
 	return 0;
 }
 
@@ -189,7 +211,7 @@ static int take_netmask(const char *slash, const char *mask, struct ip_address *
 	client->prefix = class_prefix(client);
 	if (!slash && !*mask)
 		return 0;
-	if (parse_netmask(slash ? slash : mask, client->family, &prefix, e) < 0)
+	if (ip_netmask_parse(slash ? slash : mask, client->family, &prefix, e) < 0)
 		return bad_field(F_NETMASK, e);
 	if (prefix)
 		client->prefix = prefix;
@@ -272,6 +294,10 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 	must(w, take_address(fields, F_CLIENT, &p->client, &e), &e);
 	if (p->client.family)
 		good(w, take_netmask(slash, fields[F_NETMASK], &p->client, &e), &e);
+	if (p->client.family && !ip_address_is_host(&p->client)) {
+		err_set(&e, ERR_INVALID, "\"%s/%u\" is its network's, not a host's", fields[F_CLIENT], p->client.prefix);
+		must(w, bad_field(F_CLIENT, &e), &e);
+	}
 	good(w, take_address(fields, F_SERVER, &p->server, &e), &e);
 	good(w, take_address(fields, F_GATEWAY, &p->gateway, &e), &e);
 	good(w, take_hostname(fields[F_HOSTNAME], p, &e), &e);

@@ -43,6 +43,12 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e);
 
 /* A numeric address, IPv6 with or without brackets. */
 int ip_address_parse(const char *text, struct ip_address *out, struct err *e);
+/* Can one host have it, seen from another? Not what stands for none, for whoever asks, for a group or for all; nor, with the prefix that it has, for its
+ * network or all in it. */
+bool ip_address_is_host(const struct ip_address *a);
+bool ip_address_is_loopback(const struct ip_address *a);
+/* "255.255.255.0" or "24". The ones must stand together. */
+int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e);
 #define IP_TEXT 64
 bool ip_address_is_any(const struct ip_address *a);     /* 0.0.0.0 or :: */
 /* A host's or a domain's name that can be used. */

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include "base/file.h"
 #include "base/log.h"
@@ -67,6 +68,15 @@ static bool parse_prefixed(const char *text, struct ip_address *out)
 	return true;
 }
 
+/* An address of a list that is one of a host; of others it is said that they are passed over. */
+static bool parse_host(struct lease *l, const char *what, const char *word, struct ip_address *out)
+{
+	if (ip_address_parse(word, out, NULL) == 0 && out->family == AF_INET && ip_address_is_host(out))
+		return true;
+	log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over", l->device, what, word);
+	return false;
+}
+
 /* ---- the address ---- */
 
 /* What an earlier event has set, if it is not `keep`. */
@@ -84,14 +94,39 @@ static void drop_address(struct lease *l, const struct ip_address *keep)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
+/* Whoever answers on the wire is believed: so what would cut this machine off is not. udhcpc has counted a mask's ones for `mask`. */
+static int check_address(struct ip_address *a, struct err *e)
+{
+	const char *mask = *fact("subnet") ? fact("subnet") : *fact("mask") ? fact("mask") : "24";
+	struct ip_address server;
+
+	if (ip_address_parse(fact("ip"), a, e) < 0 || ip_netmask_parse(mask, AF_INET, &a->prefix, e) < 0)
+		return -1;
+	if (a->family != AF_INET || a->prefix == 0 || !ip_address_is_host(a))
+		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", fact("ip"), mask);
+	if (ip_address_parse(fact("serverid"), &server, NULL) == 0 && memcmp(server.bytes, a->bytes, 4) == 0)
+		return err_set(e, ERR_INVALID, "%s is the server's own address", fact("ip"));
+	return 0;
+}
+
+/* The client keeps what it has been given, and says no more. It ends, is started again, and asks everybody. */
+static void ask_anew(void)
+{
+	char path[32], name[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
+	if (file_read_line(AT_FDCWD, path, name, sizeof(name)) > 0 && (streq(name, "udhcpc") || streq(name, "busybox")))
+		kill(getppid(), SIGTERM);
+}
+
 static int take_address(struct lease *l, struct ip_address *a, struct err *e)
 {
 	char text[IP_TEXT], line[IP_TEXT + 32];
-	char prefixed[IP_TEXT + 8];
 
-	snprintf(prefixed, sizeof(prefixed), "%.40s/%.4s", fact("ip"), *fact("mask") ? fact("mask") : "24");
-	if (!parse_prefixed(prefixed, a))
-		return err_set(e, ERR_INVALID, "the server's address \"%.40s\" with mask \"%.20s\" is none", fact("ip"), fact("mask"));
+	if (check_address(a, e) < 0) {
+		ask_anew();
+		return err_wrap(e, ERR_KEEP, "%s: the offer is refused", l->device);
+	}
 	/* First the old one: taking away an interface's primary address takes the later ones of its network with it. */
 	drop_address(l, a);
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0 || rtnl_address_add(&l->rtnl, l->index, a, e) < 0)
@@ -116,13 +151,19 @@ static void take_router(struct lease *l, const char *word, void *arg)
 	bool *done = arg;
 	struct ip_address gateway;
 
-	if (*done || ip_address_parse(word, &gateway, NULL) < 0 || gateway.family != AF_INET || ip_address_is_any(&gateway))
+	if (*done || streq(word, "0.0.0.0") || !parse_host(l, "router", word, &gateway))
 		return;                 /* 0.0.0.0: there is none */
 	*done = true;
 	set_route(l, NULL, &gateway);
 }
 
-/* RFC 3442: "NETWORK/BITS GATEWAY" in turn. */
+/* A route to what is not on any network would take it from this machine. */
+static bool is_nobodys(const struct ip_address *to)
+{
+	return to->bytes[0] == 127 || to->bytes[0] >= 224;
+}
+
+/* RFC 3442: "NETWORK/BITS GATEWAY" in turn; 0.0.0.0: without one, it is on this network. */
 static void take_classless(struct lease *l, const char *word, void *arg)
 {
 	struct ip_address *to = arg, gateway;
@@ -132,7 +173,10 @@ static void take_classless(struct lease *l, const char *word, void *arg)
 		return;
 	}
 	/* On the link are the networks of which the server says so, but not the whole world. */
-	if (ip_address_parse(word, &gateway, NULL) == 0 && gateway.family == AF_INET && (to->prefix || !ip_address_is_any(&gateway)))
+	bool on_link = streq(word, "0.0.0.0");
+	bool usable = on_link ? to->prefix && ip_address_parse(word, &gateway, NULL) == 0 : parse_host(l, "router", word, &gateway);
+
+	if (usable && (!to->prefix || !is_nobodys(to)))
 		set_route(l, to->prefix ? to : NULL, &gateway);
 	*to = (struct ip_address){ 0 };
 }
@@ -156,8 +200,7 @@ static void add_nameserver(struct lease *l, const char *word, void *arg)
 	struct ip_address a;
 	char text[IP_TEXT];
 
-	(void)l;
-	if (ip_address_parse(word, &a, NULL) == 0)
+	if (parse_host(l, "name server", word, &a))
 		buf_printf(arg, "nameserver %s\n", ip_address_print(&a, text));
 }
 

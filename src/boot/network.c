@@ -281,7 +281,9 @@ static void take_nameserver(struct parameters *p, const char *value, struct buf 
 	struct err e = { 0 };
 	char text[IP_TEXT];
 
-	if (ip_address_parse(value, &a, &e) == 0) {
+	if (ip_address_parse(value, &a, &e) == 0 && !ip_address_is_host(&a) && !ip_address_is_loopback(&a))
+		err_set(&e, ERR_INVALID, "\"%s\" cannot be a host's address", value);
+	if (e.class == ERR_NONE) {
 		buf_printf(resolv, "nameserver %s\n", ip_address_print(&a, text));
 	} else {
 		err_wrap(&e, ERR_KEEP, "nameserver=");

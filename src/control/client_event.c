@@ -67,12 +67,11 @@ static void print_time(void)
 {
 	struct timespec now;
 	struct tm utc;
-	char text[32];
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &utc);
-	printf("%s.%03ld+0000: ", text, now.tv_nsec / 1000000);
+	printf("%04d-%02d-%02d %02d:%02d:%02d.%03ld+0000: ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+	       now.tv_nsec / 1000000);
 }
 
 /* Print the event if it is one that was asked for. */

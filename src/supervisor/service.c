@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
@@ -130,10 +131,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 		back_off(r);
 		return;
 	}
-	if (WIFSIGNALED(status))
-		snprintf(why, sizeof(why), "it died by signal %d", WTERMSIG(status));
-	else
-		snprintf(why, sizeof(why), "it ended with status %d", WEXITSTATUS(status));
+	snprintf(why, sizeof(why), "it %s", memory_ending(status, 0));
 	failed(r, why);
 }
 

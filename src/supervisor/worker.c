@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
@@ -95,6 +96,7 @@ static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 	struct err e = { 0 };
 	sigset_t none;
 
+	memory_bound();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);               /* it had gone before the signal was asked for */
@@ -111,10 +113,15 @@ static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 		dup2(null, 1);
 	}
 
-	if (w->job.run(&io, w->job.arg, &e) >= 0)
+	if (w->job.run(&io, w->job.arg, &e) >= 0) {
 		buf_adds(&answer, "OK\n");
-	else
+	} else {
+		size_t said = strlen(e.message);
+
+		if (err_is(&e, ERR_NO_MEMORY) && memory_limit())
+			snprintf(e.message + said, sizeof(e.message) - said, " (a worker may have %zu MiB)", memory_limit() >> 20);
 		line_error(&answer, &e);
+	}
 	worker_send(&io, &answer);
 	_exit(0);
 }
@@ -178,11 +185,8 @@ static void conclude(struct worker *w)
 		if (w->job.on_gone)
 			w->job.on_gone(w);
 	} else if (!w->final_seen) {
-		if (WIFSIGNALED(w->status))
-			err_set(&e, ERR_INTERNAL, "the worker for \"%s\" died by signal %d (%s)", w->job.what,
-				WTERMSIG(w->status), strsignal(WTERMSIG(w->status)));
-		else
-			err_set(&e, ERR_INTERNAL, "the worker for \"%s\" ended without an answer", w->job.what);
+		err_set(&e, memory_took(w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL, "the worker for \"%s\" %s", w->job.what,
+			WIFSIGNALED(w->status) ? memory_ending(w->status, w->kills) : "ended without an answer");
 		report(w, &e);
 	} else {
 		report(w, w->err.class == ERR_NONE ? NULL : &w->err);
@@ -439,6 +443,7 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 		return NULL;
 	}
 	mine = pair[0];
+	w->kills = memory_watch();
 	pid_t self = getpid();
 	w->pid = fork();
 	if (w->pid == 0)

@@ -56,7 +56,7 @@ struct worker {
 	struct watch output;            /* its end of the socket pair */
 	struct timer deadline;
 	int rung;                       /* of the kill ladder */
-	uint64_t started;
+	uint64_t started, kills;        /* kills: of memory_watch() */
 	struct buf in;
 	unsigned lines;                 /* of the log that it was the cause of */
 	bool final_seen, reported, abandoned, exited, overlong;

@@ -131,6 +131,25 @@ static void bad_addresses_are_named(void)
 	CHECK_INT(e.class, ERR_INVALID);
 }
 
+static void addresses_of_no_host_are_refused(void)
+{
+	static const char *const no_hosts[] = {
+		"127.0.0.1", "224.0.0.5", "255.255.255.255", "0.0.0.7", "[::1]", "[ff02::1]", "192.0.2.255/24", "192.0.2.0:::255.255.255.0",
+		"192.0.2.5::127.0.0.1", "192.0.2.5::224.0.0.5", "192.0.2.5:::::::255.255.255.255", "192.0.2.5::::::off:224.0.0.5",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(no_hosts); i++) {
+		CHECK(parse(no_hosts[i]) < 0);
+		CHECK_INT(e.class, ERR_INVALID);
+	}
+	CHECK(parse("127.0.0.1") < 0);
+	CHECK_STR(e.message, "ip=127.0.0.1: client address: \"127.0.0.1\" cannot be a host's address");
+	CHECK_INT(parse("192.0.2.0/31"), 0);
+	CHECK_INT(parse("192.0.2.255/32"), 0);
+	CHECK_INT(parse("240.0.0.7/8"), 0);
+	CHECK_INT(parse("192.0.2.5::::::off:127.0.0.53:[::1]"), 0);      /* a name server may be here */
+}
+
 static void bad_netmasks_are_refused(void)
 {
 	CHECK(parse("192.0.2.5:::255.0.255.0") < 0);
@@ -281,6 +300,7 @@ int main(void)
 	RUN(an_address_wins_over_autoconf);
 	RUN(ipv6_stands_in_brackets);
 	RUN(bad_addresses_are_named);
+	RUN(addresses_of_no_host_are_refused);
 	RUN(bad_netmasks_are_refused);
 	RUN(bad_devices_and_host_names_are_refused);
 	RUN(what_cannot_be_done_is_said);
