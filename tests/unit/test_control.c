@@ -221,7 +221,8 @@ static void files_are_not_arguments_of_a_request(void)
 
 	CHECK(said && !strstr(said, "file,") && strstr(said, "it takes: vol, pool"));
 	checked("pool-define x.xml = 0", ERR_UNKNOWN_KEY);
-	checked("vol-download v pool", ERR_UNKNOWN_KEY);        /* the file's place is nobody's */
+	CHECK_STR(checked("vol-download v p", ERR_NONE), NULL); /* the file has no place of its own on the socket */
+	checked("vol-download v p file", ERR_UNKNOWN_KEY);
 	checked("pool-edit x", ERR_UNKNOWN_VERB);
 }
 

@@ -143,7 +143,7 @@ static void addresses_of_no_host_are_refused(void)
 		CHECK_INT(e.class, ERR_INVALID);
 	}
 	CHECK(parse("127.0.0.1") < 0);
-	CHECK_STR(e.message, "ip=127.0.0.1: client address: \"127.0.0.1\" cannot be a host's address");
+	CHECK_STR(e.message, "ip=127.0.0.1: client address: \"127.0.0.1\" cannot be a host's address: no address is set by it");
 	CHECK_INT(parse("192.0.2.0/31"), 0);
 	CHECK_INT(parse("192.0.2.255/32"), 0);
 	CHECK_INT(parse("240.0.0.7/8"), 0);
