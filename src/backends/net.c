@@ -26,7 +26,7 @@ static int lookup(const char *host, int port, int flags, struct addrinfo **list)
 	return getaddrinfo(host, service, &want, list);
 }
 
-/* As a number, an IPv6 address with its interface where it needs one. getnameinfo() does the same, and brings all that names need: 3 kB. */
+/* As a number, an IPv6 address with its interface where it needs one. getnameinfo(3) does the same, and brings all that names need: 3 kB. */
 static int print_address(const struct sockaddr *a, char *text, size_t size, struct err *e)
 {
 	const struct sockaddr_in6 *six = (const void *)a;
@@ -152,7 +152,7 @@ int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
 int net_local(const struct address *a, char *text, size_t size, struct err *e)
 {
 	cleanup_close int fd = -1;
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = { 0 };
 	socklen_t len = sizeof(local);
 	int error = connect_begin(a, SOCK_DGRAM, &fd);
 

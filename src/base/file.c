@@ -316,11 +316,11 @@ static bool is_directory(const char *path)
 /* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above it). */
 static int make_one(const char *path, mode_t mode, struct err *e)
 {
-	cleanup_close int above = -1;
 	int saved;
 
 	if (mkdir(path, mode) == 0) {
-		above = open_parent(AT_FDCWD, path);
+		cleanup_close int above = open_parent(AT_FDCWD, path);
+
 		return above < 0 || file_sync_dir(above) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", path) : 0;
 	}
 	saved = errno;

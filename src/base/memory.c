@@ -26,7 +26,7 @@
 #define COUNT_OF "\noom_kill "
 #define VMSTAT_MAX (64 * 1024)
 
-static uint64_t last;           /* of memory_watch(); 0: never called */
+static uint64_t last;           /* of memory_watch(); 0: nothing is known */
 
 size_t memory_limit(void)
 {
@@ -62,13 +62,13 @@ void memory_bound_tool(void)
 	set_limit(MOST);
 }
 
-/* From 1 on: how many the kernel has killed, and one. */
+/* How many the kernel has killed, and one; 0: it does not say. */
 static uint64_t count(void)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	const char *at = file_read(AT_FDCWD, "/proc/vmstat", VMSTAT_MAX, &text, NULL) < 0 ? NULL : strstr(buf_str(&text), COUNT_OF);
 
-	return at ? strtoull(at + sizeof(COUNT_OF) - 1, NULL, 10) + 1 : 1;
+	return at ? strtoull(at + sizeof(COUNT_OF) - 1, NULL, 10) + 1 : 0;
 }
 
 uint64_t memory_watch(void)
