@@ -15,8 +15,8 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The end of the word that begins at text; *equals is the '=' that ends its name, or NULL. */
-static char *word_end(char *text, bool quoted, char **equals)
+/* The end of the word that begins at text; *equals is the '=' that ends its name, or NULL. *open: the text ends inside quotes. */
+static char *word_end(char *text, bool quoted, char **equals, bool *open)
 {
 	char *p = text;
 
@@ -27,6 +27,7 @@ static char *word_end(char *text, bool quoted, char **equals)
 		if (*p == '"')
 			quoted = !quoted;
 	}
+	*open = quoted;
 	return p;
 }
 
@@ -41,19 +42,19 @@ static char *unquote_value(char *value, char *end)
 	return value;
 }
 
-void cmdline_split(char *text, cmdline_fn *fn, void *arg)
+bool cmdline_split(char *text, cmdline_fn *fn, void *arg)
 {
-	for (;;) {
+	for (bool open = false;;) {
 		char *equals, *end, *value = NULL;
 
 		while (is_space(*text))
 			text++;
 		if (!*text)
-			return;
+			return !open;
 		bool quoted = *text == '"';
 		if (quoted)
 			text++;
-		end = word_end(text, quoted, &equals);
+		end = word_end(text, quoted, &equals, &open);
 		char *next = *end ? end + 1 : end;
 		*end = '\0';
 		if (quoted && end > text && end[-1] == '"')
@@ -63,7 +64,7 @@ void cmdline_split(char *text, cmdline_fn *fn, void *arg)
 			value = unquote_value(equals + 1, end);
 		}
 		if (!value && streq(text, "--"))
-			return;
+			return true;
 		fn(text, value, arg);
 		text = next;
 	}

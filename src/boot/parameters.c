@@ -276,7 +276,20 @@ static void take_one(const char *name, const char *value, void *arg)
 
 void parameters_from_cmdline(struct parameters *p, char *text)
 {
-	cmdline_split(text, take_one, &(struct intake){ p, "command line", true });
+	size_t len = strcspn(text, "\n");
+	struct err e = { 0 };
+
+	/* The kernel keeps as many bytes as its architecture has room for, and says nothing of the rest. */
+	bool full = len + 1 >= 1024 && ((len + 1) & len) == 0;
+
+	if (!cmdline_split(text, take_one, &(struct intake){ p, "command line", true }))
+		err_set(&e, ERR_SYNTAX, "the command line ends inside quotes: one is missing, or the rest was cut off (it has %zu bytes; most kernels keep 2048 "
+			"with their end; bootconfig has room for more)", len);
+	else if (full)
+		err_set(&e, ERR_SYNTAX, "the command line has %zu bytes, which is all that this kernel keeps: what came behind them was cut off (bootconfig has "
+			"room for more)", len);
+	if (e.class != ERR_NONE)
+		parameters_problem(p, "(command line)", &e);
 }
 
 void parameters_from_bootconfig(struct parameters *p, char *text)

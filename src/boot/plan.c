@@ -12,6 +12,7 @@
 #include "boot/ipparam.h"
 #include "boot/options.h"
 #include "boot/plan.h"
+#include "boot/policy.h"
 #include "boot/roles.h"
 #include "pool/secret.h"
 #include "supervisor/config.h"
@@ -260,16 +261,26 @@ static bool is_planned(const struct plan *plan, const char *name)
 	return false;
 }
 
-static void check_names(struct plan *plan, const struct parameters *p)
+static void check_name(struct plan *plan, const char *parameter, const char *name)
 {
 	char text[512];
 
-	for (size_t i = 0; !plan->incomplete && i < p->require.n; i++) {
-		if (is_planned(plan, p->require.items[i]))
-			continue;
-		snprintf(text, sizeof(text), "poolinit.require: no pool is called \"%.256s\"", p->require.items[i]);
-		problem(plan, "(command line)", text);
-	}
+	if (is_planned(plan, name))
+		return;
+	snprintf(text, sizeof(text), "%s: no pool is called \"%.256s\"", parameter, name);
+	problem(plan, "(command line)", text);
+}
+
+/* With a device that is not looked at here, any name may be one of its pools. */
+static void check_names(struct plan *plan, const struct parameters *p)
+{
+	const char *autostart = p->autostart && !streq(p->autostart, "all") && !streq(p->autostart, "none") ? p->autostart : "";
+	char name[POLICY_NAME];
+
+	for (size_t i = 0; !plan->incomplete && i < p->require.n; i++)
+		check_name(plan, "poolinit.require", p->require.items[i]);
+	while (!plan->incomplete && policy_next_name(&autostart, name))
+		check_name(plan, "poolinit.autostart", name);
 }
 
 static void plan_network(struct plan *plan, const struct parameters *p, struct buf *out)

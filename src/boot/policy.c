@@ -41,7 +41,22 @@ static uint64_t last_progress(const struct policy *policy, const struct pool *po
 	return last;
 }
 
-static bool is_defined(const struct pool *pools, const char *name)
+bool policy_next_name(const char **list, char out[POLICY_NAME])
+{
+	size_t len;
+
+	*list += strspn(*list, ",");
+	len = strcspn(*list, ",");
+
+	if (!len || len >= POLICY_NAME)
+		return false;
+	memcpy(out, *list, len);
+	out[len] = '\0';
+	*list += len;
+	return true;
+}
+
+bool policy_is_defined(const struct pool *pools, const char *name)
 {
 	while (pools && !streq(pools->name, name))
 		pools = pools->next;
@@ -113,7 +128,7 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 			pending(v, moving || settled > deadline ? deadline : settled);
 	}
 	for (size_t i = 0; read && i < policy->nrequire; i++)
-		if (!is_defined(pools, policy->require[i]))
+		if (!policy_is_defined(pools, policy->require[i]))
 			missing(v, policy, ONFAIL_UNSET);
 }
 
@@ -154,7 +169,7 @@ void policy_line(const struct policy *policy, const struct pool *pools, uint64_t
 	add_pools(policy, pools, "waiting", false, out);
 	add_pools(policy, pools, "failed", true, out);
 	for (size_t i = 0; i < policy->nrequire; i++) {
-		if (is_defined(pools, policy->require[i]))
+		if (policy_is_defined(pools, policy->require[i]))
 			continue;
 		buf_printf(out, "%s%s", first ? ", required but not defined: " : ", ", policy->require[i]);
 		first = false;

@@ -41,4 +41,9 @@ void policy_line(const struct policy *p, const struct pool *pools, uint64_t now,
  * a definition is bad), "failed". */
 const char *policy_state(const struct policy *p, const struct pool *pools, bool over, bool problems, uint64_t now);
 
+/* The next of names between commas; false: there is none. */
+#define POLICY_NAME 256
+bool policy_next_name(const char **list, char out[POLICY_NAME]);
+bool policy_is_defined(const struct pool *pools, const char *name);
+
 #endif

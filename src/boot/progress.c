@@ -91,12 +91,40 @@ static void boot_is_over(struct progress *p, const struct verdict *v, uint64_t n
 		p->on_over(p->arg, v);
 }
 
+static void check_name(struct progress *p, const char *parameter, const char *name)
+{
+	struct err e = { 0 };
+
+	if (policy_is_defined(pools(p), name))
+		return;
+	err_set(&e, ERR_NO_POOL, "%s: no pool is called \"%.200s\"", parameter, name);
+	supervisor_add_problem(p->sup, "(command line)", &e);
+}
+
+/* Once all definitions have been read: who names a pool that is none has mistyped it. */
+static void check_names(struct progress *p)
+{
+	const char *autostart = supervisor_options(p->sup)->autostart;
+	char name[POLICY_NAME];
+
+	if (p->checked || !supervisor_sources_read(p->sup))
+		return;
+	p->checked = true;
+	for (size_t i = 0; i < p->policy.nrequire; i++)
+		check_name(p, "poolinit.require", p->policy.require[i]);
+	if (!autostart || streq(autostart, "all") || streq(autostart, "none"))
+		return;
+	while (policy_next_name(&autostart, name))
+		check_name(p, p->autostart ? p->autostart : "poolinit.autostart", name);
+}
+
 static void on_look(struct timer *t)
 {
 	struct progress *p = t->owner;
 	uint64_t now = clock_ms(), again = NEVER;
 	struct verdict v;
 
+	check_names(p);
 	policy_judge(&p->policy, pools(p), supervisor_sources_read(p->sup), now, &v);
 	if (!p->over && v.done) {
 		boot_is_over(p, &v, now);

@@ -15,7 +15,8 @@ struct progress {
 	struct listener listener;
 	struct timer look;
 	struct waiter *waiters;         /* `wait boot` */
-	bool over, complete;
+	const char *autostart;          /* what the list of pools to start is called; NULL: "poolinit.autostart" */
+	bool over, complete, checked;
 	struct verdict verdict;         /* the one with which boot was over */
 	void (*on_over)(void *arg, const struct verdict *v);            /* once, from the loop; may be NULL */
 	void *arg;

@@ -118,6 +118,7 @@ int serve_main(int argc, char **argv)
 		s.core.socket = default_socket(o->run_dir);
 	parameters_init(&s.parameters);
 	s.core.progress.policy = (struct policy){ .began = clock_ms(), .timeout = DEFAULT_BOOT_TIMEOUT };
+	s.core.progress.autostart = "--autostart";
 	s.core.progress.on_over = boot_over;
 	s.core.progress.arg = s.core.arg = &s;
 	s.core.on_shutdown = asked_to_shut_down;

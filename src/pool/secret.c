@@ -141,6 +141,13 @@ static int load_def(const char *path, struct secret_def *s, struct err *e)
 	return secret_read(s, buf_str(&text), text.len, path, e);
 }
 
+bool secret_is_named(const char *name, const struct uuid *uuid)
+{
+	char text[UUID_TEXT];
+
+	return strcasecmp(name, uuid_print(uuid, text)) == 0;
+}
+
 int secret_load(const char *dir, const char *name, struct secret_def *s, struct err *e)
 {
 	char path[PATH_MAX], text[UUID_TEXT];

@@ -44,6 +44,7 @@ void secret_value_free(struct secret_value *v);
 #define cleanup_secret_value __attribute__((cleanup(secret_value_free)))
 /* One file of a directory, by its name UUID.xml, and the value that belongs to it. ERR_INVALID: it defines another secret than it is named after. */
 int secret_load(const char *dir, const char *name, struct secret_def *s, struct err *e);
+bool secret_is_named(const char *name, const struct uuid *uuid);        /* name: the file's, without .xml */
 int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_value *out, struct err *e);
 /* The same for what a volume's <encryption> names. */
 struct volume_secret;

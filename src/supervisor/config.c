@@ -169,27 +169,6 @@ static int load_definitions(int dirfd, const char *shown, struct dirent **names,
 	return rc < 0 ? -1 : leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
 }
 
-/* Beyond the limit secrets are not looked at, by anybody: it is said where definitions are read. */
-static int count_secrets(const char *dir, const char *as, struct config_files *out, struct err *e)
-{
-	char path[PATH_MAX];
-	struct err cut = { 0 };
-	size_t n = 0;
-
-	snprintf(path, sizeof(path), "%s/secrets", dir);
-	DIR *d = opendir(path);
-	if (!d)
-		return 0;
-	for (const struct dirent *it; (it = readdir(d));)
-		n += is_definition(it) != 0;
-	closedir(d);
-	if (n <= SECRET_FILES_LIMIT)
-		return 0;
-	snprintf(path, sizeof(path), "%s/secrets", as);
-	err_set(&cut, ERR_LIMIT, "%.200s holds %zu secrets: only the first %d by name are read", path, n, SECRET_FILES_LIMIT);
-	return append(out, path, "", NULL, &cut, e);
-}
-
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)
 {
 	char path[PATH_MAX], shown[PATH_MAX];
@@ -211,7 +190,7 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	if (rc == 0)
 		rc = load_marks(dirfd, path, shown, out, e);
 	if (rc == 0)
-		rc = count_secrets(dir, as ? as : dir, out, e);
+		rc = config_secrets_load(dir, as ? as : dir, out, e);
 	if (rc == 0 && !(out->dir = strdup(shown)))
 		rc = no_memory(shown, e);
 	if (rc < 0)
@@ -238,6 +217,7 @@ void config_files_free(struct config_files *files)
 		files->marks = m->next;
 		free(m);
 	}
+	config_secrets_free(files);
 	free(files->dir);
 	free(files->cut);
 	files->dir = files->cut = NULL;
@@ -373,6 +353,7 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 			config_read_text(p.file->text, p.file->len, p.file->origin, false, on_item, &p);
 	}
 	report_marks(files, fn, arg);
+	config_secrets_parse(files, fn, arg);
 	xml_linger_over(&linger);
 	while (p.seen) {
 		struct seen *s = p.seen;

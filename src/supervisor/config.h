@@ -31,6 +31,7 @@ typedef void config_item_fn(const struct config_item *item, void *arg);
 struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; struct err *error; };
 /* of_file: a file has that name, and the mark is that one's. Otherwise it is that of the pool of that name. */
 struct config_mark { struct config_mark *next; bool used, of_file; char name[]; };
+struct config_secret;
 struct config_files {
 	struct config_file *first, **last;
 	size_t bytes;                   /* of all texts */
@@ -38,6 +39,7 @@ struct config_files {
 	bool may_mark_others;           /* a mark for a pool that is defined elsewhere is no problem */
 	char *dir;
 	char *cut;                      /* the first name of those that were left out, or NULL */
+	struct config_secret *secrets, **last_secret;
 };
 
 /* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing. `as` is what origins
@@ -48,6 +50,10 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
  * nothing. */
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
 void config_files_free(struct config_files *files);
+/* Their parts for DIR/secrets. Items are problems only: a file that is no secret, or not named after it, two for one use, a value that is none. */
+int config_secrets_load(const char *dir, const char *as, struct config_files *out, struct err *e);
+void config_secrets_parse(const struct config_files *files, config_item_fn *fn, void *arg);
+void config_secrets_free(struct config_files *files);
 
 /* Both in one, for plan. */
 int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e);

@@ -62,6 +62,22 @@ static void a_missing_closing_quote_takes_the_rest(void)
 	CHECK_STR(split("\""), "");
 }
 
+static void a_text_that_ends_inside_quotes_is_known(void)
+{
+	static const struct { const char *text; bool whole; } cases[] = {
+		{ "a=\"b c\" d", true }, { "", true }, { "a=\"b c", false }, { "\"a", false }, { "a=\"", false }, { "a=b\"c\n", false }, { "a=\"\"", true },
+		{ "a -- b=\"c", true }, { "a=\"b\" ", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *copy = strdup(cases[i].text);
+
+		joined[0] = '\0';
+		CHECK(cmdline_split(copy, join, NULL) == cases[i].whole);
+		free(copy);
+	}
+}
+
 static void the_first_equals_sign_ends_the_name(void)
 {
 	CHECK_STR(split("a=b=c"), "a=[b=c]");
@@ -248,6 +264,7 @@ int main(void)
 	RUN(quotes_group_and_go_away_around_values);
 	RUN(inner_quotes_group_but_stay);
 	RUN(a_missing_closing_quote_takes_the_rest);
+	RUN(a_text_that_ends_inside_quotes_is_known);
 	RUN(the_first_equals_sign_ends_the_name);
 	RUN(two_hyphens_end_the_kernels_part);
 	RUN(other_bytes_are_left_alone);
