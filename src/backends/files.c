@@ -14,13 +14,13 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include "backends/files_parts.h"
 #include "backends/publish.h"
 #include "backends/room.h"
 #include "backends/target.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/util.h"
 
@@ -511,18 +511,9 @@ static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, stru
 }
 
 /* NFS, CIFS, and what FUSE, 9P and Ceph bring from elsewhere. */
-static bool is_remote(int fd)
-{
-	static const unsigned long kinds[] = { NFS_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, FUSE_SUPER_MAGIC, V9FS_MAGIC, CEPH_SUPER_MAGIC };
-	struct statfs s;
-
-	if (fstatfs(fd, &s) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if ((uint32_t)s.f_type == (uint32_t)kinds[i])
-			return true;
-	return false;
-}
+static const uint32_t remote_kinds[] = {
+	NFS_SUPER_MAGIC, (uint32_t)CIFS_SUPER_MAGIC, (uint32_t)SMB2_SUPER_MAGIC, FUSE_SUPER_MAGIC, V9FS_MAGIC, CEPH_SUPER_MAGIC, 0,
+};
 
 static void refresh_free(struct refresh *r)
 {
@@ -542,7 +533,7 @@ static void refresh_free(struct refresh *r)
 
 static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 {
-	r->remote = is_remote(r->dir);
+	r->remote = file_is_on(r->dir, remote_kinds);
 	r->look = look_new(r->target, r->dir, r->op, r->remote);
 	if (!r->look)
 		return no_memory(r, e);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "backends/target.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "base/util.h"
@@ -33,6 +34,7 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 	if (!k)
 		return NULL;
 	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed, .remote = remote, .deadline = op->deadline };
+	k->hearsay = target_owners_are_hearsay(dir);
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
 	fstat(dir, &k->target_stat);
@@ -450,9 +452,11 @@ static void look_at_file(struct look *k, const char *name, const char *entry, co
 /* ---- links ---- */
 
 /* Who put a link there, and may see what is behind it: its owner; where that is root, whoever has the directory, who may have moved it there. A link of
- * root's that has other names is nobody's. */
+ * root's that has other names is nobody's, and so is any where owners are hearsay. */
 static uint32_t eyes_of(const struct look *k, const struct stat *link)
 {
+	if (k->hearsay)
+		return NOBODY;
 	if (link->st_uid != 0)
 		return link->st_uid;
 	if (k->target_stat.st_uid != 0)

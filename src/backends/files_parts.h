@@ -55,6 +55,7 @@ struct look {
 	uint64_t deadline;              /* of all of it */
 	struct stuck stuck;             /* ours alone */
 	bool remote;                    /* another host's filesystem: asking about holes costs a round trip */
+	bool hearsay;                   /* who owns an entry is said by somebody who may say anything */
 	struct buf path;                /* of the volume at hand */
 	size_t path_len;                /* of "TARGET/" in it */
 	struct volindex_builder made;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,12 @@ struct walk {
 	bool make;
 };
 
+/* A user may serve a FUSE mount, and say of anything in it that it is root's. */
+bool target_owners_are_hearsay(int fd)
+{
+	return file_is_on(fd, (const uint32_t[]){ FUSE_SUPER_MAGIC, 0 });
+}
+
 static bool is_ours(uid_t uid)
 {
 	return uid == 0 || uid == geteuid();
@@ -64,6 +71,9 @@ static int follow(struct walk *w, const char *name, struct err *e)
 		return err_set(e, ERR_DENIED, "the path %s is not followed: \"%s\" in it is a link that others than root may make (it is uid %u's, "
 			       "in a directory of uid %u with mode %04o); give the path that it leads to", w->path, name,
 			       (unsigned)st.st_uid, (unsigned)above.st_uid, (unsigned)above.st_mode & 07777);
+	if (target_owners_are_hearsay(link))
+		return err_set(e, ERR_DENIED, "the path %s is not followed: \"%s\" in it is a link in a FUSE filesystem, whose server may be anybody's; "
+			       "give the path that it leads to", w->path, name);
 	says[n] = '\0';
 	if (++w->links > LINKS_MAX)
 		return err_sys(e, ELOOP, "cannot follow %s", w->path);
@@ -280,9 +290,10 @@ static int has_number(const struct mount_entry *m, void *arg)
 }
 
 /* What a pool has mounted is one mount. A dir pool's directory is the same one through whatever mount it is seen; an automounter or a network filesystem
- * may even have given its filesystem another number, when what it was seen through is gone. */
-static bool is_same(const struct pool_def *d, const struct pool_place *now)
+ * may even have given its filesystem another number, when what it was seen through is gone. What is in memory is another one whenever it is mounted. */
+static bool is_same(const struct pool_def *d, int fd, const struct pool_place *now)
 {
+	static const uint32_t in_memory[] = { TMPFS_MAGIC, RAMFS_MAGIC, OVERLAYFS_SUPER_MAGIC, 0 };
 	const struct pool_place *then = &d->target.place;
 	int mount = then->mount;
 
@@ -290,7 +301,8 @@ static bool is_same(const struct pool_def *d, const struct pool_place *now)
 		return false;
 	if (now->dev == then->dev)
 		return d->type == POOL_DIR || !mount || !now->mount || now->mount == mount;
-	return d->type == POOL_DIR && mount && major(now->dev) == 0 && major(then->dev) == 0 && mountinfo_each(has_number, &mount, NULL) == 0;
+	return d->type == POOL_DIR && mount && major(now->dev) == 0 && major(then->dev) == 0 && !file_is_on(fd, in_memory) &&
+	       mountinfo_each(has_number, &mount, NULL) == 0;
 }
 
 int target_open(const struct pool_def *d, int flags, struct err *e)
@@ -304,7 +316,7 @@ int target_open(const struct pool_def *d, int flags, struct err *e)
 	if (fd < 0 || !then->known)
 		return fd;
 	if (target_place(fd, &now, e) == 0) {
-		if (is_same(d, &now))
+		if (is_same(d, fd, &now))
 			return fd;
 		err_set(e, ERR_STATE, now.dev == then->dev && now.ino == then->ino ? "something was mounted or unmounted at %s since pool \"%s\" was started" :
 			"%s leads to another directory than when pool \"%s\" was started: pool-destroy and pool-start take the new one",

@@ -33,6 +33,9 @@ int target_place(int fd, struct pool_place *place, struct err *e);
 void target_place_print(const struct pool_place *place, char *out, size_t size);
 struct pool_place target_place_parse(const char *text);
 
+/* Is who owns what is open there said by somebody who may be anybody (FUSE)? */
+bool target_owners_are_hearsay(int fd);
+
 /* Open a pool's target directory: of a dir pool the same directory, of one that mounts the same mount of it. ERR_STATE: it is another one than
  * d->target.place says, or none is there now (e->sys is the errno then); else as target_open_path(). */
 int target_open(const struct pool_def *d, int flags, struct err *e);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
@@ -169,6 +170,17 @@ static int open_parent(int dirfd, const char *path)
 }
 
 /* Directories of some filesystems cannot be synced; those have nothing to lose by it. */
+bool file_is_on(int fd, const uint32_t *kinds)
+{
+	struct statfs s;
+
+	if (fstatfs(fd, &s) < 0)
+		return false;
+	while (*kinds && (uint32_t)s.f_type != *kinds)
+		kinds++;
+	return *kinds != 0;
+}
+
 int file_sync_dir(int dir)
 {
 	cleanup_close int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -32,6 +32,8 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 void file_sweep(int dir, bool (*is_ours)(const char *name));
 /* Write to an existing file or attribute (sysfs), in one write(2). */
 int file_poke(int dirfd, const char *path, const char *text, struct err *e);
+/* Is what is open on a filesystem of one of these kinds (statfs(2)'s f_type; a list that 0 ends)? False too if that cannot be known. */
+bool file_is_on(int fd, const uint32_t *kinds);
 /* So that an entry is there after a power cut: fsync(2) of its directory, which may be open for its path alone. -1 with errno. */
 int file_sync_dir(int dir);
 /* mkdir -p, each synced into its parent. Existing directories are left as they are. */
