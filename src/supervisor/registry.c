@@ -307,14 +307,24 @@ void registry_free(struct supervisor *s)
 	supervisor_forget_problems(s, NULL);
 }
 
+static struct problem **slot_of(struct supervisor *s, const char *origin, const char *text)
+{
+	return &s->problem_slots[volindex_hash(volindex_hash(0, origin), text) % PROBLEM_SLOTS];
+}
+
 /* NULL: of any origin. */
 void supervisor_forget_problems(struct supervisor *s, const char *origin)
 {
+	s->last_problem = &s->problems;
 	for (struct problem **at = &s->problems, *p; (p = *at);) {
 		if (origin && !streq(p->origin, origin)) {
-			at = &p->next;
+			s->last_problem = at = &p->next;
 			continue;
 		}
+		struct problem **same = slot_of(s, p->origin, p->text);
+		while (*same != p)
+			same = &(*same)->same_hash;
+		*same = p->same_hash;
 		*at = p->next;
 		free(p->origin);
 		free(p->text);
@@ -331,7 +341,7 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e)
 {
-	struct problem **slot = &s->problem_slots[volindex_hash(volindex_hash(0, origin), e->message) % PROBLEM_SLOTS], *p;
+	struct problem **slot = slot_of(s, origin, e->message), *p;
 
 	for (p = *slot; p; p = p->same_hash)
 		if (streq(p->origin, origin) && streq(p->text, e->message))

@@ -312,8 +312,8 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (dir && config_keep(dir, r->pool, file, r->xml, &why) == 0) {
 		config_definition_path(dir, r->pool, path, sizeof(path));       /* again: it may have made the directory */
-		if (forget_in_run(r, file, e) < 0)
-			return -1;
+		if (forget_in_run(r, file, &why) < 0)           /* it is kept all the same, and read at the next boot */
+			log_warn(LF_CONFIG, "%s: the older definition that is kept for this boot: %s", r->pool, why.message);
 		send_kept(io, "config", file ? file : path);
 		return 0;
 	}

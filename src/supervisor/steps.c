@@ -533,16 +533,21 @@ static void settle(struct pool *p)
 
 static void stop_failed(struct pool *p, const struct err *e, bool left)
 {
+	bool undoing = p->begun;        /* it has not been active: what a start had begun should go */
 	struct err why = *e;
 
 	if (left)
 		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
 	p->stop_failed = true;
-	p->begun = false;               /* what is there now is found out by the look that follows */
 	p->stop_tried = e->class == ERR_BUSY ? 0 : clock_ms();          /* then nothing was tried */
 	if (!p->sup->shutdown.on)
 		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
-	pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);
+	if (left || !undoing) {
+		pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);
+	} else {
+		pool_enter(p, PHASE_RETRYING, &why);
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + retry_pause(++p->attempts));
+	}
 	pool_answer(p, &why);
 }
 
@@ -636,7 +641,7 @@ static void give_up(struct pool *p)
 	p->build_flags = 0;
 	settle(p);
 	mounts_kick_inner(p);
-	if (!p->persistent)
+	if (!p->persistent && p->stuck == 0)    /* the stuck start may do at last what nobody wants: on_gone looks */
 		forget(p);
 }
 
