@@ -231,7 +231,7 @@ static int check_encoding(const char *xml, size_t len, bool as_declared, const c
 	char name[48];
 
 	if (nul)
-		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text", source, line_at(xml, nul));
+		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text in UTF-8", source, line_at(xml, nul));
 	if (start == end || !strchr("< \t\r\n", *start))
 		return err_set(e, ERR_XML, "%s:1: not an XML document in UTF-8 or UTF-16: it does not begin with '<'", source);
 	if (!as_declared || !declared_encoding(start, end, name, sizeof(name)))
