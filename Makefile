@@ -64,7 +64,8 @@ DEPS_MK := $(B)/deps.mk
 CC      := $(if $(filter default,$(origin CC)),$(DEPS_CC),$(CC))
 # -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
 # Where size counts most, speed counts less (-Oz), and constants share their pages with code: together 3 %.
-CFLAGS  ?= $(if $(SMALL),-Oz,-Os) -g
+# Nor are its tables aligned for vector units (an option of x86 only).
+CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(shell uname -m)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).

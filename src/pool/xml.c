@@ -180,6 +180,7 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 {
 	const unsigned char *p = (const unsigned char *)xml, *end = p + *len;
 	bool big = *len >= 2 && memcmp(xml, "\xfe\xff", 2) == 0;
+	int line = 1;
 	char *to;
 
 	if (*len < 2 || (!big && memcmp(xml, "\xff\xfe", 2) != 0))
@@ -197,9 +198,10 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 			break;
 		}
 		to = put_utf8(to, c);
+		line += c == '\n';
 	}
 	*len = (size_t)(to - *out);
-	return p == end ? 0 : err_set(e, ERR_XML, "%s:%d: bytes that are not UTF-16", source, line_at(*out, to));
+	return p == end ? 0 : err_set(e, ERR_XML, "%s:%d: bytes that are not UTF-16", source, line);
 }
 
 /* The value of encoding='…' in the XML declaration, cut short where it is long; false: there is none. */
