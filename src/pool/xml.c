@@ -185,7 +185,7 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 
 	if (*len < 2 || (!big && memcmp(xml, "\xff\xfe", 2) != 0))
 		return 0;
-	to = *out = malloc(*len / 2 * 3 + 1);
+	to = *out = calloc(1, *len / 2 * 3 + 1);
 	if (!to)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
 	for (p += 2; end - p >= 2; p += 2) {
