@@ -74,12 +74,6 @@ static bool is_bounded(const struct volume *v)
 	return streq(v->type, "block");
 }
 
-/* Disks without a format may have holes; an image with one would be none. */
-static bool may_skip(const struct volume *v)
-{
-	return !v->format || streq(v->format, "raw") || streq(v->format, "iso");
-}
-
 /* What a client's file still has to give, where that can be known before. */
 static bool known_length(const struct copy_end *from, uint64_t *length)
 {
@@ -97,7 +91,7 @@ static int check_upload(const struct transfer *t, const struct copy_end *from, c
 	uint64_t coming;
 
 	if (!is_bounded(v)) {
-		if ((t->offset > size && !may_skip(v)) || t->offset > INT64_MAX || t->length > INT64_MAX - t->offset)
+		if (t->offset > size || t->length > INT64_MAX - t->offset)
 			return err_set(e, ERR_INVALID, "cannot upload at byte %llu: volume \"%s\" ends at %llu", (unsigned long long)t->offset, v->name,
 				       (unsigned long long)size);
 		return 0;

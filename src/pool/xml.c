@@ -180,11 +180,12 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 {
 	const unsigned char *p = (const unsigned char *)xml, *end = p + *len;
 	bool big = *len >= 2 && memcmp(xml, "\xfe\xff", 2) == 0;
+	int line = 1;
 	char *to;
 
 	if (*len < 2 || (!big && memcmp(xml, "\xff\xfe", 2) != 0))
 		return 0;
-	to = *out = malloc(*len / 2 * 3 + 1);
+	to = *out = calloc(1, *len / 2 * 3 + 1);
 	if (!to)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
 	for (p += 2; end - p >= 2; p += 2) {
@@ -197,9 +198,10 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 			break;
 		}
 		to = put_utf8(to, c);
+		line += c == '\n';
 	}
 	*len = (size_t)(to - *out);
-	return p == end ? 0 : err_set(e, ERR_XML, "%s:%d: bytes that are not UTF-16", source, line_at(*out, to));
+	return p == end ? 0 : err_set(e, ERR_XML, "%s:%d: bytes that are not UTF-16", source, line);
 }
 
 /* The value of encoding='…' in the XML declaration, cut short where it is long; false: there is none. */
@@ -231,7 +233,7 @@ static int check_encoding(const char *xml, size_t len, bool as_declared, const c
 	char name[48];
 
 	if (nul)
-		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text", source, line_at(xml, nul));
+		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text in UTF-8", source, line_at(xml, nul));
 	if (start == end || !strchr("< \t\r\n", *start))
 		return err_set(e, ERR_XML, "%s:1: not an XML document in UTF-8 or UTF-16: it does not begin with '<'", source);
 	if (!as_declared || !declared_encoding(start, end, name, sizeof(name)))

@@ -132,7 +132,7 @@ def sources():
     for value in ("iqn.2026-01.example:../..", "-i", *SHELL[:3]):
         yield one("iscsi", f"initiator {value!r}", "initiator",
                   f"<host name='h'/><device path='iqn.2026-01.example:x'/><initiator><iqn name='{value}'/></initiator>")
-    for value in ("-oProxyCommand=x", "--", "..", "a..b", "host/../x", "/dev/null", "[::1]", "h" * 300, "h\u00f6st", "h,rw", *SHELL):
+    for value in ("-oProxyCommand=x", "--", "..", "a..b", "host/../x", "/dev/null", "[nas]", "h" * 300, "h\u00f6st", "h,rw", *SHELL):
         yield one("netfs", f"host {value[:40]!r}", "neither a host name nor an address", f"<host name='{value}'/><dir path='/export'/>")
     for value in ("99999999999999999999", "3260;id", "0x50", "-oX"):
         yield one("iscsi", f"port {value!r}", "port", f"<host name='h' port='{value}'/><device path='iqn.2026-01.example:x'/>")
