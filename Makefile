@@ -19,7 +19,7 @@ endif
 # ---- which sources ----
 FLOORS   := base pool supervisor control boot
 FILES_dir     := dir
-FILES_fs      := fs
+FILES_fs      := fs btrfs
 FILES_netfs   := netfs
 FILES_logical := logical logical_build lvm
 FILES_iscsi   := iscsi iscsid iscsi_db luns

@@ -6,6 +6,7 @@
  */
 #include "backends/device.h"
 #include "backends/links.h"
+#include "backends/signature.h"
 
 #include <blkid/blkid.h>
 #include <dirent.h>
@@ -143,6 +144,35 @@ static void probe_value(blkid_probe p, const char *name, char *out, size_t size)
 		snprintf(out, size, "%s", value);
 }
 
+static void take_signature(struct device_content *out, const struct signature *s)
+{
+	memcpy(out->type, s->type, sizeof(s->type));
+	memcpy(out->usage, s->usage, sizeof(s->usage));
+	memcpy(out->label, s->label, sizeof(s->label));
+	memcpy(out->uuid, s->uuid, sizeof(s->uuid));
+}
+
+/* libblkid looks no further than the first member of an array, and a file's bytes may look like one. If all but one are a file's, that one counts. */
+static void look_closer(blkid_probe p, int fd, struct device_content *out)
+{
+	struct signatures all = { .n = 0 };
+	const struct signature *only = NULL;
+	size_t count = 0;
+
+	blkid_reset_probe(p);
+	signatures_read(p, fd, &all);
+	if (all.n < 2)
+		return;
+	signatures_text(&all, out->all, sizeof(out->all));
+	for (size_t i = 0; i < all.n; i++)
+		if (!signature_is_content(&all, &all.items[i])) {
+			only = &all.items[i];
+			count++;
+		}
+	if (count == 1)
+		take_signature(out, only);
+}
+
 int device_content(const char *path, struct device_content *out, struct err *e)
 {
 	cleanup_close int fd = -1;
@@ -164,8 +194,36 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 		probe_value(p, "USAGE", out->usage, sizeof(out->usage));
 		probe_value(p, "PTTYPE", out->table, sizeof(out->table));
 	}
+	if (out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto"))
+		look_closer(p, fd, out);
 	blkid_free_probe(p);
 	return rc == -1 ? err_set(e, ERR_STORAGE, "cannot read %s: %s", path, strerror(errno ? errno : EIO)) : 0;
+}
+
+bool device_holds(const char *path, const char *const *types, struct device_content *out)
+{
+	struct signatures all = { .n = 0 };
+	cleanup_close int fd = -1;
+	blkid_probe p = probe_open(path, &fd, NULL);
+	bool holds = false;
+
+	*out = (struct device_content){ 0 };
+	if (!p)
+		return false;
+	blkid_probe_enable_superblocks(p, 1);
+	blkid_probe_filter_superblocks_type(p, BLKID_FLTR_ONLYIN, (char **)(uintptr_t)types);
+	signatures_read(p, fd, &all);
+	if (all.n) {
+		all.n = 1;
+		blkid_reset_probe(p);
+		blkid_probe_filter_superblocks_usage(p, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID | BLKID_USAGE_CRYPTO);
+		signatures_read(p, fd, &all);
+		holds = !signatures_member(&all);
+	}
+	blkid_free_probe(p);
+	if (holds)
+		take_signature(out, all.items);
+	return holds;
 }
 
 /* Members of something else, as people call them. */
@@ -181,12 +239,14 @@ static const struct { const char *type, *text; } members[] = {
 
 const char *device_content_text(const struct device_content *c, char *out, size_t size)
 {
-	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+	for (size_t i = 0; !c->all[0] && i < ARRAY_LEN(members); i++)
 		if (streq(c->type, members[i].type)) {
 			snprintf(out, size, "%s", members[i].text);
 			return out;
 		}
-	if (c->ambivalent)
+	if (c->all[0])
+		snprintf(out, size, "the signatures of %s", c->all);
+	else if (c->ambivalent)
 		snprintf(out, size, "the signatures of more than one filesystem");
 	else if (c->type[0])
 		snprintf(out, size, "%s", c->type);
@@ -219,24 +279,52 @@ static const struct tag *tag_find(const char *spec)
 	return NULL;
 }
 
-/* Does the device at path carry the tag? What belongs to an array or a volume group has a UUID too, but not one to mount. */
-static bool probe_has(const char *path, const struct tag *t, const char *wanted)
+static bool is_value(const struct tag *t, const char *value, const char *wanted)
+{
+	return t->caseless ? strcasecmp(value, wanted) == 0 : streq(value, wanted);
+}
+
+static bool partition_has(blkid_probe p, const struct tag *t, const char *wanted)
+{
+	const char *value = NULL;
+
+	blkid_probe_enable_superblocks(p, 0);
+	blkid_probe_enable_partitions(p, 1);
+	blkid_probe_set_partitions_flags(p, BLKID_PARTS_ENTRY_DETAILS);
+	return blkid_do_safeprobe(p) == 0 && blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 && is_value(t, value, wanted);
+}
+
+/* What belongs to an array or a volume group has a UUID too, but not one to mount; and what lies in a filesystem's files names nothing. */
+static bool content_has(blkid_probe p, int fd, const struct tag *t, const char *wanted, struct signature *found)
+{
+	struct signatures all = { .n = 0 };
+	const struct signature *member;
+
+	signatures_read(p, fd, &all);
+	member = signatures_member(&all);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct signature *s = &all.items[i];
+
+		if (!is_value(t, streq(t->value, "UUID") ? s->uuid : s->label, wanted) || streq(s->usage, "raid") || (member && s != member) ||
+		    signature_is_content(&all, s))
+			continue;
+		*found = *s;
+		return true;
+	}
+	return false;
+}
+
+/* Does the device at path carry the tag? */
+static bool probe_has(const char *path, const struct tag *t, const char *wanted, struct signature *found)
 {
 	cleanup_close int fd = -1;
 	blkid_probe p = probe_open(path, &fd, NULL);
-	const char *value = NULL, *usage = NULL;
 	bool has;
 
 	if (!p)
 		return false;
-	blkid_probe_enable_superblocks(p, !t->partition);
-	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
-	blkid_probe_enable_partitions(p, t->partition);
-	blkid_probe_set_partitions_flags(p, BLKID_PARTS_ENTRY_DETAILS);
-	has = blkid_do_safeprobe(p) == 0 && blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 &&
-	      (t->caseless ? strcasecmp(value, wanted) == 0 : streq(value, wanted));
-	if (has && blkid_probe_lookup_value(p, "USAGE", &usage, NULL) == 0 && streq(usage, "raid"))
-		has = false;
+	*found = (struct signature){ .at = 0 };
+	has = t->partition ? partition_has(p, t, wanted) : content_has(p, fd, t, wanted, found);
 	blkid_free_probe(p);
 	return has;
 }
@@ -263,6 +351,7 @@ struct search {
 	const char *wanted;
 	char path[PATH_MAX];
 	dev_t dev;
+	struct signature first;
 	char other[PATH_MAX];           /* a second device with the same tag */
 	struct buf stalled;             /* devices that could not be asked */
 };
@@ -283,36 +372,46 @@ static bool is_candidate(const char *sysname, dev_t *dev)
 	return !is_component(sysname);
 }
 
-static void search_one(struct search *s, const char *sysname)
-{
-	char path[PATH_MAX];
-	dev_t dev;
-
-	if (!is_candidate(sysname, &dev) || device_node(dev, path, sizeof(path)) < 0)
-		return;
-	if (device_stalled("/sys", sysname)) {
-		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
-		return;
-	}
-	if (!probe_has(path, s->tag, s->wanted))
-		return;
-	memcpy(s->path[0] ? s->other : s->path, path, sizeof(path));
-	if (!s->other[0])
-		s->dev = dev;
-}
-
-static int search_all(struct search *s, struct err *e)
+int device_each(device_each_fn *fn, void *arg, struct err *e)
 {
 	DIR *dir = opendir("/sys/class/block");
 	const struct dirent *entry;
+	char path[PATH_MAX];
+	bool over = false;
+	dev_t dev;
 
 	if (!dir)
 		return err_sys(e, errno, "cannot list block devices in /sys/class/block");
-	while (!s->other[0] && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			search_one(s, entry->d_name);
+	while (!over && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && is_candidate(entry->d_name, &dev) && device_node(dev, path, sizeof(path)) == 0)
+			over = fn(entry->d_name, path, dev, arg);
 	closedir(dir);
 	return 0;
+}
+
+/* Two devices of one filesystem: not two copies of one device. */
+static bool is_same_filesystem(const struct signature *a, const struct signature *b)
+{
+	return streq(a->type, b->type) && a->part[0] && streq(a->uuid, b->uuid) && !streq(a->part, b->part);
+}
+
+static bool search_one(const char *sysname, const char *path, dev_t dev, void *arg)
+{
+	struct search *s = arg;
+	struct signature found;
+
+	if (device_stalled("/sys", sysname)) {
+		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
+		return false;
+	}
+	if (!probe_has(path, s->tag, s->wanted, &found) || (s->path[0] && is_same_filesystem(&s->first, &found)))
+		return false;
+	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", path);
+	if (!s->other[0]) {
+		s->dev = dev;
+		s->first = found;
+	}
+	return s->other[0];
 }
 
 /* Where udevd runs, its links decide (it knows which of a multipath device's nodes is meant); elsewhere all devices are asked, so that two with
@@ -326,7 +425,7 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && !device_matches(spec, s.dev))
 		s.path[0] = '\0';                /* a link that is out of date */
 	if (!s.path[0])
-		rc = search_all(&s, e);
+		rc = device_each(search_one, &s, e);
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	if (rc == 0 && s.other[0])
 		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
@@ -375,10 +474,11 @@ int device_matches(const char *spec, dev_t dev)
 {
 	const struct tag *t = tag_find(spec);
 	char path[PATH_MAX], sysname[NAME_MAX + 1];
+	struct signature found;
 
 	if (!t)
 		return is_node_of(spec, dev);
 	if (sys_name(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return 1;
-	return device_node(dev, path, sizeof(path)) == 0 && probe_has(path, t, spec + strlen(t->prefix));
+	return device_node(dev, path, sizeof(path)) == 0 && probe_has(path, t, spec + strlen(t->prefix), &found);
 }

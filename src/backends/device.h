@@ -20,12 +20,20 @@ int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct er
 struct device_content {
 	char type[64], label[256], uuid[64], usage[32];
 	char table[32];                 /* partition table type: "gpt", "dos" */
-	bool ambivalent;                /* more than one signature */
+	bool ambivalent;                /* libblkid does not know: the others are empty unless what else there is can only be a file's bytes */
+	char all[128];                  /* where there is more than one signature, the types of all: "xfs and iso9660" */
 };
 /* Reads the device. ERR_WAIT_DEVICE: not there, or suspended in device-mapper (it is not opened then: the read would never return). */
 int device_content(const char *path, struct device_content *out, struct err *e);
-/* The same in the operator's words: "xfs", "a gpt partition table", "an LVM physical volume". Returns out. */
+/* Does it hold one of these types (libblkid's, NULL-terminated), whatever else its files may hold? Not if the device is a member of an array, a volume
+ * group or a container as well, that is: by a signature which no file of that filesystem can have brought. */
+bool device_holds(const char *path, const char *const *types, struct device_content *out);
+/* The content in the operator's words: "xfs", "a gpt partition table", "an LVM physical volume". Returns out. */
 const char *device_content_text(const struct device_content *c, char *out, size_t size);
+
+/* Every block device that may hold something and that nothing stands on, until fn says true. It may be one that does not answer. */
+typedef bool device_each_fn(const char *sysname, const char *path, dev_t dev, void *arg);
+int device_each(device_each_fn *fn, void *arg, struct err *e);
 
 /* Does `spec` (as device_find() takes it) name this device? 1 or 0. Looks at no other device, so that another one's trouble is not ours; a device that
  * does not answer now counts as the right one. */

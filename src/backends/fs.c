@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include "backends/backend.h"
+#include "backends/btrfs.h"
 #include "backends/device.h"
 #include "backends/file_volume.h"
 #include "backends/files.h"
@@ -18,7 +19,7 @@
 /* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel mounts it. */
 static const struct filesystem {
 	const char *format;
-	const char *holds[4];           /* libblkid's types that will do */
+	const char *holds[4];           /* libblkid's types that will do, and NULL */
 	const char *kernel;             /* the kernel's name */
 	const char *instead;            /* another driver that mounts it where the kernel has no such name */
 	const char *options;            /* before the definition's own */
@@ -89,21 +90,40 @@ static const struct filesystem *by_content(const struct device_content *c, struc
 	return other;
 }
 
-/* Compare what the device holds with what the definition says. `other` is room for a filesystem that is not in the table. */
-static const struct filesystem *choose(const struct pool_def *d, const char *device, const struct device_content *c,
-                                       struct filesystem *other, struct err *e)
+/* btrfs, for one, is not among the formats that libvirt lets a definition name. */
+static bool can_be_named(const char *format)
+{
+	for (const char *const *word = pool_type_info(POOL_FS)->formats; *word; word++)
+		if (streq(*word, format))
+			return true;
+	return false;
+}
+
+/* Compare what the device holds with what the definition says. A format that is named decides alone: what else its files hold does not matter.
+ * `other` is room for a filesystem that is not in the table. */
+static const struct filesystem *choose(const struct pool_def *d, const char *device, struct device_content *c, struct filesystem *other, struct err *e)
 {
 	bool any = !d->source.format || streq(d->source.format, "auto");
-	const struct filesystem *f = c->ambivalent ? NULL : any ? by_content(c, other) : by_format(d->source.format);
-	char text[128];
+	const struct filesystem *f = any ? NULL : by_format(d->source.format);
+	char text[192];
 
+	if (f && device_holds(device, f->holds, c))
+		return f;
+	if (device_content(device, c, e) < 0)
+		return NULL;
+	f = any ? by_content(c, other) : NULL;
+	if (f && c->all[0] && can_be_named(f->format))
+		f = NULL;               /* the definition can say which one is meant */
 	if (f && is_held_by(f, c->type))
 		return f;
 	device_content_text(c, text, sizeof(text));
-	if (any)
-		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, not a filesystem", device, text);
-	else
+	if (!any)
 		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, the definition says %s", device, text, d->source.format);
+	else if (c->all[0])
+		err_set(e, ERR_WRONG_FORMAT, "%s holds %s: name the one that is meant as <format> in the definition, or erase the other one (wipefs)",
+			device, text);
+	else
+		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, not a filesystem", device, text);
 	return NULL;
 }
 
@@ -129,9 +149,12 @@ static const char *driver(const struct filesystem *f)
 
 /* ---- the operations ---- */
 
-static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f, struct op *op, struct err *e)
+static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f, const struct device_content *c, struct op *op,
+                    struct err *e)
 {
 	cleanup_buf struct buf options = BUF_INIT;
+	const char *fstype = driver(f);
+	char value[2];
 
 	if (f->options)
 		buf_adds(&options, f->options);
@@ -142,13 +165,20 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 	mount_options(d, &options);
 	if (options.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount %s: out of memory", device);
+	if (streq(fstype, "btrfs") && btrfs_gather(device, c->uuid, e) < 0) {
+		if (!mount_option_value(buf_str(&options), "degraded", value, sizeof(value)))
+			return -1;
+		err_clear(e);
+	}
 	return mount_make(&(struct mount_request){
-		.fstype = driver(f), .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
+		.fstype = fstype, .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
 }
 
 static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
 {
-	return d->source.ndevices == 1 && device_matches(device_of(d), mount_device(m));
+	if (d->source.ndevices != 1)
+		return false;
+	return device_matches(device_of(d), mount_device(m)) || (streq(m->fstype, "btrfs") && btrfs_has_member(mount_device(m), device_of(d)));
 }
 
 /* See whether it is mounted already, find the device, look at what it holds, mount it. */
@@ -165,10 +195,10 @@ static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
 		return -1;
 	if (state == STATE_ACTIVE)              /* by an earlier supervisor, or by somebody else: it is what is wanted */
 		return 0;
-	if (device_find(device_of(d), device, sizeof(device), &dev, e) < 0 || device_content(device, &content, e) < 0)
+	if (device_find(device_of(d), device, sizeof(device), &dev, e) < 0)
 		return -1;
 	f = choose(d, device, &content, &other, e);
-	return f ? fs_mount(d, device, dev, f, op, e) : -1;
+	return f ? fs_mount(d, device, dev, f, &content, op, e) : -1;
 }
 
 static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
@@ -198,7 +228,7 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 	/* A signature that mkfs leaves would make the device's content doubtful. */
 	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) || format_make(d->source.format, device, op, e) < 0)
 		return -1;
-	return device_content(device, &content, e) < 0 || !choose(d, device, &content, &other, e) ? -1 : 0;
+	return choose(d, device, &content, &other, e) ? 0 : -1;
 }
 
 static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)

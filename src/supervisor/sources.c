@@ -88,7 +88,7 @@ static void mount_privately(void)
 static int read_device(struct worker_io *io, const struct source *src, struct err *e)
 {
 	const struct supervisor_options *o = &src->sup->options;
-	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX];
+	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX], text[192];
 	struct op op = { .deadline = io->deadline, .run_dir = o->run_dir, .own_devices = o->own_devices };
 	struct device_content content;
 	struct err problem = { 0 };
@@ -102,7 +102,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	if (device_content(node, &content, e) < 0)
 		return -1;
 	if (!content.type[0])
-		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds no filesystem that is known", node, device);
+		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds %s, not a filesystem", node, device, device_content_text(&content, text, sizeof(text)));
 	snprintf(at, sizeof(at), "%s/source-%d", o->run_dir, src->priority);
 	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
 	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", at, path) >= sizeof(dir))

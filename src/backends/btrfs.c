@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * btrfs on several devices. What udev's rules and `btrfs device scan` do elsewhere is done here, for the one filesystem that is wanted.
+ */
+#include "backends/btrfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/btrfs.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include "backends/device.h"
+#include "backends/links.h"
+#include "base/file.h"
+#include "base/util.h"
+
+#define MOUNTED "/sys/fs/btrfs"
+
+static const char *const btrfs_types[] = { "btrfs", NULL };
+
+struct gathering { int control; const char *uuid; };
+
+static int tell(int control, ioctl_request request, const char *path)
+{
+	struct btrfs_ioctl_vol_args args = { .fd = 0 };
+
+	if ((size_t)snprintf(args.name, sizeof(args.name), "%s", path) >= sizeof(args.name))
+		return -1;
+	return ioctl(control, request, &args);
+}
+
+static bool tell_if_member(const char *sysname, const char *path, dev_t dev, void *arg)
+{
+	const struct gathering *g = arg;
+	struct device_content c;
+
+	(void)dev;
+	if (!device_stalled("/sys", sysname) && device_holds(path, btrfs_types, &c) && strcasecmp(c.uuid, g->uuid) == 0)
+		tell(g->control, (ioctl_request)BTRFS_IOC_SCAN_DEV, path);
+	return false;
+}
+
+/* Most filesystems have one device: then nobody else's is looked at. Without the control device it is left to the mount. */
+int btrfs_gather(const char *device, const char *uuid, struct err *e)
+{
+	cleanup_close int control = open("/dev/btrfs-control", O_RDWR | O_CLOEXEC);
+	struct gathering g = { control, uuid };
+	char waits_for[sizeof(e->waits_for)];
+
+	if (control < 0 || tell(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
+		return 0;
+	if (device_each(tell_if_member, &g, e) < 0)
+		return -1;
+	if (tell(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
+		return 0;
+	snprintf(waits_for, sizeof(waits_for), "device=UUID=%s", uuid);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "the btrfs filesystem on %s has other devices, and not all of them are there now (the mount option "
+			"\"degraded\" does without)", device);
+}
+
+/* ---- once it is mounted ---- */
+
+/* Is the device one of those in this directory; if not `spec`, is one of them what it names? */
+static bool in_directory(const char *dir, dev_t dev, const char *spec)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *entry;
+	bool found = false;
+
+	while (d && !found && (entry = readdir(d))) {
+		char path[PATH_MAX], text[32];
+		unsigned a, b;
+
+		if (entry->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s/dev", dir, entry->d_name) >= (int)sizeof(path) ||
+		    file_read_line(AT_FDCWD, path, text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
+			continue;
+		found = spec ? device_matches(spec, makedev(a, b)) : makedev(a, b) == dev;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+bool btrfs_has_member(dev_t dev, const char *spec)
+{
+	DIR *d = opendir(MOUNTED);
+	const struct dirent *entry;
+	bool has = false;
+
+	while (d && !has && (entry = readdir(d))) {
+		char path[PATH_MAX];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), MOUNTED "/%.200s/devices", entry->d_name);
+		has = in_directory(path, dev, NULL) && in_directory(path, dev, spec);
+	}
+	if (d)
+		closedir(d);
+	return has;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * btrfs on several devices: the kernel has to be told of each before one of them is mounted, and names any of them afterwards.
+ */
+#ifndef POOLINIT_BACKENDS_BTRFS_H
+#define POOLINIT_BACKENDS_BTRFS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "base/err.h"
+
+/* Tell the kernel of all devices of the filesystem with this uuid, which is on `device`. ERR_WAIT_DEVICE: some are missing. The module is loaded. */
+int btrfs_gather(const char *device, const char *uuid, struct err *e);
+/* Has the mounted filesystem that is on `dev` another device that `spec` (see device.h) names? */
+bool btrfs_has_member(dev_t dev, const char *spec);
+
+#endif
