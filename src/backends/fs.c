@@ -124,6 +124,8 @@ static const struct filesystem *choose(const struct pool_def *d, const char *dev
 			device, text);
 	else
 		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, not a filesystem", device, text);
+	if (e)
+		snprintf(e->waits_for, sizeof(e->waits_for), "device=%.200s", device);      /* it may get another content */
 	return NULL;
 }
 
@@ -178,7 +180,7 @@ static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
 {
 	if (d->source.ndevices != 1)
 		return false;
-	return device_matches(device_of(d), mount_device(m)) || (streq(m->fstype, "btrfs") && btrfs_has_member(mount_device(m), device_of(d)));
+	return device_matches(device_of(d), mount_device(m)) > 0 || (streq(m->fstype, "btrfs") && btrfs_has_member(mount_device(m), device_of(d)));
 }
 
 /* See whether it is mounted already, find the device, look at what it holds, mount it. */

@@ -226,11 +226,11 @@ static void begin_start(struct pool *p)
 	p->build_flags = 0;
 }
 
-/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, and want of a secret
- * when it gets its value. */
+/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, want of a secret
+ * when it gets its value, and what a device holds may have changed when a device has. */
 static void begin_again(struct pool *p)
 {
-	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET)
+	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET || p->reason_class == ERR_WRONG_FORMAT)
 		begin_start(p);
 }
 

@@ -247,11 +247,15 @@ void supervisor_go(struct supervisor *s)
 
 void supervisor_device_event(struct supervisor *s, const char *sysname)
 {
-	(void)sysname;
 	if (s->shutdown.on)
 		return;
 	sources_kick(s);
 	pools_kick(s, "device");
+	for (struct pool *p = s->pools; p && sysname; p = p->next)      /* what it holds may be another thing now */
+		if (p->want_active && p->phase == PHASE_FAILED && p->waits_for && streq(path_base(p->waits_for), sysname)) {
+			p->again = p->due = true;
+			loop_arm(s->loop, &s->starter, 0);
+		}
 }
 
 void supervisor_network_event(struct supervisor *s)
