@@ -398,7 +398,7 @@ struct search {
 	struct signature first;
 	char other[PATH_MAX];           /* a second device with the same tag */
 	struct buf stalled;             /* devices that could not be asked, */
-	struct err unread;              /* and why the first one that was asked could not be read */
+	struct buf unread;              /* and why others that were asked could not be read */
 };
 
 static bool is_candidate(const char *sysname, dev_t *dev)
@@ -452,8 +452,8 @@ static bool search_one(const char *sysname, const char *path, dev_t dev, void *a
 		return false;
 	}
 	has = probe_has(path, s->tag, s->wanted, &found, &why);
-	if (has < 0 && why.sys == EIO && !s->unread.sys)
-		s->unread = why;
+	if (has < 0 && why.sys == EIO)
+		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why.message);
 	if (has <= 0 || (s->path[0] && is_same_filesystem(&s->first, &found)))
 		return false;
 	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", path);
@@ -479,12 +479,13 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	if (rc == 0 && s.other[0])
 		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
-	else if (rc == 0 && !s.path[0] && s.unread.sys)         /* it may be the one */
-		rc = err_wait(e, ERR_STORAGE, waits_for, "no device that can be read has %s now: %s", spec, s.unread.message);
+	else if (rc == 0 && !s.path[0] && s.unread.len)         /* it may be the one */
+		rc = err_wait(e, ERR_STORAGE, waits_for, "no device that can be read has %s now: %s", spec, buf_str(&s.unread));
 	else if (rc == 0 && !s.path[0])
 		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec,
 		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
 	buf_free(&s.stalled);
+	buf_free(&s.unread);
 	if (rc == 0) {
 		snprintf(path, size, "%s", s.path);
 		*dev = s.dev;

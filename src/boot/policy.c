@@ -185,5 +185,7 @@ const char *policy_state(const struct policy *policy, const struct pool *pools, 
 	policy_judge(policy, pools, true, now, &v);
 	if (v.missing)
 		return "failed";
+	for (const struct pool *p = pools; p; p = p->next)
+		problems |= p->want_active && p->phase == PHASE_DEGRADED;
 	return problems || v.active < v.wanted ? "degraded" : "ready";
 }

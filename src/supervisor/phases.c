@@ -42,6 +42,8 @@ static void note_times(struct pool *p)
 		p->times.last_start = now;
 	} else if (p->phase == PHASE_ACTIVE) {
 		p->times.active = now;
+	} else if (p->phase == PHASE_DEGRADED) {
+		p->revive_at = now + SLOW_LOOK;         /* so that people see it */
 	} else if (p->phase == PHASE_INACTIVE) {
 		p->times.stopped = now;
 		p->times.first_start = 0;
