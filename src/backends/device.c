@@ -480,7 +480,7 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	if (rc == 0 && s.other[0])
 		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
 	else if (rc == 0 && !s.path[0] && s.unread.len)         /* it may be the one */
-		rc = err_wait(e, ERR_STORAGE, waits_for, "no device that can be read has %s now: %s", spec, buf_str(&s.unread));
+		rc = err_wait(e, ERR_STORAGE, waits_for, "no device has %s now that can be read: %s", spec, buf_str(&s.unread));
 	else if (rc == 0 && !s.path[0])
 		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec,
 		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
