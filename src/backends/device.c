@@ -440,26 +440,36 @@ static bool is_same_filesystem(const struct signature *a, const struct signature
 	return streq(a->type, b->type) && a->part[0] && streq(a->uuid, b->uuid) && !streq(a->part, b->part);
 }
 
+struct question { const struct tag *tag; char wanted[256]; int has; struct signature found; struct err why; };
+
+static void answer(const char *node, void *arg)
+{
+	struct question *q = arg;
+
+	q->has = probe_has(node, q->tag, q->wanted, &q->found, &q->why);
+}
+
 static bool search_one(const char *sysname, const char *path, dev_t dev, void *arg)
 {
 	struct search *s = arg;
-	struct signature found;
-	struct err why = { 0 };
-	int has;
+	struct question q = { .tag = s->tag };
 
 	if (device_stalled("/sys", sysname)) {
 		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
 		return false;
 	}
-	has = probe_has(path, s->tag, s->wanted, &found, &why);
-	if (has < 0 && why.sys == EIO)
-		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why.message);
-	if (has <= 0 || (s->path[0] && is_same_filesystem(&s->first, &found)))
+	if (snprintf(q.wanted, sizeof(q.wanted), "%s", s->wanted) >= (int)sizeof(q.wanted))
+		return false;
+	if (device_ask(path, answer, &q, sizeof(q), &q.why) < 0)
+		q.has = -1;
+	if (q.has < 0 && err_is(&q.why, ERR_STORAGE))
+		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", q.why.message);
+	if (q.has <= 0 || (s->path[0] && is_same_filesystem(&s->first, &q.found)))
 		return false;
 	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", path);
 	if (!s->other[0]) {
 		s->dev = dev;
-		s->first = found;
+		s->first = q.found;
 	}
 	return s->other[0];
 }

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import mmap
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -60,9 +61,14 @@ class SickDisk:
     def writes_fail(self):
         self.switch[16] = 1
 
+    def hang(self):
+        """Who reads it from here on sleeps in the kernel until it is well."""
+        self.switch[17] = 1
+        self.forget()
+
     def well(self):
         struct.pack_into("<QQ", self.switch, 0, 0, 0)
-        self.switch[16] = 0
+        self.switch[16] = self.switch[17] = 0
         self.forget()
 
     def forget(self):
@@ -73,8 +79,16 @@ class SickDisk:
     # ---- the server ----
 
     def _serve(self, fd):
+        held = []
+        os.set_blocking(fd, False)
         with open(self.image, "r+b", buffering=0) as disk:
             while True:
+                if not self.switch[17]:
+                    while held:
+                        unique, body = held.pop()
+                        out = self._answer(disk, READ, 2, body)
+                        os.write(fd, struct.pack("<IiQ", 16 + len(out), 0, unique) + out)
+                select.select([fd], [], [], 0.02 if held else 1)
                 try:
                     request = os.read(fd, 1 << 18)
                 except OSError as why:
@@ -82,6 +96,9 @@ class SickDisk:
                         return
                     continue
                 _, op, unique, node = struct.unpack_from("<IIQQ", request)
+                if op == READ and self.switch[17]:
+                    held.append((unique, request[HEADER:]))
+                    continue
                 if op in (FORGET, BATCH_FORGET, INTERRUPT):
                     continue
                 try:
