@@ -38,7 +38,10 @@ struct op {
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
-	char why[200];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
+	char why[240];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
+	const char *detail;                     /* check: what the last one has put in `detail`, or NULL */
+	bool aborted;                           /* check: of an ext4 filesystem, the journal */
+	char lost[240];                         /* stop: why what was written last is not all on the disk, a clause; or "" */
 	void *arg;
 	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */
 	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL: those of the index, unchanged. May be NULL itself. */
@@ -107,6 +110,9 @@ struct backend {
 	int (*ground)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
 	int (*start)(const struct pool_def *d, struct op *op, struct err *e);
 	int (*stop)(const struct pool_def *d, struct op *op, struct err *e);    /* ERR_BUSY: something uses it */
+	/* Of a pool that is degraded. If only a new start can bring it back, and one may do so now, stop it for that: 1; else 0. `asked`: somebody wants
+	 * it, so try whatever the chances: -1 says why it cannot be stopped. */
+	int (*revive)(const struct pool_def *d, struct op *op, bool asked, struct err *e);
 	/* Make what the pool lives on. flags: enum build_flags. A device that holds something is refused, by what was found, without BUILD_OVERWRITE. */
 	int (*build)(const struct pool_def *d, struct op *op, unsigned flags, struct err *e);
 	/* Unmake it (pool-delete): an empty directory, a volume group. */

@@ -13,13 +13,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/util.h"
+
+#define AMBIVALENT (-2)                 /* of blkid_do_safeprobe(): other negative answers are read errors */
+#define LOOKED_AT  (1024 * 1024)        /* bytes at each end of a device in which a read error is looked for */
 
 /* ---- what sysfs knows ---- */
 
@@ -152,17 +157,51 @@ static void take_signature(struct device_content *out, const struct signature *s
 	memcpy(out->uuid, s->uuid, sizeof(s->uuid));
 }
 
+/* The first of these bytes that cannot be read, in steps of a page; UINT64_MAX: all can. */
+static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
+{
+	static char page[4096];
+
+	for (uint64_t at = from & ~(uint64_t)(sizeof(page) - 1); at < to; at += sizeof(page))
+		if (file_pread(fd, page, sizeof(page), at) < 0)
+			return at;
+	return UINT64_MAX;
+}
+
+/* libblkid has met a read error. Where, it does not say: signatures are at both ends. The trouble may pass, so that it is tried again, by the clock
+ * and when a device changes. */
+static int cannot_read(const char *path, int fd, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+	uint64_t size = 0, at;
+
+	if (ioctl(fd, (ioctl_request)BLKGETSIZE64, &size) < 0)
+		size = 0;
+	at = unreadable(fd, 0, size < LOOKED_AT ? size : LOOKED_AT);
+	if (at == UINT64_MAX && size > LOOKED_AT)
+		at = unreadable(fd, size - LOOKED_AT, size);
+	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
+	if (at == UINT64_MAX)           /* it could be read again meanwhile */
+		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s: %s", path, strerror(EIO));
+	else
+		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s at %llu: %s", path, (unsigned long long)at, strerror(EIO));
+	if (e)
+		e->sys = EIO;
+	return -1;
+}
+
 /* libblkid looks no further than the first member of an array, and a file's bytes may look like one. If all but one are a file's, that one counts. */
-static void look_closer(blkid_probe p, int fd, struct device_content *out)
+static int look_closer(blkid_probe p, int fd, struct device_content *out)
 {
 	struct signatures all = { .n = 0 };
 	const struct signature *only = NULL;
 	size_t count = 0;
 
 	blkid_reset_probe(p);
-	signatures_read(p, fd, &all);
+	if (signatures_read(p, fd, &all) < 0)
+		return -1;
 	if (all.n < 2)
-		return;
+		return 0;
 	signatures_text(&all, out->all, sizeof(out->all));
 	for (size_t i = 0; i < all.n; i++)
 		if (!signature_is_content(&all, &all.items[i])) {
@@ -171,6 +210,7 @@ static void look_closer(blkid_probe p, int fd, struct device_content *out)
 		}
 	if (count == 1)
 		take_signature(out, only);
+	return 0;
 }
 
 int device_content(const char *path, struct device_content *out, struct err *e)
@@ -186,7 +226,7 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
 	blkid_probe_enable_partitions(p, 1);
 	rc = blkid_do_safeprobe(p);
-	out->ambivalent = rc == -2;
+	out->ambivalent = rc == AMBIVALENT;
 	if (rc == 0) {
 		probe_value(p, "TYPE", out->type, sizeof(out->type));
 		probe_value(p, "LABEL", out->label, sizeof(out->label));
@@ -194,10 +234,10 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 		probe_value(p, "USAGE", out->usage, sizeof(out->usage));
 		probe_value(p, "PTTYPE", out->table, sizeof(out->table));
 	}
-	if (out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto"))
-		look_closer(p, fd, out);
+	if ((out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto")) && look_closer(p, fd, out) < 0)
+		rc = -1;
 	blkid_free_probe(p);
-	return rc == -1 ? err_set(e, ERR_STORAGE, "cannot read %s: %s", path, strerror(errno ? errno : EIO)) : 0;
+	return rc < 0 && rc != AMBIVALENT ? cannot_read(path, fd, e) : 0;
 }
 
 bool device_holds(const char *path, const char *const *types, struct device_content *out)
@@ -284,23 +324,27 @@ static bool is_value(const struct tag *t, const char *value, const char *wanted)
 	return t->caseless ? strcasecmp(value, wanted) == 0 : streq(value, wanted);
 }
 
-static bool partition_has(blkid_probe p, const struct tag *t, const char *wanted)
+static int partition_has(blkid_probe p, const struct tag *t, const char *wanted)
 {
 	const char *value = NULL;
+	int rc;
 
 	blkid_probe_enable_superblocks(p, 0);
 	blkid_probe_enable_partitions(p, 1);
 	blkid_probe_set_partitions_flags(p, BLKID_PARTS_ENTRY_DETAILS);
-	return blkid_do_safeprobe(p) == 0 && blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 && is_value(t, value, wanted);
+	rc = blkid_do_safeprobe(p);
+	if (rc != 0)
+		return rc < 0 && rc != AMBIVALENT ? -1 : 0;
+	return blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 && is_value(t, value, wanted);
 }
 
 /* What belongs to an array or a volume group has a UUID too, but not one to mount; and what lies in a filesystem's files names nothing. */
-static bool content_has(blkid_probe p, int fd, const struct tag *t, const char *wanted, struct signature *found)
+static int content_has(blkid_probe p, int fd, const struct tag *t, const char *wanted, struct signature *found)
 {
 	struct signatures all = { .n = 0 };
 	const struct signature *member;
+	int rc = signatures_read(p, fd, &all);
 
-	signatures_read(p, fd, &all);
 	member = signatures_member(&all);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct signature *s = &all.items[i];
@@ -309,24 +353,24 @@ static bool content_has(blkid_probe p, int fd, const struct tag *t, const char *
 		    signature_is_content(&all, s))
 			continue;
 		*found = *s;
-		return true;
+		return 1;
 	}
-	return false;
+	return rc;
 }
 
-/* Does the device at path carry the tag? */
-static bool probe_has(const char *path, const struct tag *t, const char *wanted, struct signature *found)
+/* Does the device at path carry the tag? 1, 0; -1: it cannot be told, because the device cannot be read, or is not there. */
+static int probe_has(const char *path, const struct tag *t, const char *wanted, struct signature *found, struct err *e)
 {
 	cleanup_close int fd = -1;
-	blkid_probe p = probe_open(path, &fd, NULL);
-	bool has;
+	blkid_probe p = probe_open(path, &fd, e);
+	int rc;
 
 	if (!p)
-		return false;
+		return -1;
 	*found = (struct signature){ .at = 0 };
-	has = t->partition ? partition_has(p, t, wanted) : content_has(p, fd, t, wanted, found);
+	rc = t->partition ? partition_has(p, t, wanted) : content_has(p, fd, t, wanted, found);
 	blkid_free_probe(p);
-	return has;
+	return rc < 0 ? cannot_read(path, fd, e) : rc;
 }
 
 /* The link that udev keeps for a tag, followed: true if it leads to a block device. */
@@ -353,7 +397,8 @@ struct search {
 	dev_t dev;
 	struct signature first;
 	char other[PATH_MAX];           /* a second device with the same tag */
-	struct buf stalled;             /* devices that could not be asked */
+	struct buf stalled;             /* devices that could not be asked, */
+	struct buf unread;              /* and why others that were asked could not be read */
 };
 
 static bool is_candidate(const char *sysname, dev_t *dev)
@@ -395,21 +440,36 @@ static bool is_same_filesystem(const struct signature *a, const struct signature
 	return streq(a->type, b->type) && a->part[0] && streq(a->uuid, b->uuid) && !streq(a->part, b->part);
 }
 
+struct question { const struct tag *tag; char wanted[256]; int has; struct signature found; struct err why; };
+
+static void answer(const char *node, void *arg)
+{
+	struct question *q = arg;
+
+	q->has = probe_has(node, q->tag, q->wanted, &q->found, &q->why);
+}
+
 static bool search_one(const char *sysname, const char *path, dev_t dev, void *arg)
 {
 	struct search *s = arg;
-	struct signature found;
+	struct question q = { .tag = s->tag };
 
 	if (device_stalled("/sys", sysname)) {
 		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
 		return false;
 	}
-	if (!probe_has(path, s->tag, s->wanted, &found) || (s->path[0] && is_same_filesystem(&s->first, &found)))
+	if (snprintf(q.wanted, sizeof(q.wanted), "%s", s->wanted) >= (int)sizeof(q.wanted))
+		return false;
+	if (device_ask(path, answer, &q, sizeof(q), &q.why) < 0)
+		q.has = -1;
+	if (q.has < 0 && err_is(&q.why, ERR_STORAGE))
+		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", q.why.message);
+	if (q.has <= 0 || (s->path[0] && is_same_filesystem(&s->first, &q.found)))
 		return false;
 	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", path);
 	if (!s->other[0]) {
 		s->dev = dev;
-		s->first = found;
+		s->first = q.found;
 	}
 	return s->other[0];
 }
@@ -422,17 +482,20 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	char waits_for[sizeof(e->waits_for)];
 	int rc = 0;
 
-	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && !device_matches(spec, s.dev))
+	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && device_matches(spec, s.dev) == 0)
 		s.path[0] = '\0';                /* a link that is out of date */
 	if (!s.path[0])
 		rc = device_each(search_one, &s, e);
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	if (rc == 0 && s.other[0])
 		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
+	else if (rc == 0 && !s.path[0] && s.unread.len)         /* it may be the one */
+		rc = err_wait(e, ERR_STORAGE, waits_for, "no device has %s now that can be read: %s", spec, buf_str(&s.unread));
 	else if (rc == 0 && !s.path[0])
 		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec,
 		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
 	buf_free(&s.stalled);
+	buf_free(&s.unread);
 	if (rc == 0) {
 		snprintf(path, size, "%s", s.path);
 		*dev = s.dev;
@@ -477,8 +540,8 @@ int device_matches(const char *spec, dev_t dev)
 	struct signature found;
 
 	if (!t)
-		return is_node_of(spec, dev);
+		return is_node_of(spec, dev) || access(spec, F_OK) == 0 ? is_node_of(spec, dev) : -1;
 	if (sys_name(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return 1;
-	return device_node(dev, path, sizeof(path)) == 0 && probe_has(path, t, spec + strlen(t->prefix), &found);
+	return device_node(dev, path, sizeof(path)) == 0 ? probe_has(path, t, spec + strlen(t->prefix), &found, NULL) : -1;
 }

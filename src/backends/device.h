@@ -12,7 +12,7 @@
 
 /* "/dev/…" or "LABEL=…", "UUID=…", "PARTLABEL=…", "PARTUUID=…" to a device node. ERR_WAIT_DEVICE (waits_for "device=SPEC") if there is none now.
  * Where udevd runs, its link in /dev/disk/by-* decides about a tag, unless it is out of date. Elsewhere, or without such a link, all devices in
- * /sys/class/block are probed; two of them with the same tag: ERR_CONFLICT.
+ * /sys/class/block are probed; two of them with the same tag: ERR_CONFLICT; none, but one could not be read: ERR_STORAGE.
  * Blocking. path (PATH_MAX) receives the node; *dev its number. */
 int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e);
 
@@ -23,7 +23,7 @@ struct device_content {
 	bool ambivalent;                /* libblkid does not know: the others are empty unless what else there is can only be a file's bytes */
 	char all[128];                  /* where there is more than one signature, the types of all: "xfs and iso9660" */
 };
-/* Reads the device. ERR_WAIT_DEVICE: not there, or suspended in device-mapper (it is not opened then: the read would never return). */
+/* Reads the device. ERR_STORAGE: it cannot be read, and where. ERR_WAIT_DEVICE: not there, or suspended in device-mapper (it is not opened then: the read would never return). */
 int device_content(const char *path, struct device_content *out, struct err *e);
 /* Does it hold one of these types (libblkid's, NULL-terminated), whatever else its files may hold? Not if the device is a member of an array, a volume
  * group or a container as well, that is: by a signature which no file of that filesystem can have brought. */
@@ -35,7 +35,13 @@ const char *device_content_text(const struct device_content *c, char *out, size_
 typedef bool device_each_fn(const char *sysname, const char *path, dev_t dev, void *arg);
 int device_each(device_each_fn *fn, void *arg, struct err *e);
 
-/* Does `spec` (as device_find() takes it) name this device? 1 or 0. Looks at no other device, so that another one's trouble is not ours; a device that
+/* Let a process of its own ask a device. fn changes what arg points to, `size` bytes without pointers. ERR_STORAGE: the device does not answer, or did not
+ * when it was asked before and somebody still waits for it; or it brings down who reads it. What is left behind is known by its file in that directory. */
+typedef void device_ask_fn(const char *node, void *arg);
+int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e);
+void device_ask_keeps(const char *run_dir);
+
+/* Does `spec` (as device_find() takes it) name this device? 1 or 0; -1: that cannot be told, for the device is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device that
  * does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);
 /* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */

@@ -33,8 +33,8 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 
 	if (!k)
 		return NULL;
-	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed, .remote = remote, .deadline = op->deadline };
-	k->hearsay = target_owners_are_hearsay(dir);
+	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed,
+	                     .named = op->only != NULL, .remote = remote, .hearsay = target_owners_are_hearsay(dir), .deadline = op->deadline };
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
 	fstat(dir, &k->target_stat);
@@ -151,6 +151,10 @@ static void tell_unseen(struct look *k, const char *name, int error, struct outc
 {
 	char problem[128];
 
+	if (k->named && cache_find(k, name) < 0) {
+		o->verdict = VERDICT_GONE;
+		return;
+	}
 	snprintf(problem, sizeof(problem), "cannot be looked at: %s", strerror(error));
 	tell_without_facts(k, name, false, problem, o);
 }

@@ -54,6 +54,7 @@ struct look {
 	struct timespec now;
 	uint64_t deadline;              /* of all of it */
 	struct stuck stuck;             /* ours alone */
+	bool named;                     /* names that somebody has told, not the directory: what cannot be looked at may not be there */
 	bool remote;                    /* another host's filesystem: asking about holes costs a round trip */
 	bool hearsay;                   /* who owns an entry is said by somebody who may say anything */
 	struct buf path;                /* of the volume at hand */

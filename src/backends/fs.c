@@ -3,18 +3,23 @@
  * fs: a filesystem on a block device, mounted at the target path.
  * Spec: storage.html, "Filesystem pool". Volumes are the files in it: see files.c.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/sysmacros.h>
 #include "backends/backend.h"
 #include "backends/btrfs.h"
 #include "backends/device.h"
 #include "backends/file_volume.h"
 #include "backends/files.h"
 #include "backends/format.h"
+#include "backends/health.h"
 #include "backends/identity.h"
 #include "backends/module.h"
 #include "backends/mount.h"
+#include "backends/target.h"
 #include "backends/xfs.h"
+#include "base/file.h"
 #include "base/util.h"
 
 /* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel mounts it. */
@@ -125,6 +130,8 @@ static const struct filesystem *choose(const struct pool_def *d, const char *dev
 			device, text);
 	else
 		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, not a filesystem", device, text);
+	if (e)
+		snprintf(e->waits_for, sizeof(e->waits_for), "device=%.200s", device);      /* it may get another content */
 	return NULL;
 }
 
@@ -175,11 +182,15 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 		.fstype = fstype, .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
 }
 
+/* A device that cannot be asked is the right one if it is the one that carried the pool before. */
 static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
 {
+	int matches = d->source.ndevices == 1 ? device_matches(device_of(d), mount_device(m)) : 0;
+
 	if (d->source.ndevices != 1)
 		return false;
-	return device_matches(device_of(d), mount_device(m)) || (streq(m->fstype, "btrfs") && btrfs_has_member(mount_device(m), device_of(d)));
+	return matches > 0 || (matches < 0 && d->target.place.known && m->dev == d->target.place.dev) ||
+	       (streq(m->fstype, "btrfs") && btrfs_has_member(mount_device(m), device_of(d)));
 }
 
 /* See whether it is mounted already, find the device, look at what it holds, mount it. */
@@ -206,9 +217,86 @@ static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
 	return -1;
 }
 
+/* Is it meant to be read-only? */
+static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m)
+{
+	for (size_t i = 0; i < d->nmount_options; i++)
+		if (streq(d->mount_options[i].name, "ro"))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(filesystems); i++)
+		if (filesystems[i].options && streq(filesystems[i].kernel, m->fstype))
+			return true;
+	return device_is_read_only(mount_device(m));
+}
+
+static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struct op *op)
+{
+	cleanup_close int fd = target_open_path(d->target.path, O_PATH, NULL);
+
+	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m), op);
+}
+
 static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {
-	return mount_pool_check(d, is_ours, op, state, detail, e);
+	struct mount_entry m;
+
+	if (mount_pool_check(d, is_ours, op, state, detail, e) < 0)
+		return -1;
+	if (*state == STATE_INACTIVE || mount_of_pool(d, &m, NULL) <= 0)
+		return 0;
+	health_count(&m, op, detail);
+	if (is_sick(d, &m, op))
+		*state = STATE_DEGRADED;
+	mount_entry_free(&m);
+	return 0;
+}
+
+/* The disk's number is the ground: a disk that is pulled out is gone from /sys at once, though its filesystem is still mounted. */
+static int fs_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+{
+	char node[PATH_MAX];
+	struct mount_entry m;
+	dev_t dev;
+
+	(void)op;
+	if (mount_of_pool(d, &m, e) <= 0)
+		return -1;
+	dev = mount_device(&m);
+	if (health_disk_is_there(&m) && device_node(dev, node, sizeof(node)) == 0)
+		buf_printf(words, "%s=%u:%u ", path_base(node), major(dev), minor(dev));
+	mount_entry_free(&m);
+	return 0;
+}
+
+/* Does the disk answer again? What a filesystem needs first lies at its beginning. */
+static bool can_be_read(const struct mount_entry *m)
+{
+	static char head[128 * 1024] __attribute__((aligned(4096)));
+	char node[PATH_MAX];
+
+	if (device_node(mount_device(m), node, sizeof(node)) < 0)
+		return false;
+	cleanup_close int fd = open(node, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	return fd >= 0 && file_pread(fd, head, sizeof(head), 0) > 0;
+}
+
+/* The kernel does not make a filesystem that has shut down well again: it is mounted anew when its disk answers and nobody has anything of it open. A
+ * disk that is gone may come back under another name. */
+static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	struct mount_entry m;
+	int rc = 0;
+
+	if (mount_of_pool(d, &m, e) <= 0)
+		return 0;
+	op->aborted = op->detail && strstr(op->detail, " aborted");
+	if (is_sick(d, &m, op) && (asked || !health_disk_is_there(&m) || can_be_read(&m)))
+		rc = mount_pool_stop(d, is_ours, op, e) < 0 ? -1 : 1;
+	mount_entry_free(&m);
+	if (rc > 0 && op->lost[0])
+		op_note(op, "what was written last is not all on the disk: %s", op->lost);
+	return rc;
 }
 
 static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
@@ -263,6 +351,8 @@ const struct backend fs_backend = {
 	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
 	.validate  = fs_validate,
 	.check     = fs_check,
+	.ground    = fs_ground,
+	.revive    = fs_revive,
 	.start     = fs_start,
 	.stop      = fs_stop,
 	.builds_directory = true,

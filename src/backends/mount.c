@@ -427,20 +427,29 @@ dev_t mount_device(const struct mount_entry *m)
 	return m->dev;
 }
 
+/* The mount that the pool made, or found, when it was started: no look at what it stands on is needed, which may be sick or gone. The kernel gives the
+ * numbers of mounts again; btrfs shows a filesystem's number in one place and a subvolume's in the other. */
+static bool is_known(const struct pool_def *d, const struct mount_entry *m)
+{
+	const struct pool_place *place = &d->target.place;
+
+	return place->mount && m->id == place->mount && (m->dev == place->dev || (major(m->dev) == 0 && major(place->dev) == 0));
+}
+
 /* A mount of ours that is still there, though its path does not lead to it: what hides it may go. */
-struct hidden { const struct pool_def *d; mount_ours_fn *is_ours; bool found; };
+struct hidden { const struct pool_def *d; bool found; };
 
 static int is_hidden(const struct mount_entry *m, void *arg)
 {
 	struct hidden *h = arg;
 
-	h->found = m->id == h->d->target.place.mount && h->is_ours(h->d, m);
+	h->found = is_known(h->d, m);
 	return h->found;
 }
 
-static int check_hidden(const struct pool_def *d, mount_ours_fn *is_ours, struct err *e)
+static int check_hidden(const struct pool_def *d, struct err *e)
 {
-	struct hidden h = { d, is_ours, false };
+	struct hidden h = { d, false };
 	char waits_for[sizeof(e->waits_for)];
 
 	if (!d->target.place.mount || (mountinfo_each(is_hidden, &h, NULL), !h.found))
@@ -450,21 +459,25 @@ static int check_hidden(const struct pool_def *d, mount_ours_fn *is_ours, struct
 			"is mounted over it, or a directory above it was moved", d->name, d->target.path);
 }
 
+int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e)
+{
+	char path[PATH_MAX];
+	int rc = mount_path(d->target.path, path, e);
+
+	return rc > 0 ? mountinfo_find(path, m, e) : rc;
+}
+
 int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_state *state, struct buf *detail, struct err *e)
 {
 	struct mount_entry m;
-	char path[PATH_MAX];
-	int rc;
+	int rc = mount_of_pool(d, &m, e);
 
 	*state = STATE_INACTIVE;
-	rc = mount_path(d->target.path, path, e);
-	if (rc > 0)
-		rc = mountinfo_find(path, &m, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return check_hidden(d, is_ours, e);
-	if (is_ours(d, &m)) {
+		return check_hidden(d, e);
+	if (is_known(d, &m) || is_ours(d, &m)) {
 		*state = STATE_ACTIVE;
 		if (detail)
 			buf_printf(detail, "mount=%d", m.id);
@@ -509,10 +522,22 @@ int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op
 		op_note(op, "%s", why.message);
 		*state = STATE_INACTIVE;
 	} else if (fd < 0 || fstatfs(fd, &sizes) < 0) {
-		op_note(op, "%s is mounted but does not answer: %s", d->target.path, fd < 0 ? why.message : strerror(errno));
+		snprintf(op->why, sizeof(op->why), "%.120s is mounted but does not answer: %.60s", d->target.path,
+		         strerror(fd >= 0 ? errno : why.sys ? why.sys : EIO));
 		*state = STATE_DEGRADED;
 	}
 	return 0;
+}
+
+/* An unmount does not tell that the disk refused what others had written; this does. A filesystem that has shut down cannot even be opened. */
+static void flush(const struct pool_def *d, struct op *op)
+{
+	struct err why = { 0 };
+	cleanup_close int fd = target_open_path(d->target.path, O_RDONLY, &why);
+
+	if (fd >= 0 && syncfs(fd) == 0)
+		return;
+	snprintf(op->lost, sizeof(op->lost), "%.120s could not be flushed: %.60s", d->target.path, strerror(fd >= 0 ? errno : why.sys ? why.sys : EIO));
 }
 
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e)
@@ -521,5 +546,13 @@ int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op 
 
 	if (mount_check(d, is_ours, &state, NULL, e) < 0)
 		return err_wrap(e, ERR_KEEP, "nothing to unmount");
-	return state == STATE_INACTIVE ? 0 : mount_remove(d->target.path, op, e);
+	if (state == STATE_INACTIVE)
+		return 0;
+	if (!op->force)                 /* else it would be waited for */
+		flush(d, op);
+	if (mount_remove(d->target.path, op, e) == 0)
+		return 0;
+	if (op->lost[0])
+		op_note(op, "what was written last is not all on the disk: %s", op->lost);
+	return -1;
 }

@@ -69,13 +69,14 @@ static void value(blkid_probe p, const char *name, char *out, size_t size)
 		snprintf(out, size, "%s", text);
 }
 
-void signatures_read(blkid_probe p, int fd, struct signatures *out)
+int signatures_read(blkid_probe p, int fd, struct signatures *out)
 {
 	char at[24];
+	int rc = 0;
 
 	blkid_probe_enable_superblocks(p, 1);
 	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE | BLKID_SUBLKS_MAGIC);
-	while (out->n < SIGNATURES && blkid_do_probe(p) == 0) {
+	while (out->n < SIGNATURES && (rc = blkid_do_probe(p)) == 0) {
 		struct signature *s = &out->items[out->n];
 
 		value(p, "TYPE", s->type, sizeof(s->type));
@@ -88,6 +89,7 @@ void signatures_read(blkid_probe p, int fd, struct signatures *out)
 		s->end = end_of(fd, s->type);
 		out->n += s->type[0] != '\0';
 	}
+	return rc < 0 ? -1 : 0;
 }
 
 bool signature_is_content(const struct signatures *all, const struct signature *s)

@@ -22,8 +22,8 @@ struct signature {
 
 struct signatures { struct signature items[SIGNATURES]; size_t n; };
 
-/* Append those that the probe's filters leave. What cannot be read is not among them. */
-void signatures_read(blkid_probe p, int fd, struct signatures *out);
+/* Append those that the probe's filters leave. -1: something could not be read, and what comes after it is not among them. */
+int signatures_read(blkid_probe p, int fd, struct signatures *out);
 /* It lies within the files of another one of them. */
 bool signature_is_content(const struct signatures *all, const struct signature *s);
 /* One that makes the device a member of something else (an array, a volume group, a container) and is no content; or NULL. */

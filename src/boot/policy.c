@@ -86,12 +86,25 @@ static void missing(struct verdict *v, const struct policy *policy, enum onfail 
 		v->action = action;
 }
 
+/* Why a pool has failed decides whether it is waited for: a definition that is wrong, a server that refuses us and a build that cannot do it stay what
+ * they are. What a device holds, what is in the way and whether a secret has a value may change until the deadline. */
+static bool is_final(const struct pool *p)
+{
+	static const enum err_class may_change[] = {
+		ERR_WRONG_FORMAT, ERR_READ_ONLY, ERR_CONFLICT, ERR_EXISTS, ERR_STATE, ERR_NO_SECRET, ERR_NO_VOLUME, ERR_NO_POOL,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(may_change); i++)
+		if (p->reason_class == may_change[i])
+			return false;
+	return p->phase == PHASE_FAILED;
+}
+
 static void judge_required(struct verdict *v, const struct policy *policy, const struct pool *p, uint64_t now)
 {
 	uint64_t deadline = deadline_of(policy, p);
 
-	/* A permanent failure does not get better by waiting. */
-	if (p->phase != PHASE_FAILED && now < deadline)
+	if (!is_final(p) && now < deadline)
 		pending(v, deadline);
 	else
 		missing(v, policy, p->boot.onfail);
@@ -187,5 +200,7 @@ const char *policy_state(const struct policy *policy, const struct pool *pools, 
 	policy_judge(policy, pools, true, now, &v);
 	if (v.missing)
 		return "failed";
+	for (const struct pool *p = pools; p; p = p->next)
+		problems |= p->want_active && p->phase == PHASE_DEGRADED;
 	return problems || v.active < v.wanted ? "degraded" : "ready";
 }

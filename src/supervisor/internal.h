@@ -148,6 +148,7 @@ bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.
 void pools_kick(struct supervisor *s, const char *what);
 /* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
 void failed_kick(struct supervisor *s, enum err_class class);
+#define SLOW_LOOK     SECONDS(30)       /* for what should come as an event, in case the event was lost */
 #define BACKOFF_FIRST SECONDS(1)
 uint64_t retry_pause(unsigned failures);           /* ms; the pause after so many failures in a row */
 void shutdown_step(struct supervisor *s);              /* supervisor.c */
@@ -180,6 +181,7 @@ struct operation {
 	const char *const *only;        /* refresh: look at these names alone; NULL: at all */
 	bool sweep;                     /* refresh: leftovers of broken volume operations may be removed */
 	int inotify;                    /* refresh: watch the directory with it; -1: do not */
+	enum { REVIVE_NO, REVIVE_IF_WELL, REVIVE_ASKED } revive;        /* refresh: stop it first if only a new start can bring it back */
 	char *text; size_t text_len;    /* define: the document; volume-xml: the record */
 	const char *origin;
 	bool live;                      /* print: with the live sizes */

@@ -3,9 +3,11 @@
  * What workers run: the definition is read again from its canonical XML, the backend does its part, the outcome is sent as records.
  * Everything here happens in the forked child.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include "backends/device.h"
 #include "backends/files.h"
 #include "backends/identity.h"
 #include "backends/target.h"
@@ -84,11 +86,12 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	const struct pool *p = o->pool;
 	const struct supervisor *s = p->sup;
 
+	device_ask_keeps(s->options.run_dir);
 	*c = (struct context){ .io = io };
 	c->op = (struct op){
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices, .force = o->force,
-		.cache = p->index_map, .cache_len = p->index_len,
+		.cache = p->index_map, .cache_len = p->index_len, .detail = p->detail,
 		.arg = c, .on_volume = collect_volume, .on_note = send_note, .on_left_out = send_left_out,
 	};
 	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
@@ -206,6 +209,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
+	c.op.detail = NULL;             /* it is of an earlier life */
 	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0) {
 		if (c.op.begun)
 			send_begun(&c);
@@ -248,9 +252,18 @@ int operation_stop(struct worker_io *io, void *arg, struct err *e)
 {
 	cleanup_context struct context c = { 0 };
 
+	struct buf b = BUF_INIT;
+	int rc;
+
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;
-	return c.backend->stop ? c.backend->stop(&c.def, &c.op, e) : 0;
+	rc = c.backend->stop ? c.backend->stop(&c.def, &c.op, e) : 0;
+	if (rc == 0 && c.op.lost[0]) {
+		line_begin(&b, "-");
+		line_str(&b, "lost", c.op.lost);
+		worker_send_record(io, &b);
+	}
+	return rc;
 }
 
 int operation_check(struct worker_io *io, void *arg, struct err *e)
@@ -315,6 +328,26 @@ static bool same_ground(struct context *c, const struct pool *p)
 	return true;
 }
 
+/* It is degraded: if it can be started anew, it is stopped for that here, and found inactive. 1: so it is. */
+static int revive(struct context *c, const struct operation *o, struct err *e)
+{
+	struct err ignored = { 0 };
+	struct buf b = BUF_INIT;
+	int rc = o->revive == REVIVE_NO || !c->backend->revive ? 0 : c->backend->revive(&c->def, &c->op, o->revive == REVIVE_ASKED, e ? e : &ignored);
+
+	if (rc < 0 && o->revive == REVIVE_ASKED)
+		return err_wrap(e, ERR_KEEP, "cannot start pool \"%s\" anew (%s)", c->def.name, c->op.why);
+	if (rc < 0 && e)
+		err_clear(e);
+	if (rc <= 0)
+		return 0;
+	line_begin(&b, "-");
+	line_str(&b, "state", "inactive");
+	line_str(&b, "reason", c->op.why);
+	worker_send_record(c->io, &b);
+	return 1;
+}
+
 /* A refresh that fails because the pool is not there has found out just that. The error says why it is not. */
 static int refresh_fails(struct context *c, struct err *e)
 {
@@ -322,7 +355,16 @@ static int refresh_fails(struct context *c, struct err *e)
 
 	if (err_is(e, ERR_TIMEOUT) || !c->backend->check)
 		return -1;
-	return send_state(c, e->message, &ignored) == STATE_INACTIVE ? 0 : -1;
+	int state = send_state(c, e->message, &ignored);
+	struct buf b = BUF_INIT;
+
+	if (state == STATE_ACTIVE && (e->sys == EIO || e->sys == EUCLEAN || e->sys == ESHUTDOWN)) {
+		line_begin(&b, "-");
+		line_str(&b, "state", "degraded");
+		line_str(&b, "reason", e->message);
+		worker_send_record(c->io, &b);
+	}
+	return state == STATE_INACTIVE ? 0 : -1;
 }
 
 int operation_refresh(struct worker_io *io, void *arg, struct err *e)
@@ -338,6 +380,9 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	c.op.only = o->only;
 	c.op.sweep = o->sweep;
 	open_last_index(&c, o->pool);
+	int revived = revive(&c, o, e);
+	if (revived)
+		return revived < 0 ? -1 : 0;
 	watch_target(&c, o->inotify);
 	if (same_ground(&c, o->pool))
 		return 0;

@@ -42,6 +42,8 @@ static void note_times(struct pool *p)
 		p->times.last_start = now;
 	} else if (p->phase == PHASE_ACTIVE) {
 		p->times.active = now;
+	} else if (p->phase == PHASE_DEGRADED) {
+		p->revive_at = now + SLOW_LOOK;         /* so that people see it */
 	} else if (p->phase == PHASE_INACTIVE) {
 		p->times.stopped = now;
 		p->times.first_start = 0;
@@ -55,7 +57,7 @@ static void log_phase(struct pool *p, enum phase from)
 		[PHASE_ACTIVE] = LOG_INFO, [PHASE_DEGRADED] = LOG_WARN, [PHASE_HUNG] = LOG_ERR_, [PHASE_RETRYING] = LOG_WARN,
 		[PHASE_FAILED] = LOG_ERR_, [PHASE_STOPPING] = LOG_DEBUG,
 	};
-	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING);
+	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING || p->phase == PHASE_FAILED);
 	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;  /* what stands on it has to stop first */
 	enum log_level level = said || its_turn_comes ? LOG_DEBUG : levels[p->phase];
 

@@ -265,6 +265,7 @@ static void pool_free(struct pool *p)
 	free(p->place);
 	free(p->ground);
 	free(p->found_why);
+	free(p->lost);
 	free(p);
 }
 

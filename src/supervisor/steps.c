@@ -14,7 +14,6 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define SLOW_LOOK     SECONDS(30)       /* for what should come as an event, in case the event was lost */
 #define LATE_STOP     SECONDS(600)      /* for so long a stop that was reported as failed may happen after all */
 
 /* ---- starting an operation ---- */
@@ -57,6 +56,8 @@ static void on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->detail, line_get(l, "detail"));
 	if (line_has(l, "place"))
 		pool_set_text(&p->place, line_get(l, "place"));
+	if (line_has(l, "lost"))
+		pool_set_text(&p->lost, line_get(l, "lost"));
 	if (line_has(l, "identity"))
 		pool_set_text(&p->identity, line_get(l, "identity"));
 }
@@ -236,11 +237,11 @@ static void begin_start(struct pool *p)
 	p->build_flags = 0;
 }
 
-/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, and want of a secret
- * when it gets its value. */
+/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, want of a secret
+ * when it gets its value, and what a device holds may have changed when a device has. */
 static void begin_again(struct pool *p)
 {
-	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET)
+	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET || p->reason_class == ERR_WRONG_FORMAT)
 		begin_start(p);
 }
 
@@ -361,6 +362,29 @@ static int take_index(struct pool *p, int fd, struct err *e)
 	return 0;
 }
 
+/* One that only a new start can bring back is looked at again by itself. */
+static void refreshed(struct pool *p, const struct backend *b)
+{
+	bool sick = p->found == STATE_DEGRADED && b->revive;
+	struct err still = { 0 };
+
+	p->refreshed = clock_ms();
+	p->stop_failed = false;
+	p->stale = sick;
+	if (p->found == STATE_DEGRADED)
+		pool_degraded(p);
+	else
+		pool_enter(p, PHASE_ACTIVE, NULL);
+	if (sick)
+		loop_arm(p->sup->loop, &p->retry, p->revive_at);
+	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
+		emit_refreshed(p);
+	touch_over(p, NULL);
+	if (p->revive_asked && !p->updating && p->found == STATE_DEGRADED)
+		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name, p->reason ? p->reason : "");
+	answer_refresh(p, still.class ? &still : NULL);
+}
+
 static void on_refreshed(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->job.owner;
@@ -382,17 +406,9 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	} else if (p->found == STATE_INACTIVE) {
 		lost(p);
 	} else {
-		p->refreshed = clock_ms();
-		p->stale = p->stop_failed = false;
-		if (p->found == STATE_DEGRADED)
-			pool_degraded(p);
-		else
-			pool_enter(p, PHASE_ACTIVE, NULL);
-		if (!p->updating || (b->ground && !p->unchanged))
-			emit_refreshed(p);
-		touch_over(p, NULL);
-		answer_refresh(p, NULL);
+		refreshed(p, b);
 	}
+	p->revive_asked &= p->updating;
 	p->fresh = false;
 	waiters_tell_phase(p);
 	pool_step(p);
@@ -417,6 +433,13 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .only = some ? names : NULL, .sweep = !some && !p->jobs, .inotify = -1 };
 	struct err e = { 0 };
+
+	if (!some && p->revive_asked)
+		o.revive = REVIVE_ASKED;
+	else if (!some && p->phase == PHASE_DEGRADED && !p->jobs && clock_ms() >= p->revive_at)
+		o.revive = REVIVE_IF_WELL;
+	if (o.revive != REVIVE_NO)
+		p->revive_at = clock_ms() + SLOW_LOOK;
 
 	p->refresh_wanted = false;
 	p->updating = o.only != NULL;
@@ -517,16 +540,31 @@ static void begin_check(struct pool *p)
 
 /* ---- stop ---- */
 
+/* The pool is stopped all the same: nobody can write it again. */
+static bool has_lost(struct pool *p, struct err *e)
+{
+	if (!p->lost)
+		return false;
+	err_set(e, ERR_STORAGE, "pool \"%s\" is stopped, but what was written to it last is not all on the disk: %s", p->name, p->lost);
+	log_error(LF_POOL, "%s: stopped, but what was written last is not all on the disk: %s", p->name, p->lost);
+	pool_set_text(&p->lost, NULL);
+	return true;
+}
+
 /* A definition given while the pool was active is in use from now on; a transient pool is forgotten. */
 static void settle(struct pool *p)
 {
+	struct err lost = { 0 };
+	const struct err *why = has_lost(p, &lost) ? &lost : NULL;
+
 	index_drop(p);
 	memset(&p->sizes, 0, sizeof(p->sizes));
 	pool_set_text(&p->detail, NULL);
 	pool_set_text(&p->place, NULL);
 	p->begun = false;
-	pool_enter(p, PHASE_INACTIVE, NULL);
-	pool_answer(p, NULL);
+	if (why || p->phase != PHASE_INACTIVE)  /* why it has become inactive stands */
+		pool_enter(p, PHASE_INACTIVE, why);
+	pool_answer(p, why);
 	if (p->next_xml)
 		registry_switch(p);
 }

@@ -116,6 +116,8 @@ struct pool {
 	bool stale;                     /* the last refresh failed: tried again on a slow clock */
 	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
 	bool refresh_wanted;
+	bool revive_asked;              /* the next refresh stops it if only a new start can bring it back, */
+	uint64_t revive_at;             /* or it is one from this clock_ms() on */
 	bool build_wanted;              /* the next start builds first, */
 	unsigned build_flags;           /* with these enum build_flags */
 	uint64_t stop_tried;            /* clock_ms() of a stop that has failed since it was started, or 0 */
@@ -125,6 +127,7 @@ struct pool {
 	uint64_t refresh_timeout;       /* the same for the refresh to come */
 
 	bool was_hung;                  /* when the stop began */
+	char *lost;                     /* the stop under way: what was written last is not all on the disk, and why; or NULL */
 	enum pool_state found;          /* by the check or refresh under way, */
 	char *found_why;                /* and why it is not active, or not wholly; or NULL */
 	int fresh_index;                /* what the refresh under way writes, or -1 */

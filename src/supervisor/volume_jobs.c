@@ -298,11 +298,16 @@ static struct volume_job *other_job(const struct volume_job *j)
 	return NULL;
 }
 
-/* Was the operation refused because the pool's directory is another one, or cannot be reached? Then the pool has to be looked at. A cancelled job says
- * nothing of that. */
+/* Was the operation refused because the pool's directory is another one, or cannot be reached, or because its filesystem has come to harm? Then the pool
+ * has to be looked at. A cancelled job says nothing of that. */
 static bool is_about_target(const struct volume_job *j)
 {
-	return !j->cancelled && (j->err.class == ERR_STATE || j->err.class == ERR_DENIED);
+	static const enum err_class telling[] = { ERR_STATE, ERR_DENIED, ERR_STORAGE, ERR_READ_ONLY };
+
+	for (size_t i = 0; i < ARRAY_LEN(telling); i++)
+		if (j->err.class == telling[i])
+			return !j->cancelled;
+	return false;
 }
 
 /* Its worker has gone. The index is brought up to date before anybody is told; leftovers are removed by a refresh while no job is under way. */

@@ -58,12 +58,27 @@ static uint64_t together(const struct pool *p, uint64_t timeout)
 	return timeout && p->timeout ? larger(timeout, p->timeout) : 0;
 }
 
+/* It is active, but not well: it is stopped and started again, if that can help. */
+static int start_anew(struct pool *p, struct waiter *w)
+{
+	p->revive_asked = p->refresh_wanted = true;
+	p->stop_failed = false;
+	p->stop_tried = p->losses = 0;
+	waiter_park(&p->waiters, w);
+	step_soon(p);
+	return 0;
+}
+
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e)
 {
+	const struct backend *b = backend_find(p->type);
+
 	if (p->sup->shutdown.on)
 		return err_set(e, ERR_STATE, "cannot start pool \"%s\": shutting down", p->name);
 	if (p->phase == PHASE_HUNG)
 		return err_set(e, ERR_HUNG, "pool \"%s\" is active, but hung: %s", p->name, p->reason ? p->reason : "");
+	if (p->phase == PHASE_DEGRADED && p->want_active && b && b->revive && !build)
+		return start_anew(p, w);
 	if (pool_is_active(p) && p->phase != PHASE_STOPPING)
 		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
 	if (p->phase == PHASE_STOPPING)

@@ -161,6 +161,35 @@ static void a_required_pool_that_failed_for_good_is_not_waited_for(void)
 	CHECK_INT(v.action, ONFAIL_POWEROFF);
 }
 
+static void a_required_pool_that_failed_for_what_may_change_has_until_its_deadline(void)
+{
+	static const enum err_class may_change[] = { ERR_WRONG_FORMAT, ERR_CONFLICT, ERR_NO_SECRET, ERR_READ_ONLY };
+
+	for (size_t i = 0; i < ARRAY_LEN(may_change); i++) {
+		begin();
+		policy.onfail = ONFAIL_POWEROFF;
+
+		struct pool *p = pool("vm", PHASE_FAILED, "its disk holds nothing yet");
+
+		p->boot.require = 1;
+		p->reason_class = may_change[i];
+		judge(500);
+		CHECK(!v.done);
+		judge(SECONDS(1000));
+		CHECK(v.done);
+		CHECK_INT(v.action, ONFAIL_POWEROFF);
+	}
+}
+
+static void a_degraded_pool_is_active_but_the_machine_is_degraded(void)
+{
+	begin();
+	pool("a", PHASE_ACTIVE, NULL)->want_active = true;
+	CHECK_STR(state(true, false), "ready");
+	pool("x", PHASE_DEGRADED, "it is read-only")->want_active = true;
+	CHECK_STR(state(true, false), "degraded");
+}
+
 static void a_required_pool_counts_even_if_it_is_not_to_be_started(void)
 {
 	static const char *const names[] = { "vm" };
@@ -308,6 +337,8 @@ int main(void)
 	RUN(unwanted_pools_count_for_nothing);
 	RUN(required_pools_have_until_the_deadline);
 	RUN(a_required_pool_that_failed_for_good_is_not_waited_for);
+	RUN(a_required_pool_that_failed_for_what_may_change_has_until_its_deadline);
+	RUN(a_degraded_pool_is_active_but_the_machine_is_degraded);
 	RUN(a_required_pool_counts_even_if_it_is_not_to_be_started);
 	RUN(a_definition_may_have_its_own_deadline_and_policy);
 	RUN(require_no_in_a_definition_requires_nothing);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Is a mounted filesystem well? See health.h.
+ */
+#include "backends/health.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "backends/mount.h"
+#include "base/file.h"
+#include "base/util.h"
+
+/* What the kernel writes among the options of a filesystem that has come to harm. */
+static const struct { const char *option, *text; } marks[] = {
+	{ "shutdown",     "the kernel has shut it down after an error" },
+	{ "emergency_ro", "the kernel has made it read-only after an error" },
+};
+
+/* In a pool's detail: this mount was seen with an aborted journal, which it keeps. */
+#define ABORTED " aborted"
+
+bool health_disk_is_there(const struct mount_entry *m)
+{
+	dev_t dev = mount_device(m);
+	char path[64];
+
+	if (major(dev) == 0)            /* btrfs: the device that its source names has no node any more */
+		return m->source[0] != '/' || access(m->source, F_OK) == 0;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	return access(path, F_OK) == 0;
+}
+
+static bool ext4_word(const struct mount_entry *m, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	ssize_t n;
+
+	if (!starts_with(m->fstype, "ext"))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(m->dev), minor(m->dev));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return false;
+	link[n] = '\0';
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%.200s/%s", path_base(link), name);
+	return file_read_line(AT_FDCWD, path, out, size) > 0;
+}
+
+static unsigned long ext4_errors(const struct mount_entry *m)
+{
+	char text[32];
+
+	return ext4_word(m, "errors_count", text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
+}
+
+void health_count(const struct mount_entry *m, struct op *op, struct buf *detail)
+{
+	const char *last = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id ? strstr(op->detail, " errors=") : NULL;
+	unsigned long now = ext4_errors(m), then = last ? strtoul(last + strlen(" errors="), NULL, 10) : 0;
+	bool aborted = last && strstr(last, ABORTED);
+	char where[64] = "";
+
+	if (!detail || !starts_with(m->fstype, "ext"))
+		return;
+	if (now > then) {
+		ext4_word(m, "last_error_func", where, sizeof(where));
+		op_note(op, "the filesystem on %s has errors (%lu counted, the last one in %s): have it checked (e2fsck)", m->source, now, where);
+		aborted |= last && streq(where, "ext4_journal_check_start");
+	}
+	buf_printf(detail, " errors=%lu%s", now, aborted ? ABORTED : "");
+	op->aborted = aborted;
+}
+
+bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op *op)
+{
+	const char *why = NULL;
+	struct statvfs v;
+	struct stat st;
+	char value[2];
+
+	if (!health_disk_is_there(m))
+		why = "its disk is gone";
+	for (size_t i = 0; i < ARRAY_LEN(marks) && !why; i++)
+		if (mount_option_value(m->super_options, marks[i].option, value, sizeof(value)))
+			why = marks[i].text;
+	if (!why && (fstat(fd, &st) < 0 || fstatvfs(fd, &v) < 0))
+		why = strerror(errno);
+	if (!why && !read_only && (mount_option_value(m->super_options, "ro", value, sizeof(value)) || (v.f_flag & ST_RDONLY)))
+		why = "it is read-only: an error has made it so, or somebody";
+	if (!why && op->aborted)
+		why = "its journal was aborted after an error: nothing can be written";
+	if (!why)
+		return false;
+	snprintf(op->why, sizeof(op->why), "%s", why);
+	return true;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Is a mounted filesystem well? The kernel shuts a filesystem down, or makes it read-only, when its disk fails, and tells nobody: it is to be looked for.
+ */
+#ifndef POOLINIT_BACKENDS_HEALTH_H
+#define POOLINIT_BACKENDS_HEALTH_H
+
+#include "backends/backend.h"
+#include "base/mountinfo.h"
+
+/* Why the filesystem of this mount (fd: its root, O_PATH) is not what the pool's users want, a clause in op->why; false: it is well. `read_only`: it was
+ * mounted so. Nothing is written. Whatever the kernel still tells differs between versions and filesystems, so all of it is looked at. */
+bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op *op);
+/* ext4 counts the errors that it meets, on the disk: those that are new since the last look are noted. Older kernels show in no other way, without a
+ * write, that its journal was aborted: op->aborted. What is to be known at the next look is appended to detail: " errors=2 aborted". */
+void health_count(const struct mount_entry *m, struct op *op, struct buf *detail);
+/* Is the disk below a mount there? */
+bool health_disk_is_there(const struct mount_entry *m);
+
+#endif
