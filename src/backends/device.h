@@ -36,9 +36,10 @@ typedef bool device_each_fn(const char *sysname, const char *path, dev_t dev, vo
 int device_each(device_each_fn *fn, void *arg, struct err *e);
 
 /* Let a process of its own ask a device. fn changes what arg points to, `size` bytes without pointers. ERR_STORAGE: the device does not answer, or did not
- * when it was asked before and somebody still waits for it; or it brings down who reads it. What is left behind is known by its file in that directory. */
+ * when it was asked before and somebody still waits for it; or it brings down who reads it. */
 typedef void device_ask_fn(const char *node, void *arg);
 int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e);
+/* Who was left behind is known by a file in run_dir, in every worker that is forked from here on. The text is kept. */
 void device_ask_keeps(const char *run_dir);
 
 /* Does `spec` (as device_find() takes it) name this device? 1 or 0; -1: that cannot be told, for the device is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device that

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include "backends/device.h"
 #include "backends/files.h"
 #include "backends/identity.h"
 #include "backends/target.h"
@@ -86,7 +85,6 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	const struct pool *p = o->pool;
 	const struct supervisor *s = p->sup;
 
-	device_ask_keeps(s->options.run_dir);
 	*c = (struct context){ .io = io };
 	c->op = (struct op){
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,

@@ -97,7 +97,6 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	dev_t dev;
 
 	split_device(src->where, device, sizeof(device), &path);
-	device_ask_keeps(o->run_dir);
 	if (device_find(device, node, sizeof(node), &dev, e) < 0)
 		return -1;
 	if (device_content(node, &content, e) < 0)

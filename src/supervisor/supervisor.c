@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include "backends/device.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -80,6 +81,7 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	}
 	s->loop = l;
 	s->options = *o;
+	device_ask_keeps(o->run_dir);
 	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
 	s->changer = (struct timer){ .on_expiry = requests_on_changer, .owner = s };
 	s->saver = (struct timer){ .on_expiry = state_on_saver, .owner = s };
