@@ -81,7 +81,7 @@ void health_count(const struct mount_entry *m, struct op *op, struct buf *detail
 bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op *op)
 {
 	const char *why = NULL;
-	struct statvfs v;
+	struct statvfs v = { 0 };
 	struct stat st;
 	char value[2];
 

@@ -554,8 +554,8 @@ static bool has_lost(struct pool *p, struct err *e)
 /* A definition given while the pool was active is in use from now on; a transient pool is forgotten. */
 static void settle(struct pool *p)
 {
-	struct err lost = { 0 };
-	const struct err *why = has_lost(p, &lost) ? &lost : NULL;
+	struct err said = { 0 };
+	const struct err *why = has_lost(p, &said) ? &said : NULL;
 
 	index_drop(p);
 	memset(&p->sizes, 0, sizeof(p->sizes));
