@@ -90,9 +90,10 @@ bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op 
 	for (size_t i = 0; i < ARRAY_LEN(marks) && !why; i++)
 		if (mount_option_value(m->super_options, marks[i].option, value, sizeof(value)))
 			why = marks[i].text;
-	if (!why && (fstat(fd, &st) < 0 || fstatvfs(fd, &v) < 0))
+	bool known = !why && fstat(fd, &st) == 0 && fstatvfs(fd, &v) == 0;
+	if (!why && !known)
 		why = strerror(errno);
-	if (!why && !read_only && (mount_option_value(m->super_options, "ro", value, sizeof(value)) || (v.f_flag & ST_RDONLY)))
+	if (known && !read_only && (mount_option_value(m->super_options, "ro", value, sizeof(value)) || (v.f_flag & ST_RDONLY)))
 		why = "it is read-only: an error has made it so, or somebody";
 	if (!why && op->aborted)
 		why = "its journal was aborted after an error: nothing can be written";

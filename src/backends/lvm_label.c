@@ -336,7 +336,9 @@ static bool area_look(struct source *s, uint64_t start)
 /* Somebody may be writing it just now: then the next look finds it whole. */
 static bool area_try(struct source *s, uint64_t start)
 {
-	return start <= INT64_MAX && (area_look(s, start) || area_look(s, start));
+	bool whole = start <= INT64_MAX && area_look(s, start);
+
+	return whole || (start <= INT64_MAX && area_look(s, start));
 }
 
 /* ---- label and header ---- */

@@ -863,70 +863,6 @@ static void a_refresh_of_what_has_stopped_after_all_is_refused(void)
 	end();
 }
 
-static int problems_of(const char *origin)
-{
-	int n = 0;
-
-	for (const struct problem *p = supervisor_problems(env.s); p; p = p->next)
-		n += streq(p->origin, origin);
-	return n;
-}
-
-static void problems_that_are_over_are_forgotten_and_noted_again(void)
-{
-	struct err a = { 0 }, b = { 0 };
-
-	err_set(&a, ERR_STORAGE, "one");
-	err_set(&b, ERR_STORAGE, "two");
-	begin();
-	launch();
-	for (int i = 0; i < 3; i++) {
-		CHECK(supervisor_note_problem(env.s, "stays", i ? &b : &a) == (i < 2));
-		CHECK(supervisor_note_problem(env.s, "goes", &a) && !supervisor_note_problem(env.s, "goes", &a));
-		CHECK(supervisor_note_problem(env.s, "goes", &b));
-		CHECK_INT(problems_of("goes"), 2);
-		supervisor_forget_problems(env.s, "goes");
-		CHECK_INT(problems_of("goes"), 0);
-		CHECK_INT(problems_of("stays"), i ? 2 : 1);
-	}
-	end();
-}
-
-static bool p_waits(void)
-{
-	return in_phase("p", PHASE_WAITING);
-}
-
-static bool p_inactive(void)
-{
-	return in_phase("p", PHASE_INACTIVE);
-}
-
-/* It was never active, and is not called so because what it had begun could not be undone. */
-static void what_could_not_be_undone_is_not_active(void)
-{
-	char xml[1024];
-	struct err e = { 0 };
-
-	begin();
-	snprintf(xml, sizeof(xml), "<pool type='fs'><name>p</name><source><device path='%s/none'/></source><target><path>%s/p</path></target></pool>",
-		 env.dir, env.dir);
-	fixture(env.config, xml, "storage/p.xml");
-	fixture_link(env.config, "storage/p.xml", "storage/autostart/p.xml");
-	launch();
-	CHECK(until(p_waits));
-	pool("p")->begun = true;
-	forks_to_fail = 100;
-	CHECK(pool_stop(pool("p"), 0, asked(&one), &e) == 0 && until(one_told));
-	CHECK(one.class != ERR_NONE);
-	CHECK(!pool_is_active(pool("p")) && pool("p")->times.active == 0);
-	forks_to_fail = 0;
-	CHECK(pool_stop(pool("p"), 0, asked(&one), &e) == 0 && until(one_told));
-	CHECK(one.class == ERR_NONE && until(p_inactive));
-	CHECK(pool("p")->times.active == 0);
-	end();
-}
-
 int main(void)
 {
 	log_set("error", NULL);
@@ -959,7 +895,5 @@ int main(void)
 	RUN(shutdown_ends_whatever_the_pools_do);
 	RUN(nothing_starts_after_shutdown);
 	RUN(a_refresh_of_what_has_stopped_after_all_is_refused);
-	RUN(problems_that_are_over_are_forgotten_and_noted_again);
-	RUN(what_could_not_be_undone_is_not_active);
 	return check_done();
 }
