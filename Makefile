@@ -26,9 +26,7 @@ FILES_iscsi   := iscsi iscsid iscsi_db luns
 # What belongs to no single type is always built.
 TYPED := $(FILES_dir) $(FILES_fs) $(FILES_netfs) $(FILES_logical) $(FILES_iscsi)
 COMMON_BACKENDS := $(filter-out $(TYPED),$(basename $(notdir $(sort $(wildcard src/backends/*.c)))))
-# What only one type has something to say to.
-UNSAID := $(if $(filter logical,$(BACKENDS)),,src/supervisor/left_out.c)
-SRC := src/main.c $(filter-out $(UNSAID),$(foreach f,$(FLOORS),$(sort $(wildcard src/$f/*.c)))) \
+SRC := src/main.c $(foreach f,$(FLOORS),$(sort $(wildcard src/$f/*.c))) \
        $(foreach f,$(COMMON_BACKENDS) $(foreach b,$(BACKENDS),$(FILES_$b)),$(wildcard src/backends/$f.c))
 OBJ := $(SRC:src/%.c=$(B)/%.o)
 LIB := $(B)/libpoolinit.a

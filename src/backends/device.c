@@ -440,6 +440,14 @@ static bool is_same_filesystem(const struct signature *a, const struct signature
 	return streq(a->type, b->type) && a->part[0] && streq(a->uuid, b->uuid) && !streq(a->part, b->part);
 }
 
+static struct buf left_out;
+static bool searched;
+
+const char *device_left_out(void)
+{
+	return searched ? buf_str(&left_out) : NULL;
+}
+
 struct question { const struct tag *tag; char wanted[256]; int has; struct signature found; struct err why; };
 
 static void answer(const char *node, void *arg)
@@ -462,8 +470,10 @@ static bool search_one(const char *sysname, const char *path, dev_t dev, void *a
 		return false;
 	if (device_ask(path, answer, &q, sizeof(q), &q.why) < 0)
 		q.has = -1;
-	if (q.has < 0 && err_is(&q.why, ERR_STORAGE))
+	if (q.has < 0 && err_is(&q.why, ERR_STORAGE)) {
 		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", q.why.message);
+		buf_printf(&left_out, "%s: %s\n", path, q.why.message);
+	}
 	if (q.has <= 0 || (s->path[0] && is_same_filesystem(&s->first, &q.found)))
 		return false;
 	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", path);
@@ -484,8 +494,10 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 
 	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && device_matches(spec, s.dev) == 0)
 		s.path[0] = '\0';                /* a link that is out of date */
-	if (!s.path[0])
+	if (!s.path[0]) {
+		searched = true;
 		rc = device_each(search_one, &s, e);
+	}
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	if (rc == 0 && s.other[0])
 		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);

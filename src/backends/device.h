@@ -42,6 +42,9 @@ int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, stru
 /* Who was left behind is known by a file in run_dir, in every worker that is forked from here on. The text is kept. */
 void device_ask_keeps(const char *run_dir);
 
+/* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
+const char *device_left_out(void);
+
 /* Does `spec` (as device_find() takes it) name this device? 1 or 0; -1: that cannot be told, for the device is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device that
  * does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);

@@ -119,14 +119,9 @@ void registry_switch(struct pool *p);          /* it has stopped: its next defin
 void registry_free(struct supervisor *s);
 
 /* ---- left_out.c ---- */
-#ifdef WITH_logical
-/* A worker's record "- left-out=LVM devices=…", if it is one. */
+/* A worker's record "- left-out=LVM devices=…", if it is one: status shows it until the next look of that kind. */
 void left_out_take(struct supervisor *s, const struct line *l);
 void left_out_free(struct supervisor *s);
-#else
-static inline void left_out_take(struct supervisor *s, const struct line *l) { (void)s, (void)l; }
-static inline void left_out_free(struct supervisor *s) { (void)s; }
-#endif
 
 /* supervisor.c: something was read or has ended: is it time to go on? */
 void supervisor_advance(struct supervisor *s);

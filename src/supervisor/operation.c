@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include "backends/device.h"
 #include "backends/files.h"
 #include "backends/identity.h"
 #include "backends/target.h"
@@ -198,6 +199,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
+	int rc;
 
 	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
@@ -208,7 +210,10 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
 	c.op.detail = NULL;             /* it is of an earlier life */
-	if (c.backend->start && c.backend->start(&c.def, &c.op, e) < 0) {
+	rc = c.backend->start ? c.backend->start(&c.def, &c.op, e) : 0;
+	if (device_left_out())
+		send_left_out(&c.op, "the search by label", device_left_out());
+	if (rc < 0) {
 		if (c.op.begun)
 			send_begun(&c);
 		return -1;

@@ -191,11 +191,7 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);      /* without a word; false: it is there already */
 void supervisor_forget_problems(struct supervisor *s, const char *origin);      /* those of this origin are over */
 /* Records for `status`: devices that searches and scans leave out. */
-#ifdef WITH_logical
 void left_out_print(const struct supervisor *s, struct buf *b);
-#else
-static inline void left_out_print(const struct supervisor *s, struct buf *b) { (void)s, (void)b; }
-#endif
 
 /* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in the log. */
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
