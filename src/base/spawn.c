@@ -527,6 +527,11 @@ void tool_free(struct tool *t)
 
 /* ---- children that stay ---- */
 
+pid_t spawn_fork(int *pidfd)
+{
+	return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
+}
+
 /* The supervisor calls this, so nothing here waits: that a program is missing is found out by the child, which says so on
  * its standard error and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
@@ -534,8 +539,7 @@ int spawn_service(const char *const *argv, const char *const *env, int out_fd, p
 	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0, NULL, NULL };
 	int pidfd = -1;
 
-	/* With the child comes its pidfd, or neither: there is nothing to wait for when descriptors run out. */
-	*pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
+	*pid = spawn_fork(&pidfd);
 	if (*pid == 0) {
 		umask(022);
 		c.program = program_of(argv);

@@ -45,6 +45,9 @@ const char *spawn_last_line(struct buf *b);
 const char *spawn_find(const char *name);
 void tool_free(struct tool *t);
 
+/* fork() with the child's pidfd, or neither: none is left over when descriptors run out. -1: errno says why. The C library does not know of
+ * it, and would take the parent's number for the child's: the child is to make system calls only, until it ends or execs. */
+pid_t spawn_fork(int *pidfd);
 /* For children that stay (iscsid, udhcpc): fork and exec with the same hygiene, out_fd as 1 and 2 (-1: /dev/null).
  * Returns the pidfd, or -1; *pid is set. The caller reaps it. Does not wait: where the program is missing the child says so on
  * out_fd and exits with 127. */

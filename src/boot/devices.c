@@ -6,8 +6,11 @@
  * not come back (a device that hangs) gives its batch back, and from then on until the list is empty devices are
  * taken one by one, so that the others get their links.
  *
- * Work for which no process can be had, or whose process was killed, stays to be done. One timer tries it again, less
- * and less often, and `status` shows a problem until all of it is done.
+ * Work for which no process can be had stays to be done. One timer tries it again, less and less often, and `status`
+ * shows a problem until all of it is done.
+ *
+ * A process that dies is another matter: what it was sent to read may have killed it. A batch of several is taken one by
+ * one. A device whose reader dies alone waits by itself, is tried a few times, and is then named in `status`.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +36,8 @@
 #define AGAIN_FIRST     250             /* ms */
 #define AGAIN_MOST      SECONDS(8)
 #define WALK_TRIES      5               /* of a walk that fails by itself: what is wrong may be lasting */
+#define DEVICE_TRIES    3               /* more, of a device whose reader has died */
+#define DEADLY          16              /* devices for which that is counted: the next are given up at once */
 #define UDEV_GROUP      2               /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
 
 struct batch {
@@ -43,6 +48,8 @@ struct batch {
 	size_t n;
 	bool reported;
 };
+
+struct deadly { char name[NAME_BYTES]; unsigned deaths; bool waits; };       /* deaths 0: a free place */
 
 struct devices {
 	struct supervisor *sup;
@@ -59,12 +66,15 @@ struct devices {
 	unsigned walk_tries;
 	struct timer again;             /* armed: nothing is started before it */
 	uint64_t pause;                 /* the last one; 0: nothing has had to wait */
+	bool noted;                     /* the problem */
+	struct deadly deadly[DEADLY];
+	struct timer late;              /* then those that wait are taken again; nothing else waits for it */
 };
 
 static void work(struct devices *d);
 
-/* Was it the process that failed, and not what it was sent to do? */
-static bool process_failed(const struct err *e)
+/* Did the worker die before it could answer? */
+static bool has_died(const struct err *e)
 {
 	return err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY);
 }
@@ -79,6 +89,7 @@ static void try_later(struct devices *d, const struct err *e)
 	if (!d->pause) {
 		err_set(&problem, e->class, "devices may lack their drivers and links until it works again: %s", e->message);
 		supervisor_note_problem(d->sup, PROBLEM, &problem);
+		d->noted = true;
 		log_error(LF_DEVICE, "%s", problem.message);
 	}
 	d->pause = d->pause ? d->pause * 2 : AGAIN_FIRST;
@@ -118,7 +129,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 	if (e)
 		log_warn(LF_DEVICE, "walking through the devices: %s", e->message);
 	/* Drivers that are not there will not be there at the next walk either. */
-	if (e && !err_is(e, ERR_UNSUPPORTED) && (process_failed(e) || d->walk_tries++ < WALK_TRIES)) {
+	if (e && !err_is(e, ERR_UNSUPPORTED) && d->walk_tries++ < WALK_TRIES) {
 		d->walk_again = true;
 		try_later(d, e);
 	}
@@ -223,6 +234,55 @@ static void put_back(struct devices *d, const struct batch *b)
 		add_pending(d, b->names[i]);
 }
 
+static struct deadly *deadly_find(struct devices *d, const char *name)
+{
+	for (size_t i = 0; i < DEADLY; i++)
+		if (streq(d->deadly[i].name, name))
+			return &d->deadly[i];
+	return NULL;
+}
+
+/* The reader of this device alone has died. */
+static void reader_died(struct devices *d, const char *name, const struct err *e)
+{
+	struct deadly *at = deadly_find(d, name);
+	struct err problem = { 0 };
+
+	if (!at)
+		at = deadly_find(d, "");
+	if (at && at->deaths++ < DEVICE_TRIES) {
+		snprintf(at->name, NAME_BYTES, "%s", name);
+		at->waits = true;
+		if (!d->late.armed)
+			loop_arm(supervisor_loop(d->sup), &d->late, clock_ms() + ((uint64_t)AGAIN_FIRST << at->deaths));
+		return;
+	}
+	err_set(&problem, e->class, "%s lacks its links, because whatever reads it dies: %s", name, e->message);
+	if (supervisor_note_problem(d->sup, name, &problem))
+		log_error(LF_DEVICE, "%s", problem.message);
+}
+
+static void reader_lived(struct devices *d, const char *name)
+{
+	struct deadly *at = deadly_find(d, name);
+
+	if (at)
+		*at = (struct deadly){ .deaths = 0 };
+	supervisor_forget_problems(d->sup, name);
+}
+
+static void on_late(struct timer *t)
+{
+	struct devices *d = t->owner;
+
+	for (size_t i = 0; i < DEADLY; i++)
+		if (d->deadly[i].waits) {
+			d->deadly[i].waits = false;
+			add_pending(d, d->deadly[i].name);
+		}
+	work(d);
+}
+
 static void links_gone(struct worker *w)
 {
 	struct batch *b = w->job.owner;
@@ -241,17 +301,21 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 	if (!b)
 		return;
 	struct devices *d = b->devices;
+	bool lost = has_died(e) || err_is(e, ERR_TIMEOUT);
 	b->reported = true;
 	if (e)
 		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "", e->message);
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		supervisor_device_event(d->sup, b->names[i]);
-	if (e && ((e->class == ERR_TIMEOUT && b->n > 1) || process_failed(e))) {
+		if (!lost)
+			reader_lived(d, b->names[i]);
+	}
+	if (lost && b->n > 1) {
 		d->one_by_one = true;
 		put_back(d, b);
+	} else if (e && has_died(e)) {
+		reader_died(d, b->names[0], e);
 	}
-	if (process_failed(e))
-		try_later(d, e);
 	if (left)
 		b->n = e && b->n > 1 ? 0 : b->n;        /* alone, it keeps its name: nobody else is sent to the device that hangs */
 	else
@@ -382,9 +446,12 @@ static void work(struct devices *d)
 		start_links(d);
 	if (!d->again.armed)
 		start_modules(d);
-	if (d->pause && !d->again.armed && !d->walk_again && !d->walk && !d->modules && !d->npending && !d->batches &&
-	    !d->walk_tries) {       /* a walk that was given up is no success */
-		d->pause = 0;
+	/* Names may be left that wait for a device that hangs. */
+	if (d->again.armed || d->late.armed || d->walk_again || d->walk || d->modules || busy_slots(d))
+		return;
+	d->pause = 0;
+	if (d->noted && !d->walk_tries) {       /* a walk that was given up is no success */
+		d->noted = false;
 		supervisor_forget_problems(d->sup, PROBLEM);
 	}
 }
@@ -489,6 +556,7 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	d->uevents = (struct watch){ .fd = -1, .on_event = on_uevents, .owner = d };
 	d->udevd = (struct watch){ .fd = -1, .on_event = on_udevd, .owner = d };
 	d->again = (struct timer){ .on_expiry = on_again, .owner = d };
+	d->late = (struct timer){ .on_expiry = on_late, .owner = d };
 	fd = uevent_open(e);
 	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 || (!d->own && listen_to_udevd(d, e) < 0)) {
 		loop_unwatch(supervisor_loop(s), &d->uevents);
@@ -515,6 +583,7 @@ void devices_free(struct devices *d)
 	if (!d)
 		return;
 	loop_disarm(supervisor_loop(d->sup), &d->again);
+	loop_disarm(supervisor_loop(d->sup), &d->late);
 	end_watch(d, &d->uevents);
 	end_watch(d, &d->udevd);
 	if (d->walk)

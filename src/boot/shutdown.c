@@ -8,12 +8,12 @@
 #include <sys/mount.h>
 #include <poll.h>
 #include <sys/reboot.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mountinfo.h"
+#include "base/spawn.h"
 #include "base/util.h"
 #include "boot/early.h"
 #include "boot/shutdown.h"
@@ -95,68 +95,88 @@ static void sync_mount(const char *target)
 		syncfs(fd);
 }
 
-/* Run fn in a child and give its pidfd: the child may hang. */
-static int in_child(void (*fn)(const char *target), const char *target)
+/* Run fn in a child and give its pidfd: the child may hang. -1: until the limit no process could be had. */
+static int in_child(void (*fn)(const char *target), const char *target, uint64_t limit)
 {
-	pid_t pid = fork();
+	int pidfd, left;
+	pid_t pid;
 
+	while ((pid = spawn_fork(&pidfd)) < 0 && (left = clock_until(limit)) > 0)
+		poll(NULL, 0, left < NO_ROOM_PAUSE ? left : NO_ROOM_PAUSE);
 	if (pid == 0) {
 		fn(target);
 		_exit(0);
 	}
-	return pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+	return pid < 0 ? -1 : pidfd;
 }
 
-static bool ended_by(int pidfd, uint64_t deadline)
+/* Those for which it was not done. */
+struct undone { size_t hung, refused; };
+
+/* Wait for a child of in_child(), and close its pidfd. */
+static void await(int pidfd, uint64_t deadline, struct undone *u)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int n;
 
-	while (pidfd >= 0) {
-		int n = poll(&p, 1, clock_until(deadline));
-
-		if (n == 0 || (n < 0 && errno != EINTR))
-			return false;
-		if (n > 0)
-			break;
+	if (pidfd < 0) {
+		u->refused++;
+		return;
 	}
-	return true;
+	do
+		n = poll(&p, 1, clock_until(deadline));
+	while (n < 0 && errno == EINTR);
+	u->hung += n <= 0;
+	close(pidfd);
+}
+
+static int undone(const struct undone *u, const char *what, struct err *e)
+{
+	if (!u->hung && !u->refused)
+		return 0;
+	return err_set(e, ERR_HUNG, "%zu filesystems are not %s: %zu do not answer, for %zu no process can be had", u->hung + u->refused, what,
+		       u->hung, u->refused);
 }
 
 /* The newest mounts first: they may lie on older ones. */
 static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 {
 	struct mount_list list = { .n = 0 };
-	size_t left = 0;
+	struct undone left = { 0 };
 
 	(void)arg;
+	signal(SIGCHLD, SIG_IGN);       /* children that have ended take no room that the next may need */
 	if (mountinfo_each(note_mount, &list, e) < 0)
 		return -1;
 	while (list.n-- > 0) {
 		uint64_t limit = clock_ms() + MOUNT_TIME;
 
-		if (!ended_by(in_child(put_away, list.targets[list.n]), limit < io->deadline ? limit : io->deadline))
-			left++;
+		if (limit > io->deadline)
+			limit = io->deadline;
+		await(in_child(put_away, list.targets[list.n], limit), limit, &left);
 	}
-	return left ? err_set(e, ERR_HUNG, "%zu filesystems do not answer: they are left as they are", left) : 0;
+	return undone(&left, "unmounted", e);
 }
 
 /* All at once: one that hangs does not keep the others. */
 static int run_sync(struct worker_io *io, void *arg, struct err *e)
 {
 	struct mount_list list = { .n = 0 };
+	uint64_t limit = io->deadline - 200;
+	struct undone left = { 0 };
 	int children[MOUNTS];
-	size_t left = 0;
 
 	(void)arg;
+	signal(SIGCHLD, SIG_IGN);
 	if (mountinfo_each(note_mount, &list, e) < 0)
 		return -1;
 	for (size_t i = 0; i < list.n; i++)
-		children[i] = in_child(sync_mount, list.targets[i]);
+		children[i] = in_child(sync_mount, list.targets[i], limit);
 	for (size_t i = 0; i < list.n; i++)
-		left += !ended_by(children[i], io->deadline - 200);
-	if (left)
-		return err_set(e, ERR_HUNG, "%zu filesystems could not be synced: they do not answer", left);
-	sync();
+		await(children[i], limit, &left);
+	if (left.hung)
+		return undone(&left, "synced", e);
+	sync();                         /* those without a process too */
 	return 0;
 }
 
@@ -196,16 +216,22 @@ typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
 	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_done = worker_over, .owner = s };
+	uint64_t now = clock_ms();
 	struct err e = { 0 };
 
+	if (s->retry_until)             /* what is left of its time */
+		job.timeout = now < s->retry_until ? s->retry_until - now : 1;
 	if (worker_start(s->sup, &job, &e))
 		return;
-	if (clock_ms() < s->bound) {    /* there may be more room in a moment: the step is taken again */
-		s->step--;
+	if (!s->retry_until) {
+		log_error(LF_BOOT, "%s: it is tried again", e.message);
+		s->retry_until = now + time < s->bound ? now + time : s->bound;
+	}
+	if (now < s->retry_until) {     /* there may be more room in a moment */
 		time_for(s, NO_ROOM_PAUSE);
 		return;
 	}
-	log_error(LF_BOOT, "%s", e.message);
+	log_error(LF_BOOT, "%s is not done: no process can be had", what);
 	next_step(s);
 }
 
@@ -268,7 +294,8 @@ static void sync_all(struct shutdown *s)
 
 static void end(struct shutdown *s)
 {
-	log_info(LF_BOOT, "%s", s->way->says);
+	if (!s->retry_until)
+		log_info(LF_BOOT, "%s", s->way->says);
 	watchdog_stop(s->watchdog);
 	run_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
 }
@@ -295,6 +322,7 @@ enum { STEP_TERMINATE = 2, STEP_KILL = 3 };
 static void next_step(struct shutdown *s)
 {
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
+	s->retry_until = 0;
 	if (s->step < (int)ARRAY_LEN(steps) - 1)
 		s->step++;
 	steps[s->step](s);
@@ -302,7 +330,12 @@ static void next_step(struct shutdown *s)
 
 static void on_timer(struct timer *t)
 {
-	next_step(t->owner);
+	struct shutdown *s = t->owner;
+
+	if (s->retry_until)
+		steps[s->step](s);
+	else
+		next_step(s);
 }
 
 void shutdown_child_gone(struct shutdown *s)

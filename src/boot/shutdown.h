@@ -28,6 +28,7 @@ struct shutdown {
 	const struct shutdown_way *way; /* NULL: not shutting down */
 	bool machine;                   /* not a container: mounts and filesystems are ours to put in order */
 	uint64_t bound;
+	uint64_t retry_until;           /* there was no process for this step: it is tried again, within its own time; 0: it has one */
 	int step;
 	struct timer timer;
 };

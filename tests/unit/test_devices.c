@@ -61,12 +61,26 @@ static bool ends(const char *what, enum err_class class)
 	return true;
 }
 
-static bool problem(void)
+static bool problem_of(const char *origin)
 {
 	for (const struct problem *p = supervisor_problems(s); p; p = p->next)
-		if (streq(p->origin, "devices"))
+		if (streq(p->origin, origin))
 			return true;
 	return false;
+}
+
+static bool problem(void)
+{
+	return problem_of("devices");
+}
+
+/* Is anything under way, or meant to be? */
+static bool at_rest(void)
+{
+	for (size_t i = 0; i < nstarted; i++)
+		if (started[i].job.run)
+			return false;
+	return !d->again.armed && !d->late.armed;
 }
 
 static void event(const char *name)
@@ -143,6 +157,79 @@ static void a_walk_that_is_given_up_is_no_success(void)
 	end();
 }
 
+static void a_walk_that_always_dies_is_given_up(void)
+{
+	begin(false);
+	for (int i = 0; i <= WALK_TRIES; i++) {
+		d->pause = 0;
+		CHECK(ends("coldplug", ERR_INTERNAL));
+	}
+	CHECK(at_rest());
+	CHECK(problem());
+	end();
+}
+
+static void a_shortage_after_a_walk_that_was_given_up_is_a_new_one(void)
+{
+	begin(false);
+	for (int i = 0; i <= WALK_TRIES; i++) {
+		d->pause = i < WALK_TRIES ? 0 : AGAIN_MOST;     /* no long waits here, but the last one was */
+		CHECK(ends("coldplug", ERR_STORAGE));
+	}
+	refuse = true;
+	event("vdz");
+	CHECK(d->again.armed && d->pause == AGAIN_FIRST);
+	refuse = false;
+	CHECK(ends("device-links", ERR_NONE));
+	CHECK(problem());
+	walk(d);
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK(!problem());
+	end();
+}
+
+static void a_device_that_kills_its_reader_is_named_and_left(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	event("vdz");
+	for (int i = 0; i <= DEVICE_TRIES; i++) {
+		CHECK(!problem_of("vdz"));
+		CHECK(ends("device-links", ERR_INTERNAL));
+		/* Nobody else waits for it. */
+		event("vdy");
+		struct worker *w = nstarted && started[nstarted - 1].job.run ? &started[nstarted - 1] : NULL;
+		CHECK(w && streq(((struct batch *)w->job.arg)->names[0], "vdy"));
+		CHECK(ends("device-links", ERR_NONE));
+	}
+	CHECK(problem_of("vdz"));
+	CHECK(!problem_of("vdy"));
+	CHECK(!problem());
+	CHECK(at_rest());
+	event("vdz");
+	CHECK(ends("device-links", ERR_NONE));
+	CHECK(!problem_of("vdz"));
+	end();
+}
+
+static void of_several_the_one_that_kills_the_reader_is_found(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	add_pending(d, "vdx");
+	event("vdy");
+	CHECK(ends("device-links", ERR_INTERNAL));
+	CHECK(!d->again.armed && !problem());
+	struct worker *w = running("device-links");
+	CHECK(w && ((struct batch *)w->job.arg)->n == 1 && streq(((struct batch *)w->job.arg)->names[0], "vdx"));
+	CHECK(ends("device-links", ERR_NONE));
+	w = running("device-links");
+	CHECK(w && ((struct batch *)w->job.arg)->n == 1 && streq(((struct batch *)w->job.arg)->names[0], "vdy"));
+	CHECK(ends("device-links", ERR_NONE));
+	CHECK(at_rest());
+	end();
+}
+
 static void names_are_kept(void)
 {
 	begin(false);
@@ -196,6 +283,10 @@ int main(void)
 	RUN(a_walk_without_a_process_is_made_later);
 	RUN(a_walk_that_was_killed_is_made_again);
 	RUN(a_walk_that_is_given_up_is_no_success);
+	RUN(a_walk_that_always_dies_is_given_up);
+	RUN(a_shortage_after_a_walk_that_was_given_up_is_a_new_one);
+	RUN(a_device_that_kills_its_reader_is_named_and_left);
+	RUN(of_several_the_one_that_kills_the_reader_is_found);
 	RUN(names_are_kept);
 	RUN(more_names_than_fit_make_a_walk);
 	RUN(modules_are_kept);
