@@ -120,8 +120,9 @@ static bool has_hung_up(const struct peer *p)
 	return poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR));
 }
 
-static void drop_hung_up(struct server *srv)
+bool access_drop_hung_up(struct server *srv)
 {
+	unsigned before = srv->npeers;
 	struct peer *next;
 
 	for (struct peer *p = srv->peers; p; p = next) {
@@ -129,6 +130,19 @@ static void drop_hung_up(struct server *srv)
 		if (has_hung_up(p))
 			peer_free(p);
 	}
+	return srv->npeers < before;
+}
+
+bool access_dismiss_for(struct server *srv, const struct peer *p)
+{
+	struct peer *gone = find_dismissable(srv, p->level);
+	struct err why = { 0 };
+
+	if (!gone)
+		return false;
+	err_set(&why, ERR_LIMIT, "this connection's place was needed for a client with the level \"%s\"", verb_level_word(p->level));
+	peer_dismiss(gone, &why);
+	return true;
 }
 
 enum room { ROOM, FULL, FULL_FOR_USER };
@@ -150,21 +164,17 @@ static enum room find_room(const struct server *srv, const struct peer *p)
 int access_place(struct server *srv, const struct peer *p, struct err *e)
 {
 	enum room room = find_room(srv, p);
-	struct err why = { 0 };
 
 	if (room != ROOM) {
-		drop_hung_up(srv);
+		access_drop_hung_up(srv);
 		room = find_room(srv, p);
 	}
 	if (room == ROOM)
 		return 0;
 	if (room == FULL_FOR_USER)
 		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit", (unsigned)p->uid, CONTROL_PER_USER);
-	struct peer *gone = find_dismissable(srv, p->level);
-	if (!gone)
+	if (!access_dismiss_for(srv, p))
 		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s", srv->npeers, CONTROL_CLIENTS,
 			       p->level == LEVEL_ADMIN ? "" : ", some of them kept for root");
-	err_set(&why, ERR_LIMIT, "this connection's place was needed for a client with the level \"%s\"", verb_level_word(p->level));
-	peer_dismiss(gone, &why);
 	return 0;
 }

@@ -79,6 +79,10 @@ void access_look(const struct server *srv, struct peer *p);
 bool access_group(gid_t *group);
 /* Is there a place for p, who is not in yet? Another client may be told to go for it. ERR_LIMIT: no. */
 int access_place(struct server *srv, const struct peer *p, struct err *e);
+/* Let those go who have hung up, before their own turns notice it. False: nobody has. */
+bool access_drop_hung_up(struct server *srv);
+/* Tell a client of a lower level than p's to go. False: there is none that may be told so. */
+bool access_dismiss_for(struct server *srv, const struct peer *p);
 
 /* passed.c */
 /* As recv(2) with MSG_PEEK. *bears: descriptors are in the queue, with these bytes or behind them. */

@@ -219,42 +219,61 @@ static struct peer *accept_one(struct server *srv)
 	return p;
 }
 
-/* No descriptor is left: give up the spare one, so that a client is at least not left hanging. It is back when that client has gone. */
-static void refuse_one(struct server *srv)
+static void let_in_or_refuse(struct server *srv, struct peer *p)
+{
+	struct err e = { 0 };
+
+	if (access_place(srv, p, &e) < 0)
+		turn_away(p, &e);
+	else if (peer_begin(p, &e) < 0)
+		log_warn(LF_CONTROL, "a client was refused: %s", e.message);
+}
+
+static bool open_spare(struct server *srv)
+{
+	if (srv->spare < 0)
+		srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return srv->spare >= 0;
+}
+
+/* No descriptor is left: give up the spare one, so that a client is at least not left hanging. It is back when that client has gone, or when
+ * one of a lower level has gone for it: then the client stays. */
+static void squeeze_in_one(struct server *srv)
 {
 	struct err e = { 0 };
 	struct peer *p;
 
-	if (srv->spare < 0)
-		srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (srv->spare < 0) {
+	if (!open_spare(srv)) {
 		server_pause(srv, clock_ms() + PAUSE);
 		return;
 	}
 	close(srv->spare);
 	srv->spare = -1;
 	p = accept_one(srv);
-	err_set(&e, ERR_LIMIT, "poolinit has no descriptor left for another client");
-	if (p)
+	if (p && access_dismiss_for(srv, p) && open_spare(srv)) {
+		let_in_or_refuse(srv, p);
+		return;
+	}
+	if (p) {
+		err_set(&e, ERR_LIMIT, "poolinit has no descriptor left for another client");
 		turn_away(p, &e);
-	srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_warn(LF_CONTROL, "a client was refused: no descriptors left");
+		log_warn(LF_CONTROL, "a client was refused: no descriptors left");
+	}
+	open_spare(srv);
 }
 
 static bool let_in_one(struct server *srv)
 {
-	struct err e = { 0 };
 	bool full = srv->nleaving >= LEAVING_LIMIT;
 	struct peer *p = full ? NULL : accept_one(srv);
 	bool one = p;
 
-	if (p && access_place(srv, p, &e) < 0) {
-		turn_away(p, &e);
-	} else if (p) {
-		if (peer_begin(p, &e) < 0)
-			log_warn(LF_CONTROL, "a client was refused: %s", e.message);
+	if (p) {
+		let_in_or_refuse(srv, p);
 	} else if (!full && (errno == EMFILE || errno == ENFILE)) {
-		refuse_one(srv);
+		one = access_drop_hung_up(srv);         /* it finds their descriptors free */
+		if (!one)
+			squeeze_in_one(srv);
 	} else if (errno == ENOMEM && !full) {
 		server_pause(srv, clock_ms() + MEMORY_PAUSE);
 	} else if (full || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)) {
@@ -315,7 +334,8 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 		free(srv);
 		return NULL;
 	}
-	srv->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	srv->spare = -1;
+	open_spare(srv);
 	listener_add(s, &srv->listener);
 	return srv;
 }
