@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
-#include "base/buf.h"
+#include <unistd.h>
 #include "base/file.h"
 #include "base/util.h"
 
@@ -24,7 +24,7 @@
 #define LEAST    (64 * MIB)
 #define MOST     (1024 * MIB)
 #define COUNT_OF "\noom_kill "
-#define VMSTAT_MAX (64 * 1024)
+#define VMSTAT_MAX (16 * 1024)
 
 static uint64_t last;           /* of memory_watch(); 0: nothing is known */
 
@@ -62,23 +62,36 @@ void memory_bound_tool(void)
 	set_limit(MOST);
 }
 
-/* How many the kernel has killed, and one; 0: it does not say. */
-static uint64_t count(void)
+/* How many the kernel has killed, and one; 0: it does not say. The supervisor asks at each worker's start, and keeps the file open. */
+static uint64_t count(bool keep)
 {
-	cleanup_buf struct buf text = BUF_INIT;
-	const char *at = file_read(AT_FDCWD, "/proc/vmstat", VMSTAT_MAX, &text, NULL) < 0 ? NULL : strstr(buf_str(&text), COUNT_OF);
+	static int kept = -1;
+	static pid_t keeper;
+	bool ours = kept >= 0 && keeper == getpid();
+	int fd = ours ? kept : open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+	char text[VMSTAT_MAX];
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n < 0 ? 0 : n] = '\0';
+	if (keep && fd >= 0) {
+		kept = fd;
+		keeper = getpid();
+	} else if (fd >= 0 && !ours) {
+		close(fd);
+	}
+	const char *at = strstr(text, COUNT_OF);
 
 	return at ? strtoull(at + sizeof(COUNT_OF) - 1, NULL, 10) + 1 : 0;
 }
 
 uint64_t memory_watch(void)
 {
-	return last = count();
+	return last = count(true);
 }
 
 bool memory_took(int status, uint64_t since)
 {
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count() > (since ? since : last);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last);
 }
 
 const char *memory_ending(int status, uint64_t since)
