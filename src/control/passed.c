@@ -20,7 +20,7 @@
 #include "supervisor/worker.h"
 
 #define CHUNK         4096
-#define SHELVES       32                /* users with one of their own; all others share the last one */
+#define SHELVES       31                /* users with one of their own, admins aside; all others share one */
 #define OTHERS        ((uid_t)-1)
 #define PASSED_MOST   253               /* descriptors that one message can have (SCM_MAX_FD) */
 #define TABLE         (1 << 20)         /* descriptors that an emptying worker has room for, where it may */
@@ -42,6 +42,8 @@ struct shelf {
 	bool admin;
 	int in, out;
 	int count;                      /* sockets for the next worker */
+	uid_t *whose;                   /* of the shared one: whose they are, in their order. The last ones are in the queue still */
+	size_t nwhose, room;
 	struct worker *taking;          /* takes from it still: one at a time, so that none takes a socket that is still open here */
 	struct worker *workers[EMPTY_OWN];
 };
@@ -153,7 +155,8 @@ static struct shelf *new_shelf(struct server *srv, const struct peer *p, uid_t u
 		free(h);
 		return NULL;
 	}
-	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &(int){ INT_MAX }, sizeof(int));
+	if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &(int){ INT_MAX }, sizeof(int)) < 0)        /* without that right: what all may have */
+		setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &(int){ INT_MAX }, sizeof(int));
 	*h = (struct shelf){ .next = srv->shelves, .server = srv, .uid = uid, .admin = uid != OTHERS && p->level == LEVEL_ADMIN, .in = ends[0], .out = ends[1] };
 	srv->shelves = h;
 	return h;
@@ -164,16 +167,57 @@ static struct shelf *shelf_of(struct server *srv, const struct peer *p)
 	struct shelf *others = NULL;
 	unsigned n = 0;
 
-	for (struct shelf *h = srv->shelves; h; h = h->next, n++)
+	for (struct shelf *h = srv->shelves; h; h = h->next) {
 		if (h->uid == p->uid)
 			return h;
-		else if (h->uid == OTHERS)
+		if (h->uid == OTHERS)
 			others = h;
-	return others ? others : new_shelf(srv, p, n < SHELVES - 1 ? p->uid : OTHERS);
+		else
+			n += !h->admin;
+	}
+	if (p->level == LEVEL_ADMIN || n < SHELVES)
+		return new_shelf(srv, p, p->uid);
+	return others ? others : new_shelf(srv, p, OTHERS);
+}
+
+/* Room for one more name, before its socket is in the queue. */
+static bool may_note(struct shelf *h)
+{
+	size_t n = (size_t)waiting(h), room = 2 * n + SHELVES;
+
+	if (h->uid != OTHERS || h->nwhose < h->room)
+		return true;
+	if (n > h->nwhose)
+		n = h->nwhose;
+	if (n)
+		memmove(h->whose, h->whose + h->nwhose - n, n * sizeof(uid_t));
+	h->nwhose = n;
+	if (room > h->room) {
+		uid_t *more = realloc(h->whose, room * sizeof(uid_t));
+
+		if (!more)
+			return n < h->room;
+		h->whose = more;
+		h->room = room;
+	}
+	return true;
+}
+
+/* How many sockets in the queue are the user's. */
+static unsigned held_for(const struct shelf *h, uid_t uid)
+{
+	size_t n = (size_t)waiting(h);
+	unsigned held = 0;
+
+	if (h->uid != OTHERS)
+		return h->uid == uid ? (unsigned)n : 0;
+	for (size_t i = n < h->nwhose ? h->nwhose - n : 0; i < h->nwhose; i++)
+		held += h->whose[i] == uid;
+	return held;
 }
 
 /* The queue has the socket from then on, so that closing it here is not the last close. */
-static bool put_away(struct peer *p)
+static bool shelve(struct peer *p)
 {
 	struct shelf *h = shelf_of(p->server, p);
 	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = {
@@ -182,27 +226,32 @@ static bool put_away(struct peer *p)
 	struct msghdr m = { .msg_iov = &(struct iovec){ "", 1 }, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
 
 	memcpy(CMSG_DATA(&control.head), &p->fd, sizeof(int));
-	if (!h || sendmsg(h->in, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+	if (!h || !may_note(h) || sendmsg(h->in, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return false;
+	if (h->uid == OTHERS)
+		h->whose[h->nwhose++] = p->uid;
 	close(p->fd);
 	free(p);
 	return true;
 }
 
-static bool put_all_away(struct server *srv)
+/* One that cannot be shelved now keeps no other waiting. False: there is such a one. */
+static bool shelve_all(struct server *srv)
 {
-	struct peer *p;
+	struct peer **at = &srv->leaving, *p;
 
-	while ((p = srv->leaving)) {
+	while ((p = *at)) {
 		struct peer *next = p->next;
 
-		if (!put_away(p))
-			return false;
-		srv->leaving = next;
+		if (!shelve(p)) {
+			at = &p->next;
+			continue;
+		}
+		*at = next;
 		srv->nleaving--;
 		server_resume(srv);
 	}
-	return true;
+	return !srv->leaving;
 }
 
 unsigned passed_waiting(const struct server *srv, uid_t uid)
@@ -210,7 +259,7 @@ unsigned passed_waiting(const struct server *srv, uid_t uid)
 	unsigned n = 0;
 
 	for (const struct shelf *h = srv->shelves; h; h = h->next)
-		n += h->uid == uid ? (unsigned)waiting(h) : 0;
+		n += held_for(h, uid);
 	for (const struct peer *p = srv->leaving; p; p = p->next)
 		n += p->uid == uid;
 	return n;
@@ -225,6 +274,7 @@ static void shelf_free(struct shelf *h)
 	*at = h->next;
 	close(h->in);
 	close(h->out);
+	free(h->whose);
 	free(h);
 }
 
@@ -299,7 +349,7 @@ void passed_on_timer(struct timer *t)
 {
 	struct server *srv = t->owner;
 
-	bool failed = !put_all_away(srv);
+	bool stuck = !shelve_all(srv), failed = false;
 
 	for (struct shelf *h = srv->shelves, *next; h && !failed; h = next) {
 		next = h->next;
@@ -309,7 +359,7 @@ void passed_on_timer(struct timer *t)
 		else if (h->count && may_begin(h))
 			failed = !begin(h);
 	}
-	if (failed)
+	if (failed || stuck)
 		try_again(srv, clock_ms() + EMPTY_AGAIN);
 }
 
@@ -323,7 +373,7 @@ void passed_leave(struct peer *p)
 		free(p);
 		return;
 	}
-	if (!put_away(p)) {
+	if (!shelve(p)) {
 		p->next = srv->leaving;
 		srv->leaving = p;
 		srv->nleaving++;
@@ -342,6 +392,7 @@ void passed_end(struct server *srv)
 		for (int i = 0; i < EMPTY_OWN; i++)
 			if (h->workers[i])
 				worker_disown(h->workers[i]);
+		free(h->whose);
 		free(h);
 	}
 	while (srv->leaving) {

@@ -40,6 +40,12 @@ static void job_done(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
+/* From now on the client's connection is needed, and the job ends with it. */
+static void over_connection(struct waiter *w, uint64_t job)
+{
+	call_stream_job(call_of(w), job);
+}
+
 static void transfer_done(struct waiter *w, const struct result *r)
 {
 	if (r->taken)
@@ -59,6 +65,7 @@ static bool begin(struct call *c, struct volume_order *o, void (*done)(struct wa
 	o->detach = call_flag(c, "detach");
 	o->operate = call_level(c) < LEVEL_ADMIN;
 	w->done = done;
+	w->unused = over_connection;
 	w->progress = call_flag(c, "progress") ? call_progress : NULL;
 	if (volume_start(call_supervisor(c), o, w, job, &e) == 0)
 		return true;

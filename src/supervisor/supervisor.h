@@ -55,6 +55,7 @@ struct result {
 struct waiter {
 	void (*done)(struct waiter *w, const struct result *r);
 	void (*progress)(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);       /* NULL: only the end is of interest */
+	void (*unused)(struct waiter *w, uint64_t job);         /* NULL, or: a descriptor was passed that is of no use, and the bytes go over the connection */
 	void *owner;
 	struct waiter *next, **link;    /* of the list in which it is parked; link NULL: it is not */
 	struct pool *pool;              /* pool_wait(), and so is */
@@ -274,7 +275,7 @@ struct volume_order {
 	bool detach;                            /* w->done is called as soon as it has been let in */
 	bool operate;                           /* asked for at the level "operate", see struct op */
 };
-/* At its time a job is ended. So long afterwards, at most, w->done is called: by then what it left is removed, or it is told all the same. */
+/* A job's `done` is called at most this long after its timeout, whether or not its leftovers are gone. */
 #define JOB_END SECONDS(8)
 /* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active), ERR_BUSY (another job has the volume), ERR_LIMIT … */
 int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e);

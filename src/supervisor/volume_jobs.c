@@ -123,7 +123,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		.work = {
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
-			.connection = o->connection, .offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
+			.connection = transfer ? o->connection : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
@@ -406,6 +406,9 @@ static void on_record(struct worker *w, const struct line *l)
 		if (j->detach && !j->ending && streq(line_get(l, "taken"), "yes"))
 			loop_arm(j->sup->loop, &j->timer, 0);
 	}
+	for (struct waiter *x = j->waiters; x && line_has(l, "taken") && streq(line_get(l, "taken"), "unused"); x = x->next)
+		if (x->unused)
+			x->unused(x, j->number);
 	if (line_has(l, "bytes"))
 		j->bytes = line_u64(l, "bytes", 0);
 	if (!line_has(l, "progress"))

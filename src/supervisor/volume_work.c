@@ -301,7 +301,8 @@ static int take_passed(const struct volume_work *work, struct err *e)
 }
 
 /* Where the bytes come from or go to: what was passed, or as if nothing had been. Then a download has the connection; an upload would need a payload, which
- * has not been announced. What is not used stays open until this process ends. */
+ * has not been announced. What is not used stays open until this process ends.
+ * 1: what was passed is used. 0: the connection is. -1: nothing was there to take, or it may not be used at all: *e says why. */
 static int choose_stream(struct worker_io *io, const struct volume_work *work, bool upload, struct transfer *t, struct err *e)
 {
 	int fd = take_passed(work, e), usable = fd < 0 ? -1 : check_passed(fd, !upload, e);
