@@ -33,7 +33,7 @@ MODES = {
 
 class SickDisk:
     def __init__(self, box, image, seconds=0.0):
-        """With seconds, reads fail for so long from the first one on."""
+        """With seconds, the first read fails, which is the kernel's for a partition table, and from the second one on all do for so long."""
         self.image, self.size = str(image), os.path.getsize(image)
         self.path = f"{box.dir}/{os.path.basename(self.image)}.nbd"
         self.url = f"nbd+unix:///?socket={self.path}"
@@ -54,6 +54,10 @@ class SickDisk:
 
     def well(self):
         self.fault("well")
+
+    def put(self, data):
+        """Another content at its beginning, as if another host had written it."""
+        os.pwrite(self._file, data, 0)
 
     # ---- the server ----
 
@@ -110,7 +114,7 @@ class SickDisk:
     def _refuses(self, kind, offset, length):
         if kind == READ:
             self.reads += 1
-            if self.seconds and not self.until:
+            if self.seconds and self.reads < 3:
                 self.until = time.monotonic() + self.seconds
         bad = (kind == READ and (self.mode == "read" and offset < self.end and offset + length > self.begin or time.monotonic() < self.until) or
                kind in (WRITE, FLUSH) and self.mode == "write" or kind == FLUSH and self.mode == "flush")
