@@ -92,7 +92,7 @@ bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op 
 			why = marks[i].text;
 	bool known = !why && fstat(fd, &st) == 0 && fstatvfs(fd, &v) == 0;
 	if (!why && !known)
-		why = strerror(errno);
+		why = errno == EIO ? "the kernel answers with an I/O error, as after it has shut it down" : strerror(errno);
 	if (known && !read_only && (mount_option_value(m->super_options, "ro", value, sizeof(value)) || (v.f_flag & ST_RDONLY)))
 		why = "it is read-only: an error has made it so, or somebody";
 	if (!why && op->aborted)

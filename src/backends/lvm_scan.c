@@ -555,12 +555,23 @@ void lvm_id_print(const char id[LVM_ID], char out[39])
 
 void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
 {
+	const size_t more_room = sizeof(" and 4294967295 more");
+	unsigned more = 0;
+	char one[200];
 	size_t n = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < s->n && n < size; i++)
-		if (s->devices[i].problem)
-			n += (size_t)snprintf(out + n, size - n, "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node, s->devices[i].problem);
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->devices[i].problem)
+			continue;
+		snprintf(one, sizeof(one), "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node, s->devices[i].problem);
+		if (more || n + strlen(one) + more_room > size)
+			more++;
+		else
+			n += (size_t)snprintf(out + n, size - n, "%s", one);
+	}
+	if (more)
+		snprintf(out + n, size - n, "%s %u more", n ? " and" : "; left out:", more);
 }
 
 bool lvm_scan_unsure(const struct lvm_scan *s)

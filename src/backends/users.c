@@ -6,23 +6,34 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/links.h"
 #include "backends/sysfs.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 
 #define SWAPS_LIMIT (64 * 1024)
 
-struct mounted_search { dev_t dev; const char *what; struct buf *who; };
+#define READERS_PATIENCE 2500   /* ms; a little more than a reader of ours has with one device */
 
-static void user_add(struct buf *who, const char *how, const char *what)
+struct users { struct buf *who; bool others; };
+struct mounted_search { dev_t dev; const char *what; struct users *users; };
+
+static void user_name(struct buf *who, const char *how, const char *what)
 {
 	buf_printf(who, "%s%s %s", who->len ? ", " : "", how, what);
+}
+
+static void user_add(struct users *u, const char *how, const char *what)
+{
+	u->others = true;
+	user_name(u->who, how, what);
 }
 
 static int user_mount(const struct mount_entry *m, void *arg)
@@ -31,21 +42,21 @@ static int user_mount(const struct mount_entry *m, void *arg)
 
 	/* btrfs shows a device number of its own: there the source tells. */
 	if (m->dev == s->dev || streq(m->source, s->what))
-		user_add(s->who, "mounted at", m->target);
+		user_add(s->users, "mounted at", m->target);
 	return 0;
 }
 
-static void user_swap(const char *node, struct buf *who)
+static void user_swap(const char *node, struct users *u)
 {
 	cleanup_buf struct buf swaps = BUF_INIT;
 
 	if (file_read(AT_FDCWD, "/proc/swaps", SWAPS_LIMIT, &swaps, NULL) == 0)
 		for (const char *p = buf_str(&swaps); *p; p += strcspn(p, "\n"), p += *p == '\n')
 			if (strncmp(p, node, strlen(node)) == 0 && isspace((unsigned char)p[strlen(node)]))
-				user_add(who, "used as", "swap");
+				user_add(u, "used as", "swap");
 }
 
-static void user_holders(const char *sysname, struct buf *who)
+static void user_holders(const char *sysname, struct users *u)
 {
 	char path[PATH_MAX], name[256];
 	struct dirent *entry;
@@ -56,7 +67,7 @@ static void user_holders(const char *sysname, struct buf *who)
 			continue;
 		if (!sysfs_path(path, sizeof(path), "/sys/class/block/%s", entry->d_name) || !sysfs_attribute(path, "dm/name", name, sizeof(name)))
 			sysfs_path(name, sizeof(name), "%s", entry->d_name);
-		user_add(who, "held by", name);
+		user_add(u, "held by", name);
 	}
 	if (d)
 		closedir(d);
@@ -84,7 +95,17 @@ static bool process_has_open(const char *pid, dev_t dev)
 	return found;
 }
 
-static void user_processes(dev_t dev, struct buf *who)
+/* Another process of this program, such as one that looks for a label on every device. */
+static bool is_ours(const char *pid)
+{
+	char path[64];
+	struct stat mine, its;
+
+	return sysfs_path(path, sizeof(path), "/proc/%.16s/exe", pid) && stat("/proc/self/exe", &mine) == 0 && stat(path, &its) == 0 &&
+	       mine.st_dev == its.st_dev && mine.st_ino == its.st_ino;
+}
+
+static void user_processes(dev_t dev, struct users *u)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
@@ -98,17 +119,18 @@ static void user_processes(dev_t dev, struct buf *who)
 		if (sysfs_path(path, sizeof(path), "/proc/%.16s/comm", entry->d_name))
 			file_read_line(AT_FDCWD, path, name, sizeof(name));
 		sysfs_path(text, sizeof(text), "%s (%.16s)", name, entry->d_name);
-		user_add(who, "open in", text);
+		user_name(u->who, "open in", text);
+		u->others |= !is_ours(entry->d_name);
 		found++;
 	}
 	if (d)
 		closedir(d);
 }
 
-static void users_of_one(const char *sysname, struct buf *who)
+static void users_of_one(const char *sysname, struct users *u)
 {
 	char dir[PATH_MAX], number[32], node[PATH_MAX];
-	struct mounted_search search = { .who = who, .what = node };
+	struct mounted_search search = { .users = u, .what = node };
 	unsigned major, minor;
 
 	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", sysname) || !sysfs_attribute(dir, "dev", number, sizeof(number)) ||
@@ -116,24 +138,38 @@ static void users_of_one(const char *sysname, struct buf *who)
 		return;
 	search.dev = makedev(major, minor);
 	mountinfo_each(user_mount, &search, NULL);
-	user_swap(node, who);
-	user_holders(sysname, who);
-	user_processes(search.dev, who);
+	user_swap(node, u);
+	user_holders(sysname, u);
+	user_processes(search.dev, u);
+}
+
+static void users_of_all(const char *sysname, struct users *u)
+{
+	char path[PATH_MAX], part[PATH_MAX];
+	struct dirent *entry;
+	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s", sysname) ? opendir(path) : NULL;
+
+	users_of_one(sysname, u);
+	while (d && (entry = readdir(d)))
+		if (starts_with(entry->d_name, sysname) && sysfs_path(part, sizeof(part), "%s/%s/partition", path, entry->d_name) &&
+		    access(part, F_OK) == 0)
+			users_of_one(entry->d_name, u);
+	if (d)
+		closedir(d);
 }
 
 bool device_users(const char *sysname, struct buf *who)
 {
-	char path[PATH_MAX], part[PATH_MAX];
+	uint64_t until = clock_ms() + READERS_PATIENCE;
 	size_t before = who->len;
-	struct dirent *entry;
-	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s", sysname) ? opendir(path) : NULL;
+	struct users u;
 
-	users_of_one(sysname, who);
-	while (d && (entry = readdir(d)))
-		if (starts_with(entry->d_name, sysname) && sysfs_path(part, sizeof(part), "%s/%s/partition", path, entry->d_name) &&
-		    access(part, F_OK) == 0)
-			users_of_one(entry->d_name, who);
-	if (d)
-		closedir(d);
+	do {
+		who->len = before;
+		if (who->data)
+			who->data[before] = '\0';
+		u = (struct users){ .who = who };
+		users_of_all(sysname, &u);
+	} while (who->len > before && !u.others && clock_ms() < until && poll(NULL, 0, 20) == 0);
 	return who->len > before;
 }

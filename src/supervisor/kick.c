@@ -32,9 +32,15 @@ static unsigned event_bits(const char *what)
 	return bits;
 }
 
+/* A device that failed is not well because another pool's step has ended: it would be read at each, beside its clock. A device that comes has an event. */
+static bool has_clock_only(const struct pool *p, unsigned bits)
+{
+	return p->phase == PHASE_RETRYING && bits == event_bits("pool") && (starts_with(waits_word(p), "device=") || starts_with(waits_word(p), "vg="));
+}
+
 bool events_help(const struct pool *p, unsigned bits)
 {
-	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
+	if ((p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING) || has_clock_only(p, bits))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)

@@ -56,6 +56,14 @@ def xfs(path, size="300M", label=""):
     return pathlib.Path(path)
 
 
+def btrfs(path, size="120M", label=""):
+    """An empty btrfs of one device, 1 MiB smaller than the disk."""
+    need_programs("mkfs.btrfs")
+    blank(path, human_size(size))
+    command("mkfs.btrfs", "-q", "-f", "-b", human_size(size) - (1 << 20), *(["-L", label] if label else []), path)
+    return pathlib.Path(path)
+
+
 def vfat(path, size="16M", label="", contents=None):
     need_programs("mkfs.vfat", "mcopy")
     blank(path, size)
