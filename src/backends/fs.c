@@ -281,6 +281,33 @@ static bool can_be_read(const struct mount_entry *m)
 	return fd >= 0 && file_pread(fd, head, sizeof(head), 0) > 0;
 }
 
+/* Where an error has made a filesystem read-only, a flush does nothing and says that it is done: what others had written is lost all the same. Who makes one
+ * read-only on purpose has it flushed first, and the mount is read-only as well. */
+static bool is_flushed_in_vain(const struct pool_def *d)
+{
+	struct mount_entry m;
+	char value[2];
+	bool vain;
+
+	if (mount_of_pool(d, &m, NULL) <= 0)
+		return false;
+	vain = mount_option_value(m.super_options, "ro", value, sizeof(value)) && !mount_option_value(m.options, "ro", value, sizeof(value)) &&
+	       !is_meant_read_only(d, &m);
+	mount_entry_free(&m);
+	return vain;
+}
+
+static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	bool vain = is_flushed_in_vain(d);
+
+	if (mount_pool_stop(d, is_ours, op, e) < 0)
+		return -1;
+	if (vain && !op->lost[0])
+		snprintf(op->lost, sizeof(op->lost), "an error had made %.120s read-only", d->target.path);
+	return 0;
+}
+
 /* The kernel does not make a filesystem that has shut down well again: it is mounted anew when its disk answers and nobody has anything of it open. A
  * disk that is gone may come back under another name. */
 static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
@@ -292,16 +319,11 @@ static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct
 		return 0;
 	op->aborted = op->detail && strstr(op->detail, " aborted");
 	if (is_sick(d, &m, op) && (asked || !health_disk_is_there(&m) || can_be_read(&m)))
-		rc = mount_pool_stop(d, is_ours, op, e) < 0 ? -1 : 1;
+		rc = fs_stop(d, op, e) < 0 ? -1 : 1;
 	mount_entry_free(&m);
 	if (rc > 0 && op->lost[0])
 		op_note(op, "what was written last is not all on the disk: %s", op->lost);
 	return rc;
-}
-
-static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
-{
-	return mount_pool_stop(d, is_ours, op, e);
 }
 
 /* Without a flag the directory alone. The device is looked at before anything is made, so that a refusal changes nothing. */

@@ -96,6 +96,7 @@ static void settle(struct pool *p)
 static void stop_failed(struct pool *p, const struct err *e, bool left)
 {
 	bool undoing = p->begun;        /* it has not been active: what a start had begun should go */
+	enum phase phase = p->was == PHASE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE;    /* as it was: the look tells if that has changed */
 	struct err why = *e;
 
 	if (left)
@@ -105,7 +106,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 	if (!p->sup->shutdown.on)
 		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
 	if (left || !undoing) {
-		pool_enter(p, left ? PHASE_HUNG : PHASE_ACTIVE, &why);
+		pool_enter(p, left ? PHASE_HUNG : phase, &why);
 	} else {
 		pool_enter(p, PHASE_RETRYING, &why);
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + retry_pause(++p->attempts));
@@ -139,7 +140,7 @@ static void stop_now(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 	bool hurry = p->sup->shutdown.on;
-	struct operation o = { .force = hurry && p->was_hung };
+	struct operation o = { .force = hurry && p->was == PHASE_HUNG };
 	uint64_t timeout = step_deadline(p->timeout, p->sup->options.stop_deadline, b ? b->deadline.stop : 0, DEADLINE_STOP);
 	struct job job = { .what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = step_on_gone };
 	struct err e = { 0 };
@@ -163,10 +164,10 @@ void step_stop(struct pool *p)
 
 	if (p->sup->shutdown.on && p->stop_failed)
 		return;
-	p->was_hung = p->phase == PHASE_HUNG;
+	p->was = p->phase;
 	pool_enter(p, PHASE_STOPPING, NULL);
 	p->again = false;
-	if (p->stuck == 0 || (p->sup->shutdown.on && p->was_hung) || (b && b->stop_frees))
+	if (p->stuck == 0 || (p->sup->shutdown.on && p->was == PHASE_HUNG) || (b && b->stop_frees))
 		stop_now(p);
 	else
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SECONDS(10));

@@ -127,7 +127,7 @@ struct pool {
 	uint64_t timeout;               /* asked for with the start or stop to come; 0: the usual one */
 	uint64_t refresh_timeout;       /* the same for the refresh to come */
 
-	bool was_hung;                  /* when the stop began */
+	enum phase was;                 /* when the stop began */
 	char *lost;                     /* the stop under way: what was written last is not all on the disk, and why; or NULL */
 	enum pool_state found;          /* by the check or refresh under way, */
 	char *found_why;                /* and why it is not active, or not wholly; or NULL */

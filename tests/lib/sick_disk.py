@@ -20,7 +20,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class SickDisk:
-    """`device` has the content of `image`. reads_fail(), writes_fail() and well() say what it does from now on."""
+    """`device` has the content of `image`. reads_fail(), writes_fail(), flushes_fail() and well() say what it does from now on."""
 
     def __init__(self, box, image):
         self.image, self.size = str(image), os.path.getsize(image)
@@ -61,6 +61,9 @@ class SickDisk:
     def writes_fail(self):
         self.switch[16] = 1
 
+    def flushes_fail(self):
+        self.switch[18] = 1
+
     def hang(self):
         """Who reads it from here on sleeps in the kernel until it is well."""
         self.switch[17] = 1
@@ -68,7 +71,7 @@ class SickDisk:
 
     def well(self):
         struct.pack_into("<QQ", self.switch, 0, 0, 0)
-        self.switch[16] = self.switch[17] = 0
+        self.switch[16] = self.switch[17] = self.switch[18] = 0
         self.forget()
 
     def forget(self):
@@ -133,7 +136,7 @@ class SickDisk:
                 return os.pread(disk.fileno(), size, offset)
             os.pwrite(disk.fileno(), body[HEADER:HEADER + size], offset)
             return struct.pack("<II", size, 0)
-        if op == FSYNC and self.switch[16]:
+        if op == FSYNC and (self.switch[16] or self.switch[18]):
             raise OSError(errno.EIO, "sick")
         if op in (RELEASE, FLUSH, RELEASEDIR, ACCESS, DESTROY, FSYNC):
             return b""
