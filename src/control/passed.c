@@ -189,7 +189,7 @@ static bool may_note(struct shelf *h)
 		return true;
 	if (n > h->nwhose)
 		n = h->nwhose;
-	if (n)
+	if (n && h->whose)
 		memmove(h->whose, h->whose + h->nwhose - n, n * sizeof(uid_t));
 	h->nwhose = n;
 	if (room > h->room) {
@@ -228,7 +228,7 @@ static bool shelve(struct peer *p)
 	memcpy(CMSG_DATA(&control.head), &p->fd, sizeof(int));
 	if (!h || !may_note(h) || sendmsg(h->in, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return false;
-	if (h->uid == OTHERS)
+	if (h->uid == OTHERS && h->whose)
 		h->whose[h->nwhose++] = p->uid;
 	close(p->fd);
 	free(p);
