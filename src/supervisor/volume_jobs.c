@@ -17,6 +17,7 @@
 
 #define JOBS_MAX        64
 #define LOOK_WITHIN     SECONDS(15)     /* at what an operation has changed, or left: its outcome is known, and is told then all the same */
+#define LATER           SECONDS(10)     /* the kernel has written by then what it kept back; ext4 does so every 5 s */
 #define DEADLINE_DELETE SECONDS(600)    /* of a file with very many extents */
 
 static const struct operation_row {
@@ -259,6 +260,17 @@ static void emit(struct volume_job *j, const char *event, bool outcome)
 	events_emit(j->sup, event, "%s", buf_str(&b));
 }
 
+/* What a disk has refused harms its filesystem when the kernel writes next, some seconds later: nothing but another look tells of that. */
+static void look_later(struct volume_job *j)
+{
+	struct pool *p = j->pool;
+
+	if (!p || p->phase != PHASE_ACTIVE || j->cancelled || (j->err.class != ERR_STORAGE && j->err.class != ERR_READ_ONLY))
+		return;
+	p->doubted = true;
+	loop_arm(p->sup->loop, &p->retry, clock_ms() + LATER);
+}
+
 /* All is over, and what there is to see can be seen. */
 static void conclude(struct volume_job *j)
 {
@@ -267,6 +279,7 @@ static void conclude(struct volume_job *j)
 	struct pool *p = j->pool;
 
 	job_uncount(j);
+	look_later(j);
 	if (!e && j->row->event)
 		emit(j, j->row->event, false);
 	emit(j, "job-ended", true);
