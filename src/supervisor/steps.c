@@ -380,7 +380,7 @@ static void refreshed(struct pool *p, const struct backend *b)
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
-	if (p->revive_asked && !p->updating && p->found == STATE_DEGRADED)
+	if (p->reviving && p->found == STATE_DEGRADED)
 		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name, p->reason ? p->reason : "");
 	answer_refresh(p, still.class ? &still : NULL);
 }
@@ -408,7 +408,8 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	} else {
 		refreshed(p, b);
 	}
-	p->revive_asked &= p->updating;
+	p->reviving = false;
+	p->revive_asked &= p->phase == PHASE_DEGRADED;  /* by who came while this one was under way */
 	p->fresh = false;
 	waiters_tell_phase(p);
 	pool_step(p);
@@ -434,7 +435,8 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	struct operation o = { .only = some ? names : NULL, .sweep = !some && !p->jobs, .inotify = -1 };
 	struct err e = { 0 };
 
-	if (!some && p->revive_asked)
+	p->reviving = !some && p->revive_asked;
+	if (p->reviving)
 		o.revive = REVIVE_ASKED;
 	else if (!some && p->phase == PHASE_DEGRADED && !p->jobs && clock_ms() >= p->revive_at)
 		o.revive = REVIVE_IF_WELL;
@@ -459,6 +461,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	}
 	if (p->worker && !p->updating) {
 		p->refresh_timeout = 0;
+		p->revive_asked = false;
 		waiters_move(&p->waiters, &p->served);
 	} else if (!p->worker) {
 		cannot_refresh(p, &e);
