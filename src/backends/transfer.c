@@ -121,6 +121,7 @@ static int check_rest(const struct copy *c, const struct volume *v, uint64_t roo
 static int upload(struct copy *c, const struct volume *v, struct transfer *t, uint64_t size, struct err *e)
 {
 	uint64_t room = size - t->offset, coming;
+	bool flushed;
 	int rc;
 
 	if (t->length == 0 && known_length(&c->from, &coming))
@@ -135,11 +136,14 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	client_advance(&c->from);
 	if (rc == 0 && t->length == 0 && is_bounded(v))
 		rc = check_rest(c, v, room, e);
-	if (fdatasync(c->to.fd) < 0 && rc == 0)
+	flushed = fdatasync(c->to.fd) == 0;
+	if (!flushed && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
-	if (rc < 0 && c->done)
+	if (rc < 0 && c->done && flushed)
 		err_wrap(e, ERR_KEEP, "volume \"%s\" now holds the first %llu bytes of the upload, and what it held before behind them", v->name,
 			 (unsigned long long)c->done);
+	else if (rc < 0 && c->done)
+		err_wrap(e, ERR_KEEP, "what of the first %llu bytes of the upload volume \"%s\" now holds is not known", (unsigned long long)c->done, v->name);
 	return rc;
 }
 

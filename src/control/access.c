@@ -122,15 +122,17 @@ static bool has_hung_up(const struct peer *p)
 
 bool access_drop_hung_up(struct server *srv)
 {
-	unsigned before = srv->npeers;
+	bool dropped = false;
 	struct peer *next;
 
 	for (struct peer *p = srv->peers; p; p = next) {
 		next = p->next;
-		if (has_hung_up(p))
-			peer_free(p);
+		if (!has_hung_up(p))
+			continue;
+		peer_free(p);
+		dropped = true;
 	}
-	return srv->npeers < before;
+	return dropped;
 }
 
 bool access_dismiss_for(struct server *srv, const struct peer *p)

@@ -119,7 +119,8 @@ struct pool {
 	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
 	bool refresh_wanted;
 	bool revive_asked;              /* the next refresh stops it if only a new start can bring it back, */
-	uint64_t revive_at;             /* or it is one from this clock_ms() on */
+	bool reviving;                  /* as the one under way does, */
+	uint64_t revive_at;             /* or one from this clock_ms() on */
 	bool build_wanted;              /* the next start builds first, */
 	unsigned build_flags;           /* with these enum build_flags */
 	uint64_t stop_tried;            /* clock_ms() of a stop that has failed since it was started, or 0 */
