@@ -16,6 +16,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -137,6 +139,12 @@ static bool device_add(struct look *k, const char *sysname)
 	return grown[k->scan.n++].node != NULL;
 }
 
+static int by_node(const void *a, const void *b)
+{
+	return strverscmp(((const struct lvm_device *)a)->node, ((const struct lvm_device *)b)->node);
+}
+
+/* In the order of their names: what is found in them is told in the same order each time. */
 static int devices_list(struct look *k, struct err *e)
 {
 	DIR *d = opendir("/sys/class/block");
@@ -148,7 +156,11 @@ static int devices_list(struct look *k, struct err *e)
 	while (room && (entry = readdir(d)))
 		room = device_add(k, entry->d_name);
 	closedir(d);
-	return room ? 0 : err_set(e, ERR_NO_MEMORY, "cannot look for volume groups: out of memory");
+	if (!room)
+		return err_set(e, ERR_NO_MEMORY, "cannot look for volume groups: out of memory");
+	if (k->scan.n)
+		qsort(k->scan.devices, k->scan.n, sizeof(*k->scan.devices), by_node);
+	return 0;
 }
 
 /* ---- who was left behind ---- */
