@@ -39,6 +39,8 @@ int device_each(device_each_fn *fn, void *arg, struct err *e);
  * when it was asked before and somebody still waits for it; or it brings down who reads it. */
 typedef void device_ask_fn(const char *node, void *arg);
 int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e);
+/* device_content() of a device that is another pool's: asked so, for it must not hold this one up. */
+int device_content_bounded(const char *path, struct device_content *out, struct err *e);
 /* Who was left behind is known by a file in run_dir, in every worker that is forked from here on. The text is kept. */
 void device_ask_keeps(const char *run_dir);
 

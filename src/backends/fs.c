@@ -111,12 +111,16 @@ static const struct filesystem *choose(const struct pool_def *d, const char *dev
 {
 	bool any = !d->source.format || streq(d->source.format, "auto");
 	const struct filesystem *f = any ? NULL : by_format(d->source.format);
+	struct device_content again;
 	char text[192];
 
 	if (f && device_holds(device, f->holds, c))
 		return f;
 	if (device_content(device, c, e) < 0)
 		return NULL;
+	/* The first look may have met a read error that has gone meanwhile. */
+	if (f && (c->all[0] || c->ambivalent ? device_holds(device, f->holds, &again) : is_held_by(f, c->type)))
+		return f;
 	f = any ? by_content(c, other) : NULL;
 	if (f && c->all[0] && can_be_named(f->format))
 		f = NULL;               /* the definition can say which one is meant */

@@ -25,6 +25,8 @@ static const struct { const char *option, *text; } marks[] = {
 
 /* In a pool's detail: this mount was seen with an aborted journal, which it keeps. */
 #define ABORTED " aborted"
+/* ext4's number for EROFS, kept with its last error: what it says of whoever comes after the one that found the journal aborted. */
+#define REFUSES_WRITES "8"
 
 bool health_disk_is_there(const struct mount_entry *m)
 {
@@ -65,14 +67,15 @@ void health_count(const struct mount_entry *m, struct op *op, struct buf *detail
 	const char *last = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id ? strstr(op->detail, " errors=") : NULL;
 	unsigned long now = ext4_errors(m), then = last ? strtoul(last + strlen(" errors="), NULL, 10) : 0;
 	bool aborted = last && strstr(last, ABORTED);
-	char where[64] = "";
+	char where[64] = "", code[8] = "";
 
 	if (!detail || !starts_with(m->fstype, "ext"))
 		return;
 	if (now > then) {
 		ext4_word(m, "last_error_func", where, sizeof(where));
 		op_note(op, "the filesystem on %s has errors (%lu counted, the last one in %s): have it checked (e2fsck)", m->source, now, where);
-		aborted |= last && streq(where, "ext4_journal_check_start");
+		ext4_word(m, "last_error_errcode", code, sizeof(code));
+		aborted |= last && (streq(where, "ext4_journal_check_start") || streq(code, REFUSES_WRITES));
 	}
 	buf_printf(detail, " errors=%lu%s", now, aborted ? ABORTED : "");
 	op->aborted = aborted;

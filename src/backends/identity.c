@@ -303,7 +303,7 @@ bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 		return false;
 	}
 	identity_number(dev, spec, facts);
-	if (device_content(path, &content, NULL) == 0 && streq(content.usage, "filesystem") && content.uuid[0])
+	if (device_content_bounded(path, &content, NULL) == 0 && streq(content.usage, "filesystem") && content.uuid[0])
 		add_lower("fsuuid", content.uuid, spec, facts);
 	if (where)
 		*where = dev;

@@ -100,8 +100,7 @@ static void on_retry(struct timer *t)
 {
 	struct pool *p = t->owner;
 
-	if (p->doubted && p->phase == PHASE_ACTIVE)
-		touch_look(p);
+	p->refresh_wanted |= p->doubted && p->phase == PHASE_ACTIVE;
 	p->doubted = false;
 	p->again = true;
 	pool_step(p);
