@@ -390,6 +390,8 @@ static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t 
 	return true;
 }
 
+#define SEARCHED_MOST 1024
+
 struct search {
 	const struct tag *tag;
 	const char *wanted;
@@ -399,6 +401,9 @@ struct search {
 	char other[PATH_MAX];           /* a second device with the same tag */
 	struct buf stalled;             /* devices that could not be asked, */
 	struct buf unread;              /* and why others that were asked could not be read */
+	char *nodes[SEARCHED_MOST];     /* those that are asked */
+	dev_t devs[SEARCHED_MOST];
+	size_t n;
 };
 
 static bool is_candidate(const char *sysname, dev_t *dev)
@@ -479,31 +484,61 @@ int device_content_bounded(const char *path, struct device_content *out, struct 
 	return q.rc;
 }
 
-static bool search_one(const char *sysname, const char *path, dev_t dev, void *arg)
+/* One more disk that is to be asked. True: no more. */
+static bool search_add(const char *sysname, const char *path, dev_t dev, void *arg)
 {
 	struct search *s = arg;
-	struct question q = { .tag = s->tag };
 
 	if (device_stalled("/sys", sysname)) {
 		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
 		return false;
 	}
-	if (snprintf(q.wanted, sizeof(q.wanted), "%s", s->wanted) >= (int)sizeof(q.wanted))
-		return false;
-	if (device_ask(path, answer, &q, sizeof(q), &q.why) < 0)
-		q.has = -1;
-	if (q.has < 0 && err_is(&q.why, ERR_STORAGE)) {
-		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", q.why.message);
-		buf_printf(&left_out, "%s: %s\n", path, q.why.message);
+	s->nodes[s->n] = strdup(path);
+	s->devs[s->n] = dev;
+	return !s->nodes[s->n] || ++s->n == SEARCHED_MOST;
+}
+
+/* What the disk has answered. */
+static void search_take(struct search *s, size_t i, const struct question *q, const struct err *silence)
+{
+	const struct err *why = silence->class == ERR_NONE ? &q->why : silence;
+	int has = silence->class == ERR_NONE ? q->has : -1;
+
+	if (has < 0 && err_is(why, ERR_STORAGE)) {
+		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why->message);
+		buf_printf(&left_out, "%s: %s\n", s->nodes[i], why->message);
 	}
-	if (q.has <= 0 || (s->path[0] && is_same_filesystem(&s->first, &q.found)))
-		return false;
-	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", path);
+	if (has <= 0 || s->other[0] || (s->path[0] && is_same_filesystem(&s->first, &q->found)))
+		return;
+	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", s->nodes[i]);
 	if (!s->other[0]) {
-		s->dev = dev;
-		s->first = q.found;
+		s->dev = s->devs[i];
+		s->first = q->found;
 	}
-	return s->other[0];
+}
+
+static int search_all(struct search *s, struct err *e)
+{
+	cleanup_free struct question *asked = NULL;
+	cleanup_free struct err *silences = NULL;
+	int rc = device_each(search_add, s, e);
+
+	if (rc < 0 || s->n == 0)
+		return rc;
+	asked = calloc(s->n, sizeof(*asked));
+	silences = calloc(s->n, sizeof(*silences));
+	if (!asked || !silences)
+		return err_set(e, ERR_NO_MEMORY, "cannot look for a device: out of memory");
+	for (size_t i = 0; i < s->n; i++) {
+		asked[i].tag = s->tag;
+		if (snprintf(asked[i].wanted, sizeof(asked[i].wanted), "%s", s->wanted) >= (int)sizeof(asked[i].wanted))
+			return 0;               /* no label is so long */
+	}
+	rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)s->nodes, .n = s->n, .fn = answer, .args = asked,
+	                                                .size = sizeof(*asked), .whys = silences }, e);
+	for (size_t i = 0; rc == 0 && i < s->n; i++)
+		search_take(s, i, &asked[i], &silences[i]);
+	return rc;
 }
 
 /* Where udevd runs, its links decide (it knows which of a multipath device's nodes is meant); elsewhere all devices are asked, so that two with
@@ -518,7 +553,7 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 		s.path[0] = '\0';                /* a link that is out of date */
 	if (!s.path[0]) {
 		searched = true;
-		rc = device_each(search_one, &s, e);
+		rc = search_all(&s, e);
 	}
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	if (rc == 0 && s.other[0])
@@ -530,6 +565,8 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
 	buf_free(&s.stalled);
 	buf_free(&s.unread);
+	while (s.n)
+		free(s.nodes[--s.n]);
 	if (rc == 0) {
 		snprintf(path, size, "%s", s.path);
 		*dev = s.dev;

@@ -51,46 +51,94 @@ static void let_go(int file)
 	syscall(SYS_close_range, (unsigned)(file < 2 ? 2 : file) + 1, ~0u, 0);
 }
 
-static int outcome(const char *node, pid_t child, struct stuck *stuck, int file, struct err *e)
-{
-	int status;
+/* Shared with the process that asks: where it is, and that nobody waits for it any more. */
+struct progress { volatile size_t at; volatile bool over; };
 
-	if (wait_for(child, &status, clock_ms() + PATIENCE)) {
-		if (WIFEXITED(status))
-			return 0;
-		return err_set(e, ERR_STORAGE, "%s brings down who reads it (signal %d)", node, WTERMSIG(status));
+/* Wait for its end, as long as it comes from one device to the next. */
+static bool has_ended(pid_t child, int *status, const struct progress *p)
+{
+	size_t at;
+
+	do {
+		at = p->at;
+		if (wait_for(child, status, clock_ms() + PATIENCE))
+			return true;
+	} while (p->at != at);
+	return false;
+}
+
+/* It did not come past this device. */
+static void blame(const char *node, pid_t child, bool ended, int status, struct stuck *stuck, int file, struct err *why)
+{
+	if (ended) {
+		err_set(why, ERR_STORAGE, "%s brings down who reads it (signal %d)", node, WTERMSIG(status));
+		return;
 	}
 	if (file < 0 || !stuck_hold(stuck, file, node))
 		kill(child, SIGKILL);
-	return silent(node, e);
+	silent(node, why);
+}
+
+/* Ask the devices from `from` on with one process; the number of the first that it did not come to. */
+static size_t ask_from(const struct device_questions *q, size_t from, struct progress *p, char *answers)
+{
+	struct stuck stuck;
+	cleanup_close int file = -1;
+	bool ended;
+	pid_t child;
+	int status;
+
+	stuck_read(&stuck, run_dir);
+	file = stuck_file(&stuck);
+	for (; from < q->n && (stuck_is(&stuck, q->nodes[from]) || !stuck_has_room(&stuck)); from++)
+		silent(q->nodes[from], &q->whys[from]);
+	p->at = from;
+	if (from == q->n)
+		return from;
+	child = fork();
+	if (child < 0) {
+		err_sys(&q->whys[from], errno, "cannot ask %s", q->nodes[from]);
+		return from + 1;
+	}
+	if (child == 0) {
+		let_go(file);
+		for (; p->at < q->n && !p->over && !stuck_is(&stuck, q->nodes[p->at]); p->at++)
+			q->fn(q->nodes[p->at], answers + p->at * q->size);
+		_exit(0);
+	}
+	ended = has_ended(child, &status, p);
+	if (ended && WIFEXITED(status))
+		return p->at;
+	blame(q->nodes[p->at], child, ended, status, &stuck, file, &q->whys[p->at]);
+	return p->at + 1;
+}
+
+int device_ask_all(const struct device_questions *q, struct err *e)
+{
+	size_t bytes = q->n * q->size;
+	/* The progress of each process is its own: one that was left behind still looks at it. */
+	for (size_t from = 0, next; from < q->n; from = next) {
+		struct progress *p = mmap(NULL, sizeof(*p) + bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			return err_sys(e, errno, "cannot ask %s", q->nodes[from]);
+		memcpy(p + 1, q->args, bytes);
+		next = ask_from(q, from, p, (char *)(p + 1));
+		p->over = true;
+		memcpy(q->args, p + 1, bytes);
+		munmap(p, sizeof(*p) + bytes);
+	}
+	return 0;
 }
 
 int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e)
 {
-	struct stuck stuck;
-	cleanup_close int file = -1;
-	void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t child;
-	int rc;
+	struct err why = { 0 };
+	struct device_questions q = { .nodes = &node, .n = 1, .fn = fn, .args = arg, .size = size, .whys = &why };
 
-	if (shared == MAP_FAILED)
-		return err_sys(e, errno, "cannot ask %s", node);
-	memcpy(shared, arg, size);
-	stuck_read(&stuck, run_dir);
-	file = stuck_file(&stuck);
-	if (stuck_is(&stuck, node) || !stuck_has_room(&stuck)) {
-		rc = silent(node, e);
-	} else if ((child = fork()) < 0) {
-		rc = err_sys(e, errno, "cannot ask %s", node);
-	} else if (child == 0) {
-		let_go(file);
-		fn(node, shared);
-		_exit(0);
-	} else {
-		rc = outcome(node, child, &stuck, file, e);
-	}
-	if (rc == 0)
-		memcpy(arg, shared, size);
-	munmap(shared, size);
-	return rc;
+	if (device_ask_all(&q, e) < 0)
+		return -1;
+	if (why.class != ERR_NONE && e)
+		*e = why;
+	return why.class != ERR_NONE ? -1 : 0;
 }
