@@ -6,13 +6,13 @@ They take a few tenths of a second, so nothing is cached.
 """
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import struct
 import tempfile
 
-from sandbox import Failure, command, human_size, need_programs
+from loops import loop
+from sandbox import command, human_size, need_programs
 
 
 def blank(path, size):
@@ -179,36 +179,6 @@ global { event_activation = 0 }
 """
 
 
-@contextlib.contextmanager
-def loop_device(path):
-    """A loop device on the file, that goes away with this process at the latest."""
-    LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_CLR_FD, LO_FLAGS_AUTOCLEAR, EBUSY = 0x4C82, 0x4C0A, 0x4C01, 4, 16
-    need_programs("losetup")
-    with open("/dev/loop-control") as control, open(path, "r+b") as backing:
-        for _ in range(64):  # another process may take the free one first
-            number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
-            device = f"/dev/loop{number}"
-            descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-            # struct loop_config: fd, block size, then struct loop_info64 with lo_flags at byte 52
-            config = bytearray(304)
-            struct.pack_into("II", config, 0, backing.fileno(), 0)
-            struct.pack_into("I", config, 8 + 52, LO_FLAGS_AUTOCLEAR)
-            try:
-                fcntl.ioctl(descriptor, LOOP_CONFIGURE, bytes(config))
-                break
-            except OSError as error:
-                os.close(descriptor)
-                if error.errno != EBUSY:
-                    raise
-        else:
-            raise Failure("no free loop device")
-    try:
-        yield device
-    finally:
-        fcntl.ioctl(descriptor, LOOP_CLR_FD)
-        os.close(descriptor)
-
-
 def volume_group(path, name, volumes, size="128M"):
     """A disk that is the one physical volume of a group.
 
@@ -216,7 +186,7 @@ def volume_group(path, name, volumes, size="128M"):
     """
     need_programs("lvm")
     blank(path, size)
-    with loop_device(path) as device, tempfile.TemporaryDirectory(dir="/run") as system:
+    with loop(path) as device, tempfile.TemporaryDirectory(dir="/run") as system:
         (pathlib.Path(system) / "lvm.conf").write_text(_LVM_CONF % device)
         env = {**os.environ, "LVM_SYSTEM_DIR": system, "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
