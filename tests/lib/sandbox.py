@@ -234,7 +234,7 @@ def run(main, timeout=300):
     box = Sandbox(name)
     try:
         command("mount", "-t", "proc", "proc", "/proc")
-        command("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+        command("mount", "-t", "tmpfs", "-o", "mode=755,size=25%", "tmpfs", "/run")      # several tests at once leave the machine some memory
         command("ip", "link", "set", "lo", "up")
         box.dir.mkdir()
         main(box)
