@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
@@ -60,6 +61,12 @@ void memory_bound(void)
 void memory_bound_tool(void)
 {
 	set_limit(MOST);
+}
+
+void memory_keep(void)
+{
+	if (!SANITIZED)                 /* the shadow is most of the address space */
+		mlockall(MCL_CURRENT | MCL_ONFAULT);
 }
 
 /* How many the kernel has killed, and one; 0: it does not say. The supervisor asks at each worker's start, and keeps the file open. */

@@ -16,6 +16,10 @@ void memory_bound(void);
 /* A tool that this process starts may need more: its threads' stacks count, used or not. */
 void memory_bound_tool(void);
 
+/* What this process has used of its program and its memory stays in memory (mlockall(2), MCL_ONFAULT): where it came from may be a disk that no longer
+ * answers. Children begin without. Where it is not allowed, nothing changes. */
+void memory_keep(void);
+
 /* Processes that end from now on may be asked about. Returns what stands for now; children inherit it as the last one. */
 uint64_t memory_watch(void);
 /* Was it the kernel that ended the process, because memory ran out? status: of waitpid(2). since: of memory_watch() before it was started; 0: the last. */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "boot/core.h"
 
@@ -123,6 +124,7 @@ static int open_parts(struct core *c, struct err *e)
 
 	if (open_signals(c, e) < 0)
 		return -1;
+	memory_keep();
 	c->sup = supervisor_new(&c->loop, &c->options, e);
 	if (!c->sup)
 		return -1;
