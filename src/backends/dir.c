@@ -66,8 +66,7 @@ static int dir_identify(const struct pool_def *d, struct op *op, struct buf *fac
 	(void)op;
 	if (!places)
 		return -1;
-	identity_files(places, d->target.path, facts);
-	identity_place(places, d->target.path, facts);
+	identity_path(places, d->target.path, IDENTITY_PLACE | IDENTITY_FILES, facts);
 	return 0;
 }
 

@@ -55,6 +55,7 @@ struct refresh {
 	struct volindex_builder volumes;
 	unsigned swept;
 	size_t met, mark_at;            /* entries; which of them was marked last */
+	size_t most;                    /* entries; 0: as many as there are */
 	uint64_t mark;                  /* that one: a hash */
 	unsigned nameless;              /* entries whose names are none */
 	bool cut;                       /* the kernel gives nothing behind such an entry */
@@ -99,12 +100,11 @@ static bool comes_again(struct refresh *r, const struct dirent64_ *d)
 
 static int is_endless(struct refresh *r, const struct dirent64_ *d, struct err *e)
 {
-	size_t most = memory_limit() / BYTES_EACH;
-
 	if (comes_again(r, d))
 		return err_set(e, ERR_STORAGE, "cannot list directory %s: it does not end, its entries come again and again", r->target);
-	if (most && r->met > most)
-		return err_set(e, ERR_LIMIT, "cannot list directory %s: it has more than %zu entries, too many for this machine's memory", r->target, most);
+	if (r->most && r->met > r->most)
+		return err_set(e, ERR_LIMIT, "cannot list directory %s: it has more than %zu entries, too many for this machine's memory", r->target,
+			r->most);
 	return 0;
 }
 
@@ -179,6 +179,7 @@ static int list_directory(struct refresh *r, struct err *e)
 {
 	static char bytes[LIST_BYTES] __attribute__((aligned(8)));
 
+	r->most = memory_limit() / BYTES_EACH;
 	for (;;) {
 		uint64_t until = clock_ms() + STEPS_TIME;
 		long len = syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);

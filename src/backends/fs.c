@@ -360,7 +360,7 @@ static int fs_identify(const struct pool_def *d, struct op *op, struct buf *fact
 		return -1;
 	if (identity_device(device_of(d), &dev, facts))
 		identity_filesystem(dev, device_of(d), facts);
-	identity_place(places, d->target.path, facts);
+	identity_path(places, d->target.path, IDENTITY_PLACE, facts);
 	return 0;
 }
 

@@ -238,10 +238,11 @@ int places_mount(const struct places *t, const char *path)
 	return m ? m->id : 0;
 }
 
-static void path_fact(const struct places *t, const char *key, const char *path, bool itself, struct buf *facts)
+static const char place_key[] = "place", files_key[] = "files";
+
+static void path_fact(const struct places *t, const char *key, const char *path, const char *canonical, struct buf *facts)
 {
-	char canonical[PATH_MAX];
-	const struct mount_entry *m = places_resolve(t, path, canonical, sizeof(canonical)) ? mount_of(t, canonical, itself) : NULL;
+	const struct mount_entry *m = mount_of(t, canonical, key == files_key);
 
 	if (!m)
 		return;
@@ -259,14 +260,16 @@ static void path_fact(const struct places *t, const char *key, const char *path,
 	buf_printf(facts, " %s\n", path);
 }
 
-void identity_place(const struct places *t, const char *path, struct buf *facts)
+void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts)
 {
-	path_fact(t, "place", path, false, facts);
-}
+	char canonical[PATH_MAX];
 
-void identity_files(const struct places *t, const char *path, struct buf *facts)
-{
-	path_fact(t, "files", path, true, facts);
+	if (!places_resolve(t, path, canonical, sizeof(canonical)))
+		return;
+	if (which & IDENTITY_PLACE)
+		path_fact(t, place_key, path, canonical, facts);
+	if (which & IDENTITY_FILES)
+		path_fact(t, files_key, path, canonical, facts);
 }
 
 /* ---- devices ---- */
@@ -320,7 +323,7 @@ static void identify_by_fields(const struct pool_def *d, struct buf *facts)
 		cleanup_places struct places *t = places_read(NULL);
 
 		if (t)
-			identity_place(t, d->target.path, facts);
+			identity_path(t, d->target.path, IDENTITY_PLACE, facts);
 	}
 }
 

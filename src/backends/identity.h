@@ -36,9 +36,9 @@ bool places_resolve(const struct places *t, const char *path, char *out, size_t 
 /* The number of the mount through which one sees what is at the path, or 0. */
 int places_mount(const struct places *t, const char *path);
 
-/* Append facts. */
-void identity_place(const struct places *t, const char *path, struct buf *facts);
-void identity_files(const struct places *t, const char *path, struct buf *facts);
+/* Append facts. Those of a path are asked for together: each step of the way is a system call. */
+enum { IDENTITY_PLACE = 1, IDENTITY_FILES = 2 };
+void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts);
 void identity_number(dev_t dev, const char *spelling, struct buf *facts);       /* dev */
 void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);   /* files: all of those on a device */
 /* dev, fsuuid; partuuid. Reads the device. Is it there? `where` (or NULL) gets its number then. */

@@ -340,7 +340,7 @@ static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *f
 
 	(void)op;
 	if (places)
-		identity_place(places, d->target.path, facts);
+		identity_path(places, d->target.path, IDENTITY_PLACE, facts);
 	return places ? 0 : -1;
 }
 

@@ -38,13 +38,12 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 	unsigned common = stands[type] & stands[c->d->type];
 	cleanup_buf struct buf theirs = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
+	unsigned asked = (common & ON_DIRECTORY ? IDENTITY_PLACE : 0) | (type == POOL_DIR ? IDENTITY_FILES : 0);
 	char words[512];
 
-	if ((common & ON_DIRECTORY) && target)
-		identity_place(c->places, target, &theirs);
-	if (type == POOL_DIR)
-		identity_files(c->places, target, &theirs);
-	else if ((common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
+	if (target && asked)
+		identity_path(c->places, target, asked, &theirs);
+	if (type != POOL_DIR && (common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
 		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))

@@ -110,8 +110,7 @@ static int compare(const char *target, const char *dir)
 static void add_facts(const struct places *t, const char *path, struct buf *facts)
 {
 	buf_reset(facts);
-	identity_place(t, path, facts);
-	identity_files(t, path, facts);
+	identity_path(t, path, IDENTITY_PLACE | IDENTITY_FILES, facts);
 }
 
 int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e)

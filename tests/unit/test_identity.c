@@ -29,14 +29,14 @@ static struct places *places(void)
 }
 
 /* The fact's value, without key and spelling. */
-static const char *value(void (*fact)(const struct places *, const char *, struct buf *), const char *path)
+static const char *value(unsigned which, const char *path)
 {
 	static char out[4096];
 	struct places *t = places();
 	struct buf facts = BUF_INIT;
 	const char *equals;
 
-	fact(t, path, &facts);
+	identity_path(t, path, which, &facts);
 	equals = strchr(buf_str(&facts), '=');
 	snprintf(out, sizeof(out), "%.*s", equals ? (int)strcspn(equals + 1, " \n") : 0, equals ? equals + 1 : "");
 	buf_free(&facts);
@@ -46,29 +46,29 @@ static const char *value(void (*fact)(const struct places *, const char *, struc
 
 static void a_place_is_a_filesystem_and_a_path_in_it(void)
 {
-	CHECK_STR(value(identity_place, "/"), "8:1:/");
-	CHECK_STR(value(identity_place, "/nowhere/x"), "8:1:/nowhere/x");
-	CHECK_STR(value(identity_place, "//nowhere/./x//"), "8:1:/nowhere/x");
-	CHECK_STR(value(identity_place, "/nowhere/../x"), "8:1:/x");
-	CHECK_STR(value(identity_place, "/../../x"), "8:1:/x");
-	CHECK_STR(value(identity_place, "/srv/a/b"), "8:16:/a/b");
-	CHECK_STR(value(identity_place, "/bound/b"), "8:16:/a/b");
-	CHECK_STR(value(identity_place, "/boundary"), "8:1:/boundary");
-	CHECK_STR(value(identity_place, "/with space/x"), "0:52:/x");
-	CHECK_STR(value(identity_place, "/with space/x y"), "0:52:/x\\040y");
+	CHECK_STR(value(IDENTITY_PLACE, "/"), "8:1:/");
+	CHECK_STR(value(IDENTITY_PLACE, "/nowhere/x"), "8:1:/nowhere/x");
+	CHECK_STR(value(IDENTITY_PLACE, "//nowhere/./x//"), "8:1:/nowhere/x");
+	CHECK_STR(value(IDENTITY_PLACE, "/nowhere/../x"), "8:1:/x");
+	CHECK_STR(value(IDENTITY_PLACE, "/../../x"), "8:1:/x");
+	CHECK_STR(value(IDENTITY_PLACE, "/srv/a/b"), "8:16:/a/b");
+	CHECK_STR(value(IDENTITY_PLACE, "/bound/b"), "8:16:/a/b");
+	CHECK_STR(value(IDENTITY_PLACE, "/boundary"), "8:1:/boundary");
+	CHECK_STR(value(IDENTITY_PLACE, "/with space/x"), "0:52:/x");
+	CHECK_STR(value(IDENTITY_PLACE, "/with space/x y"), "0:52:/x\\040y");
 }
 
 static void what_is_mounted_on_it_counts_for_files_only(void)
 {
-	CHECK_STR(value(identity_place, "/srv"), "8:1:/srv");
-	CHECK_STR(value(identity_files, "/srv"), "8:16:/");
-	CHECK_STR(value(identity_files, "/bound"), "8:16:/a");
-	CHECK_STR(value(identity_files, "/srv/a"), "8:16:/a");
-	CHECK_STR(value(identity_place, "/srv/tmp"), "8:16:/tmp");
-	CHECK_STR(value(identity_files, "/srv/tmp"), "0:51:/");
-	CHECK_STR(value(identity_files, "/srv/tmp/x"), "0:51:/x");
-	CHECK_STR(value(identity_files, "/net/pool"), "0:40:/pool");
-	CHECK_STR(value(identity_files, "/"), "8:1:/");
+	CHECK_STR(value(IDENTITY_PLACE, "/srv"), "8:1:/srv");
+	CHECK_STR(value(IDENTITY_FILES, "/srv"), "8:16:/");
+	CHECK_STR(value(IDENTITY_FILES, "/bound"), "8:16:/a");
+	CHECK_STR(value(IDENTITY_FILES, "/srv/a"), "8:16:/a");
+	CHECK_STR(value(IDENTITY_PLACE, "/srv/tmp"), "8:16:/tmp");
+	CHECK_STR(value(IDENTITY_FILES, "/srv/tmp"), "0:51:/");
+	CHECK_STR(value(IDENTITY_FILES, "/srv/tmp/x"), "0:51:/x");
+	CHECK_STR(value(IDENTITY_FILES, "/net/pool"), "0:40:/pool");
+	CHECK_STR(value(IDENTITY_FILES, "/"), "8:1:/");
 }
 
 static void a_path_that_is_too_long_has_no_place(void)
@@ -77,10 +77,10 @@ static void a_path_that_is_too_long_has_no_place(void)
 
 	memset(path, 'x', sizeof(path) - 1);
 	path[0] = '/';
-	CHECK_STR(value(identity_place, path), "");
+	CHECK_STR(value(IDENTITY_PLACE, path), "");
 	for (size_t i = 0; i + 1 < sizeof(path); i += 2)
 		path[i] = '/';
-	CHECK_STR(value(identity_place, path), "");
+	CHECK_STR(value(IDENTITY_PLACE, path), "");
 }
 
 static char root[PATH_MAX];
