@@ -498,6 +498,16 @@ static bool search_add(const char *sysname, const char *path, dev_t dev, void *a
 	return !s->nodes[s->n] || ++s->n == SEARCHED_MOST;
 }
 
+/* Once, however often a worker searches. */
+static void leave_out(const char *node, const char *why)
+{
+	char name[PATH_MAX + 2];
+
+	snprintf(name, sizeof(name), "%s: ", node);
+	if (!left_out.len || !strstr(left_out.data, name))
+		buf_printf(&left_out, "%s%s\n", name, why);
+}
+
 /* What the disk has answered. */
 static void search_take(struct search *s, size_t i, const struct question *q, const struct err *silence)
 {
@@ -506,7 +516,7 @@ static void search_take(struct search *s, size_t i, const struct question *q, co
 
 	if (has < 0 && err_is(why, ERR_STORAGE)) {
 		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why->message);
-		buf_printf(&left_out, "%s: %s\n", s->nodes[i], why->message);
+		leave_out(s->nodes[i], why->message);
 	}
 	if (has <= 0 || s->other[0] || (s->path[0] && is_same_filesystem(&s->first, &q->found)))
 		return;

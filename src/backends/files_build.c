@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "backends/target.h"
+#include "base/file.h"
 #include "base/util.h"
 
 #define BTRFS_MAGIC 0x9123683Eu
@@ -89,7 +90,9 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 	if (is_link(d->target.path))
 		return err_set(e, ERR_INVALID, "cannot set owner and mode of %s: it is a symbolic link (name the directory itself in the definition)",
 			       d->target.path);
-	return set_perms(fd, d, made, e);
+	if (set_perms(fd, d, made, e) < 0)
+		return -1;
+	return file_sync_dir(fd) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", d->target.path) : 0;
 }
 
 int files_delete(const struct pool_def *d, struct op *op, struct err *e)

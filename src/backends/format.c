@@ -208,6 +208,15 @@ int format_claim(const char *spec, unsigned flags, char *path, size_t size, dev_
 	return refuse_bytes(spec, path, e);
 }
 
+int format_flush(const char *path, struct err *e)
+{
+	cleanup_close int fd = open_answering(path, O_RDONLY, e);
+
+	if (fd < 0)
+		return -1;
+	return fsync(fd) < 0 ? err_sys(e, errno, "cannot write to %s", path) : 0;
+}
+
 /* ---- mkfs ---- */
 
 /* What the definition's formats are made by. Without `force` mkfs asks, or refuses what we have looked at already. */
@@ -258,6 +267,8 @@ int format_make(const char *format, const char *path, struct op *op, struct err 
 	int rc = spawn_ok(&t, e);
 
 	tool_free(&t);
+	if (rc == 0)
+		rc = format_flush(path, e);     /* not every mkfs does so */
 	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot make a filesystem of format %s on %s", format, path) : 0;
 }
 

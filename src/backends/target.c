@@ -209,6 +209,8 @@ int target_remove(const char *path, struct err *e)
 	rc = unlinkat(end.dir, end.name, AT_REMOVEDIR);
 	if (rc < 0)
 		err_sys(e, errno, "cannot remove directory %s", path);
+	else if (file_sync_dir(end.dir) < 0)
+		rc = err_sys(e, errno, "directory %s is removed, but the one above it cannot be synced", path);
 	close(end.dir);
 	return rc;
 }

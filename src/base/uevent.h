@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #define UEVENT_MAX 8192
+#define UEVENT_TURN 64                          /* messages read in one turn of the loop: then it is the others' */
 
 struct uevent {
 	const char *action;     /* "add", "change", "remove", … ; all point into the caller's buffer; NULL where absent */

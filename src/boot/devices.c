@@ -485,20 +485,22 @@ static void on_uevents(struct watch *w, uint32_t events)
 {
 	struct devices *d = w->owner;
 	char buf[UEVENT_MAX];
+	bool lost = false;
 	struct uevent u;
 
 	(void)events;
-	for (;;) {
+	for (int n = 0; n < UEVENT_TURN; n++) {
 		int r = uevent_read(w->fd, buf, sizeof(buf), &u);
 
 		if (r == UEVENT_EMPTY)
 			break;
 		if (r == UEVENT_GOT)
 			take_event(d, &u);
-		else if (r == UEVENT_LOST) {
-			supervisor_uevent(d->sup, NULL);
-			walk(d);
-		}
+		lost |= r == UEVENT_LOST;
+	}
+	if (lost) {
+		supervisor_uevent(d->sup, NULL);
+		walk(d);
 	}
 	work(d);
 }
@@ -513,7 +515,7 @@ static void on_udevd(struct watch *w, uint32_t events)
 	bool seen = false;
 
 	(void)events;
-	for (;;) {
+	for (int turn = 0; turn < UEVENT_TURN; turn++) {
 		ssize_t n = recv(w->fd, buf, sizeof(buf), MSG_DONTWAIT);
 
 		if (n > 0)

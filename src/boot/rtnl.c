@@ -12,6 +12,7 @@
 #include "boot/rtnl.h"
 
 #define REPLY_BYTES 16384       /* what the kernel fills in one go for a dump */
+#define HEARD_TURN 64           /* messages in one turn of the loop */
 
 struct request {
 	struct nlmsghdr head;
@@ -325,12 +326,13 @@ bool rtnl_heard(int fd)
 	char buf[REPLY_BYTES];
 	bool heard = false;
 
-	for (;;) {
+	for (int turn = 0; turn < HEARD_TURN; turn++) {
 		ssize_t n = recv(fd, buf, sizeof(buf), 0);
 
 		if (n > 0 || (n < 0 && errno == ENOBUFS))
 			heard = true;
 		else if (n == 0 || errno != EINTR)
-			return heard;
+			break;
 	}
+	return heard;
 }

@@ -46,7 +46,7 @@ bool rtnl_has_address(struct rtnl *r);
 
 /* A non-blocking descriptor that hears of links, addresses and routes. */
 int rtnl_listen(struct err *e);
-/* Read all that it has heard: true if there was anything, or if something was lost. */
+/* Read what it has heard, so much at a time that others have their turn: true if there was anything, or if something was lost. */
 bool rtnl_heard(int fd);
 
 #endif

@@ -3,7 +3,9 @@
 import contextlib
 import fcntl
 import os
+import stat
 import struct
+import tempfile
 
 from sandbox import Failure
 
@@ -13,8 +15,8 @@ EBUSY = 16
 
 
 @contextlib.contextmanager
-def loop(path, flags=0):
-    """A loop device on the file; it goes away with this process at the latest."""
+def loop(path, flags=0, unseen=False):
+    """A loop device on the file; it goes away with this process at the latest. What is open by a name in /dev counts as in use: unseen, it is not."""
     with open("/dev/loop-control") as control, open(path, "rb" if flags & READ_ONLY else "r+b") as backing:
         for _ in range(64):  # another process may take the free one first
             device = f"/dev/loop{fcntl.ioctl(control, LOOP_CTL_GET_FREE)}"
@@ -31,8 +33,20 @@ def loop(path, flags=0):
                     raise
         else:
             raise Failure("no free loop device")
+    if unseen:
+        descriptor = reopened(descriptor)
     try:
         yield device
     finally:
         fcntl.ioctl(descriptor, LOOP_CLR_FD)
         os.close(descriptor)
+
+
+def reopened(descriptor):
+    """The same device by a node of our own."""
+    with tempfile.TemporaryDirectory(dir="/run") as directory:
+        node = directory + "/node"
+        os.mknod(node, 0o600 | stat.S_IFBLK, os.fstat(descriptor).st_rdev)
+        other = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
+    os.close(descriptor)
+    return other

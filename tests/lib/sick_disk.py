@@ -22,6 +22,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 class SickDisk:
     """`device` has the content of `image`. reads_fail(), writes_fail(), flushes_fail() and well() say what it does from now on."""
 
+    unseen = False  # whether the device looks as if nobody had it open
+
     def __init__(self, box, image):
         self.image, self.size = str(image), os.path.getsize(image)
         self.mount = str(box.dir / f"sick-{os.path.basename(self.image)}")
@@ -42,7 +44,7 @@ class SickDisk:
             finally:
                 os._exit(0)
         os.close(fd)
-        self._loop = loop(self.mount + "/disk")
+        self._loop = loop(self.mount + "/disk", unseen=self.unseen)
         self.device = self._loop.__enter__()
         return self
 

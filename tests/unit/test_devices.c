@@ -278,8 +278,37 @@ static void modules_are_kept(void)
 	end();
 }
 
+/* Whoever makes events faster than they are read must not have the loop for good. */
+static bool leaves_the_rest(void (*read_some)(struct watch *w, uint32_t events))
+{
+	struct watch w = { .owner = d };
+	int fds[2], sent = 0, left = 0;
+	char byte;
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+	while (sent < 2 * UEVENT_TURN && send(fds[1], "x", 1, 0) == 1)
+		sent++;
+	w.fd = fds[0];
+	read_some(&w, 0);
+	while (recv(fds[0], &byte, 1, 0) == 1)
+		left++;
+	close(fds[0]);
+	close(fds[1]);
+	return sent == 2 * UEVENT_TURN && left == UEVENT_TURN;
+}
+
+static void events_without_end_leave_others_their_turn(void)
+{
+	begin(false);
+	CHECK(ends("coldplug", ERR_NONE));
+	CHECK(leaves_the_rest(on_uevents));
+	CHECK(leaves_the_rest(on_udevd));
+	end();
+}
+
 int main(void)
 {
+	RUN(events_without_end_leave_others_their_turn);
 	RUN(a_walk_without_a_process_is_made_later);
 	RUN(a_walk_that_was_killed_is_made_again);
 	RUN(a_walk_that_is_given_up_is_no_success);

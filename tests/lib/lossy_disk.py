@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A disk with a cache that does not survive a power cut: what was written to it and not flushed may be there afterwards, or a part of it, or nothing.
+
+    with LossyDisk(box, image) as disk:
+        ...                             # disk.device is used
+        here = disk.mark()              # where in its history we are
+    disk.cut(here, rng, "/after.img")   # the disk as a power cut at that moment may have left it
+"""
+
+import os
+import struct
+
+from sick_disk import FSYNC, HEADER, WRITE, SickDisk
+
+RECORD = struct.Struct("<cQI")  # what, where, how many bytes follow
+SECTOR = 512
+KEPT = (0.0, 0.3, 0.5, 0.8, 1.0)  # how much of what was not flushed a cut leaves
+TORN = 0.1
+
+
+class LossyDisk(SickDisk):
+    """Its history is a file: the server appends each write and each flush before it answers, mark() appends too, so the order is the true one."""
+
+    unseen = True
+
+    def __init__(self, box, image):
+        super().__init__(box, image)
+        self.base = self.image + ".base"
+        self.history = self.image + ".history"
+        copy_sparse(self.image, self.base)
+        self._log = os.open(self.history, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def mark(self):
+        """How much of the history there is now."""
+        return os.fstat(self._log).st_size
+
+    def records(self):
+        """All of it: (where the record ends, b"w" or b"f", offset, where its data begins, how long that is)."""
+        at, end = 0, self.mark()
+        while at < end:
+            what, offset, length = RECORD.unpack(os.pread(self._log, RECORD.size, at))
+            at += RECORD.size + length
+            yield at, what, offset, at - length, length
+
+    def cut(self, where, rng, path):
+        """Write the disk to path. How many writes were not flushed, and how many of those are lost or torn."""
+        copy_sparse(self.base, path)
+        history = [r for r in self.records() if r[0] <= where]
+        flushed = max((end for end, what, *_ in history if what == b"f"), default=0)
+        kept, loose, lost = rng.choice(KEPT), 0, 0
+        with open(path, "r+b", buffering=0) as out:
+            for end, what, offset, data, length in history:
+                if what != b"w":
+                    continue
+                if end > flushed:
+                    loose += 1
+                    if rng.random() >= kept:
+                        lost += 1
+                        continue
+                    if length > SECTOR and rng.random() < TORN:
+                        length = rng.randrange(SECTOR, length, SECTOR)
+                        lost += 1
+                os.pwrite(out.fileno(), os.pread(self._log, length, data), offset)
+        return loose, lost
+
+    def _answer(self, disk, op, node, body):
+        out = super()._answer(disk, op, node, body)
+        if op == WRITE:
+            offset, size = struct.unpack_from("<QI", body, 8)
+            os.write(self._log, RECORD.pack(b"w", offset, size) + body[HEADER:HEADER + size])
+        elif op == FSYNC:
+            os.write(self._log, RECORD.pack(b"f", 0, 0))
+        return out
+
+
+def copy_sparse(source, target):
+    """A copy that is as sparse as the original."""
+    with open(source, "rb", buffering=0) as old, open(target, "wb", buffering=0) as new:
+        size = os.fstat(old.fileno()).st_size
+        new.truncate(size)
+        at = 0
+        while at < size:
+            try:
+                at = os.lseek(old.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break
+            hole = os.lseek(old.fileno(), at, os.SEEK_HOLE)
+            while at < hole:
+                at += os.pwrite(new.fileno(), os.pread(old.fileno(), min(1 << 20, hole - at), at), at)
