@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the three files of the logical backend have in common: logical_group.c (which group it is), logical.c (what is done with it), logical_build.c (making, unmaking, finding them).
+ * What the files of the logical backend have in common: logical_group.c (which group it is), logical_kernel.c (what is active of it), logical.c (what is
+ * done with it), logical_build.c (making, unmaking, finding them).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_H
@@ -37,11 +38,6 @@ const char *group_name(const struct pool_def *d);
  * A group that is not there is found == false, and no error. ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
 int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
-/* Call fn for each active device of the group that is not a hidden part of another; a result other than 0 ends the walk and is returned. */
-typedef int group_device_fn(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
-int group_devices(const char *vg, const char *uuid /* or NULL: any of that name */, group_device_fn *fn, void *arg);
-/* Is there such a device? Whose it is: its uuid, as LVM prints it. */
-bool group_active(const char *vg, const char *uuid, char out[39]);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
 /* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here? `out`: why; a clause. */
@@ -51,11 +47,22 @@ int group_select(const char *vg, char *out, size_t size, struct err *e);
 /* A number in a report. */
 uint64_t group_number(const char *text);
 
+/* ---- logical_kernel.c ---- */
+
+/* Call fn for each active device of the group that is not a hidden part of another; a result other than 0 ends the walk and is returned. */
+typedef int group_device_fn(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
+int group_devices(const char *vg, const char *uuid /* or NULL: any of that name */, group_device_fn *fn, void *arg);
+/* Is there such a device? Whose it is: its uuid, as LVM prints it. */
+bool group_active(const char *vg, const char *uuid, char out[39]);
+/* Does nobody use a volume of it? ERR_BUSY names volumes and users. Snapshots and pools hold the hidden parts of their own group, which are not looked at;
+ * so whoever holds a visible one is a stranger. An origin is the exception: its snapshots sit on its hidden "-real" device, not on it. */
+int group_is_free(const char *vg, const char *uuid, struct err *e);
+/* Take all devices of the group with that uuid away from device-mapper, from the top down, without asking LVM. ERR_BUSY: one is open. */
+int group_take_away(const char *uuid, struct op *op, struct err *e);
+
 /* ---- logical.c ---- */
 
 int logical_validate(const struct pool_def *d, struct err *e);
-/* One for it: ERR_BUSY in arg, a struct err, if somebody uses the volume. */
-int group_volume_in_use(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
 
 /* ---- logical_build.c: operations of the table ---- */
 

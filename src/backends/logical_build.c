@@ -119,7 +119,7 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 	struct group g;
 	int rc = 0;
 
-	if (logical_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_devices(vg, g.uuid, group_volume_in_use, e) < 0)
+	if (logical_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_is_free(vg, g.uuid, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	if (!g.found)
 		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %s", vg, g.why);

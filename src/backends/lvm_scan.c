@@ -565,7 +565,7 @@ void lvm_id_print(const char id[LVM_ID], char out[39])
 	*out = '\0';
 }
 
-void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
+void lvm_scan_left_out(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg, char *out, size_t size)
 {
 	const size_t more_room = sizeof(" and 4294967295 more");
 	unsigned more = 0;
@@ -574,7 +574,7 @@ void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
 
 	out[0] = '\0';
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->devices[i].problem)
+		if (!s->devices[i].problem || !counts(&s->devices[i], arg))
 			continue;
 		snprintf(one, sizeof(one), "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node, s->devices[i].problem);
 		if (more || n + strlen(one) + more_room > size)
@@ -586,10 +586,18 @@ void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
 		snprintf(out + n, size - n, "%s %u more", n ? " and" : "; left out:", more);
 }
 
-bool lvm_scan_unsure(const struct lvm_scan *s)
+bool lvm_scan_unsure(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->devices[i].problem && (!s->devices[i].label || starts_with(s->devices[i].problem, "cannot be read")))
+	for (const struct lvm_device *d = s->devices; d < s->devices + s->n; d++)
+		if (d->problem && (!d->label || starts_with(d->problem, "cannot be read")) && counts(d, arg))
+			return true;
+	return false;
+}
+
+bool lvm_scan_is_other(const struct lvm_scan *s, const struct lvm_device *d, const char *vg)
+{
+	for (const struct lvm_device *o = s->devices; d->label && d->label->pv[0] && o < s->devices + s->n; o++)
+		if (o->label && o->label->vg[0] && !o->label->more && !streq(o->label->vg, vg) && is_listed(o->label, d->label->pv))
 			return true;
 	return false;
 }

@@ -347,6 +347,7 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 	line_begin(&b, "-");
 	line_str(&b, "state", "inactive");
 	line_str(&b, "reason", c->op.why);
+	line_str(&b, "revived", "yes");
 	worker_send_record(c->io, &b);
 	return 1;
 }
