@@ -51,7 +51,7 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 	char *text;
 	int n;
 
-	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0)
@@ -215,14 +215,18 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
 	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+	char active[39];
 	struct group g;
 
 	if (logical_validate(d, e) < 0)
 		return -1;
-	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
-	if (group_ready(d, &g, op, e) < 0 || lvm_run(words, g.nodes, op, NULL, e) < 0)
+	if (group_ready(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
-	return 0;
+	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
+	if (group_run(words, vg, &g, op, NULL, e) == 0)
+		return 0;
+	op->begun = group_active(vg, g.uuid, active);   /* some of its volumes */
+	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 }
 
 /* ---- stop ---- */
@@ -238,13 +242,15 @@ static int take_away(const char *vg, const struct group *g, struct op *op, struc
 	return 0;
 }
 
-static int deactivate(const char *vg, const struct group *g, struct op *op, struct err *e)
+static int deactivate(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	const char *const words[] = { "vgchange", "-an", vg, NULL };
 
 	if (group_is_free(vg, g->uuid, e) < 0)
 		return -1;
-	return g->found ? lvm_run(words, g->nodes, op, NULL, e) : take_away(vg, g, op, e);
+	if (g->found && group_run(words, vg, g, op, NULL, e) == 0)
+		return 0;
+	return g->found ? -1 : take_away(vg, g, op, e);
 }
 
 /* What is to be stopped is what the kernel has, whatever is known of the disks. */
@@ -377,7 +383,7 @@ static int volumes_list(const char *vg, struct group *g, struct op *op, struct e
 	char *text;
 	int n;
 
-	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0) {

@@ -20,8 +20,11 @@ struct group {
 	bool found;                     /* LVM can work with it */
 	bool unsure;                    /* it is not found, and a device could not be read: it may be there all the same */
 	bool active;                    /* the kernel has volumes of it */
+	bool deadly;                    /* LVM's code has died of it */
+	char mark[17];                  /* of what its disks say: it changes when that does */
 	char uuid[39];
 	char why[300];                  /* it is not found: why; a clause */
+	const struct lvm_label *label;  /* what a disk says of it, or NULL; good until lvm_scan_forget() */
 	const char *nodes[MEMBERS_MAX + 1];     /* those devices in /dev, NULL-terminated: what LVM may look at. Good until lvm_scan_forget() */
 	unsigned pvs, missing;
 	dev_t member[MEMBERS_MAX];      /* the devices of its physical volumes, as far as they are there */
@@ -37,6 +40,11 @@ const char *group_name(const struct pool_def *d);
 /* Which group of that name is the pool's: the one on the devices that the definition names, else the one that is active, else the only one. Then ask LVM.
  * A group that is not there is found == false, and no error. ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
 int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
+/* The same without asking LVM: what the disks say is enough. */
+int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
+/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid keeps other commands off until the group's metadata
+ * has changed. */
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out, struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);

@@ -144,7 +144,8 @@ static void say_absent(const char *vg, const struct lvm_scan *scan, const char *
 	suspect(&s, scan, vg, active);
 	lvm_scan_left_out(scan, may_be_its, &s, left, sizeof(left));
 	g->unsure = lvm_scan_unsure(scan, may_be_its, &s);
-	snprintf(g->why, sizeof(g->why), "no device that answers holds it%s", left);
+	snprintf(g->why, sizeof(g->why), "no device that answers holds it%s%s", left,
+	         strstr(left, "damaged") ? "; vgcfgrestore may restore it, or pvck --repair" : "");
 	buf_free(&s.ground);
 }
 
@@ -186,6 +187,47 @@ int group_select(const char *vg, char *out, size_t size, struct err *e)
 	return 0;
 }
 
+/* `how` LVM's code has died. */
+static void say_deadly(struct group *g, const char *how)
+{
+	g->deadly = true;
+	g->found = false;
+	snprintf(g->why, sizeof(g->why), "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or look at it with "
+	         "pvck --dump metadata %.60s", how, g->nodes[0]);
+}
+
+/* What a group is, and how LVM has died of it, as op->avoid has it. */
+static void avoid(struct group *g, struct op *op, const char *how)
+{
+	say_deadly(g, how);
+	snprintf(op->avoid, sizeof(op->avoid), "%s %.80s", g->mark, how);
+}
+
+static bool is_avoided(struct group *g, const struct op *op)
+{
+	size_t n = strlen(g->mark);
+
+	if (!n || strncmp(op->avoid, g->mark, n) != 0 || op->avoid[n] != ' ')
+		return false;
+	say_deadly(g, op->avoid + n + 1);
+	return true;
+}
+
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out, struct err *e)
+{
+	char wait[200];
+
+	if (lvm_run(words, g->nodes, op, out, e) == 0) {
+		op->avoid[0] = '\0';
+		return 0;
+	}
+	if (!lvm_death())
+		return -1;
+	avoid(g, op, lvm_death());
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
+}
+
 /* By selection and not by argument: then a group that LVM does not show is an empty report and not an error to be told from others by its text. */
 static int group_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
@@ -196,8 +238,8 @@ static int group_ask(const char *vg, struct group *g, struct op *op, struct err 
 	char *text;
 	int n;
 
-	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
-		return -1;
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
+		return g->deadly ? 0 : -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0) {
 		if (!streq(lvm_get(f, n, "VG_UUID"), g->uuid))
@@ -213,14 +255,18 @@ static int group_ask(const char *vg, struct group *g, struct op *op, struct err 
 
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g)
 {
+	uint64_t mark = 0;
+
 	for (size_t i = 0; i < s->n && g->members < MEMBERS_MAX; i++)
 		if (lvm_scan_member(s, found, &s->devices[i])) {
 			g->nodes[g->members] = s->devices[i].node;
 			g->member[g->members++] = s->devices[i].dev;
+			mark = (mark << 1 | mark >> 63) ^ s->devices[i].label->mark;
 		}
+	snprintf(g->mark, sizeof(g->mark), "%016llx", (unsigned long long)mark);
 }
 
-int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
 	const struct lvm_scan *s = lvm_scan(op, vg, e);
@@ -241,16 +287,25 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 	lvm_id_print(found.label->vg, g->uuid);
 	g->active = group_active(vg, g->uuid, active);
 	group_members(s, &found, g);
-	if (!g->members) {
+	if (!g->members)
 		snprintf(g->why, sizeof(g->why), "no device is one of the physical volumes that its metadata names");
-		return 0;
-	}
-	if (!g->active && group_is_refused(found.label, op, g->why, sizeof(g->why)))
-		return 0;
-	if (group_ask(vg, g, op, e) < 0)
+	else
+		g->found = g->active || !group_is_refused(found.label, op, g->why, sizeof(g->why));
+	g->label = found.label;
+	return 0;
+}
+
+int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	if (group_seek(d, g, op, e) < 0)
 		return -1;
-	if (!g->found)
-		say_hidden(found.label, g->why, sizeof(g->why));
+	if (!g->found || is_avoided(g, op))
+		return 0;
+	g->found = false;
+	if (group_ask(group_name(d), g, op, e) < 0)
+		return -1;
+	if (!g->found && !g->deadly)
+		say_hidden(g->label, g->why, sizeof(g->why));
 	return 0;
 }
 

@@ -234,9 +234,7 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 	prctl(PR_SET_NAME, "lvm-reader");
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);                 /* who reads what the worker says must not wait for one that is left behind */
-	if (k->readers[me].lock > 3)
-		syscall(SYS_close_range, 3, k->readers[me].lock - 1, 0);
-	syscall(SYS_close_range, k->readers[me].lock >= 3 ? k->readers[me].lock + 1 : 3, ~0U, 0);
+	file_keep_only(k->readers[me].lock);
 	if (sandbox_enter_reading(&e) < 0)
 		_exit(1);
 	for (unsigned i = from; i < k->scan.n && k->shared->turn == me; i++) {

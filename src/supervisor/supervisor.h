@@ -131,6 +131,7 @@ struct pool {
 	uint64_t refresh_timeout;       /* the same for the refresh to come */
 
 	enum phase was;                 /* when the stop began */
+	char *avoid;                    /* what its backend had better not try again (backend.h); or NULL */
 	char *lost;                     /* the stop under way: what was written last is not all on the disk, and why; or NULL */
 	enum pool_state found;          /* by the check or refresh under way, */
 	char *found_why;                /* and why it is not active, or not wholly; or NULL */
