@@ -38,9 +38,10 @@ struct op {
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
-	char why[240];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
+	char why[400];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
 	const char *detail;                     /* check: what the last one has put in `detail`, or NULL */
 	bool aborted;                           /* check: of an ext4 filesystem, the journal */
+	char avoid[120];                        /* in and out: what may not be tried again, as it brought down who tried, until it has changed; or "" */
 	char lost[240];                         /* stop: why what was written last is not all on the disk, a clause; or "" */
 	void *arg;
 	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */

@@ -56,6 +56,8 @@ const char *device_left_out(void);
 int device_matches(const char *spec, dev_t dev);
 /* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */
 int device_node(dev_t dev, char *path, size_t size);
+/* Its name in /sys/class/block. False: it is gone. */
+bool device_sysname(dev_t dev, char *out, size_t size);
 /* Write-protected, as the kernel knows it (not opened). */
 bool device_is_read_only(dev_t dev);
 

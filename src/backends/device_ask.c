@@ -15,6 +15,7 @@
 #include "backends/device.h"
 #include "backends/files_parts.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/util.h"
 
 #define PATIENCE SECONDS(2)             /* with one device */
@@ -41,14 +42,6 @@ static int wait_for(pid_t child, int *status, uint64_t until)
 	while ((rc = waitpid(child, status, WNOHANG)) == 0 && clock_ms() < until)
 		poll(&p, 1, pidfd < 0 ? 10 : clock_until(until));
 	return rc == child;
-}
-
-/* Who is left behind keeps nothing of its worker open but the file that says so: the worker's end is to be seen. */
-static void let_go(int file)
-{
-	if (file > 3)
-		syscall(SYS_close_range, 3u, (unsigned)file - 1, 0);
-	syscall(SYS_close_range, (unsigned)(file < 2 ? 2 : file) + 1, ~0u, 0);
 }
 
 /* Shared with the process that asks: where it is, and that nobody waits for it any more. */
@@ -101,7 +94,7 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct pro
 		return from + 1;
 	}
 	if (child == 0) {
-		let_go(file);
+		file_keep_only(file);           /* it may be left behind */
 		for (; p->at < q->n && !p->over && !stuck_is(&stuck, q->nodes[p->at]); p->at++)
 			q->fn(q->nodes[p->at], answers + p->at * q->size);
 		_exit(0);

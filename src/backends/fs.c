@@ -15,6 +15,7 @@
 #include "backends/format.h"
 #include "backends/health.h"
 #include "backends/identity.h"
+#include "backends/links.h"
 #include "backends/module.h"
 #include "backends/mount.h"
 #include "backends/target.h"
@@ -255,10 +256,10 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 	return 0;
 }
 
-/* The disk's number is the ground: a disk that is pulled out is gone from /sys at once, though its filesystem is still mounted. */
+/* The disk's number is the ground, and what it stands on: a disk that is pulled out is gone from /sys at once, though its filesystem is still mounted. */
 static int fs_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
-	char node[PATH_MAX];
+	char sysname[NAME_MAX + 1];
 	struct mount_entry m;
 	dev_t dev;
 
@@ -266,8 +267,10 @@ static int fs_ground(const struct pool_def *d, struct op *op, struct buf *words,
 	if (mount_of_pool(d, &m, e) <= 0)
 		return -1;
 	dev = mount_device(&m);
-	if (health_disk_is_there(&m) && device_node(dev, node, sizeof(node)) == 0)
-		buf_printf(words, "%s=%u:%u ", path_base(node), major(dev), minor(dev));
+	if (device_sysname(dev, sysname, sizeof(sysname))) {
+		buf_printf(words, "%s=%u:%u", sysname, major(dev), minor(dev));
+		device_below(sysname, words);
+	}
 	mount_entry_free(&m);
 	return 0;
 }

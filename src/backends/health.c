@@ -13,6 +13,8 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "backends/device.h"
+#include "backends/links.h"
 #include "backends/mount.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -31,27 +33,20 @@ static const struct { const char *option, *text; } marks[] = {
 bool health_disk_is_there(const struct mount_entry *m)
 {
 	dev_t dev = mount_device(m);
-	char path[64];
+	char sysname[NAME_MAX + 1];
 
 	if (major(dev) == 0)            /* btrfs: the device that its source names has no node any more */
 		return m->source[0] != '/' || access(m->source, F_OK) == 0;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	return access(path, F_OK) == 0;
+	return device_sysname(dev, sysname, sizeof(sysname)) && !device_is_lost(sysname);
 }
 
 static bool ext4_word(const struct mount_entry *m, const char *name, char *out, size_t size)
 {
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t n;
+	char path[PATH_MAX], sysname[NAME_MAX + 1];
 
-	if (!starts_with(m->fstype, "ext"))
+	if (!starts_with(m->fstype, "ext") || !device_sysname(m->dev, sysname, sizeof(sysname)))
 		return false;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(m->dev), minor(m->dev));
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n <= 0)
-		return false;
-	link[n] = '\0';
-	snprintf(path, sizeof(path), "/sys/fs/ext4/%.200s/%s", path_base(link), name);
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%.200s/%s", sysname, name);
 	return file_read_line(AT_FDCWD, path, out, size) > 0;
 }
 

@@ -14,7 +14,7 @@ bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op 
 /* ext4 counts the errors that it meets, on the disk: those that are new since the last look are noted. Older kernels show in no other way, without a
  * write, that its journal was aborted: op->aborted. What is to be known at the next look is appended to detail: " errors=2 aborted". */
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail);
-/* Is the disk below a mount there? */
+/* Is the disk below a mount there? Not if a logical volume is, but all the disks that it stands on have been taken out. */
 bool health_disk_is_there(const struct mount_entry *m);
 
 #endif

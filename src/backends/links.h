@@ -48,5 +48,12 @@ int links_update_all(const struct device_roots *r, struct err *e);
  * false (and nothing appended) if nobody does. `sysname` as in /sys/class/block. Processes of ours that only look at it, as a search for a label does, are
  * waited for, a little longer than one has for a device. */
 bool device_users(const char *sysname, struct buf *who);
+/* Does the kernel use it: a mount, swap, a device on top? Nobody is asked or waited for. */
+bool device_is_claimed(const char *sysname);
+
+/* What a device stands on, down to the disks, as words " NAME=there" or " NAME=gone" (it has been taken out) appended to `words`, each once. */
+void device_below(const char *sysname, struct buf *words);
+/* Does it stand on others, and have all disks below it been taken out? It is still there then, and answers nothing but errors, even when they are back. */
+bool device_is_lost(const char *sysname);
 
 #endif

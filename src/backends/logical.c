@@ -3,7 +3,6 @@
  * logical: an LVM volume group; its logical volumes are the volumes. Specification: storage.html, "Logical volume pools".
  * A group is activated whole or not at all: while a physical volume is missing, the pool waits for it.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -52,7 +51,7 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 	char *text;
 	int n;
 
-	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0)
@@ -61,36 +60,6 @@ static int group_count(const char *vg, struct group *g, struct op *op, struct er
 }
 
 /* ---- what it stands on ---- */
-
-#define GROUND_DEPTH 4          /* a thin volume stands on its pool, that on hidden volumes, those on a disk */
-
-/* Is there a word " NAME=" already? */
-static bool is_word(const struct buf *words, const char *name)
-{
-	char word[80];
-
-	return snprintf(word, sizeof(word), " %.64s=", name) > 0 && strstr(buf_str(words), word);
-}
-
-/* The devices below one, down to the disks. One that has been taken out while it is in use is a link that leads nowhere. */
-static void ground_below(const char *sysname, int depth, struct buf *words)
-{
-	char path[PATH_MAX];
-	struct dirent *entry;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/sys/class/block/%.64s/slaves", sysname);
-	d = opendir(path);
-	while (d && (entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || is_word(words, entry->d_name))
-			continue;
-		buf_printf(words, " %s=%s", entry->d_name, faccessat(dirfd(d), entry->d_name, F_OK, 0) == 0 ? "there" : "gone");
-		if (depth > 1)
-			ground_below(entry->d_name, depth - 1, words);
-	}
-	if (d)
-		closedir(d);
-}
 
 /* A volume is renamed and resized under the same device. */
 static int ground_volume(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
@@ -102,7 +71,7 @@ static int ground_volume(const char *sysname, const char *lv, const char *dm_uui
 	snprintf(path, sizeof(path), "/sys/class/block/%.64s/size", sysname);
 	file_read_line(AT_FDCWD, path, size, sizeof(size));
 	buf_printf(words, " %s=%s:%s", sysname, lv, size);
-	ground_below(sysname, GROUND_DEPTH, words);
+	device_below(sysname, words);
 	return 0;
 }
 
@@ -114,20 +83,50 @@ static int logical_ground(const struct pool_def *d, struct op *op, struct buf *w
 
 /* ---- check ---- */
 
+/* The disks among the words of the ground that have been taken out: "vdb, vdc". */
+static bool gone(const struct buf *ground, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (const char *p = buf_str(ground), *end; *p; p = end) {
+		p += *p == ' ';
+		end = p + strcspn(p, " ");
+		if (end - p > 5 && memcmp(end - 5, "=gone", 5) == 0 && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "", (int)(end - p - 5), p);
+	}
+	return n > 0;
+}
+
+/* Its volumes stand on a disk that was taken out. */
+static void say_gone(const char *vg, const struct group *g, const char *disks, struct op *op)
+{
+	struct err who = { 0 };
+
+	if (!g->found)
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes; %.290s", disks, g->why);
+	else if (group_is_free(vg, g->uuid, &who) < 0)
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes, and they fail until they are closed: %.260s", disks,
+		         who.message);
+	else
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes: they fail until the pool is stopped and started", disks);
+}
+
 /* From what LVM knows and what the kernel has. */
 static enum pool_state group_state(const char *vg, const struct group *g, struct op *op)
 {
 	cleanup_buf struct buf ground = BUF_INIT;
+	char disks[64];
 
 	group_devices(vg, g->uuid, ground_volume, &ground);
-	if (!g->found)
-		snprintf(op->why, sizeof(op->why), "volume group \"%.60s\": %.120s", vg, g->why);
+	if (g->active && !g->missing && gone(&ground, disks, sizeof(disks)))
+		say_gone(vg, g, disks, op);
+	else if (!g->found)
+		snprintf(op->why, sizeof(op->why), "volume group \"%.60s\": %.299s", vg, g->why);
 	else if (!g->active && g->inactive)
 		snprintf(op->why, sizeof(op->why), "volume group \"%.127s\" has been deactivated", vg);
 	else if (g->missing)
 		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing, g->pvs);
-	else if (strstr(buf_str(&ground), "=gone"))
-		snprintf(op->why, sizeof(op->why), "a disk was taken away under its active volumes: they fail until the pool is stopped and started");
 	else if (g->inactive)
 		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %u", g->inactive);
 	else
@@ -216,34 +215,49 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
 	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+	char active[39];
 	struct group g;
 
 	if (logical_validate(d, e) < 0)
 		return -1;
-	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
-	if (group_ready(d, &g, op, e) < 0 || lvm_run(words, g.nodes, op, NULL, e) < 0)
+	if (group_ready(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
-	return 0;
+	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
+	if (group_run(words, vg, &g, op, NULL, e) == 0)
+		return 0;
+	op->begun = group_active(vg, g.uuid, active);   /* some of its volumes */
+	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 }
 
 /* ---- stop ---- */
 
-int group_volume_in_use(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+/* Without LVM, where it cannot work with the group: its disk is gone, or what is on it is damaged. Nothing is written to a disk by that. */
+static int take_away(const char *vg, const struct group *g, struct op *op, struct err *e)
 {
-	cleanup_buf struct buf who = BUF_INIT;
-
-	(void)dm_uuid;
-	if (!device_users(sysname, &who))
-		return 0;
-	return err_set(arg, ERR_BUSY, "logical volume %s is %s", lv, buf_str(&who));
+	if (group_take_away(g->uuid, op, e) < 0) {
+		group_is_free(vg, g->uuid, e);  /* somebody may have opened one meanwhile: who? */
+		return -1;
+	}
+	op_note(op, "volume group \"%s\" was deactivated without LVM: %s", vg, g->why);
+	return 0;
 }
 
-/* Snapshots and pools hold the hidden parts of their own group, which group_devices() leaves out; so whoever holds a visible one is a stranger.
- * An origin is the exception: its snapshots sit on its hidden "-real" device, not on it. */
+static int deactivate(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	const char *const words[] = { "vgchange", "-an", vg, NULL };
+
+	if (group_is_free(vg, g->uuid, e) < 0)
+		return -1;
+	if (g->found && group_run(words, vg, g, op, NULL, e) == 0)
+		return 0;
+	return g->found ? -1 : take_away(vg, g, op, e);
+}
+
+/* What is to be stopped is what the kernel has, whatever is known of the disks. */
 static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
-	const char *const words[] = { "vgchange", "-an", vg, NULL };
+	struct err why = { 0 };
 	char active[39];
 	struct group g;
 
@@ -251,17 +265,33 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 		return -1;
 	if (!group_active(vg, NULL, active))
 		return 0;
-	if (group_look(d, &g, op, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
-	if (!g.active)
+	if (group_look(d, &g, op, &why) < 0) {
+		snprintf(g.uuid, sizeof(g.uuid), "%s", active);
+		snprintf(g.why, sizeof(g.why), "%.299s", why.message);
+	} else if (!g.active) {
 		return 0;                       /* what is active is another group of that name */
-	if (group_devices(vg, g.uuid, group_volume_in_use, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
-	if (!g.found)
-		return err_set(e, ERR_STORAGE, "cannot deactivate volume group \"%s\": its volumes are active, but %s", vg, g.why);
-	if (lvm_run(words, g.nodes, op, NULL, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg);
-	return 0;
+	}
+	return deactivate(vg, &g, op, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg) : 0;
+}
+
+/* Volumes that were active when their disk was taken out do not find it when it is back: they are deactivated, when nobody has one of them open, so that
+ * the group is activated anew. */
+static int logical_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	cleanup_buf struct buf ground = BUF_INIT;
+	const char *vg = group_name(d);
+	struct err why = { 0 };
+	struct group g;
+
+	group_devices(vg, NULL, ground_volume, &ground);
+	if (!strstr(buf_str(&ground), "=gone") || group_look(d, &g, op, &why) < 0 || !g.active || !g.found || g.missing)
+		return 0;
+	group_state(vg, &g, op);
+	if (deactivate(vg, &g, op, &why) == 0)
+		return 1;
+	if (asked && e)
+		*e = why;
+	return asked ? -1 : 0;
 }
 
 /* ---- refresh ---- */
@@ -353,7 +383,7 @@ static int volumes_list(const char *vg, struct group *g, struct op *op, struct e
 	char *text;
 	int n;
 
-	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0) {
@@ -377,8 +407,8 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 
 	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
-	if (!g.found)
-		return err_set(e, ERR_STORAGE, "cannot list volume group \"%s\": %s", vg, g.why);
+	if (!g.found && group_state(vg, &g, op) != STATE_ACTIVE)
+		return err_set(e, ERR_STORAGE, "cannot list the volumes: %s", op->why);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;
@@ -407,6 +437,7 @@ const struct backend logical_backend = {
 	.pause     = SECONDS(10),       /* whoever deactivates a group by hand has something to do with it */
 	.start     = logical_start,
 	.stop      = logical_stop,
+	.revive    = logical_revive,
 	.build     = logical_build,
 	.delete    = logical_delete,
 	.find      = logical_find,

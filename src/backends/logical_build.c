@@ -130,13 +130,13 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 	struct group g;
 	int rc = 0;
 
-	if (logical_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_devices(vg, g.uuid, group_volume_in_use, e) < 0)
+	if (logical_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_is_free(vg, g.uuid, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	if (!g.found)
 		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %s", vg, g.why);
 	if (g.missing)
 		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %u of its %u physical volumes are missing", vg, g.missing, g.pvs);
-	if (lvm_run(words, g.nodes, op, NULL, e) < 0 || flush_all(g.nodes, g.members, e) < 0)
+	if (group_run(words, vg, &g, op, NULL, e) < 0 || flush_all(g.nodes, g.members, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		char path[PATH_MAX];
@@ -216,7 +216,7 @@ static int add_slaves(const char *sysname, const char *lv, const char *dm_uuid, 
 	return 0;
 }
 
-/* The kernel knows an active group; LVM is asked only about one that is not active and whose devices the definition does not name. */
+/* The kernel knows an active group; the disks are asked only about one that is not active and whose devices the definition does not name. */
 int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const char *vg = group_name(d);
@@ -230,7 +230,7 @@ int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 	for (size_t i = 0; i < d->source.ndevices; i++)
 		identity_device(d->source.devices[i].path, NULL, facts);
 	group_devices(vg, NULL, add_slaves, &s);
-	if (facts->len > before || group_look(d, &g, op, NULL) < 0 || !g.found)
+	if (facts->len > before || group_seek(d, &g, op, NULL) < 0 || !g.found)
 		return 0;
 	buf_printf(facts, "vg=%s %s\n", g.uuid, vg);
 	snprintf(spelling, sizeof(spelling), "volume group %s", vg);

@@ -1,66 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The volume group of a pool: which of those that are there it is, what LVM says of it, and what the kernel has of it. Names are anybody's to give, so that
- * another disk may bring a second group of ours; a group is known by its uuid.
+ * The volume group of a pool: which of those that are there it is, and what LVM says of it. Names are anybody's to give, so that another disk may bring a
+ * second group of ours; a group is known by its uuid.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include "backends/device.h"
+#include "backends/links.h"
 #include "backends/logical.h"
 #include "backends/lvm.h"
 #include "backends/lvm_scan.h"
-#include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
 
 const char *group_name(const struct pool_def *d)
 {
 	return d->source.name ? d->source.name : d->name;
-}
-
-/* ---- what the kernel has of it ---- */
-
-static int dm_attribute(const char *sysname, const char *name, char *out, size_t size)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/class/block/%.64s/dm/%s", sysname, name);
-	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
-}
-
-int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *arg)
-{
-	DIR *d = opendir("/sys/class/block");
-	struct dirent *entry;
-	int result = 0;
-
-	while (d && result == 0 && (entry = readdir(d))) {
-		char name[256], dm_uuid[256], group[128], lv[128], of[39];
-
-		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
-		    dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0)
-			continue;
-		if (lvm_dm_vg_uuid(dm_uuid, of) && strlen(dm_uuid) == strlen("LVM-") + 64 && (!uuid || streq(of, uuid)) &&
-		    lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) && streq(group, vg))
-			result = fn(entry->d_name, lv, dm_uuid, arg);
-	}
-	if (d)
-		closedir(d);
-	return result;
-}
-
-static int take_uuid(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
-{
-	(void)sysname, (void)lv;
-	return lvm_dm_vg_uuid(dm_uuid, arg);
-}
-
-bool group_active(const char *vg, const char *uuid, char out[39])
-{
-	out[0] = '\0';
-	return group_devices(vg, uuid, take_uuid, out) != 0;
 }
 
 /* ---- which group is it ---- */
@@ -145,18 +100,66 @@ static bool choose(const struct pool_def *d, const struct lvm_scan *s, const cha
 	return false;
 }
 
-/* 1: it is *g; 0: there is none, and `why` says why; -1. */
-static int find_group(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct lvm_group *g, char *why,
-		      size_t size, struct err *e)
+/* A device that was left out may be the group's, unless something tells that it is not: metadata of another group, or who uses it now. */
+struct suspicion { const struct lvm_scan *scan; char vg[LVM_ID + 1]; struct buf ground; };
+
+static int add_below(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
 {
-	char wait[200], uuid[39], left[200];
+	(void)lv, (void)dm_uuid;
+	device_below(sysname, arg);
+	return 0;
+}
+
+static void suspect(struct suspicion *s, const struct lvm_scan *scan, const char *vg, const char *uuid)
+{
+	size_t n = 0;
+
+	*s = (struct suspicion){ .scan = scan };
+	for (const char *p = uuid; *p && n < LVM_ID; p++)
+		if (*p != '-')
+			s->vg[n++] = *p;
+	if (uuid[0])
+		group_devices(vg, uuid, add_below, &s->ground);
+}
+
+static bool may_be_its(const struct lvm_device *d, void *arg)
+{
+	const struct suspicion *s = arg;
+	char sysname[NAME_MAX + 1], word[NAME_MAX + 3];
+
+	if (lvm_scan_is_other(s->scan, d, s->vg))
+		return false;
+	if (!device_sysname(d->dev, sysname, sizeof(sysname)))
+		return true;
+	snprintf(word, sizeof(word), " %s=", sysname);
+	return strstr(buf_str(&s->ground), word) || !device_is_claimed(sysname);
+}
+
+/* Of the devices that were left out, those that may hold it. */
+static void say_absent(const char *vg, const struct lvm_scan *scan, const char *active, struct group *g)
+{
+	struct suspicion s;
+	char left[200];
+
+	suspect(&s, scan, vg, active);
+	lvm_scan_left_out(scan, may_be_its, &s, left, sizeof(left));
+	g->unsure = lvm_scan_unsure(scan, may_be_its, &s);
+	snprintf(g->why, sizeof(g->why), "no device that answers holds it%s%s", left,
+	         strstr(left, "damaged") ? "; vgcfgrestore may restore it, or pvck --repair" : "");
+	buf_free(&s.ground);
+}
+
+/* 1: it is *found; 0: there is none, and g says why; -1. */
+static int find_group(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct lvm_group *found,
+		      struct group *g, struct err *e)
+{
+	char wait[200], uuid[39];
 	struct choice c = { .n = 0 };
 
-	if (choose(d, s, active, op, &c, g))
+	if (choose(d, s, active, op, &c, found))
 		return 1;
 	if (c.n == 0 || active[0]) {
-		lvm_scan_left_out(s, left, sizeof(left));
-		snprintf(why, size, "no device that answers holds it%s", left);
+		say_absent(group_name(d), s, active, g);
 		return 0;
 	}
 	if (c.n > 1 && c.nusable != 1) {
@@ -165,7 +168,7 @@ static int find_group(const struct pool_def *d, const struct lvm_scan *s, const 
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with vgrename, or name "
 				"the devices of the one that is meant in the definition", group_name(d), uuid, c.other);
 	}
-	*g = c.nusable == 1 ? c.usable : c.all;
+	*found = c.nusable == 1 ? c.usable : c.all;
 	return 1;
 }
 
@@ -184,6 +187,47 @@ int group_select(const char *vg, char *out, size_t size, struct err *e)
 	return 0;
 }
 
+/* `how` LVM's code has died. */
+static void say_deadly(struct group *g, const char *how)
+{
+	g->deadly = true;
+	g->found = false;
+	snprintf(g->why, sizeof(g->why), "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or look at it with "
+	         "pvck --dump metadata %.60s", how, g->nodes[0]);
+}
+
+/* What a group is, and how LVM has died of it, as op->avoid has it. */
+static void avoid(struct group *g, struct op *op, const char *how)
+{
+	say_deadly(g, how);
+	snprintf(op->avoid, sizeof(op->avoid), "%s %.80s", g->mark, how);
+}
+
+static bool is_avoided(struct group *g, const struct op *op)
+{
+	size_t n = strlen(g->mark);
+
+	if (!n || strncmp(op->avoid, g->mark, n) != 0 || op->avoid[n] != ' ')
+		return false;
+	say_deadly(g, op->avoid + n + 1);
+	return true;
+}
+
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out, struct err *e)
+{
+	char wait[200];
+
+	if (lvm_run(words, g->nodes, op, out, e) == 0) {
+		op->avoid[0] = '\0';
+		return 0;
+	}
+	if (!lvm_death())
+		return -1;
+	avoid(g, op, lvm_death());
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
+}
+
 /* By selection and not by argument: then a group that LVM does not show is an empty report and not an error to be told from others by its text. */
 static int group_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
@@ -194,8 +238,8 @@ static int group_ask(const char *vg, struct group *g, struct op *op, struct err 
 	char *text;
 	int n;
 
-	if (group_select(vg, select, sizeof(select), e) < 0 || lvm_run(words, g->nodes, op, &out, e) < 0)
-		return -1;
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
+		return g->deadly ? 0 : -1;
 	text = out.data;
 	while ((n = lvm_next(&text, f, e)) > 0) {
 		if (!streq(lvm_get(f, n, "VG_UUID"), g->uuid))
@@ -211,14 +255,18 @@ static int group_ask(const char *vg, struct group *g, struct op *op, struct err 
 
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g)
 {
+	uint64_t mark = 0;
+
 	for (size_t i = 0; i < s->n && g->members < MEMBERS_MAX; i++)
 		if (lvm_scan_member(s, found, &s->devices[i])) {
 			g->nodes[g->members] = s->devices[i].node;
 			g->member[g->members++] = s->devices[i].dev;
+			mark = (mark << 1 | mark >> 63) ^ s->devices[i].label->mark;
 		}
+	snprintf(g->mark, sizeof(g->mark), "%016llx", (unsigned long long)mark);
 }
 
-int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
 	const struct lvm_scan *s = lvm_scan(op, vg, e);
@@ -230,9 +278,8 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 	if (!s)
 		return -1;
 	group_active(vg, NULL, active);
-	rc = find_group(d, s, active, op, &found, g->why, sizeof(g->why), e);
+	rc = find_group(d, s, active, op, &found, g, e);
 	if (rc <= 0) {
-		g->unsure = lvm_scan_unsure(s);
 		snprintf(g->uuid, sizeof(g->uuid), "%s", active);
 		g->active = active[0] != '\0';
 		return rc;
@@ -240,16 +287,25 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 	lvm_id_print(found.label->vg, g->uuid);
 	g->active = group_active(vg, g->uuid, active);
 	group_members(s, &found, g);
-	if (!g->members) {
+	if (!g->members)
 		snprintf(g->why, sizeof(g->why), "no device is one of the physical volumes that its metadata names");
-		return 0;
-	}
-	if (!g->active && group_is_refused(found.label, op, g->why, sizeof(g->why)))
-		return 0;
-	if (group_ask(vg, g, op, e) < 0)
+	else
+		g->found = g->active || !group_is_refused(found.label, op, g->why, sizeof(g->why));
+	g->label = found.label;
+	return 0;
+}
+
+int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	if (group_seek(d, g, op, e) < 0)
 		return -1;
-	if (!g->found)
-		say_hidden(found.label, g->why, sizeof(g->why));
+	if (!g->found || is_avoided(g, op))
+		return 0;
+	g->found = false;
+	if (group_ask(group_name(d), g, op, e) < 0)
+		return -1;
+	if (!g->found && !g->deadly)
+		say_hidden(g->label, g->why, sizeof(g->why));
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LVM in this process. liblvm2cmd takes a command line and prints, as the program does; here its line is made safely, what it says is
- * sorted, and its reports taken apart.
+ * LVM without its program. liblvm2cmd takes a command line and prints, as the program does; here its line is made safely, run by a process of its own,
+ * what it says is sorted, and its reports taken apart.
  */
 #include "backends/lvm.h"
 
@@ -10,14 +10,22 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <lvm2cmd.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/util.h"
+#include "pool/volindex.h"
 
 #define LVM_OUTPUT_LIMIT (4 * 1024 * 1024)
 #define LVM_CONF         "/etc/lvm/lvm.conf"
 #define LVM_LINE         4095
+#define CPU_SECONDS      20             /* a command that needs more is taken for one that never ends */
 #define REPORTER         "libdm-report.c"
 
 /* Where no udevd runs, nobody else makes nodes, answers device questions, watches devices or keeps backups. */
@@ -119,12 +127,15 @@ static int line_make(struct buf *line, const char *const *words, const char *con
 /* ---- running it ---- */
 
 /* What the command says. LVM hands over line by line, with the file of its source that says it: a report comes from one file only, and everything else is
- * about the work, wherever LVM itself would print it. */
+ * about the work, wherever LVM itself would print it. In memory that is shared with the process that runs it. */
 static struct said {
-	struct buf *report;
+	int result;
 	char complaint[400], warning[400];
+	bool overflow;
+	size_t len;                     /* of the report */
+	char report[LVM_OUTPUT_LIMIT];
 } *said;
-static char last_trouble[400];
+static char last_trouble[400], last_death[80];
 
 static void say_once(char *where, size_t size, const char *text)
 {
@@ -133,14 +144,17 @@ static void say_once(char *where, size_t size, const char *text)
 }
 
 /* LVM cuts a long line. Then its last field, a list, ends with the last of its members that is whole. */
-static void report_add(struct buf *report, const char *line)
+static void report_add(struct said *s, const char *line)
 {
 	const char *comma = strlen(line) >= LVM_LINE ? strrchr(line, ',') : NULL;
+	size_t n = comma ? (size_t)(comma - line) : strlen(line), tail = comma ? 2 : 1;
 
-	if (comma)
-		buf_printf(report, "%.*s'\n", (int)(comma - line), line);
-	else
-		buf_printf(report, "%s\n", line);
+	s->overflow |= n + tail > sizeof(s->report) - s->len;
+	if (s->overflow)
+		return;
+	memcpy(s->report + s->len, line, n);
+	memcpy(s->report + s->len + n, comma ? "'\n" : "\n", tail);
+	s->len += n + tail;
 }
 
 static void on_message(int level, const char *file, int line, int dm_errno, const char *message)
@@ -151,7 +165,7 @@ static void on_message(int level, const char *file, int line, int dm_errno, cons
 	if (!said || level > LVM2_LOG_PRINT)
 		return;
 	if (level == LVM2_LOG_PRINT && n >= tail && streq(file + n - tail, REPORTER)) {
-		report_add(said->report, message);
+		report_add(said, message);
 		return;
 	}
 	message += strspn(message, " \t");
@@ -184,6 +198,70 @@ static int run_line(const char *line)
 	return r;
 }
 
+/* ---- in a process of its own ---- */
+
+/* What is on a disk may be such that LVM's code dies of it, or never comes to an end: then the worker lives on, and says so. One command at a time may be
+ * at a group, known by its first device: one that hangs there in the kernel, and so outlives its worker, keeps others from joining it. */
+static int command_lock(const char *const *only, const struct op *op)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	char path[PATH_MAX];
+	int fd;
+
+	if (!only || !only[0] || !op->run_dir || snprintf(path, sizeof(path), "%s/lvm-commands", op->run_dir) >= (int)sizeof(path))
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	l.l_start = (off_t)(volindex_hash(0, only[0]) >> 2);
+	while (fd >= 0 && fcntl(fd, F_OFD_SETLKW, &l) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
+static _Noreturn void command_main(struct said *s, const char *line, int lock)
+{
+	struct rlimit cpu = { CPU_SECONDS, CPU_SECONDS };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	prctl(PR_SET_NAME, "lvm");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_CPU, &cpu);
+	for (int fd = 0; fd < 3 && null >= 0 && !SANITIZED; fd++)
+		dup2(null, fd);
+	file_keep_only(lock);
+	environment_set();
+	said = s;
+	s->result = run_line(line);
+	_exit(0);
+}
+
+/* 0: it has come to an end, as s tells. */
+static int run_apart(struct said *s, const char *line, int lock, struct err *e)
+{
+	uint64_t kills = memory_watch();
+	pid_t child = fork();
+	int status;
+
+	last_death[0] = '\0';
+	if (child < 0)
+		return err_sys(e, errno, "cannot run LVM");
+	if (child == 0)
+		command_main(s, line, lock);
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, errno, "cannot wait for LVM");
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (memory_took(status, kills))
+		return err_set(e, ERR_NO_MEMORY, "LVM %s", memory_ending(status, kills));
+	snprintf(last_death, sizeof(last_death), "%s", memory_ending(status, kills));
+	return err_set(e, ERR_STORAGE, "LVM's own code %s", last_death);
+}
+
+const char *lvm_death(void)
+{
+	return last_death[0] ? last_death : NULL;
+}
+
 /* ---- what it complained about ---- */
 
 /* LVM's first error says what is wrong, further ones what could therefore not be done; where there is none, a warning may tell. */
@@ -214,28 +292,43 @@ static enum err_class complaint_class(const char *text)
 	return ERR_STORAGE;
 }
 
+/* What the command that came to an end has said, for the caller. */
+static int outcome(struct said *s, const char *command, struct buf *out, struct err *e)
+{
+	const char *wrong = what_is_wrong(s);
+
+	snprintf(last_trouble, sizeof(last_trouble), "%s", wrong);
+	if (s->result == LVM2_COMMAND_SUCCEEDED) {
+		if (out)
+			buf_add(out, s->report, s->len);
+		if (out && out->failed)
+			return err_set(e, ERR_NO_MEMORY, "no memory for what %s reports", command);
+		return out && s->overflow ? err_set(e, ERR_LIMIT, "%s printed too much", command) : 0;
+	}
+	if (!wrong[0])
+		wrong = "failed without saying why";
+	return err_set(e, complaint_class(wrong), "%s: %s", command, wrong);
+}
+
 int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e)
 {
-	cleanup_buf struct buf line = BUF_INIT, ignored = { .limit = LVM_OUTPUT_LIMIT };
-	struct said s = { .report = out ? out : &ignored };
-	const char *wrong;
-	int r;
+	cleanup_buf struct buf line = BUF_INIT;
+	struct said *s;
+	int rc;
 
 	if (line_make(&line, words, only, op, e) < 0)
 		return -1;
-	environment_set();
-	if (out && !out->limit)
-		out->limit = LVM_OUTPUT_LIMIT;
-	said = &s;
-	r = run_line(buf_str(&line));
-	said = NULL;
-	wrong = what_is_wrong(&s);
-	snprintf(last_trouble, sizeof(last_trouble), "%s", wrong);
-	if (r == LVM2_COMMAND_SUCCEEDED)
-		return out && out->failed ? err_set(e, ERR_LIMIT, "%s printed too much", words[0]) : 0;
-	if (!wrong[0])
-		wrong = "failed without saying why";
-	return err_set(e, complaint_class(wrong), "%s: %s", words[0], wrong);
+	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s == MAP_FAILED)
+		return err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory");
+
+	cleanup_close int lock = command_lock(only, op);
+
+	rc = run_apart(s, buf_str(&line), lock, e);
+	if (rc == 0)
+		rc = outcome(s, words[0], out, e);
+	munmap(s, sizeof(*s));
+	return rc;
 }
 
 const char *lvm_trouble(void)

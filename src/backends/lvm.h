@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LVM in this process, through liblvm2cmd: no lvm program is needed. For workers: a command may block on a device, and changes the environment.
+ * LVM through liblvm2cmd: no lvm program is needed. For workers: a command may block on a device.
  */
 #ifndef POOLINIT_BACKENDS_LVM_H
 #define POOLINIT_BACKENDS_LVM_H
@@ -12,9 +12,12 @@
 
 /* One LVM command, given as words; each is quoted on its way into LVM's own line splitter, and a word that cannot be is ERR_INVALID.
  * LVM looks at the devices `only` names (paths, NULL-terminated) and opens no other; NULL: at all. `out` (may be NULL) gets the report, and nothing
- * else that the command says. A failure is ERR_STORAGE with LVM's own first complaint, or ERR_BUSY, ERR_NO_SPACE … where that tells. */
+ * else that the command says. A failure is ERR_STORAGE with LVM's own first complaint, or ERR_BUSY, ERR_NO_SPACE … where that tells. Its code runs in a
+ * process of its own, whose end is another failure: lvm_death(). */
 int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e);
 
+/* How LVM's code died of the last command: "died by signal 11 (…)"; NULL: it did not. */
+const char *lvm_death(void);
 /* What the last command complained of, though it may have succeeded all the same; or "". */
 const char *lvm_trouble(void);
 

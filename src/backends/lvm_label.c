@@ -49,6 +49,11 @@ static uint64_t number_at(const uint8_t *p, unsigned bytes)
 	return n;
 }
 
+static void mark_add(struct lvm_label *out, uint64_t number)
+{
+	out->mark = (out->mark ^ number) * 0x9e3779b97f4a7c15ULL;
+}
+
 static uint32_t checksum(const uint8_t *p, size_t len)
 {
 	uint32_t table[16], sum = 0xf597a6cf;
@@ -298,6 +303,7 @@ static int area_read(struct source *s, struct area *a)
 	a->text = number_at(head + AREA_TEXT, 8);
 	a->len = number_at(head + AREA_TEXT + 8, 8);
 	a->sum = (uint32_t)number_at(head + AREA_TEXT + 16, 4);
+	mark_add(s->out, number_at(head, 4) << 32 | a->sum);
 	if (!a->text || number_at(head + AREA_TEXT + 20, 4) & IGNORED)
 		return 0;
 	if (a->size <= AREA_HEADER || a->text < AREA_HEADER || a->text >= a->size || a->len > a->size - AREA_HEADER)
@@ -377,6 +383,7 @@ static void label_look(struct source *s, const uint8_t *label)
 	int n;
 
 	out->member = true;
+	mark_add(out, number_at(label + LABEL_SUM, 4));
 	if (header < LABEL_LEN || header > SECTOR - PV_AREAS || !id_take((const char *)label + header, LVM_ID, out->pv)) {
 		trouble(out, "its LVM label is damaged: it leads to no header of a physical volume");
 		return;

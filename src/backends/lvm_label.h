@@ -24,6 +24,7 @@ struct lvm_label {
 	/* From its copy of the group's metadata; vg "": it has none, or belongs to no group. */
 	char vg[LVM_ID + 1], name[LVM_NAME];
 	uint64_t seqno;
+	uint64_t mark;                  /* of what was read, made from its checksums: it changes when that does */
 	char system_id[LVM_NAME], lock_type[LVM_NAME];
 	bool more;                      /* there are more physical volumes than fit in here */
 	unsigned pvs;

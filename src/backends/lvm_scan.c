@@ -234,9 +234,7 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 	prctl(PR_SET_NAME, "lvm-reader");
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);                 /* who reads what the worker says must not wait for one that is left behind */
-	if (k->readers[me].lock > 3)
-		syscall(SYS_close_range, 3, k->readers[me].lock - 1, 0);
-	syscall(SYS_close_range, k->readers[me].lock >= 3 ? k->readers[me].lock + 1 : 3, ~0U, 0);
+	file_keep_only(k->readers[me].lock);
 	if (sandbox_enter_reading(&e) < 0)
 		_exit(1);
 	for (unsigned i = from; i < k->scan.n && k->shared->turn == me; i++) {
@@ -565,7 +563,7 @@ void lvm_id_print(const char id[LVM_ID], char out[39])
 	*out = '\0';
 }
 
-void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
+void lvm_scan_left_out(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg, char *out, size_t size)
 {
 	const size_t more_room = sizeof(" and 4294967295 more");
 	unsigned more = 0;
@@ -574,7 +572,7 @@ void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
 
 	out[0] = '\0';
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->devices[i].problem)
+		if (!s->devices[i].problem || !counts(&s->devices[i], arg))
 			continue;
 		snprintf(one, sizeof(one), "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node, s->devices[i].problem);
 		if (more || n + strlen(one) + more_room > size)
@@ -586,10 +584,18 @@ void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size)
 		snprintf(out + n, size - n, "%s %u more", n ? " and" : "; left out:", more);
 }
 
-bool lvm_scan_unsure(const struct lvm_scan *s)
+bool lvm_scan_unsure(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->devices[i].problem && (!s->devices[i].label || starts_with(s->devices[i].problem, "cannot be read")))
+	for (const struct lvm_device *d = s->devices; d < s->devices + s->n; d++)
+		if (d->problem && (!d->label || starts_with(d->problem, "cannot be read")) && counts(d, arg))
+			return true;
+	return false;
+}
+
+bool lvm_scan_is_other(const struct lvm_scan *s, const struct lvm_device *d, const char *vg)
+{
+	for (const struct lvm_device *o = s->devices; d->label && d->label->pv[0] && o < s->devices + s->n; o++)
+		if (o->label && o->label->vg[0] && !o->label->more && !streq(o->label->vg, vg) && is_listed(o->label, d->label->pv))
 			return true;
 	return false;
 }

@@ -37,9 +37,12 @@ bool lvm_scan_group(const struct lvm_scan *s, const char *name, size_t i, struct
 bool lvm_scan_member(const struct lvm_scan *s, const struct lvm_group *g, const struct lvm_device *d);
 /* A uuid as LVM prints it, with dashes. */
 void lvm_id_print(const char id[LVM_ID], char out[39]);
-/* "; left out: /dev/sdb (does not answer)": for a sentence about what was not found. Nothing if all were looked at. */
-void lvm_scan_left_out(const struct lvm_scan *s, char *out, size_t size);
-/* Is there a device of which nothing is known now, because it could not be read? */
-bool lvm_scan_unsure(const struct lvm_scan *s);
+/* "; left out: /dev/sdb (does not answer)": for a sentence about what was not found. Nothing if all that count were looked at. */
+typedef bool lvm_counts_fn(const struct lvm_device *d, void *arg);
+void lvm_scan_left_out(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg, char *out, size_t size);
+/* Is there a device that counts of which nothing is known now, because it could not be read? */
+bool lvm_scan_unsure(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg);
+/* Does metadata of another group list the device as its physical volume? `vg`: the group's uuid, as the label has it; "": no group is known. */
+bool lvm_scan_is_other(const struct lvm_scan *s, const struct lvm_device *d, const char *vg);
 
 #endif

@@ -22,7 +22,7 @@
 
 #define READERS_PATIENCE 2500   /* ms; a little more than a reader of ours has with one device */
 
-struct users { struct buf *who; bool others; };
+struct users { struct buf *who; bool others, kernel_only; };
 struct mounted_search { dev_t dev; const char *what; struct users *users; };
 
 static void user_name(struct buf *who, const char *how, const char *what)
@@ -140,7 +140,8 @@ static void users_of_one(const char *sysname, struct users *u)
 	mountinfo_each(user_mount, &search, NULL);
 	user_swap(node, u);
 	user_holders(sysname, u);
-	user_processes(search.dev, u);
+	if (!u->kernel_only)
+		user_processes(search.dev, u);
 }
 
 static void users_of_all(const char *sysname, struct users *u)
@@ -172,4 +173,13 @@ bool device_users(const char *sysname, struct buf *who)
 		users_of_all(sysname, &u);
 	} while (who->len > before && !u.others && clock_ms() < until && poll(NULL, 0, 20) == 0);
 	return who->len > before;
+}
+
+bool device_is_claimed(const char *sysname)
+{
+	cleanup_buf struct buf who = BUF_INIT;
+	struct users u = { .who = &who, .kernel_only = true };
+
+	users_of_all(sysname, &u);
+	return u.others;
 }

@@ -405,3 +405,10 @@ bool name_is_component(const char *name)
 			return false;
 	return true;
 }
+
+void file_keep_only(int fd)
+{
+	if (fd > 3)
+		syscall(SYS_close_range, 3u, (unsigned)fd - 1, 0);
+	syscall(SYS_close_range, (unsigned)(fd < 2 ? 2 : fd) + 1, ~0u, 0);
+}

@@ -40,6 +40,8 @@ int file_sync_dir(int dir);
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Remove; absence is success. The directory is fsynced. */
 int file_remove(int dirfd, const char *path, struct err *e);
+/* In a child that may outlive its parent: close everything but 0, 1, 2 and this one (-1: none). Who reads what the parent says is to see its end. */
+void file_keep_only(int fd);
 /* Collapse "//" and drop a final '/', as libvirt does to target paths: two leading slashes stay, "x://" is left alone. In place. */
 void path_tidy(char *path);
 const char *path_base(const char *path);

@@ -63,7 +63,7 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 void pool_taken_away(struct pool *p, const struct err *why)
 {
 	const struct backend *b = backend_find(p->type);
-	uint64_t pause = b ? b->pause : 0;
+	uint64_t pause = b && !p->revived ? b->pause : 0;
 
 	if (clock_ms() - p->times.active > STEADY)
 		p->losses = 0;

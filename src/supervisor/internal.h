@@ -143,6 +143,8 @@ bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.
 void pools_kick(struct supervisor *s, const char *what);
 /* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
 void failed_kick(struct supervisor *s, enum err_class class);
+/* A disk has come, or a pool has gone: those whose disk was taken away are looked at, for it may be there again and nobody may have it open any more. */
+void degraded_kick(struct supervisor *s);
 #define SLOW_LOOK     SECONDS(30)       /* for what should come as an event, in case the event was lost */
 #define BACKOFF_FIRST SECONDS(1)
 uint64_t retry_pause(unsigned failures);           /* ms; the pause after so many failures in a row */

@@ -74,6 +74,20 @@ void failed_kick(struct supervisor *s, enum err_class class)
 		}
 }
 
+void degraded_kick(struct supervisor *s)
+{
+	for (struct pool *p = s->pools; p; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+		bool is_gone = p->ground && (!*p->ground || strstr(p->ground, "=gone"));
+
+		if (p->want_active && p->phase == PHASE_DEGRADED && p->stale && b && b->revive && is_gone) {
+			p->again = p->due = true;
+			p->revive_at = 0;
+			loop_arm(s->loop, &s->starter, 0);
+		}
+	}
+}
+
 void pools_kick(struct supervisor *s, const char *what)
 {
 	unsigned bits = event_bits(what);

@@ -22,6 +22,7 @@
 /* One operation as a backend sees it, with the way back to the supervisor. */
 struct context {
 	struct op op;
+	const struct pool *pool;
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
@@ -74,8 +75,21 @@ static int write_index(struct op *op, struct volindex_builder *volumes, struct e
 	return 0;
 }
 
+/* The supervisor keeps it for the next operation. */
+static void send_avoid(struct context *c)
+{
+	struct buf b = BUF_INIT;
+
+	if (!c->pool || streq(c->op.avoid, c->pool->avoid ? c->pool->avoid : ""))
+		return;
+	line_begin(&b, "-");
+	line_fmt(&b, "avoid", "%s", c->op.avoid);
+	worker_send_record(c->io, &b);
+}
+
 static void context_close(struct context *c)
 {
+	send_avoid(c);
 	pool_def_free(&c->def);
 	volindex_builder_free(&c->volumes);
 }
@@ -86,13 +100,15 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	const struct pool *p = o->pool;
 	const struct supervisor *s = p->sup;
 
-	*c = (struct context){ .io = io };
+	*c = (struct context){ .io = io, .pool = p };
 	c->op = (struct op){
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices, .force = o->force,
 		.cache = p->index_map, .cache_len = p->index_len, .detail = p->detail,
 		.arg = c, .on_volume = collect_volume, .on_note = send_note, .on_left_out = send_left_out,
 	};
+	if (p->avoid)
+		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
 	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
 		return -1;
 	c->def.target.place = target_place_parse(p->place);
@@ -347,6 +363,7 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 	line_begin(&b, "-");
 	line_str(&b, "state", "inactive");
 	line_str(&b, "reason", c->op.why);
+	line_str(&b, "revived", "yes");
 	worker_send_record(c->io, &b);
 	return 1;
 }

@@ -35,6 +35,7 @@ void step_on_record(struct worker *w, const struct line *l)
 	if (line_has(l, "capacity"))
 		refresh_facts(p, l);
 	p->unchanged |= line_has(l, "unchanged");
+	p->revived |= line_has(l, "revived");
 	if (!state)
 		return;
 	p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
@@ -44,7 +45,7 @@ void step_on_record(struct worker *w, const struct line *l)
 /* It is not there: it was never really started, or a stop that was reported as failed has happened after all, or somebody else did it. */
 static void lost(struct pool *p)
 {
-	bool stopped = p->stop_failed || (p->stop_tried && clock_ms() - p->stop_tried < LATE_STOP);
+	bool stopped = !p->revived && (p->stop_failed || (p->stop_tried && clock_ms() - p->stop_tried < LATE_STOP));
 	const char *found = p->found_why ? p->found_why : "it is no longer active";
 	struct err why = { 0 };
 
@@ -68,6 +69,7 @@ static void lost(struct pool *p)
 		pool_taken_away(p, &why);
 	}
 	failed_kick(p->sup, ERR_CONFLICT);
+	degraded_kick(p->sup);
 }
 
 /* Nothing answers below. What was left behind says by its end that it is time to look again; if nothing was, the clock does. */
@@ -211,7 +213,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 
 	p->refresh_wanted = false;
 	p->updating = o.only != NULL;
-	p->unchanged = false;
+	p->unchanged = p->revived = false;
 	p->found = STATE_ACTIVE;
 	o.index = p->fresh_index = index_new(&e);
 	if (o.index >= 0) {

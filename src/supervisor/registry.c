@@ -268,6 +268,7 @@ static void pool_free(struct pool *p)
 	free(p->ground);
 	free(p->found_why);
 	free(p->lost);
+	free(p->avoid);
 	free(p);
 }
 

@@ -54,6 +54,8 @@ void step_on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->detail, line_get(l, "detail"));
 	if (line_has(l, "place"))
 		pool_set_text(&p->place, line_get(l, "place"));
+	if (line_has(l, "avoid"))
+		pool_set_text(&p->avoid, line_get(l, "avoid"));
 	if (line_has(l, "lost"))
 		pool_set_text(&p->lost, line_get(l, "lost"));
 	if (line_has(l, "identity"))

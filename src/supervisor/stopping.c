@@ -131,6 +131,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 			pool_step(p);
 		pools_kick(s, "pool");
 		failed_kick(s, ERR_CONFLICT);
+		degraded_kick(s);
 		shutdown_retry(s);
 	}
 	shutdown_step(s);

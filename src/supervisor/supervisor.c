@@ -259,17 +259,12 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 		return;
 	sources_kick(s);
 	pools_kick(s, "device");
-	for (struct pool *p = s->pools; p; p = p->next) {
-		const struct backend *b = backend_find(p->type);
-		bool holds_wrong = sysname && p->phase == PHASE_FAILED && p->waits_for && streq(path_base(p->waits_for), sysname);
-		bool is_back = p->phase == PHASE_DEGRADED && p->stale && b && b->revive && p->ground && !*p->ground;
-
-		if (p->want_active && (holds_wrong || is_back)) {       /* what a disk holds may be another thing now; one that was gone may be there */
-			p->again = p->due = true;
-			p->revive_at = 0;
+	degraded_kick(s);
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (p->want_active && sysname && p->phase == PHASE_FAILED && p->waits_for && streq(path_base(p->waits_for), sysname)) {
+			p->again = p->due = true;       /* what a disk holds may be another thing now */
 			loop_arm(s->loop, &s->starter, 0);
 		}
-	}
 }
 
 void supervisor_network_event(struct supervisor *s)

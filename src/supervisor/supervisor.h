@@ -120,6 +120,7 @@ struct pool {
 	bool refresh_wanted;
 	bool revive_asked;              /* the next refresh stops it if only a new start can bring it back, */
 	bool reviving;                  /* as the one under way does, */
+	bool revived;                   /* it has done so: the new start follows at once */
 	uint64_t revive_at;             /* or one from this clock_ms() on */
 	bool build_wanted;              /* the next start builds first, */
 	unsigned build_flags;           /* with these enum build_flags */
@@ -130,6 +131,7 @@ struct pool {
 	uint64_t refresh_timeout;       /* the same for the refresh to come */
 
 	enum phase was;                 /* when the stop began */
+	char *avoid;                    /* what its backend had better not try again (backend.h); or NULL */
 	char *lost;                     /* the stop under way: what was written last is not all on the disk, and why; or NULL */
 	enum pool_state found;          /* by the check or refresh under way, */
 	char *found_why;                /* and why it is not active, or not wholly; or NULL */
