@@ -38,7 +38,7 @@ struct op {
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
-	char why[240];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
+	char why[400];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
 	const char *detail;                     /* check: what the last one has put in `detail`, or NULL */
 	bool aborted;                           /* check: of an ext4 filesystem, the journal */
 	char lost[240];                         /* stop: why what was written last is not all on the disk, a clause; or "" */
@@ -66,6 +66,7 @@ struct service {
 	int (*prepare)(struct op *op, struct err *e);
 	const char *const *argv;                /* stays in the foreground */
 	bool notifies;                          /* it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
+	bool tells;                             /* it says there when something has happened to what carries a pool: they are looked at */
 	/* Runs in a worker: does it answer? Verified by talking to it. */
 	int (*ready)(struct op *op, struct err *e);
 };
