@@ -45,7 +45,8 @@ int device_content_bounded(const char *path, struct device_content *out, struct 
 void device_ask_keeps(const char *run_dir);
 /* Many devices in turn, by one process as long as none of them hangs or brings it down, so that asking costs no process each. args: n times `size` bytes,
  * a multiple of what their alignment needs; whys: n, of class ERR_NONE for those that were asked. -1: e says why nobody could be. */
-struct device_questions { const char *const *nodes; size_t n; device_ask_fn *fn; void *args; size_t size; struct err *whys; uint64_t patience; /* ms with each; 0: 2 s */ };
+struct device_questions { const char *const *nodes; size_t n; device_ask_fn *fn; void *args; size_t size; struct err *whys;
+                          uint64_t patience /* ms with each; 0: 2 s */; };
 int device_ask_all(const struct device_questions *q, struct err *e);
 
 /* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */

@@ -547,7 +547,7 @@ int luns_ground(int host, struct buf *words, struct err *e)
 	return result;
 }
 
-struct wake { char path[PATH_MAX]; };
+struct wake { char path[128]; };
 
 /* The kernel looks at the disk before the write returns. */
 static void wake(const char *node, void *arg)
