@@ -22,7 +22,7 @@ FILES_dir     := dir
 FILES_fs      := fs btrfs xfs
 FILES_netfs   := netfs
 FILES_logical := logical logical_build logical_group logical_kernel lvm lvm_label lvm_scan
-FILES_iscsi   := iscsi iscsid iscsi_db luns
+FILES_iscsi   := iscsi iscsi_session iscsid iscsi_db luns
 # What belongs to no single type is always built.
 TYPED := $(FILES_dir) $(FILES_fs) $(FILES_netfs) $(FILES_logical) $(FILES_iscsi)
 COMMON_BACKENDS := $(filter-out $(TYPED),$(basename $(notdir $(sort $(wildcard src/backends/*.c)))))

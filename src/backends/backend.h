@@ -67,6 +67,7 @@ struct service {
 	int (*prepare)(struct op *op, struct err *e);
 	const char *const *argv;                /* stays in the foreground */
 	bool notifies;                          /* it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
+	bool tells;                             /* it says there when something has happened to what carries a pool: they are looked at */
 	/* Runs in a worker: does it answer? Verified by talking to it. */
 	int (*ready)(struct op *op, struct err *e);
 };

@@ -45,7 +45,8 @@ int device_content_bounded(const char *path, struct device_content *out, struct 
 void device_ask_keeps(const char *run_dir);
 /* Many devices in turn, by one process as long as none of them hangs or brings it down, so that asking costs no process each. args: n times `size` bytes,
  * a multiple of what their alignment needs; whys: n, of class ERR_NONE for those that were asked. -1: e says why nobody could be. */
-struct device_questions { const char *const *nodes; size_t n; device_ask_fn *fn; void *args; size_t size; struct err *whys; };
+struct device_questions { const char *const *nodes; size_t n; device_ask_fn *fn; void *args; size_t size; struct err *whys;
+                          uint64_t patience /* ms with each; 0: 2 s */; };
 int device_ask_all(const struct device_questions *q, struct err *e);
 
 /* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
@@ -64,6 +65,8 @@ bool device_is_read_only(dev_t dev);
 /* One device's stable links (/dev/disk/by-{path,id,uuid,label,partuuid,partlabel}) with the names that udev would give; stale ones of the same
  * device are taken away. Only where no udevd runs. `sysname` is the kernel's name ("sda1"). A device that is gone loses its links. */
 int device_links(const char *sysname, const char *run_dir, struct err *e);
+/* The same of one that may not answer: it is not read, and what it was called by its content stays. */
+int device_links_unread(const char *sysname, const char *run_dir, struct err *e);
 /* All block devices there are. */
 int device_links_all(const char *run_dir, struct err *e);
 bool device_udevd_runs(void);           /* /run/udev/control exists */

@@ -48,13 +48,13 @@ static int wait_for(pid_t child, int *status, uint64_t until)
 struct progress { volatile size_t at; volatile bool over; };
 
 /* Wait for its end, as long as it comes from one device to the next. */
-static bool has_ended(pid_t child, int *status, const struct progress *p)
+static bool has_ended(pid_t child, int *status, const struct progress *p, uint64_t patience)
 {
 	size_t at;
 
 	do {
 		at = p->at;
-		if (wait_for(child, status, clock_ms() + PATIENCE))
+		if (wait_for(child, status, clock_ms() + patience))
 			return true;
 	} while (p->at != at);
 	return false;
@@ -99,7 +99,7 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct pro
 			q->fn(q->nodes[p->at], answers + p->at * q->size);
 		_exit(0);
 	}
-	ended = has_ended(child, &status, p);
+	ended = has_ended(child, &status, p, q->patience ? q->patience : PATIENCE);
 	if (ended && WIFEXITED(status))
 		return p->at;
 	blame(q->nodes[p->at], child, ended, status, &stuck, file, &q->whys[p->at]);

@@ -7,10 +7,7 @@
  */
 #include "backends/iscsi.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include "backends/block_volume.h"
@@ -24,86 +21,6 @@
 
 #define REACHABLE_WITHIN SECONDS(3)
 #define LOGOUT_WITHIN    SECONDS(10)    /* for the kernel to take a session away after the target has agreed */
-
-/* ---- sessions in the kernel ---- */
-
-__attribute__((format(printf, 3, 4)))
-static bool attribute(char *out, size_t size, const char *fmt, ...)
-{
-	char path[PATH_MAX];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(path, sizeof(path), fmt, ap);
-	va_end(ap);
-	return n > 0 && (size_t)n < sizeof(path) && file_read_line(AT_FDCWD, path, out, size) > 0;
-}
-
-/* The portal of a session: as it was asked for (persistent_*), or where it is connected now, which may differ after a redirection. */
-static bool session_portal_is(const char *sys, int sid, const char *const *addresses, int port)
-{
-	static const char *const pairs[][2] = { { "persistent_address", "persistent_port" }, { "address", "port" } };
-
-	for (size_t p = 0; p < ARRAY_LEN(pairs); p++) {
-		char address[256], number[16];
-
-		if (!attribute(address, sizeof(address), "%s/class/iscsi_connection/connection%d:0/%s", sys, sid, pairs[p][0]) ||
-		    !attribute(number, sizeof(number), "%s/class/iscsi_connection/connection%d:0/%s", sys, sid, pairs[p][1]) ||
-		    atoi(number) != port)
-			continue;
-		for (size_t i = 0; addresses[i]; i++)
-			if (streq(address, addresses[i]))
-				return true;
-	}
-	return false;
-}
-
-/* The SCSI host is a directory above the session: …/host3/session1/iscsi_session/session1. */
-static int session_host(const char *sys, int sid)
-{
-	char path[PATH_MAX], real[PATH_MAX];
-	const char *p;
-	int host, n = snprintf(path, sizeof(path), "%s/class/iscsi_session/session%d", sys, sid);
-
-	if (n < 0 || (size_t)n >= sizeof(path) || !realpath(path, real))
-		return -1;
-	for (p = strstr(real, "/host"); p; p = strstr(p + 1, "/host"))
-		if (sscanf(p, "/host%d/", &host) == 1)
-			return host;
-	return -1;
-}
-
-int iscsi_session_find(const char *sys, const char *iqn, const char *const *addresses, int port, struct iscsi_session *s, bool *elsewhere)
-{
-	char path[PATH_MAX], text[300];
-	struct dirent *entry;
-	int found = 0;
-	DIR *d;
-
-	if (elsewhere)
-		*elsewhere = false;
-	snprintf(path, sizeof(path), "%s/class/iscsi_session", sys);
-	d = opendir(path);
-	while (d && !found && (entry = readdir(d))) {
-		int sid, used = 0;
-
-		if (sscanf(entry->d_name, "session%d%n", &sid, &used) != 1 || entry->d_name[used] ||
-		    !attribute(text, sizeof(text), "%s/%s/targetname", path, entry->d_name) || !streq(text, iqn))
-			continue;
-		if (!session_portal_is(sys, sid, addresses, port)) {
-			if (elsewhere)
-				*elsewhere = true;
-			continue;
-		}
-		found = 1;
-		*s = (struct iscsi_session){ .sid = sid, .host = session_host(sys, sid) };
-		s->logged_in = attribute(text, sizeof(text), "%s/%s/state", path, entry->d_name) && streq(text, "LOGGED_IN");
-	}
-	if (d)
-		closedir(d);
-	return found;
-}
 
 /* ---- the portal, as the definition has it ---- */
 
@@ -156,6 +73,14 @@ static int portal_session(struct iscsi_portal *p, struct iscsi_session *s)
 	return iscsi_session_find("/sys", p->iqn, resolved, p->port, s, NULL);
 }
 
+static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_session *s, char *out, size_t size)
+{
+	char doing[160];
+
+	iscsi_session_doing(s, doing, sizeof(doing));
+	snprintf(out, size, "the session with %.120s at %.80s is not logged in: %s", p->iqn, p->text, doing);
+}
+
 /* ---- operations ---- */
 
 static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
@@ -171,11 +96,12 @@ static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state 
 		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn, p.text);
 		return 0;
 	}
-	*state = s.logged_in ? STATE_ACTIVE : STATE_DEGRADED;
+	bool steady = iscsi_session_steady(&s, op->detail, detail);
 	if (!s.logged_in)
-		snprintf(op->why, sizeof(op->why), "the connection with %.80s at %.80s is interrupted", p.iqn, p.text);
-	if (detail)
-		buf_printf(detail, "session=%d", s.sid);
+		not_logged_in(&p, &s, op->why, sizeof(op->why));
+	else if (!steady)
+		snprintf(op->why, sizeof(op->why), "the connection with %.120s at %.80s breaks again and again", p.iqn, p.text);
+	*state = op->why[0] ? STATE_DEGRADED : STATE_ACTIVE;    /* a refresh may have said of LUNs that they are not well */
 	return 0;
 }
 
@@ -200,10 +126,10 @@ static int explain_rejection(const struct pool_def *d, struct err *e)
 	char uuid[UUID_TEXT];
 	size_t n = strlen(e->message);
 
-	if (!err_is(e, ERR_AUTH))
+	if (!err_is(e, ERR_AUTH) || !strstr(e->message, ISCSI_REJECTED))
 		return -1;
 	if (d->source.auth.kind != AUTH_CHAP)
-		snprintf(e->message + n, sizeof(e->message) - n, " (the target wants CHAP, or does not admit this initiator)");
+		snprintf(e->message + n, sizeof(e->message) - n, " (the target wants CHAP, and the definition has no <auth>; or it does not admit this initiator)");
 	else if (d->source.auth.by_uuid)
 		snprintf(e->message + n, sizeof(e->message) - n, " (check secret %s)", uuid_print(&d->source.auth.secret_uuid, uuid));
 	else
@@ -240,8 +166,31 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 	return 0;
 }
 
+/* Its LUNs are not asked, for that would block. Whether the portal can be reached at all is the most that can be known of the cause. */
+static int refresh_later(struct iscsi_portal *p, const struct iscsi_session *s, struct err *e)
+{
+	struct err why = { 0 };
+	char text[400];
+
+	not_logged_in(p, s, text, sizeof(text));
+	if (!p->address.text[0] && net_resolve(p->host, p->port, &p->address, &why) < 0)
+		return err_set(e, ERR_STORAGE, "%s (%s)", text, why.message);
+	if (net_reachable(&p->address, REACHABLE_WITHIN, &why) < 0)
+		return err_set(e, ERR_STORAGE, "%s (%s)", text, why.message);
+	return err_set(e, ERR_STORAGE, "%s", text);
+}
+
+static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *h, struct op *op)
+{
+	if (h->sick == 1)
+		snprintf(op->why, sizeof(op->why), "of %.100s at %.80s %.190s", p->iqn, p->text, h->first);
+	else if (h->sick)
+		snprintf(op->why, sizeof(op->why), "%zu of %zu LUNs of %.100s at %.80s are not well; %.150s", h->sick, h->n, p->iqn, p->text, h->first);
+}
+
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
+	struct luns_health health;
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
@@ -250,10 +199,30 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 	portal_of(d, &p);
 	if (!portal_session(&p, &s))
 		return err_set(e, ERR_STORAGE, "there is no session with %s at %s any more", p.iqn, p.text);
+	if (!s.logged_in)
+		return refresh_later(&p, &s, e);
 	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks for all has the bus asked. */
-	if (s.logged_in && !op->only && luns_rescan(s.host, e) < 0)
+	if (!op->only && luns_rescan(s.host, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
-	return luns_refresh(d, s.host, op, sizes, e);
+	if (luns_refresh(d, s.host, op, sizes, &health, e) < 0)
+		return -1;
+	if (health.sick && portal_session(&p, &s) && !s.logged_in)      /* it broke meanwhile */
+		return refresh_later(&p, &s, e);
+	say_of_luns(&p, &health, op);
+	return 0;
+}
+
+/* A session is iscsid's to repair; what the kernel has set offline is ours to try again. */
+static int iscsi_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	(void)op, (void)asked, (void)e;
+	portal_of(d, &p);
+	if (portal_session(&p, &s) && s.logged_in)
+		luns_wake(s.host);
+	return 0;
 }
 
 /* The kernel takes a session apart on its own time: wait, by uevent, until it is no longer listed. */
@@ -400,6 +369,7 @@ const struct backend iscsi_backend = {
 	.ground    = iscsi_ground,
 	.start     = iscsi_start,
 	.stop      = iscsi_stop,
+	.revive    = iscsi_revive,
 	.find      = iscsi_find,
 	.refresh   = iscsi_refresh,
 	.vol_wipe  = block_vol_wipe,

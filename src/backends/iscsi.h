@@ -18,14 +18,21 @@
 #define ISCSID_DIR     "/run/iscsi"     /* the compiled-in database of our iscsid, and its files; there can be only one in a network namespace */
 #define ISCSI_FILE_MAX (64 * 1024)
 
-/* ---- iscsi.c ---- */
+/* ---- iscsi_session.c, iscsi.c ---- */
 
 /* A session of the kernel's, as /sys/class/iscsi_session has it. */
 struct iscsi_session {
 	int sid;
 	int host;               /* SCSI host number, -1 if it has none yet */
 	bool logged_in;         /* else it is recovering, or on its way out */
+	char state[32];         /* the kernel's word: LOGGED_IN, FAILED (recovering), FREE (given up by the kernel; iscsid goes on) */
+	char patience[16];      /* seconds from the one to the other */
 };
+
+/* What one that is not logged in is doing, a clause. */
+void iscsi_session_doing(const struct iscsi_session *s, char *out, size_t size);
+/* False: its connection has broken again and again of late. `last` is what the last look has written to `detail` (or NULL), which is what this one writes. */
+bool iscsi_session_steady(const struct iscsi_session *s, const char *last, struct buf *detail);
 
 /* The session to this target through this portal; `addresses` are texts that may stand for the portal's host (NULL-terminated), of which one must be
  * what the session was made with or is connected to. 1 found, 0 none. *elsewhere (may be NULL): the target has a session through another portal. */
@@ -67,6 +74,7 @@ enum {
 /* The definition's initiator name, if it has one, under the name p->iface in open-iscsi's database. */
 int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
 
+#define ISCSI_REJECTED "authentication rejected"
 /* The error for an exit status of iscsiadm's: `doing` ("login to IQN at PORTAL") is put in front. */
 int iscsi_failure(int status, const char *messages, const char *doing, struct err *e);
 /* What iscsiadm's messages say of the reason, one sentence without newline; empty if nothing. */

@@ -36,9 +36,42 @@ static const struct outcome { int status; enum err_class class; const char *text
 	{ 19, ERR_STORAGE,     "the target refused the login, or its answer is none (is its name right, and served at this portal?)" },
 	{ 20, ERR_WAIT_SERVER, "iscsid is not running" },
 	{ 21, ERR_STORAGE,     "open-iscsi lost the node record" },
-	{ 24, ERR_AUTH,        "authentication rejected" },
+	{ 24, ERR_AUTH,        ISCSI_REJECTED },
 	{ 28, ERR_BUSY,        "the session is in use" },
 	{ 33, ERR_TIMEOUT,     "iscsid did not answer in time" },
+	/* These are of our own iscsid (deps/open-iscsi/logins.patch). */
+	{ 64, ERR_AUTH,        "the target does not admit this initiator's name" },
+	{ 65, ERR_STORAGE,     "this portal serves no target of that name" },
+	{ 66, ERR_STORAGE,     "the target refused the login" },
+	{ 67, ERR_STORAGE,     "what the target sent for the authentication cannot be accepted" },
+};
+
+/* CHAP, as far as we are concerned: 80 and open-iscsi's auth_dbg_status. What a target gets wrong may be mended there; credentials are not tried again. */
+#define CHAP_FIRST 80
+#define CHAP_LAST  (CHAP_FIRST + 36)
+#define MUTUAL     " (mutual CHAP: username_in and password_in of iscsid.conf)"
+static const struct outcome chap_outcomes[] = {
+	{  3, ERR_AUTH,    "the target did not prove who it is" MUTUAL },
+	{  4, ERR_STORAGE, "the target wants another kind of authentication than CHAP" },
+	{  5, ERR_STORAGE, "the target wants a CHAP algorithm that was not offered" },
+	{  7, ERR_AUTH,    "the CHAP secret is too short" },
+	{ 14, ERR_STORAGE, "the target does not say which authentication it wants" },
+	{ 15, ERR_STORAGE, "the target names no CHAP algorithm" },
+	{ 16, ERR_STORAGE, "the target's CHAP challenge has no identifier" },
+	{ 17, ERR_STORAGE, "the target sends no CHAP challenge" },
+	{ 18, ERR_AUTH,    "the target does not answer our CHAP challenge" MUTUAL },
+	{ 19, ERR_AUTH,    "the target does not name itself in its answer to our CHAP challenge" MUTUAL },
+	{ 20, ERR_STORAGE, "the target does not say which authentication it wants" },
+	{ 21, ERR_STORAGE, "the target refuses to authenticate by CHAP" },
+	{ 22, ERR_AUTH,    "the target wants no authentication, and so does not prove who it is" MUTUAL },
+	{ 23, ERR_STORAGE, "the target knows none of the CHAP algorithms that were offered" },
+	{ 24, ERR_AUTH,    "the target's CHAP challenge is our own one" },
+	{ 25, ERR_AUTH,    "both sides have the same CHAP secret" MUTUAL },
+	{ 26, ERR_AUTH,    "the target wants CHAP, and there is no secret" },
+	{ 27, ERR_STORAGE, "the identifier of the target's CHAP challenge is no number" },
+	{ 28, ERR_STORAGE, "the target's CHAP challenge is empty, too long, or no number" },
+	{ 29, ERR_AUTH,    "the target's answer to our CHAP challenge is no number" MUTUAL },
+	{ 35, ERR_STORAGE, "the target's CHAP challenge is too long" },
 };
 
 /* "iscsiadm: initiator reported error (8 - connection timed out)": the reason is the last such line's, else the first message of all. */
@@ -75,6 +108,11 @@ int iscsi_failure(int status, const char *messages, const char *doing, struct er
 	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
 		if (outcomes[i].status == status)
 			return err_set(e, outcomes[i].class, "%s failed: %s", doing, outcomes[i].text);
+	for (size_t i = 0; i < ARRAY_LEN(chap_outcomes); i++)
+		if (CHAP_FIRST + chap_outcomes[i].status == status)
+			return err_set(e, chap_outcomes[i].class, "%s failed: %s", doing, chap_outcomes[i].text);
+	if (status >= CHAP_FIRST && status <= CHAP_LAST)
+		return err_set(e, ERR_STORAGE, "%s failed: the target does not keep to CHAP (iscsid's log says how)", doing);
 	iscsi_reason(messages, reason, sizeof(reason));
 	return err_set(e, ERR_STORAGE, "%s failed: %s (iscsiadm status %d)", doing, reason[0] ? reason : "no reason given", status);
 }

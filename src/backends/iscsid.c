@@ -262,5 +262,6 @@ const struct service iscsid_service = {
 	.name    = "iscsid",
 	.prepare = iscsid_prepare,
 	.argv    = iscsid_argv,
+	.tells   = true,
 	.ready   = iscsid_ready,
 };

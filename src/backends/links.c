@@ -252,7 +252,7 @@ static void links_drop_stale(const struct device_roots *r, struct buf *old, cons
 			link_remove(r, line, node);
 }
 
-int links_update(const struct device_roots *r, const char *sysname, struct err *e)
+int links_update(const struct device_roots *r, const char *sysname, bool content, struct err *e)
 {
 	cleanup_buf struct buf wanted = BUF_INIT, ours = BUF_INIT, old = BUF_INIT;
 	char record[PATH_MAX], dir[PATH_MAX], node[NAME_MAX + 1];
@@ -266,7 +266,9 @@ int links_update(const struct device_roots *r, const char *sysname, struct err *
 		if (*p == '!')
 			*p = '/';
 	file_read(AT_FDCWD, record, LINKS_LIMIT, &old, NULL);
-	link_names(r, sysname, true, &wanted);
+	link_names(r, sysname, content, &wanted);
+	if (!content)                   /* what it held when it was read last */
+		buf_adds(&wanted, buf_str(&old));
 	at = wanted.data;
 	while ((line = list_next(&at))) {
 		int made = link_make(r, line, node, e);
@@ -304,7 +306,7 @@ static int links_update_each(const struct device_roots *r, const char *dir, bool
 			continue;
 		if (gone_only && access(path, F_OK) == 0)
 			continue;
-		if (links_update(r, entry->d_name, result == 0 ? e : NULL) < 0)
+		if (links_update(r, entry->d_name, true, result == 0 ? e : NULL) < 0)
 			result = -1;
 	}
 	if (d)
@@ -333,7 +335,14 @@ int device_links(const char *sysname, const char *run_dir, struct err *e)
 {
 	const struct device_roots roots = { "/sys", "/dev", run_dir };
 
-	return links_update(&roots, sysname, e);
+	return links_update(&roots, sysname, true, e);
+}
+
+int device_links_unread(const char *sysname, const char *run_dir, struct err *e)
+{
+	const struct device_roots roots = { "/sys", "/dev", run_dir };
+
+	return links_update(&roots, sysname, false, e);
 }
 
 int device_links_all(const char *run_dir, struct err *e)

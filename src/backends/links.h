@@ -40,8 +40,9 @@ void link_names_by_id(struct link_names *n);
 
 /* All link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device, too. */
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out);
-/* Make links that are missing, take away what this device no longer is called. A name that another device has stays with it. */
-int links_update(const struct device_roots *r, const char *sysname, struct err *e);
+/* Make links that are missing, take away what this device no longer is called. A name that another device has stays with it. `content`: as above; without
+ * it the names stay that the content gave before. */
+int links_update(const struct device_roots *r, const char *sysname, bool content, struct err *e);
 int links_update_all(const struct device_roots *r, struct err *e);
 
 /* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at /srv, open in qemu (123)" to `who`;

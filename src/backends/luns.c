@@ -29,6 +29,7 @@
 #define WAIT_BLOCK     SECONDS(10)      /* for a disk's block device after the bus reported it */
 #define WAIT_LINK      SECONDS(5)       /* for udev's link after that */
 #define INQUIRY_WITHIN SECONDS(5)
+#define LOOK_WITHIN    SECONDS(6)      /* with each, less where many are silent: all are to be come to before the operation's deadline */
 
 enum { SCSI_DISK = 0, SCSI_ROM = 5 };
 
@@ -36,6 +37,9 @@ struct lun {
 	unsigned host, bus, target;
 	unsigned long long lun;
 	char block[64];                 /* "sda"; empty: no block device (yet) */
+	bool gone;                      /* the target no longer has it */
+	char format[16];
+	char sick[160];                 /* why it is not well, or "" */
 };
 
 struct lun_list {
@@ -274,9 +278,12 @@ static int links_await(const char *dir, const struct lun_list *luns, struct op *
 	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_LINK);
 	cleanup_close int watch = -1;
 
-	for (size_t i = 0; op->own_devices && i < luns->n; i++)
-		if (luns->item[i].block[0] && device_links(luns->item[i].block, op->run_dir, e) < 0)
+	for (size_t i = 0; op->own_devices && i < luns->n; i++) {
+		const struct lun *l = &luns->item[i];
+
+		if (l->block[0] && (l->sick[0] ? device_links_unread : device_links)(l->block, op->run_dir, e) < 0)
 			return -1;
+	}
 	if (op->own_devices || !device_udevd_runs())
 		return links_read(dir, links, e);
 	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -300,19 +307,16 @@ static int links_await(const char *dir, const struct lun_list *luns, struct op *
 /* ---- volumes ---- */
 
 /* libvirt's words for what begins a disk; of filesystems it knows nothing here. */
-static const char *lun_format(const char *path)
+static const char *lun_format(const struct device_content *content)
 {
 	static const struct { const char *table, *format; } tables[] = {
 		{ "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" }, { "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" },
 	};
-	struct device_content content;
 
-	if (device_content(path, &content, NULL) < 0)
-		return "unknown";
-	if (streq(content.type, "LVM2_member"))
+	if (streq(content->type, "LVM2_member"))
 		return "lvm2";
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-		if (streq(content.table, tables[i].table))
+		if (streq(content->table, tables[i].table))
 			return tables[i].format;
 	return "unknown";
 }
@@ -341,6 +345,103 @@ static bool lun_is_gone(const char *node)
 	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 && (answer[0] & QUALIFIER) == NO_SUCH_LUN;
 }
 
+/* What a process of its own asks a LUN. */
+struct look { bool gone; char format[16], sick[160]; };
+
+static void look(const char *node, void *arg)
+{
+	struct device_content content;
+	struct look *l = arg;
+	struct err why = { 0 };
+
+	l->gone = lun_is_gone(node);
+	if (l->gone)
+		return;
+	if (device_content(node, &content, &why) == 0)
+		snprintf(l->format, sizeof(l->format), "%s", lun_format(&content));
+	else if (err_is(&why, ERR_STORAGE))
+		snprintf(l->sick, sizeof(l->sick), "%.159s", why.message);
+}
+
+/* What the kernel says of the way to a LUN: "" if nothing is wrong with it. */
+static void lun_state(const char *block, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/device/state", block);
+	if (file_read_line(AT_FDCWD, path, out, size) < 1 || streq(out, "running"))
+		out[0] = '\0';
+}
+
+/* Who is not asked now, because the answer is known, or nobody would wait for it in vain. */
+static bool lun_stands_still(struct lun *l)
+{
+	static const struct { const char *state, *text; } known[] = {
+		{ "offline", "the kernel has set it offline after errors" }, { "transport-offline", "the connection with it is lost" },
+		{ "blocked", "it waits for its connection" },
+	};
+	char state[32];
+
+	lun_state(l->block, state, sizeof(state));
+	if (!state[0])
+		return false;
+	snprintf(l->sick, sizeof(l->sick), "the kernel calls it %s", state);
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (streq(state, known[i].state))
+			snprintf(l->sick, sizeof(l->sick), "%s", known[i].text);
+	return true;
+}
+
+static void luns_heard(struct lun_list *l, const size_t *which, const struct look *looks, const struct err *whys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct lun *lun = &l->item[which[i]];
+
+		lun->gone = looks[i].gone;
+		if (looks[i].format[0])
+			snprintf(lun->format, sizeof(lun->format), "%s", looks[i].format);
+		snprintf(lun->sick, sizeof(lun->sick), "%.159s", whys[i].class == ERR_NONE ? looks[i].sick : whys[i].message);
+	}
+}
+
+/* Read them all, those that answer. */
+static int luns_look(struct lun_list *l, struct op *op, struct err *e)
+{
+	uint64_t patience;
+	size_t size = l->n ? l->n : 1, n = 0;
+	char (*nodes)[80] = calloc(size, sizeof(*nodes));
+	const char **names = calloc(size, sizeof(*names));
+	size_t *which = calloc(size, sizeof(*which));
+	struct look *looks = calloc(size, sizeof(*looks));
+	struct err *whys = calloc(size, sizeof(*whys));
+	int rc = -1;
+
+	for (size_t i = 0; nodes && names && which && i < l->n; i++) {
+		struct lun *lun = &l->item[i];
+
+		snprintf(lun->format, sizeof(lun->format), "unknown");
+		if (!lun->block[0] || lun_stands_still(lun))
+			continue;
+		snprintf(nodes[n], sizeof(*nodes), "/dev/%s", lun->block);
+		names[n] = nodes[n];
+		which[n++] = i;
+	}
+	patience = sooner(LOOK_WITHIN, (uint64_t)clock_until(op->deadline) / 2 / size + 1);
+	if (!nodes || !names || !which || !looks || !whys)
+		err_set(e, ERR_NO_MEMORY, "out of memory");
+	else
+		rc = device_ask_all(&(struct device_questions){ .nodes = names, .n = n, .fn = look, .args = looks, .size = sizeof(*looks),
+		                                                .whys = whys, .patience = patience }, e);
+	if (rc == 0)
+		luns_heard(l, which, looks, whys, n);
+	free(nodes);
+	free(names);
+	free(which);
+	free(looks);
+	free(whys);
+	return rc;
+}
+
 /* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has no stable one. */
 static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun, dev_t dev, const char *node)
 {
@@ -353,7 +454,8 @@ static const char *lun_path(const char *target, const struct link_list *links, c
 	return link_of(links, dev, by_path);
 }
 
-static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, struct op *op, struct pool_sizes *sizes)
+static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, struct op *op, struct pool_sizes *sizes,
+                       struct luns_health *health)
 {
 	char name[80], node[80], serial[512], problem[320];
 	struct volume v = { .name = name, .type = "block" };
@@ -366,7 +468,7 @@ static void lun_report(const char *target, const struct link_list *links, const 
 		op_note(op, "%s: host %u reports it, but there is no block device", name, lun->host);
 		return;
 	}
-	if (lun_is_gone(node)) {
+	if (lun->gone) {
 		op_note(op, "%s: the target no longer has it; the kernel keeps %s until somebody removes it", name, node);
 		return;
 	}
@@ -375,9 +477,15 @@ static void lun_report(const char *target, const struct link_list *links, const 
 		snprintf(problem, sizeof(problem), "no stable name for %s below %.200s", node, target);
 		v.problem = problem;
 	}
+	health->n++;
+	if (lun->sick[0]) {
+		v.problem = lun->sick;
+		if (!health->sick++)
+			snprintf(health->first, sizeof(health->first), "LUN %llu (%.40s): %s", lun->lun, lun->block, lun->sick);
+	}
 	v.path = path ? path : node;
 	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;
-	v.format = lun_format(node);
+	v.format = lun->format;
 	v.capacity = v.allocation = v.physical = block_size(lun->block);
 	volume_from_stat(&v, &st);
 	sizes->capacity += v.capacity;
@@ -385,7 +493,7 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	op->on_volume(op, &v);
 }
 
-int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct err *e)
+int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct luns_health *health, struct err *e)
 {
 	static const char *const drivers[] = { "sd_mod", NULL };
 	const char *target = d->target.path ? d->target.path : "/dev/disk/by-path";
@@ -394,13 +502,16 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	int result;
 
 	*sizes = (struct pool_sizes){ 0 };
+	*health = (struct luns_health){ 0 };
 	if (op->own_devices)
 		module_load_wanted(drivers);
 	result = luns_await(host, op, &luns, e);
 	if (result == 0)
+		result = luns_look(&luns, op, e);
+	if (result == 0)
 		result = links_await(target, &luns, op, &links, e);
 	for (size_t i = 0; result == 0 && i < luns.n; i++)
-		lun_report(target, &links, &luns.item[i], op, sizes);
+		lun_report(target, &links, &luns.item[i], op, sizes, health);
 	links_free(&links);
 	free(luns.item);
 	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot list the LUNs of pool \"%s\"", d->name) : 0;
@@ -413,7 +524,7 @@ int luns_settle(int host, struct op *op, struct err *e)
 
 	for (size_t i = 0; result == 0 && op->own_devices && i < luns.n; i++)
 		if (luns.item[i].block[0])
-			result = device_links(luns.item[i].block, op->run_dir, e);
+			result = device_links_unread(luns.item[i].block, op->run_dir, e);
 	free(luns.item);
 	return result;
 }
@@ -425,12 +536,45 @@ int luns_ground(int host, struct buf *words, struct err *e)
 
 	for (size_t i = 0; result == 0 && i < luns.n; i++) {
 		const struct lun *l = &luns.item[i];
+		char state[32];
 
-		if (l->block[0])
-			buf_printf(words, " %s=%u:%u:%llu:%llx", l->block, l->bus, l->target, l->lun, (unsigned long long)block_size(l->block));
+		if (!l->block[0])
+			continue;
+		lun_state(l->block, state, sizeof(state));
+		buf_printf(words, " %s=%u:%u:%llu:%llx%s", l->block, l->bus, l->target, l->lun, (unsigned long long)block_size(l->block), state);
 	}
 	free(luns.item);
 	return result;
+}
+
+struct wake { char path[128]; };
+
+/* The kernel looks at the disk before the write returns. */
+static void wake(const char *node, void *arg)
+{
+	const struct wake *w = arg;
+
+	(void)node;
+	file_poke(AT_FDCWD, w->path, "running", NULL);
+}
+
+void luns_wake(int host)
+{
+	struct lun_list luns = { 0 };
+	int result = luns_list("/sys", host, &luns, NULL);
+
+	for (size_t i = 0; result == 0 && i < luns.n; i++) {
+		char node[80], state[32];
+		struct wake w;
+
+		lun_state(luns.item[i].block, state, sizeof(state));
+		if (!luns.item[i].block[0] || !streq(state, "offline"))
+			continue;
+		snprintf(node, sizeof(node), "/dev/%s", luns.item[i].block);
+		snprintf(w.path, sizeof(w.path), "/sys/class/block/%s/device/state", luns.item[i].block);
+		device_ask(node, wake, &w, sizeof(w), NULL);
+	}
+	free(luns.item);
 }
 
 bool luns_in_use(int host, struct err *e)

@@ -56,6 +56,17 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 	}
 }
 
+/* A companion program says that something has happened: to which pool, a worker sees. */
+void supervisor_service_tells(struct supervisor *s, const struct service *svc)
+{
+	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+
+		if (p->ground && b && b->service == svc && (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
+			touch_look(p);
+	}
+}
+
 /* ---- what a look has found ---- */
 
 /* Somebody else has ended it: an unmount by hand, a session that ended, a group that was deactivated. What is wanted still holds, so it is started

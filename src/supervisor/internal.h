@@ -219,6 +219,8 @@ void touch_over(struct pool *p, const struct err *e);   /* it has ended */
 void touch_drop(struct pool *p);                        /* there is no index any more */
 
 /* ground.c: what carries an active pool */
+/* Pools that have this companion are looked at: something has happened. */
+void supervisor_service_tells(struct supervisor *s, const struct service *svc);
 /* Does an event concern who stands on `ground`, or may it be a new device of theirs (backend.h: ground, grows_by)? */
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
 void pool_taken_away(struct pool *p, const struct err *why);    /* it is not active any more, though nobody stopped it here */

@@ -134,9 +134,10 @@ static int take_index(struct pool *p, int fd, struct err *e)
 static void refreshed(struct pool *p, const struct backend *b)
 {
 	bool sick = p->found == STATE_DEGRADED && b->revive;
+	uint64_t now = clock_ms();
 	struct err still = { 0 };
 
-	p->refreshed = clock_ms();
+	p->refreshed = now;
 	p->stop_failed = false;
 	p->stale = sick;
 	if (p->found == STATE_DEGRADED)
@@ -144,7 +145,7 @@ static void refreshed(struct pool *p, const struct backend *b)
 	else
 		pool_enter(p, PHASE_ACTIVE, NULL);
 	if (sick)
-		loop_arm(p->sup->loop, &p->retry, p->revive_at);
+		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);

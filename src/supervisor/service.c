@@ -145,8 +145,15 @@ static void on_notify(struct watch *w, uint32_t events)
 	if (n <= 0)
 		return;
 	text[n] = '\0';
-	if (strstr(text, "READY=1") && r->state == SERVICE_STARTING && !r->ending)
+	if (r->service->tells)
+		supervisor_service_tells(r->sup, r->service);
+	if (r->service->notifies && strstr(text, "READY=1") && r->state == SERVICE_STARTING && !r->ending)
 		service_ask(r);
+}
+
+static bool is_heard(const struct service *s)
+{
+	return s->notifies || s->tells;
 }
 
 static int notify_open(struct service_run *r, char *env, size_t size, struct err *e)
@@ -157,6 +164,8 @@ static int notify_open(struct service_run *r, char *env, size_t size, struct err
 	if (n < 0 || (size_t)n >= sizeof(sa.sun_path))
 		return err_set(e, ERR_INVALID, "the run directory's name is too long for a socket: %s", r->sup->options.run_dir);
 	snprintf(env, size, "NOTIFY_SOCKET=%s", sa.sun_path);
+	if (r->notify.watched)
+		return 0;
 	unlink(sa.sun_path);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || loop_watch(r->sup->loop, &r->notify, fd, EPOLLIN, e) < 0) {
@@ -174,11 +183,11 @@ static void service_launch(struct service_run *r)
 	const char *const envs[] = { env, NULL };
 	struct err e = { 0 };
 
-	if (r->service->notifies && notify_open(r, env, sizeof(env), &e) < 0) {
+	if (is_heard(r->service) && notify_open(r, env, sizeof(env), &e) < 0) {
 		failed(r, e.message);
 		return;
 	}
-	int pidfd = spawn_service(r->service->argv, r->service->notifies ? envs : NULL, -1, &r->pid, &e);
+	int pidfd = spawn_service(r->service->argv, is_heard(r->service) ? envs : NULL, -1, &r->pid, &e);
 	if (pidfd < 0 || loop_watch(r->sup->loop, &r->exit, pidfd, EPOLLIN, &e) < 0) {
 		if (pidfd >= 0) {
 			spawn_forget(r->sup->loop, r->pid);
@@ -241,13 +250,17 @@ static void on_prepare_record(struct worker *w, const struct line *l)
 static void on_prepared(struct worker *w, const struct err *e, bool left)
 {
 	struct service_run *r = w->job.owner;
+	char env[160];
 
 	(void)left;
 	r->worker = NULL;
 	if (e)
 		failed(r, e->message);
-	else if (r->state == SERVICE_FOREIGN)
+	else if (r->state == SERVICE_FOREIGN) {
+		if (r->service->tells)          /* it may be that of an earlier supervisor, and still tells where it was told to */
+			notify_open(r, env, sizeof(env), NULL);
 		answers(r, SERVICE_FOREIGN);
+	}
 	else if (r->state == SERVICE_PREPARING)
 		service_launch(r);
 }

@@ -9,6 +9,7 @@ Modes: MODES. connections counts those that were ever made.
 """
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -18,9 +19,15 @@ from sandbox import SERVER
 from servers import ISCSI_PORT
 
 HEADER = 48
-LOGIN, COMMAND, LOGIN_ANSWER = 0x03, 0x01, 0x23
+LOGIN, COMMAND, LOGIN_ANSWER, ANSWER, DATA = 0x03, 0x01, 0x23, 0x21, 0x25
 MOVED_TEMPORARILY = (1, 1)
-TEST_UNIT_READY, READS = 0x00, {0x08, 0x28, 0x88, 0xA8}
+TEST_UNIT_READY, READS, WRITES = 0x00, {0x08, 0x28, 0x88, 0xA8}, {0x0A, 0x2A, 0x8A, 0xAA}
+# which commands fail, and the sense: a medium error, and which
+FAILING = {"unreadable": (READS, b"\x11"), "unwritable": (WRITES, b"\x0c")}
+CHECK_CONDITION, HAS_STATUS = 2, 0x01
+
+# what of the server's bytes is replaced by what is as long
+SPOILED = {"algorithm": (rb"CHAP_A=\d", b"CHAP_A=9"), "challenge": (rb"CHAP_C=0x..", b"CHAP_C=0xzz")}
 
 MODES = {
     "good": "passes everything on",
@@ -29,8 +36,12 @@ MODES = {
     "redirect": "answers each login by: you are to go where you have just been",
     "drip": "passes the server's bytes on one by one, twenty a second",
     "drop": "hangs up a second after each login",
+    "algorithm": "demands a CHAP algorithm that nobody has offered",
+    "challenge": "sends a CHAP challenge that is no number",
     "deaf": "passes on no question whether a disk is ready",
     "mute": "passes on no read of a disk",
+    "unreadable": "answers reads as a target does whose disk cannot be read",
+    "unwritable": "the same with writes",
 }
 
 
@@ -61,11 +72,12 @@ class Portal:
                     pass
                 return
             with socket.create_connection((SERVER, self.server)) as server:
-                threading.Thread(target=self._answers, args=(server, client), daemon=True).start()
-                self._requests(client, server)
+                tasks = set()
+                threading.Thread(target=self._answers, args=(server, client, tasks), daemon=True).start()
+                self._requests(client, server, tasks)
 
-    def _requests(self, client, server):
-        """From the initiator to the server, PDU by PDU."""
+    def _requests(self, client, server, tasks):
+        """From the initiator to the server, PDU by PDU. tasks: those that are to fail."""
         while True:
             pdu = read_pdu(client)
             if not pdu:
@@ -73,15 +85,24 @@ class Portal:
                 return
             if pdu[0] & 0x3F == COMMAND and (self.mode == "deaf" and pdu[32] == TEST_UNIT_READY or self.mode == "mute" and pdu[32] in READS):
                 continue
+            if pdu[0] & 0x3F == COMMAND and self.mode in FAILING and pdu[32] in FAILING[self.mode][0]:
+                tasks.add(pdu[16:20])
             server.sendall(pdu)
 
-    def _answers(self, server, client):
-        """From the server to the initiator."""
+    def _answers(self, server, client, tasks):
+        """From the server to the initiator, PDU by PDU."""
         end = time.monotonic() + 1
         with contextlib.suppress(OSError):
-            while data := server.recv(65536):
+            while data := read_pdu(server):
                 if self.mode == "drop" and time.monotonic() > end:
                     break
+                if data[16:20] in tasks and data[0] & 0x3F in (ANSWER, DATA):
+                    if data[0] & 0x3F == DATA and not data[1] & HAS_STATUS:
+                        continue
+                    tasks.discard(data[16:20])
+                    data = failure(data, FAILING.get(self.mode, FAILING["unreadable"])[1])
+                if self.mode in SPOILED:
+                    data = re.sub(SPOILED[self.mode][0], SPOILED[self.mode][1], data)
                 if self.mode != "drip":
                     client.sendall(data)
                     continue
@@ -100,6 +121,14 @@ class Portal:
                              *MOVED_TEMPORARILY)
         client.sendall(header + text + b"\0" * (-len(text) % 4))
         client.recv(1)
+
+
+def failure(pdu, code):
+    """The answer with which a target says that the medium failed, in the place of this one."""
+    sense = b"\x70\0\x03\0\0\0\0\x0a\0\0\0\0" + code + b"\0" * 5
+    data = struct.pack(">H", len(sense)) + sense
+    header = bytes([ANSWER, 0x80, 0, CHECK_CONDITION, 0]) + len(data).to_bytes(3, "big") + bytes(8) + pdu[16:20] + bytes(4) + pdu[24:36] + bytes(12)
+    return header + data + b"\0" * (-len(data) % 4)
 
 
 def read_pdu(link):

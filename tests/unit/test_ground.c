@@ -49,6 +49,28 @@ static void odd_paths_concern_nobody(void)
 	CHECK(!concerns(san, NULL, "change", NULL, "/devices/session3=in"));
 }
 
+/* Of those that have it, those that are up. */
+static void a_companion_that_tells_has_its_pools_looked_at(void)
+{
+	struct loop loop;
+	struct supervisor s = { .loop = &loop };
+	struct pool logical = { .sup = &s, .type = POOL_LOGICAL, .ground = strdup(group), .phase = PHASE_ACTIVE };
+	struct pool waits = { .sup = &s, .next = &logical, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_RETRYING };
+	struct pool sick = { .sup = &s, .next = &waits, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED };
+	struct pool well = { .sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE };
+	struct err e = { 0 };
+
+	CHECK_INT(loop_init(&loop, &e), 0);
+	s.pools = &well;
+	supervisor_service_tells(&s, iscsi_backend.service);
+	CHECK(well.touches && sick.touches && !waits.touches && !logical.touches);
+	for (struct pool *p = &well; p; p = p->next) {
+		touch_drop(p);
+		free(p->ground);
+	}
+	loop_close(&loop);
+}
+
 static void the_pause_grows(void)
 {
 	CHECK(retry_pause(1) <= SECONDS(2));
@@ -62,6 +84,7 @@ int main(void)
 	RUN(a_group_hears_of_its_disks_and_volumes);
 	RUN(a_new_device_may_be_a_volume_of_the_group);
 	RUN(odd_paths_concern_nobody);
+	RUN(a_companion_that_tells_has_its_pools_looked_at);
 	RUN(the_pause_grows);
 	return check_done();
 }

@@ -94,6 +94,61 @@ static void a_session_that_recovers_is_not_logged_in(void)
 	fixture_remove(root);
 }
 
+static const char *after(const char *last, bool in, bool *steady)
+{
+	static struct buf detail;
+	const struct iscsi_session s = { .sid = 3, .logged_in = in };
+
+	buf_reset(&detail);
+	*steady = iscsi_session_steady(&s, last, &detail);
+	return buf_str(&detail);
+}
+
+static void what_a_session_is_doing_is_said(void)
+{
+	struct iscsi_session s;
+	char text[200];
+
+	fixture_make(root);
+	session(3, IQN "\n", "192.0.2.7\n", "192.0.2.7\n", "3260\n", "FAILED\n");
+	fixture(root, "120\n", "class/iscsi_session/session3/recovery_tmo");
+	CHECK_INT(find(IQN, "192.0.2.7", 3260, &s, NULL), 1);
+	iscsi_session_doing(&s, text, sizeof(text));
+	CHECK_STR(text, "its connection broke and is being made again; until then reads and writes wait, for at most 120 s");
+	snprintf(s.state, sizeof(s.state), "FREE");
+	iscsi_session_doing(&s, text, sizeof(text));
+	CHECK_STR(text, "its connection could not be made again within 120 s; reads and writes fail until the target lets it in");
+	snprintf(s.state, sizeof(s.state), "LOGGED_OUT");
+	iscsi_session_doing(&s, text, sizeof(text));
+	CHECK_STR(text, "the kernel calls it LOGGED_OUT");
+	fixture_remove(root);
+}
+
+/* One break is no news once it is over; three of them in a row are, until it has been quiet for a while. */
+static void a_connection_that_breaks_again_and_again_is_not_steady(void)
+{
+	char last[200];
+	bool steady;
+
+	CHECK_STR(after(NULL, true, &steady), "session=3");
+	CHECK(steady);
+	snprintf(last, sizeof(last), "%s", after("session=3", false, &steady));
+	CHECK(starts_with(last, "session=3 breaks=1 at=") && strstr(last, " out") && steady);
+	snprintf(last, sizeof(last), "%s", after(last, false, &steady));
+	CHECK(starts_with(last, "session=3 breaks=1 at="));
+	snprintf(last, sizeof(last), "%s", after(last, true, &steady));
+	CHECK(starts_with(last, "session=3 breaks=1 at=") && !strstr(last, " out") && steady);
+	for (int i = 0; i < 2; i++) {
+		snprintf(last, sizeof(last), "%s", after(last, false, &steady));
+		snprintf(last, sizeof(last), "%s", after(last, true, &steady));
+	}
+	CHECK(starts_with(last, "session=3 breaks=3 at=") && !steady);
+	CHECK_STR(after("session=3 breaks=9 at=1", true, &steady), "session=3");
+	CHECK(steady);
+	CHECK_STR(after("session=31 breaks=9 at=1 out", true, &steady), "session=3");
+	CHECK(steady);
+}
+
 static void odd_trees_are_survived(void)
 {
 	struct iscsi_session s;
@@ -186,11 +241,19 @@ static void the_reason_is_found_in_messages(void)
 	CHECK_STR(reason("iscsiadm: a\tb\x1b[31m"), "a b [31m");
 }
 
+static const char *failure(int status)
+{
+	static struct err e;
+
+	iscsi_failure(status, "", "login", &e);
+	return e.message;
+}
+
 static void statuses_have_their_classes(void)
 {
 	static const struct { int status; enum err_class class; } known[] = {
 		{ 24, ERR_AUTH }, { 8, ERR_WAIT_SERVER }, { 4, ERR_WAIT_SERVER }, { 11, ERR_WAIT_SERVER }, { 19, ERR_STORAGE }, { 12, ERR_UNSUPPORTED },
-		{ 20, ERR_WAIT_SERVER }, { 28, ERR_BUSY }, { 99, ERR_STORAGE },
+		{ 20, ERR_WAIT_SERVER }, { 28, ERR_BUSY }, { 64, ERR_AUTH }, { 65, ERR_STORAGE }, { 83, ERR_AUTH }, { 85, ERR_STORAGE }, { 199, ERR_STORAGE },
 	};
 	struct err e = { 0 };
 
@@ -198,7 +261,12 @@ static void statuses_have_their_classes(void)
 		CHECK_INT(iscsi_failure(known[i].status, "", "login", &e), -1);
 		CHECK_INT(e.class, known[i].class);
 	}
-	CHECK_STR(e.message, "login failed: no reason given (iscsiadm status 99)");
+	CHECK_STR(e.message, "login failed: no reason given (iscsiadm status 199)");
+	CHECK_STR(failure(64), "login failed: the target does not admit this initiator's name");
+	CHECK_STR(failure(65), "login failed: this portal serves no target of that name");
+	CHECK_STR(failure(85), "login failed: the target wants a CHAP algorithm that was not offered");
+	CHECK_STR(failure(83), "login failed: the target did not prove who it is (mutual CHAP: username_in and password_in of iscsid.conf)");
+	CHECK_STR(failure(111), "login failed: the target does not keep to CHAP (iscsid's log says how)");
 	iscsi_failure(24, "whatever", "login to " IQN " at 192.0.2.7:3260", &e);
 	CHECK_STR(e.message, "login to " IQN " at 192.0.2.7:3260 failed: authentication rejected");
 }
@@ -573,6 +641,8 @@ int main(void)
 	RUN(a_session_is_found_by_target_and_portal);
 	RUN(a_name_or_the_address_behind_it_will_do);
 	RUN(a_session_that_recovers_is_not_logged_in);
+	RUN(what_a_session_is_doing_is_said);
+	RUN(a_connection_that_breaks_again_and_again_is_not_steady);
 	RUN(odd_trees_are_survived);
 	RUN(settings_replace_their_lines_and_no_others);
 	RUN(odd_records_are_survived);

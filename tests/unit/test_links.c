@@ -435,7 +435,7 @@ static void update(const char *name)
 {
 	struct err e = { 0 };
 
-	CHECK_INT(links_update(&roots, name, &e), 0);
+	CHECK_INT(links_update(&roots, name, true, &e), 0);
 	CHECK_STR(e.message, "");
 }
 
@@ -590,9 +590,9 @@ static void names_that_are_no_device_are_refused(void)
 	struct err e = { 0 };
 
 	begin();
-	CHECK_INT(links_update(&roots, "../vda", &e), -1);
+	CHECK_INT(links_update(&roots, "../vda", true, &e), -1);
 	CHECK_INT(e.class, ERR_INVALID);
-	CHECK_INT(links_update(&roots, "", NULL), -1);
+	CHECK_INT(links_update(&roots, "", true, NULL), -1);
 	end();
 }
 

@@ -4,9 +4,11 @@
  */
 #include "backends/luns.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include "base/file.h"
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
@@ -33,6 +35,8 @@ static void on_note(struct op *op, const char *text)
 	snprintf(seen.notes + strlen(seen.notes), sizeof(seen.notes) - strlen(seen.notes), "%s\n", text);
 }
 
+static struct luns_health health;
+
 static int refresh(const char *target, bool own, uint64_t timeout, struct pool_sizes *sizes)
 {
 	struct pool_def d = { .name = "p", .target = { .path = target } };
@@ -41,7 +45,7 @@ static int refresh(const char *target, bool own, uint64_t timeout, struct pool_s
 	int r;
 
 	seen = (struct seen){ 0 };
-	r = luns_refresh(&d, 2, &op, sizes, &e);
+	r = luns_refresh(&d, 2, &op, sizes, &health, &e);
 	if (r < 0)
 		printf("# %s\n", e.message);
 	return r;
@@ -184,6 +188,47 @@ static void a_disk_that_never_comes_is_noted_and_the_others_are_listed(void)
 	end();
 }
 
+/* Neither is asked: both are named, and the one that is well is read. */
+static void luns_that_stand_still_are_named(void)
+{
+	cleanup_buf struct buf words = BUF_INIT;
+	struct pool_sizes sizes;
+	struct err e = { 0 };
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	lun("2", "0\n", "sdb", "8\n");
+	lun("3", "0\n", "sdc", "8\n");
+	fixture("/sys", "running\n", HOST "/session3/target2:0:0/2:0:0:1/state");
+	fixture("/sys", "offline\n", HOST "/session3/target2:0:0/2:0:0:2/state");
+	fixture("/sys", "transport-offline\n", HOST "/session3/target2:0:0/2:0:0:3/state");
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
+	CHECK_INT(seen.n, 3);
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/disk/by-path/" BY_PATH "1 36000000000001 unknown 4096 -");
+	CHECK_STR(seen.text[1], "unit:0:0:2 /dev/disk/by-path/" BY_PATH "2 36000000000002 unknown 4096 the kernel has set it offline after errors");
+	CHECK_INT(health.n, 3);
+	CHECK_INT(health.sick, 2);
+	CHECK_STR(health.first, "LUN 2 (sdb): the kernel has set it offline after errors");
+	CHECK_INT(luns_ground(2, &words, &e), 0);
+	CHECK_STR(buf_str(&words), " sda=0:0:1:1000 sdb=0:0:2:1000offline sdc=0:0:3:1000transport-offline");
+	end();
+}
+
+static void what_is_offline_is_tried_again(void)
+{
+	char text[16] = "";
+
+	begin();
+	lun("1", "0\n", "sda", "8\n");
+	lun("2", "0\n", "sdb", "8\n");
+	fixture("/sys", "offline\n", HOST "/session3/target2:0:0/2:0:0:1/state");
+	fixture("/sys", "blocked\n", HOST "/session3/target2:0:0/2:0:0:2/state");
+	luns_wake(2);
+	CHECK(file_read_line(AT_FDCWD, "/sys/class/block/sda/device/state", text, sizeof(text)) > 0 && starts_with(text, "running"));
+	CHECK(file_read_line(AT_FDCWD, "/sys/class/block/sdb/device/state", text, sizeof(text)) > 0 && streq(text, "blocked"));
+	end();
+}
+
 static void links_of_udev_are_waited_for(void)
 {
 	struct pool_sizes sizes;
@@ -291,6 +336,8 @@ int main(void)
 	RUN(by_id_and_dev_are_targets_too);
 	RUN(a_disk_without_stable_name_is_listed_with_its_problem);
 	RUN(a_disk_that_never_comes_is_noted_and_the_others_are_listed);
+	RUN(luns_that_stand_still_are_named);
+	RUN(what_is_offline_is_tried_again);
 	RUN(links_of_udev_are_waited_for);
 	RUN(the_own_name_is_preferred_among_several);
 	RUN(no_scsi_at_all_is_an_empty_pool);

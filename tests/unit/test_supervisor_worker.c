@@ -564,6 +564,22 @@ static void it_is_asked_only_when_it_says_that_it_is_ready(void)
 	end_service();
 }
 
+/* It is not waited for a word of one that only tells. */
+static void what_one_tells_changes_nothing_of_itself(void)
+{
+	begin_service(sleeper, false, "");
+	service.tells = true;
+	CHECK(need() < 0);
+	CHECK(is_state("ready"));
+	notify("STATUS=session 1: interrupted\n", 30);
+	notify("READY=1", 7);
+	for (int i = 0; i < 10; i++)
+		loop_round(&loop, clock_ms() + 10);
+	CHECK_STR(view().state, "ready");
+	CHECK_INT(view().restarts, 0);
+	end_service();
+}
+
 /* Its time is long: the clock is put forward. */
 static void one_that_never_says_so_is_ended(void)
 {
@@ -672,6 +688,7 @@ int main(void)
 	RUN(it_fails_at_each_stage_and_comes_up_at_last);
 	RUN(a_program_that_ends_or_is_not_there_is_tried_again);
 	RUN(it_is_asked_only_when_it_says_that_it_is_ready);
+	RUN(what_one_tells_changes_nothing_of_itself);
 	RUN(one_that_never_says_so_is_ended);
 	RUN(one_that_does_not_go_is_killed);
 	RUN(another_ones_that_has_gone_is_replaced);
