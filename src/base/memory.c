@@ -3,10 +3,12 @@
  * What a worker allocates depends on directories, servers and metadata that somebody else made. So it has a limit, which makes malloc(3) fail like any
  * other lack of memory; and where many of them, or the kernel's own part, use up everything all the same, a worker goes before anything else does.
  *
- * The kernel tells nobody why it kills. It counts, though: a process that was killed while the count rose is taken for one of those.
+ * The kernel tells nobody why it kills. It counts, though, for the whole machine, and names in its log whom it has killed. A process that was killed while
+ * the count rose is one of those if the log names it, or if there is no log to be read here.
  */
 #include "base/memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -62,6 +64,75 @@ void memory_bound_tool(void)
 	set_limit(MOST);
 }
 
+/* ---- the kernel's log ---- */
+
+#define RECORD_MAX   8192
+#define RECORDS_MAX  16384      /* read at once: more than the log holds */
+#define NAMED        32
+
+static int kept_log = -1;       /* the supervisor's, from when it first watched */
+static pid_t log_keeper;
+
+/* By the number that it has in the first process namespace: elsewhere we do not know ours. */
+static bool log_has_our_numbers(void)
+{
+	char text[32];
+	ssize_t n = readlink("/proc/self/ns/pid", text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return strcmp(text, "pid:[4026531836]") == 0;
+}
+
+static void log_keep(void)
+{
+	if (kept_log >= 0 || log_keeper == getpid())
+		return;
+	log_keeper = getpid();
+	kept_log = log_has_our_numbers() ? open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (kept_log >= 0)
+		lseek(kept_log, 0, SEEK_END);
+}
+
+/* "6,1234,5678,-;Out of memory: Killed process 99 (refresh) …": whom it names; 0: nobody. Others than the kernel write with a facility. */
+static pid_t named(const char *record)
+{
+	const char *text = strchr(record, ';'), *at = text ? strstr(text, "Killed process ") : NULL;
+
+	return at && strtoul(record, NULL, 10) < 8 ? (pid_t)strtol(at + sizeof("Killed process ") - 1, NULL, 10) : 0;
+}
+
+/* False only if the kernel's log can be read and does not name it. What is read is read once, and kept for those that are asked about later. */
+static bool log_may_name(pid_t pid)
+{
+	static pid_t pids[NAMED];
+	static size_t n;
+	char record[RECORD_MAX];
+	bool ours = log_keeper == getpid(), found = false;
+	unsigned left = RECORDS_MAX;
+	int fd = kept_log;
+
+	if (!ours)
+		fd = pid > 0 && log_has_our_numbers() ? open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (fd < 0 || pid == 0)
+		return true;
+	while (left-- > 0) {
+		ssize_t len = read(fd, record, sizeof(record) - 1);
+
+		if (len < 0 && errno != EPIPE && errno != EINTR && errno != EINVAL)
+			break;          /* the end; the others tell of records that are lost or too long */
+		record[len > 0 ? len : 0] = '\0';
+		if (named(record))
+			pids[n++ % NAMED] = named(record);
+	}
+	if (!ours)
+		close(fd);
+	for (size_t i = 0; i < NAMED; i++)
+		found |= pids[i] == pid;
+	return found;
+}
+
+/* ---- the kernel's count ---- */
+
 /* How many the kernel has killed, and one; 0: it does not say. The supervisor asks at each worker's start, and keeps the file open. */
 static uint64_t count(bool keep)
 {
@@ -86,19 +157,20 @@ static uint64_t count(bool keep)
 
 uint64_t memory_watch(void)
 {
+	log_keep();
 	return last = count(true);
 }
 
-bool memory_took(int status, uint64_t since)
+bool memory_took(pid_t pid, int status, uint64_t since)
 {
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last) && log_may_name(pid);
 }
 
-const char *memory_ending(int status, uint64_t since)
+const char *memory_ending(pid_t pid, int status, uint64_t since)
 {
 	static char text[80];
 
-	if (memory_took(status, since))
+	if (memory_took(pid, status, since))
 		return "was ended by the kernel: out of memory";
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -5,7 +5,7 @@ import fcntl
 import os
 import struct
 
-from sandbox import Failure
+from sandbox import Failure, command
 
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_CLR_FD = 0x4C82, 0x4C0A, 0x4C01
 READ_ONLY, AUTOCLEAR, PARTSCAN = 1, 4, 8
@@ -36,3 +36,13 @@ def loop(path, flags=0):
     finally:
         fcntl.ioctl(descriptor, LOOP_CLR_FD)
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def idle_loop(path):
+    """The same, and no process has it open: one that is in use is not formatted."""
+    device = command("losetup", "--find", "--show", path).strip()
+    try:
+        yield device
+    finally:
+        command("losetup", "--detach", device)

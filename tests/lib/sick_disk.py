@@ -22,7 +22,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 class SickDisk:
     """`device` has the content of `image`. reads_fail(), writes_fail(), flushes_fail() and well() say what it does from now on."""
 
-    def __init__(self, box, image):
+    def __init__(self, box, image, attach=loop):
+        self.attach = attach
         self.image, self.size = str(image), os.path.getsize(image)
         self.mount = str(box.dir / f"sick-{os.path.basename(self.image)}")
         self.switch = mmap.mmap(-1, mmap.PAGESIZE)
@@ -42,7 +43,7 @@ class SickDisk:
             finally:
                 os._exit(0)
         os.close(fd)
-        self._loop = loop(self.mount + "/disk")
+        self._loop = self.attach(self.mount + "/disk")
         self.device = self._loop.__enter__()
         return self
 
