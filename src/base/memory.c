@@ -73,8 +73,28 @@ void memory_bound_tool(void)
 static int kept_log = -1;       /* the supervisor's, from when it first watched */
 static pid_t log_keeper;
 
-/* By the number that it has in the first process namespace: elsewhere we do not know ours. */
-static bool log_has_our_numbers(void)
+/* What the kernel logs of one that it has killed, the number as the first process namespace has it. */
+struct killed { pid_t pid; char name[16]; };
+
+static void log_keep(void)
+{
+	if (log_keeper == getpid())
+		return;
+	log_keeper = getpid();
+	kept_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kept_log >= 0)
+		lseek(kept_log, 0, SEEK_END);
+}
+
+/* "6,1234,5678,-;Out of memory: Killed process 99 (refresh) …". Others than the kernel write with a facility. */
+static bool read_record(const char *record, struct killed *k)
+{
+	const char *text = strchr(record, ';'), *at = text ? strstr(text, "Killed process ") : NULL;
+
+	return at && strtoul(record, NULL, 10) < 8 && sscanf(at, "Killed process %d (%15[^)]", &k->pid, k->name) == 2;
+}
+
+static bool is_first_namespace(void)
 {
 	char text[32];
 	ssize_t n = readlink("/proc/self/ns/pid", text, sizeof(text) - 1);
@@ -83,51 +103,26 @@ static bool log_has_our_numbers(void)
 	return strcmp(text, "pid:[4026531836]") == 0;
 }
 
-static void log_keep(void)
-{
-	if (kept_log >= 0 || log_keeper == getpid())
-		return;
-	log_keeper = getpid();
-	kept_log = log_has_our_numbers() ? open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
-	if (kept_log >= 0)
-		lseek(kept_log, 0, SEEK_END);
-}
-
-/* "6,1234,5678,-;Out of memory: Killed process 99 (refresh) …": whom it names; 0: nobody. Others than the kernel write with a facility. */
-static pid_t named(const char *record)
-{
-	const char *text = strchr(record, ';'), *at = text ? strstr(text, "Killed process ") : NULL;
-
-	return at && strtoul(record, NULL, 10) < 8 ? (pid_t)strtol(at + sizeof("Killed process ") - 1, NULL, 10) : 0;
-}
-
 /* False only if the kernel's log can be read and does not name it. What is read is read once, and kept for those that are asked about later. */
-static bool log_may_name(pid_t pid)
+static bool log_may_name(pid_t pid, const char *name)
 {
-	static pid_t pids[NAMED];
+	static struct killed all[NAMED];
 	static size_t n;
+	bool numbers = is_first_namespace(), found = false;
 	char record[RECORD_MAX];
-	bool ours = log_keeper == getpid(), found = false;
-	unsigned left = RECORDS_MAX;
-	int fd = kept_log;
 
-	if (!ours)
-		fd = pid > 0 && log_has_our_numbers() ? open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
-	if (fd < 0 || pid == 0)
+	if (kept_log < 0 || log_keeper != getpid() || !(numbers ? pid != 0 : name != NULL))
 		return true;
-	while (left-- > 0) {
-		ssize_t len = read(fd, record, sizeof(record) - 1);
+	for (unsigned left = RECORDS_MAX; left > 0; left--) {
+		ssize_t len = read(kept_log, record, sizeof(record) - 1);
 
 		if (len < 0 && errno != EPIPE && errno != EINTR && errno != EINVAL)
 			break;          /* the end; the others tell of records that are lost or too long */
 		record[len > 0 ? len : 0] = '\0';
-		if (named(record))
-			pids[n++ % NAMED] = named(record);
+		n += read_record(record, &all[n % NAMED]);
 	}
-	if (!ours)
-		close(fd);
 	for (size_t i = 0; i < NAMED; i++)
-		found |= pids[i] == pid;
+		found |= numbers ? all[i].pid == pid : strncmp(all[i].name, name, sizeof(all[i].name) - 1) == 0;
 	return found;
 }
 
@@ -161,16 +156,16 @@ uint64_t memory_watch(void)
 	return last = count(true);
 }
 
-bool memory_took(pid_t pid, int status, uint64_t since)
+bool memory_took(pid_t pid, const char *name, int status, uint64_t since)
 {
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last) && log_may_name(pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last) && log_may_name(pid, name);
 }
 
-const char *memory_ending(pid_t pid, int status, uint64_t since)
+const char *memory_ending(pid_t pid, const char *name, int status, uint64_t since)
 {
 	static char text[80];
 
-	if (memory_took(pid, status, since))
+	if (memory_took(pid, name, status, since))
 		return "was ended by the kernel: out of memory";
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -100,7 +100,7 @@ static void end_watch(struct loop *l, struct watch *w)
 
 static void log_end(const char *path, pid_t pid, int status, const char *then)
 {
-	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(pid, status, 0), then);
+	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(pid, NULL, status, 0), then);
 }
 
 /* ---- the payload ---- */

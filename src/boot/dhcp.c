@@ -49,7 +49,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	loop_unwatch(c->loop, w);
 	close(fd);
 	c->pid = 0;
-	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(pid, status, 0));
+	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(pid, NULL, status, 0));
 	start_later(c);
 }
 

@@ -132,7 +132,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 		back_off(r);
 		return;
 	}
-	snprintf(why, sizeof(why), "it %s", memory_ending(pid, status, 0));
+	snprintf(why, sizeof(why), "it %s", memory_ending(pid, NULL, status, 0));
 	failed(r, why);
 }
 
