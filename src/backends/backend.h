@@ -39,6 +39,7 @@ struct op {
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
 	char why[400];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
+	char warning[240];                      /* check: what is wrong though it is active, a sentence; or "" */
 	const char *detail;                     /* check: what the last one has put in `detail`, or NULL */
 	bool aborted;                           /* check: of an ext4 filesystem, the journal */
 	char avoid[120];                        /* in and out: what may not be tried again, as it brought down who tried, until it has changed; or "" */
@@ -113,7 +114,7 @@ struct backend {
 	int (*start)(const struct pool_def *d, struct op *op, struct err *e);
 	int (*stop)(const struct pool_def *d, struct op *op, struct err *e);    /* ERR_BUSY: something uses it */
 	/* Of a pool that is degraded. If only a new start can bring it back, and one may do so now, stop it for that: 1; else 0. `asked`: somebody wants
-	 * it, so try whatever the chances: -1 says why it cannot be stopped. */
+	 * it, so try whatever the chances: -1 says why it cannot be stopped. op->lost: as of stop. */
 	int (*revive)(const struct pool_def *d, struct op *op, bool asked, struct err *e);
 	/* Make what the pool lives on. flags: enum build_flags. A device that holds something is refused, by what was found, without BUILD_OVERWRITE. */
 	int (*build)(const struct pool_def *d, struct op *op, unsigned flags, struct err *e);

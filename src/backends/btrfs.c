@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/btrfs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
@@ -85,7 +86,8 @@ static bool in_directory(const char *dir, dev_t dev, const char *spec)
 	return found;
 }
 
-bool btrfs_has_member(dev_t dev, const char *spec)
+/* The directory in /sys of the mounted filesystem that is on `dev`, and on what `spec` names as well, if that is not NULL. */
+static bool find_mounted(dev_t dev, const char *spec, char out[PATH_MAX])
 {
 	DIR *d = opendir(MOUNTED);
 	const struct dirent *entry;
@@ -96,10 +98,52 @@ bool btrfs_has_member(dev_t dev, const char *spec)
 
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), MOUNTED "/%.200s/devices", entry->d_name);
-		has = in_directory(path, dev, NULL) && in_directory(path, dev, spec);
+		snprintf(out, PATH_MAX, MOUNTED "/%.200s", entry->d_name);
+		snprintf(path, sizeof(path), "%.300s/devices", out);
+		has = in_directory(path, dev, NULL) && (!spec || in_directory(path, dev, spec));
 	}
 	if (d)
 		closedir(d);
 	return has;
+}
+
+bool btrfs_has_member(dev_t dev, const char *spec)
+{
+	char path[PATH_MAX];
+
+	return find_mounted(dev, spec, path);
+}
+
+/* Lines of a word and a number. */
+static unsigned long sum(const char *text)
+{
+	unsigned long n = 0;
+
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		n += strtoul(p + strcspn(p, " \n"), NULL, 10);
+	return n;
+}
+
+unsigned long btrfs_errors(dev_t dev)
+{
+	char path[PATH_MAX], file[PATH_MAX];
+	const struct dirent *entry;
+	unsigned long n = 0;
+
+	if (!find_mounted(dev, NULL, path))
+		return 0;
+	memcpy(path + strlen(path), "/devinfo", sizeof("/devinfo"));
+
+	DIR *d = opendir(path);
+
+	while (d && (entry = readdir(d))) {
+		cleanup_buf struct buf text = BUF_INIT;
+
+		snprintf(file, sizeof(file), "%.300s/%.100s/error_stats", path, entry->d_name);
+		if (entry->d_name[0] != '.' && file_read(AT_FDCWD, file, 4096, &text, NULL) == 0)
+			n += sum(buf_str(&text));
+	}
+	if (d)
+		closedir(d);
+	return n;
 }

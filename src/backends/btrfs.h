@@ -13,5 +13,7 @@
 int btrfs_gather(const char *device, const char *uuid, struct err *e);
 /* Has the mounted filesystem that is on `dev` another device that `spec` (see device.h) names? */
 bool btrfs_has_member(dev_t dev, const char *spec);
+/* The errors of its devices that the mounted filesystem on `dev` has counted, on its disks, until somebody resets that. */
+unsigned long btrfs_errors(dev_t dev);
 
 #endif

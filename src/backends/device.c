@@ -168,9 +168,8 @@ static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
 	return UINT64_MAX;
 }
 
-/* libblkid has met a read error. Where, it does not say: signatures are at both ends. The trouble may pass, so that it is tried again, by the clock
- * and when a device changes. */
-static int cannot_read(const char *path, int fd, struct err *e)
+/* Where, libblkid does not say: signatures are at both ends. The trouble may pass, so that it is tried again, by the clock and when a device changes. */
+int device_cannot_read(const char *path, int fd, struct err *e)
 {
 	char waits_for[sizeof(e->waits_for)];
 	uint64_t size = 0, at;
@@ -237,7 +236,7 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 	if ((out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto")) && look_closer(p, fd, out) < 0)
 		rc = -1;
 	blkid_free_probe(p);
-	return rc < 0 && rc != AMBIVALENT ? cannot_read(path, fd, e) : 0;
+	return rc < 0 && rc != AMBIVALENT ? device_cannot_read(path, fd, e) : 0;
 }
 
 bool device_holds(const char *path, const char *const *types, struct device_content *out)
@@ -370,7 +369,7 @@ static int probe_has(const char *path, const struct tag *t, const char *wanted, 
 	*found = (struct signature){ .at = 0 };
 	rc = t->partition ? partition_has(p, t, wanted) : content_has(p, fd, t, wanted, found);
 	blkid_free_probe(p);
-	return rc < 0 ? cannot_read(path, fd, e) : rc;
+	return rc < 0 ? device_cannot_read(path, fd, e) : rc;
 }
 
 /* The link that udev keeps for a tag, followed: true if it leads to a block device. */

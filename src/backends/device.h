@@ -25,6 +25,8 @@ struct device_content {
 };
 /* Reads the device. ERR_STORAGE: it cannot be read, and where. ERR_WAIT_DEVICE: not there, or suspended in device-mapper (it is not opened then: the read would never return). */
 int device_content(const char *path, struct device_content *out, struct err *e);
+/* Who has it open (fd) has met a read error: ERR_STORAGE says where it cannot be read, and waits for the device. Always -1. */
+int device_cannot_read(const char *path, int fd, struct err *e);
 /* Does it hold one of these types (libblkid's, NULL-terminated), whatever else its files may hold? Not if the device is a member of an array, a volume
  * group or a container as well, that is: by a signature which no file of that filesystem can have brought. */
 bool device_holds(const char *path, const char *const *types, struct device_content *out);

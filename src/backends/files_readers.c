@@ -331,13 +331,13 @@ static int blame(struct readers *r, unsigned number, int status, struct err *e)
 {
 	uint32_t at = r->shared->busy[number];
 
-	if (memory_took(status, 0))        /* it was no header's fault */
-		return err_set(e, ERR_NO_MEMORY, "a reader of image headers %s", memory_ending(status, 0));
+	if (memory_took(0, NULL, status, 0))        /* it was no header's fault */
+		return err_set(e, ERR_NO_MEMORY, "a reader of image headers %s", memory_ending(0, NULL, status, 0));
 	if (at > 0 && at <= r->n && (r->following ? is_followed(r, at - 1) : is_open(&r->shared->outcomes[at - 1]))) {
 		r->shared->outcomes[at - 1].verdict = VERDICT_BROKEN;
 		return 0;
 	}
-	return err_set(e, ERR_INTERNAL, "a reader of image headers %s", memory_ending(status, 0));
+	return err_set(e, ERR_INTERNAL, "a reader of image headers %s", memory_ending(0, NULL, status, 0));
 }
 
 /* ---- one that gets no answer ---- */

@@ -109,7 +109,7 @@ int format_look(const char *path, struct buf *found, struct err *e)
 		describe(p, found);
 	blkid_free_probe(p);
 	if (rc < 0)
-		return err_set(e, ERR_STORAGE, "cannot read %s: %s", path, strerror(errno ? errno : EIO));
+		return device_cannot_read(path, fd, e);
 	return found->failed ? err_set(e, ERR_NO_MEMORY, "cannot look at %s: out of memory", path) : 0;
 }
 
@@ -149,7 +149,7 @@ static int refuse_bytes(const char *spec, const char *path, struct err *e)
 	if (rc == 0)
 		rc = first_byte(fd, last, size - last, &at);
 	if (rc < 0)
-		return err_sys(e, errno, "cannot read %s", path);
+		return device_cannot_read(path, fd, e);
 	if (rc > 0)
 		return err_set(e, ERR_EXISTS, "%s holds data that nothing here recognises (byte %llu is not zero): nothing was written (--overwrite, "
 			       "which needs the level \"admin\", goes over it)", spec, (unsigned long long)at);

@@ -250,6 +250,7 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 	if (*state == STATE_INACTIVE || mount_of_pool(d, &m, NULL) <= 0)
 		return 0;
 	health_count(&m, op, detail);
+	health_warn(&m, d->target.path, op);
 	if (is_sick(d, &m, op))
 		*state = STATE_DEGRADED;
 	mount_entry_free(&m);
@@ -328,8 +329,6 @@ static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct
 	if (is_sick(d, &m, op) && (asked || !health_disk_is_there(&m) || can_be_read(&m)))
 		rc = fs_stop(d, op, e) < 0 ? -1 : 1;
 	mount_entry_free(&m);
-	if (rc > 0 && op->lost[0])
-		op_note(op, "what was written last is not all on the disk: %s", op->lost);
 	return rc;
 }
 

@@ -7,15 +7,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "backends/btrfs.h"
 #include "backends/device.h"
 #include "backends/links.h"
 #include "backends/mount.h"
+#include "backends/target.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -25,8 +30,9 @@ static const struct { const char *option, *text; } marks[] = {
 	{ "emergency_ro", "the kernel has made it read-only after an error" },
 };
 
-/* In a pool's detail: this mount was seen with an aborted journal, which it keeps. */
+/* In a pool's detail: this mount was seen with an aborted journal, or was made of a filesystem that was marked as having errors. It keeps both. */
 #define ABORTED " aborted"
+#define MARKED  " marked"
 /* ext4's number for EROFS, kept with its last error: what it says of whoever comes after the one that found the journal aborted. */
 #define REFUSES_WRITES "8"
 
@@ -57,22 +63,77 @@ static unsigned long ext4_errors(const struct mount_entry *m)
 	return ext4_word(m, "errors_count", text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
 }
 
+/* Whoever has met errors marks the filesystem, the mount too; what it has counted may be gone. The kernel keeps the superblock in memory. */
+static bool ext4_is_marked(const struct mount_entry *m)
+{
+	unsigned char magic_and_state[4] = { 0 };
+	char sys[64], link[PATH_MAX];
+	ssize_t n;
+
+	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(m->dev), minor(m->dev));
+	n = readlink(sys, link, sizeof(link) - 1);
+	link[n > 0 ? n : 0] = '\0';
+	if (n <= 0 || device_stalled("/sys", path_base(link)))
+		return false;
+
+	cleanup_close int fd = open(m->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && file_pread(fd, magic_and_state, sizeof(magic_and_state), 1024 + 0x38) == sizeof(magic_and_state) &&
+	       magic_and_state[0] == 0x53 && magic_and_state[1] == 0xef && (magic_and_state[2] & 2);
+}
+
+static void __attribute__((format(printf, 4, 5))) warn(struct op *op, const struct mount_entry *m, const char *check, const char *fmt, ...)
+{
+	char what[120];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	snprintf(op->warning, sizeof(op->warning), "the filesystem on %.60s %s: have it checked (%s)", m->source, what, check);
+}
+
+/* What the kernel has found wrong, of xfs: a word of bits in what it tells of the filesystem's geometry. */
+struct xfs_geometry { uint32_t before[29], sick, more[34]; };
+_Static_assert(sizeof(struct xfs_geometry) == 256, "struct xfs_fsop_geom has 256 bytes");
+#define XFS_GEOMETRY _IOR('X', 126, struct xfs_geometry)
+
+void health_warn(const struct mount_entry *m, const char *target, struct op *op)
+{
+	struct xfs_geometry g = { .sick = 0 };
+	unsigned long errors;
+
+	if (streq(m->fstype, "xfs")) {
+		cleanup_close int fd = target_open_path(target, O_RDONLY, NULL);
+
+		if (fd >= 0 && ioctl(fd, (ioctl_request)XFS_GEOMETRY, &g) == 0 && g.sick)
+			warn(op, m, "xfs_repair", "has metadata that is not well (%x)", g.sick);
+	} else if (streq(m->fstype, "btrfs") && (errors = btrfs_errors(mount_device(m))) > 0) {
+		warn(op, m, "btrfs scrub; btrfs device stats --reset", "has counted %lu errors of its devices", errors);
+	}
+}
+
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail)
 {
 	const char *last = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id ? strstr(op->detail, " errors=") : NULL;
 	unsigned long now = ext4_errors(m), then = last ? strtoul(last + strlen(" errors="), NULL, 10) : 0;
-	bool aborted = last && strstr(last, ABORTED);
+	bool aborted = last && strstr(last, ABORTED), marked;
 	char where[64] = "", code[8] = "";
 
 	if (!detail || !starts_with(m->fstype, "ext"))
 		return;
-	if (now > then) {
+	marked = last ? strstr(last, MARKED) != NULL : ext4_is_marked(m);
+	if (now)
 		ext4_word(m, "last_error_func", where, sizeof(where));
-		op_note(op, "the filesystem on %s has errors (%lu counted, the last one in %s): have it checked (e2fsck)", m->source, now, where);
+	if (now > then) {
 		ext4_word(m, "last_error_errcode", code, sizeof(code));
 		aborted |= last && (streq(where, "ext4_journal_check_start") || streq(code, REFUSES_WRITES));
 	}
-	buf_printf(detail, " errors=%lu%s", now, aborted ? ABORTED : "");
+	if (now)
+		warn(op, m, "e2fsck", "has errors (%lu counted%s%s)", now, *where ? ", the last one in " : "", where);
+	else if (marked)
+		warn(op, m, "e2fsck", "was mounted with errors");
+	buf_printf(detail, " errors=%lu%s%s", now, aborted ? ABORTED : "", marked ? MARKED : "");
 	op->aborted = aborted;
 }
 

@@ -9,20 +9,31 @@
 #include "base/file.h"
 #include "base/util.h"
 
+/* An open image, and where it could not be read. What is not there looks like what cannot be read: only `error` tells. */
+struct opened { int fd, error; uint64_t at; };
+
 static size_t read_at(void *arg, uint64_t offset, unsigned char *out, size_t size)
 {
-	ssize_t n = file_pread(*(const int *)arg, out, size, offset);
+	struct opened *o = arg;
+	ssize_t n = file_pread(o->fd, out, size, offset);
 
+	if (n < 0 && !o->error) {
+		o->error = errno;
+		o->at = offset;
+	}
 	return n < 0 ? 0 : (size_t)n;
 }
 
 int image_file_look(int fd, uint64_t size, const char *format, const char *name, struct image *out, struct err *e)
 {
 	static unsigned char head[IMAGE_HEADER_BYTES];
-	const struct image_file file = { size, read_at, &fd };
-	size_t len = read_at(&fd, 0, head, sizeof(head));
+	struct opened opened = { .fd = fd };
+	const struct image_file file = { size, read_at, &opened };
+	size_t len = read_at(&opened, 0, head, sizeof(head));
 
 	image_probe_file(head, len, &file, out);
+	if (opened.error)
+		return err_sys(e, opened.error, "cannot read volume \"%s\" at %llu", name, (unsigned long long)opened.at);
 	if (!streq(image_format_in_xml(out->format), image_format_in_xml(format)))
 		return err_set(e, ERR_STATE, "volume \"%s\" is not a %s image any more but %s: refresh the pool", name, format, out->format);
 	if (out->problem[0])
@@ -35,7 +46,7 @@ static bool is_vmdk_image(int fd, const struct image *image)
 {
 	unsigned char magic[4] = "";
 
-	return image->capacity && read_at(&fd, 0, magic, sizeof(magic)) == sizeof(magic) && (!memcmp(magic, "KDMV", 4) || !memcmp(magic, "COWD", 4));
+	return image->capacity && file_pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && (!memcmp(magic, "KDMV", 4) || !memcmp(magic, "COWD", 4));
 }
 
 int image_file_complete(int fd, const struct image *image, const char *name, struct err *e)

@@ -548,8 +548,10 @@ int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op 
 		return err_wrap(e, ERR_KEEP, "nothing to unmount");
 	if (state == STATE_INACTIVE)
 		return 0;
-	if (!op->force)                 /* else it would be waited for */
+	if (!op->force)
 		flush(d, op);
+	else                            /* it would be waited for */
+		op_note(op, "%s does not answer and is detached as it is: what was written to it last may be lost", d->target.path);
 	if (mount_remove(d->target.path, op, e) == 0)
 		return 0;
 	if (op->lost[0])

@@ -3,10 +3,12 @@
  * What a worker allocates depends on directories, servers and metadata that somebody else made. So it has a limit, which makes malloc(3) fail like any
  * other lack of memory; and where many of them, or the kernel's own part, use up everything all the same, a worker goes before anything else does.
  *
- * The kernel tells nobody why it kills. It counts, though: a process that was killed while the count rose is taken for one of those.
+ * The kernel tells nobody why it kills. It counts, though, for the whole machine, and names in its log whom it has killed. A process that was killed while
+ * the count rose is one of those if the log names it, or if there is no log to be read here.
  */
 #include "base/memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -69,6 +71,70 @@ void memory_keep(void)
 		mlockall(MCL_CURRENT | MCL_ONFAULT);
 }
 
+/* ---- the kernel's log ---- */
+
+#define RECORD_MAX   8192
+#define RECORDS_MAX  16384      /* read at once: more than the log holds */
+#define NAMED        32
+
+static int kept_log = -1;       /* the supervisor's, from when it first watched */
+static pid_t log_keeper;
+
+/* What the kernel logs of one that it has killed, the number as the first process namespace has it. */
+struct killed { pid_t pid; char name[16]; };
+
+static void log_keep(void)
+{
+	if (log_keeper == getpid())
+		return;
+	log_keeper = getpid();
+	kept_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kept_log >= 0)
+		lseek(kept_log, 0, SEEK_END);
+}
+
+/* "6,1234,5678,-;Out of memory: Killed process 99 (refresh) …". Others than the kernel write with a facility. */
+static bool read_record(const char *record, struct killed *k)
+{
+	const char *text = strchr(record, ';'), *at = text ? strstr(text, "Killed process ") : NULL;
+
+	return at && strtoul(record, NULL, 10) < 8 && sscanf(at, "Killed process %d (%15[^)]", &k->pid, k->name) == 2;
+}
+
+static bool is_first_namespace(void)
+{
+	char text[32];
+	ssize_t n = readlink("/proc/self/ns/pid", text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return strcmp(text, "pid:[4026531836]") == 0;
+}
+
+/* False only if the kernel's log can be read and does not name it. What is read is read once, and kept for those that are asked about later. */
+static bool log_may_name(pid_t pid, const char *name)
+{
+	static struct killed all[NAMED];
+	static size_t n;
+	bool numbers = is_first_namespace(), found = false;
+	char record[RECORD_MAX];
+
+	if (kept_log < 0 || log_keeper != getpid() || !(numbers ? pid != 0 : name != NULL))
+		return true;
+	for (unsigned left = RECORDS_MAX; left > 0; left--) {
+		ssize_t len = read(kept_log, record, sizeof(record) - 1);
+
+		if (len < 0 && errno != EPIPE && errno != EINTR && errno != EINVAL)
+			break;          /* the end; the others tell of records that are lost or too long */
+		record[len > 0 ? len : 0] = '\0';
+		n += read_record(record, &all[n % NAMED]);
+	}
+	for (size_t i = 0; i < NAMED; i++)
+		found |= numbers ? all[i].pid == pid : strncmp(all[i].name, name, sizeof(all[i].name) - 1) == 0;
+	return found;
+}
+
+/* ---- the kernel's count ---- */
+
 /* How many the kernel has killed, and one; 0: it does not say. The supervisor asks at each worker's start, and keeps the file open. */
 static uint64_t count(bool keep)
 {
@@ -93,19 +159,20 @@ static uint64_t count(bool keep)
 
 uint64_t memory_watch(void)
 {
+	log_keep();
 	return last = count(true);
 }
 
-bool memory_took(int status, uint64_t since)
+bool memory_took(pid_t pid, const char *name, int status, uint64_t since)
 {
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last) && log_may_name(pid, name);
 }
 
-const char *memory_ending(int status, uint64_t since)
+const char *memory_ending(pid_t pid, const char *name, int status, uint64_t since)
 {
 	static char text[80];
 
-	if (memory_took(status, since))
+	if (memory_took(pid, name, status, since))
 		return "was ended by the kernel: out of memory";
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));

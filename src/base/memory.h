@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Bytes that one worker may have: a quarter of the machine's memory, within bounds, and no more than we ourselves. 0: no limit (a build with sanitizers). */
 size_t memory_limit(void);
@@ -22,10 +23,12 @@ void memory_keep(void);
 
 /* Processes that end from now on may be asked about. Returns what stands for now; children inherit it as the last one. */
 uint64_t memory_watch(void);
-/* Was it the kernel that ended the process, because memory ran out? status: of waitpid(2). since: of memory_watch() before it was started; 0: the last. */
-bool memory_took(int status, uint64_t since);
+/* Was it the kernel that ended the process, because memory ran out? pid: 0 if it is not known, like that of a tool in a namespace; name: as the kernel knows
+ * it, by which it is told from others where our numbers are not the kernel's; or NULL. status: of waitpid(2). since: of memory_watch() before it was
+ * started; 0: the last. */
+bool memory_took(pid_t pid, const char *name, int status, uint64_t since);
 /* How a process ended, to stand behind its name: "died by signal 11 (…)", "was ended by the kernel: out of memory", "ended with status 1". Good until the
  * next call. */
-const char *memory_ending(int status, uint64_t since);
+const char *memory_ending(pid_t pid, const char *name, int status, uint64_t since);
 
 #endif

@@ -415,7 +415,7 @@ static int finish(struct run *r, struct err *e)
 		n = read(r->status, &o, sizeof(o));
 	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(o))            /* killed from outside */
-		return err_set(e, memory_took(status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(status, 0));
+		return err_set(e, memory_took(0, NULL, status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(0, NULL, status, 0));
 	if (o.err.class != ERR_NONE) {
 		if (e)
 			*e = o.err;
@@ -424,7 +424,7 @@ static int finish(struct run *r, struct err *e)
 	if (o.problem)
 		return no_tool(r->tool, o.problem, e);
 	if (WIFSIGNALED(o.status))
-		return err_set(e, memory_took(o.status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(o.status, 0));
+		return err_set(e, memory_took(0, NULL, o.status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(0, NULL, o.status, 0));
 	r->tool->status = WEXITSTATUS(o.status);
 	if (r->tool->whole && (r->cut || r->tool->out.failed))
 		return err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", r->name, SPAWN_OUTPUT_LIMIT);

@@ -98,9 +98,9 @@ static void end_watch(struct loop *l, struct watch *w)
 		close(fd);
 }
 
-static void log_end(const char *path, int status, const char *then)
+static void log_end(const char *path, pid_t pid, int status, const char *then)
 {
-	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(status, 0), then);
+	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(pid, NULL, status, 0), then);
 }
 
 /* ---- the payload ---- */
@@ -139,10 +139,11 @@ static void payload_run(struct payload *p)
 static void on_payload_exit(struct watch *w, uint32_t events)
 {
 	struct payload *p = w->owner;
+	pid_t pid = p->pid;
 	int status = 0;
 
 	(void)events;
-	if (waitpid(p->pid, &status, WNOHANG) == 0)
+	if (waitpid(pid, &status, WNOHANG) == 0)
 		return;
 	end_watch(p->loop, w);
 	p->pid = 0;
@@ -152,7 +153,7 @@ static void on_payload_exit(struct watch *w, uint32_t events)
 	}
 	if (clock_ms() - p->started >= STAYED_UP)
 		p->failures = 0;
-	log_end(p->path, status, ": it is started again");
+	log_end(p->path, pid, status, ": it is started again");
 	start_later(p);
 }
 

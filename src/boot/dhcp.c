@@ -41,14 +41,15 @@ static void on_exit_event(struct watch *w, uint32_t events)
 {
 	struct dhcp_client *c = w->owner;
 	int fd = w->fd, status = 0;
+	pid_t pid = c->pid;
 
 	(void)events;
-	if (waitpid(c->pid, &status, WNOHANG) == 0)
+	if (waitpid(pid, &status, WNOHANG) == 0)
 		return;
 	loop_unwatch(c->loop, w);
 	close(fd);
 	c->pid = 0;
-	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(status, 0));
+	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(pid, NULL, status, 0));
 	start_later(c);
 }
 

@@ -155,13 +155,21 @@ static void add_reason(struct buf *out, const struct pool *p)
 	buf_printf(out, " (%.*s%s)", REASON_BYTES, reason, len > REASON_BYTES ? "…" : "");
 }
 
-/* ", WORD: a (why), b (why)" of the wanted or required pools that are (not) permanently failed. */
-static void add_pools(const struct policy *policy, const struct pool *pools, const char *word, bool failed, struct buf *out)
+/* What is said of a pool in this phase: those that are on their way wait; NULL: nothing. */
+static const char *trouble(enum phase phase)
+{
+	static const char *const words[PHASES] = { [PHASE_DEGRADED] = "degraded", [PHASE_HUNG] = "hung", [PHASE_FAILED] = "failed" };
+
+	return phase == PHASE_ACTIVE ? NULL : words[phase] ? words[phase] : "waiting";
+}
+
+/* ", WORD: a (why), b (why)" of the wanted or required pools of which that word is said. */
+static void add_pools(const struct policy *policy, const struct pool *pools, const char *word, struct buf *out)
 {
 	bool first = true;
 
 	for (const struct pool *p = pools; p; p = p->next) {
-		if (is_up(p) || (!p->want_active && !is_required(policy, p)) || (p->phase == PHASE_FAILED) != failed)
+		if ((!p->want_active && !is_required(policy, p)) || !streq_null(trouble(p->phase), word))
 			continue;
 		buf_printf(out, "%s%s%s%s", first ? ", " : "", first ? word : "", first ? ": " : ", ", p->name);
 		add_reason(out, p);
@@ -171,16 +179,20 @@ static void add_pools(const struct policy *policy, const struct pool *pools, con
 
 void policy_line(const struct policy *policy, const struct pool *pools, uint64_t now, struct buf *out)
 {
+	static const char *const words[] = { "degraded", "hung", "waiting", "failed" };
 	uint64_t until = now;
+	size_t active = 0;
 	struct verdict v;
 	bool first = true;
 
 	policy_judge(policy, pools, true, now, &v);
 	if (v.wanted && v.active == v.wanted)
 		until = last_progress(policy, pools);
-	buf_printf(out, "pools %zu/%zu active in %llu ms", v.active, v.wanted, (unsigned long long)(until - policy->began));
-	add_pools(policy, pools, "waiting", false, out);
-	add_pools(policy, pools, "failed", true, out);
+	for (const struct pool *p = pools; p; p = p->next)
+		active += p->want_active && p->phase == PHASE_ACTIVE;
+	buf_printf(out, "pools %zu/%zu active in %llu ms", active, v.wanted, (unsigned long long)(until - policy->began));
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		add_pools(policy, pools, words[i], out);
 	for (size_t i = 0; i < policy->nrequire; i++) {
 		if (policy_is_defined(pools, policy->require[i]))
 			continue;

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <poll.h>
 #include <sys/reboot.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include "base/file.h"
+#include "base/line.h"
 #include "base/log.h"
 #include "base/mountinfo.h"
 #include "base/spawn.h"
@@ -23,7 +25,7 @@
 #define PAYLOAD_TIME SECONDS(5)
 #define TERM_TIME    SECONDS(2)
 #define KILL_TIME    SECONDS(1)
-#define UNMOUNT_TIME SECONDS(6)
+#define UNMOUNT_TIME SECONDS(7)
 #define MOUNT_TIME   SECONDS(2)         /* of each mount */
 #define SYNC_TIME    SECONDS(4)
 #define REBOOT_TIME  SECONDS(1)
@@ -80,23 +82,40 @@ static int note_mount(const struct mount_entry *m, void *arg)
 	return 0;
 }
 
+/* The errno of what the disk or the server refused; 0: all is written. What is no directory, or may not be opened, is not asked. */
+static int sync_mount(const char *target)
+{
+	int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int error = fd < 0 && (errno == EIO || errno == ESTALE || errno == ESHUTDOWN) ? errno : 0;
+
+	if (fd >= 0 && syncfs(fd) < 0)
+		error = errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* Unmounted, or at least read-only: clean either way. */
-static void put_away(const char *target)
+static int put_away(const char *target)
 {
 	if (umount2(target, UMOUNT_NOFOLLOW) < 0)
 		mount(NULL, target, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	return 0;
 }
 
-static void sync_mount(const char *target)
+/* What is told of each by its child, in memory that it shares with us. */
+static int *answers;
+
+static bool answers_open(struct err *e)
 {
-	int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0)
-		syncfs(fd);
+	answers = mmap(NULL, MOUNTS * sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (answers == MAP_FAILED)
+		err_sys(e, errno, "no memory for what filesystems answer");
+	return answers != MAP_FAILED;
 }
 
-/* Run fn in a child and give its pidfd: the child may hang. -1: until the limit no process could be had. */
-static int in_child(void (*fn)(const char *target), const char *target, uint64_t limit)
+/* Run fn for the i-th in a child and give its pidfd: the child may hang. -1: until the limit no process could be had. */
+static int in_child(int (*fn)(const char *target), const struct mount_list *list, size_t i, uint64_t limit)
 {
 	int pidfd, left;
 	pid_t pid;
@@ -104,7 +123,7 @@ static int in_child(void (*fn)(const char *target), const char *target, uint64_t
 	while ((pid = spawn_fork(&pidfd)) < 0 && (left = clock_until(limit)) > 0)
 		poll(NULL, 0, left < NO_ROOM_PAUSE ? left : NO_ROOM_PAUSE);
 	if (pid == 0) {
-		fn(target);
+		answers[i] = fn(list->targets[i]);
 		_exit(0);
 	}
 	return pid < 0 ? -1 : pidfd;
@@ -112,6 +131,16 @@ static int in_child(void (*fn)(const char *target), const char *target, uint64_t
 
 /* Those for which it was not done. */
 struct undone { size_t hung, refused; };
+
+static void send_lost(struct worker_io *io, const char *target, int error)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "target", target);
+	line_str(&b, "lost", strerror(error));
+	worker_send_record(io, &b);
+}
 
 /* Wait for a child of in_child(), and close its pidfd. */
 static void await(int pidfd, uint64_t deadline, struct undone *u)
@@ -138,42 +167,54 @@ static int undone(const struct undone *u, const char *what, struct err *e)
 		       u->hung, u->refused);
 }
 
-/* The newest mounts first: they may lie on older ones. */
+/* All at once: one that hangs does not keep the others. */
+static void sync_each(struct worker_io *io, const struct mount_list *list, uint64_t limit, struct undone *left)
+{
+	int children[MOUNTS];
+
+	for (size_t i = 0; i < list->n; i++)
+		children[i] = in_child(sync_mount, list, i, limit);
+	for (size_t i = 0; i < list->n; i++) {
+		await(children[i], limit, left);
+		if (answers[i])
+			send_lost(io, list->targets[i], answers[i]);
+		answers[i] = 0;
+	}
+}
+
+static int list_mounts(struct mount_list *list, struct err *e)
+{
+	signal(SIGCHLD, SIG_IGN);       /* children that have ended take no room that the next may need */
+	return answers_open(e) ? mountinfo_each(note_mount, list, e) : -1;
+}
+
+/* The newest mounts first: they may lie on older ones. They are synced before, for an unmount does not tell what could not be written. */
 static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 {
 	struct mount_list list = { .n = 0 };
-	struct undone left = { 0 };
+	struct undone left = { 0 }, unsynced = { 0 };
 
 	(void)arg;
-	signal(SIGCHLD, SIG_IGN);       /* children that have ended take no room that the next may need */
-	if (mountinfo_each(note_mount, &list, e) < 0)
+	if (list_mounts(&list, e) < 0)
 		return -1;
+	sync_each(io, &list, least(clock_ms() + MOUNT_TIME, io->deadline), &unsynced);
 	while (list.n-- > 0) {
-		uint64_t limit = clock_ms() + MOUNT_TIME;
+		uint64_t limit = least(clock_ms() + MOUNT_TIME, io->deadline);
 
-		if (limit > io->deadline)
-			limit = io->deadline;
-		await(in_child(put_away, list.targets[list.n], limit), limit, &left);
+		await(in_child(put_away, &list, list.n, limit), limit, &left);
 	}
 	return undone(&left, "unmounted", e);
 }
 
-/* All at once: one that hangs does not keep the others. */
 static int run_sync(struct worker_io *io, void *arg, struct err *e)
 {
 	struct mount_list list = { .n = 0 };
-	uint64_t limit = io->deadline - 200;
 	struct undone left = { 0 };
-	int children[MOUNTS];
 
 	(void)arg;
-	signal(SIGCHLD, SIG_IGN);
-	if (mountinfo_each(note_mount, &list, e) < 0)
+	if (list_mounts(&list, e) < 0)
 		return -1;
-	for (size_t i = 0; i < list.n; i++)
-		children[i] = in_child(sync_mount, list.targets[i], limit);
-	for (size_t i = 0; i < list.n; i++)
-		await(children[i], limit, &left);
+	sync_each(io, &list, io->deadline - 200, &left);
 	if (left.hung)
 		return undone(&left, "synced", e);
 	sync();                         /* those without a process too */
@@ -206,6 +247,12 @@ static void worker_over(struct worker *w, const struct err *e, bool left)
 	next_step(s);
 }
 
+static void worker_says(struct worker *w, const struct line *l)
+{
+	if (line_has(l, "target") && line_has(l, "lost") && worker_may_log(w))
+		log_error(LF_BOOT, "%s: what was written last is not all there: %s", line_get(l, "target"), line_get(l, "lost"));
+}
+
 static void step_done(void *arg)
 {
 	next_step(arg);
@@ -215,7 +262,7 @@ typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 
 static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
-	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_done = worker_over, .owner = s };
+	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_record = worker_says, .on_done = worker_over, .owner = s };
 	uint64_t now = clock_ms();
 	struct err e = { 0 };
 

@@ -78,11 +78,14 @@ static int print_names(const struct page *p)
 	return 0;
 }
 
-/* Below the table: why those are not active that ought to be. */
+/* Below the table: why those are not active that ought to be, and what is wrong with those that are. */
 static void add_reason(struct buf *reasons, struct arena *a, const struct line *l)
 {
-	if (line_has(l, "reason"))
-		buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")), table_safe(a, record_get(l, "reason")));
+	static const char *const keys[] = { "reason", "warning" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (line_has(l, keys[i]))
+			buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")), table_safe(a, record_get(l, keys[i])));
 }
 
 static void pool_row(struct table *t, const char **row, const struct line *l, bool details)
@@ -162,6 +165,7 @@ static int print_pool_info(const struct page *p)
 	say_size(p, &l, "Available:", "available", "");
 	say(p, &a, "Reason:", line_get(&l, "reason"));
 	say(p, &a, "Waits for:", line_get(&l, "waits"));
+	say(p, &a, "Warning:", line_get(&l, "warning"));
 	page_end(p);
 	arena_free(&a);
 	return 0;

@@ -6,13 +6,37 @@
 
 #include "base/util.h"
 
+static void status_summary(const struct page *p, const struct line *l)
+{
+	static const char *const phases[] = { "degraded", "hung", "failed", "retrying", "waiting", "checking", "starting", "stopping" };
+
+	buf_printf(p->out, "poolinit %s, pid %s: %s, pools %s/%s active of %s defined", record_get(l, "version"), record_get(l, "pid"), record_get(l, "state"),
+		   record_get(l, "active"), record_get(l, "wanted"), record_get(l, "pools"));
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+		if (line_u64(l, phases[i], 0))
+			buf_printf(p->out, ", %s %s", record_get(l, phases[i]), phases[i]);
+	buf_addc(p->out, '\n');
+}
+
+static void status_pool(const struct page *p, struct arena *a, const struct line *l)
+{
+	const char *name = table_safe(a, record_get(l, "name")), *phase = record_get(l, "phase");
+
+	if (line_has(l, "reason") || !streq(phase, "active"))
+		buf_printf(p->out, "pool    %s: %s%s%s\n", name, phase, line_has(l, "reason") ? ": " : "",
+			   line_has(l, "reason") ? table_safe(a, record_get(l, "reason")) : "");
+	if (line_has(l, "warning"))
+		buf_printf(p->out, "warning %s: %s\n", name, table_safe(a, record_get(l, "warning")));
+}
+
 static void status_line(const struct page *p, struct arena *a, const struct line *l)
 {
 	const char *kind = record_get(l, "kind");
 
 	if (streq(kind, "supervisor"))
-		buf_printf(p->out, "poolinit %s, pid %s: %s, pools %s/%s active of %s defined\n", record_get(l, "version"), record_get(l, "pid"), record_get(l, "state"),
-			   record_get(l, "active"), record_get(l, "wanted"), record_get(l, "pools"));
+		status_summary(p, l);
+	else if (streq(kind, "pool"))
+		status_pool(p, a, l);
 	else if (streq(kind, "worker"))
 		buf_printf(p->out, "worker  %s %s, pid %s, %.1f s%s\n", record_get(l, "operation"), table_safe(a, record_get(l, "pool")), record_get(l, "pid"),
 			   (double)line_u64(l, "running_ms", 0) / 1000, streq(record_get(l, "abandoned"), "yes") ? ", abandoned: stuck in the kernel" : "");

@@ -183,7 +183,7 @@ static const struct verb_arg shutdown_args[] = { { "how", ARG_WORD, true, false,
 static const struct verb verbs[] = {
 	{ .name = "pool-list", .level = LEVEL_READ, .args = pool_list_args, .run = verb_pool_list,
 	  .help = "list pools: the active ones, if not asked otherwise",
-	  .answer = "- name uuid type phase want autostart persistent capacity allocation available volumes reason waits · OK pools" },
+	  .answer = "- name uuid type phase want autostart persistent capacity allocation available volumes reason waits warning · OK pools" },
 	{ .name = "pool-info", .level = LEVEL_READ, .args = pool_info_args, .run = verb_pool_info,
 	  .help = "everything that is known of one pool",
 	  .answer = "- the keys of pool-list, and target origin kept detail attempts retry_ms stuck refreshed_ms worker · OK" },
@@ -327,8 +327,9 @@ static const struct verb verbs[] = {
 	  .help = "forget a secret and its value",
 	  .answer = "OK secret" },
 	{ .name = "status", .level = LEVEL_READ, .args = no_args, .run = verb_status,
-	  .help = "the supervisor itself, its workers and services, and what is wrong with which definition or device",
-	  .answer = "- kind=supervisor pid version state pools wanted active clients config run · "
+	  .help = "the supervisor itself, its workers and services, and what is wrong with which pool, definition or device",
+	  .answer = "- kind=supervisor pid version state pools wanted active clients config run checking waiting starting degraded hung retrying "
+		    "failed stopping · - kind=pool name phase class reason waits retry_ms warning · "
 		    "- kind=worker pid operation pool running_ms abandoned · - kind=service name state pid restarts · "
 		    "- kind=problem origin class text · OK state" },
 	{ .name = "wait", .level = LEVEL_READ, .args = wait_args, .run = verb_wait,

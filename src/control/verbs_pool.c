@@ -48,6 +48,7 @@ static void pool_record(struct buf *b, const struct pool *p)
 	}
 	line_str(b, "reason", p->reason);
 	line_str(b, "waits", p->waits_for);
+	line_str(b, "warning", p->warning);
 }
 
 static void short_record(struct buf *b, const struct pool *p, bool uuid, bool name)

@@ -16,12 +16,12 @@
 static void status_supervisor(struct call *c, struct buf *b)
 {
 	const struct supervisor_options *o = supervisor_options(call_supervisor(c));
-	uint64_t pools = 0, wanted = 0, active = 0;
+	uint64_t pools = 0, wanted = 0, count[PHASES] = { 0 };
 
 	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next) {
 		pools++;
 		wanted += p->want_active;
-		active += pool_is_active(p);
+		count[p->phase]++;
 	}
 	line_begin(b, "-");
 	line_str(b, "kind", "supervisor");
@@ -30,11 +30,36 @@ static void status_supervisor(struct call *c, struct buf *b)
 	line_str(b, "state", call_state(c));
 	line_num(b, "pools", pools);
 	line_num(b, "wanted", wanted);
-	line_num(b, "active", active);
+	line_num(b, "active", count[PHASE_ACTIVE]);
 	line_num(b, "clients", call_clients(c));
 	line_str(b, "config", o->config_dir);
 	line_str(b, "run", o->run_dir);
+	for (enum phase i = PHASE_CHECKING; i < PHASES; i++)
+		if (i != PHASE_ACTIVE)
+			line_num(b, phase_word(i), count[i]);
 	line_end(b);
+}
+
+/* Those that are not as they are wanted, and those of which there is something to say. */
+static void status_pools(struct supervisor *s, struct buf *b)
+{
+	uint64_t now = clock_ms();
+
+	for (const struct pool *p = pool_first(s); p; p = p->next) {
+		if (!p->reason && !p->warning && (!p->want_active || p->phase == PHASE_ACTIVE))
+			continue;
+		line_begin(b, "-");
+		line_str(b, "kind", "pool");
+		line_str(b, "name", p->name);
+		line_str(b, "phase", phase_word(p->phase));
+		line_str(b, "class", p->reason && p->reason_class != ERR_NONE ? err_word(p->reason_class) : NULL);
+		line_str(b, "reason", p->reason);
+		line_str(b, "waits", p->waits_for);
+		if (p->retry.armed)
+			line_num(b, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
+		line_str(b, "warning", p->warning);
+		line_end(b);
+	}
 }
 
 static void status_workers(const struct supervisor *s, struct buf *b)
@@ -76,6 +101,7 @@ void verb_status(struct call *c)
 	struct buf *b = call_records(c);
 
 	status_supervisor(c, b);
+	status_pools(s, b);
 	status_workers(s, b);
 	status_services(s, b);
 	for (const struct problem *p = supervisor_problems(s); p; p = p->next) {

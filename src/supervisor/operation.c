@@ -136,6 +136,7 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	line_str(&b, "reason", c->op.why[0] ? c->op.why : why);
 	if (detail.len)
 		line_str(&b, "detail", buf_str(&detail));
+	line_str(&b, "warning", c->op.warning);
 	worker_send_record(c->io, &b);
 	return (int)state;
 }
@@ -185,7 +186,14 @@ static void send_identity(struct context *c)
 	buf_free(&facts);
 }
 
-/* A pool that is started with building. What was to be formatted and was not is not tried again by itself: later it might be something else. */
+/* A device could not be read. Nothing was written to it, and it may be well again. */
+static bool is_unread(const struct err *e)
+{
+	return err_is(e, ERR_STORAGE) && e->waits_for[0];
+}
+
+/* A pool that is started with building. What was to be formatted and was not is not tried again by itself: later it might be something else. One whose device
+ * cannot be read is only started when it can be. */
 static int build_first(struct context *c, const struct operation *o, struct err *e)
 {
 	if (!c->backend->build)
@@ -194,7 +202,9 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
-	if (e && o->build_flags && err_remedy(e->class) != REMEDY_NONE)
+	if (e && is_unread(e))
+		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\" (later it is only started, not built)", c->def.name);
+	else if (e && o->build_flags && err_remedy(e->class) != REMEDY_NONE)
 		err_wrap(e, ERR_STATE, "cannot build pool \"%s\"", c->def.name);
 	else
 		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c->def.name);
@@ -362,7 +372,10 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 		return 0;
 	line_begin(&b, "-");
 	line_str(&b, "state", "inactive");
-	line_str(&b, "reason", c->op.why);
+	if (c->op.lost[0])
+		line_fmt(&b, "reason", "%s; what was written last is not all on the disk (%s)", c->op.why, c->op.lost);
+	else
+		line_str(&b, "reason", c->op.why);
 	line_str(&b, "revived", "yes");
 	worker_send_record(c->io, &b);
 	return 1;

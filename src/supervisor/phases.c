@@ -59,7 +59,7 @@ static void log_phase(struct pool *p, enum phase from)
 	};
 	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING || p->phase == PHASE_FAILED);
 	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;  /* what stands on it has to stop first */
-	enum log_level level = said || its_turn_comes ? LOG_DEBUG : levels[p->phase];
+	enum log_level level = said || its_turn_comes ? LOG_DEBUG : p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
 
 	if (p->phase != PHASE_STARTING)
 		pool_set_text(&p->said, p->reason);
@@ -73,10 +73,12 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 	enum phase from = p->phase;
 
 	p->reason_class = why ? why->class : ERR_NONE;
-	if (why || phase != PHASE_STARTING)             /* while it is tried again, the last reason stands */
+	if (why || phase != PHASE_STARTING || from == PHASE_INACTIVE)           /* while it is tried again, the last reason stands */
 		pool_set_text(&p->reason, why ? why->message : NULL);
 	pool_set_text(&p->waits_for, why ? why->waits_for : NULL);
 	p->phase = phase;
+	if (!pool_is_active(p))                         /* it was of what is over */
+		pool_set_text(&p->warning, NULL);
 	if (from == phase)
 		return;
 	note_times(p);

@@ -261,6 +261,7 @@ static void pool_free(struct pool *p)
 	free(p->origin);
 	free(p->reason);
 	free(p->waits_for);
+	free(p->warning);
 	free(p->said);
 	free(p->detail);
 	free(p->identity);

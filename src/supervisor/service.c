@@ -106,11 +106,12 @@ static void answers(struct service_run *r, enum service_state state)
 static void on_exit_event(struct watch *w, uint32_t events)
 {
 	struct service_run *r = w->owner;
+	pid_t pid = r->pid;
 	char why[128];
 	int status;
 
 	(void)events;
-	if (waitpid(r->pid, &status, WNOHANG) != r->pid)
+	if (waitpid(pid, &status, WNOHANG) != pid)
 		return;
 	drop_watch(r, w);
 	r->pid = 0;
@@ -131,7 +132,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 		back_off(r);
 		return;
 	}
-	snprintf(why, sizeof(why), "it %s", memory_ending(status, 0));
+	snprintf(why, sizeof(why), "it %s", memory_ending(pid, NULL, status, 0));
 	failed(r, why);
 }
 

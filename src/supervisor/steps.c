@@ -41,6 +41,23 @@ void pool_answer(struct pool *p, const struct err *e)
 	waiters_finish(&p->waiters, &r);
 }
 
+/* Said when it is new, and when it is over. */
+static void take_warning(struct pool *p, const char *text)
+{
+	cleanup_buf struct buf name = BUF_INIT, quoted = BUF_INIT;
+
+	if (streq_null(p->warning, text) || (!p->warning && !*text))
+		return;
+	pool_set_text(&p->warning, text);
+	if (*text)
+		log_warn(LF_POOL, "%s: warning: %s", p->name, text);
+	else
+		log_info(LF_POOL, "%s: the warning is over", p->name);
+	line_quote(&name, p->name, strlen(p->name));
+	line_quote(&quoted, text, strlen(text));
+	events_emit(p->sup, "pool-warning", " pool=%s warning=%s", buf_str(&name), buf_str(&quoted));
+}
+
 void step_on_note(struct worker *w, const struct line *l)
 {
 	struct pool *p = w->job.owner;
@@ -56,6 +73,8 @@ void step_on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->place, line_get(l, "place"));
 	if (line_has(l, "avoid"))
 		pool_set_text(&p->avoid, line_get(l, "avoid"));
+	if (line_has(l, "warning"))
+		take_warning(p, line_get(l, "warning"));
 	if (line_has(l, "lost"))
 		pool_set_text(&p->lost, line_get(l, "lost"));
 	if (line_has(l, "identity"))

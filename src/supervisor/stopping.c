@@ -70,8 +70,6 @@ static bool has_lost(struct pool *p, struct err *e)
 	if (!p->lost)
 		return false;
 	err_set(e, ERR_STORAGE, "pool \"%s\" is stopped, but what was written to it last is not all on the disk: %s", p->name, p->lost);
-	log_error(LF_POOL, "%s: stopped, but what was written last is not all on the disk: %s", p->name, p->lost);
-	pool_set_text(&p->lost, NULL);
 	return true;
 }
 
@@ -87,7 +85,8 @@ static void settle(struct pool *p)
 	pool_set_text(&p->place, NULL);
 	p->begun = false;
 	if (why || p->phase != PHASE_INACTIVE)  /* why it has become inactive stands */
-		pool_enter(p, PHASE_INACTIVE, why);
+		pool_enter(p, PHASE_INACTIVE, why);     /* which logs it, once, as an error */
+	pool_set_text(&p->lost, NULL);
 	pool_answer(p, why);
 	if (p->next_xml)
 		registry_switch(p);

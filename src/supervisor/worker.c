@@ -185,8 +185,8 @@ static void conclude(struct worker *w)
 		if (w->job.on_gone)
 			w->job.on_gone(w);
 	} else if (!w->final_seen) {
-		err_set(&e, memory_took(w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL, "the worker for \"%s\" %s", w->job.what,
-			WIFSIGNALED(w->status) ? memory_ending(w->status, w->kills) : "ended without an answer");
+		err_set(&e, memory_took(w->pid, w->job.what, w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL, "the worker for \"%s\" %s", w->job.what,
+			WIFSIGNALED(w->status) ? memory_ending(w->pid, w->job.what, w->status, w->kills) : "ended without an answer");
 		report(w, &e);
 	} else {
 		report(w, w->err.class == ERR_NONE ? NULL : &w->err);

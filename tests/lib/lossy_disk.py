@@ -21,10 +21,8 @@ TORN = 0.1
 class LossyDisk(SickDisk):
     """Its history is a file: the server appends each write and each flush before it answers, mark() appends too, so the order is the true one."""
 
-    unseen = True
-
     def __init__(self, box, image):
-        super().__init__(box, image)
+        super().__init__(box, image, unseen=True)
         self.base = self.image + ".base"
         self.history = self.image + ".history"
         copy_sparse(self.image, self.base)

@@ -22,9 +22,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 class SickDisk:
     """`device` has the content of `image`. reads_fail(), writes_fail(), flushes_fail() and well() say what it does from now on."""
 
-    unseen = False  # whether the device looks as if nobody had it open
-
-    def __init__(self, box, image):
+    def __init__(self, box, image, unseen=False):
+        self.unseen = unseen    # the device looks as if nobody had it open
         self.image, self.size = str(image), os.path.getsize(image)
         self.mount = str(box.dir / f"sick-{os.path.basename(self.image)}")
         self.switch = mmap.mmap(-1, mmap.PAGESIZE)

@@ -188,6 +188,10 @@ static void a_degraded_pool_is_active_but_the_machine_is_degraded(void)
 	CHECK_STR(state(true, false), "ready");
 	pool("x", PHASE_DEGRADED, "it is read-only")->want_active = true;
 	CHECK_STR(state(true, false), "degraded");
+	CHECK_STR(line(150), "pools 1/2 active in 100 ms, degraded: x (it is read-only)");
+	pool("y", PHASE_HUNG, "the storage does not answer")->want_active = true;
+	pool("z", PHASE_WAITING, "no device")->want_active = true;
+	CHECK_STR(line(150), "pools 1/4 active in 150 ms, degraded: x (it is read-only), hung: y (the storage does not answer), waiting: z (no device)");
 }
 
 static void a_required_pool_counts_even_if_it_is_not_to_be_started(void)

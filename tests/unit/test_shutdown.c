@@ -3,6 +3,7 @@
  * Shutting down when no process can be had: what was not done is not called done, and one step does not use up the time
  * of the next. Nothing of this machine is unmounted, synced or ended: what would do that is replaced.
  */
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include "base/file.h"
 #include "base/loop.h"
@@ -17,11 +18,13 @@ static struct worker *start_or_refuse(struct supervisor *s, const struct job *jo
 static pid_t fork_or_refuse(int *pidfd);
 static int one_mount(int (*each)(const struct mount_entry *m, void *arg), void *arg, struct err *e);
 static void note_sync(void);
+static int sync_or_refuse(int fd);
 
 #define worker_start start_or_refuse
 #define spawn_fork fork_or_refuse
 #define mountinfo_each one_mount
 #define sync note_sync
+#define syncfs sync_or_refuse
 #define strdup(text) ((char *)(uintptr_t)(text))      /* a worker's memory goes with it; here it would stay */
 #define file_poke(...) ((void)sysrq)
 #include "../../src/boot/shutdown.c"
@@ -29,6 +32,7 @@ static void note_sync(void);
 #undef strdup
 
 static unsigned refusals, synced, workers;
+static int sync_error;
 static struct loop loop;
 static struct supervisor *sup;
 static char dir[PATH_MAX], run[PATH_MAX];
@@ -68,6 +72,13 @@ static void note_sync(void)
 	synced++;
 }
 
+static int sync_or_refuse(int fd)
+{
+	(void)fd;
+	errno = sync_error;
+	return sync_error ? -1 : 0;
+}
+
 static void a_mount_without_a_process_is_not_called_unmounted(void)
 {
 	struct worker_io io = { -1, clock_ms() + 300 };
@@ -101,16 +112,21 @@ static void what_has_no_process_is_synced_with_all_the_rest(void)
 	refusals = 0;
 }
 
-static void hang(const char *target)
+static int hang(const char *target)
 {
 	(void)target;
-	pause();
+	return pause();
 }
 
 static void one_that_hangs_and_one_without_a_process_are_told_apart(void)
 {
+	struct mount_list list = { .targets = { dir }, .n = 1 };
 	struct undone u = { 0 };
-	int child = in_child(hang, "", clock_ms());
+	struct err e = { 0 };
+
+	CHECK(answers_open(&e));
+
+	int child = in_child(hang, &list, 0, clock_ms());
 
 	CHECK(child >= 0);
 	int again = fcntl(child, F_DUPFD_CLOEXEC, 0);
@@ -119,6 +135,40 @@ static void one_that_hangs_and_one_without_a_process_are_told_apart(void)
 	CHECK(u.hung == 1 && u.refused == 1);
 	syscall(SYS_pidfd_send_signal, again, SIGKILL, NULL, 0);
 	close(again);
+}
+
+static unsigned said(const char *what);
+
+static void what_could_not_be_written_is_said(void)
+{
+	static int (*const steps_that_sync[])(struct worker_io *, void *, struct err *) = { run_unmount, run_sync };
+	char text[1024];
+	int pair[2];
+
+	for (size_t i = 0; i < ARRAY_LEN(steps_that_sync); i++) {
+		struct err e = { 0 };
+		struct worker w = { .sup = sup };
+		struct line l;
+
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+
+		struct worker_io io = { pair[0], clock_ms() + SECONDS(20) };
+
+		sync_error = ENOSPC;
+		CHECK(steps_that_sync[i](&io, NULL, &e) == 0);
+		sync_error = 0;
+		CHECK(steps_that_sync[i](&io, NULL, &e) == 0);
+		close(pair[0]);
+
+		ssize_t n = read(pair[1], text, sizeof(text));
+
+		CHECK(n > 1 && !memchr(text, '\n', (size_t)n - 1));
+		CHECK(line_parse_reply(text, (size_t)(n > 0 ? n - 1 : 0), &l, &e) == 0);
+		CHECK_STR(line_get(&l, "target"), dir);
+		worker_says(&w, &l);
+		CHECK(said("is not all there: No space left on device") == i + 1);
+		close(pair[1]);
+	}
 }
 
 /* The shutdown of a whole machine, in this step. */
@@ -194,6 +244,7 @@ int main(void)
 	RUN(a_mount_without_a_process_is_not_called_unmounted);
 	RUN(a_process_is_tried_for_again);
 	RUN(what_has_no_process_is_synced_with_all_the_rest);
+	RUN(what_could_not_be_written_is_said);
 	RUN(one_that_hangs_and_one_without_a_process_are_told_apart);
 	RUN(a_step_without_a_process_keeps_to_its_own_time);
 	RUN(a_step_that_is_tried_again_says_so_once);
