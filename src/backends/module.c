@@ -428,6 +428,15 @@ static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct mod
 	return found ? 0 : err_set(e, ERR_UNSUPPORTED, "module %s not found", name);
 }
 
+/* Whoever asks quietly is the kernel, which nobody sees fail: its log gets what should not be. */
+static void modprobe_failed(const struct modprobe_options *o, const struct err *e)
+{
+	cleanup_close int log = o->quiet && module_is_refused(e) ? open("/dev/kmsg", O_WRONLY | O_CLOEXEC) : -1;
+
+	if (log >= 0 || !o->quiet)
+		dprintf(log >= 0 ? log : STDERR_FILENO, "%smodprobe: %s\n", log >= 0 ? "<3>" : "", e->message);
+}
+
 int module_modprobe_main(int argc, char **argv)
 {
 	struct modprobe_options o = { 0 };
@@ -448,10 +457,9 @@ int module_modprobe_main(int argc, char **argv)
 		if (modprobe_one(ctx, argv[i], &o, options.len ? buf_str(&options) : NULL, &e) == 0)
 			continue;
 		status = 1;
-		if (!o.quiet)
-			fprintf(stderr, "modprobe: %s\n", e.message);
+		modprobe_failed(&o, &e);
 	}
-	if (!ctx && !o.quiet)
-		fprintf(stderr, "modprobe: %s\n", e.message);
+	if (!ctx)
+		modprobe_failed(&o, &e);
 	return ctx ? status : 1;
 }

@@ -21,7 +21,7 @@ void module_load_wanted(const char *const *names);
 /* The modules for all devices that are there now (modalias files below /sys/devices). Returns how many were loaded. -1: there are no modules, or, when all
  * others have been loaded, module_is_refused(e). */
 int module_coldplug(struct err *e);
-/* `modprobe [-q] [-a] [--] NAME…` as the kernel and LVM call it. Exit status. */
+/* `modprobe [-q] [-a] [--] NAME…` as the kernel and LVM call it. Exit status. What the kernel asks for and refuses goes to its log. */
 int module_modprobe_main(int argc, char **argv);
 
 #endif
