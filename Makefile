@@ -173,6 +173,7 @@ lint: setup ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 
 check: setup ## all tests: unit, golden, fuzz corpus, host, qemu
+	@tests/setup --machine
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions $(B)/unit/test_sandbox
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay host-programs
 	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU)

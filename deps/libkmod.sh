@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034
-# libkmod: loads kernel modules with what they need, without a modprobe program. Plain .ko files only, as Debian 12
-# has them. Its configure refuses static libraries, so the dozen files are compiled here, with our own config.h.
+# libkmod: loads kernel modules with what they need, without a modprobe program. Without decompressors: the
+# kernel unpacks (compressed.patch). Its configure refuses static libraries, so the dozen files are compiled here, with our own config.h.
 version=30
 needs=''
 provides='LIBS_kmod = -lkmod'

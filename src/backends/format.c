@@ -158,15 +158,6 @@ static int refuse_bytes(const char *spec, const char *path, struct err *e)
 
 /* ---- whose it is ---- */
 
-/* udevd looks at a device whenever somebody has closed it: that is no use of it. */
-static bool only_udevd(const char *who)
-{
-	for (const char *p = who; *p; p += strcspn(p, ","), p += strspn(p, ", "))
-		if (!starts_with(p, "open in (udev-worker)") && !starts_with(p, "open in systemd-udevd") && !starts_with(p, "open in udevd"))
-			return false;
-	return true;
-}
-
 /* The kernel knows best: what is mounted, held by device-mapper or md, or used as swap cannot be opened exclusively, in whatever namespace that is. The
  * list of users gives it a name, and finds those who merely have it open. */
 static int in_use(const char *path, dev_t dev, struct err *e)
@@ -179,7 +170,7 @@ static int in_use(const char *path, dev_t dev, struct err *e)
 	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(dev), minor(dev));
 	n = readlink(sys, link, sizeof(link) - 1);
 	link[n > 0 ? n : 0] = '\0';
-	if (n > 0 && device_users(path_base(link), &who) && !only_udevd(buf_str(&who)))
+	if (n > 0 && device_users(path_base(link), &who))
 		return err_set(e, ERR_BUSY, "%s is in use (%s): nothing was written", path, buf_str(&who));
 
 	cleanup_close int fd = open_answering(path, O_RDONLY | O_EXCL, &why);

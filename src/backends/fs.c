@@ -3,6 +3,7 @@
  * fs: a filesystem on a block device, mounted at the target path.
  * Spec: storage.html, "Filesystem pool". Volumes are the files in it: see files.c.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -140,7 +141,7 @@ static const struct filesystem *choose(const struct pool_def *d, const char *dev
 	return NULL;
 }
 
-/* The kernel's name for it, its driver loaded. What cannot be loaded is left to the mount, which says it in the kernel's words. */
+/* The kernel's name for it, its driver loaded. What cannot be loaded is left to the mount, and to mount_explain(). */
 static const char *driver(const struct filesystem *f)
 {
 	const char *const names[] = { f->kernel, f->instead };
@@ -158,6 +159,18 @@ static const char *driver(const struct filesystem *f)
 			return names[i];
 	}
 	return f->kernel;
+}
+
+/* A driver that cannot be loaded is why the kernel has no such filesystem, and a character set why it refuses the options. */
+static int mount_explain(const struct filesystem *f, struct err *e)
+{
+	const char *names[2] = { f->kernel, f->instead };
+
+	if (e->sys == ENODEV || e->sys == ENOENT)
+		module_explain(names, ARRAY_LEN(names), e);
+	else if (e->sys == EINVAL && streq(f->kernel, "vfat"))
+		module_explain(vfat_modules, ARRAY_LEN(vfat_modules), e);
+	return -1;
 }
 
 /* ---- the operations ---- */
@@ -183,8 +196,10 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 			return -1;
 		err_clear(e);
 	}
-	return mount_make(&(struct mount_request){
-		.fstype = fstype, .source = device, .target = d->target.path, .options = buf_str(&options) }, e);
+	if (mount_make(&(struct mount_request){
+		.fstype = fstype, .source = device, .target = d->target.path, .options = buf_str(&options) }, e) == 0)
+		return 0;
+	return mount_explain(f, e);
 }
 
 /* A device that cannot be asked is the right one if it is the one that carried the pool before. */

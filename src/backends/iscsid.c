@@ -238,7 +238,8 @@ int iscsi_transport_load(struct err *e)
 	/* Built in counts as well, and is not always known as a module. */
 	if (module_load("iscsi_tcp", &why) < 0 && access("/sys/class/iscsi_transport/tcp", F_OK) < 0)
 		return err_set(e, ERR_UNSUPPORTED, "this kernel has no iSCSI over TCP: %s", why.message);
-	module_load("sd_mod", NULL);
+	if (module_load("sd_mod", &why) < 0 && access("/sys/bus/scsi/drivers/sd", F_OK) < 0)
+		return err_set(e, ERR_UNSUPPORTED, "this kernel has no SCSI disks: %s", why.message);
 	return 0;
 }
 

@@ -46,8 +46,8 @@ int links_update(const struct device_roots *r, const char *sysname, bool content
 int links_update_all(const struct device_roots *r, struct err *e);
 
 /* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at /srv, open in qemu (123)" to `who`;
- * false (and nothing appended) if nobody does. `sysname` as in /sys/class/block. Processes of ours that only look at it, as a search for a label does, are
- * waited for, a little longer than one has for a device. */
+ * false (and nothing appended) if nobody does. `sysname` as in /sys/class/block. Processes that merely have it open are
+ * waited for, a little longer than a reader of ours has for a device: most only look at it. */
 bool device_users(const char *sysname, struct buf *who);
 /* Does the kernel use it: a mount, swap, a device on top? Nobody is asked or waited for. */
 bool device_is_claimed(const char *sysname);

@@ -14,6 +14,7 @@
 #include "backends/links.h"
 #include "backends/logical.h"
 #include "backends/lvm.h"
+#include "backends/module.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -211,6 +212,11 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 	return 0;
 }
 
+/* What volumes are made of: a group with mirrors or thin volumes is not activated without. initramfs/mkimage carries the same. */
+static const char *const logical_modules[] = {
+	"dm-mod", "dm-mirror", "dm-snapshot", "dm-thin-pool", "dm-raid", "dm-cache", "dm-cache-smq", "dm-writecache", NULL
+};
+
 static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
@@ -220,12 +226,14 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 
 	if (logical_validate(d, e) < 0)
 		return -1;
-	if (group_ready(d, &g, op, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
+	bool ready = group_ready(d, &g, op, e) == 0;
+
 	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
-	if (group_run(words, vg, &g, op, NULL, e) == 0)
+	if (ready && group_run(words, vg, &g, op, NULL, e) == 0)
 		return 0;
-	op->begun = group_active(vg, g.uuid, active);   /* some of its volumes */
+	op->begun = ready && group_active(vg, g.uuid, active);  /* some of its volumes */
+	if (strstr(e->message, "mapper"))       /* LVM misses the device-mapper, or one of its targets */
+		module_explain(logical_modules, ARRAY_LEN(logical_modules), e);
 	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 }
 
@@ -418,11 +426,6 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 	op->state_known = true;
 	return 0;
 }
-
-/* What volumes are made of: a group with mirrors or thin volumes is not activated without. initramfs/mkimage carries the same. */
-static const char *const logical_modules[] = {
-	"dm-mod", "dm-mirror", "dm-snapshot", "dm-thin-pool", "dm-raid", "dm-cache", "dm-cache-smq", "dm-writecache", NULL
-};
 
 const struct backend logical_backend = {
 	.type      = POOL_LOGICAL,

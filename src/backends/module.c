@@ -2,6 +2,9 @@
  *
  * Kernel modules: by name, by the aliases of the devices that are there, and as modprobe(8) for whoever calls that.
  * libkmod finds and inserts; nothing is executed: an "install" line in modprobe.d counts as "not this module".
+ *
+ * A compressed module is unpacked by the kernel (finit_module(2), MODULE_INIT_COMPRESSED_FILE; deps/libkmod/compressed.patch), where it was built with
+ * CONFIG_MODULE_DECOMPRESS. /sys/module/compression then has the one method that it knows: "gzip", "xz" or "zstd" (kernel/module/decompress.c).
  */
 #include "backends/module.h"
 
@@ -82,17 +85,86 @@ static bool module_present(const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* The file that the kernel was given last: the module's, or one of those that it needs. */
+static char given[PATH_MAX];
+
+static void remember(struct kmod_module *m, bool install, const char *options)
+{
+	const char *path = kmod_module_get_path(m);
+
+	(void)install, (void)options;
+	snprintf(given, sizeof(given), "%s", path ? path : "");
+}
+
 static int insert(struct kmod_module *m, unsigned flags, const char *options)
 {
 	int state = kmod_module_get_initstate(m);
 	int r;
 
+	given[0] = '\0';
 	if (state == KMOD_MODULE_BUILTIN || state == KMOD_MODULE_LIVE)
 		return ALREADY;
-	r = kmod_module_probe_insert_module(m, flags, options, refuse_install_command, NULL, NULL);
+	r = kmod_module_probe_insert_module(m, flags, options, refuse_install_command, NULL, remember);
 	if (r == KMOD_PROBE_APPLY_BLACKLIST || r == KMOD_PROBE_APPLY_BLACKLIST_ALL || r == KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY)
 		return BLACKLISTED;
 	return r == -EEXIST ? ALREADY : r;
+}
+
+/* What it means that the kernel refuses a file. Any other errno is the module's own: its hardware is not there, for example. */
+static const struct refusal {
+	int sys;
+	const char *text;
+} refusals[] = {
+	{ ENOEXEC,      "is damaged, or of another kernel" },
+	{ EBADMSG,      "is damaged" },
+	{ ENOENT,       "needs what this kernel does not have" },
+	{ ENOKEY,       "is not signed by whom this kernel trusts" },
+	{ EKEYREJECTED, "is not signed by whom this kernel trusts" },
+	{ EPERM,        "is refused: this kernel loads no modules any more" },
+	{ EOPNOTSUPP,   "is compressed" },
+};
+
+static const char *refusal_text(int error)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (refusals[i].sys == error)
+			return refusals[i].text;
+	return NULL;
+}
+
+/* Is it compressed in a way that this kernel does not unpack? *known: the one that it does, or "". */
+static bool is_packed(const char *path, char *known, size_t size)
+{
+	static const char *const methods[][2] = { { ".gz", "gzip" }, { ".xz", "xz" }, { ".zst", "zstd" } };
+	const char *ending = strrchr(path, '.');
+
+	if (file_read_line(AT_FDCWD, "/sys/module/compression", known, size) < 0)
+		known[0] = '\0';
+	for (size_t i = 0; ending && i < ARRAY_LEN(methods); i++)
+		if (streq(ending, methods[i][0]))
+			return !strstr(known, methods[i][1]);
+	return false;
+}
+
+static int insert_failed(const char *name, int error, struct err *e)
+{
+	const char *text = refusal_text(error);
+	char known[32];
+
+	if (error == EACCES)
+		return err_set(e, ERR_UNSUPPORTED, "module %s is switched off by an install line in modprobe.d", name);
+	if (is_packed(given, known, sizeof(known)))
+		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: %s is compressed, and this kernel %s%s: put it there unpacked, and run depmod", name,
+		        given, known[0] ? "unpacks no modules but those of " : "does not unpack modules", known);
+	else if (given[0] && access(given, F_OK) < 0)
+		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: there is no %s, which the index names: add it, or run depmod", name, given);
+	else if (text && given[0])
+		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: %s %s (the kernel's log says more)", name, given, text);
+	else
+		err_sys(e, error, "cannot load module %s", name);
+	if (e)
+		e->sys = error;
+	return -1;
 }
 
 /* All modules that a name or alias stands for: how many were loaded now, or negative. *found: it was known at all. */
@@ -113,12 +185,7 @@ static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, co
 			loaded++;
 			log_debug(LF_MODULE, "loaded %s", kmod_module_get_name(m));
 		} else if (r < 0 && !failed) {
-			failed = r;
-			if (r == -EACCES)
-				err_set(e, ERR_UNSUPPORTED, "module %s is switched off by an install line in modprobe.d",
-				        kmod_module_get_name(m));
-			else
-				err_sys(e, -r, "cannot load module %s", kmod_module_get_name(m));
+			failed = insert_failed(kmod_module_get_name(m), -r, e);
 		}
 		kmod_module_unref(m);
 	}
@@ -126,21 +193,49 @@ static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, co
 	return failed && !loaded ? -1 : loaded;
 }
 
-int module_load(const char *name, struct err *e)
+static int load(const char *name, bool *found, struct err *e)
 {
 	cleanup_kmod struct kmod_ctx *ctx = NULL;
-	bool found;
 	int r;
 
+	*found = true;
 	if (module_present(name))
 		return 0;
 	ctx = modules_open(e);
 	if (!ctx)
 		return err_wrap(e, ERR_KEEP, "cannot load module %s", name);
-	r = insert_all(ctx, name, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY, NULL, &found, e);
-	if (!found)
+	r = insert_all(ctx, name, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY, NULL, found, e);
+	if (!*found)
 		return err_set(e, ERR_UNSUPPORTED, "this kernel has no module %s", name);
 	return r < 0 ? -1 : 0;
+}
+
+int module_load(const char *name, struct err *e)
+{
+	bool found;
+
+	return load(name, &found, e);
+}
+
+bool module_is_refused(const struct err *e)
+{
+	/* Whoever makes an image leaves files out that the index still has. */
+	return e->class == ERR_UNSUPPORTED && e->sys != ENOENT && refusal_text(e->sys);
+}
+
+int module_explain(const char *const *names, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n && names[i]; i++) {
+		struct err why = { 0 };
+		bool found;
+		size_t len = strlen(e->message);
+
+		if (load(names[i], &found, &why) == 0 || !found || (!why.sys && e->sys != ENODEV))
+			continue;
+		snprintf(e->message + len, sizeof(e->message) - len, ": %s", why.message);
+		break;
+	}
+	return -1;
 }
 
 void module_load_wanted(const char *const *names)
@@ -238,8 +333,8 @@ static void alias_free(struct aliases *a)
 	*a = (struct aliases){ 0 };
 }
 
-/* Load for each alias of `now` that is not in `before`. */
-static int coldplug_round(struct kmod_ctx *ctx, const struct aliases *now, const struct aliases *before)
+/* Load for each alias of `now` that is not in `before`. *refused: the first module that should be there and cannot be. */
+static int coldplug_round(struct kmod_ctx *ctx, const struct aliases *now, const struct aliases *before, struct err *refused)
 {
 	int loaded = 0;
 
@@ -253,6 +348,8 @@ static int coldplug_round(struct kmod_ctx *ctx, const struct aliases *now, const
 		r = insert_all(ctx, now->text[i], KMOD_PROBE_APPLY_BLACKLIST, NULL, &found, &e);
 		if (r > 0)
 			loaded += r;
+		else if (r < 0 && module_is_refused(&e) && !refused->class)
+			*refused = e;
 		else if (r < 0)
 			log_debug(LF_MODULE, "%s", e.message);
 	}
@@ -263,6 +360,7 @@ int module_coldplug(struct err *e)
 {
 	cleanup_kmod struct kmod_ctx *ctx = modules_open(e);
 	struct aliases before = { 0 };
+	struct err refused = { 0 };
 	int total = 0;
 
 	if (!ctx)
@@ -275,7 +373,7 @@ int module_coldplug(struct err *e)
 
 		if (dir >= 0 && alias_walk(dir, 0, &now) == 0) {
 			alias_sort_unique(&now);
-			loaded = coldplug_round(ctx, &now, &before);
+			loaded = coldplug_round(ctx, &now, &before, &refused);
 		}
 		alias_free(&before);
 		before = now;
@@ -284,7 +382,9 @@ int module_coldplug(struct err *e)
 			break;
 	}
 	alias_free(&before);
-	return total;
+	if (refused.class && e)
+		*e = refused;
+	return refused.class ? -1 : total;
 }
 
 /* ---- modprobe ---- */
@@ -328,6 +428,15 @@ static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct mod
 	return found ? 0 : err_set(e, ERR_UNSUPPORTED, "module %s not found", name);
 }
 
+/* Whoever asks quietly is the kernel, which nobody sees fail: its log gets what should not be. */
+static void modprobe_failed(const struct modprobe_options *o, const struct err *e)
+{
+	cleanup_close int log = o->quiet && module_is_refused(e) ? open("/dev/kmsg", O_WRONLY | O_CLOEXEC) : -1;
+
+	if (log >= 0 || !o->quiet)
+		dprintf(log >= 0 ? log : STDERR_FILENO, "%smodprobe: %s\n", log >= 0 ? "<3>" : "", e->message);
+}
+
 int module_modprobe_main(int argc, char **argv)
 {
 	struct modprobe_options o = { 0 };
@@ -348,10 +457,9 @@ int module_modprobe_main(int argc, char **argv)
 		if (modprobe_one(ctx, argv[i], &o, options.len ? buf_str(&options) : NULL, &e) == 0)
 			continue;
 		status = 1;
-		if (!o.quiet)
-			fprintf(stderr, "modprobe: %s\n", e.message);
+		modprobe_failed(&o, &e);
 	}
-	if (!ctx && !o.quiet)
-		fprintf(stderr, "modprobe: %s\n", e.message);
+	if (!ctx)
+		modprobe_failed(&o, &e);
 	return ctx ? status : 1;
 }

@@ -232,9 +232,14 @@ static int mount_variant(const struct request *q, const struct variant *v, const
 	options_print(q, v, a, &options);
 	if (source.failed || options.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount from %s: out of memory", host);
-	return mount_make(&(struct mount_request){
+	if (mount_make(&(struct mount_request){
 		.fstype = v->fstype, .source = buf_str(&source), .target = q->d->target.path, .options = buf_str(&options),
-		.password = q->password[0] ? q->password : NULL }, e);
+		.password = q->password[0] ? q->password : NULL }, e) == 0)
+		return 0;
+	/* The kernel says the same of a version whose module it cannot load as of one that the server does not speak. */
+	if (e->sys == ENODEV || e->sys == EPROTONOSUPPORT)
+		module_explain(v->modules, ARRAY_LEN(v->modules), e);
+	return -1;
 }
 
 /* The server or the kernel does not do this version: a lower one may do. Anything else is an answer. */

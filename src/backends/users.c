@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/links.h"
@@ -20,9 +21,10 @@
 
 #define SWAPS_LIMIT (64 * 1024)
 
-#define READERS_PATIENCE 2500   /* ms; a little more than a reader of ours has with one device */
+#define OPEN_PATIENCE 2500      /* ms; a little more than a reader of ours has with one device */
+#define OPEN_PAUSE    50        /* until it is looked again, if no closing is seen: a node of another name may have been opened */
 
-struct users { struct buf *who; bool others, kernel_only; };
+struct users { struct buf *who; bool lasting, kernel_only; };   /* lasting: not merely open */
 struct mounted_search { dev_t dev; const char *what; struct users *users; };
 
 static void user_name(struct buf *who, const char *how, const char *what)
@@ -32,7 +34,7 @@ static void user_name(struct buf *who, const char *how, const char *what)
 
 static void user_add(struct users *u, const char *how, const char *what)
 {
-	u->others = true;
+	u->lasting = true;
 	user_name(u->who, how, what);
 }
 
@@ -95,16 +97,6 @@ static bool process_has_open(const char *pid, dev_t dev)
 	return found;
 }
 
-/* Another process of this program, such as one that looks for a label on every device. */
-static bool is_ours(const char *pid)
-{
-	char path[64];
-	struct stat mine, its;
-
-	return sysfs_path(path, sizeof(path), "/proc/%.16s/exe", pid) && stat("/proc/self/exe", &mine) == 0 && stat(path, &its) == 0 &&
-	       mine.st_dev == its.st_dev && mine.st_ino == its.st_ino;
-}
-
 static void user_processes(dev_t dev, struct users *u)
 {
 	DIR *d = opendir("/proc");
@@ -120,7 +112,6 @@ static void user_processes(dev_t dev, struct users *u)
 			file_read_line(AT_FDCWD, path, name, sizeof(name));
 		sysfs_path(text, sizeof(text), "%s (%.16s)", name, entry->d_name);
 		user_name(u->who, "open in", text);
-		u->others |= !is_ours(entry->d_name);
 		found++;
 	}
 	if (d)
@@ -159,19 +150,28 @@ static void users_of_all(const char *sysname, struct users *u)
 		closedir(d);
 }
 
+/* Many a program looks at a device for a moment, as soon as somebody has closed it: udevd, what its rules start, a search for a label of ours. */
 bool device_users(const char *sysname, struct buf *who)
 {
-	uint64_t until = clock_ms() + READERS_PATIENCE;
+	uint64_t until = clock_ms() + OPEN_PATIENCE;
+	cleanup_close int closing = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd p = { .fd = closing, .events = POLLIN };
+	char node[PATH_MAX], events[4096];
 	size_t before = who->len;
 	struct users u;
 
+	/* Before the first look, or the last closing could pass between the two. */
+	if (closing >= 0 && sysfs_path(node, sizeof(node), "/dev/%s", sysname))
+		inotify_add_watch(closing, node, IN_CLOSE);
 	do {
+		while (closing >= 0 && read(closing, events, sizeof(events)) > 0)
+			;
 		who->len = before;
 		if (who->data)
 			who->data[before] = '\0';
 		u = (struct users){ .who = who };
 		users_of_all(sysname, &u);
-	} while (who->len > before && !u.others && clock_ms() < until && poll(NULL, 0, 20) == 0);
+	} while (who->len > before && !u.lasting && clock_ms() < until && poll(&p, 1, OPEN_PAUSE) >= 0);
 	return who->len > before;
 }
 
@@ -181,5 +181,5 @@ bool device_is_claimed(const char *sysname)
 	struct users u = { .who = &who, .kernel_only = true };
 
 	users_of_all(sysname, &u);
-	return u.others;
+	return u.lasting;
 }

@@ -33,6 +33,7 @@
 #define LINKS_TIMEOUT   SECONDS(10)
 #define WALK_TIMEOUT    SECONDS(60)
 #define PROBLEM         "devices"       /* its origin in `status` */
+#define REFUSED         "modules"       /* that of drivers which cannot be loaded */
 #define AGAIN_FIRST     250             /* ms */
 #define AGAIN_MOST      SECONDS(8)
 #define WALK_TRIES      5               /* of a walk that fails by itself: what is wrong may be lasting */
@@ -115,9 +116,18 @@ static int run_walk(struct worker_io *io, void *arg, struct err *e)
 	int r = module_coldplug(&modules);
 	if (device_links_all(d->run_dir, e) < 0)
 		return -1;
-	if (r < 0)
+	if (r < 0 && module_is_refused(&modules))
 		return err_set(e, ERR_UNSUPPORTED, "%s", modules.message);
+	if (r < 0)
+		log_warn(LF_MODULE, "walking through the devices: %s", modules.message);
 	return 0;
+}
+
+/* A module that is to be there and cannot be loaded: its devices do not work, whatever else says that it misses them. */
+static void note_refused(struct devices *d, const struct err *e)
+{
+	if (supervisor_note_problem(d->sup, REFUSED, e))
+		log_error(LF_MODULE, "devices lack their drivers: %s", e->message);
 }
 
 static void walk_done(struct worker *w, const struct err *e, bool left)
@@ -126,9 +136,13 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 
 	if (!d)
 		return;
-	if (e)
+	if (e && !err_is(e, ERR_UNSUPPORTED))
 		log_warn(LF_DEVICE, "walking through the devices: %s", e->message);
-	/* Drivers that are not there will not be there at the next walk either. */
+	else
+		supervisor_forget_problems(d->sup, REFUSED);
+	if (e && err_is(e, ERR_UNSUPPORTED))
+		note_refused(d, e);
+	/* Drivers that cannot be loaded will not be loaded at the next walk either. */
 	if (e && !err_is(e, ERR_UNSUPPORTED) && d->walk_tries++ < WALK_TRIES) {
 		d->walk_again = true;
 		try_later(d, e);
@@ -385,14 +399,16 @@ static int run_modules(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct buf *list = arg;
 	struct err one = { 0 };
+	int result = 0;
 
 	(void)io;
-	(void)e;
 	/* Most modaliases have no module, or one that is there already: nothing to report. */
-	for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1)
-		if (module_load(list->data + at, &one) < 0)
-			err_clear(&one);
-	return 0;
+	for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1) {
+		if (module_load(list->data + at, &one) < 0 && result == 0 && module_is_refused(&one))
+			result = err_set(e, ERR_UNSUPPORTED, "%s", one.message);
+		err_clear(&one);
+	}
+	return result;
 }
 
 static void modules_done(struct worker *w, const struct err *e, bool left)
@@ -403,9 +419,10 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 	if (!d)
 		return;
 	d->modules = NULL;
-	if (e)
+	if (e && err_is(e, ERR_UNSUPPORTED)) {
+		note_refused(d, e);
+	} else if (e) {         /* which ones it had come to is not known: a walk finds them all */
 		log_warn(LF_MODULE, "loading modules for devices: %s", e->message);
-	if (e) {                /* which ones it had come to is not known: a walk finds them all */
 		d->walk_again = true;
 		try_later(d, e);
 	}

@@ -5,6 +5,7 @@
  */
 #include "control/client_parts.h"
 
+#include <stdio.h>
 #include "base/util.h"
 
 const char *command_value(const struct command *c, const char *name)
@@ -65,10 +66,10 @@ static int refuse_secret(struct err *e)
 /* `--key value`, `--key=value`, `--flag`. Returns how many words it took, or -1. */
 static int take_option(struct command *c, char **words, struct err *e)
 {
-	char *key = words[0] + 2, *equals = strchr(key, '=');
+	const char *equals = strchr(words[0], '=');
+	char key[64];           /* not cut out of the words: they are what ps shows */
 
-	if (equals)
-		*equals = '\0';
+	snprintf(key, sizeof(key), "%.*s", (int)strcspn(words[0] + 2, "="), words[0] + 2);
 	const struct verb_arg *a = verb_arg(c->verb, key);
 	if (!a && command_manner(c, words[0]))
 		return 1;
@@ -105,9 +106,9 @@ static int take_word(struct command *c, char *word, struct err *e)
 	if (equals) {
 		*equals = '\0';
 		a = verb_arg(c->verb, word);
+		*equals = '=';
 		if (a)
 			return set_value(c, a, equals + 1, e);
-		*equals = '=';
 	}
 	a = next_place(c);
 	if (is_secret_value(c, NULL) && (!a || !a->positional))

@@ -60,7 +60,7 @@ static void say_size(const struct page *p, const struct line *l, const char *lab
 
 /* ---- pool-list ---- */
 
-/* virsh pads single columns too; scripts that were written for it expect it. */
+/* One a line, without the blanks behind it that older virsh had: they get into scripts' variables. */
 static int print_names(const struct page *p)
 {
 	struct line l;
@@ -69,9 +69,9 @@ static int print_names(const struct page *p)
 		if (reply_record(p->reply, i, &l, p->e) < 0)
 			return -1;
 		if (line_has(&l, "uuid"))
-			buf_printf(p->out, "%-36s", line_get(&l, "uuid"));
+			buf_adds(p->out, line_get(&l, "uuid"));
 		if (line_has(&l, "name"))
-			buf_printf(p->out, "%s%-20s", line_has(&l, "uuid") ? " " : "", line_get(&l, "name"));
+			buf_printf(p->out, "%s%s", line_has(&l, "uuid") ? " " : "", line_get(&l, "name"));
 		buf_addc(p->out, '\n');
 	}
 	page_end(p);

@@ -12,7 +12,8 @@
 run() goes on inside new network, mount and process namespaces, as their process 1, and calls main() with a
 Sandbox. Everything a test makes lies below box.dir, on a tmpfs that only this mount namespace has;
 every process it starts dies with process 1. So nothing is left behind, however the test ends, and tests that
-use the same ports and names can run side by side.
+use the same ports and names can run side by side. The user's umask, PATH, language and places for temporary files, and the machine's
+/etc/hosts, do not get in: there are others in here, the same everywhere.
 
 Results are lines as tests/run counts them: "ok - WHAT", "not ok - WHAT", "skip WHAT: WHY". A test that cannot run here
 raises Skip.
@@ -27,6 +28,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -74,6 +76,21 @@ def need_programs(*names):
 def find_program(name):
     """Its path, or None. /usr/sbin is looked through too: many a PATH lacks it."""
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin")
+
+
+@contextlib.contextmanager
+def hidden(*names):
+    """These programs, as if they were not installed; those that are not anyway are left alone. Inside the sandbox only."""
+    paths = [os.path.realpath(path) for path in map(find_program, names) if path]
+    nothing = pathlib.Path("/run/test-hidden")
+    nothing.touch(mode=0o600)
+    for path in paths:
+        command("mount", "--bind", nothing, path)
+    try:
+        yield
+    finally:
+        for path in paths:
+            command("umount", path)
 
 
 def command(*argv, check=True, timeout=60, **options):
@@ -236,6 +253,7 @@ def run(main, timeout=300):
         command("mount", "-t", "proc", "proc", "/proc")
         command("mount", "-t", "tmpfs", "-o", "mode=755,size=25%", "tmpfs", "/run")      # several tests at once leave the machine some memory
         command("ip", "link", "set", "lo", "up")
+        _settle()
         box.dir.mkdir()
         main(box)
     except Skip as why:
@@ -273,6 +291,33 @@ def _enter(name):
     # However the one outside ends, the kernel kills process 1, and with it everything in here.
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+
+
+# As Debian's installer writes it.
+HOSTS = """127.0.0.1 localhost
+127.0.1.1 machine
+::1 localhost ip6-localhost ip6-loopback
+ff02::1 ip6-allnodes
+ff02::2 ip6-allrouters
+"""
+
+
+def _settle():
+    """Put something of our own in the place of what differs between machines and users."""
+    os.umask(0o022)
+    for name in list(os.environ):
+        if name.startswith(("LC_", "LANG", "LIBVIRT_", "VIRSH_", "LVM_", "QEMU_", "MAKE")) or name in (
+                "BASH_ENV", "CDPATH", "EDITOR", "ENV", "GREP_OPTIONS", "MFLAGS", "PAGER", "POSIXLY_CORRECT", "TZ", "VISUAL"):
+            del os.environ[name]
+    os.environ.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8", TMPDIR="/run/test-tmp")
+    os.mkdir(os.environ["TMPDIR"])
+    os.chmod(os.environ["TMPDIR"], 0o1777)
+    tempfile.tempdir = None  # asked anew
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    hosts = pathlib.Path("/run/test-hosts")
+    hosts.write_text(HOSTS)
+    if os.path.exists("/etc/hosts"):
+        command("mount", "--bind", hosts, "/etc/hosts")
 
 
 def _on_alarm(*_):

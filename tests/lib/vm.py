@@ -129,10 +129,11 @@ class Image:
     binary    the poolinit to test (default: $POOLINIT_TEST_BINARY or build/poolinit); None for a machine without one
     files     {destination: source path} to add
     texts     {destination: text} to add
+    packed    modules that are compressed in it, as they are in an image that was not made by mkimage
     """
 
     def __init__(self, box, config=None, binary="", backends="dir fs netfs logical iscsi", filesystems="ext4 xfs vfat iso9660",
-                 drivers="virtio", modules=(), files=None, texts=None, name="image"):
+                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=()):
         need_programs("busybox", "depmod")
         self.version = kernel_version()
         self.kernel = kernel_file(self.version)
@@ -172,6 +173,30 @@ class Image:
         self.report = command(REPO / "initramfs" / "mkimage", "--kernel", self.version, "--binary", binary,
                               "--busybox", busybox, "--backends", backends, "--filesystems", filesystems, "--drivers", drivers,
                               "--add-file", f"{root}:/", "--compress", "none", "--output", self.path, *options)
+        if packed:
+            self._pack(box.directory(f"{name}.packed"), packed)
+
+    def _pack(self, root, names):
+        """A second archive behind the first one, which the kernel unpacks over it: these modules as .ko.xz, and an index that says so."""
+        need_programs("cpio", "xz")
+        with self.path.open("rb") as archive:
+            subprocess.run(["cpio", "-idm", "--quiet", "lib/modules/*"], cwd=root, stdin=archive, check=True)
+        wanted = {name.replace("_", "-") for name in names}
+        for module in [m for m in root.rglob("*.ko") if m.stem.replace("_", "-") in wanted]:
+            command("xz", "--check=crc32", "--lzma2=dict=1MiB", module)  # as the kernel's own makefiles have it
+            wanted.remove(module.stem.replace("_", "-"))
+        assert not wanted, f"the image has no {wanted}"
+        command("depmod", "-b", root, self.version)
+        names = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.suffix in (".xz", ".bin", ".dep"))
+        done = subprocess.run(["cpio", "-o", "--quiet", "-H", "newc", "-R", "0:0"], cwd=root, input="\n".join(names).encode(), stdout=subprocess.PIPE, check=True)
+        with self.path.open("ab") as archive:
+            archive.write(b"\0" * (-archive.tell() % 4) + done.stdout)
+
+    def unpacks_modules(self):
+        """Does the kernel unpack modules that xz has compressed?"""
+        config = pathlib.Path("/boot") / f"config-{self.version}"
+        text = config.read_text() if config.exists() else ""
+        return "CONFIG_MODULE_DECOMPRESS=y" in text and "CONFIG_MODULE_COMPRESS_XZ=y" in text
 
 
 def default_binary():

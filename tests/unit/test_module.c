@@ -6,6 +6,7 @@
 #include "backends/module.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <sys/utsname.h>
 #include "base/util.h"
 #include "check.h"
@@ -93,6 +94,36 @@ static void a_module_that_does_not_fit_is_named(void)
 	CHECK_INT(MODPROBE("-q", "nbd", "max_part=8"), 1);
 }
 
+/* A failure that a missing driver explains gets the reason behind it; what is there, what nobody has, and other failures say nothing. */
+static void a_missing_driver_is_explained(void)
+{
+	static const char *const names[] = { "no-such-module", "nbd", NULL };
+	struct err e = { .class = ERR_UNSUPPORTED, .sys = ENODEV };
+
+	snprintf(e.message, sizeof(e.message), "cannot mount x");
+	CHECK_INT(module_explain(names, 1, &e), -1);
+	CHECK_STR(e.message, "cannot mount x");
+	CHECK_INT(module_explain(names, 8, &e), -1);
+	CHECK(starts_with(e.message, "cannot mount x: cannot load module nbd"));
+	CHECK_INT(e.class, ERR_UNSUPPORTED);
+	CHECK_INT(e.sys, ENODEV);
+	CHECK(fixture_cover("/sys"));
+	fixture("/sys", "", "module/nbd/refcnt");
+	snprintf(e.message, sizeof(e.message), "cannot mount x");
+	module_explain(names, 8, &e);
+	CHECK_STR(e.message, "cannot mount x");
+	umount2("/sys", MNT_DETACH);
+}
+
+static void a_refusal_is_told_from_a_module_that_nobody_has(void)
+{
+	CHECK(module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = ENOEXEC }));
+	CHECK(module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = EOPNOTSUPP }));
+	CHECK(!module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED }));
+	CHECK(!module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = ENOENT }));     /* left out of an image */
+	CHECK(!module_is_refused(&(struct err){ .class = ERR_STORAGE, .sys = ENODEV }));         /* it has looked for its hardware */
+}
+
 static void an_install_line_is_never_executed(void)
 {
 	struct err e;
@@ -175,6 +206,8 @@ int main(void)
 	}
 	RUN(an_unknown_module_is_said_to_be_unknown);
 	RUN(a_module_that_does_not_fit_is_named);
+	RUN(a_missing_driver_is_explained);
+	RUN(a_refusal_is_told_from_a_module_that_nobody_has);
 	RUN(an_install_line_is_never_executed);
 	RUN(the_blacklist_is_for_devices);
 	RUN(coldplug_survives_modules_that_do_not_fit);
