@@ -54,6 +54,10 @@ void step_on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->detail, line_get(l, "detail"));
 	if (line_has(l, "place"))
 		pool_set_text(&p->place, line_get(l, "place"));
+	if (line_has(l, "address")) {
+		pool_set_text(&p->address, line_get(l, "address"));
+		p->address_answered = streq_null(line_get(l, "answered"), "yes");
+	}
 	if (line_has(l, "lost"))
 		pool_set_text(&p->lost, line_get(l, "lost"));
 	if (line_has(l, "identity"))
