@@ -35,6 +35,8 @@ struct op {
 	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
 	bool operate;                           /* asked for at the level "operate": what only root may use is refused */
 	bool begun;                             /* start, out: it made something that its failure leaves there: stop takes it away */
+	const char *address;                    /* of the server's addresses the one that was used last, where its name has several; or NULL */
+	bool address_answered;                  /* and it did; else nothing came of it */
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */
@@ -53,6 +55,8 @@ struct op {
 	void (*on_progress)(struct op *op, uint64_t done, uint64_t total);
 	/* All devices that a look at every one of them has left out, "/dev/sdb: does not answer", one a line. `by`: whose look. May be NULL. */
 	void (*on_left_out)(struct op *op, const char *by, const char *lines);
+	/* A server has several addresses, and this one is about to be used, or has answered: the next start begins with it. May be NULL. */
+	void (*on_address)(struct op *op, const char *address, bool answered);
 };
 
 /* The live pool, and who may do what in its target directory, where it has one. */

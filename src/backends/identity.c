@@ -408,23 +408,30 @@ static bool same_text(const char *a, const char *b)
 	return streq(a ? a : "", b ? b : "");
 }
 
+/* Of several hosts, as NFS replicas have them, one in common is enough. */
+static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port, const struct pool_host **h, const struct pool_host **g)
+{
+	for (size_t i = 0; i < a->source.nhosts; i++)
+		for (size_t k = 0; k < b->source.nhosts; k++) {
+			*h = &a->source.hosts[i];
+			*g = &b->source.hosts[k];
+			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) && net_same_host((*h)->name, (*g)->name))
+				return true;
+		}
+	return false;
+}
+
 bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
 {
-	struct address x, y;
+	const struct pool_host *h, *g;
 	int port = a->type == POOL_ISCSI ? ISCSI_PORT : NFS_PORT;
 
-	if (a->type != b->type || a->source.nhosts != 1 || b->source.nhosts != 1)
+	if (a->type != b->type)
 		return false;
 	if (a->type == POOL_ISCSI ? a->source.ndevices != 1 || b->source.ndevices != 1 || !streq(a->source.devices[0].path, b->source.devices[0].path) ||
 	    !same_text(a->source.initiator, b->source.initiator) : a->type != POOL_NETFS || !same_text(a->source.dir, b->source.dir))
 		return false;
-
-	const struct pool_host *h = &a->source.hosts[0], *g = &b->source.hosts[0];
-
-	if ((h->port ? h->port : port) != (g->port ? g->port : port))
-		return false;
-	if (strcasecmp(h->name, g->name) != 0 && (net_resolve(h->name, port, &x, NULL) < 0 || net_resolve(g->name, port, &y, NULL) < 0 ||
-	                                          !streq(x.text, y.text)))
+	if (!hosts_meet(a, b, port, &h, &g))
 		return false;
 	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name, g->name,
 	         a->type == POOL_ISCSI ? a->source.devices[0].path : a->source.dir);

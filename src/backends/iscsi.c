@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include "backends/block_volume.h"
 #include "backends/luns.h"
 #include "base/file.h"
@@ -19,19 +20,26 @@
 #include "pool/check.h"
 #include "pool/source.h"
 
-#define REACHABLE_WITHIN SECONDS(3)
 #define LOGOUT_WITHIN    SECONDS(10)    /* for the kernel to take a session away after the target has agreed */
 
 /* ---- the portal, as the definition has it ---- */
 
-static void portal_of(const struct pool_def *d, struct iscsi_portal *p)
+static void portal_at(struct iscsi_portal *p, const char *host)
+{
+	p->host = host;
+	snprintf(p->text, sizeof(p->text), strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
+}
+
+static void portal_of(const struct pool_def *d, const struct op *op, struct iscsi_portal *p)
 {
 	uint32_t hash = 2166136261u;
 
-	*p = (struct iscsi_portal){ .iqn = d->source.devices[0].path, .host = d->source.hosts[0].name, .port = d->source.hosts[0].port };
+	*p = (struct iscsi_portal){ .iqn = d->source.devices[0].path, .port = d->source.hosts[0].port };
 	if (!p->port)
 		p->port = ISCSI_PORT;
-	snprintf(p->text, sizeof(p->text), strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
+	if (op->address_answered)
+		p->known = op->address;
+	portal_at(p, d->source.hosts[0].name);
 	snprintf(p->login, sizeof(p->login), "login to %.223s at %s", p->iqn, p->text);
 	for (const char *c = d->source.initiator; c && *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
@@ -62,14 +70,17 @@ static int iscsi_validate(const struct pool_def *d, struct err *e)
  * where that decides: a name server that is away must not make an active pool look inactive. */
 static int portal_session(struct iscsi_portal *p, struct iscsi_session *s)
 {
-	const char *const as_written[] = { p->host, p->address.text[0] ? p->address.text : NULL, NULL };
-	const char *resolved[] = { p->address.text, NULL };
+	const char *const as_written[] = { p->host, p->address.text[0] ? p->address.text : p->known, NULL };
+	const char *resolved[ARRAY_LEN(((struct addresses *)0)->list) + 1] = { NULL };
+	struct addresses set;
 	bool elsewhere;
 
 	if (iscsi_session_find("/sys", p->iqn, as_written, p->port, s, &elsewhere))
 		return 1;
-	if (!elsewhere || p->address.text[0] || net_resolve(p->host, p->port, &p->address, NULL) < 0)
+	if (!elsewhere || p->address.text[0] || net_resolve(p->host, p->port, &set, NULL) < 0)
 		return 0;
+	for (size_t i = 0; i < set.n; i++)
+		resolved[i] = set.list[i].text;
 	return iscsi_session_find("/sys", p->iqn, resolved, p->port, s, NULL);
 }
 
@@ -91,7 +102,7 @@ static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state 
 	*state = STATE_INACTIVE;
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, &p);
+	portal_of(d, op, &p);
 	if (!portal_session(&p, &s)) {
 		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn, p.text);
 		return 0;
@@ -113,7 +124,7 @@ static int iscsi_ground(const struct pool_def *d, struct op *op, struct buf *wor
 	(void)op;
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, &p);
+	portal_of(d, op, &p);
 	if (!portal_session(&p, &s))
 		return 0;
 	buf_printf(words, "session%d=%s", s.sid, s.logged_in ? "in" : "out");
@@ -137,6 +148,45 @@ static int explain_rejection(const struct pool_def *d, struct err *e)
 	return -1;
 }
 
+struct login { const struct pool_def *d; struct iscsi_portal *p; struct op *op; };
+
+/* iscsid resolves a name by itself, and connects to its first address; volumes' paths have what it was given. So the name is given as long as its first
+ * address will do, else the number of another. */
+static void portal_choose(struct iscsi_portal *p, const struct address *a)
+{
+	p->address = *a;
+	if (a->rank > 0)
+		portal_at(p, p->address.text);
+}
+
+static int login_at(void *arg, const struct address *a, struct err *e)
+{
+	const struct login *l = arg;
+	struct iscsi_portal p = *l->p;
+
+	portal_choose(&p, a);
+	if (iscsi_transport_load(e) < 0)
+		return -1;
+	l->op->begun = true;
+	if (iscsi_login(l->d, &p, l->op, e) < 0)
+		return net_another_may_do(e) ? 1 : -1;
+	l->p->address = *a;
+	return 0;
+}
+
+/* A dead portal is found out here, in seconds; iscsid would try it for its own, longer time. */
+static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct op *op, struct err *e)
+{
+	struct login l = { d, p, op };
+	struct net_trial trial = { .host = p->host, .port = p->port, .family = AF_UNSPEC, .deadline = op->deadline, .op = op, .use = login_at, .arg = &l };
+
+	if (net_try(&trial, e) == 0)
+		return 0;
+	if (e && !starts_with(e->message, p->login))
+		err_wrap(e, ERR_KEEP, "%s failed", p->login);
+	return explain_rejection(d, e);
+}
+
 static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct iscsi_session s;
@@ -144,16 +194,10 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, &p);
+	portal_of(d, op, &p);
 	if (!portal_session(&p, &s)) {
-		/* A dead portal is found out here, in seconds; iscsid would try it for its own, longer time. */
-		if (net_resolve(p.host, p.port, &p.address, e) < 0 || net_reachable(&p.address, REACHABLE_WITHIN, e) < 0)
-			return err_wrap(e, ERR_KEEP, "%s failed", p.login);
-		if (iscsi_transport_load(e) < 0)
-			return err_wrap(e, ERR_KEEP, "%s failed", p.login);
-		op->begun = true;
-		if (iscsi_login(d, &p, op, e) < 0)
-			return explain_rejection(d, e);
+		if (portal_login(d, &p, op, e) < 0)
+			return -1;
 		if (!portal_session(&p, &s))
 			return err_set(e, ERR_STORAGE, "%s failed: iscsiadm reports success, but the kernel has no such session", p.login);
 	}
@@ -196,7 +240,7 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, &p);
+	portal_of(d, op, &p);
 	if (!portal_session(&p, &s))
 		return err_set(e, ERR_STORAGE, "there is no session with %s at %s any more", p.iqn, p.text);
 	if (!s.logged_in)
@@ -257,7 +301,7 @@ static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, &p);
+	portal_of(d, op, &p);
 	if (!portal_session(&p, &s))
 		return 0;
 	snprintf(sid, sizeof(sid), "%d", s.sid);
@@ -316,41 +360,54 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 		op_note(op, "the server offers %u targets whose names are no iSCSI names: they are left out", refused);
 }
 
+struct discovery { const struct pool_def *source; struct iscsi_portal *p; struct op *op; struct buf *out; const char *doing; };
+
 /* Nothing is recorded: the answer is all that is wanted. */
+static int discover_at(void *arg, const struct address *a, struct err *e)
+{
+	const struct discovery *k = arg;
+	struct iscsi_portal p = *k->p;
+
+	portal_choose(&p, a);
+
+	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", p.text, "-I", p.iface, "-o", "nonpersistent", NULL };
+	struct tool t = { .argv = argv, .deadline = k->op->deadline, .whole = true };
+	int rc = spawn_run(&t, e);
+
+	if (rc < 0)
+		err_wrap(e, ERR_KEEP, "%s failed", k->doing);
+	else if (t.status == ISCSIADM_NO_OBJECTS)
+		rc = err_set(e, ERR_STORAGE, "%s found no target that it shows to this initiator", k->doing);
+	else if (t.status == ISCSIADM_LOGIN || t.status == ISCSIADM_FATAL_LOGIN)
+		rc = err_set(e, ERR_WAIT_SERVER, "%s failed: the server let nobody in, or did not answer in time", k->doing);
+	else if (t.status)
+		rc = iscsi_failure(t.status, buf_str(&t.err), k->doing, e);
+	else if (t.out.data)
+		iscsi_targets(k->source, t.out.data, k->op, k->out);
+	tool_free(&t);
+	return rc < 0 && net_another_may_do(e) ? 1 : rc;
+}
+
 static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	struct pool_def d = { .type = POOL_ISCSI, .source = source->source };
 	const struct pool_device none = { .path = "", .part_separator = -1 };
 	struct iscsi_portal p;
 	char doing[400];
-	int rc;
 
 	if (source->source.nhosts != 1)
 		return err_set(e, ERR_INVALID, "looking for iscsi pools needs exactly one host, the portal to ask");
 	d.source.devices = &none;
 	d.source.ndevices = 1;
-	portal_of(&d, &p);
+	portal_of(&d, op, &p);
 	snprintf(doing, sizeof(doing), "discovery at %.300s", p.text);
-	if (net_resolve(p.host, p.port, &p.address, e) < 0 || net_reachable(&p.address, REACHABLE_WITHIN, e) < 0 || iscsi_transport_load(e) < 0 ||
-	    (source->source.initiator && iscsi_iface_make(&d, &p, op, e) < 0))
-		return err_wrap(e, ERR_KEEP, "%s failed", doing);
 
-	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", p.text, "-I", p.iface, "-o", "nonpersistent", NULL };
-	struct tool t = { .argv = argv, .deadline = op->deadline, .whole = true };
+	struct discovery k = { source, &p, op, out, doing };
+	struct net_trial trial = { .host = p.host, .port = p.port, .family = AF_UNSPEC, .deadline = op->deadline, .use = discover_at, .arg = &k };
 
-	rc = spawn_run(&t, e);
-	if (rc < 0)
-		err_wrap(e, ERR_KEEP, "%s failed", doing);
-	else if (t.status == ISCSIADM_NO_OBJECTS)
-		rc = err_set(e, ERR_STORAGE, "%s found no target that it shows to this initiator", doing);
-	else if (t.status == ISCSIADM_LOGIN || t.status == ISCSIADM_FATAL_LOGIN)
-		rc = err_set(e, ERR_WAIT_SERVER, "%s failed: the server let nobody in, or did not answer in time", doing);
-	else if (t.status)
-		rc = iscsi_failure(t.status, buf_str(&t.err), doing, e);
-	else if (t.out.data)
-		iscsi_targets(source, t.out.data, op, out);
-	tool_free(&t);
-	return rc;
+	if (iscsi_transport_load(e) == 0 && (!source->source.initiator || iscsi_iface_make(&d, &p, op, e) == 0) && net_try(&trial, e) == 0)
+		return 0;
+	return e && starts_with(e->message, doing) ? -1 : err_wrap(e, ERR_KEEP, "%s failed", doing);
 }
 
 static const char *const iscsi_modules[] = { "iscsi_tcp", "sd_mod", "crypto-crc32c", NULL };

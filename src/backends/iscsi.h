@@ -45,7 +45,8 @@ struct iscsi_portal {
 	char text[300];                 /* "192.0.2.7:3260", "[2001:db8::7]:3260" */
 	char iface[32];                 /* open-iscsi's name for the initiator to log in as */
 	char login[600];                /* "login to IQN at PORTAL" */
-	struct address address;         /* of the host, once it has been resolved */
+	struct address address;         /* of the host, the one that is used; or empty */
+	const char *known;              /* the one that was used last, where the host has several; or NULL */
 };
 
 /* The targets of a discovery, as iscsiadm prints them, one a line: appended to out as <source> elements. `text` is taken apart. Names that are no

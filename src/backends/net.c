@@ -40,7 +40,30 @@ static int print_address(const struct sockaddr *a, char *text, size_t size, stru
 	return 0;
 }
 
-int net_resolve(const char *host, int port, struct address *out, struct err *e)
+bool net_has(const struct addresses *set, const char *text)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (streq(set->list[i].text, text))
+			return true;
+	return false;
+}
+
+/* What the name service answered, each address once. */
+static int take_all(const struct addrinfo *list, int port, struct addresses *out, struct err *e)
+{
+	out->n = 0;
+	for (; list && out->n < ARRAY_LEN(out->list); list = list->ai_next) {
+		struct address *a = &out->list[out->n];
+
+		*a = (struct address){ .family = list->ai_family, .port = port, .rank = (unsigned)out->n };
+		if (print_address(list->ai_addr, a->text, sizeof(a->text), e) < 0)
+			return -1;
+		out->n += !net_has(out, a->text);
+	}
+	return 0;
+}
+
+int net_resolve(const char *host, int port, struct addresses *out, struct err *e)
 {
 	struct addrinfo *list = NULL;
 	char name[256];
@@ -65,11 +88,23 @@ int net_resolve(const char *host, int port, struct address *out, struct err *e)
 	if (rc != 0)
 		return err_wait(e, ERR_WAIT_NETWORK, "network", "cannot resolve \"%s\": %s", name,
 		                rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
-	out->family = list->ai_family;
-	out->port = port;
-	rc = print_address(list->ai_addr, out->text, sizeof(out->text), e);
+	rc = take_all(list, port, out, e);
 	freeaddrinfo(list);
 	return rc;
+}
+
+bool net_same_host(const char *a, const char *b)
+{
+	struct addresses x, y;
+	bool same = false;
+
+	if (strcasecmp(a, b) == 0)
+		return true;
+	if (net_resolve(a, 0, &x, NULL) < 0 || net_resolve(b, 0, &y, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < x.n && !same; i++)
+		same = net_has(&y, x.list[i].text);
+	return same;
 }
 
 /* A non-blocking socket whose connect(2) has begun: 0 done, EINPROGRESS, or another errno. */
@@ -161,4 +196,132 @@ int net_local(const struct address *a, char *text, size_t size, struct err *e)
 	if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
 		return err_sys(e, errno, "cannot find the local address towards %s", a->text);
 	return print_address((struct sockaddr *)&local, text, size, e);
+}
+
+/* ---- one address after the other ---- */
+
+enum { PROBE_MS = 3000, PROBE_LEAST_MS = 100 };
+
+bool net_another_may_do(const struct err *e)
+{
+	return err_is(e, ERR_WAIT_SERVER) || err_is(e, ERR_WAIT_NETWORK) || err_is(e, ERR_TIMEOUT);
+}
+
+void net_also(struct err *all, const struct err *one)
+{
+	static const int worth[] = { [REMEDY_NONE] = 0, [REMEDY_EVENT] = 1, [REMEDY_RETRY] = 2 };
+	struct err sum = *one;
+
+	if (all->class == ERR_NONE) {
+		*all = *one;
+		return;
+	}
+	err_set(&sum, one->class, "%s; %s", all->message, one->message);
+	if (worth[err_remedy(one->class)] > worth[err_remedy(all->class)]) {
+		all->class = one->class;
+		all->sys = one->sys;
+		memcpy(all->waits_for, one->waits_for, sizeof(all->waits_for));
+	}
+	memcpy(all->message, sum.message, sizeof(all->message));
+}
+
+/* The address that answered last comes first, and one whose use was begun and never ended well comes last. */
+static void arrange(struct addresses *set, const struct op *op)
+{
+	struct address moved;
+	size_t i = 0;
+
+	while (op && op->address && i < set->n && !streq(set->list[i].text, op->address))
+		i++;
+	if (!op || !op->address || i == set->n)
+		return;
+	moved = set->list[i];
+	if (op->address_answered) {
+		memmove(set->list + 1, set->list, i * sizeof(moved));
+		set->list[0] = moved;
+	} else {
+		memmove(set->list + i, set->list + i + 1, (set->n - i - 1) * sizeof(moved));
+		set->list[set->n - 1] = moved;
+	}
+}
+
+static void keep_family(struct addresses *set, int family)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (family == AF_UNSPEC || set->list[i].family == family)
+			set->list[n++] = set->list[i];
+	set->n = n;
+}
+
+static void tell(const struct net_trial *t, const struct addresses *set, const struct address *a, bool answered)
+{
+	if (set->n > 1 && t->op && t->op->on_address)
+		t->op->on_address(t->op, a->text, answered);
+}
+
+/* Half of the time that is left belongs to finding out who is there; those that have not been asked yet share it. */
+static uint64_t probe_time(uint64_t deadline, size_t left)
+{
+	uint64_t now = clock_ms(), share = deadline > now ? (deadline - now) / 2 / left : 0;
+
+	if (share > PROBE_MS)
+		return PROBE_MS;
+	return share < PROBE_LEAST_MS ? PROBE_LEAST_MS : share;
+}
+
+static int try_one(const struct net_trial *t, const struct addresses *set, size_t i, struct err *e)
+{
+	const struct address *a = &set->list[i];
+	bool probe = t->probe == PROBE_ALWAYS || (t->probe == PROBE_SEVERAL && set->n > 1);
+	char where[96];
+	int rc;
+
+	if (probe && net_reachable(a, probe_time(t->deadline, set->n - i), e) < 0)
+		return 1;
+	tell(t, set, a, false);         /* should it hang in there, the next attempt begins with another one */
+	rc = t->use(t->arg, a, e);
+	if (rc == 0) {
+		tell(t, set, a, true);
+	} else if (set->n > 1) {
+		address_print(a, where, sizeof(where));
+		err_wrap(e, ERR_KEEP, "%s", where);
+	}
+	return rc;
+}
+
+int net_try(const struct net_trial *t, struct err *e)
+{
+	struct err all = { 0 }, one = { 0 };
+	struct addresses set;
+	int rc = 1;
+
+	if (net_resolve(t->host, t->port, &set, e) < 0)
+		return -1;
+	keep_family(&set, t->family);
+	if (set.n == 0)
+		return err_set(e, ERR_INVALID, "\"%s\" has no address of IPv%d, which the definition's options want", t->host,
+		               t->family == AF_INET6 ? 6 : 4);
+	arrange(&set, t->op);
+	for (size_t i = 0; i < set.n && rc > 0; i++) {
+		err_clear(&one);
+		rc = try_one(t, &set, i, &one);
+		if (rc != 0)
+			net_also(&all, &one);
+	}
+	if (rc == 0)
+		return 0;
+	if (rc < 0) {
+		all.class = one.class;
+		all.sys = one.sys;
+		memcpy(all.waits_for, one.waits_for, sizeof(all.waits_for));
+	} else if (set.n > 1) {
+		err_wrap(&all, ERR_KEEP, "none of the %zu addresses of \"%s\" will do", set.n, t->host);
+		if (err_is(&all, ERR_WAIT_SERVER))
+			snprintf(all.waits_for, sizeof(all.waits_for), "server=%.200s:%d", t->host, t->port);
+	}
+	if (e)
+		*e = all;
+	return -1;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include "backends/backend.h"
 #include "backends/file_volume.h"
 #include "backends/files.h"
@@ -13,13 +14,14 @@
 #include "backends/module.h"
 #include "backends/mount.h"
 #include "backends/net.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "pool/check.h"
 #include "pool/source.h"
 
-enum { REACH_MS = 3000, CREDENTIALS_LIMIT = 4096 };
+enum { CREDENTIALS_LIMIT = 4096, RPCBIND_PORT = 111 };
 
 /* One way to mount, in the order in which they are tried. */
 static const struct variant {
@@ -73,6 +75,8 @@ struct request {
 	char version[16];               /* the only one to try, or empty */
 	int port;                       /* 0: the variant's */
 	bool tcp;                       /* the server can be tried by a TCP connection first */
+	int family;                     /* of the addresses that proto= leaves */
+	char address[64];               /* that the options name, in place of the host's; or empty */
 	char password[256];             /* cifs: from the options or a credentials file, or empty */
 };
 
@@ -173,7 +177,7 @@ static int request_make(struct request *q, const struct pool_def *d, struct err 
 {
 	char value[32];
 
-	*q = (struct request){ .d = d, .tcp = true };
+	*q = (struct request){ .d = d, .tcp = true, .family = AF_UNSPEC };
 	for (size_t i = 0; i < d->nmount_options; i++)
 		if (take_option(q, &d->mount_options[i], e) < 0)
 			return -1;
@@ -183,8 +187,12 @@ static int request_make(struct request *q, const struct pool_def *d, struct err 
 		return err_set(e, ERR_NO_MEMORY, "cannot read the mount options: out of memory");
 	if (mount_option_value(buf_str(&q->own), "port", value, sizeof(value)))
 		q->port = atoi(value);
-	if (mount_option_value(buf_str(&q->own), "proto", value, sizeof(value)))
+	if (!is_cifs(d) && mount_option_value(buf_str(&q->own), "proto", value, sizeof(value))) {
 		q->tcp = starts_with(value, "tcp");
+		q->family = value[0] && value[strlen(value) - 1] == '6' ? AF_INET6 : AF_INET;   /* the kernel insists on it */
+	}
+	if (!mount_option_value(buf_str(&q->own), "addr", q->address, sizeof(q->address)) && is_cifs(d))
+		mount_option_value(buf_str(&q->own), "ip", q->address, sizeof(q->address));
 	return version_choose(q, e);
 }
 
@@ -266,17 +274,47 @@ static int mount_from(const struct request *q, const char *host, const struct ad
 	return -1;
 }
 
-/* One host of the source: its address, whether it is there at all, then the versions. Calls that block for minutes come last. */
-static int try_host(const struct request *q, const struct pool_host *h, struct err *e)
-{
-	int port = h->port ? h->port : q->port ? q->port : first_wanted(q)->port;
-	struct address a;
+struct host { const struct request *q; const char *name; };
 
-	if (net_resolve(h->name, port, &a, e) < 0)
-		return -1;
-	if (q->tcp && net_reachable(&a, REACH_MS, e) < 0)
-		return -1;
-	return mount_from(q, h->name, &a, e);
+/* At one address of a host that is there. A server may admit an address of ours and not the other; a password is refused by all of them. */
+static int mount_at(void *arg, const struct address *a, struct err *e)
+{
+	const struct host *h = arg;
+
+	if (mount_from(h->q, h->name, a, e) == 0)
+		return 0;
+	return net_another_may_do(e) || (err_is(e, ERR_AUTH) && !is_cifs(h->q->d)) ? 1 : -1;
+}
+
+/* One host of the source: its addresses, whether one of them is there at all, then the versions. Calls that block for minutes come last. */
+static int try_host(const struct request *q, const struct pool_host *h, struct op *op, size_t hosts_left, struct err *e)
+{
+	struct host host = { q, h->name };
+	uint64_t now = clock_ms();
+
+	return net_try(&(struct net_trial){
+		.host = q->address[0] ? q->address : h->name, .port = h->port ? h->port : q->port ? q->port : first_wanted(q)->port,
+		.family = q->family, .probe = q->tcp ? PROBE_ALWAYS : PROBE_NEVER,
+		.deadline = op->deadline > now ? now + (op->deadline - now) / hosts_left : now, .op = op, .use = mount_at, .arg = &host }, e);
+}
+
+/* A password that one host refuses is not tried at the next: that locks accounts. */
+static int try_hosts(const struct request *q, struct op *op, struct err *e)
+{
+	size_t n = q->d->source.nhosts;
+
+	for (size_t h = 0; h < n; h++) {
+		struct err one = { 0 };
+
+		if (try_host(q, &q->d->source.hosts[h], op, n - h, &one) == 0)
+			return 0;
+		net_also(e, &one);
+		if (is_cifs(q->d) && err_is(&one, ERR_AUTH)) {
+			e->class = ERR_AUTH;
+			break;
+		}
+	}
+	return -1;
 }
 
 /* ---- the operations ---- */
@@ -311,18 +349,16 @@ static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
 static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	enum pool_state state;
-	struct err why = { 0 };         /* of the last host tried */
+	struct err why = { 0 };
 	struct request q;
 	int rc = -1;
 
-	(void)op;
 	if (netfs_validate(d, e) < 0 || mount_check(d, is_ours, &state, NULL, e) < 0)
 		return -1;
 	if (state == STATE_ACTIVE)
 		return 0;
 	if (request_make(&q, d, &why) == 0)
-		for (size_t h = 0; h < d->source.nhosts && rc < 0; h++)
-			rc = try_host(&q, &d->source.hosts[h], &why);
+		rc = try_hosts(&q, op, &why);
 	request_free(&q);
 	if (rc < 0 && e)
 		*e = why;
@@ -400,28 +436,55 @@ static int find_by(const char *const *argv, const struct pool_def *source, struc
 	return found;
 }
 
+struct question { const struct pool_def *source; struct op *op; struct buf *out; int found; };
+
 /* The MOUNT protocol of NFS 3 lists exports; NFS 4 has no such question. */
+static int ask_exports(struct question *k, const char *server, struct err *e)
+{
+	const char *const argv[] = { "showmount", "--no-headers", "--exports", server, NULL };
+
+	k->found = find_by(argv, k->source, k->op, add_export, k->out, e);
+	return k->found < 0 ? -1 : 0;
+}
+
+static int ask_exports_at(void *arg, const struct address *a, struct err *e)
+{
+	return ask_exports(arg, a->text, e) < 0 ? 1 : 0;
+}
+
+/* showmount tries one address only: where there are several, it is given one that answers. What only the system's own name service knows is left to it. */
+static int find_exports(struct question *k, const char *host, struct err *e)
+{
+	struct net_trial trial = { .host = host, .port = RPCBIND_PORT, .family = AF_UNSPEC, .probe = PROBE_ALWAYS, .deadline = k->op->deadline,
+		                   .use = ask_exports_at, .arg = k };
+	struct addresses set;
+
+	if (net_resolve(host, RPCBIND_PORT, &set, NULL) < 0 || set.n < 2)
+		return ask_exports(k, host, e);
+	return net_try(&trial, e);
+}
+
 static int netfs_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	const char *name = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;
-	char host[256];
-	const char *const exports[] = { "showmount", "--no-headers", "--exports", host, NULL };
+	struct question k = { source, op, out, -1 };
 	cleanup_buf struct buf remote = BUF_INIT;
 	struct err why = { 0 };
-	int nfs, gluster = 0;
+	char host[256];
+	int gluster = 0;
 
 	if (!name)
 		return err_set(e, ERR_INVALID, "looking for netfs pools needs exactly one host, the server to ask");
 	name += *name == '[';           /* the brackets belong to a path behind the address */
 	snprintf(host, sizeof(host), "%.*s", (int)strcspn(name, "]"), name);
-	nfs = find_by(exports, source, op, add_export, out, &why);
+	find_exports(&k, host, &why);
 	buf_printf(&remote, "--remote-host=%s", host);
 	const char *const volumes[] = { "gluster", "--mode=script", buf_str(&remote), "volume", "list", NULL };
 	if (spawn_find(volumes[0]))
 		gluster = find_by(volumes, source, op, add_volume, out, NULL);
-	if (nfs > 0 || gluster > 0)
+	if (k.found > 0 || gluster > 0)
 		return 0;
-	if (nfs == 0)
+	if (k.found == 0)
 		return err_set(e, ERR_STORAGE, "%s exports nothing", host);
 	if (e)
 		*e = why;

@@ -54,6 +54,17 @@ static void send_left_out(struct op *op, const char *by, const char *lines)
 	worker_send_record(c->io, &b);
 }
 
+static void send_address(struct op *op, const char *address, bool answered)
+{
+	struct context *c = op->arg;
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "address", address);
+	line_str(&b, "answered", answered ? "yes" : "no");
+	worker_send_record(c->io, &b);
+}
+
 static void collect_volume(struct op *op, const struct volume *v)
 {
 	struct context *c = op->arg;
@@ -105,6 +116,7 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices, .force = o->force,
 		.cache = p->index_map, .cache_len = p->index_len, .detail = p->detail,
+		.address = p->address, .address_answered = p->address_answered, .on_address = send_address,
 		.arg = c, .on_volume = collect_volume, .on_note = send_note, .on_left_out = send_left_out,
 	};
 	if (p->avoid)

@@ -150,6 +150,7 @@ static int take_facts(struct pool *p, const struct summary *m, const char *xml, 
 	free(p->source_key);
 	free(p->xml);
 	pool_set_text(&p->place, NULL);
+	pool_set_text(&p->address, NULL);
 	p->target = target;
 	p->source_key = key;
 	p->xml = text;
@@ -198,6 +199,7 @@ void registry_switch(struct pool *p)
 	swap_text(&p->origin, &m->origin);
 	swap_text(&p->xml, &p->next_xml);
 	pool_set_text(&p->place, NULL);
+	pool_set_text(&p->address, NULL);
 	p->uuid = m->uuid;
 	p->type = m->type;
 	p->boot = m->boot;
@@ -266,6 +268,7 @@ static void pool_free(struct pool *p)
 	free(p->detail);
 	free(p->identity);
 	free(p->place);
+	free(p->address);
 	free(p->ground);
 	free(p->found_why);
 	free(p->lost);

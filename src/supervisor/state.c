@@ -4,7 +4,7 @@
  * pool's definition follows. Small files in a directory of this boot: written beside (as ".new": no pool's name begins with a dot) and renamed,
  * not synced, since they end with the machine.
  *
- *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes] [place=…]
+ *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes] [place=…] [address=…]
  *     <pool …                    (transient: the definition; live: the one in use, while another is kept)
  */
 #include <dirent.h>
@@ -23,7 +23,7 @@
 
 #define SAVE_AGAIN SECONDS(5)
 
-struct early_state { struct early_state *next; char *name, *place; bool want, active, gone, live; };
+struct early_state { struct early_state *next; char *name, *place, *address; bool want, active, gone, live; };
 
 /* ---- writing ---- */
 
@@ -66,6 +66,7 @@ void state_save(struct pool *p)
 	line_str(&text, "transient", p->persistent && !p->live ? NULL : "yes");
 	line_str(&text, "live", p->live ? "yes" : NULL);
 	line_str(&text, "place", p->place);
+	line_str(&text, "address", p->address_answered ? p->address : NULL);
 	line_end(&text);
 	if (!p->persistent || p->live)
 		buf_adds(&text, p->xml);
@@ -212,8 +213,10 @@ int state_early(struct supervisor *s, const struct line *l)
 	st->gone = streq_null(line_get(l, "gone"), "yes");
 	st->live = streq_null(line_get(l, "live"), "yes");
 	pool_set_text(&st->place, line_get(l, "place"));
+	pool_set_text(&st->address, line_get(l, "address"));
 	if (!st->name) {
 		free(st->place);
+		free(st->address);
 		free(st);
 		return -1;
 	}
@@ -231,6 +234,8 @@ static void recall(struct pool *p, const struct early_state *st)
 	p->recalled = true;
 	p->want_active = st->want;
 	pool_set_text(&p->place, st->place);
+	pool_set_text(&p->address, st->address);
+	p->address_answered = p->address != NULL;
 	if (st->gone && !p->worker)
 		registry_remove(p);
 	else if (st->active && p->phase == PHASE_INACTIVE)
@@ -261,6 +266,7 @@ void state_recall(struct supervisor *s)
 		recall(p, st);
 		free(st->name);
 		free(st->place);
+		free(st->address);
 		free(st);
 	}
 }
@@ -273,6 +279,7 @@ void state_free(struct supervisor *s)
 		s->early = st->next;
 		free(st->name);
 		free(st->place);
+		free(st->address);
 		free(st);
 	}
 }

@@ -100,6 +100,8 @@ struct pool {
 	char *ground;                   /* the devices that carry it now (backend.h), or NULL: events of the kernel's do not concern it */
 	char *identity;                 /* what it stands on since it was started (backends/identity.h), or NULL */
 	char *place;                    /* which directory its target was when it was started (backends/target.h), or NULL */
+	char *address;                  /* of the several that its server has, the one that the last start used; or NULL */
+	bool address_answered;          /* and it did */
 	int seen;                       /* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
 	bool live;                      /* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
 	unsigned attempts;              /* failed starts in a row */
