@@ -31,8 +31,32 @@ SRC := src/main.c $(foreach f,$(FLOORS),$(sort $(wildcard src/$f/*.c))) \
 OBJ := $(SRC:src/%.c=$(B)/%.o)
 LIB := $(B)/libpoolinit.a
 
+# ---- what has to be there first ----
+GOALS := $(or $(MAKECMDGOALS),all)
+# Asked before any rule is looked at: what is missing then ends in the sentence of the one that misses it, and in nothing below that.
+first = $(eval LAST_WORD := $$(shell $(1)))$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $(LAST_WORD)))
+# make gives its variables to programs that rules start, but not to these.
+deps = $(call first,$(foreach v,DEPS_CC DEPS_ARCH DEPS_APT DEPS_MIRROR DEPS_JOBS DEPS_VERBOSE,$(if $($v),$v='$($v)')) DEPS_LAST_WORD=1 deps/build $(1))
+packages = $(call first,SETUP_LAST_WORD=1 tests/setup $(1))
+# Missing compilers and the like are installed for root, and named to everybody else.
+ROOT     := $(filter 0,$(shell id -u))
+DEPS_APT ?= $(if $(ROOT),1,0)
+export DEPS_APT
+ifneq ($(filter demo demo-shell bench,$(GOALS)),)
+$(if $(ROOT),,$(error make $(firstword $(GOALS)) makes networks, mounts and processes of its own, which takes root: run it with sudo))
+endif
+$(if $(filter demo demo-shell,$(GOALS)),$(call packages,--for demo deps/packages tests/packages))
+$(if $(filter bench,$(GOALS)),$(call packages,--for bench deps/packages tests/packages))
+$(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages))
+$(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
+$(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
+$(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages tests/packages))
+
 # ---- how: two builds of the same sources ----
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla -Werror
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
+# A compiler newer than ours may warn of more: whoever just builds is told and has the program; `make check` is strict.
+WERROR ?= 0
+STRICT := $(if $(filter 1,$(WERROR)),-Werror)
 CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPOOLINIT_VERSION='"$(VERSION)"' -Isrc $(foreach b,$(BACKENDS),-DWITH_$b=1) $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)
 LIBS_WANTED  = xml2 blkid uuid kmod $(if $(filter logical,$(BACKENDS)),lvm2cmd devmapper aio)
 
@@ -40,32 +64,32 @@ ifdef SAN
 # Debian's ordinary libraries, with the sanitizers: what unit, golden and host tests run on.
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 PC      := libxml-2.0 blkid uuid libkmod $(if $(filter logical,$(BACKENDS)),devmapper)
-ifneq ($(and $(filter-out clean help setup,$(or $(MAKECMDGOALS),all)),$(shell pkg-config --exists $(PC) 2>&1 || echo missing)),)
+ifneq ($(and $(filter-out clean help setup check-distros,$(GOALS)),$(shell pkg-config --exists $(PC) 2>&1 || echo missing)),)
 $(error SAN=1 is built against Debian's own libraries, which are not all here: make setup installs them (root) or names them)
 endif
 CFLAGS  ?= -O1 -g
-CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(shell pkg-config --cflags $(PC) | sed 's/-I/-isystem /g')
+CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(shell pkg-config --cflags $(PC) | sed 's/-I/-isystem /g')
 LDFLAGS_ALL = -fsanitize=address,undefined
 LIBS_ALL    = $(shell pkg-config --libs $(PC)) $(if $(filter logical,$(BACKENDS)),-llvm2cmd)
 else
 # Static, musl, our own builds of the libraries (deps/): what is shipped, and what host smoke tests and QEMU run on.
-# Missing compilers and the like are installed for root, and named to everybody else.
-DEPS_APT ?= $(if $(filter 0,$(shell id -u)),1,0)
-export DEPS_APT
+# The compiler is the one that the libraries are built with. cc and gcc mean this machine's, which musl-gcc calls in its own way.
+ifneq ($(filter-out clean help setup lint fuzz conformance check-distros,$(GOALS)),)
+ifneq ($(and $(filter-out default,$(origin CC)),$(filter-out cc gcc $(or $(DEPS_CC),musl-gcc),$(CC))),)
+$(error CC=$(CC) would mix two C libraries: the static program is built by a musl compiler, which DEPS_CC names (musl-gcc); CC is for SAN=1)
+endif
 # Asked each time (0.2 s when nothing is to be done), so that an emptied cache is noticed; the file changes only when a library does.
-$(B)/deps.mk: FORCE
-	@mkdir -p $(@D)
-	@deps/build --mk $@ libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2) >/dev/null
-# These install first what is missing, and ask for the libraries in a make of their own.
-ifneq ($(filter-out clean help setup check conformance demo demo-shell bench fuzz,$(or $(MAKECMDGOALS),all)),)
+$(call deps,--mk $(B)/deps.mk libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2))
+$(if $(filter companions demo demo-shell check check-qemu,$(GOALS)),$(call deps,--mk $(B)/companions.mk open-iscsi))
 include $(B)/deps.mk
 endif
 DEPS_MK := $(B)/deps.mk
-CC      := $(if $(filter default,$(origin CC)),$(DEPS_CC),$(CC))
+override CC := $(DEPS_CC)
+unexport CC
 # -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
 # Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code: together 4 %.
 CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(shell uname -m)),-malign-data=abi),-Os) -g
-CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
+CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
 LIBS_ALL    = -lc $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
@@ -144,8 +168,7 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< tests/fuzz/replay.c $(LIB) $(LIBS_ALL)
 
-fuzz: setup ## libFuzzer on every target, FUZZ_SECONDS (60) each
-	@tests/setup tests/fuzz/packages
+fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
 	@$(MAKE) --no-print-directory SAN=1 CC=clang B=build/fuzzing CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-run
 FUZZ_SECONDS ?= 60
 .PHONY: fuzz-run
@@ -167,18 +190,19 @@ $(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
 	$(Q)ln -sf $(<F) $@
 
 setup: ## see that what building and testing need is there (root: apt-get install it)
-	@tests/setup deps/packages tests/packages
+	@: # done above, before any rule
 
-lint: setup ## the rules of the house, clang-tidy and cppcheck
+lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 
-check: setup ## all tests: unit, golden, fuzz corpus, host, qemu
+check: ## all tests: unit, golden, fuzz corpus, host, qemu
 	@tests/setup --machine
-	@$(MAKE) --no-print-directory -j$$(nproc) all companions $(B)/unit/test_sandbox
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all unit replay host-programs
-	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU)
+	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 all companions $(B)/unit/test_sandbox
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
+	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
+	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
-conformance: setup ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it
+conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all build/san/unit/test_conformance
 	@tests/run $(CONFORMANCE) build/san/unit/test_conformance
 
@@ -189,16 +213,22 @@ check-host: all ## the host tests alone
 check-qemu: all companions ## the tests in virtual machines alone
 	@tests/run $(QEMU)
 
+# Not part of `make check`, unless DISTROS_BEFORE is a time (seconds since 1970) that has not come when all other tests have run:
+# .ci/run gives its first half so. The systems have to be made once, and what is built in them is built for nobody else.
+export DISTROS_BEFORE
+.PHONY: check-distros
+check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 of their own (root; made the first time, kept in the cache)
+	@DISTROS_BEFORE= tests/run tests/distros/check
+
 # ---- to see it ----
 .PHONY: demo demo-shell bench
-demo: setup ## boot the appliance under QEMU with real servers around it, and show what an operator sees
+demo: ## boot the appliance under QEMU with real servers around it, and show what an operator sees
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions
 	@tests/demo
-demo-shell: setup ## the same, with a console in the running appliance
+demo-shell: ## the same, with a console in the running appliance
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions
 	@tests/demo --shell
-bench: setup ## measure, beside libvirtd in the same run
-	@tests/setup tests/bench/packages
+bench: ## measure, beside libvirtd in the same run
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@tests/bench/run
 

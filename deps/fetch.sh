@@ -39,10 +39,9 @@ fetch() {
 	done
 
 	rm -f "$new"
-	say "cannot get $file (sha256 $sum); looked in"
+	say "$file (sha256 $sum) is in none of these places:"
 	printf '    %s\n' "${tried[@]}" >&2
-	say "put the file into a directory and run again with DEPS_MIRROR=that-directory"
-	return 1
+	die "cannot get $file: put it into a directory and run again with DEPS_MIRROR=that-directory (\`deps/build --fetch\` on a machine with a network gets all of them)"
 }
 
 has_hash() { echo "$2  $1" | sha256sum --check --status; }

@@ -19,7 +19,8 @@ JOBS=${DEPS_JOBS:-$(nproc)}
 # unwind tables, since nobody unwinds. No PIE: it costs relocations in every table of pointers. Stack protection
 # is worth its 2 %: these libraries read what others wrote on disks and into files.
 OPTIMIZE="-Oz -g0 -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables"
-OPTIMIZE="$OPTIMIZE -fstack-protector-strong -fno-ident -w"
+# The language is named, because compilers' default moves on: from C23 on, () means (void), and bool is a keyword.
+OPTIMIZE="$OPTIMIZE -fstack-protector-strong -fno-ident -w -std=gnu17"
 
 # compiler_flags: sets CFLAGS, CPPFLAGS, LDFLAGS for a build below the current directory.
 # The source directory must not show up in __FILE__, or the same sources would give different bytes each time.
@@ -48,9 +49,10 @@ compile_archive() {
 	local archive=$1 flags=$2 file; shift 2
 	local objects=()
 	for file; do objects+=("${file//\//_}.o"); done
+	echo "$CC $CFLAGS $flags"
 	# shellcheck disable=SC2016,SC2086  # expanded by the inner shell; flags are words
-	printf '%s\n' "$@" | xargs -t -P "$JOBS" -I{} sh -c \
-		'f=$1; shift; o=$(echo "$f" | tr / _).o; exec "$@" -c -o "$o" "$f"' sh {} $CC $CFLAGS $flags
+	printf '%s\n' "$@" | xargs -P "$JOBS" -I{} sh -c \
+		'f=$1; shift; o=$(echo "$f" | tr / _).o; echo "$f"; exec "$@" -c -o "$o" "$f"' sh {} $CC $CFLAGS $flags
 	rm -f "$archive"
 	ar rcsD "$archive" "${objects[@]}"
 }

@@ -12,3 +12,7 @@
 #define HAVE_STRUCT_STAT_ST_MTIM 1
 #define HAVE___BUILTIN_UADDL_OVERFLOW 1
 #define HAVE___BUILTIN_UADDLL_OVERFLOW 1
+
+/* glibc's basename(): the text after the last '/'. musl since 1.2.5 has only the other one, which <libgen.h> declares. */
+#include <string.h>
+#define basename(path) (strrchr((path), '/') ? strrchr((path), '/') + 1 : (path))

@@ -212,6 +212,16 @@ static int look_closer(blkid_probe p, int fd, struct device_content *out)
 	return 0;
 }
 
+/* Newer libblkids say of what is ambivalent that it could not be read, but only what could not be read leaves an errno. */
+static int safeprobe(blkid_probe p)
+{
+	int rc;
+
+	errno = 0;
+	rc = blkid_do_safeprobe(p);
+	return rc < 0 && errno == 0 ? AMBIVALENT : rc;
+}
+
 int device_content(const char *path, struct device_content *out, struct err *e)
 {
 	cleanup_close int fd = -1;
@@ -224,7 +234,7 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 	blkid_probe_enable_superblocks(p, 1);
 	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
 	blkid_probe_enable_partitions(p, 1);
-	rc = blkid_do_safeprobe(p);
+	rc = safeprobe(p);
 	out->ambivalent = rc == AMBIVALENT;
 	if (rc == 0) {
 		probe_value(p, "TYPE", out->type, sizeof(out->type));
@@ -331,7 +341,7 @@ static int partition_has(blkid_probe p, const struct tag *t, const char *wanted)
 	blkid_probe_enable_superblocks(p, 0);
 	blkid_probe_enable_partitions(p, 1);
 	blkid_probe_set_partitions_flags(p, BLKID_PARTS_ENTRY_DETAILS);
-	rc = blkid_do_safeprobe(p);
+	rc = safeprobe(p);
 	if (rc != 0)
 		return rc < 0 && rc != AMBIVALENT ? -1 : 0;
 	return blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 && is_value(t, value, wanted);

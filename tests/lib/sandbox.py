@@ -240,10 +240,10 @@ class Sandbox:
         self._network = True
 
 
-def run(main, timeout=300):
-    """Run main(Sandbox) in a private world of its own and exit with its result."""
+def run(main, timeout=300, must=False):
+    """Run main(Sandbox) in a private world of its own and exit with its result. must: a skip is a failure."""
     name = pathlib.Path(sys.argv[0]).name
-    _enter(name)
+    _enter(name, must)
     # As process 1 of its namespace it ignores every signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGALRM, _on_alarm)
@@ -258,6 +258,7 @@ def run(main, timeout=300):
         main(box)
     except Skip as why:
         print(f"skip {name}: {why}")
+        box.failed += must
     except KeyboardInterrupt:
         os._exit(130)
     except Exception as problem:
@@ -267,20 +268,20 @@ def run(main, timeout=300):
     os._exit(1 if box.failed else 0)
 
 
-def _enter(name):
+def _enter(name, must):
     """Go on as process 1 of new namespaces; the process that was started stays outside, waits and passes the result on."""
     CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x8000000, 0x20000000, 0x40000000
     MS_REC, MS_PRIVATE, PR_SET_PDEATHSIG = 0x4000, 0x40000, 1
     if os.geteuid() != 0:
         print(f"skip {name}: needs root, to make namespaces of its own")
-        sys.exit(0)
+        sys.exit(int(must))
     if not find_program("ip") or not find_program("mount"):
         print(f"skip {name}: needs ip (iproute2) and mount")
-        sys.exit(0)
+        sys.exit(int(must))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET):
         print(f"skip {name}: cannot make namespaces: {os.strerror(ctypes.get_errno())}")
-        sys.exit(0)
+        sys.exit(int(must))
     inside = os.fork()
     if inside:
         for number in (signal.SIGTERM, signal.SIGHUP):

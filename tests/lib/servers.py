@@ -139,12 +139,23 @@ class NfsServer(Server):
         need_programs("ganesha.nfsd", "rpcbind")
         box.network()
         self.box, self.exports = box, exports
+        for directory in exports.values():
+            self._on_a_disk(pathlib.Path(directory))
         self.directory = box.directory("ganesha")
         # Version 3 registers its ports, and ganesha does not start when it cannot.
         pathlib.Path("/run/rpcbind").mkdir(exist_ok=True)
         self.rpcbind = Daemon(box, "rpcbind", ["rpcbind", "-f"])
         self.rpcbind.wait_ready(lambda: rpc_answers(111, 100000, 2))
         self.start()
+
+    def _on_a_disk(self, directory):
+        """ganesha exports no tmpfs since its version 5: what lies on one is put on a filesystem of its own, in its place."""
+        if command("stat", "-f", "-c", "%T", directory).strip() != "tmpfs":
+            return
+        image = self.box.directory("exports") / f"{sum(1 for _ in (self.box.dir / 'exports').iterdir())}.img"
+        command("mke2fs", "-q", "-F", "-t", "ext4", "-d", directory, image, "64M")
+        command("mount", "-i", "-t", "ext4", "-o", "loop", image, directory)
+        (directory / "lost+found").rmdir()
 
     def start(self):
         blocks = "".join(f"""
@@ -154,11 +165,13 @@ EXPORT {{
 }}""" for number, (name, directory) in enumerate(self.exports.items(), 1))
         config = self.directory / "ganesha.conf"
         # Without a grace period: a client that comes right after the start must not wait 90 s.
-        # mount_path_pseudo: version 3 knows the exports by the same names as version 4.
+        # mount_path_pseudo: version 3 knows the exports by the same names as version 4. allow_set_io_flusher_fail: root has not
+        # every capability in a container.
         config.write_text(f"""
 NFS_CORE_PARAM {{
 	Protocols = 3, 4; NFS_Port = {NFS_PORT}; MNT_Port = {MOUNT_PORT};
 	Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = true; Bind_addr = 0.0.0.0;
+	allow_set_io_flusher_fail = true;
 }}
 NFSv4 {{
 	Graceless = true; RecoveryBackend = fs; RecoveryRoot = "{self.directory}";

@@ -800,7 +800,7 @@ static void shutdown_ends_whatever_the_pools_do(void)
 	for (int rounds = 0; rounds < 8; rounds++) {
 		begin();
 		for (int i = 0; i < 6; i++) {
-			char name[8], target[16];
+			char name[16], target[16];
 
 			snprintf(name, sizeof(name), "p%d", i);
 			snprintf(target, sizeof(target), "/d%d", i);
