@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A disk with a cache that does not survive a power cut: what was written to it and not flushed may be there afterwards, or a part of it, or nothing.
+"""A disk whose cache does not survive a power cut: what was not flushed may be there afterwards, or a part of it, or nothing.
 
     with LossyDisk(box, image) as disk:
         ...                             # disk.device is used
@@ -19,7 +19,7 @@ TORN = 0.1
 
 
 class LossyDisk(SickDisk):
-    """Its history is a file: the server appends each write and each flush before it answers, mark() appends too, so the order is the true one."""
+    """Its history is a file: the server appends each write and each flush before it answers."""
 
     def __init__(self, box, image):
         super().__init__(box, image, unseen=True)
