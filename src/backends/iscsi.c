@@ -161,7 +161,7 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 	op->begun = true;
 	if (!s.logged_in)
 		return err_set(e, ERR_WAIT_SERVER, "%s is not complete: there is a session, but the target does not answer it", p.login);
-	if (s.host < 0 || luns_rescan(s.host, e) < 0 || luns_settle(s.host, op, e) < 0)
+	if (s.host < 0 || luns_rescan(s.host, op, e) < 0 || luns_settle(s.host, op, e) < 0)
 		return err_wrap(e, ERR_STORAGE, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	return 0;
 }
@@ -202,12 +202,15 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 	if (!s.logged_in)
 		return refresh_later(&p, &s, e);
 	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks for all has the bus asked. */
-	if (!op->only && luns_rescan(s.host, e) < 0)
+	bool asked = op->only || luns_rescan(s.host, op, e) == 0;
+	if (!asked && !err_is(e, ERR_WAIT_SERVER))
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	if (luns_refresh(d, s.host, op, sizes, &health, e) < 0)
 		return -1;
-	if (health.sick && portal_session(&p, &s) && !s.logged_in)      /* it broke meanwhile */
+	if ((health.sick || !asked) && portal_session(&p, &s) && !s.logged_in)          /* it broke meanwhile */
 		return refresh_later(&p, &s, e);
+	if (!asked && !health.sick)
+		snprintf(op->why, sizeof(op->why), "%.120s at %.80s does not answer the question for its LUNs", p.iqn, p.text);
 	say_of_luns(&p, &health, op);
 	return 0;
 }

@@ -276,15 +276,16 @@ static void no_scsi_at_all_is_an_empty_pool(void)
 
 static void a_host_is_asked_for_all_its_luns(void)
 {
+	struct op op = { .deadline = clock_ms() + SECONDS(20), .run_dir = "/run/poolinit" };
 	struct err e = { 0 };
 	char text[16] = "";
 	FILE *f;
 
 	begin();
-	CHECK_INT(luns_rescan(2, &e), -1);
+	CHECK_INT(luns_rescan(2, &op, &e), -1);
 	CHECK(e.message[0] != '\0');
 	fixture("/sys", "", "class/scsi_host/host2/scan");
-	CHECK_INT(luns_rescan(2, &e), 0);
+	CHECK_INT(luns_rescan(2, &op, &e), 0);
 	f = fopen("/sys/class/scsi_host/host2/scan", "re");
 	CHECK(f && fgets(text, sizeof(text), f));
 	if (f)
