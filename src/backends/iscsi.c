@@ -182,10 +182,12 @@ static int refresh_later(struct iscsi_portal *p, const struct iscsi_session *s, 
 
 static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *h, struct op *op)
 {
-	if (h->sick == 1)
-		snprintf(op->why, sizeof(op->why), "of %.100s at %.80s %.190s", p->iqn, p->text, h->first);
-	else if (h->sick)
-		snprintf(op->why, sizeof(op->why), "%zu of %zu LUNs of %.100s at %.80s are not well; %.150s", h->sick, h->n, p->iqn, p->text, h->first);
+	char others[48] = "";
+
+	if (h->sick > 1)
+		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", h->sick, h->n);
+	if (h->sick)
+		snprintf(op->why, sizeof(op->why), "%s of %.80s at %.40s: %.140s%s", h->first, p->iqn, p->text, h->why, others);
 }
 
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)

@@ -481,8 +481,10 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	health->n++;
 	if (lun->sick[0]) {
 		v.problem = lun->sick;
-		if (!health->sick++)
-			snprintf(health->first, sizeof(health->first), "LUN %llu (%.40s): %s", lun->lun, lun->block, lun->sick);
+		if (!health->sick++) {
+			snprintf(health->first, sizeof(health->first), "LUN %llu (%.20s)", lun->lun, lun->block);
+			snprintf(health->why, sizeof(health->why), "%s", lun->sick);
+		}
 	}
 	v.path = path ? path : node;
 	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;

@@ -7,8 +7,8 @@
 
 #include "backends/backend.h"
 
-/* How a host's LUNs were found: how many there are, how many of them are not well, and of the first such one what it is. */
-struct luns_health { size_t n, sick; char first[240]; };
+/* How a host's LUNs were found: how many there are, how many of them are not well, and of the first such one its name and why. */
+struct luns_health { size_t n, sick; char first[64], why[160]; };
 
 /* Report every disk and rom of SCSI host `host` (of one target id, or -1 for all) as a volume "unit:B:T:L" with its stable name under the definition's target
  * path; waits, by uevent, until the disks that the bus has reported have their block devices. Each is read by a process that may hang: one that does not

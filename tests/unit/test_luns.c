@@ -208,7 +208,8 @@ static void luns_that_stand_still_are_named(void)
 	CHECK_STR(seen.text[1], "unit:0:0:2 /dev/disk/by-path/" BY_PATH "2 36000000000002 unknown 4096 the kernel has set it offline after errors");
 	CHECK_INT(health.n, 3);
 	CHECK_INT(health.sick, 2);
-	CHECK_STR(health.first, "LUN 2 (sdb): the kernel has set it offline after errors");
+	CHECK_STR(health.first, "LUN 2 (sdb)");
+	CHECK_STR(health.why, "the kernel has set it offline after errors");
 	CHECK_INT(luns_ground(2, &words, &e), 0);
 	CHECK_STR(buf_str(&words), " sda=0:0:1:1000 sdb=0:0:2:1000offline sdc=0:0:3:1000transport-offline");
 	end();
