@@ -205,7 +205,7 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 	op->begun = true;
 	if (!s.logged_in)
 		return err_set(e, ERR_WAIT_SERVER, "%s is not complete: there is a session, but the target does not answer it", p.login);
-	if (s.host < 0 || luns_rescan(s.host, e) < 0 || luns_settle(s.host, op, e) < 0)
+	if (s.host < 0 || luns_rescan(s.host, op, e) < 0 || luns_settle(s.host, op, e) < 0)
 		return err_wrap(e, ERR_STORAGE, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	return 0;
 }
@@ -226,10 +226,12 @@ static int refresh_later(struct iscsi_portal *p, const struct iscsi_session *s, 
 
 static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *h, struct op *op)
 {
-	if (h->sick == 1)
-		snprintf(op->why, sizeof(op->why), "of %.100s at %.80s %.190s", p->iqn, p->text, h->first);
-	else if (h->sick)
-		snprintf(op->why, sizeof(op->why), "%zu of %zu LUNs of %.100s at %.80s are not well; %.150s", h->sick, h->n, p->iqn, p->text, h->first);
+	char others[48] = "";
+
+	if (h->sick > 1)
+		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", h->sick, h->n);
+	if (h->sick)
+		snprintf(op->why, sizeof(op->why), "%s of %.80s at %.40s: %.140s%s", h->first, p->iqn, p->text, h->why, others);
 }
 
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
@@ -246,12 +248,15 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 	if (!s.logged_in)
 		return refresh_later(&p, &s, e);
 	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks for all has the bus asked. */
-	if (!op->only && luns_rescan(s.host, e) < 0)
+	bool asked = op->only || luns_rescan(s.host, op, e) == 0;
+	if (!asked && !err_is(e, ERR_WAIT_SERVER))
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	if (luns_refresh(d, s.host, op, sizes, &health, e) < 0)
 		return -1;
-	if (health.sick && portal_session(&p, &s) && !s.logged_in)      /* it broke meanwhile */
+	if ((health.sick || !asked) && portal_session(&p, &s) && !s.logged_in)          /* it broke meanwhile */
 		return refresh_later(&p, &s, e);
+	if (!asked && !health.sick)
+		snprintf(op->why, sizeof(op->why), "%.120s at %.80s does not answer the question for its LUNs", p.iqn, p.text);
 	say_of_luns(&p, &health, op);
 	return 0;
 }

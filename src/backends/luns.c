@@ -29,6 +29,7 @@
 #define WAIT_BLOCK     SECONDS(10)      /* for a disk's block device after the bus reported it */
 #define WAIT_LINK      SECONDS(5)       /* for udev's link after that */
 #define INQUIRY_WITHIN SECONDS(5)
+#define SCAN_WITHIN    SECONDS(20)
 #define LOOK_WITHIN    SECONDS(6)      /* with each, less where many are silent: all are to be come to before the operation's deadline */
 
 enum { SCSI_DISK = 0, SCSI_ROM = 5 };
@@ -480,8 +481,10 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	health->n++;
 	if (lun->sick[0]) {
 		v.problem = lun->sick;
-		if (!health->sick++)
-			snprintf(health->first, sizeof(health->first), "LUN %llu (%.40s): %s", lun->lun, lun->block, lun->sick);
+		if (!health->sick++) {
+			snprintf(health->first, sizeof(health->first), "LUN %llu (%.20s)", lun->lun, lun->block);
+			snprintf(health->why, sizeof(health->why), "%s", lun->sick);
+		}
 	}
 	v.path = path ? path : node;
 	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;
@@ -594,10 +597,31 @@ bool luns_in_use(int host, struct err *e)
 	return used;
 }
 
-int luns_rescan(int host, struct err *e)
+struct scan { int rc; struct err why; };
+
+static void scan(const char *path, void *arg)
 {
+	struct scan *s = arg;
+
+	s->rc = file_poke(AT_FDCWD, path, "- - -", &s->why);
+}
+
+/* The kernel comes back late, or never, where a target does not answer, or while one of its disks is still being read for the first time. */
+int luns_rescan(int host, struct op *op, struct err *e)
+{
+	struct scan s = { .rc = -1 };
+	struct err why = { 0 };
 	char path[64];
+	const char *node = path;
+	struct device_questions q = { .nodes = &node, .n = 1, .fn = scan, .args = &s, .size = sizeof(s), .whys = &why };
 
 	snprintf(path, sizeof(path), "/sys/class/scsi_host/host%d/scan", host);
-	return file_poke(AT_FDCWD, path, "- - -", e);
+	q.patience = sooner(SCAN_WITHIN, (uint64_t)clock_until(op->deadline) / 2 + 1);
+	if (device_ask_all(&q, e) < 0)
+		return -1;
+	if (why.class != ERR_NONE)
+		return err_set(e, ERR_WAIT_SERVER, "the question for its LUNs is not answered");
+	if (s.rc < 0 && e)
+		*e = s.why;
+	return s.rc;
 }

@@ -208,7 +208,8 @@ static void luns_that_stand_still_are_named(void)
 	CHECK_STR(seen.text[1], "unit:0:0:2 /dev/disk/by-path/" BY_PATH "2 36000000000002 unknown 4096 the kernel has set it offline after errors");
 	CHECK_INT(health.n, 3);
 	CHECK_INT(health.sick, 2);
-	CHECK_STR(health.first, "LUN 2 (sdb): the kernel has set it offline after errors");
+	CHECK_STR(health.first, "LUN 2 (sdb)");
+	CHECK_STR(health.why, "the kernel has set it offline after errors");
 	CHECK_INT(luns_ground(2, &words, &e), 0);
 	CHECK_STR(buf_str(&words), " sda=0:0:1:1000 sdb=0:0:2:1000offline sdc=0:0:3:1000transport-offline");
 	end();
@@ -276,15 +277,16 @@ static void no_scsi_at_all_is_an_empty_pool(void)
 
 static void a_host_is_asked_for_all_its_luns(void)
 {
+	struct op op = { .deadline = clock_ms() + SECONDS(20), .run_dir = "/run/poolinit" };
 	struct err e = { 0 };
 	char text[16] = "";
 	FILE *f;
 
 	begin();
-	CHECK_INT(luns_rescan(2, &e), -1);
+	CHECK_INT(luns_rescan(2, &op, &e), -1);
 	CHECK(e.message[0] != '\0');
 	fixture("/sys", "", "class/scsi_host/host2/scan");
-	CHECK_INT(luns_rescan(2, &e), 0);
+	CHECK_INT(luns_rescan(2, &op, &e), 0);
 	f = fopen("/sys/class/scsi_host/host2/scan", "re");
 	CHECK(f && fgets(text, sizeof(text), f));
 	if (f)
