@@ -122,6 +122,16 @@ bool device_stalled(const char *sys, const char *sysname)
 	return stalled;
 }
 
+/* Those that what is on the device gives it. */
+static void link_names_content(const struct device_roots *r, const char *sysname, struct buf *out)
+{
+	struct link_names n = { .roots = r, .sysname = sysname, .out = out };
+	int part;
+
+	if (!nameless(sysname) && sysfs_block(r->sys, sysname, n.dir, &part) && !dm_private(&n) && !device_stalled(r->sys, sysname))
+		names_content(&n);
+}
+
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out)
 {
 	struct link_names n = { .roots = r, .sysname = sysname, .out = out };
@@ -139,8 +149,8 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 			link_name_add(&n, "disk/by-path/virtio-%s", path);
 	}
 	link_names_by_id(&n);
-	if (content && !device_stalled(r->sys, sysname))
-		names_content(&n);
+	if (content)
+		link_names_content(r, sysname, out);
 }
 
 /* ---- the links ---- */
@@ -252,12 +262,29 @@ static void links_drop_stale(const struct device_roots *r, struct buf *old, cons
 			link_remove(r, line, node);
 }
 
+/* Make those from `from` on; the ones that are ours are added to the list of them. */
+static int links_make(const struct device_roots *r, struct buf *wanted, size_t from, const char *node, struct buf *ours, struct err *e)
+{
+	char *at = wanted->data ? wanted->data + from : NULL, *line;
+	int result = 0;
+
+	while ((line = list_next(&at))) {
+		int made = link_make(r, line, node, e);
+
+		if (made > 0)
+			buf_printf(ours, "%s\n", line);
+		else if (made < 0)
+			result = -1;
+	}
+	return result;
+}
+
 int links_update(const struct device_roots *r, const char *sysname, struct err *e)
 {
 	cleanup_buf struct buf wanted = BUF_INIT, ours = BUF_INIT, old = BUF_INIT;
 	char record[PATH_MAX], dir[PATH_MAX], node[NAME_MAX + 1];
-	char *at, *line;
-	int result = 0;
+	size_t without;
+	int result;
 
 	if (!name_is_component(sysname) || !sysfs_path(node, sizeof(node), "%s", sysname) ||
 	    !sysfs_path(dir, sizeof(dir), "%s/links", r->run) || !sysfs_path(record, sizeof(record), "%s/%s", dir, sysname))
@@ -266,16 +293,12 @@ int links_update(const struct device_roots *r, const char *sysname, struct err *
 		if (*p == '!')
 			*p = '/';
 	file_read(AT_FDCWD, record, LINKS_LIMIT, &old, NULL);
-	link_names(r, sysname, true, &wanted);
-	at = wanted.data;
-	while ((line = list_next(&at))) {
-		int made = link_make(r, line, node, e);
-
-		if (made > 0)
-			buf_printf(&ours, "%s\n", line);
-		else if (made < 0)
-			result = -1;
-	}
+	link_names(r, sysname, false, &wanted);
+	result = links_make(r, &wanted, 0, node, &ours, e);
+	without = wanted.len;                   /* the device may not answer; these names it has all the same */
+	link_names_content(r, sysname, &wanted);
+	if (links_make(r, &wanted, without, node, &ours, e) < 0)
+		result = -1;
 	if (wanted.failed || ours.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot make links for %s: out of memory", sysname);
 	if (streq(buf_str(&old), buf_str(&ours)))

@@ -268,15 +268,67 @@ static bool links_complete(const struct link_list *links, const struct lun_list 
 	return true;
 }
 
+/* What each of the LUNs is asked, by a process that may hang at one of them. Those without a block device are not. */
+struct lun_question { const char *run_dir, *block; bool gone; int rc; struct err why; struct device_content content; };
+struct lun_asking { struct lun_question *asked; struct err *whys; const char **nodes; char (*names)[80]; };
+
+static void asking_free(struct lun_asking *a)
+{
+	free(a->asked);
+	free(a->whys);
+	free(a->nodes);
+	free(a->names);
+}
+#define cleanup_asking __attribute__((cleanup(asking_free)))
+
+static int luns_ask(const struct lun_list *luns, const struct op *op, device_ask_fn *fn, struct lun_asking *a, struct err *e)
+{
+	*a = (struct lun_asking){ calloc(luns->n + 1, sizeof(*a->asked)), calloc(luns->n + 1, sizeof(*a->whys)), calloc(luns->n + 1, sizeof(*a->nodes)),
+		                  calloc(luns->n + 1, sizeof(*a->names)) };
+	if (!a->asked || !a->whys || !a->nodes || !a->names)
+		return err_set(e, ERR_NO_MEMORY, "cannot look at LUNs: out of memory");
+	for (size_t i = 0; i < luns->n; i++) {
+		snprintf(a->names[i], sizeof(a->names[i]), "/dev/%s", luns->item[i].block);
+		a->asked[i].block = luns->item[i].block;
+		a->asked[i].run_dir = op->run_dir;
+		a->nodes[i] = a->names[i];
+	}
+	return luns->n ? device_ask_all(&(struct device_questions){ .nodes = a->nodes, .n = luns->n, .fn = fn, .args = a->asked, .size = sizeof(*a->asked),
+	                                                            .whys = a->whys }, e) : 0;
+}
+
+static void make_links(const char *node, void *arg)
+{
+	struct lun_question *q = arg;
+
+	(void)node;
+	if (q->block[0])
+		q->rc = device_links(q->block, q->run_dir, &q->why);
+}
+
+static int links_of_all(const struct lun_list *luns, const struct op *op, struct err *e)
+{
+	cleanup_asking struct lun_asking a;
+
+	if (luns_ask(luns, op, make_links, &a, e) < 0)
+		return -1;
+	for (size_t i = 0; i < luns->n; i++)
+		if (a.asked[i].rc < 0) {
+			if (e)
+				*e = a.asked[i].why;
+			return -1;
+		}
+	return 0;
+}
+
 /* Our own links are made here and now; udev's are waited for: inotify on the directory, or on the nearest one above it that exists. */
 static int links_await(const char *dir, const struct lun_list *luns, struct op *op, struct link_list *links, struct err *e)
 {
 	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_LINK);
 	cleanup_close int watch = -1;
 
-	for (size_t i = 0; op->own_devices && i < luns->n; i++)
-		if (luns->item[i].block[0] && device_links(luns->item[i].block, op->run_dir, e) < 0)
-			return -1;
+	if (op->own_devices && links_of_all(luns, op, e) < 0)
+		return -1;
 	if (op->own_devices || !device_udevd_runs())
 		return links_read(dir, links, e);
 	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -300,19 +352,17 @@ static int links_await(const char *dir, const struct lun_list *luns, struct op *
 /* ---- volumes ---- */
 
 /* libvirt's words for what begins a disk; of filesystems it knows nothing here. */
-static const char *lun_format(const char *path)
+static const char *lun_format(const struct lun_question *q)
 {
 	static const struct { const char *table, *format; } tables[] = {
 		{ "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" }, { "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" },
 	};
-	struct device_content content;
-
-	if (device_content(path, &content, NULL) < 0)
+	if (q->rc < 0)
 		return "unknown";
-	if (streq(content.type, "LVM2_member"))
+	if (streq(q->content.type, "LVM2_member"))
 		return "lvm2";
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-		if (streq(content.table, tables[i].table))
+		if (streq(q->content.table, tables[i].table))
 			return tables[i].format;
 	return "unknown";
 }
@@ -341,6 +391,16 @@ static bool lun_is_gone(const char *node)
 	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 && (answer[0] & QUALIFIER) == NO_SUCH_LUN;
 }
 
+static void ask_lun(const char *node, void *arg)
+{
+	struct lun_question *q = arg;
+
+	if (!q->block[0])
+		return;
+	q->gone = lun_is_gone(node);
+	q->rc = q->gone ? 0 : device_content(node, &q->content, NULL);
+}
+
 /* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has no stable one. */
 static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun, dev_t dev, const char *node)
 {
@@ -353,7 +413,8 @@ static const char *lun_path(const char *target, const struct link_list *links, c
 	return link_of(links, dev, by_path);
 }
 
-static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, struct op *op, struct pool_sizes *sizes)
+static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, const struct lun_question *q, const struct err *silence,
+		       struct op *op, struct pool_sizes *sizes)
 {
 	char name[80], node[80], serial[512], problem[320];
 	struct volume v = { .name = name, .type = "block" };
@@ -366,7 +427,7 @@ static void lun_report(const char *target, const struct link_list *links, const 
 		op_note(op, "%s: host %u reports it, but there is no block device", name, lun->host);
 		return;
 	}
-	if (lun_is_gone(node)) {
+	if (q->gone) {
 		op_note(op, "%s: the target no longer has it; the kernel keeps %s until somebody removes it", name, node);
 		return;
 	}
@@ -377,7 +438,9 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	}
 	v.path = path ? path : node;
 	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;
-	v.format = lun_format(node);
+	if (silence->class != ERR_NONE)
+		v.problem = silence->message;
+	v.format = silence->class != ERR_NONE ? "unknown" : lun_format(q);
 	v.capacity = v.allocation = v.physical = block_size(lun->block);
 	volume_from_stat(&v, &st);
 	sizes->capacity += v.capacity;
@@ -391,6 +454,7 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	const char *target = d->target.path ? d->target.path : "/dev/disk/by-path";
 	struct lun_list luns = { 0 };
 	struct link_list links = { 0 };
+	cleanup_asking struct lun_asking a = { NULL, NULL, NULL, NULL };
 	int result;
 
 	*sizes = (struct pool_sizes){ 0 };
@@ -399,8 +463,10 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	result = luns_await(host, op, &luns, e);
 	if (result == 0)
 		result = links_await(target, &luns, op, &links, e);
+	if (result == 0)
+		result = luns_ask(&luns, op, ask_lun, &a, e);
 	for (size_t i = 0; result == 0 && i < luns.n; i++)
-		lun_report(target, &links, &luns.item[i], op, sizes);
+		lun_report(target, &links, &luns.item[i], &a.asked[i], &a.whys[i], op, sizes);
 	links_free(&links);
 	free(luns.item);
 	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot list the LUNs of pool \"%s\"", d->name) : 0;
@@ -411,9 +477,8 @@ int luns_settle(int host, struct op *op, struct err *e)
 	struct lun_list luns = { 0 };
 	int result = luns_await(host, op, &luns, e);
 
-	for (size_t i = 0; result == 0 && op->own_devices && i < luns.n; i++)
-		if (luns.item[i].block[0])
-			result = device_links(luns.item[i].block, op->run_dir, e);
+	if (result == 0 && op->own_devices)
+		result = links_of_all(&luns, op, e);
 	free(luns.item);
 	return result;
 }
