@@ -64,10 +64,10 @@ def btrfs(path, size="120M", label=""):
     return pathlib.Path(path)
 
 
-def btrfs_pair(first, second, size="120M"):
+def btrfs_pair(first, second, label, size="120M"):
     """An empty btrfs of two devices."""
     need_programs("mkfs.btrfs")
-    command("mkfs.btrfs", "-q", "-f", *(blank(path, human_size(size)) or path for path in (first, second)))
+    command("mkfs.btrfs", "-q", "-f", "-L", label, *(blank(path, human_size(size)) or path for path in (first, second)))
     return pathlib.Path(first), pathlib.Path(second)
 
 
