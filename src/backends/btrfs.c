@@ -23,7 +23,11 @@
 
 static const char *const btrfs_types[] = { "btrfs", NULL };
 
-struct gathering { int control; const char *uuid; };
+#define ASKED_MOST 1024
+
+/* The devices that may hold a part of it, and what each has answered. */
+struct question { char uuid[64]; bool is_member; };
+struct gathering { const char *uuid; char *nodes[ASKED_MOST]; struct question asked[ASKED_MOST]; struct err whys[ASKED_MOST]; size_t n; };
 
 static int tell(int control, ioctl_request request, const char *path)
 {
@@ -34,27 +38,56 @@ static int tell(int control, ioctl_request request, const char *path)
 	return ioctl(control, request, &args);
 }
 
-static bool tell_if_member(const char *sysname, const char *path, dev_t dev, void *arg)
+static bool add_asked(const char *sysname, const char *path, dev_t dev, void *arg)
 {
-	const struct gathering *g = arg;
-	struct device_content c;
+	struct gathering *g = arg;
 
 	(void)dev;
-	if (!device_stalled("/sys", sysname) && device_holds(path, btrfs_types, &c) && strcasecmp(c.uuid, g->uuid) == 0)
-		tell(g->control, (ioctl_request)BTRFS_IOC_SCAN_DEV, path);
-	return false;
+	if (device_stalled("/sys", sysname))
+		return false;
+	snprintf(g->asked[g->n].uuid, sizeof(g->asked[g->n].uuid), "%s", g->uuid);
+	g->nodes[g->n] = strdup(path);
+	return !g->nodes[g->n] || ++g->n == ASKED_MOST;
+}
+
+static void answer(const char *node, void *arg)
+{
+	struct question *q = arg;
+	struct device_content c;
+
+	q->is_member = device_holds(node, btrfs_types, &c) && strcasecmp(c.uuid, q->uuid) == 0;
+}
+
+/* The others are anybody's, and one of them may not answer. */
+static int tell_members(int control, const char *uuid, struct err *e)
+{
+	cleanup_free struct gathering *g = calloc(1, sizeof(*g));
+	int rc;
+
+	if (!g)
+		return err_set(e, ERR_NO_MEMORY, "cannot look for the devices of a btrfs filesystem: out of memory");
+	g->uuid = uuid;
+	rc = device_each(add_asked, g, e);
+	if (rc == 0 && g->n)
+		rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)g->nodes, .n = g->n, .fn = answer, .args = g->asked,
+		                                                .size = sizeof(g->asked[0]), .whys = g->whys }, e);
+	for (size_t i = 0; i < g->n; i++) {
+		if (rc == 0 && g->asked[i].is_member)
+			tell(control, (ioctl_request)BTRFS_IOC_SCAN_DEV, g->nodes[i]);
+		free(g->nodes[i]);
+	}
+	return rc;
 }
 
 /* Most filesystems have one device: then nobody else's is looked at. Without the control device it is left to the mount. */
 int btrfs_gather(const char *device, const char *uuid, struct err *e)
 {
 	cleanup_close int control = open("/dev/btrfs-control", O_RDWR | O_CLOEXEC);
-	struct gathering g = { control, uuid };
 	char waits_for[sizeof(e->waits_for)];
 
 	if (control < 0 || tell(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
 		return 0;
-	if (device_each(tell_if_member, &g, e) < 0)
+	if (tell_members(control, uuid, e) < 0)
 		return -1;
 	if (tell(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
 		return 0;

@@ -471,28 +471,6 @@ static void answer(const char *node, void *arg)
 	q->has = probe_has(node, q->tag, q->wanted, &q->found, &q->why);
 }
 
-struct content_question { struct device_content content; int rc; struct err why; };
-
-static void answer_content(const char *node, void *arg)
-{
-	struct content_question *q = arg;
-
-	q->rc = device_content(node, &q->content, &q->why);
-}
-
-int device_content_bounded(const char *path, struct device_content *out, struct err *e)
-{
-	struct content_question q = { .rc = -1 };
-
-	*out = (struct device_content){ 0 };
-	if (device_ask(path, answer_content, &q, sizeof(q), e) < 0)
-		return -1;
-	*out = q.content;
-	if (q.rc < 0 && e)
-		*e = q.why;
-	return q.rc;
-}
-
 /* One more disk that is to be asked. True: no more. */
 static bool search_add(const char *sysname, const char *path, dev_t dev, void *arg)
 {

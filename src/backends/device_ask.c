@@ -135,3 +135,25 @@ int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, stru
 		*e = why;
 	return why.class != ERR_NONE ? -1 : 0;
 }
+
+struct content_question { struct device_content content; int rc; struct err why; };
+
+static void answer_content(const char *node, void *arg)
+{
+	struct content_question *q = arg;
+
+	q->rc = device_content(node, &q->content, &q->why);
+}
+
+int device_content_bounded(const char *path, struct device_content *out, struct err *e)
+{
+	struct content_question q = { .rc = -1 };
+
+	*out = (struct device_content){ 0 };
+	if (device_ask(path, answer_content, &q, sizeof(q), e) < 0)
+		return -1;
+	*out = q.content;
+	if (q.rc < 0 && e)
+		*e = q.why;
+	return q.rc;
+}

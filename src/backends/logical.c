@@ -159,7 +159,7 @@ static int wrong_content(const char *vg, const char *spec, const char *path, str
 	struct device_content c;
 	char text[128];
 
-	if (device_content(path, &c, e) < 0)
+	if (device_content_bounded(path, &c, e) < 0)
 		return -1;
 	if (streq(c.type, "LVM2_member"))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is a physical volume, but not of volume group \"%s\"", spec, vg);

@@ -64,6 +64,13 @@ def btrfs(path, size="120M", label=""):
     return pathlib.Path(path)
 
 
+def btrfs_pair(first, second, label, size="120M"):
+    """An empty btrfs of two devices."""
+    need_programs("mkfs.btrfs")
+    command("mkfs.btrfs", "-q", "-f", "-L", label, *(blank(path, human_size(size)) or path for path in (first, second)))
+    return pathlib.Path(first), pathlib.Path(second)
+
+
 def vfat(path, size="16M", label="", contents=None):
     need_programs("mkfs.vfat", "mcopy")
     blank(path, size)
