@@ -62,7 +62,7 @@ static bool is_component(const char *sysname)
 	return has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders"));
 }
 
-static bool sys_name(dev_t dev, char *out, size_t size)
+bool device_sysname(dev_t dev, char *out, size_t size)
 {
 	char path[64], link[PATH_MAX];
 	ssize_t n;
@@ -86,7 +86,7 @@ int device_node(dev_t dev, char *path, size_t size)
 {
 	char sysname[NAME_MAX + 1], dm[NAME_MAX + 1];
 
-	if (!sys_name(dev, sysname, sizeof(sysname)))
+	if (!device_sysname(dev, sysname, sizeof(sysname)))
 		return -1;
 
 	cleanup_close int dir = sys_block(sysname);
@@ -121,7 +121,7 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 	blkid_probe p;
 
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
-	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && sys_name(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname)) {
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname)) {
 		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (%s is suspended, blocked or offline)", path, sysname);
 		return NULL;
 	}
@@ -611,7 +611,7 @@ int device_matches(const char *spec, dev_t dev)
 
 	if (!t)
 		return is_node_of(spec, dev) || access(spec, F_OK) == 0 ? is_node_of(spec, dev) : -1;
-	if (sys_name(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
+	if (device_sysname(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return 1;
 	return device_node(dev, path, sizeof(path)) == 0 ? probe_has(path, t, spec + strlen(t->prefix), &found, NULL) : -1;
 }

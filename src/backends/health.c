@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "backends/btrfs.h"
+#include "backends/device.h"
 #include "backends/links.h"
 #include "backends/mount.h"
 #include "backends/target.h"
@@ -38,27 +39,20 @@ static const struct { const char *option, *text; } marks[] = {
 bool health_disk_is_there(const struct mount_entry *m)
 {
 	dev_t dev = mount_device(m);
-	char path[64];
+	char sysname[NAME_MAX + 1];
 
 	if (major(dev) == 0)            /* btrfs: the device that its source names has no node any more */
 		return m->source[0] != '/' || access(m->source, F_OK) == 0;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	return access(path, F_OK) == 0;
+	return device_sysname(dev, sysname, sizeof(sysname));
 }
 
 static bool ext4_word(const struct mount_entry *m, const char *name, char *out, size_t size)
 {
-	char path[PATH_MAX], link[PATH_MAX];
-	ssize_t n;
+	char path[PATH_MAX], sysname[NAME_MAX + 1];
 
-	if (!starts_with(m->fstype, "ext"))
+	if (!starts_with(m->fstype, "ext") || !device_sysname(m->dev, sysname, sizeof(sysname)))
 		return false;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(m->dev), minor(m->dev));
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n <= 0)
-		return false;
-	link[n] = '\0';
-	snprintf(path, sizeof(path), "/sys/fs/ext4/%.200s/%s", path_base(link), name);
+	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/%s", sysname, name);
 	return file_read_line(AT_FDCWD, path, out, size) > 0;
 }
 
@@ -73,13 +67,9 @@ static unsigned long ext4_errors(const struct mount_entry *m)
 static bool ext4_is_marked(const struct mount_entry *m)
 {
 	unsigned char magic_and_state[4] = { 0 };
-	char sys[64], link[PATH_MAX];
-	ssize_t n;
+	char sysname[NAME_MAX + 1];
 
-	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(m->dev), minor(m->dev));
-	n = readlink(sys, link, sizeof(link) - 1);
-	link[n > 0 ? n : 0] = '\0';
-	if (n <= 0 || device_stalled("/sys", path_base(link)))
+	if (!device_sysname(m->dev, sysname, sizeof(sysname)) || device_stalled("/sys", sysname))
 		return false;
 
 	cleanup_close int fd = open(m->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
