@@ -68,19 +68,15 @@ static void describe(blkid_probe p, struct buf *found)
 /* A device that does not answer is not opened: the read would never return. */
 static int open_answering(const char *path, int flags, struct err *e)
 {
-	char waits_for[sizeof(e->waits_for)], link[PATH_MAX], sys[64];
+	char waits_for[sizeof(e->waits_for)], sysname[NAME_MAX + 1];
 	struct stat st;
-	ssize_t n;
 
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
 	if (stat(path, &st) < 0)
 		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "device %s does not exist now", path);
 	if (!S_ISBLK(st.st_mode))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", path);
-	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	n = readlink(sys, link, sizeof(link) - 1);
-	link[n > 0 ? n : 0] = '\0';
-	if (n > 0 && device_stalled("/sys", path_base(link)))
+	if (device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (suspended, blocked or offline)", path);
 
 	int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC);
@@ -163,14 +159,10 @@ static int refuse_bytes(const char *spec, const char *path, struct err *e)
 static int in_use(const char *path, dev_t dev, struct err *e)
 {
 	cleanup_buf struct buf who = BUF_INIT;
-	char link[PATH_MAX], sys[64];
+	char sysname[NAME_MAX + 1];
 	struct err why = { 0 };
-	ssize_t n;
 
-	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	n = readlink(sys, link, sizeof(link) - 1);
-	link[n > 0 ? n : 0] = '\0';
-	if (n > 0 && device_users(path_base(link), &who))
+	if (device_sysname(dev, sysname, sizeof(sysname)) && device_users(sysname, &who))
 		return err_set(e, ERR_BUSY, "%s is in use (%s): nothing was written", path, buf_str(&who));
 
 	cleanup_close int fd = open_answering(path, O_RDONLY | O_EXCL, &why);

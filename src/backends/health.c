@@ -67,13 +67,9 @@ static unsigned long ext4_errors(const struct mount_entry *m)
 static bool ext4_is_marked(const struct mount_entry *m)
 {
 	unsigned char magic_and_state[4] = { 0 };
-	char sys[64], link[PATH_MAX];
-	ssize_t n;
+	char sysname[NAME_MAX + 1];
 
-	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(m->dev), minor(m->dev));
-	n = readlink(sys, link, sizeof(link) - 1);
-	link[n > 0 ? n : 0] = '\0';
-	if (n <= 0 || device_stalled("/sys", path_base(link)))
+	if (!device_sysname(m->dev, sysname, sizeof(sysname)) || device_stalled("/sys", sysname))
 		return false;
 
 	cleanup_close int fd = open(m->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

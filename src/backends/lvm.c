@@ -251,9 +251,9 @@ static int run_apart(struct said *s, const char *line, int lock, struct err *e)
 			return err_sys(e, errno, "cannot wait for LVM");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	if (memory_took(status, kills))
-		return err_set(e, ERR_NO_MEMORY, "LVM %s", memory_ending(status, kills));
-	snprintf(last_death, sizeof(last_death), "%s", memory_ending(status, kills));
+	if (memory_took(child, "lvm", status, kills))
+		return err_set(e, ERR_NO_MEMORY, "LVM %s", memory_ending(child, "lvm", status, kills));
+	snprintf(last_death, sizeof(last_death), "%s", memory_ending(child, "lvm", status, kills));
 	return err_set(e, ERR_STORAGE, "LVM's own code %s", last_death);
 }
 

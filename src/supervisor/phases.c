@@ -71,6 +71,7 @@ static void log_phase(struct pool *p, enum phase from)
 void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 {
 	enum phase from = p->phase;
+	bool worse = phase == PHASE_DEGRADED && from == phase && why && p->reason && !streq(p->reason, why->message);
 
 	p->reason_class = why ? why->class : ERR_NONE;
 	if (why || phase != PHASE_STARTING || from == PHASE_INACTIVE)           /* while it is tried again, the last reason stands */
@@ -79,9 +80,10 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 	p->phase = phase;
 	if (!pool_is_active(p))                         /* it was of what is over */
 		pool_set_text(&p->warning, NULL);
-	if (from == phase)
+	if (from == phase && !worse)
 		return;
-	note_times(p);
+	if (!worse)
+		note_times(p);
 	log_phase(p, from);
 	state_save(p);
 	events_phase(p, from);

@@ -98,7 +98,7 @@ static void answer_refresh(struct pool *p, const struct err *e)
 /* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
 static void refresh_failed(struct pool *p, const struct err *e, bool left)
 {
-	bool known = p->reason && streq(p->reason, e->message);
+	bool known = (p->reason && streq(p->reason, e->message)) || (p->phase == PHASE_DEGRADED && p->stale);
 
 	if (e->class == ERR_TIMEOUT) {
 		step_hung(p, e, left);
@@ -106,7 +106,10 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 	}
 	if (e->class != ERR_STATE) {            /* not one that we cancelled ourselves */
 		log_msg(LF_POOL, known ? LOG_DEBUG : LOG_WARN, "%s: refresh: %s", p->name, e->message);
-		pool_enter(p, p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED : p->phase, e);
+		if (p->found == STATE_DEGRADED && p->found_why) /* what is wrong says more than what was tried */
+			pool_degraded(p);
+		else
+			pool_enter(p, p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED : p->phase, e);
 		p->stale = true;
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 	}

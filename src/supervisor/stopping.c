@@ -95,7 +95,7 @@ static void settle(struct pool *p)
 static void stop_failed(struct pool *p, const struct err *e, bool left)
 {
 	bool undoing = p->begun;        /* it has not been active: what a start had begun should go */
-	enum phase phase = p->was == PHASE_DEGRADED ? PHASE_DEGRADED : PHASE_ACTIVE;    /* as it was: the look tells if that has changed */
+	enum phase phase = p->was == PHASE_DEGRADED || p->was == PHASE_HUNG ? p->was : PHASE_ACTIVE;    /* as it was: the look tells if that has changed */
 	struct err why = *e;
 
 	if (left)
@@ -105,6 +105,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 	if (!p->sup->shutdown.on)
 		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
 	if (left || !undoing) {
+		p->again |= phase == PHASE_HUNG && !left;       /* does it answer now? */
 		pool_enter(p, left ? PHASE_HUNG : phase, &why);
 	} else {
 		pool_enter(p, PHASE_RETRYING, &why);
