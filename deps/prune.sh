@@ -32,7 +32,7 @@ named() {
 }
 
 is_kept() {
-	[ -n "$(find "$1" -maxdepth 0 -mtime "-$KEEP_DAYS")" ] || grep -qsxF "DEPS_PREFIX = $1" "$RESULTS"/.users/*
+	[ -n "$(find "$1" -maxdepth 0 -mtime "-$KEEP_DAYS")" ] || grep -qsF "$1" "$RESULTS"/.users/*
 }
 
 prune() {

@@ -89,6 +89,11 @@ def kernel_file(version):
         with tempfile.NamedTemporaryFile(dir=unpacked.parent, delete=False) as file:
             file.write(kernel)
         os.rename(file.name, unpacked)
+        for old in unpacked.parent.iterdir():       # of kernels that have gone; one is 65 MB
+            if time.time() - old.stat().st_mtime > 30 * 86400:
+                old.unlink()
+    with contextlib.suppress(OSError):
+        os.utime(unpacked)
     return unpacked
 
 

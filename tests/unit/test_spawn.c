@@ -115,7 +115,9 @@ static int part_linger(void)
 /* Holds a FIFO open until it dies. */
 static int part_hold(void)
 {
-	return open(getenv("FIFO"), O_WRONLY) < 0 ? 1 : part_hang();
+	int fd = open(getenv("FIFO"), O_WRONLY);
+
+	return fd < 0 || write(fd, "x", 1) != 1 ? 1 : part_hang();
 }
 
 static int part_facts(void)
@@ -378,7 +380,10 @@ static void a_tool_dies_with_its_worker(void)
 		t.env = ARGV(variable);
 		_exit(spawn_run(&t, NULL) < 0);
 	}
-	p.fd = open(fifo, O_RDONLY | O_CLOEXEC);                /* the tool is there now */
+	/* An open that waited would do so for ever where the tool does not come. */
+	p.fd = open(fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	CHECK_INT(poll(&p, 1, 10000), 1);
+	CHECK_INT(read(p.fd, &c, 1), 1);                        /* the tool is there now */
 	kill(worker, SIGKILL);
 	CHECK(waitpid(worker, NULL, 0) == worker);
 	CHECK_INT(poll(&p, 1, 10000), 1);                       /* and now it is not */
