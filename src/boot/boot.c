@@ -96,9 +96,7 @@ static int supervise(struct boot *b)
 	 * the verb `log`. */
 	detach();
 	log_to_kmsg(NULL);
-	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, c->options.config_dir, NULL, &e) < 0)
-		log_error(LF_CONFIG, "%s", e.message);
-	core_add_parameters(c, &b->parameters);
+	core_add_parameters(c, c->options.config_dir, &b->parameters);
 	loop_run(&c->loop);
 	core_close(c);
 	parameters_free(&b->parameters);

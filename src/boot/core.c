@@ -118,10 +118,36 @@ static void definitions_are_there(void *arg)
 	milestone(c->sup, "socket");
 }
 
+static int listen_to_devices(void *core, struct err *e)
+{
+	struct core *c = core;
+
+	c->devices = devices_watch(c->sup, e);
+	return c->devices ? 0 : -1;
+}
+
+static void report_problems(struct core *c, const struct parameters *p)
+{
+	for (size_t i = 0; i < p->nproblems; i++)
+		supervisor_add_problem(c->sup, p->problems[i].origin, &p->problems[i].err);
+}
+
+static int listen_to_network(void *core, struct err *e)
+{
+	struct core *c = core;
+
+	c->network = network_listen(c->sup, e);
+	if (!c->network)
+		return -1;
+	if (c->configures) {
+		network_configure(c->network, c->parameters);
+		report_problems(c, c->parameters);
+	}
+	return 0;
+}
+
 static int open_parts(struct core *c, struct err *e)
 {
-	struct err soft = { 0 };
-
 	if (open_signals(c, e) < 0)
 		return -1;
 	memory_keep();
@@ -135,12 +161,45 @@ static int open_parts(struct core *c, struct err *e)
 	if (!c->server)
 		return -1;
 	supervisor_when_settled(c->sup, definitions_are_there, c);
-	c->devices = devices_watch(c->sup, &soft);
-	if (!c->devices)
-		log_warn(LF_DEVICE, "%s: devices that appear are noticed late", soft.message);
-	c->network = network_listen(c->sup, &soft);
-	if (!c->network)
-		log_warn(LF_NET, "%s: a network that comes up is noticed late", soft.message);
+	chore_try(c->sup, &c->listens_devices);
+	chore_try(c->sup, &c->listens_network);
+	return 0;
+}
+
+/* The one that is next; false: there are no more. A later source replaces an earlier one's definitions, so none is left out. */
+static bool next_source(const struct core *c, enum source_kind *kind, const char **where, const char **text)
+{
+	const struct parameters *p = c->parameters;
+	size_t i = c->added;
+
+	*text = NULL;
+	if (i == 0) {
+		*kind = SOURCE_DIRECTORY;
+		*where = c->config_dir;
+	} else if (--i < p->config.n) {
+		*where = p->config.items[i];
+		*kind = **where == '/' && !starts_with(*where, "/dev/") ? SOURCE_DIRECTORY : SOURCE_DEVICE;
+	} else if ((i -= p->config.n) < p->npools) {
+		*kind = SOURCE_XML;
+		*where = p->pools[i].origin;
+		*text = p->pools[i].xml;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static int add_sources(void *core, struct err *e)
+{
+	struct core *c = core;
+	const char *where, *text;
+	enum source_kind kind;
+
+	for (; next_source(c, &kind, &where, &text); c->added++)
+		if (supervisor_add_source(c->sup, kind, where, text, e) < 0)
+			return -1;
+	report_problems(c, c->parameters);
+	supervisor_go(c->sup);
 	return 0;
 }
 
@@ -150,37 +209,28 @@ int core_open(struct core *c, struct err *e)
 		return -1;
 	c->signals = (struct watch){ .fd = -1, .on_event = on_signals, .owner = c };
 	c->reap_again = (struct timer){ .on_expiry = on_reap_again, .owner = c };
+	c->listens_devices = (struct chore){ .origin = "devices", .meanwhile = "devices that appear are noticed late", .attempt = listen_to_devices, .owner = c };
+	c->listens_network = (struct chore){ .origin = "network", .meanwhile = "a network that comes up is noticed late", .attempt = listen_to_network, .owner = c };
+	c->sources = (struct chore){ .origin = "definitions", .meanwhile = "no pool is started before that", .attempt = add_sources, .owner = c };
 	if (open_parts(c, e) == 0)
 		return 0;
 	core_close(c);
 	return -1;
 }
 
-static void report_problems(struct core *c, const struct parameters *p)
+void core_configure(struct core *c, struct parameters *p)
 {
-	for (size_t i = 0; i < p->nproblems; i++)
-		supervisor_add_problem(c->sup, p->problems[i].origin, &p->problems[i].err);
+	c->configures = true;
+	c->parameters = p;
+	if (c->network)
+		network_configure(c->network, p);
 }
 
-static void add_source(struct core *c, enum source_kind kind, const char *where, const char *text)
+void core_add_parameters(struct core *c, const char *config_dir, struct parameters *p)
 {
-	struct err e = { 0 };
-
-	if (supervisor_add_source(c->sup, kind, where, text, &e) < 0)
-		supervisor_add_problem(c->sup, where, &e);
-}
-
-void core_add_parameters(struct core *c, struct parameters *p)
-{
-	for (size_t i = 0; i < p->config.n; i++) {
-		const char *where = p->config.items[i];
-
-		add_source(c, *where == '/' && !starts_with(where, "/dev/") ? SOURCE_DIRECTORY : SOURCE_DEVICE, where, NULL);
-	}
-	for (size_t i = 0; i < p->npools; i++)
-		add_source(c, SOURCE_XML, p->pools[i].origin, p->pools[i].xml);
-	report_problems(c, p);
-	supervisor_go(c->sup);
+	c->config_dir = config_dir;
+	c->parameters = p;
+	chore_try(c->sup, &c->sources);
 }
 
 void core_close(struct core *c)
@@ -189,6 +239,11 @@ void core_close(struct core *c)
 
 	progress_end(&c->progress);
 	server_free(c->server);
+	if (c->sup) {
+		chore_end(&c->sources);
+		chore_end(&c->listens_devices);
+		chore_end(&c->listens_network);
+	}
 	devices_free(c->devices);
 	network_free(c->network);
 	supervisor_free(c->sup);

@@ -42,14 +42,22 @@ struct core {
 	struct network *network;
 	struct watch signals;
 	struct timer reap_again;
+	struct chore listens_devices, listens_network, sources;         /* what is tried again if it cannot be had at once */
+	struct parameters *parameters;
+	const char *config_dir;
+	size_t added;                   /* of the sources that they name: the directory, other places, definitions */
+	bool configures;                /* the network is ours to configure */
 };
 
 /* The signals that a role handles are blocked and read from the loop; SIGPIPE is ignored. The socket answers from
  * here on. Without devices or network events (a container without the right) it works all the same, with a warning.
  * On failure nothing is left open. */
 int core_open(struct core *c, struct err *e);
-/* Hand over the sources of definitions that the parameters name, report their problems, and let the pools move. */
-void core_add_parameters(struct core *c, struct parameters *p);
+/* Hand over the directory of definitions and the sources that the parameters name, report their problems, and let the pools move. What there is no memory
+ * for is handed over later, and the pools move then. The parameters live as long as the core. */
+void core_add_parameters(struct core *c, const char *config_dir, struct parameters *p);
+/* Configure the network as the parameters say, now or when it can be listened to. */
+void core_configure(struct core *c, struct parameters *p);
 void core_close(struct core *c);
 
 #endif

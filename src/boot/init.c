@@ -57,6 +57,7 @@ static void last_processes(void *arg)
 {
 	struct init *i = arg;
 
+	chore_end(&i->core.listens_network);
 	network_free(i->core.network);
 	i->core.network = NULL;
 }
@@ -178,18 +179,14 @@ static void prepare(struct init *i)
 static void go(struct init *i)
 {
 	struct core *c = &i->core;
-	struct err e = { 0 };
 
 	i->shutdown = (struct shutdown){
 		.sup = c->sup, .payload = &i->payload, .watchdog = &i->watchdog, .on_last_processes = last_processes, .arg = i,
 	};
 	watchdog_start(&i->watchdog, &c->loop);
 	listener_add(c->sup, &i->listener);
-	if (c->network)
-		network_configure(c->network, &i->parameters);
-	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, CONFIG_DIR, NULL, &e) < 0)
-		log_error(LF_CONFIG, "%s", e.message);
-	core_add_parameters(c, &i->parameters);
+	core_configure(c, &i->parameters);
+	core_add_parameters(c, CONFIG_DIR, &i->parameters);
 }
 
 /* Without a supervisor there is nothing to do; but PID 1 does not end. */

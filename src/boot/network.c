@@ -27,7 +27,6 @@ struct task {
 	struct ip_param param;
 	char device[IFNAMSIZ];          /* the interface it has been given */
 	bool done;                      /* static: set; DHCP: the client runs, or a lease ended the search */
-	bool complained;
 };
 
 struct network {
@@ -42,6 +41,7 @@ struct network {
 	bool has_bootif, configuring, off, ready;
 	struct rtnl_link links[LINKS];  /* as they are now */
 	size_t nlinks;
+	struct chore open_tasks;        /* those that could not be done though they might have been */
 };
 
 /* ---- the interfaces ---- */
@@ -106,13 +106,6 @@ static void network_ready(struct network *n)
 	n->ready = true;
 }
 
-static void complain(struct task *t, const struct err *e)
-{
-	if (!t->complained)
-		log_error(LF_NET, "%s: it is tried again when the network changes", e->message);
-	t->complained = true;
-}
-
 /* Address, then route: the gateway is reachable only then. */
 static int set_static(struct network *n, struct task *t, const struct rtnl_link *l, struct err *e)
 {
@@ -128,9 +121,9 @@ static int set_static(struct network *n, struct task *t, const struct rtnl_link 
 	return 0;
 }
 
-static void try_static(struct network *n, struct task *t)
+static int try_static(struct network *n, struct task *t, struct err *e)
 {
-	struct err e = { 0 };
+	int rc = 0;
 
 	for (size_t i = 0; i < n->nlinks; i++) {
 		const struct rtnl_link *l = &n->links[i];
@@ -141,14 +134,15 @@ static void try_static(struct network *n, struct task *t)
 		/* Which of several is meant shows in the carrier; a named one is set at once. */
 		if (!t->param.device[0] && !l->carrier)
 			continue;
-		if (set_static(n, t, l, &e) < 0) {
-			complain(t, &e);
+		if (set_static(n, t, l, e) < 0) {
+			rc = -1;
 			continue;
 		}
 		snprintf(t->device, sizeof(t->device), "%s", l->name);
 		t->done = true;
-		return;
+		return 0;
 	}
+	return rc;
 }
 
 static bool client_runs(const struct network *n, const char *device)
@@ -183,10 +177,10 @@ static void end_search(struct network *n, struct task *t, const char *device, co
 	}
 }
 
-static void try_dhcp(struct network *n, struct task *t)
+static int try_dhcp(struct network *n, struct task *t, struct err *e)
 {
 	char address[IP_TEXT + 4];
-	struct err e = { 0 };
+	int rc = 0;
 
 	for (size_t i = 0; i < n->nlinks; i++) {
 		const struct rtnl_link *l = &n->links[i];
@@ -197,34 +191,40 @@ static void try_dhcp(struct network *n, struct task *t)
 		if (client_runs(n, l->name)) {
 			if (dhcp_lease(n->run_dir, l->name, address, sizeof(address))) {
 				end_search(n, t, l->name, address);
-				return;
+				return 0;
 			}
-		} else if (l->carrier && start_client(n, l->name, &e) < 0) {
-			complain(t, &e);
+		} else if (l->carrier && start_client(n, l->name, e) < 0) {
+			rc = -1;
 		}
 	}
+	return rc;
 }
 
-/* Something changed: what can be done now? */
-static void step(struct network *n)
+/* What can be done now? */
+static int do_tasks(void *network, struct err *e)
 {
-	struct err e = { 0 };
+	struct network *n = network;
+	int rc = 0;
 
-	if (!n->configuring)
-		return;
-	if (look(n, &e) < 0) {
-		log_error(LF_NET, "%s", e.message);
-		return;
-	}
+	if (look(n, e) < 0)
+		return -1;
 	for (size_t i = 0; i < n->ntasks; i++) {
 		struct task *t = &n->tasks[i];
 
-		if (!t->done)
-			(t->param.method == IP_DHCP ? try_dhcp : try_static)(n, t);
+		if (!t->done && (t->param.method == IP_DHCP ? try_dhcp : try_static)(n, t, e) < 0)
+			rc = -1;
 		const struct rtnl_link *l = t->done ? link_named(n, t->device) : NULL;
 		if (l && l->carrier)
 			network_ready(n);
 	}
+	return rc;
+}
+
+/* Something changed. */
+static void step(struct network *n)
+{
+	if (n->configuring)
+		chore_try(n->sup, &n->open_tasks);
 }
 
 static void on_events(struct watch *w, uint32_t events)
@@ -320,7 +320,7 @@ void network_configure(struct network *n, struct parameters *p)
 		take_ip(n, p, p->ip.items[i], &resolv);
 	err_clear(&e);
 	if (resolv.len && resolv_set(n->run_dir, RESOLV_COMMAND_LINE, buf_str(&resolv), &e) < 0)
-		log_error(LF_NET, "%s", e.message);
+		supervisor_add_problem(n->sup, "network", &e);
 	step(n);
 }
 
@@ -348,6 +348,7 @@ struct network *network_listen(struct supervisor *s, struct err *e)
 	n->run_dir = supervisor_options(s)->run_dir;
 	n->events = (struct watch){ .fd = -1, .on_event = on_events, .owner = n };
 	n->rtnl.fd = -1;
+	n->open_tasks = (struct chore){ .origin = "network", .attempt = do_tasks, .owner = n };
 	fd = rtnl_listen(e);
 	if (fd < 0 || rtnl_open(&n->rtnl, e) < 0 || loop_watch(supervisor_loop(s), &n->events, fd, EPOLLIN, e) < 0) {
 		if (fd >= 0)
@@ -375,6 +376,7 @@ void network_free(struct network *n)
 		return;
 	for (size_t i = 0; i < CLIENTS; i++)
 		dhcp_stop(&n->clients[i]);
+	chore_end(&n->open_tasks);
 	fd = n->events.fd;
 	loop_unwatch(supervisor_loop(n->sup), &n->events);
 	if (fd >= 0)

@@ -61,9 +61,7 @@ static int run(struct serve *s)
 	}
 	/* The service manager's patience should not be shorter than boot's. */
 	notify_send("EXTEND_TIMEOUT_USEC=120000000");
-	if (supervisor_add_source(c->sup, SOURCE_DIRECTORY, c->options.config_dir, NULL, &e) < 0)
-		log_error(LF_CONFIG, "%s", e.message);
-	core_add_parameters(c, &s->parameters);
+	core_add_parameters(c, c->options.config_dir, &s->parameters);
 	loop_run(&c->loop);
 	core_close(c);
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include "control/verbs.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -95,6 +96,28 @@ static void status_services(const struct supervisor *s, struct buf *b)
 	}
 }
 
+static void status_problem(struct buf *b, const char *origin, enum err_class class, const char *text)
+{
+	line_begin(b, "-");
+	line_str(b, "kind", "problem");
+	line_str(b, "origin", origin);
+	line_str(b, "class", err_word(class));
+	line_str(b, "text", text);
+	line_end(b);
+}
+
+static void status_problems(const struct supervisor *s, struct buf *b)
+{
+	unsigned lost = supervisor_lost_problems(s);
+	char text[120];
+
+	for (const struct problem *p = supervisor_problems(s); p; p = p->next)
+		status_problem(b, p->origin, p->class, p->text);
+	snprintf(text, sizeof(text), "%u problem%s could not be noted here for want of memory: the log has them", lost, lost == 1 ? "" : "s");
+	if (lost)
+		status_problem(b, "status", ERR_NO_MEMORY, text);
+}
+
 void verb_status(struct call *c)
 {
 	struct supervisor *s = call_supervisor(c);
@@ -104,14 +127,7 @@ void verb_status(struct call *c)
 	status_pools(s, b);
 	status_workers(s, b);
 	status_services(s, b);
-	for (const struct problem *p = supervisor_problems(s); p; p = p->next) {
-		line_begin(b, "-");
-		line_str(b, "kind", "problem");
-		line_str(b, "origin", p->origin);
-		line_str(b, "class", err_word(p->class));
-		line_str(b, "text", p->text);
-		line_end(b);
-	}
+	status_problems(s, b);
 	left_out_print(s, b);
 	line_str(call_ok_args(c), "state", call_state(c));
 	call_ok(c);

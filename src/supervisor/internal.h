@@ -25,6 +25,7 @@ struct source {
 	int priority;                   /* its number: later ones replace earlier ones */
 	bool state;                     /* the state of an earlier supervisor in run_dir, read before all others */
 	bool done;
+	bool late;                      /* but not read: for want of room, and tried again now and then */
 	char *waits_for;                /* a device that is not there yet */
 	struct worker *worker;
 	bool left;                      /* an earlier worker is still there */
@@ -67,6 +68,7 @@ struct supervisor {
 	struct pool *pools;             /* by name */
 	struct source *sources;
 	struct problem *problems, **last_problem, *problem_slots[PROBLEM_SLOTS];
+	unsigned lost_problems;         /* for want of memory */
 	struct left_out *left_out;
 	struct worker *workers;
 	struct listener *listeners;
@@ -89,6 +91,7 @@ struct supervisor {
 	struct watch inotify;           /* changes in pools' directories */
 	unsigned watching;              /* refreshes under way that may add a watch */
 	struct mounts *mounts;          /* the watch on the mount table, or NULL */
+	struct chore mounts_chore;
 	bool strangers;                 /* and meanwhile something came of a watch that we do not know */
 	bool had_state;                 /* run_dir is an earlier supervisor's */
 	bool going;                     /* supervisor_go() was called */
@@ -152,7 +155,7 @@ void shutdown_step(struct supervisor *s);              /* supervisor.c */
 void shutdown_retry(struct supervisor *s);
 
 /* mounts.c: the mount table, and pools whose targets lie below each other's */
-void mounts_watch(struct supervisor *s);
+int mounts_watch(void *supervisor, struct err *e);      /* a chore */
 void mounts_free(struct supervisor *s);
 /* A pool whose target this one's lies below, and that is wanted and not active yet; or NULL. */
 const struct pool *mounts_outer(const struct pool *p);

@@ -204,22 +204,28 @@ static void on_change(struct watch *w, uint32_t events)
 	later(w->owner);
 }
 
-void mounts_watch(struct supervisor *s)
+int mounts_watch(void *supervisor, struct err *e)
 {
+	struct supervisor *s = supervisor;
 	struct mounts *m = s->mounts ? NULL : calloc(1, sizeof(*m));
-	int fd = m ? open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC) : -1;
-	struct err e = { 0 };
+	cleanup_close int fd = m ? open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC) : -1;
 
+	if (s->mounts)
+		return 0;
 	if (!m)
-		return;
+		return err_set(e, ERR_NO_MEMORY, "cannot watch the mounts: out of memory");
 	m->sup = s;
 	m->table = (struct watch){ .fd = -1, .on_event = on_change, .owner = m };
 	m->timer = (struct timer){ .on_expiry = on_timer, .owner = m };
-	s->mounts = m;
 	if (fd < 0)
-		log_warn(LF_POOL, "what others mount and unmount is seen at the next refresh only: %s", strerror(errno));
-	else if (loop_watch(s->loop, &m->table, fd, EPOLLPRI, &e) < 0)
-		close(fd);
+		err_sys(e, errno, "cannot watch the mounts");
+	if (fd < 0 || loop_watch(s->loop, &m->table, fd, EPOLLPRI, e) < 0) {
+		free(m);
+		return -1;
+	}
+	steal_fd(&fd);
+	s->mounts = m;
+	return 0;
 }
 
 void mounts_free(struct supervisor *s)

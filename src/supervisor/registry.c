@@ -325,7 +325,7 @@ void supervisor_forget_problems(struct supervisor *s, const char *origin)
 {
 	s->last_problem = &s->problems;
 	for (struct problem **at = &s->problems, *p; (p = *at);) {
-		if (origin && !streq(p->origin, origin)) {
+		if (p->lent || (origin && !streq(p->origin, origin))) {
 			s->last_problem = at = &p->next;
 			continue;
 		}
@@ -355,8 +355,10 @@ bool supervisor_note_problem(struct supervisor *s, const char *origin, const str
 		if (streq(p->origin, origin) && streq(p->text, e->message))
 			return false;
 	p = calloc(1, sizeof(*p));
-	if (!p)
+	if (!p) {
+		s->lost_problems++;
 		return true;
+	}
 	p->origin = strdup(origin);
 	p->text = strdup(e->message);
 	p->class = e->class;
@@ -364,6 +366,7 @@ bool supervisor_note_problem(struct supervisor *s, const char *origin, const str
 		free(p->origin);
 		free(p->text);
 		free(p);
+		s->lost_problems++;
 		return true;
 	}
 	p->same_hash = *slot;
@@ -371,6 +374,11 @@ bool supervisor_note_problem(struct supervisor *s, const char *origin, const str
 	*(s->problems ? s->last_problem : &s->problems) = p;
 	s->last_problem = &p->next;
 	return true;
+}
+
+unsigned supervisor_lost_problems(const struct supervisor *s)
+{
+	return s->lost_problems;
 }
 
 const struct problem *supervisor_problems(const struct supervisor *s)

@@ -238,6 +238,19 @@ static void try_later(struct source *src, const struct err *e)
 	supervisor_advance(src->sup);
 }
 
+/* Nobody waits for it any more. What lacked room is looked at now and then all the same: there may be room again, and nothing tells. */
+static void give_up(struct source *src, const struct err *e)
+{
+	struct err said = *e;
+
+	src->late = err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT);
+	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", src->where, src->late ? " (it is tried again)" : "");
+	if (supervisor_note_problem(src->sup, src->where, &said) && !src->done)
+		log_error(LF_CONFIG, "%s", said.message);
+	if (src->late)
+		loop_arm(src->sup->loop, &src->retry, clock_ms() + RETRY_MAX);
+}
+
 /* A source whose worker is there, in a place where we write ourselves. */
 bool sources_sweep(const struct supervisor *s)
 {
@@ -272,12 +285,11 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 		try_later(src, e);
 		return;
 	}
-	if (e) {
-		struct err said = *e;
-
-		err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s", src->where);
-		supervisor_add_problem(s, src->where, &said);
-	}
+	if (src->late)
+		supervisor_forget_problems(s, src->where);
+	src->late = false;
+	if (e)
+		give_up(src, e);
 	src->done = true;
 	if (supervisor_sources_read(s))
 		milestone(s, "definitions");
@@ -315,7 +327,7 @@ static void source_read(struct source *src)
 	};
 	struct err e = { 0 };
 
-	if (src->done || src->worker || src->left)
+	if ((src->done && !src->late) || src->worker || src->left)
 		return;
 	loop_disarm(src->sup->loop, &src->retry);
 	src->again = src->missed = false;
@@ -397,7 +409,7 @@ bool supervisor_sources_read(const struct supervisor *s)
 	for (const struct source *src = s->sources; src; src = src->next)
 		if (!src->done)
 			return false;
-	return true;
+	return s->going;                /* else some are still to be named */
 }
 
 void sources_kick(struct supervisor *s)

@@ -22,6 +22,7 @@
 #include "supervisor/internal.h"
 
 #define SAVE_AGAIN SECONDS(5)
+#define NOTES      "state"         /* whose problem it is, in status */
 
 struct early_state { struct early_state *next; char *name, *place, *address; bool want, active, gone, live; };
 
@@ -73,6 +74,8 @@ void state_save(struct pool *p)
 	bool failed = write_state(p->sup, p->name, &text, &e) < 0;
 	if (failed && !p->unsaved)
 		log_warn(LF_POOL, "%s (tried again)", e.message);
+	if (failed)
+		supervisor_note_problem(p->sup, NOTES, &e);
 	p->unsaved = failed;
 	if (failed && !p->sup->saver.armed)
 		loop_arm(p->sup->loop, &p->sup->saver, clock_ms() + SAVE_AGAIN);
@@ -83,6 +86,7 @@ void state_on_saver(struct timer *t)
 {
 	struct supervisor *s = t->owner;
 
+	supervisor_forget_problems(s, NOTES);
 	for (struct pool *p = s->pools; p; p = p->next)
 		if (p->unsaved)
 			state_save(p);
@@ -99,8 +103,10 @@ void state_forget(const struct pool *p, bool remember)
 		line_str(&text, "state", p->name);
 		line_str(&text, "gone", "yes");
 		line_end(&text);
-		if (write_state(p->sup, p->name, &text, &e) < 0)
-			log_warn(LF_POOL, "%s", e.message);
+		if (write_state(p->sup, p->name, &text, &e) < 0) {
+			err_wrap(&e, ERR_KEEP, "it may come back with the next supervisor");
+			supervisor_add_problem(p->sup, p->name, &e);
+		}
 		buf_free(&text);
 	} else if (state_path(p->sup, p->name, path, sizeof(path)) == 0) {
 		unlink(path);

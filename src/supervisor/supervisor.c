@@ -85,6 +85,8 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
 	s->changer = (struct timer){ .on_expiry = requests_on_changer, .owner = s };
 	s->saver = (struct timer){ .on_expiry = state_on_saver, .owner = s };
+	s->mounts_chore = (struct chore){ .origin = "mounts", .meanwhile = "what others mount and unmount is seen at the next refresh only",
+	                                  .attempt = mounts_watch, .owner = s };
 	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
 	take_descriptors();
 	if (make_directories(s, e) < 0 || add_own_sources(s, e) < 0) {
@@ -104,6 +106,7 @@ void supervisor_free(struct supervisor *s)
 	requests_free(s);
 	secrets_free(s);
 	volume_jobs_free(s);
+	chore_end(&s->mounts_chore);
 	registry_free(s);
 	left_out_free(s);
 	watch_free(s);
@@ -249,7 +252,7 @@ void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *
 void supervisor_go(struct supervisor *s)
 {
 	s->going = true;
-	mounts_watch(s);
+	chore_try(s, &s->mounts_chore);
 	supervisor_advance(s);
 }
 

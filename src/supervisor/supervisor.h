@@ -193,11 +193,29 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u);
 bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked);
 
 /* Problems with definitions: which source, what line, why. For `status`, plan and the exit code of `poolinit boot`. */
-struct problem { struct problem *next, *same_hash; char *origin; enum err_class class; char *text; };
+struct problem { struct problem *next, *same_hash; char *origin; enum err_class class; char *text; bool lent; /* its memory is a chore's */ };
 const struct problem *supervisor_problems(const struct supervisor *s);
 void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);       /* and log it; once */
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);      /* without a word; false: it is there already */
 void supervisor_forget_problems(struct supervisor *s, const char *origin);      /* those of this origin are over */
+unsigned supervisor_lost_problems(const struct supervisor *s);                  /* how many there was no memory to note */
+
+/* Something that must be done once. It lives with its owner, and is zeroed but for the first five. */
+struct chore {
+	const char *origin;             /* whose problem it is, as `status` has it */
+	const char *meanwhile;          /* what that means, a clause; or NULL */
+	int (*attempt)(void *owner, struct err *e);
+	void *owner;
+	struct supervisor *sup;
+	struct timer retry;
+	unsigned failures;              /* in a row */
+	struct problem problem;
+	char text[600];
+};
+/* Try it now. If it fails it is tried again until it succeeds, and is a problem meanwhile. May be called again at any time. */
+bool chore_try(struct supervisor *s, struct chore *c);
+void chore_end(struct chore *c);        /* its owner goes, or nobody wants it any more */
+
 /* Records for `status`: devices that searches and scans leave out. */
 void left_out_print(const struct supervisor *s, struct buf *b);
 

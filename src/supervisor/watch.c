@@ -17,6 +17,7 @@
 #define LISTENED  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_ONLYDIR)
 #define TURN      4             /* reads in one turn of the loop: then it is the others' */
 #define BATCH     4096
+#define WATCHES   "watches"     /* whose problem it is, in status */
 
 /* ---- in the worker ---- */
 
@@ -99,11 +100,14 @@ int watch_begin(struct supervisor *s)
 		fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 		s->inotify = (struct watch){ .fd = -1, .on_event = on_changes, .owner = s };
 		if (fd < 0 || loop_watch(s->loop, &s->inotify, fd, EPOLLIN, &e) < 0) {
-			log_debug(LF_POOL, "changes in directories are seen at the next refresh only: %s", strerror(errno));
+			err_sys(&e, fd < 0 ? errno : e.sys, "changes in directories are seen at the next refresh only");
+			if (supervisor_note_problem(s, WATCHES, &e))
+				log_warn(LF_POOL, "%s", e.message);
 			if (fd >= 0)
 				close(fd);
 			return -1;
 		}
+		supervisor_forget_problems(s, WATCHES);
 	}
 	return s->inotify.fd;
 }
