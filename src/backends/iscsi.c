@@ -20,6 +20,7 @@
 #include "pool/check.h"
 #include "pool/source.h"
 
+#define LOOK_WITHIN      SECONDS(6)     /* for the look whether a portal can be reached: half of it for one that is silent */
 #define LOGOUT_WITHIN    SECONDS(10)    /* for the kernel to take a session away after the target has agreed */
 
 /* ---- the portal, as the definition has it ---- */
@@ -210,16 +211,21 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 	return 0;
 }
 
-/* Its LUNs are not asked, for that would block. Whether the portal can be reached at all is the most that can be known of the cause. */
-static int refresh_later(struct iscsi_portal *p, const struct iscsi_session *s, struct err *e)
+static int reached(void *arg, const struct address *a, struct err *e)
 {
+	(void)arg, (void)a, (void)e;
+	return 0;
+}
+
+/* Its LUNs are not asked, for that would block. Whether the portal can be reached at all is the most that can be known of the cause. */
+static int refresh_later(const struct iscsi_portal *p, const struct iscsi_session *s, struct err *e)
+{
+	struct net_trial trial = { .host = p->host, .port = p->port, .family = AF_UNSPEC, .deadline = clock_ms() + LOOK_WITHIN, .use = reached };
 	struct err why = { 0 };
 	char text[400];
 
 	not_logged_in(p, s, text, sizeof(text));
-	if (!p->address.text[0] && net_resolve(p->host, p->port, &p->address, &why) < 0)
-		return err_set(e, ERR_STORAGE, "%s (%s)", text, why.message);
-	if (net_reachable(&p->address, REACHABLE_WITHIN, &why) < 0)
+	if (net_try(&trial, &why) < 0)
 		return err_set(e, ERR_STORAGE, "%s (%s)", text, why.message);
 	return err_set(e, ERR_STORAGE, "%s", text);
 }
@@ -267,8 +273,8 @@ static int iscsi_revive(const struct pool_def *d, struct op *op, bool asked, str
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
-	(void)op, (void)asked, (void)e;
-	portal_of(d, &p);
+	(void)asked, (void)e;
+	portal_of(d, op, &p);
 	if (portal_session(&p, &s) && s.logged_in)
 		luns_wake(s.host);
 	return 0;
