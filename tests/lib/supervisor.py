@@ -126,6 +126,16 @@ class Client:
         self.socket.close()
 
 
+def patiently(ask):
+    """What it answers, though a connection or two may be lost to a failure that is meant for the supervisor."""
+    for _ in range(4):
+        try:
+            return ask()
+        except (EOFError, ConnectionError, Failed):
+            pass
+    return ask()
+
+
 class Supervisor:
     """`poolinit serve` below a directory of the test's sandbox. It dies with the sandbox."""
 
@@ -201,6 +211,9 @@ class Supervisor:
 
     def pools(self):
         return {r["name"]: r for r in self.ask("pool-list --all")[0]}
+
+    def problems(self):
+        return [r["text"] for r in self.ask("status")[0] if r["kind"] == "problem"]
 
     def wait_phase(self, name, *phases, seconds=DEADLINE):
         self.ask("wait pool=%s phase=%s timeout=%ds" % (name, ",".join(phases), seconds))
