@@ -20,14 +20,14 @@ endif
 FLOORS   := base pool supervisor control boot
 FILES_dir     := dir
 FILES_fs      := fs btrfs xfs
-FILES_netfs   := netfs
+FILES_netfs   := netfs net
 FILES_logical := logical logical_build logical_group logical_kernel lvm lvm_label lvm_scan
-FILES_iscsi   := iscsi iscsi_session iscsid iscsi_db luns
-# What belongs to no single type is always built.
+FILES_iscsi   := iscsi iscsi_session iscsid iscsi_db luns net
+# What belongs to no type is always built.
 TYPED := $(FILES_dir) $(FILES_fs) $(FILES_netfs) $(FILES_logical) $(FILES_iscsi)
 COMMON_BACKENDS := $(filter-out $(TYPED),$(basename $(notdir $(sort $(wildcard src/backends/*.c)))))
 SRC := src/main.c $(foreach f,$(FLOORS),$(sort $(wildcard src/$f/*.c))) \
-       $(foreach f,$(COMMON_BACKENDS) $(foreach b,$(BACKENDS),$(FILES_$b)),$(wildcard src/backends/$f.c))
+       $(foreach f,$(sort $(COMMON_BACKENDS) $(foreach b,$(BACKENDS),$(FILES_$b))),$(wildcard src/backends/$f.c))
 OBJ := $(SRC:src/%.c=$(B)/%.o)
 LIB := $(B)/libpoolinit.a
 

@@ -129,6 +129,8 @@ struct backend {
 	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h lists them), made by the functions there. What
 	 * is not there has no facts; that is no error. */
 	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
+	/* Are two names of servers one server? NULL: a type without servers. May ask the name service. */
+	bool (*same_host)(const char *a, const char *b);
 	int (*refresh)(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
 
 	/* Volumes. v is as the index knows it. Whatever creates is atomic: after a crash at any point there is nothing, or the whole volume. */

@@ -13,7 +13,6 @@
 #include <sys/sysmacros.h>
 #include "backends/device.h"
 #include "backends/mount.h"
-#include "backends/net.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -411,11 +410,13 @@ static bool same_text(const char *a, const char *b)
 /* Of several hosts, as NFS replicas have them, one in common is enough. */
 static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port, const struct pool_host **h, const struct pool_host **g)
 {
-	for (size_t i = 0; i < a->source.nhosts; i++)
+	const struct backend *type = backend_find(a->type);
+
+	for (size_t i = 0; type && type->same_host && i < a->source.nhosts; i++)
 		for (size_t k = 0; k < b->source.nhosts; k++) {
 			*h = &a->source.hosts[i];
 			*g = &b->source.hosts[k];
-			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) && net_same_host((*h)->name, (*g)->name))
+			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) && type->same_host((*h)->name, (*g)->name))
 				return true;
 		}
 	return false;

@@ -427,6 +427,7 @@ const struct backend iscsi_backend = {
 	.type      = POOL_ISCSI,
 	.summary   = "a target on an iSCSI server; its LUNs",
 	.waits_for = WAIT_NETWORK,
+	.same_host = net_same_host,
 	.modules   = iscsi_modules,
 	.service   = &iscsid_service,
 	.stop_frees = true,

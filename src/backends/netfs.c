@@ -501,6 +501,7 @@ const struct backend netfs_backend = {
 	.type      = POOL_NETFS,
 	.summary   = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
 	.waits_for = WAIT_NETWORK,
+	.same_host = net_same_host,
 	.modules   = netfs_modules,
 	.deadline  = { .start = SECONDS(30), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
 	.validate  = netfs_validate,

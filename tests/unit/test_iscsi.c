@@ -593,6 +593,7 @@ static void files_are_prepared_and_the_name_stays(void)
 
 	CHECK(fixture_cover("/etc"));
 	fixture("/sys", "", "class/iscsi_transport/tcp/handle");        /* the kernel's part is there */
+	fixture("/sys", "", "bus/scsi/drivers/sd/bind");
 	CHECK_INT(iscsi_backend.service->prepare(&op, &e), 0);
 	CHECK_STR(e.message, "");
 	CHECK_INT(file_read(AT_FDCWD, "/run/iscsi/initiatorname.iscsi", 4096, &first, &e), 0);
