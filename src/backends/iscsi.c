@@ -183,7 +183,7 @@ static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct
 
 	if (net_try(&trial, e) == 0)
 		return 0;
-	if (e && !starts_with(e->message, p->login))
+	if (!starts_with(e->message, p->login))
 		err_wrap(e, ERR_KEEP, "%s failed", p->login);
 	return explain_rejection(d, e);
 }

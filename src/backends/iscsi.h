@@ -69,7 +69,7 @@ int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct o
 /* Run iscsiadm. `fine` is a further exit status that counts as success (0: none); `doing` begins the error's sentence. */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e);
 enum {
-	ISCSIADM_NO_SESSION = 2, ISCSIADM_LOGIN = 5, ISCSIADM_DATABASE = 6, ISCSIADM_SESSION_EXISTS = 15, ISCSIADM_FATAL_LOGIN = 19,
+	ISCSIADM_NO_SESSION = 2, ISCSIADM_LOGIN = 5, ISCSIADM_SESSION_EXISTS = 15, ISCSIADM_FATAL_LOGIN = 19,
 	ISCSIADM_NO_OBJECTS = 21,
 };
 /* The definition's initiator name, if it has one, under the name p->iface in open-iscsi's database. */

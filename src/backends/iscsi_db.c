@@ -18,7 +18,6 @@
 #include "base/util.h"
 #include "pool/secret.h"
 
-#define LOCK_STALE 45           /* seconds; iscsiadm itself gives up after 30 */
 
 /* ---- iscsiadm ---- */
 
@@ -117,18 +116,6 @@ int iscsi_failure(int status, const char *messages, const char *doing, struct er
 	return err_set(e, ERR_STORAGE, "%s failed: %s (iscsiadm status %d)", doing, reason[0] ? reason : "no reason given", status);
 }
 
-/* An iscsiadm that was killed in the middle leaves the database locked for ever. It holds the lock for moments only: an old one is nobody's.
- * The failed operation itself is tried again by whoever wanted it. */
-static void database_unlock(void)
-{
-	static const char lock[] = ISCSID_DIR "/lock.write";
-	struct stat st;
-
-	/* A hard link: making it set the inode's ctime, and nothing else does. */
-	if (lstat(lock, &st) == 0 && time(NULL) - st.st_ctim.tv_sec > LOCK_STALE && unlink(lock) == 0)
-		log_warn(LF_ISCSI, "removed %s, left behind by an iscsiadm that was killed", lock);
-}
-
 /* 0, or negative if it could not run, had to be killed or failed. `fine` is a further status that counts as success (0: none). */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e)
 {
@@ -139,8 +126,6 @@ int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op
 		err_wrap(e, ERR_KEEP, "%s failed", doing);
 	else if (t.status != 0 && t.status != fine)
 		r = iscsi_failure(t.status, buf_str(&t.err), doing, e);
-	if (r < 0 && t.status == ISCSIADM_DATABASE)
-		database_unlock();
 	tool_free(&t);
 	return r;
 }
