@@ -235,8 +235,8 @@ def accelerator(kernel):
     with contextlib.suppress(subprocess.TimeoutExpired):
         # With no root filesystem it panics and, with panic=-1, restarts at once: that it gets there is the proof.
         done = subprocess.run([find_program(BOARDS[HOST].qemu), *_machine(HOST, "kvm"), "-m", "256", "-serial", "stdio",
-                               "-kernel", kernel, "-append", f"console={BOARDS[HOST].console} panic=-1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=5, check=False)
+                               "-kernel", kernel, "-append", f"console={BOARDS[HOST].console} panic=-1"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=5, check=False)
         if b"Kernel panic" in done.stdout:
             answer = "kvm"
     note.parent.mkdir(parents=True, exist_ok=True)
@@ -299,8 +299,8 @@ class Vm:
         if len(self.cmdline) > 2047:
             raise Failure(f"the command line has {len(self.cmdline)} bytes; the kernel takes 2047")
 
-        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady), "-m", str(memory), "-kernel", image.kernel, "-initrd", image.path,
-                "-append", self.cmdline, "-device", "virtio-rng-pci",
+        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady), "-m", str(memory),
+                "-kernel", image.kernel, "-initrd", image.path, "-append", self.cmdline, "-device", "virtio-rng-pci",
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
                 "-device", f"virtio-serial-pci,max_ports={PORTS + 1}"]
