@@ -10,10 +10,23 @@ XPATH ?= $(if $(SMALL),0,1)
 comma := ,
 VERSION  := 0.1
 .DEFAULT_GOAL := all
+# make ARCH=aarch64: for another machine than this one, with Debian's cross compilers (deps/packages-ARCH).
+THIS_ARCH := $(shell uname -m)
+ARCH     ?= $(THIS_ARCH)
+override ARCH := $(patsubst arm64,aarch64,$(patsubst amd64,x86_64,$(ARCH)))
+FOREIGN  := $(filter-out $(THIS_ARCH),$(ARCH))
 ifdef SAN
 B        ?= build/san
+$(if $(FOREIGN),$(error SAN=1 is for tests on this machine, ARCH=$(ARCH) for another one: one of the two))
 else
-B        ?= build
+B        ?= build$(FOREIGN:%=/%)
+endif
+ifdef FOREIGN
+export DEPS_ARCH := $(ARCH)
+CROSS    := $(ARCH)-linux-gnu-
+AR       := $(CROSS)ar
+else
+DEPS_ARCH :=
 endif
 
 # ---- which sources ----
@@ -40,6 +53,7 @@ deps = $(call first,$(foreach v,DEPS_CC DEPS_ARCH DEPS_APT DEPS_MIRROR DEPS_JOBS
 packages = $(call first,SETUP_LAST_WORD=1 tests/setup $(1))
 # Missing compilers and the like are installed for root, and named to everybody else.
 ROOT     := $(filter 0,$(shell id -u))
+$(if $(and $(FOREIGN),$(filter setup lint check check-% conformance demo demo-shell fuzz bench,$(GOALS))),$(error make $(firstword $(GOALS)) is about this machine, ARCH=$(ARCH) about another one: leave one of them out))
 DEPS_APT ?= $(if $(ROOT),1,0)
 export DEPS_APT
 ifneq ($(filter demo demo-shell bench,$(GOALS)),)
@@ -50,7 +64,7 @@ $(if $(filter bench,$(GOALS)),$(call packages,--for bench deps/packages tests/pa
 $(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages))
 $(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
 $(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
-$(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages tests/packages))
+$(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages deps/packages-aarch64 tests/packages))
 
 # ---- how: two builds of the same sources ----
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
@@ -80,7 +94,7 @@ $(error CC=$(CC) would mix two C libraries: the static program is built by a mus
 endif
 # Asked each time (0.2 s when nothing is to be done), so that an emptied cache is noticed; the file changes only when a library does.
 $(call deps,--mk $(B)/deps.mk libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2))
-$(if $(filter companions demo demo-shell check check-qemu,$(GOALS)),$(call deps,--mk $(B)/companions.mk open-iscsi))
+$(if $(FOREIGN)$(filter companions demo demo-shell check check-qemu,$(GOALS)),$(call deps,--mk $(B)/companions.mk open-iscsi))
 include $(B)/deps.mk
 endif
 DEPS_MK := $(B)/deps.mk
@@ -88,7 +102,7 @@ override CC := $(DEPS_CC)
 unexport CC
 # -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
 # Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code: together 4 %.
-CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(shell uname -m)),-malign-data=abi),-Os) -g
+CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
@@ -100,7 +114,9 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) '$(2)')
 
 .PHONY: all help FORCE
-all: $(B)/poolinit $(B)/poolctl ## the program, and poolctl as a link to it
+all: $(B)/poolinit $(B)/poolctl ## the program, and poolctl as a link to it (ARCH=aarch64: for arm64, with what an image needs, in build/aarch64)
+# Who builds for another machine wants an image for it.
+all: $(if $(FOREIGN),companions)
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -125,7 +141,7 @@ $(B)/poolinit.debug: $(B)/main.o $(LIB) src/layout.ld
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/main.o $(LIB) $(LIBS_ALL)
 
 $(B)/poolinit: $(B)/poolinit.debug
-	$(Q)$(if $(SAN),cp $< $@,strip -s -R .comment -o $@ $<)
+	$(Q)$(if $(SAN),cp $< $@,$(CROSS)strip -s -R .comment -o $@ $<)
 
 $(B)/poolctl: $(B)/poolinit
 	$(Q)ln -sf poolinit $@
@@ -199,6 +215,8 @@ check: ## all tests: unit, golden, fuzz corpus, host, qemu
 	@tests/setup --machine
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 all companions $(B)/unit/test_sandbox
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
+	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
+	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
 	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# What every recipe shares: compiler, flags, and three helpers. Read by deps/build.
+# What every recipe shares: compiler, flags, and four helpers. Read by deps/build.
 # Every byte of this file is part of every library's cache key: what does not change results belongs elsewhere.
 #
 # A recipe (deps/LIB.sh) sets
@@ -12,7 +12,10 @@
 #   sources       calls `fetch` (deps/fetch.sh) once per tarball
 #   build         runs in an empty directory; installs into $OUT/{include,lib,sbin}; finds what it needs below $NEEDS
 
-CC=${DEPS_CC:-musl-gcc}
+ARCH=${DEPS_ARCH:-$(uname -m)}
+CROSS= # what the names of this machine's tools for that architecture begin with
+[ "$ARCH" = "$(uname -m)" ] || CROSS=$ARCH-linux-gnu-
+CC=${DEPS_CC:-${CROSS:-musl-}gcc}
 JOBS=${DEPS_JOBS:-$(nproc)}
 
 # Small first: each function in its own section, so that the final link can drop what is not called, and no
@@ -28,7 +31,9 @@ compiler_flags() {
 	CPPFLAGS="$KERNEL_HEADERS${NEEDS:+ -I$NEEDS/include}"
 	CFLAGS="$OPTIMIZE -ffile-prefix-map=$PWD=. $CPPFLAGS"
 	LDFLAGS="-static -no-pie -Wl,--gc-sections -Wl,--build-id=none${NEEDS:+ -L$NEEDS/lib}"
-	export CC CFLAGS CPPFLAGS LDFLAGS
+	AR=${CROSS}ar RANLIB=${CROSS}ranlib NM=${CROSS}nm LD=${CROSS}ld OBJCOPY=${CROSS}objcopy STRIP=${CROSS}strip
+	export CC CFLAGS CPPFLAGS LDFLAGS AR RANLIB NM LD OBJCOPY STRIP
+	FOR=${CROSS:+--host=$ARCH-linux-musl} # for configure
 	# No library of the build machine may be found by accident: they are glibc's.
 	export PKG_CONFIG=false PKG_CONFIG_PATH='' PKG_CONFIG_LIBDIR=/nonexistent
 }
@@ -54,5 +59,16 @@ compile_archive() {
 	printf '%s\n' "$@" | xargs -P "$JOBS" -I{} sh -c \
 		'f=$1; shift; o=$(echo "$f" | tr / _).o; echo "$f"; exec "$@" -c -o "$o" "$f"' sh {} $CC $CFLAGS $flags
 	rm -f "$archive"
-	ar rcsD "$archive" "${objects[@]}"
+	"$AR" rcsD "$archive" "${objects[@]}"
+}
+
+# try PROGRAM ARGUMENT...: run what has just been built; another architecture's where this machine has an emulator of it.
+try() {
+	if [ -z "$CROSS" ]; then
+		"$@"
+	elif command -v "qemu-$ARCH" >/dev/null; then
+		"qemu-$ARCH" "$@"
+	else
+		echo "$1: not tried: no qemu-$ARCH here"
+	fi
 }

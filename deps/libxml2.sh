@@ -21,7 +21,7 @@ build() {
 		off+=" --without-$name"
 	done
 	# shellcheck disable=SC2086  # a list of options
-	./configure --prefix=/usr --sysconfdir=/etc --disable-shared --enable-static --disable-dependency-tracking \
+	./configure $FOR --prefix=/usr --sysconfdir=/etc --disable-shared --enable-static --disable-dependency-tracking \
 		--with-tree --with-output --with-xpath $off
 	make -j"$JOBS" libxml2.la
 	mkdir -p "$OUT/include/libxml" "$OUT/lib"

@@ -26,21 +26,25 @@ build() {
 	done
 	# Given here, or this machine's cache directory would be printed by `lvm version`; the variables only have to be set.
 	export CFLAGS="$CFLAGS -I$NEEDS/include/blkid"
+	# musl's malloc(0) is what LVM wants; for another architecture configure cannot find out, and puts its own in.
 	# modprobe is named, because configure would take over where this machine has it, or that it has none.
 	# shellcheck disable=SC2086  # lists of options
-	./configure --prefix=/usr --sbindir=/sbin --with-staticdir=/sbin --with-confdir=/etc \
+	./configure $FOR --prefix=/usr --sbindir=/sbin --with-staticdir=/sbin --with-confdir=/etc \
 		--enable-static_link --enable-cmdlib --with-symvers=no --with-optimisation=-Os \
 		--with-default-dm-run-dir=/run --with-default-run-dir=/run/lvm --with-default-pid-dir=/run \
 		--with-default-locking-dir=/run/lock/lvm $off $set \
+		ac_cv_func_malloc_0_nonnull=yes ac_cv_func_realloc_0_nonnull=yes \
 		ac_cv_path_MODPROBE_CMD=/sbin/modprobe BLKID_CFLAGS=-I. BLKID_LIBS=-lblkid
-	# Never plain `make`: it would link shared libraries with -static.
-	make -j"$JOBS" include
+	# Never plain `make`, nor a directory from above: it would link shared libraries with -static.
+	make -j"$JOBS" -C include
 	make -j"$JOBS" -C libdm ioctl/libdevmapper.a
-	make -j"$JOBS" device_mapper base libdaemon lib
+	make -j"$JOBS" device_mapper/libdevice-mapper.a base/libbase.a
+	make -j"$JOBS" -C libdaemon
+	make -j"$JOBS" -C lib
 	make -j"$JOBS" -C tools liblvm2cmd-static.a
 	one_object
 	mkdir -p "$OUT/include" "$OUT/lib"
-	ar rcsD "$OUT/lib/liblvm2cmd.a" lvm2cmd.o
+	"$AR" rcsD "$OUT/lib/liblvm2cmd.a" lvm2cmd.o
 	cp libdm/ioctl/libdevmapper.a "$OUT/lib"
 	cp libdm/libdevmapper.h tools/lvm2cmd.h "$OUT/include"
 }
@@ -50,8 +54,8 @@ build() {
 # libaio stays outside: its versioned symbols do not survive this.
 one_object() {
 	printf 'lvm2_%s\n' init run exit log_fn log_level disable_dmeventd_monitoring >keep
-	ar x tools/liblvm2cmd-static.a lvmcmdlib.o lvm2cmd-static.o
-	ld -r -o lvm2cmd.o lvmcmdlib.o lvm2cmd-static.o --start-group tools/liblvm2cmd-static.a \
+	"$AR" x tools/liblvm2cmd-static.a lvmcmdlib.o lvm2cmd-static.o
+	"$LD" -r -o lvm2cmd.o lvmcmdlib.o lvm2cmd-static.o --start-group tools/liblvm2cmd-static.a \
 		libdaemon/client/libdaemonclient.a device_mapper/libdevice-mapper.a base/libbase.a --end-group
-	objcopy --keep-global-symbols=keep lvm2cmd.o
+	"$OBJCOPY" --keep-global-symbols=keep lvm2cmd.o
 }

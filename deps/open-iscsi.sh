@@ -39,7 +39,7 @@ build() {
 		# shellcheck disable=SC2086  # lists of flags
 		$CC $CFLAGS $LDFLAGS -s -o "$OUT/sbin/$program" "programs_$program.c.o" usr.a openiscsiusr.a digests.a \
 			-lkmod -lmount -lblkid
-		"$OUT/sbin/$program" --version
+		try "$OUT/sbin/$program" --version
 	done
 }
 
@@ -51,5 +51,5 @@ digests() {
 	compile_archive digests.a "-std=c11 -D_GNU_SOURCE -Idigests" digests/digest.c digests/evp.c digests/notify.c
 	# shellcheck disable=SC2086  # lists of flags
 	$CC $CFLAGS $LDFLAGS -std=c11 -Idigests -o digest-test digests/digest-test.c digests.a
-	./digest-test
+	try ./digest-test
 }

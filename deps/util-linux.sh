@@ -23,7 +23,7 @@ build() {
 		off+=" --without-$name"
 	done
 	# shellcheck disable=SC2086  # a list of options
-	./configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run \
+	./configure $FOR --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run \
 		--disable-shared --enable-static --disable-dependency-tracking \
 		--disable-nls --disable-all-programs --enable-libuuid --enable-libblkid --enable-libfdisk --enable-libmount \
 		--disable-asciidoc --disable-poman --disable-bash-completion $off

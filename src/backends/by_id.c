@@ -252,6 +252,26 @@ static void names_nvme(struct link_names *n)
 		link_name_add(n, "disk/by-id/nvme-%s_%s_%s%s", model, serial, nsid, n->part);
 }
 
+const char *link_boot_area(const char *sysname, char *out, size_t size)
+{
+	const char *area = starts_with(sysname, "mmcblk") ? strstr(sysname, "boot") : NULL;
+
+	return area && sysfs_path(out, size, "-%s", area) ? out : "";
+}
+
+/* An SD card or eMMC, which most small machines have. */
+static void names_mmc(struct link_names *n)
+{
+	char name[64], serial[64], area[32];
+
+	if (!sysfs_attribute(n->dir, "device/name", name, sizeof(name)) || !sysfs_attribute(n->dir, "device/serial", serial, sizeof(serial)))
+		return;
+	name_tidy(name);
+	name_tidy(serial);
+	if (name[0] && serial[0])
+		link_name_add(n, "disk/by-id/mmc-%s_%s%s%s", name, serial, n->part, link_boot_area(n->sysname, area, sizeof(area)));
+}
+
 static void names_dm(struct link_names *n)
 {
 	char name[256], uuid[256];
@@ -267,7 +287,8 @@ static const struct {
 	const char *prefix;             /* of the disk's kernel name */
 	void (*add)(struct link_names *n);
 } identities[] = {
-	{ "sd", names_scsi }, { "sr", names_scsi }, { "vd", names_virtio }, { "nvme", names_nvme }, { "dm-", names_dm },
+	{ "sd", names_scsi }, { "sr", names_scsi }, { "vd", names_virtio }, { "nvme", names_nvme }, { "mmcblk", names_mmc },
+	{ "dm-", names_dm },
 };
 
 void link_names_by_id(struct link_names *n)

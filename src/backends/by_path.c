@@ -189,11 +189,30 @@ static void way_pci(struct way *w, char *dir)
 	skip_subsystem(dir, "pci");
 }
 
-static void way_platform(struct way *w, char *dir)
+/* What is built into a chip sits on one of these two buses: most on the first, ARM's own controllers on the other. */
+static void way_chip(struct way *w, char *dir, const char *bus)
 {
 	w->parent_known = w->transport_known = true;
-	way_prepend(w, "platform-%s", path_base(dir));
-	skip_subsystem(dir, "platform");
+	way_prepend(w, "%s-%s", bus, path_base(dir));
+	skip_subsystem(dir, bus);
+}
+
+static void way_platform(struct way *w, char *dir)
+{
+	way_chip(w, dir, "platform");
+}
+
+static void way_amba(struct way *w, char *dir)
+{
+	way_chip(w, dir, "amba");
+}
+
+/* Firmware's tables describe the machine; what they alone know of is below them. */
+static void way_acpi(struct way *w, char *dir)
+{
+	w->parent_known = true;
+	way_prepend(w, "acpi-%s", path_base(dir));
+	skip_subsystem(dir, "acpi");
 }
 
 static void way_virtio(struct way *w, char *dir)
@@ -212,13 +231,14 @@ static const struct {
 	const char *subsystem;
 	void (*step)(struct way *w, char *dir);
 } steps[] = {
-	{ "scsi", way_scsi }, { "usb", way_usb }, { "pci", way_pci }, { "platform", way_platform }, { "virtio", way_virtio }, { "nvme", way_nvme },
+	{ "scsi", way_scsi }, { "usb", way_usb }, { "pci", way_pci }, { "platform", way_platform }, { "amba", way_amba }, { "acpi", way_acpi },
+	{ "virtio", way_virtio }, { "nvme", way_nvme },
 };
 
 int link_by_path(const char *sys, const char *sysname, char *out, size_t size)
 {
 	struct way w = { .sys = sys };
-	char dir[PATH_MAX], subsystem[64], nsid[16];
+	char dir[PATH_MAX], subsystem[64], nsid[16], area[32];
 	int part;
 
 	if (!sysfs_block(sys, sysname, dir, &part) || strstr(dir, "/virtual/"))
@@ -238,5 +258,5 @@ int link_by_path(const char *sys, const char *sysname, char *out, size_t size)
 		return -1;
 	if (part)
 		return sysfs_path(out, size, "%s-part%d", w.text, part) ? 0 : -1;
-	return sysfs_path(out, size, "%s", w.text) ? 0 : -1;
+	return sysfs_path(out, size, "%s%s", w.text, link_boot_area(sysname, area, sizeof(area))) ? 0 : -1;
 }

@@ -21,6 +21,9 @@ struct device_roots {
 
 /* "pci-0000:00:05.0", "ip-192.0.2.7:3260-iscsi-iqn.…-lun-1", with "-partN" for a partition. -1: nothing stable leads there. */
 int link_by_path(const char *sys, const char *sysname, char *out, size_t size);
+
+/* "-boot0" for "mmcblk0boot0", else "": an eMMC's boot areas are disks of their own at the same place and with the same serial number. */
+const char *link_boot_area(const char *sysname, char *out, size_t size);
 /* What scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be NULL): it is a world wide name.
  * -1: the device does not say. */
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);

@@ -14,6 +14,7 @@ disks, in their order. It dies with the test.
 """
 
 import base64
+import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -34,7 +35,16 @@ import tty
 
 from sandbox import CACHE, GUEST, GUEST_MAC, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
 
-QEMU = "qemu-system-x86_64"
+# What QEMU emulates of an architecture: its program, what Debian calls the architecture, machine, CPU (where it is emulated), serial line.
+# The plainest CPU is by far the fastest to emulate: with "max" the same boot takes two to three times as long, for the
+# kernel then uses AVX, SMAP, pointer authentication and the like. RDRAND is the exception: without it the first processes wait
+# a second each.
+Board = collections.namedtuple("Board", "qemu debian machine cpu console")
+BOARDS = {
+    "x86_64": Board("qemu-system-x86_64", "amd64", "q35", "qemu64,+rdrand", "ttyS0"),
+    "aarch64": Board("qemu-system-aarch64", "arm64", "virt,gic-version=max", "cortex-a57", "ttyAMA0"),
+}
+HOST = os.uname().machine
 GUEST_SCRIPTS = REPO / "tests" / "lib" / "guest"
 # How many seconds anything may take when nothing says otherwise. Far more than it does: an emulated machine on a busy host can
 # be ten times slower than usual, and a test that passes never waits that long.
@@ -51,6 +61,14 @@ QUICK = "mitigations=off cryptomgr.notests no_timer_check"
 
 # ---- kernel -------------------------------------------------------------------------------------------------
 
+def unpacked(arch, package):
+    """The directory of a package of another architecture, as deps/unpacked has left it: a test has no network to fetch it from."""
+    directory = CACHE / f"debian-{BOARDS[arch].debian}" / package
+    if not directory.is_dir():
+        raise Skip(f"Debian's package {package} for {BOARDS[arch].debian} is not there (deps/unpacked {arch} {package} fetches it)")
+    return directory
+
+
 def kernel_version():
     """The newest kernel in /boot that has its modules, or the one POOLINIT_TEST_KERNEL names."""
     if os.environ.get("POOLINIT_TEST_KERNEL"):
@@ -62,7 +80,7 @@ def kernel_version():
     there = [p.name[len("vmlinuz-"):] for p in pathlib.Path("/boot").glob("vmlinuz-*")]
     there = [v for v in there if pathlib.Path("/lib/modules", v, "modules.dep").exists()]
     if not there:
-        raise Skip("no kernel with modules in /boot and /lib/modules (Debian package linux-image-amd64)")
+        raise Skip(f"no kernel with modules in /boot and /lib/modules (Debian package linux-image-{BOARDS[HOST].debian})")
     return max(there, key=numbers)
 
 
@@ -135,16 +153,24 @@ class Image:
     files     {destination: source path} to add
     texts     {destination: text} to add
     packed    modules that are compressed in it, as they are in an image that was not made by mkimage
+    arch      what machine it is for; of another architecture than this machine's, kernel and busybox are those of deps/unpacked
     """
 
     def __init__(self, box, config=None, binary="", backends="dir fs netfs logical iscsi", filesystems="ext4 xfs vfat iso9660",
-                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=()):
-        need_programs("busybox", "depmod")
-        self.version = kernel_version()
-        self.kernel = kernel_file(self.version)
+                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=(), arch=HOST):
+        need_programs("depmod")
+        self.arch = arch
         self.path = box.dir / f"{name}.initramfs"
-        self.binary = default_binary() if binary == "" else binary
-        busybox = find_program("busybox")
+        self.binary = default_binary(arch) if binary == "" else binary
+        if arch == HOST:
+            need_programs("busybox")
+            self.version = kernel_version()
+            self.kernel = kernel_file(self.version)
+            busybox, options = find_program("busybox"), [f"--kernel={self.version}"]
+        else:
+            self.kernel = next((unpacked(arch, "kernel") / "boot").glob("vmlinuz-*"))
+            self.version = self.kernel.name.partition("-")[2]
+            busybox, options = unpacked(arch, "busybox-static") / "bin" / "busybox", [f"--arch={arch}"]
 
         root = box.dir / f"{name}.root"
         (root / "test").mkdir(parents=True)
@@ -168,14 +194,14 @@ class Image:
 
         # Without a poolinit, busybox takes its place in the plan; /test/first is the first process then.
         binary = self.binary or busybox
-        companions = {name: companion(name) for name in ("iscsid", "iscsiadm")}
+        companions = {name: companion(name, arch) for name in ("iscsid", "iscsiadm")}
         if not self.binary:
             companions = {name: path or busybox for name, path in companions.items()}
-        options = [f"--{name}={path}" for name, path in companions.items() if path]
+        options += [f"--{name}={path}" for name, path in companions.items() if path]
         options += [f"--config={config}"] if config else []
         options += [f"--add-module={module}" for module in modules]
         # Not packed: an emulated CPU is slower at unpacking than at anything that packing would save.
-        self.report = command(REPO / "initramfs" / "mkimage", "--kernel", self.version, "--binary", binary,
+        self.report = command(REPO / "initramfs" / "mkimage", "--binary", binary,
                               "--busybox", busybox, "--backends", backends, "--filesystems", filesystems, "--drivers", drivers,
                               "--add-file", f"{root}:/", "--compress", "none", "--output", self.path, *options)
         if packed:
@@ -204,15 +230,17 @@ class Image:
         return "CONFIG_MODULE_DECOMPRESS=y" in text and "CONFIG_MODULE_COMPRESS_XZ=y" in text
 
 
-def default_binary():
+def default_binary(arch=HOST):
     """The poolinit under test, or None if it is not built."""
-    path = pathlib.Path(os.environ.get("POOLINIT_TEST_BINARY") or REPO / "build" / "poolinit")
+    path = REPO / "build" / arch / "poolinit"
+    if arch == HOST:
+        path = pathlib.Path(os.environ.get("POOLINIT_TEST_BINARY") or REPO / "build" / "poolinit")
     return path if path.exists() else None
 
 
-def companion(name):
+def companion(name, arch=HOST):
     """The static iscsid or iscsiadm that goes into the image with the binary: beside it, as make leaves them."""
-    binary = default_binary()
+    binary = default_binary(arch)
     if binary and (binary.parent / name).exists():
         return binary.parent / name
     return None
@@ -236,9 +264,9 @@ def accelerator(kernel):
     answer = "tcg"
     with contextlib.suppress(subprocess.TimeoutExpired):
         # With no root filesystem it panics and, with panic=-1, restarts at once: that it gets there is the proof.
-        done = subprocess.run([find_program(QEMU), *_machine("kvm"), "-m", "256", "-serial", "stdio", "-kernel", kernel,
-                               "-append", "console=ttyS0 panic=-1"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=5, check=False)
+        done = subprocess.run([find_program(BOARDS[HOST].qemu), *_machine(HOST, "kvm"), "-m", "256", "-serial", "stdio",
+                               "-kernel", kernel, "-append", f"console={BOARDS[HOST].console} panic=-1"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=5, check=False)
         if b"Kernel panic" in done.stdout:
             answer = "kvm"
     note.parent.mkdir(parents=True, exist_ok=True)
@@ -246,13 +274,12 @@ def accelerator(kernel):
     return answer
 
 
-def _machine(accel, steady=False):
-    # The plainest CPU is by far the fastest to emulate: with "max" the same boot takes two to three times as long, for the
-    # kernel then uses AVX, SMAP and the like. RDRAND is the exception: without it the first processes wait a second each.
-    cpu = "host" if accel == "kvm" else "qemu64,+rdrand"
+def _machine(arch, accel, steady=False):
+    board = BOARDS[arch]
+    cpu = "host" if accel == "kvm" else board.cpu
     # One CPU: counting instructions does not go together with several.
     clock = ["-smp", "1", "-icount", "shift=0"] if steady else ["-smp", "2"]
-    return ["-machine", f"q35,accel={accel}", "-cpu", cpu, *clock, "-nodefaults", "-display", "none", "-no-reboot"]
+    return ["-machine", f"{board.machine},accel={accel}", "-cpu", cpu, *clock, "-nodefaults", "-display", "none", "-no-reboot"]
 
 
 # ---- machine ------------------------------------------------------------------------------------------------
@@ -281,16 +308,17 @@ class Vm:
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
                  steady=False, name="vm"):
-        need_programs(QEMU)
+        board = BOARDS[image.arch]
+        need_programs(board.qemu)
         self.box, self.image, self.name = box, image, name
         mode = mode or ("poolinit" if image.binary else "bare")
         self.directory = box.directory(name)
         self.log = box.log_file(name)
-        accel = "tcg" if steady else accelerator(image.kernel)
+        accel = "tcg" if steady or image.arch != HOST else accelerator(image.kernel)
 
         if quiet is None:
             quiet = mode == "bare"
-        words = ["console=ttyS0", "panic=-1", QUICK] + (["quiet"] if quiet else [])
+        words = [f"console={board.console}", "panic=-1", QUICK] + (["quiet"] if quiet else [])
         if mode != "poolinit":
             words += ["rdinit=/test/first", f"test.mode={mode}"]
         elif agent:
@@ -301,8 +329,8 @@ class Vm:
         if len(self.cmdline) > 2047:
             raise Failure(f"the command line has {len(self.cmdline)} bytes; the kernel takes 2047")
 
-        argv = [find_program(QEMU), *_machine(accel, steady), "-m", str(memory), "-kernel", image.kernel, "-initrd", image.path,
-                "-append", self.cmdline, "-device", "virtio-rng-pci",
+        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady), "-m", str(memory),
+                "-kernel", image.kernel, "-initrd", image.path, "-append", self.cmdline, "-device", "virtio-rng-pci",
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
                 "-device", f"virtio-serial-pci,max_ports={PORTS + 1}"]

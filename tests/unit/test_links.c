@@ -228,6 +228,64 @@ static void nvme_namespace_has_its_number(void)
 	end();
 }
 
+/* What is built into a chip, as on most arm64 machines. */
+
+#define SOC "devices/platform/soc"
+#define EMMC SOC "/fe340000.mmc/mmc_host/mmc0/mmc0:0001"
+
+static void emmc(const char *controller, const char *bus, const char *card)
+{
+	fixture_device(sys_root, controller, bus);
+	fixture_device(sys_root, card, "mmc");
+	fixture(sys_root, "DG4016\n", "%s/name", card);
+	fixture(sys_root, "0x1a2b3c4d\n", "%s/serial", card);
+}
+
+static void emmc_is_at_its_controller(void)
+{
+	static const char amba[] = SOC "/48220000.sdmmc", card[] = SOC "/48220000.sdmmc/mmc_host/mmc1/mmc1:aaaa";
+
+	begin();
+	fixture_device(sys_root, SOC, "platform");
+	emmc(SOC "/fe340000.mmc", "platform", EMMC);
+	disk(EMMC, "mmcblk0");
+	disk(EMMC, "mmcblk0boot1");
+	CHECK_STR(names("mmcblk0", false), "disk/by-path/platform-fe340000.mmc\ndisk/by-id/mmc-DG4016_0x1a2b3c4d\n");
+	CHECK_STR(names("mmcblk0boot1", false), "disk/by-path/platform-fe340000.mmc-boot1\ndisk/by-id/mmc-DG4016_0x1a2b3c4d-boot1\n");
+	emmc(amba, "amba", card);
+	disk(card, "mmcblk1");
+	CHECK_STR(by_path("mmcblk1"), "platform-soc-amba-48220000.sdmmc");
+	end();
+}
+
+static void bridges_and_hosts_of_a_chip_belong_to_the_name(void)
+{
+	static const char bridge[] = "devices/platform/4010000000.pcie", usb[] = SOC "/xhci-hcd.0.auto/usb1/1-2";
+	char dir[PATH_MAX];
+
+	begin();
+	fixture_device(sys_root, bridge, "platform");
+	fixture_path(dir, "%s/pci0000:00/0000:00:03.0", bridge);
+	fixture_device(sys_root, dir, "pci");
+	fixture_path(dir, "%s/pci0000:00/0000:00:03.0/virtio2", bridge);
+	fixture_device(sys_root, dir, "virtio");
+	disk(dir, "vda");
+	CHECK_STR(names("vda", false), "disk/by-path/platform-4010000000.pcie-pci-0000:00:03.0\n");
+	fixture_device(sys_root, "devices/platform/a003e00.virtio_mmio", "platform");
+	fixture_device(sys_root, "devices/platform/a003e00.virtio_mmio/virtio1", "virtio");
+	disk("devices/platform/a003e00.virtio_mmio/virtio1", "vdb");
+	CHECK_STR(names("vdb", false), "disk/by-path/platform-a003e00.virtio_mmio\n");
+	fixture_device(sys_root, SOC, "platform");
+	fixture_device(sys_root, SOC "/xhci-hcd.0.auto", "platform");
+	fixture_device(sys_root, SOC "/xhci-hcd.0.auto/usb1", "usb");
+	fixture_device(sys_root, usb, "usb");
+	fixture_path(dir, "%s/1-2:1.0", usb);
+	fixture_device(sys_root, dir, "usb");
+	scsi_host(dir, 0, 0, "0", "sda");
+	CHECK_STR(by_path("sda"), "platform-xhci-hcd.0.auto-usb-0:2:1.0-scsi-0:0:0:0");
+	end();
+}
+
 static void what_is_not_understood_has_no_path(void)
 {
 	begin();
@@ -607,6 +665,8 @@ int main(void)
 	RUN(luns_above_255_are_written_as_addresses);
 	RUN(usb_stick_is_at_its_port);
 	RUN(nvme_namespace_has_its_number);
+	RUN(emmc_is_at_its_controller);
+	RUN(bridges_and_hosts_of_a_chip_belong_to_the_name);
 	RUN(what_is_not_understood_has_no_path);
 	RUN(naa_is_preferred);
 	RUN(t10_is_taken_when_there_is_no_naa);
