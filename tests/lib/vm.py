@@ -347,7 +347,7 @@ class Vm:
                      "-device", f"virtio-blk-pci,drive=disk{self._disks},serial=disk{self._disks}"]
             self._disks += 1
         # What is plugged in later needs a slot of its own.
-        self._free_slots = [f"slot{number}" for number in range(4)]
+        self._free_slots = [f"slot{number}" for number in range(6)]
         for number, slot in enumerate(self._free_slots):
             argv += ["-device", f"pcie-root-port,id={slot},chassis={number + 1},slot={number + 1}"]
 
