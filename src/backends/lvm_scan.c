@@ -458,6 +458,8 @@ static int look_make(struct look *k, const char *wanted, uint64_t deadline, stru
 	int rc = readers_work(k, wanted, deadline, e);
 	readers_end(k);
 	results_take(k);
+	/* LVM's code runs in a child that has this memory too, and where damaged metadata has it write anywhere, it writes here. */
+	mprotect(k->shared, k->size, PROT_READ);
 	return rc;
 }
 
