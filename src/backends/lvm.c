@@ -295,6 +295,9 @@ static enum err_class complaint_class(const char *text)
 /* What the command that came to an end has said, for the caller. */
 static int outcome(struct said *s, const char *command, struct buf *out, struct err *e)
 {
+	/* Damaged metadata may have had LVM's code write anywhere, here too. */
+	s->complaint[sizeof(s->complaint) - 1] = s->warning[sizeof(s->warning) - 1] = '\0';
+	s->len = least(s->len, sizeof(s->report));
 	const char *wrong = what_is_wrong(s);
 
 	snprintf(last_trouble, sizeof(last_trouble), "%s", wrong);
