@@ -565,6 +565,8 @@ int config_mark_autostart(const char *dir, const char *name, const char *file, b
 	if (definition_file(name, own, sizeof(own), e) < 0)
 		return -1;
 	file = file ? path_base(file) : own;
+	if (!on && access(dir, F_OK) < 0 && errno == ENOENT)
+		return 0;
 	cleanup_close int fd = open_definitions(dir, on, e);
 	cleanup_close int marks = fd < 0 ? -1 : openat(fd, "autostart", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && marks < 0 && !on && errno == ENOENT)
