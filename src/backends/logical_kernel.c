@@ -115,7 +115,7 @@ static void remove_nodes(const char *name)
 
 	snprintf(path, sizeof(path), "/dev/mapper/%.200s", name);
 	unlink(path);
-	if (!lvm_dm_name(name, vg, sizeof(vg), lv, sizeof(lv)))
+	if (!lvm_dm_name(name, vg, sizeof(vg), lv, sizeof(lv)) || !name_is_component(vg) || !name_is_component(lv))
 		return;
 	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
 	unlink(path);

@@ -20,6 +20,7 @@
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -135,7 +136,7 @@ static bool log_may_name(pid_t pid, const char *name)
 
 /* ---- the kernel's count ---- */
 
-/* How many the kernel has killed, and one; 0: it does not say. The supervisor asks at each worker's start, and keeps the file open. */
+/* How many the kernel has killed, and one; 0: it does not say. The supervisor keeps the file open. */
 static uint64_t count(bool keep)
 {
 	static int kept = -1;
@@ -159,8 +160,16 @@ static uint64_t count(bool keep)
 
 uint64_t memory_watch(void)
 {
+	static uint64_t counted;
+	uint64_t now = clock_ms();
+
+	/* The kernel adds up each of its counters for this: not for each of many workers that start at once. */
 	log_keep();
-	return last = count(true);
+	if (!last || now - counted >= SECONDS(1)) {
+		last = count(true);
+		counted = now;
+	}
+	return last;
 }
 
 bool memory_took(pid_t pid, const char *name, int status, uint64_t since)

@@ -21,7 +21,8 @@ void memory_bound_tool(void);
  * answers. Children begin without. Where it is not allowed, nothing changes. */
 void memory_keep(void);
 
-/* Processes that end from now on may be asked about. Returns what stands for now; children inherit it as the last one. */
+/* Processes that end from now on may be asked about. Returns what stands for now, or for a moment of the
+ * last second; children inherit it as the last one. */
 uint64_t memory_watch(void);
 /* Was it the kernel that ended the process, because memory ran out? pid: 0 if it is not known, like that of a tool in a namespace; name: as the kernel knows
  * it, by which it is told from others where our numbers are not the kernel's; or NULL. status: of waitpid(2). since: of memory_watch() before it was

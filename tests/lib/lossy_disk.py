@@ -10,6 +10,7 @@
 import os
 import struct
 
+from sandbox import command
 from sick_disk import FSYNC, HEADER, WRITE, SickDisk
 
 RECORD = struct.Struct("<cQI")  # what, where, how many bytes follow
@@ -25,7 +26,7 @@ class LossyDisk(SickDisk):
         super().__init__(box, image, unseen=True)
         self.base = self.image + ".base"
         self.history = self.image + ".history"
-        copy_sparse(self.image, self.base)
+        command("cp", "--sparse=auto", self.image, self.base)
         self._log = os.open(self.history, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def mark(self):
@@ -42,7 +43,7 @@ class LossyDisk(SickDisk):
 
     def cut(self, where, rng, path):
         """Write the disk to path. How many writes were not flushed, and how many of those are lost or torn."""
-        copy_sparse(self.base, path)
+        command("cp", "--sparse=auto", self.base, path)
         history = [r for r in self.records() if r[0] <= where]
         flushed = max((end for end, what, *_ in history if what == b"f"), default=0)
         kept, loose, lost = rng.choice(KEPT), 0, 0
@@ -69,19 +70,3 @@ class LossyDisk(SickDisk):
         elif op == FSYNC:
             os.write(self._log, RECORD.pack(b"f", 0, 0))
         return out
-
-
-def copy_sparse(source, target):
-    """A copy that is as sparse as the original."""
-    with open(source, "rb", buffering=0) as old, open(target, "wb", buffering=0) as new:
-        size = os.fstat(old.fileno()).st_size
-        new.truncate(size)
-        at = 0
-        while at < size:
-            try:
-                at = os.lseek(old.fileno(), at, os.SEEK_DATA)
-            except OSError:
-                break
-            hole = os.lseek(old.fileno(), at, os.SEEK_HOLE)
-            while at < hole:
-                at += os.pwrite(new.fileno(), os.pread(old.fileno(), min(1 << 20, hole - at), at), at)
