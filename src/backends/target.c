@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * From a target path to its directory. The kernel would follow any link on the way, and whoever owns a directory above the target may put one there:
- * root would then list, make, own and mount in a place of their choice. So the way is walked one name at a time.
+ * root would then list, make, own and mount in a place of their choice. So the way is walked one name at a time, unless the kernel says that there is no
+ * link on it (openat2(2), Linux 5.6).
  */
 #include "backends/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,9 +174,9 @@ static int open_end(const char *path, const struct target_end *end, int flags, s
 int target_open_path(const char *path, int flags, struct err *e)
 {
 	struct target_end end;
-	int fd = -1;
+	int fd = *path == '/' ? file_open_how(AT_FDCWD, path, flags | O_DIRECTORY, RESOLVE_NO_SYMLINKS) : -1;
 
-	if (target_walk(path, false, &end, e) == 0) {
+	if (fd < 0 && target_walk(path, false, &end, e) == 0) {
 		fd = open_end(path, &end, flags, e);
 		close(end.dir);
 	}

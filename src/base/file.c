@@ -130,10 +130,16 @@ ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 
 /* ---- writing ---- */
 
+int file_open_how(int dir, const char *path, int flags, uint64_t resolve)
+{
+	const struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC, .resolve = resolve };
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+}
+
 int file_seek(int dir, const char *name, uint64_t resolve)
 {
-	const struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = resolve };
-	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	int fd = file_open_how(dir, name, O_PATH | O_NOFOLLOW, resolve);
 
 	return fd < 0 && errno == ENOSYS ? openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : fd;
 }

@@ -18,6 +18,8 @@ int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct e
 ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset);
 /* All of it. -1 with errno. */
 int file_write(int fd, const void *data, size_t len);
+/* openat2(2) (Linux 5.6), with O_CLOEXEC. -1 with errno; ENOSYS: this kernel has no such call. */
+int file_open_how(int dir, const char *path, int flags, uint64_t resolve);
 /* An entry of a directory, not opened (O_PATH), and never what a link there leads to. `resolve`: openat2(2)'s RESOLVE_… bits, which a kernel without that
  * call does not see to. -1 with errno. */
 int file_seek(int dir, const char *name, uint64_t resolve);

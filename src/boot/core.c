@@ -70,8 +70,10 @@ static int open_signals(struct core *c, struct err *e)
 	int fd;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(handled); i++)
+	for (size_t i = 0; i < ARRAY_LEN(handled); i++) {
 		sigaddset(&set, handled[i]);
+		signal(handled[i], SIG_DFL);    /* whoever started us may have had it ignored, and so would workers */
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_sys(e, errno, "cannot block signals");

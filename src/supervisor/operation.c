@@ -22,7 +22,7 @@
 /* One operation as a backend sees it, with the way back to the supervisor. */
 struct context {
 	struct op op;
-	const struct pool *pool;
+	struct pool *pool;              /* our copy of it: what is told of it is noted here too, for what this worker does next */
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
@@ -63,6 +63,9 @@ static void send_address(struct op *op, const char *address, bool answered)
 	line_str(&b, "address", address);
 	line_str(&b, "answered", answered ? "yes" : "no");
 	worker_send_record(c->io, &b);
+	pool_set_text(&c->pool->address, address);
+	c->op.address = c->pool->address;
+	c->op.address_answered = c->pool->address_answered = answered;
 }
 
 static void collect_volume(struct op *op, const struct volume *v)
@@ -96,6 +99,7 @@ static void send_avoid(struct context *c)
 	line_begin(&b, "-");
 	line_fmt(&b, "avoid", "%s", c->op.avoid);
 	worker_send_record(c->io, &b);
+	pool_set_text(&c->pool->avoid, c->op.avoid);
 }
 
 static void context_close(struct context *c)
@@ -111,7 +115,7 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 	const struct pool *p = o->pool;
 	const struct supervisor *s = p->sup;
 
-	*c = (struct context){ .io = io, .pool = p };
+	*c = (struct context){ .io = io, .pool = o->pool };
 	c->op = (struct op){
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices, .force = o->force,
@@ -150,6 +154,8 @@ static int send_state(struct context *c, const char *why, struct err *e)
 		line_str(&b, "detail", buf_str(&detail));
 	line_str(&b, "warning", c->op.warning);
 	worker_send_record(c->io, &b);
+	if (detail.len)
+		pool_set_text(&c->pool->detail, buf_str(&detail));
 	return (int)state;
 }
 
@@ -169,6 +175,7 @@ static void send_place(struct context *c)
 	line_begin(&b, "-");
 	line_str(&b, "place", text);
 	worker_send_record(c->io, &b);
+	pool_set_text(&c->pool->place, text);
 }
 
 /* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no events. */

@@ -162,10 +162,9 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 	struct pool *p = w->job.owner;
 	const struct backend *b = backend_find(p->type);
 	struct err problem = { 0 };
-	int fd = p->fresh_index;
+	int fd = steal_fd(&p->fresh_index);
 
 	step_over(p, left);
-	p->fresh_index = -1;
 	if (b->watched && !p->updating)
 		watch_over(p->sup);
 	if (e || p->found == STATE_INACTIVE)
@@ -191,12 +190,60 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 static void cannot_refresh(struct pool *p, const struct err *e)
 {
 	if (p->fresh_index >= 0)
-		close(p->fresh_index);
-	p->fresh_index = -1;
+		close(steal_fd(&p->fresh_index));
 	p->refresh_wanted = p->stale = true;
 	step_no_worker(p, e);
 	p->fresh = false;
 	waiters_tell_phase(p);
+}
+
+static void begins(struct pool *p, bool updating)
+{
+	p->refresh_wanted = p->unchanged = p->revived = false;
+	p->updating = updating;
+	p->found = STATE_ACTIVE;
+}
+
+/* Who asked from now on is not served by it. */
+static void serves(struct pool *p)
+{
+	p->refresh_timeout = 0;
+	p->revive_asked = false;
+	waiters_move(&p->waiters, &p->served);
+}
+
+static struct job refresh_job(const char *what, uint64_t timeout)
+{
+	return (struct job){ .what = what, .run = operation_refresh, .timeout = timeout, .on_record = step_on_record, .on_done = on_refreshed,
+		             .on_gone = step_on_gone };
+}
+
+bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o)
+{
+	p->refresh_timeout = 0;
+	p->fresh_index = index_new(NULL);
+	if (p->fresh_index < 0)
+		return false;
+	*job = refresh_job("refresh", pool_refresh_time(p));
+	*o = (struct operation){ .index = p->fresh_index, .sweep = true, .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
+	step_fill(p, job, o);
+	return true;
+}
+
+void step_drop_refresh(struct pool *p)
+{
+	if (p->fresh_index < 0)
+		return;
+	close(steal_fd(&p->fresh_index));
+	if (backend_find(p->type)->watched)
+		watch_over(p->sup);
+}
+
+void step_refresh_begins(struct pool *p)
+{
+	p->reviving = false;
+	begins(p, false);
+	serves(p);
 }
 
 /* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
@@ -215,26 +262,19 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	if (o.revive != REVIVE_NO)
 		p->revive_at = clock_ms() + SLOW_LOOK;
 
-	p->refresh_wanted = false;
-	p->updating = o.only != NULL;
-	p->unchanged = p->revived = false;
-	p->found = STATE_ACTIVE;
+	begins(p, o.only != NULL);
 	o.index = p->fresh_index = index_new(&e);
 	if (o.index >= 0) {
 		if (b->watched && !p->updating)
 			o.inotify = watch_begin(p->sup);
-		struct job job = {
-			.what = timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", .run = operation_refresh, .timeout = timeout,
-			.on_record = step_on_record, .on_done = on_refreshed, .on_gone = step_on_gone,
-			.keep = (const int[]){ o.index, o.inotify, -1 },
-		};
+		struct job job = refresh_job(timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", timeout);
+
+		job.keep = (const int[]){ o.index, o.inotify, -1 };
 		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
 			watch_over(p->sup);
 	}
 	if (p->worker && !p->updating) {
-		p->refresh_timeout = 0;
-		p->revive_asked = false;
-		waiters_move(&p->waiters, &p->served);
+		serves(p);
 	} else if (!p->worker) {
 		cannot_refresh(p, &e);
 	}

@@ -103,8 +103,7 @@ static void on_ground(struct worker *w, const char *data, size_t len)
 	p->ground = strndup(data, len);
 }
 
-/* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
-bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e)
+void step_fill(struct pool *p, struct job *job, struct operation *o)
 {
 	o->pool = p;
 	job->pool = p->name;
@@ -114,6 +113,12 @@ bool step_launch(struct pool *p, struct job *job, struct operation *o, struct er
 	if (!job->on_record)
 		job->on_record = step_on_note;
 	job->on_payload = on_ground;
+}
+
+/* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
+bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e)
+{
+	step_fill(p, job, o);
 	p->again = false;
 	p->came = 0;
 	loop_disarm(p->sup->loop, &p->retry);
@@ -185,6 +190,30 @@ void step_start_failed(struct pool *p, const struct err *e)
 		pool_look_again(p);
 }
 
+static void started(struct pool *p)
+{
+	p->attempts = 0;
+	p->begun = false;
+	p->stale = false;                       /* these were of its last life */
+	p->refresh_timeout = 0;
+	p->stop_tried = 0;
+	p->seen = 0;                            /* it may stand on another mount than in its last life: the next look says which */
+	p->fresh = p->refresh_wanted = true;
+	pool_enter(p, PHASE_ACTIVE, NULL);
+}
+
+/* It is up, and its worker has begun the first refresh. */
+static void on_up(struct worker *w)
+{
+	struct pool *p = w->job.owner;
+
+	p->again = false;
+	p->came = 0;
+	started(p);
+	step_refresh_begins(p);
+	pools_kick(p->sup, "pool");
+}
+
 static void on_started(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->job.owner;
@@ -192,6 +221,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 	const struct backend *b = backend_find(p->type);
 
 	step_over(p, left);
+	step_drop_refresh(p);
 	if (!p->want_active) {                  /* pool-destroy came meanwhile: undo what was done */
 		step_stop(p);
 	} else if (e) {
@@ -200,14 +230,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;        /* it could not say how far it had come */
 		step_start_failed(p, e);
 	} else {
-		p->attempts = 0;
-		p->begun = false;
-		p->stale = false;               /* these were of its last life */
-		p->refresh_timeout = 0;
-		p->stop_tried = 0;
-		p->seen = 0;                    /* it may stand on another mount than in its last life: the next look says which */
-		p->fresh = p->refresh_wanted = true;
-		pool_enter(p, PHASE_ACTIVE, NULL);
+		started(p);
 		pool_step(p);
 		pools_kick(s, "pool");
 	}
@@ -244,13 +267,18 @@ static void begin_start(struct pool *p)
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 		return;
 	}
+	struct operation look = { .index = -1, .inotify = -1 };
+	struct job then;
+	bool goes_on = step_prepare_refresh(p, &then, &look);
 	struct job job = {
-		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = step_on_gone,
+		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = step_on_gone, .on_next = on_up,
+		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, -1 },
 		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
 	};
 	pool_enter(p, PHASE_STARTING, NULL);
 	p->timeout = 0;
 	if (!step_launch(p, &job, &o, &e)) {
+		step_drop_refresh(p);
 		step_start_failed(p, &e);
 		return;
 	}

@@ -11,6 +11,8 @@
 
 /* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the option, the backend's and the house's own. */
 uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house);
+/* What all jobs of a pool have in common. */
+void step_fill(struct pool *p, struct job *job, struct operation *o);
 /* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. False: e
  * says why. */
 bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e);
@@ -35,6 +37,11 @@ void step_probe(struct pool *p);
 void step_hung(struct pool *p, const struct err *e, bool left);
 /* For a job's on_record: what check and refresh have found. */
 void step_on_record(struct worker *w, const struct line *l);
+/* The first refresh, which the worker of the start goes on to: prepared before it is forked, so that `job` and `o` can be the start's next. False: it cannot
+ * be had, and comes as one of its own later. Once prepared, it is dropped, or its worker begins it. */
+bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o);
+void step_drop_refresh(struct pool *p);
+void step_refresh_begins(struct pool *p);
 
 /* ---- stopping.c ---- */
 

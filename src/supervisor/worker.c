@@ -89,31 +89,38 @@ static void close_others(int fd, const int *keep)
 	}
 }
 
-static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
+/* Nothing of the supervisor's but its memory and what is kept. */
+static void leave_parent(const struct job *job, int fd, pid_t parent)
 {
-	struct worker_io io = { fd, w->job.timeout == NEVER ? NEVER : clock_ms() + w->job.timeout };
-	struct buf answer = BUF_INIT;
-	struct err e = { 0 };
 	sigset_t none;
 
 	memory_bound();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);               /* it had gone before the signal was asked for */
-	prctl(PR_SET_NAME, w->job.what);
 	setsid();
-	for (int sig = 1; sig < 32; sig++)
-		signal(sig, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);       /* the one that it ignores */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	close_others(fd, w->job.keep);
+	close_others(fd, job->keep);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, 0);
 		dup2(null, 1);
 	}
+}
 
-	if (w->job.run(&io, w->job.arg, &e) >= 0) {
+/* 0: it went well. */
+static int run(const struct job *job, int fd)
+{
+	struct worker_io io = { fd, job->timeout == NEVER ? NEVER : clock_ms() + job->timeout };
+	struct buf answer = BUF_INIT;
+	struct err e = { 0 };
+	int rc;
+
+	prctl(PR_SET_NAME, job->what);
+	rc = job->run(&io, job->arg, &e);
+	if (rc >= 0) {
 		buf_adds(&answer, "OK\n");
 	} else {
 		size_t said = strlen(e.message);
@@ -123,6 +130,15 @@ static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 		line_error(&answer, &e);
 	}
 	worker_send(&io, &answer);
+	buf_free(&answer);
+	return rc < 0 ? -1 : 0;
+}
+
+static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
+{
+	leave_parent(&w->job, fd, parent);
+	if (run(&w->job, fd) == 0 && w->then.run)
+		run(&w->then, fd);
 	_exit(0);
 }
 
@@ -194,6 +210,24 @@ static void conclude(struct worker *w)
 	worker_free(w);
 }
 
+/* The job went well, and the child goes on with the next. One that is being ended has no next. */
+static bool go_on(struct worker *w)
+{
+	void (*on_next)(struct worker *) = w->job.on_next;
+
+	if (!w->then.run || w->reported)
+		return false;
+	log_debug(LF_WORKER, "%s %s: done, and on to %s", w->job.what, w->job.pool ? w->job.pool : "", w->then.what);
+	w->job = w->then;
+	w->then = (struct job){ 0 };
+	w->started = clock_ms();
+	loop_disarm(w->sup->loop, &w->deadline);
+	if (w->job.timeout != NEVER)
+		loop_arm(w->sup->loop, &w->deadline, w->started + w->job.timeout);
+	on_next(w);
+	return true;
+}
+
 static void got_line(struct worker *w, char *text, size_t len)
 {
 	struct line l;
@@ -210,7 +244,7 @@ static void got_line(struct worker *w, char *text, size_t len)
 			w->job.on_record(w, &l);
 		break;
 	case LINE_OK:
-		w->final_seen = true;
+		w->final_seen = !go_on(w);
 		break;
 	case LINE_ERR:
 		w->final_seen = true;
@@ -434,6 +468,8 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 		return NULL;
 	}
 	*w = (struct worker){ .sup = s, .job = *job, .started = clock_ms(), .in = { .limit = INPUT_LIMIT } };
+	if (job->then)
+		w->then = *job->then;
 	w->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = w };
 	w->output = (struct watch){ .fd = -1, .on_event = on_output, .owner = w };
 	w->deadline = (struct timer){ .on_expiry = on_deadline, .owner = w };

@@ -44,13 +44,16 @@ struct job {
 	/* Exactly once. e NULL: it went well. `left`: the child is still there (deadline, cancel); on_gone follows when it goes. */
 	void (*on_done)(struct worker *w, const struct err *e, bool left);
 	void (*on_gone)(struct worker *w);                              /* or NULL */
+	/* What the same child does next if this went well; copied; its time begins then. Or NULL. */
+	const struct job *then;
+	void (*on_next)(struct worker *w);      /* it does: `then` is the worker's job now, and takes the place of on_done, which is not called for this one */
 	void *owner;
 };
 
 struct worker {
 	struct supervisor *sup;
 	struct worker *next;
-	struct job job;
+	struct job job, then;
 	pid_t pid;
 	struct watch exit;              /* pidfd */
 	struct watch output;            /* its end of the socket pair */

@@ -298,8 +298,8 @@ static void send_with(int socket, const char *text, int fd, size_t n)
 	struct iovec room = { (void *)(uintptr_t)text, strlen(text) };
 	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control };
 
-	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n * sizeof(int)) };
-	m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int)) };
+	m.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int));
 	for (size_t i = 0; i < n; i++)
 		memcpy(CMSG_DATA(&control.head) + i * sizeof(int), &fd, sizeof(int));
 	CHECK(sendmsg(socket, &m, 0) == (ssize_t)strlen(text));

@@ -366,6 +366,131 @@ static void nonsense_is_no_answer(void)
 	end();
 }
 
+/* ---- one after the other ---- */
+
+static unsigned nexts;
+
+static void on_next(struct worker *w)
+{
+	nexts++;
+	CHECK_STR(w->job.what, "second");
+}
+
+static int do_first(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)arg, (void)e;
+	say(io, "- x=1\n");
+	return 0;
+}
+
+static int fail(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)io, (void)arg;
+	return err_set(e, ERR_STORAGE, "it fails");
+}
+
+static int do_second(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)e;
+	say(io, *(pid_t *)arg == getpid() ? "- x=2\n" : "- y=2\n");
+	return 0;
+}
+
+/* The first job remembers, in the child's memory, who it was. */
+static int remember(struct worker_io *io, void *arg, struct err *e)
+{
+	(void)e;
+	*(pid_t *)arg = getpid();
+	return do_first(io, arg, e);
+}
+
+static struct worker *work_twice(int (*first)(struct worker_io *, void *, struct err *), uint64_t first_ms,
+				 int (*second)(struct worker_io *, void *, struct err *), uint64_t second_ms)
+{
+	pid_t pid = 0;          /* read and written in the child's copy */
+	struct job then = { .what = "second", .run = second, .arg = &pid, .timeout = second_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
+	struct job job = { .what = "first", .run = first, .arg = &pid, .timeout = first_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record,
+		           .then = &then, .on_next = on_next };
+	struct err e = { 0 };
+
+	memset(&heard, 0, sizeof(heard));
+	nexts = 0;
+	return worker_start(s, &job, &e);
+}
+
+static void one_child_does_two_jobs(void)
+{
+	begin();
+	CHECK(work_twice(remember, SECONDS(9), do_second, NEVER) != NULL);
+	CHECK(until(is_done, PATIENCE));
+	CHECK_INT(nexts, 1);
+	CHECK_INT(heard.done, 1);
+	CHECK_INT(heard.err.class, ERR_NONE);
+	CHECK_INT(heard.records, 2);
+	CHECK(none_left());
+	end();
+}
+
+static void after_a_failure_there_is_no_second(void)
+{
+	begin();
+	CHECK(work_twice(fail, SECONDS(9), do_second, NEVER) != NULL);
+	CHECK(until(is_done, PATIENCE));
+	CHECK_INT(nexts, 0);
+	CHECK_INT(heard.err.class, ERR_STORAGE);
+	CHECK_INT(heard.records, 0);
+	CHECK(none_left());
+	end();
+}
+
+static void the_second_may_fail_or_die(void)
+{
+	int (*const bodies[])(struct worker_io *, void *, struct err *) = { fail, say_nothing };
+	const enum err_class classes[] = { ERR_STORAGE, ERR_INTERNAL };
+
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		begin();
+		CHECK(work_twice(do_first, SECONDS(9), bodies[i], SECONDS(9)) != NULL);
+		CHECK(until(is_done, PATIENCE));
+		CHECK_INT(nexts, 1);
+		CHECK_INT(heard.done, 1);
+		CHECK_INT(heard.err.class, classes[i]);
+		CHECK(none_left());
+		end();
+	}
+}
+
+static bool is_next(void) { return nexts > 0; }
+
+/* The second has a time of its own: what is left of the first one's does not end it, and its own does. */
+static void each_has_its_time(void)
+{
+	begin();
+	struct worker *w = work_twice(do_first, SECONDS(600), sleep_on, 100);
+	CHECK(w != NULL);
+	CHECK(until(is_next, PATIENCE));
+	CHECK(until(is_done, PATIENCE));
+	CHECK_INT(heard.err.class, ERR_TIMEOUT);
+	CHECK(strncmp(heard.err.message, "second", 6) == 0);
+	CHECK(until(is_gone, PATIENCE));
+	end();
+}
+
+/* One that is ended while the first is under way has no second, whatever the child has done meanwhile. */
+static void what_is_cancelled_has_no_second(void)
+{
+	begin();
+	struct worker *w = work_twice(do_first, SECONDS(9), do_second, NEVER);
+	CHECK(w != NULL);
+	worker_cancel(w);
+	CHECK_INT(heard.done, 1);
+	CHECK_INT(heard.err.class, ERR_STATE);
+	CHECK(until(is_gone, PATIENCE));
+	CHECK_INT(nexts, 0);
+	CHECK_INT(heard.done, 1);
+	end();
+}
+
 /* ---- when there is no room ---- */
 
 static void no_descriptor_is_an_error_and_no_leak(void)
@@ -683,6 +808,11 @@ int main(void)
 	RUN(cancelled_twice_is_told_once);
 	RUN(a_disowned_worker_goes_silently);
 	RUN(nonsense_is_no_answer);
+	RUN(one_child_does_two_jobs);
+	RUN(after_a_failure_there_is_no_second);
+	RUN(the_second_may_fail_or_die);
+	RUN(each_has_its_time);
+	RUN(what_is_cancelled_has_no_second);
 	RUN(no_descriptor_is_an_error_and_no_leak);
 	RUN(it_comes_up_and_comes_back);
 	RUN(it_fails_at_each_stage_and_comes_up_at_last);
