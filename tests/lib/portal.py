@@ -22,8 +22,8 @@ HEADER = 48
 LOGIN, COMMAND, LOGIN_ANSWER, ANSWER, DATA = 0x03, 0x01, 0x23, 0x21, 0x25
 MOVED_TEMPORARILY = (1, 1)
 TEST_UNIT_READY, READS, WRITES = 0x00, {0x08, 0x28, 0x88, 0xA8}, {0x0A, 0x2A, 0x8A, 0xAA}
-# which commands fail, and the sense: a medium error, and which
-FAILING = {"unreadable": (READS, b"\x11"), "unwritable": (WRITES, b"\x0c")}
+AFFECTED = {"mute": READS, "unreadable": READS, "unwritable": WRITES}
+SENSE = {"unreadable": b"\x11", "unwritable": b"\x0c"}         # a medium error, and which
 CHECK_CONDITION, HAS_STATUS = 2, 0x01
 
 # what of the server's bytes is replaced by what is as long
@@ -39,7 +39,7 @@ MODES = {
     "algorithm": "demands a CHAP algorithm that nobody has offered",
     "challenge": "sends a CHAP challenge that is no number",
     "deaf": "passes on no question whether a disk is ready",
-    "mute": "passes on no read of a disk",
+    "mute": "passes on no answer to a read of a disk",
     "unreadable": "answers reads as a target does whose disk cannot be read",
     "unwritable": "the same with writes",
 }
@@ -72,21 +72,21 @@ class Portal:
                     pass
                 return
             with socket.create_connection((SERVER, self.server)) as server:
-                tasks = set()
+                tasks = {}
                 threading.Thread(target=self._answers, args=(server, client, tasks), daemon=True).start()
                 self._requests(client, server, tasks)
 
     def _requests(self, client, server, tasks):
-        """From the initiator to the server, PDU by PDU. tasks: those that are to fail."""
+        """From the initiator to the server, PDU by PDU. tasks: those whose answers are not passed on as they are, and in which mode they were asked."""
         while True:
             pdu = read_pdu(client)
             if not pdu:
                 shut(server)
                 return
-            if pdu[0] & 0x3F == COMMAND and (self.mode == "deaf" and pdu[32] == TEST_UNIT_READY or self.mode == "mute" and pdu[32] in READS):
+            if pdu[0] & 0x3F == COMMAND and self.mode == "deaf" and pdu[32] == TEST_UNIT_READY:
                 continue
-            if pdu[0] & 0x3F == COMMAND and self.mode in FAILING and pdu[32] in FAILING[self.mode][0]:
-                tasks.add(pdu[16:20])
+            if pdu[0] & 0x3F == COMMAND and self.mode in AFFECTED and pdu[32] in AFFECTED[self.mode]:
+                tasks[pdu[16:20]] = self.mode
             server.sendall(pdu)
 
     def _answers(self, server, client, tasks):
@@ -99,8 +99,10 @@ class Portal:
                 if data[16:20] in tasks and data[0] & 0x3F in (ANSWER, DATA):
                     if data[0] & 0x3F == DATA and not data[1] & HAS_STATUS:
                         continue
-                    tasks.discard(data[16:20])
-                    data = failure(data, FAILING.get(self.mode, FAILING["unreadable"])[1])
+                    asked = tasks.pop(data[16:20])
+                    if asked == "mute":
+                        continue
+                    data = failure(data, SENSE[asked])
                 if self.mode in SPOILED:
                     data = re.sub(SPOILED[self.mode][0], SPOILED[self.mode][1], data)
                 if self.mode != "drip":
