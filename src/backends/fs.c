@@ -369,7 +369,7 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 
 static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
-	cleanup_places struct places *places = places_read(e);
+	const struct places *places = places_now(e);
 	dev_t dev;
 
 	(void)op;

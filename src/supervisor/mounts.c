@@ -106,7 +106,7 @@ static bool is_concerned(const struct pool *p)
 static int look(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct mounts *m = arg;
-	cleanup_places struct places *places = places_read(e);
+	const struct places *places = places_now(e);
 
 	if (!places)
 		return -1;
