@@ -199,6 +199,15 @@ int operation_print_volume(struct worker_io *io, void *arg, struct err *e);
 void operation_send_definition(struct worker_io *io, const struct config_item *item);
 int summary_from_line(struct summary *m, const struct line *l, struct err *e);
 
+/* refreshing.c: the update that the worker of a volume operation goes on to, so that nobody has to be forked for it */
+struct update { int index; uint64_t number; const char *only[2]; struct operation operation; struct job job; };
+/* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does it. */
+bool update_prepare(struct update *u, struct pool *p, const char *name);
+/* The worker has begun it. False: it does not count, because the pool's index is another one by now, or something else is under way in the pool. True: it is
+ * the pool's operation now, and w is told of its end. */
+bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w);
+void update_drop(struct update *u);
+
 /* conflict.c: in the worker */
 enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
 /* Does the definition stand on what another pool stands on, however it is spelled: any that is defined, or only those that run or are being started?
@@ -218,6 +227,7 @@ enum touch_due touch_due(const struct pool *p);         /* is it time? */
 /* A refresh begins: which names it is to look at, NULL-terminated (free it; the names live until touch_taken()); NULL: at all. */
 const char **touch_take(struct pool *p);
 void touch_taken(struct pool *p);                       /* its worker has them */
+void touch_asked(struct pool *p, struct waiter *w);     /* an update of other names is under way, of whose end w is told */
 void touch_over(struct pool *p, const struct err *e);   /* it has ended */
 void touch_drop(struct pool *p);                        /* there is no index any more */
 

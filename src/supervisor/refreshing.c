@@ -246,6 +246,42 @@ void step_refresh_begins(struct pool *p)
 	serves(p);
 }
 
+/* ---- an update after an operation on a volume ---- */
+
+bool update_prepare(struct update *u, struct pool *p, const char *name)
+{
+	*u = (struct update){ .index = p->index < 0 || p->worker ? -1 : index_new(NULL), .number = p->index_number, .only = { name } };
+	if (u->index < 0)
+		return false;
+	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
+	u->job = refresh_job("update", pool_refresh_time(p));
+	step_fill(p, &u->job, &u->operation);
+	u->job.subject = NULL;          /* not yet */
+	return true;
+}
+
+void update_drop(struct update *u)
+{
+	if (u->index >= 0)
+		close(steal_fd(&u->index));
+}
+
+bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w)
+{
+	if (p->worker || p->stuck || p->index_number != u->number || !p->want_active || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
+		return false;
+	begins(p, true);
+	p->reviving = false;
+	p->fresh_index = steal_fd(&u->index);
+	p->worker = worker;
+	worker->job.owner = p;
+	worker->job.subject = p;
+	touch_asked(p, w);
+	return true;
+}
+
+/* ---- a refresh of its own ---- */
+
 /* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
 static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 {

@@ -142,6 +142,7 @@ struct pool {
 
 	struct pool_sizes sizes;
 	int index;                      /* memfd of the volumes (pool/volindex.h), or -1 */
+	uint64_t index_number;          /* another one whenever the index is */
 	const char *index_map;          /* the same, mapped read-only */
 	size_t index_size;
 	size_t index_len;               /* of the records in it, which come first, sorted by name */
