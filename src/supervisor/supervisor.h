@@ -286,7 +286,9 @@ struct volume_order {
 	struct pool *pool;
 	const char *record; size_t record_len;  /* the volume, as volume_find() returns it; create: the one that is copied, or NULL */
 	struct pool *input_pool;                /* create: where that one is */
-	const char *xml; size_t xml_len;        /* create: the document */
+	const char *xml; size_t xml_len;        /* create: the document, */
+	const char *name;                       /* which is of our own making, gives a capacity, and is of a volume of this name; NULL: it is read first */
+	bool has_allocation;                    /* and so much of it is given, too */
 	bool validate;                          /* it is checked against the grammar */
 	unsigned flags;                         /* enum vol_create_flags, vol_resize_flags */
 	uint64_t capacity;                      /* resize: bytes */

@@ -128,6 +128,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
 			.connection = transfer ? o->connection : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
+			.has_capacity = o->name != NULL, .has_allocation = o->has_allocation,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
@@ -140,10 +141,12 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		j->work.record = copy_bytes(o->record, o->record_len - 1);       /* without its LF */
 	if (j->work.record)
 		*(create ? &j->input : &j->name) = name_of(j->work.record);
+	if (o->name)
+		j->name = strdup(o->name);
 	while (*at)
 		at = &(*at)->next;
 	*at = j;
-	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) || (o->record && !j->input && !j->name)) {
+	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) || (o->record && !j->input && !j->name) || (o->name && !j->name)) {
 		job_free(j);
 		return NULL;
 	}
@@ -564,7 +567,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	j = job_new(s, o);
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
-	if (o->operation == VOLUME_CREATE ? read_document(j, e) < 0 : let_in(j, e) < 0 || begin(j, e) < 0) {
+	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0 : let_in(j, e) < 0 || begin(j, e) < 0) {
 		job_free(j);
 		return -1;
 	}
