@@ -28,9 +28,15 @@ struct config_item {
 typedef void config_item_fn(const struct config_item *item, void *arg);
 
 /* Files, read but not yet parsed, so that the parser can be closed in first. Unreadable and oversized files carry their error. */
-struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; struct err *error; };
-/* of_file: a file has that name, and the mark is that one's. Otherwise it is that of the pool of that name. */
-struct config_mark { struct config_mark *next; bool used, of_file; char name[]; };
+struct config_file {
+	struct config_file *next;
+	char *origin, *name, *text;
+	size_t len;
+	struct err *error;
+	bool later;                     /* it holds a pool that has a file of its own name: that one is asked first */
+};
+/* of_file: a file has that name, and the mark is that one's, which takes it if it defines a pool. Otherwise it is that of the pool of that name. */
+struct config_mark { struct config_mark *next; bool used, of_file, taken; char name[]; };
 struct config_secret;
 struct config_files {
 	struct config_file *first, **last;
@@ -46,8 +52,8 @@ struct config_files {
  * call the directory (a device that is mounted only for the moment); NULL: its own name. Beyond the limits above the first by name are read, and
  * an item with a problem says which ones are not. */
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e);
-/* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both, and so is a mark that marks
- * nothing. */
+/* Parse what was loaded, in the order of file names. Of several files with one pool name that is used which bears it, NAME.xml, or else the first; each other
+ * one is a problem that names both, and so is a mark that marks nothing. */
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
 void config_files_free(struct config_files *files);
 /* Their parts for DIR/secrets. Items are problems only: a file that is no secret, or not named after it, two for one use, a value that is none. */
