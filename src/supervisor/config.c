@@ -179,20 +179,25 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	out->last = &out->first;
 	definitions_dir(dir, path, sizeof(path));
 	snprintf(shown, sizeof(shown), "%s%s", as ? as : dir, path + strlen(dir));
+	if (!(out->dir = strdup(shown)))
+		return no_memory(shown, e);
 	cleanup_close int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the definitions in %s", shown);
+	out->absent = dirfd < 0 && errno == ENOENT;
+	if (out->absent)
+		return 0;
+	if (dirfd < 0) {
+		err_sys(e, errno, "cannot read the definitions in %s", shown);
+		config_files_free(out);
+		return -1;
+	}
 	int n = scandir(path, &names, is_definition, alphasort);
-	if (n < 0)
-		return err_sys(e, errno, "cannot read the definitions in %s", shown);
-	rc = load_definitions(dirfd, shown, names, n, out, e);
-	names_free(names, n);
+	rc = n < 0 ? err_sys(e, errno, "cannot read the definitions in %s", shown) : load_definitions(dirfd, shown, names, n, out, e);
+	if (n >= 0)
+		names_free(names, n);
 	if (rc == 0)
 		rc = load_marks(dirfd, path, shown, out, e);
 	if (rc == 0)
 		rc = config_secrets_load(dir, as ? as : dir, out, e);
-	if (rc == 0 && !(out->dir = strdup(shown)))
-		rc = no_memory(shown, e);
 	if (rc < 0)
 		config_files_free(out);
 	return rc;
@@ -368,6 +373,16 @@ static void on_item(const struct config_item *item, void *arg)
 	p->fn(&out, p->arg);
 }
 
+static void report_absent(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	struct err e = { 0 };
+
+	if (!files->absent || files->may_be_absent)
+		return;
+	err_set(&e, ERR_INVALID, "no definitions are read from %s: there is no such directory (make it, then \"poolctl reload\")", files->dir);
+	fn(&(struct config_item){ .origin = files->dir, .problem = &e }, arg);
+}
+
 static void parse_file(struct parse *p)
 {
 	is_marked(p, p->file->name, true);       /* also a mark of a bad definition marks something */
@@ -382,6 +397,7 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 	struct parse p = { .fn = fn, .arg = arg, .files = files };
 	struct xml_linger linger;
 
+	report_absent(files, fn, arg);
 	xml_linger(&linger);
 	for (p.file = files->first; p.file; p.file = p.file->next)
 		parse_file(&p);
@@ -400,12 +416,13 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 	}
 }
 
-int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e)
+int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *fn, void *arg, struct err *e)
 {
 	struct config_files files;
 
 	if (config_load(dir, NULL, &files, e) < 0)
 		return -1;
+	files.may_be_absent = may_be_absent;
 	config_parse(&files, fn, arg);
 	config_files_free(&files);
 	return 0;

@@ -43,12 +43,13 @@ struct config_files {
 	size_t bytes;                   /* of all texts */
 	struct config_mark *marks;
 	bool may_mark_others;           /* a mark for a pool that is defined elsewhere is no problem */
+	bool absent, may_be_absent;     /* the directory is not there; which is a problem, unless it may be so */
 	char *dir;
 	char *cut;                      /* the first name of those that were left out, or NULL */
 	struct config_secret *secrets, **last_secret;
 };
 
-/* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing. `as` is what origins
+/* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing (config_parse() says so). `as` is what origins
  * call the directory (a device that is mounted only for the moment); NULL: its own name. Beyond the limits above the first by name are read, and
  * an item with a problem says which ones are not. */
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e);
@@ -62,7 +63,7 @@ void config_secrets_parse(const struct config_files *files, config_item_fn *fn, 
 void config_secrets_free(struct config_files *files);
 
 /* Both in one, for plan. */
-int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e);
+int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *fn, void *arg, struct err *e);
 /* One document from elsewhere (command line, bootconfig); its pool is an autostart pool if `autostart`. A pool without a uuid gets one that
  * depends on its name only, here and in all the above: it is the same at every boot. */
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);
