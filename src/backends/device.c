@@ -134,9 +134,14 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 		return NULL;
 	}
 	p = blkid_new_probe();
-	if (p && blkid_probe_set_device(p, *fd, 0, 0) == 0)
+	bool set = p && blkid_probe_set_device(p, *fd, 0, 0) == 0;
+	if (set && blkid_probe_get_size(p) > 0)
 		return p;
 	blkid_free_probe(p);
+	if (set) {                      /* it opens all the same; an event says when there is something in it */
+		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s has no medium: nothing is attached to it now", path);
+		return NULL;
+	}
 	err_set(e, ERR_STORAGE, "cannot look at %s: %s", path, strerror(errno));
 	return NULL;
 }

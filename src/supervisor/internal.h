@@ -30,6 +30,7 @@ struct source {
 	struct worker *worker;
 	bool left;                      /* an earlier worker is still there */
 	bool again;                     /* a device appeared meanwhile */
+	bool reloading;                 /* it has been read, and is read once more */
 	bool missed;                    /* something that was read could not be taken over: out of memory */
 	struct summary *pending;        /* the record that announced the XML now arriving */
 	struct timer retry;

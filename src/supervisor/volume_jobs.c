@@ -5,7 +5,7 @@
  *
  *     reading (a document) → let in → working → looking (at the volume, or for leftovers) → told
  *
- * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed.
+ * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed; too late, but for JOB_END at most.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,6 +50,7 @@ struct volume_job {
 	bool counted;                   /* in pool->jobs */
 	bool let_in;                    /* its volumes are its own from now on */
 	bool ending, cancelled;
+	bool late;                      /* its time is over, and whoever waits is to be told of that soon */
 	bool hangs;                     /* its worker does not even die */
 	bool looking;                   /* its worker has gone: only the look at the pool is missing */
 	bool sweep;                     /* a worker was killed: it may have left something behind */
@@ -395,6 +396,13 @@ static void on_timer(struct timer *t)
 		tell(j, NULL);
 		return;
 	}
+	if (j->late) {
+		j->late = false;
+		err_set(&e, ERR_TIMEOUT, "%s; it is being ended (job-list shows it until what it left is removed)", j->err.message);
+		tell(j, &e);
+		loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
+		return;
+	}
 	j->hangs = true;
 	/* Left behind: its volume stays its own, the pool may be stopped. */
 	hangs(j, &e);
@@ -423,7 +431,8 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 		return;
 	}
 	j->ending = true;
-	loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
+	j->late = !j->cancelled && err_is(e, ERR_TIMEOUT);
+	loop_arm(j->sup->loop, &j->timer, clock_ms() + (j->late ? JOB_END : GONE_WITHIN));
 }
 
 /* ---- its work ---- */
