@@ -378,7 +378,7 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 	}
 	tdestroy(names, name_keep);
 	if (refused)
-		op_note(op, "the server offers %u targets whose names are no iSCSI names: they are left out", refused);
+		op_note(op, "left out of what the server offers, for want of an iSCSI name: %u target%s", refused, refused == 1 ? "" : "s");
 }
 
 struct discovery { const struct pool_def *source; struct iscsi_portal *p; struct op *op; struct buf *out; const char *doing; };
