@@ -137,8 +137,10 @@ void request_change(struct request *r, void (*change)(struct request *r))
 static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->job.owner;
-	const char *problem = line_get(l, "problem"), *class = line_get(l, "class");
+	const char *problem = line_get(l, "problem"), *class = line_get(l, "class"), *note = line_get(l, "note");
 
+	if (note && worker_may_log(w))
+		log_info(LF_POOL, "%s: %s", w->job.what, note);
 	if (problem) {
 		err_set(&w->err, err_class_from_word(class ? class : ""), "%s", problem);
 		return;
