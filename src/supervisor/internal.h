@@ -89,6 +89,7 @@ struct supervisor {
 	void *settled_arg;
 	struct timer settle;            /* it is told then, whatever could not be read */
 	struct watch inotify;           /* changes in pools' directories */
+	struct watch errors;            /* of pools' filesystems: fanotify */
 	unsigned watching;              /* refreshes under way that may add a watch */
 	struct mounts *mounts;          /* the watch on the mount table, or NULL */
 	struct chore mounts_chore;
@@ -233,6 +234,8 @@ void pool_degraded(struct pool *p);             /* for p->found_why, if that is 
 int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */
 int watch_directory(int inotify, int dir);              /* in the worker, a directory that is open; the watch's number, or -1 */
 void watch_number(struct pool *p, int number);          /* what the worker got */
+int watch_errors_of(const struct supervisor *s);        /* the other descriptor, or -1 */
+uint64_t watch_errors(int fanotify, int dir);           /* in the worker: hear of errors of the filesystem that this directory is in; its number, or 0 */
 void watch_over(struct supervisor *s);
 void watch_drop(struct pool *p);
 void watch_free(struct supervisor *s);

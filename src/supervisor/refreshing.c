@@ -32,6 +32,8 @@ void step_on_record(struct worker *w, const struct line *l)
 	step_on_note(w, l);
 	if (line_has(l, "watch"))
 		watch_number(p, (int)line_u64(l, "watch", 0));
+	if (line_has(l, "errors"))
+		p->errors = line_u64(l, "errors", 0);
 	if (line_has(l, "capacity"))
 		refresh_facts(p, l);
 	p->unchanged |= line_has(l, "unchanged");
@@ -269,7 +271,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 			o.inotify = watch_begin(p->sup);
 		struct job job = refresh_job(timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", timeout);
 
-		job.keep = (const int[]){ o.index, o.inotify, -1 };
+		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
 		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
 			watch_over(p->sup);
 	}

@@ -272,7 +272,7 @@ static void begin_start(struct pool *p)
 	bool goes_on = step_prepare_refresh(p, &then, &look);
 	struct job job = {
 		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = step_on_gone, .on_next = on_up,
-		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, -1 },
+		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
 		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
 	};
 	pool_enter(p, PHASE_STARTING, NULL);

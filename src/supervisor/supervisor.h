@@ -113,6 +113,7 @@ struct pool {
 	bool updating;                  /* it looks at some names only */
 	bool unchanged;                 /* it found the index right as it is */
 	int watch;                      /* inotify's number for its directory (watch.c), or 0 */
+	uint64_t errors;                /* the number of its filesystem, whose errors are heard of, or 0 */
 	unsigned stuck;                 /* abandoned workers that are still there */
 	bool again;                     /* something changed: look again */
 	unsigned came;                  /* events that came while it was being started: bits of the table in kick.c */
