@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Is a mounted filesystem well? The kernel shuts a filesystem down, or makes it read-only, when its disk fails, and tells nobody: it is to be looked for.
+ * Is a mounted filesystem well? The kernel shuts a filesystem down, or makes it read-only, when its disk fails, and hardly tells anybody: it is to be looked for.
  */
 #ifndef POOLINIT_BACKENDS_HEALTH_H
 #define POOLINIT_BACKENDS_HEALTH_H

@@ -90,6 +90,7 @@ struct supervisor {
 	struct timer settle;            /* it is told then, whatever could not be read */
 	struct watch inotify;           /* changes in pools' directories */
 	struct watch errors;            /* of pools' filesystems: fanotify */
+	struct watch late;              /* answers of devices for which nobody waits any more */
 	unsigned watching;              /* refreshes under way that may add a watch */
 	struct mounts *mounts;          /* the watch on the mount table, or NULL */
 	struct chore mounts_chore;
@@ -229,6 +230,7 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc);
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
 void pool_taken_away(struct pool *p, const struct err *why);    /* it is not active any more, though nobody stopped it here */
 void pool_degraded(struct pool *p);             /* for p->found_why, if that is known */
+void ground_listen(struct supervisor *s);       /* degraded pools are looked at when a device that did not answer has done so at last */
 
 /* watch.c: inotify */
 int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */

@@ -149,8 +149,10 @@ static void refreshed(struct pool *p, const struct backend *b)
 		pool_degraded(p);
 	else
 		pool_enter(p, PHASE_ACTIVE, NULL);
-	if (sick)
+	if (sick) {
 		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
+		ground_listen(p->sup);
+	}
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);

@@ -198,14 +198,14 @@ void watch_drop(struct pool *p)
 
 void watch_free(struct supervisor *s)
 {
-	struct watch *const both[] = { &s->inotify, &s->errors };
+	struct watch *const all[] = { &s->inotify, &s->errors, &s->late };
 
-	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-		int fd = both[i]->fd;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		int fd = all[i]->fd;
 
-		if (!both[i]->watched)
+		if (!all[i]->watched)
 			continue;
-		loop_unwatch(s->loop, both[i]);
+		loop_unwatch(s->loop, all[i]);
 		close(fd);
 	}
 }
