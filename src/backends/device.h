@@ -53,6 +53,9 @@ struct device_questions { const char *const *nodes; size_t n; device_ask_fn *fn;
                           uint64_t patience /* ms with each; 0: 2 s */; };
 int device_ask_all(const struct device_questions *q, struct err *e);
 
+/* A search for `missing` ("device=LABEL=X") found none a moment ago, and need ask none but those devices that something has happened to since: " vda vdb ". What
+ * else is searched for is searched for everywhere; NULL: that, too. */
+void device_search_only(const char *missing, const char *sysnames);
 /* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
 const char *device_left_out(void);
 

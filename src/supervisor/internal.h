@@ -142,10 +142,12 @@ void pool_answer(struct pool *p, const struct err *e);  /* all who wait for an o
 uint64_t pool_refresh_time(const struct pool *p);       /* ms that its next refresh may take */
 /* kick.c: whom an event may help */
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
+void pool_look_at_news(struct pool *p);         /* the same; of the devices it need ask none but those in its news */
 void pool_kick(struct pool *p);                 /* the same, for what concerns this pool alone; also if it is being started: it may have looked just before */
 bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
-/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
-void pools_kick(struct supervisor *s, const char *what);
+/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything.
+ * sysname: of the device; "": nothing has happened to one, or that is told; NULL: nobody knows to which. */
+void pools_kick(struct supervisor *s, const char *what, const char *sysname);
 /* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
 void failed_kick(struct supervisor *s, enum err_class class);
 /* A disk has come, or a pool has gone: those whose disk was taken away are looked at, for it may be there again and nobody may have it open any more. */
@@ -176,6 +178,7 @@ void waiters_move(struct waiter **from, struct waiter **to);
 struct operation {
 	struct pool *pool;
 	uint64_t timeout;
+	const char *missing, *news;     /* start: this device was not there, and nothing has happened since but to those; NULL: it may be any */
 	bool build;
 	unsigned build_flags;           /* enum build_flags */
 	bool force;

@@ -246,6 +246,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	cleanup_context struct context c = { 0 };
 	int rc;
 
+	device_search_only(o->missing, o->news);
 	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)

@@ -115,15 +115,19 @@ static void on_changes(struct watch *w, uint32_t events)
 static void on_errors(struct watch *w, uint32_t events)
 {
 	struct supervisor *s = w->owner;
-	struct { struct fanotify_event_metadata m; struct fanotify_event_info_header h; uint64_t id; } __attribute__((packed)) *e;
 	char batch[BATCH] __attribute__((aligned(__alignof__(struct fanotify_event_metadata))));
+	const struct fanotify_event_metadata *m = (void *)batch;
 	ssize_t n = read(w->fd, batch, sizeof(batch));
+	uint64_t id = 0;
 
 	(void)events;
-	for (e = (void *)batch; FAN_EVENT_OK(&e->m, n); e = (void *)FAN_EVENT_NEXT(&e->m, n))
+	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
+		if (m->event_len >= sizeof(*m) + sizeof(struct fanotify_event_info_fid))
+			memcpy(&id, (const char *)(m + 1) + offsetof(struct fanotify_event_info_fid, fsid), sizeof(id));
 		for (struct pool *p = s->pools; p; p = p->next)
-			if (p->errors && e->m.event_len >= sizeof(*e) && p->errors == e->id)
+			if (p->errors && p->errors == id)
 				touch_look(p);
+	}
 }
 
 /* Where the kernel has none, errors are seen at the next refresh or verb. */
