@@ -299,6 +299,7 @@ static int fs_ground(const struct pool_def *d, struct op *op, struct buf *words,
 	dev = mount_device(&m);
 	if (device_sysname(dev, sysname, sizeof(sysname))) {
 		buf_printf(words, "%s=%u:%u", sysname, major(dev), minor(dev));
+		health_ground(&m, words);
 		device_below(sysname, words);
 	}
 	mount_entry_free(&m);

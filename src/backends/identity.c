@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "backends/device.h"
+#include "backends/health.h"
 #include "backends/mount.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
@@ -46,7 +47,7 @@ static int take_entry(const struct mount_entry *m, void *arg)
 	}
 	copy = &t->items[t->n];
 	*copy = (struct mount_entry){ .id = m->id, .parent = m->parent, .dev = m->dev, .root = strdup(m->root), .target = strdup(m->target),
-		                      .fstype = strdup(m->fstype), .source = strdup(m->source) };
+		                      .fstype = strdup(m->fstype), .source = strdup(m->source), .super_options = health_marked(m) ? strdup("ro") : NULL };
 	t->n++;
 	t->failed |= !copy->root || !copy->target || !copy->fstype || !copy->source;
 	return t->failed;
@@ -252,7 +253,7 @@ int places_mount(const struct places *t, const char *path)
 	char canonical[PATH_MAX];
 	const struct mount_entry *m = places_resolve(t, path, canonical, sizeof(canonical)) ? mount_of(t, canonical, true) : NULL;
 
-	return m ? m->id : 0;
+	return !m ? 0 : m->super_options ? -m->id : m->id;
 }
 
 static const char place_key[] = "place", files_key[] = "files";

@@ -32,7 +32,7 @@ void places_free(struct places *t);
 /* A path without links, "." and "..", as far as it can be followed safely; false: too long, or links in a circle. */
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size);
 
-/* The number of the mount through which one sees what is at the path, or 0. */
+/* The number of the mount through which one sees what is at the path, or 0; negative if its options say that nothing can be written there. */
 int places_mount(const struct places *t, const char *path);
 
 /* Append facts. Those of a path are asked for together: each step of the way is a system call. */

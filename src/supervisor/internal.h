@@ -90,6 +90,8 @@ struct supervisor {
 	void *settled_arg;
 	struct timer settle;            /* it is told then, whatever could not be read */
 	struct watch inotify;           /* changes in pools' directories */
+	struct watch errors;            /* of pools' filesystems: fanotify */
+	struct watch late;              /* answers of devices for which nobody waits any more */
 	unsigned watching;              /* refreshes under way that may add a watch */
 	struct mounts *mounts;          /* the watch on the mount table, or NULL */
 	struct chore mounts_chore;
@@ -141,10 +143,12 @@ void pool_answer(struct pool *p, const struct err *e);  /* all who wait for an o
 uint64_t pool_refresh_time(const struct pool *p);       /* ms that its next refresh may take */
 /* kick.c: whom an event may help */
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
+void pool_look_at_news(struct pool *p);         /* the same; of the devices it need ask none but those in its news */
 void pool_kick(struct pool *p);                 /* the same, for what concerns this pool alone; also if it is being started: it may have looked just before */
 bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
-/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
-void pools_kick(struct supervisor *s, const char *what);
+/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything.
+ * sysname: of the device; "": nothing has happened to one, or that is told; NULL: nobody knows to which. */
+void pools_kick(struct supervisor *s, const char *what, const char *sysname);
 /* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
 void failed_kick(struct supervisor *s, enum err_class class);
 /* A disk has come, or a pool has gone: those whose disk was taken away are looked at, for it may be there again and nobody may have it open any more. */
@@ -175,6 +179,7 @@ void waiters_move(struct waiter **from, struct waiter **to);
 struct operation {
 	struct pool *pool;
 	uint64_t timeout;
+	const char *missing, *news;     /* start: this device was not there, and nothing has happened since but to those; NULL: it may be any */
 	bool build;
 	unsigned build_flags;           /* enum build_flags */
 	bool force;
@@ -239,11 +244,14 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc);
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
 void pool_taken_away(struct pool *p, const struct err *why);    /* it is not active any more, though nobody stopped it here */
 void pool_degraded(struct pool *p);             /* for p->found_why, if that is known */
+void ground_listen(struct supervisor *s);       /* degraded pools are looked at when a device that did not answer has done so at last */
 
 /* watch.c: inotify */
 int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */
 int watch_directory(int inotify, int dir);              /* in the worker, a directory that is open; the watch's number, or -1 */
 void watch_number(struct pool *p, int number);          /* what the worker got */
+int watch_errors_of(const struct supervisor *s);        /* the other descriptor, or -1 */
+uint64_t watch_errors(int fanotify, int dir);           /* in the worker: hear of errors of the filesystem that this directory is in; its number, or 0 */
 void watch_over(struct supervisor *s);
 void watch_drop(struct pool *p);
 void watch_free(struct supervisor *s);

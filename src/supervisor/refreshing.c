@@ -32,6 +32,8 @@ void step_on_record(struct worker *w, const struct line *l)
 	step_on_note(w, l);
 	if (line_has(l, "watch"))
 		watch_number(p, (int)line_u64(l, "watch", 0));
+	if (line_has(l, "errors"))
+		p->errors = line_u64(l, "errors", 0);
 	if (line_has(l, "capacity"))
 		refresh_facts(p, l);
 	p->unchanged |= line_has(l, "unchanged");
@@ -147,8 +149,10 @@ static void refreshed(struct pool *p, const struct backend *b)
 		pool_degraded(p);
 	else
 		pool_enter(p, PHASE_ACTIVE, NULL);
-	if (sick)
+	if (sick) {
 		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
+		ground_listen(p->sup);
+	}
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
@@ -305,7 +309,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 			o.inotify = watch_begin(p->sup);
 		struct job job = refresh_job(timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", timeout);
 
-		job.keep = (const int[]){ o.index, o.inotify, -1 };
+		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
 		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
 			watch_over(p->sup);
 	}

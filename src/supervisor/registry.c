@@ -273,6 +273,7 @@ static void pool_free(struct pool *p)
 	free(p->found_why);
 	free(p->lost);
 	free(p->avoid);
+	free(p->news);
 	free(p);
 }
 

@@ -114,8 +114,10 @@ struct pool {
 	bool updating;                  /* it looks at some names only */
 	bool unchanged;                 /* it found the index right as it is */
 	int watch;                      /* inotify's number for its directory (watch.c), or 0 */
+	uint64_t errors;                /* the number of its filesystem, whose errors are heard of, or 0 */
 	unsigned stuck;                 /* abandoned workers that are still there */
 	bool again;                     /* something changed: look again */
+	char *news;                     /* " vda vdb ": all that has happened since it last looked for its device are events of these; "*": something else */
 	unsigned came;                  /* events that came while it was being started: bits of the table in kick.c */
 	bool begun;                     /* a start that failed, or was cut off, may have left parts of it behind: they go when it is given up */
 	bool doubted;                   /* storage has refused something: looked at once more, when p->retry expires */
