@@ -166,9 +166,11 @@ static int wrong_content(const char *vg, const char *spec, const char *path, str
 	return err_set(e, ERR_WRONG_FORMAT, "%s is no physical volume of \"%s\": it holds %s", spec, vg, device_content_text(&c, text, sizeof(text)));
 }
 
-/* Every device of the definition that exists has to belong to the group. *absent: one that does not exist. */
+/* Every device of the definition that exists has to belong to the group: how many do. *absent: one that does not exist. */
 static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct err *e)
 {
+	int there = 0;
+
 	*absent = NULL;
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		const char *spec = d->source.devices[i].path;
@@ -184,9 +186,11 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 			*absent = spec;
 		} else if (!group_has_member(g, dev)) {
 			return wrong_content(group_name(d), spec, path, e);
+		} else {
+			there++;
 		}
 	}
-	return 0;
+	return there;
 }
 
 /* Is the group there, whole, and on the devices that the definition names? */
@@ -194,10 +198,12 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 {
 	const char *vg = group_name(d), *absent;
 	char wait[200];
+	int there;
 
-	if (group_look(d, g, op, e) < 0 || devices_match(d, g, &absent, e) < 0)
+	if (group_look(d, g, op, e) < 0 || (there = devices_match(d, g, &absent, e)) < 0)
 		return -1;
-	if (!g->members && absent) {
+	/* On none of its devices it may be another group of that name, which came first. One that is active stays what it is. */
+	if (absent && !there && !(g->active && g->members)) {
 		snprintf(wait, sizeof(wait), "device=%.190s", absent);
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
 	}

@@ -373,7 +373,8 @@ int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
 		else
 			break;
 	}
-	if (n != 6 || *p)
+	/* No interface has the address of a group: the hardware type was taken for its first byte, and the last one is missing. */
+	if (n != 6 || *p || (mac[0] & 1))
 		return err_set(e, ERR_INVALID, "BOOTIF=%s is not a hardware address (01-52-54-00-12-34-56)", value);
 	return 0;
 }

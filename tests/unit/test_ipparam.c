@@ -281,6 +281,7 @@ static void bootif(void)
 	CHECK_INT(bootif_parse("01-52:54:00:12:34:56", mac, &e), 0);
 	CHECK(bootif_parse("x1-52-54-00-12-34-56", mac, &e) < 0);
 	CHECK(bootif_parse("52:54:00:12:34", mac, &e) < 0);
+	CHECK(bootif_parse("01-52-54-00-12-34", mac, &e) < 0);
 	CHECK(bootif_parse("01-52-54-00-12-34-ff-00", mac, &e) < 0);
 	CHECK(bootif_parse("525400123456", mac, &e) < 0);
 	CHECK(bootif_parse("52:54:00:12:34:gg", mac, &e) < 0);

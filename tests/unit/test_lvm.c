@@ -326,6 +326,11 @@ static void a_group_that_is_not_there_is_waited_for(void)
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WAIT_DEVICE);
 	CHECK_STR(e.waits_for, "device=/dev/absent");
+	vg = "withvols";                        /* a group of that name is there, but not on the device that is meant */
+	CHECK_INT(start(&e), -1);
+	CHECK_INT(e.class, ERR_WAIT_DEVICE);
+	CHECK_STR(e.waits_for, "device=/dev/absent");
+	CHECK_INT(notes, 0);
 }
 
 static void an_empty_group_is_active_and_has_its_size(void)
