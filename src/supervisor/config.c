@@ -284,11 +284,19 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 struct seen { struct seen *next; const char *origin; bool marked; char name[256]; };
 struct parse { config_item_fn *fn; void *arg; const struct config_files *files; struct config_file *file; struct seen *seen; bool again; };
 
-/* A mark that bears the name of a file is that file's, whatever pool is in another; unless that file, which has been asked first, defines nothing. */
+/* A mark that bears the name of a file is that file's, whatever pool is in another; unless that file defines nothing, which is known when all have been asked. */
+static bool is_of_file(const struct parse *p, const struct config_mark *m)
+{
+	for (const struct config_file *f = m->of_file && p->again ? p->files->first : NULL; f; f = f->next)
+		if (streq(f->name, m->name))
+			return f->defines;
+	return m->of_file;
+}
+
 static bool is_marked(const struct parse *p, const char *name, bool is_file)
 {
 	for (struct config_mark *m = p->files->marks; m; m = m->next)
-		if (streq(m->name, name) && (is_file || !m->of_file || (p->again && !m->taken)))
+		if (streq(m->name, name) && (is_file || !is_of_file(p, m)))
 			return m->used = true;
 	return false;
 }
@@ -299,8 +307,6 @@ static bool is_marked_by_either(const struct parse *p, const char *pool)
 	bool marked = is_marked(p, p->file->name, true);
 	char by_pool[300];
 
-	for (struct config_mark *m = p->files->marks; marked && m; m = m->next)
-		m->taken |= streq(m->name, p->file->name);
 	snprintf(by_pool, sizeof(by_pool), "%s.xml", pool);
 	return is_marked(p, by_pool, false) || marked;
 }
@@ -350,6 +356,7 @@ static void on_item(const struct config_item *item, void *arg)
 	struct parse *p = arg;
 	struct config_item out = *item;
 
+	p->file->defines = item->def != NULL;
 	p->file->later = item->def && gives_way(p, item->def->name);
 	if (p->file->later)
 		return;

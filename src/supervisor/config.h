@@ -33,10 +33,11 @@ struct config_file {
 	char *origin, *name, *text;
 	size_t len;
 	struct err *error;
+	bool defines;                   /* a pool, though perhaps not the one that is used */
 	bool later;                     /* it holds a pool that has a file of its own name: that one is asked first */
 };
 /* of_file: a file has that name, and the mark is that one's, which takes it if it defines a pool. Otherwise it is that of the pool of that name. */
-struct config_mark { struct config_mark *next; bool used, of_file, taken; char name[]; };
+struct config_mark { struct config_mark *next; bool used, of_file; char name[]; };
 struct config_secret;
 struct config_files {
 	struct config_file *first, **last;
