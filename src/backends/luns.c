@@ -160,7 +160,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* List, and list again at each uevent, until every disk has its block device. Disks whose driver does not come are named in a note. */
+/* List, and list again at each uevent, until every disk has its block device. Those whose driver does not come are not well. */
 static int luns_await(int host, struct op *op, struct lun_list *l, struct err *e)
 {
 	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_BLOCK);
@@ -490,7 +490,6 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	snprintf(name, sizeof(name), "unit:%u:%u:%llu", lun->bus, lun->target, lun->lun);
 	snprintf(node, sizeof(node), "/dev/%s", lun->block);
 	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
-		op_note(op, "%s: host %u reports it, but there is no block device", name, lun->host);
 		health->n++;
 		lun_unwell(lun, "there is no block device for it: it does not answer what the kernel asks it first, or has no driver", health);
 		return;

@@ -23,6 +23,7 @@
 enum { CONTEXT_CLOEXEC = 1, MOUNT_FD_CLOEXEC = 1, CONFIG_FLAG = 0, CONFIG_STRING = 1, CONFIG_CREATE = 6, FROM_EMPTY = 0x04, TO_EMPTY = 0x40 };
 enum { A_RDONLY = 0x1, A_NOSUID = 0x2, A_NODEV = 0x4, A_NOEXEC = 0x8, A_ATIME = 0x70, A_NOATIME = 0x10, A_STRICTATIME = 0x20,
        A_NODIRATIME = 0x80, A_NOSYMFOLLOW = 0x200000 };
+#define KERNELS_OWN 512         /* where its errors begin that no program should see (include/linux/errno.h) */
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256
 #endif
@@ -240,8 +241,9 @@ static int mount_failed(const struct mount_request *r, int context, int error, s
 	enum err_class class = !c ? ERR_STORAGE : device ? c->device : c->server;
 	const char *text = !c ? NULL : device ? c->device_text : c->server_text;
 
-	/* The options were taken one by one before. What is refused now, and without a word from the kernel, is what the server has answered. */
-	if (!device && error == EINVAL && context >= 0 && !words.len) {
+	/* The options were taken one by one before. What is refused now, and without a word from the kernel, is what the server has answered. For some of that
+	 * the kernel has numbers of its own, which have no text. */
+	if (!device && (error == EINVAL || error >= KERNELS_OWN) && context >= 0 && !words.len) {
 		class = ERR_STORAGE;
 		text = "the server's answer is not understood, or options contradict each other";
 	}

@@ -334,7 +334,7 @@ static int install(struct sock_filter *code, size_t n)
 }
 
 /* As a network filesystem does that got garbage: the options are all taken, and then it is EINVAL, without a word why. */
-static int without_sense(void)
+static int without_sense(unsigned error)
 {
 	enum { CREATE = 6 };
 	struct sock_filter code[] = {
@@ -342,33 +342,39 @@ static int without_sense(void)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsconfig, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CREATE, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 
 	return install(code, ARRAY_LEN(code));
 }
 
-static void garbage_from_a_server_is_no_wrong_option(void)
+static void mount_senselessly(unsigned error, enum err_class of_device)
 {
+	struct mount_request server = { .fstype = "tmpfs", .source = "192.0.2.7:/export", .target = TARGET, .options = "size=1m" };
+	struct mount_request device = { .fstype = "tmpfs", .source = "/dev/vdb", .target = TARGET };
 	pid_t child = fork();
 	int status = -1;
 
 	if (child == 0) {
-		struct mount_request server = { .fstype = "tmpfs", .source = "192.0.2.7:/export", .target = TARGET, .options = "size=1m" };
-		struct mount_request device = { .fstype = "tmpfs", .source = "/dev/vdb", .target = TARGET };
 		struct err e = { 0 };
 
-		CHECK(without_sense() == 0);
-		CHECK(mount_make(&server, &e) < 0 && e.sys == EINVAL);
+		CHECK(without_sense(error) == 0);
+		CHECK(mount_make(&server, &e) < 0 && e.sys == (int)error);
 		CHECK_INT(err_remedy(e.class), REMEDY_RETRY);
 		CHECK(strstr(e.message, "the server's answer is not understood") != NULL);
 		e = (struct err){ 0 };
-		CHECK(mount_make(&device, &e) < 0 && err_is(&e, ERR_WRONG_FORMAT));
+		CHECK(mount_make(&device, &e) < 0 && err_is(&e, of_device));
 		fflush(stdout);
 		_exit(check_case_failed);
 	}
 	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void garbage_from_a_server_is_no_wrong_option(void)
+{
+	mount_senselessly(EINVAL, ERR_WRONG_FORMAT);
+	mount_senselessly(521, ERR_STORAGE);            /* the kernel's own: a file handle that is none */
 }
 
 /* ---- kernels without fsopen(2) ---- */
