@@ -211,13 +211,14 @@ setup: ## see that what building and testing need is there (root: apt-get instal
 lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 
-check: ## all tests: unit, golden, fuzz corpus, host, qemu
+TEST_JOBS ?= $(shell nproc)
+check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by side (as many as there are processors)
 	@tests/setup --machine
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 all companions $(B)/unit/test_sandbox
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
-	@tests/run $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
+	@tests/run -j $(TEST_JOBS) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
 conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it

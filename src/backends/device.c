@@ -134,9 +134,14 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 		return NULL;
 	}
 	p = blkid_new_probe();
-	if (p && blkid_probe_set_device(p, *fd, 0, 0) == 0)
+	bool set = p && blkid_probe_set_device(p, *fd, 0, 0) == 0;
+	if (set && blkid_probe_get_size(p) > 0)
 		return p;
 	blkid_free_probe(p);
+	if (set) {                      /* it opens all the same; an event says when there is something in it */
+		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s has no medium: nothing is attached to it now", path);
+		return NULL;
+	}
 	err_set(e, ERR_STORAGE, "cannot look at %s: %s", path, strerror(errno));
 	return NULL;
 }
@@ -404,6 +409,7 @@ static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t 
 struct search {
 	const struct tag *tag;
 	const char *wanted;
+	const char *only;               /* these names; NULL: all */
 	char path[PATH_MAX];
 	dev_t dev;
 	struct signature first;
@@ -456,6 +462,13 @@ static bool is_same_filesystem(const struct signature *a, const struct signature
 
 static struct buf left_out;
 static bool searched;
+static const char *missing, *news;
+
+void device_search_only(const char *spec, const char *sysnames)
+{
+	missing = spec;
+	news = sysnames;
+}
 
 const char *device_left_out(void)
 {
@@ -475,11 +488,15 @@ static void answer(const char *node, void *arg)
 static bool search_add(const char *sysname, const char *path, dev_t dev, void *arg)
 {
 	struct search *s = arg;
+	char word[NAME_MAX + 3];
 
 	if (device_stalled("/sys", sysname)) {
 		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
 		return false;
 	}
+	snprintf(word, sizeof(word), " %s ", sysname);
+	if (s->only && !strstr(s->only, word))
+		return false;
 	s->nodes[s->n] = strdup(path);
 	s->devs[s->n] = dev;
 	return !s->nodes[s->n] || ++s->n == SEARCHED_MOST;
@@ -546,13 +563,14 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	char waits_for[sizeof(e->waits_for)];
 	int rc = 0;
 
+	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
+	s.only = streq_null(missing, waits_for) ? news : NULL;
 	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && device_matches(spec, s.dev) == 0)
 		s.path[0] = '\0';                /* a link that is out of date */
 	if (!s.path[0]) {
-		searched = true;
+		searched |= !s.only;
 		rc = search_all(&s, e);
 	}
-	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	if (rc == 0 && s.other[0])
 		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
 	else if (rc == 0 && !s.path[0] && s.unread.len)         /* it may be the one */
@@ -560,10 +578,17 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	else if (rc == 0 && !s.path[0])
 		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec,
 		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
+	bool over = !s.only || (rc < 0 && !s.unread.len && !s.other[0]);
 	buf_free(&s.stalled);
 	buf_free(&s.unread);
 	while (s.n)
 		free(s.nodes[--s.n]);
+	if (!over) {                    /* it is there, or one of them cannot be read: what the others are counts as well */
+		missing = NULL;
+		if (e)
+			err_clear(e);
+		return find_tag(spec, t, path, size, dev, e);
+	}
 	if (rc == 0) {
 		snprintf(path, size, "%s", s.path);
 		*dev = s.dev;

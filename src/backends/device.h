@@ -45,12 +45,17 @@ int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, stru
 int device_content_bounded(const char *path, struct device_content *out, struct err *e);
 /* Who was left behind is known by a file in run_dir, in every worker that is forked from here on. The text is kept. */
 void device_ask_keeps(const char *run_dir);
+/* A descriptor that can be read when one that was left behind has its answer; -1: there is none. */
+int device_ask_listen(void);
 /* Many devices in turn, by one process as long as none of them hangs or brings it down, so that asking costs no process each. args: n times `size` bytes,
  * a multiple of what their alignment needs; whys: n, of class ERR_NONE for those that were asked. -1: e says why nobody could be. */
 struct device_questions { const char *const *nodes; size_t n; device_ask_fn *fn; void *args; size_t size; struct err *whys;
                           uint64_t patience /* ms with each; 0: 2 s */; };
 int device_ask_all(const struct device_questions *q, struct err *e);
 
+/* A search for `missing` ("device=LABEL=X") found none a moment ago, and need ask none but those devices that something has happened to since: " vda vdb ". What
+ * else is searched for is searched for everywhere; NULL: that, too. */
+void device_search_only(const char *missing, const char *sysnames);
 /* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
 const char *device_left_out(void);
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Asking a device that may not answer, or may bring down who reads it: a process of its own does it, and is left behind if need be. It waits
- * for the answer: while it is there, nobody else has to, and its end says that the device may be asked again.
+ * for the answer: while it is there, nobody else has to, and its end says that the device may be asked again. It writes to the file of those that were
+ * left behind then, which the supervisor hears.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +27,16 @@ static const char *run_dir;
 void device_ask_keeps(const char *dir)
 {
 	run_dir = dir;
+}
+
+int device_ask_listen(void)
+{
+	cleanup_close int file = stuck_file(&(struct stuck){ .run_dir = run_dir });
+	cleanup_close int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	return fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) >= 0 ? steal_fd(&fd) : -1;
 }
 
 static int silent(const char *node, struct err *e)
@@ -97,7 +109,7 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct pro
 		file_keep_only(file);           /* it may be left behind */
 		for (; p->at < q->n && !p->over && !stuck_is(&stuck, q->nodes[p->at]); p->at++)
 			q->fn(q->nodes[p->at], answers + p->at * q->size);
-		_exit(0);
+		_exit(p->over && pwrite(file, "", 1, 0) < 0);
 	}
 	ended = has_ended(child, &status, p, q->patience ? q->patience : PATIENCE);
 	if (ended && WIFEXITED(status))

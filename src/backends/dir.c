@@ -61,7 +61,7 @@ static int dir_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 static int dir_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
-	cleanup_places struct places *places = places_read(e);
+	const struct places *places = places_now(e);
 
 	(void)op;
 	if (!places)

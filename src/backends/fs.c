@@ -237,8 +237,8 @@ static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
 	return -1;
 }
 
-/* Is it meant to be read-only? */
-static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m)
+/* Does the definition say read-only, or its format? */
+static bool is_asked_read_only(const struct pool_def *d, const struct mount_entry *m)
 {
 	for (size_t i = 0; i < d->nmount_options; i++)
 		if (streq(d->mount_options[i].name, "ro"))
@@ -246,7 +246,20 @@ static bool is_meant_read_only(const struct pool_def *d, const struct mount_entr
 	for (size_t i = 0; i < ARRAY_LEN(filesystems); i++)
 		if (filesystems[i].options && streq(filesystems[i].kernel, m->fstype))
 			return true;
-	return device_is_read_only(mount_device(m));
+	return false;
+}
+
+/* Is it meant to be read-only? */
+static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m)
+{
+	return is_asked_read_only(d, m) || device_is_read_only(mount_device(m));
+}
+
+/* It can be used, but not for what most want of it; who wants no more says so in the definition. */
+static void warn_protected(const struct pool_def *d, const struct mount_entry *m, struct op *op)
+{
+	if (!op->warning[0] && !is_asked_read_only(d, m) && device_is_read_only(mount_device(m)))
+		snprintf(op->warning, sizeof(op->warning), "%.80s is write-protected, so it is mounted read-only: no volume can be made or changed", m->source);
 }
 
 static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struct op *op)
@@ -266,6 +279,7 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 		return 0;
 	health_count(&m, op, detail);
 	health_warn(&m, d->target.path, op);
+	warn_protected(d, &m, op);
 	if (is_sick(d, &m, op))
 		*state = STATE_DEGRADED;
 	mount_entry_free(&m);
@@ -285,6 +299,7 @@ static int fs_ground(const struct pool_def *d, struct op *op, struct buf *words,
 	dev = mount_device(&m);
 	if (device_sysname(dev, sysname, sizeof(sysname))) {
 		buf_printf(words, "%s=%u:%u", sysname, major(dev), minor(dev));
+		health_ground(&m, words);
 		device_below(sysname, words);
 	}
 	mount_entry_free(&m);
@@ -369,7 +384,7 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 
 static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
-	cleanup_places struct places *places = places_read(e);
+	const struct places *places = places_now(e);
 	dev_t dev;
 
 	(void)op;

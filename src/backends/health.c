@@ -78,6 +78,22 @@ static bool ext4_is_marked(const struct mount_entry *m)
 	       magic_and_state[0] == 0x53 && magic_and_state[1] == 0xef && (magic_and_state[2] & 2);
 }
 
+bool health_marked(const struct mount_entry *m)
+{
+	static const char *const options[] = { "ro", "shutdown", "emergency_ro" };
+	char value[2];
+	bool marked = mount_option_value(m->options, "ro", value, sizeof(value)) != NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		marked |= mount_option_value(m->super_options, options[i], value, sizeof(value)) != NULL;
+	return marked;
+}
+
+void health_ground(const struct mount_entry *m, struct buf *words)
+{
+	buf_printf(words, ":%lu%s", ext4_errors(m), health_marked(m) ? ":ro" : "");
+}
+
 static void __attribute__((format(printf, 4, 5))) warn(struct op *op, const struct mount_entry *m, const char *check, const char *fmt, ...)
 {
 	char what[120];

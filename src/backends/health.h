@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Is a mounted filesystem well? The kernel shuts a filesystem down, or makes it read-only, when its disk fails, and tells nobody: it is to be looked for.
+ * Is a mounted filesystem well? The kernel shuts a filesystem down, or makes it read-only, when its disk fails, and hardly tells anybody: it is to be looked for.
  */
 #ifndef POOLINIT_BACKENDS_HEALTH_H
 #define POOLINIT_BACKENDS_HEALTH_H
@@ -17,6 +17,10 @@ void health_warn(const struct mount_entry *m, const char *target, struct op *op)
 /* The same for ext4, which counts the errors that it meets, on the disk. Older kernels show in no other way, without a
  * write, that its journal was aborted: op->aborted. What is to be known at the next look is appended to detail: " errors=2 aborted marked". */
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail);
+/* What tells that it may have changed: ":2:ro", appended to a word of the ground. */
+void health_ground(const struct mount_entry *m, struct buf *words);
+/* Can nothing be written, or has it been shut down, by what its options say? */
+bool health_marked(const struct mount_entry *m);
 /* Is the disk below a mount there? Not if a logical volume is, but all the disks that it stands on have been taken out. */
 bool health_disk_is_there(const struct mount_entry *m);
 

@@ -6,12 +6,16 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include "backends/device.h"
+#include "backends/health.h"
 #include "backends/mount.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
@@ -43,7 +47,7 @@ static int take_entry(const struct mount_entry *m, void *arg)
 	}
 	copy = &t->items[t->n];
 	*copy = (struct mount_entry){ .id = m->id, .parent = m->parent, .dev = m->dev, .root = strdup(m->root), .target = strdup(m->target),
-		                      .fstype = strdup(m->fstype), .source = strdup(m->source) };
+		                      .fstype = strdup(m->fstype), .source = strdup(m->source), .super_options = health_marked(m) ? strdup("ro") : NULL };
 	t->n++;
 	t->failed |= !copy->root || !copy->target || !copy->fstype || !copy->source;
 	return t->failed;
@@ -56,11 +60,6 @@ void places_free(struct places *t)
 	if (t)
 		free(t->items);
 	free(t);
-}
-
-void places_close(struct places **t)
-{
-	places_free(*t);
 }
 
 static struct places *places_new(char *text, struct err *e)
@@ -79,9 +78,29 @@ failed:
 	return NULL;
 }
 
-struct places *places_read(struct err *e)
+/* An open table becomes readable out of band when its namespace has changed since it was last asked (proc_pid_mounts(5)). */
+static bool is_as_before(int fd)
 {
-	return places_new(NULL, e);
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+	return fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+const struct places *places_now(struct err *e)
+{
+	static struct places *kept;
+	static int fd = -1;
+	static pid_t keeper;            /* a child has our memory, and not our descriptor */
+
+	if (keeper != getpid()) {
+		keeper = getpid();
+		fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	} else if (kept && is_as_before(fd)) {
+		return kept;
+	}
+	places_free(kept);
+	kept = places_new(NULL, e);
+	return kept;
 }
 
 struct places *places_parse(char *text)
@@ -234,7 +253,7 @@ int places_mount(const struct places *t, const char *path)
 	char canonical[PATH_MAX];
 	const struct mount_entry *m = places_resolve(t, path, canonical, sizeof(canonical)) ? mount_of(t, canonical, true) : NULL;
 
-	return m ? m->id : 0;
+	return !m ? 0 : m->super_options ? -m->id : m->id;
 }
 
 static const char place_key[] = "place", files_key[] = "files";
@@ -319,7 +338,7 @@ static void identify_by_fields(const struct pool_def *d, struct buf *facts)
 		if (d->source.devices[i].path[0] == '/' || d->type != POOL_ZFS)
 			identity_device(d->source.devices[i].path, NULL, facts);
 	if (d->target.path && (d->type == POOL_VSTORAGE || d->type == POOL_DIR || d->type == POOL_FS || d->type == POOL_NETFS)) {
-		cleanup_places struct places *t = places_read(NULL);
+		const struct places *t = places_now(NULL);
 
 		if (t)
 			identity_path(t, d->target.path, IDENTITY_PLACE, facts);

@@ -22,18 +22,17 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* The mount table, read once for many paths. */
+/* The mount table. It is kept, and read again only when something has been mounted or unmounted: a pointer holds until the next call. The process that
+ * calls is to stay in its mount namespace. NULL: ERR_NO_MEMORY, or the table cannot be read. */
 struct places;
-struct places *places_read(struct err *e);
+const struct places *places_now(struct err *e);
 struct places *places_parse(char *text);        /* from a table's text, which is changed; for tests */
 void places_free(struct places *t);
-#define cleanup_places __attribute__((cleanup(places_close)))
-void places_close(struct places **t);
 
 /* A path without links, "." and "..", as far as it can be followed safely; false: too long, or links in a circle. */
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size);
 
-/* The number of the mount through which one sees what is at the path, or 0. */
+/* The number of the mount through which one sees what is at the path, or 0; negative if its options say that nothing can be written there. */
 int places_mount(const struct places *t, const char *path);
 
 /* Append facts. Those of a path are asked for together: each step of the way is a system call. */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <search.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include "backends/block_volume.h"
@@ -334,17 +335,25 @@ static const char *target_name(const char *line)
 	return comma && comma > line && strspn(comma + 1, "0123456789") == (size_t)(space - comma - 1) ? space + 1 : NULL;
 }
 
-/* A target may be offered through several portals, and is named once. */
-static void add_target(const struct pool_def *source, const char *name, struct buf *names, struct buf *out)
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void name_keep(void *name)
+{
+	(void)name;             /* it is in the server's text */
+}
+
+/* A target may be offered through several portals, and is named once. How many there are is the server's to say: they are in a tree. */
+static void add_target(const struct pool_def *source, const char *name, void **names, struct buf *out)
 {
 	const struct pool_device device = { .path = name, .part_separator = -1 };
 	struct pool_def found = { .type = POOL_ISCSI, .source = source->source };
-	cleanup_buf struct buf word = BUF_INIT;
+	const char *const *first = tsearch(name, names, name_compare);
 
-	buf_printf(&word, " %s ", name);
-	if (word.failed || strstr(buf_str(names), buf_str(&word)))
+	if (!first || *first != name)
 		return;
-	buf_adds(names, buf_str(&word));
 	found.source.devices = &device;
 	found.source.ndevices = 1;
 	found.source.name = found.source.dir = found.source.format = NULL;
@@ -354,7 +363,7 @@ static void add_target(const struct pool_def *source, const char *name, struct b
 /* iscsiadm prints the server's names as they are. One with a space or a line break in it is nobody's: it is left out whole, not cut to what fits. */
 void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out)
 {
-	cleanup_buf struct buf names = BUF_INIT;
+	void *names = NULL;
 	char *save = NULL, *line = strtok_r(text, "\n", &save), *next;
 	unsigned refused = 0;
 
@@ -367,8 +376,9 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 		else
 			refused += name != NULL;
 	}
+	tdestroy(names, name_keep);
 	if (refused)
-		op_note(op, "the server offers %u targets whose names are no iSCSI names: they are left out", refused);
+		op_note(op, "left out of what the server offers, for want of an iSCSI name: %u target%s", refused, refused == 1 ? "" : "s");
 }
 
 struct discovery { const struct pool_def *source; struct iscsi_portal *p; struct op *op; struct buf *out; const char *doing; };

@@ -96,6 +96,19 @@ static int lun_add(struct lun_list *l, const struct lun *lun)
 	return 0;
 }
 
+/* A target may have a LUN that it connects nothing to (SPC-4, 6.6.2: the peripheral qualifier). The kernel gives such a one no driver, ever. */
+static bool lun_is_connected(const char *sys, const char *name)
+{
+	enum { QUALIFIER = 0xe0 };
+	char path[PATH_MAX];
+	unsigned char inquiry = 0;
+	cleanup_close int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/inquiry", sys, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || read(fd, &inquiry, 1) < 1 || !(inquiry & QUALIFIER);
+}
+
 /* All disks and roms of the host, sorted; other devices (enclosures, tapes, controllers) are no storage for volumes. */
 static int luns_list(const char *sys, int host, struct lun_list *l, struct err *e)
 {
@@ -117,7 +130,8 @@ static int luns_list(const char *sys, int host, struct lun_list *l, struct err *
 		    entry->d_name[used] || (int)lun.host != host)
 			continue;
 		snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/type", sys, entry->d_name);
-		if (file_read_line(AT_FDCWD, path, text, sizeof(text)) < 1 || (atoi(text) != SCSI_DISK && atoi(text) != SCSI_ROM))
+		if (file_read_line(AT_FDCWD, path, text, sizeof(text)) < 1 || (atoi(text) != SCSI_DISK && atoi(text) != SCSI_ROM) ||
+		    !lun_is_connected(sys, entry->d_name))
 			continue;
 		lun_block_device(sys, entry->d_name, lun.block, sizeof(lun.block));
 		if (lun_add(l, &lun) < 0)
@@ -455,6 +469,16 @@ static const char *lun_path(const char *target, const struct link_list *links, c
 	return link_of(links, dev, by_path);
 }
 
+static void lun_unwell(const struct lun *lun, const char *why, struct luns_health *health)
+{
+	bool named = lun->block[0];
+
+	if (health->sick++)
+		return;
+	snprintf(health->first, sizeof(health->first), "LUN %llu%s%.20s%s", lun->lun, named ? " (" : "", lun->block, named ? ")" : "");
+	snprintf(health->why, sizeof(health->why), "%s", why);
+}
+
 static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, struct op *op, struct pool_sizes *sizes,
                        struct luns_health *health)
 {
@@ -467,6 +491,8 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	snprintf(node, sizeof(node), "/dev/%s", lun->block);
 	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
 		op_note(op, "%s: host %u reports it, but there is no block device", name, lun->host);
+		health->n++;
+		lun_unwell(lun, "there is no block device for it: it does not answer what the kernel asks it first, or has no driver", health);
 		return;
 	}
 	if (lun->gone) {
@@ -481,10 +507,7 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	health->n++;
 	if (lun->sick[0]) {
 		v.problem = lun->sick;
-		if (!health->sick++) {
-			snprintf(health->first, sizeof(health->first), "LUN %llu (%.20s)", lun->lun, lun->block);
-			snprintf(health->why, sizeof(health->why), "%s", lun->sick);
-		}
+		lun_unwell(lun, lun->sick, health);
 	}
 	v.path = path ? path : node;
 	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;

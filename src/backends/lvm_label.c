@@ -17,6 +17,7 @@ enum {
 	PV_AREAS = LVM_ID + 8,          /* after uuid and size */
 	AREA_HEADER = 512, AREA_MAGIC = 4, AREA_START = 24, AREA_SIZE = 32, AREA_TEXT = 40,
 	AREAS_MOST = 2,
+	READ_MOST = 64 * 1024,
 	TEXT_MOST = 16 * 1024 * 1024,
 	DEPTH_MOST = 64,
 	IGNORED = 1,                    /* flag of an area that is not in use */
@@ -26,7 +27,7 @@ struct source {
 	lvm_read_fn *read;
 	void *arg;
 	struct lvm_label *out;
-	uint8_t *block;                 /* LVM_BLOCK bytes, aligned */
+	uint8_t *block;                 /* READ_MOST bytes, aligned */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -71,18 +72,27 @@ static uint32_t checksum(const uint8_t *p, size_t len)
 	return sum;
 }
 
-/* `len` bytes from anywhere on the device, block by block. */
+/* `len` bytes from anywhere on the device, in as few reads as that takes: a server may be far. No block is read that is not needed, and where a read of
+ * several fails, the block that cannot be read is found. */
 static bool read_bytes(struct source *s, uint8_t *data, size_t len, uint64_t at)
 {
+	size_t most = READ_MOST;
+
 	while (len) {
 		uint64_t start = at - at % LVM_BLOCK;
-		size_t skip = (size_t)(at - start), part = (size_t)least(len, LVM_BLOCK - skip);
-		ssize_t n = s->read(s->arg, s->block, LVM_BLOCK, start);
+		size_t skip = (size_t)(at - start), part = (size_t)least(len, most - skip);
+		size_t want = (skip + part + LVM_BLOCK - 1) / LVM_BLOCK * LVM_BLOCK;
+		ssize_t n = s->read(s->arg, s->block, want, start);
 
+		if (n <= (ssize_t)skip && want > LVM_BLOCK) {
+			most = LVM_BLOCK;
+			continue;
+		}
 		if (n < 0)
 			return trouble(s->out, "cannot be read at %llu: %s", (unsigned long long)start, strerror(errno));
-		if ((size_t)n < skip + part)
+		if ((size_t)n <= skip)
 			return trouble(s->out, "its LVM metadata goes beyond its end");
+		part = (size_t)least(part, (size_t)n - skip);
 		memcpy(data, s->block + skip, part);
 		data += part;
 		at += part;
@@ -409,7 +419,7 @@ void lvm_label_read(lvm_read_fn *read, void *arg, struct lvm_label *out)
 	ssize_t n;
 
 	*out = (struct lvm_label){ 0 };
-	s.block = aligned_alloc(LVM_BLOCK, LVM_BLOCK);
+	s.block = aligned_alloc(LVM_BLOCK, READ_MOST);
 	if (!s.block) {
 		trouble(out, "no memory to look at it");
 		return;

@@ -240,6 +240,11 @@ static int mount_failed(const struct mount_request *r, int context, int error, s
 	enum err_class class = !c ? ERR_STORAGE : device ? c->device : c->server;
 	const char *text = !c ? NULL : device ? c->device_text : c->server_text;
 
+	/* The options were taken one by one before. What is refused now, and without a word from the kernel, is what the server has answered. */
+	if (!device && error == EINVAL && context >= 0 && !words.len) {
+		class = ERR_STORAGE;
+		text = "the server's answer is not understood, or options contradict each other";
+	}
 	snprintf(waits_for, sizeof(waits_for), "%s=%s", device ? "device" : "server", r->source);
 	err_wait(e, class, class == ERR_WAIT_NETWORK ? "network" : waits_for, "cannot mount %s (%s) at %s: %s%s%s%s", r->source, r->fstype,
 	         r->target, text ? text : strerror(error), words.len ? " (kernel: " : "", buf_str(&words), words.len ? ")" : "");

@@ -168,12 +168,14 @@ int boot_main(int argc, char **argv)
 		"3 a pool that nobody requires is not active yet, 4 the supervisor could not start, 64 wrong usage",
 	};
 
-	o->config_dir = "/config";
 	o->run_dir = DEFAULT_RUN_DIR;
 	b.core.socket = DEFAULT_SOCKET;
 	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
 	if (status >= 0)
 		return status;
+	o->config_named = o->config_dir != NULL;
+	if (!o->config_named)
+		o->config_dir = "/config";
 	log_to_stderr();
 	parameters_init(p);
 	if (cmdline)

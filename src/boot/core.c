@@ -47,6 +47,15 @@ static void on_reap_again(struct timer *t)
 	reap(t->owner);
 }
 
+/* As daemons do: what it says of it is in the log. */
+static void reload(struct core *c)
+{
+	struct err e = { 0 };
+
+	if (supervisor_reload(c->sup, NULL, &e) < 0)
+		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
+}
+
 static void on_signals(struct watch *w, uint32_t events)
 {
 	struct core *c = w->owner;
@@ -54,12 +63,12 @@ static void on_signals(struct watch *w, uint32_t events)
 
 	(void)events;
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD) {
-			if (c->on_signal)
-				c->on_signal(c->arg, (int)info.ssi_signo);
-		} else if (c->reap_all) {
+		if (info.ssi_signo == SIGHUP)
+			reload(c);
+		else if (info.ssi_signo != SIGCHLD && c->on_signal)
+			c->on_signal(c->arg, (int)info.ssi_signo);
+		else if (info.ssi_signo == SIGCHLD && c->reap_all)
 			reap(c);
-		}
 	}
 }
 

@@ -26,7 +26,7 @@ struct core {
 	struct progress progress;       /* policy, on_over, arg */
 	/* The shutdown verb; e: refused. */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);
-	/* A signal arrived that is not SIGCHLD; and after children were reaped (reap_all). Either may be NULL. */
+	/* A signal arrived that is neither SIGCHLD nor SIGHUP, which has the definitions read again; and after children were reaped (reap_all). Either may be NULL. */
 	void (*on_signal)(void *arg, int sig);
 	void (*on_child)(void *arg);
 	bool (*owns_child)(void *arg, pid_t pid);       /* besides those of the supervisor and the network: reaped by their owners */

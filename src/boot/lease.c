@@ -18,6 +18,7 @@
 #include "boot/rtnl.h"
 
 #define DEFAULT_RUN_DIR "/run/poolinit"
+#define REFUSALS_TOLD   8       /* of one lease: how much there is to refuse is the server's to decide */
 
 struct lease {
 	const char *device, *run_dir;
@@ -25,6 +26,7 @@ struct lease {
 	struct rtnl rtnl;
 	char file[512];                 /* run_dir/network/DEVICE.lease: the address that we have given the interface */
 	char trouble[512];              /* run_dir/network/DEVICE.trouble: it has been said that nobody answers */
+	unsigned refused;
 };
 
 static const char *fact(const char *name)
@@ -73,7 +75,8 @@ static bool parse_host(struct lease *l, const char *what, const char *word, stru
 {
 	if (ip_address_parse(word, out, NULL) == 0 && out->family == AF_INET && ip_address_is_host(out))
 		return true;
-	log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over", l->device, what, word);
+	if (l->refused++ < REFUSALS_TOLD)
+		log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over", l->device, what, word);
 	return false;
 }
 
@@ -141,7 +144,7 @@ static void set_route(struct lease *l, const struct ip_address *to, const struct
 {
 	struct err e = { 0 };
 
-	if (rtnl_route_add(&l->rtnl, l->index, to, gateway, &e) < 0)
+	if (rtnl_route_add(&l->rtnl, l->index, to, gateway, &e) < 0 && l->refused++ < REFUSALS_TOLD)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
@@ -252,6 +255,8 @@ static int on_bound(struct lease *l, struct err *e)
 		log_warn(LF_NET, "%s: %s", l->device, e->message);
 		err_clear(e);
 	}
+	if (l->refused > REFUSALS_TOLD)
+		log_warn(LF_NET, "%s: nor can %u more of the DHCP server's addresses and routes be used", l->device, l->refused - REFUSALS_TOLD);
 	return file_remove(AT_FDCWD, l->trouble, e);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/util.h"
+#include "base/word.h"
 #include "boot/options.h"
 #include "boot/roles.h"
 
@@ -26,35 +27,17 @@ static void print_help(const struct role_help *role, const struct option_row *ro
 		printf("\nexit status: %s\n", role->statuses);
 }
 
-/* How many letters have to change? Good enough for a hint. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t same = 0, la = strlen(a), lb = strlen(b), shorter = la < lb ? la : lb, tail = 0;
-
-	while (same < shorter && a[same] == b[same])
-		same++;
-	while (tail < shorter - same && a[la - 1 - tail] == b[lb - 1 - tail])
-		tail++;
-	return (la > lb ? la : lb) - same - tail;
-}
-
 static int unknown(const char *name, size_t len, const struct option_row *rows, size_t n, struct err *e)
 {
-	const char *near = NULL;
 	char given[64];
-	size_t best = 3;
+	struct word_guess guess = { .given = given, .best = WORD_NEAR };
 
 	snprintf(given, sizeof(given), "%.*s", (int)(len < sizeof(given) ? len : sizeof(given) - 1), name);
-	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(given, rows[i].name);
-
-		if (d < best && rows[i].kind != OPTION_WORD) {
-			best = d;
-			near = rows[i].name;
-		}
-	}
-	if (near)
-		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given, near);
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].kind != OPTION_WORD)
+			word_offer(&guess, rows[i].name);
+	if (guess.near)
+		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given, guess.near);
 	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
 }
 

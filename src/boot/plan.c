@@ -208,24 +208,29 @@ static void take_item(const struct config_item *item, void *arg)
 
 /* ---- where definitions come from ---- */
 
-static void read_directory(struct plan *plan, const char *dir, struct buf *out)
+static void read_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
 {
 	struct err e = { 0 };
 	struct stat st;
 
 	buf_printf(out, "source: %s%s\n", dir, stat(dir, &st) < 0 ? " (not there)" : "");
-	if (config_read_directory(dir, take_item, plan, &e) < 0)
+	if (config_read_directory(dir, may_be_absent, take_item, plan, &e) < 0)
 		problem(plan, dir, e.message);
+}
+
+static const char *default_directory(void)
+{
+	return access("/config", F_OK) == 0 ? "/config" : "/etc/libvirt";
 }
 
 static void read_sources(struct plan *plan, const char *config_dir, const struct parameters *p, struct buf *out)
 {
-	read_directory(plan, config_dir, out);
+	read_directory(plan, config_dir ? config_dir : default_directory(), !config_dir, out);
 	for (size_t i = 0; i < p->config.n; i++) {
 		const char *where = p->config.items[i];
 
 		if (*where == '/' && !starts_with(where, "/dev/"))
-			read_directory(plan, where, out);
+			read_directory(plan, where, false, out);
 		else
 			buf_printf(out, "source: %s (a device: awaited and read at boot, not looked at here)\n", where);
 	}
@@ -240,7 +245,7 @@ static void secret_directories(struct plan *plan, const char *config_dir, const 
 	plan->secrets = arena_alloc(a, (p->config.n + 2) * sizeof(*plan->secrets));
 	if (!plan->secrets)
 		return;
-	plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", config_dir);
+	plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", config_dir ? config_dir : default_directory());
 	for (size_t i = 0; i < p->config.n; i++) {
 		const char *where = p->config.items[i];
 
@@ -398,8 +403,6 @@ int plan_main(int argc, char **argv)
 	parameters_init(&p);
 	if (cmdline)
 		parameters_from_cmdline(&p, cmdline);
-	if (!config_dir)
-		config_dir = access("/config", F_OK) == 0 ? "/config" : "/etc/libvirt";
 	size_t problems = plan_print(config_dir, &p, &out);
 	parameters_free(&p);
 	if (out.failed || fwrite(buf_str(&out), 1, out.len, stdout) != out.len || fflush(stdout) != 0) {

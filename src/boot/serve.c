@@ -98,11 +98,13 @@ int serve_main(int argc, char **argv)
 		"0 ended by a signal or \"shutdown exit\", 1 could not start, 64 wrong usage",
 	};
 
-	o->config_dir = "/etc/libvirt";
 	o->run_dir = DEFAULT_RUN_DIR;
 	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
 	if (status >= 0)
 		return status;
+	o->config_named = o->config_dir != NULL;
+	if (!o->config_named)
+		o->config_dir = "/etc/libvirt";
 	log_to_stderr();
 	if (log && log_set(log, &e) < 0) {
 		fprintf(stderr, "poolinit serve: --log: %s\n", e.message);

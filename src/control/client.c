@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/util.h"
+#include "base/word.h"
 #include "control/client_parts.h"
 #include "control/verbs.h"
 
@@ -27,6 +28,20 @@ static int misused(const struct err *e)
 	return EXIT_USAGE;
 }
 
+static int unknown_verb(const char *name)
+{
+	struct word_guess guess = { .given = name, .best = WORD_NEAR };
+	struct err e = { 0 };
+
+	for (size_t i = 0; verb_at(i); i++)
+		word_offer(&guess, verb_at(i)->name);
+	if (guess.near)
+		err_set(&e, ERR_UNKNOWN_VERB, "unknown verb \"%s\": did you mean %s? (poolctl help lists them)", name, guess.near);
+	else
+		err_set(&e, ERR_UNKNOWN_VERB, "unknown verb \"%s\" (poolctl help lists them)", name);
+	return misused(&e);
+}
+
 /* ---- help, from the table this program has itself ---- */
 
 static int print_help(const struct command *c)
@@ -35,10 +50,8 @@ static int print_help(const struct command *c)
 	const struct verb *v = name ? verb_find(name) : NULL;
 	cleanup_buf struct buf out = BUF_INIT;
 
-	if (name && !v) {
-		fprintf(stderr, "error: unknown verb \"%s\" (poolctl help lists them)\n", name);
-		return EXIT_USAGE;
-	}
+	if (name && !v)
+		return unknown_verb(name);
 	if (v)
 		help_verb(v, &out);
 	else if (format && streq(format, "list"))
@@ -134,9 +147,7 @@ int client_main(int argc, char **argv)
 		return watch_main(&c);
 	}
 	c.verb = verb_find(*words);
-	if (!c.verb) {
-		err_set(&e, ERR_UNKNOWN_VERB, "unknown verb \"%s\" (poolctl help lists them)", *words);
-		return misused(&e);
-	}
+	if (!c.verb)
+		return unknown_verb(*words);
 	return run_verb(&c, words + 1);
 }

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include "base/util.h"
+#include "base/word.h"
 
 const char *command_value(const struct command *c, const char *name)
 {
@@ -63,6 +64,16 @@ static int refuse_secret(struct err *e)
 		       "use --file FILE, or standard input");
 }
 
+static int unknown_option(const struct command *c, const char *key, struct err *e)
+{
+	struct word_guess guess = { .given = key, .best = WORD_NEAR };
+
+	for (const struct verb_arg *a = c->verb->args; a->name; a++)
+		word_offer(&guess, a->name);
+	return err_set(e, ERR_UNKNOWN_KEY, "%s has no option --%s%s%s%s (poolctl help %s)", c->verb->name, key, guess.near ? ": did you mean --" : "",
+		       guess.near ? guess.near : "", guess.near ? "?" : "", c->verb->name);
+}
+
 /* `--key value`, `--key=value`, `--flag`. Returns how many words it took, or -1. */
 static int take_option(struct command *c, char **words, struct err *e)
 {
@@ -76,7 +87,7 @@ static int take_option(struct command *c, char **words, struct err *e)
 	if (!a && is_secret_value(c, key))
 		return refuse_secret(e);
 	if (!a)
-		return err_set(e, ERR_UNKNOWN_KEY, "%s has no option --%s (poolctl help %s)", c->verb->name, key, c->verb->name);
+		return unknown_option(c, key, e);
 	if (a->kind == ARG_FLAG || equals)
 		return set_value(c, a, equals ? equals + 1 : "yes", e) < 0 ? -1 : 1;
 	if (!words[1])
@@ -130,7 +141,7 @@ int command_take(struct command *c, char **words, struct err *e)
 			options = false;
 		else if (options && starts_with(*words, "--"))
 			taken = take_option(c, words, e);
-		else if (take_word(c, *words, e) < 0)
+		else if (!(options && (*words)[0] == '-' && command_manner(c, *words)) && take_word(c, *words, e) < 0)
 			taken = -1;
 		if (taken < 0)
 			return -1;

@@ -63,8 +63,8 @@ static int define(struct edit *d)
 
 	if (rc == 0 && !same(&now, &d->text))
 		rc = err_set(&d->e, ERR_CONFLICT, "the definition was changed by somebody else meanwhile");
-	if (rc == 0)
-		rc = ask(d->command->socket, "pool-define", &d->edited, &r, &d->e);
+	if (rc == 0 && (rc = ask(d->command->socket, "pool-define", &d->edited, &r, &d->e)) < 0)
+		name_document(d->path, &d->e);
 	reply_free(&r);
 	payload_free(&now);
 	return rc;

@@ -11,7 +11,8 @@
 static const char *const numbers[] = {
 	"capacity", "allocation", "available", "physical", "volumes", "attempts", "retry_ms", "stuck", "refreshed_ms", "pid", "pools", "wanted",
 	"active", "clients", "running_ms", "restarts", "ms", "seq", "ts", "now", "protocol", "owner", "group", "inode", "cluster-size", "lost", "payload",
-	"job", "jobs", "progress", "total", "bytes", "secrets",
+	"job", "jobs", "progress", "total", "bytes", "secrets", "problems", "limit",
+	"checking", "waiting", "starting", "degraded", "hung", "retrying", "failed", "stopping",        /* how many pools are */
 };
 
 static const char *const booleans[] = { "autostart", "persistent", "abandoned", "positional", "required", "lazy-refcounts", "extended-l2",

@@ -92,6 +92,9 @@ int ask(const char *socket, const char *request, const struct payload *p, struct
 int link_ask(struct link *l, const char *request, const struct payload *p, struct reply *r, bool (*on_line)(void *, char *, size_t), void *arg,
 	     struct err *e);
 /* Say what went wrong (as JSON to standard output for --json) and return the exit status that goes with it. */
+/* The server knows of no file: where it says in which line of the document something is wrong, that is a line of this one. NULL: the document was made of options,
+ * and who gave them sees no lines. */
+void name_document(const char *file, struct err *e);
 int refused(const struct command *c, const struct err *e);      /* the server said ERR */
 int unanswered(const struct command *c, const struct err *e);   /* there was no answer at all */
 

@@ -24,6 +24,22 @@ static void tell(const struct command *c, const struct err *e)
 	}
 }
 
+void name_document(const char *file, struct err *e)
+{
+	static const char *const places[] = { "(socket):", "(source):" };
+	char said[sizeof(e->message)];
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		const char *line = e->message + strlen(places[i]), *rest = line + strspn(line, "0123456789");
+
+		if (!starts_with(e->message, places[i]))
+			continue;
+		snprintf(said, sizeof(said), "%.200s%s%s", file ? file : "", file ? ":" : "", file || !starts_with(rest, ": ") ? line : rest + 2);
+		memcpy(e->message, said, sizeof(said));
+		return;
+	}
+}
+
 int refused(const struct command *c, const struct err *e)
 {
 	tell(c, e);
@@ -128,11 +144,16 @@ static void command_line(const struct command *c, struct buf *line)
 }
 
 /* What goes along: a document or a value, from a file or from standard input. */
+static const char *payload_path(const struct command *c)
+{
+	return !c->verb->payload_max ? NULL : c->file ? c->file : c->verb->payload_required ? "-" : NULL;
+}
+
 static int take_payload(const struct command *c, struct payload *p, struct err *e)
 {
-	const char *path = c->file ? c->file : c->verb->payload_required ? "-" : NULL;
+	const char *path = payload_path(c);
 
-	if (!c->verb->payload_max || !path)
+	if (!path)
 		return 0;
 	return payload_read(p, path, c->verb->payload_max, e) < 0 ? -1 : 1;
 }
@@ -172,8 +193,12 @@ static int converse(const struct command *c, struct link *l, const struct payloa
 	job_end(&progress);
 	if (rc < 0)
 		status = unanswered(c, &e);
-	else if (r.failed)
+	else if (r.failed) {
+		const char *path = payload_path(c);
+
+		name_document(path && streq(path, "-") ? "standard input" : path, &r.err);
 		status = refused(c, &r.err);
+	}
 	else if (print(c, &r, &e) < 0)
 		status = refused(c, &e);
 	reply_free(&r);

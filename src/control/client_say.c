@@ -44,6 +44,21 @@ static const char *argument(const struct command *c, const char *name)
 	return slash && slash[1] ? slash + 1 : value;
 }
 
+/* What somebody who asked for more must hear. */
+static void say_kept(const struct page *p)
+{
+	const char *verb = p->command->verb->name;
+
+	if (!streq(record_get(&p->reply->final, "kept"), "run"))
+		return;
+	if (streq(verb, "pool-undefine"))
+		buf_adds(p->out, "It comes back at the next boot: its definition cannot be removed from where it is.\n");
+	else if (streq(verb, "pool-autostart"))
+		buf_adds(p->out, "This is not kept: at the next boot it is as its definition's directory says, which cannot be written.\n");
+	else
+		buf_adds(p->out, "It is kept for this boot only: the configuration directory cannot be written.\n");
+}
+
 static void say(const struct page *p, struct arena *a, const struct sentence *s)
 {
 	const struct line *l = &p->reply->final;
@@ -51,8 +66,7 @@ static void say(const struct page *p, struct arena *a, const struct sentence *s)
 	const char *from = s->from ? argument(p->command, s->argument) : NULL;
 
 	buf_printf(p->out, "%s%s%s%s%s\n", s->before, table_safe(a, name), s->after, from ? s->from : "", from ? table_safe(a, from) : "");
-	if (streq(record_get(l, "kept"), "run"))
-		buf_adds(p->out, "It is kept for this boot only: the configuration directory cannot be written.\n");
+	say_kept(p);
 }
 
 static void say_resized(const struct page *p, struct arena *a)
@@ -86,13 +100,17 @@ static void say_what(const struct page *p, struct arena *a)
 	for (size_t i = 0; i < ARRAY_LEN(sentences); i++)
 		if (streq(verb, sentences[i].verb))
 			say(p, a, &sentences[i]);
-	if (streq(verb, "pool-autostart"))
+	if (streq(verb, "pool-autostart")) {
 		buf_printf(p->out, "Pool %s %s as autostarted\n", table_safe(a, command_value(p->command, "pool")),
 			   streq(record_get(l, "autostart"), "yes") ? "marked" : "unmarked");
+		say_kept(p);
+	}
 	if (streq(verb, "vol-resize"))
 		say_resized(p, a);
 	if (streq(verb, "secret-set-value"))
 		buf_adds(p->out, "Secret value set\n");
+	if (streq(verb, "reload"))
+		buf_printf(p->out, "Definitions read again, %s problems (poolctl status)\n", record_get(l, "problems"));
 	if (streq(verb, "wait"))
 		say_waited(p, a);
 }

@@ -86,6 +86,7 @@ void verb_timeline(struct call *c);
 void verb_log(struct call *c);
 void verb_help(struct call *c);
 void verb_version(struct call *c);
+void verb_reload(struct call *c);
 void verb_shutdown(struct call *c);
 void verb_quit(struct call *c);
 

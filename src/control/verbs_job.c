@@ -8,6 +8,7 @@
 
 #include "backends/wipe.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
 #include "pool/size.h"
@@ -154,6 +155,12 @@ static bool is_sayable(struct call *c, const char *arg)
 	return false;
 }
 
+/* The document names the volume just so: what stands around it there is no part of it. Others are refused by who reads it. */
+static bool is_plain(const char *name)
+{
+	return name_is_component(name) && !strchr(" \t\r\n", name[0]) && !strchr(" \t\r\n", name[strlen(name) - 1]);
+}
+
 /* The document that virsh makes of the same options. */
 static void print_options(struct call *c, const char *backing, struct buf *b)
 {
@@ -205,6 +212,9 @@ void verb_vol_create_as(struct call *c)
 		}
 	}
 	print_options(c, backing, &xml);
+	if (is_plain(call_arg(c, "name")))
+		o.name = call_arg(c, "name");
+	o.has_allocation = call_arg(c, "allocation") != NULL;
 	create(c, &o, &xml);
 }
 

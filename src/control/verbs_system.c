@@ -133,6 +133,33 @@ void verb_status(struct call *c)
 	call_ok(c);
 }
 
+/* ---- reload ---- */
+
+static void reloaded(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+	uint64_t n = 0;
+
+	if (r->err) {
+		call_fail(c, r->err);
+		return;
+	}
+	for (const struct problem *p = supervisor_problems(call_supervisor(c)); p; p = p->next)
+		n++;
+	line_num(call_ok_args(c), "problems", n);
+	call_ok(c);
+}
+
+void verb_reload(struct call *c)
+{
+	struct waiter *w = call_waiter(c);
+	struct err e = { 0 };
+
+	w->done = reloaded;
+	if (supervisor_reload(call_supervisor(c), w, &e) < 0)
+		call_fail(c, &e);
+}
+
 /* ---- wait ---- */
 
 static int parse_phases(const char *list, unsigned *phases, struct err *e)

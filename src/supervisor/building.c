@@ -119,11 +119,21 @@ static int run_read_source(struct worker_io *io, void *arg, struct err *e)
 	return worker_send_text(io, &text, e);
 }
 
+static void send_note(struct op *op, const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "note", text);
+	worker_send_record(op->arg, &b);
+}
+
 static int run_find(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
 	const struct supervisor *s = r->sup;
-	struct op op = { .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices };
+	struct op op = { .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
+	                 .on_note = send_note, .arg = io };
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def d = { .type = r->type };
 

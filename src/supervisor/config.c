@@ -179,20 +179,25 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	out->last = &out->first;
 	definitions_dir(dir, path, sizeof(path));
 	snprintf(shown, sizeof(shown), "%s%s", as ? as : dir, path + strlen(dir));
+	if (!(out->dir = strdup(shown)))
+		return no_memory(shown, e);
 	cleanup_close int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the definitions in %s", shown);
+	out->absent = dirfd < 0 && errno == ENOENT;
+	if (out->absent)
+		return 0;
+	if (dirfd < 0) {
+		err_sys(e, errno, "cannot read the definitions in %s", shown);
+		config_files_free(out);
+		return -1;
+	}
 	int n = scandir(path, &names, is_definition, alphasort);
-	if (n < 0)
-		return err_sys(e, errno, "cannot read the definitions in %s", shown);
-	rc = load_definitions(dirfd, shown, names, n, out, e);
-	names_free(names, n);
+	rc = n < 0 ? err_sys(e, errno, "cannot read the definitions in %s", shown) : load_definitions(dirfd, shown, names, n, out, e);
+	if (n >= 0)
+		names_free(names, n);
 	if (rc == 0)
 		rc = load_marks(dirfd, path, shown, out, e);
 	if (rc == 0)
 		rc = config_secrets_load(dir, as ? as : dir, out, e);
-	if (rc == 0 && !(out->dir = strdup(shown)))
-		rc = no_memory(shown, e);
 	if (rc < 0)
 		config_files_free(out);
 	return rc;
@@ -276,26 +281,34 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 }
 
 /* Names met so far in one directory, to find two files that define the same pool. */
-struct seen { struct seen *next; const char *origin; char name[256]; };
-struct parse { config_item_fn *fn; void *arg; const struct config_files *files; const struct config_file *file; struct seen *seen; };
+struct seen { struct seen *next; const char *origin; bool marked; char name[256]; };
+struct parse { config_item_fn *fn; void *arg; const struct config_files *files; struct config_file *file; struct seen *seen; bool again; };
 
-/* A mark that bears the name of a file is that file's, whatever pool is in another. */
-static bool is_marked(const struct config_files *files, const char *name, bool is_file)
+/* A mark that bears the name of a file is that file's, whatever pool is in another; unless that file defines nothing, which is known when all have been asked. */
+static bool is_of_file(const struct parse *p, const struct config_mark *m)
 {
-	for (struct config_mark *m = files->marks; m; m = m->next)
-		if (streq(m->name, name) && (is_file || !m->of_file))
+	for (const struct config_file *f = m->of_file && p->again ? p->files->first : NULL; f; f = f->next)
+		if (streq(f->name, m->name))
+			return f->defines;
+	return m->of_file;
+}
+
+static bool is_marked(const struct parse *p, const char *name, bool is_file)
+{
+	for (struct config_mark *m = p->files->marks; m; m = m->next)
+		if (streq(m->name, name) && (is_file || !is_of_file(p, m)))
 			return m->used = true;
 	return false;
 }
 
 /* By the file's name; or by the pool's, where no file has that. */
-static bool is_marked_by_either(const struct config_files *files, const char *file, const char *pool)
+static bool is_marked_by_either(const struct parse *p, const char *pool)
 {
+	bool marked = is_marked(p, p->file->name, true);
 	char by_pool[300];
-	bool marked = is_marked(files, file, true);
 
 	snprintf(by_pool, sizeof(by_pool), "%s.xml", pool);
-	return is_marked(files, by_pool, false) || marked;
+	return is_marked(p, by_pool, false) || marked;
 }
 
 /* A mark that marks nothing: a name mistyped, or a definition that has gone. */
@@ -313,30 +326,77 @@ static void report_marks(const struct config_files *files, config_item_fn *fn, v
 	}
 }
 
+/* Its own file NAME.xml is there as well, and has yet to be asked: a copy that was left beside it must not win because of its name. */
+static bool gives_way(const struct parse *p, const char *pool)
+{
+	char own[300];
+
+	snprintf(own, sizeof(own), "%s.xml", pool);
+	if (p->again || streq(own, p->file->name))
+		return false;
+	for (const struct config_file *f = p->files->first; f; f = f->next)
+		if (streq(own, f->name))
+			return true;
+	return false;
+}
+
+/* The mark of a file that is not used marks nothing, which is said with it. */
+static void report_second(const struct parse *p, const struct config_item *item, const struct seen *first)
+{
+	bool marked = is_marked(p, p->file->name, true) && !first->marked;
+	struct err e = { 0 };
+
+	err_set(&e, ERR_EXISTS, "%s: pool \"%s\" is already defined in %s, which is the one that is used%s: remove this file, or give it a name that does not end in .xml",
+		item->origin, item->def->name, first->origin, marked ? " (and is not marked for autostart, as this one is)" : "");
+	p->fn(&(struct config_item){ .origin = item->origin, .problem = &e }, p->arg);
+}
+
 static void on_item(const struct config_item *item, void *arg)
 {
 	struct parse *p = arg;
 	struct config_item out = *item;
-	struct err e = { 0 };
 
-	for (struct seen *s = p->seen; item->def && s; s = s->next)
+	p->file->defines = item->def != NULL;
+	p->file->later = item->def && gives_way(p, item->def->name);
+	if (p->file->later)
+		return;
+	for (const struct seen *s = p->seen; item->def && s; s = s->next)
 		if (streq(s->name, item->def->name)) {
-			err_set(&e, ERR_EXISTS, "%s: pool \"%s\" is already defined in %s", item->origin, item->def->name, s->origin);
-			p->fn(&(struct config_item){ .origin = item->origin, .problem = &e }, p->arg);
+			report_second(p, item, s);
 			return;
 		}
 	if (item->def) {
 		struct seen *s = calloc(1, sizeof(*s));
 
+		out.autostart = is_marked_by_either(p, item->def->name);
 		if (s) {
 			snprintf(s->name, sizeof(s->name), "%s", item->def->name);
 			s->origin = item->origin;
+			s->marked = out.autostart;
 			s->next = p->seen;
 			p->seen = s;
 		}
-		out.autostart = is_marked_by_either(p->files, p->file->name, item->def->name);
 	}
 	p->fn(&out, p->arg);
+}
+
+static void report_absent(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	struct err e = { 0 };
+
+	if (!files->absent || files->may_be_absent)
+		return;
+	err_set(&e, ERR_INVALID, "no definitions are read from %s: there is no such directory (make it, then \"poolctl reload\")", files->dir);
+	fn(&(struct config_item){ .origin = files->dir, .problem = &e }, arg);
+}
+
+static void parse_file(struct parse *p)
+{
+	is_marked(p, p->file->name, true);       /* also a mark of a bad definition marks something */
+	if (p->file->error)
+		p->fn(&(struct config_item){ .origin = p->file->origin, .problem = p->file->error }, p->arg);
+	else
+		config_read_text(p->file->text, p->file->len, p->file->origin, false, on_item, p);
 }
 
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg)
@@ -344,14 +404,14 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 	struct parse p = { .fn = fn, .arg = arg, .files = files };
 	struct xml_linger linger;
 
+	report_absent(files, fn, arg);
 	xml_linger(&linger);
-	for (p.file = files->first; p.file; p.file = p.file->next) {
-		is_marked(files, p.file->name, true);   /* also a mark of a bad definition marks something */
-		if (p.file->error)
-			fn(&(struct config_item){ .origin = p.file->origin, .problem = p.file->error }, arg);
-		else
-			config_read_text(p.file->text, p.file->len, p.file->origin, false, on_item, &p);
-	}
+	for (p.file = files->first; p.file; p.file = p.file->next)
+		parse_file(&p);
+	p.again = true;
+	for (p.file = files->first; p.file; p.file = p.file->next)
+		if (p.file->later)
+			parse_file(&p);
 	report_marks(files, fn, arg);
 	config_secrets_parse(files, fn, arg);
 	xml_linger_over(&linger);
@@ -363,12 +423,13 @@ void config_parse(const struct config_files *files, config_item_fn *fn, void *ar
 	}
 }
 
-int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e)
+int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *fn, void *arg, struct err *e)
 {
 	struct config_files files;
 
 	if (config_load(dir, NULL, &files, e) < 0)
 		return -1;
+	files.may_be_absent = may_be_absent;
 	config_parse(&files, fn, arg);
 	config_files_free(&files);
 	return 0;

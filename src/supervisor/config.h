@@ -28,8 +28,15 @@ struct config_item {
 typedef void config_item_fn(const struct config_item *item, void *arg);
 
 /* Files, read but not yet parsed, so that the parser can be closed in first. Unreadable and oversized files carry their error. */
-struct config_file { struct config_file *next; char *origin; char *name; char *text; size_t len; struct err *error; };
-/* of_file: a file has that name, and the mark is that one's. Otherwise it is that of the pool of that name. */
+struct config_file {
+	struct config_file *next;
+	char *origin, *name, *text;
+	size_t len;
+	struct err *error;
+	bool defines;                   /* a pool, though perhaps not the one that is used */
+	bool later;                     /* it holds a pool that has a file of its own name: that one is asked first */
+};
+/* of_file: a file has that name, and the mark is that one's, which takes it if it defines a pool. Otherwise it is that of the pool of that name. */
 struct config_mark { struct config_mark *next; bool used, of_file; char name[]; };
 struct config_secret;
 struct config_files {
@@ -37,17 +44,18 @@ struct config_files {
 	size_t bytes;                   /* of all texts */
 	struct config_mark *marks;
 	bool may_mark_others;           /* a mark for a pool that is defined elsewhere is no problem */
+	bool absent, may_be_absent;     /* the directory is not there; which is a problem, unless it may be so */
 	char *dir;
 	char *cut;                      /* the first name of those that were left out, or NULL */
 	struct config_secret *secrets, **last_secret;
 };
 
-/* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing. `as` is what origins
+/* All *.xml of a configuration directory, and the names in its autostart/. A directory that is not there holds nothing (config_parse() says so). `as` is what origins
  * call the directory (a device that is mounted only for the moment); NULL: its own name. Beyond the limits above the first by name are read, and
  * an item with a problem says which ones are not. */
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e);
-/* Parse what was loaded, in the order of file names; two files with one pool name are a problem that names both, and so is a mark that marks
- * nothing. */
+/* Parse what was loaded, in the order of file names. Of several files with one pool name that is used which bears it, NAME.xml, or else the first; each other
+ * one is a problem that names both, and so is a mark that marks nothing. */
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
 void config_files_free(struct config_files *files);
 /* Their parts for DIR/secrets. Items are problems only: a file that is no secret, or not named after it, two for one use, a value that is none. */
@@ -56,7 +64,7 @@ void config_secrets_parse(const struct config_files *files, config_item_fn *fn, 
 void config_secrets_free(struct config_files *files);
 
 /* Both in one, for plan. */
-int config_read_directory(const char *dir, config_item_fn *fn, void *arg, struct err *e);
+int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *fn, void *arg, struct err *e);
 /* One document from elsewhere (command line, bootconfig); its pool is an autostart pool if `autostart`. A pool without a uuid gets one that
  * depends on its name only, here and in all the above: it is the same at every boot. */
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);

@@ -22,8 +22,8 @@ static const unsigned stands[POOL_TYPES] = {
 struct comparison {
 	const struct pool_def *d;
 	struct op *op;
-	struct places *places;
-	struct buf mine;                /* facts of d */
+	bool asked;
+	struct buf mine;                /* facts of d, once they were asked for */
 	struct err *e;
 };
 
@@ -39,10 +39,11 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 	cleanup_buf struct buf theirs = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
 	unsigned asked = (common & ON_DIRECTORY ? IDENTITY_PLACE : 0) | (type == POOL_DIR ? IDENTITY_FILES : 0);
+	const struct places *places = target && asked ? places_now(NULL) : NULL;
 	char words[512];
 
-	if (target && asked)
-		identity_path(c->places, target, asked, &theirs);
+	if (places)
+		identity_path(places, target, asked, &theirs);
 	if (type != POOL_DIR && (common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
@@ -104,13 +105,13 @@ int conflict_check(const struct supervisor *s, const struct pool_def *d, struct 
 	for (const struct pool *p = s->pools; p && rc == 0; p = p->next) {
 		if (!is_candidate(&c, p, with) || (with == CONFLICT_RUNNING && is_beyond_doubt(&c, p)))
 			continue;
-		if (!c.places && (!(c.places = places_read(NULL)) || backend_identify(d, op, &c.mine, NULL) < 0))
+		if (!c.asked && backend_identify(d, op, &c.mine, NULL) < 0)
 			break;
+		c.asked = true;
 		if (with == CONFLICT_RUNNING && is_beyond_doubt(&c, p))
 			break;
 		rc = compare_pool(&c, p, with);
 	}
-	places_free(c.places);
 	buf_free(&c.mine);
 	return rc;
 }

@@ -3,6 +3,9 @@
  * Active pools hear of what carries them: a session that ended, a LUN that came or went, a volume that was activated by hand. The kernel's events only
  * say that a pool may be concerned; a worker looks (operation.c). An event about anything else wakes nobody.
  */
+#include <sys/epoll.h>
+#include <unistd.h>
+#include "backends/device.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
@@ -65,6 +68,31 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc)
 		if (p->ground && b && b->service == svc && (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
 			touch_look(p);
 	}
+}
+
+static void on_late_answer(struct watch *w, uint32_t events)
+{
+	struct supervisor *s = w->owner;
+	char batch[1024];
+
+	(void)events;
+	while (read(w->fd, batch, sizeof(batch)) > 0)
+		;
+	for (struct pool *p = s->pools; p; p = p->next)
+		if (p->ground && p->phase == PHASE_DEGRADED)
+			touch_look(p);
+}
+
+/* Without it the clock has them looked at. */
+void ground_listen(struct supervisor *s)
+{
+	int fd = s->late.watched ? -1 : device_ask_listen();
+
+	if (fd < 0)
+		return;
+	s->late = (struct watch){ .fd = -1, .on_event = on_late_answer, .owner = s };
+	if (loop_watch(s->loop, &s->late, fd, EPOLLIN, NULL) < 0)
+		close(fd);
 }
 
 /* ---- what a look has found ---- */

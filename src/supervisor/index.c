@@ -27,6 +27,7 @@ static void unmap(struct pool *p)
 	if (p->index >= 0)
 		close(p->index);
 	p->index = -1;
+	p->index_number++;
 	p->index_map = NULL;
 	p->index_len = p->index_size = 0;
 	p->nvolumes = 0;

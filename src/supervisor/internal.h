@@ -30,6 +30,7 @@ struct source {
 	struct worker *worker;
 	bool left;                      /* an earlier worker is still there */
 	bool again;                     /* a device appeared meanwhile */
+	bool reloading;                 /* it has been read, and is read once more */
 	bool missed;                    /* something that was read could not be taken over: out of memory */
 	struct summary *pending;        /* the record that announced the XML now arriving */
 	struct timer retry;
@@ -89,6 +90,8 @@ struct supervisor {
 	void *settled_arg;
 	struct timer settle;            /* it is told then, whatever could not be read */
 	struct watch inotify;           /* changes in pools' directories */
+	struct watch errors;            /* of pools' filesystems: fanotify */
+	struct watch late;              /* answers of devices for which nobody waits any more */
 	unsigned watching;              /* refreshes under way that may add a watch */
 	struct mounts *mounts;          /* the watch on the mount table, or NULL */
 	struct chore mounts_chore;
@@ -140,10 +143,12 @@ void pool_answer(struct pool *p, const struct err *e);  /* all who wait for an o
 uint64_t pool_refresh_time(const struct pool *p);       /* ms that its next refresh may take */
 /* kick.c: whom an event may help */
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
+void pool_look_at_news(struct pool *p);         /* the same; of the devices it need ask none but those in its news */
 void pool_kick(struct pool *p);                 /* the same, for what concerns this pool alone; also if it is being started: it may have looked just before */
 bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
-/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything. */
-void pools_kick(struct supervisor *s, const char *what);
+/* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything.
+ * sysname: of the device; "": nothing has happened to one, or that is told; NULL: nobody knows to which. */
+void pools_kick(struct supervisor *s, const char *what, const char *sysname);
 /* What some pools failed for has passed, though it is no event: the conflict with a pool that has stopped, want of a secret that has a value now. */
 void failed_kick(struct supervisor *s, enum err_class class);
 /* A disk has come, or a pool has gone: those whose disk was taken away are looked at, for it may be there again and nobody may have it open any more. */
@@ -174,6 +179,7 @@ void waiters_move(struct waiter **from, struct waiter **to);
 struct operation {
 	struct pool *pool;
 	uint64_t timeout;
+	const char *missing, *news;     /* start: this device was not there, and nothing has happened since but to those; NULL: it may be any */
 	bool build;
 	unsigned build_flags;           /* enum build_flags */
 	bool force;
@@ -199,6 +205,15 @@ int operation_print_volume(struct worker_io *io, void *arg, struct err *e);
 void operation_send_definition(struct worker_io *io, const struct config_item *item);
 int summary_from_line(struct summary *m, const struct line *l, struct err *e);
 
+/* refreshing.c: the update that the worker of a volume operation goes on to, so that nobody has to be forked for it */
+struct update { int index; uint64_t number; const char *only[2]; struct operation operation; struct job job; };
+/* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does it. */
+bool update_prepare(struct update *u, struct pool *p, const char *name);
+/* The worker has begun it. False: it does not count, because the pool's index is another one by now, or something else is under way in the pool. True: it is
+ * the pool's operation now, and w is told of its end. */
+bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w);
+void update_drop(struct update *u);
+
 /* conflict.c: in the worker */
 enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
 /* Does the definition stand on what another pool stands on, however it is spelled: any that is defined, or only those that run or are being started?
@@ -218,6 +233,7 @@ enum touch_due touch_due(const struct pool *p);         /* is it time? */
 /* A refresh begins: which names it is to look at, NULL-terminated (free it; the names live until touch_taken()); NULL: at all. */
 const char **touch_take(struct pool *p);
 void touch_taken(struct pool *p);                       /* its worker has them */
+void touch_asked(struct pool *p, struct waiter *w);     /* an update of other names is under way, of whose end w is told */
 void touch_over(struct pool *p, const struct err *e);   /* it has ended */
 void touch_drop(struct pool *p);                        /* there is no index any more */
 
@@ -228,11 +244,14 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc);
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
 void pool_taken_away(struct pool *p, const struct err *why);    /* it is not active any more, though nobody stopped it here */
 void pool_degraded(struct pool *p);             /* for p->found_why, if that is known */
+void ground_listen(struct supervisor *s);       /* degraded pools are looked at when a device that did not answer has done so at last */
 
 /* watch.c: inotify */
 int watch_begin(struct supervisor *s);                  /* the descriptor for a refresh, or -1; watch_over() follows its end */
 int watch_directory(int inotify, int dir);              /* in the worker, a directory that is open; the watch's number, or -1 */
 void watch_number(struct pool *p, int number);          /* what the worker got */
+int watch_errors_of(const struct supervisor *s);        /* the other descriptor, or -1 */
+uint64_t watch_errors(int fanotify, int dir);           /* in the worker: hear of errors of the filesystem that this directory is in; its number, or 0 */
 void watch_over(struct supervisor *s);
 void watch_drop(struct pool *p);
 void watch_free(struct supervisor *s);

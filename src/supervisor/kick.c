@@ -2,6 +2,7 @@
  *
  * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack may be there. And that clock.
  */
+#include <stdio.h>
 #include <sys/random.h>
 #include "base/clock.h"
 #include "base/util.h"
@@ -49,12 +50,29 @@ bool events_help(const struct pool *p, unsigned bits)
 	return bits == ANY_EVENT;
 }
 
-void pool_look_again(struct pool *p)
+/* Whoever waits for a label need not ask again all the disks that have been asked. NULL: it may be any; "": none. */
+static void add_news(struct pool *p, const char *sysname)
+{
+	const char *old = p->news ? p->news : " ";
+	char news[200];
+
+	if (!sysname || *old == '*' || snprintf(news, sizeof(news), "%s%s ", old, sysname) >= (int)sizeof(news))
+		snprintf(news, sizeof(news), "*");
+	pool_set_text(&p->news, news);
+}
+
+void pool_look_at_news(struct pool *p)
 {
 	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
 		return;
 	p->again = p->due = true;
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
+}
+
+void pool_look_again(struct pool *p)
+{
+	add_news(p, NULL);
+	pool_look_at_news(p);
 }
 
 void pool_kick(struct pool *p)
@@ -88,17 +106,19 @@ void degraded_kick(struct supervisor *s)
 	}
 }
 
-void pools_kick(struct supervisor *s, const char *what)
+void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 {
 	unsigned bits = event_bits(what);
 
 	for (struct pool *p = s->pools; p; p = p->next) {
 		if (p->phase == PHASE_STARTING)
 			p->came |= bits;        /* it may have looked just before */
-		if (!events_help(p, bits))
+		else if (!events_help(p, bits))
 			continue;
-		p->attempts = 0;
-		pool_look_again(p);
+		else
+			p->attempts = 0;
+		add_news(p, sysname);
+		pool_look_at_news(p);
 	}
 	requests_kick(s);
 }

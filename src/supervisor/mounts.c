@@ -106,7 +106,7 @@ static bool is_concerned(const struct pool *p)
 static int look(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct mounts *m = arg;
-	cleanup_places struct places *places = places_read(e);
+	const struct places *places = places_now(e);
 
 	if (!places)
 		return -1;
@@ -135,7 +135,8 @@ static void later(struct mounts *m)
 		loop_arm(m->sup->loop, &m->timer, at > m->next ? at : m->next);
 }
 
-/* A pool that is there and is seen through another mount is refreshed: that opens its directory, and finds out what it is now. */
+/* A pool that is there and is seen through another mount is refreshed: that opens its directory, and finds out what it is now. The same if that mount can
+ * be written no more, or again. */
 static void on_record(struct worker *w, const struct line *l)
 {
 	struct mounts *m = w->job.owner;
@@ -144,9 +145,11 @@ static void on_record(struct worker *w, const struct line *l)
 
 	if (!p)
 		return;
+	int before = p->seen;
 	p->seen = (int)line_u64(l, "mount", 0);
+	bool turned = p->seen < 0 ? before >= 0 : before == -p->seen;
 	if (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED) {
-		if (!p->place || atoi(p->place) == p->seen)
+		if (!p->place || (atoi(p->place) == abs(p->seen) && !turned))
 			return;
 		p->refresh_wanted = p->due = true;
 		loop_arm(m->sup->loop, &m->sup->starter, 0);

@@ -246,6 +246,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	cleanup_context struct context c = { 0 };
 	int rc;
 
+	device_search_only(o->missing, o->news);
 	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
@@ -351,6 +352,8 @@ static void watch_target(struct context *c, int inotify)
 		return;
 	line_begin(&b, "-");
 	line_num(&b, "watch", (uint64_t)number);
+	if (c->backend->ground)
+		line_num(&b, "errors", watch_errors(watch_errors_of(c->pool->sup), dir));
 	worker_send_record(c->io, &b);
 }
 
@@ -359,7 +362,7 @@ static void watch_target(struct context *c, int inotify)
 static bool same_ground(struct context *c, const struct pool *p)
 {
 	cleanup_buf struct buf words = BUF_INIT;
-	bool look = c->op.only && !c->op.only[0] && c->op.index;
+	bool look = c->op.only && !c->op.only[0] && c->op.index && p->phase == PHASE_ACTIVE;
 	struct buf b = BUF_INIT;
 
 	if (!read_ground(c, &words))
@@ -369,8 +372,7 @@ static bool same_ground(struct context *c, const struct pool *p)
 		return false;
 	}
 	line_begin(&b, "-");
-	line_str(&b, "state", p->phase == PHASE_DEGRADED ? "degraded" : "active");
-	line_str(&b, "reason", p->phase == PHASE_DEGRADED ? p->reason : NULL);
+	line_str(&b, "state", "active");
 	line_str(&b, "unchanged", "yes");
 	worker_send_record(c->io, &b);
 	return true;

@@ -59,7 +59,8 @@ static void log_phase(struct pool *p, enum phase from)
 	};
 	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING || p->phase == PHASE_FAILED);
 	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;  /* what stands on it has to stop first */
-	enum log_level level = said || its_turn_comes ? LOG_DEBUG : p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
+	bool same = from == p->phase && p->phase == PHASE_ACTIVE;               /* a refresh fails, which is said by it, or no more */
+	enum log_level level = said || its_turn_comes || same ? LOG_DEBUG : p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
 
 	if (p->phase != PHASE_STARTING)
 		pool_set_text(&p->said, p->reason);
@@ -72,7 +73,7 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 {
 	enum phase from = p->phase;
 	bool was_active = pool_is_active(p);
-	bool worse = phase == PHASE_DEGRADED && from == phase && why && p->reason && !streq(p->reason, why->message);
+	bool changed = from == phase && (phase == PHASE_ACTIVE || phase == PHASE_DEGRADED) && !(why ? streq_null(p->reason, why->message) : !p->reason);
 
 	p->reason_class = why ? why->class : ERR_NONE;
 	if (why || phase != PHASE_STARTING || from == PHASE_INACTIVE)           /* while it is tried again, the last reason stands */
@@ -84,9 +85,9 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 		if (was_active)
 			p->seen = 0;                    /* what it met at its target may have gone before the next look, which tells it that then */
 	}
-	if (from == phase && !worse)
+	if (from == phase && !changed)
 		return;
-	if (!worse)
+	if (!changed)
 		note_times(p);
 	log_phase(p, from);
 	state_save(p);

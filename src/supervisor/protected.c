@@ -115,7 +115,7 @@ static void add_facts(const struct places *t, const char *path, struct buf *fact
 
 int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e)
 {
-	cleanup_places struct places *t = NULL;
+	const struct places *t;
 	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
 	const char *dir;
 	int rc = 0;
@@ -126,7 +126,7 @@ int protected_check(const struct supervisor *s, const struct pool_def *d, struct
 		if (d->source.devices[i].path[0] == '/' && lies_in(d->source.devices[i].path, d->target.path))
 			return err_set(e, ERR_INVALID, "pool \"%s\" may not lie on %s, which is in its own directory %s", d->name,
 				       d->source.devices[i].path, d->target.path);
-	t = places_read(e);
+	t = places_now(e);
 	if (!t)
 		return -1;
 	add_facts(t, d->target.path, &mine);

@@ -32,6 +32,8 @@ void step_on_record(struct worker *w, const struct line *l)
 	step_on_note(w, l);
 	if (line_has(l, "watch"))
 		watch_number(p, (int)line_u64(l, "watch", 0));
+	if (line_has(l, "errors"))
+		p->errors = line_u64(l, "errors", 0);
 	if (line_has(l, "capacity"))
 		refresh_facts(p, l);
 	p->unchanged |= line_has(l, "unchanged");
@@ -147,8 +149,10 @@ static void refreshed(struct pool *p, const struct backend *b)
 		pool_degraded(p);
 	else
 		pool_enter(p, PHASE_ACTIVE, NULL);
-	if (sick)
+	if (sick) {
 		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
+		ground_listen(p->sup);
+	}
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
@@ -246,6 +250,42 @@ void step_refresh_begins(struct pool *p)
 	serves(p);
 }
 
+/* ---- an update after an operation on a volume ---- */
+
+bool update_prepare(struct update *u, struct pool *p, const char *name)
+{
+	*u = (struct update){ .index = p->index < 0 || p->worker ? -1 : index_new(NULL), .number = p->index_number, .only = { name } };
+	if (u->index < 0)
+		return false;
+	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
+	u->job = refresh_job("update", pool_refresh_time(p));
+	step_fill(p, &u->job, &u->operation);
+	u->job.subject = NULL;          /* not yet */
+	return true;
+}
+
+void update_drop(struct update *u)
+{
+	if (u->index >= 0)
+		close(steal_fd(&u->index));
+}
+
+bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w)
+{
+	if (p->worker || p->stuck || p->index_number != u->number || !p->want_active || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
+		return false;
+	begins(p, true);
+	p->reviving = false;
+	p->fresh_index = steal_fd(&u->index);
+	p->worker = worker;
+	worker->job.owner = p;
+	worker->job.subject = p;
+	touch_asked(p, w);
+	return true;
+}
+
+/* ---- a refresh of its own ---- */
+
 /* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
 static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 {
@@ -269,7 +309,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 			o.inotify = watch_begin(p->sup);
 		struct job job = refresh_job(timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", timeout);
 
-		job.keep = (const int[]){ o.index, o.inotify, -1 };
+		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
 		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
 			watch_over(p->sup);
 	}

@@ -273,6 +273,7 @@ static void pool_free(struct pool *p)
 	free(p->found_why);
 	free(p->lost);
 	free(p->avoid);
+	free(p->news);
 	free(p);
 }
 
@@ -320,12 +321,19 @@ static struct problem **slot_of(struct supervisor *s, const char *origin, const 
 	return &s->problem_slots[volindex_hash(volindex_hash(0, origin), text) % PROBLEM_SLOTS];
 }
 
+static bool is_of(const char *origin, const char *wanted, bool below)
+{
+	size_t len = strlen(wanted);
+
+	return below ? starts_with(origin, wanted) && (!origin[len] || origin[len] == '/') : streq(origin, wanted);
+}
+
 /* NULL: of any origin. */
-void supervisor_forget_problems(struct supervisor *s, const char *origin)
+static void forget(struct supervisor *s, const char *origin, bool below)
 {
 	s->last_problem = &s->problems;
 	for (struct problem **at = &s->problems, *p; (p = *at);) {
-		if (p->lent || (origin && !streq(p->origin, origin))) {
+		if (p->lent || (origin && !is_of(p->origin, origin, below))) {
 			s->last_problem = at = &p->next;
 			continue;
 		}
@@ -338,6 +346,16 @@ void supervisor_forget_problems(struct supervisor *s, const char *origin)
 		free(p->text);
 		free(p);
 	}
+}
+
+void supervisor_forget_problems(struct supervisor *s, const char *origin)
+{
+	forget(s, origin, false);
+}
+
+void supervisor_forget_problems_below(struct supervisor *s, const char *dir)
+{
+	forget(s, dir, true);
 }
 
 /* Said once: a problem that is known already is not reported again. */

@@ -49,7 +49,8 @@ struct request *request_new(struct supervisor *s, const char *pool, struct waite
 	while (*at)
 		at = &(*at)->next;
 	*at = r;
-	waiter_park(&r->waiters, w);
+	if (w)
+		waiter_park(&r->waiters, w);
 	return r;
 }
 
@@ -136,8 +137,10 @@ void request_change(struct request *r, void (*change)(struct request *r))
 static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->job.owner;
-	const char *problem = line_get(l, "problem"), *class = line_get(l, "class");
+	const char *problem = line_get(l, "problem"), *class = line_get(l, "class"), *note = line_get(l, "note");
 
+	if (note && worker_may_log(w))
+		log_info(LF_POOL, "%s: %s", w->job.what, note);
 	if (problem) {
 		err_set(&w->err, err_class_from_word(class ? class : ""), "%s", problem);
 		return;
@@ -327,25 +330,39 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
+/* Where a pool comes from that is kept in no directory that we write: another source defines it again at the next boot, and so does a file that one kept
+ * for this boot had replaced. */
+static bool is_defined_elsewhere(const struct request *r, const struct pool *p)
+{
+	const struct supervisor *s = r->sup;
+	char path[PATH_MAX];
+
+	if (!streq(kept_origin(p), "(socket)") && !starts_with(kept_origin(p), s->run_config))
+		return true;
+	if (s->options.config_dir)
+		config_definition_path(s->options.config_dir, r->pool, path, sizeof(path));
+	return s->options.config_dir && access(path, F_OK) == 0;
+}
+
 static int run_forget(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
-	bool gone = true;
+	bool back = p && !p->kept_in_config && is_defined_elsewhere(r, p);
 
 	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0) {
 		if (!only_for_this_boot(&why)) {
 			*e = why;
 			return -1;
 		}
-		gone = false;
+		back = true;
 	}
 	if (config_forget(r->sup->run_config, r->pool, NULL, &why) < 0 && why.sys != ENOENT) {
 		*e = why;
 		return -1;
 	}
-	send_kept(io, gone && p && p->kept_in_config ? "config" : "run", NULL);
+	send_kept(io, back ? "run" : "config", NULL);
 	return 0;
 }
 
@@ -413,6 +430,8 @@ static struct pool *install(struct request *r, struct err *e)
 	p->kept_in_config = r->kept_in_config;
 	if (r->kept_in_config && r->kept_file)
 		note_origin(p, r->kept_file);
+	if (r->kept_in_config)
+		supervisor_forget_problems(s, s->options.config_dir);     /* it is there now */
 	pool_look_again(p);
 	state_save(p);
 	struct buf name = BUF_INIT;
@@ -647,8 +666,10 @@ static void after_mark(struct request *r, const struct err *e)
 
 	if (e && sweeps(r, e))
 		return;
-	if (!e && p)
+	if (!e && p) {
 		p->autostart = r->on;
+		p->marked_here = !r->kept_in_config;
+	}
 	request_end(r, e);
 }
 

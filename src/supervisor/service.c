@@ -84,7 +84,7 @@ static void failed(struct service_run *r, const char *why)
 	} else {
 		back_off(r);
 	}
-	pools_kick(r->sup, "service");          /* those who wait for it hear why */
+	pools_kick(r->sup, "service", "");          /* those who wait for it hear why */
 }
 
 static void answers(struct service_run *r, enum service_state state)
@@ -98,7 +98,7 @@ static void answers(struct service_run *r, enum service_state state)
 		return;
 	r->ready_since = clock_ms();
 	log_info(LF_POOL, "%s: %s", r->service->name, state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
-	pools_kick(r->sup, "service");
+	pools_kick(r->sup, "service", "");
 }
 
 /* ---- its process ---- */

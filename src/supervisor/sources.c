@@ -17,7 +17,7 @@
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/secret_store.h"
-#include "supervisor/internal.h"
+#include "supervisor/requests.h"
 
 #define RETRY_MAX      SECONDS(60)
 #define ATTEMPTS       3                /* to read what is here: a definition that kills its reader must not keep the others back for ever */
@@ -65,6 +65,8 @@ static int read_directory(struct worker_io *io, const struct source *src, struct
 	if (config_load(src->where, NULL, &files, e) < 0)
 		return -1;
 	files.may_mark_others = streq(src->where, src->sup->run_config);
+	files.may_be_absent = files.may_mark_others ||
+			      (streq_null(src->sup->options.config_dir, src->where) && !src->sup->options.config_named);
 	return parse_files(io, &files, e);
 }
 
@@ -177,20 +179,58 @@ static bool in_config_dir(const struct supervisor *s, const char *origin)
 	return !strchr(rest, '/');
 }
 
+/* A file that was changed over the socket is read again: it is what is defined there, and speaks for itself. */
+static bool is_its_file(const struct pool *p, const char *origin)
+{
+	return p->kept_in_config && (streq(p->origin, origin) || (p->next_facts && streq(p->next_facts->origin, origin)));
+}
+
+/* Read once more, and as before: only its mark may have changed. */
+static bool is_as_before(const struct pool *p, const char *xml, size_t len)
+{
+	const char *newest = p->next_xml ? p->next_xml : p->xml;
+
+	return strlen(newest) == len && memcmp(newest, xml, len) == 0;
+}
+
+/* The pool that a file defines which is read once more, if there is nothing more to do about it. */
+static struct pool *apply_again(struct source *src, const char *xml, size_t len, int *priority)
+{
+	struct pool *p = src->reloading ? pool_by_name(src->sup, src->pending->name) : NULL;
+
+	if (!p || (p->priority != src->priority && !is_its_file(p, src->pending->origin)))
+		return NULL;
+	*priority = p->priority;
+	if (p->marked_here)
+		src->pending->autostart = p->autostart;
+	if (is_as_before(p, xml, len)) {
+		p->autostart = src->pending->autostart;
+		return p;
+	}
+	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name, pool_is_active(p) ? ", which counts when it has stopped" : "");
+	p->reason_class = ERR_NONE;     /* what it has failed for may be mended: one that is wanted is started again */
+	return NULL;
+}
+
 static void on_definition(struct worker *w, const char *xml, size_t len)
 {
 	struct source *src = w->job.owner;
+	int priority = src->priority;
 	struct err e = { 0 };
 
-	if (!src->pending)
+	if (!src->pending || apply_again(src, xml, len, &priority))
 		return;
-	struct pool *p = registry_apply(src->sup, src->pending, xml, len, src->priority, &e);
+	struct pool *p = registry_apply(src->sup, src->pending, xml, len, priority, &e);
 	if (p) {
-		if (p->priority == src->priority) {
+		if (p->priority == priority) {
 			p->kept_in_config = in_config_dir(src->sup, src->pending->origin);
 			p->persistent = !src->state;
 			p->live |= src->state && state_is_live(src->sup, p->name);
 			pool_look_again(p);     /* it may be a better one */
+			if (src->reloading) {
+				state_save(p);
+				failed_kick(src->sup, ERR_NONE);
+			}
 		} else if (src->state && !p->judged && state_is_live(src->sup, p->name)) {
 			src->missed |= registry_lend(p, src->pending, xml, len, NULL) < 0;
 		}
@@ -245,7 +285,7 @@ static void give_up(struct source *src, const struct err *e)
 
 	src->late = err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT);
 	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", src->where, src->late ? " (it is tried again)" : "");
-	if (supervisor_note_problem(src->sup, src->where, &said) && !src->done)
+	if (supervisor_note_problem(src->sup, src->where, &said) && (!src->done || src->reloading))
 		log_error(LF_CONFIG, "%s", said.message);
 	if (src->late)
 		loop_arm(src->sup->loop, &src->retry, clock_ms() + RETRY_MAX);
@@ -259,6 +299,51 @@ bool sources_sweep(const struct supervisor *s)
 			return true;
 	return false;
 }
+
+/* ---- once more ---- */
+
+/* It is its turn: no definition is changed meanwhile. */
+static void begin_reload(struct request *r);
+
+/* When all have been read, whoever asked is told. */
+static void end_reload(struct supervisor *s)
+{
+	struct request *r = s->requests;
+
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (src->reloading)
+			return;
+	while (r && !(r->changing && r->change == begin_reload))
+		r = r->next;
+	if (r)
+		request_end(r, NULL);
+}
+
+static void begin_reload(struct request *r)
+{
+	struct supervisor *s = r->sup;
+
+	for (struct source *src = s->sources; src; src = src->next) {
+		if (src->kind != SOURCE_DIRECTORY || src->state || !src->done || src->worker || src->left)
+			continue;
+		supervisor_forget_problems_below(s, src->where);
+		src->reloading = true;
+		src->attempts = 0;
+		source_read(src);
+	}
+	end_reload(s);
+}
+
+int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e)
+{
+	struct request *r = request_new(s, NULL, w, e);
+
+	if (r)
+		request_change(r, begin_reload);
+	return r ? 0 : -1;
+}
+
+/* ---- its end ---- */
 
 static void let_others_write(struct supervisor *s)
 {
@@ -290,9 +375,14 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 	src->late = false;
 	if (e)
 		give_up(src, e);
-	src->done = true;
-	if (supervisor_sources_read(s))
-		milestone(s, "definitions");
+	if (src->reloading) {
+		src->reloading = false;
+		end_reload(s);
+	} else {
+		src->done = true;
+		if (supervisor_sources_read(s))
+			milestone(s, "definitions");
+	}
 	events_emit(s, "definitions-read", "%s", "");
 	supervisor_advance(s);
 }
@@ -327,7 +417,7 @@ static void source_read(struct source *src)
 	};
 	struct err e = { 0 };
 
-	if ((src->done && !src->late) || src->worker || src->left)
+	if ((src->done && !src->late && !src->reloading) || src->worker || src->left)
 		return;
 	loop_disarm(src->sup->loop, &src->retry);
 	src->again = src->missed = false;

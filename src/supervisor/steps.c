@@ -187,7 +187,7 @@ void step_start_failed(struct pool *p, const struct err *e)
 	}
 	/* Something came while we looked, or what we looked for is no longer what is wanted. */
 	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came)))
-		pool_look_again(p);
+		(p->next_xml ? pool_look_again : pool_look_at_news)(p);
 }
 
 static void started(struct pool *p)
@@ -211,7 +211,7 @@ static void on_up(struct worker *w)
 	p->came = 0;
 	started(p);
 	step_refresh_begins(p);
-	pools_kick(p->sup, "pool");
+	pools_kick(p->sup, "pool", "");
 }
 
 static void on_started(struct worker *w, const struct err *e, bool left)
@@ -232,7 +232,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 	} else {
 		started(p);
 		pool_step(p);
-		pools_kick(s, "pool");
+		pools_kick(s, "pool", "");
 	}
 }
 
@@ -242,6 +242,7 @@ static void begin_start(struct pool *p)
 		registry_switch(p);     /* it is not active: the newest definition is in use */
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .build = p->build_wanted, .build_flags = p->build_flags };
+	char missing[sizeof(((struct err *)0)->waits_for)];
 	struct err e = { 0 };
 
 	if (!b) {
@@ -272,9 +273,14 @@ static void begin_start(struct pool *p)
 	bool goes_on = step_prepare_refresh(p, &then, &look);
 	struct job job = {
 		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = step_on_gone, .on_next = on_up,
-		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, -1 },
+		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
 		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
 	};
+	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news && *p->news != '*') {
+		snprintf(missing, sizeof(missing), "%s", p->waits_for);
+		o.missing = missing;
+		o.news = p->news;
+	}
 	pool_enter(p, PHASE_STARTING, NULL);
 	p->timeout = 0;
 	if (!step_launch(p, &job, &o, &e)) {
@@ -284,6 +290,7 @@ static void begin_start(struct pool *p)
 	}
 	p->build_wanted = false;
 	p->build_flags = 0;
+	pool_set_text(&p->news, NULL);
 }
 
 /* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, want of a secret

@@ -41,7 +41,7 @@ static void on_checked(struct worker *w, const struct err *e, bool left)
 		else
 			pool_enter(p, PHASE_ACTIVE, NULL);
 		need_companion(p);
-		pools_kick(s, "pool");
+		pools_kick(s, "pool", NULL);
 	}
 	pool_step(p);
 	shutdown_step(s);
@@ -129,7 +129,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 			step_forget(p);
 		else
 			pool_step(p);
-		pools_kick(s, "pool");
+		pools_kick(s, "pool", NULL);
 		failed_kick(s, ERR_CONFLICT);
 		degraded_kick(s);
 		shutdown_retry(s);

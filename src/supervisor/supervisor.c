@@ -261,7 +261,7 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 	if (s->shutdown.on)
 		return;
 	sources_kick(s);
-	pools_kick(s, "device");
+	pools_kick(s, "device", sysname);
 	degraded_kick(s);
 	for (struct pool *p = s->pools; p; p = p->next)
 		if (p->want_active && sysname && p->phase == PHASE_FAILED && p->waits_for && streq(path_base(p->waits_for), sysname)) {
@@ -273,7 +273,7 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 void supervisor_network_event(struct supervisor *s)
 {
 	if (!s->shutdown.on)
-		pools_kick(s, "network");
+		pools_kick(s, "network", "");
 }
 
 /* ---- the end ---- */

@@ -83,6 +83,7 @@ struct pool {
 	bool persistent;                /* else transient: forgotten when it stops */
 	bool autostart;
 	bool kept_in_config;            /* its file is in the writable config directory */
+	bool marked_here;               /* autostart was changed over the socket, and its mark could not be: what the directory says does not hold until the next boot */
 	struct pool_boot boot;
 
 	bool judged;                    /* autostart has been applied to it */
@@ -113,8 +114,10 @@ struct pool {
 	bool updating;                  /* it looks at some names only */
 	bool unchanged;                 /* it found the index right as it is */
 	int watch;                      /* inotify's number for its directory (watch.c), or 0 */
+	uint64_t errors;                /* the number of its filesystem, whose errors are heard of, or 0 */
 	unsigned stuck;                 /* abandoned workers that are still there */
 	bool again;                     /* something changed: look again */
+	char *news;                     /* " vda vdb ": all that has happened since it last looked for its device are events of these; "*": something else */
 	unsigned came;                  /* events that came while it was being started: bits of the table in kick.c */
 	bool begun;                     /* a start that failed, or was cut off, may have left parts of it behind: they go when it is given up */
 	bool doubted;                   /* storage has refused something: looked at once more, when p->retry expires */
@@ -142,6 +145,7 @@ struct pool {
 
 	struct pool_sizes sizes;
 	int index;                      /* memfd of the volumes (pool/volindex.h), or -1 */
+	uint64_t index_number;          /* another one whenever the index is */
 	const char *index_map;          /* the same, mapped read-only */
 	size_t index_size;
 	size_t index_len;               /* of the records in it, which come first, sorted by name */
@@ -161,6 +165,7 @@ struct pool {
 
 struct supervisor_options {
 	const char *config_dir;         /* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
+	bool config_named;              /* somebody has named it: that it is not there is a problem */
 	const char *run_dir;            /* "/run/poolinit" */
 	const char *autostart;          /* "all", "none", "NAME,…", or NULL: those marked autostart */
 	bool own_devices;               /* init: device nodes, links and modules are ours */
@@ -176,6 +181,10 @@ const struct supervisor_options *supervisor_options(const struct supervisor *s);
  * name. `text` for SOURCE_XML is one pool document; its pool is an autostart pool. */
 enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e);
+/* Read all directories of definitions again, when no definition is being changed: w (or NULL) is done when that has happened, however it went. What is new in
+ * them is defined, and started if it is to be; what has changed is in use at the next start; what has gone from them stays defined. What was wrong with them
+ * is forgotten before. */
+int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
 /* Have all sources been read? One on a device that never appears never is: whoever waits for this has a deadline. */
 bool supervisor_sources_read(const struct supervisor *s);
 /* fn is called once, when every source that does not wait for a device has been read, or cannot be for so long that people should see why: from then
@@ -198,6 +207,7 @@ const struct problem *supervisor_problems(const struct supervisor *s);
 void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);       /* and log it; once */
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);      /* without a word; false: it is there already */
 void supervisor_forget_problems(struct supervisor *s, const char *origin);      /* those of this origin are over */
+void supervisor_forget_problems_below(struct supervisor *s, const char *dir);   /* of a directory, and of the files in it */
 unsigned supervisor_lost_problems(const struct supervisor *s);                  /* how many there was no memory to note */
 
 /* Something that must be done once. It lives with its owner, and is zeroed but for the first five. */
@@ -285,7 +295,9 @@ struct volume_order {
 	struct pool *pool;
 	const char *record; size_t record_len;  /* the volume, as volume_find() returns it; create: the one that is copied, or NULL */
 	struct pool *input_pool;                /* create: where that one is */
-	const char *xml; size_t xml_len;        /* create: the document */
+	const char *xml; size_t xml_len;        /* create: the document, */
+	const char *name;                       /* which is of our own making, gives a capacity, and is of a volume of this name; NULL: it is read first */
+	bool has_allocation;                    /* and so much of it is given, too */
 	bool validate;                          /* it is checked against the grammar */
 	unsigned flags;                         /* enum vol_create_flags, vol_resize_flags */
 	uint64_t capacity;                      /* resize: bytes */
@@ -300,8 +312,8 @@ struct volume_order {
 	bool detach;                            /* w->done is called as soon as it has been let in */
 	bool operate;                           /* asked for at the level "operate", see struct op */
 };
-/* A job's `done` is called at most this long after its timeout, whether or not its leftovers are gone. */
-#define JOB_END SECONDS(8)
+/* A job's `done` is called at most this long (ms) after its timeout, whether or not its worker and its leftovers are gone, which takes no longer where nothing hangs. */
+#define JOB_END 500
 /* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active), ERR_BUSY (another job has the volume), ERR_LIMIT … */
 int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e);
 /* End it. w (may be NULL) is told when it is over and what was left is removed. ERR_INVALID: no such job. */

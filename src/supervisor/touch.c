@@ -187,6 +187,13 @@ void touch_taken(struct pool *p)
 		forget_names(p->touches);
 }
 
+void touch_asked(struct pool *p, struct waiter *w)
+{
+	if (p->touches)
+		p->touches->began = 0;
+	waiter_park(&p->lookers, w);
+}
+
 void touch_over(struct pool *p, const struct err *e)
 {
 	struct touches *t = p->touches;

@@ -5,7 +5,7 @@
  *
  *     reading (a document) → let in → working → looking (at the volume, or for leftovers) → told
  *
- * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed.
+ * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed; too late, but for JOB_END at most.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,13 +24,14 @@ static const struct operation_row {
 	int (*work)(struct worker_io *io, void *arg, struct err *e);
 	const char *event;              /* what it did, when it went well; NULL: nothing changed */
 	uint64_t timeout;
+	bool is_short;                  /* mostly: its worker goes on to look at what came of it */
 } operations[] = {
-	[VOLUME_CREATE]   = { volume_work_create,   "volume-created",  NEVER },
-	[VOLUME_DELETE]   = { volume_work_delete,   "volume-deleted",  DEADLINE_DELETE },
-	[VOLUME_RESIZE]   = { volume_work_resize,   "volume-resized",  NEVER },
-	[VOLUME_WIPE]     = { volume_work_wipe,     "volume-wiped",    NEVER },
-	[VOLUME_UPLOAD]   = { volume_work_upload,   "volume-uploaded", NEVER },
-	[VOLUME_DOWNLOAD] = { volume_work_download, NULL,              NEVER },
+	[VOLUME_CREATE]   = { volume_work_create,   "volume-created",  NEVER, true },
+	[VOLUME_DELETE]   = { volume_work_delete,   "volume-deleted",  DEADLINE_DELETE, true },
+	[VOLUME_RESIZE]   = { volume_work_resize,   "volume-resized",  NEVER, true },
+	[VOLUME_WIPE]     = { volume_work_wipe,     "volume-wiped",    NEVER, false },
+	[VOLUME_UPLOAD]   = { volume_work_upload,   "volume-uploaded", NEVER, false },
+	[VOLUME_DOWNLOAD] = { volume_work_download, NULL,              NEVER, false },
 };
 
 struct volume_job {
@@ -49,6 +50,7 @@ struct volume_job {
 	bool counted;                   /* in pool->jobs */
 	bool let_in;                    /* its volumes are its own from now on */
 	bool ending, cancelled;
+	bool late;                      /* its time is over, and whoever waits is to be told of that soon */
 	bool hangs;                     /* its worker does not even die */
 	bool looking;                   /* its worker has gone: only the look at the pool is missing */
 	bool sweep;                     /* a worker was killed: it may have left something behind */
@@ -58,7 +60,8 @@ struct volume_job {
 	struct timer timer;
 	struct waiter *waiters;
 	struct waiter *cancellers;
-	struct waiter look;             /* at the pool, when its worker has gone */
+	struct update update;           /* which its worker goes on to, */
+	struct waiter look;             /* and the end of that look, or of another, when its worker has gone */
 };
 
 /* ---- the list ---- */
@@ -82,6 +85,7 @@ static void job_free(struct volume_job *j)
 		*at = j->next;
 	job_uncount(j);
 	waiter_withdraw(&j->look);
+	update_drop(&j->update);
 	loop_disarm(j->sup->loop, &j->timer);
 	free(j->pool_name);
 	free(j->name);
@@ -120,11 +124,12 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 	*j = (struct volume_job){
 		.sup = s, .row = &operations[o->operation], .verb = o->verb, .number = s->last_job + 1, .started = clock_ms(),
 		.pool = o->pool, .input_pool = o->input_pool, .detach = o->detach,
-		.timer = { .on_expiry = on_timer, .owner = j }, .look = { .owner = j },
+		.timer = { .on_expiry = on_timer, .owner = j }, .look = { .owner = j }, .update = { .index = -1 },
 		.work = {
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
 			.connection = transfer ? o->connection : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
+			.has_capacity = o->name != NULL, .has_allocation = o->has_allocation,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
@@ -137,10 +142,12 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		j->work.record = copy_bytes(o->record, o->record_len - 1);       /* without its LF */
 	if (j->work.record)
 		*(create ? &j->input : &j->name) = name_of(j->work.record);
+	if (o->name)
+		j->name = strdup(o->name);
 	while (*at)
 		at = &(*at)->next;
 	*at = j;
-	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) || (o->record && !j->input && !j->name)) {
+	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) || (o->record && !j->input && !j->name) || (o->name && !j->name)) {
 		job_free(j);
 		return NULL;
 	}
@@ -323,8 +330,9 @@ static bool is_about_target(const struct volume_job *j)
 	return false;
 }
 
-/* Its worker has gone. The index is brought up to date before anybody is told; leftovers are removed by a refresh while no job is under way. */
-static void look(struct volume_job *j)
+/* Its worker has gone, or goes on to the look itself. The index is brought up to date before anybody is told; leftovers are removed by a refresh while no
+ * job is under way. */
+static void look(struct volume_job *j, struct worker *goes_on)
 {
 	struct volume_job *other = j->sweep ? other_job(j) : NULL;
 	struct err e = { 0 };
@@ -336,7 +344,11 @@ static void look(struct volume_job *j)
 		other->sweep = true;
 	j->look.done = on_look;
 	j->looking = true;
-	if (j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
+	if (goes_on && j->pool && !j->sup->shutdown.on && update_begins(&j->update, j->pool, goes_on, &j->look))
+		rc = 0;
+	else if (goes_on)
+		worker_disown(goes_on);
+	if (rc < 0 && j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
 		if (j->sweep)
 			rc = pool_refresh(j->pool, 0, &j->look, &e);
 		else if (j->name && (j->row->event || is_about_target(j)))
@@ -353,7 +365,16 @@ static void on_gone(struct worker *w)
 	struct volume_job *j = w->job.owner;
 
 	j->worker = NULL;
-	look(j);
+	look(j, NULL);
+}
+
+/* It went well, and its worker has begun the update. */
+static void on_next(struct worker *w)
+{
+	struct volume_job *j = w->job.owner;
+
+	j->worker = NULL;
+	look(j, w);
 }
 
 static int hangs(const struct volume_job *j, struct err *e)
@@ -373,6 +394,13 @@ static void on_timer(struct timer *t)
 	}
 	if (!j->ending) {               /* let in, and nobody is to wait for its end */
 		tell(j, NULL);
+		return;
+	}
+	if (j->late) {
+		j->late = false;
+		err_set(&e, ERR_TIMEOUT, "%s; it is being ended (job-list shows it until what it left is removed)", j->err.message);
+		tell(j, &e);
+		loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
 		return;
 	}
 	j->hangs = true;
@@ -399,11 +427,12 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 	j->sweep |= left || (e && e->class == ERR_INTERNAL);
 	if (!left) {
 		j->worker = NULL;
-		look(j);
+		look(j, NULL);
 		return;
 	}
 	j->ending = true;
-	loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
+	j->late = !j->cancelled && err_is(e, ERR_TIMEOUT);
+	loop_arm(j->sup->loop, &j->timer, clock_ms() + (j->late ? JOB_END : GONE_WITHIN));
 }
 
 /* ---- its work ---- */
@@ -450,11 +479,14 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 
 static int begin(struct volume_job *j, struct err *e)
 {
+	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
+	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
 	struct job job = {
-		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .arg = &j->work, .keep = (const int[]){ j->work.stream, j->work.connection, -1 },
-		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j,
+		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .arg = &j->work, .keep = goes_on ? index : streams,
+		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j, .then = goes_on ? &j->update.job : NULL, .on_next = on_next,
 	};
 
+	j->update.job.owner = j;
 	j->worker = worker_start(j->sup, &job, e);
 	if (!j->worker)
 		return -1;
@@ -544,7 +576,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	j = job_new(s, o);
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
-	if (o->operation == VOLUME_CREATE ? read_document(j, e) < 0 : let_in(j, e) < 0 || begin(j, e) < 0) {
+	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0 : let_in(j, e) < 0 || begin(j, e) < 0) {
 		job_free(j);
 		return -1;
 	}

@@ -133,11 +133,9 @@ int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool, work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
 		return -1;
-	int rc = check_length(&v, &pool, e);
-	if (rc == 0)
-		send_definition(io, &v);
+	send_definition(io, &v);
 	volume_def_free(&v);
-	return rc;
+	return 0;
 }
 
 /* ---- create, delete, resize, wipe ---- */
@@ -179,7 +177,8 @@ static int create(struct context *c, const struct vol_input *from, struct err *e
 	const struct volume_work *work = c->work;
 	cleanup_volume_def struct volume_def v = { 0 };
 
-	if (volume_def_read(&v, work->xml, work->xml_len, "(canonical)", &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+	if (volume_def_read(&v, work->xml, work->xml_len, "(canonical)", &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0 ||
+	    check_length(&v, &c->def, e) < 0)
 		return -1;
 	if (!from && check_backing(c, &v, e) < 0)
 		return -1;

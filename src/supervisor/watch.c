@@ -4,11 +4,17 @@
  * supervisor, so the worker of a refresh adds the watch (the instance is one, whoever holds its descriptor) and says which number it got.
  *
  * Writing is not listened to, closing after it is: a guest that writes to its disk must not wake anybody.
+ *
+ * fanotify: errors that a filesystem meets, whoever made it meet them (Linux 5.16, and what the filesystem tells: ext4 does, xfs and btrfs not everywhere).
+ * The pool is looked at then, for the kernel may have made the filesystem read-only. Marked in the same way, by the worker.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
+#include <sys/vfs.h>
 #include "backends/publish.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -19,6 +25,10 @@
 #define BATCH     4096
 #define WATCHES   "watches"     /* whose problem it is, in status */
 
+#ifndef FAN_FS_ERROR
+#define FAN_FS_ERROR 0x8000
+#endif
+
 /* ---- in the worker ---- */
 
 int watch_directory(int inotify, int dir)
@@ -27,6 +37,17 @@ int watch_directory(int inotify, int dir)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
 	return inotify_add_watch(inotify, path, LISTENED);
+}
+
+uint64_t watch_errors(int fanotify, int dir)
+{
+	struct statfs fs;
+	uint64_t id;
+
+	if (fanotify < 0 || fstatfs(dir, &fs) < 0 || fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, dir, ".") < 0)
+		return 0;
+	memcpy(&id, &fs.f_fsid, sizeof(id));
+	return id;
 }
 
 /* ---- in the supervisor ---- */
@@ -90,12 +111,49 @@ static void on_changes(struct watch *w, uint32_t events)
 	}
 }
 
+/* Of each filesystem there is one event at most, however many errors it has met. */
+static void on_errors(struct watch *w, uint32_t events)
+{
+	struct supervisor *s = w->owner;
+	char batch[BATCH] __attribute__((aligned(__alignof__(struct fanotify_event_metadata))));
+	const struct fanotify_event_metadata *m = (void *)batch;
+	ssize_t n = read(w->fd, batch, sizeof(batch));
+	uint64_t id = 0;
+
+	(void)events;
+	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
+		if (m->event_len >= sizeof(*m) + sizeof(struct fanotify_event_info_fid))
+			memcpy(&id, (const char *)(m + 1) + offsetof(struct fanotify_event_info_fid, fsid), sizeof(id));
+		for (struct pool *p = s->pools; p; p = p->next)
+			if (p->errors && p->errors == id)
+				touch_look(p);
+	}
+}
+
+/* Where the kernel has none, errors are seen at the next refresh or verb. */
+static void listen_to_errors(struct supervisor *s)
+{
+	int fd = s->errors.watched ? -1 : fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
+
+	if (fd < 0)
+		return;
+	s->errors = (struct watch){ .fd = -1, .on_event = on_errors, .owner = s };
+	if (loop_watch(s->loop, &s->errors, fd, EPOLLIN, NULL) < 0)
+		close(fd);
+}
+
+int watch_errors_of(const struct supervisor *s)
+{
+	return s->errors.watched ? s->errors.fd : -1;
+}
+
 int watch_begin(struct supervisor *s)
 {
 	struct err e = { 0 };
 	int fd;
 
 	s->watching++;
+	listen_to_errors(s);
 	if (!s->inotify.watched) {
 		fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 		s->inotify = (struct watch){ .fd = -1, .on_event = on_changes, .owner = s };
@@ -136,6 +194,7 @@ void watch_drop(struct pool *p)
 {
 	int old = p->watch;
 
+	p->errors = 0;
 	p->watch = 0;
 	if (old && !is_known(p->sup, old))
 		inotify_rm_watch(p->sup->inotify.fd, old);
@@ -143,10 +202,14 @@ void watch_drop(struct pool *p)
 
 void watch_free(struct supervisor *s)
 {
-	int fd = s->inotify.fd;
+	struct watch *const all[] = { &s->inotify, &s->errors, &s->late };
 
-	if (!s->inotify.watched)
-		return;
-	loop_unwatch(s->loop, &s->inotify);
-	close(fd);
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		int fd = all[i]->fd;
+
+		if (!all[i]->watched)
+			continue;
+		loop_unwatch(s->loop, all[i]);
+		close(fd);
+	}
 }

@@ -14,6 +14,21 @@ READ_ONLY, AUTOCLEAR, PARTSCAN = 1, 4, 8
 EBUSY = 16
 
 
+def with_empty_loop(use):
+    """What use(device) says of a loop device that nothing is attached to. Another process may take it meanwhile: then it is used with the next one."""
+    for _ in range(64):
+        with open("/dev/loop-control") as control:
+            number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
+        try:
+            said = use(f"/dev/loop{number}")
+        finally:
+            with open(f"/sys/block/loop{number}/size") as size:
+                empty = size.read().strip() == "0"
+        if empty:
+            return said
+    raise Failure("no loop device stays free")
+
+
 @contextlib.contextmanager
 def loop(path, flags=0, unseen=False):
     """A loop device on the file; it goes away with this process at the latest. What is open by a name in /dev counts as in use: unseen, it is not."""

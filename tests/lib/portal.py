@@ -19,7 +19,7 @@ from sandbox import SERVER
 from servers import ISCSI_PORT
 
 HEADER = 48
-LOGIN, COMMAND, LOGIN_ANSWER, ANSWER, DATA = 0x03, 0x01, 0x23, 0x21, 0x25
+LOGIN, COMMAND, LOGIN_ANSWER, TEXT_ANSWER, ANSWER, DATA = 0x03, 0x01, 0x23, 0x24, 0x21, 0x25
 MOVED_TEMPORARILY = (1, 1)
 TEST_UNIT_READY, READS, WRITES = 0x00, {0x08, 0x28, 0x88, 0xA8}, {0x0A, 0x2A, 0x8A, 0xAA}
 AFFECTED = {"mute": READS, "unreadable": READS, "unwritable": WRITES}
@@ -28,6 +28,10 @@ CHECK_CONDITION, HAS_STATUS = 2, 0x01
 
 # what of the server's bytes is replaced by what is as long
 SPOILED = {"algorithm": (rb"CHAP_A=\d", b"CHAP_A=9"), "challenge": (rb"CHAP_C=0x..", b"CHAP_C=0xzz")}
+
+# What stands before the server's own targets: (name, address). The first does not fit in open-iscsi, the second leads nowhere, the last is no name.
+ODD = ((b"iqn.2026-01.test.poolinit:" + b"l" * 400, SERVER.encode()), (b"iqn.2026-01.test.poolinit:nowhere", b"no host"),
+       (b"iqn.2026-01.test.poolinit:with a space", SERVER.encode()))
 
 MODES = {
     "good": "passes everything on",
@@ -38,6 +42,7 @@ MODES = {
     "drop": "hangs up a second after each login",
     "algorithm": "demands a CHAP algorithm that nobody has offered",
     "challenge": "sends a CHAP challenge that is no number",
+    "names": "puts targets that cannot be before those that the server has",
     "deaf": "passes on no question whether a disk is ready",
     "mute": "passes on no answer to a read of a disk",
     "unreadable": "answers reads as a target does whose disk cannot be read",
@@ -105,6 +110,8 @@ class Portal:
                     data = failure(data, SENSE[asked])
                 if self.mode in SPOILED:
                     data = re.sub(SPOILED[self.mode][0], SPOILED[self.mode][1], data)
+                if self.mode == "names" and data[0] & 0x3F == TEXT_ANSWER:
+                    data = with_odd_targets(data)
                 if self.mode != "drip":
                     client.sendall(data)
                     continue
@@ -123,6 +130,12 @@ class Portal:
                              *MOVED_TEMPORARILY)
         client.sendall(header + text + b"\0" * (-len(text) % 4))
         client.recv(1)
+
+
+def with_odd_targets(pdu):
+    own = pdu[HEADER:HEADER + int.from_bytes(pdu[5:8], "big")]
+    text = b"".join(b"TargetName=%s\0TargetAddress=%s:%d,1\0" % (*target, ISCSI_PORT) for target in ODD) + own
+    return pdu[:5] + len(text).to_bytes(3, "big") + pdu[8:HEADER] + text + b"\0" * (-len(text) % 4)
 
 
 def failure(pdu, code):

@@ -2,7 +2,12 @@
  *
  * Which of the kernel's events concern which pools.
  */
+#include <poll.h>
+#include <unistd.h>
+#include "backends/device.h"
+#include "base/clock.h"
 #include "check.h"
+#include "fixture.h"
 #include "supervisor/internal.h"
 
 static const char san[] = "session3=in sda=0:0:1:2000 sdb=0:0:2:4000";
@@ -71,6 +76,49 @@ static void a_companion_that_tells_has_its_pools_looked_at(void)
 	loop_close(&loop);
 }
 
+static char answers[PATH_MAX];
+
+/* A device that answers when this file is there. */
+static void wait_for_answer(const char *node, void *arg)
+{
+	(void)node, (void)arg;
+	while (access(answers, F_OK) < 0)
+		poll(NULL, 0, 10);
+}
+
+/* The same pools: of those that are degraded, something may have been missing that is there now. */
+static void a_late_answer_has_what_is_degraded_looked_at(void)
+{
+	char dir[PATH_MAX], nothing[8] = "";
+	const char *node = "/dev/silent";
+	struct loop loop;
+	struct supervisor s = { .loop = &loop };
+	struct pool sick = { .sup = &s, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED };
+	struct pool well = { .sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE };
+	struct err why = { 0 }, e = { 0 };
+	struct device_questions q = { .nodes = &node, .n = 1, .fn = wait_for_answer, .args = nothing, .size = sizeof(nothing), .whys = &why, .patience = 50 };
+
+	fixture_make(dir);
+	snprintf(answers, sizeof(answers), "%.4000s/answers", dir);
+	device_ask_keeps(dir);
+	CHECK_INT(loop_init(&loop, &e), 0);
+	s.pools = &well;
+	ground_listen(&s);
+	CHECK(device_ask_all(&q, &e) == 0 && why.class == ERR_STORAGE);
+	loop_round(&loop, clock_ms());
+	CHECK(!sick.touches);
+	fixture(dir, "", "answers");
+	for (uint64_t until = clock_ms() + SECONDS(20); !sick.touches && clock_ms() < until;)
+		loop_round(&loop, until);
+	CHECK(sick.touches && !well.touches);
+	touch_drop(&sick);
+	free(sick.ground);
+	free(well.ground);
+	watch_free(&s);
+	loop_close(&loop);
+	fixture_remove(dir);
+}
+
 static void the_pause_grows(void)
 {
 	CHECK(retry_pause(1) <= SECONDS(2));
@@ -85,6 +133,7 @@ int main(void)
 	RUN(a_new_device_may_be_a_volume_of_the_group);
 	RUN(odd_paths_concern_nobody);
 	RUN(a_companion_that_tells_has_its_pools_looked_at);
+	RUN(a_late_answer_has_what_is_degraded_looked_at);
 	RUN(the_pause_grows);
 	return check_done();
 }

@@ -2,6 +2,9 @@
  *
  * What a pool stands on: paths against a mount table, and facts against facts.
  */
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include "backends/identity.h"
 #include "check.h"
 #include "fixture.h"
@@ -89,12 +92,11 @@ static const char *resolved(const char *path)
 {
 	static char out[PATH_MAX];
 	char whole[PATH_MAX];
-	struct places *t = places_read(NULL);
+	const struct places *t = places_now(NULL);
 
 	fixture_path(whole, "%s/%s", root, path);
 	if (!t || !places_resolve(t, whole, out, sizeof(out)))
 		out[0] = '\0';
-	places_free(t);
 	return strncmp(out, root, strlen(root)) == 0 ? out + strlen(root) : out;
 }
 
@@ -137,6 +139,31 @@ static void nothing_is_looked_at_below_a_share(void)
 	CHECK(t && places_resolve(t, path, out, sizeof(out)));
 	CHECK_STR(out, want);
 	places_free(t);
+	fixture_remove(root);
+}
+
+/* In a child, which has a mount namespace of its own from its beginning. */
+static void the_table_is_kept_until_something_is_mounted(void)
+{
+	pid_t child;
+	int status = -1;
+
+	fixture_make(root);
+	child = fork();
+	if (child == 0) {
+		bool ok = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+		const struct places *t = places_now(NULL);
+		int before = places_mount(t, root), with;
+
+		ok &= before > 0 && places_now(NULL) == t;
+		ok &= mount("tmpfs", root, "tmpfs", 0, NULL) == 0;
+		with = places_mount(places_now(NULL), root);
+		ok &= with > 0 && with != before && umount(root) == 0;
+		ok &= places_mount(places_now(NULL), root) == before;
+		_exit(ok ? 0 : 1);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	CHECK_INT(status, 0);
 	fixture_remove(root);
 }
 
@@ -204,6 +231,7 @@ int main(void)
 	RUN(a_path_that_is_too_long_has_no_place);
 	RUN(links_are_followed);
 	RUN(nothing_is_looked_at_below_a_share);
+	RUN(the_table_is_kept_until_something_is_mounted);
 	RUN(a_fact_in_common_is_told_in_words);
 	RUN(what_only_begins_alike_is_not_shared);
 	RUN(servers_are_compared_by_address);

@@ -173,7 +173,7 @@ static void a_disk_without_stable_name_is_listed_with_its_problem(void)
 	end();
 }
 
-static void a_disk_that_never_comes_is_noted_and_the_others_are_listed(void)
+static void a_disk_that_never_comes_is_not_well_and_the_others_are_listed(void)
 {
 	struct pool_sizes sizes;
 	uint64_t before = clock_ms();
@@ -185,6 +185,29 @@ static void a_disk_that_never_comes_is_noted_and_the_others_are_listed(void)
 	CHECK_INT(seen.n, 1);
 	CHECK(strstr(seen.notes, "unit:0:0:2") != NULL);
 	CHECK(clock_ms() - before >= 300 && clock_ms() - before < SECONDS(5));
+	CHECK_INT(health.n, 2);
+	CHECK_INT(health.sick, 1);
+	CHECK_STR(health.first, "LUN 2");
+	CHECK_STR(health.why, "there is no block device for it: it does not answer what the kernel asks it first, or has no driver");
+	end();
+}
+
+/* LUN 0 of many arrays: a disk's type, and by its peripheral qualifier no disk. */
+static void a_lun_without_anything_behind_it_is_not_waited_for(void)
+{
+	struct pool_sizes sizes;
+	uint64_t before = clock_ms();
+
+	begin();
+	lun("0", "0\n", NULL, NULL);
+	lun("1", "0\n", "sda", "8\n");
+	fixture("/sys", "\x20rest", HOST "/session3/target2:0:0/2:0:0:0/inquiry");
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(9), &sizes), 0);
+	CHECK(clock_ms() - before < SECONDS(9));
+	CHECK_INT(seen.n, 1);
+	CHECK_STR(seen.notes, "");
+	CHECK_INT(health.n, 1);
+	CHECK_INT(health.sick, 0);
 	end();
 }
 
@@ -337,7 +360,8 @@ int main(void)
 	RUN(other_hosts_are_not_ours);
 	RUN(by_id_and_dev_are_targets_too);
 	RUN(a_disk_without_stable_name_is_listed_with_its_problem);
-	RUN(a_disk_that_never_comes_is_noted_and_the_others_are_listed);
+	RUN(a_disk_that_never_comes_is_not_well_and_the_others_are_listed);
+	RUN(a_lun_without_anything_behind_it_is_not_waited_for);
 	RUN(luns_that_stand_still_are_named);
 	RUN(what_is_offline_is_tried_again);
 	RUN(links_of_udev_are_waited_for);

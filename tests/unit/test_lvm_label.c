@@ -6,7 +6,7 @@
 #include "check.h"
 
 #define AREA_AT   4096u
-#define AREA_LEN  8192u
+#define AREA_LEN  (256u * 1024)
 #define DISK      (AREA_AT + AREA_LEN)
 #define VG        "HHHHHHbbbbccccddddeeeeffffgggggg"
 #define PV        "aaaaaabbbbccccddddeeeeffffgggggg"
@@ -20,6 +20,7 @@ static const char good[] =
 static uint8_t disk[DISK];
 static struct lvm_label l;
 static int fails_at = -1, reads;
+static uint64_t bad_block;               /* where a block is that cannot be read; 0: nowhere */
 
 static void put(uint8_t *p, uint64_t n, unsigned bytes)
 {
@@ -32,7 +33,7 @@ static ssize_t read_disk(void *arg, void *data, size_t len, uint64_t at)
 	size_t n = at < DISK ? (size_t)least(len, DISK - at) : 0;
 
 	(void)arg;
-	if (reads++ == fails_at) {
+	if (reads++ == fails_at || (bad_block && at <= bad_block && bad_block < at + len)) {
 		errno = EIO;
 		return -1;
 	}
@@ -190,6 +191,34 @@ static void a_read_error_is_not_an_empty_disk(void)
 	fails_at = -1;
 }
 
+/* The metadata of some hundred volumes: what each read costs over a network must not be paid for every block of it. */
+static void much_metadata_is_read_in_few_pieces(void)
+{
+	enum { MUCH = 200 * 1024 };
+	char small[2048], *text = malloc(MUCH + 1 + sizeof(small));
+	uint64_t end = AREA_AT + AREA_HEADER;
+
+	CHECK(text != NULL);
+	if (!text)
+		return;
+	snprintf(small, sizeof(small), good, "");
+	memset(text, '#', MUCH);
+	text[MUCH] = '\n';
+	memcpy(text + MUCH + 1, small, strlen(small) + 1);
+	end += strlen(text) + 1;
+	disk_make(text, AREA_HEADER);
+	CHECK_STR(look()->vg, VG);
+	CHECK(reads <= 10);
+	bad_block = AREA_AT + 25 * LVM_BLOCK;
+	snprintf(small, sizeof(small), "cannot be read at %u: ", AREA_AT + 25 * LVM_BLOCK);
+	CHECK(starts_with(look()->problem, small));
+	bad_block = (end + LVM_BLOCK - 1) / LVM_BLOCK * LVM_BLOCK;      /* right behind it: nobody needs that one */
+	CHECK_STR(look()->vg, VG);
+	CHECK_STR(l.problem, "");
+	bad_block = 0;
+	free(text);
+}
+
 int main(void)
 {
 	RUN(a_group_and_its_members_are_known);
@@ -199,5 +228,6 @@ int main(void)
 	RUN(damage_is_told_and_the_uuid_is_known);
 	RUN(what_is_no_group_is_refused);
 	RUN(a_read_error_is_not_an_empty_disk);
+	RUN(much_metadata_is_read_in_few_pieces);
 	return check_done();
 }

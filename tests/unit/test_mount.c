@@ -324,6 +324,53 @@ static void a_mount_below_keeps_it_busy(void)
 	CHECK(unmount(TARGET, &e) == 0);
 }
 
+/* ---- a server whose answers make no sense ---- */
+
+static int install(struct sock_filter *code, size_t n)
+{
+	struct sock_fprog program = { .len = (unsigned short)n, .filter = code };
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* As a network filesystem does that got garbage: the options are all taken, and then it is EINVAL, without a word why. */
+static int without_sense(void)
+{
+	enum { CREATE = 6 };
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsconfig, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CREATE, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return install(code, ARRAY_LEN(code));
+}
+
+static void garbage_from_a_server_is_no_wrong_option(void)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	if (child == 0) {
+		struct mount_request server = { .fstype = "tmpfs", .source = "192.0.2.7:/export", .target = TARGET, .options = "size=1m" };
+		struct mount_request device = { .fstype = "tmpfs", .source = "/dev/vdb", .target = TARGET };
+		struct err e = { 0 };
+
+		CHECK(without_sense() == 0);
+		CHECK(mount_make(&server, &e) < 0 && e.sys == EINVAL);
+		CHECK_INT(err_remedy(e.class), REMEDY_RETRY);
+		CHECK(strstr(e.message, "the server's answer is not understood") != NULL);
+		e = (struct err){ 0 };
+		CHECK(mount_make(&device, &e) < 0 && err_is(&e, ERR_WRONG_FORMAT));
+		fflush(stdout);
+		_exit(check_case_failed);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* ---- kernels without fsopen(2) ---- */
 
 static int without_fsopen(void)
@@ -334,9 +381,8 @@ static int without_fsopen(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+	return install(code, ARRAY_LEN(code));
 }
 
 static void the_older_call_does_the_same(void)
@@ -385,6 +431,7 @@ int main(void)
 	RUN(a_mapped_file_keeps_it_busy);
 	RUN(names_three_users_at_most);
 	RUN(a_mount_below_keeps_it_busy);
+	RUN(garbage_from_a_server_is_no_wrong_option);
 	RUN(the_older_call_does_the_same);
 	return check_done();
 }

@@ -97,8 +97,9 @@ static void an_empty_or_missing_directory_is_a_plan_too(void)
 	CHECK_INT(plan(""), 0);
 	CHECK(says("0 pools, 0 would be started, 0 problems"));
 	end();
-	CHECK_INT(plan(""), 0);
+	CHECK_INT(plan(""), 1);                 /* somebody has named it */
 	CHECK(says("(not there)"));
+	CHECK(says("no such directory"));
 	buf_free(&out);
 	parameters_free(&params);
 }
