@@ -72,6 +72,7 @@ static void log_phase(struct pool *p, enum phase from)
 void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 {
 	enum phase from = p->phase;
+	bool was_active = pool_is_active(p);
 	bool changed = from == phase && (phase == PHASE_ACTIVE || phase == PHASE_DEGRADED) && !(why ? streq_null(p->reason, why->message) : !p->reason);
 
 	p->reason_class = why ? why->class : ERR_NONE;
@@ -79,8 +80,11 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 		pool_set_text(&p->reason, why ? why->message : NULL);
 	pool_set_text(&p->waits_for, why ? why->waits_for : NULL);
 	p->phase = phase;
-	if (!pool_is_active(p))                         /* it was of what is over */
-		pool_set_text(&p->warning, NULL);
+	if (!pool_is_active(p)) {
+		pool_set_text(&p->warning, NULL);       /* it was of what is over */
+		if (was_active)
+			p->seen = 0;                    /* what it met at its target may have gone before the next look, which tells it that then */
+	}
 	if (from == phase && !changed)
 		return;
 	if (!changed)
