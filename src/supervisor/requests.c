@@ -328,18 +328,15 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* Where a pool comes from that is kept in no directory that we write: another source defines it again at the next boot, and so does a file that one kept
- * for this boot had replaced. */
+/* A pool that is kept in no directory that we write: does another source define it at the next boot, or a file that this definition had replaced? */
 static bool is_defined_elsewhere(const struct request *r, const struct pool *p)
 {
-	const struct supervisor *s = r->sup;
-	char path[PATH_MAX];
+	const char *dir = r->sup->options.config_dir;
+	char path[PATH_MAX] = "";
 
-	if (!streq(kept_origin(p), "(socket)") && !starts_with(kept_origin(p), s->run_config))
-		return true;
-	if (s->options.config_dir)
-		config_definition_path(s->options.config_dir, r->pool, path, sizeof(path));
-	return s->options.config_dir && access(path, F_OK) == 0;
+	if (dir)
+		config_definition_path(dir, r->pool, path, sizeof(path));
+	return (!streq(kept_origin(p), "(socket)") && !starts_with(kept_origin(p), r->sup->run_config)) || access(path, F_OK) == 0;
 }
 
 static int run_forget(struct worker_io *io, void *arg, struct err *e)
@@ -426,16 +423,15 @@ static struct pool *install(struct request *r, struct err *e)
 	p->judged = true;
 	p->persistent = r->mode == DEFINE_PERSISTENT;
 	p->kept_in_config = r->kept_in_config;
-	if (r->kept_in_config && r->kept_file)
+	if (r->kept_in_config && r->kept_file) {
 		note_origin(p, r->kept_file);
-	if (r->kept_in_config)
-		supervisor_forget_problems(s, s->options.config_dir);     /* it is there now */
+		supervisor_forget_problems(s, s->options.config_dir);   /* it is there now */
+	}
 	pool_look_again(p);
 	state_save(p);
-	struct buf name = BUF_INIT;
+	cleanup_buf struct buf name = BUF_INIT;
 	line_quote(&name, p->name, strlen(p->name));
 	events_emit(s, "pool-defined", " pool=%s persistent=%s", buf_str(&name), p->persistent ? "yes" : "no");
-	buf_free(&name);
 	return p;
 }
 
