@@ -328,15 +328,14 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* A pool that is kept in no directory that we write: does another source define it at the next boot, or a file that this definition had replaced? */
-static bool is_defined_elsewhere(const struct request *r, const struct pool *p)
+/* What is left defines it again at the next boot: another source, its own file that could not be removed, a copy of it. */
+static bool comes_back(const struct request *r, const struct pool *p)
 {
-	const char *dir = r->sup->options.config_dir;
-	char path[PATH_MAX] = "";
+	const char *dir = r->sup->options.config_dir, *from = kept_origin(p);
 
-	if (dir)
-		config_definition_path(dir, r->pool, path, sizeof(path));
-	return (!streq(kept_origin(p), "(socket)") && !starts_with(kept_origin(p), r->sup->run_config)) || access(path, F_OK) == 0;
+	if (!p->kept_in_config && !streq(from, "(socket)") && !starts_with(from, r->sup->run_config))
+		return true;
+	return dir && config_defines(dir, r->pool);
 }
 
 static int run_forget(struct worker_io *io, void *arg, struct err *e)
@@ -344,20 +343,16 @@ static int run_forget(struct worker_io *io, void *arg, struct err *e)
 	const struct request *r = arg;
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
-	bool back = p && !p->kept_in_config && is_defined_elsewhere(r, p);
 
-	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0) {
-		if (!only_for_this_boot(&why)) {
-			*e = why;
-			return -1;
-		}
-		back = true;
+	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0 && !only_for_this_boot(&why)) {
+		*e = why;
+		return -1;
 	}
 	if (config_forget(r->sup->run_config, r->pool, NULL, &why) < 0 && why.sys != ENOENT) {
 		*e = why;
 		return -1;
 	}
-	send_kept(io, back ? "run" : "config", NULL);
+	send_kept(io, p && comes_back(r, p) ? "run" : "config", NULL);
 	return 0;
 }
 
