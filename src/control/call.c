@@ -169,7 +169,7 @@ static int check_payload(struct call *c, struct err *e)
 	if (!c->verb->payload_max)
 		return err_set(e, ERR_INVALID, "%s takes no payload", c->verb->name);
 	if (c->line.payload_len > c->verb->payload_max)
-		return err_set(e, ERR_TOO_LONG, "%s takes a payload of at most %zu bytes, not %llu", c->verb->name, c->verb->payload_max,
+		return err_set(e, ERR_TOO_LONG, "%s takes a payload of at most %u bytes, not %llu", c->verb->name, c->verb->payload_max,
 			       (unsigned long long)c->line.payload_len);
 	c->payload_len = (size_t)c->line.payload_len;
 	c->payload = calloc(1, c->payload_len + 1);

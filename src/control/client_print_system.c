@@ -49,6 +49,7 @@ static void status_line(const struct page *p, struct arena *a, const struct line
 int print_status(const struct page *p)
 {
 	struct arena a = { 0 };
+	bool defined_badly = false;
 	struct line l;
 	int rc = 0;
 
@@ -56,7 +57,10 @@ int print_status(const struct page *p)
 		rc = reply_record(p->reply, i, &l, p->e);
 		if (rc == 0)
 			status_line(p, &a, &l);
+		defined_badly |= rc == 0 && *record_get(&l, "origin") == '/' && !starts_with(record_get(&l, "origin"), "/dev/");
 	}
+	if (defined_badly)
+		buf_adds(p->out, "        (files that were mended count after poolctl reload)\n");
 	page_end(p);
 	arena_free(&a);
 	return rc;

@@ -52,7 +52,7 @@ static void say_kept(const struct page *p)
 	if (!streq(record_get(&p->reply->final, "kept"), "run"))
 		return;
 	if (streq(verb, "pool-undefine"))
-		buf_adds(p->out, "It comes back at the next boot: its definition cannot be removed from where it is.\n");
+		buf_adds(p->out, "It comes back at the next boot: another file defines it, or its own cannot be removed.\n");
 	else if (streq(verb, "pool-autostart"))
 		buf_adds(p->out, "This is not kept: at the next boot it is as its definition's directory says, which cannot be written.\n");
 	else

@@ -105,7 +105,7 @@ static void payload_line(const struct verb *v, struct buf *out)
 	int len = (int)(end ? (size_t)(end - what) : strlen(what));
 	while (len > 0 && what[len - 1] == ' ')
 		len--;
-	buf_printf(out, "- payload: %.*s, at most %zu bytes\n", len, what, v->payload_max);
+	buf_printf(out, "- payload: %.*s, at most %u bytes\n", len, what, v->payload_max);
 }
 
 static void markdown_request(const struct verb *v, struct buf *out)

@@ -29,8 +29,8 @@ struct verb_arg {
 	const char *name;               /* as key; positional ones are also taken as bare words, in the table's order */
 	enum arg_kind kind;
 	bool positional, required;
+	enum verb_level level : 8;      /* needed for this argument, where it is more than the verb's own */
 	const char *help;
-	enum verb_level level;          /* needed for this argument, where it is more than the verb's own */
 };
 
 /* How long a request may wait for its answer where it says no timeout=. Each is longer than all that may have to be done for it, one after the other. */
@@ -50,11 +50,11 @@ struct call;
 struct verb {
 	const char *name;
 	enum verb_level level;
+	uint32_t limit;                 /* ms, one of those above; 0: it is answered at once, or waits for as long as it was told to */
 	const char *help;               /* one line */
 	const char *answer;             /* what comes back: the keys of its records, then of its OK line; for the documentation */
 	const struct verb_arg *args;    /* ends with a NULL name */
-	uint64_t limit;                 /* ms, one of those above; 0: it is answered at once, or waits for as long as it was told to */
-	size_t payload_max;             /* 0: takes none */
+	uint32_t payload_max;           /* bytes; 0: takes none */
 	bool payload_required;
 	bool data;                      /* takes a descriptor, or a stream of payload frames (vol-upload, vol-download) */
 	bool local;                     /* done by poolctl with the help of others: no request of that name exists */

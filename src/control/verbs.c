@@ -7,20 +7,20 @@
 
 #include "base/util.h"
 
-#define POOL     { "pool", ARG_WORD, true, true, "name or uuid of the pool", LEVEL_READ }
-#define TIMEOUT  { "timeout", ARG_DURATION, false, false, \
-		   "how long the operation may take: 30s, 500ms, 2m (default: the pool type's own)", LEVEL_READ }
-#define IN_POOL  { "pool", ARG_WORD, false, false, "name or uuid of the volume's pool (default: look in all active pools)", LEVEL_READ }
-#define VOLUME   { "vol", ARG_WORD, true, true, "name, path or key of the volume", LEVEL_READ }
-#define VOL_POOL { "pool", ARG_WORD, true, false, "name or uuid of the volume's pool (default: look in all active pools)", LEVEL_READ }
-#define OPTION(name, help) { name, ARG_WORD, false, false, help, LEVEL_READ }
-#define SIZE(name, help) { name, ARG_SIZE, false, false, help, LEVEL_READ }
-#define FLAG(name, help) { name, ARG_FLAG, false, false, help, LEVEL_READ }
-#define XML_FILE(what) { "file", ARG_FILE, true, true, "poolctl: the file with " what ", or - for standard input", LEVEL_READ }
+#define POOL     { "pool", ARG_WORD, true, true, LEVEL_READ, "name or uuid of the pool" }
+#define TIMEOUT  { "timeout", ARG_DURATION, false, false, LEVEL_READ, \
+		   "how long the operation may take: 30s, 500ms, 2m (default: the pool type's own)" }
+#define IN_POOL  { "pool", ARG_WORD, false, false, LEVEL_READ, "name or uuid of the volume's pool (default: look in all active pools)" }
+#define VOLUME   { "vol", ARG_WORD, true, true, LEVEL_READ, "name, path or key of the volume" }
+#define VOL_POOL { "pool", ARG_WORD, true, false, LEVEL_READ, "name or uuid of the volume's pool (default: look in all active pools)" }
+#define OPTION(name, help) { name, ARG_WORD, false, false, LEVEL_READ, help }
+#define SIZE(name, help) { name, ARG_SIZE, false, false, LEVEL_READ, help }
+#define FLAG(name, help) { name, ARG_FLAG, false, false, LEVEL_READ, help }
+#define XML_FILE(what) { "file", ARG_FILE, true, true, LEVEL_READ, "poolctl: the file with " what ", or - for standard input" }
 #define BUILDS \
 	FLAG("build", "make what the pool lives on first (directory, volume group); below the level admin only a directory that is not there"), \
-	{ "no-overwrite", ARG_FLAG, false, false, "build, and format what holds nothing but zeros", LEVEL_ADMIN }, \
-	{ "overwrite", ARG_FLAG, false, false, "build, and format whatever it holds", LEVEL_ADMIN }
+	{ "no-overwrite", ARG_FLAG, false, false, LEVEL_ADMIN, "build, and format what holds nothing but zeros" }, \
+	{ "overwrite", ARG_FLAG, false, false, LEVEL_ADMIN, "build, and format whatever it holds" }
 /* Operations that may take long: what to hear of them meanwhile. */
 #define JOB \
 	TIMEOUT, \
@@ -31,13 +31,13 @@
 	FLAG("wrap", "poolctl: and wrap them in <nodes>")
 /* The options from which virsh makes a pool's XML. */
 #define POOL_AS \
-	{ "name", ARG_WORD, true, true, "name of the pool", LEVEL_READ }, \
-	{ "type", ARG_WORD, true, true, "its type", LEVEL_READ }, \
-	{ "source-host", ARG_WORD, true, false, "server", LEVEL_READ }, \
-	{ "source-path", ARG_WORD, true, false, "directory or path on it", LEVEL_READ }, \
-	{ "source-dev", ARG_WORD, true, false, "device", LEVEL_READ }, \
-	{ "source-name", ARG_WORD, true, false, "name of the source: volume group, zpool, …", LEVEL_READ }, \
-	{ "target", ARG_WORD, true, false, "where it is mounted or found", LEVEL_READ }, \
+	{ "name", ARG_WORD, true, true, LEVEL_READ, "name of the pool" }, \
+	{ "type", ARG_WORD, true, true, LEVEL_READ, "its type" }, \
+	{ "source-host", ARG_WORD, true, false, LEVEL_READ, "server" }, \
+	{ "source-path", ARG_WORD, true, false, LEVEL_READ, "directory or path on it" }, \
+	{ "source-dev", ARG_WORD, true, false, LEVEL_READ, "device" }, \
+	{ "source-name", ARG_WORD, true, false, LEVEL_READ, "name of the source: volume group, zpool, …" }, \
+	{ "target", ARG_WORD, true, false, LEVEL_READ, "where it is mounted or found" }, \
 	OPTION("source-format", "format of the source"), \
 	OPTION("auth-type", "chap or ceph"), OPTION("auth-username", "user name"), \
 	OPTION("secret-usage", "the secret, by usage"), OPTION("secret-uuid", "the secret, by uuid"), \
@@ -57,7 +57,7 @@ static const struct verb_arg pool_list_args[] = {
 	FLAG("persistent", "pools that stay defined"),
 	FLAG("autostart", "pools that are started at boot"),
 	FLAG("no-autostart", "pools that are not"),
-	{ "type", ARG_WORD, false, false, "pools of these types only: dir,netfs,…", LEVEL_READ },
+	{ "type", ARG_WORD, false, false, LEVEL_READ, "pools of these types only: dir,netfs,…" },
 	FLAG("details", "poolctl: with sizes, and the reason why a pool is not active"),
 	FLAG("uuid", "uuids only"),
 	FLAG("name", "names only"),
@@ -81,17 +81,17 @@ static const struct verb_arg pool_args[] = { POOL, END };
 static const struct verb_arg pool_autostart_args[] = { POOL, FLAG("disable", "do not start it at boot any more"), END };
 static const struct verb_arg pool_event_args[] = {
 	OPTION("pool", "of this pool only"), OPTION("event", "lifecycle or refresh (default: the first that comes)"),
-	FLAG("loop", "go on until interrupted"), { "timeout", ARG_DURATION, false, false, "give up after that time", LEVEL_READ },
+	FLAG("loop", "go on until interrupted"), { "timeout", ARG_DURATION, false, false, LEVEL_READ, "give up after that time" },
 	FLAG("list", "print the kinds of events"), FLAG("timestamp", "with the time"), END
 };
 static const struct verb_arg find_args[] = {
-	{ "type", ARG_WORD, true, true, "type of pool to look for: netfs, iscsi, logical", LEVEL_READ },
-	{ "file", ARG_FILE, true, false, "poolctl: the file with a <source>, or - for standard input", LEVEL_READ }, TIMEOUT, END
+	{ "type", ARG_WORD, true, true, LEVEL_READ, "type of pool to look for: netfs, iscsi, logical" },
+	{ "file", ARG_FILE, true, false, LEVEL_READ, "poolctl: the file with a <source>, or - for standard input" }, TIMEOUT, END
 };
 static const struct verb_arg find_as_args[] = {
-	{ "type", ARG_WORD, true, true, "type of pool to look for: netfs, iscsi, logical", LEVEL_READ },
-	{ "host", ARG_WORD, true, false, "server to ask", LEVEL_READ }, { "port", ARG_WORD, true, false, "its port", LEVEL_READ },
-	{ "initiator", ARG_WORD, true, false, "name of the initiator", LEVEL_READ }, TIMEOUT, END
+	{ "type", ARG_WORD, true, true, LEVEL_READ, "type of pool to look for: netfs, iscsi, logical" },
+	{ "host", ARG_WORD, true, false, LEVEL_READ, "server to ask" }, { "port", ARG_WORD, true, false, LEVEL_READ, "its port" },
+	{ "initiator", ARG_WORD, true, false, LEVEL_READ, "name of the initiator" }, TIMEOUT, END
 };
 
 static const struct verb_arg vol_list_args[] = { POOL, FLAG("details", "poolctl: with type and sizes"), END };
@@ -105,14 +105,14 @@ static const struct verb_arg vol_args[] = { VOLUME, VOL_POOL, END };
 static const struct verb_arg vol_dumpxml_args[] = { VOLUME, VOL_POOL, XPATH, END };
 static const struct verb_arg vol_pool_args[] = { VOLUME, FLAG("uuid", "the pool's uuid instead of its name"), END };
 static const struct verb_arg vol_lookup_args[] = {
-	{ "what", ARG_WORD, true, false, "path or key", LEVEL_READ }, OPTION("path", "by path only"), OPTION("key", "by key only"), END
+	{ "what", ARG_WORD, true, false, LEVEL_READ, "path or key" }, OPTION("path", "by path only"), OPTION("key", "by key only"), END
 };
 static const struct verb_arg vol_create_args[] = {
 	POOL, XML_FILE("the volume's XML"), FLAG("prealloc-metadata", "qcow2: make all tables now"), FLAG("validate", "refuse what the grammar does not know"),
 	JOB, END
 };
 static const struct verb_arg vol_create_as_args[] = {
-	POOL, { "name", ARG_WORD, true, true, "name of the volume", LEVEL_READ }, { "capacity", ARG_SIZE, true, true, "its size: 10G", LEVEL_READ },
+	POOL, { "name", ARG_WORD, true, true, LEVEL_READ, "name of the volume" }, { "capacity", ARG_SIZE, true, true, LEVEL_READ, "its size: 10G" },
 	SIZE("allocation", "how much of it is taken at once (default: all of a raw volume)"),
 	OPTION("format", "raw, qcow2, …"), OPTION("backing-vol", "name, path or key of the volume below"),
 	OPTION("backing-vol-format", "its format"), FLAG("prealloc-metadata", "qcow2: make all tables now"),
@@ -124,12 +124,12 @@ static const struct verb_arg vol_create_from_args[] = {
 	FLAG("validate", "refuse what the grammar does not know"), JOB, END
 };
 static const struct verb_arg vol_clone_args[] = {
-	VOLUME, { "newname", ARG_WORD, true, true, "name of the copy", LEVEL_READ }, IN_POOL, FLAG("prealloc-metadata", "qcow2: make all tables now"),
+	VOLUME, { "newname", ARG_WORD, true, true, LEVEL_READ, "name of the copy" }, IN_POOL, FLAG("prealloc-metadata", "qcow2: make all tables now"),
 	FLAG("reflink", "share the data, or fail"), FLAG("print-xml", "print the document instead"), JOB, END
 };
 static const struct verb_arg vol_delete_args[] = { VOLUME, VOL_POOL, FLAG("delete-snapshots", "with its snapshots (rbd)"), JOB, END };
 static const struct verb_arg vol_resize_args[] = {
-	VOLUME, { "capacity", ARG_WORD, true, true, "new size: 20G; with --delta how much more; -5G how much less", LEVEL_READ }, IN_POOL,
+	VOLUME, { "capacity", ARG_WORD, true, true, LEVEL_READ, "new size: 20G; with --delta how much more; -5G how much less" }, IN_POOL,
 	FLAG("allocate", "take the new space at once"), FLAG("delta", "the size is a difference"), FLAG("shrink", "it may become smaller: what is cut off is lost"),
 	JOB, END
 };
@@ -137,17 +137,17 @@ static const struct verb_arg vol_wipe_args[] = {
 	VOLUME, VOL_POOL, OPTION("algorithm", "zero (default), trim, or with scrub: nnsa dod bsi gutmann schneier pfitzner7 pfitzner33 random"), JOB, END
 };
 static const struct verb_arg vol_transfer_args[] = {
-	VOLUME, { "file", ARG_DATA, true, true, "poolctl: the file to read or write, or -", LEVEL_READ }, VOL_POOL,
+	VOLUME, { "file", ARG_DATA, true, true, LEVEL_READ, "poolctl: the file to read or write, or -" }, VOL_POOL,
 	SIZE("offset", "where in the volume to begin"), SIZE("length", "how much at most"), FLAG("sparse", "holes stay holes"), JOB, END
 };
 
-static const struct verb_arg job_args[] = { { "job", ARG_NUMBER, true, true, "its number", LEVEL_READ }, END };
+static const struct verb_arg job_args[] = { { "job", ARG_NUMBER, true, true, LEVEL_READ, "its number" }, END };
 
-#define SECRET { "secret", ARG_WORD, true, true, "uuid of the secret, or its usage", LEVEL_READ }
+#define SECRET { "secret", ARG_WORD, true, true, LEVEL_READ, "uuid of the secret, or its usage" }
 static const struct verb_arg secret_define_args[] = { XML_FILE("the secret's XML"), FLAG("validate", "refuse what the grammar does not know"), END };
 static const struct verb_arg secret_args[] = { SECRET, END };
 static const struct verb_arg secret_set_args[] = {
-	SECRET, { "file", ARG_FILE, false, false, "poolctl: the file with the value (default: standard input)", LEVEL_READ },
+	SECRET, { "file", ARG_FILE, false, false, LEVEL_READ, "poolctl: the file with the value (default: standard input)" },
 	FLAG("plain", "the value is as it is, not in base64"), END
 };
 static const struct verb_arg secret_get_args[] = { SECRET, FLAG("plain", "as it is, not in base64"), END };
@@ -157,26 +157,26 @@ static const struct verb_arg secret_list_args[] = {
 };
 
 static const struct verb_arg wait_args[] = {
-	{ "for", ARG_WORD, true, false, "boot: until boot is done", LEVEL_READ },
-	{ "pool", ARG_WORD, false, false, "name or uuid of the pool to wait for", LEVEL_READ },
-	{ "phase", ARG_WORD, false, false, "until it is in one of these phases: active,failed,… (default: active)", LEVEL_READ },
-	{ "timeout", ARG_DURATION, false, false, "how long at most (default: for ever)", LEVEL_READ },
+	{ "for", ARG_WORD, true, false, LEVEL_READ, "boot: until boot is done" },
+	{ "pool", ARG_WORD, false, false, LEVEL_READ, "name or uuid of the pool to wait for" },
+	{ "phase", ARG_WORD, false, false, LEVEL_READ, "until it is in one of these phases: active,failed,… (default: active)" },
+	{ "timeout", ARG_DURATION, false, false, LEVEL_READ, "how long at most (default: for ever)" },
 	END
 };
 static const struct verb_arg subscribe_args[] = {
-	{ "since", ARG_NUMBER, false, false, "first the events after this sequence number", LEVEL_READ }, END
+	{ "since", ARG_NUMBER, false, false, LEVEL_READ, "first the events after this sequence number" }, END
 };
 static const struct verb_arg log_args[] = {
-	{ "since", ARG_NUMBER, false, false, "only messages after this sequence number", LEVEL_READ },
-	{ "level", ARG_WORD, false, false, "change what is logged: warn,net=debug,…", LEVEL_OPERATE },
+	{ "since", ARG_NUMBER, false, false, LEVEL_READ, "only messages after this sequence number" },
+	{ "level", ARG_WORD, false, false, LEVEL_OPERATE, "change what is logged: warn,net=debug,…" },
 	END
 };
 static const struct verb_arg help_args[] = {
-	{ "verb", ARG_WORD, true, false, "the verb to explain (default: all, one line each)", LEVEL_READ },
-	{ "format", ARG_WORD, false, false, "as a text: list (the names), markdown, man", LEVEL_READ },
+	{ "verb", ARG_WORD, true, false, LEVEL_READ, "the verb to explain (default: all, one line each)" },
+	{ "format", ARG_WORD, false, false, LEVEL_READ, "as a text: list (the names), markdown, man" },
 	END
 };
-static const struct verb_arg shutdown_args[] = { { "how", ARG_WORD, true, false, "poweroff (default), reboot, halt, or exit: only this program ends", LEVEL_READ }, END };
+static const struct verb_arg shutdown_args[] = { { "how", ARG_WORD, true, false, LEVEL_READ, "poweroff (default), reboot, halt, or exit: only this program ends" }, END };
 
 #define JOB_ANSWER "OK pool volume · with --progress before it: - job progress total · with --detach: OK job"
 

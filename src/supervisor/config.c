@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "base/file.h"
 #include "base/line.h"
+#include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/secret.h"
 #include "pool/xml.h"
@@ -433,6 +434,30 @@ int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *f
 	config_parse(&files, fn, arg);
 	config_files_free(&files);
 	return 0;
+}
+
+struct wanted { const char *pool; bool found; };
+
+static void look_for(const struct config_item *item, void *arg)
+{
+	struct wanted *w = arg;
+
+	w->found |= item->def && streq(item->def->name, w->pool);
+}
+
+bool config_defines(const char *dir, const char *pool)
+{
+	struct wanted w = { pool, false };
+	struct config_files files;
+
+	if (config_load(dir, NULL, &files, NULL) < 0)
+		return false;
+	bool closed_in = sandbox_enter(NULL) == 0;
+	for (const struct config_file *f = files.first; closed_in && f; f = f->next)
+		if (f->text && memmem(f->text, f->len, pool, strlen(pool)))     /* most do not even have the word */
+			config_read_text(f->text, f->len, f->origin, false, look_for, &w);
+	config_files_free(&files);
+	return w.found;
 }
 
 static int copy_secret(int from, const char *name, int into, struct err *e)

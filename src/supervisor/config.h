@@ -82,6 +82,8 @@ int config_copy_secrets(const char *dir, const char *to, struct err *e);
 int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e);
 int config_forget(const char *dir, const char *name, const char *file, struct err *e);
 int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e);
+/* Does any file of the directory define the pool? The process is closed in by it: for the last that a worker does. */
+bool config_defines(const char *dir, const char *pool);
 /* Remove what one of these left when its process was killed. Not while another is under way. */
 void config_sweep(const char *dir);
 /* Where config_keep() has put NAME.xml. */

@@ -330,18 +330,14 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* Where a pool comes from that is kept in no directory that we write: another source defines it again at the next boot, and so does a file that one kept
- * for this boot had replaced. */
-static bool is_defined_elsewhere(const struct request *r, const struct pool *p)
+/* What is left defines it again at the next boot: another source, its own file that could not be removed, a copy of it. */
+static bool comes_back(const struct request *r, const struct pool *p)
 {
-	const struct supervisor *s = r->sup;
-	char path[PATH_MAX];
+	const char *dir = r->sup->options.config_dir, *from = kept_origin(p);
 
-	if (!streq(kept_origin(p), "(socket)") && !starts_with(kept_origin(p), s->run_config))
+	if (!p->kept_in_config && !streq(from, "(socket)") && !starts_with(from, r->sup->run_config))
 		return true;
-	if (s->options.config_dir)
-		config_definition_path(s->options.config_dir, r->pool, path, sizeof(path));
-	return s->options.config_dir && access(path, F_OK) == 0;
+	return dir && config_defines(dir, r->pool);
 }
 
 static int run_forget(struct worker_io *io, void *arg, struct err *e)
@@ -349,20 +345,16 @@ static int run_forget(struct worker_io *io, void *arg, struct err *e)
 	const struct request *r = arg;
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
-	bool back = p && !p->kept_in_config && is_defined_elsewhere(r, p);
 
-	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0) {
-		if (!only_for_this_boot(&why)) {
-			*e = why;
-			return -1;
-		}
-		back = true;
+	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0 && !only_for_this_boot(&why)) {
+		*e = why;
+		return -1;
 	}
 	if (config_forget(r->sup->run_config, r->pool, NULL, &why) < 0 && why.sys != ENOENT) {
 		*e = why;
 		return -1;
 	}
-	send_kept(io, back ? "run" : "config", NULL);
+	send_kept(io, p && comes_back(r, p) ? "run" : "config", NULL);
 	return 0;
 }
 
@@ -428,16 +420,15 @@ static struct pool *install(struct request *r, struct err *e)
 	p->judged = true;
 	p->persistent = r->mode == DEFINE_PERSISTENT;
 	p->kept_in_config = r->kept_in_config;
-	if (r->kept_in_config && r->kept_file)
+	if (r->kept_in_config && r->kept_file) {
 		note_origin(p, r->kept_file);
-	if (r->kept_in_config)
-		supervisor_forget_problems(s, s->options.config_dir);     /* it is there now */
+		supervisor_forget_problems(s, s->options.config_dir);   /* it is there now */
+	}
 	pool_look_again(p);
 	state_save(p);
-	struct buf name = BUF_INIT;
+	cleanup_buf struct buf name = BUF_INIT;
 	line_quote(&name, p->name, strlen(p->name));
 	events_emit(s, "pool-defined", " pool=%s persistent=%s", buf_str(&name), p->persistent ? "yes" : "no");
-	buf_free(&name);
 	return p;
 }
 

@@ -247,6 +247,7 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 	src->pending = NULL;
 }
 
+static bool source_start(struct source *src, struct err *e);
 static void source_read(struct source *src);
 
 static void on_retry(struct timer *t)
@@ -322,16 +323,23 @@ static void end_reload(struct supervisor *s)
 static void begin_reload(struct request *r)
 {
 	struct supervisor *s = r->sup;
+	struct err e = { 0 };
 
 	for (struct source *src = s->sources; src; src = src->next) {
 		if (src->kind != SOURCE_DIRECTORY || src->state || !src->done || src->worker || src->left)
 			continue;
-		supervisor_forget_problems_below(s, src->where);
-		src->reloading = true;
 		src->attempts = 0;
-		source_read(src);
+		src->reloading = true;
+		src->reloading = source_start(src, &e);
+		if (src->reloading)     /* what it finds comes later */
+			supervisor_forget_problems_below(s, src->where);
+		else if (src->late)
+			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
 	}
-	end_reload(s);
+	if (e.class != ERR_NONE)
+		request_end(r, &e);
+	else
+		end_reload(s);
 }
 
 int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e)
@@ -409,20 +417,26 @@ static void no_room(struct source *src, const struct err *e)
 		supervisor_advance(src->sup);
 }
 
-static void source_read(struct source *src)
+static bool source_start(struct source *src, struct err *e)
 {
 	struct job job = {
 		.what = "read-config", .timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE, .run = read_source, .arg = src,
 		.on_record = on_record, .on_payload = on_definition, .on_done = on_done, .on_gone = on_gone, .owner = src,
 	};
+
+	loop_disarm(src->sup->loop, &src->retry);
+	src->again = src->missed = false;
+	src->worker = worker_start(src->sup, &job, e);
+	return src->worker != NULL;
+}
+
+static void source_read(struct source *src)
+{
 	struct err e = { 0 };
 
 	if ((src->done && !src->late && !src->reloading) || src->worker || src->left)
 		return;
-	loop_disarm(src->sup->loop, &src->retry);
-	src->again = src->missed = false;
-	src->worker = worker_start(src->sup, &job, &e);
-	if (!src->worker)
+	if (!source_start(src, &e))
 		no_room(src, &e);
 }
 
