@@ -80,7 +80,8 @@ void pool_kick(struct pool *p)
 	p->attempts = 0;
 	if (p->phase == PHASE_STARTING)
 		p->came = ANY_EVENT;
-	pool_look_again(p);
+	add_news(p, "");                /* mounts are no devices */
+	pool_look_at_news(p);
 }
 
 void failed_kick(struct supervisor *s, enum err_class class)

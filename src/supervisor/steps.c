@@ -41,14 +41,28 @@ void pool_answer(struct pool *p, const struct err *e)
 	waiters_finish(&p->waiters, &r);
 }
 
+/* But for their numbers: a filesystem that meets an error each second has one warning. */
+static bool is_same_warning(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;; a++, b++) {
+		a += strspn(a, digits);
+		b += strspn(b, digits);
+		if (*a != *b || !*a)
+			return *a == *b;
+	}
+}
+
 /* Said when it is new, and when it is over. */
 static void take_warning(struct pool *p, const char *text)
 {
 	cleanup_buf struct buf name = BUF_INIT, quoted = BUF_INIT;
+	bool known = is_same_warning(p->warning ? p->warning : "", text);
 
-	if (streq_null(p->warning, text) || (!p->warning && !*text))
-		return;
 	pool_set_text(&p->warning, text);
+	if (known)
+		return;
 	if (*text)
 		log_warn(LF_POOL, "%s: warning: %s", p->name, text);
 	else
