@@ -279,7 +279,8 @@ void volume_jobs_free(struct supervisor *s);
 struct volume_work {
 	const struct pool *pool, *input_pool;
 	char *record;                   /* the volume, or the one that is copied; without LF, or NULL */
-	char *xml; size_t xml_len;      /* create: as it was given, later in canonical form */
+	char *xml; size_t xml_len;      /* create: as it was given, later in canonical form; */
+	const char *origin;             /* what messages call it then */
 	bool validate, has_capacity, has_allocation;
 	unsigned flags;
 	uint64_t capacity;

@@ -129,7 +129,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
 			.connection = transfer ? o->connection : -1, .offset = o->offset, .length = o->length, .sparse = o->sparse, .operate = o->operate,
-			.has_capacity = o->name != NULL, .has_allocation = o->has_allocation,
+			.origin = o->name ? "(socket)" : "(canonical)", .has_capacity = o->name != NULL, .has_allocation = o->has_allocation,
 		},
 	};
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;

@@ -177,7 +177,7 @@ static int create(struct context *c, const struct vol_input *from, struct err *e
 	const struct volume_work *work = c->work;
 	cleanup_volume_def struct volume_def v = { 0 };
 
-	if (volume_def_read(&v, work->xml, work->xml_len, "(canonical)", &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0 ||
+	if (volume_def_read(&v, work->xml, work->xml_len, work->origin, &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0 ||
 	    check_length(&v, &c->def, e) < 0)
 		return -1;
 	if (!from && check_backing(c, &v, e) < 0)
