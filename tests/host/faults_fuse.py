@@ -56,6 +56,10 @@ class Fuse:
         """How many requests are being held: who asked sleeps in the kernel."""
         return self.switch[1]
 
+    def held_at_work(self):
+        """How many of them are more than the end of a descriptor."""
+        return self.switch[3]
+
     def end(self):
         self.answer()
         libc.umount2(self.target.encode(), MNT_FORCE | MNT_DETACH)
@@ -77,6 +81,7 @@ class Fuse:
                     self._answer(request)
                 kept.clear()
             self.switch[1] = min(len(kept), 255)
+            self.switch[3] = min(sum(struct.unpack_from("<II", request)[1] not in (FLUSH, RELEASE) for request in kept), 255)
 
     def _answer(self, request):
         _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
