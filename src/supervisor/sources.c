@@ -336,6 +336,8 @@ static void begin_reload(struct request *r)
 		else if (src->late)
 			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
 	}
+	if (e.class != ERR_NONE && !r->waiters)         /* asked for by a signal: nobody else is told */
+		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
 	if (e.class != ERR_NONE)
 		request_end(r, &e);
 	else
