@@ -205,6 +205,7 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 		src->pending->autostart = p->autostart;
 	if (is_as_before(p, xml, len)) {
 		p->autostart = src->pending->autostart;
+		pool_note_origin(p, src->pending->origin);      /* a file may have got another name */
 		return p;
 	}
 	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name, pool_is_active(p) ? ", which counts when it has stopped" : "");
