@@ -44,6 +44,11 @@ bool utf8_is_control(const char *s, size_t len)
 	return len == 2 && u[0] == 0xc2 && u[1] < 0xa0;
 }
 
+bool utf8_is_no_character(const char *s, size_t len)
+{
+	return len == 3 && (memcmp(s, "\xef\xbf\xbe", 3) == 0 || memcmp(s, "\xef\xbf\xbf", 3) == 0);
+}
+
 /* Format characters, joiners, fillers, line and paragraph separators, variation selectors, tags: what takes no room, or turns the text around. */
 static const struct { unsigned first, last; } hidden[] = {
 	{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x0600, 0x0605 },   { 0x061c, 0x061c },   { 0x06dd, 0x06dd },   { 0x070f, 0x070f },

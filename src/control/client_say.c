@@ -110,7 +110,8 @@ static void say_what(const struct page *p, struct arena *a)
 	if (streq(verb, "secret-set-value"))
 		buf_adds(p->out, "Secret value set\n");
 	if (streq(verb, "reload"))
-		buf_printf(p->out, "Definitions read again, %s problems (poolctl status)\n", record_get(l, "problems"));
+		buf_printf(p->out, "Definitions read again, %s problem%s (poolctl status)\n", record_get(l, "problems"),
+			   streq_null(record_get(l, "problems"), "1") ? "" : "s");
 	if (streq(verb, "wait"))
 		say_waited(p, a);
 }

@@ -143,14 +143,14 @@ static void format(struct buf *b, const char *word)
 	buf_adds(b, "'/>\n");
 }
 
-/* XML has no way to say most control characters: the volume would get another name. */
+/* XML has no way to say most control characters, and a few others: the volume would get another name than that which the job has. */
 static bool is_sayable(struct call *c, const char *arg)
 {
 	struct err e = { 0 };
 
 	if (check_text(call_arg(c, arg)))
 		return true;
-	err_set(&e, ERR_INVALID, "%s: \"%s\" contains control characters, or is not UTF-8", call_verb(c), arg);
+	err_set(&e, ERR_INVALID, "%s: \"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8", call_verb(c), arg);
 	call_fail(c, &e);
 	return false;
 }

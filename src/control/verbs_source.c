@@ -115,7 +115,7 @@ static int check_options(struct call *c, struct err *e)
 	/* XML has no way to say most control characters: the document would say something else. */
 	for (const struct verb_arg *a = verb_find(call_verb(c))->args; a->name; a++)
 		if (call_arg(c, a->name) && !check_text(call_arg(c, a->name)))
-			return err_set(e, ERR_INVALID, "\"%s\" contains control characters, or is not UTF-8", a->name);
+			return err_set(e, ERR_INVALID, "\"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8", a->name);
 	if (call_arg(c, "secret-usage") && call_arg(c, "secret-uuid"))
 		return err_set(e, ERR_INVALID, "the secret is given by usage and by uuid: only one can count");
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)

@@ -24,7 +24,7 @@ bool check_text(const char *s)
 
 	for (; left > 0; s += len, left -= len) {
 		len = utf8_len(s, left);
-		if (len == 0 || utf8_is_control(s, len))
+		if (len == 0 || utf8_is_control(s, len) || utf8_is_no_character(s, len))
 			return false;
 	}
 	return true;

@@ -502,12 +502,6 @@ int xml_line(const xmlNode *node)
 
 /* ---- printing ---- */
 
-/* U+FFFE and U+FFFF: XML has no way to say them. */
-static bool is_no_character(const char *text)
-{
-	return memcmp(text, "\xef\xbf\xbe", 3) == 0 || memcmp(text, "\xef\xbf\xbf", 3) == 0;
-}
-
 void xml_escape(struct buf *out, const char *text)
 {
 	static const struct { char c; const char *as; } special[] = {
@@ -522,7 +516,7 @@ void xml_escape(struct buf *out, const char *text)
 		for (size_t i = 0; i < ARRAY_LEN(special); i++)
 			if (*text == special[i].c)
 				as = special[i].as;
-		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)) || (len == 3 && is_no_character(text)))
+		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)) || utf8_is_no_character(text, len))
 			as = "?";
 		if (as)
 			buf_adds(out, as);

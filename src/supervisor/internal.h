@@ -209,8 +209,8 @@ int summary_from_line(struct summary *m, const struct line *l, struct err *e);
 struct update { int index; uint64_t number; const char *only[2]; struct operation operation; struct job job; };
 /* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does it. */
 bool update_prepare(struct update *u, struct pool *p, const char *name);
-/* The worker has begun it. False: it does not count, because the pool's index is another one by now, or something else is under way in the pool. True: it is
- * the pool's operation now, and w is told of its end. */
+/* The worker has begun it. False: it does not count, because the pool's index is another one by now, something else is under way in the pool, or a refresh
+ * of everything is due. True: it is the pool's operation now, and w is told of its end. */
 bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w);
 void update_drop(struct update *u);
 

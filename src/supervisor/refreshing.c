@@ -229,7 +229,7 @@ bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o)
 	if (p->fresh_index < 0)
 		return false;
 	*job = refresh_job("refresh", pool_refresh_time(p));
-	*o = (struct operation){ .index = p->fresh_index, .sweep = true, .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
+	*o = (struct operation){ .index = p->fresh_index, .sweep = !p->jobs, .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
 	step_fill(p, job, o);
 	return true;
 }
@@ -250,11 +250,17 @@ void step_refresh_begins(struct pool *p)
 	serves(p);
 }
 
+/* Is it a refresh of everything that comes next? An update of some names would be taken for it. */
+static bool all_is_due(const struct pool *p)
+{
+	return p->refresh_wanted || p->stale || p->index < 0 || touch_due(p) == TOUCH_ALL;
+}
+
 /* ---- an update after an operation on a volume ---- */
 
 bool update_prepare(struct update *u, struct pool *p, const char *name)
 {
-	*u = (struct update){ .index = p->index < 0 || p->worker ? -1 : index_new(NULL), .number = p->index_number, .only = { name } };
+	*u = (struct update){ .index = all_is_due(p) || p->worker ? -1 : index_new(NULL), .number = p->index_number, .only = { name } };
 	if (u->index < 0)
 		return false;
 	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
@@ -272,7 +278,9 @@ void update_drop(struct update *u)
 
 bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w)
 {
-	if (p->worker || p->stuck || p->index_number != u->number || !p->want_active || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
+	bool up = p->want_active && (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED);
+
+	if (!up || p->worker || p->stuck || all_is_due(p) || p->index_number != u->number)
 		return false;
 	begins(p, true);
 	p->reviving = false;
@@ -325,7 +333,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 void step_refresh(struct pool *p)
 {
 	enum touch_due touched = touch_due(p);
-	bool all = p->refresh_wanted || p->stale || p->index < 0 || touched == TOUCH_ALL;
+	bool all = all_is_due(p);
 
 	if (!p->waiters)                /* who wanted it so soon has gone: no reason to call the storage hung */
 		p->refresh_timeout = 0;

@@ -395,8 +395,7 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	return rc;
 }
 
-/* Where it will be found at the next start: the definition in use, or the one that waits for the stop. */
-static void note_origin(struct pool *p, const char *file)
+void pool_note_origin(struct pool *p, const char *file)
 {
 	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
 
@@ -421,7 +420,7 @@ static struct pool *install(struct request *r, struct err *e)
 	p->persistent = r->mode == DEFINE_PERSISTENT;
 	p->kept_in_config = r->kept_in_config;
 	if (r->kept_in_config && r->kept_file) {
-		note_origin(p, r->kept_file);
+		pool_note_origin(p, r->kept_file);
 		supervisor_forget_problems(s, s->options.config_dir);   /* it is there now */
 	}
 	pool_look_again(p);

@@ -34,7 +34,7 @@ struct request {
 	struct err failure;             /* of the worker that is being ended, or whose leftovers are being removed */
 };
 
-/* The waiter is parked on it. NULL: out of memory. */
+/* The waiter is parked on it; or NULL: nobody waits. NULL: out of memory. */
 struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e);
 /* Copies the document into it. */
 int request_take_xml(struct request *r, const char *xml, size_t len, struct err *e);
@@ -47,6 +47,8 @@ int request_run(struct request *r, const char *what, uint64_t timeout, int (*run
 		void (*then)(struct request *, const struct err *), struct err *e);
 /* Definitions are changed one after the other: when it is its turn. */
 void request_change(struct request *r, void (*change)(struct request *r));
+/* In which file the pool will be found at the next start: the definition in use, or the one that waits for the stop. */
+void pool_note_origin(struct pool *p, const char *file);
 /* An event about a pool that carries nothing else. */
 void request_emit(struct supervisor *s, const char *event, const char *pool);
 

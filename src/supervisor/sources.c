@@ -205,6 +205,7 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 		src->pending->autostart = p->autostart;
 	if (is_as_before(p, xml, len)) {
 		p->autostart = src->pending->autostart;
+		pool_note_origin(p, src->pending->origin);      /* a file may have got another name */
 		return p;
 	}
 	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name, pool_is_active(p) ? ", which counts when it has stopped" : "");
@@ -336,6 +337,8 @@ static void begin_reload(struct request *r)
 		else if (src->late)
 			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
 	}
+	if (e.class != ERR_NONE && !r->waiters)         /* asked for by a signal: nobody else is told */
+		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
 	if (e.class != ERR_NONE)
 		request_end(r, &e);
 	else

@@ -4,8 +4,8 @@
  * pool's definition follows. Small files in a directory of this boot: written beside (as ".new": no pool's name begins with a dot) and renamed,
  * not synced, since they end with the machine.
  *
- *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes] [place=…] [address=…]
- *     <pool …                    (transient: the definition; live: the one in use, while another is kept)
+ *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes [outdated=yes]] [place=…] [address=…]
+ *     <pool …                    (transient: the definition; live: the one in use, while another is kept; outdated: which was defined meanwhile)
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 #define SAVE_AGAIN SECONDS(5)
 #define NOTES      "state"         /* whose problem it is, in status */
 
-struct early_state { struct early_state *next; char *name, *place, *address; bool want, active, gone, live; };
+struct early_state { struct early_state *next; char *name, *place, *address; bool want, active, gone, live, outdated; };
 
 /* ---- writing ---- */
 
@@ -57,6 +57,7 @@ static int write_state(const struct supervisor *s, const char *name, const struc
 /* A full disk passes: what could not be noted is noted later. */
 void state_save(struct pool *p)
 {
+	bool outdated = p->outdated || (!p->live && p->next_xml && pool_is_active(p)), live = p->live || outdated;
 	struct buf text = BUF_INIT;
 	struct err e = { 0 };
 
@@ -64,12 +65,13 @@ void state_save(struct pool *p)
 	line_str(&text, "state", p->name);
 	line_str(&text, "want", p->want_active ? "active" : "inactive");
 	line_str(&text, "active", pool_is_active(p) || p->phase == PHASE_CHECKING ? "yes" : "no");
-	line_str(&text, "transient", p->persistent && !p->live ? NULL : "yes");
-	line_str(&text, "live", p->live ? "yes" : NULL);
+	line_str(&text, "transient", p->persistent && !live ? NULL : "yes");
+	line_str(&text, "live", live ? "yes" : NULL);
+	line_str(&text, "outdated", outdated ? "yes" : NULL);
 	line_str(&text, "place", p->place);
 	line_str(&text, "address", p->address_answered ? p->address : NULL);
 	line_end(&text);
-	if (!p->persistent || p->live)
+	if (!p->persistent || live)
 		buf_adds(&text, p->xml);
 	bool failed = write_state(p->sup, p->name, &text, &e) < 0;
 	if (failed && !p->unsaved)
@@ -218,6 +220,7 @@ int state_early(struct supervisor *s, const struct line *l)
 	st->active = streq_null(line_get(l, "active"), "yes");
 	st->gone = streq_null(line_get(l, "gone"), "yes");
 	st->live = streq_null(line_get(l, "live"), "yes");
+	st->outdated = streq_null(line_get(l, "outdated"), "yes");
 	pool_set_text(&st->place, line_get(l, "place"));
 	pool_set_text(&st->address, line_get(l, "address"));
 	if (!st->name) {
@@ -239,6 +242,7 @@ static void recall(struct pool *p, const struct early_state *st)
 		return;
 	p->recalled = true;
 	p->want_active = st->want;
+	p->outdated = st->outdated;
 	pool_set_text(&p->place, st->place);
 	pool_set_text(&p->address, st->address);
 	p->address_answered = p->address != NULL;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "supervisor/requests.h"
 #include "supervisor/steps.h"
 
 /* ---- check: taking over from an earlier supervisor ---- */
@@ -26,6 +27,11 @@ static void on_checked(struct worker *w, const struct err *e, bool left)
 	struct supervisor *s = p->sup;
 
 	step_over(p, left);
+	if (p->outdated) {              /* from now on it is as any pool that was defined anew while it is in use */
+		p->live = p->outdated = false;
+		if (p->next_facts)
+			pool_note_origin(p, p->next_facts->origin);
+	}
 	if (!p->want_active && (e || p->found != STATE_INACTIVE)) {
 		step_stop(p);          /* it is, or may be, what it should not be */
 		return;

@@ -105,6 +105,7 @@ struct pool {
 	bool address_answered;          /* and it did */
 	int seen;                       /* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
 	bool live;                      /* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
+	bool outdated;                  /* so it seems until an earlier supervisor's pool has been looked at: xml is what it was started with, before it was defined anew */
 	unsigned attempts;              /* failed starts in a row */
 	struct timer retry;
 	struct worker *worker;          /* the one operation under way, or NULL */

@@ -344,7 +344,7 @@ static void look(struct volume_job *j, struct worker *goes_on)
 		other->sweep = true;
 	j->look.done = on_look;
 	j->looking = true;
-	if (goes_on && j->pool && !j->sup->shutdown.on && update_begins(&j->update, j->pool, goes_on, &j->look))
+	if (goes_on && j->pool && !j->sweep && !j->sup->shutdown.on && update_begins(&j->update, j->pool, goes_on, &j->look))
 		rc = 0;
 	else if (goes_on)
 		worker_disown(goes_on);

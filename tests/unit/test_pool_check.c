@@ -32,7 +32,7 @@ static const char *run_of(char c, size_t n)
 static void text_is_utf8_without_controls(void)
 {
 	GOOD(check_text, "", "plain", "ä€😀", " ");
-	BAD(check_text, "a\tb", "a\nb", "\x7f", "\xc2\x85", "\xc2\x9b", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xe2\x82");
+	BAD(check_text, "a\tb", "a\nb", "\x7f", "\xc2\x85", "\xc2\x9b", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xe2\x82", "a\xef\xbf\xbe", "\xef\xbf\xbf" "b");
 }
 
 static void pool_names(void)
