@@ -58,7 +58,7 @@ class Fuse:
 
     def held_at_work(self):
         """How many of them are more than the end of a descriptor."""
-        return self.switch[3]
+        return self.switch[4]
 
     def end(self):
         self.answer()
@@ -81,7 +81,7 @@ class Fuse:
                     self._answer(request)
                 kept.clear()
             self.switch[1] = min(len(kept), 255)
-            self.switch[3] = min(sum(struct.unpack_from("<II", request)[1] not in (FLUSH, RELEASE) for request in kept), 255)
+            self.switch[4] = min(sum(struct.unpack_from("<II", request)[1] not in (FLUSH, RELEASE) for request in kept), 255)
 
     def _answer(self, request):
         _, opcode, unique, node = struct.unpack_from("<IIQQ", request)
