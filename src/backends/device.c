@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/util.h"
 
+#define PAGE       4096
 #define AMBIVALENT (-2)                 /* of blkid_do_safeprobe(): other negative answers are read errors */
 #define LOOKED_AT  (1024 * 1024)        /* bytes at each end of a device in which a read error is looked for */
 
@@ -162,14 +163,20 @@ static void take_signature(struct device_content *out, const struct signature *s
 	memcpy(out->uuid, s->uuid, sizeof(s->uuid));
 }
 
-/* The first of these bytes that cannot be read, in steps of a page; UINT64_MAX: all can. */
+/* The first of these bytes that cannot be read, to a page; UINT64_MAX: all can. Page by page only where that is: a disk may be far. */
 static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
 {
-	static char page[4096];
+	static char bytes[256 * 1024];
+	size_t step = sizeof(bytes);
 
-	for (uint64_t at = from & ~(uint64_t)(sizeof(page) - 1); at < to; at += sizeof(page))
-		if (file_pread(fd, page, sizeof(page), at) < 0)
+	for (uint64_t at = from & ~(uint64_t)(PAGE - 1); at < to;) {
+		if (file_pread(fd, bytes, (size_t)least(step, to - at), at) >= 0)
+			at += step;
+		else if (step == PAGE)
 			return at;
+		else
+			step = PAGE;
+	}
 	return UINT64_MAX;
 }
 
