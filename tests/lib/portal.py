@@ -21,7 +21,8 @@ from servers import ISCSI_PORT
 HEADER = 48
 LOGIN, COMMAND, LOGIN_ANSWER, TEXT_ANSWER, ANSWER, DATA = 0x03, 0x01, 0x23, 0x24, 0x21, 0x25
 MOVED_TEMPORARILY = (1, 1)
-TEST_UNIT_READY, READS, WRITES = 0x00, {0x08, 0x28, 0x88, 0xA8}, {0x0A, 0x2A, 0x8A, 0xAA}
+TEST_UNIT_READY, READS = 0x00, {0x08, 0x28, 0x88, 0xA8}
+WRITES = {0x0A, 0x2A, 0x8A, 0xAA, 0x41, 0x93, 0x42}      # also the same block over and over, and UNMAP
 AFFECTED = {"mute": READS, "unreadable": READS, "unwritable": WRITES}
 SENSE = {"unreadable": b"\x11", "unwritable": b"\x0c"}         # a medium error, and which
 CHECK_CONDITION, HAS_STATUS = 2, 0x01
