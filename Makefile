@@ -30,7 +30,7 @@ DEPS_ARCH :=
 endif
 
 # ---- which sources ----
-FLOORS   := base pool supervisor control boot
+FLOORS   := base system pool supervisor control boot
 FILES_dir     := dir
 FILES_fs      := fs btrfs xfs
 FILES_netfs   := netfs net

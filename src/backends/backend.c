@@ -50,15 +50,3 @@ int backend_validate(const struct pool_def *d, struct err *e)
 	return b && b->validate ? b->validate(d, e) : 0;
 }
 
-void op_note(struct op *op, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	if (!op || !op->on_note)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	op->on_note(op, text);
-}

@@ -10,57 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "base/clock.h"
-#include "base/err.h"
-#include "base/line.h"
-#include "pool/def.h"
-#include "pool/secret.h"
-#include "pool/voldef.h"
-#include "pool/volindex.h"
-#include "pool/volume.h"
-
-/* What check found. */
-enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
-
-/* What an operation is given, and how it reports. Made by the supervisor's worker; tests make their own. */
-struct op {
-	uint64_t deadline;                      /* clock_ms(); tools and waits end by it */
-	const char *run_dir;                    /* our /run/poolinit: for private state such as iSCSI records */
-	const char *const *secret_dirs;         /* NULL-terminated */
-	bool own_devices;                       /* no udevd here: device nodes and links are ours to make */
-	bool force;                             /* stop, at shutdown: a mount whose server is gone may be detached (MNT_FORCE|MNT_DETACH) */
-	const char *cache;                      /* the records of the last volume index, cache_len bytes, sorted by name, or NULL */
-	size_t cache_len;
-	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
-	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
-	bool operate;                           /* asked for at the level "operate": what only root may use is refused */
-	bool begun;                             /* start, out: it made something that its failure leaves there: stop takes it away */
-	const char *address;                    /* of the server's addresses the one that was used last, where its name has several; or NULL */
-	bool address_answered;                  /* and it did; else nothing came of it */
-	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
-	bool state_known;                       /* refresh: it has seen on its way what check would say, */
-	enum pool_state state;                  /* this: check is not asked */
-	char why[400];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
-	char warning[240];                      /* check: what is wrong though it is active, a sentence; or "" */
-	const char *detail;                     /* check: what the last one has put in `detail`, or NULL */
-	bool aborted;                           /* check: of an ext4 filesystem, the journal */
-	char avoid[120];                        /* in and out: what may not be tried again, as it brought down who tried, until it has changed; or "" */
-	char lost[240];                         /* stop: why what was written last is not all on the disk, a clause; or "" */
-	void *arg;
-	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */
-	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL: those of the index, unchanged. May be NULL itself. */
-	int (*on_index)(struct op *op, struct volindex_builder *volumes, struct err *e);
-	uint64_t seed;                                                  /* the index's, if there is one */
-	void (*on_note)(struct op *op, const char *text);               /* a sentence for the log: what was skipped or repaired */
-	void (*on_progress)(struct op *op, uint64_t done, uint64_t total);
-	/* All devices that a look at every one of them has left out, "/dev/sdb: does not answer", one a line. `by`: whose look. May be NULL. */
-	void (*on_left_out)(struct op *op, const char *by, const char *lines);
-	/* A server has several addresses, and this one is about to be used, or has answered: the next start begins with it. May be NULL. */
-	void (*on_address)(struct op *op, const char *address, bool answered);
-};
-
-/* The live pool, and who may do what in its target directory, where it has one. */
-struct pool_sizes { uint64_t capacity, allocation, available; bool has_perms; unsigned mode; uint32_t owner, group; };
+#include "pool/operation.h"
 
 enum wait_kind { WAIT_NOTHING = 0, WAIT_DEVICE = 1 << 0, WAIT_NETWORK = 1 << 1 };
 
@@ -76,23 +26,6 @@ struct service {
 	/* Runs in a worker: does it answer? Verified by talking to it. */
 	int (*ready)(struct op *op, struct err *e);
 };
-
-/* How a pool is built or started with building (pool-build, pool-start --build). Without a flag no filesystem is made, but a directory gets its owner and
- * mode, and a volume group its devices. BUILD_ABSENT: the most that somebody may ask for who is not admin. An absent directory is made; what is there stays
- * as it is. */
-enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1, BUILD_ABSENT = 1 << 2 };
-
-enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
-enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
-
-/* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. */
-struct vol_input {
-	const struct pool_def *pool;
-	const struct volume *volume;
-};
-
-/* What virsh's vol-wipe knows; files.c and the block pools share it (wipe.c). */
-extern const char *const wipe_algorithms[];     /* "zero", "nnsa", …, "trim"; NULL-terminated */
 
 struct backend {
 	enum pool_type type;
@@ -139,12 +72,8 @@ struct backend {
 	int (*vol_delete)(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
 	int (*vol_resize)(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity, unsigned flags, struct err *e);
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm, struct err *e);
-	/* Open its content for upload (write) or download. Returns the descriptor, *size how much there is. */
-	int (*vol_open)(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e);
+	vol_open_fn *vol_open;
 };
-
-/* Write a sentence through op->on_note, if there is one. */
-void op_note(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* One a type; backend.c's table has those that are built in. */
 extern const struct backend dir_backend, fs_backend, netfs_backend, logical_backend, iscsi_backend;
@@ -157,15 +86,5 @@ int backend_validate(const struct pool_def *d, struct err *e);
 
 /* libvirt's <storagepoolCapabilities>, from the table (capabilities.c). */
 void capabilities_print(struct buf *out);
-
-/* vol-upload, vol-download, for every type that has vol_open (transfer.c). `stream` is the client's file, pipe or socket. sparse: holes stay holes
- * (skipped when written to a regular file or a volume, found by SEEK_DATA when read). length 0: to the end. *done: bytes, holes among them. */
-struct transfer {
-	int stream;
-	bool passed; uid_t uid; gid_t gid;      /* a descriptor of that user's: it is read and written with the user's rights, not root's */
-	uint64_t offset, length; bool sparse; uint64_t done;
-};
-int transfer_upload(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
-int transfer_download(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
 
 #endif

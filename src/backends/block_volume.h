@@ -5,7 +5,7 @@
 #ifndef POOLINIT_BACKENDS_BLOCK_VOLUME_H
 #define POOLINIT_BACKENDS_BLOCK_VOLUME_H
 
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 /* The vol_open and vol_wipe of such a pool. A device that is mounted or held by another one (ERR_BUSY) is not written to. */
 int block_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e);

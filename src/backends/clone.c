@@ -14,9 +14,10 @@
 #include "backends/file_volume.h"
 #include "backends/image_file.h"
 #include "backends/qcow2.h"
+#include "backends/pool_dir.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
-#include "backends/target.h"
+#include "system/target.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/image.h"
@@ -47,12 +48,10 @@ static const char *plain(const char *format)
 
 static int source_open(struct source *s, const struct vol_input *from, struct op *op, struct err *e)
 {
-	const struct backend *b = backend_find(from->pool->type);
-
 	*s = (struct source){ .pool = from->pool, .v = from->volume, .fd = -1, .format = plain(from->volume->format) };
-	if (!b || !b->vol_open)
+	if (!from->open)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be read", pool_type_word(from->pool->type));
-	s->fd = b->vol_open(from->pool, op, from->volume, false, &s->size, e);
+	s->fd = from->open(from->pool, op, from->volume, false, &s->size, e);
 	if (s->fd < 0)
 		return -1;
 	s->capacity = s->size;
@@ -93,7 +92,7 @@ static bool is_copy(const struct volume_def *v, const struct source *s, unsigned
 
 static bool is_same_directory(const struct pool_def *a, const struct pool_def *b)
 {
-	cleanup_close int one = a->target.path ? target_open(a, O_PATH, NULL) : -1, two = b->target.path ? target_open(b, O_PATH, NULL) : -1;
+	cleanup_close int one = a->target.path ? pool_dir_open(a, O_PATH, NULL) : -1, two = b->target.path ? pool_dir_open(b, O_PATH, NULL) : -1;
 	struct stat x, y;
 
 	return one >= 0 && two >= 0 && fstat(one, &x) == 0 && fstat(two, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;

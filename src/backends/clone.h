@@ -5,7 +5,7 @@
 #ifndef POOLINIT_BACKENDS_CLONE_H
 #define POOLINIT_BACKENDS_CLONE_H
 
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 /* Fill the new, empty file `fd` for definition v (its capacity is what is wanted, 0 as the source's) from a volume of any pool.
  *

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include "backends/backend.h"
+#include <stdint.h>
+#include "base/err.h"
 
 /* "/dev/…" or "LABEL=…", "UUID=…", "PARTLABEL=…", "PARTUUID=…" to a device node. ERR_WAIT_DEVICE (waits_for "device=SPEC") if there is none now.
  * Where udevd runs, its link in /dev/disk/by-* decides about a tag, unless it is out of date. Elsewhere, or without such a link, all devices in

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "backends/device.h"
-#include "backends/files_parts.h"
+#include "backends/stuck.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"

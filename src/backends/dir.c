@@ -11,7 +11,8 @@
 #include "backends/file_volume.h"
 #include "backends/files.h"
 #include "backends/identity.h"
-#include "backends/target.h"
+#include "backends/pool_dir.h"
+#include "system/target.h"
 #include "base/util.h"
 
 static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
@@ -20,7 +21,7 @@ static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *s
 	struct stat st;
 
 	(void)detail, (void)e;
-	cleanup_close int fd = target_open(d, O_PATH, &why);
+	cleanup_close int fd = pool_dir_open(d, O_PATH, &why);
 	if (fd >= 0 && fstat(fd, &st) < 0)      /* asks the storage: opening it so does not */
 		err_sys(&why, errno, "cannot look at %s", d->target.path);
 	*state = why.class == ERR_NONE ? STATE_ACTIVE : STATE_INACTIVE;
@@ -37,7 +38,7 @@ static int dir_start(const struct pool_def *d, struct op *op, struct err *e)
 	char waits_for[sizeof(e->waits_for)];
 
 	(void)op;
-	cleanup_close int fd = target_open(d, O_RDONLY, &why);
+	cleanup_close int fd = pool_dir_open(d, O_RDONLY, &why);
 	if (fd >= 0)
 		return 0;
 	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);

@@ -14,11 +14,12 @@
 #include <sys/xattr.h>
 #include "backends/aside.h"
 #include "backends/clone.h"
+#include "backends/pool_dir.h"
 #include "backends/publish.h"
 #include "backends/qcow2.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
-#include "backends/target.h"
+#include "system/target.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -70,7 +71,7 @@ static bool is_protocol(const char *path)
 
 static int backing_exists(const struct making *m, const char *path, struct err *e)
 {
-	cleanup_close int dir = target_open(m->d, O_PATH, e);
+	cleanup_close int dir = pool_dir_open(m->d, O_PATH, e);
 	struct stat st;
 
 	if (dir < 0)
@@ -253,7 +254,7 @@ static int make(void *arg, struct err *e)
 {
 	struct making *m = arg;
 	struct publish p;
-	int dir = target_open(m->d, O_RDONLY, e);
+	int dir = pool_dir_open(m->d, O_RDONLY, e);
 
 	if (dir < 0 || publish_begin(&p, dir, m->d->target.path, m->v.name, is_directory(&m->v), e) < 0)
 		return -1;

@@ -13,10 +13,11 @@
 #include "backends/files_parts.h"
 #include "backends/image_file.h"
 #include "backends/qcow2.h"
+#include "backends/pool_dir.h"
 #include "backends/qemu_img.h"
 #include "backends/raw.h"
 #include "backends/room.h"
-#include "backends/target.h"
+#include "system/target.h"
 #include "backends/wipe.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -68,7 +69,7 @@ int file_volume_open(const struct pool_def *d, const struct op *op, const char *
 
 	if (!name_is_component(name))
 		return err_set(e, ERR_INVALID, "\"%.100s\" is not the name of a volume in a directory", name);
-	dir = target_open(d, O_PATH, e);
+	dir = pool_dir_open(d, O_PATH, e);
 	if (dir < 0)
 		return -1;
 	seen = file_seek(dir, name, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);     /* one component: O_NOFOLLOW says the same */
@@ -175,7 +176,7 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	(void)op;
 	if (!name_is_component(v->name))
 		return err_set(e, ERR_INVALID, "\"%.100s\" is not the name of a volume in a directory", v->name);
-	dir = del.dir = target_open(d, O_RDONLY, e);
+	dir = del.dir = pool_dir_open(d, O_RDONLY, e);
 	if (dir < 0)
 		return -1;
 	rc = delete_entry(&del, e);

@@ -14,7 +14,7 @@
 #define POOLINIT_BACKENDS_FILE_VOLUME_H
 
 #include <sys/stat.h>
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 int file_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v, const struct vol_input *from, unsigned flags, struct err *e);
 /* Links are taken away themselves. A directory must be empty. What is gone already is success. */

@@ -16,11 +16,13 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include "backends/files_parts.h"
+#include "backends/pool_dir.h"
 #include "backends/publish.h"
 #include "backends/room.h"
-#include "backends/target.h"
+#include "system/target.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/util.h"
 
@@ -87,7 +89,7 @@ static bool add_name(struct refresh *r, const char *text, unsigned char type)
  * set ever further apart (Brent's way to find a cycle). */
 static bool comes_again(struct refresh *r, const struct dirent64_ *d)
 {
-	uint64_t hash = volindex_hash(r->look->seed, d->name) ^ (uint64_t)d->off;
+	uint64_t hash = hash_text(r->look->seed, d->name) ^ (uint64_t)d->off;
 
 	if (r->met && hash == r->mark)
 		return true;
@@ -341,7 +343,7 @@ static bool add_volume(struct refresh *r, size_t i)
 
 	if (o->verdict == VERDICT_KEPT) {
 		record = r->op->index ? volindex_record(r->op->index, o->at, &len) : NULL;
-		if (!record || r->op->index->entries[o->at].name != volindex_hash(r->look->seed, r->names[i].text))
+		if (!record || r->op->index->entries[o->at].name != hash_text(r->look->seed, r->names[i].text))
 			return false;
 		volindex_keep(&r->volumes, &r->op->index->entries[o->at], record);
 	} else if (o->verdict == VERDICT_NEW && o->output == 0) {
@@ -546,7 +548,7 @@ static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
-	struct refresh r = { .target = d->target.path, .op = op, .dir = target_open(d, O_RDONLY, e) };
+	struct refresh r = { .target = d->target.path, .op = op, .dir = pool_dir_open(d, O_RDONLY, e) };
 	int rc;
 
 	if (r.dir < 0)

@@ -5,7 +5,7 @@
 #ifndef POOLINIT_BACKENDS_FILES_H
 #define POOLINIT_BACKENDS_FILES_H
 
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 /* The refresh operation: not recursive; regular files, directories and block devices are volumes, FIFOs, sockets, character devices, dangling
  * links and names with control characters are skipped without being opened; a file whose inode, size, mtime and ctime are those of

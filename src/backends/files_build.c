@@ -13,7 +13,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "backends/target.h"
+#include "system/target.h"
 #include "base/file.h"
 #include "base/util.h"
 

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include "backends/target.h"
+#include "system/target.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "base/util.h"

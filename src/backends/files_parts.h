@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What the parts of files_refresh() share: files.c (the story), files_cache.c (the last index), files_look.c (one name), files_readers.c (the processes that
- * read headers), files_stuck.c (those of them that get no answer), files_sweep.c (leftovers).
+ * read headers), files_sweep.c (leftovers).
  */
 #ifndef POOLINIT_BACKENDS_FILES_PARTS_H
 #define POOLINIT_BACKENDS_FILES_PARTS_H
@@ -10,7 +10,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>
-#include "backends/backend.h"
+#include "pool/operation.h"
+#include "backends/stuck.h"
 #include "pool/image.h"
 #include "pool/volindex.h"
 
@@ -37,11 +38,6 @@ struct outcome {
 };
 
 struct name { const char *text; unsigned char type; /* DT_… */ };
-
-/* Processes that were left behind because an entry does not answer. */
-#define SILENT "does not answer"     /* so begins the problem of an entry that has none */
-enum { STUCK_MOST = 32 };
-struct stuck { const char *run_dir; unsigned n, here; uint64_t numbers[STUCK_MOST]; };
 
 /* Looking at names: ours, and each reader's own. */
 struct look {
@@ -95,18 +91,6 @@ bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all)
 bool cache_is_silent(const struct look *k, const char *name);
 /* The volume as the last index has it, its strings in `copy`. */
 bool cache_volume(const struct look *k, long i, char *copy, size_t size, struct line *l, struct volume *v);
-
-/* ---- files_stuck.c ---- */
-/* Whom has an earlier refresh left behind? run_dir NULL: nobody can say. */
-void stuck_read(struct stuck *s, const char *run_dir);
-/* Is it one that still waits for the entry with that path? It counts as this pool's. */
-bool stuck_is(struct stuck *s, const char *path);
-/* May one more be left behind? */
-bool stuck_has_room(const struct stuck *s);
-/* An open file for a reader to hold, or -1. Made before it is forked; who it was forked from lets go when it is left behind. */
-int stuck_file(const struct stuck *s);
-/* The one that has `file` too is left behind. False: there are too many. */
-bool stuck_hold(struct stuck *s, int file, const char *path);
 
 /* ---- files_readers.c ---- */
 struct readers;

@@ -29,6 +29,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/mountinfo.h"
 #include "base/sandbox.h"
@@ -60,7 +61,7 @@ struct output { int fd; const char *map; size_t len; };
 struct seat {
 	pid_t pid;
 	int pidfd;
-	int file;                       /* for who is left behind, see files_stuck.c; or -1 */
+	int file;                       /* for who is left behind, see stuck.h; or -1 */
 	uint32_t at;                    /* shared->busy, as it was seen */
 	uint64_t since;                 /* clock_ms() */
 };
@@ -576,8 +577,8 @@ const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e
 	look_path(k, r->names[i].text);
 	if (k->path.failed || !is_record_of(r, r->names[i].text, out->map + e->offset, e->len))
 		return NULL;
-	e->name = volindex_hash(k->seed, r->names[i].text);
-	e->path = volindex_hash(k->seed, k->path.data);
+	e->name = hash_text(k->seed, r->names[i].text);
+	e->path = hash_text(k->seed, k->path.data);
 	e->key = 0;
 	return out->map + e->offset;
 }

@@ -174,7 +174,7 @@ static int in_use(const char *path, dev_t dev, struct err *e)
 	return fd < 0 ? -1 : 0;
 }
 
-int format_claim(const char *spec, unsigned flags, char *path, size_t size, dev_t *dev, struct err *e)
+int format_claim(const char *spec, bool overwrite, char *path, size_t size, dev_t *dev, struct err *e)
 {
 	cleanup_buf struct buf found = BUF_INIT;
 
@@ -182,7 +182,7 @@ int format_claim(const char *spec, unsigned flags, char *path, size_t size, dev_
 		return -1;
 	if (device_is_read_only(*dev))
 		return err_set(e, ERR_READ_ONLY, "%s is write-protected", path);
-	if (flags & BUILD_OVERWRITE)
+	if (overwrite)
 		return 0;
 	if (format_look(path, &found, e) < 0)
 		return -1;
@@ -238,7 +238,7 @@ int format_possible(const char *format, struct err *e)
 	return maker_of(format, e) ? 0 : -1;
 }
 
-int format_make(const char *format, const char *path, struct op *op, struct err *e)
+int format_make(const char *format, const char *path, uint64_t deadline, struct err *e)
 {
 	const struct maker *m = maker_of(format, e);
 
@@ -246,7 +246,7 @@ int format_make(const char *format, const char *path, struct op *op, struct err 
 		return -1;
 
 	const char *const argv[] = { m->program, m->force ? m->force : path, m->force ? path : NULL, NULL };
-	struct tool t = { .argv = argv, .deadline = op->deadline };
+	struct tool t = { .argv = argv, .deadline = deadline };
 	int rc = spawn_ok(&t, e);
 
 	tool_free(&t);

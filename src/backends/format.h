@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
-#include "backends/backend.h"
+#include <stddef.h>
+#include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -17,13 +18,13 @@
 int format_look(const char *path, struct buf *found, struct err *e);
 
 /* May the device be written to? `spec` is how the definition calls it. Finds it, refuses it in use (ERR_BUSY, naming by whom), write-protected
- * (ERR_READ_ONLY) and, without BUILD_OVERWRITE in flags, holding something (ERR_EXISTS): a signature that libblkid knows, or any byte that is not zero in
+ * (ERR_READ_ONLY) and, without `overwrite`, holding something (ERR_EXISTS): a signature that libblkid knows, or any byte that is not zero in
  * its first or last MiB. path (PATH_MAX) receives its node, *dev its number. */
-int format_claim(const char *spec, unsigned flags, char *path, size_t size, dev_t *dev, struct err *e);
+int format_claim(const char *spec, bool overwrite, char *path, size_t size, dev_t *dev, struct err *e);
 
 /* Make a filesystem with the mkfs program for `format` ("ext4", "xfs", …). ERR_NO_TOOL, ERR_INVALID (auto: which one?), ERR_UNSUPPORTED (no program
  * makes it), ERR_STORAGE with mkfs's own last words. */
-int format_make(const char *format, const char *path, struct op *op, struct err *e);
+int format_make(const char *format, const char *path, uint64_t deadline, struct err *e);
 /* Is there a program that makes it? The errors of format_make(), before anything is touched. */
 int format_possible(const char *format, struct err *e);
 

@@ -19,7 +19,8 @@
 #include "backends/links.h"
 #include "backends/module.h"
 #include "backends/mount.h"
-#include "backends/target.h"
+#include "backends/mounted.h"
+#include "system/target.h"
 #include "backends/xfs.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -372,12 +373,12 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 
 	if (!flags || (flags & BUILD_ABSENT))
 		return files_build(d, op, flags, e);
-	if (fs_validate(d, e) < 0 || format_possible(d->source.format, e) < 0 || format_claim(device_of(d), flags, device, sizeof(device), &dev, e) < 0)
+	if (fs_validate(d, e) < 0 || format_possible(d->source.format, e) < 0 || format_claim(device_of(d), flags & BUILD_OVERWRITE, device, sizeof(device), &dev, e) < 0)
 		return -1;
 	if (files_build(d, op, 0, e) < 0)
 		return -1;
 	/* A signature that mkfs leaves would make the device's content doubtful. */
-	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) || format_make(d->source.format, device, op, e) < 0)
+	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) || format_make(d->source.format, device, op->deadline, e) < 0)
 		return -1;
 	return choose(d, device, &content, &other, e) ? 0 : -1;
 }

@@ -20,7 +20,7 @@
 #include "backends/device.h"
 #include "backends/links.h"
 #include "backends/mount.h"
-#include "backends/target.h"
+#include "system/target.h"
 #include "base/file.h"
 #include "base/util.h"
 

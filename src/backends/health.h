@@ -5,7 +5,7 @@
 #ifndef POOLINIT_BACKENDS_HEALTH_H
 #define POOLINIT_BACKENDS_HEALTH_H
 
-#include "backends/backend.h"
+#include "pool/operation.h"
 #include "base/mountinfo.h"
 
 /* Why the filesystem of this mount (fd: its root, O_PATH) is not what the pool's users want, a clause in op->why; false: it is well. `read_only`: it was

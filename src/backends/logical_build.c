@@ -37,7 +37,7 @@ static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c
 	if (d->source.ndevices > MEMBERS_MAX)
 		return err_set(e, ERR_INVALID, "a volume group on more than %d devices is not made here", MEMBERS_MAX);
 	for (; c->n < d->source.ndevices; c->n++) {
-		if (format_claim(d->source.devices[c->n].path, flags, c->path[c->n], sizeof(c->path[0]), &c->dev[c->n], e) < 0)
+		if (format_claim(d->source.devices[c->n].path, flags & BUILD_OVERWRITE, c->path[c->n], sizeof(c->path[0]), &c->dev[c->n], e) < 0)
 			return -1;
 		if (is_listed(c->dev, c->n, c->dev[c->n]))
 			return err_set(e, ERR_INVALID, "the definition names %s twice, by two names", c->path[c->n]);

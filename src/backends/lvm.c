@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/util.h"
 #include "pool/volindex.h"
@@ -211,7 +212,7 @@ static int command_lock(const char *const *only, const struct op *op)
 	if (!only || !only[0] || !op->run_dir || snprintf(path, sizeof(path), "%s/lvm-commands", op->run_dir) >= (int)sizeof(path))
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	l.l_start = (off_t)(volindex_hash(0, only[0]) >> 2);
+	l.l_start = (off_t)(hash_text(0, only[0]) >> 2);
 	while (fd >= 0 && fcntl(fd, F_OFD_SETLKW, &l) < 0 && errno == EINTR)
 		;
 	return fd;

@@ -13,6 +13,7 @@
 #include "backends/identity.h"
 #include "backends/module.h"
 #include "backends/mount.h"
+#include "backends/mounted.h"
 #include "backends/net.h"
 #include "base/clock.h"
 #include "base/file.h"

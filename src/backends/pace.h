@@ -6,7 +6,7 @@
 #define POOLINIT_BACKENDS_PACE_H
 
 #include <stdint.h>
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 #define PACE_CHUNK (16u * 1024 * 1024)  /* bytes between two looks, where storage does the work itself */
 

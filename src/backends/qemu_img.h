@@ -11,7 +11,7 @@
 #define POOLINIT_BACKENDS_QEMU_IMG_H
 
 #include <stddef.h>
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 /* ---- command lines (qemu_img.c): nothing is run or opened ---- */
 

@@ -6,7 +6,7 @@
 #define POOLINIT_BACKENDS_RAW_H
 
 #include <stdint.h>
-#include "backends/backend.h"
+#include "pool/operation.h"
 
 /* Give the new, empty file `capacity` bytes, and storage for the first `allocation` of them; an allocation beyond the capacity makes the file that large.
  * name is for messages. */

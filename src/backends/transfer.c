@@ -8,18 +8,18 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include "backends/backend.h"
 #include "backends/copy.h"
+#include "backends/transfer.h"
 #include "base/util.h"
 
 /* ---- both ways ---- */
 
-static int open_volume(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
-		       struct err *e)
+static int open_content(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+			uint64_t *size, struct err *e)
 {
-	if (!b->vol_open)
+	if (!open_volume)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools can be neither uploaded nor downloaded", pool_type_word(d->type));
-	return b->vol_open(d, op, v, write, size, e);
+	return open_volume(d, op, v, write, size, e);
 }
 
 /* A client's file is read or written from where it stands. */
@@ -147,7 +147,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	return rc;
 }
 
-int transfer_upload(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e)
+int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e)
 {
 	struct copy c = { .pace = { .op = op, .doing = "upload the volume" } };
 	cleanup_close int fd = -1;
@@ -156,7 +156,7 @@ int transfer_upload(const struct backend *b, const struct pool_def *d, struct op
 	t->done = 0;
 	if (client_end(&c.from, t->stream, e) < 0)
 		return -1;
-	fd = open_volume(b, d, op, v, true, &size, e);
+	fd = open_content(open_volume, d, op, v, true, &size, e);
 	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 || check_upload(t, &c.from, v, size, e) < 0)
 		return -1;
 	return upload(&c, v, t, size, e);
@@ -164,7 +164,7 @@ int transfer_upload(const struct backend *b, const struct pool_def *d, struct op
 
 /* ---- download ---- */
 
-int transfer_download(const struct backend *b, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e)
+int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e)
 {
 	struct copy c = { .pace = { .op = op, .doing = "download the volume" }, .sparse = t->sparse };
 	cleanup_close int fd = -1;
@@ -174,7 +174,7 @@ int transfer_download(const struct backend *b, const struct pool_def *d, struct 
 	t->done = 0;
 	if (client_end(&c.to, t->stream, e) < 0)
 		return -1;
-	fd = open_volume(b, d, op, v, false, &size, e);
+	fd = open_content(open_volume, d, op, v, false, &size, e);
 	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || become_client(t, e) < 0 || check_range("download", t, v->name, size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);               /* a client that goes is an error, not our end */

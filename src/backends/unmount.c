@@ -3,7 +3,7 @@
  * Unmounting, and, where that is not possible, saying who is in the way.
  */
 #include "backends/mount.h"
-#include "backends/target.h"
+#include "system/target.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -144,9 +145,9 @@ static int nested_look(const struct mount_entry *m, void *arg)
 	return u->n >= USERS_MAX;
 }
 
-static int still_busy(const char *target, const char *path, struct op *op, struct err *e)
+static int still_busy(const char *target, const char *path, uint64_t deadline, struct err *e)
 {
-	uint64_t now = clock_ms(), deadline = op ? op->deadline : NEVER;
+	uint64_t now = clock_ms();
 	/* leave half of the time that is left for the answer */
 	struct users u = { .target = path, .deadline = deadline > now ? now + (deadline - now) / 2 : now };
 
@@ -203,34 +204,46 @@ static int detach(const char *path, uint64_t deadline, struct err *e)
 	}
 }
 
-int mount_remove(const char *target, struct op *op, struct err *e)
+/* Where a target is: the directory that it is in, and the path under which the mount table knows it. 1: something is mounted there; 0: nothing. */
+static int find_mounted(const char *target, struct target_end *end, char path[PATH_MAX], struct err *e)
 {
-	cleanup_close int dir = -1;
-	struct target_end end;
 	struct err why = { 0 };
-	char path[PATH_MAX], place[PATH_MAX];
 
-	if (target_walk(target, false, &end, &why) < 0) {
+	if (target_walk(target, false, end, &why) < 0) {
+		end->dir = -1;
 		if (why.sys == ENOENT || why.sys == ENOTDIR)
 			return 0;
 		if (e)
 			*e = why;
 		return -1;
 	}
-	dir = end.dir;
-	if (target_end_path(&end, path, e) < 0)
-		return -1;
-	int rc = is_mounted(path, e);
+	return target_end_path(end, path, e) < 0 ? -1 : is_mounted(path, e);
+}
+
+int mount_remove(const char *target, uint64_t deadline, struct err *e)
+{
+	struct target_end end;
+	char path[PATH_MAX], place[PATH_MAX];
+	int rc = find_mounted(target, &end, path, e);
+	cleanup_close int dir = end.dir;
 
 	if (rc <= 0)
 		return rc;
-	if (op && op->force)
-		return detach(path, op->deadline, e);
 	/* by the directory that is open: another one may be under its path by now */
 	snprintf(place, sizeof(place), "/proc/self/fd/%d/%s", dir, end.name);
 	if (umount2(place, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
 		return 0;
 	if (errno == EBUSY)
-		return still_busy(target, path, op, e);
+		return still_busy(target, path, deadline, e);
 	return err_sys(e, errno, "cannot unmount %s", target);
+}
+
+int mount_detach(const char *target, uint64_t deadline, struct err *e)
+{
+	struct target_end end;
+	char path[PATH_MAX];
+	int rc = find_mounted(target, &end, path, e);
+	cleanup_close int dir = end.dir;
+
+	return rc > 0 ? detach(path, deadline, e) : rc;
 }

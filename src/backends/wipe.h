@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Wiping a file or block device, for all pool types. The algorithms' words are in backend.h.
+ * Wiping a file or block device, for all pool types.
  */
 #ifndef POOLINIT_BACKENDS_WIPE_H
 #define POOLINIT_BACKENDS_WIPE_H
 
-#include "backends/backend.h"
+#include "pool/operation.h"
+
+/* What virsh's vol-wipe knows. */
+extern const char *const wipe_algorithms[];     /* "zero", "nnsa", …, "trim"; NULL-terminated */
 
 /* ERR_INVALID, listing those that there are, for a word that is no algorithm. */
 int wipe_check(const char *algorithm, struct err *e);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "pool/uuid.h"
+#include "system/target.h"
 
 /* In libvirt's order; the words are in the table in type.c. */
 enum pool_type {
@@ -93,9 +94,6 @@ struct pool_boot {
 	enum onfail onfail;
 };
 
-/* A directory, whatever path leads to it. mount: the kernel's number of the mount it is seen through; 0: any will do. */
-struct pool_place { bool known; dev_t dev; ino_t ino; int mount; };
-
 struct pool_def {
 	struct arena arena;
 	enum pool_type type;
@@ -120,7 +118,7 @@ struct pool_def {
 	struct {
 		const char *path;       /* tidied; NULL for network pools */
 		struct pool_perms perms;
-		struct pool_place place; /* not of the document: which directory it was when the pool was started */
+		struct dir_place place; /* not of the document: which directory it was when the pool was started */
 	} target;
 	const char *refresh_allocation; /* NULL, "default", "capacity" */
 	const struct pool_option *mount_options; size_t nmount_options;

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/line.h"
 #include "base/util.h"
 
@@ -21,31 +22,6 @@ struct tail { uint64_t records_len, n, nslots, seed, magic; };
 
 static const char front[] = "- name=";
 #define FRONT (sizeof(front) - 1)
-
-/* ---- hashes ---- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Never 0, which stands for none. */
-uint64_t volindex_hash(uint64_t seed, const char *text)
-{
-	size_t left = strlen(text);
-	uint64_t hash = seed ^ left, word;
-
-	for (; left >= sizeof(word); text += sizeof(word), left -= sizeof(word)) {
-		memcpy(&word, text, sizeof(word));
-		hash = mix(hash ^ word, 0x9e3779b97f4a7c15ULL);
-	}
-	word = 0;
-	memcpy(&word, text, left);
-	hash = mix(hash ^ word, 0xe7037ed1a0b428dbULL ^ seed);
-	return hash ? hash : 1;
-}
 
 uint64_t volindex_seed(void)
 {
@@ -157,7 +133,7 @@ static bool has_name(const char *record, size_t len, const char *name)
 
 long volindex_by_name(const struct volindex *x, const char *name)
 {
-	uint64_t hash = volindex_hash(x->seed, name);
+	uint64_t hash = hash_text(x->seed, name);
 	size_t at = 0, len;
 	long i;
 
@@ -229,9 +205,9 @@ bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t s
 	}
 	b->unsorted |= !in_order;
 	*i = (struct volindex_item){ .e = {
-		.offset = before, .len = (uint32_t)(b->own.len - before), .flags = flags_of(v), .name = volindex_hash(seed, v->name),
-		.path = v->path ? volindex_hash(seed, v->path) : 0, .inode = v->inode, .size = v->physical, .allocation = v->allocation,
-		.key = v->key && !streq_null(v->key, v->path) ? volindex_hash(seed, v->key) : 0,
+		.offset = before, .len = (uint32_t)(b->own.len - before), .flags = flags_of(v), .name = hash_text(seed, v->name),
+		.path = v->path ? hash_text(seed, v->path) : 0, .inode = v->inode, .size = v->physical, .allocation = v->allocation,
+		.key = v->key && !streq_null(v->key, v->path) ? hash_text(seed, v->key) : 0,
 		.atime = v->atime.sec, .mtime = v->mtime.sec, .ctime = v->ctime_.sec,
 		.atime_nsec = v->atime.nsec, .mtime_nsec = v->mtime.nsec, .ctime_nsec = v->ctime_.nsec,
 	} };

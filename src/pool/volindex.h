@@ -53,7 +53,6 @@ struct volindex {
 bool volindex_open(struct volindex *x, const void *data, size_t len);
 /* The i-th record, with its LF; NULL: it lies outside. */
 const char *volindex_record(const struct volindex *x, size_t i, size_t *len);
-uint64_t volindex_hash(uint64_t seed, const char *text);
 /* Indices of entries whose name, path or key has that hash; other texts may have it too. Begin with *at = 0; -1: no more. */
 long volindex_next(const struct volindex *x, uint64_t hash, size_t *at);
 /* The entry of the volume with that name; -1: there is none. */

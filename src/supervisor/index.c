@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "base/hash.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -109,7 +110,7 @@ static const char *find_by_path(const struct pool *p, const char *what, size_t *
 	long i;
 
 	open_index(p, &x);
-	uint64_t hash = volindex_hash(x.seed, what);
+	uint64_t hash = hash_text(x.seed, what);
 	while ((i = volindex_next(&x, hash, &at)) >= 0) {
 		const char *record = volindex_record(&x, (size_t)i, len);
 

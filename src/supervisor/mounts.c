@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include "backends/identity.h"
-#include "backends/target.h"
+#include "backends/pool_dir.h"
+#include "system/target.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -81,7 +82,7 @@ int mounts_check_outer(const struct pool *p, struct err *e)
 		struct pool_def outer = { .type = q->type, .name = q->name, .target = { .path = q->target, .place = target_place_parse(q->place) } };
 		struct err why = { 0 };
 
-		if (is_there(q) && is_below(p, q) && !target_is_same(&outer, &why))
+		if (is_there(q) && is_below(p, q) && !pool_dir_is_same(&outer, &why))
 			return mounts_wait(q, why.message, e);
 	}
 	return 0;

@@ -10,7 +10,8 @@
 #include "backends/device.h"
 #include "backends/files.h"
 #include "backends/identity.h"
-#include "backends/target.h"
+#include "backends/pool_dir.h"
+#include "system/target.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/line.h"
@@ -162,7 +163,7 @@ static int send_state(struct context *c, const char *why, struct err *e)
 /* Which directory its files are in, now that it stands: later openings of the target are compared with it. */
 static void send_place(struct context *c)
 {
-	struct pool_place place;
+	struct dir_place place;
 	struct buf b = BUF_INIT;
 	char text[80];
 
@@ -345,7 +346,7 @@ static void open_last_index(struct context *c, const struct pool *p)
 static void watch_target(struct context *c, int inotify)
 {
 	struct buf b = BUF_INIT;
-	cleanup_close int dir = inotify < 0 ? -1 : target_open(&c->def, O_PATH, NULL);
+	cleanup_close int dir = inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
 	int number = dir < 0 ? -1 : watch_directory(inotify, dir);
 
 	if (number <= 0)

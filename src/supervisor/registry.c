@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -318,7 +319,7 @@ void registry_free(struct supervisor *s)
 
 static struct problem **slot_of(struct supervisor *s, const char *origin, const char *text)
 {
-	return &s->problem_slots[volindex_hash(volindex_hash(0, origin), text) % PROBLEM_SLOTS];
+	return &s->problem_slots[hash_text(hash_text(0, origin), text) % PROBLEM_SLOTS];
 }
 
 static bool is_of(const char *origin, const char *wanted, bool below)

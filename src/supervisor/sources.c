@@ -115,7 +115,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	int rc = config_load(dir, src->where, &files, e);
 	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)         /* the pools that need none are read all the same */
 		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
-	if (mount_remove(at, &op, rc == 0 ? e : NULL) < 0)
+	if (mount_remove(at, op.deadline, rc == 0 ? e : NULL) < 0)
 		rc = -1;
 	return rc < 0 ? -1 : parse_files(io, &files, e);
 }

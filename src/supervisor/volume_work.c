@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include "backends/target.h"
+#include "backends/transfer.h"
+#include "system/target.h"
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/sandbox.h"
@@ -191,6 +192,7 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 	struct volume_work *work = arg;
 	cleanup_context struct context c = { 0 };
 	cleanup_pool_def struct pool_def input = { 0 };
+	const struct backend *from;
 
 	if (context_open(&c, io, work, e) < 0)
 		return -1;
@@ -201,7 +203,8 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin, e) < 0)
 		return -1;
 	input.target.place = target_place_parse(work->input_pool->place);
-	return create(&c, &(struct vol_input){ &input, &c.volume }, e);
+	from = backend_find(input.type);
+	return create(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
 }
 
 int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
@@ -336,7 +339,7 @@ static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
-	if ((upload ? transfer_upload : transfer_download)(c.backend, &c.def, &c.op, &c.volume, &t, e) < 0)
+	if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op, &c.volume, &t, e) < 0)
 		return -1;
 	line_begin(&b, "-");
 	line_num(&b, "bytes", t.done);

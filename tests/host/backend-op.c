@@ -21,6 +21,7 @@
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
 #include "backends/device.h"
+#include "backends/transfer.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -159,7 +160,7 @@ static int op_vol_create(const struct known *k, struct op *op, struct err *e)
 	cleanup_buf struct buf xml = BUF_INIT, text = BUF_INIT;
 	cleanup_volume_def struct volume_def v = { 0 };
 	struct known other = { .b = NULL };
-	struct vol_input from = { .pool = &k->def };
+	struct vol_input from = { .pool = &k->def, .open = k->b->vol_open };
 	struct volume source;
 	struct line l;
 	int rc;
@@ -184,8 +185,8 @@ static int op_transfer(const struct known *k, const char *what, struct op *op, c
 	int rc;
 
 	more.transfer.stream = streq(what, "vol-upload") ? 0 : 1;
-	rc = streq(what, "vol-upload") ? transfer_upload(k->b, &k->def, op, v, &more.transfer, e)
-	                               : transfer_download(k->b, &k->def, op, v, &more.transfer, e);
+	rc = streq(what, "vol-upload") ? transfer_upload(k->b->vol_open, &k->def, op, v, &more.transfer, e)
+	                               : transfer_download(k->b->vol_open, &k->def, op, v, &more.transfer, e);
 	line_begin(&out, "-");
 	line_num(&out, "done", more.transfer.done);
 	line_end(&out);

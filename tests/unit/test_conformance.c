@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/mounted.h"
 #include "backends/qemu_img.h"
 #include "base/buf.h"
 #include "base/file.h"

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/hash.h"
 #include "base/util.h"
 #include "pool/volindex.h"
 #include "supervisor/internal.h"
@@ -115,7 +116,7 @@ static void ten_thousand_are_found(void)
 		snprintf(path, sizeof(path), "/target/%s", name);
 		long found = volindex_by_name(&m.x, name);
 		at = 0;
-		CHECK(found >= 0 && volindex_next(&m.x, volindex_hash(m.x.seed, path), &at) == found);
+		CHECK(found >= 0 && volindex_next(&m.x, hash_text(m.x.seed, path), &at) == found);
 		CHECK(at < 200);                /* and not by walking through all */
 	}
 	unmap(&m);
@@ -194,7 +195,7 @@ static void ask(const struct volindex *x)
 		size_t at = 0;
 
 		CHECK(found < (long)x->n && volindex_place(x, names[i]) <= x->n);
-		while (volindex_next(x, volindex_hash(x->seed, names[i]), &at) >= 0)
+		while (volindex_next(x, hash_text(x->seed, names[i]), &at) >= 0)
 			;
 	}
 	for (size_t i = 0; i < x->n + 2; i++) {

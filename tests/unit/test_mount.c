@@ -18,6 +18,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include "backends/mount.h"
+#include "backends/mounted.h"
 #include "base/util.h"
 #include "check.h"
 
@@ -31,10 +32,8 @@ static int mount_tmpfs(const char *target, const char *options, struct err *e)
 
 static int unmount(const char *target, struct err *e)
 {
-	struct op op = { .deadline = clock_ms() + SECONDS(10) };
-
 	*e = (struct err){ 0 };
-	return mount_remove(target, &op, e);
+	return mount_remove(target, clock_ms() + SECONDS(10), e);
 }
 
 /* A word of the mount's options in the mount table? */
@@ -241,7 +240,6 @@ static void unmounting_nothing_is_success(void)
 
 static void an_open_file_keeps_it_busy_and_its_process_is_named(void)
 {
-	struct op op = { .deadline = clock_ms() + SECONDS(10), .force = true };
 	char who[64];
 	struct err e;
 
@@ -254,7 +252,7 @@ static void an_open_file_keeps_it_busy_and_its_process_is_named(void)
 	CHECK(strstr(e.message, who) != NULL);
 	CHECK(has_option(TARGET, "nodev"));             /* never detached by itself */
 	/* shutdown may */
-	CHECK(mount_remove(TARGET, &op, &e) == 0 && !has_option(TARGET, "nodev"));
+	CHECK(mount_detach(TARGET, clock_ms() + SECONDS(10), &e) == 0 && !has_option(TARGET, "nodev"));
 }
 
 static void a_mapped_file_keeps_it_busy(void)

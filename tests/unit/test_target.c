@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "backends/target.h"
+#include "backends/pool_dir.h"
+#include "system/target.h"
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
@@ -144,7 +145,7 @@ static void directories_are_made_on_the_way(void)
 static void a_place_is_a_text_and_back(void)
 {
 	static const char *const bad[] = { "", "1", "1:2", "1:2:", ":::", "a:1:2", "1:-2:3", " 1:2:3" };
-	struct pool_place p, q;
+	struct dir_place p, q;
 	struct err e = { 0 };
 	char text[80];
 	int fd = open(root, O_PATH | O_CLOEXEC);
@@ -168,18 +169,18 @@ static void another_directory_is_told_from_the_same(void)
 
 	fixture_path(path, "%s", d.target.path);
 	d.target.path = path;
-	fd = target_open(&d, O_PATH, &e);                       /* nothing is known: any will do */
+	fd = pool_dir_open(&d, O_PATH, &e);                       /* nothing is known: any will do */
 	CHECK(fd >= 0 && target_place(fd, &d.target.place, &e) == 0);
 	close(fd);
-	CHECK(target_is_same(&d, &e) == 1);
-	CHECK(rename(path, at("kept")) == 0 && target_is_same(&d, &e) == 0 && err_is(&e, ERR_STATE) && e.sys == ENOENT);
-	CHECK(mkdir(path, 0755) == 0 && target_is_same(&d, &e) == 0 && strstr(e.message, "another directory than when pool \"p\" was started"));
+	CHECK(pool_dir_is_same(&d, &e) == 1);
+	CHECK(rename(path, at("kept")) == 0 && pool_dir_is_same(&d, &e) == 0 && err_is(&e, ERR_STATE) && e.sys == ENOENT);
+	CHECK(mkdir(path, 0755) == 0 && pool_dir_is_same(&d, &e) == 0 && strstr(e.message, "another directory than when pool \"p\" was started"));
 	d.target.place.mount++;                                 /* seen through another mount it is the same one, */
-	CHECK(rmdir(path) == 0 && rename(at("kept"), path) == 0 && target_is_same(&d, &e) == 1);
+	CHECK(rmdir(path) == 0 && rename(at("kept"), path) == 0 && pool_dir_is_same(&d, &e) == 1);
 	d.type = POOL_FS;                                       /* unless the mount is the pool */
-	CHECK(target_is_same(&d, &e) == 0 && strstr(e.message, "was mounted or unmounted at"));
+	CHECK(pool_dir_is_same(&d, &e) == 0 && strstr(e.message, "was mounted or unmounted at"));
 	d.target.place.mount = 0;
-	CHECK(target_is_same(&d, &e) == 1);
+	CHECK(pool_dir_is_same(&d, &e) == 1);
 }
 
 int main(void)

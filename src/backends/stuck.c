@@ -6,12 +6,14 @@
  *
  * The byte's number: the place, then 56 bits that stand for the entry's path. The locks are those of open files, shared with a process by fork(2).
  */
-#include "backends/files_parts.h"
+#include "backends/stuck.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "base/buf.h"
+#include "base/hash.h"
 #include "base/util.h"
 
 enum {
@@ -24,7 +26,7 @@ enum {
 
 static uint64_t number_of(const char *path)
 {
-	return volindex_hash(SEED, path) & (PLACE - 1);
+	return hash_text(SEED, path) & (PLACE - 1);
 }
 
 static int lock(int file, int command, short type, uint64_t from, uint64_t len, uint64_t *held)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The directory that a pool's target path leads to: found without following what a user could have put there, and compared with the one that
- * the pool had when it was started.
+ * The directory that a path leads to, found without following what a user could have put there; and which directory that is.
  */
-#ifndef POOLINIT_BACKENDS_TARGET_H
-#define POOLINIT_BACKENDS_TARGET_H
+#ifndef POOLINIT_SYSTEM_TARGET_H
+#define POOLINIT_SYSTEM_TARGET_H
 
 #include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 #include "base/err.h"
-#include "pool/def.h"
 
 /* The end of a path: the directory it is in (an O_PATH descriptor, the caller's), and its name there: never a link, "." for "/" and for a
  * path that ends in a link to it. */
@@ -27,19 +28,16 @@ int target_make(const char *path, int flags, bool *made, struct err *e);
 /* Remove it, an empty directory. */
 int target_remove(const char *path, struct err *e);
 
+/* A directory, whatever path leads to it. mount: the kernel's number of the mount it is seen through; 0: any will do. */
+struct dir_place { bool known; dev_t dev; ino_t ino; int mount; };
+
 /* Which directory is it? Its device, inode and mount. */
-int target_place(int fd, struct pool_place *place, struct err *e);
+int target_place(int fd, struct dir_place *place, struct err *e);
 /* "MOUNT:DEVICE:INODE", as records and the state in run_dir have it; what is not of that form is no place. */
-void target_place_print(const struct pool_place *place, char *out, size_t size);
-struct pool_place target_place_parse(const char *text);
+void target_place_print(const struct dir_place *place, char *out, size_t size);
+struct dir_place target_place_parse(const char *text);
 
 /* Is who owns what is open there said by somebody who may be anybody (FUSE)? */
 bool target_owners_are_hearsay(int fd);
-
-/* Open a pool's target directory: of a dir pool the same directory, of one that mounts the same mount of it. ERR_STATE: it is another one than
- * d->target.place says, or none is there now (e->sys is the errno then); else as target_open_path(). */
-int target_open(const struct pool_def *d, int flags, struct err *e);
-/* For a check: does the path lead to the pool's directory? 1; 0: it does not, and `why` (its message) says what is in the way. Never -1. */
-int target_is_same(const struct pool_def *d, struct err *why);
 
 #endif

@@ -4,7 +4,7 @@
  * root would then list, make, own and mount in a place of their choice. So the way is walked one name at a time, unless the kernel says that there is no
  * link on it (openat2(2), Linux 5.6).
  */
-#include "backends/target.h"
+#include "system/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -253,88 +253,37 @@ static int mount_by_fdinfo(int fd)
 }
 
 /* What the kernel remembers will do: a server that does not answer is not asked. */
-int target_place(int fd, struct pool_place *place, struct err *e)
+int target_place(int fd, struct dir_place *place, struct err *e)
 {
 	struct facts f;
 	struct stat st;
 
 	if (syscall(SYS_statx, fd, "", EMPTY_PATH | DO_NOT_SYNC, ASK_INO | ASK_MOUNT, &f) == 0) {
-		*place = (struct pool_place){ .known = true, .dev = makedev(f.dev_major, f.dev_minor), .ino = f.ino,
+		*place = (struct dir_place){ .known = true, .dev = makedev(f.dev_major, f.dev_minor), .ino = f.ino,
 		                              .mount = f.mask & ASK_MOUNT ? (int)f.mount : mount_by_fdinfo(fd) };
 		return 0;
 	}
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at a directory");
-	*place = (struct pool_place){ .known = true, .dev = st.st_dev, .ino = st.st_ino, .mount = mount_by_fdinfo(fd) };
+	*place = (struct dir_place){ .known = true, .dev = st.st_dev, .ino = st.st_ino, .mount = mount_by_fdinfo(fd) };
 	return 0;
 }
 
-void target_place_print(const struct pool_place *place, char *out, size_t size)
+void target_place_print(const struct dir_place *place, char *out, size_t size)
 {
 	snprintf(out, size, "%d:%llu:%llu", place->mount, (unsigned long long)place->dev, (unsigned long long)place->ino);
 }
 
-struct pool_place target_place_parse(const char *text)
+struct dir_place target_place_parse(const char *text)
 {
 	unsigned long long numbers[3];
 	char *end;
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		if (!text || *text < '0' || *text > '9')
-			return (struct pool_place){ 0 };
+			return (struct dir_place){ 0 };
 		numbers[i] = strtoull(text, &end, 10);
 		text = *end == ':' ? end + 1 : NULL;
 	}
-	return (struct pool_place){ .known = true, .mount = (int)numbers[0], .dev = (dev_t)numbers[1], .ino = (ino_t)numbers[2] };
-}
-
-static int has_number(const struct mount_entry *m, void *arg)
-{
-	return m->id == *(const int *)arg;
-}
-
-/* What a pool has mounted is one mount. A dir pool's directory is the same one through whatever mount it is seen; an automounter or a network filesystem
- * may even have given its filesystem another number, when what it was seen through is gone. What is in memory is another one whenever it is mounted. */
-static bool is_same(const struct pool_def *d, int fd, const struct pool_place *now)
-{
-	static const uint32_t in_memory[] = { TMPFS_MAGIC, RAMFS_MAGIC, OVERLAYFS_SUPER_MAGIC, 0 };
-	const struct pool_place *then = &d->target.place;
-	int mount = then->mount;
-
-	if (now->ino != then->ino)
-		return false;
-	if (now->dev == then->dev)
-		return d->type == POOL_DIR || !mount || !now->mount || now->mount == mount;
-	return d->type == POOL_DIR && mount && major(now->dev) == 0 && major(then->dev) == 0 && !file_is_on(fd, in_memory) &&
-	       mountinfo_each(has_number, &mount, NULL) == 0;
-}
-
-int target_open(const struct pool_def *d, int flags, struct err *e)
-{
-	const struct pool_place *then = &d->target.place;
-	struct pool_place now;
-	int fd = target_open_path(d->target.path, flags, e);
-
-	if (fd < 0 && then->known && e && (e->sys == ENOENT || e->sys == ENOTDIR))
-		return err_wrap(e, ERR_STATE, "the directory of pool \"%s\" is not there", d->name);
-	if (fd < 0 || !then->known)
-		return fd;
-	if (target_place(fd, &now, e) == 0) {
-		if (is_same(d, fd, &now))
-			return fd;
-		err_set(e, ERR_STATE, now.dev == then->dev && now.ino == then->ino ? "something was mounted or unmounted at %s since pool \"%s\" was started" :
-			"%s leads to another directory than when pool \"%s\" was started: pool-destroy and pool-start take the new one",
-			d->target.path, d->name);
-	}
-	close(fd);
-	return -1;
-}
-
-int target_is_same(const struct pool_def *d, struct err *why)
-{
-	int fd = target_open(d, O_PATH, why);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return (struct dir_place){ .known = true, .mount = (int)numbers[0], .dev = (dev_t)numbers[1], .ino = (ino_t)numbers[2] };
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A hash of texts, for tables whose keys others may choose.
+ */
+#ifndef POOLINIT_BASE_HASH_H
+#define POOLINIT_BASE_HASH_H
+
+#include <stdint.h>
+
+/* Never 0. Who must not be told which texts collide takes a seed that nobody knows. */
+uint64_t hash_text(uint64_t seed, const char *text);
+
+#endif
