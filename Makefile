@@ -30,18 +30,13 @@ DEPS_ARCH :=
 endif
 
 # ---- which sources ----
-FLOORS   := base system pool supervisor control boot
-FILES_dir     := dir
-FILES_fs      := fs btrfs xfs
-FILES_netfs   := netfs net
-FILES_logical := logical logical_build logical_group logical_kernel lvm lvm_label lvm_scan
-FILES_iscsi   := iscsi iscsi_session iscsid iscsi_db luns net
-# What belongs to no type is always built.
-TYPED := $(FILES_dir) $(FILES_fs) $(FILES_netfs) $(FILES_logical) $(FILES_iscsi)
-COMMON_BACKENDS := $(filter-out $(TYPED),$(basename $(notdir $(sort $(wildcard src/backends/*.c)))))
-SRC := src/main.c $(foreach f,$(FLOORS),$(sort $(wildcard src/$f/*.c))) \
-       $(foreach f,$(sort $(COMMON_BACKENDS) $(foreach b,$(BACKENDS),$(FILES_$b))),$(wildcard src/backends/$f.c))
-OBJ := $(SRC:src/%.c=$(B)/%.o)
+FLOORS := base system pool volumes backends supervisor control poolctl boot tools
+# A pool type is src/backends/TYPE.c or the folder src/backends/TYPE/. What several types share lies beside them and is always built.
+sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c))
+type_sources = $(call sources,src/backends/$(1)) $(wildcard src/backends/$(1).c)
+NOT_CHOSEN := $(foreach t,$(filter-out $(BACKENDS),$(ALL_BACKENDS)),$(call type_sources,$t))
+SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
+OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a
 
 # ---- what has to be there first ----
@@ -126,19 +121,19 @@ $(B)/backends.chosen: FORCE
 	@mkdir -p $(@D)
 	@echo '$(BACKENDS) $(XPATH)' | cmp -s - $@ || echo '$(BACKENDS) $(XPATH)' >$@
 
-$(B)/%.o: src/%.c $(DEPS_MK) $(B)/backends.chosen
+$(B)/obj/%.o: src/%.c $(DEPS_MK) $(B)/backends.chosen
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(LIB): $(filter-out $(B)/main.o,$(OBJ))
+$(LIB): $(filter-out $(B)/obj/main.o,$(OBJ))
 	@rm -f $@
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/poolinit.debug: $(B)/main.o $(LIB) src/layout.ld
+$(B)/poolinit.debug: $(B)/obj/main.o $(LIB) src/layout.ld
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/main.o $(LIB) $(LIBS_ALL)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/obj/main.o $(LIB) $(LIBS_ALL)
 
 $(B)/poolinit: $(B)/poolinit.debug
 	$(Q)$(if $(SAN),cp $< $@,$(CROSS)strip -s -R .comment -o $@ $<)
@@ -174,7 +169,7 @@ $(B)/host/%: tests/host/%.c $(LIB)
 # The whole program once more, for tests/host/valgrind-smoke: valgrind can lend a static program its malloc only at link time.
 $(B)/host/under-valgrind: LDFLAGS_ALL += -g -Wl,--no-gc-sections -Wl,--wrap=syscall -Wl,--whole-archive \
 	$(firstword $(wildcard /usr/lib/*/valgrind/libreplacemalloc_toolpreload-*-linux.a)) -Wl,--no-whole-archive
-$(B)/host/under-valgrind: $(B)/main.o
+$(B)/host/under-valgrind: $(B)/obj/main.o
 .PHONY: host-programs
 host-programs: $(HOST_PROGRAMS)
 
@@ -278,4 +273,4 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 clean: ## remove build/
 	rm -rf build
 
--include $(wildcard $(B)/*.d $(B)/*/*.d)
+-include $(OBJ:.o=.d) $(wildcard $(B)/*/*.d)

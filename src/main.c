@@ -3,12 +3,12 @@
  * Which role am I? By the name of the program, by being PID 1, by the first word.
  */
 #include <stdio.h>
-#include "backends/module.h"
 #include "base/util.h"
-#include "boot/dhcp.h"
 #include "boot/early.h"
+#include "boot/net/dhcp.h"
 #include "boot/roles.h"
-#include "control/client.h"
+#include "poolctl/poolctl.h"
+#include "system/module.h"
 
 struct role { const char *name; int (*run)(int argc, char **argv); const char *help; };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * dir: a directory that is there. Nothing is mounted; volumes are the files in it: see files.c.
+ * dir: a directory that is there. Nothing is mounted; volumes are the files in it: see list.c.
  * Spec: storage.html, "Directory pool".
  */
 #include <errno.h>
@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include "backends/backend.h"
-#include "backends/file_volume.h"
-#include "backends/files.h"
 #include "backends/identity.h"
-#include "backends/pool_dir.h"
-#include "system/target.h"
 #include "base/util.h"
+#include "system/target.h"
+#include "volumes/directory/list.h"
+#include "volumes/file/volume.h"
+#include "volumes/pool_dir.h"
 
 static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * fs: a filesystem on a block device, mounted at the target path.
- * Spec: storage.html, "Filesystem pool". Volumes are the files in it: see files.c.
+ * Spec: storage.html, "Filesystem pool". Volumes are the files in it: see list.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,21 +9,21 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
-#include "backends/btrfs.h"
-#include "backends/device.h"
-#include "backends/file_volume.h"
-#include "backends/files.h"
-#include "backends/format.h"
 #include "backends/health.h"
 #include "backends/identity.h"
-#include "backends/links.h"
-#include "backends/module.h"
-#include "backends/mount.h"
 #include "backends/mounted.h"
-#include "system/target.h"
-#include "backends/xfs.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "system/btrfs.h"
+#include "system/device.h"
+#include "system/format.h"
+#include "system/links.h"
+#include "system/module.h"
+#include "system/mount.h"
+#include "system/target.h"
+#include "system/xfs.h"
+#include "volumes/directory/list.h"
+#include "volumes/file/volume.h"
 
 /* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel mounts it. */
 static const struct filesystem {

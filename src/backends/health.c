@@ -16,13 +16,13 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include "backends/btrfs.h"
-#include "backends/device.h"
-#include "backends/links.h"
-#include "backends/mount.h"
-#include "system/target.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "system/btrfs.h"
+#include "system/device.h"
+#include "system/links.h"
+#include "system/mount.h"
+#include "system/target.h"
 
 /* What the kernel writes among the options of a filesystem that has come to harm. */
 static const struct { const char *option, *text; } marks[] = {

@@ -5,8 +5,8 @@
 #ifndef POOLINIT_BACKENDS_HEALTH_H
 #define POOLINIT_BACKENDS_HEALTH_H
 
-#include "pool/operation.h"
 #include "base/mountinfo.h"
+#include "pool/operation.h"
 
 /* Why the filesystem of this mount (fd: its root, O_PATH) is not what the pool's users want, a clause in op->why; false: it is well. `read_only`: it was
  * mounted so. Nothing is written. Whatever the kernel still tells differs between versions and filesystems, so all of it is looked at. */

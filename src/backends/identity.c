@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include "backends/device.h"
 #include "backends/health.h"
-#include "backends/mount.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
+#include "system/device.h"
+#include "system/mount.h"
 
 #define LINKS_MAX  40           /* as the kernel has it */
 #define ISCSI_PORT 3260

@@ -16,14 +16,14 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include "backends/device.h"
-#include "backends/links.h"
-#include "backends/module.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/uevent.h"
 #include "base/util.h"
+#include "system/device.h"
+#include "system/links.h"
+#include "system/module.h"
+#include "system/uevent.h"
 
 #define LUNS_LIMIT     16384            /* the kernel's own limit for one target is 16383 */
 #define WAIT_BLOCK     SECONDS(10)      /* for a disk's block device after the bus reported it */

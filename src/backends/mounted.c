@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include "backends/pool_dir.h"
-#include "system/target.h"
 #include "base/util.h"
+#include "system/target.h"
+#include "volumes/pool_dir.h"
 
 void mount_options(const struct pool_def *d, struct buf *b)
 {

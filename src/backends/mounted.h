@@ -5,8 +5,8 @@
 #ifndef POOLINIT_BACKENDS_MOUNTED_H
 #define POOLINIT_BACKENDS_MOUNTED_H
 
-#include "backends/mount.h"
 #include "pool/operation.h"
+#include "system/mount.h"
 
 /* Is the topmost mount at the pool's target its own: the very one that d->target.place says, or else as is_ours() says? STATE_ACTIVE, and detail (may be NULL) gets "mount=ID"; or STATE_INACTIVE; or
  * ERR_BUSY: something else is mounted there; ERR_WAIT_DEVICE: its mount is there, and hidden; ERR_DENIED: a link that is not followed. Reads the mount table only, so that a dead server or device cannot hang it. */

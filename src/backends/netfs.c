@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * netfs: a directory that another host exports (NFS 3 and 4, CIFS), mounted at the target path.
- * Spec: storage.html, "Network filesystem pool". Volumes are the files in it: see files.c.
+ * Spec: storage.html, "Network filesystem pool". Volumes are the files in it: see list.c.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include "backends/backend.h"
-#include "backends/file_volume.h"
-#include "backends/files.h"
 #include "backends/identity.h"
-#include "backends/module.h"
-#include "backends/mount.h"
 #include "backends/mounted.h"
-#include "backends/net.h"
+#include "backends/servers.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "pool/check.h"
 #include "pool/source.h"
+#include "system/module.h"
+#include "system/mount.h"
+#include "volumes/directory/list.h"
+#include "volumes/file/volume.h"
 
 enum { CREDENTIALS_LIMIT = 4096, RPCBIND_PORT = 111 };
 

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include "backends/device.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -16,6 +15,7 @@
 #include "boot/early.h"
 #include "boot/options.h"
 #include "boot/roles.h"
+#include "system/device.h"
 
 enum { STATUS_GOOD, STATUS_REQUIRED, STATUS_DEFINITION, STATUS_OTHER, STATUS_NOT_STARTED };
 

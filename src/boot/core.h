@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "boot/devices.h"
-#include "boot/network.h"
+#include "boot/net/network.h"
 #include "boot/parameters.h"
 #include "boot/progress.h"
 #include "control/server.h"

@@ -17,13 +17,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <linux/netlink.h>
-#include "backends/device.h"
-#include "backends/module.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/devices.h"
 #include "supervisor/worker.h"
+#include "system/device.h"
+#include "system/module.h"
 
 #define SLOTS           4
 #define BATCH           16

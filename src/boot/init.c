@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/reboot.h>
-#include "backends/device.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -19,6 +18,7 @@
 #include "boot/roles.h"
 #include "boot/shutdown.h"
 #include "boot/watchdog.h"
+#include "system/device.h"
 
 #define CONFIG_DIR "/config"
 

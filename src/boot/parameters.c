@@ -13,7 +13,7 @@
 #include "boot/cmdline.h"
 #include "boot/parameters.h"
 #include "pool/check.h"
-#include "pool/secret.h"
+#include "pool/secret/secret.h"
 
 #define WORDS_LIMIT 256         /* items of one list: far more than 32 KiB of text would sensibly hold */
 

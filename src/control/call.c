@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "control/peer.h"
-#include "control/verbs.h"
+#include "control/verbs/verbs.h"
 #include "pool/size.h"
 
 /* ---- from a line to a checked call ---- */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "pool/secret.h"
+#include "pool/secret/secret.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "pool/uuid.h"
+#include "base/uuid.h"
 #include "system/target.h"
 
 /* In libvirt's order; the words are in the table in type.c. */

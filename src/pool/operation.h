@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "base/line.h"
 #include "pool/def.h"
-#include "pool/secret.h"
+#include "pool/secret/secret.h"
 #include "pool/voldef.h"
 #include "pool/volindex.h"
 #include "pool/volume.h"

@@ -6,8 +6,8 @@
 #define POOLINIT_POOL_PRINTING_H
 
 #include "base/buf.h"
+#include "base/uuid.h"
 #include "pool/def.h"
-#include "pool/uuid.h"
 
 /* " name='value'"; nothing for NULL. */
 void print_attribute(struct buf *out, const char *name, const char *value);

@@ -12,8 +12,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/uuid.h"
 #include "pool/def.h"
-#include "pool/uuid.h"
 
 #define VOLUME_XML_LIMIT (1024 * 1024)
 

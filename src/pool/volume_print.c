@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/util.h"
-#include "pool/image.h"
+#include "pool/image/image.h"
 #include "pool/printing.h"
 #include "pool/voldef.h"
 

@@ -5,7 +5,7 @@
 #ifndef POOLINIT_SUPERVISOR_INTERNAL_H
 #define POOLINIT_SUPERVISOR_INTERNAL_H
 
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
@@ -275,7 +275,7 @@ void volume_jobs_orphan(struct pool *p);        /* the pool goes */
 void volume_jobs_cancel_all(struct supervisor *s);
 void volume_jobs_free(struct supervisor *s);
 
-/* volume_work.c: in the worker. What it reads of the job: it has a copy of our memory. */
+/* volume.c: in the worker. What it reads of the job: it has a copy of our memory. */
 struct volume_work {
 	const struct pool *pool, *input_pool;
 	char *record;                   /* the volume, or the one that is copied; without LF, or NULL */

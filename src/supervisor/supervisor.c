@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include "backends/device.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
+#include "system/device.h"
 
 #define DESCRIPTORS   65536             /* each pool's volumes take one, each operation under way two */
 #define FRESH_WORKERS 32

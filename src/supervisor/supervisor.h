@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/loop.h"
-#include "base/uevent.h"
 #include "pool/def.h"
+#include "system/uevent.h"
 
 /* Where a pool is on its way to what is wanted of it. */
 enum phase {

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include "base/util.h"
 #include "boot/cmdline.h"
-#include "boot/ipparam.h"
+#include "boot/net/ipparam.h"
 #include "boot/parameters.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "pool/image.h"
+#include "pool/image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

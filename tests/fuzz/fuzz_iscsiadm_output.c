@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "backends/iscsi.h"
+#include "backends/iscsi/iscsi.h"
 #include "pool/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,7 +2,7 @@
  *
  * A device's first bytes as a physical volume. A first byte that is odd has the checksums made right, so that what is behind them is reached.
  */
-#include "backends/lvm_label.c"
+#include "backends/logical/lvm_label.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

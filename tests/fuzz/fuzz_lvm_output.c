@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "backends/lvm.h"
+#include "backends/logical/lvm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pool/def.h"
-#include "pool/secret.h"
+#include "pool/secret/secret.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

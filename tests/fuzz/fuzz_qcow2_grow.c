@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/qcow2.h"
-#include "backends/qcow2_format.h"
+#include "volumes/image/qcow2.h"
+#include "volumes/image/qcow2_format.h"
 
 #define FILE_MAX (1 << 18)
 

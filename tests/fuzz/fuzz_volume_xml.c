@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "pool/grammar.h"
+#include "pool/grammar/grammar.h"
 #include "pool/voldef.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

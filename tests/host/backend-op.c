@@ -20,8 +20,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
-#include "backends/device.h"
-#include "backends/transfer.h"
+#include "system/device.h"
+#include "volumes/transfer.h"
 #include "base/file.h"
 #include "base/util.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/util.h"
-#include "pool/grammar.h"
+#include "pool/grammar/grammar.h"
 
 int main(int argc, char **argv)
 {

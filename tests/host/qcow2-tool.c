@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "backends/qcow2.h"
+#include "volumes/image/qcow2.h"
 #include "base/util.h"
 
 static unsigned long changes, die_at, fail_at;

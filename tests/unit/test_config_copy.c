@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "check.h"
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 #define A "00000000-0000-0000-0000-00000000000a"
 #define B "00000000-0000-0000-0000-00000000000b"

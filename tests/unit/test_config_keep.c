@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "pool/def.h"
-#include "supervisor/config.h"
+#include "supervisor/config/config.h"
 
 #define UUID_OF "c7a5fdb2-edaf-9455-926a-d65c16db1809"
 

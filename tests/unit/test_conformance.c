@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "backends/mounted.h"
-#include "backends/qemu_img.h"
+#include "volumes/image/qemu_img.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/def.h"
-#include "pool/image.h"
+#include "pool/image/image.h"
 #include "pool/voldef.h"
 
 #define is_ours fs_is_ours

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "check.h"
-#include "control/client_parts.h"
+#include "poolctl/parts.h"
 #include "control/peer.h"
-#include "control/verbs.h"
+#include "control/verbs/verbs.h"
 #include "supervisor/internal.h"
 
 static void table_of_verbs_keeps_its_promises(void)

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
-#include "backends/device.h"
+#include "system/device.h"
 #include "base/util.h"
 #include "check.h"
 

@@ -3,7 +3,7 @@
  * Device events when no process can be had, or processes are killed: nothing that was to be done is forgotten, and it
  * is seen meanwhile. Workers are the test's own here, so that no real device is touched.
  */
-#include "base/uevent.h"
+#include "system/uevent.h"
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"

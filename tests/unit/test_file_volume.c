@@ -14,15 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backends/aside.h"
-#include "backends/block_volume.h"
-#include "backends/copy.h"
-#include "backends/file_volume.h"
-#include "backends/pace.h"
-#include "backends/publish.h"
-#include "backends/qemu_img.h"
-#include "backends/raw.h"
-#include "backends/wipe.h"
+#include "volumes/file/aside.h"
+#include "volumes/block.h"
+#include "volumes/copy.h"
+#include "volumes/file/volume.h"
+#include "volumes/pace.h"
+#include "volumes/file/publish.h"
+#include "volumes/image/qemu_img.h"
+#include "volumes/image/raw.h"
+#include "volumes/wipe.h"
 #include "base/util.h"
 #include "check.h"
 

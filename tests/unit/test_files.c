@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include "backends/files.h"
+#include "volumes/directory/list.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "check.h"

@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "base/util.h"
 #include "check.h"
-#include "pool/grammar.h"
-#include "pool/grammar_table.h"
+#include "pool/grammar/grammar.h"
+#include "pool/grammar/table.h"
 
 /* NULL: accepted; else the whole sentence. */
 struct expected { const char *xml, *error; };

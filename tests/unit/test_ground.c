@@ -4,7 +4,7 @@
  */
 #include <poll.h>
 #include <unistd.h>
-#include "backends/device.h"
+#include "system/device.h"
 #include "base/clock.h"
 #include "check.h"
 #include "fixture.h"

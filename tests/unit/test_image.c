@@ -4,7 +4,7 @@
  */
 #include "base/util.h"
 #include "check.h"
-#include "pool/image.h"
+#include "pool/image/image.h"
 
 #define SIZE (64 * 1024)
 

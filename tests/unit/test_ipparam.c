@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include "check.h"
 #include "base/util.h"
-#include "boot/ipparam.h"
+#include "boot/net/ipparam.h"
 
 static struct ip_param p;
 static struct err e;

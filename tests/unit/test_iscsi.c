@@ -3,7 +3,7 @@
  * iSCSI without a target: sessions on trees that stand for /sys, open-iscsi's files and messages, the rules of a definition, and our side of the talk with
  * iscsid, against stand-ins that behave and misbehave. (Logins to a real target are tested in the virtual machine.)
  */
-#include "backends/iscsi.h"
+#include "backends/iscsi/iscsi.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
  *
  * Stable device names on trees that stand for /sys and /dev, shaped like those of real machines; names as udev gives them there.
  */
-#include "backends/links.h"
+#include "system/links.h"
 
 #include "base/clock.h"
 #include "base/spawn.h"

@@ -3,14 +3,14 @@
  * LVM: its reports from recorded texts; its command line; and the logical backend up to the point where device-mapper is needed, on real physical
  * volumes (loop devices over memory) in a mount namespace whose /dev holds nothing else.
  */
-#include "backends/lvm.h"
+#include "backends/logical/lvm.h"
 
 #include <errno.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
-#include "backends/lvm_scan.h"
+#include "backends/logical/lvm_scan.h"
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"

@@ -2,7 +2,7 @@
  *
  * What a physical volume says of itself, from disks in memory.
  */
-#include "backends/lvm_label.c"
+#include "backends/logical/lvm_label.c"
 #include "check.h"
 
 #define AREA_AT   4096u

@@ -3,7 +3,7 @@
  * Modules, on the index of whatever kernel has its modules installed here, shown as the running kernel's in a mount namespace. Inserting one fails, for it
  * is another kernel's; what is found, what is refused and what is reported is all the same. (Real insertion is tested in the virtual machine.)
  */
-#include "backends/module.h"
+#include "system/module.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include "backends/mount.h"
+#include "system/mount.h"
 #include "backends/mounted.h"
 #include "base/util.h"
 #include "check.h"

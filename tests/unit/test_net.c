@@ -10,7 +10,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include "backends/net.h"
+#include "backends/servers.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "check.h"

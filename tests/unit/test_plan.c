@@ -8,7 +8,7 @@
 #include "check.h"
 #include "base/file.h"
 #include "base/util.h"
-#include "boot/plan.h"
+#include "tools/plan.h"
 #include "boot/roles.h"
 
 static char dir[PATH_MAX];

@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "backends/qcow2.h"
-#include "backends/qcow2_format.h"
+#include "volumes/image/qcow2.h"
+#include "volumes/image/qcow2_format.h"
 #include "base/util.h"
 #include "check.h"
 

@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "pool/secret.h"
+#include "pool/secret/secret.h"
 #include "pool/voldef.h"
 
 #define U1 "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"

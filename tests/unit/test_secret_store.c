@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "pool/secret_store.h"
+#include "pool/secret/store.h"
 
 #define U1 "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
 #define U2 "10ed4ad4-c7b0-4696-b574-b40e04fea84b"

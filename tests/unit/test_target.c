@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "backends/pool_dir.h"
+#include "volumes/pool_dir.h"
 #include "system/target.h"
 #include "base/util.h"
 #include "check.h"

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/uevent.h"
+#include "system/uevent.h"
 #include "base/util.h"
 #include "check.h"
 

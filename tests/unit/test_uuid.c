@@ -4,7 +4,7 @@
  */
 #include "base/util.h"
 #include "check.h"
-#include "pool/uuid.h"
+#include "base/uuid.h"
 
 static const char canonical[] = "00112233-4455-6677-8899-aabbccddeeff";
 

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * iscsi: a target on an iSCSI server; its LUNs are the volumes. Specification: storage.html, "iSCSI volume pools".
+ *
+ * The kernel moves the data; iscsid (open-iscsi) makes and repairs its connections; iscsiadm tells iscsid to log in and out. What sessions there are is
+ * read from sysfs, never from a program's output.
+ */
+#include "backends/iscsi/iscsi.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <search.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include "backends/luns.h"
+#include "base/file.h"
+#include "base/spawn.h"
+#include "base/util.h"
+#include "pool/check.h"
+#include "pool/source.h"
+#include "system/uevent.h"
+#include "volumes/block.h"
+
+#define LOOK_WITHIN      SECONDS(6)     /* for the look whether a portal can be reached: half of it for one that is silent */
+#define LOGOUT_WITHIN    SECONDS(10)    /* for the kernel to take a session away after the target has agreed */
+
+/* ---- the portal, as the definition has it ---- */
+
+static void portal_at(struct iscsi_portal *p, const char *host)
+{
+	p->host = host;
+	snprintf(p->text, sizeof(p->text), strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
+}
+
+static void portal_of(const struct pool_def *d, const struct op *op, struct iscsi_portal *p)
+{
+	uint32_t hash = 2166136261u;
+
+	*p = (struct iscsi_portal){ .iqn = d->source.devices[0].path, .port = d->source.hosts[0].port };
+	if (!p->port)
+		p->port = ISCSI_PORT;
+	if (op->address_answered)
+		p->known = op->address;
+	portal_at(p, d->source.hosts[0].name);
+	snprintf(p->login, sizeof(p->login), "login to %.223s at %s", p->iqn, p->text);
+	for (const char *c = d->source.initiator; c && *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 16777619u;
+	snprintf(p->iface, sizeof(p->iface), d->source.initiator ? "poolinit-%08x" : "default", hash);
+}
+
+static int iscsi_validate(const struct pool_def *d, struct err *e)
+{
+	if (d->source.nhosts != 1)
+		return err_set(e, ERR_INVALID, "an iscsi pool has exactly one <host>, not %zu", d->source.nhosts);
+	if (d->source.ndevices != 1)
+		return err_set(e, ERR_INVALID, "an iscsi pool has exactly one <device>, the target's name, not %zu", d->source.ndevices);
+	if (!d->source.hosts[0].name || !check_host(d->source.hosts[0].name))
+		return err_set(e, ERR_INVALID, "\"%s\" is no host name or address", d->source.hosts[0].name ? d->source.hosts[0].name : "");
+	if (!check_iqn(d->source.devices[0].path) || !name_is_component(d->source.devices[0].path) || strlen(d->source.devices[0].path) >= IQN_MAX)
+		return err_set(e, ERR_INVALID, "\"%s\" is no iSCSI name", d->source.devices[0].path);
+	if (d->source.initiator && (!check_iqn(d->source.initiator) || strlen(d->source.initiator) >= IQN_MAX))
+		return err_set(e, ERR_INVALID, "\"%s\" is no iSCSI name", d->source.initiator);
+	if (d->source.auth.kind != AUTH_NONE && d->source.auth.kind != AUTH_CHAP)
+		return err_set(e, ERR_INVALID, "iSCSI authenticates by CHAP only");
+	if (d->source.auth.kind == AUTH_CHAP &&
+	    (!d->source.auth.username || !iscsi_record_value_ok(d->source.auth.username, strlen(d->source.auth.username))))
+		return err_set(e, ERR_INVALID, "the CHAP user name is missing or too long, or has control characters or outer spaces");
+	return 0;
+}
+
+/* The session to this target through this portal. A name in the definition and an address in the kernel are compared by resolving the name, but only
+ * where that decides: a name server that is away must not make an active pool look inactive. */
+static int portal_session(struct iscsi_portal *p, struct iscsi_session *s)
+{
+	const char *const as_written[] = { p->host, p->address.text[0] ? p->address.text : p->known, NULL };
+	const char *resolved[ARRAY_LEN(((struct addresses *)0)->list) + 1] = { NULL };
+	struct addresses set;
+	bool elsewhere;
+
+	if (iscsi_session_find("/sys", p->iqn, as_written, p->port, s, &elsewhere))
+		return 1;
+	if (!elsewhere || p->address.text[0] || net_resolve(p->host, p->port, &set, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < set.n; i++)
+		resolved[i] = set.list[i].text;
+	return iscsi_session_find("/sys", p->iqn, resolved, p->port, s, NULL);
+}
+
+static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_session *s, char *out, size_t size)
+{
+	char doing[160];
+
+	iscsi_session_doing(s, doing, sizeof(doing));
+	snprintf(out, size, "the session with %.120s at %.80s is not logged in: %s", p->iqn, p->text, doing);
+}
+
+/* ---- operations ---- */
+
+static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	*state = STATE_INACTIVE;
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	portal_of(d, op, &p);
+	if (!portal_session(&p, &s)) {
+		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn, p.text);
+		return 0;
+	}
+	bool steady = iscsi_session_steady(&s, op->detail, detail);
+	if (!s.logged_in)
+		not_logged_in(&p, &s, op->why, sizeof(op->why));
+	else if (!steady)
+		snprintf(op->why, sizeof(op->why), "the connection with %.120s at %.80s breaks again and again", p.iqn, p.text);
+	*state = op->why[0] ? STATE_DEGRADED : STATE_ACTIVE;    /* a refresh may have said of LUNs that they are not well */
+	return 0;
+}
+
+static int iscsi_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	(void)op;
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	portal_of(d, op, &p);
+	if (!portal_session(&p, &s))
+		return 0;
+	buf_printf(words, "session%d=%s", s.sid, s.logged_in ? "in" : "out");
+	return luns_ground(s.host, words, e);
+}
+
+/* The one permanent failure that the operator can mend at once: say where. */
+static int explain_rejection(const struct pool_def *d, struct err *e)
+{
+	char uuid[UUID_TEXT];
+	size_t n = strlen(e->message);
+
+	if (!err_is(e, ERR_AUTH) || !strstr(e->message, ISCSI_REJECTED))
+		return -1;
+	if (d->source.auth.kind != AUTH_CHAP)
+		snprintf(e->message + n, sizeof(e->message) - n, " (the target wants CHAP, and the definition has no <auth>; or it does not admit this initiator)");
+	else if (d->source.auth.by_uuid)
+		snprintf(e->message + n, sizeof(e->message) - n, " (check secret %s)", uuid_print(&d->source.auth.secret_uuid, uuid));
+	else
+		snprintf(e->message + n, sizeof(e->message) - n, " (check the secret with usage %.200s)", d->source.auth.secret_usage);
+	return -1;
+}
+
+struct login { const struct pool_def *d; struct iscsi_portal *p; struct op *op; };
+
+/* iscsid resolves a name by itself, and connects to its first address; volumes' paths have what it was given. So the name is given as long as its first
+ * address will do, else the number of another. */
+static void portal_choose(struct iscsi_portal *p, const struct address *a)
+{
+	p->address = *a;
+	if (a->rank > 0)
+		portal_at(p, p->address.text);
+}
+
+static int login_at(void *arg, const struct address *a, struct err *e)
+{
+	const struct login *l = arg;
+	struct iscsi_portal p = *l->p;
+
+	portal_choose(&p, a);
+	if (iscsi_transport_load(e) < 0)
+		return -1;
+	l->op->begun = true;
+	if (iscsi_login(l->d, &p, l->op, e) < 0)
+		return net_another_may_do(e) ? 1 : -1;
+	l->p->address = *a;
+	return 0;
+}
+
+/* A dead portal is found out here, in seconds; iscsid would try it for its own, longer time. */
+static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct op *op, struct err *e)
+{
+	struct login l = { d, p, op };
+	struct net_trial trial = { .host = p->host, .port = p->port, .family = AF_UNSPEC, .deadline = op->deadline, .op = op, .use = login_at, .arg = &l };
+
+	if (net_try(&trial, e) == 0)
+		return 0;
+	if (!starts_with(e->message, p->login))
+		err_wrap(e, ERR_KEEP, "%s failed", p->login);
+	return explain_rejection(d, e);
+}
+
+static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	portal_of(d, op, &p);
+	if (!portal_session(&p, &s)) {
+		if (portal_login(d, &p, op, e) < 0)
+			return -1;
+		if (!portal_session(&p, &s))
+			return err_set(e, ERR_STORAGE, "%s failed: iscsiadm reports success, but the kernel has no such session", p.login);
+	}
+	/* Either the target has not let it in yet, or its connection broke: both are iscsid's to bring to an end, and asking for LUNs would block. */
+	op->begun = true;
+	if (!s.logged_in)
+		return err_set(e, ERR_WAIT_SERVER, "%s is not complete: there is a session, but the target does not answer it", p.login);
+	if (s.host < 0 || luns_rescan(s.host, op, e) < 0 || luns_settle(s.host, op, e) < 0)
+		return err_wrap(e, ERR_STORAGE, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
+	return 0;
+}
+
+static int reached(void *arg, const struct address *a, struct err *e)
+{
+	(void)arg, (void)a, (void)e;
+	return 0;
+}
+
+/* Its LUNs are not asked, for that would block. Whether the portal can be reached at all is the most that can be known of the cause. */
+static int refresh_later(const struct iscsi_portal *p, const struct iscsi_session *s, struct err *e)
+{
+	struct net_trial trial = { .host = p->host, .port = p->port, .family = AF_UNSPEC, .deadline = clock_ms() + LOOK_WITHIN, .use = reached };
+	struct err why = { 0 };
+	char text[400];
+
+	not_logged_in(p, s, text, sizeof(text));
+	if (net_try(&trial, &why) < 0)
+		return err_set(e, ERR_STORAGE, "%s (%s)", text, why.message);
+	return err_set(e, ERR_STORAGE, "%s", text);
+}
+
+static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *h, struct op *op)
+{
+	char others[48] = "";
+
+	if (h->sick > 1)
+		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", h->sick, h->n);
+	if (h->sick)
+		snprintf(op->why, sizeof(op->why), "%s of %.80s at %.40s: %.140s%s", h->first, p->iqn, p->text, h->why, others);
+}
+
+static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
+{
+	struct luns_health health;
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	portal_of(d, op, &p);
+	if (!portal_session(&p, &s))
+		return err_set(e, ERR_STORAGE, "there is no session with %s at %s any more", p.iqn, p.text);
+	if (!s.logged_in)
+		return refresh_later(&p, &s, e);
+	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks for all has the bus asked. */
+	bool asked = op->only || luns_rescan(s.host, op, e) == 0;
+	if (!asked && !err_is(e, ERR_WAIT_SERVER))
+		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
+	if (luns_refresh(d, s.host, op, sizes, &health, e) < 0)
+		return -1;
+	if ((health.sick || !asked) && portal_session(&p, &s) && !s.logged_in)          /* it broke meanwhile */
+		return refresh_later(&p, &s, e);
+	if (!asked && !health.sick)
+		snprintf(op->why, sizeof(op->why), "%.120s at %.80s does not answer the question for its LUNs", p.iqn, p.text);
+	say_of_luns(&p, &health, op);
+	return 0;
+}
+
+/* A session is iscsid's to repair; what the kernel has set offline is ours to try again. */
+static int iscsi_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	(void)asked, (void)e;
+	portal_of(d, op, &p);
+	if (portal_session(&p, &s) && s.logged_in)
+		luns_wake(s.host);
+	return 0;
+}
+
+/* The kernel takes a session apart on its own time: wait, by uevent, until it is no longer listed. */
+static int session_await_end(struct iscsi_portal *p, struct op *op, struct err *e)
+{
+	uint64_t deadline = clock_ms() + LOGOUT_WITHIN;
+	cleanup_close int events = uevent_open(e);
+	struct iscsi_session s;
+
+	if (events < 0)
+		return -1;
+	if (op->deadline < deadline)
+		deadline = op->deadline;
+	while (portal_session(p, &s)) {
+		struct pollfd poll_events = { .fd = events, .events = POLLIN };
+		char bytes[UEVENT_MAX];
+
+		if (poll(&poll_events, 1, clock_until(deadline)) == 0)
+			return err_set(e, ERR_STORAGE, "the kernel still has session %d", s.sid);
+		while (read(events, bytes, sizeof(bytes)) > 0)
+			;
+	}
+	return 0;
+}
+
+static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+	char sid[16], doing[600];
+	const char *const logout[] = { "iscsiadm", "-m", "session", "-r", sid, "-u", NULL };
+
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	portal_of(d, op, &p);
+	if (!portal_session(&p, &s))
+		return 0;
+	snprintf(sid, sizeof(sid), "%d", s.sid);
+	snprintf(doing, sizeof(doing), "logout from %.223s at %s", p.iqn, p.text);
+	if (luns_in_use(s.host, e))
+		return err_wrap(e, ERR_BUSY, "%s refused", doing);
+	if (iscsiadm_run(logout, ISCSIADM_NO_SESSION, doing, op, e) < 0)
+		return -1;
+	return session_await_end(&p, op, e) < 0 ? err_wrap(e, ERR_KEEP, "%s failed", doing) : 0;
+}
+
+/* ---- what a server offers ---- */
+
+/* "192.0.2.7:3260,1 NAME": the name, or NULL if a line does not begin like that. */
+static const char *target_name(const char *line)
+{
+	const char *space = strchr(line, ' '), *comma = space ? memrchr(line, ',', (size_t)(space - line)) : NULL;
+
+	return comma && comma > line && strspn(comma + 1, "0123456789") == (size_t)(space - comma - 1) ? space + 1 : NULL;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void name_keep(void *name)
+{
+	(void)name;             /* it is in the server's text */
+}
+
+/* A target may be offered through several portals, and is named once. How many there are is the server's to say: they are in a tree. */
+static void add_target(const struct pool_def *source, const char *name, void **names, struct buf *out)
+{
+	const struct pool_device device = { .path = name, .part_separator = -1 };
+	struct pool_def found = { .type = POOL_ISCSI, .source = source->source };
+	const char *const *first = tsearch(name, names, name_compare);
+
+	if (!first || *first != name)
+		return;
+	found.source.devices = &device;
+	found.source.ndevices = 1;
+	found.source.name = found.source.dir = found.source.format = NULL;
+	pool_source_print(&found, out);
+}
+
+/* iscsiadm prints the server's names as they are. One with a space or a line break in it is nobody's: it is left out whole, not cut to what fits. */
+void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out)
+{
+	void *names = NULL;
+	char *save = NULL, *line = strtok_r(text, "\n", &save), *next;
+	unsigned refused = 0;
+
+	for (; line; line = next) {
+		const char *name = target_name(line);
+
+		next = strtok_r(NULL, "\n", &save);
+		if (name && check_iqn(name) && (!next || target_name(next)))
+			add_target(source, name, &names, out);
+		else
+			refused += name != NULL;
+	}
+	tdestroy(names, name_keep);
+	if (refused)
+		op_note(op, "left out of what the server offers, for want of an iSCSI name: %u target%s", refused, refused == 1 ? "" : "s");
+}
+
+struct discovery { const struct pool_def *source; struct iscsi_portal *p; struct op *op; struct buf *out; const char *doing; };
+
+/* Nothing is recorded: the answer is all that is wanted. */
+static int discover_at(void *arg, const struct address *a, struct err *e)
+{
+	const struct discovery *k = arg;
+	struct iscsi_portal p = *k->p;
+
+	portal_choose(&p, a);
+
+	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", p.text, "-I", p.iface, "-o", "nonpersistent", NULL };
+	struct tool t = { .argv = argv, .deadline = k->op->deadline, .whole = true };
+	int rc = spawn_run(&t, e);
+
+	if (rc < 0)
+		err_wrap(e, ERR_KEEP, "%s failed", k->doing);
+	else if (t.status == ISCSIADM_NO_OBJECTS)
+		rc = err_set(e, ERR_STORAGE, "%s found no target that it shows to this initiator", k->doing);
+	else if (t.status == ISCSIADM_LOGIN || t.status == ISCSIADM_FATAL_LOGIN)
+		rc = err_set(e, ERR_WAIT_SERVER, "%s failed: the server let nobody in, or did not answer in time", k->doing);
+	else if (t.status)
+		rc = iscsi_failure(t.status, buf_str(&t.err), k->doing, e);
+	else if (t.out.data)
+		iscsi_targets(k->source, t.out.data, k->op, k->out);
+	tool_free(&t);
+	return rc < 0 && net_another_may_do(e) ? 1 : rc;
+}
+
+static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
+{
+	struct pool_def d = { .type = POOL_ISCSI, .source = source->source };
+	const struct pool_device none = { .path = "", .part_separator = -1 };
+	struct iscsi_portal p;
+	char doing[400];
+
+	if (source->source.nhosts != 1)
+		return err_set(e, ERR_INVALID, "looking for iscsi pools needs exactly one host, the portal to ask");
+	d.source.devices = &none;
+	d.source.ndevices = 1;
+	portal_of(&d, op, &p);
+	snprintf(doing, sizeof(doing), "discovery at %.300s", p.text);
+
+	struct discovery k = { source, &p, op, out, doing };
+	struct net_trial trial = { .host = p.host, .port = p.port, .family = AF_UNSPEC, .deadline = op->deadline, .use = discover_at, .arg = &k };
+
+	if (iscsi_transport_load(e) == 0 && (!source->source.initiator || iscsi_iface_make(&d, &p, op, e) == 0) && net_try(&trial, e) == 0)
+		return 0;
+	return e && starts_with(e->message, doing) ? -1 : err_wrap(e, ERR_KEEP, "%s failed", doing);
+}
+
+static const char *const iscsi_modules[] = { "iscsi_tcp", "sd_mod", "crypto-crc32c", NULL };
+
+const struct backend iscsi_backend = {
+	.type      = POOL_ISCSI,
+	.summary   = "a target on an iSCSI server; its LUNs",
+	.waits_for = WAIT_NETWORK,
+	.same_host = net_same_host,
+	.modules   = iscsi_modules,
+	.service   = &iscsid_service,
+	.stop_frees = true,
+	.pause     = SECONDS(1),
+	.deadline  = { .start = SECONDS(45), .stop = SECONDS(45), .refresh = SECONDS(60), .check = SECONDS(30) },
+	.validate  = iscsi_validate,
+	.check     = iscsi_check,
+	.ground    = iscsi_ground,
+	.start     = iscsi_start,
+	.stop      = iscsi_stop,
+	.revive    = iscsi_revive,
+	.find      = iscsi_find,
+	.refresh   = iscsi_refresh,
+	.vol_wipe  = block_vol_wipe,
+	.vol_open  = block_vol_open,
+};

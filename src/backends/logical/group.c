@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The volume group of a pool: which of those that are there it is, and what LVM says of it. Names are anybody's to give, so that another disk may bring a
+ * second group of ours; a group is known by its uuid.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include "backends/logical/logical.h"
+#include "backends/logical/lvm.h"
+#include "backends/logical/lvm_scan.h"
+#include "base/util.h"
+#include "pool/check.h"
+#include "system/device.h"
+#include "system/links.h"
+
+const char *group_name(const struct pool_def *d)
+{
+	return d->source.name ? d->source.name : d->name;
+}
+
+/* ---- which group is it ---- */
+
+bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size)
+{
+	static const char *const of_hosts[] = { "sanlock", "dlm", "idm", "clvm" };
+	const char *type = group->lock_type;
+	bool shared = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(of_hosts); i++)
+		shared |= streq(type, of_hosts[i]);
+	out[0] = '\0';
+	if (type[0] && !streq(type, "none") && !shared)
+		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
+	else if (shared && op->own_devices)
+		snprintf(out, size, "it is shared by hosts that lock it (%s), and this one takes no part in that", type);
+	else if (group->system_id[0] && op->own_devices)
+		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
+	return out[0] != '\0';
+}
+
+/* The same where LVM has been asked and does not show it. */
+static void say_hidden(const struct lvm_label *group, char *out, size_t size)
+{
+	if (group->lock_type[0] && !streq(group->lock_type, "none"))
+		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here", group->lock_type);
+	else if (group->system_id[0])
+		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
+	else
+		snprintf(out, size, "LVM does not accept it%s%s", lvm_trouble()[0] ? ": " : "", lvm_trouble());
+}
+
+static bool stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->devices[i].dev == dev)
+			return lvm_scan_member(s, g, &s->devices[i]);
+	return false;
+}
+
+/* Does it stand on a device that the definition names? */
+static bool is_named(const struct pool_def *d, const struct lvm_scan *s, const struct lvm_group *g)
+{
+	for (size_t i = 0; i < d->source.ndevices; i++) {
+		char path[PATH_MAX];
+		dev_t dev;
+
+		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, NULL) == 0 && stands_on(s, g, dev))
+			return true;
+	}
+	return false;
+}
+
+struct choice {
+	struct lvm_group all, usable;   /* the first, and the first that is not refused */
+	unsigned n, nusable;
+	char other[39];                 /* the second one's uuid */
+};
+
+/* True: found for certain. */
+static bool choose(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct choice *c, struct lvm_group *g)
+{
+	const char *vg = group_name(d);
+	char why[300], uuid[39];
+	bool several = lvm_scan_group(s, vg, 1, g);
+
+	for (size_t i = 0; several && i < s->n && lvm_scan_group(s, vg, i, g); i++)
+		if (is_named(d, s, g))
+			return true;
+	for (size_t i = 0; i < s->n && lvm_scan_group(s, vg, i, g); i++) {
+		lvm_id_print(g->label->vg, uuid);
+		if (streq(uuid, active))
+			return true;
+		if (c->n++ == 0)
+			c->all = *g;
+		else
+			snprintf(c->other, sizeof(c->other), "%s", uuid);
+		if (!group_is_refused(g->label, op, why, sizeof(why)) && c->nusable++ == 0)
+			c->usable = *g;
+	}
+	return false;
+}
+
+/* A device that was left out may be the group's, unless something tells that it is not: metadata of another group, or who uses it now. */
+struct suspicion { const struct lvm_scan *scan; char vg[LVM_ID + 1]; struct buf ground; };
+
+static int add_below(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	(void)lv, (void)dm_uuid;
+	device_below(sysname, arg);
+	return 0;
+}
+
+static void suspect(struct suspicion *s, const struct lvm_scan *scan, const char *vg, const char *uuid)
+{
+	size_t n = 0;
+
+	*s = (struct suspicion){ .scan = scan };
+	for (const char *p = uuid; *p && n < LVM_ID; p++)
+		if (*p != '-')
+			s->vg[n++] = *p;
+	if (uuid[0])
+		group_devices(vg, uuid, add_below, &s->ground);
+}
+
+static bool may_be_its(const struct lvm_device *d, void *arg)
+{
+	const struct suspicion *s = arg;
+	char sysname[NAME_MAX + 1], word[NAME_MAX + 3];
+
+	if (lvm_scan_is_other(s->scan, d, s->vg))
+		return false;
+	if (!device_sysname(d->dev, sysname, sizeof(sysname)))
+		return true;
+	snprintf(word, sizeof(word), " %s=", sysname);
+	return strstr(buf_str(&s->ground), word) || !device_is_claimed(sysname);
+}
+
+/* Of the devices that were left out, those that may hold it. */
+static void say_absent(const char *vg, const struct lvm_scan *scan, const char *active, struct group *g)
+{
+	struct suspicion s;
+	char left[200];
+
+	suspect(&s, scan, vg, active);
+	lvm_scan_left_out(scan, may_be_its, &s, left, sizeof(left));
+	g->unsure = lvm_scan_unsure(scan, may_be_its, &s);
+	snprintf(g->why, sizeof(g->why), "no device that answers holds it%s%s", left,
+	         strstr(left, "damaged") ? "; vgcfgrestore may restore it, or pvck --repair" : "");
+	buf_free(&s.ground);
+}
+
+/* 1: it is *found; 0: there is none, and g says why; -1. */
+static int find_group(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct lvm_group *found,
+		      struct group *g, struct err *e)
+{
+	char wait[200], uuid[39];
+	struct choice c = { .n = 0 };
+
+	if (choose(d, s, active, op, &c, found))
+		return 1;
+	if (c.n == 0 || active[0]) {
+		say_absent(group_name(d), s, active, g);
+		return 0;
+	}
+	if (c.n > 1 && c.nusable != 1) {
+		lvm_id_print(c.all.label->vg, uuid);
+		snprintf(wait, sizeof(wait), "vg=%s", group_name(d));
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with vgrename, or name "
+				"the devices of the one that is meant in the definition", group_name(d), uuid, c.other);
+	}
+	*found = c.nusable == 1 ? c.usable : c.all;
+	return 1;
+}
+
+/* ---- what LVM says of it ---- */
+
+uint64_t group_number(const char *text)
+{
+	return strtoull(text, NULL, 10);
+}
+
+int group_select(const char *vg, char *out, size_t size, struct err *e)
+{
+	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
+	if (!check_lvm_name(vg) || (size_t)snprintf(out, size, "vg_name=%s", vg) >= size)
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
+	return 0;
+}
+
+/* `how` LVM's code has died. */
+static void say_deadly(struct group *g, const char *how)
+{
+	g->deadly = true;
+	g->found = false;
+	snprintf(g->why, sizeof(g->why), "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or look at it with "
+	         "pvck --dump metadata %.60s", how, g->nodes[0]);
+}
+
+/* What a group is, and how LVM has died of it, as op->avoid has it. */
+static void avoid(struct group *g, struct op *op, const char *how)
+{
+	say_deadly(g, how);
+	snprintf(op->avoid, sizeof(op->avoid), "%s %.80s", g->mark, how);
+}
+
+static bool is_avoided(struct group *g, const struct op *op)
+{
+	size_t n = strlen(g->mark);
+
+	if (!n || strncmp(op->avoid, g->mark, n) != 0 || op->avoid[n] != ' ')
+		return false;
+	say_deadly(g, op->avoid + n + 1);
+	return true;
+}
+
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out, struct err *e)
+{
+	char wait[200];
+
+	if (lvm_run(words, g->nodes, op, out, e) == 0) {
+		op->avoid[0] = '\0';
+		return 0;
+	}
+	if (!lvm_death())
+		return -1;
+	avoid(g, op, lvm_death());
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
+}
+
+/* By selection and not by argument: then a group that LVM does not show is an empty report and not an error to be told from others by its text. */
+static int group_ask(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "vgs", LVM_REPORT, "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
+		return g->deadly ? 0 : -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		if (!streq(lvm_get(f, n, "VG_UUID"), g->uuid))
+			continue;
+		g->found = true;
+		g->pvs = (unsigned)group_number(lvm_get(f, n, "PV_COUNT"));
+		g->missing = (unsigned)group_number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
+		g->size = group_number(lvm_get(f, n, "VG_SIZE"));
+		g->available = group_number(lvm_get(f, n, "VG_FREE"));
+	}
+	return n;
+}
+
+void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g)
+{
+	uint64_t mark = 0;
+
+	for (size_t i = 0; i < s->n && g->members < MEMBERS_MAX; i++)
+		if (lvm_scan_member(s, found, &s->devices[i])) {
+			g->nodes[g->members] = s->devices[i].node;
+			g->member[g->members++] = s->devices[i].dev;
+			mark = (mark << 1 | mark >> 63) ^ s->devices[i].label->mark;
+		}
+	snprintf(g->mark, sizeof(g->mark), "%016llx", (unsigned long long)mark);
+}
+
+int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	const struct lvm_scan *s = lvm_scan(op, vg, e);
+	struct lvm_group found;
+	char active[39];
+	int rc;
+
+	*g = (struct group){ 0 };
+	if (!s)
+		return -1;
+	group_active(vg, NULL, active);
+	rc = find_group(d, s, active, op, &found, g, e);
+	if (rc <= 0) {
+		snprintf(g->uuid, sizeof(g->uuid), "%s", active);
+		g->active = active[0] != '\0';
+		return rc;
+	}
+	lvm_id_print(found.label->vg, g->uuid);
+	g->active = group_active(vg, g->uuid, active);
+	group_members(s, &found, g);
+	if (!g->members)
+		snprintf(g->why, sizeof(g->why), "no device is one of the physical volumes that its metadata names");
+	else
+		g->found = g->active || !group_is_refused(found.label, op, g->why, sizeof(g->why));
+	g->label = found.label;
+	return 0;
+}
+
+int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	if (group_seek(d, g, op, e) < 0)
+		return -1;
+	if (!g->found || is_avoided(g, op))
+		return 0;
+	g->found = false;
+	if (group_ask(group_name(d), g, op, e) < 0)
+		return -1;
+	if (!g->found && !g->deadly)
+		say_hidden(g->label, g->why, sizeof(g->why));
+	return 0;
+}
+
+bool group_has_member(const struct group *g, dev_t dev)
+{
+	for (size_t i = 0; i < g->members; i++)
+		if (g->member[i] == dev)
+			return true;
+	return false;
+}

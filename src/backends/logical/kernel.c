@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the kernel has of a volume group: its active volumes. They are taken away here without LVM, when it cannot read the group any more, because the
+ * disk is gone or what is on it is damaged: device-mapper knows whose they are by itself.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/dm-ioctl.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "backends/logical/logical.h"
+#include "backends/logical/lvm.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "system/links.h"
+
+#define CONTROL   "/dev/mapper/control"
+#define NAMED     3             /* volumes whose users are named */
+
+/* ---- which they are ---- */
+
+static int dm_attribute(const char *sysname, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/dm/%s", sysname, name);
+	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
+}
+
+int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *arg)
+{
+	DIR *d = opendir("/sys/class/block");
+	const struct dirent *entry;
+	int result = 0;
+
+	while (d && result == 0 && (entry = readdir(d))) {
+		char name[256], dm_uuid[256], group[128], lv[128], of[39];
+
+		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
+		    dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0)
+			continue;
+		if (lvm_dm_vg_uuid(dm_uuid, of) && strlen(dm_uuid) == strlen("LVM-") + 64 && (!uuid || streq(of, uuid)) &&
+		    lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) && streq(group, vg))
+			result = fn(entry->d_name, lv, dm_uuid, arg);
+	}
+	if (d)
+		closedir(d);
+	return result;
+}
+
+static int take_uuid(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	(void)sysname, (void)lv;
+	return lvm_dm_vg_uuid(dm_uuid, arg);
+}
+
+bool group_active(const char *vg, const char *uuid, char out[39])
+{
+	out[0] = '\0';
+	return group_devices(vg, uuid, take_uuid, out) != 0;
+}
+
+/* ---- who uses them ---- */
+
+struct used { struct buf text; unsigned n; };
+
+static int add_used(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	cleanup_buf struct buf who = BUF_INIT;
+	struct used *u = arg;
+
+	(void)dm_uuid;
+	if (u->n == NAMED || !device_users(sysname, &who))
+		return 0;
+	buf_printf(&u->text, "%slogical volume %s is %s", u->n++ ? "; " : "", lv, buf_str(&who));
+	return 0;
+}
+
+int group_is_free(const char *vg, const char *uuid, struct err *e)
+{
+	struct used u = { .n = 0 };
+
+	group_devices(vg, uuid, add_used, &u);
+	if (u.n)
+		err_set(e, ERR_BUSY, "%s", buf_str(&u.text));
+	buf_free(&u.text);
+	return u.n ? -1 : 0;
+}
+
+/* ---- taking them away ---- */
+
+static bool has_holders(const char *sysname)
+{
+	char path[PATH_MAX];
+	const struct dirent *entry;
+	bool has = false;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/holders", sysname);
+	d = opendir(path);
+	while (d && !has && (entry = readdir(d)))
+		has = entry->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return has;
+}
+
+/* Where no udevd runs, the nodes are LVM's, and ours to take away with the device. */
+static void remove_nodes(const char *name)
+{
+	char path[PATH_MAX], vg[128], lv[128];
+
+	snprintf(path, sizeof(path), "/dev/mapper/%.200s", name);
+	unlink(path);
+	if (!lvm_dm_name(name, vg, sizeof(vg), lv, sizeof(lv)) || !name_is_component(vg) || !name_is_component(lv))
+		return;
+	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
+	unlink(path);
+	snprintf(path, sizeof(path), "/dev/%s", vg);
+	rmdir(path);                    /* with the last one */
+}
+
+static int remove_one(int control, const char *name, bool own_nodes, struct err *e)
+{
+	struct dm_ioctl io = { .version = { DM_VERSION_MAJOR, 0, 0 }, .data_size = sizeof(io), .data_start = sizeof(io) };
+
+	if ((size_t)snprintf(io.name, sizeof(io.name), "%s", name) >= sizeof(io.name))
+		return err_set(e, ERR_INTERNAL, "device-mapper has no names as long as \"%s\"", name);
+	if (ioctl(control, (ioctl_request)DM_DEV_REMOVE, &io) < 0 && errno != ENXIO)
+		return err_sys(e, errno, "cannot take %s away from device-mapper", name);
+	if (own_nodes)
+		remove_nodes(name);
+	return 0;
+}
+
+/* One time round: those on which nothing stands. The number of those that were taken away, or -1. */
+static int remove_upper(int control, const char *uuid, bool own_nodes, bool *left, struct err *e)
+{
+	DIR *d = opendir("/sys/class/block");
+	const struct dirent *entry;
+	int n = 0;
+
+	*left = false;
+	while (d && n >= 0 && (entry = readdir(d))) {
+		char name[256], dm_uuid[256], of[39];
+
+		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0 ||
+		    !lvm_dm_vg_uuid(dm_uuid, of) || !streq(of, uuid) || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0)
+			continue;
+		*left = true;
+		if (!has_holders(entry->d_name))
+			n = remove_one(control, name, own_nodes, e) < 0 ? -1 : n + 1;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+int group_take_away(const char *uuid, struct op *op, struct err *e)
+{
+	cleanup_close int control = open(CONTROL, O_RDWR | O_CLOEXEC);
+	bool left;
+	int n;
+
+	if (control < 0)
+		return err_sys(e, errno, "cannot open %s", CONTROL);
+	do
+		n = remove_upper(control, uuid, op->own_devices, &left, e);
+	while (n > 0);
+	if (n == 0 && left)
+		return err_set(e, ERR_BUSY, "other devices stand on its volumes");
+	return n;
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * logical: an LVM volume group; its logical volumes are the volumes. Specification: storage.html, "Logical volume pools".
+ * A group is activated whole or not at all: while a physical volume is missing, the pool waits for it.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "backends/backend.h"
+#include "backends/logical/logical.h"
+#include "backends/logical/lvm.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "pool/check.h"
+#include "system/device.h"
+#include "system/links.h"
+#include "system/module.h"
+#include "volumes/block.h"
+
+int logical_validate(const struct pool_def *d, struct err *e)
+{
+	if (!check_lvm_name(group_name(d)))
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
+	return 0;
+}
+
+/* ---- its volumes ---- */
+
+/* Letters of lv_attr, lvs(8). */
+enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_OPEN = 5, ATTR_SKIP = 9, ATTR_LEN = 10 };
+
+static bool attr_is(const char *attr, int at, char c)
+{
+	return strlen(attr) >= ATTR_LEN && attr[at] == c;
+}
+
+/* `vgchange -ay` activates all but those marked "skip activation". */
+static bool should_be_active(const char *attr)
+{
+	return !attr_is(attr, ATTR_SKIP, 'k') && !attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_STATE, 's');
+}
+
+static int group_count(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "lvs", LVM_REPORT, "-o", "lv_name,lv_attr", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0)
+		g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
+	return n;
+}
+
+/* ---- what it stands on ---- */
+
+/* A volume is renamed and resized under the same device. */
+static int ground_volume(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	char path[PATH_MAX], size[32] = "";
+	struct buf *words = arg;
+
+	(void)dm_uuid;
+	snprintf(path, sizeof(path), "/sys/class/block/%.64s/size", sysname);
+	file_read_line(AT_FDCWD, path, size, sizeof(size));
+	buf_printf(words, " %s=%s:%s", sysname, lv, size);
+	device_below(sysname, words);
+	return 0;
+}
+
+static int logical_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+{
+	(void)op, (void)e;
+	return group_devices(group_name(d), NULL, ground_volume, words);
+}
+
+/* ---- check ---- */
+
+/* The disks among the words of the ground that have been taken out: "vdb, vdc". */
+static bool gone(const struct buf *ground, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (const char *p = buf_str(ground), *end; *p; p = end) {
+		p += *p == ' ';
+		end = p + strcspn(p, " ");
+		if (end - p > 5 && memcmp(end - 5, "=gone", 5) == 0 && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "", (int)(end - p - 5), p);
+	}
+	return n > 0;
+}
+
+/* Its volumes stand on a disk that was taken out. */
+static void say_gone(const char *vg, const struct group *g, const char *disks, struct op *op)
+{
+	struct err who = { 0 };
+
+	if (!g->found)
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes; %.290s", disks, g->why);
+	else if (group_is_free(vg, g->uuid, &who) < 0)
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes, and they fail until they are closed: %.260s", disks,
+		         who.message);
+	else
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes: they fail until the pool is stopped and started", disks);
+}
+
+/* From what LVM knows and what the kernel has. */
+static enum pool_state group_state(const char *vg, const struct group *g, struct op *op)
+{
+	cleanup_buf struct buf ground = BUF_INIT;
+	char disks[64];
+
+	group_devices(vg, g->uuid, ground_volume, &ground);
+	if (g->active && !g->missing && gone(&ground, disks, sizeof(disks)))
+		say_gone(vg, g, disks, op);
+	else if (!g->found)
+		snprintf(op->why, sizeof(op->why), "volume group \"%.60s\": %.299s", vg, g->why);
+	else if (!g->active && g->inactive)
+		snprintf(op->why, sizeof(op->why), "volume group \"%.127s\" has been deactivated", vg);
+	else if (g->missing)
+		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing, g->pvs);
+	else if (g->inactive)
+		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %u", g->inactive);
+	else
+		return STATE_ACTIVE;            /* also a group without volumes: there is nothing to activate in it */
+	return g->active ? STATE_DEGRADED : STATE_INACTIVE;
+}
+
+static int logical_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+{
+	const char *vg = group_name(d);
+	struct group g;
+
+	*state = STATE_INACTIVE;
+	if (group_look(d, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot look for volume group \"%s\"", vg);
+	if (g.found && group_count(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	*state = group_state(vg, &g, op);
+	if (detail && *state != STATE_INACTIVE)
+		buf_printf(detail, "vg=%s", g.uuid);
+	return 0;
+}
+
+/* ---- start ---- */
+
+/* What stands on a device that should be a physical volume of the group and is not. */
+static int wrong_content(const char *vg, const char *spec, const char *path, struct err *e)
+{
+	struct device_content c;
+	char text[128];
+
+	if (device_content_bounded(path, &c, e) < 0)
+		return -1;
+	if (streq(c.type, "LVM2_member"))
+		return err_set(e, ERR_WRONG_FORMAT, "%s is a physical volume, but not of volume group \"%s\"", spec, vg);
+	return err_set(e, ERR_WRONG_FORMAT, "%s is no physical volume of \"%s\": it holds %s", spec, vg, device_content_text(&c, text, sizeof(text)));
+}
+
+/* Every device of the definition that exists has to belong to the group: how many do. *absent: one that does not exist. */
+static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct err *e)
+{
+	int there = 0;
+
+	*absent = NULL;
+	for (size_t i = 0; i < d->source.ndevices; i++) {
+		const char *spec = d->source.devices[i].path;
+		char path[PATH_MAX];
+		struct err found = { 0 };
+		dev_t dev;
+
+		if (device_find(spec, path, sizeof(path), &dev, &found) < 0) {
+			if (!err_is(&found, ERR_WAIT_DEVICE)) {
+				*e = found;
+				return -1;
+			}
+			*absent = spec;
+		} else if (!group_has_member(g, dev)) {
+			return wrong_content(group_name(d), spec, path, e);
+		} else {
+			there++;
+		}
+	}
+	return there;
+}
+
+/* Is the group there, whole, and on the devices that the definition names? */
+static int group_ready(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d), *absent;
+	char wait[200];
+	int there;
+
+	if (group_look(d, g, op, e) < 0 || (there = devices_match(d, g, &absent, e)) < 0)
+		return -1;
+	/* On none of its devices it may be another group of that name, which came first. One that is active stays what it is. */
+	if (absent && !there && !(g->active && g->members)) {
+		snprintf(wait, sizeof(wait), "device=%.190s", absent);
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
+	}
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	if (!g->found)                  /* no event tells that a device can be read again */
+		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
+	if (g->missing)
+		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g->missing, g->pvs,
+		                g->missing == 1 ? "is" : "are");
+	if (absent)
+		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg, absent);
+	return 0;
+}
+
+/* What volumes are made of: a group with mirrors or thin volumes is not activated without. initramfs/mkimage carries the same. */
+static const char *const logical_modules[] = {
+	"dm-mod", "dm-mirror", "dm-snapshot", "dm-thin-pool", "dm-raid", "dm-cache", "dm-cache-smq", "dm-writecache", NULL
+};
+
+static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+	char active[39];
+	struct group g;
+
+	if (logical_validate(d, e) < 0)
+		return -1;
+	bool ready = group_ready(d, &g, op, e) == 0;
+
+	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
+	if (ready && group_run(words, vg, &g, op, NULL, e) == 0)
+		return 0;
+	op->begun = ready && group_active(vg, g.uuid, active);  /* some of its volumes */
+	if (strstr(e->message, "mapper"))       /* LVM misses the device-mapper, or one of its targets */
+		module_explain(logical_modules, ARRAY_LEN(logical_modules), e);
+	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
+}
+
+/* ---- stop ---- */
+
+/* Without LVM, where it cannot work with the group: its disk is gone, or what is on it is damaged. Nothing is written to a disk by that. */
+static int take_away(const char *vg, const struct group *g, struct op *op, struct err *e)
+{
+	if (group_take_away(g->uuid, op, e) < 0) {
+		group_is_free(vg, g->uuid, e);  /* somebody may have opened one meanwhile: who? */
+		return -1;
+	}
+	op_note(op, "volume group \"%s\" was deactivated without LVM: %s", vg, g->why);
+	return 0;
+}
+
+static int deactivate(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	const char *const words[] = { "vgchange", "-an", vg, NULL };
+
+	if (group_is_free(vg, g->uuid, e) < 0)
+		return -1;
+	if (g->found && group_run(words, vg, g, op, NULL, e) == 0)
+		return 0;
+	return g->found ? -1 : take_away(vg, g, op, e);
+}
+
+/* What is to be stopped is what the kernel has, whatever is known of the disks. */
+static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const char *vg = group_name(d);
+	struct err why = { 0 };
+	char active[39];
+	struct group g;
+
+	if (logical_validate(d, e) < 0)
+		return -1;
+	if (!group_active(vg, NULL, active))
+		return 0;
+	if (group_look(d, &g, op, &why) < 0) {
+		snprintf(g.uuid, sizeof(g.uuid), "%s", active);
+		snprintf(g.why, sizeof(g.why), "%.299s", why.message);
+	} else if (!g.active) {
+		return 0;                       /* what is active is another group of that name */
+	}
+	return deactivate(vg, &g, op, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg) : 0;
+}
+
+/* Volumes that were active when their disk was taken out do not find it when it is back: they are deactivated, when nobody has one of them open, so that
+ * the group is activated anew. */
+static int logical_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	cleanup_buf struct buf ground = BUF_INIT;
+	const char *vg = group_name(d);
+	struct err why = { 0 };
+	struct group g;
+
+	group_devices(vg, NULL, ground_volume, &ground);
+	if (!strstr(buf_str(&ground), "=gone") || group_look(d, &g, op, &why) < 0 || !g.active || !g.found || g.missing)
+		return 0;
+	group_state(vg, &g, op);
+	if (deactivate(vg, &g, op, &why) == 0)
+		return 1;
+	if (asked && e)
+		*e = why;
+	return asked ? -1 : 0;
+}
+
+/* ---- refresh ---- */
+
+/* A logical volume, put together from the rows of its segments. */
+struct logical_volume {
+	char name[128], uuid[40], path[300], backing[300];
+	uint64_t size;
+	bool listed;            /* active, and no pool of thin volumes: what libvirt lists */
+	struct buf devices;
+};
+
+/* "/dev/sda(0),/dev/sdb(100)", "[pool_tdata](0)": the devices among them, each once. */
+static void devices_add(struct buf *b, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "(,");
+		bool there = false;
+
+		for (const char *p = buf_str(b); *p && !there; p += strcspn(p, " "), p += *p == ' ')
+			there = strncmp(p, text, n) == 0 && (p[n] == ' ' || !p[n]);
+		if (text[0] == '/' && !there) {
+			if (b->len)
+				buf_addc(b, ' ');
+			buf_add(b, text, n);
+		}
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+}
+
+/* The size of what /dev/VG/LV is now; for a snapshot that of its origin. From sysfs, so that a suspended device does not stop us. */
+static uint64_t device_size(const char *path, struct stat *st)
+{
+	char attribute[80], text[32];
+
+	if (stat(path, st) < 0 || !S_ISBLK(st->st_mode))
+		return 0;
+	snprintf(attribute, sizeof(attribute), "/sys/dev/block/%u:%u/size", major(st->st_rdev), minor(st->st_rdev));
+	return file_read_line(AT_FDCWD, attribute, text, sizeof(text)) > 0 ? group_number(text) * 512 : 0;
+}
+
+static void volume_report(struct logical_volume *lv, struct op *op)
+{
+	struct volume v = { .name = lv->name, .type = "block", .key = lv->uuid, .path = lv->path, .allocation = lv->size };
+	struct stat st;
+
+	if (!lv->listed)
+		return;
+	v.capacity = device_size(lv->path, &st);
+	if (v.capacity) {
+		v.has_perms = true;
+		v.mode = st.st_mode & 07777;
+		v.owner = st.st_uid;
+		v.group = st.st_gid;
+	} else {
+		v.capacity = lv->size;
+		v.problem = "LVM says that it is active, but it has no device";
+	}
+	v.physical = v.capacity;
+	v.backing = lv->backing[0] ? lv->backing : NULL;
+	v.devices = lv->devices.len ? buf_str(&lv->devices) : NULL;
+	op->on_volume(op, &v);
+}
+
+static void volume_begin(struct logical_volume *lv, const char *vg, const struct lvm_field *f, int n)
+{
+	const char *attr = lvm_get(f, n, "LV_ATTR"), *origin = lvm_get(f, n, "ORIGIN");
+
+	snprintf(lv->name, sizeof(lv->name), "%s", lvm_get(f, n, "LV_NAME"));
+	snprintf(lv->uuid, sizeof(lv->uuid), "%s", lvm_get(f, n, "LV_UUID"));
+	snprintf(lv->path, sizeof(lv->path), "/dev/%s/%s", vg, lv->name);
+	lv->backing[0] = '\0';
+	if (check_lvm_name(origin))             /* not "[hidden]" */
+		snprintf(lv->backing, sizeof(lv->backing), "/dev/%s/%s", vg, origin);
+	lv->size = group_number(lvm_get(f, n, "LV_SIZE"));
+	lv->listed = attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_TYPE, 't') && check_lvm_name(lv->name);
+	buf_reset(&lv->devices);
+}
+
+static int volumes_list(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	char select[160];
+	const char *const words[] = { "lvs", LVM_REPORT, "--segments", "-O", "vg_name,lv_name,seg_start", "-o",
+		                      "lv_name,lv_uuid,lv_attr,lv_size,origin,devices", "-S", select, NULL };
+	cleanup_buf struct buf out = BUF_INIT;
+	struct logical_volume lv = { 0 };
+	struct lvm_field f[LVM_FIELDS];
+	char *text;
+	int n;
+
+	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
+		return -1;
+	text = out.data;
+	while ((n = lvm_next(&text, f, e)) > 0) {
+		if (!streq(lv.uuid, lvm_get(f, n, "LV_UUID"))) {
+			volume_report(&lv, op);
+			volume_begin(&lv, vg, f, n);
+			g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
+		}
+		devices_add(&lv.devices, lvm_get(f, n, "DEVICES"));
+	}
+	if (n == 0)
+		volume_report(&lv, op);
+	buf_free(&lv.devices);
+	return n;
+}
+
+static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
+{
+	const char *vg = group_name(d);
+	struct group g;
+
+	if (group_look(d, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	if (!g.found && group_state(vg, &g, op) != STATE_ACTIVE)
+		return err_set(e, ERR_STORAGE, "cannot list the volumes: %s", op->why);
+	sizes->capacity = g.size;
+	sizes->available = g.available;
+	sizes->allocation = g.size - g.available;
+	if (volumes_list(vg, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	op->state = group_state(vg, &g, op);
+	op->state_known = true;
+	return 0;
+}
+
+const struct backend logical_backend = {
+	.type      = POOL_LOGICAL,
+	.summary   = "an LVM volume group; its logical volumes",
+	.waits_for = WAIT_DEVICE,
+	.modules   = logical_modules,
+	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(30) },
+	.validate  = logical_validate,
+	.check     = logical_check,
+	.ground    = logical_ground,
+	.grows_by  = "dm-",
+	.pause     = SECONDS(10),       /* whoever deactivates a group by hand has something to do with it */
+	.start     = logical_start,
+	.stop      = logical_stop,
+	.revive    = logical_revive,
+	.build     = logical_build,
+	.delete    = logical_delete,
+	.find      = logical_find,
+	.identify  = logical_identify,
+	.refresh   = logical_refresh,
+	.vol_wipe  = block_vol_wipe,
+	.vol_open  = block_vol_open,
+};

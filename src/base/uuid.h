@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * UUIDs as libvirt reads and writes them (virUUIDParse, virUUIDFormat).
+ */
+#ifndef POOLINIT_BASE_UUID_H
+#define POOLINIT_BASE_UUID_H
+
+#include <stdbool.h>
+
+#define UUID_TEXT 37    /* with the final NUL */
+
+struct uuid { unsigned char b[16]; };
+
+/* Leading and trailing white space, and '-' or ' ' between byte pairs, are allowed; 32 hex digits exactly. */
+bool uuid_parse(const char *text, struct uuid *u);
+/* "8-4-4-4-12", lower case. Returns out. */
+char *uuid_print(const struct uuid *u, char out[UUID_TEXT]);
+/* Random, version 4 (RFC 4122 section 4.4), from getrandom(2). */
+void uuid_make(struct uuid *u);
+/* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity that lasts, not a secret. */
+void uuid_from_text(const char *text, struct uuid *u);
+bool uuid_equal(const struct uuid *a, const struct uuid *b);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The verbs that change volumes, or move their content: each begins a job in the supervisor and is answered when that is over.
+ */
+#include "control/verbs/verbs.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "pool/check.h"
+#include "pool/size.h"
+#include "pool/volume.h"
+#include "pool/xml.h"
+#include "volumes/wipe.h"
+
+static void fail(struct call *c, enum err_class class, const char *why)
+{
+	struct err e = { 0 };
+
+	err_set(&e, class, "%s", why);
+	call_fail(c, &e);
+}
+
+/* ---- beginning a job, and its answer ---- */
+
+static void job_done(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (r->err) {
+		call_fail(c, r->err);
+		return;
+	}
+	if (call_flag(c, "detach"))
+		line_num(call_ok_args(c), "job", r->job);
+	if (r->pool)
+		line_str(call_ok_args(c), "pool", r->pool->name);
+	line_str(call_ok_args(c), "volume", r->volume);
+	call_ok(c);
+}
+
+/* From now on the client's connection is needed, and the job ends with it. */
+static void over_connection(struct waiter *w, uint64_t job)
+{
+	call_stream_job(call_of(w), job);
+}
+
+static void transfer_done(struct waiter *w, const struct result *r)
+{
+	if (r->taken)
+		call_taken(call_of(w));
+	if (!r->err && !call_flag(call_of(w), "detach"))
+		line_num(call_ok_args(call_of(w)), "bytes", r->bytes);
+	job_done(w, r);
+}
+
+static bool begin(struct call *c, struct volume_order *o, void (*done)(struct waiter *w, const struct result *r), uint64_t *job)
+{
+	struct waiter *w = call_waiter(c);
+	struct err e = { 0 };
+
+	o->verb = call_verb(c);
+	o->timeout = call_time_left(c);
+	o->detach = call_flag(c, "detach");
+	o->operate = call_level(c) < LEVEL_ADMIN;
+	w->done = done;
+	w->unused = over_connection;
+	w->progress = call_flag(c, "progress") ? call_progress : NULL;
+	if (volume_start(call_supervisor(c), o, w, job, &e) == 0)
+		return true;
+	call_fail(c, &e);
+	return false;
+}
+
+/* The volume that `vol` names. What is changed must be named without doubt: the same name in two pools is not. */
+static bool find(struct call *c, const char *pool_arg, struct volume_order *o)
+{
+	const char *what = call_arg(c, "vol");
+	bool anywhere = !pool_arg || !call_arg(c, pool_arg);
+	struct err e = { 0 };
+	size_t len;
+
+	o->record = call_volume(c, pool_arg, &o->pool, &o->record_len);
+	if (!o->record)
+		return false;
+	for (struct pool *p = o->pool->next; p && anywhere && !strchr(what, '/'); p = p->next)
+		if (volume_find(p, what, &len)) {
+			err_set(&e, ERR_INVALID, "there is a volume \"%s\" in pool \"%s\" and in pool \"%s\": say which with pool=", what,
+				o->pool->name, p->name);
+			call_fail(c, &e);
+			return false;
+		}
+	return true;
+}
+
+static unsigned create_flags(struct call *c)
+{
+	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) | (call_flag(c, "reflink") ? VOL_REFLINK : 0U);
+}
+
+/* Make a volume of that document, or only print it. */
+static void create(struct call *c, struct volume_order *o, struct buf *xml)
+{
+	if (xml->failed)
+		fail(c, ERR_NO_MEMORY, "cannot write the volume's document: out of memory");
+	else if (call_flag(c, "print-xml")) {
+		call_text(c, xml->data, xml->len);
+		call_ok(c);
+	} else {
+		o->operation = VOLUME_CREATE;
+		o->xml = xml->data;
+		o->xml_len = xml->len;
+		o->flags = create_flags(c);
+		begin(c, o, job_done, NULL);
+	}
+}
+
+/* ---- create ---- */
+
+void verb_vol_create(struct call *c)
+{
+	struct volume_order o = { .operation = VOLUME_CREATE, .pool = call_pool(c), .validate = call_flag(c, "validate"), .flags = create_flags(c) };
+
+	if (!o.pool)
+		return;
+	o.xml = call_payload(c, &o.xml_len);
+	begin(c, &o, job_done, NULL);
+}
+
+static void element(struct buf *b, const char *indent, const char *name, const char *text)
+{
+	buf_printf(b, "%s<%s>", indent, name);
+	xml_escape(b, text);
+	buf_printf(b, "</%s>\n", name);
+}
+
+static void format(struct buf *b, const char *word)
+{
+	buf_adds(b, "    <format type='");
+	xml_escape(b, word);
+	buf_adds(b, "'/>\n");
+}
+
+/* XML has no way to say most control characters, and a few others: the volume would get another name than that which the job has. */
+static bool is_sayable(struct call *c, const char *arg)
+{
+	struct err e = { 0 };
+
+	if (check_text(call_arg(c, arg)))
+		return true;
+	err_set(&e, ERR_INVALID, "%s: \"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8", call_verb(c), arg);
+	call_fail(c, &e);
+	return false;
+}
+
+/* The document names the volume just so: what stands around it there is no part of it. Others are refused by who reads it. */
+static bool is_plain(const char *name)
+{
+	return name_is_component(name) && !strchr(" \t\r\n", name[0]) && !strchr(" \t\r\n", name[strlen(name) - 1]);
+}
+
+/* The document that virsh makes of the same options. */
+static void print_options(struct call *c, const char *backing, struct buf *b)
+{
+	buf_adds(b, "<volume>\n");
+	element(b, "  ", "name", call_arg(c, "name"));
+	buf_printf(b, "  <capacity>%" PRIu64 "</capacity>\n", call_size(c, "capacity", 0));
+	if (call_arg(c, "allocation"))
+		buf_printf(b, "  <allocation>%" PRIu64 "</allocation>\n", call_size(c, "allocation", 0));
+	if (call_arg(c, "format")) {
+		buf_adds(b, "  <target>\n");
+		format(b, call_arg(c, "format"));
+		buf_adds(b, "  </target>\n");
+	}
+	if (backing) {
+		buf_adds(b, "  <backingStore>\n");
+		element(b, "    ", "path", backing);
+		if (call_arg(c, "backing-vol-format"))
+			format(b, call_arg(c, "backing-vol-format"));
+		buf_adds(b, "  </backingStore>\n");
+	}
+	buf_adds(b, "</volume>\n");
+}
+
+void verb_vol_create_as(struct call *c)
+{
+	struct volume_order o = { .pool = call_pool(c) };
+	const char *below = call_arg(c, "backing-vol"), *record, *backing = NULL;
+	char text[LINE_MAX_BYTES + 1];
+	cleanup_buf struct buf xml = BUF_INIT;
+	struct line l = { 0 };
+	struct err e = { 0 };
+	struct pool *p;
+	size_t len;
+
+	if (!o.pool || !is_sayable(c, "name"))
+		return;
+	if (!below && call_arg(c, "backing-vol-format")) {
+		fail(c, ERR_MISSING, "vol-create-as: backing-vol-format= says what backing-vol= is, which is missing");
+		return;
+	}
+	if (below) {                            /* in the same pool by name, anywhere by path or key */
+		record = volume_lookup(call_supervisor(c), strchr(below, '/') ? NULL : o.pool, below, &p, &len, &e);
+		if (record && record_parse(record, len, text, &l, &e))
+			backing = line_get(&l, "path");
+		if (!backing) {
+			err_wrap(&e, ERR_KEEP, "backing-vol");
+			call_fail(c, &e);
+			return;
+		}
+	}
+	print_options(c, backing, &xml);
+	if (is_plain(call_arg(c, "name")))
+		o.name = call_arg(c, "name");
+	o.has_allocation = call_arg(c, "allocation") != NULL;
+	create(c, &o, &xml);
+}
+
+void verb_vol_create_from(struct call *c)
+{
+	struct volume_order o = { .operation = VOLUME_CREATE, .validate = call_flag(c, "validate"), .flags = create_flags(c) };
+	struct pool *p = call_pool(c);
+
+	/* Without a pool of its own the other volume is looked for in the same pool, and by path or key in all. */
+	if (!p || !find(c, call_arg(c, "inputpool") ? "inputpool" : strchr(call_arg(c, "vol"), '/') ? NULL : "pool", &o))
+		return;
+	o.input_pool = o.pool;
+	o.pool = p;
+	o.xml = call_payload(c, &o.xml_len);
+	begin(c, &o, job_done, NULL);
+}
+
+/* The document of the copy is that of the volume, under the new name. */
+void verb_vol_clone(struct call *c)
+{
+	struct volume_order o = { 0 };
+	char text[LINE_MAX_BYTES + 1];
+	cleanup_buf struct buf xml = BUF_INIT;
+	struct line l = { 0 };
+	struct volume v;
+	struct err e = { 0 };
+
+	if (!is_sayable(c, "newname") || !find(c, "pool", &o))
+		return;
+	if (!record_parse(o.record, o.record_len, text, &l, &e) || volume_from_record(&l, &v, &e) < 0) {
+		call_fail(c, &e);
+		return;
+	}
+	v.name = call_arg(c, "newname");
+	volume_print(&v, &xml);
+	o.input_pool = o.pool;
+	create(c, &o, &xml);
+}
+
+/* ---- delete, wipe, resize ---- */
+
+void verb_vol_delete(struct call *c)
+{
+	struct volume_order o = { .operation = VOLUME_DELETE };
+
+	struct err e = { 0 };
+
+	if (!find(c, "pool", &o))
+		return;
+	if (call_flag(c, "delete-snapshots")) {
+		err_set(&e, ERR_UNSUPPORTED, "delete-snapshots: volume \"%.300s\" is of a kind that has no snapshots of its own", call_arg(c, "vol"));
+		call_fail(c, &e);
+	} else {
+		begin(c, &o, job_done, NULL);
+	}
+}
+
+void verb_vol_wipe(struct call *c)
+{
+	struct volume_order o = { .operation = VOLUME_WIPE, .algorithm = call_arg(c, "algorithm") };
+	struct err e = { 0 };
+
+	if (!o.algorithm)
+		o.algorithm = "zero";
+	if (wipe_check(o.algorithm, &e) < 0) {
+		err_wrap(&e, ERR_KEEP, "vol-wipe");
+		call_fail(c, &e);
+	} else if (find(c, "pool", &o)) {
+		begin(c, &o, job_done, NULL);
+	}
+}
+
+/* "20G"; with --delta so much more, or with --shrink less; "-5G" is less too. */
+static int new_capacity(struct call *c, uint64_t now, uint64_t *capacity, struct err *e)
+{
+	const char *text = call_arg(c, "capacity");
+	bool less = *text == '-', delta = less || call_flag(c, "delta"), shrink = call_flag(c, "shrink");
+	uint64_t size;
+
+	if (size_parse_word(text + less, &size, e) < 0)
+		return err_wrap(e, ERR_KEEP, "vol-resize: capacity");
+	if (less && !shrink)
+		return err_set(e, ERR_INVALID, "vol-resize: capacity \"%s\" would make the volume smaller: that needs --shrink", text);
+	if (!delta)
+		*capacity = size;
+	else if (shrink)
+		*capacity = size < now ? now - size : 0;
+	else if (size > INT64_MAX - now)
+		return err_set(e, ERR_INVALID, "vol-resize: capacity \"%s\" more than %" PRIu64 " bytes is too large", text, now);
+	else
+		*capacity = now + size;
+	if (*capacity == 0)
+		return err_set(e, ERR_INVALID, "vol-resize: capacity \"%s\" would leave nothing of volume \"%.300s\" (%" PRIu64 " bytes)", text,
+			       call_arg(c, "vol"), now);
+	if (*capacity < now && !shrink)
+		return err_set(e, ERR_INVALID, "vol-resize: volume \"%.300s\" has %" PRIu64 " bytes: making it smaller needs --shrink", call_arg(c, "vol"), now);
+	return 0;
+}
+
+void verb_vol_resize(struct call *c)
+{
+	struct volume_order o = {
+		.operation = VOLUME_RESIZE,
+		.flags = (call_flag(c, "allocate") ? VOL_ALLOCATE : 0U) | (call_flag(c, "shrink") ? VOL_SHRINK : 0U),
+	};
+	char text[LINE_MAX_BYTES + 1];
+	struct line l = { 0 };
+	struct err e = { 0 };
+
+	if (!find(c, "pool", &o))
+		return;
+	if (!record_parse(o.record, o.record_len, text, &l, &e) || new_capacity(c, line_u64(&l, "capacity", 0), &o.capacity, &e) < 0)
+		call_fail(c, &e);
+	else
+		begin(c, &o, job_done, NULL);
+}
+
+/* ---- upload, download ---- */
+
+/* With a descriptor the bytes pass us by; without one they are part of the request, or of the answer. */
+static void transfer(struct call *c, enum volume_operation operation)
+{
+	struct volume_order o = {
+		.operation = operation, .connection = -1, .offset = call_size(c, "offset", 0), .length = call_size(c, "length", 0), .sparse = call_flag(c, "sparse"),
+	};
+	bool upload = operation == VOLUME_UPLOAD, passed, streams, detach = call_flag(c, "detach");
+	int pipe = -1;
+	uint64_t announced = 0, job;
+	struct err e = { 0 };
+
+	if (call_awaits_index(c))
+		return;
+	passed = call_passes(c, &o);
+	streams = call_streams(c, &announced);
+	if (passed && streams)
+		err_set(&e, ERR_INVALID, "%s: either a descriptor or a payload, not both", call_verb(c));
+	else if (!upload && streams)
+		err_set(&e, ERR_INVALID, "%s takes no payload", call_verb(c));
+	else if (upload && !passed && !streams)
+		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: \"= N\" at the end of the line, and N bytes after it", call_verb(c));
+	else if (!passed && detach)
+		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go", call_verb(c));
+	if (e.class != ERR_NONE) {
+		call_fail(c, &e);
+		return;
+	}
+	if (!find(c, "pool", &o))
+		return;
+	/* For the bytes of a download there is one in any case: what is passed may be nothing that can be written. */
+	if ((!passed || (!upload && !detach)) && (pipe = call_stream(c, upload, &e)) < 0) {
+		call_fail(c, &e);
+		return;
+	}
+	*(passed ? &o.connection : &o.stream) = pipe;
+	if (streams && (!o.length || o.length > announced))
+		o.length = announced;
+	if (begin(c, &o, transfer_done, &job) && !passed)
+		call_stream_job(c, job);
+	if (pipe >= 0)
+		close(pipe);
+}
+
+void verb_vol_upload(struct call *c)
+{
+	transfer(c, VOLUME_UPLOAD);
+}
+
+void verb_vol_download(struct call *c)
+{
+	transfer(c, VOLUME_DOWNLOAD);
+}
+
+/* ---- jobs ---- */
+
+void verb_job_list(struct call *c)
+{
+	struct buf *b = call_records(c);
+	uint64_t now = clock_ms(), n = 0;
+	struct job_view v;
+
+	for (; job_at(call_supervisor(c), n, &v); n++) {
+		line_begin(b, "-");
+		line_num(b, "job", v.number);
+		line_str(b, "operation", v.verb);
+		line_str(b, "pool", v.pool);
+		line_str(b, "volume", v.volume);
+		line_num(b, "running_ms", now - v.started);
+		if (v.total) {
+			line_num(b, "progress", v.done);
+			line_num(b, "total", v.total);
+		}
+		line_str(b, "ending", v.ending ? "yes" : NULL);
+		line_end(b);
+	}
+	line_num(call_ok_args(c), "jobs", n);
+	call_ok(c);
+}
+
+static void cancelled(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (r->err) {
+		call_fail(c, r->err);
+		return;
+	}
+	line_num(call_ok_args(c), "job", r->job);
+	call_ok(c);
+}
+
+void verb_job_cancel(struct call *c)
+{
+	struct waiter *w = call_waiter(c);
+	struct err e = { 0 };
+
+	w->done = cancelled;
+	if (volume_cancel(call_supervisor(c), strtoull(call_arg(c, "job"), NULL, 10), w, &e) < 0)
+		call_fail(c, &e);
+}

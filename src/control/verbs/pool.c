@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The verbs that concern pools.
+ */
+#include "control/verbs/verbs.h"
+
+#include "backends/backend.h"
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/util.h"
+#include "supervisor/worker.h"
+
+struct pool *call_pool(struct call *c)
+{
+	struct err e = { 0 };
+	struct pool *p = pool_lookup(call_supervisor(c), call_arg(c, "pool"), &e);
+
+	if (!p)
+		call_fail(c, &e);
+	return p;
+}
+
+static const char *yes_no(bool b)
+{
+	return b ? "yes" : "no";
+}
+
+/* ---- pool-list, pool-info ---- */
+
+/* The part of a pool's record that both have. */
+static void pool_record(struct buf *b, const struct pool *p)
+{
+	char uuid[UUID_TEXT];
+
+	line_begin(b, "-");
+	line_str(b, "name", p->name);
+	line_str(b, "uuid", uuid_print(&p->uuid, uuid));
+	line_str(b, "type", pool_type_word(p->type));
+	line_str(b, "phase", phase_word(p->phase));
+	line_str(b, "want", p->want_active ? "active" : "inactive");
+	line_str(b, "autostart", yes_no(p->autostart));
+	line_str(b, "persistent", yes_no(p->persistent));
+	if (pool_is_active(p)) {
+		line_num(b, "capacity", p->sizes.capacity);
+		line_num(b, "allocation", p->sizes.allocation);
+		line_num(b, "available", p->sizes.available);
+		line_num(b, "volumes", p->nvolumes);
+	}
+	line_str(b, "reason", p->reason);
+	line_str(b, "waits", p->waits_for);
+	line_str(b, "warning", p->warning);
+}
+
+static void short_record(struct buf *b, const struct pool *p, bool uuid, bool name)
+{
+	char text[UUID_TEXT];
+
+	line_begin(b, "-");
+	if (uuid)
+		line_str(b, "uuid", uuid_print(&p->uuid, text));
+	if (name)
+		line_str(b, "name", p->name);
+	line_end(b);
+}
+
+/* "dir,netfs" as bits of enum pool_type. */
+static int parse_types(const char *list, unsigned *types, struct err *e)
+{
+	char word[32];
+
+	*types = 0;
+	for (const char *at = list; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		size_t len = strcspn(at, ",");
+		int type = -1;
+
+		if (len < sizeof(word)) {
+			memcpy(word, at, len);
+			word[len] = '\0';
+			type = pool_type_from_word(word);
+		}
+		if (type < 0)
+			return err_set(e, ERR_INVALID, "pool-list: \"%.*s\" is not a pool type", (int)(len < 80 ? len : 80), at);
+		*types |= 1u << type;
+	}
+	return 0;
+}
+
+/* As virsh selects: within a pair of opposites, none or both of them means either. */
+static bool either(struct call *c, const char *flag, const char *opposite, bool is)
+{
+	bool want = call_flag(c, flag), want_not = call_flag(c, opposite);
+
+	return want == want_not || want == is;
+}
+
+static bool selected(struct call *c, const struct pool *p, unsigned types)
+{
+	bool active = pool_is_active(p);
+
+	if (!call_flag(c, "all") && active == call_flag(c, "inactive"))
+		return false;
+	return (types & 1u << p->type) && either(c, "persistent", "transient", p->persistent) &&
+	       either(c, "autostart", "no-autostart", p->autostart);
+}
+
+void verb_pool_list(struct call *c)
+{
+	bool uuid = call_flag(c, "uuid"), name = call_flag(c, "name");
+	const char *list = call_arg(c, "type");
+	struct buf *b = call_records(c);
+	unsigned types = ~0u;
+	struct err e = { 0 };
+	uint64_t n = 0;
+
+	if (list && parse_types(list, &types, &e) < 0) {
+		call_fail(c, &e);
+		return;
+	}
+	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next) {
+		if (!selected(c, p, types))
+			continue;
+		n++;
+		if (uuid || name) {
+			short_record(b, p, uuid, name);
+			continue;
+		}
+		pool_record(b, p);
+		line_end(b);
+	}
+	line_num(call_ok_args(c), "pools", n);
+	call_ok(c);
+}
+
+void verb_pool_info(struct call *c)
+{
+	const struct pool *p = call_pool(c);
+	struct buf *b = call_records(c);
+	uint64_t now = clock_ms();
+
+	if (!p)
+		return;
+	pool_record(b, p);
+	line_str(b, "target", p->target);
+	line_str(b, "origin", p->origin);
+	line_str(b, "kept", p->kept_in_config ? "config" : "run");
+	line_str(b, "detail", p->detail);
+	if (p->attempts)
+		line_num(b, "attempts", p->attempts);
+	if (p->retry.armed)
+		line_num(b, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
+	if (p->stuck)
+		line_num(b, "stuck", p->stuck);
+	if (p->index >= 0)
+		line_num(b, "refreshed_ms", now - p->refreshed);
+	if (p->worker)
+		line_str(b, "worker", p->worker->job.what);
+	line_end(b);
+	call_ok(c);
+}
+
+/* ---- those that park ---- */
+
+/* Failed: the call is over. Else OK, which names the pool first. */
+static bool went_well(struct call *c, const struct result *r)
+{
+	if (r->err) {
+		call_fail(c, r->err);
+		return false;
+	}
+	line_str(call_ok_args(c), "pool", r->pool ? r->pool->name : call_arg(c, "pool"));
+	return true;
+}
+
+void pool_done(struct waiter *w, const struct result *r)
+{
+	if (went_well(call_of(w), r))
+		call_ok(call_of(w));
+}
+
+void pool_text_done(struct waiter *w, const struct result *r)
+{
+	if (!r->err && r->text)
+		call_text(call_of(w), r->text, r->text_len);
+	pool_done(w, r);
+}
+
+void pool_phase_done(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (!went_well(c, r))
+		return;
+	if (r->pool)
+		line_str(call_ok_args(c), "phase", phase_word(r->pool->phase));
+	call_ok(c);
+}
+
+static void refresh_done(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (!went_well(c, r))
+		return;
+	if (r->pool)
+		line_num(call_ok_args(c), "volumes", r->pool->nvolumes);
+	call_ok(c);
+}
+
+static void autostart_done(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (!went_well(c, r))
+		return;
+	line_str(call_ok_args(c), "autostart", yes_no(!call_flag(c, "disable")));
+	line_str(call_ok_args(c), "kept", r->kept);
+	call_ok(c);
+}
+
+static void undefined(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (!went_well(c, r))
+		return;
+	line_str(call_ok_args(c), "kept", r->kept);
+	call_ok(c);
+}
+
+static struct waiter *park(struct call *c, void (*done)(struct waiter *w, const struct result *r))
+{
+	struct waiter *w = call_waiter(c);
+
+	w->done = done;
+	return w;
+}
+
+void verb_pool_dumpxml(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_dumpxml(p, call_flag(c, "inactive"), park(c, pool_text_done), &e) < 0)
+		call_fail(c, &e);
+}
+
+/* START_BUILD and enum build_flags, as --build, --overwrite and --no-overwrite say. */
+static int build_wanted(struct call *c, unsigned *build, struct err *e)
+{
+	bool overwrite = call_flag(c, "overwrite"), keep = call_flag(c, "no-overwrite");
+
+	*build = overwrite || keep || call_flag(c, "build") ? START_BUILD : 0;
+	if (overwrite && keep)
+		return err_set(e, ERR_INVALID, "\"overwrite\" and \"no-overwrite\" are opposites: only one can be meant");
+	*build |= overwrite ? BUILD_OVERWRITE : keep ? BUILD_NO_OVERWRITE : 0;
+	if (*build && call_level(c) < LEVEL_ADMIN)
+		*build |= BUILD_ABSENT;
+	return 0;
+}
+
+void verb_pool_start(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	unsigned build;
+
+	if (p && (build_wanted(c, &build, &e) < 0 || pool_start(p, call_duration(c, "timeout", 0), build, park(c, pool_done), &e) < 0))
+		call_fail(c, &e);
+}
+
+void verb_pool_build(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+	unsigned build;
+
+	if (p && (build_wanted(c, &build, &e) < 0 ||
+		  pool_build(p, call_duration(c, "timeout", 0), build & ~START_BUILD, park(c, pool_done), &e) < 0))
+		call_fail(c, &e);
+}
+
+void verb_pool_delete(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_delete(p, call_duration(c, "timeout", 0), park(c, pool_done), &e) < 0)
+		call_fail(c, &e);
+}
+
+void verb_pool_destroy(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_stop(p, call_duration(c, "timeout", 0), park(c, pool_done), &e) < 0)
+		call_fail(c, &e);
+}
+
+void verb_pool_refresh(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_refresh(p, call_duration(c, "timeout", 0), park(c, refresh_done), &e) < 0)
+		call_fail(c, &e);
+}
+
+void verb_pool_undefine(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_undefine(p, park(c, undefined), &e) < 0)
+		call_fail(c, &e);
+}
+
+void verb_pool_autostart(struct call *c)
+{
+	struct pool *p = call_pool(c);
+	struct err e = { 0 };
+
+	if (p && pool_set_autostart(p, !call_flag(c, "disable"), park(c, autostart_done), &e) < 0)
+		call_fail(c, &e);
+}
+
+/* ---- pool-define, pool-create ---- */
+
+/* The document need not have a uuid: the answer says which was made up. */
+static bool say_defined(struct call *c, const struct result *r)
+{
+	char uuid[UUID_TEXT];
+
+	if (!went_well(c, r))
+		return false;
+	if (r->pool)
+		line_str(call_ok_args(c), "uuid", uuid_print(&r->pool->uuid, uuid));
+	return true;
+}
+
+static void created(struct waiter *w, const struct result *r)
+{
+	if (say_defined(call_of(w), r))
+		call_ok(call_of(w));
+}
+
+static void defined(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (!say_defined(c, r))
+		return;
+	line_str(call_ok_args(c), "kept", r->kept);
+	call_ok(c);
+}
+
+/* Answered when it is kept; pool-create: when it is up, and what could not be started is forgotten. */
+void define_from(struct call *c, const char *xml, size_t len, enum define_mode mode)
+{
+	struct define_order o = {
+		.xml = xml, .xml_len = len, .mode = mode, .validate = call_flag(c, "validate"), .timeout = call_duration(c, "timeout", 0),
+	};
+	struct err e = { 0 };
+
+	if (build_wanted(c, &o.build, &e) < 0 ||
+	    pool_define(call_supervisor(c), &o, park(c, mode == DEFINE_PERSISTENT ? defined : created), &e) < 0)
+		call_fail(c, &e);
+}
+
+static void define_payload(struct call *c, enum define_mode mode)
+{
+	size_t len;
+	const char *xml = call_payload(c, &len);
+
+	define_from(c, xml, len, mode);
+}
+
+void verb_pool_define(struct call *c)
+{
+	define_payload(c, DEFINE_PERSISTENT);
+}
+
+void verb_pool_create(struct call *c)
+{
+	define_payload(c, DEFINE_TRANSIENT);
+}
+
+/* ---- pool-name, pool-uuid, pool-capabilities ---- */
+
+void verb_pool_name(struct call *c)
+{
+	const struct pool *p = call_pool(c);
+
+	if (!p)
+		return;
+	line_begin(call_records(c), "-");
+	line_str(call_records(c), "name", p->name);
+	line_end(call_records(c));
+	call_ok(c);
+}
+
+void verb_pool_uuid(struct call *c)
+{
+	const struct pool *p = call_pool(c);
+	char uuid[UUID_TEXT];
+
+	if (!p)
+		return;
+	line_begin(call_records(c), "-");
+	line_str(call_records(c), "uuid", uuid_print(&p->uuid, uuid));
+	line_end(call_records(c));
+	call_ok(c);
+}
+
+void verb_pool_capabilities(struct call *c)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+
+	capabilities_print(&text);
+	call_text(c, buf_str(&text), text.len);
+	call_ok(c);
+}

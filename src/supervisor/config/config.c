@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Reading a configuration directory: first all bytes, then, closed in, their meaning.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include "base/file.h"
+#include "base/line.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "pool/secret/secret.h"
+#include "pool/xml.h"
+#include "supervisor/config/config.h"
+
+#define NAMES_LIMIT (LINE_MAX_BYTES - 512)      /* the rest is for keys, uuid, boot policy */
+#define COMMENT_ROOM 1024                       /* what add_warning() puts in front has less: a name has 200 bytes at most */
+#define XML_LIMIT   (POOL_XML_LIMIT - COMMENT_ROOM)
+#define READ_BACK   (32 * 1024)                 /* a shorter document cannot have more elements than are accepted */
+#define SECRET_LIMIT (96 * 1024)                /* of a file: a value of 64 KiB in base64, with line ends */
+
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+#define TOO_MANY   "at most " STRING(CONFIG_FILES_LIMIT) " are"
+#define TOO_BIG    "together they have more than " STRING(CONFIG_MIB_LIMIT) " MiB"
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n > m && streq(name + n - m, suffix);
+}
+
+static int is_definition(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && has_suffix(d->d_name, ".xml");
+}
+
+static int is_secret(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && (has_suffix(d->d_name, ".xml") || has_suffix(d->d_name, ".base64"));
+}
+
+/* Where the definitions of a configuration directory are: DIR/storage, or DIR itself in the flat layout. */
+static void definitions_dir(const char *dir, char *out, size_t size)
+{
+	struct stat st;
+
+	snprintf(out, size, "%s/storage", dir);
+	if (stat(out, &st) < 0 || !S_ISDIR(st.st_mode))
+		snprintf(out, size, "%s", dir);
+}
+
+/* A mark is a link, dangling or not, or anything else of the definition's name. */
+static int add_mark(struct config_files *files, int definitions, const char *name)
+{
+	struct stat st;
+	size_t len = strlen(name) + 1;
+	struct config_mark *m = calloc(1, sizeof(*m) + len);
+
+	if (!m)
+		return -1;
+	memcpy(m->name, name, len);
+	m->of_file = fstatat(definitions, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	m->next = files->marks;
+	files->marks = m;
+	return 0;
+}
+
+static int no_memory(const char *what, struct err *e)
+{
+	return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", what);
+}
+
+/* A file's text, which is taken over, or what is wrong with it. */
+static int append(struct config_files *files, const char *dir, const char *name, struct buf *text, const struct err *problem, struct err *e)
+{
+	struct config_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s/%s: out of memory", dir, name);
+	*files->last = f;
+	files->last = &f->next;
+	if (asprintf(&f->origin, *name ? "%s/%s" : "%s", dir, name) < 0)
+		f->origin = NULL;
+	f->name = strdup(name);
+	if (problem) {
+		f->error = malloc(sizeof(*f->error));
+		if (f->error)
+			*f->error = *problem;
+	} else {
+		f->len = text->len;
+		files->bytes += text->len;
+		f->text = buf_steal(text);
+	}
+	if (!f->origin || !f->name || (!f->text && !f->error))
+		return err_set(e, ERR_NO_MEMORY, "cannot read %s/%s: out of memory", dir, name);
+	return 0;
+}
+
+/* 1: it is too much for what is read together. */
+static int add_file(struct config_files *files, int dirfd, const char *dir, const char *name, struct err *e)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct err problem = { 0 };
+
+	if (file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem) < 0) {
+		err_wrap(&problem, ERR_KEEP, "%s/%s", dir, name);
+		return append(files, dir, name, NULL, &problem, e);
+	}
+	if (files->bytes + text.len > CONFIG_BYTES_LIMIT)
+		return 1;
+	return append(files, dir, name, &text, NULL, e);
+}
+
+/* Of n names, sorted, those from `from` on are left out: which ones does not depend on anything but the names. */
+static int leave_out(struct config_files *files, const char *dir, struct dirent **names, int from, int n, const char *what, const char *limit, struct err *e)
+{
+	struct err cut = { 0 };
+
+	if (from >= n)
+		return 0;
+	err_set(&cut, ERR_LIMIT, "%d of %d %s in %.150s are not read, \"%.100s\" to \"%.100s\": %s", n - from, n, what, dir, names[from]->d_name,
+		names[n - 1]->d_name, limit);
+	return append(files, dir, "", NULL, &cut, e);
+}
+
+static void names_free(struct dirent **names, int n)
+{
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+static int load_marks(int dirfd, const char *definitions, const char *shown, struct config_files *out, struct err *e)
+{
+	char path[PATH_MAX + 16], dir[PATH_MAX + 16];
+	struct dirent **names;
+	int rc = 0, i = 0;
+
+	snprintf(path, sizeof(path), "%s/autostart", definitions);
+	snprintf(dir, sizeof(dir), "%s/autostart", shown);
+	int n = scandir(path, &names, is_definition, alphasort);
+	if (n < 0)
+		return 0;                       /* none are there */
+	for (; i < n && i < CONFIG_FILES_LIMIT && rc == 0; i++)
+		rc = add_mark(out, dirfd, names[i]->d_name);
+	if (rc < 0)
+		no_memory(shown, e);
+	else
+		rc = leave_out(out, dir, names, i, n, "autostart marks", TOO_MANY, e);
+	names_free(names, n);
+	return rc;
+}
+
+static int load_definitions(int dirfd, const char *shown, struct dirent **names, int n, struct config_files *out, struct err *e)
+{
+	int rc = 0, i = 0;
+
+	for (; i < n && i < CONFIG_FILES_LIMIT; i++) {
+		rc = add_file(out, dirfd, shown, names[i]->d_name, e);
+		if (rc != 0)
+			break;
+	}
+	if (rc >= 0 && i < n && !(out->cut = strdup(names[i]->d_name)))
+		rc = no_memory(shown, e);
+	return rc < 0 ? -1 : leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
+}
+
+int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)
+{
+	char path[PATH_MAX], shown[PATH_MAX];
+	struct dirent **names;
+	int rc;
+
+	*out = (struct config_files){ 0 };
+	out->last = &out->first;
+	definitions_dir(dir, path, sizeof(path));
+	snprintf(shown, sizeof(shown), "%s%s", as ? as : dir, path + strlen(dir));
+	if (!(out->dir = strdup(shown)))
+		return no_memory(shown, e);
+	cleanup_close int dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	out->absent = dirfd < 0 && errno == ENOENT;
+	if (out->absent)
+		return 0;
+	if (dirfd < 0) {
+		err_sys(e, errno, "cannot read the definitions in %s", shown);
+		config_files_free(out);
+		return -1;
+	}
+	int n = scandir(path, &names, is_definition, alphasort);
+	rc = n < 0 ? err_sys(e, errno, "cannot read the definitions in %s", shown) : load_definitions(dirfd, shown, names, n, out, e);
+	if (n >= 0)
+		names_free(names, n);
+	if (rc == 0)
+		rc = load_marks(dirfd, path, shown, out, e);
+	if (rc == 0)
+		rc = config_secrets_load(dir, as ? as : dir, out, e);
+	if (rc < 0)
+		config_files_free(out);
+	return rc;
+}
+
+void config_files_free(struct config_files *files)
+{
+	while (files->first) {
+		struct config_file *f = files->first;
+
+		files->first = f->next;
+		free(f->origin);
+		free(f->name);
+		free(f->text);
+		free(f->error);
+		free(f);
+	}
+	files->last = &files->first;
+	while (files->marks) {
+		struct config_mark *m = files->marks;
+
+		files->marks = m->next;
+		free(m);
+	}
+	config_secrets_free(files);
+	free(files->dir);
+	free(files->cut);
+	files->dir = files->cut = NULL;
+}
+
+/* What is written out is read again at each start and by each worker. It has elements and attributes that were not given. */
+static int check_again(const struct buf *xml, const char *origin, struct err *e)
+{
+	struct pool_def again;
+
+	if (xml->len < READ_BACK)
+		return 0;
+	if (pool_read(&again, xml->data, xml->len, origin, e) < 0)
+		return err_wrap(e, ERR_TOO_LONG, "%s: written out, the definition cannot be read again", origin);
+	pool_def_free(&again);
+	return 0;
+}
+
+int config_check_length(const struct pool_def *d, const char *origin, struct err *e)
+{
+	const char *const texts[] = { d->name, d->target.path };
+	cleanup_buf struct buf names = BUF_INIT, key = BUF_INIT, xml = BUF_INIT;
+
+	pool_source_key(d, &key);
+	pool_print(d, &xml);
+	line_quote(&names, buf_str(&key), key.len);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i])
+			line_quote(&names, texts[i], strlen(texts[i]));
+	if (key.failed || xml.failed || names.failed)
+		return no_memory(origin, e);
+	if (names.len > NAMES_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", origin, d->name, NAMES_LIMIT);
+	if (xml.len > XML_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted", origin, d->name,
+			       xml.len, XML_LIMIT);
+	return check_again(&xml, origin, e);
+}
+
+void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
+{
+	struct err e = { 0 };
+	struct pool_def def;
+
+	if (pool_read(&def, xml, len, origin, &e) < 0) {
+		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
+		return;
+	}
+	if (!def.uuid_given)
+		uuid_from_text(def.name, &def.uuid);
+	if (config_check_length(&def, origin, &e) < 0)
+		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
+	else
+		fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);
+	pool_def_free(&def);
+}
+
+/* Names met so far in one directory, to find two files that define the same pool. */
+struct seen { struct seen *next; const char *origin; bool marked; char name[256]; };
+struct parse { config_item_fn *fn; void *arg; const struct config_files *files; struct config_file *file; struct seen *seen; bool again; };
+
+/* A mark that bears the name of a file is that file's, whatever pool is in another; unless that file defines nothing, which is known when all have been asked. */
+static bool is_of_file(const struct parse *p, const struct config_mark *m)
+{
+	for (const struct config_file *f = m->of_file && p->again ? p->files->first : NULL; f; f = f->next)
+		if (streq(f->name, m->name))
+			return f->defines;
+	return m->of_file;
+}
+
+static bool is_marked(const struct parse *p, const char *name, bool is_file)
+{
+	for (struct config_mark *m = p->files->marks; m; m = m->next)
+		if (streq(m->name, name) && (is_file || !is_of_file(p, m)))
+			return m->used = true;
+	return false;
+}
+
+/* By the file's name; or by the pool's, where no file has that. */
+static bool is_marked_by_either(const struct parse *p, const char *pool)
+{
+	bool marked = is_marked(p, p->file->name, true);
+	char by_pool[300];
+
+	snprintf(by_pool, sizeof(by_pool), "%s.xml", pool);
+	return is_marked(p, by_pool, false) || marked;
+}
+
+/* A mark that marks nothing: a name mistyped, or a definition that has gone. */
+static void report_marks(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	for (const struct config_mark *m = files->may_mark_others ? NULL : files->marks; m; m = m->next) {
+		char origin[PATH_MAX + NAME_MAX + 16];
+		struct err e = { 0 };
+
+		if (m->used || (files->cut && strcmp(m->name, files->cut) >= 0))        /* what it marks was left out, which is said already */
+			continue;
+		snprintf(origin, sizeof(origin), "%s/autostart/%s", files->dir, m->name);
+		err_set(&e, ERR_INVALID, "%s: marks a pool for autostart that is not defined in %s", origin, files->dir);
+		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
+	}
+}
+
+/* Its own file NAME.xml is there as well, and has yet to be asked: a copy that was left beside it must not win because of its name. */
+static bool gives_way(const struct parse *p, const char *pool)
+{
+	char own[300];
+
+	snprintf(own, sizeof(own), "%s.xml", pool);
+	if (p->again || streq(own, p->file->name))
+		return false;
+	for (const struct config_file *f = p->files->first; f; f = f->next)
+		if (streq(own, f->name))
+			return true;
+	return false;
+}
+
+/* The mark of a file that is not used marks nothing, which is said with it. */
+static void report_second(const struct parse *p, const struct config_item *item, const struct seen *first)
+{
+	bool marked = is_marked(p, p->file->name, true) && !first->marked;
+	struct err e = { 0 };
+
+	err_set(&e, ERR_EXISTS, "%s: pool \"%s\" is already defined in %s, which is the one that is used%s: remove this file, or give it a name that does not end in .xml",
+		item->origin, item->def->name, first->origin, marked ? " (and is not marked for autostart, as this one is)" : "");
+	p->fn(&(struct config_item){ .origin = item->origin, .problem = &e }, p->arg);
+}
+
+static void on_item(const struct config_item *item, void *arg)
+{
+	struct parse *p = arg;
+	struct config_item out = *item;
+
+	p->file->defines = item->def != NULL;
+	p->file->later = item->def && gives_way(p, item->def->name);
+	if (p->file->later)
+		return;
+	for (const struct seen *s = p->seen; item->def && s; s = s->next)
+		if (streq(s->name, item->def->name)) {
+			report_second(p, item, s);
+			return;
+		}
+	if (item->def) {
+		struct seen *s = calloc(1, sizeof(*s));
+
+		out.autostart = is_marked_by_either(p, item->def->name);
+		if (s) {
+			snprintf(s->name, sizeof(s->name), "%s", item->def->name);
+			s->origin = item->origin;
+			s->marked = out.autostart;
+			s->next = p->seen;
+			p->seen = s;
+		}
+	}
+	p->fn(&out, p->arg);
+}
+
+static void report_absent(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	struct err e = { 0 };
+
+	if (!files->absent || files->may_be_absent)
+		return;
+	err_set(&e, ERR_INVALID, "no definitions are read from %s: there is no such directory (make it, then \"poolctl reload\")", files->dir);
+	fn(&(struct config_item){ .origin = files->dir, .problem = &e }, arg);
+}
+
+static void parse_file(struct parse *p)
+{
+	is_marked(p, p->file->name, true);       /* also a mark of a bad definition marks something */
+	if (p->file->error)
+		p->fn(&(struct config_item){ .origin = p->file->origin, .problem = p->file->error }, p->arg);
+	else
+		config_read_text(p->file->text, p->file->len, p->file->origin, false, on_item, p);
+}
+
+void config_parse(const struct config_files *files, config_item_fn *fn, void *arg)
+{
+	struct parse p = { .fn = fn, .arg = arg, .files = files };
+	struct xml_linger linger;
+
+	report_absent(files, fn, arg);
+	xml_linger(&linger);
+	for (p.file = files->first; p.file; p.file = p.file->next)
+		parse_file(&p);
+	p.again = true;
+	for (p.file = files->first; p.file; p.file = p.file->next)
+		if (p.file->later)
+			parse_file(&p);
+	report_marks(files, fn, arg);
+	config_secrets_parse(files, fn, arg);
+	xml_linger_over(&linger);
+	while (p.seen) {
+		struct seen *s = p.seen;
+
+		p.seen = s->next;
+		free(s);
+	}
+}
+
+int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *fn, void *arg, struct err *e)
+{
+	struct config_files files;
+
+	if (config_load(dir, NULL, &files, e) < 0)
+		return -1;
+	files.may_be_absent = may_be_absent;
+	config_parse(&files, fn, arg);
+	config_files_free(&files);
+	return 0;
+}
+
+struct wanted { const char *pool; bool found; };
+
+static void look_for(const struct config_item *item, void *arg)
+{
+	struct wanted *w = arg;
+
+	w->found |= item->def && streq(item->def->name, w->pool);
+}
+
+bool config_defines(const char *dir, const char *pool)
+{
+	struct wanted w = { pool, false };
+	struct config_files files;
+
+	if (config_load(dir, NULL, &files, NULL) < 0)
+		return false;
+	bool closed_in = sandbox_enter(NULL) == 0;
+	for (const struct config_file *f = files.first; closed_in && f; f = f->next)
+		if (f->text && memmem(f->text, f->len, pool, strlen(pool)))     /* most do not even have the word */
+			config_read_text(f->text, f->len, f->origin, false, look_for, &w);
+	config_files_free(&files);
+	return w.found;
+}
+
+static int copy_secret(int from, const char *name, int into, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = file_read(from, name, SECRET_LIMIT, &text, e);
+
+	if (rc >= 0)
+		rc = file_replace(into, name, text.data, text.len, 0600, e);
+	if (text.data)
+		explicit_bzero(text.data, text.size);
+	buf_free(&text);
+	return rc < 0 ? -1 : 0;
+}
+
+int config_copy_secrets(const char *dir, const char *to, struct err *e)
+{
+	char path[PATH_MAX];
+	struct dirent **names;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "%s/secrets", dir);
+	cleanup_close int from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot read the secrets in %s", path);
+	if (file_mkdirs(to, 0700, e) < 0)
+		return -1;
+	cleanup_close int into = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int n = into < 0 ? -1 : scandir(path, &names, is_secret, alphasort);
+	if (n < 0)
+		return err_sys(e, errno, "cannot copy the secrets in %s", path);
+	for (int i = 0; i < n; i++)
+		if (copy_secret(from, names[i]->d_name, into, rc == 0 ? e : NULL) < 0)
+			rc = err_wrap(rc == 0 ? e : NULL, ERR_KEEP, "secret %s of %s", names[i]->d_name, path);
+	names_free(names, n);
+	return rc;
+}
+
+/* ---- changing ---- */
+
+/* Definitions that we write go to DIR/storage, as libvirt has them, unless the directory is flat already. */
+static int open_definitions(const char *dir, bool make, struct err *e)
+{
+	char path[PATH_MAX], marks[PATH_MAX + 16];
+	struct stat st;
+
+	definitions_dir(dir, path, sizeof(path));
+	if (streq(path, dir) && make) {
+		struct dirent **names;
+		int n = scandir(dir, &names, is_definition, NULL);
+
+		if (n >= 0)
+			names_free(names, n);
+		if (n <= 0)
+			snprintf(path, sizeof(path), "%s/storage", dir);
+	}
+	snprintf(marks, sizeof(marks), "%s/autostart", path);
+	if (make && stat(marks, &st) < 0 && file_mkdirs(marks, 0700, e) < 0)
+		return -1;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(e, errno, "cannot open the configuration directory %s", path);
+}
+
+static int definition_file(const char *name, char *file, size_t size, struct err *e)
+{
+	if (!name_is_component(name) || (size_t)snprintf(file, size, "%s.xml", name) >= size)
+		return err_set(e, ERR_INVALID, "\"%s\" cannot be a file name", name);
+	return 0;
+}
+
+/* What to type instead of changing the file. A name that a shell would take apart, or that cannot be in a comment, gives way to the uuid. */
+static void add_warning(const char *name, const char *xml, struct buf *out)
+{
+	static const char open[] = "\n  <uuid>";
+	const char *uuid = strstr(xml, open);
+
+	buf_adds(out, "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and lost. Make them with\n  poolctl pool-edit ");
+	if (uuid && (strpbrk(name, "\r\t\n !\"#$&'()*;<>?[\\]^`{|}~") || strstr(name, "--") || *name == '-'))
+		buf_printf(out, "%.36s", uuid + strlen(open));
+	else
+		buf_adds(out, name);
+	buf_adds(out, "\n-->\n\n");
+}
+
+static bool is_definition_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 4 && streq(name + len - 4, ".xml");
+}
+
+/* What a directory holds beside one file: what config_load() would count. */
+struct others { size_t n; uint64_t bytes; };
+
+static int count_others(int fd, const char *file, struct others *o, struct err *e)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct stat st;
+
+	*o = (struct others){ 0 };
+	if (!dir) {
+		err_sys(e, errno, "cannot list the directory");
+		if (copy >= 0)
+			close(copy);
+		return -1;
+	}
+	for (const struct dirent *d; (d = readdir(dir));) {
+		if (!is_definition(d) || streq(d->d_name, file))
+			continue;
+		o->n++;
+		if (fstatat(fd, d->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size <= POOL_XML_LIMIT)
+			o->bytes += (uint64_t)st.st_size;
+	}
+	closedir(dir);
+	return 0;
+}
+
+/* What would not be read at the next start is not accepted. A file that is there already may become smaller in a directory that is too full. */
+static int check_room(int fd, const char *file, size_t len, struct err *e)
+{
+	struct others o;
+	struct stat st;
+	bool there = fstatat(fd, file, &st, 0) == 0;
+
+	if (count_others(fd, file, &o, e) < 0)
+		return -1;
+	if (!there && o.n >= CONFIG_FILES_LIMIT)
+		return err_set(e, ERR_LIMIT, "%zu definitions are there already; at most %d are read", o.n, CONFIG_FILES_LIMIT);
+	if (o.bytes + len > CONFIG_BYTES_LIMIT && !(there && (uint64_t)st.st_size >= len))
+		return err_set(e, ERR_LIMIT, "the definitions would have %llu bytes together; at most %d MiB are read", (unsigned long long)(o.bytes + len),
+			       CONFIG_MIB_LIMIT);
+	return 0;
+}
+
+void config_sweep(const char *dir)
+{
+	cleanup_close int fd = open_definitions(dir, false, NULL);
+	cleanup_close int marks = fd < 0 ? -1 : openat(fd, "autostart", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		file_sweep(fd, is_definition_name);
+	if (marks >= 0)
+		file_sweep(marks, is_definition_name);
+}
+
+int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e)
+{
+	char own[NAME_MAX + 1];
+	struct buf text = BUF_INIT;
+
+	if (definition_file(name, own, sizeof(own), e) < 0)
+		return -1;
+	cleanup_close int fd = open_definitions(dir, true, e);
+	if (fd < 0)
+		return -1;
+	add_warning(name, xml, &text);
+	buf_adds(&text, xml);
+	file = file ? path_base(file) : own;
+	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name) : check_room(fd, file, text.len, e);
+	if (rc == 0)
+		rc = file_replace(fd, file, text.data, text.len, 0600, e);
+	buf_free(&text);
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot keep pool \"%s\" in %s", name, dir) : 0;
+}
+
+/* The mark bears the name of the file, as libvirt's do where that is the pool's name too. */
+static int mark(int marks, const char *file, const char *name, struct err *e)
+{
+	char target[NAME_MAX + 8];
+	struct others o;
+
+	if (count_others(marks, file, &o, e) < 0)
+		return -1;
+	if (o.n >= CONFIG_FILES_LIMIT)
+		return err_set(e, ERR_LIMIT, "cannot mark pool \"%s\" for autostart: %zu marks are there already; at most %d are read", name, o.n,
+			       CONFIG_FILES_LIMIT);
+	snprintf(target, sizeof(target), "../%.255s", file);
+	if (symlinkat(target, marks, file) == 0 || errno == EEXIST)
+		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name) : 0;
+	if (errno != EPERM && errno != EOPNOTSUPP)
+		return err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name);
+	return file_replace(marks, file, "", 0, 0600, e);       /* a medium without links, such as FAT */
+}
+
+int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e)
+{
+	char own[NAME_MAX + 1];
+	struct stat st;
+
+	if (definition_file(name, own, sizeof(own), e) < 0)
+		return -1;
+	file = file ? path_base(file) : own;
+	if (!on && access(dir, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	cleanup_close int fd = open_definitions(dir, on, e);
+	cleanup_close int marks = fd < 0 ? -1 : openat(fd, "autostart", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && marks < 0 && !on && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return -1;
+	if (marks < 0)
+		return err_sys(e, errno, "cannot open the autostart directory in %s", dir);
+	if (on)
+		return mark(marks, file, name, e);
+	if (file_remove(marks, file, e) < 0)
+		return -1;
+	return fstatat(fd, own, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : file_remove(marks, own, e);        /* of a file: that one's, as at reading */
+}
+
+int config_forget(const char *dir, const char *name, const char *file, struct err *e)
+{
+	char own[NAME_MAX + 1];
+
+	if (definition_file(name, own, sizeof(own), e) < 0 || config_mark_autostart(dir, name, file, false, e) < 0)
+		return -1;
+	cleanup_close int fd = open_definitions(dir, false, e);
+	if (fd < 0)
+		return -1;
+	return file_remove(fd, file ? path_base(file) : own, e);
+}
+
+void config_definition_path(const char *dir, const char *name, char *out, size_t size)
+{
+	char path[PATH_MAX];
+
+	definitions_dir(dir, path, sizeof(path));
+	snprintf(out, size, "%s/%s.xml", path, name);
+}

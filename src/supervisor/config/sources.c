@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Where definitions come from: directories, devices that have to appear first, and texts. Each is read by a worker of its own; a later source
+ * replaces an earlier one's pool of the same name, whichever is read first.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "pool/secret/store.h"
+#include "supervisor/requests/requests.h"
+#include "system/device.h"
+#include "system/mount.h"
+
+#define RETRY_MAX      SECONDS(60)
+#define ATTEMPTS       3                /* to read what is here: a definition that kills its reader must not keep the others back for ever */
+
+/* ---- in the worker ---- */
+
+static void send_item(const struct config_item *item, void *arg)
+{
+	operation_send_definition(arg, item);
+}
+
+static int parse_files(struct worker_io *io, struct config_files *files, struct err *e)
+{
+	if (sandbox_enter(e) < 0)
+		return -1;
+	config_parse(files, send_item, io);
+	config_files_free(files);
+	return 0;
+}
+
+/* A supervisor that was killed may have left definitions and secrets half-written where they are kept. */
+static void sweep(const struct source *src)
+{
+	const struct supervisor *s = src->sup;
+	char config[PATH_MAX];
+	struct secret_store st = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] };
+
+	if (requests_change(s) || s->secrets)           /* what is half-written there now is theirs */
+		return;
+	if (s->options.config_dir && streq(src->where, s->options.config_dir) &&
+	    (size_t)snprintf(config, sizeof(config), "%s/secrets", src->where) < sizeof(config))
+		st.config = config;
+	if (st.config || streq(src->where, s->run_config)) {
+		config_sweep(src->where);
+		secret_store_sweep(&st);
+	}
+}
+
+/* What is kept for this boot may mark pools of a directory that cannot be written. */
+static int read_directory(struct worker_io *io, const struct source *src, struct err *e)
+{
+	struct config_files files;
+
+	sweep(src);
+	if (config_load(src->where, NULL, &files, e) < 0)
+		return -1;
+	files.may_mark_others = streq(src->where, src->sup->run_config);
+	files.may_be_absent = files.may_mark_others ||
+			      (streq_null(src->sup->options.config_dir, src->where) && !src->sup->options.config_named);
+	return parse_files(io, &files, e);
+}
+
+/* "DEVICE[:/path]": the part after the first ":/" is a directory on it. */
+static void split_device(const char *where, char *device, size_t size, const char **path)
+{
+	const char *colon = strstr(where, ":/");
+
+	*path = colon ? colon + 1 : "/";
+	snprintf(device, size, "%.*s", colon ? (int)(colon - where) : (int)strlen(where), where);
+}
+
+/* What this worker mounts goes with it, even if it is killed. Where that cannot be had, the mount is everybody's for a moment. */
+static void mount_privately(void)
+{
+	if (unshare(CLONE_NEWNS) == 0)
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+/* Mounted read-only for the moment it takes to read the files; secrets are copied to where workers look for them. */
+static int read_device(struct worker_io *io, const struct source *src, struct err *e)
+{
+	const struct supervisor_options *o = &src->sup->options;
+	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX], text[192];
+	struct op op = { .deadline = io->deadline, .run_dir = o->run_dir, .own_devices = o->own_devices };
+	struct device_content content;
+	struct err problem = { 0 };
+	struct config_files files;
+	const char *path;
+	dev_t dev;
+
+	split_device(src->where, device, sizeof(device), &path);
+	if (device_find(device, node, sizeof(node), &dev, e) < 0)
+		return -1;
+	if (device_content(node, &content, e) < 0)
+		return -1;
+	if (!content.type[0])
+		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds %s, not a filesystem", node, device, device_content_text(&content, text, sizeof(text)));
+	snprintf(at, sizeof(at), "%s/source-%d", o->run_dir, src->priority);
+	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
+	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", at, path) >= sizeof(dir))
+		return err_set(e, ERR_TOO_LONG, "the path in \"%s\" is too long", src->where);
+	mount_privately();
+	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
+		return -1;
+	int rc = config_load(dir, src->where, &files, e);
+	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)         /* the pools that need none are read all the same */
+		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
+	if (mount_remove(at, op.deadline, rc == 0 ? e : NULL) < 0)
+		rc = -1;
+	return rc < 0 ? -1 : parse_files(io, &files, e);
+}
+
+static int read_source(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct source *src = arg;
+
+	if (src->state)
+		return state_load(src->sup->options.run_dir, io, e);
+	switch (src->kind) {
+	case SOURCE_DIRECTORY:
+		return read_directory(io, src, e);
+	case SOURCE_DEVICE:
+		return read_device(io, src, e);
+	default:
+		if (sandbox_enter(e) < 0)
+			return -1;
+		config_read_text(src->text, strlen(src->text), src->where, true, send_item, io);
+		return 0;
+	}
+}
+
+/* ---- in the supervisor ---- */
+
+static void on_record(struct worker *w, const struct line *l)
+{
+	struct source *src = w->job.owner;
+	const char *problem = line_get(l, "problem"), *origin = line_get(l, "origin");
+	struct err e = { 0 };
+
+	if (problem) {
+		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s", problem);
+		/* What was left out is always said: it comes last. */
+		if (supervisor_note_problem(src->sup, origin ? origin : src->where, &e) && (err_is(&e, ERR_LIMIT) || worker_may_log(w)))
+			log_error(LF_CONFIG, "%s", e.message);
+		return;
+	}
+	if (line_has(l, "state")) {
+		src->missed |= state_early(src->sup, l) < 0;
+		return;
+	}
+	summary_free(src->pending);
+	src->pending = calloc(1, sizeof(*src->pending));
+	if (!src->pending || summary_from_line(src->pending, l, &e) < 0) {
+		src->missed = true;
+		summary_free(src->pending);
+		src->pending = NULL;
+	}
+}
+
+/* Was the definition read from the directory in which definitions made over the socket are kept? Another source may lie below that. */
+static bool in_config_dir(const struct supervisor *s, const char *origin)
+{
+	size_t len = s->options.config_dir ? strlen(s->options.config_dir) : 0;
+	const char *rest = origin + len;
+
+	if (!len || !starts_with(origin, s->options.config_dir) || *rest != '/')
+		return false;
+	rest += starts_with(rest, "/storage/") ? strlen("/storage/") : 1;
+	return !strchr(rest, '/');
+}
+
+/* A file that was changed over the socket is read again: it is what is defined there, and speaks for itself. */
+static bool is_its_file(const struct pool *p, const char *origin)
+{
+	return p->kept_in_config && (streq(p->origin, origin) || (p->next_facts && streq(p->next_facts->origin, origin)));
+}
+
+/* Read once more, and as before: only its mark may have changed. */
+static bool is_as_before(const struct pool *p, const char *xml, size_t len)
+{
+	const char *newest = p->next_xml ? p->next_xml : p->xml;
+
+	return strlen(newest) == len && memcmp(newest, xml, len) == 0;
+}
+
+/* The pool that a file defines which is read once more, if there is nothing more to do about it. */
+static struct pool *apply_again(struct source *src, const char *xml, size_t len, int *priority)
+{
+	struct pool *p = src->reloading ? pool_by_name(src->sup, src->pending->name) : NULL;
+
+	if (!p || (p->priority != src->priority && !is_its_file(p, src->pending->origin)))
+		return NULL;
+	*priority = p->priority;
+	if (p->marked_here)
+		src->pending->autostart = p->autostart;
+	if (is_as_before(p, xml, len)) {
+		p->autostart = src->pending->autostart;
+		pool_note_origin(p, src->pending->origin);      /* a file may have got another name */
+		return p;
+	}
+	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name, pool_is_active(p) ? ", which counts when it has stopped" : "");
+	p->reason_class = ERR_NONE;     /* what it has failed for may be mended: one that is wanted is started again */
+	return NULL;
+}
+
+static void on_definition(struct worker *w, const char *xml, size_t len)
+{
+	struct source *src = w->job.owner;
+	int priority = src->priority;
+	struct err e = { 0 };
+
+	if (!src->pending || apply_again(src, xml, len, &priority))
+		return;
+	struct pool *p = registry_apply(src->sup, src->pending, xml, len, priority, &e);
+	if (p) {
+		if (p->priority == priority) {
+			p->kept_in_config = in_config_dir(src->sup, src->pending->origin);
+			p->persistent = !src->state;
+			p->live |= src->state && state_is_live(src->sup, p->name);
+			pool_look_again(p);     /* it may be a better one */
+			if (src->reloading) {
+				state_save(p);
+				failed_kick(src->sup, ERR_NONE);
+			}
+		} else if (src->state && !p->judged && state_is_live(src->sup, p->name)) {
+			src->missed |= registry_lend(p, src->pending, xml, len, NULL) < 0;
+		}
+	} else if (err_is(&e, ERR_NO_MEMORY)) {
+		src->missed = true;
+	} else {
+		char *text = strdup(e.message);
+
+		err_set(&e, e.class, "%s: %s", src->pending->origin, text ? text : "");
+		supervisor_add_problem(src->sup, src->pending->origin, &e);
+		free(text);
+	}
+	summary_free(src->pending);
+	src->pending = NULL;
+}
+
+static bool source_start(struct source *src, struct err *e);
+static void source_read(struct source *src);
+
+static void on_retry(struct timer *t)
+{
+	source_read(t->owner);
+}
+
+/* A device may come; a worker that was killed, or for which there was no room, was an accident. The rest is reported and done with. */
+static bool passes(const struct source *src, const struct err *e)
+{
+	if (src->kind == SOURCE_DEVICE && !src->state)
+		return err_remedy(e->class) != REMEDY_NONE;
+	return src->attempts + 1 < ATTEMPTS &&
+	       (err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT) || err_is(e, ERR_TIMEOUT));
+}
+
+/* Pools are moved meanwhile with what there is; only for the state, which is here and small, they wait. */
+static void try_later(struct source *src, const struct err *e)
+{
+	uint64_t pause = SECONDS(1) << (src->attempts < 6 ? src->attempts : 6);
+
+	if (src->attempts++ == 0)
+		log_msg(LF_CONFIG, src->kind == SOURCE_DEVICE ? LOG_INFO : LOG_ERR_, "definitions in %s: %s", src->where, e->message);
+	if (!src->state)
+		src->waits_for = strdup(e->waits_for[0] ? e->waits_for : e->message);
+	if (src->again)                 /* something appeared while it was looked for */
+		pause = 0;
+	loop_arm(src->sup->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));
+	supervisor_advance(src->sup);
+}
+
+/* Nobody waits for it any more. What lacked room is looked at now and then all the same: there may be room again, and nothing tells. */
+static void give_up(struct source *src, const struct err *e)
+{
+	struct err said = *e;
+
+	src->late = err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT);
+	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", src->where, src->late ? " (it is tried again)" : "");
+	if (supervisor_note_problem(src->sup, src->where, &said) && (!src->done || src->reloading))
+		log_error(LF_CONFIG, "%s", said.message);
+	if (src->late)
+		loop_arm(src->sup->loop, &src->retry, clock_ms() + RETRY_MAX);
+}
+
+/* A source whose worker is there, in a place where we write ourselves. */
+bool sources_sweep(const struct supervisor *s)
+{
+	for (const struct source *src = s->sources; src; src = src->next)
+		if ((src->worker || src->left) && (streq(src->where, s->run_config) || streq_null(s->options.config_dir, src->where)))
+			return true;
+	return false;
+}
+
+/* ---- once more ---- */
+
+/* It is its turn: no definition is changed meanwhile. */
+static void begin_reload(struct request *r);
+
+/* When all have been read, whoever asked is told. */
+static void end_reload(struct supervisor *s)
+{
+	struct request *r = s->requests;
+
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (src->reloading)
+			return;
+	while (r && !(r->changing && r->change == begin_reload))
+		r = r->next;
+	if (r)
+		request_end(r, NULL);
+}
+
+static void begin_reload(struct request *r)
+{
+	struct supervisor *s = r->sup;
+	struct err e = { 0 };
+
+	for (struct source *src = s->sources; src; src = src->next) {
+		if (src->kind != SOURCE_DIRECTORY || src->state || !src->done || src->worker || src->left)
+			continue;
+		src->attempts = 0;
+		src->reloading = true;
+		src->reloading = source_start(src, &e);
+		if (src->reloading)     /* what it finds comes later */
+			supervisor_forget_problems_below(s, src->where);
+		else if (src->late)
+			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
+	}
+	if (e.class != ERR_NONE && !r->waiters)         /* asked for by a signal: nobody else is told */
+		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
+	if (e.class != ERR_NONE)
+		request_end(r, &e);
+	else
+		end_reload(s);
+}
+
+int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e)
+{
+	struct request *r = request_new(s, NULL, w, e);
+
+	if (r)
+		request_change(r, begin_reload);
+	return r ? 0 : -1;
+}
+
+/* ---- its end ---- */
+
+static void let_others_write(struct supervisor *s)
+{
+	loop_arm(s->loop, &s->changer, 0);
+	secrets_on_sources(s);
+}
+
+static void on_done(struct worker *w, const struct err *e, bool left)
+{
+	struct source *src = w->job.owner;
+	struct supervisor *s = src->sup;
+	struct err missed = { 0 };
+
+	src->worker = NULL;
+	src->left = left;
+	let_others_write(s);
+	free(src->waits_for);
+	src->waits_for = NULL;
+	if (!e && src->missed) {
+		err_set(&missed, ERR_NO_MEMORY, "out of memory");
+		e = &missed;
+	}
+	if (e && passes(src, e)) {
+		try_later(src, e);
+		return;
+	}
+	if (src->late)
+		supervisor_forget_problems(s, src->where);
+	src->late = false;
+	if (e)
+		give_up(src, e);
+	if (src->reloading) {
+		src->reloading = false;
+		end_reload(s);
+	} else {
+		src->done = true;
+		if (supervisor_sources_read(s))
+			milestone(s, "definitions");
+	}
+	events_emit(s, "definitions-read", "%s", "");
+	supervisor_advance(s);
+}
+
+/* A worker that was left behind in the device is gone: another one may look. */
+static void on_gone(struct worker *w)
+{
+	struct source *src = w->job.owner;
+
+	src->left = false;
+	let_others_write(src->sup);
+	source_read(src);
+}
+
+/* No process is left for it: the others go on meanwhile, as where a device is missing. */
+static void no_room(struct source *src, const struct err *e)
+{
+	if (!src->waits_for)
+		log_error(LF_CONFIG, "definitions in %s: %s", src->where, e->message);
+	if (!src->waits_for && !src->state)
+		src->waits_for = strdup(e->message);
+	loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
+	if (src->sup->going)
+		supervisor_advance(src->sup);
+}
+
+static bool source_start(struct source *src, struct err *e)
+{
+	struct job job = {
+		.what = "read-config", .timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE, .run = read_source, .arg = src,
+		.on_record = on_record, .on_payload = on_definition, .on_done = on_done, .on_gone = on_gone, .owner = src,
+	};
+
+	loop_disarm(src->sup->loop, &src->retry);
+	src->again = src->missed = false;
+	src->worker = worker_start(src->sup, &job, e);
+	return src->worker != NULL;
+}
+
+static void source_read(struct source *src)
+{
+	struct err e = { 0 };
+
+	if ((src->done && !src->late && !src->reloading) || src->worker || src->left)
+		return;
+	if (!source_start(src, &e))
+		no_room(src, &e);
+}
+
+/* Workers look for secrets in these places, in this order. */
+static bool add_secrets(struct supervisor *s, const char *dir)
+{
+	size_t n = 0;
+	char *path;
+
+	while (s->secret_dirs[n])
+		n++;
+	const char **more = realloc(s->secret_dirs, (n + 2) * sizeof(*more));
+	if (!more)
+		return false;
+	s->secret_dirs = more;
+	if (asprintf(&path, "%s/secrets", dir) < 0)
+		return false;
+	more[n] = path;
+	more[n + 1] = NULL;
+	return true;
+}
+
+static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+{
+	struct source *src = calloc(1, sizeof(*src));
+
+	if (src) {
+		*src = (struct source){ .sup = s, .kind = kind, .retry = { .on_expiry = on_retry, .owner = src } };
+		src->where = strdup(where);
+		src->text = text ? strdup(text) : NULL;
+	}
+	if (src && src->where && (!text || src->text) && (kind != SOURCE_DIRECTORY || add_secrets(s, where)))
+		return src;
+	if (src) {
+		free(src->where);
+		free(src->text);
+	}
+	free(src);
+	err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
+	return NULL;
+}
+
+int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+{
+	struct source **at = &s->sources, *src = source_new(s, kind, where, text, e);
+
+	if (!src)
+		return -1;
+	for (src->priority = 1; *at; at = &(*at)->next)
+		src->priority++;
+	*at = src;
+	source_read(src);
+	return 0;
+}
+
+/* What an earlier supervisor left in run_dir: read like a source, before any other. Secrets are not looked for beside it. */
+int sources_add_state(struct supervisor *s, struct err *e)
+{
+	struct source *src = source_new(s, SOURCE_XML, s->options.run_dir, NULL, e);
+
+	if (!src)
+		return -1;
+	src->kind = SOURCE_DIRECTORY;
+	src->state = true;
+	src->next = s->sources;
+	s->sources = src;
+	source_read(src);
+	return 0;
+}
+
+/* Sources on devices count as read only when they are: `wait boot` has a deadline of its own. */
+bool supervisor_sources_read(const struct supervisor *s)
+{
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (!src->done)
+			return false;
+	return s->going;                /* else some are still to be named */
+}
+
+void sources_kick(struct supervisor *s)
+{
+	for (struct source *src = s->sources; src; src = src->next) {
+		src->again = true;      /* if one is looking now, it may have looked just before */
+		if (src->waits_for)
+			source_read(src);
+	}
+}
+
+bool source_at(const struct supervisor *s, size_t i, struct source_view *v)
+{
+	const struct source *src = s->sources;
+
+	while (src && i--)
+		src = src->next;
+	if (!src)
+		return false;
+	*v = (struct source_view){ src->where, src->done, src->waits_for };
+	return true;
+}
+
+void sources_free(struct supervisor *s)
+{
+	while (s->sources) {
+		struct source *src = s->sources;
+
+		s->sources = src->next;
+		loop_disarm(s->loop, &src->retry);
+		summary_free(src->pending);
+		free(src->where);
+		free(src->text);
+		free(src->waits_for);
+		free(src);
+	}
+}

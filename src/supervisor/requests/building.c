@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What people ask about what pools live on: making it, unmaking it, finding what there is. The first two keep an inactive pool busy: nothing else is done
+ * with it meanwhile, and pool-start waits for the end.
+ */
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "pool/source.h"
+#include "supervisor/requests/requests.h"
+
+/* ---- build, delete ---- */
+
+static struct request *request_of(const struct worker *w)
+{
+	struct request *r = w->sup->requests;
+
+	while (r && r->worker != w)
+		r = r->next;
+	return r;
+}
+
+static void on_work_record(struct worker *w, const struct line *l)
+{
+	if (line_get(l, "note") && worker_may_log(w))
+		log_info(LF_POOL, "%s: %s", w->job.pool, line_get(l, "note"));
+}
+
+/* The pool's own step comes after: what was asked meanwhile, or the end. */
+static void on_work_done(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	struct request *r = request_of(w);
+
+	p->worker = NULL;
+	p->stuck += left;
+	if (!e)
+		log_info(LF_POOL, "%s: %s", p->name, r && r->on ? "built" : "deleted");
+	if (r && !e)
+		request_emit(p->sup, r->on ? "pool-built" : "pool-deleted", p->name);
+	if (r)
+		request_end(r, e);
+	loop_arm(p->sup->loop, &p->retry, 0);   /* pool-destroy may have called us */
+	shutdown_step(w->sup);
+}
+
+static void on_work_gone(struct worker *w)
+{
+	struct pool *p = w->job.owner;
+
+	p->stuck--;
+	pool_step(p);
+}
+
+static int may_be_worked_on(const struct pool *p, const char *verb, struct err *e)
+{
+	if (p->sup->shutdown.on)
+		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": shutting down", verb, p->name);
+	/* One whose start has failed for good is not moved any more: building it may be the cure. */
+	if (pool_is_active(p) || (p->want_active && p->phase != PHASE_FAILED))
+		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": it is %s (pool-destroy stops it)", verb, p->name,
+			       p->phase == PHASE_INACTIVE ? "to be started" : phase_word(p->phase));
+	if (p->worker || p->stuck)
+		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": another operation of it is under way (status lists it)", verb, p->name);
+	return 0;
+}
+
+static int work(struct pool *p, bool build, unsigned flags, uint64_t timeout, struct waiter *w, struct err *e)
+{
+	const struct backend *b = backend_find(p->type);
+	struct operation o = { .pool = p, .build_flags = flags };
+	struct job job = {
+		.what = build ? "build" : "delete", .pool = p->name, .timeout = timeout ? timeout : DEADLINE_BUILD,
+		.run = build ? operation_build : operation_delete, .arg = &o, .on_record = on_work_record, .on_done = on_work_done,
+		.on_gone = on_work_gone, .owner = p, .subject = p,
+	};
+	struct request *r;
+
+	if (may_be_worked_on(p, job.what, e) < 0)
+		return -1;
+	if (!b)
+		return err_set(e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot %s them",
+			       pool_type_word(p->type), job.what);
+	r = request_new(p->sup, p->name, w, e);
+	if (!r)
+		return -1;
+	r->on = build;
+	p->judged = true;
+	p->worker = r->worker = worker_start(p->sup, &job, e);
+	return p->worker ? 0 : request_refuse(r);
+}
+
+int pool_build(struct pool *p, uint64_t timeout, unsigned flags, struct waiter *w, struct err *e)
+{
+	return work(p, true, flags, timeout, w, e);
+}
+
+int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
+{
+	return work(p, false, 0, timeout, w, e);
+}
+
+/* ---- find ---- */
+
+/* The question is foreign: it is read behind closed doors, and what comes out is our own spelling of it. */
+static int run_read_source(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_pool_def struct pool_def d = { 0 };
+
+	if (sandbox_enter(e) < 0 || pool_source_read(&d, r->type, r->xml, r->xml_len, "(source)", e) < 0)
+		return -1;
+	if ((pool_type_info(r->type)->required & FIELD_HOST) && d.source.nhosts != 1)
+		return err_set(e, ERR_INVALID, "looking for %s pools needs exactly one host, the server to ask", pool_type_word(r->type));
+	pool_source_print(&d, &text);
+	return worker_send_text(io, &text, e);
+}
+
+static void send_note(struct op *op, const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "note", text);
+	worker_send_record(op->arg, &b);
+}
+
+static int run_find(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct request *r = arg;
+	const struct supervisor *s = r->sup;
+	struct op op = { .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
+	                 .on_note = send_note, .arg = io };
+	cleanup_buf struct buf text = BUF_INIT;
+	cleanup_pool_def struct pool_def d = { .type = r->type };
+
+	if (pool_source_read(&d, r->type, r->xml, r->xml_len, "(source)", e) < 0)
+		return -1;
+	buf_adds(&text, "<sources>\n");
+	if (backend_find(r->type)->find(&d, &op, &text, e) < 0)
+		return -1;
+	buf_adds(&text, "</sources>\n");
+	return worker_send_text(io, &text, e);
+}
+
+static void after_find(struct request *r, const struct err *e)
+{
+	struct err lost = { 0 };
+
+	if (!e && !r->text) {
+		err_set(&lost, ERR_NO_MEMORY, "cannot list the sources: out of memory");
+		e = &lost;
+	}
+	request_end(r, e);
+}
+
+/* Some servers are asked with the help of a companion: when it answers. */
+static void find_now(struct request *r)
+{
+	const struct backend *b = backend_find(r->type);
+	struct err e = { 0 };
+	int ready = b->service ? service_need(r->sup, b->service, &e) : 0;
+
+	r->waits = ready == -1;
+	if (r->waits) {
+		if (!r->timer.armed)
+			loop_arm(r->sup->loop, &r->timer, clock_ms() + r->timeout);
+		return;
+	}
+	loop_disarm(r->sup->loop, &r->timer);
+	if (ready < 0 || request_run(r, "find", r->timeout, run_find, r, after_find, &e) < 0)
+		request_end(r, &e);
+}
+
+static void on_wait_over(struct timer *t)
+{
+	struct request *r = t->owner;
+	struct err e = { 0 };
+
+	err_set(&e, ERR_TIMEOUT, "cannot look for %s pools: %s is not ready", pool_type_word(r->type), backend_find(r->type)->service->name);
+	request_end(r, &e);
+}
+
+void requests_kick(struct supervisor *s)
+{
+	for (struct request *r = s->requests, *next; r; r = next) {
+		next = r->next;
+		if (r->waits)
+			find_now(r);
+	}
+}
+
+static void after_read_source(struct request *r, const struct err *e)
+{
+	struct err problem = { 0 };
+
+	if (!e && !r->text)
+		err_set(&problem, ERR_NO_MEMORY, "cannot read the source: out of memory");
+	if (e || problem.class) {
+		request_end(r, e ? e : &problem);
+		return;
+	}
+	free(r->xml);
+	r->xml = r->text;
+	r->xml_len = r->text_len;
+	r->text = NULL;
+	find_now(r);
+}
+
+int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len, uint64_t timeout, struct waiter *w, struct err *e)
+{
+	const struct backend *b = backend_find(type);
+	static const char nothing[] = "<source/>";
+	struct request *r;
+
+	if (!b || !b->find)
+		return err_set(e, ERR_UNSUPPORTED, "pools of type %s cannot be looked for%s", pool_type_word(type), b ? "" : " by this build");
+	r = request_new(s, NULL, w, e);
+	if (!r)
+		return -1;
+	r->type = type;
+	r->timeout = timeout ? timeout : DEADLINE_FIND;
+	r->timer = (struct timer){ .on_expiry = on_wait_over, .owner = r };
+	if (request_take_xml(r, xml ? xml : nothing, xml ? len : strlen(nothing), e) < 0)
+		return request_refuse(r);
+	return request_run(r, "parse", DEADLINE_PARSE, run_read_source, r, after_read_source, e) < 0 ? request_refuse(r) : 0;
+}

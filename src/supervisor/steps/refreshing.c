@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The state machine's steps of a pool that is up: its refresh, what that finds, and the look at one that hangs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/steps/steps.h"
+
+#define LATE_STOP     SECONDS(600)      /* for so long a stop that was reported as failed may happen after all */
+
+static void refresh_facts(struct pool *p, const struct line *l)
+{
+	p->sizes.capacity = line_u64(l, "capacity", 0);
+	p->sizes.allocation = line_u64(l, "allocation", 0);
+	p->sizes.available = line_u64(l, "available", 0);
+	p->sizes.has_perms = line_has(l, "mode");
+	p->sizes.mode = (unsigned)line_u64(l, "mode", 0);
+	p->sizes.owner = (uint32_t)line_u64(l, "owner", 0);
+	p->sizes.group = (uint32_t)line_u64(l, "group", 0);
+}
+
+void step_on_record(struct worker *w, const struct line *l)
+{
+	struct pool *p = w->job.owner;
+	const char *state = line_get(l, "state");
+
+	step_on_note(w, l);
+	if (line_has(l, "watch"))
+		watch_number(p, (int)line_u64(l, "watch", 0));
+	if (line_has(l, "errors"))
+		p->errors = line_u64(l, "errors", 0);
+	if (line_has(l, "capacity"))
+		refresh_facts(p, l);
+	p->unchanged |= line_has(l, "unchanged");
+	p->revived |= line_has(l, "revived");
+	if (!state)
+		return;
+	p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
+	pool_set_text(&p->found_why, line_get(l, "reason"));
+}
+
+/* It is not there: it was never really started, or a stop that was reported as failed has happened after all, or somebody else did it. */
+static void lost(struct pool *p)
+{
+	bool stopped = !p->revived && (p->stop_failed || (p->stop_tried && clock_ms() - p->stop_tried < LATE_STOP));
+	const char *found = p->found_why ? p->found_why : "it is no longer active";
+	struct err why = { 0 };
+
+	if (stopped || !p->want_active)
+		err_set(&why, ERR_STORAGE, "%s: the stop that was asked for has happened after all", found);
+	else if (p->fresh)
+		err_set(&why, ERR_STORAGE, "its start was reported as done, but %s", found);
+	else
+		err_set(&why, ERR_STORAGE, "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)", found);
+	index_drop(p);
+	if (stopped)                    /* who wanted it refreshed; who stops it hears of its end */
+		waiters_finish(&p->served, &(struct result){ .err = &why, .pool = p });
+	if (stopped || (p->type == POOL_DIR && mounts_vouched(p)))
+		pool_set_text(&p->place, NULL);
+	if (stopped || !p->want_active) {
+		pool_want(p, false);
+		pool_enter(p, PHASE_INACTIVE, &why);
+	} else if (p->fresh) {
+		step_start_failed(p, &why);
+	} else {
+		pool_taken_away(p, &why);
+	}
+	failed_kick(p->sup, ERR_CONFLICT);
+	degraded_kick(p->sup);
+}
+
+/* Nothing answers below. What was left behind says by its end that it is time to look again; if nothing was, the clock does. */
+void step_hung(struct pool *p, const struct err *e, bool left)
+{
+	struct err why = { 0 };
+
+	err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
+	pool_enter(p, PHASE_HUNG, &why);
+	p->refresh_wanted = false;
+	p->refresh_timeout = 0;
+	pool_answer(p, &why);
+	if (!left)
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+}
+
+/* Who asked while it was under way wants to see what is there now. */
+static void answer_refresh(struct pool *p, const struct err *e)
+{
+	if (p->refresh_wanted)
+		waiters_finish(&p->served, &(struct result){ .err = e, .pool = p });
+	else
+		pool_answer(p, e);
+}
+
+/* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
+static void refresh_failed(struct pool *p, const struct err *e, bool left)
+{
+	bool known = (p->reason && streq(p->reason, e->message)) || (p->phase == PHASE_DEGRADED && p->stale);
+
+	if (e->class == ERR_TIMEOUT) {
+		step_hung(p, e, left);
+		return;
+	}
+	if (e->class != ERR_STATE) {            /* not one that we cancelled ourselves */
+		log_msg(LF_POOL, known ? LOG_DEBUG : LOG_WARN, "%s: refresh: %s", p->name, e->message);
+		if (p->found == STATE_DEGRADED && p->found_why) /* what is wrong says more than what was tried */
+			pool_degraded(p);
+		else
+			pool_enter(p, p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED : p->phase, e);
+		p->stale = true;
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+	}
+	answer_refresh(p, p->fresh ? NULL : e); /* the start did succeed */
+}
+
+static void emit_refreshed(struct pool *p)
+{
+	cleanup_buf struct buf name = BUF_INIT;
+
+	line_quote(&name, p->name, strlen(p->name));
+	events_emit(p->sup, "pool-refreshed", " pool=%s volumes=%llu", buf_str(&name), (unsigned long long)p->nvolumes);
+}
+
+/* What the refresh has written becomes the index, unless it found that the old one is right. Takes over fd. */
+static int take_index(struct pool *p, int fd, struct err *e)
+{
+	if (!p->unchanged)
+		return index_adopt(p, fd, e);
+	close(fd);
+	return 0;
+}
+
+/* One that only a new start can bring back is looked at again by itself. */
+static void refreshed(struct pool *p, const struct backend *b)
+{
+	bool sick = p->found == STATE_DEGRADED && b->revive;
+	uint64_t now = clock_ms();
+	struct err still = { 0 };
+
+	p->refreshed = now;
+	p->stop_failed = false;
+	p->stale = sick;
+	if (p->found == STATE_DEGRADED)
+		pool_degraded(p);
+	else
+		pool_enter(p, PHASE_ACTIVE, NULL);
+	if (sick) {
+		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
+		ground_listen(p->sup);
+	}
+	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
+		emit_refreshed(p);
+	touch_over(p, NULL);
+	if (p->reviving && p->found == STATE_DEGRADED)
+		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name, p->reason ? p->reason : "");
+	answer_refresh(p, still.class ? &still : NULL);
+}
+
+static void on_refreshed(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	const struct backend *b = backend_find(p->type);
+	struct err problem = { 0 };
+	int fd = steal_fd(&p->fresh_index);
+
+	step_over(p, left);
+	if (b->watched && !p->updating)
+		watch_over(p->sup);
+	if (e || p->found == STATE_INACTIVE)
+		close(fd);
+	else if (take_index(p, fd, &problem) < 0)
+		e = &problem;
+	if (e) {
+		touch_over(p, e);
+		refresh_failed(p, e, left);
+	} else if (p->found == STATE_INACTIVE) {
+		lost(p);
+	} else {
+		refreshed(p, b);
+	}
+	p->reviving = false;
+	p->revive_asked &= p->phase == PHASE_DEGRADED;  /* by who came while this one was under way */
+	p->fresh = false;
+	waiters_tell_phase(p);
+	pool_step(p);
+}
+
+/* No process, or no descriptor, is left for it: those who want to know the volumes are told so too. */
+static void cannot_refresh(struct pool *p, const struct err *e)
+{
+	if (p->fresh_index >= 0)
+		close(steal_fd(&p->fresh_index));
+	p->refresh_wanted = p->stale = true;
+	step_no_worker(p, e);
+	p->fresh = false;
+	waiters_tell_phase(p);
+}
+
+static void begins(struct pool *p, bool updating)
+{
+	p->refresh_wanted = p->unchanged = p->revived = false;
+	p->updating = updating;
+	p->found = STATE_ACTIVE;
+}
+
+/* Who asked from now on is not served by it. */
+static void serves(struct pool *p)
+{
+	p->refresh_timeout = 0;
+	p->revive_asked = false;
+	waiters_move(&p->waiters, &p->served);
+}
+
+static struct job refresh_job(const char *what, uint64_t timeout)
+{
+	return (struct job){ .what = what, .run = operation_refresh, .timeout = timeout, .on_record = step_on_record, .on_done = on_refreshed,
+		             .on_gone = step_on_gone };
+}
+
+bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o)
+{
+	p->refresh_timeout = 0;
+	p->fresh_index = index_new(NULL);
+	if (p->fresh_index < 0)
+		return false;
+	*job = refresh_job("refresh", pool_refresh_time(p));
+	*o = (struct operation){ .index = p->fresh_index, .sweep = !p->jobs, .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
+	step_fill(p, job, o);
+	return true;
+}
+
+void step_drop_refresh(struct pool *p)
+{
+	if (p->fresh_index < 0)
+		return;
+	close(steal_fd(&p->fresh_index));
+	if (backend_find(p->type)->watched)
+		watch_over(p->sup);
+}
+
+void step_refresh_begins(struct pool *p)
+{
+	p->reviving = false;
+	begins(p, false);
+	serves(p);
+}
+
+/* Is it a refresh of everything that comes next? An update of some names would be taken for it. */
+static bool all_is_due(const struct pool *p)
+{
+	return p->refresh_wanted || p->stale || p->index < 0 || touch_due(p) == TOUCH_ALL;
+}
+
+/* ---- an update after an operation on a volume ---- */
+
+bool update_prepare(struct update *u, struct pool *p, const char *name)
+{
+	*u = (struct update){ .index = all_is_due(p) || p->worker ? -1 : index_new(NULL), .number = p->index_number, .only = { name } };
+	if (u->index < 0)
+		return false;
+	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
+	u->job = refresh_job("update", pool_refresh_time(p));
+	step_fill(p, &u->job, &u->operation);
+	u->job.subject = NULL;          /* not yet */
+	return true;
+}
+
+void update_drop(struct update *u)
+{
+	if (u->index >= 0)
+		close(steal_fd(&u->index));
+}
+
+bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w)
+{
+	bool up = p->want_active && (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED);
+
+	if (!up || p->worker || p->stuck || all_is_due(p) || p->index_number != u->number)
+		return false;
+	begins(p, true);
+	p->reviving = false;
+	p->fresh_index = steal_fd(&u->index);
+	p->worker = worker;
+	worker->job.owner = p;
+	worker->job.subject = p;
+	touch_asked(p, w);
+	return true;
+}
+
+/* ---- a refresh of its own ---- */
+
+/* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
+static void refresh_with(struct pool *p, uint64_t timeout, bool some)
+{
+	const char **names = touch_take(p);
+	const struct backend *b = backend_find(p->type);
+	struct operation o = { .only = some ? names : NULL, .sweep = !some && !p->jobs, .inotify = -1 };
+	struct err e = { 0 };
+
+	p->reviving = !some && p->revive_asked;
+	if (p->reviving)
+		o.revive = REVIVE_ASKED;
+	else if (!some && p->phase == PHASE_DEGRADED && !p->jobs && clock_ms() >= p->revive_at)
+		o.revive = REVIVE_IF_WELL;
+	if (o.revive != REVIVE_NO)
+		p->revive_at = clock_ms() + SLOW_LOOK;
+
+	begins(p, o.only != NULL);
+	o.index = p->fresh_index = index_new(&e);
+	if (o.index >= 0) {
+		if (b->watched && !p->updating)
+			o.inotify = watch_begin(p->sup);
+		struct job job = refresh_job(timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", timeout);
+
+		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
+		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
+			watch_over(p->sup);
+	}
+	if (p->worker && !p->updating) {
+		serves(p);
+	} else if (!p->worker) {
+		cannot_refresh(p, &e);
+	}
+	touch_taken(p);
+	free(names);
+}
+
+void step_refresh(struct pool *p)
+{
+	enum touch_due touched = touch_due(p);
+	bool all = all_is_due(p);
+
+	if (!p->waiters)                /* who wanted it so soon has gone: no reason to call the storage hung */
+		p->refresh_timeout = 0;
+	if ((p->refresh_wanted || (p->stale && p->again) || touched != TOUCH_NONE) && backend_find(p->type))
+		refresh_with(p, pool_refresh_time(p), !all);
+}
+
+/* A hung pool is looked at by a worker without a deadline: it blocks where the storage blocks, and its end is the event that the storage
+ * answers again. No clock is needed. */
+void step_probe(struct pool *p)
+{
+	refresh_with(p, NEVER, false);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The state machine: each pool is moved a step toward what is wanted of it, whenever something may have changed. No order is configured:
+ * what lacks something waits for it, and looks again when it may be there.
+ *
+ *     inactive → waiting(for what) → starting → active ⇄ degraded, hung
+ *                      ↑                 ↓          ↓
+ *                      └── retrying      failed     stopping → inactive
+ */
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/steps/steps.h"
+
+/* ---- starting an operation ---- */
+
+uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house)
+{
+	const uint64_t first[] = { asked, option, backends };
+
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		if (first[i])
+			return first[i];
+	return house;
+}
+
+uint64_t pool_refresh_time(const struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+
+	return step_deadline(p->refresh_timeout, p->sup->options.refresh_deadline, b ? b->deadline.refresh : 0, DEADLINE_REFRESH);
+}
+
+void pool_answer(struct pool *p, const struct err *e)
+{
+	struct result r = { .err = e, .pool = p };
+
+	waiters_finish(&p->served, &r);
+	waiters_finish(&p->waiters, &r);
+}
+
+/* But for their numbers: a filesystem that meets an error each second has one warning. */
+static bool is_same_warning(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;; a++, b++) {
+		a += strspn(a, digits);
+		b += strspn(b, digits);
+		if (*a != *b || !*a)
+			return *a == *b;
+	}
+}
+
+/* Said when it is new, and when it is over. */
+static void take_warning(struct pool *p, const char *text)
+{
+	cleanup_buf struct buf name = BUF_INIT, quoted = BUF_INIT;
+	bool known = is_same_warning(p->warning ? p->warning : "", text);
+
+	pool_set_text(&p->warning, text);
+	if (known)
+		return;
+	if (*text)
+		log_warn(LF_POOL, "%s: warning: %s", p->name, text);
+	else
+		log_info(LF_POOL, "%s: the warning is over", p->name);
+	line_quote(&name, p->name, strlen(p->name));
+	line_quote(&quoted, text, strlen(text));
+	events_emit(p->sup, "pool-warning", " pool=%s warning=%s", buf_str(&name), buf_str(&quoted));
+}
+
+void step_on_note(struct worker *w, const struct line *l)
+{
+	struct pool *p = w->job.owner;
+	const char *note = line_get(l, "note");
+
+	if (note && worker_may_log(w))
+		log_info(LF_POOL, "%s: %s", p->name, note);
+	p->begun |= line_has(l, "begun");
+	left_out_take(p->sup, l);
+	if (line_has(l, "detail"))
+		pool_set_text(&p->detail, line_get(l, "detail"));
+	if (line_has(l, "place"))
+		pool_set_text(&p->place, line_get(l, "place"));
+	if (line_has(l, "avoid"))
+		pool_set_text(&p->avoid, line_get(l, "avoid"));
+	if (line_has(l, "warning"))
+		take_warning(p, line_get(l, "warning"));
+	if (line_has(l, "address")) {
+		pool_set_text(&p->address, line_get(l, "address"));
+		p->address_answered = streq_null(line_get(l, "answered"), "yes");
+	}
+	if (line_has(l, "lost"))
+		pool_set_text(&p->lost, line_get(l, "lost"));
+	if (line_has(l, "identity"))
+		pool_set_text(&p->identity, line_get(l, "identity"));
+}
+
+/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when there may be more room. */
+void step_no_worker(struct pool *p, const struct err *e)
+{
+	if (!p->reason || !streq(p->reason, e->message))
+		log_error(LF_WORKER, "%s: %s", p->name, e->message);
+	pool_set_text(&p->reason, e->message);
+	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
+	pool_answer(p, p->fresh ? NULL : e);    /* the start did succeed */
+}
+
+static void on_ground(struct worker *w, const char *data, size_t len)
+{
+	struct pool *p = w->job.owner;
+
+	free(p->ground);
+	p->ground = strndup(data, len);
+}
+
+void step_fill(struct pool *p, struct job *job, struct operation *o)
+{
+	o->pool = p;
+	job->pool = p->name;
+	job->owner = p;
+	job->subject = p;
+	job->arg = o;
+	if (!job->on_record)
+		job->on_record = step_on_note;
+	job->on_payload = on_ground;
+}
+
+/* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
+bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e)
+{
+	step_fill(p, job, o);
+	p->again = false;
+	p->came = 0;
+	loop_disarm(p->sup->loop, &p->retry);
+	p->worker = worker_start(p->sup, job, e);
+	return p->worker != NULL;
+}
+
+void step_on_gone(struct worker *w)
+{
+	struct pool *p = w->job.owner;
+
+	p->stuck--;
+	p->again = p->stuck == 0;
+	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->job.run == operation_start)
+		pool_enter(p, PHASE_CHECKING, NULL);    /* it may have done at last what nobody wants any more */
+	pool_step(p);
+}
+
+void step_over(struct pool *p, bool left)
+{
+	p->worker = NULL;
+	p->stuck += left;
+}
+
+/* ---- start ---- */
+
+/* A transient pool that is no longer active. */
+void step_forget(struct pool *p)
+{
+	pool_enter(p, PHASE_INACTIVE, NULL);
+	state_forget(p, false);
+	registry_remove(p);
+}
+
+void step_start_failed(struct pool *p, const struct err *e)
+{
+	enum err_remedy remedy = err_remedy(e->class);
+	struct err said = *e;
+
+	p->attempts++;
+	if (remedy == REMEDY_NONE) {
+		pool_enter(p, PHASE_FAILED, e);
+	} else {
+		pool_enter(p, remedy == REMEDY_EVENT ? PHASE_WAITING : PHASE_RETRYING, e);
+		uint64_t pause = retry_pause(p->attempts);
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
+		if (p->waiters && p->persistent && !p->live)
+			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
+	}
+	pool_answer(p, &said);
+	if (!p->persistent && !p->times.active && !p->recalled) {       /* pool-create failed: nothing is left of it */
+		if (!p->begun) {
+			step_forget(p);
+			return;
+		}
+		pool_want(p, false);
+		pool_step(p);
+		return;
+	}
+	if (e->class != ERR_CONFLICT)
+		failed_kick(p->sup, ERR_CONFLICT); /* it is not in the way of others any more */
+	if (p->live) {                  /* pool-create over a definition that is kept: that one is back */
+		pool_want(p, false);
+		pool_step(p);
+		return;
+	}
+	/* Something came while we looked, or what we looked for is no longer what is wanted. */
+	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came)))
+		(p->next_xml ? pool_look_again : pool_look_at_news)(p);
+}
+
+static void started(struct pool *p)
+{
+	p->attempts = 0;
+	p->begun = false;
+	p->stale = false;                       /* these were of its last life */
+	p->refresh_timeout = 0;
+	p->stop_tried = 0;
+	p->seen = 0;                            /* it may stand on another mount than in its last life: the next look says which */
+	p->fresh = p->refresh_wanted = true;
+	pool_enter(p, PHASE_ACTIVE, NULL);
+}
+
+/* It is up, and its worker has begun the first refresh. */
+static void on_up(struct worker *w)
+{
+	struct pool *p = w->job.owner;
+
+	p->again = false;
+	p->came = 0;
+	started(p);
+	step_refresh_begins(p);
+	pools_kick(p->sup, "pool", "");
+}
+
+static void on_started(struct worker *w, const struct err *e, bool left)
+{
+	struct pool *p = w->job.owner;
+	struct supervisor *s = p->sup;
+	const struct backend *b = backend_find(p->type);
+
+	step_over(p, left);
+	step_drop_refresh(p);
+	if (!p->want_active) {                  /* pool-destroy came meanwhile: undo what was done */
+		step_stop(p);
+	} else if (e) {
+		if (b && b->service)
+			service_doubt(s, b->service);
+		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;        /* it could not say how far it had come */
+		step_start_failed(p, e);
+	} else {
+		started(p);
+		pool_step(p);
+		pools_kick(s, "pool", "");
+	}
+}
+
+static void begin_start(struct pool *p)
+{
+	if (p->next_xml && !p->live)
+		registry_switch(p);     /* it is not active: the newest definition is in use */
+	const struct backend *b = backend_find(p->type);
+	struct operation o = { .build = p->build_wanted, .build_flags = p->build_flags };
+	char missing[sizeof(((struct err *)0)->waits_for)];
+	struct err e = { 0 };
+
+	if (!b) {
+		err_set(&e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot start them",
+			pool_type_word(p->type));
+		step_start_failed(p, &e);
+		return;
+	}
+	const struct pool *outer = mounts_outer(p);
+	if (outer) {
+		mounts_wait(outer, outer->reason ? outer->reason : phase_word(outer->phase), &e);
+		step_start_failed(p, &e);
+		return;
+	}
+	int service = b->service ? service_need(p->sup, b->service, &e) : 0;
+	p->again &= service == 0;
+	if (service < -1) {             /* whoever asked need not wait for the next attempt to hear of this one */
+		step_start_failed(p, &e);
+		return;
+	}
+	if (service < 0) {
+		pool_enter(p, PHASE_WAITING, &e);
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+		return;
+	}
+	struct operation look = { .index = -1, .inotify = -1 };
+	struct job then;
+	bool goes_on = step_prepare_refresh(p, &then, &look);
+	struct job job = {
+		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = step_on_gone, .on_next = on_up,
+		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
+		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
+	};
+	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news && *p->news != '*') {
+		snprintf(missing, sizeof(missing), "%s", p->waits_for);
+		o.missing = missing;
+		o.news = p->news;
+	}
+	pool_enter(p, PHASE_STARTING, NULL);
+	p->timeout = 0;
+	if (!step_launch(p, &job, &o, &e)) {
+		step_drop_refresh(p);
+		step_start_failed(p, &e);
+		return;
+	}
+	p->build_wanted = false;
+	p->build_flags = 0;
+	pool_set_text(&p->news, NULL);
+}
+
+/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, want of a secret
+ * when it gets its value, and what a device holds may have changed when a device has. */
+static void begin_again(struct pool *p)
+{
+	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET || p->reason_class == ERR_WRONG_FORMAT)
+		begin_start(p);
+}
+
+/* ---- the table ---- */
+
+static const struct step {
+	bool want;
+	enum phase phase;
+	bool on_event;                  /* only when something happened since the last look (p->again) */
+	void (*act)(struct pool *p);
+} steps[] = {
+	{ true,  PHASE_INACTIVE, false, begin_start },
+	{ true,  PHASE_WAITING,  true,  begin_start },
+	{ true,  PHASE_RETRYING, true,  begin_start },
+	{ true,  PHASE_STARTING, true,  begin_start },
+	{ true,  PHASE_FAILED,   true,  begin_again },
+	{ true,  PHASE_ACTIVE,   false, step_refresh },
+	{ true,  PHASE_DEGRADED, false, step_refresh },
+	{ true,  PHASE_HUNG,     true,  step_probe },
+	{ true,  PHASE_CHECKING, false, step_check },
+	{ false, PHASE_CHECKING, false, step_check },
+	{ true,  PHASE_STOPPING, false, step_stop_on },
+	{ false, PHASE_STOPPING, false, step_stop_on },
+	{ false, PHASE_ACTIVE,   false, step_stop },
+	{ false, PHASE_DEGRADED, false, step_stop },
+	{ false, PHASE_HUNG,     false, step_stop },
+	{ false, PHASE_INACTIVE, false, step_give_up },
+	{ false, PHASE_STARTING, false, step_give_up },
+	{ false, PHASE_WAITING,  false, step_give_up },
+	{ false, PHASE_RETRYING, false, step_give_up },
+	{ false, PHASE_FAILED,   false, step_give_up },
+};
+
+/* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never blocks. */
+void pool_step(struct pool *p)
+{
+	if (p->worker || !p->sup->moving)               /* one operation at a time; its end calls us again */
+		return;
+	if (p->jobs && p->sup->shutdown.on)             /* they are being ended, which calls us again */
+		return;
+	if (p->stuck > 0 && p->want_active && p->phase != PHASE_STOPPING)
+		return;                                 /* what was left behind goes first: its end is the event */
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (steps[i].want == p->want_active && steps[i].phase == p->phase) {
+			if (!steps[i].on_event || p->again)
+				steps[i].act(p);
+			return;
+		}
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Operations on volumes, in their workers: a document is read where nothing else can be reached, and sent back in its canonical form; the
+ * backend does its part, telling how far it is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/sandbox.h"
+#include "base/util.h"
+#include "pool/grammar/grammar.h"
+#include "supervisor/internal.h"
+#include "system/target.h"
+#include "volumes/transfer.h"
+
+#define PROGRESS_PAUSE 100              /* ms between two reports */
+
+/* One operation as the backend sees it. */
+struct context {
+	struct op op;
+	struct worker_io *io;
+	const struct volume_work *work;
+	struct pool_def def;
+	const struct backend *backend;
+	struct volume volume;           /* its strings point into line */
+	struct line line;
+	uint64_t told;                  /* clock_ms() of the last report */
+};
+
+static void send_note(struct op *op, const char *text)
+{
+	struct context *c = op->arg;
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "note", text);
+	worker_send_record(c->io, &b);
+}
+
+static void send_progress(struct op *op, uint64_t done, uint64_t total)
+{
+	struct context *c = op->arg;
+	uint64_t now = clock_ms();
+	struct buf b = BUF_INIT;
+
+	if (c->told && now - c->told < PROGRESS_PAUSE && done < total)
+		return;
+	c->told = now;
+	line_begin(&b, "-");
+	line_num(&b, "progress", done);
+	line_num(&b, "total", total);
+	worker_send_record(c->io, &b);
+}
+
+static void context_close(struct context *c)
+{
+	pool_def_free(&c->def);
+}
+#define cleanup_context __attribute__((cleanup(context_close)))
+
+static int context_open(struct context *c, struct worker_io *io, struct volume_work *work, struct err *e)
+{
+	const struct pool *p = work->pool;
+	const struct supervisor *s = p->sup;
+
+	*c = (struct context){ .io = io, .work = work };
+	c->op = (struct op){
+		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
+		.cache = p->index_map, .cache_len = p->index_len, .arg = c, .on_note = send_note, .on_progress = send_progress,
+		.operate = work->operate,
+	};
+	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
+		return -1;
+	c->def.target.place = target_place_parse(p->place);
+	c->backend = backend_find(p->type);
+	if (!c->backend)
+		return err_set(e, ERR_UNSUPPORTED, "this build has no pools of type \"%s\"", pool_type_word(p->type));
+	if (!work->record)
+		return 0;
+	if (line_parse_reply(work->record, strlen(work->record), &c->line, e) < 0)
+		return -1;
+	return volume_from_record(&c->line, &c->volume, e);
+}
+
+static int cannot(const struct context *c, const char *what, struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be %s", pool_type_word(c->def.type), what);
+}
+
+/* ---- reading a document ---- */
+
+static void send_definition(struct worker_io *io, const struct volume_def *v)
+{
+	struct buf b = BUF_INIT, xml = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "volume", v->name);
+	line_str(&b, "capacity", v->has_capacity ? "yes" : "no");
+	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
+	worker_send_record(io, &b);
+	volume_def_print_as_given(v, &xml);
+	worker_send_text(io, &xml, NULL);       /* without it: as in operation_send_definition() */
+	buf_free(&xml);
+}
+
+/* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has its place. */
+static int check_length(const struct volume_def *v, const struct pool_def *pool, struct err *e)
+{
+	const char *const texts[] = { v->name, v->name, pool->target.path };
+	cleanup_buf struct buf quoted = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i])
+			line_quote(&quoted, texts[i], strlen(texts[i]));
+	if (!quoted.failed && quoted.len <= LINE_MAX_BYTES - VOLUME_RECORD_REST)
+		return 0;
+	return err_set(e, ERR_TOO_LONG, "name and path of volume \"%.100s\" are too long together: it could not be listed", v->name);
+}
+
+int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct volume_work *work = arg;
+	const struct pool *p = work->pool;
+	cleanup_pool_def struct pool_def pool = { 0 };
+	struct volume_def v;
+
+	if (sandbox_enter(e) < 0 || pool_read(&pool, p->xml, strlen(p->xml), p->origin, e) < 0)
+		return -1;
+	if (work->validate && grammar_check(GRAMMAR_VOLUME, work->xml, work->xml_len, "(socket)", e) < 0)
+		return -1;
+	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool, work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+		return -1;
+	send_definition(io, &v);
+	volume_def_free(&v);
+	return 0;
+}
+
+/* ---- create, delete, resize, wipe ---- */
+
+/* What the document left out is the other volume's; a copy is never smaller than what is copied. */
+static void complete(struct volume_def *v, const struct context *c)
+{
+	const struct volume_work *work = c->work;
+
+	v->has_capacity = work->has_capacity;
+	v->has_allocation = work->has_allocation;
+	if (work->record && v->capacity < c->volume.capacity) {
+		v->capacity = c->volume.capacity;
+		v->has_capacity = true;
+	}
+	if (!v->has_allocation)
+		v->allocation = v->capacity;
+}
+
+/* Whether a path exists is not told to who may not look: a backing file is a volume that the lists show, or it takes the level admin. */
+static int check_backing(const struct context *c, const struct volume_def *v, struct err *e)
+{
+	const struct pool *p = c->work->pool;
+	struct pool *found;
+	size_t len;
+
+	if (!v->backing.given || !v->backing.path || !c->work->operate)
+		return 0;
+	if (!strchr(v->backing.path, '/') && volume_find(p, v->backing.path, &len))
+		return 0;
+	if (*v->backing.path == '/' && volume_lookup(p->sup, NULL, v->backing.path, &found, &len, NULL))
+		return 0;
+	return err_set(e, ERR_DENIED, "the backing file %.200s is not known as a volume of an active pool (pool-refresh looks again): to name any other file needs "
+		       "the level \"admin\"", v->backing.path);
+}
+
+static int create(struct context *c, const struct vol_input *from, struct err *e)
+{
+	const struct volume_work *work = c->work;
+	cleanup_volume_def struct volume_def v = { 0 };
+
+	if (volume_def_read(&v, work->xml, work->xml_len, work->origin, &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0 ||
+	    check_length(&v, &c->def, e) < 0)
+		return -1;
+	if (!from && check_backing(c, &v, e) < 0)
+		return -1;
+	complete(&v, c);
+	return c->backend->vol_create(&c->def, &c->op, &v, from, work->flags, e);
+}
+
+int volume_work_create(struct worker_io *io, void *arg, struct err *e)
+{
+	struct volume_work *work = arg;
+	cleanup_context struct context c = { 0 };
+	cleanup_pool_def struct pool_def input = { 0 };
+	const struct backend *from;
+
+	if (context_open(&c, io, work, e) < 0)
+		return -1;
+	if (!c.backend->vol_create)
+		return cannot(&c, "created", e);
+	if (!work->record)
+		return create(&c, NULL, e);
+	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin, e) < 0)
+		return -1;
+	input.target.place = target_place_parse(work->input_pool->place);
+	from = backend_find(input.type);
+	return create(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
+}
+
+int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
+{
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e) : cannot(&c, "deleted", e);
+}
+
+int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct volume_work *work = arg;
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->vol_resize ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e) : cannot(&c, "resized", e);
+}
+
+int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
+{
+	const struct volume_work *work = arg;
+	cleanup_context struct context c = { 0 };
+
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	return c.backend->vol_wipe ? c.backend->vol_wipe(&c.def, &c.op, &c.volume, work->algorithm, e) : cannot(&c, "wiped", e);
+}
+
+/* ---- upload, download ---- */
+
+/* The filesystems of real files that may say that they have no blocks. Others that say so have files that the kernel makes up for whoever reads them,
+ * and judges whoever writes. */
+static bool is_made_up(int fd)
+{
+	static const unsigned real[] = { 0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */, 0x958458f6 /* hugetlbfs */, 0x65735546 /* fuse */,
+					 0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */, 0x01021997 /* 9p */ };
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	if ((unsigned)fs.f_type == 0xde5e81e4U)         /* efivarfs */
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(real); i++)
+		if ((unsigned)fs.f_type == real[i])
+			return false;
+	return fs.f_blocks == 0;
+}
+
+static bool is_connected_stream(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer), size = sizeof(int);
+	int type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM && getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
+/* A client's descriptor: looked at here, for even that may block. 1: it is to be used; 0: it is nothing that is. */
+static int check_passed(int fd, bool write, struct err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot use the descriptor that was passed");
+	if (S_ISREG(st.st_mode) ? is_made_up(fd) : S_ISSOCK(st.st_mode) ? !is_connected_stream(fd) : !S_ISBLK(st.st_mode) && !S_ISFIFO(st.st_mode))
+		return 0;
+	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
+		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s", write ? "written" : "read");
+	return 1;
+}
+
+/* The bytes of the request are read here, and its descriptor with them; what else came along is dropped. */
+static int take_passed(const struct volume_work *work, struct err *e)
+{
+	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	cleanup_free char *bytes = malloc(work->passed);
+	struct iovec room = { bytes, work->passed };
+	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
+	int fd = -1;
+
+	if (!bytes)
+		return err_set(e, ERR_NO_MEMORY, "cannot take the descriptor that was passed: out of memory");
+	ssize_t n = recvmsg(work->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (fd < 0 || (size_t)n != work->passed)
+		return err_set(e, ERR_STATE, "the descriptor that was passed is gone");
+	close(work->stream);
+	return fd;
+}
+
+/* Where the bytes come from or go to: what was passed, or as if nothing had been. Then a download has the connection; an upload would need a payload, which
+ * has not been announced. What is not used stays open until this process ends.
+ * 1: what was passed is used. 0: the connection is. -1: nothing was there to take, or it may not be used at all: *e says why. */
+static int choose_stream(struct worker_io *io, const struct volume_work *work, bool upload, struct transfer *t, struct err *e)
+{
+	int fd = take_passed(work, e), usable = fd < 0 ? -1 : check_passed(fd, !upload, e);
+	struct buf b = BUF_INIT;
+
+	if (fd < 0)
+		return -1;
+	t->passed = usable > 0;
+	t->stream = t->passed ? fd : work->connection;
+	line_begin(&b, "-");
+	line_str(&b, "taken", t->passed ? "yes" : "unused");
+	worker_send_record(io, &b);
+	if (usable != 0 && work->connection >= 0)
+		close(work->connection);        /* nothing comes that way */
+	if (usable == 0 && t->stream < 0)
+		return err_set(e, ERR_INVALID, "the descriptor that was passed is neither a file of a disk or memory, a block device, a pipe nor a "
+			       "connected stream socket: send the bytes through a pipe, or over the connection");
+	return usable;
+}
+
+static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
+{
+	const struct volume_work *work = arg;
+	struct transfer t = { .stream = work->stream, .offset = work->offset, .length = work->length, .sparse = work->sparse,
+			      .passed = work->passed > 0, .uid = work->uid, .gid = work->gid };
+	cleanup_context struct context c = { 0 };
+	struct buf b = BUF_INIT;
+
+	if (t.passed && choose_stream(io, work, upload, &t, e) < 0)
+		return -1;
+	if (context_open(&c, io, arg, e) < 0)
+		return -1;
+	if (!c.backend->vol_open)
+		return cannot(&c, upload ? "uploaded" : "downloaded", e);
+	if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op, &c.volume, &t, e) < 0)
+		return -1;
+	line_begin(&b, "-");
+	line_num(&b, "bytes", t.done);
+	worker_send_record(io, &b);
+	return 0;
+}
+
+int volume_work_upload(struct worker_io *io, void *arg, struct err *e)
+{
+	return transfer(io, arg, true, e);
+}
+
+int volume_work_download(struct worker_io *io, void *arg, struct err *e)
+{
+	return transfer(io, arg, false, e);
+}

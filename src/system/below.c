@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a device stands on. A disk that is taken out while it is in use stays below those that use it, as a link that leads nowhere.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "base/util.h"
+#include "system/links.h"
+#include "system/sysfs.h"
+
+#define DEPTH 4         /* a thin volume stands on its pool, that on hidden volumes, those on a disk */
+
+struct below { struct buf *words; unsigned disks, gone; };
+
+/* Is there a word " NAME=" already? */
+static bool is_word(const struct buf *words, const char *name)
+{
+	char word[80];
+
+	return snprintf(word, sizeof(word), " %.64s=", name) > 0 && strstr(buf_str(words), word);
+}
+
+/* True: it stands on something. */
+static bool look_below(const char *sysname, int depth, struct below *b)
+{
+	char path[PATH_MAX];
+	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s/slaves", sysname) ? opendir(path) : NULL;
+	const struct dirent *entry;
+	bool stands = false;
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		stands = true;
+		bool there = faccessat(dirfd(d), entry->d_name, F_OK, 0) == 0;
+		if (is_word(b->words, entry->d_name))
+			continue;
+		buf_printf(b->words, " %s=%s", entry->d_name, there ? "there" : "gone");
+		if (!there || depth <= 1 || !look_below(entry->d_name, depth - 1, b)) {
+			b->disks++;
+			b->gone += !there;
+		}
+	}
+	if (d)
+		closedir(d);
+	return stands;
+}
+
+void device_below(const char *sysname, struct buf *words)
+{
+	look_below(sysname, DEPTH, &(struct below){ .words = words });
+}
+
+bool device_is_lost(const char *sysname)
+{
+	cleanup_buf struct buf words = BUF_INIT;
+	struct below b = { .words = &words };
+
+	look_below(sysname, DEPTH, &b);
+	return b.disks && b.gone == b.disks;
+}

@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Finding block devices by what they are, and knowing what they hold, through libblkid.
+ * A device that does not answer (suspended in device-mapper, a SCSI disk whose session is lost, or one that stands on such a
+ * one) is never opened: sysfs knows it without asking the device, and a read would not return.
+ */
+#include "system/device.h"
+#include "system/links.h"
+#include "system/signature.h"
+
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/util.h"
+
+#define PAGE       4096
+#define AMBIVALENT (-2)                 /* of blkid_do_safeprobe(): other negative answers are read errors */
+#define LOOKED_AT  (1024 * 1024)        /* bytes at each end of a device in which a read error is looked for */
+
+/* ---- what sysfs knows ---- */
+
+static int sys_block(const char *sysname)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s", sysname);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool has_entries(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+/* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to use. */
+static bool is_component(const char *sysname)
+{
+	cleanup_close int dir = sys_block(sysname);
+
+	if (dir < 0)
+		return false;
+	return has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders"));
+}
+
+bool device_sysname(dev_t dev, char *out, size_t size)
+{
+	char path[64], link[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return false;
+	link[n] = '\0';
+	return (size_t)snprintf(out, size, "%s", path_base(link)) < size;
+}
+
+static bool is_node_of(const char *path, dev_t dev)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev;
+}
+
+int device_node(dev_t dev, char *path, size_t size)
+{
+	char sysname[NAME_MAX + 1], dm[NAME_MAX + 1];
+
+	if (!device_sysname(dev, sysname, sizeof(sysname)))
+		return -1;
+
+	cleanup_close int dir = sys_block(sysname);
+
+	if (dir >= 0 && file_read_line(dir, "dm/name", dm, sizeof(dm)) > 0) {
+		snprintf(path, size, "/dev/mapper/%s", dm);
+		if (is_node_of(path, dev))
+			return 0;
+	}
+	for (char *c = sysname; *c; c++)
+		if (*c == '!')
+			*c = '/';
+	snprintf(path, size, "/dev/%s", sysname);
+	return is_node_of(path, dev) ? 0 : -1;
+}
+
+bool device_is_read_only(dev_t dev)
+{
+	char path[64], text[8];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/ro", major(dev), minor(dev));
+	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 && streq(text, "1");
+}
+
+/* ---- what is on it ---- */
+
+/* Open a device for probing. Non-blocking: an empty drive must not wait for its medium. */
+static blkid_probe probe_open(const char *path, int *fd, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)], sysname[NAME_MAX + 1];
+	struct stat st;
+	blkid_probe p;
+
+	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname)) {
+		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (%s is suspended, blocked or offline)", path, sysname);
+		return NULL;
+	}
+	*fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0) {
+		if (errno == ENOENT || errno == ENXIO || errno == ENODEV || errno == ENOMEDIUM)
+			err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s is not there: %s", path, strerror(errno));
+		else
+			err_sys(e, errno, "cannot open %s", path);
+		return NULL;
+	}
+	p = blkid_new_probe();
+	bool set = p && blkid_probe_set_device(p, *fd, 0, 0) == 0;
+	if (set && blkid_probe_get_size(p) > 0)
+		return p;
+	blkid_free_probe(p);
+	if (set) {                      /* it opens all the same; an event says when there is something in it */
+		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s has no medium: nothing is attached to it now", path);
+		return NULL;
+	}
+	err_set(e, ERR_STORAGE, "cannot look at %s: %s", path, strerror(errno));
+	return NULL;
+}
+
+static void probe_value(blkid_probe p, const char *name, char *out, size_t size)
+{
+	const char *value;
+
+	if (blkid_probe_lookup_value(p, name, &value, NULL) == 0)
+		snprintf(out, size, "%s", value);
+}
+
+static void take_signature(struct device_content *out, const struct signature *s)
+{
+	memcpy(out->type, s->type, sizeof(s->type));
+	memcpy(out->usage, s->usage, sizeof(s->usage));
+	memcpy(out->label, s->label, sizeof(s->label));
+	memcpy(out->uuid, s->uuid, sizeof(s->uuid));
+}
+
+/* The first of these bytes that cannot be read, to a page; UINT64_MAX: all can. Page by page only where that is: a disk may be far. */
+static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
+{
+	static char bytes[256 * 1024];
+	size_t step = sizeof(bytes);
+
+	for (uint64_t at = from & ~(uint64_t)(PAGE - 1); at < to;) {
+		if (file_pread(fd, bytes, (size_t)least(step, to - at), at) >= 0)
+			at += step;
+		else if (step == PAGE)
+			return at;
+		else
+			step = PAGE;
+	}
+	return UINT64_MAX;
+}
+
+/* Where, libblkid does not say: signatures are at both ends. The trouble may pass, so that it is tried again, by the clock and when a device changes. */
+int device_cannot_read(const char *path, int fd, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+	uint64_t size = 0, at;
+
+	if (ioctl(fd, (ioctl_request)BLKGETSIZE64, &size) < 0)
+		size = 0;
+	at = unreadable(fd, 0, size < LOOKED_AT ? size : LOOKED_AT);
+	if (at == UINT64_MAX && size > LOOKED_AT)
+		at = unreadable(fd, size - LOOKED_AT, size);
+	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
+	if (at == UINT64_MAX)           /* it could be read again meanwhile */
+		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s: %s", path, strerror(EIO));
+	else
+		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s at %llu: %s", path, (unsigned long long)at, strerror(EIO));
+	if (e)
+		e->sys = EIO;
+	return -1;
+}
+
+/* libblkid looks no further than the first member of an array, and a file's bytes may look like one. If all but one are a file's, that one counts. */
+static int look_closer(blkid_probe p, int fd, struct device_content *out)
+{
+	struct signatures all = { .n = 0 };
+	const struct signature *only = NULL;
+	size_t count = 0;
+
+	blkid_reset_probe(p);
+	if (signatures_read(p, fd, &all) < 0)
+		return -1;
+	if (all.n < 2)
+		return 0;
+	signatures_text(&all, out->all, sizeof(out->all));
+	for (size_t i = 0; i < all.n; i++)
+		if (!signature_is_content(&all, &all.items[i])) {
+			only = &all.items[i];
+			count++;
+		}
+	if (count == 1)
+		take_signature(out, only);
+	return 0;
+}
+
+/* Newer libblkids say of what is ambivalent that it could not be read, but only what could not be read leaves an errno. */
+static int safeprobe(blkid_probe p)
+{
+	int rc;
+
+	errno = 0;
+	rc = blkid_do_safeprobe(p);
+	return rc < 0 && errno == 0 ? AMBIVALENT : rc;
+}
+
+int device_content(const char *path, struct device_content *out, struct err *e)
+{
+	cleanup_close int fd = -1;
+	blkid_probe p = probe_open(path, &fd, e);
+	int rc;
+
+	*out = (struct device_content){ 0 };
+	if (!p)
+		return -1;
+	blkid_probe_enable_superblocks(p, 1);
+	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
+	blkid_probe_enable_partitions(p, 1);
+	rc = safeprobe(p);
+	out->ambivalent = rc == AMBIVALENT;
+	if (rc == 0) {
+		probe_value(p, "TYPE", out->type, sizeof(out->type));
+		probe_value(p, "LABEL", out->label, sizeof(out->label));
+		probe_value(p, "UUID", out->uuid, sizeof(out->uuid));
+		probe_value(p, "USAGE", out->usage, sizeof(out->usage));
+		probe_value(p, "PTTYPE", out->table, sizeof(out->table));
+	}
+	if ((out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto")) && look_closer(p, fd, out) < 0)
+		rc = -1;
+	blkid_free_probe(p);
+	return rc < 0 && rc != AMBIVALENT ? device_cannot_read(path, fd, e) : 0;
+}
+
+bool device_holds(const char *path, const char *const *types, struct device_content *out)
+{
+	struct signatures all = { .n = 0 };
+	cleanup_close int fd = -1;
+	blkid_probe p = probe_open(path, &fd, NULL);
+	bool holds = false;
+
+	*out = (struct device_content){ 0 };
+	if (!p)
+		return false;
+	blkid_probe_enable_superblocks(p, 1);
+	blkid_probe_filter_superblocks_type(p, BLKID_FLTR_ONLYIN, (char **)(uintptr_t)types);
+	signatures_read(p, fd, &all);
+	if (all.n) {
+		all.n = 1;
+		blkid_reset_probe(p);
+		blkid_probe_filter_superblocks_usage(p, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID | BLKID_USAGE_CRYPTO);
+		signatures_read(p, fd, &all);
+		holds = !signatures_member(&all);
+	}
+	blkid_free_probe(p);
+	if (holds)
+		take_signature(out, all.items);
+	return holds;
+}
+
+/* Members of something else, as people call them. */
+static const struct { const char *type, *text; } members[] = {
+	{ "LVM2_member",       "an LVM physical volume" },
+	{ "LVM1_member",       "an LVM physical volume" },
+	{ "crypto_LUKS",       "a LUKS container" },
+	{ "linux_raid_member", "a member of a RAID array" },
+	{ "zfs_member",        "a member of a ZFS pool" },
+	{ "mpath_member",      "a path of a multipath device" },
+	{ "swap",              "swap space" },
+};
+
+const char *device_content_text(const struct device_content *c, char *out, size_t size)
+{
+	for (size_t i = 0; !c->all[0] && i < ARRAY_LEN(members); i++)
+		if (streq(c->type, members[i].type)) {
+			snprintf(out, size, "%s", members[i].text);
+			return out;
+		}
+	if (c->all[0])
+		snprintf(out, size, "the signatures of %s", c->all);
+	else if (c->ambivalent)
+		snprintf(out, size, "the signatures of more than one filesystem");
+	else if (c->type[0])
+		snprintf(out, size, "%s", c->type);
+	else if (c->table[0])
+		snprintf(out, size, "a %s partition table", c->table);
+	else
+		snprintf(out, size, "nothing that is recognised");
+	return out;
+}
+
+/* ---- which device is it ---- */
+
+/* A name for a device that is not a path. */
+static const struct tag {
+	const char *prefix, *dir, *value;       /* in a specification; in /dev/disk; as libblkid calls it */
+	bool partition;                         /* told by the partition table, not by what is on the device */
+	bool caseless;
+} tags[] = {
+	{ "LABEL=",     "by-label",     "LABEL",           false, false },
+	{ "UUID=",      "by-uuid",      "UUID",            false, true },
+	{ "PARTLABEL=", "by-partlabel", "PART_ENTRY_NAME", true,  false },
+	{ "PARTUUID=",  "by-partuuid",  "PART_ENTRY_UUID", true,  true },
+};
+
+static const struct tag *tag_find(const char *spec)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+		if (starts_with(spec, tags[i].prefix))
+			return &tags[i];
+	return NULL;
+}
+
+static bool is_value(const struct tag *t, const char *value, const char *wanted)
+{
+	return t->caseless ? strcasecmp(value, wanted) == 0 : streq(value, wanted);
+}
+
+static int partition_has(blkid_probe p, const struct tag *t, const char *wanted)
+{
+	const char *value = NULL;
+	int rc;
+
+	blkid_probe_enable_superblocks(p, 0);
+	blkid_probe_enable_partitions(p, 1);
+	blkid_probe_set_partitions_flags(p, BLKID_PARTS_ENTRY_DETAILS);
+	rc = safeprobe(p);
+	if (rc != 0)
+		return rc < 0 && rc != AMBIVALENT ? -1 : 0;
+	return blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 && is_value(t, value, wanted);
+}
+
+/* What belongs to an array or a volume group has a UUID too, but not one to mount; and what lies in a filesystem's files names nothing. */
+static int content_has(blkid_probe p, int fd, const struct tag *t, const char *wanted, struct signature *found)
+{
+	struct signatures all = { .n = 0 };
+	const struct signature *member;
+	int rc = signatures_read(p, fd, &all);
+
+	member = signatures_member(&all);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct signature *s = &all.items[i];
+
+		if (!is_value(t, streq(t->value, "UUID") ? s->uuid : s->label, wanted) || streq(s->usage, "raid") || (member && s != member) ||
+		    signature_is_content(&all, s))
+			continue;
+		*found = *s;
+		return 1;
+	}
+	return rc;
+}
+
+/* Does the device at path carry the tag? 1, 0; -1: it cannot be told, because the device cannot be read, or is not there. */
+static int probe_has(const char *path, const struct tag *t, const char *wanted, struct signature *found, struct err *e)
+{
+	cleanup_close int fd = -1;
+	blkid_probe p = probe_open(path, &fd, e);
+	int rc;
+
+	if (!p)
+		return -1;
+	*found = (struct signature){ .at = 0 };
+	rc = t->partition ? partition_has(p, t, wanted) : content_has(p, fd, t, wanted, found);
+	blkid_free_probe(p);
+	return rc < 0 ? device_cannot_read(path, fd, e) : rc;
+}
+
+/* The link that udev keeps for a tag, followed: true if it leads to a block device. */
+static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t *dev)
+{
+	char encoded[1024], link[PATH_MAX], node[PATH_MAX];
+	struct stat st;
+
+	if (blkid_encode_string(wanted, encoded, sizeof(encoded)) != 0)
+		return false;
+	if (snprintf(link, sizeof(link), "/dev/disk/%s/%s", t->dir, encoded) >= (int)sizeof(link))
+		return false;
+	if (!realpath(link, node) || stat(node, &st) < 0 || !S_ISBLK(st.st_mode))
+		return false;
+	memcpy(path, node, sizeof(node));
+	*dev = st.st_rdev;
+	return true;
+}
+
+#define SEARCHED_MOST 1024
+
+struct search {
+	const struct tag *tag;
+	const char *wanted;
+	const char *only;               /* these names; NULL: all */
+	char path[PATH_MAX];
+	dev_t dev;
+	struct signature first;
+	char other[PATH_MAX];           /* a second device with the same tag */
+	struct buf stalled;             /* devices that could not be asked, */
+	struct buf unread;              /* and why others that were asked could not be read */
+	char *nodes[SEARCHED_MOST];     /* those that are asked */
+	dev_t devs[SEARCHED_MOST];
+	size_t n;
+};
+
+static bool is_candidate(const char *sysname, dev_t *dev)
+{
+	cleanup_close int dir = sys_block(sysname);
+	char text[32];
+	unsigned a, b;
+
+	if (dir < 0 || starts_with(sysname, "ram") || starts_with(sysname, "fd"))
+		return false;
+	if (file_read_line(dir, "size", text, sizeof(text)) <= 0 || streq(text, "0"))
+		return false;
+	if (file_read_line(dir, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
+		return false;
+	*dev = makedev(a, b);
+	return !is_component(sysname);
+}
+
+int device_each(device_each_fn *fn, void *arg, struct err *e)
+{
+	DIR *dir = opendir("/sys/class/block");
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	bool over = false;
+	dev_t dev;
+
+	if (!dir)
+		return err_sys(e, errno, "cannot list block devices in /sys/class/block");
+	while (!over && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && is_candidate(entry->d_name, &dev) && device_node(dev, path, sizeof(path)) == 0)
+			over = fn(entry->d_name, path, dev, arg);
+	closedir(dir);
+	return 0;
+}
+
+/* Two devices of one filesystem: not two copies of one device. */
+static bool is_same_filesystem(const struct signature *a, const struct signature *b)
+{
+	return streq(a->type, b->type) && a->part[0] && streq(a->uuid, b->uuid) && !streq(a->part, b->part);
+}
+
+static struct buf left_out;
+static bool searched;
+static const char *missing, *news;
+
+void device_search_only(const char *spec, const char *sysnames)
+{
+	missing = spec;
+	news = sysnames;
+}
+
+const char *device_left_out(void)
+{
+	return searched ? buf_str(&left_out) : NULL;
+}
+
+struct question { const struct tag *tag; char wanted[256]; int has; struct signature found; struct err why; };
+
+static void answer(const char *node, void *arg)
+{
+	struct question *q = arg;
+
+	q->has = probe_has(node, q->tag, q->wanted, &q->found, &q->why);
+}
+
+/* One more disk that is to be asked. True: no more. */
+static bool search_add(const char *sysname, const char *path, dev_t dev, void *arg)
+{
+	struct search *s = arg;
+	char word[NAME_MAX + 3];
+
+	if (device_stalled("/sys", sysname)) {
+		buf_printf(&s->stalled, "%s%s", s->stalled.len ? ", " : "", sysname);
+		return false;
+	}
+	snprintf(word, sizeof(word), " %s ", sysname);
+	if (s->only && !strstr(s->only, word))
+		return false;
+	s->nodes[s->n] = strdup(path);
+	s->devs[s->n] = dev;
+	return !s->nodes[s->n] || ++s->n == SEARCHED_MOST;
+}
+
+/* Once, however often a worker searches. */
+static void leave_out(const char *node, const char *why)
+{
+	char name[PATH_MAX + 2];
+
+	snprintf(name, sizeof(name), "%s: ", node);
+	if (!left_out.len || !strstr(left_out.data, name))
+		buf_printf(&left_out, "%s%s\n", name, why);
+}
+
+/* What the disk has answered. */
+static void search_take(struct search *s, size_t i, const struct question *q, const struct err *silence)
+{
+	const struct err *why = silence->class == ERR_NONE ? &q->why : silence;
+	int has = silence->class == ERR_NONE ? q->has : -1;
+
+	if (has < 0 && err_is(why, ERR_STORAGE)) {
+		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why->message);
+		leave_out(s->nodes[i], why->message);
+	}
+	if (has <= 0 || s->other[0] || (s->path[0] && is_same_filesystem(&s->first, &q->found)))
+		return;
+	snprintf(s->path[0] ? s->other : s->path, PATH_MAX, "%s", s->nodes[i]);
+	if (!s->other[0]) {
+		s->dev = s->devs[i];
+		s->first = q->found;
+	}
+}
+
+static int search_all(struct search *s, struct err *e)
+{
+	cleanup_free struct question *asked = NULL;
+	cleanup_free struct err *silences = NULL;
+	int rc = device_each(search_add, s, e);
+
+	if (rc < 0 || s->n == 0)
+		return rc;
+	asked = calloc(s->n, sizeof(*asked));
+	silences = calloc(s->n, sizeof(*silences));
+	if (!asked || !silences)
+		return err_set(e, ERR_NO_MEMORY, "cannot look for a device: out of memory");
+	for (size_t i = 0; i < s->n; i++) {
+		asked[i].tag = s->tag;
+		if (snprintf(asked[i].wanted, sizeof(asked[i].wanted), "%s", s->wanted) >= (int)sizeof(asked[i].wanted))
+			return 0;               /* no label is so long */
+	}
+	rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)s->nodes, .n = s->n, .fn = answer, .args = asked,
+	                                                .size = sizeof(*asked), .whys = silences }, e);
+	for (size_t i = 0; rc == 0 && i < s->n; i++)
+		search_take(s, i, &asked[i], &silences[i]);
+	return rc;
+}
+
+/* Where udevd runs, its links decide (it knows which of a multipath device's nodes is meant); elsewhere all devices are asked, so that two with
+ * the same tag are noticed before the wrong one is mounted. */
+static int find_tag(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	struct search s = { .tag = t, .wanted = spec + strlen(t->prefix) };
+	char waits_for[sizeof(e->waits_for)];
+	int rc = 0;
+
+	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
+	s.only = streq_null(missing, waits_for) ? news : NULL;
+	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && device_matches(spec, s.dev) == 0)
+		s.path[0] = '\0';                /* a link that is out of date */
+	if (!s.path[0]) {
+		searched |= !s.only;
+		rc = search_all(&s, e);
+	}
+	if (rc == 0 && s.other[0])
+		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
+	else if (rc == 0 && !s.path[0] && s.unread.len)         /* it may be the one */
+		rc = err_wait(e, ERR_STORAGE, waits_for, "no device has %s now that can be read: %s", spec, buf_str(&s.unread));
+	else if (rc == 0 && !s.path[0])
+		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec,
+		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
+	bool over = !s.only || (rc < 0 && !s.unread.len && !s.other[0]);
+	buf_free(&s.stalled);
+	buf_free(&s.unread);
+	while (s.n)
+		free(s.nodes[--s.n]);
+	if (!over) {                    /* it is there, or one of them cannot be read: what the others are counts as well */
+		missing = NULL;
+		if (e)
+			err_clear(e);
+		return find_tag(spec, t, path, size, dev, e);
+	}
+	if (rc == 0) {
+		snprintf(path, size, "%s", s.path);
+		*dev = s.dev;
+	}
+	return rc;
+}
+
+static int find_path(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+	struct stat st;
+
+	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
+	if (stat(spec, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return err_wait(e, ERR_WAIT_DEVICE, waits_for, "device %s does not exist now", spec);
+		return err_sys(e, errno, "cannot look at device %s", spec);
+	}
+	if (!S_ISBLK(st.st_mode))
+		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", spec);
+	if ((size_t)snprintf(path, size, "%s", spec) >= size)
+		return err_set(e, ERR_INVALID, "the device path is longer than %zu bytes", size - 1);
+	*dev = st.st_rdev;
+	return 0;
+}
+
+int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	const struct tag *t = tag_find(spec);
+
+	if (t)
+		return find_tag(spec, t, path, size, dev, e);
+	if (spec[0] != '/')
+		return err_set(e, ERR_INVALID, "\"%s\" is neither a path nor LABEL=, UUID=, PARTLABEL= or PARTUUID=", spec);
+	return find_path(spec, path, size, dev, e);
+}
+
+int device_matches(const char *spec, dev_t dev)
+{
+	const struct tag *t = tag_find(spec);
+	char path[PATH_MAX], sysname[NAME_MAX + 1];
+	struct signature found;
+
+	if (!t)
+		return is_node_of(spec, dev) || access(spec, F_OK) == 0 ? is_node_of(spec, dev) : -1;
+	if (device_sysname(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
+		return 1;
+	return device_node(dev, path, sizeof(path)) == 0 ? probe_has(path, t, spec + strlen(t->prefix), &found, NULL) : -1;
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `poolinit plan`: for each pool where it comes from, whether it would be started, and what that would wait for; for
+ * each bad definition what is wrong with it. Only files are read.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include "backends/backend.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "boot/net/ipparam.h"
+#include "boot/options.h"
+#include "boot/policy.h"
+#include "boot/roles.h"
+#include "pool/secret/secret.h"
+#include "supervisor/config/config.h"
+#include "supervisor/supervisor.h"
+#include "tools/plan.h"
+
+struct planned {
+	struct planned *next;           /* by name */
+	char *name, *origin, *text, *source_key;
+	enum pool_type type;
+	struct uuid uuid;
+	bool marked, has_backend;
+	struct pool_boot boot;
+};
+
+struct plan {
+	struct planned *pools;
+	const char **secrets;           /* where secrets are looked for: NULL-terminated, or NULL: there was no memory */
+	size_t nsecrets;
+	bool incomplete;                /* a device would be read that is not looked at here */
+	struct buf problems;
+	size_t nproblems;
+};
+
+/* A file's name as it can be shown: it may hold anything but '/' and NUL. */
+static const char *shown(const char *origin, struct err *e)
+{
+	err_set(e, ERR_NONE, "%s", origin);
+	return e->message;
+}
+
+static void problem(struct plan *plan, const char *origin, const char *message)
+{
+	struct err e = { 0 };
+	bool says_it = starts_with(message, shown(origin, &e));
+
+	plan->nproblems++;
+	buf_printf(&plan->problems, "problem: %s%s%s\n", says_it ? "" : e.message, says_it ? "" : ": ", message);
+}
+
+static void planned_free(struct planned *p)
+{
+	free(p->name);
+	free(p->origin);
+	free(p->text);
+	free(p->source_key);
+	free(p);
+}
+
+/* ---- what a pool's start would wait for ---- */
+
+static void add(struct buf *b, const char *word, const char *value)
+{
+	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
+}
+
+static void needs(const struct pool_def *d, const struct backend *b, struct buf *out)
+{
+	char host[300];
+
+	if (b->waits_for & WAIT_NETWORK)
+		add(out, "network", "");
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		if (d->source.hosts[i].port)
+			snprintf(host, sizeof(host), "%.256s port %d", d->source.hosts[i].name, d->source.hosts[i].port);
+		else
+			snprintf(host, sizeof(host), "%.256s", d->source.hosts[i].name);
+		add(out, "server", host);
+	}
+	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
+		add(out, "device", d->source.devices[i].path);
+	if (d->type == POOL_LOGICAL)
+		add(out, "volume group", d->source.name ? d->source.name : d->name);
+	if (b->service)
+		add(out, "service", b->service->name);
+	if (d->source.auth.kind != AUTH_NONE)
+		add(out, "a secret", "");
+	if (!out->len)
+		add(out, "nothing", "");
+}
+
+static void modules(const struct backend *b, struct buf *out)
+{
+	for (const char *const *m = b->modules; m && *m; m++)
+		buf_printf(out, "%s%s", m == b->modules ? "" : " ", *m);
+}
+
+static void describe(const struct pool_def *d, struct buf *out)
+{
+	const struct backend *b = backend_find(d->type);
+	cleanup_buf struct buf need = BUF_INIT, module = BUF_INIT;
+
+	if (!b) {
+		buf_printf(out, "    needs     a build with the type \"%s\": this one can define and list it, not start it\n",
+			   pool_type_word(d->type));
+		return;
+	}
+	needs(d, b, &need);
+	modules(b, &module);
+	buf_printf(out, "    needs     %s\n", buf_str(&need));
+	if (module.len)
+		buf_printf(out, "    modules   %s\n", buf_str(&module));
+	buf_printf(out, "    deadline  %llu s for each try\n",
+		   (unsigned long long)((b->deadline.start ? b->deadline.start : DEADLINE_START) / 1000));
+}
+
+/* ---- taking definitions, by the rules of the supervisor ---- */
+
+static bool clashes(struct plan *plan, const struct pool_def *d, const char *key, const char *origin)
+{
+	cleanup_buf struct buf why = BUF_INIT;
+
+	for (const struct planned *p = plan->pools; p && !why.len; p = p->next) {
+		if (streq(p->name, d->name))
+			continue;
+		if (uuid_equal(&p->uuid, &d->uuid))
+			buf_printf(&why, "pool \"%s\" has the uuid of pool \"%s\" (%s)", d->name, p->name, p->origin);
+		else if (*key && streq(p->source_key, key))
+			buf_printf(&why, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", d->name, p->name, p->origin, key);
+	}
+	if (!why.len)
+		return false;
+	problem(plan, origin, buf_str(&why));
+	return true;
+}
+
+static void check_deeper(struct plan *plan, const struct pool_def *d, const char *origin)
+{
+	struct secret_value value = { 0 };
+	struct err e = { 0 };
+
+	if (backend_validate(d, &e) < 0)
+		problem(plan, origin, e.message);
+	err_clear(&e);
+	if (d->source.auth.kind == AUTH_NONE || plan->incomplete || !plan->secrets)
+		return;
+	if (secret_find(&d->source.auth, plan->secrets, &value, &e) < 0)
+		problem(plan, origin, e.message);
+	else
+		secret_value_free(&value);
+}
+
+static void insert(struct plan *plan, struct planned *p)
+{
+	struct planned **at = &plan->pools;
+
+	while (*at && strcmp((*at)->name, p->name) < 0)
+		at = &(*at)->next;
+	if (*at && streq((*at)->name, p->name)) {
+		struct planned *old = *at;
+
+		p->next = old->next;
+		planned_free(old);
+	} else {
+		p->next = *at;
+	}
+	*at = p;
+}
+
+static void take_item(const struct config_item *item, void *arg)
+{
+	struct plan *plan = arg;
+	struct buf key = BUF_INIT, text = BUF_INIT;
+	struct err e = { 0 };
+	struct planned *p;
+
+	if (!item->def) {
+		problem(plan, item->origin, item->problem->message);
+		return;
+	}
+	const struct pool_def *d = item->def;
+	pool_source_key(d, &key);
+	if (clashes(plan, d, buf_str(&key), item->origin)) {
+		buf_free(&key);
+		return;
+	}
+	check_deeper(plan, d, item->origin);
+	describe(d, &text);
+	p = calloc(1, sizeof(*p));
+	if (p)
+		*p = (struct planned){ .name = strdup(d->name), .origin = strdup(shown(item->origin, &e)), .text = buf_steal(&text),
+			.source_key = strdup(buf_str(&key)), .type = d->type, .uuid = d->uuid, .marked = item->autostart, .boot = d->boot,
+			.has_backend = backend_find(d->type) != NULL };
+	buf_free(&key);
+	buf_free(&text);
+	if (p && p->name && p->origin && p->text && p->source_key) {
+		insert(plan, p);
+		return;
+	}
+	problem(plan, item->origin, "out of memory");
+	if (p)
+		planned_free(p);
+}
+
+/* ---- where definitions come from ---- */
+
+static void read_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
+{
+	struct err e = { 0 };
+	struct stat st;
+
+	buf_printf(out, "source: %s%s\n", dir, stat(dir, &st) < 0 ? " (not there)" : "");
+	if (config_read_directory(dir, may_be_absent, take_item, plan, &e) < 0)
+		problem(plan, dir, e.message);
+}
+
+static const char *default_directory(void)
+{
+	return access("/config", F_OK) == 0 ? "/config" : "/etc/libvirt";
+}
+
+static void read_sources(struct plan *plan, const char *config_dir, const struct parameters *p, struct buf *out)
+{
+	read_directory(plan, config_dir ? config_dir : default_directory(), !config_dir, out);
+	for (size_t i = 0; i < p->config.n; i++) {
+		const char *where = p->config.items[i];
+
+		if (*where == '/' && !starts_with(where, "/dev/"))
+			read_directory(plan, where, false, out);
+		else
+			buf_printf(out, "source: %s (a device: awaited and read at boot, not looked at here)\n", where);
+	}
+	for (size_t i = 0; i < p->npools; i++) {
+			config_read_text(p->pools[i].xml, strlen(p->pools[i].xml), p->pools[i].origin, true, take_item, plan);
+	}
+}
+
+/* Secrets lie beside the definitions. */
+static void secret_directories(struct plan *plan, const char *config_dir, const struct parameters *p, struct arena *a)
+{
+	plan->secrets = arena_alloc(a, (p->config.n + 2) * sizeof(*plan->secrets));
+	if (!plan->secrets)
+		return;
+	plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", config_dir ? config_dir : default_directory());
+	for (size_t i = 0; i < p->config.n; i++) {
+		const char *where = p->config.items[i];
+
+		if (*where != '/' || starts_with(where, "/dev/"))
+			plan->incomplete = true;
+		else
+			plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", where);
+	}
+}
+
+/* ---- parameters ---- */
+
+static bool is_planned(const struct plan *plan, const char *name)
+{
+	for (const struct planned *p = plan->pools; p; p = p->next)
+		if (streq(p->name, name))
+			return true;
+	return false;
+}
+
+static void check_name(struct plan *plan, const char *parameter, const char *name)
+{
+	char text[512];
+
+	if (is_planned(plan, name))
+		return;
+	snprintf(text, sizeof(text), "%s: no pool is called \"%.256s\"", parameter, name);
+	problem(plan, "(command line)", text);
+}
+
+/* With a device that is not looked at here, any name may be one of its pools. */
+static void check_names(struct plan *plan, const struct parameters *p)
+{
+	const char *autostart = p->autostart && !streq(p->autostart, "all") && !streq(p->autostart, "none") ? p->autostart : "";
+	char name[POLICY_NAME];
+
+	for (size_t i = 0; !plan->incomplete && i < p->require.n; i++)
+		check_name(plan, "poolinit.require", p->require.items[i]);
+	while (!plan->incomplete && policy_next_name(&autostart, name))
+		check_name(plan, "poolinit.autostart", name);
+}
+
+static void plan_network(struct plan *plan, const struct parameters *p, struct buf *out)
+{
+	static const char *const methods[] = { [IP_OFF] = "off", [IP_STATIC] = "static", [IP_DHCP] = "by DHCP" };
+	char address[IP_TEXT], gateway[IP_TEXT];
+	unsigned char mac[6];
+	struct ip_address server;
+	struct err e = { 0 };
+
+	if (p->bootif && bootif_parse(p->bootif, mac, &e) < 0)
+		problem(plan, "(command line)", e.message);
+	for (size_t i = 0; i < p->nameserver.n; i++)
+		if (ip_address_parse(p->nameserver.items[i], &server, &e) < 0) {
+			err_wrap(&e, ERR_KEEP, "nameserver=");
+			problem(plan, "(command line)", e.message);
+		}
+	for (size_t i = 0; i < p->ip.n; i++) {
+		struct ip_param ip;
+
+		if (ip_param_parse(p->ip.items[i], &ip, &e) < 0)
+			problem(plan, "(command line)", e.message);
+		buf_printf(out, "network: %s %s", ip.device[0] ? ip.device : p->bootif ? "the interface of BOOTIF" :
+			   "the first interface with a carrier", methods[ip.method]);
+		if (ip.method == IP_STATIC)
+			buf_printf(out, " %s/%u, gateway %s", ip_address_print(&ip.client, address), ip.client.prefix,
+				   ip_address_print(&ip.gateway, gateway));
+		buf_addc(out, '\n');
+	}
+}
+
+/* ---- printing ---- */
+
+static bool is_required(const struct planned *p, const struct parameters *params)
+{
+	for (size_t i = 0; i < params->require.n; i++)
+		if (streq(params->require.items[i], p->name))
+			return true;
+	return p->boot.require == 1;
+}
+
+static void print_pool(const struct planned *p, const struct parameters *params, bool start, struct buf *out)
+{
+	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : params->timeout;
+	enum onfail onfail = p->boot.onfail != ONFAIL_UNSET ? p->boot.onfail : params->onfail;
+
+	buf_printf(out, "\n%s\n    type      %s\n    from      %s\n    start     %s (%s)\n%s", p->name,
+		   pool_type_word(p->type), p->origin, start ? "yes" : "no", params->autostart ? "poolinit.autostart" : p->marked ? "marked autostart" : "not marked autostart", p->text);
+	if (is_required(p, params))
+		buf_printf(out, "    required  boot waits %llu.%03llu s for it, then: %s\n", (unsigned long long)(timeout / 1000),
+			   (unsigned long long)(timeout % 1000), onfail_word(onfail));
+}
+
+static void print_pools(struct plan *plan, const struct parameters *p, struct buf *out)
+{
+	const struct supervisor_options o = { .autostart = p->autostart };
+	size_t pools = 0, started = 0;
+
+	for (const struct planned *pool = plan->pools; pool; pool = pool->next) {
+		bool start = supervisor_autostarts(&o, pool->name, pool->marked);
+
+		pools++;
+		started += start && pool->has_backend;
+		print_pool(pool, p, start, out);
+	}
+	buf_printf(out, "\n%s%s%zu pools, %zu would be started, %zu problem%s\n", buf_str(&plan->problems),
+		   plan->problems.len ? "\n" : "", pools, started, plan->nproblems, plan->nproblems == 1 ? "" : "s");
+}
+
+size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
+{
+	struct plan plan = { 0 };
+	struct arena names = { 0 };
+
+	secret_directories(&plan, config_dir, p, &names);
+	read_sources(&plan, config_dir, p, out);
+	plan_network(&plan, p, out);
+	check_names(&plan, p);
+	for (size_t i = 0; i < p->nproblems; i++)
+		problem(&plan, p->problems[i].origin, p->problems[i].err.message);
+	if (p->root)
+		problem(&plan, "(command line)", "root= would be refused: hand-over to a real root is not part of this build");
+	print_pools(&plan, p, out);
+	while (plan.pools) {
+		struct planned *pool = plan.pools;
+
+		plan.pools = pool->next;
+		planned_free(pool);
+	}
+	buf_free(&plan.problems);
+	arena_free(&names);
+	return plan.nproblems;
+}
+
+int plan_main(int argc, char **argv)
+{
+	cleanup_buf struct buf out = BUF_INIT;
+	const char *config_dir = NULL;
+	char *cmdline = NULL;
+	struct parameters p;
+	const struct option_row rows[] = {
+		{ "config", "DIR", OPTION_TEXT, &config_dir, "definitions (default: /config if it is there, else /etc/libvirt)" },
+		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline, "parameters as on the kernel's command line (default: none)" },
+	};
+	static const struct role_help help = {
+		"plan", "Print what would be started and what each pool would wait for, and what is wrong with which definition.\n"
+		"Nothing is touched.",
+		"0 all is good, 1 a definition or parameter is bad, 64 wrong usage",
+	};
+	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
+
+	if (status >= 0)
+		return status;
+	log_to_stderr();
+	parameters_init(&p);
+	if (cmdline)
+		parameters_from_cmdline(&p, cmdline);
+	size_t problems = plan_print(config_dir, &p, &out);
+	parameters_free(&p);
+	if (out.failed || fwrite(buf_str(&out), 1, out.len, stdout) != out.len || fflush(stdout) != 0) {
+		fprintf(stderr, "poolinit plan: cannot write the plan\n");
+		return 1;
+	}
+	return problems > 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * qemu-img run on files that are open here, shut off from all others.
+ */
+#include "volumes/image/qemu_img.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "base/spawn.h"
+#include "base/util.h"
+
+_Static_assert(QEMU_IMG_LAYERS + 4 <= SPAWN_FILES, "source, layers, target, three files in memory");
+
+/* What one run works with. */
+struct job {
+	const struct volume_def *v;
+	unsigned flags;
+	const struct qemu_img_open *from, *to;
+	uint64_t capacity;
+	bool shrink;
+	struct op *op;
+	int (*words)(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e);
+	int memory[3];                  /* files in memory: secrets of from and to, the stand-in for a backing file */
+	int files[SPAWN_FILES];         /* what it is given */
+	unsigned n;
+};
+
+static int create_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+{
+	(void)from;
+	return qemu_img_create_words(w, j->v, j->flags, to, e);
+}
+
+static int convert_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+{
+	return qemu_img_convert_words(w, j->v, j->flags, from, to, e);
+}
+
+static int resize_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+{
+	(void)from;
+	return qemu_img_resize_words(w, to, j->capacity, j->shrink, e);
+}
+
+/* ---- one run ---- */
+
+#define PATH_SIZE 32
+
+/* Give it to the tool: its path there. */
+static const char *give(struct job *j, int fd, char path[PATH_SIZE])
+{
+	if (fd < 0)
+		return NULL;
+	snprintf(path, PATH_SIZE, "/proc/self/fd/%d", SPAWN_FILE(j->n));
+	j->files[j->n++] = fd;
+	return path;
+}
+
+static bool is_block(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+/* An image and those under it, as files of the tool. */
+struct layers {
+	struct qemu_img_file files[QEMU_IMG_LAYERS];
+	char paths[QEMU_IMG_LAYERS][PATH_SIZE];
+	char secret[PATH_SIZE], stand_in[PATH_SIZE];
+	struct qemu_img_file empty;
+};
+
+/* memory: of the passphrase, of what stands in for the backing file; -1 without. */
+static const struct qemu_img_file *layers_of(struct job *j, const struct qemu_img_open *o, int secret, int stand_in, struct layers *l)
+{
+	size_t n = 0;
+
+	for (; o && n < QEMU_IMG_LAYERS; o = o->backing, n++) {
+		l->files[n] = (struct qemu_img_file){ .path = give(j, o->fd, l->paths[n]), .format = o->format, .luks = o->luks, .block = is_block(o->fd) };
+		if (n > 0)
+			l->files[n - 1].backing = &l->files[n];
+	}
+	if (n == 0)
+		return &l->empty;
+	l->files[0].secret = give(j, secret, l->secret);
+	l->empty = (struct qemu_img_file){ .path = give(j, stand_in, l->stand_in), .format = "raw" };
+	if (stand_in >= 0)
+		l->files[0].backing = &l->empty;
+	return &l->files[0];
+}
+
+/* It names our descriptors' paths in its messages: of no use to anybody. */
+static int failed(struct tool *t, struct err *e)
+{
+	const char *said = spawn_last_line(&t->err);
+	const char *end = strstr(said, "/proc/");
+
+	if (starts_with(said, "qemu-img: "))
+		said += strlen("qemu-img: ");
+	if (end && strstr(end, ": "))
+		said = strstr(end, ": ") + 2;
+	if (strstr(said, strerror(ENOSPC)))
+		return err_set(e, ERR_NO_SPACE, "qemu-img: %s", said);
+	return err_set(e, ERR_STORAGE, "qemu-img: %s", *said ? said : "ended without a word");
+}
+
+#define LUKS_TRIES 20
+
+/* For LUKS qemu-img measures the CPU, and gives up by chance where the clock is too coarse for it: that says nothing of the image. */
+static bool is_chance(const struct tool *t)
+{
+	return t->status != 0 && strstr(buf_str(&t->err), "Unable to get accurate CPU usage");
+}
+
+static int run_line(struct job *j, struct err *e)
+{
+	struct layers source = { 0 }, target = { 0 };
+	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source), *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
+	cleanup_words struct qemu_img_words w = { 0 };
+	struct tool t = { .deadline = j->op->deadline, .files = j->files, .nfiles = j->n, .confined = true };
+	struct tool once;
+	int rc;
+
+	if (j->words(j, &w, from, to, e) < 0)
+		return -1;
+	t.argv = w.argv;
+	once = t;
+	rc = spawn_run(&t, e);
+	for (int i = 1; i < LUKS_TRIES && rc == 0 && is_chance(&t); i++) {
+		tool_free(&t);
+		t = once;
+		rc = spawn_run(&t, e);
+	}
+	if (rc == 0 && t.status != 0)
+		rc = failed(&t, e);
+	tool_free(&t);
+	return rc;
+}
+
+/* ---- what it is given beside the images ---- */
+
+#define NONE   (-1)
+#define FAILED (-2)
+
+/* A file in memory: a passphrase, or as much nothing. */
+static int memory_file(const struct secret_value *s, uint64_t size, struct err *e)
+{
+	int fd;
+
+	if (!s && !size)
+		return NONE;
+	fd = memfd_create("image", MFD_CLOEXEC);
+	if (fd >= 0 && (s ? write(fd, s->data, s->len) == (ssize_t)s->len : ftruncate(fd, (off_t)size) == 0))
+		return fd;
+	err_sys(e, errno, "cannot make a file in memory for qemu-img");
+	if (fd >= 0)
+		close(fd);
+	return FAILED;
+}
+
+static int job_run(struct job *j, struct err *e)
+{
+	int rc = -1;
+
+	if (!spawn_find("qemu-img"))
+		return err_set(e, ERR_NO_TOOL, "this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
+	j->memory[0] = memory_file(j->from ? j->from->secret : NULL, 0, e);
+	j->memory[1] = memory_file(j->to->secret, 0, e);
+	j->memory[2] = memory_file(NULL, j->to->covered, e);
+	if (j->memory[0] != FAILED && j->memory[1] != FAILED && j->memory[2] != FAILED)
+		rc = run_line(j, e);
+	for (size_t i = 0; i < ARRAY_LEN(j->memory); i++)
+		if (j->memory[i] >= 0)
+			close(j->memory[i]);
+	return rc;
+}
+
+int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op, struct err *e)
+{
+	return job_run(&(struct job){ .v = v, .flags = flags, .to = to, .op = op, .words = create_line }, e);
+}
+
+int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from, const struct qemu_img_open *to, struct op *op,
+		     struct err *e)
+{
+	bool encrypted = from->luks || v->encryption.format;
+
+	if (encrypted && qemu_img_create(v, flags, to, op, e) < 0)
+		return -1;
+	return job_run(&(struct job){ .v = v, .flags = flags, .from = from, .to = to, .op = op, .words = convert_line }, e);
+}
+
+int qemu_img_resize(const struct qemu_img_open *image, uint64_t capacity, bool shrink, struct op *op, struct err *e)
+{
+	return job_run(&(struct job){ .to = image, .capacity = capacity, .shrink = shrink, .op = op, .words = resize_line }, e);
+}

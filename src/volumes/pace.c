@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Deadline and progress of long loops.
+ */
+#include "volumes/pace.h"
+
+#define TELL_EVERY 200          /* ms */
+
+static void tell(struct pace *p, uint64_t now)
+{
+	p->told = now;
+	if (p->op->on_progress)
+		p->op->on_progress(p->op, p->done, p->total > p->done ? p->total : p->done);
+}
+
+int pace_step(struct pace *p, uint64_t n, struct err *e)
+{
+	uint64_t now = clock_ms();
+
+	p->done += n;
+	if (now >= p->told + TELL_EVERY)
+		tell(p, now);
+	if (now >= p->op->deadline)
+		return err_set(e, ERR_TIMEOUT, "cannot %s: not done in time, after %llu of %llu bytes", p->doing, (unsigned long long)p->done,
+			       (unsigned long long)p->total);
+	return 0;
+}
+
+void pace_end(struct pace *p)
+{
+	tell(p, clock_ms());
+}
