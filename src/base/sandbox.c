@@ -291,8 +291,16 @@ int sandbox_enter_tool(struct err *e)
 
 #endif
 
+static bool entered;
+
+bool sandbox_entered(void)
+{
+	return entered;
+}
+
 static int enter(bool reading, struct err *e)
 {
+	entered = true;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, "cannot give up privileges for good");
 	if (forbid_paths(reading ? READING : 0, e) < 0)

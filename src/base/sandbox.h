@@ -6,6 +6,7 @@
 #ifndef POOLINIT_BASE_SANDBOX_H
 #define POOLINIT_BASE_SANDBOX_H
 
+#include <stdbool.h>
 #include "base/err.h"
 
 /* Close this process in. What the kernel lacks (no seccomp, no landlock) is skipped; only an unexpected failure is an error.
@@ -15,6 +16,9 @@ int sandbox_enter(struct err *e);
 
 /* The same for who parses what it has to open itself: any file can be opened, for reading only, directories can be listed, nothing can be changed. */
 int sandbox_enter_reading(struct err *e);
+
+/* Has this process closed itself in? */
+bool sandbox_entered(void);
 
 /* For a tool that is going to be run on foreign bytes, before exec: everything but sockets, keys, namespaces, mounts, other processes and the kernel itself. What
  * is forbidden fails with EPERM. */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/line.h"
@@ -21,6 +22,9 @@
 
 /* What check found. */
 enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
+
+/* A raw file as it was when a worker had made it, or given it another size: while it is still that, its beginning need not be read. ino 0: none. */
+struct made_file { dev_t dev; ino_t ino; uint64_t size; struct timespec changed; };
 
 /* What an operation is given, and how it reports. Made by the supervisor's worker; tests make their own. */
 struct op {
@@ -37,6 +41,7 @@ struct op {
 	bool begun;                             /* start, out: it made something that its failure leaves there: stop takes it away */
 	const char *address;                    /* of the server's addresses the one that was used last, where its name has several; or NULL */
 	bool address_answered;                  /* and it did; else nothing came of it */
+	struct made_file made;                  /* vol_create, vol_resize, out; refresh, in: of the same worker */
 	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool state_known;                       /* refresh: it has seen on its way what check would say, */
 	enum pool_state state;                  /* this: check is not asked */

@@ -8,6 +8,9 @@
  */
 #include "pool/xml.h"
 
+#include <stddef.h>
+#include <sys/mman.h>
+
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
@@ -292,6 +295,68 @@ static int attribute_flood(const char *xml, size_t len)
 		}
 	}
 	return 0;
+}
+
+/* ---- the parser's memory ---- */
+
+/* A worker reads one small document, mostly, and ends. What the parser takes for that comes from one piece, mapped at once: page by page it costs more
+ * than the reading. Nothing of it is used twice. */
+#define PIECE (48u * 1024)
+
+static struct { char *data; size_t used; } piece;
+
+struct block { size_t size; max_align_t bytes[]; };
+
+static bool is_of_piece(const void *p)
+{
+	return piece.data && (const char *)p >= piece.data && (const char *)p < piece.data + PIECE;
+}
+
+static void *take(size_t size)
+{
+	size_t whole = sizeof(struct block) + ((size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1));
+	struct block *b = (void *)(piece.data + piece.used);
+
+	if (!piece.data || whole > PIECE - piece.used || size > PIECE)
+		return malloc(size);
+	piece.used += whole;
+	b->size = size;
+	return b->bytes;
+}
+
+static void give_back(void *p)
+{
+	if (!is_of_piece(p))
+		free(p);
+}
+
+static void *take_more(void *p, size_t size)
+{
+	size_t before = is_of_piece(p) ? ((struct block *)((char *)p - offsetof(struct block, bytes)))->size : 0;
+	void *more;
+
+	if (p && !is_of_piece(p))
+		return realloc(p, size);
+	more = take(size);
+	if (more && p)
+		memcpy(more, p, before < size ? before : size);
+	return more;
+}
+
+static char *take_copy(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = take(size);
+
+	return copy ? memcpy(copy, text, size) : NULL;
+}
+
+void xml_prepare(void)
+{
+	void *data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (data != MAP_FAILED && xmlMemSetup(give_back, take, take_more, take_copy) == 0)
+		piece.data = data;
 }
 
 /* ---- the door ---- */

@@ -192,6 +192,11 @@ struct operation {
 	const char *origin;
 	bool live;                      /* print: with the live sizes */
 };
+/* The pool's definition, read from its canonical form once in a worker, however many jobs that does. Given back when the job ends. */
+int worker_definition(const struct pool *p, struct pool_def *def, struct err *e);
+void worker_definition_back(const struct pool *p, struct pool_def *def);
+/* What a job of this worker has made, for the next one. */
+extern struct made_file worker_made;
 int build_admit(const struct pool *p, unsigned flags, struct err *e);     /* may a pool of its type be built with these flags? ERR_DENIED */
 int operation_start(struct worker_io *io, void *arg, struct err *e);
 int operation_build(struct worker_io *io, void *arg, struct err *e);

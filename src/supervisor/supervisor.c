@@ -182,7 +182,7 @@ static bool crowded(const struct supervisor *s)
 	unsigned n = 0;
 
 	for (const struct worker *w = s->workers; w && now - w->started < FRESH; w = w->next)
-		n++;
+		n += !w->settled;
 	return n >= FRESH_WORKERS;
 }
 

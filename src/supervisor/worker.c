@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sandbox.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
@@ -31,12 +32,12 @@ enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
 /* ---- in the child ---- */
 
-void worker_send(struct worker_io *io, const struct buf *b)
+static void send_all(int fd, const char *data, size_t len)
 {
 	size_t done = 0;
 
-	while (done < b->len) {
-		ssize_t n = send(io->fd, b->data + done, b->len - done, MSG_NOSIGNAL);
+	while (done < len) {
+		ssize_t n = send(fd, data + done, len - done, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -44,6 +45,30 @@ void worker_send(struct worker_io *io, const struct buf *b)
 			return;         /* the supervisor is gone: nobody to tell */
 		done += (size_t)n;
 	}
+}
+
+static void send_held(struct worker_io *io)
+{
+	send_all(io->fd, io->held, io->nheld);
+	io->nheld = 0;
+}
+
+void worker_hold(struct worker_io *io)
+{
+	io->holds = true;
+}
+
+void worker_send(struct worker_io *io, const struct buf *b)
+{
+	if (io->nheld + b->len > sizeof(io->held))
+		send_held(io);
+	if (!io->holds || b->len > sizeof(io->held)) {
+		send_all(io->fd, b->data, b->len);
+		return;
+	}
+	if (b->len)
+		memcpy(io->held + io->nheld, b->data, b->len);
+	io->nheld += b->len;
 }
 
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e)
@@ -98,7 +123,7 @@ static void leave_parent(const struct job *job, int fd, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);               /* it had gone before the signal was asked for */
-	setsid();
+	setpgid(0, 0);
 	signal(SIGPIPE, SIG_DFL);       /* the one that it ignores */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -111,9 +136,9 @@ static void leave_parent(const struct job *job, int fd, pid_t parent)
 }
 
 /* 0: it went well. */
-static int run(const struct job *job, int fd)
+static int run(const struct job *job, int fd, bool goes_on)
 {
-	struct worker_io io = { fd, job->timeout == NEVER ? NEVER : clock_ms() + job->timeout };
+	struct worker_io io = { .fd = fd, .deadline = job->timeout == NEVER ? NEVER : clock_ms() + job->timeout };
 	struct buf answer = BUF_INIT;
 	struct err e = { 0 };
 	int rc;
@@ -129,7 +154,10 @@ static int run(const struct job *job, int fd)
 			snprintf(e.message + said, sizeof(e.message) - said, " (a worker may have %zu MiB)", memory_limit() >> 20);
 		line_error(&answer, &e);
 	}
+	if (job->prompt && (rc < 0 || !goes_on) && !sandbox_entered())
+		close_others(fd, NULL);
 	worker_send(&io, &answer);
+	send_held(&io);
 	buf_free(&answer);
 	return rc < 0 ? -1 : 0;
 }
@@ -137,8 +165,8 @@ static int run(const struct job *job, int fd)
 static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 {
 	leave_parent(&w->job, fd, parent);
-	if (run(&w->job, fd) == 0 && w->then.run)
-		run(&w->then, fd);
+	if (run(&w->job, fd, w->then.run) == 0 && w->then.run)
+		run(&w->then, fd, false);
 	_exit(0);
 }
 
@@ -171,6 +199,24 @@ void worker_drop(struct worker *w)
 	worker_free(w);
 }
 
+static void ignore_done(struct worker *w, const struct err *e, bool left)
+{
+	(void)w;
+	(void)e;
+	(void)left;
+}
+
+static void forget_owner(struct worker *w)
+{
+	w->job.owner = NULL;
+	w->job.pool = NULL;
+	w->job.subject = NULL;
+	w->job.on_record = NULL;
+	w->job.on_payload = NULL;
+	w->job.on_done = ignore_done;
+	w->job.on_gone = NULL;
+}
+
 /* Tell the one who asked, once. */
 static void report(struct worker *w, const struct err *e)
 {
@@ -178,7 +224,17 @@ static void report(struct worker *w, const struct err *e)
 		return;
 	w->reported = true;
 	log_debug(LF_WORKER, "%s %s: %s", w->job.what, w->job.pool ? w->job.pool : "", e ? e->message : "done");
-	w->job.on_done(w, e, !w->exited);
+	w->job.on_done(w, e, !w->exited && !w->settled);
+}
+
+/* The outcome is known, and the child has closed all its files: it only ends. Should it not, it is ended. */
+static void settle(struct worker *w)
+{
+	loop_disarm(w->sup->loop, &w->deadline);
+	w->settled = true;
+	report(w, w->err.class == ERR_NONE ? NULL : &w->err);
+	forget_owner(w);
+	loop_arm(w->sup->loop, &w->deadline, clock_ms() + RUNG_TIME);
 }
 
 bool worker_may_log(struct worker *w)
@@ -342,6 +398,8 @@ static void on_output(struct watch *watch, uint32_t events)
 	(void)events;
 	if (!drain(w, TURN_BYTES))
 		end_output(w);
+	if (w->final_seen && w->job.prompt && !w->reported && !w->overlong)
+		settle(w);
 }
 
 /* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the other end, and goes on writing. */
@@ -401,22 +459,9 @@ void worker_cancel(struct worker *w)
 	report(w, &e);
 }
 
-static void ignore_done(struct worker *w, const struct err *e, bool left)
-{
-	(void)w;
-	(void)e;
-	(void)left;
-}
-
 void worker_disown(struct worker *w)
 {
-	w->job.owner = NULL;
-	w->job.pool = NULL;
-	w->job.subject = NULL;
-	w->job.on_record = NULL;
-	w->job.on_payload = NULL;
-	w->job.on_done = ignore_done;
-	w->job.on_gone = NULL;
+	forget_owner(w);
 	if (!w->reported)
 		worker_cancel(w);
 }
@@ -440,7 +485,7 @@ bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
 {
 	const struct worker *w = s->workers;
 
-	while (w && i--)
+	while (w && (w->settled || i--))
 		w = w->next;
 	if (!w)
 		return false;

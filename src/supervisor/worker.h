@@ -22,8 +22,13 @@ struct pool;
 struct worker_io {
 	int fd;                         /* to the supervisor; write through worker_send() */
 	uint64_t deadline;
+	bool holds;                     /* what is sent goes out together, with the outcome */
+	size_t nheld;
+	char held[1024];
 };
 void worker_send(struct worker_io *io, const struct buf *b);
+/* From here to the end of the job nothing can hang: what is sent goes with the outcome, so that the supervisor is woken once. */
+void worker_hold(struct worker_io *io);
 #define WORKER_PAYLOAD_LIMIT (2 * 1024 * 1024)
 /* A payload: "= N" and its bytes. ERR_TOO_LONG beyond WORKER_PAYLOAD_LIMIT: nothing is sent. ERR_NO_MEMORY, also for a text that has failed already. */
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e);
@@ -34,6 +39,7 @@ struct job {
 	const char *what;               /* "start", "refresh", "read-config", … for status and the log */
 	const char *pool;               /* the name of its pool, or NULL */
 	const struct pool *subject;     /* the pool that it moves, and that has to wait for its end; or NULL */
+	bool prompt;                    /* its word is its end: on_done does not wait until the child, which has closed all its files, has gone */
 	uint64_t timeout;               /* ms; NEVER allowed */
 	int (*run)(struct worker_io *io, void *arg, struct err *e);     /* in the child; its outcome travels as the final OK or ERR */
 	void *arg;
@@ -63,6 +69,7 @@ struct worker {
 	struct buf in;
 	unsigned lines;                 /* of the log that it was the cause of */
 	bool final_seen, reported, abandoned, exited, overlong;
+	bool settled;                   /* reported, and nothing is left of it but a process that ends */
 	int status;                     /* of waitpid */
 	struct err err;
 };

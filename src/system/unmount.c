@@ -243,7 +243,8 @@ int mount_detach(const char *target, uint64_t deadline, struct err *e)
 	struct target_end end;
 	char path[PATH_MAX];
 	int rc = find_mounted(target, &end, path, e);
-	cleanup_close int dir = end.dir;
 
+	if (end.dir >= 0)
+		close(end.dir);
 	return rc > 0 ? detach(path, deadline, e) : rc;
 }

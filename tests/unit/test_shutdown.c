@@ -81,7 +81,7 @@ static int sync_or_refuse(int fd)
 
 static void a_mount_without_a_process_is_not_called_unmounted(void)
 {
-	struct worker_io io = { -1, clock_ms() + 300 };
+	struct worker_io io = { .fd = -1, .deadline = clock_ms() + 300 };
 	struct err e = { 0 };
 
 	refusals = 1000;
@@ -92,7 +92,7 @@ static void a_mount_without_a_process_is_not_called_unmounted(void)
 
 static void a_process_is_tried_for_again(void)
 {
-	struct worker_io io = { -1, clock_ms() + SECONDS(20) };
+	struct worker_io io = { .fd = -1, .deadline = clock_ms() + SECONDS(20) };
 	struct err e = { 0 };
 
 	refusals = 2;
@@ -102,7 +102,7 @@ static void a_process_is_tried_for_again(void)
 
 static void what_has_no_process_is_synced_with_all_the_rest(void)
 {
-	struct worker_io io = { -1, clock_ms() + 500 };
+	struct worker_io io = { .fd = -1, .deadline = clock_ms() + 500 };
 	struct err e = { 0 };
 
 	refusals = 1000;
@@ -152,7 +152,7 @@ static void what_could_not_be_written_is_said(void)
 
 		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
 
-		struct worker_io io = { pair[0], clock_ms() + SECONDS(20) };
+		struct worker_io io = { .fd = pair[0], .deadline = clock_ms() + SECONDS(20) };
 
 		sync_error = ENOSPC;
 		CHECK(steps_that_sync[i](&io, NULL, &e) == 0);

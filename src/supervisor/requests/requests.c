@@ -196,7 +196,8 @@ static int run_job(struct request *r, struct job *job, void (*then)(struct reque
 int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
 		void (*then)(struct request *, const struct err *), struct err *e)
 {
-	return run_job(r, &(struct job){ .what = what, .timeout = timeout, .run = run, .arg = arg, .on_done = on_request_done }, then, e);
+	return run_job(r, &(struct job){ .what = what, .timeout = timeout, .prompt = true, .run = run, .arg = arg, .on_done = on_request_done },
+		       then, e);
 }
 
 /* ---- workers that write ---- */

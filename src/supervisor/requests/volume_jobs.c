@@ -482,7 +482,8 @@ static int begin(struct volume_job *j, struct err *e)
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
 	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
 	struct job job = {
-		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .arg = &j->work, .keep = goes_on ? index : streams,
+		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .prompt = j->row->is_short, .arg = &j->work,
+		.keep = goes_on ? index : streams,
 		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j, .then = goes_on ? &j->update.job : NULL, .on_next = on_next,
 	};
 
@@ -542,7 +543,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 static int read_document(struct volume_job *j, struct err *e)
 {
 	struct job job = {
-		.what = "parse", .pool = j->pool_name, .timeout = time_left(j, DEADLINE_PARSE), .run = volume_work_parse, .arg = &j->work,
+		.what = "parse", .pool = j->pool_name, .timeout = time_left(j, DEADLINE_PARSE), .run = volume_work_parse, .prompt = true, .arg = &j->work,
 		.on_record = on_read_record, .on_payload = on_read_text, .on_done = on_read, .on_gone = on_gone, .owner = j,
 	};
 

@@ -123,6 +123,7 @@ void step_fill(struct pool *p, struct job *job, struct operation *o)
 	job->pool = p->name;
 	job->owner = p;
 	job->subject = p;
+	job->prompt = true;
 	job->arg = o;
 	if (!job->on_record)
 		job->on_record = step_on_note;

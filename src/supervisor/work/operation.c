@@ -13,6 +13,7 @@
 #include "base/line.h"
 #include "base/sandbox.h"
 #include "base/util.h"
+#include "pool/xml.h"
 #include "supervisor/config/config.h"
 #include "supervisor/internal.h"
 #include "system/device.h"
@@ -103,10 +104,38 @@ static void send_avoid(struct context *c)
 	pool_set_text(&c->pool->avoid, c->op.avoid);
 }
 
+struct made_file worker_made;
+
+/* Who knows the pool's definition by its text. */
+static struct { const char *xml; struct pool_def def; } kept;
+
+int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
+{
+	if (kept.xml && kept.xml == p->xml) {
+		*def = kept.def;
+		kept.xml = NULL;
+	} else if (xml_prepare(), pool_read(def, p->xml, strlen(p->xml), p->origin, e) < 0) {
+		return -1;
+	}
+	def->target.place = target_place_parse(p->place);
+	return 0;
+}
+
+void worker_definition_back(const struct pool *p, struct pool_def *def)
+{
+	if (kept.xml || !p) {
+		pool_def_free(def);
+		return;
+	}
+	kept.xml = p->xml;
+	kept.def = *def;
+	*def = (struct pool_def){ 0 };
+}
+
 static void context_close(struct context *c)
 {
 	send_avoid(c);
-	pool_def_free(&c->def);
+	worker_definition_back(c->backend ? c->pool : NULL, &c->def);
 	volindex_builder_free(&c->volumes);
 }
 #define cleanup_context __attribute__((cleanup(context_close)))
@@ -121,14 +150,13 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices, .force = o->force,
 		.cache = p->index_map, .cache_len = p->index_len, .detail = p->detail,
-		.address = p->address, .address_answered = p->address_answered, .on_address = send_address,
+		.made = worker_made, .address = p->address, .address_answered = p->address_answered, .on_address = send_address,
 		.arg = c, .on_volume = collect_volume, .on_note = send_note, .on_left_out = send_left_out,
 	};
 	if (p->avoid)
 		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
-	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
+	if (worker_definition(p, &c->def, e) < 0)
 		return -1;
-	c->def.target.place = target_place_parse(p->place);
 	if (p->phase == PHASE_CHECKING)         /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
 	c->backend = backend_find(p->type);
@@ -265,6 +293,8 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 			send_begun(&c);
 		return -1;
 	}
+	if (!c.def.source.ndevices && !c.def.source.nhosts)     /* nobody is asked any more who might not answer */
+		worker_hold(io);
 	if (send_state(&c, NULL, e) < 0)
 		return -1;
 	send_place(&c);
@@ -443,8 +473,13 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 		return 0;
 	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
 		return refresh_fails(&c, e);
-	if ((!c.written && write_index(&c.op, &c.volumes, e) < 0) || send_state(&c, NULL, e) < 0)
+	if (!c.written && write_index(&c.op, &c.volumes, e) < 0)
 		return -1;
+	if (c.op.state_known)
+		worker_hold(io);
+	if (send_state(&c, NULL, e) < 0)
+		return -1;
+	worker_hold(io);
 	line_begin(&b, "-");
 	line_num(&b, "capacity", sizes.capacity);
 	line_num(&b, "allocation", sizes.allocation);

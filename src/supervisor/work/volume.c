@@ -58,7 +58,8 @@ static void send_progress(struct op *op, uint64_t done, uint64_t total)
 
 static void context_close(struct context *c)
 {
-	pool_def_free(&c->def);
+	worker_made = c->op.made;
+	worker_definition_back(c->backend ? c->work->pool : NULL, &c->def);
 }
 #define cleanup_context __attribute__((cleanup(context_close)))
 
@@ -73,9 +74,8 @@ static int context_open(struct context *c, struct worker_io *io, struct volume_w
 		.cache = p->index_map, .cache_len = p->index_len, .arg = c, .on_note = send_note, .on_progress = send_progress,
 		.operate = work->operate,
 	};
-	if (pool_read(&c->def, p->xml, strlen(p->xml), p->origin, e) < 0)
+	if (worker_definition(p, &c->def, e) < 0)
 		return -1;
-	c->def.target.place = target_place_parse(p->place);
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(e, ERR_UNSUPPORTED, "this build has no pools of type \"%s\"", pool_type_word(p->type));

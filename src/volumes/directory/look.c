@@ -34,7 +34,8 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 	if (!k)
 		return NULL;
 	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed,
-	                     .named = op->only != NULL, .remote = remote, .hearsay = target_owners_are_hearsay(dir), .deadline = op->deadline };
+	                     .named = op->only != NULL, .remote = remote, .hearsay = target_owners_are_hearsay(dir), .deadline = op->deadline,
+	                     .made_file = op->made };
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
 	fstat(dir, &k->target_stat);
@@ -413,6 +414,14 @@ static void read_file(struct look *k, const char *name, const char *entry, long 
 
 /* ---- one name ---- */
 
+static bool is_made_here(const struct look *k, const struct stat *st)
+{
+	const struct made_file *m = &k->made_file;
+
+	return m->ino && m->ino == st->st_ino && m->dev == st->st_dev && m->size == (uint64_t)st->st_size &&
+	       m->changed.tv_sec == st->st_mtim.tv_sec && m->changed.tv_nsec == st->st_mtim.tv_nsec;
+}
+
 /* Its content is as the last index says; something else of it has changed. */
 static bool tell_again(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
 {
@@ -423,6 +432,23 @@ static bool tell_again(struct look *k, const char *name, long cached, const stru
 	if (!cache_volume(k, cached, copy, sizeof(copy), &l, &v))
 		return false;
 	fill_from_stat(k, &v, st);
+	if (is_made_here(k, st))
+		v.capacity = v.physical;
+	tell(k, name, cached, &v, o);
+	return true;
+}
+
+/* A raw file that this process has just made, or made larger or smaller: what is in it is known. */
+static bool tell_made(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+{
+	struct volume v = { .type = "file", .format = "raw" };
+
+	if (!is_made_here(k, st))
+		return false;
+	if (cached >= 0)
+		return k->cache->entries[cached].flags & VOLINDEX_RAW && tell_again(k, name, cached, st, o);
+	fill_from_stat(k, &v, st);
+	v.capacity = v.physical;
 	tell(k, name, cached, &v, o);
 	return true;
 }
@@ -446,7 +472,7 @@ static void look_at_file(struct look *k, const char *name, const char *entry, co
 		tell_doubtful(k, name, o);
 		return;
 	}
-	if (tell_kept(k, name, cached, st, o))
+	if (tell_kept(k, name, cached, st, o) || tell_made(k, name, cached, st, o))
 		return;
 	o->verdict = VERDICT_READ;
 	if (may_read)

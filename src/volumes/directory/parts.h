@@ -49,6 +49,7 @@ struct look {
 	uint64_t seed;
 	struct timespec now;
 	uint64_t deadline;              /* of all of it */
+	struct made_file made_file;     /* which this process has made */
 	struct stuck stuck;             /* ours alone */
 	bool named;                     /* names that somebody has told, not the directory: what cannot be looked at may not be there */
 	bool remote;                    /* another host's filesystem: asking about holes costs a round trip */

@@ -137,6 +137,14 @@ static int grow(int fd, uint64_t old, uint64_t capacity, struct op *op, const ch
 	return rc > 0 ? fill(fd, old, capacity, true, &p, name, e) : 0;
 }
 
+void raw_note_made(int fd, struct op *op)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0)
+		op->made = (struct made_file){ st.st_dev, st.st_ino, (uint64_t)st.st_size, st.st_mtim };
+}
+
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e)
 {
 	struct stat st;

@@ -12,6 +12,8 @@
  * name is for messages. */
 int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name, struct err *e);
 /* Another size. The size changes in one step, after the storage was found for it (flags: VOL_ALLOCATE); on failure it is as before. Syncs. */
+/* Note in op->made what the file is now. */
+void raw_note_made(int fd, struct op *op);
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e);
 /* Storage for the first `size` bytes of an image that holds data already: into its holes. */
 int raw_allocate(int fd, uint64_t size, struct op *op, const char *name, struct err *e);
