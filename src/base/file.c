@@ -332,11 +332,13 @@ static bool is_directory(const char *path)
 }
 
 /* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above it). */
-static int make_one(const char *path, mode_t mode, struct err *e)
+static int make_one(const char *path, mode_t mode, bool kept, struct err *e)
 {
 	int saved;
 
 	if (mkdir(path, mode) == 0) {
+		if (!kept)
+			return 0;
 		cleanup_close int above = open_parent(AT_FDCWD, path);
 
 		return above < 0 || file_sync_dir(above) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", path) : 0;
@@ -347,7 +349,7 @@ static int make_one(const char *path, mode_t mode, struct err *e)
 	return err_sys(e, saved == EEXIST ? ENOTDIR : saved, "cannot make directory %s", path);
 }
 
-int file_mkdirs(const char *path, mode_t mode, struct err *e)
+static int make_all(const char *path, mode_t mode, bool kept, struct err *e)
 {
 	char part[4096];
 	size_t len = strlen(path);
@@ -359,11 +361,21 @@ int file_mkdirs(const char *path, mode_t mode, struct err *e)
 		if (part[i] != '/' || part[i - 1] == '/')
 			continue;
 		part[i] = '\0';
-		if (make_one(part, mode, e) < 0)
+		if (make_one(part, mode, kept, e) < 0)
 			return -1;
 		part[i] = '/';
 	}
-	return make_one(part, mode, e);
+	return make_one(part, mode, kept, e);
+}
+
+int file_mkdirs(const char *path, mode_t mode, struct err *e)
+{
+	return make_all(path, mode, false, e);
+}
+
+int file_mkdirs_kept(const char *path, mode_t mode, struct err *e)
+{
+	return make_all(path, mode, true, e);
 }
 
 /* ---- names ---- */

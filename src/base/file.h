@@ -38,8 +38,10 @@ int file_poke(int dirfd, const char *path, const char *text, struct err *e);
 bool file_is_on(int fd, const uint32_t *kinds);
 /* So that an entry is there after a power cut: fsync(2) of its directory, which may be open for its path alone. -1 with errno. */
 int file_sync_dir(int dir);
-/* mkdir -p, each synced into its parent. Existing directories are left as they are. */
+/* mkdir -p. Existing directories are left as they are. Nothing waits for a disk: for what a boot makes anew. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
+/* The same for what is there after a power cut: each is synced into its parent. Not in the supervisor. */
+int file_mkdirs_kept(const char *path, mode_t mode, struct err *e);
 /* Remove; absence is success. The directory is fsynced. */
 int file_remove(int dirfd, const char *path, struct err *e);
 /* In a child that may outlive its parent: close everything but 0, 1, 2 and this one (-1: none). Who reads what the parent says is to see its end. */

@@ -31,11 +31,7 @@ struct reader {
 
 static int check_bytes(const char *s, size_t len, struct err *e)
 {
-	for (size_t i = 0; i < len; ) {
-		if (s[i] >= ' ' && s[i] < 0x7f) {       /* nearly all of them */
-			i++;
-			continue;
-		}
+	for (size_t i = utf8_plain(s, len); i < len; i += utf8_plain(s + i, len - i)) {
 		size_t n = utf8_len(s + i, len - i);
 
 		if (n == 0)
@@ -118,28 +114,32 @@ static int read_quoted(struct reader *r, char **text, size_t *len)
 /* A word, or key=value with either kind of value. */
 static int read_word(struct reader *r, struct token *t)
 {
+	char *at = r->next, *end = r->end;
 	size_t ignored;
 
-	for (t->text = r->next; r->next < r->end && *r->next != ' '; r->next++) {
-		if (*r->next == '\\' || *r->next == '"')
-			return err_set(r->e, ERR_SYNTAX, "%s within a word; put the whole value in quotes",
-			               *r->next == '"' ? "a quote" : "a backslash");
-		if (*r->next != '=' || t->value)
+	for (t->text = at; at < end && *at != ' '; at++) {
+		if (*at > '=' && *at != '\\')           /* most of them */
 			continue;
-		t->len = (size_t)(r->next - t->text);
-		t->value = r->next + 1;
-		t->value_given = t->value < r->end && *t->value != ' ';
+		if (*at == '\\' || *at == '"')
+			return err_set(r->e, ERR_SYNTAX, "%s within a word; put the whole value in quotes", *at == '"' ? "a quote" : "a backslash");
+		if (*at != '=' || t->value)
+			continue;
+		t->len = (size_t)(at - t->text);
+		t->value = at + 1;
+		t->value_given = t->value < end && *t->value != ' ';
 		if (t->value_given && *t->value == '"') {
 			r->next = t->value + 1;
 			if (read_quoted(r, &t->value, &ignored) < 0)
 				return -1;
+			at = r->next;
 			break;
 		}
 	}
+	r->next = at;
 	if (t->value)
 		t->text[t->len] = '\0';         /* over the '=' */
 	else
-		t->len = (size_t)(r->next - t->text);
+		t->len = (size_t)(at - t->text);
 	return 0;
 }
 
@@ -201,7 +201,16 @@ static bool is_payload_mark(const struct token *t)
 	return !t->quoted && t->len == 0 && t->value && !t->value_given;
 }
 
-static int add_arg(struct line *l, const struct token *t, struct err *e)
+static bool is_given(const struct line *l, const char *key)
+{
+	for (size_t i = 0; i < l->nargs; i++)
+		if (l->args[i].key && streq(l->args[i].key, key))
+			return true;
+	return false;
+}
+
+/* *marks: of the keys that there are, so that most are known to be new without being compared with each. */
+static int add_arg(struct line *l, const struct token *t, uint64_t *marks, struct err *e)
 {
 	bool flag = !t->quoted && starts_with(t->text, "--");
 	const char *key = flag ? t->text + 2 : t->value ? t->text : NULL;
@@ -213,9 +222,13 @@ static int add_arg(struct line *l, const struct token *t, struct err *e)
 		return err_set(e, ERR_SYNTAX, "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes", key);
 	if (t->value && !t->value_given)
 		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key, key);
-	for (size_t i = 0; key && i < l->nargs; i++)
-		if (l->args[i].key && streq(l->args[i].key, key))
+	if (key) {
+		uint64_t mark = UINT64_C(1) << (((unsigned char)key[0] + 3u * (unsigned char)key[1]) % 64);
+
+		if ((*marks & mark) && is_given(l, key))
 			return err_set(e, ERR_SYNTAX, "\"%.64s\" is given twice", key);
+		*marks |= mark;
+	}
 	arg->key = key;
 	arg->value = key ? t->value : t->text;
 	l->nargs++;
@@ -224,13 +237,14 @@ static int add_arg(struct line *l, const struct token *t, struct err *e)
 
 static int read_args(struct reader *r, struct line *l, bool payload_allowed)
 {
+	uint64_t marks = 0;
 	struct token t;
 	int got;
 
 	while ((got = read_token(r, &t)) > 0) {
 		if (payload_allowed && is_payload_mark(&t))
 			return read_payload(r, l);
-		if (add_arg(l, &t, r->e) < 0)
+		if (add_arg(l, &t, &marks, r->e) < 0)
 			return -1;
 	}
 	return got;

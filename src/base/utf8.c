@@ -4,6 +4,9 @@
  */
 #include "base/utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 #include "base/util.h"
 
 static bool is_continuation(unsigned char c)
@@ -79,6 +82,28 @@ bool utf8_is_hidden(const char *s, size_t len)
 		if (c >= hidden[i].first && c <= hidden[i].last)
 			return true;
 	return false;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight bytes at once: the highest bit of a byte tells that it is below a space, DEL, or beyond ASCII. A bit too many costs only time. */
+static bool are_plain(const char *s)
+{
+	uint64_t eight;
+
+	memcpy(&eight, s, sizeof(eight));
+	return !((eight | (eight - EACH(' ')) | (eight + EACH(1))) & EACH(0x80));
+}
+
+size_t utf8_plain(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (n - i >= sizeof(uint64_t) && are_plain(s + i))
+		i += sizeof(uint64_t);
+	while (i < n && s[i] >= ' ' && s[i] < 0x7f)
+		i++;
+	return i;
 }
 
 size_t utf8_cut(const char *s, size_t n)

@@ -18,6 +18,8 @@ bool utf8_is_no_character(const char *s, size_t len);
 /* Is it a control character, or a character that nobody sees or that turns the order of others around (U+200B, U+202E, U+FEFF, tags, …)? What people read
  * shows such a character as an escape; names may hold it. */
 bool utf8_is_hidden(const char *s, size_t len);
+/* How many of the first n bytes are printable ASCII, as nearly all text is: a quick look before a careful one. */
+size_t utf8_plain(const char *s, size_t n);
 /* The character's number, of the well-formed sequence of len bytes. */
 unsigned utf8_number(const char *s, size_t len);
 /* The longest prefix of s, at most n bytes, that does not end inside a sequence. */

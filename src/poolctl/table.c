@@ -60,10 +60,11 @@ static bool is_safe(const char *text, size_t left, size_t *len)
 const char *table_safe(struct arena *a, const char *text)
 {
 	size_t left = strlen(text), n;
-	const char *at = text;
+	const char *at = text + utf8_plain(text, left);
 	struct buf out = BUF_INIT;
 	const char *copy;
 
+	left -= (size_t)(at - text);
 	while (left && is_safe(at, left, &n)) {
 		at += n;
 		left -= n;

@@ -93,6 +93,20 @@ void worker_send_record(struct worker_io *io, struct buf *b)
 	buf_free(b);
 }
 
+int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text)
+{
+	bool whole;
+
+	line_end(b);
+	buf_printf(b, "= %zu\n", text->len);
+	buf_add(b, buf_str(text), text->len);
+	whole = !b->failed && !text->failed;
+	if (whole)
+		worker_send(io, b);
+	buf_free(b);
+	return whole ? 0 : -1;
+}
+
 /* Close everything but 0, 1, 2 and the few descriptors in keep (-1-terminated, any order). */
 static void close_others(int fd, const int *keep)
 {
@@ -378,6 +392,8 @@ static bool drain(struct worker *w, size_t most)
 			end_overlong(w, w->in.len + sizeof(chunk) < w->in.limit);
 		if (w->overlong)
 			return false;
+		if ((size_t)n < sizeof(chunk))
+			break;          /* there was no more; what comes now, or its end, wakes us again */
 	}
 	return true;
 }

@@ -214,7 +214,7 @@ static int write_def(const char *dir, const struct secret_def *s, struct err *e)
 	cleanup_buf struct buf text = BUF_INIT;
 	char path[PATH_MAX], uuid[UUID_TEXT];
 
-	if (file_mkdirs(dir, 0700, e) < 0 || path_of(path, dir, &s->uuid, ".xml", e) < 0)
+	if (file_mkdirs_kept(dir, 0700, e) < 0 || path_of(path, dir, &s->uuid, ".xml", e) < 0)
 		return -1;
 	buf_printf(&text, "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and lost. Secret\n  %s\nis changed with poolctl "
 		   "secret-define and secret-set-value.\n-->\n\n", uuid_print(&s->uuid, uuid));
@@ -233,7 +233,7 @@ static int write_value(const char *dir, const struct uuid *uuid, const void *val
 	char path[PATH_MAX];
 	int result;
 
-	if (file_mkdirs(dir, 0700, e) < 0 || path_of(path, dir, uuid, ".base64", e) < 0)
+	if (file_mkdirs_kept(dir, 0700, e) < 0 || path_of(path, dir, uuid, ".base64", e) < 0)
 		return -1;
 	text.data = malloc(text.size);
 	if (!text.data)

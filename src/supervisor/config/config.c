@@ -242,29 +242,37 @@ static int check_again(const struct buf *xml, const char *origin, struct err *e)
 	return 0;
 }
 
-int config_check_length(const struct pool_def *d, const char *origin, struct err *e)
+int config_print(struct config_item *item, struct err *e)
 {
-	const char *const texts[] = { d->name, d->target.path };
-	cleanup_buf struct buf names = BUF_INIT, key = BUF_INIT, xml = BUF_INIT;
+	const char *const texts[] = { item->def->name, item->def->target.path };
+	cleanup_buf struct buf names = BUF_INIT;
 
-	pool_source_key(d, &key);
-	pool_print(d, &xml);
-	line_quote(&names, buf_str(&key), key.len);
+	pool_source_key(item->def, &item->key);
+	pool_print(item->def, &item->xml);
+	line_quote(&names, buf_str(&item->key), item->key.len);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		if (texts[i])
 			line_quote(&names, texts[i], strlen(texts[i]));
-	if (key.failed || xml.failed || names.failed)
-		return no_memory(origin, e);
+	if (item->key.failed || item->xml.failed || names.failed)
+		return no_memory(item->origin, e);
 	if (names.len > NAMES_LIMIT)
-		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", origin, d->name, NAMES_LIMIT);
-	if (xml.len > XML_LIMIT)
-		return err_set(e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted", origin, d->name,
-			       xml.len, XML_LIMIT);
-	return check_again(&xml, origin, e);
+		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", item->origin, item->def->name,
+			       NAMES_LIMIT);
+	if (item->xml.len > XML_LIMIT)
+		return err_set(e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted", item->origin,
+			       item->def->name, item->xml.len, XML_LIMIT);
+	return check_again(&item->xml, item->origin, e);
+}
+
+void config_item_free(struct config_item *item)
+{
+	buf_free(&item->key);
+	buf_free(&item->xml);
 }
 
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
 {
+	struct config_item item = { .origin = origin, .autostart = autostart };
 	struct err e = { 0 };
 	struct pool_def def;
 
@@ -274,10 +282,12 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 	}
 	if (!def.uuid_given)
 		uuid_from_text(def.name, &def.uuid);
-	if (config_check_length(&def, origin, &e) < 0)
+	item.def = &def;
+	if (config_print(&item, &e) < 0)
 		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
 	else
-		fn(&(struct config_item){ .def = &def, .origin = origin, .autostart = autostart }, arg);
+		fn(&item, arg);
+	config_item_free(&item);
 	pool_def_free(&def);
 }
 
@@ -515,7 +525,7 @@ static int open_definitions(const char *dir, bool make, struct err *e)
 			snprintf(path, sizeof(path), "%s/storage", dir);
 	}
 	snprintf(marks, sizeof(marks), "%s/autostart", path);
-	if (make && stat(marks, &st) < 0 && file_mkdirs(marks, 0700, e) < 0)
+	if (make && stat(marks, &st) < 0 && file_mkdirs_kept(marks, 0700, e) < 0)
 		return -1;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd >= 0 ? fd : err_sys(e, errno, "cannot open the configuration directory %s", path);

@@ -24,6 +24,7 @@ struct config_item {
 	bool autostart;
 	const char *origin;             /* file name, "(command line)" … */
 	const struct err *problem;
+	struct buf xml, key;            /* def written out, and what its source is known by: see config_print() */
 };
 typedef void config_item_fn(const struct config_item *item, void *arg);
 
@@ -68,10 +69,11 @@ int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *f
 /* One document from elsewhere (command line, bootconfig); its pool is an autostart pool if `autostart`. A pool without a uuid gets one that
  * depends on its name only, here and in all the above: it is the same at every boot. */
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg);
-/* What travels to the supervisor has its limits: names and paths are one line, and a document may be longer when it is written out. ERR_TOO_LONG.
- * The functions above have asked this already. It depends on the definition alone, so that what was accepted from one place is accepted from any:
- * `origin` is for the message. */
-int config_check_length(const struct pool_def *d, const char *origin, struct err *e);
+/* Write out item->def, as it travels to the supervisor; config_item_free() releases that. It has its limits: names and paths are one line, and a document may
+ * be longer when it is written out. ERR_TOO_LONG. The functions above have done this already. It depends on the definition alone, so that what was accepted
+ * from one place is accepted from any: `origin` is for the message. */
+int config_print(struct config_item *item, struct err *e);
+void config_item_free(struct config_item *item);
 
 /* Copy secrets/ of a configuration directory to `to` (made, 0700; files 0600). None there is success. One that cannot be copied does not keep the others
  * back: e tells of the first such. */

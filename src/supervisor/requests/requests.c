@@ -385,13 +385,15 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
 	struct pool_def def;
+	struct config_item item = { .def = &def, .origin = "(socket)" };
 
 	if (sandbox_enter(e) < 0 || (r->validate && grammar_check(GRAMMAR_POOL, r->xml, r->xml_len, "(socket)", e) < 0) ||
 	    pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
-	int rc = config_check_length(&def, "(socket)", e);
+	int rc = config_print(&item, e);
 	if (rc == 0)
-		operation_send_definition(io, &(struct config_item){ .def = &def, .origin = "(socket)" });
+		operation_send_definition(io, &item);
+	config_item_free(&item);
 	pool_def_free(&def);
 	return rc;
 }

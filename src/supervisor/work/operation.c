@@ -568,28 +568,28 @@ static void send_problem(struct worker_io *io, const char *origin, const struct 
 
 void operation_send_definition(struct worker_io *io, const struct config_item *item)
 {
-	struct buf b = BUF_INIT, xml = BUF_INIT, key = BUF_INIT;
+	struct buf b = BUF_INIT;
 	char uuid[UUID_TEXT];
 
 	if (!item->def) {
 		send_problem(io, item->origin, item->problem);
 		return;
 	}
-	pool_source_key(item->def, &key);
 	line_begin(&b, "-");
 	line_str(&b, "pool", item->def->name);
 	line_str(&b, "uuid", uuid_print(&item->def->uuid, uuid));
 	line_str(&b, "type", pool_type_word(item->def->type));
 	line_str(&b, "target", item->def->target.path);
-	line_str(&b, "source", buf_str(&key));
+	line_str(&b, "source", buf_str(&item->key));
 	line_str(&b, "autostart", item->autostart ? "yes" : "no");
 	line_str(&b, "origin", item->origin);
 	line_boot(&b, &item->def->boot);
-	buf_free(&key);
-	worker_send_record(io, &b);
-	pool_print(item->def, &xml);
-	worker_send_text(io, &xml, NULL);       /* without it the definition is lost for want of memory: the supervisor says so */
-	buf_free(&xml);
+	if (worker_send_record_with(io, &b, &item->xml) < 0) {
+		struct err e = { 0 };
+
+		err_set(&e, ERR_NO_MEMORY, "%s: out of memory", item->origin);
+		send_problem(io, item->origin, &e);
+	}
 }
 
 static void boot_from_line(struct pool_boot *boot, const struct line *l)

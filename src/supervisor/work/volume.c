@@ -101,9 +101,8 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 	line_str(&b, "volume", v->name);
 	line_str(&b, "capacity", v->has_capacity ? "yes" : "no");
 	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
-	worker_send_record(io, &b);
 	volume_def_print_as_given(v, &xml);
-	worker_send_text(io, &xml, NULL);       /* without it: as in operation_send_definition() */
+	worker_send_record_with(io, &b, &xml);  /* without it the volume is not made, for want of memory: the supervisor says so */
 	buf_free(&xml);
 }
 
