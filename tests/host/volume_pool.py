@@ -40,6 +40,8 @@ def op(*argv, stdin=subprocess.DEVNULL, stdout=None, prefix=(), traced=False):
     """Run backend-op; with stdout, that is the program's, and its records come by another descriptor. traced: prefix is a tracer."""
     read, write = os.pipe()
     argv = [*map(str, prefix), OP, *map(str, argv), f"report={write}"]
+    if not any(word.startswith("timeout=") for word in argv):
+        argv.append("timeout=110000")  # a key is derived in seconds of a processor, which a busy machine may take long to give
     env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"} if traced else None  # leaks are looked for by tracing itself
     done = subprocess.run(argv, stdin=stdin, stdout=stdout or subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120, pass_fds=(write,), env=env)
     os.close(write)

@@ -607,6 +607,7 @@ class Agent(_Link):
         super().__init__(vm, f"agent{number}")
         self._number = number
         self._ready = False
+        self._looking = threading.Lock()  # it says so once: of two threads that wait for that, one would wait for ever
         self._count = 0
 
     def _line(self, deadline, what):
@@ -620,9 +621,10 @@ class Agent(_Link):
         return line.decode(errors="replace").split()
 
     def wait_ready(self, seconds):
-        if not self._ready:
-            self._line(time.monotonic() + seconds, "is the agent up?")
-            self._ready = True
+        with self._looking:
+            if not self._ready:
+                self._line(time.monotonic() + seconds, "is the agent up?")
+                self._ready = True
 
     def run(self, shell_command, seconds):
         encoded = base64.b64encode(shell_command.encode()).decode()
