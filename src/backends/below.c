@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "backends/device.h"
 #include "backends/links.h"
 #include "backends/sysfs.h"
 #include "base/util.h"
@@ -61,4 +63,34 @@ bool device_is_lost(const char *sysname)
 
 	look_below(sysname, DEPTH, &b);
 	return b.disks && b.gone == b.disks;
+}
+
+/* What LVM makes of others, or what has gone. */
+static bool is_no_disk(const char *sysname)
+{
+	char dir[PATH_MAX], uuid[160];
+	int part;
+
+	return !sysfs_block("/sys", sysname, dir, &part) || (sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-"));
+}
+
+/* One of them may be a partition of the other. */
+static bool is_same_disk(const char *a, const char *b)
+{
+	char first[PATH_MAX], second[PATH_MAX];
+	int part;
+
+	return sysfs_block("/sys", a, first, &part) && sysfs_block("/sys", b, second, &part) && streq(first, second);
+}
+
+bool device_news_may_help(const char *waits_for, const char *sysname)
+{
+	bool path = starts_with(waits_for, "device=/dev/");
+	cleanup_buf struct buf words = BUF_INIT;
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	if (!path || stat(waits_for + strlen("device="), &st) < 0 || !device_sysname(st.st_rdev, name, sizeof(name)))
+		return !starts_with(waits_for, "vg=") || !is_no_disk(sysname);
+	return is_same_disk(name, sysname) || (!is_no_disk(sysname) && look_below(name, 1, &(struct below){ .words = &words }));
 }

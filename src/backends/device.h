@@ -62,12 +62,10 @@ const char *device_left_out(void);
 /* Does `spec` (as device_find() takes it) name this device? 1 or 0; -1: that cannot be told, for the device is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device that
  * does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);
-/* The kernel's name for a device number: "sda1". */
+/* The kernel's name for a device number: "sda1". False: it is gone. */
 bool device_sysname(dev_t dev, char *out, size_t size);
 /* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */
 int device_node(dev_t dev, char *path, size_t size);
-/* Its name in /sys/class/block. False: it is gone. */
-bool device_sysname(dev_t dev, char *out, size_t size);
 /* Write-protected, as the kernel knows it (not opened). */
 bool device_is_read_only(dev_t dev);
 
@@ -78,6 +76,8 @@ int device_links(const char *sysname, const char *run_dir, struct err *e);
 int device_links_unread(const char *sysname, const char *run_dir, struct err *e);
 /* All block devices there are. */
 int device_links_all(const char *run_dir, struct err *e);
+/* What could not be read (an error's waits_for: "device=…", "vg=…") is there: may it be well, now that something has happened to `sysname`? Opens no device. */
+bool device_news_may_help(const char *waits_for, const char *sysname);
 bool device_udevd_runs(void);           /* /run/udev/control exists */
 
 #endif
