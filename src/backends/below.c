@@ -83,14 +83,27 @@ static bool is_same_disk(const char *a, const char *b)
 	return sysfs_block("/sys", a, first, &part) && sysfs_block("/sys", b, second, &part) && streq(first, second);
 }
 
-bool device_news_may_help(const char *waits_for, const char *sysname)
+/* A path that leads to a device now. */
+static bool path_may_help(const char *path, const char *sysname, bool is_disk)
 {
-	bool path = starts_with(waits_for, "device=/dev/");
 	cleanup_buf struct buf words = BUF_INIT;
 	char name[NAME_MAX + 1];
 	struct stat st;
 
-	if (!path || stat(waits_for + strlen("device="), &st) < 0 || !device_sysname(st.st_rdev, name, sizeof(name)))
-		return !starts_with(waits_for, "vg=") || !is_no_disk(sysname);
-	return is_same_disk(name, sysname) || (!is_no_disk(sysname) && look_below(name, 1, &(struct below){ .words = &words }));
+	if (stat(path, &st) < 0 || !device_sysname(st.st_rdev, name, sizeof(name)))
+		return true;
+	return is_same_disk(name, sysname) || (is_disk && look_below(name, 1, &(struct below){ .words = &words }));
+}
+
+/* A volume can only be what has a label, and then the link tells, which was made before this is asked; udevd may make it later. */
+bool device_news_may_help(const char *waits_for, const char *sysname)
+{
+	const char *spec = waits_for + strcspn(waits_for, "=") + 1;
+	bool is_disk = !is_no_disk(sysname);
+
+	if (starts_with(waits_for, "vg="))
+		return is_disk;
+	if (starts_with(waits_for, "device=/dev/"))
+		return path_may_help(spec, sysname, is_disk);
+	return is_disk || device_udevd_runs() || device_has_link(spec, sysname);
 }

@@ -411,6 +411,15 @@ static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t 
 	return true;
 }
 
+bool device_has_link(const char *spec, const char *sysname)
+{
+	const struct tag *t = tag_find(spec);
+	char path[PATH_MAX], name[NAME_MAX + 1];
+	dev_t dev;
+
+	return t && tag_link(t, spec + strlen(t->prefix), path, &dev) && device_sysname(dev, name, sizeof(name)) && streq(name, sysname);
+}
+
 #define SEARCHED_MOST 1024
 
 struct search {
