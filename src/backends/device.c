@@ -26,6 +26,8 @@
 #define PAGE       4096
 #define AMBIVALENT (-2)                 /* of blkid_do_safeprobe(): other negative answers are read errors */
 #define LOOKED_AT  (1024 * 1024)        /* bytes at each end of a device in which a read error is looked for */
+#define LARGE      (256 * 1024)
+#define NEAR       (64 * 1024)          /* as much as libblkid reads at once */
 
 /* ---- what sysfs knows ---- */
 
@@ -164,10 +166,9 @@ static void take_signature(struct device_content *out, const struct signature *s
 }
 
 /* The first of these bytes that cannot be read, to a page; UINT64_MAX: all can. Page by page only where that is: a disk may be far. */
-static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
+static uint64_t unreadable(int fd, uint64_t from, uint64_t to, size_t step)
 {
-	static char bytes[256 * 1024];
-	size_t step = sizeof(bytes);
+	static char bytes[LARGE];
 
 	for (uint64_t at = from & ~(uint64_t)(PAGE - 1); at < to;) {
 		if (file_pread(fd, bytes, (size_t)least(step, to - at), at) >= 0)
@@ -180,17 +181,30 @@ static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
 	return UINT64_MAX;
 }
 
-/* Where, libblkid does not say: signatures are at both ends. The trouble may pass, so that it is tried again, by the clock and when a device changes. */
-int device_cannot_read(const char *path, int fd, struct err *e)
+/* Of where it cannot be read. libblkid does not say it, but moves the descriptor to where it reads, and gives up at an error. Else: signatures are at both
+ * ends. A disk of which nothing can be read has its beginning named. */
+static uint64_t first_unreadable(int fd)
 {
-	char waits_for[sizeof(e->waits_for)];
-	uint64_t size = 0, at;
+	uint64_t size = 0, at, last = (uint64_t)lseek(fd, 0, SEEK_CUR);
 
 	if (ioctl(fd, (ioctl_request)BLKGETSIZE64, &size) < 0)
 		size = 0;
-	at = unreadable(fd, 0, size < LOOKED_AT ? size : LOOKED_AT);
+	at = unreadable(fd, 0, least(PAGE, size), PAGE);
+	if (at == UINT64_MAX && last < size)
+		at = unreadable(fd, last, last + least(NEAR, size - last), PAGE);
+	if (at == UINT64_MAX)
+		at = unreadable(fd, 0, least(LOOKED_AT, size), LARGE);
 	if (at == UINT64_MAX && size > LOOKED_AT)
-		at = unreadable(fd, size - LOOKED_AT, size);
+		at = unreadable(fd, size - LOOKED_AT, size, LARGE);
+	return at;
+}
+
+/* The trouble may pass, so that it is tried again, by the clock and when a device changes. */
+int device_cannot_read(const char *path, int fd, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+	uint64_t at = first_unreadable(fd);
+
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
 	if (at == UINT64_MAX)           /* it could be read again meanwhile */
 		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s: %s", path, strerror(EIO));
