@@ -60,9 +60,7 @@ static bool is_component(const char *sysname)
 {
 	cleanup_close int dir = sys_block(sysname);
 
-	if (dir < 0)
-		return false;
-	return has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders"));
+	return dir >= 0 && (has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
 }
 
 bool device_sysname(dev_t dev, char *out, size_t size)
@@ -645,12 +643,37 @@ static int find_path(const char *spec, char *path, size_t size, dev_t *dev, stru
 	return 0;
 }
 
+/* What a worker has found, if it wants to search once. */
+static struct {
+	bool wanted;
+	char spec[PATH_MAX], path[PATH_MAX];
+	dev_t dev;
+} found_before;
+
+void device_search_once(void)
+{
+	found_before.wanted = true;
+}
+
+static int find_tag_once(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	if (!streq(found_before.spec, spec) || !is_node_of(found_before.path, found_before.dev) || device_matches(spec, found_before.dev) != 1) {
+		found_before.spec[0] = '\0';
+		if (find_tag(spec, t, found_before.path, sizeof(found_before.path), &found_before.dev, e) < 0)
+			return -1;
+		snprintf(found_before.spec, sizeof(found_before.spec), "%s", spec);
+	}
+	snprintf(path, size, "%s", found_before.path);
+	*dev = found_before.dev;
+	return 0;
+}
+
 int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
 {
 	const struct tag *t = tag_find(spec);
 
 	if (t)
-		return find_tag(spec, t, path, size, dev, e);
+		return (found_before.wanted ? find_tag_once : find_tag)(spec, t, path, size, dev, e);
 	if (spec[0] != '/')
 		return err_set(e, ERR_INVALID, "\"%s\" is neither a path nor LABEL=, UUID=, PARTLABEL= or PARTUUID=", spec);
 	return find_path(spec, path, size, dev, e);

@@ -56,6 +56,8 @@ int device_ask_all(const struct device_questions *q, struct err *e);
 /* A search for `missing` ("device=LABEL=X") found none a moment ago, and need ask none but those devices that something has happened to since: " vda vdb ". What
  * else is searched for is searched for everywhere; NULL: that, too. */
 void device_search_only(const char *missing, const char *sysnames);
+/* Who asks a second time for a LABEL= or UUID= in this process is given the device that was found, as long as that is called so. */
+void device_search_once(void);
 /* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
 const char *device_left_out(void);
 
