@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "backends/device.h"
 #include "backends/links.h"
@@ -74,28 +73,8 @@ static bool is_no_disk(const char *sysname)
 	return !sysfs_block("/sys", sysname, dir, &part) || (sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-"));
 }
 
-/* One of them may be a partition of the other. */
-static bool is_same_disk(const char *a, const char *b)
-{
-	char first[PATH_MAX], second[PATH_MAX];
-	int part;
-
-	return sysfs_block("/sys", a, first, &part) && sysfs_block("/sys", b, second, &part) && streq(first, second);
-}
-
-/* A path that leads to a device now. */
-static bool path_may_help(const char *path, const char *sysname, bool is_disk)
-{
-	cleanup_buf struct buf words = BUF_INIT;
-	char name[NAME_MAX + 1];
-	struct stat st;
-
-	if (stat(path, &st) < 0 || !device_sysname(st.st_rdev, name, sizeof(name)))
-		return true;
-	return is_same_disk(name, sysname) || (is_disk && look_below(name, 1, &(struct below){ .words = &words }));
-}
-
-/* A volume can only be what has a label, and then the link tells, which was made before this is asked; udevd may make it later. */
+/* A volume can only be what has a label, and then the link tells, which was made before this is asked; udevd may make it later. Outside /dev a path may lead to
+ * what does not answer. */
 bool device_news_may_help(const char *waits_for, const char *sysname)
 {
 	const char *spec = waits_for + strcspn(waits_for, "=") + 1;
@@ -103,7 +82,7 @@ bool device_news_may_help(const char *waits_for, const char *sysname)
 
 	if (starts_with(waits_for, "vg="))
 		return is_disk;
-	if (starts_with(waits_for, "device=/dev/"))
-		return path_may_help(spec, sysname, is_disk);
-	return is_disk || device_udevd_runs() || device_has_link(spec, sysname);
+	if (*spec == '/')
+		return !starts_with(spec, "/dev/") || strstr(spec, "/../") || device_leads(spec, sysname) != 0;
+	return is_disk || device_udevd_runs() || device_leads(spec, sysname) > 0;
 }

@@ -423,13 +423,15 @@ static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t 
 	return true;
 }
 
-bool device_has_link(const char *spec, const char *sysname)
+int device_leads(const char *spec, const char *sysname)
 {
 	const struct tag *t = tag_find(spec);
 	char path[PATH_MAX], name[NAME_MAX + 1];
-	dev_t dev;
+	struct stat st = { 0 };
 
-	return t && tag_link(t, spec + strlen(t->prefix), path, &dev) && device_sysname(dev, name, sizeof(name)) && streq(name, sysname);
+	if (t ? !tag_link(t, spec + strlen(t->prefix), path, &st.st_rdev) : stat(spec, &st) < 0)
+		return -1;
+	return device_sysname(st.st_rdev, name, sizeof(name)) ? starts_with(name, sysname) : -1;
 }
 
 #define SEARCHED_MOST 1024
