@@ -73,16 +73,20 @@ static bool is_no_disk(const char *sysname)
 	return !sysfs_block("/sys", sysname, dir, &part) || (sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-"));
 }
 
-/* A volume can only be what has a label, and then the link tells, which was made before this is asked; udevd may make it later. Outside /dev a path may lead to
- * what does not answer. */
+/* A volume can be what is meant, but then there is its link, which was made before this is asked; udevd, or LVM, may make theirs later. Outside /dev a path may
+ * lead to what does not answer. */
 bool device_news_may_help(const char *waits_for, const char *sysname)
 {
 	const char *spec = waits_for + strcspn(waits_for, "=") + 1;
-	bool is_disk = !is_no_disk(sysname);
+	bool path = *spec == '/', is_disk = !is_no_disk(sysname);
+	int leads;
 
 	if (starts_with(waits_for, "vg="))
 		return is_disk;
-	if (*spec == '/')
-		return !starts_with(spec, "/dev/") || strstr(spec, "/../") || device_leads(spec, sysname) != 0;
-	return is_disk || device_udevd_runs() || device_leads(spec, sysname) > 0;
+	if (path && (!starts_with(spec, "/dev/") || strstr(spec, "/../")))
+		return true;
+	leads = device_leads(spec, sysname);
+	if (leads > 0 || (path && leads == 0))
+		return leads > 0;
+	return is_disk || device_udevd_runs() || (path && !starts_with(spec, "/dev/disk/"));
 }

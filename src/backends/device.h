@@ -80,7 +80,8 @@ int device_links_unread(const char *sysname, const char *run_dir, struct err *e)
 int device_links_all(const char *run_dir, struct err *e);
 /* Does a path, or the link that is kept for a "LABEL=…", lead to this device, or to a partition of it? 1, 0; -1: to none. */
 int device_leads(const char *spec, const char *sysname);
-/* What could not be read (an error's waits_for: "device=…", "vg=…") is there: may it be well, now that something has happened to `sysname`? Opens no device. */
+/* What was not there, or could not be read (an error's waits_for: "device=…", "vg=…"): may it be well, now that something has happened to `sysname`? Opens no
+ * device, and reads nothing outside /dev and /sys. */
 bool device_news_may_help(const char *waits_for, const char *sysname);
 bool device_udevd_runs(void);           /* /run/udev/control exists */
 

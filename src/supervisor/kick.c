@@ -35,16 +35,17 @@ static unsigned event_bits(const char *what)
 	return bits;
 }
 
-/* A device that failed is not well because another pool's step has ended, or has made or removed a volume: it would be read at each, beside its clock. */
-static bool has_clock_only(const struct pool *p, unsigned bits, const char *news)
+/* A device that failed is not well because another pool's step has ended: it would be read at each, beside its clock. And what most events of devices are
+ * about, volumes of other pools that come and go, helps nobody who lacks a disk. */
+static bool is_vain(const struct pool *p, unsigned bits, const char *news)
 {
 	char name[80];
 	int n = 0;
 
-	if (p->phase != PHASE_RETRYING || bits == ANY_EVENT || (!starts_with(waits_word(p), "device=") && !starts_with(waits_word(p), "vg=")))
+	if (bits == ANY_EVENT || (!starts_with(waits_word(p), "device=") && !starts_with(waits_word(p), "vg=")))
 		return false;
 	if (bits == event_bits("pool"))
-		return true;
+		return p->phase == PHASE_RETRYING;
 	for (; news && sscanf(news, "%79s%n", name, &n) == 1; news += n)
 		if (*name == '*' || device_news_may_help(p->waits_for, name))
 			return false;
@@ -53,7 +54,7 @@ static bool has_clock_only(const struct pool *p, unsigned bits, const char *news
 
 bool events_help(const struct pool *p, unsigned bits, const char *news)
 {
-	if ((p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING) || has_clock_only(p, bits, news))
+	if ((p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING) || is_vain(p, bits, news))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
