@@ -145,7 +145,7 @@ uint64_t pool_refresh_time(const struct pool *p);       /* ms that its next refr
 void pool_look_again(struct pool *p);           /* its next attempt comes when it is its turn, and not when its time has come */
 void pool_look_at_news(struct pool *p);         /* the same; of the devices it need ask none but those in its news */
 void pool_kick(struct pool *p);                 /* the same, for what concerns this pool alone; also if it is being started: it may have looked just before */
-bool events_help(const struct pool *p, unsigned bits);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
+bool events_help(const struct pool *p, unsigned bits, const char *news);  /* of the table in kick.c: as pool->came collects them while a pool is being started */
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool"; NULL: anything.
  * sysname: of the device; "": nothing has happened to one, or that is told; NULL: nobody knows to which. */
 void pools_kick(struct supervisor *s, const char *what, const char *sysname);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "base/util.h"
+#include "system/device.h"
 #include "system/links.h"
 #include "system/sysfs.h"
 
@@ -61,4 +62,31 @@ bool device_is_lost(const char *sysname)
 
 	look_below(sysname, DEPTH, &b);
 	return b.disks && b.gone == b.disks;
+}
+
+/* What LVM makes of others, or what has gone. */
+static bool is_no_disk(const char *sysname)
+{
+	char dir[PATH_MAX], uuid[160];
+	int part;
+
+	return !sysfs_block("/sys", sysname, dir, &part) || (sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-"));
+}
+
+/* A volume can be what is meant, but then there is its link, which was made before this is asked; udevd, or LVM, may make theirs later. Outside /dev a path may
+ * lead to what does not answer. */
+bool device_news_may_help(const char *waits_for, const char *sysname)
+{
+	const char *spec = waits_for + strcspn(waits_for, "=") + 1;
+	bool path = *spec == '/', is_disk = !is_no_disk(sysname);
+	int leads;
+
+	if (starts_with(waits_for, "vg="))
+		return is_disk;
+	if (path && (!starts_with(spec, "/dev/") || strstr(spec, "/../")))
+		return true;
+	leads = device_leads(spec, sysname);
+	if (leads > 0 || (path && leads == 0))
+		return leads > 0;
+	return is_disk || device_udevd_runs() || (path && !starts_with(spec, "/dev/disk/"));
 }

@@ -26,6 +26,8 @@
 #define PAGE       4096
 #define AMBIVALENT (-2)                 /* of blkid_do_safeprobe(): other negative answers are read errors */
 #define LOOKED_AT  (1024 * 1024)        /* bytes at each end of a device in which a read error is looked for */
+#define LARGE      (256 * 1024)
+#define NEAR       (64 * 1024)          /* as much as libblkid reads at once */
 
 /* ---- what sysfs knows ---- */
 
@@ -58,9 +60,7 @@ static bool is_component(const char *sysname)
 {
 	cleanup_close int dir = sys_block(sysname);
 
-	if (dir < 0)
-		return false;
-	return has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders"));
+	return dir >= 0 && (has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
 }
 
 bool device_sysname(dev_t dev, char *out, size_t size)
@@ -164,10 +164,9 @@ static void take_signature(struct device_content *out, const struct signature *s
 }
 
 /* The first of these bytes that cannot be read, to a page; UINT64_MAX: all can. Page by page only where that is: a disk may be far. */
-static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
+static uint64_t unreadable(int fd, uint64_t from, uint64_t to, size_t step)
 {
-	static char bytes[256 * 1024];
-	size_t step = sizeof(bytes);
+	static char bytes[LARGE];
 
 	for (uint64_t at = from & ~(uint64_t)(PAGE - 1); at < to;) {
 		if (file_pread(fd, bytes, (size_t)least(step, to - at), at) >= 0)
@@ -180,17 +179,30 @@ static uint64_t unreadable(int fd, uint64_t from, uint64_t to)
 	return UINT64_MAX;
 }
 
-/* Where, libblkid does not say: signatures are at both ends. The trouble may pass, so that it is tried again, by the clock and when a device changes. */
-int device_cannot_read(const char *path, int fd, struct err *e)
+/* Of where it cannot be read. libblkid does not say it, but moves the descriptor to where it reads, and gives up at an error. Else: signatures are at both
+ * ends. A disk of which nothing can be read has its beginning named. */
+static uint64_t first_unreadable(int fd)
 {
-	char waits_for[sizeof(e->waits_for)];
-	uint64_t size = 0, at;
+	uint64_t size = 0, at, last = (uint64_t)lseek(fd, 0, SEEK_CUR);
 
 	if (ioctl(fd, (ioctl_request)BLKGETSIZE64, &size) < 0)
 		size = 0;
-	at = unreadable(fd, 0, size < LOOKED_AT ? size : LOOKED_AT);
+	at = unreadable(fd, 0, least(PAGE, size), PAGE);
+	if (at == UINT64_MAX && last < size)
+		at = unreadable(fd, last, last + least(NEAR, size - last), PAGE);
+	if (at == UINT64_MAX)
+		at = unreadable(fd, 0, least(LOOKED_AT, size), LARGE);
 	if (at == UINT64_MAX && size > LOOKED_AT)
-		at = unreadable(fd, size - LOOKED_AT, size);
+		at = unreadable(fd, size - LOOKED_AT, size, LARGE);
+	return at;
+}
+
+/* The trouble may pass, so that it is tried again, by the clock and when a device changes. */
+int device_cannot_read(const char *path, int fd, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+	uint64_t at = first_unreadable(fd);
+
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
 	if (at == UINT64_MAX)           /* it could be read again meanwhile */
 		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s: %s", path, strerror(EIO));
@@ -411,6 +423,17 @@ static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t 
 	return true;
 }
 
+int device_leads(const char *spec, const char *sysname)
+{
+	const struct tag *t = tag_find(spec);
+	char path[PATH_MAX], name[NAME_MAX + 1];
+	struct stat st = { 0 };
+
+	if (t ? !tag_link(t, spec + strlen(t->prefix), path, &st.st_rdev) : stat(spec, &st) < 0)
+		return -1;
+	return device_sysname(st.st_rdev, name, sizeof(name)) ? starts_with(name, sysname) : -1;
+}
+
 #define SEARCHED_MOST 1024
 
 struct search {
@@ -622,12 +645,37 @@ static int find_path(const char *spec, char *path, size_t size, dev_t *dev, stru
 	return 0;
 }
 
+/* What a worker has found, if it wants to search once. */
+static struct {
+	bool wanted;
+	char spec[PATH_MAX], path[PATH_MAX];
+	dev_t dev;
+} found_before;
+
+void device_search_once(void)
+{
+	found_before.wanted = true;
+}
+
+static int find_tag_once(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev, struct err *e)
+{
+	if (!streq(found_before.spec, spec) || !is_node_of(found_before.path, found_before.dev) || device_matches(spec, found_before.dev) != 1) {
+		found_before.spec[0] = '\0';
+		if (find_tag(spec, t, found_before.path, sizeof(found_before.path), &found_before.dev, e) < 0)
+			return -1;
+		snprintf(found_before.spec, sizeof(found_before.spec), "%s", spec);
+	}
+	snprintf(path, size, "%s", found_before.path);
+	*dev = found_before.dev;
+	return 0;
+}
+
 int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
 {
 	const struct tag *t = tag_find(spec);
 
 	if (t)
-		return find_tag(spec, t, path, size, dev, e);
+		return (found_before.wanted ? find_tag_once : find_tag)(spec, t, path, size, dev, e);
 	if (spec[0] != '/')
 		return err_set(e, ERR_INVALID, "\"%s\" is neither a path nor LABEL=, UUID=, PARTLABEL= or PARTUUID=", spec);
 	return find_path(spec, path, size, dev, e);

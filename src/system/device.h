@@ -57,18 +57,18 @@ int device_ask_all(const struct device_questions *q, struct err *e);
 /* A search for `missing` ("device=LABEL=X") found none a moment ago, and need ask none but those devices that something has happened to since: " vda vdb ". What
  * else is searched for is searched for everywhere; NULL: that, too. */
 void device_search_only(const char *missing, const char *sysnames);
+/* Who asks a second time for a LABEL= or UUID= in this process is given the device that was found, as long as that is called so. */
+void device_search_once(void);
 /* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
 const char *device_left_out(void);
 
 /* Does `spec` (as device_find() takes it) name this device? 1 or 0; -1: that cannot be told, for the device is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device that
  * does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);
-/* The kernel's name for a device number: "sda1". */
+/* The kernel's name for a device number: "sda1". False: it is gone. */
 bool device_sysname(dev_t dev, char *out, size_t size);
 /* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */
 int device_node(dev_t dev, char *path, size_t size);
-/* Its name in /sys/class/block. False: it is gone. */
-bool device_sysname(dev_t dev, char *out, size_t size);
 /* Write-protected, as the kernel knows it (not opened). */
 bool device_is_read_only(dev_t dev);
 
@@ -79,6 +79,11 @@ int device_links(const char *sysname, const char *run_dir, struct err *e);
 int device_links_unread(const char *sysname, const char *run_dir, struct err *e);
 /* All block devices there are. */
 int device_links_all(const char *run_dir, struct err *e);
+/* Does a path, or the link that is kept for a "LABEL=…", lead to this device, or to a partition of it? 1, 0; -1: to none. */
+int device_leads(const char *spec, const char *sysname);
+/* What was not there, or could not be read (an error's waits_for: "device=…", "vg=…"): may it be well, now that something has happened to `sysname`? Opens no
+ * device, and reads nothing outside /dev and /sys. */
+bool device_news_may_help(const char *waits_for, const char *sysname);
 bool device_udevd_runs(void);           /* /run/udev/control exists */
 
 #endif

@@ -21,7 +21,8 @@ from vm import IP, PATIENCE, Image, Vm, default_binary
 IQN = "iqn.2026-01.test.poolinit:san"
 CHAP = ("poolinit", "correct-horse-battery")
 
-# Within how many milliseconds the control socket has to answer, whatever happens.
+SOCKET = "/run/poolinit/control"
+# Within how many milliseconds it has to answer, whatever happens.
 ANSWER_MS = 50
 
 
@@ -188,7 +189,7 @@ class Latency:
 
     def __init__(self, vm, seconds=300.0):
         self.vm = vm
-        self._future = vm.begin(f"rm -f {self.STOP}; exec /test/latency /run/poolinit/control {self.STOP}", seconds)
+        self._future = vm.begin(f"rm -f {self.STOP}; exec /test/latency {SOCKET} {self.STOP}", seconds)
 
     def __enter__(self):
         return self
@@ -210,12 +211,16 @@ class Latency:
         return f"{self.requests} requests, median {self.median_ms:.1f} ms, worst {self.worst_ms:.1f} ms, {self.late} late"
 
 
-def latency_program(box):
-    """{destination: file} of the program behind Latency, for Image(files=…)."""
-    source = __file__.rpartition("/")[0] + "/guest/latency.c"
-    target = box.dir / "latency"
+def guest_programs(box, names=("latency", "starts")):
+    """{destination: file} of the programs in tests/lib/guest that measure, for Image(files=…)."""
     compilers = [name for name in ("musl-gcc", "gcc", "cc") if find_program(name)]
     if not compilers:
         raise Skip("no C compiler")
-    command(compilers[0], "-O2", "-static", "-o", target, source)
-    return {"/test/latency": target}
+    for name in names:
+        command(compilers[0], "-O2", "-static", "-o", box.dir / name, f"{__file__.rpartition('/')[0]}/guest/{name}.c")
+    return {f"/test/{name}": box.dir / name for name in names}
+
+
+def latency_program(box):
+    """The one behind Latency."""
+    return guest_programs(box, ["latency"])

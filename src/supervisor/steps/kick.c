@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <sys/random.h>
+#include "backends/device.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
@@ -23,6 +24,7 @@ static const struct { const char *event; const char *prefixes[4]; } events[] = {
 	{ "pool",    { "device=", "vg=", "path=", "pool=" } },
 };
 #define ANY_EVENT (~0U)
+#define FREED     "+"           /* among a pool's news: what another pool has stood on may be seen now */
 
 static unsigned event_bits(const char *what)
 {
@@ -33,15 +35,26 @@ static unsigned event_bits(const char *what)
 	return bits;
 }
 
-/* A device that failed is not well because another pool's step has ended: it would be read at each, beside its clock. A device that comes has an event. */
-static bool has_clock_only(const struct pool *p, unsigned bits)
+/* A device that failed is not well because another pool's step has ended: it would be read at each, beside its clock. And what most events of devices are
+ * about, volumes of other pools that come and go, helps nobody who lacks a disk. */
+static bool is_vain(const struct pool *p, unsigned bits, const char *news)
 {
-	return p->phase == PHASE_RETRYING && bits == event_bits("pool") && (starts_with(waits_word(p), "device=") || starts_with(waits_word(p), "vg="));
+	char name[80];
+	int n = 0;
+
+	if (bits == ANY_EVENT || (!starts_with(waits_word(p), "device=") && !starts_with(waits_word(p), "vg=")))
+		return false;
+	if (bits == event_bits("pool"))
+		return p->phase == PHASE_RETRYING;
+	for (; news && sscanf(news, "%79s%n", name, &n) == 1; news += n)
+		if (*name == '*' || device_news_may_help(p->waits_for, name))
+			return false;
+	return news != NULL;
 }
 
-bool events_help(const struct pool *p, unsigned bits)
+bool events_help(const struct pool *p, unsigned bits, const char *news)
 {
-	if ((p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING) || has_clock_only(p, bits))
+	if ((p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING) || is_vain(p, bits, news))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
 		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
@@ -114,11 +127,11 @@ void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 	for (struct pool *p = s->pools; p; p = p->next) {
 		if (p->phase == PHASE_STARTING)
 			p->came |= bits;        /* it may have looked just before */
-		else if (!events_help(p, bits))
+		else if (!events_help(p, bits, sysname))
 			continue;
 		else
 			p->attempts = 0;
-		add_news(p, sysname);
+		add_news(p, !sysname && bits == event_bits("pool") ? FREED : sysname);
 		pool_look_at_news(p);
 	}
 	requests_kick(s);

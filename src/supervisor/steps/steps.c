@@ -201,7 +201,7 @@ void step_start_failed(struct pool *p, const struct err *e)
 		return;
 	}
 	/* Something came while we looked, or what we looked for is no longer what is wanted. */
-	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came)))
+	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came, p->news)))
 		(p->next_xml ? pool_look_again : pool_look_at_news)(p);
 }
 
@@ -210,6 +210,7 @@ static void started(struct pool *p)
 	p->attempts = 0;
 	p->begun = false;
 	p->stale = false;                       /* these were of its last life */
+	p->looks = 0;
 	p->refresh_timeout = 0;
 	p->stop_tried = 0;
 	p->seen = 0;                            /* it may stand on another mount than in its last life: the next look says which */
@@ -291,7 +292,7 @@ static void begin_start(struct pool *p)
 		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
 		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
 	};
-	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news && *p->news != '*') {
+	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news && !strpbrk(p->news, "*+")) {
 		snprintf(missing, sizeof(missing), "%s", p->waits_for);
 		o.missing = missing;
 		o.news = p->news;

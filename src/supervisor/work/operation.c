@@ -276,6 +276,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 	int rc;
 
 	device_search_only(o->missing, o->news);
+	device_search_once();
 	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
