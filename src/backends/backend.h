@@ -75,9 +75,6 @@ struct backend {
 	vol_open_fn *vol_open;
 };
 
-/* One a type; backend.c's table has those that are built in. */
-extern const struct backend dir_backend, fs_backend, netfs_backend, logical_backend, iscsi_backend;
-
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". */
 const struct backend *backend_find(enum pool_type t);
 

@@ -56,6 +56,7 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 /* ---- iscsid.c ---- */
 
 extern const struct service iscsid_service;
+extern const struct backend iscsi_backend;
 
 /* The kernel's part: ERR_UNSUPPORTED if it has none. */
 int iscsi_transport_load(struct err *e);
