@@ -23,6 +23,14 @@ const struct backend *backend_find(enum pool_type t)
 	return NULL;
 }
 
+const char *backend_modules(const struct backend *b, size_t *len)
+{
+	const char *at = strchr(strchr(b->image, ':') + 1, ':') + 1;
+
+	*len = strcspn(at, ":");
+	return at;
+}
+
 /* The grammar takes whatever libvirt takes; what cannot be meant is refused before anything is done. */
 int backend_validate(const struct pool_def *d, struct err *e)
 {

@@ -27,11 +27,17 @@ struct service {
 	int (*ready)(struct op *op, struct err *e);
 };
 
+/* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names have a space between them. `modules`: kernel
+ * modules that a start may need, and plan prints. `more`: others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that
+ * the backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
+#define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
+
 struct backend {
 	enum pool_type type;
 	const char *summary;                    /* one line for the tables of the documentation */
 	unsigned waits_for;                     /* enum wait_kind: what a start may have to wait for (plan prints it) */
-	const char *const *modules;             /* kernel modules a start may need, NULL-terminated, or NULL */
+	const char *needs;                      /* what the source's name is the name of, where a start waits for that: "volume group"; or NULL (plan prints it) */
+	const char *image;                      /* IMAGE(): the type as in src/backends/list */
 	const struct service *service;          /* what must be up first, or NULL */
 	bool builds_directory;                  /* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
 	bool stop_frees;                        /* stop ends what hangs on the storage: it does not wait for operations that are stuck */
@@ -77,6 +83,9 @@ struct backend {
 
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". */
 const struct backend *backend_find(enum pool_type t);
+
+/* The kernel modules that a start may need, with a space between them: *len bytes. */
+const char *backend_modules(const struct backend *b, size_t *len);
 
 /* May a definition be started at all? The rules that all types have in common (absolute paths, ports that exist), then the type's own. */
 int backend_validate(const struct pool_def *d, struct err *e);

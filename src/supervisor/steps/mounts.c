@@ -35,7 +35,7 @@ struct mounts {
 
 static bool has_directory(const struct pool *p)
 {
-	return p->target && (p->type == POOL_DIR || p->type == POOL_FS || p->type == POOL_NETFS);
+	return p->target && (pool_type_info(p->type)->stands_on & ON_DIRECTORY);
 }
 
 static bool is_below(const struct pool *inner, const struct pool *outer)
