@@ -14,17 +14,21 @@
 
 enum wait_kind { WAIT_NOTHING = 0, WAIT_DEVICE = 1 << 0, WAIT_NETWORK = 1 << 1 };
 
-/* A companion program that must run before pools of a type can start; the supervisor starts it, keeps it running and asks ready(). */
+/* A companion program that must run before a pool can start; the supervisor starts it, keeps it running and asks ready(). There is one for all pools of the
+ * type, or one for each: that runs until its pool has stopped, and the pool is looked at when it ends before that. The functions run in a worker; d is the
+ * pool's definition, or NULL where the program is for all. */
 struct service {
 	const char *name;                       /* "iscsid" */
-	/* Runs in a worker before each start of the program: make its directories and files. 0; 1: somebody else already runs one that answers, none of
-	 * ours is needed. */
-	int (*prepare)(struct op *op, struct err *e);
-	const char *const *argv;                /* stays in the foreground */
-	bool notifies;                          /* it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
+	/* Before each start of the program: make its directories and files. 0; 1: somebody else already runs one that answers, none of ours is needed. One
+	 * that an earlier supervisor has left for a pool is such a one: the pool's stop ends it. */
+	int (*prepare)(const struct pool_def *d, struct op *op, struct err *e);
+	const char *const *argv;                /* one for all: stays in the foreground */
+	/* One for each, instead of argv: append the program and its arguments, each with its NUL. Everybody can read them: no secrets. */
+	int (*command)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
+	bool notifies;                          /* one for all: it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
 	bool tells;                             /* it says there when something has happened to what carries a pool: they are looked at */
-	/* Runs in a worker: does it answer? Verified by talking to it. */
-	int (*ready)(struct op *op, struct err *e);
+	/* Does it answer? Verified by talking to it. */
+	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
 };
 
 /* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names have a space between them. `modules`: kernel

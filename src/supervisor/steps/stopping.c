@@ -18,7 +18,7 @@ static void need_companion(const struct pool *p)
 	const struct backend *b = backend_find(p->type);
 
 	if (b && b->service)
-		service_need(p->sup, b->service, NULL);
+		service_need(p->sup, b->service, p, NULL);
 }
 
 static void on_checked(struct worker *w, const struct err *e, bool left)
