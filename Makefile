@@ -36,6 +36,9 @@ FLOORS := base system pool volumes backends supervisor control poolctl boot tool
 sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c))
 type_sources = $(call sources,src/backends/$(1)) $(wildcard src/backends/$(1).c)
 NOT_CHOSEN := $(foreach t,$(filter-out $(BACKENDS),$(ALL_BACKENDS)),$(call type_sources,$t))
+# What starts companion programs is in a program with a type that has one.
+COMPANIONS := $(shell grep -l '^[a-z ]*const struct service ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
+NOT_CHOSEN += src/supervisor/$(if $(COMPANIONS),no_)service.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a
