@@ -2,8 +2,9 @@
 #
 # poolinit: one static musl binary. `make help` lists what can be asked for.
 
-ALL_BACKENDS := dir fs netfs logical iscsi
+ALL_BACKENDS := $(shell sed -n '/^[a-z]/p' src/backends/list)
 BACKENDS ?= $(ALL_BACKENDS)
+$(if $(filter-out $(ALL_BACKENDS),$(BACKENDS)),$(error BACKENDS: there is no type $(filter-out $(ALL_BACKENDS),$(BACKENDS)); there are: $(ALL_BACKENDS)))
 # poolctl's --xpath takes 74 kB of the program: a build of chosen backends is meant to be small, and does without unless it is asked for.
 SMALL := $(filter-out $(BACKENDS),$(ALL_BACKENDS))
 XPATH ?= $(if $(SMALL),0,1)
@@ -35,6 +36,9 @@ FLOORS := base system pool volumes backends supervisor control poolctl boot tool
 sources = $(sort $(wildcard $(1)/*.c $(1)/*/*.c))
 type_sources = $(call sources,src/backends/$(1)) $(wildcard src/backends/$(1).c)
 NOT_CHOSEN := $(foreach t,$(filter-out $(BACKENDS),$(ALL_BACKENDS)),$(call type_sources,$t))
+# What starts companion programs is in a program with a type that has one.
+COMPANIONS := $(shell grep -l '^[a-z ]*const struct service ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
+NOT_CHOSEN += src/supervisor/$(if $(COMPANIONS),no_)service.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a
@@ -66,20 +70,28 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 # A compiler newer than ours may warn of more: whoever just builds is told and has the program; `make check` is strict.
 WERROR ?= 0
 STRICT := $(if $(filter 1,$(WERROR)),-Werror)
-CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPOOLINIT_VERSION='"$(VERSION)"' -Isrc $(foreach b,$(BACKENDS),-DWITH_$b=1) $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)
-LIBS_WANTED  = xml2 blkid uuid kmod $(if $(filter logical,$(BACKENDS)),lvm2cmd devmapper aio)
+CPPFLAGS_ALL = -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DPOOLINIT_VERSION='"$(VERSION)"' -Isrc
+empty    :=
+# backend.c makes its table of it: BACKEND(dir)BACKEND(fs)…
+BACKENDS_C = $(subst $(empty) $(empty),,$(foreach b,$(subst -,_,$(BACKENDS)),BACKEND($b)))
+
+# ---- libraries: as the linker calls them, the recipes in deps/, and for SAN=1 what pkg-config knows and what it does not ----
+LIBS_WANTED := xml2 blkid uuid kmod
+DEPS_WANTED := libxml2 util-linux libkmod
+PC          := libxml-2.0 blkid uuid libkmod
+PC_LIBS     :=
+include $(wildcard $(BACKENDS:%=src/backends/%/libraries.mk))
 
 ifdef SAN
 # Debian's ordinary libraries, with the sanitizers: what unit, golden and host tests run on.
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
-PC      := libxml-2.0 blkid uuid libkmod $(if $(filter logical,$(BACKENDS)),devmapper)
 ifneq ($(and $(filter-out clean help setup check-distros,$(GOALS)),$(shell pkg-config --exists $(PC) 2>&1 || echo missing)),)
 $(error SAN=1 is built against Debian's own libraries, which are not all here: make setup installs them (root) or names them)
 endif
 CFLAGS  ?= -O1 -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer $(shell pkg-config --cflags $(PC) | sed 's/-I/-isystem /g')
 LDFLAGS_ALL = -fsanitize=address,undefined
-LIBS_ALL    = $(shell pkg-config --libs $(PC)) $(if $(filter logical,$(BACKENDS)),-llvm2cmd)
+LIBS_ALL    = $(shell pkg-config --libs $(PC)) $(PC_LIBS)
 else
 # Static, musl, our own builds of the libraries (deps/): what is shipped, and what host smoke tests and QEMU run on.
 # The compiler is the one that the libraries are built with. cc and gcc mean this machine's, which musl-gcc calls in its own way.
@@ -88,7 +100,7 @@ ifneq ($(and $(filter-out default,$(origin CC)),$(filter-out cc gcc $(or $(DEPS_
 $(error CC=$(CC) would mix two C libraries: the static program is built by a musl compiler, which DEPS_CC names (musl-gcc); CC is for SAN=1)
 endif
 # Asked each time (0.2 s when nothing is to be done), so that an emptied cache is noticed; the file changes only when a library does.
-$(call deps,--mk $(B)/deps.mk libxml2 util-linux libkmod $(if $(filter logical,$(BACKENDS)),libaio lvm2))
+$(call deps,--mk $(B)/deps.mk $(DEPS_WANTED))
 $(if $(FOREIGN)$(filter companions demo demo-shell check check-qemu,$(GOALS)),$(call deps,--mk $(B)/companions.mk open-iscsi))
 include $(B)/deps.mk
 endif
@@ -116,15 +128,22 @@ all: $(if $(FOREIGN),companions)
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-# Another choice of backends is another program.
-$(B)/backends.chosen: FORCE
+# Another choice of backends is another table, of --xpath another poolctl; a small program is another one as a whole.
+$(B)/backends.chosen: CHOICE = $(BACKENDS)
+$(B)/xpath.chosen: CHOICE = $(XPATH)
+$(B)/small.chosen: CHOICE = $(if $(SAN),,$(if $(SMALL),small))
+$(B)/backends.chosen $(B)/xpath.chosen $(B)/small.chosen: FORCE
 	@mkdir -p $(@D)
-	@echo '$(BACKENDS) $(XPATH)' | cmp -s - $@ || echo '$(BACKENDS) $(XPATH)' >$@
+	@echo '$(CHOICE)' | cmp -s - $@ || echo '$(CHOICE)' >$@
 
-$(B)/obj/%.o: src/%.c $(DEPS_MK) $(B)/backends.chosen
+$(B)/obj/%.o: src/%.c $(DEPS_MK) $(B)/small.chosen
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_OWN) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(B)/obj/backends/backend.o: $(B)/backends.chosen
+$(B)/obj/backends/backend.o: CPPFLAGS_OWN = '-DBACKENDS=$(BACKENDS_C)'
+$(B)/obj/poolctl/xpath.o: $(B)/xpath.chosen
+$(B)/obj/poolctl/xpath.o: CPPFLAGS_OWN = $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)
 
 $(LIB): $(filter-out $(B)/obj/main.o,$(OBJ))
 	@rm -f $@

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The one table of backends. Which are in it is decided by `make BACKENDS="…"`; nothing registers itself at run time.
+ * The one table of backends. Which are in it is decided by src/backends/list and `make BACKENDS="…"`; nothing registers itself at run time.
  */
 #include "backends/backend.h"
 
@@ -8,24 +8,12 @@
 #include <stdio.h>
 #include "base/util.h"
 
-static const struct backend *const backends[] = {
-#ifdef WITH_dir
-	&dir_backend,
-#endif
-#ifdef WITH_fs
-	&fs_backend,
-#endif
-#ifdef WITH_netfs
-	&netfs_backend,
-#endif
-#ifdef WITH_logical
-	&logical_backend,
-#endif
-#ifdef WITH_iscsi
-	&iscsi_backend,
-#endif
-	NULL
-};
+/* BACKENDS: "BACKEND(dir)BACKEND(fs)…", from src/backends/list. */
+#define BACKEND(type) extern const struct backend type##_backend;
+BACKENDS
+#undef BACKEND
+#define BACKEND(type) &type##_backend,
+static const struct backend *const backends[] = { BACKENDS NULL };
 
 const struct backend *backend_find(enum pool_type t)
 {
@@ -33,6 +21,14 @@ const struct backend *backend_find(enum pool_type t)
 		if (backends[i]->type == t)
 			return backends[i];
 	return NULL;
+}
+
+const char *backend_modules(const struct backend *b, size_t *len)
+{
+	const char *at = strchr(strchr(b->image, ':') + 1, ':') + 1;
+
+	*len = strcspn(at, ":");
+	return at;
 }
 
 /* The grammar takes whatever libvirt takes; what cannot be meant is refused before anything is done. */

@@ -14,24 +14,34 @@
 
 enum wait_kind { WAIT_NOTHING = 0, WAIT_DEVICE = 1 << 0, WAIT_NETWORK = 1 << 1 };
 
-/* A companion program that must run before pools of a type can start; the supervisor starts it, keeps it running and asks ready(). */
+/* A companion program that must run before a pool can start; the supervisor starts it, keeps it running and asks ready(). There is one for all pools of the
+ * type, or one for each: that runs until its pool has stopped, and the pool is looked at when it ends before that. The functions run in a worker; d is the
+ * pool's definition, or NULL where the program is for all. */
 struct service {
 	const char *name;                       /* "iscsid" */
-	/* Runs in a worker before each start of the program: make its directories and files. 0; 1: somebody else already runs one that answers, none of
-	 * ours is needed. */
-	int (*prepare)(struct op *op, struct err *e);
-	const char *const *argv;                /* stays in the foreground */
-	bool notifies;                          /* it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
+	/* Before each start of the program: make its directories and files. 0; 1: somebody else already runs one that answers, none of ours is needed. One
+	 * that an earlier supervisor has left for a pool is such a one: the pool's stop ends it. */
+	int (*prepare)(const struct pool_def *d, struct op *op, struct err *e);
+	const char *const *argv;                /* one for all: stays in the foreground */
+	/* One for each, instead of argv: append the program and its arguments, each with its NUL. Everybody can read them: no secrets. */
+	int (*command)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
+	bool notifies;                          /* one for all: it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
 	bool tells;                             /* it says there when something has happened to what carries a pool: they are looked at */
-	/* Runs in a worker: does it answer? Verified by talking to it. */
-	int (*ready)(struct op *op, struct err *e);
+	/* Does it answer? Verified by talking to it. */
+	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
 };
+
+/* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names have a space between them. `modules`: kernel
+ * modules that a start may need, and plan prints. `more`: others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that
+ * the backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
+#define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
 struct backend {
 	enum pool_type type;
 	const char *summary;                    /* one line for the tables of the documentation */
 	unsigned waits_for;                     /* enum wait_kind: what a start may have to wait for (plan prints it) */
-	const char *const *modules;             /* kernel modules a start may need, NULL-terminated, or NULL */
+	const char *needs;                      /* what the source's name is the name of, where a start waits for that: "volume group"; or NULL (plan prints it) */
+	const char *image;                      /* IMAGE(): the type as in src/backends/list */
 	const struct service *service;          /* what must be up first, or NULL */
 	bool builds_directory;                  /* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
 	bool stop_frees;                        /* stop ends what hangs on the storage: it does not wait for operations that are stuck */
@@ -75,11 +85,11 @@ struct backend {
 	vol_open_fn *vol_open;
 };
 
-/* One a type; backend.c's table has those that are built in. */
-extern const struct backend dir_backend, fs_backend, netfs_backend, logical_backend, iscsi_backend;
-
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". */
 const struct backend *backend_find(enum pool_type t);
+
+/* The kernel modules that a start may need, with a space between them: *len bytes. */
+const char *backend_modules(const struct backend *b, size_t *len);
 
 /* May a definition be started at all? The rules that all types have in common (absolute paths, ports that exist), then the type's own. */
 int backend_validate(const struct pool_def *d, struct err *e);

@@ -74,6 +74,7 @@ static int dir_identify(const struct pool_def *d, struct op *op, struct buf *fac
 const struct backend dir_backend = {
 	.type     = POOL_DIR,
 	.summary  = "a directory that exists; volumes are its files",
+	.image    = IMAGE("dir", "", "", ""),
 	.watched  = true,
 	.deadline = { .start = SECONDS(10), .stop = SECONDS(10), .refresh = SECONDS(60), .check = SECONDS(5) },
 	.check    = dir_check,

@@ -55,7 +55,7 @@ static const struct filesystem {
 };
 
 /* FAT wants its character sets as modules of their own; what the kernel was built to use by default is among these. */
-static const char *const vfat_modules[] = { "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", NULL };
+#define VFAT_MODULES "nls_cp437 nls_iso8859-1 nls_ascii nls_utf8"
 
 static const char *device_of(const struct pool_def *d)
 {
@@ -149,7 +149,7 @@ static const char *driver(const struct filesystem *f)
 	char alias[80];
 
 	if (streq(f->kernel, "vfat"))
-		module_load_wanted(vfat_modules);
+		module_load_wanted(VFAT_MODULES);
 	for (size_t i = 0; i < ARRAY_LEN(names) && names[i]; i++) {
 		if (mount_type_known(names[i]))
 			return names[i];
@@ -165,12 +165,13 @@ static const char *driver(const struct filesystem *f)
 /* A driver that cannot be loaded is why the kernel has no such filesystem, and a character set why it refuses the options. */
 static int mount_explain(const struct filesystem *f, struct err *e)
 {
-	const char *names[2] = { f->kernel, f->instead };
+	char names[80];
 
+	snprintf(names, sizeof(names), "%s %s", f->kernel, f->instead ? f->instead : "");
 	if (e->sys == ENODEV || e->sys == ENOENT)
-		module_explain(names, ARRAY_LEN(names), e);
+		module_explain(names, e);
 	else if (e->sys == EINVAL && streq(f->kernel, "vfat"))
-		module_explain(vfat_modules, ARRAY_LEN(vfat_modules), e);
+		module_explain(VFAT_MODULES, e);
 	return -1;
 }
 
@@ -397,16 +398,12 @@ static int fs_identify(const struct pool_def *d, struct op *op, struct buf *fact
 	return 0;
 }
 
-static const char *const fs_modules[] = {
-	"ext4", "xfs", "btrfs", "vfat", "isofs", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8", NULL
-};
-
 const struct backend fs_backend = {
 	.type      = POOL_FS,
 	.summary   = "a filesystem on a block device, mounted; volumes are its files",
 	.watched   = true,
 	.waits_for = WAIT_DEVICE,
-	.modules   = fs_modules,
+	.image     = IMAGE("fs", "ext4 xfs btrfs vfat isofs " VFAT_MODULES, "", ""),
 	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
 	.validate  = fs_validate,
 	.check     = fs_check,

@@ -18,12 +18,11 @@
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "system/device.h"
 #include "system/mount.h"
 
 #define LINKS_MAX  40           /* as the kernel has it */
-#define ISCSI_PORT 3260
-#define NFS_PORT   2049
 
 /* ---- the mount table ---- */
 
@@ -334,10 +333,12 @@ bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 /* Types without a backend here may be somebody else's on the same machine, and their definitions are kept all the same. */
 static void identify_by_fields(const struct pool_def *d, struct buf *facts)
 {
-	for (size_t i = 0; i < d->source.ndevices && (d->type == POOL_DISK || d->type == POOL_ZFS || d->type == POOL_LOGICAL || d->type == POOL_FS); i++)
-		if (d->source.devices[i].path[0] == '/' || d->type != POOL_ZFS)
+	unsigned stands_on = pool_type_info(d->type)->stands_on;
+
+	for (size_t i = 0; i < d->source.ndevices && (stands_on & ON_DEVICES); i++)
+		if (check_device(d->source.devices[i].path))    /* zpool has words of its own as well */
 			identity_device(d->source.devices[i].path, NULL, facts);
-	if (d->target.path && (d->type == POOL_VSTORAGE || d->type == POOL_DIR || d->type == POOL_FS || d->type == POOL_NETFS)) {
+	if (d->target.path && (stands_on & ON_DIRECTORY)) {
 		const struct places *t = places_now(NULL);
 
 		if (t)
@@ -421,9 +422,13 @@ bool identity_shared(const char *a, const char *b, char *out, size_t size)
 	return false;
 }
 
-static bool same_text(const char *a, const char *b)
+static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
 {
-	return streq(a ? a : "", b ? b : "");
+	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
+
+	pool_source_key_of_any_host(a, &mine);
+	pool_source_key_of_any_host(b, &theirs);
+	return mine.len && streq(buf_str(&mine), buf_str(&theirs));
 }
 
 /* Of several hosts, as NFS replicas have them, one in common is enough. */
@@ -443,17 +448,12 @@ static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int p
 
 bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
 {
+	const struct pool_type_info *info = pool_type_info(a->type);
 	const struct pool_host *h, *g;
-	int port = a->type == POOL_ISCSI ? ISCSI_PORT : NFS_PORT;
 
-	if (a->type != b->type)
-		return false;
-	if (a->type == POOL_ISCSI ? a->source.ndevices != 1 || b->source.ndevices != 1 || !streq(a->source.devices[0].path, b->source.devices[0].path) ||
-	    !same_text(a->source.initiator, b->source.initiator) : a->type != POOL_NETFS || !same_text(a->source.dir, b->source.dir))
-		return false;
-	if (!hosts_meet(a, b, port, &h, &g))
+	if (a->type != b->type || !(info->stands_on & ON_SERVER) || !want_the_same(a, b) || !hosts_meet(a, b, info->port, &h, &g))
 		return false;
 	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name, g->name,
-	         a->type == POOL_ISCSI ? a->source.devices[0].path : a->source.dir);
+	         info->fields & FIELD_DEVICE ? a->source.devices[0].path : a->source.dir);
 	return true;
 }

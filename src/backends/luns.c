@@ -520,7 +520,6 @@ static void lun_report(const char *target, const struct link_list *links, const 
 
 int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct luns_health *health, struct err *e)
 {
-	static const char *const drivers[] = { "sd_mod", NULL };
 	const char *target = d->target.path ? d->target.path : "/dev/disk/by-path";
 	struct lun_list luns = { 0 };
 	struct link_list links = { 0 };
@@ -529,7 +528,7 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	*sizes = (struct pool_sizes){ 0 };
 	*health = (struct luns_health){ 0 };
 	if (op->own_devices)
-		module_load_wanted(drivers);
+		module_load_wanted("sd_mod");
 	result = luns_await(host, op, &luns, e);
 	if (result == 0)
 		result = luns_look(&luns, op, e);

@@ -31,13 +31,13 @@ static const struct variant {
 	const char *version;            /* as in <protocol ver='…'/>; NULL: kernel and server agree on one */
 	const char *options;            /* before the definition's own */
 	int port;
-	const char *modules[3];
+	const char *modules;
 } variants[] = {
-	{ "nfs",  "nfs",  "4.2", "vers=4.2",      2049, { "nfs", "nfsv4" } },
-	{ "nfs",  "nfs",  "4.1", "vers=4.1",      2049, { "nfs", "nfsv4" } },
-	{ "nfs",  "nfs",  "4.0", "vers=4.0",      2049, { "nfs", "nfsv4" } },
-	{ "nfs",  "nfs",  "3",   "vers=3,nolock", 2049, { "nfs", "nfsv3" } },
-	{ "cifs", "cifs", NULL,  NULL,            445,  { "cifs" } },
+	{ "nfs",  "nfs",  "4.2", "vers=4.2",      2049, "nfs nfsv4" },
+	{ "nfs",  "nfs",  "4.1", "vers=4.1",      2049, "nfs nfsv4" },
+	{ "nfs",  "nfs",  "4.0", "vers=4.0",      2049, "nfs nfsv4" },
+	{ "nfs",  "nfs",  "3",   "vers=3,nolock", 2049, "nfs nfsv3" },
+	{ "cifs", "cifs", NULL,  NULL,            445,  "cifs" },
 };
 
 /* ---- what the definition says ---- */
@@ -235,8 +235,7 @@ static int mount_variant(const struct request *q, const struct variant *v, const
 {
 	cleanup_buf struct buf source = BUF_INIT, options = BUF_INIT;
 
-	for (size_t i = 0; i < ARRAY_LEN(v->modules) && v->modules[i]; i++)
-		module_load(v->modules[i], NULL);
+	module_load_wanted(v->modules);
 	source_print(q->d, host, &source);
 	options_print(q, v, a, &options);
 	if (source.failed || options.failed)
@@ -247,7 +246,7 @@ static int mount_variant(const struct request *q, const struct variant *v, const
 		return 0;
 	/* The kernel says the same of a version whose module it cannot load as of one that the server does not speak. */
 	if (e->sys == ENODEV || e->sys == EPROTONOSUPPORT)
-		module_explain(v->modules, ARRAY_LEN(v->modules), e);
+		module_explain(v->modules, e);
 	return -1;
 }
 
@@ -493,17 +492,15 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 }
 
 /* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency table lists them. */
-static const char *const netfs_modules[] = {
-	"nfs", "nfsv3", "nfsv4", "cifs", "crypto-gcm", "crypto-ccm", "crypto-ctr", "crypto-ghash", "crypto-cmac", "crypto-hmac", "crypto-aes",
-	"crypto-sha256", "crypto-sha512", "crypto-md5", "crypto-ecb", "nls_utf8", NULL
-};
+#define NETFS_MODULES "nfs nfsv3 nfsv4 cifs crypto-gcm crypto-ccm crypto-ctr crypto-ghash crypto-cmac crypto-hmac crypto-aes crypto-sha256 " \
+	"crypto-sha512 crypto-md5 crypto-ecb nls_utf8"
 
 const struct backend netfs_backend = {
 	.type      = POOL_NETFS,
 	.summary   = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
 	.waits_for = WAIT_NETWORK,
 	.same_host = net_same_host,
-	.modules   = netfs_modules,
+	.image     = IMAGE("netfs", NETFS_MODULES, "", ""),
 	.deadline  = { .start = SECONDS(30), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
 	.validate  = netfs_validate,
 	.check     = netfs_check,

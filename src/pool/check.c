@@ -93,3 +93,8 @@ bool check_relative_path(const char *s)
 		return false;
 	return !strstr(s, "//") && s[strlen(s) - 1] != '/';
 }
+
+bool check_zpool_part(const char *s)
+{
+	return *s == '/' || check_relative_path(s);
+}

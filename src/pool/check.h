@@ -18,5 +18,6 @@ bool check_host(const char *s);         /* host name, IPv4, IPv6 (no brackets): 
 bool check_bracketed(const char *s);    /* an IPv6 address in brackets, as libvirt needs it where it is put in front of a path */
 bool check_device(const char *s);       /* absolute path without "..", or LABEL= UUID= PARTLABEL= PARTUUID= and a value without '/' or control characters */
 bool check_relative_path(const char *s);        /* NAME or NAME/NAME…: a zpool's data set, a directory of a gluster volume; not starting with '-', no ".." */
+bool check_zpool_part(const char *s);   /* what zpool takes for a device: a relative path, or whatever begins with '/' */
 
 #endif

@@ -9,9 +9,6 @@
 #include "base/util.h"
 #include "pool/def.h"
 
-#define ISCSI_PORT   3260
-#define GLUSTER_PORT 24007
-
 static void add_lower(struct buf *out, const char *s)
 {
 	for (; *s; s++)
@@ -31,42 +28,16 @@ static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 		buf_printf(out, ":%d", port);
 }
 
-static void netfs_key(const struct pool_def *d, struct buf *out)
-{
-	buf_adds(out, "netfs:");
-	add_host(&d->source.hosts[0], 0, out);
-	buf_printf(out, ":%s", d->source.dir);
-}
-
-static void gluster_key(const struct pool_def *d, struct buf *out)
-{
-	buf_adds(out, "gluster:");
-	add_host(&d->source.hosts[0], GLUSTER_PORT, out);
-	buf_printf(out, "/%s%s", d->source.name, d->source.dir);
-}
-
-/* Two initiators may log in to one target: those are two pools. */
-static void iscsi_key(const struct pool_def *d, struct buf *out)
-{
-	if (d->source.ndevices == 0)
-		return;
-	buf_adds(out, "iscsi:");
-	add_host(&d->source.hosts[0], ISCSI_PORT, out);
-	buf_printf(out, "/%s/%s", d->source.devices[0].path, d->source.initiator ? d->source.initiator : "");
-}
-
 static void add_wwn(const char *wwn, struct buf *out)
 {
 	add_lower(out, wwn + (wwn[0] == '0' && (wwn[1] == 'x' || wwn[1] == 'X') ? 2 : 0));
 }
 
 /* "scsi_host5", "fc_host5" and "host5" are one host. */
-static void scsi_key(const struct pool_def *d, struct buf *out)
+static void add_adapter(const struct pool_adapter *a, struct buf *out)
 {
-	const struct pool_adapter *a = &d->source.adapter;
 	const char *name = a->name;
 
-	buf_adds(out, "scsi:");
 	if (a->kind == ADAPTER_FC_HOST) {
 		add_wwn(a->wwnn, out);
 		buf_addc(out, '/');
@@ -82,48 +53,42 @@ static void scsi_key(const struct pool_def *d, struct buf *out)
 	}
 }
 
-static void sheepdog_key(const struct pool_def *d, struct buf *out)
+/* The part of the definition that a letter of the key stands for (def.h). */
+static void add_part(const struct pool_def *d, char letter, struct buf *out)
 {
-	buf_adds(out, "sheepdog:");
-	add_host(&d->source.hosts[0], 0, out);
+	const struct { char letter; const char *text; } texts[] = {
+		{ 'D', d->source.ndevices ? d->source.devices[0].path : NULL }, { 'd', d->source.dir }, { 'i', d->source.initiator },
+		{ 'n', d->source.name }, { 't', d->target.path },
+	};
+
+	if (letter == 'H' || letter == 'h')
+		add_host(&d->source.hosts[0], letter == 'H' ? pool_type_info(d->type)->port : 0, out);
+	else if (letter == 'a')
+		add_adapter(&d->source.adapter, out);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (texts[i].letter == letter)
+			buf_adds(out, texts[i].text ? texts[i].text : "");
 }
 
-static void dir_key(const struct pool_def *d, struct buf *out)
+static void add_key(const struct pool_def *d, bool hosts, struct buf *out)
 {
-	buf_printf(out, "dir:%s", d->target.path);
-}
+	const char *at = pool_type_info(d->type)->key;
 
-static void device_key(const struct pool_def *d, struct buf *out)
-{
-	buf_printf(out, "dev:%s", d->source.devices[0].path);
+	if (!at || (strstr(at, "%D") && d->source.ndevices == 0))
+		return;
+	for (; *at; at++)
+		if (*at != '%')
+			buf_addc(out, *at);
+		else if (tolower((unsigned char)*++at) != 'h' || hosts)
+			add_part(d, *at, out);
 }
-
-/* A host has one volume group, one zpool and one cluster of a name. */
-static void vg_key(const struct pool_def *d, struct buf *out)
-{
-	buf_printf(out, "vg:%s", d->source.name);
-}
-
-static void name_key(const struct pool_def *d, struct buf *out)
-{
-	buf_printf(out, "%s:%s", pool_type_word(d->type), d->source.name);
-}
-
-static void mpath_key(const struct pool_def *d, struct buf *out)
-{
-	(void)d;
-	buf_adds(out, "mpath:");
-}
-
-/* rbd and iscsi-direct are clients in user space: any number of them may share a source. */
-static void (*const keys[POOL_TYPES])(const struct pool_def *, struct buf *) = {
-	[POOL_DIR] = dir_key, [POOL_FS] = device_key, [POOL_NETFS] = netfs_key, [POOL_LOGICAL] = vg_key, [POOL_DISK] = device_key,
-	[POOL_ISCSI] = iscsi_key, [POOL_SCSI] = scsi_key, [POOL_MPATH] = mpath_key, [POOL_SHEEPDOG] = sheepdog_key,
-	[POOL_GLUSTER] = gluster_key, [POOL_ZFS] = name_key, [POOL_VSTORAGE] = name_key,
-};
 
 void pool_source_key(const struct pool_def *d, struct buf *out)
 {
-	if (keys[d->type])
-		keys[d->type](d, out);
+	add_key(d, true, out);
+}
+
+void pool_source_key_of_any_host(const struct pool_def *d, struct buf *out)
+{
+	add_key(d, false, out);
 }

@@ -79,27 +79,26 @@ static int read_features(struct reading *r, const xmlNode *root)
 	r->d->cow = -1;
 	if (!cow)
 		return 0;
-	if (r->d->type != POOL_DIR && r->d->type != POOL_FS)
+	if (!(pool_type_info(r->d->type)->fields & FIELD_COW))
 		return refuse(r, cow, "<cow> is for pools of type dir and fs only");
 	return read_yes_no(r, cow, "state", &r->d->cow);
 }
 
-/* Logical and zfs pools live where the kernel puts them, whatever the document says. */
+/* Some pools live where the kernel puts them, whatever the document says. */
 static int read_target(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
+	const struct pool_type_info *info = pool_type_info(d->type);
 	const xmlNode *target = xml_child(root, "target");
 	char *path;
 
 	d->target.perms = (struct pool_perms){ .mode = -1, .owner = -1, .group = -1 };
-	if (pool_type_info(d->type)->fields & FIELD_NO_TARGET)
+	if (info->fields & FIELD_NO_TARGET)
 		return 0;
 	if (read_child(r, target, "path", &d->target.path) < 0)
 		return -1;
-	if (d->type == POOL_LOGICAL)
-		path = arena_printf(r->a, "/dev/%s", d->source.name);
-	else if (d->type == POOL_ZFS)
-		path = arena_printf(r->a, "/dev/zvol/%s", d->source.name);
+	if (info->target_in)
+		path = arena_printf(r->a, "%s/%s", info->target_in, d->source.name);
 	else if (d->target.path)
 		path = arena_strdup(r->a, d->target.path);
 	else
@@ -147,10 +146,11 @@ static int read_options(struct reading *r, const xmlNode *root, const char *ns, 
 static int read_all_options(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
+	unsigned fields = pool_type_info(d->type)->fields;
 
-	if (d->type == POOL_FS || d->type == POOL_NETFS)
+	if (fields & FIELD_MOUNT_OPTIONS)
 		return read_options(r, root, FS_NS, "mount_opts", false, &d->mount_options, &d->nmount_options);
-	if (d->type == POOL_RBD)
+	if (fields & FIELD_RBD_OPTIONS)
 		return read_options(r, root, RBD_NS, "config_opts", true, &d->rbd_options, &d->nrbd_options);
 	return 0;
 }

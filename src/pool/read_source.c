@@ -21,7 +21,7 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 
 		if (!host.name)
 			return refuse(r, n, "a source host has no name");
-		if (!check_host(host.name) && (r->d->type != POOL_NETFS || !check_bracketed(host.name)))
+		if (!check_host(host.name) && (!(pool_type_info(r->d->type)->fields & FIELD_BRACKETS) || !check_bracketed(host.name)))
 			return refuse(r, n, "\"%.100s\" is neither a host name nor an address (IPv6 addresses are written without brackets)",
 			              host.name);
 		if (port && !read_number(port, 10, INT_MIN, INT_MAX, &number))
@@ -33,31 +33,21 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 	return 0;
 }
 
-/* What a device path may be depends on who is going to use it. */
-static int check_device_path(struct reading *r, const xmlNode *node, const char *path)
+/* What a word may be depends on who is going to use it. */
+static const struct { bool (*fits)(const char *word); const char *before, *is; } words[] = {
+	[WORD_BLOCK_DEVICE] = { check_device, "device ", "neither an absolute path without \"..\" nor LABEL=, UUID=, PARTLABEL= or PARTUUID= "
+		"with a value" },
+	[WORD_ISCSI_TARGET] = { check_iqn, "", "not the name of an iSCSI target (letters, digits, '.', ':', '-', '_'; no \"..\")" },
+	[WORD_ZPOOL_PART] = { check_zpool_part, "", "not a device for a zpool" },
+	[WORD_VOLUME_GROUP] = { check_lvm_name, "", "not a name that LVM gives to a volume group" },
+	[WORD_CLUSTER] = { name_is_component, "", "not the name of a cluster" },
+};
+
+static int check_word(struct reading *r, const xmlNode *node, unsigned kind, const char *word)
 {
-	switch (r->d->type) {
-	case POOL_FS:
-	case POOL_DISK:
-	case POOL_LOGICAL:
-		if (!check_device(path))
-			return refuse(r, node, "device \"%.100s\" is neither an absolute path without \"..\" nor LABEL=, UUID=, PARTLABEL= or "
-			              "PARTUUID= with a value", path);
-		break;
-	case POOL_ISCSI:
-	case POOL_ISCSI_DIRECT:
-		if (!check_iqn(path))
-			return refuse(r, node, "\"%.100s\" is not the name of an iSCSI target (letters, digits, '.', ':', '-', '_'; no \"..\")",
-			              path);
-		break;
-	case POOL_ZFS:
-		if (*path != '/' && !check_relative_path(path))
-			return refuse(r, node, "\"%.100s\" is not a device for a zpool", path);
-		break;
-	default:
-		break;
-	}
-	return 0;
+	if (kind == WORD_ANY || words[kind].fits(word))
+		return 0;
+	return refuse(r, node, "%s\"%.130s\" is %s", words[kind].before, word, words[kind].is);
 }
 
 static int read_devices(struct reading *r, const xmlNode *source)
@@ -69,7 +59,7 @@ static int read_devices(struct reading *r, const xmlNode *source)
 			return -1;
 		if (!device.path)
 			return refuse(r, n, "a source device has no path");
-		if (check_device_path(r, n, device.path) < 0)
+		if (check_word(r, n, pool_type_info(r->d->type)->device, device.path) < 0)
 			return -1;
 		if (read_append(r, &r->d->source.devices, &r->d->source.ndevices, &device, sizeof(device)) < 0)
 			return -1;
@@ -77,14 +67,16 @@ static int read_devices(struct reading *r, const xmlNode *source)
 	return 0;
 }
 
+/* Where one may be left out it is the root. */
 static int read_dir(struct reading *r, const xmlNode *source)
 {
+	const struct pool_type_info *info = pool_type_info(r->d->type);
 	const char *given;
 	char *path;
 
 	if (read_attr(r, xml_child(source, "dir"), "path", &given) < 0)
 		return -1;
-	if (!given && r->d->type == POOL_GLUSTER)
+	if (!given && info->fields & ~info->required & FIELD_DIR)
 		given = "/";
 	path = arena_strdup(r->a, given);
 	if (path)
@@ -319,14 +311,13 @@ int read_source(struct reading *r, const xmlNode *node)
 
 static int check_source_name(struct reading *r, const xmlNode *node)
 {
+	const struct pool_type_info *info = pool_type_info(r->d->type);
 	const char *name = r->d->source.name;
 
-	if (!(pool_type_info(r->d->type)->fields & FIELD_NAME))
+	if (!(info->fields & FIELD_NAME))
 		return 0;
-	if (r->d->type == POOL_LOGICAL && !check_lvm_name(name))
-		return refuse(r, node, "\"%.130s\" is not a name that LVM gives to a volume group", name);
-	if (r->d->type == POOL_VSTORAGE && !name_is_component(name))
-		return refuse(r, node, "\"%.100s\" is not the name of a cluster", name);
+	if (check_word(r, node, info->name, name) < 0)
+		return -1;
 	if (!check_relative_path(name))
 		return refuse(r, node, "source name \"%.100s\" begins with '-' or '/', or contains \"..\" or an empty part", name);
 	return 0;

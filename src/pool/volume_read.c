@@ -107,7 +107,7 @@ static int read_format(struct reading *r, const xmlNode *parent, const struct po
 	if (!formats || !word)
 		return 0;
 	*out = one_of(formats, word);
-	if (!*out || (streq(word, "none") && pool->type != POOL_DISK))
+	if (!*out || (streq(word, "none") && *out != formats[0]))       /* see type.c */
 		return refuse(r, node, "unknown volume format \"%.40s\" for a pool of type %s", word, pool_type_word(pool->type));
 	return 0;
 }

@@ -322,10 +322,13 @@ bool sources_sweep(const struct supervisor *s);         /* does one remove what 
 void sources_free(struct supervisor *s);
 
 /* service.c */
-/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME": it is being brought up (-1), or that has failed and is tried again (-2). */
-int service_need(struct supervisor *s, const struct service *svc, struct err *e);
+/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME": it is being brought up (-1), or that has failed and is tried again (-2).
+ * p: the pool that needs it; NULL: a search for pools, which one of a pool's own cannot help: 0. */
+int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e);
 /* A start that needs it has failed: does it still answer? */
-void service_doubt(struct supervisor *s, const struct service *svc);
+void service_doubt(struct supervisor *s, const struct service *svc, const struct pool *p);
+/* The pool has stopped: a companion of its own ends. */
+void service_release(const struct pool *p);
 void services_stop(struct supervisor *s);
 bool services_gone(const struct supervisor *s);
 void services_free(struct supervisor *s);

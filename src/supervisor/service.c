@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Companion programs that pools need (iscsid): started when first needed, asked whether they answer, restarted with back-off when they end.
+ * Companion programs that pools need (iscsid), one for all pools of a type or one for each: started when first needed, asked whether they answer, restarted
+ * with back-off when they end.
  *
  *     down → preparing (worker) → starting (READY=1 awaited) → asking (worker) → ready
  *              └→ foreign: somebody else's answers already
@@ -26,6 +27,7 @@
 #define BACKOFF_MAX    SECONDS(30)
 #define STEADY         SECONDS(60)      /* ready for so long: the next restart is the first again */
 #define STOP_WITHIN    SECONDS(3)
+#define WORDS_MAX      64               /* of a command */
 
 enum service_state { SERVICE_DOWN, SERVICE_PREPARING, SERVICE_STARTING, SERVICE_ASKING, SERVICE_READY, SERVICE_FOREIGN, SERVICE_STOPPING };
 
@@ -35,6 +37,11 @@ struct service_run {
 	struct service_run *next;
 	struct supervisor *sup;
 	const struct service *service;
+	char *label;                    /* "iscsid"; "NAME:POOL" */
+	const char *pool;               /* whose it is: the end of the label; NULL: it is for all of the type */
+	bool released;                  /* its pool needs it no more */
+	char *words;                    /* its pool's command: words, each with its NUL */
+	size_t words_len;
 	enum service_state state;
 	enum service_state doubted;     /* what it is, and is being asked again for; DOWN: it is not in doubt */
 	pid_t pid;                      /* 0: none of ours runs */
@@ -76,7 +83,7 @@ static void failed(struct service_run *r, const char *why)
 {
 	r->doubted = SERVICE_DOWN;
 	snprintf(r->why, sizeof(r->why), "%s", why);
-	log_error(LF_POOL, "%s: %s", r->service->name, why);
+	log_error(LF_POOL, "%s: %s", r->label, why);
 	if (r->pid) {                           /* its end leads to the next attempt */
 		r->ending = true;
 		kill(r->pid, SIGTERM);
@@ -97,11 +104,40 @@ static void answers(struct service_run *r, enum service_state state)
 	if (as_before)
 		return;
 	r->ready_since = clock_ms();
-	log_info(LF_POOL, "%s: %s", r->service->name, state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
+	log_info(LF_POOL, "%s: %s", r->label, state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
 	pools_kick(r->sup, "service", "");
 }
 
+static void run_free(struct service_run *r)
+{
+	struct service_run **at = &r->sup->services;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	loop_disarm(r->sup->loop, &r->timer);
+	drop_watch(r, &r->exit);
+	drop_watch(r, &r->notify);
+	free(r->label);
+	free(r->words);
+	free(r);
+}
+
 /* ---- its process ---- */
+
+/* It was told to end, or its pool is being stopped, which ends it as well. Its pool may need one again meanwhile. */
+static void ended(struct service_run *r)
+{
+	struct supervisor *s = r->sup;
+
+	r->state = SERVICE_DOWN;
+	loop_disarm(s->loop, &r->timer);
+	if (r->released)
+		run_free(r);
+	else if (!s->shutdown.on)
+		service_bring_up(r);
+	shutdown_step(s);
+}
 
 static void on_exit_event(struct watch *w, uint32_t events)
 {
@@ -118,12 +154,14 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	if (r->worker)                          /* what it asked for is no longer there */
 		worker_disown(r->worker);
 	r->worker = NULL;
-	if (r->state == SERVICE_STOPPING) {
-		r->state = SERVICE_DOWN;
-		loop_disarm(r->sup->loop, &r->timer);
-		shutdown_step(r->sup);
+	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
+	r->released |= r->pool && !(p && p->want_active);
+	if (r->state == SERVICE_STOPPING || r->released) {
+		ended(r);
 		return;
 	}
+	if (p && pool_is_active(p))
+		touch_later(p, NULL);
 	if (r->ready_since && clock_ms() - r->ready_since > STEADY)
 		r->failures = 0;
 	r->ready_since = 0;
@@ -178,17 +216,37 @@ static int notify_open(struct service_run *r, char *env, size_t size, struct err
 	return 0;
 }
 
+/* The words of its pool's command, or false: there are none, or too many. */
+static bool split_words(const struct service_run *r, const char *argv[WORDS_MAX + 1])
+{
+	const char *at = r->words, *end = at + r->words_len;
+	size_t n = 0;
+
+	if (r->words_len == 0 || end[-1])
+		return false;
+	for (; at < end && n < WORDS_MAX; at += strlen(at) + 1)
+		argv[n++] = at;
+	argv[n] = NULL;
+	return at == end;
+}
+
 static void service_launch(struct service_run *r)
 {
 	char env[160] = "";
 	const char *const envs[] = { env, NULL };
+	const char *words[WORDS_MAX + 1];
 	struct err e = { 0 };
+
+	if (r->pool && !split_words(r, words)) {
+		failed(r, "it has no command, or one of too many words");
+		return;
+	}
 
 	if (is_heard(r->service) && notify_open(r, env, sizeof(env), &e) < 0) {
 		failed(r, e.message);
 		return;
 	}
-	int pidfd = spawn_service(r->service->argv, is_heard(r->service) ? envs : NULL, -1, &r->pid, &e);
+	int pidfd = spawn_service(r->pool ? words : r->service->argv, is_heard(r->service) ? envs : NULL, -1, &r->pid, &e);
 	if (pidfd < 0 || loop_watch(r->sup->loop, &r->exit, pidfd, EPOLLIN, &e) < 0) {
 		if (pidfd >= 0) {
 			spawn_forget(r->sup->loop, r->pid);
@@ -215,20 +273,34 @@ static struct op worker_op(const struct service_run *r, const struct worker_io *
 			    .own_devices = s->options.own_devices };
 }
 
+/* *d: its pool's definition, which def holds; NULL: it is for all. */
+static int read_definition(const struct service_run *r, struct pool_def *def, const struct pool_def **d, struct err *e)
+{
+	const struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
+
+	*d = p ? def : NULL;
+	return p ? pool_read(def, p->xml, strlen(p->xml), p->origin, e) : 0;
+}
+
 static int run_prepare(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct service_run *r = arg;
 	struct op op = worker_op(r, io);
+	cleanup_buf struct buf words = BUF_INIT;
+	cleanup_pool_def struct pool_def def = { 0 };
+	const struct pool_def *d;
 	struct buf b = BUF_INIT;
-	int rc = r->service->prepare ? r->service->prepare(&op, e) : 0;
+	int rc = read_definition(r, &def, &d, e);
 
+	if (rc == 0 && r->service->prepare)
+		rc = r->service->prepare(d, &op, e);
 	if (rc == 1) {
 		line_begin(&b, "-");
 		line_str(&b, "foreign", "yes");
-		line_end(&b);
-		worker_send(io, &b);
+		worker_send_record(io, &b);
+	} else if (rc == 0 && d) {
+		rc = r->service->command(d, &op, &words, e) < 0 ? -1 : worker_send_text(io, &words, e);
 	}
-	buf_free(&b);
 	return rc;
 }
 
@@ -236,8 +308,21 @@ static int run_ready(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct service_run *r = arg;
 	struct op op = worker_op(r, io);
+	cleanup_pool_def struct pool_def def = { 0 };
+	const struct pool_def *d;
 
-	return r->service->ready(&op, e);
+	return read_definition(r, &def, &d, e) < 0 ? -1 : r->service->ready(d, &op, e);
+}
+
+static void on_command(struct worker *w, const char *data, size_t len)
+{
+	struct service_run *r = w->job.owner;
+
+	free(r->words);
+	r->words = malloc(len);
+	r->words_len = r->words ? len : 0;
+	if (r->words)
+		memcpy(r->words, data, len);
 }
 
 static void on_prepare_record(struct worker *w, const struct line *l)
@@ -303,7 +388,7 @@ static void service_bring_up(struct service_run *r)
 {
 	r->state = SERVICE_PREPARING;
 	run_worker(r, &(struct job){ .what = "prepare-service", .timeout = READY_WITHIN, .run = run_prepare, .arg = r,
-				     .on_record = on_prepare_record, .on_done = on_prepared, .owner = r });
+				     .on_record = on_prepare_record, .on_payload = on_command, .on_done = on_prepared, .owner = r });
 }
 
 static void on_timer(struct timer *t)
@@ -334,37 +419,59 @@ static void on_timer(struct timer *t)
 	}
 }
 
-int service_need(struct supervisor *s, const struct service *svc, struct err *e)
-{
-	char waits[64];
-	struct service_run *r = s->services;
+/* ---- who needs it ---- */
 
-	while (r && r->service != svc)
-		r = r->next;
-	if (!r) {
-		r = calloc(1, sizeof(*r));
-		if (!r)
-			return err_set(e, ERR_NO_MEMORY, "cannot start %s: out of memory", svc->name);
-		*r = (struct service_run){ .sup = s, .service = svc, .next = s->services };
-		r->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = r };
-		r->notify = (struct watch){ .fd = -1, .on_event = on_notify, .owner = r };
-		r->timer = (struct timer){ .on_expiry = on_timer, .owner = r };
-		s->services = r;
-		service_bring_up(r);
+static struct service_run *find_run(const struct supervisor *s, const struct service *svc, const struct pool *p)
+{
+	for (struct service_run *r = s->services; r; r = r->next)
+		if (r->service == svc && (!r->pool || (p && streq(r->pool, p->name))))
+			return r;
+	return NULL;
+}
+
+static struct service_run *run_new(struct supervisor *s, const struct service *svc, const struct pool *p)
+{
+	struct service_run *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct service_run){ .sup = s, .service = svc, .next = s->services };
+	if (asprintf(&r->label, "%s%s%s", svc->name, p ? ":" : "", p ? p->name : "") < 0) {
+		free(r);
+		return NULL;
 	}
+	r->pool = p ? r->label + strlen(svc->name) + 1 : NULL;
+	r->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = r };
+	r->notify = (struct watch){ .fd = -1, .on_event = on_notify, .owner = r };
+	r->timer = (struct timer){ .on_expiry = on_timer, .owner = r };
+	s->services = r;
+	service_bring_up(r);
+	return r;
+}
+
+int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e)
+{
+	char waits[sizeof(((struct err *)0)->waits_for)];
+
+	if (svc->command && !p)
+		return 0;
+	struct service_run *r = find_run(s, svc, p);
+	if (!r)
+		r = run_new(s, svc, svc->command ? p : NULL);
+	if (!r)
+		return err_set(e, ERR_NO_MEMORY, "cannot start %s: out of memory", svc->name);
+	r->released = false;
 	if (r->state == SERVICE_READY || r->state == SERVICE_FOREIGN || r->doubted)
 		return 0;
-	snprintf(waits, sizeof(waits), "service=%s", svc->name);
-	err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", svc->name, r->why[0] ? ": " : "", r->why);
+	snprintf(waits, sizeof(waits), "service=%s", r->label);
+	err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", r->label, r->why[0] ? ": " : "", r->why);
 	return r->why[0] ? -2 : -1;
 }
 
-void service_doubt(struct supervisor *s, const struct service *svc)
+void service_doubt(struct supervisor *s, const struct service *svc, const struct pool *p)
 {
-	struct service_run *r = s->services;
+	struct service_run *r = find_run(s, svc, p);
 
-	while (r && r->service != svc)
-		r = r->next;
 	if (!r || (r->state != SERVICE_READY && r->state != SERVICE_FOREIGN))
 		return;
 	r->doubted = r->state;
@@ -372,6 +479,37 @@ void service_doubt(struct supervisor *s, const struct service *svc)
 		service_ask(r);
 	else
 		service_bring_up(r);
+}
+
+/* SIGTERM, and after a while SIGKILL. */
+static void run_end(struct service_run *r)
+{
+	if (r->state == SERVICE_STOPPING)
+		return;
+	loop_disarm(r->sup->loop, &r->timer);
+	if (r->worker)
+		worker_disown(r->worker);
+	r->worker = NULL;
+	r->ending = false;
+	r->doubted = SERVICE_DOWN;
+	r->state = r->pid ? SERVICE_STOPPING : SERVICE_DOWN;
+	if (!r->pid)
+		return;
+	kill(r->pid, SIGTERM);
+	loop_arm(r->sup->loop, &r->timer, clock_ms() + STOP_WITHIN);
+}
+
+void service_release(const struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+	struct service_run *r = b && b->service ? find_run(p->sup, b->service, p) : NULL;
+
+	if (!r || !r->pool)
+		return;
+	r->released = true;
+	run_end(r);
+	if (!r->pid)
+		run_free(r);
 }
 
 bool service_at(const struct supervisor *s, size_t i, struct service_view *v)
@@ -382,27 +520,15 @@ bool service_at(const struct supervisor *s, size_t i, struct service_view *v)
 		r = r->next;
 	if (!r)
 		return false;
-	*v = (struct service_view){ r->service->name, state_words[r->state], r->pid, r->restarts };
+	*v = (struct service_view){ r->label, state_words[r->state], r->pid, r->restarts };
 	return true;
 }
 
 /* At shutdown, when no pool needs them any more. */
 void services_stop(struct supervisor *s)
 {
-	for (struct service_run *r = s->services; r; r = r->next) {
-		if (r->state == SERVICE_STOPPING)
-			continue;
-		loop_disarm(s->loop, &r->timer);
-		if (r->worker)
-			worker_disown(r->worker);
-		r->worker = NULL;
-		r->ending = false;
-		r->state = r->pid ? SERVICE_STOPPING : SERVICE_DOWN;
-		if (!r->pid)
-			continue;
-		kill(r->pid, SIGTERM);
-		loop_arm(s->loop, &r->timer, clock_ms() + STOP_WITHIN);
-	}
+	for (struct service_run *r = s->services; r; r = r->next)
+		run_end(r);
 }
 
 bool services_gone(const struct supervisor *s)
@@ -415,13 +541,6 @@ bool services_gone(const struct supervisor *s)
 
 void services_free(struct supervisor *s)
 {
-	while (s->services) {
-		struct service_run *r = s->services;
-
-		s->services = r->next;
-		loop_disarm(s->loop, &r->timer);
-		drop_watch(r, &r->exit);
-		drop_watch(r, &r->notify);
-		free(r);
-	}
+	while (s->services)
+		run_free(s->services);
 }

@@ -369,6 +369,7 @@ struct worker_view { pid_t pid; const char *what; const char *pool; uint64_t sta
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v);
 struct source_view { const char *where; bool done; const char *waits_for; };
 bool source_at(const struct supervisor *s, size_t i, struct source_view *v);
+/* name: "iscsid"; of one that a pool has for its own "NAME:POOL" */
 struct service_view { const char *name; const char *state; pid_t pid; unsigned restarts; };
 bool service_at(const struct supervisor *s, size_t i, struct service_view *v);
 

@@ -28,6 +28,8 @@
 
 enum { LOADED, ALREADY, BLACKLISTED };
 
+#define MODULE_NAME 80
+
 static void kmod_close(struct kmod_ctx **ctx)
 {
 	kmod_unref(*ctx);
@@ -223,14 +225,27 @@ bool module_is_refused(const struct err *e)
 	return e->class == ERR_UNSUPPORTED && e->sys != ENOENT && refusal_text(e->sys);
 }
 
-int module_explain(const char *const *names, size_t n, struct err *e)
+/* The next of some names, or false. One that is too long is no module's. */
+static bool next_name(const char **at, char name[MODULE_NAME])
 {
-	for (size_t i = 0; i < n && names[i]; i++) {
+	*at += strspn(*at, " ");
+	size_t len = strcspn(*at, " ");
+
+	snprintf(name, MODULE_NAME, "%.*s", (int)len, *at);
+	*at += len;
+	return len > 0;
+}
+
+int module_explain(const char *names, struct err *e)
+{
+	char name[MODULE_NAME];
+
+	while (next_name(&names, name)) {
 		struct err why = { 0 };
 		bool found;
 		size_t len = strlen(e->message);
 
-		if (load(names[i], &found, &why) == 0 || !found || (!why.sys && e->sys != ENODEV))
+		if (load(name, &found, &why) == 0 || !found || (!why.sys && e->sys != ENODEV))
 			continue;
 		snprintf(e->message + len, sizeof(e->message) - len, ": %s", why.message);
 		break;
@@ -238,12 +253,14 @@ int module_explain(const char *const *names, size_t n, struct err *e)
 	return -1;
 }
 
-void module_load_wanted(const char *const *names)
+void module_load_wanted(const char *names)
 {
-	for (; names && *names; names++) {
+	char name[MODULE_NAME];
+
+	while (next_name(&names, name)) {
 		struct err e = { 0 };
 
-		if (module_load(*names, &e) < 0)
+		if (module_load(name, &e) < 0)
 			log_debug(LF_MODULE, "%s", e.message);
 	}
 }

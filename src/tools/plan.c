@@ -83,8 +83,8 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
 		add(out, "device", d->source.devices[i].path);
-	if (d->type == POOL_LOGICAL)
-		add(out, "volume group", d->source.name ? d->source.name : d->name);
+	if (b->needs)
+		add(out, b->needs, d->source.name);
 	if (b->service)
 		add(out, "service", b->service->name);
 	if (d->source.auth.kind != AUTH_NONE)
@@ -93,16 +93,12 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add(out, "nothing", "");
 }
 
-static void modules(const struct backend *b, struct buf *out)
-{
-	for (const char *const *m = b->modules; m && *m; m++)
-		buf_printf(out, "%s%s", m == b->modules ? "" : " ", *m);
-}
-
 static void describe(const struct pool_def *d, struct buf *out)
 {
 	const struct backend *b = backend_find(d->type);
-	cleanup_buf struct buf need = BUF_INIT, module = BUF_INIT;
+	cleanup_buf struct buf need = BUF_INIT;
+	const char *modules;
+	size_t len;
 
 	if (!b) {
 		buf_printf(out, "    needs     a build with the type \"%s\": this one can define and list it, not start it\n",
@@ -110,10 +106,10 @@ static void describe(const struct pool_def *d, struct buf *out)
 		return;
 	}
 	needs(d, b, &need);
-	modules(b, &module);
+	modules = backend_modules(b, &len);
 	buf_printf(out, "    needs     %s\n", buf_str(&need));
-	if (module.len)
-		buf_printf(out, "    modules   %s\n", buf_str(&module));
+	if (len > 0)
+		buf_printf(out, "    modules   %.*s\n", (int)len, modules);
 	buf_printf(out, "    deadline  %llu s for each try\n",
 		   (unsigned long long)((b->deadline.start ? b->deadline.start : DEADLINE_START) / 1000));
 }

@@ -19,19 +19,20 @@ static int has_number(const struct mount_entry *m, void *arg)
 	return m->id == *(const int *)arg;
 }
 
-/* What a pool has mounted is one mount. A dir pool's directory is the same one through whatever mount it is seen; an automounter or a network filesystem
+/* What a pool has mounted is one mount. A directory that was there is the same one through whatever mount it is seen; an automounter or a network filesystem
  * may even have given its filesystem another number, when what it was seen through is gone. What is in memory is another one whenever it is mounted. */
 static bool is_same(const struct pool_def *d, int fd, const struct dir_place *now)
 {
 	static const uint32_t in_memory[] = { TMPFS_MAGIC, RAMFS_MAGIC, OVERLAYFS_SUPER_MAGIC, 0 };
 	const struct dir_place *then = &d->target.place;
+	bool as_found = !pool_type_info(d->type)->mounts;
 	int mount = then->mount;
 
 	if (now->ino != then->ino)
 		return false;
 	if (now->dev == then->dev)
-		return d->type == POOL_DIR || !mount || !now->mount || now->mount == mount;
-	return d->type == POOL_DIR && mount && major(now->dev) == 0 && major(then->dev) == 0 && !file_is_on(fd, in_memory) &&
+		return as_found || !mount || !now->mount || now->mount == mount;
+	return as_found && mount && major(now->dev) == 0 && major(then->dev) == 0 && !file_is_on(fd, in_memory) &&
 	       mountinfo_each(has_number, &mount, NULL) == 0;
 }
 

@@ -145,18 +145,28 @@ def program(*names):
     return files
 
 
+def stand_in(box, program, poolinit):
+    """A copy of a program that says of pool types what poolinit does: mkimage reads that behind the program's own bytes as well."""
+    table = re.findall(rb"backend:[a-z-]+:[^:\0]*:[^:\0]*:[^:\0]*", pathlib.Path(poolinit).read_bytes())
+    copy = box.dir / "stand-in"
+    copy.write_bytes(pathlib.Path(program).read_bytes() + b"\0".join([b"", *table, b""]))
+    copy.chmod(0o755)
+    return copy
+
+
 class Image:
     """An initramfs for a test: mkimage's, with the agent and a busybox beside poolinit.
 
     config    directory that becomes /config, or {"storage/a.xml": text, ...}
     binary    the poolinit to test (default: $POOLINIT_TEST_BINARY or build/poolinit); None for a machine without one
+    backends  the pool types whose modules are in it (default: all)
     files     {destination: source path} to add
     texts     {destination: text} to add
     packed    modules that are compressed in it, as they are in an image that was not made by mkimage
     arch      what machine it is for; of another architecture than this machine's, kernel and busybox are those of deps/unpacked
     """
 
-    def __init__(self, box, config=None, binary="", backends="dir fs netfs logical iscsi", filesystems="ext4 xfs vfat iso9660",
+    def __init__(self, box, config=None, binary="", backends="", filesystems="ext4 xfs vfat iso9660",
                  drivers="virtio", modules=(), files=None, texts=None, name="image", packed=(), arch=HOST):
         need_programs("depmod")
         self.arch = arch
@@ -193,7 +203,7 @@ class Image:
             config = directory
 
         # Without a poolinit, busybox takes its place in the plan; /test/first is the first process then.
-        binary = self.binary or busybox
+        binary = self.binary or stand_in(box, busybox, default_binary(arch))
         companions = {name: companion(name, arch) for name in ("iscsid", "iscsiadm")}
         if not self.binary:
             companions = {name: path or busybox for name, path in companions.items()}

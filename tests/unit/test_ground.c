@@ -67,7 +67,7 @@ static void a_companion_that_tells_has_its_pools_looked_at(void)
 
 	CHECK_INT(loop_init(&loop, &e), 0);
 	s.pools = &well;
-	supervisor_service_tells(&s, iscsi_backend.service);
+	supervisor_service_tells(&s, backend_find(POOL_ISCSI)->service);
 	CHECK(well.touches && sick.touches && !waits.touches && !logical.touches);
 	for (struct pool *p = &well; p; p = p->next) {
 		touch_drop(p);

@@ -509,7 +509,7 @@ static int ready(uint64_t timeout, struct err *e)
 	struct op op = { .deadline = clock_ms() + timeout };
 
 	*e = (struct err){ 0 };
-	return iscsi_backend.service->ready(&op, e);
+	return iscsi_backend.service->ready(NULL, &op, e);
 }
 
 static void an_iscsid_that_answers_is_ready(void)
@@ -568,7 +568,7 @@ static void an_iscsid_of_somebody_else_is_used(void)
 	pid_t pid = iscsid_start(ANSWERS, 0);
 
 	CHECK_INT(ready(SECONDS(10), &e), 0);
-	CHECK_INT(iscsi_backend.service->prepare(&op, &e), 1);
+	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), 1);
 	iscsid_stop(pid);
 }
 
@@ -579,7 +579,7 @@ static void one_that_hangs_is_not_doubled(void)
 	pid_t pid = iscsid_start(SILENT, 0);
 
 	ready(100, &e);
-	CHECK_INT(iscsi_backend.service->prepare(&op, &e), -1);
+	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), -1);
 	CHECK(strstr(e.message, "does not answer") != NULL);
 	iscsid_stop(pid);
 }
@@ -594,7 +594,7 @@ static void files_are_prepared_and_the_name_stays(void)
 	CHECK(fixture_cover("/etc"));
 	fixture("/sys", "", "class/iscsi_transport/tcp/handle");        /* the kernel's part is there */
 	fixture("/sys", "", "bus/scsi/drivers/sd/bind");
-	CHECK_INT(iscsi_backend.service->prepare(&op, &e), 0);
+	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), 0);
 	CHECK_STR(e.message, "");
 	CHECK_INT(file_read(AT_FDCWD, "/run/iscsi/initiatorname.iscsi", 4096, &first, &e), 0);
 	CHECK(starts_with(buf_str(&first), "InitiatorName=iqn.2016-04.com.open-iscsi:"));
@@ -602,7 +602,7 @@ static void files_are_prepared_and_the_name_stays(void)
 	CHECK(strstr(buf_str(&conf), "\nnode.session.scan = manual\n") != NULL);
 	CHECK(strstr(buf_str(&conf), "node.conn[0].timeo.login_timeout = 15\n") != NULL);
 	CHECK(stat("/run/iscsi/initiatorname.iscsi", &st) == 0 && (st.st_mode & 0777) == 0600);
-	CHECK_INT(iscsi_backend.service->prepare(&op, &e), 0);
+	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), 0);
 	file_read(AT_FDCWD, "/run/iscsi/initiatorname.iscsi", 4096, &second, &e);
 	CHECK_STR(buf_str(&second), buf_str(&first));
 	umount2("/etc", MNT_DETACH);
@@ -617,7 +617,7 @@ static void the_administrators_name_and_settings_are_kept(void)
 	CHECK(fixture_cover("/etc"));
 	fixture("/etc", "InitiatorName=iqn.2026-01.example:admin\n", "iscsi/initiatorname.iscsi");
 	fixture("/etc", "node.session.scan = auto\nnode.session.timeo.replacement_timeout = 7", "iscsi/iscsid.conf");
-	CHECK_INT(iscsi_backend.service->prepare(&op, &e), 0);
+	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), 0);
 	file_read(AT_FDCWD, "/run/iscsi/initiatorname.iscsi", 4096, &name, &e);
 	CHECK_STR(buf_str(&name), "InitiatorName=iqn.2026-01.example:admin\n");
 	file_read(AT_FDCWD, "/run/iscsi/iscsid.conf", 65536, &conf, &e);
@@ -632,7 +632,7 @@ static void without_the_kernels_part_nothing_is_started(void)
 	struct err e = { 0 };
 
 	fixture_remove("/sys/class");
-	CHECK_INT(iscsi_backend.service->prepare(&op, &e), -1);
+	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), -1);
 	CHECK_INT(e.class, ERR_UNSUPPORTED);
 	CHECK(strstr(e.message, "this kernel has no iSCSI over TCP") != NULL);
 }

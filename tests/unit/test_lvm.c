@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
+#include "backends/logical/logical.h"
 #include "backends/logical/lvm_scan.h"
 #include "base/util.h"
 #include "check.h"

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include "backends/backend.h"
 #include "check.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -269,8 +270,24 @@ static void exit_statuses(void)
 	end();
 }
 
+/* plan and mkimage take it apart: "backend:TYPE:MODULES:MORE:PROGRAMS". */
+static void each_type_says_what_an_image_needs_for_it(void)
+{
+	for (int t = 0; t < POOL_TYPES; t++) {
+		const struct backend *b = backend_find((enum pool_type)t);
+		size_t colons = 0, len;
+
+		for (const char *at = b && b->image ? b->image : ""; *at; at++)
+			colons += *at == ':';
+		CHECK(!b || (b->image && starts_with(b->image, "backend:") && colons == 4 && b->summary));
+		if (b && colons == 4)
+			CHECK(backend_modules(b, &len)[len] == ':');
+	}
+}
+
 int main(void)
 {
+	RUN(each_type_says_what_an_image_needs_for_it);
 	RUN(an_empty_or_missing_directory_is_a_plan_too);
 	RUN(marked_pools_would_be_started);
 	RUN(what_a_start_would_wait_for);

@@ -539,17 +539,17 @@ static int look(char wanted)
 	return c == wanted;
 }
 
-static int prepare(struct op *op, struct err *e)
+static int prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
-	(void)op;
+	(void)d, (void)op;
 	if (look('P'))
 		return err_set(e, ERR_STORAGE, "prepare fails");
 	return look('F') ? 1 : 0;
 }
 
-static int ready(struct op *op, struct err *e)
+static int ready(const struct pool_def *d, struct op *op, struct err *e)
 {
-	(void)op;
+	(void)d, (void)op;
 	if (look('K'))
 		raise(SIGKILL);
 	return look('R') ? err_set(e, ERR_STORAGE, "it does not answer") : 0;
@@ -591,7 +591,7 @@ static int need(void)
 {
 	struct err e = { 0 };
 
-	return service_need(s, &service, &e);
+	return service_need(s, &service, NULL, &e);
 }
 
 static void end_service(void)
@@ -741,12 +741,12 @@ static void another_ones_that_has_gone_is_replaced(void)
 	CHECK(need() < 0);
 	CHECK(is_state("foreign"));
 	CHECK_INT(view().pid, 0);
-	service_doubt(s, &service);
+	service_doubt(s, &service, NULL);
 	CHECK(need() == 0);             /* while it is asked again it counts as what it was */
 	CHECK(until(none_left, PATIENCE));
 	CHECK(is_state("foreign"));
 	set_flag("");
-	service_doubt(s, &service);
+	service_doubt(s, &service, NULL);
 	CHECK(is_state("ready"));
 	CHECK(view().pid > 0);
 	end_service();
@@ -758,12 +758,12 @@ static void ours_that_answers_no_more_is_replaced(void)
 	CHECK(need() < 0);
 	CHECK(is_state("ready"));
 	pid_t pid = view().pid;
-	service_doubt(s, &service);
+	service_doubt(s, &service, NULL);
 	CHECK(need() == 0);
 	CHECK(until(none_left, PATIENCE));
 	CHECK_INT(view().pid, pid);
 	set_flag("R");
-	service_doubt(s, &service);
+	service_doubt(s, &service, NULL);
 	CHECK(companion_goes(pid, PATIENCE));
 	set_flag("");
 	CHECK(is_state("ready"));

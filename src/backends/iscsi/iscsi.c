@@ -38,7 +38,7 @@ static void portal_of(const struct pool_def *d, const struct op *op, struct iscs
 
 	*p = (struct iscsi_portal){ .iqn = d->source.devices[0].path, .port = d->source.hosts[0].port };
 	if (!p->port)
-		p->port = ISCSI_PORT;
+		p->port = pool_type_info(POOL_ISCSI)->port;
 	if (op->address_answered)
 		p->known = op->address;
 	portal_at(p, d->source.hosts[0].name);
@@ -431,14 +431,12 @@ static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *
 	return e && starts_with(e->message, doing) ? -1 : err_wrap(e, ERR_KEEP, "%s failed", doing);
 }
 
-static const char *const iscsi_modules[] = { "iscsi_tcp", "sd_mod", "crypto-crc32c", NULL };
-
 const struct backend iscsi_backend = {
 	.type      = POOL_ISCSI,
 	.summary   = "a target on an iSCSI server; its LUNs",
 	.waits_for = WAIT_NETWORK,
 	.same_host = net_same_host,
-	.modules   = iscsi_modules,
+	.image     = IMAGE("iscsi", "iscsi_tcp sd_mod crypto-crc32c", "", "iscsid iscsiadm"),
 	.service   = &iscsid_service,
 	.stop_frees = true,
 	.pause     = SECONDS(1),

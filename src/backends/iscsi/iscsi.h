@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define ISCSI_PORT     3260
 #define IQN_MAX        224              /* RFC 3720 3.2.6.1: 223 bytes */
 #define ISCSID_DIR     "/run/iscsi"     /* the compiled-in database of our iscsid, and its files; there can be only one in a network namespace */
 #define ISCSI_FILE_MAX (64 * 1024)
@@ -56,6 +55,7 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 /* ---- iscsid.c ---- */
 
 extern const struct service iscsid_service;
+extern const struct backend iscsi_backend;
 
 /* The kernel's part: ERR_UNSUPPORTED if it has none. */
 int iscsi_transport_load(struct err *e);

@@ -204,11 +204,12 @@ static int no_answer(int r, const char *what, struct err *e)
 
 /* iscsid opens its socket first and the file with its name right after it; so after an "open" event a connection is accepted, and what is asked is answered
  * as soon as it has settled. Nothing is guessed, and there is no timer. */
-static int iscsid_ready(struct op *op, struct err *e)
+static int iscsid_ready(const struct pool_def *d, struct op *op, struct err *e)
 {
 	cleanup_close int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	char name[IQN_MAX], events[4096];
 
+	(void)d;
 	if (watch < 0 || inotify_add_watch(watch, ISCSID_INITIATOR, IN_OPEN) < 0)
 		return err_sys(e, errno, "cannot watch iscsid start");
 	for (;;) {
@@ -243,11 +244,12 @@ int iscsi_transport_load(struct err *e)
 	return 0;
 }
 
-static int iscsid_prepare(struct op *op, struct err *e)
+static int iscsid_prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
 	char name[IQN_MAX];
 	int r = iscsid_ask(op->deadline, name, sizeof(name));
 
+	(void)d;
 	if (r == 0)
 		return 1;
 	if (r != -ECONNREFUSED)

@@ -218,10 +218,8 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 	return 0;
 }
 
-/* What volumes are made of: a group with mirrors or thin volumes is not activated without. initramfs/mkimage carries the same. */
-static const char *const logical_modules[] = {
-	"dm-mod", "dm-mirror", "dm-snapshot", "dm-thin-pool", "dm-raid", "dm-cache", "dm-cache-smq", "dm-writecache", NULL
-};
+/* What volumes are made of: a group with mirrors or thin volumes is not activated without. */
+#define LOGICAL_MODULES "dm-mod dm-mirror dm-snapshot dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
 
 static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
@@ -239,7 +237,7 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 		return 0;
 	op->begun = ready && group_active(vg, g.uuid, active);  /* some of its volumes */
 	if (strstr(e->message, "mapper"))       /* LVM misses the device-mapper, or one of its targets */
-		module_explain(logical_modules, ARRAY_LEN(logical_modules), e);
+		module_explain(LOGICAL_MODULES, e);
 	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 }
 
@@ -437,7 +435,8 @@ const struct backend logical_backend = {
 	.type      = POOL_LOGICAL,
 	.summary   = "an LVM volume group; its logical volumes",
 	.waits_for = WAIT_DEVICE,
-	.modules   = logical_modules,
+	.needs     = "volume group",
+	.image     = IMAGE("logical", LOGICAL_MODULES, "", ""),
 	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(30) },
 	.validate  = logical_validate,
 	.check     = logical_check,

@@ -15,6 +15,8 @@
 
 #define MEMBERS_MAX 256
 
+extern const struct backend logical_backend;
+
 /* What is known of a group. */
 struct group {
 	bool found;                     /* LVM can work with it */

@@ -14,7 +14,7 @@
 
 static bool owns_directory(enum pool_type t)
 {
-	return t == POOL_DIR || t == POOL_FS || t == POOL_NETFS || t == POOL_VSTORAGE;
+	return pool_type_info(t)->stands_on & ON_DIRECTORY;
 }
 
 /* The next component of a path; "." and doubled slashes say nothing. */

@@ -162,7 +162,7 @@ static void find_now(struct request *r)
 {
 	const struct backend *b = backend_find(r->type);
 	struct err e = { 0 };
-	int ready = b->service ? service_need(r->sup, b->service, &e) : 0;
+	int ready = b->service ? service_need(r->sup, b->service, NULL, &e) : 0;
 
 	r->waits = ready == -1;
 	if (r->waits) {

@@ -10,14 +10,10 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-/* What a type can have in common with another. */
-enum { ON_DEVICES = 1 << 0, ON_DIRECTORY = 1 << 1, ON_SERVER = 1 << 2 };
-
-static const unsigned stands[POOL_TYPES] = {
-	[POOL_DIR] = ON_DIRECTORY | ON_DEVICES,         /* it may be the root of a device that is mounted there */
-	[POOL_FS] = ON_DIRECTORY | ON_DEVICES, [POOL_NETFS] = ON_DIRECTORY | ON_SERVER, [POOL_VSTORAGE] = ON_DIRECTORY,
-	[POOL_LOGICAL] = ON_DEVICES, [POOL_DISK] = ON_DEVICES, [POOL_ZFS] = ON_DEVICES, [POOL_ISCSI] = ON_SERVER,
-};
+static unsigned stands_on(enum pool_type t)
+{
+	return pool_type_info(t)->stands_on;
+}
 
 struct comparison {
 	const struct pool_def *d;
@@ -35,16 +31,17 @@ static int found(const struct comparison *c, const struct pool *p, const char *w
 /* Another pool that does not run, by one of its definitions. */
 static int compare_definition(const struct comparison *c, const struct pool *p, enum pool_type type, const char *target, const char *xml)
 {
-	unsigned common = stands[type] & stands[c->d->type];
+	unsigned common = stands_on(type) & stands_on(c->d->type);
+	bool as_found = (stands_on(type) & ON_DIRECTORY) && !pool_type_info(type)->mounts;
 	cleanup_buf struct buf theirs = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
-	unsigned asked = (common & ON_DIRECTORY ? IDENTITY_PLACE : 0) | (type == POOL_DIR ? IDENTITY_FILES : 0);
+	unsigned asked = (common & ON_DIRECTORY ? IDENTITY_PLACE : 0) | (as_found ? IDENTITY_FILES : 0);
 	const struct places *places = target && asked ? places_now(NULL) : NULL;
 	char words[512];
 
 	if (places)
 		identity_path(places, target, asked, &theirs);
-	if (type != POOL_DIR && (common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
+	if (!as_found && (common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
 		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))
@@ -67,7 +64,7 @@ static int compare_pool(const struct comparison *c, const struct pool *p, enum c
 	if (pool_is_active(p) && p->identity) {
 		if (identity_shared(buf_str(&c->mine), p->identity, words, sizeof(words)))
 			return found(c, p, words);
-		if (stands[p->type] & stands[c->d->type] & ON_SERVER)
+		if (stands_on(p->type) & stands_on(c->d->type) & ON_SERVER)
 			rc = compare_definition(c, p, p->type, NULL, p->xml);
 	} else {
 		rc = compare_definition(c, p, p->type, p->target, p->xml);
@@ -79,20 +76,22 @@ static int compare_pool(const struct comparison *c, const struct pool *p, enum c
 
 static bool is_candidate(const struct comparison *c, const struct pool *p, enum conflict_with with)
 {
-	unsigned theirs = stands[p->type];
+	unsigned theirs = stands_on(p->type);
 
 	if (with == CONFLICT_DEFINED && p->next_facts)
-		theirs |= stands[p->next_facts->type];
-	return !streq(p->name, c->d->name) && (theirs & stands[c->d->type]) && (with == CONFLICT_DEFINED || runs(p));
+		theirs |= stands_on(p->next_facts->type);
+	return !streq(p->name, c->d->name) && (theirs & stands_on(c->d->type)) && (with == CONFLICT_DEFINED || runs(p));
 }
 
 /* May a start do without the look? Devices are searched for it, and pools that wait look often. A volume group has one name, and names are compared by the
  * registry; what is a part of one is refused as a filesystem by what it holds. A device that is not there stands in nobody's way. */
 static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
 {
-	if (c->d->type == POOL_LOGICAL || p->type == POOL_LOGICAL)
+	const struct pool_type_info *mine = pool_type_info(c->d->type);
+
+	if (mine->labels_devices || pool_type_info(p->type)->labels_devices)
 		return true;
-	return c->mine.len && c->d->type == POOL_FS && !strstr(buf_str(&c->mine), "dev=");
+	return c->mine.len && (mine->required & FIELD_DEVICE) && !strstr(buf_str(&c->mine), "dev=");
 }
 
 /* A pool that is being started already goes first: it was forked before us, so that of two only the second sees the other. What cannot be found out is no

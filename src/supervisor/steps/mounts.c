@@ -33,9 +33,10 @@ struct mounts {
 
 /* ---- pools below each other ---- */
 
+/* A pool that this build cannot start may be somebody else's to mount: nobody here waits for it. */
 static bool has_directory(const struct pool *p)
 {
-	return p->target && (p->type == POOL_DIR || p->type == POOL_FS || p->type == POOL_NETFS);
+	return p->target && (pool_type_info(p->type)->stands_on & ON_DIRECTORY) && backend_find(p->type);
 }
 
 static bool is_below(const struct pool *inner, const struct pool *outer)

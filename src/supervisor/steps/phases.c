@@ -80,6 +80,8 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 		pool_set_text(&p->reason, why ? why->message : NULL);
 	pool_set_text(&p->waits_for, why ? why->waits_for : NULL);
 	p->phase = phase;
+	if (phase == PHASE_INACTIVE && !p->want_active)
+		service_release(p);
 	if (!pool_is_active(p)) {
 		pool_set_text(&p->warning, NULL);       /* it was of what is over */
 		if (was_active)

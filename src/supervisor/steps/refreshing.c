@@ -60,7 +60,7 @@ static void lost(struct pool *p)
 	index_drop(p);
 	if (stopped)                    /* who wanted it refreshed; who stops it hears of its end */
 		waiters_finish(&p->served, &(struct result){ .err = &why, .pool = p });
-	if (stopped || (p->type == POOL_DIR && mounts_vouched(p)))
+	if (stopped || (!pool_type_info(p->type)->mounts && mounts_vouched(p)))
 		pool_set_text(&p->place, NULL);
 	if (stopped || !p->want_active) {
 		pool_want(p, false);

@@ -242,7 +242,7 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 		step_stop(p);
 	} else if (e) {
 		if (b && b->service)
-			service_doubt(s, b->service);
+			service_doubt(s, b->service, p);
 		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;        /* it could not say how far it had come */
 		step_start_failed(p, e);
 	} else {
@@ -273,7 +273,7 @@ static void begin_start(struct pool *p)
 		step_start_failed(p, &e);
 		return;
 	}
-	int service = b->service ? service_need(p->sup, b->service, &e) : 0;
+	int service = b->service ? service_need(p->sup, b->service, p, &e) : 0;
 	p->again &= service == 0;
 	if (service < -1) {             /* whoever asked need not wait for the next attempt to hear of this one */
 		step_start_failed(p, &e);

@@ -18,7 +18,7 @@ static void need_companion(const struct pool *p)
 	const struct backend *b = backend_find(p->type);
 
 	if (b && b->service)
-		service_need(p->sup, b->service, NULL);
+		service_need(p->sup, b->service, p, NULL);
 }
 
 static void on_checked(struct worker *w, const struct err *e, bool left)
@@ -205,7 +205,7 @@ void step_give_up(struct pool *p)
 	}
 	loop_disarm(p->sup->loop, &p->retry);
 	p->attempts = 0;
-	if (p->place && p->type != POOL_DIR && p->reason)
+	if (p->place && pool_type_info(p->type)->mounts && p->reason)
 		log_warn(LF_POOL, "%s: nothing is unmounted: %s", p->name, p->reason);
 	p->build_wanted = false;        /* it was asked for with a start that is wanted no more */
 	p->build_flags = 0;

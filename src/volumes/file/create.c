@@ -270,7 +270,7 @@ static int make(void *arg, struct err *e)
 /* An export with root_squash lets root make nothing where the owner may. */
 static bool owner_may(const struct making *m, const struct err *e)
 {
-	return err_is(e, ERR_DENIED) && m->d->type == POOL_NETFS && m->v.perms.owner > 0;
+	return err_is(e, ERR_DENIED) && pool_type_info(m->d->type)->root_is_nobody && m->v.perms.owner > 0;
 }
 
 int file_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v, const struct vol_input *from, unsigned flags, struct err *e)

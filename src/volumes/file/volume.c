@@ -85,7 +85,7 @@ int file_volume_open(const struct pool_def *d, const struct op *op, const char *
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", seen);
 	fd = open(path, flags);
-	if (fd < 0 && (errno == EACCES || errno == EPERM) && d->type == POOL_NETFS)
+	if (fd < 0 && (errno == EACCES || errno == EPERM) && pool_type_info(d->type)->root_is_nobody)
 		fd = open_as_owner(path, flags, st);
 	return fd < 0 ? err_sys(e, errno, "cannot open volume \"%s\"", name) : fd;
 }
@@ -180,7 +180,7 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	if (dir < 0)
 		return -1;
 	rc = delete_entry(&del, e);
-	if (rc < 0 && err_is(e, ERR_DENIED) && d->type == POOL_NETFS && v->has_perms && v->owner != 0)
+	if (rc < 0 && err_is(e, ERR_DENIED) && pool_type_info(d->type)->root_is_nobody && v->has_perms && v->owner != 0)
 		rc = aside_as(v->owner, v->group, delete_entry, &del, e);
 	return rc;
 }
