@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 #include <sys/random.h>
-#include "backends/device.h"
+#include "system/device.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
