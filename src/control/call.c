@@ -363,24 +363,59 @@ const char *call_payload(struct call *c, size_t *len)
 	return c->payload;
 }
 
-struct buf *call_records(struct call *c)
+void record_begin(struct call *c)
 {
-	return &c->records;
+	line_begin(&c->records, "-");
 }
 
-struct buf *call_ok_args(struct call *c)
+void record_str(struct call *c, const char *key, const char *value)
 {
-	return &c->ok_args;
+	line_str(&c->records, key, value);
 }
 
-void call_text(struct call *c, const char *data, size_t len)
+void record_num(struct call *c, const char *key, uint64_t value)
+{
+	line_num(&c->records, key, value);
+}
+
+void record_flag(struct call *c, const char *key, bool value)
+{
+	line_str(&c->records, key, value ? "yes" : "no");
+}
+
+void record_end(struct call *c)
+{
+	line_end(&c->records);
+}
+
+void final_str(struct call *c, const char *key, const char *value)
+{
+	line_str(&c->ok_args, key, value);
+}
+
+void final_num(struct call *c, const char *key, uint64_t value)
+{
+	line_num(&c->ok_args, key, value);
+}
+
+void final_flag(struct call *c, const char *key, bool value)
+{
+	line_str(&c->ok_args, key, value ? "yes" : "no");
+}
+
+void call_records(struct call *c, const char *data, size_t len)
+{
+	buf_add(&c->records, data, len);
+}
+
+void call_bytes(struct call *c, const char *data, size_t len)
 {
 	buf_printf(&c->records, "= %zu\n", len);
 	buf_add(&c->records, data, len);
 }
 
 /* The descriptor is copied: a refresh may swap the pool's index while this one is still being sent. */
-void call_file(struct call *c, int fd, size_t len)
+static void send_file(struct call *c, int fd, size_t len)
 {
 	c->index = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	c->index_len = len;
@@ -388,10 +423,17 @@ void call_file(struct call *c, int fd, size_t len)
 		c->records.failed = true;       /* no descriptor left: this client is dropped, nothing else */
 }
 
+void call_file(struct call *c, int fd, size_t len)
+{
+	buf_printf(&c->records, "= %zu\n", len);
+	if (len)
+		send_file(c, fd, len);
+}
+
 void call_index(struct call *c, const struct pool *p)
 {
 	if (p->index >= 0 && p->index_len > 0)
-		call_file(c, p->index, p->index_len);
+		send_file(c, p->index, p->index_len);
 }
 
 struct waiter *call_waiter(struct call *c)

@@ -50,7 +50,7 @@ struct result {
 	uint64_t bytes;                 /* and how much was transferred */
 	bool taken;                     /* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
 	const char *secret;             /* a secret's uuid, or NULL */
-	int value;                      /* secret-get-value: a memfd with the answer, payload line and bytes; whoever wants it copies the descriptor */
+	int value;                      /* secret-get-value: a memfd with the value; whoever wants it copies the descriptor */
 };
 struct waiter {
 	void (*done)(struct waiter *w, const struct result *r);
@@ -227,8 +227,8 @@ struct chore {
 bool chore_try(struct supervisor *s, struct chore *c);
 void chore_end(struct chore *c);        /* its owner goes, or nobody wants it any more */
 
-/* Records for `status`: devices that searches and scans leave out. */
-void left_out_print(const struct supervisor *s, struct buf *b);
+/* Devices that searches and scans leave out: each with its path, and why. */
+void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text), void *arg);
 
 /* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in the log. */
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);

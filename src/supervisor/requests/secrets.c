@@ -171,13 +171,9 @@ static int set_value(const struct secret_work *w, const struct secret_def *s, co
 	return 0;
 }
 
-/* The answer as the client gets it: payload line and bytes. */
 static int write_answer(int fd, const void *data, size_t len, struct err *e)
 {
-	char head[32];
-	int n = snprintf(head, sizeof(head), "= %zu\n", len);
-
-	if (write(fd, head, (size_t)n) != n || write(fd, data, len) != (ssize_t)len)
+	if (write(fd, data, len) != (ssize_t)len)
 		return err_set(e, ERR_NO_MEMORY, "cannot pass the value on: out of memory");
 	return 0;
 }
