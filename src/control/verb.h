@@ -77,12 +77,13 @@ uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   
 uint64_t call_time_left(struct call *c);                /* ms of timeout=; 0 if not given. A call that was begun anew has no more */
 uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
+const char *call_payload_hint(const struct call *c);    /* how a request brings one, for errors */
 /* Does a descriptor come along? It is in the client's socket, and o is told how the worker takes it. */
 bool call_passes(struct call *c, struct volume_order *o);
 void call_taken(struct call *c);                /* the worker has. Without it the connection ends with the answer */
-/* For verbs with .data. Did the request announce a stream ("= N")? */
+/* For verbs with .data. Did the request announce a stream? */
 bool call_streams(struct call *c, uint64_t *len);
-/* Bytes of the request to a worker, or of a worker to the answer ("= n" and n bytes, as often as there are some): a pipe, of which the worker's end is
+/* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which the worker's end is
  * returned, to be closed by the caller after the fork. */
 int call_stream(struct call *c, bool in, struct err *e);
 void call_stream_job(struct call *c, uint64_t job);     /* a job that is ended when the client goes */

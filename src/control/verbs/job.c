@@ -354,7 +354,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 	else if (!upload && streams)
 		err_set(&e, ERR_INVALID, "%s takes no payload", call_verb(c));
 	else if (upload && !passed && !streams)
-		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: \"= N\" at the end of the line, and N bytes after it", call_verb(c));
+		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: %s", call_verb(c), call_payload_hint(c));
 	else if (!passed && detach)
 		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go", call_verb(c));
 	if (e.class != ERR_NONE) {
