@@ -81,6 +81,22 @@ void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total
 	peer_say(c->peer, &b);
 }
 
+void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev)
+{
+	for (const struct event_field *f = ev->fields; f < ev->fields + ev->nfields; f++)
+		switch (f->kind) {
+		case EVENT_TEXT:
+			codec->str(b, f->key, f->text);
+			break;
+		case EVENT_NUMBER:
+			codec->num(b, f->key, f->number);
+			break;
+		case EVENT_FLAG:
+			codec->flag(b, f->key, f->number);
+			break;
+		}
+}
+
 /* ---- the end ---- */
 
 void final_str(struct call *c, const char *key, const char *value)

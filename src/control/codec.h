@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 struct call;
+struct event;
 struct line;
 struct peer;
 
@@ -25,6 +26,7 @@ struct codec {
 	void (*greet)(struct buf *out, const char *boot_id, const char *state);
 	/* Take the next request out of p->in: peer_take(), peer_refuse(), peer_error() or peer_give_up(). False: there is none, as a whole. */
 	bool (*take)(struct peer *p);
+	void (*event)(struct buf *out, const struct event *ev);
 	void (*error)(struct buf *out, const char *tag, const struct err *e);   /* tag NULL: it answers no request in particular */
 
 	/* ---- an answer: b is the call's `records`, or its `finals` (str, num and flag only). The value of str is never NULL. ---- */
@@ -44,6 +46,9 @@ struct codec {
 	/* What was filled in (unless c->failed), and the end. With a file to be sent, what follows the file goes to last; else last is out. */
 	void (*answer)(const struct call *c, struct buf *out, struct buf *last);
 };
+
+/* An event's own fields, one after the other. */
+void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev);
 
 extern const struct codec line_codec;   /* lines.c: docs/PROTOCOL.md */
 /* What the line, of c->text, says to a new call. */

@@ -28,6 +28,18 @@ static void lines_error(struct buf *out, const char *name, const struct err *e)
 	line_error(out, e);
 }
 
+static void lines_event(struct buf *out, const struct event *ev)
+{
+	line_begin(out, "!");
+	if (ev->seq) {
+		line_num(out, "seq", ev->seq);
+		line_num(out, "ts", ev->ts);
+	}
+	line_str(out, "event", ev->name);
+	codec_event_fields(&line_codec, out, ev);
+	line_end(out);
+}
+
 /* Might the line be the head of a payload? Then its bytes cannot be told from requests, when the line itself is not understood. */
 static bool announces_payload(const char *line, size_t len)
 {
@@ -162,7 +174,7 @@ static void lines_answer(const struct call *c, struct buf *out, struct buf *last
 const struct codec line_codec = {
 	.calls = 1,
 	.payload_hint = "\"= N\" at the end of the line, and N bytes after it",
-	.greet = lines_greet, .take = lines_take, .error = lines_error,
+	.greet = lines_greet, .take = lines_take, .event = lines_event, .error = lines_error,
 	.begin = lines_begin, .str = line_str, .num = line_num, .flag = lines_flag, .end = line_end,
 	.records = lines_records, .bytes = lines_bytes, .records_file = call_send_file, .bytes_file = lines_bytes_file,
 	.chunk = lines_chunk, .progress = lines_progress, .answer = lines_answer,

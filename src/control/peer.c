@@ -132,17 +132,25 @@ static void flush(struct peer *p)
 		p->event_bytes = 0;
 }
 
+static void say_overrun(struct peer *p, uint64_t lost)
+{
+	struct event ev = { .name = "overrun" };
+
+	event_num(&ev, "lost", lost);
+	peer_codec(p)->event(&p->out, &ev);
+}
+
 static void say_lost(struct peer *p)
 {
 	if (!p->events_lost || p->replying || !all_sent(p))
 		return;
-	buf_printf(&p->out, "! event=overrun lost=%llu\n", (unsigned long long)p->events_lost);
+	say_overrun(p, p->events_lost);
 	p->events_lost = 0;
 }
 
 /* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: where one has begun, or
  * a file is being sent, the event waits behind it. */
-void peer_event(struct peer *p, const char *line, size_t len)
+void peer_event(struct peer *p, const struct buf *text)
 {
 	struct buf *b = p->file >= 0 || p->replying ? &p->held : &p->out;
 
@@ -152,12 +160,12 @@ void peer_event(struct peer *p, const char *line, size_t len)
 	}
 	if (!p->subscribed || p->dead || p->closing)
 		return;
-	if (p->events_lost || p->event_bytes + len > CONTROL_OUT_LIMIT) {
+	if (p->events_lost || text->failed || p->event_bytes + text->len > CONTROL_OUT_LIMIT) {
 		p->events_lost++;
 		return;
 	}
-	buf_add(b, line, len);
-	p->event_bytes += len;
+	buf_add(b, text->data, text->len);
+	p->event_bytes += text->len;
 	p->dead = p->dead || b->failed;
 	set_interest(p);
 }
@@ -184,21 +192,24 @@ void peer_error(struct peer *p, const char *tag, const struct err *e)
 	p->dead = p->dead || p->out.failed;     /* an answer that is lost is worse than a connection that ends */
 }
 
+static void say_past(void *arg, const struct event *ev)
+{
+	struct peer *p = arg;
+
+	peer_codec(p)->event(&p->out, ev);
+}
+
 /* After an OK of subscribe: the events since then, and from now on all of them. */
 static void begin_events(struct peer *p, const struct call *c)
 {
-	struct buf past = BUF_INIT;
-	uint64_t lost = 0;
-
 	p->subscribed = true;
 	if (!c->replay)
 		return;
-	events_replay(p->server->sup, c->since, &past, &lost);
+	uint64_t lost = events_forgotten(p->server->sup, c->since);
 	if (lost)
-		buf_printf(&p->out, "! event=overrun lost=%llu\n", (unsigned long long)lost);
-	buf_add(&p->out, buf_str(&past), past.len);
-	p->dead = p->dead || past.failed;
-	buf_free(&past);
+		say_overrun(p, lost);
+	events_replay(p->server->sup, c->since, say_past, p);
+	p->dead = p->dead || p->out.failed;
 }
 
 static void skip_payload(struct peer *p, uint64_t len);

@@ -112,7 +112,8 @@ int peer_begin(struct peer *p, struct err *e);
 /* Its last words are e, and then it goes. */
 void peer_dismiss(struct peer *p, const struct err *e);
 void peer_free(struct peer *p);
-void peer_event(struct peer *p, const char *line, size_t len);
+/* text: the event as the codec says it; empty where nobody has subscribed. */
+void peer_event(struct peer *p, const struct buf *text);
 /* A call is finished: send its answer at the next turn of the loop. May be called from anywhere. */
 void peer_wake(struct peer *p);
 /* A part of an answer, before its end. A client that does not read misses it. */

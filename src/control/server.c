@@ -290,13 +290,17 @@ static void on_connection(struct watch *w, uint32_t events)
 			return;
 }
 
-static void on_event(struct listener *l, uint64_t seq, const char *line, size_t len)
+/* Said once for all who hear of it. */
+static void on_event(struct listener *l, const struct event *ev)
 {
+	cleanup_buf struct buf text = BUF_INIT;
 	struct server *srv = l->owner;
 
-	(void)seq;
-	for (struct peer *p = srv->peers; p; p = p->next)
-		peer_event(p, line, len);
+	for (struct peer *p = srv->peers; p; p = p->next) {
+		if (p->subscribed && !text.len && !text.failed)
+			srv->options.codec->event(&text, ev);
+		peer_event(p, &text);
+	}
 }
 
 /* ---- beginning and end ---- */

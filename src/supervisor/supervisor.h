@@ -342,19 +342,37 @@ int secret_request(struct supervisor *s, const struct secret_order *o, struct wa
 
 /* ---- events, workers, services: what status, subscribe and boot policy read ---- */
 
-/* Told of each event as it happens. `line` is ready to send: "! seq=… ts=… event=… pool=… …\n". */
+/* What happened. Who makes one fills in its name and fields, which only have to live as long as it; events_emit() does the rest. */
+#define EVENT_FIELDS 8
+struct event_field {
+	const char *key;
+	enum event_kind { EVENT_TEXT, EVENT_NUMBER, EVENT_FLAG } kind;
+	const char *text;
+	uint64_t number;
+};
+struct event {
+	const char *name;
+	uint64_t seq, ts;               /* seq 0: it is one client's alone, and without a time */
+	struct event_field fields[EVENT_FIELDS];
+	size_t nfields;
+};
+void event_str(struct event *ev, const char *key, const char *text);   /* NULL: no field */
+void event_num(struct event *ev, const char *key, uint64_t number);
+void event_flag(struct event *ev, const char *key, bool flag);
+
+/* Told of each event as it happens. */
 struct listener {
-	void (*on_event)(struct listener *l, uint64_t seq, const char *line, size_t len);
+	void (*on_event)(struct listener *l, const struct event *ev);
 	void (*on_phase)(struct listener *l, struct pool *p, enum phase from);  /* may be NULL */
 	void *owner;
 	struct listener *next;
 };
 void listener_add(struct supervisor *s, struct listener *l);
 void listener_remove(struct supervisor *s, struct listener *l);
-/* Lines of the ring with a sequence number above `since`, oldest first; *lost is how many are no longer there. */
-void events_replay(struct supervisor *s, uint64_t since, struct buf *out, uint64_t *lost);
-/* fmt: further " key=value" pairs, ready quoted, beginning with a space; or "". */
-void events_emit(struct supervisor *s, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void events_emit(struct supervisor *s, struct event *ev);
+/* Events with a sequence number above `since` that are remembered, oldest first, and how many are no longer. */
+void events_replay(const struct supervisor *s, uint64_t since, void (*tell)(void *arg, const struct event *ev), void *arg);
+uint64_t events_forgotten(const struct supervisor *s, uint64_t since);
 /* Moments that are not a pool's: "kernel", "definitions", "socket", "network", "ready". Kept for the timeline. */
 void milestone(struct supervisor *s, const char *name);
 struct milestone { const char *name; uint64_t ms; };

@@ -317,8 +317,12 @@ static void request_end(struct secret_request *r, const struct err *e)
 		.value = r->value,
 	};
 
-	if (!e && event)
-		events_emit(s, event, " secret=%s", r->uuid);
+	if (!e && event) {
+		struct event ev = { .name = event };
+
+		event_str(&ev, "secret", r->uuid);
+		events_emit(s, &ev);
+	}
 	if (!e && r->order.action == SECRET_ACT_SET)
 		failed_kick(s, ERR_NO_SECRET);
 	waiters_finish(&r->waiters, &result);
