@@ -160,7 +160,7 @@ static void remember(enum log_facility f, enum log_level l, const char *text, si
 	ring_write(text, len);
 }
 
-void log_dump(struct buf *out, uint64_t since)
+void log_each(uint64_t since, void (*tell)(void *arg, const struct log_entry *m), void *arg)
 {
 	for (uint64_t at = state.oldest; at < state.next; ) {
 		char text[TEXT_MAX + 1];
@@ -170,15 +170,8 @@ void log_dump(struct buf *out, uint64_t since)
 		ring_read(at + sizeof(m), text, m.len);
 		text[m.len] = '\0';
 		at += sizeof(m) + m.len;
-		if (m.seq <= since)
-			continue;
-		line_begin(out, "- ");
-		line_num(out, "seq", m.seq);
-		line_num(out, "ts", m.ts);
-		line_str(out, "level", levels[m.level].word);
-		line_str(out, "facility", facilities[m.facility]);
-		line_str(out, "text", text);
-		line_end(out);
+		if (m.seq > since)
+			tell(arg, &(struct log_entry){ m.seq, m.ts, levels[m.level].word, facilities[m.facility], text });
 	}
 }
 

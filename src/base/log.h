@@ -28,8 +28,9 @@ int log_to_kmsg(struct err *e);         /* /dev/kmsg; lines begin "poolinit: " *
 int log_set(const char *spec, struct err *e);
 bool log_wanted(enum log_facility f, enum log_level l);
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* The ring's messages (64 KiB at most) as protocol records `- seq= ts= level= facility= text=`, oldest first, those after `since`. */
-void log_dump(struct buf *out, uint64_t since);
+struct log_entry { uint64_t seq, ts; const char *level, *facility, *text; };
+/* The ring's messages (64 KiB at most), oldest first, those after `since`. tell() must not log. */
+void log_each(uint64_t since, void (*tell)(void *arg, const struct log_entry *m), void *arg);
 
 #define log_error(f, ...) log_msg(f, LOG_ERR_, __VA_ARGS__)
 #define log_warn(f, ...)  log_msg(f, LOG_WARN, __VA_ARGS__)

@@ -86,7 +86,11 @@ static void boot_is_over(struct progress *p, const struct verdict *v, uint64_t n
 	p->verdict = *v;
 	milestone(p->sup, "ready");
 	say_line(p, now);
-	events_emit(p->sup, "boot", " state=%s active=%zu wanted=%zu", progress_state(p), v->active, v->wanted);
+	struct event ev = { .name = "boot" };
+	event_str(&ev, "state", progress_state(p));
+	event_num(&ev, "active", v->active);
+	event_num(&ev, "wanted", v->wanted);
+	events_emit(p->sup, &ev);
 	if (p->on_over)
 		p->on_over(p->arg, v);
 }
@@ -146,13 +150,11 @@ static void on_look(struct timer *t)
 		loop_arm(supervisor_loop(p->sup), &p->look, again);
 }
 
-static void on_event(struct listener *l, uint64_t seq, const char *line, size_t len)
+static void on_event(struct listener *l, const struct event *ev)
 {
 	struct progress *p = l->owner;
 
-	(void)seq;
-	(void)line;
-	(void)len;
+	(void)ev;
 	loop_arm(supervisor_loop(p->sup), &p->look, 0);
 }
 

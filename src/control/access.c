@@ -98,7 +98,7 @@ void access_look(const struct server *srv, struct peer *p)
 /* What readers ask can be asked again. Of the others only those go who have asked nothing. */
 static bool may_be_dismissed(const struct peer *p, enum verb_level by)
 {
-	return p->level < by && (p->level == LEVEL_READ || !p->call);
+	return p->level < by && (p->level == LEVEL_READ || !p->calls);
 }
 
 /* Of the lowest level the one whose last request is longest ago; NULL: nobody goes for a client of that level. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a verb's function may do with its call (verb.h), and the checks that every request passes before it.
+ * What a verb's function may ask of its call (verb.h), and the checks that every request passes before it.
  */
 #include "control/call.h"
 
@@ -9,11 +9,12 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "control/codec.h"
 #include "control/peer.h"
 #include "control/verbs/verbs.h"
 #include "pool/size.h"
 
-/* ---- from a line to a checked call ---- */
+/* ---- from a request to a checked call ---- */
 
 struct call *call_new(struct peer *p, const char *text, size_t len)
 {
@@ -22,7 +23,7 @@ struct call *call_new(struct peer *p, const char *text, size_t len)
 	if (!c)
 		return NULL;
 	c->peer = p;
-	c->index = c->stream.fd = -1;
+	c->file = c->stream.fd = -1;
 	c->stream.watch = (struct watch){ .fd = -1, .on_event = peer_on_stream, .owner = p };
 	c->waiter.owner = c;
 	c->text_len = len;
@@ -32,18 +33,16 @@ struct call *call_new(struct peer *p, const char *text, size_t len)
 
 void call_free(struct call *c)
 {
-	if (!c)
-		return;
 	waiter_withdraw(&c->waiter);
 	loop_disarm(c->peer->server->loop, &c->waiter.timer);
 	loop_disarm(c->peer->server->loop, &c->deadline);
 	if (c->job && c->stage != CALL_FINISHED)        /* nobody is there any more to send, or to receive */
 		volume_cancel(call_supervisor(c), c->job, NULL, NULL);
 	call_end_stream(c);
-	if (c->index >= 0)
-		close(c->index);
+	if (c->file >= 0)
+		close(c->file);
 	buf_forget(&c->records);
-	buf_free(&c->ok_args);
+	buf_free(&c->finals);
 	if (c->payload)
 		explicit_bzero(c->payload, c->payload_len);     /* it may be a secret */
 	free(c->payload);
@@ -124,21 +123,31 @@ static size_t next_positional(const struct call *c)
 	return i;
 }
 
-static int bind_args(struct call *c, struct err *e)
+int call_name(struct call *c, const char *verb, struct err *e)
+{
+	c->verb = verb_find(verb);
+	if (!c->verb || c->verb->local)
+		return err_set(e, ERR_UNKNOWN_VERB, c->verb ? "%.80s is done by poolctl with the help of other verbs" :
+			       "unknown verb \"%.80s\" (help lists them)", verb);
+	return 0;
+}
+
+int call_give(struct call *c, const char *key, const char *value, struct err *e)
+{
+	const struct verb_arg *args = c->verb->args;
+	size_t i = key ? arg_index(c->verb, key) : next_positional(c);
+
+	if (key && (!args[i].name || is_file(&args[i])))
+		return unknown_arg(c->verb, "argument", key, e);
+	if (!args[i].name)
+		return unknown_arg(c->verb, "place for the word", value, e);
+	return take_value(c, i, value, e);
+}
+
+static int check_required(const struct call *c, struct err *e)
 {
 	const struct verb_arg *args = c->verb->args;
 
-	for (size_t n = 0; n < c->line.nargs; n++) {
-		const struct line_arg *given = &c->line.args[n];
-		size_t i = given->key ? arg_index(c->verb, given->key) : next_positional(c);
-
-		if (given->key && (!args[i].name || is_file(&args[i])))
-			return unknown_arg(c->verb, "argument", given->key, e);
-		if (!args[i].name)
-			return unknown_arg(c->verb, "place for the word", given->value, e);
-		if (take_value(c, i, given->value, e) < 0)
-			return -1;
-	}
 	for (size_t i = 0; args[i].name; i++)
 		if (args[i].required && !c->values[i] && !is_file(&args[i]))
 			return err_set(e, ERR_MISSING, "%s needs %s=: %s", c->verb->name, args[i].name, args[i].help);
@@ -159,30 +168,25 @@ static int check_level(const struct call *c, enum verb_level level, struct err *
 
 static int check_payload(struct call *c, struct err *e)
 {
-	if (!c->line.has_payload)
-		return c->verb->payload_required ? err_set(e, ERR_MISSING, "%s needs a payload: \"= N\" at the end of the line, and N bytes after it",
-							   c->verb->name) : 0;
+	if (!c->has_payload)
+		return c->verb->payload_required ? err_set(e, ERR_MISSING, "%s needs a payload: %s", c->verb->name, call_payload_hint(c)) : 0;
 	if (c->verb->data) {                    /* it goes on to the worker as it comes */
-		c->stream.left = c->line.payload_len;
+		c->stream.left = c->announced;
 		return 0;
 	}
 	if (!c->verb->payload_max)
 		return err_set(e, ERR_INVALID, "%s takes no payload", c->verb->name);
-	if (c->line.payload_len > c->verb->payload_max)
+	if (c->announced > c->verb->payload_max)
 		return err_set(e, ERR_TOO_LONG, "%s takes a payload of at most %u bytes, not %llu", c->verb->name, c->verb->payload_max,
-			       (unsigned long long)c->line.payload_len);
-	c->payload_len = (size_t)c->line.payload_len;
+			       (unsigned long long)c->announced);
+	c->payload_len = (size_t)c->announced;
 	c->payload = calloc(1, c->payload_len + 1);
 	return c->payload ? 0 : err_set(e, ERR_NO_MEMORY, "no memory for a payload of %zu bytes", c->payload_len);
 }
 
-int call_check(struct call *c, enum verb_level level, struct err *e)
+int call_check(struct call *c, struct err *e)
 {
-	c->verb = verb_find(c->line.head);
-	if (!c->verb || c->verb->local)
-		return err_set(e, ERR_UNKNOWN_VERB, c->verb ? "%.80s is done by poolctl with the help of other verbs" :
-			       "unknown verb \"%.80s\" (help lists them)", c->line.head);
-	if (bind_args(c, e) < 0 || check_level(c, level, e) < 0 || check_payload(c, e) < 0)
+	if (check_required(c, e) < 0 || check_level(c, c->peer->level, e) < 0 || check_payload(c, e) < 0)
 		return -1;
 	c->stage = c->payload ? CALL_PAYLOAD : CALL_RUNNING;
 	return 0;
@@ -259,58 +263,7 @@ void call_again(struct call *c)
 	peer_wake(c->peer);
 }
 
-/* ---- the answer ---- */
-
-static void begin_final(const struct call *c, struct buf *b)
-{
-	if (c->line.tag)
-		buf_printf(b, "@%s ", c->line.tag);
-}
-
-void call_answer(struct call *c, struct buf *out, struct buf *last)
-{
-	if (c->records.failed || c->ok_args.failed)
-		out->failed = true;
-	if (c->records.len)
-		buf_add(out, c->records.data, c->records.len);
-	begin_final(c, last);
-	if (c->failed) {
-		line_error(last, &c->err);
-	} else {
-		buf_adds(last, "OK");
-		buf_adds(last, buf_str(&c->ok_args));
-		buf_addc(last, '\n');
-	}
-}
-
-static void finish(struct call *c)
-{
-	bool parked = c->stage == CALL_PARKED;
-
-	loop_disarm(c->peer->server->loop, &c->deadline);
-	c->waits_boot = false;
-	c->stage = CALL_FINISHED;
-	if (parked)
-		peer_wake(c->peer);
-}
-
-void call_ok(struct call *c)
-{
-	finish(c);
-}
-
-void call_fail(struct call *c, const struct err *e)
-{
-	buf_free(&c->records);
-	if (c->index >= 0)
-		close(c->index);
-	c->index = -1;
-	c->err = *e;
-	c->failed = true;
-	finish(c);
-}
-
-/* ---- what verbs ask and say ---- */
+/* ---- what verbs ask ---- */
 
 struct supervisor *call_supervisor(struct call *c)
 {
@@ -357,41 +310,15 @@ uint64_t call_size(struct call *c, const char *name, uint64_t otherwise)
 	return value && size_parse_word(value, &bytes, NULL) == 0 ? bytes : otherwise;
 }
 
+const char *call_payload_hint(const struct call *c)
+{
+	return peer_codec(c->peer)->payload_hint;
+}
+
 const char *call_payload(struct call *c, size_t *len)
 {
 	*len = c->payload_len;
 	return c->payload;
-}
-
-struct buf *call_records(struct call *c)
-{
-	return &c->records;
-}
-
-struct buf *call_ok_args(struct call *c)
-{
-	return &c->ok_args;
-}
-
-void call_text(struct call *c, const char *data, size_t len)
-{
-	buf_printf(&c->records, "= %zu\n", len);
-	buf_add(&c->records, data, len);
-}
-
-/* The descriptor is copied: a refresh may swap the pool's index while this one is still being sent. */
-void call_file(struct call *c, int fd, size_t len)
-{
-	c->index = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	c->index_len = len;
-	if (c->index < 0)
-		c->records.failed = true;       /* no descriptor left: this client is dropped, nothing else */
-}
-
-void call_index(struct call *c, const struct pool *p)
-{
-	if (p->index >= 0 && p->index_len > 0)
-		call_file(c, p->index, p->index_len);
 }
 
 struct waiter *call_waiter(struct call *c)
@@ -466,8 +393,8 @@ void call_taken(struct call *c)
 
 bool call_streams(struct call *c, uint64_t *len)
 {
-	*len = c->line.payload_len;
-	return c->line.has_payload;
+	*len = c->announced;
+	return c->has_payload;
 }
 
 int call_stream(struct call *c, bool in, struct err *e)
@@ -498,20 +425,6 @@ void call_end_stream(struct call *c)
 	c->stream.fd = -1;
 }
 
-void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total)
-{
-	struct call *c = call_of(w);
-	struct buf b = BUF_INIT;
-
-	line_begin(&b, "-");
-	line_num(&b, "job", job);
-	line_num(&b, "progress", done);
-	line_num(&b, "total", total);
-	line_end(&b);
-	peer_say(c->peer, &b);
-	buf_free(&b);
-}
-
 /* ---- wait boot ---- */
 
 /* Was every pool that is wanted tried once? Waiting and retrying count: that is all that can be said of them. */
@@ -528,7 +441,7 @@ void call_look_at_boot(struct call *c)
 	struct supervisor *s = call_supervisor(c);
 
 	if (c->waits_boot && supervisor_sources_read(s) && !not_tried_yet(s)) {
-		line_str(&c->ok_args, "state", call_state(c));
+		final_str(c, "state", call_state(c));
 		call_ok(c);
 	}
 }
@@ -554,7 +467,7 @@ static void boot_done(struct waiter *w, const struct result *r)
 		call_fail(c, r->err);
 		return;
 	}
-	line_str(&c->ok_args, "state", call_state(c));
+	final_str(c, "state", call_state(c));
 	call_ok(c);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One request on its way: from the line to the answer. Private to the control room; verbs see it through verb.h only.
+ * One request on its way: from its arguments to its answer. Private to the control room; verbs see it through verb.h only. What belongs to
+ * the connection stands in struct peer: a connection may have several calls under way.
  */
 #ifndef POOLINIT_CONTROL_CALL_H
 #define POOLINIT_CONTROL_CALL_H
 
-#include "base/line.h"
 #include "base/loop.h"
 #include "control/verb.h"
 
@@ -20,11 +20,14 @@ enum call_stage {
 
 struct call {
 	struct peer *peer;
+	struct call *next;              /* of the same client, in the order in which they came */
 	const struct verb *verb;
-	struct line line;               /* points into text */
+	const char *tag;                /* what the client calls it, for the codec; NULL: nothing. Points into text, as values do */
 	const char *values[VERB_ARGS];  /* of verb->args, in their order; NULL: not given */
 	enum call_stage stage;
 
+	bool has_payload;               /* the request brings one, or a stream: */
+	uint64_t announced;             /* bytes of it */
 	char *payload;
 	size_t payload_len, payload_got;
 	size_t passed;                  /* bytes of the client's queue that a descriptor comes with; 0: it passes none */
@@ -37,9 +40,9 @@ struct call {
 	} stream;
 	uint64_t job;                   /* ends when the client goes; 0: none */
 
-	struct buf records, ok_args;
-	int index;                      /* a copy of the pool's memfd, or -1 */
-	size_t index_len;
+	struct buf records, finals;     /* of the answer, as the codec writes them */
+	int file;                       /* what follows the records: a copy of a memfd's descriptor, or -1 */
+	size_t file_len;
 	struct err err;
 	bool failed, quit;
 	bool subscribe, replay;
@@ -51,18 +54,23 @@ struct call {
 	uint64_t limit;                 /* ms that the whole call may take */
 
 	size_t text_len;
-	char text[];
+	char text[];                    /* of the request, for the codec */
 };
 
-/* A call for a line of len bytes, which is copied, to be parsed by the caller. NULL: no memory. */
+/* A call for a request of len bytes, which is copied, to be parsed by the codec. NULL: no memory. */
 struct call *call_new(struct peer *p, const char *text, size_t len);
-/* Withdraws what is parked. Harmless for NULL. */
+/* Withdraws what is parked. */
 void call_free(struct call *c);
-/* Its stage becomes PAYLOAD or RUNNING. Everything that can be wrong with a request is said here, before anything happens. */
-int call_check(struct call *c, enum verb_level level, struct err *e);
+/* What a codec does with a new call, in this order: name its verb, give it its arguments, say what it brings along (has_payload, announced), check it.
+ * Everything that can be wrong with a request is said by these, before anything happens. */
+int call_name(struct call *c, const char *verb, struct err *e);
+/* key NULL: a bare word, for the next positional argument. value NULL: a bare flag. Both stay the caller's and must live as long as c: in c->text. */
+int call_give(struct call *c, const char *key, const char *value, struct err *e);
+/* The stage becomes PAYLOAD or RUNNING. */
+int call_check(struct call *c, struct err *e);
 void call_run(struct call *c);
-/* Append the answer (without an index) to out, and its final line to last, which may be the same. */
-void call_answer(struct call *c, struct buf *out, struct buf *last);
+/* For the codec: len bytes of the file follow the records as they are. Nothing but the answer's end follows them. */
+void call_send_file(struct call *c, int fd, size_t len);
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);
 /* Something happened: is a parked `wait boot` over? */

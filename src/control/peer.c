@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One connected client: bytes in, lines, requests one after the other, answers out. Everything of a client is done in its own turn of the
- * loop (on_turn); what happens elsewhere, an answer from the supervisor or an event, only leaves its bytes and asks for a turn.
+ * One connected client: bytes in, requests, answers out. What the bytes mean is the codec's affair; how many requests may be under way at
+ * once is said in its table. Everything of a client is done in its own turn of the loop (on_turn); what happens elsewhere, an answer from
+ * the supervisor or an event, only leaves its bytes and asks for a turn.
  *
  * A client that does not read makes nobody wait but itself: its next request is not run before the unsent output is small again. One that
  * goes on sending all the same is dropped.
@@ -17,12 +18,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "control/codec.h"
 
 #define READ_CHUNK   4096
 #define INPUT_SIZE   (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
 #define SKIP_LIMIT   (1024 * 1024)      /* a refused payload up to this size is thrown away; a bigger one ends the connection */
-#define TURN_CALLS   64                 /* requests, and bytes of an index, in one turn: then it is the others' */
-#define TURN_INDEX   (256 * 1024)
+#define TURN_CALLS   64                 /* requests, and bytes of a file, in one turn: then it is the others' */
+#define TURN_FILE    (256 * 1024)
 
 static size_t unsent(const struct peer *p)
 {
@@ -31,7 +33,7 @@ static size_t unsent(const struct peer *p)
 
 static bool all_sent(const struct peer *p)
 {
-	return !unsent(p) && p->index < 0;
+	return !unsent(p) && p->file < 0;
 }
 
 /* ---- what to hear about ---- */
@@ -43,7 +45,7 @@ static bool wants_input(const struct peer *p)
 
 static bool wants_turn(const struct peer *p)
 {
-	return p->dead || p->busy || !all_sent(p) || (p->call && p->call->stage == CALL_FINISHED);
+	return p->dead || p->busy || !all_sent(p) || calls_any_finished(p);
 }
 
 static void set_interest(struct peer *p)
@@ -74,11 +76,11 @@ static void stalled(struct timer *t)
 
 /* ---- output ---- */
 
-/* What had to wait for the index follows it. */
-static void end_index(struct peer *p)
+/* What had to wait for the file follows it. */
+static void end_file(struct peer *p)
 {
-	close(p->index);
-	p->index = -1;
+	close(p->file);
+	p->file = -1;
 	buf_forget(&p->out);
 	p->out = p->held;
 	p->out_done = 0;
@@ -93,7 +95,7 @@ static size_t send_some(struct peer *p)
 	if (unsent(p))
 		n = send(p->fd, p->out.data + p->out_done, unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
 	else
-		n = sendfile(p->fd, p->index, &p->index_at, p->index_left < TURN_INDEX ? p->index_left : TURN_INDEX);
+		n = sendfile(p->fd, p->file, &p->file_at, p->file_left < TURN_FILE ? p->file_left : TURN_FILE);
 	if (n > 0)
 		return (size_t)n;
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -101,26 +103,26 @@ static size_t send_some(struct peer *p)
 	return 0;
 }
 
-/* Send until all is sent, the socket is full, or this turn has sent its share of an index. */
+/* Send until all is sent, the socket is full, or this turn has sent its share of a file. */
 static void flush(struct peer *p)
 {
-	size_t index_sent = 0, n;
+	size_t file_sent = 0, n;
 
-	while (!all_sent(p) && index_sent < TURN_INDEX) {
-		bool from_index = !unsent(p);
+	while (!all_sent(p) && file_sent < TURN_FILE) {
+		bool from_file = !unsent(p);
 
 		n = send_some(p);
 		if (n == 0)
 			return;
 		loop_disarm(p->server->loop, &p->stall);        /* it reads: the time begins anew */
-		if (!from_index) {
+		if (!from_file) {
 			p->out_done += n;
 			continue;
 		}
-		index_sent += n;
-		p->index_left -= n;
-		if (p->index_left == 0)
-			end_index(p);
+		file_sent += n;
+		p->file_left -= n;
+		if (p->file_left == 0)
+			end_file(p);
 	}
 	if (!all_sent(p))
 		return;
@@ -130,69 +132,84 @@ static void flush(struct peer *p)
 		p->event_bytes = 0;
 }
 
+static void say_overrun(struct peer *p, uint64_t lost)
+{
+	struct event ev = { .name = "overrun" };
+
+	event_num(&ev, "lost", lost);
+	peer_codec(p)->event(&p->out, &ev);
+}
+
 static void say_lost(struct peer *p)
 {
 	if (!p->events_lost || p->replying || !all_sent(p))
 		return;
-	buf_printf(&p->out, "! event=overrun lost=%llu\n", (unsigned long long)p->events_lost);
+	say_overrun(p, p->events_lost);
 	p->events_lost = 0;
 }
 
 /* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: where one has begun, or
- * an index is being sent, the event waits behind it. */
-void peer_event(struct peer *p, const char *line, size_t len)
+ * a file is being sent, the event waits behind it. */
+void peer_event(struct peer *p, const struct buf *text)
 {
-	struct buf *b = p->index >= 0 || p->replying ? &p->held : &p->out;
+	struct buf *b = p->file >= 0 || p->replying ? &p->held : &p->out;
 
-	if (p->call && p->call->waits_boot) {   /* looked at in its next turn: whoever tells of the event is not done yet */
+	if (calls_any_waits_boot(p)) {    /* looked at in its next turn: whoever tells of the event is not done yet */
 		p->busy = true;
 		set_interest(p);
 	}
 	if (!p->subscribed || p->dead || p->closing)
 		return;
-	if (p->events_lost || p->event_bytes + len > CONTROL_OUT_LIMIT) {
+	if (p->events_lost || text->failed || p->event_bytes + text->len > CONTROL_OUT_LIMIT) {
 		p->events_lost++;
 		return;
 	}
-	buf_add(b, line, len);
-	p->event_bytes += len;
+	buf_add(b, text->data, text->len);
+	p->event_bytes += text->len;
 	p->dead = p->dead || b->failed;
 	set_interest(p);
 }
 
-void peer_say(struct peer *p, const struct buf *line)
+void peer_began_answer(struct peer *p)
 {
-	if (line->failed || unsent(p) > READ_CHUNK || p->dead)
+	p->replying = peer_codec(p)->calls == 1;
+}
+
+/* A file that is being sent is in the midst of another answer: with several under way this part is missed, too. */
+void peer_say(struct peer *p, const struct buf *part)
+{
+	if (part->failed || unsent(p) > READ_CHUNK || p->file >= 0 || p->dead)
 		return;
-	p->replying = true;
-	buf_add(&p->out, line->data, line->len);
+	peer_began_answer(p);
+	buf_add(&p->out, part->data, part->len);
 	p->dead = p->out.failed;
 	set_interest(p);
 }
 
-static void answer_error(struct peer *p, const char *tag, const struct err *e)
+void peer_error(struct peer *p, const char *tag, const struct err *e)
 {
-	if (tag)
-		buf_printf(&p->out, "@%s ", tag);
-	line_error(&p->out, e);
+	peer_codec(p)->error(&p->out, tag, e);
 	p->dead = p->dead || p->out.failed;     /* an answer that is lost is worse than a connection that ends */
+}
+
+static void say_past(void *arg, const struct event *ev)
+{
+	struct peer *p = arg;
+
+	peer_codec(p)->event(&p->out, ev);
 }
 
 /* After an OK of subscribe: the events since then, and from now on all of them. */
 static void begin_events(struct peer *p, const struct call *c)
 {
-	struct buf past = BUF_INIT;
-	uint64_t lost = 0;
-
 	p->subscribed = true;
 	if (!c->replay)
 		return;
-	events_replay(p->server->sup, c->since, &past, &lost);
+	uint64_t lost = events_forgotten(p->server->sup, c->since);
 	if (lost)
-		buf_printf(&p->out, "! event=overrun lost=%llu\n", (unsigned long long)lost);
-	buf_add(&p->out, buf_str(&past), past.len);
-	p->dead = p->dead || past.failed;
-	buf_free(&past);
+		say_overrun(p, lost);
+	events_replay(p->server->sup, c->since, say_past, p);
+	p->dead = p->dead || p->out.failed;
 }
 
 static void skip_payload(struct peer *p, uint64_t len);
@@ -209,128 +226,94 @@ static void end_borrowed(struct peer *p, const struct call *c)
 }
 
 /* The call is finished: its answer, as a whole, behind what is still to be sent. */
-static void answer(struct peer *p)
+static void answer(struct peer *p, struct call *c)
 {
-	struct call *c = p->call;
-	bool index = c->index >= 0;
+	bool file = c->file >= 0;
 
-	call_answer(c, &p->out, index ? &p->held : &p->out);
-	if (index) {
-		p->index = steal_fd(&c->index);
-		p->index_at = 0;
-		p->index_left = c->index_len;
+	peer_codec(p)->answer(c, &p->out, file ? &p->held : &p->out);
+	if (file) {
+		p->file = steal_fd(&c->file);
+		p->file_at = 0;
+		p->file_left = c->file_len;
 	}
-	p->dead = p->dead || p->out.failed || p->held.failed;
+	p->dead = p->dead || p->out.failed || p->held.failed || c->records.failed || c->finals.failed;
 	if (c->subscribe && !c->failed)
 		begin_events(p, c);
-	if (p->replying && !index && p->held.len) {     /* events that waited for the end of this answer */
+	if (p->replying && !file && p->held.len) {     /* events that waited for the end of this answer */
 		buf_add(&p->out, p->held.data, p->held.len);
 		buf_free(&p->held);
 		p->dead = p->dead || p->out.failed;
 	}
 	p->replying = false;
 	p->closing = p->closing || c->quit;
-	skip_payload(p, c->stream.left);
+	if (p->feeding == c)
+		skip_payload(p, c->stream.left);
 	end_borrowed(p, c);
-	p->call = NULL;
-	call_free(c);
+	calls_free_one(p, c);
 }
 
 /* ---- input ---- */
 
-/* The answer to what cannot be followed any further: one ERR, and the end. */
-static void give_up(struct peer *p, enum err_class class, const char *why)
+void peer_hang_up(struct peer *p)
 {
-	struct err e = { 0 };
-
-	err_set(&e, class, "%s", why);
-	answer_error(p, NULL, &e);
 	p->closing = true;
 	buf_forget(&p->in);
 }
 
-/* Might the line be the head of a payload? Then its bytes cannot be told from requests, when the line itself is not understood. */
-static bool announces_payload(const char *line, size_t len)
+void peer_give_up(struct peer *p, enum err_class class, const char *why)
 {
-	for (size_t i = 1; i < len; i++)
-		if (line[i] == '=' && line[i - 1] == ' ')
-			return true;
-	return false;
+	struct err e = { 0 };
+
+	err_set(&e, class, "%s", why);
+	peer_error(p, NULL, &e);
+	peer_hang_up(p);
 }
 
 /* What is still to come of a payload that nobody wants any more is got out of the way. */
 static void skip_payload(struct peer *p, uint64_t len)
 {
-	if (len > SKIP_LIMIT) {
-		p->closing = true;
-		buf_forget(&p->in);
-		return;
-	}
-	p->skip = len;
+	if (len > SKIP_LIMIT)
+		peer_hang_up(p);
+	else
+		p->skip = len;
 }
 
-/* A request that is refused before it began: say why. */
-static void refuse(struct peer *p, struct call *c, const struct err *e)
+void peer_refuse(struct peer *p, struct call *c, const struct err *e)
 {
-	answer_error(p, c->line.tag, e);
-	if (c->line.has_payload)
-		skip_payload(p, c->line.payload_len);
+	peer_error(p, c->tag, e);
+	if (c->has_payload)
+		skip_payload(p, c->announced);
+	call_free(c);
 }
 
-/* passes: the line came with a descriptor, or with others of which one has it. */
-static void take_line(struct peer *p, const char *line, size_t len, bool passes)
+void peer_take(struct peer *p, struct call *c, bool passes)
 {
-	struct err e = { 0 };
-	struct call *c;
-
-	if (memchr(line, '\0', len)) {
-		give_up(p, ERR_SYNTAX, "a NUL byte in a line");
-		return;
-	}
-	c = call_new(p, line, len);
-	if (!c) {
-		p->dead = true;
-		return;
-	}
-	if (line_parse(c->text, len, &c->line, &e) < 0) {
-		answer_error(p, c->line.tag, &e);
-		if (announces_payload(line, len)) {
-			p->closing = true;
-			buf_forget(&p->in);
-		}
-		call_free(c);
-		return;
-	}
-	if (c->line.kind == LINE_EMPTY) {
-		call_free(c);
-		return;
-	}
-	if (call_check(c, p->level, &e) < 0) {
-		refuse(p, c, &e);
-		call_free(c);
-		return;
-	}
-	p->call = c;
+	calls_add(p, c);
 	p->active = clock_ms();
 	c->passed = passes && c->verb->data ? p->borrowed : 0;
 	if (c->stage == CALL_RUNNING)
 		call_run(c);
 }
 
-/* Bytes that have arrived already, for a payload or for nobody. */
-static void feed_payload(struct peer *p)
+/* Bytes that have arrived already, for a payload. False: it has to wait for more. */
+static bool feed_payload(struct peer *p)
 {
-	struct call *c = p->call;
+	struct call *c = p->feeding;
 	size_t n = c->payload_len - c->payload_got;
 
 	if (n > p->in.len)
 		n = p->in.len;
-	memcpy(c->payload + c->payload_got, buf_str(&p->in), n);
-	c->payload_got += n;
-	buf_consume(&p->in, n);
-	explicit_bzero(p->in.data + p->in.len, n);      /* it may be a secret */
-	if (c->payload_got == c->payload_len)
-		call_run(c);
+	if (n) {
+		memcpy(c->payload + c->payload_got, p->in.data, n);
+		c->payload_got += n;
+		buf_consume(&p->in, n);
+		explicit_bzero(p->in.data + p->in.len, n);      /* it may be a secret */
+	}
+	if (c->payload_got < c->payload_len)
+		return n > 0;
+	p->feeding = NULL;
+	call_run(c);
+	return true;
 }
 
 static void feed_skip(struct peer *p)
@@ -344,60 +327,53 @@ static void feed_skip(struct peer *p)
 /* What has arrived, before the client said that no more will: half a request is none. */
 static void end_of_input(struct peer *p)
 {
-	if (p->call && p->call->stage == CALL_PAYLOAD) {
+	struct call *c = p->feeding;
+
+	if (c) {
 		char why[96];
 
-		snprintf(why, sizeof(why), "the payload ended after %zu of %zu bytes: nothing was done", p->call->payload_got, p->call->payload_len);
-		call_free(p->call);
-		p->call = NULL;
-		give_up(p, ERR_SYNTAX, why);
-	} else if (!p->call && p->in.len) {
-		give_up(p, ERR_SYNTAX, "the last line has no end: nothing was done");
-	} else if (!p->call) {
+		snprintf(why, sizeof(why), "the payload ended after %zu of %zu bytes: nothing was done", c->payload_got, c->payload_len);
+		calls_free_one(p, c);
+		peer_give_up(p, ERR_SYNTAX, why);
+	} else if (!p->calls && p->in.len) {
+		peer_give_up(p, ERR_SYNTAX, "the last line has no end: nothing was done");
+	} else if (!p->calls) {
 		p->closing = true;
 	}
+}
+
+/* What was sent is run or passed on: a payload's bytes, those of one that nobody wants, or the next request. False: there is nothing of it. */
+static bool step_input(struct peer *p)
+{
+	if (p->feeding)
+		return feed_payload(p);
+	if (p->skip && p->in.len) {
+		feed_skip(p);
+		return true;
+	}
+	return peer_codec(p)->take(p);
 }
 
 /* One step with what is there: false if there is nothing to do before more bytes come, go, or the supervisor answers. */
 static bool step(struct peer *p)
 {
-	struct call *c = p->call;
-	const char *lf;
-
-	if (c && stream_is_open(c))
-		return stream_step(p);
-	if (c && c->stage == CALL_FINISHED) {
-		answer(p);
+	if (calls_stream(p))
+		return true;
+	struct call *over = calls_answerable(p);
+	if (over) {
+		answer(p, over);
 		return true;
 	}
-	if (p->dead || p->closing || (c && c->stage != CALL_PAYLOAD) || p->index >= 0 || unsent(p) >= CONTROL_OUT_LIMIT)
+	if (p->dead || p->closing || p->file >= 0 || unsent(p) >= CONTROL_OUT_LIMIT)
 		return false;
-	if (p->in.len && (c || p->skip)) {
-		if (c)
-			feed_payload(p);
-		else
-			feed_skip(p);
+	if (p->feeding ? p->feeding->stage != CALL_PAYLOAD : p->ncalls >= peer_codec(p)->calls)
+		return false;
+	if (step_input(p))
 		return true;
-	}
-	if (c && c->payload_got == c->payload_len) {            /* an empty payload */
-		call_run(c);
-		return true;
-	}
-	lf = p->in.len ? memchr(p->in.data, '\n', p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES) : NULL;
-	if (lf) {
-		char line[LINE_MAX_BYTES];
-		size_t len = (size_t)(lf - p->in.data);
-		bool passes = p->borrowed && p->in.len <= p->borrowed;
-
-		memcpy(line, p->in.data, len);
-		buf_consume(&p->in, len + 1);
-		take_line(p, line, len, passes);
-		return true;
-	}
+	if (p->closing)
+		return false;
 	if (p->borrowed)
-		give_up(p, ERR_INVALID, "a descriptor that no request takes: it comes with the whole line of vol-upload or vol-download");
-	else if (p->in.len >= LINE_MAX_BYTES)
-		give_up(p, ERR_TOO_LONG, "a line of more than 4096 bytes");
+		peer_give_up(p, ERR_INVALID, "a descriptor that no request takes: it comes with the whole line of vol-upload or vol-download");
 	else if (p->eof)
 		end_of_input(p);
 	return false;
@@ -426,7 +402,7 @@ static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, boo
 	if (!*borrowed)
 		return recv(p->fd, data, (size_t)n < size ? (size_t)n : size, MSG_DONTWAIT);
 	/* In the midst of a payload, or behind more than we look at: nobody will ever get to it. */
-	if ((size_t)n == most || p->skip || (p->call && (p->call->stage == CALL_PAYLOAD || p->call->stream.in))) {
+	if ((size_t)n == most || p->skip || p->feeding) {
 		log_info(LF_CONTROL, "client %d (uid %u) dropped: a descriptor that belongs to no request", (int)p->pid, (unsigned)p->uid);
 		p->dead = true;
 		return -1;
@@ -436,7 +412,7 @@ static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, boo
 
 static void read_some(struct peer *p)
 {
-	struct call *c = p->call;
+	struct call *c = p->feeding;
 	bool payload = c && c->stage == CALL_PAYLOAD && c->payload_got < c->payload_len && !p->in.len, borrowed = false;
 	ssize_t n;
 
@@ -468,7 +444,7 @@ static void work(struct peer *p)
 
 	flush(p);
 	while (!p->dead && ran && budget > 0) {
-		for (ran = false; !p->dead && budget > 0 && step(p); budget -= p->call && stream_is_open(p->call) ? STREAM_COST : 1)
+		for (ran = false; !p->dead && budget > 0 && step(p); budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
 		if (!p->dead)
 			flush(p);
@@ -479,9 +455,9 @@ static void work(struct peer *p)
 /* Is it in the midst of a payload, of which the rest comes behind a descriptor? Then it will never go on. */
 static bool is_stuck(const struct peer *p)
 {
-	const struct call *c = p->call;
+	const struct call *c = p->feeding;
 
-	return p->borrowed && !p->in.len && (p->skip || (c && (c->stage == CALL_PAYLOAD || (stream_is_open(c) && c->stream.in))));
+	return p->borrowed && !p->in.len && (p->skip || (c && (c->stage == CALL_PAYLOAD || stream_is_open(c))));
 }
 
 /* A client's turn: take in, run, send. */
@@ -491,8 +467,8 @@ static void on_turn(struct watch *w, uint32_t events)
 
 	if ((events & EPOLLIN) && wants_input(p))
 		read_some(p);
-	if (p->call)
-		call_look_at_boot(p->call);
+	for (struct call *c = p->calls; c; c = c->next)
+		call_look_at_boot(c);
 	work(p);
 	p->dead = p->dead || is_stuck(p);
 	if (!p->in.len)
@@ -522,7 +498,7 @@ struct peer *peer_new(struct server *srv)
 	struct peer *p = calloc(1, sizeof(*p));
 
 	if (p)
-		*p = (struct peer){ .server = srv, .fd = -1, .index = -1, .active = clock_ms(), .watch = { .fd = -1, .on_event = on_turn, .owner = p },
+		*p = (struct peer){ .server = srv, .fd = -1, .file = -1, .active = clock_ms(), .watch = { .fd = -1, .on_event = on_turn, .owner = p },
 				    .stall = { .on_expiry = stalled, .owner = p } };
 	return p;
 }
@@ -531,8 +507,7 @@ int peer_begin(struct peer *p, struct err *e)
 {
 	struct server *srv = p->server;
 
-	buf_printf(&p->out, "* poolinit 1 %s boot=%s state=%s\n", POOLINIT_VERSION, srv->boot_id,
-		   srv->options.state ? srv->options.state(srv->options.arg) : "ready");
+	peer_codec(p)->greet(&p->out, srv->boot_id, srv->options.state ? srv->options.state(srv->options.arg) : "ready");
 	if (p->out.failed)
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 	if (p->out.failed || loop_watch(srv->loop, &p->watch, p->fd, EPOLLIN | EPOLLOUT, e) < 0) {
@@ -556,11 +531,12 @@ void peer_free(struct peer *p)
 			break;
 		}
 	srv->npeers--;
-	call_free(p->call);
+	while (p->calls)
+		calls_free_one(p, p->calls);
 	loop_disarm(srv->loop, &p->stall);
 	loop_unwatch(srv->loop, &p->watch);
-	if (p->index >= 0)
-		close(p->index);
+	if (p->file >= 0)
+		close(p->file);
 	buf_forget(&p->in);
 	buf_forget(&p->out);
 	buf_free(&p->held);
@@ -569,19 +545,16 @@ void peer_free(struct peer *p)
 
 void peer_dismiss(struct peer *p, const struct err *e)
 {
-	if (!p->replying && p->index < 0)
-		answer_error(p, NULL, e);
+	if (!p->replying && p->file < 0)
+		peer_error(p, NULL, e);
 	flush(p);
 	peer_free(p);
 }
 
 void peer_farewell(struct peer *p, const struct err *e)
 {
-	if (p->call && p->call->stage == CALL_PARKED) {
-		waiter_withdraw(&p->call->waiter);
-		call_fail(p->call, e);
-	}
-	if (p->call && p->call->stage == CALL_FINISHED)
-		answer(p);
+	calls_end(p, e);
+	for (struct call *c; (c = calls_answerable(p)); )
+		answer(p, c);
 	flush(p);
 }

@@ -48,13 +48,15 @@ struct peer {
 
 	struct buf in;                  /* not run yet */
 	uint64_t skip;                  /* bytes of a refused payload still to be thrown away */
-	struct call *call;              /* the one request under way */
+	struct call *calls;             /* the requests under way, in the order in which they came */
+	unsigned ncalls;
+	struct call *feeding;           /* the next bytes of in are its payload, or its stream; NULL: they are the next request */
 	struct buf out;
 	size_t out_done;                /* of out: sent */
-	int index;                      /* a volume index that follows out, or -1 */
-	off_t index_at;
-	size_t index_left;
-	struct buf held;                /* what follows the index */
+	int file;                       /* a volume index, or a value, that follows out; or -1 */
+	off_t file_at;
+	size_t file_left;
+	struct buf held;                /* what follows the file */
 	size_t event_bytes;             /* of events, since everything was sent last */
 	uint64_t events_lost;
 	struct timer stall;
@@ -63,10 +65,15 @@ struct peer {
 	bool dead;                      /* gone, or out of memory: freed at the next look */
 	bool subscribed;
 	bool busy;                      /* there is more to run at the next turn */
-	bool replying;                  /* the first part of an answer is in out: events wait in held */
+	bool replying;                  /* the first part of an answer is in out, and nothing may come between: events wait in held */
 	size_t borrowed;                /* the last bytes of in, that are in the socket's queue still, with a descriptor: only a worker takes them */
 	uint64_t active;                /* clock_ms() of its last request */
 };
+
+static inline const struct codec *peer_codec(const struct peer *p)
+{
+	return p->server->options.codec;
+}
 
 /* server.c */
 /* Keep the server closed to new clients until `when`, or until server_resume(): there is no room even to refuse them. */
@@ -105,13 +112,40 @@ int peer_begin(struct peer *p, struct err *e);
 /* Its last words are e, and then it goes. */
 void peer_dismiss(struct peer *p, const struct err *e);
 void peer_free(struct peer *p);
-void peer_event(struct peer *p, const char *line, size_t len);
-/* The call is finished: send its answer at the next turn of the loop. May be called from anywhere. */
+/* text: the event as the codec says it; empty where nobody has subscribed. */
+void peer_event(struct peer *p, const struct buf *text);
+/* A call is finished: send its answer at the next turn of the loop. May be called from anywhere. */
 void peer_wake(struct peer *p);
-/* A line of an answer, before its end. A client that does not read misses it. */
-void peer_say(struct peer *p, const struct buf *line);
+/* A part of an answer, before its end. A client that does not read misses it. */
+void peer_say(struct peer *p, const struct buf *part);
+/* A part of an answer is in out: with a codec that says in each message what it belongs to, others may follow. */
+void peer_began_answer(struct peer *p);
 /* Its stream may go on: the pipe's watch has an event. */
 void peer_on_stream(struct watch *w, uint32_t events);
+
+/* calls.c: the requests that a client has under way */
+void calls_add(struct peer *p, struct call *c);
+void calls_free_one(struct peer *p, struct call *c);
+bool calls_any_finished(const struct peer *p);
+bool calls_any_waits_boot(const struct peer *p);
+bool calls_any_streams(const struct peer *p);
+/* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or NULL. */
+struct call *calls_answerable(const struct peer *p);
+/* A step of one that has a stream. False: there is none, or it has to wait. */
+bool calls_stream(struct peer *p);
+/* Those that wait fail with e. */
+void calls_end(struct peer *p, const struct err *e);
+
+/* peer.c, for codecs: what they do with a request that they have taken out of p->in. Each of them takes over the call. */
+/* It was checked, and begins when its payload is there. passes: a descriptor came with it. */
+void peer_take(struct peer *p, struct call *c, bool passes);
+/* The request is refused before it began. Its payload is skipped. */
+void peer_refuse(struct peer *p, struct call *c, const struct err *e);
+void peer_error(struct peer *p, const char *tag, const struct err *e);
+/* The answer to what cannot be followed any further: one error, and the end. */
+void peer_give_up(struct peer *p, enum err_class class, const char *why);
+/* What the client sends is no longer understood: the connection ends when what is to be sent has gone. */
+void peer_hang_up(struct peer *p);
 
 /* stream.c: bytes between a client and the worker of its job */
 #define STREAM_CHUNK (16 * 1024)        /* at once: no more of a stream is ever in memory, and as much in the input buffer */
@@ -121,7 +155,7 @@ static inline bool stream_is_open(const struct call *c)
 	return c->stream.fd >= 0;
 }
 /* One step: false if nothing can be done before the client, or the worker, has moved. */
-bool stream_step(struct peer *p);
+bool stream_step(struct call *c);
 /* Last words before the server goes: what is parked is answered with e, what can be sent at once is sent. */
 void peer_farewell(struct peer *p, const struct err *e);
 

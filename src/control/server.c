@@ -18,9 +18,9 @@
 #include <sys/un.h>
 
 #include "base/file.h"
-#include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "control/codec.h"
 #include "control/peer.h"
 
 #define BACKLOG       SOMAXCONN
@@ -191,7 +191,7 @@ static void turn_away(struct peer *p, const struct err *e)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 
-	line_error(&line, e);
+	peer_codec(p)->error(&line, NULL, e);
 	if (!line.failed && send(p->fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug(LF_CONTROL, "a client beyond the limit was gone before it could be told");
 	passed_leave(p);
@@ -290,13 +290,17 @@ static void on_connection(struct watch *w, uint32_t events)
 			return;
 }
 
-static void on_event(struct listener *l, uint64_t seq, const char *line, size_t len)
+/* Said once for all who hear of it. */
+static void on_event(struct listener *l, const struct event *ev)
 {
+	cleanup_buf struct buf text = BUF_INIT;
 	struct server *srv = l->owner;
 
-	(void)seq;
-	for (struct peer *p = srv->peers; p; p = p->next)
-		peer_event(p, line, len);
+	for (struct peer *p = srv->peers; p; p = p->next) {
+		if (p->subscribed && !text.len && !text.failed)
+			srv->options.codec->event(&text, ev);
+		peer_event(p, &text);
+	}
 }
 
 /* ---- beginning and end ---- */
@@ -316,6 +320,7 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	srv->loop = supervisor_loop(s);
 	srv->options = *o;
 	srv->options.path = srv->path;
+	srv->options.codec = o->codec ? o->codec : &line_codec;
 	srv->has_group = access_group(&srv->group);
 	srv->listener = (struct listener){ .on_event = on_event, .owner = srv };
 	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) < 0)

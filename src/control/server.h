@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The control socket: clients, their bounded buffers, the line protocol (docs/PROTOCOL).
+ * The control socket: clients, their bounded buffers, their calls. What their bytes mean is the codec's.
  */
 #ifndef POOLINIT_CONTROL_SERVER_H
 #define POOLINIT_CONTROL_SERVER_H
@@ -18,10 +18,12 @@
 #define CONTROL_STALL     SECONDS(5)    /* how long a client may send requests up to that limit without reading any answer */
 
 struct server;
+struct codec;
 
 /* Listen at path (a stale socket is replaced, one that answers is ERR_BUSY). `state` gives the word of the greeting; `on_shutdown` is what the shutdown verb calls. */
 struct server_options {
 	const char *path;
+	const struct codec *codec;              /* NULL: the line protocol (docs/PROTOCOL.md) */
 	const char *(*state)(void *arg);        /* "starting", "ready", "degraded", "failed" */
 	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in `serve`). */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);

@@ -7,11 +7,13 @@
 #include <sys/epoll.h>
 
 #include "base/util.h"
+#include "control/codec.h"
 #include "control/peer.h"
 
 /* The worker's turn: go on when it has read, or written, something. */
-static bool await(struct peer *p, struct call *c, uint32_t events)
+static bool await(struct call *c, uint32_t events)
 {
+	struct peer *p = c->peer;
 	struct err e = { 0 };
 
 	if (c->stream.watch.fd < 0 && loop_watch(p->server->loop, &c->stream.watch, c->stream.fd, events, &e) < 0)
@@ -20,23 +22,24 @@ static bool await(struct peer *p, struct call *c, uint32_t events)
 }
 
 /* The client sends no more, and has not sent all that it announced. What the worker wrote already stays written. */
-static bool broken_off(struct peer *p, struct call *c)
+static bool broken_off(struct call *c)
 {
 	struct err e = { 0 };
 
 	err_set(&e, ERR_SYNTAX, "the payload ended after %llu of %llu bytes: the volume holds only those",
-		(unsigned long long)(c->line.payload_len - c->stream.left), (unsigned long long)c->line.payload_len);
+		(unsigned long long)(c->announced - c->stream.left), (unsigned long long)c->announced);
 	waiter_withdraw(&c->waiter);
 	if (c->job)
-		volume_cancel(p->server->sup, c->job, NULL, NULL);
+		volume_cancel(c->peer->server->sup, c->job, NULL, NULL);
 	call_end_stream(c);
 	c->stream.left = 0;
 	call_fail(c, &e);
 	return true;
 }
 
-static bool to_worker(struct peer *p, struct call *c)
+static bool to_worker(struct call *c)
 {
+	struct peer *p = c->peer;
 	size_t n = c->stream.left < p->in.len ? (size_t)c->stream.left : p->in.len;
 	ssize_t done;
 
@@ -45,10 +48,10 @@ static bool to_worker(struct peer *p, struct call *c)
 		return true;
 	}
 	if (n == 0)
-		return p->eof ? broken_off(p, c) : false;
+		return p->eof ? broken_off(c) : false;
 	done = write(c->stream.fd, p->in.data, n);
 	if (done < 0 && errno == EAGAIN)
-		return await(p, c, EPOLLOUT);
+		return await(c, EPOLLOUT);
 	if (done < 0 && errno != EINTR)         /* the worker reads no more: its end says why */
 		call_end_stream(c);
 	if (done > 0) {
@@ -58,20 +61,20 @@ static bool to_worker(struct peer *p, struct call *c)
 	return true;
 }
 
-static bool to_client(struct peer *p, struct call *c)
+static bool to_client(struct call *c)
 {
+	struct peer *p = c->peer;
 	char chunk[STREAM_CHUNK];
 	ssize_t n;
 
-	if (p->out.len > p->out_done)
+	if (p->out.len > p->out_done || p->file >= 0)
 		return false;
 	n = read(c->stream.fd, chunk, sizeof(chunk));
 	if (n < 0 && errno == EAGAIN)
-		return await(p, c, EPOLLIN);
+		return await(c, EPOLLIN);
 	if (n > 0) {
-		p->replying = true;
-		buf_printf(&p->out, "= %zd\n", n);
-		buf_add(&p->out, chunk, (size_t)n);
+		peer_began_answer(p);
+		peer_codec(p)->chunk(c, &p->out, chunk, (size_t)n);
 		p->dead = p->dead || p->out.failed;
 	} else if (n == 0 || errno != EINTR) {
 		call_end_stream(c);
@@ -79,13 +82,11 @@ static bool to_client(struct peer *p, struct call *c)
 	return true;
 }
 
-bool stream_step(struct peer *p)
+bool stream_step(struct call *c)
 {
-	struct call *c = p->call;
-
 	if (c->stage == CALL_FINISHED && (c->failed || c->stream.in)) {         /* the rest is of no use */
 		call_end_stream(c);
 		return true;
 	}
-	return c->stream.in ? to_worker(p, c) : to_client(p, c);
+	return c->stream.in ? to_worker(c) : to_client(c);
 }

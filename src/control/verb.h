@@ -77,20 +77,41 @@ uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   
 uint64_t call_time_left(struct call *c);                /* ms of timeout=; 0 if not given. A call that was begun anew has no more */
 uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
+const char *call_payload_hint(const struct call *c);    /* how a request brings one, for errors */
 /* Does a descriptor come along? It is in the client's socket, and o is told how the worker takes it. */
 bool call_passes(struct call *c, struct volume_order *o);
 void call_taken(struct call *c);                /* the worker has. Without it the connection ends with the answer */
-/* For verbs with .data. Did the request announce a stream ("= N")? */
+/* For verbs with .data. Did the request announce a stream? */
 bool call_streams(struct call *c, uint64_t *len);
-/* Bytes of the request to a worker, or of a worker to the answer ("= n" and n bytes, as often as there are some): a pipe, of which the worker's end is
+/* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which the worker's end is
  * returned, to be closed by the caller after the fork. */
 int call_stream(struct call *c, bool in, struct err *e);
 void call_stream_job(struct call *c, uint64_t job);     /* a job that is ended when the client goes */
 void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);     /* a waiter's progress: a record before the answer */
-struct buf *call_records(struct call *c);       /* append records here with line_begin/line_str/line_end */
-void call_text(struct call *c, const char *data, size_t len);   /* "= N" and bytes */
-void call_file(struct call *c, int fd, size_t len);             /* lines and payloads that a worker has written into a memfd, sent without copying */
-void call_index(struct call *c, const struct pool *p);          /* a pool's whole volume index, sent from its memfd without copying */
+
+/* ---- the answer: typed fields, which the client's codec writes as they are filled in ---- */
+
+/* A record: its fields stand between begin and end. A value NULL is no field. */
+void record_begin(struct call *c);
+void record_str(struct call *c, const char *key, const char *value);
+void record_num(struct call *c, const char *key, uint64_t value);
+void record_flag(struct call *c, const char *key, bool value);
+void record_end(struct call *c);
+/* Records that exist already, as lines "- key=value …" (a volume index has them so): copied where the client's codec writes lines, too. */
+void call_records(struct call *c, const char *data, size_t len);
+void call_index(struct call *c, const struct pool *p);          /* all of a pool's volume index, from its memfd; behind it no record follows */
+/* Bytes: a document, a value. From a file (a memfd that a worker has filled) they are sent without passing through this process' memory. */
+void call_bytes(struct call *c, const char *data, size_t len);
+void call_file(struct call *c, int fd, size_t len);
+/* Fields of the end of the answer, if it is a good one. */
+void final_str(struct call *c, const char *key, const char *value);
+void final_num(struct call *c, const char *key, uint64_t value);
+void final_flag(struct call *c, const char *key, bool value);
+void call_ok(struct call *c);
+/* The answer is e; records and bytes filled in before are dropped. */
+void call_fail(struct call *c, const struct err *e);
+
+/* ---- waiting, and what concerns the connection ---- */
 struct waiter *call_waiter(struct call *c);     /* to park on; withdrawn by itself when the client goes */
 void call_again(struct call *c);                /* in done: what it waited for has come, its verb begins anew */
 struct call *call_of(struct waiter *w);         /* in done: whose waiter it is */
@@ -99,9 +120,6 @@ void call_wait_boot(struct call *c, uint64_t deadline);
 int call_shutdown(struct call *c, const char *how, struct err *e);
 const char *call_state(struct call *c);         /* of the whole: the greeting's word */
 unsigned call_clients(struct call *c);          /* how many are connected */
-struct buf *call_ok_args(struct call *c);       /* " key=value" for the OK line (line_str, …) */
-void call_ok(struct call *c);
-void call_fail(struct call *c, const struct err *e);
 void call_subscribe(struct call *c, uint64_t since, bool replay);
 void call_unsubscribe(struct call *c);
 void call_quit(struct call *c);                 /* close after the answer */

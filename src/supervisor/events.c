@@ -1,86 +1,124 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What happens, as lines ready to send: kept in a ring so that a client that comes later can catch up, and told to listeners at once.
+ * What happens: told to listeners at once, and kept in a ring so that a client that comes later can catch up.
  */
-#include <stdarg.h>
-#include <stdio.h>
+#include "base/buf.h"
 #include "base/clock.h"
-#include "base/line.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 
 #define RING_BYTES (32 * 1024)
 
-static void ring_add(struct event_ring *r, uint64_t seq, const struct buf *line)
-{
-	struct event_line *l = line->failed ? NULL : malloc(sizeof(*l) + line->len + 1);
+/* ---- making one ---- */
 
-	if (!l)
+static void add(struct event *ev, struct event_field f)
+{
+	if (ev->nfields < EVENT_FIELDS)
+		ev->fields[ev->nfields++] = f;
+}
+
+void event_str(struct event *ev, const char *key, const char *text)
+{
+	if (text)
+		add(ev, (struct event_field){ .key = key, .kind = EVENT_TEXT, .text = text });
+}
+
+void event_num(struct event *ev, const char *key, uint64_t number)
+{
+	add(ev, (struct event_field){ .key = key, .kind = EVENT_NUMBER, .number = number });
+}
+
+void event_flag(struct event *ev, const char *key, bool flag)
+{
+	add(ev, (struct event_field){ .key = key, .kind = EVENT_FLAG, .number = flag });
+}
+
+/* ---- the ring: the name, then of each field the kind (a byte), the key, and the text or the number ---- */
+
+static void pack(struct buf *b, const struct event *ev)
+{
+	buf_add(b, ev->name, strlen(ev->name) + 1);
+	for (size_t i = 0; i < ev->nfields; i++) {
+		const struct event_field *f = &ev->fields[i];
+
+		buf_addc(b, (char)f->kind);
+		buf_add(b, f->key, strlen(f->key) + 1);
+		if (f->kind == EVENT_TEXT)
+			buf_add(b, f->text, strlen(f->text) + 1);
+		else
+			buf_add(b, &f->number, sizeof(f->number));
+	}
+}
+
+/* The texts stay where they are. */
+static void unpack(const struct past_event *past, struct event *ev)
+{
+	const char *at = past->packed, *end = at + past->len;
+
+	*ev = (struct event){ .name = at, .seq = past->seq, .ts = past->ts };
+	for (at += strlen(at) + 1; at < end; ev->nfields++) {
+		struct event_field *f = &ev->fields[ev->nfields];
+
+		f->kind = (enum event_kind)*at++;
+		f->key = at;
+		at += strlen(at) + 1;
+		if (f->kind == EVENT_TEXT) {
+			f->text = at;
+			at += strlen(at) + 1;
+		} else {
+			memcpy(&f->number, at, sizeof(f->number));
+			at += sizeof(f->number);
+		}
+	}
+}
+
+static void remember(struct event_ring *r, const struct event *ev)
+{
+	cleanup_buf struct buf b = BUF_INIT;
+
+	pack(&b, ev);
+	struct past_event *past = b.failed ? NULL : malloc(sizeof(*past) + b.len);
+	if (!past)
 		return;                 /* an event that nobody can replay: seq shows the gap */
-	l->next = NULL;
-	l->seq = seq;
-	l->len = line->len;
-	memcpy(l->text, line->data, line->len + 1);
+	*past = (struct past_event){ .seq = ev->seq, .ts = ev->ts, .len = b.len };
+	memcpy(past->packed, b.data, b.len);
 	if (!r->first)
 		r->last = &r->first;
-	*r->last = l;
-	r->last = &l->next;
-	r->bytes += l->len;
+	*r->last = past;
+	r->last = &past->next;
+	r->bytes += sizeof(*past) + past->len;
 	while (r->bytes > RING_BYTES && r->first->next) {
-		struct event_line *old = r->first;
+		struct past_event *old = r->first;
 
 		r->first = old->next;
-		r->bytes -= old->len;
+		r->bytes -= sizeof(*old) + old->len;
 		free(old);
 	}
 }
 
-/* One event: its line is begun by event_begin(), extended by the caller, and sent by event_send(). */
-static void event_begin(struct supervisor *s, struct buf *b, const char *event)
+void events_emit(struct supervisor *s, struct event *ev)
 {
-	line_begin(b, "!");
-	line_num(b, "seq", ++s->ring.seq);
-	line_fmt(b, "ts", "%llu", (unsigned long long)clock_ms());
-	line_str(b, "event", event);
-}
-
-static void event_send(struct supervisor *s, struct buf *b)
-{
-	line_end(b);
-	ring_add(&s->ring, s->ring.seq, b);
+	ev->seq = ++s->ring.seq;
+	ev->ts = clock_ms();
+	remember(&s->ring, ev);
 	for (struct listener *l = s->listeners, *next; l; l = next) {
 		next = l->next;
-		if (l->on_event && !b->failed)
-			l->on_event(l, s->ring.seq, b->data, b->len);
+		if (l->on_event)
+			l->on_event(l, ev);
 	}
-	buf_free(b);
-}
-
-void events_emit(struct supervisor *s, const char *event, const char *fmt, ...)
-{
-	struct buf b = BUF_INIT;
-	va_list ap;
-
-	event_begin(s, &b, event);
-	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	event_send(s, &b);
 }
 
 void events_phase(struct pool *p, enum phase from)
 {
 	struct supervisor *s = p->sup;
-	struct buf b = BUF_INIT;
+	struct event ev = { .name = "pool-phase" };
 
-	event_begin(s, &b, "pool-phase");
-	line_str(&b, "pool", p->name);
-	line_str(&b, "from", phase_word(from));
-	line_str(&b, "to", phase_word(p->phase));
-	line_str(&b, "reason", p->reason);
-	line_str(&b, "waits", p->waits_for);
-	event_send(s, &b);
+	event_str(&ev, "pool", p->name);
+	event_str(&ev, "from", phase_word(from));
+	event_str(&ev, "to", phase_word(p->phase));
+	event_str(&ev, "reason", p->reason);
+	event_str(&ev, "waits", p->waits_for);
+	events_emit(s, &ev);
 	for (struct listener *l = s->listeners, *next; l; l = next) {
 		next = l->next;
 		if (l->on_phase)
@@ -88,23 +126,32 @@ void events_phase(struct pool *p, enum phase from)
 	}
 }
 
-void events_replay(struct supervisor *s, uint64_t since, struct buf *out, uint64_t *lost)
+uint64_t events_forgotten(const struct supervisor *s, uint64_t since)
 {
 	uint64_t oldest = s->ring.first ? s->ring.first->seq : s->ring.seq + 1;
 
-	*lost = oldest > since + 1 ? oldest - since - 1 : 0;
-	for (const struct event_line *l = s->ring.first; l; l = l->next)
-		if (l->seq > since)
-			buf_add(out, l->text, l->len);
+	return oldest > since + 1 ? oldest - since - 1 : 0;
+}
+
+void events_replay(const struct supervisor *s, uint64_t since, void (*tell)(void *arg, const struct event *ev), void *arg)
+{
+	for (const struct past_event *past = s->ring.first; past; past = past->next) {
+		struct event ev;
+
+		if (past->seq <= since)
+			continue;
+		unpack(past, &ev);
+		tell(arg, &ev);
+	}
 }
 
 void events_free(struct supervisor *s)
 {
 	while (s->ring.first) {
-		struct event_line *l = s->ring.first;
+		struct past_event *past = s->ring.first;
 
-		s->ring.first = l->next;
-		free(l);
+		s->ring.first = past->next;
+		free(past);
 	}
 }
 

@@ -51,9 +51,9 @@ struct problem_list { struct problem *first; };
 /* What a look at all devices has left out: whose look ("LVM"), and "/dev/sdb: does not answer" line by line. */
 struct left_out { struct left_out *next; char *by, *lines; };
 
-/* Lines of past events, ready to send. */
+/* Past events, in as few bytes as their lines would have (events.c). */
 struct event_ring {
-	struct event_line { struct event_line *next; uint64_t seq; size_t len; char text[]; } *first, **last;
+	struct past_event { struct past_event *next; uint64_t seq, ts; size_t len; char packed[]; } *first, **last;
 	size_t bytes;
 	uint64_t seq;
 };

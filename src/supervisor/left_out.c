@@ -38,16 +38,17 @@ void left_out_take(struct supervisor *s, const struct line *l)
 	pool_set_text(&(*at)->lines, lines);
 }
 
-void left_out_print(const struct supervisor *s, struct buf *b)
+void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text), void *arg)
 {
 	for (const struct left_out *o = s->left_out; o; o = o->next)
 		for (const char *p = o->lines, *end; p && (end = strchr(p, '\n')); p = end + 1) {
-			line_begin(b, "-");
-			line_str(b, "kind", "problem");
-			line_fmt(b, "origin", "%.*s", (int)strcspn(p, ":\n"), p);
-			line_str(b, "class", err_word(ERR_STORAGE));
-			line_fmt(b, "text", "%s leaves out %.*s", o->by, (int)(end - p), p);
-			line_end(b);
+			cleanup_buf struct buf b = BUF_INIT;
+
+			buf_add(&b, p, strcspn(p, ":\n"));
+			size_t text = b.len + 1;
+			buf_printf(&b, "%c%s leaves out %.*s", '\0', o->by, (int)(end - p), p);
+			if (!b.failed)
+				tell(arg, b.data, b.data + text);
 		}
 }
 

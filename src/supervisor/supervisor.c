@@ -340,7 +340,7 @@ void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(v
 	s->shutdown.arg = arg;
 	s->moving = true;
 	loop_arm(s->loop, &s->shutdown.timer, deadline);
-	events_emit(s, "shutdown", "%s", "");
+	events_emit(s, &(struct event){ .name = "shutdown" });
 	volume_jobs_cancel_all(s);
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;

@@ -50,7 +50,7 @@ struct result {
 	uint64_t bytes;                 /* and how much was transferred */
 	bool taken;                     /* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
 	const char *secret;             /* a secret's uuid, or NULL */
-	int value;                      /* secret-get-value: a memfd with the answer, payload line and bytes; whoever wants it copies the descriptor */
+	int value;                      /* secret-get-value: a memfd with the value; whoever wants it copies the descriptor */
 };
 struct waiter {
 	void (*done)(struct waiter *w, const struct result *r);
@@ -228,8 +228,8 @@ struct chore {
 bool chore_try(struct supervisor *s, struct chore *c);
 void chore_end(struct chore *c);        /* its owner goes, or nobody wants it any more */
 
-/* Records for `status`: devices that searches and scans leave out. */
-void left_out_print(const struct supervisor *s, struct buf *b);
+/* Devices that searches and scans leave out: each with its path, and why. */
+void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text), void *arg);
 
 /* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in the log. */
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
@@ -343,19 +343,37 @@ int secret_request(struct supervisor *s, const struct secret_order *o, struct wa
 
 /* ---- events, workers, services: what status, subscribe and boot policy read ---- */
 
-/* Told of each event as it happens. `line` is ready to send: "! seq=… ts=… event=… pool=… …\n". */
+/* What happened. Who makes one fills in its name and fields, which only have to live as long as it; events_emit() does the rest. */
+#define EVENT_FIELDS 8
+struct event_field {
+	const char *key;
+	enum event_kind { EVENT_TEXT, EVENT_NUMBER, EVENT_FLAG } kind;
+	const char *text;
+	uint64_t number;
+};
+struct event {
+	const char *name;
+	uint64_t seq, ts;               /* seq 0: it is one client's alone, and without a time */
+	struct event_field fields[EVENT_FIELDS];
+	size_t nfields;
+};
+void event_str(struct event *ev, const char *key, const char *text);   /* NULL: no field */
+void event_num(struct event *ev, const char *key, uint64_t number);
+void event_flag(struct event *ev, const char *key, bool flag);
+
+/* Told of each event as it happens. */
 struct listener {
-	void (*on_event)(struct listener *l, uint64_t seq, const char *line, size_t len);
+	void (*on_event)(struct listener *l, const struct event *ev);
 	void (*on_phase)(struct listener *l, struct pool *p, enum phase from);  /* may be NULL */
 	void *owner;
 	struct listener *next;
 };
 void listener_add(struct supervisor *s, struct listener *l);
 void listener_remove(struct supervisor *s, struct listener *l);
-/* Lines of the ring with a sequence number above `since`, oldest first; *lost is how many are no longer there. */
-void events_replay(struct supervisor *s, uint64_t since, struct buf *out, uint64_t *lost);
-/* fmt: further " key=value" pairs, ready quoted, beginning with a space; or "". */
-void events_emit(struct supervisor *s, const char *event, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void events_emit(struct supervisor *s, struct event *ev);
+/* Events with a sequence number above `since` that are remembered, oldest first, and how many are no longer. */
+void events_replay(const struct supervisor *s, uint64_t since, void (*tell)(void *arg, const struct event *ev), void *arg);
+uint64_t events_forgotten(const struct supervisor *s, uint64_t since);
 /* Moments that are not a pool's: "kernel", "definitions", "socket", "network", "ready". Kept for the timeline. */
 void milestone(struct supervisor *s, const char *name);
 struct milestone { const char *name; uint64_t ms; };

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "poolctl/parts.h"
+#include "control/codec.h"
 #include "control/peer.h"
 #include "control/verbs/verbs.h"
 #include "supervisor/internal.h"
@@ -161,13 +162,14 @@ static const char *checked(const char *text, enum err_class class)
 {
 	static struct err e;
 	struct loop loop = { 0 };
-	struct server srv = { .loop = &loop };
-	struct peer p = { .server = &srv };
+	struct server srv = { .loop = &loop, .options.codec = &line_codec };
+	struct peer p = { .server = &srv, .level = LEVEL_ADMIN };
 	struct call *c = call_new(&p, text, strlen(text));
+	struct line line;
 	int rc;
 
 	err_clear(&e);
-	rc = line_parse(c->text, strlen(text), &c->line, &e) < 0 ? -1 : call_check(c, LEVEL_ADMIN, &e);
+	rc = line_parse(c->text, strlen(text), &line, &e) < 0 ? -1 : lines_bind(c, &line, &e);
 	CHECK_INT(e.class, class);
 	if (rc == 0)
 		c->stage = CALL_FINISHED;
@@ -201,13 +203,14 @@ static void sizes_are_checked(void)
 static void sizes_are_read(void)
 {
 	struct loop loop = { 0 };
-	struct server srv = { .loop = &loop };
-	struct peer p = { .server = &srv };
+	struct server srv = { .loop = &loop, .options.codec = &line_codec };
+	struct peer p = { .server = &srv, .level = LEVEL_ADMIN };
 	const char *text = "vol-create-as p v 10G";
 	struct call *c = call_new(&p, text, strlen(text));
+	struct line line;
 	struct err e = { 0 };
 
-	CHECK(line_parse(c->text, strlen(text), &c->line, &e) == 0 && call_check(c, LEVEL_ADMIN, &e) == 0);
+	CHECK(line_parse(c->text, strlen(text), &line, &e) == 0 && lines_bind(c, &line, &e) == 0);
 	CHECK_INT(call_size(c, "capacity", 7), 10LL << 30);
 	CHECK_INT(call_size(c, "allocation", 7), 7);
 	CHECK_STR(call_verb(c), "vol-create-as");
@@ -245,6 +248,7 @@ static void talk_begin(struct talk *t)
 
 	*t = (struct talk){ .srv = { .boot_id = "test" } };
 	t->srv.loop = &t->loop;
+	t->srv.options.codec = &line_codec;
 	CHECK(loop_init(&t->loop, &e) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	t->client = ends[1];

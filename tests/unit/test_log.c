@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "check.h"
+#include "log_text.h"
 
 /* Sequence number of the newest message in the ring. */
 static uint64_t newest(void)
@@ -18,7 +19,7 @@ static uint64_t newest(void)
 	struct buf b = BUF_INIT;
 	uint64_t seq = 0;
 
-	log_dump(&b, 0);
+	log_text(&b, 0);
 	for (char *line = b.data, *end; line && *line; line = end + 1) {
 		struct line l;
 
@@ -79,7 +80,7 @@ static void dumps_records_since(void)
 
 	log_warn(LF_ISCSI, "login to \"%s\" failed", "a b");
 	log_error(LF_LVM, "x");
-	log_dump(&b, seq);
+	log_text(&b, seq);
 	second = strchr(b.data, '\n') + 1;
 	CHECK_INT(line_parse_reply(b.data, (size_t)(second - 1 - b.data), &l, NULL), 0);
 	CHECK(line_u64(&l, "seq", 0) == seq + 1);
@@ -89,7 +90,7 @@ static void dumps_records_since(void)
 	CHECK_STR(line_get(&l, "text"), "login to \"a b\" failed");
 	CHECK(strstr(second, "level=error facility=lvm text=x\n") != NULL);
 	buf_reset(&b);
-	log_dump(&b, seq + 2);
+	log_text(&b, seq + 2);
 	CHECK_INT(b.len, 0);
 	buf_free(&b);
 }
@@ -108,7 +109,7 @@ static void foreign_bytes_are_escaped_and_cut(void)
 	memcpy(text + 3, "\xc3\xa4\xc2\x9b", 4);
 	text[sizeof(text) - 1] = '\0';
 	log_info(LF_POOL, "%s", text);
-	log_dump(&b, seq);
+	log_text(&b, seq);
 	CHECK_INT(line_parse_reply(b.data, b.len - 1, &l, NULL), 0);
 	CHECK(starts_with(line_get(&l, "text"), "a\\x0a\\xff\xc3\xa4\\xc2\\x9b\\x1b\\x1b"));
 	CHECK(strlen(line_get(&l, "text")) < 1000);
@@ -124,7 +125,7 @@ static void the_ring_keeps_the_last_and_is_bounded(void)
 	for (int i = 0; i < 20000; i++)
 		log_info(LF_POOL, "message %d %.*s", i, i % 200, "                                                                "
 		         "                                                                                                              ");
-	log_dump(&b, 0);
+	log_text(&b, 0);
 	CHECK(b.len < 256 * 1024);
 	for (char *line = b.data, *end; *line; line = end + 1, n++) {
 		struct line l;

@@ -11,6 +11,7 @@
 #include "base/spawn.h"
 #include "base/util.h"
 #include "check.h"
+#include "log_text.h"
 #include "fixture.h"
 #include "supervisor/internal.h"
 
@@ -208,7 +209,7 @@ static unsigned said(const char *what)
 	cleanup_buf struct buf b = BUF_INIT;
 	unsigned n = 0;
 
-	log_dump(&b, 0);
+	log_text(&b, 0);
 	for (const char *p = buf_str(&b); (p = strstr(p, what)); p++)
 		n++;
 	return n;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "check.h"
+#include "log_text.h"
 #include "fixture.h"
 #include "supervisor/internal.h"
 
@@ -228,7 +229,7 @@ static void one_worker_is_the_cause_of_few_lines(void)
 	CHECK(work(babble, SECONDS(20)) != NULL);
 	CHECK(until(is_done, 15000));
 	CHECK(until(none_left, 1000));
-	log_dump(&text, 0);
+	log_text(&text, 0);
 	for (const char *at = buf_str(&text); (at = strstr(at, "not understood")); at++)
 		lines++;
 	CHECK_INT(lines, 200);

@@ -34,10 +34,10 @@ static void job_done(struct waiter *w, const struct result *r)
 		return;
 	}
 	if (call_flag(c, "detach"))
-		line_num(call_ok_args(c), "job", r->job);
+		final_num(c, "job", r->job);
 	if (r->pool)
-		line_str(call_ok_args(c), "pool", r->pool->name);
-	line_str(call_ok_args(c), "volume", r->volume);
+		final_str(c, "pool", r->pool->name);
+	final_str(c, "volume", r->volume);
 	call_ok(c);
 }
 
@@ -52,7 +52,7 @@ static void transfer_done(struct waiter *w, const struct result *r)
 	if (r->taken)
 		call_taken(call_of(w));
 	if (!r->err && !call_flag(call_of(w), "detach"))
-		line_num(call_ok_args(call_of(w)), "bytes", r->bytes);
+		final_num(call_of(w), "bytes", r->bytes);
 	job_done(w, r);
 }
 
@@ -106,7 +106,7 @@ static void create(struct call *c, struct volume_order *o, struct buf *xml)
 	if (xml->failed)
 		fail(c, ERR_NO_MEMORY, "cannot write the volume's document: out of memory");
 	else if (call_flag(c, "print-xml")) {
-		call_text(c, xml->data, xml->len);
+		call_bytes(c, xml->data, xml->len);
 		call_ok(c);
 	} else {
 		o->operation = VOLUME_CREATE;
@@ -354,7 +354,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 	else if (!upload && streams)
 		err_set(&e, ERR_INVALID, "%s takes no payload", call_verb(c));
 	else if (upload && !passed && !streams)
-		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: \"= N\" at the end of the line, and N bytes after it", call_verb(c));
+		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: %s", call_verb(c), call_payload_hint(c));
 	else if (!passed && detach)
 		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go", call_verb(c));
 	if (e.class != ERR_NONE) {
@@ -391,25 +391,25 @@ void verb_vol_download(struct call *c)
 
 void verb_job_list(struct call *c)
 {
-	struct buf *b = call_records(c);
 	uint64_t now = clock_ms(), n = 0;
 	struct job_view v;
 
 	for (; job_at(call_supervisor(c), n, &v); n++) {
-		line_begin(b, "-");
-		line_num(b, "job", v.number);
-		line_str(b, "operation", v.verb);
-		line_str(b, "pool", v.pool);
-		line_str(b, "volume", v.volume);
-		line_num(b, "running_ms", now - v.started);
+		record_begin(c);
+		record_num(c, "job", v.number);
+		record_str(c, "operation", v.verb);
+		record_str(c, "pool", v.pool);
+		record_str(c, "volume", v.volume);
+		record_num(c, "running_ms", now - v.started);
 		if (v.total) {
-			line_num(b, "progress", v.done);
-			line_num(b, "total", v.total);
+			record_num(c, "progress", v.done);
+			record_num(c, "total", v.total);
 		}
-		line_str(b, "ending", v.ending ? "yes" : NULL);
-		line_end(b);
+		if (v.ending)
+			record_flag(c, "ending", true);
+		record_end(c);
 	}
-	line_num(call_ok_args(c), "jobs", n);
+	final_num(c, "jobs", n);
 	call_ok(c);
 }
 
@@ -421,7 +421,7 @@ static void cancelled(struct waiter *w, const struct result *r)
 		call_fail(c, r->err);
 		return;
 	}
-	line_num(call_ok_args(c), "job", r->job);
+	final_num(c, "job", r->job);
 	call_ok(c);
 }
 

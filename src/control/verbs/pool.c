@@ -20,47 +20,42 @@ struct pool *call_pool(struct call *c)
 	return p;
 }
 
-static const char *yes_no(bool b)
-{
-	return b ? "yes" : "no";
-}
-
 /* ---- pool-list, pool-info ---- */
 
 /* The part of a pool's record that both have. */
-static void pool_record(struct buf *b, const struct pool *p)
+static void pool_record(struct call *c, const struct pool *p)
 {
 	char uuid[UUID_TEXT];
 
-	line_begin(b, "-");
-	line_str(b, "name", p->name);
-	line_str(b, "uuid", uuid_print(&p->uuid, uuid));
-	line_str(b, "type", pool_type_word(p->type));
-	line_str(b, "phase", phase_word(p->phase));
-	line_str(b, "want", p->want_active ? "active" : "inactive");
-	line_str(b, "autostart", yes_no(p->autostart));
-	line_str(b, "persistent", yes_no(p->persistent));
+	record_begin(c);
+	record_str(c, "name", p->name);
+	record_str(c, "uuid", uuid_print(&p->uuid, uuid));
+	record_str(c, "type", pool_type_word(p->type));
+	record_str(c, "phase", phase_word(p->phase));
+	record_str(c, "want", p->want_active ? "active" : "inactive");
+	record_flag(c, "autostart", p->autostart);
+	record_flag(c, "persistent", p->persistent);
 	if (pool_is_active(p)) {
-		line_num(b, "capacity", p->sizes.capacity);
-		line_num(b, "allocation", p->sizes.allocation);
-		line_num(b, "available", p->sizes.available);
-		line_num(b, "volumes", p->nvolumes);
+		record_num(c, "capacity", p->sizes.capacity);
+		record_num(c, "allocation", p->sizes.allocation);
+		record_num(c, "available", p->sizes.available);
+		record_num(c, "volumes", p->nvolumes);
 	}
-	line_str(b, "reason", p->reason);
-	line_str(b, "waits", p->waits_for);
-	line_str(b, "warning", p->warning);
+	record_str(c, "reason", p->reason);
+	record_str(c, "waits", p->waits_for);
+	record_str(c, "warning", p->warning);
 }
 
-static void short_record(struct buf *b, const struct pool *p, bool uuid, bool name)
+static void short_record(struct call *c, const struct pool *p, bool uuid, bool name)
 {
 	char text[UUID_TEXT];
 
-	line_begin(b, "-");
+	record_begin(c);
 	if (uuid)
-		line_str(b, "uuid", uuid_print(&p->uuid, text));
+		record_str(c, "uuid", uuid_print(&p->uuid, text));
 	if (name)
-		line_str(b, "name", p->name);
-	line_end(b);
+		record_str(c, "name", p->name);
+	record_end(c);
 }
 
 /* "dir,netfs" as bits of enum pool_type. */
@@ -108,7 +103,6 @@ void verb_pool_list(struct call *c)
 {
 	bool uuid = call_flag(c, "uuid"), name = call_flag(c, "name");
 	const char *list = call_arg(c, "type");
-	struct buf *b = call_records(c);
 	unsigned types = ~0u;
 	struct err e = { 0 };
 	uint64_t n = 0;
@@ -122,40 +116,39 @@ void verb_pool_list(struct call *c)
 			continue;
 		n++;
 		if (uuid || name) {
-			short_record(b, p, uuid, name);
+			short_record(c, p, uuid, name);
 			continue;
 		}
-		pool_record(b, p);
-		line_end(b);
+		pool_record(c, p);
+		record_end(c);
 	}
-	line_num(call_ok_args(c), "pools", n);
+	final_num(c, "pools", n);
 	call_ok(c);
 }
 
 void verb_pool_info(struct call *c)
 {
 	const struct pool *p = call_pool(c);
-	struct buf *b = call_records(c);
 	uint64_t now = clock_ms();
 
 	if (!p)
 		return;
-	pool_record(b, p);
-	line_str(b, "target", p->target);
-	line_str(b, "origin", p->origin);
-	line_str(b, "kept", p->kept_in_config ? "config" : "run");
-	line_str(b, "detail", p->detail);
+	pool_record(c, p);
+	record_str(c, "target", p->target);
+	record_str(c, "origin", p->origin);
+	record_str(c, "kept", p->kept_in_config ? "config" : "run");
+	record_str(c, "detail", p->detail);
 	if (p->attempts)
-		line_num(b, "attempts", p->attempts);
+		record_num(c, "attempts", p->attempts);
 	if (p->retry.armed)
-		line_num(b, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
+		record_num(c, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
 	if (p->stuck)
-		line_num(b, "stuck", p->stuck);
+		record_num(c, "stuck", p->stuck);
 	if (p->index >= 0)
-		line_num(b, "refreshed_ms", now - p->refreshed);
+		record_num(c, "refreshed_ms", now - p->refreshed);
 	if (p->worker)
-		line_str(b, "worker", p->worker->job.what);
-	line_end(b);
+		record_str(c, "worker", p->worker->job.what);
+	record_end(c);
 	call_ok(c);
 }
 
@@ -168,7 +161,7 @@ static bool went_well(struct call *c, const struct result *r)
 		call_fail(c, r->err);
 		return false;
 	}
-	line_str(call_ok_args(c), "pool", r->pool ? r->pool->name : call_arg(c, "pool"));
+	final_str(c, "pool", r->pool ? r->pool->name : call_arg(c, "pool"));
 	return true;
 }
 
@@ -181,7 +174,7 @@ void pool_done(struct waiter *w, const struct result *r)
 void pool_text_done(struct waiter *w, const struct result *r)
 {
 	if (!r->err && r->text)
-		call_text(call_of(w), r->text, r->text_len);
+		call_bytes(call_of(w), r->text, r->text_len);
 	pool_done(w, r);
 }
 
@@ -192,7 +185,7 @@ void pool_phase_done(struct waiter *w, const struct result *r)
 	if (!went_well(c, r))
 		return;
 	if (r->pool)
-		line_str(call_ok_args(c), "phase", phase_word(r->pool->phase));
+		final_str(c, "phase", phase_word(r->pool->phase));
 	call_ok(c);
 }
 
@@ -203,7 +196,7 @@ static void refresh_done(struct waiter *w, const struct result *r)
 	if (!went_well(c, r))
 		return;
 	if (r->pool)
-		line_num(call_ok_args(c), "volumes", r->pool->nvolumes);
+		final_num(c, "volumes", r->pool->nvolumes);
 	call_ok(c);
 }
 
@@ -213,8 +206,8 @@ static void autostart_done(struct waiter *w, const struct result *r)
 
 	if (!went_well(c, r))
 		return;
-	line_str(call_ok_args(c), "autostart", yes_no(!call_flag(c, "disable")));
-	line_str(call_ok_args(c), "kept", r->kept);
+	final_flag(c, "autostart", !call_flag(c, "disable"));
+	final_str(c, "kept", r->kept);
 	call_ok(c);
 }
 
@@ -224,7 +217,7 @@ static void undefined(struct waiter *w, const struct result *r)
 
 	if (!went_well(c, r))
 		return;
-	line_str(call_ok_args(c), "kept", r->kept);
+	final_str(c, "kept", r->kept);
 	call_ok(c);
 }
 
@@ -336,7 +329,7 @@ static bool say_defined(struct call *c, const struct result *r)
 	if (!went_well(c, r))
 		return false;
 	if (r->pool)
-		line_str(call_ok_args(c), "uuid", uuid_print(&r->pool->uuid, uuid));
+		final_str(c, "uuid", uuid_print(&r->pool->uuid, uuid));
 	return true;
 }
 
@@ -352,7 +345,7 @@ static void defined(struct waiter *w, const struct result *r)
 
 	if (!say_defined(c, r))
 		return;
-	line_str(call_ok_args(c), "kept", r->kept);
+	final_str(c, "kept", r->kept);
 	call_ok(c);
 }
 
@@ -395,9 +388,9 @@ void verb_pool_name(struct call *c)
 
 	if (!p)
 		return;
-	line_begin(call_records(c), "-");
-	line_str(call_records(c), "name", p->name);
-	line_end(call_records(c));
+	record_begin(c);
+	record_str(c, "name", p->name);
+	record_end(c);
 	call_ok(c);
 }
 
@@ -408,9 +401,9 @@ void verb_pool_uuid(struct call *c)
 
 	if (!p)
 		return;
-	line_begin(call_records(c), "-");
-	line_str(call_records(c), "uuid", uuid_print(&p->uuid, uuid));
-	line_end(call_records(c));
+	record_begin(c);
+	record_str(c, "uuid", uuid_print(&p->uuid, uuid));
+	record_end(c);
 	call_ok(c);
 }
 
@@ -419,6 +412,6 @@ void verb_pool_capabilities(struct call *c)
 	cleanup_buf struct buf text = BUF_INIT;
 
 	capabilities_print(&text);
-	call_text(c, buf_str(&text), text.len);
+	call_bytes(c, buf_str(&text), text.len);
 	call_ok(c);
 }

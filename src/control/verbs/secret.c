@@ -16,8 +16,8 @@ static void answer(struct call *c, const struct result *r, bool kept)
 		call_fail(c, r->err);
 		return;
 	}
-	line_str(call_ok_args(c), "secret", r->secret);
-	line_str(call_ok_args(c), "kept", kept ? r->kept : NULL);
+	final_str(c, "secret", r->secret);
+	final_str(c, "kept", kept ? r->kept : NULL);
 	call_ok(c);
 }
 
@@ -36,7 +36,7 @@ static void printed(struct waiter *w, const struct result *r)
 	struct call *c = call_of(w);
 
 	if (!r->err && r->text)
-		call_text(c, r->text, r->text_len);
+		call_bytes(c, r->text, r->text_len);
 	answer(c, r, false);
 }
 
@@ -45,7 +45,7 @@ static void shown(struct waiter *w, const struct result *r)
 	struct call *c = call_of(w);
 	struct stat st;
 
-	if (!r->err && fstat(r->value, &st) == 0 && st.st_size > 0)
+	if (!r->err && fstat(r->value, &st) == 0)
 		call_file(c, r->value, (size_t)st.st_size);
 	answer(c, r, false);
 }
@@ -61,8 +61,8 @@ static void listed(struct waiter *w, const struct result *r)
 	}
 	for (size_t i = 0; i < r->text_len; i++)
 		n += r->text[i] == '\n';
-	buf_add(call_records(c), r->text ? r->text : "", r->text_len);
-	line_num(call_ok_args(c), "secrets", n);
+	call_records(c, r->text ? r->text : "", r->text_len);
+	final_num(c, "secrets", n);
 	call_ok(c);
 }
 

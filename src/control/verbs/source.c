@@ -158,7 +158,7 @@ static void define_as(struct call *c, enum define_mode mode)
 	if (document(c, &xml, &e) < 0) {
 		call_fail(c, &e);
 	} else if (call_flag(c, "print-xml")) {
-		call_text(c, buf_str(&xml), xml.len);
+		call_bytes(c, buf_str(&xml), xml.len);
 		call_ok(c);
 	} else {
 		define_from(c, buf_str(&xml), xml.len, mode);
@@ -183,7 +183,7 @@ static void found(struct waiter *w, const struct result *r)
 		call_fail(c, r->err);
 		return;
 	}
-	call_text(c, r->text, r->text_len);
+	call_bytes(c, r->text, r->text_len);
 	call_ok(c);
 }
 

@@ -14,7 +14,7 @@
 
 /* ---- status ---- */
 
-static void status_supervisor(struct call *c, struct buf *b)
+static void status_supervisor(struct call *c)
 {
 	const struct supervisor_options *o = supervisor_options(call_supervisor(c));
 	uint64_t pools = 0, wanted = 0, count[PHASES] = { 0 };
@@ -24,112 +24,115 @@ static void status_supervisor(struct call *c, struct buf *b)
 		wanted += p->want_active;
 		count[p->phase]++;
 	}
-	line_begin(b, "-");
-	line_str(b, "kind", "supervisor");
-	line_num(b, "pid", (uint64_t)getpid());
-	line_str(b, "version", POOLINIT_VERSION);
-	line_str(b, "state", call_state(c));
-	line_num(b, "pools", pools);
-	line_num(b, "wanted", wanted);
-	line_num(b, "active", count[PHASE_ACTIVE]);
-	line_num(b, "clients", call_clients(c));
-	line_str(b, "config", o->config_dir);
-	line_str(b, "run", o->run_dir);
+	record_begin(c);
+	record_str(c, "kind", "supervisor");
+	record_num(c, "pid", (uint64_t)getpid());
+	record_str(c, "version", POOLINIT_VERSION);
+	record_str(c, "state", call_state(c));
+	record_num(c, "pools", pools);
+	record_num(c, "wanted", wanted);
+	record_num(c, "active", count[PHASE_ACTIVE]);
+	record_num(c, "clients", call_clients(c));
+	record_str(c, "config", o->config_dir);
+	record_str(c, "run", o->run_dir);
 	for (enum phase i = PHASE_CHECKING; i < PHASES; i++)
 		if (i != PHASE_ACTIVE)
-			line_num(b, phase_word(i), count[i]);
-	line_end(b);
+			record_num(c, phase_word(i), count[i]);
+	record_end(c);
 }
 
 /* Those that are not as they are wanted, and those of which there is something to say. */
-static void status_pools(struct supervisor *s, struct buf *b)
+static void status_pools(struct call *c)
 {
 	uint64_t now = clock_ms();
 
-	for (const struct pool *p = pool_first(s); p; p = p->next) {
+	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next) {
 		if (!p->reason && !p->warning && (!p->want_active || p->phase == PHASE_ACTIVE))
 			continue;
-		line_begin(b, "-");
-		line_str(b, "kind", "pool");
-		line_str(b, "name", p->name);
-		line_str(b, "phase", phase_word(p->phase));
-		line_str(b, "class", p->reason && p->reason_class != ERR_NONE ? err_word(p->reason_class) : NULL);
-		line_str(b, "reason", p->reason);
-		line_str(b, "waits", p->waits_for);
+		record_begin(c);
+		record_str(c, "kind", "pool");
+		record_str(c, "name", p->name);
+		record_str(c, "phase", phase_word(p->phase));
+		record_str(c, "class", p->reason && p->reason_class != ERR_NONE ? err_word(p->reason_class) : NULL);
+		record_str(c, "reason", p->reason);
+		record_str(c, "waits", p->waits_for);
 		if (p->retry.armed)
-			line_num(b, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
-		line_str(b, "warning", p->warning);
-		line_end(b);
+			record_num(c, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
+		record_str(c, "warning", p->warning);
+		record_end(c);
 	}
 }
 
-static void status_workers(const struct supervisor *s, struct buf *b)
+static void status_workers(struct call *c)
 {
 	uint64_t now = clock_ms();
 	struct worker_view v;
 
-	for (size_t i = 0; worker_at(s, i, &v); i++) {
-		line_begin(b, "-");
-		line_str(b, "kind", "worker");
-		line_num(b, "pid", (uint64_t)v.pid);
-		line_str(b, "operation", v.what);
-		line_str(b, "pool", v.pool);
-		line_num(b, "running_ms", now - v.started);
-		line_str(b, "abandoned", v.abandoned ? "yes" : "no");
-		line_end(b);
+	for (size_t i = 0; worker_at(call_supervisor(c), i, &v); i++) {
+		record_begin(c);
+		record_str(c, "kind", "worker");
+		record_num(c, "pid", (uint64_t)v.pid);
+		record_str(c, "operation", v.what);
+		record_str(c, "pool", v.pool);
+		record_num(c, "running_ms", now - v.started);
+		record_flag(c, "abandoned", v.abandoned);
+		record_end(c);
 	}
 }
 
-static void status_services(const struct supervisor *s, struct buf *b)
+static void status_services(struct call *c)
 {
 	struct service_view v;
 
-	for (size_t i = 0; service_at(s, i, &v); i++) {
-		line_begin(b, "-");
-		line_str(b, "kind", "service");
-		line_str(b, "name", v.name);
-		line_str(b, "state", v.state);
+	for (size_t i = 0; service_at(call_supervisor(c), i, &v); i++) {
+		record_begin(c);
+		record_str(c, "kind", "service");
+		record_str(c, "name", v.name);
+		record_str(c, "state", v.state);
 		if (v.pid > 0)
-			line_num(b, "pid", (uint64_t)v.pid);
-		line_num(b, "restarts", v.restarts);
-		line_end(b);
+			record_num(c, "pid", (uint64_t)v.pid);
+		record_num(c, "restarts", v.restarts);
+		record_end(c);
 	}
 }
 
-static void status_problem(struct buf *b, const char *origin, enum err_class class, const char *text)
+static void status_problem(struct call *c, const char *origin, enum err_class class, const char *text)
 {
-	line_begin(b, "-");
-	line_str(b, "kind", "problem");
-	line_str(b, "origin", origin);
-	line_str(b, "class", err_word(class));
-	line_str(b, "text", text);
-	line_end(b);
+	record_begin(c);
+	record_str(c, "kind", "problem");
+	record_str(c, "origin", origin);
+	record_str(c, "class", err_word(class));
+	record_str(c, "text", text);
+	record_end(c);
 }
 
-static void status_problems(const struct supervisor *s, struct buf *b)
+static void status_problems(struct call *c)
 {
+	const struct supervisor *s = call_supervisor(c);
 	unsigned lost = supervisor_lost_problems(s);
 	char text[120];
 
 	for (const struct problem *p = supervisor_problems(s); p; p = p->next)
-		status_problem(b, p->origin, p->class, p->text);
+		status_problem(c, p->origin, p->class, p->text);
 	snprintf(text, sizeof(text), "%u problem%s could not be noted here for want of memory: the log has them", lost, lost == 1 ? "" : "s");
 	if (lost)
-		status_problem(b, "status", ERR_NO_MEMORY, text);
+		status_problem(c, "status", ERR_NO_MEMORY, text);
+}
+
+static void left_out_problem(void *arg, const char *origin, const char *text)
+{
+	status_problem(arg, origin, ERR_STORAGE, text);
 }
 
 void verb_status(struct call *c)
 {
-	struct supervisor *s = call_supervisor(c);
-	struct buf *b = call_records(c);
-
-	status_supervisor(c, b);
-	status_pools(s, b);
-	status_workers(s, b);
-	status_services(s, b);
-	status_problems(s, b);
-	left_out_print(s, b);
-	line_str(call_ok_args(c), "state", call_state(c));
+	status_supervisor(c);
+	status_pools(c);
+	status_workers(c);
+	status_services(c);
+	status_problems(c);
+	left_out_each(call_supervisor(c), left_out_problem, c);
+	final_str(c, "state", call_state(c));
 	call_ok(c);
 }
 
@@ -146,7 +149,7 @@ static void reloaded(struct waiter *w, const struct result *r)
 	}
 	for (const struct problem *p = supervisor_problems(call_supervisor(c)); p; p = p->next)
 		n++;
-	line_num(call_ok_args(c), "problems", n);
+	final_num(c, "problems", n);
 	call_ok(c);
 }
 
@@ -279,7 +282,6 @@ static int by_time(const void *a, const void *b)
 void verb_timeline(struct call *c)
 {
 	struct supervisor *s = call_supervisor(c);
-	struct buf *b = call_records(c);
 	size_t n, npools = 0, used = 0;
 	const struct milestone *general = milestones(s, &n);
 
@@ -301,15 +303,28 @@ void verb_timeline(struct call *c)
 		m[i].order = i;
 	qsort(m, used, sizeof(*m), by_time);
 	for (size_t i = 0; i < used; i++) {
-		line_begin(b, "-");
-		line_num(b, "ms", m[i].ms);
-		line_str(b, "what", m[i].what);
-		line_str(b, "pool", m[i].pool);
-		line_end(b);
+		record_begin(c);
+		record_num(c, "ms", m[i].ms);
+		record_str(c, "what", m[i].what);
+		record_str(c, "pool", m[i].pool);
+		record_end(c);
 	}
 	free(m);
-	line_num(call_ok_args(c), "now", clock_ms());
+	final_num(c, "now", clock_ms());
 	call_ok(c);
+}
+
+static void log_record(void *arg, const struct log_entry *m)
+{
+	struct call *c = arg;
+
+	record_begin(c);
+	record_num(c, "seq", m->seq);
+	record_num(c, "ts", m->ts);
+	record_str(c, "level", m->level);
+	record_str(c, "facility", m->facility);
+	record_str(c, "text", m->text);
+	record_end(c);
 }
 
 void verb_log(struct call *c)
@@ -322,44 +337,44 @@ void verb_log(struct call *c)
 		return;
 	}
 	if (!level || call_arg(c, "since"))
-		log_dump(call_records(c), number(c, "since", 0));
+		log_each(number(c, "since", 0), log_record, c);
 	call_ok(c);
 }
 
 /* ---- help, version, shutdown, quit ---- */
 
-static void help_record(struct buf *b, const struct verb *v)
+static void help_record(struct call *c, const struct verb *v)
 {
-	line_begin(b, "-");
-	line_str(b, "verb", v->name);
-	line_str(b, "level", verb_level_word(v->level));
-	line_str(b, "help", v->help);
+	record_begin(c);
+	record_str(c, "verb", v->name);
+	record_str(c, "level", verb_level_word(v->level));
+	record_str(c, "help", v->help);
 	if (v->limit)
-		line_num(b, "limit", v->limit / 1000);
-	line_end(b);
+		record_num(c, "limit", v->limit / 1000);
+	record_end(c);
 }
 
-static void help_one(struct buf *b, const struct verb *v)
+static void help_one(struct call *c, const struct verb *v)
 {
 	static const char *const kinds[] = { "word", "flag", "duration", "number", "size" };
 
-	help_record(b, v);
+	help_record(c, v);
 	for (const struct verb_arg *a = v->args; a->name; a++) {
 		if (a->kind == ARG_FILE || a->kind == ARG_DATA)         /* poolctl's own: a request has the payload, or a descriptor */
 			continue;
-		line_begin(b, "-");
-		line_str(b, "argument", a->name);
-		line_str(b, "kind", kinds[a->kind]);
-		line_str(b, "positional", a->positional ? "yes" : "no");
-		line_str(b, "required", a->required ? "yes" : "no");
-		line_str(b, "help", a->help);
-		line_end(b);
+		record_begin(c);
+		record_str(c, "argument", a->name);
+		record_str(c, "kind", kinds[a->kind]);
+		record_flag(c, "positional", a->positional);
+		record_flag(c, "required", a->required);
+		record_str(c, "help", a->help);
+		record_end(c);
 	}
 	if (v->payload_max) {
-		line_begin(b, "-");
-		line_num(b, "payload", v->payload_max);
-		line_str(b, "required", v->payload_required ? "yes" : "no");
-		line_end(b);
+		record_begin(c);
+		record_num(c, "payload", v->payload_max);
+		record_flag(c, "required", v->payload_required);
+		record_end(c);
 	}
 }
 
@@ -373,7 +388,7 @@ static int help_text(struct call *c, const char *format, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(text_formats); i++)
 		if (streq(format, text_format_words[i])) {
 			text_formats[i](&text);
-			call_text(c, buf_str(&text), text.len);
+			call_bytes(c, buf_str(&text), text.len);
 			return text.failed ? err_set(e, ERR_NO_MEMORY, "no memory for the help text") : 0;
 		}
 	return err_set(e, ERR_INVALID, "help: \"%.80s\" is not a format (list, markdown, man)", format);
@@ -391,10 +406,10 @@ void verb_help(struct call *c)
 	else if (format)
 		rc = help_text(c, format, &e);
 	else if (v)
-		help_one(call_records(c), v);
+		help_one(c, v);
 	else
 		for (size_t i = 0; verb_at(i); i++)
-			help_record(call_records(c), verb_at(i));
+			help_record(c, verb_at(i));
 	if (rc < 0)
 		call_fail(c, &e);
 	else
@@ -403,13 +418,12 @@ void verb_help(struct call *c)
 
 void verb_version(struct call *c)
 {
-	struct buf *b = call_records(c);
 
-	line_begin(b, "-");
-	line_str(b, "program", "poolinit");
-	line_str(b, "version", POOLINIT_VERSION);
-	line_num(b, "protocol", 1);
-	line_end(b);
+	record_begin(c);
+	record_str(c, "program", "poolinit");
+	record_str(c, "version", POOLINIT_VERSION);
+	record_num(c, "protocol", 1);
+	record_end(c);
 	call_ok(c);
 }
 
@@ -423,7 +437,7 @@ void verb_shutdown(struct call *c)
 	if (!streq(how, "poweroff") && !streq(how, "reboot") && !streq(how, "halt") && !streq(how, "exit"))
 		err_set(&e, ERR_INVALID, "shutdown: how= is poweroff, reboot, halt or exit, not \"%.80s\"", how);
 	else if (call_shutdown(c, how, &e) == 0)
-		line_str(call_ok_args(c), "how", how);
+		final_str(c, "how", how);
 	if (e.class)
 		call_fail(c, &e);
 	else

@@ -45,8 +45,8 @@ void verb_vol_list(struct call *c)
 		return;
 	}
 	call_index(c, p);
-	line_str(call_ok_args(c), "pool", p->name);
-	line_num(call_ok_args(c), "volumes", p->nvolumes);
+	final_str(c, "pool", p->name);
+	final_num(c, "volumes", p->nvolumes);
 	call_ok(c);
 }
 
@@ -98,8 +98,8 @@ void verb_vol_info(struct call *c)
 
 	if (!record)
 		return;
-	buf_add(call_records(c), record, len);
-	line_str(call_ok_args(c), "pool", p->name);
+	call_records(c, record, len);
+	final_str(c, "pool", p->name);
 	call_ok(c);
 }
 
@@ -127,10 +127,10 @@ static void answer_key(struct call *c, const char *key)
 		call_fail(c, &e);
 		return;
 	}
-	line_begin(call_records(c), "-");
-	line_str(call_records(c), key, value);
-	line_end(call_records(c));
-	line_str(call_ok_args(c), "pool", p->name);
+	record_begin(c);
+	record_str(c, key, value);
+	record_end(c);
+	final_str(c, "pool", p->name);
 	call_ok(c);
 }
 
@@ -157,11 +157,11 @@ void verb_vol_pool(struct call *c)
 
 	if (!call_volume(c, NULL, &p, &len))
 		return;
-	line_begin(call_records(c), "-");
+	record_begin(c);
 	if (!call_flag(c, "uuid"))
-		line_str(call_records(c), "pool", p->name);
-	line_str(call_records(c), "uuid", uuid_print(&p->uuid, uuid));
-	line_end(call_records(c));
+		record_str(c, "pool", p->name);
+	record_str(c, "uuid", uuid_print(&p->uuid, uuid));
+	record_end(c);
 	call_ok(c);
 }
 
@@ -200,8 +200,8 @@ void verb_vol_lookup(struct call *c)
 		call_fail(c, &e);
 		return;
 	}
-	buf_add(call_records(c), record, len);
-	line_str(call_ok_args(c), "pool", p->name);
+	call_records(c, record, len);
+	final_str(c, "pool", p->name);
 	call_ok(c);
 }
 

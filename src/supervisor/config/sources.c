@@ -394,7 +394,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 		if (supervisor_sources_read(s))
 			milestone(s, "definitions");
 	}
-	events_emit(s, "definitions-read", "%s", "");
+	events_emit(s, &(struct event){ .name = "definitions-read" });
 	supervisor_advance(s);
 }
 

@@ -242,10 +242,10 @@ static int request_write(struct request *r, const char *what, int (*run)(struct 
 
 void request_emit(struct supervisor *s, const char *event, const char *pool)
 {
-	cleanup_buf struct buf name = BUF_INIT;
+	struct event ev = { .name = event };
 
-	line_quote(&name, pool, strlen(pool));
-	events_emit(s, event, " pool=%s", buf_str(&name));
+	event_str(&ev, "pool", pool);
+	events_emit(s, &ev);
 }
 
 /* ---- keeping definitions, in the worker ---- */
@@ -428,9 +428,10 @@ static struct pool *install(struct request *r, struct err *e)
 	}
 	pool_look_again(p);
 	state_save(p);
-	cleanup_buf struct buf name = BUF_INIT;
-	line_quote(&name, p->name, strlen(p->name));
-	events_emit(s, "pool-defined", " pool=%s persistent=%s", buf_str(&name), p->persistent ? "yes" : "no");
+	struct event ev = { .name = "pool-defined" };
+	event_str(&ev, "pool", p->name);
+	event_flag(&ev, "persistent", p->persistent);
+	events_emit(s, &ev);
 	return p;
 }
 

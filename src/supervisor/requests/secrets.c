@@ -171,13 +171,9 @@ static int set_value(const struct secret_work *w, const struct secret_def *s, co
 	return 0;
 }
 
-/* The answer as the client gets it: payload line and bytes. */
 static int write_answer(int fd, const void *data, size_t len, struct err *e)
 {
-	char head[32];
-	int n = snprintf(head, sizeof(head), "= %zu\n", len);
-
-	if (write(fd, head, (size_t)n) != n || write(fd, data, len) != (ssize_t)len)
+	if (write(fd, data, len) != (ssize_t)len)
 		return err_set(e, ERR_NO_MEMORY, "cannot pass the value on: out of memory");
 	return 0;
 }
@@ -321,8 +317,12 @@ static void request_end(struct secret_request *r, const struct err *e)
 		.value = r->value,
 	};
 
-	if (!e && event)
-		events_emit(s, event, " secret=%s", r->uuid);
+	if (!e && event) {
+		struct event ev = { .name = event };
+
+		event_str(&ev, "secret", r->uuid);
+		events_emit(s, &ev);
+	}
 	if (!e && r->order.action == SECRET_ACT_SET)
 		failed_kick(s, ERR_NO_SECRET);
 	waiters_finish(&r->waiters, &result);

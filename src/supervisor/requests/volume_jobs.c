@@ -252,19 +252,19 @@ static void tell_cancellers(struct volume_job *j, const struct err *e)
 
 static void emit(struct volume_job *j, const char *event, bool outcome)
 {
-	cleanup_buf struct buf b = BUF_INIT;
+	struct event ev = { .name = event };
 
 	if (outcome) {
-		line_num(&b, "job", j->number);
-		line_str(&b, "operation", j->verb);
+		event_num(&ev, "job", j->number);
+		event_str(&ev, "operation", j->verb);
 	}
-	line_str(&b, "pool", j->pool_name);
-	line_str(&b, "volume", j->name);
+	event_str(&ev, "pool", j->pool_name);
+	event_str(&ev, "volume", j->name);
 	if (outcome && j->err.class != ERR_NONE) {
-		line_str(&b, "class", err_word(j->err.class));
-		line_str(&b, "reason", j->err.message);
+		event_str(&ev, "class", err_word(j->err.class));
+		event_str(&ev, "reason", j->err.message);
 	}
-	events_emit(j->sup, event, "%s", buf_str(&b));
+	events_emit(j->sup, &ev);
 }
 
 /* What a disk has refused harms its filesystem when the kernel writes next, some seconds later: nothing but another look tells of that. */

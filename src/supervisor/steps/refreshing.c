@@ -126,10 +126,11 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 
 static void emit_refreshed(struct pool *p)
 {
-	cleanup_buf struct buf name = BUF_INIT;
+	struct event ev = { .name = "pool-refreshed" };
 
-	line_quote(&name, p->name, strlen(p->name));
-	events_emit(p->sup, "pool-refreshed", " pool=%s volumes=%llu", buf_str(&name), (unsigned long long)p->nvolumes);
+	event_str(&ev, "pool", p->name);
+	event_num(&ev, "volumes", p->nvolumes);
+	events_emit(p->sup, &ev);
 }
 
 /* What the refresh has written becomes the index, unless it found that the old one is right. Takes over fd. */

@@ -57,7 +57,7 @@ static bool is_same_warning(const char *a, const char *b)
 /* Said when it is new, and when it is over. */
 static void take_warning(struct pool *p, const char *text)
 {
-	cleanup_buf struct buf name = BUF_INIT, quoted = BUF_INIT;
+	struct event ev = { .name = "pool-warning" };
 	bool known = is_same_warning(p->warning ? p->warning : "", text);
 
 	pool_set_text(&p->warning, text);
@@ -67,9 +67,9 @@ static void take_warning(struct pool *p, const char *text)
 		log_warn(LF_POOL, "%s: warning: %s", p->name, text);
 	else
 		log_info(LF_POOL, "%s: the warning is over", p->name);
-	line_quote(&name, p->name, strlen(p->name));
-	line_quote(&quoted, text, strlen(text));
-	events_emit(p->sup, "pool-warning", " pool=%s warning=%s", buf_str(&name), buf_str(&quoted));
+	event_str(&ev, "pool", p->name);
+	event_str(&ev, "warning", text);
+	events_emit(p->sup, &ev);
 }
 
 void step_on_note(struct worker *w, const struct line *l)

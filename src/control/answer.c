@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What a verb's function says (verb.h): typed fields in, the codec's bytes out.
+ */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "control/codec.h"
+#include "control/peer.h"
+
+/* ---- records ---- */
+
+void record_begin(struct call *c)
+{
+	peer_codec(c->peer)->begin(&c->records);
+}
+
+void record_str(struct call *c, const char *key, const char *value)
+{
+	if (value)
+		peer_codec(c->peer)->str(&c->records, key, value);
+}
+
+void record_num(struct call *c, const char *key, uint64_t value)
+{
+	peer_codec(c->peer)->num(&c->records, key, value);
+}
+
+void record_flag(struct call *c, const char *key, bool value)
+{
+	peer_codec(c->peer)->flag(&c->records, key, value);
+}
+
+void record_end(struct call *c)
+{
+	peer_codec(c->peer)->end(&c->records);
+}
+
+void call_records(struct call *c, const char *data, size_t len)
+{
+	peer_codec(c->peer)->records(&c->records, data, len);
+}
+
+void call_index(struct call *c, const struct pool *p)
+{
+	if (p->index >= 0 && p->index_len > 0)
+		peer_codec(c->peer)->records_file(c, p->index, p->index_len);
+}
+
+/* ---- bytes ---- */
+
+void call_bytes(struct call *c, const char *data, size_t len)
+{
+	peer_codec(c->peer)->bytes(&c->records, data, len);
+}
+
+void call_file(struct call *c, int fd, size_t len)
+{
+	if (len)
+		peer_codec(c->peer)->bytes_file(c, fd, len);
+	else
+		call_bytes(c, "", 0);
+}
+
+/* The descriptor is copied: a refresh may swap the pool's index while this one is still being sent. */
+void call_send_file(struct call *c, int fd, size_t len)
+{
+	c->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	c->file_len = len;
+	if (c->file < 0)
+		c->records.failed = true;       /* no descriptor left: this client is dropped, nothing else */
+}
+
+void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total)
+{
+	struct call *c = call_of(w);
+	cleanup_buf struct buf b = BUF_INIT;
+
+	peer_codec(c->peer)->progress(c, &b, job, done, total);
+	peer_say(c->peer, &b);
+}
+
+void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev)
+{
+	for (const struct event_field *f = ev->fields; f < ev->fields + ev->nfields; f++)
+		switch (f->kind) {
+		case EVENT_TEXT:
+			codec->str(b, f->key, f->text);
+			break;
+		case EVENT_NUMBER:
+			codec->num(b, f->key, f->number);
+			break;
+		case EVENT_FLAG:
+			codec->flag(b, f->key, f->number);
+			break;
+		}
+}
+
+/* ---- the end ---- */
+
+void final_str(struct call *c, const char *key, const char *value)
+{
+	if (value)
+		peer_codec(c->peer)->str(&c->finals, key, value);
+}
+
+void final_num(struct call *c, const char *key, uint64_t value)
+{
+	peer_codec(c->peer)->num(&c->finals, key, value);
+}
+
+void final_flag(struct call *c, const char *key, bool value)
+{
+	peer_codec(c->peer)->flag(&c->finals, key, value);
+}
+
+static void finish(struct call *c)
+{
+	bool parked = c->stage == CALL_PARKED;
+
+	loop_disarm(c->peer->server->loop, &c->deadline);
+	c->waits_boot = false;
+	c->stage = CALL_FINISHED;
+	if (parked)
+		peer_wake(c->peer);
+}
+
+void call_ok(struct call *c)
+{
+	finish(c);
+}
+
+void call_fail(struct call *c, const struct err *e)
+{
+	buf_free(&c->records);
+	if (c->file >= 0)
+		close(c->file);
+	c->file = -1;
+	c->err = *e;
+	c->failed = true;
+	finish(c);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The requests that one client has under way.
+ */
+#include "control/codec.h"
+#include "control/peer.h"
+
+void calls_add(struct peer *p, struct call *c)
+{
+	struct call **last = &p->calls;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = c;
+	p->ncalls++;
+	if (c->has_payload)
+		p->feeding = c;
+}
+
+void calls_free_one(struct peer *p, struct call *c)
+{
+	struct call **at = &p->calls;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	p->ncalls--;
+	if (p->feeding == c)
+		p->feeding = NULL;
+	call_free(c);
+}
+
+static bool any(const struct peer *p, bool (*is)(const struct call *c))
+{
+	const struct call *c = p->calls;
+
+	while (c && !is(c))
+		c = c->next;
+	return c;
+}
+
+static bool is_finished(const struct call *c)
+{
+	return c->stage == CALL_FINISHED;
+}
+
+static bool waits_boot(const struct call *c)
+{
+	return c->waits_boot;
+}
+
+bool calls_any_finished(const struct peer *p)
+{
+	return any(p, is_finished);
+}
+
+bool calls_any_waits_boot(const struct peer *p)
+{
+	return any(p, waits_boot);
+}
+
+bool calls_any_streams(const struct peer *p)
+{
+	return any(p, stream_is_open);
+}
+
+struct call *calls_answerable(const struct peer *p)
+{
+	struct call *c = p->file < 0 ? p->calls : NULL;
+
+	while (c && (!is_finished(c) || stream_is_open(c)))
+		c = c->next;
+	return c;
+}
+
+bool calls_stream(struct peer *p)
+{
+	for (struct call *c = p->calls; c; c = c->next)
+		if (stream_is_open(c) && stream_step(c))
+			return true;
+	return false;
+}
+
+void calls_end(struct peer *p, const struct err *e)
+{
+	for (struct call *c = p->calls; c; c = c->next) {
+		if (c->stage == CALL_PARKED) {
+			waiter_withdraw(&c->waiter);
+			call_fail(c, e);
+		}
+		call_end_stream(c);
+	}
+}
