@@ -122,8 +122,7 @@ struct pool {
 	unsigned came;                  /* events that came while it was being started: bits of the table in kick.c */
 	bool begun;                     /* a start that failed, or was cut off, may have left parts of it behind: they go when it is given up */
 	bool doubted;                   /* storage has refused something: looked at once more, when p->retry expires */
-	bool stale;                     /* the last refresh failed, or found it sick: it is looked at again by a slower and slower clock */
-	unsigned looks;                 /* so often in a row */
+	bool stale;                     /* the last refresh failed: tried again on a slow clock */
 	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
 	bool refresh_wanted;
 	bool revive_asked;              /* the next refresh stops it if only a new start can bring it back, */

@@ -97,13 +97,7 @@ static void answer_refresh(struct pool *p, const struct err *e)
 		pool_answer(p, e);
 }
 
-/* What fails mostly passes soon, if it does, and no event tells that a disk can be read again. */
-static uint64_t next_look(struct pool *p)
-{
-	return clock_ms() + least(retry_pause(++p->looks), SLOW_LOOK);
-}
-
-/* A refresh that failed is tried again by the clock. */
+/* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
 static void refresh_failed(struct pool *p, const struct err *e, bool left)
 {
 	bool known = (p->reason && streq(p->reason, e->message)) || (p->phase == PHASE_DEGRADED && p->stale);
@@ -119,7 +113,7 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 		else
 			pool_enter(p, p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED : p->phase, e);
 		p->stale = true;
-		loop_arm(p->sup->loop, &p->retry, next_look(p));
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 	}
 	answer_refresh(p, p->fresh ? NULL : e); /* the start did succeed */
 }
@@ -146,9 +140,10 @@ static int take_index(struct pool *p, int fd, struct err *e)
 static void refreshed(struct pool *p, const struct backend *b)
 {
 	bool sick = p->found == STATE_DEGRADED && b->revive;
+	uint64_t now = clock_ms();
 	struct err still = { 0 };
 
-	p->refreshed = clock_ms();
+	p->refreshed = now;
 	p->stop_failed = false;
 	p->stale = sick;
 	if (p->found == STATE_DEGRADED)
@@ -156,12 +151,8 @@ static void refreshed(struct pool *p, const struct backend *b)
 	else
 		pool_enter(p, PHASE_ACTIVE, NULL);
 	if (sick) {
-		uint64_t look = next_look(p);
-
-		loop_arm(p->sup->loop, &p->retry, p->revive_at > p->refreshed ? least(look, p->revive_at) : look);
+		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
 		ground_listen(p->sup);
-	} else {
-		p->looks = 0;
 	}
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);

@@ -210,7 +210,6 @@ static void started(struct pool *p)
 	p->attempts = 0;
 	p->begun = false;
 	p->stale = false;                       /* these were of its last life */
-	p->looks = 0;
 	p->refresh_timeout = 0;
 	p->stop_tried = 0;
 	p->seen = 0;                            /* it may stand on another mount than in its last life: the next look says which */
