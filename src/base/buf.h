@@ -19,7 +19,9 @@ struct buf {
 	bool failed;
 };
 
+/* clang-format off */
 #define BUF_INIT { 0 }
+/* clang-format on */
 #define cleanup_buf __attribute__((cleanup(buf_free)))
 
 void buf_free(struct buf *b);

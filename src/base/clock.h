@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "base/err.h"
 
-#define SECONDS(n) ((uint64_t)(n) * 1000)
+#define SECONDS(n) (1000 * (uint64_t)(n))
 #define NEVER      UINT64_MAX
 
 uint64_t clock_ms(void);                /* milliseconds since boot */

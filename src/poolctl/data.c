@@ -62,10 +62,12 @@ static _Noreturn void pump(int from, int to)
 	while ((n = read(from, bytes, sizeof(bytes))) != 0) {
 		if (n < 0 && errno != EINTR)
 			_exit(errno);
-		for (ssize_t done = 0, some; done < n; done += some > 0 ? some : 0) {
+		for (ssize_t done = 0, some; done < n;) {
 			some = write(to, bytes + done, (size_t)(n - done));
 			if (some < 0 && errno != EINTR)
 				_exit(errno);
+			if (some > 0)
+				done += some;
 		}
 	}
 	_exit(0);

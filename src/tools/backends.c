@@ -62,8 +62,8 @@ static void print_markdown(struct buf *out)
 
 static void print_table(struct buf *out)
 {
-	buf_printf(out, " %-12s   %-12s   %-16s   %s\n-----------------------------------------------------------------------------------\n",
-		   "Type", "State", "Waits for", "What it is");
+	buf_printf(out, " %-12s   %-12s   %-16s   %s\n", "Type", "State", "Waits for", "What it is");
+	buf_adds(out, "-----------------------------------------------------------------------------------\n");
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);
 		cleanup_buf struct buf needs = BUF_INIT;

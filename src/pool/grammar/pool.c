@@ -227,9 +227,11 @@ static const struct element_rule boot = { .name = "boot", .ns = POOL_BOOT_NS, .a
 
 /* ---- the pool ---- */
 
+/* clang-format off */
 #define NAMED     { &name, ONCE, ANY_PLACE }
 #define ANONYMOUS { &name, AT_MOST_ONCE, ANY_PLACE }
 #define TARGET    { &target, ONCE, ANY_PLACE }
+/* clang-format on */
 
 static const struct child_rule dir_children[] = { NAMED, { &dir_source, AT_MOST_ONCE, ANY_PLACE }, TARGET, { 0 } };
 static const struct child_rule fs_children[] = { NAMED, { &fs_source, ONCE, ANY_PLACE }, TARGET, { &mount_opts, AT_MOST_ONCE, LAST_PLACE }, { 0 } };
