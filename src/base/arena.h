@@ -17,10 +17,11 @@ struct arena {
 };
 
 void *arena_alloc(struct arena *a, size_t size);
-char *arena_strdup(struct arena *a, const char *s);                     /* NULL stays NULL */
+char *arena_strdup(struct arena *a, const char *s); /* NULL stays NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A copy of an array of n items of `size` bytes with room for one more: for lists that grow while a document is read. */
+/* A copy of an array of n items of `size` bytes with room for one more: for lists that grow while a document
+ * is read. */
 void *arena_grow(struct arena *a, const void *items, size_t n, size_t size);
 void arena_free(struct arena *a);
 

@@ -118,7 +118,7 @@ char *buf_steal(struct buf *b)
 {
 	char *data;
 
-	buf_add(b, "", 0);              /* an empty buffer still gives an owned "" */
+	buf_add(b, "", 0); /* an empty buffer still gives an owned "" */
 	if (b->failed) {
 		buf_free(b);
 		return NULL;

@@ -17,6 +17,7 @@ struct class_fact {
 	enum err_remedy remedy;
 };
 
+/* clang-format off */
 static const struct class_fact classes[ERR_CLASSES] = {
 	[ERR_NONE]         = { "none",             900, REMEDY_NONE },
 
@@ -57,8 +58,10 @@ static const struct class_fact classes[ERR_CLASSES] = {
 	[ERR_INTERNAL]     = { "internal",         900, REMEDY_RETRY },
 	[ERR_NO_MEMORY]    = { "no-memory",        901, REMEDY_RETRY },
 };
+/* clang-format on */
 
 /* What an errno means to an operator; anything else is ERR_STORAGE. */
+/* clang-format off */
 static const struct { int sys; enum err_class class; } by_errno[] = {
 	{ EACCES,       ERR_DENIED },
 	{ EPERM,        ERR_DENIED },
@@ -86,6 +89,7 @@ static const struct { int sys; enum err_class class; } by_errno[] = {
 	{ ELOOP,        ERR_INVALID },
 	{ EFBIG,        ERR_TOO_LONG },
 };
+/* clang-format on */
 
 static const struct class_fact *fact(enum err_class c)
 {
@@ -111,9 +115,10 @@ static void sanitize(char *s)
 	}
 }
 
-/* The arguments may point into e itself, so the sentence is made beside it. `tail` is appended after ": " if not NULL. */
-__attribute__((format(printf, 2, 0)))
-static void compose(struct err *e, const char *fmt, va_list ap, const char *tail)
+/* The arguments may point into e itself, so the sentence is made beside it. `tail` is appended after ": " if
+ * not NULL. */
+__attribute__((format(printf, 2, 0))) static void compose(struct err *e, const char *fmt, va_list ap,
+                                                          const char *tail)
 {
 	char text[sizeof(e->message)];
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
@@ -129,7 +134,7 @@ static void compose(struct err *e, const char *fmt, va_list ap, const char *tail
 	memcpy(e->message, text, strlen(text) + 1);
 }
 
-int (err_set)(struct err *e, enum err_class c, const char *fmt, ...)
+int(err_set)(struct err *e, enum err_class c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -144,7 +149,7 @@ int (err_set)(struct err *e, enum err_class c, const char *fmt, ...)
 	return -1;
 }
 
-int (err_sys)(struct err *e, int errnum, const char *fmt, ...)
+int(err_sys)(struct err *e, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -162,7 +167,7 @@ int (err_sys)(struct err *e, int errnum, const char *fmt, ...)
 	return -1;
 }
 
-int (err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
+int(err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
 {
 	char cause[sizeof(e->message)];
 	va_list ap;
@@ -180,7 +185,7 @@ int (err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
 	return -1;
 }
 
-int (err_wait)(struct err *e, enum err_class c, const char *waits_for, const char *fmt, ...)
+int(err_wait)(struct err *e, enum err_class c, const char *waits_for, const char *fmt, ...)
 {
 	char copy[sizeof(e->waits_for)];
 	va_list ap;

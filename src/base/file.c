@@ -24,7 +24,8 @@
 
 /* ---- reading ---- */
 
-/* Opened only after it is known to be a regular file: opening a device or a FIFO may have effects of its own. */
+/* Opened only after it is known to be a regular file: opening a device or a FIFO may have effects of its
+ * own. */
 static int open_regular(int dirfd, const char *path, struct err *e)
 {
 	struct stat st;
@@ -191,7 +192,10 @@ int file_sync_dir(int dir)
 {
 	cleanup_close int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return (fd >= 0 && fsync(fd) == 0) || errno == EINVAL || errno == ENOTSUP || errno == EROFS || errno == EACCES ? 0 : -1;
+	return (fd >= 0 && fsync(fd) == 0) || errno == EINVAL || errno == ENOTSUP || errno == EROFS ||
+	                       errno == EACCES
+	               ? 0
+	               : -1;
 }
 
 /* Six characters nobody else has chosen; O_EXCL decides, so early boot need not wait for entropy. */
@@ -226,7 +230,8 @@ static int open_beside(int dir, const char *base, char *name, size_t size)
 	return fd;
 }
 
-/* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full disk there. */
+/* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full
+ * disk there. */
 static int fill(int fd, const void *data, size_t len, mode_t mode)
 {
 	if (file_write(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
@@ -306,7 +311,8 @@ int file_poke(int dirfd, const char *path, const char *text, struct err *e)
 	if (n < 0)
 		return err_sys(e, errno, "cannot write \"%.80s\" to %s", text, path);
 	if ((size_t)n != len)
-		return err_set(e, ERR_STORAGE, "cannot write \"%.80s\" to %s: only %zd bytes were taken", text, path, n);
+		return err_set(e, ERR_STORAGE, "cannot write \"%.80s\" to %s: only %zd bytes were taken",
+		               text, path, n);
 	return 0;
 }
 
@@ -331,7 +337,8 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above it). */
+/* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above
+ * it). */
 static int make_one(const char *path, mode_t mode, struct err *e)
 {
 	int saved;
@@ -339,7 +346,9 @@ static int make_one(const char *path, mode_t mode, struct err *e)
 	if (mkdir(path, mode) == 0) {
 		cleanup_close int above = open_parent(AT_FDCWD, path);
 
-		return above < 0 || file_sync_dir(above) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", path) : 0;
+		return above < 0 || file_sync_dir(above) < 0
+		               ? err_sys(e, errno, "directory %s is made, but cannot be synced", path)
+		               : 0;
 	}
 	saved = errno;
 	if (is_directory(path))
@@ -374,9 +383,10 @@ void path_tidy(char *path)
 	const char *from = path;
 	char *to = path;
 
-	if (scheme && !memchr(path, '/', (size_t)(scheme - path)))      /* a URI: its slashes mean something */
+	if (scheme && !memchr(path, '/', (size_t)(scheme - path))) /* a URI: its slashes mean something */
 		return;
-	if (from[0] == '/' && from[1] == '/' && from[2] != '/') {       /* POSIX leaves two leading slashes to the system */
+	/* POSIX leaves two leading slashes to the system */
+	if (from[0] == '/' && from[1] == '/' && from[2] != '/') {
 		from += 2;
 		to += 2;
 	}

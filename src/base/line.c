@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading lines: check the bytes, cut them into tokens, give each token its meaning. Writing is in line_write.c.
+ * Reading lines: check the bytes, cut them into tokens, give each token its meaning. Writing is in
+ * line_write.c.
  *
- * More than one space between tokens, and spaces at the end, are taken for one and none: people type them. Everything else
- * is as strict as the grammar.
+ * More than one space between tokens, and spaces at the end, are taken for one and none: people type them.
+ * Everything else is as strict as the grammar.
  */
 #include "base/line.h"
 
@@ -17,9 +18,9 @@
 struct token {
 	char *text;
 	size_t len;
-	bool quoted;            /* the whole of it: "…" */
-	char *value;            /* behind the first '=' of key=value, unescaped; or NULL */
-	bool value_given;       /* false for "key=" */
+	bool quoted;      /* the whole of it: "…" */
+	char *value;      /* behind the first '=' of key=value, unescaped; or NULL */
+	bool value_given; /* false for "key=" */
 };
 
 struct reader {
@@ -31,8 +32,8 @@ struct reader {
 
 static int check_bytes(const char *s, size_t len, struct err *e)
 {
-	for (size_t i = 0; i < len; ) {
-		if (s[i] >= ' ' && s[i] < 0x7f) {       /* nearly all of them */
+	for (size_t i = 0; i < len;) {
+		if (s[i] >= ' ' && s[i] < 0x7f) { /* nearly all of them */
 			i++;
 			continue;
 		}
@@ -43,7 +44,10 @@ static int check_bytes(const char *s, size_t len, struct err *e)
 		if (s[i] == '\0')
 			return err_set(e, ERR_SYNTAX, "byte %zu of the line is NUL", i + 1);
 		if (utf8_is_control(s + i, n))
-			return err_set(e, ERR_SYNTAX, "byte %zu of the line is a control character; write it as \\xHH in quotes", i + 1);
+			return err_set(
+				e, ERR_SYNTAX,
+				"byte %zu of the line is a control character; write it as \\xHH in quotes",
+				i + 1);
 		i += n;
 	}
 	return 0;
@@ -61,8 +65,8 @@ static int hex_digit(char c)
 static bool is_name(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
-		      s[i] == '_' || s[i] == '.' || s[i] == '-'))
+		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+		      (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '.' || s[i] == '-'))
 			return false;
 	return len > 0;
 }
@@ -81,7 +85,8 @@ static int unescape(struct reader *r)
 		return bytes[at - names];
 	}
 	if (r->end - r->next < 3 || *r->next != 'x')
-		return err_set(r->e, ERR_SYNTAX, "unknown escape in quotes; known are \\\" \\\\ \\n \\t \\xHH");
+		return err_set(r->e, ERR_SYNTAX,
+		               "unknown escape in quotes; known are \\\" \\\\ \\n \\t \\xHH");
 	high = hex_digit(r->next[1]);
 	low = hex_digit(r->next[2]);
 	if (high < 0 || low < 0 || high + low == 0)
@@ -137,13 +142,14 @@ static int read_word(struct reader *r, struct token *t)
 		}
 	}
 	if (t->value)
-		t->text[t->len] = '\0';         /* over the '=' */
+		t->text[t->len] = '\0'; /* over the '=' */
 	else
 		t->len = (size_t)(r->next - t->text);
 	return 0;
 }
 
-/* The next token. 1 read, 0 no more, -1 error. Ends it with a NUL, which falls on a space, a quote, or the line's end. */
+/* The next token. 1 read, 0 no more, -1 error. Ends it with a NUL, which falls on a space, a quote, or the
+ * line's end. */
 static int read_token(struct reader *r, struct token *t)
 {
 	int rc;
@@ -190,7 +196,8 @@ static int read_payload(struct reader *r, struct line *l)
 	if (got < 0)
 		return -1;
 	if (got == 0 || t.quoted || t.value || !read_count(t.text, &l->payload_len))
-		return err_set(r->e, ERR_SYNTAX, "\"=\" announces a payload and needs its length in bytes: = N");
+		return err_set(r->e, ERR_SYNTAX,
+		               "\"=\" announces a payload and needs its length in bytes: = N");
 	l->has_payload = true;
 	got = read_token(r, &t);
 	return got <= 0 ? got : err_set(r->e, ERR_SYNTAX, "text behind the payload's length");
@@ -210,9 +217,12 @@ static int add_arg(struct line *l, const struct token *t, struct err *e)
 	if (l->nargs == LINE_ARGS)
 		return err_set(e, ERR_TOO_LONG, "more than %d arguments in one line", LINE_ARGS);
 	if (key && (!is_name(key, t->len - (flag ? 2 : 0)) || key[0] == '-'))
-		return err_set(e, ERR_SYNTAX, "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes", key);
+		return err_set(e, ERR_SYNTAX,
+		               "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes",
+		               key);
 	if (t->value && !t->value_given)
-		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key, key);
+		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key,
+		               key);
 	for (size_t i = 0; key && i < l->nargs; i++)
 		if (l->args[i].key && streq(l->args[i].key, key))
 			return err_set(e, ERR_SYNTAX, "\"%.64s\" is given twice", key);
@@ -284,6 +294,7 @@ int line_parse(char *text, size_t len, struct line *l, struct err *e)
 	return read_args(&r, l, true);
 }
 
+/* clang-format off */
 static const struct { const char *mark; enum line_kind kind; } reply_kinds[] = {
 	{ "-",   LINE_RECORD },
 	{ "OK",  LINE_OK },
@@ -291,6 +302,7 @@ static const struct { const char *mark; enum line_kind kind; } reply_kinds[] = {
 	{ "*",   LINE_GREETING },
 	{ "!",   LINE_EVENT },
 };
+/* clang-format on */
 
 static bool is_error(const struct line *l)
 {

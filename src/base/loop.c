@@ -13,7 +13,8 @@
 
 #define BATCH 16
 
-/* Events taken from epoll but perhaps not yet delivered. Rounds nest when a callback drains, hence the chain. */
+/* Events taken from epoll but perhaps not yet delivered. Rounds nest when a callback drains, hence the
+ * chain. */
 struct loop_batch {
 	struct epoll_event events[BATCH];
 	int len;
@@ -39,8 +40,8 @@ void loop_close(struct loop *l)
 
 /* ---- watches ---- */
 
-/* epoll reports a hang-up even to those who ask for nothing, which level-triggered would be a busy loop. Edge-triggered
- * and once, it is one wake-up at most, which loop_round() drops. */
+/* epoll reports a hang-up even to those who ask for nothing, which level-triggered would be a busy loop.
+ * Edge-triggered and once, it is one wake-up at most, which loop_round() drops. */
 static struct epoll_event interest(struct watch *w)
 {
 	return (struct epoll_event){
@@ -73,7 +74,8 @@ void loop_change(struct loop *l, struct watch *w, uint32_t events)
 		return;
 	w->events = events;
 	ev = interest(w);
-	epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &ev);         /* needs no memory: cannot fail for a descriptor that is there */
+	/* needs no memory: cannot fail for a descriptor that is there */
+	epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &ev);
 }
 
 void loop_unwatch(struct loop *l, struct watch *w)
@@ -122,7 +124,8 @@ void loop_disarm(struct loop *l, struct timer *t)
 	t->armed = false;
 }
 
-/* As many as were due on entry, no more: a timer that arms itself for "now" again must not keep descriptors waiting. */
+/* As many as were due on entry, no more: a timer that arms itself for "now" again must not keep descriptors
+ * waiting. */
 static void expire(struct loop *l)
 {
 	uint64_t now = clock_ms();
@@ -148,7 +151,7 @@ static void deliver(struct loop *l, struct loop_batch *b)
 		struct watch *w = b->events[i].data.ptr;
 		uint32_t events = b->events[i].events;
 
-		if (w && w->events)             /* withdrawn, or asking for nothing by now */
+		if (w && w->events) /* withdrawn, or asking for nothing by now */
 			w->on_event(w, events);
 	}
 	l->batch = b->outer;
@@ -164,7 +167,7 @@ void loop_round(struct loop *l, uint64_t deadline)
 	if (b.len > 0)
 		deliver(l, &b);
 	else if (b.len < 0 && errno != EINTR)
-		poll(NULL, 0, 100);             /* "cannot happen", but if it does the process must not burn a core */
+		poll(NULL, 0, 100); /* "cannot happen", but if it does the process must not burn a core */
 	expire(l);
 }
 

@@ -8,15 +8,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Length (1..4) of the well-formed sequence at s, of which n bytes may be read; 0: malformed (overlong, surrogate, beyond
- * U+10FFFF, cut off). RFC 3629. */
+/* Length (1..4) of the well-formed sequence at s, of which n bytes may be read; 0: malformed (overlong,
+ * surrogate, beyond U+10FFFF, cut off). RFC 3629. */
 size_t utf8_len(const char *s, size_t n);
 /* Is the well-formed sequence of len bytes a control character (C0, DEL, C1)? */
 bool utf8_is_control(const char *s, size_t len);
 /* Is it U+FFFE or U+FFFF, which XML has no way to say? */
 bool utf8_is_no_character(const char *s, size_t len);
-/* Is it a control character, or a character that nobody sees or that turns the order of others around (U+200B, U+202E, U+FEFF, tags, …)? What people read
- * shows such a character as an escape; names may hold it. */
+/* Is it a control character, or a character that nobody sees or that turns the order of others around
+ * (U+200B, U+202E, U+FEFF, tags, …)? What people read shows such a character as an escape; names may hold
+ * it. */
 bool utf8_is_hidden(const char *s, size_t len);
 /* The character's number, of the well-formed sequence of len bytes. */
 unsigned utf8_number(const char *s, size_t len);
