@@ -40,7 +40,8 @@ static bool is_below(const char *path, const char *target)
 
 static void users_add(struct users *u, const char *who, const char *pid, const char *what)
 {
-	buf_printf(&u->text, "%s%s%s%s (%s)", u->n ? ", " : "", who, pid ? " pid " : "", pid ? pid : "", what);
+	buf_printf(&u->text, "%s%s%s%s (%s)", u->n ? ", " : "", who, pid ? " pid " : "", pid ? pid : "",
+	           what);
 	u->n++;
 }
 
@@ -90,7 +91,8 @@ static bool map_below(int process, const struct users *u, char path[PATH_MAX])
 	return false;
 }
 
-/* Reads links of /proc only: their text is made by the kernel without asking the filesystem, which may be dead. */
+/* Reads links of /proc only: their text is made by the kernel without asking the filesystem, which may be
+ * dead. */
 static void process_look(struct users *u, int proc, const char *pid)
 {
 	cleanup_close int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -98,8 +100,9 @@ static void process_look(struct users *u, int proc, const char *pid)
 
 	if (process < 0)
 		return;
-	if (!link_below(process, "cwd", u, path) && !link_below(process, "root", u, path) && !link_below(process, "exe", u, path) &&
-	    !fd_below(process, u, path) && !map_below(process, u, path))
+	if (!link_below(process, "cwd", u, path) && !link_below(process, "root", u, path) &&
+	    !link_below(process, "exe", u, path) && !fd_below(process, u, path) &&
+	    !map_below(process, u, path))
 		return;
 	if (file_read_line(process, "comm", name, sizeof(name)) <= 0)
 		snprintf(name, sizeof(name), "process");
@@ -129,7 +132,8 @@ static void loops_look(struct users *u)
 		if (!starts_with(entry->d_name, "loop"))
 			continue;
 		snprintf(attribute, sizeof(attribute), "%s/loop/backing_file", entry->d_name);
-		if (file_read_line(dirfd(block), attribute, file, sizeof(file)) > 0 && is_below(file, u->target))
+		if (file_read_line(dirfd(block), attribute, file, sizeof(file)) > 0 &&
+		    is_below(file, u->target))
 			users_add(u, entry->d_name, NULL, file);
 	}
 	if (block)
@@ -176,8 +180,9 @@ static int is_mounted(const char *path, struct err *e)
 	return rc;
 }
 
-/* Detach what is in use or dead. The mount is gone from the table at once, but the call returns only when the kernel has given up on
- * the server: a child makes it, holding nothing of ours, and is left behind if need be. */
+/* Detach what is in use or dead. The mount is gone from the table at once, but the call returns only when the
+ * kernel has given up on the server: a child makes it, holding nothing of ours, and is left behind if need
+ * be. */
 static int detach(const char *path, uint64_t deadline, struct err *e)
 {
 	cleanup_close int table = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -197,14 +202,17 @@ static int detach(const char *path, uint64_t deadline, struct err *e)
 		if (rc <= 0)
 			return rc;
 		if (waitpid(child, &status, WNOHANG) == child)
-			return WIFEXITED(status) && WEXITSTATUS(status) ? err_sys(e, WEXITSTATUS(status), "cannot detach %s", path) : 0;
+			return WIFEXITED(status) && WEXITSTATUS(status)
+			               ? err_sys(e, WEXITSTATUS(status), "cannot detach %s", path)
+			               : 0;
 		if (clock_ms() >= deadline)
 			return err_set(e, ERR_TIMEOUT, "cannot detach %s in time", path);
-		poll(&p, 1, 50);                /* the table tells of its changes; the child's end only shows by looking */
+		poll(&p, 1, 50); /* the table tells of its changes; the child's end only shows by looking */
 	}
 }
 
-/* Where a target is: the directory that it is in, and the path under which the mount table knows it. 1: something is mounted there; 0: nothing. */
+/* Where a target is: the directory that it is in, and the path under which the mount table knows it. 1:
+ * something is mounted there; 0: nothing. */
 static int find_mounted(const char *target, struct target_end *end, char path[PATH_MAX], struct err *e)
 {
 	struct err why = { 0 };
