@@ -4,7 +4,7 @@
  */
 #include "volumes/pace.h"
 
-#define TELL_EVERY 200          /* ms */
+#define TELL_EVERY 200 /* ms */
 
 static void tell(struct pace *p, uint64_t now)
 {
@@ -21,8 +21,8 @@ int pace_step(struct pace *p, uint64_t n, struct err *e)
 	if (now >= p->told + TELL_EVERY)
 		tell(p, now);
 	if (now >= p->op->deadline)
-		return err_set(e, ERR_TIMEOUT, "cannot %s: not done in time, after %llu of %llu bytes", p->doing, (unsigned long long)p->done,
-			       (unsigned long long)p->total);
+		return err_set(e, ERR_TIMEOUT, "cannot %s: not done in time, after %llu of %llu bytes",
+		               p->doing, (unsigned long long)p->done, (unsigned long long)p->total);
 	return 0;
 }
 

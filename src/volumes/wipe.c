@@ -14,9 +14,8 @@
 #include "base/util.h"
 #include "volumes/pace.h"
 
-const char *const wipe_algorithms[] = {
-	"zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim", NULL
-};
+const char *const wipe_algorithms[] = { "zero",      "nnsa",       "dod",    "bsi",  "gutmann", "schneier",
+	                                "pfitzner7", "pfitzner33", "random", "trim", NULL };
 
 int wipe_check(const char *algorithm, struct err *e)
 {
@@ -26,7 +25,8 @@ int wipe_check(const char *algorithm, struct err *e)
 	for (size_t i = 0; wipe_algorithms[i]; i++) {
 		if (streq(wipe_algorithms[i], algorithm))
 			return 0;
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", wipe_algorithms[i]);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+		                         wipe_algorithms[i]);
 	}
 	return err_set(e, ERR_INVALID, "algorithm \"%.80s\" is not known, which are %s", algorithm, list);
 }
@@ -39,7 +39,8 @@ struct wiping {
 	const char *name;
 };
 
-/* One step of `n` bytes at `at` for a file and for a block device; an errno that says "not here" leads to the next way. */
+/* One step of `n` bytes at `at` for a file and for a block device; an errno that says "not here" leads to the
+ * next way. */
 typedef int step_fn(const struct wiping *w, uint64_t at, uint64_t n);
 
 static int punch(const struct wiping *w, uint64_t at, uint64_t n)
@@ -72,7 +73,7 @@ static int zero_out(const struct wiping *w, uint64_t at, uint64_t n)
 
 static int write_zeros(const struct wiping *w, uint64_t at, uint64_t n)
 {
-	static char zeros[256 * 1024];          /* not const: so it takes no room in the program */
+	static char zeros[256 * 1024]; /* not const: so it takes no room in the program */
 
 	while (n > 0) {
 		ssize_t written = pwrite(w->fd, zeros, (size_t)least(sizeof(zeros), n), (off_t)at);
@@ -96,9 +97,11 @@ static int run_steps(struct wiping *w, step_fn *step, uint64_t chunk, struct err
 		if (step(w, at, n) < 0) {
 			if (errno == EINTR)
 				continue;
-			if (step != write_zeros && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == ENOTTY))
+			if (step != write_zeros &&
+			    (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == ENOTTY))
 				return 1;
-			return err_sys(e, errno, "cannot wipe %s at byte %llu", w->name, (unsigned long long)at);
+			return err_sys(e, errno, "cannot wipe %s at byte %llu", w->name,
+			               (unsigned long long)at);
 		}
 		if (pace_step(&w->pace, n, e) < 0)
 			return -1;
@@ -133,7 +136,8 @@ static int wipe_trim(struct wiping *w, struct err *e)
 
 	if (rc > 0)
 		return err_set(e, ERR_UNSUPPORTED, "cannot trim %s: %s", w->name,
-			       w->block ? "the device does not discard" : "the filesystem cannot make holes in files");
+		               w->block ? "the device does not discard"
+		                        : "the filesystem cannot make holes in files");
 	return rc;
 }
 
@@ -143,11 +147,16 @@ static int wipe_scrub(const struct wiping *w, const char *algorithm, struct err 
 {
 	char path[32];
 	const char *const argv[] = { "scrub", "-f", "-p", algorithm, path, NULL };
-	struct tool t = { .argv = argv, .deadline = w->pace.op->deadline, .files = &w->fd, .nfiles = 1, .confined = true };
+	struct tool t = {
+		.argv = argv, .deadline = w->pace.op->deadline, .files = &w->fd, .nfiles = 1, .confined = true
+	};
 	int rc;
 
 	if (!spawn_find("scrub"))
-		return err_set(e, ERR_NO_TOOL, "wiping with \"%s\" needs scrub, which is not installed (\"zero\" and \"trim\" need no tool)", algorithm);
+		return err_set(e, ERR_NO_TOOL,
+		               "wiping with \"%s\" needs scrub, which is not installed (\"zero\" and "
+		               "\"trim\" need no tool)",
+		               algorithm);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", SPAWN_FILE(0));
 	rc = spawn_ok(&t, e);
 	tool_free(&t);

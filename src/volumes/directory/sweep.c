@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Leftovers: entries that were being built when their builder died (publish.h). Who builds one holds a lock on it; one that can be locked is nobody's.
+ * Leftovers: entries that were being built when their builder died (publish.h). Who builds one holds a lock
+ * on it; one that can be locked is nobody's.
  */
 #include "volumes/directory/parts.h"
 
@@ -18,7 +19,8 @@ static bool is_there(int dir, const char *name, const struct stat *seen)
 {
 	struct stat st;
 
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino && st.st_dev == seen->st_dev;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino &&
+	       st.st_dev == seen->st_dev;
 }
 
 /* Nothing that is mounted there: it may not answer, and cannot be removed. */

@@ -24,7 +24,8 @@ struct aside {
 static int keep_one_capability(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct one[2] = { { .effective = 1U << CAP_SYS_ADMIN, .permitted = 1U << CAP_SYS_ADMIN } };
+	const struct __user_cap_data_struct one[2] = { { .effective = 1U << CAP_SYS_ADMIN,
+		                                         .permitted = 1U << CAP_SYS_ADMIN } };
 
 	return (int)syscall(SYS_capset, &head, one);
 }
@@ -35,15 +36,19 @@ static int become(const struct aside *a, struct err *e)
 	gid_t gid = a->gid >= 0 ? (gid_t)a->gid : getegid();
 	uid_t uid = a->uid >= 0 ? (uid_t)a->uid : geteuid();
 
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ||
-	    keep_one_capability() < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 || keep_one_capability() < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1) < 0)
 		return err_sys(e, errno, "cannot act as user %u, group %u", uid, gid);
 	return 0;
 }
 
 /* ---- the child ---- */
 
-struct outcome { int rc; struct err err; };
+struct outcome {
+	int rc;
+	struct err err;
+};
 
 _Noreturn static void child(const struct aside *a, aside_fn *run, void *arg, int out, pid_t parent)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How much still fits. The quota of a project (ext4, xfs) and of a server's user (NFS) is in what statvfs(2) says; that of a btrfs subvolume is not.
+ * How much still fits. The quota of a project (ext4, xfs) and of a server's user (NFS) is in what statvfs(2)
+ * says; that of a btrfs subvolume is not.
  */
 #include "volumes/file/room.h"
 
@@ -12,15 +13,20 @@
 #include <sys/statfs.h>
 #include "base/util.h"
 
-#define GROUP_BITS 48   /* the rest of a group's number is its level; a subvolume's own has 0 */
+#define GROUP_BITS 48 /* the rest of a group's number is its level; a subvolume's own has 0 */
 
 /* One item of the quota tree into `item`. */
 static bool quota_item(int fd, uint32_t type, uint64_t subvolume, void *item, size_t size)
 {
 	struct btrfs_ioctl_search_args a = { .key = {
-		.tree_id = BTRFS_QUOTA_TREE_OBJECTID, .min_type = type, .max_type = type, .min_offset = subvolume, .max_offset = subvolume,
-		.max_transid = UINT64_MAX, .nr_items = 1,
-	} };
+						     .tree_id = BTRFS_QUOTA_TREE_OBJECTID,
+						     .min_type = type,
+						     .max_type = type,
+						     .min_offset = subvolume,
+						     .max_offset = subvolume,
+						     .max_transid = UINT64_MAX,
+						     .nr_items = 1,
+					     } };
 	struct btrfs_ioctl_search_header found;
 
 	if (ioctl(fd, (ioctl_request)BTRFS_IOC_TREE_SEARCH, &a) < 0 || a.key.nr_items != 1)

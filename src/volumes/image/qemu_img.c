@@ -9,6 +9,7 @@
 #include "base/util.h"
 
 /* The volume formats that qemu-img can make, by its own names. */
+/* clang-format off */
 static const struct format {
 	const char *word, *driver;
 	bool backing;
@@ -22,6 +23,7 @@ static const struct format {
 	{ "vdi",   "vdi",   false },
 	{ "vpc",   "vpc",   false },
 };
+/* clang-format on */
 
 static const struct format *format_find(const char *word)
 {
@@ -108,12 +110,14 @@ static bool is_plain(const struct qemu_img_file *f)
 	return !f || (!strpbrk(f->path, "\"\\") && is_plain(f->backing));
 }
 
-/* As JSON, because only there a backing file can be said to be none, or another one, whatever the header names. */
+/* As JSON, because only there a backing file can be said to be none, or another one, whatever the header
+ * names. */
 static void print_json(struct buf *b, const struct qemu_img_file *f, const char *id)
 {
 	const char *driver = driver_of(f);
 
-	buf_printf(b, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"%s\"}", driver, f->block ? "host_device" : "file", f->path);
+	buf_printf(b, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"%s\"}", driver,
+	           f->block ? "host_device" : "file", f->path);
 	if (f->luks && f->secret)
 		buf_printf(b, ",\"%skey-secret\":\"%s\"", streq(driver, "luks") ? "" : "encrypt.", id);
 	if (format_find(f->format)->backing) {
@@ -133,7 +137,8 @@ static int add_json(struct qemu_img_words *w, const struct qemu_img_file *f, con
 	for (const struct qemu_img_file *x = f; x; x = x->backing)
 		if (!format_find(x->format)) {
 			qemu_img_words_free(w);
-			return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be used here", x->format);
+			return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be used here",
+			               x->format);
 		}
 	if (!is_plain(f)) {
 		qemu_img_words_free(w);
@@ -159,11 +164,15 @@ static int check_encryption(const struct volume_def *v, const struct format *f, 
 	if (!is_encrypted(v))
 		return 0;
 	if (!streq(c->format, "luks"))
-		return err_set(e, ERR_UNSUPPORTED, "volumes with encryption format \"%s\" cannot be made: only \"luks\" can", c->format);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volumes with encryption format \"%s\" cannot be made: only \"luks\" can",
+		               c->format);
 	if (!streq(f->driver, "raw") && !streq(f->driver, "qcow2"))
-		return err_set(e, ERR_UNSUPPORTED, "a %s volume cannot be encrypted: raw and qcow2 can", f->word);
+		return err_set(e, ERR_UNSUPPORTED, "a %s volume cannot be encrypted: raw and qcow2 can",
+		               f->word);
 	if (c->nsecrets != 1)
-		return err_set(e, ERR_INVALID, "an encrypted volume needs exactly one secret, not %zu", c->nsecrets);
+		return err_set(e, ERR_INVALID, "an encrypted volume needs exactly one secret, not %zu",
+		               c->nsecrets);
 	return 0;
 }
 
@@ -172,17 +181,21 @@ int qemu_img_check(const struct volume_def *v, unsigned flags, struct err *e)
 	const struct format *f = format_find(v->format);
 
 	if (!f)
-		return err_set(e, ERR_UNSUPPORTED, "volumes of format \"%s\" cannot be made, only used", v->format);
+		return err_set(e, ERR_UNSUPPORTED, "volumes of format \"%s\" cannot be made, only used",
+		               v->format);
 	if ((v->lazy_refcounts || v->extended_l2) && v->compat && streq(v->compat, "0.10"))
-		return err_set(e, ERR_INVALID, "volumes of compat 0.10 have no features: they need compat 1.1");
+		return err_set(e, ERR_INVALID,
+		               "volumes of compat 0.10 have no features: they need compat 1.1");
 	if (v->data_file)
 		return err_set(e, ERR_UNSUPPORTED, "volumes with an external data file cannot be made");
 	if (v->backing.given && !f->backing)
 		return err_set(e, ERR_UNSUPPORTED, "a %s volume cannot have a backing file", f->word);
 	if ((flags & VOL_PREALLOC_METADATA) && !streq(f->driver, "qcow2"))
-		return err_set(e, ERR_UNSUPPORTED, "metadata can be preallocated in qcow2 volumes only, not in %s ones", f->word);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "metadata can be preallocated in qcow2 volumes only, not in %s ones", f->word);
 	if ((flags & VOL_PREALLOC_METADATA) && v->backing.given)
-		return err_set(e, ERR_UNSUPPORTED, "metadata cannot be preallocated in a volume with a backing file");
+		return err_set(e, ERR_UNSUPPORTED,
+		               "metadata cannot be preallocated in a volume with a backing file");
 	return check_encryption(v, f, e);
 }
 
@@ -190,8 +203,13 @@ static void encryption_options(const struct volume_def *v, bool raw, struct buf 
 {
 	const struct volume_encryption *c = &v->encryption;
 	const char *prefix = raw ? "" : "encrypt.";
-	const struct { const char *name, *value; } options[] = {
-		{ "cipher-mode", c->cipher.mode }, { "hash-alg", c->cipher.hash }, { "ivgen-alg", c->ivgen.name }, { "ivgen-hash-alg", c->ivgen.hash },
+	const struct {
+		const char *name, *value;
+	} options[] = {
+		{ "cipher-mode", c->cipher.mode },
+		{ "hash-alg", c->cipher.hash },
+		{ "ivgen-alg", c->ivgen.name },
+		{ "ivgen-hash-alg", c->ivgen.hash },
 	};
 	char name[40], cipher[80];
 
@@ -245,7 +263,8 @@ static void add_options(struct qemu_img_words *w, const struct volume_def *v, un
 
 /* ---- the three lines ---- */
 
-int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, const struct qemu_img_file *to, struct err *e)
+int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
+                          const struct qemu_img_file *to, struct err *e)
 {
 	char size[32];
 
@@ -253,9 +272,11 @@ int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, 
 		return -1;
 	begin(w, "create");
 	add(w, "-f");
-	add(w, is_encrypted(v) && !streq(format_find(v->format)->driver, "qcow2") ? "luks" : format_find(v->format)->driver);
+	add(w, is_encrypted(v) && !streq(format_find(v->format)->driver, "qcow2")
+	               ? "luks"
+	               : format_find(v->format)->driver);
 	if (v->backing.given) {
-		add(w, "-u");           /* the backing file is named, not opened */
+		add(w, "-u"); /* the backing file is named, not opened */
 		add(w, "-b");
 		add(w, v->backing.path);
 	}
@@ -270,16 +291,19 @@ int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, 
 	return finish(w, e);
 }
 
-int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, const struct qemu_img_file *from,
-			   const struct qemu_img_file *to, struct err *e)
+int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
+                           const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
-	const struct qemu_img_file target = { .path = to->path, .format = v->format, .luks = is_encrypted(v), .secret = to->secret };
+	const struct qemu_img_file target = {
+		.path = to->path, .format = v->format, .luks = is_encrypted(v), .secret = to->secret
+	};
 	bool encrypted = from->luks || is_encrypted(v);
 
 	if (qemu_img_check(v, flags, e) < 0)
 		return -1;
 	if (!format_find(from->format))
-		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be converted", from->format);
+		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be converted",
+		               from->format);
 	begin(w, "convert");
 	if (encrypted) {
 		add(w, "-n");
@@ -293,18 +317,20 @@ int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v,
 	if (add_json(w, from, FROM_ID, e) < 0)
 		return -1;
 	if (!encrypted)
-		add(w, to->path);               /* it makes the image there itself */
+		add(w, to->path); /* it makes the image there itself */
 	else if (add_json(w, &target, TO_ID, e) < 0)
 		return -1;
 	return finish(w, e);
 }
 
-int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity, bool shrink, struct err *e)
+int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
+                          bool shrink, struct err *e)
 {
 	char size[32];
 
 	if (!format_find(image->format))
-		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be resized", image->format);
+		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be resized",
+		               image->format);
 	begin(w, "resize");
 	if (shrink)
 		add(w, "--shrink");

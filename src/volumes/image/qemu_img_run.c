@@ -21,24 +21,28 @@ struct job {
 	uint64_t capacity;
 	bool shrink;
 	struct op *op;
-	int (*words)(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e);
-	int memory[3];                  /* files in memory: secrets of from and to, the stand-in for a backing file */
-	int files[SPAWN_FILES];         /* what it is given */
+	int (*words)(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from,
+	             const struct qemu_img_file *to, struct err *e);
+	int memory[3];          /* files in memory: secrets of from and to, the stand-in for a backing file */
+	int files[SPAWN_FILES]; /* what it is given */
 	unsigned n;
 };
 
-static int create_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+static int create_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from,
+                       const struct qemu_img_file *to, struct err *e)
 {
 	(void)from;
 	return qemu_img_create_words(w, j->v, j->flags, to, e);
 }
 
-static int convert_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+static int convert_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from,
+                        const struct qemu_img_file *to, struct err *e)
 {
 	return qemu_img_convert_words(w, j->v, j->flags, from, to, e);
 }
 
-static int resize_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+static int resize_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from,
+                       const struct qemu_img_file *to, struct err *e)
 {
 	(void)from;
 	return qemu_img_resize_words(w, to, j->capacity, j->shrink, e);
@@ -74,12 +78,16 @@ struct layers {
 };
 
 /* memory: of the passphrase, of what stands in for the backing file; -1 without. */
-static const struct qemu_img_file *layers_of(struct job *j, const struct qemu_img_open *o, int secret, int stand_in, struct layers *l)
+static const struct qemu_img_file *layers_of(struct job *j, const struct qemu_img_open *o, int secret,
+                                             int stand_in, struct layers *l)
 {
 	size_t n = 0;
 
 	for (; o && n < QEMU_IMG_LAYERS; o = o->backing, n++) {
-		l->files[n] = (struct qemu_img_file){ .path = give(j, o->fd, l->paths[n]), .format = o->format, .luks = o->luks, .block = is_block(o->fd) };
+		l->files[n] = (struct qemu_img_file){ .path = give(j, o->fd, l->paths[n]),
+			                              .format = o->format,
+			                              .luks = o->luks,
+			                              .block = is_block(o->fd) };
 		if (n > 0)
 			l->files[n - 1].backing = &l->files[n];
 	}
@@ -109,7 +117,8 @@ static int failed(struct tool *t, struct err *e)
 
 #define LUKS_TRIES 20
 
-/* For LUKS qemu-img measures the CPU, and gives up by chance where the clock is too coarse for it: that says nothing of the image. */
+/* For LUKS qemu-img measures the CPU, and gives up by chance where the clock is too coarse for it: that says
+ * nothing of the image. */
 static bool is_chance(const struct tool *t)
 {
 	return t->status != 0 && strstr(buf_str(&t->err), "Unable to get accurate CPU usage");
@@ -118,7 +127,8 @@ static bool is_chance(const struct tool *t)
 static int run_line(struct job *j, struct err *e)
 {
 	struct layers source = { 0 }, target = { 0 };
-	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source), *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
+	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source),
+				   *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
 	cleanup_words struct qemu_img_words w = { 0 };
 	struct tool t = { .deadline = j->op->deadline, .files = j->files, .nfiles = j->n, .confined = true };
 	struct tool once;
@@ -166,7 +176,9 @@ static int job_run(struct job *j, struct err *e)
 	int rc = -1;
 
 	if (!spawn_find("qemu-img"))
-		return err_set(e, ERR_NO_TOOL, "this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
+		return err_set(
+			e, ERR_NO_TOOL,
+			"this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
 	j->memory[0] = memory_file(j->from ? j->from->secret : NULL, 0, e);
 	j->memory[1] = memory_file(j->to->secret, 0, e);
 	j->memory[2] = memory_file(NULL, j->to->covered, e);
@@ -178,22 +190,35 @@ static int job_run(struct job *j, struct err *e)
 	return rc;
 }
 
-int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op, struct err *e)
+int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op,
+                    struct err *e)
 {
 	return job_run(&(struct job){ .v = v, .flags = flags, .to = to, .op = op, .words = create_line }, e);
 }
 
-int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from, const struct qemu_img_open *to, struct op *op,
-		     struct err *e)
+int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from,
+                     const struct qemu_img_open *to, struct op *op, struct err *e)
 {
 	bool encrypted = from->luks || v->encryption.format;
 
 	if (encrypted && qemu_img_create(v, flags, to, op, e) < 0)
 		return -1;
-	return job_run(&(struct job){ .v = v, .flags = flags, .from = from, .to = to, .op = op, .words = convert_line }, e);
+	return job_run(&(struct job){ .v = v,
+	                              .flags = flags,
+	                              .from = from,
+	                              .to = to,
+	                              .op = op,
+	                              .words = convert_line },
+	               e);
 }
 
-int qemu_img_resize(const struct qemu_img_open *image, uint64_t capacity, bool shrink, struct op *op, struct err *e)
+int qemu_img_resize(const struct qemu_img_open *image, uint64_t capacity, bool shrink, struct op *op,
+                    struct err *e)
 {
-	return job_run(&(struct job){ .to = image, .capacity = capacity, .shrink = shrink, .op = op, .words = resize_line }, e);
+	return job_run(&(struct job){ .to = image,
+	                              .capacity = capacity,
+	                              .shrink = shrink,
+	                              .op = op,
+	                              .words = resize_line },
+	               e);
 }

@@ -8,10 +8,12 @@
 #include <stdint.h>
 #include "pool/operation.h"
 
-/* Give the new, empty file `capacity` bytes, and storage for the first `allocation` of them; an allocation beyond the capacity makes the file that large.
- * name is for messages. */
-int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name, struct err *e);
-/* Another size. The size changes in one step, after the storage was found for it (flags: VOL_ALLOCATE); on failure it is as before. Syncs. */
+/* Give the new, empty file `capacity` bytes, and storage for the first `allocation` of them; an allocation
+ * beyond the capacity makes the file that large. name is for messages. */
+int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name,
+               struct err *e);
+/* Another size. The size changes in one step, after the storage was found for it (flags: VOL_ALLOCATE); on
+ * failure it is as before. Syncs. */
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e);
 /* Storage for the first `size` bytes of an image that holds data already: into its holes. */
 int raw_allocate(int fd, uint64_t size, struct op *op, const char *name, struct err *e);
