@@ -14,7 +14,8 @@ void base64_encode(const void *data, size_t len, struct buf *out)
 
 	for (size_t i = 0; i < len; i += 3) {
 		size_t n = len - i < 3 ? len - i : 3;
-		unsigned three = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) | (n > 2 ? (unsigned)p[i + 2] : 0);
+		unsigned three = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) |
+		                 (n > 2 ? (unsigned)p[i + 2] : 0);
 
 		buf_addc(out, alphabet[three >> 18]);
 		buf_addc(out, alphabet[three >> 12 & 63]);
@@ -53,7 +54,7 @@ long base64_decode(const char *text, size_t len, unsigned char *out, size_t size
 			out[made++] = (unsigned char)(bits >> (16 - 8 * k));
 		bits = 0;
 		if (pad > 0)
-			size = made;            /* nothing may follow */
+			size = made; /* nothing may follow */
 	}
 	return chars % 4 == 0 && pad <= 2 ? (long)made : -1;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a pool's source is, in one line: two definitions with the same line mean the same storage. Made from the definition
- * alone, so two spellings of one device or host are two sources here; the backends find out when they start.
+ * What a pool's source is, in one line: two definitions with the same line mean the same storage. Made from
+ * the definition alone, so two spellings of one device or host are two sources here; the backends find out
+ * when they start.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@ static void add_lower(struct buf *out, const char *s)
 /* "host", "host:port", "[IPv6]:port"; the port is left out where it is not given and has no usual value. */
 static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 {
-	bool v6 = strchr(h->name, ':') && h->name[0] != '[';        /* in brackets it may be already */
+	bool v6 = strchr(h->name, ':') && h->name[0] != '['; /* in brackets it may be already */
 	int port = h->port ? h->port : usual_port;
 
 	buf_adds(out, v6 ? "[" : "");
@@ -78,7 +79,8 @@ static void scsi_key(const struct pool_def *d, struct buf *out)
 			name += strlen("fc_");
 		buf_adds(out, name);
 	} else {
-		buf_printf(out, "pci-%04x:%02x:%02x.%x/%u", a->domain, a->bus, a->slot, a->function, a->unique_id);
+		buf_printf(out, "pci-%04x:%02x:%02x.%x/%u", a->domain, a->bus, a->slot, a->function,
+		           a->unique_id);
 	}
 }
 
@@ -117,9 +119,10 @@ static void mpath_key(const struct pool_def *d, struct buf *out)
 
 /* rbd and iscsi-direct are clients in user space: any number of them may share a source. */
 static void (*const keys[POOL_TYPES])(const struct pool_def *, struct buf *) = {
-	[POOL_DIR] = dir_key, [POOL_FS] = device_key, [POOL_NETFS] = netfs_key, [POOL_LOGICAL] = vg_key, [POOL_DISK] = device_key,
-	[POOL_ISCSI] = iscsi_key, [POOL_SCSI] = scsi_key, [POOL_MPATH] = mpath_key, [POOL_SHEEPDOG] = sheepdog_key,
-	[POOL_GLUSTER] = gluster_key, [POOL_ZFS] = name_key, [POOL_VSTORAGE] = name_key,
+	[POOL_DIR] = dir_key,         [POOL_FS] = device_key,   [POOL_NETFS] = netfs_key,
+	[POOL_LOGICAL] = vg_key,      [POOL_DISK] = device_key, [POOL_ISCSI] = iscsi_key,
+	[POOL_SCSI] = scsi_key,       [POOL_MPATH] = mpath_key, [POOL_SHEEPDOG] = sheepdog_key,
+	[POOL_GLUSTER] = gluster_key, [POOL_ZFS] = name_key,    [POOL_VSTORAGE] = name_key,
 };
 
 void pool_source_key(const struct pool_def *d, struct buf *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Printing a pool as libvirt prints it: order of elements, two spaces, single quotes. What a type does not have is left out
- * even when the document had it, as libvirt does.
+ * Printing a pool as libvirt prints it: order of elements, two spaces, single quotes. What a type does not
+ * have is left out even when the document had it, as libvirt does.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -51,8 +51,9 @@ static void print_adapter(const struct pool_adapter *a, struct buf *out)
 	} else {
 		buf_adds(out, "    <adapter type='scsi_host'>\n");
 		buf_printf(out, "      <parentaddr unique_id='%u'>\n", a->unique_id);
-		buf_printf(out, "        <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n", a->domain, a->bus, a->slot,
-		           a->function);
+		buf_printf(out,
+		           "        <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n",
+		           a->domain, a->bus, a->slot, a->function);
 		buf_adds(out, "      </parentaddr>\n    </adapter>\n");
 	}
 }
@@ -108,7 +109,8 @@ static void print_target(const struct pool_def *d, struct buf *out)
 	buf_adds(out, "  </target>\n");
 }
 
-static void print_options(const char *prefix, const char *list, const struct pool_option *options, size_t n, struct buf *out)
+static void print_options(const char *prefix, const char *list, const struct pool_option *options, size_t n,
+                          struct buf *out)
 {
 	if (n == 0)
 		return;
@@ -142,7 +144,8 @@ void pool_print(const struct pool_def *d, struct buf *out)
 {
 	char uuid[UUID_TEXT];
 
-	buf_printf(out, "<pool type='%s'%s%s>\n", pool_type_word(d->type), d->nmount_options ? " xmlns:fs='" FS_NS "'" : "",
+	buf_printf(out, "<pool type='%s'%s%s>\n", pool_type_word(d->type),
+	           d->nmount_options ? " xmlns:fs='" FS_NS "'" : "",
 	           d->nrbd_options ? " xmlns:rbd='" RBD_NS "'" : "");
 	print_text(out, "  ", "name", d->name);
 	print_text(out, "  ", "uuid", uuid_print(&d->uuid, uuid));

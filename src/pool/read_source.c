@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading <source>: hosts, devices, directory, SCSI adapter, initiator, authentication, format; then what the type demands of it.
+ * Reading <source>: hosts, devices, directory, SCSI adapter, initiator, authentication, format; then what the
+ * type demands of it.
  */
 #include <limits.h>
 #include <string.h>
@@ -22,7 +23,9 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 		if (!host.name)
 			return refuse(r, n, "a source host has no name");
 		if (!check_host(host.name) && (r->d->type != POOL_NETFS || !check_bracketed(host.name)))
-			return refuse(r, n, "\"%.100s\" is neither a host name nor an address (IPv6 addresses are written without brackets)",
+			return refuse(r, n,
+			              "\"%.100s\" is neither a host name nor an address (IPv6 addresses are "
+			              "written without brackets)",
 			              host.name);
 		if (port && !read_number(port, 10, INT_MIN, INT_MAX, &number))
 			return refuse(r, n, "port \"%.40s\" of host %.100s is not a number", port, host.name);
@@ -41,13 +44,17 @@ static int check_device_path(struct reading *r, const xmlNode *node, const char 
 	case POOL_DISK:
 	case POOL_LOGICAL:
 		if (!check_device(path))
-			return refuse(r, node, "device \"%.100s\" is neither an absolute path without \"..\" nor LABEL=, UUID=, PARTLABEL= or "
-			              "PARTUUID= with a value", path);
+			return refuse(r, node,
+			              "device \"%.100s\" is neither an absolute path without \"..\" nor "
+			              "LABEL=, UUID=, PARTLABEL= or PARTUUID= with a value",
+			              path);
 		break;
 	case POOL_ISCSI:
 	case POOL_ISCSI_DIRECT:
 		if (!check_iqn(path))
-			return refuse(r, node, "\"%.100s\" is not the name of an iSCSI target (letters, digits, '.', ':', '-', '_'; no \"..\")",
+			return refuse(r, node,
+			              "\"%.100s\" is not the name of an iSCSI target (letters, digits, '.', "
+			              "':', '-', '_'; no \"..\")",
 			              path);
 		break;
 	case POOL_ZFS:
@@ -65,13 +72,15 @@ static int read_devices(struct reading *r, const xmlNode *source)
 	for (const xmlNode *n = xml_child(source, "device"); n; n = xml_next(n, "device")) {
 		struct pool_device device = { 0 };
 
-		if (read_attr(r, n, "path", &device.path) < 0 || read_yes_no(r, n, "part_separator", &device.part_separator) < 0)
+		if (read_attr(r, n, "path", &device.path) < 0 ||
+		    read_yes_no(r, n, "part_separator", &device.part_separator) < 0)
 			return -1;
 		if (!device.path)
 			return refuse(r, n, "a source device has no path");
 		if (check_device_path(r, n, device.path) < 0)
 			return -1;
-		if (read_append(r, &r->d->source.devices, &r->d->source.ndevices, &device, sizeof(device)) < 0)
+		if (read_append(r, &r->d->source.devices, &r->d->source.ndevices, &device, sizeof(device)) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -95,13 +104,15 @@ static int read_dir(struct reading *r, const xmlNode *source)
 
 /* ---- <adapter> ---- */
 
-static int read_pci_part(struct reading *r, const xmlNode *address, const char *name, long long max, unsigned *out)
+static int read_pci_part(struct reading *r, const xmlNode *address, const char *name, long long max,
+                         unsigned *out)
 {
 	const char *text = xml_attr(r->a, address, name);
 	long long value = 0;
 
 	if (text && !read_number(text, 0, 0, max, &value))
-		return refuse(r, address, "%s \"%.40s\" of the PCI address is not a number up to 0x%llx", name, text, max);
+		return refuse(r, address, "%s \"%.40s\" of the PCI address is not a number up to 0x%llx",
+		              name, text, max);
 	*out = (unsigned)value;
 	return 0;
 }
@@ -119,7 +130,8 @@ static int read_parent_address(struct reading *r, const xmlNode *node)
 	a->unique_id = (unsigned)id;
 	if (!address)
 		return refuse(r, node, "<parentaddr> has no PCI <address>");
-	if (read_pci_part(r, address, "domain", 0xffff, &a->domain) < 0 || read_pci_part(r, address, "bus", 0xff, &a->bus) < 0 ||
+	if (read_pci_part(r, address, "domain", 0xffff, &a->domain) < 0 ||
+	    read_pci_part(r, address, "bus", 0xff, &a->bus) < 0 ||
 	    read_pci_part(r, address, "slot", 0x1f, &a->slot) < 0)
 		return -1;
 	return read_pci_part(r, address, "function", 7, &a->function);
@@ -128,21 +140,25 @@ static int read_parent_address(struct reading *r, const xmlNode *node)
 static int read_adapter_attributes(struct reading *r, const xmlNode *node)
 {
 	struct pool_adapter *a = &r->d->source.adapter;
+	/* clang-format off */
 	const struct { const char *name; const char **to; bool wwn; } attributes[] = {
 		{ "name", &a->name, false }, { "parent", &a->parent, false },
 		{ "wwnn", &a->wwnn, true }, { "wwpn", &a->wwpn, true },
 		{ "parent_wwnn", &a->parent_wwnn, true }, { "parent_wwpn", &a->parent_wwpn, true },
 		{ "parent_fabric_wwn", &a->parent_fabric_wwn, true },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(attributes); i++) {
 		const char *value = xml_attr(r->a, node, attributes[i].name);
 
 		*attributes[i].to = value;
 		if (value && attributes[i].wwn && !check_wwn(value))
-			return refuse(r, node, "%s \"%.60s\" is not a world wide name: 16 hexadecimal digits", attributes[i].name, value);
+			return refuse(r, node, "%s \"%.60s\" is not a world wide name: 16 hexadecimal digits",
+			              attributes[i].name, value);
 		if (value && !attributes[i].wwn && (!name_is_component(value) || !check_text(value)))
-			return refuse(r, node, "%s \"%.60s\" is not the name of a SCSI host", attributes[i].name, value);
+			return refuse(r, node, "%s \"%.60s\" is not the name of a SCSI host",
+			              attributes[i].name, value);
 	}
 	return read_yes_no(r, node, "managed", &a->managed);
 }
@@ -282,8 +298,8 @@ static int read_format(struct reading *r, const xmlNode *source)
 	return refuse(r, node, "unknown format \"%.40s\" for a pool of type %s", word, info->word);
 }
 
-/* libvirt compares the format's number in its own type's list with those of netfs' "auto" and "nfs": any type's first two
- * formats, and types without formats, pass. */
+/* libvirt compares the format's number in its own type's list with those of netfs' "auto" and "nfs": any
+ * type's first two formats, and types without formats, pass. */
 static int read_protocol(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
@@ -308,9 +324,10 @@ int read_source(struct reading *r, const xmlNode *node)
 	struct pool_def *d = r->d;
 
 	d->source.given = node != NULL;
-	if (read_child(r, node, "name", &d->source.name) < 0 || read_format(r, node) < 0 || read_hosts(r, node) < 0 ||
-	    read_devices(r, node) < 0 || read_dir(r, node) < 0 || read_adapter(r, node) < 0 || read_initiator(r, node) < 0 ||
-	    read_auth(r, node) < 0 || read_protocol(r, node) < 0)
+	if (read_child(r, node, "name", &d->source.name) < 0 || read_format(r, node) < 0 ||
+	    read_hosts(r, node) < 0 || read_devices(r, node) < 0 || read_dir(r, node) < 0 ||
+	    read_adapter(r, node) < 0 || read_initiator(r, node) < 0 || read_auth(r, node) < 0 ||
+	    read_protocol(r, node) < 0)
 		return -1;
 	if (read_attr(r, xml_child(node, "vendor"), "name", &d->source.vendor) < 0)
 		return -1;
@@ -328,7 +345,10 @@ static int check_source_name(struct reading *r, const xmlNode *node)
 	if (r->d->type == POOL_VSTORAGE && !name_is_component(name))
 		return refuse(r, node, "\"%.100s\" is not the name of a cluster", name);
 	if (!check_relative_path(name))
-		return refuse(r, node, "source name \"%.100s\" begins with '-' or '/', or contains \"..\" or an empty part", name);
+		return refuse(
+			r, node,
+			"source name \"%.100s\" begins with '-' or '/', or contains \"..\" or an empty part",
+			name);
 	return 0;
 }
 
@@ -337,7 +357,11 @@ int complete_source(struct reading *r, const xmlNode *root)
 	struct pool_def *d = r->d;
 	const struct pool_type_info *info = pool_type_info(d->type);
 	const xmlNode *source = xml_child(root, "source"), *node = source ? source : root;
-	const struct { unsigned field; bool there; const char *what; } rules[] = {
+	const struct {
+		unsigned field;
+		bool there;
+		const char *what;
+	} rules[] = {
 		{ FIELD_HOST, d->source.nhosts > 0, "host" },
 		{ FIELD_DIR, d->source.dir != NULL, "dir" },
 		{ FIELD_ADAPTER, d->source.adapter.kind != ADAPTER_NONE, "adapter" },
@@ -348,7 +372,8 @@ int complete_source(struct reading *r, const xmlNode *root)
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if ((info->required & rules[i].field) && !rules[i].there)
-			return refuse(r, node, "the source of a pool of type %s needs <%s>", info->word, rules[i].what);
+			return refuse(r, node, "the source of a pool of type %s needs <%s>", info->word,
+			              rules[i].what);
 	if (!d->source.name && (info->fields & FIELD_NAME))
 		d->source.name = d->name;
 	return check_source_name(r, node);

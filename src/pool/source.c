@@ -8,7 +8,8 @@
 #include "pool/printing.h"
 #include "pool/reading.h"
 
-int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source, struct err *e)
+int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source,
+                     struct err *e)
 {
 	struct reading r = { .d = d, .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = xml_open(xml, len, POOL_XML_LIMIT, source, "source", e);

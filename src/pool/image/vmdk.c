@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * VMware's disks (Virtual Disk Format 1.1 and its 5.0 successor): one sparse file with a descriptor inside, a descriptor alone
- * that names its extents, and the sparse extents of ESX. The extents' names are not even kept.
+ * VMware's disks (Virtual Disk Format 1.1 and its 5.0 successor): one sparse file with a descriptor inside, a
+ * descriptor alone that names its extents, and the sparse extents of ESX. The extents' names are not even
+ * kept.
  */
 #include <inttypes.h>
 
@@ -17,7 +18,8 @@ static const char *find_parent(const char *from, const char *end)
 	static const char key[] = "parentFileNameHint";
 	const char *at = memmem(from, (size_t)(end - from), key, sizeof(key) - 1);
 
-	return at && (size_t)(end - at) > sizeof(key) ? at + sizeof(key) + 1 : NULL;    /* behind two more bytes, whatever they are: =" */
+	/* behind two more bytes, whatever they are: =" */
+	return at && (size_t)(end - at) > sizeof(key) ? at + sizeof(key) + 1 : NULL;
 }
 
 /* The first that is found is the parent. */
@@ -35,7 +37,7 @@ static void read_parent(const char *text, const char *end, struct image *i)
 	} else {
 		memcpy(i->backing, from, (size_t)(to - from));
 		i->backing[to - from] = '\0';
-		memcpy(i->backing_format, "vmdk", sizeof("vmdk"));      /* nothing else can be one */
+		memcpy(i->backing_format, "vmdk", sizeof("vmdk")); /* nothing else can be one */
 	}
 }
 
@@ -50,7 +52,8 @@ static uint64_t extent(const char *line, const char *end)
 
 		if ((size_t)(end - line) <= n || memcmp(line, access[a], n) != 0)
 			continue;
-		for (line += n; line < end && *line >= '0' && *line <= '9' && sectors < UINT64_MAX / 16; line++)
+		for (line += n; line < end && *line >= '0' && *line <= '9' && sectors < UINT64_MAX / 16;
+		     line++)
 			sectors = sectors * 10 + (uint64_t)(*line - '0');
 		return sectors;
 	}
@@ -74,7 +77,8 @@ static uint64_t read_descriptor(const char *line, const char *end, struct image 
 	return total;
 }
 
-/* QEMU looks for the parent here, whatever the header says of where the descriptor is, and up to the first NUL. */
+/* QEMU looks for the parent here, whatever the header says of where the descriptor is, and up to the first
+ * NUL. */
 static void read_qemu_descriptor(const struct head *h, struct image *i)
 {
 	const char *from = (const char *)h->data + QEMU_DESCRIPTOR, *end, *nul;
@@ -103,7 +107,7 @@ void image_read_vmdk(const struct head *h, struct image *i)
 	offset = little(h, 28, 8);
 	size = little(h, 36, 8);
 	if (offset == 0 || offset > h->len / SECTOR)
-		return;                 /* no embedded descriptor, or one that is not among these bytes */
+		return; /* no embedded descriptor, or one that is not among these bytes */
 	offset *= SECTOR;
 	size = size > (h->len - offset) / SECTOR ? h->len - offset : size * SECTOR;
 	read_descriptor((const char *)h->data + offset, (const char *)h->data + offset + size, i);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Keeping secrets, as libvirt lays them out: DIR/UUID.xml and DIR/UUID.base64. Every file is replaced as a whole. Where a secret moves from one directory
- * to the other it is complete in the new one before it leaves the old one, and at each moment one of the two is what counts.
+ * Keeping secrets, as libvirt lays them out: DIR/UUID.xml and DIR/UUID.base64. Every file is replaced as a
+ * whole. Where a secret moves from one directory to the other it is complete in the new one before it leaves
+ * the old one, and at each moment one of the two is what counts.
  */
 #include "pool/secret/store.h"
 
@@ -35,7 +36,8 @@ static void entries_free(struct entries *l)
 
 /* ---- names ---- */
 
-static int path_of(char path[PATH_MAX], const char *dir, const struct uuid *uuid, const char *suffix, struct err *e)
+static int path_of(char path[PATH_MAX], const char *dir, const struct uuid *uuid, const char *suffix,
+                   struct err *e)
 {
 	char text[UUID_TEXT];
 
@@ -48,7 +50,8 @@ static bool is_there(const char *dir, const struct uuid *uuid, const char *suffi
 {
 	char path[PATH_MAX];
 
-	return path_of(path, dir, uuid, suffix, NULL) == 0 && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return path_of(path, dir, uuid, suffix, NULL) == 0 &&
+	       faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* "UUID" and this suffix, and nothing else. */
@@ -113,19 +116,22 @@ static int add_entry(struct entries *l, struct secret_def *def, const char *dir,
 	return 0;
 }
 
-/* A directory that is not there has none; one that cannot be read is an error: what is in it may be what is asked for. The limit is each directory's
- * own, as it is for a pool that looks for its secret. */
+/* A directory that is not there has none; one that cannot be read is an error: what is in it may be what is
+ * asked for. The limit is each directory's own, as it is for a pool that looks for its secret. */
 static int read_dir(const char *dir, struct entries *l, struct err *e)
 {
 	struct dirent **names = NULL;
 	int n = scandir(dir, &names, is_definition, alphasort), result = 0;
 
 	if (n < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, errno, "cannot read the secrets in %s", dir);
+		return errno == ENOENT || errno == ENOTDIR
+		               ? 0
+		               : err_sys(e, errno, "cannot read the secrets in %s", dir);
 	for (int i = 0, read = 0; i < n; i++) {
 		struct secret_def s;
 
-		if (result == 0 && read < SECRET_FILES_LIMIT && secret_load(dir, names[i]->d_name, &s, NULL) == 0) {
+		if (result == 0 && read < SECRET_FILES_LIMIT &&
+		    secret_load(dir, names[i]->d_name, &s, NULL) == 0) {
 			read++;
 			result = entry_by_uuid(l, &s.uuid) ? 1 : add_entry(l, &s, dir, e);
 			if (result)
@@ -142,7 +148,8 @@ static int by_uuid(const void *a, const void *b)
 {
 	char x[UUID_TEXT], y[UUID_TEXT];
 
-	return strcmp(uuid_print(&((const struct entry *)a)->def.uuid, x), uuid_print(&((const struct entry *)b)->def.uuid, y));
+	return strcmp(uuid_print(&((const struct entry *)a)->def.uuid, x),
+	              uuid_print(&((const struct entry *)b)->def.uuid, y));
 }
 
 static int read_all(const struct secret_store *st, struct entries *l, struct err *e)
@@ -158,7 +165,9 @@ static int read_all(const struct secret_store *st, struct entries *l, struct err
 	return 0;
 }
 
-int secret_store_each(const struct secret_store *st, int (*fn)(const struct secret_def *s, bool has_value, void *arg), void *arg, struct err *e)
+int secret_store_each(const struct secret_store *st,
+                      int (*fn)(const struct secret_def *s, bool has_value, void *arg), void *arg,
+                      struct err *e)
 {
 	struct entries l;
 	int result = 0;
@@ -182,7 +191,8 @@ static struct entry *entry_by_usage(const struct entries *l, const char *id, int
 	return first;
 }
 
-int secret_store_find(const struct secret_store *st, const char *which, struct secret_def *s, const char **dir, struct err *e)
+int secret_store_find(const struct secret_store *st, const char *which, struct secret_def *s,
+                      const char **dir, struct err *e)
 {
 	struct entries l;
 	struct entry *it;
@@ -197,11 +207,13 @@ int secret_store_find(const struct secret_store *st, const char *which, struct s
 	if (!it)
 		result = err_set(e, ERR_NO_SECRET, "there is no secret with uuid or usage \"%.100s\"", which);
 	else if (found > 1)
-		result = err_set(e, ERR_INVALID, "%d secrets are for \"%.100s\": name it by its uuid (secret-list)", found, which);
+		result = err_set(e, ERR_INVALID,
+		                 "%d secrets are for \"%.100s\": name it by its uuid (secret-list)", found,
+		                 which);
 	if (result == 0) {
 		*s = it->def;
 		*dir = it->dir;
-		it->def = (struct secret_def){ 0 };     /* the caller's now */
+		it->def = (struct secret_def){ 0 }; /* the caller's now */
 	}
 	entries_free(&l);
 	return result;
@@ -216,13 +228,17 @@ static int write_def(const char *dir, const struct secret_def *s, struct err *e)
 
 	if (file_mkdirs(dir, 0700, e) < 0 || path_of(path, dir, &s->uuid, ".xml", e) < 0)
 		return -1;
-	buf_printf(&text, "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and lost. Secret\n  %s\nis changed with poolctl "
-		   "secret-define and secret-set-value.\n-->\n\n", uuid_print(&s->uuid, uuid));
+	buf_printf(&text,
+	           "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and "
+	           "lost. Secret\n  %s\nis changed with poolctl secret-define and secret-set-value.\n-->\n\n",
+	           uuid_print(&s->uuid, uuid));
 	secret_print(s, &text);
 	if (text.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot keep the secret: out of memory");
-	if (text.len > SECRET_XML_LIMIT)        /* it would not be read again */
-		return err_set(e, ERR_TOO_LONG, "written out, the definition has %zu bytes; at most %d are accepted", text.len, SECRET_XML_LIMIT);
+	if (text.len > SECRET_XML_LIMIT) /* it would not be read again */
+		return err_set(e, ERR_TOO_LONG,
+		               "written out, the definition has %zu bytes; at most %d are accepted", text.len,
+		               SECRET_XML_LIMIT);
 	return file_replace(AT_FDCWD, path, text.data, text.len, 0600, e);
 }
 
@@ -270,23 +286,27 @@ static size_t place_of(const struct secret_store *st, const char *dir)
 	return i;
 }
 
-/* Would the secret count if it were in the configuration, as long as it is in dir too (NULL: it is nowhere)? What is in run_dir is taken away. */
+/* Would the secret count if it were in the configuration, as long as it is in dir too (NULL: it is nowhere)?
+ * What is in run_dir is taken away. */
 static bool config_counts(const struct secret_store *st, const char *dir)
 {
 	return st->config && (!dir || streq(dir, st->run) || place_of(st, st->config) <= place_of(st, dir));
 }
 
 /* The value first: until the definition follows nobody looks at it. One that is there already stays. */
-static int keep_in(const char *dir, const struct secret_def *s, const char *from, const struct secret_value *value, struct err *e)
+static int keep_in(const char *dir, const struct secret_def *s, const char *from,
+                   const struct secret_value *value, struct err *e)
 {
-	if (value->len && (!from || !streq(from, dir)) && write_value(dir, &s->uuid, value->data, value->len, e) < 0)
+	if (value->len && (!from || !streq(from, dir)) &&
+	    write_value(dir, &s->uuid, value->data, value->len, e) < 0)
 		return -1;
 	return write_def(dir, s, e);
 }
 
-/* In the configuration if it can be, unless it is ephemeral. `from`: where it is now, or NULL. value.len 0: it has none. */
-static int keep(const struct secret_store *st, const struct secret_def *s, const char *from, const struct secret_value *value, enum secret_kept *kept,
-		struct err *e)
+/* In the configuration if it can be, unless it is ephemeral. `from`: where it is now, or NULL. value.len 0:
+ * it has none. */
+static int keep(const struct secret_store *st, const struct secret_def *s, const char *from,
+                const struct secret_value *value, enum secret_kept *kept, struct err *e)
 {
 	struct err why = { 0 };
 
@@ -294,7 +314,9 @@ static int keep(const struct secret_store *st, const struct secret_def *s, const
 	if (!s->ephemeral && config_counts(st, from)) {
 		if (keep_in(st->config, s, from, value, &why) == 0) {
 			/* The one in run_dir counts until its definition goes. */
-			return remove_one(st->run, &s->uuid, ".xml", e) < 0 ? -1 : remove_one(st->run, &s->uuid, ".base64", e);
+			return remove_one(st->run, &s->uuid, ".xml", e) < 0
+			               ? -1
+			               : remove_one(st->run, &s->uuid, ".base64", e);
 		}
 		if (!only_for_this_boot(&why)) {
 			*e = why;
@@ -307,7 +329,8 @@ static int keep(const struct secret_store *st, const struct secret_def *s, const
 	if (!s->ephemeral || !st->config)
 		return 0;
 	/* Where the configuration cannot be written it stays there as well, and does not count. */
-	if (remove_one(st->config, &s->uuid, ".base64", &why) < 0 || remove_one(st->config, &s->uuid, ".xml", &why) < 0)
+	if (remove_one(st->config, &s->uuid, ".base64", &why) < 0 ||
+	    remove_one(st->config, &s->uuid, ".xml", &why) < 0)
 		return only_for_this_boot(&why) ? 0 : (*e = why, -1);
 	return 0;
 }
@@ -316,7 +339,8 @@ static int keep(const struct secret_store *st, const struct secret_def *s, const
 
 static const char *usage_text(const struct secret_def *s, char *out, size_t size)
 {
-	snprintf(out, size, "%s%s%.100s", secret_usage_word(s->usage), s->usage_id ? " " : "", s->usage_id ? s->usage_id : "");
+	snprintf(out, size, "%s%s%.100s", secret_usage_word(s->usage), s->usage_id ? " " : "",
+	         s->usage_id ? s->usage_id : "");
 	return out;
 }
 
@@ -331,33 +355,39 @@ static int admit(const struct entries *l, const struct secret_def *s, const stru
 	char uuid[UUID_TEXT], usage[160];
 
 	if (old && !same_usage(&old->def, s))
-		return err_set(e, ERR_EXISTS, "secret %s is already defined for use with %s: that cannot be changed", uuid_print(&s->uuid, uuid),
-			       usage_text(&old->def, usage, sizeof(usage)));
+		return err_set(e, ERR_EXISTS,
+		               "secret %s is already defined for use with %s: that cannot be changed",
+		               uuid_print(&s->uuid, uuid), usage_text(&old->def, usage, sizeof(usage)));
 	for (size_t i = 0; i < l->n; i++)
 		if (&l->items[i] != old && s->usage != SECRET_NONE && same_usage(&l->items[i].def, s))
-			return err_set(e, ERR_EXISTS, "secret %s is already defined for use with %s", uuid_print(&l->items[i].def.uuid, uuid),
-				       usage_text(s, usage, sizeof(usage)));
+			return err_set(e, ERR_EXISTS, "secret %s is already defined for use with %s",
+			               uuid_print(&l->items[i].def.uuid, uuid),
+			               usage_text(s, usage, sizeof(usage)));
 	if (old && old->def.private && !s->private)
-		return err_set(e, ERR_DENIED, "secret %s is private and stays so: it can only be undefined", uuid_print(&s->uuid, uuid));
+		return err_set(e, ERR_DENIED, "secret %s is private and stays so: it can only be undefined",
+		               uuid_print(&s->uuid, uuid));
 	if (!old && l->n >= SECRET_FILES_LIMIT)
 		return err_set(e, ERR_LIMIT, "there are %d secrets already", SECRET_FILES_LIMIT);
 	return 0;
 }
 
-static int define(const struct secret_store *st, const struct secret_def *s, const struct entry *old, enum secret_kept *kept, struct err *e)
+static int define(const struct secret_store *st, const struct secret_def *s, const struct entry *old,
+                  enum secret_kept *kept, struct err *e)
 {
 	cleanup_secret_value struct secret_value value = { 0 };
 	struct err why = { 0 };
 
 	/* It moves with its definition; one that nobody can use does not. */
-	if (old && is_there(old->dir, &s->uuid, ".base64") && secret_load_value(old->dir, &s->uuid, &value, &why) < 0 && why.class != ERR_INVALID) {
+	if (old && is_there(old->dir, &s->uuid, ".base64") &&
+	    secret_load_value(old->dir, &s->uuid, &value, &why) < 0 && why.class != ERR_INVALID) {
 		*e = why;
 		return -1;
 	}
 	return keep(st, s, old ? old->dir : NULL, &value, kept, e);
 }
 
-int secret_store_define(const struct secret_store *st, const struct secret_def *s, enum secret_kept *kept, struct err *e)
+int secret_store_define(const struct secret_store *st, const struct secret_def *s, enum secret_kept *kept,
+                        struct err *e)
 {
 	char uuid[UUID_TEXT];
 	const struct entry *old;
@@ -376,8 +406,8 @@ int secret_store_define(const struct secret_store *st, const struct secret_def *
 
 /* ---- the value ---- */
 
-int secret_store_set(const struct secret_store *st, const struct secret_def *s, const char *dir, const void *value, size_t len, enum secret_kept *kept,
-		     struct err *e)
+int secret_store_set(const struct secret_store *st, const struct secret_def *s, const char *dir,
+                     const void *value, size_t len, enum secret_kept *kept, struct err *e)
 {
 	struct secret_value given = { .data = (unsigned char *)(uintptr_t)value, .len = len };
 	char uuid[UUID_TEXT];
@@ -387,7 +417,8 @@ int secret_store_set(const struct secret_store *st, const struct secret_def *s, 
 
 	*kept = in_config ? KEPT_CONFIG : KEPT_RUN;
 	if (!in_config && !streq(dir, st->run))
-		result = keep(st, s, dir, &given, kept, e);     /* not ours to write: with its definition to where it is */
+		/* not ours to write: with its definition to where it is */
+		result = keep(st, s, dir, &given, kept, e);
 	else
 		result = write_value(dir, &s->uuid, value, len, &why);
 	if (result < 0 && in_config && only_for_this_boot(&why)) {
@@ -396,7 +427,9 @@ int secret_store_set(const struct secret_store *st, const struct secret_def *s, 
 	} else if (result < 0 && why.class) {
 		*e = why;
 	}
-	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot keep the value of secret %s", uuid_print(&s->uuid, uuid)) : 0;
+	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot keep the value of secret %s",
+	                             uuid_print(&s->uuid, uuid))
+	                  : 0;
 }
 
 /* ---- undefine ---- */
@@ -407,10 +440,14 @@ int secret_store_forget(const struct secret_store *st, const struct secret_def *
 	char uuid[UUID_TEXT];
 
 	for (const char *const *dir = st->dirs; *dir; dir++)
-		if (!streq(*dir, st->run) && (!st->config || !streq(*dir, st->config)) && is_there(*dir, &s->uuid, ".xml"))
-			return err_set(e, ERR_STATE, "secret %s comes from %s, which is only read: remove it there", uuid_print(&s->uuid, uuid), *dir);
+		if (!streq(*dir, st->run) && (!st->config || !streq(*dir, st->config)) &&
+		    is_there(*dir, &s->uuid, ".xml"))
+			return err_set(e, ERR_STATE,
+			               "secret %s comes from %s, which is only read: remove it there",
+			               uuid_print(&s->uuid, uuid), *dir);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		if (ours[i] && (remove_one(ours[i], &s->uuid, ".base64", e) < 0 || remove_one(ours[i], &s->uuid, ".xml", e) < 0))
+		if (ours[i] && (remove_one(ours[i], &s->uuid, ".base64", e) < 0 ||
+		                remove_one(ours[i], &s->uuid, ".xml", e) < 0))
 			return err_wrap(e, ERR_KEEP, "cannot forget secret %s", uuid_print(&s->uuid, uuid));
 	return 0;
 }
