@@ -8,7 +8,7 @@
 #include "boot/bootconfig.h"
 
 struct reader {
-	char *p;                /* what comes next */
+	char *p; /* what comes next */
 	unsigned line;
 	bootconfig_fn *fn;
 	void *arg;
@@ -22,7 +22,8 @@ static int bad(struct reader *r, const char *what)
 
 static bool key_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_' || c == '.';
 }
 
 /* `key = `: the key, ended; or NULL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and a
- * session that owns it.
+ * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and
+ * a session that owns it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 #define AGAIN_FIRST SECONDS(1)
 #define AGAIN_LAST  SECONDS(60)
-#define STAYED_UP   SECONDS(10)         /* after this long it counts as having worked */
+#define STAYED_UP   SECONDS(10) /* after this long it counts as having worked */
 
 int console_open(int flags)
 {
@@ -260,21 +260,27 @@ static void on_patience_over(struct timer *t)
 	shell_over(t->owner, SHELL_TIMEOUT);
 }
 
-void shell_offer(struct shell *s, struct loop *l, const char *why, void (*on_over)(void *arg, enum shell_outcome o), void *arg)
+void shell_offer(struct shell *s, struct loop *l, const char *why,
+                 void (*on_over)(void *arg, enum shell_outcome o), void *arg)
 {
 	struct err e = { 0 };
 
-	*s = (struct shell){ .loop = l, .tty = console_open(O_NOCTTY | O_NONBLOCK), .on_over = on_over, .arg = arg };
+	*s = (struct shell){
+		.loop = l, .tty = console_open(O_NOCTTY | O_NONBLOCK), .on_over = on_over, .arg = arg
+	};
 	s->answer = (struct watch){ .fd = -1, .on_event = on_answer, .owner = s };
 	s->exit = (struct watch){ .fd = -1, .on_event = on_shell_exit, .owner = s };
 	s->timer = (struct timer){ .on_expiry = on_patience_over, .owner = s };
 	loop_arm(l, &s->timer, clock_ms() + SHELL_PATIENCE);
 	if (s->tty < 0) {
-		log_error(LF_BOOT, "no console to offer a shell on: reboot in %d s", (int)(SHELL_PATIENCE / 1000));
+		log_error(LF_BOOT, "no console to offer a shell on: reboot in %d s",
+		          (int)(SHELL_PATIENCE / 1000));
 		return;
 	}
-	dprintf(s->tty, "\npoolinit: boot failed: %s\npoolinit: press Enter for a shell; without it the machine reboots in %d minutes\n",
-		why, (int)(SHELL_PATIENCE / 60000));
+	dprintf(s->tty,
+	        "\npoolinit: boot failed: %s\npoolinit: press Enter for a shell; without it the machine "
+	        "reboots in %d minutes\n",
+	        why, (int)(SHELL_PATIENCE / 60000));
 	/* What was typed before the question is no answer to it. */
 	ioctl(s->tty, TCFLSH, TCIFLUSH);
 	if (loop_watch(l, &s->answer, s->tty, EPOLLIN, &e) < 0)

@@ -14,17 +14,18 @@
 #include "base/util.h"
 #include "boot/core.h"
 
-#define REAP_AGAIN 20           /* ms: until an owner has reaped the child that is in the way */
+#define REAP_AGAIN 20 /* ms: until an owner has reaped the child that is in the way */
 
 /* ---- signals and orphans ---- */
 
 static bool is_owned(const struct core *c, pid_t pid)
 {
-	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) || (c->owns_child && c->owns_child(c->arg, pid));
+	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) ||
+	       (c->owns_child && c->owns_child(c->arg, pid));
 }
 
-/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as soon as the
- * loop gets to it. */
+/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as
+ * soon as the loop gets to it. */
 static void reap(struct core *c)
 {
 	for (;;) {
@@ -81,7 +82,8 @@ static int open_signals(struct core *c, struct err *e)
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(handled); i++) {
 		sigaddset(&set, handled[i]);
-		signal(handled[i], SIG_DFL);    /* whoever started us may have had it ignored, and so would workers */
+		/* whoever started us may have had it ignored, and so would workers */
+		signal(handled[i], SIG_DFL);
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -167,8 +169,13 @@ static int open_parts(struct core *c, struct err *e)
 		return -1;
 	milestone(c->sup, c->began);
 	progress_begin(&c->progress, c->sup);
-	c->server = server_new(c->sup, &(struct server_options){
-		.path = c->socket, .state = state_word, .on_shutdown = asked_to_shut_down, .on_wait_boot = wait_boot, .arg = c }, e);
+	c->server = server_new(c->sup,
+	                       &(struct server_options){ .path = c->socket,
+	                                                 .state = state_word,
+	                                                 .on_shutdown = asked_to_shut_down,
+	                                                 .on_wait_boot = wait_boot,
+	                                                 .arg = c },
+	                       e);
 	if (!c->server)
 		return -1;
 	supervisor_when_settled(c->sup, definitions_are_there, c);
@@ -177,7 +184,8 @@ static int open_parts(struct core *c, struct err *e)
 	return 0;
 }
 
-/* The one that is next; false: there are no more. A later source replaces an earlier one's definitions, so none is left out. */
+/* The one that is next; false: there are no more. A later source replaces an earlier one's definitions, so
+ * none is left out. */
 static bool next_source(const struct core *c, enum source_kind *kind, const char **where, const char **text)
 {
 	const struct parameters *p = c->parameters;
@@ -220,9 +228,18 @@ int core_open(struct core *c, struct err *e)
 		return -1;
 	c->signals = (struct watch){ .fd = -1, .on_event = on_signals, .owner = c };
 	c->reap_again = (struct timer){ .on_expiry = on_reap_again, .owner = c };
-	c->listens_devices = (struct chore){ .origin = "devices", .meanwhile = "devices that appear are noticed late", .attempt = listen_to_devices, .owner = c };
-	c->listens_network = (struct chore){ .origin = "network", .meanwhile = "a network that comes up is noticed late", .attempt = listen_to_network, .owner = c };
-	c->sources = (struct chore){ .origin = "definitions", .meanwhile = "no pool is started before that", .attempt = add_sources, .owner = c };
+	c->listens_devices = (struct chore){ .origin = "devices",
+		                             .meanwhile = "devices that appear are noticed late",
+		                             .attempt = listen_to_devices,
+		                             .owner = c };
+	c->listens_network = (struct chore){ .origin = "network",
+		                             .meanwhile = "a network that comes up is noticed late",
+		                             .attempt = listen_to_network,
+		                             .owner = c };
+	c->sources = (struct chore){ .origin = "definitions",
+		                     .meanwhile = "no pool is started before that",
+		                     .attempt = add_sources,
+		                     .owner = c };
 	if (open_parts(c, e) == 0)
 		return 0;
 	core_close(c);

@@ -2,15 +2,16 @@
  *
  * Uevents in, links and modules out.
  *
- * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that does
- * not come back (a device that hangs) gives its batch back, and from then on until the list is empty devices are
- * taken one by one, so that the others get their links.
+ * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that
+ * does not come back (a device that hangs) gives its batch back, and from then on until the list is empty
+ * devices are taken one by one, so that the others get their links.
  *
- * Work for which no process can be had stays to be done. One timer tries it again, less and less often, and `status`
- * shows a problem until all of it is done.
+ * Work for which no process can be had stays to be done. One timer tries it again, less and less often, and
+ * `status` shows a problem until all of it is done.
  *
- * A process that dies is another matter: what it was sent to read may have killed it. A batch of several is taken one by
- * one. A device whose reader dies alone waits by itself, is tried a few times, and is then named in `status`.
+ * A process that dies is another matter: what it was sent to read may have killed it. A batch of several is
+ * taken one by one. A device whose reader dies alone waits by itself, is tried a few times, and is then named
+ * in `status`.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,32 +26,36 @@
 #include "system/device.h"
 #include "system/module.h"
 
-#define SLOTS           4
-#define BATCH           16
-#define PENDING         256             /* more than that: walk through all devices instead */
-#define NAME_BYTES      64
-#define MODALIAS_BYTES  (32 * 1024)
-#define LINKS_TIMEOUT   SECONDS(10)
-#define WALK_TIMEOUT    SECONDS(60)
-#define PROBLEM         "devices"       /* its origin in `status` */
-#define REFUSED         "modules"       /* that of drivers which cannot be loaded */
-#define AGAIN_FIRST     250             /* ms */
-#define AGAIN_MOST      SECONDS(8)
-#define WALK_TRIES      5               /* of a walk that fails by itself: what is wrong may be lasting */
-#define DEVICE_TRIES    3               /* more, of a device whose reader has died */
-#define DEADLY          16              /* devices for which that is counted: the next are given up at once */
-#define UDEV_GROUP      2               /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
+#define SLOTS          4
+#define BATCH          16
+#define PENDING        256 /* more than that: walk through all devices instead */
+#define NAME_BYTES     64
+#define MODALIAS_BYTES (32 * 1024)
+#define LINKS_TIMEOUT  SECONDS(10)
+#define WALK_TIMEOUT   SECONDS(60)
+#define PROBLEM        "devices" /* its origin in `status` */
+#define REFUSED        "modules" /* that of drivers which cannot be loaded */
+#define AGAIN_FIRST    250       /* ms */
+#define AGAIN_MOST     SECONDS(8)
+#define WALK_TRIES     5  /* of a walk that fails by itself: what is wrong may be lasting */
+#define DEVICE_TRIES   3  /* more, of a device whose reader has died */
+#define DEADLY         16 /* devices for which that is counted: the next are given up at once */
+#define UDEV_GROUP     2  /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
 
 struct batch {
 	struct devices *devices;
 	struct batch *next;
-	struct worker *worker;          /* whose owner this is */
+	struct worker *worker; /* whose owner this is */
 	char names[BATCH][NAME_BYTES];
 	size_t n;
 	bool reported;
 };
 
-struct deadly { char name[NAME_BYTES]; unsigned deaths; bool waits; };       /* deaths 0: a free place */
+struct deadly {
+	char name[NAME_BYTES];
+	unsigned deaths;
+	bool waits;
+}; /* deaths 0: a free place */
 
 struct devices {
 	struct supervisor *sup;
@@ -60,16 +65,16 @@ struct devices {
 	char pending[PENDING][NAME_BYTES];
 	size_t npending;
 	bool one_by_one;
-	struct batch *batches;          /* workers under way, those that have timed out included */
-	struct buf modaliases;          /* NUL-terminated, one after the other */
+	struct batch *batches; /* workers under way, those that have timed out included */
+	struct buf modaliases; /* NUL-terminated, one after the other */
 	struct worker *modules, *walk;
 	bool walk_again;
 	unsigned walk_tries;
-	struct timer again;             /* armed: nothing is started before it */
-	uint64_t pause;                 /* the last one; 0: nothing has had to wait */
-	bool noted;                     /* the problem */
+	struct timer again; /* armed: nothing is started before it */
+	uint64_t pause;     /* the last one; 0: nothing has had to wait */
+	bool noted;         /* the problem */
 	struct deadly deadly[DEADLY];
-	struct timer late;              /* then those that wait are taken again; nothing else waits for it */
+	struct timer late; /* then those that wait are taken again; nothing else waits for it */
 };
 
 static void work(struct devices *d);
@@ -88,7 +93,8 @@ static void try_later(struct devices *d, const struct err *e)
 	if (d->again.armed)
 		return;
 	if (!d->pause) {
-		err_set(&problem, e->class, "devices may lack their drivers and links until it works again: %s", e->message);
+		err_set(&problem, e->class,
+		        "devices may lack their drivers and links until it works again: %s", e->message);
 		supervisor_note_problem(d->sup, PROBLEM, &problem);
 		d->noted = true;
 		log_error(LF_DEVICE, "%s", problem.message);
@@ -123,7 +129,8 @@ static int run_walk(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* A module that is to be there and cannot be loaded: its devices do not work, whatever else says that it misses them. */
+/* A module that is to be there and cannot be loaded: its devices do not work, whatever else says that it
+ * misses them. */
 static void note_refused(struct devices *d, const struct err *e)
 {
 	if (supervisor_note_problem(d->sup, REFUSED, e))
@@ -150,7 +157,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 	if (!e || err_is(e, ERR_UNSUPPORTED))
 		d->walk_tries = 0;
 	supervisor_device_event(d->sup, NULL);
-	if (left)               /* the next walk would meet the same device: it waits for this one's end */
+	if (left) /* the next walk would meet the same device: it waits for this one's end */
 		return;
 	d->walk = NULL;
 	work(d);
@@ -169,8 +176,13 @@ static void walk_gone(struct worker *w)
 /* What waits is dropped only when a walk is under way that sees it too. */
 static void walk(struct devices *d)
 {
-	struct job job = { .what = "coldplug", .timeout = WALK_TIMEOUT, .run = run_walk, .arg = d, .on_done = walk_done,
-			   .on_gone = walk_gone, .owner = d };
+	struct job job = { .what = "coldplug",
+		           .timeout = WALK_TIMEOUT,
+		           .run = run_walk,
+		           .arg = d,
+		           .on_done = walk_done,
+		           .on_gone = walk_gone,
+		           .owner = d };
 	struct err e = { 0 };
 
 	if (!d->own) {
@@ -268,10 +280,12 @@ static void reader_died(struct devices *d, const char *name, const struct err *e
 		snprintf(at->name, NAME_BYTES, "%s", name);
 		at->waits = true;
 		if (!d->late.armed)
-			loop_arm(supervisor_loop(d->sup), &d->late, clock_ms() + ((uint64_t)AGAIN_FIRST << at->deaths));
+			loop_arm(supervisor_loop(d->sup), &d->late,
+			         clock_ms() + ((uint64_t)AGAIN_FIRST << at->deaths));
 		return;
 	}
-	err_set(&problem, e->class, "%s lacks its links, because whatever reads it dies: %s", name, e->message);
+	err_set(&problem, e->class, "%s lacks its links, because whatever reads it dies: %s", name,
+	        e->message);
 	if (supervisor_note_problem(d->sup, name, &problem))
 		log_error(LF_DEVICE, "%s", problem.message);
 }
@@ -318,7 +332,8 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 	bool lost = has_died(e) || err_is(e, ERR_TIMEOUT);
 	b->reported = true;
 	if (e)
-		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "", e->message);
+		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "",
+		         e->message);
 	for (size_t i = 0; i < b->n; i++) {
 		supervisor_device_event(d->sup, b->names[i]);
 		if (!lost)
@@ -331,7 +346,8 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 		reader_died(d, b->names[0], e);
 	}
 	if (left)
-		b->n = e && b->n > 1 ? 0 : b->n;        /* alone, it keeps its name: nobody else is sent to the device that hangs */
+		/* alone, it keeps its name: nobody else is sent to the device that hangs */
+		b->n = e && b->n > 1 ? 0 : b->n;
 	else
 		batch_drop(b);
 	work(d);
@@ -365,8 +381,13 @@ static void start_links(struct devices *d)
 {
 	while (d->npending && busy_slots(d) < SLOTS) {
 		struct batch *b = calloc(1, sizeof(*b));
-		struct job job = { .what = "device-links", .timeout = LINKS_TIMEOUT, .run = run_links, .arg = b, .on_done = links_done,
-				   .on_gone = links_gone, .owner = b };
+		struct job job = { .what = "device-links",
+			           .timeout = LINKS_TIMEOUT,
+			           .run = run_links,
+			           .arg = b,
+			           .on_done = links_done,
+			           .on_gone = links_gone,
+			           .owner = b };
 		struct err e = { 0 };
 
 		if (!b) {
@@ -421,7 +442,7 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 	d->modules = NULL;
 	if (e && err_is(e, ERR_UNSUPPORTED)) {
 		note_refused(d, e);
-	} else if (e) {         /* which ones it had come to is not known: a walk finds them all */
+	} else if (e) { /* which ones it had come to is not known: a walk finds them all */
 		log_warn(LF_MODULE, "loading modules for devices: %s", e->message);
 		d->walk_again = true;
 		try_later(d, e);
@@ -431,8 +452,12 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 
 static void start_modules(struct devices *d)
 {
-	struct job job = { .what = "modules", .timeout = WALK_TIMEOUT, .run = run_modules, .arg = &d->modaliases,
-			   .on_done = modules_done, .owner = d };
+	struct job job = { .what = "modules",
+		           .timeout = WALK_TIMEOUT,
+		           .run = run_modules,
+		           .arg = &d->modaliases,
+		           .on_done = modules_done,
+		           .owner = d };
 	struct err e = { 0 };
 
 	if (d->modaliases.failed) {
@@ -467,7 +492,7 @@ static void work(struct devices *d)
 	if (d->again.armed || d->late.armed || d->walk_again || d->walk || d->modules || busy_slots(d))
 		return;
 	d->pause = 0;
-	if (d->noted && !d->walk_tries) {       /* a walk that was given up is no success */
+	if (d->noted && !d->walk_tries) { /* a walk that was given up is no success */
 		d->noted = false;
 		supervisor_forget_problems(d->sup, PROBLEM);
 	}
@@ -522,8 +547,8 @@ static void on_uevents(struct watch *w, uint32_t events)
 	work(d);
 }
 
-/* What udevd has finished with: its message is a header and then the properties; only whether it is about a block
- * device matters. */
+/* What udevd has finished with: its message is a header and then the properties; only whether it is about a
+ * block device matters. */
 static void on_udevd(struct watch *w, uint32_t events)
 {
 	static const char block[] = "\0SUBSYSTEM=block";
@@ -549,7 +574,8 @@ static void on_udevd(struct watch *w, uint32_t events)
 static int listen_to_udevd(struct devices *d, struct err *e)
 {
 	struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = UDEV_GROUP };
-	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                              NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0 || bind(fd, (void *)&self, sizeof(self)) < 0)
 		return err_sys(e, errno, "cannot listen to udevd");
@@ -577,7 +603,8 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	d->again = (struct timer){ .on_expiry = on_again, .owner = d };
 	d->late = (struct timer){ .on_expiry = on_late, .owner = d };
 	fd = uevent_open(e);
-	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 || (!d->own && listen_to_udevd(d, e) < 0)) {
+	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 ||
+	    (!d->own && listen_to_udevd(d, e) < 0)) {
 		loop_unwatch(supervisor_loop(s), &d->uevents);
 		free(d);
 		return NULL;

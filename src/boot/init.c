@@ -106,10 +106,10 @@ static void boot_over(void *arg, const struct verdict *v)
 {
 	struct init *i = arg;
 
-	watchdog_look(&i->watchdog);    /* its driver may be there by now */
+	watchdog_look(&i->watchdog); /* its driver may be there by now */
 	if (v->missing)
-		log_error(LF_BOOT, "boot failed: %zu required pool%s not active: %s", v->missing, v->missing == 1 ? " is" : "s are",
-			  onfail_word(v->action));
+		log_error(LF_BOOT, "boot failed: %zu required pool%s not active: %s", v->missing,
+		          v->missing == 1 ? " is" : "s are", onfail_word(v->action));
 	switch (v->action) {
 	case ONFAIL_REBOOT:
 	case ONFAIL_POWEROFF:
@@ -136,16 +136,18 @@ static void on_phase(struct listener *l, struct pool *p, enum phase from)
 		network_needed(i->core.network);
 }
 
-/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has mounted
- * it already. */
+/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has
+ * mounted it already. */
 static bool root_is_refused(struct parameters *p)
 {
 	struct err e = { 0 };
 
 	if (!p->root || !early_is_initramfs())
 		return false;
-	err_set(&e, ERR_UNSUPPORTED, "root=%s is given, but hand-over to a real root is not part of this build: remove it, "
-		"or boot that root without poolinit", p->root);
+	err_set(&e, ERR_UNSUPPORTED,
+	        "root=%s is given, but hand-over to a real root is not part of this build: remove it, or "
+	        "boot that root without poolinit",
+	        p->root);
 	parameters_problem(p, "(command line)", &e);
 	return true;
 }
@@ -156,13 +158,19 @@ static void prepare(struct init *i)
 
 	parameters_from_proc(p);
 	i->core.options = (struct supervisor_options){
-		.config_dir = CONFIG_DIR, .run_dir = DEFAULT_RUN_DIR, .autostart = p->autostart,
+		.config_dir = CONFIG_DIR,
+		.run_dir = DEFAULT_RUN_DIR,
+		.autostart = p->autostart,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;
 	i->core.began = "kernel";
 	i->core.progress.policy = (struct policy){
-		.require = p->require.items, .nrequire = p->require.n, .began = clock_ms(), .timeout = p->timeout, .onfail = p->onfail,
+		.require = p->require.items,
+		.nrequire = p->require.n,
+		.began = clock_ms(),
+		.timeout = p->timeout,
+		.onfail = p->onfail,
 		.refused = root_is_refused(p),
 	};
 	i->core.progress.on_over = boot_over;
@@ -181,7 +189,11 @@ static void go(struct init *i)
 	struct core *c = &i->core;
 
 	i->shutdown = (struct shutdown){
-		.sup = c->sup, .payload = &i->payload, .watchdog = &i->watchdog, .on_last_processes = last_processes, .arg = i,
+		.sup = c->sup,
+		.payload = &i->payload,
+		.watchdog = &i->watchdog,
+		.on_last_processes = last_processes,
+		.arg = i,
 	};
 	watchdog_start(&i->watchdog, &c->loop);
 	listener_add(c->sup, &i->listener);
@@ -213,14 +225,14 @@ static int give_up(const struct err *e)
 
 int init_main(int argc, char **argv)
 {
-	static struct init i;           /* for ever, and not on a stack that must stay small */
+	static struct init i; /* for ever, and not on a stack that must stay small */
 	struct err e = { 0 };
 
 	(void)argc;
 	(void)argv;
 	early_setup();
 	if (early_is_machine())
-		reboot(RB_DISABLE_CAD);         /* Ctrl-Alt-Del becomes SIGINT */
+		reboot(RB_DISABLE_CAD); /* Ctrl-Alt-Del becomes SIGINT */
 	log_info(LF_BOOT, "poolinit " POOLINIT_VERSION);
 	parameters_init(&i.parameters);
 	prepare(&i);

@@ -19,8 +19,8 @@ static void print_help(const struct role_help *role, const struct option_row *ro
 	for (size_t i = 0; i < n; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s%s", rows[i].kind == OPTION_WORD ? "" : "--", rows[i].name, rows[i].value ? " " : "",
-		         rows[i].value ? rows[i].value : "");
+		snprintf(left, sizeof(left), "%s%s%s%s", rows[i].kind == OPTION_WORD ? "" : "--",
+		         rows[i].name, rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
 		printf("  %-28s %s\n", left, rows[i].help);
 	}
 	if (role->statuses)
@@ -37,7 +37,8 @@ static int unknown(const char *name, size_t len, const struct option_row *rows, 
 		if (rows[i].kind != OPTION_WORD)
 			word_offer(&guess, rows[i].name);
 	if (guess.near)
-		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given, guess.near);
+		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given,
+		               guess.near);
 	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
 }
 
@@ -53,7 +54,7 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 		if (!*value)
 			r = err_set(e, ERR_INVALID, "the value is empty");
 		break;
-	case OPTION_WORD:               /* options_parse() has it */
+	case OPTION_WORD: /* options_parse() has it */
 		break;
 	case OPTION_FLAG:
 		*(bool *)row->out = true;
@@ -75,7 +76,8 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 static const struct option_row *find(const char *name, size_t len, const struct option_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].kind != OPTION_WORD && strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+		if (rows[i].kind != OPTION_WORD && strlen(rows[i].name) == len &&
+		    strncmp(rows[i].name, name, len) == 0)
 			return &rows[i];
 	return NULL;
 }
@@ -89,7 +91,8 @@ static const struct option_row *find_word(size_t which, const struct option_row 
 	return NULL;
 }
 
-int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e)
+int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
+                  size_t n, struct err *e)
 {
 	size_t words = 0;
 

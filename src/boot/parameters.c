@@ -15,7 +15,7 @@
 #include "pool/check.h"
 #include "pool/secret/secret.h"
 
-#define WORDS_LIMIT 256         /* items of one list: far more than 32 KiB of text would sensibly hold */
+#define WORDS_LIMIT 256 /* items of one list: far more than 32 KiB of text would sensibly hold */
 
 const char *onfail_word(enum onfail o)
 {
@@ -97,8 +97,9 @@ static int take_repeated(struct parameters *p, void *field, const char *value, s
 }
 
 /* Names separated by commas; each must be one that a pool can have. */
-static int check_names(const char *value, int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
-		       struct parameters *p, void *field, struct err *e)
+static int check_names(const char *value,
+                       int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
+                       struct parameters *p, void *field, struct err *e)
 {
 	while (*value) {
 		size_t len = strcspn(value, ",");
@@ -158,7 +159,8 @@ static int add_pool(struct parameters *p, const char *origin, const char *xml, s
 	grown = arena_grow(&p->arena, p->pools, p->npools, sizeof(*grown));
 	if (!grown)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	grown[p->npools] = (struct inline_pool){ arena_strdup(&p->arena, origin), arena_strdup(&p->arena, xml) };
+	grown[p->npools] = (struct inline_pool){ arena_strdup(&p->arena, origin),
+		                                 arena_strdup(&p->arena, xml) };
 	if (!grown[p->npools].origin || !grown[p->npools].xml)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	p->pools = grown;
@@ -195,6 +197,7 @@ struct parameter {
 
 #define FIELD(f) offsetof(struct parameters, f)
 
+/* clang-format off */
 static const struct parameter table[] = {
 	{ "poolinit.config",    take_repeated,  FIELD(config) },
 	{ "poolinit.autostart", take_autostart, FIELD(autostart) },
@@ -211,6 +214,7 @@ static const struct parameter table[] = {
 	{ "rootflags",          take_text,      FIELD(rootflags) },
 	{ "init",               take_path,      FIELD(init) },
 };
+/* clang-format on */
 
 static int take_value(struct parameters *p, const struct parameter *known, const char *value, struct err *e)
 {
@@ -230,8 +234,8 @@ static const struct parameter *find(const char *name)
 /* Where a text comes from, and the name by which each of its pools is known in messages. */
 struct intake {
 	struct parameters *p;
-	const char *from;               /* "command line", "bootconfig" */
-	bool standard;                  /* ip=, root= … are read here */
+	const char *from; /* "command line", "bootconfig" */
+	bool standard;    /* ip=, root= … are read here */
 };
 
 static void take_one(const char *name, const char *value, void *arg)
@@ -255,7 +259,8 @@ static void take_one(const char *name, const char *value, void *arg)
 	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
 	if (!origin)
 		return;
-	if (streq(name, "poolinit.pool") || starts_with(name, "poolinit.pool.") || streq(name, "poolinit.pool64")) {
+	if (streq(name, "poolinit.pool") || starts_with(name, "poolinit.pool.") ||
+	    streq(name, "poolinit.pool64")) {
 		if (!value || !*value)
 			r = err_set(&e, ERR_MISSING, "a value is missing");
 		else if (streq(name, "poolinit.pool64"))
@@ -283,11 +288,15 @@ void parameters_from_cmdline(struct parameters *p, char *text)
 	bool full = len + 1 >= 1024 && ((len + 1) & len) == 0;
 
 	if (!cmdline_split(text, take_one, &(struct intake){ p, "command line", true }))
-		err_set(&e, ERR_SYNTAX, "the command line ends inside quotes: one is missing, or the rest was cut off (it has %zu bytes; most kernels keep 2048 "
-			"with their end; bootconfig has room for more)", len);
+		err_set(&e, ERR_SYNTAX,
+		        "the command line ends inside quotes: one is missing, or the rest was cut off (it "
+		        "has %zu bytes; most kernels keep 2048 with their end; bootconfig has room for more)",
+		        len);
 	else if (full)
-		err_set(&e, ERR_SYNTAX, "the command line has %zu bytes, which is all that this kernel keeps: what came behind them was cut off (bootconfig has "
-			"room for more)", len);
+		err_set(&e, ERR_SYNTAX,
+		        "the command line has %zu bytes, which is all that this kernel keeps: what came "
+		        "behind them was cut off (bootconfig has room for more)",
+		        len);
 	if (e.class != ERR_NONE)
 		parameters_problem(p, "(command line)", &e);
 }
@@ -300,7 +309,8 @@ void parameters_from_bootconfig(struct parameters *p, char *text)
 		parameters_problem(p, "/proc/bootconfig", &e);
 }
 
-static void from_file(struct parameters *p, const char *path, size_t limit, void (*take)(struct parameters *p, char *text))
+static void from_file(struct parameters *p, const char *path, size_t limit,
+                      void (*take)(struct parameters *p, char *text))
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	struct err e = { 0 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after all
- * that an event brings with it, and once for many events.
+ * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after
+ * all that an event brings with it, and once for many events.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -49,7 +49,7 @@ static uint64_t tell_late(struct progress *p, uint64_t now)
 		policy_line(&p->policy, pools(p), now, &line);
 		err_set(&e, ERR_TIMEOUT, "boot is not over yet: %s", buf_str(&line));
 		tell(w, &e);
-		next = p->waiters;      /* the list may have changed under us; those told are no longer in it */
+		next = p->waiters; /* the list may have changed under us; those told are no longer in it */
 	}
 	return soonest;
 }
@@ -86,7 +86,8 @@ static void boot_is_over(struct progress *p, const struct verdict *v, uint64_t n
 	p->verdict = *v;
 	milestone(p->sup, "ready");
 	say_line(p, now);
-	events_emit(p->sup, "boot", " state=%s active=%zu wanted=%zu", progress_state(p), v->active, v->wanted);
+	events_emit(p->sup, "boot", " state=%s active=%zu wanted=%zu", progress_state(p), v->active,
+	            v->wanted);
 	if (p->on_over)
 		p->on_over(p->arg, v);
 }
@@ -131,7 +132,7 @@ static void on_look(struct timer *t)
 	} else if (!p->over) {
 		again = v.look_again;
 	} else if (!p->complete && v.active == v.wanted && !supervisor_shutting_down(p->sup)) {
-		say_line(p, now);       /* the late ones have come after all */
+		say_line(p, now); /* the late ones have come after all */
 	}
 	p->complete |= p->over && v.active == v.wanted;
 	if (p->over)
@@ -196,7 +197,7 @@ void notify_send(const char *text)
 		a.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || sendto(fd, text, strlen(text), MSG_NOSIGNAL, (void *)&a,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+	                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
 		log_debug(LF_BOOT, "cannot notify the service manager: %s", strerror(errno));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Shutting down, step by step. What may block is done by workers, and a step whose time is over is left for the next.
+ * Shutting down, step by step. What may block is done by workers, and a step whose time is over is left for
+ * the next.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,31 +23,44 @@
 #include "supervisor/worker.h"
 
 /* Together less than SHUTDOWN_BOUND; the pools have what is left of it. */
-#define PAYLOAD_TIME SECONDS(5)
-#define TERM_TIME    SECONDS(2)
-#define KILL_TIME    SECONDS(1)
-#define UNMOUNT_TIME SECONDS(7)
-#define MOUNT_TIME   SECONDS(2)         /* of each mount */
-#define SYNC_TIME    SECONDS(4)
-#define REBOOT_TIME  SECONDS(1)
-#define NO_ROOM_PAUSE 250              /* ms, when no process can be had */
-#define AFTER_POOLS  (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
+#define PAYLOAD_TIME  SECONDS(5)
+#define TERM_TIME     SECONDS(2)
+#define KILL_TIME     SECONDS(1)
+#define UNMOUNT_TIME  SECONDS(7)
+#define MOUNT_TIME    SECONDS(2) /* of each mount */
+#define SYNC_TIME     SECONDS(4)
+#define REBOOT_TIME   SECONDS(1)
+#define NO_ROOM_PAUSE 250 /* ms, when no process can be had */
+#define AFTER_POOLS   (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
 
-struct shutdown_way { const char *word; int command; char sysrq; const char *says; };
+struct shutdown_way {
+	const char *word;
+	int command;
+	char sysrq;
+	const char *says;
+};
 
+/* clang-format off */
 static const struct shutdown_way ways[] = {
 	{ "poweroff", RB_POWER_OFF,   'o', "power off" },
 	{ "reboot",   RB_AUTOBOOT,    'b', "reboot" },
 	{ "halt",     (int)RB_HALT_SYSTEM, 0,  "halt" },
 };
+/* clang-format on */
 
 const char *shutdown_word(int sig)
 {
 	switch (sig) {
-	case SIGTERM: case SIGINT:  return "reboot";
-	case SIGUSR1:               return "halt";
-	case SIGUSR2: case SIGPWR:  return "poweroff";
-	default:                    return NULL;
+	case SIGTERM:
+	case SIGINT:
+		return "reboot";
+	case SIGUSR1:
+		return "halt";
+	case SIGUSR2:
+	case SIGPWR:
+		return "poweroff";
+	default:
+		return NULL;
 	}
 }
 
@@ -56,11 +70,15 @@ static void next_step(struct shutdown *s);
 
 #define MOUNTS 512
 
-struct mount_list { char *targets[MOUNTS]; size_t n; };
+struct mount_list {
+	char *targets[MOUNTS];
+	size_t n;
+};
 
 /* Filesystems that hold data although no block device is below them. */
 static const char *const data_types[] = {
-	"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "btrfs", "zfs", "overlay", "fuse", "fuseblk", "virtiofs", "glusterfs",
+	"nfs", "nfs4",    "cifs", "smb3",    "ceph",     "9p",        "btrfs",
+	"zfs", "overlay", "fuse", "fuseblk", "virtiofs", "glusterfs",
 };
 
 static bool holds_data(const struct mount_entry *m)
@@ -82,7 +100,8 @@ static int note_mount(const struct mount_entry *m, void *arg)
 	return 0;
 }
 
-/* The errno of what the disk or the server refused; 0: all is written. What is no directory, or may not be opened, is not asked. */
+/* The errno of what the disk or the server refused; 0: all is written. What is no directory, or may not be
+ * opened, is not asked. */
 static int sync_mount(const char *target)
 {
 	int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -108,13 +127,15 @@ static int *answers;
 
 static bool answers_open(struct err *e)
 {
-	answers = mmap(NULL, MOUNTS * sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	answers = mmap(NULL, MOUNTS * sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	               -1, 0);
 	if (answers == MAP_FAILED)
 		err_sys(e, errno, "no memory for what filesystems answer");
 	return answers != MAP_FAILED;
 }
 
-/* Run fn for the i-th in a child and give its pidfd: the child may hang. -1: until the limit no process could be had. */
+/* Run fn for the i-th in a child and give its pidfd: the child may hang. -1: until the limit no process could
+ * be had. */
 static int in_child(int (*fn)(const char *target), const struct mount_list *list, size_t i, uint64_t limit)
 {
 	int pidfd, left;
@@ -130,7 +151,9 @@ static int in_child(int (*fn)(const char *target), const struct mount_list *list
 }
 
 /* Those for which it was not done. */
-struct undone { size_t hung, refused; };
+struct undone {
+	size_t hung, refused;
+};
 
 static void send_lost(struct worker_io *io, const char *target, int error)
 {
@@ -163,12 +186,14 @@ static int undone(const struct undone *u, const char *what, struct err *e)
 {
 	if (!u->hung && !u->refused)
 		return 0;
-	return err_set(e, ERR_HUNG, "%zu filesystems are not %s: %zu do not answer, for %zu no process can be had", u->hung + u->refused, what,
-		       u->hung, u->refused);
+	return err_set(e, ERR_HUNG,
+	               "%zu filesystems are not %s: %zu do not answer, for %zu no process can be had",
+	               u->hung + u->refused, what, u->hung, u->refused);
 }
 
 /* All at once: one that hangs does not keep the others. */
-static void sync_each(struct worker_io *io, const struct mount_list *list, uint64_t limit, struct undone *left)
+static void sync_each(struct worker_io *io, const struct mount_list *list, uint64_t limit,
+                      struct undone *left)
 {
 	int children[MOUNTS];
 
@@ -184,11 +209,12 @@ static void sync_each(struct worker_io *io, const struct mount_list *list, uint6
 
 static int list_mounts(struct mount_list *list, struct err *e)
 {
-	signal(SIGCHLD, SIG_IGN);       /* children that have ended take no room that the next may need */
+	signal(SIGCHLD, SIG_IGN); /* children that have ended take no room that the next may need */
 	return answers_open(e) ? mountinfo_each(note_mount, list, e) : -1;
 }
 
-/* The newest mounts first: they may lie on older ones. They are synced before, for an unmount does not tell what could not be written. */
+/* The newest mounts first: they may lie on older ones. They are synced before, for an unmount does not tell
+ * what could not be written. */
 static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 {
 	struct mount_list list = { .n = 0 };
@@ -217,7 +243,7 @@ static int run_sync(struct worker_io *io, void *arg, struct err *e)
 	sync_each(io, &list, io->deadline - 200, &left);
 	if (left.hung)
 		return undone(&left, "synced", e);
-	sync();                         /* those without a process too */
+	sync(); /* those without a process too */
 	return 0;
 }
 
@@ -250,7 +276,8 @@ static void worker_over(struct worker *w, const struct err *e, bool left)
 static void worker_says(struct worker *w, const struct line *l)
 {
 	if (line_has(l, "target") && line_has(l, "lost") && worker_may_log(w))
-		log_error(LF_BOOT, "%s: what was written last is not all there: %s", line_get(l, "target"), line_get(l, "lost"));
+		log_error(LF_BOOT, "%s: what was written last is not all there: %s", line_get(l, "target"),
+		          line_get(l, "lost"));
 }
 
 static void step_done(void *arg)
@@ -262,11 +289,17 @@ typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 
 static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
-	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_record = worker_says, .on_done = worker_over, .owner = s };
+	struct job job = { .what = what,
+		           .timeout = time,
+		           .run = run,
+		           .arg = arg,
+		           .on_record = worker_says,
+		           .on_done = worker_over,
+		           .owner = s };
 	uint64_t now = clock_ms();
 	struct err e = { 0 };
 
-	if (s->retry_until)             /* what is left of its time */
+	if (s->retry_until) /* what is left of its time */
 		job.timeout = now < s->retry_until ? s->retry_until - now : 1;
 	if (worker_start(s->sup, &job, &e))
 		return;
@@ -274,7 +307,7 @@ static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_
 		log_error(LF_BOOT, "%s: it is tried again", e.message);
 		s->retry_until = now + time < s->bound ? now + time : s->bound;
 	}
-	if (now < s->retry_until) {     /* there may be more room in a moment */
+	if (now < s->retry_until) { /* there may be more room in a moment */
 		time_for(s, NO_ROOM_PAUSE);
 		return;
 	}
@@ -347,8 +380,8 @@ static void end(struct shutdown *s)
 	run_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
 }
 
-/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver hangs
- * in it. */
+/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver
+ * hangs in it. */
 static void end_by_force(struct shutdown *s)
 {
 	char sysrq[2] = { s->way->sysrq, '\0' };

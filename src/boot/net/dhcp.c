@@ -49,7 +49,8 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	loop_unwatch(c->loop, w);
 	close(fd);
 	c->pid = 0;
-	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(pid, NULL, status, 0));
+	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device,
+	         memory_ending(pid, NULL, status, 0));
 	start_later(c);
 }
 
@@ -89,14 +90,33 @@ static int start_child(struct dhcp_client *c, struct err *e)
 	char script[512], run_dir[512];
 
 	if (!udhcpc && !busybox)
-		return err_set(e, ERR_NO_TOOL, "cannot configure %s by DHCP: neither udhcpc nor busybox is there", c->device);
+		return err_set(e, ERR_NO_TOOL,
+		               "cannot configure %s by DHCP: neither udhcpc nor busybox is there", c->device);
 	if (script_link(c->run_dir, script, sizeof(script), e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot configure %s by DHCP", c->device);
 	snprintf(run_dir, sizeof(run_dir), "POOLINIT_RUN=%s", c->run_dir);
 	/* Three requests a second apart, a pause of two seconds, and so on for ever. */
 	const char *const argv[] = {
-		udhcpc ? udhcpc : busybox, udhcpc ? "-f" : "udhcpc", "-f", "-i", c->device, "-s", script,
-		"-t", "3", "-T", "1", "-A", "2", "-O", "mtu", "-O", "staticroutes", "-O", "search", NULL,
+		udhcpc ? udhcpc : busybox,
+		udhcpc ? "-f" : "udhcpc",
+		"-f",
+		"-i",
+		c->device,
+		"-s",
+		script,
+		"-t",
+		"3",
+		"-T",
+		"1",
+		"-A",
+		"2",
+		"-O",
+		"mtu",
+		"-O",
+		"staticroutes",
+		"-O",
+		"search",
+		NULL,
 	};
 	const char *const env[] = { run_dir, NULL };
 	int pidfd = spawn_service(argv, env, -1, &c->pid, e);

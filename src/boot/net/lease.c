@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The role "poolinit-dhcp": called by udhcpc at each event, with the lease in the environment; applies it and ends.
+ * The role "poolinit-dhcp": called by udhcpc at each event, with the lease in the environment; applies it and
+ * ends.
  *
- * What the environment holds came from the network: each value is parsed as what it must be, and dropped if it is not.
+ * What the environment holds came from the network: each value is parsed as what it must be, and dropped if
+ * it is not.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -18,14 +20,14 @@
 #include "boot/net/rtnl.h"
 
 #define DEFAULT_RUN_DIR "/run/poolinit"
-#define REFUSALS_TOLD   8       /* of one lease: how much there is to refuse is the server's to decide */
+#define REFUSALS_TOLD   8 /* of one lease: how much there is to refuse is the server's to decide */
 
 struct lease {
 	const char *device, *run_dir;
 	int index;
 	struct rtnl rtnl;
-	char file[512];                 /* run_dir/network/DEVICE.lease: the address that we have given the interface */
-	char trouble[512];              /* run_dir/network/DEVICE.trouble: it has been said that nobody answers */
+	char file[512];    /* run_dir/network/DEVICE.lease: the address that we have given the interface */
+	char trouble[512]; /* run_dir/network/DEVICE.trouble: it has been said that nobody answers */
 	unsigned refused;
 };
 
@@ -37,7 +39,8 @@ static const char *fact(const char *name)
 }
 
 /* Call fn for each word of a list; what it cannot take is passed over. */
-static void each_word(const char *list, void (*fn)(struct lease *l, const char *word, void *arg), struct lease *l, void *arg)
+static void each_word(const char *list, void (*fn)(struct lease *l, const char *word, void *arg),
+                      struct lease *l, void *arg)
 {
 	while (*list) {
 		size_t len = strcspn(list, " ,\t\n");
@@ -64,7 +67,8 @@ static bool parse_prefixed(const char *text, struct ip_address *out)
 		return false;
 	*slash = '\0';
 	prefix = strtol(slash + 1, &end, 10);
-	if (end == slash + 1 || *end || prefix < 0 || prefix > 32 || ip_address_parse(copy, out, NULL) < 0 || out->family != AF_INET)
+	if (end == slash + 1 || *end || prefix < 0 || prefix > 32 || ip_address_parse(copy, out, NULL) < 0 ||
+	    out->family != AF_INET)
 		return false;
 	out->prefix = (unsigned)prefix;
 	return true;
@@ -76,7 +80,8 @@ static bool parse_host(struct lease *l, const char *what, const char *word, stru
 	if (ip_address_parse(word, out, NULL) == 0 && out->family == AF_INET && ip_address_is_host(out))
 		return true;
 	if (l->refused++ < REFUSALS_TOLD)
-		log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over", l->device, what, word);
+		log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over",
+		         l->device, what, word);
 	return false;
 }
 
@@ -97,7 +102,8 @@ static void drop_address(struct lease *l, const struct ip_address *keep)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
-/* Whoever answers on the wire is believed: so what would cut this machine off is not. udhcpc has counted a mask's ones for `mask`. */
+/* Whoever answers on the wire is believed: so what would cut this machine off is not. udhcpc has counted a
+ * mask's ones for `mask`. */
 static int check_address(struct ip_address *a, struct err *e)
 {
 	const char *mask = *fact("subnet") ? fact("subnet") : *fact("mask") ? fact("mask") : "24";
@@ -106,19 +112,22 @@ static int check_address(struct ip_address *a, struct err *e)
 	if (ip_address_parse(fact("ip"), a, e) < 0 || ip_netmask_parse(mask, AF_INET, &a->prefix, e) < 0)
 		return -1;
 	if (a->family != AF_INET || a->prefix == 0 || !ip_address_is_host(a))
-		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", fact("ip"), mask);
+		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", fact("ip"),
+		               mask);
 	if (ip_address_parse(fact("serverid"), &server, NULL) == 0 && memcmp(server.bytes, a->bytes, 4) == 0)
 		return err_set(e, ERR_INVALID, "%s is the server's own address", fact("ip"));
 	return 0;
 }
 
-/* The client keeps what it has been given, and says no more. It ends, is started again, and asks everybody. */
+/* The client keeps what it has been given, and says no more. It ends, is started again, and asks
+ * everybody. */
 static void ask_anew(void)
 {
 	char path[32], name[32];
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
-	if (file_read_line(AT_FDCWD, path, name, sizeof(name)) > 0 && (streq(name, "udhcpc") || streq(name, "busybox")))
+	if (file_read_line(AT_FDCWD, path, name, sizeof(name)) > 0 &&
+	    (streq(name, "udhcpc") || streq(name, "busybox")))
 		kill(getppid(), SIGTERM);
 }
 
@@ -130,7 +139,8 @@ static int take_address(struct lease *l, struct ip_address *a, struct err *e)
 		ask_anew();
 		return err_wrap(e, ERR_KEEP, "%s: the offer is refused", l->device);
 	}
-	/* First the old one: taking away an interface's primary address takes the later ones of its network with it. */
+	/* First the old one: taking away an interface's primary address takes the later ones of its network
+	 * with it. */
 	drop_address(l, a);
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0 || rtnl_address_add(&l->rtnl, l->index, a, e) < 0)
 		return -1;
@@ -155,7 +165,7 @@ static void take_router(struct lease *l, const char *word, void *arg)
 	struct ip_address gateway;
 
 	if (*done || streq(word, "0.0.0.0") || !parse_host(l, "router", word, &gateway))
-		return;                 /* 0.0.0.0: there is none */
+		return; /* 0.0.0.0: there is none */
 	*done = true;
 	set_route(l, NULL, &gateway);
 }
@@ -177,7 +187,8 @@ static void take_classless(struct lease *l, const char *word, void *arg)
 	}
 	/* On the link are the networks of which the server says so, but not the whole world. */
 	bool on_link = streq(word, "0.0.0.0");
-	bool usable = on_link ? to->prefix && ip_address_parse(word, &gateway, NULL) == 0 : parse_host(l, "router", word, &gateway);
+	bool usable = on_link ? to->prefix && ip_address_parse(word, &gateway, NULL) == 0
+	                      : parse_host(l, "router", word, &gateway);
 
 	if (usable && (!to->prefix || !is_nobodys(to)))
 		set_route(l, to->prefix ? to : NULL, &gateway);
@@ -237,7 +248,8 @@ static void take_mtu(struct lease *l)
 	struct err e = { 0 };
 
 	/* RFC 2132: at least 68; IPv6 needs 1280, and so does everybody's patience. */
-	if (*fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 && rtnl_link_mtu(&l->rtnl, l->index, (unsigned)mtu, &e) < 0)
+	if (*fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 &&
+	    rtnl_link_mtu(&l->rtnl, l->index, (unsigned)mtu, &e) < 0)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
@@ -256,7 +268,8 @@ static int on_bound(struct lease *l, struct err *e)
 		err_clear(e);
 	}
 	if (l->refused > REFUSALS_TOLD)
-		log_warn(LF_NET, "%s: nor can %u more of the DHCP server's addresses and routes be used", l->device, l->refused - REFUSALS_TOLD);
+		log_warn(LF_NET, "%s: nor can %u more of the DHCP server's addresses and routes be used",
+		         l->device, l->refused - REFUSALS_TOLD);
 	return file_remove(AT_FDCWD, l->trouble, e);
 }
 
@@ -271,8 +284,9 @@ static bool is_own_lease(const struct lease *l)
 	return second && atoi(second + 1) == (int)getppid();
 }
 
-/* A client says so when it begins, and when its lease has ended. One that was started again after it died begins too, and takes nothing away
- * from under the pools: the address stands until the new client has got one. */
+/* A client says so when it begins, and when its lease has ended. One that was started again after it died
+ * begins too, and takes nothing away from under the pools: the address stands until the new client has got
+ * one. */
 static int on_deconfig(struct lease *l, struct err *e)
 {
 	char address[IP_TEXT + 4];
@@ -294,12 +308,17 @@ static int on_trouble(struct lease *l, struct err *e)
 {
 	if (access(l->trouble, F_OK) == 0)
 		return 0;
-	log_warn(LF_NET, "%s: no DHCP server answers yet%s%.200s: asking on", l->device, *fact("message") ? ": " : "", fact("message"));
+	log_warn(LF_NET, "%s: no DHCP server answers yet%s%.200s: asking on", l->device,
+	         *fact("message") ? ": " : "", fact("message"));
 	return file_replace(AT_FDCWD, l->trouble, "", 0, 0644, e);
 }
 
-static const struct { const char *name; int (*run)(struct lease *l, struct err *e); } udhcpc_events[] = {
-	{ "deconfig", on_deconfig }, { "bound", on_bound }, { "renew", on_bound }, { "leasefail", on_trouble }, { "nak", on_trouble },
+static const struct {
+	const char *name;
+	int (*run)(struct lease *l, struct err *e);
+} udhcpc_events[] = {
+	{ "deconfig", on_deconfig }, { "bound", on_bound }, { "renew", on_bound },
+	{ "leasefail", on_trouble }, { "nak", on_trouble },
 };
 
 static int lease_open(struct lease *l, struct err *e)
@@ -327,8 +346,8 @@ int dhcp_main(int argc, char **argv)
 	struct err e = { 0 };
 	int r = 0;
 
-	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees the
-	 * address. */
+	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees
+	 * the address. */
 	if (argc != 2 || !early_is_machine() || log_to_kmsg(NULL) < 0)
 		log_to_stderr();
 	if (argc != 2) {

@@ -2,9 +2,9 @@
  *
  * What ip= asks for, done as the interfaces come.
  *
- * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces there
- * are: a task with a device waits for it by name, one without takes BOOTIF's, or the first with a carrier; DHCP
- * without a device asks on all of them, and the first lease ends the others.
+ * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces
+ * there are: a task with a device waits for it by name, one without takes BOOTIF's, or the first with a
+ * carrier; DHCP without a device asks on all of them, and the first lease ends the others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +19,14 @@
 #include "boot/net/resolv.h"
 #include "boot/net/rtnl.h"
 
-#define TASKS 16
-#define LINKS 64
+#define TASKS   16
+#define LINKS   64
 #define CLIENTS 16
 
 struct task {
 	struct ip_param param;
-	char device[IFNAMSIZ];          /* the interface it has been given */
-	bool done;                      /* static: set; DHCP: the client runs, or a lease ended the search */
+	char device[IFNAMSIZ]; /* the interface it has been given */
+	bool done;             /* static: set; DHCP: the client runs, or a lease ended the search */
 };
 
 struct network {
@@ -39,9 +39,9 @@ struct network {
 	struct dhcp_client clients[CLIENTS];
 	unsigned char bootif[6];
 	bool has_bootif, configuring, off, ready;
-	struct rtnl_link links[LINKS];  /* as they are now */
+	struct rtnl_link links[LINKS]; /* as they are now */
 	size_t nlinks;
-	struct chore open_tasks;        /* those that could not be done though they might have been */
+	struct chore open_tasks; /* those that could not be done though they might have been */
 };
 
 /* ---- the interfaces ---- */
@@ -112,12 +112,13 @@ static int set_static(struct network *n, struct task *t, const struct rtnl_link 
 	const struct ip_param *p = &t->param;
 	char address[IP_TEXT], gateway[IP_TEXT];
 
-	if (rtnl_link_up(&n->rtnl, l->index, e) < 0 || rtnl_address_add(&n->rtnl, l->index, &p->client, e) < 0)
+	if (rtnl_link_up(&n->rtnl, l->index, e) < 0 ||
+	    rtnl_address_add(&n->rtnl, l->index, &p->client, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s", l->name);
 	if (p->gateway.family && rtnl_route_add(&n->rtnl, l->index, NULL, &p->gateway, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s", l->name);
-	log_info(LF_NET, "%s: %s/%u, gateway %s", l->name, ip_address_print(&p->client, address), p->client.prefix,
-		 ip_address_print(&p->gateway, gateway));
+	log_info(LF_NET, "%s: %s/%u, gateway %s", l->name, ip_address_print(&p->client, address),
+	         p->client.prefix, ip_address_print(&p->gateway, gateway));
 	return 0;
 }
 
@@ -163,14 +164,16 @@ static int start_client(struct network *n, const char *device, struct err *e)
 	return err_set(e, ERR_LIMIT, "%s: more than %d DHCP clients", device, CLIENTS);
 }
 
-/* The search is over: the interface that got a lease belongs to the task, clients on interfaces that nobody named end. */
+/* The search is over: the interface that got a lease belongs to the task, clients on interfaces that nobody
+ * named end. */
 static void end_search(struct network *n, struct task *t, const char *device, const char *address)
 {
 	log_info(LF_NET, "%s: %s by DHCP", device, address);
 	snprintf(t->device, sizeof(t->device), "%s", device);
 	t->done = true;
 	for (size_t i = 0; i < CLIENTS; i++) {
-		const struct rtnl_link *l = n->clients[i].device[0] ? link_named(n, n->clients[i].device) : NULL;
+		const struct rtnl_link *l = n->clients[i].device[0] ? link_named(n, n->clients[i].device)
+		                                                    : NULL;
 
 		if (l && !streq(l->name, device) && !is_taken(n, l, t))
 			dhcp_stop(&n->clients[i]);
@@ -350,7 +353,8 @@ struct network *network_listen(struct supervisor *s, struct err *e)
 	n->rtnl.fd = -1;
 	n->open_tasks = (struct chore){ .origin = "network", .attempt = do_tasks, .owner = n };
 	fd = rtnl_listen(e);
-	if (fd < 0 || rtnl_open(&n->rtnl, e) < 0 || loop_watch(supervisor_loop(s), &n->events, fd, EPOLLIN, e) < 0) {
+	if (fd < 0 || rtnl_open(&n->rtnl, e) < 0 ||
+	    loop_watch(supervisor_loop(s), &n->events, fd, EPOLLIN, e) < 0) {
 		if (fd >= 0)
 			close(fd);
 		rtnl_close(&n->rtnl);

@@ -11,8 +11,8 @@
 #include "base/util.h"
 #include "boot/net/rtnl.h"
 
-#define REPLY_BYTES 16384       /* what the kernel fills in one go for a dump */
-#define HEARD_TURN 64           /* messages in one turn of the loop */
+#define REPLY_BYTES 16384 /* what the kernel fills in one go for a dump */
+#define HEARD_TURN  64    /* messages in one turn of the loop */
 
 struct request {
 	struct nlmsghdr head;
@@ -97,7 +97,8 @@ static ssize_t receive(struct rtnl *r, void *buf, size_t size, struct err *e)
 	return n;
 }
 
-/* Each message of an answer. fn NULL: only the acknowledgement is of interest. Returns 0, or the kernel's -errno. */
+/* Each message of an answer. fn NULL: only the acknowledgement is of interest. Returns 0, or the kernel's
+ * -errno. */
 typedef void message_fn(const struct nlmsghdr *h, void *arg);
 
 static int read_answer(struct rtnl *r, message_fn *fn, void *arg, struct err *e)
@@ -110,13 +111,15 @@ static int read_answer(struct rtnl *r, message_fn *fn, void *arg, struct err *e)
 		if (got < 0)
 			return -EIO;
 		size_t left = (size_t)got;
-		for (const struct nlmsghdr *h = (void *)buf; left >= sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= left;) {
+		for (const struct nlmsghdr *h = (void *)buf;
+		     left >= sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= left;) {
 			if (h->nlmsg_seq == r->seq) {
 				if (h->nlmsg_type == NLMSG_DONE)
 					return 0;
 				if (h->nlmsg_type == NLMSG_ERROR)
-					return h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)) ? -EIO :
-						((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+					return h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))
+					               ? -EIO
+					               : ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
 				if (fn)
 					fn(h, arg);
 			}
@@ -129,7 +132,8 @@ static int read_answer(struct rtnl *r, message_fn *fn, void *arg, struct err *e)
 	}
 }
 
-/* Do it, and give the kernel's verdict as a negative errno; `ignored` is one that means "it is so already". */
+/* Do it, and give the kernel's verdict as a negative errno; `ignored` is one that means "it is so
+ * already". */
 static int transact(struct rtnl *r, struct request *q, int ignored, struct err *e)
 {
 	int result;
@@ -147,7 +151,10 @@ static int transact(struct rtnl *r, struct request *q, int ignored, struct err *
 
 /* ---- links ---- */
 
-struct link_walk { rtnl_link_fn *fn; void *arg; };
+struct link_walk {
+	rtnl_link_fn *fn;
+	void *arg;
+};
 
 static void link_message(const struct nlmsghdr *h, void *arg)
 {
@@ -207,12 +214,15 @@ int rtnl_link_mtu(struct rtnl *r, int index, unsigned mtu, struct err *e)
 
 	q.body.link.ifi_index = index;
 	attribute(&q, IFLA_MTU, &mtu, sizeof(mtu));
-	return transact(r, &q, 0, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot set the MTU of interface %d to %u", index, mtu) : 0;
+	return transact(r, &q, 0, e) < 0
+	               ? err_wrap(e, ERR_KEEP, "cannot set the MTU of interface %d to %u", index, mtu)
+	               : 0;
 }
 
 /* ---- addresses ---- */
 
-static struct request address_request(unsigned short type, unsigned short flags, int index, const struct ip_address *a)
+static struct request address_request(unsigned short type, unsigned short flags, int index,
+                                      const struct ip_address *a)
 {
 	struct request q = request_new(type, flags, sizeof(q.body.address));
 
@@ -242,7 +252,8 @@ int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, stru
 		attribute(&q, IFA_BROADCAST, broadcast, sizeof(broadcast));
 	}
 	if (transact(r, &q, EEXIST, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot give interface %d the address %s/%u", index, ip_address_print(a, text), a->prefix);
+		return err_wrap(e, ERR_KEEP, "cannot give interface %d the address %s/%u", index,
+		                ip_address_print(a, text), a->prefix);
 	return 0;
 }
 
@@ -252,7 +263,8 @@ int rtnl_address_remove(struct rtnl *r, int index, const struct ip_address *a, s
 	char text[IP_TEXT];
 
 	if (transact(r, &q, EADDRNOTAVAIL, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot take the address %s from interface %d", ip_address_print(a, text), index);
+		return err_wrap(e, ERR_KEEP, "cannot take the address %s from interface %d",
+		                ip_address_print(a, text), index);
 	return 0;
 }
 
@@ -261,7 +273,8 @@ static void address_message(const struct nlmsghdr *h, void *arg)
 	const struct ifaddrmsg *a = NLMSG_DATA(h);
 	bool *found = arg;
 
-	if (h->nlmsg_type == RTM_NEWADDR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*a)) && a->ifa_scope < RT_SCOPE_LINK)
+	if (h->nlmsg_type == RTM_NEWADDR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*a)) &&
+	    a->ifa_scope < RT_SCOPE_LINK)
 		*found = true;
 }
 
@@ -275,7 +288,8 @@ bool rtnl_has_address(struct rtnl *r)
 
 /* ---- routes ---- */
 
-int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const struct ip_address *gateway, struct err *e)
+int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const struct ip_address *gateway,
+                   struct err *e)
 {
 	struct request q = request_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.body.route));
 	char text[IP_TEXT];
@@ -297,12 +311,13 @@ int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const
 		q.body.route.rtm_flags = RTNH_F_ONLINK;
 		attribute(&q, RTA_GATEWAY, gateway->bytes, address_bytes(gateway->family));
 	}
-	/* The metric keeps the default routes of several interfaces apart, so that each replaces only its own. */
+	/* The metric keeps the default routes of several interfaces apart, so that each replaces only its
+	 * own. */
 	attribute(&q, RTA_PRIORITY, &index, sizeof(index));
 	attribute(&q, RTA_OIF, &index, sizeof(index));
 	if (transact(r, &q, EEXIST, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot set a route through %s on interface %d",
-				gateway ? ip_address_print(gateway, text) : "the link", index);
+		                gateway ? ip_address_print(gateway, text) : "the link", index);
 	return 0;
 }
 
@@ -312,7 +327,8 @@ int rtnl_listen(struct err *e)
 {
 	struct sockaddr_nl self = {
 		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR |
+		             RTMGRP_IPV6_ROUTE,
 	};
 	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
