@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit xml`: reads one document as the supervisor would, and prints its canonical form or what is wrong with it. A linter for people, a door
- * for tests. The files are read first; then the process closes itself in, as every worker that parses foreign bytes, and only then looks at them.
+ * `poolinit xml`: reads one document as the supervisor would, and prints its canonical form or what is wrong
+ * with it. A linter for people, a door for tests. The files are read first; then the process closes itself
+ * in, as every worker that parses foreign bytes, and only then looks at them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,9 @@
 
 /* One document, or two: a volume is read as one of a pool. */
 struct document {
-	const char *name;               /* of the file, for messages */
+	const char *name; /* of the file, for messages */
 	struct buf text;
-	const char *pool_name;          /* NULL: a pool of type dir is assumed */
+	const char *pool_name; /* NULL: a pool of type dir is assumed */
 	struct buf pool;
 	enum volume_read_for what;
 };
@@ -70,12 +71,14 @@ static int print_pool_document(const struct document *d, struct buf *out, struct
 
 static int print_volume_document(const struct document *d, struct buf *out, struct err *e)
 {
-	static const char assumed[] = "<pool type='dir'><name>default</name><target><path>/</path></target></pool>";
+	static const char assumed[] =
+		"<pool type='dir'><name>default</name><target><path>/</path></target></pool>";
 	cleanup_pool_def struct pool_def pool = { 0 };
 	cleanup_volume_def struct volume_def def = { 0 };
 	const char *xml = d->pool_name ? buf_str(&d->pool) : assumed;
 
-	if (pool_read(&pool, xml, d->pool_name ? d->pool.len : strlen(assumed), d->pool_name ? d->pool_name : "(assumed pool)", e) < 0)
+	if (pool_read(&pool, xml, d->pool_name ? d->pool.len : strlen(assumed),
+	              d->pool_name ? d->pool_name : "(assumed pool)", e) < 0)
 		return -1;
 	if (volume_def_read(&def, buf_str(&d->text), d->text.len, d->name, &pool, d->what, e) < 0)
 		return -1;
@@ -136,7 +139,9 @@ static int answer(const struct buf *out)
 {
 	if (out->failed)
 		return complain("poolinit xml: out of memory");
-	return put(STDOUT_FILENO, buf_str(out), out->len) ? 0 : complain("poolinit xml: the document cannot be written");
+	return put(STDOUT_FILENO, buf_str(out), out->len)
+	               ? 0
+	               : complain("poolinit xml: the document cannot be written");
 }
 
 /* Never returns to a caller with descriptors or memory to care for: the process ends as it is. */
@@ -145,7 +150,8 @@ static _Noreturn void work(const struct kind *kind, const struct document *d, bo
 	struct buf out = BUF_INIT;
 	struct err e = { 0 };
 
-	if (sandbox_enter(&e) < 0 || (validate && grammar_check(kind->grammar, buf_str(&d->text), d->text.len, d->name, &e) < 0) ||
+	if (sandbox_enter(&e) < 0 ||
+	    (validate && grammar_check(kind->grammar, buf_str(&d->text), d->text.len, d->name, &e) < 0) ||
 	    kind->print(d, &out, &e) < 0)
 		_exit(complain(e.message));
 	_exit(answer(&out));
@@ -199,14 +205,19 @@ int xml_main(int argc, char **argv)
 	struct err e = { 0 };
 	bool validate = false;
 	const struct option_row rows[] = {
-		{ "KIND", NULL, OPTION_WORD, &words[0], "pool, volume or secret; or capabilities: print the pool types and their formats" },
+		{ "KIND", NULL, OPTION_WORD, &words[0],
+		  "pool, volume or secret; or capabilities: print the pool types and their formats" },
 		{ "FILE", NULL, OPTION_WORD, &words[1], "the document; -: standard input" },
 		{ "validate", NULL, OPTION_FLAG, &validate, "refuse what libvirt's grammar does not know" },
-		{ "pool", "POOL.xml", OPTION_TEXT, &d.pool_name, "the pool that a volume is for (default: one of type dir)" },
-		{ "for", "VERB", OPTION_TEXT, &what, "create (the default), or create-from: a volume that needs no capacity of its own" },
+		{ "pool", "POOL.xml", OPTION_TEXT, &d.pool_name,
+		  "the pool that a volume is for (default: one of type dir)" },
+		{ "for", "VERB", OPTION_TEXT, &what,
+		  "create (the default), or create-from: a volume that needs no capacity of its own" },
 	};
 	const struct role_help help = {
-		"xml", "Read one document as the supervisor would (libvirt's pool, volume or secret) and print its canonical form, or what is\n"
+		"xml",
+		"Read one document as the supervisor would (libvirt's pool, volume or secret) and print its "
+		"canonical form, or what is\n"
 		"wrong with it and where.",
 		"0 the document is good, 1 it is not, 2 wrong usage",
 	};
@@ -225,7 +236,8 @@ int xml_main(int argc, char **argv)
 		return status;
 	d.name = words[1];
 	d.what = what && streq(what, "create-from") ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE;
-	if (read_file(&d.name, kind->limit, &d.text, &e) < 0 || (d.pool_name && read_file(&d.pool_name, POOL_XML_LIMIT, &d.pool, &e) < 0))
+	if (read_file(&d.name, kind->limit, &d.text, &e) < 0 ||
+	    (d.pool_name && read_file(&d.pool_name, POOL_XML_LIMIT, &d.pool, &e) < 0))
 		return complain(e.message);
 	work(kind, &d, validate);
 }
