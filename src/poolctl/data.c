@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The file of vol-upload and vol-download: opened here, with the rights of who calls; the server gets its descriptor. What the server does not
- * take (a terminal, a device, a file of /proc, a datagram socket) is read or written here too, at the other end of a pipe.
+ * The file of vol-upload and vol-download: opened here, with the rights of who calls; the server gets its
+ * descriptor. What the server does not take (a terminal, a device, a file of /proc, a datagram socket) is
+ * read or written here too, at the other end of a pipe.
  */
 #include "poolctl/parts.h"
 
@@ -34,8 +35,8 @@ static int open_for_upload(const char *path, struct data *d, struct err *e)
 	return d->fd < 0 ? err_sys(e, errno, "cannot open %s", path) : 0;
 }
 
-/* Is it a file, block device, pipe or stream socket? A filesystem without blocks makes its files up; a tmpfs without a limit only looks like one,
- * and loses nothing by the pipe. */
+/* Is it a file, block device, pipe or stream socket? A filesystem without blocks makes its files up; a tmpfs
+ * without a limit only looks like one, and loses nothing by the pipe. */
 static bool is_taken(int fd)
 {
 	struct stat st;
@@ -45,7 +46,7 @@ static bool is_taken(int fd)
 	socklen_t size = sizeof(type), len = sizeof(peer);
 
 	if (fstat(fd, &st) < 0)
-		return true;                    /* the server says what is wrong */
+		return true; /* the server says what is wrong */
 	if (S_ISREG(st.st_mode))
 		return fstatfs(fd, &fs) == 0 && fs.f_blocks > 0 && (unsigned)fs.f_type != EFIVARFS;
 	if (S_ISSOCK(st.st_mode))
@@ -128,7 +129,9 @@ static int end_pump(struct data *d, bool well, struct err *e)
 		;
 	d->pump = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) && !(WEXITSTATUS(status) == EPIPE && !d->download))
-		return err_sys(e, WEXITSTATUS(status), d->download ? "cannot write what was downloaded" : "cannot read what is to be uploaded");
+		return err_sys(e, WEXITSTATUS(status),
+		               d->download ? "cannot write what was downloaded"
+		                           : "cannot read what is to be uploaded");
 	return 0;
 }
 

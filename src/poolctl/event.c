@@ -17,7 +17,7 @@
 struct hearing {
 	const struct command *command;
 	struct arena arena;
-	const char *pool;               /* of this one only; NULL: of all */
+	const char *pool; /* of this one only; NULL: of all */
 	uint64_t deadline;
 	int signals;
 	unsigned received;
@@ -30,7 +30,8 @@ enum ending { HEARD, TIMED_OUT, INTERRUPTED };
 
 static bool is_up(const char *phase)
 {
-	return streq(phase, "active") || streq(phase, "degraded") || streq(phase, "hung") || streq(phase, "stopping");
+	return streq(phase, "active") || streq(phase, "degraded") || streq(phase, "hung") ||
+	       streq(phase, "stopping");
 }
 
 /* virsh's word for a step from one phase to another; NULL: it has none. */
@@ -43,8 +44,13 @@ static const char *phase_change(const struct line *l)
 
 static const char *lifecycle(const struct line *l)
 {
-	static const struct { const char *event, *word; } words[] = {
-		{ "pool-defined", "Defined" }, { "pool-undefined", "Undefined" }, { "pool-built", "Created" }, { "pool-deleted", "Deleted" },
+	static const struct {
+		const char *event, *word;
+	} words[] = {
+		{ "pool-defined", "Defined" },
+		{ "pool-undefined", "Undefined" },
+		{ "pool-built", "Created" },
+		{ "pool-deleted", "Deleted" },
 	};
 	const char *event = record_get(l, "event");
 
@@ -70,8 +76,8 @@ static void print_time(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	printf("%04d-%02d-%02d %02d:%02d:%02d.%03ld+0000: ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-	       now.tv_nsec / 1000000);
+	printf("%04d-%02d-%02d %02d:%02d:%02d.%03ld+0000: ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+	       utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000);
 }
 
 /* Print the event if it is one that was asked for. */
@@ -151,7 +157,8 @@ static int find_pool(struct hearing *h, struct err *e)
 	line_str(&request, "pool", given);
 	rc = link_ask(&h->link, buf_str(&request), NULL, &r, NULL, NULL, e);
 	if (rc == 0)
-		rc = r.nrecords == 1 ? reply_record(&r, 0, &l, e) : err_set(e, ERR_SYNTAX, "the reply holds no record");
+		rc = r.nrecords == 1 ? reply_record(&r, 0, &l, e)
+		                     : err_set(e, ERR_SYNTAX, "the reply holds no record");
 	if (rc == 0)
 		h->pool = arena_strdup(&h->arena, record_get(&l, "name"));
 	reply_free(&r);
@@ -183,7 +190,9 @@ static int catch_signals(void)
 
 int pool_event_main(const struct command *c)
 {
-	static const char *const endings[] = { [HEARD] = "", [TIMED_OUT] = "event loop timed out\n", [INTERRUPTED] = "event loop interrupted\n" };
+	static const char *const endings[] = { [HEARD] = "",
+		                               [TIMED_OUT] = "event loop timed out\n",
+		                               [INTERRUPTED] = "event loop interrupted\n" };
 	const char *timeout = command_value(c, "timeout"), *kind = command_value(c, "event");
 	struct hearing h = { .command = c, .deadline = NEVER };
 	struct err e = { 0 };

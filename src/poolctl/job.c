@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Operations that take long: how far they are (--progress), and Ctrl-C, which ends the job in the server and not just the waiting for it.
+ * Operations that take long: how far they are (--progress), and Ctrl-C, which ends the job in the server and
+ * not just the waiting for it.
  */
 #include "poolctl/parts.h"
 
@@ -35,8 +36,9 @@ static void show(struct job_wait *p, uint64_t done, uint64_t total)
 	size_human(done, &value, &unit);
 	size_human(total, &total_value, &total_unit);
 	if (total && done <= total)
-		snprintf(text, sizeof(text), "%s: %3u %%, %.2f %s of %.2f %s", p->command->verb->name, (unsigned)((double)done * 100 / (double)total),
-			 value, unit, total_value, total_unit);
+		snprintf(text, sizeof(text), "%s: %3u %%, %.2f %s of %.2f %s", p->command->verb->name,
+		         (unsigned)((double)done * 100 / (double)total), value, unit, total_value,
+		         total_unit);
 	else
 		snprintf(text, sizeof(text), "%s: %.2f %s", p->command->verb->name, value, unit);
 	if (streq(text, p->text))
@@ -103,7 +105,8 @@ static int find_job(struct job_wait *p, struct link *l, struct err *e)
 	reply_free(&r);
 	if (rc == 0 && found != 1) {
 		p->job = 0;
-		return err_set(e, ERR_STATE, "which job this is cannot be told: job-list shows them, job-cancel ends one");
+		return err_set(e, ERR_STATE,
+		               "which job this is cannot be told: job-list shows them, job-cancel ends one");
 	}
 	return rc;
 }
@@ -128,7 +131,8 @@ static int cancel(struct job_wait *p, struct err *e)
 	return rc;
 }
 
-/* The first time the job is cancelled, and its answer awaited: that says what has become of it. The second time we go. */
+/* The first time the job is cancelled, and its answer awaited: that says what has become of it. The second
+ * time we go. */
 static int on_signal(void *arg, struct err *e)
 {
 	struct job_wait *p = arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Replies for people: virsh's tables and sentences where virsh has the verb, the same manner where it has not.
+ * Replies for people: virsh's tables and sentences where virsh has the verb, the same manner where it has
+ * not.
  */
 #include "poolctl/parts.h"
 
@@ -42,7 +43,8 @@ static void say(const struct page *p, struct arena *a, const char *label, const 
 }
 
 /* A size as virsh says it: scaled, or in bytes followed by `unit`. */
-static void say_size(const struct page *p, const struct line *l, const char *label, const char *key, const char *unit)
+static void say_size(const struct page *p, const struct line *l, const char *label, const char *key,
+                     const char *unit)
 {
 	uint64_t bytes = line_u64(l, key, 0);
 	const char *scaled;
@@ -85,7 +87,8 @@ static void add_reason(struct buf *reasons, struct arena *a, const struct line *
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (line_has(l, keys[i]))
-			buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")), table_safe(a, record_get(l, keys[i])));
+			buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")),
+			           table_safe(a, record_get(l, keys[i])));
 }
 
 static void pool_row(struct table *t, const char **row, const struct line *l, bool details)
@@ -127,7 +130,8 @@ int page_table(const struct page *p, struct table *t, struct buf *notes)
 
 static int print_pool_list(const struct page *p)
 {
-	static const char *const titles[] = { "Name", "State", "Autostart", "Persistent", "Capacity", "Allocation", "Available" };
+	static const char *const titles[] = { "Name",     "State",      "Autostart", "Persistent",
+		                              "Capacity", "Allocation", "Available" };
 	bool details = command_flag(p->command, "details");
 	struct buf reasons = BUF_INIT;
 	struct table t;
@@ -201,7 +205,7 @@ static int print_vol_list(const struct page *p)
 		volume_row(&t, row, &l, details);
 		if (details && line_has(&l, "problem"))
 			buf_printf(&problems, " %s: %s\n", table_safe(&t.arena, record_get(&l, "name")),
-				   table_safe(&t.arena, record_get(&l, "problem")));
+			           table_safe(&t.arena, record_get(&l, "problem")));
 	}
 	return page_table(p, &t, &problems);
 }
@@ -249,10 +253,12 @@ static int print_vol_lookup(const struct page *p)
 
 /* ---- verbs that answer with one value ---- */
 
+/* clang-format off */
 static const struct { const char *verb, *key; } values[] = {
 	{ "pool-name", "name" }, { "pool-uuid", "uuid" },
 	{ "vol-path", "path" }, { "vol-name", "name" }, { "vol-key", "key" }, { "vol-pool", "pool" },
 };
+/* clang-format on */
 
 static int print_value(const struct page *p)
 {
@@ -266,7 +272,8 @@ static int print_value(const struct page *p)
 	if (page_record(p, &l) < 0)
 		return -1;
 	value = record_get(&l, key);
-	buf_printf(p->out, "%s\n", isatty(STDOUT_FILENO) ? table_safe(&a, value) : value);      /* a script needs it as it is */
+	/* a script needs it as it is */
+	buf_printf(p->out, "%s\n", isatty(STDOUT_FILENO) ? table_safe(&a, value) : value);
 	arena_free(&a);
 	page_end(p);
 	return 0;
@@ -288,7 +295,9 @@ static int print_secret_list(const struct page *p)
 		if (!row)
 			break;
 		row[0] = line_get(&l, "uuid");
-		row[1] = line_has(&l, "id") ? arena_printf(&t.arena, "%s %s", record_get(&l, "usage"), record_get(&l, "id")) : "Unused";
+		row[1] = line_has(&l, "id") ? arena_printf(&t.arena, "%s %s", record_get(&l, "usage"),
+		                                           record_get(&l, "id"))
+		                            : "Unused";
 	}
 	return page_table(p, &t, &none);
 }
@@ -299,11 +308,12 @@ static int print_text(const struct page *p)
 {
 	buf_add(p->out, buf_str(&p->reply->text), p->reply->text.len);
 	if (streq(p->command->verb->name, "pool-capabilities"))
-		page_end(p);                    /* virsh has two empty lines there */
+		page_end(p); /* virsh has two empty lines there */
 	page_end(p);
 	return 0;
 }
 
+/* clang-format off */
 static const struct { const char *verb; int (*print)(const struct page *p); } pages[] = {
 	{ "pool-list",   print_pool_list },
 	{ "pool-info",   print_pool_info },
@@ -323,6 +333,7 @@ static const struct { const char *verb; int (*print)(const struct page *p); } pa
 	{ "log",         print_log },
 	{ "version",     print_version },
 };
+/* clang-format on */
 
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e)
 {

@@ -34,7 +34,8 @@ void name_document(const char *file, struct err *e)
 
 		if (!starts_with(e->message, places[i]))
 			continue;
-		snprintf(said, sizeof(said), "%.200s%s%s", file ? file : "", file ? ":" : "", file || !starts_with(rest, ": ") ? line : rest + 2);
+		snprintf(said, sizeof(said), "%.200s%s%s", file ? file : "", file ? ":" : "",
+		         file || !starts_with(rest, ": ") ? line : rest + 2);
 		memcpy(e->message, said, sizeof(said));
 		return;
 	}
@@ -85,7 +86,8 @@ int payload_read(struct payload *p, const char *path, size_t limit, struct err *
 			return 0;
 		p->len += (size_t)n;
 	}
-	return err_set(e, ERR_TOO_LONG, "%s is longer than %zu bytes", standard ? "standard input" : path, limit);
+	return err_set(e, ERR_TOO_LONG, "%s is longer than %zu bytes", standard ? "standard input" : path,
+	               limit);
 }
 
 /* ---- the request ---- */
@@ -98,14 +100,15 @@ static int send_request(struct link *l, struct buf *line, const struct payload *
 	if (line->failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	if (line->len > LINE_MAX_BYTES)
-		return err_set(e, ERR_TOO_LONG, "the arguments are too long: a request has at most %d bytes", LINE_MAX_BYTES);
+		return err_set(e, ERR_TOO_LONG, "the arguments are too long: a request has at most %d bytes",
+		               LINE_MAX_BYTES);
 	if (link_send(l, line->data, line->len, fd, e) < 0)
 		return -1;
 	return p ? link_send(l, p->data, p->len, -1, e) : 0;
 }
 
-int link_ask(struct link *l, const char *request, const struct payload *p, struct reply *r, bool (*on_line)(void *, char *, size_t), void *arg,
-	     struct err *e)
+int link_ask(struct link *l, const char *request, const struct payload *p, struct reply *r,
+             bool (*on_line)(void *, char *, size_t), void *arg, struct err *e)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 
@@ -140,7 +143,7 @@ static void command_line(const struct command *c, struct buf *line)
 		if (a->kind != ARG_FILE && a->kind != ARG_DATA)
 			line_str(line, a->name, c->values[a - c->verb->args]);
 	if (job_wanted(c) && !command_value(c, "progress"))
-		line_str(line, "progress", "yes");      /* so that we learn the job's number, for Ctrl-C */
+		line_str(line, "progress", "yes"); /* so that we learn the job's number, for Ctrl-C */
 }
 
 /* What goes along: a document or a value, from a file or from standard input. */
@@ -170,7 +173,9 @@ static int print(const struct command *c, struct reply *r, struct err *e)
 		return -1;
 	if (out.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	rc = fwrite(buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : err_sys(e, errno, "cannot write to standard output");
+	rc = fwrite(buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0
+	             ? 0
+	             : err_sys(e, errno, "cannot write to standard output");
 	if (out.data)
 		explicit_bzero(out.data, out.size);
 	return rc;
@@ -198,8 +203,7 @@ static int converse(const struct command *c, struct link *l, const struct payloa
 
 		name_document(path && streq(path, "-") ? "standard input" : path, &r.err);
 		status = refused(c, &r.err);
-	}
-	else if (print(c, &r, &e) < 0)
+	} else if (print(c, &r, &e) < 0)
 		status = refused(c, &e);
 	reply_free(&r);
 	return status;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * poolctl watch: the table of pools, drawn again whenever the server tells of an event. No clock: between events nothing happens.
- * Without a terminal, and for poolctl subscribe, events are printed as the lines they are.
+ * poolctl watch: the table of pools, drawn again whenever the server tells of an event. No clock: between
+ * events nothing happens. Without a terminal, and for poolctl subscribe, events are printed as the lines they
+ * are.
  */
 #include "poolctl/parts.h"
 
@@ -19,7 +20,7 @@ struct screen {
 	struct link link;
 	size_t lines;
 	struct termios before;
-	bool changed;                   /* keys are read one by one */
+	bool changed; /* keys are read one by one */
 	struct buf last_event;
 	int signals;
 };
@@ -86,7 +87,8 @@ static void pool_row(struct table *t, const char **row, const struct line *l)
 
 static int table_of(struct reply *r, struct buf *out, struct err *e)
 {
-	static const char *const titles[] = { "Name", "Type", "State", "Capacity", "Available", "Volumes", "Reason" };
+	static const char *const titles[] = { "Name",      "Type",    "State", "Capacity",
+		                              "Available", "Volumes", "Reason" };
 	struct table t;
 	struct line l;
 	int rc = 0;
@@ -105,7 +107,8 @@ static int table_of(struct reply *r, struct buf *out, struct err *e)
 	return rc;
 }
 
-/* Lines longer than the terminal would wrap and spoil the count: long lines are cut by the terminal itself (auto-wrap off while drawing). */
+/* Lines longer than the terminal would wrap and spoil the count: long lines are cut by the terminal itself
+ * (auto-wrap off while drawing). */
 static int draw(struct screen *s, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -124,7 +127,8 @@ static int draw(struct screen *s, struct err *e)
 	for (size_t i = head; i < out.len; i++)
 		s->lines += out.data[i] == '\n';
 	buf_adds(&out, "\033[?7h");
-	if (rc == 0 && (out.failed || fwrite(buf_str(&out), 1, out.len, stdout) != out.len || fflush(stdout) != 0))
+	if (rc == 0 &&
+	    (out.failed || fwrite(buf_str(&out), 1, out.len, stdout) != out.len || fflush(stdout) != 0))
 		rc = err_set(e, ERR_STORAGE, "cannot write to the terminal");
 	arena_free(&a);
 	reply_free(&r);
@@ -175,14 +179,16 @@ static int take_events(struct screen *s, struct err *e)
 /* Draw, wait for an event, a key, a signal, draw again. 0: the user ended it. */
 static int follow(struct screen *s, struct err *e)
 {
-	struct pollfd fds[3] = { { s->link.fd, POLLIN, 0 }, { s->signals, POLLIN, 0 }, { s->changed ? 0 : -1, POLLIN, 0 } };
+	struct pollfd fds[3] = { { s->link.fd, POLLIN, 0 },
+		                 { s->signals, POLLIN, 0 },
+		                 { s->changed ? 0 : -1, POLLIN, 0 } };
 	struct signalfd_siginfo info;
 	char key;
 
 	for (;;) {
 		if (draw(s, e) < 0)
 			return -1;
-		if (link_has_line(&s->link)) {          /* came in while we asked */
+		if (link_has_line(&s->link)) { /* came in while we asked */
 			if (take_events(s, e) < 0)
 				return -1;
 			continue;
@@ -191,7 +197,8 @@ static int follow(struct screen *s, struct err *e)
 			return err_sys(e, errno, "cannot wait for events");
 		if (fds[2].revents && (read(0, &key, 1) <= 0 || key == 'q' || key == 'Q' || key == 4))
 			return 0;
-		if (fds[1].revents && read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info) && info.ssi_signo != SIGWINCH)
+		if (fds[1].revents && read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+		    info.ssi_signo != SIGWINCH)
 			return 0;
 		if (!fds[0].revents)
 			continue;
