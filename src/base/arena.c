@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/contract.h"
 
 #define BLOCK_SIZE  2048
 #define LARGE       (BLOCK_SIZE / 2)
 #define SMALL_ARRAY 8 /* items; up to here arrays are just copied */
+_Static_assert((SMALL_ARRAY & (SMALL_ARRAY - 1)) == 0 && LARGE < BLOCK_SIZE, "lists double from there");
 
 struct arena_block {
 	struct arena_block *next;
@@ -67,6 +69,8 @@ void *arena_alloc(struct arena *a, size_t size)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
+	require(s || n == 0, NULL);
+
 	char *copy;
 
 	if (!s)

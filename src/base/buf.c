@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/contract.h"
 
 #define FIRST_SIZE 64
 
@@ -54,6 +55,7 @@ static bool reserve(struct buf *b, size_t more)
 
 void buf_add(struct buf *b, const void *data, size_t len)
 {
+	require(data || len == 0, );
 	if (!reserve(b, len))
 		return;
 	if (len)
@@ -99,6 +101,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_consume(struct buf *b, size_t n)
 {
+	require(n <= b->len, );
 	if (n >= b->len) {
 		b->len = 0;
 	} else if (n) {

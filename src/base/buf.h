@@ -25,9 +25,12 @@ struct buf {
 /* clang-format on */
 #define cleanup_buf __attribute__((cleanup(buf_free)))
 
+/* Give the memory back. The buffer is empty, and may be used again; its limit stays. */
 void buf_free(struct buf *b);
 void buf_reset(struct buf *b); /* empty, keep the memory */
 void buf_add(struct buf *b, const void *data, size_t len);
+/* Append a text, a character, what printf(3) makes. Without memory, or beyond the limit, the buffer is marked
+ * failed and stays as it was; nobody has to look before the end. */
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

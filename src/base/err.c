@@ -91,7 +91,7 @@ static const struct { int sys; enum err_class class; } by_errno[] = {
 };
 /* clang-format on */
 
-static const struct class_fact *fact(enum err_class c)
+static const struct class_fact *class_fact_of(enum err_class c)
 {
 	return &classes[(unsigned)c < ERR_CLASSES ? c : ERR_INTERNAL];
 }
@@ -122,7 +122,7 @@ __attribute__((format(printf, 2, 0))) static void compose(struct err *e, const c
 {
 	char text[sizeof(e->message)];
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
-	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	size_t len = n < 0 ? 0 : (size_t)least((uint64_t)n, sizeof(text) - 1);
 
 	text[len] = '\0';
 	if (tail)
@@ -217,17 +217,17 @@ void err_clear(struct err *e)
 
 const char *err_word(enum err_class c)
 {
-	return fact(c)->word;
+	return class_fact_of(c)->word;
 }
 
 int err_code(enum err_class c)
 {
-	return fact(c)->code;
+	return class_fact_of(c)->code;
 }
 
 enum err_remedy err_remedy(enum err_class c)
 {
-	return fact(c)->remedy;
+	return class_fact_of(c)->remedy;
 }
 
 enum err_class err_class_from_word(const char *word)

@@ -72,6 +72,7 @@ struct err {
 	char waits_for[256];
 	char message[768]; /* one sentence, no newline, no full stop at the end */
 };
+_Static_assert(sizeof(struct err) <= 1100, "one lies on the stack of each caller");
 
 /* All four return -1, so that a function can end with `return err_set(…)`. e may be NULL: nothing is
  * recorded. */
@@ -92,7 +93,9 @@ int err_wait(struct err *e, enum err_class c, const char *waits_for, const char 
 #define err_wait(...) ((void)(err_wait)(__VA_ARGS__), -1)
 #endif
 
+/* Is it of that class? False for NULL. */
 bool err_is(const struct err *e, enum err_class c);
+/* As if nothing had failed. */
 void err_clear(struct err *e);
 
 /* Facts about a class; `err_class_from_word` answers ERR_INTERNAL for a word it does not know. */

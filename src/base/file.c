@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 #ifndef SYS_openat2
@@ -47,6 +48,8 @@ static int open_regular(int dirfd, const char *path, struct err *e)
 
 int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e)
 {
+	require(limit > 0, contract_refuse(e));
+
 	cleanup_close int fd = open_regular(dirfd, path, e);
 	char chunk[4096];
 	size_t total = 0;
@@ -109,6 +112,8 @@ ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset)
 
 ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 {
+	require(size > 0, -1);
+
 	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	ssize_t n;
 	char *end;
@@ -232,7 +237,7 @@ static int open_beside(int dir, const char *base, char *name, size_t size)
 
 /* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full
  * disk there. */
-static int fill(int fd, const void *data, size_t len, mode_t mode)
+static int write_and_close(int fd, const void *data, size_t len, mode_t mode)
 {
 	if (file_write(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
 		int saved = errno;
@@ -246,6 +251,8 @@ static int fill(int fd, const void *data, size_t len, mode_t mode)
 
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
+	require(*path && (data || len == 0), contract_refuse(e));
+
 	const char *base = path_base(path);
 	cleanup_close int dir = open_parent(dirfd, path);
 	char name[256];
@@ -258,7 +265,7 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 	fd = open_beside(dir, base, name, sizeof(name));
 	if (fd < 0)
 		return err_sys(e, errno, "cannot write %s", path);
-	if (fill(fd, data, len, mode) < 0 || renameat(dir, name, dir, base) < 0) {
+	if (write_and_close(fd, data, len, mode) < 0 || renameat(dir, name, dir, base) < 0) {
 		int saved = errno;
 
 		unlinkat(dir, name, 0);
@@ -330,7 +337,7 @@ int file_remove(int dirfd, const char *path, struct err *e)
 
 /* ---- directories ---- */
 
-static bool is_directory(const char *path)
+static bool path_is_directory(const char *path)
 {
 	struct stat st;
 
@@ -351,7 +358,7 @@ static int make_one(const char *path, mode_t mode, struct err *e)
 		               : 0;
 	}
 	saved = errno;
-	if (is_directory(path))
+	if (path_is_directory(path))
 		return 0;
 	return err_sys(e, saved == EEXIST ? ENOTDIR : saved, "cannot make directory %s", path);
 }

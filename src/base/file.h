@@ -51,6 +51,7 @@ void file_keep_only(int fd);
 /* Collapse "//" and drop a final '/', as libvirt does to target paths: two leading slashes stay, "x://" is
  * left alone. In place. */
 void path_tidy(char *path);
+/* What stands behind the last slash; the whole path where there is none. Points into it. */
 const char *path_base(const char *path);
 /* One component that may become a file name: not empty, no '/', no control characters, not "." or "..", at
  * most 255 bytes. */

@@ -51,7 +51,7 @@ static const struct {
 	{ "/dev/random", MAY_USE },
 };
 
-static int refuse(int problem, const char *doing, const char *path, struct err *e)
+static int refuse_to_run(int problem, const char *doing, const char *path, struct err *e)
 {
 	return err_set(e, ERR_UNSUPPORTED,
 	               "it is not run, because it cannot be shut off from this system: cannot %s %s: %s",
@@ -84,7 +84,7 @@ static int make_place(const char *path, bool directory)
 }
 
 /* Alone, without what is mounted below it; read-only, which stops no device. */
-static int show(const char *path, struct err *e)
+static int show_in_root(const char *path, struct err *e)
 {
 	char at[512];
 	struct stat st;
@@ -96,12 +96,12 @@ static int show(const char *path, struct err *e)
 	    mount(NULL, at, NULL,
 	          MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | (S_ISCHR(st.st_mode) ? 0 : MS_NODEV),
 	          NULL) < 0)
-		return refuse(errno, "show it", path, e);
+		return refuse_to_run(errno, "show it", path, e);
 	return 0;
 }
 
 /* The kernel's first root cannot be exchanged: each mount on it is taken away instead. */
-static int take_away(const struct mount_entry *m, void *arg)
+static int unmount_outside(const struct mount_entry *m, void *arg)
 {
 	(void)arg;
 	if (!streq(m->target, "/") && !streq(m->target, ROOT) && !starts_with(m->target, ROOT "/"))
@@ -114,16 +114,16 @@ static int take_away(const struct mount_entry *m, void *arg)
 static int become_root(char *table, struct err *e)
 {
 	if (chdir(ROOT) < 0)
-		return refuse(errno, "enter", ROOT, e);
+		return refuse_to_run(errno, "enter", ROOT, e);
 	if (syscall(SYS_pivot_root, ".", ".") == 0)
 		return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0
-		               ? refuse(errno, "leave", "the old root", e)
+		               ? refuse_to_run(errno, "leave", "the old root", e)
 		               : 0;
 	if (errno != EINVAL)
-		return refuse(errno, "change", "the root", e);
-	mountinfo_parse(table, take_away, NULL);
+		return refuse_to_run(errno, "change", "the root", e);
+	mountinfo_parse(table, unmount_outside, NULL);
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		return refuse(errno, "move", "the root", e);
+		return refuse_to_run(errno, "move", "the root", e);
 	return 0;
 }
 
@@ -134,22 +134,22 @@ int jail_build(const char *program, struct err *e)
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &table, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read the mount table");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return refuse(errno, "keep to itself", "its mounts", e);
+		return refuse_to_run(errno, "keep to itself", "its mounts", e);
 	if (mount("tmpfs", ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 	          "mode=0755,size=64k,nr_inodes=128") < 0)
-		return refuse(errno, "mount", "an empty directory", e);
+		return refuse_to_run(errno, "mount", "an empty directory", e);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (show(parts[i].path, e) < 0)
+		if (show_in_root(parts[i].path, e) < 0)
 			return -1;
-	if (show(program, e) < 0) /* it may be a mount of its own */
+	if (show_in_root(program, e) < 0) /* it may be a mount of its own */
 		return -1;
 	if (mkdir(ROOT "/proc", 0555) < 0 ||
 	    mount("proc", ROOT "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 	          "subset=pid,hidepid=ptraceable") < 0)
-		return refuse(errno, "mount", "a /proc of its own", e);
+		return refuse_to_run(errno, "mount", "a /proc of its own", e);
 	if (mount(NULL, ROOT, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 	          NULL) < 0)
-		return refuse(errno, "protect", "its root", e);
+		return refuse_to_run(errno, "protect", "its root", e);
 	return become_root(table.data, e);
 }
 
@@ -177,13 +177,14 @@ static int close_paths(int first, unsigned n, struct err *e)
 		cleanup_close int fd = open(parts[i].path, O_PATH | O_CLOEXEC);
 
 		if (fd >= 0 && allow(rules, fd, parts[i].may) < 0)
-			return refuse(errno, "allow", parts[i].path, e);
+			return refuse_to_run(errno, "allow", parts[i].path, e);
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (allow(rules, first + (int)i, MAY_USE) < 0 && errno != EBADFD)
-			return refuse(errno, "allow", "a file", e);
-	return syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? refuse(errno, "restrict", "its files", e)
-	                                                         : 0;
+			return refuse_to_run(errno, "allow", "a file", e);
+	return syscall(SYS_landlock_restrict_self, rules, 0) < 0
+	               ? refuse_to_run(errno, "restrict", "its files", e)
+	               : 0;
 }
 
 /* All but one, which opens again what was given to it whoever owns that. With no_new_privs exec gives nothing
@@ -195,7 +196,7 @@ static int drop_capabilities(struct err *e)
 		keep[2] = { { .effective = 1U << CAP_DAC_OVERRIDE, .permitted = 1U << CAP_DAC_OVERRIDE } };
 
 	if (syscall(SYS_capget, &head, caps) < 0)
-		return refuse(errno, "read", "its capabilities", e);
+		return refuse_to_run(errno, "read", "its capabilities", e);
 	for (int cap = 0; cap < 64; cap++)
 		if (cap != CAP_DAC_OVERRIDE)
 			/* fails where there is no such one, or nothing to drop it with */
@@ -203,7 +204,7 @@ static int drop_capabilities(struct err *e)
 	keep[0].permitted &= caps[0].permitted;
 	keep[0].effective = keep[0].permitted;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &head, keep) < 0)
-		return refuse(errno, "drop", "its capabilities", e);
+		return refuse_to_run(errno, "drop", "its capabilities", e);
 	return 0;
 }
 

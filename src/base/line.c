@@ -23,14 +23,14 @@ struct token {
 	bool value_given; /* false for "key=" */
 };
 
-struct reader {
+struct line_reader {
 	char *next, *end;
 	struct err *e;
 };
 
 /* ---- bytes ---- */
 
-static int check_bytes(const char *s, size_t len, struct err *e)
+static int check_line_bytes(const char *s, size_t len, struct err *e)
 {
 	for (size_t i = 0; i < len;) {
 		if (s[i] >= ' ' && s[i] < 0x7f) { /* nearly all of them */
@@ -53,14 +53,6 @@ static int check_bytes(const char *s, size_t len, struct err *e)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Is this a verb, a key, a tag? */
 static bool is_name(const char *s, size_t len)
 {
@@ -74,7 +66,7 @@ static bool is_name(const char *s, size_t len)
 /* ---- tokens ---- */
 
 /* Undo one escape at r->next, behind the backslash. The byte, or -1. */
-static int unescape(struct reader *r)
+static int unescape(struct line_reader *r)
 {
 	static const char names[] = "\"\\nt", bytes[] = "\"\\\n\t";
 	const char *at = r->next < r->end ? memchr(names, *r->next, sizeof(names) - 1) : NULL;
@@ -96,7 +88,7 @@ static int unescape(struct reader *r)
 }
 
 /* r->next is behind the opening quote. Unescapes in place; leaves r->next behind the closing one. */
-static int read_quoted(struct reader *r, char **text, size_t *len)
+static int read_quoted(struct line_reader *r, char **text, size_t *len)
 {
 	char *out = r->next;
 
@@ -121,7 +113,7 @@ static int read_quoted(struct reader *r, char **text, size_t *len)
 }
 
 /* A word, or key=value with either kind of value. */
-static int read_word(struct reader *r, struct token *t)
+static int read_word(struct line_reader *r, struct token *t)
 {
 	size_t ignored;
 
@@ -150,7 +142,7 @@ static int read_word(struct reader *r, struct token *t)
 
 /* The next token. 1 read, 0 no more, -1 error. Ends it with a NUL, which falls on a space, a quote, or the
  * line's end. */
-static int read_token(struct reader *r, struct token *t)
+static int read_token(struct line_reader *r, struct token *t)
 {
 	int rc;
 
@@ -188,7 +180,7 @@ static bool read_count(const char *s, uint64_t *n)
 }
 
 /* "= N" and nothing behind it. */
-static int read_payload(struct reader *r, struct line *l)
+static int read_payload(struct line_reader *r, struct line *l)
 {
 	struct token t;
 	int got = read_token(r, &t);
@@ -211,9 +203,11 @@ static bool is_payload_mark(const struct token *t)
 static int add_arg(struct line *l, const struct token *t, struct err *e)
 {
 	bool flag = !t->quoted && starts_with(t->text, "--");
-	const char *key = flag ? t->text + 2 : t->value ? t->text : NULL;
+	const char *key = t->value ? t->text : NULL;
 	struct line_arg *arg = &l->args[l->nargs];
 
+	if (flag)
+		key = t->text + 2;
 	if (l->nargs == LINE_ARGS)
 		return err_set(e, ERR_TOO_LONG, "more than %d arguments in one line", LINE_ARGS);
 	if (key && (!is_name(key, t->len - (flag ? 2 : 0)) || key[0] == '-'))
@@ -232,7 +226,7 @@ static int add_arg(struct line *l, const struct token *t, struct err *e)
 	return 0;
 }
 
-static int read_args(struct reader *r, struct line *l, bool payload_allowed)
+static int read_args(struct line_reader *r, struct line *l, bool payload_allowed)
 {
 	struct token t;
 	int got;
@@ -253,7 +247,8 @@ static bool is_tag(const struct token *t)
 
 /* What both directions begin with: bytes checked, the tag taken, and the first token behind it in *first.
  * 1, 0 for an empty line, -1. */
-static int begin(struct reader *r, char *text, size_t len, struct line *l, struct token *first, struct err *e)
+static int begin_line(struct line_reader *r, char *text, size_t len, struct line *l, struct token *first,
+                      struct err *e)
 {
 	int got;
 
@@ -261,8 +256,8 @@ static int begin(struct reader *r, char *text, size_t len, struct line *l, struc
 	if (len > 0 && text[len - 1] == '\r')
 		len--;
 	text[len] = '\0';
-	*r = (struct reader){ .next = text, .end = text + len, .e = e };
-	if (check_bytes(text, len, e) < 0)
+	*r = (struct line_reader){ .next = text, .end = text + len, .e = e };
+	if (check_line_bytes(text, len, e) < 0)
 		return -1;
 	got = read_token(r, first);
 	if (got <= 0 || first->quoted || first->text[0] != '@')
@@ -276,7 +271,7 @@ static int begin(struct reader *r, char *text, size_t len, struct line *l, struc
 
 int line_parse(char *text, size_t len, struct line *l, struct err *e)
 {
-	struct reader r;
+	struct line_reader r;
 	struct token verb;
 	int got;
 
@@ -284,7 +279,7 @@ int line_parse(char *text, size_t len, struct line *l, struct err *e)
 		memset(l, 0, sizeof(*l));
 		return err_set(e, ERR_TOO_LONG, "line is longer than %d bytes", LINE_MAX_BYTES);
 	}
-	got = begin(&r, text, len, l, &verb, e);
+	got = begin_line(&r, text, len, l, &verb, e);
 	if (got <= 0)
 		return got;
 	if (verb.quoted || verb.value || !is_name(verb.text, verb.len) || verb.text[0] == '-')
@@ -315,9 +310,9 @@ static bool is_error(const struct line *l)
 
 int line_parse_reply(char *text, size_t len, struct line *l, struct err *e)
 {
-	struct reader r;
+	struct line_reader r;
 	struct token mark;
-	int got = begin(&r, text, len, l, &mark, e);
+	int got = begin_line(&r, text, len, l, &mark, e);
 
 	if (got <= 0)
 		return got;
@@ -339,7 +334,7 @@ int line_parse_reply(char *text, size_t len, struct line *l, struct err *e)
 
 /* ---- looking things up ---- */
 
-static const struct line_arg *find(const struct line *l, const char *key)
+static const struct line_arg *find_arg(const struct line *l, const char *key)
 {
 	for (size_t i = 0; i < l->nargs; i++)
 		if (l->args[i].key && streq(l->args[i].key, key))
@@ -349,7 +344,7 @@ static const struct line_arg *find(const struct line *l, const char *key)
 
 const char *line_get(const struct line *l, const char *key)
 {
-	const struct line_arg *arg = find(l, key);
+	const struct line_arg *arg = find_arg(l, key);
 
 	if (!arg)
 		return NULL;
@@ -358,7 +353,7 @@ const char *line_get(const struct line *l, const char *key)
 
 bool line_has(const struct line *l, const char *key)
 {
-	return find(l, key) != NULL;
+	return find_arg(l, key) != NULL;
 }
 
 uint64_t line_u64(const struct line *l, const char *key, uint64_t otherwise)

@@ -20,6 +20,7 @@
 #define LINE_MAX_BYTES 4096 /* including the LF */
 #define LINE_ARGS      32
 #define LINE_TAG       16
+_Static_assert(LINE_TAG < LINE_MAX_BYTES, "a tag is the smallest part of a line");
 
 /* One argument: a bare word has no key; a flag (`--all`) has no value. */
 struct line_arg {
@@ -60,6 +61,7 @@ int line_parse_reply(char *text, size_t len, struct line *l, struct err *e);
 
 /* Value of key=value or --key=value; NULL if absent (a bare --key answers ""). */
 const char *line_get(const struct line *l, const char *key);
+/* Is the key there, with a value or without? */
 bool line_has(const struct line *l, const char *key);
 /* Unsigned decimal value of a key; `otherwise` if absent or not a number. */
 uint64_t line_u64(const struct line *l, const char *key, uint64_t otherwise);

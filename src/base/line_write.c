@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 /* May this ASCII byte stand in a word? */
-static bool is_plain(unsigned char c)
+static bool is_bare(unsigned char c)
 {
 	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
 }
@@ -29,7 +29,7 @@ static size_t text_char(const char *s, size_t left)
 static bool needs_quotes(const char *value, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
-		while (i < len && is_plain((unsigned char)value[i])) /* mostly all of them */
+		while (i < len && is_bare((unsigned char)value[i])) /* mostly all of them */
 			i++;
 		n = i == len || (unsigned char)value[i] < 0x80 ? 0 : text_char(value + i, len - i);
 		if (n == 0)

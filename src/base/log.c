@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/utf8.h"
@@ -19,6 +20,7 @@
 
 #define RING_SIZE (64 * 1024)
 #define TEXT_MAX  880 /* with the prefix it fits a record of the kernel's log, which refuses longer ones */
+_Static_assert(TEXT_MAX <= UINT16_MAX && TEXT_MAX < RING_SIZE / 2, "a message fits its entry, and the ring");
 
 static const char *const facilities[LF_COUNT] = {
 	[LF_BOOT] = "boot",       [LF_NET] = "net",       [LF_POOL] = "pool", [LF_WORKER] = "worker",
@@ -36,7 +38,7 @@ static const struct { const char *word; int kernel; } levels[] = {
 /* clang-format on */
 
 /* A message in the ring; its text follows. */
-struct entry {
+struct ring_entry {
 	uint64_t seq, ts;
 	uint16_t len;
 	uint8_t level, facility;
@@ -151,16 +153,16 @@ static void ring_read(uint64_t from, void *out, size_t len)
 	memcpy((char *)out + first, state.ring, len - first);
 }
 
-static void remember(enum log_facility f, enum log_level l, const char *text, size_t len)
+static void ring_append(enum log_facility f, enum log_level l, const char *text, size_t len)
 {
-	struct entry m = { .seq = ++state.seq,
-		           .ts = clock_ms(),
-		           .len = (uint16_t)len,
-		           .level = (uint8_t)l,
-		           .facility = (uint8_t)f };
+	struct ring_entry m = { .seq = ++state.seq,
+		                .ts = clock_ms(),
+		                .len = (uint16_t)len,
+		                .level = (uint8_t)l,
+		                .facility = (uint8_t)f };
 
 	while (state.next + sizeof(m) + len - state.oldest > RING_SIZE) {
-		struct entry old;
+		struct ring_entry old;
 
 		ring_read(state.oldest, &old, sizeof(old));
 		state.oldest += sizeof(old) + old.len;
@@ -173,7 +175,7 @@ void log_dump(struct buf *out, uint64_t since)
 {
 	for (uint64_t at = state.oldest; at < state.next;) {
 		char text[TEXT_MAX + 1];
-		struct entry m;
+		struct ring_entry m;
 
 		ring_read(at, &m, sizeof(m));
 		ring_read(at + sizeof(m), text, m.len);
@@ -257,6 +259,8 @@ static size_t clean(const char *text, char *out, size_t size)
 
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 {
+	require((unsigned)f < LF_COUNT && (unsigned)l <= LOG_DEBUG, );
+
 	char raw[TEXT_MAX + 1], text[TEXT_MAX + 1], line[TEXT_MAX + 64];
 	bool to_kmsg = state.kmsg > 0 && state.kmsg_owner == getpid();
 	va_list ap;
@@ -273,7 +277,7 @@ void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 	if ((size_t)n >= sizeof(raw))
 		raw[utf8_cut(raw, sizeof(raw) - 1)] = '\0';
 	len = clean(raw, text, sizeof(text));
-	remember(f, l, text, len);
+	ring_append(f, l, text, len);
 	n = snprintf(line, sizeof(line), "<%d>poolinit: %s: %s\n", levels[l].kernel, facilities[f], text);
 	if (to_kmsg)
 		write_line(state.kmsg, line, (size_t)n);

@@ -38,6 +38,7 @@ int log_to_kmsg(struct err *e); /* /dev/kmsg; lines begin "poolinit: " */
 /* "info", or "warn,net=debug,pool=info": as the poolinit.log parameter and the `log` verb have it. Bad text
  * changes nothing. */
 int log_set(const char *spec, struct err *e);
+/* Would a message of this facility and level be kept? For callers to whom making its text is work. */
 bool log_wanted(enum log_facility f, enum log_level l);
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

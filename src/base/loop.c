@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 #define BATCH 16
@@ -52,6 +53,8 @@ static struct epoll_event interest(struct watch *w)
 
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e)
 {
+	require(w->on_event, contract_refuse(e));
+
 	struct epoll_event ev;
 
 	loop_unwatch(l, w);
@@ -97,6 +100,8 @@ void loop_unwatch(struct loop *l, struct watch *w)
 
 void loop_arm(struct loop *l, struct timer *t, uint64_t deadline)
 {
+	require(t->on_expiry || deadline == NEVER, );
+
 	struct timer **at = &l->timers;
 
 	loop_disarm(l, t);

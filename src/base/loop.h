@@ -43,8 +43,11 @@ struct loop {
 	struct loop_batch *batch; /* the events being delivered, so that a watch can be withdrawn meanwhile */
 };
 
+/* An empty loop. loop_close() gives its epoll back; watches and timers are their owners' to care for. */
 int loop_init(struct loop *l, struct err *e);
 void loop_close(struct loop *l);
+/* Call w->on_event whenever one of `events` (EPOLLIN, EPOLLOUT) or an error is there for fd, which stays the
+ * caller's to close. w must stay where it is until loop_unwatch(). -1 if the kernel does not take it. */
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e);
 void loop_change(struct loop *l, struct watch *w, uint32_t events); /* 0: keep it, ask for nothing */
 void loop_unwatch(struct loop *l, struct watch *w); /* harmless if not watched; no event comes after it */
@@ -56,6 +59,7 @@ void loop_run(struct loop *l);
 /* One round: wait at most until `deadline`, deliver what is there. For tests and for the drain at
  * shutdown. */
 void loop_round(struct loop *l, uint64_t deadline);
+/* loop_run() returns once the event at hand has been delivered. */
 void loop_stop(struct loop *l);
 
 #endif

@@ -50,7 +50,7 @@ static char *field(char **rest)
 	return start;
 }
 
-static bool number(const char *s, unsigned *n)
+static bool parse_id(const char *s, unsigned *n)
 {
 	*n = 0;
 	if (!s || !*s)
@@ -71,7 +71,7 @@ static bool device(char *s, dev_t *dev)
 	if (!colon)
 		return false;
 	*colon = '\0';
-	if (!number(s, &maj) || !number(colon + 1, &min))
+	if (!parse_id(s, &maj) || !parse_id(colon + 1, &min))
 		return false;
 	*dev = makedev(maj, min);
 	return true;
@@ -82,7 +82,8 @@ static bool parse_line(char *line, struct mount_entry *m)
 	char *rest = line, *tag;
 	unsigned id, parent;
 
-	if (!number(field(&rest), &id) || !number(field(&rest), &parent) || !device(field(&rest), &m->dev))
+	if (!parse_id(field(&rest), &id) || !parse_id(field(&rest), &parent) ||
+	    !device(field(&rest), &m->dev))
 		return false;
 	m->id = (int)id;
 	m->parent = (int)parent;
@@ -145,7 +146,7 @@ struct mount_list {
 	size_t n, size;
 };
 
-static int list_add(const struct mount_entry *m, void *arg)
+static int add_mount(const struct mount_entry *m, void *arg)
 {
 	struct mount_list *l = arg;
 
@@ -162,8 +163,7 @@ static int list_add(const struct mount_entry *m, void *arg)
 	return 0;
 }
 
-/* Is path equal to dir or below it? */
-static bool is_below(const char *path, const char *dir)
+bool path_is_below(const char *path, const char *dir)
 {
 	size_t len = streq(dir, "/") ? 0 : strlen(dir);
 
@@ -195,7 +195,7 @@ static bool is_cut_off(const struct mount_list *l, const struct mount_entry *m, 
 		if (other->id == m->parent)
 			parent = other;
 		else if (other->parent == m->parent && !streq(other->target, m->target) &&
-		         is_below(m->target, other->target))
+		         path_is_below(m->target, other->target))
 			return true;
 	}
 	if (!parent || depth == 0)
@@ -238,7 +238,7 @@ int mountinfo_find(const char *target, struct mount_entry *out, struct err *e)
 
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &text, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read the mount table");
-	if (mountinfo_parse(text.data, list_add, &l) < 0)
+	if (mountinfo_parse(text.data, add_mount, &l) < 0)
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read the mount table: not enough memory");
 	for (size_t i = l.n; rc == 0 && i-- > 0;)
 		if (streq(l.items[i].target, target) && !is_covered(&l, &l.items[i]) &&

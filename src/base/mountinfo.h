@@ -31,6 +31,11 @@ int mountinfo_parse(char *text, mount_fn *fn, void *arg);
  * found (free with mount_entry_free), 0 not a mount point, -1 error. Reads the table only: never touches the
  * mount itself, so a dead server cannot hang it. */
 int mountinfo_find(const char *target, struct mount_entry *out, struct err *e);
+/* Free the texts that mountinfo_find() has copied. */
 void mount_entry_free(struct mount_entry *m);
+
+/* Is `path` equal to `dir` or below it? Both absolute, without a slash at the end; only the texts are
+ * compared. */
+bool path_is_below(const char *path, const char *dir);
 
 #endif

@@ -165,7 +165,7 @@ struct program {
 	unsigned short len;
 };
 
-static void emit(struct program *p, struct sock_filter op)
+static void add_op(struct program *p, struct sock_filter op)
 {
 	p->code[p->len++] = op;
 }
@@ -179,50 +179,52 @@ static uint32_t low_half(unsigned argument)
 /* "If it is this call and the condition holds: allow", else on to the next rule. */
 static void emit_rule(struct program *p, const struct rule *r)
 {
-	uint32_t value = r->condition == OWN_PID   ? (uint32_t)getpid()
-	                 : r->condition == OWN_TID ? (uint32_t)syscall(SYS_gettid)
-	                                           : r->value;
+	uint32_t value = r->value;
 
-	emit(p, LOAD(DATA(nr)));
+	if (r->condition == OWN_PID)
+		value = (uint32_t)getpid();
+	else if (r->condition == OWN_TID)
+		value = (uint32_t)syscall(SYS_gettid);
+	add_op(p, LOAD(DATA(nr)));
 	switch (r->condition) {
 	case ALWAYS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 1));
 		break;
 	case WITHOUT_BITS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JSET, value, 1, 0));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JSET, value, 1, 0));
 		break;
 	case WITH_BITS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JSET, value, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JSET, value, 0, 1));
 		break;
 	case EQUALS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 5));
-		emit(p, LOAD(low_half(r->argument) + 4));
-		emit(p, JUMP(BPF_JEQ, 0, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JEQ, value, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 5));
+		add_op(p, LOAD(low_half(r->argument) + 4));
+		add_op(p, JUMP(BPF_JEQ, 0, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JEQ, value, 0, 1));
 		break;
 	case OWN_PID: /* process numbers are 32 bits wide; the kernel ignores the rest */
 	case OWN_TID:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JEQ, value, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JEQ, value, 0, 1));
 		break;
 	}
-	emit(p, RETURN(SECCOMP_RET_ALLOW));
+	add_op(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
 static void emit_arch(struct program *p)
 {
-	emit(p, LOAD(DATA(arch)));
-	emit(p, JUMP(BPF_JEQ, ARCH, 1, 0));
-	emit(p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	add_op(p, LOAD(DATA(arch)));
+	add_op(p, JUMP(BPF_JEQ, ARCH, 1, 0));
+	add_op(p, RETURN(SECCOMP_RET_KILL_PROCESS));
 }
 
-static int install(const struct program *p, const char *whom, struct err *e)
+static int install_filter(const struct program *p, const char *whom, struct err *e)
 {
 	struct sock_fprog prog = { .len = p->len, .filter = (struct sock_filter *)(uintptr_t)p->code };
 
@@ -241,8 +243,8 @@ static int forbid_calls(bool reading, struct err *e)
 		emit_rule(&p, &reading_rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		emit_rule(&p, &rules[i]);
-	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
-	return install(&p, "a worker", e);
+	add_op(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	return install_filter(&p, "a worker", e);
 }
 
 /* ---- tools ---- */
@@ -285,22 +287,22 @@ int sandbox_enter_tool(struct err *e)
 	struct program p = { .len = 0 };
 
 	emit_arch(&p);
-	emit(&p, LOAD(DATA(nr)));
-	emit(&p, JUMP(BPF_JGE, FIRST_OTHER_ABI, 0, 1));
-	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	add_op(&p, LOAD(DATA(nr)));
+	add_op(&p, JUMP(BPF_JGE, FIRST_OTHER_ABI, 0, 1));
+	add_op(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
 	for (size_t i = 0; i < ARRAY_LEN(not_for_tools); i++) {
-		emit(&p, JUMP(BPF_JEQ, (uint32_t)not_for_tools[i], 0, 1));
-		emit(&p, FAIL_WITH(EPERM));
+		add_op(&p, JUMP(BPF_JEQ, (uint32_t)not_for_tools[i], 0, 1));
+		add_op(&p, FAIL_WITH(EPERM));
 	}
 	/* its flags are in memory; C libraries go back to clone(2) then, whose flags can be seen */
-	emit(&p, JUMP(BPF_JEQ, SYS_clone3, 0, 1));
-	emit(&p, FAIL_WITH(ENOSYS));
-	emit(&p, JUMP(BPF_JEQ, SYS_clone, 0, 3));
-	emit(&p, LOAD(low_half(0)));
-	emit(&p, JUMP(BPF_JSET, CLONE_NEWUSER, 0, 1));
-	emit(&p, FAIL_WITH(EPERM));
-	emit(&p, RETURN(SECCOMP_RET_ALLOW));
-	return install(&p, "a tool", e);
+	add_op(&p, JUMP(BPF_JEQ, SYS_clone3, 0, 1));
+	add_op(&p, FAIL_WITH(ENOSYS));
+	add_op(&p, JUMP(BPF_JEQ, SYS_clone, 0, 3));
+	add_op(&p, LOAD(low_half(0)));
+	add_op(&p, JUMP(BPF_JSET, CLONE_NEWUSER, 0, 1));
+	add_op(&p, FAIL_WITH(EPERM));
+	add_op(&p, RETURN(SECCOMP_RET_ALLOW));
+	return install_filter(&p, "a tool", e);
 }
 
 #else

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,6 +25,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/jail.h"
 #include "base/memory.h"
@@ -77,7 +79,8 @@ struct child {
 	const char *const *argv;
 	const char *const *env;
 	int in, out, err; /* become 0, 1, 2; -1: /dev/null */
-	int status; /* gets a struct outcome if there is no exec; closed by exec; -1: say it on 2 instead */
+	int status; /* gets a struct tool_outcome if there is no exec; closed by exec; -1: say it on 2 instead
+	             */
 	pid_t dies_with;         /* this process; 0: it stays */
 	const struct tool *tool; /* its files, and whether it is confined; NULL: neither */
 	const char *program;     /* found */
@@ -157,13 +160,14 @@ static int set_environment(const char **to, const char *const *env)
 
 /* What the child, or process 1 for it, has to say: why there was no exec, or how the tool ended. One write of
  * less than PIPE_BUF: it comes whole or not at all. */
-struct outcome {
+struct tool_outcome {
 	int problem;    /* errno of exec */
 	int status;     /* waitpid()'s */
 	struct err err; /* it could not be confined */
 };
+_Static_assert(sizeof(struct tool_outcome) <= PIPE_BUF, "one write to a pipe");
 
-static void say(const struct child *c, const struct outcome *o)
+static void send_outcome(const struct child *c, const struct tool_outcome *o)
 {
 	if (write(c->status, o, sizeof(*o)) != (ssize_t)sizeof(*o))
 		_exit(126);
@@ -173,7 +177,7 @@ static void say(const struct child *c, const struct outcome *o)
 _Noreturn static void run_child(const struct child *c)
 {
 	const char *env[ENV_MAX];
-	struct outcome o = { .problem = ENOENT };
+	struct tool_outcome o = { .problem = ENOENT };
 
 	setsid();
 	reset_signals();
@@ -191,7 +195,7 @@ _Noreturn static void run_child(const struct child *c)
 	if (c->status < 0)
 		dprintf(2, "cannot run %s: %s\n", c->argv[0], strerror(o.problem));
 	else
-		say(c, &o);
+		send_outcome(c, &o);
 	_exit(127);
 }
 
@@ -231,7 +235,7 @@ static int attend(pid_t tool, const sigset_t *heard)
 /* Not dumpable, so that the tool cannot look into this copy of the worker's memory. */
 _Noreturn static void run_keeper(struct child *c)
 {
-	struct outcome o = { 0 };
+	struct tool_outcome o = { 0 };
 	sigset_t heard;
 	pid_t tool;
 
@@ -259,7 +263,7 @@ _Noreturn static void run_keeper(struct child *c)
 		else
 			o.status = attend(tool, &heard);
 	}
-	say(c, &o);
+	send_outcome(c, &o);
 	_exit(0);
 }
 
@@ -311,7 +315,7 @@ static int input_file(const struct tool *t, struct err *e)
 	return fd;
 }
 
-static void reap(pid_t pid, int *status)
+static void collect_child(pid_t pid, int *status)
 {
 	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
 		;
@@ -359,14 +363,14 @@ static int start(struct run *r, int in, int out, int err, struct err *e)
 		return 0;
 	problem = errno;
 	kill(r->pid, SIGKILL);
-	reap(r->pid, NULL);
+	collect_child(r->pid, NULL);
 	return err_sys(e, problem, "cannot run %s", r->name);
 }
 
 /* Take what is there, but no more than a full pipe and a bit: whoever writes without end must not keep us
  * from the clock. What is over the limit is read and dropped, so that the tool does not block on us. True:
  * something was. */
-static bool gather(int *fd, struct buf *b)
+static bool gather_output(int *fd, struct buf *b)
 {
 	char chunk[4096];
 	bool cut = false;
@@ -403,9 +407,9 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 			/* EINTR; or no memory, which passes */
 			p[0].revents = p[1].revents = p[2].revents = 0;
 		if (r->out >= 0 && (p[0].revents || p[2].revents))
-			r->cut |= gather(&r->out, &r->tool->out);
+			r->cut |= gather_output(&r->out, &r->tool->out);
 		if (r->err >= 0 && (p[1].revents || p[2].revents))
-			gather(&r->err, &r->tool->err);
+			gather_output(&r->err, &r->tool->err);
 		if (p[2].revents)
 			return true;
 		if (left == 0)
@@ -413,13 +417,13 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 	}
 }
 
-static int finish(struct run *r, struct err *e)
+static int finish_tool(struct run *r, struct err *e)
 {
-	struct outcome o = { 0 };
+	struct tool_outcome o = { 0 };
 	ssize_t n;
 	int status = 0;
 
-	reap(r->pid, &status);
+	collect_child(r->pid, &status);
 	do
 		n = read(r->status, &o, sizeof(o));
 	while (n < 0 && errno == EINTR);
@@ -452,7 +456,7 @@ static int end_tool(struct run *r, struct err *e)
 		kill(r->pid, ladder[i]);
 		if (!wait_exit(r, clock_ms() + GRACE))
 			continue;
-		reap(r->pid, NULL);
+		collect_child(r->pid, NULL);
 		return err_set(e, ERR_TIMEOUT, "%s did not finish in time and was ended", r->name);
 	}
 	kill(r->pid, SIGKILL);
@@ -463,6 +467,8 @@ static int end_tool(struct run *r, struct err *e)
 
 int spawn_run(struct tool *t, struct err *e)
 {
+	require(t->argv && t->argv[0] && t->nfiles <= SPAWN_FILES, contract_refuse(e));
+
 	struct run r = { .tool = t, .name = tool_name(t), .pidfd = -1, .out = -1, .err = -1, .status = -1 };
 	cleanup_close int in = -1;
 	int out[2], err[2], rc;
@@ -490,7 +496,7 @@ int spawn_run(struct tool *t, struct err *e)
 	close(out[1]);
 	close(err[1]);
 	if (rc == 0)
-		rc = wait_exit(&r, t->deadline) ? finish(&r, e) : end_tool(&r, e);
+		rc = wait_exit(&r, t->deadline) ? finish_tool(&r, e) : end_tool(&r, e);
 	util_close(&r.out);
 	util_close(&r.err);
 	util_close(&r.pidfd);
@@ -515,22 +521,22 @@ int spawn_ok(struct tool *t, struct err *e)
 	return err_set(e, ERR_STORAGE, "%s: %s", tool_name(t), said);
 }
 
-static bool is_space(char c)
+static bool is_space_or_nul(char c)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
+	return is_space(c) || c == '\0';
 }
 
 const char *spawn_last_line(struct buf *b)
 {
 	size_t from;
 
-	while (b->len > 0 && is_space(b->data[b->len - 1]))
+	while (b->len > 0 && is_space_or_nul(b->data[b->len - 1]))
 		b->data[--b->len] = '\0';
 	from = b->len;
 	while (from > 0 && b->data[from - 1] != '\n' && b->data[from - 1] != '\r' &&
 	       b->data[from - 1] != '\0')
 		from--;
-	while (from < b->len && is_space(b->data[from]))
+	while (from < b->len && is_space_or_nul(b->data[from]))
 		from++;
 	return buf_str(b) + from;
 }
@@ -552,6 +558,8 @@ pid_t spawn_fork(int *pidfd)
  * which says so on its standard error and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
 {
+	require(argv && argv[0], contract_refuse(e));
+
 	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0, NULL, NULL };
 	int pidfd = -1;
 

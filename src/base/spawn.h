@@ -53,6 +53,7 @@ const char *spawn_last_line(struct buf *b);
 /* Full path of a tool in /sbin:/bin:/usr/sbin:/usr/bin:/usr/local/…; NULL if there is none. Static
  * storage. */
 const char *spawn_find(const char *name);
+/* Free what the tool has written (out, err); the rest is the caller's. */
 void tool_free(struct tool *t);
 
 /* fork() with the child's pidfd, or neither: none is left over when descriptors run out. -1: errno says why.

@@ -4,6 +4,7 @@
  */
 #include "base/utf8.h"
 
+#include "base/contract.h"
 #include "base/util.h"
 
 static bool is_continuation(unsigned char c)
@@ -22,7 +23,7 @@ size_t utf8_len(const char *s, size_t n)
 		return 1;
 	if (u[0] < 0xc2 || u[0] > 0xf4) /* a continuation, an overlong pair, or beyond U+10FFFF */
 		return 0;
-	len = u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+	len = 2U + (u[0] >= 0xe0) + (u[0] >= 0xf0);
 	if (n < len)
 		return 0;
 	for (size_t i = 1; i < len; i++)
@@ -65,6 +66,8 @@ static const struct {
 
 unsigned utf8_number(const char *s, size_t len)
 {
+	require(len >= 1 && len <= 4, 0);
+
 	const unsigned char *u = (const unsigned char *)s;
 	unsigned c = len == 1 ? u[0] : u[0] & (0x7fu >> len);
 

@@ -12,6 +12,7 @@
 struct uuid {
 	unsigned char b[16];
 };
+_Static_assert(UUID_TEXT == 2 * sizeof(struct uuid) + 4 + 1, "two digits a byte, four dashes, a NUL");
 
 /* Leading and trailing white space, and '-' or ' ' between byte pairs, are allowed; 32 hex digits exactly. */
 bool uuid_parse(const char *text, struct uuid *u);
@@ -22,6 +23,7 @@ void uuid_make(struct uuid *u);
 /* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity
  * that lasts, not a secret. */
 void uuid_from_text(const char *text, struct uuid *u);
+/* Are all sixteen bytes the same? */
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
 
 #endif

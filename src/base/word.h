@@ -14,6 +14,7 @@ struct word_guess {
 	const char *given, *near;
 	size_t best;
 };
+/* Offer one more word: it becomes the guess if none was nearer so far. The word must outlive the guess. */
 void word_offer(struct word_guess *g, const char *word);
 
 #endif

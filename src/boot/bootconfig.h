@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #define BOOTCONFIG_LIMIT (256 * 1024) /* 32 KiB of source; keys are printed in full on every line */
+_Static_assert(BOOTCONFIG_LIMIT >= 32 * 1024, "the kernel takes 32 KiB of source");
 
 /* Called for each value: a key with several values is called once for each, in order. Both point into the
  * text. */

@@ -10,11 +10,6 @@
 #include "base/util.h"
 #include "boot/cmdline.h"
 
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* The end of the word that begins at text; *equals is the '=' that ends its name, or NULL. *open: the text
  * ends inside quotes. */
 static char *word_end(char *text, bool quoted, char **equals, bool *open)

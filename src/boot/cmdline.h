@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define CMDLINE_LIMIT (64 * 1024) /* no architecture allows more than 32 KiB */
+_Static_assert(CMDLINE_LIMIT >= 2 * 32 * 1024, "twice what any architecture allows");
 
 /* Called for each parameter in order; value is NULL for a bare word. Both point into the text. */
 typedef void cmdline_fn(const char *name, const char *value, void *arg);

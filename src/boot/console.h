@@ -31,6 +31,8 @@ struct payload {
 	void *arg;
 };
 
+/* Start the program and keep it running: whenever it ends it is started again, later each time that it fails.
+ * `path` is the caller's and must last. */
 void payload_start(struct payload *p, struct loop *l, const char *path);
 /* TERM to its session's group, KILL at the deadline; on_gone when it is gone (from the loop or at once). */
 void payload_stop(struct payload *p, uint64_t deadline, void (*on_gone)(void *arg), void *arg);
@@ -49,6 +51,8 @@ struct shell {
 };
 #define SHELL_PATIENCE SECONDS(300)
 
+/* Offer a shell on the console, saying why. on_over is called once: it was left, nobody wanted it, or there
+ * can be none. */
 void shell_offer(struct shell *s, struct loop *l, const char *why,
                  void (*on_over)(void *arg, enum shell_outcome o), void *arg);
 void shell_end(struct shell *s); /* at shutdown: on_over is not called */

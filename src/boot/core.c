@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include "base/contract.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -26,7 +27,7 @@ static bool is_owned(const struct core *c, pid_t pid)
 
 /* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as
  * soon as the loop gets to it. */
-static void reap(struct core *c)
+static void reap_orphans(struct core *c)
 {
 	for (;;) {
 		siginfo_t info = { 0 };
@@ -45,7 +46,7 @@ static void reap(struct core *c)
 
 static void on_reap_again(struct timer *t)
 {
-	reap(t->owner);
+	reap_orphans(t->owner);
 }
 
 /* As daemons do: what it says of it is in the log. */
@@ -69,7 +70,7 @@ static void on_signals(struct watch *w, uint32_t events)
 		else if (info.ssi_signo != SIGCHLD && c->on_signal)
 			c->on_signal(c->arg, (int)info.ssi_signo);
 		else if (info.ssi_signo == SIGCHLD && c->reap_all)
-			reap(c);
+			reap_orphans(c);
 	}
 }
 
@@ -99,7 +100,7 @@ static int open_signals(struct core *c, struct err *e)
 
 /* ---- the control socket's questions ---- */
 
-static const char *state_word(void *arg)
+static const char *boot_state(void *arg)
 {
 	struct core *c = arg;
 
@@ -113,7 +114,7 @@ static int wait_boot(void *arg, uint64_t deadline, struct waiter *w, struct err 
 	return progress_wait(&c->progress, deadline, w, e);
 }
 
-static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+static int pass_shutdown_on(void *arg, const char *how, struct err *e)
 {
 	struct core *c = arg;
 
@@ -171,8 +172,8 @@ static int open_parts(struct core *c, struct err *e)
 	progress_begin(&c->progress, c->sup);
 	c->server = server_new(c->sup,
 	                       &(struct server_options){ .path = c->socket,
-	                                                 .state = state_word,
-	                                                 .on_shutdown = asked_to_shut_down,
+	                                                 .state = boot_state,
+	                                                 .on_shutdown = pass_shutdown_on,
 	                                                 .on_wait_boot = wait_boot,
 	                                                 .arg = c },
 	                       e);
@@ -224,6 +225,7 @@ static int add_sources(void *core, struct err *e)
 
 int core_open(struct core *c, struct err *e)
 {
+	contract_guard();
 	if (loop_init(&c->loop, e) < 0)
 		return -1;
 	c->signals = (struct watch){ .fd = -1, .on_event = on_signals, .owner = c };

@@ -62,6 +62,7 @@ int core_open(struct core *c, struct err *e);
 void core_add_parameters(struct core *c, const char *config_dir, struct parameters *p);
 /* Configure the network as the parameters say, now or when it can be listened to. */
 void core_configure(struct core *c, struct parameters *p);
+/* Let go of everything that core_open() made, in the reverse order. Pools stay as they are. */
 void core_close(struct core *c);
 
 #endif

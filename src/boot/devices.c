@@ -41,6 +41,7 @@
 #define DEVICE_TRIES   3  /* more, of a device whose reader has died */
 #define DEADLY         16 /* devices for which that is counted: the next are given up at once */
 #define UDEV_GROUP     2  /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
+_Static_assert(BATCH <= PENDING && NAME_BYTES <= MODALIAS_BYTES, "a batch is taken out of what is pending");
 
 struct batch {
 	struct devices *devices;
@@ -77,7 +78,7 @@ struct devices {
 	struct timer late; /* then those that wait are taken again; nothing else waits for it */
 };
 
-static void work(struct devices *d);
+static void start_waiting(struct devices *d);
 
 /* Did the worker die before it could answer? */
 static bool has_died(const struct err *e)
@@ -86,7 +87,7 @@ static bool has_died(const struct err *e)
 }
 
 /* There is work that could not be done now. */
-static void try_later(struct devices *d, const struct err *e)
+static void try_devices_later(struct devices *d, const struct err *e)
 {
 	struct err problem = { 0 };
 
@@ -105,9 +106,9 @@ static void try_later(struct devices *d, const struct err *e)
 	loop_arm(supervisor_loop(d->sup), &d->again, clock_ms() + d->pause);
 }
 
-static void on_again(struct timer *t)
+static void on_devices_again(struct timer *t)
 {
-	work(t->owner);
+	start_waiting(t->owner);
 }
 
 /* ---- walking through everything ---- */
@@ -152,7 +153,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 	/* Drivers that cannot be loaded will not be loaded at the next walk either. */
 	if (e && !err_is(e, ERR_UNSUPPORTED) && d->walk_tries++ < WALK_TRIES) {
 		d->walk_again = true;
-		try_later(d, e);
+		try_devices_later(d, e);
 	}
 	if (!e || err_is(e, ERR_UNSUPPORTED))
 		d->walk_tries = 0;
@@ -160,7 +161,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 	if (left) /* the next walk would meet the same device: it waits for this one's end */
 		return;
 	d->walk = NULL;
-	work(d);
+	start_waiting(d);
 }
 
 static void walk_gone(struct worker *w)
@@ -170,11 +171,11 @@ static void walk_gone(struct worker *w)
 	if (!d)
 		return;
 	d->walk = NULL;
-	work(d);
+	start_waiting(d);
 }
 
 /* What waits is dropped only when a walk is under way that sees it too. */
-static void walk(struct devices *d)
+static void start_walk(struct devices *d)
 {
 	struct job job = { .what = "coldplug",
 		           .timeout = WALK_TIMEOUT,
@@ -194,7 +195,7 @@ static void walk(struct devices *d)
 		return;
 	d->walk = worker_start(d->sup, &job, &e);
 	if (!d->walk) {
-		try_later(d, &e);
+		try_devices_later(d, &e);
 		return;
 	}
 	d->walk_again = false;
@@ -216,7 +217,7 @@ static void add_pending(struct devices *d, const char *name)
 	if (strlen(name) >= NAME_BYTES || is_pending(d, name))
 		return;
 	if (d->npending == PENDING) {
-		walk(d);
+		start_walk(d);
 		return;
 	}
 	snprintf(d->pending[d->npending++], NAME_BYTES, "%s", name);
@@ -308,7 +309,7 @@ static void on_late(struct timer *t)
 			d->deadly[i].waits = false;
 			add_pending(d, d->deadly[i].name);
 		}
-	work(d);
+	start_waiting(d);
 }
 
 static void links_gone(struct worker *w)
@@ -319,7 +320,7 @@ static void links_gone(struct worker *w)
 		return;
 	struct devices *d = b->devices;
 	batch_drop(b);
-	work(d);
+	start_waiting(d);
 }
 
 static void links_done(struct worker *w, const struct err *e, bool left)
@@ -350,7 +351,7 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 		b->n = e && b->n > 1 ? 0 : b->n;
 	else
 		batch_drop(b);
-	work(d);
+	start_waiting(d);
 }
 
 /* Take names that nobody works on. */
@@ -392,7 +393,7 @@ static void start_links(struct devices *d)
 
 		if (!b) {
 			err_set(&e, ERR_NO_MEMORY, "out of memory");
-			try_later(d, &e);
+			try_devices_later(d, &e);
 			return;
 		}
 		b->devices = d;
@@ -406,7 +407,7 @@ static void start_links(struct devices *d)
 		if (!b->worker) {
 			put_back(d, b);
 			batch_drop(b);
-			try_later(d, &e);
+			try_devices_later(d, &e);
 			return;
 		}
 	}
@@ -445,9 +446,9 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 	} else if (e) { /* which ones it had come to is not known: a walk finds them all */
 		log_warn(LF_MODULE, "loading modules for devices: %s", e->message);
 		d->walk_again = true;
-		try_later(d, e);
+		try_devices_later(d, e);
 	}
-	work(d);
+	start_waiting(d);
 }
 
 static void start_modules(struct devices *d)
@@ -463,13 +464,13 @@ static void start_modules(struct devices *d)
 	if (d->modaliases.failed) {
 		buf_reset(&d->modaliases);
 		d->modaliases.failed = false;
-		walk(d);
+		start_walk(d);
 	}
 	if (d->modules || !d->modaliases.len)
 		return;
 	d->modules = worker_start(d->sup, &job, &e);
 	if (!d->modules) {
-		try_later(d, &e);
+		try_devices_later(d, &e);
 		return;
 	}
 	/* The child has its copy. */
@@ -478,12 +479,12 @@ static void start_modules(struct devices *d)
 }
 
 /* Start whatever waits, as far as there is room. */
-static void work(struct devices *d)
+static void start_waiting(struct devices *d)
 {
 	if (supervisor_shutting_down(d->sup) || d->again.armed)
 		return;
 	if (d->walk_again && !d->walk)
-		walk(d);
+		start_walk(d);
 	if (!d->again.armed)
 		start_links(d);
 	if (!d->again.armed)
@@ -542,9 +543,9 @@ static void on_uevents(struct watch *w, uint32_t events)
 	}
 	if (lost) {
 		supervisor_uevent(d->sup, NULL);
-		walk(d);
+		start_walk(d);
 	}
-	work(d);
+	start_waiting(d);
 }
 
 /* What udevd has finished with: its message is a header and then the properties; only whether it is about a
@@ -600,7 +601,7 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	d->modaliases.limit = MODALIAS_BYTES;
 	d->uevents = (struct watch){ .fd = -1, .on_event = on_uevents, .owner = d };
 	d->udevd = (struct watch){ .fd = -1, .on_event = on_udevd, .owner = d };
-	d->again = (struct timer){ .on_expiry = on_again, .owner = d };
+	d->again = (struct timer){ .on_expiry = on_devices_again, .owner = d };
 	d->late = (struct timer){ .on_expiry = on_late, .owner = d };
 	fd = uevent_open(e);
 	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 ||
@@ -611,11 +612,11 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	}
 	steal_fd(&fd);
 	if (d->own)
-		walk(d);
+		start_walk(d);
 	return d;
 }
 
-static void end_watch(struct devices *d, struct watch *w)
+static void stop_watching(struct devices *d, struct watch *w)
 {
 	int fd = w->fd;
 
@@ -630,8 +631,8 @@ void devices_free(struct devices *d)
 		return;
 	loop_disarm(supervisor_loop(d->sup), &d->again);
 	loop_disarm(supervisor_loop(d->sup), &d->late);
-	end_watch(d, &d->uevents);
-	end_watch(d, &d->udevd);
+	stop_watching(d, &d->uevents);
+	stop_watching(d, &d->udevd);
 	if (d->walk)
 		d->walk->job.owner = NULL;
 	if (d->modules)

@@ -62,7 +62,7 @@ static void last_processes(void *arg)
 	i->core.network = NULL;
 }
 
-static void on_signal(void *arg, int sig)
+static void on_init_signal(void *arg, int sig)
 {
 	const char *how = shutdown_word(sig);
 
@@ -92,7 +92,7 @@ static void run_payload(struct init *i)
 		payload_start(&i->payload, &i->core.loop, i->parameters.exec);
 }
 
-static void shell_over(void *arg, enum shell_outcome outcome)
+static void after_shell(void *arg, enum shell_outcome outcome)
 {
 	if (outcome == SHELL_LEFT) {
 		run_payload(arg);
@@ -102,7 +102,7 @@ static void shell_over(void *arg, enum shell_outcome outcome)
 	shut_down(arg, "reboot");
 }
 
-static void boot_over(void *arg, const struct verdict *v)
+static void after_boot(void *arg, const struct verdict *v)
 {
 	struct init *i = arg;
 
@@ -116,7 +116,7 @@ static void boot_over(void *arg, const struct verdict *v)
 		shut_down(i, onfail_word(v->action));
 		break;
 	case ONFAIL_SHELL:
-		shell_offer(&i->shell, &i->core.loop, "a required pool is not active", shell_over, i);
+		shell_offer(&i->shell, &i->core.loop, "a required pool is not active", after_shell, i);
 		break;
 	default:
 		run_payload(i);
@@ -173,10 +173,10 @@ static void prepare(struct init *i)
 		.onfail = p->onfail,
 		.refused = root_is_refused(p),
 	};
-	i->core.progress.on_over = boot_over;
+	i->core.progress.on_over = after_boot;
 	i->core.progress.arg = i;
 	i->core.on_shutdown = begin_shutdown;
-	i->core.on_signal = on_signal;
+	i->core.on_signal = on_init_signal;
 	i->core.on_child = on_child;
 	i->core.owns_child = owns_child;
 	i->core.reap_all = true;
@@ -202,7 +202,7 @@ static void go(struct init *i)
 }
 
 /* Without a supervisor there is nothing to do; but PID 1 does not end. */
-static int give_up(const struct err *e)
+static int give_up_start(const struct err *e)
 {
 	const struct timespec patience = { .tv_sec = (time_t)(SHELL_PATIENCE / 1000) };
 	sigset_t wanted;
@@ -237,7 +237,7 @@ int init_main(int argc, char **argv)
 	parameters_init(&i.parameters);
 	prepare(&i);
 	if (core_open(&i.core, &e) < 0)
-		return give_up(&e);
+		return give_up_start(&e);
 	go(&i);
 	for (;;)
 		loop_run(&i.core.loop);

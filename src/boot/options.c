@@ -9,7 +9,7 @@
 #include "boot/options.h"
 #include "boot/roles.h"
 
-static void print_help(const struct role_help *role, const struct option_row *rows, size_t n)
+static void print_role_help(const struct role_help *role, const struct option_row *rows, size_t n)
 {
 	printf("usage: poolinit %s%s", role->name, n ? " [OPTION]…" : "");
 	for (size_t i = 0; i < n; i++)
@@ -42,7 +42,7 @@ static int unknown(const char *name, size_t len, const struct option_row *rows, 
 	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
 }
 
-static int take(const struct option_row *row, const char *value, struct err *e)
+static int take_role_option(const struct option_row *row, const char *value, struct err *e)
 {
 	char *end;
 	long number;
@@ -73,7 +73,8 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 	return r < 0 ? err_wrap(e, ERR_KEEP, "--%s", row->name) : 0;
 }
 
-static const struct option_row *find(const char *name, size_t len, const struct option_row *rows, size_t n)
+static const struct option_row *find_option(const char *name, size_t len, const struct option_row *rows,
+                                            size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].kind != OPTION_WORD && strlen(rows[i].name) == len &&
@@ -101,7 +102,7 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 		const struct option_row *row;
 
 		if (streq(argv[i], "--help") || streq(argv[i], "-h")) {
-			print_help(role, rows, n);
+			print_role_help(role, rows, n);
 			return 1;
 		}
 		row = argv[i][0] != '-' || !argv[i][1] ? find_word(words, rows, n) : NULL;
@@ -113,7 +114,7 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 		if (!starts_with(argv[i], "--") || !*name)
 			return err_set(e, ERR_INVALID, "\"%s\" is not expected here: see --help", argv[i]);
 		size_t len = strcspn(name, "=");
-		row = find(name, len, rows, n);
+		row = find_option(name, len, rows, n);
 		if (!row)
 			return unknown(name, len, rows, n, e);
 		if (row->kind == OPTION_FLAG && name[len] == '=')
@@ -126,7 +127,7 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 			value = argv[++i];
 		else
 			return err_set(e, ERR_MISSING, "--%s needs a value: %s", row->name, row->value);
-		if (take(row, value, e) < 0)
+		if (take_role_option(row, value, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -139,5 +140,7 @@ int options_take(int argc, char **argv, const struct role_help *role, const stru
 
 	if (r < 0)
 		fprintf(stderr, "poolinit %s: %s\n", role->name, e.message);
-	return r == 0 ? -1 : r > 0 ? 0 : EXIT_USAGE;
+	if (r == 0)
+		return -1;
+	return r > 0 ? 0 : EXIT_USAGE;
 }

@@ -50,7 +50,7 @@ void parameters_problem(struct parameters *p, const char *origin, const struct e
 
 /* ---- kinds of values: each takes the value into its field, or says what is wrong with it ---- */
 
-static int list_add(struct parameters *p, struct word_list *list, const char *item, struct err *e)
+static int word_list_add(struct parameters *p, struct word_list *list, const char *item, struct err *e)
 {
 	const char **grown;
 
@@ -93,13 +93,13 @@ static int take_repeated(struct parameters *p, void *field, const char *value, s
 {
 	if (!*value)
 		return err_set(e, ERR_INVALID, "the value is empty");
-	return list_add(p, field, value, e);
+	return word_list_add(p, field, value, e);
 }
 
 /* Names separated by commas; each must be one that a pool can have. */
-static int check_names(const char *value,
-                       int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
-                       struct parameters *p, void *field, struct err *e)
+static int check_pool_names(const char *value,
+                            int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
+                            struct parameters *p, void *field, struct err *e)
 {
 	while (*value) {
 		size_t len = strcspn(value, ",");
@@ -120,16 +120,16 @@ static int check_names(const char *value,
 	return 0;
 }
 
-static int take_names(struct parameters *p, void *field, const char *value, struct err *e)
+static int take_pool_names(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	if (check_names(value, NULL, p, field, e) < 0)
+	if (check_pool_names(value, NULL, p, field, e) < 0)
 		return -1;
-	return check_names(value, take_repeated, p, field, e);
+	return check_pool_names(value, take_repeated, p, field, e);
 }
 
 static int take_autostart(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	return check_names(value, NULL, p, field, e) < 0 ? -1 : take_text(p, field, value, e);
+	return check_pool_names(value, NULL, p, field, e) < 0 ? -1 : take_text(p, field, value, e);
 }
 
 static int take_duration(struct parameters *p, void *field, const char *value, struct err *e)
@@ -201,7 +201,7 @@ struct parameter {
 static const struct parameter table[] = {
 	{ "poolinit.config",    take_repeated,  FIELD(config) },
 	{ "poolinit.autostart", take_autostart, FIELD(autostart) },
-	{ "poolinit.require",   take_names,     FIELD(require) },
+	{ "poolinit.require",   take_pool_names,     FIELD(require) },
 	{ "poolinit.timeout",   take_duration,  FIELD(timeout) },
 	{ "poolinit.onfail",    take_onfail,    FIELD(onfail) },
 	{ "poolinit.exec",      take_path,      FIELD(exec) },
@@ -216,14 +216,15 @@ static const struct parameter table[] = {
 };
 /* clang-format on */
 
-static int take_value(struct parameters *p, const struct parameter *known, const char *value, struct err *e)
+static int take_parameter_value(struct parameters *p, const struct parameter *known, const char *value,
+                                struct err *e)
 {
 	if (!value)
 		return err_set(e, ERR_MISSING, "a value is missing");
 	return known->take(p, (char *)p + known->field, value, e);
 }
 
-static const struct parameter *find(const char *name)
+static const struct parameter *find_parameter(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (streq(name, table[i].name))
@@ -242,7 +243,7 @@ static void take_one(const char *name, const char *value, void *arg)
 {
 	struct intake *in = arg;
 	struct parameters *p = in->p;
-	const struct parameter *known = find(name);
+	const struct parameter *known = find_parameter(name);
 	bool ours = starts_with(name, "poolinit.");
 	char whole[32];
 	const char *origin;
@@ -268,7 +269,7 @@ static void take_one(const char *name, const char *value, void *arg)
 		else
 			r = add_pool(p, origin, value, &e);
 	} else if (known) {
-		r = take_value(p, known, value, &e);
+		r = take_parameter_value(p, known, value, &e);
 	} else {
 		r = err_set(&e, ERR_UNKNOWN_KEY, "unknown parameter");
 	}

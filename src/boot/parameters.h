@@ -44,6 +44,7 @@ struct parameters {
 	size_t nproblems;
 };
 
+/* The defaults of all parameters; texts are taken from then on by the functions below. */
 void parameters_init(struct parameters *p);
 void parameters_free(struct parameters *p);
 
@@ -55,6 +56,8 @@ void parameters_from_bootconfig(struct parameters *p, char *text);
 /* Both from /proc: first the boot configuration, then the command line, so that the latter wins. A missing
  * file is none. */
 void parameters_from_proc(struct parameters *p);
+/* Note what is wrong with a parameter: `origin` (command line, file) and the error. Boot goes on without it.
+ */
 void parameters_problem(struct parameters *p, const char *origin, const struct err *e);
 
 const char *onfail_word(enum onfail o);

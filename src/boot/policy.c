@@ -7,12 +7,12 @@
 
 #define REASON_BYTES 160 /* of each pool in the one line */
 
-static bool is_up(const struct pool *p)
+static bool is_usable(const struct pool *p)
 {
 	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED;
 }
 
-static bool is_required(const struct policy *policy, const struct pool *p)
+static bool policy_requires(const struct policy *policy, const struct pool *p)
 {
 	for (size_t i = 0; i < policy->nrequire; i++)
 		if (streq(policy->require[i], p->name))
@@ -35,7 +35,7 @@ static uint64_t last_progress(const struct policy *policy, const struct pool *po
 	for (const struct pool *p = pools; p; p = p->next) {
 		if (p->want_active && p->times.wanted > last)
 			last = p->times.wanted;
-		if (is_up(p) && p->times.active > last)
+		if (is_usable(p) && p->times.active > last)
 			last = p->times.active;
 	}
 	return last;
@@ -137,10 +137,10 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 		pending(v, deadline);
 	for (const struct pool *p = pools; p; p = p->next) {
 		v->wanted += p->want_active;
-		v->active += p->want_active && is_up(p);
-		if (is_up(p))
+		v->active += p->want_active && is_usable(p);
+		if (is_usable(p))
 			continue;
-		if (is_required(policy, p))
+		if (policy_requires(policy, p))
 			judge_required(v, policy, p, now);
 		else if (p->want_active && p->phase != PHASE_FAILED && now < deadline &&
 		         (moving || now < settled))
@@ -153,24 +153,27 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 
 /* ---- what people see ---- */
 
-static void add_reason(struct buf *out, const struct pool *p)
+static void add_pool_reason(struct buf *out, const struct pool *p)
 {
-	const char *reason = p->reason && *p->reason         ? p->reason
-	                     : p->waits_for && *p->waits_for ? p->waits_for
-	                                                     : phase_word(p->phase);
-	size_t len = strlen(reason);
+	const char *reason = p->waits_for && *p->waits_for ? p->waits_for : phase_word(p->phase);
+	size_t len;
 
+	if (p->reason && *p->reason)
+		reason = p->reason;
+	len = strlen(reason);
 	buf_printf(out, " (%.*s%s)", REASON_BYTES, reason, len > REASON_BYTES ? "…" : "");
 }
 
 /* What is said of a pool in this phase: those that are on their way wait; NULL: nothing. */
-static const char *trouble(enum phase phase)
+static const char *phase_trouble(enum phase phase)
 {
 	static const char *const words[PHASES] = {
 		[PHASE_DEGRADED] = "degraded", [PHASE_HUNG] = "hung", [PHASE_FAILED] = "failed"
 	};
 
-	return phase == PHASE_ACTIVE ? NULL : words[phase] ? words[phase] : "waiting";
+	if (phase == PHASE_ACTIVE)
+		return NULL;
+	return words[phase] ? words[phase] : "waiting";
 }
 
 /* ", WORD: a (why), b (why)" of the wanted or required pools of which that word is said. */
@@ -180,11 +183,12 @@ static void add_pools(const struct policy *policy, const struct pool *pools, con
 	bool first = true;
 
 	for (const struct pool *p = pools; p; p = p->next) {
-		if ((!p->want_active && !is_required(policy, p)) || !streq_null(trouble(p->phase), word))
+		if ((!p->want_active && !policy_requires(policy, p)) ||
+		    !streq_null(phase_trouble(p->phase), word))
 			continue;
 		buf_printf(out, "%s%s%s%s", first ? ", " : "", first ? word : "", first ? ": " : ", ",
 		           p->name);
-		add_reason(out, p);
+		add_pool_reason(out, p);
 		first = false;
 	}
 }

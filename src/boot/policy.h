@@ -48,7 +48,10 @@ const char *policy_state(const struct policy *p, const struct pool *pools, bool 
 
 /* The next of names between commas; false: there is none. */
 #define POLICY_NAME 256
+_Static_assert(POLICY_NAME > 200, "pool names have 200 bytes at most");
+/* Take the next name out of a list with commas. False: there is none left. */
 bool policy_next_name(const char **list, char out[POLICY_NAME]);
+/* Is there a pool of that name? */
 bool policy_is_defined(const struct pool *pools, const char *name);
 
 #endif

@@ -24,7 +24,9 @@ struct progress {
 
 /* p->policy, on_over and arg are the caller's; sup is set here. */
 void progress_begin(struct progress *p, struct supervisor *s);
+/* Whoever still waits for boot is answered; nothing is judged any more. */
 void progress_end(struct progress *p);
+/* The word for `status`: how far boot is. Static storage. */
 const char *progress_state(const struct progress *p);
 /* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is
  * still missing. */

@@ -20,7 +20,7 @@ struct serve {
 	int ready_fd;
 };
 
-static void stop(void *arg, int sig)
+static void serve_stop(void *arg, int sig)
 {
 	struct serve *s = arg;
 
@@ -30,18 +30,18 @@ static void stop(void *arg, int sig)
 	loop_stop(&s->core.loop);
 }
 
-static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+static int serve_shut_down(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
 		return err_set(e, ERR_UNSUPPORTED,
 		               "this poolinit is a service of a running system: it can \"shutdown exit\", "
 		               "but not %s the machine",
 		               streq(how, "poweroff") ? "power off" : how);
-	stop(arg, SIGTERM);
+	serve_stop(arg, SIGTERM);
 	return 0;
 }
 
-static void boot_over(void *arg, const struct verdict *v)
+static void notify_ready(void *arg, const struct verdict *v)
 {
 	struct serve *s = arg;
 
@@ -51,7 +51,7 @@ static void boot_over(void *arg, const struct verdict *v)
 	s->ready_fd = -1;
 }
 
-static int run(struct serve *s)
+static int serve_run(struct serve *s)
 {
 	struct core *c = &s->core;
 	struct err e = { 0 };
@@ -128,10 +128,10 @@ int serve_main(int argc, char **argv)
 	parameters_init(&s.parameters);
 	s.core.progress.policy = (struct policy){ .began = clock_ms(), .timeout = DEFAULT_BOOT_TIMEOUT };
 	s.core.progress.autostart = "--autostart";
-	s.core.progress.on_over = boot_over;
+	s.core.progress.on_over = notify_ready;
 	s.core.progress.arg = s.core.arg = &s;
-	s.core.on_shutdown = asked_to_shut_down;
-	s.core.on_signal = stop;
+	s.core.on_shutdown = serve_shut_down;
+	s.core.on_signal = serve_stop;
 	s.core.began = "exec";
-	return run(&s);
+	return serve_run(&s);
 }

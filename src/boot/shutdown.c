@@ -12,6 +12,7 @@
 #include <sys/reboot.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -32,6 +33,7 @@
 #define REBOOT_TIME   SECONDS(1)
 #define NO_ROOM_PAUSE 250 /* ms, when no process can be had */
 #define AFTER_POOLS   (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
+_Static_assert(PAYLOAD_TIME + AFTER_POOLS < SHUTDOWN_BOUND, "time is left for the pools");
 
 struct shutdown_way {
 	const char *word;
@@ -70,7 +72,7 @@ static void next_step(struct shutdown *s);
 
 #define MOUNTS 512
 
-struct mount_list {
+struct shutdown_mounts {
 	char *targets[MOUNTS];
 	size_t n;
 };
@@ -93,7 +95,7 @@ static bool holds_data(const struct mount_entry *m)
 
 static int note_mount(const struct mount_entry *m, void *arg)
 {
-	struct mount_list *list = arg;
+	struct shutdown_mounts *list = arg;
 
 	if (list->n < MOUNTS && holds_data(m) && (list->targets[list->n] = strdup(m->target)))
 		list->n++;
@@ -136,7 +138,8 @@ static bool answers_open(struct err *e)
 
 /* Run fn for the i-th in a child and give its pidfd: the child may hang. -1: until the limit no process could
  * be had. */
-static int in_child(int (*fn)(const char *target), const struct mount_list *list, size_t i, uint64_t limit)
+static int in_child(int (*fn)(const char *target), const struct shutdown_mounts *list, size_t i,
+                    uint64_t limit)
 {
 	int pidfd, left;
 	pid_t pid;
@@ -166,7 +169,7 @@ static void send_lost(struct worker_io *io, const char *target, int error)
 }
 
 /* Wait for a child of in_child(), and close its pidfd. */
-static void await(int pidfd, uint64_t deadline, struct undone *u)
+static void await_child(int pidfd, uint64_t deadline, struct undone *u)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	int n;
@@ -192,7 +195,7 @@ static int undone(const struct undone *u, const char *what, struct err *e)
 }
 
 /* All at once: one that hangs does not keep the others. */
-static void sync_each(struct worker_io *io, const struct mount_list *list, uint64_t limit,
+static void sync_each(struct worker_io *io, const struct shutdown_mounts *list, uint64_t limit,
                       struct undone *left)
 {
 	int children[MOUNTS];
@@ -200,14 +203,14 @@ static void sync_each(struct worker_io *io, const struct mount_list *list, uint6
 	for (size_t i = 0; i < list->n; i++)
 		children[i] = in_child(sync_mount, list, i, limit);
 	for (size_t i = 0; i < list->n; i++) {
-		await(children[i], limit, left);
+		await_child(children[i], limit, left);
 		if (answers[i])
 			send_lost(io, list->targets[i], answers[i]);
 		answers[i] = 0;
 	}
 }
 
-static int list_mounts(struct mount_list *list, struct err *e)
+static int list_mounts(struct shutdown_mounts *list, struct err *e)
 {
 	signal(SIGCHLD, SIG_IGN); /* children that have ended take no room that the next may need */
 	return answers_open(e) ? mountinfo_each(note_mount, list, e) : -1;
@@ -217,7 +220,7 @@ static int list_mounts(struct mount_list *list, struct err *e)
  * what could not be written. */
 static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 {
-	struct mount_list list = { .n = 0 };
+	struct shutdown_mounts list = { .n = 0 };
 	struct undone left = { 0 }, unsynced = { 0 };
 
 	(void)arg;
@@ -227,14 +230,14 @@ static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 	while (list.n-- > 0) {
 		uint64_t limit = least(clock_ms() + MOUNT_TIME, io->deadline);
 
-		await(in_child(put_away, &list, list.n, limit), limit, &left);
+		await_child(in_child(put_away, &list, list.n, limit), limit, &left);
 	}
 	return undone(&left, "unmounted", e);
 }
 
 static int run_sync(struct worker_io *io, void *arg, struct err *e)
 {
-	struct mount_list list = { .n = 0 };
+	struct shutdown_mounts list = { .n = 0 };
 	struct undone left = { 0 };
 
 	(void)arg;
@@ -263,7 +266,7 @@ static void time_for(struct shutdown *s, uint64_t ms)
 	loop_arm(supervisor_loop(s->sup), &s->timer, clock_ms() + ms);
 }
 
-static void worker_over(struct worker *w, const struct err *e, bool left)
+static void shutdown_worker_over(struct worker *w, const struct err *e, bool left)
 {
 	struct shutdown *s = w->job.owner;
 
@@ -287,14 +290,14 @@ static void step_done(void *arg)
 
 typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 
-static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
+static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
 	struct job job = { .what = what,
 		           .timeout = time,
 		           .run = run,
 		           .arg = arg,
 		           .on_record = worker_says,
-		           .on_done = worker_over,
+		           .on_done = shutdown_worker_over,
 		           .owner = s };
 	uint64_t now = clock_ms();
 	struct err e = { 0 };
@@ -359,7 +362,7 @@ static void kill_all(struct shutdown *s)
 static void unmount(struct shutdown *s)
 {
 	if (s->machine)
-		run_worker(s, "unmount", UNMOUNT_TIME, run_unmount, NULL);
+		run_shutdown_worker(s, "unmount", UNMOUNT_TIME, run_unmount, NULL);
 	else
 		next_step(s);
 }
@@ -367,7 +370,7 @@ static void unmount(struct shutdown *s)
 static void sync_all(struct shutdown *s)
 {
 	if (s->machine)
-		run_worker(s, "sync", SYNC_TIME, run_sync, NULL);
+		run_shutdown_worker(s, "sync", SYNC_TIME, run_sync, NULL);
 	else
 		next_step(s);
 }
@@ -377,7 +380,7 @@ static void end(struct shutdown *s)
 	if (!s->retry_until)
 		log_info(LF_BOOT, "%s", s->way->says);
 	watchdog_stop(s->watchdog);
-	run_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
+	run_shutdown_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
 }
 
 /* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver
@@ -408,7 +411,7 @@ static void next_step(struct shutdown *s)
 	steps[s->step](s);
 }
 
-static void on_timer(struct timer *t)
+static void on_step_timer(struct timer *t)
 {
 	struct shutdown *s = t->owner;
 
@@ -426,6 +429,8 @@ void shutdown_child_gone(struct shutdown *s)
 
 int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 {
+	require(s->sup, contract_refuse(e));
+
 	const struct shutdown_way *way = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
@@ -439,7 +444,7 @@ int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 	s->machine = early_is_machine();
 	s->bound = clock_ms() + SHUTDOWN_BOUND;
 	s->step = -1;
-	s->timer = (struct timer){ .on_expiry = on_timer, .owner = s };
+	s->timer = (struct timer){ .on_expiry = on_step_timer, .owner = s };
 	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
 	/* From the loop, so that whoever asked is answered first. */
 	time_for(s, 0);

@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include "base/contract.h"
+#include "base/util.h"
 #include "pool/secret/secret.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -24,14 +26,11 @@ void base64_encode(const void *data, size_t len, struct buf *out)
 	}
 }
 
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Each four characters make three bytes; padding only at the very end, and the bits under it are zero. */
 long base64_decode(const char *text, size_t len, unsigned char *out, size_t size)
 {
+	require(out || size == 0, -1);
+
 	size_t chars = 0, pad = 0, made = 0;
 	unsigned bits = 0;
 

@@ -56,6 +56,7 @@ struct pool_type_info {
 	const char *const *volume_formats; /* likewise */
 };
 
+/* What all pools of a type have in common. Never NULL; static storage. */
 const struct pool_type_info *pool_type_info(enum pool_type t);
 const char *pool_type_word(enum pool_type t);
 int pool_type_from_word(const char *word); /* -1: unknown */
@@ -158,6 +159,7 @@ struct pool_def {
 	struct pool_boot boot;
 };
 
+/* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
 void pool_def_free(struct pool_def *d);
 #define cleanup_pool_def __attribute__((cleanup(pool_def_free)))
 

@@ -13,7 +13,7 @@
 #define ISCSI_PORT   3260
 #define GLUSTER_PORT 24007
 
-static void add_lower(struct buf *out, const char *s)
+static void add_lower_case(struct buf *out, const char *s)
 {
 	for (; *s; s++)
 		buf_addc(out, (char)tolower((unsigned char)*s));
@@ -26,7 +26,7 @@ static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 	int port = h->port ? h->port : usual_port;
 
 	buf_adds(out, v6 ? "[" : "");
-	add_lower(out, h->name);
+	add_lower_case(out, h->name);
 	buf_adds(out, v6 ? "]" : "");
 	if (port)
 		buf_printf(out, ":%d", port);
@@ -58,7 +58,7 @@ static void iscsi_key(const struct pool_def *d, struct buf *out)
 
 static void add_wwn(const char *wwn, struct buf *out)
 {
-	add_lower(out, wwn + (wwn[0] == '0' && (wwn[1] == 'x' || wwn[1] == 'X') ? 2 : 0));
+	add_lower_case(out, wwn + (wwn[0] == '0' && (wwn[1] == 'x' || wwn[1] == 'X') ? 2 : 0));
 }
 
 /* "scsi_host5", "fc_host5" and "host5" are one host. */

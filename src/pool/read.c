@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -28,7 +29,7 @@
 
 /* ---- the parts of a pool ---- */
 
-static int read_type(struct reading *r, const xmlNode *root)
+static int read_pool_type(struct reading *r, const xmlNode *root)
 {
 	const char *word = xml_attr(r->a, root, "type");
 	int type = word ? pool_type_from_word(word) : -1;
@@ -41,7 +42,7 @@ static int read_type(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
-static int read_name(struct reading *r, const xmlNode *root)
+static int read_pool_name(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
 	const xmlNode *node = xml_child(root, "name");
@@ -75,7 +76,7 @@ static int read_uuid(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
-static int read_features(struct reading *r, const xmlNode *root)
+static int read_pool_features(struct reading *r, const xmlNode *root)
 {
 	const xmlNode *cow = xml_child(xml_child(root, "features"), "cow");
 
@@ -88,7 +89,7 @@ static int read_features(struct reading *r, const xmlNode *root)
 }
 
 /* Logical and zfs pools live where the kernel puts them, whatever the document says. */
-static int read_target(struct reading *r, const xmlNode *root)
+static int read_pool_target(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
 	const xmlNode *target = xml_child(root, "target");
@@ -239,9 +240,9 @@ static int read_boot(struct reading *r, const xmlNode *root)
 
 static int read_pool(struct reading *r, const xmlNode *root)
 {
-	if (read_type(r, root) < 0 || read_source(r, xml_child(root, "source")) < 0 ||
-	    read_name(r, root) < 0 || read_uuid(r, root) < 0 || read_features(r, root) < 0 ||
-	    read_refresh(r, root) < 0 || complete_source(r, root) < 0 || read_target(r, root) < 0 ||
+	if (read_pool_type(r, root) < 0 || read_pool_source(r, xml_child(root, "source")) < 0 ||
+	    read_pool_name(r, root) < 0 || read_uuid(r, root) < 0 || read_pool_features(r, root) < 0 ||
+	    read_refresh(r, root) < 0 || complete_source(r, root) < 0 || read_pool_target(r, root) < 0 ||
 	    read_all_options(r, root) < 0 || read_boot(r, root) < 0)
 		return -1;
 	if (r->a->failed)
@@ -251,6 +252,8 @@ static int read_pool(struct reading *r, const xmlNode *root)
 
 int pool_read(struct pool_def *d, const char *xml, size_t len, const char *source, struct err *e)
 {
+	require(xml || len == 0, contract_refuse(e));
+
 	struct reading r = { .d = d, .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;
 

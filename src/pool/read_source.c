@@ -86,7 +86,7 @@ static int read_devices(struct reading *r, const xmlNode *source)
 	return 0;
 }
 
-static int read_dir(struct reading *r, const xmlNode *source)
+static int read_source_dir(struct reading *r, const xmlNode *source)
 {
 	const char *given;
 	char *path;
@@ -278,7 +278,7 @@ static int read_auth(struct reading *r, const xmlNode *source)
 
 /* ---- <format>, <protocol> ---- */
 
-static int read_format(struct reading *r, const xmlNode *source)
+static int read_source_format(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
 	const xmlNode *node = xml_child(source, "format");
@@ -319,13 +319,13 @@ static int read_protocol(struct reading *r, const xmlNode *source)
 
 /* ---- the whole ---- */
 
-int read_source(struct reading *r, const xmlNode *node)
+int read_pool_source(struct reading *r, const xmlNode *node)
 {
 	struct pool_def *d = r->d;
 
 	d->source.given = node != NULL;
-	if (read_child(r, node, "name", &d->source.name) < 0 || read_format(r, node) < 0 ||
-	    read_hosts(r, node) < 0 || read_devices(r, node) < 0 || read_dir(r, node) < 0 ||
+	if (read_child(r, node, "name", &d->source.name) < 0 || read_source_format(r, node) < 0 ||
+	    read_hosts(r, node) < 0 || read_devices(r, node) < 0 || read_source_dir(r, node) < 0 ||
 	    read_adapter(r, node) < 0 || read_initiator(r, node) < 0 || read_auth(r, node) < 0 ||
 	    read_protocol(r, node) < 0)
 		return -1;

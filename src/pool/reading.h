@@ -37,7 +37,7 @@ int read_permissions(struct reading *r, const xmlNode *parent, struct pool_perms
 int read_secret_reference(struct reading *r, const xmlNode *node, struct volume_secret *out);
 
 /* <source>; node is NULL when the document has none. */
-int read_source(struct reading *r, const xmlNode *node);
+int read_pool_source(struct reading *r, const xmlNode *node);
 /* The rules that need more of the definition than its <source>: what the type must have, defaults taken from
  * the name. */
 int complete_source(struct reading *r, const xmlNode *root);

@@ -79,6 +79,7 @@ void volume_def_print(const struct volume_def *d, struct buf *out);
 /* For handing a definition on: read again, it is the same in every field. libvirt's form has no <nocow/>, and
  * sizes and formats that were not given. */
 void volume_def_print_as_given(const struct volume_def *d, struct buf *out);
+/* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
 void volume_def_free(struct volume_def *d);
 #define cleanup_volume_def __attribute__((cleanup(volume_def_free)))
 

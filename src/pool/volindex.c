@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/contract.h"
 #include "base/hash.h"
 #include "base/line.h"
 #include "base/util.h"
@@ -21,6 +22,7 @@
 struct tail {
 	uint64_t records_len, n, nslots, seed, magic;
 };
+_Static_assert(sizeof(struct tail) == 40, "a tail is read from where the bytes end");
 
 static const char front[] = "- name=";
 #define FRONT (sizeof(front) - 1)
@@ -38,6 +40,8 @@ uint64_t volindex_seed(void)
 
 bool volindex_open(struct volindex *x, const void *data, size_t len)
 {
+	require(((uintptr_t)data & 7) == 0, false);
+
 	const char *bytes = data;
 	struct tail tail;
 	size_t at;
@@ -202,6 +206,8 @@ static uint32_t flags_of(const struct volume *v)
 
 bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order)
 {
+	require(v->name, false);
+
 	size_t before = b->own.len;
 	struct volindex_item *i;
 
@@ -284,7 +290,7 @@ static bool sort(struct volindex_builder *b)
 	return ok;
 }
 
-static void insert(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
+static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
 {
 	if (!hash)
 		return;
@@ -293,7 +299,7 @@ static void insert(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value
 	slots[hash & (nslots - 1)] = value;
 }
 
-static void fill(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
+static void fill_map(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
 {
 	struct volindex_entry *entries = (void *)(map + ALIGN(records_len));
 	uint32_t *slots = (void *)(entries + b->n);
@@ -306,9 +312,9 @@ static void fill(const struct volindex_builder *b, char *map, size_t records_len
 		entries[i] = *e;
 		entries[i].offset = at;
 		at += e->len;
-		insert(slots, nslots, e->name, (uint32_t)i + 1);
-		insert(slots, nslots, e->path, (uint32_t)i + 1);
-		insert(slots, nslots, e->key, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->name, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->path, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->key, (uint32_t)i + 1);
 	}
 }
 
@@ -333,7 +339,7 @@ int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED)
 		return err_sys(e, errno, "cannot map the volume index");
-	fill(b, map, tail.records_len, tail.nslots);
+	fill_map(b, map, tail.records_len, tail.nslots);
 	memcpy(map + size - sizeof(tail), &tail, sizeof(tail));
 	munmap(map, size);
 	return 0;

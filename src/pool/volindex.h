@@ -36,6 +36,7 @@ struct volindex_entry {
 	uint32_t atime_nsec, mtime_nsec, ctime_nsec;
 	uint32_t spare;
 };
+_Static_assert(sizeof(struct volindex_entry) % 8 == 0, "entries and what follows them stay aligned");
 
 /* ---- reading ---- */
 
@@ -90,6 +91,7 @@ bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t s
 void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text);
 /* Write the index into an empty file that can be mapped. */
 int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e);
+/* Free what was gathered, whether or not it was written. */
 void volindex_builder_free(struct volindex_builder *b);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 /* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the
@@ -103,17 +104,16 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * the key; a backing file name of 1023: what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
+	require(v->name, );
+
 	static const char long_backing[] = "the name of its backing file is too long to be shown",
 			  long_other[] = "what it lies on is too long to be shown";
 	const bool same = v->key && v->path && streq(v->key, v->path);
+	const char *other = v->data_file || v->devices ? long_other : v->problem;
 	const struct trim trims[] = {
 		{ .problem = v->problem },
 		{ .key = same, .problem = v->problem },
-		{ .key = same,
-		  .below = true,
-		  .problem = v->backing                   ? long_backing
-		             : v->data_file || v->devices ? long_other
-		                                          : v->problem },
+		{ .key = same, .below = true, .problem = v->backing ? long_backing : other },
 	};
 	size_t start = out->len;
 

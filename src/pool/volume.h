@@ -43,12 +43,14 @@ struct volume {
 /* "- name=… type=… path=… key=… capacity=… …". Keys are fixed (docs/PROTOCOL); absent facts are left out. */
 void volume_record(const struct volume *v, struct buf *out);
 #define VOLUME_RECORD_REST 700 /* what a record has beside name and path, at most, in bytes */
+_Static_assert(VOLUME_RECORD_REST < LINE_MAX_BYTES, "a record without its names is a line");
 /* The reverse; the strings point into the line. ERR_INTERNAL if it is not such a record. */
 int volume_from_record(const struct line *l, struct volume *v, struct err *e);
 /* libvirt's canonical volume XML (volume_print.c). */
 void volume_print(const struct volume *v, struct buf *out);
 /* Owner, mode and times, of a file or a device node. */
 struct stat;
+/* Fill in what a file's inode tells: owner, mode and times. Sizes are left as they are. */
 void volume_from_stat(struct volume *v, const struct stat *st);
 
 #endif

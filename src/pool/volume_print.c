@@ -21,7 +21,7 @@ static void size_element(struct buf *out, const char *name, uint64_t bytes)
 
 /* ---- what only a volume that is there has ---- */
 
-static void print_devices(const char *devices, struct buf *out)
+static void print_extent_devices(const char *devices, struct buf *out)
 {
 	if (!devices)
 		return;
@@ -125,8 +125,8 @@ static void print_features(const struct volume_def *d, struct buf *out)
  * that reading gives the same again. */
 enum form { CANONICAL, AS_GIVEN };
 
-static void print_target(const struct volume_def *d, enum form form, const struct volume *live,
-                         struct buf *out)
+static void print_volume_target(const struct volume_def *d, enum form form, const struct volume *live,
+                                struct buf *out)
 {
 	buf_adds(out, "  <target>\n");
 	print_text(out, "    ", "path", d->path);
@@ -167,14 +167,14 @@ static void print_volume(const struct volume_def *d, enum form form, const struc
 	print_text(out, "  ", "name", d->name);
 	print_text(out, "  ", "key", d->key);
 	if (live)
-		print_devices(live->devices, out);
+		print_extent_devices(live->devices, out);
 	if (form == CANONICAL || d->has_capacity)
 		size_element(out, "capacity", d->capacity);
 	if (form == CANONICAL || d->has_allocation)
 		size_element(out, "allocation", d->allocation);
 	if (live && live->physical)
 		size_element(out, "physical", live->physical);
-	print_target(d, form, live, out);
+	print_volume_target(d, form, live, out);
 	print_backing(d, form, out);
 	buf_adds(out, "</volume>\n");
 }

@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -30,7 +31,7 @@ static const char *one_of(const char *const *list, const char *word)
 
 /* ---- what it is called ---- */
 
-static int read_type(struct reading *r, struct volume_def *d, const xmlNode *root)
+static int read_volume_type(struct reading *r, struct volume_def *d, const xmlNode *root)
 {
 	static const char *const types[] = { "file", "block", "dir", "network", "netdir", "ploop", NULL };
 	const char *word = xml_attr(r->a, root, "type");
@@ -44,7 +45,7 @@ static int read_type(struct reading *r, struct volume_def *d, const xmlNode *roo
 	return 0;
 }
 
-static int read_name(struct reading *r, struct volume_def *d, const xmlNode *root)
+static int read_volume_name(struct reading *r, struct volume_def *d, const xmlNode *root)
 {
 	const xmlNode *node = xml_child(root, "name");
 
@@ -106,8 +107,8 @@ static const char *default_format(const struct pool_def *pool)
 }
 
 /* NULL where none is given, and where the pool's type has no volume formats: then it is not looked at. */
-static int read_format(struct reading *r, const xmlNode *parent, const struct pool_def *pool,
-                       const char **out)
+static int read_volume_format(struct reading *r, const xmlNode *parent, const struct pool_def *pool,
+                              const char **out)
 {
 	const char *const *formats = pool_type_info(pool->type)->volume_formats;
 	const xmlNode *node = xml_child(parent, "format");
@@ -214,7 +215,7 @@ static int read_compat(struct reading *r, struct volume_def *d, const xmlNode *t
 	return 0;
 }
 
-static int read_features(struct reading *r, struct volume_def *d, const xmlNode *target)
+static int read_volume_features(struct reading *r, struct volume_def *d, const xmlNode *target)
 {
 	const struct {
 		const char *name;
@@ -250,10 +251,11 @@ static int read_features(struct reading *r, struct volume_def *d, const xmlNode 
 
 /* ---- the whole ---- */
 
-static int read_target(struct reading *r, struct volume_def *d, const xmlNode *target,
-                       const struct pool_def *pool)
+static int read_volume_target(struct reading *r, struct volume_def *d, const xmlNode *target,
+                              const struct pool_def *pool)
 {
-	if (read_child(r, target, "path", &d->path) < 0 || read_format(r, target, pool, &d->format) < 0 ||
+	if (read_child(r, target, "path", &d->path) < 0 ||
+	    read_volume_format(r, target, pool, &d->format) < 0 ||
 	    read_permissions(r, target, &d->perms) < 0 || read_encryption(r, &d->encryption, target) < 0 ||
 	    read_compat(r, d, target) < 0)
 		return -1;
@@ -262,7 +264,7 @@ static int read_target(struct reading *r, struct volume_def *d, const xmlNode *t
 	d->nocow = xml_child(target, "nocow") != NULL;
 	if (read_size(r, target, "clusterSize", &d->cluster_size) < 0)
 		return -1;
-	return read_features(r, d, target);
+	return read_volume_features(r, d, target);
 }
 
 /* Without a path it counts for nothing. */
@@ -278,7 +280,7 @@ static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *
 	if (!d->backing.given)
 		return 0;
 	d->backing.otherwise = default_format(pool);
-	if (read_format(r, node, pool, &d->backing.format) < 0)
+	if (read_volume_format(r, node, pool, &d->backing.format) < 0)
 		return -1;
 	return read_permissions(r, node, &d->backing.perms);
 }
@@ -286,9 +288,9 @@ static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *
 static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *root,
                        const struct pool_def *pool, enum volume_read_for what)
 {
-	if (read_type(r, d, root) < 0 || read_name(r, d, root) < 0 ||
+	if (read_volume_type(r, d, root) < 0 || read_volume_name(r, d, root) < 0 ||
 	    read_child(r, root, "key", &d->key) < 0 || read_backing(r, d, root, pool) < 0 ||
-	    read_sizes(r, d, root, what) < 0 || read_target(r, d, xml_child(root, "target"), pool) < 0)
+	    read_sizes(r, d, root, what) < 0 || read_volume_target(r, d, xml_child(root, "target"), pool) < 0)
 		return -1;
 	return r->a->failed ? err_set(r->e, ERR_NO_MEMORY, "cannot read %s: out of memory", r->source) : 0;
 }
@@ -296,6 +298,8 @@ static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *r
 int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source,
                     const struct pool_def *pool, enum volume_read_for what, struct err *e)
 {
+	require(xml || len == 0, contract_refuse(e));
+
 	struct reading r = { .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;
 

@@ -37,7 +37,7 @@ static struct door *door_of(void *ctx)
 }
 
 /* Remember the first reason and stop reading. */
-__attribute__((format(printf, 2, 3))) static void stop(void *ctx, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void stop_parser(void *ctx, const char *fmt, ...)
 {
 	struct door *d = door_of(ctx);
 	int line = xmlSAX2GetLineNumber(ctx);
@@ -58,7 +58,7 @@ static void count_nodes(void *ctx, unsigned n)
 
 	d->nodes += n;
 	if (d->nodes > XML_NODES_LIMIT)
-		stop(ctx, "more than %d elements and attributes", XML_NODES_LIMIT);
+		stop_parser(ctx, "more than %d elements and attributes", XML_NODES_LIMIT);
 }
 
 static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
@@ -68,7 +68,7 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 	struct door *d = door_of(ctx);
 
 	if (++d->depth > XML_DEPTH_LIMIT)
-		stop(ctx, "elements nested deeper than %d", XML_DEPTH_LIMIT);
+		stop_parser(ctx, "elements nested deeper than %d", XML_DEPTH_LIMIT);
 	count_nodes(ctx, 1 + (unsigned)nb_namespaces + (unsigned)nb_attributes);
 	if (d->line == 0)
 		xmlSAX2StartElementNs(ctx, name, prefix, uri, nb_namespaces, namespaces, nb_attributes,
@@ -90,7 +90,7 @@ static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, 
 	(void)name;
 	(void)external;
 	(void)system;
-	stop(ctx, "document type declarations (DOCTYPE), and with them entities, are not accepted");
+	stop_parser(ctx, "document type declarations (DOCTYPE), and with them entities, are not accepted");
 }
 
 static void on_entity(void *ctx, const xmlChar *name, int type, const xmlChar *public_id,
@@ -101,7 +101,7 @@ static void on_entity(void *ctx, const xmlChar *name, int type, const xmlChar *p
 	(void)public_id;
 	(void)system;
 	(void)content;
-	stop(ctx, "an entity declaration is not accepted");
+	stop_parser(ctx, "an entity declaration is not accepted");
 }
 
 /* Comments and processing instructions become no part of the tree: nobody reads them. They count all the
@@ -346,7 +346,7 @@ static int parse(xmlParserCtxt *ctxt, struct door *d, int options, const char *s
 }
 
 /* What can be said before the parser has it. */
-static int check_bytes(const char *xml, size_t len, bool utf8, const char *source, struct err *e)
+static int check_xml_bytes(const char *xml, size_t len, bool utf8, const char *source, struct err *e)
 {
 	int line;
 
@@ -375,7 +375,7 @@ xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, 
 		return NULL;
 	}
 	if (from_utf16(xml, &len, source, &converted, e) < 0 ||
-	    check_bytes(converted ? converted : xml, len, !converted, source, e) < 0)
+	    check_xml_bytes(converted ? converted : xml, len, !converted, source, e) < 0)
 		return NULL;
 	ctxt = xmlCreateMemoryParserCtxt(converted ? converted : xml, (int)len);
 	if (!ctxt) {
@@ -453,7 +453,9 @@ xmlNode *xml_child(const xmlNode *parent, const char *name)
 
 xmlNode *xml_next(const xmlNode *node, const char *name)
 {
-	return node ? find_from(node->next, name, node->ns ? (const char *)node->ns->href : NULL) : NULL;
+	if (!node)
+		return NULL;
+	return find_from(node->next, name, node->ns ? (const char *)node->ns->href : NULL);
 }
 
 xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns)
@@ -462,7 +464,7 @@ xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns)
 }
 
 /* A copy in the arena of what libxml2 gives away; NULL when there is nothing in it. */
-static const char *keep_text(struct arena *a, xmlChar *text)
+static const char *keep_xml_text(struct arena *a, xmlChar *text)
 {
 	const char *kept = NULL;
 
@@ -490,7 +492,7 @@ static void trim_lines(xmlChar *text)
 
 const char *xml_text_as_it_is(struct arena *a, const xmlNode *node)
 {
-	return node ? keep_text(a, xmlNodeGetContent(node)) : NULL;
+	return node ? keep_xml_text(a, xmlNodeGetContent(node)) : NULL;
 }
 
 const char *xml_text(struct arena *a, const xmlNode *node)
@@ -499,7 +501,7 @@ const char *xml_text(struct arena *a, const xmlNode *node)
 
 	if (text)
 		trim_lines(text);
-	return text ? keep_text(a, text) : NULL;
+	return text ? keep_xml_text(a, text) : NULL;
 }
 
 const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name)
@@ -509,7 +511,7 @@ const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *n
 
 const char *xml_attr(struct arena *a, const xmlNode *node, const char *name)
 {
-	return node ? keep_text(a, xmlGetNoNsProp(node, (const xmlChar *)name)) : NULL;
+	return node ? keep_xml_text(a, xmlGetNoNsProp(node, (const xmlChar *)name)) : NULL;
 }
 
 int xml_line(const xmlNode *node)

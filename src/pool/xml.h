@@ -21,6 +21,7 @@
 xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root,
                  struct err *e);
 #define cleanup_xml __attribute__((cleanup(xml_close)))
+/* Free a document and set it to NULL. Texts that were copied into an arena stay. */
 void xml_close(xmlDoc **doc);
 /* For who opens many documents in a row: while this lingers, the memory of one document serves the next. Else
  * the allocator gives it back to the kernel after each and asks for it again, which takes longer than the

@@ -40,7 +40,7 @@ bool command_manner(struct command *c, const char *word)
 	return true;
 }
 
-static int set_value(struct command *c, const struct verb_arg *a, const char *value, struct err *e)
+static int set_arg_value(struct command *c, const struct verb_arg *a, const char *value, struct err *e)
 {
 	const char **slot = &c->values[a - c->verb->args];
 
@@ -77,7 +77,7 @@ static int unknown_option(const struct command *c, const char *key, struct err *
 }
 
 /* `--key value`, `--key=value`, `--flag`. Returns how many words it took, or -1. */
-static int take_option(struct command *c, char **words, struct err *e)
+static int take_command_option(struct command *c, char **words, struct err *e)
 {
 	const char *equals = strchr(words[0], '=');
 	char key[64]; /* not cut out of the words: they are what ps shows */
@@ -91,10 +91,10 @@ static int take_option(struct command *c, char **words, struct err *e)
 	if (!a)
 		return unknown_option(c, key, e);
 	if (a->kind == ARG_FLAG || equals)
-		return set_value(c, a, equals ? equals + 1 : "yes", e) < 0 ? -1 : 1;
+		return set_arg_value(c, a, equals ? equals + 1 : "yes", e) < 0 ? -1 : 1;
 	if (!words[1])
 		return err_set(e, ERR_MISSING, "--%s needs a value", key);
-	return set_value(c, a, words[1], e) < 0 ? -1 : 2;
+	return set_arg_value(c, a, words[1], e) < 0 ? -1 : 2;
 }
 
 /* The place of a bare word: the first that is free among those that the table calls positional, then among
@@ -122,7 +122,7 @@ static int take_word(struct command *c, char *word, struct err *e)
 		a = verb_arg(c->verb, word);
 		*equals = '=';
 		if (a)
-			return set_value(c, a, equals + 1, e);
+			return set_arg_value(c, a, equals + 1, e);
 	}
 	a = next_place(c);
 	if (is_secret_value(c, NULL) && (!a || !a->positional))
@@ -130,7 +130,7 @@ static int take_word(struct command *c, char *word, struct err *e)
 	if (!a)
 		return err_set(e, ERR_UNKNOWN_KEY, "%s: unexpected \"%s\" (poolctl help %s)", c->verb->name,
 		               word, c->verb->name);
-	return set_value(c, a, word, e);
+	return set_arg_value(c, a, word, e);
 }
 
 int command_take(struct command *c, char **words, struct err *e)
@@ -144,7 +144,7 @@ int command_take(struct command *c, char **words, struct err *e)
 		if (options && streq(*words, "--"))
 			options = false;
 		else if (options && starts_with(*words, "--"))
-			taken = take_option(c, words, e);
+			taken = take_command_option(c, words, e);
 		else if (!(options && (*words)[0] == '-' && command_manner(c, *words)) &&
 		         take_word(c, *words, e) < 0)
 			taken = -1;

@@ -37,7 +37,7 @@ static int open_for_upload(const char *path, struct data *d, struct err *e)
 
 /* Is it a file, block device, pipe or stream socket? A filesystem without blocks makes its files up; a tmpfs
  * without a limit only looks like one, and loses nothing by the pipe. */
-static bool is_taken(int fd)
+static bool takes_descriptor(int fd)
 {
 	struct stat st;
 	struct statfs fs;
@@ -102,7 +102,9 @@ static int open_file(const struct command *c, struct data *d, bool download, str
 	if (!streq(c->file, "-"))
 		return download ? open_for_download(c->file, d, e) : open_for_upload(c->file, d, e);
 	d->fd = fcntl(download ? STDOUT_FILENO : STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	return d->fd < 0 ? err_sys(e, errno, "cannot use standard %s", download ? "output" : "input") : 0;
+	if (d->fd < 0)
+		return err_sys(e, errno, "cannot use standard %s", download ? "output" : "input");
+	return 0;
 }
 
 int data_open(const struct command *c, struct data *d, struct err *e)
@@ -115,7 +117,7 @@ int data_open(const struct command *c, struct data *d, struct err *e)
 	if (open_file(c, d, download, e) < 0)
 		return -1;
 	d->download = download;
-	return is_taken(d->fd) ? 0 : open_pump(d, download, e);
+	return takes_descriptor(d->fd) ? 0 : open_pump(d, download, e);
 }
 
 /* An upload has all that it wanted; a download's last bytes are still to be written. */

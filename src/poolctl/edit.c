@@ -21,16 +21,16 @@ extern char **environ;
 
 struct edit {
 	const struct command *command;
-	char name[256];      /* of the pool, whatever it was called by */
-	char path[512];      /* the private file; empty: there is none */
-	struct payload text; /* what the server had */
-	struct payload edited;
+	char name[256];              /* of the pool, whatever it was called by */
+	char path[512];              /* the private file; empty: there is none */
+	struct request_payload text; /* what the server had */
+	struct request_payload edited;
 	struct err e;
 };
 
 /* ---- the server's side ---- */
 
-static int read_definition(struct edit *d, struct payload *out)
+static int read_definition(struct edit *d, struct request_payload *out)
 {
 	cleanup_buf struct buf request = BUF_INIT;
 	struct reply r = { 0 };
@@ -39,12 +39,12 @@ static int read_definition(struct edit *d, struct payload *out)
 	buf_adds(&request, "pool-dumpxml");
 	line_str(&request, "pool", command_value(d->command, "pool"));
 	line_str(&request, "inactive", "yes");
-	rc = ask(d->command->socket, buf_str(&request), NULL, &r, &d->e);
+	rc = ask_once(d->command->socket, buf_str(&request), NULL, &r, &d->e);
 	if (rc == 0) {
 		snprintf(d->name, sizeof(d->name), "%s", record_get(&r.final, "pool"));
-		*out = (struct payload){ .data = malloc(r.text.len + 1),
-			                 .len = r.text.len,
-			                 .room = r.text.len + 1 };
+		*out = (struct request_payload){ .data = malloc(r.text.len + 1),
+			                         .len = r.text.len,
+			                         .room = r.text.len + 1 };
 		rc = out->data ? 0 : err_set(&d->e, ERR_NO_MEMORY, "out of memory");
 		if (rc == 0)
 			memcpy(out->data, buf_str(&r.text), r.text.len);
@@ -53,20 +53,20 @@ static int read_definition(struct edit *d, struct payload *out)
 	return rc;
 }
 
-static bool same(const struct payload *a, const struct payload *b)
+static bool same(const struct request_payload *a, const struct request_payload *b)
 {
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
-static int define(struct edit *d)
+static int define_edited(struct edit *d)
 {
-	struct payload now = { 0 };
+	struct request_payload now = { 0 };
 	struct reply r = { 0 };
 	int rc = read_definition(d, &now);
 
 	if (rc == 0 && !same(&now, &d->text))
 		rc = err_set(&d->e, ERR_CONFLICT, "the definition was changed by somebody else meanwhile");
-	if (rc == 0 && (rc = ask(d->command->socket, "pool-define", &d->edited, &r, &d->e)) < 0)
+	if (rc == 0 && (rc = ask_once(d->command->socket, "pool-define", &d->edited, &r, &d->e)) < 0)
 		name_document(d->path, &d->e);
 	reply_free(&r);
 	payload_free(&now);
@@ -75,7 +75,7 @@ static int define(struct edit *d)
 
 /* ---- the file ---- */
 
-static int write_all(int fd, const struct payload *p)
+static int write_all(int fd, const struct request_payload *p)
 {
 	for (size_t done = 0; done < p->len;) {
 		ssize_t n = write(fd, p->data + done, p->len - done);
@@ -122,7 +122,7 @@ static const char *editor(void)
 }
 
 /* Words at blanks, no shell: whoever needs quotes writes a script. */
-static int split(char *text, char **argv, char *file, struct err *e)
+static int split_editor(char *text, char **argv, char *file, struct err *e)
 {
 	size_t n = 0;
 	char *state, *word;
@@ -164,7 +164,7 @@ static int run_editor(struct edit *d)
 
 	if (!words)
 		return err_set(&d->e, ERR_NO_MEMORY, "out of memory");
-	if (split(words, argv, d->path, &d->e) < 0)
+	if (split_editor(words, argv, d->path, &d->e) < 0)
 		return -1;
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
@@ -212,7 +212,7 @@ static int edit(struct edit *d)
 			rc = payload_read(&d->edited, d->path, POOL_XML_LIMIT, &d->e);
 		if (rc == 0 && same(&d->edited, &d->text))
 			return 0;
-		if (rc == 0 && define(d) == 0)
+		if (rc == 0 && define_edited(d) == 0)
 			return 1;
 		if (!wants_again(d))
 			return -1;
@@ -230,7 +230,7 @@ static bool is_worth_keeping(struct edit *d)
 	       (payload_read(&d->edited, d->path, POOL_XML_LIMIT, &e) < 0 || !same(&d->edited, &d->text));
 }
 
-static void keep_text(struct edit *d)
+static void keep_edited_text(struct edit *d)
 {
 	char why[sizeof(d->e.message)];
 
@@ -247,7 +247,7 @@ int edit_main(const struct command *c)
 	if (rc >= 0 && !c->quiet)
 		printf("Pool %s XML configuration %s.\n\n", d.name, rc ? "edited" : "not changed");
 	if (rc < 0 && is_worth_keeping(&d))
-		keep_text(&d);
+		keep_edited_text(&d);
 	else if (d.path[0])
 		unlink(d.path);
 	if (rc < 0)

@@ -28,7 +28,7 @@ enum ending { HEARD, TIMED_OUT, INTERRUPTED };
 
 /* ---- from our events to virsh's ---- */
 
-static bool is_up(const char *phase)
+static bool phase_is_up(const char *phase)
 {
 	return streq(phase, "active") || streq(phase, "degraded") || streq(phase, "hung") ||
 	       streq(phase, "stopping");
@@ -37,9 +37,11 @@ static bool is_up(const char *phase)
 /* virsh's word for a step from one phase to another; NULL: it has none. */
 static const char *phase_change(const struct line *l)
 {
-	bool was = is_up(record_get(l, "from")), is = is_up(record_get(l, "to"));
+	bool was = phase_is_up(record_get(l, "from")), is = phase_is_up(record_get(l, "to"));
 
-	return was == is ? NULL : is ? "Started" : "Stopped";
+	if (was == is)
+		return NULL;
+	return is ? "Started" : "Stopped";
 }
 
 static const char *lifecycle(const struct line *l)
@@ -62,7 +64,7 @@ static const char *lifecycle(const struct line *l)
 	return NULL;
 }
 
-static bool wanted(const struct hearing *h, const char *kind)
+static bool wants_event(const struct hearing *h, const char *kind)
 {
 	const char *only = command_value(h->command, "event");
 
@@ -94,7 +96,7 @@ static int hear(struct hearing *h, char *text, size_t len, struct err *e)
 
 	if (!pool || (h->pool && !streq(pool, h->pool)))
 		return 0;
-	if (!(word && wanted(h, "lifecycle")) && !(refreshed && wanted(h, "refresh")))
+	if (!(word && wants_event(h, "lifecycle")) && !(refreshed && wants_event(h, "refresh")))
 		return 0;
 	if (command_flag(h->command, "timestamp"))
 		print_time();
@@ -165,7 +167,7 @@ static int find_pool(struct hearing *h, struct err *e)
 	return rc;
 }
 
-static int follow(struct hearing *h, struct err *e)
+static int follow_events(struct hearing *h, struct err *e)
 {
 	struct reply r = { 0 };
 	int rc = find_pool(h, e);
@@ -213,7 +215,7 @@ int pool_event_main(const struct command *c)
 	h.signals = catch_signals();
 	if (link_open(&h.link, c->socket, &e) < 0)
 		return unanswered(c, &e);
-	int how = follow(&h, &e);
+	int how = follow_events(&h, &e);
 	link_close(&h.link);
 	if (h.signals >= 0)
 		close(h.signals);

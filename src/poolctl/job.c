@@ -27,7 +27,7 @@ static void erase(struct job_wait *p)
 	p->shown = false;
 }
 
-static void show(struct job_wait *p, uint64_t done, uint64_t total)
+static void show_progress(struct job_wait *p, uint64_t done, uint64_t total)
 {
 	const char *unit, *total_unit;
 	double value, total_value;
@@ -62,14 +62,14 @@ bool job_line(void *arg, char *line, size_t len)
 		return true;
 	p->job = line_u64(&l, "job", p->job);
 	if (command_flag(p->command, "progress") && line_has(&l, "progress"))
-		show(p, line_u64(&l, "progress", 0), line_u64(&l, "total", 0));
+		show_progress(p, line_u64(&l, "progress", 0), line_u64(&l, "total", 0));
 	return true;
 }
 
 /* ---- Ctrl-C ---- */
 
 /* Is the job that of this command? The volume is not always known here: a document has its name. */
-static bool is_ours(const struct command *c, const struct line *l)
+static bool is_commands_job(const struct command *c, const struct line *l)
 {
 	static const char *const names[] = { "newname", "name", "vol" };
 	const char *volume = line_get(l, "volume");
@@ -97,7 +97,7 @@ static int find_job(struct job_wait *p, struct link *l, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i < r.nrecords; i++) {
 		rc = reply_record(&r, i, &record, e);
-		if (rc == 0 && is_ours(p->command, &record)) {
+		if (rc == 0 && is_commands_job(p->command, &record)) {
 			p->job = line_u64(&record, "job", 0);
 			found++;
 		}
@@ -111,7 +111,7 @@ static int find_job(struct job_wait *p, struct link *l, struct err *e)
 	return rc;
 }
 
-static int cancel(struct job_wait *p, struct err *e)
+static int cancel_job(struct job_wait *p, struct err *e)
 {
 	cleanup_buf struct buf request = BUF_INIT;
 	struct reply r = { 0 };
@@ -133,7 +133,7 @@ static int cancel(struct job_wait *p, struct err *e)
 
 /* The first time the job is cancelled, and its answer awaited: that says what has become of it. The second
  * time we go. */
-static int on_signal(void *arg, struct err *e)
+static int on_wait_signal(void *arg, struct err *e)
 {
 	struct job_wait *p = arg;
 	struct signalfd_siginfo info;
@@ -145,7 +145,7 @@ static int on_signal(void *arg, struct err *e)
 	if (p->cancelled)
 		return err_set(e, ERR_STATE, "interrupted; the operation may still be going on (job-list)");
 	p->cancelled = true;
-	if (cancel(p, &why) == 0)
+	if (cancel_job(p, &why) == 0)
 		return 0;
 	if (err_is(&why, ERR_WAIT_SERVER))
 		return err_wrap(e, ERR_KEEP, "%s", why.message);
@@ -166,7 +166,7 @@ void job_begin(struct job_wait *p, const struct command *c, struct link *l)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	l->signals = p->signals;
-	l->on_signal = on_signal;
+	l->on_signal = on_wait_signal;
 	l->arg = p;
 }
 

@@ -9,10 +9,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 #define CHUNK       (64 * 1024)
 #define REPLY_LIMIT (1024 * 1024 * 1024) /* a payload longer than this is not believed */
+_Static_assert(CHUNK >= LINE_MAX_BYTES, "one read holds a line");
 
 static int connect_to(const char *path, struct err *e)
 {
@@ -103,6 +105,7 @@ static ssize_t send_with(int socket, const void *data, size_t len, int fd)
 
 int link_send(struct link *l, const void *data, size_t len, int fd, struct err *e)
 {
+	require(data || len == 0, contract_refuse(e));
 	for (size_t done = 0; done < len;) {
 		const char *from = (const char *)data + done;
 		ssize_t n = fd >= 0 && done == 0 ? send_with(l->fd, from, len, fd)
@@ -119,7 +122,7 @@ int link_send(struct link *l, const void *data, size_t len, int fd, struct err *
 }
 
 /* Until the server has sent something: signals are looked at meanwhile. */
-static int await(struct link *l, struct err *e)
+static int link_await(struct link *l, struct err *e)
 {
 	struct pollfd fds[] = { { l->fd, POLLIN, 0 }, { l->signals, POLLIN, 0 } };
 
@@ -135,14 +138,14 @@ static int await(struct link *l, struct err *e)
 }
 
 /* More bytes. 1; 0: there will be none; -1. */
-static int fill(struct link *l, struct err *e)
+static int link_fill(struct link *l, struct err *e)
 {
 	char chunk[CHUNK];
 	ssize_t n;
 
 	buf_consume(&l->in, l->at);
 	l->at = 0;
-	if (await(l, e) < 0)
+	if (link_await(l, e) < 0)
 		return -1;
 	do
 		n = recv(l->fd, chunk, sizeof(chunk), 0);
@@ -171,7 +174,7 @@ int link_line(struct link *l, char **line, size_t *len, struct err *e)
 
 	while (!lf) {
 		size_t known = l->in.len - l->at;
-		int rc = fill(l, e);
+		int rc = link_fill(l, e);
 
 		if (rc <= 0)
 			return rc;
@@ -184,7 +187,7 @@ int link_line(struct link *l, char **line, size_t *len, struct err *e)
 	return 1;
 }
 
-static int read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e)
+static int link_read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e)
 {
 	if (n > REPLY_LIMIT)
 		return err_set(e, ERR_TOO_LONG, "the server announces %llu bytes", (unsigned long long)n);
@@ -196,7 +199,7 @@ static int read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e
 		buf_add(out, l->in.data ? l->in.data + l->at : "", there);
 		l->at += there;
 		n -= there;
-		int rc = n ? fill(l, e) : 1;
+		int rc = n ? link_fill(l, e) : 1;
 		if (rc <= 0)
 			return rc < 0 ? rc
 			              : err_set(e, ERR_SYNTAX, "the reply ended in the middle of its bytes");
@@ -251,7 +254,7 @@ int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char 
 			r->has_text = true;
 			rc = line_parse_reply(line, len, &payload, e) < 0
 			             ? -1
-			             : read_bytes(l, payload.payload_len, &r->text, e);
+			             : link_read_bytes(l, payload.payload_len, &r->text, e);
 		} else if (line[0] != '!' && line[0] != '*')
 			return keep_final(r, line, len, e);
 		if (rc < 0)
@@ -264,6 +267,7 @@ int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char 
 
 int reply_record(struct reply *r, size_t i, struct line *out, struct err *e)
 {
+	require(i < r->nrecords, contract_refuse(e));
 	return line_parse_reply(r->raw.data + r->records[i].at, r->records[i].len, out, e);
 }
 

@@ -43,6 +43,7 @@ struct reply {
 
 /* Connect and read the greeting. ERR_WAIT_SERVER: nobody listens there. */
 int link_open(struct link *l, const char *path, struct err *e);
+/* Close the connection and free what was read ahead. Harmless if it was never open. */
 void link_close(struct link *l);
 /* fd goes along with the first byte (SCM_RIGHTS); -1: none. */
 int link_send(struct link *l, const void *data, size_t len, int fd, struct err *e);
@@ -56,6 +57,7 @@ int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char 
                struct err *e);
 /* Take record i apart; once only, it is changed by it. */
 int reply_record(struct reply *r, size_t i, struct line *out, struct err *e);
+/* Free everything; the reply is empty again. */
 void reply_free(struct reply *r);
 
 /* ---- args.c: the command line, as given ---- */
@@ -68,7 +70,9 @@ struct command {
 	const char *file;              /* the one of ARG_FILE or ARG_DATA; NULL: none */
 };
 
+/* What was given for an argument; NULL: nothing. It is one of the words of the command line. */
 const char *command_value(const struct command *c, const char *name);
+/* Was --NAME given? */
 bool command_flag(const struct command *c, const char *name);
 /* The words behind the verb. ERR_INVALID, ERR_MISSING, ERR_UNKNOWN_KEY. */
 int command_take(struct command *c, char **words, struct err *e);
@@ -80,22 +84,24 @@ bool command_asks(const char *word, const char *name, const char *letter);
 /* ---- request.c: one request and its answer ---- */
 
 /* Bytes that are wiped when they are given back: they may be a secret. */
-struct payload {
+struct request_payload {
 	char *data;
 	size_t len, room;
 };
 
-void payload_free(struct payload *p);
+/* Wipe and free it: it may be a secret. */
+void payload_free(struct request_payload *p);
 /* All of a file, or of standard input ("-"). ERR_TOO_LONG above limit. */
-int payload_read(struct payload *p, const char *path, size_t limit, struct err *e);
+int payload_read(struct request_payload *p, const char *path, size_t limit, struct err *e);
 
 /* Send the command, print the answer; the exit status. */
 int exchange(const struct command *c);
 /* A request line (without its LF) and a payload (NULL: none) over a connection of its own, for what is done
  * with the help of several verbs. An ERR is a failure too. The reply is to be freed in every case. */
-int ask(const char *socket, const char *request, const struct payload *p, struct reply *r, struct err *e);
+int ask_once(const char *socket, const char *request, const struct request_payload *p, struct reply *r,
+             struct err *e);
 /* The same on a connection that is open. */
-int link_ask(struct link *l, const char *request, const struct payload *p, struct reply *r,
+int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
              bool (*on_line)(void *, char *, size_t), void *arg, struct err *e);
 /* Say what went wrong (as JSON to standard output for --json) and return the exit status that goes with
  * it. */
@@ -115,6 +121,8 @@ struct data {
 	const char *made;
 };
 
+/* Open the file that goes along with a verb, for reading (upload) or writing (download); "-" is standard
+ * input or output. Close it with data_close(). */
 int data_open(const struct command *c, struct data *d, struct err *e);
 /* well: the transfer went well so far. On failure the child that moved the bytes says why in e. */
 int data_close(struct data *d, bool well, struct err *e);
@@ -147,11 +155,13 @@ struct table {
 	bool failed;
 };
 
+/* Begin a table of so many columns; titles must last as long as it does. */
 void table_begin(struct table *t, const char *const *titles, size_t columns);
 /* A row of `columns` cells to fill in. NULL: no memory. */
 const char **table_row(struct table *t);
 /* 0 and the text in out, or ERR_NO_MEMORY. heading: with titles and the dashed line. */
 int table_print(struct table *t, bool heading, struct buf *out, struct err *e);
+/* Free the cells' places. The texts in them are their owners'. */
 void table_free(struct table *t);
 /* Text that can do no harm to a terminal: control characters and bytes that are not UTF-8 as \xHH. The same
  * pointer if nothing had to change. */
@@ -169,6 +179,7 @@ struct page {
 	struct err *e;
 };
 
+/* What people read of a reply, verb by verb. -1: what the server sent makes no sense. */
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
 int print_sentence(const struct page *p); /* say.c: for verbs that answer with an OK alone */
 /* print_system.c */
@@ -186,10 +197,12 @@ void page_end(const struct page *p); /* the empty line below everything, unless 
 const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l);
 /* the table, notes below it; frees both */
 int page_table(const struct page *p, struct table *t, struct buf *notes);
+/* The same for programs, as JSON: an object, or a list of them for verbs that list. */
 int json_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
+/* An error as a JSON object: code, class and text as the protocol has them. */
 void json_error(const struct err *e, struct buf *out);
 /* The state column: virsh's word for what virsh has a word for, else our phase. */
-const char *state_word(const char *phase, const char *active);
+const char *pool_state_word(const char *phase, const char *active);
 
 /* ---- watch.c ---- */
 

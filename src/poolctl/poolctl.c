@@ -45,7 +45,7 @@ static int unknown_verb(const char *name)
 
 /* ---- help, from the table this program has itself ---- */
 
-static int print_help(const struct command *c)
+static int print_poolctl_help(const struct command *c)
 {
 	const char *name = command_value(c, "verb"), *format = command_value(c, "format");
 	const struct verb *v = name ? verb_find(name) : NULL;
@@ -100,7 +100,7 @@ static char **take_globals(struct command *c, char **words, struct err *e)
 /* Verbs that are more, or less, than one request. */
 /* clang-format off */
 static const struct { const char *verb; int (*main)(const struct command *c); } done_here[] = {
-	{ "help",       print_help },
+	{ "help",       print_poolctl_help },
 	{ "subscribe",  events_main },
 	{ "pool-edit",  edit_main },
 	{ "pool-event", pool_event_main },

@@ -65,7 +65,7 @@ static void say_kept(const struct page *p)
 		         "It is kept for this boot only: the configuration directory cannot be written.\n");
 }
 
-static void say(const struct page *p, struct arena *a, const struct sentence *s)
+static void say_sentence(const struct page *p, struct arena *a, const struct sentence *s)
 {
 	const struct line *l = &p->reply->final;
 	const char *name = s->given ? command_value(p->command, s->given) : record_get(l, s->key);
@@ -109,7 +109,7 @@ static void say_what(const struct page *p, struct arena *a)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(sentences); i++)
 		if (streq(verb, sentences[i].verb))
-			say(p, a, &sentences[i]);
+			say_sentence(p, a, &sentences[i]);
 	if (streq(verb, "pool-autostart")) {
 		buf_printf(p->out, "Pool %s %s as autostarted\n",
 		           table_safe(a, command_value(p->command, "pool")),

@@ -74,11 +74,11 @@ static bool note_event(void *arg, char *line, size_t len)
 }
 
 /* A pool's line: name, state, how full, and in its own words why it is not active. */
-static void pool_row(struct table *t, const char **row, const struct line *l)
+static void screen_pool_row(struct table *t, const char **row, const struct line *l)
 {
 	row[0] = line_get(l, "name");
 	row[1] = line_get(l, "type");
-	row[2] = state_word(line_get(l, "phase") ? line_get(l, "phase") : "-", "active");
+	row[2] = pool_state_word(line_get(l, "phase") ? line_get(l, "phase") : "-", "active");
 	row[3] = table_size(&t->arena, l, "capacity");
 	row[4] = table_size(&t->arena, l, "available");
 	row[5] = line_get(l, "volumes");
@@ -99,7 +99,7 @@ static int table_of(struct reply *r, struct buf *out, struct err *e)
 
 		rc = row ? reply_record(r, i, &l, e) : err_set(e, ERR_NO_MEMORY, "out of memory");
 		if (rc == 0)
-			pool_row(&t, row, &l);
+			screen_pool_row(&t, row, &l);
 	}
 	if (rc == 0)
 		rc = table_print(&t, true, out, e);
@@ -177,7 +177,7 @@ static int take_events(struct screen *s, struct err *e)
 }
 
 /* Draw, wait for an event, a key, a signal, draw again. 0: the user ended it. */
-static int follow(struct screen *s, struct err *e)
+static int watch_screen(struct screen *s, struct err *e)
 {
 	struct pollfd fds[3] = { { s->link.fd, POLLIN, 0 },
 		                 { s->signals, POLLIN, 0 },
@@ -224,7 +224,7 @@ int watch_main(const struct command *c)
 	int rc = link_ask(&s.link, "subscribe", NULL, &r, note_event, &s, &e);
 	reply_free(&r);
 	if (rc == 0)
-		rc = follow(&s, &e);
+		rc = watch_screen(&s, &e);
 	if (s.changed)
 		tcsetattr(0, TCSANOW, &s.before);
 	putchar('\n');

@@ -20,12 +20,14 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "base/buf.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
 #define PAGE       4096
 #define AMBIVALENT (-2)          /* of blkid_do_safeprobe(): other negative answers are read errors */
 #define LOOKED_AT  (1024 * 1024) /* bytes at each end of a device in which a read error is looked for */
+_Static_assert(LOOKED_AT % PAGE == 0, "the ends of a device are read by whole pages");
 
 /* ---- what sysfs knows ---- */
 
@@ -55,7 +57,7 @@ static bool has_entries(int dirfd, const char *name)
 
 /* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to
  * use. */
-static bool is_component(const char *sysname)
+static bool has_holder(const char *sysname)
 {
 	cleanup_close int dir = sys_block(sysname);
 
@@ -152,7 +154,7 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 	return NULL;
 }
 
-static void probe_value(blkid_probe p, const char *name, char *out, size_t size)
+static void copy_probe_value(blkid_probe p, const char *name, char *out, size_t size)
 {
 	const char *value;
 
@@ -260,11 +262,11 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 	rc = safeprobe(p);
 	out->ambivalent = rc == AMBIVALENT;
 	if (rc == 0) {
-		probe_value(p, "TYPE", out->type, sizeof(out->type));
-		probe_value(p, "LABEL", out->label, sizeof(out->label));
-		probe_value(p, "UUID", out->uuid, sizeof(out->uuid));
-		probe_value(p, "USAGE", out->usage, sizeof(out->usage));
-		probe_value(p, "PTTYPE", out->table, sizeof(out->table));
+		copy_probe_value(p, "TYPE", out->type, sizeof(out->type));
+		copy_probe_value(p, "LABEL", out->label, sizeof(out->label));
+		copy_probe_value(p, "UUID", out->uuid, sizeof(out->uuid));
+		copy_probe_value(p, "USAGE", out->usage, sizeof(out->usage));
+		copy_probe_value(p, "PTTYPE", out->table, sizeof(out->table));
 	}
 	if ((out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto")) &&
 	    look_closer(p, fd, out) < 0)
@@ -315,6 +317,7 @@ static const struct { const char *type, *text; } members[] = {
 
 const char *device_content_text(const struct device_content *c, char *out, size_t size)
 {
+	require(size > 0, out);
 	for (size_t i = 0; !c->all[0] && i < ARRAY_LEN(members); i++)
 		if (streq(c->type, members[i].type)) {
 			snprintf(out, size, "%s", members[i].text);
@@ -339,7 +342,7 @@ const char *device_content_text(const struct device_content *c, char *out, size_
 /* clang-format off */
 static const struct tag {
 	const char *prefix, *dir, *value;       /* in a specification; in /dev/disk; as libblkid calls it */
-	bool partition;                         /* told by the partition table, not by what is on the device */
+	bool partition; /* told by the partition table, not by what is on the device */
 	bool caseless;
 } tags[] = {
 	{ "LABEL=",     "by-label",     "LABEL",           false, false },
@@ -449,7 +452,7 @@ struct search {
 	size_t n;
 };
 
-static bool is_candidate(const char *sysname, dev_t *dev)
+static bool is_searchable(const char *sysname, dev_t *dev)
 {
 	cleanup_close int dir = sys_block(sysname);
 	char text[32];
@@ -462,7 +465,7 @@ static bool is_candidate(const char *sysname, dev_t *dev)
 	if (file_read_line(dir, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
 		return false;
 	*dev = makedev(a, b);
-	return !is_component(sysname);
+	return !has_holder(sysname);
 }
 
 int device_each(device_each_fn *fn, void *arg, struct err *e)
@@ -476,7 +479,7 @@ int device_each(device_each_fn *fn, void *arg, struct err *e)
 	if (!dir)
 		return err_sys(e, errno, "cannot list block devices in /sys/class/block");
 	while (!over && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && is_candidate(entry->d_name, &dev) &&
+		if (entry->d_name[0] != '.' && is_searchable(entry->d_name, &dev) &&
 		    device_node(dev, path, sizeof(path)) == 0)
 			over = fn(entry->d_name, path, dev, arg);
 	closedir(dir);
@@ -504,7 +507,7 @@ const char *device_left_out(void)
 	return searched ? buf_str(&left_out) : NULL;
 }
 
-struct question {
+struct tag_question {
 	const struct tag *tag;
 	char wanted[256];
 	int has;
@@ -512,9 +515,9 @@ struct question {
 	struct err why;
 };
 
-static void answer(const char *node, void *arg)
+static void answer_has_tag(const char *node, void *arg)
 {
-	struct question *q = arg;
+	struct tag_question *q = arg;
 
 	q->has = probe_has(node, q->tag, q->wanted, &q->found, &q->why);
 }
@@ -538,7 +541,7 @@ static bool search_add(const char *sysname, const char *path, dev_t dev, void *a
 }
 
 /* Once, however often a worker searches. */
-static void leave_out(const char *node, const char *why)
+static void note_left_out(const char *node, const char *why)
 {
 	char name[PATH_MAX + 2];
 
@@ -548,14 +551,14 @@ static void leave_out(const char *node, const char *why)
 }
 
 /* What the disk has answered. */
-static void search_take(struct search *s, size_t i, const struct question *q, const struct err *silence)
+static void search_take(struct search *s, size_t i, const struct tag_question *q, const struct err *silence)
 {
 	const struct err *why = silence->class == ERR_NONE ? &q->why : silence;
 	int has = silence->class == ERR_NONE ? q->has : -1;
 
 	if (has < 0 && err_is(why, ERR_STORAGE)) {
 		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why->message);
-		leave_out(s->nodes[i], why->message);
+		note_left_out(s->nodes[i], why->message);
 	}
 	if (has <= 0 || s->other[0] || (s->path[0] && is_same_filesystem(&s->first, &q->found)))
 		return;
@@ -568,7 +571,7 @@ static void search_take(struct search *s, size_t i, const struct question *q, co
 
 static int search_all(struct search *s, struct err *e)
 {
-	cleanup_free struct question *asked = NULL;
+	cleanup_free struct tag_question *asked = NULL;
 	cleanup_free struct err *silences = NULL;
 	int rc = device_each(search_add, s, e);
 
@@ -586,7 +589,7 @@ static int search_all(struct search *s, struct err *e)
 	}
 	rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)s->nodes,
 	                                                .n = s->n,
-	                                                .fn = answer,
+	                                                .fn = answer_has_tag,
 	                                                .args = asked,
 	                                                .size = sizeof(*asked),
 	                                                .whys = silences },

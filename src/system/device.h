@@ -45,6 +45,8 @@ const char *device_content_text(const struct device_content *c, char *out, size_
 /* Every block device that may hold something and that nothing stands on, until fn says true. It may be one
  * that does not answer. */
 typedef bool device_each_fn(const char *sysname, const char *path, dev_t dev, void *arg);
+/* Call fn for each block device that may hold something: no RAM disk, floppy or empty drive, nothing that
+ * others stand on. A true answer of fn ends it. */
 int device_each(device_each_fn *fn, void *arg, struct err *e);
 
 /* Let a process of its own ask a device. fn changes what arg points to, `size` bytes without pointers.

@@ -25,7 +25,7 @@ static char ends[64 * 1024]; /* what is read from a device, or zeros for it: one
 
 /* ---- what is on it ---- */
 
-static const char *value_of(blkid_probe p, const char *name)
+static const char *probed_value(blkid_probe p, const char *name)
 {
 	const char *value;
 
@@ -39,10 +39,10 @@ static void add_found(struct buf *found, const char *text)
 }
 
 /* One signature, in the operator's words: "an ext4 filesystem (label vm)". */
-static void describe(blkid_probe p, struct buf *found)
+static void describe_signature(blkid_probe p, struct buf *found)
 {
-	const char *type = value_of(p, "TYPE"), *usage = value_of(p, "USAGE"), *label = value_of(p, "LABEL"),
-		   *table = value_of(p, "PTTYPE");
+	const char *type = probed_value(p, "TYPE"), *usage = probed_value(p, "USAGE"),
+		   *label = probed_value(p, "LABEL"), *table = probed_value(p, "PTTYPE");
 	cleanup_buf struct buf text = BUF_INIT;
 
 	if (type && usage && streq(usage, "filesystem"))
@@ -105,7 +105,7 @@ int format_look(const char *path, struct buf *found, struct err *e)
 	blkid_probe_enable_partitions(p, 1);
 	blkid_probe_set_partitions_flags(p, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
 	while ((rc = blkid_do_probe(p)) == 0)
-		describe(p, found);
+		describe_signature(p, found);
 	blkid_free_probe(p);
 	if (rc < 0)
 		return device_cannot_read(path, fd, e);
@@ -291,7 +291,7 @@ static int zero(int fd, uint64_t from, uint64_t len)
 	return 0;
 }
 
-static int wipe(const char *path, bool tail, struct err *e)
+static int wipe_device(const char *path, bool tail, struct err *e)
 {
 	cleanup_close int fd = open_answering(path, O_WRONLY | O_EXCL, e);
 	uint64_t size = 0;
@@ -310,10 +310,10 @@ static int wipe(const char *path, bool tail, struct err *e)
 
 int format_wipe_ends(const char *path, struct err *e)
 {
-	return wipe(path, true, e);
+	return wipe_device(path, true, e);
 }
 
 int format_wipe_head(const char *path, struct err *e)
 {
-	return wipe(path, false, e);
+	return wipe_device(path, false, e);
 }

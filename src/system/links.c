@@ -19,6 +19,7 @@
 #include "system/sysfs.h"
 
 #define LINKS_LIMIT (64 * 1024) /* bytes of a device's list of links */
+_Static_assert(LINKS_LIMIT > PATH_MAX, "one link fits whatever its name");
 
 /* ---- by-uuid, by-label, by-part*: what is on the device ---- */
 
@@ -31,7 +32,7 @@ static void name_encoded(struct link_names *n, const char *kind, const char *val
 		link_name_add(n, "disk/%s%s", kind, encoded);
 }
 
-static const char *probe_value(blkid_probe probe, const char *name)
+static const char *udev_probe_value(blkid_probe probe, const char *name)
 {
 	const char *value = NULL;
 
@@ -40,8 +41,8 @@ static const char *probe_value(blkid_probe probe, const char *name)
 
 static void names_filesystem(struct link_names *n, blkid_probe probe)
 {
-	const char *usage = probe_value(probe, "USAGE"), *type = probe_value(probe, "TYPE"),
-		   *uuid = probe_value(probe, "UUID");
+	const char *usage = udev_probe_value(probe, "USAGE"), *type = udev_probe_value(probe, "TYPE"),
+		   *uuid = udev_probe_value(probe, "UUID");
 
 	if (type && streq(type, "LVM2_member"))
 		name_encoded(n, "by-id/lvm-pv-uuid-", uuid);
@@ -50,7 +51,7 @@ static void names_filesystem(struct link_names *n, blkid_probe probe)
 	if (streq(usage, "filesystem") || streq(usage, "other") || streq(usage, "crypto"))
 		name_encoded(n, "by-uuid/", uuid);
 	if (streq(usage, "filesystem") || streq(usage, "other"))
-		name_encoded(n, "by-label/", probe_value(probe, "LABEL"));
+		name_encoded(n, "by-label/", udev_probe_value(probe, "LABEL"));
 }
 
 static void names_content(struct link_names *n)
@@ -77,8 +78,8 @@ static void names_content(struct link_names *n)
 		 * is. */
 		if (blkid_do_safeprobe(probe) >= 0) {
 			names_filesystem(n, probe);
-			name_encoded(n, "by-partuuid/", probe_value(probe, "PART_ENTRY_UUID"));
-			name_encoded(n, "by-partlabel/", probe_value(probe, "PART_ENTRY_NAME"));
+			name_encoded(n, "by-partuuid/", udev_probe_value(probe, "PART_ENTRY_UUID"));
+			name_encoded(n, "by-partlabel/", udev_probe_value(probe, "PART_ENTRY_NAME"));
 		}
 	}
 	if (probe)

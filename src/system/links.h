@@ -50,6 +50,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 /* Make links that are missing, take away what this device no longer is called. A name that another device has
  * stays with it. `content`: as above; without it the names stay that the content gave before. */
 int links_update(const struct device_roots *r, const char *sysname, bool content, struct err *e);
+/* The same for every block device of the machine. */
 int links_update_all(const struct device_roots *r, struct err *e);
 
 /* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at

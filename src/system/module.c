@@ -36,8 +36,8 @@ static void kmod_close(struct kmod_ctx **ctx)
 }
 #define cleanup_kmod __attribute__((cleanup(kmod_close)))
 
-static void silent(void *data, int priority, const char *file, int line, const char *fn, const char *format,
-                   va_list args)
+static void discard_message(void *data, int priority, const char *file, int line, const char *fn,
+                            const char *format, va_list args)
 {
 	(void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)args;
 }
@@ -70,7 +70,7 @@ static struct kmod_ctx *modules_open(struct err *e)
 		err_set(e, ERR_NO_MEMORY, "cannot load kernel modules: out of memory");
 		return NULL;
 	}
-	kmod_set_log_fn(ctx, silent, NULL);
+	kmod_set_log_fn(ctx, discard_message, NULL);
 	return ctx;
 }
 
@@ -91,7 +91,7 @@ static bool module_present(const char *name)
 /* The file that the kernel was given last: the module's, or one of those that it needs. */
 static char given[PATH_MAX];
 
-static void remember(struct kmod_module *m, bool install, const char *options)
+static void remember_module(struct kmod_module *m, bool install, const char *options)
 {
 	const char *path = kmod_module_get_path(m);
 
@@ -99,7 +99,7 @@ static void remember(struct kmod_module *m, bool install, const char *options)
 	snprintf(given, sizeof(given), "%s", path ? path : "");
 }
 
-static int insert(struct kmod_module *m, unsigned flags, const char *options)
+static int insert_module(struct kmod_module *m, unsigned flags, const char *options)
 {
 	int state = kmod_module_get_initstate(m);
 	int r;
@@ -107,7 +107,7 @@ static int insert(struct kmod_module *m, unsigned flags, const char *options)
 	given[0] = '\0';
 	if (state == KMOD_MODULE_BUILTIN || state == KMOD_MODULE_LIVE)
 		return ALREADY;
-	r = kmod_module_probe_insert_module(m, flags, options, refuse_install_command, NULL, remember);
+	r = kmod_module_probe_insert_module(m, flags, options, refuse_install_command, NULL, remember_module);
 	if (r == KMOD_PROBE_APPLY_BLACKLIST || r == KMOD_PROBE_APPLY_BLACKLIST_ALL ||
 	    r == KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY)
 		return BLACKLISTED;
@@ -195,7 +195,7 @@ static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, co
 	kmod_list_foreach(item, list)
 	{
 		struct kmod_module *m = kmod_module_get_module(item);
-		int r = insert(m, flags, options);
+		int r = insert_module(m, flags, options);
 
 		*found = true;
 		if (r == LOADED) {

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/target.h"
@@ -256,8 +257,13 @@ static int mount_failed(const struct mount_request *r, int context, int error, s
 		if (causes[i].sys == error)
 			c = &causes[i];
 
-	enum err_class class = !c ? ERR_STORAGE : device ? c->device : c->server;
-	const char *text = !c ? NULL : device ? c->device_text : c->server_text;
+	enum err_class class = ERR_STORAGE;
+	const char *text = NULL;
+
+	if (c) {
+		class = device ? c->device : c->server;
+		text = device ? c->device_text : c->server_text;
+	}
 
 	/* The options were taken one by one before. What is refused now, and without a word from the kernel,
 	 * is what the server has answered. For some of that the kernel has numbers of its own, which have no
@@ -403,6 +409,8 @@ int mount_path(const char *target, char out[PATH_MAX], struct err *e)
 
 int mount_make(const struct mount_request *r, struct err *e)
 {
+	require(r->target && r->source, contract_refuse(e));
+
 	struct mount_entry there;
 	struct options o = { 0 };
 	cleanup_close int at = -1;

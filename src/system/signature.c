@@ -18,7 +18,8 @@ static const struct extent {
 	bool big;                       /* the most significant byte comes first */
 	/* `more` belongs to the count; without `block` it counts bytes */
 	struct { uint16_t at; uint8_t len, shift; } count, more, block;
-	int8_t log;                     /* a block has 2 to the power of (its number + this) bytes; -1: as many as its number */
+	/* a block has 2 to the power of (its number + this) bytes; -1: as many as its number */
+	int8_t log;
 } extents[] = {
 	{ "ext2",  1024,      false, { 0x04, 4, 0 }, { 0x150, 4, 32 }, { 0x18, 4, 0 }, 10 },
 	{ "ext3",  1024,      false, { 0x04, 4, 0 }, { 0x150, 4, 32 }, { 0x18, 4, 0 }, 10 },
@@ -32,7 +33,7 @@ static const struct extent {
 };
 /* clang-format on */
 
-static uint64_t number(const unsigned char *p, size_t len, bool big)
+static uint64_t bytes_number(const unsigned char *p, size_t len, bool big)
 {
 	uint64_t n = 0;
 
@@ -48,9 +49,9 @@ static uint64_t extent_end(int fd, const struct extent *x)
 	if (file_pread(fd, sb, sizeof(sb), x->superblock) != (ssize_t)sizeof(sb))
 		return 0;
 
-	uint64_t blocks = number(sb + x->count.at, x->count.len, x->big) |
-	                  number(sb + x->more.at, x->more.len, x->big) << x->more.shift;
-	uint64_t block = x->block.len ? number(sb + x->block.at, x->block.len, x->big) : 1, end;
+	uint64_t blocks = bytes_number(sb + x->count.at, x->count.len, x->big) |
+	                  bytes_number(sb + x->more.at, x->more.len, x->big) << x->more.shift;
+	uint64_t block = x->block.len ? bytes_number(sb + x->block.at, x->block.len, x->big) : 1, end;
 
 	if (x->log >= 0)
 		block = block < 32 ? (uint64_t)1 << block << x->log : 0;
@@ -120,10 +121,10 @@ void signatures_text(const struct signatures *all, char *out, size_t size)
 	size_t used = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < all->n && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%s%s",
-		                         i == 0            ? ""
-		                         : i + 1 == all->n ? " and "
-		                                           : ", ",
+	for (size_t i = 0; i < all->n && used < size; i++) {
+		const char *between = i + 1 == all->n ? " and " : ", ";
+
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : between,
 		                         all->items[i].type);
+	}
 }

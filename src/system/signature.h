@@ -13,6 +13,7 @@
 #include "base/buf.h"
 
 #define SIGNATURES 8 /* on one device; what comes after them does not count */
+_Static_assert(SIGNATURES >= 2, "ambivalent is more than one");
 
 struct signature {
 	char type[32], usage[16]; /* as libblkid calls them */

@@ -25,6 +25,7 @@ enum {
 
 #define PLACE ((uint64_t)1 << PLACE_BITS)
 #define SEED  0x706f6f6c696e6974ULL
+_Static_assert(PLACE_BITS > 0 && PLACE_BITS < 64, "a place is the offset of a lock: not negative");
 
 static uint64_t number_of(const char *path)
 {

@@ -13,6 +13,7 @@
 bool sysfs_path(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* First line of an attribute below a device's directory; false if it is absent or empty. */
 bool sysfs_attribute(const char *dir, const char *name, char *out, size_t size);
+/* Does the first line of that attribute say `value`? False too where there is none. */
 bool sysfs_attribute_is(const char *dir, const char *name, const char *value);
 /* A binary attribute. Its length, or 0. */
 size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *out, size_t size);

@@ -55,14 +55,14 @@ bool target_owners_are_hearsay(int fd)
 	return file_is_on(fd, (const uint32_t[]){ FUSE_SUPER_MAGIC, 0 });
 }
 
-static bool is_ours(uid_t uid)
+static bool is_trusted_owner(uid_t uid)
 {
 	return uid == 0 || uid == geteuid();
 }
 
 /* Follow the link `name`: what it says goes in front of the rest of the way. It is judged by the descriptor
  * that it is read from. */
-static int follow(struct walk *w, const char *name, struct err *e)
+static int follow_link(struct walk *w, const char *name, struct err *e)
 {
 	cleanup_close int link = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char next[PATH_MAX], says[PATH_MAX];
@@ -71,7 +71,7 @@ static int follow(struct walk *w, const char *name, struct err *e)
 
 	if (n < 0 || fstat(link, &st) < 0 || fstat(w->dir, &above) < 0)
 		return err_sys(e, errno, "cannot follow the link \"%s\" in %s", name, w->path);
-	if (!is_ours(st.st_uid) || !is_ours(above.st_uid) ||
+	if (!is_trusted_owner(st.st_uid) || !is_trusted_owner(above.st_uid) ||
 	    ((above.st_mode & 0022) && !(above.st_mode & S_ISVTX)))
 		return err_set(e, ERR_DENIED,
 		               "the path %s is not followed: \"%s\" in it is a link that others than root "
@@ -113,7 +113,7 @@ static bool next_name(struct walk *w, char name[NAME_MAX + 1], bool *fits)
 	return true;
 }
 
-static int step(struct walk *w, const char *name, struct err *e)
+static int walk_step(struct walk *w, const char *name, struct err *e)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(w->dir, name, flags);
@@ -130,19 +130,19 @@ static int step(struct walk *w, const char *name, struct err *e)
 	return 0;
 }
 
-static int walk(struct walk *w, struct target_end *end, struct err *e)
+static int walk_way(struct walk *w, struct target_end *end, struct err *e)
 {
 	char name[NAME_MAX + 1], byte[1];
 	bool fits;
 
 	while (next_name(w, name, &fits)) {
 		if (readlinkat(w->dir, name, byte, sizeof(byte)) >= 0) {
-			if (follow(w, name, e) < 0)
+			if (follow_link(w, name, e) < 0)
 				return -1;
 		} else if (w->rest[strspn(w->rest, "/")] == '\0' && !streq(name, "..")) {
 			memcpy(end->name, name, sizeof(name));
 			return 0;
-		} else if (step(w, name, e) < 0) {
+		} else if (walk_step(w, name, e) < 0) {
 			return -1;
 		}
 	}
@@ -160,7 +160,7 @@ int target_walk(const char *path, bool make, struct target_end *end, struct err 
 	w.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (w.dir < 0)
 		return err_sys(e, errno, "cannot open /");
-	if (walk(&w, end, e) < 0) {
+	if (walk_way(&w, end, e) < 0) {
 		if (w.dir >= 0)
 			close(w.dir);
 		return -1;

@@ -81,7 +81,7 @@ int uevent_read(int fd, char *buf, size_t size, struct uevent *u)
 
 /* ---- one message ---- */
 
-static unsigned number(const char *s)
+static unsigned decimal(const char *s)
 {
 	unsigned n = 0;
 
@@ -90,7 +90,7 @@ static unsigned number(const char *s)
 	return n;
 }
 
-static void take(struct uevent *u, const char *pair)
+static void take_pair(struct uevent *u, const char *pair)
 {
 	/* clang-format off */
 	const struct { const char *key; const char **text; unsigned *number; } known[] = {
@@ -113,7 +113,7 @@ static void take(struct uevent *u, const char *pair)
 		if (known[i].text)
 			*known[i].text = pair;
 		else
-			*known[i].number = number(pair);
+			*known[i].number = decimal(pair);
 		return;
 	}
 }
@@ -132,6 +132,6 @@ int uevent_parse(char *buf, size_t len, struct uevent *u)
 	u->action = buf;
 	u->devpath = at + 1;
 	for (pair = at + 1 + strlen(at + 1) + 1; pair < buf + len; pair += strlen(pair) + 1)
-		take(u, pair);
+		take_pair(u, pair);
 	return u->devpath[0] == '/';
 }

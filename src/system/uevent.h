@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include "base/err.h"
 
-#define UEVENT_MAX  8192
+#define UEVENT_MAX 8192
+_Static_assert(UEVENT_MAX >= 2048, "the kernel sends 2 KiB of variables");
 #define UEVENT_TURN 64 /* messages read in one turn of the loop: then it is the others' */
 
 struct uevent {

@@ -41,7 +41,7 @@ static const char *summary_of(const struct backend *b)
 	return b ? b->summary : "-";
 }
 
-static void print_list(struct buf *out)
+static void print_words(struct buf *out)
 {
 	for (int t = 0; t < POOL_TYPES; t++)
 		if (backend_find((enum pool_type)t))
@@ -81,7 +81,7 @@ static const struct {
 	void (*print)(struct buf *out);
 } formats[] = {
 	{ "table", print_table },
-	{ "list", print_list },
+	{ "list", print_words },
 	{ "markdown", print_markdown },
 };
 

@@ -38,7 +38,7 @@ struct plan {
 };
 
 /* A file's name as it can be shown: it may hold anything but '/' and NUL. */
-static const char *shown(const char *origin, struct err *e)
+static const char *shown_name(const char *origin, struct err *e)
 {
 	err_set(e, ERR_NONE, "%s", origin);
 	return e->message;
@@ -47,7 +47,7 @@ static const char *shown(const char *origin, struct err *e)
 static void problem(struct plan *plan, const char *origin, const char *message)
 {
 	struct err e = { 0 };
-	bool says_it = starts_with(message, shown(origin, &e));
+	bool says_it = starts_with(message, shown_name(origin, &e));
 
 	plan->nproblems++;
 	buf_printf(&plan->problems, "problem: %s%s%s\n", says_it ? "" : e.message, says_it ? "" : ": ",
@@ -65,7 +65,7 @@ static void planned_free(struct planned *p)
 
 /* ---- what a pool's start would wait for ---- */
 
-static void add(struct buf *b, const char *word, const char *value)
+static void add_need(struct buf *b, const char *word, const char *value)
 {
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
@@ -75,25 +75,25 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 	char host[300];
 
 	if (b->waits_for & WAIT_NETWORK)
-		add(out, "network", "");
+		add_need(out, "network", "");
 	for (size_t i = 0; i < d->source.nhosts; i++) {
 		if (d->source.hosts[i].port)
 			snprintf(host, sizeof(host), "%.256s port %d", d->source.hosts[i].name,
 			         d->source.hosts[i].port);
 		else
 			snprintf(host, sizeof(host), "%.256s", d->source.hosts[i].name);
-		add(out, "server", host);
+		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		add(out, "device", d->source.devices[i].path);
+		add_need(out, "device", d->source.devices[i].path);
 	if (d->type == POOL_LOGICAL)
-		add(out, "volume group", d->source.name ? d->source.name : d->name);
+		add_need(out, "volume group", d->source.name ? d->source.name : d->name);
 	if (b->service)
-		add(out, "service", b->service->name);
+		add_need(out, "service", b->service->name);
 	if (d->source.auth.kind != AUTH_NONE)
-		add(out, "a secret", "");
+		add_need(out, "a secret", "");
 	if (!out->len)
-		add(out, "nothing", "");
+		add_need(out, "nothing", "");
 }
 
 static void modules(const struct backend *b, struct buf *out)
@@ -102,7 +102,7 @@ static void modules(const struct backend *b, struct buf *out)
 		buf_printf(out, "%s%s", m == b->modules ? "" : " ", *m);
 }
 
-static void describe(const struct pool_def *d, struct buf *out)
+static void describe_pool(const struct pool_def *d, struct buf *out)
 {
 	const struct backend *b = backend_find(d->type);
 	cleanup_buf struct buf need = BUF_INIT, module = BUF_INIT;
@@ -161,7 +161,7 @@ static void check_deeper(struct plan *plan, const struct pool_def *d, const char
 		secret_value_free(&value);
 }
 
-static void insert(struct plan *plan, struct planned *p)
+static void insert_planned(struct plan *plan, struct planned *p)
 {
 	struct planned **at = &plan->pools;
 
@@ -196,11 +196,11 @@ static void take_item(const struct config_item *item, void *arg)
 		return;
 	}
 	check_deeper(plan, d, item->origin);
-	describe(d, &text);
+	describe_pool(d, &text);
 	p = calloc(1, sizeof(*p));
 	if (p)
 		*p = (struct planned){ .name = strdup(d->name),
-			               .origin = strdup(shown(item->origin, &e)),
+			               .origin = strdup(shown_name(item->origin, &e)),
 			               .text = buf_steal(&text),
 			               .source_key = strdup(buf_str(&key)),
 			               .type = d->type,
@@ -211,7 +211,7 @@ static void take_item(const struct config_item *item, void *arg)
 	buf_free(&key);
 	buf_free(&text);
 	if (p && p->name && p->origin && p->text && p->source_key) {
-		insert(plan, p);
+		insert_planned(plan, p);
 		return;
 	}
 	problem(plan, item->origin, "out of memory");
@@ -221,7 +221,7 @@ static void take_item(const struct config_item *item, void *arg)
 
 /* ---- where definitions come from ---- */
 
-static void read_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
+static void plan_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
 {
 	struct err e = { 0 };
 	struct stat st;
@@ -239,12 +239,12 @@ static const char *default_directory(void)
 static void read_sources(struct plan *plan, const char *config_dir, const struct parameters *p,
                          struct buf *out)
 {
-	read_directory(plan, config_dir ? config_dir : default_directory(), !config_dir, out);
+	plan_directory(plan, config_dir ? config_dir : default_directory(), !config_dir, out);
 	for (size_t i = 0; i < p->config.n; i++) {
 		const char *where = p->config.items[i];
 
 		if (*where == '/' && !starts_with(where, "/dev/"))
-			read_directory(plan, where, false, out);
+			plan_directory(plan, where, false, out);
 		else
 			buf_printf(out,
 			           "source: %s (a device: awaited and read at boot, not looked at here)\n",
@@ -285,7 +285,7 @@ static bool is_planned(const struct plan *plan, const char *name)
 	return false;
 }
 
-static void check_name(struct plan *plan, const char *parameter, const char *name)
+static void check_planned(struct plan *plan, const char *parameter, const char *name)
 {
 	char text[512];
 
@@ -296,7 +296,7 @@ static void check_name(struct plan *plan, const char *parameter, const char *nam
 }
 
 /* With a device that is not looked at here, any name may be one of its pools. */
-static void check_names(struct plan *plan, const struct parameters *p)
+static void check_all_planned(struct plan *plan, const struct parameters *p)
 {
 	const char *autostart = p->autostart && !streq(p->autostart, "all") && !streq(p->autostart, "none")
 	                                ? p->autostart
@@ -304,9 +304,9 @@ static void check_names(struct plan *plan, const struct parameters *p)
 	char name[POLICY_NAME];
 
 	for (size_t i = 0; !plan->incomplete && i < p->require.n; i++)
-		check_name(plan, "poolinit.require", p->require.items[i]);
+		check_planned(plan, "poolinit.require", p->require.items[i]);
 	while (!plan->incomplete && policy_next_name(&autostart, name))
-		check_name(plan, "poolinit.autostart", name);
+		check_planned(plan, "poolinit.autostart", name);
 }
 
 static void plan_network(struct plan *plan, const struct parameters *p, struct buf *out)
@@ -328,14 +328,14 @@ static void plan_network(struct plan *plan, const struct parameters *p, struct b
 		}
 	for (size_t i = 0; i < p->ip.n; i++) {
 		struct ip_param ip;
+		const char *interface = ip.device;
 
 		if (ip_param_parse(p->ip.items[i], &ip, &e) < 0)
 			problem(plan, "(command line)", e.message);
-		buf_printf(out, "network: %s %s",
-		           ip.device[0] ? ip.device
-		           : p->bootif  ? "the interface of BOOTIF"
-		                        : "the first interface with a carrier",
-		           methods[ip.method]);
+		if (!ip.device[0])
+			interface = p->bootif ? "the interface of BOOTIF"
+			                      : "the first interface with a carrier";
+		buf_printf(out, "network: %s %s", interface, methods[ip.method]);
 		if (ip.method == IP_STATIC)
 			buf_printf(out, " %s/%u, gateway %s", ip_address_print(&ip.client, address),
 			           ip.client.prefix, ip_address_print(&ip.gateway, gateway));
@@ -345,7 +345,7 @@ static void plan_network(struct plan *plan, const struct parameters *p, struct b
 
 /* ---- printing ---- */
 
-static bool is_required(const struct planned *p, const struct parameters *params)
+static bool plan_requires(const struct planned *p, const struct parameters *params)
 {
 	for (size_t i = 0; i < params->require.n; i++)
 		if (streq(params->require.items[i], p->name))
@@ -357,14 +357,12 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 {
 	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : params->timeout;
 	enum onfail onfail = p->boot.onfail != ONFAIL_UNSET ? p->boot.onfail : params->onfail;
+	const char *marked = p->marked ? "marked autostart" : "not marked autostart";
 
 	buf_printf(out, "\n%s\n    type      %s\n    from      %s\n    start     %s (%s)\n%s", p->name,
 	           pool_type_word(p->type), p->origin, start ? "yes" : "no",
-	           params->autostart ? "poolinit.autostart"
-	           : p->marked       ? "marked autostart"
-	                             : "not marked autostart",
-	           p->text);
-	if (is_required(p, params))
+	           params->autostart ? "poolinit.autostart" : marked, p->text);
+	if (plan_requires(p, params))
 		buf_printf(out, "    required  boot waits %llu.%03llu s for it, then: %s\n",
 		           (unsigned long long)(timeout / 1000), (unsigned long long)(timeout % 1000),
 		           onfail_word(onfail));
@@ -395,7 +393,7 @@ size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
 	secret_directories(&plan, config_dir, p, &names);
 	read_sources(&plan, config_dir, p, out);
 	plan_network(&plan, p, out);
-	check_names(&plan, p);
+	check_all_planned(&plan, p);
 	for (size_t i = 0; i < p->nproblems; i++)
 		problem(&plan, p->problems[i].origin, p->problems[i].err.message);
 	if (p->root)

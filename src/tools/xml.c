@@ -49,7 +49,7 @@ static int read_standard_input(size_t limit, struct buf *out, struct err *e)
 }
 
 /* One byte more than the reader takes: it is the reader who says that there is a limit. */
-static int read_file(const char **name, size_t limit, struct buf *out, struct err *e)
+static int read_argument(const char **name, size_t limit, struct buf *out, struct err *e)
 {
 	if (!streq(*name, "-"))
 		return file_read(AT_FDCWD, *name, limit + 1, out, e);
@@ -97,14 +97,14 @@ static int print_secret_document(const struct document *d, struct buf *out, stru
 	return 0;
 }
 
-struct kind {
+struct document_kind {
 	const char *word;
 	enum grammar grammar;
 	size_t limit;
 	int (*print)(const struct document *d, struct buf *out, struct err *e);
 };
 
-static const struct kind kinds[] = {
+static const struct document_kind kinds[] = {
 	{ "pool", GRAMMAR_POOL, POOL_XML_LIMIT, print_pool_document },
 	{ "volume", GRAMMAR_VOLUME, VOLUME_XML_LIMIT, print_volume_document },
 	{ "secret", GRAMMAR_SECRET, SECRET_XML_LIMIT, print_secret_document },
@@ -135,7 +135,7 @@ static int complain(const char *message)
 	return 1;
 }
 
-static int answer(const struct buf *out)
+static int print_document(const struct buf *out)
 {
 	if (out->failed)
 		return complain("poolinit xml: out of memory");
@@ -145,7 +145,8 @@ static int answer(const struct buf *out)
 }
 
 /* Never returns to a caller with descriptors or memory to care for: the process ends as it is. */
-static _Noreturn void work(const struct kind *kind, const struct document *d, bool validate)
+static _Noreturn void read_closed_in(const struct document_kind *kind, const struct document *d,
+                                     bool validate)
 {
 	struct buf out = BUF_INIT;
 	struct err e = { 0 };
@@ -154,7 +155,7 @@ static _Noreturn void work(const struct kind *kind, const struct document *d, bo
 	    (validate && grammar_check(kind->grammar, buf_str(&d->text), d->text.len, d->name, &e) < 0) ||
 	    kind->print(d, &out, &e) < 0)
 		_exit(complain(e.message));
-	_exit(answer(&out));
+	_exit(print_document(&out));
 }
 
 /* ---- the role ---- */
@@ -170,13 +171,14 @@ static int print_capabilities(void)
 	cleanup_buf struct buf out = BUF_INIT;
 
 	capabilities_print(&out);
-	return answer(&out);
+	return print_document(&out);
 }
 
 /* Which words go together. NULL: *status is the exit status. */
-static const struct kind *choose(const char *const *words, const char *what, struct document *d, int *status)
+static const struct document_kind *choose_kind(const char *const *words, const char *what, struct document *d,
+                                               int *status)
 {
-	const struct kind *kind = NULL;
+	const struct document_kind *kind = NULL;
 
 	for (size_t i = 0; words[0] && i < ARRAY_LEN(kinds); i++)
 		if (streq(kinds[i].word, words[0]))
@@ -231,13 +233,13 @@ int xml_main(int argc, char **argv)
 		return 0;
 	if (words[0] && streq(words[0], "capabilities") && !words[1])
 		return print_capabilities();
-	const struct kind *kind = choose(words, what, &d, &status);
+	const struct document_kind *kind = choose_kind(words, what, &d, &status);
 	if (!kind)
 		return status;
 	d.name = words[1];
 	d.what = what && streq(what, "create-from") ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE;
-	if (read_file(&d.name, kind->limit, &d.text, &e) < 0 ||
-	    (d.pool_name && read_file(&d.pool_name, POOL_XML_LIMIT, &d.pool, &e) < 0))
+	if (read_argument(&d.name, kind->limit, &d.text, &e) < 0 ||
+	    (d.pool_name && read_argument(&d.pool_name, POOL_XML_LIMIT, &d.pool, &e) < 0))
 		return complain(e.message);
-	work(kind, &d, validate);
+	read_closed_in(kind, &d, validate);
 }

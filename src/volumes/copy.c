@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/util.h"
 
 enum { BUFFER = 1024 * 1024, ZERO_BLOCK = 64 * 1024 };
@@ -33,7 +34,7 @@ int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e)
 
 /* ---- zeros ---- */
 
-static int write_zeros(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
+static int write_zero_blocks(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
 	static char zeros[ZERO_BLOCK]; /* not const: so it takes no room in the program */
 
@@ -69,6 +70,8 @@ static int grow_to(const struct copy_end *end, uint64_t size, struct err *e)
 
 int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
+	require(length <= UINT64_MAX - at, contract_refuse(e));
+
 	uint64_t range[2] = { at, length };
 
 	if (end->block && ioctl(end->fd, (ioctl_request)BLKZEROOUT, range) == 0)
@@ -80,13 +83,13 @@ int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct e
 		              (off_t)length) == 0)
 			return 0;
 	}
-	return write_zeros(end, at, length, e);
+	return write_zero_blocks(end, at, length, e);
 }
 
 /* ---- data ---- */
 
 /* Wait until both ends are ready: a client's pipe or socket may not block. */
-static int await(const struct copy *c)
+static int await_ends(const struct copy *c)
 {
 	struct pollfd to = { .fd = c->to.fd, .events = POLLOUT },
 		      from = { .fd = c->from.fd, .events = POLLIN };
@@ -132,11 +135,6 @@ static ssize_t by_splice(struct copy *c, size_t size)
 	return splice(c->from.fd, NULL, c->to.fd, c->to.seeks ? &out : NULL, size, SPLICE_F_MOVE);
 }
 
-static bool is_zero(const char *data, size_t n)
-{
-	return n == 0 || (data[0] == 0 && memcmp(data, data + 1, n - 1) == 0);
-}
-
 /* Write what was read, blocks of zeros as holes if that is wanted. Returns what is written: less only on
  * failure, which the next call meets again. */
 static ssize_t write_out(struct copy *c, const char *data, size_t size)
@@ -157,7 +155,7 @@ static ssize_t write_out(struct copy *c, const char *data, size_t size)
 		}
 		if (written < 0 && errno == EINTR)
 			continue;
-		if (written < 0 && errno == EAGAIN && await(c) == 0)
+		if (written < 0 && errno == EAGAIN && await_ends(c) == 0)
 			continue;
 		if (written < 0)
 			return -1;
@@ -220,7 +218,7 @@ static ssize_t copy_chunk(struct copy *c, uint64_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN && (!c->from.seeks || !c->to.seeks)) {
-			if (await(c) < 0)
+			if (await_ends(c) < 0)
 				return -1;
 			continue;
 		}
@@ -272,7 +270,7 @@ static int copy_hole(struct copy *c, uint64_t length, struct err *e)
 }
 
 /* Where the source at hand has its next data and where that ends. False: it cannot say. */
-static bool next_data(const struct copy *c, uint64_t end, uint64_t *data, uint64_t *hole)
+static bool next_source_data(const struct copy *c, uint64_t end, uint64_t *data, uint64_t *hole)
 {
 	off_t at = lseek(c->from.fd, (off_t)c->from.at, SEEK_DATA);
 
@@ -294,7 +292,7 @@ static int copy_segments(struct copy *c, uint64_t end, struct err *e)
 	int rc = 0;
 
 	while (c->from.at < end && rc == 0) {
-		if (!next_data(c, end, &data, &hole))
+		if (!next_source_data(c, end, &data, &hole))
 			return copy_data(c, end - c->from.at, e);
 		if (copy_hole(c, data - c->from.at, e) < 0)
 			return -1;

@@ -9,6 +9,7 @@
 #include "pool/operation.h"
 
 #define PACE_CHUNK (16u * 1024 * 1024) /* bytes between two looks, where storage does the work itself */
+_Static_assert(PACE_CHUNK % 4096 == 0, "pieces stay aligned for direct access");
 
 struct pace {
 	struct op *op;

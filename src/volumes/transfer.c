@@ -141,8 +141,10 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	if (t->length == 0 && known_length(&c->from, &coming))
 		c->pace.total = coming;
 	else
-		c->pace.total = t->length ? t->length : is_bounded(v) ? room : 0;
-	c->length = t->length ? t->length : is_bounded(v) ? room : COPY_TO_END;
+		c->pace.total = t->length || !is_bounded(v) ? t->length : room;
+	c->length = t->length;
+	if (!c->length)
+		c->length = is_bounded(v) ? room : COPY_TO_END;
 	c->to.at = t->offset;
 	c->sparse = t->sparse;
 	rc = copy_run(c, e);

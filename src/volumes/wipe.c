@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "volumes/pace.h"
@@ -71,7 +72,7 @@ static int zero_out(const struct wiping *w, uint64_t at, uint64_t n)
 	return device_range(w, BLKZEROOUT, at, n);
 }
 
-static int write_zeros(const struct wiping *w, uint64_t at, uint64_t n)
+static int write_zero_pass(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	static char zeros[256 * 1024]; /* not const: so it takes no room in the program */
 
@@ -97,7 +98,7 @@ static int run_steps(struct wiping *w, step_fn *step, uint64_t chunk, struct err
 		if (step(w, at, n) < 0) {
 			if (errno == EINTR)
 				continue;
-			if (step != write_zeros &&
+			if (step != write_zero_pass &&
 			    (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == ENOTTY))
 				return 1;
 			return err_sys(e, errno, "cannot wipe %s at byte %llu", w->name,
@@ -110,6 +111,7 @@ static int run_steps(struct wiping *w, step_fn *step, uint64_t chunk, struct err
 }
 
 #define BIG_CHUNK (256ULL * 1024 * 1024)
+_Static_assert(BIG_CHUNK % PACE_CHUNK == 0, "a large piece is made of looks");
 
 static bool is_sparse(const struct stat *st)
 {
@@ -127,7 +129,7 @@ static int wipe_zero(struct wiping *w, const struct stat *st, struct err *e)
 		rc = run_steps(w, punch, w->size, e);
 	if (rc > 0 && is_sparse(st))
 		rc = run_steps(w, cut, w->size, e);
-	return rc > 0 ? run_steps(w, write_zeros, PACE_CHUNK, e) : rc;
+	return rc > 0 ? run_steps(w, write_zero_pass, PACE_CHUNK, e) : rc;
 }
 
 static int wipe_trim(struct wiping *w, struct err *e)
@@ -182,6 +184,8 @@ static int size_of(struct wiping *w, const struct stat *st, struct err *e)
 
 int wipe(int fd, const char *algorithm, struct op *op, const char *name, struct err *e)
 {
+	require(fd >= 0, contract_refuse(e));
+
 	struct wiping w = { .fd = fd, .name = name, .pace = { .op = op, .doing = "wipe" } };
 	struct stat st;
 	int rc;

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -18,6 +19,7 @@
 
 #define AGAIN_FIRST SECONDS(1)
 #define AGAIN_LAST  SECONDS(60)
+_Static_assert(AGAIN_FIRST << 6 >= AGAIN_LAST, "six failures lead to the longest wait");
 
 static int start_child(struct dhcp_client *c, struct err *e);
 
@@ -29,7 +31,7 @@ bool dhcp_lease(const char *run_dir, const char *device, char *address, size_t s
 	return file_read_line(AT_FDCWD, path, address, size) > 0;
 }
 
-static void start_later(struct dhcp_client *c)
+static void start_client_later(struct dhcp_client *c)
 {
 	uint64_t wait = AGAIN_FIRST << (c->failures < 6 ? c->failures : 6);
 
@@ -37,7 +39,7 @@ static void start_later(struct dhcp_client *c)
 	loop_arm(c->loop, &c->again, clock_ms() + (wait < AGAIN_LAST ? wait : AGAIN_LAST));
 }
 
-static void on_exit_event(struct watch *w, uint32_t events)
+static void on_client_exit(struct watch *w, uint32_t events)
 {
 	struct dhcp_client *c = w->owner;
 	int fd = w->fd, status = 0;
@@ -51,10 +53,10 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	c->pid = 0;
 	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device,
 	         memory_ending(pid, NULL, status, 0));
-	start_later(c);
+	start_client_later(c);
 }
 
-static void on_again(struct timer *t)
+static void on_client_again(struct timer *t)
 {
 	struct dhcp_client *c = t->owner;
 	struct err e = { 0 };
@@ -64,7 +66,7 @@ static void on_again(struct timer *t)
 	if (!c->complained)
 		log_error(LF_NET, "%s", e.message);
 	c->complained = true;
-	start_later(c);
+	start_client_later(c);
 }
 
 /* A link to ourselves, named after the role, so that the image needs no file for it. */
@@ -132,9 +134,10 @@ static int start_child(struct dhcp_client *c, struct err *e)
 
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e)
 {
+	require(*device && !strchr(device, '/'), contract_refuse(e));
 	*c = (struct dhcp_client){ .loop = l, .run_dir = run_dir };
-	c->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = c };
-	c->again = (struct timer){ .on_expiry = on_again, .owner = c };
+	c->exit = (struct watch){ .fd = -1, .on_event = on_client_exit, .owner = c };
+	c->again = (struct timer){ .on_expiry = on_client_again, .owner = c };
 	snprintf(c->device, sizeof(c->device), "%s", device);
 	if (start_child(c, e) < 0) {
 		c->device[0] = '\0';

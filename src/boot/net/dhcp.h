@@ -27,6 +27,7 @@ struct dhcp_client {
 
 /* Start it, and again whenever it ends. ERR_NO_TOOL: there is no udhcpc and no busybox. */
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e);
+/* End the client and watch it no more. Its address stays. */
 void dhcp_stop(struct dhcp_client *c);
 /* The address that was got for an interface ("192.0.2.100/24"; the file run_dir/network/DEVICE.lease). False:
  * none. */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "boot/net/ipparam.h"
 
@@ -123,6 +124,8 @@ static int parse_number(const char *text, unsigned max, unsigned *out)
 
 int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e)
 {
+	require(family == AF_INET || family == AF_INET6, contract_refuse(e));
+
 	struct in_addr mask;
 	uint32_t bits;
 
@@ -143,7 +146,7 @@ static unsigned class_prefix(const struct ip_address *a)
 {
 	if (a->family == AF_INET6)
 		return 64;
-	return a->bytes[0] < 128 ? 8 : a->bytes[0] < 192 ? 16 : 24;
+	return 8U + (a->bytes[0] >= 128 ? 8U : 0U) + (a->bytes[0] >= 192 ? 8U : 0U);
 }
 
 static bool device_name_ok(const char *s)
@@ -184,7 +187,7 @@ static int bad_field(enum field f, struct err *e)
 
 /* Split at colons, those in brackets excepted. Returns the number of fields, at most FIELDS; -1 with e: there
  * were more, or a bracket is open. */
-static int split(char *text, char *fields[FIELDS], int *n, struct err *e)
+static int split_fields(char *text, char *fields[FIELDS], int *n, struct err *e)
 {
 	for (*n = 0;;) {
 		char *end = text;
@@ -208,7 +211,7 @@ static int split(char *text, char *fields[FIELDS], int *n, struct err *e)
 }
 
 /* Boot loaders write 0.0.0.0 where they have nothing, and the kernel reads it so. */
-static int take_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
+static int take_field_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
 {
 	struct ip_address a = { 0 };
 
@@ -321,7 +324,7 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 
 	if (slash)
 		*slash++ = '\0';
-	must(w, take_address(fields, F_CLIENT, &p->client, &e), &e);
+	must(w, take_field_address(fields, F_CLIENT, &p->client, &e), &e);
 	if (p->client.family)
 		good(w, take_netmask(slash, fields[F_NETMASK], &p->client, &e), &e);
 	if (p->client.family && !ip_address_is_host(&p->client)) {
@@ -329,14 +332,14 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 		        p->client.prefix);
 		must(w, bad_field(F_CLIENT, &e), &e);
 	}
-	good(w, take_address(fields, F_SERVER, &p->server, &e), &e);
-	good(w, take_address(fields, F_GATEWAY, &p->gateway, &e), &e);
+	good(w, take_field_address(fields, F_SERVER, &p->server, &e), &e);
+	good(w, take_field_address(fields, F_GATEWAY, &p->gateway, &e), &e);
 	good(w, take_hostname(fields[F_HOSTNAME], p, &e), &e);
 	must(w, take_device(fields[F_DEVICE], p, &e), &e);
 	good(w, take_autoconf(fields[F_AUTOCONF], p, &e), &e);
-	good(w, take_address(fields, F_DNS0, &p->dns[0], &e), &e);
-	good(w, take_address(fields, F_DNS1, &p->dns[1], &e), &e);
-	good(w, take_address(fields, F_NTP0, &p->ntp, &e), &e);
+	good(w, take_field_address(fields, F_DNS0, &p->dns[0], &e), &e);
+	good(w, take_field_address(fields, F_DNS1, &p->dns[1], &e), &e);
+	good(w, take_field_address(fields, F_NTP0, &p->ntp, &e), &e);
 	if (p->client.family && p->gateway.family && p->client.family != p->gateway.family) {
 		good(w, err_set(&e, ERR_INVALID, "client address and gateway are not of the same family"),
 		     &e);
@@ -375,7 +378,7 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 	memcpy(text, value, len + 1);
 	for (int i = 0; i < FIELDS; i++)
 		fields[i] = empty;
-	if (!good(&w, split(text, fields, &n, &why), &why) && n < FIELDS)
+	if (!good(&w, split_fields(text, fields, &n, &why), &why) && n < FIELDS)
 		w.unusable = true;
 	else if (n <= 2 && autoconf_find(fields[n - 1]))
 		parse_short(fields, n, out, &w);

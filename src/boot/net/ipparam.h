@@ -53,9 +53,11 @@ bool ip_address_is_loopback(const struct ip_address *a);
 /* "255.255.255.0" or "24". The ones must stand together. */
 int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e);
 #define IP_TEXT 64
+_Static_assert(IP_TEXT > sizeof("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"), "any address fits");
 bool ip_address_is_any(const struct ip_address *a); /* 0.0.0.0 or :: */
 /* A host's or a domain's name that can be used. */
 bool ip_name_ok(const char *s);
+/* As inet_ntop(3) prints it, without the prefix; "none" for no address. Returns out. */
 const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT]);
 
 /* "01-52-54-00-12-34-56" (pxelinux; the hardware type in front may be any) or "52:54:00:12:34:56". */

@@ -31,7 +31,7 @@ struct lease {
 	unsigned refused;
 };
 
-static const char *fact(const char *name)
+static const char *lease_fact(const char *name)
 {
 	const char *value = getenv(name);
 
@@ -106,16 +106,20 @@ static void drop_address(struct lease *l, const struct ip_address *keep)
  * mask's ones for `mask`. */
 static int check_address(struct ip_address *a, struct err *e)
 {
-	const char *mask = *fact("subnet") ? fact("subnet") : *fact("mask") ? fact("mask") : "24";
+	const char *mask = *lease_fact("mask") ? lease_fact("mask") : "24";
 	struct ip_address server;
 
-	if (ip_address_parse(fact("ip"), a, e) < 0 || ip_netmask_parse(mask, AF_INET, &a->prefix, e) < 0)
+	if (*lease_fact("subnet"))
+		mask = lease_fact("subnet");
+	if (ip_address_parse(lease_fact("ip"), a, e) < 0 ||
+	    ip_netmask_parse(mask, AF_INET, &a->prefix, e) < 0)
 		return -1;
 	if (a->family != AF_INET || a->prefix == 0 || !ip_address_is_host(a))
-		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", fact("ip"),
+		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", lease_fact("ip"),
 		               mask);
-	if (ip_address_parse(fact("serverid"), &server, NULL) == 0 && memcmp(server.bytes, a->bytes, 4) == 0)
-		return err_set(e, ERR_INVALID, "%s is the server's own address", fact("ip"));
+	if (ip_address_parse(lease_fact("serverid"), &server, NULL) == 0 &&
+	    memcmp(server.bytes, a->bytes, 4) == 0)
+		return err_set(e, ERR_INVALID, "%s is the server's own address", lease_fact("ip"));
 	return 0;
 }
 
@@ -131,7 +135,7 @@ static void ask_anew(void)
 		kill(getppid(), SIGTERM);
 }
 
-static int take_address(struct lease *l, struct ip_address *a, struct err *e)
+static int take_lease_address(struct lease *l, struct ip_address *a, struct err *e)
 {
 	char text[IP_TEXT], line[IP_TEXT + 32];
 
@@ -201,10 +205,10 @@ static void take_routes(struct lease *l)
 	bool done = false;
 
 	/* A client that understands classless routes must not use the router option beside them. */
-	if (*fact("staticroutes"))
-		each_word(fact("staticroutes"), take_classless, l, &to);
+	if (*lease_fact("staticroutes"))
+		each_word(lease_fact("staticroutes"), take_classless, l, &to);
 	else
-		each_word(fact("router"), take_router, l, &done);
+		each_word(lease_fact("router"), take_router, l, &done);
 }
 
 /* ---- names ---- */
@@ -225,30 +229,31 @@ static void add_domain(struct lease *l, const char *word, void *arg)
 		buf_printf(arg, " %s", word);
 }
 
-static int take_names(struct lease *l, struct err *e)
+static int take_name_servers(struct lease *l, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT, domains = BUF_INIT;
 	char current[65] = "";
 
-	each_word(fact("dns"), add_nameserver, l, &text);
-	each_word(*fact("search") ? fact("search") : fact("domain"), add_domain, l, &domains);
+	each_word(lease_fact("dns"), add_nameserver, l, &text);
+	each_word(*lease_fact("search") ? lease_fact("search") : lease_fact("domain"), add_domain, l,
+	          &domains);
 	if (domains.len)
 		buf_printf(&text, "search%s\n", buf_str(&domains));
 	gethostname(current, sizeof(current) - 1);
-	if (ip_name_ok(fact("hostname")) && strlen(fact("hostname")) <= 64 &&
+	if (ip_name_ok(lease_fact("hostname")) && strlen(lease_fact("hostname")) <= 64 &&
 	    (!*current || streq(current, "(none)") || streq(current, "localhost")))
-		sethostname(fact("hostname"), strlen(fact("hostname")));
+		sethostname(lease_fact("hostname"), strlen(lease_fact("hostname")));
 	return resolv_set(l->run_dir, l->device, buf_str(&text), e);
 }
 
 static void take_mtu(struct lease *l)
 {
 	char *end;
-	unsigned long mtu = strtoul(fact("mtu"), &end, 10);
+	unsigned long mtu = strtoul(lease_fact("mtu"), &end, 10);
 	struct err e = { 0 };
 
 	/* RFC 2132: at least 68; IPv6 needs 1280, and so does everybody's patience. */
-	if (*fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 &&
+	if (*lease_fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 &&
 	    rtnl_link_mtu(&l->rtnl, l->index, (unsigned)mtu, &e) < 0)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
@@ -260,10 +265,10 @@ static int on_bound(struct lease *l, struct err *e)
 	struct ip_address a;
 
 	take_mtu(l);
-	if (take_address(l, &a, e) < 0)
+	if (take_lease_address(l, &a, e) < 0)
 		return -1;
 	take_routes(l);
-	if (take_names(l, e) < 0) {
+	if (take_name_servers(l, e) < 0) {
 		log_warn(LF_NET, "%s: %s", l->device, e->message);
 		err_clear(e);
 	}
@@ -309,7 +314,7 @@ static int on_trouble(struct lease *l, struct err *e)
 	if (access(l->trouble, F_OK) == 0)
 		return 0;
 	log_warn(LF_NET, "%s: no DHCP server answers yet%s%.200s: asking on", l->device,
-	         *fact("message") ? ": " : "", fact("message"));
+	         *lease_fact("message") ? ": " : "", lease_fact("message"));
 	return file_replace(AT_FDCWD, l->trouble, "", 0, 0644, e);
 }
 
@@ -325,8 +330,8 @@ static int lease_open(struct lease *l, struct err *e)
 {
 	char dir[450];
 
-	l->run_dir = *fact("POOLINIT_RUN") ? fact("POOLINIT_RUN") : DEFAULT_RUN_DIR;
-	l->device = fact("interface");
+	l->run_dir = *lease_fact("POOLINIT_RUN") ? lease_fact("POOLINIT_RUN") : DEFAULT_RUN_DIR;
+	l->device = lease_fact("interface");
 	if (!name_is_component(l->device) || strlen(l->device) >= IFNAMSIZ)
 		return err_set(e, ERR_INVALID, "udhcpc names no interface: this role is for udhcpc only");
 	l->index = (int)if_nametoindex(l->device);

@@ -54,7 +54,7 @@ static void note_link(const struct rtnl_link *l, void *arg)
 		n->links[n->nlinks++] = *l;
 }
 
-static int look(struct network *n, struct err *e)
+static int look_at_links(struct network *n, struct err *e)
 {
 	n->nlinks = 0;
 	return rtnl_links(&n->rtnl, note_link, n, e);
@@ -77,7 +77,7 @@ static void bring_up(struct network *n, const struct rtnl_link *l)
 }
 
 /* Does another task name this interface, or has it got it? */
-static bool is_taken(const struct network *n, const struct rtnl_link *l, const struct task *by)
+static bool has_other_task(const struct network *n, const struct rtnl_link *l, const struct task *by)
 {
 	for (size_t i = 0; i < n->ntasks; i++) {
 		const struct task *t = &n->tasks[i];
@@ -88,11 +88,11 @@ static bool is_taken(const struct network *n, const struct rtnl_link *l, const s
 	return false;
 }
 
-static bool is_candidate(const struct network *n, const struct rtnl_link *l, const struct task *t)
+static bool suits_task(const struct network *n, const struct rtnl_link *l, const struct task *t)
 {
 	if (t->param.device[0])
 		return streq(l->name, t->param.device);
-	if (!l->ethernet || is_taken(n, l, t))
+	if (!l->ethernet || has_other_task(n, l, t))
 		return false;
 	return !n->has_bootif || memcmp(l->mac, n->bootif, sizeof(n->bootif)) == 0;
 }
@@ -129,7 +129,7 @@ static int try_static(struct network *n, struct task *t, struct err *e)
 	for (size_t i = 0; i < n->nlinks; i++) {
 		const struct rtnl_link *l = &n->links[i];
 
-		if (!is_candidate(n, l, t))
+		if (!suits_task(n, l, t))
 			continue;
 		bring_up(n, l);
 		/* Which of several is meant shows in the carrier; a named one is set at once. */
@@ -175,7 +175,7 @@ static void end_search(struct network *n, struct task *t, const char *device, co
 		const struct rtnl_link *l = n->clients[i].device[0] ? link_named(n, n->clients[i].device)
 		                                                    : NULL;
 
-		if (l && !streq(l->name, device) && !is_taken(n, l, t))
+		if (l && !streq(l->name, device) && !has_other_task(n, l, t))
 			dhcp_stop(&n->clients[i]);
 	}
 }
@@ -188,7 +188,7 @@ static int try_dhcp(struct network *n, struct task *t, struct err *e)
 	for (size_t i = 0; i < n->nlinks; i++) {
 		const struct rtnl_link *l = &n->links[i];
 
-		if (!is_candidate(n, l, t))
+		if (!suits_task(n, l, t))
 			continue;
 		bring_up(n, l);
 		if (client_runs(n, l->name)) {
@@ -209,7 +209,7 @@ static int do_tasks(void *network, struct err *e)
 	struct network *n = network;
 	int rc = 0;
 
-	if (look(n, e) < 0)
+	if (look_at_links(n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n->ntasks; i++) {
 		struct task *t = &n->tasks[i];
@@ -224,7 +224,7 @@ static int do_tasks(void *network, struct err *e)
 }
 
 /* Something changed. */
-static void step(struct network *n)
+static void configure_waiting(struct network *n)
 {
 	if (n->configuring)
 		chore_try(n->sup, &n->open_tasks);
@@ -237,7 +237,7 @@ static void on_events(struct watch *w, uint32_t events)
 	(void)events;
 	if (!rtnl_heard(w->fd))
 		return;
-	step(n);
+	configure_waiting(n);
 	supervisor_network_event(n->sup);
 }
 
@@ -296,7 +296,7 @@ static void take_nameserver(struct parameters *p, const char *value, struct buf 
 
 static void loopback_up(struct network *n)
 {
-	const struct rtnl_link *lo = look(n, NULL) == 0 ? link_named(n, "lo") : NULL;
+	const struct rtnl_link *lo = look_at_links(n, NULL) == 0 ? link_named(n, "lo") : NULL;
 
 	if (lo)
 		bring_up(n, lo);
@@ -324,7 +324,7 @@ void network_configure(struct network *n, struct parameters *p)
 	err_clear(&e);
 	if (resolv.len && resolv_set(n->run_dir, RESOLV_COMMAND_LINE, buf_str(&resolv), &e) < 0)
 		supervisor_add_problem(n->sup, "network", &e);
-	step(n);
+	configure_waiting(n);
 }
 
 void network_needed(struct network *n)
@@ -333,7 +333,7 @@ void network_needed(struct network *n)
 		return;
 	log_info(LF_NET, "a pool needs the network and there is no ip=: as if ip=dhcp had been given");
 	add_task(n, &(struct ip_param){ .method = IP_DHCP });
-	step(n);
+	configure_waiting(n);
 }
 
 /* ---- from beginning to end ---- */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "boot/net/resolv.h"
@@ -21,7 +22,7 @@ static int is_part(const struct dirent *d)
 	return len > 4 && streq(d->d_name + len - 4, ".dns");
 }
 
-static int gather(int dirfd, const char *dir, struct buf *out, struct err *e)
+static int gather_parts(int dirfd, const char *dir, struct buf *out, struct err *e)
 {
 	struct dirent **parts;
 	int n = scandir(dir, &parts, is_part, alphasort);
@@ -39,6 +40,8 @@ static int gather(int dirfd, const char *dir, struct buf *out, struct err *e)
 
 int resolv_set(const char *run_dir, const char *origin, const char *text, struct err *e)
 {
+	require(*origin && !strchr(origin, '/'), contract_refuse(e));
+
 	cleanup_buf struct buf all = BUF_INIT;
 	cleanup_close int dirfd = -1;
 	char dir[512], name[64];
@@ -53,7 +56,7 @@ int resolv_set(const char *run_dir, const char *origin, const char *text, struct
 	if (*text ? file_replace(dirfd, name, text, strlen(text), 0644, e) < 0
 	          : file_remove(dirfd, name, e) < 0)
 		return -1;
-	if (gather(dirfd, dir, &all, e) < 0)
+	if (gather_parts(dirfd, dir, &all, e) < 0)
 		return -1;
 	return file_replace(AT_FDCWD, "/etc/resolv.conf", buf_str(&all), all.len, 0644, e);
 }

@@ -25,18 +25,23 @@ struct rtnl_link {
 	bool loopback, up, carrier;
 };
 
+/* A socket to the kernel's table of interfaces, addresses and routes; close it with rtnl_close(). */
 int rtnl_open(struct rtnl *r, struct err *e);
 void rtnl_close(struct rtnl *r);
 
 /* Each interface, in the kernel's order. */
 typedef void rtnl_link_fn(const struct rtnl_link *l, void *arg);
+/* Call fn for each interface of the machine, in the kernel's order. */
 int rtnl_links(struct rtnl *r, rtnl_link_fn *fn, void *arg, struct err *e);
+/* Switch an interface on. That it is on already is no error. */
 int rtnl_link_up(struct rtnl *r, int index, struct err *e);
+/* Set the greatest size of a packet, in bytes. The driver may refuse it. */
 int rtnl_link_mtu(struct rtnl *r, int index, unsigned mtu, struct err *e);
 
 /* An address with its prefix length. What is there already (add) or gone already (remove) is success. IPv6
  * addresses are usable at once: duplicates are not looked for. */
 int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, struct err *e);
+/* Take an address from an interface. That it has none such is no error. */
 int rtnl_address_remove(struct rtnl *r, int index, const struct ip_address *a, struct err *e);
 /* A route to `to` (NULL: the default route) through a gateway on this interface; a gateway outside the
  * interface's networks is taken as reachable on the link. An equal one is replaced. */

@@ -121,8 +121,8 @@ static const char *shorten(const char *text, char *out, size_t size)
 	return out;
 }
 
-static int check_text(const struct visit *v, const struct text_rule *rule, const char *attribute,
-                      const char *text)
+static int check_rule_text(const struct visit *v, const struct text_rule *rule, const char *attribute,
+                           const char *text)
 {
 	char wanted[200], begin[64];
 
@@ -160,7 +160,7 @@ static int check_attribute(const struct visit *v, const xmlAttr *a)
 
 	for (size_t i = 0; (rule = attribute_at(v, i)); i++)
 		if (!a->ns && streq(rule->name, name))
-			return check_text(v, rule->text, name, attribute_value(v->c, v->node, name));
+			return check_rule_text(v, rule->text, name, attribute_value(v->c, v->node, name));
 	return broken(v, "it has no attribute %s%s%.60s",
 	              a->ns && a->ns->prefix ? (const char *)a->ns->prefix : "",
 	              a->ns && a->ns->prefix ? ":" : "", name);
@@ -181,7 +181,7 @@ static int check_attributes(const struct visit *v)
 
 /* ---- children ---- */
 
-static bool is_of(const xmlNode *node, const struct element_rule *rule)
+static bool is_element_of(const xmlNode *node, const struct element_rule *rule)
 {
 	const char *ns = node->ns ? (const char *)node->ns->href : NULL;
 
@@ -194,7 +194,7 @@ static int child_index(const struct visit *v, const xmlNode *node)
 	const struct child_rule *rule;
 
 	for (size_t i = 0; (rule = child_at(v, i)); i++)
-		if (is_of(node, rule->element))
+		if (is_element_of(node, rule->element))
 			return (int)i;
 	return -1;
 }
@@ -262,7 +262,7 @@ static bool has(const struct visit *v, const char *what)
 }
 
 /* As the operator knows it. */
-static const char *plain(const char *what)
+static const char *without_at(const char *what)
 {
 	return what + (*what == '@');
 }
@@ -274,12 +274,13 @@ static int check_ties(const struct visit *v, const struct tie_rule *tie)
 
 		if (tie->kind == EXACTLY_ONE_OF && first == second)
 			return broken(v, "%s of %s and %s must be given", first ? "only one" : "one",
-			              plain(tie->first), plain(tie->second));
+			              without_at(tie->first), without_at(tie->second));
 		if (tie->kind == BOTH_OR_NEITHER && first != second)
-			return broken(v, "%s and %s come together or not at all", plain(tie->first),
-			              plain(tie->second));
+			return broken(v, "%s and %s come together or not at all", without_at(tie->first),
+			              without_at(tie->second));
 		if (tie->kind == FIRST_NEEDS_SECOND && first && !second)
-			return broken(v, "%s needs %s beside it", plain(tie->first), plain(tie->second));
+			return broken(v, "%s needs %s beside it", without_at(tie->first),
+			              without_at(tie->second));
 	}
 	return 0;
 }
@@ -312,7 +313,7 @@ static int check_element(struct check *c, const xmlNode *node, const struct elem
 	if (!rule->text)
 		return 0;
 	text = xml_text_as_it_is(&c->arena, node);
-	return check_text(&v, rule->text, NULL, text ? text : "");
+	return check_rule_text(&v, rule->text, NULL, text ? text : "");
 }
 
 static const struct {
@@ -334,7 +335,7 @@ int grammar_check(enum grammar g, const char *xml, size_t len, const char *sourc
 
 	if (!doc)
 		return -1;
-	if (!is_of(root, rule))
+	if (!is_element_of(root, rule))
 		return xml_refuse(e, source, root,
 		                  "<%s>: it must not be in a namespace, as it is in \"%.80s\"", rule->name,
 		                  (const char *)root->ns->href);

@@ -45,7 +45,7 @@ static bool made_of(const char *text, const char *alphabet)
 }
 
 /* The next `count` characters are of that alphabet: steps over them. */
-static bool take(const char **text, const char *alphabet, size_t count)
+static bool take_chars(const char **text, const char *alphabet, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!(*text)[i] || !strchr(alphabet, (*text)[i]))
@@ -182,18 +182,18 @@ static bool fits_uuid(const char *text)
 {
 	const char *p = text;
 
-	if (take(&p, HEX, 32) && *p == '\0')
+	if (take_chars(&p, HEX, 32) && *p == '\0')
 		return true;
 	p = text;
-	return take(&p, HEX, 8) && take(&p, "-", 1) && take(&p, HEX, 4) && take(&p, "-", 1) &&
-	       take(&p, HEX, 4) && take(&p, "-", 1) && take(&p, HEX, 4) && take(&p, "-", 1) &&
-	       take(&p, HEX, 12) && *p == '\0';
+	return take_chars(&p, HEX, 8) && take_chars(&p, "-", 1) && take_chars(&p, HEX, 4) &&
+	       take_chars(&p, "-", 1) && take_chars(&p, HEX, 4) && take_chars(&p, "-", 1) &&
+	       take_chars(&p, HEX, 4) && take_chars(&p, "-", 1) && take_chars(&p, HEX, 12) && *p == '\0';
 }
 
 static bool fits_wwn(const char *text)
 {
 	text += text[0] == '0' && text[1] == 'x' ? 2 : 0;
-	return take(&text, HEX, 16) && *text == '\0';
+	return take_chars(&text, HEX, 16) && *text == '\0';
 }
 
 /* "iqn." year "-" month "." reversed domain [ ":" whatever the authority likes ]. */
@@ -204,12 +204,12 @@ static bool fits_iqn(const char *text)
 	if (strncmp(text, "iqn.", 4) != 0)
 		return false;
 	text += 4;
-	if (!take(&text, DIGITS, 4) || !take(&text, "-", 1) || !take(&text, DIGITS, 2))
+	if (!take_chars(&text, DIGITS, 4) || !take_chars(&text, "-", 1) || !take_chars(&text, DIGITS, 2))
 		return false;
 	month = (text[-2] - '0') * 10 + text[-1] - '0';
-	if (month < 1 || month > 12 || !take(&text, ".", 1))
+	if (month < 1 || month > 12 || !take_chars(&text, ".", 1))
 		return false;
-	if (!take(&text, LETTERS DIGITS ".-", 1))
+	if (!take_chars(&text, LETTERS DIGITS ".-", 1))
 		return false;
 	text += strspn(text, LETTERS DIGITS ".-");
 	return *text == '\0' || (*text == ':' && one_line(text + 1));

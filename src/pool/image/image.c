@@ -10,11 +10,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/image/parts.h"
 
 /* The first that matches: what is right at the beginning counts for more than what comes later. */
-static const struct format {
+static const struct image_format {
 	const char *format;
 	size_t offset;
 	const char *magic;
@@ -126,6 +127,8 @@ static void probe_trailer(const struct head *h, struct image *i)
 
 void image_probe_file(const unsigned char *head, size_t len, const struct image_file *f, struct image *out)
 {
+	require(head || len == 0, );
+
 	const struct head h = { head, len, f };
 
 	*out = (struct image){ .format = "raw", .capacity = f->size };

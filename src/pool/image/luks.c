@@ -43,7 +43,7 @@ static bool json_next_is(struct json *j, char c)
 }
 
 /* A string; what is between the quotes, with escapes as they are. */
-static bool json_string(struct json *j, struct json *out)
+static bool json_take_string(struct json *j, struct json *out)
 {
 	if (!json_next_is(j, '"'))
 		return false;
@@ -65,7 +65,7 @@ static bool json_skip(struct json *j)
 		char c = *j->at;
 
 		if (c == '"') {
-			if (!json_string(j, &string))
+			if (!json_take_string(j, &string))
 				return false;
 			continue;
 		}
@@ -86,7 +86,7 @@ static bool json_enter(struct json *j, const char *key)
 	if (!json_next_is(j, '{'))
 		return false;
 	do {
-		if (!json_string(j, &name) || !json_next_is(j, ':'))
+		if (!json_take_string(j, &name) || !json_next_is(j, ':'))
 			return false;
 		if ((size_t)(name.end - name.at) == strlen(key) && memcmp(name.at, key, strlen(key)) == 0)
 			return true;
@@ -99,7 +99,7 @@ static bool json_number(struct json *j, uint64_t *out)
 {
 	struct json digits;
 
-	if (!json_string(j, &digits) || digits.at == digits.end || digits.end - digits.at > 18)
+	if (!json_take_string(j, &digits) || digits.at == digits.end || digits.end - digits.at > 18)
 		return false;
 	for (*out = 0; digits.at < digits.end; digits.at++) {
 		if (*digits.at < '0' || *digits.at > '9')

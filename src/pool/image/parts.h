@@ -10,6 +10,7 @@
 #include "pool/image/image.h"
 
 #define SECTOR 512
+_Static_assert(IMAGE_HEADER_BYTES % SECTOR == 0, "headers are read by whole sectors");
 
 /* The bytes that there are. */
 struct head {

@@ -82,7 +82,7 @@ static void read_extensions(const struct head *h, struct image *i, uint64_t offs
 enum { CORRUPT = 1 << 1, EXTENDED_L2 = 1 << 4, KNOWN = (1 << 5) - 1 };
 enum { LAZY_REFCOUNTS = 1 << 0 }; /* compatible ones: what a reader may not know */
 
-static void read_features(const struct head *h, struct image *i)
+static void read_feature_bits(const struct head *h, struct image *i)
 {
 	uint64_t incompatible = big(h, 72, 8), compatible = big(h, 80, 8);
 
@@ -107,13 +107,14 @@ static void read_qcow2(const struct head *h, struct image *i, uint64_t version)
 	image_set_capacity(i, big(h, 24, 8), 1);
 	set_cluster_bits(i, big(h, 20, 4));
 	crypt = big(h, 32, 4);
-	i->encryption = crypt == 1 ? "qcow" : crypt == 2 ? "luks" : NULL;
+	if (crypt == 1 || crypt == 2)
+		i->encryption = crypt == 1 ? "qcow" : "luks";
 	backing = big(h, 8, 8);
 	set_backing(h, i, backing, big(h, 16, 4));
 	if (!whole)
 		return;
 	if (version == 3) {
-		read_features(h, i);
+		read_feature_bits(h, i);
 		extensions = big(h, 100, 4);
 		if (extensions < 104 || extensions > h->len) {
 			image_problem(i, "header length %" PRIu64 " is not possible", extensions);

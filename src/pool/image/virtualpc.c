@@ -10,10 +10,10 @@
 #include "pool/image/parts.h"
 
 /* One character as UTF-8; returns how many bytes. */
-static size_t put_utf8(char *out, uint32_t c)
+static size_t encode_utf8(char *out, uint32_t c)
 {
 	static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
-	unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+	unsigned more = 0U + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
 	size_t n = 0;
 
 	out[n++] = (char)(first[more] | c >> 6 * more);
@@ -24,8 +24,9 @@ static size_t put_utf8(char *out, uint32_t c)
 
 static uint32_t utf16_unit(const unsigned char *text, size_t at, size_t len, bool big_endian)
 {
-	return at + 2 > len ? 0
-	                    : (uint32_t)(big_endian ? bytes_big(text + at, 2) : bytes_little(text + at, 2));
+	if (at + 2 > len)
+		return 0;
+	return (uint32_t)(big_endian ? bytes_big(text + at, 2) : bytes_little(text + at, 2));
 }
 
 /* UTF-16 that ends with a 0 or after len bytes, as the name of the backing file. */
@@ -49,7 +50,7 @@ static void set_backing_utf16(struct image *i, const unsigned char *text, size_t
 			n = 0;
 			break;
 		}
-		n += put_utf8(i->backing + n, c);
+		n += encode_utf8(i->backing + n, c);
 	}
 	i->backing[n] = '\0';
 }
@@ -156,7 +157,7 @@ static void set_backing_at(struct image *i, const unsigned char *locator, size_t
 }
 
 /* Pairs of texts: where key and value begin (4 bytes each), how long they are (2 bytes each). */
-static bool find_parent(struct image *i, const unsigned char *locator, size_t len, const char *key)
+static bool find_vhdx_parent(struct image *i, const unsigned char *locator, size_t len, const char *key)
 {
 	uint64_t pairs = bytes_little(locator + LOCATOR_HEADER - 2, 2);
 
@@ -174,7 +175,8 @@ static bool find_parent(struct image *i, const unsigned char *locator, size_t le
 }
 
 /* The parent of a differencing disk, by the path that a reader is to try first. */
-static void read_parent(const struct head *h, struct image *i, uint64_t region, const unsigned char *metadata)
+static void read_vhdx_parent(const struct head *h, struct image *i, uint64_t region,
+                             const unsigned char *metadata)
 {
 	const unsigned char *entry = find_item(metadata, PARENT_LOCATOR);
 	unsigned char locator[2048];
@@ -182,8 +184,8 @@ static void read_parent(const struct head *h, struct image *i, uint64_t region, 
 
 	if (len < LOCATOR_HEADER || len > sizeof(locator) ||
 	    !image_fetch(h, region + bytes_little(entry + 16, 4), locator, len) ||
-	    (!find_parent(i, locator, len, "relative_path") &&
-	     !find_parent(i, locator, len, "absolute_win32_path")))
+	    (!find_vhdx_parent(i, locator, len, "relative_path") &&
+	     !find_vhdx_parent(i, locator, len, "absolute_win32_path")))
 		image_problem(i, "has a parent, whose name cannot be read");
 }
 
@@ -209,5 +211,5 @@ void image_read_vhdx(const struct head *h, struct image *i)
 		return;
 	image_set_cluster(i, bytes_little(item, 4), 1);
 	if (bytes_little(item + 4, 4) & 1 << 1)
-		read_parent(h, i, region, table);
+		read_vhdx_parent(h, i, region, table);
 }

@@ -11,9 +11,11 @@
 
 #define QEMU_DESCRIPTOR       SECTOR
 #define QEMU_DESCRIPTOR_BYTES (20 * SECTOR)
+_Static_assert(QEMU_DESCRIPTOR + QEMU_DESCRIPTOR_BYTES <= IMAGE_HEADER_BYTES,
+               "the descriptor is in what is read");
 
 /* Its name in a line, or in what QEMU takes for the descriptor. */
-static const char *find_parent(const char *from, const char *end)
+static const char *find_vmdk_parent(const char *from, const char *end)
 {
 	static const char key[] = "parentFileNameHint";
 	const char *at = memmem(from, (size_t)(end - from), key, sizeof(key) - 1);
@@ -23,9 +25,9 @@ static const char *find_parent(const char *from, const char *end)
 }
 
 /* The first that is found is the parent. */
-static void read_parent(const char *text, const char *end, struct image *i)
+static void read_vmdk_parent(const char *text, const char *end, struct image *i)
 {
-	const char *from = i->backing[0] || i->problem[0] ? NULL : find_parent(text, end), *to;
+	const char *from = i->backing[0] || i->problem[0] ? NULL : find_vmdk_parent(text, end), *to;
 
 	if (!from)
 		return;
@@ -70,7 +72,7 @@ static uint64_t read_descriptor(const char *line, const char *end, struct image 
 
 		next = memchr(line, '\n', (size_t)(end - line));
 		next = next ? next + 1 : end;
-		read_parent(line, next, i);
+		read_vmdk_parent(line, next, i);
 		sectors = extent(line, next);
 		total = sectors > UINT64_MAX - total ? UINT64_MAX : total + sectors;
 	}
@@ -87,7 +89,7 @@ static void read_qemu_descriptor(const struct head *h, struct image *i)
 		return;
 	end = from + least(h->len - QEMU_DESCRIPTOR, QEMU_DESCRIPTOR_BYTES);
 	nul = memchr(from, '\0', (size_t)(end - from));
-	read_parent(from, nul ? nul : end, i);
+	read_vmdk_parent(from, nul ? nul : end, i);
 }
 
 void image_read_vmdk(const struct head *h, struct image *i)

@@ -13,12 +13,14 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/voldef.h"
 #include "pool/xml.h"
 
 #define FILE_LIMIT (96 * 1024) /* of the base64 file: a value of 64 KiB with line ends */
+_Static_assert(FILE_LIMIT > SECRET_VALUE_LIMIT / 3 * 4 + 4, "the largest value, as base64");
 
 /* What <usage type=…> may be, and the element that names its object. */
 /* clang-format off */
@@ -97,6 +99,8 @@ static int read_secret(struct secret_def *s, const xmlNode *root, const char *so
 
 int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e)
 {
+	require(xml || len == 0, contract_refuse(e));
+
 	cleanup_xml xmlDoc *doc = NULL;
 
 	memset(s, 0, sizeof(*s));
@@ -184,7 +188,7 @@ static int find_by_uuid(const char *dir, const struct uuid *uuid, struct secret_
 	return secret_load(dir, name, s, e) < 0 ? -1 : 1;
 }
 
-static int is_definition(const struct dirent *d)
+static int is_xml_entry(const struct dirent *d)
 {
 	size_t len = strlen(d->d_name);
 
@@ -197,7 +201,7 @@ static int find_by_usage(const char *dir, enum secret_usage usage, const char *i
                          struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, is_definition, alphasort), matched = 0;
+	int n = scandir(dir, &names, is_xml_entry, alphasort), matched = 0;
 
 	if (n < 0)
 		return errno == ENOMEM ? err_sys(e, errno, "cannot list %s", dir) : 0;
@@ -293,14 +297,14 @@ int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_va
 
 /* ---- the question that a pool, or a volume, asks ---- */
 
-struct question {
+struct usage_question {
 	bool by_uuid;
 	const struct uuid *uuid;
 	const char *id;
 	enum secret_usage usage; /* what it must be for */
 };
 
-static int not_found(const struct question *q, const char *const *dirs, struct err *e)
+static int not_found(const struct usage_question *q, const char *const *dirs, struct err *e)
 {
 	char uuid[UUID_TEXT], where[300] = "";
 	size_t used = 0;
@@ -313,7 +317,7 @@ static int not_found(const struct question *q, const char *const *dirs, struct e
 	return err_set(e, ERR_NO_SECRET, "no secret with usage \"%.100s\" in %s", q->id, where);
 }
 
-static int find_value(const struct question *q, const char *const *dirs, struct secret_value *out,
+static int find_value(const struct usage_question *q, const char *const *dirs, struct secret_value *out,
                       struct err *e)
 {
 	*out = (struct secret_value){ 0 };
@@ -344,8 +348,8 @@ static int find_value(const struct question *q, const char *const *dirs, struct 
 int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out,
                 struct err *e)
 {
-	struct question q = { auth->by_uuid, &auth->secret_uuid, auth->secret_usage,
-		              auth->kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI };
+	struct usage_question q = { auth->by_uuid, &auth->secret_uuid, auth->secret_usage,
+		                    auth->kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI };
 
 	return find_value(&q, dirs, out, e);
 }
@@ -353,7 +357,7 @@ int secret_find(const struct pool_auth *auth, const char *const *dirs, struct se
 int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out,
                        struct err *e)
 {
-	struct question q = { secret->by_uuid, &secret->uuid, secret->usage, SECRET_VOLUME };
+	struct usage_question q = { secret->by_uuid, &secret->uuid, secret->usage, SECRET_VOLUME };
 
 	return find_value(&q, dirs, out, e);
 }

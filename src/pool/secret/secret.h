@@ -30,6 +30,8 @@ struct secret_def {
 	const char *usage_id; /* target, name, or volume path */
 };
 
+/* Read a <secret> document. `source` stands in front of errors, which are ERR_XML or ERR_INVALID. Free with
+ * secret_def_free(); after an error there is nothing to free. */
 int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e);
 void secret_print(const struct secret_def *s, struct buf *out);
 void secret_def_free(struct secret_def *s);
@@ -46,6 +48,7 @@ struct secret_value {
 }; /* private: as its definition says */
 int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out,
                 struct err *e);
+/* Wipe the value before its memory is given back. */
 void secret_value_free(struct secret_value *v);
 #define cleanup_secret_value __attribute__((cleanup(secret_value_free)))
 /* One file of a directory, by its name UUID.xml, and the value that belongs to it. ERR_INVALID: it defines
@@ -60,6 +63,7 @@ int secret_find_volume(const struct volume_secret *secret, const char *const *di
 
 /* RFC 4648 section 4; white space is skipped when decoding. decode: length or -1. */
 void base64_encode(const void *data, size_t len, struct buf *out);
+/* Returns the number of bytes; -1: this is no base64, or it does not fit. White space is passed over. */
 long base64_decode(const char *text, size_t len, unsigned char *out, size_t size);
 
 #endif

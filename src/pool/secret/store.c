@@ -17,13 +17,13 @@
 #include "base/util.h"
 
 /* One secret that counts. */
-struct entry {
+struct secret_entry {
 	struct secret_def def;
 	const char *dir;
 };
 
 struct entries {
-	struct entry *items;
+	struct secret_entry *items;
 	size_t n, room;
 };
 
@@ -46,7 +46,7 @@ static int path_of(char path[PATH_MAX], const char *dir, const struct uuid *uuid
 	return err_set(e, ERR_TOO_LONG, "the name of the directory of secrets %.100s… is too long", dir);
 }
 
-static bool is_there(const char *dir, const struct uuid *uuid, const char *suffix)
+static bool secret_file_exists(const char *dir, const struct uuid *uuid, const char *suffix)
 {
 	char path[PATH_MAX];
 
@@ -55,7 +55,7 @@ static bool is_there(const char *dir, const struct uuid *uuid, const char *suffi
 }
 
 /* "UUID" and this suffix, and nothing else. */
-static bool is_named(const char *name, const char *suffix)
+static bool is_secret_file(const char *name, const char *suffix)
 {
 	char text[UUID_TEXT];
 	struct uuid uuid;
@@ -67,34 +67,34 @@ static bool is_named(const char *name, const char *suffix)
 	return uuid_parse(text, &uuid);
 }
 
-static int is_definition(const struct dirent *d)
+static int is_secret_xml(const struct dirent *d)
 {
-	return is_named(d->d_name, ".xml");
+	return is_secret_file(d->d_name, ".xml");
 }
 
-static bool is_ours(const char *name)
+static bool is_store_file(const char *name)
 {
-	return is_named(name, ".xml") || is_named(name, ".base64");
+	return is_secret_file(name, ".xml") || is_secret_file(name, ".base64");
 }
 
 /* ---- what there is ---- */
 
-static void sweep(const char *dir)
+static void sweep_store(const char *dir)
 {
 	cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0)
-		file_sweep(fd, is_ours);
+		file_sweep(fd, is_store_file);
 }
 
 void secret_store_sweep(const struct secret_store *st)
 {
-	sweep(st->run);
+	sweep_store(st->run);
 	if (st->config)
-		sweep(st->config);
+		sweep_store(st->config);
 }
 
-static const struct entry *entry_by_uuid(const struct entries *l, const struct uuid *uuid)
+static const struct secret_entry *entry_by_uuid(const struct entries *l, const struct uuid *uuid)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (uuid_equal(&l->items[i].def.uuid, uuid))
@@ -105,23 +105,23 @@ static const struct entry *entry_by_uuid(const struct entries *l, const struct u
 static int add_entry(struct entries *l, struct secret_def *def, const char *dir, struct err *e)
 {
 	if (l->n == l->room) {
-		struct entry *more = realloc(l->items, (l->room + 64) * sizeof(*more));
+		struct secret_entry *more = realloc(l->items, (l->room + 64) * sizeof(*more));
 
 		if (!more)
 			return err_set(e, ERR_NO_MEMORY, "cannot read the secrets in %s: out of memory", dir);
 		l->items = more;
 		l->room += 64;
 	}
-	l->items[l->n++] = (struct entry){ *def, dir };
+	l->items[l->n++] = (struct secret_entry){ *def, dir };
 	return 0;
 }
 
 /* A directory that is not there has none; one that cannot be read is an error: what is in it may be what is
  * asked for. The limit is each directory's own, as it is for a pool that looks for its secret. */
-static int read_dir(const char *dir, struct entries *l, struct err *e)
+static int read_store_dir(const char *dir, struct entries *l, struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, is_definition, alphasort), result = 0;
+	int n = scandir(dir, &names, is_secret_xml, alphasort), result = 0;
 
 	if (n < 0)
 		return errno == ENOENT || errno == ENOTDIR
@@ -148,15 +148,15 @@ static int by_uuid(const void *a, const void *b)
 {
 	char x[UUID_TEXT], y[UUID_TEXT];
 
-	return strcmp(uuid_print(&((const struct entry *)a)->def.uuid, x),
-	              uuid_print(&((const struct entry *)b)->def.uuid, y));
+	return strcmp(uuid_print(&((const struct secret_entry *)a)->def.uuid, x),
+	              uuid_print(&((const struct secret_entry *)b)->def.uuid, y));
 }
 
 static int read_all(const struct secret_store *st, struct entries *l, struct err *e)
 {
 	*l = (struct entries){ 0 };
 	for (const char *const *dir = st->dirs; *dir; dir++)
-		if (read_dir(*dir, l, e) < 0) {
+		if (read_store_dir(*dir, l, e) < 0) {
 			entries_free(l);
 			return -1;
 		}
@@ -175,14 +175,15 @@ int secret_store_each(const struct secret_store *st,
 	if (read_all(st, &l, e) < 0)
 		return -1;
 	for (size_t i = 0; l.items && i < l.n && result >= 0; i++)
-		result = fn(&l.items[i].def, is_there(l.items[i].dir, &l.items[i].def.uuid, ".base64"), arg);
+		result = fn(&l.items[i].def,
+		            secret_file_exists(l.items[i].dir, &l.items[i].def.uuid, ".base64"), arg);
 	entries_free(&l);
 	return result;
 }
 
-static struct entry *entry_by_usage(const struct entries *l, const char *id, int *found)
+static struct secret_entry *entry_by_usage(const struct entries *l, const char *id, int *found)
 {
-	struct entry *first = NULL;
+	struct secret_entry *first = NULL;
 
 	*found = 0;
 	for (size_t i = 0; l->items && i < l->n; i++)
@@ -195,13 +196,13 @@ int secret_store_find(const struct secret_store *st, const char *which, struct s
                       const char **dir, struct err *e)
 {
 	struct entries l;
-	struct entry *it;
+	struct secret_entry *it;
 	struct uuid uuid;
 	int found = 1, result = 0;
 
 	if (read_all(st, &l, e) < 0)
 		return -1;
-	it = uuid_parse(which, &uuid) ? (struct entry *)(uintptr_t)entry_by_uuid(&l, &uuid) : NULL;
+	it = uuid_parse(which, &uuid) ? (struct secret_entry *)(uintptr_t)entry_by_uuid(&l, &uuid) : NULL;
 	if (!it)
 		it = entry_by_usage(&l, which, &found);
 	if (!it)
@@ -262,17 +263,17 @@ static int write_value(const char *dir, const struct uuid *uuid, const void *val
 	return result;
 }
 
-static int remove_one(const char *dir, const struct uuid *uuid, const char *suffix, struct err *e)
+static int remove_secret_file(const char *dir, const struct uuid *uuid, const char *suffix, struct err *e)
 {
 	char path[PATH_MAX];
 
-	if (!is_there(dir, uuid, suffix))
+	if (!secret_file_exists(dir, uuid, suffix))
 		return 0;
 	return path_of(path, dir, uuid, suffix, e) < 0 ? -1 : file_remove(AT_FDCWD, path, e);
 }
 
 /* A configuration that cannot be written is no failure: the secret then lives in run_dir, for this boot. */
-static bool only_for_this_boot(const struct err *e)
+static bool is_not_writable(const struct err *e)
 {
 	return e->class == ERR_READ_ONLY || e->class == ERR_DENIED;
 }
@@ -305,8 +306,8 @@ static int keep_in(const char *dir, const struct secret_def *s, const char *from
 
 /* In the configuration if it can be, unless it is ephemeral. `from`: where it is now, or NULL. value.len 0:
  * it has none. */
-static int keep(const struct secret_store *st, const struct secret_def *s, const char *from,
-                const struct secret_value *value, enum secret_kept *kept, struct err *e)
+static int keep_secret(const struct secret_store *st, const struct secret_def *s, const char *from,
+                       const struct secret_value *value, enum secret_kept *kept, struct err *e)
 {
 	struct err why = { 0 };
 
@@ -314,11 +315,11 @@ static int keep(const struct secret_store *st, const struct secret_def *s, const
 	if (!s->ephemeral && config_counts(st, from)) {
 		if (keep_in(st->config, s, from, value, &why) == 0) {
 			/* The one in run_dir counts until its definition goes. */
-			return remove_one(st->run, &s->uuid, ".xml", e) < 0
+			return remove_secret_file(st->run, &s->uuid, ".xml", e) < 0
 			               ? -1
-			               : remove_one(st->run, &s->uuid, ".base64", e);
+			               : remove_secret_file(st->run, &s->uuid, ".base64", e);
 		}
-		if (!only_for_this_boot(&why)) {
+		if (!is_not_writable(&why)) {
 			*e = why;
 			return -1;
 		}
@@ -329,9 +330,9 @@ static int keep(const struct secret_store *st, const struct secret_def *s, const
 	if (!s->ephemeral || !st->config)
 		return 0;
 	/* Where the configuration cannot be written it stays there as well, and does not count. */
-	if (remove_one(st->config, &s->uuid, ".base64", &why) < 0 ||
-	    remove_one(st->config, &s->uuid, ".xml", &why) < 0)
-		return only_for_this_boot(&why) ? 0 : (*e = why, -1);
+	if (remove_secret_file(st->config, &s->uuid, ".base64", &why) < 0 ||
+	    remove_secret_file(st->config, &s->uuid, ".xml", &why) < 0)
+		return is_not_writable(&why) ? 0 : (*e = why, -1);
 	return 0;
 }
 
@@ -350,7 +351,8 @@ static bool same_usage(const struct secret_def *a, const struct secret_def *b)
 }
 
 /* libvirt's rules. */
-static int admit(const struct entries *l, const struct secret_def *s, const struct entry *old, struct err *e)
+static int check_redefinition(const struct entries *l, const struct secret_def *s,
+                              const struct secret_entry *old, struct err *e)
 {
 	char uuid[UUID_TEXT], usage[160];
 
@@ -371,34 +373,34 @@ static int admit(const struct entries *l, const struct secret_def *s, const stru
 	return 0;
 }
 
-static int define(const struct secret_store *st, const struct secret_def *s, const struct entry *old,
-                  enum secret_kept *kept, struct err *e)
+static int define_secret(const struct secret_store *st, const struct secret_def *s,
+                         const struct secret_entry *old, enum secret_kept *kept, struct err *e)
 {
 	cleanup_secret_value struct secret_value value = { 0 };
 	struct err why = { 0 };
 
 	/* It moves with its definition; one that nobody can use does not. */
-	if (old && is_there(old->dir, &s->uuid, ".base64") &&
+	if (old && secret_file_exists(old->dir, &s->uuid, ".base64") &&
 	    secret_load_value(old->dir, &s->uuid, &value, &why) < 0 && why.class != ERR_INVALID) {
 		*e = why;
 		return -1;
 	}
-	return keep(st, s, old ? old->dir : NULL, &value, kept, e);
+	return keep_secret(st, s, old ? old->dir : NULL, &value, kept, e);
 }
 
 int secret_store_define(const struct secret_store *st, const struct secret_def *s, enum secret_kept *kept,
                         struct err *e)
 {
 	char uuid[UUID_TEXT];
-	const struct entry *old;
+	const struct secret_entry *old;
 	struct entries l;
 	int result;
 
 	if (read_all(st, &l, e) < 0)
 		return -1;
 	old = entry_by_uuid(&l, &s->uuid);
-	result = admit(&l, s, old, e);
-	if (result == 0 && define(st, s, old, kept, e) < 0)
+	result = check_redefinition(&l, s, old, e);
+	if (result == 0 && define_secret(st, s, old, kept, e) < 0)
 		result = err_wrap(e, ERR_KEEP, "cannot keep secret %s", uuid_print(&s->uuid, uuid));
 	entries_free(&l);
 	return result;
@@ -418,10 +420,10 @@ int secret_store_set(const struct secret_store *st, const struct secret_def *s, 
 	*kept = in_config ? KEPT_CONFIG : KEPT_RUN;
 	if (!in_config && !streq(dir, st->run))
 		/* not ours to write: with its definition to where it is */
-		result = keep(st, s, dir, &given, kept, e);
+		result = keep_secret(st, s, dir, &given, kept, e);
 	else
 		result = write_value(dir, &s->uuid, value, len, &why);
-	if (result < 0 && in_config && only_for_this_boot(&why)) {
+	if (result < 0 && in_config && is_not_writable(&why)) {
 		*kept = KEPT_RUN;
 		result = keep_in(st->run, s, dir, &given, e);
 	} else if (result < 0 && why.class) {
@@ -441,13 +443,13 @@ int secret_store_forget(const struct secret_store *st, const struct secret_def *
 
 	for (const char *const *dir = st->dirs; *dir; dir++)
 		if (!streq(*dir, st->run) && (!st->config || !streq(*dir, st->config)) &&
-		    is_there(*dir, &s->uuid, ".xml"))
+		    secret_file_exists(*dir, &s->uuid, ".xml"))
 			return err_set(e, ERR_STATE,
 			               "secret %s comes from %s, which is only read: remove it there",
 			               uuid_print(&s->uuid, uuid), *dir);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		if (ours[i] && (remove_one(ours[i], &s->uuid, ".base64", e) < 0 ||
-		                remove_one(ours[i], &s->uuid, ".xml", e) < 0))
+		if (ours[i] && (remove_secret_file(ours[i], &s->uuid, ".base64", e) < 0 ||
+		                remove_secret_file(ours[i], &s->uuid, ".xml", e) < 0))
 			return err_wrap(e, ERR_KEEP, "cannot forget secret %s", uuid_print(&s->uuid, uuid));
 	return 0;
 }

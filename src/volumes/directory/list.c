@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -42,8 +43,8 @@ struct dirent64_ {
 	char name[];
 };
 
-struct listing {
-	struct listing *next;
+struct dir_listing {
+	struct dir_listing *next;
 	char bytes[] __attribute__((aligned(8)));
 };
 
@@ -52,11 +53,11 @@ struct refresh {
 	struct op *op;
 	int dir;
 	bool remote;
-	struct listing *listings; /* where the names are */
+	struct dir_listing *listings; /* where the names are */
 	struct name *names;
 	size_t n, size;
 	uint32_t *order; /* of the names, sorted */
-	struct outcome *outcomes;
+	struct look_outcome *outcomes;
 	struct look *look;
 	struct readers *readers;
 	struct volindex_builder volumes;
@@ -68,7 +69,7 @@ struct refresh {
 	bool cut;            /* the kernel gives nothing behind such an entry */
 };
 
-static int no_memory(const struct refresh *r, struct err *e)
+static int list_no_memory(const struct refresh *r, struct err *e)
 {
 	return err_set(e, ERR_NO_MEMORY, "cannot list directory %s: out of memory", r->target);
 }
@@ -120,7 +121,7 @@ static int is_endless(struct refresh *r, const struct dirent64_ *d, struct err *
 }
 
 /* An entry of the directory. What is not finished is never a volume; if nobody will finish it, it goes. */
-static bool take_entry(struct refresh *r, const struct dirent64_ *d)
+static bool take_dir_entry(struct refresh *r, const struct dirent64_ *d)
 {
 	if (streq(d->name, ".") || streq(d->name, ".."))
 		return true;
@@ -132,14 +133,14 @@ static bool take_entry(struct refresh *r, const struct dirent64_ *d)
 	}
 	if (!publish_is_temporary(d->name))
 		return add_name(r, d->name, d->type);
-	r->swept += r->op->sweep && sweep(r->dir, d->name);
+	r->swept += r->op->sweep && sweep_leftover(r->dir, d->name);
 	return true;
 }
 
 /* Names that no file can have ("/" in it, too long) come from servers and damaged disks. The kernel gives up
  * there, and has no position behind the entry; often it is the next number. Where the medium fails instead,
  * so do the next numbers; one that takes its time to fail is not asked again. */
-static long step_over(struct refresh *r, char *bytes, uint64_t until)
+static long step_over_names(struct refresh *r, char *bytes, uint64_t until)
 {
 	int error = errno;
 	off_t at = lseek(r->dir, 0, SEEK_CUR);
@@ -161,9 +162,9 @@ static long step_over(struct refresh *r, char *bytes, uint64_t until)
 	return r->cut ? 0 : -1;
 }
 
-static struct listing *keep_listing(struct refresh *r, const char *bytes, size_t len)
+static struct dir_listing *keep_listing(struct refresh *r, const char *bytes, size_t len)
 {
-	struct listing *l = malloc(sizeof(*l) + len);
+	struct dir_listing *l = malloc(sizeof(*l) + len);
 
 	if (!l)
 		return NULL;
@@ -184,10 +185,10 @@ static int list_known(struct refresh *r, struct err *e)
 		size_t len;
 		const char *record = volindex_record(x, i, &len);
 		bool named = record && volindex_name(record, len, name, sizeof(name));
-		struct listing *l = named ? keep_listing(r, name, strlen(name) + 1) : NULL;
+		struct dir_listing *l = named ? keep_listing(r, name, strlen(name) + 1) : NULL;
 
 		if (named && (!l || !add_name(r, l->bytes, DT_UNKNOWN)))
-			return no_memory(r, e);
+			return list_no_memory(r, e);
 	}
 	return 0;
 }
@@ -200,24 +201,24 @@ static int list_directory(struct refresh *r, struct err *e)
 	for (;;) {
 		uint64_t until = clock_ms() + STEPS_TIME;
 		long len = syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);
-		struct listing *l;
+		struct dir_listing *l;
 
 		if (len < 0)
-			len = step_over(r, bytes, until);
+			len = step_over_names(r, bytes, until);
 		if (len < 0)
 			return err_sys(e, errno, "cannot list directory %s", r->target);
 		if (len == 0)
 			return r->cut ? list_known(r, e) : 0;
 		l = keep_listing(r, bytes, (size_t)len);
 		if (!l)
-			return no_memory(r, e);
+			return list_no_memory(r, e);
 		for (long at = 0; at < len;) {
 			const struct dirent64_ *d = (const void *)(l->bytes + at);
 
 			if (is_endless(r, d, e) < 0)
 				return -1;
-			if (!take_entry(r, d))
-				return no_memory(r, e);
+			if (!take_dir_entry(r, d))
+				return list_no_memory(r, e);
 			at += d->len;
 		}
 	}
@@ -228,7 +229,7 @@ static int list_some(struct refresh *r, struct err *e)
 	for (const char *const *name = r->op->only; *name; name++)
 		if (**name && !streq(*name, ".") && !streq(*name, "..") && !strchr(*name, '/') &&
 		    !publish_is_temporary(*name) && !add_name(r, *name, DT_UNKNOWN))
-			return no_memory(r, e);
+			return list_no_memory(r, e);
 	return 0;
 }
 
@@ -300,7 +301,7 @@ static int sort_names(struct refresh *r, struct err *e)
 	r->order = calloc(r->n + 1, sizeof(*r->order));
 	if (!room || !r->order) {
 		free(room);
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	}
 	for (size_t i = 0; i < r->n; i++)
 		room[i] = (struct keyed){ key_of(r->names[i].text + common), r->names[i].text, (uint32_t)i };
@@ -314,7 +315,7 @@ static int sort_names(struct refresh *r, struct err *e)
 /* ---- looking at them ---- */
 
 /* Is there something to do for a reader, or about one? */
-static bool is_open(const struct outcome *o)
+static bool needs_reader(const struct look_outcome *o)
 {
 	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ || o->verdict == VERDICT_FOLLOW ||
 	       o->verdict == VERDICT_STUCK;
@@ -334,12 +335,12 @@ static int look_at_all(struct refresh *r, struct err *e)
 
 	r->outcomes = calloc(r->n + 1, sizeof(*r->outcomes));
 	if (!r->outcomes)
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	mark_stuck(r);
 	for (size_t i = 0; i < r->n && r->n <= ALONE; i++) {
 		if (r->outcomes[i].verdict == VERDICT_NONE)
 			look_at(r->look, &r->names[i], false, &r->outcomes[i]);
-		open |= is_open(&r->outcomes[i]);
+		open |= needs_reader(&r->outcomes[i]);
 	}
 	if (open)
 		r->readers = readers_start(r->look, r->names, r->n, r->outcomes, e);
@@ -350,15 +351,15 @@ static int look_at_all(struct refresh *r, struct err *e)
 	for (size_t i = 1; i < r->n; i++) /* renamed while it was listed; or the server says it twice */
 		if (streq(r->names[r->order[i]].text, r->names[r->order[i - 1]].text))
 			r->outcomes[r->order[i - 1]].verdict = VERDICT_GONE;
-	return r->look->made.failed ? no_memory(r, e) : 0;
+	return r->look->made.failed ? list_no_memory(r, e) : 0;
 }
 
 /* ---- putting the index together ---- */
 
 /* Add the i-th name's record, if it is a volume. False: what its reader said cannot be right. */
-static bool add_volume(struct refresh *r, size_t i)
+static bool add_outcome(struct refresh *r, size_t i)
 {
-	const struct outcome *o = &r->outcomes[i];
+	const struct look_outcome *o = &r->outcomes[i];
 	const struct volindex_builder *made = &r->look->made;
 	struct volindex_entry entry;
 	const char *record;
@@ -384,7 +385,7 @@ static bool add_volume(struct refresh *r, size_t i)
 	return true;
 }
 
-static void keep(struct refresh *r, size_t at)
+static void keep_indexed(struct refresh *r, size_t at)
 {
 	size_t len;
 	const char *record = volindex_record(r->op->index, at, &len);
@@ -396,7 +397,7 @@ static void keep(struct refresh *r, size_t at)
 static bool put_together(struct refresh *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (!add_volume(r, r->order[i]))
+		if (!add_outcome(r, r->order[i]))
 			return false;
 	return true;
 }
@@ -409,18 +410,18 @@ static bool put_in(struct refresh *r)
 	for (size_t i = 0; i < r->n; i++) {
 		const char *name = r->names[r->order[i]].text;
 		long there = r->op->index ? volindex_by_name(r->op->index, name) : -1;
-		size_t place = there >= 0     ? (size_t)there
-		               : r->op->index ? volindex_place(r->op->index, name)
-		                              : 0;
+		size_t place = there >= 0 ? (size_t)there : 0;
 
+		if (there < 0 && r->op->index)
+			place = volindex_place(r->op->index, name);
 		while (next < place)
-			keep(r, next++);
-		if (!add_volume(r, r->order[i]))
+			keep_indexed(r, next++);
+		if (!add_outcome(r, r->order[i]))
 			return false;
 		next += there >= 0 && next == (size_t)there;
 	}
 	while (next < n)
-		keep(r, next++);
+		keep_indexed(r, next++);
 	return true;
 }
 
@@ -466,7 +467,7 @@ static int hand_over(struct refresh *r, struct err *e)
 	if (!(r->op->only ? put_in(r) : put_together(r)))
 		return err_set(e, ERR_INTERNAL, "what was read of the files in %s makes no sense", r->target);
 	if (r->volumes.failed)
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	return r->op->on_index ? r->op->on_index(r->op, &r->volumes, e) : tell_each(r, e);
 }
 
@@ -480,7 +481,7 @@ static void note(struct refresh *r, unsigned count, const char *what, const char
 	op_note(r->op, "%.300s: %u entries %s, the first: %.64s", r->target, count, what, buf_str(&b));
 }
 
-static void tell_of(struct refresh *r, bool (*is_one)(const struct outcome *o, int which), int which,
+static void tell_of(struct refresh *r, bool (*is_one)(const struct look_outcome *o, int which), int which,
                     const char *what)
 {
 	unsigned count = 0;
@@ -495,17 +496,17 @@ static void tell_of(struct refresh *r, bool (*is_one)(const struct outcome *o, i
 		note(r, count, what, r->names[first].text);
 }
 
-static bool has_verdict(const struct outcome *o, int which)
+static bool has_verdict(const struct look_outcome *o, int which)
 {
 	return o->verdict == which;
 }
 
-static bool is_disguised(const struct outcome *o, int which)
+static bool is_disguised(const struct look_outcome *o, int which)
 {
 	return o->disguised == which;
 }
 
-static void tell_all(struct refresh *r)
+static void note_skipped(struct refresh *r)
 {
 	/* clang-format off */
 	static const struct { enum verdict verdict; const char *what; } skipped[] = {
@@ -566,7 +567,7 @@ static void refresh_free(struct refresh *r)
 	readers_free(r->readers);
 	look_free(r->look);
 	while (r->listings) {
-		struct listing *l = r->listings;
+		struct dir_listing *l = r->listings;
 
 		r->listings = l->next;
 		free(l);
@@ -582,16 +583,18 @@ static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 	r->remote = file_is_on(r->dir, remote_kinds);
 	r->look = look_new(r->target, r->dir, r->op, r->remote);
 	if (!r->look)
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	if ((r->op->only ? list_some(r, e) : list_directory(r, e)) < 0 || look_at_all(r, e) < 0 ||
 	    hand_over(r, e) < 0)
 		return -1;
-	tell_all(r);
+	note_skipped(r);
 	return sizes_read(r->dir, r->target, sizes, e);
 }
 
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
+	require(d->target.path, contract_refuse(e));
+
 	struct refresh r = { .target = d->target.path, .op = op, .dir = pool_dir_open(d, O_RDONLY, e) };
 	int rc;
 

@@ -26,8 +26,9 @@
 #include "system/target.h"
 
 #define FIRST_READ 4096 /* enough for most headers */
-#define NOBODY     65534
-#define LINKED     256 /* so much of where a link leads to is told */
+_Static_assert(FIRST_READ <= IMAGE_HEADER_BYTES, "the rest is read behind it");
+#define NOBODY 65534
+#define LINKED 256 /* so much of where a link leads to is told */
 
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote)
 {
@@ -120,7 +121,7 @@ static void fill_from_stat(const struct look *k, struct volume *v, const struct 
 
 /* The record just made is the one that the index has already: subdirectories, files that are written all the
  * time. */
-static bool is_as_before(const struct look *k, long cached)
+static bool is_cached_record(const struct look *k, long cached)
 {
 	const struct volindex_item *i = &k->made.items[k->made.n - 1];
 	size_t len;
@@ -129,7 +130,7 @@ static bool is_as_before(const struct look *k, long cached)
 	return record && len == i->e.len && memcmp(record, k->made.own.data + i->e.offset, len) == 0;
 }
 
-static void tell(struct look *k, const char *name, long cached, struct volume *v, struct outcome *o)
+static void add_look(struct look *k, const char *name, long cached, struct volume *v, struct look_outcome *o)
 {
 	size_t before = k->made.own.len;
 
@@ -144,7 +145,7 @@ static void tell(struct look *k, const char *name, long cached, struct volume *v
 		return;
 	o->verdict = VERDICT_NEW;
 	o->at = (uint32_t)(k->made.n - 1);
-	if (is_as_before(k, cached)) {
+	if (is_cached_record(k, cached)) {
 		k->made.n--;
 		k->made.own.len = before;
 		o->verdict = VERDICT_KEPT;
@@ -154,15 +155,15 @@ static void tell(struct look *k, const char *name, long cached, struct volume *v
 
 /* One whose facts are not known, or not to be shown, is listed all the same: it is there. */
 static void tell_without_facts(struct look *k, const char *name, bool directory, const char *problem,
-                               struct outcome *o)
+                               struct look_outcome *o)
 {
 	const char *type = directory ? "dir" : "file";
 
-	tell(k, name, cache_find(k, name),
-	     &(struct volume){ .type = type, .format = directory ? type : "raw", .problem = problem }, o);
+	add_look(k, name, cache_find(k, name),
+	         &(struct volume){ .type = type, .format = directory ? type : "raw", .problem = problem }, o);
 }
 
-static void tell_unseen(struct look *k, const char *name, int error, struct outcome *o)
+static void tell_unseen(struct look *k, const char *name, int error, struct look_outcome *o)
 {
 	char problem[128];
 
@@ -174,7 +175,7 @@ static void tell_unseen(struct look *k, const char *name, int error, struct outc
 	tell_without_facts(k, name, false, problem, o);
 }
 
-void look_silent(struct look *k, const struct name *name, bool ours, struct outcome *o)
+void look_silent(struct look *k, const struct name *name, bool ours, struct look_outcome *o)
 {
 	char problem[LINKED + 80], text[LINKED];
 	bool left = o->verdict == VERDICT_LEFT;
@@ -189,7 +190,7 @@ void look_silent(struct look *k, const struct name *name, bool ours, struct outc
 	tell_without_facts(k, name->text, name->type == DT_DIR, problem, o);
 }
 
-void look_broken(struct look *k, const char *name, struct outcome *o)
+void look_broken(struct look *k, const char *name, struct look_outcome *o)
 {
 	struct volume v = { .type = "file",
 		            .format = "raw",
@@ -201,7 +202,7 @@ void look_broken(struct look *k, const char *name, struct outcome *o)
 		v.capacity = v.physical;
 		v.inode = 0;
 	}
-	tell(k, name, -1, &v, o);
+	add_look(k, name, -1, &v, o);
 }
 
 /* A block device (or a link to one) is a volume of its size, which sysfs tells without opening it. */
@@ -220,7 +221,7 @@ static void fill_from_device(struct volume *v, dev_t dev)
 
 /* Everything but a regular file. */
 static void look_at_other(struct look *k, const char *name, long cached, const struct stat *st,
-                          struct outcome *o)
+                          struct look_outcome *o)
 {
 	struct volume v = { 0 };
 
@@ -232,7 +233,7 @@ static void look_at_other(struct look *k, const char *name, long cached, const s
 		v.type = v.format = "dir";
 	else
 		fill_from_device(&v, st->st_rdev);
-	tell(k, name, cached, &v, o);
+	add_look(k, name, cached, &v, o);
 }
 
 /* ---- reading a header ---- */
@@ -251,7 +252,7 @@ int look_reopen(int descriptors, int seen, int flags)
 }
 
 /* A file being read: what is known of its holes. */
-struct reading {
+struct header_reading {
 	int fd;
 	uint64_t size, allocation;
 	uint64_t hole; /* nothing but holes from here on */
@@ -259,7 +260,7 @@ struct reading {
 };
 
 /* Where the data begins, at or behind an offset; never more than what is known. */
-static uint64_t next_data(struct reading *r, uint64_t offset)
+static uint64_t next_header_data(struct header_reading *r, uint64_t offset)
 {
 	off_t at;
 
@@ -276,9 +277,9 @@ static uint64_t next_data(struct reading *r, uint64_t offset)
 }
 
 /* The same; what is all hole is not read, which would only fill the page cache with zeroes. */
-static ssize_t read_or_zero(struct reading *r, uint64_t offset, unsigned char *out, size_t n)
+static ssize_t read_or_zero(struct header_reading *r, uint64_t offset, unsigned char *out, size_t n)
 {
-	if (next_data(r, offset) < offset + n)
+	if (next_header_data(r, offset) < offset + n)
 		return file_pread(r->fd, out, n, offset);
 	if (offset >= r->size)
 		return 0;
@@ -321,11 +322,11 @@ static bool is_whole_qcow2(const unsigned char *head)
 
 /* More of the head, from where it ends; holes are not read, and not even zeroed where it is zero already.
  * What has any data at all mostly begins with it. */
-static ssize_t read_more(struct look *k, struct reading *r, size_t from, size_t to)
+static ssize_t read_more(struct look *k, struct header_reading *r, size_t from, size_t to)
 {
 	ssize_t len;
 
-	if ((from > 0 || r->allocation == 0) && next_data(r, from) >= to) {
+	if ((from > 0 || r->allocation == 0) && next_header_data(r, from) >= to) {
 		if (k->stained > from)
 			memset(k->head + from, 0, k->stained - from);
 		k->stained = k->stained < from ? k->stained : from;
@@ -340,7 +341,7 @@ static ssize_t read_more(struct look *k, struct reading *r, size_t from, size_t 
 }
 
 /* As much of the beginning as may matter, into k->head. -1 with errno. */
-static ssize_t read_head(struct look *k, struct reading *r)
+static ssize_t read_head(struct look *k, struct header_reading *r)
 {
 	size_t size = r->size < sizeof(k->head) ? (size_t)r->size : sizeof(k->head);
 	ssize_t len = read_more(k, r, 0, size < FIRST_READ ? size : FIRST_READ);
@@ -370,11 +371,11 @@ static void fill_from_image(struct volume *v, const struct image *i)
 static void read_image(struct look *k, int fd, struct volume *v, struct image *image, char *problem,
                        size_t size)
 {
-	struct reading r = { .fd = fd,
-		             .size = v->physical,
-		             .allocation = v->allocation,
-		             .hole = v->physical,
-		             .sparse = !k->remote && v->allocation < v->physical };
+	struct header_reading r = { .fd = fd,
+		                    .size = v->physical,
+		                    .allocation = v->allocation,
+		                    .hole = v->physical,
+		                    .sparse = !k->remote && v->allocation < v->physical };
 	ssize_t len = fd < 0 ? -1 : read_head(k, &r);
 
 	if (len < 0) {
@@ -399,7 +400,7 @@ static int open_at_once(const struct look *k, const char *name)
 /* A file that is looked at already, through `seen` (O_PATH), so that what is opened is the regular file that
  * was seen, whatever is put in its place meanwhile; or open for reading (fd). */
 static void read_seen(struct look *k, const char *name, long cached, int seen, int fd, const struct stat *st,
-                      struct outcome *o)
+                      struct look_outcome *o)
 {
 	cleanup_close int opened = fd < 0 && st->st_size ? look_reopen(k->descriptors, seen, O_RDONLY) : -1;
 	struct volume v = { .type = "file", .format = "raw" };
@@ -412,10 +413,10 @@ static void read_seen(struct look *k, const char *name, long cached, int seen, i
 		read_image(k, fd < 0 ? opened : fd, &v, &image, problem, sizeof(problem));
 	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW &&
 	               !streq(v.format, "raw");
-	tell(k, name, cached, &v, o);
+	add_look(k, name, cached, &v, o);
 }
 
-static void tell_doubtful(struct look *k, const char *name, struct outcome *o)
+static void tell_doubtful(struct look *k, const char *name, struct look_outcome *o)
 {
 	tell_without_facts(
 		k, name, false,
@@ -424,8 +425,8 @@ static void tell_doubtful(struct look *k, const char *name, struct outcome *o)
 
 /* `regular`: that is what the directory says it is. `entry`: what it is opened as, which is the name, or
  * where a link in the same directory leads. */
-static void read_file(struct look *k, const char *name, const char *entry, long cached, bool regular,
-                      struct outcome *o)
+static void read_volume_file(struct look *k, const char *name, const char *entry, long cached, bool regular,
+                             struct look_outcome *o)
 {
 	cleanup_close int fd = regular && !k->remote ? open_at_once(k, entry) : -1;
 	cleanup_close int seen = fd < 0 ? openat(k->dir, entry, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
@@ -452,7 +453,7 @@ static void read_file(struct look *k, const char *name, const char *entry, long 
 
 /* Its content is as the last index says; something else of it has changed. */
 static bool tell_again(struct look *k, const char *name, long cached, const struct stat *st,
-                       struct outcome *o)
+                       struct look_outcome *o)
 {
 	char copy[LINE_MAX_BYTES + 1];
 	struct volume v;
@@ -461,11 +462,12 @@ static bool tell_again(struct look *k, const char *name, long cached, const stru
 	if (!cache_volume(k, cached, copy, sizeof(copy), &l, &v))
 		return false;
 	fill_from_stat(k, &v, st);
-	tell(k, name, cached, &v, o);
+	add_look(k, name, cached, &v, o);
 	return true;
 }
 
-static bool tell_kept(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+static bool tell_kept(struct look *k, const char *name, long cached, const struct stat *st,
+                      struct look_outcome *o)
 {
 	bool all;
 
@@ -477,7 +479,7 @@ static bool tell_kept(struct look *k, const char *name, long cached, const struc
 }
 
 static void look_at_file(struct look *k, const char *name, const char *entry, const struct stat *st,
-                         bool may_read, struct outcome *o)
+                         bool may_read, struct look_outcome *o)
 {
 	long cached = cache_find(k, name);
 
@@ -489,7 +491,7 @@ static void look_at_file(struct look *k, const char *name, const char *entry, co
 		return;
 	o->verdict = VERDICT_READ;
 	if (may_read)
-		read_file(k, name, entry, cached, false, o);
+		read_volume_file(k, name, entry, cached, false, o);
 }
 
 /* ---- links ---- */
@@ -523,7 +525,7 @@ bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size
 
 /* What cannot be opened with these eyes has no facts for others. */
 static void look_behind_at(struct look *k, const char *name, int seen, const struct stat *st,
-                           struct outcome *o)
+                           struct look_outcome *o)
 {
 	long cached = cache_find(k, name);
 	cleanup_close int fd = k->eyes ? look_reopen(k->descriptors, seen, O_RDONLY) : -1;
@@ -535,12 +537,13 @@ static void look_behind_at(struct look *k, const char *name, int seen, const str
 }
 
 /* O_PATH asks no automounter at the end of a path to mount anything. */
-void look_behind(struct look *k, const char *name, const char *text, struct outcome *o)
+void look_behind(struct look *k, const char *name, const char *text, struct look_outcome *o)
 {
-	cleanup_close int seen = text ? openat(*text == '/' ? AT_FDCWD : k->dir, text, O_PATH | O_CLOEXEC)
-	                              : -1;
+	cleanup_close int seen = -1;
 	struct stat st;
 
+	if (text)
+		seen = openat(*text == '/' ? AT_FDCWD : k->dir, text, O_PATH | O_CLOEXEC);
 	o->verdict = VERDICT_LINK;
 	if (!text || (seen < 0 && (errno == EACCES || errno == EPERM)))
 		tell_without_facts(k, name, false, "is a link to what its owner may not read", o);
@@ -567,7 +570,7 @@ static int stat_entry(const struct look *k, const char *name, bool may_read, str
 
 /* One to a plain name is as that entry. All others are for who has its owner's eyes. */
 static void look_at_link(struct look *k, const char *name, const struct stat *link, bool may_read,
-                         struct outcome *o)
+                         struct look_outcome *o)
 {
 	char text[NAME_MAX + 2];
 	ssize_t len = readlinkat(k->dir, name, text, sizeof(text) - 1);
@@ -583,16 +586,16 @@ static void look_at_link(struct look *k, const char *name, const struct stat *li
 		look_at_file(k, name, text, &st, may_read, o);
 }
 
-void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o)
+void look_at(struct look *k, const struct name *name, bool may_read, struct look_outcome *o)
 {
 	struct stat st;
 	int rc;
 
-	*o = (struct outcome){ .verdict = VERDICT_NAME };
+	*o = (struct look_outcome){ .verdict = VERDICT_NAME };
 	if (!name_is_clean(name->text))
 		return;
 	if (name->type == DT_REG && may_read && !k->cache) {
-		read_file(k, name->text, name->text, -1, true, o);
+		read_volume_file(k, name->text, name->text, -1, true, o);
 		return;
 	}
 	rc = !may_read && k->remote ? -1 : stat_entry(k, name->text, may_read, &st);

@@ -56,7 +56,7 @@ static bool has_wishes(const struct pool_def *d)
 }
 
 /* -1 leaves the owner or the group as it is; owner before mode, because chown(2) clears the set-id bits. */
-static int set_perms(int fd, const struct pool_def *d, bool made, struct err *e)
+static int set_target_perms(int fd, const struct pool_def *d, bool made, struct err *e)
 {
 	const struct pool_perms *p = &d->target.perms;
 	const char *target = d->target.path;
@@ -99,7 +99,7 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 		               "cannot set owner and mode of %s: it is a symbolic link (name the directory "
 		               "itself in the definition)",
 		               d->target.path);
-	if (set_perms(fd, d, made, e) < 0)
+	if (set_target_perms(fd, d, made, e) < 0)
 		return -1;
 	return file_sync_dir(fd) < 0
 	               ? err_sys(e, errno, "directory %s is made, but cannot be synced", d->target.path)

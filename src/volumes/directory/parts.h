@@ -33,7 +33,7 @@ enum verdict {
 	VERDICT_LEFT,   /* not looked at, because too many others do not answer */
 };
 
-struct outcome {
+struct look_outcome {
 	uint8_t verdict;
 	uint8_t output;    /* VERDICT_NEW: whose; 0: ours */
 	uint8_t disguised; /* it was raw, and its content now looks like something else */
@@ -70,21 +70,22 @@ struct look {
 
 /* ---- look.c ---- */
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote);
+/* NULL is allowed. */
 void look_free(struct look *k);
 /* The path of that name; good until the next. */
 const char *look_path(struct look *k, const char *name);
 /* Look at a name; without may_read, what needs its header read becomes VERDICT_READ. A record made is the
  * last of k->made. */
-void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o);
+void look_at(struct look *k, const struct name *name, bool may_read, struct look_outcome *o);
 /* The record of a file whose header nobody survives. */
-void look_broken(struct look *k, const char *name, struct outcome *o);
+void look_broken(struct look *k, const char *name, struct look_outcome *o);
 /* The record of an entry that does not answer, or is left because others do not. `ours`: the pool's directory
  * is known to answer. */
-void look_silent(struct look *k, const struct name *name, bool ours, struct outcome *o);
+void look_silent(struct look *k, const struct name *name, bool ours, struct look_outcome *o);
 /* Where a link leads to, NUL-terminated, if it is one and looked at with those eyes. */
 bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size_t size);
 /* Look, with those eyes, at what is behind a link that leads out. text NULL: nobody has those eyes here. */
-void look_behind(struct look *k, const char *name, const char *text, struct outcome *o);
+void look_behind(struct look *k, const char *name, const char *text, struct look_outcome *o);
 /* Open what `seen` (O_PATH) is, for reading or as flags say. */
 int look_reopen(int descriptors, int seen, int flags);
 
@@ -106,17 +107,17 @@ bool cache_volume(const struct look *k, long i, char *copy, size_t size, struct 
 /* ---- readers.c ---- */
 struct readers;
 /* Begin to look at the names that have no final verdict, in processes of their own. NULL: e says why not. */
-struct readers *readers_start(struct look *k, const struct name *names, size_t n, const struct outcome *known,
-                              struct err *e);
+struct readers *readers_start(struct look *k, const struct name *names, size_t n,
+                              const struct look_outcome *known, struct err *e);
 /* Wait for them; whatever could not be read by then is told as such. */
 int readers_finish(struct readers *r, struct err *e);
 /* What has become of the i-th name. Its record, if it is VERDICT_NEW: checked to be that volume's. */
-const struct outcome *readers_outcome(const struct readers *r, size_t i);
+const struct look_outcome *readers_outcome(const struct readers *r, size_t i);
 const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e);
 void readers_free(struct readers *r);
 
 /* ---- sweep.c ---- */
 /* Remove an unfinished entry that nobody builds any more. */
-bool sweep(int dir, const char *name);
+bool sweep_leftover(int dir, const char *name);
 
 #endif

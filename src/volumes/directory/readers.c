@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -50,11 +51,11 @@ enum {
 	NO_GROUP = 65534,
 };
 
-struct shared {
+struct readers_shared {
 	_Atomic uint32_t next; /* the first name that nobody has been given */
 	uint32_t portion;
 	uint32_t busy[REMOTE_READERS]; /* which name each is at, and one more; 0: none */
-	struct outcome outcomes[];
+	struct look_outcome outcomes[];
 };
 
 struct output {
@@ -76,7 +77,7 @@ struct readers {
 	struct look *k;
 	const struct name *names;
 	size_t n, size; /* size: of the shared memory */
-	struct shared *shared;
+	struct readers_shared *shared;
 	struct output outputs[OUTPUTS + 1]; /* from 1 */
 	unsigned noutputs, crew;
 	struct seat seats[REMOTE_READERS];
@@ -113,7 +114,7 @@ static bool take_eyes(uint32_t uid)
 
 /* A portion's records: their entries, which say where in the file the text is, then the text. `at` is where
  * the file ends, in bytes. */
-static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *mine, size_t n)
+static bool write_portion(struct look *k, int fd, uint64_t *at, struct look_outcome *mine, size_t n)
 {
 	static const char zeroes[8];
 	struct volindex_entry entries[PORTION];
@@ -137,19 +138,19 @@ static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *
 	return true;
 }
 
-static bool is_open(const struct outcome *o)
+static bool is_undecided(const struct look_outcome *o)
 {
 	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ;
 }
 
 static bool take_portion(struct readers *r, unsigned number, uint32_t first, int fd, uint64_t *at)
 {
-	struct outcome mine[PORTION];
+	struct look_outcome mine[PORTION];
 	uint32_t n = r->n - first < r->shared->portion ? (uint32_t)(r->n - first) : r->shared->portion;
 
 	for (uint32_t i = 0; i < n; i++) {
 		mine[i] = r->shared->outcomes[first + i];
-		if (!is_open(&mine[i])) {
+		if (!is_undecided(&mine[i])) {
 			mine[i].verdict = VERDICT_GONE; /* not ours to tell again */
 			continue;
 		}
@@ -161,7 +162,7 @@ static bool take_portion(struct readers *r, unsigned number, uint32_t first, int
 	if (r->k->made.failed || !write_portion(r->k, fd, at, mine, n))
 		return false;
 	for (uint32_t i = 0; i < n; i++)
-		if (is_open(&r->shared->outcomes[first + i]))
+		if (is_undecided(&r->shared->outcomes[first + i]))
 			r->shared->outcomes[first + i] = mine[i];
 	return true;
 }
@@ -175,7 +176,7 @@ static bool is_followed(const struct readers *r, size_t i)
 
 static void follow_one(struct readers *r, unsigned number, size_t i, const char *text, int fd, uint64_t *at)
 {
-	struct outcome mine = { .output = (uint8_t)r->noutputs };
+	struct look_outcome mine = { .output = (uint8_t)r->noutputs };
 
 	r->shared->busy[number] = (uint32_t)i + 1;
 	look_behind(r->k, r->names[i].text, text, &mine);
@@ -304,13 +305,13 @@ static int start_crew(struct readers *r, struct err *e)
 static bool is_finished(const struct readers *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (is_open(&r->shared->outcomes[i]))
+		if (is_undecided(&r->shared->outcomes[i]))
 			return false;
 	return true;
 }
 
-struct readers *readers_start(struct look *k, const struct name *names, size_t n, const struct outcome *known,
-                              struct err *e)
+struct readers *readers_start(struct look *k, const struct name *names, size_t n,
+                              const struct look_outcome *known, struct err *e)
 {
 	struct readers *r = calloc(1, sizeof(*r));
 
@@ -321,7 +322,7 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 	*r = (struct readers){ .k = k,
 		               .names = names,
 		               .n = n,
-		               .size = sizeof(*r->shared) + n * sizeof(struct outcome),
+		               .size = sizeof(*r->shared) + n * sizeof(struct look_outcome),
 		               .crew = crew_for(k, n) };
 	r->shared = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (r->shared == MAP_FAILED) {
@@ -342,7 +343,7 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 }
 
 /* The one that a dead reader was at is at fault. Without one there is no reason to try again. */
-static int blame(struct readers *r, unsigned number, int status, struct err *e)
+static int blame_name(struct readers *r, unsigned number, int status, struct err *e)
 {
 	uint32_t at = r->shared->busy[number];
 
@@ -350,7 +351,7 @@ static int blame(struct readers *r, unsigned number, int status, struct err *e)
 		return err_set(e, ERR_NO_MEMORY, "a reader of image headers %s",
 		               memory_ending(0, NULL, status, 0));
 	if (at > 0 && at <= r->n &&
-	    (r->following ? is_followed(r, at - 1) : is_open(&r->shared->outcomes[at - 1]))) {
+	    (r->following ? is_followed(r, at - 1) : is_undecided(&r->shared->outcomes[at - 1]))) {
 		r->shared->outcomes[at - 1].verdict = VERDICT_BROKEN;
 		return 0;
 	}
@@ -427,11 +428,12 @@ static void look_after(struct readers *r, unsigned number)
 	if (!is_given_up(r, s, now) || r->shared->busy[number] != at ||
 	    !stuck_hold(&r->k->stuck, s->file, look_path(r->k, r->names[at - 1].text)))
 		return;
-	r->shared->outcomes[at - 1] = (struct outcome){ .verdict = VERDICT_STUCK, .behind = r->following };
+	r->shared->outcomes[at - 1] = (struct look_outcome){ .verdict = VERDICT_STUCK,
+		                                             .behind = r->following };
 	leave(s);
 }
 
-static int reap(struct readers *r, unsigned number, struct err *e)
+static int reap_reader(struct readers *r, unsigned number, struct err *e)
 {
 	struct seat *s = &r->seats[number];
 	int status = 0;
@@ -440,7 +442,7 @@ static int reap(struct readers *r, unsigned number, struct err *e)
 		;
 	s->pid = -1;
 	leave(s);
-	return status != 0 ? blame(r, number, status, e) : 0;
+	return status != 0 ? blame_name(r, number, status, e) : 0;
 }
 
 static int wait_for_crew(struct readers *r, struct err *e)
@@ -462,7 +464,7 @@ static int wait_for_crew(struct readers *r, struct err *e)
 		         (int)(patience(r, PATIENCE_ELSEWHERE, 8) / (2 * KNOWN_SILENT))) < 0)
 			continue;
 		for (unsigned i = 0; i < REMOTE_READERS; i++) {
-			if (fds[i].fd >= 0 && fds[i].revents && reap(r, i, e) < 0)
+			if (fds[i].fd >= 0 && fds[i].revents && reap_reader(r, i, e) < 0)
 				rc = -1;
 			else if (r->seats[i].pid > 0)
 				look_after(r, i);
@@ -496,12 +498,12 @@ static int follow_all(struct readers *r, struct err *e)
 
 	r->following = true;
 	while (i < r->n) {
-		struct outcome *o = &r->shared->outcomes[i];
+		struct look_outcome *o = &r->shared->outcomes[i];
 
 		if (o->verdict != VERDICT_FOLLOW) {
 			i++;
 		} else if (r->noutputs >= OUTPUTS || !stuck_has_room(&r->k->stuck)) {
-			*o = (struct outcome){ .verdict = VERDICT_LEFT, .behind = true };
+			*o = (struct look_outcome){ .verdict = VERDICT_LEFT, .behind = true };
 		} else {
 			r->k->eyes = o->at;
 			if (start_one(r, 0, e) < 0 || wait_for_crew(r, e) < 0 || map_outputs(r, e) < 0)
@@ -516,13 +518,13 @@ static int follow_all(struct readers *r, struct err *e)
 static void tell_rest(struct readers *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
-		struct outcome *o = &r->shared->outcomes[i];
+		struct look_outcome *o = &r->shared->outcomes[i];
 
-		if (is_open(o))
+		if (is_undecided(o))
 			look_at(r->k, &r->names[i], false, o);
 		if (o->verdict == VERDICT_STUCK || o->verdict == VERDICT_LEFT)
 			look_silent(r->k, &r->names[i], o->behind || !r->k->remote, o);
-		else if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_FOLLOW || is_open(o))
+		else if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_FOLLOW || is_undecided(o))
 			look_broken(r->k, r->names[i].text, o);
 	}
 }
@@ -544,8 +546,9 @@ int readers_finish(struct readers *r, struct err *e)
 	return 0;
 }
 
-const struct outcome *readers_outcome(const struct readers *r, size_t i)
+const struct look_outcome *readers_outcome(const struct readers *r, size_t i)
 {
+	require(i < r->n, NULL);
 	return &r->shared->outcomes[i];
 }
 
@@ -560,7 +563,8 @@ static void expect(struct readers *r, const char *key, const char *value)
 }
 
 /* Is this next? Moves on to the space behind it. */
-static bool begins(struct readers *r, const char **at, const char *end, const char *key, const char *value)
+static bool begins_with(struct readers *r, const char **at, const char *end, const char *key,
+                        const char *value)
 {
 	expect(r, key, value);
 	if (r->expected.failed || (size_t)(end - *at) <= r->expected.len ||
@@ -578,18 +582,18 @@ static bool is_record_of(struct readers *r, const char *name, const char *record
 	bool typed = false;
 
 	if (len < 3 || len > LINE_MAX_BYTES || record[0] != '-' || memchr(record, '\n', len) != end - 1 ||
-	    !begins(r, &at, end, "name", name))
+	    !begins_with(r, &at, end, "name", name))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(types) && !typed; i++)
-		typed = begins(r, &at, end, "type", types[i]);
-	return typed && begins(r, &at, end, "path", buf_str(&r->k->path)) &&
-	       (begins(r, &at, end, "key", buf_str(&r->k->path)) || (size_t)(end - at) < 5 ||
+		typed = begins_with(r, &at, end, "type", types[i]);
+	return typed && begins_with(r, &at, end, "path", buf_str(&r->k->path)) &&
+	       (begins_with(r, &at, end, "key", buf_str(&r->k->path)) || (size_t)(end - at) < 5 ||
 	        memcmp(at, " key=", 5) != 0);
 }
 
 const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e)
 {
-	const struct outcome *o = &r->shared->outcomes[i];
+	const struct look_outcome *o = &r->shared->outcomes[i];
 	const struct output *out = &r->outputs[o->output];
 	struct look *k = r->k;
 

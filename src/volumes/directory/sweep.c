@@ -15,7 +15,7 @@
 #include "volumes/file/publish.h"
 
 /* Is it still there under this name? */
-static bool is_there(int dir, const char *name, const struct stat *seen)
+static bool is_same_file(int dir, const char *name, const struct stat *seen)
 {
 	struct stat st;
 
@@ -24,7 +24,7 @@ static bool is_there(int dir, const char *name, const struct stat *seen)
 }
 
 /* Nothing that is mounted there: it may not answer, and cannot be removed. */
-bool sweep(int dir, const char *name)
+bool sweep_leftover(int dir, const char *name)
 {
 	cleanup_close int seen = file_seek(dir, name, RESOLVE_NO_XDEV);
 	cleanup_close int descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -34,7 +34,7 @@ bool sweep(int dir, const char *name)
 	if (seen < 0 || fstat(seen, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return false;
 	fd = look_reopen(descriptors, seen, S_ISDIR(st.st_mode) ? O_RDONLY : O_RDWR);
-	if (fd < 0 || !publish_lock(fd) || !is_there(dir, name, &st))
+	if (fd < 0 || !publish_lock(fd) || !is_same_file(dir, name, &st))
 		return false;
 	return unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 }

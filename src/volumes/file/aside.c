@@ -45,14 +45,14 @@ static int become(const struct aside *a, struct err *e)
 
 /* ---- the child ---- */
 
-struct outcome {
+struct aside_outcome {
 	int rc;
 	struct err err;
 };
 
 _Noreturn static void child(const struct aside *a, aside_fn *run, void *arg, int out, pid_t parent)
 {
-	struct outcome o = { 0 };
+	struct aside_outcome o = { 0 };
 
 	o.rc = become(a, &o.err);
 	/* after it: a change of user takes the signal away */
@@ -66,7 +66,7 @@ _Noreturn static void child(const struct aside *a, aside_fn *run, void *arg, int
 }
 
 /* One write of less than PIPE_BUF: it comes whole or not at all. */
-static int outcome_read(int in, struct outcome *o)
+static int outcome_read(int in, struct aside_outcome *o)
 {
 	ssize_t n;
 
@@ -79,7 +79,7 @@ static int outcome_read(int in, struct outcome *o)
 int aside_as(int64_t uid, int64_t gid, aside_fn *run, void *arg, struct err *e)
 {
 	const struct aside a = { uid, gid };
-	struct outcome o = { 0 };
+	struct aside_outcome o = { 0 };
 	int ends[2], status = 0;
 	pid_t pid, self = getpid();
 

@@ -23,7 +23,7 @@
 #include "volumes/pool_dir.h"
 
 /* The volume that is there. */
-struct source {
+struct clone_source {
 	const struct pool_def *pool;
 	const struct volume *v;
 	int fd;
@@ -39,17 +39,17 @@ struct source {
 /* Those that may be under another image. */
 static const char *const formats[] = { "raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc" };
 
-static const char *plain(const char *format)
+static const char *plain_format(const char *format)
 {
 	return !format || streq(format, "iso") ? "raw" : format;
 }
 
 /* ---- what is there ---- */
 
-static int source_open(struct source *s, const struct vol_input *from, struct op *op, struct err *e)
+static int source_open(struct clone_source *s, const struct vol_input *from, struct op *op, struct err *e)
 {
-	*s = (struct source){
-		.pool = from->pool, .v = from->volume, .fd = -1, .format = plain(from->volume->format)
+	*s = (struct clone_source){
+		.pool = from->pool, .v = from->volume, .fd = -1, .format = plain_format(from->volume->format)
 	};
 	if (!from->open)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be read",
@@ -71,7 +71,7 @@ static int source_open(struct source *s, const struct vol_input *from, struct op
 /* ---- what is to be done ---- */
 
 /* Are the new image's options those of the one that is there? What the document leaves out is as it is. */
-static bool same_options(const struct volume_def *v, const struct source *s)
+static bool same_options(const struct volume_def *v, const struct clone_source *s)
 {
 	if (!streq(s->format, "qcow2"))
 		return true;
@@ -83,16 +83,16 @@ static bool same_options(const struct volume_def *v, const struct source *s)
 }
 
 /* A copy of the bytes keeps the passphrase: that is what is meant when the document names none. */
-static bool same_encryption(const struct volume_def *v, const struct source *s)
+static bool same_encryption(const struct volume_def *v, const struct clone_source *s)
 {
 	if (v->encryption.format)
 		return v->encryption.nsecrets == 0 && s->luks && streq(v->encryption.format, "luks");
 	return !s->luks;
 }
 
-static bool is_copy(const struct volume_def *v, const struct source *s, unsigned flags)
+static bool is_copy(const struct volume_def *v, const struct clone_source *s, unsigned flags)
 {
-	return streq(plain(v->format), s->format) && same_encryption(v, s) && same_options(v, s) &&
+	return streq(plain_format(v->format), s->format) && same_encryption(v, s) && same_options(v, s) &&
 	       !(flags & VOL_PREALLOC_METADATA);
 }
 
@@ -107,8 +107,8 @@ static bool is_same_directory(const struct pool_def *a, const struct pool_def *b
 }
 
 /* The backing file of a copy is the source's own: the document may name it, or none. */
-static int check_backing(const struct pool_def *d, const struct volume_def *v, const struct source *s,
-                         bool copy, struct err *e)
+static int check_clone_backing(const struct pool_def *d, const struct volume_def *v,
+                               const struct clone_source *s, bool copy, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT;
 	const char *backing = s->image.backing;
@@ -127,7 +127,7 @@ static int check_backing(const struct pool_def *d, const struct volume_def *v, c
 	return 0;
 }
 
-static int check_source(const struct pool_def *d, const struct volume_def *v, const struct source *s,
+static int check_source(const struct pool_def *d, const struct volume_def *v, const struct clone_source *s,
                         unsigned flags, struct err *e)
 {
 	bool copy = is_copy(v, s, flags);
@@ -145,13 +145,13 @@ static int check_source(const struct pool_def *d, const struct volume_def *v, co
 		return err_set(e, ERR_UNSUPPORTED,
 		               "volume \"%s\" is encrypted as \"%s\" and cannot be converted", s->v->name,
 		               s->image.encryption);
-	return check_backing(d, v, s, copy, e);
+	return check_clone_backing(d, v, s, copy, e);
 }
 
 /* ---- the doing ---- */
 
 /* Shared storage if the filesystem can, else data by data, holes kept. */
-static int copy_content(int fd, const struct volume_def *v, const struct source *s, unsigned flags,
+static int copy_content(int fd, const struct volume_def *v, const struct clone_source *s, unsigned flags,
                         struct op *op, struct err *e)
 {
 	struct copy c = { .length = s->size,
@@ -190,7 +190,7 @@ static const char *volume_name(const struct pool_def *pool, const char *path)
 
 /* The image that is named by the header of the one above. It is opened only as a volume of the same pool, of
  * the format that the header gives it. */
-static int layer_open(struct source *s, const struct op *op, const char *above, struct image *image,
+static int layer_open(struct clone_source *s, const struct op *op, const char *above, struct image *image,
                       struct buf *path, struct err *e)
 {
 	struct qemu_img_open *o = &s->under[s->layers];
@@ -230,7 +230,7 @@ static int layer_open(struct source *s, const struct op *op, const char *above, 
 }
 
 /* What is under it, down to the last. */
-static int layers_open(struct source *s, const struct op *op, struct err *e)
+static int layers_open(struct clone_source *s, const struct op *op, struct err *e)
 {
 	cleanup_buf struct buf path = BUF_INIT;
 	struct image image = s->image;
@@ -250,8 +250,9 @@ static int layers_open(struct source *s, const struct op *op, struct err *e)
 
 /* A private value is shown to nobody, and what it protects to root alone: for others the new volume has to be
  * protected so too. */
-static int check_private(const struct volume_def *v, const struct source *s, const struct secret_value *old,
-                         const struct secret_value *new, const struct op *op, struct err *e)
+static int check_private(const struct volume_def *v, const struct clone_source *s,
+                         const struct secret_value *old, const struct secret_value *new, const struct op *op,
+                         struct err *e)
 {
 	if (!old->private || !op->operate || (v->encryption.format && new->private))
 		return 0;
@@ -262,7 +263,7 @@ static int check_private(const struct volume_def *v, const struct source *s, con
 		s->v->name);
 }
 
-static int convert(int fd, const struct volume_def *v, struct source *s, unsigned flags,
+static int convert(int fd, const struct volume_def *v, struct clone_source *s, unsigned flags,
                    const struct secret_value *secret, struct op *op, struct err *e)
 {
 	struct secret_value old = { 0 };
@@ -295,7 +296,8 @@ static int convert(int fd, const struct volume_def *v, struct source *s, unsigne
 
 /* From the source's capacity to the one that is wanted. What was converted with encryption has it from the
  * beginning. */
-static int grow(int fd, const struct volume_def *v, const struct source *s, struct op *op, struct err *e)
+static int grow_clone(int fd, const struct volume_def *v, const struct clone_source *s, struct op *op,
+                      struct err *e)
 {
 	const struct qemu_img_open image = {
 		fd, v->format, false, NULL, s->image.backing[0] ? v->capacity : 0, NULL
@@ -304,7 +306,7 @@ static int grow(int fd, const struct volume_def *v, const struct source *s, stru
 
 	if (v->capacity <= s->capacity)
 		return 0;
-	if (streq(plain(v->format), "raw"))
+	if (streq(plain_format(v->format), "raw"))
 		return ftruncate(fd, (off_t)v->capacity) < 0
 		               ? err_sys(e, errno, "cannot give \"%s\" %llu bytes", v->name,
 		                         (unsigned long long)v->capacity)
@@ -314,8 +316,8 @@ static int grow(int fd, const struct volume_def *v, const struct source *s, stru
 	return rc > 0 ? qemu_img_resize(&image, v->capacity, false, op, e) : rc;
 }
 
-static int fill(int fd, const struct pool_def *d, const struct volume_def *v, struct source *s,
-                unsigned flags, const struct secret_value *secret, struct op *op, struct err *e)
+static int fill_clone(int fd, const struct pool_def *d, const struct volume_def *v, struct clone_source *s,
+                      unsigned flags, const struct secret_value *secret, struct op *op, struct err *e)
 {
 	bool copy = is_copy(v, s, flags);
 	uint64_t capacity = v->capacity > s->capacity ? v->capacity : s->capacity;
@@ -327,10 +329,10 @@ static int fill(int fd, const struct pool_def *d, const struct volume_def *v, st
 		               "a copy of an encrypted volume has its capacity: resize it afterwards");
 	if ((copy ? copy_content(fd, v, s, flags, op, e) : convert(fd, v, s, flags, secret, op, e)) < 0)
 		return -1;
-	if (!v->encryption.format && grow(fd, v, s, op, e) < 0)
+	if (!v->encryption.format && grow_clone(fd, v, s, op, e) < 0)
 		return -1;
 	/* holes are kept unless all of it is to have storage */
-	if (streq(plain(v->format), "raw") && !v->encryption.format &&
+	if (streq(plain_format(v->format), "raw") && !v->encryption.format &&
 	    (!v->has_allocation || v->allocation >= capacity))
 		return raw_allocate(fd, capacity, op, v->name, e);
 	return 0;
@@ -339,11 +341,11 @@ static int fill(int fd, const struct pool_def *d, const struct volume_def *v, st
 int clone_content(int fd, const struct pool_def *d, const struct volume_def *v, const struct vol_input *from,
                   unsigned flags, const struct secret_value *secret, struct op *op, struct err *e)
 {
-	struct source s;
+	struct clone_source s;
 	int rc = source_open(&s, from, op, e);
 
 	if (rc == 0)
-		rc = fill(fd, d, v, &s, flags, secret, op, e);
+		rc = fill_clone(fd, d, v, &s, flags, secret, op, e);
 	if (s.fd >= 0)
 		close(s.fd);
 	for (size_t i = 0; i < s.layers; i++)

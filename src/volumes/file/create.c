@@ -39,12 +39,12 @@ struct making {
 	struct line known_line;
 };
 
-static bool is_raw(const struct volume_def *v)
+static bool makes_raw(const struct volume_def *v)
 {
 	return !v->format || streq(v->format, "raw") || streq(v->format, "iso");
 }
 
-static bool is_directory(const struct volume_def *v)
+static bool makes_directory(const struct volume_def *v)
 {
 	return v->format && streq(v->format, "dir");
 }
@@ -154,6 +154,13 @@ static bool is_plain_qcow2(const struct making *m)
 	return m->v.format && streq(m->v.format, "qcow2") && !m->v.encryption.format && !m->from;
 }
 
+static enum qcow2_preallocation preallocation(const struct making *m)
+{
+	if (!(m->flags & VOL_PREALLOC_METADATA))
+		return QCOW2_PREALLOC_OFF;
+	return m->v.capacity > m->v.allocation ? QCOW2_PREALLOC_METADATA : QCOW2_PREALLOC_FALLOC;
+}
+
 static struct qcow2_options qcow2_options(const struct making *m)
 {
 	const struct volume_def *v = &m->v;
@@ -164,9 +171,7 @@ static struct qcow2_options qcow2_options(const struct making *m)
 		.compat = v->compat,
 		.lazy_refcounts = v->lazy_refcounts,
 		.extended_l2 = v->extended_l2,
-		.preallocation = !(m->flags & VOL_PREALLOC_METADATA) ? QCOW2_PREALLOC_OFF
-		                 : v->capacity > v->allocation       ? QCOW2_PREALLOC_METADATA
-		                                                     : QCOW2_PREALLOC_FALLOC,
+		.preallocation = preallocation(m),
 		.backing = v->backing.given ? v->backing.path : NULL,
 		.backing_format = v->backing.given ? v->backing.format : NULL,
 	};
@@ -187,17 +192,17 @@ static bool keeps_secret(const struct making *m)
 	return m->from && m->v.encryption.nsecrets == 0;
 }
 
-static int check(struct making *m, struct err *e)
+static int check_making(struct making *m, struct err *e)
 {
 	struct qcow2_options o;
 
-	if (is_directory(&m->v))
+	if (makes_directory(&m->v))
 		return check_directory(m, e);
 	if (m->from && (!m->v.has_capacity))
 		m->v.capacity = 0;
 	if (!m->from && !m->v.has_capacity && !m->v.backing.given)
 		return err_set(e, ERR_INVALID, "the capacity must be given");
-	if (m->v.backing.given && is_raw(&m->v))
+	if (m->v.backing.given && makes_raw(&m->v))
 		return err_set(e, ERR_UNSUPPORTED, "a raw volume cannot have a backing file");
 	if (m->v.backing.given && !m->from && backing_settle(m, e) < 0)
 		return -1;
@@ -240,11 +245,11 @@ static int content(struct making *m, int fd, struct err *e)
 		fd, v->format, v->encryption.format != NULL, v->encryption.format ? &m->secret : NULL, 0, NULL
 	};
 
-	if (v->nocow && set_nocow(fd, is_raw(v), v->name, e) < 0)
+	if (v->nocow && set_nocow(fd, makes_raw(v), v->name, e) < 0)
 		return -1;
 	if (m->from)
 		return clone_content(fd, m->d, v, m->from, m->flags, &m->secret, m->op, e);
-	if (is_raw(v) && !v->encryption.format)
+	if (makes_raw(v) && !v->encryption.format)
 		return raw_create(fd, v->capacity, v->allocation, m->op, v->name, e);
 	if (is_plain_qcow2(m))
 		return qcow2_create(fd, &o, e);
@@ -270,13 +275,13 @@ static int set_label(int fd, const struct making *m, struct err *e)
 }
 
 /* Owner before mode, because chown(2) clears the set-id bits; -1 leaves one as it is. */
-static int set_perms(int fd, const struct making *m, struct err *e)
+static int set_made_perms(int fd, const struct making *m, struct err *e)
 {
 	const struct pool_perms *p = &m->v.perms;
-	mode_t mode = p->mode >= 0          ? (mode_t)p->mode & 07777
-	              : is_directory(&m->v) ? MODE_DIRECTORY
-	                                    : MODE_FILE;
+	mode_t mode = makes_directory(&m->v) ? MODE_DIRECTORY : MODE_FILE;
 
+	if (p->mode >= 0)
+		mode = (mode_t)p->mode & 07777;
 	if (set_label(fd, m, e) < 0)
 		return -1;
 	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, (uid_t)p->owner, (gid_t)p->group) < 0)
@@ -294,9 +299,9 @@ static int make(void *arg, struct err *e)
 	struct publish p;
 	int dir = pool_dir_open(m->d, O_RDONLY, e);
 
-	if (dir < 0 || publish_begin(&p, dir, m->d->target.path, m->v.name, is_directory(&m->v), e) < 0)
+	if (dir < 0 || publish_begin(&p, dir, m->d->target.path, m->v.name, makes_directory(&m->v), e) < 0)
 		return -1;
-	if ((!is_directory(&m->v) && content(m, p.fd, e) < 0) || set_perms(p.fd, m, e) < 0) {
+	if ((!makes_directory(&m->v) && content(m, p.fd, e) < 0) || set_made_perms(p.fd, m, e) < 0) {
 		publish_abandon(&p);
 		return -1;
 	}
@@ -314,7 +319,7 @@ int file_vol_create(const struct pool_def *d, struct op *op, const struct volume
 {
 	struct making m = { .d = d, .op = op, .v = *v, .from = from, .flags = flags };
 	struct err why = { 0 };
-	int rc = check(&m, &why);
+	int rc = check_making(&m, &why);
 
 	if (rc == 0)
 		rc = make(&m, &why);

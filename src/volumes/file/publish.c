@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -35,7 +36,7 @@ bool publish_is_temporary(const char *name)
 /* What the signal handler takes away: a worker makes one entry at a time. */
 static struct publish *volatile unfinished;
 
-static void take_away(int sig)
+static void remove_unfinished(int sig)
 {
 	const struct publish *p = unfinished;
 
@@ -47,7 +48,7 @@ static void take_away(int sig)
 
 static void watch_termination(struct publish *p)
 {
-	struct sigaction action = { .sa_handler = take_away, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction action = { .sa_handler = remove_unfinished, .sa_flags = (int)SA_RESETHAND };
 
 	unfinished = p;
 	sigaction(SIGTERM, &action, NULL);
@@ -217,7 +218,7 @@ static int sync_one(int fd)
 	return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1;
 }
 
-static int failed(struct publish *p, const char *what, struct err *e)
+static int publish_failed(struct publish *p, const char *what, struct err *e)
 {
 	int saved = errno;
 
@@ -232,10 +233,11 @@ static int failed(struct publish *p, const char *what, struct err *e)
 
 int publish_finish(struct publish *p, struct err *e)
 {
+	require(p->fd >= 0, contract_refuse(e));
 	if (sync_one(p->fd) < 0)
-		return failed(p, "write", e);
+		return publish_failed(p, "write", e);
 	if (give_name(p) < 0)
-		return failed(p, "make", e);
+		return publish_failed(p, "make", e);
 	if (p->temp[0])
 		unwatch_termination();
 	p->temp[0] = '\0';
@@ -246,7 +248,7 @@ int publish_finish(struct publish *p, struct err *e)
 
 		unlinkat(p->dir, p->name, p->directory ? AT_REMOVEDIR : 0);
 		errno = saved;
-		return failed(p, "write the directory entry of", e);
+		return publish_failed(p, "write the directory entry of", e);
 	}
 	close_all(p);
 	return 0;

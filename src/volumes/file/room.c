@@ -37,7 +37,7 @@ static bool quota_item(int fd, uint32_t type, uint64_t subvolume, void *item, si
 }
 
 /* Items are little-endian. */
-static uint64_t number(uint64_t disk)
+static uint64_t little_endian(uint64_t disk)
 {
 	unsigned char b[8];
 	uint64_t n = 0;
@@ -64,10 +64,10 @@ static uint64_t within_quota(int fd, uint64_t left)
 	    !quota_item(fd, BTRFS_QGROUP_LIMIT_KEY, where.treeid, &limit, sizeof(limit)) ||
 	    !quota_item(fd, BTRFS_QGROUP_INFO_KEY, where.treeid, &used, sizeof(used)))
 		return left;
-	if (number(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_RFER)
-		left = least(left, rest(number(limit.max_rfer), number(used.rfer)));
-	if (number(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_EXCL)
-		left = least(left, rest(number(limit.max_excl), number(used.excl)));
+	if (little_endian(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_RFER)
+		left = least(left, rest(little_endian(limit.max_rfer), little_endian(used.rfer)));
+	if (little_endian(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_EXCL)
+		left = least(left, rest(little_endian(limit.max_excl), little_endian(used.excl)));
 	return left;
 }
 

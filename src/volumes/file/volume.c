@@ -207,7 +207,7 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 
 /* ---- resizing ---- */
 
-static bool is_raw(const char *format)
+static bool is_raw_format(const char *format)
 {
 	return !format || streq(format, "raw") || streq(format, "iso");
 }
@@ -241,7 +241,7 @@ static int resize_check(const struct resize *r, struct err *e)
 		               wanted, allocated);
 	if (!(r->flags & VOL_ALLOCATE))
 		return 0;
-	if (!is_raw(r->v->format) || r->luks)
+	if (!is_raw_format(r->v->format) || r->luks)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "storage can be allocated to raw volumes only, not to %s ones",
 		               r->luks ? "encrypted" : r->v->format);
@@ -286,9 +286,10 @@ static int resize_open(struct resize *r, struct err *e)
 	r->now = (uint64_t)r->st.st_size;
 	if (v->problem && r->st.st_nlink > 1)
 		return err_set(e, ERR_UNSUPPORTED, "what is in it was not looked at");
-	if (is_raw(v->format) && !v->encryption)
+	if (is_raw_format(v->format) && !v->encryption)
 		return resize_check(r, e);
-	if (image_file_look(r->fd, r->now, is_raw(v->format) ? "raw" : v->format, v->name, &r->image, e) < 0)
+	if (image_file_look(r->fd, r->now, is_raw_format(v->format) ? "raw" : v->format, v->name, &r->image,
+	                    e) < 0)
 		return -1;
 	r->now = r->image.capacity;
 	r->luks = r->image.encryption && starts_with(r->image.encryption, "luks");
@@ -303,7 +304,7 @@ static int resize_run(struct resize *r, struct err *e)
 
 	if (resize_open(r, e) < 0)
 		return -1;
-	if (is_raw(r->v->format) && !r->luks)
+	if (is_raw_format(r->v->format) && !r->luks)
 		return raw_resize(r->fd, r->capacity, r->flags, r->op, r->v->name, e);
 	if (r->capacity == r->now)
 		return 0;

@@ -16,7 +16,7 @@ struct opened {
 	uint64_t at;
 };
 
-static size_t read_at(void *arg, uint64_t offset, unsigned char *out, size_t size)
+static size_t read_opened(void *arg, uint64_t offset, unsigned char *out, size_t size)
 {
 	struct opened *o = arg;
 	ssize_t n = file_pread(o->fd, out, size, offset);
@@ -33,8 +33,8 @@ int image_file_look(int fd, uint64_t size, const char *format, const char *name,
 {
 	static unsigned char head[IMAGE_HEADER_BYTES];
 	struct opened opened = { .fd = fd };
-	const struct image_file file = { size, read_at, &opened };
-	size_t len = read_at(&opened, 0, head, sizeof(head));
+	const struct image_file file = { size, read_opened, &opened };
+	size_t len = read_opened(&opened, 0, head, sizeof(head));
 
 	image_probe_file(head, len, &file, out);
 	if (opened.error)

@@ -14,10 +14,12 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/image/qcow2_format.h"
 
 #define CHUNK (256 * 1024) /* tables are written in pieces of this size */
+_Static_assert(CHUNK % sizeof(uint64_t) == 0, "a piece ends with a whole entry");
 
 /* Where everything is, in clusters from the beginning. */
 struct layout {
@@ -67,7 +69,7 @@ static size_t header_len(const struct layout *l)
 	return fields + 8 + q_units(strlen(l->o->backing_format), 8) * 8 + 8;
 }
 
-static int check_backing(const struct layout *l, struct err *e)
+static int check_layout_backing(const struct layout *l, struct err *e)
 {
 	const struct qcow2_options *o = l->o;
 	size_t len;
@@ -134,7 +136,7 @@ static int plan(const struct qcow2_options *o, struct layout *l, struct err *e)
 	bool prealloc = o->preallocation != QCOW2_PREALLOC_OFF;
 
 	*l = (struct layout){ .o = o };
-	if (check_features(o, l, e) < 0 || check_backing(l, e) < 0)
+	if (check_features(o, l, e) < 0 || check_layout_backing(l, e) < 0)
 		return -1;
 	covers = q_l1_covers(l->cluster, o->extended_l2);
 	if (o->capacity > covers * (QCOW2_L1_MAX / 8))
@@ -339,6 +341,8 @@ static int empty_file(int fd, struct err *e)
 
 int qcow2_create(int fd, const struct qcow2_options *o, struct err *e)
 {
+	require(fd >= 0, contract_refuse(e));
+
 	struct layout l;
 	uint64_t clusters;
 

@@ -17,13 +17,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "volumes/image/qcow2_format.h"
 
 #define NOT_OURS 1
 
-struct image {
+struct qcow2_file {
 	int fd;
 	uint64_t file_size, capacity, cluster;
 	unsigned cluster_bits;
@@ -46,7 +47,7 @@ struct addition {
 
 /* ---- reading and writing ---- */
 
-static int read_at(const struct image *i, void *data, size_t len, uint64_t offset, struct err *e)
+static int read_exactly(const struct qcow2_file *i, void *data, size_t len, uint64_t offset, struct err *e)
 {
 	ssize_t n = file_pread(i->fd, data, len, offset);
 
@@ -55,7 +56,7 @@ static int read_at(const struct image *i, void *data, size_t len, uint64_t offse
 	return (size_t)n < len ? NOT_OURS : 0; /* shorter than it says */
 }
 
-static int sync_image(const struct image *i, struct err *e)
+static int sync_image(const struct qcow2_file *i, struct err *e)
 {
 	return fdatasync(i->fd) < 0 ? err_sys(e, errno, "cannot write the qcow2 image to its disk") : 0;
 }
@@ -63,7 +64,7 @@ static int sync_image(const struct image *i, struct err *e)
 /* ---- is it ours to do? Every answer here: 0 yes, NOT_OURS, -1 ---- */
 
 /* A table must be in the file, whole, and at the beginning of a cluster that is not the header's. */
-static bool in_file(const struct image *i, uint64_t offset, uint64_t len)
+static bool in_file(const struct qcow2_file *i, uint64_t offset, uint64_t len)
 {
 	return offset >= i->cluster && offset % i->cluster == 0 && offset < QCOW2_OFFSET_END &&
 	       len <= i->file_size && offset <= i->file_size - len;
@@ -76,7 +77,7 @@ static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 
 /* Version 3's further fields: only extended L2 entries, and another compression, are features that growing
  * does not touch. */
-static int check_version3(struct image *i)
+static int check_version3(struct qcow2_file *i)
 {
 	uint64_t incompatible = q_get64(i->header, Q_INCOMPATIBLE);
 	uint32_t len = q_get32(i->header, Q_HEADER_LEN);
@@ -90,7 +91,7 @@ static int check_version3(struct image *i)
 	return i->extended && i->cluster_bits < QCOW2_EXTENDED_BITS_MIN ? NOT_OURS : 0;
 }
 
-static int read_header(struct image *i, struct err *e)
+static int read_header(struct qcow2_file *i, struct err *e)
 {
 	const unsigned char *h = i->header;
 	struct stat st;
@@ -102,7 +103,7 @@ static int read_header(struct image *i, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return NOT_OURS;
 	i->file_size = (uint64_t)st.st_size;
-	result = read_at(i, i->header, sizeof(i->header), 0, e);
+	result = read_exactly(i, i->header, sizeof(i->header), 0, e);
 	if (result)
 		return result;
 	version = q_get32(h, Q_VERSION);
@@ -127,14 +128,14 @@ static int read_header(struct image *i, struct err *e)
 
 /* Extensions: names of features say nothing; any other is something that growing might have to keep in
  * step. */
-static int check_extensions(const struct image *i, struct err *e)
+static int check_extensions(const struct qcow2_file *i, struct err *e)
 {
 	uint64_t at = i->extensions;
 	unsigned char head[8];
 
 	while (at + sizeof(head) <= i->cluster) {
 		uint32_t type, len;
-		int result = read_at(i, head, sizeof(head), at, e);
+		int result = read_exactly(i, head, sizeof(head), at, e);
 
 		if (result)
 			return result;
@@ -150,13 +151,13 @@ static int check_extensions(const struct image *i, struct err *e)
 }
 
 /* An entry of the L1 or of the refcount table: nothing, or a table inside the file. */
-static bool plain_entry(const struct image *i, uint64_t entry, uint64_t flags)
+static bool plain_entry(const struct qcow2_file *i, uint64_t entry, uint64_t flags)
 {
 	return !(entry & ~(QCOW2_OFFSET_MASK | flags)) &&
 	       (!(entry & QCOW2_OFFSET_MASK) || in_file(i, entry & QCOW2_OFFSET_MASK, 1));
 }
 
-static int read_l1(struct image *i, struct err *e)
+static int read_l1(struct qcow2_file *i, struct err *e)
 {
 	uint64_t len = i->l1_entries * 8;
 	int result;
@@ -172,14 +173,14 @@ static int read_l1(struct image *i, struct err *e)
 		return 0;
 	if (!in_file(i, i->l1_offset, len))
 		return NOT_OURS;
-	result = read_at(i, i->l1, len, i->l1_offset, e);
+	result = read_exactly(i, i->l1, len, i->l1_offset, e);
 	for (uint64_t n = 0; !result && n < i->l1_entries; n++)
 		if (!plain_entry(i, q_get64(i->l1 + n * 8, 0), QCOW2_COPIED))
 			return NOT_OURS;
 	return result;
 }
 
-static int read_table(struct image *i, struct err *e)
+static int read_table(struct qcow2_file *i, struct err *e)
 {
 	uint64_t len = i->table_clusters << i->cluster_bits;
 	int result;
@@ -192,7 +193,7 @@ static int read_table(struct image *i, struct err *e)
 	i->table = malloc(len);
 	if (!i->table)
 		return err_set(e, ERR_NO_MEMORY, "cannot read the qcow2 image: out of memory");
-	result = read_at(i, i->table, len, i->table_offset, e);
+	result = read_exactly(i, i->table, len, i->table_offset, e);
 	for (uint64_t n = 0; !result && n < i->table_entries; n++) {
 		i->table[n] = be64toh(i->table[n]);
 		if (!plain_entry(i, i->table[n], 0) || (i->table[n] && !in_file(i, i->table[n], i->cluster)))
@@ -204,7 +205,8 @@ static int read_table(struct image *i, struct err *e)
 /* ---- refcounts ---- */
 
 /* The refcounts of clusters first … end-1 are all `want`. Where there is no block they are 0. */
-static int refcounts_are(const struct image *i, uint64_t first, uint64_t end, uint16_t want, struct err *e)
+static int refcounts_are(const struct qcow2_file *i, uint64_t first, uint64_t end, uint16_t want,
+                         struct err *e)
 {
 	uint16_t counts[4096];
 
@@ -221,8 +223,8 @@ static int refcounts_are(const struct image *i, uint64_t first, uint64_t end, ui
 			return NOT_OURS;
 		if (!block)
 			continue;
-		result = read_at(i, counts, n * QCOW2_REFCOUNT_BYTES, block + in_block * QCOW2_REFCOUNT_BYTES,
-		                 e);
+		result = read_exactly(i, counts, n * QCOW2_REFCOUNT_BYTES,
+		                      block + in_block * QCOW2_REFCOUNT_BYTES, e);
 		if (result)
 			return result;
 		for (uint64_t k = 0; k < n; k++)
@@ -233,7 +235,7 @@ static int refcounts_are(const struct image *i, uint64_t first, uint64_t end, ui
 }
 
 /* Set them, in the blocks of that table. Clusters that have no block have no refcount to set. */
-static int set_refcounts(const struct image *i, const uint64_t *table, uint64_t first, uint64_t end,
+static int set_refcounts(const struct qcow2_file *i, const uint64_t *table, uint64_t first, uint64_t end,
                          uint16_t count, struct err *e)
 {
 	uint16_t counts[4096];
@@ -256,7 +258,7 @@ static int set_refcounts(const struct image *i, const uint64_t *table, uint64_t 
 }
 
 /* A block that is going to be written to is nothing else at the same time, and in use once. */
-static int check_block(const struct image *i, uint64_t index, struct err *e)
+static int check_block(const struct qcow2_file *i, uint64_t index, struct err *e)
 {
 	uint64_t block = i->table[index];
 
@@ -272,7 +274,7 @@ static int check_block(const struct image *i, uint64_t index, struct err *e)
 	return refcounts_are(i, block >> i->cluster_bits, (block >> i->cluster_bits) + 1, 1, e);
 }
 
-static int check_blocks(const struct image *i, uint64_t first, uint64_t end, struct err *e)
+static int check_blocks(const struct qcow2_file *i, uint64_t first, uint64_t end, struct err *e)
 {
 	int result = 0;
 
@@ -284,7 +286,7 @@ static int check_blocks(const struct image *i, uint64_t first, uint64_t end, str
 
 /* The old L1 table is in use once, and nothing else is in its clusters: it is written to, or given back. Nor
  * is there in the blocks that say so. */
-static int check_old_l1(const struct image *i, struct err *e)
+static int check_old_l1(const struct qcow2_file *i, struct err *e)
 {
 	uint64_t first = i->l1_offset >> i->cluster_bits, end = first + i->l1_clusters;
 	int result;
@@ -307,7 +309,7 @@ static int check_old_l1(const struct image *i, struct err *e)
 
 /* ---- the header, in one write ---- */
 
-static int commit(const struct image *i, uint64_t capacity, uint64_t l1_entries, uint64_t l1_offset,
+static int commit(const struct qcow2_file *i, uint64_t capacity, uint64_t l1_entries, uint64_t l1_offset,
                   struct err *e)
 {
 	unsigned char fields[Q_REFTABLE_OFFSET - Q_SIZE] = { 0 };
@@ -322,7 +324,7 @@ static int commit(const struct image *i, uint64_t capacity, uint64_t l1_entries,
 
 /* ---- the short way: the L1 table's clusters have room ---- */
 
-static int grow_in_place(const struct image *i, uint64_t capacity, uint64_t l1_entries, struct err *e)
+static int grow_in_place(const struct qcow2_file *i, uint64_t capacity, uint64_t l1_entries, struct err *e)
 {
 	uint64_t more = l1_entries - i->l1_entries;
 
@@ -341,7 +343,7 @@ static int grow_in_place(const struct image *i, uint64_t capacity, uint64_t l1_e
 /* ---- the long way: a new L1 table ---- */
 
 /* Where it goes. Blocks that are missing for the addition are part of it, and may need blocks in turn. */
-static int plan_addition(const struct image *i, struct addition *a, struct err *e)
+static int plan_addition(const struct qcow2_file *i, struct addition *a, struct err *e)
 {
 	uint64_t blocks = 0, missing;
 	int result;
@@ -376,7 +378,7 @@ static int plan_addition(const struct image *i, struct addition *a, struct err *
 }
 
 /* Steps 1 and 2. What is new here the image does not know of yet. */
-static int write_addition(const struct image *i, const struct addition *a, struct err *e)
+static int write_addition(const struct qcow2_file *i, const struct addition *a, struct err *e)
 {
 	uint64_t offset = a->first << i->cluster_bits;
 
@@ -389,7 +391,7 @@ static int write_addition(const struct image *i, const struct addition *a, struc
 }
 
 /* Step 3. */
-static int link_blocks(const struct image *i, const struct addition *a, struct err *e)
+static int link_blocks(const struct qcow2_file *i, const struct addition *a, struct err *e)
 {
 	unsigned char entry[8];
 
@@ -402,7 +404,7 @@ static int link_blocks(const struct image *i, const struct addition *a, struct e
 	return sync_image(i, e);
 }
 
-static int grow_moving(const struct image *i, uint64_t capacity, struct addition *a, struct err *e)
+static int grow_moving(const struct qcow2_file *i, uint64_t capacity, struct addition *a, struct err *e)
 {
 	if (write_addition(i, a, e) < 0) {
 		/* Most often: no space. Nothing refers to it yet, so it can go again. */
@@ -422,7 +424,7 @@ static int grow_moving(const struct image *i, uint64_t capacity, struct addition
 
 /* ---- the whole of it ---- */
 
-static int look(struct image *i, struct err *e)
+static int read_metadata(struct qcow2_file *i, struct err *e)
 {
 	int result = read_header(i, e);
 
@@ -435,11 +437,11 @@ static int look(struct image *i, struct err *e)
 	return result;
 }
 
-static int grow(struct image *i, uint64_t capacity, struct err *e)
+static int grow_tables(struct qcow2_file *i, uint64_t capacity, struct err *e)
 {
 	uint64_t covers, l1_entries;
 	struct addition a = { 0 };
-	int result = look(i, e);
+	int result = read_metadata(i, e);
 
 	if (result || capacity == i->capacity)
 		return result;
@@ -481,7 +483,9 @@ static int lock_image(int fd, short type, struct err *e)
 
 int qcow2_grow(int fd, uint64_t capacity, struct err *e)
 {
-	struct image i = { .fd = fd };
+	require(fd >= 0, contract_refuse(e));
+
+	struct qcow2_file i = { .fd = fd };
 	int result;
 
 	if (capacity > INT64_MAX)
@@ -489,7 +493,7 @@ int qcow2_grow(int fd, uint64_t capacity, struct err *e)
 		               (unsigned long long)capacity);
 	if (lock_image(fd, F_WRLCK, e) < 0)
 		return -1;
-	result = grow(&i, q_units(capacity, 512) * 512, e);
+	result = grow_tables(&i, q_units(capacity, 512) * 512, e);
 	free(i.l1);
 	free(i.table);
 	lock_image(fd, F_UNLCK, NULL);

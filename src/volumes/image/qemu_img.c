@@ -6,11 +6,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/util.h"
 
 /* The volume formats that qemu-img can make, by its own names. */
 /* clang-format off */
-static const struct format {
+static const struct qemu_format {
 	const char *word, *driver;
 	bool backing;
 } formats[] = {
@@ -25,7 +26,7 @@ static const struct format {
 };
 /* clang-format on */
 
-static const struct format *format_find(const char *word)
+static const struct qemu_format *format_find(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
 		if (streq(formats[i].word, word ? word : "raw"))
@@ -41,7 +42,7 @@ void qemu_img_words_free(struct qemu_img_words *w)
 	*w = (struct qemu_img_words){ 0 };
 }
 
-static void add(struct qemu_img_words *w, const char *word)
+static void add_word(struct qemu_img_words *w, const char *word)
 {
 	if (!word || w->n + 1 >= ARRAY_LEN(w->argv))
 		w->arena.failed = true;
@@ -53,18 +54,18 @@ static void add_buf(struct qemu_img_words *w, struct buf *b)
 {
 	if (b->failed)
 		w->arena.failed = true;
-	add(w, buf_str(b));
+	add_word(w, buf_str(b));
 	buf_free(b);
 }
 
-static void begin(struct qemu_img_words *w, const char *verb)
+static void begin_words(struct qemu_img_words *w, const char *verb)
 {
 	*w = (struct qemu_img_words){ 0 };
-	add(w, "qemu-img");
-	add(w, verb);
+	add_word(w, "qemu-img");
+	add_word(w, verb);
 }
 
-static int finish(struct qemu_img_words *w, struct err *e)
+static int check_words(struct qemu_img_words *w, struct err *e)
 {
 	if (!w->arena.failed)
 		return 0;
@@ -89,7 +90,7 @@ static void add_secret(struct qemu_img_words *w, const char *id, const char *pat
 	buf_adds(&b, "secret");
 	option(&b, "id", id);
 	option(&b, "file", path);
-	add(w, "--object");
+	add_word(w, "--object");
 	add_buf(w, &b);
 }
 
@@ -105,9 +106,9 @@ static const char *driver_of(const struct qemu_img_file *f)
 }
 
 /* A path that needs no escaping in JSON: ours never do. */
-static bool is_plain(const struct qemu_img_file *f)
+static bool needs_no_escape(const struct qemu_img_file *f)
 {
-	return !f || (!strpbrk(f->path, "\"\\") && is_plain(f->backing));
+	return !f || (!strpbrk(f->path, "\"\\") && needs_no_escape(f->backing));
 }
 
 /* As JSON, because only there a backing file can be said to be none, or another one, whatever the header
@@ -140,7 +141,7 @@ static int add_json(struct qemu_img_words *w, const struct qemu_img_file *f, con
 			return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be used here",
 			               x->format);
 		}
-	if (!is_plain(f)) {
+	if (!needs_no_escape(f)) {
 		qemu_img_words_free(w);
 		return err_set(e, ERR_INVALID, "the path %s cannot be given to qemu-img", f->path);
 	}
@@ -157,7 +158,7 @@ static bool is_encrypted(const struct volume_def *v)
 	return v->encryption.format != NULL;
 }
 
-static int check_encryption(const struct volume_def *v, const struct format *f, struct err *e)
+static int check_encryption(const struct volume_def *v, const struct qemu_format *f, struct err *e)
 {
 	const struct volume_encryption *c = &v->encryption;
 
@@ -178,7 +179,7 @@ static int check_encryption(const struct volume_def *v, const struct format *f, 
 
 int qemu_img_check(const struct volume_def *v, unsigned flags, struct err *e)
 {
-	const struct format *f = format_find(v->format);
+	const struct qemu_format *f = format_find(v->format);
 
 	if (!f)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of format \"%s\" cannot be made, only used",
@@ -232,7 +233,7 @@ static void encryption_options(const struct volume_def *v, bool raw, struct buf 
 /* Everything that goes after -o. */
 static void add_options(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, bool creating)
 {
-	const struct format *f = format_find(v->format);
+	const struct qemu_format *f = format_find(v->format);
 	bool qcow2 = streq(f->driver, "qcow2");
 	struct buf b = BUF_INIT;
 	char number[24];
@@ -257,7 +258,7 @@ static void add_options(struct qemu_img_words *w, const struct volume_def *v, un
 		option(&b, "extended_l2", "on");
 	if (b.len == 0)
 		return;
-	add(w, "-o");
+	add_word(w, "-o");
 	add_buf(w, &b);
 }
 
@@ -270,25 +271,25 @@ int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, 
 
 	if (qemu_img_check(v, flags, e) < 0)
 		return -1;
-	begin(w, "create");
-	add(w, "-f");
-	add(w, is_encrypted(v) && !streq(format_find(v->format)->driver, "qcow2")
-	               ? "luks"
-	               : format_find(v->format)->driver);
+	begin_words(w, "create");
+	add_word(w, "-f");
+	add_word(w, is_encrypted(v) && !streq(format_find(v->format)->driver, "qcow2")
+	                    ? "luks"
+	                    : format_find(v->format)->driver);
 	if (v->backing.given) {
-		add(w, "-u"); /* the backing file is named, not opened */
-		add(w, "-b");
-		add(w, v->backing.path);
+		add_word(w, "-u"); /* the backing file is named, not opened */
+		add_word(w, "-b");
+		add_word(w, v->backing.path);
 	}
 	if (is_encrypted(v))
 		add_secret(w, TO_ID, to->secret);
 	add_options(w, v, flags, true);
-	add(w, to->path);
+	add_word(w, to->path);
 	if (v->capacity || !v->backing.given) {
 		snprintf(size, sizeof(size), "%" PRIu64 "K", v->capacity / 1024 + (v->capacity % 1024 != 0));
-		add(w, size);
+		add_word(w, size);
 	}
-	return finish(w, e);
+	return check_words(w, e);
 }
 
 int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
@@ -304,41 +305,43 @@ int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v,
 	if (!format_find(from->format))
 		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be converted",
 		               from->format);
-	begin(w, "convert");
+	begin_words(w, "convert");
 	if (encrypted) {
-		add(w, "-n");
+		add_word(w, "-n");
 		add_secret(w, TO_ID, is_encrypted(v) ? to->secret : NULL);
 		add_secret(w, FROM_ID, from->luks ? from->secret : NULL);
 	}
-	add(w, "-O");
-	add(w, driver_of(&target));
+	add_word(w, "-O");
+	add_word(w, driver_of(&target));
 	if (!encrypted)
 		add_options(w, v, flags, false);
 	if (add_json(w, from, FROM_ID, e) < 0)
 		return -1;
 	if (!encrypted)
-		add(w, to->path); /* it makes the image there itself */
+		add_word(w, to->path); /* it makes the image there itself */
 	else if (add_json(w, &target, TO_ID, e) < 0)
 		return -1;
-	return finish(w, e);
+	return check_words(w, e);
 }
 
 int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
                           bool shrink, struct err *e)
 {
+	require(image, contract_refuse(e));
+
 	char size[32];
 
 	if (!format_find(image->format))
 		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be resized",
 		               image->format);
-	begin(w, "resize");
+	begin_words(w, "resize");
 	if (shrink)
-		add(w, "--shrink");
+		add_word(w, "--shrink");
 	if (image->luks)
 		add_secret(w, TO_ID, image->secret);
 	if (add_json(w, image, TO_ID, e) < 0)
 		return -1;
 	snprintf(size, sizeof(size), "%" PRIu64, (capacity + 511) / 512 * 512);
-	add(w, size);
-	return finish(w, e);
+	add_word(w, size);
+	return check_words(w, e);
 }

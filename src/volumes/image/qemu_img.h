@@ -22,6 +22,7 @@ struct qemu_img_words {
 	const char *argv[32]; /* NULL-terminated */
 	size_t n;
 };
+/* Free the words. Nothing made from them may be used any more. */
 void qemu_img_words_free(struct qemu_img_words *w);
 #define cleanup_words __attribute__((cleanup(qemu_img_words_free)))
 

@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/file/room.h"
 #include "volumes/pace.h"
 
 #define ALLOCATE_CHUNK (1024u * 1024 * 1024)
+_Static_assert(ALLOCATE_CHUNK % PACE_CHUNK == 0, "a large piece is made of looks");
 
 /* Too large for this filesystem, in words: EFBIG and EINVAL say little. */
 static int cannot_size(int error, const char *name, uint64_t size, struct err *e)
@@ -37,11 +39,6 @@ static int set_size(int fd, uint64_t size, const char *name, struct err *e)
 	return rc < 0 ? cannot_size(errno, name, size, e) : 0;
 }
 
-static bool is_zero(const char *data, size_t n)
-{
-	return n == 0 || (data[0] == 0 && memcmp(data, data + 1, n - 1) == 0);
-}
-
 /* One piece at `at`: zeros written over zeros, so that they get storage; data is left alone. Returns its
  * length, 0 at the end of the file. */
 static ssize_t fill_piece(int fd, uint64_t at, size_t size, bool fresh)
@@ -57,8 +54,8 @@ static ssize_t fill_piece(int fd, uint64_t at, size_t size, bool fresh)
 }
 
 /* The slow way, where the filesystem cannot set storage aside. fresh: nothing was written there yet. */
-static int fill(int fd, uint64_t from, uint64_t to, bool fresh, struct pace *p, const char *name,
-                struct err *e)
+static int fill_slowly(int fd, uint64_t from, uint64_t to, bool fresh, struct pace *p, const char *name,
+                       struct err *e)
 {
 	while (from < to) {
 		ssize_t n = fill_piece(fd, from, (size_t)least(SIZE_MAX, to - from), fresh);
@@ -120,34 +117,39 @@ int raw_allocate(int fd, uint64_t size, struct op *op, const char *name, struct 
 	struct pace p = { .op = op, .doing = "allocate storage", .total = size };
 	int rc = set_aside(fd, 0, size, &p, name, e);
 
-	return rc > 0 ? fill(fd, 0, size, false, &p, name, e) : rc;
+	return rc > 0 ? fill_slowly(fd, 0, size, false, &p, name, e) : rc;
 }
 
 int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name, struct err *e)
 {
+	require(fd >= 0, contract_refuse(e));
+
 	struct pace p = { .op = op, .doing = "allocate storage", .total = allocation };
 	int rc;
 
 	if (set_size(fd, allocation > capacity ? allocation : capacity, name, e) < 0)
 		return -1;
 	rc = set_aside(fd, 0, allocation, &p, name, e);
-	return rc > 0 ? fill(fd, 0, allocation, true, &p, name, e) : rc;
+	return rc > 0 ? fill_slowly(fd, 0, allocation, true, &p, name, e) : rc;
 }
 
 /* Storage beyond the end first, so that the size is changed when nothing can be missing any more. Where only
  * zeros can be written the size comes first. */
-static int grow(int fd, uint64_t old, uint64_t capacity, struct op *op, const char *name, struct err *e)
+static int grow_storage(int fd, uint64_t old, uint64_t capacity, struct op *op, const char *name,
+                        struct err *e)
 {
 	struct pace p = { .op = op, .doing = "allocate storage", .total = capacity - old };
 	int rc = set_aside(fd, old, capacity, &p, name, e);
 
 	if (rc < 0 || set_size(fd, capacity, name, e) < 0)
 		return -1;
-	return rc > 0 ? fill(fd, old, capacity, true, &p, name, e) : 0;
+	return rc > 0 ? fill_slowly(fd, old, capacity, true, &p, name, e) : 0;
 }
 
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e)
 {
+	require(fd >= 0, contract_refuse(e));
+
 	struct stat st;
 	int rc;
 
@@ -156,7 +158,7 @@ int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const c
 	if (capacity > INT64_MAX)
 		return cannot_size(EFBIG, name, capacity, e);
 	if ((flags & VOL_ALLOCATE) && capacity > (uint64_t)st.st_size)
-		rc = grow(fd, (uint64_t)st.st_size, capacity, op, name, e);
+		rc = grow_storage(fd, (uint64_t)st.st_size, capacity, op, name, e);
 	else
 		rc = set_size(fd, capacity, name, e);
 	if (rc == 0 && fsync(fd) < 0)
