@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/contract.h"
 
 #define BLOCK_SIZE  2048
 #define LARGE       (BLOCK_SIZE / 2)
@@ -69,8 +68,6 @@ void *arena_alloc(struct arena *a, size_t size)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	require(s || n == 0, NULL);
-
 	char *copy;
 
 	if (!s)

@@ -35,7 +35,7 @@ void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_consume(struct buf *b, size_t n); /* drop the first n bytes */
+void buf_consume(struct buf *b, size_t n); /* drop the first n bytes, or all */
 const char *buf_str(const struct buf *b);  /* never NULL */
 char *buf_steal(struct buf *b);            /* caller frees; NULL if failed; the buffer is empty again */
 

@@ -16,15 +16,10 @@ void contract_guard(void)
 	guarded = getpid();
 }
 
-void contract_broken(void)
+int contract_broken(struct err *e)
 {
-	log_error(LF_WORKER, "a contract was broken at %p: this is a mistake in poolinit; please report it",
-	          __builtin_return_address(0));
+	log_error(LF_WORKER, "a mistake in poolinit, at %p: please report it", __builtin_return_address(0));
 	if (guarded != getpid())
 		abort();
-}
-
-int contract_refuse(struct err *e)
-{
-	return err_set(e, ERR_INTERNAL, "refused because of a mistake in poolinit; the log says where");
+	return err_set(e, ERR_INTERNAL, "refused because of a mistake in poolinit");
 }

@@ -5,22 +5,30 @@
  * error.
  *
  * A worker, a tool or poolctl ends by abort(3): the supervisor reports the worker's death like any other. The
- * supervisor and PID 1 must not end: there a broken contract is logged, and the function refuses, as the
- * second part of require() says. One macro serves both, because most functions run in both.
+ * supervisor and PID 1 must not end: there a broken contract is logged, and the function refuses. The same
+ * macros serve both, because most functions run in both.
  *
- *     require(w->on_event, contract_refuse(e));       a function with an error
- *     require(n <= b->len, );                         a function without a result
+ *     require(w->on_event, e);                a function that returns -1 with e filled: ERR_INTERNAL
+ *     require_or(data || len == 0, );         one that says nothing
+ *     require_or(i < r->n, NULL);             one that answers so
  */
 #ifndef POOLINIT_BASE_CONTRACT_H
 #define POOLINIT_BASE_CONTRACT_H
 
 #include "base/err.h"
 
-/* Go on if `condition` holds. If not: abort, or, in a guarded process, log and return what follows. */
-#define require(condition, ...)                                                                              \
+/* Go on if `condition` holds. If not: abort, or, in a guarded process, log it and return -1 with e filled. */
+#define require(condition, e)                                                                                \
+	do {                                                                                                 \
+		if (__builtin_expect(!(condition), 0))                                                       \
+			return contract_broken(e);                                                           \
+	} while (0)
+
+/* The same in a function without an error; it returns what follows. */
+#define require_or(condition, ...)                                                                           \
 	do {                                                                                                 \
 		if (__builtin_expect(!(condition), 0)) {                                                     \
-			contract_broken();                                                                   \
+			contract_broken(NULL);                                                               \
 			return __VA_ARGS__;                                                                  \
 		}                                                                                            \
 	} while (0)
@@ -28,10 +36,8 @@
 /* From now on this process goes on when a contract is broken. Its children do not: they end. */
 void contract_guard(void);
 
-/* Log where a contract was broken (an address, for addr2line(1)), and end unless the process is guarded. */
-void contract_broken(void) __attribute__((cold, noinline));
-
-/* The error of a request that is refused because of it: ERR_INTERNAL. Returns -1. */
-int contract_refuse(struct err *e) __attribute__((cold, noinline));
+/* Log where a contract was broken, and end unless the process is guarded. Returns -1. What is logged is an
+ * address, for addr2line(1): in the function that refuses, or where that was called from. */
+int contract_broken(struct err *e) __attribute__((cold, noinline));
 
 #endif

@@ -48,8 +48,6 @@ static int open_regular(int dirfd, const char *path, struct err *e)
 
 int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e)
 {
-	require(limit > 0, contract_refuse(e));
-
 	cleanup_close int fd = open_regular(dirfd, path, e);
 	char chunk[4096];
 	size_t total = 0;
@@ -112,8 +110,6 @@ ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset)
 
 ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 {
-	require(size > 0, -1);
-
 	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	ssize_t n;
 	char *end;
@@ -251,7 +247,7 @@ static int write_and_close(int fd, const void *data, size_t len, mode_t mode)
 
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
-	require(*path && (data || len == 0), contract_refuse(e));
+	require(data || len == 0, e);
 
 	const char *base = path_base(path);
 	cleanup_close int dir = open_parent(dirfd, path);
@@ -344,8 +340,8 @@ static bool path_is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above
- * it). */
+/* mkdir(2) may refuse an existing directory for any reason (EEXIST; EROFS or EACCES of the one above), so the
+ * reason counts only if there is no directory. */
 static int make_one(const char *path, mode_t mode, struct err *e)
 {
 	int saved;

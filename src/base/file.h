@@ -38,15 +38,15 @@ int file_poke(int dirfd, const char *path, const char *text, struct err *e);
 /* Is what is open on a filesystem of one of these kinds (statfs(2)'s f_type; a list that 0 ends)? False too
  * if that cannot be known. */
 bool file_is_on(int fd, const uint32_t *kinds);
-/* So that an entry is there after a power cut: fsync(2) of its directory, which may be open for its path
- * alone. -1 with errno. */
+/* fsync(2) of a directory, so that a new entry is there after a power cut. The descriptor may be open for the
+ * path alone (O_PATH). -1 with errno. */
 int file_sync_dir(int dir);
 /* mkdir -p, each synced into its parent. Existing directories are left as they are. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Remove; absence is success. The directory is fsynced. */
 int file_remove(int dirfd, const char *path, struct err *e);
-/* In a child that may outlive its parent: close everything but 0, 1, 2 and this one (-1: none). Who reads
- * what the parent says is to see its end. */
+/* Close every descriptor but 0, 1, 2 and this one (-1: none). For a child that may outlive its parent:
+ * readers of the parent's pipes are to see their end. */
 void file_keep_only(int fd);
 /* Collapse "//" and drop a final '/', as libvirt does to target paths: two leading slashes stay, "x://" is
  * left alone. In place. */

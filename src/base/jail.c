@@ -83,7 +83,8 @@ static int make_place(const char *path, bool directory)
 	return fd < 0 ? -1 : 0;
 }
 
-/* Alone, without what is mounted below it; read-only, which stops no device. */
+/* The path is shown alone, without what is mounted below it, and read-only. Devices can be written all the
+ * same. */
 static int show_in_root(const char *path, struct err *e)
 {
 	char at[512];
@@ -162,8 +163,8 @@ static int allow(int rules, int fd, uint64_t may)
 	return (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-/* What lies in no directory (a file in memory) needs no rule and takes none: EBADFD. Nothing of /proc is
- * allowed: what /proc/self/fd leads to is. */
+/* A file in memory lies in no directory: it needs no rule, and the kernel takes none (EBADFD). /proc itself
+ * is not allowed, only what /proc/self/fd leads to. */
 static int close_paths(int first, unsigned n, struct err *e)
 {
 	/* all that the first version knows */
@@ -187,8 +188,8 @@ static int close_paths(int first, unsigned n, struct err *e)
 	               : 0;
 }
 
-/* All but one, which opens again what was given to it whoever owns that. With no_new_privs exec gives nothing
- * back. */
+/* All capabilities are dropped but one. CAP_DAC_OVERRIDE lets the tool open its files again, whoever owns
+ * them. With no_new_privs exec gives nothing back. */
 static int drop_capabilities(struct err *e)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

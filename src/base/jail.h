@@ -16,11 +16,11 @@
 /* The namespaces that process 1 of a jail is made with. */
 #define JAIL_NAMESPACES (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
 
-/* In process 1: the root directory. `program` is the tool's path. ERR_UNSUPPORTED: this system has no way to
- * do it; nothing may be run then. */
+/* Give process 1 of the tool's namespace its root directory. `program` is the tool's path. ERR_UNSUPPORTED:
+ * this system has no way to do it, and the tool must not be run. */
 int jail_build(const char *program, struct err *e);
-/* In the tool, before exec: capabilities, landlock, seccomp. What it may open again, by /proc/self/fd, are
- * its n descriptors from `first` on. */
+/* Give up capabilities and close in by landlock and seccomp, in the tool before exec. It may open its n
+ * descriptors from `first` on again, by /proc/self/fd. */
 int jail_enter(int first, unsigned n, struct err *e);
 
 #endif

@@ -245,8 +245,8 @@ static bool is_tag(const struct token *t)
 	return t->len >= 2 && t->len <= LINE_TAG + 1 && is_name(t->text + 1, t->len - 1) && !t->value;
 }
 
-/* What both directions begin with: bytes checked, the tag taken, and the first token behind it in *first.
- * 1, 0 for an empty line, -1. */
+/* Requests and replies begin alike: the bytes are checked, the tag is taken, and the first token behind it
+ * comes into *first. 1; 0 for an empty line; -1. */
 static int begin_line(struct line_reader *r, char *text, size_t len, struct line *l, struct token *first,
                       struct err *e)
 {

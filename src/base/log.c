@@ -259,7 +259,7 @@ static size_t clean(const char *text, char *out, size_t size)
 
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 {
-	require((unsigned)f < LF_COUNT && (unsigned)l <= LOG_DEBUG, );
+	require_or((unsigned)f < LF_COUNT && (unsigned)l <= LOG_DEBUG, );
 
 	char raw[TEXT_MAX + 1], text[TEXT_MAX + 1], line[TEXT_MAX + 64];
 	bool to_kmsg = state.kmsg > 0 && state.kmsg_owner == getpid();

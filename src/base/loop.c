@@ -53,7 +53,7 @@ static struct epoll_event interest(struct watch *w)
 
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e)
 {
-	require(w->on_event, contract_refuse(e));
+	require(w->on_event, e);
 
 	struct epoll_event ev;
 
@@ -100,7 +100,7 @@ void loop_unwatch(struct loop *l, struct watch *w)
 
 void loop_arm(struct loop *l, struct timer *t, uint64_t deadline)
 {
-	require(t->on_expiry || deadline == NEVER, );
+	require_or(t->on_expiry || deadline == NEVER, );
 
 	struct timer **at = &l->timers;
 
@@ -129,8 +129,8 @@ void loop_disarm(struct loop *l, struct timer *t)
 	t->armed = false;
 }
 
-/* As many as were due on entry, no more: a timer that arms itself for "now" again must not keep descriptors
- * waiting. */
+/* Only timers that were due on entry are called. One that arms itself for "now" again would otherwise keep
+ * descriptors waiting for ever. */
 static void expire(struct loop *l)
 {
 	uint64_t now = clock_ms();

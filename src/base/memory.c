@@ -84,7 +84,8 @@ void memory_keep(void)
 static int kept_log = -1; /* the supervisor's, from when it first watched */
 static pid_t log_keeper;
 
-/* What the kernel logs of one that it has killed, the number as the first process namespace has it. */
+/* A line of the kernel's log about a process that it has killed. The number is that of the first process
+ * namespace. */
 struct killed {
 	pid_t pid;
 	char name[16];

@@ -51,8 +51,9 @@ static const struct { struct ruleset all; size_t size; } abis[] = {
 };
 /* clang-format on */
 
-/* What who may read may do: LANDLOCK_ACCESS_FS_READ_FILE, _READ_DIR; and _TRUNCATE, which comes to nothing
- * without a file open for writing, but would be asked about at each opening, all the way up to the root. */
+/* A process that may read needs LANDLOCK_ACCESS_FS_READ_FILE and _READ_DIR. It also gets _TRUNCATE, which is
+ * of no use to it without a file open for writing: if it were missing the kernel would look up every
+ * directory to the root at each opening. */
 #define READING ((uint64_t)(1 << 2 | 1 << 3 | 1 << 14))
 
 static int forbid_paths(uint64_t except, struct err *e)
@@ -144,7 +145,8 @@ static const struct rule rules[] = {
 #endif
 };
 
-/* And for who may open what it reads: the same files for everybody, as landlock sees to it as well. */
+/* Calls of a process that may open what it reads. Landlock sees to it as well that it opens files for reading
+ * only. */
 static const struct rule reading_rules[] = {
 	{ SYS_openat, WITHOUT_BITS, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) },
 	{ SYS_newfstatat, ALWAYS, 0, 0 },
@@ -249,7 +251,8 @@ static int forbid_calls(bool reading, struct err *e)
 
 /* ---- tools ---- */
 
-/* What a tool that works on files has no use for, and what would lead out of its namespaces. */
+/* Calls that are forbidden to a tool that works on files: it has no use for them, or they lead out of its
+ * namespaces. */
 static const short not_for_tools[] = {
 	SYS_socket,
 	SYS_keyctl,

@@ -158,8 +158,8 @@ static int set_environment(const char **to, const char *const *env)
 	return 0;
 }
 
-/* What the child, or process 1 for it, has to say: why there was no exec, or how the tool ended. One write of
- * less than PIPE_BUF: it comes whole or not at all. */
+/* The report of the child, or of process 1 for it: why there was no exec, or how the tool ended. It is one
+ * write of less than PIPE_BUF, so it comes whole or not at all. */
 struct tool_outcome {
 	int problem;    /* errno of exec */
 	int status;     /* waitpid()'s */
@@ -201,8 +201,8 @@ _Noreturn static void run_child(const struct child *c)
 
 /* ---- process 1 of the tool's namespace ---- */
 
-/* Did whoever reads what we write go, before the signal was asked for that tells of it? Its number cannot be
- * compared: it is in another namespace. */
+/* Has our parent ended before prctl(PR_SET_PDEATHSIG) took effect? Its number cannot be compared, because it
+ * is in another namespace; its end of the pipe tells. */
 static bool is_alone(int status)
 {
 	struct pollfd p = { .fd = status };
@@ -467,7 +467,7 @@ static int end_tool(struct run *r, struct err *e)
 
 int spawn_run(struct tool *t, struct err *e)
 {
-	require(t->argv && t->argv[0] && t->nfiles <= SPAWN_FILES, contract_refuse(e));
+	require(t->argv && t->argv[0] && t->nfiles <= SPAWN_FILES, e);
 
 	struct run r = { .tool = t, .name = tool_name(t), .pidfd = -1, .out = -1, .err = -1, .status = -1 };
 	cleanup_close int in = -1;
@@ -558,7 +558,7 @@ pid_t spawn_fork(int *pidfd)
  * which says so on its standard error and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
 {
-	require(argv && argv[0], contract_refuse(e));
+	require(argv && argv[0], e);
 
 	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0, NULL, NULL };
 	int pidfd = -1;

@@ -4,7 +4,6 @@
  */
 #include "base/utf8.h"
 
-#include "base/contract.h"
 #include "base/util.h"
 
 static bool is_continuation(unsigned char c)
@@ -66,8 +65,6 @@ static const struct {
 
 unsigned utf8_number(const char *s, size_t len)
 {
-	require(len >= 1 && len <= 4, 0);
-
 	const unsigned char *u = (const unsigned char *)s;
 	unsigned c = len == 1 ? u[0] : u[0] & (0x7fu >> len);
 
@@ -87,6 +84,18 @@ bool utf8_is_hidden(const char *s, size_t len)
 		if (c >= hidden[i].first && c <= hidden[i].last)
 			return true;
 	return false;
+}
+
+size_t utf8_put(char *out, unsigned c)
+{
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	unsigned more = 0U + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
+	size_t n = 0;
+
+	out[n++] = (char)(lead[more] | c >> 6 * more);
+	while (more-- > 0)
+		out[n++] = (char)(0x80 | (c >> 6 * more & 0x3f));
+	return n;
 }
 
 size_t utf8_cut(const char *s, size_t n)

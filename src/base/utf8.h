@@ -21,6 +21,9 @@ bool utf8_is_no_character(const char *s, size_t len);
 bool utf8_is_hidden(const char *s, size_t len);
 /* The character's number, of the well-formed sequence of len bytes. */
 unsigned utf8_number(const char *s, size_t len);
+/* The character of that number (up to U+10FFFF) as UTF-8, without a NUL. Returns how many bytes: 4 at most.
+ */
+size_t utf8_put(char *out, unsigned c);
 /* The longest prefix of s, at most n bytes, that does not end inside a sequence. */
 size_t utf8_cut(const char *s, size_t n);
 

@@ -265,7 +265,7 @@ static void on_patience_over(struct timer *t)
 void shell_offer(struct shell *s, struct loop *l, const char *why,
                  void (*on_over)(void *arg, enum shell_outcome o), void *arg)
 {
-	require(on_over, );
+	require_or(on_over, );
 
 	struct err e = { 0 };
 

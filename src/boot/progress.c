@@ -57,7 +57,7 @@ static uint64_t tell_late(struct progress *p, uint64_t now)
 
 int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struct err *e)
 {
-	require(w->done, contract_refuse(e));
+	require(w->done, e);
 	(void)e;
 	/* The timer is never armed: one timer of ours stands for all. */
 	w->timer = (struct timer){ .deadline = deadline };

@@ -429,7 +429,7 @@ void shutdown_child_gone(struct shutdown *s)
 
 int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 {
-	require(s->sup, contract_refuse(e));
+	require(s->sup, e);
 
 	const struct shutdown_way *way = NULL;
 

@@ -72,7 +72,8 @@ struct op {
 	void (*on_address)(struct op *op, const char *address, bool answered);
 };
 
-/* The live pool, and who may do what in its target directory, where it has one. */
+/* Sizes of an active pool in bytes, and owner and mode of its target directory (has_perms is false if it has
+ * none). */
 struct pool_sizes {
 	uint64_t capacity, allocation, available;
 	bool has_perms;

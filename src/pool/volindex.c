@@ -40,7 +40,7 @@ uint64_t volindex_seed(void)
 
 bool volindex_open(struct volindex *x, const void *data, size_t len)
 {
-	require(((uintptr_t)data & 7) == 0, false);
+	require_or(((uintptr_t)data & 7) == 0, false);
 
 	const char *bytes = data;
 	struct tail tail;
@@ -206,7 +206,7 @@ static uint32_t flags_of(const struct volume *v)
 
 bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order)
 {
-	require(v->name, false);
+	require_or(v->name, false);
 
 	size_t before = b->own.len;
 	struct volindex_item *i;

@@ -104,7 +104,7 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * the key; a backing file name of 1023: what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
-	require(v->name, );
+	require_or(v->name, );
 
 	static const char long_backing[] = "the name of its backing file is too long to be shown",
 			  long_other[] = "what it lies on is too long to be shown";

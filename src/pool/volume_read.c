@@ -13,7 +13,6 @@
 #include <ctype.h>
 #include <limits.h>
 
-#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -298,8 +297,6 @@ static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *r
 int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source,
                     const struct pool_def *pool, enum volume_read_for what, struct err *e)
 {
-	require(xml || len == 0, contract_refuse(e));
-
 	struct reading r = { .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;
 

@@ -166,19 +166,8 @@ static unsigned unit_at(const unsigned char *p, bool big)
 	return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
 }
 
-static char *put_utf8(char *to, unsigned c)
-{
-	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
-	int more = (c > 0x7f) + (c > 0x7ff) + (c > 0xffff);
-
-	*to++ = (char)(lead[more] | c >> (6 * more));
-	while (more-- > 0)
-		*to++ = (char)(0x80 | (c >> (6 * more) & 0x3f));
-	return to;
-}
-
-/* The other encoding that XML demands of everybody; editors of another system write it. *out stays NULL where
- * the document is not in it. */
+/* UTF-16, the other encoding that XML demands of everybody. Editors of another system write it. *out stays
+ * NULL where the document is not in it. */
 static int from_utf16(const char *xml, size_t *len, const char *source, char **out, struct err *e)
 {
 	const unsigned char *p = (const unsigned char *)xml, *end = p + *len;
@@ -200,7 +189,7 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 		} else if (c >= 0xd800 && c < 0xe000) {
 			break;
 		}
-		to = put_utf8(to, c);
+		to += utf8_put(to, c);
 		line += c == '\n';
 	}
 	*len = (size_t)(to - *out);

@@ -317,7 +317,7 @@ static const struct { const char *type, *text; } members[] = {
 
 const char *device_content_text(const struct device_content *c, char *out, size_t size)
 {
-	require(size > 0, out);
+	require_or(size > 0, out);
 	for (size_t i = 0; !c->all[0] && i < ARRAY_LEN(members); i++)
 		if (streq(c->type, members[i].type)) {
 			snprintf(out, size, "%s", members[i].text);

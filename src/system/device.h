@@ -31,8 +31,8 @@ struct device_content {
 /* Reads the device. ERR_STORAGE: it cannot be read, and where. ERR_WAIT_DEVICE: not there, or suspended in
  * device-mapper (it is not opened then: the read would never return). */
 int device_content(const char *path, struct device_content *out, struct err *e);
-/* Who has it open (fd) has met a read error: ERR_STORAGE says where it cannot be read, and waits for the
- * device. Always -1. */
+/* A read from the device, open as fd, has failed. ERR_STORAGE says where it cannot be read; the error waits
+ * for the device. Always -1. */
 int device_cannot_read(const char *path, int fd, struct err *e);
 /* Does it hold one of these types (libblkid's, NULL-terminated), whatever else its files may hold? Not if the
  * device is a member of an array, a volume group or a container as well, that is: by a signature which no
@@ -56,8 +56,8 @@ typedef void device_ask_fn(const char *node, void *arg);
 int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e);
 /* device_content() of a device that is another pool's: asked so, for it must not hold this one up. */
 int device_content_bounded(const char *path, struct device_content *out, struct err *e);
-/* Who was left behind is known by a file in run_dir, in every worker that is forked from here on. The text is
- * kept. */
+/* Let all workers that are forked from here on know, by a file in run_dir, which readers were left behind.
+ * The text is kept. */
 void device_ask_keeps(const char *run_dir);
 /* A descriptor that can be read when one that was left behind has its answer; -1: there is none. */
 int device_ask_listen(void);

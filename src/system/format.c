@@ -18,19 +18,13 @@
 #include "base/util.h"
 #include "system/device.h"
 #include "system/links.h"
+#include "system/signature.h"
 
 #define END_BYTES (1024 * 1024)
 
 static char ends[64 * 1024]; /* what is read from a device, or zeros for it: one worker does one thing */
 
 /* ---- what is on it ---- */
-
-static const char *probed_value(blkid_probe p, const char *name)
-{
-	const char *value;
-
-	return blkid_probe_lookup_value(p, name, &value, NULL) == 0 ? value : NULL;
-}
 
 static void add_found(struct buf *found, const char *text)
 {
@@ -41,8 +35,8 @@ static void add_found(struct buf *found, const char *text)
 /* One signature, in the operator's words: "an ext4 filesystem (label vm)". */
 static void describe_signature(blkid_probe p, struct buf *found)
 {
-	const char *type = probed_value(p, "TYPE"), *usage = probed_value(p, "USAGE"),
-		   *label = probed_value(p, "LABEL"), *table = probed_value(p, "PTTYPE");
+	const char *type = probe_value(p, "TYPE"), *usage = probe_value(p, "USAGE"),
+		   *label = probe_value(p, "LABEL"), *table = probe_value(p, "PTTYPE");
 	cleanup_buf struct buf text = BUF_INIT;
 
 	if (type && usage && streq(usage, "filesystem"))
@@ -211,8 +205,8 @@ int format_flush(const char *path, struct err *e)
 
 /* ---- mkfs ---- */
 
-/* What the definition's formats are made by. Without `force` mkfs asks, or refuses what we have looked at
- * already. */
+/* The program that makes each format of a definition. Without `force` mkfs asks, or refuses what we have
+ * looked at already. */
 /* clang-format off */
 static const struct maker { const char *format, *program, *force; } makers[] = {
 	{ "ext2",  "mkfs.ext2",    "-F" },

@@ -35,7 +35,7 @@ int format_wipe_ends(const char *path, struct err *e);
 /* The first MiB alone: what pvremove leaves of a physical volume, which would count as data. */
 int format_wipe_head(const char *path, struct err *e);
 
-/* What was written to the device is to outlive the power: its own cache too. */
+/* Flush the device, its own cache too, so that what was written outlives a power cut. */
 int format_flush(const char *path, struct err *e);
 
 #endif

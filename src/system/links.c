@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
+#include "system/signature.h"
 #include "system/sysfs.h"
 
 #define LINKS_LIMIT (64 * 1024) /* bytes of a device's list of links */
@@ -32,17 +33,10 @@ static void name_encoded(struct link_names *n, const char *kind, const char *val
 		link_name_add(n, "disk/%s%s", kind, encoded);
 }
 
-static const char *udev_probe_value(blkid_probe probe, const char *name)
-{
-	const char *value = NULL;
-
-	return blkid_probe_lookup_value(probe, name, &value, NULL) == 0 ? value : NULL;
-}
-
 static void names_filesystem(struct link_names *n, blkid_probe probe)
 {
-	const char *usage = udev_probe_value(probe, "USAGE"), *type = udev_probe_value(probe, "TYPE"),
-		   *uuid = udev_probe_value(probe, "UUID");
+	const char *usage = probe_value(probe, "USAGE"), *type = probe_value(probe, "TYPE"),
+		   *uuid = probe_value(probe, "UUID");
 
 	if (type && streq(type, "LVM2_member"))
 		name_encoded(n, "by-id/lvm-pv-uuid-", uuid);
@@ -51,7 +45,7 @@ static void names_filesystem(struct link_names *n, blkid_probe probe)
 	if (streq(usage, "filesystem") || streq(usage, "other") || streq(usage, "crypto"))
 		name_encoded(n, "by-uuid/", uuid);
 	if (streq(usage, "filesystem") || streq(usage, "other"))
-		name_encoded(n, "by-label/", udev_probe_value(probe, "LABEL"));
+		name_encoded(n, "by-label/", probe_value(probe, "LABEL"));
 }
 
 static void names_content(struct link_names *n)
@@ -78,8 +72,8 @@ static void names_content(struct link_names *n)
 		 * is. */
 		if (blkid_do_safeprobe(probe) >= 0) {
 			names_filesystem(n, probe);
-			name_encoded(n, "by-partuuid/", udev_probe_value(probe, "PART_ENTRY_UUID"));
-			name_encoded(n, "by-partlabel/", udev_probe_value(probe, "PART_ENTRY_NAME"));
+			name_encoded(n, "by-partuuid/", probe_value(probe, "PART_ENTRY_UUID"));
+			name_encoded(n, "by-partlabel/", probe_value(probe, "PART_ENTRY_NAME"));
 		}
 	}
 	if (probe)
@@ -143,7 +137,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 		sysfs_path(n.part, sizeof(n.part), "-part%d", part);
 	if (link_by_path(r->sys, sysname, path, sizeof(path)) == 0) {
 		link_name_add(&n, "disk/by-path/%s", path);
-		/* What udev called virtio disks before, and still does beside the other name. */
+		/* The name that udev gave to virtio disks before, and still gives beside the other one. */
 		if (starts_with(sysname, "vd") && starts_with(path, "pci-"))
 			link_name_add(&n, "disk/by-path/virtio-%s", path);
 	}
@@ -168,7 +162,8 @@ static bool link_target(const char *name, const char *node, char *out, size_t si
 	return sysfs_path(out + n, size - n, "%s", node);
 }
 
-/* Whose it is now: 1 ours already, 0 free (nobody's, or of a device that is gone), -1 another device's. */
+/* The owner of a link: 1 it is ours already; 0 it is free (nobody's, or of a device that is gone); -1 it is
+ * another device's. */
 static int link_owner(const char *path, const char *target)
 {
 	char now[PATH_MAX];
@@ -200,7 +195,7 @@ static int link_make(const struct device_roots *r, const char *name, const char 
 	if (file_mkdirs(path, 0755, e) < 0)
 		return -1;
 	path[strlen(path)] = '/';
-	/* By rename, so that a dangling link is replaced in one step and nobody sees the name missing. */
+	/* A dangling link is replaced by rename(2), in one step: nobody sees the name missing. */
 	if (symlink(target, beside) < 0 || rename(beside, path) < 0) {
 		int saved = errno;
 

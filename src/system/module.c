@@ -236,7 +236,7 @@ int module_load(const char *name, struct err *e)
 
 bool module_is_refused(const struct err *e)
 {
-	/* Whoever makes an image leaves files out that the index still has. */
+	/* An image may lack files that its index of modules still has. */
 	return e->class == ERR_UNSUPPORTED && e->sys != ENOENT && refusal_text(e->sys);
 }
 
@@ -449,7 +449,7 @@ static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct mod
 	return found ? 0 : err_set(e, ERR_UNSUPPORTED, "module %s not found", name);
 }
 
-/* Whoever asks quietly is the kernel, which nobody sees fail: its log gets what should not be. */
+/* The kernel asks quietly, and nobody sees it fail: errors go to its log. */
 static void modprobe_failed(const struct modprobe_options *o, const struct err *e)
 {
 	cleanup_close int log = o->quiet && module_is_refused(e) ? open("/dev/kmsg", O_WRONLY | O_CLOEXEC)

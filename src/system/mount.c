@@ -409,7 +409,7 @@ int mount_path(const char *target, char out[PATH_MAX], struct err *e)
 
 int mount_make(const struct mount_request *r, struct err *e)
 {
-	require(r->target && r->source, contract_refuse(e));
+	require(r->target && r->source, e);
 
 	struct mount_entry there;
 	struct options o = { 0 };
@@ -420,7 +420,8 @@ int mount_make(const struct mount_request *r, struct err *e)
 	at = target_make(r->target, O_PATH, NULL, e);
 	if (at < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s", r->source);
-	/* Not by another walk, which might end elsewhere: where the directory is that will be mounted on. */
+	/* The path is not walked again, because a second walk might end elsewhere: it is taken from the
+	 * directory that will be mounted on. */
 	if (target_end_path(&(struct target_end){ at, "." }, path, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s at %s", r->source, r->target);
 	rc = mountinfo_find(path, &there, e);

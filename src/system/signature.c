@@ -33,6 +33,13 @@ static const struct extent {
 };
 /* clang-format on */
 
+const char *probe_value(blkid_probe p, const char *name)
+{
+	const char *value = NULL;
+
+	return blkid_probe_lookup_value(p, name, &value, NULL) == 0 ? value : NULL;
+}
+
 static uint64_t bytes_number(const unsigned char *p, size_t len, bool big)
 {
 	uint64_t n = 0;

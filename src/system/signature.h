@@ -27,13 +27,15 @@ struct signatures {
 	size_t n;
 };
 
+/* What the probe has found under that name ("TYPE", "UUID"); NULL: nothing. Good until the next probing. */
+const char *probe_value(blkid_probe p, const char *name);
 /* Append those that the probe's filters leave. -1: something could not be read, and what comes after it is
  * not among them. */
 int signatures_read(blkid_probe p, int fd, struct signatures *out);
 /* It lies within the files of another one of them. */
 bool signature_is_content(const struct signatures *all, const struct signature *s);
-/* One that makes the device a member of something else (an array, a volume group, a container) and is no
- * content; or NULL. */
+/* The signature that makes the device a member of something else (an array, a volume group, a container), and
+ * is no content; or NULL. */
 const struct signature *signatures_member(const struct signatures *all);
 /* "xfs and iso9660". */
 void signatures_text(const struct signatures *all, char *out, size_t size);

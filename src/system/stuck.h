@@ -17,7 +17,7 @@ struct stuck {
 	uint64_t numbers[STUCK_MOST];
 };
 
-/* Whom has an earlier refresh left behind? run_dir NULL: nobody can say. */
+/* Read which devices an earlier reader was left behind with. run_dir NULL: nobody can say. */
 void stuck_read(struct stuck *s, const char *run_dir);
 /* Is it one that still waits for the entry with that path? It counts as this pool's. */
 bool stuck_is(struct stuck *s, const char *path);

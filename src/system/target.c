@@ -263,7 +263,7 @@ static int mount_by_fdinfo(int fd)
 	return line ? atoi(line + strlen("mnt_id:")) : 0;
 }
 
-/* What the kernel remembers will do: a server that does not answer is not asked. */
+/* Attributes that the kernel remembers will do: a server that does not answer is not asked. */
 int target_place(int fd, struct dir_place *place, struct err *e)
 {
 	struct facts f;

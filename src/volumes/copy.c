@@ -70,7 +70,7 @@ static int grow_to(const struct copy_end *end, uint64_t size, struct err *e)
 
 int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
-	require(length <= UINT64_MAX - at, contract_refuse(e));
+	require(length <= UINT64_MAX - at, e);
 
 	uint64_t range[2] = { at, length };
 

@@ -16,7 +16,7 @@ static void tell_progress(struct pace *p, uint64_t now)
 
 int pace_step(struct pace *p, uint64_t n, struct err *e)
 {
-	require(p->op, contract_refuse(e));
+	require(p->op, e);
 
 	uint64_t now = clock_ms();
 

@@ -51,7 +51,7 @@ static int become_client(const struct transfer *t, struct err *e)
 	return 0;
 }
 
-/* And left where it was read or written to, as by read(2) and write(2). */
+/* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
 static void client_advance(const struct copy_end *end)
 {
 	if (end->seeks)
@@ -82,7 +82,7 @@ static bool is_bounded(const struct volume *v)
 	return streq(v->type, "block");
 }
 
-/* What a client's file still has to give, where that can be known before. */
+/* How many bytes a client's file still has to give, where that can be known before. */
 static bool known_length(const struct copy_end *from, uint64_t *length)
 {
 	struct stat st;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include "base/contract.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "volumes/pace.h"
@@ -49,7 +48,7 @@ static int punch(const struct wiping *w, uint64_t at, uint64_t n)
 	return fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
 }
 
-/* Where no holes can be made: the storage of all of it given back by way of the size. */
+/* Give the storage of the whole file back by way of its size, where no holes can be made. */
 static int cut(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	return at == 0 && ftruncate(w->fd, 0) == 0 ? ftruncate(w->fd, (off_t)n) : -1;
@@ -184,8 +183,6 @@ static int size_of(struct wiping *w, const struct stat *st, struct err *e)
 
 int wipe(int fd, const char *algorithm, struct op *op, const char *name, struct err *e)
 {
-	require(fd >= 0, contract_refuse(e));
-
 	struct wiping w = { .fd = fd, .name = name, .pace = { .op = op, .doing = "wipe" } };
 	struct stat st;
 	int rc;

@@ -124,7 +124,7 @@ static int parse_number(const char *text, unsigned max, unsigned *out)
 
 int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e)
 {
-	require(family == AF_INET || family == AF_INET6, contract_refuse(e));
+	require(family == AF_INET || family == AF_INET6, e);
 
 	struct in_addr mask;
 	uint32_t bits;

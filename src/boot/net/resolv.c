@@ -40,7 +40,7 @@ static int gather_parts(int dirfd, const char *dir, struct buf *out, struct err 
 
 int resolv_set(const char *run_dir, const char *origin, const char *text, struct err *e)
 {
-	require(*origin && !strchr(origin, '/'), contract_refuse(e));
+	require(*origin && !strchr(origin, '/'), e);
 
 	cleanup_buf struct buf all = BUF_INIT;
 	cleanup_close int dirfd = -1;

@@ -8,7 +8,6 @@
 #include <net/if_arp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include "base/contract.h"
 #include "base/util.h"
 #include "boot/net/rtnl.h"
 
@@ -202,8 +201,6 @@ int rtnl_links(struct rtnl *r, rtnl_link_fn *fn, void *arg, struct err *e)
 
 int rtnl_link_up(struct rtnl *r, int index, struct err *e)
 {
-	require(index > 0, contract_refuse(e));
-
 	struct rtnl_request q = rtnl_request_new(RTM_NEWLINK, 0, sizeof(q.body.link));
 
 	q.body.link.ifi_index = index;
@@ -239,8 +236,6 @@ static struct rtnl_request address_request(unsigned short type, unsigned short f
 
 int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, struct err *e)
 {
-	require(index > 0, contract_refuse(e));
-
 	struct rtnl_request q = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, a);
 	char text[IP_TEXT];
 

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/contract.h"
 #include "base/util.h"
 #include "pool/image/parts.h"
 
@@ -111,7 +110,7 @@ void image_set_name(const struct head *h, struct image *i, char *name, size_t si
 
 /* ---- recognising ---- */
 
-/* What has no magic at its head may have one in its last sector. */
+/* A format without a magic at its head may have one in its last sector. */
 static void probe_trailer(const struct head *h, struct image *i)
 {
 	unsigned char trailer[SECTOR];
@@ -127,8 +126,6 @@ static void probe_trailer(const struct head *h, struct image *i)
 
 void image_probe_file(const unsigned char *head, size_t len, const struct image_file *f, struct image *out)
 {
-	require(head || len == 0, );
-
 	const struct head h = { head, len, f };
 
 	*out = (struct image){ .format = "raw", .capacity = f->size };

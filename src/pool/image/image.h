@@ -46,7 +46,7 @@ struct image_file {
 /* Recognise an image by its first bytes (IMAGE_HEADER_BYTES or the whole file) and, where they do not
  * suffice, by what f->read gives. Never fails. */
 void image_probe_file(const unsigned char *head, size_t len, const struct image_file *f, struct image *out);
-/* By its first bytes alone. file_size is the size of the file or device. */
+/* The same from its first bytes alone. file_size is the size of the file or device. */
 void image_probe(const unsigned char *head, size_t len, uint64_t file_size, struct image *out);
 
 /* libvirt's word for a volume's format (pool formats such as "linux" pass as they are): it has "ploop" for

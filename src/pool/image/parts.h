@@ -73,7 +73,7 @@ static inline uint64_t little(const struct head *h, size_t offset, size_t n)
 	return bytes_little(h->data + offset, n);
 }
 
-/* One a format: called when its magic is there and i->format is set; fills in the rest. */
+/* One function a format. It is called when the magic is there and i->format is set, and fills in the rest. */
 typedef void image_reader(const struct head *h, struct image *i);
 
 image_reader image_read_qcow, image_read_qed;                                             /* qcow.c */
@@ -83,7 +83,7 @@ image_reader image_read_luks1, image_read_luks2;                                
 image_reader image_read_vdi, image_read_bochs, image_read_cow, image_read_parallels;      /* emulators.c */
 image_reader image_read_iso, image_read_cloop, image_read_squashfs, image_read_erofs;     /* discs.c */
 
-/* Those with a trailer: given the last 512 bytes of the file, and false if they are none of theirs. */
+/* Formats with a trailer are given the last 512 bytes of the file. False: it is not of that format. */
 bool image_read_vpc_fixed(const unsigned char *trailer, uint64_t file_size, struct image *i);
 bool image_read_dmg(const unsigned char *trailer, uint64_t file_size, struct image *i);
 

@@ -6,21 +6,9 @@
  */
 #include <inttypes.h>
 
+#include "base/utf8.h"
 #include "base/util.h"
 #include "pool/image/parts.h"
-
-/* One character as UTF-8; returns how many bytes. */
-static size_t encode_utf8(char *out, uint32_t c)
-{
-	static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
-	unsigned more = 0U + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
-	size_t n = 0;
-
-	out[n++] = (char)(first[more] | c >> 6 * more);
-	while (more-- > 0)
-		out[n++] = (char)(0x80 | (c >> 6 * more & 0x3f));
-	return n;
-}
 
 static uint32_t utf16_unit(const unsigned char *text, size_t at, size_t len, bool big_endian)
 {
@@ -50,7 +38,7 @@ static void set_backing_utf16(struct image *i, const unsigned char *text, size_t
 			n = 0;
 			break;
 		}
-		n += encode_utf8(i->backing + n, c);
+		n += utf8_put(i->backing + n, c);
 	}
 	i->backing[n] = '\0';
 }

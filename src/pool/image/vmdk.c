@@ -14,7 +14,7 @@
 _Static_assert(QEMU_DESCRIPTOR + QEMU_DESCRIPTOR_BYTES <= IMAGE_HEADER_BYTES,
                "the descriptor is in what is read");
 
-/* Its name in a line, or in what QEMU takes for the descriptor. */
+/* The parent's name in a line of the descriptor, or in what QEMU takes for the descriptor. */
 static const char *find_vmdk_parent(const char *from, const char *end)
 {
 	static const char key[] = "parentFileNameHint";

@@ -13,7 +13,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/voldef.h"
@@ -99,8 +98,6 @@ static int read_secret(struct secret_def *s, const xmlNode *root, const char *so
 
 int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e)
 {
-	require(xml || len == 0, contract_refuse(e));
-
 	cleanup_xml xmlDoc *doc = NULL;
 
 	memset(s, 0, sizeof(*s));
@@ -195,8 +192,8 @@ static int is_xml_entry(const struct dirent *d)
 	return len > 4 && streq(d->d_name + len - 4, ".xml");
 }
 
-/* Likewise by usage. A file that is no secret is nobody's: it is passed over. Of several that match, the one
- * with the smallest file name. */
+/* The same by usage. A file that is no secret is passed over. Of several that match, the one with the
+ * smallest file name counts. */
 static int find_by_usage(const char *dir, enum secret_usage usage, const char *id, struct secret_def *found,
                          struct err *e)
 {

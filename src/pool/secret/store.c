@@ -304,8 +304,8 @@ static int keep_in(const char *dir, const struct secret_def *s, const char *from
 	return write_def(dir, s, e);
 }
 
-/* In the configuration if it can be, unless it is ephemeral. `from`: where it is now, or NULL. value.len 0:
- * it has none. */
+/* Keep the secret in the configuration, if that can be written and the secret is not ephemeral; else in
+ * run_dir. `from`: where it is now, or NULL. value.len 0: it has no value. */
 static int keep_secret(const struct secret_store *st, const struct secret_def *s, const char *from,
                        const struct secret_value *value, enum secret_kept *kept, struct err *e)
 {
@@ -329,7 +329,7 @@ static int keep_secret(const struct secret_store *st, const struct secret_def *s
 		return -1;
 	if (!s->ephemeral || !st->config)
 		return 0;
-	/* Where the configuration cannot be written it stays there as well, and does not count. */
+	/* If the configuration cannot be written, an older copy stays there as well, and does not count. */
 	if (remove_secret_file(st->config, &s->uuid, ".base64", &why) < 0 ||
 	    remove_secret_file(st->config, &s->uuid, ".xml", &why) < 0)
 		return is_not_writable(&why) ? 0 : (*e = why, -1);
@@ -379,7 +379,7 @@ static int define_secret(const struct secret_store *st, const struct secret_def 
 	cleanup_secret_value struct secret_value value = { 0 };
 	struct err why = { 0 };
 
-	/* It moves with its definition; one that nobody can use does not. */
+	/* The value moves with its definition. A value that nobody can use is left where it is. */
 	if (old && secret_file_exists(old->dir, &s->uuid, ".base64") &&
 	    secret_load_value(old->dir, &s->uuid, &value, &why) < 0 && why.class != ERR_INVALID) {
 		*e = why;

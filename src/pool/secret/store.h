@@ -20,14 +20,15 @@ struct secret_store {
 
 enum secret_kept { KEPT_CONFIG, KEPT_RUN };
 
-/* What a crash has left half-written in our directories. Not while another change is under way. */
+/* Remove what a crash has left half-written in our directories. Not while another change is under way: that
+ * looks the same. */
 void secret_store_sweep(const struct secret_store *st);
 /* Every secret that counts, by uuid. Files that are none are passed over. A negative answer ends it. */
 int secret_store_each(const struct secret_store *st,
                       int (*fn)(const struct secret_def *s, bool has_value, void *arg), void *arg,
                       struct err *e);
-/* By uuid, or by what it is for. *dir is where it is. ERR_NO_SECRET; ERR_INVALID: there are several for that.
- * Free with secret_def_free(). */
+/* Find a secret by UUID or by usage. *dir is where it is. ERR_NO_SECRET; ERR_INVALID: several have that
+ * usage. Free with secret_def_free(). */
 int secret_store_find(const struct secret_store *st, const char *which, struct secret_def *s,
                       const char **dir, struct err *e);
 /* New, or changed: the value stays. ERR_EXISTS: another one is for the same, or it would be for something

@@ -174,7 +174,8 @@ static struct dir_listing *keep_listing(struct refresh *r, const char *bytes, si
 	return l;
 }
 
-/* What the last index has may be there all the same: each is asked for by its name. */
+/* A name of the last index may be there although the directory does not list it: each is asked for by its
+ * name. */
 static int list_known(struct refresh *r, struct err *e)
 {
 	const struct volindex *x = r->op->index;
@@ -593,7 +594,7 @@ static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
-	require(d->target.path, contract_refuse(e));
+	require(d->target.path, e);
 
 	struct refresh r = { .target = d->target.path, .op = op, .dir = pool_dir_open(d, O_RDONLY, e) };
 	int rc;

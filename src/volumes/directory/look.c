@@ -153,7 +153,7 @@ static void add_look(struct look *k, const char *name, long cached, struct volum
 	}
 }
 
-/* One whose facts are not known, or not to be shown, is listed all the same: it is there. */
+/* A file whose facts are not known, or are not to be shown, is listed all the same: it is there. */
 static void tell_without_facts(struct look *k, const char *name, bool directory, const char *problem,
                                struct look_outcome *o)
 {
@@ -496,9 +496,9 @@ static void look_at_file(struct look *k, const char *name, const char *entry, co
 
 /* ---- links ---- */
 
-/* Who put a link there, and may see what is behind it: its owner; where that is root, whoever has the
- * directory, who may have moved it there. A link of root's that has other names is nobody's, and so is any
- * where owners are hearsay. */
+/* The user who put a link there, and with whose rights it is followed: its owner. Where that is root it is
+ * the directory's owner, who may have moved it there. A link of root's with other names is nobody's, and so
+ * is any link where owners are hearsay. */
 static uint32_t eyes_of(const struct look *k, const struct stat *link)
 {
 	if (k->hearsay)
@@ -523,7 +523,7 @@ bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size
 	return len > 0;
 }
 
-/* What cannot be opened with these eyes has no facts for others. */
+/* A target that this user cannot open has no facts for others. */
 static void look_behind_at(struct look *k, const char *name, int seen, const struct stat *st,
                            struct look_outcome *o)
 {
@@ -557,8 +557,8 @@ void look_behind(struct look *k, const char *name, const char *text, struct look
 		look_at_other(k, name, cache_find(k, name), &st, o);
 }
 
-/* What the worker itself may look at: on the directory's own filesystem, where nothing else is mounted. Else
- * a reader does, which may be left behind. */
+/* The worker itself looks only at what is on the directory's own filesystem and has nothing mounted on it.
+ * Everything else is for a reader, which may be left behind. */
 static int stat_entry(const struct look *k, const char *name, bool may_read, struct stat *st)
 {
 	cleanup_close int fd = may_read ? -1 : file_seek(k->dir, name, RESOLVE_NO_XDEV);
@@ -568,7 +568,7 @@ static int stat_entry(const struct look *k, const char *name, bool may_read, str
 	return fd < 0 ? -1 : fstat(fd, st);
 }
 
-/* One to a plain name is as that entry. All others are for who has its owner's eyes. */
+/* A link to a plain name is looked at like that entry. All others are followed with their owner's rights. */
 static void look_at_link(struct look *k, const char *name, const struct stat *link, bool may_read,
                          struct look_outcome *o)
 {

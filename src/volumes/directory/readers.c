@@ -87,7 +87,7 @@ struct readers {
 
 /* ---- in a reader ---- */
 
-/* All but the few that it needs: above all not the way to the supervisor. */
+/* A reader closes all descriptors but the few that it needs, above all the way to the supervisor. */
 static void keep_only(const int *keep, size_t n)
 {
 	for (unsigned from = 3, next; from; from = next + 1) {
@@ -187,8 +187,8 @@ static void follow_one(struct readers *r, unsigned number, size_t i, const char 
 	r->shared->outcomes[i] = mine;
 }
 
-/* Those that begin elsewhere come last, when the directory is closed again: who is left behind then does not
- * keep it mounted. */
+/* Links that begin elsewhere come last, when the directory is closed again: a reader that is left behind then
+ * does not keep it mounted. */
 static void follow_links(struct readers *r, unsigned number, bool sees, int fd, uint64_t *at)
 {
 	char **texts = calloc(r->n + 1, sizeof(*texts)), text[PATH_MAX];
@@ -255,7 +255,7 @@ static unsigned crew_for(const struct look *k, size_t n)
 	return (unsigned)(useful < most ? useful : most);
 }
 
-/* Nobody waits for it any more: it goes, as soon as the kernel lets it. */
+/* A reader that nobody waits for any more goes as soon as the kernel lets it. */
 static void leave(struct seat *s)
 {
 	if (s->pid > 0)
@@ -342,7 +342,7 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 	return r;
 }
 
-/* The one that a dead reader was at is at fault. Without one there is no reason to try again. */
+/* The file that a dead reader was at is at fault. If there was none there is no reason to try again. */
 static int blame_name(struct readers *r, unsigned number, int status, struct err *e)
 {
 	uint32_t at = r->shared->busy[number];
@@ -360,7 +360,8 @@ static int blame_name(struct readers *r, unsigned number, int status, struct err
 
 /* ---- one that gets no answer ---- */
 
-/* It is not the processor that it waits for, and nobody has stopped it. */
+/* Is the reader stuck in the storage? It is if it neither waits for the processor nor was stopped by
+ * somebody. */
 static bool sleeps(pid_t pid)
 {
 	char path[32], text[1024], *state;
@@ -491,7 +492,8 @@ static int map_outputs(struct readers *r, struct err *e)
 	return 0;
 }
 
-/* One process a user, one after the other; those who are left behind are followed by others. */
+/* One process looks at the links of a user, user after user. A process that is left behind is followed by
+ * another one. */
 static int follow_all(struct readers *r, struct err *e)
 {
 	size_t i = 0;
@@ -548,7 +550,7 @@ int readers_finish(struct readers *r, struct err *e)
 
 const struct look_outcome *readers_outcome(const struct readers *r, size_t i)
 {
-	require(i < r->n, NULL);
+	require_or(i < r->n, NULL);
 	return &r->shared->outcomes[i];
 }
 
@@ -574,7 +576,8 @@ static bool begins_with(struct readers *r, const char **at, const char *end, con
 	return true;
 }
 
-/* One line, of that name, that type of path: nothing that would make somebody work on another file. */
+/* A record is taken only if it is one line, of that name and that type of path: nothing that would make
+ * somebody work on another file. */
 static bool is_record_of(struct readers *r, const char *name, const char *record, size_t len)
 {
 	static const char *const types[] = { "file", "dir", "block" };

@@ -23,7 +23,7 @@ static bool is_same_file(int dir, const char *name, const struct stat *seen)
 	       st.st_dev == seen->st_dev;
 }
 
-/* Nothing that is mounted there: it may not answer, and cannot be removed. */
+/* What is mounted there is left alone: it may not answer, and cannot be removed. */
 bool sweep_leftover(int dir, const char *name)
 {
 	cleanup_close int seen = file_seek(dir, name, RESOLVE_NO_XDEV);

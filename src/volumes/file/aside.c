@@ -20,7 +20,7 @@ struct aside {
 
 /* ---- another user ---- */
 
-/* What namespaces and mounts need, which is how a tool is confined. It opens no file. */
+/* CAP_SYS_ADMIN is kept, because confining a tool takes namespaces and mounts. It opens no file. */
 static int keep_one_capability(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -33,7 +33,7 @@ bool publish_is_temporary(const char *name)
 
 /* ---- a temporary name, taken away again even by SIGTERM ---- */
 
-/* What the signal handler takes away: a worker makes one entry at a time. */
+/* The entry that the signal handler removes: a worker makes one at a time. */
 static struct publish *volatile unfinished;
 
 static void remove_unfinished(int sig)
@@ -233,7 +233,7 @@ static int publish_failed(struct publish *p, const char *what, struct err *e)
 
 int publish_finish(struct publish *p, struct err *e)
 {
-	require(p->fd >= 0, contract_refuse(e));
+	require(p->fd >= 0, e);
 	if (sync_one(p->fd) < 0)
 		return publish_failed(p, "write", e);
 	if (give_name(p) < 0)

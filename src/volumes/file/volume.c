@@ -251,8 +251,8 @@ static int resize_check(const struct resize *r, struct err *e)
 	return 0;
 }
 
-/* By qemu-img. Its backing file is not opened: an empty one stands in for it where the image becomes larger,
- * so that what is added reads as zeros. */
+/* qemu-img resizes it. The backing file is not opened: where the image becomes larger an empty one stands in
+ * for it, so that what is added reads as zeros. */
 static int resize_by_tool(const struct resize *r, struct err *e)
 {
 	struct secret_value secret = { 0 };

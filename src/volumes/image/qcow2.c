@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/image/qcow2_format.h"
 
@@ -341,8 +340,6 @@ static int empty_file(int fd, struct err *e)
 
 int qcow2_create(int fd, const struct qcow2_options *o, struct err *e)
 {
-	require(fd >= 0, contract_refuse(e));
-
 	struct layout l;
 	uint64_t clusters;
 

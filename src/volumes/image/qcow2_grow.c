@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "volumes/image/qcow2_format.h"
@@ -113,8 +112,8 @@ static int read_header(struct qcow2_file *i, struct err *e)
 		return NOT_OURS;
 	i->cluster = UINT64_C(1) << i->cluster_bits;
 	i->extensions = Q_V2_LEN;
-	/* What the backing file would show in the new space only opening it can tell, and what a header names
-	 * is not opened. */
+	/* A backing file could show its content in the new space. Only opening it would tell, and what a
+	 * header names is not opened. */
 	if (q_get32(h, Q_CRYPT) || q_get32(h, Q_SNAPSHOTS) || q_get64(h, Q_BACKING_OFFSET) ||
 	    q_get32(h, Q_BACKING_LEN) || (version == 3 && check_version3(i)))
 		return NOT_OURS;
@@ -483,8 +482,6 @@ static int lock_image(int fd, short type, struct err *e)
 
 int qcow2_grow(int fd, uint64_t capacity, struct err *e)
 {
-	require(fd >= 0, contract_refuse(e));
-
 	struct qcow2_file i = { .fd = fd };
 	int result;
 

@@ -97,7 +97,7 @@ static void add_secret(struct qemu_img_words *w, const char *id, const char *pat
 #define TO_ID   "new-image"
 #define FROM_ID "old-image"
 
-/* What QEMU calls it: an encrypted raw volume is a format of its own. */
+/* The format's name in QEMU: an encrypted raw volume is a format of its own. */
 static const char *driver_of(const struct qemu_img_file *f)
 {
 	const char *driver = format_find(f->format)->driver;
@@ -111,8 +111,8 @@ static bool needs_no_escape(const struct qemu_img_file *f)
 	return !f || (!strpbrk(f->path, "\"\\") && needs_no_escape(f->backing));
 }
 
-/* As JSON, because only there a backing file can be said to be none, or another one, whatever the header
- * names. */
+/* The file is described as JSON. Only there a backing file can be said to be none, or another one, whatever
+ * the header names. */
 static void print_json(struct buf *b, const struct qemu_img_file *f, const char *id)
 {
 	const char *driver = driver_of(f);
@@ -327,7 +327,7 @@ int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v,
 int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
                           bool shrink, struct err *e)
 {
-	require(image, contract_refuse(e));
+	require(image, e);
 
 	char size[32];
 

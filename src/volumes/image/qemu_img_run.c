@@ -100,7 +100,8 @@ static const struct qemu_img_file *layers_of(struct qemu_img_job *j, const struc
 	return &l->files[0];
 }
 
-/* It names our descriptors' paths in its messages: of no use to anybody. */
+/* qemu-img names our descriptors' paths in its messages; they are cut off, because they are of no use to
+ * anybody. */
 static int qemu_img_failed(struct tool *t, struct err *e)
 {
 	const char *said = spawn_last_line(&t->err);

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/file/room.h"
 #include "volumes/pace.h"
@@ -122,8 +121,6 @@ int raw_allocate(int fd, uint64_t size, struct op *op, const char *name, struct 
 
 int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name, struct err *e)
 {
-	require(fd >= 0, contract_refuse(e));
-
 	struct pace p = { .op = op, .doing = "allocate storage", .total = allocation };
 	int rc;
 
@@ -148,8 +145,6 @@ static int grow_storage(int fd, uint64_t old, uint64_t capacity, struct op *op, 
 
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e)
 {
-	require(fd >= 0, contract_refuse(e));
-
 	struct stat st;
 	int rc;
 
