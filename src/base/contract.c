@@ -18,8 +18,11 @@ void contract_guard(void)
 
 int contract_broken(struct err *e)
 {
-	log_error(LF_WORKER, "a mistake in poolinit, at %p: please report it", __builtin_return_address(0));
+	static const char text[] = "a mistake in poolinit, at %p: please report it";
+	const void *at = __builtin_return_address(0);
+
+	log_error(LF_WORKER, text, at);
 	if (guarded != getpid())
 		abort();
-	return err_set(e, ERR_INTERNAL, "refused because of a mistake in poolinit");
+	return err_set(e, ERR_INTERNAL, text, at);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "base/contract.h"
 #include "base/util.h"
 
 /* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the
@@ -104,8 +103,6 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * the key; a backing file name of 1023: what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
-	require_or(v->name, );
-
 	static const char long_backing[] = "the name of its backing file is too long to be shown",
 			  long_other[] = "what it lies on is too long to be shown";
 	const bool same = v->key && v->path && streq(v->key, v->path);

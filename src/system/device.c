@@ -156,9 +156,9 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 
 static void copy_probe_value(blkid_probe p, const char *name, char *out, size_t size)
 {
-	const char *value;
+	const char *value = probe_value(p, name);
 
-	if (blkid_probe_lookup_value(p, name, &value, NULL) == 0)
+	if (value)
 		snprintf(out, size, "%s", value);
 }
 

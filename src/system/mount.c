@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/target.h"
@@ -409,8 +408,6 @@ int mount_path(const char *target, char out[PATH_MAX], struct err *e)
 
 int mount_make(const struct mount_request *r, struct err *e)
 {
-	require(r->target && r->source, e);
-
 	struct mount_entry there;
 	struct options o = { 0 };
 	cleanup_close int at = -1;

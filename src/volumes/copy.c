@@ -12,7 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include "base/contract.h"
 #include "base/util.h"
 
 enum { BUFFER = 1024 * 1024, ZERO_BLOCK = 64 * 1024 };
@@ -70,8 +69,6 @@ static int grow_to(const struct copy_end *end, uint64_t size, struct err *e)
 
 int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
-	require(length <= UINT64_MAX - at, e);
-
 	uint64_t range[2] = { at, length };
 
 	if (end->block && ioctl(end->fd, (ioctl_request)BLKZEROOUT, range) == 0)

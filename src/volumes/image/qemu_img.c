@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include "base/contract.h"
 #include "base/util.h"
 
 /* The volume formats that qemu-img can make, by its own names. */
@@ -327,8 +326,6 @@ int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v,
 int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
                           bool shrink, struct err *e)
 {
-	require(image, e);
-
 	char size[32];
 
 	if (!format_find(image->format))
