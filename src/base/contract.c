@@ -4,25 +4,29 @@
  */
 #include "base/contract.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
-
 static pid_t guarded; /* a worker's number is another one, although it inherits this */
+static void (*log_broken)(const void *where);
 
-void contract_guard(void)
+void contract_guard(void (*log)(const void *where))
 {
 	guarded = getpid();
+	log_broken = log;
 }
 
 int contract_broken(struct err *e)
 {
-	static const char text[] = "a mistake in poolinit, at %p: please report it";
-	const void *at = __builtin_return_address(0);
+	const void *where = __builtin_return_address(0);
 
-	log_error(LF_WORKER, text, at);
+	err_set(e, ERR_INTERNAL, CONTRACT_TEXT, where);
+	if (log_broken)
+		log_broken(where);
+	else
+		fprintf(stderr, "poolinit: " CONTRACT_TEXT "\n", where);
 	if (guarded != getpid())
 		abort();
-	return err_set(e, ERR_INTERNAL, text, at);
+	return -1;
 }

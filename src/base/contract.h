@@ -33,8 +33,12 @@
 		}                                                                                            \
 	} while (0)
 
-/* From now on this process goes on when a contract is broken. Its children do not: they end. */
-void contract_guard(void);
+#define CONTRACT_TEXT "a mistake in poolinit, at %p: please report it"
+
+/* From now on this process goes on when a contract is broken. Its children do not: they end. `log` is told in
+ * both where that was; without it, standard error is. (The log itself has contracts: it cannot be asked from
+ * here.) */
+void contract_guard(void (*log)(const void *where));
 
 /* Log where a contract was broken, and end unless the process is guarded. Returns -1. What is logged is an
  * address, for addr2line(1): in the function that refuses, or where that was called from. */

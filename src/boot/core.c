@@ -223,9 +223,14 @@ static int add_sources(void *core, struct err *e)
 	return 0;
 }
 
+static void log_broken_contract(const void *where)
+{
+	log_error(LF_BOOT, CONTRACT_TEXT, where);
+}
+
 int core_open(struct core *c, struct err *e)
 {
-	contract_guard();
+	contract_guard(log_broken_contract);
 	if (loop_init(&c->loop, e) < 0)
 		return -1;
 	c->signals = (struct watch){ .fd = -1, .on_event = on_signals, .owner = c };

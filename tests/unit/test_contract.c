@@ -18,6 +18,11 @@ static int half(int n, struct err *e)
 	return n / 2;
 }
 
+static void to_log(const void *where)
+{
+	log_error(LF_BOOT, CONTRACT_TEXT, where);
+}
+
 static int signal_of_child(void)
 {
 	int status = 0;
@@ -48,7 +53,7 @@ static void a_guarded_process_refuses_and_logs(void)
 	cleanup_buf struct buf log = BUF_INIT;
 	struct err e = { 0 };
 
-	contract_guard();
+	contract_guard(to_log);
 	CHECK_INT(half(3, &e), -1);
 	CHECK_INT(e.class, ERR_INTERNAL);
 	log_dump(&log, 0);
