@@ -35,9 +35,9 @@ static const struct extent {
 
 const char *probe_value(blkid_probe p, const char *name)
 {
-	const char *value = NULL;
+	const char *found = NULL;
 
-	return blkid_probe_lookup_value(p, name, &value, NULL) == 0 ? value : NULL;
+	return blkid_probe_lookup_value(p, name, &found, NULL) == 0 ? found : NULL;
 }
 
 static uint64_t bytes_number(const unsigned char *p, size_t len, bool big)

@@ -245,7 +245,9 @@ int mount_detach(const char *target, uint64_t deadline, struct err *e)
 	struct target_end end;
 	char path[PATH_MAX];
 	int rc = find_mount_path(target, &end, path, e);
-	cleanup_close int dir = end.dir;
 
-	return rc > 0 ? detach_mount(path, deadline, e) : rc;
+	if (rc > 0)
+		rc = detach_mount(path, deadline, e);
+	util_close(&end.dir);
+	return rc;
 }
