@@ -13,7 +13,6 @@
 #include <termios.h>
 #include <sys/wait.h>
 #include "base/clock.h"
-#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -265,8 +264,6 @@ static void on_patience_over(struct timer *t)
 void shell_offer(struct shell *s, struct loop *l, const char *why,
                  void (*on_over)(void *arg, enum shell_outcome o), void *arg)
 {
-	require_or(on_over, );
-
 	struct err e = { 0 };
 
 	*s = (struct shell){

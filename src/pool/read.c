@@ -252,8 +252,6 @@ static int read_pool(struct reading *r, const xmlNode *root)
 
 int pool_read(struct pool_def *d, const char *xml, size_t len, const char *source, struct err *e)
 {
-	require(xml || len == 0, e);
-
 	struct reading r = { .d = d, .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;
 
