@@ -10,7 +10,11 @@
 #include "poolctl/poolctl.h"
 #include "system/module.h"
 
-struct role { const char *name; int (*run)(int argc, char **argv); const char *help; };
+struct role {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+};
 
 /* The program's name alone says it. */
 static const struct role by_name[] = {
@@ -37,7 +41,8 @@ static int help_main(int argc, char **argv)
 {
 	(void)argc;
 	(void)argv;
-	printf("usage: poolinit ROLE [OPTION]…\n\nAs PID 1, or called /init, it is the init of the machine. Else ROLE is one of\n\n");
+	printf("usage: poolinit ROLE [OPTION]…\n\nAs PID 1, or called /init, it is the init of the machine. "
+	       "Else ROLE is one of\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(by_word); i++)
 		printf("  %-10s %s\n", by_word[i].name, by_word[i].help);
 	printf("\n\"poolinit ROLE --help\" says more.\n");
@@ -52,7 +57,7 @@ static int version_main(int argc, char **argv)
 	return 0;
 }
 
-static const struct role *find(const struct role *roles, size_t n, const char *name)
+static const struct role *find_role(const struct role *roles, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
 		if (streq(roles[i].name, name))
@@ -62,14 +67,15 @@ static const struct role *find(const struct role *roles, size_t n, const char *n
 
 int main(int argc, char **argv)
 {
-	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "";
-	const struct role *role = find(by_name, ARRAY_LEN(by_name), name);
+	const char *called = argc > 0 ? argv[0] : "", *slash = strrchr(called, '/');
+	const char *name = slash ? slash + 1 : called;
+	const struct role *role = find_role(by_name, ARRAY_LEN(by_name), name);
 
 	if (role)
 		return role->run(argc, argv);
-	role = argc > 1 ? find(by_word, ARRAY_LEN(by_word), argv[1]) : NULL;
-	/* The kernel hands words of its command line that it does not know to PID 1: on a machine they never choose the role. */
+	role = argc > 1 ? find_role(by_word, ARRAY_LEN(by_word), argv[1]) : NULL;
+	/* The kernel hands words of its command line that it does not know to PID 1: on a machine they never
+	 * choose the role. */
 	if (streq(name, "init") || (getpid() == 1 && (!role || early_is_machine())))
 		return init_main(argc, argv);
 	if (role)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Blocks of memory in a list, the newest first; small things share one, large things and growing arrays have their own.
+ * Blocks of memory in a list, the newest first; small things share one, large things and growing arrays have
+ * their own.
  */
 #include "base/arena.h"
 
@@ -11,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_SIZE   2048
-#define LARGE        (BLOCK_SIZE / 2)
-#define SMALL_ARRAY  8          /* items; up to here arrays are just copied */
+#define BLOCK_SIZE  2048
+#define LARGE       (BLOCK_SIZE / 2)
+#define SMALL_ARRAY 8 /* items; up to here arrays are just copied */
+_Static_assert((SMALL_ARRAY & (SMALL_ARRAY - 1)) == 0 && LARGE < BLOCK_SIZE, "lists double from there");
 
 struct arena_block {
 	struct arena_block *next;
@@ -53,7 +55,7 @@ void *arena_alloc(struct arena *a, size_t size)
 	}
 	size = (size + align - 1) / align * align;
 	if (size == 0)
-		size = align;           /* each allocation has its own address */
+		size = align; /* each allocation has its own address */
 	if (!b || b->size - b->used < size) {
 		b = size > LARGE ? block_new(a, size, false) : block_new(a, BLOCK_SIZE, true);
 		if (!b)
@@ -73,7 +75,7 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 	n = strnlen(s, n);
 	copy = arena_alloc(a, n + 1);
 	if (copy)
-		memcpy(copy, s, n);     /* the NUL is there: allocations are zeroed */
+		memcpy(copy, s, n); /* the NUL is there: allocations are zeroed */
 	return copy;
 }
 
@@ -103,8 +105,8 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	return out;
 }
 
-/* An array that has a block of its own grows within it; when that is full, the next block is twice as large, so that a
- * document with thousands of entries costs memory in proportion to them. */
+/* An array that has a block of its own grows within it; when that is full, the next block is twice as large,
+ * so that a document with thousands of entries costs memory in proportion to them. */
 void *arena_grow(struct arena *a, const void *items, size_t n, size_t size)
 {
 	struct arena_block *b;
@@ -122,7 +124,7 @@ void *arena_grow(struct arena *a, const void *items, size_t n, size_t size)
 				return b->data;
 		b = block_new(a, 2 * n * size, false);
 		if (b)
-			b->used = b->size;      /* nothing else goes in there */
+			b->used = b->size; /* nothing else goes in there */
 		copy = b ? b->data : NULL;
 	}
 	if (copy && n)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/contract.h"
 
 #define FIRST_SIZE 64
 
@@ -54,6 +55,7 @@ static bool reserve(struct buf *b, size_t more)
 
 void buf_add(struct buf *b, const void *data, size_t len)
 {
+	require_or(data || len == 0, );
 	if (!reserve(b, len))
 		return;
 	if (len)
@@ -118,7 +120,7 @@ char *buf_steal(struct buf *b)
 {
 	char *data;
 
-	buf_add(b, "", 0);              /* an empty buffer still gives an owned "" */
+	buf_add(b, "", 0); /* an empty buffer still gives an owned "" */
 	if (b->failed) {
 		buf_free(b);
 		return NULL;

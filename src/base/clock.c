@@ -34,6 +34,7 @@ int clock_until(uint64_t deadline)
 	return deadline - now > INT_MAX ? INT_MAX : (int)(deadline - now);
 }
 
+/* clang-format off */
 static const struct { const char *suffix; uint64_t ms; } units[] = {
 	{ "",   1000 },
 	{ "ms", 1 },
@@ -41,6 +42,7 @@ static const struct { const char *suffix; uint64_t ms; } units[] = {
 	{ "m",  60 * 1000 },
 	{ "h",  60 * 60 * 1000 },
 };
+/* clang-format on */
 
 /* The longest duration: what poll(2) can wait for in one go, a little over 24 days. */
 #define LONGEST ((uint64_t)24 * 24 * 60 * 60 * 1000)
@@ -63,5 +65,6 @@ int clock_parse(const char *text, uint64_t *ms, struct err *e)
 		*ms = n * units[i].ms;
 		return 0;
 	}
-	return err_set(e, ERR_INVALID, "\"%.40s\" is not a duration: a number with ms, s, m or h, such as 30s", text);
+	return err_set(e, ERR_INVALID,
+	               "\"%.40s\" is not a duration: a number with ms, s, m or h, such as 30s", text);
 }

@@ -17,6 +17,7 @@ struct class_fact {
 	enum err_remedy remedy;
 };
 
+/* clang-format off */
 static const struct class_fact classes[ERR_CLASSES] = {
 	[ERR_NONE]         = { "none",             900, REMEDY_NONE },
 
@@ -57,8 +58,10 @@ static const struct class_fact classes[ERR_CLASSES] = {
 	[ERR_INTERNAL]     = { "internal",         900, REMEDY_RETRY },
 	[ERR_NO_MEMORY]    = { "no-memory",        901, REMEDY_RETRY },
 };
+/* clang-format on */
 
 /* What an errno means to an operator; anything else is ERR_STORAGE. */
+/* clang-format off */
 static const struct { int sys; enum err_class class; } by_errno[] = {
 	{ EACCES,       ERR_DENIED },
 	{ EPERM,        ERR_DENIED },
@@ -86,8 +89,9 @@ static const struct { int sys; enum err_class class; } by_errno[] = {
 	{ ELOOP,        ERR_INVALID },
 	{ EFBIG,        ERR_TOO_LONG },
 };
+/* clang-format on */
 
-static const struct class_fact *fact(enum err_class c)
+static const struct class_fact *class_fact_of(enum err_class c)
 {
 	return &classes[(unsigned)c < ERR_CLASSES ? c : ERR_INTERNAL];
 }
@@ -111,13 +115,14 @@ static void sanitize(char *s)
 	}
 }
 
-/* The arguments may point into e itself, so the sentence is made beside it. `tail` is appended after ": " if not NULL. */
-__attribute__((format(printf, 2, 0)))
-static void compose(struct err *e, const char *fmt, va_list ap, const char *tail)
+/* The arguments may point into e itself, so the sentence is made beside it. `tail` is appended after ": " if
+ * not NULL. */
+__attribute__((format(printf, 2, 0))) static void compose(struct err *e, const char *fmt, va_list ap,
+                                                          const char *tail)
 {
 	char text[sizeof(e->message)];
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
-	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	size_t len = n < 0 ? 0 : (size_t)least((uint64_t)n, sizeof(text) - 1);
 
 	text[len] = '\0';
 	if (tail)
@@ -129,7 +134,7 @@ static void compose(struct err *e, const char *fmt, va_list ap, const char *tail
 	memcpy(e->message, text, strlen(text) + 1);
 }
 
-int (err_set)(struct err *e, enum err_class c, const char *fmt, ...)
+int(err_set)(struct err *e, enum err_class c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -144,7 +149,7 @@ int (err_set)(struct err *e, enum err_class c, const char *fmt, ...)
 	return -1;
 }
 
-int (err_sys)(struct err *e, int errnum, const char *fmt, ...)
+int(err_sys)(struct err *e, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -162,7 +167,7 @@ int (err_sys)(struct err *e, int errnum, const char *fmt, ...)
 	return -1;
 }
 
-int (err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
+int(err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
 {
 	char cause[sizeof(e->message)];
 	va_list ap;
@@ -180,7 +185,7 @@ int (err_wrap)(struct err *e, enum err_class c, const char *fmt, ...)
 	return -1;
 }
 
-int (err_wait)(struct err *e, enum err_class c, const char *waits_for, const char *fmt, ...)
+int(err_wait)(struct err *e, enum err_class c, const char *waits_for, const char *fmt, ...)
 {
 	char copy[sizeof(e->waits_for)];
 	va_list ap;
@@ -212,17 +217,17 @@ void err_clear(struct err *e)
 
 const char *err_word(enum err_class c)
 {
-	return fact(c)->word;
+	return class_fact_of(c)->word;
 }
 
 int err_code(enum err_class c)
 {
-	return fact(c)->code;
+	return class_fact_of(c)->code;
 }
 
 enum err_remedy err_remedy(enum err_class c)
 {
-	return fact(c)->remedy;
+	return class_fact_of(c)->remedy;
 }
 
 enum err_class err_class_from_word(const char *word)

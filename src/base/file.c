@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 #ifndef SYS_openat2
@@ -24,7 +25,8 @@
 
 /* ---- reading ---- */
 
-/* Opened only after it is known to be a regular file: opening a device or a FIFO may have effects of its own. */
+/* Opened only after it is known to be a regular file: opening a device or a FIFO may have effects of its
+ * own. */
 static int open_regular(int dirfd, const char *path, struct err *e)
 {
 	struct stat st;
@@ -191,7 +193,10 @@ int file_sync_dir(int dir)
 {
 	cleanup_close int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return (fd >= 0 && fsync(fd) == 0) || errno == EINVAL || errno == ENOTSUP || errno == EROFS || errno == EACCES ? 0 : -1;
+	return (fd >= 0 && fsync(fd) == 0) || errno == EINVAL || errno == ENOTSUP || errno == EROFS ||
+	                       errno == EACCES
+	               ? 0
+	               : -1;
 }
 
 /* Six characters nobody else has chosen; O_EXCL decides, so early boot need not wait for entropy. */
@@ -226,8 +231,9 @@ static int open_beside(int dir, const char *base, char *name, size_t size)
 	return fd;
 }
 
-/* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full disk there. */
-static int fill(int fd, const void *data, size_t len, mode_t mode)
+/* fchmod, because the mode given to open is cut by the umask; close is asked too, since NFS reports a full
+ * disk there. */
+static int write_and_close(int fd, const void *data, size_t len, mode_t mode)
 {
 	if (file_write(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0) {
 		int saved = errno;
@@ -241,6 +247,8 @@ static int fill(int fd, const void *data, size_t len, mode_t mode)
 
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
+	require(data || len == 0, e);
+
 	const char *base = path_base(path);
 	cleanup_close int dir = open_parent(dirfd, path);
 	char name[256];
@@ -253,7 +261,7 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 	fd = open_beside(dir, base, name, sizeof(name));
 	if (fd < 0)
 		return err_sys(e, errno, "cannot write %s", path);
-	if (fill(fd, data, len, mode) < 0 || renameat(dir, name, dir, base) < 0) {
+	if (write_and_close(fd, data, len, mode) < 0 || renameat(dir, name, dir, base) < 0) {
 		int saved = errno;
 
 		unlinkat(dir, name, 0);
@@ -306,7 +314,8 @@ int file_poke(int dirfd, const char *path, const char *text, struct err *e)
 	if (n < 0)
 		return err_sys(e, errno, "cannot write \"%.80s\" to %s", text, path);
 	if ((size_t)n != len)
-		return err_set(e, ERR_STORAGE, "cannot write \"%.80s\" to %s: only %zd bytes were taken", text, path, n);
+		return err_set(e, ERR_STORAGE, "cannot write \"%.80s\" to %s: only %zd bytes were taken",
+		               text, path, n);
 	return 0;
 }
 
@@ -324,7 +333,7 @@ int file_remove(int dirfd, const char *path, struct err *e)
 
 /* ---- directories ---- */
 
-static bool is_directory(const char *path)
+static bool path_is_directory(const char *path)
 {
 	struct stat st;
 
@@ -341,10 +350,12 @@ static int make_one(const char *path, mode_t mode, bool kept, struct err *e)
 			return 0;
 		cleanup_close int above = open_parent(AT_FDCWD, path);
 
-		return above < 0 || file_sync_dir(above) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", path) : 0;
+		return above < 0 || file_sync_dir(above) < 0
+		               ? err_sys(e, errno, "directory %s is made, but cannot be synced", path)
+		               : 0;
 	}
 	saved = errno;
-	if (is_directory(path))
+	if (path_is_directory(path))
 		return 0;
 	return err_sys(e, saved == EEXIST ? ENOTDIR : saved, "cannot make directory %s", path);
 }
@@ -386,9 +397,10 @@ void path_tidy(char *path)
 	const char *from = path;
 	char *to = path;
 
-	if (scheme && !memchr(path, '/', (size_t)(scheme - path)))      /* a URI: its slashes mean something */
+	if (scheme && !memchr(path, '/', (size_t)(scheme - path))) /* a URI: its slashes mean something */
 		return;
-	if (from[0] == '/' && from[1] == '/' && from[2] != '/') {       /* POSIX leaves two leading slashes to the system */
+	/* POSIX leaves two leading slashes to the system */
+	if (from[0] == '/' && from[1] == '/' && from[2] != '/') {
 		from += 2;
 		to += 2;
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A place of its own for a tool that reads what others wrote: what it may open does not depend on what it reads.
+ * A place of its own for a tool that reads what others wrote: what it may open does not depend on what it
+ * reads.
  *
- * A root directory with programs and libraries, read-only, and nothing else; a /proc that shows the tool alone; no network; no descriptor but
- * those that it is given. The kernel's landlock and seccomp are put on top where it has them, and are not needed.
+ * A root directory with programs and libraries, read-only, and nothing else; a /proc that shows the tool
+ * alone; no network; no descriptor but those that it is given. The kernel's landlock and seccomp are put on
+ * top where it has them, and are not needed.
  */
 #ifndef POOLINIT_BASE_JAIL_H
 #define POOLINIT_BASE_JAIL_H
@@ -14,9 +16,11 @@
 /* The namespaces that process 1 of a jail is made with. */
 #define JAIL_NAMESPACES (CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
 
-/* In process 1: the root directory. `program` is the tool's path. ERR_UNSUPPORTED: this system has no way to do it; nothing may be run then. */
+/* Give process 1 of the tool's namespace its root directory. `program` is the tool's path. ERR_UNSUPPORTED:
+ * this system has no way to do it, and the tool must not be run. */
 int jail_build(const char *program, struct err *e);
-/* In the tool, before exec: capabilities, landlock, seccomp. What it may open again, by /proc/self/fd, are its n descriptors from `first` on. */
+/* Give up capabilities and close in by landlock and seccomp, in the tool before exec. It may open its n
+ * descriptors from `first` on again, by /proc/self/fd. */
 int jail_enter(int first, unsigned n, struct err *e);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading lines: check the bytes, cut them into tokens, give each token its meaning. Writing is in line_write.c.
+ * Reading lines: check the bytes, cut them into tokens, give each token its meaning. Writing is in
+ * line_write.c.
  *
- * More than one space between tokens, and spaces at the end, are taken for one and none: people type them. Everything else
- * is as strict as the grammar.
+ * More than one space between tokens, and spaces at the end, are taken for one and none: people type them.
+ * Everything else is as strict as the grammar.
  */
 #include "base/line.h"
 
@@ -17,19 +18,19 @@
 struct token {
 	char *text;
 	size_t len;
-	bool quoted;            /* the whole of it: "…" */
-	char *value;            /* behind the first '=' of key=value, unescaped; or NULL */
-	bool value_given;       /* false for "key=" */
+	bool quoted;      /* the whole of it: "…" */
+	char *value;      /* behind the first '=' of key=value, unescaped; or NULL */
+	bool value_given; /* false for "key=" */
 };
 
-struct reader {
+struct line_reader {
 	char *next, *end;
 	struct err *e;
 };
 
 /* ---- bytes ---- */
 
-static int check_bytes(const char *s, size_t len, struct err *e)
+static int check_line_bytes(const char *s, size_t len, struct err *e)
 {
 	for (size_t i = utf8_plain(s, len); i < len; i += utf8_plain(s + i, len - i)) {
 		size_t n = utf8_len(s + i, len - i);
@@ -39,26 +40,21 @@ static int check_bytes(const char *s, size_t len, struct err *e)
 		if (s[i] == '\0')
 			return err_set(e, ERR_SYNTAX, "byte %zu of the line is NUL", i + 1);
 		if (utf8_is_control(s + i, n))
-			return err_set(e, ERR_SYNTAX, "byte %zu of the line is a control character; write it as \\xHH in quotes", i + 1);
+			return err_set(
+				e, ERR_SYNTAX,
+				"byte %zu of the line is a control character; write it as \\xHH in quotes",
+				i + 1);
 		i += n;
 	}
 	return 0;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Is this a verb, a key, a tag? */
 static bool is_name(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
-		      s[i] == '_' || s[i] == '.' || s[i] == '-'))
+		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+		      (s[i] >= '0' && s[i] <= '9') || s[i] == '_' || s[i] == '.' || s[i] == '-'))
 			return false;
 	return len > 0;
 }
@@ -66,7 +62,7 @@ static bool is_name(const char *s, size_t len)
 /* ---- tokens ---- */
 
 /* Undo one escape at r->next, behind the backslash. The byte, or -1. */
-static int unescape(struct reader *r)
+static int unescape(struct line_reader *r)
 {
 	static const char names[] = "\"\\nt", bytes[] = "\"\\\n\t";
 	const char *at = r->next < r->end ? memchr(names, *r->next, sizeof(names) - 1) : NULL;
@@ -77,7 +73,8 @@ static int unescape(struct reader *r)
 		return bytes[at - names];
 	}
 	if (r->end - r->next < 3 || *r->next != 'x')
-		return err_set(r->e, ERR_SYNTAX, "unknown escape in quotes; known are \\\" \\\\ \\n \\t \\xHH");
+		return err_set(r->e, ERR_SYNTAX,
+		               "unknown escape in quotes; known are \\\" \\\\ \\n \\t \\xHH");
 	high = hex_digit(r->next[1]);
 	low = hex_digit(r->next[2]);
 	if (high < 0 || low < 0 || high + low == 0)
@@ -87,7 +84,7 @@ static int unescape(struct reader *r)
 }
 
 /* r->next is behind the opening quote. Unescapes in place; leaves r->next behind the closing one. */
-static int read_quoted(struct reader *r, char **text, size_t *len)
+static int read_quoted(struct line_reader *r, char **text, size_t *len)
 {
 	char *out = r->next;
 
@@ -112,7 +109,7 @@ static int read_quoted(struct reader *r, char **text, size_t *len)
 }
 
 /* A word, or key=value with either kind of value. */
-static int read_word(struct reader *r, struct token *t)
+static int read_word(struct line_reader *r, struct token *t)
 {
 	char *at = r->next, *end = r->end;
 	size_t ignored;
@@ -137,14 +134,15 @@ static int read_word(struct reader *r, struct token *t)
 	}
 	r->next = at;
 	if (t->value)
-		t->text[t->len] = '\0';         /* over the '=' */
+		t->text[t->len] = '\0'; /* over the '=' */
 	else
 		t->len = (size_t)(at - t->text);
 	return 0;
 }
 
-/* The next token. 1 read, 0 no more, -1 error. Ends it with a NUL, which falls on a space, a quote, or the line's end. */
-static int read_token(struct reader *r, struct token *t)
+/* The next token. 1 read, 0 no more, -1 error. Ends it with a NUL, which falls on a space, a quote, or the
+ * line's end. */
+static int read_token(struct line_reader *r, struct token *t)
 {
 	int rc;
 
@@ -182,7 +180,7 @@ static bool read_count(const char *s, uint64_t *n)
 }
 
 /* "= N" and nothing behind it. */
-static int read_payload(struct reader *r, struct line *l)
+static int read_payload(struct line_reader *r, struct line *l)
 {
 	struct token t;
 	int got = read_token(r, &t);
@@ -190,7 +188,8 @@ static int read_payload(struct reader *r, struct line *l)
 	if (got < 0)
 		return -1;
 	if (got == 0 || t.quoted || t.value || !read_count(t.text, &l->payload_len))
-		return err_set(r->e, ERR_SYNTAX, "\"=\" announces a payload and needs its length in bytes: = N");
+		return err_set(r->e, ERR_SYNTAX,
+		               "\"=\" announces a payload and needs its length in bytes: = N");
 	l->has_payload = true;
 	got = read_token(r, &t);
 	return got <= 0 ? got : err_set(r->e, ERR_SYNTAX, "text behind the payload's length");
@@ -213,13 +212,17 @@ static bool is_given(const struct line *l, const char *key)
 static int add_arg(struct line *l, const struct token *t, uint64_t *marks, struct err *e)
 {
 	bool flag = !t->quoted && starts_with(t->text, "--");
-	const char *key = flag ? t->text + 2 : t->value ? t->text : NULL;
+	const char *key = t->value ? t->text : NULL;
 	struct line_arg *arg = &l->args[l->nargs];
 
+	if (flag)
+		key = t->text + 2;
 	if (l->nargs == LINE_ARGS)
 		return err_set(e, ERR_TOO_LONG, "more than %d arguments in one line", LINE_ARGS);
 	if (key && (!is_name(key, t->len - (flag ? 2 : 0)) || key[0] == '-'))
-		return err_set(e, ERR_SYNTAX, "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes", key);
+		return err_set(e, ERR_SYNTAX,
+		               "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes",
+		               key);
 	if (t->value && !t->value_given)
 		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key, key);
 	if (key) {
@@ -235,7 +238,7 @@ static int add_arg(struct line *l, const struct token *t, uint64_t *marks, struc
 	return 0;
 }
 
-static int read_args(struct reader *r, struct line *l, bool payload_allowed)
+static int read_args(struct line_reader *r, struct line *l, bool payload_allowed)
 {
 	uint64_t marks = 0;
 	struct token t;
@@ -255,9 +258,10 @@ static bool is_tag(const struct token *t)
 	return t->len >= 2 && t->len <= LINE_TAG + 1 && is_name(t->text + 1, t->len - 1) && !t->value;
 }
 
-/* What both directions begin with: bytes checked, the tag taken, and the first token behind it in *first.
- * 1, 0 for an empty line, -1. */
-static int begin(struct reader *r, char *text, size_t len, struct line *l, struct token *first, struct err *e)
+/* Requests and replies begin alike: the bytes are checked, the tag is taken, and the first token behind it
+ * comes into *first. 1; 0 for an empty line; -1. */
+static int begin_line(struct line_reader *r, char *text, size_t len, struct line *l, struct token *first,
+                      struct err *e)
 {
 	int got;
 
@@ -265,8 +269,8 @@ static int begin(struct reader *r, char *text, size_t len, struct line *l, struc
 	if (len > 0 && text[len - 1] == '\r')
 		len--;
 	text[len] = '\0';
-	*r = (struct reader){ .next = text, .end = text + len, .e = e };
-	if (check_bytes(text, len, e) < 0)
+	*r = (struct line_reader){ .next = text, .end = text + len, .e = e };
+	if (check_line_bytes(text, len, e) < 0)
 		return -1;
 	got = read_token(r, first);
 	if (got <= 0 || first->quoted || first->text[0] != '@')
@@ -280,7 +284,7 @@ static int begin(struct reader *r, char *text, size_t len, struct line *l, struc
 
 int line_parse(char *text, size_t len, struct line *l, struct err *e)
 {
-	struct reader r;
+	struct line_reader r;
 	struct token verb;
 	int got;
 
@@ -288,7 +292,7 @@ int line_parse(char *text, size_t len, struct line *l, struct err *e)
 		memset(l, 0, sizeof(*l));
 		return err_set(e, ERR_TOO_LONG, "line is longer than %d bytes", LINE_MAX_BYTES);
 	}
-	got = begin(&r, text, len, l, &verb, e);
+	got = begin_line(&r, text, len, l, &verb, e);
 	if (got <= 0)
 		return got;
 	if (verb.quoted || verb.value || !is_name(verb.text, verb.len) || verb.text[0] == '-')
@@ -298,6 +302,7 @@ int line_parse(char *text, size_t len, struct line *l, struct err *e)
 	return read_args(&r, l, true);
 }
 
+/* clang-format off */
 static const struct { const char *mark; enum line_kind kind; } reply_kinds[] = {
 	{ "-",   LINE_RECORD },
 	{ "OK",  LINE_OK },
@@ -305,6 +310,7 @@ static const struct { const char *mark; enum line_kind kind; } reply_kinds[] = {
 	{ "*",   LINE_GREETING },
 	{ "!",   LINE_EVENT },
 };
+/* clang-format on */
 
 static bool is_error(const struct line *l)
 {
@@ -317,9 +323,9 @@ static bool is_error(const struct line *l)
 
 int line_parse_reply(char *text, size_t len, struct line *l, struct err *e)
 {
-	struct reader r;
+	struct line_reader r;
 	struct token mark;
-	int got = begin(&r, text, len, l, &mark, e);
+	int got = begin_line(&r, text, len, l, &mark, e);
 
 	if (got <= 0)
 		return got;
@@ -341,7 +347,7 @@ int line_parse_reply(char *text, size_t len, struct line *l, struct err *e)
 
 /* ---- looking things up ---- */
 
-static const struct line_arg *find(const struct line *l, const char *key)
+static const struct line_arg *find_arg(const struct line *l, const char *key)
 {
 	for (size_t i = 0; i < l->nargs; i++)
 		if (l->args[i].key && streq(l->args[i].key, key))
@@ -351,7 +357,7 @@ static const struct line_arg *find(const struct line *l, const char *key)
 
 const char *line_get(const struct line *l, const char *key)
 {
-	const struct line_arg *arg = find(l, key);
+	const struct line_arg *arg = find_arg(l, key);
 
 	if (!arg)
 		return NULL;
@@ -360,7 +366,7 @@ const char *line_get(const struct line *l, const char *key)
 
 bool line_has(const struct line *l, const char *key)
 {
-	return find(l, key) != NULL;
+	return find_arg(l, key) != NULL;
 }
 
 uint64_t line_u64(const struct line *l, const char *key, uint64_t otherwise)

@@ -11,7 +11,7 @@
 #include "base/util.h"
 
 /* May this ASCII byte stand in a word? */
-static bool is_plain(unsigned char c)
+static bool is_bare(unsigned char c)
 {
 	return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '=';
 }
@@ -29,7 +29,7 @@ static size_t text_char(const char *s, size_t left)
 static bool needs_quotes(const char *value, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
-		while (i < len && is_plain((unsigned char)value[i]))    /* mostly all of them */
+		while (i < len && is_bare((unsigned char)value[i])) /* mostly all of them */
 			i++;
 		n = i == len || (unsigned char)value[i] < 0x80 ? 0 : text_char(value + i, len - i);
 		if (n == 0)
@@ -100,7 +100,7 @@ static void add_key_and(struct buf *b, const char *key, const char *more, size_t
 		return;
 	}
 	text[0] = ' ';
-	memcpy(text + 1, key, n);         /* NOLINT(bugprone-not-null-terminated-result): more follows */
+	memcpy(text + 1, key, n); /* NOLINT(bugprone-not-null-terminated-result): more follows */
 	text[n + 1] = '=';
 	memcpy(text + n + 2, more, len);
 	buf_add(b, text + !space, n + 1 + len + space);
@@ -116,7 +116,7 @@ void line_word(struct buf *b, const char *value)
 	if (!value)
 		return;
 	add_space(b);
-	if (starts_with(value, "--"))   /* would be read as a flag */
+	if (starts_with(value, "--")) /* would be read as a flag */
 		add_quoted(b, value, strlen(value));
 	else
 		line_quote(b, value, strlen(value));
@@ -150,7 +150,7 @@ void line_fmt(struct buf *b, const char *key, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(few, sizeof(few), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(few)) {        /* a number or a time, mostly: no memory is needed */
+	if (n >= 0 && (size_t)n < sizeof(few)) { /* a number or a time, mostly: no memory is needed */
 		line_str(b, key, few);
 		return;
 	}

@@ -12,41 +12,46 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
 #define RING_SIZE (64 * 1024)
-#define TEXT_MAX  880           /* with the prefix it fits a record of the kernel's log, which refuses longer ones */
+#define TEXT_MAX  880 /* with the prefix it fits a record of the kernel's log, which refuses longer ones */
+_Static_assert(TEXT_MAX <= UINT16_MAX && TEXT_MAX < RING_SIZE / 2, "a message fits its entry, and the ring");
 
 static const char *const facilities[LF_COUNT] = {
-	[LF_BOOT] = "boot", [LF_NET] = "net", [LF_POOL] = "pool", [LF_WORKER] = "worker", [LF_CONTROL] = "control",
-	[LF_ISCSI] = "iscsi", [LF_LVM] = "lvm", [LF_DEVICE] = "device", [LF_MODULE] = "module", [LF_CONFIG] = "config",
+	[LF_BOOT] = "boot",       [LF_NET] = "net",       [LF_POOL] = "pool", [LF_WORKER] = "worker",
+	[LF_CONTROL] = "control", [LF_ISCSI] = "iscsi",   [LF_LVM] = "lvm",   [LF_DEVICE] = "device",
+	[LF_MODULE] = "module",   [LF_CONFIG] = "config",
 };
 
+/* clang-format off */
 static const struct { const char *word; int kernel; } levels[] = {
 	[LOG_ERR_]  = { "error", 3 },
 	[LOG_WARN]  = { "warn",  4 },
 	[LOG_INFO]  = { "info",  6 },
 	[LOG_DEBUG] = { "debug", 7 },
 };
+/* clang-format on */
 
 /* A message in the ring; its text follows. */
-struct entry {
+struct ring_entry {
 	uint64_t seq, ts;
 	uint16_t len;
 	uint8_t level, facility;
 };
 
-/* The one piece of state outside the supervisor's struct: everybody logs. The ring is touched, and so takes memory, only
- * as far as it is used. Offsets count on for ever; their place in the ring is the remainder. */
+/* The one piece of state outside the supervisor's struct: everybody logs. The ring is touched, and so takes
+ * memory, only as far as it is used. Offsets count on for ever; their place in the ring is the remainder. */
 static struct {
 	unsigned char wanted[LF_COUNT];
-	bool set;               /* wanted[] holds something */
+	bool set; /* wanted[] holds something */
 	bool to_stderr;
-	int kmsg;               /* 0: none */
-	pid_t kmsg_owner;       /* a forked worker may have closed the descriptor and opened something else there */
+	int kmsg;         /* 0: none */
+	pid_t kmsg_owner; /* a forked worker may have closed the descriptor and opened something else there */
 	uint64_t seq;
 	uint64_t oldest, next;
 	char ring[RING_SIZE];
@@ -94,8 +99,10 @@ static int set_one(unsigned char *wanted, const char *item, size_t len, struct e
 	}
 	facility = find_facility(item, (size_t)(equals - item));
 	if (facility < 0)
-		return err_set(e, ERR_INVALID, "\"%.*s\" is not a log facility: boot, net, pool, worker, control, iscsi, lvm, "
-		               "device, module or config", (int)(equals - item), item);
+		return err_set(e, ERR_INVALID,
+		               "\"%.*s\" is not a log facility: boot, net, pool, worker, control, iscsi, "
+		               "lvm, device, module or config",
+		               (int)(equals - item), item);
 	wanted[facility] = (unsigned char)level;
 	return 0;
 }
@@ -106,7 +113,7 @@ int log_set(const char *spec, struct err *e)
 
 	defaults();
 	memcpy(wanted, state.wanted, sizeof(wanted));
-	for (const char *item = spec; ; ) {
+	for (const char *item = spec;;) {
 		size_t len = strcspn(item, ",");
 
 		if (set_one(wanted, item, len < 64 ? len : 64, e) < 0)
@@ -146,12 +153,16 @@ static void ring_read(uint64_t from, void *out, size_t len)
 	memcpy((char *)out + first, state.ring, len - first);
 }
 
-static void remember(enum log_facility f, enum log_level l, const char *text, size_t len)
+static void ring_append(enum log_facility f, enum log_level l, const char *text, size_t len)
 {
-	struct entry m = { .seq = ++state.seq, .ts = clock_ms(), .len = (uint16_t)len, .level = (uint8_t)l, .facility = (uint8_t)f };
+	struct ring_entry m = { .seq = ++state.seq,
+		                .ts = clock_ms(),
+		                .len = (uint16_t)len,
+		                .level = (uint8_t)l,
+		                .facility = (uint8_t)f };
 
 	while (state.next + sizeof(m) + len - state.oldest > RING_SIZE) {
-		struct entry old;
+		struct ring_entry old;
 
 		ring_read(state.oldest, &old, sizeof(old));
 		state.oldest += sizeof(old) + old.len;
@@ -162,9 +173,9 @@ static void remember(enum log_facility f, enum log_level l, const char *text, si
 
 void log_each(uint64_t since, void (*tell)(void *arg, const struct log_entry *m), void *arg)
 {
-	for (uint64_t at = state.oldest; at < state.next; ) {
+	for (uint64_t at = state.oldest; at < state.next;) {
 		char text[TEXT_MAX + 1];
-		struct entry m;
+		struct ring_entry m;
 
 		ring_read(at, &m, sizeof(m));
 		ring_read(at + sizeof(m), text, m.len);
@@ -192,7 +203,8 @@ int log_to_kmsg(struct err *e)
 		close(state.kmsg);
 	state.kmsg = fd;
 	state.kmsg_owner = getpid();
-	/* The kernel drops what user space writes in bursts, and a boot is a burst. As the first process we may ask it not to. */
+	/* The kernel drops what user space writes in bursts, and a boot is a burst. As the first process we
+	 * may ask it not to. */
 	if (getpid() == 1)
 		file_poke(AT_FDCWD, "/proc/sys/kernel/printk_devkmsg", "on\n", NULL);
 	return 0;
@@ -204,8 +216,8 @@ static void write_line(int fd, const char *line, size_t len)
 		;
 }
 
-/* The log must never make the process wait: what a full pipe or a stopped terminal does not take is only in the ring. (The
- * kernel's log never blocks, and poll says nothing about writing to it.) */
+/* The log must never make the process wait: what a full pipe or a stopped terminal does not take is only in
+ * the ring. (The kernel's log never blocks, and poll says nothing about writing to it.) */
 static bool takes_a_line(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
@@ -240,6 +252,8 @@ static size_t clean(const char *text, char *out, size_t size)
 
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 {
+	require_or((unsigned)f < LF_COUNT && (unsigned)l <= LOG_DEBUG, );
+
 	char raw[TEXT_MAX + 1], text[TEXT_MAX + 1], line[TEXT_MAX + 64];
 	bool to_kmsg = state.kmsg > 0 && state.kmsg_owner == getpid();
 	va_list ap;
@@ -256,10 +270,10 @@ void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 	if ((size_t)n >= sizeof(raw))
 		raw[utf8_cut(raw, sizeof(raw) - 1)] = '\0';
 	len = clean(raw, text, sizeof(text));
-	remember(f, l, text, len);
+	ring_append(f, l, text, len);
 	n = snprintf(line, sizeof(line), "<%d>poolinit: %s: %s\n", levels[l].kernel, facilities[f], text);
 	if (to_kmsg)
 		write_line(state.kmsg, line, (size_t)n);
 	if (state.to_stderr && takes_a_line(STDERR_FILENO))
-		write_line(STDERR_FILENO, line + 3, (size_t)n - 3);     /* without the kernel's "<6>" */
+		write_line(STDERR_FILENO, line + 3, (size_t)n - 3); /* without the kernel's "<6>" */
 }

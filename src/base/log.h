@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The log: one line a message, to the kernel's log (boot), to standard error (serve), always kept in a ring of the last
- * messages for the `log` verb. Messages from workers travel as records and are logged by the supervisor.
+ * The log: one line a message, to the kernel's log (boot), to standard error (serve), always kept in a ring
+ * of the last messages for the `log` verb. Messages from workers travel as records and are logged by the
+ * supervisor.
  */
 #ifndef POOLINIT_BASE_LOG_H
 #define POOLINIT_BASE_LOG_H
@@ -14,18 +15,30 @@
 
 enum log_level { LOG_ERR_, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* One facility a room; the table in log.c has their names (boot, net, pool, worker, control, iscsi, lvm, device, module). */
+/* One facility a room; the table in log.c has their names (boot, net, pool, worker, control, iscsi, lvm,
+ * device, module). */
 enum log_facility {
-	LF_BOOT, LF_NET, LF_POOL, LF_WORKER, LF_CONTROL, LF_ISCSI, LF_LVM, LF_DEVICE, LF_MODULE, LF_CONFIG,
+	LF_BOOT,
+	LF_NET,
+	LF_POOL,
+	LF_WORKER,
+	LF_CONTROL,
+	LF_ISCSI,
+	LF_LVM,
+	LF_DEVICE,
+	LF_MODULE,
+	LF_CONFIG,
 	LF_COUNT
 };
 
-/* Lines "poolinit: FACILITY: text", each in one write(2). Where standard error does not take a line at once it is only in the
- * ring: the log never waits. */
+/* Lines "poolinit: FACILITY: text", each in one write(2). Where standard error does not take a line at once
+ * it is only in the ring: the log never waits. */
 void log_to_stderr(void);
-int log_to_kmsg(struct err *e);         /* /dev/kmsg; lines begin "poolinit: " */
-/* "info", or "warn,net=debug,pool=info": as the poolinit.log parameter and the `log` verb have it. Bad text changes nothing. */
+int log_to_kmsg(struct err *e); /* /dev/kmsg; lines begin "poolinit: " */
+/* "info", or "warn,net=debug,pool=info": as the poolinit.log parameter and the `log` verb have it. Bad text
+ * changes nothing. */
 int log_set(const char *spec, struct err *e);
+/* Would a message of this facility and level be kept? For callers to whom making its text is work. */
 bool log_wanted(enum log_facility f, enum log_level l);
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 struct log_entry { uint64_t seq, ts; const char *level, *facility, *text; };

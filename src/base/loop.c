@@ -9,11 +9,13 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 #define BATCH 16
 
-/* Events taken from epoll but perhaps not yet delivered. Rounds nest when a callback drains, hence the chain. */
+/* Events taken from epoll but perhaps not yet delivered. Rounds nest when a callback drains, hence the
+ * chain. */
 struct loop_batch {
 	struct epoll_event events[BATCH];
 	int len;
@@ -39,8 +41,8 @@ void loop_close(struct loop *l)
 
 /* ---- watches ---- */
 
-/* epoll reports a hang-up even to those who ask for nothing, which level-triggered would be a busy loop. Edge-triggered
- * and once, it is one wake-up at most, which loop_round() drops. */
+/* epoll reports a hang-up even to those who ask for nothing, which level-triggered would be a busy loop.
+ * Edge-triggered and once, it is one wake-up at most, which loop_round() drops. */
 static struct epoll_event interest(struct watch *w)
 {
 	return (struct epoll_event){
@@ -51,6 +53,8 @@ static struct epoll_event interest(struct watch *w)
 
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e)
 {
+	require(w->on_event, e);
+
 	struct epoll_event ev;
 
 	loop_unwatch(l, w);
@@ -73,7 +77,8 @@ void loop_change(struct loop *l, struct watch *w, uint32_t events)
 		return;
 	w->events = events;
 	ev = interest(w);
-	epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &ev);         /* needs no memory: cannot fail for a descriptor that is there */
+	/* needs no memory: cannot fail for a descriptor that is there */
+	epoll_ctl(l->epoll, EPOLL_CTL_MOD, w->fd, &ev);
 }
 
 void loop_unwatch(struct loop *l, struct watch *w)
@@ -95,6 +100,8 @@ void loop_unwatch(struct loop *l, struct watch *w)
 
 void loop_arm(struct loop *l, struct timer *t, uint64_t deadline)
 {
+	require_or(t->on_expiry || deadline == NEVER, );
+
 	struct timer **at = &l->timers;
 
 	loop_disarm(l, t);
@@ -122,7 +129,8 @@ void loop_disarm(struct loop *l, struct timer *t)
 	t->armed = false;
 }
 
-/* As many as were due on entry, no more: a timer that arms itself for "now" again must not keep descriptors waiting. */
+/* Only timers that were due on entry are called. One that arms itself for "now" again would otherwise keep
+ * descriptors waiting for ever. */
 static void expire(struct loop *l)
 {
 	uint64_t now = clock_ms();
@@ -148,7 +156,7 @@ static void deliver(struct loop *l, struct loop_batch *b)
 		struct watch *w = b->events[i].data.ptr;
 		uint32_t events = b->events[i].events;
 
-		if (w && w->events)             /* withdrawn, or asking for nothing by now */
+		if (w && w->events) /* withdrawn, or asking for nothing by now */
 			w->on_event(w, events);
 	}
 	l->batch = b->outer;
@@ -164,7 +172,7 @@ void loop_round(struct loop *l, uint64_t deadline)
 	if (b.len > 0)
 		deliver(l, &b);
 	else if (b.len < 0 && errno != EINTR)
-		poll(NULL, 0, 100);             /* "cannot happen", but if it does the process must not burn a core */
+		poll(NULL, 0, 100); /* "cannot happen", but if it does the process must not burn a core */
 	expire(l);
 }
 

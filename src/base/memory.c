@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a worker allocates depends on directories, servers and metadata that somebody else made. So it has a limit, which makes malloc(3) fail like any
- * other lack of memory; and where many of them, or the kernel's own part, use up everything all the same, a worker goes before anything else does.
+ * What a worker allocates depends on directories, servers and metadata that somebody else made. So it has a
+ * limit, which makes malloc(3) fail like any other lack of memory; and where many of them, or the kernel's
+ * own part, use up everything all the same, a worker goes before anything else does.
  *
- * The kernel tells nobody why it kills. It counts, though, for the whole machine, and names in its log whom it has killed. A process that was killed while
- * the count rose is one of those if the log names it, or if there is no log to be read here.
+ * The kernel tells nobody why it kills. It counts, though, for the whole machine, and names in its log whom
+ * it has killed. A process that was killed while the count rose is one of those if the log names it, or if
+ * there is no log to be read here.
  */
 #include "base/memory.h"
 
@@ -24,13 +26,13 @@
 #include "base/file.h"
 #include "base/util.h"
 
-#define MIB      ((size_t)1024 * 1024)
-#define LEAST    (64 * MIB)
-#define MOST     (1024 * MIB)
-#define COUNT_OF "\noom_kill "
+#define MIB        ((size_t)1024 * 1024)
+#define LEAST      (64 * MIB)
+#define MOST       (1024 * MIB)
+#define COUNT_OF   "\noom_kill "
 #define VMSTAT_MAX (16 * 1024)
 
-static uint64_t last;           /* of memory_watch(); 0: nothing is known */
+static uint64_t last; /* of memory_watch(); 0: nothing is known */
 
 size_t memory_limit(void)
 {
@@ -38,13 +40,14 @@ size_t memory_limit(void)
 	struct rlimit r;
 	uint64_t bytes = sysinfo(&machine) == 0 ? (uint64_t)machine.totalram * machine.mem_unit / 4 : MOST;
 
-	if (SANITIZED || getrlimit(RLIMIT_DATA, &r) < 0)        /* the shadow would count */
+	if (SANITIZED || getrlimit(RLIMIT_DATA, &r) < 0) /* the shadow would count */
 		return 0;
 	bytes = bytes < LEAST ? LEAST : least(bytes, MOST);
 	return (size_t)least(bytes, r.rlim_max);
 }
 
-/* Private memory that can be written. Not all that is mapped: files and memory that is shared take nothing from anybody by being mapped. */
+/* Private memory that can be written. Not all that is mapped: files and memory that is shared take nothing
+ * from anybody by being mapped. */
 static void set_limit(size_t bytes)
 {
 	struct rlimit r;
@@ -87,15 +90,19 @@ void memory_keep(void)
 
 /* ---- the kernel's log ---- */
 
-#define RECORD_MAX   8192
-#define RECORDS_MAX  16384      /* read at once: more than the log holds */
-#define NAMED        32
+#define RECORD_MAX  8192
+#define RECORDS_MAX 16384 /* read at once: more than the log holds */
+#define NAMED       32
 
-static int kept_log = -1;       /* the supervisor's, from when it first watched */
+static int kept_log = -1; /* the supervisor's, from when it first watched */
 static pid_t log_keeper;
 
-/* What the kernel logs of one that it has killed, the number as the first process namespace has it. */
-struct killed { pid_t pid; char name[16]; };
+/* A line of the kernel's log about a process that it has killed. The number is that of the first process
+ * namespace. */
+struct killed {
+	pid_t pid;
+	char name[16];
+};
 
 static void log_keep(void)
 {
@@ -107,12 +114,14 @@ static void log_keep(void)
 		lseek(kept_log, 0, SEEK_END);
 }
 
-/* "6,1234,5678,-;Out of memory: Killed process 99 (refresh) …". Others than the kernel write with a facility. */
+/* "6,1234,5678,-;Out of memory: Killed process 99 (refresh) …". Others than the kernel write with a
+ * facility. */
 static bool read_record(const char *record, struct killed *k)
 {
 	const char *text = strchr(record, ';'), *at = text ? strstr(text, "Killed process ") : NULL;
 
-	return at && strtoul(record, NULL, 10) < 8 && sscanf(at, "Killed process %d (%15[^)]", &k->pid, k->name) == 2;
+	return at && strtoul(record, NULL, 10) < 8 &&
+	       sscanf(at, "Killed process %d (%15[^)]", &k->pid, k->name) == 2;
 }
 
 static bool is_first_namespace(void)
@@ -124,7 +133,8 @@ static bool is_first_namespace(void)
 	return strcmp(text, "pid:[4026531836]") == 0;
 }
 
-/* False only if the kernel's log can be read and does not name it. What is read is read once, and kept for those that are asked about later. */
+/* False only if the kernel's log can be read and does not name it. What is read is read once, and kept for
+ * those that are asked about later. */
 static bool log_may_name(pid_t pid, const char *name)
 {
 	static struct killed all[NAMED];
@@ -138,12 +148,13 @@ static bool log_may_name(pid_t pid, const char *name)
 		ssize_t len = read(kept_log, record, sizeof(record) - 1);
 
 		if (len < 0 && errno != EPIPE && errno != EINTR && errno != EINVAL)
-			break;          /* the end; the others tell of records that are lost or too long */
+			break; /* the end; the others tell of records that are lost or too long */
 		record[len > 0 ? len : 0] = '\0';
 		n += read_record(record, &all[n % NAMED]);
 	}
 	for (size_t i = 0; i < NAMED; i++)
-		found |= numbers ? all[i].pid == pid : strncmp(all[i].name, name, sizeof(all[i].name) - 1) == 0;
+		found |= numbers ? all[i].pid == pid
+		                 : strncmp(all[i].name, name, sizeof(all[i].name) - 1) == 0;
 	return found;
 }
 
@@ -176,7 +187,8 @@ uint64_t memory_watch(void)
 	static uint64_t counted;
 	uint64_t now = clock_ms();
 
-	/* The kernel adds up each of its counters for this: not for each of many workers that start at once. */
+	/* The kernel adds up each of its counters for this: not for each of many workers that start at
+	 * once. */
 	log_keep();
 	if (!last || now - counted >= SECONDS(1)) {
 		last = count(true);
@@ -187,7 +199,8 @@ uint64_t memory_watch(void)
 
 bool memory_took(pid_t pid, const char *name, int status, uint64_t since)
 {
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last && count(false) > (since ? since : last) && log_may_name(pid, name);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last &&
+	       count(false) > (since ? since : last) && log_may_name(pid, name);
 }
 
 const char *memory_ending(pid_t pid, const char *name, int status, uint64_t since)
@@ -197,7 +210,8 @@ const char *memory_ending(pid_t pid, const char *name, int status, uint64_t sinc
 	if (memory_took(pid, name, status, since))
 		return "was ended by the kernel: out of memory";
 	if (WIFSIGNALED(status))
-		snprintf(text, sizeof(text), "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		snprintf(text, sizeof(text), "died by signal %d (%s)", WTERMSIG(status),
+		         strsignal(WTERMSIG(status)));
 	else
 		snprintf(text, sizeof(text), "ended with status %d", WEXITSTATUS(status));
 	return text;

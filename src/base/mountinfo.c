@@ -26,7 +26,8 @@ static void undo_escapes(char *s)
 	char *to = s;
 
 	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+		    s[3] <= '7') {
 			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 			s += 4;
 		} else {
@@ -49,7 +50,7 @@ static char *field(char **rest)
 	return start;
 }
 
-static bool number(const char *s, unsigned *n)
+static bool parse_id(const char *s, unsigned *n)
 {
 	*n = 0;
 	if (!s || !*s)
@@ -70,7 +71,7 @@ static bool device(char *s, dev_t *dev)
 	if (!colon)
 		return false;
 	*colon = '\0';
-	if (!number(s, &maj) || !number(colon + 1, &min))
+	if (!parse_id(s, &maj) || !parse_id(colon + 1, &min))
 		return false;
 	*dev = makedev(maj, min);
 	return true;
@@ -81,7 +82,8 @@ static bool parse_line(char *line, struct mount_entry *m)
 	char *rest = line, *tag;
 	unsigned id, parent;
 
-	if (!number(field(&rest), &id) || !number(field(&rest), &parent) || !device(field(&rest), &m->dev))
+	if (!parse_id(field(&rest), &id) || !parse_id(field(&rest), &parent) ||
+	    !device(field(&rest), &m->dev))
 		return false;
 	m->id = (int)id;
 	m->parent = (int)parent;
@@ -95,7 +97,7 @@ static bool parse_line(char *line, struct mount_entry *m)
 	m->super_options = field(&rest);
 	if (!m->fstype)
 		return false;
-	if (!m->super_options)          /* an empty source leaves two spaces, an empty list nothing */
+	if (!m->super_options) /* an empty source leaves two spaces, an empty list nothing */
 		m->super_options = line + strlen(line);
 	if (!m->source)
 		m->source = m->super_options;
@@ -144,7 +146,7 @@ struct mount_list {
 	size_t n, size;
 };
 
-static int list_add(const struct mount_entry *m, void *arg)
+static int add_mount(const struct mount_entry *m, void *arg)
 {
 	struct mount_list *l = arg;
 
@@ -161,8 +163,7 @@ static int list_add(const struct mount_entry *m, void *arg)
 	return 0;
 }
 
-/* Is path equal to dir or below it? */
-static bool is_below(const char *path, const char *dir)
+bool path_is_below(const char *path, const char *dir)
 {
 	size_t len = streq(dir, "/") ? 0 : strlen(dir);
 
@@ -173,14 +174,15 @@ static bool is_below(const char *path, const char *dir)
 static bool is_covered(const struct mount_list *l, const struct mount_entry *m)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (l->items[i].parent == m->id && l->items[i].id != m->id && streq(l->items[i].target, m->target))
+		if (l->items[i].parent == m->id && l->items[i].id != m->id &&
+		    streq(l->items[i].target, m->target))
 			return true;
 	return false;
 }
 
-/* Does the way to it lead somewhere else? Either another mount on the same parent was put over a directory above it later, or
- * its parent cannot be reached. A parent at the same path is covered by the very mounts that are looked at; only the way to
- * it counts. */
+/* Does the way to it lead somewhere else? Either another mount on the same parent was put over a directory
+ * above it later, or its parent cannot be reached. A parent at the same path is covered by the very mounts
+ * that are looked at; only the way to it counts. */
 static bool is_cut_off(const struct mount_list *l, const struct mount_entry *m, int depth)
 {
 	const struct mount_entry *parent = NULL;
@@ -192,7 +194,8 @@ static bool is_cut_off(const struct mount_list *l, const struct mount_entry *m, 
 			continue;
 		if (other->id == m->parent)
 			parent = other;
-		else if (other->parent == m->parent && !streq(other->target, m->target) && is_below(m->target, other->target))
+		else if (other->parent == m->parent && !streq(other->target, m->target) &&
+		         path_is_below(m->target, other->target))
 			return true;
 	}
 	if (!parent || depth == 0)
@@ -235,10 +238,11 @@ int mountinfo_find(const char *target, struct mount_entry *out, struct err *e)
 
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &text, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read the mount table");
-	if (mountinfo_parse(text.data, list_add, &l) < 0)
+	if (mountinfo_parse(text.data, add_mount, &l) < 0)
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read the mount table: not enough memory");
-	for (size_t i = l.n; rc == 0 && i-- > 0; )
-		if (streq(l.items[i].target, target) && !is_covered(&l, &l.items[i]) && !is_cut_off(&l, &l.items[i], 64))
+	for (size_t i = l.n; rc == 0 && i-- > 0;)
+		if (streq(l.items[i].target, target) && !is_covered(&l, &l.items[i]) &&
+		    !is_cut_off(&l, &l.items[i], 64))
 			rc = entry_copy(out, &l.items[i], e);
 	free(l.items);
 	return rc;
@@ -246,7 +250,8 @@ int mountinfo_find(const char *target, struct mount_entry *out, struct err *e)
 
 void mount_entry_free(struct mount_entry *m)
 {
-	char **const strings[] = { &m->root, &m->target, &m->options, &m->fstype, &m->source, &m->super_options };
+	char **const strings[] = { &m->root,   &m->target, &m->options,
+		                   &m->fstype, &m->source, &m->super_options };
 
 	for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
 		free(*strings[i]);

@@ -13,9 +13,9 @@ struct mount_entry {
 	int id;
 	int parent;
 	dev_t dev;
-	char *root;             /* within the filesystem */
+	char *root; /* within the filesystem */
 	char *target;
-	char *options;          /* per mount */
+	char *options; /* per mount */
 	char *fstype;
 	char *source;
 	char *super_options;
@@ -27,10 +27,15 @@ int mountinfo_each(mount_fn *fn, void *arg, struct err *e);
 /* The same over a given text, for tests. The text is changed. */
 int mountinfo_parse(char *text, mount_fn *fn, void *arg);
 
-/* The topmost mount at exactly this path that can be reached there (not one hidden below another mount). 1 found (free with
- * mount_entry_free), 0 not a mount point, -1 error. Reads the table only: never touches the mount itself, so a dead server
- * cannot hang it. */
+/* The topmost mount at exactly this path that can be reached there (not one hidden below another mount). 1
+ * found (free with mount_entry_free), 0 not a mount point, -1 error. Reads the table only: never touches the
+ * mount itself, so a dead server cannot hang it. */
 int mountinfo_find(const char *target, struct mount_entry *out, struct err *e);
+/* Free the texts that mountinfo_find() has copied. */
 void mount_entry_free(struct mount_entry *m);
+
+/* Is `path` equal to `dir` or below it? Both absolute, without a slash at the end; only the texts are
+ * compared. */
+bool path_is_below(const char *path, const char *dir);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Closing a worker in: no_new_privs, then landlock without a single path, then a seccomp filter that lets only calls through
- * that memory management and already open descriptors need, and for some, opening for reading. The filter's tables are the policy; read those.
+ * Closing a worker in: no_new_privs, then landlock without a single path, then a seccomp filter that lets
+ * only calls through that memory management and already open descriptors need, and for some, opening for
+ * reading. The filter's tables are the policy; read those.
  *
- * Under AddressSanitizer there is no filter: its run-time makes calls of its own (personality, clone, open of /proc). That
- * build is for tests only.
+ * Under AddressSanitizer there is no filter: its run-time makes calls of its own (personality, clone, open of
+ * /proc). That build is for tests only.
  */
 #include "base/sandbox.h"
 
@@ -30,14 +31,16 @@
 #ifndef SYS_landlock_restrict_self
 #define SYS_landlock_restrict_self 446
 #endif
-#define LANDLOCK_VERSION 1      /* LANDLOCK_CREATE_RULESET_VERSION */
+#define LANDLOCK_VERSION 1 /* LANDLOCK_CREATE_RULESET_VERSION */
 
 /* struct landlock_ruleset_attr of ABI 6; older kernels know less of it. */
 struct ruleset {
 	uint64_t fs, net, scoped;
 };
 
-/* Everything each ABI version can forbid, and how much of the struct it knows. The last row serves newer ones. */
+/* Everything each ABI version can forbid, and how much of the struct it knows. The last row serves newer
+ * ones. */
+/* clang-format off */
 static const struct { struct ruleset all; size_t size; } abis[] = {
 	{ { 0x1fff, 0x0, 0x0 }, 8 },
 	{ { 0x3fff, 0x0, 0x0 }, 8 },
@@ -46,9 +49,11 @@ static const struct { struct ruleset all; size_t size; } abis[] = {
 	{ { 0xffff, 0x3, 0x0 }, 16 },
 	{ { 0xffff, 0x3, 0x3 }, 24 },
 };
+/* clang-format on */
 
-/* What who may read may do: LANDLOCK_ACCESS_FS_READ_FILE, _READ_DIR; and _TRUNCATE, which comes to nothing without a file open for writing, but would be
- * asked about at each opening, all the way up to the root. */
+/* A process that may read needs LANDLOCK_ACCESS_FS_READ_FILE and _READ_DIR. It also gets _TRUNCATE, which is
+ * of no use to it without a file open for writing: if it were missing the kernel would look up every
+ * directory to the root at each opening. */
 #define READING ((uint64_t)(1 << 2 | 1 << 3 | 1 << 14))
 
 static int forbid_paths(uint64_t except, struct err *e)
@@ -58,7 +63,7 @@ static int forbid_paths(uint64_t except, struct err *e)
 	struct ruleset forbidden;
 	size_t row;
 
-	if (abi < 1)            /* not in this kernel, or not switched on */
+	if (abi < 1) /* not in this kernel, or not switched on */
 		return 0;
 	row = (size_t)abi > ARRAY_LEN(abis) ? ARRAY_LEN(abis) - 1 : (size_t)abi - 1;
 	forbidden = abis[row].all;
@@ -82,9 +87,9 @@ static int forbid_paths(uint64_t except, struct err *e)
 /* What a call's argument must be like. */
 enum condition {
 	ALWAYS,
-	WITHOUT_BITS,           /* (argument & value) == 0 */
-	WITH_BITS,              /* (argument & value) != 0 */
-	EQUALS,                 /* all 64 bits */
+	WITHOUT_BITS, /* (argument & value) == 0 */
+	WITH_BITS,    /* (argument & value) != 0 */
+	EQUALS,       /* all 64 bits */
 	OWN_PID,
 	OWN_TID,
 };
@@ -98,70 +103,71 @@ struct rule {
 
 static const struct rule rules[] = {
 	/* descriptors that are open already */
-	{ SYS_read,            ALWAYS, 0, 0 },
-	{ SYS_write,           ALWAYS, 0, 0 },
-	{ SYS_readv,           ALWAYS, 0, 0 },
-	{ SYS_writev,          ALWAYS, 0, 0 },
-	{ SYS_pread64,         ALWAYS, 0, 0 },
-	{ SYS_lseek,           ALWAYS, 0, 0 },
-	{ SYS_close,           ALWAYS, 0, 0 },
-	{ SYS_fcntl,           ALWAYS, 0, 0 },
-	{ SYS_fstat,           ALWAYS, 0, 0 },
+	{ SYS_read, ALWAYS, 0, 0 },
+	{ SYS_write, ALWAYS, 0, 0 },
+	{ SYS_readv, ALWAYS, 0, 0 },
+	{ SYS_writev, ALWAYS, 0, 0 },
+	{ SYS_pread64, ALWAYS, 0, 0 },
+	{ SYS_lseek, ALWAYS, 0, 0 },
+	{ SYS_close, ALWAYS, 0, 0 },
+	{ SYS_fcntl, ALWAYS, 0, 0 },
+	{ SYS_fstat, ALWAYS, 0, 0 },
 #ifdef SYS_poll
-	{ SYS_poll,            ALWAYS, 0, 0 },
+	{ SYS_poll, ALWAYS, 0, 0 },
 #endif
-	{ SYS_ppoll,           ALWAYS, 0, 0 },
-	{ SYS_sendto,          EQUALS, 4, 0 },                  /* send(): the answer goes over a socket; no address */
+	{ SYS_ppoll, ALWAYS, 0, 0 },
+	{ SYS_sendto, EQUALS, 4, 0 }, /* send(): the answer goes over a socket; no address */
 	/* memory, but none that can be executed */
-	{ SYS_brk,             ALWAYS, 0, 0 },
-	{ SYS_mmap,            WITHOUT_BITS, 2, PROT_EXEC },
-	{ SYS_mprotect,        WITHOUT_BITS, 2, PROT_EXEC },
-	{ SYS_munmap,          ALWAYS, 0, 0 },
-	{ SYS_mremap,          ALWAYS, 0, 0 },
-	{ SYS_madvise,         ALWAYS, 0, 0 },
+	{ SYS_brk, ALWAYS, 0, 0 },
+	{ SYS_mmap, WITHOUT_BITS, 2, PROT_EXEC },
+	{ SYS_mprotect, WITHOUT_BITS, 2, PROT_EXEC },
+	{ SYS_munmap, ALWAYS, 0, 0 },
+	{ SYS_mremap, ALWAYS, 0, 0 },
+	{ SYS_madvise, ALWAYS, 0, 0 },
 	/* time, chance, self */
-	{ SYS_clock_gettime,   ALWAYS, 0, 0 },
-	{ SYS_getrandom,       ALWAYS, 0, 0 },
-	{ SYS_futex,           ALWAYS, 0, 0 },
-	{ SYS_getpid,          ALWAYS, 0, 0 },
-	{ SYS_gettid,          ALWAYS, 0, 0 },
-	{ SYS_rt_sigaction,    ALWAYS, 0, 0 },
-	{ SYS_rt_sigprocmask,  ALWAYS, 0, 0 },
-	{ SYS_rt_sigreturn,    ALWAYS, 0, 0 },
-	{ SYS_sigaltstack,     ALWAYS, 0, 0 },
-	{ SYS_tgkill,          OWN_PID, 0, 0 },                 /* abort(3) */
-	{ SYS_tkill,           OWN_TID, 0, 0 },
+	{ SYS_clock_gettime, ALWAYS, 0, 0 },
+	{ SYS_getrandom, ALWAYS, 0, 0 },
+	{ SYS_futex, ALWAYS, 0, 0 },
+	{ SYS_getpid, ALWAYS, 0, 0 },
+	{ SYS_gettid, ALWAYS, 0, 0 },
+	{ SYS_rt_sigaction, ALWAYS, 0, 0 },
+	{ SYS_rt_sigprocmask, ALWAYS, 0, 0 },
+	{ SYS_rt_sigreturn, ALWAYS, 0, 0 },
+	{ SYS_sigaltstack, ALWAYS, 0, 0 },
+	{ SYS_tgkill, OWN_PID, 0, 0 }, /* abort(3) */
+	{ SYS_tkill, OWN_TID, 0, 0 },
 	{ SYS_restart_syscall, ALWAYS, 0, 0 },
-	{ SYS_exit,            ALWAYS, 0, 0 },
-	{ SYS_exit_group,      ALWAYS, 0, 0 },
+	{ SYS_exit, ALWAYS, 0, 0 },
+	{ SYS_exit_group, ALWAYS, 0, 0 },
 #ifdef __GLIBC__
-	{ SYS_newfstatat,      WITH_BITS, 3, AT_EMPTY_PATH },   /* its fstat() */
-	{ SYS_sysinfo,         ALWAYS, 0, 0 },                  /* its qsort() */
+	{ SYS_newfstatat, WITH_BITS, 3, AT_EMPTY_PATH }, /* its fstat() */
+	{ SYS_sysinfo, ALWAYS, 0, 0 },                   /* its qsort() */
 #endif
 };
 
-/* And for who may open what it reads: the same files for everybody, as landlock sees to it as well. */
+/* Calls of a process that may open what it reads. Landlock sees to it as well that it opens files for reading
+ * only. */
 static const struct rule reading_rules[] = {
-	{ SYS_openat,          WITHOUT_BITS, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) },
-	{ SYS_newfstatat,      ALWAYS, 0, 0 },
-	{ SYS_statx,           ALWAYS, 0, 0 },
-	{ SYS_readlinkat,      ALWAYS, 0, 0 },
-	{ SYS_fadvise64,       ALWAYS, 0, 0 },
-	{ SYS_getdents64,      ALWAYS, 0, 0 },
+	{ SYS_openat, WITHOUT_BITS, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) },
+	{ SYS_newfstatat, ALWAYS, 0, 0 },
+	{ SYS_statx, ALWAYS, 0, 0 },
+	{ SYS_readlinkat, ALWAYS, 0, 0 },
+	{ SYS_fadvise64, ALWAYS, 0, 0 },
+	{ SYS_getdents64, ALWAYS, 0, 0 },
 };
 
-#define DATA(field)       ((uint32_t)offsetof(struct seccomp_data, field))
-#define LOAD(offset)      (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
-#define JUMP(how, k, t, f) (struct sock_filter)BPF_JUMP(BPF_JMP | (how) | BPF_K, k, t, f)
-#define RETURN(what)      (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what)
-#define RULE_LEN 7              /* the longest rule: load, call, low, compare, high, compare, allow */
+#define DATA(field)        ((uint32_t)offsetof(struct seccomp_data, field))
+#define LOAD(offset)       (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
+#define JUMP(how, k, t, f) (struct sock_filter) BPF_JUMP(BPF_JMP | (how) | BPF_K, k, t, f)
+#define RETURN(what)       (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, what)
+#define RULE_LEN           7 /* the longest rule: load, call, low, compare, high, compare, allow */
 
 struct program {
 	struct sock_filter code[(ARRAY_LEN(rules) + ARRAY_LEN(reading_rules)) * RULE_LEN + 8];
 	unsigned short len;
 };
 
-static void emit(struct program *p, struct sock_filter op)
+static void add_op(struct program *p, struct sock_filter op)
 {
 	p->code[p->len++] = op;
 }
@@ -175,54 +181,58 @@ static uint32_t low_half(unsigned argument)
 /* "If it is this call and the condition holds: allow", else on to the next rule. */
 static void emit_rule(struct program *p, const struct rule *r)
 {
-	uint32_t value = r->condition == OWN_PID ? (uint32_t)getpid() :
-	                 r->condition == OWN_TID ? (uint32_t)syscall(SYS_gettid) : r->value;
+	uint32_t value = r->value;
 
-	emit(p, LOAD(DATA(nr)));
+	if (r->condition == OWN_PID)
+		value = (uint32_t)getpid();
+	else if (r->condition == OWN_TID)
+		value = (uint32_t)syscall(SYS_gettid);
+	add_op(p, LOAD(DATA(nr)));
 	switch (r->condition) {
 	case ALWAYS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 1));
 		break;
 	case WITHOUT_BITS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JSET, value, 1, 0));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JSET, value, 1, 0));
 		break;
 	case WITH_BITS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JSET, value, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JSET, value, 0, 1));
 		break;
 	case EQUALS:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 5));
-		emit(p, LOAD(low_half(r->argument) + 4));
-		emit(p, JUMP(BPF_JEQ, 0, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JEQ, value, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 5));
+		add_op(p, LOAD(low_half(r->argument) + 4));
+		add_op(p, JUMP(BPF_JEQ, 0, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JEQ, value, 0, 1));
 		break;
-	case OWN_PID:           /* process numbers are 32 bits wide; the kernel ignores the rest */
+	case OWN_PID: /* process numbers are 32 bits wide; the kernel ignores the rest */
 	case OWN_TID:
-		emit(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
-		emit(p, LOAD(low_half(r->argument)));
-		emit(p, JUMP(BPF_JEQ, value, 0, 1));
+		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 3));
+		add_op(p, LOAD(low_half(r->argument)));
+		add_op(p, JUMP(BPF_JEQ, value, 0, 1));
 		break;
 	}
-	emit(p, RETURN(SECCOMP_RET_ALLOW));
+	add_op(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
 static void emit_arch(struct program *p)
 {
-	emit(p, LOAD(DATA(arch)));
-	emit(p, JUMP(BPF_JEQ, ARCH, 1, 0));
-	emit(p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	add_op(p, LOAD(DATA(arch)));
+	add_op(p, JUMP(BPF_JEQ, ARCH, 1, 0));
+	add_op(p, RETURN(SECCOMP_RET_KILL_PROCESS));
 }
 
-static int install(const struct program *p, const char *whom, struct err *e)
+static int install_filter(const struct program *p, const char *whom, struct err *e)
 {
 	struct sock_fprog prog = { .len = p->len, .filter = (struct sock_filter *)(uintptr_t)p->code };
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0 || errno == ENOSYS || errno == EINVAL)
-		return 0;       /* in force, or not in this kernel */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0 || errno == ENOSYS ||
+	    errno == EINVAL)
+		return 0; /* in force, or not in this kernel */
 	return err_sys(e, errno, "cannot shut %s off from the system (seccomp)", whom);
 }
 
@@ -231,24 +241,48 @@ static int forbid_calls(bool reading, struct err *e)
 	struct program p = { .len = 0 };
 
 	emit_arch(&p);
-	for (size_t i = 0; reading && i < ARRAY_LEN(reading_rules); i++)        /* what is called most comes first */
+	for (size_t i = 0; reading && i < ARRAY_LEN(reading_rules); i++) /* what is called most comes first */
 		emit_rule(&p, &reading_rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		emit_rule(&p, &rules[i]);
-	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
-	return install(&p, "a worker", e);
+	add_op(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	return install_filter(&p, "a worker", e);
 }
 
 /* ---- tools ---- */
 
-/* What a tool that works on files has no use for, and what would lead out of its namespaces. */
+/* Calls that are forbidden to a tool that works on files: it has no use for them, or they lead out of its
+ * namespaces. */
 static const short not_for_tools[] = {
-	SYS_socket, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_bpf, SYS_perf_event_open,
-	SYS_userfaultfd, SYS_unshare, SYS_setns, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_open_by_handle_at, SYS_init_module, SYS_finit_module,
-	SYS_kexec_load, SYS_syslog, SYS_io_uring_setup, SYS_open_tree, SYS_move_mount, SYS_fsopen, SYS_pidfd_getfd,
+	SYS_socket,
+	SYS_keyctl,
+	SYS_add_key,
+	SYS_request_key,
+	SYS_ptrace,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_bpf,
+	SYS_perf_event_open,
+	SYS_userfaultfd,
+	SYS_unshare,
+	SYS_setns,
+	SYS_mount,
+	SYS_umount2,
+	SYS_pivot_root,
+	SYS_chroot,
+	SYS_open_by_handle_at,
+	SYS_init_module,
+	SYS_finit_module,
+	SYS_kexec_load,
+	SYS_syslog,
+	SYS_io_uring_setup,
+	SYS_open_tree,
+	SYS_move_mount,
+	SYS_fsopen,
+	SYS_pidfd_getfd,
 };
 
-#define FIRST_OTHER_ABI 0x40000000U     /* x32 on x86-64 */
+#define FIRST_OTHER_ABI   0x40000000U /* x32 on x86-64 */
 #define FAIL_WITH(errnum) RETURN(SECCOMP_RET_ERRNO | (errnum))
 
 int sandbox_enter_tool(struct err *e)
@@ -256,22 +290,22 @@ int sandbox_enter_tool(struct err *e)
 	struct program p = { .len = 0 };
 
 	emit_arch(&p);
-	emit(&p, LOAD(DATA(nr)));
-	emit(&p, JUMP(BPF_JGE, FIRST_OTHER_ABI, 0, 1));
-	emit(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
+	add_op(&p, LOAD(DATA(nr)));
+	add_op(&p, JUMP(BPF_JGE, FIRST_OTHER_ABI, 0, 1));
+	add_op(&p, RETURN(SECCOMP_RET_KILL_PROCESS));
 	for (size_t i = 0; i < ARRAY_LEN(not_for_tools); i++) {
-		emit(&p, JUMP(BPF_JEQ, (uint32_t)not_for_tools[i], 0, 1));
-		emit(&p, FAIL_WITH(EPERM));
+		add_op(&p, JUMP(BPF_JEQ, (uint32_t)not_for_tools[i], 0, 1));
+		add_op(&p, FAIL_WITH(EPERM));
 	}
 	/* its flags are in memory; C libraries go back to clone(2) then, whose flags can be seen */
-	emit(&p, JUMP(BPF_JEQ, SYS_clone3, 0, 1));
-	emit(&p, FAIL_WITH(ENOSYS));
-	emit(&p, JUMP(BPF_JEQ, SYS_clone, 0, 3));
-	emit(&p, LOAD(low_half(0)));
-	emit(&p, JUMP(BPF_JSET, CLONE_NEWUSER, 0, 1));
-	emit(&p, FAIL_WITH(EPERM));
-	emit(&p, RETURN(SECCOMP_RET_ALLOW));
-	return install(&p, "a tool", e);
+	add_op(&p, JUMP(BPF_JEQ, SYS_clone3, 0, 1));
+	add_op(&p, FAIL_WITH(ENOSYS));
+	add_op(&p, JUMP(BPF_JEQ, SYS_clone, 0, 3));
+	add_op(&p, LOAD(low_half(0)));
+	add_op(&p, JUMP(BPF_JSET, CLONE_NEWUSER, 0, 1));
+	add_op(&p, FAIL_WITH(EPERM));
+	add_op(&p, RETURN(SECCOMP_RET_ALLOW));
+	return install_filter(&p, "a tool", e);
 }
 
 #else

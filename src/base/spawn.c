@@ -2,8 +2,9 @@
  *
  * Running a tool: what the child does between fork and exec, how its output is gathered, how it is ended.
  *
- * The tool is a grandchild. The child between is process 1 of the tool's own process namespace: whatever the tool starts, and however that hides, goes
- * when the child ends, and the child ends with the tool, with us, and by SIGKILL.
+ * The tool is a grandchild. The child between is process 1 of the tool's own process namespace: whatever the
+ * tool starts, and however that hides, goes when the child ends, and the child ends with the tool, with us,
+ * and by SIGKILL.
  *
  * Standard input is a sealed file in memory, not a pipe: nothing to write while reading, and no SIGPIPE.
  */
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,6 +25,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/jail.h"
 #include "base/memory.h"
@@ -30,9 +33,9 @@
 
 #define TOOL_PATH "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 #define ENV_MAX   32
-#define GRACE     SECONDS(2)    /* between TERM and KILL, and between KILL and giving up */
-#define FORGOTTEN 100           /* ms from one look at a child that was killed to the next; */
-#define SELDOM    SECONDS(10)   /* and at one that does not die */
+#define GRACE     SECONDS(2)  /* between TERM and KILL, and between KILL and giving up */
+#define FORGOTTEN 100         /* ms from one look at a child that was killed to the next; */
+#define SELDOM    SECONDS(10) /* and at one that does not die */
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -54,7 +57,7 @@ const char *spawn_find(const char *name)
 {
 	static char path[512];
 
-	for (const char *dir = TOOL_PATH; *dir; ) {
+	for (const char *dir = TOOL_PATH; *dir;) {
 		size_t len = strcspn(dir, ":");
 		int n = snprintf(path, sizeof(path), "%.*s/%s", (int)len, dir, name);
 
@@ -75,11 +78,12 @@ static const char *program_of(const char *const *argv)
 struct child {
 	const char *const *argv;
 	const char *const *env;
-	int in, out, err;               /* become 0, 1, 2; -1: /dev/null */
-	int status;                     /* gets a struct outcome if there is no exec; closed by exec; -1: say it on 2 instead */
-	pid_t dies_with;                /* this process; 0: it stays */
-	const struct tool *tool;        /* its files, and whether it is confined; NULL: neither */
-	const char *program;            /* found */
+	int in, out, err; /* become 0, 1, 2; -1: /dev/null */
+	int status; /* gets a struct tool_outcome if there is no exec; closed by exec; -1: say it on 2 instead
+	             */
+	pid_t dies_with;         /* this process; 0: it stays */
+	const struct tool *tool; /* its files, and whether it is confined; NULL: neither */
+	const char *program;     /* found */
 };
 
 /* The descriptor, moved out of the way of those that have fixed numbers. */
@@ -131,7 +135,8 @@ static void reset_signals(void)
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);           /* fails for KILL, STOP and the C library's own: nothing to reset there */
+		/* fails for KILL, STOP and the C library's own: nothing to reset there */
+		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -153,15 +158,16 @@ static int set_environment(const char **to, const char *const *env)
 	return 0;
 }
 
-/* What the child, or process 1 for it, has to say: why there was no exec, or how the tool ended. One write of less than PIPE_BUF: it comes whole or not
- * at all. */
-struct outcome {
-	int problem;                    /* errno of exec */
-	int status;                     /* waitpid()'s */
-	struct err err;                 /* it could not be confined */
+/* The report of the child, or of process 1 for it: why there was no exec, or how the tool ended. It is one
+ * write of less than PIPE_BUF, so it comes whole or not at all. */
+struct tool_outcome {
+	int problem;    /* errno of exec */
+	int status;     /* waitpid()'s */
+	struct err err; /* it could not be confined */
 };
+_Static_assert(sizeof(struct tool_outcome) <= PIPE_BUF, "one write to a pipe");
 
-static void say(const struct child *c, const struct outcome *o)
+static void send_outcome(const struct child *c, const struct tool_outcome *o)
 {
 	if (write(c->status, o, sizeof(*o)) != (ssize_t)sizeof(*o))
 		_exit(126);
@@ -171,14 +177,14 @@ static void say(const struct child *c, const struct outcome *o)
 _Noreturn static void run_child(const struct child *c)
 {
 	const char *env[ENV_MAX];
-	struct outcome o = { .problem = ENOENT };
+	struct tool_outcome o = { .problem = ENOENT };
 
 	setsid();
 	reset_signals();
 	if (c->tool)
 		memory_bound_tool();
 	if (c->dies_with && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != c->dies_with)
-		_exit(127);                     /* it was gone before the signal was asked for */
+		_exit(127); /* it was gone before the signal was asked for */
 	if (set_environment(env, c->env) < 0)
 		o.problem = errno;
 	else if (!c->tool || !c->tool->confined || jail_enter(SPAWN_FILE(0), c->tool->nfiles, &o.err) == 0) {
@@ -189,13 +195,14 @@ _Noreturn static void run_child(const struct child *c)
 	if (c->status < 0)
 		dprintf(2, "cannot run %s: %s\n", c->argv[0], strerror(o.problem));
 	else
-		say(c, &o);
+		send_outcome(c, &o);
 	_exit(127);
 }
 
 /* ---- process 1 of the tool's namespace ---- */
 
-/* Did whoever reads what we write go, before the signal was asked for that tells of it? Its number cannot be compared: it is in another namespace. */
+/* Has our parent ended before prctl(PR_SET_PDEATHSIG) took effect? Its number cannot be compared, because it
+ * is in another namespace; its end of the pipe tells. */
 static bool is_alone(int status)
 {
 	struct pollfd p = { .fd = status };
@@ -214,21 +221,21 @@ static int attend(pid_t tool, const sigset_t *heard)
 	for (;;) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			if (pid == tool) {
-				kill(-tool, SIGKILL);   /* its session, where there is no namespace that ends */
+				kill(-tool, SIGKILL); /* its session, where there is no namespace that ends */
 				return status;
 			}
 		if (sigwait(heard, &sig) != 0 || sig == SIGCHLD)
 			continue;
 		sig = sig == SIGTERM ? SIGTERM : SIGKILL;
 		if (kill(-tool, sig) < 0)
-			kill(tool, sig);                /* it has no session yet */
+			kill(tool, sig); /* it has no session yet */
 	}
 }
 
 /* Not dumpable, so that the tool cannot look into this copy of the worker's memory. */
 _Noreturn static void run_keeper(struct child *c)
 {
-	struct outcome o = { 0 };
+	struct tool_outcome o = { 0 };
 	sigset_t heard;
 	pid_t tool;
 
@@ -256,11 +263,12 @@ _Noreturn static void run_keeper(struct child *c)
 		else
 			o.status = attend(tool, &heard);
 	}
-	say(c, &o);
+	send_outcome(c, &o);
 	_exit(0);
 }
 
-/* fork(), into namespaces of its own. Where the process namespace cannot be had one goes without, unless the tool must be confined. */
+/* fork(), into namespaces of its own. Where the process namespace cannot be had one goes without, unless the
+ * tool must be confined. */
 static pid_t fork_keeper(bool confined)
 {
 	const long flags = confined ? JAIL_NAMESPACES : CLONE_NEWPID;
@@ -275,8 +283,8 @@ struct run {
 	struct tool *tool;
 	const char *name;
 	pid_t pid;
-	int pidfd, out, err, status;    /* our ends; -1: closed */
-	bool cut;                       /* not all of its output was kept */
+	int pidfd, out, err, status; /* our ends; -1: closed */
+	bool cut;                    /* not all of its output was kept */
 };
 
 static const char *tool_name(const struct tool *t)
@@ -289,7 +297,7 @@ static int input_file(const struct tool *t, struct err *e)
 {
 	int fd = memfd_create("input", MFD_CLOEXEC);
 
-	for (size_t done = 0; fd >= 0 && done < t->input_len; ) {
+	for (size_t done = 0; fd >= 0 && done < t->input_len;) {
 		ssize_t n = write(fd, (const char *)t->input + done, t->input_len - done);
 
 		if (n < 0 && errno == EINTR)
@@ -307,7 +315,7 @@ static int input_file(const struct tool *t, struct err *e)
 	return fd;
 }
 
-static void reap(pid_t pid, int *status)
+static void collect_child(pid_t pid, int *status)
 {
 	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
 		;
@@ -344,7 +352,10 @@ static int start(struct run *r, int in, int out, int err, struct err *e)
 	problem = errno;
 	close(status[1]);
 	if (r->pid < 0 && t->confined)
-		return err_set(e, ERR_UNSUPPORTED, "%s is not run, because it cannot be shut off from this system: no namespaces: %s", r->name, strerror(problem));
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"%s is not run, because it cannot be shut off from this system: no namespaces: %s",
+			r->name, strerror(problem));
 	if (r->pid < 0)
 		return err_sys(e, problem, "cannot run %s", r->name);
 	r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
@@ -352,13 +363,14 @@ static int start(struct run *r, int in, int out, int err, struct err *e)
 		return 0;
 	problem = errno;
 	kill(r->pid, SIGKILL);
-	reap(r->pid, NULL);
+	collect_child(r->pid, NULL);
 	return err_sys(e, problem, "cannot run %s", r->name);
 }
 
-/* Take what is there, but no more than a full pipe and a bit: whoever writes without end must not keep us from the clock. What is
- * over the limit is read and dropped, so that the tool does not block on us. True: something was. */
-static bool gather(int *fd, struct buf *b)
+/* Take what is there, but no more than a full pipe and a bit: whoever writes without end must not keep us
+ * from the clock. What is over the limit is read and dropped, so that the tool does not block on us. True:
+ * something was. */
+static bool gather_output(int *fd, struct buf *b)
 {
 	char chunk[4096];
 	bool cut = false;
@@ -379,8 +391,8 @@ static bool gather(int *fd, struct buf *b)
 	return cut;
 }
 
-/* Gather output until the tool exits (true) or the deadline passes (false). A grandchild may keep the pipes open: only the
- * tool's own end counts, and what is in the pipes by then. */
+/* Gather output until the tool exits (true) or the deadline passes (false). A grandchild may keep the pipes
+ * open: only the tool's own end counts, and what is in the pipes by then. */
 static bool wait_exit(struct run *r, uint64_t deadline)
 {
 	for (;;) {
@@ -392,11 +404,12 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 		int left = clock_until(deadline);
 
 		if (poll(p, ARRAY_LEN(p), left) < 0)
-			p[0].revents = p[1].revents = p[2].revents = 0;         /* EINTR; or no memory, which passes */
+			/* EINTR; or no memory, which passes */
+			p[0].revents = p[1].revents = p[2].revents = 0;
 		if (r->out >= 0 && (p[0].revents || p[2].revents))
-			r->cut |= gather(&r->out, &r->tool->out);
+			r->cut |= gather_output(&r->out, &r->tool->out);
 		if (r->err >= 0 && (p[1].revents || p[2].revents))
-			gather(&r->err, &r->tool->err);
+			gather_output(&r->err, &r->tool->err);
 		if (p[2].revents)
 			return true;
 		if (left == 0)
@@ -404,18 +417,19 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 	}
 }
 
-static int finish(struct run *r, struct err *e)
+static int finish_tool(struct run *r, struct err *e)
 {
-	struct outcome o = { 0 };
+	struct tool_outcome o = { 0 };
 	ssize_t n;
 	int status = 0;
 
-	reap(r->pid, &status);
+	collect_child(r->pid, &status);
 	do
 		n = read(r->status, &o, sizeof(o));
 	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(o))            /* killed from outside */
-		return err_set(e, memory_took(0, NULL, status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(0, NULL, status, 0));
+	if (n != (ssize_t)sizeof(o)) /* killed from outside */
+		return err_set(e, memory_took(0, NULL, status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s",
+		               r->name, memory_ending(0, NULL, status, 0));
 	if (o.err.class != ERR_NONE) {
 		if (e)
 			*e = o.err;
@@ -424,31 +438,37 @@ static int finish(struct run *r, struct err *e)
 	if (o.problem)
 		return no_tool(r->tool, o.problem, e);
 	if (WIFSIGNALED(o.status))
-		return err_set(e, memory_took(0, NULL, o.status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s", r->name, memory_ending(0, NULL, o.status, 0));
+		return err_set(e, memory_took(0, NULL, o.status, 0) ? ERR_NO_MEMORY : ERR_STORAGE, "%s %s",
+		               r->name, memory_ending(0, NULL, o.status, 0));
 	r->tool->status = WEXITSTATUS(o.status);
 	if (r->tool->whole && (r->cut || r->tool->out.failed))
-		return err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", r->name, SPAWN_OUTPUT_LIMIT);
+		return err_set(e, ERR_TOO_LONG, "%s prints more than %d bytes: the list is too long", r->name,
+		               SPAWN_OUTPUT_LIMIT);
 	return 0;
 }
 
 /* TERM to its whole session, then KILL; then it is in uninterruptible sleep, and left. */
 static int end_tool(struct run *r, struct err *e)
 {
-	static const int ladder[] = { SIGTERM, SIGUSR1 };       /* as process 1 understands them */
+	static const int ladder[] = { SIGTERM, SIGUSR1 }; /* as process 1 understands them */
 
 	for (size_t i = 0; i < ARRAY_LEN(ladder); i++) {
 		kill(r->pid, ladder[i]);
 		if (!wait_exit(r, clock_ms() + GRACE))
 			continue;
-		reap(r->pid, NULL);
+		collect_child(r->pid, NULL);
 		return err_set(e, ERR_TIMEOUT, "%s did not finish in time and was ended", r->name);
 	}
 	kill(r->pid, SIGKILL);
-	return err_set(e, ERR_TIMEOUT, "%s did not finish in time and cannot be ended (pid %d, uninterruptible)", r->name, (int)r->pid);
+	return err_set(e, ERR_TIMEOUT,
+	               "%s did not finish in time and cannot be ended (pid %d, uninterruptible)", r->name,
+	               (int)r->pid);
 }
 
 int spawn_run(struct tool *t, struct err *e)
 {
+	require(t->argv && t->argv[0] && t->nfiles <= SPAWN_FILES, e);
+
 	struct run r = { .tool = t, .name = tool_name(t), .pidfd = -1, .out = -1, .err = -1, .status = -1 };
 	cleanup_close int in = -1;
 	int out[2], err[2], rc;
@@ -476,7 +496,7 @@ int spawn_run(struct tool *t, struct err *e)
 	close(out[1]);
 	close(err[1]);
 	if (rc == 0)
-		rc = wait_exit(&r, t->deadline) ? finish(&r, e) : end_tool(&r, e);
+		rc = wait_exit(&r, t->deadline) ? finish_tool(&r, e) : end_tool(&r, e);
 	util_close(&r.out);
 	util_close(&r.err);
 	util_close(&r.pidfd);
@@ -496,25 +516,27 @@ int spawn_ok(struct tool *t, struct err *e)
 	if (!*said)
 		said = spawn_last_line(&t->out);
 	if (!*said)
-		return err_set(e, ERR_STORAGE, "%s: ended with status %d and said nothing", tool_name(t), t->status);
+		return err_set(e, ERR_STORAGE, "%s: ended with status %d and said nothing", tool_name(t),
+		               t->status);
 	return err_set(e, ERR_STORAGE, "%s: %s", tool_name(t), said);
 }
 
-static bool is_space(char c)
+static bool is_space_or_nul(char c)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
+	return is_space(c) || c == '\0';
 }
 
 const char *spawn_last_line(struct buf *b)
 {
 	size_t from;
 
-	while (b->len > 0 && is_space(b->data[b->len - 1]))
+	while (b->len > 0 && is_space_or_nul(b->data[b->len - 1]))
 		b->data[--b->len] = '\0';
 	from = b->len;
-	while (from > 0 && b->data[from - 1] != '\n' && b->data[from - 1] != '\r' && b->data[from - 1] != '\0')
+	while (from > 0 && b->data[from - 1] != '\n' && b->data[from - 1] != '\r' &&
+	       b->data[from - 1] != '\0')
 		from--;
-	while (from < b->len && is_space(b->data[from]))
+	while (from < b->len && is_space_or_nul(b->data[from]))
 		from++;
 	return buf_str(b) + from;
 }
@@ -532,10 +554,12 @@ pid_t spawn_fork(int *pidfd)
 	return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
 }
 
-/* The supervisor calls this, so nothing here waits: that a program is missing is found out by the child, which says so on
- * its standard error and exits with 127. */
+/* The supervisor calls this, so nothing here waits: that a program is missing is found out by the child,
+ * which says so on its standard error and exits with 127. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e)
 {
+	require(argv && argv[0], e);
+
 	struct child c = { argv, env, -1, out_fd, out_fd, -1, 0, NULL, NULL };
 	int pidfd = -1;
 
@@ -575,7 +599,7 @@ void spawn_forget(struct loop *l, pid_t pid)
 
 	kill(pid, SIGKILL);
 	if (!f)
-		return;         /* it stays a zombie */
+		return; /* it stays a zombie */
 	*f = (struct forgotten){ .loop = l, .pid = pid, .timer = { .on_expiry = look_for_end, .owner = f } };
 	look_for_end(&f->timer);
 }

@@ -23,17 +23,17 @@ size_t utf8_len(const char *s, size_t n)
 		return 0;
 	if (u[0] < 0x80)
 		return 1;
-	if (u[0] < 0xc2 || u[0] > 0xf4)         /* a continuation, an overlong pair, or beyond U+10FFFF */
+	if (u[0] < 0xc2 || u[0] > 0xf4) /* a continuation, an overlong pair, or beyond U+10FFFF */
 		return 0;
-	len = u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+	len = 2U + (u[0] >= 0xe0) + (u[0] >= 0xf0);
 	if (n < len)
 		return 0;
 	for (size_t i = 1; i < len; i++)
 		if (!is_continuation(u[i]))
 			return 0;
-	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xf0 && u[1] < 0x90))     /* overlong */
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xf0 && u[1] < 0x90)) /* overlong */
 		return 0;
-	if ((u[0] == 0xed && u[1] > 0x9f) || (u[0] == 0xf4 && u[1] > 0x8f))     /* surrogates; beyond U+10FFFF */
+	if ((u[0] == 0xed && u[1] > 0x9f) || (u[0] == 0xf4 && u[1] > 0x8f)) /* surrogates; beyond U+10FFFF */
 		return 0;
 	return len;
 }
@@ -52,12 +52,17 @@ bool utf8_is_no_character(const char *s, size_t len)
 	return len == 3 && (memcmp(s, "\xef\xbf\xbe", 3) == 0 || memcmp(s, "\xef\xbf\xbf", 3) == 0);
 }
 
-/* Format characters, joiners, fillers, line and paragraph separators, variation selectors, tags: what takes no room, or turns the text around. */
-static const struct { unsigned first, last; } hidden[] = {
-	{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x0600, 0x0605 },   { 0x061c, 0x061c },   { 0x06dd, 0x06dd },   { 0x070f, 0x070f },
-	{ 0x0890, 0x0891 },   { 0x08e2, 0x08e2 },   { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },
-	{ 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },   { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
-	{ 0xfff0, 0xfffb },   { 0x110bd, 0x110bd }, { 0x110cd, 0x110cd }, { 0x13430, 0x1343f }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+/* Format characters, joiners, fillers, line and paragraph separators, variation selectors, tags: what takes
+ * no room, or turns the text around. */
+static const struct {
+	unsigned first, last;
+} hidden[] = {
+	{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },   { 0x0600, 0x0605 },   { 0x061c, 0x061c },
+	{ 0x06dd, 0x06dd },   { 0x070f, 0x070f },   { 0x0890, 0x0891 },   { 0x08e2, 0x08e2 },
+	{ 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },   { 0x200b, 0x200f },
+	{ 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },   { 0xfe00, 0xfe0f },
+	{ 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },   { 0x110bd, 0x110bd },
+	{ 0x110cd, 0x110cd }, { 0x13430, 0x1343f }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
 	{ 0xe0000, 0xe0fff },
 };
 
@@ -113,7 +118,7 @@ size_t utf8_cut(const char *s, size_t n)
 	while (start > 0 && n - start < 4 && is_continuation((unsigned char)s[start - 1]))
 		start--;
 	if (start == 0 || (unsigned char)s[start - 1] < 0xc0)
-		return n;                       /* ends in ASCII, or in bytes that no cut can mend */
+		return n; /* ends in ASCII, or in bytes that no cut can mend */
 	start--;
 	return utf8_len(s + start, n - start) > 0 ? n : start;
 }

@@ -91,4 +91,25 @@ static inline bool starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* White space of ASCII, whatever the locale. */
+static inline bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The value of a hexadecimal digit; -1: it is none. */
+static inline int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Are all `n` bytes zero? */
+static inline bool is_zero(const char *data, size_t n)
+{
+	return n == 0 || (data[0] == 0 && memcmp(data, data + 1, n - 1) == 0);
+}
+
 #endif

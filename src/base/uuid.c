@@ -12,22 +12,6 @@
 #include "base/clock.h"
 #include "base/util.h"
 
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool uuid_parse(const char *text, struct uuid *u)
 {
 	struct uuid parsed;
@@ -57,13 +41,15 @@ char *uuid_print(const struct uuid *u, char out[UUID_TEXT])
 {
 	const unsigned char *b = u->b;
 
-	snprintf(out, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-	         b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	snprintf(out, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+	         b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+	         b[15]);
 	return out;
 }
 
-/* Early in boot the kernel may have no entropy yet, and waiting for it takes seconds on machines without a hardware
- * source. An identifier does not have to be a secret: what /dev/urandom has then is enough, made distinct by the clock. */
+/* Early in boot the kernel may have no entropy yet, and waiting for it takes seconds on machines without a
+ * hardware source. An identifier does not have to be a secret: what /dev/urandom has then is enough, made
+ * distinct by the clock. */
 static bool random_bytes(unsigned char *out, size_t size)
 {
 	cleanup_close int fd = -1;
@@ -110,7 +96,8 @@ static uint64_t fnv1a(uint64_t hash, const char *text)
 void uuid_from_text(const char *text, struct uuid *u)
 {
 	uint64_t first = fnv1a(UINT64_C(0xcbf29ce484222325), text);
-	uint64_t second = fnv1a(first ^ UINT64_C(0x9e3779b97f4a7c15), text);    /* another basis: the second half says more */
+	/* another basis: the second half says more */
+	uint64_t second = fnv1a(first ^ UINT64_C(0x9e3779b97f4a7c15), text);
 
 	for (int i = 0; i < 8; i++) {
 		u->b[i] = (unsigned char)(first >> (56 - 8 * i));

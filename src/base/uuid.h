@@ -7,9 +7,12 @@
 
 #include <stdbool.h>
 
-#define UUID_TEXT 37    /* with the final NUL */
+#define UUID_TEXT 37 /* with the final NUL */
 
-struct uuid { unsigned char b[16]; };
+struct uuid {
+	unsigned char b[16];
+};
+_Static_assert(UUID_TEXT == 2 * sizeof(struct uuid) + 4 + 1, "two digits a byte, four dashes, a NUL");
 
 /* Leading and trailing white space, and '-' or ' ' between byte pairs, are allowed; 32 hex digits exactly. */
 bool uuid_parse(const char *text, struct uuid *u);
@@ -17,8 +20,10 @@ bool uuid_parse(const char *text, struct uuid *u);
 char *uuid_print(const struct uuid *u, char out[UUID_TEXT]);
 /* Random, version 4 (RFC 4122 section 4.4), from getrandom(2). */
 void uuid_make(struct uuid *u);
-/* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity that lasts, not a secret. */
+/* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity
+ * that lasts, not a secret. */
 void uuid_from_text(const char *text, struct uuid *u);
+/* Are all sixteen bytes the same? */
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
 
 #endif

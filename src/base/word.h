@@ -7,9 +7,14 @@
 
 #include <stddef.h>
 
-/* The word that was meant, of those that are offered one after the other: { .given = …, .best = WORD_NEAR }, then `near`, or NULL if none is like it. */
+/* The word that was meant, of those that are offered one after the other: { .given = …, .best = WORD_NEAR },
+ * then `near`, or NULL if none is like it. */
 #define WORD_NEAR 3
-struct word_guess { const char *given, *near; size_t best; };
+struct word_guess {
+	const char *given, *near;
+	size_t best;
+};
+/* Offer one more word: it becomes the guess if none was nearer so far. The word must outlive the guess. */
 void word_offer(struct word_guess *g, const char *word);
 
 #endif

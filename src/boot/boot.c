@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background, wait
- * until boot is over, and say by the exit status how it went. Device nodes are ours only where no udevd runs; the
- * network is the initramfs's own affair.
+ * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background,
+ * wait until boot is over, and say by the exit status how it went. Device nodes are ours only where no udevd
+ * runs; the network is the initramfs's own affair.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +22,10 @@ enum { STATUS_GOOD, STATUS_REQUIRED, STATUS_DEFINITION, STATUS_OTHER, STATUS_NOT
 struct boot {
 	struct core core;
 	struct parameters parameters;
-	int report;                     /* the pipe to the one who waits: a digit and a line */
+	int report; /* the pipe to the one who waits: a digit and a line */
 };
 
-static void report(struct boot *b, int status, const char *text)
+static void report_outcome(struct boot *b, int status, const char *text)
 {
 	char line[1024];
 	int n = snprintf(line, sizeof(line), "%d%s", status, text);
@@ -38,20 +38,24 @@ static void report(struct boot *b, int status, const char *text)
 	b->report = -1;
 }
 
-static void boot_over(void *arg, const struct verdict *v)
+static void report_boot(void *arg, const struct verdict *v)
 {
 	struct boot *b = arg;
 	cleanup_buf struct buf line = BUF_INIT;
 	const struct problem *problem = supervisor_problems(b->core.sup);
-	int status = v->missing ? STATUS_REQUIRED : problem ? STATUS_DEFINITION : v->active < v->wanted ? STATUS_OTHER : STATUS_GOOD;
+	int status = v->active < v->wanted ? STATUS_OTHER : STATUS_GOOD;
 
+	if (v->missing)
+		status = STATUS_REQUIRED;
+	else if (problem)
+		status = STATUS_DEFINITION;
 	policy_line(&b->core.progress.policy, pool_first(b->core.sup), clock_ms(), &line);
 	if (problem)
 		buf_printf(&line, "; %s: %s", problem->origin, problem->text);
-	report(b, status, buf_str(&line));
+	report_outcome(b, status, buf_str(&line));
 }
 
-static void stop(void *arg, int sig)
+static void stop_on_signal(void *arg, int sig)
 {
 	struct boot *b = arg;
 
@@ -59,18 +63,20 @@ static void stop(void *arg, int sig)
 		loop_stop(&b->core.loop);
 }
 
-static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+static int shut_down_beside_init(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
-		return err_set(e, ERR_UNSUPPORTED, "this poolinit runs beside another init: it can \"shutdown exit\", "
-			       "but not %s the machine", how);
-	stop(arg, SIGTERM);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "this poolinit runs beside another init: it can \"shutdown exit\", but not %s "
+		               "the machine",
+		               how);
+	stop_on_signal(arg, SIGTERM);
 	return 0;
 }
 
 /* ---- in the background ---- */
 
-static void detach(void)
+static void become_daemon(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -89,12 +95,12 @@ static int supervise(struct boot *b)
 	struct err e = { 0 };
 
 	if (core_open(c, &e) < 0) {
-		report(b, STATUS_NOT_STARTED, e.message);
+		report_outcome(b, STATUS_NOT_STARTED, e.message);
 		return STATUS_NOT_STARTED;
 	}
-	/* A hook that reads our output would wait for its end: from here on the log goes to the kernel, or only to
-	 * the verb `log`. */
-	detach();
+	/* A hook that reads our output would wait for its end: from here on the log goes to the kernel, or
+	 * only to the verb `log`. */
+	become_daemon();
 	log_to_kmsg(NULL);
 	core_add_parameters(c, c->options.config_dir, &b->parameters);
 	loop_run(&c->loop);
@@ -128,7 +134,7 @@ static int await_report(int fd)
 	return line[0] - '0';
 }
 
-static int run(struct boot *b, char *argv0)
+static int fork_and_follow(struct boot *b, char *argv0)
 {
 	int ends[2];
 	pid_t pid;
@@ -159,13 +165,17 @@ int boot_main(int argc, char **argv)
 	const struct option_row rows[] = {
 		{ "config", "DIR", OPTION_TEXT, &o->config_dir, "definitions (default: /config)" },
 		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
-		{ "socket", "PATH", OPTION_TEXT, &b.core.socket, "the control socket (default: " DEFAULT_SOCKET ")" },
-		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline, "parameters, instead of the kernel's own command line" },
+		{ "socket", "PATH", OPTION_TEXT, &b.core.socket,
+		  "the control socket (default: " DEFAULT_SOCKET ")" },
+		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline,
+		  "parameters, instead of the kernel's own command line" },
 	};
 	static const struct role_help help = {
-		"boot", "For an initramfs: start pools in the background, wait until the required ones are active.",
+		"boot",
+		"For an initramfs: start pools in the background, wait until the required ones are active.",
 		"0 all pools are active, 1 a required one is not, 2 a definition or parameter is bad,\n"
-		"3 a pool that nobody requires is not active yet, 4 the supervisor could not start, 64 wrong usage",
+		"3 a pool that nobody requires is not active yet, 4 the supervisor could not start, 64 wrong "
+		"usage",
 	};
 
 	o->run_dir = DEFAULT_RUN_DIR;
@@ -185,12 +195,16 @@ int boot_main(int argc, char **argv)
 	o->autostart = p->autostart;
 	o->own_devices = !device_udevd_runs() && early_is_machine();
 	b.core.progress.policy = (struct policy){
-		.require = p->require.items, .nrequire = p->require.n, .began = clock_ms(), .timeout = p->timeout, .onfail = p->onfail,
+		.require = p->require.items,
+		.nrequire = p->require.n,
+		.began = clock_ms(),
+		.timeout = p->timeout,
+		.onfail = p->onfail,
 	};
-	b.core.progress.on_over = boot_over;
+	b.core.progress.on_over = report_boot;
 	b.core.progress.arg = b.core.arg = &b;
-	b.core.on_shutdown = asked_to_shut_down;
-	b.core.on_signal = stop;
+	b.core.on_shutdown = shut_down_beside_init;
+	b.core.on_signal = stop_on_signal;
 	b.core.began = "exec";
-	return run(&b, argv[-1]);       /* the program's own name: main.c has moved on by one */
+	return fork_and_follow(&b, argv[-1]); /* the program's own name: main.c has moved on by one */
 }

@@ -7,26 +7,27 @@
 #include "base/util.h"
 #include "boot/bootconfig.h"
 
-struct reader {
-	char *p;                /* what comes next */
+struct bootconfig_reader {
+	char *p; /* what comes next */
 	unsigned line;
 	bootconfig_fn *fn;
 	void *arg;
 	struct err *e;
 };
 
-static int bad(struct reader *r, const char *what)
+static int bad(struct bootconfig_reader *r, const char *what)
 {
 	return err_set(r->e, ERR_SYNTAX, "line %u: %s", r->line, what);
 }
 
 static bool key_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_' || c == '.';
 }
 
 /* `key = `: the key, ended; or NULL. */
-static char *read_key(struct reader *r)
+static char *read_key(struct bootconfig_reader *r)
 {
 	char *key = r->p, *end = key;
 
@@ -42,7 +43,7 @@ static char *read_key(struct reader *r)
 }
 
 /* One quoted value; it may contain newlines. The kernel chooses a quote that the value does not contain. */
-static char *read_value(struct reader *r)
+static char *read_value(struct bootconfig_reader *r)
 {
 	char quote = *r->p, *value, *end;
 
@@ -63,7 +64,7 @@ static char *read_value(struct reader *r)
 	return value;
 }
 
-static int read_entry(struct reader *r)
+static int read_entry(struct bootconfig_reader *r)
 {
 	char *key = read_key(r);
 
@@ -85,7 +86,7 @@ static int read_entry(struct reader *r)
 
 int bootconfig_split(char *text, bootconfig_fn *fn, void *arg, struct err *e)
 {
-	struct reader r = { .p = text, .line = 1, .fn = fn, .arg = arg, .e = e };
+	struct bootconfig_reader r = { .p = text, .line = 1, .fn = fn, .arg = arg, .e = e };
 
 	while (*r.p) {
 		if (*r.p == '#')

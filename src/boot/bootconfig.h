@@ -8,15 +8,17 @@
 
 #include "base/err.h"
 
-#define BOOTCONFIG_LIMIT (256 * 1024)   /* 32 KiB of source; keys are printed in full on every line */
+#define BOOTCONFIG_LIMIT (256 * 1024) /* 32 KiB of source; keys are printed in full on every line */
+_Static_assert(BOOTCONFIG_LIMIT >= 32 * 1024, "the kernel takes 32 KiB of source");
 
-/* Called for each value: a key with several values is called once for each, in order. Both point into the text. */
+/* Called for each value: a key with several values is called once for each, in order. Both point into the
+ * text. */
 typedef void bootconfig_fn(const char *key, const char *value, void *arg);
 
-/* Take the text apart, in place: lines `key = "value", "value"`, where a value that contains '"' stands between "'"
- * instead, and may span lines; empty lines and lines beginning with '#' (newer kernels print the boot loader's own
- * parameters so) are skipped. The first line that is not of this form ends the reading: ERR_SYNTAX "line N: …"; what
- * came before it has been delivered. */
+/* Take the text apart, in place: lines `key = "value", "value"`, where a value that contains '"' stands
+ * between "'" instead, and may span lines; empty lines and lines beginning with '#' (newer kernels print the
+ * boot loader's own parameters so) are skipped. The first line that is not of this form ends the reading:
+ * ERR_SYNTAX "line N: …"; what came before it has been delivered. */
 int bootconfig_split(char *text, bootconfig_fn *fn, void *arg, struct err *e);
 
 #endif

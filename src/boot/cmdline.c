@@ -2,20 +2,16 @@
  *
  * The kernel command line: words, quotes, names and values.
  *
- * The kernel counts the Latin-1 no-break space (0xA0) as white space as well; it is a byte of many UTF-8 letters, so
- * here it is none.
+ * The kernel counts the Latin-1 no-break space (0xA0) as white space as well; it is a byte of many UTF-8
+ * letters, so here it is none.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include "base/util.h"
 #include "boot/cmdline.h"
 
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* The end of the word that begins at text; *equals is the '=' that ends its name, or NULL. *open: the text ends inside quotes. */
+/* The end of the word that begins at text; *equals is the '=' that ends its name, or NULL. *open: the text
+ * ends inside quotes. */
 static char *word_end(char *text, bool quoted, char **equals, bool *open)
 {
 	char *p = text;
@@ -31,7 +27,8 @@ static char *word_end(char *text, bool quoted, char **equals, bool *open)
 	return p;
 }
 
-/* The value's own quotes go; a closing one that is not the word's last byte stays, as it does in the kernel. */
+/* The value's own quotes go; a closing one that is not the word's last byte stays, as it does in the
+ * kernel. */
 static char *unquote_value(char *value, char *end)
 {
 	if (*value != '"')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and a
- * session that owns it.
+ * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and
+ * a session that owns it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,8 @@
 
 #define AGAIN_FIRST SECONDS(1)
 #define AGAIN_LAST  SECONDS(60)
-#define STAYED_UP   SECONDS(10)         /* after this long it counts as having worked */
+_Static_assert(AGAIN_FIRST << 6 >= AGAIN_LAST, "six failures lead to the longest wait");
+#define STAYED_UP SECONDS(10) /* after this long it counts as having worked */
 
 int console_open(int flags)
 {
@@ -89,7 +90,7 @@ static pid_t start_program(struct loop *l, const char *path, struct watch *w, st
 	return -1;
 }
 
-static void end_watch(struct loop *l, struct watch *w)
+static void close_watch(struct loop *l, struct watch *w)
 {
 	int fd = w->fd;
 
@@ -115,7 +116,7 @@ static void payload_gone(struct payload *p)
 		on_gone(p->arg);
 }
 
-static void start_later(struct payload *p)
+static void start_payload_later(struct payload *p)
 {
 	uint64_t pause = AGAIN_FIRST << (p->failures < 6 ? p->failures : 6);
 
@@ -133,7 +134,7 @@ static void payload_run(struct payload *p)
 		return;
 	p->pid = 0;
 	log_error(LF_BOOT, "poolinit.exec: %s", e.message);
-	start_later(p);
+	start_payload_later(p);
 }
 
 static void on_payload_exit(struct watch *w, uint32_t events)
@@ -145,7 +146,7 @@ static void on_payload_exit(struct watch *w, uint32_t events)
 	(void)events;
 	if (waitpid(pid, &status, WNOHANG) == 0)
 		return;
-	end_watch(p->loop, w);
+	close_watch(p->loop, w);
 	p->pid = 0;
 	if (p->stopping) {
 		payload_gone(p);
@@ -154,7 +155,7 @@ static void on_payload_exit(struct watch *w, uint32_t events)
 	if (clock_ms() - p->started >= STAYED_UP)
 		p->failures = 0;
 	log_end(p->path, pid, status, ": it is started again");
-	start_later(p);
+	start_payload_later(p);
 }
 
 static void on_payload_timer(struct timer *t)
@@ -168,7 +169,7 @@ static void on_payload_timer(struct timer *t)
 		kill(-p->pid, SIGKILL);
 		kill(p->pid, SIGKILL);
 		/* If even that does not end it, nobody waits any longer. */
-		end_watch(p->loop, &p->exit);
+		close_watch(p->loop, &p->exit);
 		payload_gone(p);
 	}
 }
@@ -202,7 +203,7 @@ void payload_stop(struct payload *p, uint64_t deadline, void (*on_gone)(void *ar
 
 /* ---- the emergency shell ---- */
 
-static void shell_over(struct shell *s, enum shell_outcome o)
+static void end_shell(struct shell *s, enum shell_outcome o)
 {
 	shell_end(s);
 	s->on_over(s->arg, o);
@@ -217,7 +218,7 @@ static void on_shell_exit(struct watch *w, uint32_t events)
 		return;
 	s->pid = 0;
 	log_info(LF_BOOT, "the emergency shell was left: boot goes on");
-	shell_over(s, SHELL_LEFT);
+	end_shell(s, SHELL_LEFT);
 }
 
 static const char *find_shell(void)
@@ -251,30 +252,36 @@ static void on_answer(struct watch *w, uint32_t events)
 	if (e.class != ERR_NONE) {
 		s->pid = 0;
 		log_error(LF_BOOT, "emergency shell: %s", e.message);
-		shell_over(s, SHELL_LEFT);
+		end_shell(s, SHELL_LEFT);
 	}
 }
 
 static void on_patience_over(struct timer *t)
 {
-	shell_over(t->owner, SHELL_TIMEOUT);
+	end_shell(t->owner, SHELL_TIMEOUT);
 }
 
-void shell_offer(struct shell *s, struct loop *l, const char *why, void (*on_over)(void *arg, enum shell_outcome o), void *arg)
+void shell_offer(struct shell *s, struct loop *l, const char *why,
+                 void (*on_over)(void *arg, enum shell_outcome o), void *arg)
 {
 	struct err e = { 0 };
 
-	*s = (struct shell){ .loop = l, .tty = console_open(O_NOCTTY | O_NONBLOCK), .on_over = on_over, .arg = arg };
+	*s = (struct shell){
+		.loop = l, .tty = console_open(O_NOCTTY | O_NONBLOCK), .on_over = on_over, .arg = arg
+	};
 	s->answer = (struct watch){ .fd = -1, .on_event = on_answer, .owner = s };
 	s->exit = (struct watch){ .fd = -1, .on_event = on_shell_exit, .owner = s };
 	s->timer = (struct timer){ .on_expiry = on_patience_over, .owner = s };
 	loop_arm(l, &s->timer, clock_ms() + SHELL_PATIENCE);
 	if (s->tty < 0) {
-		log_error(LF_BOOT, "no console to offer a shell on: reboot in %d s", (int)(SHELL_PATIENCE / 1000));
+		log_error(LF_BOOT, "no console to offer a shell on: reboot in %d s",
+		          (int)(SHELL_PATIENCE / 1000));
 		return;
 	}
-	dprintf(s->tty, "\npoolinit: boot failed: %s\npoolinit: press Enter for a shell; without it the machine reboots in %d minutes\n",
-		why, (int)(SHELL_PATIENCE / 60000));
+	dprintf(s->tty,
+	        "\npoolinit: boot failed: %s\npoolinit: press Enter for a shell; without it the machine "
+	        "reboots in %d minutes\n",
+	        why, (int)(SHELL_PATIENCE / 60000));
 	/* What was typed before the question is no answer to it. */
 	ioctl(s->tty, TCFLSH, TCIFLUSH);
 	if (loop_watch(l, &s->answer, s->tty, EPOLLIN, &e) < 0)
@@ -287,7 +294,7 @@ void shell_end(struct shell *s)
 		return;
 	loop_disarm(s->loop, &s->timer);
 	loop_unwatch(s->loop, &s->answer);
-	end_watch(s->loop, &s->exit);
+	close_watch(s->loop, &s->exit);
 	if (s->tty >= 0)
 		close(s->tty);
 	s->tty = -1;

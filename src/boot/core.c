@@ -8,24 +8,26 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include "base/contract.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/util.h"
 #include "boot/core.h"
 
-#define REAP_AGAIN 20           /* ms: until an owner has reaped the child that is in the way */
+#define REAP_AGAIN 20 /* ms: until an owner has reaped the child that is in the way */
 
 /* ---- signals and orphans ---- */
 
 static bool is_owned(const struct core *c, pid_t pid)
 {
-	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) || (c->owns_child && c->owns_child(c->arg, pid));
+	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) ||
+	       (c->owns_child && c->owns_child(c->arg, pid));
 }
 
-/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as soon as the
- * loop gets to it. */
-static void reap(struct core *c)
+/* Look before reaping: a worker's death is its owner's to collect. One that is in the way is collected as
+ * soon as the loop gets to it. */
+static void reap_orphans(struct core *c)
 {
 	for (;;) {
 		siginfo_t info = { 0 };
@@ -44,7 +46,7 @@ static void reap(struct core *c)
 
 static void on_reap_again(struct timer *t)
 {
-	reap(t->owner);
+	reap_orphans(t->owner);
 }
 
 /* As daemons do: what it says of it is in the log. */
@@ -68,7 +70,7 @@ static void on_signals(struct watch *w, uint32_t events)
 		else if (info.ssi_signo != SIGCHLD && c->on_signal)
 			c->on_signal(c->arg, (int)info.ssi_signo);
 		else if (info.ssi_signo == SIGCHLD && c->reap_all)
-			reap(c);
+			reap_orphans(c);
 	}
 }
 
@@ -81,7 +83,8 @@ static int open_signals(struct core *c, struct err *e)
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_LEN(handled); i++) {
 		sigaddset(&set, handled[i]);
-		signal(handled[i], SIG_DFL);    /* whoever started us may have had it ignored, and so would workers */
+		/* whoever started us may have had it ignored, and so would workers */
+		signal(handled[i], SIG_DFL);
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -97,7 +100,7 @@ static int open_signals(struct core *c, struct err *e)
 
 /* ---- the control socket's questions ---- */
 
-static const char *state_word(void *arg)
+static const char *boot_state(void *arg)
 {
 	struct core *c = arg;
 
@@ -111,7 +114,7 @@ static int wait_boot(void *arg, uint64_t deadline, struct waiter *w, struct err 
 	return progress_wait(&c->progress, deadline, w, e);
 }
 
-static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+static int pass_shutdown_on(void *arg, const char *how, struct err *e)
 {
 	struct core *c = arg;
 
@@ -167,8 +170,13 @@ static int open_parts(struct core *c, struct err *e)
 		return -1;
 	milestone(c->sup, c->began);
 	progress_begin(&c->progress, c->sup);
-	c->server = server_new(c->sup, &(struct server_options){
-		.path = c->socket, .state = state_word, .on_shutdown = asked_to_shut_down, .on_wait_boot = wait_boot, .arg = c }, e);
+	c->server = server_new(c->sup,
+	                       &(struct server_options){ .path = c->socket,
+	                                                 .state = boot_state,
+	                                                 .on_shutdown = pass_shutdown_on,
+	                                                 .on_wait_boot = wait_boot,
+	                                                 .arg = c },
+	                       e);
 	if (!c->server)
 		return -1;
 	supervisor_when_settled(c->sup, definitions_are_there, c);
@@ -177,7 +185,8 @@ static int open_parts(struct core *c, struct err *e)
 	return 0;
 }
 
-/* The one that is next; false: there are no more. A later source replaces an earlier one's definitions, so none is left out. */
+/* The one that is next; false: there are no more. A later source replaces an earlier one's definitions, so
+ * none is left out. */
 static bool next_source(const struct core *c, enum source_kind *kind, const char **where, const char **text)
 {
 	const struct parameters *p = c->parameters;
@@ -214,15 +223,30 @@ static int add_sources(void *core, struct err *e)
 	return 0;
 }
 
+static void log_broken_contract(const void *where)
+{
+	log_error(LF_BOOT, CONTRACT_TEXT, where);
+}
+
 int core_open(struct core *c, struct err *e)
 {
+	contract_guard(log_broken_contract);
 	if (loop_init(&c->loop, e) < 0)
 		return -1;
 	c->signals = (struct watch){ .fd = -1, .on_event = on_signals, .owner = c };
 	c->reap_again = (struct timer){ .on_expiry = on_reap_again, .owner = c };
-	c->listens_devices = (struct chore){ .origin = "devices", .meanwhile = "devices that appear are noticed late", .attempt = listen_to_devices, .owner = c };
-	c->listens_network = (struct chore){ .origin = "network", .meanwhile = "a network that comes up is noticed late", .attempt = listen_to_network, .owner = c };
-	c->sources = (struct chore){ .origin = "definitions", .meanwhile = "no pool is started before that", .attempt = add_sources, .owner = c };
+	c->listens_devices = (struct chore){ .origin = "devices",
+		                             .meanwhile = "devices that appear are noticed late",
+		                             .attempt = listen_to_devices,
+		                             .owner = c };
+	c->listens_network = (struct chore){ .origin = "network",
+		                             .meanwhile = "a network that comes up is noticed late",
+		                             .attempt = listen_to_network,
+		                             .owner = c };
+	c->sources = (struct chore){ .origin = "definitions",
+		                     .meanwhile = "no pool is started before that",
+		                     .attempt = add_sources,
+		                     .owner = c };
 	if (open_parts(c, e) == 0)
 		return 0;
 	core_close(c);

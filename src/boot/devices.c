@@ -2,15 +2,16 @@
  *
  * Uevents in, links and modules out.
  *
- * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that does
- * not come back (a device that hangs) gives its batch back, and from then on until the list is empty devices are
- * taken one by one, so that the others get their links.
+ * Names wait in a list without doubles; up to SLOTS workers take them from there, a batch each. A worker that
+ * does not come back (a device that hangs) gives its batch back, and from then on until the list is empty
+ * devices are taken one by one, so that the others get their links.
  *
- * Work for which no process can be had stays to be done. One timer tries it again, less and less often, and `status`
- * shows a problem until all of it is done.
+ * Work for which no process can be had stays to be done. One timer tries it again, less and less often, and
+ * `status` shows a problem until all of it is done.
  *
- * A process that dies is another matter: what it was sent to read may have killed it. A batch of several is taken one by
- * one. A device whose reader dies alone waits by itself, is tried a few times, and is then named in `status`.
+ * A process that dies is another matter: what it was sent to read may have killed it. A batch of several is
+ * taken one by one. A device whose reader dies alone waits by itself, is tried a few times, and is then named
+ * in `status`.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,32 +26,37 @@
 #include "system/device.h"
 #include "system/module.h"
 
-#define SLOTS           4
-#define BATCH           16
-#define PENDING         256             /* more than that: walk through all devices instead */
-#define NAME_BYTES      64
-#define MODALIAS_BYTES  (32 * 1024)
-#define LINKS_TIMEOUT   SECONDS(10)
-#define WALK_TIMEOUT    SECONDS(60)
-#define PROBLEM         "devices"       /* its origin in `status` */
-#define REFUSED         "modules"       /* that of drivers which cannot be loaded */
-#define AGAIN_FIRST     250             /* ms */
-#define AGAIN_MOST      SECONDS(8)
-#define WALK_TRIES      5               /* of a walk that fails by itself: what is wrong may be lasting */
-#define DEVICE_TRIES    3               /* more, of a device whose reader has died */
-#define DEADLY          16              /* devices for which that is counted: the next are given up at once */
-#define UDEV_GROUP      2               /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
+#define SLOTS          4
+#define BATCH          16
+#define PENDING        256 /* more than that: walk through all devices instead */
+#define NAME_BYTES     64
+#define MODALIAS_BYTES (32 * 1024)
+#define LINKS_TIMEOUT  SECONDS(10)
+#define WALK_TIMEOUT   SECONDS(60)
+#define PROBLEM        "devices" /* its origin in `status` */
+#define REFUSED        "modules" /* that of drivers which cannot be loaded */
+#define AGAIN_FIRST    250       /* ms */
+#define AGAIN_MOST     SECONDS(8)
+#define WALK_TRIES     5  /* of a walk that fails by itself: what is wrong may be lasting */
+#define DEVICE_TRIES   3  /* more, of a device whose reader has died */
+#define DEADLY         16 /* devices for which that is counted: the next are given up at once */
+#define UDEV_GROUP     2  /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
+_Static_assert(BATCH <= PENDING && NAME_BYTES <= MODALIAS_BYTES, "a batch is taken out of what is pending");
 
 struct batch {
 	struct devices *devices;
 	struct batch *next;
-	struct worker *worker;          /* whose owner this is */
+	struct worker *worker; /* whose owner this is */
 	char names[BATCH][NAME_BYTES];
 	size_t n;
 	bool reported;
 };
 
-struct deadly { char name[NAME_BYTES]; unsigned deaths; bool waits; };       /* deaths 0: a free place */
+struct deadly {
+	char name[NAME_BYTES];
+	unsigned deaths;
+	bool waits;
+}; /* deaths 0: a free place */
 
 struct devices {
 	struct supervisor *sup;
@@ -60,19 +66,19 @@ struct devices {
 	char pending[PENDING][NAME_BYTES];
 	size_t npending;
 	bool one_by_one;
-	struct batch *batches;          /* workers under way, those that have timed out included */
-	struct buf modaliases;          /* NUL-terminated, one after the other */
+	struct batch *batches; /* workers under way, those that have timed out included */
+	struct buf modaliases; /* NUL-terminated, one after the other */
 	struct worker *modules, *walk;
 	bool walk_again;
 	unsigned walk_tries;
-	struct timer again;             /* armed: nothing is started before it */
-	uint64_t pause;                 /* the last one; 0: nothing has had to wait */
-	bool noted;                     /* the problem */
+	struct timer again; /* armed: nothing is started before it */
+	uint64_t pause;     /* the last one; 0: nothing has had to wait */
+	bool noted;         /* the problem */
 	struct deadly deadly[DEADLY];
-	struct timer late;              /* then those that wait are taken again; nothing else waits for it */
+	struct timer late; /* then those that wait are taken again; nothing else waits for it */
 };
 
-static void work(struct devices *d);
+static void start_waiting(struct devices *d);
 
 /* Did the worker die before it could answer? */
 static bool has_died(const struct err *e)
@@ -81,14 +87,15 @@ static bool has_died(const struct err *e)
 }
 
 /* There is work that could not be done now. */
-static void try_later(struct devices *d, const struct err *e)
+static void try_devices_later(struct devices *d, const struct err *e)
 {
 	struct err problem = { 0 };
 
 	if (d->again.armed)
 		return;
 	if (!d->pause) {
-		err_set(&problem, e->class, "devices may lack their drivers and links until it works again: %s", e->message);
+		err_set(&problem, e->class,
+		        "devices may lack their drivers and links until it works again: %s", e->message);
 		supervisor_note_problem(d->sup, PROBLEM, &problem);
 		d->noted = true;
 		log_error(LF_DEVICE, "%s", problem.message);
@@ -99,9 +106,9 @@ static void try_later(struct devices *d, const struct err *e)
 	loop_arm(supervisor_loop(d->sup), &d->again, clock_ms() + d->pause);
 }
 
-static void on_again(struct timer *t)
+static void on_devices_again(struct timer *t)
 {
-	work(t->owner);
+	start_waiting(t->owner);
 }
 
 /* ---- walking through everything ---- */
@@ -123,7 +130,8 @@ static int run_walk(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* A module that is to be there and cannot be loaded: its devices do not work, whatever else says that it misses them. */
+/* A module that is to be there and cannot be loaded: its devices do not work, whatever else says that it
+ * misses them. */
 static void note_refused(struct devices *d, const struct err *e)
 {
 	if (supervisor_note_problem(d->sup, REFUSED, e))
@@ -145,15 +153,15 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 	/* Drivers that cannot be loaded will not be loaded at the next walk either. */
 	if (e && !err_is(e, ERR_UNSUPPORTED) && d->walk_tries++ < WALK_TRIES) {
 		d->walk_again = true;
-		try_later(d, e);
+		try_devices_later(d, e);
 	}
 	if (!e || err_is(e, ERR_UNSUPPORTED))
 		d->walk_tries = 0;
 	supervisor_device_event(d->sup, NULL);
-	if (left)               /* the next walk would meet the same device: it waits for this one's end */
+	if (left) /* the next walk would meet the same device: it waits for this one's end */
 		return;
 	d->walk = NULL;
-	work(d);
+	start_waiting(d);
 }
 
 static void walk_gone(struct worker *w)
@@ -163,14 +171,19 @@ static void walk_gone(struct worker *w)
 	if (!d)
 		return;
 	d->walk = NULL;
-	work(d);
+	start_waiting(d);
 }
 
 /* What waits is dropped only when a walk is under way that sees it too. */
-static void walk(struct devices *d)
+static void start_walk(struct devices *d)
 {
-	struct job job = { .what = "coldplug", .timeout = WALK_TIMEOUT, .run = run_walk, .arg = d, .on_done = walk_done,
-			   .on_gone = walk_gone, .owner = d };
+	struct job job = { .what = "coldplug",
+		           .timeout = WALK_TIMEOUT,
+		           .run = run_walk,
+		           .arg = d,
+		           .on_done = walk_done,
+		           .on_gone = walk_gone,
+		           .owner = d };
 	struct err e = { 0 };
 
 	if (!d->own) {
@@ -182,7 +195,7 @@ static void walk(struct devices *d)
 		return;
 	d->walk = worker_start(d->sup, &job, &e);
 	if (!d->walk) {
-		try_later(d, &e);
+		try_devices_later(d, &e);
 		return;
 	}
 	d->walk_again = false;
@@ -204,7 +217,7 @@ static void add_pending(struct devices *d, const char *name)
 	if (strlen(name) >= NAME_BYTES || is_pending(d, name))
 		return;
 	if (d->npending == PENDING) {
-		walk(d);
+		start_walk(d);
 		return;
 	}
 	snprintf(d->pending[d->npending++], NAME_BYTES, "%s", name);
@@ -268,10 +281,12 @@ static void reader_died(struct devices *d, const char *name, const struct err *e
 		snprintf(at->name, NAME_BYTES, "%s", name);
 		at->waits = true;
 		if (!d->late.armed)
-			loop_arm(supervisor_loop(d->sup), &d->late, clock_ms() + ((uint64_t)AGAIN_FIRST << at->deaths));
+			loop_arm(supervisor_loop(d->sup), &d->late,
+			         clock_ms() + ((uint64_t)AGAIN_FIRST << at->deaths));
 		return;
 	}
-	err_set(&problem, e->class, "%s lacks its links, because whatever reads it dies: %s", name, e->message);
+	err_set(&problem, e->class, "%s lacks its links, because whatever reads it dies: %s", name,
+	        e->message);
 	if (supervisor_note_problem(d->sup, name, &problem))
 		log_error(LF_DEVICE, "%s", problem.message);
 }
@@ -294,7 +309,7 @@ static void on_late(struct timer *t)
 			d->deadly[i].waits = false;
 			add_pending(d, d->deadly[i].name);
 		}
-	work(d);
+	start_waiting(d);
 }
 
 static void links_gone(struct worker *w)
@@ -305,7 +320,7 @@ static void links_gone(struct worker *w)
 		return;
 	struct devices *d = b->devices;
 	batch_drop(b);
-	work(d);
+	start_waiting(d);
 }
 
 static void links_done(struct worker *w, const struct err *e, bool left)
@@ -318,7 +333,8 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 	bool lost = has_died(e) || err_is(e, ERR_TIMEOUT);
 	b->reported = true;
 	if (e)
-		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "", e->message);
+		log_warn(LF_DEVICE, "links of %s%s: %s", b->names[0], b->n > 1 ? " and others" : "",
+		         e->message);
 	for (size_t i = 0; i < b->n; i++) {
 		supervisor_device_event(d->sup, b->names[i]);
 		if (!lost)
@@ -331,10 +347,11 @@ static void links_done(struct worker *w, const struct err *e, bool left)
 		reader_died(d, b->names[0], e);
 	}
 	if (left)
-		b->n = e && b->n > 1 ? 0 : b->n;        /* alone, it keeps its name: nobody else is sent to the device that hangs */
+		/* alone, it keeps its name: nobody else is sent to the device that hangs */
+		b->n = e && b->n > 1 ? 0 : b->n;
 	else
 		batch_drop(b);
-	work(d);
+	start_waiting(d);
 }
 
 /* Take names that nobody works on. */
@@ -365,13 +382,18 @@ static void start_links(struct devices *d)
 {
 	while (d->npending && busy_slots(d) < SLOTS) {
 		struct batch *b = calloc(1, sizeof(*b));
-		struct job job = { .what = "device-links", .timeout = LINKS_TIMEOUT, .run = run_links, .arg = b, .on_done = links_done,
-				   .on_gone = links_gone, .owner = b };
+		struct job job = { .what = "device-links",
+			           .timeout = LINKS_TIMEOUT,
+			           .run = run_links,
+			           .arg = b,
+			           .on_done = links_done,
+			           .on_gone = links_gone,
+			           .owner = b };
 		struct err e = { 0 };
 
 		if (!b) {
 			err_set(&e, ERR_NO_MEMORY, "out of memory");
-			try_later(d, &e);
+			try_devices_later(d, &e);
 			return;
 		}
 		b->devices = d;
@@ -385,7 +407,7 @@ static void start_links(struct devices *d)
 		if (!b->worker) {
 			put_back(d, b);
 			batch_drop(b);
-			try_later(d, &e);
+			try_devices_later(d, &e);
 			return;
 		}
 	}
@@ -421,30 +443,34 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 	d->modules = NULL;
 	if (e && err_is(e, ERR_UNSUPPORTED)) {
 		note_refused(d, e);
-	} else if (e) {         /* which ones it had come to is not known: a walk finds them all */
+	} else if (e) { /* which ones it had come to is not known: a walk finds them all */
 		log_warn(LF_MODULE, "loading modules for devices: %s", e->message);
 		d->walk_again = true;
-		try_later(d, e);
+		try_devices_later(d, e);
 	}
-	work(d);
+	start_waiting(d);
 }
 
 static void start_modules(struct devices *d)
 {
-	struct job job = { .what = "modules", .timeout = WALK_TIMEOUT, .run = run_modules, .arg = &d->modaliases,
-			   .on_done = modules_done, .owner = d };
+	struct job job = { .what = "modules",
+		           .timeout = WALK_TIMEOUT,
+		           .run = run_modules,
+		           .arg = &d->modaliases,
+		           .on_done = modules_done,
+		           .owner = d };
 	struct err e = { 0 };
 
 	if (d->modaliases.failed) {
 		buf_reset(&d->modaliases);
 		d->modaliases.failed = false;
-		walk(d);
+		start_walk(d);
 	}
 	if (d->modules || !d->modaliases.len)
 		return;
 	d->modules = worker_start(d->sup, &job, &e);
 	if (!d->modules) {
-		try_later(d, &e);
+		try_devices_later(d, &e);
 		return;
 	}
 	/* The child has its copy. */
@@ -453,12 +479,12 @@ static void start_modules(struct devices *d)
 }
 
 /* Start whatever waits, as far as there is room. */
-static void work(struct devices *d)
+static void start_waiting(struct devices *d)
 {
 	if (supervisor_shutting_down(d->sup) || d->again.armed)
 		return;
 	if (d->walk_again && !d->walk)
-		walk(d);
+		start_walk(d);
 	if (!d->again.armed)
 		start_links(d);
 	if (!d->again.armed)
@@ -467,7 +493,7 @@ static void work(struct devices *d)
 	if (d->again.armed || d->late.armed || d->walk_again || d->walk || d->modules || busy_slots(d))
 		return;
 	d->pause = 0;
-	if (d->noted && !d->walk_tries) {       /* a walk that was given up is no success */
+	if (d->noted && !d->walk_tries) { /* a walk that was given up is no success */
 		d->noted = false;
 		supervisor_forget_problems(d->sup, PROBLEM);
 	}
@@ -517,13 +543,13 @@ static void on_uevents(struct watch *w, uint32_t events)
 	}
 	if (lost) {
 		supervisor_uevent(d->sup, NULL);
-		walk(d);
+		start_walk(d);
 	}
-	work(d);
+	start_waiting(d);
 }
 
-/* What udevd has finished with: its message is a header and then the properties; only whether it is about a block
- * device matters. */
+/* What udevd has finished with: its message is a header and then the properties; only whether it is about a
+ * block device matters. */
 static void on_udevd(struct watch *w, uint32_t events)
 {
 	static const char block[] = "\0SUBSYSTEM=block";
@@ -549,7 +575,8 @@ static void on_udevd(struct watch *w, uint32_t events)
 static int listen_to_udevd(struct devices *d, struct err *e)
 {
 	struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = UDEV_GROUP };
-	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                              NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0 || bind(fd, (void *)&self, sizeof(self)) < 0)
 		return err_sys(e, errno, "cannot listen to udevd");
@@ -574,21 +601,22 @@ struct devices *devices_watch(struct supervisor *s, struct err *e)
 	d->modaliases.limit = MODALIAS_BYTES;
 	d->uevents = (struct watch){ .fd = -1, .on_event = on_uevents, .owner = d };
 	d->udevd = (struct watch){ .fd = -1, .on_event = on_udevd, .owner = d };
-	d->again = (struct timer){ .on_expiry = on_again, .owner = d };
+	d->again = (struct timer){ .on_expiry = on_devices_again, .owner = d };
 	d->late = (struct timer){ .on_expiry = on_late, .owner = d };
 	fd = uevent_open(e);
-	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 || (!d->own && listen_to_udevd(d, e) < 0)) {
+	if (fd < 0 || loop_watch(supervisor_loop(s), &d->uevents, fd, EPOLLIN, e) < 0 ||
+	    (!d->own && listen_to_udevd(d, e) < 0)) {
 		loop_unwatch(supervisor_loop(s), &d->uevents);
 		free(d);
 		return NULL;
 	}
 	steal_fd(&fd);
 	if (d->own)
-		walk(d);
+		start_walk(d);
 	return d;
 }
 
-static void end_watch(struct devices *d, struct watch *w)
+static void stop_watching(struct devices *d, struct watch *w)
 {
 	int fd = w->fd;
 
@@ -603,8 +631,8 @@ void devices_free(struct devices *d)
 		return;
 	loop_disarm(supervisor_loop(d->sup), &d->again);
 	loop_disarm(supervisor_loop(d->sup), &d->late);
-	end_watch(d, &d->uevents);
-	end_watch(d, &d->udevd);
+	stop_watching(d, &d->uevents);
+	stop_watching(d, &d->udevd);
 	if (d->walk)
 		d->walk->job.owner = NULL;
 	if (d->modules)

@@ -20,6 +20,7 @@ struct early_mount {
 	mode_t mode;
 };
 
+/* clang-format off */
 static const struct early_mount mounts[] = {
 	{ "proc",     "/proc",    NULL,                             MS_NOSUID | MS_NODEV | MS_NOEXEC, 0555 },
 	{ "sysfs",    "/sys",     NULL,                             MS_NOSUID | MS_NODEV | MS_NOEXEC, 0555 },
@@ -28,6 +29,7 @@ static const struct early_mount mounts[] = {
 	{ "tmpfs",    "/run",     "mode=0755",                      MS_NOSUID | MS_NODEV,             0755 },
 	{ "tmpfs",    "/tmp",     "mode=1777",                      MS_NOSUID | MS_NODEV,             0755 },
 };
+/* clang-format on */
 
 /* The initial PID namespace has a fixed number, PROC_PID_INIT_INO of the kernel. */
 #define INITIAL_PID_NAMESPACE "pid:[4026531836]"
@@ -74,14 +76,15 @@ static void mount_missing(const struct early_mount *m)
 		log_error(LF_BOOT, "cannot mount %s at %s: %s", m->type, m->target, strerror(errno));
 }
 
-/* An initramfs without /dev/console starts us with nothing open, and what is opened first would become 0, 1 or 2. */
+/* An initramfs without /dev/console starts us with nothing open, and what is opened first would become 0, 1
+ * or 2. */
 static void fill_standard_descriptors(const char *path, int flags)
 {
 	for (int want = 0; want <= 2; want++) {
 		if (fcntl(want, F_GETFD) >= 0)
 			continue;
-		/* The lowest free number is `want`. It stays open across exec, unlike every other descriptor of the
-		 * house. */
+		/* The lowest free number is `want`. It stays open across exec, unlike every other descriptor
+		 * of the house. */
 		int fd = open(path, flags);
 		if (fd > 2)
 			close(fd);
@@ -129,7 +132,8 @@ void early_setup(void)
 	fill_standard_descriptors("/", O_RDONLY | O_DIRECTORY);
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
 		mount_missing(&mounts[i]);
-	/* An image has its shell where the kernel does not look for a first process (initramfs/mkimage). It fails where there is none. */
+	/* An image has its shell where the kernel does not look for a first process (initramfs/mkimage). It
+	 * fails where there is none. */
 	if (rename("/lib/poolinit/sh", "/bin/sh") < 0 && errno != ENOENT)
 		log_warn(LF_BOOT, "there is no /bin/sh: %s", strerror(errno));
 	if (bare)

@@ -62,7 +62,7 @@ static void last_processes(void *arg)
 	i->core.network = NULL;
 }
 
-static void on_signal(void *arg, int sig)
+static void on_init_signal(void *arg, int sig)
 {
 	const char *how = shutdown_word(sig);
 
@@ -92,7 +92,7 @@ static void run_payload(struct init *i)
 		payload_start(&i->payload, &i->core.loop, i->parameters.exec);
 }
 
-static void shell_over(void *arg, enum shell_outcome outcome)
+static void after_shell(void *arg, enum shell_outcome outcome)
 {
 	if (outcome == SHELL_LEFT) {
 		run_payload(arg);
@@ -102,21 +102,21 @@ static void shell_over(void *arg, enum shell_outcome outcome)
 	shut_down(arg, "reboot");
 }
 
-static void boot_over(void *arg, const struct verdict *v)
+static void after_boot(void *arg, const struct verdict *v)
 {
 	struct init *i = arg;
 
-	watchdog_look(&i->watchdog);    /* its driver may be there by now */
+	watchdog_look(&i->watchdog); /* its driver may be there by now */
 	if (v->missing)
-		log_error(LF_BOOT, "boot failed: %zu required pool%s not active: %s", v->missing, v->missing == 1 ? " is" : "s are",
-			  onfail_word(v->action));
+		log_error(LF_BOOT, "boot failed: %zu required pool%s not active: %s", v->missing,
+		          v->missing == 1 ? " is" : "s are", onfail_word(v->action));
 	switch (v->action) {
 	case ONFAIL_REBOOT:
 	case ONFAIL_POWEROFF:
 		shut_down(i, onfail_word(v->action));
 		break;
 	case ONFAIL_SHELL:
-		shell_offer(&i->shell, &i->core.loop, "a required pool is not active", shell_over, i);
+		shell_offer(&i->shell, &i->core.loop, "a required pool is not active", after_shell, i);
 		break;
 	default:
 		run_payload(i);
@@ -136,16 +136,18 @@ static void on_phase(struct listener *l, struct pool *p, enum phase from)
 		network_needed(i->core.network);
 }
 
-/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has mounted
- * it already. */
+/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has
+ * mounted it already. */
 static bool root_is_refused(struct parameters *p)
 {
 	struct err e = { 0 };
 
 	if (!p->root || !early_is_initramfs())
 		return false;
-	err_set(&e, ERR_UNSUPPORTED, "root=%s is given, but hand-over to a real root is not part of this build: remove it, "
-		"or boot that root without poolinit", p->root);
+	err_set(&e, ERR_UNSUPPORTED,
+	        "root=%s is given, but hand-over to a real root is not part of this build: remove it, or "
+	        "boot that root without poolinit",
+	        p->root);
 	parameters_problem(p, "(command line)", &e);
 	return true;
 }
@@ -156,19 +158,25 @@ static void prepare(struct init *i)
 
 	parameters_from_proc(p);
 	i->core.options = (struct supervisor_options){
-		.config_dir = CONFIG_DIR, .run_dir = DEFAULT_RUN_DIR, .autostart = p->autostart,
+		.config_dir = CONFIG_DIR,
+		.run_dir = DEFAULT_RUN_DIR,
+		.autostart = p->autostart,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;
 	i->core.began = "kernel";
 	i->core.progress.policy = (struct policy){
-		.require = p->require.items, .nrequire = p->require.n, .began = clock_ms(), .timeout = p->timeout, .onfail = p->onfail,
+		.require = p->require.items,
+		.nrequire = p->require.n,
+		.began = clock_ms(),
+		.timeout = p->timeout,
+		.onfail = p->onfail,
 		.refused = root_is_refused(p),
 	};
-	i->core.progress.on_over = boot_over;
+	i->core.progress.on_over = after_boot;
 	i->core.progress.arg = i;
 	i->core.on_shutdown = begin_shutdown;
-	i->core.on_signal = on_signal;
+	i->core.on_signal = on_init_signal;
 	i->core.on_child = on_child;
 	i->core.owns_child = owns_child;
 	i->core.reap_all = true;
@@ -181,7 +189,11 @@ static void go(struct init *i)
 	struct core *c = &i->core;
 
 	i->shutdown = (struct shutdown){
-		.sup = c->sup, .payload = &i->payload, .watchdog = &i->watchdog, .on_last_processes = last_processes, .arg = i,
+		.sup = c->sup,
+		.payload = &i->payload,
+		.watchdog = &i->watchdog,
+		.on_last_processes = last_processes,
+		.arg = i,
 	};
 	watchdog_start(&i->watchdog, &c->loop);
 	listener_add(c->sup, &i->listener);
@@ -190,7 +202,7 @@ static void go(struct init *i)
 }
 
 /* Without a supervisor there is nothing to do; but PID 1 does not end. */
-static int give_up(const struct err *e)
+static int give_up_start(const struct err *e)
 {
 	const struct timespec patience = { .tv_sec = (time_t)(SHELL_PATIENCE / 1000) };
 	sigset_t wanted;
@@ -213,19 +225,19 @@ static int give_up(const struct err *e)
 
 int init_main(int argc, char **argv)
 {
-	static struct init i;           /* for ever, and not on a stack that must stay small */
+	static struct init i; /* for ever, and not on a stack that must stay small */
 	struct err e = { 0 };
 
 	(void)argc;
 	(void)argv;
 	early_setup();
 	if (early_is_machine())
-		reboot(RB_DISABLE_CAD);         /* Ctrl-Alt-Del becomes SIGINT */
+		reboot(RB_DISABLE_CAD); /* Ctrl-Alt-Del becomes SIGINT */
 	log_info(LF_BOOT, "poolinit " POOLINIT_VERSION);
 	parameters_init(&i.parameters);
 	prepare(&i);
 	if (core_open(&i.core, &e) < 0)
-		return give_up(&e);
+		return give_up_start(&e);
 	go(&i);
 	for (;;)
 		loop_run(&i.core.loop);

@@ -9,7 +9,7 @@
 #include "boot/options.h"
 #include "boot/roles.h"
 
-static void print_help(const struct role_help *role, const struct option_row *rows, size_t n)
+static void print_role_help(const struct role_help *role, const struct option_row *rows, size_t n)
 {
 	printf("usage: poolinit %s%s", role->name, n ? " [OPTION]…" : "");
 	for (size_t i = 0; i < n; i++)
@@ -19,8 +19,8 @@ static void print_help(const struct role_help *role, const struct option_row *ro
 	for (size_t i = 0; i < n; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s%s", rows[i].kind == OPTION_WORD ? "" : "--", rows[i].name, rows[i].value ? " " : "",
-		         rows[i].value ? rows[i].value : "");
+		snprintf(left, sizeof(left), "%s%s%s%s", rows[i].kind == OPTION_WORD ? "" : "--",
+		         rows[i].name, rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
 		printf("  %-28s %s\n", left, rows[i].help);
 	}
 	if (role->statuses)
@@ -37,11 +37,12 @@ static int unknown(const char *name, size_t len, const struct option_row *rows, 
 		if (rows[i].kind != OPTION_WORD)
 			word_offer(&guess, rows[i].name);
 	if (guess.near)
-		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given, guess.near);
+		return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: did you mean --%s?", given,
+		               guess.near);
 	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
 }
 
-static int take(const struct option_row *row, const char *value, struct err *e)
+static int take_role_option(const struct option_row *row, const char *value, struct err *e)
 {
 	char *end;
 	long number;
@@ -53,7 +54,7 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 		if (!*value)
 			r = err_set(e, ERR_INVALID, "the value is empty");
 		break;
-	case OPTION_WORD:               /* options_parse() has it */
+	case OPTION_WORD: /* options_parse() has it */
 		break;
 	case OPTION_FLAG:
 		*(bool *)row->out = true;
@@ -72,10 +73,12 @@ static int take(const struct option_row *row, const char *value, struct err *e)
 	return r < 0 ? err_wrap(e, ERR_KEEP, "--%s", row->name) : 0;
 }
 
-static const struct option_row *find(const char *name, size_t len, const struct option_row *rows, size_t n)
+static const struct option_row *find_option(const char *name, size_t len, const struct option_row *rows,
+                                            size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (rows[i].kind != OPTION_WORD && strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+		if (rows[i].kind != OPTION_WORD && strlen(rows[i].name) == len &&
+		    strncmp(rows[i].name, name, len) == 0)
 			return &rows[i];
 	return NULL;
 }
@@ -89,7 +92,8 @@ static const struct option_row *find_word(size_t which, const struct option_row 
 	return NULL;
 }
 
-int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e)
+int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
+                  size_t n, struct err *e)
 {
 	size_t words = 0;
 
@@ -98,7 +102,7 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 		const struct option_row *row;
 
 		if (streq(argv[i], "--help") || streq(argv[i], "-h")) {
-			print_help(role, rows, n);
+			print_role_help(role, rows, n);
 			return 1;
 		}
 		row = argv[i][0] != '-' || !argv[i][1] ? find_word(words, rows, n) : NULL;
@@ -110,7 +114,7 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 		if (!starts_with(argv[i], "--") || !*name)
 			return err_set(e, ERR_INVALID, "\"%s\" is not expected here: see --help", argv[i]);
 		size_t len = strcspn(name, "=");
-		row = find(name, len, rows, n);
+		row = find_option(name, len, rows, n);
 		if (!row)
 			return unknown(name, len, rows, n, e);
 		if (row->kind == OPTION_FLAG && name[len] == '=')
@@ -123,7 +127,7 @@ int options_parse(int argc, char **argv, const struct role_help *role, const str
 			value = argv[++i];
 		else
 			return err_set(e, ERR_MISSING, "--%s needs a value: %s", row->name, row->value);
-		if (take(row, value, e) < 0)
+		if (take_role_option(row, value, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -136,5 +140,7 @@ int options_take(int argc, char **argv, const struct role_help *role, const stru
 
 	if (r < 0)
 		fprintf(stderr, "poolinit %s: %s\n", role->name, e.message);
-	return r == 0 ? -1 : r > 0 ? 0 : EXIT_USAGE;
+	if (r == 0)
+		return -1;
+	return r > 0 ? 0 : EXIT_USAGE;
 }

@@ -12,23 +12,25 @@
 enum option_kind { OPTION_TEXT, OPTION_DURATION, OPTION_NUMBER, OPTION_FLAG, OPTION_WORD };
 
 struct option_row {
-	const char *name;               /* without the "--"; of a word: what --help calls it */
-	const char *value;              /* what --help calls its value; flags and words have none */
+	const char *name;  /* without the "--"; of a word: what --help calls it */
+	const char *value; /* what --help calls its value; flags and words have none */
 	enum option_kind kind;
-	void *out;                      /* const char **, uint64_t * (milliseconds), int *, bool * */
+	void *out; /* const char **, uint64_t * (milliseconds), int *, bool * */
 	const char *help;
 };
 
 struct role_help {
-	const char *name;               /* "serve" */
-	const char *does;               /* one sentence */
-	const char *statuses;           /* of its exit; may be NULL */
+	const char *name;     /* "serve" */
+	const char *does;     /* one sentence */
+	const char *statuses; /* of its exit; may be NULL */
 };
 
-/* --name VALUE or --name=VALUE, and bare words, in the table's order. 0: go on; 1: --help was printed; -1: ERR_UNKNOWN_KEY, ERR_MISSING, ERR_INVALID with a
- * hint. */
-int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n, struct err *e);
+/* --name VALUE or --name=VALUE, and bare words, in the table's order. 0: go on; 1: --help was printed; -1:
+ * ERR_UNKNOWN_KEY, ERR_MISSING, ERR_INVALID with a hint. */
+int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
+                  size_t n, struct err *e);
 /* options_parse(), with the error printed: -1 go on; else the exit status. */
-int options_take(int argc, char **argv, const struct role_help *role, const struct option_row *rows, size_t n);
+int options_take(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
+                 size_t n);
 
 #endif

@@ -15,7 +15,7 @@
 #include "pool/check.h"
 #include "pool/secret/secret.h"
 
-#define WORDS_LIMIT 256         /* items of one list: far more than 32 KiB of text would sensibly hold */
+#define WORDS_LIMIT 256 /* items of one list: far more than 32 KiB of text would sensibly hold */
 
 const char *onfail_word(enum onfail o)
 {
@@ -50,7 +50,7 @@ void parameters_problem(struct parameters *p, const char *origin, const struct e
 
 /* ---- kinds of values: each takes the value into its field, or says what is wrong with it ---- */
 
-static int list_add(struct parameters *p, struct word_list *list, const char *item, struct err *e)
+static int word_list_add(struct parameters *p, struct word_list *list, const char *item, struct err *e)
 {
 	const char **grown;
 
@@ -93,12 +93,13 @@ static int take_repeated(struct parameters *p, void *field, const char *value, s
 {
 	if (!*value)
 		return err_set(e, ERR_INVALID, "the value is empty");
-	return list_add(p, field, value, e);
+	return word_list_add(p, field, value, e);
 }
 
 /* Names separated by commas; each must be one that a pool can have. */
-static int check_names(const char *value, int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
-		       struct parameters *p, void *field, struct err *e)
+static int check_pool_names(const char *value,
+                            int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
+                            struct parameters *p, void *field, struct err *e)
 {
 	while (*value) {
 		size_t len = strcspn(value, ",");
@@ -119,16 +120,16 @@ static int check_names(const char *value, int (*each)(struct parameters *p, void
 	return 0;
 }
 
-static int take_names(struct parameters *p, void *field, const char *value, struct err *e)
+static int take_pool_names(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	if (check_names(value, NULL, p, field, e) < 0)
+	if (check_pool_names(value, NULL, p, field, e) < 0)
 		return -1;
-	return check_names(value, take_repeated, p, field, e);
+	return check_pool_names(value, take_repeated, p, field, e);
 }
 
 static int take_autostart(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	return check_names(value, NULL, p, field, e) < 0 ? -1 : take_text(p, field, value, e);
+	return check_pool_names(value, NULL, p, field, e) < 0 ? -1 : take_text(p, field, value, e);
 }
 
 static int take_duration(struct parameters *p, void *field, const char *value, struct err *e)
@@ -158,7 +159,8 @@ static int add_pool(struct parameters *p, const char *origin, const char *xml, s
 	grown = arena_grow(&p->arena, p->pools, p->npools, sizeof(*grown));
 	if (!grown)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	grown[p->npools] = (struct inline_pool){ arena_strdup(&p->arena, origin), arena_strdup(&p->arena, xml) };
+	grown[p->npools] = (struct inline_pool){ arena_strdup(&p->arena, origin),
+		                                 arena_strdup(&p->arena, xml) };
 	if (!grown[p->npools].origin || !grown[p->npools].xml)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	p->pools = grown;
@@ -195,10 +197,11 @@ struct parameter {
 
 #define FIELD(f) offsetof(struct parameters, f)
 
+/* clang-format off */
 static const struct parameter table[] = {
 	{ "poolinit.config",    take_repeated,  FIELD(config) },
 	{ "poolinit.autostart", take_autostart, FIELD(autostart) },
-	{ "poolinit.require",   take_names,     FIELD(require) },
+	{ "poolinit.require",   take_pool_names,     FIELD(require) },
 	{ "poolinit.timeout",   take_duration,  FIELD(timeout) },
 	{ "poolinit.onfail",    take_onfail,    FIELD(onfail) },
 	{ "poolinit.exec",      take_path,      FIELD(exec) },
@@ -211,15 +214,17 @@ static const struct parameter table[] = {
 	{ "rootflags",          take_text,      FIELD(rootflags) },
 	{ "init",               take_path,      FIELD(init) },
 };
+/* clang-format on */
 
-static int take_value(struct parameters *p, const struct parameter *known, const char *value, struct err *e)
+static int take_parameter_value(struct parameters *p, const struct parameter *known, const char *value,
+                                struct err *e)
 {
 	if (!value)
 		return err_set(e, ERR_MISSING, "a value is missing");
 	return known->take(p, (char *)p + known->field, value, e);
 }
 
-static const struct parameter *find(const char *name)
+static const struct parameter *find_parameter(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (streq(name, table[i].name))
@@ -230,15 +235,15 @@ static const struct parameter *find(const char *name)
 /* Where a text comes from, and the name by which each of its pools is known in messages. */
 struct intake {
 	struct parameters *p;
-	const char *from;               /* "command line", "bootconfig" */
-	bool standard;                  /* ip=, root= … are read here */
+	const char *from; /* "command line", "bootconfig" */
+	bool standard;    /* ip=, root= … are read here */
 };
 
 static void take_one(const char *name, const char *value, void *arg)
 {
 	struct intake *in = arg;
 	struct parameters *p = in->p;
-	const struct parameter *known = find(name);
+	const struct parameter *known = find_parameter(name);
 	bool ours = starts_with(name, "poolinit.");
 	char whole[32];
 	const char *origin;
@@ -255,7 +260,8 @@ static void take_one(const char *name, const char *value, void *arg)
 	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
 	if (!origin)
 		return;
-	if (streq(name, "poolinit.pool") || starts_with(name, "poolinit.pool.") || streq(name, "poolinit.pool64")) {
+	if (streq(name, "poolinit.pool") || starts_with(name, "poolinit.pool.") ||
+	    streq(name, "poolinit.pool64")) {
 		if (!value || !*value)
 			r = err_set(&e, ERR_MISSING, "a value is missing");
 		else if (streq(name, "poolinit.pool64"))
@@ -263,7 +269,7 @@ static void take_one(const char *name, const char *value, void *arg)
 		else
 			r = add_pool(p, origin, value, &e);
 	} else if (known) {
-		r = take_value(p, known, value, &e);
+		r = take_parameter_value(p, known, value, &e);
 	} else {
 		r = err_set(&e, ERR_UNKNOWN_KEY, "unknown parameter");
 	}
@@ -283,11 +289,15 @@ void parameters_from_cmdline(struct parameters *p, char *text)
 	bool full = len + 1 >= 1024 && ((len + 1) & len) == 0;
 
 	if (!cmdline_split(text, take_one, &(struct intake){ p, "command line", true }))
-		err_set(&e, ERR_SYNTAX, "the command line ends inside quotes: one is missing, or the rest was cut off (it has %zu bytes; most kernels keep 2048 "
-			"with their end; bootconfig has room for more)", len);
+		err_set(&e, ERR_SYNTAX,
+		        "the command line ends inside quotes: one is missing, or the rest was cut off (it "
+		        "has %zu bytes; most kernels keep 2048 with their end; bootconfig has room for more)",
+		        len);
 	else if (full)
-		err_set(&e, ERR_SYNTAX, "the command line has %zu bytes, which is all that this kernel keeps: what came behind them was cut off (bootconfig has "
-			"room for more)", len);
+		err_set(&e, ERR_SYNTAX,
+		        "the command line has %zu bytes, which is all that this kernel keeps: what came "
+		        "behind them was cut off (bootconfig has room for more)",
+		        len);
 	if (e.class != ERR_NONE)
 		parameters_problem(p, "(command line)", &e);
 }
@@ -300,7 +310,8 @@ void parameters_from_bootconfig(struct parameters *p, char *text)
 		parameters_problem(p, "/proc/bootconfig", &e);
 }
 
-static void from_file(struct parameters *p, const char *path, size_t limit, void (*take)(struct parameters *p, char *text))
+static void from_file(struct parameters *p, const char *path, size_t limit,
+                      void (*take)(struct parameters *p, char *text))
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	struct err e = { 0 };

@@ -14,36 +14,50 @@
 
 #define DEFAULT_BOOT_TIMEOUT SECONDS(90)
 
-struct word_list { const char **items; size_t n; };
-struct inline_pool { const char *origin, *xml; };                       /* poolinit.pool=, poolinit.pool64=, poolinit.pool.NAME */
-struct parameter_problem { const char *origin; struct err err; };
-
-struct parameters {
-	struct arena arena;             /* all strings and lists live here */
-	struct word_list config;        /* poolinit.config=, in order */
-	const char *autostart;          /* as supervisor_options.autostart; NULL: not given */
-	struct word_list require;
-	uint64_t timeout;               /* ms */
-	enum onfail onfail;             /* ONFAIL_UNSET: not given */
-	const char *exec, *log;
-	struct inline_pool *pools;      size_t npools;
-	struct word_list ip, nameserver;        /* values of ip= and nameserver=, in order; network.h reads them */
-	const char *bootif;
-	const char *root, *rootfstype, *rootflags, *init;
-	int root_writable;              /* -1 not given, 0 ro, 1 rw */
-	struct parameter_problem *problems; size_t nproblems;
+struct word_list {
+	const char **items;
+	size_t n;
+};
+struct inline_pool {
+	const char *origin, *xml;
+}; /* poolinit.pool=, poolinit.pool64=, poolinit.pool.NAME */
+struct parameter_problem {
+	const char *origin;
+	struct err err;
 };
 
+struct parameters {
+	struct arena arena;      /* all strings and lists live here */
+	struct word_list config; /* poolinit.config=, in order */
+	const char *autostart;   /* as supervisor_options.autostart; NULL: not given */
+	struct word_list require;
+	uint64_t timeout;   /* ms */
+	enum onfail onfail; /* ONFAIL_UNSET: not given */
+	const char *exec, *log;
+	struct inline_pool *pools;
+	size_t npools;
+	struct word_list ip, nameserver; /* values of ip= and nameserver=, in order; network.h reads them */
+	const char *bootif;
+	const char *root, *rootfstype, *rootflags, *init;
+	int root_writable; /* -1 not given, 0 ro, 1 rw */
+	struct parameter_problem *problems;
+	size_t nproblems;
+};
+
+/* The defaults of all parameters; texts are taken from then on by the functions below. */
 void parameters_init(struct parameters *p);
 void parameters_free(struct parameters *p);
 
-/* Take the parameters out of a command line or of a boot configuration (both texts are changed). Names that are not
- * ours are passed over; an unknown poolinit.* name, and a value that does not fit, become problems and change
- * nothing. */
+/* Take the parameters out of a command line or of a boot configuration (both texts are changed). Names that
+ * are not ours are passed over; an unknown poolinit.* name, and a value that does not fit, become problems
+ * and change nothing. */
 void parameters_from_cmdline(struct parameters *p, char *text);
 void parameters_from_bootconfig(struct parameters *p, char *text);
-/* Both from /proc: first the boot configuration, then the command line, so that the latter wins. A missing file is none. */
+/* Both from /proc: first the boot configuration, then the command line, so that the latter wins. A missing
+ * file is none. */
 void parameters_from_proc(struct parameters *p);
+/* Note what is wrong with a parameter: `origin` (command line, file) and the error. Boot goes on without it.
+ */
 void parameters_problem(struct parameters *p, const char *origin, const struct err *e);
 
 const char *onfail_word(enum onfail o);

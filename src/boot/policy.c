@@ -5,14 +5,14 @@
 #include "base/util.h"
 #include "boot/policy.h"
 
-#define REASON_BYTES 160        /* of each pool in the one line */
+#define REASON_BYTES 160 /* of each pool in the one line */
 
-static bool is_up(const struct pool *p)
+static bool is_usable(const struct pool *p)
 {
 	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED;
 }
 
-static bool is_required(const struct policy *policy, const struct pool *p)
+static bool policy_requires(const struct policy *policy, const struct pool *p)
 {
 	for (size_t i = 0; i < policy->nrequire; i++)
 		if (streq(policy->require[i], p->name))
@@ -35,7 +35,7 @@ static uint64_t last_progress(const struct policy *policy, const struct pool *po
 	for (const struct pool *p = pools; p; p = p->next) {
 		if (p->want_active && p->times.wanted > last)
 			last = p->times.wanted;
-		if (is_up(p) && p->times.active > last)
+		if (is_usable(p) && p->times.active > last)
 			last = p->times.active;
 	}
 	return last;
@@ -75,9 +75,11 @@ static void pending(struct verdict *v, uint64_t until)
 
 static void missing(struct verdict *v, const struct policy *policy, enum onfail own)
 {
-	/* From least to most drastic: a pool whose loss means "power off" is not overruled by one that means "go on". */
+	/* From least to most drastic: a pool whose loss means "power off" is not overruled by one that means
+	 * "go on". */
 	static const int rank[] = {
-		[ONFAIL_UNSET] = 0, [ONFAIL_CONTINUE] = 0, [ONFAIL_SHELL] = 1, [ONFAIL_REBOOT] = 2, [ONFAIL_POWEROFF] = 3,
+		[ONFAIL_UNSET] = 0,  [ONFAIL_CONTINUE] = 0, [ONFAIL_SHELL] = 1,
+		[ONFAIL_REBOOT] = 2, [ONFAIL_POWEROFF] = 3,
 	};
 	enum onfail action = own != ONFAIL_UNSET ? own : policy->onfail;
 
@@ -86,12 +88,14 @@ static void missing(struct verdict *v, const struct policy *policy, enum onfail 
 		v->action = action;
 }
 
-/* Why a pool has failed decides whether it is waited for: a definition that is wrong, a server that refuses us and a build that cannot do it stay what
- * they are. What a device holds, what is in the way and whether a secret has a value may change until the deadline. */
+/* Why a pool has failed decides whether it is waited for: a definition that is wrong, a server that refuses
+ * us and a build that cannot do it stay what they are. What a device holds, what is in the way and whether a
+ * secret has a value may change until the deadline. */
 static bool is_final(const struct pool *p)
 {
 	static const enum err_class may_change[] = {
-		ERR_WRONG_FORMAT, ERR_READ_ONLY, ERR_CONFLICT, ERR_EXISTS, ERR_STATE, ERR_NO_SECRET, ERR_NO_VOLUME, ERR_NO_POOL,
+		ERR_WRONG_FORMAT, ERR_READ_ONLY, ERR_CONFLICT,  ERR_EXISTS,
+		ERR_STATE,        ERR_NO_SECRET, ERR_NO_VOLUME, ERR_NO_POOL,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(may_change); i++)
@@ -110,8 +114,8 @@ static void judge_required(struct verdict *v, const struct policy *policy, const
 		missing(v, policy, p->boot.onfail);
 }
 
-/* On its way at this moment, for the first time or after an event: its outcome is worth waiting for, however slow the
- * machine. One that is only tried again is not. */
+/* On its way at this moment, for the first time or after an event: its outcome is worth waiting for, however
+ * slow the machine. One that is only tried again is not. */
 static bool is_moving(const struct pool *p)
 {
 	if (p->phase == PHASE_WAITING && !p->due)
@@ -119,7 +123,8 @@ static bool is_moving(const struct pool *p)
 	return p->due || p->phase == PHASE_CHECKING || (p->phase == PHASE_STARTING && p->attempts == 0);
 }
 
-void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now, struct verdict *v)
+void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now,
+                  struct verdict *v)
 {
 	uint64_t settled = last_progress(policy, pools) + POLICY_SETTLE;
 	uint64_t deadline = policy->timeout > NEVER - policy->began ? NEVER : policy->began + policy->timeout;
@@ -132,12 +137,13 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 		pending(v, deadline);
 	for (const struct pool *p = pools; p; p = p->next) {
 		v->wanted += p->want_active;
-		v->active += p->want_active && is_up(p);
-		if (is_up(p))
+		v->active += p->want_active && is_usable(p);
+		if (is_usable(p))
 			continue;
-		if (is_required(policy, p))
+		if (policy_requires(policy, p))
 			judge_required(v, policy, p, now);
-		else if (p->want_active && p->phase != PHASE_FAILED && now < deadline && (moving || now < settled))
+		else if (p->want_active && p->phase != PHASE_FAILED && now < deadline &&
+		         (moving || now < settled))
 			pending(v, moving || settled > deadline ? deadline : settled);
 	}
 	for (size_t i = 0; read && i < policy->nrequire; i++)
@@ -147,32 +153,42 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 
 /* ---- what people see ---- */
 
-static void add_reason(struct buf *out, const struct pool *p)
+static void add_pool_reason(struct buf *out, const struct pool *p)
 {
-	const char *reason = p->reason && *p->reason ? p->reason : p->waits_for && *p->waits_for ? p->waits_for : phase_word(p->phase);
-	size_t len = strlen(reason);
+	const char *reason = p->waits_for && *p->waits_for ? p->waits_for : phase_word(p->phase);
+	size_t len;
 
+	if (p->reason && *p->reason)
+		reason = p->reason;
+	len = strlen(reason);
 	buf_printf(out, " (%.*s%s)", REASON_BYTES, reason, len > REASON_BYTES ? "…" : "");
 }
 
 /* What is said of a pool in this phase: those that are on their way wait; NULL: nothing. */
-static const char *trouble(enum phase phase)
+static const char *phase_trouble(enum phase phase)
 {
-	static const char *const words[PHASES] = { [PHASE_DEGRADED] = "degraded", [PHASE_HUNG] = "hung", [PHASE_FAILED] = "failed" };
+	static const char *const words[PHASES] = {
+		[PHASE_DEGRADED] = "degraded", [PHASE_HUNG] = "hung", [PHASE_FAILED] = "failed"
+	};
 
-	return phase == PHASE_ACTIVE ? NULL : words[phase] ? words[phase] : "waiting";
+	if (phase == PHASE_ACTIVE)
+		return NULL;
+	return words[phase] ? words[phase] : "waiting";
 }
 
 /* ", WORD: a (why), b (why)" of the wanted or required pools of which that word is said. */
-static void add_pools(const struct policy *policy, const struct pool *pools, const char *word, struct buf *out)
+static void add_pools(const struct policy *policy, const struct pool *pools, const char *word,
+                      struct buf *out)
 {
 	bool first = true;
 
 	for (const struct pool *p = pools; p; p = p->next) {
-		if ((!p->want_active && !is_required(policy, p)) || !streq_null(trouble(p->phase), word))
+		if ((!p->want_active && !policy_requires(policy, p)) ||
+		    !streq_null(phase_trouble(p->phase), word))
 			continue;
-		buf_printf(out, "%s%s%s%s", first ? ", " : "", first ? word : "", first ? ": " : ", ", p->name);
-		add_reason(out, p);
+		buf_printf(out, "%s%s%s%s", first ? ", " : "", first ? word : "", first ? ": " : ", ",
+		           p->name);
+		add_pool_reason(out, p);
 		first = false;
 	}
 }
@@ -190,7 +206,8 @@ void policy_line(const struct policy *policy, const struct pool *pools, uint64_t
 		until = last_progress(policy, pools);
 	for (const struct pool *p = pools; p; p = p->next)
 		active += p->want_active && p->phase == PHASE_ACTIVE;
-	buf_printf(out, "pools %zu/%zu active in %llu ms", active, v.wanted, (unsigned long long)(until - policy->began));
+	buf_printf(out, "pools %zu/%zu active in %llu ms", active, v.wanted,
+	           (unsigned long long)(until - policy->began));
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		add_pools(policy, pools, words[i], out);
 	for (size_t i = 0; i < policy->nrequire; i++) {
@@ -201,7 +218,8 @@ void policy_line(const struct policy *policy, const struct pool *pools, uint64_t
 	}
 }
 
-const char *policy_state(const struct policy *policy, const struct pool *pools, bool over, bool problems, uint64_t now)
+const char *policy_state(const struct policy *policy, const struct pool *pools, bool over, bool problems,
+                         uint64_t now)
 {
 	struct verdict v;
 

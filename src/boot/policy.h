@@ -13,37 +13,45 @@
 #include "boot/parameters.h"
 #include "supervisor/supervisor.h"
 
-/* Pools that nobody requires hold boot up only while things still move: while one is being started, and until this
- * long after the last one became active or was tried. */
+/* Pools that nobody requires hold boot up only while things still move: while one is being started, and until
+ * this long after the last one became active or was tried. */
 #define POLICY_SETTLE SECONDS(5)
 
 struct policy {
-	const char *const *require;     size_t nrequire;        /* names, besides those whose definition says so */
-	uint64_t began;                 /* clock_ms() */
-	uint64_t timeout;               /* ms from then; a definition may have its own */
-	enum onfail onfail;             /* ONFAIL_UNSET: continue; a definition may have its own */
-	bool refused;                   /* something that was asked for will not be done (root=): boot has failed, whatever the pools do */
+	const char *const *require;
+	size_t nrequire;    /* names, besides those whose definition says so */
+	uint64_t began;     /* clock_ms() */
+	uint64_t timeout;   /* ms from then; a definition may have its own */
+	enum onfail onfail; /* ONFAIL_UNSET: continue; a definition may have its own */
+	/* something that was asked for will not be done (root=): boot has failed, whatever the pools do */
+	bool refused;
 };
 
 struct verdict {
 	bool done;
-	uint64_t look_again;            /* clock_ms() at which time alone may change the verdict, or NEVER */
-	size_t wanted, active;          /* pools */
-	size_t missing;                 /* required ones that are not active, though nothing is left to wait for */
-	enum onfail action;             /* what to do about those: the most drastic of their policies; ONFAIL_CONTINUE when there are none */
+	uint64_t look_again;   /* clock_ms() at which time alone may change the verdict, or NEVER */
+	size_t wanted, active; /* pools */
+	size_t missing;        /* required ones that are not active, though nothing is left to wait for */
+	/* what to do about those: the most drastic of their policies; ONFAIL_CONTINUE when there are none */
+	enum onfail action;
 };
 
 /* `pools` is the list that begins with pool_first(); `read` is supervisor_sources_read(). */
-void policy_judge(const struct policy *p, const struct pool *pools, bool read, uint64_t now, struct verdict *v);
+void policy_judge(const struct policy *p, const struct pool *pools, bool read, uint64_t now,
+                  struct verdict *v);
 /* "pools 5/6 active in 412 ms, waiting: vmstore (portal 192.0.2.7:3260: no route)". No newline. */
 void policy_line(const struct policy *p, const struct pool *pools, uint64_t now, struct buf *out);
-/* The word of the greeting: "starting" until boot is over, then "ready", "degraded" (a wanted pool is not active, or
- * a definition is bad), "failed". */
-const char *policy_state(const struct policy *p, const struct pool *pools, bool over, bool problems, uint64_t now);
+/* The word of the greeting: "starting" until boot is over, then "ready", "degraded" (a wanted pool is not
+ * active, or a definition is bad), "failed". */
+const char *policy_state(const struct policy *p, const struct pool *pools, bool over, bool problems,
+                         uint64_t now);
 
 /* The next of names between commas; false: there is none. */
 #define POLICY_NAME 256
+_Static_assert(POLICY_NAME > 200, "pool names have 200 bytes at most");
+/* Take the next name out of a list with commas. False: there is none left. */
 bool policy_next_name(const char **list, char out[POLICY_NAME]);
+/* Is there a pool of that name? */
 bool policy_is_defined(const struct pool *pools, const char *name);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after all
- * that an event brings with it, and once for many events.
+ * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after
+ * all that an event brings with it, and once for many events.
  */
 #include <errno.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/progress.h"
@@ -17,7 +18,7 @@ static const struct pool *pools(const struct progress *p)
 	return pool_first(p->sup);
 }
 
-static void tell(struct waiter *w, const struct err *e)
+static void answer_waiter(struct waiter *w, const struct err *e)
 {
 	waiter_withdraw(w);
 	w->done(w, &(struct result){ .err = e });
@@ -25,10 +26,10 @@ static void tell(struct waiter *w, const struct err *e)
 
 /* ---- those who wait for boot ---- */
 
-static void tell_all(struct progress *p)
+static void answer_waiters(struct progress *p)
 {
 	while (p->waiters)
-		tell(p->waiters, NULL);
+		answer_waiter(p->waiters, NULL);
 }
 
 /* Those whose time is up are told what is missing. Returns the soonest deadline of the others. */
@@ -48,14 +49,15 @@ static uint64_t tell_late(struct progress *p, uint64_t now)
 
 		policy_line(&p->policy, pools(p), now, &line);
 		err_set(&e, ERR_TIMEOUT, "boot is not over yet: %s", buf_str(&line));
-		tell(w, &e);
-		next = p->waiters;      /* the list may have changed under us; those told are no longer in it */
+		answer_waiter(w, &e);
+		next = p->waiters; /* the list may have changed under us; those told are no longer in it */
 	}
 	return soonest;
 }
 
 int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struct err *e)
 {
+	require(w->done, e);
 	(void)e;
 	/* The timer is never armed: one timer of ours stands for all. */
 	w->timer = (struct timer){ .deadline = deadline };
@@ -95,7 +97,7 @@ static void boot_is_over(struct progress *p, const struct verdict *v, uint64_t n
 		p->on_over(p->arg, v);
 }
 
-static void check_name(struct progress *p, const char *parameter, const char *name)
+static void check_defined(struct progress *p, const char *parameter, const char *name)
 {
 	struct err e = { 0 };
 
@@ -106,7 +108,7 @@ static void check_name(struct progress *p, const char *parameter, const char *na
 }
 
 /* Once all definitions have been read: who names a pool that is none has mistyped it. */
-static void check_names(struct progress *p)
+static void check_all_defined(struct progress *p)
 {
 	const char *autostart = supervisor_options(p->sup)->autostart;
 	char name[POLICY_NAME];
@@ -115,31 +117,31 @@ static void check_names(struct progress *p)
 		return;
 	p->checked = true;
 	for (size_t i = 0; i < p->policy.nrequire; i++)
-		check_name(p, "poolinit.require", p->policy.require[i]);
+		check_defined(p, "poolinit.require", p->policy.require[i]);
 	if (!autostart || streq(autostart, "all") || streq(autostart, "none"))
 		return;
 	while (policy_next_name(&autostart, name))
-		check_name(p, p->autostart ? p->autostart : "poolinit.autostart", name);
+		check_defined(p, p->autostart ? p->autostart : "poolinit.autostart", name);
 }
 
-static void on_look(struct timer *t)
+static void on_progress_due(struct timer *t)
 {
 	struct progress *p = t->owner;
 	uint64_t now = clock_ms(), again = NEVER;
 	struct verdict v;
 
-	check_names(p);
+	check_all_defined(p);
 	policy_judge(&p->policy, pools(p), supervisor_sources_read(p->sup), now, &v);
 	if (!p->over && v.done) {
 		boot_is_over(p, &v, now);
 	} else if (!p->over) {
 		again = v.look_again;
 	} else if (!p->complete && v.active == v.wanted && !supervisor_shutting_down(p->sup)) {
-		say_line(p, now);       /* the late ones have come after all */
+		say_line(p, now); /* the late ones have come after all */
 	}
 	p->complete |= p->over && v.active == v.wanted;
 	if (p->over)
-		tell_all(p);
+		answer_waiters(p);
 	else if (p->waiters) {
 		uint64_t soonest = tell_late(p, now);
 
@@ -166,8 +168,8 @@ const char *progress_state(const struct progress *p)
 void progress_begin(struct progress *p, struct supervisor *s)
 {
 	p->sup = s;
-	p->listener = (struct listener){ .on_event = on_event, .owner = p };
-	p->look = (struct timer){ .on_expiry = on_look, .owner = p };
+	p->listener = (struct listener){ .on_event = on_pool_event, .owner = p };
+	p->look = (struct timer){ .on_expiry = on_progress_due, .owner = p };
 	listener_add(s, &p->listener);
 	loop_arm(supervisor_loop(s), &p->look, 0);
 }
@@ -178,7 +180,7 @@ void progress_end(struct progress *p)
 		return;
 	listener_remove(p->sup, &p->listener);
 	loop_disarm(supervisor_loop(p->sup), &p->look);
-	tell_all(p);
+	answer_waiters(p);
 	p->sup = NULL;
 }
 
@@ -198,7 +200,7 @@ void notify_send(const char *text)
 		a.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || sendto(fd, text, strlen(text), MSG_NOSIGNAL, (void *)&a,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+	                     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
 		log_debug(LF_BOOT, "cannot notify the service manager: %s", strerror(errno));
 }
 

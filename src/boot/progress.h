@@ -14,20 +14,22 @@ struct progress {
 	struct policy policy;
 	struct listener listener;
 	struct timer look;
-	struct waiter *waiters;         /* `wait boot` */
-	const char *autostart;          /* what the list of pools to start is called; NULL: "poolinit.autostart" */
+	struct waiter *waiters; /* `wait boot` */
+	const char *autostart;  /* what the list of pools to start is called; NULL: "poolinit.autostart" */
 	bool over, complete, checked;
-	struct verdict verdict;         /* the one with which boot was over */
-	void (*on_over)(void *arg, const struct verdict *v);            /* once, from the loop; may be NULL */
+	struct verdict verdict;                              /* the one with which boot was over */
+	void (*on_over)(void *arg, const struct verdict *v); /* once, from the loop; may be NULL */
 	void *arg;
 };
 
 /* p->policy, on_over and arg are the caller's; sup is set here. */
 void progress_begin(struct progress *p, struct supervisor *s);
+/* Whoever still waits for boot is answered; nothing is judged any more. */
 void progress_end(struct progress *p);
+/* The word for `status`: how far boot is. Static storage. */
 const char *progress_state(const struct progress *p);
-/* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is still
- * missing. */
+/* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is
+ * still missing. */
 int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struct err *e);
 
 /* ---- readiness, told to whoever started us ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit serve`: the supervisor on a running system, under a service manager or by hand. It ends by SIGTERM,
- * SIGINT or the verb `shutdown exit` and leaves the storage as it is: the next one takes it over.
+ * `poolinit serve`: the supervisor on a running system, under a service manager or by hand. It ends by
+ * SIGTERM, SIGINT or the verb `shutdown exit` and leaves the storage as it is: the next one takes it over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ struct serve {
 	int ready_fd;
 };
 
-static void stop(void *arg, int sig)
+static void serve_stop(void *arg, int sig)
 {
 	struct serve *s = arg;
 
@@ -30,17 +30,18 @@ static void stop(void *arg, int sig)
 	loop_stop(&s->core.loop);
 }
 
-static int asked_to_shut_down(void *arg, const char *how, struct err *e)
+static int serve_shut_down(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
-		return err_set(e, ERR_UNSUPPORTED, "this poolinit is a service of a running system: it can \"shutdown exit\", "
-			       "but not %s the machine",
-			       streq(how, "poweroff") ? "power off" : how);
-	stop(arg, SIGTERM);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "this poolinit is a service of a running system: it can \"shutdown exit\", "
+		               "but not %s the machine",
+		               streq(how, "poweroff") ? "power off" : how);
+	serve_stop(arg, SIGTERM);
 	return 0;
 }
 
-static void boot_over(void *arg, const struct verdict *v)
+static void notify_ready(void *arg, const struct verdict *v)
 {
 	struct serve *s = arg;
 
@@ -50,7 +51,7 @@ static void boot_over(void *arg, const struct verdict *v)
 	s->ready_fd = -1;
 }
 
-static int run(struct serve *s)
+static int serve_run(struct serve *s)
 {
 	struct core *c = &s->core;
 	struct err e = { 0 };
@@ -83,18 +84,26 @@ int serve_main(int argc, char **argv)
 	const char *log = NULL;
 	struct err e = { 0 };
 	const struct option_row rows[] = {
-		{ "config", "DIR", OPTION_TEXT, &o->config_dir, "definitions, laid out as in /etc/libvirt (the default)" },
+		{ "config", "DIR", OPTION_TEXT, &o->config_dir,
+		  "definitions, laid out as in /etc/libvirt (the default)" },
 		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
-		{ "socket", "PATH", OPTION_TEXT, &s.core.socket, "the control socket (default: control in the --run directory)" },
-		{ "autostart", "all|none|NAME,…", OPTION_TEXT, &o->autostart, "which pools to start (default: those marked autostart)" },
-		{ "log", "SPEC", OPTION_TEXT, &log, "LEVEL[,FACILITY=LEVEL…], to standard error (default: info)" },
-		{ "start-timeout", "TIME", OPTION_DURATION, &o->start_deadline, "for each start of a pool (default: its type's)" },
+		{ "socket", "PATH", OPTION_TEXT, &s.core.socket,
+		  "the control socket (default: control in the --run directory)" },
+		{ "autostart", "all|none|NAME,…", OPTION_TEXT, &o->autostart,
+		  "which pools to start (default: those marked autostart)" },
+		{ "log", "SPEC", OPTION_TEXT, &log,
+		  "LEVEL[,FACILITY=LEVEL…], to standard error (default: info)" },
+		{ "start-timeout", "TIME", OPTION_DURATION, &o->start_deadline,
+		  "for each start of a pool (default: its type's)" },
 		{ "stop-timeout", "TIME", OPTION_DURATION, &o->stop_deadline, "for each stop" },
 		{ "refresh-timeout", "TIME", OPTION_DURATION, &o->refresh_deadline, "for each refresh" },
-		{ "ready-fd", "N", OPTION_NUMBER, &s.ready_fd, "write a newline to this descriptor when boot is over" },
+		{ "ready-fd", "N", OPTION_NUMBER, &s.ready_fd,
+		  "write a newline to this descriptor when boot is over" },
 	};
 	static const struct role_help help = {
-		"serve", "Supervise storage pools on a running system: start those marked autostart, answer on a socket.",
+		"serve",
+		"Supervise storage pools on a running system: start those marked autostart, answer on a "
+		"socket.",
 		"0 ended by a signal or \"shutdown exit\", 1 could not start, 64 wrong usage",
 	};
 
@@ -119,10 +128,10 @@ int serve_main(int argc, char **argv)
 	parameters_init(&s.parameters);
 	s.core.progress.policy = (struct policy){ .began = clock_ms(), .timeout = DEFAULT_BOOT_TIMEOUT };
 	s.core.progress.autostart = "--autostart";
-	s.core.progress.on_over = boot_over;
+	s.core.progress.on_over = notify_ready;
 	s.core.progress.arg = s.core.arg = &s;
-	s.core.on_shutdown = asked_to_shut_down;
-	s.core.on_signal = stop;
+	s.core.on_shutdown = serve_shut_down;
+	s.core.on_signal = serve_stop;
 	s.core.began = "exec";
-	return run(&s);
+	return serve_run(&s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Shutting down, step by step. What may block is done by workers, and a step whose time is over is left for the next.
+ * Shutting down, step by step. What may block is done by workers, and a step whose time is over is left for
+ * the next.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <sys/reboot.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -22,31 +24,45 @@
 #include "supervisor/worker.h"
 
 /* Together less than SHUTDOWN_BOUND; the pools have what is left of it. */
-#define PAYLOAD_TIME SECONDS(5)
-#define TERM_TIME    SECONDS(2)
-#define KILL_TIME    SECONDS(1)
-#define UNMOUNT_TIME SECONDS(7)
-#define MOUNT_TIME   SECONDS(2)         /* of each mount */
-#define SYNC_TIME    SECONDS(4)
-#define REBOOT_TIME  SECONDS(1)
-#define NO_ROOM_PAUSE 250              /* ms, when no process can be had */
-#define AFTER_POOLS  (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
+#define PAYLOAD_TIME  SECONDS(5)
+#define TERM_TIME     SECONDS(2)
+#define KILL_TIME     SECONDS(1)
+#define UNMOUNT_TIME  SECONDS(7)
+#define MOUNT_TIME    SECONDS(2) /* of each mount */
+#define SYNC_TIME     SECONDS(4)
+#define REBOOT_TIME   SECONDS(1)
+#define NO_ROOM_PAUSE 250 /* ms, when no process can be had */
+#define AFTER_POOLS   (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
+_Static_assert(PAYLOAD_TIME + AFTER_POOLS < SHUTDOWN_BOUND, "time is left for the pools");
 
-struct shutdown_way { const char *word; int command; char sysrq; const char *says; };
+struct shutdown_way {
+	const char *word;
+	int command;
+	char sysrq;
+	const char *says;
+};
 
+/* clang-format off */
 static const struct shutdown_way ways[] = {
 	{ "poweroff", RB_POWER_OFF,   'o', "power off" },
 	{ "reboot",   RB_AUTOBOOT,    'b', "reboot" },
 	{ "halt",     (int)RB_HALT_SYSTEM, 0,  "halt" },
 };
+/* clang-format on */
 
 const char *shutdown_word(int sig)
 {
 	switch (sig) {
-	case SIGTERM: case SIGINT:  return "reboot";
-	case SIGUSR1:               return "halt";
-	case SIGUSR2: case SIGPWR:  return "poweroff";
-	default:                    return NULL;
+	case SIGTERM:
+	case SIGINT:
+		return "reboot";
+	case SIGUSR1:
+		return "halt";
+	case SIGUSR2:
+	case SIGPWR:
+		return "poweroff";
+	default:
+		return NULL;
 	}
 }
 
@@ -56,11 +72,15 @@ static void next_step(struct shutdown *s);
 
 #define MOUNTS 512
 
-struct mount_list { char *targets[MOUNTS]; size_t n; };
+struct shutdown_mounts {
+	char *targets[MOUNTS];
+	size_t n;
+};
 
 /* Filesystems that hold data although no block device is below them. */
 static const char *const data_types[] = {
-	"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "btrfs", "zfs", "overlay", "fuse", "fuseblk", "virtiofs", "glusterfs",
+	"nfs", "nfs4",    "cifs", "smb3",    "ceph",     "9p",        "btrfs",
+	"zfs", "overlay", "fuse", "fuseblk", "virtiofs", "glusterfs",
 };
 
 static bool holds_data(const struct mount_entry *m)
@@ -75,14 +95,15 @@ static bool holds_data(const struct mount_entry *m)
 
 static int note_mount(const struct mount_entry *m, void *arg)
 {
-	struct mount_list *list = arg;
+	struct shutdown_mounts *list = arg;
 
 	if (list->n < MOUNTS && holds_data(m) && (list->targets[list->n] = strdup(m->target)))
 		list->n++;
 	return 0;
 }
 
-/* The errno of what the disk or the server refused; 0: all is written. What is no directory, or may not be opened, is not asked. */
+/* The errno of what the disk or the server refused; 0: all is written. What is no directory, or may not be
+ * opened, is not asked. */
 static int sync_mount(const char *target)
 {
 	int fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -108,14 +129,17 @@ static int *answers;
 
 static bool answers_open(struct err *e)
 {
-	answers = mmap(NULL, MOUNTS * sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	answers = mmap(NULL, MOUNTS * sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	               -1, 0);
 	if (answers == MAP_FAILED)
 		err_sys(e, errno, "no memory for what filesystems answer");
 	return answers != MAP_FAILED;
 }
 
-/* Run fn for the i-th in a child and give its pidfd: the child may hang. -1: until the limit no process could be had. */
-static int in_child(int (*fn)(const char *target), const struct mount_list *list, size_t i, uint64_t limit)
+/* Run fn for the i-th in a child and give its pidfd: the child may hang. -1: until the limit no process could
+ * be had. */
+static int in_child(int (*fn)(const char *target), const struct shutdown_mounts *list, size_t i,
+                    uint64_t limit)
 {
 	int pidfd, left;
 	pid_t pid;
@@ -130,7 +154,9 @@ static int in_child(int (*fn)(const char *target), const struct mount_list *list
 }
 
 /* Those for which it was not done. */
-struct undone { size_t hung, refused; };
+struct undone {
+	size_t hung, refused;
+};
 
 static void send_lost(struct worker_io *io, const char *target, int error)
 {
@@ -143,7 +169,7 @@ static void send_lost(struct worker_io *io, const char *target, int error)
 }
 
 /* Wait for a child of in_child(), and close its pidfd. */
-static void await(int pidfd, uint64_t deadline, struct undone *u)
+static void await_child(int pidfd, uint64_t deadline, struct undone *u)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	int n;
@@ -163,35 +189,38 @@ static int undone(const struct undone *u, const char *what, struct err *e)
 {
 	if (!u->hung && !u->refused)
 		return 0;
-	return err_set(e, ERR_HUNG, "%zu filesystems are not %s: %zu do not answer, for %zu no process can be had", u->hung + u->refused, what,
-		       u->hung, u->refused);
+	return err_set(e, ERR_HUNG,
+	               "%zu filesystems are not %s: %zu do not answer, for %zu no process can be had",
+	               u->hung + u->refused, what, u->hung, u->refused);
 }
 
 /* All at once: one that hangs does not keep the others. */
-static void sync_each(struct worker_io *io, const struct mount_list *list, uint64_t limit, struct undone *left)
+static void sync_each(struct worker_io *io, const struct shutdown_mounts *list, uint64_t limit,
+                      struct undone *left)
 {
 	int children[MOUNTS];
 
 	for (size_t i = 0; i < list->n; i++)
 		children[i] = in_child(sync_mount, list, i, limit);
 	for (size_t i = 0; i < list->n; i++) {
-		await(children[i], limit, left);
+		await_child(children[i], limit, left);
 		if (answers[i])
 			send_lost(io, list->targets[i], answers[i]);
 		answers[i] = 0;
 	}
 }
 
-static int list_mounts(struct mount_list *list, struct err *e)
+static int list_mounts(struct shutdown_mounts *list, struct err *e)
 {
-	signal(SIGCHLD, SIG_IGN);       /* children that have ended take no room that the next may need */
+	signal(SIGCHLD, SIG_IGN); /* children that have ended take no room that the next may need */
 	return answers_open(e) ? mountinfo_each(note_mount, list, e) : -1;
 }
 
-/* The newest mounts first: they may lie on older ones. They are synced before, for an unmount does not tell what could not be written. */
+/* The newest mounts first: they may lie on older ones. They are synced before, for an unmount does not tell
+ * what could not be written. */
 static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 {
-	struct mount_list list = { .n = 0 };
+	struct shutdown_mounts list = { .n = 0 };
 	struct undone left = { 0 }, unsynced = { 0 };
 
 	(void)arg;
@@ -201,14 +230,14 @@ static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 	while (list.n-- > 0) {
 		uint64_t limit = least(clock_ms() + MOUNT_TIME, io->deadline);
 
-		await(in_child(put_away, &list, list.n, limit), limit, &left);
+		await_child(in_child(put_away, &list, list.n, limit), limit, &left);
 	}
 	return undone(&left, "unmounted", e);
 }
 
 static int run_sync(struct worker_io *io, void *arg, struct err *e)
 {
-	struct mount_list list = { .n = 0 };
+	struct shutdown_mounts list = { .n = 0 };
 	struct undone left = { 0 };
 
 	(void)arg;
@@ -217,7 +246,7 @@ static int run_sync(struct worker_io *io, void *arg, struct err *e)
 	sync_each(io, &list, io->deadline - 200, &left);
 	if (left.hung)
 		return undone(&left, "synced", e);
-	sync();                         /* those without a process too */
+	sync(); /* those without a process too */
 	return 0;
 }
 
@@ -237,7 +266,7 @@ static void time_for(struct shutdown *s, uint64_t ms)
 	loop_arm(supervisor_loop(s->sup), &s->timer, clock_ms() + ms);
 }
 
-static void worker_over(struct worker *w, const struct err *e, bool left)
+static void shutdown_worker_over(struct worker *w, const struct err *e, bool left)
 {
 	struct shutdown *s = w->job.owner;
 
@@ -250,7 +279,8 @@ static void worker_over(struct worker *w, const struct err *e, bool left)
 static void worker_says(struct worker *w, const struct line *l)
 {
 	if (line_has(l, "target") && line_has(l, "lost") && worker_may_log(w))
-		log_error(LF_BOOT, "%s: what was written last is not all there: %s", line_get(l, "target"), line_get(l, "lost"));
+		log_error(LF_BOOT, "%s: what was written last is not all there: %s", line_get(l, "target"),
+		          line_get(l, "lost"));
 }
 
 static void step_done(void *arg)
@@ -260,13 +290,19 @@ static void step_done(void *arg)
 
 typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 
-static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
+static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
-	struct job job = { .what = what, .timeout = time, .run = run, .arg = arg, .on_record = worker_says, .on_done = worker_over, .owner = s };
+	struct job job = { .what = what,
+		           .timeout = time,
+		           .run = run,
+		           .arg = arg,
+		           .on_record = worker_says,
+		           .on_done = shutdown_worker_over,
+		           .owner = s };
 	uint64_t now = clock_ms();
 	struct err e = { 0 };
 
-	if (s->retry_until)             /* what is left of its time */
+	if (s->retry_until) /* what is left of its time */
 		job.timeout = now < s->retry_until ? s->retry_until - now : 1;
 	if (worker_start(s->sup, &job, &e))
 		return;
@@ -274,7 +310,7 @@ static void run_worker(struct shutdown *s, const char *what, uint64_t time, run_
 		log_error(LF_BOOT, "%s: it is tried again", e.message);
 		s->retry_until = now + time < s->bound ? now + time : s->bound;
 	}
-	if (now < s->retry_until) {     /* there may be more room in a moment */
+	if (now < s->retry_until) { /* there may be more room in a moment */
 		time_for(s, NO_ROOM_PAUSE);
 		return;
 	}
@@ -326,7 +362,7 @@ static void kill_all(struct shutdown *s)
 static void unmount(struct shutdown *s)
 {
 	if (s->machine)
-		run_worker(s, "unmount", UNMOUNT_TIME, run_unmount, NULL);
+		run_shutdown_worker(s, "unmount", UNMOUNT_TIME, run_unmount, NULL);
 	else
 		next_step(s);
 }
@@ -334,7 +370,7 @@ static void unmount(struct shutdown *s)
 static void sync_all(struct shutdown *s)
 {
 	if (s->machine)
-		run_worker(s, "sync", SYNC_TIME, run_sync, NULL);
+		run_shutdown_worker(s, "sync", SYNC_TIME, run_sync, NULL);
 	else
 		next_step(s);
 }
@@ -344,11 +380,11 @@ static void end(struct shutdown *s)
 	if (!s->retry_until)
 		log_info(LF_BOOT, "%s", s->way->says);
 	watchdog_stop(s->watchdog);
-	run_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
+	run_shutdown_worker(s, s->way->word, SECONDS(10), run_reboot, (void *)(uintptr_t)s->way);
 }
 
-/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver hangs
- * in it. */
+/* The kernel did not do it: in a container it may not, then our end is the container's; on a machine a driver
+ * hangs in it. */
 static void end_by_force(struct shutdown *s)
 {
 	char sysrq[2] = { s->way->sysrq, '\0' };
@@ -375,7 +411,7 @@ static void next_step(struct shutdown *s)
 	steps[s->step](s);
 }
 
-static void on_timer(struct timer *t)
+static void on_step_timer(struct timer *t)
 {
 	struct shutdown *s = t->owner;
 
@@ -393,6 +429,8 @@ void shutdown_child_gone(struct shutdown *s)
 
 int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 {
+	require(s->sup, e);
+
 	const struct shutdown_way *way = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
@@ -406,7 +444,7 @@ int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 	s->machine = early_is_machine();
 	s->bound = clock_ms() + SHUTDOWN_BOUND;
 	s->step = -1;
-	s->timer = (struct timer){ .on_expiry = on_timer, .owner = s };
+	s->timer = (struct timer){ .on_expiry = on_step_timer, .owner = s };
 	log_info(LF_BOOT, "%s: stopping everything, at most %d s", way->says, (int)(SHUTDOWN_BOUND / 1000));
 	/* From the loop, so that whoever asked is answered first. */
 	time_for(s, 0);

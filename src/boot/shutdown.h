@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The end of PID 1's work: payload, pools, processes, mounts, sync, reboot(2). Each step has a time of its own, and
- * all together SHUTDOWN_BOUND: whatever hangs is left behind.
+ * The end of PID 1's work: payload, pools, processes, mounts, sync, reboot(2). Each step has a time of its
+ * own, and all together SHUTDOWN_BOUND: whatever hangs is left behind.
  */
 #ifndef POOLINIT_BOOT_SHUTDOWN_H
 #define POOLINIT_BOOT_SHUTDOWN_H
@@ -20,23 +20,25 @@ struct shutdown {
 	struct supervisor *sup;
 	struct payload *payload;
 	struct watchdog *watchdog;
-	/* Called when pools and payload are gone, before all other processes are ended: nothing may be started again
-	 * from then on. */
+	/* Called when pools and payload are gone, before all other processes are ended: nothing may be
+	 * started again from then on. */
 	void (*on_last_processes)(void *arg);
 	void *arg;
 	/* its own: */
 	const struct shutdown_way *way; /* NULL: not shutting down */
 	bool machine;                   /* not a container: mounts and filesystems are ours to put in order */
 	uint64_t bound;
-	uint64_t retry_until;           /* there was no process for this step: it is tried again, within its own time; 0: it has one */
+	/* there was no process for this step: it is tried again, within its own time; 0: it has one */
+	uint64_t retry_until;
 	int step;
 	struct timer timer;
 };
 
-/* "poweroff", "reboot", "halt". ERR_INVALID for another word, ERR_STATE if one is under way. Returns at once. */
+/* "poweroff", "reboot", "halt". ERR_INVALID for another word, ERR_STATE if one is under way. Returns at
+ * once. */
 int shutdown_begin(struct shutdown *s, const char *how, struct err *e);
-/* The word for a signal as busybox and sysvinit understand it (TERM, INT: reboot; USR1: halt; USR2, PWR: poweroff),
- * or NULL. */
+/* The word for a signal as busybox and sysvinit understand it (TERM, INT: reboot; USR1: halt; USR2, PWR:
+ * poweroff), or NULL. */
 const char *shutdown_word(int sig);
 /* A child was reaped: perhaps it was the last one. */
 void shutdown_child_gone(struct shutdown *s);

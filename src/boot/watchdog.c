@@ -13,7 +13,7 @@
 
 #define DEVICE "/dev/watchdog"
 
-static void on_timer(struct timer *t)
+static void on_feed_timer(struct timer *t)
 {
 	struct watchdog *w = t->owner;
 
@@ -35,12 +35,12 @@ void watchdog_look(struct watchdog *w)
 		seconds = 30;
 	w->interval = (uint64_t)seconds * 1000 / 2;
 	log_info(LF_BOOT, "watchdog: the machine is reset when nothing is heard from here for %d s", seconds);
-	on_timer(&w->timer);
+	on_feed_timer(&w->timer);
 }
 
 void watchdog_start(struct watchdog *w, struct loop *l)
 {
-	*w = (struct watchdog){ .loop = l, .fd = -1, .timer = { .on_expiry = on_timer, .owner = w } };
+	*w = (struct watchdog){ .loop = l, .fd = -1, .timer = { .on_expiry = on_feed_timer, .owner = w } };
 	watchdog_look(w);
 }
 

@@ -9,8 +9,8 @@
 
 struct watchdog {
 	struct loop *loop;
-	int fd;                         /* -1: none */
-	uint64_t interval;              /* ms: half its timeout */
+	int fd;            /* -1: none */
+	uint64_t interval; /* ms: half its timeout */
 	struct timer timer;
 };
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/util.h"
 #include "pool/secret/secret.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -14,18 +15,14 @@ void base64_encode(const void *data, size_t len, struct buf *out)
 
 	for (size_t i = 0; i < len; i += 3) {
 		size_t n = len - i < 3 ? len - i : 3;
-		unsigned three = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) | (n > 2 ? (unsigned)p[i + 2] : 0);
+		unsigned three = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) |
+		                 (n > 2 ? (unsigned)p[i + 2] : 0);
 
 		buf_addc(out, alphabet[three >> 18]);
 		buf_addc(out, alphabet[three >> 12 & 63]);
 		buf_addc(out, n > 1 ? alphabet[three >> 6 & 63] : '=');
 		buf_addc(out, n > 2 ? alphabet[three & 63] : '=');
 	}
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 /* Each four characters make three bytes; padding only at the very end, and the bits under it are zero. */
@@ -53,7 +50,7 @@ long base64_decode(const char *text, size_t len, unsigned char *out, size_t size
 			out[made++] = (unsigned char)(bits >> (16 - 8 * k));
 		bits = 0;
 		if (pad > 0)
-			size = made;            /* nothing may follow */
+			size = made; /* nothing may follow */
 	}
 	return chars % 4 == 0 && pad <= 2 ? (long)made : -1;
 }

@@ -72,7 +72,8 @@ bool check_bracketed(const char *s)
 {
 	size_t len = strlen(s);
 
-	return len > 4 && *s == '[' && s[len - 1] == ']' && strspn(s + 1, ALNUM "._:%-") == len - 2 && strchr(s, ':');
+	return len > 4 && *s == '[' && s[len - 1] == ']' && strspn(s + 1, ALNUM "._:%-") == len - 2 &&
+	       strchr(s, ':');
 }
 
 bool check_device(const char *s)

@@ -7,10 +7,12 @@
 
 #include <stdbool.h>
 
-bool check_text(const char *s);         /* well-formed UTF-8 without control characters (C0, DEL, C1), U+FFFE and U+FFFF */
-bool check_pool_name(const char *s);    /* a path component (no '/', no control characters, not "." or ".."), at most 200 bytes, UTF-8 */
-/* iSCSI node names (RFC 3720 3.2.6: iqn., eui., naa.) and the plain names that libvirt takes too: [A-Za-z0-9._:-]+, at most
- * 223 bytes, not starting with '-' or '.', without "..". */
+/* well-formed UTF-8 without control characters (C0, DEL, C1), U+FFFE and U+FFFF */
+bool check_text(const char *s);
+/* a path component (no '/', no control characters, not "." or ".."), at most 200 bytes, UTF-8 */
+bool check_pool_name(const char *s);
+/* iSCSI node names (RFC 3720 3.2.6: iqn., eui., naa.) and the plain names that libvirt takes too:
+ * [A-Za-z0-9._:-]+, at most 223 bytes, not starting with '-' or '.', without "..". */
 bool check_iqn(const char *s);
 bool check_lvm_name(const char *s);     /* lvm(8): [A-Za-z0-9+_.-], not starting with '-', not "." or ".."; 127 bytes */
 bool check_wwn(const char *s);          /* (0x)?16 hex digits */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a pool is: a definition, read from XML by pool_read(), printed by pool_print(), never changed in between.
- * All strings and lists live in the definition's arena.
+ * What a pool is: a definition, read from XML by pool_read(), printed by pool_print(), never changed in
+ * between. All strings and lists live in the definition's arena.
  */
 #ifndef POOLINIT_POOL_DEF_H
 #define POOLINIT_POOL_DEF_H
@@ -18,14 +18,30 @@
 
 /* In libvirt's order; what they are is in the table in type.c. */
 enum pool_type {
-	POOL_DIR, POOL_FS, POOL_NETFS, POOL_LOGICAL, POOL_DISK, POOL_ISCSI, POOL_ISCSI_DIRECT, POOL_SCSI, POOL_MPATH,
-	POOL_RBD, POOL_SHEEPDOG, POOL_GLUSTER, POOL_ZFS, POOL_VSTORAGE,
+	POOL_DIR,
+	POOL_FS,
+	POOL_NETFS,
+	POOL_LOGICAL,
+	POOL_DISK,
+	POOL_ISCSI,
+	POOL_ISCSI_DIRECT,
+	POOL_SCSI,
+	POOL_MPATH,
+	POOL_RBD,
+	POOL_SHEEPDOG,
+	POOL_GLUSTER,
+	POOL_ZFS,
+	POOL_VSTORAGE,
 	POOL_TYPES
 };
 
 /* What a type's document may have, as the grammar sees it. */
 enum pool_field {
-	FIELD_HOST = 1 << 0, FIELD_DEVICE = 1 << 1, FIELD_DIR = 1 << 2, FIELD_ADAPTER = 1 << 3, FIELD_NAME = 1 << 4,
+	FIELD_HOST = 1 << 0,
+	FIELD_DEVICE = 1 << 1,
+	FIELD_DIR = 1 << 2,
+	FIELD_ADAPTER = 1 << 3,
+	FIELD_NAME = 1 << 4,
 	FIELD_INITIATOR = 1 << 5,
 	FIELD_NO_TARGET = 1 << 6,       /* "network" pools */
 	FIELD_COW = 1 << 7,             /* <features><cow> */
@@ -57,13 +73,23 @@ struct pool_type_info {
 	const char *const *volume_formats;      /* likewise */
 };
 
+/* What all pools of a type have in common. Never NULL; static storage. */
 const struct pool_type_info *pool_type_info(enum pool_type t);
 const char *pool_type_word(enum pool_type t);
-int pool_type_from_word(const char *word);      /* -1: unknown */
+int pool_type_from_word(const char *word); /* -1: unknown */
 
-struct pool_host { const char *name; int port; };                       /* port 0: not given */
-struct pool_device { const char *path; int part_separator; };           /* -1 not given, 0 no, 1 yes */
-struct pool_option { const char *name; const char *value; };            /* value NULL for fs:option */
+struct pool_host {
+	const char *name;
+	int port;
+}; /* port 0: not given */
+struct pool_device {
+	const char *path;
+	int part_separator;
+}; /* -1 not given, 0 no, 1 yes */
+struct pool_option {
+	const char *name;
+	const char *value;
+}; /* value NULL for fs:option */
 
 enum adapter_kind { ADAPTER_NONE, ADAPTER_SCSI_HOST, ADAPTER_FC_HOST };
 
@@ -71,7 +97,7 @@ struct pool_adapter {
 	enum adapter_kind kind;
 	const char *name;
 	const char *wwnn, *wwpn, *parent, *parent_wwnn, *parent_wwpn, *parent_fabric_wwn;
-	int managed;                    /* -1 not given, 0 no, 1 yes */
+	int managed; /* -1 not given, 0 no, 1 yes */
 	bool has_parentaddr;
 	unsigned unique_id;
 	unsigned domain, bus, slot, function;
@@ -82,17 +108,17 @@ enum auth_kind { AUTH_NONE, AUTH_CHAP, AUTH_CEPH };
 struct pool_auth {
 	enum auth_kind kind;
 	const char *username;
-	bool by_uuid;                   /* else by usage */
+	bool by_uuid; /* else by usage */
 	struct uuid secret_uuid;
 	const char *secret_usage;
-	const char *secret_type;        /* the attribute as given, kept for printing */
+	const char *secret_type; /* the attribute as given, kept for printing */
 };
 
 struct pool_perms {
-	bool given;                     /* a <permissions> element is there */
-	bool seen;                      /* not what is wanted: what is there */
-	int mode;                       /* -1: not given */
-	int64_t owner, group;           /* -1: not given */
+	bool given;           /* a <permissions> element is there */
+	bool seen;            /* not what is wanted: what is there */
+	int mode;             /* -1: not given */
+	int64_t owner, group; /* -1: not given */
 	const char *label;
 };
 
@@ -101,14 +127,14 @@ struct pool_perms {
 
 enum onfail { ONFAIL_UNSET, ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF, ONFAIL_SHELL };
 
-const char *pool_onfail_word(enum onfail o);            /* NULL for ONFAIL_UNSET */
-enum onfail pool_onfail_from_word(const char *word);    /* ONFAIL_UNSET: no such word */
+const char *pool_onfail_word(enum onfail o);         /* NULL for ONFAIL_UNSET */
+enum onfail pool_onfail_from_word(const char *word); /* ONFAIL_UNSET: no such word */
 
 struct pool_boot {
 	bool given;
-	int require;                    /* -1 not given, 0, 1 */
-	uint64_t timeout_ms;            /* 0: not given */
-	int order;                      /* INT_MIN: not given */
+	int require;         /* -1 not given, 0, 1 */
+	uint64_t timeout_ms; /* 0: not given */
+	int order;           /* INT_MIN: not given */
 	enum onfail onfail;
 };
 
@@ -116,42 +142,50 @@ struct pool_def {
 	struct arena arena;
 	enum pool_type type;
 	const char *name;
-	struct uuid uuid;               /* made up by pool_read() when the document has none */
+	struct uuid uuid; /* made up by pool_read() when the document has none */
 	bool uuid_given;
-	uint64_t capacity, allocation, available;       /* of the live pool; 0 in a definition; printed, never read */
-	int cow;                        /* features/cow: -1 not given, 0 no, 1 yes */
+	/* of the live pool; 0 in a definition; printed, never read */
+	uint64_t capacity, allocation, available;
+	int cow; /* features/cow: -1 not given, 0 no, 1 yes */
 	struct {
 		bool given;
 		const char *name;
-		const struct pool_host *hosts;     size_t nhosts;
-		const struct pool_device *devices; size_t ndevices;
+		const struct pool_host *hosts;
+		size_t nhosts;
+		const struct pool_device *devices;
+		size_t ndevices;
 		const char *dir;
 		struct pool_adapter adapter;
 		const char *initiator;
 		struct pool_auth auth;
-		const char *format;     /* never NULL where the type has formats */
-		const char *protocol;   /* <protocol ver=…/> */
+		const char *format;   /* never NULL where the type has formats */
+		const char *protocol; /* <protocol ver=…/> */
 		const char *vendor, *product;
 	} source;
 	struct {
-		const char *path;       /* tidied; NULL for network pools */
+		const char *path; /* tidied; NULL for network pools */
 		struct pool_perms perms;
-		struct dir_place place; /* not of the document: which directory it was when the pool was started */
+		/* not of the document: which directory it was when the pool was started */
+		struct dir_place place;
 	} target;
 	const char *refresh_allocation; /* NULL, "default", "capacity" */
-	const struct pool_option *mount_options; size_t nmount_options;
-	const struct pool_option *rbd_options;   size_t nrbd_options;
+	const struct pool_option *mount_options;
+	size_t nmount_options;
+	const struct pool_option *rbd_options;
+	size_t nrbd_options;
 	struct pool_boot boot;
 };
 
+/* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
 void pool_def_free(struct pool_def *d);
 #define cleanup_pool_def __attribute__((cleanup(pool_def_free)))
 
-#define POOL_XML_LIMIT (1024 * 1024)    /* bytes of one document: libvirt allows 10 MiB, a real one has 2 kB */
+#define POOL_XML_LIMIT (1024 * 1024) /* bytes of one document: libvirt allows 10 MiB, a real one has 2 kB */
 
-/* Read one pool document. `source` is a file name or "(command line)" for messages. Bytes are foreign: no network, no DTD, no entities beyond
- * the five of XML, limits on size, depth, count. Errors: ERR_XML (not well-formed, over a limit), ERR_INVALID (breaks a rule):
- * "SOURCE:LINE: what is wrong". On failure d needs no free. */
+/* Read one pool document. `source` is a file name or "(command line)" for messages. Bytes are foreign: no
+ * network, no DTD, no entities beyond the five of XML, limits on size, depth, count. Errors: ERR_XML (not
+ * well-formed, over a limit), ERR_INVALID (breaks a rule): "SOURCE:LINE: what is wrong". On failure d needs
+ * no free. */
 int pool_read(struct pool_def *d, const char *xml, size_t len, const char *source, struct err *e);
 /* libvirt's own canonical form: element order, two spaces, single quotes, `unit='bytes'`, a final newline. */
 void pool_print(const struct pool_def *d, struct buf *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a pool's source is, in one line: two definitions with the same line mean the same storage. Made from the definition
- * alone, so two spellings of one device or host are two sources here; the backends find out when they start.
+ * What a pool's source is, in one line: two definitions with the same line mean the same storage. Made from
+ * the definition alone, so two spellings of one device or host are two sources here; the backends find out
+ * when they start.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -18,11 +19,11 @@ static void add_lower(struct buf *out, const char *s)
 /* "host", "host:port", "[IPv6]:port"; the port is left out where it is not given and has no usual value. */
 static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 {
-	bool v6 = strchr(h->name, ':') && h->name[0] != '[';        /* in brackets it may be already */
+	bool v6 = strchr(h->name, ':') && h->name[0] != '['; /* in brackets it may be already */
 	int port = h->port ? h->port : usual_port;
 
 	buf_adds(out, v6 ? "[" : "");
-	add_lower(out, h->name);
+	add_lower_case(out, h->name);
 	buf_adds(out, v6 ? "]" : "");
 	if (port)
 		buf_printf(out, ":%d", port);
@@ -30,7 +31,7 @@ static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 
 static void add_wwn(const char *wwn, struct buf *out)
 {
-	add_lower(out, wwn + (wwn[0] == '0' && (wwn[1] == 'x' || wwn[1] == 'X') ? 2 : 0));
+	add_lower_case(out, wwn + (wwn[0] == '0' && (wwn[1] == 'x' || wwn[1] == 'X') ? 2 : 0));
 }
 
 /* "scsi_host5", "fc_host5" and "host5" are one host. */
@@ -49,7 +50,8 @@ static void add_adapter(const struct pool_adapter *a, struct buf *out)
 			name += strlen("fc_");
 		buf_adds(out, name);
 	} else {
-		buf_printf(out, "pci-%04x:%02x:%02x.%x/%u", a->domain, a->bus, a->slot, a->function, a->unique_id);
+		buf_printf(out, "pci-%04x:%02x:%02x.%x/%u", a->domain, a->bus, a->slot, a->function,
+		           a->unique_id);
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * An operation on a pool or on one of its volumes, as whoever carries it out sees it: what it is given, how it reports, what it may be asked for.
- * All operations run in a worker (a forked child): plain, blocking code that is killed at its deadline.
+ * An operation on a pool or on one of its volumes, as whoever carries it out sees it: what it is given, how
+ * it reports, what it may be asked for. All operations run in a worker (a forked child): plain, blocking code
+ * that is killed at its deadline.
  */
 #ifndef POOLINIT_POOL_OPERATION_H
 #define POOLINIT_POOL_OPERATION_H
@@ -28,12 +29,14 @@ struct made_file { dev_t dev; ino_t ino; uint64_t size; struct timespec changed;
 
 /* What an operation is given, and how it reports. Made by the supervisor's worker; tests make their own. */
 struct op {
-	uint64_t deadline;                      /* clock_ms(); tools and waits end by it */
-	const char *run_dir;                    /* our /run/poolinit: for private state such as iSCSI records */
-	const char *const *secret_dirs;         /* NULL-terminated */
-	bool own_devices;                       /* no udevd here: device nodes and links are ours to make */
-	bool force;                             /* stop, at shutdown: a mount whose server is gone may be detached (MNT_FORCE|MNT_DETACH) */
-	const char *cache;                      /* the records of the last volume index, cache_len bytes, sorted by name, or NULL */
+	uint64_t deadline;              /* clock_ms(); tools and waits end by it */
+	const char *run_dir;            /* our /run/poolinit: for private state such as iSCSI records */
+	const char *const *secret_dirs; /* NULL-terminated */
+	bool own_devices;               /* no udevd here: device nodes and links are ours to make */
+	/* stop, at shutdown: a mount whose server is gone may be detached (MNT_FORCE|MNT_DETACH) */
+	bool force;
+	/* the records of the last volume index, cache_len bytes, sorted by name, or NULL */
+	const char *cache;
 	size_t cache_len;
 	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
 	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
@@ -52,36 +55,48 @@ struct op {
 	char avoid[120];                        /* in and out: what may not be tried again, as it brought down who tried, until it has changed; or "" */
 	char lost[240];                         /* stop: why what was written last is not all on the disk, a clause; or "" */
 	void *arg;
-	void (*on_volume)(struct op *op, const struct volume *v);       /* refresh: one call a volume, any order */
-	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL: those of the index, unchanged. May be NULL itself. */
+	void (*on_volume)(struct op *op, const struct volume *v); /* refresh: one call a volume, any order */
+	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL:
+	 * those of the index, unchanged. May be NULL itself. */
 	int (*on_index)(struct op *op, struct volindex_builder *volumes, struct err *e);
-	uint64_t seed;                                                  /* the index's, if there is one */
-	void (*on_note)(struct op *op, const char *text);               /* a sentence for the log: what was skipped or repaired */
+	uint64_t seed; /* the index's, if there is one */
+	/* a sentence for the log: what was skipped or repaired */
+	void (*on_note)(struct op *op, const char *text);
 	void (*on_progress)(struct op *op, uint64_t done, uint64_t total);
-	/* All devices that a look at every one of them has left out, "/dev/sdb: does not answer", one a line. `by`: whose look. May be NULL. */
+	/* All devices that a look at every one of them has left out, "/dev/sdb: does not answer", one a line.
+	 * `by`: whose look. May be NULL. */
 	void (*on_left_out)(struct op *op, const char *by, const char *lines);
-	/* A server has several addresses, and this one is about to be used, or has answered: the next start begins with it. May be NULL. */
+	/* A server has several addresses, and this one is about to be used, or has answered: the next start
+	 * begins with it. May be NULL. */
 	void (*on_address)(struct op *op, const char *address, bool answered);
 };
 
-/* The live pool, and who may do what in its target directory, where it has one. */
-struct pool_sizes { uint64_t capacity, allocation, available; bool has_perms; unsigned mode; uint32_t owner, group; };
+/* Sizes of an active pool in bytes, and owner and mode of its target directory (has_perms is false if it has
+ * none). */
+struct pool_sizes {
+	uint64_t capacity, allocation, available;
+	bool has_perms;
+	unsigned mode;
+	uint32_t owner, group;
+};
 
-/* How a pool is built or started with building (pool-build, pool-start --build). Without a flag no filesystem is made, but a directory gets its owner and
- * mode, and a volume group its devices. BUILD_ABSENT: the most that somebody may ask for who is not admin. An absent directory is made; what is there stays
- * as it is. */
+/* How a pool is built or started with building (pool-build, pool-start --build). Without a flag no filesystem
+ * is made, but a directory gets its owner and mode, and a volume group its devices. BUILD_ABSENT: the most
+ * that somebody may ask for who is not admin. An absent directory is made; what is there stays as it is. */
 enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1, BUILD_ABSENT = 1 << 2 };
 
 enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
 
-/* Open a volume's content for upload (write) or download. Returns the descriptor; *size: how much there is. */
-typedef int vol_open_fn(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e);
+/* Open a volume's content for upload (write) or download. Returns the descriptor; *size: how much there
+ * is. */
+typedef int vol_open_fn(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                        uint64_t *size, struct err *e);
 
 /* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. */
 struct vol_input {
 	const struct pool_def *pool;
-	vol_open_fn *open;              /* of its pool's type; NULL: that has none */
+	vol_open_fn *open; /* of its pool's type; NULL: that has none */
 	const struct volume *volume;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Printing a pool as libvirt prints it: order of elements, two spaces, single quotes. What a type does not have is left out
- * even when the document had it, as libvirt does.
+ * Printing a pool as libvirt prints it: order of elements, two spaces, single quotes. What a type does not
+ * have is left out even when the document had it, as libvirt does.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -12,17 +12,19 @@
 #define FS_NS  "http://libvirt.org/schemas/storagepool/fs/1.0"
 #define RBD_NS "http://libvirt.org/schemas/storagepool/rbd/1.0"
 
-static const char *yes_no(int value)
+static const char *yes_no_word(int value)
 {
-	return value < 0 ? NULL : value ? "yes" : "no";
+	if (value < 0)
+		return NULL;
+	return value ? "yes" : "no";
 }
 
-static void print_devices(const struct pool_def *d, struct buf *out)
+static void print_source_devices(const struct pool_def *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		buf_adds(out, "    <device");
 		print_attribute(out, "path", d->source.devices[i].path);
-		print_attribute(out, "part_separator", yes_no(d->source.devices[i].part_separator));
+		print_attribute(out, "part_separator", yes_no_word(d->source.devices[i].part_separator));
 		buf_adds(out, "/>\n");
 	}
 }
@@ -34,7 +36,7 @@ static void print_fc_host(const struct pool_adapter *a, struct buf *out)
 	print_attribute(out, "parent_wwnn", a->parent_wwnn);
 	print_attribute(out, "parent_wwpn", a->parent_wwpn);
 	print_attribute(out, "parent_fabric_wwn", a->parent_fabric_wwn);
-	print_attribute(out, "managed", yes_no(a->managed));
+	print_attribute(out, "managed", yes_no_word(a->managed));
 	print_attribute(out, "wwnn", a->wwnn);
 	print_attribute(out, "wwpn", a->wwpn);
 	buf_adds(out, "/>\n");
@@ -51,8 +53,9 @@ static void print_adapter(const struct pool_adapter *a, struct buf *out)
 	} else {
 		buf_adds(out, "    <adapter type='scsi_host'>\n");
 		buf_printf(out, "      <parentaddr unique_id='%u'>\n", a->unique_id);
-		buf_printf(out, "        <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n", a->domain, a->bus, a->slot,
-		           a->function);
+		buf_printf(out,
+		           "        <address domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>\n",
+		           a->domain, a->bus, a->slot, a->function);
 		buf_adds(out, "      </parentaddr>\n    </adapter>\n");
 	}
 }
@@ -78,7 +81,7 @@ static void print_source(const struct pool_def *d, struct buf *out)
 	if (fields & FIELD_HOST)
 		print_hosts(out, d);
 	if (fields & FIELD_DEVICE)
-		print_devices(d, out);
+		print_source_devices(d, out);
 	if (fields & FIELD_DIR)
 		print_empty(out, "    ", "dir", "path", d->source.dir);
 	if (fields & FIELD_ADAPTER)
@@ -98,7 +101,7 @@ static void print_source(const struct pool_def *d, struct buf *out)
 	buf_adds(out, "  </source>\n");
 }
 
-static void print_target(const struct pool_def *d, struct buf *out)
+static void print_pool_target(const struct pool_def *d, struct buf *out)
 {
 	if (pool_type_info(d->type)->fields & FIELD_NO_TARGET)
 		return;
@@ -108,7 +111,8 @@ static void print_target(const struct pool_def *d, struct buf *out)
 	buf_adds(out, "  </target>\n");
 }
 
-static void print_options(const char *prefix, const char *list, const struct pool_option *options, size_t n, struct buf *out)
+static void print_option_list(const char *prefix, const char *list, const struct pool_option *options,
+                              size_t n, struct buf *out)
 {
 	if (n == 0)
 		return;
@@ -127,7 +131,7 @@ static void print_boot(const struct pool_boot *b, struct buf *out)
 	if (!b->given)
 		return;
 	buf_adds(out, "  <boot xmlns='" POOL_BOOT_NS "'");
-	print_attribute(out, "require", yes_no(b->require));
+	print_attribute(out, "require", yes_no_word(b->require));
 	if (b->timeout_ms > 0 && b->timeout_ms % 1000 == 0)
 		buf_printf(out, " timeout='%" PRIu64 "s'", b->timeout_ms / 1000);
 	else if (b->timeout_ms > 0)
@@ -142,7 +146,8 @@ void pool_print(const struct pool_def *d, struct buf *out)
 {
 	char uuid[UUID_TEXT];
 
-	buf_printf(out, "<pool type='%s'%s%s>\n", pool_type_word(d->type), d->nmount_options ? " xmlns:fs='" FS_NS "'" : "",
+	buf_printf(out, "<pool type='%s'%s%s>\n", pool_type_word(d->type),
+	           d->nmount_options ? " xmlns:fs='" FS_NS "'" : "",
 	           d->nrbd_options ? " xmlns:rbd='" RBD_NS "'" : "");
 	print_text(out, "  ", "name", d->name);
 	print_text(out, "  ", "uuid", uuid_print(&d->uuid, uuid));
@@ -151,18 +156,18 @@ void pool_print(const struct pool_def *d, struct buf *out)
 	buf_printf(out, "  <available unit='bytes'>%" PRIu64 "</available>\n", d->available);
 	if (d->cow >= 0) {
 		buf_adds(out, "  <features>\n");
-		print_empty(out, "    ", "cow", "state", yes_no(d->cow));
+		print_empty(out, "    ", "cow", "state", yes_no_word(d->cow));
 		buf_adds(out, "  </features>\n");
 	}
 	print_source(d, out);
-	print_target(d, out);
+	print_pool_target(d, out);
 	if (d->refresh_allocation) {
 		buf_adds(out, "  <refresh>\n");
 		print_empty(out, "    ", "volume", "allocation", d->refresh_allocation);
 		buf_adds(out, "  </refresh>\n");
 	}
-	print_options("fs", "mount_opts", d->mount_options, d->nmount_options, out);
-	print_options("rbd", "config_opts", d->rbd_options, d->nrbd_options, out);
+	print_option_list("fs", "mount_opts", d->mount_options, d->nmount_options, out);
+	print_option_list("rbd", "config_opts", d->rbd_options, d->nrbd_options, out);
 	print_boot(&d->boot, out);
 	buf_adds(out, "</pool>\n");
 }

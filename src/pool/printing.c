@@ -26,7 +26,8 @@ void print_text(struct buf *out, const char *indent, const char *name, const cha
 	buf_printf(out, "</%s>\n", name);
 }
 
-void print_empty(struct buf *out, const char *indent, const char *name, const char *attribute, const char *value)
+void print_empty(struct buf *out, const char *indent, const char *name, const char *attribute,
+                 const char *value)
 {
 	if (!value)
 		return;
@@ -35,7 +36,8 @@ void print_empty(struct buf *out, const char *indent, const char *name, const ch
 	buf_adds(out, "/>\n");
 }
 
-/* libvirt has them as an int: who is nobody over NFS is -2. In a definition that is no owner, there it stays what was given. */
+/* libvirt has them as an int: who is nobody over NFS is -2. In a definition that is no owner, there it stays
+ * what was given. */
 static void print_id(struct buf *out, const char *name, int64_t id, bool seen)
 {
 	if (id >= 0)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading a pool document, in the order of the specification: type, source, name, uuid, features, target, refresh, options,
- * boot. As lenient as libvirt: unknown elements and attributes are ignored, of two equal elements the first counts, empty
- * counts as absent, text is not trimmed, capacity, allocation and available are not looked at.
- * Stricter than libvirt, because these values become paths and arguments as root:
+ * Reading a pool document, in the order of the specification: type, source, name, uuid, features, target,
+ * refresh, options, boot. As lenient as libvirt: unknown elements and attributes are ignored, of two equal
+ * elements the first counts, empty counts as absent, text is not trimmed, capacity, allocation and available
+ * are not looked at. Stricter than libvirt, because these values become paths and arguments as root:
  *   - a DOCTYPE is refused, with all entities;
  *   - pool names: no "." at the beginning, no control characters, at most 200 bytes;
  *   - no value holds control characters;
- *   - hosts are host names or addresses; iSCSI names have their alphabet; VG names that of LVM; sheepdog, gluster, zfs and
- *     vstorage names are plain or relative paths without "..";
+ *   - hosts are host names or addresses; iSCSI names have their alphabet; VG names that of LVM; sheepdog,
+ *     gluster, zfs and vstorage names are plain or relative paths without "..";
  *   - devices of fs, disk and logical pools are absolute or LABEL=, UUID=, PARTLABEL=, PARTUUID=;
  *   - SCSI adapter names are one path component.
  */
@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -28,7 +29,7 @@
 
 /* ---- the parts of a pool ---- */
 
-static int read_type(struct reading *r, const xmlNode *root)
+static int read_pool_type(struct reading *r, const xmlNode *root)
 {
 	const char *word = xml_attr(r->a, root, "type");
 	int type = word ? pool_type_from_word(word) : -1;
@@ -41,7 +42,7 @@ static int read_type(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
-static int read_name(struct reading *r, const xmlNode *root)
+static int read_pool_name(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
 	const xmlNode *node = xml_child(root, "name");
@@ -52,10 +53,13 @@ static int read_name(struct reading *r, const xmlNode *root)
 	if (!d->name)
 		return refuse(r, root, "the pool has no name");
 	if (strlen(d->name) > 200)
-		return refuse(r, node, "the pool's name has %zu bytes; at most 200 are accepted", strlen(d->name));
+		return refuse(r, node, "the pool's name has %zu bytes; at most 200 are accepted",
+		              strlen(d->name));
 	if (!check_pool_name(d->name))
-		return refuse(r, node ? node : root, "the pool's name \"%.100s\" cannot be used as a file name ('/', control characters and a "
-		              "'.' at the beginning are not accepted)", d->name);
+		return refuse(r, node ? node : root,
+		              "the pool's name \"%.100s\" cannot be used as a file name ('/', control "
+		              "characters and a '.' at the beginning are not accepted)",
+		              d->name);
 	return 0;
 }
 
@@ -72,7 +76,7 @@ static int read_uuid(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
-static int read_features(struct reading *r, const xmlNode *root)
+static int read_pool_features(struct reading *r, const xmlNode *root)
 {
 	const xmlNode *cow = xml_child(xml_child(root, "features"), "cow");
 
@@ -104,10 +108,11 @@ static int read_target(struct reading *r, const xmlNode *root)
 	else
 		return refuse(r, target ? target : root, "the pool has no target path");
 	if (!path)
-		return 0;                       /* the arena has failed: pool_read() says so */
+		return 0; /* the arena has failed: pool_read() says so */
 	path_tidy(path);
 	if (strlen(path) >= PATH_MAX)
-		return refuse(r, target, "the target path has %zu bytes; at most %d are possible", strlen(path), PATH_MAX - 1);
+		return refuse(r, target, "the target path has %zu bytes; at most %d are possible",
+		              strlen(path), PATH_MAX - 1);
 	d->target.path = path;
 	return read_permissions(r, target, &d->target.perms);
 }
@@ -118,25 +123,28 @@ static int read_refresh(struct reading *r, const xmlNode *root)
 	const char *word = xml_attr(r->a, volume, "allocation");
 
 	if (word && !streq(word, "default") && !streq(word, "capacity"))
-		return refuse(r, volume, "refresh allocation \"%.40s\" is neither default nor capacity", word);
+		return refuse(r, volume, "refresh allocation \"%.40s\" is neither default nor capacity",
+		              word);
 	r->d->refresh_allocation = word;
 	return 0;
 }
 
 /* <fs:mount_opts><fs:option name=…/>, <rbd:config_opts><rbd:option name=… value=…/>. */
-static int read_options(struct reading *r, const xmlNode *root, const char *ns, const char *list, bool with_value,
-                        const struct pool_option **options, size_t *n)
+static int read_options(struct reading *r, const xmlNode *root, const char *ns, const char *list,
+                        bool with_value, const struct pool_option **options, size_t *n)
 {
 	for (const xmlNode *l = xml_child_ns(root, list, ns); l; l = xml_next(l, list))
 		for (const xmlNode *o = xml_child_ns(l, "option", ns); o; o = xml_next(o, "option")) {
 			struct pool_option option = { 0 };
 
-			if (read_attr(r, o, "name", &option.name) < 0 || (with_value && read_attr(r, o, "value", &option.value) < 0))
+			if (read_attr(r, o, "name", &option.name) < 0 ||
+			    (with_value && read_attr(r, o, "value", &option.value) < 0))
 				return -1;
 			if (!option.name)
 				return refuse(r, o, "an <option> of <%s> has no name", list);
 			if (with_value && !option.value)
-				return refuse(r, o, "option \"%.60s\" of <%s> has no value", option.name, list);
+				return refuse(r, o, "option \"%.60s\" of <%s> has no value", option.name,
+				              list);
 			if (read_append(r, options, n, &option, sizeof(option)) < 0)
 				return -1;
 		}
@@ -158,7 +166,10 @@ static int read_all_options(struct reading *r, const xmlNode *root)
 /* ---- <boot xmlns="urn:poolinit:boot:1">: ours, so a mistake in it is said rather than ignored ---- */
 
 static const char *const onfail_words[] = {
-	[ONFAIL_CONTINUE] = "continue", [ONFAIL_REBOOT] = "reboot", [ONFAIL_POWEROFF] = "poweroff", [ONFAIL_SHELL] = "shell",
+	[ONFAIL_CONTINUE] = "continue",
+	[ONFAIL_REBOOT] = "reboot",
+	[ONFAIL_POWEROFF] = "poweroff",
+	[ONFAIL_SHELL] = "shell",
 };
 
 const char *pool_onfail_word(enum onfail o)
@@ -204,7 +215,10 @@ static int read_boot_attribute(struct reading *r, const xmlNode *node, const cha
 	if (streq(name, "onfail")) {
 		b->onfail = pool_onfail_from_word(text ? text : "");
 		if (b->onfail == ONFAIL_UNSET)
-			return refuse(r, node, "onfail=\"%.40s\" of <boot> is none of continue, reboot, poweroff, shell", text ? text : "");
+			return refuse(
+				r, node,
+				"onfail=\"%.40s\" of <boot> is none of continue, reboot, poweroff, shell",
+				text ? text : "");
 		return 0;
 	}
 	return refuse(r, node, "<boot> knows require, timeout, order and onfail, not \"%.40s\"", name);
@@ -225,9 +239,10 @@ static int read_boot(struct reading *r, const xmlNode *root)
 
 static int read_pool(struct reading *r, const xmlNode *root)
 {
-	if (read_type(r, root) < 0 || read_source(r, xml_child(root, "source")) < 0 || read_name(r, root) < 0 ||
-	    read_uuid(r, root) < 0 || read_features(r, root) < 0 || read_refresh(r, root) < 0 || complete_source(r, root) < 0 ||
-	    read_target(r, root) < 0 || read_all_options(r, root) < 0 || read_boot(r, root) < 0)
+	if (read_pool_type(r, root) < 0 || read_pool_source(r, xml_child(root, "source")) < 0 ||
+	    read_pool_name(r, root) < 0 || read_uuid(r, root) < 0 || read_pool_features(r, root) < 0 ||
+	    read_refresh(r, root) < 0 || complete_source(r, root) < 0 || read_pool_target(r, root) < 0 ||
+	    read_all_options(r, root) < 0 || read_boot(r, root) < 0)
 		return -1;
 	if (r->a->failed)
 		return err_set(r->e, ERR_NO_MEMORY, "cannot read %s: out of memory", r->source);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading <source>: hosts, devices, directory, SCSI adapter, initiator, authentication, format; then what the type demands of it.
+ * Reading <source>: hosts, devices, directory, SCSI adapter, initiator, authentication, format; then what the
+ * type demands of it.
  */
 #include <limits.h>
 #include <string.h>
@@ -55,13 +56,15 @@ static int read_devices(struct reading *r, const xmlNode *source)
 	for (const xmlNode *n = xml_child(source, "device"); n; n = xml_next(n, "device")) {
 		struct pool_device device = { 0 };
 
-		if (read_attr(r, n, "path", &device.path) < 0 || read_yes_no(r, n, "part_separator", &device.part_separator) < 0)
+		if (read_attr(r, n, "path", &device.path) < 0 ||
+		    read_yes_no(r, n, "part_separator", &device.part_separator) < 0)
 			return -1;
 		if (!device.path)
 			return refuse(r, n, "a source device has no path");
 		if (check_word(r, n, pool_type_info(r->d->type)->device, device.path) < 0)
 			return -1;
-		if (read_append(r, &r->d->source.devices, &r->d->source.ndevices, &device, sizeof(device)) < 0)
+		if (read_append(r, &r->d->source.devices, &r->d->source.ndevices, &device, sizeof(device)) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -87,13 +90,15 @@ static int read_dir(struct reading *r, const xmlNode *source)
 
 /* ---- <adapter> ---- */
 
-static int read_pci_part(struct reading *r, const xmlNode *address, const char *name, long long max, unsigned *out)
+static int read_pci_part(struct reading *r, const xmlNode *address, const char *name, long long max,
+                         unsigned *out)
 {
 	const char *text = xml_attr(r->a, address, name);
 	long long value = 0;
 
 	if (text && !read_number(text, 0, 0, max, &value))
-		return refuse(r, address, "%s \"%.40s\" of the PCI address is not a number up to 0x%llx", name, text, max);
+		return refuse(r, address, "%s \"%.40s\" of the PCI address is not a number up to 0x%llx",
+		              name, text, max);
 	*out = (unsigned)value;
 	return 0;
 }
@@ -111,7 +116,8 @@ static int read_parent_address(struct reading *r, const xmlNode *node)
 	a->unique_id = (unsigned)id;
 	if (!address)
 		return refuse(r, node, "<parentaddr> has no PCI <address>");
-	if (read_pci_part(r, address, "domain", 0xffff, &a->domain) < 0 || read_pci_part(r, address, "bus", 0xff, &a->bus) < 0 ||
+	if (read_pci_part(r, address, "domain", 0xffff, &a->domain) < 0 ||
+	    read_pci_part(r, address, "bus", 0xff, &a->bus) < 0 ||
 	    read_pci_part(r, address, "slot", 0x1f, &a->slot) < 0)
 		return -1;
 	return read_pci_part(r, address, "function", 7, &a->function);
@@ -120,21 +126,25 @@ static int read_parent_address(struct reading *r, const xmlNode *node)
 static int read_adapter_attributes(struct reading *r, const xmlNode *node)
 {
 	struct pool_adapter *a = &r->d->source.adapter;
+	/* clang-format off */
 	const struct { const char *name; const char **to; bool wwn; } attributes[] = {
 		{ "name", &a->name, false }, { "parent", &a->parent, false },
 		{ "wwnn", &a->wwnn, true }, { "wwpn", &a->wwpn, true },
 		{ "parent_wwnn", &a->parent_wwnn, true }, { "parent_wwpn", &a->parent_wwpn, true },
 		{ "parent_fabric_wwn", &a->parent_fabric_wwn, true },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(attributes); i++) {
 		const char *value = xml_attr(r->a, node, attributes[i].name);
 
 		*attributes[i].to = value;
 		if (value && attributes[i].wwn && !check_wwn(value))
-			return refuse(r, node, "%s \"%.60s\" is not a world wide name: 16 hexadecimal digits", attributes[i].name, value);
+			return refuse(r, node, "%s \"%.60s\" is not a world wide name: 16 hexadecimal digits",
+			              attributes[i].name, value);
 		if (value && !attributes[i].wwn && (!name_is_component(value) || !check_text(value)))
-			return refuse(r, node, "%s \"%.60s\" is not the name of a SCSI host", attributes[i].name, value);
+			return refuse(r, node, "%s \"%.60s\" is not the name of a SCSI host",
+			              attributes[i].name, value);
 	}
 	return read_yes_no(r, node, "managed", &a->managed);
 }
@@ -254,7 +264,7 @@ static int read_auth(struct reading *r, const xmlNode *source)
 
 /* ---- <format>, <protocol> ---- */
 
-static int read_format(struct reading *r, const xmlNode *source)
+static int read_source_format(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
 	const xmlNode *node = xml_child(source, "format");
@@ -274,8 +284,8 @@ static int read_format(struct reading *r, const xmlNode *source)
 	return refuse(r, node, "unknown format \"%.40s\" for a pool of type %s", word, info->word);
 }
 
-/* libvirt compares the format's number in its own type's list with those of netfs' "auto" and "nfs": any type's first two
- * formats, and types without formats, pass. */
+/* libvirt compares the format's number in its own type's list with those of netfs' "auto" and "nfs": any
+ * type's first two formats, and types without formats, pass. */
 static int read_protocol(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
@@ -295,14 +305,15 @@ static int read_protocol(struct reading *r, const xmlNode *source)
 
 /* ---- the whole ---- */
 
-int read_source(struct reading *r, const xmlNode *node)
+int read_pool_source(struct reading *r, const xmlNode *node)
 {
 	struct pool_def *d = r->d;
 
 	d->source.given = node != NULL;
-	if (read_child(r, node, "name", &d->source.name) < 0 || read_format(r, node) < 0 || read_hosts(r, node) < 0 ||
-	    read_devices(r, node) < 0 || read_dir(r, node) < 0 || read_adapter(r, node) < 0 || read_initiator(r, node) < 0 ||
-	    read_auth(r, node) < 0 || read_protocol(r, node) < 0)
+	if (read_child(r, node, "name", &d->source.name) < 0 || read_source_format(r, node) < 0 ||
+	    read_hosts(r, node) < 0 || read_devices(r, node) < 0 || read_source_dir(r, node) < 0 ||
+	    read_adapter(r, node) < 0 || read_initiator(r, node) < 0 || read_auth(r, node) < 0 ||
+	    read_protocol(r, node) < 0)
 		return -1;
 	if (read_attr(r, xml_child(node, "vendor"), "name", &d->source.vendor) < 0)
 		return -1;
@@ -319,7 +330,10 @@ static int check_source_name(struct reading *r, const xmlNode *node)
 	if (check_word(r, node, info->name, name) < 0)
 		return -1;
 	if (!check_relative_path(name))
-		return refuse(r, node, "source name \"%.100s\" begins with '-' or '/', or contains \"..\" or an empty part", name);
+		return refuse(
+			r, node,
+			"source name \"%.100s\" begins with '-' or '/', or contains \"..\" or an empty part",
+			name);
 	return 0;
 }
 
@@ -328,7 +342,11 @@ int complete_source(struct reading *r, const xmlNode *root)
 	struct pool_def *d = r->d;
 	const struct pool_type_info *info = pool_type_info(d->type);
 	const xmlNode *source = xml_child(root, "source"), *node = source ? source : root;
-	const struct { unsigned field; bool there; const char *what; } rules[] = {
+	const struct {
+		unsigned field;
+		bool there;
+		const char *what;
+	} rules[] = {
 		{ FIELD_HOST, d->source.nhosts > 0, "host" },
 		{ FIELD_DIR, d->source.dir != NULL, "dir" },
 		{ FIELD_ADAPTER, d->source.adapter.kind != ADAPTER_NONE, "adapter" },
@@ -339,7 +357,8 @@ int complete_source(struct reading *r, const xmlNode *root)
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		if ((info->required & rules[i].field) && !rules[i].there)
-			return refuse(r, node, "the source of a pool of type %s needs <%s>", info->word, rules[i].what);
+			return refuse(r, node, "the source of a pool of type %s needs <%s>", info->word,
+			              rules[i].what);
 	if (!d->source.name && (info->fields & FIELD_NAME))
 		d->source.name = d->name;
 	return check_source_name(r, node);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What all documents are read with: values, lists, permissions, references to secrets. As libvirt reads them: empty counts as absent, text is
- * trimmed of line breaks only, numbers are whole. Stricter in one point: no value holds control characters.
+ * What all documents are read with: values, lists, permissions, references to secrets. As libvirt reads them:
+ * empty counts as absent, text is trimmed of line breaks only, numbers are whole. Stricter in one point: no
+ * value holds control characters.
  */
 #include "pool/reading.h"
 
@@ -13,7 +14,8 @@
 
 /* ---- values ---- */
 
-static int checked(struct reading *r, const xmlNode *node, const char *name, const char *text, const char **out)
+static int checked(struct reading *r, const xmlNode *node, const char *name, const char *text,
+                   const char **out)
 {
 	*out = text;
 	if (text && !check_text(text))
@@ -41,7 +43,8 @@ int read_yes_no(struct reading *r, const xmlNode *node, const char *name, int *o
 	if (!text)
 		return 0;
 	if (!streq(text, "yes") && !streq(text, "no"))
-		return refuse(r, node, "%s=\"%.40s\" of <%s> is neither yes nor no", name, text, (const char *)node->name);
+		return refuse(r, node, "%s=\"%.40s\" of <%s> is neither yes nor no", name, text,
+		              (const char *)node->name);
 	*out = streq(text, "yes");
 	return 0;
 }
@@ -98,7 +101,7 @@ static int read_id(struct reading *r, const xmlNode *perms, const char *name, in
 		return 0;
 	if (!text || !read_id_number(r->a, text, &id))
 		return refuse(r, node, "\"%.40s\" is not a numeric %s", text ? text : "", name);
-	*out = id == UINT32_MAX ? -1 : id;      /* the two mean the same to chown(2) */
+	*out = id == UINT32_MAX ? -1 : id; /* the two mean the same to chown(2) */
 	return 0;
 }
 
@@ -110,7 +113,8 @@ int read_permissions(struct reading *r, const xmlNode *parent, struct pool_perms
 
 	*p = (struct pool_perms){ .given = perms != NULL, .mode = -1, .owner = -1, .group = -1 };
 	if (text && !read_number(text, 8, 0, 0777, &mode))
-		return refuse(r, xml_child(perms, "mode"), "\"%.40s\" is not an octal mode between 0 and 0777", text);
+		return refuse(r, xml_child(perms, "mode"),
+		              "\"%.40s\" is not an octal mode between 0 and 0777", text);
 	if (text)
 		p->mode = (int)mode;
 	if (read_id(r, perms, "owner", &p->owner) < 0 || read_id(r, perms, "group", &p->group) < 0)

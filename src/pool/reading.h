@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files that read documents share (reading.c): read.c (the pool), read_source.c (where its storage comes from), volume_read.c.
+ * What the files that read documents share (reading.c): read.c (the pool), read_source.c (where its storage
+ * comes from), volume_read.c.
  */
 #ifndef POOLINIT_POOL_READING_H
 #define POOLINIT_POOL_READING_H
@@ -11,9 +12,9 @@
 
 /* One document being read. */
 struct reading {
-	struct pool_def *d;             /* NULL: the document is not a pool's */
-	struct arena *a;                /* the definition's */
-	const char *source;             /* for messages */
+	struct pool_def *d; /* NULL: the document is not a pool's */
+	struct arena *a;    /* the definition's */
+	const char *source; /* for messages */
 	struct err *e;
 };
 
@@ -36,8 +37,9 @@ int read_permissions(struct reading *r, const xmlNode *parent, struct pool_perms
 int read_secret_reference(struct reading *r, const xmlNode *node, struct volume_secret *out);
 
 /* <source>; node is NULL when the document has none. */
-int read_source(struct reading *r, const xmlNode *node);
-/* The rules that need more of the definition than its <source>: what the type must have, defaults taken from the name. */
+int read_pool_source(struct reading *r, const xmlNode *node);
+/* The rules that need more of the definition than its <source>: what the type must have, defaults taken from
+ * the name. */
 int complete_source(struct reading *r, const xmlNode *root);
 
 #endif

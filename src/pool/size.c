@@ -8,12 +8,30 @@
 
 #include "base/util.h"
 
-static const struct { const char *word; uint64_t factor; } units[] = {
-	{ "b", 1 }, { "byte", 1 }, { "bytes", 1 },
-	{ "k", 1ULL << 10 }, { "m", 1ULL << 20 }, { "g", 1ULL << 30 }, { "t", 1ULL << 40 }, { "p", 1ULL << 50 }, { "e", 1ULL << 60 },
-	{ "kib", 1ULL << 10 }, { "mib", 1ULL << 20 }, { "gib", 1ULL << 30 }, { "tib", 1ULL << 40 }, { "pib", 1ULL << 50 },
+static const struct {
+	const char *word;
+	uint64_t factor;
+} units[] = {
+	{ "b", 1 },
+	{ "byte", 1 },
+	{ "bytes", 1 },
+	{ "k", 1ULL << 10 },
+	{ "m", 1ULL << 20 },
+	{ "g", 1ULL << 30 },
+	{ "t", 1ULL << 40 },
+	{ "p", 1ULL << 50 },
+	{ "e", 1ULL << 60 },
+	{ "kib", 1ULL << 10 },
+	{ "mib", 1ULL << 20 },
+	{ "gib", 1ULL << 30 },
+	{ "tib", 1ULL << 40 },
+	{ "pib", 1ULL << 50 },
 	{ "eib", 1ULL << 60 },
-	{ "kb", 1000ULL }, { "mb", 1000000ULL }, { "gb", 1000000000ULL }, { "tb", 1000000000000ULL }, { "pb", 1000000000000000ULL },
+	{ "kb", 1000ULL },
+	{ "mb", 1000000ULL },
+	{ "gb", 1000000000ULL },
+	{ "tb", 1000000000000ULL },
+	{ "pb", 1000000000000000ULL },
 	{ "eb", 1000000000000000000ULL },
 };
 
@@ -37,13 +55,15 @@ static int scale(const char *digits, size_t n, const char *unit, uint64_t *out, 
 		return err_set(e, ERR_INVALID, "\"%.40s\" is not a size: a whole number is expected", digits);
 	for (size_t i = 0; i < n; i++) {
 		if (digits[i] < '0' || digits[i] > '9')
-			return err_set(e, ERR_INVALID, "\"%.40s\" is not a size: a whole number is expected", digits);
+			return err_set(e, ERR_INVALID, "\"%.40s\" is not a size: a whole number is expected",
+			               digits);
 		if (value > (INT64_MAX - (uint64_t)(digits[i] - '0')) / 10)
 			return err_set(e, ERR_INVALID, "size \"%.40s\" is too large", digits);
 		value = value * 10 + (uint64_t)(digits[i] - '0');
 	}
 	if (factor == 0)
-		return err_set(e, ERR_INVALID, "unknown unit \"%.20s\": b, k, M, G, T, P, E, KiB, MB … are known", unit);
+		return err_set(e, ERR_INVALID,
+		               "unknown unit \"%.20s\": b, k, M, G, T, P, E, KiB, MB … are known", unit);
 	if (value > INT64_MAX / factor)
 		return err_set(e, ERR_INVALID, "size \"%.40s\" is too large", digits);
 	*out = value * factor;

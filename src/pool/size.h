@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* A decimal number without sign or fraction, and a unit as in libvirt's scaledInteger ("KiB", "k", "MB", "bytes", … ; NULL: bytes).
- * ERR_INVALID for anything else, and above INT64_MAX. */
+/* A decimal number without sign or fraction, and a unit as in libvirt's scaledInteger ("KiB", "k", "MB",
+ * "bytes", … ; NULL: bytes). ERR_INVALID for anything else, and above INT64_MAX. */
 int size_parse(const char *number, const char *unit, uint64_t *out, struct err *e);
 /* "10G", "512MiB", "1000": number and unit in one word, as virsh takes them. */
 int size_parse_word(const char *text, uint64_t *out, struct err *e);

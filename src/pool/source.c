@@ -8,7 +8,8 @@
 #include "pool/printing.h"
 #include "pool/reading.h"
 
-int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source, struct err *e)
+int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source,
+                     struct err *e)
 {
 	struct reading r = { .d = d, .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = xml_open(xml, len, POOL_XML_LIMIT, source, "source", e);
@@ -17,7 +18,7 @@ int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, s
 	if (!doc)
 		return -1;
 
-	int rc = read_source(&r, xmlDocGetRootElement(doc));
+	int rc = read_pool_source(&r, xmlDocGetRootElement(doc));
 
 	if (rc == 0 && d->arena.failed)
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
@@ -26,7 +27,7 @@ int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, s
 	return rc;
 }
 
-static void print_list(const struct pool_def *d, struct buf *out)
+static void print_source_list(const struct pool_def *d, struct buf *out)
 {
 	print_hosts(out, d);
 	for (size_t i = 0; i < d->source.ndevices; i++)
@@ -36,7 +37,7 @@ static void print_list(const struct pool_def *d, struct buf *out)
 void pool_source_print(const struct pool_def *d, struct buf *out)
 {
 	buf_adds(out, "  <source>\n");
-	print_list(d, out);
+	print_source_list(d, out);
 	print_empty(out, "    ", "dir", "path", d->source.dir);
 	print_text(out, "    ", "name", d->source.name);
 	if (d->source.initiator) {

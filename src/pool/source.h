@@ -10,9 +10,12 @@
 #include "base/err.h"
 #include "pool/def.h"
 
-/* Read one <source> document for a pool type. What a whole pool would have to have may be missing. Bytes are foreign; limits and errors as pool_read(). */
-int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source, struct err *e);
-/* The document again, as libvirt prints it within <sources>: indented by two spaces. Only d->type and d->source are looked at. */
+/* Read one <source> document for a pool type. What a whole pool would have to have may be missing. Bytes are
+ * foreign; limits and errors as pool_read(). */
+int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source,
+                     struct err *e);
+/* The document again, as libvirt prints it within <sources>: indented by two spaces. Only d->type and
+ * d->source are looked at. */
 void pool_source_print(const struct pool_def *d, struct buf *out);
 
 #endif

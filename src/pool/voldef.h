@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A volume as a document describes it: what vol-create is given, read in the context of a pool, printed as libvirt prints it. A volume that is there
- * is a struct volume (volume.h).
+ * A volume as a document describes it: what vol-create is given, read in the context of a pool, printed as
+ * libvirt prints it. A volume that is there is a struct volume (volume.h).
  */
 #ifndef POOLINIT_POOL_VOLDEF_H
 #define POOLINIT_POOL_VOLDEF_H
@@ -19,7 +19,7 @@
 
 /* A secret that an <encryption> names: by uuid or by usage. */
 struct volume_secret {
-	const char *type;               /* "passphrase" */
+	const char *type; /* "passphrase" */
 	bool by_uuid;
 	struct uuid uuid;
 	const char *usage;
@@ -27,50 +27,59 @@ struct volume_secret {
 
 /* Specification, storageencryption.html. Words as given; NULL: not given. */
 struct volume_encryption {
-	const char *format;             /* "default", "qcow", "luks", "luks2", "luks-any"; NULL: not encrypted */
+	const char *format; /* "default", "qcow", "luks", "luks2", "luks-any"; NULL: not encrypted */
 	const char *engine;
-	const struct volume_secret *secrets; size_t nsecrets;
-	struct { const char *name, *mode, *hash; unsigned size; } cipher;       /* name NULL: none */
-	struct { const char *name, *hash; } ivgen;
+	const struct volume_secret *secrets;
+	size_t nsecrets;
+	struct {
+		const char *name, *mode, *hash;
+		unsigned size;
+	} cipher; /* name NULL: none */
+	struct {
+		const char *name, *hash;
+	} ivgen;
 };
 
 struct volume_def {
 	struct arena arena;
-	const char *type;               /* "file", "block", "dir", "network", "netdir", "ploop" */
+	const char *type; /* "file", "block", "dir", "network", "netdir", "ploop" */
 	const char *name;
-	const char *key;                /* as the document has it: printed, and nothing else */
-	uint64_t capacity, allocation;  /* bytes; allocation is the capacity where the document has none */
+	const char *key;               /* as the document has it: printed, and nothing else */
+	uint64_t capacity, allocation; /* bytes; allocation is the capacity where the document has none */
 	bool has_capacity, has_allocation;
-	const char *path;               /* likewise: the pool decides where a volume goes */
-	const char *format;             /* NULL where the pool type has no volume formats */
+	const char *path;   /* likewise: the pool decides where a volume goes */
+	const char *format; /* NULL where the pool type has no volume formats */
 	struct pool_perms perms;
 	struct volume_encryption encryption;
 	const char *compat;
 	bool nocow;
-	uint64_t cluster_size;          /* 0: not given */
+	uint64_t cluster_size; /* 0: not given */
 	bool features_given, lazy_refcounts, extended_l2, data_file;
 	struct {
 		bool given;
 		const char *path;
-		const char *format;             /* NULL: the document does not say, and libvirt takes it for */
-		const char *otherwise;          /* this; NULL where the pool type has no volume formats */
+		const char *format;    /* NULL: the document does not say, and libvirt takes it for */
+		const char *otherwise; /* this; NULL where the pool type has no volume formats */
 		struct pool_perms perms;
 	} backing;
 };
 
 /* What the document may leave out, by the verb it comes with. */
 enum volume_read_for {
-	VOLUME_FOR_CREATE,              /* no capacity if there is a backing store */
-	VOLUME_FOR_CREATE_FROM,         /* no capacity: the other volume's */
+	VOLUME_FOR_CREATE,      /* no capacity if there is a backing store */
+	VOLUME_FOR_CREATE_FROM, /* no capacity: the other volume's */
 };
 
-/* Read one volume document for that pool. Errors, limits and safety as pool_read(). On failure d needs no free. */
-int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source, const struct pool_def *pool, enum volume_read_for what,
-		    struct err *e);
+/* Read one volume document for that pool. Errors, limits and safety as pool_read(). On failure d needs no
+ * free. */
+int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source,
+                    const struct pool_def *pool, enum volume_read_for what, struct err *e);
 /* libvirt's own canonical form. */
 void volume_def_print(const struct volume_def *d, struct buf *out);
-/* For handing a definition on: read again, it is the same in every field. libvirt's form has no <nocow/>, and sizes and formats that were not given. */
+/* For handing a definition on: read again, it is the same in every field. libvirt's form has no <nocow/>, and
+ * sizes and formats that were not given. */
 void volume_def_print_as_given(const struct volume_def *d, struct buf *out);
+/* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
 void volume_def_free(struct volume_def *d);
 #define cleanup_volume_def __attribute__((cleanup(volume_def_free)))
 

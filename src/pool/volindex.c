@@ -11,14 +11,18 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/contract.h"
 #include "base/hash.h"
 #include "base/line.h"
 #include "base/util.h"
 
-#define MAGIC    0x3178646e696c6f76ULL          /* "volindx1" */
+#define MAGIC    0x3178646e696c6f76ULL /* "volindx1" */
 #define ALIGN(n) (((n) + 7) & ~(size_t)7)
 
-struct tail { uint64_t records_len, n, nslots, seed, magic; };
+struct tail {
+	uint64_t records_len, n, nslots, seed, magic;
+};
+_Static_assert(sizeof(struct tail) == 40, "a tail is read from where the bytes end");
 
 static const char front[] = "- name=";
 #define FRONT (sizeof(front) - 1)
@@ -36,6 +40,8 @@ uint64_t volindex_seed(void)
 
 bool volindex_open(struct volindex *x, const void *data, size_t len)
 {
+	require_or(((uintptr_t)data & 7) == 0, false);
+
 	const char *bytes = data;
 	struct tail tail;
 	size_t at;
@@ -47,15 +53,21 @@ bool volindex_open(struct volindex *x, const void *data, size_t len)
 		return false;
 	memcpy(&tail, bytes + len - sizeof(tail), sizeof(tail));
 	len -= sizeof(tail);
-	if (tail.magic != MAGIC || tail.records_len > len || tail.n > len / sizeof(*x->entries) || tail.nslots > len / sizeof(*x->slots) ||
-	    (tail.nslots & (tail.nslots - 1)) || tail.n > UINT32_MAX - 1)
+	if (tail.magic != MAGIC || tail.records_len > len || tail.n > len / sizeof(*x->entries) ||
+	    tail.nslots > len / sizeof(*x->slots) || (tail.nslots & (tail.nslots - 1)) ||
+	    tail.n > UINT32_MAX - 1)
 		return false;
 	at = ALIGN(tail.records_len);
 	if (at + tail.n * sizeof(*x->entries) + ALIGN(tail.nslots * sizeof(*x->slots)) != len)
 		return false;
 	*x = (struct volindex){
-		.records = bytes, .records_len = tail.records_len, .entries = (const void *)(bytes + at), .n = tail.n,
-		.slots = (const void *)(bytes + at + tail.n * sizeof(*x->entries)), .nslots = tail.nslots, .seed = tail.seed,
+		.records = bytes,
+		.records_len = tail.records_len,
+		.entries = (const void *)(bytes + at),
+		.n = tail.n,
+		.slots = (const void *)(bytes + at + tail.n * sizeof(*x->entries)),
+		.nslots = tail.nslots,
+		.seed = tail.seed,
 	};
 	return true;
 }
@@ -128,7 +140,8 @@ static bool has_name(const char *record, size_t len, const char *name)
 
 	if (record[FRONT] == '"')
 		return volindex_name(record, len, copy, sizeof(copy)) && streq(copy, name);
-	return len > FRONT + n && memcmp(record + FRONT, name, n) == 0 && record[FRONT + n] == ' ' && memcmp(record, front, FRONT) == 0;
+	return len > FRONT + n && memcmp(record + FRONT, name, n) == 0 && record[FRONT + n] == ' ' &&
+	       memcmp(record, front, FRONT) == 0;
 }
 
 long volindex_by_name(const struct volindex *x, const char *name)
@@ -185,11 +198,16 @@ static uint32_t flags_of(const struct volume *v)
 {
 	if (!streq(v->type, "file"))
 		return 0;
-	return VOLINDEX_FILE | (v->format && streq(v->format, "raw") && !v->encryption && !v->problem && v->physical ? VOLINDEX_RAW : 0);
+	return VOLINDEX_FILE |
+	       (v->format && streq(v->format, "raw") && !v->encryption && !v->problem && v->physical
+	                ? VOLINDEX_RAW
+	                : 0);
 }
 
 bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order)
 {
+	require_or(v->name, false);
+
 	size_t before = b->own.len;
 	struct volindex_item *i;
 
@@ -205,12 +223,24 @@ bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t s
 	}
 	b->unsorted |= !in_order;
 	*i = (struct volindex_item){ .e = {
-		.offset = before, .len = (uint32_t)(b->own.len - before), .flags = flags_of(v), .name = hash_text(seed, v->name),
-		.path = v->path ? hash_text(seed, v->path) : 0, .inode = v->inode, .size = v->physical, .allocation = v->allocation,
-		.key = v->key && !streq_null(v->key, v->path) ? hash_text(seed, v->key) : 0,
-		.atime = v->atime.sec, .mtime = v->mtime.sec, .ctime = v->ctime_.sec,
-		.atime_nsec = v->atime.nsec, .mtime_nsec = v->mtime.nsec, .ctime_nsec = v->ctime_.nsec,
-	} };
+					     .offset = before,
+					     .len = (uint32_t)(b->own.len - before),
+					     .flags = flags_of(v),
+					     .name = hash_text(seed, v->name),
+					     .path = v->path ? hash_text(seed, v->path) : 0,
+					     .inode = v->inode,
+					     .size = v->physical,
+					     .allocation = v->allocation,
+					     .key = v->key && !streq_null(v->key, v->path)
+		                                            ? hash_text(seed, v->key)
+		                                            : 0,
+					     .atime = v->atime.sec,
+					     .mtime = v->mtime.sec,
+					     .ctime = v->ctime_.sec,
+					     .atime_nsec = v->atime.nsec,
+					     .mtime_nsec = v->mtime.nsec,
+					     .ctime_nsec = v->ctime_.nsec,
+				     } };
 	return true;
 }
 
@@ -222,7 +252,10 @@ void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, c
 		*i = (struct volindex_item){ *e, text };
 }
 
-struct named { char *name; struct volindex_item item; };
+struct named {
+	char *name;
+	struct volindex_item item;
+};
 
 static int by_name(const void *a, const void *b)
 {
@@ -257,7 +290,7 @@ static bool sort(struct volindex_builder *b)
 	return ok;
 }
 
-static void insert(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
+static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
 {
 	if (!hash)
 		return;
@@ -266,7 +299,7 @@ static void insert(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value
 	slots[hash & (nslots - 1)] = value;
 }
 
-static void fill(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
+static void fill_map(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
 {
 	struct volindex_entry *entries = (void *)(map + ALIGN(records_len));
 	uint32_t *slots = (void *)(entries + b->n);
@@ -279,9 +312,9 @@ static void fill(const struct volindex_builder *b, char *map, size_t records_len
 		entries[i] = *e;
 		entries[i].offset = at;
 		at += e->len;
-		insert(slots, nslots, e->name, (uint32_t)i + 1);
-		insert(slots, nslots, e->path, (uint32_t)i + 1);
-		insert(slots, nslots, e->key, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->name, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->path, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->key, (uint32_t)i + 1);
 	}
 }
 
@@ -299,13 +332,14 @@ int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err
 	}
 	while (tail.nslots < 2 * hashes)
 		tail.nslots *= 2;
-	size = ALIGN(tail.records_len) + b->n * sizeof(struct volindex_entry) + tail.nslots * sizeof(uint32_t) + sizeof(tail);
+	size = ALIGN(tail.records_len) + b->n * sizeof(struct volindex_entry) +
+	       tail.nslots * sizeof(uint32_t) + sizeof(tail);
 	if (ftruncate(fd, (off_t)size) < 0)
 		return err_sys(e, errno, "cannot make the volume index");
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED)
 		return err_sys(e, errno, "cannot map the volume index");
-	fill(b, map, tail.records_len, tail.nslots);
+	fill_map(b, map, tail.records_len, tail.nslots);
 	memcpy(map + size - sizeof(tail), &tail, sizeof(tail));
 	munmap(map, size);
 	return 0;

@@ -10,12 +10,17 @@
 
 #include "base/util.h"
 
-/* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the protocol. */
-struct trim { bool key, below; const char *problem; };
+/* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the
+ * protocol. */
+struct trim {
+	bool key, below;
+	const char *problem;
+};
 
 /* ---- out ---- */
 
-/* Decimal digits before `at`: ten thousand records in a refresh are worth doing without printf(3). Returns where they begin. */
+/* Decimal digits before `at`: ten thousand records in a refresh are worth doing without printf(3). Returns
+ * where they begin. */
 static char *digits(char *at, uint64_t value)
 {
 	do
@@ -29,7 +34,7 @@ static void time_field(struct buf *out, const char *key, int64_t sec, uint32_t n
 {
 	char text[40] = { 0 }, *at = digits(text + sizeof(text) - 1, 1000000000 + nsec % 1000000000);
 
-	*at = '.';                      /* over the leading 1 */
+	*at = '.'; /* over the leading 1 */
 	at = digits(at, sec < 0 ? -(uint64_t)sec : (uint64_t)sec);
 	if (sec < 0)
 		*--at = '-';
@@ -94,17 +99,18 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 	line_end(out);
 }
 
-/* A name of 255 bytes that are not text, four characters each, once in the name, once in the path and once in the key; a backing file name of 1023:
- * what is least missed goes first. */
+/* A name of 255 bytes that are not text, four characters each, once in the name, once in the path and once in
+ * the key; a backing file name of 1023: what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
-	static const char long_backing[] = "the name of its backing file is too long to be shown", long_other[] = "what it lies on is too long to be shown";
+	static const char long_backing[] = "the name of its backing file is too long to be shown",
+			  long_other[] = "what it lies on is too long to be shown";
 	const bool same = v->key && v->path && streq(v->key, v->path);
+	const char *other = v->data_file || v->devices ? long_other : v->problem;
 	const struct trim trims[] = {
 		{ .problem = v->problem },
 		{ .key = same, .problem = v->problem },
-		{ .key = same, .below = true,
-		  .problem = v->backing ? long_backing : v->data_file || v->devices ? long_other : v->problem },
+		{ .key = same, .below = true, .problem = v->backing ? long_backing : other },
 	};
 	size_t start = out->len;
 
@@ -172,7 +178,8 @@ static bool take_file(const struct line *l, struct volume *v)
 
 	v->has_perms = line_has(l, "mode");
 	if (v->has_perms) {
-		if (!take_number(line_get(l, "mode"), 8, 07777, &mode) || !take_number(line_get(l, "owner"), 10, UINT32_MAX, &owner) ||
+		if (!take_number(line_get(l, "mode"), 8, 07777, &mode) ||
+		    !take_number(line_get(l, "owner"), 10, UINT32_MAX, &owner) ||
 		    !take_number(line_get(l, "group"), 10, UINT32_MAX, &group))
 			return false;
 		v->mode = (unsigned)mode;
@@ -180,7 +187,8 @@ static bool take_file(const struct line *l, struct volume *v)
 		v->group = (uint32_t)group;
 	}
 	v->has_times = line_has(l, "mtime");
-	if (v->has_times && (!take_time(l, "atime", &v->atime.sec, &v->atime.nsec) || !take_time(l, "mtime", &v->mtime.sec, &v->mtime.nsec) ||
+	if (v->has_times && (!take_time(l, "atime", &v->atime.sec, &v->atime.nsec) ||
+	                     !take_time(l, "mtime", &v->mtime.sec, &v->mtime.nsec) ||
 	                     !take_time(l, "ctime", &v->ctime_.sec, &v->ctime_.nsec)))
 		return false;
 	return take_u64(l, "inode", &v->inode);
@@ -205,11 +213,14 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 		.lazy_refcounts = line_has(l, "lazy-refcounts"),
 		.extended_l2 = line_has(l, "extended-l2"),
 	};
-	if (l->kind != LINE_RECORD || !v->name || !*v->name || !v->type || !line_has(l, "capacity") || !line_has(l, "allocation"))
+	if (l->kind != LINE_RECORD || !v->name || !*v->name || !v->type || !line_has(l, "capacity") ||
+	    !line_has(l, "allocation"))
 		return err_set(e, ERR_INTERNAL, "a volume record lacks its name, type or size");
-	if (!take_u64(l, "capacity", &v->capacity) || !take_u64(l, "allocation", &v->allocation) || !take_u64(l, "physical", &v->physical) ||
-	    !take_u64(l, "cluster-size", &v->cluster_size) || !take_file(l, v))
-		return err_set(e, ERR_INTERNAL, "the record of volume \"%.200s\" holds a number that is none", v->name);
+	if (!take_u64(l, "capacity", &v->capacity) || !take_u64(l, "allocation", &v->allocation) ||
+	    !take_u64(l, "physical", &v->physical) || !take_u64(l, "cluster-size", &v->cluster_size) ||
+	    !take_file(l, v))
+		return err_set(e, ERR_INTERNAL, "the record of volume \"%.200s\" holds a number that is none",
+		               v->name);
 	if (!v->key)
 		v->key = v->path;
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a volume is, and how it travels: as one protocol record, from the refresh worker through the index to the client.
+ * What a volume is, and how it travels: as one protocol record, from the refresh worker through the index to
+ * the client.
  */
 #ifndef POOLINIT_POOL_VOLUME_H
 #define POOLINIT_POOL_VOLUME_H
@@ -13,37 +14,43 @@
 
 struct volume {
 	const char *name;
-	const char *type;               /* "file", "block", "dir", "network", "netdir" */
+	const char *type; /* "file", "block", "dir", "network", "netdir" */
 	const char *key;
 	const char *path;
-	const char *format;             /* qemu-img's word (image.h has the one for XML); NULL: the pool type has no volume formats */
-	const char *content;            /* what a raw image holds, "squashfs", "erofs"; NULL: not known */
+	/* qemu-img's word (image.h has the one for XML); NULL: the pool type has no volume formats */
+	const char *format;
+	const char *content; /* what a raw image holds, "squashfs", "erofs"; NULL: not known */
 	uint64_t capacity, allocation, physical;
 	bool has_perms;
 	unsigned mode;
 	uint32_t owner, group;
 	bool has_times;
-	struct { int64_t sec; uint32_t nsec; } atime, mtime, ctime_;
-	uint64_t inode;                 /* with mtime and ctime: what the next refresh compares; 0 where it means nothing */
-	const char *backing, *backing_format;   /* as written in the header */
-	const char *data_file;          /* of qcow2 whose data are in another file, or NULL */
-	const char *encryption;         /* "luks", "qcow", … or NULL */
+	struct {
+		int64_t sec;
+		uint32_t nsec;
+	} atime, mtime, ctime_;
+	uint64_t inode; /* with mtime and ctime: what the next refresh compares; 0 where it means nothing */
+	const char *backing, *backing_format; /* as written in the header */
+	const char *data_file;                /* of qcow2 whose data are in another file, or NULL */
+	const char *encryption;               /* "luks", "qcow", … or NULL */
 	const char *compat;
 	uint64_t cluster_size;
 	bool lazy_refcounts, extended_l2;
-	const char *problem;            /* what is wrong with it; such a volume is listed all the same */
-	const char *devices;            /* space-separated source devices (logical, disk) or NULL */
+	const char *problem; /* what is wrong with it; such a volume is listed all the same */
+	const char *devices; /* space-separated source devices (logical, disk) or NULL */
 };
 
 /* "- name=… type=… path=… key=… capacity=… …". Keys are fixed (docs/PROTOCOL); absent facts are left out. */
 void volume_record(const struct volume *v, struct buf *out);
-#define VOLUME_RECORD_REST 700          /* what a record has beside name and path, at most, in bytes */
+#define VOLUME_RECORD_REST 700 /* what a record has beside name and path, at most, in bytes */
+_Static_assert(VOLUME_RECORD_REST < LINE_MAX_BYTES, "a record without its names is a line");
 /* The reverse; the strings point into the line. ERR_INTERNAL if it is not such a record. */
 int volume_from_record(const struct line *l, struct volume *v, struct err *e);
 /* libvirt's canonical volume XML (volume_print.c). */
 void volume_print(const struct volume *v, struct buf *out);
 /* Owner, mode and times, of a file or a device node. */
 struct stat;
+/* Fill in what a file's inode tells: owner, mode and times. Sizes are left as they are. */
 void volume_from_stat(struct volume *v, const struct stat *st);
 
 #endif

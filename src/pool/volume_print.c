@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Printing a volume as libvirt prints it: one that a document describes, or one that is there. The second is looked at as a definition, to which
- * come the facts that only a volume has: where its extents lie, what it takes on disk, when it was touched.
+ * Printing a volume as libvirt prints it: one that a document describes, or one that is there. The second is
+ * looked at as a definition, to which come the facts that only a volume has: where its extents lie, what it
+ * takes on disk, when it was touched.
  */
 #include "pool/volume.h"
 
@@ -20,7 +21,7 @@ static void size_element(struct buf *out, const char *name, uint64_t bytes)
 
 /* ---- what only a volume that is there has ---- */
 
-static void print_devices(const char *devices, struct buf *out)
+static void print_extent_devices(const char *devices, struct buf *out)
 {
 	if (!devices)
 		return;
@@ -99,8 +100,13 @@ static void print_encryption(const struct volume_encryption *c, struct buf *out)
 
 static void print_features(const struct volume_def *d, struct buf *out)
 {
-	const struct { bool there; const char *element; } features[] = {
-		{ d->lazy_refcounts, "lazy_refcounts" }, { d->extended_l2, "extended_l2" }, { d->data_file, "data_file" },
+	const struct {
+		bool there;
+		const char *element;
+	} features[] = {
+		{ d->lazy_refcounts, "lazy_refcounts" },
+		{ d->extended_l2, "extended_l2" },
+		{ d->data_file, "data_file" },
 	};
 	bool any = d->lazy_refcounts || d->extended_l2 || d->data_file;
 
@@ -115,10 +121,12 @@ static void print_features(const struct volume_def *d, struct buf *out)
 	buf_adds(out, "    </features>\n");
 }
 
-/* How a definition is printed: as libvirt does it, with what it has for granted and without <nocow/>, or so that reading gives the same again. */
+/* How a definition is printed: as libvirt does it, with what it has for granted and without <nocow/>, or so
+ * that reading gives the same again. */
 enum form { CANONICAL, AS_GIVEN };
 
-static void print_target(const struct volume_def *d, enum form form, const struct volume *live, struct buf *out)
+static void print_volume_target(const struct volume_def *d, enum form form, const struct volume *live,
+                                struct buf *out)
 {
 	buf_adds(out, "  <target>\n");
 	print_text(out, "    ", "path", d->path);
@@ -150,7 +158,8 @@ static void print_backing(const struct volume_def *d, enum form form, struct buf
 }
 
 /* live: NULL where there is only a definition. */
-static void print_volume(const struct volume_def *d, enum form form, const struct volume *live, struct buf *out)
+static void print_volume(const struct volume_def *d, enum form form, const struct volume *live,
+                         struct buf *out)
 {
 	buf_adds(out, "<volume");
 	print_attribute(out, "type", d->type);
@@ -158,14 +167,14 @@ static void print_volume(const struct volume_def *d, enum form form, const struc
 	print_text(out, "  ", "name", d->name);
 	print_text(out, "  ", "key", d->key);
 	if (live)
-		print_devices(live->devices, out);
+		print_extent_devices(live->devices, out);
 	if (form == CANONICAL || d->has_capacity)
 		size_element(out, "capacity", d->capacity);
 	if (form == CANONICAL || d->has_allocation)
 		size_element(out, "allocation", d->allocation);
 	if (live && live->physical)
 		size_element(out, "physical", live->physical);
-	print_target(d, form, live, out);
+	print_volume_target(d, form, live, out);
 	print_backing(d, form, out);
 	buf_adds(out, "</volume>\n");
 }
@@ -180,7 +189,8 @@ void volume_def_print_as_given(const struct volume_def *d, struct buf *out)
 	print_volume(d, AS_GIVEN, NULL, out);
 }
 
-/* A qcow2 image of version 3 has features, if only none. What its header names becomes a path by text alone. */
+/* A qcow2 image of version 3 has features, if only none. What its header names becomes a path by text
+ * alone. */
 void volume_print(const struct volume *v, struct buf *out)
 {
 	const struct pool_perms none = { .mode = -1, .owner = -1, .group = -1 };
@@ -190,12 +200,29 @@ void volume_print(const struct volume *v, struct buf *out)
 		image_backing_path(v->path ? v->path : "", v->backing, &backing);
 
 	const struct volume_def d = {
-		.type = v->type, .name = v->name, .key = v->key, .capacity = v->capacity, .allocation = v->allocation, .path = v->path,
+		.type = v->type,
+		.name = v->name,
+		.key = v->key,
+		.capacity = v->capacity,
+		.allocation = v->allocation,
+		.path = v->path,
 		.format = image_format_in_xml(v->format),
-		.perms = v->has_perms ? (struct pool_perms){ .given = true, .seen = true, .mode = (int)v->mode, .owner = v->owner, .group = v->group } : none,
-		.encryption = { .format = v->encryption }, .compat = v->compat, .cluster_size = v->cluster_size,
-		.features_given = v->compat && !streq(v->compat, "0.10"), .lazy_refcounts = v->lazy_refcounts, .extended_l2 = v->extended_l2,
-		.backing = { .given = v->backing != NULL, .path = buf_str(&backing), .format = image_format_in_xml(v->backing_format), .perms = none },
+		.perms = v->has_perms ? (struct pool_perms){ .given = true,
+		                                             .seen = true,
+		                                             .mode = (int)v->mode,
+		                                             .owner = v->owner,
+		                                             .group = v->group }
+		                      : none,
+		.encryption = { .format = v->encryption },
+		.compat = v->compat,
+		.cluster_size = v->cluster_size,
+		.features_given = v->compat && !streq(v->compat, "0.10"),
+		.lazy_refcounts = v->lazy_refcounts,
+		.extended_l2 = v->extended_l2,
+		.backing = { .given = v->backing != NULL,
+		             .path = buf_str(&backing),
+		             .format = image_format_in_xml(v->backing_format),
+		             .perms = none },
 	};
 
 	print_volume(&d, CANONICAL, v, out);

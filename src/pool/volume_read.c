@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading a volume document, in the order of the specification: type, name, key, sizes, target, backing store. As lenient as libvirt: unknown elements
- * and attributes are ignored, of two equal elements the first counts, empty counts as absent, <source> and <physical> are not looked at.
- * Stricter than libvirt, because a name becomes a path:
+ * Reading a volume document, in the order of the specification: type, name, key, sizes, target, backing
+ * store. As lenient as libvirt: unknown elements and attributes are ignored, of two equal elements the first
+ * counts, empty counts as absent, <source> and <physical> are not looked at. Stricter than libvirt, because a
+ * name becomes a path:
  *   - a DOCTYPE is refused, with all entities;
  *   - the name is one component of a path, as libvirt finds out only when it creates the volume;
  *   - no value holds control characters.
@@ -29,18 +30,21 @@ static const char *one_of(const char *const *list, const char *word)
 
 /* ---- what it is called ---- */
 
-static int read_type(struct reading *r, struct volume_def *d, const xmlNode *root)
+static int read_volume_type(struct reading *r, struct volume_def *d, const xmlNode *root)
 {
 	static const char *const types[] = { "file", "block", "dir", "network", "netdir", "ploop", NULL };
 	const char *word = xml_attr(r->a, root, "type");
 
 	d->type = one_of(types, word ? word : types[0]);
 	if (!d->type)
-		return refuse(r, root, "unknown volume type \"%.40s\": file, block, dir, network, netdir and ploop are known", word);
+		return refuse(r, root,
+		              "unknown volume type \"%.40s\": file, block, dir, network, netdir and ploop "
+		              "are known",
+		              word);
 	return 0;
 }
 
-static int read_name(struct reading *r, struct volume_def *d, const xmlNode *root)
+static int read_volume_name(struct reading *r, struct volume_def *d, const xmlNode *root)
 {
 	const xmlNode *node = xml_child(root, "name");
 
@@ -48,14 +52,17 @@ static int read_name(struct reading *r, struct volume_def *d, const xmlNode *roo
 	if (!d->name)
 		return refuse(r, root, "the volume has no name");
 	if (!name_is_component(d->name) || !check_text(d->name))
-		return refuse(r, node, "the volume's name \"%.100s\" cannot be a file name (one component of a path, at most 255 bytes, no '/', no "
-		              "control characters, not \".\" or \"..\")", d->name);
+		return refuse(r, node,
+		              "the volume's name \"%.100s\" cannot be a file name (one component of a path, "
+		              "at most 255 bytes, no '/', no control characters, not \".\" or \"..\")",
+		              d->name);
 	return 0;
 }
 
 /* ---- sizes ---- */
 
-/* 1: read; 0: the element is absent or empty. Leading white space and a '+' are let through, as libvirt does; nothing may follow. */
+/* 1: read; 0: the element is absent or empty. Leading white space and a '+' are let through, as libvirt does;
+ * nothing may follow. */
 static int read_size(struct reading *r, const xmlNode *parent, const char *name, uint64_t *out)
 {
 	const xmlNode *node = xml_child(parent, name);
@@ -79,7 +86,9 @@ static int read_sizes(struct reading *r, struct volume_def *d, const xmlNode *ro
 	if (capacity < 0)
 		return -1;
 	if (!capacity && what == VOLUME_FOR_CREATE && !d->backing.given)
-		return refuse(r, root, "the volume has no <capacity>, and no <backingStore> that it could be taken from");
+		return refuse(
+			r, root,
+			"the volume has no <capacity>, and no <backingStore> that it could be taken from");
 	d->has_capacity = capacity > 0;
 	d->allocation = d->capacity;
 	allocation = read_size(r, root, "allocation", &d->allocation);
@@ -97,7 +106,8 @@ static const char *default_format(const struct pool_def *pool)
 }
 
 /* NULL where none is given, and where the pool's type has no volume formats: then it is not looked at. */
-static int read_format(struct reading *r, const xmlNode *parent, const struct pool_def *pool, const char **out)
+static int read_volume_format(struct reading *r, const xmlNode *parent, const struct pool_def *pool,
+                              const char **out)
 {
 	const char *const *formats = pool_type_info(pool->type)->volume_formats;
 	const xmlNode *node = xml_child(parent, "format");
@@ -122,7 +132,8 @@ static int read_secrets(struct reading *r, struct volume_encryption *c, const xm
 		if (read_secret_reference(r, n, &secret) < 0)
 			return -1;
 		if (!secret.type || !streq(secret.type, "passphrase"))
-			return refuse(r, n, "the secret of <encryption> is of type \"%.40s\", not passphrase", secret.type ? secret.type : "");
+			return refuse(r, n, "the secret of <encryption> is of type \"%.40s\", not passphrase",
+			              secret.type ? secret.type : "");
 		if (read_append(r, &c->secrets, &c->nsecrets, &secret, sizeof(secret)) < 0)
 			return -1;
 	}
@@ -135,14 +146,17 @@ static int read_cipher(struct reading *r, struct volume_encryption *c, const xml
 	const char *size = xml_attr(r->a, cipher, "size");
 	long long bits = 0;
 
-	if (read_attr(r, cipher, "name", &c->cipher.name) < 0 || read_attr(r, cipher, "mode", &c->cipher.mode) < 0 ||
-	    read_attr(r, cipher, "hash", &c->cipher.hash) < 0 || read_attr(r, ivgen, "name", &c->ivgen.name) < 0 ||
+	if (read_attr(r, cipher, "name", &c->cipher.name) < 0 ||
+	    read_attr(r, cipher, "mode", &c->cipher.mode) < 0 ||
+	    read_attr(r, cipher, "hash", &c->cipher.hash) < 0 ||
+	    read_attr(r, ivgen, "name", &c->ivgen.name) < 0 ||
 	    read_attr(r, ivgen, "hash", &c->ivgen.hash) < 0)
 		return -1;
 	if (cipher && !c->cipher.name)
 		return refuse(r, cipher, "<cipher> has no name");
 	if (cipher && (!size || !read_number(size, 10, 0, UINT_MAX, &bits)))
-		return refuse(r, cipher, "<cipher> needs a size, a number of bits, not \"%.40s\"", size ? size : "");
+		return refuse(r, cipher, "<cipher> needs a size, a number of bits, not \"%.40s\"",
+		              size ? size : "");
 	if (ivgen && !cipher)
 		return refuse(r, ivgen, "<ivgen> needs a <cipher>, which is missing");
 	if (ivgen && !c->ivgen.name)
@@ -163,11 +177,14 @@ static int read_encryption(struct reading *r, struct volume_encryption *c, const
 		return 0;
 	c->format = format ? one_of(formats, format) : NULL;
 	if (!c->format)
-		return refuse(r, node, "unknown volume encryption format \"%.40s\": default, qcow, luks, luks2 and luks-any are known",
+		return refuse(r, node,
+		              "unknown volume encryption format \"%.40s\": default, qcow, luks, luks2 and "
+		              "luks-any are known",
 		              format ? format : "");
 	c->engine = engine ? one_of(engines, engine) : NULL;
 	if (engine && !c->engine)
-		return refuse(r, node, "unknown encryption engine \"%.40s\": qemu and librbd are known", engine);
+		return refuse(r, node, "unknown encryption engine \"%.40s\": qemu and librbd are known",
+		              engine);
 	if (read_secrets(r, c, node) < 0)
 		return -1;
 	return streq(c->format, "luks") ? read_cipher(r, c, node) : 0;
@@ -196,10 +213,15 @@ static int read_compat(struct reading *r, struct volume_def *d, const xmlNode *t
 	return 0;
 }
 
-static int read_features(struct reading *r, struct volume_def *d, const xmlNode *target)
+static int read_volume_features(struct reading *r, struct volume_def *d, const xmlNode *target)
 {
-	const struct { const char *name; bool *to; } features[] = {
-		{ "lazy_refcounts", &d->lazy_refcounts }, { "extended_l2", &d->extended_l2 }, { "data_file", &d->data_file },
+	const struct {
+		const char *name;
+		bool *to;
+	} features[] = {
+		{ "lazy_refcounts", &d->lazy_refcounts },
+		{ "extended_l2", &d->extended_l2 },
+		{ "data_file", &d->data_file },
 	};
 	const xmlNode *node = xml_child(target, "features");
 
@@ -216,7 +238,10 @@ static int read_features(struct reading *r, struct volume_def *d, const xmlNode 
 		while (i < ARRAY_LEN(features) && !streq(features[i].name, (const char *)n->name))
 			i++;
 		if (i == ARRAY_LEN(features))
-			return refuse(r, n, "unsupported feature <%.40s>: lazy_refcounts, extended_l2 and data_file are known", (const char *)n->name);
+			return refuse(r, n,
+			              "unsupported feature <%.40s>: lazy_refcounts, extended_l2 and "
+			              "data_file are known",
+			              (const char *)n->name);
 		*features[i].to = true;
 	}
 	return 0;
@@ -224,21 +249,25 @@ static int read_features(struct reading *r, struct volume_def *d, const xmlNode 
 
 /* ---- the whole ---- */
 
-static int read_target(struct reading *r, struct volume_def *d, const xmlNode *target, const struct pool_def *pool)
+static int read_volume_target(struct reading *r, struct volume_def *d, const xmlNode *target,
+                              const struct pool_def *pool)
 {
-	if (read_child(r, target, "path", &d->path) < 0 || read_format(r, target, pool, &d->format) < 0 ||
-	    read_permissions(r, target, &d->perms) < 0 || read_encryption(r, &d->encryption, target) < 0 || read_compat(r, d, target) < 0)
+	if (read_child(r, target, "path", &d->path) < 0 ||
+	    read_volume_format(r, target, pool, &d->format) < 0 ||
+	    read_permissions(r, target, &d->perms) < 0 || read_encryption(r, &d->encryption, target) < 0 ||
+	    read_compat(r, d, target) < 0)
 		return -1;
 	if (!d->format)
 		d->format = default_format(pool);
 	d->nocow = xml_child(target, "nocow") != NULL;
 	if (read_size(r, target, "clusterSize", &d->cluster_size) < 0)
 		return -1;
-	return read_features(r, d, target);
+	return read_volume_features(r, d, target);
 }
 
 /* Without a path it counts for nothing. */
-static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *root, const struct pool_def *pool)
+static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *root,
+                        const struct pool_def *pool)
 {
 	const xmlNode *node = xml_child(root, "backingStore");
 
@@ -249,21 +278,23 @@ static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *
 	if (!d->backing.given)
 		return 0;
 	d->backing.otherwise = default_format(pool);
-	if (read_format(r, node, pool, &d->backing.format) < 0)
+	if (read_volume_format(r, node, pool, &d->backing.format) < 0)
 		return -1;
 	return read_permissions(r, node, &d->backing.perms);
 }
 
-static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *root, const struct pool_def *pool, enum volume_read_for what)
+static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *root,
+                       const struct pool_def *pool, enum volume_read_for what)
 {
-	if (read_type(r, d, root) < 0 || read_name(r, d, root) < 0 || read_child(r, root, "key", &d->key) < 0 ||
-	    read_backing(r, d, root, pool) < 0 || read_sizes(r, d, root, what) < 0 || read_target(r, d, xml_child(root, "target"), pool) < 0)
+	if (read_volume_type(r, d, root) < 0 || read_volume_name(r, d, root) < 0 ||
+	    read_child(r, root, "key", &d->key) < 0 || read_backing(r, d, root, pool) < 0 ||
+	    read_sizes(r, d, root, what) < 0 || read_volume_target(r, d, xml_child(root, "target"), pool) < 0)
 		return -1;
 	return r->a->failed ? err_set(r->e, ERR_NO_MEMORY, "cannot read %s: out of memory", r->source) : 0;
 }
 
-int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source, const struct pool_def *pool, enum volume_read_for what,
-		    struct err *e)
+int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source,
+                    const struct pool_def *pool, enum volume_read_for what, struct err *e)
 {
 	struct reading r = { .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The safe door to libxml2. Five guards, in the order in which a document meets them: its size; its encoding, so that every
- * reader of its bytes sees the same characters; the number of attributes of one tag (libxml2 2.9 compares them pairwise
- * before it calls anybody); the SAX hooks below, which stop the parser at a DOCTYPE, at too much depth and at too many nodes
- * while it still reads; and well-formedness itself.
- * Without a DOCTYPE there are no entities beyond the five of XML, so nothing can expand and nothing can be fetched.
+ * The safe door to libxml2. Five guards, in the order in which a document meets them: its size; its encoding,
+ * so that every reader of its bytes sees the same characters; the number of attributes of one tag (libxml2
+ * 2.9 compares them pairwise before it calls anybody); the SAX hooks below, which stop the parser at a
+ * DOCTYPE, at too much depth and at too many nodes while it still reads; and well-formedness itself. Without
+ * a DOCTYPE there are no entities beyond the five of XML, so nothing can expand and nothing can be fetched.
  */
 #include "pool/xml.h"
 
@@ -23,14 +23,14 @@
 #include "base/utf8.h"
 #include "base/util.h"
 
-#define XML_ATTRIBUTES_LIMIT 256        /* of one element */
+#define XML_ATTRIBUTES_LIMIT 256 /* of one element */
 
 /* What the hooks know while one document is read. */
 struct door {
 	unsigned depth, nodes;
-	int line;                       /* where it was stopped; 0: it was not */
+	int line; /* where it was stopped; 0: it was not */
 	char reason[96];
-	int wrong;                      /* the line of the parser's first complaint: the later ones come of it; 0: none */
+	int wrong; /* the line of the parser's first complaint: the later ones come of it; 0: none */
 	char complaint[200];
 };
 
@@ -40,8 +40,7 @@ static struct door *door_of(void *ctx)
 }
 
 /* Remember the first reason and stop reading. */
-__attribute__((format(printf, 2, 3)))
-static void stop(void *ctx, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void stop_parser(void *ctx, const char *fmt, ...)
 {
 	struct door *d = door_of(ctx);
 	int line = xmlSAX2GetLineNumber(ctx);
@@ -62,19 +61,21 @@ static void count_nodes(void *ctx, unsigned n)
 
 	d->nodes += n;
 	if (d->nodes > XML_NODES_LIMIT)
-		stop(ctx, "more than %d elements and attributes", XML_NODES_LIMIT);
+		stop_parser(ctx, "more than %d elements and attributes", XML_NODES_LIMIT);
 }
 
-static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int nb_namespaces,
-                     const xmlChar **namespaces, int nb_attributes, int nb_defaulted, const xmlChar **attributes)
+static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int nb_namespaces, const xmlChar **namespaces, int nb_attributes, int nb_defaulted,
+                     const xmlChar **attributes)
 {
 	struct door *d = door_of(ctx);
 
 	if (++d->depth > XML_DEPTH_LIMIT)
-		stop(ctx, "elements nested deeper than %d", XML_DEPTH_LIMIT);
+		stop_parser(ctx, "elements nested deeper than %d", XML_DEPTH_LIMIT);
 	count_nodes(ctx, 1 + (unsigned)nb_namespaces + (unsigned)nb_attributes);
 	if (d->line == 0)
-		xmlSAX2StartElementNs(ctx, name, prefix, uri, nb_namespaces, namespaces, nb_attributes, nb_defaulted, attributes);
+		xmlSAX2StartElementNs(ctx, name, prefix, uri, nb_namespaces, namespaces, nb_attributes,
+		                      nb_defaulted, attributes);
 }
 
 static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
@@ -92,21 +93,22 @@ static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, 
 	(void)name;
 	(void)external;
 	(void)system;
-	stop(ctx, "document type declarations (DOCTYPE), and with them entities, are not accepted");
+	stop_parser(ctx, "document type declarations (DOCTYPE), and with them entities, are not accepted");
 }
 
-static void on_entity(void *ctx, const xmlChar *name, int type, const xmlChar *public_id, const xmlChar *system,
-                      xmlChar *content)
+static void on_entity(void *ctx, const xmlChar *name, int type, const xmlChar *public_id,
+                      const xmlChar *system, xmlChar *content)
 {
 	(void)name;
 	(void)type;
 	(void)public_id;
 	(void)system;
 	(void)content;
-	stop(ctx, "an entity declaration is not accepted");
+	stop_parser(ctx, "an entity declaration is not accepted");
 }
 
-/* Comments and processing instructions become no part of the tree: nobody reads them. They count all the same. */
+/* Comments and processing instructions become no part of the tree: nobody reads them. They count all the
+ * same. */
 static void on_comment(void *ctx, const xmlChar *text)
 {
 	(void)text;
@@ -167,18 +169,8 @@ static unsigned unit_at(const unsigned char *p, bool big)
 	return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
 }
 
-static char *put_utf8(char *to, unsigned c)
-{
-	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
-	int more = (c > 0x7f) + (c > 0x7ff) + (c > 0xffff);
-
-	*to++ = (char)(lead[more] | c >> (6 * more));
-	while (more-- > 0)
-		*to++ = (char)(0x80 | (c >> (6 * more) & 0x3f));
-	return to;
-}
-
-/* The other encoding that XML demands of everybody; editors of another system write it. *out stays NULL where the document is not in it. */
+/* UTF-16, the other encoding that XML demands of everybody. Editors of another system write it. *out stays
+ * NULL where the document is not in it. */
 static int from_utf16(const char *xml, size_t *len, const char *source, char **out, struct err *e)
 {
 	const unsigned char *p = (const unsigned char *)xml, *end = p + *len;
@@ -200,7 +192,7 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 		} else if (c >= 0xd800 && c < 0xe000) {
 			break;
 		}
-		to = put_utf8(to, c);
+		to += utf8_put(to, c);
 		line += c == '\n';
 	}
 	*len = (size_t)(to - *out);
@@ -220,14 +212,15 @@ static bool declared_encoding(const char *xml, const char *end, char *out, size_
 	for (p = p ? p + 1 : close; p < close && strchr(" \t\r\n", *p); p++)
 		;
 	if (p == close || (*p != '\'' && *p != '"'))
-		return false;                   /* the parser knows what to say of that */
+		return false; /* the parser knows what to say of that */
 	for (const char *v = p + 1; v < close && *v != *p && len + 1 < size; v++)
 		out[len++] = *v;
 	out[len] = '\0';
 	return true;
 }
 
-/* Only encodings whose bytes below 128 are ASCII, and which every build of libxml2 has: what is counted below is what the parser will read. */
+/* Only encodings whose bytes below 128 are ASCII, and which every build of libxml2 has: what is counted below
+ * is what the parser will read. */
 static int check_encoding(const char *xml, size_t len, bool as_declared, const char *source, struct err *e)
 {
 	static const char *const accepted[] = { "UTF-8", "UTF8", "US-ASCII", "ASCII", "ISO-8859-1" };
@@ -236,21 +229,28 @@ static int check_encoding(const char *xml, size_t len, bool as_declared, const c
 	char name[48];
 
 	if (nul)
-		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text in UTF-8", source, line_at(xml, nul));
+		return err_set(e, ERR_XML, "%s:%d: a NUL byte: the document is no text in UTF-8", source,
+		               line_at(xml, nul));
 	if (start == end || !strchr("< \t\r\n", *start))
-		return err_set(e, ERR_XML, "%s:1: not an XML document in UTF-8 or UTF-16: it does not begin with '<'", source);
+		return err_set(e, ERR_XML,
+		               "%s:1: not an XML document in UTF-8 or UTF-16: it does not begin with '<'",
+		               source);
 	if (!as_declared || !declared_encoding(start, end, name, sizeof(name)))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(accepted); i++)
 		if (strcasecmp(name, accepted[i]) == 0)
 			return 0;
-	return err_set(e, ERR_XML, "%s:1: encoding \"%s\" is not accepted: UTF-8, UTF-16, US-ASCII and ISO-8859-1 are", source, name);
+	return err_set(e, ERR_XML,
+	               "%s:1: encoding \"%s\" is not accepted: UTF-8, UTF-16, US-ASCII and ISO-8859-1 are",
+	               source, name);
 }
 
 /* Past a comment, a CDATA section or a processing instruction that begins at p; NULL: none does. */
 static const char *skip_opaque(const char *p, const char *end)
 {
-	static const struct { const char *open, *close; } kinds[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+	static const struct {
+		const char *open, *close;
+	} kinds[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		size_t open = strlen(kinds[i].open), close = strlen(kinds[i].close);
@@ -377,7 +377,8 @@ static int parse_failed(const xmlParserCtxt *ctxt, const struct door *d, const c
 		return err_set(e, ERR_XML, "%s:%d: %s", source, d->line, d->reason);
 	if (ctxt->lastError.code == XML_ERR_NO_MEMORY)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
-	return err_set(e, ERR_XML, "%s:%d: %s", source, d->wrong ? d->wrong : 1, d->wrong ? d->complaint : "not a well-formed XML document");
+	return err_set(e, ERR_XML, "%s:%d: %s", source, d->wrong ? d->wrong : 1,
+	               d->wrong ? d->complaint : "not a well-formed XML document");
 }
 
 static void cleanup_text(char **text)
@@ -389,7 +390,8 @@ static void cleanup_text(char **text)
 /* Well-formed, and no more than is to be read; ctxt->myDoc is the tree. */
 static int parse(xmlParserCtxt *ctxt, struct door *d, int options, const char *source, struct err *e)
 {
-	xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR | XML_PARSE_BIG_LINES | options);
+	xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOWARNING | XML_PARSE_NOERROR |
+	                                XML_PARSE_BIG_LINES | options);
 	ctxt->_private = d;
 	set_hooks(ctxt->sax);
 	if (xmlParseDocument(ctxt) != 0 || !ctxt->wellFormed || d->line > 0 || !ctxt->myDoc)
@@ -398,7 +400,7 @@ static int parse(xmlParserCtxt *ctxt, struct door *d, int options, const char *s
 }
 
 /* What can be said before the parser has it. */
-static int check_bytes(const char *xml, size_t len, bool utf8, const char *source, struct err *e)
+static int check_xml_bytes(const char *xml, size_t len, bool utf8, const char *source, struct err *e)
 {
 	int line;
 
@@ -407,10 +409,13 @@ static int check_bytes(const char *xml, size_t len, bool utf8, const char *sourc
 	if (check_encoding(xml, len, utf8, source, e) < 0)
 		return -1;
 	line = attribute_flood(xml, len);
-	return line > 0 ? err_set(e, ERR_XML, "%s:%d: more than %d attributes in one element", source, line, XML_ATTRIBUTES_LIMIT) : 0;
+	return line > 0 ? err_set(e, ERR_XML, "%s:%d: more than %d attributes in one element", source, line,
+	                          XML_ATTRIBUTES_LIMIT)
+	                : 0;
 }
 
-xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e)
+xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root,
+                 struct err *e)
 {
 	__attribute__((cleanup(cleanup_parser))) xmlParserCtxt *ctxt = NULL;
 	__attribute__((cleanup(cleanup_text))) char *converted = NULL;
@@ -419,10 +424,12 @@ xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, 
 	xmlDoc *doc;
 
 	if (len > limit || len > INT_MAX) {
-		err_set(e, ERR_XML, "%s:1: document of %zu bytes; at most %zu are accepted", source, len, limit);
+		err_set(e, ERR_XML, "%s:1: document of %zu bytes; at most %zu are accepted", source, len,
+		        limit);
 		return NULL;
 	}
-	if (from_utf16(xml, &len, source, &converted, e) < 0 || check_bytes(converted ? converted : xml, len, !converted, source, e) < 0)
+	if (from_utf16(xml, &len, source, &converted, e) < 0 ||
+	    check_xml_bytes(converted ? converted : xml, len, !converted, source, e) < 0)
 		return NULL;
 	ctxt = xmlCreateMemoryParserCtxt(converted ? converted : xml, (int)len);
 	if (!ctxt) {
@@ -433,8 +440,8 @@ xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, 
 		return NULL;
 	top = xmlDocGetRootElement(ctxt->myDoc);
 	if (!top || !streq((const char *)top->name, root)) {
-		err_set(e, ERR_XML, "%s:%d: the document is <%.60s>, not <%s>", source, top ? xml_line(top) : 1,
-		        top ? (const char *)top->name : "", root);
+		err_set(e, ERR_XML, "%s:%d: the document is <%.60s>, not <%s>", source,
+		        top ? xml_line(top) : 1, top ? (const char *)top->name : "", root);
 		return NULL;
 	}
 	doc = ctxt->myDoc;
@@ -500,7 +507,9 @@ xmlNode *xml_child(const xmlNode *parent, const char *name)
 
 xmlNode *xml_next(const xmlNode *node, const char *name)
 {
-	return node ? find_from(node->next, name, node->ns ? (const char *)node->ns->href : NULL) : NULL;
+	if (!node)
+		return NULL;
+	return find_from(node->next, name, node->ns ? (const char *)node->ns->href : NULL);
 }
 
 xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns)
@@ -509,7 +518,7 @@ xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns)
 }
 
 /* A copy in the arena of what libxml2 gives away; NULL when there is nothing in it. */
-static const char *keep_text(struct arena *a, xmlChar *text)
+static const char *keep_xml_text(struct arena *a, xmlChar *text)
 {
 	const char *kept = NULL;
 
@@ -519,7 +528,8 @@ static const char *keep_text(struct arena *a, xmlChar *text)
 	return kept;
 }
 
-/* A pretty printer puts line breaks and indentation around a text that is none of it. Blanks alone are somebody's own. */
+/* A pretty printer puts line breaks and indentation around a text that is none of it. Blanks alone are
+ * somebody's own. */
 static void trim_lines(xmlChar *text)
 {
 	static const char white[] = " \t\r\n";
@@ -536,7 +546,7 @@ static void trim_lines(xmlChar *text)
 
 const char *xml_text_as_it_is(struct arena *a, const xmlNode *node)
 {
-	return node ? keep_text(a, xmlNodeGetContent(node)) : NULL;
+	return node ? keep_xml_text(a, xmlNodeGetContent(node)) : NULL;
 }
 
 const char *xml_text(struct arena *a, const xmlNode *node)
@@ -545,7 +555,7 @@ const char *xml_text(struct arena *a, const xmlNode *node)
 
 	if (text)
 		trim_lines(text);
-	return text ? keep_text(a, text) : NULL;
+	return text ? keep_xml_text(a, text) : NULL;
 }
 
 const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name)
@@ -555,7 +565,7 @@ const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *n
 
 const char *xml_attr(struct arena *a, const xmlNode *node, const char *name)
 {
-	return node ? keep_text(a, xmlGetNoNsProp(node, (const xmlChar *)name)) : NULL;
+	return node ? keep_xml_text(a, xmlGetNoNsProp(node, (const xmlChar *)name)) : NULL;
 }
 
 int xml_line(const xmlNode *node)
@@ -569,7 +579,10 @@ int xml_line(const xmlNode *node)
 
 void xml_escape(struct buf *out, const char *text)
 {
-	static const struct { char c; const char *as; } special[] = {
+	static const struct {
+		char c;
+		const char *as;
+	} special[] = {
 		{ '<', "&lt;" }, { '>', "&gt;" }, { '&', "&amp;" }, { '\'', "&apos;" }, { '"', "&quot;" },
 	};
 	size_t left = strlen(text), len;
@@ -581,7 +594,8 @@ void xml_escape(struct buf *out, const char *text)
 		for (size_t i = 0; i < ARRAY_LEN(special); i++)
 			if (*text == special[i].c)
 				as = special[i].as;
-		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)) || utf8_is_no_character(text, len))
+		if (len == 0 || (len == 1 && (unsigned char)*text < 0x20 && !strchr("\t\n\r", *text)) ||
+		    utf8_is_no_character(text, len))
 			as = "?";
 		if (as)
 			buf_adds(out, as);

@@ -12,13 +12,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define XML_DEPTH_LIMIT   64
-#define XML_NODES_LIMIT   20000
+#define XML_DEPTH_LIMIT 64
+#define XML_NODES_LIMIT 20000
 
-/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, another encoding than UTF-8, UTF-16, US-ASCII
- * or ISO-8859-1, a DOCTYPE of any kind, deeper or more numerous than the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
-xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root, struct err *e);
+/* Parse; the root must be called `root`. Refused with "SOURCE:LINE: reason": not well-formed, another
+ * encoding than UTF-8, UTF-16, US-ASCII or ISO-8859-1, a DOCTYPE of any kind, deeper or more numerous than
+ * the limits above, longer than `limit` bytes. Free with xmlFreeDoc(). */
+xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, const char *root,
+                 struct err *e);
 #define cleanup_xml __attribute__((cleanup(xml_close)))
+/* Free a document and set it to NULL. Texts that were copied into an arena stay. */
 void xml_close(xmlDoc **doc);
 /* For who opens many documents in a row: while this lingers, the memory of one document serves the next. Else the allocator gives it back to the
  * kernel after each and asks for it again, which takes longer than the reading. */
@@ -29,20 +32,24 @@ struct xml_linger { struct _xmlParserCtxt *parser; struct arena arena; };
 void xml_linger(struct xml_linger *l);
 void xml_linger_over(struct xml_linger *l);
 
-/* First child element of that name without a namespace, or NULL. libvirt's rule: the first one wins, others are ignored. */
+/* First child element of that name without a namespace, or NULL. libvirt's rule: the first one wins, others
+ * are ignored. */
 xmlNode *xml_child(const xmlNode *parent, const char *name);
-xmlNode *xml_next(const xmlNode *node, const char *name);                       /* next sibling element of that name */
+xmlNode *xml_next(const xmlNode *node, const char *name); /* next sibling element of that name */
 xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns);
-/* Text of an element (comments dropped; of white space around it only what has a line break goes), in the arena; NULL when the element is NULL or empty. */
+/* Text of an element (comments dropped; of white space around it only what has a line break goes), in the
+ * arena; NULL when the element is NULL or empty. */
 const char *xml_text(struct arena *a, const xmlNode *node);
 const char *xml_text_as_it_is(struct arena *a, const xmlNode *node);
 const char *xml_child_text(struct arena *a, const xmlNode *parent, const char *name);
-const char *xml_attr(struct arena *a, const xmlNode *node, const char *name);   /* NULL when absent or empty */
+const char *xml_attr(struct arena *a, const xmlNode *node, const char *name); /* NULL when absent or empty */
 int xml_line(const xmlNode *node);
 /* ERR_INVALID "SOURCE:LINE: <reason>", with the line of the node (1 when it is NULL). Returns -1. */
-int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
-/* Printing: text with the five characters escaped as libvirt does; control characters that XML cannot hold become '?'. */
+/* Printing: text with the five characters escaped as libvirt does; control characters that XML cannot hold
+ * become '?'. */
 void xml_escape(struct buf *out, const char *text);
 
 #endif

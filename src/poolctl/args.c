@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The words of the command line, bound to the arguments of the verb in the table: as virsh takes them (positional words, --key value, --key=value), and as
- * the socket does (key=value).
+ * The words of the command line, bound to the arguments of the verb in the table: as virsh takes them
+ * (positional words, --key value, --key=value), and as the socket does (key=value).
  */
 #include "poolctl/parts.h"
 
@@ -40,7 +40,7 @@ bool command_manner(struct command *c, const char *word)
 	return true;
 }
 
-static int set_value(struct command *c, const struct verb_arg *a, const char *value, struct err *e)
+static int set_arg_value(struct command *c, const struct verb_arg *a, const char *value, struct err *e)
 {
 	const char **slot = &c->values[a - c->verb->args];
 
@@ -60,8 +60,9 @@ static bool is_secret_value(const struct command *c, const char *key)
 
 static int refuse_secret(struct err *e)
 {
-	return err_set(e, ERR_INVALID, "secret-set-value: a value on the command line can be seen by everybody on this machine: "
-		       "use --file FILE, or standard input");
+	return err_set(e, ERR_INVALID,
+	               "secret-set-value: a value on the command line can be seen by everybody on this "
+	               "machine: use --file FILE, or standard input");
 }
 
 static int unknown_option(const struct command *c, const char *key, struct err *e)
@@ -70,15 +71,16 @@ static int unknown_option(const struct command *c, const char *key, struct err *
 
 	for (const struct verb_arg *a = c->verb->args; a->name; a++)
 		word_offer(&guess, a->name);
-	return err_set(e, ERR_UNKNOWN_KEY, "%s has no option --%s%s%s%s (poolctl help %s)", c->verb->name, key, guess.near ? ": did you mean --" : "",
-		       guess.near ? guess.near : "", guess.near ? "?" : "", c->verb->name);
+	return err_set(e, ERR_UNKNOWN_KEY, "%s has no option --%s%s%s%s (poolctl help %s)", c->verb->name,
+	               key, guess.near ? ": did you mean --" : "", guess.near ? guess.near : "",
+	               guess.near ? "?" : "", c->verb->name);
 }
 
 /* `--key value`, `--key=value`, `--flag`. Returns how many words it took, or -1. */
-static int take_option(struct command *c, char **words, struct err *e)
+static int take_command_option(struct command *c, char **words, struct err *e)
 {
 	const char *equals = strchr(words[0], '=');
-	char key[64];           /* not cut out of the words: they are what ps shows */
+	char key[64]; /* not cut out of the words: they are what ps shows */
 
 	snprintf(key, sizeof(key), "%.*s", (int)strcspn(words[0] + 2, "="), words[0] + 2);
 	const struct verb_arg *a = verb_arg(c->verb, key);
@@ -89,14 +91,15 @@ static int take_option(struct command *c, char **words, struct err *e)
 	if (!a)
 		return unknown_option(c, key, e);
 	if (a->kind == ARG_FLAG || equals)
-		return set_value(c, a, equals ? equals + 1 : "yes", e) < 0 ? -1 : 1;
+		return set_arg_value(c, a, equals ? equals + 1 : "yes", e) < 0 ? -1 : 1;
 	if (!words[1])
 		return err_set(e, ERR_MISSING, "--%s needs a value", key);
-	return set_value(c, a, words[1], e) < 0 ? -1 : 2;
+	return set_arg_value(c, a, words[1], e) < 0 ? -1 : 2;
 }
 
-/* The place of a bare word: the first that is free among those that the table calls positional, then among the other options in their order, because
- * virsh's fingers do it so (vol-clone VOL NEWNAME POOL). Only timeout is ours, and needs its name. */
+/* The place of a bare word: the first that is free among those that the table calls positional, then among
+ * the other options in their order, because virsh's fingers do it so (vol-clone VOL NEWNAME POOL). Only
+ * timeout is ours, and needs its name. */
 static const struct verb_arg *next_place(const struct command *c)
 {
 	for (const struct verb_arg *a = c->verb->args; a->name; a++)
@@ -119,14 +122,15 @@ static int take_word(struct command *c, char *word, struct err *e)
 		a = verb_arg(c->verb, word);
 		*equals = '=';
 		if (a)
-			return set_value(c, a, equals + 1, e);
+			return set_arg_value(c, a, equals + 1, e);
 	}
 	a = next_place(c);
 	if (is_secret_value(c, NULL) && (!a || !a->positional))
 		return refuse_secret(e);
 	if (!a)
-		return err_set(e, ERR_UNKNOWN_KEY, "%s: unexpected \"%s\" (poolctl help %s)", c->verb->name, word, c->verb->name);
-	return set_value(c, a, word, e);
+		return err_set(e, ERR_UNKNOWN_KEY, "%s: unexpected \"%s\" (poolctl help %s)", c->verb->name,
+		               word, c->verb->name);
+	return set_arg_value(c, a, word, e);
 }
 
 int command_take(struct command *c, char **words, struct err *e)
@@ -140,8 +144,9 @@ int command_take(struct command *c, char **words, struct err *e)
 		if (options && streq(*words, "--"))
 			options = false;
 		else if (options && starts_with(*words, "--"))
-			taken = take_option(c, words, e);
-		else if (!(options && (*words)[0] == '-' && command_manner(c, *words)) && take_word(c, *words, e) < 0)
+			taken = take_command_option(c, words, e);
+		else if (!(options && (*words)[0] == '-' && command_manner(c, *words)) &&
+		         take_word(c, *words, e) < 0)
 			taken = -1;
 		if (taken < 0)
 			return -1;
@@ -149,6 +154,7 @@ int command_take(struct command *c, char **words, struct err *e)
 	}
 	for (const struct verb_arg *a = c->verb->args; a->name; a++)
 		if (a->required && !c->values[a - c->verb->args])
-			return err_set(e, ERR_MISSING, "%s needs %s: %s", c->verb->name, a->name, a->help + (starts_with(a->help, here) ? strlen(here) : 0));
+			return err_set(e, ERR_MISSING, "%s needs %s: %s", c->verb->name, a->name,
+			               a->help + (starts_with(a->help, here) ? strlen(here) : 0));
 	return 0;
 }

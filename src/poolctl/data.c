@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The file of vol-upload and vol-download: opened here, with the rights of who calls; the server gets its descriptor. What the server does not
- * take (a terminal, a device, a file of /proc, a datagram socket) is read or written here too, at the other end of a pipe.
+ * The file of vol-upload and vol-download: opened here, with the rights of who calls; the server gets its
+ * descriptor. What the server does not take (a terminal, a device, a file of /proc, a datagram socket) is
+ * read or written here too, at the other end of a pipe.
  */
 #include "poolctl/parts.h"
 
@@ -34,9 +35,9 @@ static int open_for_upload(const char *path, struct data *d, struct err *e)
 	return d->fd < 0 ? err_sys(e, errno, "cannot open %s", path) : 0;
 }
 
-/* Is it a file, block device, pipe or stream socket? A filesystem without blocks makes its files up; a tmpfs without a limit only looks like one,
- * and loses nothing by the pipe. */
-static bool is_taken(int fd)
+/* Is it a file, block device, pipe or stream socket? A filesystem without blocks makes its files up; a tmpfs
+ * without a limit only looks like one, and loses nothing by the pipe. */
+static bool takes_descriptor(int fd)
 {
 	struct stat st;
 	struct statfs fs;
@@ -45,7 +46,7 @@ static bool is_taken(int fd)
 	socklen_t size = sizeof(type), len = sizeof(peer);
 
 	if (fstat(fd, &st) < 0)
-		return true;                    /* the server says what is wrong */
+		return true; /* the server says what is wrong */
 	if (S_ISREG(st.st_mode))
 		return fstatfs(fd, &fs) == 0 && fs.f_blocks > 0 && (unsigned)fs.f_type != EFIVARFS;
 	if (S_ISSOCK(st.st_mode))
@@ -62,10 +63,12 @@ static _Noreturn void pump(int from, int to)
 	while ((n = read(from, bytes, sizeof(bytes))) != 0) {
 		if (n < 0 && errno != EINTR)
 			_exit(errno);
-		for (ssize_t done = 0, some; done < n; done += some > 0 ? some : 0) {
+		for (ssize_t done = 0, some; done < n;) {
 			some = write(to, bytes + done, (size_t)(n - done));
 			if (some < 0 && errno != EINTR)
 				_exit(errno);
+			if (some > 0)
+				done += some;
 		}
 	}
 	_exit(0);
@@ -99,7 +102,9 @@ static int open_file(const struct command *c, struct data *d, bool download, str
 	if (!streq(c->file, "-"))
 		return download ? open_for_download(c->file, d, e) : open_for_upload(c->file, d, e);
 	d->fd = fcntl(download ? STDOUT_FILENO : STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-	return d->fd < 0 ? err_sys(e, errno, "cannot use standard %s", download ? "output" : "input") : 0;
+	if (d->fd < 0)
+		return err_sys(e, errno, "cannot use standard %s", download ? "output" : "input");
+	return 0;
 }
 
 int data_open(const struct command *c, struct data *d, struct err *e)
@@ -112,7 +117,7 @@ int data_open(const struct command *c, struct data *d, struct err *e)
 	if (open_file(c, d, download, e) < 0)
 		return -1;
 	d->download = download;
-	return is_taken(d->fd) ? 0 : open_pump(d, download, e);
+	return takes_descriptor(d->fd) ? 0 : open_pump(d, download, e);
 }
 
 /* An upload has all that it wanted; a download's last bytes are still to be written. */
@@ -126,7 +131,9 @@ static int end_pump(struct data *d, bool well, struct err *e)
 		;
 	d->pump = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) && !(WEXITSTATUS(status) == EPIPE && !d->download))
-		return err_sys(e, WEXITSTATUS(status), d->download ? "cannot write what was downloaded" : "cannot read what is to be uploaded");
+		return err_sys(e, WEXITSTATUS(status),
+		               d->download ? "cannot write what was downloaded"
+		                           : "cannot read what is to be uploaded");
 	return 0;
 }
 

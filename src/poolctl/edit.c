@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * poolctl pool-edit: the definition into a private file, an editor on it, and what comes out of it back to the server.
- * What somebody has typed is never lost: when it cannot be defined, the file stays and the error names it.
+ * poolctl pool-edit: the definition into a private file, an editor on it, and what comes out of it back to
+ * the server. What somebody has typed is never lost: when it cannot be defined, the file stays and the error
+ * names it.
  */
 #include "poolctl/parts.h"
 
@@ -20,16 +21,16 @@ extern char **environ;
 
 struct edit {
 	const struct command *command;
-	char name[256];                 /* of the pool, whatever it was called by */
-	char path[512];                 /* the private file; empty: there is none */
-	struct payload text;            /* what the server had */
-	struct payload edited;
+	char name[256];              /* of the pool, whatever it was called by */
+	char path[512];              /* the private file; empty: there is none */
+	struct request_payload text; /* what the server had */
+	struct request_payload edited;
 	struct err e;
 };
 
 /* ---- the server's side ---- */
 
-static int read_definition(struct edit *d, struct payload *out)
+static int read_definition(struct edit *d, struct request_payload *out)
 {
 	cleanup_buf struct buf request = BUF_INIT;
 	struct reply r = { 0 };
@@ -38,10 +39,12 @@ static int read_definition(struct edit *d, struct payload *out)
 	buf_adds(&request, "pool-dumpxml");
 	line_str(&request, "pool", command_value(d->command, "pool"));
 	line_str(&request, "inactive", "yes");
-	rc = ask(d->command->socket, buf_str(&request), NULL, &r, &d->e);
+	rc = ask_once(d->command->socket, buf_str(&request), NULL, &r, &d->e);
 	if (rc == 0) {
 		snprintf(d->name, sizeof(d->name), "%s", record_get(&r.final, "pool"));
-		*out = (struct payload){ .data = malloc(r.text.len + 1), .len = r.text.len, .room = r.text.len + 1 };
+		*out = (struct request_payload){ .data = malloc(r.text.len + 1),
+			                         .len = r.text.len,
+			                         .room = r.text.len + 1 };
 		rc = out->data ? 0 : err_set(&d->e, ERR_NO_MEMORY, "out of memory");
 		if (rc == 0)
 			memcpy(out->data, buf_str(&r.text), r.text.len);
@@ -50,20 +53,20 @@ static int read_definition(struct edit *d, struct payload *out)
 	return rc;
 }
 
-static bool same(const struct payload *a, const struct payload *b)
+static bool same(const struct request_payload *a, const struct request_payload *b)
 {
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
-static int define(struct edit *d)
+static int define_edited(struct edit *d)
 {
-	struct payload now = { 0 };
+	struct request_payload now = { 0 };
 	struct reply r = { 0 };
 	int rc = read_definition(d, &now);
 
 	if (rc == 0 && !same(&now, &d->text))
 		rc = err_set(&d->e, ERR_CONFLICT, "the definition was changed by somebody else meanwhile");
-	if (rc == 0 && (rc = ask(d->command->socket, "pool-define", &d->edited, &r, &d->e)) < 0)
+	if (rc == 0 && (rc = ask_once(d->command->socket, "pool-define", &d->edited, &r, &d->e)) < 0)
 		name_document(d->path, &d->e);
 	reply_free(&r);
 	payload_free(&now);
@@ -72,7 +75,7 @@ static int define(struct edit *d)
 
 /* ---- the file ---- */
 
-static int write_all(int fd, const struct payload *p)
+static int write_all(int fd, const struct request_payload *p)
 {
 	for (size_t done = 0; done < p->len;) {
 		ssize_t n = write(fd, p->data + done, p->len - done);
@@ -88,7 +91,8 @@ static int write_all(int fd, const struct payload *p)
 static int make_file(struct edit *d)
 {
 	const char *directory = getenv("TMPDIR");
-	int n = snprintf(d->path, sizeof(d->path), "%s/poolctl-XXXXXX.xml", directory && *directory == '/' ? directory : "/tmp");
+	int n = snprintf(d->path, sizeof(d->path), "%s/poolctl-XXXXXX.xml",
+	                 directory && *directory == '/' ? directory : "/tmp");
 	cleanup_close int fd = n > 0 && (size_t)n < sizeof(d->path) ? mkostemps(d->path, 4, O_CLOEXEC) : -1;
 
 	if (fd < 0) {
@@ -118,12 +122,13 @@ static const char *editor(void)
 }
 
 /* Words at blanks, no shell: whoever needs quotes writes a script. */
-static int split(char *text, char **argv, char *file, struct err *e)
+static int split_editor(char *text, char **argv, char *file, struct err *e)
 {
 	size_t n = 0;
 	char *state, *word;
 
-	for (word = strtok_r(text, " \t", &state); word && n < EDITOR_WORDS; word = strtok_r(NULL, " \t", &state))
+	for (word = strtok_r(text, " \t", &state); word && n < EDITOR_WORDS;
+	     word = strtok_r(NULL, " \t", &state))
 		argv[n++] = word;
 	if (word || n == 0)
 		return err_set(e, ERR_INVALID, "the editor has more than %d words", EDITOR_WORDS);
@@ -159,7 +164,7 @@ static int run_editor(struct edit *d)
 
 	if (!words)
 		return err_set(&d->e, ERR_NO_MEMORY, "out of memory");
-	if (split(words, argv, d->path, &d->e) < 0)
+	if (split_editor(words, argv, d->path, &d->e) < 0)
 		return -1;
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
@@ -169,10 +174,12 @@ static int run_editor(struct edit *d)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	if (rc != 0)
-		return err_sys(&d->e, rc, "cannot run the editor \"%s\" (VISUAL or EDITOR names one)", argv[0]);
+		return err_sys(&d->e, rc, "cannot run the editor \"%s\" (VISUAL or EDITOR names one)",
+		               argv[0]);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(&d->e, ERR_STATE, "the editor \"%s\" ended with %s %d", argv[0], WIFEXITED(status) ? "status" : "signal",
-			       WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+		return err_set(&d->e, ERR_STATE, "the editor \"%s\" ended with %s %d", argv[0],
+		               WIFEXITED(status) ? "status" : "signal",
+		               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return 0;
 }
 
@@ -187,7 +194,8 @@ static bool wants_again(const struct edit *d)
 	fprintf(stderr, "error: %s\n", d->e.message);
 	do
 		fputs("Failed. Try again? [y,n]: ", stderr);
-	while (fgets(answer, sizeof(answer), stdin) && *answer != 'y' && *answer != 'Y' && *answer != 'n' && *answer != 'N');
+	while (fgets(answer, sizeof(answer), stdin) && *answer != 'y' && *answer != 'Y' && *answer != 'n' &&
+	       *answer != 'N');
 	return *answer == 'y' || *answer == 'Y';
 }
 
@@ -204,7 +212,7 @@ static int edit(struct edit *d)
 			rc = payload_read(&d->edited, d->path, POOL_XML_LIMIT, &d->e);
 		if (rc == 0 && same(&d->edited, &d->text))
 			return 0;
-		if (rc == 0 && define(d) == 0)
+		if (rc == 0 && define_edited(d) == 0)
 			return 1;
 		if (!wants_again(d))
 			return -1;
@@ -218,15 +226,17 @@ static bool is_worth_keeping(struct edit *d)
 	struct err e = { 0 };
 
 	payload_free(&d->edited);
-	return d->path[0] && (payload_read(&d->edited, d->path, POOL_XML_LIMIT, &e) < 0 || !same(&d->edited, &d->text));
+	return d->path[0] &&
+	       (payload_read(&d->edited, d->path, POOL_XML_LIMIT, &e) < 0 || !same(&d->edited, &d->text));
 }
 
-static void keep_text(struct edit *d)
+static void keep_edited_text(struct edit *d)
 {
 	char why[sizeof(d->e.message)];
 
 	snprintf(why, sizeof(why), "%s", d->e.message);
-	err_set(&d->e, d->e.class, "%.*s (your text is kept in %s)", (int)(sizeof(why) - sizeof(d->path) - 32), why, d->path);
+	err_set(&d->e, d->e.class, "%.*s (your text is kept in %s)",
+	        (int)(sizeof(why) - sizeof(d->path) - 32), why, d->path);
 }
 
 int edit_main(const struct command *c)
@@ -237,7 +247,7 @@ int edit_main(const struct command *c)
 	if (rc >= 0 && !c->quiet)
 		printf("Pool %s XML configuration %s.\n\n", d.name, rc ? "edited" : "not changed");
 	if (rc < 0 && is_worth_keeping(&d))
-		keep_text(&d);
+		keep_edited_text(&d);
 	else if (d.path[0])
 		unlink(d.path);
 	if (rc < 0)

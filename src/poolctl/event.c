@@ -17,7 +17,7 @@
 struct hearing {
 	const struct command *command;
 	struct arena arena;
-	const char *pool;               /* of this one only; NULL: of all */
+	const char *pool; /* of this one only; NULL: of all */
 	uint64_t deadline;
 	int signals;
 	unsigned received;
@@ -28,23 +28,31 @@ enum ending { HEARD, TIMED_OUT, INTERRUPTED };
 
 /* ---- from our events to virsh's ---- */
 
-static bool is_up(const char *phase)
+static bool phase_is_up(const char *phase)
 {
-	return streq(phase, "active") || streq(phase, "degraded") || streq(phase, "hung") || streq(phase, "stopping");
+	return streq(phase, "active") || streq(phase, "degraded") || streq(phase, "hung") ||
+	       streq(phase, "stopping");
 }
 
 /* virsh's word for a step from one phase to another; NULL: it has none. */
 static const char *phase_change(const struct line *l)
 {
-	bool was = is_up(record_get(l, "from")), is = is_up(record_get(l, "to"));
+	bool was = phase_is_up(record_get(l, "from")), is = phase_is_up(record_get(l, "to"));
 
-	return was == is ? NULL : is ? "Started" : "Stopped";
+	if (was == is)
+		return NULL;
+	return is ? "Started" : "Stopped";
 }
 
 static const char *lifecycle(const struct line *l)
 {
-	static const struct { const char *event, *word; } words[] = {
-		{ "pool-defined", "Defined" }, { "pool-undefined", "Undefined" }, { "pool-built", "Created" }, { "pool-deleted", "Deleted" },
+	static const struct {
+		const char *event, *word;
+	} words[] = {
+		{ "pool-defined", "Defined" },
+		{ "pool-undefined", "Undefined" },
+		{ "pool-built", "Created" },
+		{ "pool-deleted", "Deleted" },
 	};
 	const char *event = record_get(l, "event");
 
@@ -56,7 +64,7 @@ static const char *lifecycle(const struct line *l)
 	return NULL;
 }
 
-static bool wanted(const struct hearing *h, const char *kind)
+static bool wants_event(const struct hearing *h, const char *kind)
 {
 	const char *only = command_value(h->command, "event");
 
@@ -70,8 +78,8 @@ static void print_time(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	printf("%04d-%02d-%02d %02d:%02d:%02d.%03ld+0000: ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-	       now.tv_nsec / 1000000);
+	printf("%04d-%02d-%02d %02d:%02d:%02d.%03ld+0000: ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+	       utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000);
 }
 
 /* Print the event if it is one that was asked for. */
@@ -88,7 +96,7 @@ static int hear(struct hearing *h, char *text, size_t len, struct err *e)
 
 	if (!pool || (h->pool && !streq(pool, h->pool)))
 		return 0;
-	if (!(word && wanted(h, "lifecycle")) && !(refreshed && wanted(h, "refresh")))
+	if (!(word && wants_event(h, "lifecycle")) && !(refreshed && wants_event(h, "refresh")))
 		return 0;
 	if (command_flag(h->command, "timestamp"))
 		print_time();
@@ -151,14 +159,15 @@ static int find_pool(struct hearing *h, struct err *e)
 	line_str(&request, "pool", given);
 	rc = link_ask(&h->link, buf_str(&request), NULL, &r, NULL, NULL, e);
 	if (rc == 0)
-		rc = r.nrecords == 1 ? reply_record(&r, 0, &l, e) : err_set(e, ERR_SYNTAX, "the reply holds no record");
+		rc = r.nrecords == 1 ? reply_record(&r, 0, &l, e)
+		                     : err_set(e, ERR_SYNTAX, "the reply holds no record");
 	if (rc == 0)
 		h->pool = arena_strdup(&h->arena, record_get(&l, "name"));
 	reply_free(&r);
 	return rc;
 }
 
-static int follow(struct hearing *h, struct err *e)
+static int follow_events(struct hearing *h, struct err *e)
 {
 	struct reply r = { 0 };
 	int rc = find_pool(h, e);
@@ -183,7 +192,9 @@ static int catch_signals(void)
 
 int pool_event_main(const struct command *c)
 {
-	static const char *const endings[] = { [HEARD] = "", [TIMED_OUT] = "event loop timed out\n", [INTERRUPTED] = "event loop interrupted\n" };
+	static const char *const endings[] = { [HEARD] = "",
+		                               [TIMED_OUT] = "event loop timed out\n",
+		                               [INTERRUPTED] = "event loop interrupted\n" };
 	const char *timeout = command_value(c, "timeout"), *kind = command_value(c, "event");
 	struct hearing h = { .command = c, .deadline = NEVER };
 	struct err e = { 0 };
@@ -204,7 +215,7 @@ int pool_event_main(const struct command *c)
 	h.signals = catch_signals();
 	if (link_open(&h.link, c->socket, &e) < 0)
 		return unanswered(c, &e);
-	int how = follow(&h, &e);
+	int how = follow_events(&h, &e);
 	link_close(&h.link);
 	if (h.signals >= 0)
 		close(h.signals);

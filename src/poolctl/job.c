@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Operations that take long: how far they are (--progress), and Ctrl-C, which ends the job in the server and not just the waiting for it.
+ * Operations that take long: how far they are (--progress), and Ctrl-C, which ends the job in the server and
+ * not just the waiting for it.
  */
 #include "poolctl/parts.h"
 
@@ -26,7 +27,7 @@ static void erase(struct job_wait *p)
 	p->shown = false;
 }
 
-static void show(struct job_wait *p, uint64_t done, uint64_t total)
+static void show_progress(struct job_wait *p, uint64_t done, uint64_t total)
 {
 	const char *unit, *total_unit;
 	double value, total_value;
@@ -35,8 +36,9 @@ static void show(struct job_wait *p, uint64_t done, uint64_t total)
 	size_human(done, &value, &unit);
 	size_human(total, &total_value, &total_unit);
 	if (total && done <= total)
-		snprintf(text, sizeof(text), "%s: %3u %%, %.2f %s of %.2f %s", p->command->verb->name, (unsigned)((double)done * 100 / (double)total),
-			 value, unit, total_value, total_unit);
+		snprintf(text, sizeof(text), "%s: %3u %%, %.2f %s of %.2f %s", p->command->verb->name,
+		         (unsigned)((double)done * 100 / (double)total), value, unit, total_value,
+		         total_unit);
 	else
 		snprintf(text, sizeof(text), "%s: %.2f %s", p->command->verb->name, value, unit);
 	if (streq(text, p->text))
@@ -60,14 +62,14 @@ bool job_line(void *arg, char *line, size_t len)
 		return true;
 	p->job = line_u64(&l, "job", p->job);
 	if (command_flag(p->command, "progress") && line_has(&l, "progress"))
-		show(p, line_u64(&l, "progress", 0), line_u64(&l, "total", 0));
+		show_progress(p, line_u64(&l, "progress", 0), line_u64(&l, "total", 0));
 	return true;
 }
 
 /* ---- Ctrl-C ---- */
 
 /* Is the job that of this command? The volume is not always known here: a document has its name. */
-static bool is_ours(const struct command *c, const struct line *l)
+static bool is_commands_job(const struct command *c, const struct line *l)
 {
 	static const char *const names[] = { "newname", "name", "vol" };
 	const char *volume = line_get(l, "volume");
@@ -95,7 +97,7 @@ static int find_job(struct job_wait *p, struct link *l, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i < r.nrecords; i++) {
 		rc = reply_record(&r, i, &record, e);
-		if (rc == 0 && is_ours(p->command, &record)) {
+		if (rc == 0 && is_commands_job(p->command, &record)) {
 			p->job = line_u64(&record, "job", 0);
 			found++;
 		}
@@ -103,12 +105,13 @@ static int find_job(struct job_wait *p, struct link *l, struct err *e)
 	reply_free(&r);
 	if (rc == 0 && found != 1) {
 		p->job = 0;
-		return err_set(e, ERR_STATE, "which job this is cannot be told: job-list shows them, job-cancel ends one");
+		return err_set(e, ERR_STATE,
+		               "which job this is cannot be told: job-list shows them, job-cancel ends one");
 	}
 	return rc;
 }
 
-static int cancel(struct job_wait *p, struct err *e)
+static int cancel_job(struct job_wait *p, struct err *e)
 {
 	cleanup_buf struct buf request = BUF_INIT;
 	struct reply r = { 0 };
@@ -128,8 +131,9 @@ static int cancel(struct job_wait *p, struct err *e)
 	return rc;
 }
 
-/* The first time the job is cancelled, and its answer awaited: that says what has become of it. The second time we go. */
-static int on_signal(void *arg, struct err *e)
+/* The first time the job is cancelled, and its answer awaited: that says what has become of it. The second
+ * time we go. */
+static int on_wait_signal(void *arg, struct err *e)
 {
 	struct job_wait *p = arg;
 	struct signalfd_siginfo info;
@@ -141,7 +145,7 @@ static int on_signal(void *arg, struct err *e)
 	if (p->cancelled)
 		return err_set(e, ERR_STATE, "interrupted; the operation may still be going on (job-list)");
 	p->cancelled = true;
-	if (cancel(p, &why) == 0)
+	if (cancel_job(p, &why) == 0)
 		return 0;
 	if (err_is(&why, ERR_WAIT_SERVER))
 		return err_wrap(e, ERR_KEEP, "%s", why.message);
@@ -162,7 +166,7 @@ void job_begin(struct job_wait *p, const struct command *c, struct link *l)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	p->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	l->signals = p->signals;
-	l->on_signal = on_signal;
+	l->on_signal = on_wait_signal;
 	l->arg = p;
 }
 

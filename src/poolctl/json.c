@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Replies for programs: the records as they are, as JSON (RFC 8259). What a key holds decides how its value is written, never what it looks
- * like: a pool that is called "123" stays a string.
+ * Replies for programs: the records as they are, as JSON (RFC 8259). What a key holds decides how its value
+ * is written, never what it looks like: a pool that is called "123" stays a string.
  */
 #include "poolctl/parts.h"
 
@@ -9,14 +9,55 @@
 #include "base/util.h"
 
 static const char *const numbers[] = {
-	"capacity", "allocation", "available", "physical", "volumes", "attempts", "retry_ms", "stuck", "refreshed_ms", "pid", "pools", "wanted",
-	"active", "clients", "running_ms", "restarts", "ms", "seq", "ts", "now", "protocol", "owner", "group", "inode", "cluster-size", "lost", "payload",
-	"job", "jobs", "progress", "total", "bytes", "secrets", "problems", "limit",
-	"checking", "waiting", "starting", "degraded", "hung", "retrying", "failed", "stopping",        /* how many pools are */
+	"capacity",
+	"allocation",
+	"available",
+	"physical",
+	"volumes",
+	"attempts",
+	"retry_ms",
+	"stuck",
+	"refreshed_ms",
+	"pid",
+	"pools",
+	"wanted",
+	"active",
+	"clients",
+	"running_ms",
+	"restarts",
+	"ms",
+	"seq",
+	"ts",
+	"now",
+	"protocol",
+	"owner",
+	"group",
+	"inode",
+	"cluster-size",
+	"lost",
+	"payload",
+	"job",
+	"jobs",
+	"progress",
+	"total",
+	"bytes",
+	"secrets",
+	"problems",
+	"limit",
+	/* how many pools are */
+	"checking",
+	"waiting",
+	"starting",
+	"degraded",
+	"hung",
+	"retrying",
+	"failed",
+	"stopping",
 };
 
-static const char *const booleans[] = { "autostart", "persistent", "abandoned", "positional", "required", "lazy-refcounts", "extended-l2",
-	"ephemeral", "private", "value", "ending" };
+static const char *const booleans[] = { "autostart", "persistent",     "abandoned",   "positional",
+	                                "required",  "lazy-refcounts", "extended-l2", "ephemeral",
+	                                "private",   "value",          "ending" };
 
 static bool among(const char *key, const char *const *list, size_t n)
 {
@@ -35,8 +76,8 @@ static void json_escape(struct buf *out, unsigned c)
 		buf_printf(out, "\\u%04x", c);
 }
 
-/* Bytes that are not UTF-8 (file names may hold them) become the Latin-1 characters of the same number: JSON has no bytes. Control characters and
- * those that nobody sees are escaped, though JSON would allow some. */
+/* Bytes that are not UTF-8 (file names may hold them) become the Latin-1 characters of the same number: JSON
+ * has no bytes. Control characters and those that nobody sees are escaped, though JSON would allow some. */
 static void json_string(struct buf *out, const char *text, size_t len)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -94,15 +135,18 @@ static void json_object(struct buf *out, const struct line *l)
 /* Verbs that answer about one thing give an object; lists stay arrays even with one element, or none. */
 static bool is_single(const char *verb)
 {
-	static const char *const single[] = { "pool-info", "pool-name", "pool-uuid", "vol-info", "vol-path", "vol-name", "vol-key", "vol-pool", "vol-lookup",
-		"version" };
+	static const char *const single[] = {
+		"pool-info", "pool-name", "pool-uuid", "vol-info",   "vol-path",
+		"vol-name",  "vol-key",   "vol-pool",  "vol-lookup", "version"
+	};
 
 	return among(verb, single, ARRAY_LEN(single));
 }
 
 static bool is_list(const char *verb)
 {
-	static const char *const lists[] = { "pool-list", "vol-list", "secret-list", "job-list", "status", "timeline", "log", "help" };
+	static const char *const lists[] = { "pool-list", "vol-list", "secret-list", "job-list",
+		                             "status",    "timeline", "log",         "help" };
 
 	return among(verb, lists, ARRAY_LEN(lists));
 }
@@ -146,7 +190,8 @@ int json_reply(const struct command *c, struct reply *r, struct buf *out, struct
 
 void json_error(const struct err *e, struct buf *out)
 {
-	buf_printf(out, "{\"error\": {\"code\": %d, \"class\": \"%s\", \"message\": ", err_code(e->class), err_word(e->class));
+	buf_printf(out, "{\"error\": {\"code\": %d, \"class\": \"%s\", \"message\": ", err_code(e->class),
+	           err_word(e->class));
 	json_string(out, e->message, strlen(e->message));
 	if (e->waits_for[0]) {
 		buf_adds(out, ", \"waits\": ");

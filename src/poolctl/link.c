@@ -9,10 +9,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 #define CHUNK       (64 * 1024)
-#define REPLY_LIMIT (1024 * 1024 * 1024)        /* a payload longer than this is not believed */
+#define REPLY_LIMIT (1024 * 1024 * 1024) /* a payload longer than this is not believed */
+_Static_assert(CHUNK >= LINE_MAX_BYTES, "one read holds a line");
 
 static int connect_to(const char *path, struct err *e)
 {
@@ -20,7 +22,8 @@ static int connect_to(const char *path, struct err *e)
 	size_t len = strlen(path);
 
 	if (len == 0 || len >= sizeof(a.sun_path))
-		return err_set(e, ERR_INVALID, "\"%s\" cannot be a socket: the path has 1 to %zu bytes", path, sizeof(a.sun_path) - 1);
+		return err_set(e, ERR_INVALID, "\"%s\" cannot be a socket: the path has 1 to %zu bytes", path,
+		               sizeof(a.sun_path) - 1);
 	memcpy(a.sun_path, path, len + 1);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -28,7 +31,9 @@ static int connect_to(const char *path, struct err *e)
 	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
 		err_sys(e, errno, "cannot connect to poolinit at %s", path);
 		if (e->sys == ENOENT || e->sys == ECONNREFUSED)
-			err_set(e, ERR_WAIT_SERVER, "no poolinit answers at %s (is it running? --socket says where to look)", path);
+			err_set(e, ERR_WAIT_SERVER,
+			        "no poolinit answers at %s (is it running? --socket says where to look)",
+			        path);
 		close(fd);
 		return -1;
 	}
@@ -51,7 +56,8 @@ static int read_greeting(struct link *l, struct err *e)
 		line_to_err(&line, e);
 		return -1;
 	}
-	if (line.kind != LINE_GREETING || line.nargs < 2 || !line.args[0].value || !streq(line.args[0].value, "poolinit"))
+	if (line.kind != LINE_GREETING || line.nargs < 2 || !line.args[0].value ||
+	    !streq(line.args[0].value, "poolinit"))
 		return err_set(e, ERR_SYNTAX, "what answers at this socket is not poolinit");
 	return 0;
 }
@@ -79,9 +85,15 @@ void link_close(struct link *l)
 /* As send(2), with a descriptor. */
 static ssize_t send_with(int socket, const void *data, size_t len, int fd)
 {
-	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
 	struct iovec bytes = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	struct msghdr m = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room) };
+	struct msghdr m = { .msg_iov = &bytes,
+		            .msg_iovlen = 1,
+		            .msg_control = control.room,
+		            .msg_controllen = sizeof(control.room) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -95,12 +107,13 @@ int link_send(struct link *l, const void *data, size_t len, int fd, struct err *
 {
 	for (size_t done = 0; done < len;) {
 		const char *from = (const char *)data + done;
-		ssize_t n = fd >= 0 && done == 0 ? send_with(l->fd, from, len, fd) : send(l->fd, from, len - done, MSG_NOSIGNAL);
+		ssize_t n = fd >= 0 && done == 0 ? send_with(l->fd, from, len, fd)
+		                                 : send(l->fd, from, len - done, MSG_NOSIGNAL);
 
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno == EPIPE || errno == ECONNRESET)
-			return 0;               /* it has closed: perhaps it said why */
+			return 0; /* it has closed: perhaps it said why */
 		else if (errno != EINTR)
 			return err_sys(e, errno, "cannot send the request");
 	}
@@ -108,7 +121,7 @@ int link_send(struct link *l, const void *data, size_t len, int fd, struct err *
 }
 
 /* Until the server has sent something: signals are looked at meanwhile. */
-static int await(struct link *l, struct err *e)
+static int link_await(struct link *l, struct err *e)
 {
 	struct pollfd fds[] = { { l->fd, POLLIN, 0 }, { l->signals, POLLIN, 0 } };
 
@@ -124,14 +137,14 @@ static int await(struct link *l, struct err *e)
 }
 
 /* More bytes. 1; 0: there will be none; -1. */
-static int fill(struct link *l, struct err *e)
+static int link_fill(struct link *l, struct err *e)
 {
 	char chunk[CHUNK];
 	ssize_t n;
 
 	buf_consume(&l->in, l->at);
 	l->at = 0;
-	if (await(l, e) < 0)
+	if (link_await(l, e) < 0)
 		return -1;
 	do
 		n = recv(l->fd, chunk, sizeof(chunk), 0);
@@ -160,7 +173,7 @@ int link_line(struct link *l, char **line, size_t *len, struct err *e)
 
 	while (!lf) {
 		size_t known = l->in.len - l->at;
-		int rc = fill(l, e);
+		int rc = link_fill(l, e);
 
 		if (rc <= 0)
 			return rc;
@@ -173,7 +186,7 @@ int link_line(struct link *l, char **line, size_t *len, struct err *e)
 	return 1;
 }
 
-static int read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e)
+static int link_read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e)
 {
 	if (n > REPLY_LIMIT)
 		return err_set(e, ERR_TOO_LONG, "the server announces %llu bytes", (unsigned long long)n);
@@ -185,9 +198,10 @@ static int read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e
 		buf_add(out, l->in.data ? l->in.data + l->at : "", there);
 		l->at += there;
 		n -= there;
-		int rc = n ? fill(l, e) : 1;
+		int rc = n ? link_fill(l, e) : 1;
 		if (rc <= 0)
-			return rc < 0 ? rc : err_set(e, ERR_SYNTAX, "the reply ended in the middle of its bytes");
+			return rc < 0 ? rc
+			              : err_set(e, ERR_SYNTAX, "the reply ended in the middle of its bytes");
 	}
 	return out->failed ? err_set(e, ERR_NO_MEMORY, "out of memory") : 0;
 }
@@ -221,7 +235,8 @@ static int keep_final(struct reply *r, const char *line, size_t len, struct err 
 	return 0;
 }
 
-int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char *line, size_t len), void *arg, struct err *e)
+int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char *line, size_t len), void *arg,
+               struct err *e)
 {
 	struct line payload;
 	char *line;
@@ -236,17 +251,22 @@ int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char 
 			rc = keep_record(r, line, len, e);
 		else if (line[0] == '=') {
 			r->has_text = true;
-			rc = line_parse_reply(line, len, &payload, e) < 0 ? -1 : read_bytes(l, payload.payload_len, &r->text, e);
+			rc = line_parse_reply(line, len, &payload, e) < 0
+			             ? -1
+			             : link_read_bytes(l, payload.payload_len, &r->text, e);
 		} else if (line[0] != '!' && line[0] != '*')
 			return keep_final(r, line, len, e);
 		if (rc < 0)
 			return rc;
 	}
-	return rc < 0 ? rc : err_set(e, ERR_WAIT_SERVER, "the server closed the connection in the middle of a reply");
+	return rc < 0 ? rc
+	              : err_set(e, ERR_WAIT_SERVER,
+	                        "the server closed the connection in the middle of a reply");
 }
 
 int reply_record(struct reply *r, size_t i, struct line *out, struct err *e)
 {
+	require(i < r->nrecords, e);
 	return line_parse_reply(r->raw.data + r->records[i].at, r->records[i].len, out, e);
 }
 
@@ -254,7 +274,7 @@ void reply_free(struct reply *r)
 {
 	buf_free(&r->raw);
 	if (r->text.data)
-		explicit_bzero(r->text.data, r->text.size);     /* it may be a secret */
+		explicit_bzero(r->text.data, r->text.size); /* it may be a secret */
 	buf_free(&r->text);
 	buf_free(&r->final_text);
 	free(r->records);

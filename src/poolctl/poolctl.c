@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * poolctl: which verb is meant, and who does it: the server, or one of the files beside this with the server's help.
+ * poolctl: which verb is meant, and who does it: the server, or one of the files beside this with the
+ * server's help.
  */
 #include "poolctl/poolctl.h"
 
@@ -13,9 +14,8 @@
 
 #define DEFAULT_SOCKET "/run/poolinit/control"
 
-static const char usage_head[] =
-	"poolctl [--socket PATH] [--json] [--quiet] VERB [ARGUMENTS]\n"
-	"poolctl help VERB, poolctl --version\n\n";
+static const char usage_head[] = "poolctl [--socket PATH] [--json] [--quiet] VERB [ARGUMENTS]\n"
+				 "poolctl help VERB, poolctl --version\n\n";
 
 static const char usage_tail[] =
 	"  watch                         the pools, live; ends with q or Ctrl-C\n\n"
@@ -36,7 +36,8 @@ static int unknown_verb(const char *name)
 	for (size_t i = 0; verb_at(i); i++)
 		word_offer(&guess, verb_at(i)->name);
 	if (guess.near)
-		err_set(&e, ERR_UNKNOWN_VERB, "unknown verb \"%s\": did you mean %s? (poolctl help lists them)", name, guess.near);
+		err_set(&e, ERR_UNKNOWN_VERB,
+		        "unknown verb \"%s\": did you mean %s? (poolctl help lists them)", name, guess.near);
 	else
 		err_set(&e, ERR_UNKNOWN_VERB, "unknown verb \"%s\" (poolctl help lists them)", name);
 	return misused(&e);
@@ -44,7 +45,7 @@ static int unknown_verb(const char *name)
 
 /* ---- help, from the table this program has itself ---- */
 
-static int print_help(const struct command *c)
+static int print_poolctl_help(const struct command *c)
 {
 	const char *name = command_value(c, "verb"), *format = command_value(c, "format");
 	const struct verb *v = name ? verb_find(name) : NULL;
@@ -88,7 +89,8 @@ static char **take_globals(struct command *c, char **words, struct err *e)
 		else if (command_asks(*words, "--socket", "-s") && words[1])
 			c->socket = *++words;
 		else {
-			err_set(e, ERR_INVALID, "unknown option %s, or its value is missing (poolctl help)", *words);
+			err_set(e, ERR_INVALID, "unknown option %s, or its value is missing (poolctl help)",
+			        *words);
 			return NULL;
 		}
 	}
@@ -96,12 +98,14 @@ static char **take_globals(struct command *c, char **words, struct err *e)
 }
 
 /* Verbs that are more, or less, than one request. */
+/* clang-format off */
 static const struct { const char *verb; int (*main)(const struct command *c); } done_here[] = {
-	{ "help",       print_help },
+	{ "help",       print_poolctl_help },
 	{ "subscribe",  events_main },
 	{ "pool-edit",  edit_main },
 	{ "pool-event", pool_event_main },
 };
+/* clang-format on */
 
 static int run_verb(struct command *c, char **words)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Replies for people: virsh's tables and sentences where virsh has the verb, the same manner where it has not.
+ * Replies for people: virsh's tables and sentences where virsh has the verb, the same manner where it has
+ * not.
  */
 #include "poolctl/parts.h"
 
@@ -16,7 +17,7 @@ const char *record_get(const struct line *l, const char *key)
 	return value ? value : "-";
 }
 
-const char *state_word(const char *phase, const char *active)
+const char *pool_state_word(const char *phase, const char *active)
 {
 	return streq(phase, "active") ? active : phase;
 }
@@ -35,14 +36,15 @@ int page_record(const struct page *p, struct line *l)
 }
 
 /* "Name:           vol1" */
-static void say(const struct page *p, struct arena *a, const char *label, const char *value)
+static void page_line(const struct page *p, struct arena *a, const char *label, const char *value)
 {
 	if (value)
 		buf_printf(p->out, "%-15s %s\n", label, table_safe(a, value));
 }
 
 /* A size as virsh says it: scaled, or in bytes followed by `unit`. */
-static void say_size(const struct page *p, const struct line *l, const char *label, const char *key, const char *unit)
+static void say_size(const struct page *p, const struct line *l, const char *label, const char *key,
+                     const char *unit)
 {
 	uint64_t bytes = line_u64(l, key, 0);
 	const char *scaled;
@@ -79,19 +81,20 @@ static int print_names(const struct page *p)
 }
 
 /* Below the table: why those are not active that ought to be, and what is wrong with those that are. */
-static void add_reason(struct buf *reasons, struct arena *a, const struct line *l)
+static void add_record_reasons(struct buf *reasons, struct arena *a, const struct line *l)
 {
 	static const char *const keys[] = { "reason", "warning" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (line_has(l, keys[i]))
-			buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")), table_safe(a, record_get(l, keys[i])));
+			buf_printf(reasons, " %s: %s\n", table_safe(a, record_get(l, "name")),
+			           table_safe(a, record_get(l, keys[i])));
 }
 
-static void pool_row(struct table *t, const char **row, const struct line *l, bool details)
+static void pool_list_row(struct table *t, const char **row, const struct line *l, bool details)
 {
 	row[0] = line_get(l, "name");
-	row[1] = state_word(record_get(l, "phase"), details ? "running" : "active");
+	row[1] = pool_state_word(record_get(l, "phase"), details ? "running" : "active");
 	row[2] = line_get(l, "autostart");
 	if (!details)
 		return;
@@ -127,7 +130,8 @@ int page_table(const struct page *p, struct table *t, struct buf *notes)
 
 static int print_pool_list(const struct page *p)
 {
-	static const char *const titles[] = { "Name", "State", "Autostart", "Persistent", "Capacity", "Allocation", "Available" };
+	static const char *const titles[] = { "Name",     "State",      "Autostart", "Persistent",
+		                              "Capacity", "Allocation", "Available" };
 	bool details = command_flag(p->command, "details");
 	struct buf reasons = BUF_INIT;
 	struct table t;
@@ -141,9 +145,9 @@ static int print_pool_list(const struct page *p)
 
 		if (!row)
 			break;
-		pool_row(&t, row, &l, details);
+		pool_list_row(&t, row, &l, details);
 		if (details)
-			add_reason(&reasons, &t.arena, &l);
+			add_record_reasons(&reasons, &t.arena, &l);
 	}
 	return page_table(p, &t, &reasons);
 }
@@ -155,17 +159,17 @@ static int print_pool_info(const struct page *p)
 
 	if (page_record(p, &l) < 0)
 		return -1;
-	say(p, &a, "Name:", line_get(&l, "name"));
-	say(p, &a, "UUID:", line_get(&l, "uuid"));
-	say(p, &a, "State:", state_word(record_get(&l, "phase"), "running"));
-	say(p, &a, "Persistent:", line_get(&l, "persistent"));
-	say(p, &a, "Autostart:", line_get(&l, "autostart"));
+	page_line(p, &a, "Name:", line_get(&l, "name"));
+	page_line(p, &a, "UUID:", line_get(&l, "uuid"));
+	page_line(p, &a, "State:", pool_state_word(record_get(&l, "phase"), "running"));
+	page_line(p, &a, "Persistent:", line_get(&l, "persistent"));
+	page_line(p, &a, "Autostart:", line_get(&l, "autostart"));
 	say_size(p, &l, "Capacity:", "capacity", "");
 	say_size(p, &l, "Allocation:", "allocation", "");
 	say_size(p, &l, "Available:", "available", "");
-	say(p, &a, "Reason:", line_get(&l, "reason"));
-	say(p, &a, "Waits for:", line_get(&l, "waits"));
-	say(p, &a, "Warning:", line_get(&l, "warning"));
+	page_line(p, &a, "Reason:", line_get(&l, "reason"));
+	page_line(p, &a, "Waits for:", line_get(&l, "waits"));
+	page_line(p, &a, "Warning:", line_get(&l, "warning"));
 	page_end(p);
 	arena_free(&a);
 	return 0;
@@ -201,7 +205,7 @@ static int print_vol_list(const struct page *p)
 		volume_row(&t, row, &l, details);
 		if (details && line_has(&l, "problem"))
 			buf_printf(&problems, " %s: %s\n", table_safe(&t.arena, record_get(&l, "name")),
-				   table_safe(&t.arena, record_get(&l, "problem")));
+			           table_safe(&t.arena, record_get(&l, "problem")));
 	}
 	return page_table(p, &t, &problems);
 }
@@ -213,14 +217,14 @@ static int print_vol_info(const struct page *p)
 
 	if (page_record(p, &l) < 0)
 		return -1;
-	say(p, &a, "Name:", line_get(&l, "name"));
-	say(p, &a, "Type:", line_get(&l, "type"));
+	page_line(p, &a, "Name:", line_get(&l, "name"));
+	page_line(p, &a, "Type:", line_get(&l, "type"));
 	say_size(p, &l, "Capacity:", "capacity", " bytes");
 	if (command_flag(p->command, "physical"))
 		say_size(p, &l, "Physical:", line_has(&l, "physical") ? "physical" : "allocation", " bytes");
 	else
 		say_size(p, &l, "Allocation:", "allocation", " bytes");
-	say(p, &a, "Problem:", line_get(&l, "problem"));
+	page_line(p, &a, "Problem:", line_get(&l, "problem"));
 	page_end(p);
 	arena_free(&a);
 	return 0;
@@ -234,14 +238,14 @@ static int print_vol_lookup(const struct page *p)
 
 	if (page_record(p, &l) < 0)
 		return -1;
-	say(p, &a, "Name:", line_get(&l, "name"));
-	say(p, &a, "Pool:", line_get(&p->reply->final, "pool"));
-	say(p, &a, "Path:", line_get(&l, "path"));
-	say(p, &a, "Key:", line_has(&l, "key") ? line_get(&l, "key") : line_get(&l, "path"));
-	say(p, &a, "Type:", line_get(&l, "type"));
+	page_line(p, &a, "Name:", line_get(&l, "name"));
+	page_line(p, &a, "Pool:", line_get(&p->reply->final, "pool"));
+	page_line(p, &a, "Path:", line_get(&l, "path"));
+	page_line(p, &a, "Key:", line_has(&l, "key") ? line_get(&l, "key") : line_get(&l, "path"));
+	page_line(p, &a, "Type:", line_get(&l, "type"));
 	say_size(p, &l, "Capacity:", "capacity", " bytes");
 	say_size(p, &l, "Allocation:", "allocation", " bytes");
-	say(p, &a, "Problem:", line_get(&l, "problem"));
+	page_line(p, &a, "Problem:", line_get(&l, "problem"));
 	page_end(p);
 	arena_free(&a);
 	return 0;
@@ -249,10 +253,12 @@ static int print_vol_lookup(const struct page *p)
 
 /* ---- verbs that answer with one value ---- */
 
+/* clang-format off */
 static const struct { const char *verb, *key; } values[] = {
 	{ "pool-name", "name" }, { "pool-uuid", "uuid" },
 	{ "vol-path", "path" }, { "vol-name", "name" }, { "vol-key", "key" }, { "vol-pool", "pool" },
 };
+/* clang-format on */
 
 static int print_value(const struct page *p)
 {
@@ -266,7 +272,8 @@ static int print_value(const struct page *p)
 	if (page_record(p, &l) < 0)
 		return -1;
 	value = record_get(&l, key);
-	buf_printf(p->out, "%s\n", isatty(STDOUT_FILENO) ? table_safe(&a, value) : value);      /* a script needs it as it is */
+	/* a script needs it as it is */
+	buf_printf(p->out, "%s\n", isatty(STDOUT_FILENO) ? table_safe(&a, value) : value);
 	arena_free(&a);
 	page_end(p);
 	return 0;
@@ -288,22 +295,25 @@ static int print_secret_list(const struct page *p)
 		if (!row)
 			break;
 		row[0] = line_get(&l, "uuid");
-		row[1] = line_has(&l, "id") ? arena_printf(&t.arena, "%s %s", record_get(&l, "usage"), record_get(&l, "id")) : "Unused";
+		row[1] = line_has(&l, "id") ? arena_printf(&t.arena, "%s %s", record_get(&l, "usage"),
+		                                           record_get(&l, "id"))
+		                            : "Unused";
 	}
 	return page_table(p, &t, &none);
 }
 
 /* ---- documents ---- */
 
-static int print_text(const struct page *p)
+static int print_reply_text(const struct page *p)
 {
 	buf_add(p->out, buf_str(&p->reply->text), p->reply->text.len);
 	if (streq(p->command->verb->name, "pool-capabilities"))
-		page_end(p);                    /* virsh has two empty lines there */
+		page_end(p); /* virsh has two empty lines there */
 	page_end(p);
 	return 0;
 }
 
+/* clang-format off */
 static const struct { const char *verb; int (*print)(const struct page *p); } pages[] = {
 	{ "pool-list",   print_pool_list },
 	{ "pool-info",   print_pool_info },
@@ -323,13 +333,14 @@ static const struct { const char *verb; int (*print)(const struct page *p); } pa
 	{ "log",         print_log },
 	{ "version",     print_version },
 };
+/* clang-format on */
 
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e)
 {
 	struct page p = { c, r, out, e };
 
 	if (r->has_text)
-		return print_text(&p);
+		return print_reply_text(&p);
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++)
 		if (streq(c->verb->name, pages[i].verb))
 			return pages[i].print(&p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Replies for people, of the verbs that virsh has not: the supervisor, its log and timeline, and the jobs under way.
+ * Replies for people, of the verbs that virsh has not: the supervisor, its log and timeline, and the jobs
+ * under way.
  */
 #include "poolctl/parts.h"
 
@@ -8,10 +9,12 @@
 
 static void status_summary(const struct page *p, const struct line *l)
 {
-	static const char *const phases[] = { "degraded", "hung", "failed", "retrying", "waiting", "checking", "starting", "stopping" };
+	static const char *const phases[] = { "degraded", "hung",     "failed",   "retrying",
+		                              "waiting",  "checking", "starting", "stopping" };
 
-	buf_printf(p->out, "poolinit %s, pid %s: %s, pools %s/%s active of %s defined", record_get(l, "version"), record_get(l, "pid"), record_get(l, "state"),
-		   record_get(l, "active"), record_get(l, "wanted"), record_get(l, "pools"));
+	buf_printf(p->out, "poolinit %s, pid %s: %s, pools %s/%s active of %s defined",
+	           record_get(l, "version"), record_get(l, "pid"), record_get(l, "state"),
+	           record_get(l, "active"), record_get(l, "wanted"), record_get(l, "pools"));
 	for (size_t i = 0; i < ARRAY_LEN(phases); i++)
 		if (line_u64(l, phases[i], 0))
 			buf_printf(p->out, ", %s %s", record_get(l, phases[i]), phases[i]);
@@ -24,7 +27,7 @@ static void status_pool(const struct page *p, struct arena *a, const struct line
 
 	if (line_has(l, "reason") || !streq(phase, "active"))
 		buf_printf(p->out, "pool    %s: %s%s%s\n", name, phase, line_has(l, "reason") ? ": " : "",
-			   line_has(l, "reason") ? table_safe(a, record_get(l, "reason")) : "");
+		           line_has(l, "reason") ? table_safe(a, record_get(l, "reason")) : "");
 	if (line_has(l, "warning"))
 		buf_printf(p->out, "warning %s: %s\n", name, table_safe(a, record_get(l, "warning")));
 }
@@ -38,10 +41,14 @@ static void status_line(const struct page *p, struct arena *a, const struct line
 	else if (streq(kind, "pool"))
 		status_pool(p, a, l);
 	else if (streq(kind, "worker"))
-		buf_printf(p->out, "worker  %s %s, pid %s, %.1f s%s\n", record_get(l, "operation"), table_safe(a, record_get(l, "pool")), record_get(l, "pid"),
-			   (double)line_u64(l, "running_ms", 0) / 1000, streq(record_get(l, "abandoned"), "yes") ? ", abandoned: stuck in the kernel" : "");
+		buf_printf(p->out, "worker  %s %s, pid %s, %.1f s%s\n", record_get(l, "operation"),
+		           table_safe(a, record_get(l, "pool")), record_get(l, "pid"),
+		           (double)line_u64(l, "running_ms", 0) / 1000,
+		           streq(record_get(l, "abandoned"), "yes") ? ", abandoned: stuck in the kernel"
+		                                                    : "");
 	else if (streq(kind, "service"))
-		buf_printf(p->out, "service %s: %s, pid %s, started again %s times\n", record_get(l, "name"), record_get(l, "state"), record_get(l, "pid"), record_get(l, "restarts"));
+		buf_printf(p->out, "service %s: %s, pid %s, started again %s times\n", record_get(l, "name"),
+		           record_get(l, "state"), record_get(l, "pid"), record_get(l, "restarts"));
 	else if (streq(kind, "problem"))
 		buf_printf(p->out, "problem %s\n", table_safe(a, record_get(l, "text")));
 }
@@ -57,7 +64,8 @@ int print_status(const struct page *p)
 		rc = reply_record(p->reply, i, &l, p->e);
 		if (rc == 0)
 			status_line(p, &a, &l);
-		defined_badly |= rc == 0 && *record_get(&l, "origin") == '/' && !starts_with(record_get(&l, "origin"), "/dev/");
+		defined_badly |= rc == 0 && *record_get(&l, "origin") == '/' &&
+		                 !starts_with(record_get(&l, "origin"), "/dev/");
 	}
 	if (defined_badly)
 		buf_adds(p->out, "        (files that were mended count after poolctl reload)\n");
@@ -82,7 +90,8 @@ int print_timeline(const struct page *p)
 		if (!row)
 			break;
 		uint64_t ms = line_u64(&l, "ms", 0);
-		row[0] = arena_printf(&t.arena, "%llu.%03llu s", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+		row[0] = arena_printf(&t.arena, "%llu.%03llu s", (unsigned long long)(ms / 1000),
+		                      (unsigned long long)(ms % 1000));
 		row[1] = i ? arena_printf(&t.arena, "+%llu ms", (unsigned long long)(ms - last)) : "";
 		row[2] = line_has(&l, "pool") ? line_get(&l, "pool") : "";
 		row[3] = line_get(&l, "what");
@@ -102,8 +111,9 @@ int print_log(const struct page *p)
 		if (rc < 0)
 			break;
 		uint64_t ms = line_u64(&l, "ts", 0);
-		buf_printf(p->out, "%6llu.%03llu %-5s %-7s %s\n", (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), record_get(&l, "level"),
-			   record_get(&l, "facility"), table_safe(&a, record_get(&l, "text")));
+		buf_printf(p->out, "%6llu.%03llu %-5s %-7s %s\n", (unsigned long long)(ms / 1000),
+		           (unsigned long long)(ms % 1000), record_get(&l, "level"),
+		           record_get(&l, "facility"), table_safe(&a, record_get(&l, "text")));
 	}
 	arena_free(&a);
 	return rc;
@@ -115,7 +125,8 @@ int print_version(const struct page *p)
 
 	if (p->reply->nrecords == 0 || reply_record(p->reply, 0, &l, p->e) < 0)
 		return -1;
-	buf_printf(p->out, "poolctl %s\n%s %s, protocol %s\n", POOLINIT_VERSION, record_get(&l, "program"), record_get(&l, "version"), record_get(&l, "protocol"));
+	buf_printf(p->out, "poolctl %s\n%s %s, protocol %s\n", POOLINIT_VERSION, record_get(&l, "program"),
+	           record_get(&l, "version"), record_get(&l, "protocol"));
 	return 0;
 }
 
@@ -136,7 +147,8 @@ int print_jobs(const struct page *p)
 		row[1] = line_get(&l, "operation");
 		row[2] = line_get(&l, "pool");
 		row[3] = line_get(&l, "volume");
-		row[4] = arena_printf(&t.arena, "%.1f s%s", (double)line_u64(&l, "running_ms", 0) / 1000, line_has(&l, "ending") ? ", ending" : "");
+		row[4] = arena_printf(&t.arena, "%.1f s%s", (double)line_u64(&l, "running_ms", 0) / 1000,
+		                      line_has(&l, "ending") ? ", ending" : "");
 		row[5] = table_size(&t.arena, &l, "progress");
 		row[6] = table_size(&t.arena, &l, "total");
 	}

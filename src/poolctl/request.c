@@ -12,7 +12,7 @@
 
 /* ---- errors ---- */
 
-static void tell(const struct command *c, const struct err *e)
+static void tell_error(const struct command *c, const struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
 
@@ -34,7 +34,8 @@ void name_document(const char *file, struct err *e)
 
 		if (!starts_with(e->message, places[i]))
 			continue;
-		snprintf(said, sizeof(said), "%.200s%s%s", file ? file : "", file ? ":" : "", file || !starts_with(rest, ": ") ? line : rest + 2);
+		snprintf(said, sizeof(said), "%.200s%s%s", file ? file : "", file ? ":" : "",
+		         file || !starts_with(rest, ": ") ? line : rest + 2);
 		memcpy(e->message, said, sizeof(said));
 		return;
 	}
@@ -42,28 +43,28 @@ void name_document(const char *file, struct err *e)
 
 int refused(const struct command *c, const struct err *e)
 {
-	tell(c, e);
+	tell_error(c, e);
 	return err_is(e, ERR_TIMEOUT) ? EXIT_TIMED_OUT : EXIT_REFUSED;
 }
 
 int unanswered(const struct command *c, const struct err *e)
 {
-	tell(c, e);
+	tell_error(c, e);
 	return err_is(e, ERR_WAIT_SERVER) || err_is(e, ERR_DENIED) ? EXIT_NO_SERVER : EXIT_REFUSED;
 }
 
 /* ---- payloads ---- */
 
-void payload_free(struct payload *p)
+void payload_free(struct request_payload *p)
 {
 	if (p->data)
 		explicit_bzero(p->data, p->room);
 	free(p->data);
-	*p = (struct payload){ 0 };
+	*p = (struct request_payload){ 0 };
 }
 
 /* In one piece from the beginning: a buffer that grew would leave copies behind. */
-int payload_read(struct payload *p, const char *path, size_t limit, struct err *e)
+int payload_read(struct request_payload *p, const char *path, size_t limit, struct err *e)
 {
 	bool standard = streq(path, "-");
 	cleanup_close int opened = standard ? -1 : open(path, O_RDONLY | O_CLOEXEC);
@@ -71,7 +72,7 @@ int payload_read(struct payload *p, const char *path, size_t limit, struct err *
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot open %s", path);
-	*p = (struct payload){ .data = malloc(limit + 1), .room = limit + 1 };
+	*p = (struct request_payload){ .data = malloc(limit + 1), .room = limit + 1 };
 	if (!p->data)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	while (p->len < p->room) {
@@ -85,12 +86,13 @@ int payload_read(struct payload *p, const char *path, size_t limit, struct err *
 			return 0;
 		p->len += (size_t)n;
 	}
-	return err_set(e, ERR_TOO_LONG, "%s is longer than %zu bytes", standard ? "standard input" : path, limit);
+	return err_set(e, ERR_TOO_LONG, "%s is longer than %zu bytes", standard ? "standard input" : path,
+	               limit);
 }
 
 /* ---- the request ---- */
 
-static int send_request(struct link *l, struct buf *line, const struct payload *p, int fd, struct err *e)
+static int send_line(struct link *l, struct buf *line, const struct request_payload *p, int fd, struct err *e)
 {
 	if (p)
 		buf_printf(line, " = %zu", p->len);
@@ -98,19 +100,20 @@ static int send_request(struct link *l, struct buf *line, const struct payload *
 	if (line->failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	if (line->len > LINE_MAX_BYTES)
-		return err_set(e, ERR_TOO_LONG, "the arguments are too long: a request has at most %d bytes", LINE_MAX_BYTES);
+		return err_set(e, ERR_TOO_LONG, "the arguments are too long: a request has at most %d bytes",
+		               LINE_MAX_BYTES);
 	if (link_send(l, line->data, line->len, fd, e) < 0)
 		return -1;
 	return p ? link_send(l, p->data, p->len, -1, e) : 0;
 }
 
-int link_ask(struct link *l, const char *request, const struct payload *p, struct reply *r, bool (*on_line)(void *, char *, size_t), void *arg,
-	     struct err *e)
+int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
+             bool (*on_line)(void *, char *, size_t), void *arg, struct err *e)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 
 	buf_adds(&line, request);
-	if (send_request(l, &line, p, -1, e) < 0 || reply_read(l, r, on_line, arg, e) < 0)
+	if (send_line(l, &line, p, -1, e) < 0 || reply_read(l, r, on_line, arg, e) < 0)
 		return -1;
 	if (!r->failed)
 		return 0;
@@ -118,7 +121,8 @@ int link_ask(struct link *l, const char *request, const struct payload *p, struc
 	return -1;
 }
 
-int ask(const char *socket, const char *request, const struct payload *p, struct reply *r, struct err *e)
+int ask_once(const char *socket, const char *request, const struct request_payload *p, struct reply *r,
+             struct err *e)
 {
 	struct link l;
 	int rc;
@@ -140,16 +144,20 @@ static void command_line(const struct command *c, struct buf *line)
 		if (a->kind != ARG_FILE && a->kind != ARG_DATA)
 			line_str(line, a->name, c->values[a - c->verb->args]);
 	if (job_wanted(c) && !command_value(c, "progress"))
-		line_str(line, "progress", "yes");      /* so that we learn the job's number, for Ctrl-C */
+		line_str(line, "progress", "yes"); /* so that we learn the job's number, for Ctrl-C */
 }
 
 /* What goes along: a document or a value, from a file or from standard input. */
 static const char *payload_path(const struct command *c)
 {
-	return !c->verb->payload_max ? NULL : c->file ? c->file : c->verb->payload_required ? "-" : NULL;
+	if (!c->verb->payload_max)
+		return NULL;
+	if (c->file)
+		return c->file;
+	return c->verb->payload_required ? "-" : NULL;
 }
 
-static int take_payload(const struct command *c, struct payload *p, struct err *e)
+static int take_payload(const struct command *c, struct request_payload *p, struct err *e)
 {
 	const char *path = payload_path(c);
 
@@ -158,7 +166,7 @@ static int take_payload(const struct command *c, struct payload *p, struct err *
 	return payload_read(p, path, c->verb->payload_max, e) < 0 ? -1 : 1;
 }
 
-static int print(const struct command *c, struct reply *r, struct err *e)
+static int print_answer(const struct command *c, struct reply *r, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
 	int rc;
@@ -170,14 +178,16 @@ static int print(const struct command *c, struct reply *r, struct err *e)
 		return -1;
 	if (out.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	rc = fwrite(buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : err_sys(e, errno, "cannot write to standard output");
+	rc = fwrite(buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0
+	             ? 0
+	             : err_sys(e, errno, "cannot write to standard output");
 	if (out.data)
 		explicit_bzero(out.data, out.size);
 	return rc;
 }
 
 /* Over an open connection; the exit status. */
-static int converse(const struct command *c, struct link *l, const struct payload *p, int fd)
+static int converse(const struct command *c, struct link *l, const struct request_payload *p, int fd)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 	struct job_wait progress;
@@ -187,7 +197,7 @@ static int converse(const struct command *c, struct link *l, const struct payloa
 
 	command_line(c, &line);
 	job_begin(&progress, c, l);
-	rc = send_request(l, &line, p, fd, &e);
+	rc = send_line(l, &line, p, fd, &e);
 	if (rc == 0)
 		rc = reply_read(l, &r, job_wanted(c) ? job_line : NULL, &progress, &e);
 	job_end(&progress);
@@ -198,8 +208,7 @@ static int converse(const struct command *c, struct link *l, const struct payloa
 
 		name_document(path && streq(path, "-") ? "standard input" : path, &r.err);
 		status = refused(c, &r.err);
-	}
-	else if (print(c, &r, &e) < 0)
+	} else if (print_answer(c, &r, &e) < 0)
 		status = refused(c, &e);
 	reply_free(&r);
 	return status;
@@ -224,7 +233,7 @@ static int check_volume(const struct command *c, struct link *l, struct err *e)
 
 int exchange(const struct command *c)
 {
-	struct payload payload = { 0 };
+	struct request_payload payload = { 0 };
 	struct data data = { .fd = -1 };
 	struct err e = { 0 };
 	struct link l;

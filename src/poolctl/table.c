@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Tables, laid out to the column as virsh does: a space before each row, three between columns, a dashed line below the titles.
+ * Tables, laid out to the column as virsh does: a space before each row, three between columns, a dashed line
+ * below the titles.
  */
 #include "poolctl/parts.h"
 

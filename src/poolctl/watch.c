@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * poolctl watch: the table of pools, drawn again whenever the server tells of an event. No clock: between events nothing happens.
- * Without a terminal, and for poolctl subscribe, events are printed as the lines they are.
+ * poolctl watch: the table of pools, drawn again whenever the server tells of an event. No clock: between
+ * events nothing happens. Without a terminal, and for poolctl subscribe, events are printed as the lines they
+ * are.
  */
 #include "poolctl/parts.h"
 
@@ -19,7 +20,7 @@ struct screen {
 	struct link link;
 	size_t lines;
 	struct termios before;
-	bool changed;                   /* keys are read one by one */
+	bool changed; /* keys are read one by one */
 	struct buf last_event;
 	int signals;
 };
@@ -73,11 +74,11 @@ static bool note_event(void *arg, char *line, size_t len)
 }
 
 /* A pool's line: name, state, how full, and in its own words why it is not active. */
-static void pool_row(struct table *t, const char **row, const struct line *l)
+static void screen_pool_row(struct table *t, const char **row, const struct line *l)
 {
 	row[0] = line_get(l, "name");
 	row[1] = line_get(l, "type");
-	row[2] = state_word(line_get(l, "phase") ? line_get(l, "phase") : "-", "active");
+	row[2] = pool_state_word(line_get(l, "phase") ? line_get(l, "phase") : "-", "active");
 	row[3] = table_size(&t->arena, l, "capacity");
 	row[4] = table_size(&t->arena, l, "available");
 	row[5] = line_get(l, "volumes");
@@ -86,7 +87,8 @@ static void pool_row(struct table *t, const char **row, const struct line *l)
 
 static int table_of(struct reply *r, struct buf *out, struct err *e)
 {
-	static const char *const titles[] = { "Name", "Type", "State", "Capacity", "Available", "Volumes", "Reason" };
+	static const char *const titles[] = { "Name",      "Type",    "State", "Capacity",
+		                              "Available", "Volumes", "Reason" };
 	struct table t;
 	struct line l;
 	int rc = 0;
@@ -97,7 +99,7 @@ static int table_of(struct reply *r, struct buf *out, struct err *e)
 
 		rc = row ? reply_record(r, i, &l, e) : err_set(e, ERR_NO_MEMORY, "out of memory");
 		if (rc == 0)
-			pool_row(&t, row, &l);
+			screen_pool_row(&t, row, &l);
 	}
 	if (rc == 0)
 		rc = table_print(&t, true, out, e);
@@ -105,7 +107,8 @@ static int table_of(struct reply *r, struct buf *out, struct err *e)
 	return rc;
 }
 
-/* Lines longer than the terminal would wrap and spoil the count: long lines are cut by the terminal itself (auto-wrap off while drawing). */
+/* Lines longer than the terminal would wrap and spoil the count: long lines are cut by the terminal itself
+ * (auto-wrap off while drawing). */
 static int draw(struct screen *s, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -124,7 +127,8 @@ static int draw(struct screen *s, struct err *e)
 	for (size_t i = head; i < out.len; i++)
 		s->lines += out.data[i] == '\n';
 	buf_adds(&out, "\033[?7h");
-	if (rc == 0 && (out.failed || fwrite(buf_str(&out), 1, out.len, stdout) != out.len || fflush(stdout) != 0))
+	if (rc == 0 &&
+	    (out.failed || fwrite(buf_str(&out), 1, out.len, stdout) != out.len || fflush(stdout) != 0))
 		rc = err_set(e, ERR_STORAGE, "cannot write to the terminal");
 	arena_free(&a);
 	reply_free(&r);
@@ -173,16 +177,18 @@ static int take_events(struct screen *s, struct err *e)
 }
 
 /* Draw, wait for an event, a key, a signal, draw again. 0: the user ended it. */
-static int follow(struct screen *s, struct err *e)
+static int watch_screen(struct screen *s, struct err *e)
 {
-	struct pollfd fds[3] = { { s->link.fd, POLLIN, 0 }, { s->signals, POLLIN, 0 }, { s->changed ? 0 : -1, POLLIN, 0 } };
+	struct pollfd fds[3] = { { s->link.fd, POLLIN, 0 },
+		                 { s->signals, POLLIN, 0 },
+		                 { s->changed ? 0 : -1, POLLIN, 0 } };
 	struct signalfd_siginfo info;
 	char key;
 
 	for (;;) {
 		if (draw(s, e) < 0)
 			return -1;
-		if (link_has_line(&s->link)) {          /* came in while we asked */
+		if (link_has_line(&s->link)) { /* came in while we asked */
 			if (take_events(s, e) < 0)
 				return -1;
 			continue;
@@ -191,7 +197,8 @@ static int follow(struct screen *s, struct err *e)
 			return err_sys(e, errno, "cannot wait for events");
 		if (fds[2].revents && (read(0, &key, 1) <= 0 || key == 'q' || key == 'Q' || key == 4))
 			return 0;
-		if (fds[1].revents && read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info) && info.ssi_signo != SIGWINCH)
+		if (fds[1].revents && read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+		    info.ssi_signo != SIGWINCH)
 			return 0;
 		if (!fds[0].revents)
 			continue;
@@ -217,7 +224,7 @@ int watch_main(const struct command *c)
 	int rc = link_ask(&s.link, "subscribe", NULL, &r, note_event, &s, &e);
 	reply_free(&r);
 	if (rc == 0)
-		rc = follow(&s, &e);
+		rc = watch_screen(&s, &e);
 	if (s.changed)
 		tcsetattr(0, TCSANOW, &s.before);
 	putchar('\n');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * --xpath and --wrap of the dumpxml verbs: evaluated here, on a document that the server has printed. Nowhere else is XPath used.
+ * --xpath and --wrap of the dumpxml verbs: evaluated here, on a document that the server has printed. Nowhere
+ * else is XPath used.
  */
 #include "poolctl/parts.h"
 
@@ -21,7 +22,8 @@ static void keep_error(void *arg, xmlError *error)
 		err_set(e, ERR_INVALID, "the XPath expression is wrong at character %d", error->int1 + 1);
 }
 
-/* White space between elements is the printer's, who is to lay out the selection anew; in an element that has no others it stays, as virsh leaves it. */
+/* White space between elements is the printer's, who is to lay out the selection anew; in an element that has
+ * no others it stays, as virsh leaves it. */
 static void drop_blanks(xmlNode *parent)
 {
 	bool elements = false;
@@ -84,7 +86,8 @@ static int print_wrapped(const xmlNodeSet *nodes, struct buf *out)
 	return rc;
 }
 
-static int print_selection(const struct command *c, const xmlXPathObject *found, struct buf *out, struct err *e)
+static int print_selection(const struct command *c, const xmlXPathObject *found, struct buf *out,
+                           struct err *e)
 {
 	if (found->type != XPATH_NODESET)
 		return err_set(e, ERR_INVALID, "the XPath expression selects no nodes: it computes a value");
@@ -96,7 +99,8 @@ static int print_selection(const struct command *c, const xmlXPathObject *found,
 int xpath_select(const struct command *c, struct buf *text, struct err *e)
 {
 	bool pool = streq(c->verb->name, "pool-dumpxml");
-	cleanup_xml xmlDoc *doc = xml_open(buf_str(text), text->len, VOLUME_XML_LIMIT, "(reply)", pool ? "pool" : "volume", e);
+	cleanup_xml xmlDoc *doc = xml_open(buf_str(text), text->len, VOLUME_XML_LIMIT, "(reply)",
+	                                   pool ? "pool" : "volume", e);
 	xmlXPathContext *context = doc ? xmlXPathNewContext(doc) : NULL;
 	xmlXPathObject *found;
 	struct buf out = BUF_INIT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a device stands on. A disk that is taken out while it is in use stays below those that use it, as a link that leads nowhere.
+ * What a device stands on. A disk that is taken out while it is in use stays below those that use it, as a
+ * link that leads nowhere.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,9 +13,12 @@
 #include "system/links.h"
 #include "system/sysfs.h"
 
-#define DEPTH 4         /* a thin volume stands on its pool, that on hidden volumes, those on a disk */
+#define DEPTH 4 /* a thin volume stands on its pool, that on hidden volumes, those on a disk */
 
-struct below { struct buf *words; unsigned disks, gone; };
+struct below {
+	struct buf *words;
+	unsigned disks, gone;
+};
 
 /* Is there a word " NAME=" already? */
 static bool is_word(const struct buf *words, const char *name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * btrfs on several devices. What udev's rules and `btrfs device scan` do elsewhere is done here, for the one filesystem that is wanted.
+ * btrfs on several devices. What udev's rules and `btrfs device scan` do elsewhere is done here, for the one
+ * filesystem that is wanted.
  */
 #include "system/btrfs.h"
 
@@ -26,10 +27,19 @@ static const char *const btrfs_types[] = { "btrfs", NULL };
 #define ASKED_MOST 1024
 
 /* The devices that may hold a part of it, and what each has answered. */
-struct question { char uuid[64]; bool is_member; };
-struct gathering { const char *uuid; char *nodes[ASKED_MOST]; struct question asked[ASKED_MOST]; struct err whys[ASKED_MOST]; size_t n; };
+struct member_question {
+	char uuid[64];
+	bool is_member;
+};
+struct gathering {
+	const char *uuid;
+	char *nodes[ASKED_MOST];
+	struct member_question asked[ASKED_MOST];
+	struct err whys[ASKED_MOST];
+	size_t n;
+};
 
-static int tell(int control, ioctl_request request, const char *path)
+static int tell_btrfs(int control, ioctl_request request, const char *path)
 {
 	struct btrfs_ioctl_vol_args args = { .fd = 0 };
 
@@ -50,9 +60,9 @@ static bool add_asked(const char *sysname, const char *path, dev_t dev, void *ar
 	return !g->nodes[g->n] || ++g->n == ASKED_MOST;
 }
 
-static void answer(const char *node, void *arg)
+static void answer_is_member(const char *node, void *arg)
 {
-	struct question *q = arg;
+	struct member_question *q = arg;
 	struct device_content c;
 
 	q->is_member = device_holds(node, btrfs_types, &c) && strcasecmp(c.uuid, q->uuid) == 0;
@@ -65,35 +75,44 @@ static int tell_members(int control, const char *uuid, struct err *e)
 	int rc;
 
 	if (!g)
-		return err_set(e, ERR_NO_MEMORY, "cannot look for the devices of a btrfs filesystem: out of memory");
+		return err_set(e, ERR_NO_MEMORY,
+		               "cannot look for the devices of a btrfs filesystem: out of memory");
 	g->uuid = uuid;
 	rc = device_each(add_asked, g, e);
 	if (rc == 0 && g->n)
-		rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)g->nodes, .n = g->n, .fn = answer, .args = g->asked,
-		                                                .size = sizeof(g->asked[0]), .whys = g->whys }, e);
+		rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)g->nodes,
+		                                                .n = g->n,
+		                                                .fn = answer_is_member,
+		                                                .args = g->asked,
+		                                                .size = sizeof(g->asked[0]),
+		                                                .whys = g->whys },
+		                    e);
 	for (size_t i = 0; i < g->n; i++) {
 		if (rc == 0 && g->asked[i].is_member)
-			tell(control, (ioctl_request)BTRFS_IOC_SCAN_DEV, g->nodes[i]);
+			tell_btrfs(control, (ioctl_request)BTRFS_IOC_SCAN_DEV, g->nodes[i]);
 		free(g->nodes[i]);
 	}
 	return rc;
 }
 
-/* Most filesystems have one device: then nobody else's is looked at. Without the control device it is left to the mount. */
+/* Most filesystems have one device: then nobody else's is looked at. Without the control device it is left to
+ * the mount. */
 int btrfs_gather(const char *device, const char *uuid, struct err *e)
 {
 	cleanup_close int control = open("/dev/btrfs-control", O_RDWR | O_CLOEXEC);
 	char waits_for[sizeof(e->waits_for)];
 
-	if (control < 0 || tell(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
+	if (control < 0 || tell_btrfs(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
 		return 0;
 	if (tell_members(control, uuid, e) < 0)
 		return -1;
-	if (tell(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
+	if (tell_btrfs(control, (ioctl_request)BTRFS_IOC_DEVICES_READY, device) <= 0)
 		return 0;
 	snprintf(waits_for, sizeof(waits_for), "device=UUID=%s", uuid);
-	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "the btrfs filesystem on %s has other devices, and not all of them are there now (the mount option "
-			"\"degraded\" does without)", device);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+	                "the btrfs filesystem on %s has other devices, and not all of them are there now "
+	                "(the mount option \"degraded\" does without)",
+	                device);
 }
 
 /* ---- once it is mounted ---- */
@@ -109,8 +128,10 @@ static bool in_directory(const char *dir, dev_t dev, const char *spec)
 		char path[PATH_MAX], text[32];
 		unsigned a, b;
 
-		if (entry->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s/dev", dir, entry->d_name) >= (int)sizeof(path) ||
-		    file_read_line(AT_FDCWD, path, text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
+		if (entry->d_name[0] == '.' ||
+		    snprintf(path, sizeof(path), "%s/%s/dev", dir, entry->d_name) >= (int)sizeof(path) ||
+		    file_read_line(AT_FDCWD, path, text, sizeof(text)) <= 0 ||
+		    sscanf(text, "%u:%u", &a, &b) != 2)
 			continue;
 		found = spec ? device_matches(spec, makedev(a, b)) : makedev(a, b) == dev;
 	}
@@ -119,8 +140,9 @@ static bool in_directory(const char *dir, dev_t dev, const char *spec)
 	return found;
 }
 
-/* The directory in /sys of the mounted filesystem that is on `dev`, and on what `spec` names as well, if that is not NULL. */
-static bool find_mounted(dev_t dev, const char *spec, char out[PATH_MAX])
+/* The directory in /sys of the mounted filesystem that is on `dev`, and on what `spec` names as well, if that
+ * is not NULL. */
+static bool find_mounted_sysfs(dev_t dev, const char *spec, char out[PATH_MAX])
 {
 	DIR *d = opendir(MOUNTED);
 	const struct dirent *entry;
@@ -144,7 +166,7 @@ bool btrfs_has_member(dev_t dev, const char *spec)
 {
 	char path[PATH_MAX];
 
-	return find_mounted(dev, spec, path);
+	return find_mounted_sysfs(dev, spec, path);
 }
 
 /* Lines of a word and a number. */
@@ -163,7 +185,7 @@ unsigned long btrfs_errors(dev_t dev)
 	const struct dirent *entry;
 	unsigned long n = 0;
 
-	if (!find_mounted(dev, NULL, path))
+	if (!find_mounted_sysfs(dev, NULL, path))
 		return 0;
 	memcpy(path + strlen(path), "/devinfo", sizeof("/devinfo"));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * btrfs on several devices: the kernel has to be told of each before one of them is mounted, and names any of them afterwards.
+ * btrfs on several devices: the kernel has to be told of each before one of them is mounted, and names any of
+ * them afterwards.
  */
 #ifndef POOLINIT_SYSTEM_BTRFS_H
 #define POOLINIT_SYSTEM_BTRFS_H
@@ -9,11 +10,13 @@
 #include <sys/types.h>
 #include "base/err.h"
 
-/* Tell the kernel of all devices of the filesystem with this uuid, which is on `device`. ERR_WAIT_DEVICE: some are missing. The module is loaded. */
+/* Tell the kernel of all devices of the filesystem with this uuid, which is on `device`. ERR_WAIT_DEVICE:
+ * some are missing. The module is loaded. */
 int btrfs_gather(const char *device, const char *uuid, struct err *e);
 /* Has the mounted filesystem that is on `dev` another device that `spec` (see device.h) names? */
 bool btrfs_has_member(dev_t dev, const char *spec);
-/* The errors of its devices that the mounted filesystem on `dev` has counted, on its disks, until somebody resets that. */
+/* The errors of its devices that the mounted filesystem on `dev` has counted, on its disks, until somebody
+ * resets that. */
 unsigned long btrfs_errors(dev_t dev);
 
 #endif

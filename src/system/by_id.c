@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The name of a block device by what it says of itself: serial numbers, world wide names, device-mapper's names. As udev's scsi_id, ata_id and
- * 60-persistent-storage.rules have them.
+ * The name of a block device by what it says of itself: serial numbers, world wide names, device-mapper's
+ * names. As udev's scsi_id, ata_id and 60-persistent-storage.rules have them.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -39,11 +39,15 @@ static void name_tidy(char *s)
 }
 
 /* The identifiers of SCSI page 0x83, in scsi_id's order of preference. */
-static const struct { unsigned char type; int naa; } id_preference[] = {
+static const struct {
+	unsigned char type;
+	int naa;
+} id_preference[] = {
 	{ 3, 6 }, { 3, 5 }, { 3, -1 }, { 2, -1 }, { 1, -1 }, { 0, -1 },
 };
 
-/* The descriptor in a page 0x83 of that type (and kind of NAA, unless -1) that names the logical unit; NULL: none. */
+/* The descriptor in a page 0x83 of that type (and kind of NAA, unless -1) that names the logical unit; NULL:
+ * none. */
 static const unsigned char *page83_find(const unsigned char *page, size_t len, unsigned char type, int naa)
 {
 	size_t end = 4 + (size_t)(page[2] << 8 | page[3]);
@@ -66,7 +70,8 @@ static void page83_text(const unsigned char *d, const char *dir, struct buf *b)
 	char vendor[32] = "", model[64] = "";
 
 	buf_printf(b, "%x", d[1] & 0x0f);
-	if ((d[1] & 0x0f) == 0 && sysfs_attribute(dir, "vendor", vendor, sizeof(vendor)) && sysfs_attribute(dir, "model", model, sizeof(model)))
+	if ((d[1] & 0x0f) == 0 && sysfs_attribute(dir, "vendor", vendor, sizeof(vendor)) &&
+	    sysfs_attribute(dir, "model", model, sizeof(model)))
 		buf_printf(b, "%-8s%-16s", vendor, model);
 	for (size_t i = 0; i < d[3]; i++) {
 		if ((d[0] & 0x0f) == 1)
@@ -96,7 +101,10 @@ static bool serial_from_page83(const char *dir, struct buf *b, bool *naa)
 /* The kernel's own reading of that page: "naa.6001…", "eui.…", "t10.VENDOR …". */
 static bool serial_from_wwid(const char *dir, struct buf *b, bool *naa)
 {
-	static const struct { const char *prefix; char type; } kinds[] = { { "naa.", '3' }, { "eui.", '2' }, { "t10.", '1' } };
+	static const struct {
+		const char *prefix;
+		char type;
+	} kinds[] = { { "naa.", '3' }, { "eui.", '2' }, { "t10.", '1' } };
 	char wwid[300];
 
 	if (!sysfs_attribute(dir, "wwid", wwid, sizeof(wwid)))
@@ -133,9 +141,11 @@ int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t siz
 	bool world_wide = false;
 	int part;
 
-	if (!sysfs_block(sys, sysname, dir, &part) || !sysfs_path(dir + strlen(dir), sizeof(dir) - strlen(dir), "/device"))
+	if (!sysfs_block(sys, sysname, dir, &part) ||
+	    !sysfs_path(dir + strlen(dir), sizeof(dir) - strlen(dir), "/device"))
 		return -1;
-	if (!serial_from_page83(dir, &b, &world_wide) && !serial_from_wwid(dir, &b, &world_wide) && !serial_from_page80(dir, &b))
+	if (!serial_from_page83(dir, &b, &world_wide) && !serial_from_wwid(dir, &b, &world_wide) &&
+	    !serial_from_page80(dir, &b))
 		return -1;
 	if (!sysfs_path(out, size, "%s", buf_str(&b)))
 		return -1;
@@ -155,7 +165,8 @@ void link_name_add(struct link_names *n, const char *fmt, ...)
 	buf_addc(n->out, '\n');
 }
 
-/* An ATA disk answers IDENTIFY with its full model and serial number; SCSI's inquiry has only sixteen characters of the model. */
+/* An ATA disk answers IDENTIFY with its full model and serial number; SCSI's inquiry has only sixteen
+ * characters of the model. */
 static bool ata_identity(struct link_names *n, char *out, size_t size)
 {
 	char path[PATH_MAX], model[41], serial[21];
@@ -242,7 +253,8 @@ static void names_nvme(struct link_names *n)
 		name_tidy(wwid);
 		link_name_add(n, "disk/by-id/nvme-%s%s", wwid, n->part);
 	}
-	if (!sysfs_path(device, sizeof(device), "%s/device", n->dir) || !sysfs_attribute(device, "model", model, sizeof(model)) ||
+	if (!sysfs_path(device, sizeof(device), "%s/device", n->dir) ||
+	    !sysfs_attribute(device, "model", model, sizeof(model)) ||
 	    !sysfs_attribute(device, "serial", serial, sizeof(serial)))
 		return;
 	name_tidy(model);
@@ -264,12 +276,14 @@ static void names_mmc(struct link_names *n)
 {
 	char name[64], serial[64], area[32];
 
-	if (!sysfs_attribute(n->dir, "device/name", name, sizeof(name)) || !sysfs_attribute(n->dir, "device/serial", serial, sizeof(serial)))
+	if (!sysfs_attribute(n->dir, "device/name", name, sizeof(name)) ||
+	    !sysfs_attribute(n->dir, "device/serial", serial, sizeof(serial)))
 		return;
 	name_tidy(name);
 	name_tidy(serial);
 	if (name[0] && serial[0])
-		link_name_add(n, "disk/by-id/mmc-%s_%s%s%s", name, serial, n->part, link_boot_area(n->sysname, area, sizeof(area)));
+		link_name_add(n, "disk/by-id/mmc-%s_%s%s%s", name, serial, n->part,
+		              link_boot_area(n->sysname, area, sizeof(area)));
 }
 
 static void names_dm(struct link_names *n)
@@ -284,11 +298,11 @@ static void names_dm(struct link_names *n)
 }
 
 static const struct {
-	const char *prefix;             /* of the disk's kernel name */
+	const char *prefix; /* of the disk's kernel name */
 	void (*add)(struct link_names *n);
 } identities[] = {
-	{ "sd", names_scsi }, { "sr", names_scsi }, { "vd", names_virtio }, { "nvme", names_nvme }, { "mmcblk", names_mmc },
-	{ "dm-", names_dm },
+	{ "sd", names_scsi },   { "sr", names_scsi },    { "vd", names_virtio },
+	{ "nvme", names_nvme }, { "mmcblk", names_mmc }, { "dm-", names_dm },
 };
 
 void link_names_by_id(struct link_names *n)

@@ -15,13 +15,13 @@
 struct way {
 	const char *sys;
 	char text[512];
-	bool parent_known;      /* there is a bus address at the root … */
-	bool transport_known;   /* … and all between it and the disk is understood: otherwise the name would not be unique */
+	bool parent_known; /* there is a bus address at the root … */
+	/* … and all between it and the disk is understood: otherwise the name would not be unique */
+	bool transport_known;
 	bool refused;
 };
 
-__attribute__((format(printf, 2, 3)))
-static void way_prepend(struct way *w, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void way_prepend(struct way *w, const char *fmt, ...)
 {
 	char step[512], whole[sizeof(w->text)];
 	va_list ap;
@@ -30,13 +30,15 @@ static void way_prepend(struct way *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(step, sizeof(step), fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(step) || !sysfs_path(whole, sizeof(whole), "%s%s%s", step, w->text[0] ? "-" : "", w->text))
+	if (n < 0 || (size_t)n >= sizeof(step) ||
+	    !sysfs_path(whole, sizeof(whole), "%s%s%s", step, w->text[0] ? "-" : "", w->text))
 		w->refused = true;
 	else
 		memcpy(w->text, whole, sizeof(whole));
 }
 
-/* Up to the topmost of the directly enclosing devices of this subsystem: PCI bridges and USB hubs do not belong to the name. */
+/* Up to the topmost of the directly enclosing devices of this subsystem: PCI bridges and USB hubs do not
+ * belong to the name. */
 static void skip_subsystem(char *dir, const char *subsystem)
 {
 	char up[PATH_MAX], name[64];
@@ -65,7 +67,8 @@ static void lun_text(unsigned long lun, char *out, size_t size)
 static const char *enclosing(char *dir, const char *prefix)
 {
 	do {
-		if (starts_with(path_base(dir), prefix) && isdigit((unsigned char)path_base(dir)[strlen(prefix)]))
+		if (starts_with(path_base(dir), prefix) &&
+		    isdigit((unsigned char)path_base(dir)[strlen(prefix)]))
 			return path_base(dir);
 	} while (sysfs_to_parent(dir));
 	return NULL;
@@ -81,8 +84,10 @@ static void way_iscsi(struct way *w, const char *device, unsigned long lun)
 	lun_text(lun, lun_name, sizeof(lun_name));
 	if (!session || !sysfs_path(dir, sizeof(dir), "%s/class/iscsi_session/%s", w->sys, session) ||
 	    !sysfs_attribute(dir, "targetname", target, sizeof(target)) ||
-	    !sysfs_path(dir, sizeof(dir), "%s/class/iscsi_connection/connection%s:0", w->sys, session + strlen("session")) ||
-	    !sysfs_attribute(dir, "persistent_address", address, sizeof(address)) || !sysfs_attribute(dir, "persistent_port", port, sizeof(port))) {
+	    !sysfs_path(dir, sizeof(dir), "%s/class/iscsi_connection/connection%s:0", w->sys,
+	                session + strlen("session")) ||
+	    !sysfs_attribute(dir, "persistent_address", address, sizeof(address)) ||
+	    !sysfs_attribute(dir, "persistent_port", port, sizeof(port))) {
 		w->refused = true;
 		return;
 	}
@@ -114,7 +119,8 @@ static void way_ata(struct way *w, const char *device, unsigned bus, unsigned ta
 
 	memcpy(up, device, strlen(device) + 1);
 	ata = enclosing(up, "ata");
-	if (!ata || !sysfs_path(dir, sizeof(dir), "%s/class/ata_port/%s", w->sys, ata) || !sysfs_attribute(dir, "port_no", port, sizeof(port))) {
+	if (!ata || !sysfs_path(dir, sizeof(dir), "%s/class/ata_port/%s", w->sys, ata) ||
+	    !sysfs_attribute(dir, "port_no", port, sizeof(port))) {
 		w->refused = true;
 		return;
 	}
@@ -126,7 +132,8 @@ static void way_ata(struct way *w, const char *device, unsigned bus, unsigned ta
 }
 
 /* Host numbers are given out as drivers load: count from the first host of the same adapter. */
-static void way_scsi_host(struct way *w, const char *device, unsigned host, unsigned bus, unsigned target, unsigned long lun)
+static void way_scsi_host(struct way *w, const char *device, unsigned host, unsigned bus, unsigned target,
+                          unsigned long lun)
 {
 	char dir[PATH_MAX];
 	unsigned base = host;
@@ -157,7 +164,7 @@ static void way_scsi(struct way *w, char *dir)
 
 	w->transport_known = true;
 	if (sscanf(path_base(dir), "%u:%u:%u:%lu", &host, &bus, &target, &lun) != 4)
-		return;                 /* target or host: not addressed by themselves */
+		return; /* target or host: not addressed by themselves */
 	if (strstr(dir, "/session"))
 		way_iscsi(w, dir, lun);
 	else if (strstr(dir, "/rport-"))
@@ -165,7 +172,7 @@ static void way_scsi(struct way *w, char *dir)
 	else if (strstr(dir, "/ata"))
 		way_ata(w, dir, bus, target);
 	else if (strstr(dir, "/end_device-") || strstr(dir, "/vmbus_"))
-		w->refused = true;      /* SAS expanders and Hyper-V have rules of their own */
+		w->refused = true; /* SAS expanders and Hyper-V have rules of their own */
 	else
 		way_scsi_host(w, dir, host, bus, target, lun);
 	enclosing(dir, "host");
@@ -189,7 +196,8 @@ static void way_pci(struct way *w, char *dir)
 	skip_subsystem(dir, "pci");
 }
 
-/* What is built into a chip sits on one of these two buses: most on the first, ARM's own controllers on the other. */
+/* What is built into a chip sits on one of these two buses: most on the first, ARM's own controllers on the
+ * other. */
 static void way_chip(struct way *w, char *dir, const char *bus)
 {
 	w->parent_known = w->transport_known = true;
@@ -223,7 +231,7 @@ static void way_virtio(struct way *w, char *dir)
 
 static void way_nvme(struct way *w, char *dir)
 {
-	w->parent_known = w->transport_known = true;    /* the namespace was put in front by the disk itself */
+	w->parent_known = w->transport_known = true; /* the namespace was put in front by the disk itself */
 	skip_subsystem(dir, "nvme");
 }
 
@@ -231,8 +239,8 @@ static const struct {
 	const char *subsystem;
 	void (*step)(struct way *w, char *dir);
 } steps[] = {
-	{ "scsi", way_scsi }, { "usb", way_usb }, { "pci", way_pci }, { "platform", way_platform }, { "amba", way_amba }, { "acpi", way_acpi },
-	{ "virtio", way_virtio }, { "nvme", way_nvme },
+	{ "scsi", way_scsi }, { "usb", way_usb },   { "pci", way_pci },       { "platform", way_platform },
+	{ "amba", way_amba }, { "acpi", way_acpi }, { "virtio", way_virtio }, { "nvme", way_nvme },
 };
 
 int link_by_path(const char *sys, const char *sysname, char *out, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Finding block devices by what they are, and knowing what they hold, through libblkid.
- * A device that does not answer (suspended in device-mapper, a SCSI disk whose session is lost, or one that stands on such a
+ * Finding block devices by what they are, and knowing what they hold, through libblkid. A device that does
+ * not answer (suspended in device-mapper, a SCSI disk whose session is lost, or one that stands on such a
  * one) is never opened: sysfs knows it without asking the device, and a read would not return.
  */
 #include "system/device.h"
@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "base/buf.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -55,8 +56,9 @@ static bool has_entries(int dirfd, const char *name)
 	return found;
 }
 
-/* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to use. */
-static bool is_component(const char *sysname)
+/* A path of a multipath map, a member of a volume group or of an array: what stands on it is the device to
+ * use. */
+static bool has_holder(const char *sysname)
 {
 	cleanup_close int dir = sys_block(sysname);
 
@@ -122,8 +124,10 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 	blkid_probe p;
 
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
-	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) && device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname)) {
-		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (%s is suspended, blocked or offline)", path, sysname);
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) &&
+	    device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname)) {
+		err_wait(e, ERR_WAIT_DEVICE, waits_for,
+		         "%s does not answer now (%s is suspended, blocked or offline)", path, sysname);
 		return NULL;
 	}
 	*fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -139,19 +143,20 @@ static blkid_probe probe_open(const char *path, int *fd, struct err *e)
 	if (set && blkid_probe_get_size(p) > 0)
 		return p;
 	blkid_free_probe(p);
-	if (set) {                      /* it opens all the same; an event says when there is something in it */
-		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s has no medium: nothing is attached to it now", path);
+	if (set) { /* it opens all the same; an event says when there is something in it */
+		err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s has no medium: nothing is attached to it now",
+		         path);
 		return NULL;
 	}
 	err_set(e, ERR_STORAGE, "cannot look at %s: %s", path, strerror(errno));
 	return NULL;
 }
 
-static void probe_value(blkid_probe p, const char *name, char *out, size_t size)
+static void copy_probe_value(blkid_probe p, const char *name, char *out, size_t size)
 {
-	const char *value;
+	const char *value = probe_value(p, name);
 
-	if (blkid_probe_lookup_value(p, name, &value, NULL) == 0)
+	if (value)
 		snprintf(out, size, "%s", value);
 }
 
@@ -204,16 +209,18 @@ int device_cannot_read(const char *path, int fd, struct err *e)
 	uint64_t at = first_unreadable(fd);
 
 	snprintf(waits_for, sizeof(waits_for), "device=%s", path);
-	if (at == UINT64_MAX)           /* it could be read again meanwhile */
+	if (at == UINT64_MAX) /* it could be read again meanwhile */
 		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s: %s", path, strerror(EIO));
 	else
-		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s at %llu: %s", path, (unsigned long long)at, strerror(EIO));
+		err_wait(e, ERR_STORAGE, waits_for, "cannot read %s at %llu: %s", path,
+		         (unsigned long long)at, strerror(EIO));
 	if (e)
 		e->sys = EIO;
 	return -1;
 }
 
-/* libblkid looks no further than the first member of an array, and a file's bytes may look like one. If all but one are a file's, that one counts. */
+/* libblkid looks no further than the first member of an array, and a file's bytes may look like one. If all
+ * but one are a file's, that one counts. */
 static int look_closer(blkid_probe p, int fd, struct device_content *out)
 {
 	struct signatures all = { .n = 0 };
@@ -236,7 +243,8 @@ static int look_closer(blkid_probe p, int fd, struct device_content *out)
 	return 0;
 }
 
-/* Newer libblkids say of what is ambivalent that it could not be read, but only what could not be read leaves an errno. */
+/* Newer libblkids say of what is ambivalent that it could not be read, but only what could not be read leaves
+ * an errno. */
 static int safeprobe(blkid_probe p)
 {
 	int rc;
@@ -256,18 +264,20 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 	if (!p)
 		return -1;
 	blkid_probe_enable_superblocks(p, 1);
-	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE);
+	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID |
+	                                             BLKID_SUBLKS_USAGE);
 	blkid_probe_enable_partitions(p, 1);
 	rc = safeprobe(p);
 	out->ambivalent = rc == AMBIVALENT;
 	if (rc == 0) {
-		probe_value(p, "TYPE", out->type, sizeof(out->type));
-		probe_value(p, "LABEL", out->label, sizeof(out->label));
-		probe_value(p, "UUID", out->uuid, sizeof(out->uuid));
-		probe_value(p, "USAGE", out->usage, sizeof(out->usage));
-		probe_value(p, "PTTYPE", out->table, sizeof(out->table));
+		copy_probe_value(p, "TYPE", out->type, sizeof(out->type));
+		copy_probe_value(p, "LABEL", out->label, sizeof(out->label));
+		copy_probe_value(p, "UUID", out->uuid, sizeof(out->uuid));
+		copy_probe_value(p, "USAGE", out->usage, sizeof(out->usage));
+		copy_probe_value(p, "PTTYPE", out->table, sizeof(out->table));
 	}
-	if ((out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto")) && look_closer(p, fd, out) < 0)
+	if ((out->ambivalent || streq(out->usage, "raid") || streq(out->usage, "crypto")) &&
+	    look_closer(p, fd, out) < 0)
 		rc = -1;
 	blkid_free_probe(p);
 	return rc < 0 && rc != AMBIVALENT ? device_cannot_read(path, fd, e) : 0;
@@ -289,7 +299,8 @@ bool device_holds(const char *path, const char *const *types, struct device_cont
 	if (all.n) {
 		all.n = 1;
 		blkid_reset_probe(p);
-		blkid_probe_filter_superblocks_usage(p, BLKID_FLTR_ONLYIN, BLKID_USAGE_RAID | BLKID_USAGE_CRYPTO);
+		blkid_probe_filter_superblocks_usage(p, BLKID_FLTR_ONLYIN,
+		                                     BLKID_USAGE_RAID | BLKID_USAGE_CRYPTO);
 		signatures_read(p, fd, &all);
 		holds = !signatures_member(&all);
 	}
@@ -300,6 +311,7 @@ bool device_holds(const char *path, const char *const *types, struct device_cont
 }
 
 /* Members of something else, as people call them. */
+/* clang-format off */
 static const struct { const char *type, *text; } members[] = {
 	{ "LVM2_member",       "an LVM physical volume" },
 	{ "LVM1_member",       "an LVM physical volume" },
@@ -309,9 +321,11 @@ static const struct { const char *type, *text; } members[] = {
 	{ "mpath_member",      "a path of a multipath device" },
 	{ "swap",              "swap space" },
 };
+/* clang-format on */
 
 const char *device_content_text(const struct device_content *c, char *out, size_t size)
 {
+	require_or(size > 0, out);
 	for (size_t i = 0; !c->all[0] && i < ARRAY_LEN(members); i++)
 		if (streq(c->type, members[i].type)) {
 			snprintf(out, size, "%s", members[i].text);
@@ -333,9 +347,10 @@ const char *device_content_text(const struct device_content *c, char *out, size_
 /* ---- which device is it ---- */
 
 /* A name for a device that is not a path. */
+/* clang-format off */
 static const struct tag {
 	const char *prefix, *dir, *value;       /* in a specification; in /dev/disk; as libblkid calls it */
-	bool partition;                         /* told by the partition table, not by what is on the device */
+	bool partition; /* told by the partition table, not by what is on the device */
 	bool caseless;
 } tags[] = {
 	{ "LABEL=",     "by-label",     "LABEL",           false, false },
@@ -343,6 +358,7 @@ static const struct tag {
 	{ "PARTLABEL=", "by-partlabel", "PART_ENTRY_NAME", true,  false },
 	{ "PARTUUID=",  "by-partuuid",  "PART_ENTRY_UUID", true,  true },
 };
+/* clang-format on */
 
 static const struct tag *tag_find(const char *spec)
 {
@@ -371,8 +387,10 @@ static int partition_has(blkid_probe p, const struct tag *t, const char *wanted)
 	return blkid_probe_lookup_value(p, t->value, &value, NULL) == 0 && is_value(t, value, wanted);
 }
 
-/* What belongs to an array or a volume group has a UUID too, but not one to mount; and what lies in a filesystem's files names nothing. */
-static int content_has(blkid_probe p, int fd, const struct tag *t, const char *wanted, struct signature *found)
+/* What belongs to an array or a volume group has a UUID too, but not one to mount; and what lies in a
+ * filesystem's files names nothing. */
+static int content_has(blkid_probe p, int fd, const struct tag *t, const char *wanted,
+                       struct signature *found)
 {
 	struct signatures all = { .n = 0 };
 	const struct signature *member;
@@ -382,8 +400,8 @@ static int content_has(blkid_probe p, int fd, const struct tag *t, const char *w
 	for (size_t i = 0; i < all.n; i++) {
 		const struct signature *s = &all.items[i];
 
-		if (!is_value(t, streq(t->value, "UUID") ? s->uuid : s->label, wanted) || streq(s->usage, "raid") || (member && s != member) ||
-		    signature_is_content(&all, s))
+		if (!is_value(t, streq(t->value, "UUID") ? s->uuid : s->label, wanted) ||
+		    streq(s->usage, "raid") || (member && s != member) || signature_is_content(&all, s))
 			continue;
 		*found = *s;
 		return 1;
@@ -391,8 +409,10 @@ static int content_has(blkid_probe p, int fd, const struct tag *t, const char *w
 	return rc;
 }
 
-/* Does the device at path carry the tag? 1, 0; -1: it cannot be told, because the device cannot be read, or is not there. */
-static int probe_has(const char *path, const struct tag *t, const char *wanted, struct signature *found, struct err *e)
+/* Does the device at path carry the tag? 1, 0; -1: it cannot be told, because the device cannot be read, or
+ * is not there. */
+static int probe_has(const char *path, const struct tag *t, const char *wanted, struct signature *found,
+                     struct err *e)
 {
 	cleanup_close int fd = -1;
 	blkid_probe p = probe_open(path, &fd, e);
@@ -439,19 +459,19 @@ int device_leads(const char *spec, const char *sysname)
 struct search {
 	const struct tag *tag;
 	const char *wanted;
-	const char *only;               /* these names; NULL: all */
+	const char *only; /* these names; NULL: all */
 	char path[PATH_MAX];
 	dev_t dev;
 	struct signature first;
-	char other[PATH_MAX];           /* a second device with the same tag */
-	struct buf stalled;             /* devices that could not be asked, */
-	struct buf unread;              /* and why others that were asked could not be read */
-	char *nodes[SEARCHED_MOST];     /* those that are asked */
+	char other[PATH_MAX];       /* a second device with the same tag */
+	struct buf stalled;         /* devices that could not be asked, */
+	struct buf unread;          /* and why others that were asked could not be read */
+	char *nodes[SEARCHED_MOST]; /* those that are asked */
 	dev_t devs[SEARCHED_MOST];
 	size_t n;
 };
 
-static bool is_candidate(const char *sysname, dev_t *dev)
+static bool is_searchable(const char *sysname, dev_t *dev)
 {
 	cleanup_close int dir = sys_block(sysname);
 	char text[32];
@@ -464,7 +484,7 @@ static bool is_candidate(const char *sysname, dev_t *dev)
 	if (file_read_line(dir, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
 		return false;
 	*dev = makedev(a, b);
-	return !is_component(sysname);
+	return !has_holder(sysname);
 }
 
 int device_each(device_each_fn *fn, void *arg, struct err *e)
@@ -478,7 +498,8 @@ int device_each(device_each_fn *fn, void *arg, struct err *e)
 	if (!dir)
 		return err_sys(e, errno, "cannot list block devices in /sys/class/block");
 	while (!over && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && is_candidate(entry->d_name, &dev) && device_node(dev, path, sizeof(path)) == 0)
+		if (entry->d_name[0] != '.' && is_searchable(entry->d_name, &dev) &&
+		    device_node(dev, path, sizeof(path)) == 0)
 			over = fn(entry->d_name, path, dev, arg);
 	closedir(dir);
 	return 0;
@@ -505,11 +526,17 @@ const char *device_left_out(void)
 	return searched ? buf_str(&left_out) : NULL;
 }
 
-struct question { const struct tag *tag; char wanted[256]; int has; struct signature found; struct err why; };
+struct tag_question {
+	const struct tag *tag;
+	char wanted[256];
+	int has;
+	struct signature found;
+	struct err why;
+};
 
-static void answer(const char *node, void *arg)
+static void answer_has_tag(const char *node, void *arg)
 {
-	struct question *q = arg;
+	struct tag_question *q = arg;
 
 	q->has = probe_has(node, q->tag, q->wanted, &q->found, &q->why);
 }
@@ -533,7 +560,7 @@ static bool search_add(const char *sysname, const char *path, dev_t dev, void *a
 }
 
 /* Once, however often a worker searches. */
-static void leave_out(const char *node, const char *why)
+static void note_left_out(const char *node, const char *why)
 {
 	char name[PATH_MAX + 2];
 
@@ -543,14 +570,14 @@ static void leave_out(const char *node, const char *why)
 }
 
 /* What the disk has answered. */
-static void search_take(struct search *s, size_t i, const struct question *q, const struct err *silence)
+static void search_take(struct search *s, size_t i, const struct tag_question *q, const struct err *silence)
 {
 	const struct err *why = silence->class == ERR_NONE ? &q->why : silence;
 	int has = silence->class == ERR_NONE ? q->has : -1;
 
 	if (has < 0 && err_is(why, ERR_STORAGE)) {
 		buf_printf(&s->unread, "%s%s", s->unread.len ? "; " : "", why->message);
-		leave_out(s->nodes[i], why->message);
+		note_left_out(s->nodes[i], why->message);
 	}
 	if (has <= 0 || s->other[0] || (s->path[0] && is_same_filesystem(&s->first, &q->found)))
 		return;
@@ -563,7 +590,7 @@ static void search_take(struct search *s, size_t i, const struct question *q, co
 
 static int search_all(struct search *s, struct err *e)
 {
-	cleanup_free struct question *asked = NULL;
+	cleanup_free struct tag_question *asked = NULL;
 	cleanup_free struct err *silences = NULL;
 	int rc = device_each(search_add, s, e);
 
@@ -575,18 +602,24 @@ static int search_all(struct search *s, struct err *e)
 		return err_set(e, ERR_NO_MEMORY, "cannot look for a device: out of memory");
 	for (size_t i = 0; i < s->n; i++) {
 		asked[i].tag = s->tag;
-		if (snprintf(asked[i].wanted, sizeof(asked[i].wanted), "%s", s->wanted) >= (int)sizeof(asked[i].wanted))
-			return 0;               /* no label is so long */
+		if (snprintf(asked[i].wanted, sizeof(asked[i].wanted), "%s", s->wanted) >=
+		    (int)sizeof(asked[i].wanted))
+			return 0; /* no label is so long */
 	}
-	rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)s->nodes, .n = s->n, .fn = answer, .args = asked,
-	                                                .size = sizeof(*asked), .whys = silences }, e);
+	rc = device_ask_all(&(struct device_questions){ .nodes = (const char *const *)s->nodes,
+	                                                .n = s->n,
+	                                                .fn = answer_has_tag,
+	                                                .args = asked,
+	                                                .size = sizeof(*asked),
+	                                                .whys = silences },
+	                    e);
 	for (size_t i = 0; rc == 0 && i < s->n; i++)
 		search_take(s, i, &asked[i], &silences[i]);
 	return rc;
 }
 
-/* Where udevd runs, its links decide (it knows which of a multipath device's nodes is meant); elsewhere all devices are asked, so that two with
- * the same tag are noticed before the wrong one is mounted. */
+/* Where udevd runs, its links decide (it knows which of a multipath device's nodes is meant); elsewhere all
+ * devices are asked, so that two with the same tag are noticed before the wrong one is mounted. */
 static int find_tag(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev, struct err *e)
 {
 	struct search s = { .tag = t, .wanted = spec + strlen(t->prefix) };
@@ -596,24 +629,28 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
 	s.only = streq_null(missing, waits_for) ? news : NULL;
 	if (device_udevd_runs() && tag_link(t, s.wanted, s.path, &s.dev) && device_matches(spec, s.dev) == 0)
-		s.path[0] = '\0';                /* a link that is out of date */
+		s.path[0] = '\0'; /* a link that is out of date */
 	if (!s.path[0]) {
 		searched |= !s.only;
 		rc = search_all(&s, e);
 	}
 	if (rc == 0 && s.other[0])
-		rc = err_set(e, ERR_CONFLICT, "%s and %s both have %s: name the device by another of its names", s.path, s.other, spec);
-	else if (rc == 0 && !s.path[0] && s.unread.len)         /* it may be the one */
-		rc = err_wait(e, ERR_STORAGE, waits_for, "no device has %s now that can be read: %s", spec, buf_str(&s.unread));
+		rc = err_set(e, ERR_CONFLICT,
+		             "%s and %s both have %s: name the device by another of its names", s.path,
+		             s.other, spec);
+	else if (rc == 0 && !s.path[0] && s.unread.len) /* it may be the one */
+		rc = err_wait(e, ERR_STORAGE, waits_for, "no device has %s now that can be read: %s", spec,
+		              buf_str(&s.unread));
 	else if (rc == 0 && !s.path[0])
 		rc = err_wait(e, ERR_WAIT_DEVICE, waits_for, "no device has %s now%s%s%s", spec,
-		              s.stalled.len ? " (not asked, because suspended or offline: " : "", buf_str(&s.stalled), s.stalled.len ? ")" : "");
+		              s.stalled.len ? " (not asked, because suspended or offline: " : "",
+		              buf_str(&s.stalled), s.stalled.len ? ")" : "");
 	bool over = !s.only || (rc < 0 && !s.unread.len && !s.other[0]);
 	buf_free(&s.stalled);
 	buf_free(&s.unread);
 	while (s.n)
 		free(s.nodes[--s.n]);
-	if (!over) {                    /* it is there, or one of them cannot be read: what the others are counts as well */
+	if (!over) { /* it is there, or one of them cannot be read: what the others are counts as well */
 		missing = NULL;
 		if (e)
 			err_clear(e);
@@ -677,7 +714,8 @@ int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct er
 	if (t)
 		return (found_before.wanted ? find_tag_once : find_tag)(spec, t, path, size, dev, e);
 	if (spec[0] != '/')
-		return err_set(e, ERR_INVALID, "\"%s\" is neither a path nor LABEL=, UUID=, PARTLABEL= or PARTUUID=", spec);
+		return err_set(e, ERR_INVALID,
+		               "\"%s\" is neither a path nor LABEL=, UUID=, PARTLABEL= or PARTUUID=", spec);
 	return find_path(spec, path, size, dev, e);
 }
 
@@ -691,5 +729,7 @@ int device_matches(const char *spec, dev_t dev)
 		return is_node_of(spec, dev) || access(spec, F_OK) == 0 ? is_node_of(spec, dev) : -1;
 	if (device_sysname(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return 1;
-	return device_node(dev, path, sizeof(path)) == 0 ? probe_has(path, t, spec + strlen(t->prefix), &found, NULL) : -1;
+	return device_node(dev, path, sizeof(path)) == 0
+	               ? probe_has(path, t, spec + strlen(t->prefix), &found, NULL)
+	               : -1;
 }

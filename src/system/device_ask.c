@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Asking a device that may not answer, or may bring down who reads it: a process of its own does it, and is left behind if need be. It waits
- * for the answer: while it is there, nobody else has to, and its end says that the device may be asked again. It writes to the file of those that were
- * left behind then, which the supervisor hears.
+ * Asking a device that may not answer, or may bring down who reads it: a process of its own does it, and is
+ * left behind if need be. It waits for the answer: while it is there, nobody else has to, and its end says
+ * that the device may be asked again. It writes to the file of those that were left behind then, which the
+ * supervisor hears.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 #include "system/device.h"
 #include "system/stuck.h"
 
-#define PATIENCE SECONDS(2)             /* with one device */
+#define PATIENCE SECONDS(2) /* with one device */
 
 static const char *run_dir;
 
@@ -39,7 +40,7 @@ int device_ask_listen(void)
 	return fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) >= 0 ? steal_fd(&fd) : -1;
 }
 
-static int silent(const char *node, struct err *e)
+static int err_silent(const char *node, struct err *e)
 {
 	return err_set(e, ERR_STORAGE, "%s does not answer", node);
 }
@@ -57,10 +58,13 @@ static int wait_for(pid_t child, int *status, uint64_t until)
 }
 
 /* Shared with the process that asks: where it is, and that nobody waits for it any more. */
-struct progress { volatile size_t at; volatile bool over; };
+struct ask_progress {
+	volatile size_t at;
+	volatile bool over;
+};
 
 /* Wait for its end, as long as it comes from one device to the next. */
-static bool has_ended(pid_t child, int *status, const struct progress *p, uint64_t patience)
+static bool has_ended(pid_t child, int *status, const struct ask_progress *p, uint64_t patience)
 {
 	size_t at;
 
@@ -73,7 +77,8 @@ static bool has_ended(pid_t child, int *status, const struct progress *p, uint64
 }
 
 /* It did not come past this device. */
-static void blame(const char *node, pid_t child, bool ended, int status, struct stuck *stuck, int file, struct err *why)
+static void blame_device(const char *node, pid_t child, bool ended, int status, struct stuck *stuck, int file,
+                         struct err *why)
 {
 	if (ended) {
 		err_set(why, ERR_STORAGE, "%s brings down who reads it (signal %d)", node, WTERMSIG(status));
@@ -81,11 +86,11 @@ static void blame(const char *node, pid_t child, bool ended, int status, struct 
 	}
 	if (file < 0 || !stuck_hold(stuck, file, node))
 		kill(child, SIGKILL);
-	silent(node, why);
+	err_silent(node, why);
 }
 
 /* Ask the devices from `from` on with one process; the number of the first that it did not come to. */
-static size_t ask_from(const struct device_questions *q, size_t from, struct progress *p, char *answers)
+static size_t ask_from(const struct device_questions *q, size_t from, struct ask_progress *p, char *answers)
 {
 	struct stuck stuck;
 	cleanup_close int file = -1;
@@ -96,7 +101,7 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct pro
 	stuck_read(&stuck, run_dir);
 	file = stuck_file(&stuck);
 	for (; from < q->n && (stuck_is(&stuck, q->nodes[from]) || !stuck_has_room(&stuck)); from++)
-		silent(q->nodes[from], &q->whys[from]);
+		err_silent(q->nodes[from], &q->whys[from]);
 	p->at = from;
 	if (from == q->n)
 		return from;
@@ -106,7 +111,7 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct pro
 		return from + 1;
 	}
 	if (child == 0) {
-		file_keep_only(file);           /* it may be left behind */
+		file_keep_only(file); /* it may be left behind */
 		for (; p->at < q->n && !p->over && !stuck_is(&stuck, q->nodes[p->at]); p->at++)
 			q->fn(q->nodes[p->at], answers + p->at * q->size);
 		_exit(p->over && pwrite(file, "", 1, 0) < 0);
@@ -114,7 +119,7 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct pro
 	ended = has_ended(child, &status, p, q->patience ? q->patience : PATIENCE);
 	if (ended && WIFEXITED(status))
 		return p->at;
-	blame(q->nodes[p->at], child, ended, status, &stuck, file, &q->whys[p->at]);
+	blame_device(q->nodes[p->at], child, ended, status, &stuck, file, &q->whys[p->at]);
 	return p->at + 1;
 }
 
@@ -123,7 +128,8 @@ int device_ask_all(const struct device_questions *q, struct err *e)
 	size_t bytes = q->n * q->size;
 	/* The progress of each process is its own: one that was left behind still looks at it. */
 	for (size_t from = 0, next; from < q->n; from = next) {
-		struct progress *p = mmap(NULL, sizeof(*p) + bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		struct ask_progress *p = mmap(NULL, sizeof(*p) + bytes, PROT_READ | PROT_WRITE,
+		                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			return err_sys(e, errno, "cannot ask %s", q->nodes[from]);
@@ -139,7 +145,9 @@ int device_ask_all(const struct device_questions *q, struct err *e)
 int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e)
 {
 	struct err why = { 0 };
-	struct device_questions q = { .nodes = &node, .n = 1, .fn = fn, .args = arg, .size = size, .whys = &why };
+	struct device_questions q = {
+		.nodes = &node, .n = 1, .fn = fn, .args = arg, .size = size, .whys = &why
+	};
 
 	if (device_ask_all(&q, e) < 0)
 		return -1;
@@ -148,7 +156,11 @@ int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, stru
 	return why.class != ERR_NONE ? -1 : 0;
 }
 
-struct content_question { struct device_content content; int rc; struct err why; };
+struct content_question {
+	struct device_content content;
+	int rc;
+	struct err why;
+};
 
 static void answer_content(const char *node, void *arg)
 {

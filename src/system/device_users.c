@@ -21,11 +21,19 @@
 
 #define SWAPS_LIMIT (64 * 1024)
 
-#define OPEN_PATIENCE 2500      /* ms; a little more than a reader of ours has with one device */
-#define OPEN_PAUSE    50        /* until it is looked again, if no closing is seen: a node of another name may have been opened */
+#define OPEN_PATIENCE 2500 /* ms; a little more than a reader of ours has with one device */
+/* until it is looked again, if no closing is seen: a node of another name may have been opened */
+#define OPEN_PAUSE 50
 
-struct users { struct buf *who; bool lasting, kernel_only; };   /* lasting: not merely open */
-struct mounted_search { dev_t dev; const char *what; struct users *users; };
+struct users {
+	struct buf *who;
+	bool lasting, kernel_only;
+}; /* lasting: not merely open */
+struct mounted_search {
+	dev_t dev;
+	const char *what;
+	struct users *users;
+};
 
 static void user_name(struct buf *who, const char *how, const char *what)
 {
@@ -62,12 +70,14 @@ static void user_holders(const char *sysname, struct users *u)
 {
 	char path[PATH_MAX], name[256];
 	struct dirent *entry;
-	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s/holders", sysname) ? opendir(path) : NULL;
+	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s/holders", sysname) ? opendir(path)
+	                                                                                : NULL;
 
 	while (d && (entry = readdir(d))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (!sysfs_path(path, sizeof(path), "/sys/class/block/%s", entry->d_name) || !sysfs_attribute(path, "dm/name", name, sizeof(name)))
+		if (!sysfs_path(path, sizeof(path), "/sys/class/block/%s", entry->d_name) ||
+		    !sysfs_attribute(path, "dm/name", name, sizeof(name)))
 			sysfs_path(name, sizeof(name), "%s", entry->d_name);
 		user_add(u, "held by", name);
 	}
@@ -75,7 +85,8 @@ static void user_holders(const char *sysname, struct users *u)
 		closedir(d);
 }
 
-/* Does one of this process's descriptors stand for the device? stat() on the magic link looks at the open file, not at a path. */
+/* Does one of this process's descriptors stand for the device? stat() on the magic link looks at the open
+ * file, not at a path. */
 static bool process_has_open(const char *pid, dev_t dev)
 {
 	char path[PATH_MAX];
@@ -89,8 +100,9 @@ static bool process_has_open(const char *pid, dev_t dev)
 		ssize_t n = readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
 
 		if (n < 5 || memcmp(target, "/dev/", 5) != 0)
-			continue;               /* never stat what may lie on a dead server */
-		found = fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev;
+			continue; /* never stat what may lie on a dead server */
+		found = fstatat(dirfd(d), entry->d_name, &st, 0) == 0 && S_ISBLK(st.st_mode) &&
+		        st.st_rdev == dev;
 	}
 	if (d)
 		closedir(d);
@@ -106,7 +118,8 @@ static void user_processes(dev_t dev, struct users *u)
 	while (d && found < 3 && (entry = readdir(d))) {
 		char path[64], name[64] = "?", text[128];
 
-		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == (int)getpid() || !process_has_open(entry->d_name, dev))
+		if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == (int)getpid() ||
+		    !process_has_open(entry->d_name, dev))
 			continue;
 		if (sysfs_path(path, sizeof(path), "/proc/%.16s/comm", entry->d_name))
 			file_read_line(AT_FDCWD, path, name, sizeof(name));
@@ -124,8 +137,10 @@ static void users_of_one(const char *sysname, struct users *u)
 	struct mounted_search search = { .users = u, .what = node };
 	unsigned major, minor;
 
-	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", sysname) || !sysfs_attribute(dir, "dev", number, sizeof(number)) ||
-	    sscanf(number, "%u:%u", &major, &minor) != 2 || !sysfs_path(node, sizeof(node), "/dev/%s", sysname))
+	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", sysname) ||
+	    !sysfs_attribute(dir, "dev", number, sizeof(number)) ||
+	    sscanf(number, "%u:%u", &major, &minor) != 2 ||
+	    !sysfs_path(node, sizeof(node), "/dev/%s", sysname))
 		return;
 	search.dev = makedev(major, minor);
 	mountinfo_each(user_mount, &search, NULL);
@@ -143,14 +158,16 @@ static void users_of_all(const char *sysname, struct users *u)
 
 	users_of_one(sysname, u);
 	while (d && (entry = readdir(d)))
-		if (starts_with(entry->d_name, sysname) && sysfs_path(part, sizeof(part), "%s/%s/partition", path, entry->d_name) &&
+		if (starts_with(entry->d_name, sysname) &&
+		    sysfs_path(part, sizeof(part), "%s/%s/partition", path, entry->d_name) &&
 		    access(part, F_OK) == 0)
 			users_of_one(entry->d_name, u);
 	if (d)
 		closedir(d);
 }
 
-/* Many a program looks at a device for a moment, as soon as somebody has closed it: udevd, what its rules start, a search for a label of ours. */
+/* Many a program looks at a device for a moment, as soon as somebody has closed it: udevd, what its rules
+ * start, a search for a label of ours. */
 bool device_users(const char *sysname, struct buf *who)
 {
 	uint64_t until = clock_ms() + OPEN_PATIENCE;

@@ -18,30 +18,25 @@
 #include "base/util.h"
 #include "system/device.h"
 #include "system/links.h"
+#include "system/signature.h"
 
 #define END_BYTES (1024 * 1024)
 
-static char ends[64 * 1024];           /* what is read from a device, or zeros for it: one worker does one thing */
+static char ends[64 * 1024]; /* what is read from a device, or zeros for it: one worker does one thing */
 
 /* ---- what is on it ---- */
 
-static const char *value_of(blkid_probe p, const char *name)
-{
-	const char *value;
-
-	return blkid_probe_lookup_value(p, name, &value, NULL) == 0 ? value : NULL;
-}
-
 static void add_found(struct buf *found, const char *text)
 {
-	if (!strstr(buf_str(found), text))      /* GPT has two headers, some filesystems a backup */
+	if (!strstr(buf_str(found), text)) /* GPT has two headers, some filesystems a backup */
 		buf_printf(found, "%s%s", found->len ? ", " : "", text);
 }
 
 /* One signature, in the operator's words: "an ext4 filesystem (label vm)". */
-static void describe(blkid_probe p, struct buf *found)
+static void describe_signature(blkid_probe p, struct buf *found)
 {
-	const char *type = value_of(p, "TYPE"), *usage = value_of(p, "USAGE"), *label = value_of(p, "LABEL"), *table = value_of(p, "PTTYPE");
+	const char *type = probe_value(p, "TYPE"), *usage = probe_value(p, "USAGE"),
+		   *label = probe_value(p, "LABEL"), *table = probe_value(p, "PTTYPE");
 	cleanup_buf struct buf text = BUF_INIT;
 
 	if (type && usage && streq(usage, "filesystem"))
@@ -77,7 +72,8 @@ static int open_answering(const char *path, int flags, struct err *e)
 	if (!S_ISBLK(st.st_mode))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", path);
 	if (device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
-		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s does not answer now (suspended, blocked or offline)", path);
+		return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+		                "%s does not answer now (suspended, blocked or offline)", path);
 
 	int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC);
 
@@ -98,11 +94,12 @@ int format_look(const char *path, struct buf *found, struct err *e)
 	}
 	blkid_probe_enable_superblocks(p, 1);
 	/* One whose checksum is wrong was data all the same. */
-	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_USAGE | BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
+	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_USAGE |
+	                                             BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
 	blkid_probe_enable_partitions(p, 1);
 	blkid_probe_set_partitions_flags(p, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
 	while ((rc = blkid_do_probe(p)) == 0)
-		describe(p, found);
+		describe_signature(p, found);
 	blkid_free_probe(p);
 	if (rc < 0)
 		return device_cannot_read(path, fd, e);
@@ -115,7 +112,7 @@ static int first_byte(int fd, uint64_t from, uint64_t len, uint64_t *at)
 	for (ssize_t n; len > 0; from += (uint64_t)n, len -= (uint64_t)n) {
 		n = file_pread(fd, ends, len < sizeof(ends) ? (size_t)len : sizeof(ends), from);
 		if (n <= 0) {
-			errno = n < 0 ? errno : EIO;    /* a device is as long as it says */
+			errno = n < 0 ? errno : EIO; /* a device is as long as it says */
 			return -1;
 		}
 		for (ssize_t i = 0; i < n; i++)
@@ -127,7 +124,8 @@ static int first_byte(int fd, uint64_t from, uint64_t len, uint64_t *at)
 	return 0;
 }
 
-/* Databases, raw guest disks and detached headers have no signature: bytes that are not zero are data, whoever wrote them. */
+/* Databases, raw guest disks and detached headers have no signature: bytes that are not zero are data,
+ * whoever wrote them. */
 static int refuse_bytes(const char *spec, const char *path, struct err *e)
 {
 	cleanup_close int fd = open_answering(path, O_RDONLY, e);
@@ -147,15 +145,18 @@ static int refuse_bytes(const char *spec, const char *path, struct err *e)
 	if (rc < 0)
 		return device_cannot_read(path, fd, e);
 	if (rc > 0)
-		return err_set(e, ERR_EXISTS, "%s holds data that nothing here recognises (byte %llu is not zero): nothing was written (--overwrite, "
-			       "which needs the level \"admin\", goes over it)", spec, (unsigned long long)at);
+		return err_set(e, ERR_EXISTS,
+		               "%s holds data that nothing here recognises (byte %llu is not zero): nothing "
+		               "was written (--overwrite, which needs the level \"admin\", goes over it)",
+		               spec, (unsigned long long)at);
 	return 0;
 }
 
 /* ---- whose it is ---- */
 
-/* The kernel knows best: what is mounted, held by device-mapper or md, or used as swap cannot be opened exclusively, in whatever namespace that is. The
- * list of users gives it a name, and finds those who merely have it open. */
+/* The kernel knows best: what is mounted, held by device-mapper or md, or used as swap cannot be opened
+ * exclusively, in whatever namespace that is. The list of users gives it a name, and finds those who merely
+ * have it open. */
 static int in_use(const char *path, dev_t dev, struct err *e)
 {
 	cleanup_buf struct buf who = BUF_INIT;
@@ -168,7 +169,8 @@ static int in_use(const char *path, dev_t dev, struct err *e)
 	cleanup_close int fd = open_answering(path, O_RDONLY | O_EXCL, &why);
 
 	if (fd < 0 && err_is(&why, ERR_BUSY))
-		return err_set(e, ERR_BUSY, "%s is in use (the kernel does not say by whom): nothing was written", path);
+		return err_set(e, ERR_BUSY,
+		               "%s is in use (the kernel does not say by whom): nothing was written", path);
 	if (fd < 0 && e)
 		*e = why;
 	return fd < 0 ? -1 : 0;
@@ -187,7 +189,8 @@ int format_claim(const char *spec, bool overwrite, char *path, size_t size, dev_
 	if (format_look(path, &found, e) < 0)
 		return -1;
 	if (found.len)
-		return err_set(e, ERR_EXISTS, "%s holds %s: nothing was written (--overwrite formats it)", spec, buf_str(&found));
+		return err_set(e, ERR_EXISTS, "%s holds %s: nothing was written (--overwrite formats it)",
+		               spec, buf_str(&found));
 	return refuse_bytes(spec, path, e);
 }
 
@@ -202,7 +205,9 @@ int format_flush(const char *path, struct err *e)
 
 /* ---- mkfs ---- */
 
-/* What the definition's formats are made by. Without `force` mkfs asks, or refuses what we have looked at already. */
+/* The program that makes each format of a definition. Without `force` mkfs asks, or refuses what we have
+ * looked at already. */
+/* clang-format off */
 static const struct maker { const char *format, *program, *force; } makers[] = {
 	{ "ext2",  "mkfs.ext2",    "-F" },
 	{ "ext3",  "mkfs.ext3",    "-F" },
@@ -214,6 +219,7 @@ static const struct maker { const char *format, *program, *force; } makers[] = {
 	{ "ocfs2", "mkfs.ocfs2",   "-x" },
 	{ "hfs+",  "mkfs.hfsplus", NULL },
 };
+/* clang-format on */
 
 static const struct maker *maker_of(const char *format, struct err *e)
 {
@@ -223,11 +229,15 @@ static const struct maker *maker_of(const char *format, struct err *e)
 		if (streq(makers[i].format, format))
 			m = &makers[i];
 	if (!m && streq(format, "auto"))
-		err_set(e, ERR_INVALID, "the definition does not say which filesystem to make: its format is auto (<format type='ext4'/> would say it)");
+		err_set(e, ERR_INVALID,
+		        "the definition does not say which filesystem to make: its format is auto (<format "
+		        "type='ext4'/> would say it)");
 	else if (!m)
-		err_set(e, ERR_UNSUPPORTED, "filesystems of format %s are not made by any program known here", format);
+		err_set(e, ERR_UNSUPPORTED, "filesystems of format %s are not made by any program known here",
+		        format);
 	else if (!spawn_find(m->program)) {
-		err_set(e, ERR_NO_TOOL, "cannot make a filesystem of format %s: %s is not installed", format, m->program);
+		err_set(e, ERR_NO_TOOL, "cannot make a filesystem of format %s: %s is not installed", format,
+		        m->program);
 		m = NULL;
 	}
 	return m;
@@ -251,8 +261,9 @@ int format_make(const char *format, const char *path, uint64_t deadline, struct 
 
 	tool_free(&t);
 	if (rc == 0)
-		rc = format_flush(path, e);     /* not every mkfs does so */
-	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot make a filesystem of format %s on %s", format, path) : 0;
+		rc = format_flush(path, e); /* not every mkfs does so */
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot make a filesystem of format %s on %s", format, path)
+	              : 0;
 }
 
 /* ---- blank ends ---- */
@@ -274,7 +285,7 @@ static int zero(int fd, uint64_t from, uint64_t len)
 	return 0;
 }
 
-static int wipe(const char *path, bool tail, struct err *e)
+static int wipe_device(const char *path, bool tail, struct err *e)
 {
 	cleanup_close int fd = open_answering(path, O_WRONLY | O_EXCL, e);
 	uint64_t size = 0;
@@ -293,10 +304,10 @@ static int wipe(const char *path, bool tail, struct err *e)
 
 int format_wipe_ends(const char *path, struct err *e)
 {
-	return wipe(path, true, e);
+	return wipe_device(path, true, e);
 }
 
 int format_wipe_head(const char *path, struct err *e)
 {
-	return wipe(path, false, e);
+	return wipe_device(path, false, e);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Before a device is written to: what is on it, who uses it; then formatting it. The rule is that what holds data is refused, by what was found, unless it
- * is to be overwritten; and what is in use is refused always. Blocking: for workers.
+ * Before a device is written to: what is on it, who uses it; then formatting it. The rule is that what holds
+ * data is refused, by what was found, unless it is to be overwritten; and what is in use is refused always.
+ * Blocking: for workers.
  */
 #ifndef POOLINIT_SYSTEM_FORMAT_H
 #define POOLINIT_SYSTEM_FORMAT_H
@@ -13,17 +14,18 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Everything that libblkid recognises there, each signature once: "an ext4 filesystem (label vm), a gpt partition table". Nothing is appended where there is
- * nothing. ERR_WAIT_DEVICE as device_content(). */
+/* Everything that libblkid recognises there, each signature once: "an ext4 filesystem (label vm), a gpt
+ * partition table". Nothing is appended where there is nothing. ERR_WAIT_DEVICE as device_content(). */
 int format_look(const char *path, struct buf *found, struct err *e);
 
-/* May the device be written to? `spec` is how the definition calls it. Finds it, refuses it in use (ERR_BUSY, naming by whom), write-protected
- * (ERR_READ_ONLY) and, without `overwrite`, holding something (ERR_EXISTS): a signature that libblkid knows, or any byte that is not zero in
- * its first or last MiB. path (PATH_MAX) receives its node, *dev its number. */
+/* May the device be written to? `spec` is how the definition calls it. Finds it, refuses it in use (ERR_BUSY,
+ * naming by whom), write-protected (ERR_READ_ONLY) and, without `overwrite`, holding something (ERR_EXISTS):
+ * a signature that libblkid knows, or any byte that is not zero in its first or last MiB. path (PATH_MAX)
+ * receives its node, *dev its number. */
 int format_claim(const char *spec, bool overwrite, char *path, size_t size, dev_t *dev, struct err *e);
 
-/* Make a filesystem with the mkfs program for `format` ("ext4", "xfs", …). ERR_NO_TOOL, ERR_INVALID (auto: which one?), ERR_UNSUPPORTED (no program
- * makes it), ERR_STORAGE with mkfs's own last words. */
+/* Make a filesystem with the mkfs program for `format` ("ext4", "xfs", …). ERR_NO_TOOL, ERR_INVALID (auto:
+ * which one?), ERR_UNSUPPORTED (no program makes it), ERR_STORAGE with mkfs's own last words. */
 int format_make(const char *format, const char *path, uint64_t deadline, struct err *e);
 /* Is there a program that makes it? The errors of format_make(), before anything is touched. */
 int format_possible(const char *format, struct err *e);
@@ -33,7 +35,7 @@ int format_wipe_ends(const char *path, struct err *e);
 /* The first MiB alone: what pvremove leaves of a physical volume, which would count as data. */
 int format_wipe_head(const char *path, struct err *e);
 
-/* What was written to the device is to outlive the power: its own cache too. */
+/* Flush the device, its own cache too, so that what was written outlives a power cut. */
 int format_flush(const char *path, struct err *e);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /dev/disk/by-* where no udev makes them. All the names of a device (by_path.c, by_id.c, and here by what is on it), then the links themselves.
- * The rules are those of udev's 60-persistent-storage.rules, so that names stay the same with and without it.
+ * /dev/disk/by-* where no udev makes them. All the names of a device (by_path.c, by_id.c, and here by what is
+ * on it), then the links themselves. The rules are those of udev's 60-persistent-storage.rules, so that names
+ * stay the same with and without it.
  */
 #include "system/links.h"
 
@@ -15,9 +16,11 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
+#include "system/signature.h"
 #include "system/sysfs.h"
 
-#define LINKS_LIMIT (64 * 1024)         /* bytes of a device's list of links */
+#define LINKS_LIMIT (64 * 1024) /* bytes of a device's list of links */
+_Static_assert(LINKS_LIMIT > PATH_MAX, "one link fits whatever its name");
 
 /* ---- by-uuid, by-label, by-part*: what is on the device ---- */
 
@@ -30,16 +33,10 @@ static void name_encoded(struct link_names *n, const char *kind, const char *val
 		link_name_add(n, "disk/%s%s", kind, encoded);
 }
 
-static const char *probe_value(blkid_probe probe, const char *name)
-{
-	const char *value = NULL;
-
-	return blkid_probe_lookup_value(probe, name, &value, NULL) == 0 ? value : NULL;
-}
-
 static void names_filesystem(struct link_names *n, blkid_probe probe)
 {
-	const char *usage = probe_value(probe, "USAGE"), *type = probe_value(probe, "TYPE"), *uuid = probe_value(probe, "UUID");
+	const char *usage = probe_value(probe, "USAGE"), *type = probe_value(probe, "TYPE"),
+		   *uuid = probe_value(probe, "UUID");
 
 	if (type && streq(type, "LVM2_member"))
 		name_encoded(n, "by-id/lvm-pv-uuid-", uuid);
@@ -60,16 +57,19 @@ static void names_content(struct link_names *n)
 	if (!sysfs_path(path, sizeof(path), "%s/%s", n->roots->dev, n->sysname))
 		return;
 	for (char *p = path + strlen(n->roots->dev); *p; p++)
-		if (*p == '!')                  /* sysfs writes "cciss/c0d0" so */
+		if (*p == '!') /* sysfs writes "cciss/c0d0" so */
 			*p = '/';
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	probe = blkid_new_probe();
-	if (fd >= 0 && probe && blkid_probe_set_device(probe, fd, 0, 0) == 0 && blkid_probe_get_size(probe) > 0) {
+	if (fd >= 0 && probe && blkid_probe_set_device(probe, fd, 0, 0) == 0 &&
+	    blkid_probe_get_size(probe) > 0) {
 		blkid_probe_enable_superblocks(probe, 1);
-		blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE);
+		blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID |
+		                                                 BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE);
 		blkid_probe_enable_partitions(probe, 1);
 		blkid_probe_set_partitions_flags(probe, BLKID_PARTS_ENTRY_DETAILS);
-		/* More than one signature: udev makes no links then, and neither does anybody know what it is. */
+		/* More than one signature: udev makes no links then, and neither does anybody know what it
+		 * is. */
 		if (blkid_do_safeprobe(probe) >= 0) {
 			names_filesystem(n, probe);
 			name_encoded(n, "by-partuuid/", probe_value(probe, "PART_ENTRY_UUID"));
@@ -91,12 +91,14 @@ static bool nameless(const char *sysname)
 	return false;
 }
 
-/* Hidden parts of a logical volume or of a pool: their uuid has a suffix. What they hold belongs to the volume above. */
+/* Hidden parts of a logical volume or of a pool: their uuid has a suffix. What they hold belongs to the
+ * volume above. */
 static bool dm_private(const struct link_names *n)
 {
 	char uuid[256];
 
-	return sysfs_attribute(n->dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-") && strlen(uuid) > strlen("LVM-") + 64;
+	return sysfs_attribute(n->dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-") &&
+	       strlen(uuid) > strlen("LVM-") + 64;
 }
 
 bool device_stalled(const char *sys, const char *sysname)
@@ -111,7 +113,8 @@ bool device_stalled(const char *sys, const char *sysname)
 		return false;
 	if (sysfs_attribute_is(dir, "dm/suspended", "1"))
 		return true;
-	if (sysfs_attribute(dir, "device/state", state, sizeof(state)) && !streq(state, "running") && !streq(state, "live"))
+	if (sysfs_attribute(dir, "device/state", state, sizeof(state)) && !streq(state, "running") &&
+	    !streq(state, "live"))
 		return true;
 	stalled = false;
 	d = sysfs_path(slaves, sizeof(slaves), "%s/slaves", dir) ? opendir(slaves) : NULL;
@@ -134,7 +137,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 		sysfs_path(n.part, sizeof(n.part), "-part%d", part);
 	if (link_by_path(r->sys, sysname, path, sizeof(path)) == 0) {
 		link_name_add(&n, "disk/by-path/%s", path);
-		/* What udev called virtio disks before, and still does beside the other name. */
+		/* The name that udev gave to virtio disks before, and still gives beside the other one. */
 		if (starts_with(sysname, "vd") && starts_with(path, "pci-"))
 			link_name_add(&n, "disk/by-path/virtio-%s", path);
 	}
@@ -152,13 +155,15 @@ static bool link_target(const char *name, const char *node, char *out, size_t si
 
 	for (const char *p = name; *p && n + 4 < size; p++)
 		if (*p == '/') {
-			memcpy(out + n, "../", 3);      /* NOLINT(bugprone-not-null-terminated-result): more follows */
+			/* NOLINT(bugprone-not-null-terminated-result): more follows */
+			memcpy(out + n, "../", 3);
 			n += 3;
 		}
 	return sysfs_path(out + n, size - n, "%s", node);
 }
 
-/* Whose it is now: 1 ours already, 0 free (nobody's, or of a device that is gone), -1 another device's. */
+/* The owner of a link: 1 it is ours already; 0 it is free (nobody's, or of a device that is gone); -1 it is
+ * another device's. */
 static int link_owner(const char *path, const char *target)
 {
 	char now[PATH_MAX];
@@ -179,7 +184,8 @@ static int link_make(const struct device_roots *r, const char *name, const char 
 	char path[PATH_MAX], beside[PATH_MAX], target[PATH_MAX];
 	int owner;
 
-	if (!sysfs_path(path, sizeof(path), "%s/%s", r->dev, name) || !link_target(name, node, target, sizeof(target)) ||
+	if (!sysfs_path(path, sizeof(path), "%s/%s", r->dev, name) ||
+	    !link_target(name, node, target, sizeof(target)) ||
 	    !sysfs_path(beside, sizeof(beside), "%s.%d.new", path, (int)getpid()))
 		return err_set(e, ERR_TOO_LONG, "cannot make link %s: the name is too long", name);
 	owner = link_owner(path, target);
@@ -189,7 +195,7 @@ static int link_make(const struct device_roots *r, const char *name, const char 
 	if (file_mkdirs(path, 0755, e) < 0)
 		return -1;
 	path[strlen(path)] = '/';
-	/* By rename, so that a dangling link is replaced in one step and nobody sees the name missing. */
+	/* A dangling link is replaced by rename(2), in one step: nobody sees the name missing. */
 	if (symlink(target, beside) < 0 || rename(beside, path) < 0) {
 		int saved = errno;
 
@@ -204,7 +210,8 @@ static void link_remove(const struct device_roots *r, const char *name, const ch
 	char path[PATH_MAX], target[PATH_MAX], now[PATH_MAX];
 	ssize_t n;
 
-	if (strstr(name, "..") || !starts_with(name, "disk/") || !sysfs_path(path, sizeof(path), "%s/%s", r->dev, name) ||
+	if (strstr(name, "..") || !starts_with(name, "disk/") ||
+	    !sysfs_path(path, sizeof(path), "%s/%s", r->dev, name) ||
 	    !link_target(name, node, target, sizeof(target)))
 		return;
 	n = readlink(path, now, sizeof(now) - 1);
@@ -229,7 +236,8 @@ static bool list_has(const struct buf *list, const char *line, size_t len)
 	return false;
 }
 
-/* Call for each line of a list, NUL-terminated. The list is changed while a line is looked at, and restored. */
+/* Call for each line of a list, NUL-terminated. The list is changed while a line is looked at, and
+ * restored. */
 static char *list_next(char **at)
 {
 	char *line = *at, *end;
@@ -243,7 +251,8 @@ static char *list_next(char **at)
 	return line;
 }
 
-static void links_drop_stale(const struct device_roots *r, struct buf *old, const struct buf *now, const char *node)
+static void links_drop_stale(const struct device_roots *r, struct buf *old, const struct buf *now,
+                             const char *node)
 {
 	char *at = old->data, *line;
 
@@ -260,14 +269,15 @@ int links_update(const struct device_roots *r, const char *sysname, bool content
 	int result = 0;
 
 	if (!name_is_component(sysname) || !sysfs_path(node, sizeof(node), "%s", sysname) ||
-	    !sysfs_path(dir, sizeof(dir), "%s/links", r->run) || !sysfs_path(record, sizeof(record), "%s/%s", dir, sysname))
+	    !sysfs_path(dir, sizeof(dir), "%s/links", r->run) ||
+	    !sysfs_path(record, sizeof(record), "%s/%s", dir, sysname))
 		return err_set(e, ERR_INVALID, "\"%s\" is no name of a block device", sysname);
 	for (char *p = node; *p; p++)
 		if (*p == '!')
 			*p = '/';
 	file_read(AT_FDCWD, record, LINKS_LIMIT, &old, NULL);
 	link_names(r, sysname, content, &wanted);
-	if (!content)                   /* what it held when it was read last */
+	if (!content) /* what it held when it was read last */
 		buf_adds(&wanted, buf_str(&old));
 	at = wanted.data;
 	while ((line = list_next(&at))) {
@@ -302,7 +312,8 @@ static int links_update_each(const struct device_roots *r, const char *dir, bool
 	while (d && (entry = readdir(d))) {
 		char path[PATH_MAX];
 
-		if (entry->d_name[0] == '.' || !sysfs_path(path, sizeof(path), "%s/class/block/%s", r->sys, entry->d_name))
+		if (entry->d_name[0] == '.' ||
+		    !sysfs_path(path, sizeof(path), "%s/class/block/%s", r->sys, entry->d_name))
 			continue;
 		if (gone_only && access(path, F_OK) == 0)
 			continue;
@@ -321,7 +332,8 @@ int links_update_all(const struct device_roots *r, struct err *e)
 	/* What is gone gives its names free before those that are there ask for them. */
 	if (!sysfs_path(dir, sizeof(dir), "%s/links", r->run) || links_update_each(r, dir, true, e) < 0)
 		return -1;
-	return sysfs_path(dir, sizeof(dir), "%s/class/block", r->sys) ? links_update_each(r, dir, false, e) : -1;
+	return sysfs_path(dir, sizeof(dir), "%s/class/block", r->sys) ? links_update_each(r, dir, false, e)
+	                                                              : -1;
 }
 
 /* ---- as device.h has it ---- */

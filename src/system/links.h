@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stable names of block devices, made from sysfs by the same rules as udev's (60-persistent-storage.rules, path_id, scsi_id), and who uses a device.
- * What device.h offers on top works on /sys and /dev; here the roots are given, so that tests can bring their own.
+ * Stable names of block devices, made from sysfs by the same rules as udev's (60-persistent-storage.rules,
+ * path_id, scsi_id), and who uses a device. What device.h offers on top works on /sys and /dev; here the
+ * roots are given, so that tests can bring their own.
  */
 #ifndef POOLINIT_SYSTEM_LINKS_H
 #define POOLINIT_SYSTEM_LINKS_H
@@ -14,27 +15,30 @@
 #include "base/err.h"
 
 struct device_roots {
-	const char *sys;        /* "/sys" */
-	const char *dev;        /* "/dev" */
-	const char *run;        /* which links are ours is kept in run/links/NAME */
+	const char *sys; /* "/sys" */
+	const char *dev; /* "/dev" */
+	const char *run; /* which links are ours is kept in run/links/NAME */
 };
 
-/* "pci-0000:00:05.0", "ip-192.0.2.7:3260-iscsi-iqn.…-lun-1", with "-partN" for a partition. -1: nothing stable leads there. */
+/* "pci-0000:00:05.0", "ip-192.0.2.7:3260-iscsi-iqn.…-lun-1", with "-partN" for a partition. -1: nothing
+ * stable leads there. */
 int link_by_path(const char *sys, const char *sysname, char *out, size_t size);
 
-/* "-boot0" for "mmcblk0boot0", else "": an eMMC's boot areas are disks of their own at the same place and with the same serial number. */
+/* "-boot0" for "mmcblk0boot0", else "": an eMMC's boot areas are disks of their own at the same place and
+ * with the same serial number. */
 const char *link_boot_area(const char *sysname, char *out, size_t size);
-/* What scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be NULL): it is a world wide name.
- * -1: the device does not say. */
+/* What scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be NULL):
+ * it is a world wide name. -1: the device does not say. */
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);
-/* Would a read wait for somebody: is the device suspended in device-mapper, or a SCSI or NVMe disk whose connection is lost, or on top of such a one? */
+/* Would a read wait for somebody: is the device suspended in device-mapper, or a SCSI or NVMe disk whose
+ * connection is lost, or on top of such a one? */
 bool device_stalled(const char *sys, const char *sysname);
 /* One device while its names are collected. */
 struct link_names {
 	const struct device_roots *roots;
-	const char *sysname;            /* "sda1" */
-	char dir[PATH_MAX];             /* of the disk, in /sys/devices */
-	char part[16];                  /* "", "-part1" */
+	const char *sysname; /* "sda1" */
+	char dir[PATH_MAX];  /* of the disk, in /sys/devices */
+	char part[16];       /* "", "-part1" */
 	struct buf *out;
 };
 void link_name_add(struct link_names *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -43,21 +47,25 @@ void link_names_by_id(struct link_names *n);
 
 /* All link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device, too. */
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out);
-/* Make links that are missing, take away what this device no longer is called. A name that another device has stays with it. `content`: as above; without
- * it the names stay that the content gave before. */
+/* Make links that are missing, take away what this device no longer is called. A name that another device has
+ * stays with it. `content`: as above; without it the names stay that the content gave before. */
 int links_update(const struct device_roots *r, const char *sysname, bool content, struct err *e);
+/* The same for every block device of the machine. */
 int links_update_all(const struct device_roots *r, struct err *e);
 
-/* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at /srv, open in qemu (123)" to `who`;
- * false (and nothing appended) if nobody does. `sysname` as in /sys/class/block. Processes that merely have it open are
- * waited for, a little longer than a reader of ours has for a device: most only look at it. */
+/* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at
+ * /srv, open in qemu (123)" to `who`; false (and nothing appended) if nobody does. `sysname` as in
+ * /sys/class/block. Processes that merely have it open are waited for, a little longer than a reader of ours
+ * has for a device: most only look at it. */
 bool device_users(const char *sysname, struct buf *who);
 /* Does the kernel use it: a mount, swap, a device on top? Nobody is asked or waited for. */
 bool device_is_claimed(const char *sysname);
 
-/* What a device stands on, down to the disks, as words " NAME=there" or " NAME=gone" (it has been taken out) appended to `words`, each once. */
+/* What a device stands on, down to the disks, as words " NAME=there" or " NAME=gone" (it has been taken out)
+ * appended to `words`, each once. */
 void device_below(const char *sysname, struct buf *words);
-/* Does it stand on others, and have all disks below it been taken out? It is still there then, and answers nothing but errors, even when they are back. */
+/* Does it stand on others, and have all disks below it been taken out? It is still there then, and answers
+ * nothing but errors, even when they are back. */
 bool device_is_lost(const char *sysname);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Kernel modules: by name, by the aliases of the devices that are there, and as modprobe(8) for whoever calls that.
- * libkmod finds and inserts; nothing is executed: an "install" line in modprobe.d counts as "not this module".
+ * Kernel modules: by name, by the aliases of the devices that are there, and as modprobe(8) for whoever calls
+ * that. libkmod finds and inserts; nothing is executed: an "install" line in modprobe.d counts as "not this
+ * module".
  *
- * A compressed module is unpacked by the kernel (finit_module(2), MODULE_INIT_COMPRESSED_FILE; deps/libkmod/compressed.patch), where it was built with
- * CONFIG_MODULE_DECOMPRESS. /sys/module/compression then has the one method that it knows: "gzip", "xz" or "zstd" (kernel/module/decompress.c).
+ * A compressed module is unpacked by the kernel (finit_module(2), MODULE_INIT_COMPRESSED_FILE;
+ * deps/libkmod/compressed.patch), where it was built with CONFIG_MODULE_DECOMPRESS. /sys/module/compression
+ * then has the one method that it knows: "gzip", "xz" or "zstd" (kernel/module/decompress.c).
  */
 #include "system/module.h"
 
@@ -21,7 +23,7 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#define COLDPLUG_ROUNDS 8               /* a bus driver brings devices, whose drivers may bring further ones */
+#define COLDPLUG_ROUNDS 8 /* a bus driver brings devices, whose drivers may bring further ones */
 #define SYSFS_DEPTH     32
 
 /* ---- one module ---- */
@@ -36,7 +38,8 @@ static void kmod_close(struct kmod_ctx **ctx)
 }
 #define cleanup_kmod __attribute__((cleanup(kmod_close)))
 
-static void silent(void *data, int priority, const char *file, int line, const char *fn, const char *format, va_list args)
+static void discard_message(void *data, int priority, const char *file, int line, const char *fn,
+                            const char *format, va_list args)
 {
 	(void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)args;
 }
@@ -69,7 +72,7 @@ static struct kmod_ctx *modules_open(struct err *e)
 		err_set(e, ERR_NO_MEMORY, "cannot load kernel modules: out of memory");
 		return NULL;
 	}
-	kmod_set_log_fn(ctx, silent, NULL);
+	kmod_set_log_fn(ctx, discard_message, NULL);
 	return ctx;
 }
 
@@ -90,7 +93,7 @@ static bool module_present(const char *name)
 /* The file that the kernel was given last: the module's, or one of those that it needs. */
 static char given[PATH_MAX];
 
-static void remember(struct kmod_module *m, bool install, const char *options)
+static void remember_module(struct kmod_module *m, bool install, const char *options)
 {
 	const char *path = kmod_module_get_path(m);
 
@@ -98,7 +101,7 @@ static void remember(struct kmod_module *m, bool install, const char *options)
 	snprintf(given, sizeof(given), "%s", path ? path : "");
 }
 
-static int insert(struct kmod_module *m, unsigned flags, const char *options)
+static int insert_module(struct kmod_module *m, unsigned flags, const char *options)
 {
 	int state = kmod_module_get_initstate(m);
 	int r;
@@ -106,13 +109,16 @@ static int insert(struct kmod_module *m, unsigned flags, const char *options)
 	given[0] = '\0';
 	if (state == KMOD_MODULE_BUILTIN || state == KMOD_MODULE_LIVE)
 		return ALREADY;
-	r = kmod_module_probe_insert_module(m, flags, options, refuse_install_command, NULL, remember);
-	if (r == KMOD_PROBE_APPLY_BLACKLIST || r == KMOD_PROBE_APPLY_BLACKLIST_ALL || r == KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY)
+	r = kmod_module_probe_insert_module(m, flags, options, refuse_install_command, NULL, remember_module);
+	if (r == KMOD_PROBE_APPLY_BLACKLIST || r == KMOD_PROBE_APPLY_BLACKLIST_ALL ||
+	    r == KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY)
 		return BLACKLISTED;
 	return r == -EEXIST ? ALREADY : r;
 }
 
-/* What it means that the kernel refuses a file. Any other errno is the module's own: its hardware is not there, for example. */
+/* What it means that the kernel refuses a file. Any other errno is the module's own: its hardware is not
+ * there, for example. */
+/* clang-format off */
 static const struct refusal {
 	int sys;
 	const char *text;
@@ -125,6 +131,7 @@ static const struct refusal {
 	{ EPERM,        "is refused: this kernel loads no modules any more" },
 	{ EOPNOTSUPP,   "is compressed" },
 };
+/* clang-format on */
 
 static const char *refusal_text(int error)
 {
@@ -154,14 +161,21 @@ static int insert_failed(const char *name, int error, struct err *e)
 	char known[32];
 
 	if (error == EACCES)
-		return err_set(e, ERR_UNSUPPORTED, "module %s is switched off by an install line in modprobe.d", name);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "module %s is switched off by an install line in modprobe.d", name);
 	if (is_packed(given, known, sizeof(known)))
-		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: %s is compressed, and this kernel %s%s: put it there unpacked, and run depmod", name,
-		        given, known[0] ? "unpacks no modules but those of " : "does not unpack modules", known);
+		err_set(e, ERR_UNSUPPORTED,
+		        "cannot load module %s: %s is compressed, and this kernel %s%s: put it there "
+		        "unpacked, and run depmod",
+		        name, given,
+		        known[0] ? "unpacks no modules but those of " : "does not unpack modules", known);
 	else if (given[0] && access(given, F_OK) < 0)
-		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: there is no %s, which the index names: add it, or run depmod", name, given);
+		err_set(e, ERR_UNSUPPORTED,
+		        "cannot load module %s: there is no %s, which the index names: add it, or run depmod",
+		        name, given);
 	else if (text && given[0])
-		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: %s %s (the kernel's log says more)", name, given, text);
+		err_set(e, ERR_UNSUPPORTED, "cannot load module %s: %s %s (the kernel's log says more)", name,
+		        given, text);
 	else
 		err_sys(e, error, "cannot load module %s", name);
 	if (e)
@@ -169,8 +183,10 @@ static int insert_failed(const char *name, int error, struct err *e)
 	return -1;
 }
 
-/* All modules that a name or alias stands for: how many were loaded now, or negative. *found: it was known at all. */
-static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, const char *options, bool *found, struct err *e)
+/* All modules that a name or alias stands for: how many were loaded now, or negative. *found: it was known at
+ * all. */
+static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, const char *options,
+                      bool *found, struct err *e)
 {
 	struct kmod_list *list = NULL, *item;
 	int loaded = 0, failed = 0;
@@ -178,9 +194,10 @@ static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, co
 	*found = false;
 	if (kmod_module_new_from_lookup(ctx, name, &list) < 0)
 		return 0;
-	kmod_list_foreach(item, list) {
+	kmod_list_foreach(item, list)
+	{
 		struct kmod_module *m = kmod_module_get_module(item);
-		int r = insert(m, flags, options);
+		int r = insert_module(m, flags, options);
 
 		*found = true;
 		if (r == LOADED) {
@@ -221,7 +238,7 @@ int module_load(const char *name, struct err *e)
 
 bool module_is_refused(const struct err *e)
 {
-	/* Whoever makes an image leaves files out that the index still has. */
+	/* An image may lack files that its index of modules still has. */
 	return e->class == ERR_UNSUPPORTED && e->sys != ENOENT && refusal_text(e->sys);
 }
 
@@ -295,7 +312,8 @@ static int alias_add(struct aliases *a, const char *text)
 	return 0;
 }
 
-/* Collect the modalias of each device at or below dir (consumed). Links are not followed: sysfs links back to itself. */
+/* Collect the modalias of each device at or below dir (consumed). Links are not followed: sysfs links back to
+ * itself. */
 static int alias_walk(int dir, int depth, struct aliases *a)
 {
 	DIR *d = fdopendir(dir);
@@ -350,8 +368,10 @@ static void alias_free(struct aliases *a)
 	*a = (struct aliases){ 0 };
 }
 
-/* Load for each alias of `now` that is not in `before`. *refused: the first module that should be there and cannot be. */
-static int coldplug_round(struct kmod_ctx *ctx, const struct aliases *now, const struct aliases *before, struct err *refused)
+/* Load for each alias of `now` that is not in `before`. *refused: the first module that should be there and
+ * cannot be. */
+static int coldplug_round(struct kmod_ctx *ctx, const struct aliases *now, const struct aliases *before,
+                          struct err *refused)
 {
 	int loaded = 0;
 
@@ -435,7 +455,8 @@ static int modprobe_options(int argc, char **argv, struct modprobe_options *o)
 	return i;
 }
 
-static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct modprobe_options *o, const char *options, struct err *e)
+static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct modprobe_options *o,
+                        const char *options, struct err *e)
 {
 	unsigned flags = o->blacklist ? KMOD_PROBE_APPLY_BLACKLIST : KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY;
 	bool found;
@@ -445,13 +466,15 @@ static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct mod
 	return found ? 0 : err_set(e, ERR_UNSUPPORTED, "module %s not found", name);
 }
 
-/* Whoever asks quietly is the kernel, which nobody sees fail: its log gets what should not be. */
+/* The kernel asks quietly, and nobody sees it fail: errors go to its log. */
 static void modprobe_failed(const struct modprobe_options *o, const struct err *e)
 {
-	cleanup_close int log = o->quiet && module_is_refused(e) ? open("/dev/kmsg", O_WRONLY | O_CLOEXEC) : -1;
+	cleanup_close int log = o->quiet && module_is_refused(e) ? open("/dev/kmsg", O_WRONLY | O_CLOEXEC)
+	                                                         : -1;
 
 	if (log >= 0 || !o->quiet)
-		dprintf(log >= 0 ? log : STDERR_FILENO, "%smodprobe: %s\n", log >= 0 ? "<3>" : "", e->message);
+		dprintf(log >= 0 ? log : STDERR_FILENO, "%smodprobe: %s\n", log >= 0 ? "<3>" : "",
+		        e->message);
 }
 
 int module_modprobe_main(int argc, char **argv)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Mounting, from options to errors: options are sorted into those of the mount and those of the filesystem; a filesystem context is
- * made, configured and attached (fsopen, fsconfig, fsmount, move_mount); what the kernel wrote on the context goes into
- * the error. Taking it away: unmount.c.
+ * Mounting, from options to errors: options are sorted into those of the mount and those of the filesystem; a
+ * filesystem context is made, configured and attached (fsopen, fsconfig, fsmount, move_mount); what the
+ * kernel wrote on the context goes into the error. Taking it away: unmount.c.
  */
 #include "system/mount.h"
 
@@ -18,11 +18,29 @@
 #include "base/util.h"
 #include "system/target.h"
 
-/* The kernel's mount API (include/uapi/linux/mount.h). C libraries disagree about who declares it, so it is spelt out here. */
-enum { CONTEXT_CLOEXEC = 1, MOUNT_FD_CLOEXEC = 1, CONFIG_FLAG = 0, CONFIG_STRING = 1, CONFIG_CREATE = 6, FROM_EMPTY = 0x04, TO_EMPTY = 0x40 };
-enum { A_RDONLY = 0x1, A_NOSUID = 0x2, A_NODEV = 0x4, A_NOEXEC = 0x8, A_ATIME = 0x70, A_NOATIME = 0x10, A_STRICTATIME = 0x20,
-       A_NODIRATIME = 0x80, A_NOSYMFOLLOW = 0x200000 };
-#define KERNELS_OWN 512         /* where its errors begin that no program should see (include/linux/errno.h) */
+/* The kernel's mount API (include/uapi/linux/mount.h). C libraries disagree about who declares it, so it is
+ * spelt out here. */
+enum {
+	CONTEXT_CLOEXEC = 1,
+	MOUNT_FD_CLOEXEC = 1,
+	CONFIG_FLAG = 0,
+	CONFIG_STRING = 1,
+	CONFIG_CREATE = 6,
+	FROM_EMPTY = 0x04,
+	TO_EMPTY = 0x40
+};
+enum {
+	A_RDONLY = 0x1,
+	A_NOSUID = 0x2,
+	A_NODEV = 0x4,
+	A_NOEXEC = 0x8,
+	A_ATIME = 0x70,
+	A_NOATIME = 0x10,
+	A_STRICTATIME = 0x20,
+	A_NODIRATIME = 0x80,
+	A_NOSYMFOLLOW = 0x200000
+};
+#define KERNELS_OWN 512 /* where its errors begin that no program should see (include/linux/errno.h) */
 #ifndef MS_NOSYMFOLLOW
 #define MS_NOSYMFOLLOW 256
 #endif
@@ -32,7 +50,9 @@ enum { A_RDONLY = 0x1, A_NOSUID = 0x2, A_NODEV = 0x4, A_NOEXEC = 0x8, A_ATIME = 
 
 /* ---- options ---- */
 
-/* Options that are the mount's own, as fstab(5) names them. `super`: the filesystem is told as well, under the same name. */
+/* Options that are the mount's own, as fstab(5) names them. `super`: the filesystem is told as well, under
+ * the same name. */
+/* clang-format off */
 static const struct flag {
 	const char *name;
 	unsigned set, clear;            /* of the new API's attributes */
@@ -60,23 +80,29 @@ static const struct flag {
 	{ "lazytime",    0, 0, MS_LAZYTIME,    0,              true },
 	{ "nolazytime",  0, 0, 0,              MS_LAZYTIME,    true },
 };
+/* clang-format on */
 
 /* Options that only mean something to mount(8) and service managers. */
-static const char *const ignored[] = { "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "seclabel" };
+static const char *const ignored[] = { "defaults", "auto",  "noauto", "nofail", "_netdev", "user",
+	                               "nouser",   "users", "owner",  "group",  "seclabel" };
 
-/* Options of a security module, and the filesystem that the kernel has where that module is on. A definition may come from a host that has it: elsewhere
- * they mean nothing, and no filesystem takes them. */
-static const struct { const char *prefix, *fstype; } secure[] = {
-	{ "context=", "selinuxfs" }, { "fscontext=", "selinuxfs" }, { "defcontext=", "selinuxfs" }, { "rootcontext=", "selinuxfs" }, { "smackfs", "smackfs" },
+/* Options of a security module, and the filesystem that the kernel has where that module is on. A definition
+ * may come from a host that has it: elsewhere they mean nothing, and no filesystem takes them. */
+static const struct {
+	const char *prefix, *fstype;
+} secure[] = {
+	{ "context=", "selinuxfs" },     { "fscontext=", "selinuxfs" }, { "defcontext=", "selinuxfs" },
+	{ "rootcontext=", "selinuxfs" }, { "smackfs", "smackfs" },
 };
 
 struct options {
 	unsigned attributes;
 	unsigned long ms;
-	struct buf list;                /* the filesystem's: "key\0" or "key=value\0", one after the other */
+	struct buf list; /* the filesystem's: "key\0" or "key=value\0", one after the other */
 };
 
-/* The next option of a comma-separated list. Double quotes keep commas together and are dropped. False at the end. */
+/* The next option of a comma-separated list. Double quotes keep commas together and are dropped. False at the
+ * end. */
 static bool option_next(const char **p, struct buf *out)
 {
 	bool quoted = false;
@@ -149,7 +175,7 @@ const char *mount_option_value(const char *options, const char *name, char *out,
 		if (strncmp(text, name, len) != 0 || (text[len] && text[len] != '='))
 			continue;
 		snprintf(out, size, "%s", text[len] ? text + len + 1 : "");
-		found = out;            /* the last one counts, as it does in the kernel */
+		found = out; /* the last one counts, as it does in the kernel */
 	}
 	return found;
 }
@@ -160,35 +186,40 @@ const char *mount_option_value(const char *options, const char *name, char *out,
 static const struct cause {
 	int sys;
 	enum err_class device, server;
-	const char *device_text, *server_text;          /* NULL: strerror() says it */
+	const char *device_text, *server_text; /* NULL: strerror() says it */
 } causes[] = {
-	{ EINVAL,  ERR_WRONG_FORMAT, ERR_INVALID,     "no such filesystem on it, it is damaged, or an option is wrong", "an option is wrong" },
-	{ ENOENT,  ERR_WAIT_DEVICE,  ERR_STORAGE,     NULL, "the server has no such export or share" },
-	{ ENXIO,   ERR_WAIT_DEVICE,  ERR_STORAGE,     "the device is not ready", NULL },
-	{ ENOMEDIUM, ERR_WAIT_DEVICE, ERR_STORAGE,    NULL, NULL },
-	{ ENOTBLK, ERR_WRONG_FORMAT, ERR_STORAGE,     "it is not a block device", NULL },
-	{ ENODEV,  ERR_UNSUPPORTED,  ERR_UNSUPPORTED, "this kernel has no such filesystem", "this kernel has no such filesystem" },
-	{ EBUSY,   ERR_BUSY,         ERR_BUSY,        "the device is in use", NULL },
-	{ EEXIST,  ERR_BUSY,         ERR_STORAGE,     "a filesystem with the same UUID is mounted already", NULL },   /* btrfs */
-	{ EACCES,  ERR_READ_ONLY,    ERR_AUTH,        "the device is write-protected (add the mount option ro)", "the server refused" },
-	{ EPERM,   ERR_DENIED,       ERR_AUTH,        NULL, "the server refused" },
-	{ EROFS,   ERR_READ_ONLY,    ERR_READ_ONLY,   "the device is write-protected (add the mount option ro)", NULL },
-	{ EUCLEAN, ERR_STORAGE,      ERR_STORAGE,     "the filesystem is damaged: have it checked", NULL },
-	{ EBADMSG, ERR_STORAGE,      ERR_STORAGE,     "the filesystem is damaged: have it checked", NULL },
-	{ EKEYREJECTED, ERR_STORAGE, ERR_AUTH,        NULL, "the server refused" },
-	{ ENOKEY,  ERR_STORAGE,      ERR_AUTH,        NULL, NULL },
-	{ ETIMEDOUT, ERR_STORAGE,    ERR_WAIT_SERVER, NULL, "the server does not answer" },
+	{ EINVAL, ERR_WRONG_FORMAT, ERR_INVALID,
+	  "no such filesystem on it, it is damaged, or an option is wrong", "an option is wrong" },
+	{ ENOENT, ERR_WAIT_DEVICE, ERR_STORAGE, NULL, "the server has no such export or share" },
+	{ ENXIO, ERR_WAIT_DEVICE, ERR_STORAGE, "the device is not ready", NULL },
+	{ ENOMEDIUM, ERR_WAIT_DEVICE, ERR_STORAGE, NULL, NULL },
+	{ ENOTBLK, ERR_WRONG_FORMAT, ERR_STORAGE, "it is not a block device", NULL },
+	{ ENODEV, ERR_UNSUPPORTED, ERR_UNSUPPORTED, "this kernel has no such filesystem",
+	  "this kernel has no such filesystem" },
+	{ EBUSY, ERR_BUSY, ERR_BUSY, "the device is in use", NULL },
+	/* btrfs */
+	{ EEXIST, ERR_BUSY, ERR_STORAGE, "a filesystem with the same UUID is mounted already", NULL },
+	{ EACCES, ERR_READ_ONLY, ERR_AUTH, "the device is write-protected (add the mount option ro)",
+	  "the server refused" },
+	{ EPERM, ERR_DENIED, ERR_AUTH, NULL, "the server refused" },
+	{ EROFS, ERR_READ_ONLY, ERR_READ_ONLY, "the device is write-protected (add the mount option ro)",
+	  NULL },
+	{ EUCLEAN, ERR_STORAGE, ERR_STORAGE, "the filesystem is damaged: have it checked", NULL },
+	{ EBADMSG, ERR_STORAGE, ERR_STORAGE, "the filesystem is damaged: have it checked", NULL },
+	{ EKEYREJECTED, ERR_STORAGE, ERR_AUTH, NULL, "the server refused" },
+	{ ENOKEY, ERR_STORAGE, ERR_AUTH, NULL, NULL },
+	{ ETIMEDOUT, ERR_STORAGE, ERR_WAIT_SERVER, NULL, "the server does not answer" },
 	{ ECONNREFUSED, ERR_STORAGE, ERR_WAIT_SERVER, NULL, NULL },
-	{ ECONNRESET, ERR_STORAGE,   ERR_WAIT_SERVER, NULL, NULL },
+	{ ECONNRESET, ERR_STORAGE, ERR_WAIT_SERVER, NULL, NULL },
 	{ ECONNABORTED, ERR_STORAGE, ERR_WAIT_SERVER, NULL, NULL },
-	{ EHOSTDOWN, ERR_STORAGE,    ERR_WAIT_SERVER, NULL, NULL },
+	{ EHOSTDOWN, ERR_STORAGE, ERR_WAIT_SERVER, NULL, NULL },
 	{ EHOSTUNREACH, ERR_STORAGE, ERR_WAIT_SERVER, NULL, NULL },
-	{ EAGAIN,  ERR_STORAGE,      ERR_WAIT_SERVER, NULL, NULL },
-	{ ENETUNREACH, ERR_STORAGE,  ERR_WAIT_NETWORK, NULL, NULL },
-	{ ENETDOWN, ERR_STORAGE,     ERR_WAIT_NETWORK, NULL, NULL },
+	{ EAGAIN, ERR_STORAGE, ERR_WAIT_SERVER, NULL, NULL },
+	{ ENETUNREACH, ERR_STORAGE, ERR_WAIT_NETWORK, NULL, NULL },
+	{ ENETDOWN, ERR_STORAGE, ERR_WAIT_NETWORK, NULL, NULL },
 	{ EPROTONOSUPPORT, ERR_UNSUPPORTED, ERR_UNSUPPORTED, NULL, "the server does not speak this version" },
 	{ EOPNOTSUPP, ERR_UNSUPPORTED, ERR_UNSUPPORTED, NULL, NULL },
-	{ ENOMEM,  ERR_NO_MEMORY,    ERR_NO_MEMORY,   NULL, NULL },
+	{ ENOMEM, ERR_NO_MEMORY, ERR_NO_MEMORY, NULL, NULL },
 };
 
 static bool has_device(const char *source)
@@ -196,7 +227,8 @@ static bool has_device(const char *source)
 	return source[0] == '/' && source[1] != '/';
 }
 
-/* What the kernel wrote on a filesystem context, "e NAME: text" a read(2): its errors, or else its warnings. */
+/* What the kernel wrote on a filesystem context, "e NAME: text" a read(2): its errors, or else its
+ * warnings. */
 static void context_messages(int context, struct buf *out)
 {
 	char line[512];
@@ -224,18 +256,26 @@ static int mount_failed(const struct mount_request *r, int context, int error, s
 		if (causes[i].sys == error)
 			c = &causes[i];
 
-	enum err_class class = !c ? ERR_STORAGE : device ? c->device : c->server;
-	const char *text = !c ? NULL : device ? c->device_text : c->server_text;
+	enum err_class class = ERR_STORAGE;
+	const char *text = NULL;
 
-	/* The options were taken one by one before. What is refused now, and without a word from the kernel, is what the server has answered. For some of that
-	 * the kernel has numbers of its own, which have no text. */
+	if (c) {
+		class = device ? c->device : c->server;
+		text = device ? c->device_text : c->server_text;
+	}
+
+	/* The options were taken one by one before. What is refused now, and without a word from the kernel,
+	 * is what the server has answered. For some of that the kernel has numbers of its own, which have no
+	 * text. */
 	if (!device && (error == EINVAL || error >= KERNELS_OWN) && context >= 0 && !words.len) {
 		class = ERR_STORAGE;
 		text = "the server's answer is not understood, or options contradict each other";
 	}
 	snprintf(waits_for, sizeof(waits_for), "%s=%s", device ? "device" : "server", r->source);
-	err_wait(e, class, class == ERR_WAIT_NETWORK ? "network" : waits_for, "cannot mount %s (%s) at %s: %s%s%s%s", r->source, r->fstype,
-	         r->target, text ? text : strerror(error), words.len ? " (kernel: " : "", buf_str(&words), words.len ? ")" : "");
+	err_wait(e, class, class == ERR_WAIT_NETWORK ? "network" : waits_for,
+	         "cannot mount %s (%s) at %s: %s%s%s%s", r->source, r->fstype, r->target,
+	         text ? text : strerror(error), words.len ? " (kernel: " : "", buf_str(&words),
+	         words.len ? ")" : "");
 	if (e) {
 		e->sys = error;
 		if (class != ERR_WAIT_DEVICE && class != ERR_WAIT_SERVER && class != ERR_WAIT_NETWORK)
@@ -252,7 +292,8 @@ static int config(int context, unsigned command, const char *key, const char *va
 }
 
 /* Give the context one option. Only its name may be told: the value may be a secret. */
-static int config_option(const struct mount_request *r, int context, const char *key, const char *value, struct err *e)
+static int config_option(const struct mount_request *r, int context, const char *key, const char *value,
+                         struct err *e)
 {
 	cleanup_buf struct buf words = BUF_INIT;
 	int error;
@@ -261,8 +302,8 @@ static int config_option(const struct mount_request *r, int context, const char 
 		return 0;
 	error = errno;
 	context_messages(context, &words);
-	err_set(e, ERR_INVALID, "cannot mount %s (%s) at %s: the kernel does not take the option \"%s\": %s", r->source, r->fstype, r->target,
-	        key, words.len ? buf_str(&words) : strerror(error));
+	err_set(e, ERR_INVALID, "cannot mount %s (%s) at %s: the kernel does not take the option \"%s\": %s",
+	        r->source, r->fstype, r->target, key, words.len ? buf_str(&words) : strerror(error));
 	if (e)
 		e->sys = error;
 	return -1;
@@ -270,7 +311,7 @@ static int config_option(const struct mount_request *r, int context, const char 
 
 static int config_options(const struct mount_request *r, int context, struct options *o, struct err *e)
 {
-	for (size_t at = 0; at < o->list.len; ) {
+	for (size_t at = 0; at < o->list.len;) {
 		char *key = o->list.data + at;
 		char *equals = strchr(key, '=');
 
@@ -288,8 +329,8 @@ static int config_options(const struct mount_request *r, int context, struct opt
 	return r->password ? config_option(r, context, "pass", r->password, e) : 0;
 }
 
-/* mount(2) for kernels without the new calls. The data string is the options again; commas within a value are doubled for a password,
- * as cifs reads it, and quoted elsewhere. */
+/* mount(2) for kernels without the new calls. The data string is the options again; commas within a value are
+ * doubled for a password, as cifs reads it, and quoted elsewhere. */
 static int mount_old(const struct mount_request *r, const struct options *o, int where, struct err *e)
 {
 	char place[40];
@@ -317,7 +358,8 @@ static int mount_old(const struct mount_request *r, const struct options *o, int
 		return err_set(e, ERR_NO_MEMORY, "cannot mount %s: out of memory", r->source);
 
 	snprintf(place, sizeof(place), "/proc/self/fd/%d", where);
-	int rc = mount(r->source, place, r->fstype, o->ms, buf_str(&data)) < 0 ? mount_failed(r, -1, errno, e) : 0;
+	int rc = mount(r->source, place, r->fstype, o->ms, buf_str(&data)) < 0 ? mount_failed(r, -1, errno, e)
+	                                                                       : 0;
 
 	if (r->password)
 		explicit_bzero(data.data, data.len);
@@ -375,14 +417,16 @@ int mount_make(const struct mount_request *r, struct err *e)
 	at = target_make(r->target, O_PATH, NULL, e);
 	if (at < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s", r->source);
-	/* Not by another walk, which might end elsewhere: where the directory is that will be mounted on. */
+	/* The path is not walked again, because a second walk might end elsewhere: it is taken from the
+	 * directory that will be mounted on. */
 	if (target_end_path(&(struct target_end){ at, "." }, path, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot mount %s at %s", r->source, r->target);
 	rc = mountinfo_find(path, &there, e);
 	if (rc < 0)
 		return -1;
 	if (rc > 0) {
-		err_set(e, ERR_BUSY, "cannot mount %s at %s: %s (%s) is mounted there", r->source, r->target, there.source, there.fstype);
+		err_set(e, ERR_BUSY, "cannot mount %s at %s: %s (%s) is mounted there", r->source, r->target,
+		        there.source, there.fstype);
 		mount_entry_free(&there);
 		return -1;
 	}

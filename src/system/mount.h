@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Mounting through the kernel's mount API (fsopen, fsconfig, fsmount, move_mount), with mount(2) where the kernel or the filesystem lacks it.
- * The kernel's own messages on the filesystem context become part of the error.
+ * Mounting through the kernel's mount API (fsopen, fsconfig, fsmount, move_mount), with mount(2) where the
+ * kernel or the filesystem lacks it. The kernel's own messages on the filesystem context become part of the
+ * error.
  */
 #ifndef POOLINIT_SYSTEM_MOUNT_H
 #define POOLINIT_SYSTEM_MOUNT_H
@@ -17,27 +18,32 @@
 struct mount_request {
 	const char *fstype;
 	const char *source;
-	const char *target;             /* made (0711) if it is missing */
-	const char *options;            /* "vers=4.2,addr=…,ro,noatime": flags and filesystem options, as fstab(5) has them; may be NULL */
-	const char *password;           /* given to the filesystem as "pass", or NULL; appears in no message */
+	const char *target; /* made (0711) if it is missing */
+	/* "vers=4.2,addr=…,ro,noatime": flags and filesystem options, as fstab(5) has them; may be NULL */
+	const char *options;
+	const char *password; /* given to the filesystem as "pass", or NULL; appears in no message */
 };
 
-/* nodev,nosuid,noexec are set unless the options say dev, suid, exec. Classes: ERR_WAIT_DEVICE, ERR_WRONG_FORMAT, ERR_UNSUPPORTED (no such
- * filesystem in this kernel), ERR_BUSY (something is mounted at the target), ERR_AUTH, ERR_WAIT_SERVER, ERR_READ_ONLY, ERR_INVALID (an option the
- * kernel does not take), ERR_STORAGE; the errno is in e->sys. Values of options appear in no message. */
+/* nodev,nosuid,noexec are set unless the options say dev, suid, exec. Classes: ERR_WAIT_DEVICE,
+ * ERR_WRONG_FORMAT, ERR_UNSUPPORTED (no such filesystem in this kernel), ERR_BUSY (something is mounted at
+ * the target), ERR_AUTH, ERR_WAIT_SERVER, ERR_READ_ONLY, ERR_INVALID (an option the kernel does not take),
+ * ERR_STORAGE; the errno is in e->sys. Values of options appear in no message. */
 int mount_make(const struct mount_request *r, struct err *e);
-/* Take away what is mounted at target; nothing mounted is success. ERR_BUSY names up to three that use it, looked for until `deadline`. */
+/* Take away what is mounted at target; nothing mounted is success. ERR_BUSY names up to three that use it,
+ * looked for until `deadline`. */
 int mount_remove(const char *target, uint64_t deadline, struct err *e);
-/* The same, whoever uses it and whether or not its server answers: it is detached. ERR_TIMEOUT at the deadline. */
+/* The same, whoever uses it and whether or not its server answers: it is detached. ERR_TIMEOUT at the
+ * deadline. */
 int mount_detach(const char *target, uint64_t deadline, struct err *e);
-/* The path under which the mount table knows a target, found as target.h says, without touching what is mounted there. 1; 0: a directory above it does not
- * exist; -1 with e. */
+/* The path under which the mount table knows a target, found as target.h says, without touching what is
+ * mounted there. 1; 0: a directory above it does not exist; -1 with e. */
 int mount_path(const char *target, char out[PATH_MAX], struct err *e);
 /* The block device of a mount; btrfs, whose mounts have numbers of their own, has it in its source. */
 dev_t mount_device(const struct mount_entry *m);
 /* Is the filesystem type known to the running kernel now (/proc/filesystems)? */
 bool mount_type_known(const char *fstype);
-/* Value of an option in a comma-separated list, "" for one without a value, NULL: not there. Written to out. */
+/* Value of an option in a comma-separated list, "" for one without a value, NULL: not there. Written to
+ * out. */
 const char *mount_option_value(const char *options, const char *name, char *out, size_t size);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All signatures on a device. libblkid calls a device ambivalent that has two, and looks no further than the first member of an array; whether one
- * of them lies within the other's files is seen here, from where they are and where the filesystem ends.
+ * All signatures on a device. libblkid calls a device ambivalent that has two, and looks no further than the
+ * first member of an array; whether one of them lies within the other's files is seen here, from where they
+ * are and where the filesystem ends.
  */
 #include "system/signature.h"
 
@@ -10,12 +11,15 @@
 #include "base/util.h"
 
 /* Where a filesystem's superblock says how long it is: so many blocks of so many bytes. */
+/* clang-format off */
 static const struct extent {
 	const char *type;
 	uint32_t superblock;
 	bool big;                       /* the most significant byte comes first */
-	struct { uint16_t at; uint8_t len, shift; } count, more, block; /* `more` belongs to the count; without `block` it counts bytes */
-	int8_t log;                     /* a block has 2 to the power of (its number + this) bytes; -1: as many as its number */
+	/* `more` belongs to the count; without `block` it counts bytes */
+	struct { uint16_t at; uint8_t len, shift; } count, more, block;
+	/* a block has 2 to the power of (its number + this) bytes; -1: as many as its number */
+	int8_t log;
 } extents[] = {
 	{ "ext2",  1024,      false, { 0x04, 4, 0 }, { 0x150, 4, 32 }, { 0x18, 4, 0 }, 10 },
 	{ "ext3",  1024,      false, { 0x04, 4, 0 }, { 0x150, 4, 32 }, { 0x18, 4, 0 }, 10 },
@@ -27,8 +31,16 @@ static const struct extent {
 	{ "ntfs",  0,         false, { 0x28, 8, 0 }, { 0, 0, 0 },      { 0x0b, 2, 0 }, -1 },
 	{ "f2fs",  1024,      false, { 0x24, 8, 0 }, { 0, 0, 0 },      { 0x10, 4, 0 }, 0 },
 };
+/* clang-format on */
 
-static uint64_t number(const unsigned char *p, size_t len, bool big)
+const char *probe_value(blkid_probe p, const char *name)
+{
+	const char *found = NULL;
+
+	return blkid_probe_lookup_value(p, name, &found, NULL) == 0 ? found : NULL;
+}
+
+static uint64_t bytes_number(const unsigned char *p, size_t len, bool big)
 {
 	uint64_t n = 0;
 
@@ -44,8 +56,9 @@ static uint64_t extent_end(int fd, const struct extent *x)
 	if (file_pread(fd, sb, sizeof(sb), x->superblock) != (ssize_t)sizeof(sb))
 		return 0;
 
-	uint64_t blocks = number(sb + x->count.at, x->count.len, x->big) | number(sb + x->more.at, x->more.len, x->big) << x->more.shift;
-	uint64_t block = x->block.len ? number(sb + x->block.at, x->block.len, x->big) : 1, end;
+	uint64_t blocks = bytes_number(sb + x->count.at, x->count.len, x->big) |
+	                  bytes_number(sb + x->more.at, x->more.len, x->big) << x->more.shift;
+	uint64_t block = x->block.len ? bytes_number(sb + x->block.at, x->block.len, x->big) : 1, end;
 
 	if (x->log >= 0)
 		block = block < 32 ? (uint64_t)1 << block << x->log : 0;
@@ -75,7 +88,8 @@ int signatures_read(blkid_probe p, int fd, struct signatures *out)
 	int rc = 0;
 
 	blkid_probe_enable_superblocks(p, 1);
-	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE | BLKID_SUBLKS_MAGIC);
+	blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID |
+	                                             BLKID_SUBLKS_USAGE | BLKID_SUBLKS_MAGIC);
 	while (out->n < SIGNATURES && (rc = blkid_do_probe(p)) == 0) {
 		struct signature *s = &out->items[out->n];
 
@@ -103,7 +117,8 @@ bool signature_is_content(const struct signatures *all, const struct signature *
 const struct signature *signatures_member(const struct signatures *all)
 {
 	for (size_t i = 0; i < all->n; i++)
-		if ((streq(all->items[i].usage, "raid") || streq(all->items[i].usage, "crypto")) && !signature_is_content(all, &all->items[i]))
+		if ((streq(all->items[i].usage, "raid") || streq(all->items[i].usage, "crypto")) &&
+		    !signature_is_content(all, &all->items[i]))
 			return &all->items[i];
 	return NULL;
 }
@@ -113,6 +128,10 @@ void signatures_text(const struct signatures *all, char *out, size_t size)
 	size_t used = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < all->n && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : i + 1 == all->n ? " and " : ", ", all->items[i].type);
+	for (size_t i = 0; i < all->n && used < size; i++) {
+		const char *between = i + 1 == all->n ? " and " : ", ";
+
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i == 0 ? "" : between,
+		                         all->items[i].type);
+	}
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who was left behind. A process that looks at what does not answer sleeps in the kernel, and nothing ends it before the storage does. It holds a lock
- * then, on one byte of a file in the run directory, which goes when it goes: so the next refresh, after a restart too, knows the entry and leaves it alone.
- * There are never more such processes than places.
+ * Who was left behind. A process that looks at what does not answer sleeps in the kernel, and nothing ends it
+ * before the storage does. It holds a lock then, on one byte of a file in the run directory, which goes when
+ * it goes: so the next refresh, after a restart too, knows the entry and leaves it alone. There are never
+ * more such processes than places.
  *
- * The byte's number: the place, then 56 bits that stand for the entry's path. The locks are those of open files, shared with a process by fork(2).
+ * The byte's number: the place, then 56 bits that stand for the entry's path. The locks are those of open
+ * files, shared with a process by fork(2).
  */
 #include "system/stuck.h"
 
@@ -17,12 +19,13 @@
 #include "base/util.h"
 
 enum {
-	HERE = 4,                       /* in one pool */
+	HERE = 4, /* in one pool */
 	PLACE_BITS = 56,
 };
 
 #define PLACE ((uint64_t)1 << PLACE_BITS)
 #define SEED  0x706f6f6c696e6974ULL
+_Static_assert(PLACE_BITS > 0 && PLACE_BITS < 64, "a place is the offset of a lock: not negative");
 
 static uint64_t number_of(const char *path)
 {
@@ -31,7 +34,9 @@ static uint64_t number_of(const char *path)
 
 static int lock(int file, int command, short type, uint64_t from, uint64_t len, uint64_t *held)
 {
-	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)from, .l_len = (off_t)len };
+	struct flock l = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)from, .l_len = (off_t)len
+	};
 	int rc = fcntl(file, command, &l);
 
 	if (held)
@@ -87,7 +92,8 @@ bool stuck_hold(struct stuck *s, int file, const char *path)
 
 	if (!stuck_has_room(s))
 		return false;
-	while (file >= 0 && place < STUCK_MOST && lock(file, F_OFD_SETLK, F_WRLCK, place * PLACE, PLACE, NULL) < 0)
+	while (file >= 0 && place < STUCK_MOST &&
+	       lock(file, F_OFD_SETLK, F_WRLCK, place * PLACE, PLACE, NULL) < 0)
 		place++;
 	if (place == STUCK_MOST)
 		return false;

@@ -9,17 +9,22 @@
 #include <stdint.h>
 
 /* Processes that were left behind because an entry does not answer. */
-#define SILENT "does not answer"     /* so begins the problem of an entry that has none */
+#define SILENT "does not answer" /* so begins the problem of an entry that has none */
 enum { STUCK_MOST = 32 };
-struct stuck { const char *run_dir; unsigned n, here; uint64_t numbers[STUCK_MOST]; };
+struct stuck {
+	const char *run_dir;
+	unsigned n, here;
+	uint64_t numbers[STUCK_MOST];
+};
 
-/* Whom has an earlier refresh left behind? run_dir NULL: nobody can say. */
+/* Read which devices an earlier reader was left behind with. run_dir NULL: nobody can say. */
 void stuck_read(struct stuck *s, const char *run_dir);
 /* Is it one that still waits for the entry with that path? It counts as this pool's. */
 bool stuck_is(struct stuck *s, const char *path);
 /* May one more be left behind? */
 bool stuck_has_room(const struct stuck *s);
-/* An open file for a reader to hold, or -1. Made before it is forked; who it was forked from lets go when it is left behind. */
+/* An open file for a reader to hold, or -1. Made before it is forked; who it was forked from lets go when it
+ * is left behind. */
 int stuck_file(const struct stuck *s);
 /* The one that has `file` too is left behind. False: there are too many. */
 bool stuck_hold(struct stuck *s, int file, const char *path);

@@ -26,7 +26,8 @@ bool sysfs_attribute(const char *dir, const char *name, char *out, size_t size)
 {
 	char path[PATH_MAX];
 
-	return sysfs_path(path, sizeof(path), "%s/%s", dir, name) && file_read_line(AT_FDCWD, path, out, size) > 0;
+	return sysfs_path(path, sizeof(path), "%s/%s", dir, name) &&
+	       file_read_line(AT_FDCWD, path, out, size) > 0;
 }
 
 bool sysfs_attribute_is(const char *dir, const char *name, const char *value)
@@ -74,7 +75,9 @@ bool sysfs_block(const char *sys, const char *sysname, char *dir, int *part)
 size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *out, size_t size)
 {
 	char path[PATH_MAX];
-	cleanup_close int fd = sysfs_path(path, sizeof(path), "%s/%s", dir, name) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	cleanup_close int fd = sysfs_path(path, sizeof(path), "%s/%s", dir, name)
+	                               ? open(path, O_RDONLY | O_CLOEXEC)
+	                               : -1;
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size);
 
 	return n > 0 ? (size_t)n : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading the kernel's view of devices. Directories and roots are given as paths, so that tests can show trees of their own.
+ * Reading the kernel's view of devices. Directories and roots are given as paths, so that tests can show
+ * trees of their own.
  */
 #ifndef POOLINIT_SYSTEM_SYSFS_H
 #define POOLINIT_SYSTEM_SYSFS_H
@@ -12,6 +13,7 @@
 bool sysfs_path(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* First line of an attribute below a device's directory; false if it is absent or empty. */
 bool sysfs_attribute(const char *dir, const char *name, char *out, size_t size);
+/* Does the first line of that attribute say `value`? False too where there is none. */
 bool sysfs_attribute_is(const char *dir, const char *name, const char *value);
 /* A binary attribute. Its length, or 0. */
 size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *out, size_t size);
@@ -19,7 +21,8 @@ size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *o
 void sysfs_subsystem(const char *dir, char *out, size_t size);
 /* Cut the last component off. False at the top. */
 bool sysfs_to_parent(char *dir);
-/* A block device's real directory (PATH_MAX); for a partition that of its disk, and *part its number (else 0). False: no such device. */
+/* A block device's real directory (PATH_MAX); for a partition that of its disk, and *part its number (else
+ * 0). False: no such device. */
 bool sysfs_block(const char *sys, const char *sysname, char *dir, int *part);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * From a target path to its directory. The kernel would follow any link on the way, and whoever owns a directory above the target may put one there:
- * root would then list, make, own and mount in a place of their choice. So the way is walked one name at a time, unless the kernel says that there is no
- * link on it (openat2(2), Linux 5.6).
+ * From a target path to its directory. The kernel would follow any link on the way, and whoever owns a
+ * directory above the target may put one there: root would then list, make, own and mount in a place of their
+ * choice. So the way is walked one name at a time, unless the kernel says that there is no link on it
+ * (openat2(2), Linux 5.6).
  */
 #include "system/target.h"
 
@@ -22,7 +23,7 @@
 #include "base/mountinfo.h"
 #include "base/util.h"
 
-#define LINKS_MAX    40         /* as the kernel has it */
+#define LINKS_MAX    40 /* as the kernel has it */
 #define MODE_PARENTS 0755
 #define MODE_TARGET  0711
 
@@ -42,8 +43,8 @@ enum { ASK_INO = 0x100, ASK_MOUNT = 0x1000, EMPTY_PATH = 0x1000, DO_NOT_SYNC = 0
 /* ---- the way ---- */
 
 struct walk {
-	const char *path;               /* as it was given */
-	char rest[PATH_MAX];            /* of the way */
+	const char *path;    /* as it was given */
+	char rest[PATH_MAX]; /* of the way */
 	int dir, links;
 	bool make;
 };
@@ -54,13 +55,14 @@ bool target_owners_are_hearsay(int fd)
 	return file_is_on(fd, (const uint32_t[]){ FUSE_SUPER_MAGIC, 0 });
 }
 
-static bool is_ours(uid_t uid)
+static bool is_trusted_owner(uid_t uid)
 {
 	return uid == 0 || uid == geteuid();
 }
 
-/* Follow the link `name`: what it says goes in front of the rest of the way. It is judged by the descriptor that it is read from. */
-static int follow(struct walk *w, const char *name, struct err *e)
+/* Follow the link `name`: what it says goes in front of the rest of the way. It is judged by the descriptor
+ * that it is read from. */
+static int follow_link(struct walk *w, const char *name, struct err *e)
 {
 	cleanup_close int link = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char next[PATH_MAX], says[PATH_MAX];
@@ -69,13 +71,19 @@ static int follow(struct walk *w, const char *name, struct err *e)
 
 	if (n < 0 || fstat(link, &st) < 0 || fstat(w->dir, &above) < 0)
 		return err_sys(e, errno, "cannot follow the link \"%s\" in %s", name, w->path);
-	if (!is_ours(st.st_uid) || !is_ours(above.st_uid) || ((above.st_mode & 0022) && !(above.st_mode & S_ISVTX)))
-		return err_set(e, ERR_DENIED, "the path %s is not followed: \"%s\" in it is a link that others than root may make (it is uid %u's, "
-			       "in a directory of uid %u with mode %04o); give the path that it leads to", w->path, name,
-			       (unsigned)st.st_uid, (unsigned)above.st_uid, (unsigned)above.st_mode & 07777);
+	if (!is_trusted_owner(st.st_uid) || !is_trusted_owner(above.st_uid) ||
+	    ((above.st_mode & 0022) && !(above.st_mode & S_ISVTX)))
+		return err_set(e, ERR_DENIED,
+		               "the path %s is not followed: \"%s\" in it is a link that others than root "
+		               "may make (it is uid %u's, in a directory of uid %u with mode %04o); give the "
+		               "path that it leads to",
+		               w->path, name, (unsigned)st.st_uid, (unsigned)above.st_uid,
+		               (unsigned)above.st_mode & 07777);
 	if (target_owners_are_hearsay(link))
-		return err_set(e, ERR_DENIED, "the path %s is not followed: \"%s\" in it is a link in a FUSE filesystem, whose server may be anybody's; "
-			       "give the path that it leads to", w->path, name);
+		return err_set(e, ERR_DENIED,
+		               "the path %s is not followed: \"%s\" in it is a link in a FUSE filesystem, "
+		               "whose server may be anybody's; give the path that it leads to",
+		               w->path, name);
 	says[n] = '\0';
 	if (++w->links > LINKS_MAX)
 		return err_sys(e, ELOOP, "cannot follow %s", w->path);
@@ -105,12 +113,13 @@ static bool next_name(struct walk *w, char name[NAME_MAX + 1], bool *fits)
 	return true;
 }
 
-static int step(struct walk *w, const char *name, struct err *e)
+static int walk_step(struct walk *w, const char *name, struct err *e)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(w->dir, name, flags);
 
-	if (fd < 0 && errno == ENOENT && w->make && (mkdirat(w->dir, name, MODE_PARENTS) == 0 ? file_sync_dir(w->dir) == 0 : errno == EEXIST))
+	if (fd < 0 && errno == ENOENT && w->make &&
+	    (mkdirat(w->dir, name, MODE_PARENTS) == 0 ? file_sync_dir(w->dir) == 0 : errno == EEXIST))
 		fd = openat(w->dir, name, flags);
 	if (fd < 0) {
 		err_sys(e, errno, "cannot open directory \"%s\" of %s", name, w->path);
@@ -121,19 +130,19 @@ static int step(struct walk *w, const char *name, struct err *e)
 	return 0;
 }
 
-static int walk(struct walk *w, struct target_end *end, struct err *e)
+static int walk_way(struct walk *w, struct target_end *end, struct err *e)
 {
 	char name[NAME_MAX + 1], byte[1];
 	bool fits;
 
 	while (next_name(w, name, &fits)) {
 		if (readlinkat(w->dir, name, byte, sizeof(byte)) >= 0) {
-			if (follow(w, name, e) < 0)
+			if (follow_link(w, name, e) < 0)
 				return -1;
 		} else if (w->rest[strspn(w->rest, "/")] == '\0' && !streq(name, "..")) {
 			memcpy(end->name, name, sizeof(name));
 			return 0;
-		} else if (step(w, name, e) < 0) {
+		} else if (walk_step(w, name, e) < 0) {
 			return -1;
 		}
 	}
@@ -151,7 +160,7 @@ int target_walk(const char *path, bool make, struct target_end *end, struct err 
 	w.dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (w.dir < 0)
 		return err_sys(e, errno, "cannot open /");
-	if (walk(&w, end, e) < 0) {
+	if (walk_way(&w, end, e) < 0) {
 		if (w.dir >= 0)
 			close(w.dir);
 		return -1;
@@ -212,7 +221,8 @@ int target_remove(const char *path, struct err *e)
 	if (rc < 0)
 		err_sys(e, errno, "cannot remove directory %s", path);
 	else if (file_sync_dir(end.dir) < 0)
-		rc = err_sys(e, errno, "directory %s is removed, but the one above it cannot be synced", path);
+		rc = err_sys(e, errno, "directory %s is removed, but the one above it cannot be synced",
+		             path);
 	close(end.dir);
 	return rc;
 }
@@ -229,7 +239,8 @@ int target_end_path(const struct target_end *end, char out[PATH_MAX], struct err
 	out[n] = '\0';
 	if (streq(end->name, "."))
 		return 0;
-	if (snprintf(out + n, (size_t)(PATH_MAX - n), "%s%s", streq(out, "/") ? "" : "/", end->name) >= (int)(PATH_MAX - n))
+	if (snprintf(out + n, (size_t)(PATH_MAX - n), "%s%s", streq(out, "/") ? "" : "/", end->name) >=
+	    (int)(PATH_MAX - n))
 		return err_sys(e, ENAMETOOLONG, "cannot tell the path of a directory");
 	return 0;
 }
@@ -252,26 +263,32 @@ static int mount_by_fdinfo(int fd)
 	return line ? atoi(line + strlen("mnt_id:")) : 0;
 }
 
-/* What the kernel remembers will do: a server that does not answer is not asked. */
+/* Attributes that the kernel remembers will do: a server that does not answer is not asked. */
 int target_place(int fd, struct dir_place *place, struct err *e)
 {
 	struct facts f;
 	struct stat st;
 
 	if (syscall(SYS_statx, fd, "", EMPTY_PATH | DO_NOT_SYNC, ASK_INO | ASK_MOUNT, &f) == 0) {
-		*place = (struct dir_place){ .known = true, .dev = makedev(f.dev_major, f.dev_minor), .ino = f.ino,
-		                              .mount = f.mask & ASK_MOUNT ? (int)f.mount : mount_by_fdinfo(fd) };
+		*place = (struct dir_place){ .known = true,
+			                     .dev = makedev(f.dev_major, f.dev_minor),
+			                     .ino = f.ino,
+			                     .mount = f.mask & ASK_MOUNT ? (int)f.mount
+			                                                 : mount_by_fdinfo(fd) };
 		return 0;
 	}
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at a directory");
-	*place = (struct dir_place){ .known = true, .dev = st.st_dev, .ino = st.st_ino, .mount = mount_by_fdinfo(fd) };
+	*place = (struct dir_place){
+		.known = true, .dev = st.st_dev, .ino = st.st_ino, .mount = mount_by_fdinfo(fd)
+	};
 	return 0;
 }
 
 void target_place_print(const struct dir_place *place, char *out, size_t size)
 {
-	snprintf(out, size, "%d:%llu:%llu", place->mount, (unsigned long long)place->dev, (unsigned long long)place->ino);
+	snprintf(out, size, "%d:%llu:%llu", place->mount, (unsigned long long)place->dev,
+	         (unsigned long long)place->ino);
 }
 
 struct dir_place target_place_parse(const char *text)
@@ -285,5 +302,7 @@ struct dir_place target_place_parse(const char *text)
 		numbers[i] = strtoull(text, &end, 10);
 		text = *end == ':' ? end + 1 : NULL;
 	}
-	return (struct dir_place){ .known = true, .mount = (int)numbers[0], .dev = (dev_t)numbers[1], .ino = (ino_t)numbers[2] };
+	return (struct dir_place){
+		.known = true, .mount = (int)numbers[0], .dev = (dev_t)numbers[1], .ino = (ino_t)numbers[2]
+	};
 }

@@ -13,19 +13,21 @@
 
 #include "base/util.h"
 
-#define GROUP_KERNEL 1                  /* group 2 is udevd's */
-#define QUEUE_SIZE   (2 * 1024 * 1024)  /* of the kernel's memory: a coldplug is thousands of messages */
+#define GROUP_KERNEL 1                 /* group 2 is udevd's */
+#define QUEUE_SIZE   (2 * 1024 * 1024) /* of the kernel's memory: a coldplug is thousands of messages */
 
 int uevent_open(struct err *e)
 {
-	cleanup_close int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	cleanup_close int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                              NETLINK_KOBJECT_UEVENT);
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK, .nl_groups = GROUP_KERNEL };
 	const int size = QUEUE_SIZE, on = 1;
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot listen to device events");
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));     /* not root: as much as there may be */
+		/* not root: as much as there may be */
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
 	    bind(fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
 		return err_sys(e, errno, "cannot listen to device events");
@@ -40,7 +42,8 @@ static bool from_kernel(struct msghdr *h, const struct sockaddr_nl *sender)
 
 	if (h->msg_namelen < sizeof(*sender) || sender->nl_family != AF_NETLINK || sender->nl_pid != 0)
 		return false;
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS || c->cmsg_len < CMSG_LEN(sizeof(cred)))
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS ||
+	    c->cmsg_len < CMSG_LEN(sizeof(cred)))
 		return false;
 	memcpy(&cred, CMSG_DATA(c), sizeof(cred));
 	return cred.uid == 0;
@@ -48,12 +51,19 @@ static bool from_kernel(struct msghdr *h, const struct sockaddr_nl *sender)
 
 int uevent_read(int fd, char *buf, size_t size, struct uevent *u)
 {
-	union { struct cmsghdr align; char room[CMSG_SPACE(sizeof(struct ucred))]; } control;
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
 	struct sockaddr_nl sender = { 0 };
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	struct msghdr h = {
-		.msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
+		.msg_name = &sender,
+		.msg_namelen = sizeof(sender),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t n;
 
@@ -71,7 +81,7 @@ int uevent_read(int fd, char *buf, size_t size, struct uevent *u)
 
 /* ---- one message ---- */
 
-static unsigned number(const char *s)
+static unsigned decimal(const char *s)
 {
 	unsigned n = 0;
 
@@ -80,8 +90,9 @@ static unsigned number(const char *s)
 	return n;
 }
 
-static void take(struct uevent *u, const char *pair)
+static void take_pair(struct uevent *u, const char *pair)
 {
+	/* clang-format off */
 	const struct { const char *key; const char **text; unsigned *number; } known[] = {
 		{ "ACTION=",    &u->action,    NULL },
 		{ "DEVPATH=",   &u->devpath,   NULL },
@@ -93,6 +104,7 @@ static void take(struct uevent *u, const char *pair)
 		{ "MAJOR=",     NULL, &u->major },
 		{ "MINOR=",     NULL, &u->minor },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (!starts_with(pair, known[i].key))
@@ -101,7 +113,7 @@ static void take(struct uevent *u, const char *pair)
 		if (known[i].text)
 			*known[i].text = pair;
 		else
-			*known[i].number = number(pair);
+			*known[i].number = decimal(pair);
 		return;
 	}
 }
@@ -120,6 +132,6 @@ int uevent_parse(char *buf, size_t len, struct uevent *u)
 	u->action = buf;
 	u->devpath = at + 1;
 	for (pair = at + 1 + strlen(at + 1) + 1; pair < buf + len; pair += strlen(pair) + 1)
-		take(u, pair);
+		take_pair(u, pair);
 	return u->devpath[0] == '/';
 }

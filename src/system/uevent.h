@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Kernel uevents: NETLINK_KOBJECT_UEVENT, group 1. Only messages of the kernel (nl_pid 0, credentials uid 0) are taken.
+ * Kernel uevents: NETLINK_KOBJECT_UEVENT, group 1. Only messages of the kernel (nl_pid 0, credentials uid 0)
+ * are taken.
  */
 #ifndef POOLINIT_SYSTEM_UEVENT_H
 #define POOLINIT_SYSTEM_UEVENT_H
@@ -9,20 +10,23 @@
 #include "base/err.h"
 
 #define UEVENT_MAX 8192
-#define UEVENT_TURN 64                          /* messages read in one turn of the loop: then it is the others' */
+_Static_assert(UEVENT_MAX >= 2048, "the kernel sends 2 KiB of variables");
+#define UEVENT_TURN 64 /* messages read in one turn of the loop: then it is the others' */
 
 struct uevent {
-	const char *action;     /* "add", "change", "remove", … ; all point into the caller's buffer; NULL where absent */
-	const char *devpath;    /* "/devices/…", without /sys */
+	/* "add", "change", "remove", … ; all point into the caller's buffer; NULL where absent */
+	const char *action;
+	const char *devpath; /* "/devices/…", without /sys */
 	const char *subsystem;
-	const char *devname;    /* "sda", "mapper/control" */
-	const char *devtype;    /* "disk", "partition" */
+	const char *devname; /* "sda", "mapper/control" */
+	const char *devtype; /* "disk", "partition" */
 	const char *modalias;
-	const char *unit_attention;     /* what a SCSI device had to say of itself: "REPORTED_LUNS_DATA_HAS_CHANGED" */
+	/* what a SCSI device had to say of itself: "REPORTED_LUNS_DATA_HAS_CHANGED" */
+	const char *unit_attention;
 	unsigned major, minor;
 };
 
-int uevent_open(struct err *e);                 /* a non-blocking descriptor, or -1 */
+int uevent_open(struct err *e); /* a non-blocking descriptor, or -1 */
 /* 1: u is filled; 0: nothing to read, or a message that is not the kernel's (call again until UEVENT_EMPTY);
  * UEVENT_LOST: the socket overflowed, walk /sys again; UEVENT_EMPTY: nothing left. */
 enum { UEVENT_SKIP = 0, UEVENT_GOT = 1, UEVENT_EMPTY = 2, UEVENT_LOST = 3 };

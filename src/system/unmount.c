@@ -22,7 +22,7 @@
 /* ---- who is in the way ---- */
 
 /* Who keeps a mount busy: up to three, in words. */
-struct users {
+struct mount_users {
 	const char *target;
 	uint64_t deadline;
 	struct buf text;
@@ -31,30 +31,24 @@ struct users {
 
 enum { USERS_MAX = 3 };
 
-static bool is_below(const char *path, const char *target)
+static void users_add(struct mount_users *u, const char *who, const char *pid, const char *what)
 {
-	size_t len = streq(target, "/") ? 0 : strlen(target);
-
-	return strncmp(path, target, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-static void users_add(struct users *u, const char *who, const char *pid, const char *what)
-{
-	buf_printf(&u->text, "%s%s%s%s (%s)", u->n ? ", " : "", who, pid ? " pid " : "", pid ? pid : "", what);
+	buf_printf(&u->text, "%s%s%s%s (%s)", u->n ? ", " : "", who, pid ? " pid " : "", pid ? pid : "",
+	           what);
 	u->n++;
 }
 
-static bool link_below(int dirfd, const char *name, const struct users *u, char path[PATH_MAX])
+static bool link_below(int dirfd, const char *name, const struct mount_users *u, char path[PATH_MAX])
 {
 	ssize_t n = readlinkat(dirfd, name, path, PATH_MAX - 1);
 
 	if (n <= 0)
 		return false;
 	path[n] = '\0';
-	return is_below(path, u->target);
+	return path_is_below(path, u->target);
 }
 
-static bool fd_below(int process, const struct users *u, char path[PATH_MAX])
+static bool fd_below(int process, const struct mount_users *u, char path[PATH_MAX])
 {
 	int fd = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -72,7 +66,7 @@ static bool fd_below(int process, const struct users *u, char path[PATH_MAX])
 	return found;
 }
 
-static bool map_below(int process, const struct users *u, char path[PATH_MAX])
+static bool map_below(int process, const struct mount_users *u, char path[PATH_MAX])
 {
 	cleanup_buf struct buf b = BUF_INIT;
 	char *save = NULL;
@@ -82,7 +76,7 @@ static bool map_below(int process, const struct users *u, char path[PATH_MAX])
 	for (char *line = strtok_r(b.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		const char *file = strchr(line, '/');
 
-		if (file && is_below(file, u->target)) {
+		if (file && path_is_below(file, u->target)) {
 			snprintf(path, PATH_MAX, "%s", file);
 			return true;
 		}
@@ -90,23 +84,25 @@ static bool map_below(int process, const struct users *u, char path[PATH_MAX])
 	return false;
 }
 
-/* Reads links of /proc only: their text is made by the kernel without asking the filesystem, which may be dead. */
-static void process_look(struct users *u, int proc, const char *pid)
+/* Reads links of /proc only: their text is made by the kernel without asking the filesystem, which may be
+ * dead. */
+static void process_look(struct mount_users *u, int proc, const char *pid)
 {
 	cleanup_close int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char path[PATH_MAX], name[32] = "";
 
 	if (process < 0)
 		return;
-	if (!link_below(process, "cwd", u, path) && !link_below(process, "root", u, path) && !link_below(process, "exe", u, path) &&
-	    !fd_below(process, u, path) && !map_below(process, u, path))
+	if (!link_below(process, "cwd", u, path) && !link_below(process, "root", u, path) &&
+	    !link_below(process, "exe", u, path) && !fd_below(process, u, path) &&
+	    !map_below(process, u, path))
 		return;
 	if (file_read_line(process, "comm", name, sizeof(name)) <= 0)
 		snprintf(name, sizeof(name), "process");
 	users_add(u, name, pid, path);
 }
 
-static void processes_look(struct users *u)
+static void processes_look(struct mount_users *u)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
@@ -119,7 +115,7 @@ static void processes_look(struct users *u)
 }
 
 /* Loop devices hold their files without a process. */
-static void loops_look(struct users *u)
+static void loops_look(struct mount_users *u)
 {
 	DIR *block = opendir("/sys/block");
 	const struct dirent *entry;
@@ -129,7 +125,8 @@ static void loops_look(struct users *u)
 		if (!starts_with(entry->d_name, "loop"))
 			continue;
 		snprintf(attribute, sizeof(attribute), "%s/loop/backing_file", entry->d_name);
-		if (file_read_line(dirfd(block), attribute, file, sizeof(file)) > 0 && is_below(file, u->target))
+		if (file_read_line(dirfd(block), attribute, file, sizeof(file)) > 0 &&
+		    path_is_below(file, u->target))
 			users_add(u, entry->d_name, NULL, file);
 	}
 	if (block)
@@ -138,9 +135,9 @@ static void loops_look(struct users *u)
 
 static int nested_look(const struct mount_entry *m, void *arg)
 {
-	struct users *u = arg;
+	struct mount_users *u = arg;
 
-	if (!streq(m->target, u->target) && is_below(m->target, u->target))
+	if (!streq(m->target, u->target) && path_is_below(m->target, u->target))
 		users_add(u, "mount of", NULL, m->target);
 	return u->n >= USERS_MAX;
 }
@@ -149,7 +146,8 @@ static int still_busy(const char *target, const char *path, uint64_t deadline, s
 {
 	uint64_t now = clock_ms();
 	/* leave half of the time that is left for the answer */
-	struct users u = { .target = path, .deadline = deadline > now ? now + (deadline - now) / 2 : now };
+	struct mount_users u = { .target = path,
+		                 .deadline = deadline > now ? now + (deadline - now) / 2 : now };
 
 	mountinfo_each(nested_look, &u, NULL);
 	if (u.n < USERS_MAX)
@@ -176,9 +174,10 @@ static int is_mounted(const char *path, struct err *e)
 	return rc;
 }
 
-/* Detach what is in use or dead. The mount is gone from the table at once, but the call returns only when the kernel has given up on
- * the server: a child makes it, holding nothing of ours, and is left behind if need be. */
-static int detach(const char *path, uint64_t deadline, struct err *e)
+/* Detach what is in use or dead. The mount is gone from the table at once, but the call returns only when the
+ * kernel has given up on the server: a child makes it, holding nothing of ours, and is left behind if need
+ * be. */
+static int detach_mount(const char *path, uint64_t deadline, struct err *e)
 {
 	cleanup_close int table = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	struct pollfd p = { .fd = table, .events = POLLPRI };
@@ -197,15 +196,18 @@ static int detach(const char *path, uint64_t deadline, struct err *e)
 		if (rc <= 0)
 			return rc;
 		if (waitpid(child, &status, WNOHANG) == child)
-			return WIFEXITED(status) && WEXITSTATUS(status) ? err_sys(e, WEXITSTATUS(status), "cannot detach %s", path) : 0;
+			return WIFEXITED(status) && WEXITSTATUS(status)
+			               ? err_sys(e, WEXITSTATUS(status), "cannot detach %s", path)
+			               : 0;
 		if (clock_ms() >= deadline)
 			return err_set(e, ERR_TIMEOUT, "cannot detach %s in time", path);
-		poll(&p, 1, 50);                /* the table tells of its changes; the child's end only shows by looking */
+		poll(&p, 1, 50); /* the table tells of its changes; the child's end only shows by looking */
 	}
 }
 
-/* Where a target is: the directory that it is in, and the path under which the mount table knows it. 1: something is mounted there; 0: nothing. */
-static int find_mounted(const char *target, struct target_end *end, char path[PATH_MAX], struct err *e)
+/* Where a target is: the directory that it is in, and the path under which the mount table knows it. 1:
+ * something is mounted there; 0: nothing. */
+static int find_mount_path(const char *target, struct target_end *end, char path[PATH_MAX], struct err *e)
 {
 	struct err why = { 0 };
 
@@ -224,7 +226,7 @@ int mount_remove(const char *target, uint64_t deadline, struct err *e)
 {
 	struct target_end end;
 	char path[PATH_MAX], place[PATH_MAX];
-	int rc = find_mounted(target, &end, path, e);
+	int rc = find_mount_path(target, &end, path, e);
 	cleanup_close int dir = end.dir;
 
 	if (rc <= 0)

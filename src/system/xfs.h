@@ -7,7 +7,8 @@
 
 #include "base/err.h"
 
-/* After a mount that failed: is a filesystem with this UUID mounted? Then e says so, and what to do; it may pass. Else e stays as it is. */
+/* After a mount that failed: is a filesystem with this UUID mounted? Then e says so, and what to do; it may
+ * pass. Else e stays as it is. */
 void xfs_explain(const char *device, const char *uuid, struct err *e);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit backends`: which pool types this build can start, and what each of them needs; from the table of backends, so that neither people
- * nor the documentation have to guess.
+ * `poolinit backends`: which pool types this build can start, and what each of them needs; from the table of
+ * backends, so that neither people nor the documentation have to guess.
  */
 #include <stdio.h>
 #include "backends/backend.h"
@@ -41,7 +41,7 @@ static const char *summary_of(const struct backend *b)
 	return b ? b->summary : "-";
 }
 
-static void print_list(struct buf *out)
+static void print_words(struct buf *out)
 {
 	for (int t = 0; t < POOL_TYPES; t++)
 		if (backend_find((enum pool_type)t))
@@ -54,7 +54,8 @@ static void print_markdown(struct buf *out)
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);
 
-		buf_printf(out, "| `%s` | %s | %s | ", pool_type_word((enum pool_type)t), state_of(b), summary_of(b));
+		buf_printf(out, "| `%s` | %s | %s | ", pool_type_word((enum pool_type)t), state_of(b),
+		           summary_of(b));
 		print_needs(b, out);
 		buf_adds(out, " |\n");
 	}
@@ -62,20 +63,26 @@ static void print_markdown(struct buf *out)
 
 static void print_table(struct buf *out)
 {
-	buf_printf(out, " %-12s   %-12s   %-16s   %s\n-----------------------------------------------------------------------------------\n",
-		   "Type", "State", "Waits for", "What it is");
+	buf_printf(out, " %-12s   %-12s   %-16s   %s\n", "Type", "State", "Waits for", "What it is");
+	buf_adds(out,
+	         "-----------------------------------------------------------------------------------\n");
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);
 		cleanup_buf struct buf needs = BUF_INIT;
 
 		print_needs(b, &needs);
-		buf_printf(out, " %-12s   %-12s   %-16s   %s\n", pool_type_word((enum pool_type)t), state_of(b), buf_str(&needs),
-			   summary_of(b));
+		buf_printf(out, " %-12s   %-12s   %-16s   %s\n", pool_type_word((enum pool_type)t),
+		           state_of(b), buf_str(&needs), summary_of(b));
 	}
 }
 
-static const struct { const char *word; void (*print)(struct buf *out); } formats[] = {
-	{ "table", print_table }, { "list", print_list }, { "markdown", print_markdown },
+static const struct {
+	const char *word;
+	void (*print)(struct buf *out);
+} formats[] = {
+	{ "table", print_table },
+	{ "list", print_words },
+	{ "markdown", print_markdown },
 };
 
 int backends_main(int argc, char **argv)
@@ -83,10 +90,13 @@ int backends_main(int argc, char **argv)
 	cleanup_buf struct buf out = BUF_INIT;
 	const char *format = "table";
 	const struct option_row rows[] = {
-		{ "format", "WORD", OPTION_TEXT, &format, "table (the default), list (the types that work), markdown" },
+		{ "format", "WORD", OPTION_TEXT, &format,
+		  "table (the default), list (the types that work), markdown" },
 	};
 	static const struct role_help help = {
-		"backends", "Print the pool types, and which of them this build can start.", "0 printed, 1 could not be written, 64 wrong usage",
+		"backends",
+		"Print the pool types, and which of them this build can start.",
+		"0 printed, 1 could not be written, 64 wrong usage",
 	};
 	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
 
@@ -96,7 +106,8 @@ int backends_main(int argc, char **argv)
 		if (!streq(formats[i].word, format))
 			continue;
 		formats[i].print(&out);
-		if (!out.failed && fwrite(buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0)
+		if (!out.failed && fwrite(buf_str(&out), 1, out.len, stdout) == out.len &&
+		    fflush(stdout) == 0)
 			return 0;
 		fprintf(stderr, "poolinit backends: cannot write the table\n");
 		return 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit plan`: for each pool where it comes from, whether it would be started, and what that would wait for; for
- * each bad definition what is wrong with it. Only files are read.
+ * `poolinit plan`: for each pool where it comes from, whether it would be started, and what that would wait
+ * for; for each bad definition what is wrong with it. Only files are read.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "tools/plan.h"
 
 struct planned {
-	struct planned *next;           /* by name */
+	struct planned *next; /* by name */
 	char *name, *origin, *text, *source_key;
 	enum pool_type type;
 	struct uuid uuid;
@@ -29,15 +29,16 @@ struct planned {
 
 struct plan {
 	struct planned *pools;
-	const char **secrets;           /* where secrets are looked for: NULL-terminated, or NULL: there was no memory */
+	/* where secrets are looked for: NULL-terminated, or NULL: there was no memory */
+	const char **secrets;
 	size_t nsecrets;
-	bool incomplete;                /* a device would be read that is not looked at here */
+	bool incomplete; /* a device would be read that is not looked at here */
 	struct buf problems;
 	size_t nproblems;
 };
 
 /* A file's name as it can be shown: it may hold anything but '/' and NUL. */
-static const char *shown(const char *origin, struct err *e)
+static const char *shown_name(const char *origin, struct err *e)
 {
 	err_set(e, ERR_NONE, "%s", origin);
 	return e->message;
@@ -46,10 +47,11 @@ static const char *shown(const char *origin, struct err *e)
 static void problem(struct plan *plan, const char *origin, const char *message)
 {
 	struct err e = { 0 };
-	bool says_it = starts_with(message, shown(origin, &e));
+	bool says_it = starts_with(message, shown_name(origin, &e));
 
 	plan->nproblems++;
-	buf_printf(&plan->problems, "problem: %s%s%s\n", says_it ? "" : e.message, says_it ? "" : ": ", message);
+	buf_printf(&plan->problems, "problem: %s%s%s\n", says_it ? "" : e.message, says_it ? "" : ": ",
+	           message);
 }
 
 static void planned_free(struct planned *p)
@@ -63,7 +65,7 @@ static void planned_free(struct planned *p)
 
 /* ---- what a pool's start would wait for ---- */
 
-static void add(struct buf *b, const char *word, const char *value)
+static void add_need(struct buf *b, const char *word, const char *value)
 {
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
@@ -73,24 +75,25 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 	char host[300];
 
 	if (b->waits_for & WAIT_NETWORK)
-		add(out, "network", "");
+		add_need(out, "network", "");
 	for (size_t i = 0; i < d->source.nhosts; i++) {
 		if (d->source.hosts[i].port)
-			snprintf(host, sizeof(host), "%.256s port %d", d->source.hosts[i].name, d->source.hosts[i].port);
+			snprintf(host, sizeof(host), "%.256s port %d", d->source.hosts[i].name,
+			         d->source.hosts[i].port);
 		else
 			snprintf(host, sizeof(host), "%.256s", d->source.hosts[i].name);
-		add(out, "server", host);
+		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
 		add(out, "device", d->source.devices[i].path);
 	if (b->needs)
 		add(out, b->needs, d->source.name);
 	if (b->service)
-		add(out, "service", b->service->name);
+		add_need(out, "service", b->service->name);
 	if (d->source.auth.kind != AUTH_NONE)
-		add(out, "a secret", "");
+		add_need(out, "a secret", "");
 	if (!out->len)
-		add(out, "nothing", "");
+		add_need(out, "nothing", "");
 }
 
 static void describe(const struct pool_def *d, struct buf *out)
@@ -101,8 +104,10 @@ static void describe(const struct pool_def *d, struct buf *out)
 	size_t len;
 
 	if (!b) {
-		buf_printf(out, "    needs     a build with the type \"%s\": this one can define and list it, not start it\n",
-			   pool_type_word(d->type));
+		buf_printf(out,
+		           "    needs     a build with the type \"%s\": this one can define and list it, not "
+		           "start it\n",
+		           pool_type_word(d->type));
 		return;
 	}
 	needs(d, b, &need);
@@ -111,7 +116,7 @@ static void describe(const struct pool_def *d, struct buf *out)
 	if (len > 0)
 		buf_printf(out, "    modules   %.*s\n", (int)len, modules);
 	buf_printf(out, "    deadline  %llu s for each try\n",
-		   (unsigned long long)((b->deadline.start ? b->deadline.start : DEADLINE_START) / 1000));
+	           (unsigned long long)((b->deadline.start ? b->deadline.start : DEADLINE_START) / 1000));
 }
 
 /* ---- taking definitions, by the rules of the supervisor ---- */
@@ -124,9 +129,11 @@ static bool clashes(struct plan *plan, const struct pool_def *d, const char *key
 		if (streq(p->name, d->name))
 			continue;
 		if (uuid_equal(&p->uuid, &d->uuid))
-			buf_printf(&why, "pool \"%s\" has the uuid of pool \"%s\" (%s)", d->name, p->name, p->origin);
+			buf_printf(&why, "pool \"%s\" has the uuid of pool \"%s\" (%s)", d->name, p->name,
+			           p->origin);
 		else if (*key && streq(p->source_key, key))
-			buf_printf(&why, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", d->name, p->name, p->origin, key);
+			buf_printf(&why, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", d->name,
+			           p->name, p->origin, key);
 	}
 	if (!why.len)
 		return false;
@@ -150,7 +157,7 @@ static void check_deeper(struct plan *plan, const struct pool_def *d, const char
 		secret_value_free(&value);
 }
 
-static void insert(struct plan *plan, struct planned *p)
+static void insert_planned(struct plan *plan, struct planned *p)
 {
 	struct planned **at = &plan->pools;
 
@@ -185,16 +192,22 @@ static void take_item(const struct config_item *item, void *arg)
 		return;
 	}
 	check_deeper(plan, d, item->origin);
-	describe(d, &text);
+	describe_pool(d, &text);
 	p = calloc(1, sizeof(*p));
 	if (p)
-		*p = (struct planned){ .name = strdup(d->name), .origin = strdup(shown(item->origin, &e)), .text = buf_steal(&text),
-			.source_key = strdup(buf_str(&key)), .type = d->type, .uuid = d->uuid, .marked = item->autostart, .boot = d->boot,
-			.has_backend = backend_find(d->type) != NULL };
+		*p = (struct planned){ .name = strdup(d->name),
+			               .origin = strdup(shown_name(item->origin, &e)),
+			               .text = buf_steal(&text),
+			               .source_key = strdup(buf_str(&key)),
+			               .type = d->type,
+			               .uuid = d->uuid,
+			               .marked = item->autostart,
+			               .boot = d->boot,
+			               .has_backend = backend_find(d->type) != NULL };
 	buf_free(&key);
 	buf_free(&text);
 	if (p && p->name && p->origin && p->text && p->source_key) {
-		insert(plan, p);
+		insert_planned(plan, p);
 		return;
 	}
 	problem(plan, item->origin, "out of memory");
@@ -204,7 +217,7 @@ static void take_item(const struct config_item *item, void *arg)
 
 /* ---- where definitions come from ---- */
 
-static void read_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
+static void plan_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
 {
 	struct err e = { 0 };
 	struct stat st;
@@ -219,29 +232,35 @@ static const char *default_directory(void)
 	return access("/config", F_OK) == 0 ? "/config" : "/etc/libvirt";
 }
 
-static void read_sources(struct plan *plan, const char *config_dir, const struct parameters *p, struct buf *out)
+static void read_sources(struct plan *plan, const char *config_dir, const struct parameters *p,
+                         struct buf *out)
 {
-	read_directory(plan, config_dir ? config_dir : default_directory(), !config_dir, out);
+	plan_directory(plan, config_dir ? config_dir : default_directory(), !config_dir, out);
 	for (size_t i = 0; i < p->config.n; i++) {
 		const char *where = p->config.items[i];
 
 		if (*where == '/' && !starts_with(where, "/dev/"))
-			read_directory(plan, where, false, out);
+			plan_directory(plan, where, false, out);
 		else
-			buf_printf(out, "source: %s (a device: awaited and read at boot, not looked at here)\n", where);
+			buf_printf(out,
+			           "source: %s (a device: awaited and read at boot, not looked at here)\n",
+			           where);
 	}
 	for (size_t i = 0; i < p->npools; i++) {
-			config_read_text(p->pools[i].xml, strlen(p->pools[i].xml), p->pools[i].origin, true, take_item, plan);
+		config_read_text(p->pools[i].xml, strlen(p->pools[i].xml), p->pools[i].origin, true,
+		                 take_item, plan);
 	}
 }
 
 /* Secrets lie beside the definitions. */
-static void secret_directories(struct plan *plan, const char *config_dir, const struct parameters *p, struct arena *a)
+static void secret_directories(struct plan *plan, const char *config_dir, const struct parameters *p,
+                               struct arena *a)
 {
 	plan->secrets = arena_alloc(a, (p->config.n + 2) * sizeof(*plan->secrets));
 	if (!plan->secrets)
 		return;
-	plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets", config_dir ? config_dir : default_directory());
+	plan->secrets[plan->nsecrets++] = arena_printf(a, "%s/secrets",
+	                                               config_dir ? config_dir : default_directory());
 	for (size_t i = 0; i < p->config.n; i++) {
 		const char *where = p->config.items[i];
 
@@ -262,7 +281,7 @@ static bool is_planned(const struct plan *plan, const char *name)
 	return false;
 }
 
-static void check_name(struct plan *plan, const char *parameter, const char *name)
+static void check_planned(struct plan *plan, const char *parameter, const char *name)
 {
 	char text[512];
 
@@ -273,20 +292,24 @@ static void check_name(struct plan *plan, const char *parameter, const char *nam
 }
 
 /* With a device that is not looked at here, any name may be one of its pools. */
-static void check_names(struct plan *plan, const struct parameters *p)
+static void check_all_planned(struct plan *plan, const struct parameters *p)
 {
-	const char *autostart = p->autostart && !streq(p->autostart, "all") && !streq(p->autostart, "none") ? p->autostart : "";
+	const char *autostart = p->autostart && !streq(p->autostart, "all") && !streq(p->autostart, "none")
+	                                ? p->autostart
+	                                : "";
 	char name[POLICY_NAME];
 
 	for (size_t i = 0; !plan->incomplete && i < p->require.n; i++)
-		check_name(plan, "poolinit.require", p->require.items[i]);
+		check_planned(plan, "poolinit.require", p->require.items[i]);
 	while (!plan->incomplete && policy_next_name(&autostart, name))
-		check_name(plan, "poolinit.autostart", name);
+		check_planned(plan, "poolinit.autostart", name);
 }
 
 static void plan_network(struct plan *plan, const struct parameters *p, struct buf *out)
 {
-	static const char *const methods[] = { [IP_OFF] = "off", [IP_STATIC] = "static", [IP_DHCP] = "by DHCP" };
+	static const char *const methods[] = {
+		[IP_OFF] = "off", [IP_STATIC] = "static", [IP_DHCP] = "by DHCP"
+	};
 	char address[IP_TEXT], gateway[IP_TEXT];
 	unsigned char mac[6];
 	struct ip_address server;
@@ -301,21 +324,24 @@ static void plan_network(struct plan *plan, const struct parameters *p, struct b
 		}
 	for (size_t i = 0; i < p->ip.n; i++) {
 		struct ip_param ip;
+		const char *interface = ip.device;
 
 		if (ip_param_parse(p->ip.items[i], &ip, &e) < 0)
 			problem(plan, "(command line)", e.message);
-		buf_printf(out, "network: %s %s", ip.device[0] ? ip.device : p->bootif ? "the interface of BOOTIF" :
-			   "the first interface with a carrier", methods[ip.method]);
+		if (!ip.device[0])
+			interface = p->bootif ? "the interface of BOOTIF"
+			                      : "the first interface with a carrier";
+		buf_printf(out, "network: %s %s", interface, methods[ip.method]);
 		if (ip.method == IP_STATIC)
-			buf_printf(out, " %s/%u, gateway %s", ip_address_print(&ip.client, address), ip.client.prefix,
-				   ip_address_print(&ip.gateway, gateway));
+			buf_printf(out, " %s/%u, gateway %s", ip_address_print(&ip.client, address),
+			           ip.client.prefix, ip_address_print(&ip.gateway, gateway));
 		buf_addc(out, '\n');
 	}
 }
 
 /* ---- printing ---- */
 
-static bool is_required(const struct planned *p, const struct parameters *params)
+static bool plan_requires(const struct planned *p, const struct parameters *params)
 {
 	for (size_t i = 0; i < params->require.n; i++)
 		if (streq(params->require.items[i], p->name))
@@ -327,12 +353,15 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 {
 	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : params->timeout;
 	enum onfail onfail = p->boot.onfail != ONFAIL_UNSET ? p->boot.onfail : params->onfail;
+	const char *marked = p->marked ? "marked autostart" : "not marked autostart";
 
 	buf_printf(out, "\n%s\n    type      %s\n    from      %s\n    start     %s (%s)\n%s", p->name,
-		   pool_type_word(p->type), p->origin, start ? "yes" : "no", params->autostart ? "poolinit.autostart" : p->marked ? "marked autostart" : "not marked autostart", p->text);
-	if (is_required(p, params))
-		buf_printf(out, "    required  boot waits %llu.%03llu s for it, then: %s\n", (unsigned long long)(timeout / 1000),
-			   (unsigned long long)(timeout % 1000), onfail_word(onfail));
+	           pool_type_word(p->type), p->origin, start ? "yes" : "no",
+	           params->autostart ? "poolinit.autostart" : marked, p->text);
+	if (plan_requires(p, params))
+		buf_printf(out, "    required  boot waits %llu.%03llu s for it, then: %s\n",
+		           (unsigned long long)(timeout / 1000), (unsigned long long)(timeout % 1000),
+		           onfail_word(onfail));
 }
 
 static void print_pools(struct plan *plan, const struct parameters *p, struct buf *out)
@@ -348,7 +377,8 @@ static void print_pools(struct plan *plan, const struct parameters *p, struct bu
 		print_pool(pool, p, start, out);
 	}
 	buf_printf(out, "\n%s%s%zu pools, %zu would be started, %zu problem%s\n", buf_str(&plan->problems),
-		   plan->problems.len ? "\n" : "", pools, started, plan->nproblems, plan->nproblems == 1 ? "" : "s");
+	           plan->problems.len ? "\n" : "", pools, started, plan->nproblems,
+	           plan->nproblems == 1 ? "" : "s");
 }
 
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
@@ -359,11 +389,12 @@ size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
 	secret_directories(&plan, config_dir, p, &names);
 	read_sources(&plan, config_dir, p, out);
 	plan_network(&plan, p, out);
-	check_names(&plan, p);
+	check_all_planned(&plan, p);
 	for (size_t i = 0; i < p->nproblems; i++)
 		problem(&plan, p->problems[i].origin, p->problems[i].err.message);
 	if (p->root)
-		problem(&plan, "(command line)", "root= would be refused: hand-over to a real root is not part of this build");
+		problem(&plan, "(command line)",
+		        "root= would be refused: hand-over to a real root is not part of this build");
 	print_pools(&plan, p, out);
 	while (plan.pools) {
 		struct planned *pool = plan.pools;
@@ -383,11 +414,15 @@ int plan_main(int argc, char **argv)
 	char *cmdline = NULL;
 	struct parameters p;
 	const struct option_row rows[] = {
-		{ "config", "DIR", OPTION_TEXT, &config_dir, "definitions (default: /config if it is there, else /etc/libvirt)" },
-		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline, "parameters as on the kernel's command line (default: none)" },
+		{ "config", "DIR", OPTION_TEXT, &config_dir,
+		  "definitions (default: /config if it is there, else /etc/libvirt)" },
+		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline,
+		  "parameters as on the kernel's command line (default: none)" },
 	};
 	static const struct role_help help = {
-		"plan", "Print what would be started and what each pool would wait for, and what is wrong with which definition.\n"
+		"plan",
+		"Print what would be started and what each pool would wait for, and what is wrong with which "
+		"definition.\n"
 		"Nothing is touched.",
 		"0 all is good, 1 a definition or parameter is bad, 64 wrong usage",
 	};

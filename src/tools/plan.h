@@ -9,8 +9,9 @@
 #include "base/buf.h"
 #include "boot/parameters.h"
 
-/* Reads the directory (NULL: /config if it is there, else /etc/libvirt) and those that poolinit.config= names (devices are only listed); writes the plan. Returns the
- * number of problems: bad definitions, bad parameters, required pools that nobody defines. */
+/* Reads the directory (NULL: /config if it is there, else /etc/libvirt) and those that poolinit.config= names
+ * (devices are only listed); writes the plan. Returns the number of problems: bad definitions, bad
+ * parameters, required pools that nobody defines. */
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * `poolinit xml`: reads one document as the supervisor would, and prints its canonical form or what is wrong with it. A linter for people, a door
- * for tests. The files are read first; then the process closes itself in, as every worker that parses foreign bytes, and only then looks at them.
+ * `poolinit xml`: reads one document as the supervisor would, and prints its canonical form or what is wrong
+ * with it. A linter for people, a door for tests. The files are read first; then the process closes itself
+ * in, as every worker that parses foreign bytes, and only then looks at them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,9 @@
 
 /* One document, or two: a volume is read as one of a pool. */
 struct document {
-	const char *name;               /* of the file, for messages */
+	const char *name; /* of the file, for messages */
 	struct buf text;
-	const char *pool_name;          /* NULL: a pool of type dir is assumed */
+	const char *pool_name; /* NULL: a pool of type dir is assumed */
 	struct buf pool;
 	enum volume_read_for what;
 };
@@ -48,7 +49,7 @@ static int read_standard_input(size_t limit, struct buf *out, struct err *e)
 }
 
 /* One byte more than the reader takes: it is the reader who says that there is a limit. */
-static int read_file(const char **name, size_t limit, struct buf *out, struct err *e)
+static int read_argument(const char **name, size_t limit, struct buf *out, struct err *e)
 {
 	if (!streq(*name, "-"))
 		return file_read(AT_FDCWD, *name, limit + 1, out, e);
@@ -70,12 +71,14 @@ static int print_pool_document(const struct document *d, struct buf *out, struct
 
 static int print_volume_document(const struct document *d, struct buf *out, struct err *e)
 {
-	static const char assumed[] = "<pool type='dir'><name>default</name><target><path>/</path></target></pool>";
+	static const char assumed[] =
+		"<pool type='dir'><name>default</name><target><path>/</path></target></pool>";
 	cleanup_pool_def struct pool_def pool = { 0 };
 	cleanup_volume_def struct volume_def def = { 0 };
 	const char *xml = d->pool_name ? buf_str(&d->pool) : assumed;
 
-	if (pool_read(&pool, xml, d->pool_name ? d->pool.len : strlen(assumed), d->pool_name ? d->pool_name : "(assumed pool)", e) < 0)
+	if (pool_read(&pool, xml, d->pool_name ? d->pool.len : strlen(assumed),
+	              d->pool_name ? d->pool_name : "(assumed pool)", e) < 0)
 		return -1;
 	if (volume_def_read(&def, buf_str(&d->text), d->text.len, d->name, &pool, d->what, e) < 0)
 		return -1;
@@ -94,14 +97,14 @@ static int print_secret_document(const struct document *d, struct buf *out, stru
 	return 0;
 }
 
-struct kind {
+struct document_kind {
 	const char *word;
 	enum grammar grammar;
 	size_t limit;
 	int (*print)(const struct document *d, struct buf *out, struct err *e);
 };
 
-static const struct kind kinds[] = {
+static const struct document_kind kinds[] = {
 	{ "pool", GRAMMAR_POOL, POOL_XML_LIMIT, print_pool_document },
 	{ "volume", GRAMMAR_VOLUME, VOLUME_XML_LIMIT, print_volume_document },
 	{ "secret", GRAMMAR_SECRET, SECRET_XML_LIMIT, print_secret_document },
@@ -132,23 +135,27 @@ static int complain(const char *message)
 	return 1;
 }
 
-static int answer(const struct buf *out)
+static int print_document(const struct buf *out)
 {
 	if (out->failed)
 		return complain("poolinit xml: out of memory");
-	return put(STDOUT_FILENO, buf_str(out), out->len) ? 0 : complain("poolinit xml: the document cannot be written");
+	return put(STDOUT_FILENO, buf_str(out), out->len)
+	               ? 0
+	               : complain("poolinit xml: the document cannot be written");
 }
 
 /* Never returns to a caller with descriptors or memory to care for: the process ends as it is. */
-static _Noreturn void work(const struct kind *kind, const struct document *d, bool validate)
+static _Noreturn void read_closed_in(const struct document_kind *kind, const struct document *d,
+                                     bool validate)
 {
 	struct buf out = BUF_INIT;
 	struct err e = { 0 };
 
-	if (sandbox_enter(&e) < 0 || (validate && grammar_check(kind->grammar, buf_str(&d->text), d->text.len, d->name, &e) < 0) ||
+	if (sandbox_enter(&e) < 0 ||
+	    (validate && grammar_check(kind->grammar, buf_str(&d->text), d->text.len, d->name, &e) < 0) ||
 	    kind->print(d, &out, &e) < 0)
 		_exit(complain(e.message));
-	_exit(answer(&out));
+	_exit(print_document(&out));
 }
 
 /* ---- the role ---- */
@@ -164,13 +171,14 @@ static int print_capabilities(void)
 	cleanup_buf struct buf out = BUF_INIT;
 
 	capabilities_print(&out);
-	return answer(&out);
+	return print_document(&out);
 }
 
 /* Which words go together. NULL: *status is the exit status. */
-static const struct kind *choose(const char *const *words, const char *what, struct document *d, int *status)
+static const struct document_kind *choose_kind(const char *const *words, const char *what, struct document *d,
+                                               int *status)
 {
-	const struct kind *kind = NULL;
+	const struct document_kind *kind = NULL;
 
 	for (size_t i = 0; words[0] && i < ARRAY_LEN(kinds); i++)
 		if (streq(kinds[i].word, words[0]))
@@ -199,14 +207,19 @@ int xml_main(int argc, char **argv)
 	struct err e = { 0 };
 	bool validate = false;
 	const struct option_row rows[] = {
-		{ "KIND", NULL, OPTION_WORD, &words[0], "pool, volume or secret; or capabilities: print the pool types and their formats" },
+		{ "KIND", NULL, OPTION_WORD, &words[0],
+		  "pool, volume or secret; or capabilities: print the pool types and their formats" },
 		{ "FILE", NULL, OPTION_WORD, &words[1], "the document; -: standard input" },
 		{ "validate", NULL, OPTION_FLAG, &validate, "refuse what libvirt's grammar does not know" },
-		{ "pool", "POOL.xml", OPTION_TEXT, &d.pool_name, "the pool that a volume is for (default: one of type dir)" },
-		{ "for", "VERB", OPTION_TEXT, &what, "create (the default), or create-from: a volume that needs no capacity of its own" },
+		{ "pool", "POOL.xml", OPTION_TEXT, &d.pool_name,
+		  "the pool that a volume is for (default: one of type dir)" },
+		{ "for", "VERB", OPTION_TEXT, &what,
+		  "create (the default), or create-from: a volume that needs no capacity of its own" },
 	};
 	const struct role_help help = {
-		"xml", "Read one document as the supervisor would (libvirt's pool, volume or secret) and print its canonical form, or what is\n"
+		"xml",
+		"Read one document as the supervisor would (libvirt's pool, volume or secret) and print its "
+		"canonical form, or what is\n"
 		"wrong with it and where.",
 		"0 the document is good, 1 it is not, 2 wrong usage",
 	};
@@ -220,12 +233,13 @@ int xml_main(int argc, char **argv)
 		return 0;
 	if (words[0] && streq(words[0], "capabilities") && !words[1])
 		return print_capabilities();
-	const struct kind *kind = choose(words, what, &d, &status);
+	const struct document_kind *kind = choose_kind(words, what, &d, &status);
 	if (!kind)
 		return status;
 	d.name = words[1];
 	d.what = what && streq(what, "create-from") ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE;
-	if (read_file(&d.name, kind->limit, &d.text, &e) < 0 || (d.pool_name && read_file(&d.pool_name, POOL_XML_LIMIT, &d.pool, &e) < 0))
+	if (read_argument(&d.name, kind->limit, &d.text, &e) < 0 ||
+	    (d.pool_name && read_argument(&d.pool_name, POOL_XML_LIMIT, &d.pool, &e) < 0))
 		return complain(e.message);
-	work(kind, &d, validate);
+	read_closed_in(kind, &d, validate);
 }

@@ -13,7 +13,8 @@
 #include "base/util.h"
 #include "volumes/wipe.h"
 
-/* Looked at before it is opened, so that nothing but a block device ever is. O_EXCL: the kernel refuses what is mounted or part of another device. */
+/* Looked at before it is opened, so that nothing but a block device ever is. O_EXCL: the kernel refuses what
+ * is mounted or part of another device. */
 static int open_device(const char *path, int mode, struct err *e)
 {
 	cleanup_close int seen = open(path, O_PATH | O_CLOEXEC);
@@ -22,17 +23,20 @@ static int open_device(const char *path, int mode, struct err *e)
 	int fd;
 
 	if (seen < 0 || fstat(seen, &st) < 0)
-		return errno == ENOENT ? err_set(e, ERR_NO_VOLUME, "there is no device %s now", path) : err_sys(e, errno, "cannot open %s", path);
+		return errno == ENOENT ? err_set(e, ERR_NO_VOLUME, "there is no device %s now", path)
+		                       : err_sys(e, errno, "cannot open %s", path);
 	if (!S_ISBLK(st.st_mode))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", path);
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", seen);
 	fd = open(by_fd, mode | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY)
-		return err_set(e, ERR_BUSY, "%s is in use: it is mounted, or another device is built on it", path);
+		return err_set(e, ERR_BUSY, "%s is in use: it is mounted, or another device is built on it",
+		               path);
 	return fd < 0 ? err_sys(e, errno, "cannot open %s", path) : fd;
 }
 
-int block_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e)
+int block_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                   uint64_t *size, struct err *e)
 {
 	int fd = open_device(v->path, write ? O_RDWR | O_EXCL : O_RDONLY, e);
 
@@ -45,7 +49,8 @@ int block_vol_open(const struct pool_def *d, struct op *op, const struct volume 
 	return fd;
 }
 
-int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm, struct err *e)
+int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
+                   struct err *e)
 {
 	cleanup_close int fd = -1;
 

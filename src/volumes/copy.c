@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Copying: the source is taken apart into data and holes; holes are made, data goes by the first way that works for the two ends.
+ * Copying: the source is taken apart into data and holes; holes are made, data goes by the first way that
+ * works for the two ends.
  */
 #include "volumes/copy.h"
 
@@ -25,19 +26,21 @@ int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e)
 	end->block = S_ISBLK(st.st_mode);
 	end->seeks = S_ISREG(st.st_mode) || end->block;
 	if (!end->seeks && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) && !S_ISCHR(st.st_mode))
-		return err_set(e, ERR_INVALID, "%s is neither a file, a block device, a pipe nor a socket", name);
+		return err_set(e, ERR_INVALID, "%s is neither a file, a block device, a pipe nor a socket",
+		               name);
 	return 0;
 }
 
 /* ---- zeros ---- */
 
-static int write_zeros(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
+static int write_zero_blocks(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
-	static char zeros[ZERO_BLOCK];          /* not const: so it takes no room in the program */
+	static char zeros[ZERO_BLOCK]; /* not const: so it takes no room in the program */
 
 	while (length > 0) {
 		size_t size = (size_t)least(sizeof(zeros), length);
-		ssize_t n = end->seeks ? pwrite(end->fd, zeros, size, (off_t)at) : write(end->fd, zeros, size);
+		ssize_t n = end->seeks ? pwrite(end->fd, zeros, size, (off_t)at)
+		                       : write(end->fd, zeros, size);
 
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd p = { .fd = end->fd, .events = POLLOUT };
@@ -73,18 +76,20 @@ int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct e
 	if (end->seeks && !end->block) {
 		if (grow_to(end, at + length, e) < 0)
 			return -1;
-		if (fallocate(end->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)length) == 0)
+		if (fallocate(end->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at,
+		              (off_t)length) == 0)
 			return 0;
 	}
-	return write_zeros(end, at, length, e);
+	return write_zero_blocks(end, at, length, e);
 }
 
 /* ---- data ---- */
 
 /* Wait until both ends are ready: a client's pipe or socket may not block. */
-static int await(const struct copy *c)
+static int await_ends(const struct copy *c)
 {
-	struct pollfd to = { .fd = c->to.fd, .events = POLLOUT }, from = { .fd = c->from.fd, .events = POLLIN };
+	struct pollfd to = { .fd = c->to.fd, .events = POLLOUT },
+		      from = { .fd = c->from.fd, .events = POLLIN };
 	int left = clock_until(c->pace.op->deadline);
 
 	if ((!c->to.seeks && poll(&to, 1, left) < 0) || (!c->from.seeks && poll(&from, 1, left) < 0))
@@ -127,12 +132,8 @@ static ssize_t by_splice(struct copy *c, size_t size)
 	return splice(c->from.fd, NULL, c->to.fd, c->to.seeks ? &out : NULL, size, SPLICE_F_MOVE);
 }
 
-static bool is_zero(const char *data, size_t n)
-{
-	return n == 0 || (data[0] == 0 && memcmp(data, data + 1, n - 1) == 0);
-}
-
-/* Write what was read, blocks of zeros as holes if that is wanted. Returns what is written: less only on failure, which the next call meets again. */
+/* Write what was read, blocks of zeros as holes if that is wanted. Returns what is written: less only on
+ * failure, which the next call meets again. */
 static ssize_t write_out(struct copy *c, const char *data, size_t size)
 {
 	size_t done = 0;
@@ -146,11 +147,12 @@ static ssize_t write_out(struct copy *c, const char *data, size_t size)
 			if (!c->fresh && copy_zero(&c->to, at, n, NULL) < 0)
 				return -1;
 		} else {
-			written = c->to.seeks ? pwrite(c->to.fd, data + done, n, (off_t)at) : write(c->to.fd, data + done, n);
+			written = c->to.seeks ? pwrite(c->to.fd, data + done, n, (off_t)at)
+			                      : write(c->to.fd, data + done, n);
 		}
 		if (written < 0 && errno == EINTR)
 			continue;
-		if (written < 0 && errno == EAGAIN && await(c) == 0)
+		if (written < 0 && errno == EAGAIN && await_ends(c) == 0)
 			continue;
 		if (written < 0)
 			return -1;
@@ -159,14 +161,16 @@ static ssize_t write_out(struct copy *c, const char *data, size_t size)
 	return (ssize_t)done;
 }
 
-/* A full buffer where the source gives it, so that blocks of zeros are found at the same places however it is cut. */
+/* A full buffer where the source gives it, so that blocks of zeros are found at the same places however it is
+ * cut. */
 static ssize_t read_in(struct copy *c, char *data, size_t size)
 {
 	size_t got = 0;
 
 	while (got < size) {
-		ssize_t n = c->from.seeks ? pread(c->from.fd, data + got, size - got, (off_t)(c->from.at + got))
-		                          : read(c->from.fd, data + got, size - got);
+		ssize_t n = c->from.seeks
+		                    ? pread(c->from.fd, data + got, size - got, (off_t)(c->from.at + got))
+		                    : read(c->from.fd, data + got, size - got);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -199,8 +203,8 @@ static ssize_t (*const ways[])(struct copy *, size_t) = { by_range, by_sendfile,
 
 enum { BY_MEMORY = ARRAY_LEN(ways) - 1 };
 
-/* One chunk of at most `size` bytes by the best way that is left; 0 at the source's end. A way that this pair of files does not take is not tried again; that the
- * kernel copied nothing is believed only of read(2). */
+/* One chunk of at most `size` bytes by the best way that is left; 0 at the source's end. A way that this pair
+ * of files does not take is not tried again; that the kernel copied nothing is believed only of read(2). */
 static ssize_t copy_chunk(struct copy *c, uint64_t size)
 {
 	for (;;) {
@@ -211,11 +215,12 @@ static ssize_t copy_chunk(struct copy *c, uint64_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN && (!c->from.seeks || !c->to.seeks)) {
-			if (await(c) < 0)
+			if (await_ends(c) < 0)
 				return -1;
 			continue;
 		}
-		if (n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT || errno == EPIPE || c->way == BY_MEMORY))
+		if (n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT || errno == EPIPE ||
+		              c->way == BY_MEMORY))
 			return -1;
 		c->way++;
 	}
@@ -238,7 +243,8 @@ static int copy_data(struct copy *c, uint64_t length, struct err *e)
 		if (n == 0)
 			return 1;
 		if (n < 0)
-			return err_sys(e, errno, "cannot copy from %s to %s at byte %llu", c->from.name, c->to.name, (unsigned long long)c->from.at);
+			return err_sys(e, errno, "cannot copy from %s to %s at byte %llu", c->from.name,
+			               c->to.name, (unsigned long long)c->from.at);
 		length -= length == COPY_TO_END ? 0 : (uint64_t)n;
 		if (advance(c, (uint64_t)n, e) < 0)
 			return -1;
@@ -261,13 +267,13 @@ static int copy_hole(struct copy *c, uint64_t length, struct err *e)
 }
 
 /* Where the source at hand has its next data and where that ends. False: it cannot say. */
-static bool next_data(const struct copy *c, uint64_t end, uint64_t *data, uint64_t *hole)
+static bool next_source_data(const struct copy *c, uint64_t end, uint64_t *data, uint64_t *hole)
 {
 	off_t at = lseek(c->from.fd, (off_t)c->from.at, SEEK_DATA);
 
 	*data = *hole = end;
 	if (at < 0)
-		return errno == ENXIO;          /* no more of it */
+		return errno == ENXIO; /* no more of it */
 	*data = least((uint64_t)at, end);
 	at = lseek(c->from.fd, at, SEEK_HOLE);
 	if (at < 0)
@@ -283,7 +289,7 @@ static int copy_segments(struct copy *c, uint64_t end, struct err *e)
 	int rc = 0;
 
 	while (c->from.at < end && rc == 0) {
-		if (!next_data(c, end, &data, &hole))
+		if (!next_source_data(c, end, &data, &hole))
 			return copy_data(c, end - c->from.at, e);
 		if (copy_hole(c, data - c->from.at, e) < 0)
 			return -1;
@@ -303,7 +309,7 @@ int copy_run(struct copy *c, struct err *e)
 		return err_sys(e, errno, "cannot look at %s", c->from.name);
 	holes_seen = S_ISREG(st.st_mode);
 	if (c->sparse && !holes_seen)
-		c->way = BY_MEMORY;             /* zeros must be looked for */
+		c->way = BY_MEMORY; /* zeros must be looked for */
 	if (c->sparse && holes_seen) {
 		end = (uint64_t)st.st_size > c->from.at ? (uint64_t)st.st_size : c->from.at;
 		if (c->length < end - c->from.at)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Bytes from one descriptor to another by the shortest way that both allow: copy_file_range, sendfile, splice, or through memory.
+ * Bytes from one descriptor to another by the shortest way that both allow: copy_file_range, sendfile,
+ * splice, or through memory.
  */
 #ifndef POOLINIT_VOLUMES_COPY_H
 #define POOLINIT_VOLUMES_COPY_H
@@ -11,28 +12,30 @@
 
 #define COPY_TO_END UINT64_MAX
 
-/* One end. A file or block device is read and written at `at`, its own position left alone; a pipe or socket (seeks false) as it comes. */
+/* One end. A file or block device is read and written at `at`, its own position left alone; a pipe or socket
+ * (seeks false) as it comes. */
 struct copy_end {
 	int fd;
 	uint64_t at;
 	bool seeks;
-	bool block;                     /* a block device */
-	const char *name;               /* for messages */
+	bool block;       /* a block device */
+	const char *name; /* for messages */
 };
 
 struct copy {
 	struct copy_end from, to;
-	uint64_t length;                /* at most; COPY_TO_END: until there is no more */
-	bool sparse;                    /* holes stay holes, and blocks of zeros from where no holes can be seen become holes */
-	bool fresh;                     /* `to` is a new file: where nothing is written there are zeros */
+	uint64_t length; /* at most; COPY_TO_END: until there is no more */
+	bool sparse; /* holes stay holes, and blocks of zeros from where no holes can be seen become holes */
+	bool fresh;  /* `to` is a new file: where nothing is written there are zeros */
 	struct pace pace;
-	uint64_t done;                  /* bytes, holes among them */
-	unsigned way;                   /* private */
+	uint64_t done; /* bytes, holes among them */
+	unsigned way;  /* private */
 };
 
 /* What an end is, from the descriptor. ERR_INVALID: not a file, block device, pipe or socket. */
 int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e);
-/* Copy. A source that ends early is no error: see done. A final hole of a regular file is made too. Does not sync. */
+/* Copy. A source that ends early is no error: see done. A final hole of a regular file is made too. Does not
+ * sync. */
 int copy_run(struct copy *c, struct err *e);
 
 /* Zeros from `at` on: a hole where the file can have one, zeros otherwise. */

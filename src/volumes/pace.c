@@ -3,10 +3,11 @@
  * Deadline and progress of long loops.
  */
 #include "volumes/pace.h"
+#include "base/contract.h"
 
-#define TELL_EVERY 200          /* ms */
+#define TELL_EVERY 200 /* ms */
 
-static void tell(struct pace *p, uint64_t now)
+static void tell_progress(struct pace *p, uint64_t now)
 {
 	p->told = now;
 	if (p->op->on_progress)
@@ -15,18 +16,20 @@ static void tell(struct pace *p, uint64_t now)
 
 int pace_step(struct pace *p, uint64_t n, struct err *e)
 {
+	require(p->op, e);
+
 	uint64_t now = clock_ms();
 
 	p->done += n;
 	if (now >= p->told + TELL_EVERY)
-		tell(p, now);
+		tell_progress(p, now);
 	if (now >= p->op->deadline)
-		return err_set(e, ERR_TIMEOUT, "cannot %s: not done in time, after %llu of %llu bytes", p->doing, (unsigned long long)p->done,
-			       (unsigned long long)p->total);
+		return err_set(e, ERR_TIMEOUT, "cannot %s: not done in time, after %llu of %llu bytes",
+		               p->doing, (unsigned long long)p->done, (unsigned long long)p->total);
 	return 0;
 }
 
 void pace_end(struct pace *p)
 {
-	tell(p, clock_ms());
+	tell_progress(p, clock_ms());
 }

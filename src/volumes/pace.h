@@ -8,14 +8,15 @@
 #include <stdint.h>
 #include "pool/operation.h"
 
-#define PACE_CHUNK (16u * 1024 * 1024)  /* bytes between two looks, where storage does the work itself */
+#define PACE_CHUNK (16u * 1024 * 1024) /* bytes between two looks, where storage does the work itself */
+_Static_assert(PACE_CHUNK % 4096 == 0, "pieces stay aligned for direct access");
 
 struct pace {
 	struct op *op;
-	const char *doing;              /* "copy disk.img": for the error at the deadline */
-	uint64_t total;                 /* 0: not known */
+	const char *doing; /* "copy disk.img": for the error at the deadline */
+	uint64_t total;    /* 0: not known */
 	uint64_t done;
-	uint64_t told;                  /* clock_ms() of the last report */
+	uint64_t told; /* clock_ms() of the last report */
 };
 
 /* n more bytes are done. ERR_TIMEOUT once the deadline has passed. */

@@ -49,9 +49,12 @@ int pool_dir_open(const struct pool_def *d, int flags, struct err *e)
 	if (target_place(fd, &now, e) == 0) {
 		if (is_same(d, fd, &now))
 			return fd;
-		err_set(e, ERR_STATE, now.dev == then->dev && now.ino == then->ino ? "something was mounted or unmounted at %s since pool \"%s\" was started" :
-			"%s leads to another directory than when pool \"%s\" was started: pool-destroy and pool-start take the new one",
-			d->target.path, d->name);
+		err_set(e, ERR_STATE,
+		        now.dev == then->dev && now.ino == then->ino
+		                ? "something was mounted or unmounted at %s since pool \"%s\" was started"
+		                : "%s leads to another directory than when pool \"%s\" was started: "
+		                  "pool-destroy and pool-start take the new one",
+		        d->target.path, d->name);
 	}
 	close(fd);
 	return -1;

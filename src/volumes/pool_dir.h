@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A pool's own directory: what its target path leads to is compared with the directory that the pool had when it was started.
+ * A pool's own directory: what its target path leads to is compared with the directory that the pool had when
+ * it was started.
  */
 #ifndef POOLINIT_VOLUMES_POOL_DIR_H
 #define POOLINIT_VOLUMES_POOL_DIR_H
@@ -8,10 +9,12 @@
 #include "pool/def.h"
 #include "system/target.h"
 
-/* Open a pool's target directory: of a dir pool the same directory, of one that mounts the same mount of it. ERR_STATE: it is another one than
- * d->target.place says, or none is there now (e->sys is the errno then); else as target_open_path(). */
+/* Open a pool's target directory: of a dir pool the same directory, of one that mounts the same mount of it.
+ * ERR_STATE: it is another one than d->target.place says, or none is there now (e->sys is the errno then);
+ * else as target_open_path(). */
 int pool_dir_open(const struct pool_def *d, int flags, struct err *e);
-/* For a check: does the path lead to the pool's directory? 1; 0: it does not, and `why` (its message) says what is in the way. Never -1. */
+/* For a check: does the path lead to the pool's directory? 1; 0: it does not, and `why` (its message) says
+ * what is in the way. Never -1. */
 int pool_dir_is_same(const struct pool_def *d, struct err *why);
 
 #endif

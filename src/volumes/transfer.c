@@ -14,11 +14,13 @@
 
 /* ---- both ways ---- */
 
-static int open_content(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, bool write,
-			uint64_t *size, struct err *e)
+static int open_content(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
+                        const struct volume *v, bool write, uint64_t *size, struct err *e)
 {
 	if (!open_volume)
-		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools can be neither uploaded nor downloaded", pool_type_word(d->type));
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volumes of %s pools can be neither uploaded nor downloaded",
+		               pool_type_word(d->type));
 	return open_volume(d, op, v, write, size, e);
 }
 
@@ -36,45 +38,51 @@ static int client_end(struct copy_end *end, int fd, struct err *e)
 	return 0;
 }
 
-/* The volume is open. From here on the process has the client's rights: what the kernel, or whoever listens at a socket, allows root is not to be
- * had by passing a descriptor. */
+/* The volume is open. From here on the process has the client's rights: what the kernel, or whoever listens
+ * at a socket, allows root is not to be had by passing a descriptor. */
 static int become_client(const struct transfer *t, struct err *e)
 {
 	if (!t->passed || geteuid() != 0 || t->uid == 0)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(t->gid, t->gid, t->gid) < 0 || setresuid(t->uid, t->uid, t->uid) < 0)
+	if (setgroups(0, NULL) < 0 || setresgid(t->gid, t->gid, t->gid) < 0 ||
+	    setresuid(t->uid, t->uid, t->uid) < 0)
 		return err_sys(e, errno, "cannot take the client's rights");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* forgotten with the change */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten with the change */
 	return 0;
 }
 
-/* And left where it was read or written to, as by read(2) and write(2). */
+/* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
 static void client_advance(const struct copy_end *end)
 {
 	if (end->seeks)
 		lseek(end->fd, (off_t)end->at, SEEK_SET);
 }
 
-static int check_range(const char *what, const struct transfer *t, const char *name, uint64_t size, struct err *e)
+static int check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
+                       struct err *e)
 {
 	const unsigned long long offset = t->offset, length = t->length, has = size;
 
 	if (t->offset > size)
-		return err_set(e, ERR_INVALID, "cannot %s at byte %llu: volume \"%s\" ends at %llu", what, offset, name, has);
+		return err_set(e, ERR_INVALID, "cannot %s at byte %llu: volume \"%s\" ends at %llu", what,
+		               offset, name, has);
 	if (t->length > size - t->offset)
-		return err_set(e, ERR_INVALID, "cannot %s %llu bytes at byte %llu: volume \"%s\" ends at %llu", what, length, offset, name, has);
+		return err_set(e, ERR_INVALID,
+		               "cannot %s %llu bytes at byte %llu: volume \"%s\" ends at %llu", what, length,
+		               offset, name, has);
 	return 0;
 }
 
 /* ---- upload ---- */
 
-/* A device has the size that it has; a file is as long as what is written: an image goes into a volume that was made empty for it, as with virsh. */
+/* A device has the size that it has; a file is as long as what is written: an image goes into a volume that
+ * was made empty for it, as with virsh. */
 static bool is_bounded(const struct volume *v)
 {
 	return streq(v->type, "block");
 }
 
-/* What a client's file still has to give, where that can be known before. */
+/* How many bytes a client's file still has to give, where that can be known before. */
 static bool known_length(const struct copy_end *from, uint64_t *length)
 {
 	struct stat st;
@@ -86,21 +94,25 @@ static bool known_length(const struct copy_end *from, uint64_t *length)
 }
 
 /* Does it all fit? Asked before anything is written, if it can be known. */
-static int check_upload(const struct transfer *t, const struct copy_end *from, const struct volume *v, uint64_t size, struct err *e)
+static int check_upload(const struct transfer *t, const struct copy_end *from, const struct volume *v,
+                        uint64_t size, struct err *e)
 {
 	uint64_t coming;
 
 	if (!is_bounded(v)) {
 		if (t->offset > size || t->length > INT64_MAX - t->offset)
-			return err_set(e, ERR_INVALID, "cannot upload at byte %llu: volume \"%s\" ends at %llu", (unsigned long long)t->offset, v->name,
-				       (unsigned long long)size);
+			return err_set(e, ERR_INVALID,
+			               "cannot upload at byte %llu: volume \"%s\" ends at %llu",
+			               (unsigned long long)t->offset, v->name, (unsigned long long)size);
 		return 0;
 	}
 	if (check_range("upload", t, v->name, size, e) < 0)
 		return -1;
 	if (t->length == 0 && known_length(from, &coming) && coming > size - t->offset)
-		return err_set(e, ERR_INVALID, "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu", (unsigned long long)coming,
-			       (unsigned long long)t->offset, v->name, (unsigned long long)size);
+		return err_set(e, ERR_INVALID,
+		               "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu",
+		               (unsigned long long)coming, (unsigned long long)t->offset, v->name,
+		               (unsigned long long)size);
 	return 0;
 }
 
@@ -115,7 +127,9 @@ static int check_rest(const struct copy *c, const struct volume *v, uint64_t roo
 	do
 		n = read(c->from.fd, &byte, 1);
 	while (n < 0 && errno == EINTR);
-	return n == 1 ? err_set(e, ERR_INVALID, "volume \"%s\" is full after %llu bytes, and there are more", v->name, (unsigned long long)c->done) : 0;
+	return n == 1 ? err_set(e, ERR_INVALID, "volume \"%s\" is full after %llu bytes, and there are more",
+	                        v->name, (unsigned long long)c->done)
+	              : 0;
 }
 
 static int upload(struct copy *c, const struct volume *v, struct transfer *t, uint64_t size, struct err *e)
@@ -127,8 +141,10 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	if (t->length == 0 && known_length(&c->from, &coming))
 		c->pace.total = coming;
 	else
-		c->pace.total = t->length ? t->length : is_bounded(v) ? room : 0;
-	c->length = t->length ? t->length : is_bounded(v) ? room : COPY_TO_END;
+		c->pace.total = t->length || !is_bounded(v) ? t->length : room;
+	c->length = t->length;
+	if (!c->length)
+		c->length = is_bounded(v) ? room : COPY_TO_END;
 	c->to.at = t->offset;
 	c->sparse = t->sparse;
 	rc = copy_run(c, e);
@@ -140,14 +156,19 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	if (!flushed && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
 	if (rc < 0 && c->done && flushed)
-		err_wrap(e, ERR_KEEP, "volume \"%s\" now holds the first %llu bytes of the upload, and what it held before behind them", v->name,
-			 (unsigned long long)c->done);
+		err_wrap(e, ERR_KEEP,
+		         "volume \"%s\" now holds the first %llu bytes of the upload, and what it held "
+		         "before behind them",
+		         v->name, (unsigned long long)c->done);
 	else if (rc < 0 && c->done)
-		err_wrap(e, ERR_KEEP, "what of the first %llu bytes of the upload volume \"%s\" now holds is not known", (unsigned long long)c->done, v->name);
+		err_wrap(e, ERR_KEEP,
+		         "what of the first %llu bytes of the upload volume \"%s\" now holds is not known",
+		         (unsigned long long)c->done, v->name);
 	return rc;
 }
 
-int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e)
+int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v,
+                    struct transfer *t, struct err *e)
 {
 	struct copy c = { .pace = { .op = op, .doing = "upload the volume" } };
 	cleanup_close int fd = -1;
@@ -157,14 +178,16 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 	if (client_end(&c.from, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, true, &size, e);
-	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 || check_upload(t, &c.from, v, size, e) < 0)
+	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
+	    check_upload(t, &c.from, v, size, e) < 0)
 		return -1;
 	return upload(&c, v, t, size, e);
 }
 
 /* ---- download ---- */
 
-int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e)
+int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
+                      const struct volume *v, struct transfer *t, struct err *e)
 {
 	struct copy c = { .pace = { .op = op, .doing = "download the volume" }, .sparse = t->sparse };
 	cleanup_close int fd = -1;
@@ -175,9 +198,10 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	if (client_end(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
-	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || become_client(t, e) < 0 || check_range("download", t, v->name, size, e) < 0)
+	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
+	    check_range("download", t, v->name, size, e) < 0)
 		return -1;
-	signal(SIGPIPE, SIG_IGN);               /* a client that goes is an error, not our end */
+	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
 	c.from.at = t->offset;
 	c.length = c.pace.total = t->length ? t->length : size - t->offset;
 	c.sparse = t->sparse && c.to.seeks;

@@ -7,15 +7,22 @@
 
 #include "pool/operation.h"
 
-/* `stream` is the client's file, pipe or socket. sparse: holes stay holes
- * (skipped when written to a regular file or a volume, found by SEEK_DATA when read). length 0: to the end. *done: bytes, holes among them. */
+/* `stream` is the client's file, pipe or socket. sparse: holes stay holes (skipped when written to a regular
+ * file or a volume, found by SEEK_DATA when read). length 0: to the end. *done: bytes, holes among them. */
 struct transfer {
 	int stream;
-	bool passed; uid_t uid; gid_t gid;      /* a descriptor of that user's: it is read and written with the user's rights, not root's */
-	uint64_t offset, length; bool sparse; uint64_t done;
+	/* a descriptor of that user's: it is read and written with the user's rights, not root's */
+	bool passed;
+	uid_t uid;
+	gid_t gid;
+	uint64_t offset, length;
+	bool sparse;
+	uint64_t done;
 };
 /* open_volume NULL: ERR_UNSUPPORTED, for volumes of that type have no content that could be had. */
-int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
-int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t, struct err *e);
+int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v,
+                    struct transfer *t, struct err *e);
+int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
+                      const struct volume *v, struct transfer *t, struct err *e);
 
 #endif

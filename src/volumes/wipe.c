@@ -14,9 +14,8 @@
 #include "base/util.h"
 #include "volumes/pace.h"
 
-const char *const wipe_algorithms[] = {
-	"zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim", NULL
-};
+const char *const wipe_algorithms[] = { "zero",      "nnsa",       "dod",    "bsi",  "gutmann", "schneier",
+	                                "pfitzner7", "pfitzner33", "random", "trim", NULL };
 
 int wipe_check(const char *algorithm, struct err *e)
 {
@@ -26,7 +25,8 @@ int wipe_check(const char *algorithm, struct err *e)
 	for (size_t i = 0; wipe_algorithms[i]; i++) {
 		if (streq(wipe_algorithms[i], algorithm))
 			return 0;
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", wipe_algorithms[i]);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+		                         wipe_algorithms[i]);
 	}
 	return err_set(e, ERR_INVALID, "algorithm \"%.80s\" is not known, which are %s", algorithm, list);
 }
@@ -39,7 +39,8 @@ struct wiping {
 	const char *name;
 };
 
-/* One step of `n` bytes at `at` for a file and for a block device; an errno that says "not here" leads to the next way. */
+/* One step of `n` bytes at `at` for a file and for a block device; an errno that says "not here" leads to the
+ * next way. */
 typedef int step_fn(const struct wiping *w, uint64_t at, uint64_t n);
 
 static int punch(const struct wiping *w, uint64_t at, uint64_t n)
@@ -47,7 +48,7 @@ static int punch(const struct wiping *w, uint64_t at, uint64_t n)
 	return fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
 }
 
-/* Where no holes can be made: the storage of all of it given back by way of the size. */
+/* Give the storage of the whole file back by way of its size, where no holes can be made. */
 static int cut(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	return at == 0 && ftruncate(w->fd, 0) == 0 ? ftruncate(w->fd, (off_t)n) : -1;
@@ -70,9 +71,9 @@ static int zero_out(const struct wiping *w, uint64_t at, uint64_t n)
 	return device_range(w, BLKZEROOUT, at, n);
 }
 
-static int write_zeros(const struct wiping *w, uint64_t at, uint64_t n)
+static int write_zero_pass(const struct wiping *w, uint64_t at, uint64_t n)
 {
-	static char zeros[256 * 1024];          /* not const: so it takes no room in the program */
+	static char zeros[256 * 1024]; /* not const: so it takes no room in the program */
 
 	while (n > 0) {
 		ssize_t written = pwrite(w->fd, zeros, (size_t)least(sizeof(zeros), n), (off_t)at);
@@ -96,9 +97,11 @@ static int run_steps(struct wiping *w, step_fn *step, uint64_t chunk, struct err
 		if (step(w, at, n) < 0) {
 			if (errno == EINTR)
 				continue;
-			if (step != write_zeros && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == ENOTTY))
+			if (step != write_zero_pass &&
+			    (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == ENOTTY))
 				return 1;
-			return err_sys(e, errno, "cannot wipe %s at byte %llu", w->name, (unsigned long long)at);
+			return err_sys(e, errno, "cannot wipe %s at byte %llu", w->name,
+			               (unsigned long long)at);
 		}
 		if (pace_step(&w->pace, n, e) < 0)
 			return -1;
@@ -107,6 +110,7 @@ static int run_steps(struct wiping *w, step_fn *step, uint64_t chunk, struct err
 }
 
 #define BIG_CHUNK (256ULL * 1024 * 1024)
+_Static_assert(BIG_CHUNK % PACE_CHUNK == 0, "a large piece is made of looks");
 
 static bool is_sparse(const struct stat *st)
 {
@@ -124,7 +128,7 @@ static int wipe_zero(struct wiping *w, const struct stat *st, struct err *e)
 		rc = run_steps(w, punch, w->size, e);
 	if (rc > 0 && is_sparse(st))
 		rc = run_steps(w, cut, w->size, e);
-	return rc > 0 ? run_steps(w, write_zeros, PACE_CHUNK, e) : rc;
+	return rc > 0 ? run_steps(w, write_zero_pass, PACE_CHUNK, e) : rc;
 }
 
 static int wipe_trim(struct wiping *w, struct err *e)
@@ -133,7 +137,8 @@ static int wipe_trim(struct wiping *w, struct err *e)
 
 	if (rc > 0)
 		return err_set(e, ERR_UNSUPPORTED, "cannot trim %s: %s", w->name,
-			       w->block ? "the device does not discard" : "the filesystem cannot make holes in files");
+		               w->block ? "the device does not discard"
+		                        : "the filesystem cannot make holes in files");
 	return rc;
 }
 
@@ -143,11 +148,16 @@ static int wipe_scrub(const struct wiping *w, const char *algorithm, struct err 
 {
 	char path[32];
 	const char *const argv[] = { "scrub", "-f", "-p", algorithm, path, NULL };
-	struct tool t = { .argv = argv, .deadline = w->pace.op->deadline, .files = &w->fd, .nfiles = 1, .confined = true };
+	struct tool t = {
+		.argv = argv, .deadline = w->pace.op->deadline, .files = &w->fd, .nfiles = 1, .confined = true
+	};
 	int rc;
 
 	if (!spawn_find("scrub"))
-		return err_set(e, ERR_NO_TOOL, "wiping with \"%s\" needs scrub, which is not installed (\"zero\" and \"trim\" need no tool)", algorithm);
+		return err_set(e, ERR_NO_TOOL,
+		               "wiping with \"%s\" needs scrub, which is not installed (\"zero\" and "
+		               "\"trim\" need no tool)",
+		               algorithm);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", SPAWN_FILE(0));
 	rc = spawn_ok(&t, e);
 	tool_free(&t);

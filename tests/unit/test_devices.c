@@ -89,13 +89,13 @@ static void event(const char *name)
 
 	snprintf(path, sizeof(path), "/devices/test/block/%s", name);
 	take_event(d, &(struct uevent){ .action = "add", .devpath = path, .subsystem = "block" });
-	work(d);
+	start_waiting(d);
 }
 
 static void alias(const char *text)
 {
 	take_event(d, &(struct uevent){ .action = "add", .devpath = "/devices/test", .subsystem = "pci", .modalias = text });
-	work(d);
+	start_waiting(d);
 }
 
 static void begin(bool without)
@@ -112,7 +112,7 @@ static void begin(bool without)
 	d = s ? devices_watch(s, &e) : NULL;
 	CHECK(d != NULL);
 	/* Events of the machine's own devices are none of the test's. */
-	end_watch(d, &d->uevents);
+	stop_watching(d, &d->uevents);
 }
 
 static void end(void)
@@ -182,7 +182,7 @@ static void a_shortage_after_a_walk_that_was_given_up_is_a_new_one(void)
 	refuse = false;
 	CHECK(ends("device-links", ERR_NONE));
 	CHECK(problem());
-	walk(d);
+	start_walk(d);
 	CHECK(ends("coldplug", ERR_NONE));
 	CHECK(!problem());
 	end();

@@ -121,7 +121,7 @@ static int hang(const char *target)
 
 static void one_that_hangs_and_one_without_a_process_are_told_apart(void)
 {
-	struct mount_list list = { .targets = { dir }, .n = 1 };
+	struct shutdown_mounts list = { .targets = { dir }, .n = 1 };
 	struct undone u = { 0 };
 	struct err e = { 0 };
 
@@ -131,8 +131,8 @@ static void one_that_hangs_and_one_without_a_process_are_told_apart(void)
 
 	CHECK(child >= 0);
 	int again = fcntl(child, F_DUPFD_CLOEXEC, 0);
-	await(child, clock_ms() + 50, &u);
-	await(-1, clock_ms() + 50, &u);
+	await_child(child, clock_ms() + 50, &u);
+	await_child(-1, clock_ms() + 50, &u);
 	CHECK(u.hung == 1 && u.refused == 1);
 	syscall(SYS_pidfd_send_signal, again, SIGKILL, NULL, 0);
 	close(again);
@@ -178,7 +178,7 @@ static struct shutdown *at(int step)
 	static struct shutdown s;
 
 	s = (struct shutdown){ .sup = sup, .way = &ways[0], .machine = true, .bound = clock_ms() + SHUTDOWN_BOUND, .step = step };
-	s.timer = (struct timer){ .on_expiry = on_timer, .owner = &s };
+	s.timer = (struct timer){ .on_expiry = on_step_timer, .owner = &s };
 	return &s;
 }
 
@@ -191,7 +191,7 @@ static void a_step_without_a_process_keeps_to_its_own_time(void)
 
 	refusals = 1000;
 	workers = 0;
-	run_worker(s, "unmount", 600, run_unmount, NULL);
+	run_shutdown_worker(s, "unmount", 600, run_unmount, NULL);
 	CHECK(s->step == UNMOUNT && s->timer.armed);
 	while (s->step == UNMOUNT && clock_ms() < s->bound - SECONDS(10))
 		loop_round(&loop, clock_ms() + 50);

@@ -18,6 +18,7 @@
 
 #define AGAIN_FIRST SECONDS(1)
 #define AGAIN_LAST  SECONDS(60)
+_Static_assert(AGAIN_FIRST << 6 >= AGAIN_LAST, "six failures lead to the longest wait");
 
 static int start_child(struct dhcp_client *c, struct err *e);
 
@@ -29,7 +30,7 @@ bool dhcp_lease(const char *run_dir, const char *device, char *address, size_t s
 	return file_read_line(AT_FDCWD, path, address, size) > 0;
 }
 
-static void start_later(struct dhcp_client *c)
+static void start_client_later(struct dhcp_client *c)
 {
 	uint64_t wait = AGAIN_FIRST << (c->failures < 6 ? c->failures : 6);
 
@@ -37,7 +38,7 @@ static void start_later(struct dhcp_client *c)
 	loop_arm(c->loop, &c->again, clock_ms() + (wait < AGAIN_LAST ? wait : AGAIN_LAST));
 }
 
-static void on_exit_event(struct watch *w, uint32_t events)
+static void on_client_exit(struct watch *w, uint32_t events)
 {
 	struct dhcp_client *c = w->owner;
 	int fd = w->fd, status = 0;
@@ -49,11 +50,12 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	loop_unwatch(c->loop, w);
 	close(fd);
 	c->pid = 0;
-	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device, memory_ending(pid, NULL, status, 0));
-	start_later(c);
+	log_warn(LF_NET, "%s: the DHCP client %s: it is started again", c->device,
+	         memory_ending(pid, NULL, status, 0));
+	start_client_later(c);
 }
 
-static void on_again(struct timer *t)
+static void on_client_again(struct timer *t)
 {
 	struct dhcp_client *c = t->owner;
 	struct err e = { 0 };
@@ -63,7 +65,7 @@ static void on_again(struct timer *t)
 	if (!c->complained)
 		log_error(LF_NET, "%s", e.message);
 	c->complained = true;
-	start_later(c);
+	start_client_later(c);
 }
 
 /* A link to ourselves, named after the role, so that the image needs no file for it. */
@@ -89,14 +91,33 @@ static int start_child(struct dhcp_client *c, struct err *e)
 	char script[512], run_dir[512];
 
 	if (!udhcpc && !busybox)
-		return err_set(e, ERR_NO_TOOL, "cannot configure %s by DHCP: neither udhcpc nor busybox is there", c->device);
+		return err_set(e, ERR_NO_TOOL,
+		               "cannot configure %s by DHCP: neither udhcpc nor busybox is there", c->device);
 	if (script_link(c->run_dir, script, sizeof(script), e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot configure %s by DHCP", c->device);
 	snprintf(run_dir, sizeof(run_dir), "POOLINIT_RUN=%s", c->run_dir);
 	/* Three requests a second apart, a pause of two seconds, and so on for ever. */
 	const char *const argv[] = {
-		udhcpc ? udhcpc : busybox, udhcpc ? "-f" : "udhcpc", "-f", "-i", c->device, "-s", script,
-		"-t", "3", "-T", "1", "-A", "2", "-O", "mtu", "-O", "staticroutes", "-O", "search", NULL,
+		udhcpc ? udhcpc : busybox,
+		udhcpc ? "-f" : "udhcpc",
+		"-f",
+		"-i",
+		c->device,
+		"-s",
+		script,
+		"-t",
+		"3",
+		"-T",
+		"1",
+		"-A",
+		"2",
+		"-O",
+		"mtu",
+		"-O",
+		"staticroutes",
+		"-O",
+		"search",
+		NULL,
 	};
 	const char *const env[] = { run_dir, NULL };
 	int pidfd = spawn_service(argv, env, -1, &c->pid, e);
@@ -113,8 +134,8 @@ static int start_child(struct dhcp_client *c, struct err *e)
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e)
 {
 	*c = (struct dhcp_client){ .loop = l, .run_dir = run_dir };
-	c->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = c };
-	c->again = (struct timer){ .on_expiry = on_again, .owner = c };
+	c->exit = (struct watch){ .fd = -1, .on_event = on_client_exit, .owner = c };
+	c->again = (struct timer){ .on_expiry = on_client_again, .owner = c };
 	snprintf(c->device, sizeof(c->device), "%s", device);
 	if (start_child(c, e) < 0) {
 		c->device[0] = '\0';

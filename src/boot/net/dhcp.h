@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * DHCP: busybox's udhcpc as a child that is kept running, one for each interface. What it learns is applied by this
- * same program, called by udhcpc under another name (the role "poolinit-dhcp").
+ * DHCP: busybox's udhcpc as a child that is kept running, one for each interface. What it learns is applied
+ * by this same program, called by udhcpc under another name (the role "poolinit-dhcp").
  */
 #ifndef POOLINIT_BOOT_NET_DHCP_H
 #define POOLINIT_BOOT_NET_DHCP_H
@@ -17,18 +17,20 @@
 struct dhcp_client {
 	struct loop *loop;
 	const char *run_dir;
-	char device[IFNAMSIZ];          /* empty: this client is not in use */
+	char device[IFNAMSIZ]; /* empty: this client is not in use */
 	pid_t pid;
 	struct watch exit;
-	struct timer again;             /* it ended by itself: started again after a while */
+	struct timer again; /* it ended by itself: started again after a while */
 	unsigned failures;
 	bool complained;
 };
 
 /* Start it, and again whenever it ends. ERR_NO_TOOL: there is no udhcpc and no busybox. */
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e);
+/* End the client and watch it no more. Its address stays. */
 void dhcp_stop(struct dhcp_client *c);
-/* The address that was got for an interface ("192.0.2.100/24"; the file run_dir/network/DEVICE.lease). False: none. */
+/* The address that was got for an interface ("192.0.2.100/24"; the file run_dir/network/DEVICE.lease). False:
+ * none. */
 bool dhcp_lease(const char *run_dir, const char *device, char *address, size_t size);
 
 /* The script's role: argv[1] is udhcpc's event, the environment its facts. Exit status. */

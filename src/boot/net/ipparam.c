@@ -5,22 +5,41 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "boot/net/ipparam.h"
 
-enum field { F_CLIENT, F_SERVER, F_GATEWAY, F_NETMASK, F_HOSTNAME, F_DEVICE, F_AUTOCONF, F_DNS0, F_DNS1, F_NTP0, FIELDS };
-
-static const char *const field_names[FIELDS] = {
-	"client address", "server address", "gateway", "netmask", "host name", "device", "autoconf", "dns0", "dns1", "ntp0",
+enum field {
+	F_CLIENT,
+	F_SERVER,
+	F_GATEWAY,
+	F_NETMASK,
+	F_HOSTNAME,
+	F_DEVICE,
+	F_AUTOCONF,
+	F_DNS0,
+	F_DNS1,
+	F_NTP0,
+	FIELDS
 };
 
-struct autoconf { const char *word; enum ip_method method; bool supported; };
+static const char *const field_names[FIELDS] = {
+	"client address", "server address", "gateway", "netmask", "host name",
+	"device",         "autoconf",       "dns0",    "dns1",    "ntp0",
+};
+
+struct autoconf {
+	const char *word;
+	enum ip_method method;
+	bool supported;
+};
 
 static const struct autoconf autoconfs[] = {
-	{ "off", IP_OFF, true }, { "none", IP_OFF, true }, { "static", IP_OFF, true },
-	{ "dhcp", IP_DHCP, true }, { "on", IP_DHCP, true }, { "any", IP_DHCP, true }, { "both", IP_DHCP, true },
-	{ "bootp", IP_DHCP, false }, { "rarp", IP_DHCP, false }, { "ibft", IP_DHCP, false }, { "dhcp6", IP_DHCP, false },
-	{ "auto6", IP_DHCP, false }, { "either6", IP_DHCP, false }, { "link6", IP_DHCP, false }, { "link-local", IP_DHCP, false },
+	{ "off", IP_OFF, true },       { "none", IP_OFF, true },    { "static", IP_OFF, true },
+	{ "dhcp", IP_DHCP, true },     { "on", IP_DHCP, true },     { "any", IP_DHCP, true },
+	{ "both", IP_DHCP, true },     { "bootp", IP_DHCP, false }, { "rarp", IP_DHCP, false },
+	{ "ibft", IP_DHCP, false },    { "dhcp6", IP_DHCP, false }, { "auto6", IP_DHCP, false },
+	{ "either6", IP_DHCP, false }, { "link6", IP_DHCP, false }, { "link-local", IP_DHCP, false },
 };
 
 static const struct autoconf *autoconf_find(const char *word)
@@ -74,14 +93,16 @@ bool ip_address_is_loopback(const struct ip_address *a)
 
 bool ip_address_is_host(const struct ip_address *a)
 {
-	uint32_t v4 = (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 | (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+	uint32_t v4 = (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 | (uint32_t)a->bytes[2] << 8 |
+	              a->bytes[3];
 	uint32_t hosts = a->prefix && a->prefix < 31 ? UINT32_MAX >> a->prefix : 0;
 
 	if (ip_address_is_loopback(a))
 		return false;
 	if (a->family == AF_INET6)
 		return a->bytes[0] != 0xff && !IN6_IS_ADDR_UNSPECIFIED((const void *)a->bytes);
-	return a->bytes[0] != 0 && !IN_MULTICAST(v4) && v4 != UINT32_MAX && (!hosts || ((v4 & hosts) && (v4 & hosts) != hosts));
+	return a->bytes[0] != 0 && !IN_MULTICAST(v4) && v4 != UINT32_MAX &&
+	       (!hosts || ((v4 & hosts) && (v4 & hosts) != hosts));
 }
 
 static int parse_number(const char *text, unsigned max, unsigned *out)
@@ -103,6 +124,8 @@ static int parse_number(const char *text, unsigned max, unsigned *out)
 
 int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e)
 {
+	require(family == AF_INET || family == AF_INET6, e);
+
 	struct in_addr mask;
 	uint32_t bits;
 
@@ -123,7 +146,7 @@ static unsigned class_prefix(const struct ip_address *a)
 {
 	if (a->family == AF_INET6)
 		return 64;
-	return a->bytes[0] < 128 ? 8 : a->bytes[0] < 192 ? 16 : 24;
+	return 8U + (a->bytes[0] >= 128 ? 8U : 0U) + (a->bytes[0] >= 192 ? 8U : 0U);
 }
 
 static bool device_name_ok(const char *s)
@@ -136,7 +159,8 @@ static bool device_name_ok(const char *s)
 	return true;
 }
 
-/* As the kernel and DHCP servers have them, and people: an underscore is no letter of RFC 1123, and in many a host's name. */
+/* As the kernel and DHCP servers have them, and people: an underscore is no letter of RFC 1123, and in many a
+ * host's name. */
 bool ip_name_ok(const char *s)
 {
 	if (!isalnum((unsigned char)*s) && *s != '_')
@@ -161,8 +185,9 @@ static int bad_field(enum field f, struct err *e)
 
 /* ---- the fields ---- */
 
-/* Split at colons, those in brackets excepted. Returns the number of fields, at most FIELDS; -1 with e: there were more, or a bracket is open. */
-static int split(char *text, char *fields[FIELDS], int *n, struct err *e)
+/* Split at colons, those in brackets excepted. Returns the number of fields, at most FIELDS; -1 with e: there
+ * were more, or a bracket is open. */
+static int split_fields(char *text, char *fields[FIELDS], int *n, struct err *e)
 {
 	for (*n = 0;;) {
 		char *end = text;
@@ -186,7 +211,7 @@ static int split(char *text, char *fields[FIELDS], int *n, struct err *e)
 }
 
 /* Boot loaders write 0.0.0.0 where they have nothing, and the kernel reads it so. */
-static int take_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
+static int take_field_address(char *const *fields, enum field f, struct ip_address *out, struct err *e)
 {
 	struct ip_address a = { 0 };
 
@@ -215,7 +240,10 @@ static int take_netmask(const char *slash, const char *mask, struct ip_address *
 		return bad_field(F_NETMASK, e);
 	if (prefix)
 		client->prefix = prefix;
-	return slash && *mask ? err_set(e, ERR_INVALID, "a netmask is given twice: behind the client address, which counts, and as a field") : 0;
+	return slash && *mask ? err_set(e, ERR_INVALID,
+	                                "a netmask is given twice: behind the client address, which counts, "
+	                                "and as a field")
+	                      : 0;
 }
 
 static int take_device(const char *text, struct ip_param *p, struct err *e)
@@ -253,7 +281,8 @@ static int take_autoconf(const char *word, struct ip_param *p, struct err *e)
 	if (p->client.family)
 		return 0;
 	if (!a->supported)
-		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not supported: give an address or \"dhcp\"", word);
+		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not supported: give an address or \"dhcp\"",
+		               word);
 	p->method = a->method;
 	return 0;
 }
@@ -261,7 +290,10 @@ static int take_autoconf(const char *word, struct ip_param *p, struct err *e)
 /* ---- what is wrong is left out ---- */
 
 /* Of a parameter: all that is wrong with it, and whether what is left says whom to give which address. */
-struct faults { struct err all; bool unusable; };
+struct faults {
+	struct err all;
+	bool unusable;
+};
 
 static bool good(struct faults *w, int rc, const struct err *why)
 {
@@ -278,7 +310,8 @@ static bool good(struct faults *w, int rc, const struct err *why)
 	return false;
 }
 
-/* Without the address or the interface that was meant nothing is configured: neither another address, nor another interface. */
+/* Without the address or the interface that was meant nothing is configured: neither another address, nor
+ * another interface. */
 static void must(struct faults *w, int rc, const struct err *why)
 {
 	w->unusable |= !good(w, rc, why);
@@ -291,23 +324,25 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 
 	if (slash)
 		*slash++ = '\0';
-	must(w, take_address(fields, F_CLIENT, &p->client, &e), &e);
+	must(w, take_field_address(fields, F_CLIENT, &p->client, &e), &e);
 	if (p->client.family)
 		good(w, take_netmask(slash, fields[F_NETMASK], &p->client, &e), &e);
 	if (p->client.family && !ip_address_is_host(&p->client)) {
-		err_set(&e, ERR_INVALID, "\"%s/%u\" is its network's, not a host's", fields[F_CLIENT], p->client.prefix);
+		err_set(&e, ERR_INVALID, "\"%s/%u\" is its network's, not a host's", fields[F_CLIENT],
+		        p->client.prefix);
 		must(w, bad_field(F_CLIENT, &e), &e);
 	}
-	good(w, take_address(fields, F_SERVER, &p->server, &e), &e);
-	good(w, take_address(fields, F_GATEWAY, &p->gateway, &e), &e);
+	good(w, take_field_address(fields, F_SERVER, &p->server, &e), &e);
+	good(w, take_field_address(fields, F_GATEWAY, &p->gateway, &e), &e);
 	good(w, take_hostname(fields[F_HOSTNAME], p, &e), &e);
 	must(w, take_device(fields[F_DEVICE], p, &e), &e);
 	good(w, take_autoconf(fields[F_AUTOCONF], p, &e), &e);
-	good(w, take_address(fields, F_DNS0, &p->dns[0], &e), &e);
-	good(w, take_address(fields, F_DNS1, &p->dns[1], &e), &e);
-	good(w, take_address(fields, F_NTP0, &p->ntp, &e), &e);
+	good(w, take_field_address(fields, F_DNS0, &p->dns[0], &e), &e);
+	good(w, take_field_address(fields, F_DNS1, &p->dns[1], &e), &e);
+	good(w, take_field_address(fields, F_NTP0, &p->ntp, &e), &e);
 	if (p->client.family && p->gateway.family && p->client.family != p->gateway.family) {
-		good(w, err_set(&e, ERR_INVALID, "client address and gateway are not of the same family"), &e);
+		good(w, err_set(&e, ERR_INVALID, "client address and gateway are not of the same family"),
+		     &e);
 		p->gateway.family = 0;
 	}
 	if (!p->client.family && p->method != IP_DHCP && !w->unusable &&
@@ -315,7 +350,8 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 		good(w, err_set(&e, ERR_INVALID, "a netmask or gateway without a client address"), &e);
 }
 
-/* "dhcp", "off"; "eth0:dhcp". Not a one-field "192.0.2.5": that is the full form with its other fields left out. */
+/* "dhcp", "off"; "eth0:dhcp". Not a one-field "192.0.2.5": that is the full form with its other fields left
+ * out. */
 static void parse_short(char *const *fields, int n, struct ip_param *p, struct faults *w)
 {
 	struct err e = { 0 };
@@ -342,7 +378,7 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 	memcpy(text, value, len + 1);
 	for (int i = 0; i < FIELDS; i++)
 		fields[i] = empty;
-	if (!good(&w, split(text, fields, &n, &why), &why) && n < FIELDS)
+	if (!good(&w, split_fields(text, fields, &n, &why), &why) && n < FIELDS)
 		w.unusable = true;
 	else if (n <= 2 && autoconf_find(fields[n - 1]))
 		parse_short(fields, n, out, &w);
@@ -352,7 +388,8 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 		out->method = IP_OFF;
 	if (w.all.class == ERR_NONE)
 		return 0;
-	return err_set(e, w.all.class, "ip=%s: %s%s", value, w.all.message, out->method == IP_OFF ? ": no address is set by it" : " (the rest of it counts)");
+	return err_set(e, w.all.class, "ip=%s: %s%s", value, w.all.message,
+	               out->method == IP_OFF ? ": no address is set by it" : " (the rest of it counts)");
 }
 
 int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
@@ -360,8 +397,10 @@ int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
 	const char *p = value;
 	unsigned n = 0;
 
-	/* pxelinux puts the hardware type in front: 01 is Ethernet, and what else boot loaders and their templates write there means the same. */
-	if (strlen(p) == 20 && isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1]) && (p[2] == '-' || p[2] == ':'))
+	/* pxelinux puts the hardware type in front: 01 is Ethernet, and what else boot loaders and their
+	 * templates write there means the same. */
+	if (strlen(p) == 20 && isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1]) &&
+	    (p[2] == '-' || p[2] == ':'))
 		p += 3;
 	while (n < 6 && isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1])) {
 		char pair[3] = { p[0], p[1], '\0' };
@@ -373,8 +412,10 @@ int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
 		else
 			break;
 	}
-	/* No interface has the address of a group: the hardware type was taken for its first byte, and the last one is missing. */
+	/* No interface has the address of a group: the hardware type was taken for its first byte, and the
+	 * last one is missing. */
 	if (n != 6 || *p || (mac[0] & 1))
-		return err_set(e, ERR_INVALID, "BOOTIF=%s is not a hardware address (01-52-54-00-12-34-56)", value);
+		return err_set(e, ERR_INVALID, "BOOTIF=%s is not a hardware address (01-52-54-00-12-34-56)",
+		               value);
 	return 0;
 }

@@ -2,10 +2,12 @@
  *
  * ip=, nameserver= and BOOTIF=: the words of the kernel's nfsroot syntax, and nothing done with them yet.
  *
- *     ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:AUTOCONF:DNS0:DNS1:NTP0     (Documentation/admin-guide/nfs/nfsroot.rst)
+ *     ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:AUTOCONF:DNS0:DNS1:NTP0
+ *     (Documentation/admin-guide/nfs/nfsroot.rst)
  *     ip=AUTOCONF     ip=DEVICE:AUTOCONF
  *
- * IPv6 addresses stand in brackets; CLIENT may carry its prefix length ("192.0.2.5/24"), and so may NETMASK ("24").
+ * IPv6 addresses stand in brackets; CLIENT may carry its prefix length ("192.0.2.5/24"), and so may NETMASK
+ * ("24").
  */
 #ifndef POOLINIT_BOOT_NET_IPPARAM_H
 #define POOLINIT_BOOT_NET_IPPARAM_H
@@ -16,43 +18,46 @@
 #include "base/err.h"
 
 struct ip_address {
-	int family;                     /* AF_INET, AF_INET6; 0: none */
+	int family; /* AF_INET, AF_INET6; 0: none */
 	unsigned char bytes[16];
-	unsigned prefix;                /* bits of the network; 32 or 128 where it means nothing */
+	unsigned prefix; /* bits of the network; 32 or 128 where it means nothing */
 };
 
 enum ip_method {
-	IP_OFF,                         /* "off", "none", without an address: leave the network alone */
+	IP_OFF, /* "off", "none", without an address: leave the network alone */
 	IP_STATIC,
-	IP_DHCP,                        /* "dhcp", "on", "any", "both" */
+	IP_DHCP, /* "dhcp", "on", "any", "both" */
 };
 
 struct ip_param {
 	enum ip_method method;
 	struct ip_address client, server, gateway;
-	char device[IFNAMSIZ];          /* empty: whichever has a carrier first (or BOOTIF's) */
+	char device[IFNAMSIZ]; /* empty: whichever has a carrier first (or BOOTIF's) */
 	char hostname[65];
 	struct ip_address dns[2], ntp;
 };
 
-/* -1 says which fields are wrong and why, and *out holds the rest all the same: what counts is what was meant for certain. Where the address or the
- * interface is what is wrong, the method is IP_OFF: nothing else is configured instead. As in the kernel, an address that is given wins over AUTOCONF,
- * one that is 0.0.0.0 is not given, and a missing netmask is the address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what others have added
- * ("ibft", "dhcp6", …) are ERR_UNSUPPORTED. */
+/* -1 says which fields are wrong and why, and *out holds the rest all the same: what counts is what was meant
+ * for certain. Where the address or the interface is what is wrong, the method is IP_OFF: nothing else is
+ * configured instead. As in the kernel, an address that is given wins over AUTOCONF, one that is 0.0.0.0 is
+ * not given, and a missing netmask is the address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what
+ * others have added ("ibft", "dhcp6", …) are ERR_UNSUPPORTED. */
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e);
 
 /* A numeric address, IPv6 with or without brackets. */
 int ip_address_parse(const char *text, struct ip_address *out, struct err *e);
-/* Can one host have it, seen from another? Not what stands for none, for whoever asks, for a group or for all; nor, with the prefix that it has, for its
- * network or all in it. */
+/* Can one host have it, seen from another? Not what stands for none, for whoever asks, for a group or for
+ * all; nor, with the prefix that it has, for its network or all in it. */
 bool ip_address_is_host(const struct ip_address *a);
 bool ip_address_is_loopback(const struct ip_address *a);
 /* "255.255.255.0" or "24". The ones must stand together. */
 int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e);
 #define IP_TEXT 64
-bool ip_address_is_any(const struct ip_address *a);     /* 0.0.0.0 or :: */
+_Static_assert(IP_TEXT > sizeof("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"), "any address fits");
+bool ip_address_is_any(const struct ip_address *a); /* 0.0.0.0 or :: */
 /* A host's or a domain's name that can be used. */
 bool ip_name_ok(const char *s);
+/* As inet_ntop(3) prints it, without the prefix; "none" for no address. Returns out. */
 const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT]);
 
 /* "01-52-54-00-12-34-56" (pxelinux; the hardware type in front may be any) or "52:54:00:12:34:56". */

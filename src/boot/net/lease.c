@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The role "poolinit-dhcp": called by udhcpc at each event, with the lease in the environment; applies it and ends.
+ * The role "poolinit-dhcp": called by udhcpc at each event, with the lease in the environment; applies it and
+ * ends.
  *
- * What the environment holds came from the network: each value is parsed as what it must be, and dropped if it is not.
+ * What the environment holds came from the network: each value is parsed as what it must be, and dropped if
+ * it is not.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -18,18 +20,18 @@
 #include "boot/net/rtnl.h"
 
 #define DEFAULT_RUN_DIR "/run/poolinit"
-#define REFUSALS_TOLD   8       /* of one lease: how much there is to refuse is the server's to decide */
+#define REFUSALS_TOLD   8 /* of one lease: how much there is to refuse is the server's to decide */
 
 struct lease {
 	const char *device, *run_dir;
 	int index;
 	struct rtnl rtnl;
-	char file[512];                 /* run_dir/network/DEVICE.lease: the address that we have given the interface */
-	char trouble[512];              /* run_dir/network/DEVICE.trouble: it has been said that nobody answers */
+	char file[512];    /* run_dir/network/DEVICE.lease: the address that we have given the interface */
+	char trouble[512]; /* run_dir/network/DEVICE.trouble: it has been said that nobody answers */
 	unsigned refused;
 };
 
-static const char *fact(const char *name)
+static const char *lease_fact(const char *name)
 {
 	const char *value = getenv(name);
 
@@ -37,7 +39,8 @@ static const char *fact(const char *name)
 }
 
 /* Call fn for each word of a list; what it cannot take is passed over. */
-static void each_word(const char *list, void (*fn)(struct lease *l, const char *word, void *arg), struct lease *l, void *arg)
+static void each_word(const char *list, void (*fn)(struct lease *l, const char *word, void *arg),
+                      struct lease *l, void *arg)
 {
 	while (*list) {
 		size_t len = strcspn(list, " ,\t\n");
@@ -64,7 +67,8 @@ static bool parse_prefixed(const char *text, struct ip_address *out)
 		return false;
 	*slash = '\0';
 	prefix = strtol(slash + 1, &end, 10);
-	if (end == slash + 1 || *end || prefix < 0 || prefix > 32 || ip_address_parse(copy, out, NULL) < 0 || out->family != AF_INET)
+	if (end == slash + 1 || *end || prefix < 0 || prefix > 32 || ip_address_parse(copy, out, NULL) < 0 ||
+	    out->family != AF_INET)
 		return false;
 	out->prefix = (unsigned)prefix;
 	return true;
@@ -76,7 +80,8 @@ static bool parse_host(struct lease *l, const char *what, const char *word, stru
 	if (ip_address_parse(word, out, NULL) == 0 && out->family == AF_INET && ip_address_is_host(out))
 		return true;
 	if (l->refused++ < REFUSALS_TOLD)
-		log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over", l->device, what, word);
+		log_warn(LF_NET, "%s: the DHCP server's %s \"%.40s\" cannot be a host's address: passed over",
+		         l->device, what, word);
 	return false;
 }
 
@@ -97,32 +102,40 @@ static void drop_address(struct lease *l, const struct ip_address *keep)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
-/* Whoever answers on the wire is believed: so what would cut this machine off is not. udhcpc has counted a mask's ones for `mask`. */
+/* Whoever answers on the wire is believed: so what would cut this machine off is not. udhcpc has counted a
+ * mask's ones for `mask`. */
 static int check_address(struct ip_address *a, struct err *e)
 {
-	const char *mask = *fact("subnet") ? fact("subnet") : *fact("mask") ? fact("mask") : "24";
+	const char *mask = *lease_fact("mask") ? lease_fact("mask") : "24";
 	struct ip_address server;
 
-	if (ip_address_parse(fact("ip"), a, e) < 0 || ip_netmask_parse(mask, AF_INET, &a->prefix, e) < 0)
+	if (*lease_fact("subnet"))
+		mask = lease_fact("subnet");
+	if (ip_address_parse(lease_fact("ip"), a, e) < 0 ||
+	    ip_netmask_parse(mask, AF_INET, &a->prefix, e) < 0)
 		return -1;
 	if (a->family != AF_INET || a->prefix == 0 || !ip_address_is_host(a))
-		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", fact("ip"), mask);
-	if (ip_address_parse(fact("serverid"), &server, NULL) == 0 && memcmp(server.bytes, a->bytes, 4) == 0)
-		return err_set(e, ERR_INVALID, "%s is the server's own address", fact("ip"));
+		return err_set(e, ERR_INVALID, "%s with mask %s cannot be a host's address", lease_fact("ip"),
+		               mask);
+	if (ip_address_parse(lease_fact("serverid"), &server, NULL) == 0 &&
+	    memcmp(server.bytes, a->bytes, 4) == 0)
+		return err_set(e, ERR_INVALID, "%s is the server's own address", lease_fact("ip"));
 	return 0;
 }
 
-/* The client keeps what it has been given, and says no more. It ends, is started again, and asks everybody. */
+/* The client keeps what it has been given, and says no more. It ends, is started again, and asks
+ * everybody. */
 static void ask_anew(void)
 {
 	char path[32], name[32];
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)getppid());
-	if (file_read_line(AT_FDCWD, path, name, sizeof(name)) > 0 && (streq(name, "udhcpc") || streq(name, "busybox")))
+	if (file_read_line(AT_FDCWD, path, name, sizeof(name)) > 0 &&
+	    (streq(name, "udhcpc") || streq(name, "busybox")))
 		kill(getppid(), SIGTERM);
 }
 
-static int take_address(struct lease *l, struct ip_address *a, struct err *e)
+static int take_lease_address(struct lease *l, struct ip_address *a, struct err *e)
 {
 	char text[IP_TEXT], line[IP_TEXT + 32];
 
@@ -130,7 +143,8 @@ static int take_address(struct lease *l, struct ip_address *a, struct err *e)
 		ask_anew();
 		return err_wrap(e, ERR_KEEP, "%s: the offer is refused", l->device);
 	}
-	/* First the old one: taking away an interface's primary address takes the later ones of its network with it. */
+	/* First the old one: taking away an interface's primary address takes the later ones of its network
+	 * with it. */
 	drop_address(l, a);
 	if (rtnl_link_up(&l->rtnl, l->index, e) < 0 || rtnl_address_add(&l->rtnl, l->index, a, e) < 0)
 		return -1;
@@ -155,7 +169,7 @@ static void take_router(struct lease *l, const char *word, void *arg)
 	struct ip_address gateway;
 
 	if (*done || streq(word, "0.0.0.0") || !parse_host(l, "router", word, &gateway))
-		return;                 /* 0.0.0.0: there is none */
+		return; /* 0.0.0.0: there is none */
 	*done = true;
 	set_route(l, NULL, &gateway);
 }
@@ -177,7 +191,8 @@ static void take_classless(struct lease *l, const char *word, void *arg)
 	}
 	/* On the link are the networks of which the server says so, but not the whole world. */
 	bool on_link = streq(word, "0.0.0.0");
-	bool usable = on_link ? to->prefix && ip_address_parse(word, &gateway, NULL) == 0 : parse_host(l, "router", word, &gateway);
+	bool usable = on_link ? to->prefix && ip_address_parse(word, &gateway, NULL) == 0
+	                      : parse_host(l, "router", word, &gateway);
 
 	if (usable && (!to->prefix || !is_nobodys(to)))
 		set_route(l, to->prefix ? to : NULL, &gateway);
@@ -190,10 +205,10 @@ static void take_routes(struct lease *l)
 	bool done = false;
 
 	/* A client that understands classless routes must not use the router option beside them. */
-	if (*fact("staticroutes"))
-		each_word(fact("staticroutes"), take_classless, l, &to);
+	if (*lease_fact("staticroutes"))
+		each_word(lease_fact("staticroutes"), take_classless, l, &to);
 	else
-		each_word(fact("router"), take_router, l, &done);
+		each_word(lease_fact("router"), take_router, l, &done);
 }
 
 /* ---- names ---- */
@@ -214,30 +229,32 @@ static void add_domain(struct lease *l, const char *word, void *arg)
 		buf_printf(arg, " %s", word);
 }
 
-static int take_names(struct lease *l, struct err *e)
+static int take_name_servers(struct lease *l, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT, domains = BUF_INIT;
 	char current[65] = "";
 
-	each_word(fact("dns"), add_nameserver, l, &text);
-	each_word(*fact("search") ? fact("search") : fact("domain"), add_domain, l, &domains);
+	each_word(lease_fact("dns"), add_nameserver, l, &text);
+	each_word(*lease_fact("search") ? lease_fact("search") : lease_fact("domain"), add_domain, l,
+	          &domains);
 	if (domains.len)
 		buf_printf(&text, "search%s\n", buf_str(&domains));
 	gethostname(current, sizeof(current) - 1);
-	if (ip_name_ok(fact("hostname")) && strlen(fact("hostname")) <= 64 &&
+	if (ip_name_ok(lease_fact("hostname")) && strlen(lease_fact("hostname")) <= 64 &&
 	    (!*current || streq(current, "(none)") || streq(current, "localhost")))
-		sethostname(fact("hostname"), strlen(fact("hostname")));
+		sethostname(lease_fact("hostname"), strlen(lease_fact("hostname")));
 	return resolv_set(l->run_dir, l->device, buf_str(&text), e);
 }
 
 static void take_mtu(struct lease *l)
 {
 	char *end;
-	unsigned long mtu = strtoul(fact("mtu"), &end, 10);
+	unsigned long mtu = strtoul(lease_fact("mtu"), &end, 10);
 	struct err e = { 0 };
 
 	/* RFC 2132: at least 68; IPv6 needs 1280, and so does everybody's patience. */
-	if (*fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 && rtnl_link_mtu(&l->rtnl, l->index, (unsigned)mtu, &e) < 0)
+	if (*lease_fact("mtu") && !*end && mtu >= 576 && mtu <= 65535 &&
+	    rtnl_link_mtu(&l->rtnl, l->index, (unsigned)mtu, &e) < 0)
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
@@ -248,15 +265,16 @@ static int on_bound(struct lease *l, struct err *e)
 	struct ip_address a;
 
 	take_mtu(l);
-	if (take_address(l, &a, e) < 0)
+	if (take_lease_address(l, &a, e) < 0)
 		return -1;
 	take_routes(l);
-	if (take_names(l, e) < 0) {
+	if (take_name_servers(l, e) < 0) {
 		log_warn(LF_NET, "%s: %s", l->device, e->message);
 		err_clear(e);
 	}
 	if (l->refused > REFUSALS_TOLD)
-		log_warn(LF_NET, "%s: nor can %u more of the DHCP server's addresses and routes be used", l->device, l->refused - REFUSALS_TOLD);
+		log_warn(LF_NET, "%s: nor can %u more of the DHCP server's addresses and routes be used",
+		         l->device, l->refused - REFUSALS_TOLD);
 	return file_remove(AT_FDCWD, l->trouble, e);
 }
 
@@ -271,8 +289,9 @@ static bool is_own_lease(const struct lease *l)
 	return second && atoi(second + 1) == (int)getppid();
 }
 
-/* A client says so when it begins, and when its lease has ended. One that was started again after it died begins too, and takes nothing away
- * from under the pools: the address stands until the new client has got one. */
+/* A client says so when it begins, and when its lease has ended. One that was started again after it died
+ * begins too, and takes nothing away from under the pools: the address stands until the new client has got
+ * one. */
 static int on_deconfig(struct lease *l, struct err *e)
 {
 	char address[IP_TEXT + 4];
@@ -294,20 +313,25 @@ static int on_trouble(struct lease *l, struct err *e)
 {
 	if (access(l->trouble, F_OK) == 0)
 		return 0;
-	log_warn(LF_NET, "%s: no DHCP server answers yet%s%.200s: asking on", l->device, *fact("message") ? ": " : "", fact("message"));
+	log_warn(LF_NET, "%s: no DHCP server answers yet%s%.200s: asking on", l->device,
+	         *lease_fact("message") ? ": " : "", lease_fact("message"));
 	return file_replace(AT_FDCWD, l->trouble, "", 0, 0644, e);
 }
 
-static const struct { const char *name; int (*run)(struct lease *l, struct err *e); } udhcpc_events[] = {
-	{ "deconfig", on_deconfig }, { "bound", on_bound }, { "renew", on_bound }, { "leasefail", on_trouble }, { "nak", on_trouble },
+static const struct {
+	const char *name;
+	int (*run)(struct lease *l, struct err *e);
+} udhcpc_events[] = {
+	{ "deconfig", on_deconfig }, { "bound", on_bound }, { "renew", on_bound },
+	{ "leasefail", on_trouble }, { "nak", on_trouble },
 };
 
 static int lease_open(struct lease *l, struct err *e)
 {
 	char dir[450];
 
-	l->run_dir = *fact("POOLINIT_RUN") ? fact("POOLINIT_RUN") : DEFAULT_RUN_DIR;
-	l->device = fact("interface");
+	l->run_dir = *lease_fact("POOLINIT_RUN") ? lease_fact("POOLINIT_RUN") : DEFAULT_RUN_DIR;
+	l->device = lease_fact("interface");
 	if (!name_is_component(l->device) || strlen(l->device) >= IFNAMSIZ)
 		return err_set(e, ERR_INVALID, "udhcpc names no interface: this role is for udhcpc only");
 	l->index = (int)if_nametoindex(l->device);
@@ -327,8 +351,8 @@ int dhcp_main(int argc, char **argv)
 	struct err e = { 0 };
 	int r = 0;
 
-	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees the
-	 * address. */
+	/* A container's messages are not the machine's. The supervisor tells of the lease itself when it sees
+	 * the address. */
 	if (argc != 2 || !early_is_machine() || log_to_kmsg(NULL) < 0)
 		log_to_stderr();
 	if (argc != 2) {

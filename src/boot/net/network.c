@@ -2,9 +2,9 @@
  *
  * What ip= asks for, done as the interfaces come.
  *
- * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces there
- * are: a task with a device waits for it by name, one without takes BOOTIF's, or the first with a carrier; DHCP
- * without a device asks on all of them, and the first lease ends the others.
+ * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces
+ * there are: a task with a device waits for it by name, one without takes BOOTIF's, or the first with a
+ * carrier; DHCP without a device asks on all of them, and the first lease ends the others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +19,14 @@
 #include "boot/net/resolv.h"
 #include "boot/net/rtnl.h"
 
-#define TASKS 16
-#define LINKS 64
+#define TASKS   16
+#define LINKS   64
 #define CLIENTS 16
 
 struct task {
 	struct ip_param param;
-	char device[IFNAMSIZ];          /* the interface it has been given */
-	bool done;                      /* static: set; DHCP: the client runs, or a lease ended the search */
+	char device[IFNAMSIZ]; /* the interface it has been given */
+	bool done;             /* static: set; DHCP: the client runs, or a lease ended the search */
 };
 
 struct network {
@@ -39,9 +39,9 @@ struct network {
 	struct dhcp_client clients[CLIENTS];
 	unsigned char bootif[6];
 	bool has_bootif, configuring, off, ready;
-	struct rtnl_link links[LINKS];  /* as they are now */
+	struct rtnl_link links[LINKS]; /* as they are now */
 	size_t nlinks;
-	struct chore open_tasks;        /* those that could not be done though they might have been */
+	struct chore open_tasks; /* those that could not be done though they might have been */
 };
 
 /* ---- the interfaces ---- */
@@ -54,7 +54,7 @@ static void note_link(const struct rtnl_link *l, void *arg)
 		n->links[n->nlinks++] = *l;
 }
 
-static int look(struct network *n, struct err *e)
+static int look_at_links(struct network *n, struct err *e)
 {
 	n->nlinks = 0;
 	return rtnl_links(&n->rtnl, note_link, n, e);
@@ -77,7 +77,7 @@ static void bring_up(struct network *n, const struct rtnl_link *l)
 }
 
 /* Does another task name this interface, or has it got it? */
-static bool is_taken(const struct network *n, const struct rtnl_link *l, const struct task *by)
+static bool has_other_task(const struct network *n, const struct rtnl_link *l, const struct task *by)
 {
 	for (size_t i = 0; i < n->ntasks; i++) {
 		const struct task *t = &n->tasks[i];
@@ -88,11 +88,11 @@ static bool is_taken(const struct network *n, const struct rtnl_link *l, const s
 	return false;
 }
 
-static bool is_candidate(const struct network *n, const struct rtnl_link *l, const struct task *t)
+static bool suits_task(const struct network *n, const struct rtnl_link *l, const struct task *t)
 {
 	if (t->param.device[0])
 		return streq(l->name, t->param.device);
-	if (!l->ethernet || is_taken(n, l, t))
+	if (!l->ethernet || has_other_task(n, l, t))
 		return false;
 	return !n->has_bootif || memcmp(l->mac, n->bootif, sizeof(n->bootif)) == 0;
 }
@@ -112,12 +112,13 @@ static int set_static(struct network *n, struct task *t, const struct rtnl_link 
 	const struct ip_param *p = &t->param;
 	char address[IP_TEXT], gateway[IP_TEXT];
 
-	if (rtnl_link_up(&n->rtnl, l->index, e) < 0 || rtnl_address_add(&n->rtnl, l->index, &p->client, e) < 0)
+	if (rtnl_link_up(&n->rtnl, l->index, e) < 0 ||
+	    rtnl_address_add(&n->rtnl, l->index, &p->client, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s", l->name);
 	if (p->gateway.family && rtnl_route_add(&n->rtnl, l->index, NULL, &p->gateway, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s", l->name);
-	log_info(LF_NET, "%s: %s/%u, gateway %s", l->name, ip_address_print(&p->client, address), p->client.prefix,
-		 ip_address_print(&p->gateway, gateway));
+	log_info(LF_NET, "%s: %s/%u, gateway %s", l->name, ip_address_print(&p->client, address),
+	         p->client.prefix, ip_address_print(&p->gateway, gateway));
 	return 0;
 }
 
@@ -128,7 +129,7 @@ static int try_static(struct network *n, struct task *t, struct err *e)
 	for (size_t i = 0; i < n->nlinks; i++) {
 		const struct rtnl_link *l = &n->links[i];
 
-		if (!is_candidate(n, l, t))
+		if (!suits_task(n, l, t))
 			continue;
 		bring_up(n, l);
 		/* Which of several is meant shows in the carrier; a named one is set at once. */
@@ -163,16 +164,18 @@ static int start_client(struct network *n, const char *device, struct err *e)
 	return err_set(e, ERR_LIMIT, "%s: more than %d DHCP clients", device, CLIENTS);
 }
 
-/* The search is over: the interface that got a lease belongs to the task, clients on interfaces that nobody named end. */
+/* The search is over: the interface that got a lease belongs to the task, clients on interfaces that nobody
+ * named end. */
 static void end_search(struct network *n, struct task *t, const char *device, const char *address)
 {
 	log_info(LF_NET, "%s: %s by DHCP", device, address);
 	snprintf(t->device, sizeof(t->device), "%s", device);
 	t->done = true;
 	for (size_t i = 0; i < CLIENTS; i++) {
-		const struct rtnl_link *l = n->clients[i].device[0] ? link_named(n, n->clients[i].device) : NULL;
+		const struct rtnl_link *l = n->clients[i].device[0] ? link_named(n, n->clients[i].device)
+		                                                    : NULL;
 
-		if (l && !streq(l->name, device) && !is_taken(n, l, t))
+		if (l && !streq(l->name, device) && !has_other_task(n, l, t))
 			dhcp_stop(&n->clients[i]);
 	}
 }
@@ -185,7 +188,7 @@ static int try_dhcp(struct network *n, struct task *t, struct err *e)
 	for (size_t i = 0; i < n->nlinks; i++) {
 		const struct rtnl_link *l = &n->links[i];
 
-		if (!is_candidate(n, l, t))
+		if (!suits_task(n, l, t))
 			continue;
 		bring_up(n, l);
 		if (client_runs(n, l->name)) {
@@ -206,7 +209,7 @@ static int do_tasks(void *network, struct err *e)
 	struct network *n = network;
 	int rc = 0;
 
-	if (look(n, e) < 0)
+	if (look_at_links(n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n->ntasks; i++) {
 		struct task *t = &n->tasks[i];
@@ -221,7 +224,7 @@ static int do_tasks(void *network, struct err *e)
 }
 
 /* Something changed. */
-static void step(struct network *n)
+static void configure_waiting(struct network *n)
 {
 	if (n->configuring)
 		chore_try(n->sup, &n->open_tasks);
@@ -234,7 +237,7 @@ static void on_events(struct watch *w, uint32_t events)
 	(void)events;
 	if (!rtnl_heard(w->fd))
 		return;
-	step(n);
+	configure_waiting(n);
 	supervisor_network_event(n->sup);
 }
 
@@ -293,7 +296,7 @@ static void take_nameserver(struct parameters *p, const char *value, struct buf 
 
 static void loopback_up(struct network *n)
 {
-	const struct rtnl_link *lo = look(n, NULL) == 0 ? link_named(n, "lo") : NULL;
+	const struct rtnl_link *lo = look_at_links(n, NULL) == 0 ? link_named(n, "lo") : NULL;
 
 	if (lo)
 		bring_up(n, lo);
@@ -321,7 +324,7 @@ void network_configure(struct network *n, struct parameters *p)
 	err_clear(&e);
 	if (resolv.len && resolv_set(n->run_dir, RESOLV_COMMAND_LINE, buf_str(&resolv), &e) < 0)
 		supervisor_add_problem(n->sup, "network", &e);
-	step(n);
+	configure_waiting(n);
 }
 
 void network_needed(struct network *n)
@@ -330,7 +333,7 @@ void network_needed(struct network *n)
 		return;
 	log_info(LF_NET, "a pool needs the network and there is no ip=: as if ip=dhcp had been given");
 	add_task(n, &(struct ip_param){ .method = IP_DHCP });
-	step(n);
+	configure_waiting(n);
 }
 
 /* ---- from beginning to end ---- */
@@ -350,7 +353,8 @@ struct network *network_listen(struct supervisor *s, struct err *e)
 	n->rtnl.fd = -1;
 	n->open_tasks = (struct chore){ .origin = "network", .attempt = do_tasks, .owner = n };
 	fd = rtnl_listen(e);
-	if (fd < 0 || rtnl_open(&n->rtnl, e) < 0 || loop_watch(supervisor_loop(s), &n->events, fd, EPOLLIN, e) < 0) {
+	if (fd < 0 || rtnl_open(&n->rtnl, e) < 0 ||
+	    loop_watch(supervisor_loop(s), &n->events, fd, EPOLLIN, e) < 0) {
 		if (fd >= 0)
 			close(fd);
 		rtnl_close(&n->rtnl);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The network at boot: loopback, what ip= asks for, and telling the supervisor when anything about links, addresses
- * or routes changed. Event-driven: an interface that appears late, or gets its carrier late, is configured then.
+ * The network at boot: loopback, what ip= asks for, and telling the supervisor when anything about links,
+ * addresses or routes changed. Event-driven: an interface that appears late, or gets its carrier late, is
+ * configured then.
  */
 #ifndef POOLINIT_BOOT_NET_NETWORK_H
 #define POOLINIT_BOOT_NET_NETWORK_H
@@ -16,13 +17,13 @@ struct network;
 
 /* Listen to network events for the supervisor; nothing is configured. NULL: cannot. */
 struct network *network_listen(struct supervisor *s, struct err *e);
-/* Configure what the parameters say: loopback at once, the rest as interfaces come. What is wrong with a parameter is
- * added to p's problems. */
+/* Configure what the parameters say: loopback at once, the rest as interfaces come. What is wrong with a
+ * parameter is added to p's problems. */
 void network_configure(struct network *n, struct parameters *p);
-/* A pool that is wanted needs the network: without any ip=, and without an address so far, all interfaces with a
- * carrier are asked by DHCP. */
+/* A pool that is wanted needs the network: without any ip=, and without an address so far, all interfaces
+ * with a carrier are asked by DHCP. */
 void network_needed(struct network *n);
-bool network_owns(const struct network *n, pid_t pid);         /* one of the DHCP clients? */
-void network_free(struct network *n);                           /* DHCP clients are ended; addresses stay */
+bool network_owns(const struct network *n, pid_t pid); /* one of the DHCP clients? */
+void network_free(struct network *n);                  /* DHCP clients are ended; addresses stay */
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * /etc/resolv.conf from its parts. The supervisor and the DHCP scripts may come at the same time: a lock on the
- * directory keeps them apart.
+ * /etc/resolv.conf from its parts. The supervisor and the DHCP scripts may come at the same time: a lock on
+ * the directory keeps them apart.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@ static int is_part(const struct dirent *d)
 	return len > 4 && streq(d->d_name + len - 4, ".dns");
 }
 
-static int gather(int dirfd, const char *dir, struct buf *out, struct err *e)
+static int gather_parts(int dirfd, const char *dir, struct buf *out, struct err *e)
 {
 	struct dirent **parts;
 	int n = scandir(dir, &parts, is_part, alphasort);
@@ -50,9 +50,10 @@ int resolv_set(const char *run_dir, const char *origin, const char *text, struct
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0 || flock(dirfd, LOCK_EX) < 0)
 		return err_sys(e, errno, "cannot lock %s", dir);
-	if (*text ? file_replace(dirfd, name, text, strlen(text), 0644, e) < 0 : file_remove(dirfd, name, e) < 0)
+	if (*text ? file_replace(dirfd, name, text, strlen(text), 0644, e) < 0
+	          : file_remove(dirfd, name, e) < 0)
 		return -1;
-	if (gather(dirfd, dir, &all, e) < 0)
+	if (gather_parts(dirfd, dir, &all, e) < 0)
 		return -1;
 	return file_replace(AT_FDCWD, "/etc/resolv.conf", buf_str(&all), all.len, 0644, e);
 }

@@ -11,10 +11,10 @@
 #include "base/util.h"
 #include "boot/net/rtnl.h"
 
-#define REPLY_BYTES 16384       /* what the kernel fills in one go for a dump */
-#define HEARD_TURN 64           /* messages in one turn of the loop */
+#define REPLY_BYTES 16384 /* what the kernel fills in one go for a dump */
+#define HEARD_TURN  64    /* messages in one turn of the loop */
 
-struct request {
+struct rtnl_request {
 	struct nlmsghdr head;
 	union {
 		struct ifinfomsg link;
@@ -45,9 +45,9 @@ void rtnl_close(struct rtnl *r)
 
 /* ---- requests ---- */
 
-static struct request request_new(unsigned short type, unsigned short flags, size_t body)
+static struct rtnl_request rtnl_request_new(unsigned short type, unsigned short flags, size_t body)
 {
-	struct request q = { 0 };
+	struct rtnl_request q = { 0 };
 
 	q.head.nlmsg_type = type;
 	q.head.nlmsg_flags = (unsigned short)(NLM_F_REQUEST | flags);
@@ -56,7 +56,7 @@ static struct request request_new(unsigned short type, unsigned short flags, siz
 }
 
 /* The struct has room for every attribute that this file sends. */
-static void attribute(struct request *q, unsigned short type, const void *data, size_t len)
+static void add_attribute(struct rtnl_request *q, unsigned short type, const void *data, size_t len)
 {
 	struct rtattr *a = (void *)((char *)q + NLMSG_ALIGN(q->head.nlmsg_len));
 
@@ -73,7 +73,7 @@ static size_t address_bytes(int family)
 	return family == AF_INET6 ? 16 : 4;
 }
 
-static int send_request(struct rtnl *r, struct request *q, struct err *e)
+static int rtnl_send(struct rtnl *r, struct rtnl_request *q, struct err *e)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t n;
@@ -85,7 +85,7 @@ static int send_request(struct rtnl *r, struct request *q, struct err *e)
 	return n < 0 ? err_sys(e, errno, "cannot ask the kernel by rtnetlink") : 0;
 }
 
-static ssize_t receive(struct rtnl *r, void *buf, size_t size, struct err *e)
+static ssize_t rtnl_receive(struct rtnl *r, void *buf, size_t size, struct err *e)
 {
 	ssize_t n;
 
@@ -97,7 +97,8 @@ static ssize_t receive(struct rtnl *r, void *buf, size_t size, struct err *e)
 	return n;
 }
 
-/* Each message of an answer. fn NULL: only the acknowledgement is of interest. Returns 0, or the kernel's -errno. */
+/* Each message of an answer. fn NULL: only the acknowledgement is of interest. Returns 0, or the kernel's
+ * -errno. */
 typedef void message_fn(const struct nlmsghdr *h, void *arg);
 
 static int read_answer(struct rtnl *r, message_fn *fn, void *arg, struct err *e)
@@ -105,18 +106,20 @@ static int read_answer(struct rtnl *r, message_fn *fn, void *arg, struct err *e)
 	_Alignas(struct nlmsghdr) char buf[REPLY_BYTES];
 
 	for (;;) {
-		ssize_t got = receive(r, buf, sizeof(buf), e);
+		ssize_t got = rtnl_receive(r, buf, sizeof(buf), e);
 
 		if (got < 0)
 			return -EIO;
 		size_t left = (size_t)got;
-		for (const struct nlmsghdr *h = (void *)buf; left >= sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= left;) {
+		for (const struct nlmsghdr *h = (void *)buf;
+		     left >= sizeof(*h) && h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= left;) {
 			if (h->nlmsg_seq == r->seq) {
 				if (h->nlmsg_type == NLMSG_DONE)
 					return 0;
 				if (h->nlmsg_type == NLMSG_ERROR)
-					return h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)) ? -EIO :
-						((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+					return h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))
+					               ? -EIO
+					               : ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
 				if (fn)
 					fn(h, arg);
 			}
@@ -129,13 +132,14 @@ static int read_answer(struct rtnl *r, message_fn *fn, void *arg, struct err *e)
 	}
 }
 
-/* Do it, and give the kernel's verdict as a negative errno; `ignored` is one that means "it is so already". */
-static int transact(struct rtnl *r, struct request *q, int ignored, struct err *e)
+/* Do it, and give the kernel's verdict as a negative errno; `ignored` is one that means "it is so
+ * already". */
+static int transact(struct rtnl *r, struct rtnl_request *q, int ignored, struct err *e)
 {
 	int result;
 
 	q->head.nlmsg_flags |= NLM_F_ACK;
-	if (send_request(r, q, e) < 0)
+	if (rtnl_send(r, q, e) < 0)
 		return -1;
 	result = read_answer(r, NULL, NULL, e);
 	if (result == 0 || -result == ignored)
@@ -147,7 +151,10 @@ static int transact(struct rtnl *r, struct request *q, int ignored, struct err *
 
 /* ---- links ---- */
 
-struct link_walk { rtnl_link_fn *fn; void *arg; };
+struct link_walk {
+	rtnl_link_fn *fn;
+	void *arg;
+};
 
 static void link_message(const struct nlmsghdr *h, void *arg)
 {
@@ -182,11 +189,11 @@ static void link_message(const struct nlmsghdr *h, void *arg)
 
 int rtnl_links(struct rtnl *r, rtnl_link_fn *fn, void *arg, struct err *e)
 {
-	struct request q = request_new(RTM_GETLINK, NLM_F_DUMP, sizeof(q.body.link));
+	struct rtnl_request q = rtnl_request_new(RTM_GETLINK, NLM_F_DUMP, sizeof(q.body.link));
 	struct link_walk walk = { fn, arg };
 	int result;
 
-	if (send_request(r, &q, e) < 0)
+	if (rtnl_send(r, &q, e) < 0)
 		return -1;
 	result = read_answer(r, link_message, &walk, e);
 	return result < 0 ? err_sys(e, -result, "cannot list the network interfaces") : 0;
@@ -194,7 +201,7 @@ int rtnl_links(struct rtnl *r, rtnl_link_fn *fn, void *arg, struct err *e)
 
 int rtnl_link_up(struct rtnl *r, int index, struct err *e)
 {
-	struct request q = request_new(RTM_NEWLINK, 0, sizeof(q.body.link));
+	struct rtnl_request q = rtnl_request_new(RTM_NEWLINK, 0, sizeof(q.body.link));
 
 	q.body.link.ifi_index = index;
 	q.body.link.ifi_flags = q.body.link.ifi_change = IFF_UP;
@@ -203,30 +210,33 @@ int rtnl_link_up(struct rtnl *r, int index, struct err *e)
 
 int rtnl_link_mtu(struct rtnl *r, int index, unsigned mtu, struct err *e)
 {
-	struct request q = request_new(RTM_NEWLINK, 0, sizeof(q.body.link));
+	struct rtnl_request q = rtnl_request_new(RTM_NEWLINK, 0, sizeof(q.body.link));
 
 	q.body.link.ifi_index = index;
-	attribute(&q, IFLA_MTU, &mtu, sizeof(mtu));
-	return transact(r, &q, 0, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot set the MTU of interface %d to %u", index, mtu) : 0;
+	add_attribute(&q, IFLA_MTU, &mtu, sizeof(mtu));
+	return transact(r, &q, 0, e) < 0
+	               ? err_wrap(e, ERR_KEEP, "cannot set the MTU of interface %d to %u", index, mtu)
+	               : 0;
 }
 
 /* ---- addresses ---- */
 
-static struct request address_request(unsigned short type, unsigned short flags, int index, const struct ip_address *a)
+static struct rtnl_request address_request(unsigned short type, unsigned short flags, int index,
+                                           const struct ip_address *a)
 {
-	struct request q = request_new(type, flags, sizeof(q.body.address));
+	struct rtnl_request q = rtnl_request_new(type, flags, sizeof(q.body.address));
 
 	q.body.address.ifa_family = (unsigned char)a->family;
 	q.body.address.ifa_prefixlen = (unsigned char)a->prefix;
 	q.body.address.ifa_index = (unsigned)index;
-	attribute(&q, IFA_LOCAL, a->bytes, address_bytes(a->family));
-	attribute(&q, IFA_ADDRESS, a->bytes, address_bytes(a->family));
+	add_attribute(&q, IFA_LOCAL, a->bytes, address_bytes(a->family));
+	add_attribute(&q, IFA_ADDRESS, a->bytes, address_bytes(a->family));
 	return q;
 }
 
 int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, struct err *e)
 {
-	struct request q = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, a);
+	struct rtnl_request q = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, a);
 	char text[IP_TEXT];
 
 	if (a->family == AF_INET6) {
@@ -239,20 +249,22 @@ int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, stru
 
 			broadcast[i] = (unsigned char)(a->bytes[i] | (bits >= 8 ? 0 : 0xff >> bits));
 		}
-		attribute(&q, IFA_BROADCAST, broadcast, sizeof(broadcast));
+		add_attribute(&q, IFA_BROADCAST, broadcast, sizeof(broadcast));
 	}
 	if (transact(r, &q, EEXIST, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot give interface %d the address %s/%u", index, ip_address_print(a, text), a->prefix);
+		return err_wrap(e, ERR_KEEP, "cannot give interface %d the address %s/%u", index,
+		                ip_address_print(a, text), a->prefix);
 	return 0;
 }
 
 int rtnl_address_remove(struct rtnl *r, int index, const struct ip_address *a, struct err *e)
 {
-	struct request q = address_request(RTM_DELADDR, 0, index, a);
+	struct rtnl_request q = address_request(RTM_DELADDR, 0, index, a);
 	char text[IP_TEXT];
 
 	if (transact(r, &q, EADDRNOTAVAIL, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot take the address %s from interface %d", ip_address_print(a, text), index);
+		return err_wrap(e, ERR_KEEP, "cannot take the address %s from interface %d",
+		                ip_address_print(a, text), index);
 	return 0;
 }
 
@@ -261,23 +273,26 @@ static void address_message(const struct nlmsghdr *h, void *arg)
 	const struct ifaddrmsg *a = NLMSG_DATA(h);
 	bool *found = arg;
 
-	if (h->nlmsg_type == RTM_NEWADDR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*a)) && a->ifa_scope < RT_SCOPE_LINK)
+	if (h->nlmsg_type == RTM_NEWADDR && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*a)) &&
+	    a->ifa_scope < RT_SCOPE_LINK)
 		*found = true;
 }
 
 bool rtnl_has_address(struct rtnl *r)
 {
-	struct request q = request_new(RTM_GETADDR, NLM_F_DUMP, sizeof(q.body.address));
+	struct rtnl_request q = rtnl_request_new(RTM_GETADDR, NLM_F_DUMP, sizeof(q.body.address));
 	bool found = false;
 
-	return send_request(r, &q, NULL) == 0 && read_answer(r, address_message, &found, NULL) == 0 && found;
+	return rtnl_send(r, &q, NULL) == 0 && read_answer(r, address_message, &found, NULL) == 0 && found;
 }
 
 /* ---- routes ---- */
 
-int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const struct ip_address *gateway, struct err *e)
+int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const struct ip_address *gateway,
+                   struct err *e)
 {
-	struct request q = request_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.body.route));
+	struct rtnl_request q = rtnl_request_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
+	                                         sizeof(q.body.route));
 	char text[IP_TEXT];
 	bool any = false;
 
@@ -290,19 +305,20 @@ int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const
 	q.body.route.rtm_scope = any ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	if (to) {
 		q.body.route.rtm_dst_len = (unsigned char)to->prefix;
-		attribute(&q, RTA_DST, to->bytes, address_bytes(to->family));
+		add_attribute(&q, RTA_DST, to->bytes, address_bytes(to->family));
 	}
 	if (any) {
 		/* The operator, or the DHCP server, says that it is there: then it is, netmask or not. */
 		q.body.route.rtm_flags = RTNH_F_ONLINK;
-		attribute(&q, RTA_GATEWAY, gateway->bytes, address_bytes(gateway->family));
+		add_attribute(&q, RTA_GATEWAY, gateway->bytes, address_bytes(gateway->family));
 	}
-	/* The metric keeps the default routes of several interfaces apart, so that each replaces only its own. */
-	attribute(&q, RTA_PRIORITY, &index, sizeof(index));
-	attribute(&q, RTA_OIF, &index, sizeof(index));
+	/* The metric keeps the default routes of several interfaces apart, so that each replaces only its
+	 * own. */
+	add_attribute(&q, RTA_PRIORITY, &index, sizeof(index));
+	add_attribute(&q, RTA_OIF, &index, sizeof(index));
 	if (transact(r, &q, EEXIST, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot set a route through %s on interface %d",
-				gateway ? ip_address_print(gateway, text) : "the link", index);
+		                gateway ? ip_address_print(gateway, text) : "the link", index);
 	return 0;
 }
 
@@ -312,7 +328,8 @@ int rtnl_listen(struct err *e)
 {
 	struct sockaddr_nl self = {
 		.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR |
+		             RTMGRP_IPV6_ROUTE,
 	};
 	cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The walk of a document along the tables of the grammar: at each element its attributes, its children, what ties them together, and its text. The
- * first thing that is wrong is said; what an element may have comes from its own rules and from those of the shape that one of its words chooses.
+ * The walk of a document along the tables of the grammar: at each element its attributes, its children, what
+ * ties them together, and its text. The first thing that is wrong is said; what an element may have comes
+ * from its own rules and from those of the shape that one of its words chooses.
  */
 #include "pool/grammar/grammar.h"
 
@@ -17,12 +18,12 @@
 #include "pool/voldef.h"
 #include "pool/xml.h"
 
-#define RULE_CHILDREN 16        /* of one element, shape included */
+#define RULE_CHILDREN 16 /* of one element, shape included */
 
 /* One document under the eye. */
 struct check {
 	struct arena arena;
-	const char *source;             /* for messages */
+	const char *source; /* for messages */
 	struct err *e;
 };
 
@@ -38,8 +39,7 @@ static const struct shape_rule no_shape = { 0 };
 
 static int check_element(struct check *c, const xmlNode *node, const struct element_rule *rule);
 
-__attribute__((format(printf, 2, 3)))
-static int broken(const struct visit *v, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int broken(const struct visit *v, const char *fmt, ...)
 {
 	char text[300];
 	va_list ap;
@@ -98,7 +98,8 @@ static void text_wanted(const struct text_rule *rule, char *out, size_t size)
 		return;
 	}
 	for (size_t i = 0; rule->words[i] && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "one of ", rule->words[i]);
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "one of ",
+		                         rule->words[i]);
 }
 
 /* The beginning of a text for a message: whole characters, and nothing that would break the line. */
@@ -120,7 +121,8 @@ static const char *shorten(const char *text, char *out, size_t size)
 	return out;
 }
 
-static int check_text(const struct visit *v, const struct text_rule *rule, const char *attribute, const char *text)
+static int check_rule_text(const struct visit *v, const struct text_rule *rule, const char *attribute,
+                           const char *text)
 {
 	char wanted[200], begin[64];
 
@@ -158,8 +160,9 @@ static int check_attribute(const struct visit *v, const xmlAttr *a)
 
 	for (size_t i = 0; (rule = attribute_at(v, i)); i++)
 		if (!a->ns && streq(rule->name, name))
-			return check_text(v, rule->text, name, attribute_value(v->c, v->node, name));
-	return broken(v, "it has no attribute %s%s%.60s", a->ns && a->ns->prefix ? (const char *)a->ns->prefix : "",
+			return check_rule_text(v, rule->text, name, attribute_value(v->c, v->node, name));
+	return broken(v, "it has no attribute %s%s%.60s",
+	              a->ns && a->ns->prefix ? (const char *)a->ns->prefix : "",
 	              a->ns && a->ns->prefix ? ":" : "", name);
 }
 
@@ -178,7 +181,7 @@ static int check_attributes(const struct visit *v)
 
 /* ---- children ---- */
 
-static bool is_of(const xmlNode *node, const struct element_rule *rule)
+static bool is_element_of(const xmlNode *node, const struct element_rule *rule)
 {
 	const char *ns = node->ns ? (const char *)node->ns->href : NULL;
 
@@ -191,7 +194,7 @@ static int child_index(const struct visit *v, const xmlNode *node)
 	const struct child_rule *rule;
 
 	for (size_t i = 0; (rule = child_at(v, i)); i++)
-		if (is_of(node, rule->element))
+		if (is_element_of(node, rule->element))
 			return (int)i;
 	return -1;
 }
@@ -203,7 +206,8 @@ static int refuse_child(const struct visit *v, const xmlNode *node)
 
 	if (v->rule->text)
 		return broken(&at, "<%.60s> holds a text, not elements", (const char *)v->node->name);
-	return broken(&at, "<%.60s> has no such element here%s%.80s", (const char *)v->node->name, ns ? ", in the namespace " : "", ns ? ns : "");
+	return broken(&at, "<%.60s> has no such element here%s%.80s", (const char *)v->node->name,
+	              ns ? ", in the namespace " : "", ns ? ns : "");
 }
 
 /* What stands beside the elements: nothing, where the element does not hold a text. */
@@ -211,9 +215,11 @@ static int check_loose_text(const struct visit *v, const xmlNode *node)
 {
 	char begin[48];
 
-	if ((node->type != XML_TEXT_NODE && node->type != XML_CDATA_SECTION_NODE) || v->rule->text || xmlIsBlankNode(node))
+	if ((node->type != XML_TEXT_NODE && node->type != XML_CDATA_SECTION_NODE) || v->rule->text ||
+	    xmlIsBlankNode(node))
 		return 0;
-	return broken(v, "it holds elements only, not the text \"%s\"", shorten((const char *)node->content, begin, sizeof(begin)));
+	return broken(v, "it holds elements only, not the text \"%s\"",
+	              shorten((const char *)node->content, begin, sizeof(begin)));
 }
 
 static int check_children(const struct visit *v)
@@ -236,7 +242,8 @@ static int check_children(const struct visit *v)
 		if (++count[i] > 1 && rule->often <= AT_MOST_ONCE)
 			return broken(&at, "<%.60s> has one of them at most", v->rule->name);
 		if (last && rule->place != EVEN_BEHIND_LAST)
-			return broken(&at, "it must not come after <%s>, which is the last of <%s>", last->element->name, v->rule->name);
+			return broken(&at, "it must not come after <%s>, which is the last of <%s>",
+			              last->element->name, v->rule->name);
 		last = rule->place == LAST_PLACE ? rule : last;
 		if (check_element(v->c, n, rule->element) < 0)
 			return -1;
@@ -255,7 +262,7 @@ static bool has(const struct visit *v, const char *what)
 }
 
 /* As the operator knows it. */
-static const char *plain(const char *what)
+static const char *without_at(const char *what)
 {
 	return what + (*what == '@');
 }
@@ -266,11 +273,14 @@ static int check_ties(const struct visit *v, const struct tie_rule *tie)
 		bool first = has(v, tie->first), second = has(v, tie->second);
 
 		if (tie->kind == EXACTLY_ONE_OF && first == second)
-			return broken(v, "%s of %s and %s must be given", first ? "only one" : "one", plain(tie->first), plain(tie->second));
+			return broken(v, "%s of %s and %s must be given", first ? "only one" : "one",
+			              without_at(tie->first), without_at(tie->second));
 		if (tie->kind == BOTH_OR_NEITHER && first != second)
-			return broken(v, "%s and %s come together or not at all", plain(tie->first), plain(tie->second));
+			return broken(v, "%s and %s come together or not at all", without_at(tie->first),
+			              without_at(tie->second));
 		if (tie->kind == FIRST_NEEDS_SECOND && first && !second)
-			return broken(v, "%s needs %s beside it", plain(tie->first), plain(tie->second));
+			return broken(v, "%s needs %s beside it", without_at(tie->first),
+			              without_at(tie->second));
 	}
 	return 0;
 }
@@ -278,7 +288,8 @@ static int check_ties(const struct visit *v, const struct tie_rule *tie)
 /* ---- the whole ---- */
 
 /* The shape that the element's own type, or its format's, chooses. */
-static const struct shape_rule *choose_shape(struct check *c, const xmlNode *node, const struct element_rule *rule)
+static const struct shape_rule *choose_shape(struct check *c, const xmlNode *node,
+                                             const struct element_rule *rule)
 {
 	const struct shape_rule *shape = rule->shapes ? rule->shapes : &no_shape;
 	const xmlNode *chooser = rule->shaped_by_child ? xml_child(node, rule->shaped_by_child) : node;
@@ -296,12 +307,13 @@ static int check_element(struct check *c, const xmlNode *node, const struct elem
 	const struct visit v = { c, node, rule, choose_shape(c, node, rule) };
 	const char *text;
 
-	if (check_attributes(&v) < 0 || check_children(&v) < 0 || check_ties(&v, rule->ties) < 0 || check_ties(&v, v.shape->ties) < 0)
+	if (check_attributes(&v) < 0 || check_children(&v) < 0 || check_ties(&v, rule->ties) < 0 ||
+	    check_ties(&v, v.shape->ties) < 0)
 		return -1;
 	if (!rule->text)
 		return 0;
 	text = xml_text_as_it_is(&c->arena, node);
-	return check_text(&v, rule->text, NULL, text ? text : "");
+	return check_rule_text(&v, rule->text, NULL, text ? text : "");
 }
 
 static const struct {
@@ -323,9 +335,10 @@ int grammar_check(enum grammar g, const char *xml, size_t len, const char *sourc
 
 	if (!doc)
 		return -1;
-	if (!is_of(root, rule))
-		return xml_refuse(e, source, root, "<%s>: it must not be in a namespace, as it is in \"%.80s\"", rule->name,
-				  (const char *)root->ns->href);
+	if (!is_element_of(root, rule))
+		return xml_refuse(e, source, root,
+		                  "<%s>: it must not be in a namespace, as it is in \"%.80s\"", rule->name,
+		                  (const char *)root->ns->href);
 	r = check_element(&c, root, rule);
 	if (c.arena.failed)
 		r = err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);

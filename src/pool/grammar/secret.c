@@ -24,10 +24,19 @@ static const struct shape_rule usage_shapes[] = {
 	{ .words = WORDS("iscsi"), .children = usage_target_children },
 	{ .children = usage_name_children },
 };
-static const struct element_rule usage = { .name = "usage", .attributes = usage_attributes, .shaped_by = "type", .shapes = usage_shapes };
-
-static const struct attribute_rule secret_attributes[] = { { "ephemeral", false, &text_yes_no }, { "private", false, &text_yes_no }, { 0 } };
-static const struct child_rule secret_children[] = {
-	{ &uuid, AT_MOST_ONCE, ANY_PLACE }, { &description, AT_MOST_ONCE, ANY_PLACE }, { &usage, AT_MOST_ONCE, ANY_PLACE }, { 0 },
+static const struct element_rule usage = {
+	.name = "usage", .attributes = usage_attributes, .shaped_by = "type", .shapes = usage_shapes
 };
-const struct element_rule grammar_secret = { .name = "secret", .attributes = secret_attributes, .children = secret_children };
+
+static const struct attribute_rule secret_attributes[] = { { "ephemeral", false, &text_yes_no },
+	                                                   { "private", false, &text_yes_no },
+	                                                   { 0 } };
+static const struct child_rule secret_children[] = {
+	{ &uuid, AT_MOST_ONCE, ANY_PLACE },
+	{ &description, AT_MOST_ONCE, ANY_PLACE },
+	{ &usage, AT_MOST_ONCE, ANY_PLACE },
+	{ 0 },
+};
+const struct element_rule grammar_secret = { .name = "secret",
+	                                     .attributes = secret_attributes,
+	                                     .children = secret_children };

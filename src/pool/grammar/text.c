@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What texts of the grammar must look like: small recognisers for numbers, names, paths and addresses, and the table that gives each its words for
- * the operator. Strings are taken as they stand; numbers of the XML Schema types without a pattern of their own may have white space around them.
+ * What texts of the grammar must look like: small recognisers for numbers, names, paths and addresses, and
+ * the table that gives each its words for the operator. Strings are taken as they stand; numbers of the XML
+ * Schema types without a pattern of their own may have white space around them.
  */
 #include "pool/grammar/table.h"
 
@@ -14,10 +15,10 @@
 
 #include "base/util.h"
 
-#define BLANKS " \t\r\n"
-#define DIGITS "0123456789"
+#define BLANKS  " \t\r\n"
+#define DIGITS  "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define HEX "0123456789abcdefABCDEF"
+#define HEX     "0123456789abcdefABCDEF"
 
 /* ---- words and alphabets ---- */
 
@@ -44,7 +45,7 @@ static bool made_of(const char *text, const char *alphabet)
 }
 
 /* The next `count` characters are of that alphabet: steps over them. */
-static bool take(const char **text, const char *alphabet, size_t count)
+static bool take_chars(const char **text, const char *alphabet, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!(*text)[i] || !strchr(alphabet, (*text)[i]))
@@ -141,7 +142,8 @@ static bool fits_pci_domain(const char *text)
 {
 	const char *digits = text + strspn(text, BLANKS);
 
-	return hex_number(text, false, 8) || (isdigit((unsigned char)*digits) && integer_within(text, 0, UINT32_MAX));
+	return hex_number(text, false, 8) ||
+	       (isdigit((unsigned char)*digits) && integer_within(text, 0, UINT32_MAX));
 }
 
 static bool fits_pci_bus(const char *text)
@@ -153,7 +155,8 @@ static bool fits_pci_slot(const char *text)
 {
 	const char *digits = text[0] == '0' && text[1] == 'x' ? text + 2 : text;
 
-	return (hex_number(text, false, 2) && (digits[1] == '\0' || digits[0] <= '1')) || integer_within(text, 0, 31);
+	return (hex_number(text, false, 2) && (digits[1] == '\0' || digits[0] <= '1')) ||
+	       integer_within(text, 0, 31);
 }
 
 static bool fits_pci_function(const char *text)
@@ -179,17 +182,18 @@ static bool fits_uuid(const char *text)
 {
 	const char *p = text;
 
-	if (take(&p, HEX, 32) && *p == '\0')
+	if (take_chars(&p, HEX, 32) && *p == '\0')
 		return true;
 	p = text;
-	return take(&p, HEX, 8) && take(&p, "-", 1) && take(&p, HEX, 4) && take(&p, "-", 1) && take(&p, HEX, 4) && take(&p, "-", 1) &&
-	       take(&p, HEX, 4) && take(&p, "-", 1) && take(&p, HEX, 12) && *p == '\0';
+	return take_chars(&p, HEX, 8) && take_chars(&p, "-", 1) && take_chars(&p, HEX, 4) &&
+	       take_chars(&p, "-", 1) && take_chars(&p, HEX, 4) && take_chars(&p, "-", 1) &&
+	       take_chars(&p, HEX, 4) && take_chars(&p, "-", 1) && take_chars(&p, HEX, 12) && *p == '\0';
 }
 
 static bool fits_wwn(const char *text)
 {
 	text += text[0] == '0' && text[1] == 'x' ? 2 : 0;
-	return take(&text, HEX, 16) && *text == '\0';
+	return take_chars(&text, HEX, 16) && *text == '\0';
 }
 
 /* "iqn." year "-" month "." reversed domain [ ":" whatever the authority likes ]. */
@@ -200,12 +204,12 @@ static bool fits_iqn(const char *text)
 	if (strncmp(text, "iqn.", 4) != 0)
 		return false;
 	text += 4;
-	if (!take(&text, DIGITS, 4) || !take(&text, "-", 1) || !take(&text, DIGITS, 2))
+	if (!take_chars(&text, DIGITS, 4) || !take_chars(&text, "-", 1) || !take_chars(&text, DIGITS, 2))
 		return false;
 	month = (text[-2] - '0') * 10 + text[-1] - '0';
-	if (month < 1 || month > 12 || !take(&text, ".", 1))
+	if (month < 1 || month > 12 || !take_chars(&text, ".", 1))
 		return false;
-	if (!take(&text, LETTERS DIGITS ".-", 1))
+	if (!take_chars(&text, LETTERS DIGITS ".-", 1))
 		return false;
 	text += strspn(text, LETTERS DIGITS ".-");
 	return *text == '\0' || (*text == ':' && one_line(text + 1));
@@ -219,7 +223,8 @@ static bool fits_unit(const char *text)
 	for (size_t i = 0; i < ARRAY_LEN(bytes); i++)
 		if (strcasecmp(text, bytes[i]) == 0)
 			return true;
-	return *text && strchr("kmgtpeKMGTPE", *text) && (text[1] == '\0' || strcasecmp(text + 1, "b") == 0 || strcasecmp(text + 1, "ib") == 0);
+	return *text && strchr("kmgtpeKMGTPE", *text) &&
+	       (text[1] == '\0' || strcasecmp(text + 1, "b") == 0 || strcasecmp(text + 1, "ib") == 0);
 }
 
 /* Seconds, and up to nine digits behind a point. */
@@ -230,7 +235,8 @@ static bool fits_timestamp(const char *text)
 
 	if (whole == 0 || text[whole] == '\0')
 		return whole > 0;
-	return text[whole] == '.' && strspn(fraction, DIGITS) <= 9 && fraction[strspn(fraction, DIGITS)] == '\0';
+	return text[whole] == '.' && strspn(fraction, DIGITS) <= 9 &&
+	       fraction[strspn(fraction, DIGITS)] == '\0';
 }
 
 static bool fits_compat(const char *text)
@@ -254,8 +260,8 @@ static bool fits_absolute_directory(const char *text)
 	return text[0] == '/' && !strpbrk(text, "\r\n");
 }
 
-/* What XML Schema calls anyURI: nearly everything, white space around it aside and once the characters that a URI cannot hold are thought to be
- * escaped. */
+/* What XML Schema calls anyURI: nearly everything, white space around it aside and once the characters that a
+ * URI cannot hold are thought to be escaped. */
 static bool fits_uri(const char *text)
 {
 	cleanup_free char *escaped = strdup(text + strspn(text, BLANKS));
@@ -265,7 +271,8 @@ static bool fits_uri(const char *text)
 	while (len > 0 && strchr(BLANKS, escaped[len - 1]))
 		escaped[--len] = '\0';
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)escaped[i] <= ' ' || (unsigned char)escaped[i] >= 127 || strchr("<>\"{}|\\^`", escaped[i]))
+		if ((unsigned char)escaped[i] <= ' ' || (unsigned char)escaped[i] >= 127 ||
+		    strchr("<>\"{}|\\^`", escaped[i]))
 			escaped[i] = '_';
 	uri = escaped ? xmlParseURI(escaped) : NULL;
 	xmlFreeURI(uri);
@@ -300,7 +307,8 @@ static bool is_ipv4(const char *text)
 	return *text == '\0';
 }
 
-/* Groups of up to four hexadecimal digits with ':' between, up to `end`; the last may be an IPv4 address. -1: it is something else. */
+/* Groups of up to four hexadecimal digits with ':' between, up to `end`; the last may be an IPv4 address. -1:
+ * it is something else. */
 static int ipv6_groups(const char *text, const char *end, bool *ipv4)
 {
 	int groups = 0;
@@ -355,29 +363,41 @@ static bool fits_host(const char *text)
 const struct text_rule text_any = { .what = "a text" };
 const struct text_rule text_yes_no = { .what = "yes or no", .words = WORDS("yes", "no") };
 const struct text_rule text_on_off = { .what = "on or off", .words = WORDS("on", "off") };
-const struct text_rule text_object_name = { .what = "a name (no '/', no line end)", .fits = fits_object_name };
-const struct text_rule text_volume_name = { .what = "a volume's name (no '/', not \".\" or \"..\")", .fits = fits_volume_name };
-const struct text_rule text_uuid = { .what = "a uuid (32 hexadecimal digits, alone or as 8-4-4-4-12)", .fits = fits_uuid };
-const struct text_rule text_unsigned_int = { .what = "a whole number up to 4294967295", .fits = fits_unsigned_int };
-const struct text_rule text_unsigned_long = { .what = "a whole number up to 18446744073709551615", .fits = fits_unsigned_long };
-const struct text_rule text_positive_integer = { .what = "a whole number above 0", .fits = fits_positive_integer };
+const struct text_rule text_object_name = { .what = "a name (no '/', no line end)",
+	                                    .fits = fits_object_name };
+const struct text_rule text_volume_name = { .what = "a volume's name (no '/', not \".\" or \"..\")",
+	                                    .fits = fits_volume_name };
+const struct text_rule text_uuid = { .what = "a uuid (32 hexadecimal digits, alone or as 8-4-4-4-12)",
+	                             .fits = fits_uuid };
+const struct text_rule text_unsigned_int = { .what = "a whole number up to 4294967295",
+	                                     .fits = fits_unsigned_int };
+const struct text_rule text_unsigned_long = { .what = "a whole number up to 18446744073709551615",
+	                                      .fits = fits_unsigned_long };
+const struct text_rule text_positive_integer = { .what = "a whole number above 0",
+	                                         .fits = fits_positive_integer };
 const struct text_rule text_octal_mode = { .what = "a mode in octal digits", .fits = fits_octal_mode };
-const struct text_rule text_user_id = { .what = "a numeric id or -1", .words = WORDS("-1"), .fits = fits_unsigned_int };
+const struct text_rule text_user_id = { .what = "a numeric id or -1",
+	                                .words = WORDS("-1"),
+	                                .fits = fits_unsigned_int };
 const struct text_rule text_unit = { .what = "a unit (bytes, K, KiB, KB, M, …, EB)", .fits = fits_unit };
 const struct text_rule text_port = { .what = "a port (-1 to 65535)", .fits = fits_port };
 const struct text_rule text_host_name = { .what = "a host name, IPv4 or IPv6 address", .fits = fits_host };
 const struct text_rule text_absolute_path = { .what = "an absolute path", .fits = fits_absolute_path };
-const struct text_rule text_absolute_directory = { .what = "an absolute path", .fits = fits_absolute_directory };
+const struct text_rule text_absolute_directory = { .what = "an absolute path",
+	                                           .fits = fits_absolute_directory };
 const struct text_rule text_some_path = { .what = "a path", .fits = one_line };
 const struct text_rule text_uri_or_path = { .what = "a path or URI", .fits = fits_uri_or_path };
-const struct text_rule text_device_source = { .what = "an absolute path, a plain name or an IQN", .fits = fits_device_source };
+const struct text_rule text_device_source = { .what = "an absolute path, a plain name or an IQN",
+	                                      .fits = fits_device_source };
 const struct text_rule text_iqn = { .what = "an IQN (iqn.YYYY-MM.domain[:name])", .fits = fits_iqn };
 const struct text_rule text_world_wide_name = { .what = "a WWN (16 hexadecimal digits)", .fits = fits_wwn };
 const struct text_rule text_pci_domain = { .what = "a PCI domain", .fits = fits_pci_domain };
 const struct text_rule text_pci_bus = { .what = "a PCI bus (0 to 255)", .fits = fits_pci_bus };
 const struct text_rule text_pci_slot = { .what = "a PCI slot (0 to 31)", .fits = fits_pci_slot };
 const struct text_rule text_pci_function = { .what = "a PCI function (0 to 7)", .fits = fits_pci_function };
-const struct text_rule text_timestamp = { .what = "a time in seconds, with at most nine digits behind the point", .fits = fits_timestamp };
+const struct text_rule text_timestamp = {
+	.what = "a time in seconds, with at most nine digits behind the point", .fits = fits_timestamp
+};
 const struct text_rule text_compat_version = { .what = "a version such as 1.1", .fits = fits_compat };
 
 const struct attribute_rule grammar_unit[] = { { "unit", false, &text_unit }, { 0 } };

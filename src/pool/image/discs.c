@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What is only read: ISO 9660 (ECMA-119), compressed loops, Apple's disk images, and the read-only filesystems squashfs and
- * erofs, which are raw images with a content that is known.
+ * What is only read: ISO 9660 (ECMA-119), compressed loops, Apple's disk images, and the read-only
+ * filesystems squashfs and erofs, which are raw images with a content that is known.
  */
 #include <inttypes.h>
 
@@ -11,7 +11,7 @@
 void image_read_iso(const struct head *h, struct image *i)
 {
 	(void)h;
-	(void)i;                        /* its size is that of the file, as long as anybody writes discs at once */
+	(void)i; /* its size is that of the file, as long as anybody writes discs at once */
 }
 
 void image_read_cloop(const struct head *h, struct image *i)
@@ -20,7 +20,8 @@ void image_read_cloop(const struct head *h, struct image *i)
 		image_set_capacity(i, big(h, 132, 4), big(h, 128, 4));
 }
 
-/* The last sector of an Apple disk image: "koly", version 4, its own length, …, and the number of sectors behind all of it. */
+/* The last sector of an Apple disk image: "koly", version 4, its own length, …, and the number of sectors
+ * behind all of it. */
 bool image_read_dmg(const unsigned char *trailer, uint64_t file_size, struct image *i)
 {
 	(void)file_size;
@@ -34,13 +35,16 @@ static void set_content(const struct head *h, struct image *i, const char *conte
 {
 	i->content = content;
 	if (bytes > h->file->size)
-		image_problem(i, "%s of %" PRIu64 " bytes is cut off at %" PRIu64, content, bytes, h->file->size);
+		image_problem(i, "%s of %" PRIu64 " bytes is cut off at %" PRIu64, content, bytes,
+		              h->file->size);
 }
 
-/* Its magic alone is four letters that any text could begin with: block size and its logarithm have to agree. */
+/* Its magic alone is four letters that any text could begin with: block size and its logarithm have to
+ * agree. */
 void image_read_squashfs(const struct head *h, struct image *i)
 {
-	if (head_has(h, 0, 96) && little(h, 28, 2) == 4 && little(h, 22, 2) < 32 && little(h, 12, 4) == 1ULL << little(h, 22, 2))
+	if (head_has(h, 0, 96) && little(h, 28, 2) == 4 && little(h, 22, 2) < 32 &&
+	    little(h, 12, 4) == 1ULL << little(h, 22, 2))
 		set_content(h, i, "squashfs", little(h, 40, 8));
 }
 

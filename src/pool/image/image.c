@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Recognising disk images: a table of formats, each with its magic bytes and one small function that reads the rest of its
- * header (image_*.c, a family a file). Every read is checked against what there is; what is missing or makes no sense becomes
- * `problem`, and the format and the facts found so far stand.
+ * Recognising disk images: a table of formats, each with its magic bytes and one small function that reads
+ * the rest of its header (image_*.c, a family a file). Every read is checked against what there is; what is
+ * missing or makes no sense becomes `problem`, and the format and the facts found so far stand.
  */
 #include "pool/image/image.h"
 
@@ -14,7 +14,7 @@
 #include "pool/image/parts.h"
 
 /* The first that matches: what is right at the beginning counts for more than what comes later. */
-static const struct format {
+static const struct image_format {
 	const char *format;
 	size_t offset;
 	const char *magic;
@@ -22,25 +22,25 @@ static const struct format {
 	image_reader *read;
 } formats[] = {
 #define MAGIC(text) text, sizeof(text) - 1
-	{ "raw",       0,     MAGIC("LUKS\xba\xbe\0\1"),            image_read_luks1 },
-	{ "raw",       0,     MAGIC("LUKS\xba\xbe"),                image_read_luks2 },
-	{ "qcow2",     0,     MAGIC("QFI\xfb"),                     image_read_qcow },
-	{ "qed",       0,     MAGIC("QED\0"),                       image_read_qed },
-	{ "vmdk",      0,     MAGIC("KDMV"),                        image_read_vmdk },
-	{ "vmdk",      0,     MAGIC("# Disk DescriptorFile"),       image_read_vmdk_text },
-	{ "vmdk",      0,     MAGIC("COWD"),                        image_read_cowd },
-	{ "vmdk",      0,     MAGIC("\xbe\xba\xfe\xca\0\0\0\0\1\0\0\0\2\0\0\0"), image_read_sesparse },
-	{ "vpc",       0,     MAGIC("conectix"),                    image_read_vpc },
-	{ "vhdx",      0,     MAGIC("vhdxfile"),                    image_read_vhdx },
-	{ "bochs",     0,     MAGIC("Bochs Virtual HD Image\0"),    image_read_bochs },
-	{ "cow",       0,     MAGIC("OOOM"),                        image_read_cow },
-	{ "parallels", 0,     MAGIC("WithouFreSpacExt"),            image_read_parallels },
-	{ "parallels", 0,     MAGIC("WithoutFreeSpace"),            image_read_parallels },
-	{ "cloop",     0,     MAGIC("#!/bin/sh\n#V2.0 Format\nmodprobe cloop "), image_read_cloop },
-	{ "raw",       0,     MAGIC("hsqs"),                        image_read_squashfs },
-	{ "vdi",       64,    MAGIC("\x7f\x10\xda\xbe"),            image_read_vdi },
-	{ "raw",       1024,  MAGIC("\xe2\xe1\xf5\xe0"),            image_read_erofs },
-	{ "iso",       32769, MAGIC("CD001"),                       image_read_iso },
+	{ "raw", 0, MAGIC("LUKS\xba\xbe\0\1"), image_read_luks1 },
+	{ "raw", 0, MAGIC("LUKS\xba\xbe"), image_read_luks2 },
+	{ "qcow2", 0, MAGIC("QFI\xfb"), image_read_qcow },
+	{ "qed", 0, MAGIC("QED\0"), image_read_qed },
+	{ "vmdk", 0, MAGIC("KDMV"), image_read_vmdk },
+	{ "vmdk", 0, MAGIC("# Disk DescriptorFile"), image_read_vmdk_text },
+	{ "vmdk", 0, MAGIC("COWD"), image_read_cowd },
+	{ "vmdk", 0, MAGIC("\xbe\xba\xfe\xca\0\0\0\0\1\0\0\0\2\0\0\0"), image_read_sesparse },
+	{ "vpc", 0, MAGIC("conectix"), image_read_vpc },
+	{ "vhdx", 0, MAGIC("vhdxfile"), image_read_vhdx },
+	{ "bochs", 0, MAGIC("Bochs Virtual HD Image\0"), image_read_bochs },
+	{ "cow", 0, MAGIC("OOOM"), image_read_cow },
+	{ "parallels", 0, MAGIC("WithouFreSpacExt"), image_read_parallels },
+	{ "parallels", 0, MAGIC("WithoutFreeSpace"), image_read_parallels },
+	{ "cloop", 0, MAGIC("#!/bin/sh\n#V2.0 Format\nmodprobe cloop "), image_read_cloop },
+	{ "raw", 0, MAGIC("hsqs"), image_read_squashfs },
+	{ "vdi", 64, MAGIC("\x7f\x10\xda\xbe"), image_read_vdi },
+	{ "raw", 1024, MAGIC("\xe2\xe1\xf5\xe0"), image_read_erofs },
+	{ "iso", 32769, MAGIC("CD001"), image_read_iso },
 #undef MAGIC
 };
 
@@ -89,12 +89,14 @@ void image_set_cluster(struct image *i, uint64_t count, uint64_t unit)
 	const uint64_t most = 256 << 20;
 
 	if (count > most / unit)
-		image_problem(i, "cluster size of %" PRIu64 " times %" PRIu64 " bytes is not possible", count, unit);
+		image_problem(i, "cluster size of %" PRIu64 " times %" PRIu64 " bytes is not possible", count,
+		              unit);
 	else
 		i->cluster_size = count * unit;
 }
 
-void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset, uint64_t len, const char *what)
+void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset,
+                    uint64_t len, const char *what)
 {
 	if (len >= size) {
 		image_problem(i, "%s name of %" PRIu64 " bytes", what, len);
@@ -108,12 +110,13 @@ void image_set_name(const struct head *h, struct image *i, char *name, size_t si
 
 /* ---- recognising ---- */
 
-/* What has no magic at its head may have one in its last sector. */
+/* A format without a magic at its head may have one in its last sector. */
 static void probe_trailer(const struct head *h, struct image *i)
 {
 	unsigned char trailer[SECTOR];
 
-	if (h->file->size < sizeof(trailer) || !image_fetch(h, h->file->size - sizeof(trailer), trailer, sizeof(trailer)))
+	if (h->file->size < sizeof(trailer) ||
+	    !image_fetch(h, h->file->size - sizeof(trailer), trailer, sizeof(trailer)))
 		return;
 	if (image_read_vpc_fixed(trailer, h->file->size, i))
 		i->format = "vpc";
@@ -147,7 +150,9 @@ void image_probe(const unsigned char *head, size_t len, uint64_t file_size, stru
 
 const char *image_format_in_xml(const char *format)
 {
-	static const struct { const char *ours, *theirs; } words[] = { { "parallels", "ploop" }, { "vhdx", "raw" }, { "luks", "raw" } };
+	static const struct {
+		const char *ours, *theirs;
+	} words[] = { { "parallels", "ploop" }, { "vhdx", "raw" }, { "luks", "raw" } };
 
 	for (size_t w = 0; format && w < ARRAY_LEN(words); w++)
 		if (streq(format, words[w].ours))

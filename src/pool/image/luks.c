@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LUKS: a raw image whose content is encrypted, behind a header (LUKS On-Disk Format Specification 1.2.3; LUKS2 On-Disk Format
- * Specification 1.1). What is inside begins where the header says, and that is all of the header that matters here.
+ * LUKS: a raw image whose content is encrypted, behind a header (LUKS On-Disk Format Specification 1.2.3;
+ * LUKS2 On-Disk Format Specification 1.1). What is inside begins where the header says, and that is all of
+ * the header that matters here.
  */
 #include <inttypes.h>
 
@@ -25,8 +26,11 @@ void image_read_luks1(const struct head *h, struct image *i)
 
 /* ---- LUKS2: where its data begin is in JSON ---- */
 
-/* The JSON text at hand, from `at` to `end`. Walked without recursion and without copying; anything odd ends the walk. */
-struct json { const char *at, *end; };
+/* The JSON text at hand, from `at` to `end`. Walked without recursion and without copying; anything odd ends
+ * the walk. */
+struct json {
+	const char *at, *end;
+};
 
 static bool json_next_is(struct json *j, char c)
 {
@@ -39,7 +43,7 @@ static bool json_next_is(struct json *j, char c)
 }
 
 /* A string; what is between the quotes, with escapes as they are. */
-static bool json_string(struct json *j, struct json *out)
+static bool json_take_string(struct json *j, struct json *out)
 {
 	if (!json_next_is(j, '"'))
 		return false;
@@ -57,11 +61,11 @@ static bool json_skip(struct json *j)
 {
 	struct json string;
 
-	for (size_t depth = 0; j->at < j->end; ) {
+	for (size_t depth = 0; j->at < j->end;) {
 		char c = *j->at;
 
 		if (c == '"') {
-			if (!json_string(j, &string))
+			if (!json_take_string(j, &string))
 				return false;
 			continue;
 		}
@@ -82,7 +86,7 @@ static bool json_enter(struct json *j, const char *key)
 	if (!json_next_is(j, '{'))
 		return false;
 	do {
-		if (!json_string(j, &name) || !json_next_is(j, ':'))
+		if (!json_take_string(j, &name) || !json_next_is(j, ':'))
 			return false;
 		if ((size_t)(name.end - name.at) == strlen(key) && memcmp(name.at, key, strlen(key)) == 0)
 			return true;
@@ -95,7 +99,7 @@ static bool json_number(struct json *j, uint64_t *out)
 {
 	struct json digits;
 
-	if (!json_string(j, &digits) || digits.at == digits.end || digits.end - digits.at > 18)
+	if (!json_take_string(j, &digits) || digits.at == digits.end || digits.end - digits.at > 18)
 		return false;
 	for (*out = 0; digits.at < digits.end; digits.at++) {
 		if (*digits.at < '0' || *digits.at > '9')
@@ -130,11 +134,12 @@ void image_read_luks2(const struct head *h, struct image *i)
 	}
 	segment.at = (const char *)h->data + BINARY_HEADER;
 	segment.end = (const char *)h->data + (size < h->len ? (size_t)size : h->len);
-	if (json_enter(&segment, "segments") && json_enter(&segment, "0") && (j = segment, json_enter(&j, "offset")) && json_number(&j, &offset)) {
+	if (json_enter(&segment, "segments") && json_enter(&segment, "0") &&
+	    (j = segment, json_enter(&j, "offset")) && json_number(&j, &offset)) {
 		set_payload(h, i, offset);
 		j = segment;
 		if (json_enter(&j, "size") && json_number(&j, &size) && size <= i->capacity)
-			i->capacity = size;     /* "dynamic", the usual, is no number: up to the end */
+			i->capacity = size; /* "dynamic", the usual, is no number: up to the end */
 	} else {
 		image_problem(i, "where the encrypted data begin cannot be read from the LUKS header");
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Between image.c and the families of formats (image_*.c): the bytes, how they are read, and one function a format.
+ * Between image.c and the families of formats (image_*.c): the bytes, how they are read, and one function a
+ * format.
  */
 #ifndef POOLINIT_POOL_IMAGE_PARTS_H
 #define POOLINIT_POOL_IMAGE_PARTS_H
@@ -9,6 +10,7 @@
 #include "pool/image/image.h"
 
 #define SECTOR 512
+_Static_assert(IMAGE_HEADER_BYTES % SECTOR == 0, "headers are read by whole sectors");
 
 /* The bytes that there are. */
 struct head {
@@ -23,8 +25,10 @@ void image_problem(struct image *i, const char *fmt, ...) __attribute__((format(
 void image_set_capacity(struct image *i, uint64_t count, uint64_t unit);
 /* count × unit bytes, up to 256 MiB, the most that any format has; 0: not known. */
 void image_set_cluster(struct image *i, uint64_t count, uint64_t unit);
-/* A name of len bytes at offset of the head: not to be trusted, not even to end. `what` is what it names, for the problem. */
-void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset, uint64_t len, const char *what);
+/* A name of len bytes at offset of the head: not to be trusted, not even to end. `what` is what it names, for
+ * the problem. */
+void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset,
+                    uint64_t len, const char *what);
 /* Is the header all there? If not, that is the problem. */
 bool image_need(const struct head *h, struct image *i, size_t n);
 /* n bytes at offset of the file, from the head or by the file's read. */
@@ -69,17 +73,17 @@ static inline uint64_t little(const struct head *h, size_t offset, size_t n)
 	return bytes_little(h->data + offset, n);
 }
 
-/* One a format: called when its magic is there and i->format is set; fills in the rest. */
+/* One function a format. It is called when the magic is there and i->format is set, and fills in the rest. */
 typedef void image_reader(const struct head *h, struct image *i);
 
-image_reader image_read_qcow, image_read_qed;                                           /* qcow.c */
-image_reader image_read_vmdk, image_read_vmdk_text, image_read_cowd, image_read_sesparse;       /* vmdk.c */
-image_reader image_read_vpc, image_read_vhdx;                                           /* virtualpc.c */
-image_reader image_read_luks1, image_read_luks2;                                        /* luks.c */
-image_reader image_read_vdi, image_read_bochs, image_read_cow, image_read_parallels;    /* emulators.c */
-image_reader image_read_iso, image_read_cloop, image_read_squashfs, image_read_erofs;   /* discs.c */
+image_reader image_read_qcow, image_read_qed;                                             /* qcow.c */
+image_reader image_read_vmdk, image_read_vmdk_text, image_read_cowd, image_read_sesparse; /* vmdk.c */
+image_reader image_read_vpc, image_read_vhdx;                                             /* virtualpc.c */
+image_reader image_read_luks1, image_read_luks2;                                          /* luks.c */
+image_reader image_read_vdi, image_read_bochs, image_read_cow, image_read_parallels;      /* emulators.c */
+image_reader image_read_iso, image_read_cloop, image_read_squashfs, image_read_erofs;     /* discs.c */
 
-/* Those with a trailer: given the last 512 bytes of the file, and false if they are none of theirs. */
+/* Formats with a trailer are given the last 512 bytes of the file. False: it is not of that format. */
 bool image_read_vpc_fixed(const unsigned char *trailer, uint64_t file_size, struct image *i);
 bool image_read_dmg(const unsigned char *trailer, uint64_t file_size, struct image *i);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * QEMU's own formats: qcow, qcow2, qed (QEMU docs/interop/qcow2.txt, qed_spec.txt; the first qcow by its description in
- * "The QCOW Image Format").
+ * QEMU's own formats: qcow, qcow2, qed (QEMU docs/interop/qcow2.txt, qed_spec.txt; the first qcow by its
+ * description in "The QCOW Image Format").
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,12 +36,13 @@ static void read_qcow1(const struct head *h, struct image *i)
 	set_backing(h, i, big(h, 8, 8), big(h, 16, 4));
 }
 
-/* The word for a format is kept if it is one; anything else, such as the name of a protocol ("file", "nbd"), means raw. */
+/* The word for a format is kept if it is one; anything else, such as the name of a protocol ("file", "nbd"),
+ * means raw. */
 static void set_backing_format(const struct head *h, struct image *i, size_t offset, uint64_t len)
 {
 	static const char *const known[] = {
-		"bochs", "cloop", "cow", "dir", "dmg", "fat", "iso", "luks", "parallels", "ploop", "qcow", "qcow2", "qed", "vdi", "vhd",
-		"vhdx", "vmdk", "vpc",
+		"bochs", "cloop", "cow",   "dir", "dmg", "fat", "iso",  "luks", "parallels",
+		"ploop", "qcow",  "qcow2", "qed", "vdi", "vhd", "vhdx", "vmdk", "vpc",
 	};
 	const char *word = len > 0 ? "raw" : "";
 
@@ -76,11 +77,12 @@ static void read_extensions(const struct head *h, struct image *i, uint64_t offs
 	}
 }
 
-/* Incompatible features: what a reader must know. Dirty, external data (which has an extension of its own) and compression type are the others. */
+/* Incompatible features: what a reader must know. Dirty, external data (which has an extension of its own)
+ * and compression type are the others. */
 enum { CORRUPT = 1 << 1, EXTENDED_L2 = 1 << 4, KNOWN = (1 << 5) - 1 };
-enum { LAZY_REFCOUNTS = 1 << 0 };       /* compatible ones: what a reader may not know */
+enum { LAZY_REFCOUNTS = 1 << 0 }; /* compatible ones: what a reader may not know */
 
-static void read_features(const struct head *h, struct image *i)
+static void read_feature_bits(const struct head *h, struct image *i)
 {
 	uint64_t incompatible = big(h, 72, 8), compatible = big(h, 80, 8);
 
@@ -89,7 +91,8 @@ static void read_features(const struct head *h, struct image *i)
 	if (incompatible & CORRUPT)
 		image_problem(i, "image is marked corrupt");
 	if (incompatible & ~(uint64_t)KNOWN)
-		image_problem(i, "needs features that are not known (0x%" PRIx64 ")", incompatible & ~(uint64_t)KNOWN);
+		image_problem(i, "needs features that are not known (0x%" PRIx64 ")",
+		              incompatible & ~(uint64_t)KNOWN);
 }
 
 static void read_qcow2(const struct head *h, struct image *i, uint64_t version)
@@ -104,13 +107,14 @@ static void read_qcow2(const struct head *h, struct image *i, uint64_t version)
 	image_set_capacity(i, big(h, 24, 8), 1);
 	set_cluster_bits(i, big(h, 20, 4));
 	crypt = big(h, 32, 4);
-	i->encryption = crypt == 1 ? "qcow" : crypt == 2 ? "luks" : NULL;
+	if (crypt == 1 || crypt == 2)
+		i->encryption = crypt == 1 ? "qcow" : "luks";
 	backing = big(h, 8, 8);
 	set_backing(h, i, backing, big(h, 16, 4));
 	if (!whole)
 		return;
 	if (version == 3) {
-		read_features(h, i);
+		read_feature_bits(h, i);
 		extensions = big(h, 100, 4);
 		if (extensions < 104 || extensions > h->len) {
 			image_problem(i, "header length %" PRIu64 " is not possible", extensions);
@@ -135,7 +139,12 @@ void image_read_qcow(const struct head *h, struct image *i)
 		image_problem(i, "qcow version %" PRIu64 " is not known", version);
 }
 
-enum { QED_BACKING = 1 << 0, QED_NEEDS_CHECK = 1 << 1, QED_BACKING_IS_RAW = 1 << 2, QED_KNOWN = (1 << 3) - 1 };
+enum {
+	QED_BACKING = 1 << 0,
+	QED_NEEDS_CHECK = 1 << 1,
+	QED_BACKING_IS_RAW = 1 << 2,
+	QED_KNOWN = (1 << 3) - 1
+};
 
 void image_read_qed(const struct head *h, struct image *i)
 {
@@ -147,7 +156,8 @@ void image_read_qed(const struct head *h, struct image *i)
 	image_set_cluster(i, little(h, 4, 4), 1);
 	features = little(h, 16, 8);
 	if (features & ~(uint64_t)QED_KNOWN)
-		image_problem(i, "needs features that are not known (0x%" PRIx64 ")", features & ~(uint64_t)QED_KNOWN);
+		image_problem(i, "needs features that are not known (0x%" PRIx64 ")",
+		              features & ~(uint64_t)QED_KNOWN);
 	if (!(features & QED_BACKING))
 		return;
 	set_backing(h, i, little(h, 56, 4), little(h, 60, 4));

@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Virtual PC and Hyper-V: VHD (Microsoft's Virtual Hard Disk Image Format Specification 1.0), whose last sector describes it and,
- * unless it is a fixed disk, its first one too; VHDX ([MS-VHDX]), whose facts lie in a region that a table at 192 KiB points to.
+ * Virtual PC and Hyper-V: VHD (Microsoft's Virtual Hard Disk Image Format Specification 1.0), whose last
+ * sector describes it and, unless it is a fixed disk, its first one too; VHDX ([MS-VHDX]), whose facts lie in
+ * a region that a table at 192 KiB points to.
  */
 #include <inttypes.h>
 
+#include "base/utf8.h"
 #include "base/util.h"
 #include "pool/image/parts.h"
 
-/* One character as UTF-8; returns how many bytes. */
-static size_t put_utf8(char *out, uint32_t c)
-{
-	static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
-	unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-	size_t n = 0;
-
-	out[n++] = (char)(first[more] | c >> 6 * more);
-	while (more-- > 0)
-		out[n++] = (char)(0x80 | (c >> 6 * more & 0x3f));
-	return n;
-}
-
 static uint32_t utf16_unit(const unsigned char *text, size_t at, size_t len, bool big_endian)
 {
-	return at + 2 > len ? 0 : (uint32_t)(big_endian ? bytes_big(text + at, 2) : bytes_little(text + at, 2));
+	if (at + 2 > len)
+		return 0;
+	return (uint32_t)(big_endian ? bytes_big(text + at, 2) : bytes_little(text + at, 2));
 }
 
 /* UTF-16 that ends with a 0 or after len bytes, as the name of the backing file. */
@@ -39,14 +30,15 @@ static void set_backing_utf16(struct image *i, const unsigned char *text, size_t
 			c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 			at += 2;
 		} else if (c >= 0xd800 && c < 0xe000) {
-			c = 0xfffd;             /* half a character */
+			c = 0xfffd; /* half a character */
 		}
 		if (n + 5 > sizeof(i->backing)) {
-			image_problem(i, "name of the parent is longer than %zu bytes", sizeof(i->backing) - 1);
+			image_problem(i, "name of the parent is longer than %zu bytes",
+			              sizeof(i->backing) - 1);
 			n = 0;
 			break;
 		}
-		n += put_utf8(i->backing + n, c);
+		n += utf8_put(i->backing + n, c);
 	}
 	i->backing[n] = '\0';
 }
@@ -75,7 +67,8 @@ void image_read_vpc(const struct head *h, struct image *i)
 		image_problem(i, "VHD version 0x%" PRIx64 " is not known", big(h, 12, 4));
 		return;
 	}
-	image_set_capacity(i, big(h, 48, 8), 1);        /* current size; the original one, before it, is wrong after a resize */
+	/* current size; the original one, before it, is wrong after a resize */
+	image_set_capacity(i, big(h, 48, 8), 1);
 	read_vpc_dynamic(h, i, big(h, 16, 8), big(h, 60, 4));
 }
 
@@ -90,13 +83,15 @@ static bool checksum_is_right(const unsigned char *footer)
 	return ~sum == bytes_big(footer + 64, 4);
 }
 
-/* A fixed disk is its content and a footer. Eight letters at the end of a raw image do not make it one: all of the footer has to be right. */
+/* A fixed disk is its content and a footer. Eight letters at the end of a raw image do not make it one: all
+ * of the footer has to be right. */
 bool image_read_vpc_fixed(const unsigned char *trailer, uint64_t file_size, struct image *i)
 {
 	uint64_t size = bytes_big(trailer + 48, 8);
 
-	if (memcmp(trailer, "conectix", 8) != 0 || bytes_big(trailer + 12, 4) != VHD_VERSION || bytes_big(trailer + 60, 4) != VHD_FIXED ||
-	    size > file_size - SECTOR || !checksum_is_right(trailer))
+	if (memcmp(trailer, "conectix", 8) != 0 || bytes_big(trailer + 12, 4) != VHD_VERSION ||
+	    bytes_big(trailer + 60, 4) != VHD_FIXED || size > file_size - SECTOR ||
+	    !checksum_is_right(trailer))
 		return false;
 	i->capacity = size;
 	return true;
@@ -105,7 +100,8 @@ bool image_read_vpc_fixed(const unsigned char *trailer, uint64_t file_size, stru
 /* ---- VHDX ---- */
 
 enum { LOCATOR_HEADER = 20, LOCATOR_PAIR = 12 };
-enum { GUID = 16, REGIONS_HEADER = 16, METADATA_HEADER = 32, ENTRY = 32, TABLE = 4096 };        /* a table's first page is more than anybody fills */
+/* a table's first page is more than anybody fills */
+enum { GUID = 16, REGIONS_HEADER = 16, METADATA_HEADER = 32, ENTRY = 32, TABLE = 4096 };
 #define VHDX_REGIONS (192 << 10)
 
 /* GUIDs as they lie in the file. */
@@ -115,7 +111,8 @@ enum { GUID = 16, REGIONS_HEADER = 16, METADATA_HEADER = 32, ENTRY = 32, TABLE =
 #define PARENT_LOCATOR  "\x2d\x5f\xd3\xa8\x0b\xb3\x4d\x45\xab\xf7\xd3\xd8\x48\x34\xab\x0c"
 
 /* The entry of that GUID in a table whose entries begin at `first`. NULL: none. */
-static const unsigned char *find_entry(const unsigned char *table, size_t first, uint64_t count, const char *guid)
+static const unsigned char *find_entry(const unsigned char *table, size_t first, uint64_t count,
+                                       const char *guid)
 {
 	for (size_t at = first; count-- > 0 && at + ENTRY <= TABLE; at += ENTRY)
 		if (memcmp(table + at, guid, GUID) == 0)
@@ -129,15 +126,18 @@ static const unsigned char *find_item(const unsigned char *metadata, const char 
 }
 
 /* The first n bytes of an item of the metadata region. */
-static bool fetch_item(const struct head *h, uint64_t region, const unsigned char *metadata, const char *guid, unsigned char *out, size_t n)
+static bool fetch_item(const struct head *h, uint64_t region, const unsigned char *metadata, const char *guid,
+                       unsigned char *out, size_t n)
 {
 	const unsigned char *entry = find_item(metadata, guid);
 
-	return entry && bytes_little(entry + 20, 4) >= n && image_fetch(h, region + bytes_little(entry + 16, 4), out, n);
+	return entry && bytes_little(entry + 20, 4) >= n &&
+	       image_fetch(h, region + bytes_little(entry + 16, 4), out, n);
 }
 
 /* A text among the locator's bytes, as the name of the backing file. */
-static void set_backing_at(struct image *i, const unsigned char *locator, size_t len, uint64_t offset, uint64_t n)
+static void set_backing_at(struct image *i, const unsigned char *locator, size_t len, uint64_t offset,
+                           uint64_t n)
 {
 	i->backing[0] = '\0';
 	if (offset <= len && n <= len - offset)
@@ -145,7 +145,7 @@ static void set_backing_at(struct image *i, const unsigned char *locator, size_t
 }
 
 /* Pairs of texts: where key and value begin (4 bytes each), how long they are (2 bytes each). */
-static bool find_parent(struct image *i, const unsigned char *locator, size_t len, const char *key)
+static bool find_vhdx_parent(struct image *i, const unsigned char *locator, size_t len, const char *key)
 {
 	uint64_t pairs = bytes_little(locator + LOCATOR_HEADER - 2, 2);
 
@@ -163,14 +163,17 @@ static bool find_parent(struct image *i, const unsigned char *locator, size_t le
 }
 
 /* The parent of a differencing disk, by the path that a reader is to try first. */
-static void read_parent(const struct head *h, struct image *i, uint64_t region, const unsigned char *metadata)
+static void read_vhdx_parent(const struct head *h, struct image *i, uint64_t region,
+                             const unsigned char *metadata)
 {
 	const unsigned char *entry = find_item(metadata, PARENT_LOCATOR);
 	unsigned char locator[2048];
 	size_t len = entry ? (size_t)bytes_little(entry + 20, 4) : 0;
 
-	if (len < LOCATOR_HEADER || len > sizeof(locator) || !image_fetch(h, region + bytes_little(entry + 16, 4), locator, len) ||
-	    (!find_parent(i, locator, len, "relative_path") && !find_parent(i, locator, len, "absolute_win32_path")))
+	if (len < LOCATOR_HEADER || len > sizeof(locator) ||
+	    !image_fetch(h, region + bytes_little(entry + 16, 4), locator, len) ||
+	    (!find_vhdx_parent(i, locator, len, "relative_path") &&
+	     !find_vhdx_parent(i, locator, len, "absolute_win32_path")))
 		image_problem(i, "has a parent, whose name cannot be read");
 }
 
@@ -196,5 +199,5 @@ void image_read_vhdx(const struct head *h, struct image *i)
 		return;
 	image_set_cluster(i, bytes_little(item, 4), 1);
 	if (bytes_little(item + 4, 4) & 1 << 1)
-		read_parent(h, i, region, table);
+		read_vhdx_parent(h, i, region, table);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * VMware's disks (Virtual Disk Format 1.1 and its 5.0 successor): one sparse file with a descriptor inside, a descriptor alone
- * that names its extents, and the sparse extents of ESX. The extents' names are not even kept.
+ * VMware's disks (Virtual Disk Format 1.1 and its 5.0 successor): one sparse file with a descriptor inside, a
+ * descriptor alone that names its extents, and the sparse extents of ESX. The extents' names are not even
+ * kept.
  */
 #include <inttypes.h>
 
@@ -10,20 +11,23 @@
 
 #define QEMU_DESCRIPTOR       SECTOR
 #define QEMU_DESCRIPTOR_BYTES (20 * SECTOR)
+_Static_assert(QEMU_DESCRIPTOR + QEMU_DESCRIPTOR_BYTES <= IMAGE_HEADER_BYTES,
+               "the descriptor is in what is read");
 
-/* Its name in a line, or in what QEMU takes for the descriptor. */
-static const char *find_parent(const char *from, const char *end)
+/* The parent's name in a line of the descriptor, or in what QEMU takes for the descriptor. */
+static const char *find_vmdk_parent(const char *from, const char *end)
 {
 	static const char key[] = "parentFileNameHint";
 	const char *at = memmem(from, (size_t)(end - from), key, sizeof(key) - 1);
 
-	return at && (size_t)(end - at) > sizeof(key) ? at + sizeof(key) + 1 : NULL;    /* behind two more bytes, whatever they are: =" */
+	/* behind two more bytes, whatever they are: =" */
+	return at && (size_t)(end - at) > sizeof(key) ? at + sizeof(key) + 1 : NULL;
 }
 
 /* The first that is found is the parent. */
-static void read_parent(const char *text, const char *end, struct image *i)
+static void read_vmdk_parent(const char *text, const char *end, struct image *i)
 {
-	const char *from = i->backing[0] || i->problem[0] ? NULL : find_parent(text, end), *to;
+	const char *from = i->backing[0] || i->problem[0] ? NULL : find_vmdk_parent(text, end), *to;
 
 	if (!from)
 		return;
@@ -35,7 +39,7 @@ static void read_parent(const char *text, const char *end, struct image *i)
 	} else {
 		memcpy(i->backing, from, (size_t)(to - from));
 		i->backing[to - from] = '\0';
-		memcpy(i->backing_format, "vmdk", sizeof("vmdk"));      /* nothing else can be one */
+		memcpy(i->backing_format, "vmdk", sizeof("vmdk")); /* nothing else can be one */
 	}
 }
 
@@ -50,7 +54,8 @@ static uint64_t extent(const char *line, const char *end)
 
 		if ((size_t)(end - line) <= n || memcmp(line, access[a], n) != 0)
 			continue;
-		for (line += n; line < end && *line >= '0' && *line <= '9' && sectors < UINT64_MAX / 16; line++)
+		for (line += n; line < end && *line >= '0' && *line <= '9' && sectors < UINT64_MAX / 16;
+		     line++)
 			sectors = sectors * 10 + (uint64_t)(*line - '0');
 		return sectors;
 	}
@@ -67,14 +72,15 @@ static uint64_t read_descriptor(const char *line, const char *end, struct image 
 
 		next = memchr(line, '\n', (size_t)(end - line));
 		next = next ? next + 1 : end;
-		read_parent(line, next, i);
+		read_vmdk_parent(line, next, i);
 		sectors = extent(line, next);
 		total = sectors > UINT64_MAX - total ? UINT64_MAX : total + sectors;
 	}
 	return total;
 }
 
-/* QEMU looks for the parent here, whatever the header says of where the descriptor is, and up to the first NUL. */
+/* QEMU looks for the parent here, whatever the header says of where the descriptor is, and up to the first
+ * NUL. */
 static void read_qemu_descriptor(const struct head *h, struct image *i)
 {
 	const char *from = (const char *)h->data + QEMU_DESCRIPTOR, *end, *nul;
@@ -83,7 +89,7 @@ static void read_qemu_descriptor(const struct head *h, struct image *i)
 		return;
 	end = from + least(h->len - QEMU_DESCRIPTOR, QEMU_DESCRIPTOR_BYTES);
 	nul = memchr(from, '\0', (size_t)(end - from));
-	read_parent(from, nul ? nul : end, i);
+	read_vmdk_parent(from, nul ? nul : end, i);
 }
 
 void image_read_vmdk(const struct head *h, struct image *i)
@@ -103,7 +109,7 @@ void image_read_vmdk(const struct head *h, struct image *i)
 	offset = little(h, 28, 8);
 	size = little(h, 36, 8);
 	if (offset == 0 || offset > h->len / SECTOR)
-		return;                 /* no embedded descriptor, or one that is not among these bytes */
+		return; /* no embedded descriptor, or one that is not among these bytes */
 	offset *= SECTOR;
 	size = size > (h->len - offset) / SECTOR ? h->len - offset : size * SECTOR;
 	read_descriptor((const char *)h->data + offset, (const char *)h->data + offset + size, i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Secrets in libvirt's layout: DIR/UUID.xml and DIR/UUID.base64. The value passes through one buffer of known size, which
- * is wiped; nothing of it enters an error.
+ * Secrets in libvirt's layout: DIR/UUID.xml and DIR/UUID.base64. The value passes through one buffer of known
+ * size, which is wiped; nothing of it enters an error.
  */
 #include "pool/secret/secret.h"
 
@@ -18,9 +18,11 @@
 #include "pool/voldef.h"
 #include "pool/xml.h"
 
-#define FILE_LIMIT (96 * 1024)          /* of the base64 file: a value of 64 KiB with line ends */
+#define FILE_LIMIT (96 * 1024) /* of the base64 file: a value of 64 KiB with line ends */
+_Static_assert(FILE_LIMIT > SECRET_VALUE_LIMIT / 3 * 4 + 4, "the largest value, as base64");
 
 /* What <usage type=…> may be, and the element that names its object. */
+/* clang-format off */
 static const struct { const char *word, *element; } usages[] = {
 	[SECRET_NONE] = { "none", NULL },
 	[SECRET_VOLUME] = { "volume", "volume" },
@@ -29,6 +31,7 @@ static const struct { const char *word, *element; } usages[] = {
 	[SECRET_TLS] = { "tls", "name" },
 	[SECRET_VTPM] = { "vtpm", "name" },
 };
+/* clang-format on */
 
 const char *secret_usage_word(enum secret_usage u)
 {
@@ -37,12 +40,14 @@ const char *secret_usage_word(enum secret_usage u)
 
 /* ---- definitions ---- */
 
-static int read_flag(struct secret_def *s, const xmlNode *root, const char *name, bool *out, const char *source, struct err *e)
+static int read_flag(struct secret_def *s, const xmlNode *root, const char *name, bool *out,
+                     const char *source, struct err *e)
 {
 	const char *text = xml_attr(&s->arena, root, name);
 
 	if (text && !streq(text, "yes") && !streq(text, "no"))
-		return xml_refuse(e, source, root, "%s=\"%.40s\" of <secret> is neither yes nor no", name, text);
+		return xml_refuse(e, source, root, "%s=\"%.40s\" of <secret> is neither yes nor no", name,
+		                  text);
 	*out = text && streq(text, "yes");
 	return 0;
 }
@@ -64,10 +69,12 @@ static int read_usage(struct secret_def *s, const xmlNode *root, const char *sou
 			return 0;
 		s->usage_id = xml_child_text(&s->arena, node, usages[i].element);
 		if (!s->usage_id)
-			return xml_refuse(e, source, node, "<usage type='%s'> has no <%s>", word, usages[i].element);
+			return xml_refuse(e, source, node, "<usage type='%s'> has no <%s>", word,
+			                  usages[i].element);
 		return 0;
 	}
-	return xml_refuse(e, source, node, "unknown usage type \"%.40s\": volume, ceph, iscsi, tls and vtpm are known", word);
+	return xml_refuse(e, source, node,
+	                  "unknown usage type \"%.40s\": volume, ceph, iscsi, tls and vtpm are known", word);
 }
 
 static int read_secret(struct secret_def *s, const xmlNode *root, const char *source, struct err *e)
@@ -75,7 +82,8 @@ static int read_secret(struct secret_def *s, const xmlNode *root, const char *so
 	const xmlNode *uuid = xml_child(root, "uuid");
 	const char *text = xml_text(&s->arena, uuid);
 
-	if (read_flag(s, root, "ephemeral", &s->ephemeral, source, e) < 0 || read_flag(s, root, "private", &s->private, source, e) < 0)
+	if (read_flag(s, root, "ephemeral", &s->ephemeral, source, e) < 0 ||
+	    read_flag(s, root, "private", &s->private, source, e) < 0)
 		return -1;
 	s->uuid_given = text != NULL;
 	if (!text)
@@ -107,7 +115,8 @@ void secret_print(const struct secret_def *s, struct buf *out)
 {
 	char uuid[UUID_TEXT];
 
-	buf_printf(out, "<secret ephemeral='%s' private='%s'>\n", s->ephemeral ? "yes" : "no", s->private ? "yes" : "no");
+	buf_printf(out, "<secret ephemeral='%s' private='%s'>\n", s->ephemeral ? "yes" : "no",
+	           s->private ? "yes" : "no");
 	buf_printf(out, "  <uuid>%s</uuid>\n", uuid_print(&s->uuid, uuid));
 	if (s->description) {
 		buf_adds(out, "  <description>");
@@ -153,10 +162,12 @@ int secret_load(const char *dir, const char *name, struct secret_def *s, struct 
 	char path[PATH_MAX], text[UUID_TEXT];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
-		return err_set(e, ERR_TOO_LONG, "cannot read secret %s: the name of its directory is too long", name);
+		return err_set(e, ERR_TOO_LONG,
+		               "cannot read secret %s: the name of its directory is too long", name);
 	if (load_def(path, s, e) < 0)
 		return -1;
-	if (s->uuid_given && strlen(name) == UUID_TEXT - 1 + 4 && strncasecmp(name, uuid_print(&s->uuid, text), UUID_TEXT - 1) == 0)
+	if (s->uuid_given && strlen(name) == UUID_TEXT - 1 + 4 &&
+	    strncasecmp(name, uuid_print(&s->uuid, text), UUID_TEXT - 1) == 0)
 		return 0;
 	secret_def_free(s);
 	return err_set(e, ERR_INVALID, "%s does not define the secret that it is named after", path);
@@ -168,23 +179,26 @@ static int find_by_uuid(const char *dir, const struct uuid *uuid, struct secret_
 	char text[UUID_TEXT], name[UUID_TEXT + 4], path[PATH_MAX];
 
 	snprintf(name, sizeof(name), "%s.xml", uuid_print(uuid, text));
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path) || (access(path, F_OK) < 0 && errno == ENOENT))
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path) ||
+	    (access(path, F_OK) < 0 && errno == ENOENT))
 		return 0;
 	return secret_load(dir, name, s, e) < 0 ? -1 : 1;
 }
 
-static int is_definition(const struct dirent *d)
+static int is_xml_entry(const struct dirent *d)
 {
 	size_t len = strlen(d->d_name);
 
 	return len > 4 && streq(d->d_name + len - 4, ".xml");
 }
 
-/* Likewise by usage. A file that is no secret is nobody's: it is passed over. Of several that match, the one with the smallest file name. */
-static int find_by_usage(const char *dir, enum secret_usage usage, const char *id, struct secret_def *found, struct err *e)
+/* The same by usage. A file that is no secret is passed over. Of several that match, the one with the
+ * smallest file name counts. */
+static int find_by_usage(const char *dir, enum secret_usage usage, const char *id, struct secret_def *found,
+                         struct err *e)
 {
 	struct dirent **names = NULL;
-	int n = scandir(dir, &names, is_definition, alphasort), matched = 0;
+	int n = scandir(dir, &names, is_xml_entry, alphasort), matched = 0;
 
 	if (n < 0)
 		return errno == ENOMEM ? err_sys(e, errno, "cannot list %s", dir) : 0;
@@ -208,20 +222,23 @@ static int find_by_usage(const char *dir, enum secret_usage usage, const char *i
 
 /* ---- its value ---- */
 
-/* The file's bytes in memory that the caller wipes: not through a growing buffer, which would leave copies behind. */
+/* The file's bytes in memory that the caller wipes: not through a growing buffer, which would leave copies
+ * behind. */
 static int read_base64(const char *path, char *out, size_t size, size_t *len, struct err *e)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT ? err_set(e, ERR_NO_SECRET, "the secret is defined, but has no value: %s is missing", path)
-		                       : err_sys(e, errno, "cannot read %s", path);
+		return errno == ENOENT
+		               ? err_set(e, ERR_NO_SECRET,
+		                         "the secret is defined, but has no value: %s is missing", path)
+		               : err_sys(e, errno, "cannot read %s", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot read %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size > size)
 		return err_set(e, ERR_INVALID, "%s is not a file of at most %zu bytes", path, size);
-	for (*len = 0; *len < size; ) {
+	for (*len = 0; *len < size;) {
 		ssize_t n = read(fd, out + *len, size - *len);
 
 		if (n < 0 && errno == EINTR)
@@ -235,7 +252,8 @@ static int read_base64(const char *path, char *out, size_t size, size_t *len, st
 	return 0;
 }
 
-static int decode_value(const char *path, const char *text, size_t len, struct secret_value *out, struct err *e)
+static int decode_value(const char *path, const char *text, size_t len, struct secret_value *out,
+                        struct err *e)
 {
 	long n;
 
@@ -246,7 +264,8 @@ static int decode_value(const char *path, const char *text, size_t len, struct s
 	n = base64_decode(text, len, out->data, len);
 	if (n <= 0) {
 		secret_value_free(out);
-		return err_set(e, ERR_INVALID, n == 0 ? "%s holds an empty secret" : "%s is not base64", path);
+		return err_set(e, ERR_INVALID, n == 0 ? "%s holds an empty secret" : "%s is not base64",
+		               path);
 	}
 	out->len = (size_t)n;
 	out->data[n] = '\0';
@@ -260,7 +279,8 @@ int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_va
 	int result;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s.base64", dir, uuid_print(uuid, id)) >= sizeof(path))
-		return err_set(e, ERR_TOO_LONG, "cannot read the secret: the name of %.100s… is too long", dir);
+		return err_set(e, ERR_TOO_LONG, "cannot read the secret: the name of %.100s… is too long",
+		               dir);
 	text = malloc(FILE_LIMIT);
 	if (!text)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", path);
@@ -274,14 +294,14 @@ int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_va
 
 /* ---- the question that a pool, or a volume, asks ---- */
 
-struct question {
+struct usage_question {
 	bool by_uuid;
 	const struct uuid *uuid;
 	const char *id;
-	enum secret_usage usage;        /* what it must be for */
+	enum secret_usage usage; /* what it must be for */
 };
 
-static int not_found(const struct question *q, const char *const *dirs, struct err *e)
+static int not_found(const struct usage_question *q, const char *const *dirs, struct err *e)
 {
 	char uuid[UUID_TEXT], where[300] = "";
 	size_t used = 0;
@@ -289,11 +309,13 @@ static int not_found(const struct question *q, const char *const *dirs, struct e
 	for (; *dirs && used < sizeof(where); dirs++)
 		used += (size_t)snprintf(where + used, sizeof(where) - used, "%s%s", used ? ", " : "", *dirs);
 	if (q->by_uuid)
-		return err_set(e, ERR_NO_SECRET, "no secret with uuid %s in %s", uuid_print(q->uuid, uuid), where);
+		return err_set(e, ERR_NO_SECRET, "no secret with uuid %s in %s", uuid_print(q->uuid, uuid),
+		               where);
 	return err_set(e, ERR_NO_SECRET, "no secret with usage \"%.100s\" in %s", q->id, where);
 }
 
-static int find_value(const struct question *q, const char *const *dirs, struct secret_value *out, struct err *e)
+static int find_value(const struct usage_question *q, const char *const *dirs, struct secret_value *out,
+                      struct err *e)
 {
 	*out = (struct secret_value){ 0 };
 	for (const char *const *dir = dirs; *dir; dir++) {
@@ -301,14 +323,16 @@ static int find_value(const struct question *q, const char *const *dirs, struct 
 		char uuid[UUID_TEXT];
 		int found, result;
 
-		found = q->by_uuid ? find_by_uuid(*dir, q->uuid, &s, e) : find_by_usage(*dir, q->usage, q->id, &s, e);
+		found = q->by_uuid ? find_by_uuid(*dir, q->uuid, &s, e)
+		                   : find_by_usage(*dir, q->usage, q->id, &s, e);
 		if (found < 0)
 			return -1;
 		if (!found)
 			continue;
 		if (s.usage != q->usage)
-			result = err_set(e, ERR_INVALID, "secret %s in %s is for %s, not for %s", uuid_print(&s.uuid, uuid), *dir,
-			                 usages[s.usage].word, usages[q->usage].word);
+			result = err_set(e, ERR_INVALID, "secret %s in %s is for %s, not for %s",
+			                 uuid_print(&s.uuid, uuid), *dir, usages[s.usage].word,
+			                 usages[q->usage].word);
 		else
 			result = secret_load_value(*dir, &s.uuid, out, e);
 		out->private = result == 0 && s.private;
@@ -318,16 +342,19 @@ static int find_value(const struct question *q, const char *const *dirs, struct 
 	return not_found(q, dirs, e);
 }
 
-int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e)
+int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out,
+                struct err *e)
 {
-	struct question q = { auth->by_uuid, &auth->secret_uuid, auth->secret_usage, auth->kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI };
+	struct usage_question q = { auth->by_uuid, &auth->secret_uuid, auth->secret_usage,
+		                    auth->kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI };
 
 	return find_value(&q, dirs, out, e);
 }
 
-int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out, struct err *e)
+int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out,
+                       struct err *e)
 {
-	struct question q = { secret->by_uuid, &secret->uuid, secret->usage, SECRET_VOLUME };
+	struct usage_question q = { secret->by_uuid, &secret->uuid, secret->usage, SECRET_VOLUME };
 
 	return find_value(&q, dirs, out, e);
 }

@@ -15,8 +15,8 @@
 #include "pool/def.h"
 
 #define SECRET_XML_LIMIT   (64 * 1024)
-#define SECRET_VALUE_LIMIT (64 * 1024)         /* of a value's bytes */
-#define SECRET_FILES_LIMIT 4096                 /* *.xml looked at in a directory */
+#define SECRET_VALUE_LIMIT (64 * 1024) /* of a value's bytes */
+#define SECRET_FILES_LIMIT 4096        /* *.xml looked at in a directory */
 
 enum secret_usage { SECRET_NONE, SECRET_VOLUME, SECRET_CEPH, SECRET_ISCSI, SECRET_TLS, SECRET_VTPM };
 
@@ -27,31 +27,43 @@ struct secret_def {
 	bool ephemeral, private;
 	const char *description;
 	enum secret_usage usage;
-	const char *usage_id;           /* target, name, or volume path */
+	const char *usage_id; /* target, name, or volume path */
 };
 
+/* Read a <secret> document. `source` stands in front of errors, which are ERR_XML or ERR_INVALID. Free with
+ * secret_def_free(); after an error there is nothing to free. */
 int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e);
 void secret_print(const struct secret_def *s, struct buf *out);
 void secret_def_free(struct secret_def *s);
-const char *secret_usage_word(enum secret_usage u);     /* "volume" */
+const char *secret_usage_word(enum secret_usage u); /* "volume" */
 
 /* The value that an <auth> element names, looked for in each directory of the NULL-terminated list, in order.
- * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID. Blocking (reads files).
- * Free with secret_value_free(), which wipes. data[len] is NUL; there may be others before it. */
-struct secret_value { unsigned char *data; size_t len; bool private; };      /* private: as its definition says */
-int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out, struct err *e);
+ * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID.
+ * Blocking (reads files). Free with secret_value_free(), which wipes. data[len] is NUL; there may be others
+ * before it. */
+struct secret_value {
+	unsigned char *data;
+	size_t len;
+	bool private;
+}; /* private: as its definition says */
+int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out,
+                struct err *e);
+/* Wipe the value before its memory is given back. */
 void secret_value_free(struct secret_value *v);
 #define cleanup_secret_value __attribute__((cleanup(secret_value_free)))
-/* One file of a directory, by its name UUID.xml, and the value that belongs to it. ERR_INVALID: it defines another secret than it is named after. */
+/* One file of a directory, by its name UUID.xml, and the value that belongs to it. ERR_INVALID: it defines
+ * another secret than it is named after. */
 int secret_load(const char *dir, const char *name, struct secret_def *s, struct err *e);
-bool secret_is_named(const char *name, const struct uuid *uuid);        /* name: the file's, without .xml */
+bool secret_is_named(const char *name, const struct uuid *uuid); /* name: the file's, without .xml */
 int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_value *out, struct err *e);
 /* The same for what a volume's <encryption> names. */
 struct volume_secret;
-int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out, struct err *e);
+int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out,
+                       struct err *e);
 
 /* RFC 4648 section 4; white space is skipped when decoding. decode: length or -1. */
 void base64_encode(const void *data, size_t len, struct buf *out);
+/* Returns the number of bytes; -1: this is no base64, or it does not fit. White space is passed over. */
 long base64_decode(const char *text, size_t len, unsigned char *out, size_t size);
 
 #endif

@@ -11,15 +11,16 @@ long cache_find(const struct look *k, const char *name)
 	return k->cache ? volindex_by_name(k->cache, name) : -1;
 }
 
-/* What changes with the content: a file that was written has another ctime at least. What does not: when it was read last, and how much of it the
- * filesystem has really allocated by now. */
+/* What changes with the content: a file that was written has another ctime at least. What does not: when it
+ * was read last, and how much of it the filesystem has really allocated by now. */
 bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all)
 {
 	const struct volindex_entry *e = &k->cache->entries[i];
 
-	if (!(e->flags & VOLINDEX_FILE) || e->inode == 0 || e->inode != st->st_ino || e->size != (uint64_t)st->st_size ||
-	    e->mtime != st->st_mtim.tv_sec || e->mtime_nsec != (uint32_t)st->st_mtim.tv_nsec ||
-	    e->ctime != st->st_ctim.tv_sec || e->ctime_nsec != (uint32_t)st->st_ctim.tv_nsec)
+	if (!(e->flags & VOLINDEX_FILE) || e->inode == 0 || e->inode != st->st_ino ||
+	    e->size != (uint64_t)st->st_size || e->mtime != st->st_mtim.tv_sec ||
+	    e->mtime_nsec != (uint32_t)st->st_mtim.tv_nsec || e->ctime != st->st_ctim.tv_sec ||
+	    e->ctime_nsec != (uint32_t)st->st_ctim.tv_nsec)
 		return false;
 	*all = e->atime == st->st_atim.tv_sec && e->atime_nsec == (uint32_t)st->st_atim.tv_nsec &&
 	       e->allocation == (uint64_t)st->st_blocks * 512;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A directory's files as volumes. The files belong to guests: names and contents are foreign, anything may be put in the way.
- * Nothing but a regular file is opened, nothing that a file names is opened, and no single file fails the refresh.
+ * A directory's files as volumes. The files belong to guests: names and contents are foreign, anything may be
+ * put in the way. Nothing but a regular file is opened, nothing that a file names is opened, and no single
+ * file fails the refresh.
  *
- * The names are listed; each is looked at, by this process or, where that takes long or headers are to be read, by some closed-in readers at once; what has
- * become of them is put together, in order, with what the last index said of those that have not changed.
+ * The names are listed; each is looked at, by this process or, where that takes long or headers are to be
+ * read, by some closed-in readers at once; what has become of them is put together, in order, with what the
+ * last index said of those that have not changed.
  */
 #include "volumes/directory/list.h"
 
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -26,10 +29,10 @@
 #include "volumes/file/room.h"
 #include "volumes/pool_dir.h"
 
-enum { LIST_BYTES = 256 * 1024 };       /* of a directory, in one call */
-enum { BYTES_EACH = 1024 };             /* of memory, about, that an entry costs until it is in the index */
-enum { STEPS_MOST = 128, STEPS_TIME = 1000 };   /* over an entry that the kernel cannot give: positions, ms */
-enum { ALONE = 256 };                   /* so few names are looked at without readers, unless there are headers to be read */
+enum { LIST_BYTES = 256 * 1024 }; /* of a directory, in one call */
+enum { BYTES_EACH = 1024 };       /* of memory, about, that an entry costs until it is in the index */
+enum { STEPS_MOST = 128, STEPS_TIME = 1000 }; /* over an entry that the kernel cannot give: positions, ms */
+enum { ALONE = 256 }; /* so few names are looked at without readers, unless there are headers to be read */
 
 /* getdents64(2)'s own. */
 struct dirent64_ {
@@ -40,30 +43,33 @@ struct dirent64_ {
 	char name[];
 };
 
-struct listing { struct listing *next; char bytes[] __attribute__((aligned(8))); };
+struct dir_listing {
+	struct dir_listing *next;
+	char bytes[] __attribute__((aligned(8)));
+};
 
 struct refresh {
 	const char *target;
 	struct op *op;
 	int dir;
 	bool remote;
-	struct listing *listings;       /* where the names are */
+	struct dir_listing *listings; /* where the names are */
 	struct name *names;
 	size_t n, size;
-	uint32_t *order;                /* of the names, sorted */
-	struct outcome *outcomes;
+	uint32_t *order; /* of the names, sorted */
+	struct look_outcome *outcomes;
 	struct look *look;
 	struct readers *readers;
 	struct volindex_builder volumes;
 	unsigned swept;
-	size_t met, mark_at;            /* entries; which of them was marked last */
-	size_t most;                    /* entries; 0: as many as there are */
-	uint64_t mark;                  /* that one: a hash */
-	unsigned nameless;              /* entries whose names are none */
-	bool cut;                       /* the kernel gives nothing behind such an entry */
+	size_t met, mark_at; /* entries; which of them was marked last */
+	size_t most;         /* entries; 0: as many as there are */
+	uint64_t mark;       /* that one: a hash */
+	unsigned nameless;   /* entries whose names are none */
+	bool cut;            /* the kernel gives nothing behind such an entry */
 };
 
-static int no_memory(const struct refresh *r, struct err *e)
+static int list_no_memory(const struct refresh *r, struct err *e)
 {
 	return err_set(e, ERR_NO_MEMORY, "cannot list directory %s: out of memory", r->target);
 }
@@ -85,8 +91,8 @@ static bool add_name(struct refresh *r, const char *text, unsigned char type)
 	return true;
 }
 
-/* A directory is as long as its server says, and some say the same for ever. Of entries that come in a circle one that was marked comes again, if marks are
- * set ever further apart (Brent's way to find a cycle). */
+/* A directory is as long as its server says, and some say the same for ever. Of entries that come in a circle
+ * one that was marked comes again, if marks are set ever further apart (Brent's way to find a cycle). */
 static bool comes_again(struct refresh *r, const struct dirent64_ *d)
 {
 	uint64_t hash = hash_text(r->look->seed, d->name) ^ (uint64_t)d->off;
@@ -103,38 +109,48 @@ static bool comes_again(struct refresh *r, const struct dirent64_ *d)
 static int is_endless(struct refresh *r, const struct dirent64_ *d, struct err *e)
 {
 	if (comes_again(r, d))
-		return err_set(e, ERR_STORAGE, "cannot list directory %s: it does not end, its entries come again and again", r->target);
+		return err_set(e, ERR_STORAGE,
+		               "cannot list directory %s: it does not end, its entries come again and again",
+		               r->target);
 	if (r->most && r->met > r->most)
-		return err_set(e, ERR_LIMIT, "cannot list directory %s: it has more than %zu entries, too many for this machine's memory", r->target,
-			r->most);
+		return err_set(e, ERR_LIMIT,
+		               "cannot list directory %s: it has more than %zu entries, too many for this "
+		               "machine's memory",
+		               r->target, r->most);
 	return 0;
 }
 
 /* An entry of the directory. What is not finished is never a volume; if nobody will finish it, it goes. */
-static bool take_entry(struct refresh *r, const struct dirent64_ *d)
+static bool take_dir_entry(struct refresh *r, const struct dirent64_ *d)
 {
 	if (streq(d->name, ".") || streq(d->name, ".."))
 		return true;
 	/* The last: it goes on behind a NUL. */
-	if (!*d->name || strlen(d->name) > NAME_MAX || d->len > offsetof(struct dirent64_, name) + strlen(d->name) + 8) {
+	if (!*d->name || strlen(d->name) > NAME_MAX ||
+	    d->len > offsetof(struct dirent64_, name) + strlen(d->name) + 8) {
 		r->nameless++;
 		return true;
 	}
 	if (!publish_is_temporary(d->name))
 		return add_name(r, d->name, d->type);
-	r->swept += r->op->sweep && sweep(r->dir, d->name);
+	r->swept += r->op->sweep && sweep_leftover(r->dir, d->name);
 	return true;
 }
 
-/* Names that no file can have ("/" in it, too long) come from servers and damaged disks. The kernel gives up there, and has no position behind the entry;
- * often it is the next number. Where the medium fails instead, so do the next numbers; one that takes its time to fail is not asked again. */
-static long step_over(struct refresh *r, char *bytes, uint64_t until)
+/* Names that no file can have ("/" in it, too long) come from servers and damaged disks. The kernel gives up
+ * there, and has no position behind the entry; often it is the next number. Where the medium fails instead,
+ * so do the next numbers; one that takes its time to fail is not asked again. */
+static long step_over_names(struct refresh *r, char *bytes, uint64_t until)
 {
 	int error = errno;
 	off_t at = lseek(r->dir, 0, SEEK_CUR);
 
-	for (int i = 1; i <= STEPS_MOST && at >= 0 && (error == ENAMETOOLONG || error == EIO) && clock_ms() < until; i++) {
-		long len = lseek(r->dir, at + i, SEEK_SET) < 0 ? -1 : syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);
+	for (int i = 1;
+	     i <= STEPS_MOST && at >= 0 && (error == ENAMETOOLONG || error == EIO) && clock_ms() < until;
+	     i++) {
+		long len = lseek(r->dir, at + i, SEEK_SET) < 0
+		                   ? -1
+		                   : syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);
 
 		if (len > 0 || (len == 0 && r->remote)) {
 			r->nameless++;
@@ -146,9 +162,9 @@ static long step_over(struct refresh *r, char *bytes, uint64_t until)
 	return r->cut ? 0 : -1;
 }
 
-static struct listing *keep_listing(struct refresh *r, const char *bytes, size_t len)
+static struct dir_listing *keep_listing(struct refresh *r, const char *bytes, size_t len)
 {
-	struct listing *l = malloc(sizeof(*l) + len);
+	struct dir_listing *l = malloc(sizeof(*l) + len);
 
 	if (!l)
 		return NULL;
@@ -158,7 +174,8 @@ static struct listing *keep_listing(struct refresh *r, const char *bytes, size_t
 	return l;
 }
 
-/* What the last index has may be there all the same: each is asked for by its name. */
+/* A name of the last index may be there although the directory does not list it: each is asked for by its
+ * name. */
 static int list_known(struct refresh *r, struct err *e)
 {
 	const struct volindex *x = r->op->index;
@@ -169,10 +186,10 @@ static int list_known(struct refresh *r, struct err *e)
 		size_t len;
 		const char *record = volindex_record(x, i, &len);
 		bool named = record && volindex_name(record, len, name, sizeof(name));
-		struct listing *l = named ? keep_listing(r, name, strlen(name) + 1) : NULL;
+		struct dir_listing *l = named ? keep_listing(r, name, strlen(name) + 1) : NULL;
 
 		if (named && (!l || !add_name(r, l->bytes, DT_UNKNOWN)))
-			return no_memory(r, e);
+			return list_no_memory(r, e);
 	}
 	return 0;
 }
@@ -185,24 +202,24 @@ static int list_directory(struct refresh *r, struct err *e)
 	for (;;) {
 		uint64_t until = clock_ms() + STEPS_TIME;
 		long len = syscall(SYS_getdents64, r->dir, bytes, LIST_BYTES);
-		struct listing *l;
+		struct dir_listing *l;
 
 		if (len < 0)
-			len = step_over(r, bytes, until);
+			len = step_over_names(r, bytes, until);
 		if (len < 0)
 			return err_sys(e, errno, "cannot list directory %s", r->target);
 		if (len == 0)
 			return r->cut ? list_known(r, e) : 0;
 		l = keep_listing(r, bytes, (size_t)len);
 		if (!l)
-			return no_memory(r, e);
+			return list_no_memory(r, e);
 		for (long at = 0; at < len;) {
 			const struct dirent64_ *d = (const void *)(l->bytes + at);
 
 			if (is_endless(r, d, e) < 0)
 				return -1;
-			if (!take_entry(r, d))
-				return no_memory(r, e);
+			if (!take_dir_entry(r, d))
+				return list_no_memory(r, e);
 			at += d->len;
 		}
 	}
@@ -211,16 +228,20 @@ static int list_directory(struct refresh *r, struct err *e)
 static int list_some(struct refresh *r, struct err *e)
 {
 	for (const char *const *name = r->op->only; *name; name++)
-		if (**name && !streq(*name, ".") && !streq(*name, "..") && !strchr(*name, '/') && !publish_is_temporary(*name) &&
-		    !add_name(r, *name, DT_UNKNOWN))
-			return no_memory(r, e);
+		if (**name && !streq(*name, ".") && !streq(*name, "..") && !strchr(*name, '/') &&
+		    !publish_is_temporary(*name) && !add_name(r, *name, DT_UNKNOWN))
+			return list_no_memory(r, e);
 	return 0;
 }
 
 /* ---- their order ---- */
 
 /* A name, and eight bytes of it as a number: behind what all have in common, they mostly decide. */
-struct keyed { uint64_t key; const char *text; uint32_t at; };
+struct keyed {
+	uint64_t key;
+	const char *text;
+	uint32_t at;
+};
 
 static size_t in_common(const struct refresh *r)
 {
@@ -257,11 +278,14 @@ static struct keyed *merge_sort(struct keyed *from, struct keyed *to, size_t n)
 {
 	for (size_t width = 1; width < n; width *= 2) {
 		for (size_t low = 0; low < n; low += 2 * width) {
-			size_t middle = low + width < n ? low + width : n, high = low + 2 * width < n ? low + 2 * width : n;
+			size_t middle = low + width < n ? low + width : n,
+			       high = low + 2 * width < n ? low + 2 * width : n;
 			size_t a = low, b = middle;
 
 			for (size_t k = low; k < high; k++)
-				to[k] = a < middle && (b >= high || !goes_before(&from[b], &from[a])) ? from[a++] : from[b++];
+				to[k] = a < middle && (b >= high || !goes_before(&from[b], &from[a]))
+				                ? from[a++]
+				                : from[b++];
 		}
 		struct keyed *swap = from;
 		from = to;
@@ -278,7 +302,7 @@ static int sort_names(struct refresh *r, struct err *e)
 	r->order = calloc(r->n + 1, sizeof(*r->order));
 	if (!room || !r->order) {
 		free(room);
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	}
 	for (size_t i = 0; i < r->n; i++)
 		room[i] = (struct keyed){ key_of(r->names[i].text + common), r->names[i].text, (uint32_t)i };
@@ -292,9 +316,10 @@ static int sort_names(struct refresh *r, struct err *e)
 /* ---- looking at them ---- */
 
 /* Is there something to do for a reader, or about one? */
-static bool is_open(const struct outcome *o)
+static bool needs_reader(const struct look_outcome *o)
 {
-	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ || o->verdict == VERDICT_FOLLOW || o->verdict == VERDICT_STUCK;
+	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ || o->verdict == VERDICT_FOLLOW ||
+	       o->verdict == VERDICT_STUCK;
 }
 
 /* One that somebody still waits for is not looked at again. */
@@ -311,12 +336,12 @@ static int look_at_all(struct refresh *r, struct err *e)
 
 	r->outcomes = calloc(r->n + 1, sizeof(*r->outcomes));
 	if (!r->outcomes)
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	mark_stuck(r);
 	for (size_t i = 0; i < r->n && r->n <= ALONE; i++) {
 		if (r->outcomes[i].verdict == VERDICT_NONE)
 			look_at(r->look, &r->names[i], false, &r->outcomes[i]);
-		open |= is_open(&r->outcomes[i]);
+		open |= needs_reader(&r->outcomes[i]);
 	}
 	if (open)
 		r->readers = readers_start(r->look, r->names, r->n, r->outcomes, e);
@@ -324,18 +349,18 @@ static int look_at_all(struct refresh *r, struct err *e)
 		return -1;
 	for (size_t i = 0; i < r->n && open; i++)
 		r->outcomes[i] = *readers_outcome(r->readers, i);
-	for (size_t i = 1; i < r->n; i++)       /* renamed while it was listed; or the server says it twice */
+	for (size_t i = 1; i < r->n; i++) /* renamed while it was listed; or the server says it twice */
 		if (streq(r->names[r->order[i]].text, r->names[r->order[i - 1]].text))
 			r->outcomes[r->order[i - 1]].verdict = VERDICT_GONE;
-	return r->look->made.failed ? no_memory(r, e) : 0;
+	return r->look->made.failed ? list_no_memory(r, e) : 0;
 }
 
 /* ---- putting the index together ---- */
 
 /* Add the i-th name's record, if it is a volume. False: what its reader said cannot be right. */
-static bool add_volume(struct refresh *r, size_t i)
+static bool add_outcome(struct refresh *r, size_t i)
 {
-	const struct outcome *o = &r->outcomes[i];
+	const struct look_outcome *o = &r->outcomes[i];
 	const struct volindex_builder *made = &r->look->made;
 	struct volindex_entry entry;
 	const char *record;
@@ -343,13 +368,15 @@ static bool add_volume(struct refresh *r, size_t i)
 
 	if (o->verdict == VERDICT_KEPT) {
 		record = r->op->index ? volindex_record(r->op->index, o->at, &len) : NULL;
-		if (!record || r->op->index->entries[o->at].name != hash_text(r->look->seed, r->names[i].text))
+		if (!record ||
+		    r->op->index->entries[o->at].name != hash_text(r->look->seed, r->names[i].text))
 			return false;
 		volindex_keep(&r->volumes, &r->op->index->entries[o->at], record);
 	} else if (o->verdict == VERDICT_NEW && o->output == 0) {
 		if (o->at >= made->n)
 			return false;
-		volindex_keep(&r->volumes, &made->items[o->at].e, made->own.data + made->items[o->at].e.offset);
+		volindex_keep(&r->volumes, &made->items[o->at].e,
+		              made->own.data + made->items[o->at].e.offset);
 	} else if (o->verdict == VERDICT_NEW) {
 		record = readers_record(r->readers, i, &entry);
 		if (!record)
@@ -359,7 +386,7 @@ static bool add_volume(struct refresh *r, size_t i)
 	return true;
 }
 
-static void keep(struct refresh *r, size_t at)
+static void keep_indexed(struct refresh *r, size_t at)
 {
 	size_t len;
 	const char *record = volindex_record(r->op->index, at, &len);
@@ -371,7 +398,7 @@ static void keep(struct refresh *r, size_t at)
 static bool put_together(struct refresh *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (!add_volume(r, r->order[i]))
+		if (!add_outcome(r, r->order[i]))
 			return false;
 	return true;
 }
@@ -384,16 +411,18 @@ static bool put_in(struct refresh *r)
 	for (size_t i = 0; i < r->n; i++) {
 		const char *name = r->names[r->order[i]].text;
 		long there = r->op->index ? volindex_by_name(r->op->index, name) : -1;
-		size_t place = there >= 0 ? (size_t)there : r->op->index ? volindex_place(r->op->index, name) : 0;
+		size_t place = there >= 0 ? (size_t)there : 0;
 
+		if (there < 0 && r->op->index)
+			place = volindex_place(r->op->index, name);
 		while (next < place)
-			keep(r, next++);
-		if (!add_volume(r, r->order[i]))
+			keep_indexed(r, next++);
+		if (!add_outcome(r, r->order[i]))
 			return false;
 		next += there >= 0 && next == (size_t)there;
 	}
 	while (next < n)
-		keep(r, next++);
+		keep_indexed(r, next++);
 	return true;
 }
 
@@ -405,8 +434,9 @@ static bool is_unchanged(const struct refresh *r)
 	if (!r->op->index)
 		return false;
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->outcomes[i].verdict == VERDICT_NEW || (r->op->only && r->outcomes[i].verdict != VERDICT_KEPT &&
-							       volindex_by_name(r->op->index, r->names[i].text) >= 0))
+		if (r->outcomes[i].verdict == VERDICT_NEW ||
+		    (r->op->only && r->outcomes[i].verdict != VERDICT_KEPT &&
+		     volindex_by_name(r->op->index, r->names[i].text) >= 0))
 			return false;
 		kept += r->outcomes[i].verdict == VERDICT_KEPT;
 	}
@@ -438,7 +468,7 @@ static int hand_over(struct refresh *r, struct err *e)
 	if (!(r->op->only ? put_in(r) : put_together(r)))
 		return err_set(e, ERR_INTERNAL, "what was read of the files in %s makes no sense", r->target);
 	if (r->volumes.failed)
-		return no_memory(r, e);
+		return list_no_memory(r, e);
 	return r->op->on_index ? r->op->on_index(r->op, &r->volumes, e) : tell_each(r, e);
 }
 
@@ -452,7 +482,8 @@ static void note(struct refresh *r, unsigned count, const char *what, const char
 	op_note(r->op, "%.300s: %u entries %s, the first: %.64s", r->target, count, what, buf_str(&b));
 }
 
-static void tell_of(struct refresh *r, bool (*is_one)(const struct outcome *o, int which), int which, const char *what)
+static void tell_of(struct refresh *r, bool (*is_one)(const struct look_outcome *o, int which), int which,
+                    const char *what)
 {
 	unsigned count = 0;
 	size_t first = 0;
@@ -466,33 +497,40 @@ static void tell_of(struct refresh *r, bool (*is_one)(const struct outcome *o, i
 		note(r, count, what, r->names[first].text);
 }
 
-static bool has_verdict(const struct outcome *o, int which)
+static bool has_verdict(const struct look_outcome *o, int which)
 {
 	return o->verdict == which;
 }
 
-static bool is_disguised(const struct outcome *o, int which)
+static bool is_disguised(const struct look_outcome *o, int which)
 {
 	return o->disguised == which;
 }
 
-static void tell_all(struct refresh *r)
+static void note_skipped(struct refresh *r)
 {
+	/* clang-format off */
 	static const struct { enum verdict verdict; const char *what; } skipped[] = {
 		{ VERDICT_NAME,    "with control characters in the name, or not UTF-8, are no volumes" },
 		{ VERDICT_LINK,    "that are links to nothing are no volumes" },
 		{ VERDICT_SPECIAL, "that are FIFOs, sockets or character devices are no volumes" },
 		{ VERDICT_LONG,    "whose facts do not fit in one line are not listed" },
 	};
+	/* clang-format on */
 
 	if (r->swept)
-		op_note(r->op, "%s: removed %u unfinished volumes, leftovers of operations that were cut off", r->target, r->swept);
+		op_note(r->op, "%s: removed %u unfinished volumes, leftovers of operations that were cut off",
+		        r->target, r->swept);
 	if (r->nameless)
-		op_note(r->op, "%s: %u entries have names that no file can have (empty, too long, with / or NUL) and are no volumes%s", r->target,
-			r->nameless, r->cut ? "; what is listed behind them may be missing" : "");
+		op_note(r->op,
+		        "%s: %u entries have names that no file can have (empty, too long, with / or NUL) "
+		        "and are no volumes%s",
+		        r->target, r->nameless, r->cut ? "; what is listed behind them may be missing" : "");
 	for (size_t i = 0; i < ARRAY_LEN(skipped) && !r->op->only; i++)
 		tell_of(r, has_verdict, (int)skipped[i].verdict, skipped[i].what);
-	tell_of(r, is_disguised, 1, "that were raw have another format now: if nobody here has put it there, a guest has written that header");
+	tell_of(r, is_disguised, 1,
+	        "that were raw have another format now: if nobody here has put it there, a guest has written "
+	        "that header");
 }
 
 /* ---- the refresh ---- */
@@ -509,13 +547,20 @@ static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, stru
 	sizes->owner = st.st_uid;
 	sizes->group = st.st_gid;
 	sizes->capacity = (uint64_t)s.f_blocks * s.f_frsize;
-	sizes->allocation = sizes->capacity - sizes->available;         /* as libvirt counts: what is kept for others is not ours */
+	/* as libvirt counts: what is kept for others is not ours */
+	sizes->allocation = sizes->capacity - sizes->available;
 	return 0;
 }
 
 /* NFS, CIFS, and what FUSE, 9P and Ceph bring from elsewhere. */
 static const uint32_t remote_kinds[] = {
-	NFS_SUPER_MAGIC, (uint32_t)CIFS_SUPER_MAGIC, (uint32_t)SMB2_SUPER_MAGIC, FUSE_SUPER_MAGIC, V9FS_MAGIC, CEPH_SUPER_MAGIC, 0,
+	NFS_SUPER_MAGIC,
+	(uint32_t)CIFS_SUPER_MAGIC,
+	(uint32_t)SMB2_SUPER_MAGIC,
+	FUSE_SUPER_MAGIC,
+	V9FS_MAGIC,
+	CEPH_SUPER_MAGIC,
+	0,
 };
 
 static void refresh_free(struct refresh *r)
@@ -523,7 +568,7 @@ static void refresh_free(struct refresh *r)
 	readers_free(r->readers);
 	look_free(r->look);
 	while (r->listings) {
-		struct listing *l = r->listings;
+		struct dir_listing *l = r->listings;
 
 		r->listings = l->next;
 		free(l);
@@ -539,15 +584,18 @@ static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 	r->remote = file_is_on(r->dir, remote_kinds);
 	r->look = look_new(r->target, r->dir, r->op, r->remote);
 	if (!r->look)
-		return no_memory(r, e);
-	if ((r->op->only ? list_some(r, e) : list_directory(r, e)) < 0 || look_at_all(r, e) < 0 || hand_over(r, e) < 0)
+		return list_no_memory(r, e);
+	if ((r->op->only ? list_some(r, e) : list_directory(r, e)) < 0 || look_at_all(r, e) < 0 ||
+	    hand_over(r, e) < 0)
 		return -1;
-	tell_all(r);
+	note_skipped(r);
 	return sizes_read(r->dir, r->target, sizes, e);
 }
 
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
+	require(d->target.path, e);
+
 	struct refresh r = { .target = d->target.path, .op = op, .dir = pool_dir_open(d, O_RDONLY, e) };
 	int rc;
 

@@ -7,10 +7,12 @@
 
 #include "pool/operation.h"
 
-/* The refresh operation: not recursive; regular files, directories and block devices are volumes, FIFOs, sockets, character devices, dangling
- * links and names with control characters are skipped without being opened; a file whose inode, size, mtime and ctime are those of
- * op->index is not opened again; a file that cannot be read or understood is listed with its problem. So is a link to what its owner may not read, a hard
- * link to what may be somebody else's, and what does not answer: without facts, and it harms nothing else. Sizes by statvfs. */
+/* The refresh operation: not recursive; regular files, directories and block devices are volumes, FIFOs,
+ * sockets, character devices, dangling links and names with control characters are skipped without being
+ * opened; a file whose inode, size, mtime and ctime are those of op->index is not opened again; a file that
+ * cannot be read or understood is listed with its problem. So is a link to what its owner may not read, a
+ * hard link to what may be somebody else's, and what does not answer: without facts, and it harms nothing
+ * else. Sizes by statvfs. */
 int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
 /* The build operation: make the target directory with the definition's mode and owner. */
 int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e);

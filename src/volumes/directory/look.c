@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One name in a pool's directory: what it is, and for a file that has changed, what its header says. Nothing but a regular file is opened, nothing that a
- * file names is opened, and as little as possible is read: no holes, and mostly one page.
+ * One name in a pool's directory: what it is, and for a file that has changed, what its header says. Nothing
+ * but a regular file is opened, nothing that a file names is opened, and as little as possible is read: no
+ * holes, and mostly one page.
  *
- * Whose facts are shown? Those of the directory's own entries, and behind a link those that whoever put it there may read: the kernel decides, because who
- * follows a link has the rights of its owner (eyes_of()). A hard link tells nothing of who made it: see files_is_doubtful().
+ * Whose facts are shown? Those of the directory's own entries, and behind a link those that whoever put it
+ * there may read: the kernel decides, because who follows a link has the rights of its owner (eyes_of()). A
+ * hard link tells nothing of who made it: see files_is_doubtful().
  */
 #include "volumes/directory/parts.h"
 
@@ -23,9 +25,10 @@
 #include "base/util.h"
 #include "system/target.h"
 
-#define FIRST_READ 4096         /* enough for most headers */
-#define NOBODY     65534
-#define LINKED     256          /* so much of where a link leads to is told */
+#define FIRST_READ 4096 /* enough for most headers */
+_Static_assert(FIRST_READ <= IMAGE_HEADER_BYTES, "the rest is read behind it");
+#define NOBODY 65534
+#define LINKED 256 /* so much of where a link leads to is told */
 
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote)
 {
@@ -70,7 +73,7 @@ static bool name_is_clean(const char *name)
 {
 	size_t left;
 
-	while (*name > ' ' && *name < 0x7f)     /* nearly all of them */
+	while (*name > ' ' && *name < 0x7f) /* nearly all of them */
 		name++;
 	left = strlen(name);
 	for (size_t n; left; name += n, left -= n) {
@@ -81,11 +84,13 @@ static bool name_is_clean(const char *name)
 	return true;
 }
 
-/* A file that was written within the clock's granularity of now may be written again without its times changing: it gets no
- * inode, so that the next refresh reads it again. Two seconds where the filesystem keeps whole seconds only. */
+/* A file that was written within the clock's granularity of now may be written again without its times
+ * changing: it gets no inode, so that the next refresh reads it again. Two seconds where the filesystem keeps
+ * whole seconds only. */
 static bool is_settled(const struct look *k, const struct stat *st)
 {
-	int64_t age = (int64_t)(k->now.tv_sec - st->st_ctim.tv_sec) * 1000 + (k->now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
+	int64_t age = (int64_t)(k->now.tv_sec - st->st_ctim.tv_sec) * 1000 +
+	              (k->now.tv_nsec - st->st_ctim.tv_nsec) / 1000000;
 
 	return age > (st->st_ctim.tv_nsec == 0 ? 2000 : 20);
 }
@@ -94,7 +99,8 @@ bool files_is_doubtful(const struct stat *dir, const struct stat *st)
 {
 	bool others = dir->st_uid != 0 || dir->st_mode & (S_IWGRP | S_IWOTH);
 
-	return S_ISREG(st->st_mode) && st->st_nlink > 1 && others && (st->st_uid != dir->st_uid || st->st_uid == 0);
+	return S_ISREG(st->st_mode) && st->st_nlink > 1 && others &&
+	       (st->st_uid != dir->st_uid || st->st_uid == 0);
 }
 
 static void fill_from_stat(const struct look *k, struct volume *v, const struct stat *st)
@@ -107,8 +113,9 @@ static void fill_from_stat(const struct look *k, struct volume *v, const struct 
 
 /* ---- making a record ---- */
 
-/* The record just made is the one that the index has already: subdirectories, files that are written all the time. */
-static bool is_as_before(const struct look *k, long cached)
+/* The record just made is the one that the index has already: subdirectories, files that are written all the
+ * time. */
+static bool is_cached_record(const struct look *k, long cached)
 {
 	const struct volindex_item *i = &k->made.items[k->made.n - 1];
 	size_t len;
@@ -117,7 +124,7 @@ static bool is_as_before(const struct look *k, long cached)
 	return record && len == i->e.len && memcmp(record, k->made.own.data + i->e.offset, len) == 0;
 }
 
-static void tell(struct look *k, const char *name, long cached, struct volume *v, struct outcome *o)
+static void add_look(struct look *k, const char *name, long cached, struct volume *v, struct look_outcome *o)
 {
 	size_t before = k->made.own.len;
 
@@ -132,7 +139,7 @@ static void tell(struct look *k, const char *name, long cached, struct volume *v
 		return;
 	o->verdict = VERDICT_NEW;
 	o->at = (uint32_t)(k->made.n - 1);
-	if (is_as_before(k, cached)) {
+	if (is_cached_record(k, cached)) {
 		k->made.n--;
 		k->made.own.len = before;
 		o->verdict = VERDICT_KEPT;
@@ -140,15 +147,17 @@ static void tell(struct look *k, const char *name, long cached, struct volume *v
 	}
 }
 
-/* One whose facts are not known, or not to be shown, is listed all the same: it is there. */
-static void tell_without_facts(struct look *k, const char *name, bool directory, const char *problem, struct outcome *o)
+/* A file whose facts are not known, or are not to be shown, is listed all the same: it is there. */
+static void tell_without_facts(struct look *k, const char *name, bool directory, const char *problem,
+                               struct look_outcome *o)
 {
 	const char *type = directory ? "dir" : "file";
 
-	tell(k, name, cache_find(k, name), &(struct volume){ .type = type, .format = directory ? type : "raw", .problem = problem }, o);
+	add_look(k, name, cache_find(k, name),
+	         &(struct volume){ .type = type, .format = directory ? type : "raw", .problem = problem }, o);
 }
 
-static void tell_unseen(struct look *k, const char *name, int error, struct outcome *o)
+static void tell_unseen(struct look *k, const char *name, int error, struct look_outcome *o)
 {
 	char problem[128];
 
@@ -160,21 +169,26 @@ static void tell_unseen(struct look *k, const char *name, int error, struct outc
 	tell_without_facts(k, name, false, problem, o);
 }
 
-void look_silent(struct look *k, const struct name *name, bool ours, struct outcome *o)
+void look_silent(struct look *k, const struct name *name, bool ours, struct look_outcome *o)
 {
 	char problem[LINKED + 80], text[LINKED];
 	bool left = o->verdict == VERDICT_LEFT;
-	ssize_t len = ours && (name->type == DT_LNK || name->type == DT_UNKNOWN) ? readlinkat(k->dir, name->text, text, sizeof(text) - 1) : -1;
+	ssize_t len = ours && (name->type == DT_LNK || name->type == DT_UNKNOWN)
+	                      ? readlinkat(k->dir, name->text, text, sizeof(text) - 1)
+	                      : -1;
 
 	text[len < 0 ? 0 : len] = '\0';
-	snprintf(problem, sizeof(problem), "%s%s%s", left ? "is not looked at, because others do not answer" : SILENT,
-		 len < 0 ? "" : ": it is a link to ", text);
+	snprintf(problem, sizeof(problem), "%s%s%s",
+	         left ? "is not looked at, because others do not answer" : SILENT,
+	         len < 0 ? "" : ": it is a link to ", text);
 	tell_without_facts(k, name->text, name->type == DT_DIR, problem, o);
 }
 
-void look_broken(struct look *k, const char *name, struct outcome *o)
+void look_broken(struct look *k, const char *name, struct look_outcome *o)
 {
-	struct volume v = { .type = "file", .format = "raw", .problem = "its header brings down whoever reads it" };
+	struct volume v = { .type = "file",
+		            .format = "raw",
+		            .problem = "its header brings down whoever reads it" };
 	struct stat st;
 
 	if (fstatat(k->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
@@ -182,7 +196,7 @@ void look_broken(struct look *k, const char *name, struct outcome *o)
 		v.capacity = v.physical;
 		v.inode = 0;
 	}
-	tell(k, name, -1, &v, o);
+	add_look(k, name, -1, &v, o);
 }
 
 /* A block device (or a link to one) is a volume of its size, which sysfs tells without opening it. */
@@ -200,7 +214,8 @@ static void fill_from_device(struct volume *v, dev_t dev)
 }
 
 /* Everything but a regular file. */
-static void look_at_other(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+static void look_at_other(struct look *k, const char *name, long cached, const struct stat *st,
+                          struct look_outcome *o)
 {
 	struct volume v = { 0 };
 
@@ -212,7 +227,7 @@ static void look_at_other(struct look *k, const char *name, long cached, const s
 		v.type = v.format = "dir";
 	else
 		fill_from_device(&v, st->st_rdev);
-	tell(k, name, cached, &v, o);
+	add_look(k, name, cached, &v, o);
 }
 
 /* ---- reading a header ---- */
@@ -231,15 +246,15 @@ int look_reopen(int descriptors, int seen, int flags)
 }
 
 /* A file being read: what is known of its holes. */
-struct reading {
+struct header_reading {
 	int fd;
 	uint64_t size, allocation;
-	uint64_t hole;          /* nothing but holes from here on */
-	bool sparse;            /* it may have holes, and asking costs little */
+	uint64_t hole; /* nothing but holes from here on */
+	bool sparse;   /* it may have holes, and asking costs little */
 };
 
 /* Where the data begins, at or behind an offset; never more than what is known. */
-static uint64_t next_data(struct reading *r, uint64_t offset)
+static uint64_t next_header_data(struct header_reading *r, uint64_t offset)
 {
 	off_t at;
 
@@ -256,9 +271,9 @@ static uint64_t next_data(struct reading *r, uint64_t offset)
 }
 
 /* The same; what is all hole is not read, which would only fill the page cache with zeroes. */
-static ssize_t read_or_zero(struct reading *r, uint64_t offset, unsigned char *out, size_t n)
+static ssize_t read_or_zero(struct header_reading *r, uint64_t offset, unsigned char *out, size_t n)
 {
-	if (next_data(r, offset) < offset + n)
+	if (next_header_data(r, offset) < offset + n)
 		return file_pread(r->fd, out, n, offset);
 	if (offset >= r->size)
 		return 0;
@@ -283,7 +298,8 @@ static uint64_t big_endian(const unsigned char *p, size_t n)
 	return value;
 }
 
-/* The head of a qcow2 image, if all of it is in the first FIRST_READ bytes: its fields, its extensions up to the one that ends them, the backing name. */
+/* The head of a qcow2 image, if all of it is in the first FIRST_READ bytes: its fields, its extensions up to
+ * the one that ends them, the backing name. */
 static bool is_whole_qcow2(const unsigned char *head)
 {
 	uint64_t version = big_endian(head + 4, 4), backing = big_endian(head + 8, 8), at = 72;
@@ -294,22 +310,24 @@ static bool is_whole_qcow2(const unsigned char *head)
 		at = big_endian(head + 100, 4);
 	while (at + 8 <= FIRST_READ && big_endian(head + at, 4) != 0)
 		at += 8 + ((big_endian(head + at + 4, 4) + 7) & ~7ULL);
-	return at + 8 <= FIRST_READ && (backing == 0 || (backing < FIRST_READ && big_endian(head + 16, 4) <= FIRST_READ - backing));
+	return at + 8 <= FIRST_READ &&
+	       (backing == 0 || (backing < FIRST_READ && big_endian(head + 16, 4) <= FIRST_READ - backing));
 }
 
-/* More of the head, from where it ends; holes are not read, and not even zeroed where it is zero already. What has any data at all mostly begins with it. */
-static ssize_t read_more(struct look *k, struct reading *r, size_t from, size_t to)
+/* More of the head, from where it ends; holes are not read, and not even zeroed where it is zero already.
+ * What has any data at all mostly begins with it. */
+static ssize_t read_more(struct look *k, struct header_reading *r, size_t from, size_t to)
 {
 	ssize_t len;
 
-	if ((from > 0 || r->allocation == 0) && next_data(r, from) >= to) {
+	if ((from > 0 || r->allocation == 0) && next_header_data(r, from) >= to) {
 		if (k->stained > from)
 			memset(k->head + from, 0, k->stained - from);
 		k->stained = k->stained < from ? k->stained : from;
 		return (ssize_t)to;
 	}
 	if (from == 0 && r->allocation > sizeof(k->head))
-		posix_fadvise(r->fd, 0, 0, POSIX_FADV_RANDOM);  /* no read-ahead into the image */
+		posix_fadvise(r->fd, 0, 0, POSIX_FADV_RANDOM); /* no read-ahead into the image */
 	len = file_pread(r->fd, k->head + from, to - from, from);
 	if (k->stained < to)
 		k->stained = to;
@@ -317,7 +335,7 @@ static ssize_t read_more(struct look *k, struct reading *r, size_t from, size_t 
 }
 
 /* As much of the beginning as may matter, into k->head. -1 with errno. */
-static ssize_t read_head(struct look *k, struct reading *r)
+static ssize_t read_head(struct look *k, struct header_reading *r)
 {
 	size_t size = r->size < sizeof(k->head) ? (size_t)r->size : sizeof(k->head);
 	ssize_t len = read_more(k, r, 0, size < FIRST_READ ? size : FIRST_READ);
@@ -344,32 +362,39 @@ static void fill_from_image(struct volume *v, const struct image *i)
 }
 
 /* What cannot be read (fd -1, and errno) is a raw volume with a problem. */
-static void read_image(struct look *k, int fd, struct volume *v, struct image *image, char *problem, size_t size)
+static void read_image(struct look *k, int fd, struct volume *v, struct image *image, char *problem,
+                       size_t size)
 {
-	struct reading r = { .fd = fd, .size = v->physical, .allocation = v->allocation, .hole = v->physical,
-			     .sparse = !k->remote && v->allocation < v->physical };
+	struct header_reading r = { .fd = fd,
+		                    .size = v->physical,
+		                    .allocation = v->allocation,
+		                    .hole = v->physical,
+		                    .sparse = !k->remote && v->allocation < v->physical };
 	ssize_t len = fd < 0 ? -1 : read_head(k, &r);
 
 	if (len < 0) {
 		snprintf(problem, size, "cannot be read: %s", strerror(errno));
 		v->problem = problem;
-		v->inode = 0;                   /* it may be readable next time, though nothing of it changes */
+		v->inode = 0; /* it may be readable next time, though nothing of it changes */
 		return;
 	}
-	image_probe_file(k->head, (size_t)len, &(struct image_file){ v->physical, read_elsewhere, &r }, image);
+	image_probe_file(k->head, (size_t)len, &(struct image_file){ v->physical, read_elsewhere, &r },
+	                 image);
 	fill_from_image(v, image);
 }
 
-/* Half of the time that a new file takes is the second opening. On a filesystem of this machine nobody but root can have put a device where a regular
- * file was a moment ago; a FIFO is opened without waiting, a link not at all, and fstat(2) comes before the first byte. */
+/* Half of the time that a new file takes is the second opening. On a filesystem of this machine nobody but
+ * root can have put a device where a regular file was a moment ago; a FIFO is opened without waiting, a link
+ * not at all, and fstat(2) comes before the first byte. */
 static int open_at_once(const struct look *k, const char *name)
 {
 	return openat(k->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
 }
 
-/* A file that is looked at already, through `seen` (O_PATH), so that what is opened is the regular file that was seen, whatever is put in its place
- * meanwhile; or open for reading (fd). */
-static void read_seen(struct look *k, const char *name, long cached, int seen, int fd, const struct stat *st, struct outcome *o)
+/* A file that is looked at already, through `seen` (O_PATH), so that what is opened is the regular file that
+ * was seen, whatever is put in its place meanwhile; or open for reading (fd). */
+static void read_seen(struct look *k, const char *name, long cached, int seen, int fd, const struct stat *st,
+                      struct look_outcome *o)
 {
 	cleanup_close int opened = fd < 0 && st->st_size ? look_reopen(k->descriptors, seen, O_RDONLY) : -1;
 	struct volume v = { .type = "file", .format = "raw" };
@@ -380,23 +405,29 @@ static void read_seen(struct look *k, const char *name, long cached, int seen, i
 	v.capacity = v.physical;
 	if (v.physical)
 		read_image(k, fd < 0 ? opened : fd, &v, &image, problem, sizeof(problem));
-	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW && !streq(v.format, "raw");
-	tell(k, name, cached, &v, o);
+	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW &&
+	               !streq(v.format, "raw");
+	add_look(k, name, cached, &v, o);
 }
 
-static void tell_doubtful(struct look *k, const char *name, struct outcome *o)
+static void tell_doubtful(struct look *k, const char *name, struct look_outcome *o)
 {
-	tell_without_facts(k, name, false, "is a hard link to what may be somebody else's: not looked at, and for root alone to use", o);
+	tell_without_facts(
+		k, name, false,
+		"is a hard link to what may be somebody else's: not looked at, and for root alone to use", o);
 }
 
-/* `regular`: that is what the directory says it is. `entry`: what it is opened as, which is the name, or where a link in the same directory leads. */
-static void read_file(struct look *k, const char *name, const char *entry, long cached, bool regular, struct outcome *o)
+/* `regular`: that is what the directory says it is. `entry`: what it is opened as, which is the name, or
+ * where a link in the same directory leads. */
+static void read_volume_file(struct look *k, const char *name, const char *entry, long cached, bool regular,
+                             struct look_outcome *o)
 {
 	cleanup_close int fd = regular && !k->remote ? open_at_once(k, entry) : -1;
 	cleanup_close int seen = fd < 0 ? openat(k->dir, entry, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
 	struct stat st;
 
-	o->verdict = VERDICT_GONE;              /* as what is a link now, and was a file a moment ago: whoever changed it is heard of */
+	/* as what is a link now, and was a file a moment ago: whoever changed it is heard of */
+	o->verdict = VERDICT_GONE;
 	if ((fd < 0 && seen < 0) || fstat(fd < 0 ? seen : fd, &st) < 0) {
 		if (errno != ENOENT)
 			tell_unseen(k, name, errno, o);
@@ -423,7 +454,8 @@ static bool is_made_here(const struct look *k, const struct stat *st)
 }
 
 /* Its content is as the last index says; something else of it has changed. */
-static bool tell_again(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+static bool tell_again(struct look *k, const char *name, long cached, const struct stat *st,
+                       struct look_outcome *o)
 {
 	char copy[LINE_MAX_BYTES + 1];
 	struct volume v;
@@ -453,7 +485,8 @@ static bool tell_made(struct look *k, const char *name, long cached, const struc
 	return true;
 }
 
-static bool tell_kept(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+static bool tell_kept(struct look *k, const char *name, long cached, const struct stat *st,
+                      struct look_outcome *o)
 {
 	bool all;
 
@@ -464,7 +497,8 @@ static bool tell_kept(struct look *k, const char *name, long cached, const struc
 	return all || tell_again(k, name, cached, st, o);
 }
 
-static void look_at_file(struct look *k, const char *name, const char *entry, const struct stat *st, bool may_read, struct outcome *o)
+static void look_at_file(struct look *k, const char *name, const char *entry, const struct stat *st,
+                         bool may_read, struct look_outcome *o)
 {
 	long cached = cache_find(k, name);
 
@@ -476,13 +510,14 @@ static void look_at_file(struct look *k, const char *name, const char *entry, co
 		return;
 	o->verdict = VERDICT_READ;
 	if (may_read)
-		read_file(k, name, entry, cached, false, o);
+		read_volume_file(k, name, entry, cached, false, o);
 }
 
 /* ---- links ---- */
 
-/* Who put a link there, and may see what is behind it: its owner; where that is root, whoever has the directory, who may have moved it there. A link of
- * root's that has other names is nobody's, and so is any where owners are hearsay. */
+/* The user who put a link there, and with whose rights it is followed: its owner. Where that is root it is
+ * the directory's owner, who may have moved it there. A link of root's with other names is nobody's, and so
+ * is any link where owners are hearsay. */
 static uint32_t eyes_of(const struct look *k, const struct stat *link)
 {
 	if (k->hearsay)
@@ -507,8 +542,9 @@ bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size
 	return len > 0;
 }
 
-/* What cannot be opened with these eyes has no facts for others. */
-static void look_behind_at(struct look *k, const char *name, int seen, const struct stat *st, struct outcome *o)
+/* A target that this user cannot open has no facts for others. */
+static void look_behind_at(struct look *k, const char *name, int seen, const struct stat *st,
+                           struct look_outcome *o)
 {
 	long cached = cache_find(k, name);
 	cleanup_close int fd = k->eyes ? look_reopen(k->descriptors, seen, O_RDONLY) : -1;
@@ -520,11 +556,13 @@ static void look_behind_at(struct look *k, const char *name, int seen, const str
 }
 
 /* O_PATH asks no automounter at the end of a path to mount anything. */
-void look_behind(struct look *k, const char *name, const char *text, struct outcome *o)
+void look_behind(struct look *k, const char *name, const char *text, struct look_outcome *o)
 {
-	cleanup_close int seen = text ? openat(*text == '/' ? AT_FDCWD : k->dir, text, O_PATH | O_CLOEXEC) : -1;
+	cleanup_close int seen = -1;
 	struct stat st;
 
+	if (text)
+		seen = openat(*text == '/' ? AT_FDCWD : k->dir, text, O_PATH | O_CLOEXEC);
 	o->verdict = VERDICT_LINK;
 	if (!text || (seen < 0 && (errno == EACCES || errno == EPERM)))
 		tell_without_facts(k, name, false, "is a link to what its owner may not read", o);
@@ -538,7 +576,8 @@ void look_behind(struct look *k, const char *name, const char *text, struct outc
 		look_at_other(k, name, cache_find(k, name), &st, o);
 }
 
-/* What the worker itself may look at: on the directory's own filesystem, where nothing else is mounted. Else a reader does, which may be left behind. */
+/* The worker itself looks only at what is on the directory's own filesystem and has nothing mounted on it.
+ * Everything else is for a reader, which may be left behind. */
 static int stat_entry(const struct look *k, const char *name, bool may_read, struct stat *st)
 {
 	cleanup_close int fd = may_read ? -1 : file_seek(k->dir, name, RESOLVE_NO_XDEV);
@@ -548,8 +587,9 @@ static int stat_entry(const struct look *k, const char *name, bool may_read, str
 	return fd < 0 ? -1 : fstat(fd, st);
 }
 
-/* One to a plain name is as that entry. All others are for who has its owner's eyes. */
-static void look_at_link(struct look *k, const char *name, const struct stat *link, bool may_read, struct outcome *o)
+/* A link to a plain name is looked at like that entry. All others are followed with their owner's rights. */
+static void look_at_link(struct look *k, const char *name, const struct stat *link, bool may_read,
+                         struct look_outcome *o)
 {
 	char text[NAME_MAX + 2];
 	ssize_t len = readlinkat(k->dir, name, text, sizeof(text) - 1);
@@ -558,22 +598,23 @@ static void look_at_link(struct look *k, const char *name, const struct stat *li
 	o->verdict = VERDICT_FOLLOW;
 	o->at = eyes_of(k, link);
 	text[len < 0 ? 0 : len] = '\0';
-	if (len <= 0 || len > NAME_MAX || strchr(text, '/') || *text == '.' || stat_entry(k, text, may_read, &st) < 0)
+	if (len <= 0 || len > NAME_MAX || strchr(text, '/') || *text == '.' ||
+	    stat_entry(k, text, may_read, &st) < 0)
 		return;
 	if (S_ISREG(st.st_mode))
 		look_at_file(k, name, text, &st, may_read, o);
 }
 
-void look_at(struct look *k, const struct name *name, bool may_read, struct outcome *o)
+void look_at(struct look *k, const struct name *name, bool may_read, struct look_outcome *o)
 {
 	struct stat st;
 	int rc;
 
-	*o = (struct outcome){ .verdict = VERDICT_NAME };
+	*o = (struct look_outcome){ .verdict = VERDICT_NAME };
 	if (!name_is_clean(name->text))
 		return;
 	if (name->type == DT_REG && may_read && !k->cache) {
-		read_file(k, name->text, name->text, -1, true, o);
+		read_volume_file(k, name->text, name->text, -1, true, o);
 		return;
 	}
 	rc = !may_read && k->remote ? -1 : stat_entry(k, name->text, may_read, &st);

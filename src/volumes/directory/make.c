@@ -27,14 +27,17 @@ static int attributes(int fd, unsigned long request, int *value)
 	return (int)syscall(SYS_ioctl, fd, request, value);
 }
 
-/* Disk images on btrfs fragment badly unless copy-on-write is off for their directory; only a definition that asks for it may fail by it. */
+/* Disk images on btrfs fragment badly unless copy-on-write is off for their directory; only a definition that
+ * asks for it may fail by it. */
 static int set_cow(int fd, const char *target, int cow, struct err *e)
 {
 	struct statfs s;
 	int flags;
 
 	if (fstatfs(fd, &s) < 0 || (unsigned)s.f_type != BTRFS_MAGIC)
-		return cow < 0 ? 0 : err_set(e, ERR_UNSUPPORTED, "cannot set copy-on-write of %s: it is not on btrfs", target);
+		return cow < 0 ? 0
+		               : err_set(e, ERR_UNSUPPORTED,
+		                         "cannot set copy-on-write of %s: it is not on btrfs", target);
 	if (cow == 1)
 		return 0;
 	if (attributes(fd, FS_IOC_GETFLAGS, &flags) == 0) {
@@ -53,13 +56,14 @@ static bool has_wishes(const struct pool_def *d)
 }
 
 /* -1 leaves the owner or the group as it is; owner before mode, because chown(2) clears the set-id bits. */
-static int set_perms(int fd, const struct pool_def *d, bool made, struct err *e)
+static int set_target_perms(int fd, const struct pool_def *d, bool made, struct err *e)
 {
 	const struct pool_perms *p = &d->target.perms;
 	const char *target = d->target.path;
 
 	if ((p->owner >= 0 || p->group >= 0) && fchown(fd, (uid_t)p->owner, (gid_t)p->group) < 0)
-		return err_sys(e, errno, "cannot give %s to %lld:%lld", target, (long long)p->owner, (long long)p->group);
+		return err_sys(e, errno, "cannot give %s to %lld:%lld", target, (long long)p->owner,
+		               (long long)p->group);
 	if ((made || p->mode >= 0) && fchmod(fd, p->mode >= 0 ? (mode_t)p->mode & 07777 : MODE_DEFAULT) < 0)
 		return err_sys(e, errno, "cannot set the mode of %s", target);
 	return made || d->cow >= 0 ? set_cow(fd, target, d->cow, e) : 0;
@@ -79,20 +83,27 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 
 	(void)op;
 	if (flags & (BUILD_OVERWRITE | BUILD_NO_OVERWRITE))
-		return err_set(e, ERR_INVALID, "a pool of type %s has no device that could be formatted: build it without --overwrite and --no-overwrite",
-			       pool_type_word(d->type));
+		return err_set(e, ERR_INVALID,
+		               "a pool of type %s has no device that could be formatted: build it without "
+		               "--overwrite and --no-overwrite",
+		               pool_type_word(d->type));
 	fd = target_make(d->target.path, O_RDONLY, &made, e);
 	if (fd < 0)
 		return -1;
 	if (!made && ((flags & BUILD_ABSENT) || !has_wishes(d)))
 		return 0;
-	/* target_make() follows links that only root can make. Owner and mode are not given away through those either. */
+	/* target_make() follows links that only root can make. Owner and mode are not given away through
+	 * those either. */
 	if (is_link(d->target.path))
-		return err_set(e, ERR_INVALID, "cannot set owner and mode of %s: it is a symbolic link (name the directory itself in the definition)",
-			       d->target.path);
-	if (set_perms(fd, d, made, e) < 0)
+		return err_set(e, ERR_INVALID,
+		               "cannot set owner and mode of %s: it is a symbolic link (name the directory "
+		               "itself in the definition)",
+		               d->target.path);
+	if (set_target_perms(fd, d, made, e) < 0)
 		return -1;
-	return file_sync_dir(fd) < 0 ? err_sys(e, errno, "directory %s is made, but cannot be synced", d->target.path) : 0;
+	return file_sync_dir(fd) < 0
+	               ? err_sys(e, errno, "directory %s is made, but cannot be synced", d->target.path)
+	               : 0;
 }
 
 int files_delete(const struct pool_def *d, struct op *op, struct err *e)
@@ -104,7 +115,10 @@ int files_delete(const struct pool_def *d, struct op *op, struct err *e)
 	if (target_remove(target, &why) == 0)
 		return 0;
 	if (why.sys == ENOTEMPTY || why.sys == EEXIST)
-		return err_set(e, ERR_STATE, "cannot remove directory %s: it is not empty, and only an empty one is removed", target);
+		return err_set(
+			e, ERR_STATE,
+			"cannot remove directory %s: it is not empty, and only an empty one is removed",
+			target);
 	if (why.sys == EBUSY)
 		return err_set(e, ERR_BUSY, "cannot remove directory %s: something is mounted there", target);
 	if (why.sys == ENOENT)

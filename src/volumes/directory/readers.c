@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Readers: processes that look at a directory's names and read image headers, closed in, some at once. Guests wrote those headers: should one bring its
- * reader down, it costs that volume's facts and nothing else. So nothing that a reader says is believed beyond what the worker can check: a record is
- * that of the name it was asked for, and lies in that pool's directory.
+ * Readers: processes that look at a directory's names and read image headers, closed in, some at once. Guests
+ * wrote those headers: should one bring its reader down, it costs that volume's facts and nothing else. So
+ * nothing that a reader says is believed beyond what the worker can check: a record is that of the name it
+ * was asked for, and lies in that pool's directory.
  *
- * Names are given out in portions by a counter in shared memory; what has become of each comes back there. Records go to a memfd, one a reader, portion by
- * portion: entries, then their text.
+ * Names are given out in portions by a counter in shared memory; what has become of each comes back there.
+ * Records go to a memfd, one a reader, portion by portion: entries, then their text.
  */
 #include "volumes/directory/parts.h"
 
@@ -28,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -36,51 +38,56 @@
 #include "base/util.h"
 
 enum {
-	LOCAL_READERS = 4,              /* at most, and no more than processors */
-	REMOTE_READERS = 8,             /* they wait for another host, not for each other */
-	WORTH_A_READER = 128,           /* names, on a local disk */
-	PORTION = 64,                   /* names */
-	OUTPUTS = 200,                  /* readers in all: those that die are followed by others */
-	MOMENT = 50,                    /* ms */
-	PATIENCE_ELSEWHERE = 3000,      /* ms, with what is no part of the pool's filesystem; or an eighth of what is left */
-	KNOWN_SILENT = 4,               /* what had no answer last time gets that part of it */
-	PATIENCE_OWN = 10000,           /* ms; or a quarter */
+	LOCAL_READERS = 4,    /* at most, and no more than processors */
+	REMOTE_READERS = 8,   /* they wait for another host, not for each other */
+	WORTH_A_READER = 128, /* names, on a local disk */
+	PORTION = 64,         /* names */
+	OUTPUTS = 200,        /* readers in all: those that die are followed by others */
+	MOMENT = 50,          /* ms */
+	/* ms, with what is no part of the pool's filesystem; or an eighth of what is left */
+	PATIENCE_ELSEWHERE = 3000,
+	KNOWN_SILENT = 4,     /* what had no answer last time gets that part of it */
+	PATIENCE_OWN = 10000, /* ms; or a quarter */
 	NO_GROUP = 65534,
 };
 
-struct shared {
-	_Atomic uint32_t next;          /* the first name that nobody has been given */
+struct readers_shared {
+	_Atomic uint32_t next; /* the first name that nobody has been given */
 	uint32_t portion;
-	uint32_t busy[REMOTE_READERS];  /* which name each is at, and one more; 0: none */
-	struct outcome outcomes[];
+	uint32_t busy[REMOTE_READERS]; /* which name each is at, and one more; 0: none */
+	struct look_outcome outcomes[];
 };
 
-struct output { int fd; const char *map; size_t len; };
+struct output {
+	int fd;
+	const char *map;
+	size_t len;
+};
 
 /* A reader, from outside. pid -1: none. */
 struct seat {
 	pid_t pid;
 	int pidfd;
-	int file;                       /* for who is left behind, see stuck.h; or -1 */
-	uint32_t at;                    /* shared->busy, as it was seen */
-	uint64_t since;                 /* clock_ms() */
+	int file;       /* for who is left behind, see stuck.h; or -1 */
+	uint32_t at;    /* shared->busy, as it was seen */
+	uint64_t since; /* clock_ms() */
 };
 
 struct readers {
 	struct look *k;
 	const struct name *names;
-	size_t n, size;                 /* size: of the shared memory */
-	struct shared *shared;
-	struct output outputs[OUTPUTS + 1];     /* from 1 */
+	size_t n, size; /* size: of the shared memory */
+	struct readers_shared *shared;
+	struct output outputs[OUTPUTS + 1]; /* from 1 */
 	unsigned noutputs, crew;
 	struct seat seats[REMOTE_READERS];
-	bool following;                 /* links that lead out, with the eyes of k */
-	struct buf expected;            /* what a record has to begin with */
+	bool following;      /* links that lead out, with the eyes of k */
+	struct buf expected; /* what a record has to begin with */
 };
 
 /* ---- in a reader ---- */
 
-/* All but the few that it needs: above all not the way to the supervisor. */
+/* A reader closes all descriptors but the few that it needs, above all the way to the supervisor. */
 static void keep_only(const int *keep, size_t n)
 {
 	for (unsigned from = 3, next; from; from = next + 1) {
@@ -105,8 +112,9 @@ static bool take_eyes(uint32_t uid)
 	return (uint32_t)setfsuid((uid_t)-1) == uid && (uint32_t)setfsgid((gid_t)-1) == NO_GROUP;
 }
 
-/* A portion's records: their entries, which say where in the file the text is, then the text. `at` is where the file ends, in bytes. */
-static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *mine, size_t n)
+/* A portion's records: their entries, which say where in the file the text is, then the text. `at` is where
+ * the file ends, in bytes. */
+static bool write_portion(struct look *k, int fd, uint64_t *at, struct look_outcome *mine, size_t n)
 {
 	static const char zeroes[8];
 	struct volindex_entry entries[PORTION];
@@ -121,7 +129,8 @@ static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *
 		entries[i] = b->items[i].e;
 		entries[i].offset += text;
 	}
-	if (b->own.failed || file_write(fd, entries, b->n * sizeof(entries[0])) < 0 || file_write(fd, b->own.data, b->own.len) < 0)
+	if (b->own.failed || file_write(fd, entries, b->n * sizeof(entries[0])) < 0 ||
+	    file_write(fd, b->own.data, b->own.len) < 0)
 		return false;
 	*at = text + b->own.len;
 	b->n = 0;
@@ -129,20 +138,20 @@ static bool write_portion(struct look *k, int fd, uint64_t *at, struct outcome *
 	return true;
 }
 
-static bool is_open(const struct outcome *o)
+static bool is_undecided(const struct look_outcome *o)
 {
 	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ;
 }
 
 static bool take_portion(struct readers *r, unsigned number, uint32_t first, int fd, uint64_t *at)
 {
-	struct outcome mine[PORTION];
+	struct look_outcome mine[PORTION];
 	uint32_t n = r->n - first < r->shared->portion ? (uint32_t)(r->n - first) : r->shared->portion;
 
 	for (uint32_t i = 0; i < n; i++) {
 		mine[i] = r->shared->outcomes[first + i];
-		if (!is_open(&mine[i])) {
-			mine[i].verdict = VERDICT_GONE;         /* not ours to tell again */
+		if (!is_undecided(&mine[i])) {
+			mine[i].verdict = VERDICT_GONE; /* not ours to tell again */
 			continue;
 		}
 		r->shared->busy[number] = first + i + 1;
@@ -153,7 +162,7 @@ static bool take_portion(struct readers *r, unsigned number, uint32_t first, int
 	if (r->k->made.failed || !write_portion(r->k, fd, at, mine, n))
 		return false;
 	for (uint32_t i = 0; i < n; i++)
-		if (is_open(&r->shared->outcomes[first + i]))
+		if (is_undecided(&r->shared->outcomes[first + i]))
 			r->shared->outcomes[first + i] = mine[i];
 	return true;
 }
@@ -167,7 +176,7 @@ static bool is_followed(const struct readers *r, size_t i)
 
 static void follow_one(struct readers *r, unsigned number, size_t i, const char *text, int fd, uint64_t *at)
 {
-	struct outcome mine = { .output = (uint8_t)r->noutputs };
+	struct look_outcome mine = { .output = (uint8_t)r->noutputs };
 
 	r->shared->busy[number] = (uint32_t)i + 1;
 	look_behind(r->k, r->names[i].text, text, &mine);
@@ -178,7 +187,8 @@ static void follow_one(struct readers *r, unsigned number, size_t i, const char 
 	r->shared->outcomes[i] = mine;
 }
 
-/* Those that begin elsewhere come last, when the directory is closed again: who is left behind then does not keep it mounted. */
+/* Links that begin elsewhere come last, when the directory is closed again: a reader that is left behind then
+ * does not keep it mounted. */
 static void follow_links(struct readers *r, unsigned number, bool sees, int fd, uint64_t *at)
 {
 	char **texts = calloc(r->n + 1, sizeof(*texts)), text[PATH_MAX];
@@ -217,7 +227,7 @@ static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd
 	keep_only((const int[]){ r->k->dir, fd, r->seats[number].file }, 3);
 	r->k->descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	sees = take_eyes(r->k->eyes);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* after it: a change of user takes the signal away */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after it: a change of user takes the signal away */
 	if (getppid() != parent)
 		_exit(1);
 	volindex_builder_free(&r->k->made);
@@ -245,7 +255,7 @@ static unsigned crew_for(const struct look *k, size_t n)
 	return (unsigned)(useful < most ? useful : most);
 }
 
-/* Nobody waits for it any more: it goes, as soon as the kernel lets it. */
+/* A reader that nobody waits for any more goes as soon as the kernel lets it. */
 static void leave(struct seat *s)
 {
 	if (s->pid > 0)
@@ -295,12 +305,13 @@ static int start_crew(struct readers *r, struct err *e)
 static bool is_finished(const struct readers *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (is_open(&r->shared->outcomes[i]))
+		if (is_undecided(&r->shared->outcomes[i]))
 			return false;
 	return true;
 }
 
-struct readers *readers_start(struct look *k, const struct name *names, size_t n, const struct outcome *known, struct err *e)
+struct readers *readers_start(struct look *k, const struct name *names, size_t n,
+                              const struct look_outcome *known, struct err *e)
 {
 	struct readers *r = calloc(1, sizeof(*r));
 
@@ -308,7 +319,11 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 		err_set(e, ERR_NO_MEMORY, "cannot read image headers: out of memory");
 		return NULL;
 	}
-	*r = (struct readers){ .k = k, .names = names, .n = n, .size = sizeof(*r->shared) + n * sizeof(struct outcome), .crew = crew_for(k, n) };
+	*r = (struct readers){ .k = k,
+		               .names = names,
+		               .n = n,
+		               .size = sizeof(*r->shared) + n * sizeof(struct look_outcome),
+		               .crew = crew_for(k, n) };
 	r->shared = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (r->shared == MAP_FAILED) {
 		err_sys(e, errno, "cannot share memory with readers of image headers");
@@ -327,14 +342,16 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 	return r;
 }
 
-/* The one that a dead reader was at is at fault. Without one there is no reason to try again. */
-static int blame(struct readers *r, unsigned number, int status, struct err *e)
+/* The file that a dead reader was at is at fault. If there was none there is no reason to try again. */
+static int blame_name(struct readers *r, unsigned number, int status, struct err *e)
 {
 	uint32_t at = r->shared->busy[number];
 
-	if (memory_took(0, NULL, status, 0))        /* it was no header's fault */
-		return err_set(e, ERR_NO_MEMORY, "a reader of image headers %s", memory_ending(0, NULL, status, 0));
-	if (at > 0 && at <= r->n && (r->following ? is_followed(r, at - 1) : is_open(&r->shared->outcomes[at - 1]))) {
+	if (memory_took(0, NULL, status, 0)) /* it was no header's fault */
+		return err_set(e, ERR_NO_MEMORY, "a reader of image headers %s",
+		               memory_ending(0, NULL, status, 0));
+	if (at > 0 && at <= r->n &&
+	    (r->following ? is_followed(r, at - 1) : is_undecided(&r->shared->outcomes[at - 1]))) {
 		r->shared->outcomes[at - 1].verdict = VERDICT_BROKEN;
 		return 0;
 	}
@@ -343,7 +360,8 @@ static int blame(struct readers *r, unsigned number, int status, struct err *e)
 
 /* ---- one that gets no answer ---- */
 
-/* It is not the processor that it waits for, and nobody has stopped it. */
+/* Is the reader stuck in the storage? It is if it neither waits for the processor nor was stopped by
+ * somebody. */
 static bool sleeps(pid_t pid)
 {
 	char path[32], text[1024], *state;
@@ -367,7 +385,8 @@ static int is_at(const struct mount_entry *m, void *path)
 	return streq(m->target, path);
 }
 
-/* Does the pool's directory itself answer? If not, the pool hangs, and so do we: whoever has started us says so. */
+/* Does the pool's directory itself answer? If not, the pool hangs, and so do we: whoever has started us says
+ * so. */
 static bool directory_answers(const struct readers *r)
 {
 	uint64_t began = clock_ms();
@@ -377,8 +396,8 @@ static bool directory_answers(const struct readers *r)
 	return clock_ms() - began < MOMENT;
 }
 
-/* What is behind a link, or mounted there, is somewhere else: the pool is well without it. A file of the pool's own gets more time, and is given up only
- * while the directory answers. */
+/* What is behind a link, or mounted there, is somewhere else: the pool is well without it. A file of the
+ * pool's own gets more time, and is given up only while the directory answers. */
 static bool is_given_up(struct readers *r, struct seat *s, uint64_t now)
 {
 	const char *name = r->names[s->at - 1].text;
@@ -407,13 +426,15 @@ static void look_after(struct readers *r, unsigned number)
 		s->since = now;
 		return;
 	}
-	if (!is_given_up(r, s, now) || r->shared->busy[number] != at || !stuck_hold(&r->k->stuck, s->file, look_path(r->k, r->names[at - 1].text)))
+	if (!is_given_up(r, s, now) || r->shared->busy[number] != at ||
+	    !stuck_hold(&r->k->stuck, s->file, look_path(r->k, r->names[at - 1].text)))
 		return;
-	r->shared->outcomes[at - 1] = (struct outcome){ .verdict = VERDICT_STUCK, .behind = r->following };
+	r->shared->outcomes[at - 1] = (struct look_outcome){ .verdict = VERDICT_STUCK,
+		                                             .behind = r->following };
 	leave(s);
 }
 
-static int reap(struct readers *r, unsigned number, struct err *e)
+static int reap_reader(struct readers *r, unsigned number, struct err *e)
 {
 	struct seat *s = &r->seats[number];
 	int status = 0;
@@ -422,7 +443,7 @@ static int reap(struct readers *r, unsigned number, struct err *e)
 		;
 	s->pid = -1;
 	leave(s);
-	return status != 0 ? blame(r, number, status, e) : 0;
+	return status != 0 ? blame_name(r, number, status, e) : 0;
 }
 
 static int wait_for_crew(struct readers *r, struct err *e)
@@ -434,15 +455,17 @@ static int wait_for_crew(struct readers *r, struct err *e)
 		unsigned n = 0;
 
 		for (unsigned i = 0; i < REMOTE_READERS; i++) {
-			fds[i] = (struct pollfd){ .fd = r->seats[i].pid > 0 ? r->seats[i].pidfd : -1, .events = POLLIN };
+			fds[i] = (struct pollfd){ .fd = r->seats[i].pid > 0 ? r->seats[i].pidfd : -1,
+				                  .events = POLLIN };
 			n += fds[i].fd >= 0;
 		}
 		if (n == 0)
 			return rc;
-		if (poll(fds, REMOTE_READERS, (int)(patience(r, PATIENCE_ELSEWHERE, 8) / (2 * KNOWN_SILENT))) < 0)
+		if (poll(fds, REMOTE_READERS,
+		         (int)(patience(r, PATIENCE_ELSEWHERE, 8) / (2 * KNOWN_SILENT))) < 0)
 			continue;
 		for (unsigned i = 0; i < REMOTE_READERS; i++) {
-			if (fds[i].fd >= 0 && fds[i].revents && reap(r, i, e) < 0)
+			if (fds[i].fd >= 0 && fds[i].revents && reap_reader(r, i, e) < 0)
 				rc = -1;
 			else if (r->seats[i].pid > 0)
 				look_after(r, i);
@@ -455,7 +478,8 @@ static int map_outputs(struct readers *r, struct err *e)
 	for (unsigned i = 1; i <= r->noutputs; i++) {
 		struct output *o = &r->outputs[i];
 		off_t len = o->fd >= 0 ? lseek(o->fd, 0, SEEK_END) : 0;
-		void *map = len > 0 ? mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED | MAP_POPULATE, o->fd, 0) : NULL;
+		void *map = len > 0 ? mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED | MAP_POPULATE, o->fd, 0)
+		                    : NULL;
 
 		if (map == MAP_FAILED)
 			return err_sys(e, errno, "cannot take over what was read of image headers");
@@ -468,19 +492,20 @@ static int map_outputs(struct readers *r, struct err *e)
 	return 0;
 }
 
-/* One process a user, one after the other; those who are left behind are followed by others. */
+/* One process looks at the links of a user, user after user. A process that is left behind is followed by
+ * another one. */
 static int follow_all(struct readers *r, struct err *e)
 {
 	size_t i = 0;
 
 	r->following = true;
 	while (i < r->n) {
-		struct outcome *o = &r->shared->outcomes[i];
+		struct look_outcome *o = &r->shared->outcomes[i];
 
 		if (o->verdict != VERDICT_FOLLOW) {
 			i++;
 		} else if (r->noutputs >= OUTPUTS || !stuck_has_room(&r->k->stuck)) {
-			*o = (struct outcome){ .verdict = VERDICT_LEFT, .behind = true };
+			*o = (struct look_outcome){ .verdict = VERDICT_LEFT, .behind = true };
 		} else {
 			r->k->eyes = o->at;
 			if (start_one(r, 0, e) < 0 || wait_for_crew(r, e) < 0 || map_outputs(r, e) < 0)
@@ -495,13 +520,13 @@ static int follow_all(struct readers *r, struct err *e)
 static void tell_rest(struct readers *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
-		struct outcome *o = &r->shared->outcomes[i];
+		struct look_outcome *o = &r->shared->outcomes[i];
 
-		if (is_open(o))
+		if (is_undecided(o))
 			look_at(r->k, &r->names[i], false, o);
 		if (o->verdict == VERDICT_STUCK || o->verdict == VERDICT_LEFT)
 			look_silent(r->k, &r->names[i], o->behind || !r->k->remote, o);
-		else if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_FOLLOW || is_open(o))
+		else if (o->verdict == VERDICT_BROKEN || o->verdict == VERDICT_FOLLOW || is_undecided(o))
 			look_broken(r->k, r->names[i].text, o);
 	}
 }
@@ -523,8 +548,9 @@ int readers_finish(struct readers *r, struct err *e)
 	return 0;
 }
 
-const struct outcome *readers_outcome(const struct readers *r, size_t i)
+const struct look_outcome *readers_outcome(const struct readers *r, size_t i)
 {
+	require_or(i < r->n, NULL);
 	return &r->shared->outcomes[i];
 }
 
@@ -539,33 +565,38 @@ static void expect(struct readers *r, const char *key, const char *value)
 }
 
 /* Is this next? Moves on to the space behind it. */
-static bool begins(struct readers *r, const char **at, const char *end, const char *key, const char *value)
+static bool begins_with(struct readers *r, const char **at, const char *end, const char *key,
+                        const char *value)
 {
 	expect(r, key, value);
-	if (r->expected.failed || (size_t)(end - *at) <= r->expected.len || memcmp(*at, r->expected.data, r->expected.len) != 0)
+	if (r->expected.failed || (size_t)(end - *at) <= r->expected.len ||
+	    memcmp(*at, r->expected.data, r->expected.len) != 0)
 		return false;
 	*at += r->expected.len - 1;
 	return true;
 }
 
-/* One line, of that name, that type of path: nothing that would make somebody work on another file. */
+/* A record is taken only if it is one line, of that name and that type of path: nothing that would make
+ * somebody work on another file. */
 static bool is_record_of(struct readers *r, const char *name, const char *record, size_t len)
 {
 	static const char *const types[] = { "file", "dir", "block" };
 	const char *at = record + 1, *end = record + len;
 	bool typed = false;
 
-	if (len < 3 || len > LINE_MAX_BYTES || record[0] != '-' || memchr(record, '\n', len) != end - 1 || !begins(r, &at, end, "name", name))
+	if (len < 3 || len > LINE_MAX_BYTES || record[0] != '-' || memchr(record, '\n', len) != end - 1 ||
+	    !begins_with(r, &at, end, "name", name))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(types) && !typed; i++)
-		typed = begins(r, &at, end, "type", types[i]);
-	return typed && begins(r, &at, end, "path", buf_str(&r->k->path)) &&
-	       (begins(r, &at, end, "key", buf_str(&r->k->path)) || (size_t)(end - at) < 5 || memcmp(at, " key=", 5) != 0);
+		typed = begins_with(r, &at, end, "type", types[i]);
+	return typed && begins_with(r, &at, end, "path", buf_str(&r->k->path)) &&
+	       (begins_with(r, &at, end, "key", buf_str(&r->k->path)) || (size_t)(end - at) < 5 ||
+	        memcmp(at, " key=", 5) != 0);
 }
 
 const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e)
 {
-	const struct outcome *o = &r->shared->outcomes[i];
+	const struct look_outcome *o = &r->shared->outcomes[i];
 	const struct output *out = &r->outputs[o->output];
 	struct look *k = r->k;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Leftovers: entries that were being built when their builder died (publish.h). Who builds one holds a lock on it; one that can be locked is nobody's.
+ * Leftovers: entries that were being built when their builder died (publish.h). Who builds one holds a lock
+ * on it; one that can be locked is nobody's.
  */
 #include "volumes/directory/parts.h"
 
@@ -14,15 +15,16 @@
 #include "volumes/file/publish.h"
 
 /* Is it still there under this name? */
-static bool is_there(int dir, const char *name, const struct stat *seen)
+static bool is_same_file(int dir, const char *name, const struct stat *seen)
 {
 	struct stat st;
 
-	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino && st.st_dev == seen->st_dev;
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == seen->st_ino &&
+	       st.st_dev == seen->st_dev;
 }
 
-/* Nothing that is mounted there: it may not answer, and cannot be removed. */
-bool sweep(int dir, const char *name)
+/* What is mounted there is left alone: it may not answer, and cannot be removed. */
+bool sweep_leftover(int dir, const char *name)
 {
 	cleanup_close int seen = file_seek(dir, name, RESOLVE_NO_XDEV);
 	cleanup_close int descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -32,7 +34,7 @@ bool sweep(int dir, const char *name)
 	if (seen < 0 || fstat(seen, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return false;
 	fd = look_reopen(descriptors, seen, S_ISDIR(st.st_mode) ? O_RDONLY : O_RDWR);
-	if (fd < 0 || !publish_lock(fd) || !is_there(dir, name, &st))
+	if (fd < 0 || !publish_lock(fd) || !is_same_file(dir, name, &st))
 		return false;
 	return unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0;
 }

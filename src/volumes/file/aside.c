@@ -20,11 +20,12 @@ struct aside {
 
 /* ---- another user ---- */
 
-/* What namespaces and mounts need, which is how a tool is confined. It opens no file. */
+/* CAP_SYS_ADMIN is kept, because confining a tool takes namespaces and mounts. It opens no file. */
 static int keep_one_capability(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct one[2] = { { .effective = 1U << CAP_SYS_ADMIN, .permitted = 1U << CAP_SYS_ADMIN } };
+	const struct __user_cap_data_struct one[2] = { { .effective = 1U << CAP_SYS_ADMIN,
+		                                         .permitted = 1U << CAP_SYS_ADMIN } };
 
 	return (int)syscall(SYS_capset, &head, one);
 }
@@ -35,19 +36,23 @@ static int become(const struct aside *a, struct err *e)
 	gid_t gid = a->gid >= 0 ? (gid_t)a->gid : getegid();
 	uid_t uid = a->uid >= 0 ? (uid_t)a->uid : geteuid();
 
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ||
-	    keep_one_capability() < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+	    setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 || keep_one_capability() < 0 ||
+	    prctl(PR_SET_DUMPABLE, 1) < 0)
 		return err_sys(e, errno, "cannot act as user %u, group %u", uid, gid);
 	return 0;
 }
 
 /* ---- the child ---- */
 
-struct outcome { int rc; struct err err; };
+struct aside_outcome {
+	int rc;
+	struct err err;
+};
 
 _Noreturn static void child(const struct aside *a, aside_fn *run, void *arg, int out, pid_t parent)
 {
-	struct outcome o = { 0 };
+	struct aside_outcome o = { 0 };
 
 	o.rc = become(a, &o.err);
 	/* after it: a change of user takes the signal away */
@@ -61,7 +66,7 @@ _Noreturn static void child(const struct aside *a, aside_fn *run, void *arg, int
 }
 
 /* One write of less than PIPE_BUF: it comes whole or not at all. */
-static int outcome_read(int in, struct outcome *o)
+static int outcome_read(int in, struct aside_outcome *o)
 {
 	ssize_t n;
 
@@ -74,7 +79,7 @@ static int outcome_read(int in, struct outcome *o)
 int aside_as(int64_t uid, int64_t gid, aside_fn *run, void *arg, struct err *e)
 {
 	const struct aside a = { uid, gid };
-	struct outcome o = { 0 };
+	struct aside_outcome o = { 0 };
 	int ends[2], status = 0;
 	pid_t pid, self = getpid();
 

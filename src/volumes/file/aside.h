@@ -8,11 +8,11 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* What is done in the child; may report through its op as in the worker. */
+/* The function is called in the child. It may report through its op as in the worker. */
 typedef int aside_fn(void *arg, struct err *e);
 
-/* As another user and group (-1: stays), without supplementary groups and with one capability alone, by which tools are confined: what root may not do on a
- * network filesystem its owner may. */
+/* Run a function as another user and group (-1: stays), without supplementary groups and with one capability
+ * alone, by which tools are confined. On a network filesystem a file's owner may do what root may not. */
 int aside_as(int64_t uid, int64_t gid, aside_fn *run, void *arg, struct err *e);
 
 #endif

@@ -7,14 +7,17 @@
 
 #include "pool/operation.h"
 
-/* Fill the new, empty file `fd` for definition v (its capacity is what is wanted, 0 as the source's) from a volume of any pool.
+/* Fill the new, empty file `fd` for definition v (its capacity is what is wanted, 0 as the source's) from a
+ * volume of any pool.
  *
- * Same format and options: the bytes, shared where the filesystem can (VOL_REFLINK: shared or not at all). The copy has the source's backing file and passphrase.
- * Anything else: a conversion, by qemu-img, into an image without a backing file. What is under the source is read with it only if each image is a regular
- * file in the directory of the source's pool and the header above gives its format: nothing else that a header names is opened. Images that keep data in
- * other files are neither copied nor converted. secret: the new volume's, or NULL. From a volume whose secret is private only without op->operate, or into one whose
- * secret is private too (ERR_DENIED). */
-int clone_content(int fd, const struct pool_def *d, const struct volume_def *v, const struct vol_input *from, unsigned flags,
-		  const struct secret_value *secret, struct op *op, struct err *e);
+ * Same format and options: the bytes, shared where the filesystem can (VOL_REFLINK: shared or not at all).
+ * The copy has the source's backing file and passphrase. Anything else: a conversion, by qemu-img, into an
+ * image without a backing file. What is under the source is read with it only if each image is a regular file
+ * in the directory of the source's pool and the header above gives its format: nothing else that a header
+ * names is opened. Images that keep data in other files are neither copied nor converted. secret: the new
+ * volume's, or NULL. From a volume whose secret is private only without op->operate, or into one whose secret
+ * is private too (ERR_DENIED). */
+int clone_content(int fd, const struct pool_def *d, const struct volume_def *v, const struct vol_input *from,
+                  unsigned flags, const struct secret_value *secret, struct op *op, struct err *e);
 
 #endif

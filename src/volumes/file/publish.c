@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Entries of a directory that appear whole: built without a name or under a temporary one, synced, then named without replacing anything.
+ * Entries of a directory that appear whole: built without a name or under a temporary one, synced, then named
+ * without replacing anything.
  */
 #include "volumes/file/publish.h"
 
@@ -16,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -31,10 +33,10 @@ bool publish_is_temporary(const char *name)
 
 /* ---- a temporary name, taken away again even by SIGTERM ---- */
 
-/* What the signal handler takes away: a worker makes one entry at a time. */
+/* The entry that the signal handler removes: a worker makes one at a time. */
 static struct publish *volatile unfinished;
 
-static void take_away(int sig)
+static void remove_unfinished(int sig)
 {
 	const struct publish *p = unfinished;
 
@@ -46,7 +48,7 @@ static void take_away(int sig)
 
 static void watch_termination(struct publish *p)
 {
-	struct sigaction action = { .sa_handler = take_away, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction action = { .sa_handler = remove_unfinished, .sa_flags = (int)SA_RESETHAND };
 
 	unfinished = p;
 	sigaction(SIGTERM, &action, NULL);
@@ -73,17 +75,20 @@ static void temporary_name(char *out, size_t size)
 	snprintf(out, size, "%s%s", PUBLISH_PREFIX, suffix);
 }
 
-/* The network filesystems on which the kernel keeps flock(2) and fcntl(2) locks as one kind, at the server. Elsewhere (FUSE, 9P, CephFS, this machine's own)
- * the two do not see each other, so that builder and sweep must use the same call: both ask publish_lock(). */
+/* The network filesystems on which the kernel keeps flock(2) and fcntl(2) locks as one kind, at the server.
+ * Elsewhere (FUSE, 9P, CephFS, this machine's own) the two do not see each other, so that builder and sweep
+ * must use the same call: both ask publish_lock(). */
 static bool locks_are_one(int fd)
 {
 	struct statfs s;
 
-	return fstatfs(fd, &s) == 0 && ((unsigned)s.f_type == NFS_SUPER_MAGIC || (unsigned)s.f_type == CIFS_MAGIC || (unsigned)s.f_type == SMB2_MAGIC);
+	return fstatfs(fd, &s) == 0 && ((unsigned)s.f_type == NFS_SUPER_MAGIC ||
+	                                (unsigned)s.f_type == CIFS_MAGIC || (unsigned)s.f_type == SMB2_MAGIC);
 }
 
-/* Alive, says the lock. On network filesystems flock(2) is a lock of all bytes at the server, and qemu-img, which locks bytes from 100 on, would be kept out by
- * it: there the first bytes alone are locked, which keeps a flock(2) of others out just the same. A filesystem without locks has none to sweep by either. */
+/* Alive, says the lock. On network filesystems flock(2) is a lock of all bytes at the server, and qemu-img,
+ * which locks bytes from 100 on, would be kept out by it: there the first bytes alone are locked, which keeps
+ * a flock(2) of others out just the same. A filesystem without locks has none to sweep by either. */
 bool publish_lock(int fd)
 {
 	struct flock first = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = LOCK_BYTES };
@@ -132,16 +137,20 @@ static int name_check(const struct publish *p, struct err *e)
 	struct stat st;
 
 	if (!name_is_component(p->name))
-		return err_set(e, ERR_INVALID, "\"%.100s\" cannot be the name of a file: it is empty, \".\", \"..\", longer than 255 bytes, or has a '/' or "
-			       "control characters in it", p->name);
+		return err_set(e, ERR_INVALID,
+		               "\"%.100s\" cannot be the name of a file: it is empty, \".\", \"..\", longer "
+		               "than 255 bytes, or has a '/' or control characters in it",
+		               p->name);
 	if (publish_is_temporary(p->name))
-		return err_set(e, ERR_INVALID, "names that begin with \"%s\" are for unfinished volumes", PUBLISH_PREFIX);
+		return err_set(e, ERR_INVALID, "names that begin with \"%s\" are for unfinished volumes",
+		               PUBLISH_PREFIX);
 	if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(e, ERR_EXISTS, "%s/%s exists already", p->target, p->name);
 	return 0;
 }
 
-int publish_begin(struct publish *p, int dir, const char *target, const char *name, bool directory, struct err *e)
+int publish_begin(struct publish *p, int dir, const char *target, const char *name, bool directory,
+                  struct err *e)
 {
 	*p = (struct publish){ .target = target, .name = name, .dir = dir, .fd = -1, .directory = directory };
 	if (name_check(p, e) < 0) {
@@ -171,8 +180,9 @@ static int link_unnamed(const struct publish *p)
 	return errno == ENOENT ? linkat(p->fd, "", p->dir, p->name, AT_EMPTY_PATH) : -1;
 }
 
-/* The filesystem cannot rename without replacing (NFS): a second name, then the first is taken away. A crash between the two leaves the whole volume and a
- * leftover. Directories can have no second name: the final one is made anew, empty as they are. */
+/* The filesystem cannot rename without replacing (NFS): a second name, then the first is taken away. A crash
+ * between the two leaves the whole volume and a leftover. Directories can have no second name: the final one
+ * is made anew, empty as they are. */
 static int rename_otherwise(const struct publish *p)
 {
 	struct stat st;
@@ -183,7 +193,7 @@ static int rename_otherwise(const struct publish *p)
 			return -1;
 		if (unlinkat(p->dir, p->temp, 0) == 0)
 			return 0;
-		saved = errno;                  /* both or none */
+		saved = errno; /* both or none */
 		unlinkat(p->dir, p->name, 0);
 		errno = saved;
 		return -1;
@@ -208,12 +218,13 @@ static int sync_one(int fd)
 	return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP ? 0 : -1;
 }
 
-static int failed(struct publish *p, const char *what, struct err *e)
+static int publish_failed(struct publish *p, const char *what, struct err *e)
 {
 	int saved = errno;
 
 	if (saved == EEXIST)
-		err_set(e, ERR_EXISTS, "%s/%s exists already: it was made by somebody else meanwhile", p->target, p->name);
+		err_set(e, ERR_EXISTS, "%s/%s exists already: it was made by somebody else meanwhile",
+		        p->target, p->name);
 	else
 		err_sys(e, saved, "cannot %s %s/%s", what, p->target, p->name);
 	publish_abandon(p);
@@ -222,20 +233,22 @@ static int failed(struct publish *p, const char *what, struct err *e)
 
 int publish_finish(struct publish *p, struct err *e)
 {
+	require(p->fd >= 0, e);
 	if (sync_one(p->fd) < 0)
-		return failed(p, "write", e);
+		return publish_failed(p, "write", e);
 	if (give_name(p) < 0)
-		return failed(p, "make", e);
+		return publish_failed(p, "make", e);
 	if (p->temp[0])
 		unwatch_termination();
 	p->temp[0] = '\0';
-	/* the file once more: some filesystems write down the name of what had none only with the file itself */
+	/* the file once more: some filesystems write down the name of what had none only with the file
+	 * itself */
 	if (sync_one(p->dir) < 0 || sync_one(p->fd) < 0) {
 		int saved = errno;
 
 		unlinkat(p->dir, p->name, p->directory ? AT_REMOVEDIR : 0);
 		errno = saved;
-		return failed(p, "write the directory entry of", e);
+		return publish_failed(p, "write the directory entry of", e);
 	}
 	close_all(p);
 	return 0;

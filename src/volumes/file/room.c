@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How much still fits. The quota of a project (ext4, xfs) and of a server's user (NFS) is in what statvfs(2) says; that of a btrfs subvolume is not.
+ * How much still fits. The quota of a project (ext4, xfs) and of a server's user (NFS) is in what statvfs(2)
+ * says; that of a btrfs subvolume is not.
  */
 #include "volumes/file/room.h"
 
@@ -12,15 +13,20 @@
 #include <sys/statfs.h>
 #include "base/util.h"
 
-#define GROUP_BITS 48   /* the rest of a group's number is its level; a subvolume's own has 0 */
+#define GROUP_BITS 48 /* the rest of a group's number is its level; a subvolume's own has 0 */
 
 /* One item of the quota tree into `item`. */
 static bool quota_item(int fd, uint32_t type, uint64_t subvolume, void *item, size_t size)
 {
 	struct btrfs_ioctl_search_args a = { .key = {
-		.tree_id = BTRFS_QUOTA_TREE_OBJECTID, .min_type = type, .max_type = type, .min_offset = subvolume, .max_offset = subvolume,
-		.max_transid = UINT64_MAX, .nr_items = 1,
-	} };
+						     .tree_id = BTRFS_QUOTA_TREE_OBJECTID,
+						     .min_type = type,
+						     .max_type = type,
+						     .min_offset = subvolume,
+						     .max_offset = subvolume,
+						     .max_transid = UINT64_MAX,
+						     .nr_items = 1,
+					     } };
 	struct btrfs_ioctl_search_header found;
 
 	if (ioctl(fd, (ioctl_request)BTRFS_IOC_TREE_SEARCH, &a) < 0 || a.key.nr_items != 1)
@@ -31,7 +37,7 @@ static bool quota_item(int fd, uint32_t type, uint64_t subvolume, void *item, si
 }
 
 /* Items are little-endian. */
-static uint64_t number(uint64_t disk)
+static uint64_t little_endian(uint64_t disk)
 {
 	unsigned char b[8];
 	uint64_t n = 0;
@@ -58,10 +64,10 @@ static uint64_t within_quota(int fd, uint64_t left)
 	    !quota_item(fd, BTRFS_QGROUP_LIMIT_KEY, where.treeid, &limit, sizeof(limit)) ||
 	    !quota_item(fd, BTRFS_QGROUP_INFO_KEY, where.treeid, &used, sizeof(used)))
 		return left;
-	if (number(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_RFER)
-		left = least(left, rest(number(limit.max_rfer), number(used.rfer)));
-	if (number(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_EXCL)
-		left = least(left, rest(number(limit.max_excl), number(used.excl)));
+	if (little_endian(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_RFER)
+		left = least(left, rest(little_endian(limit.max_rfer), little_endian(used.rfer)));
+	if (little_endian(limit.flags) & BTRFS_QGROUP_LIMIT_MAX_EXCL)
+		left = least(left, rest(little_endian(limit.max_excl), little_endian(used.excl)));
 	return left;
 }
 

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/statvfs.h>
 
-/* Sizes of the filesystem that fd is in, and the bytes that an ordinary user can still write there: without what is kept for root, and within the limit that
- * a quota sets to the directory. -1 with errno. */
+/* Sizes of the filesystem that fd is in, and the bytes that an ordinary user can still write there: without
+ * what is kept for root, and within the limit that a quota sets to the directory. -1 with errno. */
 int room_read(int fd, struct statvfs *s, uint64_t *left);
 
 #endif

@@ -24,7 +24,8 @@
 
 /* ---- opening ---- */
 
-/* On a network filesystem root may be nobody (root_squash): then as the file's owner. The descriptor keeps what it was opened with. */
+/* On a network filesystem root may be nobody (root_squash): then as the file's owner. The descriptor keeps
+ * what it was opened with. */
 static int open_as_owner(const char *path, int flags, const struct stat *st)
 {
 	gid_t gid = (gid_t)setfsgid(st->st_gid);
@@ -56,11 +57,16 @@ static int may_open(const struct op *op, int dir, const char *name, const struct
 		return 0;
 	if (fstat(dir, &directory) < 0)
 		return err_sys(e, errno, "cannot open volume \"%s\"", name);
-	return !files_is_doubtful(&directory, st) ? 0 :
-	       err_set(e, ERR_DENIED, "volume \"%s\" is a hard link to what may be somebody else's: only root may use it (it can be deleted)", name);
+	return !files_is_doubtful(&directory, st)
+	               ? 0
+	               : err_set(e, ERR_DENIED,
+	                         "volume \"%s\" is a hard link to what may be somebody else's: only root may "
+	                         "use it (it can be deleted)",
+	                         name);
 }
 
-int file_volume_open(const struct pool_def *d, const struct op *op, const char *name, int mode, struct stat *st, struct err *e)
+int file_volume_open(const struct pool_def *d, const struct op *op, const char *name, int mode,
+                     struct stat *st, struct err *e)
 {
 	cleanup_close int dir = -1, seen = -1;
 	const int flags = mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -72,15 +78,18 @@ int file_volume_open(const struct pool_def *d, const struct op *op, const char *
 	dir = pool_dir_open(d, O_PATH, e);
 	if (dir < 0)
 		return -1;
-	seen = file_seek(dir, name, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);     /* one component: O_NOFOLLOW says the same */
+	/* one component: O_NOFOLLOW says the same */
+	seen = file_seek(dir, name, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (seen < 0 && errno == ELOOP)
-		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is a link: nothing is read or written through it", name);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volume \"%s\" is a link: nothing is read or written through it", name);
 	if (seen < 0 && errno == ENOENT)
 		return err_set(e, ERR_NO_VOLUME, "volume \"%s\" is not there any more", name);
 	if (seen < 0 || fstat(seen, st) < 0)
 		return err_sys(e, errno, "cannot open volume \"%s\"", name);
 	if (S_ISLNK(st->st_mode))
-		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is a link: nothing is read or written through it", name);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volume \"%s\" is a link: nothing is read or written through it", name);
 	if (may_open(op, dir, name, st, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", seen);
@@ -90,7 +99,8 @@ int file_volume_open(const struct pool_def *d, const struct op *op, const char *
 	return fd < 0 ? err_sys(e, errno, "cannot open volume \"%s\"", name) : fd;
 }
 
-int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size, struct err *e)
+int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
+                  struct err *e)
 {
 	struct stat st;
 	int fd = file_volume_open(d, op, v->name, write ? O_RDWR : O_RDONLY, &st, e);
@@ -117,7 +127,8 @@ static const char *known_record(const struct op *op, const char *name, size_t *l
 	}
 	line_begin(&prefix, "-");
 	line_str(&prefix, "name", name);
-	for (const char *p = op->cache, *lf; p && p < end && (lf = memchr(p, '\n', (size_t)(end - p))); p = lf + 1) {
+	for (const char *p = op->cache, *lf; p && p < end && (lf = memchr(p, '\n', (size_t)(end - p)));
+	     p = lf + 1) {
 		*len = (size_t)(lf - p);
 		if (*len > prefix.len && memcmp(p, prefix.data, prefix.len) == 0 && p[prefix.len] == ' ')
 			return p;
@@ -125,7 +136,8 @@ static const char *known_record(const struct op *op, const char *name, size_t *l
 	return NULL;
 }
 
-bool file_volume_known(const struct op *op, const char *name, struct buf *text, struct line *line, struct volume *v)
+bool file_volume_known(const struct op *op, const char *name, struct buf *text, struct line *line,
+                       struct volume *v)
 {
 	size_t len = 0;
 	const char *record = known_record(op, name, &len);
@@ -133,7 +145,8 @@ bool file_volume_known(const struct op *op, const char *name, struct buf *text, 
 	buf_reset(text);
 	if (record)
 		buf_add(text, record, len);
-	return record && !text->failed && line_parse_reply(text->data, text->len, line, NULL) == 0 && volume_from_record(line, v, NULL) == 0;
+	return record && !text->failed && line_parse_reply(text->data, text->len, line, NULL) == 0 &&
+	       volume_from_record(line, v, NULL) == 0;
 }
 
 int file_volume_secret(const struct op *op, const struct volume *v, struct secret_value *out, struct err *e)
@@ -145,7 +158,11 @@ int file_volume_secret(const struct op *op, const struct volume *v, struct secre
 
 /* ---- deleting ---- */
 
-struct deletion { int dir; const char *name; const struct pool_def *d; };
+struct deletion {
+	int dir;
+	const char *name;
+	const struct pool_def *d;
+};
 
 /* Never follows a link: it is the entry that goes. */
 static int delete_entry(void *arg, struct err *e)
@@ -159,11 +176,13 @@ static int delete_entry(void *arg, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is a device: it is not deleted", del->name);
 	if (unlinkat(del->dir, del->name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT) {
 		if (errno == ENOTEMPTY || errno == EEXIST)
-			return err_set(e, ERR_BUSY, "volume \"%s\" is a directory that is not empty", del->name);
+			return err_set(e, ERR_BUSY, "volume \"%s\" is a directory that is not empty",
+			               del->name);
 		return err_sys(e, errno, "cannot delete volume \"%s\"", del->name);
 	}
 	if (fsync(del->dir) < 0 && errno != EINVAL && errno != ENOTSUP)
-		return err_sys(e, errno, "volume \"%s\" is deleted, but its directory cannot be synced", del->name);
+		return err_sys(e, errno, "volume \"%s\" is deleted, but its directory cannot be synced",
+		               del->name);
 	return 0;
 }
 
@@ -175,7 +194,8 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 
 	(void)op;
 	if (!name_is_component(v->name))
-		return err_set(e, ERR_INVALID, "\"%.100s\" is not the name of a volume in a directory", v->name);
+		return err_set(e, ERR_INVALID, "\"%.100s\" is not the name of a volume in a directory",
+		               v->name);
 	dir = del.dir = pool_dir_open(d, O_RDONLY, e);
 	if (dir < 0)
 		return -1;
@@ -187,7 +207,7 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 
 /* ---- resizing ---- */
 
-static bool is_raw(const char *format)
+static bool is_raw_format(const char *format)
 {
 	return !format || streq(format, "raw") || streq(format, "iso");
 }
@@ -206,29 +226,44 @@ struct resize {
 /* The rules of sizes, before anything is changed. */
 static int resize_check(const struct resize *r, struct err *e)
 {
-	const unsigned long long now = r->now, wanted = r->capacity, allocated = (unsigned long long)r->st.st_blocks * 512;
+	const unsigned long long now = r->now, wanted = r->capacity,
+				 allocated = (unsigned long long)r->st.st_blocks * 512;
 	struct statvfs s;
 	uint64_t left;
 
 	if (wanted < now && !(r->flags & VOL_SHRINK))
-		return err_set(e, ERR_INVALID, "%llu bytes are less than the %llu that it has: shrinking loses data and must be asked for (--shrink)", wanted, now);
+		return err_set(e, ERR_INVALID,
+		               "%llu bytes are less than the %llu that it has: shrinking loses data and must "
+		               "be asked for (--shrink)",
+		               wanted, now);
 	if (wanted < now && wanted < allocated)
-		return err_set(e, ERR_INVALID, "%llu bytes are less than the %llu that are allocated to it", wanted, allocated);
+		return err_set(e, ERR_INVALID, "%llu bytes are less than the %llu that are allocated to it",
+		               wanted, allocated);
 	if (!(r->flags & VOL_ALLOCATE))
 		return 0;
-	if (!is_raw(r->v->format) || r->luks)
-		return err_set(e, ERR_UNSUPPORTED, "storage can be allocated to raw volumes only, not to %s ones", r->luks ? "encrypted" : r->v->format);
+	if (!is_raw_format(r->v->format) || r->luks)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "storage can be allocated to raw volumes only, not to %s ones",
+		               r->luks ? "encrypted" : r->v->format);
 	if (wanted > now && room_read(r->fd, &s, &left) == 0 && wanted - now > left)
-		return err_set(e, ERR_NO_SPACE, "%llu more bytes do not fit: the pool has %llu left", wanted - now, (unsigned long long)left);
+		return err_set(e, ERR_NO_SPACE, "%llu more bytes do not fit: the pool has %llu left",
+		               wanted - now, (unsigned long long)left);
 	return 0;
 }
 
-/* By qemu-img. Its backing file is not opened: an empty one stands in for it where the image becomes larger, so that what is added reads as zeros. */
+/* qemu-img resizes it. The backing file is not opened: where the image becomes larger an empty one stands in
+ * for it, so that what is added reads as zeros. */
 static int resize_by_tool(const struct resize *r, struct err *e)
 {
 	struct secret_value secret = { 0 };
-	const struct qemu_img_open image = { r->fd, r->v->format, r->luks, r->luks ? &secret : NULL,
-	                                     r->image.backing[0] && (r->luks || r->capacity > r->now) ? r->capacity : 0, NULL };
+	const struct qemu_img_open image = { r->fd,
+		                             r->v->format,
+		                             r->luks,
+		                             r->luks ? &secret : NULL,
+		                             r->image.backing[0] && (r->luks || r->capacity > r->now)
+		                                     ? r->capacity
+		                                     : 0,
+		                             NULL };
 	int rc;
 
 	if (image_file_complete(r->fd, &r->image, r->v->name, e) < 0)
@@ -251,9 +286,10 @@ static int resize_open(struct resize *r, struct err *e)
 	r->now = (uint64_t)r->st.st_size;
 	if (v->problem && r->st.st_nlink > 1)
 		return err_set(e, ERR_UNSUPPORTED, "what is in it was not looked at");
-	if (is_raw(v->format) && !v->encryption)
+	if (is_raw_format(v->format) && !v->encryption)
 		return resize_check(r, e);
-	if (image_file_look(r->fd, r->now, is_raw(v->format) ? "raw" : v->format, v->name, &r->image, e) < 0)
+	if (image_file_look(r->fd, r->now, is_raw_format(v->format) ? "raw" : v->format, v->name, &r->image,
+	                    e) < 0)
 		return -1;
 	r->now = r->image.capacity;
 	r->luks = r->image.encryption && starts_with(r->image.encryption, "luks");
@@ -277,7 +313,8 @@ static int resize_run(struct resize *r, struct err *e)
 	return rc > 0 ? resize_by_tool(r, e) : rc;
 }
 
-int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity, unsigned flags, struct err *e)
+int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
+                    unsigned flags, struct err *e)
 {
 	struct resize r = { .v = v, .capacity = capacity, .flags = flags, .op = op };
 	int rc;
@@ -292,7 +329,8 @@ int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 
 /* ---- wiping ---- */
 
-int file_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm, struct err *e)
+int file_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
+                  struct err *e)
 {
 	cleanup_close int fd = -1;
 	struct stat st;

@@ -8,10 +8,12 @@
 #include "base/err.h"
 #include "pool/image/image.h"
 
-/* Probe it. ERR_STATE if it is not of the format that the index has for it any more (refresh the pool), ERR_WRONG_FORMAT if its header makes no sense. */
-int image_file_look(int fd, uint64_t size, const char *format, const char *name, struct image *out, struct err *e);
-/* Does the file hold all of its content but a backing file's? ERR_UNSUPPORTED: it names others for it (a qcow2 data file, the extents of a vmdk descriptor), which
- * a tool would open. */
+/* Probe it. ERR_STATE if it is not of the format that the index has for it any more (refresh the pool),
+ * ERR_WRONG_FORMAT if its header makes no sense. */
+int image_file_look(int fd, uint64_t size, const char *format, const char *name, struct image *out,
+                    struct err *e);
+/* Does the file hold all of its content but a backing file's? ERR_UNSUPPORTED: it names others for it (a
+ * qcow2 data file, the extents of a vmdk descriptor), which a tool would open. */
 int image_file_complete(int fd, const struct image *image, const char *name, struct err *e);
 
 #endif

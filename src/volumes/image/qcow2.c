@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A new qcow2 image. Everything in it lies in one row, so that each cluster from the first to the last is in use exactly once:
+ * A new qcow2 image. Everything in it lies in one row, so that each cluster from the first to the last is in
+ * use exactly once:
  *
- *     header | refcount table | refcount blocks | L1 table | L2 tables | data       (the last two: only if preallocated)
+ *     header | refcount table | refcount blocks | L1 table | L2 tables | data       (the last two: only if
+ *     preallocated)
  *
  * Growing one is in qcow2_grow.c.
  */
@@ -15,7 +17,8 @@
 #include "base/util.h"
 #include "volumes/image/qcow2_format.h"
 
-#define CHUNK (256 * 1024)              /* tables are written in pieces of this size */
+#define CHUNK (256 * 1024) /* tables are written in pieces of this size */
+_Static_assert(CHUNK % sizeof(uint64_t) == 0, "a piece ends with a whole entry");
 
 /* Where everything is, in clusters from the beginning. */
 struct layout {
@@ -35,22 +38,29 @@ static int check_features(const struct qcow2_options *o, struct layout *l, struc
 	l->cluster = o->cluster_size ? o->cluster_size : 65536;
 	while ((UINT64_C(1) << l->cluster_bits) < l->cluster && l->cluster_bits <= QCOW2_CLUSTER_BITS_MAX)
 		l->cluster_bits++;
-	if (l->cluster != UINT64_C(1) << l->cluster_bits || l->cluster_bits < QCOW2_CLUSTER_BITS_MIN || l->cluster_bits > QCOW2_CLUSTER_BITS_MAX)
-		return err_set(e, ERR_INVALID, "a qcow2 cluster size must be a power of two between 512 bytes and 2 MiB, not %llu bytes",
+	if (l->cluster != UINT64_C(1) << l->cluster_bits || l->cluster_bits < QCOW2_CLUSTER_BITS_MIN ||
+	    l->cluster_bits > QCOW2_CLUSTER_BITS_MAX)
+		return err_set(e, ERR_INVALID,
+		               "a qcow2 cluster size must be a power of two between 512 bytes and 2 MiB, not "
+		               "%llu bytes",
 		               (unsigned long long)l->cluster);
 	if (!streq(compat, "0.10") && !streq(compat, "1.1"))
-		return err_set(e, ERR_INVALID, "qcow2 compat=\"%.40s\" is not known: 0.10 and 1.1 are", compat);
+		return err_set(e, ERR_INVALID, "qcow2 compat=\"%.40s\" is not known: 0.10 and 1.1 are",
+		               compat);
 	l->version = streq(compat, "1.1") ? 3 : 2;
 	if (l->version < 3 && (o->lazy_refcounts || o->extended_l2))
-		return err_set(e, ERR_INVALID, "qcow2 feature %s needs compat 1.1", o->lazy_refcounts ? "lazy_refcounts" : "extended_l2");
+		return err_set(e, ERR_INVALID, "qcow2 feature %s needs compat 1.1",
+		               o->lazy_refcounts ? "lazy_refcounts" : "extended_l2");
 	if (o->extended_l2 && l->cluster_bits < QCOW2_EXTENDED_BITS_MIN)
-		return err_set(e, ERR_INVALID, "qcow2 feature extended_l2 needs a cluster size of at least 16 KiB, not %llu bytes",
-		               (unsigned long long)l->cluster);
+		return err_set(
+			e, ERR_INVALID,
+			"qcow2 feature extended_l2 needs a cluster size of at least 16 KiB, not %llu bytes",
+			(unsigned long long)l->cluster);
 	return 0;
 }
 
-/* Bytes of the header up to the backing file's name: fields, the format's extension, the end mark. Where the names of features are written as well there
- * is room for everything. */
+/* Bytes of the header up to the backing file's name: fields, the format's extension, the end mark. Where the
+ * names of features are written as well there is room for everything. */
 static size_t header_len(const struct layout *l)
 {
 	size_t fields = l->version >= 3 ? Q_V3_LEN : Q_V2_LEN;
@@ -58,25 +68,34 @@ static size_t header_len(const struct layout *l)
 	return fields + 8 + q_units(strlen(l->o->backing_format), 8) * 8 + 8;
 }
 
-static int check_backing(const struct layout *l, struct err *e)
+static int check_layout_backing(const struct layout *l, struct err *e)
 {
 	const struct qcow2_options *o = l->o;
 	size_t len;
 
 	if (!o->backing)
-		return o->backing_format ? err_set(e, ERR_INVALID, "a backing format without a backing file") : 0;
+		return o->backing_format ? err_set(e, ERR_INVALID, "a backing format without a backing file")
+		                         : 0;
 	len = strlen(o->backing);
 	if (!len || len > QCOW2_BACKING_MAX)
-		return err_set(e, ERR_INVALID, "the backing file's name has %zu bytes: a qcow2 image holds 1 to %d", len, QCOW2_BACKING_MAX);
+		return err_set(e, ERR_INVALID,
+		               "the backing file's name has %zu bytes: a qcow2 image holds 1 to %d", len,
+		               QCOW2_BACKING_MAX);
 	if (!o->backing_format || !*o->backing_format)
-		return err_set(e, ERR_INVALID, "the format of backing file \"%.200s\" must be given: it is not safe to guess it", o->backing);
+		return err_set(
+			e, ERR_INVALID,
+			"the format of backing file \"%.200s\" must be given: it is not safe to guess it",
+			o->backing);
 	if (strlen(o->backing_format) > QCOW2_BACKING_FORMAT_MAX)
 		return err_set(e, ERR_INVALID, "\"%.40s\" is no format of a backing file", o->backing_format);
 	if (header_len(l) + len > l->cluster)
-		return err_set(e, ERR_INVALID, "the backing file's name has %zu bytes: a cluster of %llu bytes has no room for it", len,
-		               (unsigned long long)l->cluster);
+		return err_set(
+			e, ERR_INVALID,
+			"the backing file's name has %zu bytes: a cluster of %llu bytes has no room for it",
+			len, (unsigned long long)l->cluster);
 	if (o->preallocation != QCOW2_PREALLOC_OFF && !o->extended_l2)
-		return err_set(e, ERR_INVALID, "a qcow2 image with a backing file can be preallocated only with extended_l2");
+		return err_set(e, ERR_INVALID,
+		               "a qcow2 image with a backing file can be preallocated only with extended_l2");
 	return 0;
 }
 
@@ -88,7 +107,8 @@ static int lay_out(struct layout *l, uint64_t l2_tables, uint64_t data_clusters,
 	uint64_t rest = 1 + l1_clusters + l2_tables + data_clusters, blocks = 0, table = 0;
 
 	for (;;) {
-		uint64_t more_blocks = q_units(rest + table + blocks, per_block), more_table = q_units(more_blocks * 8, l->cluster);
+		uint64_t more_blocks = q_units(rest + table + blocks, per_block),
+			 more_table = q_units(more_blocks * 8, l->cluster);
 
 		if (more_blocks == blocks && more_table == table)
 			break;
@@ -102,7 +122,9 @@ static int lay_out(struct layout *l, uint64_t l2_tables, uint64_t data_clusters,
 	l->data = l->l2 + l2_tables;
 	l->end = l->data + data_clusters;
 	if (blocks * 8 > QCOW2_REFTABLE_MAX || l->end >= QCOW2_OFFSET_END >> l->cluster_bits)
-		return err_set(e, ERR_INVALID, "capacity %llu is too large for a preallocated qcow2 image with clusters of %llu bytes: use larger ones",
+		return err_set(e, ERR_INVALID,
+		               "capacity %llu is too large for a preallocated qcow2 image with clusters of "
+		               "%llu bytes: use larger ones",
 		               (unsigned long long)l->capacity, (unsigned long long)l->cluster);
 	return 0;
 }
@@ -113,12 +135,15 @@ static int plan(const struct qcow2_options *o, struct layout *l, struct err *e)
 	bool prealloc = o->preallocation != QCOW2_PREALLOC_OFF;
 
 	*l = (struct layout){ .o = o };
-	if (check_features(o, l, e) < 0 || check_backing(l, e) < 0)
+	if (check_features(o, l, e) < 0 || check_layout_backing(l, e) < 0)
 		return -1;
 	covers = q_l1_covers(l->cluster, o->extended_l2);
 	if (o->capacity > covers * (QCOW2_L1_MAX / 8))
-		return err_set(e, ERR_INVALID, "capacity %llu is too large for a qcow2 image with clusters of %llu bytes: it holds %llu; use larger clusters",
-		               (unsigned long long)o->capacity, (unsigned long long)l->cluster, (unsigned long long)(covers * (QCOW2_L1_MAX / 8)));
+		return err_set(e, ERR_INVALID,
+		               "capacity %llu is too large for a qcow2 image with clusters of %llu bytes: it "
+		               "holds %llu; use larger clusters",
+		               (unsigned long long)o->capacity, (unsigned long long)l->cluster,
+		               (unsigned long long)(covers * (QCOW2_L1_MAX / 8)));
 	l->capacity = q_units(o->capacity, 512) * 512;
 	l->l1_entries = q_units(l->capacity, covers);
 	return lay_out(l, prealloc ? l->l1_entries : 0, prealloc ? q_units(l->capacity, l->cluster) : 0, e);
@@ -149,9 +174,11 @@ int qcow2_write(int fd, const void *data, size_t len, uint64_t offset, struct er
 	return 0;
 }
 
-/* count entries of `stride` bytes at cluster `where`, which hold the offsets of consecutive clusters from `first`. An extended L2 entry's second half,
- * the bitmap of its subclusters, stays 0: they are nobody's yet. */
-static int write_offsets(int fd, const struct layout *l, uint64_t where, uint64_t first, uint64_t count, size_t stride, uint64_t flags, struct err *e)
+/* count entries of `stride` bytes at cluster `where`, which hold the offsets of consecutive clusters from
+ * `first`. An extended L2 entry's second half, the bitmap of its subclusters, stays 0: they are nobody's
+ * yet. */
+static int write_offsets(int fd, const struct layout *l, uint64_t where, uint64_t first, uint64_t count,
+                         size_t stride, uint64_t flags, struct err *e)
 {
 	uint64_t offset = where << l->cluster_bits;
 	cleanup_free unsigned char *chunk = calloc(1, CHUNK);
@@ -200,7 +227,8 @@ static int allocate(int fd, uint64_t end, struct err *e)
 		if (errno == EOPNOTSUPP || errno == ENOSYS)
 			return 1;
 		if (errno != EINTR)
-			return err_sys(e, errno, "cannot allocate %llu bytes for the qcow2 image", (unsigned long long)end);
+			return err_sys(e, errno, "cannot allocate %llu bytes for the qcow2 image",
+			               (unsigned long long)end);
 	}
 	return 0;
 }
@@ -218,7 +246,8 @@ static int claim_space(int fd, const struct layout *l, struct err *e)
 	if (!zeros)
 		return err_set(e, ERR_NO_MEMORY, "cannot write the qcow2 image: out of memory");
 	for (; offset < end; offset += CHUNK)
-		if (qcow2_write(fd, zeros, end - offset < CHUNK ? (size_t)(end - offset) : CHUNK, offset, e) < 0)
+		if (qcow2_write(fd, zeros, end - offset < CHUNK ? (size_t)(end - offset) : CHUNK, offset, e) <
+		    0)
 			return -1;
 	return 0;
 }
@@ -226,9 +255,13 @@ static int claim_space(int fd, const struct layout *l, struct err *e)
 /* ---- the header ---- */
 
 /* The names that programs print for feature bits they do not know. */
-static const struct feature { unsigned char type, bit; const char *name; } features[] = {
-	{ 0, 0, "dirty bit" }, { 0, 1, "corrupt bit" }, { 0, 2, "external data file" }, { 0, 3, "compression type" }, { 0, 4, "extended L2 entries" },
-	{ 1, 0, "lazy refcounts" }, { 2, 0, "bitmaps" },
+static const struct feature {
+	unsigned char type, bit;
+	const char *name;
+} features[] = {
+	{ 0, 0, "dirty bit" },        { 0, 1, "corrupt bit" },         { 0, 2, "external data file" },
+	{ 0, 3, "compression type" }, { 0, 4, "extended L2 entries" }, { 1, 0, "lazy refcounts" },
+	{ 2, 0, "bitmaps" },
 };
 
 static size_t put_feature_names(unsigned char *h, size_t at)
@@ -256,9 +289,9 @@ static size_t put_extensions(const struct layout *l, unsigned char *h, size_t at
 		memcpy(h + at + 8, o->backing_format, len);
 		at += 8 + q_units(len, 8) * 8;
 	}
-	if (l->version >= 3 && l->cluster >= 4096)      /* a small cluster has better use for its room */
+	if (l->version >= 3 && l->cluster >= 4096) /* a small cluster has better use for its room */
 		at = put_feature_names(h, at);
-	at += 8;                                        /* the end mark: type 0, length 0 */
+	at += 8; /* the end mark: type 0, length 0 */
 	if (o->backing) {
 		size_t len = strlen(o->backing);
 
@@ -299,7 +332,9 @@ static int empty_file(int fd, struct err *e)
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot write the qcow2 image");
 	if (!S_ISREG(st.st_mode) || st.st_size != 0)
-		return err_set(e, ERR_INVALID, "cannot write the qcow2 image: what it is to be written to is not an empty file");
+		return err_set(
+			e, ERR_INVALID,
+			"cannot write the qcow2 image: what it is to be written to is not an empty file");
 	return 0;
 }
 
@@ -311,13 +346,15 @@ int qcow2_create(int fd, const struct qcow2_options *o, struct err *e)
 	if (plan(o, &l, e) < 0 || empty_file(fd, e) < 0)
 		return -1;
 	if (ftruncate(fd, (off_t)(l.end << l.cluster_bits)) < 0)
-		return err_sys(e, errno, "cannot make the qcow2 image %llu bytes long", (unsigned long long)(l.end << l.cluster_bits));
+		return err_sys(e, errno, "cannot make the qcow2 image %llu bytes long",
+		               (unsigned long long)(l.end << l.cluster_bits));
 	if (o->preallocation == QCOW2_PREALLOC_FALLOC && claim_space(fd, &l, e) < 0)
 		return -1;
 	clusters = l.end - l.data;
 	if (write_offsets(fd, &l, l.l2, l.data, clusters, o->extended_l2 ? 16 : 8, QCOW2_COPIED, e) < 0 ||
 	    write_offsets(fd, &l, l.l1, l.l2, l.data - l.l2, 8, QCOW2_COPIED, e) < 0 ||
-	    write_offsets(fd, &l, l.reftable, l.blocks, l.l1 - l.blocks, 8, 0, e) < 0 || write_refcounts(fd, &l, e) < 0)
+	    write_offsets(fd, &l, l.reftable, l.blocks, l.l1 - l.blocks, 8, 0, e) < 0 ||
+	    write_refcounts(fd, &l, e) < 0)
 		return -1;
 	return write_header(fd, &l, e);
 }

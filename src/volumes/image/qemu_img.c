@@ -9,7 +9,8 @@
 #include "base/util.h"
 
 /* The volume formats that qemu-img can make, by its own names. */
-static const struct format {
+/* clang-format off */
+static const struct qemu_format {
 	const char *word, *driver;
 	bool backing;
 } formats[] = {
@@ -22,8 +23,9 @@ static const struct format {
 	{ "vdi",   "vdi",   false },
 	{ "vpc",   "vpc",   false },
 };
+/* clang-format on */
 
-static const struct format *format_find(const char *word)
+static const struct qemu_format *format_find(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
 		if (streq(formats[i].word, word ? word : "raw"))
@@ -39,7 +41,7 @@ void qemu_img_words_free(struct qemu_img_words *w)
 	*w = (struct qemu_img_words){ 0 };
 }
 
-static void add(struct qemu_img_words *w, const char *word)
+static void add_word(struct qemu_img_words *w, const char *word)
 {
 	if (!word || w->n + 1 >= ARRAY_LEN(w->argv))
 		w->arena.failed = true;
@@ -51,18 +53,18 @@ static void add_buf(struct qemu_img_words *w, struct buf *b)
 {
 	if (b->failed)
 		w->arena.failed = true;
-	add(w, buf_str(b));
+	add_word(w, buf_str(b));
 	buf_free(b);
 }
 
-static void begin(struct qemu_img_words *w, const char *verb)
+static void begin_words(struct qemu_img_words *w, const char *verb)
 {
 	*w = (struct qemu_img_words){ 0 };
-	add(w, "qemu-img");
-	add(w, verb);
+	add_word(w, "qemu-img");
+	add_word(w, verb);
 }
 
-static int finish(struct qemu_img_words *w, struct err *e)
+static int check_words(struct qemu_img_words *w, struct err *e)
 {
 	if (!w->arena.failed)
 		return 0;
@@ -87,14 +89,14 @@ static void add_secret(struct qemu_img_words *w, const char *id, const char *pat
 	buf_adds(&b, "secret");
 	option(&b, "id", id);
 	option(&b, "file", path);
-	add(w, "--object");
+	add_word(w, "--object");
 	add_buf(w, &b);
 }
 
 #define TO_ID   "new-image"
 #define FROM_ID "old-image"
 
-/* What QEMU calls it: an encrypted raw volume is a format of its own. */
+/* The format's name in QEMU: an encrypted raw volume is a format of its own. */
 static const char *driver_of(const struct qemu_img_file *f)
 {
 	const char *driver = format_find(f->format)->driver;
@@ -103,17 +105,19 @@ static const char *driver_of(const struct qemu_img_file *f)
 }
 
 /* A path that needs no escaping in JSON: ours never do. */
-static bool is_plain(const struct qemu_img_file *f)
+static bool needs_no_escape(const struct qemu_img_file *f)
 {
-	return !f || (!strpbrk(f->path, "\"\\") && is_plain(f->backing));
+	return !f || (!strpbrk(f->path, "\"\\") && needs_no_escape(f->backing));
 }
 
-/* As JSON, because only there a backing file can be said to be none, or another one, whatever the header names. */
+/* The file is described as JSON. Only there a backing file can be said to be none, or another one, whatever
+ * the header names. */
 static void print_json(struct buf *b, const struct qemu_img_file *f, const char *id)
 {
 	const char *driver = driver_of(f);
 
-	buf_printf(b, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"%s\"}", driver, f->block ? "host_device" : "file", f->path);
+	buf_printf(b, "{\"driver\":\"%s\",\"file\":{\"driver\":\"%s\",\"filename\":\"%s\"}", driver,
+	           f->block ? "host_device" : "file", f->path);
 	if (f->luks && f->secret)
 		buf_printf(b, ",\"%skey-secret\":\"%s\"", streq(driver, "luks") ? "" : "encrypt.", id);
 	if (format_find(f->format)->backing) {
@@ -133,9 +137,10 @@ static int add_json(struct qemu_img_words *w, const struct qemu_img_file *f, con
 	for (const struct qemu_img_file *x = f; x; x = x->backing)
 		if (!format_find(x->format)) {
 			qemu_img_words_free(w);
-			return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be used here", x->format);
+			return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be used here",
+			               x->format);
 		}
-	if (!is_plain(f)) {
+	if (!needs_no_escape(f)) {
 		qemu_img_words_free(w);
 		return err_set(e, ERR_INVALID, "the path %s cannot be given to qemu-img", f->path);
 	}
@@ -152,37 +157,45 @@ static bool is_encrypted(const struct volume_def *v)
 	return v->encryption.format != NULL;
 }
 
-static int check_encryption(const struct volume_def *v, const struct format *f, struct err *e)
+static int check_encryption(const struct volume_def *v, const struct qemu_format *f, struct err *e)
 {
 	const struct volume_encryption *c = &v->encryption;
 
 	if (!is_encrypted(v))
 		return 0;
 	if (!streq(c->format, "luks"))
-		return err_set(e, ERR_UNSUPPORTED, "volumes with encryption format \"%s\" cannot be made: only \"luks\" can", c->format);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volumes with encryption format \"%s\" cannot be made: only \"luks\" can",
+		               c->format);
 	if (!streq(f->driver, "raw") && !streq(f->driver, "qcow2"))
-		return err_set(e, ERR_UNSUPPORTED, "a %s volume cannot be encrypted: raw and qcow2 can", f->word);
+		return err_set(e, ERR_UNSUPPORTED, "a %s volume cannot be encrypted: raw and qcow2 can",
+		               f->word);
 	if (c->nsecrets != 1)
-		return err_set(e, ERR_INVALID, "an encrypted volume needs exactly one secret, not %zu", c->nsecrets);
+		return err_set(e, ERR_INVALID, "an encrypted volume needs exactly one secret, not %zu",
+		               c->nsecrets);
 	return 0;
 }
 
 int qemu_img_check(const struct volume_def *v, unsigned flags, struct err *e)
 {
-	const struct format *f = format_find(v->format);
+	const struct qemu_format *f = format_find(v->format);
 
 	if (!f)
-		return err_set(e, ERR_UNSUPPORTED, "volumes of format \"%s\" cannot be made, only used", v->format);
+		return err_set(e, ERR_UNSUPPORTED, "volumes of format \"%s\" cannot be made, only used",
+		               v->format);
 	if ((v->lazy_refcounts || v->extended_l2) && v->compat && streq(v->compat, "0.10"))
-		return err_set(e, ERR_INVALID, "volumes of compat 0.10 have no features: they need compat 1.1");
+		return err_set(e, ERR_INVALID,
+		               "volumes of compat 0.10 have no features: they need compat 1.1");
 	if (v->data_file)
 		return err_set(e, ERR_UNSUPPORTED, "volumes with an external data file cannot be made");
 	if (v->backing.given && !f->backing)
 		return err_set(e, ERR_UNSUPPORTED, "a %s volume cannot have a backing file", f->word);
 	if ((flags & VOL_PREALLOC_METADATA) && !streq(f->driver, "qcow2"))
-		return err_set(e, ERR_UNSUPPORTED, "metadata can be preallocated in qcow2 volumes only, not in %s ones", f->word);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "metadata can be preallocated in qcow2 volumes only, not in %s ones", f->word);
 	if ((flags & VOL_PREALLOC_METADATA) && v->backing.given)
-		return err_set(e, ERR_UNSUPPORTED, "metadata cannot be preallocated in a volume with a backing file");
+		return err_set(e, ERR_UNSUPPORTED,
+		               "metadata cannot be preallocated in a volume with a backing file");
 	return check_encryption(v, f, e);
 }
 
@@ -190,8 +203,13 @@ static void encryption_options(const struct volume_def *v, bool raw, struct buf 
 {
 	const struct volume_encryption *c = &v->encryption;
 	const char *prefix = raw ? "" : "encrypt.";
-	const struct { const char *name, *value; } options[] = {
-		{ "cipher-mode", c->cipher.mode }, { "hash-alg", c->cipher.hash }, { "ivgen-alg", c->ivgen.name }, { "ivgen-hash-alg", c->ivgen.hash },
+	const struct {
+		const char *name, *value;
+	} options[] = {
+		{ "cipher-mode", c->cipher.mode },
+		{ "hash-alg", c->cipher.hash },
+		{ "ivgen-alg", c->ivgen.name },
+		{ "ivgen-hash-alg", c->ivgen.hash },
 	};
 	char name[40], cipher[80];
 
@@ -214,7 +232,7 @@ static void encryption_options(const struct volume_def *v, bool raw, struct buf 
 /* Everything that goes after -o. */
 static void add_options(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, bool creating)
 {
-	const struct format *f = format_find(v->format);
+	const struct qemu_format *f = format_find(v->format);
 	bool qcow2 = streq(f->driver, "qcow2");
 	struct buf b = BUF_INIT;
 	char number[24];
@@ -239,80 +257,88 @@ static void add_options(struct qemu_img_words *w, const struct volume_def *v, un
 		option(&b, "extended_l2", "on");
 	if (b.len == 0)
 		return;
-	add(w, "-o");
+	add_word(w, "-o");
 	add_buf(w, &b);
 }
 
 /* ---- the three lines ---- */
 
-int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, const struct qemu_img_file *to, struct err *e)
+int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
+                          const struct qemu_img_file *to, struct err *e)
 {
 	char size[32];
 
 	if (qemu_img_check(v, flags, e) < 0)
 		return -1;
-	begin(w, "create");
-	add(w, "-f");
-	add(w, is_encrypted(v) && !streq(format_find(v->format)->driver, "qcow2") ? "luks" : format_find(v->format)->driver);
+	begin_words(w, "create");
+	add_word(w, "-f");
+	add_word(w, is_encrypted(v) && !streq(format_find(v->format)->driver, "qcow2")
+	                    ? "luks"
+	                    : format_find(v->format)->driver);
 	if (v->backing.given) {
-		add(w, "-u");           /* the backing file is named, not opened */
-		add(w, "-b");
-		add(w, v->backing.path);
+		add_word(w, "-u"); /* the backing file is named, not opened */
+		add_word(w, "-b");
+		add_word(w, v->backing.path);
 	}
 	if (is_encrypted(v))
 		add_secret(w, TO_ID, to->secret);
 	add_options(w, v, flags, true);
-	add(w, to->path);
+	add_word(w, to->path);
 	if (v->capacity || !v->backing.given) {
 		snprintf(size, sizeof(size), "%" PRIu64 "K", v->capacity / 1024 + (v->capacity % 1024 != 0));
-		add(w, size);
+		add_word(w, size);
 	}
-	return finish(w, e);
+	return check_words(w, e);
 }
 
-int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags, const struct qemu_img_file *from,
-			   const struct qemu_img_file *to, struct err *e)
+int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
+                           const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
-	const struct qemu_img_file target = { .path = to->path, .format = v->format, .luks = is_encrypted(v), .secret = to->secret };
+	const struct qemu_img_file target = {
+		.path = to->path, .format = v->format, .luks = is_encrypted(v), .secret = to->secret
+	};
 	bool encrypted = from->luks || is_encrypted(v);
 
 	if (qemu_img_check(v, flags, e) < 0)
 		return -1;
 	if (!format_find(from->format))
-		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be converted", from->format);
-	begin(w, "convert");
+		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be converted",
+		               from->format);
+	begin_words(w, "convert");
 	if (encrypted) {
-		add(w, "-n");
+		add_word(w, "-n");
 		add_secret(w, TO_ID, is_encrypted(v) ? to->secret : NULL);
 		add_secret(w, FROM_ID, from->luks ? from->secret : NULL);
 	}
-	add(w, "-O");
-	add(w, driver_of(&target));
+	add_word(w, "-O");
+	add_word(w, driver_of(&target));
 	if (!encrypted)
 		add_options(w, v, flags, false);
 	if (add_json(w, from, FROM_ID, e) < 0)
 		return -1;
 	if (!encrypted)
-		add(w, to->path);               /* it makes the image there itself */
+		add_word(w, to->path); /* it makes the image there itself */
 	else if (add_json(w, &target, TO_ID, e) < 0)
 		return -1;
-	return finish(w, e);
+	return check_words(w, e);
 }
 
-int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity, bool shrink, struct err *e)
+int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
+                          bool shrink, struct err *e)
 {
 	char size[32];
 
 	if (!format_find(image->format))
-		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be resized", image->format);
-	begin(w, "resize");
+		return err_set(e, ERR_UNSUPPORTED, "a volume of format \"%s\" cannot be resized",
+		               image->format);
+	begin_words(w, "resize");
 	if (shrink)
-		add(w, "--shrink");
+		add_word(w, "--shrink");
 	if (image->luks)
 		add_secret(w, TO_ID, image->secret);
 	if (add_json(w, image, TO_ID, e) < 0)
 		return -1;
 	snprintf(size, sizeof(size), "%" PRIu64, (capacity + 511) / 512 * 512);
-	add(w, size);
-	return finish(w, e);
+	add_word(w, size);
+	return check_words(w, e);
 }

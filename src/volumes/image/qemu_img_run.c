@@ -14,31 +14,35 @@
 _Static_assert(QEMU_IMG_LAYERS + 4 <= SPAWN_FILES, "source, layers, target, three files in memory");
 
 /* What one run works with. */
-struct job {
+struct qemu_img_job {
 	const struct volume_def *v;
 	unsigned flags;
 	const struct qemu_img_open *from, *to;
 	uint64_t capacity;
 	bool shrink;
 	struct op *op;
-	int (*words)(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e);
-	int memory[3];                  /* files in memory: secrets of from and to, the stand-in for a backing file */
-	int files[SPAWN_FILES];         /* what it is given */
+	int (*words)(const struct qemu_img_job *j, struct qemu_img_words *w, const struct qemu_img_file *from,
+	             const struct qemu_img_file *to, struct err *e);
+	int memory[3];          /* files in memory: secrets of from and to, the stand-in for a backing file */
+	int files[SPAWN_FILES]; /* what it is given */
 	unsigned n;
 };
 
-static int create_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+static int create_line(const struct qemu_img_job *j, struct qemu_img_words *w,
+                       const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
 	(void)from;
 	return qemu_img_create_words(w, j->v, j->flags, to, e);
 }
 
-static int convert_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+static int convert_line(const struct qemu_img_job *j, struct qemu_img_words *w,
+                        const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
 	return qemu_img_convert_words(w, j->v, j->flags, from, to, e);
 }
 
-static int resize_line(const struct job *j, struct qemu_img_words *w, const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
+static int resize_line(const struct qemu_img_job *j, struct qemu_img_words *w,
+                       const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
 	(void)from;
 	return qemu_img_resize_words(w, to, j->capacity, j->shrink, e);
@@ -49,7 +53,7 @@ static int resize_line(const struct job *j, struct qemu_img_words *w, const stru
 #define PATH_SIZE 32
 
 /* Give it to the tool: its path there. */
-static const char *give(struct job *j, int fd, char path[PATH_SIZE])
+static const char *give(struct qemu_img_job *j, int fd, char path[PATH_SIZE])
 {
 	if (fd < 0)
 		return NULL;
@@ -74,12 +78,16 @@ struct layers {
 };
 
 /* memory: of the passphrase, of what stands in for the backing file; -1 without. */
-static const struct qemu_img_file *layers_of(struct job *j, const struct qemu_img_open *o, int secret, int stand_in, struct layers *l)
+static const struct qemu_img_file *layers_of(struct qemu_img_job *j, const struct qemu_img_open *o,
+                                             int secret, int stand_in, struct layers *l)
 {
 	size_t n = 0;
 
 	for (; o && n < QEMU_IMG_LAYERS; o = o->backing, n++) {
-		l->files[n] = (struct qemu_img_file){ .path = give(j, o->fd, l->paths[n]), .format = o->format, .luks = o->luks, .block = is_block(o->fd) };
+		l->files[n] = (struct qemu_img_file){ .path = give(j, o->fd, l->paths[n]),
+			                              .format = o->format,
+			                              .luks = o->luks,
+			                              .block = is_block(o->fd) };
 		if (n > 0)
 			l->files[n - 1].backing = &l->files[n];
 	}
@@ -92,8 +100,9 @@ static const struct qemu_img_file *layers_of(struct job *j, const struct qemu_im
 	return &l->files[0];
 }
 
-/* It names our descriptors' paths in its messages: of no use to anybody. */
-static int failed(struct tool *t, struct err *e)
+/* qemu-img names our descriptors' paths in its messages; they are cut off, because they are of no use to
+ * anybody. */
+static int qemu_img_failed(struct tool *t, struct err *e)
 {
 	const char *said = spawn_last_line(&t->err);
 	const char *end = strstr(said, "/proc/");
@@ -109,16 +118,18 @@ static int failed(struct tool *t, struct err *e)
 
 #define LUKS_TRIES 20
 
-/* For LUKS qemu-img measures the CPU, and gives up by chance where the clock is too coarse for it: that says nothing of the image. */
+/* For LUKS qemu-img measures the CPU, and gives up by chance where the clock is too coarse for it: that says
+ * nothing of the image. */
 static bool is_chance(const struct tool *t)
 {
 	return t->status != 0 && strstr(buf_str(&t->err), "Unable to get accurate CPU usage");
 }
 
-static int run_line(struct job *j, struct err *e)
+static int run_qemu_img(struct qemu_img_job *j, struct err *e)
 {
 	struct layers source = { 0 }, target = { 0 };
-	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source), *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
+	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source),
+				   *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
 	cleanup_words struct qemu_img_words w = { 0 };
 	struct tool t = { .deadline = j->op->deadline, .files = j->files, .nfiles = j->n, .confined = true };
 	struct tool once;
@@ -135,7 +146,7 @@ static int run_line(struct job *j, struct err *e)
 		rc = spawn_run(&t, e);
 	}
 	if (rc == 0 && t.status != 0)
-		rc = failed(&t, e);
+		rc = qemu_img_failed(&t, e);
 	tool_free(&t);
 	return rc;
 }
@@ -161,39 +172,56 @@ static int memory_file(const struct secret_value *s, uint64_t size, struct err *
 	return FAILED;
 }
 
-static int job_run(struct job *j, struct err *e)
+static int job_run(struct qemu_img_job *j, struct err *e)
 {
 	int rc = -1;
 
 	if (!spawn_find("qemu-img"))
-		return err_set(e, ERR_NO_TOOL, "this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
+		return err_set(
+			e, ERR_NO_TOOL,
+			"this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
 	j->memory[0] = memory_file(j->from ? j->from->secret : NULL, 0, e);
 	j->memory[1] = memory_file(j->to->secret, 0, e);
 	j->memory[2] = memory_file(NULL, j->to->covered, e);
 	if (j->memory[0] != FAILED && j->memory[1] != FAILED && j->memory[2] != FAILED)
-		rc = run_line(j, e);
+		rc = run_qemu_img(j, e);
 	for (size_t i = 0; i < ARRAY_LEN(j->memory); i++)
 		if (j->memory[i] >= 0)
 			close(j->memory[i]);
 	return rc;
 }
 
-int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op, struct err *e)
+int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op,
+                    struct err *e)
 {
-	return job_run(&(struct job){ .v = v, .flags = flags, .to = to, .op = op, .words = create_line }, e);
+	return job_run(
+		&(struct qemu_img_job){ .v = v, .flags = flags, .to = to, .op = op, .words = create_line },
+		e);
 }
 
-int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from, const struct qemu_img_open *to, struct op *op,
-		     struct err *e)
+int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from,
+                     const struct qemu_img_open *to, struct op *op, struct err *e)
 {
 	bool encrypted = from->luks || v->encryption.format;
 
 	if (encrypted && qemu_img_create(v, flags, to, op, e) < 0)
 		return -1;
-	return job_run(&(struct job){ .v = v, .flags = flags, .from = from, .to = to, .op = op, .words = convert_line }, e);
+	return job_run(&(struct qemu_img_job){ .v = v,
+	                                       .flags = flags,
+	                                       .from = from,
+	                                       .to = to,
+	                                       .op = op,
+	                                       .words = convert_line },
+	               e);
 }
 
-int qemu_img_resize(const struct qemu_img_open *image, uint64_t capacity, bool shrink, struct op *op, struct err *e)
+int qemu_img_resize(const struct qemu_img_open *image, uint64_t capacity, bool shrink, struct op *op,
+                    struct err *e)
 {
-	return job_run(&(struct job){ .to = image, .capacity = capacity, .shrink = shrink, .op = op, .words = resize_line }, e);
+	return job_run(&(struct qemu_img_job){ .to = image,
+	                                       .capacity = capacity,
+	                                       .shrink = shrink,
+	                                       .op = op,
+	                                       .words = resize_line },
+	               e);
 }
