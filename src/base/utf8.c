@@ -89,6 +89,18 @@ bool utf8_is_hidden(const char *s, size_t len)
 	return false;
 }
 
+size_t utf8_put(char *out, unsigned c)
+{
+	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+	unsigned more = 0U + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
+	size_t n = 0;
+
+	out[n++] = (char)(lead[more] | c >> 6 * more);
+	while (more-- > 0)
+		out[n++] = (char)(0x80 | (c >> 6 * more & 0x3f));
+	return n;
+}
+
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Eight bytes at once: the highest bit of a byte tells that it is below a space, DEL, or beyond ASCII. A bit too many costs only time. */

@@ -152,7 +152,7 @@ static void on_progress_due(struct timer *t)
 		loop_arm(supervisor_loop(p->sup), &p->look, again);
 }
 
-static void on_event(struct listener *l, const struct event *ev)
+static void on_pool_event(struct listener *l, const struct event *ev)
 {
 	struct progress *p = l->owner;
 

@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "pool/def.h"
 
-static void add_lower(struct buf *out, const char *s)
+static void add_lower_case(struct buf *out, const char *s)
 {
 	for (; *s; s++)
 		buf_addc(out, (char)tolower((unsigned char)*s));

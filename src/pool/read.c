@@ -89,7 +89,7 @@ static int read_pool_features(struct reading *r, const xmlNode *root)
 }
 
 /* Some pools live where the kernel puts them, whatever the document says. */
-static int read_target(struct reading *r, const xmlNode *root)
+static int read_pool_target(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
 	const struct pool_type_info *info = pool_type_info(d->type);

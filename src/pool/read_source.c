@@ -71,7 +71,7 @@ static int read_devices(struct reading *r, const xmlNode *source)
 }
 
 /* Where one may be left out it is the root. */
-static int read_dir(struct reading *r, const xmlNode *source)
+static int read_source_dir(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
 	const char *given;

@@ -244,9 +244,10 @@ int mount_detach(const char *target, uint64_t deadline, struct err *e)
 {
 	struct target_end end;
 	char path[PATH_MAX];
-	int rc = find_mounted(target, &end, path, e);
+	int rc = find_mount_path(target, &end, path, e);
 
-	if (end.dir >= 0)
-		close(end.dir);
-	return rc > 0 ? detach(path, deadline, e) : rc;
+	if (rc > 0)
+		rc = detach_mount(path, deadline, e);
+	util_close(&end.dir);
+	return rc;
 }

@@ -85,9 +85,9 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		add(out, "device", d->source.devices[i].path);
+		add_need(out, "device", d->source.devices[i].path);
 	if (b->needs)
-		add(out, b->needs, d->source.name);
+		add_need(out, b->needs, d->source.name);
 	if (b->service)
 		add_need(out, "service", b->service->name);
 	if (d->source.auth.kind != AUTH_NONE)
@@ -96,7 +96,7 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "nothing", "");
 }
 
-static void describe(const struct pool_def *d, struct buf *out)
+static void describe_pool(const struct pool_def *d, struct buf *out)
 {
 	const struct backend *b = backend_find(d->type);
 	cleanup_buf struct buf need = BUF_INIT;

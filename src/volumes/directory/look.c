@@ -466,12 +466,12 @@ static bool tell_again(struct look *k, const char *name, long cached, const stru
 	fill_from_stat(k, &v, st);
 	if (is_made_here(k, st))
 		v.capacity = v.physical;
-	tell(k, name, cached, &v, o);
+	add_look(k, name, cached, &v, o);
 	return true;
 }
 
 /* A raw file that this process has just made, or made larger or smaller: what is in it is known. */
-static bool tell_made(struct look *k, const char *name, long cached, const struct stat *st, struct outcome *o)
+static bool tell_made(struct look *k, const char *name, long cached, const struct stat *st, struct look_outcome *o)
 {
 	struct volume v = { .type = "file", .format = "raw" };
 
@@ -481,7 +481,7 @@ static bool tell_made(struct look *k, const char *name, long cached, const struc
 		return k->cache->entries[cached].flags & VOLINDEX_RAW && tell_again(k, name, cached, st, o);
 	fill_from_stat(k, &v, st);
 	v.capacity = v.physical;
-	tell(k, name, cached, &v, o);
+	add_look(k, name, cached, &v, o);
 	return true;
 }
 

@@ -305,7 +305,7 @@ static int make(void *arg, struct err *e)
 		publish_abandon(&p);
 		return -1;
 	}
-	if (!is_directory(&m->v) && is_raw(&m->v) && !m->from && !m->v.encryption.format)
+	if (!makes_directory(&m->v) && makes_raw(&m->v) && !m->from && !m->v.encryption.format)
 		raw_note_made(p.fd, m->op);
 	return publish_finish(&p, e);
 }

@@ -304,7 +304,7 @@ static int resize_run(struct resize *r, struct err *e)
 
 	if (resize_open(r, e) < 0)
 		return -1;
-	if (is_raw(r->v->format) && !r->luks)
+	if (is_raw_format(r->v->format) && !r->luks)
 		return raw_resize(r->fd, r->capacity, r->flags, r->op, r->v->name, e) < 0 ? -1 : (raw_note_made(r->fd, r->op), 0);
 	if (r->capacity == r->now)
 		return 0;
