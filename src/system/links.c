@@ -155,7 +155,7 @@ static bool link_target(const char *name, const char *node, char *out, size_t si
 
 	for (const char *p = name; *p && n + 4 < size; p++)
 		if (*p == '/') {
-			/* NOLINT(bugprone-not-null-terminated-result): more follows */
+			/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): more follows */
 			memcpy(out + n, "../", 3);
 			n += 3;
 		}
