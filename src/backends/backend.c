@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The one table of backends. Which are in it is decided by src/backends/list and `make BACKENDS="…"`; nothing registers itself at run time.
+ * The one table of backends. Which are in it is decided by src/backends/list and `make BACKENDS="…"`; nothing
+ * registers itself at run time.
  */
 #include "backends/backend.h"
 
@@ -41,8 +42,7 @@ int backend_validate(const struct pool_def *d, struct err *e)
 		return err_set(e, ERR_INVALID, "the target path \"%.200s\" is not absolute", path);
 	for (size_t i = 0; i < d->source.nhosts; i++)
 		if (d->source.hosts[i].port < 0 || d->source.hosts[i].port > UINT16_MAX)
-			return err_set(e, ERR_INVALID, "host %s has no port %d: there are 1 to %d", d->source.hosts[i].name,
-				       d->source.hosts[i].port, UINT16_MAX);
+			return err_set(e, ERR_INVALID, "host %s has no port %d: there are 1 to %d",
+			               d->source.hosts[i].name, d->source.hosts[i].port, UINT16_MAX);
 	return b && b->validate ? b->validate(d, e) : 0;
 }
-

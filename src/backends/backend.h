@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How a pool type is done: one table of operations a type. All operations run in a worker (a forked child): plain, blocking code
- * that is killed at its deadline. They see a definition, a way to report and an error to fill; no socket, no registry, no boot.
+ * How a pool type is done: one table of operations a type. All operations run in a worker (a forked child):
+ * plain, blocking code that is killed at its deadline. They see a definition, a way to report and an error to
+ * fill; no socket, no registry, no boot.
  */
 #ifndef POOLINIT_BACKENDS_BACKEND_H
 #define POOLINIT_BACKENDS_BACKEND_H
@@ -14,74 +15,96 @@
 
 enum wait_kind { WAIT_NOTHING = 0, WAIT_DEVICE = 1 << 0, WAIT_NETWORK = 1 << 1 };
 
-/* A companion program that must run before a pool can start; the supervisor starts it, keeps it running and asks ready(). There is one for all pools of the
- * type, or one for each: that runs until its pool has stopped, and the pool is looked at when it ends before that. The functions run in a worker; d is the
- * pool's definition, or NULL where the program is for all. */
+/* A companion program that must run before a pool can start; the supervisor starts it, keeps it running and
+ * asks ready(). There is one for all pools of the type, or one for each: that runs until its pool has
+ * stopped, and the pool is looked at when it ends before that. The functions run in a worker; d is the pool's
+ * definition, or NULL where the program is for all. */
 struct service {
-	const char *name;                       /* "iscsid" */
-	/* Before each start of the program: make its directories and files. 0; 1: somebody else already runs one that answers, none of ours is needed. One
-	 * that an earlier supervisor has left for a pool is such a one: the pool's stop ends it. */
+	const char *name; /* "iscsid" */
+	/* Before each start of the program: make its directories and files. 0; 1: somebody else already runs
+	 * one that answers, none of ours is needed. One that an earlier supervisor has left for a pool is
+	 * such a one: the pool's stop ends it. */
 	int (*prepare)(const struct pool_def *d, struct op *op, struct err *e);
-	const char *const *argv;                /* one for all: stays in the foreground */
-	/* One for each, instead of argv: append the program and its arguments, each with its NUL. Everybody can read them: no secrets. */
+	const char *const *argv; /* one for all: stays in the foreground */
+	/* One for each, instead of argv: append the program and its arguments, each with its NUL. Everybody
+	 * can read them: no secrets. */
 	int (*command)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
-	bool notifies;                          /* one for all: it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
-	bool tells;                             /* it says there when something has happened to what carries a pool: they are looked at */
+	/* one for all: it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
+	bool notifies;
+	bool tells; /* it says there when something has happened to what carries a pool: they are looked at */
 	/* Does it answer? Verified by talking to it. */
 	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
 };
 
-/* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names have a space between them. `modules`: kernel
- * modules that a start may need, and plan prints. `more`: others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that
- * the backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
+/* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names
+ * have a space between them. `modules`: kernel modules that a start may need, and plan prints. `more`:
+ * others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that the
+ * backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
 struct backend {
 	enum pool_type type;
-	const char *summary;                    /* one line for the tables of the documentation */
-	unsigned waits_for;                     /* enum wait_kind: what a start may have to wait for (plan prints it) */
-	const char *needs;                      /* what the source's name is the name of, where a start waits for that: "volume group"; or NULL (plan prints it) */
-	const char *image;                      /* IMAGE(): the type as in src/backends/list */
-	const struct service *service;          /* what must be up first, or NULL */
-	bool builds_directory;                  /* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
-	bool stop_frees;                        /* stop ends what hangs on the storage: it does not wait for operations that are stuck */
-	bool watched;                           /* the target is a directory of this machine: changes in it are heard of between refreshes */
-	const char *grows_by;                   /* a new device may be this pool's when its name begins so: "dm-"; or NULL */
-	uint64_t pause;                         /* ms from an end that nobody asked for to the new start; it grows if that happens again */
-	struct { uint64_t start, stop, refresh, check; } deadline;      /* milliseconds; 0: the house's default */
+	const char *summary; /* one line for the tables of the documentation */
+	unsigned waits_for;  /* enum wait_kind: what a start may have to wait for (plan prints it) */
+	/* what the source's name is the name of, where a start waits for that: "volume group"; or NULL (plan
+	 * prints it) */
+	const char *needs;
+	const char *image;             /* IMAGE(): the type as in src/backends/list */
+	const struct service *service; /* what must be up first, or NULL */
+	/* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
+	bool builds_directory;
+	/* stop ends what hangs on the storage: it does not wait for operations that are stuck */
+	bool stop_frees;
+	/* the target is a directory of this machine: changes in it are heard of between refreshes */
+	bool watched;
+	const char *grows_by; /* a new device may be this pool's when its name begins so: "dm-"; or NULL */
+	/* ms from an end that nobody asked for to the new start; it grows if that happens again */
+	uint64_t pause;
+	struct {
+		uint64_t start, stop, refresh, check;
+	} deadline; /* milliseconds; 0: the house's default */
 
-	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host only …). */
+	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host
+	 * only …). */
 	int (*validate)(const struct pool_def *d, struct err *e);
-	/* Is it active now? Quick; may touch the mount, so it may hang. `detail` (may be NULL) gets what identifies the active
-	 * instance: "mount=35", "session=2", "vg=UUID". */
-	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e);
-	/* What it stands on at this moment: words "NAME=FACTS", NAME being a device's in /sys ("sda", "session3"). From /sys alone, so that it costs next
-	 * to nothing. An event of the kernel's about such a device has these words made again, and only if they differ the pool is refreshed. */
+	/* Is it active now? Quick; may touch the mount, so it may hang. `detail` (may be NULL) gets what
+	 * identifies the active instance: "mount=35", "session=2", "vg=UUID". */
+	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+	             struct err *e);
+	/* What it stands on at this moment: words "NAME=FACTS", NAME being a device's in /sys ("sda",
+	 * "session3"). From /sys alone, so that it costs next to nothing. An event of the kernel's about such
+	 * a device has these words made again, and only if they differ the pool is refreshed. */
 	int (*ground)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
 	int (*start)(const struct pool_def *d, struct op *op, struct err *e);
-	int (*stop)(const struct pool_def *d, struct op *op, struct err *e);    /* ERR_BUSY: something uses it */
-	/* Of a pool that is degraded. If only a new start can bring it back, and one may do so now, stop it for that: 1; else 0. `asked`: somebody wants
-	 * it, so try whatever the chances: -1 says why it cannot be stopped. op->lost: as of stop. */
+	int (*stop)(const struct pool_def *d, struct op *op, struct err *e); /* ERR_BUSY: something uses it */
+	/* Of a pool that is degraded. If only a new start can bring it back, and one may do so now, stop it
+	 * for that: 1; else 0. `asked`: somebody wants it, so try whatever the chances: -1 says why it cannot
+	 * be stopped. op->lost: as of stop. */
 	int (*revive)(const struct pool_def *d, struct op *op, bool asked, struct err *e);
-	/* Make what the pool lives on. flags: enum build_flags. A device that holds something is refused, by what was found, without BUILD_OVERWRITE. */
+	/* Make what the pool lives on. flags: enum build_flags. A device that holds something is refused, by
+	 * what was found, without BUILD_OVERWRITE. */
 	int (*build)(const struct pool_def *d, struct op *op, unsigned flags, struct err *e);
 	/* Unmake it (pool-delete): an empty directory, a volume group. */
 	int (*delete)(const struct pool_def *d, struct op *op, struct err *e);
-	/* Which pools of this type does `source` offer? Prints libvirt's <sources> document. source: fields of <source> only; may be empty. */
+	/* Which pools of this type does `source` offer? Prints libvirt's <sources> document. source: fields
+	 * of <source> only; may be empty. */
 	int (*find)(const struct pool_def *source, struct op *op, struct buf *out, struct err *e);
-	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h lists them), made by the functions there. What
-	 * is not there has no facts; that is no error. */
+	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h
+	 * lists them), made by the functions there. What is not there has no facts; that is no error. */
 	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 	/* Are two names of servers one server? NULL: a type without servers. May ask the name service. */
 	bool (*same_host)(const char *a, const char *b);
 	int (*refresh)(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
 
-	/* Volumes. v is as the index knows it. Whatever creates is atomic: after a crash at any point there is nothing, or the whole volume. */
-	int (*vol_create)(const struct pool_def *d, struct op *op, const struct volume_def *v, const struct vol_input *from /* or NULL */,
-			  unsigned flags, struct err *e);
+	/* Volumes. v is as the index knows it. Whatever creates is atomic: after a crash at any point there
+	 * is nothing, or the whole volume. */
+	int (*vol_create)(const struct pool_def *d, struct op *op, const struct volume_def *v,
+	                  const struct vol_input *from /* or NULL */, unsigned flags, struct err *e);
 	int (*vol_delete)(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
-	int (*vol_resize)(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity, unsigned flags, struct err *e);
-	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm, struct err *e);
+	int (*vol_resize)(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
+	                  unsigned flags, struct err *e);
+	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
+	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;
 };
 
@@ -91,7 +114,8 @@ const struct backend *backend_find(enum pool_type t);
 /* The kernel modules that a start may need, with a space between them: *len bytes. */
 const char *backend_modules(const struct backend *b, size_t *len);
 
-/* May a definition be started at all? The rules that all types have in common (absolute paths, ports that exist), then the type's own. */
+/* May a definition be started at all? The rules that all types have in common (absolute paths, ports that
+ * exist), then the type's own. */
 int backend_validate(const struct pool_def *d, struct err *e);
 
 /* libvirt's <storagepoolCapabilities>, from the table (capabilities.c). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What this build can do, as libvirt's <storagepoolCapabilities>: every pool type, whether there is a backend for it, and its formats.
+ * What this build can do, as libvirt's <storagepoolCapabilities>: every pool type, whether there is a backend
+ * for it, and its formats.
  */
 #include "backends/backend.h"
 #include "base/util.h"
@@ -23,8 +24,9 @@ static void print_options(const char *element, const char *name, const char *con
 {
 	if (!formats)
 		return;
-	buf_printf(out, "    <%s>\n      <defaultFormat type='%s'/>\n      <enum name='%s'>\n", element, formats[0], name);
-	if (formats[1])                 /* where there is but one there is nothing to choose: libvirt prints an empty list */
+	buf_printf(out, "    <%s>\n      <defaultFormat type='%s'/>\n      <enum name='%s'>\n", element,
+	           formats[0], name);
+	if (formats[1]) /* where there is but one there is nothing to choose: libvirt prints an empty list */
 		print_values(formats, out);
 	buf_printf(out, "      </enum>\n    </%s>\n", element);
 }
@@ -35,7 +37,8 @@ void capabilities_print(struct buf *out)
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct pool_type_info *info = pool_type_info((enum pool_type)t);
 
-		buf_printf(out, "  <pool type='%s' supported='%s'>\n", info->word, backend_find((enum pool_type)t) ? "yes" : "no");
+		buf_printf(out, "  <pool type='%s' supported='%s'>\n", info->word,
+		           backend_find((enum pool_type)t) ? "yes" : "no");
 		print_options("poolOptions", "sourceFormatType", info->formats, out);
 		print_options("volOptions", "targetFormatType", info->volume_formats, out);
 		buf_adds(out, "  </pool>\n");

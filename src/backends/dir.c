@@ -15,14 +15,15 @@
 #include "volumes/file/volume.h"
 #include "volumes/pool_dir.h"
 
-static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+                     struct err *e)
 {
 	struct err why = { 0 };
 	struct stat st;
 
 	(void)detail, (void)e;
 	cleanup_close int fd = pool_dir_open(d, O_PATH, &why);
-	if (fd >= 0 && fstat(fd, &st) < 0)      /* asks the storage: opening it so does not */
+	if (fd >= 0 && fstat(fd, &st) < 0) /* asks the storage: opening it so does not */
 		err_sys(&why, errno, "cannot look at %s", d->target.path);
 	*state = why.class == ERR_NONE ? STATE_ACTIVE : STATE_INACTIVE;
 	if (*state == STATE_INACTIVE && d->target.place.known)
@@ -30,8 +31,8 @@ static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *s
 	return 0;
 }
 
-/* A directory that is missing may come with another pool's mount: that is a wait, not a failure. So is another one than it had, until somebody says that
- * it is to be taken. */
+/* A directory that is missing may come with another pool's mount: that is a wait, not a failure. So is
+ * another one than it had, until somebody says that it is to be taken. */
 static int dir_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct err why = { 0 };
@@ -43,7 +44,8 @@ static int dir_start(const struct pool_def *d, struct op *op, struct err *e)
 		return 0;
 	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);
 	if (why.sys == ENOENT)
-		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "directory %s does not exist (pool-start --build makes it)", d->target.path);
+		return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+		                "directory %s does not exist (pool-start --build makes it)", d->target.path);
 	if (err_is(&why, ERR_STATE))
 		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s", why.message);
 	if (why.sys == ENOTDIR)
@@ -72,19 +74,22 @@ static int dir_identify(const struct pool_def *d, struct op *op, struct buf *fac
 }
 
 const struct backend dir_backend = {
-	.type     = POOL_DIR,
-	.summary  = "a directory that exists; volumes are its files",
-	.image    = IMAGE("dir", "", "", ""),
-	.watched  = true,
-	.deadline = { .start = SECONDS(10), .stop = SECONDS(10), .refresh = SECONDS(60), .check = SECONDS(5) },
-	.check    = dir_check,
-	.start    = dir_start,
-	.stop     = dir_stop,
+	.type = POOL_DIR,
+	.summary = "a directory that exists; volumes are its files",
+	.image = IMAGE("dir", "", "", ""),
+	.watched = true,
+	.deadline = { .start = SECONDS(10),
+	              .stop = SECONDS(10),
+	              .refresh = SECONDS(60),
+	              .check = SECONDS(5) },
+	.check = dir_check,
+	.start = dir_start,
+	.stop = dir_stop,
 	.builds_directory = true,
-	.build    = files_build,
-	.delete   = files_delete,
+	.build = files_build,
+	.delete = files_delete,
 	.identify = dir_identify,
-	.refresh  = files_refresh,
+	.refresh = files_refresh,
 	.vol_create = file_vol_create,
 	.vol_delete = file_vol_delete,
 	.vol_resize = file_vol_resize,

@@ -25,7 +25,9 @@
 #include "volumes/directory/list.h"
 #include "volumes/file/volume.h"
 
-/* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel mounts it. */
+/* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel
+ * mounts it. */
+/* clang-format off */
 static const struct filesystem {
 	const char *format;
 	const char *holds[4];           /* libblkid's types that will do, and NULL */
@@ -53,8 +55,10 @@ static const struct filesystem {
 	{ "hfs+",     { "hfsplus", "hfs" },          "hfsplus",  NULL,   NULL },
 	{ "vmfs",     { "VMFS", "VMFS_volume_member" }, "vmfs",  NULL,   NULL },
 };
+/* clang-format on */
 
-/* FAT wants its character sets as modules of their own; what the kernel was built to use by default is among these. */
+/* FAT wants its character sets as modules of their own; what the kernel was built to use by default is among
+ * these. */
 #define VFAT_MODULES "nls_cp437 nls_iso8859-1 nls_ascii nls_utf8"
 
 static const char *device_of(const struct pool_def *d)
@@ -65,7 +69,8 @@ static const char *device_of(const struct pool_def *d)
 static int fs_validate(const struct pool_def *d, struct err *e)
 {
 	if (d->source.ndevices != 1)
-		return err_set(e, ERR_INVALID, "a fs pool needs exactly one source device, not %zu", d->source.ndevices);
+		return err_set(e, ERR_INVALID, "a fs pool needs exactly one source device, not %zu",
+		               d->source.ndevices);
 	return 0;
 }
 
@@ -87,7 +92,8 @@ static const struct filesystem *by_format(const char *format)
 	return NULL;
 }
 
-/* For auto: the filesystem that is on the device. One that is not in the table goes by libblkid's name, which is the kernel's for most. */
+/* For auto: the filesystem that is on the device. One that is not in the table goes by libblkid's name, which
+ * is the kernel's for most. */
 static const struct filesystem *by_content(const struct device_content *c, struct filesystem *other)
 {
 	if (!streq(c->usage, "filesystem"))
@@ -108,9 +114,10 @@ static bool can_be_named(const char *format)
 	return false;
 }
 
-/* Compare what the device holds with what the definition says. A format that is named decides alone: what else its files hold does not matter.
- * `other` is room for a filesystem that is not in the table. */
-static const struct filesystem *choose(const struct pool_def *d, const char *device, struct device_content *c, struct filesystem *other, struct err *e)
+/* Compare what the device holds with what the definition says. A format that is named decides alone: what
+ * else its files hold does not matter. `other` is room for a filesystem that is not in the table. */
+static const struct filesystem *choose(const struct pool_def *d, const char *device, struct device_content *c,
+                                       struct filesystem *other, struct err *e)
 {
 	bool any = !d->source.format || streq(d->source.format, "auto");
 	const struct filesystem *f = any ? NULL : by_format(d->source.format);
@@ -122,27 +129,33 @@ static const struct filesystem *choose(const struct pool_def *d, const char *dev
 	if (device_content(device, c, e) < 0)
 		return NULL;
 	/* The first look may have met a read error that has gone meanwhile. */
-	if (f && (c->all[0] || c->ambivalent ? device_holds(device, f->holds, &again) : is_held_by(f, c->type)))
+	if (f &&
+	    (c->all[0] || c->ambivalent ? device_holds(device, f->holds, &again) : is_held_by(f, c->type)))
 		return f;
 	f = any ? by_content(c, other) : NULL;
 	if (f && c->all[0] && can_be_named(f->format))
-		f = NULL;               /* the definition can say which one is meant */
+		f = NULL; /* the definition can say which one is meant */
 	if (f && is_held_by(f, c->type))
 		return f;
 	device_content_text(c, text, sizeof(text));
 	if (!any)
-		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, the definition says %s", device, text, d->source.format);
+		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, the definition says %s", device, text,
+		        d->source.format);
 	else if (c->all[0])
-		err_set(e, ERR_WRONG_FORMAT, "%s holds %s: name the one that is meant as <format> in the definition, or erase the other one (wipefs)",
-			device, text);
+		err_set(e, ERR_WRONG_FORMAT,
+		        "%s holds %s: name the one that is meant as <format> in the definition, or erase the "
+		        "other one (wipefs)",
+		        device, text);
 	else
 		err_set(e, ERR_WRONG_FORMAT, "%s holds %s, not a filesystem", device, text);
 	if (e)
-		snprintf(e->waits_for, sizeof(e->waits_for), "device=%.200s", device);      /* it may get another content */
+		/* it may get another content */
+		snprintf(e->waits_for, sizeof(e->waits_for), "device=%.200s", device);
 	return NULL;
 }
 
-/* The kernel's name for it, its driver loaded. What cannot be loaded is left to the mount, and to mount_explain(). */
+/* The kernel's name for it, its driver loaded. What cannot be loaded is left to the mount, and to
+ * mount_explain(). */
 static const char *driver(const struct filesystem *f)
 {
 	const char *const names[] = { f->kernel, f->instead };
@@ -162,7 +175,8 @@ static const char *driver(const struct filesystem *f)
 	return f->kernel;
 }
 
-/* A driver that cannot be loaded is why the kernel has no such filesystem, and a character set why it refuses the options. */
+/* A driver that cannot be loaded is why the kernel has no such filesystem, and a character set why it refuses
+ * the options. */
 static int mount_explain(const struct filesystem *f, struct err *e)
 {
 	char names[80];
@@ -177,8 +191,8 @@ static int mount_explain(const struct filesystem *f, struct err *e)
 
 /* ---- the operations ---- */
 
-static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f, const struct device_content *c, struct op *op,
-                    struct err *e)
+static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f,
+                    const struct device_content *c, struct op *op, struct err *e)
 {
 	cleanup_buf struct buf options = BUF_INIT;
 	const char *fstype = driver(f);
@@ -198,8 +212,11 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 			return -1;
 		err_clear(e);
 	}
-	if (mount_make(&(struct mount_request){
-		.fstype = fstype, .source = device, .target = d->target.path, .options = buf_str(&options) }, e) == 0)
+	if (mount_make(&(struct mount_request){ .fstype = fstype,
+	                                        .source = device,
+	                                        .target = d->target.path,
+	                                        .options = buf_str(&options) },
+	               e) == 0)
 		return 0;
 	return mount_explain(f, e);
 }
@@ -227,7 +244,7 @@ static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
 
 	if (fs_validate(d, e) < 0 || mount_check(d, is_ours, &state, NULL, e) < 0)
 		return -1;
-	if (state == STATE_ACTIVE)              /* by an earlier supervisor, or by somebody else: it is what is wanted */
+	if (state == STATE_ACTIVE) /* by an earlier supervisor, or by somebody else: it is what is wanted */
 		return 0;
 	if (device_find(device_of(d), device, sizeof(device), &dev, e) < 0)
 		return -1;
@@ -261,7 +278,10 @@ static bool is_meant_read_only(const struct pool_def *d, const struct mount_entr
 static void warn_protected(const struct pool_def *d, const struct mount_entry *m, struct op *op)
 {
 	if (!op->warning[0] && !is_asked_read_only(d, m) && device_is_read_only(mount_device(m)))
-		snprintf(op->warning, sizeof(op->warning), "%.80s is write-protected, so it is mounted read-only: no volume can be made or changed", m->source);
+		snprintf(op->warning, sizeof(op->warning),
+		         "%.80s is write-protected, so it is mounted read-only: no volume can be made or "
+		         "changed",
+		         m->source);
 }
 
 static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struct op *op)
@@ -271,7 +291,8 @@ static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struc
 	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m), op);
 }
 
-static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+                    struct err *e)
 {
 	struct mount_entry m;
 
@@ -288,7 +309,8 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 	return 0;
 }
 
-/* The disk's number is the ground, and what it stands on: a disk that is pulled out is gone from /sys at once, though its filesystem is still mounted. */
+/* The disk's number is the ground, and what it stands on: a disk that is pulled out is gone from /sys at
+ * once, though its filesystem is still mounted. */
 static int fs_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
 	char sysname[NAME_MAX + 1];
@@ -321,8 +343,9 @@ static bool can_be_read(const struct mount_entry *m)
 	return fd >= 0 && file_pread(fd, head, sizeof(head), 0) > 0;
 }
 
-/* Where an error has made a filesystem read-only, a flush does nothing and says that it is done: what others had written is lost all the same. Who makes one
- * read-only on purpose has it flushed first, and the mount is read-only as well. */
+/* Where an error has made a filesystem read-only, a flush does nothing and says that it is done: what others
+ * had written is lost all the same. Who makes one read-only on purpose has it flushed first, and the mount is
+ * read-only as well. */
 static bool is_flushed_in_vain(const struct pool_def *d)
 {
 	struct mount_entry m;
@@ -331,8 +354,8 @@ static bool is_flushed_in_vain(const struct pool_def *d)
 
 	if (mount_of_pool(d, &m, NULL) <= 0)
 		return false;
-	vain = mount_option_value(m.super_options, "ro", value, sizeof(value)) && !mount_option_value(m.options, "ro", value, sizeof(value)) &&
-	       !is_meant_read_only(d, &m);
+	vain = mount_option_value(m.super_options, "ro", value, sizeof(value)) &&
+	       !mount_option_value(m.options, "ro", value, sizeof(value)) && !is_meant_read_only(d, &m);
 	mount_entry_free(&m);
 	return vain;
 }
@@ -348,8 +371,8 @@ static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return 0;
 }
 
-/* The kernel does not make a filesystem that has shut down well again: it is mounted anew when its disk answers and nobody has anything of it open. A
- * disk that is gone may come back under another name. */
+/* The kernel does not make a filesystem that has shut down well again: it is mounted anew when its disk
+ * answers and nobody has anything of it open. A disk that is gone may come back under another name. */
 static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
 {
 	struct mount_entry m;
@@ -364,7 +387,8 @@ static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct
 	return rc;
 }
 
-/* Without a flag the directory alone. The device is looked at before anything is made, so that a refusal changes nothing. */
+/* Without a flag the directory alone. The device is looked at before anything is made, so that a refusal
+ * changes nothing. */
 static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
 	struct device_content content;
@@ -374,12 +398,14 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 
 	if (!flags || (flags & BUILD_ABSENT))
 		return files_build(d, op, flags, e);
-	if (fs_validate(d, e) < 0 || format_possible(d->source.format, e) < 0 || format_claim(device_of(d), flags & BUILD_OVERWRITE, device, sizeof(device), &dev, e) < 0)
+	if (fs_validate(d, e) < 0 || format_possible(d->source.format, e) < 0 ||
+	    format_claim(device_of(d), flags & BUILD_OVERWRITE, device, sizeof(device), &dev, e) < 0)
 		return -1;
 	if (files_build(d, op, 0, e) < 0)
 		return -1;
 	/* A signature that mkfs leaves would make the device's content doubtful. */
-	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) || format_make(d->source.format, device, op->deadline, e) < 0)
+	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) ||
+	    format_make(d->source.format, device, op->deadline, e) < 0)
 		return -1;
 	return choose(d, device, &content, &other, e) ? 0 : -1;
 }
@@ -399,23 +425,26 @@ static int fs_identify(const struct pool_def *d, struct op *op, struct buf *fact
 }
 
 const struct backend fs_backend = {
-	.type      = POOL_FS,
-	.summary   = "a filesystem on a block device, mounted; volumes are its files",
-	.watched   = true,
+	.type = POOL_FS,
+	.summary = "a filesystem on a block device, mounted; volumes are its files",
+	.watched = true,
 	.waits_for = WAIT_DEVICE,
-	.image     = IMAGE("fs", "ext4 xfs btrfs vfat isofs " VFAT_MODULES, "", ""),
-	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
-	.validate  = fs_validate,
-	.check     = fs_check,
-	.ground    = fs_ground,
-	.revive    = fs_revive,
-	.start     = fs_start,
-	.stop      = fs_stop,
+	.image = IMAGE("fs", "ext4 xfs btrfs vfat isofs " VFAT_MODULES, "", ""),
+	.deadline = { .start = SECONDS(60),
+	              .stop = SECONDS(30),
+	              .refresh = SECONDS(60),
+	              .check = SECONDS(5) },
+	.validate = fs_validate,
+	.check = fs_check,
+	.ground = fs_ground,
+	.revive = fs_revive,
+	.start = fs_start,
+	.stop = fs_stop,
 	.builds_directory = true,
-	.build     = fs_build,
-	.delete    = files_delete,
-	.identify  = fs_identify,
-	.refresh   = files_refresh,
+	.build = fs_build,
+	.delete = files_delete,
+	.identify = fs_identify,
+	.refresh = files_refresh,
 	.vol_create = file_vol_create,
 	.vol_delete = file_vol_delete,
 	.vol_resize = file_vol_resize,

@@ -25,15 +25,19 @@
 #include "system/target.h"
 
 /* What the kernel writes among the options of a filesystem that has come to harm. */
+/* clang-format off */
 static const struct { const char *option, *text; } marks[] = {
 	{ "shutdown",     "the kernel has shut it down after an error" },
 	{ "emergency_ro", "the kernel has made it read-only after an error" },
 };
+/* clang-format on */
 
-/* In a pool's detail: this mount was seen with an aborted journal, or was made of a filesystem that was marked as having errors. It keeps both. */
+/* In a pool's detail: this mount was seen with an aborted journal, or was made of a filesystem that was
+ * marked as having errors. It keeps both. */
 #define ABORTED " aborted"
 #define MARKED  " marked"
-/* ext4's number for EROFS, kept with its last error: what it says of whoever comes after the one that found the journal aborted. */
+/* ext4's number for EROFS, kept with its last error: what it says of whoever comes after the one that found
+ * the journal aborted. */
 #define REFUSES_WRITES "8"
 
 bool health_disk_is_there(const struct mount_entry *m)
@@ -41,7 +45,7 @@ bool health_disk_is_there(const struct mount_entry *m)
 	dev_t dev = mount_device(m);
 	char sysname[NAME_MAX + 1];
 
-	if (major(dev) == 0)            /* btrfs: the device that its source names has no node any more */
+	if (major(dev) == 0) /* btrfs: the device that its source names has no node any more */
 		return m->source[0] != '/' || access(m->source, F_OK) == 0;
 	return device_sysname(dev, sysname, sizeof(sysname)) && !device_is_lost(sysname);
 }
@@ -63,7 +67,8 @@ static unsigned long ext4_errors(const struct mount_entry *m)
 	return ext4_word(m, "errors_count", text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
 }
 
-/* Whoever has met errors marks the filesystem, the mount too; what it has counted may be gone. The kernel keeps the superblock in memory. */
+/* Whoever has met errors marks the filesystem, the mount too; what it has counted may be gone. The kernel
+ * keeps the superblock in memory. */
 static bool ext4_is_marked(const struct mount_entry *m)
 {
 	unsigned char magic_and_state[4] = { 0 };
@@ -74,7 +79,9 @@ static bool ext4_is_marked(const struct mount_entry *m)
 
 	cleanup_close int fd = open(m->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	return fd >= 0 && file_pread(fd, magic_and_state, sizeof(magic_and_state), 1024 + 0x38) == sizeof(magic_and_state) &&
+	return fd >= 0 &&
+	       file_pread(fd, magic_and_state, sizeof(magic_and_state), 1024 + 0x38) ==
+	               sizeof(magic_and_state) &&
 	       magic_and_state[0] == 0x53 && magic_and_state[1] == 0xef && (magic_and_state[2] & 2);
 }
 
@@ -94,7 +101,8 @@ void health_ground(const struct mount_entry *m, struct buf *words)
 	buf_printf(words, ":%lu%s", ext4_errors(m), health_marked(m) ? ":ro" : "");
 }
 
-static void __attribute__((format(printf, 4, 5))) warn(struct op *op, const struct mount_entry *m, const char *check, const char *fmt, ...)
+static void __attribute__((format(printf, 4, 5)))
+warn(struct op *op, const struct mount_entry *m, const char *check, const char *fmt, ...)
 {
 	char what[120];
 	va_list ap;
@@ -102,11 +110,14 @@ static void __attribute__((format(printf, 4, 5))) warn(struct op *op, const stru
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	snprintf(op->warning, sizeof(op->warning), "the filesystem on %.60s %s: have it checked (%s)", m->source, what, check);
+	snprintf(op->warning, sizeof(op->warning), "the filesystem on %.60s %s: have it checked (%s)",
+	         m->source, what, check);
 }
 
 /* What the kernel has found wrong, of xfs: a word of bits in what it tells of the filesystem's geometry. */
-struct xfs_geometry { uint32_t before[29], sick, more[34]; };
+struct xfs_geometry {
+	uint32_t before[29], sick, more[34];
+};
 _Static_assert(sizeof(struct xfs_geometry) == 256, "struct xfs_fsop_geom has 256 bytes");
 #define XFS_GEOMETRY _IOR('X', 126, struct xfs_geometry)
 
@@ -121,13 +132,16 @@ void health_warn(const struct mount_entry *m, const char *target, struct op *op)
 		if (fd >= 0 && ioctl(fd, (ioctl_request)XFS_GEOMETRY, &g) == 0 && g.sick)
 			warn(op, m, "xfs_repair", "has metadata that is not well (%x)", g.sick);
 	} else if (streq(m->fstype, "btrfs") && (errors = btrfs_errors(mount_device(m))) > 0) {
-		warn(op, m, "btrfs scrub; btrfs device stats --reset", "has counted %lu errors of its devices", errors);
+		warn(op, m, "btrfs scrub; btrfs device stats --reset",
+		     "has counted %lu errors of its devices", errors);
 	}
 }
 
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail)
 {
-	const char *last = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id ? strstr(op->detail, " errors=") : NULL;
+	const char *last = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id
+	                           ? strstr(op->detail, " errors=")
+	                           : NULL;
 	unsigned long now = ext4_errors(m), then = last ? strtoul(last + strlen(" errors="), NULL, 10) : 0;
 	bool aborted = last && strstr(last, ABORTED), marked;
 	char where[64] = "", code[8] = "";
@@ -142,7 +156,8 @@ void health_count(const struct mount_entry *m, struct op *op, struct buf *detail
 		aborted |= last && (streq(where, "ext4_journal_check_start") || streq(code, REFUSES_WRITES));
 	}
 	if (now)
-		warn(op, m, "e2fsck", "has errors (%lu counted%s%s)", now, *where ? ", the last one in " : "", where);
+		warn(op, m, "e2fsck", "has errors (%lu counted%s%s)", now, *where ? ", the last one in " : "",
+		     where);
 	else if (marked)
 		warn(op, m, "e2fsck", "was mounted with errors");
 	buf_printf(detail, " errors=%lu%s%s", now, aborted ? ABORTED : "", marked ? MARKED : "");
@@ -163,8 +178,10 @@ bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op 
 			why = marks[i].text;
 	bool known = !why && fstat(fd, &st) == 0 && fstatvfs(fd, &v) == 0;
 	if (!why && !known)
-		why = errno == EIO ? "the kernel answers with an I/O error, as after it has shut it down" : strerror(errno);
-	if (known && !read_only && (mount_option_value(m->super_options, "ro", value, sizeof(value)) || (v.f_flag & ST_RDONLY)))
+		why = errno == EIO ? "the kernel answers with an I/O error, as after it has shut it down"
+		                   : strerror(errno);
+	if (known && !read_only &&
+	    (mount_option_value(m->super_options, "ro", value, sizeof(value)) || (v.f_flag & ST_RDONLY)))
 		why = "it is read-only: an error has made it so, or somebody";
 	if (!why && op->aborted)
 		why = "its journal was aborted after an error: nothing can be written";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a pool stands on: paths, by filesystem and path in it; devices, by number and content; and whether two pools share one.
+ * What a pool stands on: paths, by filesystem and path in it; devices, by number and content; and whether two
+ * pools share one.
  */
 #include "backends/identity.h"
 
@@ -22,11 +23,15 @@
 #include "system/device.h"
 #include "system/mount.h"
 
-#define LINKS_MAX  40           /* as the kernel has it */
+#define LINKS_MAX 40 /* as the kernel has it */
 
 /* ---- the mount table ---- */
 
-struct places { struct mount_entry *items; size_t n, room; bool failed; };
+struct places {
+	struct mount_entry *items;
+	size_t n, room;
+	bool failed;
+};
 
 static int take_entry(const struct mount_entry *m, void *arg)
 {
@@ -45,8 +50,14 @@ static int take_entry(const struct mount_entry *m, void *arg)
 		t->room = room;
 	}
 	copy = &t->items[t->n];
-	*copy = (struct mount_entry){ .id = m->id, .parent = m->parent, .dev = m->dev, .root = strdup(m->root), .target = strdup(m->target),
-		                      .fstype = strdup(m->fstype), .source = strdup(m->source), .super_options = health_marked(m) ? strdup("ro") : NULL };
+	*copy = (struct mount_entry){ .id = m->id,
+		                      .parent = m->parent,
+		                      .dev = m->dev,
+		                      .root = strdup(m->root),
+		                      .target = strdup(m->target),
+		                      .fstype = strdup(m->fstype),
+		                      .source = strdup(m->source),
+		                      .super_options = health_marked(m) ? strdup("ro") : NULL };
 	t->n++;
 	t->failed |= !copy->root || !copy->target || !copy->fstype || !copy->source;
 	return t->failed;
@@ -77,7 +88,8 @@ failed:
 	return NULL;
 }
 
-/* An open table becomes readable out of band when its namespace has changed since it was last asked (proc_pid_mounts(5)). */
+/* An open table becomes readable out of band when its namespace has changed since it was last asked
+ * (proc_pid_mounts(5)). */
 static bool is_as_before(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
@@ -89,7 +101,7 @@ const struct places *places_now(struct err *e)
 {
 	static struct places *kept;
 	static int fd = -1;
-	static pid_t keeper;            /* a child has our memory, and not our descriptor */
+	static pid_t keeper; /* a child has our memory, and not our descriptor */
 
 	if (keeper != getpid()) {
 		keeper = getpid();
@@ -110,7 +122,8 @@ struct places *places_parse(char *text)
 /* Filesystems that may not answer. */
 static bool is_remote(const char *fstype)
 {
-	static const char *const remote[] = { "nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "autofs", "lustre", "glusterfs", "ncpfs", "coda" };
+	static const char *const remote[] = { "nfs",  "nfs4",   "cifs",   "smb3",      "9p",    "afs",
+		                              "ceph", "autofs", "lustre", "glusterfs", "ncpfs", "coda" };
 
 	for (size_t i = 0; i < ARRAY_LEN(remote); i++)
 		if (streq(remote[i], fstype))
@@ -118,7 +131,8 @@ static bool is_remote(const char *fstype)
 	return starts_with(fstype, "fuse");
 }
 
-/* Is something mounted at exactly this path whose files are not to be touched? We run from what is mounted at "/". */
+/* Is something mounted at exactly this path whose files are not to be touched? We run from what is mounted at
+ * "/". */
 static bool is_forbidden(const struct places *t, const char *path)
 {
 	for (size_t i = 0; i < t->n; i++)
@@ -128,7 +142,8 @@ static bool is_forbidden(const struct places *t, const char *path)
 }
 
 /* The mount on top of `below` at this path, or `below`. */
-static const struct mount_entry *mount_over(const struct places *t, const struct mount_entry *below, const char *path)
+static const struct mount_entry *mount_over(const struct places *t, const struct mount_entry *below,
+                                            const char *path)
 {
 	const struct mount_entry *top = below;
 
@@ -138,7 +153,7 @@ static const struct mount_entry *mount_over(const struct places *t, const struct
 		if (!streq(m->target, path) || m == top || m->parent != top->id || m->id == top->id)
 			continue;
 		top = m;
-		i = (size_t)-1;                 /* there may be another on top of it, listed anywhere */
+		i = (size_t)-1; /* there may be another on top of it, listed anywhere */
 		rounds++;
 	}
 	return top;
@@ -233,7 +248,7 @@ static const struct mount_entry *mount_of(const struct places *t, const char *pa
 		return NULL;
 	if (!streq(path, "/") || itself)
 		m = mount_over(t, m, "/");
-	for (const char *at = path; at && *at && !streq(path, "/"); ) {
+	for (const char *at = path; at && *at && !streq(path, "/");) {
 		const char *next = strchr(at + 1, '/');
 		size_t n = next ? (size_t)(next - path) : strlen(path);
 
@@ -250,14 +265,17 @@ static const struct mount_entry *mount_of(const struct places *t, const char *pa
 int places_mount(const struct places *t, const char *path)
 {
 	char canonical[PATH_MAX];
-	const struct mount_entry *m = places_resolve(t, path, canonical, sizeof(canonical)) ? mount_of(t, canonical, true) : NULL;
+	const struct mount_entry *m = places_resolve(t, path, canonical, sizeof(canonical))
+	                                      ? mount_of(t, canonical, true)
+	                                      : NULL;
 
 	return !m ? 0 : m->super_options ? -m->id : m->id;
 }
 
 static const char place_key[] = "place", files_key[] = "files";
 
-static void path_fact(const struct places *t, const char *key, const char *path, const char *canonical, struct buf *facts)
+static void path_fact(const struct places *t, const char *key, const char *path, const char *canonical,
+                      struct buf *facts)
 {
 	const struct mount_entry *m = mount_of(t, canonical, key == files_key);
 
@@ -323,20 +341,22 @@ bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 		return false;
 	}
 	identity_number(dev, spec, facts);
-	if (device_content_bounded(path, &content, NULL) == 0 && streq(content.usage, "filesystem") && content.uuid[0])
+	if (device_content_bounded(path, &content, NULL) == 0 && streq(content.usage, "filesystem") &&
+	    content.uuid[0])
 		add_lower("fsuuid", content.uuid, spec, facts);
 	if (where)
 		*where = dev;
 	return true;
 }
 
-/* Types without a backend here may be somebody else's on the same machine, and their definitions are kept all the same. */
+/* Types without a backend here may be somebody else's on the same machine, and their definitions are kept all
+ * the same. */
 static void identify_by_fields(const struct pool_def *d, struct buf *facts)
 {
 	unsigned stands_on = pool_type_info(d->type)->stands_on;
 
 	for (size_t i = 0; i < d->source.ndevices && (stands_on & ON_DEVICES); i++)
-		if (check_device(d->source.devices[i].path))    /* zpool has words of its own as well */
+		if (check_device(d->source.devices[i].path)) /* zpool has words of its own as well */
 			identity_device(d->source.devices[i].path, NULL, facts);
 	if (d->target.path && (stands_on & ON_DIRECTORY)) {
 		const struct places *t = places_now(NULL);
@@ -356,11 +376,14 @@ int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 	} else {
 		identify_by_fields(d, facts);
 	}
-	return facts->failed ? err_set(e, ERR_NO_MEMORY, "cannot say what pool \"%s\" stands on: out of memory", d->name) : 0;
+	return facts->failed ? err_set(e, ERR_NO_MEMORY,
+	                               "cannot say what pool \"%s\" stands on: out of memory", d->name)
+	                     : 0;
 }
 
 /* ---- two pools ---- */
 
+/* clang-format off */
 static const struct kind { const char *key; const char *differ, *same; } kinds[] = {
 	{ "dev=",      "%s and %s are the same device",                "both are on device %s" },
 	{ "partuuid=", "%s and %s are the same partition",             "both are on %s" },
@@ -369,6 +392,7 @@ static const struct kind { const char *key; const char *differ, *same; } kinds[]
 	{ "place=",    "%s and %s are the same directory",             "both have the target %s" },
 	{ "files=",    "%s and %s hold the same files",                "both have the files at %s" },
 };
+/* clang-format on */
 
 /* Length of the fact at `line` without its spelling. */
 static size_t fact_len(const char *line)
@@ -412,7 +436,8 @@ bool identity_shared(const char *a, const char *b, char *out, size_t size)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		for (const char *p = a; *p; p += strcspn(p, "\n"), p += *p == '\n') {
-			const char *other = starts_with(p, kinds[i].key) ? find_fact(b, p, fact_len(p)) : NULL;
+			const char *other = starts_with(p, kinds[i].key) ? find_fact(b, p, fact_len(p))
+			                                                 : NULL;
 
 			if (!other)
 				continue;
@@ -432,7 +457,8 @@ static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
 }
 
 /* Of several hosts, as NFS replicas have them, one in common is enough. */
-static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port, const struct pool_host **h, const struct pool_host **g)
+static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port,
+                       const struct pool_host **h, const struct pool_host **g)
 {
 	const struct backend *type = backend_find(a->type);
 
@@ -440,7 +466,8 @@ static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int p
 		for (size_t k = 0; k < b->source.nhosts; k++) {
 			*h = &a->source.hosts[i];
 			*g = &b->source.hosts[k];
-			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) && type->same_host((*h)->name, (*g)->name))
+			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) &&
+			    type->same_host((*h)->name, (*g)->name))
 				return true;
 		}
 	return false;
@@ -451,9 +478,10 @@ bool identity_same_server(const struct pool_def *a, const struct pool_def *b, ch
 	const struct pool_type_info *info = pool_type_info(a->type);
 	const struct pool_host *h, *g;
 
-	if (a->type != b->type || !(info->stands_on & ON_SERVER) || !want_the_same(a, b) || !hosts_meet(a, b, info->port, &h, &g))
+	if (a->type != b->type || !(info->stands_on & ON_SERVER) || !want_the_same(a, b) ||
+	    !hosts_meet(a, b, info->port, &h, &g))
 		return false;
-	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name, g->name,
-	         info->fields & FIELD_DEVICE ? a->source.devices[0].path : a->source.dir);
+	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name,
+	         g->name, info->fields & FIELD_DEVICE ? a->source.devices[0].path : a->source.dir);
 	return true;
 }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a pool stands on, however it is spelled: facts, one a line, "KEY=VALUE SPELLING" (the spelling is for people). Two pools with one fact in
- * common are in each other's way.
+ * What a pool stands on, however it is spelled: facts, one a line, "KEY=VALUE SPELLING" (the spelling is for
+ * people). Two pools with one fact in common are in each other's way.
  *
  *     dev=8:16 /dev/disk/by-id/x       a block device, by its number
- *     fsuuid=UUID /dev/sdb             the filesystem on it, which another path to the same disk shows as well
+ *     fsuuid=UUID /dev/sdb             the filesystem on it, which another path to the same disk shows as
+ *     well
  *     partuuid=UUID PARTUUID=UUID      a partition that is not there now
  *     vg=UUID vg0                      a volume group
  *     place=8:1:/pools/a /srv/link     a directory by filesystem and path in it, whatever is mounted on it
  *     files=8:16:/ /pools/a            the files that one sees there: what is mounted on it counts
  *
- * Nothing here looks below a mount of a network filesystem: paths are followed with the mount table at hand. For workers.
+ * Nothing here looks below a mount of a network filesystem: paths are followed with the mount table at hand.
+ * For workers.
  */
 #ifndef POOLINIT_BACKENDS_IDENTITY_H
 #define POOLINIT_BACKENDS_IDENTITY_H
@@ -22,34 +24,39 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* The mount table. It is kept, and read again only when something has been mounted or unmounted: a pointer holds until the next call. The process that
- * calls is to stay in its mount namespace. NULL: ERR_NO_MEMORY, or the table cannot be read. */
+/* The mount table. It is kept, and read again only when something has been mounted or unmounted: a pointer
+ * holds until the next call. The process that calls is to stay in its mount namespace. NULL: ERR_NO_MEMORY,
+ * or the table cannot be read. */
 struct places;
 const struct places *places_now(struct err *e);
-struct places *places_parse(char *text);        /* from a table's text, which is changed; for tests */
+struct places *places_parse(char *text); /* from a table's text, which is changed; for tests */
 void places_free(struct places *t);
 
-/* A path without links, "." and "..", as far as it can be followed safely; false: too long, or links in a circle. */
+/* A path without links, "." and "..", as far as it can be followed safely; false: too long, or links in a
+ * circle. */
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size);
 
-/* The number of the mount through which one sees what is at the path, or 0; negative if its options say that nothing can be written there. */
+/* The number of the mount through which one sees what is at the path, or 0; negative if its options say that
+ * nothing can be written there. */
 int places_mount(const struct places *t, const char *path);
 
 /* Append facts. Those of a path are asked for together: each step of the way is a system call. */
 enum { IDENTITY_PLACE = 1, IDENTITY_FILES = 2 };
 void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts);
-void identity_number(dev_t dev, const char *spelling, struct buf *facts);       /* dev */
-void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);   /* files: all of those on a device */
+void identity_number(dev_t dev, const char *spelling, struct buf *facts); /* dev */
+/* files: all of those on a device */
+void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);
 /* dev, fsuuid; partuuid. Reads the device. Is it there? `where` (or NULL) gets its number then. */
 bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
-/* The facts of a definition: its backend's, or for types that this build cannot start those of its devices and target. */
+/* The facts of a definition: its backend's, or for types that this build cannot start those of its devices
+ * and target. */
 int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 
 /* A fact that both have, in words: "/dev/disk/by-id/x and /dev/sdb are the same device". False: none. */
 bool identity_shared(const char *a, const char *b, char *out, size_t size);
-/* Two definitions of one type that name the same export or target of servers that are spelled differently: are they one server? May ask the name
- * service, but only if that decides. */
+/* Two definitions of one type that name the same export or target of servers that are spelled differently:
+ * are they one server? May ask the name service, but only if that decides. */
 bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size);
 
 #endif

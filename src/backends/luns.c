@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A SCSI host's LUNs as volumes. First the bus is asked (luns_rescan), then what it has reported is waited for, then each disk and rom is
- * described from sysfs alone: its size, its name on the bus, its serial number as key, and its stable link as path.
+ * A SCSI host's LUNs as volumes. First the bus is asked (luns_rescan), then what it has reported is waited
+ * for, then each disk and rom is described from sysfs alone: its size, its name on the bus, its serial number
+ * as key, and its stable link as path.
  */
 #include "backends/luns.h"
 
@@ -25,22 +26,23 @@
 #include "system/module.h"
 #include "system/uevent.h"
 
-#define LUNS_LIMIT     16384            /* the kernel's own limit for one target is 16383 */
-#define WAIT_BLOCK     SECONDS(10)      /* for a disk's block device after the bus reported it */
-#define WAIT_LINK      SECONDS(5)       /* for udev's link after that */
+#define LUNS_LIMIT     16384       /* the kernel's own limit for one target is 16383 */
+#define WAIT_BLOCK     SECONDS(10) /* for a disk's block device after the bus reported it */
+#define WAIT_LINK      SECONDS(5)  /* for udev's link after that */
 #define INQUIRY_WITHIN SECONDS(5)
 #define SCAN_WITHIN    SECONDS(20)
-#define LOOK_WITHIN    SECONDS(6)      /* with each, less where many are silent: all are to be come to before the operation's deadline */
+/* with each, less where many are silent: all are to be come to before the operation's deadline */
+#define LOOK_WITHIN SECONDS(6)
 
 enum { SCSI_DISK = 0, SCSI_ROM = 5 };
 
 struct lun {
 	unsigned host, bus, target;
 	unsigned long long lun;
-	char block[64];                 /* "sda"; empty: no block device (yet) */
-	bool gone;                      /* the target no longer has it */
+	char block[64]; /* "sda"; empty: no block device (yet) */
+	bool gone;      /* the target no longer has it */
 	char format[16];
-	char sick[160];                 /* why it is not well, or "" */
+	char sick[160]; /* why it is not well, or "" */
 };
 
 struct lun_list {
@@ -96,7 +98,8 @@ static int lun_add(struct lun_list *l, const struct lun *lun)
 	return 0;
 }
 
-/* A target may have a LUN that it connects nothing to (SPC-4, 6.6.2: the peripheral qualifier). The kernel gives such a one no driver, ever. */
+/* A target may have a LUN that it connects nothing to (SPC-4, 6.6.2: the peripheral qualifier). The kernel
+ * gives such a one no driver, ever. */
 static bool lun_is_connected(const char *sys, const char *name)
 {
 	enum { QUALIFIER = 0xe0 };
@@ -109,7 +112,8 @@ static bool lun_is_connected(const char *sys, const char *name)
 	return fd < 0 || read(fd, &inquiry, 1) < 1 || !(inquiry & QUALIFIER);
 }
 
-/* All disks and roms of the host, sorted; other devices (enclosures, tapes, controllers) are no storage for volumes. */
+/* All disks and roms of the host, sorted; other devices (enclosures, tapes, controllers) are no storage for
+ * volumes. */
 static int luns_list(const char *sys, int host, struct lun_list *l, struct err *e)
 {
 	char path[PATH_MAX], text[16];
@@ -126,16 +130,20 @@ static int luns_list(const char *sys, int host, struct lun_list *l, struct err *
 		struct lun lun = { 0 };
 		int used = 0;
 
-		if (sscanf(entry->d_name, "%u:%u:%u:%llu%n", &lun.host, &lun.bus, &lun.target, &lun.lun, &used) != 4 ||
+		if (sscanf(entry->d_name, "%u:%u:%u:%llu%n", &lun.host, &lun.bus, &lun.target, &lun.lun,
+		           &used) != 4 ||
 		    entry->d_name[used] || (int)lun.host != host)
 			continue;
 		snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/type", sys, entry->d_name);
-		if (file_read_line(AT_FDCWD, path, text, sizeof(text)) < 1 || (atoi(text) != SCSI_DISK && atoi(text) != SCSI_ROM) ||
+		if (file_read_line(AT_FDCWD, path, text, sizeof(text)) < 1 ||
+		    (atoi(text) != SCSI_DISK && atoi(text) != SCSI_ROM) ||
 		    !lun_is_connected(sys, entry->d_name))
 			continue;
 		lun_block_device(sys, entry->d_name, lun.block, sizeof(lun.block));
 		if (lun_add(l, &lun) < 0)
-			result = err_set(e, ERR_LIMIT, "cannot list the LUNs of host %d: more than %d, or out of memory", host, LUNS_LIMIT);
+			result = err_set(e, ERR_LIMIT,
+			                 "cannot list the LUNs of host %d: more than %d, or out of memory",
+			                 host, LUNS_LIMIT);
 	}
 	closedir(d);
 	if (l->n)
@@ -160,7 +168,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* List, and list again at each uevent, until every disk has its block device. Those whose driver does not come are not well. */
+/* List, and list again at each uevent, until every disk has its block device. Those whose driver does not
+ * come are not well. */
 static int luns_await(int host, struct op *op, struct lun_list *l, struct err *e)
 {
 	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_BLOCK);
@@ -233,7 +242,8 @@ static int link_add(struct link_list *l, dev_t dev, const char *dir, const char 
 	return 0;
 }
 
-/* The directory once, all its links to block devices, sorted by device and name. A directory that is not there has none. */
+/* The directory once, all its links to block devices, sorted by device and name. A directory that is not
+ * there has none. */
 static int links_read(const char *dir, struct link_list *l, struct err *e)
 {
 	DIR *d = opendir(dir);
@@ -242,11 +252,13 @@ static int links_read(const char *dir, struct link_list *l, struct err *e)
 
 	links_free(l);
 	if (!d)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look for stable device names in %s", dir);
+		return errno == ENOENT ? 0
+		                       : err_sys(e, errno, "cannot look for stable device names in %s", dir);
 	while (result == 0 && (entry = readdir(d))) {
 		struct stat st;
 
-		if (entry->d_name[0] == '.' || entry->d_type != DT_LNK || fstatat(dirfd(d), entry->d_name, &st, 0) < 0 || !S_ISBLK(st.st_mode))
+		if (entry->d_name[0] == '.' || entry->d_type != DT_LNK ||
+		    fstatat(dirfd(d), entry->d_name, &st, 0) < 0 || !S_ISBLK(st.st_mode))
 			continue;
 		if (link_add(l, st.st_rdev, dir, entry->d_name) < 0)
 			result = err_set(e, ERR_NO_MEMORY, "cannot list %s: out of memory", dir);
@@ -257,7 +269,8 @@ static int links_read(const char *dir, struct link_list *l, struct err *e)
 	return result;
 }
 
-/* The device's link in the directory that was read: the name that path_id would give if it is among them, else the first. */
+/* The device's link in the directory that was read: the name that path_id would give if it is among them,
+ * else the first. */
 static const char *link_of(const struct link_list *l, dev_t dev, const char *preferred)
 {
 	const char *first = NULL;
@@ -287,8 +300,10 @@ static bool links_complete(const struct link_list *links, const struct lun_list 
 	return true;
 }
 
-/* Our own links are made here and now; udev's are waited for: inotify on the directory, or on the nearest one above it that exists. */
-static int links_await(const char *dir, const struct lun_list *luns, struct op *op, struct link_list *links, struct err *e)
+/* Our own links are made here and now; udev's are waited for: inotify on the directory, or on the nearest one
+ * above it that exists. */
+static int links_await(const char *dir, const struct lun_list *luns, struct op *op, struct link_list *links,
+                       struct err *e)
 {
 	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_LINK);
 	cleanup_close int watch = -1;
@@ -296,7 +311,8 @@ static int links_await(const char *dir, const struct lun_list *luns, struct op *
 	for (size_t i = 0; op->own_devices && i < luns->n; i++) {
 		const struct lun *l = &luns->item[i];
 
-		if (l->block[0] && (l->sick[0] ? device_links_unread : device_links)(l->block, op->run_dir, e) < 0)
+		if (l->block[0] &&
+		    (l->sick[0] ? device_links_unread : device_links)(l->block, op->run_dir, e) < 0)
 			return -1;
 	}
 	if (op->own_devices || !device_udevd_runs())
@@ -324,8 +340,11 @@ static int links_await(const char *dir, const struct lun_list *luns, struct op *
 /* libvirt's words for what begins a disk; of filesystems it knows nothing here. */
 static const char *lun_format(const struct device_content *content)
 {
-	static const struct { const char *table, *format; } tables[] = {
-		{ "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" }, { "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" },
+	static const struct {
+		const char *table, *format;
+	} tables[] = {
+		{ "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" },
+		{ "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" },
 	};
 
 	if (streq(content->type, "LVM2_member"))
@@ -345,23 +364,35 @@ static uint64_t block_size(const char *block)
 	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) * 512 : 0;
 }
 
-/* Has the target taken it away? The kernel keeps the disk until somebody removes it by hand. Asked with INQUIRY, which any LUN answers, also one that
- * is not there: by its peripheral qualifier (SPC-4, 6.6.2). Only that answer counts; silence and errors are what they were before. */
+/* Has the target taken it away? The kernel keeps the disk until somebody removes it by hand. Asked with
+ * INQUIRY, which any LUN answers, also one that is not there: by its peripheral qualifier (SPC-4, 6.6.2).
+ * Only that answer counts; silence and errors are what they were before. */
 static bool lun_is_gone(const char *node)
 {
 	enum { QUALIFIER = 0xe0, NO_SUCH_LUN = 0x60 };
 	unsigned char inquiry[6] = { 0x12, 0, 0, 0, 36, 0 }, answer[36] = { 0 }, sense[32];
 	struct sg_io_hdr h = {
-		.interface_id = 'S', .dxfer_direction = SG_DXFER_FROM_DEV, .cmdp = inquiry, .cmd_len = sizeof(inquiry), .dxferp = answer,
-		.dxfer_len = sizeof(answer), .sbp = sense, .mx_sb_len = sizeof(sense), .timeout = INQUIRY_WITHIN,
+		.interface_id = 'S',
+		.dxfer_direction = SG_DXFER_FROM_DEV,
+		.cmdp = inquiry,
+		.cmd_len = sizeof(inquiry),
+		.dxferp = answer,
+		.dxfer_len = sizeof(answer),
+		.sbp = sense,
+		.mx_sb_len = sizeof(sense),
+		.timeout = INQUIRY_WITHIN,
 	};
 	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 && (answer[0] & QUALIFIER) == NO_SUCH_LUN;
+	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 &&
+	       (answer[0] & QUALIFIER) == NO_SUCH_LUN;
 }
 
 /* What a process of its own asks a LUN. */
-struct look { bool gone; char format[16], sick[160]; };
+struct look {
+	bool gone;
+	char format[16], sick[160];
+};
 
 static void look(const char *node, void *arg)
 {
@@ -391,8 +422,11 @@ static void lun_state(const char *block, char *out, size_t size)
 /* Who is not asked now, because the answer is known, or nobody would wait for it in vain. */
 static bool lun_stands_still(struct lun *l)
 {
-	static const struct { const char *state, *text; } known[] = {
-		{ "offline", "the kernel has set it offline after errors" }, { "transport-offline", "the connection with it is lost" },
+	static const struct {
+		const char *state, *text;
+	} known[] = {
+		{ "offline", "the kernel has set it offline after errors" },
+		{ "transport-offline", "the connection with it is lost" },
 		{ "blocked", "it waits for its connection" },
 	};
 	char state[32];
@@ -407,7 +441,8 @@ static bool lun_stands_still(struct lun *l)
 	return true;
 }
 
-static void luns_heard(struct lun_list *l, const size_t *which, const struct look *looks, const struct err *whys, size_t n)
+static void luns_heard(struct lun_list *l, const size_t *which, const struct look *looks,
+                       const struct err *whys, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct lun *lun = &l->item[which[i]];
@@ -415,7 +450,8 @@ static void luns_heard(struct lun_list *l, const size_t *which, const struct loo
 		lun->gone = looks[i].gone;
 		if (looks[i].format[0])
 			snprintf(lun->format, sizeof(lun->format), "%s", looks[i].format);
-		snprintf(lun->sick, sizeof(lun->sick), "%.159s", whys[i].class == ERR_NONE ? looks[i].sick : whys[i].message);
+		snprintf(lun->sick, sizeof(lun->sick), "%.159s",
+		         whys[i].class == ERR_NONE ? looks[i].sick : whys[i].message);
 	}
 }
 
@@ -424,7 +460,7 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 {
 	uint64_t patience;
 	size_t size = l->n ? l->n : 1, n = 0;
-	char (*nodes)[80] = calloc(size, sizeof(*nodes));
+	char(*nodes)[80] = calloc(size, sizeof(*nodes));
 	const char **names = calloc(size, sizeof(*names));
 	size_t *which = calloc(size, sizeof(*which));
 	struct look *looks = calloc(size, sizeof(*looks));
@@ -445,8 +481,14 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 	if (!nodes || !names || !which || !looks || !whys)
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 	else
-		rc = device_ask_all(&(struct device_questions){ .nodes = names, .n = n, .fn = look, .args = looks, .size = sizeof(*looks),
-		                                                .whys = whys, .patience = patience }, e);
+		rc = device_ask_all(&(struct device_questions){ .nodes = names,
+		                                                .n = n,
+		                                                .fn = look,
+		                                                .args = looks,
+		                                                .size = sizeof(*looks),
+		                                                .whys = whys,
+		                                                .patience = patience },
+		                    e);
 	if (rc == 0)
 		luns_heard(l, which, looks, whys, n);
 	free(nodes);
@@ -457,8 +499,10 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 	return rc;
 }
 
-/* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has no stable one. */
-static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun, dev_t dev, const char *node)
+/* The path under which a volume is known: below the pool's target, unless that is /dev itself. NULL: it has
+ * no stable one. */
+static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun,
+                            dev_t dev, const char *node)
 {
 	char by_path[600];
 
@@ -475,12 +519,13 @@ static void lun_unwell(const struct lun *lun, const char *why, struct luns_healt
 
 	if (health->sick++)
 		return;
-	snprintf(health->first, sizeof(health->first), "LUN %llu%s%.20s%s", lun->lun, named ? " (" : "", lun->block, named ? ")" : "");
+	snprintf(health->first, sizeof(health->first), "LUN %llu%s%.20s%s", lun->lun, named ? " (" : "",
+	         lun->block, named ? ")" : "");
 	snprintf(health->why, sizeof(health->why), "%s", why);
 }
 
-static void lun_report(const char *target, const struct link_list *links, const struct lun *lun, struct op *op, struct pool_sizes *sizes,
-                       struct luns_health *health)
+static void lun_report(const char *target, const struct link_list *links, const struct lun *lun,
+                       struct op *op, struct pool_sizes *sizes, struct luns_health *health)
 {
 	char name[80], node[80], serial[512], problem[320];
 	struct volume v = { .name = name, .type = "block" };
@@ -491,11 +536,15 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	snprintf(node, sizeof(node), "/dev/%s", lun->block);
 	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
 		health->n++;
-		lun_unwell(lun, "there is no block device for it: it does not answer what the kernel asks it first, or has no driver", health);
+		lun_unwell(lun,
+		           "there is no block device for it: it does not answer what the kernel asks it "
+		           "first, or has no driver",
+		           health);
 		return;
 	}
 	if (lun->gone) {
-		op_note(op, "%s: the target no longer has it; the kernel keeps %s until somebody removes it", name, node);
+		op_note(op, "%s: the target no longer has it; the kernel keeps %s until somebody removes it",
+		        name, node);
 		return;
 	}
 	path = lun_path(target, links, lun, st.st_rdev, node);
@@ -518,7 +567,8 @@ static void lun_report(const char *target, const struct link_list *links, const 
 	op->on_volume(op, &v);
 }
 
-int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct luns_health *health, struct err *e)
+int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes,
+                 struct luns_health *health, struct err *e)
 {
 	const char *target = d->target.path ? d->target.path : "/dev/disk/by-path";
 	struct lun_list luns = { 0 };
@@ -565,13 +615,16 @@ int luns_ground(int host, struct buf *words, struct err *e)
 		if (!l->block[0])
 			continue;
 		lun_state(l->block, state, sizeof(state));
-		buf_printf(words, " %s=%u:%u:%llu:%llx%s", l->block, l->bus, l->target, l->lun, (unsigned long long)block_size(l->block), state);
+		buf_printf(words, " %s=%u:%u:%llu:%llx%s", l->block, l->bus, l->target, l->lun,
+		           (unsigned long long)block_size(l->block), state);
 	}
 	free(luns.item);
 	return result;
 }
 
-struct wake { char path[128]; };
+struct wake {
+	char path[128];
+};
 
 /* The kernel looks at the disk before the write returns. */
 static void wake(const char *node, void *arg)
@@ -612,13 +665,17 @@ bool luns_in_use(int host, struct err *e)
 	for (size_t i = 0; !used && i < luns.n; i++) {
 		used = luns.item[i].block[0] && device_users(luns.item[i].block, &who);
 		if (used)
-			err_set(e, ERR_BUSY, "LUN %llu (%s) is %s", luns.item[i].lun, luns.item[i].block, buf_str(&who));
+			err_set(e, ERR_BUSY, "LUN %llu (%s) is %s", luns.item[i].lun, luns.item[i].block,
+			        buf_str(&who));
 	}
 	free(luns.item);
 	return used;
 }
 
-struct scan { int rc; struct err why; };
+struct scan {
+	int rc;
+	struct err why;
+};
 
 static void scan(const char *path, void *arg)
 {
@@ -627,14 +684,17 @@ static void scan(const char *path, void *arg)
 	s->rc = file_poke(AT_FDCWD, path, "- - -", &s->why);
 }
 
-/* The kernel comes back late, or never, where a target does not answer, or while one of its disks is still being read for the first time. */
+/* The kernel comes back late, or never, where a target does not answer, or while one of its disks is still
+ * being read for the first time. */
 int luns_rescan(int host, struct op *op, struct err *e)
 {
 	struct scan s = { .rc = -1 };
 	struct err why = { 0 };
 	char path[64];
 	const char *node = path;
-	struct device_questions q = { .nodes = &node, .n = 1, .fn = scan, .args = &s, .size = sizeof(s), .whys = &why };
+	struct device_questions q = {
+		.nodes = &node, .n = 1, .fn = scan, .args = &s, .size = sizeof(s), .whys = &why
+	};
 
 	snprintf(path, sizeof(path), "/sys/class/scsi_host/host%d/scan", host);
 	q.patience = sooner(SCAN_WITHIN, (uint64_t)clock_until(op->deadline) / 2 + 1);

@@ -7,17 +7,24 @@
 
 #include "backends/backend.h"
 
-/* How a host's LUNs were found: how many there are, how many of them are not well, and of the first such one its name and why. */
-struct luns_health { size_t n, sick; char first[64], why[160]; };
+/* How a host's LUNs were found: how many there are, how many of them are not well, and of the first such one
+ * its name and why. */
+struct luns_health {
+	size_t n, sick;
+	char first[64], why[160];
+};
 
-/* Report every disk and rom of SCSI host `host` (of one target id, or -1 for all) as a volume "unit:B:T:L" with its stable name under the definition's target
- * path; waits, by uevent, until the disks that the bus has reported have their block devices. Each is read by a process that may hang: one that does not
- * answer, or cannot be read, is reported with its problem, and counted in *health. */
-int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes, struct luns_health *health, struct err *e);
-/* Ask the host to look for LUNs now; returns when the kernel has looked. ERR_WAIT_SERVER: it has not come back in time, and is left to it. */
+/* Report every disk and rom of SCSI host `host` (of one target id, or -1 for all) as a volume "unit:B:T:L"
+ * with its stable name under the definition's target path; waits, by uevent, until the disks that the bus has
+ * reported have their block devices. Each is read by a process that may hang: one that does not answer, or
+ * cannot be read, is reported with its problem, and counted in *health. */
+int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes,
+                 struct luns_health *health, struct err *e);
+/* Ask the host to look for LUNs now; returns when the kernel has looked. ERR_WAIT_SERVER: it has not come
+ * back in time, and is left to it. */
 int luns_rescan(int host, struct op *op, struct err *e);
-/* Wait, by uevent, until what the bus has reported has block devices, and (where no udevd runs) make their links. Nothing
- * is read. */
+/* Wait, by uevent, until what the bus has reported has block devices, and (where no udevd runs) make their
+ * links. Nothing is read. */
 int luns_settle(int host, struct op *op, struct err *e);
 /* The kernel sets a LUN offline whose commands fail, and leaves it so for good: let it be tried again. */
 void luns_wake(int host);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pools that are mounts. Whose mount is at the target is told by the mount table alone; only the probe asks the filesystem itself.
+ * Pools that are mounts. Whose mount is at the target is told by the mount table alone; only the probe asks
+ * the filesystem itself.
  */
 #include "backends/mounted.h"
 
@@ -26,17 +27,22 @@ void mount_options(const struct pool_def *d, struct buf *b)
 	}
 }
 
-/* The mount that the pool made, or found, when it was started: no look at what it stands on is needed, which may be sick or gone. The kernel gives the
- * numbers of mounts again; btrfs shows a filesystem's number in one place and a subvolume's in the other. */
+/* The mount that the pool made, or found, when it was started: no look at what it stands on is needed, which
+ * may be sick or gone. The kernel gives the numbers of mounts again; btrfs shows a filesystem's number in one
+ * place and a subvolume's in the other. */
 static bool is_known(const struct pool_def *d, const struct mount_entry *m)
 {
 	const struct dir_place *place = &d->target.place;
 
-	return place->mount && m->id == place->mount && (m->dev == place->dev || (major(m->dev) == 0 && major(place->dev) == 0));
+	return place->mount && m->id == place->mount &&
+	       (m->dev == place->dev || (major(m->dev) == 0 && major(place->dev) == 0));
 }
 
 /* A mount of ours that is still there, though its path does not lead to it: what hides it may go. */
-struct hidden { const struct pool_def *d; bool found; };
+struct hidden {
+	const struct pool_def *d;
+	bool found;
+};
 
 static int is_hidden(const struct mount_entry *m, void *arg)
 {
@@ -54,8 +60,10 @@ static int check_hidden(const struct pool_def *d, struct err *e)
 	if (!d->target.place.mount || (mountinfo_each(is_hidden, &h, NULL), !h.found))
 		return 0;
 	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);
-	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "what pool \"%s\" has mounted at %s is there, but the path does not lead to it: something "
-			"is mounted over it, or a directory above it was moved", d->name, d->target.path);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+	                "what pool \"%s\" has mounted at %s is there, but the path does not lead to it: "
+	                "something is mounted over it, or a directory above it was moved",
+	                d->name, d->target.path);
 }
 
 int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e)
@@ -66,7 +74,8 @@ int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e
 	return rc > 0 ? mountinfo_find(path, m, e) : rc;
 }
 
-int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_state *state, struct buf *detail, struct err *e)
+int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_state *state, struct buf *detail,
+                struct err *e)
 {
 	struct mount_entry m;
 	int rc = mount_of_pool(d, &m, e);
@@ -82,15 +91,17 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 			buf_printf(detail, "mount=%d", m.id);
 		rc = 0;
 	} else {
-		rc = err_set(e, ERR_BUSY, "something else is mounted at %s: %s (%s)", d->target.path, m.source, m.fstype);
+		rc = err_set(e, ERR_BUSY, "something else is mounted at %s: %s (%s)", d->target.path,
+		             m.source, m.fstype);
 	}
 	mount_entry_free(&m);
 	return rc;
 }
 
-/* What is seen at the path, for whoever asks whether the pool is there: neither what is somebody else's, nor what hides it, nor a link that is not followed
- * is an error, but why it is not there. */
-static int check_seen(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+/* What is seen at the path, for whoever asks whether the pool is there: neither what is somebody else's, nor
+ * what hides it, nor a link that is not followed is an error, but why it is not there. */
+static int check_seen(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state,
+                      struct buf *detail, struct err *e)
 {
 	struct err why = { 0 };
 
@@ -106,7 +117,8 @@ static int check_seen(const struct pool_def *d, mount_ours_fn *is_ours, struct o
 	return 0;
 }
 
-int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state,
+                     struct buf *detail, struct err *e)
 {
 	cleanup_close int fd = -1;
 	struct statfs sizes;
@@ -121,14 +133,18 @@ int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op
 		op_note(op, "%s", why.message);
 		*state = STATE_INACTIVE;
 	} else if (fd < 0 || fstatfs(fd, &sizes) < 0) {
-		snprintf(op->why, sizeof(op->why), "%.120s is mounted but does not answer: %.60s", d->target.path,
-		         strerror(fd >= 0 ? errno : why.sys ? why.sys : EIO));
+		snprintf(op->why, sizeof(op->why), "%.120s is mounted but does not answer: %.60s",
+		         d->target.path,
+		         strerror(fd >= 0   ? errno
+		                  : why.sys ? why.sys
+		                            : EIO));
 		*state = STATE_DEGRADED;
 	}
 	return 0;
 }
 
-/* An unmount does not tell that the disk refused what others had written; this does. A filesystem that has shut down cannot even be opened. */
+/* An unmount does not tell that the disk refused what others had written; this does. A filesystem that has
+ * shut down cannot even be opened. */
 static void flush(const struct pool_def *d, struct op *op)
 {
 	struct err why = { 0 };
@@ -136,7 +152,10 @@ static void flush(const struct pool_def *d, struct op *op)
 
 	if (fd >= 0 && syncfs(fd) == 0)
 		return;
-	snprintf(op->lost, sizeof(op->lost), "%.120s could not be flushed: %.60s", d->target.path, strerror(fd >= 0 ? errno : why.sys ? why.sys : EIO));
+	snprintf(op->lost, sizeof(op->lost), "%.120s could not be flushed: %.60s", d->target.path,
+	         strerror(fd >= 0   ? errno
+	                  : why.sys ? why.sys
+	                            : EIO));
 }
 
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e)
@@ -149,8 +168,11 @@ int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op 
 		return 0;
 	if (!op->force)
 		flush(d, op);
-	else                            /* it would be waited for */
-		op_note(op, "%s does not answer and is detached as it is: what was written to it last may be lost", d->target.path);
+	else /* it would be waited for */
+		op_note(op,
+		        "%s does not answer and is detached as it is: what was written to it last may be "
+		        "lost",
+		        d->target.path);
 	if ((op->force ? mount_detach : mount_remove)(d->target.path, op->deadline, e) == 0)
 		return 0;
 	if (op->lost[0])

@@ -25,6 +25,7 @@
 enum { CREDENTIALS_LIMIT = 4096, RPCBIND_PORT = 111 };
 
 /* One way to mount, in the order in which they are tried. */
+/* clang-format off */
 static const struct variant {
 	const char *format;             /* as in <format type='…'/>; "auto" is nfs */
 	const char *fstype;             /* as the kernel calls it */
@@ -39,6 +40,7 @@ static const struct variant {
 	{ "nfs",  "nfs",  "3",   "vers=3,nolock", 2049, "nfs nfsv3" },
 	{ "cifs", "cifs", NULL,  NULL,            445,  "cifs" },
 };
+/* clang-format on */
 
 /* ---- what the definition says ---- */
 
@@ -54,7 +56,9 @@ static int netfs_validate(const struct pool_def *d, struct err *e)
 	if (d->source.nhosts == 0 || !d->source.dir)
 		return err_set(e, ERR_INVALID, "a netfs pool needs a source host and a source dir");
 	if (!streq(format, "auto") && !streq(format, "nfs") && !streq(format, "cifs"))
-		return err_set(e, ERR_UNSUPPORTED, "this build cannot mount netfs pools of format \"%s\"; it can nfs and cifs", format);
+		return err_set(e, ERR_UNSUPPORTED,
+		               "this build cannot mount netfs pools of format \"%s\"; it can nfs and cifs",
+		               format);
 	return 0;
 }
 
@@ -72,13 +76,13 @@ static void source_print(const struct pool_def *d, const char *host, struct buf 
 /* What one start works with: the definition's own options, taken apart. */
 struct request {
 	const struct pool_def *d;
-	struct buf own;                 /* the options that the kernel gets as they are: ",NAME=VALUE…"; no password */
-	char version[16];               /* the only one to try, or empty */
-	int port;                       /* 0: the variant's */
-	bool tcp;                       /* the server can be tried by a TCP connection first */
-	int family;                     /* of the addresses that proto= leaves */
-	char address[64];               /* that the options name, in place of the host's; or empty */
-	char password[256];             /* cifs: from the options or a credentials file, or empty */
+	struct buf own;     /* the options that the kernel gets as they are: ",NAME=VALUE…"; no password */
+	char version[16];   /* the only one to try, or empty */
+	int port;           /* 0: the variant's */
+	bool tcp;           /* the server can be tried by a TCP connection first */
+	int family;         /* of the addresses that proto= leaves */
+	char address[64];   /* that the options name, in place of the host's; or empty */
+	char password[256]; /* cifs: from the options or a credentials file, or empty */
 };
 
 static void request_free(struct request *q)
@@ -102,11 +106,14 @@ static const char *value_of(const struct pool_option *o, const char *name)
 static int take_password(struct request *q, const char *value, struct err *e)
 {
 	if ((size_t)snprintf(q->password, sizeof(q->password), "%s", value) >= sizeof(q->password))
-		return err_set(e, ERR_INVALID, "cannot use the password in the mount options: it is longer than %zu bytes", sizeof(q->password) - 1);
+		return err_set(e, ERR_INVALID,
+		               "cannot use the password in the mount options: it is longer than %zu bytes",
+		               sizeof(q->password) - 1);
 	return 0;
 }
 
-/* mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know it, so it is read here. */
+/* mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know it,
+ * so it is read here. */
 static int take_credentials(struct request *q, const char *path, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -115,7 +122,8 @@ static int take_credentials(struct request *q, const char *path, struct err *e)
 
 	if (file_read(AT_FDCWD, path, CREDENTIALS_LIMIT, &text, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read the credentials");
-	for (char *line = text.data ? strtok_r(text.data, "\r\n", &save) : NULL; line && rc == 0; line = strtok_r(NULL, "\r\n", &save)) {
+	for (char *line = text.data ? strtok_r(text.data, "\r\n", &save) : NULL; line && rc == 0;
+	     line = strtok_r(NULL, "\r\n", &save)) {
 		struct pool_option o = { .name = line + strspn(line, " \t") };
 		const char *value;
 
@@ -131,7 +139,8 @@ static int take_credentials(struct request *q, const char *path, struct err *e)
 	return rc;
 }
 
-/* CIFS: a password is handed on apart from the other options, so that a comma in it does not end it and no message can hold it. */
+/* CIFS: a password is handed on apart from the other options, so that a comma in it does not end it and no
+ * message can hold it. */
 static int take_option(struct request *q, const struct pool_option *o, struct err *e)
 {
 	const char *value = NULL;
@@ -171,7 +180,8 @@ static int version_choose(struct request *q, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(variants); i++)
 		if (variants[i].version && (streq(q->version, variants[i].version) || streq(q->version, "4")))
 			return 0;
-	return err_set(e, ERR_UNSUPPORTED, "NFS version \"%s\" is not one of 3, 4, 4.0, 4.1, 4.2", q->version);
+	return err_set(e, ERR_UNSUPPORTED, "NFS version \"%s\" is not one of 3, 4, 4.0, 4.1, 4.2",
+	               q->version);
 }
 
 static int request_make(struct request *q, const struct pool_def *d, struct err *e)
@@ -190,7 +200,8 @@ static int request_make(struct request *q, const struct pool_def *d, struct err 
 		q->port = atoi(value);
 	if (!is_cifs(d) && mount_option_value(buf_str(&q->own), "proto", value, sizeof(value))) {
 		q->tcp = starts_with(value, "tcp");
-		q->family = value[0] && value[strlen(value) - 1] == '6' ? AF_INET6 : AF_INET;   /* the kernel insists on it */
+		/* the kernel insists on it */
+		q->family = value[0] && value[strlen(value) - 1] == '6' ? AF_INET6 : AF_INET;
 	}
 	if (!mount_option_value(buf_str(&q->own), "addr", q->address, sizeof(q->address)) && is_cifs(d))
 		mount_option_value(buf_str(&q->own), "ip", q->address, sizeof(q->address));
@@ -217,11 +228,13 @@ static const struct variant *first_wanted(const struct request *q)
 /* ---- mounting ---- */
 
 /* Options for one variant. The kernel resolves no names: the numeric address is mandatory. */
-static void options_print(const struct request *q, const struct variant *v, const struct address *a, struct buf *out)
+static void options_print(const struct request *q, const struct variant *v, const struct address *a,
+                          struct buf *out)
 {
 	char local[64];
 
-	buf_printf(out, "%s%s%s=%s", v->options ? v->options : "", v->options ? "," : "", is_cifs(q->d) ? "ip" : "addr", a->text);
+	buf_printf(out, "%s%s%s=%s", v->options ? v->options : "", v->options ? "," : "",
+	           is_cifs(q->d) ? "ip" : "addr", a->text);
 	if (a->port != v->port && !q->port)
 		buf_printf(out, ",port=%d", a->port);
 	if (v->version && v->version[0] == '4' && net_local(a, local, sizeof(local), NULL) == 0)
@@ -231,7 +244,8 @@ static void options_print(const struct request *q, const struct variant *v, cons
 	buf_adds(out, buf_str(&q->own));
 }
 
-static int mount_variant(const struct request *q, const struct variant *v, const char *host, const struct address *a, struct err *e)
+static int mount_variant(const struct request *q, const struct variant *v, const char *host,
+                         const struct address *a, struct err *e)
 {
 	cleanup_buf struct buf source = BUF_INIT, options = BUF_INIT;
 
@@ -240,11 +254,15 @@ static int mount_variant(const struct request *q, const struct variant *v, const
 	options_print(q, v, a, &options);
 	if (source.failed || options.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount from %s: out of memory", host);
-	if (mount_make(&(struct mount_request){
-		.fstype = v->fstype, .source = buf_str(&source), .target = q->d->target.path, .options = buf_str(&options),
-		.password = q->password[0] ? q->password : NULL }, e) == 0)
+	if (mount_make(&(struct mount_request){ .fstype = v->fstype,
+	                                        .source = buf_str(&source),
+	                                        .target = q->d->target.path,
+	                                        .options = buf_str(&options),
+	                                        .password = q->password[0] ? q->password : NULL },
+	               e) == 0)
 		return 0;
-	/* The kernel says the same of a version whose module it cannot load as of one that the server does not speak. */
+	/* The kernel says the same of a version whose module it cannot load as of one that the server does
+	 * not speak. */
 	if (e->sys == ENODEV || e->sys == EPROTONOSUPPORT)
 		module_explain(v->modules, e);
 	return -1;
@@ -253,7 +271,8 @@ static int mount_variant(const struct request *q, const struct variant *v, const
 /* The server or the kernel does not do this version: a lower one may do. Anything else is an answer. */
 static bool lower_may_help(const struct err *e)
 {
-	return e->sys == EPROTONOSUPPORT || e->sys == EINVAL || e->sys == EOPNOTSUPP || e->sys == EPROTO || e->sys == EREMOTEIO;
+	return e->sys == EPROTONOSUPPORT || e->sys == EINVAL || e->sys == EOPNOTSUPP || e->sys == EPROTO ||
+	       e->sys == EREMOTEIO;
 }
 
 static int mount_from(const struct request *q, const char *host, const struct address *a, struct err *e)
@@ -267,16 +286,21 @@ static int mount_from(const struct request *q, const char *host, const struct ad
 			break;
 	}
 	if (err_is(e, ERR_AUTH) && !is_cifs(q->d))
-		return err_set(e, ERR_AUTH, "cannot mount %s:%s: the server refused: is %s exported to this address?", host,
-		               q->d->source.dir, q->d->source.dir);
+		return err_set(e, ERR_AUTH,
+		               "cannot mount %s:%s: the server refused: is %s exported to this address?",
+		               host, q->d->source.dir, q->d->source.dir);
 	if (err_is(e, ERR_WAIT_SERVER))
 		snprintf(e->waits_for, sizeof(e->waits_for), "server=%s:%d", a->text, a->port);
 	return -1;
 }
 
-struct host { const struct request *q; const char *name; };
+struct host {
+	const struct request *q;
+	const char *name;
+};
 
-/* At one address of a host that is there. A server may admit an address of ours and not the other; a password is refused by all of them. */
+/* At one address of a host that is there. A server may admit an address of ours and not the other; a password
+ * is refused by all of them. */
 static int mount_at(void *arg, const struct address *a, struct err *e)
 {
 	const struct host *h = arg;
@@ -286,16 +310,27 @@ static int mount_at(void *arg, const struct address *a, struct err *e)
 	return net_another_may_do(e) || (err_is(e, ERR_AUTH) && !is_cifs(h->q->d)) ? 1 : -1;
 }
 
-/* One host of the source: its addresses, whether one of them is there at all, then the versions. Calls that block for minutes come last. */
-static int try_host(const struct request *q, const struct pool_host *h, struct op *op, size_t hosts_left, struct err *e)
+/* One host of the source: its addresses, whether one of them is there at all, then the versions. Calls that
+ * block for minutes come last. */
+static int try_host(const struct request *q, const struct pool_host *h, struct op *op, size_t hosts_left,
+                    struct err *e)
 {
 	struct host host = { q, h->name };
 	uint64_t now = clock_ms();
 
-	return net_try(&(struct net_trial){
-		.host = q->address[0] ? q->address : h->name, .port = h->port ? h->port : q->port ? q->port : first_wanted(q)->port,
-		.family = q->family, .probe = q->tcp ? PROBE_ALWAYS : PROBE_NEVER,
-		.deadline = op->deadline > now ? now + (op->deadline - now) / hosts_left : now, .op = op, .use = mount_at, .arg = &host }, e);
+	return net_try(&(struct net_trial){ .host = q->address[0] ? q->address : h->name,
+	                                    .port = h->port   ? h->port
+	                                            : q->port ? q->port
+	                                                      : first_wanted(q)->port,
+	                                    .family = q->family,
+	                                    .probe = q->tcp ? PROBE_ALWAYS : PROBE_NEVER,
+	                                    .deadline = op->deadline > now
+	                                                        ? now + (op->deadline - now) / hosts_left
+	                                                        : now,
+	                                    .op = op,
+	                                    .use = mount_at,
+	                                    .arg = &host },
+	               e);
 }
 
 /* A password that one host refuses is not tried at the next: that locks accounts. */
@@ -319,7 +354,8 @@ static int try_hosts(const struct request *q, struct op *op, struct err *e)
 
 /* ---- the operations ---- */
 
-/* Does the mount table's spelling mean this? A final slash, and brackets around an IPv6 address, make no difference. */
+/* Does the mount table's spelling mean this? A final slash, and brackets around an IPv6 address, make no
+ * difference. */
 static bool same_source(const char *a, const char *b)
 {
 	for (;; a++, b++) {
@@ -335,7 +371,8 @@ static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
 {
 	bool same = false;
 
-	if (is_cifs(d) ? !streq(m->fstype, "cifs") && !streq(m->fstype, "smb3") : !streq(m->fstype, "nfs") && !streq(m->fstype, "nfs4"))
+	if (is_cifs(d) ? !streq(m->fstype, "cifs") && !streq(m->fstype, "smb3")
+	               : !streq(m->fstype, "nfs") && !streq(m->fstype, "nfs4"))
 		return false;
 	for (size_t h = 0; h < d->source.nhosts && !same; h++) {
 		cleanup_buf struct buf source = BUF_INIT;
@@ -365,7 +402,8 @@ static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 	return rc;
 }
 
-static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+                       struct err *e)
 {
 	return mount_pool_check(d, is_ours, op, state, detail, e);
 }
@@ -416,27 +454,33 @@ static bool add_export(const struct pool_def *source, char *line, struct buf *ou
 
 static bool add_volume(const struct pool_def *source, char *line, struct buf *out)
 {
-	if (!*line || strchr(line, ' ') || !check_relative_path(line))   /* "No volumes present in cluster" */
+	if (!*line || strchr(line, ' ') || !check_relative_path(line)) /* "No volumes present in cluster" */
 		return false;
 	add_source(source, line, "glusterfs", out);
 	return true;
 }
 
 /* Run a tool and take each of its lines. How many there were, or -1. */
-static int find_by(const char *const *argv, const struct pool_def *source, struct op *op, bool (*add)(const struct pool_def *, char *, struct buf *),
-                   struct buf *out, struct err *e)
+static int find_by(const char *const *argv, const struct pool_def *source, struct op *op,
+                   bool (*add)(const struct pool_def *, char *, struct buf *), struct buf *out, struct err *e)
 {
 	struct tool t = { .argv = argv, .deadline = op->deadline, .whole = true };
 	char *save = NULL;
 	int found = spawn_ok(&t, e);
 
-	for (char *line = found == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
+	for (char *line = found == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
 		found += add(source, line, out);
 	tool_free(&t);
 	return found;
 }
 
-struct question { const struct pool_def *source; struct op *op; struct buf *out; int found; };
+struct question {
+	const struct pool_def *source;
+	struct op *op;
+	struct buf *out;
+	int found;
+};
 
 /* The MOUNT protocol of NFS 3 lists exports; NFS 4 has no such question. */
 static int ask_exports(struct question *k, const char *server, struct err *e)
@@ -452,11 +496,17 @@ static int ask_exports_at(void *arg, const struct address *a, struct err *e)
 	return ask_exports(arg, a->text, e) < 0 ? 1 : 0;
 }
 
-/* showmount tries one address only: where there are several, it is given one that answers. What only the system's own name service knows is left to it. */
+/* showmount tries one address only: where there are several, it is given one that answers. What only the
+ * system's own name service knows is left to it. */
 static int find_exports(struct question *k, const char *host, struct err *e)
 {
-	struct net_trial trial = { .host = host, .port = RPCBIND_PORT, .family = AF_UNSPEC, .probe = PROBE_ALWAYS, .deadline = k->op->deadline,
-		                   .use = ask_exports_at, .arg = k };
+	struct net_trial trial = { .host = host,
+		                   .port = RPCBIND_PORT,
+		                   .family = AF_UNSPEC,
+		                   .probe = PROBE_ALWAYS,
+		                   .deadline = k->op->deadline,
+		                   .use = ask_exports_at,
+		                   .arg = k };
 	struct addresses set;
 
 	if (net_resolve(host, RPCBIND_PORT, &set, NULL) < 0 || set.n < 2)
@@ -474,12 +524,15 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 	int gluster = 0;
 
 	if (!name)
-		return err_set(e, ERR_INVALID, "looking for netfs pools needs exactly one host, the server to ask");
-	name += *name == '[';           /* the brackets belong to a path behind the address */
+		return err_set(e, ERR_INVALID,
+		               "looking for netfs pools needs exactly one host, the server to ask");
+	name += *name == '['; /* the brackets belong to a path behind the address */
 	snprintf(host, sizeof(host), "%.*s", (int)strcspn(name, "]"), name);
 	find_exports(&k, host, &why);
 	buf_printf(&remote, "--remote-host=%s", host);
-	const char *const volumes[] = { "gluster", "--mode=script", buf_str(&remote), "volume", "list", NULL };
+	const char *const volumes[] = {
+		"gluster", "--mode=script", buf_str(&remote), "volume", "list", NULL
+	};
 	if (spawn_find(volumes[0]))
 		gluster = find_by(volumes, source, op, add_volume, out, NULL);
 	if (k.found > 0 || gluster > 0)
@@ -488,30 +541,39 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 		return err_set(e, ERR_STORAGE, "%s exports nothing", host);
 	if (e)
 		*e = why;
-	return err_wrap(e, ERR_KEEP, "cannot ask %s for its exports (a server that speaks only NFS 4 has no answer to that)", host);
+	return err_wrap(
+		e, ERR_KEEP,
+		"cannot ask %s for its exports (a server that speaks only NFS 4 has no answer to that)",
+		host);
 }
 
-/* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency table lists them. */
-#define NETFS_MODULES "nfs nfsv3 nfsv4 cifs crypto-gcm crypto-ccm crypto-ctr crypto-ghash crypto-cmac crypto-hmac crypto-aes crypto-sha256 " \
+/* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency
+ * table lists them. */
+#define NETFS_MODULES                                                                                        \
+	"nfs nfsv3 nfsv4 cifs crypto-gcm crypto-ccm crypto-ctr crypto-ghash crypto-cmac crypto-hmac "        \
+	"crypto-aes crypto-sha256 "                                                                          \
 	"crypto-sha512 crypto-md5 crypto-ecb nls_utf8"
 
 const struct backend netfs_backend = {
-	.type      = POOL_NETFS,
-	.summary   = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
+	.type = POOL_NETFS,
+	.summary = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
 	.waits_for = WAIT_NETWORK,
 	.same_host = net_same_host,
-	.image     = IMAGE("netfs", NETFS_MODULES, "", ""),
-	.deadline  = { .start = SECONDS(30), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(5) },
-	.validate  = netfs_validate,
-	.check     = netfs_check,
-	.start     = netfs_start,
-	.stop      = netfs_stop,
+	.image = IMAGE("netfs", NETFS_MODULES, "", ""),
+	.deadline = { .start = SECONDS(30),
+	              .stop = SECONDS(30),
+	              .refresh = SECONDS(60),
+	              .check = SECONDS(5) },
+	.validate = netfs_validate,
+	.check = netfs_check,
+	.start = netfs_start,
+	.stop = netfs_stop,
 	.builds_directory = true,
-	.build     = files_build,
-	.delete    = files_delete,
-	.find      = netfs_find,
-	.identify  = netfs_identify,
-	.refresh   = files_refresh,
+	.build = files_build,
+	.delete = files_delete,
+	.find = netfs_find,
+	.identify = netfs_identify,
+	.refresh = files_refresh,
 	.vol_create = file_vol_create,
 	.vol_delete = file_vol_delete,
 	.vol_resize = file_vol_resize,

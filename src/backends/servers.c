@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names and reachability of storage servers: resolved and tried here, with a bound, before the kernel is asked to mount
- * or log in, because those calls block for minutes on a server that is gone.
+ * Names and reachability of storage servers: resolved and tried here, with a bound, before the kernel is
+ * asked to mount or log in, because those calls block for minutes on a server that is gone.
  */
 #include "backends/servers.h"
 
@@ -26,11 +26,14 @@ static int lookup(const char *host, int port, int flags, struct addrinfo **list)
 	return getaddrinfo(host, service, &want, list);
 }
 
-/* As a number, an IPv6 address with its interface where it needs one. getnameinfo(3) does the same, and brings all that names need: 3 kB. */
+/* As a number, an IPv6 address with its interface where it needs one. getnameinfo(3) does the same, and
+ * brings all that names need: 3 kB. */
 static int print_address(const struct sockaddr *a, char *text, size_t size, struct err *e)
 {
 	const struct sockaddr_in6 *six = (const void *)a;
-	const void *bytes = a->sa_family == AF_INET6 ? (const void *)&six->sin6_addr : &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+	const void *bytes = a->sa_family == AF_INET6
+	                            ? (const void *)&six->sin6_addr
+	                            : &((const struct sockaddr_in *)(const void *)a)->sin_addr;
 	char name[IF_NAMESIZE];
 
 	if (!inet_ntop(a->sa_family, bytes, text, (socklen_t)size))
@@ -173,7 +176,8 @@ int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
 		err_wait(e, ERR_WAIT_SERVER, waits_for, "%s does not answer", server);
 		break;
 	case ECONNREFUSED:
-		err_wait(e, ERR_WAIT_SERVER, waits_for, "%s refuses connections (no such service there now)", server);
+		err_wait(e, ERR_WAIT_SERVER, waits_for, "%s refuses connections (no such service there now)",
+		         server);
 		break;
 	default:
 		err_wait(e, ERR_WAIT_SERVER, waits_for, "cannot connect to %s: %s", server, strerror(error));
@@ -183,7 +187,8 @@ int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
 	return -1;
 }
 
-/* A UDP socket sends nothing when it is connected, but the kernel chooses the route and with it our address. */
+/* A UDP socket sends nothing when it is connected, but the kernel chooses the route and with it our
+ * address. */
 int net_local(const struct address *a, char *text, size_t size, struct err *e)
 {
 	cleanup_close int fd = -1;
@@ -192,7 +197,8 @@ int net_local(const struct address *a, char *text, size_t size, struct err *e)
 	int error = connect_begin(a, SOCK_DGRAM, &fd);
 
 	if (error != 0)
-		return err_wait(e, ERR_WAIT_NETWORK, "network", "no route to %s: %s", a->text, strerror(error));
+		return err_wait(e, ERR_WAIT_NETWORK, "network", "no route to %s: %s", a->text,
+		                strerror(error));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) < 0)
 		return err_sys(e, errno, "cannot find the local address towards %s", a->text);
 	return print_address((struct sockaddr *)&local, text, size, e);
@@ -255,13 +261,15 @@ static void keep_family(struct addresses *set, int family)
 	set->n = n;
 }
 
-static void tell(const struct net_trial *t, const struct addresses *set, const struct address *a, bool answered)
+static void tell(const struct net_trial *t, const struct addresses *set, const struct address *a,
+                 bool answered)
 {
 	if (set->n > 1 && t->op && t->op->on_address)
 		t->op->on_address(t->op, a->text, answered);
 }
 
-/* Half of the time that is left belongs to finding out who is there; those that have not been asked yet share it. */
+/* Half of the time that is left belongs to finding out who is there; those that have not been asked yet share
+ * it. */
 static uint64_t probe_time(uint64_t deadline, size_t left)
 {
 	uint64_t now = clock_ms(), share = deadline > now ? (deadline - now) / 2 / left : 0;
@@ -280,7 +288,7 @@ static int try_one(const struct net_trial *t, const struct addresses *set, size_
 
 	if (probe && net_reachable(a, probe_time(t->deadline, set->n - i), e) < 0)
 		return 1;
-	tell(t, set, a, false);         /* should it hang in there, the next attempt begins with another one */
+	tell(t, set, a, false); /* should it hang in there, the next attempt begins with another one */
 	rc = t->use(t->arg, a, e);
 	if (rc == 0) {
 		tell(t, set, a, true);
@@ -301,7 +309,8 @@ int net_try(const struct net_trial *t, struct err *e)
 		return -1;
 	keep_family(&set, t->family);
 	if (set.n == 0)
-		return err_set(e, ERR_INVALID, "\"%s\" has no address of IPv%d, which the definition's options want", t->host,
+		return err_set(e, ERR_INVALID,
+		               "\"%s\" has no address of IPv%d, which the definition's options want", t->host,
 		               t->family == AF_INET6 ? 6 : 4);
 	arrange(&set, t->op);
 	for (size_t i = 0; i < set.n && rc > 0; i++) {

@@ -12,16 +12,20 @@
 #include "base/err.h"
 
 struct address {
-	char text[64];          /* numeric; IPv6 without brackets */
-	int family;             /* AF_INET, AF_INET6 */
+	char text[64]; /* numeric; IPv6 without brackets */
+	int family;    /* AF_INET, AF_INET6 */
 	int port;
-	unsigned rank;          /* 0: whoever takes only one of the name's addresses takes this one */
+	unsigned rank; /* 0: whoever takes only one of the name's addresses takes this one */
 };
 
 /* All addresses of a name; musl's name service gives no more than these. */
-struct addresses { size_t n; struct address list[48]; };
+struct addresses {
+	size_t n;
+	struct address list[48];
+};
 
-/* Resolve a host name or numeric address (getaddrinfo). Name service trouble and "no route" are ERR_WAIT_NETWORK. */
+/* Resolve a host name or numeric address (getaddrinfo). Name service trouble and "no route" are
+ * ERR_WAIT_NETWORK. */
 int net_resolve(const char *host, int port, struct addresses *out, struct err *e);
 bool net_has(const struct addresses *set, const char *text);
 /* Have two names an address in common? */
@@ -30,24 +34,28 @@ bool net_same_host(const char *a, const char *b);
 /* Something that is done with the first address of a host that will do. */
 struct net_trial {
 	const char *host;
-	int port, family;               /* AF_UNSPEC: both */
-	enum { PROBE_ALWAYS, PROBE_SEVERAL, PROBE_NEVER } probe;        /* by a TCP connection, before use; only where there is a choice; not at all */
-	uint64_t deadline;              /* clock_ms(): at most half of the time till then is spent on addresses that are silent */
-	struct op *op;                  /* knows which address has answered last, and hears of the one that answers now; or NULL */
+	int port, family; /* AF_UNSPEC: both */
+	/* by a TCP connection, before use; only where there is a choice; not at all */
+	enum { PROBE_ALWAYS, PROBE_SEVERAL, PROBE_NEVER } probe;
+	/* clock_ms(): at most half of the time till then is spent on addresses that are silent */
+	uint64_t deadline;
+	/* knows which address has answered last, and hears of the one that answers now; or NULL */
+	struct op *op;
 	/* 0: done. -1: what it said holds for the host. 1: another address may do. */
 	int (*use)(void *arg, const struct address *a, struct err *e);
 	void *arg;
 };
-/* Each address in turn, until one does. The error names all that were tried and what each said; it is a temporary one if one of them was, but for what
- * `use` ended with -1. */
+/* Each address in turn, until one does. The error names all that were tried and what each said; it is a
+ * temporary one if one of them was, but for what `use` ended with -1. */
 int net_try(const struct net_trial *t, struct err *e);
 /* Two failures in one sentence. The class is that of the one which is more worth another try. */
 void net_also(struct err *all, const struct err *one);
 /* Is it a failure that another address or server may not have? */
 bool net_another_may_do(const struct err *e);
 
-/* Can a TCP connection be made? Quick, to keep dead servers away from calls that block for minutes: at most timeout_ms.
- * ERR_WAIT_SERVER (refused, timed out) with waits_for "server=HOST:PORT"; ERR_WAIT_NETWORK (no route or address). */
+/* Can a TCP connection be made? Quick, to keep dead servers away from calls that block for minutes: at most
+ * timeout_ms. ERR_WAIT_SERVER (refused, timed out) with waits_for "server=HOST:PORT"; ERR_WAIT_NETWORK (no
+ * route or address). */
 int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e);
 /* The local address from which a would be reached (for NFS's clientaddr=). */
 int net_local(const struct address *a, char *text, size_t size, struct err *e);

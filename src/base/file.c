@@ -340,7 +340,8 @@ static bool path_is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above it). */
+/* Where the directory is there already it does not matter why mkdir refused (EEXIST, or EROFS, EACCES above
+ * it). */
 static int make_one(const char *path, mode_t mode, bool kept, struct err *e)
 {
 	int saved;

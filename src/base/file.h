@@ -41,7 +41,8 @@ bool file_is_on(int fd, const uint32_t *kinds);
 /* fsync(2) of a directory, so that a new entry is there after a power cut. The descriptor may be open for the
  * path alone (O_PATH). -1 with errno. */
 int file_sync_dir(int dir);
-/* mkdir -p. Existing directories are left as they are. Nothing waits for a disk: for what a boot makes anew. */
+/* mkdir -p. Existing directories are left as they are. Nothing waits for a disk: for what a boot makes
+ * anew. */
 int file_mkdirs(const char *path, mode_t mode, struct err *e);
 /* The same for what is there after a power cut: each is synced into its parent. Not in the supervisor. */
 int file_mkdirs_kept(const char *path, mode_t mode, struct err *e);

@@ -115,10 +115,11 @@ static int read_word(struct line_reader *r, struct token *t)
 	size_t ignored;
 
 	for (t->text = at; at < end && *at != ' '; at++) {
-		if (*at > '=' && *at != '\\')           /* most of them */
+		if (*at > '=' && *at != '\\') /* most of them */
 			continue;
 		if (*at == '\\' || *at == '"')
-			return err_set(r->e, ERR_SYNTAX, "%s within a word; put the whole value in quotes", *at == '"' ? "a quote" : "a backslash");
+			return err_set(r->e, ERR_SYNTAX, "%s within a word; put the whole value in quotes",
+			               *at == '"' ? "a quote" : "a backslash");
 		if (*at != '=' || t->value)
 			continue;
 		t->len = (size_t)(at - t->text);
@@ -224,7 +225,8 @@ static int add_arg(struct line *l, const struct token *t, uint64_t *marks, struc
 		               "\"%.64s\" is not the name of an argument; a value with '=' belongs in quotes",
 		               key);
 	if (t->value && !t->value_given)
-		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key, key);
+		return err_set(e, ERR_SYNTAX, "no value behind \"%.64s=\"; an empty one is %.64s=\"\"", key,
+		               key);
 	if (key) {
 		uint64_t mark = UINT64_C(1) << (((unsigned char)key[0] + 3u * (unsigned char)key[1]) % 64);
 

@@ -182,7 +182,8 @@ void log_each(uint64_t since, void (*tell)(void *arg, const struct log_entry *m)
 		text[m.len] = '\0';
 		at += sizeof(m) + m.len;
 		if (m.seq > since)
-			tell(arg, &(struct log_entry){ m.seq, m.ts, levels[m.level].word, facilities[m.facility], text });
+			tell(arg, &(struct log_entry){ m.seq, m.ts, levels[m.level].word,
+			                               facilities[m.facility], text });
 	}
 }
 

@@ -40,8 +40,12 @@ int log_to_kmsg(struct err *e); /* /dev/kmsg; lines begin "poolinit: " */
 int log_set(const char *spec, struct err *e);
 /* Would a message of this facility and level be kept? For callers to whom making its text is work. */
 bool log_wanted(enum log_facility f, enum log_level l);
-void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-struct log_entry { uint64_t seq, ts; const char *level, *facility, *text; };
+void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+struct log_entry {
+	uint64_t seq, ts;
+	const char *level, *facility, *text;
+};
 /* The ring's messages (64 KiB at most), oldest first, those after `since`. tell() must not log. */
 void log_each(uint64_t since, void (*tell)(void *arg, const struct log_entry *m), void *arg);
 

@@ -69,14 +69,14 @@ void memory_bound_tool(void)
 	set_limit(MOST);
 }
 
-/* What is still to come counts against RLIMIT_MEMLOCK, and mmap(2) fails beyond it. So that is asked for only where the limit does not count: a process for
- * which it counts may lock nothing while it is 0. */
+/* What is still to come counts against RLIMIT_MEMLOCK, and mmap(2) fails beyond it. So that is asked for only
+ * where the limit does not count: a process for which it counts may lock nothing while it is 0. */
 void memory_keep(void)
 {
 	struct rlimit r, probe = { 0 };
 	int rc = -1;
 
-	if (SANITIZED)                  /* the shadow is most of the address space */
+	if (SANITIZED) /* the shadow is most of the address space */
 		return;
 	if (getrlimit(RLIMIT_MEMLOCK, &r) == 0) {
 		probe.rlim_max = r.rlim_max;

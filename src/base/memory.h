@@ -20,8 +20,9 @@ void memory_bound(void);
 /* A tool that this process starts may need more: its threads' stacks count, used or not. */
 void memory_bound_tool(void);
 
-/* What this process has used, and will use, of its program and its memory stays in memory (mlockall(2), MCL_ONFAULT): where it came from, or would go to, may
- * be a disk that no longer answers. Children begin without. Where it is not allowed, nothing changes; where there is a limit (RLIMIT_MEMLOCK), memory that
+/* What this process has used, and will use, of its program and its memory stays in memory (mlockall(2),
+ * MCL_ONFAULT): where it came from, or would go to, may be a disk that no longer answers. Children begin
+ * without. Where it is not allowed, nothing changes; where there is a limit (RLIMIT_MEMLOCK), memory that
  * comes later may be swapped out. */
 void memory_keep(void);
 

@@ -21,8 +21,8 @@ int sandbox_enter_reading(struct err *e);
 /* Has this process closed itself in? */
 bool sandbox_entered(void);
 
-/* For a tool that is going to be run on foreign bytes, before exec: everything but sockets, keys, namespaces, mounts, other processes and the kernel itself. What
- * is forbidden fails with EPERM. */
+/* For a tool that is going to be run on foreign bytes, before exec: everything but sockets, keys, namespaces,
+ * mounts, other processes and the kernel itself. What is forbidden fails with EPERM. */
 int sandbox_enter_tool(struct err *e);
 
 #endif

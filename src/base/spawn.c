@@ -79,8 +79,8 @@ struct child {
 	const char *const *argv;
 	const char *const *env;
 	int in, out, err; /* become 0, 1, 2; -1: /dev/null */
-	int status; /* gets a struct tool_outcome if there is no exec; closed by exec; -1: say it on 2 instead
-	             */
+	/* gets a struct tool_outcome if there is no exec; closed by exec; -1: say it on 2 instead */
+	int status;
 	pid_t dies_with;         /* this process; 0: it stays */
 	const struct tool *tool; /* its files, and whether it is confined; NULL: neither */
 	const char *program;     /* found */

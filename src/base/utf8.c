@@ -103,7 +103,8 @@ size_t utf8_put(char *out, unsigned c)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Eight bytes at once: the highest bit of a byte tells that it is below a space, DEL, or beyond ASCII. A bit too many costs only time. */
+/* Eight bytes at once: the highest bit of a byte tells that it is below a space, DEL, or beyond ASCII. A bit
+ * too many costs only time. */
 static bool are_plain(const char *s)
 {
 	uint64_t eight;

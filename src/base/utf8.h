@@ -19,7 +19,8 @@ bool utf8_is_no_character(const char *s, size_t len);
  * (U+200B, U+202E, U+FEFF, tags, …)? What people read shows such a character as an escape; names may hold
  * it. */
 bool utf8_is_hidden(const char *s, size_t len);
-/* How many of the first n bytes are printable ASCII, as nearly all text is: a quick look before a careful one. */
+/* How many of the first n bytes are printable ASCII, as nearly all text is: a quick look before a careful
+ * one. */
 size_t utf8_plain(const char *s, size_t n);
 /* The character's number, of the well-formed sequence of len bytes. */
 unsigned utf8_number(const char *s, size_t len);

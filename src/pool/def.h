@@ -43,34 +43,49 @@ enum pool_field {
 	FIELD_ADAPTER = 1 << 3,
 	FIELD_NAME = 1 << 4,
 	FIELD_INITIATOR = 1 << 5,
-	FIELD_NO_TARGET = 1 << 6,       /* "network" pools */
-	FIELD_COW = 1 << 7,             /* <features><cow> */
-	FIELD_MOUNT_OPTIONS = 1 << 8,   /* <fs:mount_opts> */
-	FIELD_RBD_OPTIONS = 1 << 9,     /* <rbd:config_opts> */
-	FIELD_BRACKETS = 1 << 10,       /* a host may be an IPv6 address in brackets */
+	FIELD_NO_TARGET = 1 << 6,     /* "network" pools */
+	FIELD_COW = 1 << 7,           /* <features><cow> */
+	FIELD_MOUNT_OPTIONS = 1 << 8, /* <fs:mount_opts> */
+	FIELD_RBD_OPTIONS = 1 << 9,   /* <rbd:config_opts> */
+	FIELD_BRACKETS = 1 << 10,     /* a host may be an IPv6 address in brackets */
 };
 
 /* What a pool of a type may have in common with one of another type. */
 enum pool_base { ON_DEVICES = 1 << 0, ON_DIRECTORY = 1 << 1, ON_SERVER = 1 << 2 };
 
 /* What a word of a document has to be, beside what all have to. */
-enum pool_word { WORD_ANY, WORD_BLOCK_DEVICE, WORD_ISCSI_TARGET, WORD_ZPOOL_PART, WORD_VOLUME_GROUP, WORD_CLUSTER };
+enum pool_word {
+	WORD_ANY,
+	WORD_BLOCK_DEVICE,
+	WORD_ISCSI_TARGET,
+	WORD_ZPOOL_PART,
+	WORD_VOLUME_GROUP,
+	WORD_CLUSTER
+};
 
-/* All that is known of a type by its definitions alone, and the one place where it stands. How a type is done is in its struct backend. */
+/* All that is known of a type by its definitions alone, and the one place where it stands. How a type is done
+ * is in its struct backend. */
 struct pool_type_info {
 	const char *word;
-	uint16_t fields;                /* enum pool_field: what the document may have */
-	uint16_t required;              /* and what it must have */
-	uint16_t port;                  /* of its servers, where a host has none; 0: it has no usual one */
-	uint8_t stands_on : 5;          /* enum pool_base */
-	bool mounts : 1;                /* it mounts what is at its target; else the directory is taken as it is found */
-	bool labels_devices : 1;        /* what its devices hold says whose they are: no other type takes one for its own */
-	bool root_is_nobody : 1;        /* its server may let root do nothing where a file's owner may (root_squash) */
-	uint8_t device : 4, name : 4;   /* enum pool_word: what devices and the source's name have to be */
-	const char *key;                /* what makes two sources the same: see pool_source_key(). NULL: any number of pools may share one */
-	const char *target_in;          /* the directory in which its target bears the source's name; NULL: the document says where the target is */
-	const char *const *formats;     /* pool formats, the default first, NULL-terminated; NULL: the type has none (specification, "Valid pool format types") */
-	const char *const *volume_formats;      /* likewise */
+	uint16_t fields;       /* enum pool_field: what the document may have */
+	uint16_t required;     /* and what it must have */
+	uint16_t port;         /* of its servers, where a host has none; 0: it has no usual one */
+	uint8_t stands_on : 5; /* enum pool_base */
+	bool mounts : 1; /* it mounts what is at its target; else the directory is taken as it is found */
+	/* what its devices hold says whose they are: no other type takes one for its own */
+	bool labels_devices : 1;
+	/* its server may let root do nothing where a file's owner may (root_squash) */
+	bool root_is_nobody : 1;
+	uint8_t device : 4, name : 4; /* enum pool_word: what devices and the source's name have to be */
+	/* what makes two sources the same: see pool_source_key(). NULL: any number of pools may share one */
+	const char *key;
+	/* the directory in which its target bears the source's name; NULL: the document says where the target
+	 * is */
+	const char *target_in;
+	/* pool formats, the default first, NULL-terminated; NULL: the type has none (specification, "Valid
+	 * pool format types") */
+	const char *const *formats;
+	const char *const *volume_formats; /* likewise */
 };
 
 /* What all pools of a type have in common. Never NULL; static storage. */
@@ -190,11 +205,13 @@ int pool_read(struct pool_def *d, const char *xml, size_t len, const char *sourc
 /* libvirt's own canonical form: element order, two spaces, single quotes, `unit='bytes'`, a final newline. */
 void pool_print(const struct pool_def *d, struct buf *out);
 
-/* What the source *is*, canonical enough to compare two definitions that do not need to be active: e.g. "iscsi:192.0.2.7:3260/iqn…",
- * "dir:/path", "vg:NAME", "dev:LABEL=x". Empty where a type never conflicts, or the definition does not say. Host names and device links are not
- * resolved. It is made as the type's `key` says, in which these stand for a part of the definition:
+/* What the source *is*, canonical enough to compare two definitions that do not need to be active: e.g.
+ * "iscsi:192.0.2.7:3260/iqn…", "dir:/path", "vg:NAME", "dev:LABEL=x". Empty where a type never conflicts, or
+ * the definition does not say. Host names and device links are not resolved. It is made as the type's `key`
+ * says, in which these stand for a part of the definition:
  *
- *     %a  adapter        %d  directory    %h  host, and its port where one is given     %n  name      %t  target path
+ *     %a  adapter        %d  directory    %h  host, and its port where one is given     %n  name      %t
+ *     target path
  *     %D  first device   %i  initiator    %H  host and port
  */
 void pool_source_key(const struct pool_def *d, struct buf *out);

@@ -58,9 +58,15 @@ static void add_adapter(const struct pool_adapter *a, struct buf *out)
 /* The part of the definition that a letter of the key stands for (def.h). */
 static void add_part(const struct pool_def *d, char letter, struct buf *out)
 {
-	const struct { char letter; const char *text; } texts[] = {
-		{ 'D', d->source.ndevices ? d->source.devices[0].path : NULL }, { 'd', d->source.dir }, { 'i', d->source.initiator },
-		{ 'n', d->source.name }, { 't', d->target.path },
+	const struct {
+		char letter;
+		const char *text;
+	} texts[] = {
+		{ 'D', d->source.ndevices ? d->source.devices[0].path : NULL },
+		{ 'd', d->source.dir },
+		{ 'i', d->source.initiator },
+		{ 'n', d->source.name },
+		{ 't', d->target.path },
 	};
 
 	if (letter == 'H' || letter == 'h')

@@ -24,8 +24,14 @@
 /* What check found. */
 enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
 
-/* A raw file as it was when a worker had made it, or given it another size: while it is still that, its beginning need not be read. ino 0: none. */
-struct made_file { dev_t dev; ino_t ino; uint64_t size; struct timespec changed; };
+/* A raw file as it was when a worker had made it, or given it another size: while it is still that, its
+ * beginning need not be read. ino 0: none. */
+struct made_file {
+	dev_t dev;
+	ino_t ino;
+	uint64_t size;
+	struct timespec changed;
+};
 
 /* What an operation is given, and how it reports. Made by the supervisor's worker; tests make their own. */
 struct op {
@@ -38,22 +44,28 @@ struct op {
 	/* the records of the last volume index, cache_len bytes, sorted by name, or NULL */
 	const char *cache;
 	size_t cache_len;
-	const struct volindex *index;           /* refresh: that index, to compare with; or NULL */
-	const char *const *only;                /* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at all */
-	bool operate;                           /* asked for at the level "operate": what only root may use is refused */
-	bool begun;                             /* start, out: it made something that its failure leaves there: stop takes it away */
-	const char *address;                    /* of the server's addresses the one that was used last, where its name has several; or NULL */
-	bool address_answered;                  /* and it did; else nothing came of it */
-	struct made_file made;                  /* vol_create, vol_resize, out; refresh, in: of the same worker */
-	bool sweep;                             /* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
-	bool state_known;                       /* refresh: it has seen on its way what check would say, */
-	enum pool_state state;                  /* this: check is not asked */
-	char why[400];                          /* check, refresh: why it is not active, or not wholly; a clause; or "" */
-	char warning[240];                      /* check: what is wrong though it is active, a sentence; or "" */
-	const char *detail;                     /* check: what the last one has put in `detail`, or NULL */
-	bool aborted;                           /* check: of an ext4 filesystem, the journal */
-	char avoid[120];                        /* in and out: what may not be tried again, as it brought down who tried, until it has changed; or "" */
-	char lost[240];                         /* stop: why what was written last is not all on the disk, a clause; or "" */
+	const struct volindex *index; /* refresh: that index, to compare with; or NULL */
+	/* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at
+	 * all */
+	const char *const *only;
+	bool operate; /* asked for at the level "operate": what only root may use is refused */
+	bool begun;   /* start, out: it made something that its failure leaves there: stop takes it away */
+	/* of the server's addresses the one that was used last, where its name has several; or NULL */
+	const char *address;
+	bool address_answered; /* and it did; else nothing came of it */
+	struct made_file made; /* vol_create, vol_resize, out; refresh, in: of the same worker */
+	/* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
+	bool sweep;
+	bool state_known;      /* refresh: it has seen on its way what check would say, */
+	enum pool_state state; /* this: check is not asked */
+	char why[400];         /* check, refresh: why it is not active, or not wholly; a clause; or "" */
+	char warning[240];     /* check: what is wrong though it is active, a sentence; or "" */
+	const char *detail;    /* check: what the last one has put in `detail`, or NULL */
+	bool aborted;          /* check: of an ext4 filesystem, the journal */
+	/* in and out: what may not be tried again, as it brought down who tried, until it has changed; or
+	 * "" */
+	char avoid[120];
+	char lost[240]; /* stop: why what was written last is not all on the disk, a clause; or "" */
 	void *arg;
 	void (*on_volume)(struct op *op, const struct volume *v); /* refresh: one call a volume, any order */
 	/* refresh, instead of on_volume: all volumes as records, sorted by name, with hashes of `seed`; NULL:

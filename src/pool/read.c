@@ -157,7 +157,8 @@ static int read_all_options(struct reading *r, const xmlNode *root)
 	unsigned fields = pool_type_info(d->type)->fields;
 
 	if (fields & FIELD_MOUNT_OPTIONS)
-		return read_options(r, root, FS_NS, "mount_opts", false, &d->mount_options, &d->nmount_options);
+		return read_options(r, root, FS_NS, "mount_opts", false, &d->mount_options,
+		                    &d->nmount_options);
 	if (fields & FIELD_RBD_OPTIONS)
 		return read_options(r, root, RBD_NS, "config_opts", true, &d->rbd_options, &d->nrbd_options);
 	return 0;

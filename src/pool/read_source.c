@@ -22,8 +22,11 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 
 		if (!host.name)
 			return refuse(r, n, "a source host has no name");
-		if (!check_host(host.name) && (!(pool_type_info(r->d->type)->fields & FIELD_BRACKETS) || !check_bracketed(host.name)))
-			return refuse(r, n, "\"%.100s\" is neither a host name nor an address (IPv6 addresses are written without brackets)",
+		if (!check_host(host.name) &&
+		    (!(pool_type_info(r->d->type)->fields & FIELD_BRACKETS) || !check_bracketed(host.name)))
+			return refuse(r, n,
+			              "\"%.100s\" is neither a host name nor an address (IPv6 addresses are "
+			              "written without brackets)",
 			              host.name);
 		if (port && !read_number(port, 10, INT_MIN, INT_MAX, &number))
 			return refuse(r, n, "port \"%.40s\" of host %.100s is not a number", port, host.name);
@@ -35,10 +38,16 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 }
 
 /* What a word may be depends on who is going to use it. */
-static const struct { bool (*fits)(const char *word); const char *before, *is; } words[] = {
-	[WORD_BLOCK_DEVICE] = { check_device, "device ", "neither an absolute path without \"..\" nor LABEL=, UUID=, PARTLABEL= or PARTUUID= "
-		"with a value" },
-	[WORD_ISCSI_TARGET] = { check_iqn, "", "not the name of an iSCSI target (letters, digits, '.', ':', '-', '_'; no \"..\")" },
+static const struct {
+	bool (*fits)(const char *word);
+	const char *before, *is;
+} words[] = {
+	[WORD_BLOCK_DEVICE] = { check_device, "device ",
+	                        "neither an absolute path without \"..\" nor LABEL=, UUID=, PARTLABEL= or "
+	                        "PARTUUID= with a value" },
+	[WORD_ISCSI_TARGET] = { check_iqn, "",
+	                        "not the name of an iSCSI target (letters, digits, '.', ':', '-', '_'; no "
+	                        "\"..\")" },
 	[WORD_ZPOOL_PART] = { check_zpool_part, "", "not a device for a zpool" },
 	[WORD_VOLUME_GROUP] = { check_lvm_name, "", "not a name that LVM gives to a volume group" },
 	[WORD_CLUSTER] = { name_is_component, "", "not the name of a cluster" },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The fourteen pool types, as far as their definitions tell. Whoever wants to know something of a type asks here.
+ * The fourteen pool types, as far as their definitions tell. Whoever wants to know something of a type asks
+ * here.
  */
 #include "pool/def.h"
 
@@ -8,16 +9,17 @@
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Formats of volumes that are files, the default first. A "none" that is not the default is listed for libvirt's
- * sake; no volume can be made of it. */
-static const char *const file_formats[] = {
-	"raw", "none", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "cow", "qcow", "qcow2", "qed", "vmdk", NULL
-};
+/* Formats of volumes that are files, the default first. A "none" that is not the default is listed for
+ * libvirt's sake; no volume can be made of it. */
+static const char *const file_formats[] = { "raw", "none", "dir",   "bochs", "cloop", "dmg",
+	                                    "iso", "vpc",  "vdi",   "fat",   "vhd",   "ploop",
+	                                    "cow", "qcow", "qcow2", "qed",   "vmdk",  NULL };
 
 static const struct pool_type_info types[POOL_TYPES] = {
 	[POOL_DIR] = {
 		.word = "dir", .fields = FIELD_COW, .key = "dir:%t", .volume_formats = file_formats,
-		.stands_on = ON_DIRECTORY | ON_DEVICES,         /* it may be the root of a device that is mounted there */
+		/* it may be the root of a device that is mounted there */
+		.stands_on = ON_DIRECTORY | ON_DEVICES,
 	},
 	[POOL_FS] = {
 		.word = "fs", .fields = FIELD_DEVICE | FIELD_COW | FIELD_MOUNT_OPTIONS, .required = FIELD_DEVICE, .key = "dev:%D",

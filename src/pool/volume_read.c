@@ -117,8 +117,9 @@ static int read_volume_format(struct reading *r, const xmlNode *parent, const st
 	if (!formats || !word)
 		return 0;
 	*out = one_of(formats, word);
-	if (!*out || (streq(word, "none") && *out != formats[0]))       /* see type.c */
-		return refuse(r, node, "unknown volume format \"%.40s\" for a pool of type %s", word, pool_type_word(pool->type));
+	if (!*out || (streq(word, "none") && *out != formats[0])) /* see type.c */
+		return refuse(r, node, "unknown volume format \"%.40s\" for a pool of type %s", word,
+		              pool_type_word(pool->type));
 	return 0;
 }
 

@@ -299,13 +299,19 @@ static int attribute_flood(const char *xml, size_t len)
 
 /* ---- the parser's memory ---- */
 
-/* A worker reads one small document, mostly, and ends. What the parser takes for that comes from one piece, mapped at once: page by page it costs more
- * than the reading. Nothing of it is used twice. */
+/* A worker reads one small document, mostly, and ends. What the parser takes for that comes from one piece,
+ * mapped at once: page by page it costs more than the reading. Nothing of it is used twice. */
 #define PIECE (48u * 1024)
 
-static struct { char *data; size_t used; } piece;
+static struct {
+	char *data;
+	size_t used;
+} piece;
 
-struct block { size_t size; max_align_t bytes[]; };
+struct block {
+	size_t size;
+	max_align_t bytes[];
+};
 
 static bool is_of_piece(const void *p)
 {
@@ -332,7 +338,8 @@ static void give_back(void *p)
 
 static void *take_more(void *p, size_t size)
 {
-	size_t before = is_of_piece(p) ? ((struct block *)((char *)p - offsetof(struct block, bytes)))->size : 0;
+	size_t before = is_of_piece(p) ? ((struct block *)((char *)p - offsetof(struct block, bytes)))->size
+	                               : 0;
 	void *more;
 
 	if (p && !is_of_piece(p))
@@ -353,7 +360,8 @@ static char *take_copy(const char *text)
 
 void xml_prepare(void)
 {
-	void *data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+	                  0);
 
 	if (data != MAP_FAILED && xmlMemSetup(give_back, take, take_more, take_copy) == 0)
 		piece.data = data;

@@ -23,12 +23,16 @@ xmlDoc *xml_open(const char *xml, size_t len, size_t limit, const char *source, 
 #define cleanup_xml __attribute__((cleanup(xml_close)))
 /* Free a document and set it to NULL. Texts that were copied into an arena stay. */
 void xml_close(xmlDoc **doc);
-/* For who opens many documents in a row: while this lingers, the memory of one document serves the next. Else the allocator gives it back to the
- * kernel after each and asks for it again, which takes longer than the reading. */
+/* For who opens many documents in a row: while this lingers, the memory of one document serves the next. Else
+ * the allocator gives it back to the kernel after each and asks for it again, which takes longer than the
+ * reading. */
 /* In a worker, before it reads its first document: what the parser needs is mapped at once. */
 void xml_prepare(void);
 
-struct xml_linger { struct _xmlParserCtxt *parser; struct arena arena; };
+struct xml_linger {
+	struct _xmlParserCtxt *parser;
+	struct arena arena;
+};
 void xml_linger(struct xml_linger *l);
 void xml_linger_over(struct xml_linger *l);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What must be done once and could not be: for want of memory or descriptors nothing tells when there is room again, so it is tried again by the clock,
- * with pauses that grow. Until it is done it is a problem in `status`. Nothing here needs memory of its own: that may be what is missing.
+ * What must be done once and could not be: for want of memory or descriptors nothing tells when there is room
+ * again, so it is tried again by the clock, with pauses that grow. Until it is done it is a problem in
+ * `status`. Nothing here needs memory of its own: that may be what is missing.
  */
 #include <stdio.h>
 #include "base/clock.h"
@@ -19,12 +20,14 @@ static void say(struct chore *c, const struct err *e)
 {
 	struct supervisor *s = c->sup;
 
-	snprintf(c->text, sizeof(c->text), "%.400s%s%.150s%s", e->message, c->meanwhile ? ": " : "", c->meanwhile ? c->meanwhile : "",
-	         passes(e) ? " (it is tried again)" : "");
+	snprintf(c->text, sizeof(c->text), "%.400s%s%.150s%s", e->message, c->meanwhile ? ": " : "",
+	         c->meanwhile ? c->meanwhile : "", passes(e) ? " (it is tried again)" : "");
 	c->problem.class = e->class;
 	if (c->failures++)
 		return;
-	c->problem = (struct problem){ .origin = (char *)(uintptr_t)c->origin, .text = c->text, .class = e->class, .lent = true };
+	c->problem = (struct problem){
+		.origin = (char *)(uintptr_t)c->origin, .text = c->text, .class = e->class, .lent = true
+	};
 	*(s->problems ? s->last_problem : &s->problems) = &c->problem;
 	s->last_problem = &c->problem.next;
 	log_error(LF_CONFIG, "%s", c->text);

@@ -59,7 +59,7 @@ static void unpack(const struct past_event *past, struct event *ev)
 	for (at += strlen(at) + 1; at < end; ev->nfields++) {
 		struct event_field *f = &ev->fields[ev->nfields];
 
-		f->kind = (enum event_kind)*at++;
+		f->kind = (enum event_kind) * at++;
 		f->key = at;
 		at += strlen(at) + 1;
 		if (f->kind == EVENT_TEXT) {
@@ -79,7 +79,7 @@ static void remember(struct event_ring *r, const struct event *ev)
 	pack(&b, ev);
 	struct past_event *past = b.failed ? NULL : malloc(sizeof(*past) + b.len);
 	if (!past)
-		return;                 /* an event that nobody can replay: seq shows the gap */
+		return; /* an event that nobody can replay: seq shows the gap */
 	*past = (struct past_event){ .seq = ev->seq, .ts = ev->ts, .len = b.len };
 	memcpy(past->packed, b.data, b.len);
 	if (!r->first)
@@ -133,7 +133,8 @@ uint64_t events_forgotten(const struct supervisor *s, uint64_t since)
 	return oldest > since + 1 ? oldest - since - 1 : 0;
 }
 
-void events_replay(const struct supervisor *s, uint64_t since, void (*tell)(void *arg, const struct event *ev), void *arg)
+void events_replay(const struct supervisor *s, uint64_t since,
+                   void (*tell)(void *arg, const struct event *ev), void *arg)
 {
 	for (const struct past_event *past = s->ring.first; past; past = past->next) {
 		struct event ev;

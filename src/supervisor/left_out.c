@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Devices that a look at all of them has left out, because they do not answer, cannot be read or bring down who reads them. They are no pool's problem:
- * pools that do not need them are none the worse. Each look replaces what the last one of its kind has said.
+ * Devices that a look at all of them has left out, because they do not answer, cannot be read or bring down
+ * who reads them. They are no pool's problem: pools that do not need them are none the worse. Each look
+ * replaces what the last one of its kind has said.
  */
 #include "base/line.h"
 #include "base/log.h"
@@ -38,7 +39,8 @@ void left_out_take(struct supervisor *s, const struct line *l)
 	pool_set_text(&(*at)->lines, lines);
 }
 
-void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text), void *arg)
+void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text),
+                   void *arg)
 {
 	for (const struct left_out *o = s->left_out; o; o = o->next)
 		for (const char *p = o->lines, *end; p && (end = strchr(p, '\n')); p = end + 1) {

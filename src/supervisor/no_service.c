@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * In place of service.c in a program none of whose pool types has a companion: there is nothing to start, and nothing to end.
+ * In place of service.c in a program none of whose pool types has a companion: there is nothing to start, and
+ * nothing to end.
  */
 #include "supervisor/internal.h"
 

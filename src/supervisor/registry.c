@@ -51,13 +51,16 @@ struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct 
 	if (!p && uuid_parse(name_or_uuid, &u))
 		p = pool_by_uuid(s, &u);
 	if (!p)
-		err_set(e, ERR_NO_POOL, "no pool with the name or uuid \"%s\" (pool-list --all shows what there is)", name_or_uuid);
+		err_set(e, ERR_NO_POOL,
+		        "no pool with the name or uuid \"%s\" (pool-list --all shows what there is)",
+		        name_or_uuid);
 	return p;
 }
 
 bool pool_is_active(const struct pool *p)
 {
-	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG || p->phase == PHASE_STOPPING;
+	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG ||
+	       p->phase == PHASE_STOPPING;
 }
 
 /* Now, or as soon as it stops. */
@@ -75,15 +78,17 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 		return -1;
 	if (same_uuid && !streq(same_uuid->name, m->name))
 		return err_set(e, ERR_EXISTS, "pool \"%s\" has the uuid %s of pool \"%s\" (%s)", m->name,
-			       uuid_print(&m->uuid, text), same_uuid->name, same_uuid->origin);
-	/* Over the socket, a name that stands for another uuid is a mistake; between sources, the later one simply replaces it. */
+		               uuid_print(&m->uuid, text), same_uuid->name, same_uuid->origin);
+	/* Over the socket, a name that stands for another uuid is a mistake; between sources, the later one
+	 * simply replaces it. */
 	if (same_name && !uuid_equal(&same_name->uuid, &m->uuid) && streq(m->origin, "(socket)"))
 		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s (%s)", m->name,
-			       uuid_print(&same_name->uuid, text), same_name->origin);
+		               uuid_print(&same_name->uuid, text), same_name->origin);
 	for (const struct pool *p = s->pools; p && m->source_key[0]; p = p->next)
 		if (has_source(p, m->source_key) && !streq(p->name, m->name))
-			return err_set(e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", m->name, p->name,
-				       p->origin, m->source_key);
+			return err_set(e, ERR_CONFLICT,
+			               "pool \"%s\" has the same source as pool \"%s\" (%s): %s", m->name,
+			               p->name, p->origin, m->source_key);
 	return 0;
 }
 
@@ -135,14 +140,16 @@ static char *copy_or_null(const char *s)
 /* The strings of a definition, replaced together or not at all. */
 static int take_facts(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
 {
-	char *target = copy_or_null(m->target), *key = strdup(m->source_key), *origin = strdup(m->origin), *text = strndup(xml, len);
+	char *target = copy_or_null(m->target), *key = strdup(m->source_key), *origin = strdup(m->origin),
+	     *text = strndup(xml, len);
 
 	if (!key || !origin || !text || (m->target && !target)) {
 		free(target);
 		free(key);
 		free(origin);
 		free(text);
-		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory", m->name);
+		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory",
+		               m->name);
 	}
 	free(p->origin);
 	p->origin = origin;
@@ -167,13 +174,19 @@ static int put_aside(struct pool *p, const struct summary *m, const char *xml, s
 	char *text = strndup(xml, len);
 
 	if (next) {
-		*next = (struct summary){ .name = strdup(m->name), .target = copy_or_null(m->target), .source_key = strdup(m->source_key),
-					  .origin = strdup(m->origin), .uuid = m->uuid, .type = m->type, .boot = m->boot };
+		*next = (struct summary){ .name = strdup(m->name),
+			                  .target = copy_or_null(m->target),
+			                  .source_key = strdup(m->source_key),
+			                  .origin = strdup(m->origin),
+			                  .uuid = m->uuid,
+			                  .type = m->type,
+			                  .boot = m->boot };
 	}
 	if (!next || !text || !next->name || !next->source_key || !next->origin) {
 		summary_free(next);
 		free(text);
-		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory", m->name);
+		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory",
+		               m->name);
 	}
 	summary_free(p->next_facts);
 	free(p->next_xml);
@@ -213,8 +226,13 @@ void registry_switch(struct pool *p)
 
 int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
 {
-	const struct summary own = { .name = p->name, .target = p->target, .source_key = p->source_key, .origin = p->origin, .uuid = p->uuid,
-		                     .type = p->type, .boot = p->boot };
+	const struct summary own = { .name = p->name,
+		                     .target = p->target,
+		                     .source_key = p->source_key,
+		                     .origin = p->origin,
+		                     .uuid = p->uuid,
+		                     .type = p->type,
+		                     .boot = p->boot };
 
 	if (!p->next_xml && put_aside(p, &own, p->xml, strlen(p->xml), e) < 0)
 		return -1;
@@ -224,17 +242,19 @@ int registry_lend(struct pool *p, const struct summary *m, const char *xml, size
 	return 0;
 }
 
-struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len, int priority, struct err *e)
+struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len,
+                            int priority, struct err *e)
 {
 	struct pool *p = pool_by_name(s, m->name);
 	bool made = !p;
 
 	if (p && p->priority > priority)
-		return p;               /* a later source has spoken already */
+		return p; /* a later source has spoken already */
 	if (registry_admit(s, m, e) < 0)
 		return NULL;
 	if (p && p->priority < priority && !streq(p->origin, m->origin))
-		log_info(LF_CONFIG, "pool \"%s\": the definition in %s replaces that in %s", m->name, m->origin, p->origin);
+		log_info(LF_CONFIG, "pool \"%s\": the definition in %s replaces that in %s", m->name,
+		         m->origin, p->origin);
 	if (!p)
 		p = pool_new(s, m);
 	if (!p) {
@@ -278,8 +298,8 @@ static void pool_free(struct pool *p)
 	free(p);
 }
 
-/* Forget a pool. No operation of it is under way, but one that was left behind may still be there: it is nobody's from now on. Those who
- * wait for the pool are told that it is gone. */
+/* Forget a pool. No operation of it is under way, but one that was left behind may still be there: it is
+ * nobody's from now on. Those who wait for the pool are told that it is gone. */
 void registry_remove(struct pool *p)
 {
 	struct supervisor *s = p->sup;
@@ -326,7 +346,8 @@ static bool is_of(const char *origin, const char *wanted, bool below)
 {
 	size_t len = strlen(wanted);
 
-	return below ? starts_with(origin, wanted) && (!origin[len] || origin[len] == '/') : streq(origin, wanted);
+	return below ? starts_with(origin, wanted) && (!origin[len] || origin[len] == '/')
+	             : streq(origin, wanted);
 }
 
 /* NULL: of any origin. */

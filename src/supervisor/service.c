@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Companion programs that pools need (iscsid), one for all pools of a type or one for each: started when first needed, asked whether they answer, restarted
- * with back-off when they end.
+ * Companion programs that pools need (iscsid), one for all pools of a type or one for each: started when
+ * first needed, asked whether they answer, restarted with back-off when they end.
  *
  *     down → preparing (worker) → starting (READY=1 awaited) → asking (worker) → ready
  *              └→ foreign: somebody else's answers already
@@ -22,36 +22,45 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define READY_WITHIN   SECONDS(30)
-#define BACKOFF_FIRST  SECONDS(1)
-#define BACKOFF_MAX    SECONDS(30)
-#define STEADY         SECONDS(60)      /* ready for so long: the next restart is the first again */
-#define STOP_WITHIN    SECONDS(3)
-#define WORDS_MAX      64               /* of a command */
+#define READY_WITHIN  SECONDS(30)
+#define BACKOFF_FIRST SECONDS(1)
+#define BACKOFF_MAX   SECONDS(30)
+#define STEADY        SECONDS(60) /* ready for so long: the next restart is the first again */
+#define STOP_WITHIN   SECONDS(3)
+#define WORDS_MAX     64 /* of a command */
 
-enum service_state { SERVICE_DOWN, SERVICE_PREPARING, SERVICE_STARTING, SERVICE_ASKING, SERVICE_READY, SERVICE_FOREIGN, SERVICE_STOPPING };
+enum service_state {
+	SERVICE_DOWN,
+	SERVICE_PREPARING,
+	SERVICE_STARTING,
+	SERVICE_ASKING,
+	SERVICE_READY,
+	SERVICE_FOREIGN,
+	SERVICE_STOPPING
+};
 
-static const char *const state_words[] = { "down", "preparing", "starting", "asking", "ready", "foreign", "stopping" };
+static const char *const state_words[] = { "down",  "preparing", "starting", "asking",
+	                                   "ready", "foreign",   "stopping" };
 
 struct service_run {
 	struct service_run *next;
 	struct supervisor *sup;
 	const struct service *service;
-	char *label;                    /* "iscsid"; "NAME:POOL" */
-	const char *pool;               /* whose it is: the end of the label; NULL: it is for all of the type */
-	bool released;                  /* its pool needs it no more */
-	char *words;                    /* its pool's command: words, each with its NUL */
+	char *label;      /* "iscsid"; "NAME:POOL" */
+	const char *pool; /* whose it is: the end of the label; NULL: it is for all of the type */
+	bool released;    /* its pool needs it no more */
+	char *words;      /* its pool's command: words, each with its NUL */
 	size_t words_len;
 	enum service_state state;
-	enum service_state doubted;     /* what it is, and is being asked again for; DOWN: it is not in doubt */
-	pid_t pid;                      /* 0: none of ours runs */
+	enum service_state doubted; /* what it is, and is being asked again for; DOWN: it is not in doubt */
+	pid_t pid;                  /* 0: none of ours runs */
 	struct watch exit, notify;
-	struct timer timer;             /* start-up deadline, back-off, kill */
-	struct worker *worker;          /* preparing or asking */
-	unsigned restarts;              /* ever, for status */
-	unsigned failures;              /* in a row */
-	uint64_t ready_since;           /* clock_ms() */
-	bool ending;                    /* it was sent SIGTERM because it failed: SIGKILL comes next */
+	struct timer timer;    /* start-up deadline, back-off, kill */
+	struct worker *worker; /* preparing or asking */
+	unsigned restarts;     /* ever, for status */
+	unsigned failures;     /* in a row */
+	uint64_t ready_since;  /* clock_ms() */
+	bool ending;           /* it was sent SIGTERM because it failed: SIGKILL comes next */
 	char why[256];
 };
 
@@ -84,14 +93,14 @@ static void failed(struct service_run *r, const char *why)
 	r->doubted = SERVICE_DOWN;
 	snprintf(r->why, sizeof(r->why), "%s", why);
 	log_error(LF_POOL, "%s: %s", r->label, why);
-	if (r->pid) {                           /* its end leads to the next attempt */
+	if (r->pid) { /* its end leads to the next attempt */
 		r->ending = true;
 		kill(r->pid, SIGTERM);
 		loop_arm(r->sup->loop, &r->timer, clock_ms() + STOP_WITHIN);
 	} else {
 		back_off(r);
 	}
-	pools_kick(r->sup, "service", "");          /* those who wait for it hear why */
+	pools_kick(r->sup, "service", ""); /* those who wait for it hear why */
 }
 
 static void answers(struct service_run *r, enum service_state state)
@@ -104,7 +113,8 @@ static void answers(struct service_run *r, enum service_state state)
 	if (as_before)
 		return;
 	r->ready_since = clock_ms();
-	log_info(LF_POOL, "%s: %s", r->label, state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
+	log_info(LF_POOL, "%s: %s", r->label,
+	         state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
 	pools_kick(r->sup, "service", "");
 }
 
@@ -125,7 +135,8 @@ static void run_free(struct service_run *r)
 
 /* ---- its process ---- */
 
-/* It was told to end, or its pool is being stopped, which ends it as well. Its pool may need one again meanwhile. */
+/* It was told to end, or its pool is being stopped, which ends it as well. Its pool may need one again
+ * meanwhile. */
 static void ended(struct service_run *r)
 {
 	struct supervisor *s = r->sup;
@@ -151,7 +162,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 		return;
 	drop_watch(r, w);
 	r->pid = 0;
-	if (r->worker)                          /* what it asked for is no longer there */
+	if (r->worker) /* what it asked for is no longer there */
 		worker_disown(r->worker);
 	r->worker = NULL;
 	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
@@ -165,7 +176,7 @@ static void on_exit_event(struct watch *w, uint32_t events)
 	if (r->ready_since && clock_ms() - r->ready_since > STEADY)
 		r->failures = 0;
 	r->ready_since = 0;
-	if (r->ending) {                        /* why is known */
+	if (r->ending) { /* why is known */
 		r->ending = false;
 		back_off(r);
 		return;
@@ -198,16 +209,19 @@ static bool is_heard(const struct service *s)
 static int notify_open(struct service_run *r, char *env, size_t size, struct err *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/notify-%s", r->sup->options.run_dir, r->service->name);
+	int n = snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/notify-%s", r->sup->options.run_dir,
+	                 r->service->name);
 
 	if (n < 0 || (size_t)n >= sizeof(sa.sun_path))
-		return err_set(e, ERR_INVALID, "the run directory's name is too long for a socket: %s", r->sup->options.run_dir);
+		return err_set(e, ERR_INVALID, "the run directory's name is too long for a socket: %s",
+		               r->sup->options.run_dir);
 	snprintf(env, size, "NOTIFY_SOCKET=%s", sa.sun_path);
 	if (r->notify.watched)
 		return 0;
 	unlink(sa.sun_path);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || loop_watch(r->sup->loop, &r->notify, fd, EPOLLIN, e) < 0) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	    loop_watch(r->sup->loop, &r->notify, fd, EPOLLIN, e) < 0) {
 		err_sys(e, errno, "cannot listen for %s's readiness", r->service->name);
 		if (fd >= 0)
 			close(fd);
@@ -246,7 +260,8 @@ static void service_launch(struct service_run *r)
 		failed(r, e.message);
 		return;
 	}
-	int pidfd = spawn_service(r->pool ? words : r->service->argv, is_heard(r->service) ? envs : NULL, -1, &r->pid, &e);
+	int pidfd = spawn_service(r->pool ? words : r->service->argv, is_heard(r->service) ? envs : NULL, -1,
+	                          &r->pid, &e);
 	if (pidfd < 0 || loop_watch(r->sup->loop, &r->exit, pidfd, EPOLLIN, &e) < 0) {
 		if (pidfd >= 0) {
 			spawn_forget(r->sup->loop, r->pid);
@@ -269,12 +284,15 @@ static struct op worker_op(const struct service_run *r, const struct worker_io *
 {
 	const struct supervisor *s = r->sup;
 
-	return (struct op){ .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
-			    .own_devices = s->options.own_devices };
+	return (struct op){ .deadline = io->deadline,
+		            .run_dir = s->options.run_dir,
+		            .secret_dirs = s->secret_dirs,
+		            .own_devices = s->options.own_devices };
 }
 
 /* *d: its pool's definition, which def holds; NULL: it is for all. */
-static int read_definition(const struct service_run *r, struct pool_def *def, const struct pool_def **d, struct err *e)
+static int read_definition(const struct service_run *r, struct pool_def *def, const struct pool_def **d,
+                           struct err *e)
 {
 	const struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 
@@ -343,11 +361,11 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 	if (e)
 		failed(r, e->message);
 	else if (r->state == SERVICE_FOREIGN) {
-		if (r->service->tells)          /* it may be that of an earlier supervisor, and still tells where it was told to */
+		/* it may be that of an earlier supervisor, and still tells where it was told to */
+		if (r->service->tells)
 			notify_open(r, env, sizeof(env), NULL);
 		answers(r, SERVICE_FOREIGN);
-	}
-	else if (r->state == SERVICE_PREPARING)
+	} else if (r->state == SERVICE_PREPARING)
 		service_launch(r);
 }
 
@@ -370,7 +388,7 @@ static void run_worker(struct service_run *r, const struct job *job)
 {
 	struct err e = { 0 };
 
-	loop_disarm(r->sup->loop, &r->timer);           /* the worker has a deadline of its own */
+	loop_disarm(r->sup->loop, &r->timer); /* the worker has a deadline of its own */
 	r->worker = worker_start(r->sup, job, &e);
 	if (r->worker)
 		return;
@@ -381,14 +399,25 @@ static void run_worker(struct service_run *r, const struct job *job)
 static void service_ask(struct service_run *r)
 {
 	r->state = SERVICE_ASKING;
-	run_worker(r, &(struct job){ .what = "ask-service", .timeout = READY_WITHIN, .run = run_ready, .arg = r, .on_done = on_asked, .owner = r });
+	run_worker(r, &(struct job){ .what = "ask-service",
+	                             .timeout = READY_WITHIN,
+	                             .run = run_ready,
+	                             .arg = r,
+	                             .on_done = on_asked,
+	                             .owner = r });
 }
 
 static void service_bring_up(struct service_run *r)
 {
 	r->state = SERVICE_PREPARING;
-	run_worker(r, &(struct job){ .what = "prepare-service", .timeout = READY_WITHIN, .run = run_prepare, .arg = r,
-				     .on_record = on_prepare_record, .on_payload = on_command, .on_done = on_prepared, .owner = r });
+	run_worker(r, &(struct job){ .what = "prepare-service",
+	                             .timeout = READY_WITHIN,
+	                             .run = run_prepare,
+	                             .arg = r,
+	                             .on_record = on_prepare_record,
+	                             .on_payload = on_command,
+	                             .on_done = on_prepared,
+	                             .owner = r });
 }
 
 static void on_timer(struct timer *t)
@@ -401,7 +430,7 @@ static void on_timer(struct timer *t)
 	}
 	switch (r->state) {
 	case SERVICE_DOWN:
-	case SERVICE_PREPARING:                 /* there was no room for the worker */
+	case SERVICE_PREPARING: /* there was no room for the worker */
 		if (!r->sup->shutdown.on)
 			service_bring_up(r);
 		break;
@@ -421,7 +450,8 @@ static void on_timer(struct timer *t)
 
 /* ---- who needs it ---- */
 
-static struct service_run *find_run(const struct supervisor *s, const struct service *svc, const struct pool *p)
+static struct service_run *find_run(const struct supervisor *s, const struct service *svc,
+                                    const struct pool *p)
 {
 	for (struct service_run *r = s->services; r; r = r->next)
 		if (r->service == svc && (!r->pool || (p && streq(r->pool, p->name))))

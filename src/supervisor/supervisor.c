@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The supervisor as a whole: its making, the moment from which it moves pools, what it is told about devices and the network, its end.
+ * The supervisor as a whole: its making, the moment from which it moves pools, what it is told about devices
+ * and the network, its end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,10 +13,11 @@
 #include "supervisor/internal.h"
 #include "system/device.h"
 
-#define DESCRIPTORS   65536             /* each pool's volumes take one, each operation under way two */
+#define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */
 #define FRESH_WORKERS 32
 #define FRESH         SECONDS(1)
-#define SETTLE_WITHIN SECONDS(20)       /* clients are not let in before; each reader of definitions has half of that */
+/* clients are not let in before; each reader of definitions has half of that */
+#define SETTLE_WITHIN SECONDS(20)
 
 /* ---- making ---- */
 
@@ -26,7 +28,7 @@ static void take_descriptors(void)
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= DESCRIPTORS)
 		return;
 	r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
-	setrlimit(RLIMIT_NOFILE, &r);   /* where it cannot be, there is room for fewer */
+	setrlimit(RLIMIT_NOFILE, &r); /* where it cannot be, there is room for fewer */
 }
 
 static char *path_below(const char *dir, const char *name)
@@ -38,7 +40,8 @@ static char *path_below(const char *dir, const char *name)
 
 static int make_directories(struct supervisor *s, struct err *e)
 {
-	char *state = path_below(s->options.run_dir, "state"), *secrets = path_below(s->options.run_dir, "secrets");
+	char *state = path_below(s->options.run_dir, "state"),
+	     *secrets = path_below(s->options.run_dir, "secrets");
 	int rc = -1;
 
 	s->run_config = path_below(s->options.run_dir, "config");
@@ -57,10 +60,11 @@ static int make_directories(struct supervisor *s, struct err *e)
 	return rc;
 }
 
-/* What an earlier supervisor has left in run_dir; the first one of a boot finds nothing, and need not send workers to look. */
+/* What an earlier supervisor has left in run_dir; the first one of a boot finds nothing, and need not send
+ * workers to look. */
 static int add_own_sources(struct supervisor *s, struct err *e)
 {
-	if (access(s->run_config, F_OK) == 0) {         /* what was defined over the socket, for this boot */
+	if (access(s->run_config, F_OK) == 0) { /* what was defined over the socket, for this boot */
 		if (supervisor_add_source(s, SOURCE_DIRECTORY, s->run_config, NULL, e) < 0)
 			return -1;
 		s->sources->priority = PRIORITY_SOCKET;
@@ -85,8 +89,12 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	s->starter = (struct timer){ .on_expiry = on_starter, .owner = s };
 	s->changer = (struct timer){ .on_expiry = requests_on_changer, .owner = s };
 	s->saver = (struct timer){ .on_expiry = state_on_saver, .owner = s };
-	s->mounts_chore = (struct chore){ .origin = "mounts", .meanwhile = "what others mount and unmount is seen at the next refresh only",
-	                                  .attempt = mounts_watch, .owner = s };
+	s->mounts_chore = (struct chore){
+		.origin = "mounts",
+		.meanwhile = "what others mount and unmount is seen at the next refresh only",
+		.attempt = mounts_watch,
+		.owner = s
+	};
 	s->shutdown.timer = (struct timer){ .on_expiry = on_shutdown_deadline, .owner = s };
 	take_descriptors();
 	if (make_directories(s, e) < 0 || add_own_sources(s, e) < 0) {
@@ -96,7 +104,8 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 	return s;
 }
 
-/* Workers and services that still run are left to themselves: whoever frees the supervisor has stopped them, or is about to end. */
+/* Workers and services that still run are left to themselves: whoever frees the supervisor has stopped them,
+ * or is about to end. */
 void supervisor_free(struct supervisor *s)
 {
 	if (!s)
@@ -175,7 +184,8 @@ static void judge(struct supervisor *s)
 	}
 }
 
-/* A thousand at once would need a thousand times their memory. Those that take long are not counted: they must not keep the others back. */
+/* A thousand at once would need a thousand times their memory. Those that take long are not counted: they
+ * must not keep the others back. */
 static bool crowded(const struct supervisor *s)
 {
 	uint64_t now = clock_ms();
@@ -205,7 +215,8 @@ static void on_starter(struct timer *t)
 	pool_step(p);
 }
 
-/* Until every source that does not wait for a device has been read, a later one may still replace a definition. */
+/* Until every source that does not wait for a device has been read, a later one may still replace a
+ * definition. */
 static bool settled(const struct supervisor *s)
 {
 	for (const struct source *src = s->sources; src; src = src->next)
@@ -264,8 +275,9 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 	pools_kick(s, "device", sysname);
 	degraded_kick(s);
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->want_active && sysname && p->phase == PHASE_FAILED && p->waits_for && streq(path_base(p->waits_for), sysname)) {
-			p->again = p->due = true;       /* what a disk holds may be another thing now */
+		if (p->want_active && sysname && p->phase == PHASE_FAILED && p->waits_for &&
+		    streq(path_base(p->waits_for), sysname)) {
+			p->again = p->due = true; /* what a disk holds may be another thing now */
 			loop_arm(s->loop, &s->starter, 0);
 		}
 }
@@ -290,7 +302,8 @@ static void finish(struct supervisor *s)
 	loop_disarm(s->loop, &s->shutdown.timer);
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (pool_is_active(p))
-			log_warn(LF_POOL, "%s: not stopped: %s", p->name, p->reason ? p->reason : phase_word(p->phase));
+			log_warn(LF_POOL, "%s: not stopped: %s", p->name,
+			         p->reason ? p->reason : phase_word(p->phase));
 	state_clear(s);
 	s->shutdown.done = NULL;
 	if (done)
@@ -302,7 +315,8 @@ static void on_shutdown_deadline(struct timer *t)
 	finish(t->owner);
 }
 
-/* Something has ended: those that it kept busy may stop now; when nothing moves any more, the companions go; then it is done. */
+/* Something has ended: those that it kept busy may stop now; when nothing moves any more, the companions go;
+ * then it is done. */
 void shutdown_step(struct supervisor *s)
 {
 	bool busy = false;

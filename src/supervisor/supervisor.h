@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The supervisor keeps pools the way they are wanted. One thread, one loop; it never touches storage: whatever may block, crash or
- * parse foreign bytes is done by workers (worker.h). This header is what the floors above (control, boot) see.
+ * The supervisor keeps pools the way they are wanted. One thread, one loop; it never touches storage:
+ * whatever may block, crash or parse foreign bytes is done by workers (worker.h). This header is what the
+ * floors above (control, boot) see.
  */
 #ifndef POOLINIT_SUPERVISOR_SUPERVISOR_H
 #define POOLINIT_SUPERVISOR_SUPERVISOR_H
@@ -19,142 +20,160 @@
 /* Where a pool is on its way to what is wanted of it. */
 enum phase {
 	PHASE_INACTIVE,
-	PHASE_CHECKING,         /* taken over from an earlier supervisor: looking whether it is active */
-	PHASE_WAITING,          /* for pool->waits_for: a device, the network, a service */
+	PHASE_CHECKING, /* taken over from an earlier supervisor: looking whether it is active */
+	PHASE_WAITING,  /* for pool->waits_for: a device, the network, a service */
 	PHASE_STARTING,
 	PHASE_ACTIVE,
 	PHASE_DEGRADED,
-	PHASE_HUNG,             /* active, but the storage below does not answer */
-	PHASE_RETRYING,         /* a temporary failure; tried again at pool->retry.deadline or at an event */
-	PHASE_FAILED,           /* a permanent failure; pool-start tries again */
+	PHASE_HUNG,     /* active, but the storage below does not answer */
+	PHASE_RETRYING, /* a temporary failure; tried again at pool->retry.deadline or at an event */
+	PHASE_FAILED,   /* a permanent failure; pool-start tries again */
 	PHASE_STOPPING,
 	PHASES
 };
 const char *phase_word(enum phase p);
-int phase_from_word(const char *word);          /* -1: unknown */
+int phase_from_word(const char *word); /* -1: unknown */
 
 struct supervisor;
 struct worker;
 struct pool;
 
-/* A parked question: somebody who wants to hear when something is done. Lives in its owner's struct. Each time that it is parked, done is called once,
- * unless it is withdrawn before. */
+/* A parked question: somebody who wants to hear when something is done. Lives in its owner's struct. Each
+ * time that it is parked, done is called once, unless it is withdrawn before. */
 struct result {
-	const struct err *err;          /* NULL: it went well */
-	struct pool *pool;              /* NULL if it is gone */
-	const char *text;               /* printed XML, or NULL */
+	const struct err *err; /* NULL: it went well */
+	struct pool *pool;     /* NULL if it is gone */
+	const char *text;      /* printed XML, or NULL */
 	size_t text_len;
-	const char *kept;               /* pool-define: "config" (in the config directory), "run" (for this boot only) */
-	uint64_t job;                   /* an operation on a volume: its number, */
-	const char *volume;             /* its volume, or NULL, */
-	uint64_t bytes;                 /* and how much was transferred */
-	bool taken;                     /* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
-	const char *secret;             /* a secret's uuid, or NULL */
-	int value;                      /* secret-get-value: a memfd with the value; whoever wants it copies the descriptor */
+	const char *kept;   /* pool-define: "config" (in the config directory), "run" (for this boot only) */
+	uint64_t job;       /* an operation on a volume: its number, */
+	const char *volume; /* its volume, or NULL, */
+	uint64_t bytes;     /* and how much was transferred */
+	/* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
+	bool taken;
+	const char *secret; /* a secret's uuid, or NULL */
+	int value; /* secret-get-value: a memfd with the value; whoever wants it copies the descriptor */
 };
 struct waiter {
 	void (*done)(struct waiter *w, const struct result *r);
-	void (*progress)(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);       /* NULL: only the end is of interest */
-	void (*unused)(struct waiter *w, uint64_t job);         /* NULL, or: a descriptor was passed that is of no use, and the bytes go over the connection */
+	/* NULL: only the end is of interest */
+	void (*progress)(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);
+	/* NULL, or: a descriptor was passed that is of no use, and the bytes go over the connection */
+	void (*unused)(struct waiter *w, uint64_t job);
 	void *owner;
-	struct waiter *next, **link;    /* of the list in which it is parked; link NULL: it is not */
-	struct pool *pool;              /* pool_wait(), and so is */
-	unsigned phases;                /* this */
-	struct timer timer;             /* of pool_wait(); who waits for the end of boot has only its deadline noted here */
+	struct waiter *next, **link; /* of the list in which it is parked; link NULL: it is not */
+	struct pool *pool;           /* pool_wait(), and so is */
+	unsigned phases;             /* this */
+	/* of pool_wait(); who waits for the end of boot has only its deadline noted here */
+	struct timer timer;
 };
-void waiter_withdraw(struct waiter *w);         /* harmless if it is not parked */
+void waiter_withdraw(struct waiter *w); /* harmless if it is not parked */
 
 /* Moments of a pool's life, clock_ms(), 0: not yet. For the timeline. */
-struct pool_times { uint64_t defined, wanted, first_start, last_start, active, stopped; };
+struct pool_times {
+	uint64_t defined, wanted, first_start, last_start, active, stopped;
+};
 
 struct pool {
 	struct supervisor *sup;
-	struct pool *next;              /* by name */
+	struct pool *next; /* by name */
 	char *name;
 	struct uuid uuid;
 	enum pool_type type;
-	char *target;                   /* or NULL */
-	char *source_key;               /* pool_source_key(); "" where it never conflicts */
-	char *xml;                      /* canonical form of the definition in use */
-	char *next_xml;                 /* a definition given while active: in use after the next stop; or NULL */
-	struct summary *next_facts;     /* of next_xml */
-	int priority;                   /* of the source it came from: a later one replaces an earlier one's */
-	char *origin;                   /* where the definition came from: file name, "(command line)", "(socket)" */
-	bool persistent;                /* else transient: forgotten when it stops */
+	char *target;               /* or NULL */
+	char *source_key;           /* pool_source_key(); "" where it never conflicts */
+	char *xml;                  /* canonical form of the definition in use */
+	char *next_xml;             /* a definition given while active: in use after the next stop; or NULL */
+	struct summary *next_facts; /* of next_xml */
+	int priority;               /* of the source it came from: a later one replaces an earlier one's */
+	char *origin;    /* where the definition came from: file name, "(command line)", "(socket)" */
+	bool persistent; /* else transient: forgotten when it stops */
 	bool autostart;
-	bool kept_in_config;            /* its file is in the writable config directory */
-	bool marked_here;               /* autostart was changed over the socket, and its mark could not be: what the directory says does not hold until the next boot */
+	bool kept_in_config; /* its file is in the writable config directory */
+	/* autostart was changed over the socket, and its mark could not be: what the directory says does not
+	 * hold until the next boot */
+	bool marked_here;
 	struct pool_boot boot;
 
-	bool judged;                    /* autostart has been applied to it */
-	bool due;                       /* its step comes when it is its turn */
-	bool unsaved;                   /* its state could not be noted in run_dir */
-	bool recalled;                  /* what was wanted of it is known from an earlier supervisor */
+	bool judged;   /* autostart has been applied to it */
+	bool due;      /* its step comes when it is its turn */
+	bool unsaved;  /* its state could not be noted in run_dir */
+	bool recalled; /* what was wanted of it is known from an earlier supervisor */
 	bool want_active;
 	enum phase phase;
 	enum err_class reason_class;
-	char *reason;                   /* why it is not active, one sentence; or NULL */
-	char *said;                     /* the reason that was logged last: one that is only repeated is not news */
-	char *warning;                  /* what is wrong with it though it is active, one sentence; or NULL */
-	char *waits_for;                /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
-	char *detail;                   /* what identifies the active instance: "mount=35"; or NULL */
-	char *ground;                   /* the devices that carry it now (backend.h), or NULL: events of the kernel's do not concern it */
-	char *identity;                 /* what it stands on since it was started (backends/identity.h), or NULL */
-	char *place;                    /* which directory its target was when it was started (backends/target.h), or NULL */
-	char *address;                  /* of the several that its server has, the one that the last start used; or NULL */
-	bool address_answered;          /* and it did */
-	int seen;                       /* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
-	bool live;                      /* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
-	bool outdated;                  /* so it seems until an earlier supervisor's pool has been looked at: xml is what it was started with, before it was defined anew */
-	unsigned attempts;              /* failed starts in a row */
+	char *reason;    /* why it is not active, one sentence; or NULL */
+	char *said;      /* the reason that was logged last: one that is only repeated is not news */
+	char *warning;   /* what is wrong with it though it is active, one sentence; or NULL */
+	char *waits_for; /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
+	char *detail;    /* what identifies the active instance: "mount=35"; or NULL */
+	/* the devices that carry it now (backend.h), or NULL: events of the kernel's do not concern it */
+	char *ground;
+	char *identity; /* what it stands on since it was started (backends/identity.h), or NULL */
+	char *place;    /* which directory its target was when it was started (backends/target.h), or NULL */
+	char *address;  /* of the several that its server has, the one that the last start used; or NULL */
+	bool address_answered; /* and it did */
+	/* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
+	int seen;
+	/* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
+	bool live;
+	/* so it seems until an earlier supervisor's pool has been looked at: xml is what it was started with,
+	 * before it was defined anew */
+	bool outdated;
+	unsigned attempts; /* failed starts in a row */
 	struct timer retry;
-	struct worker *worker;          /* the one operation under way, or NULL */
-	unsigned jobs;                  /* operations on its volumes under way */
-	struct touches *touches;        /* names to look at again (touch.c), or NULL */
-	struct waiter *lookers;         /* who asked for names that the refresh under way looks at */
-	bool updating;                  /* it looks at some names only */
-	bool unchanged;                 /* it found the index right as it is */
-	int watch;                      /* inotify's number for its directory (watch.c), or 0 */
-	uint64_t errors;                /* the number of its filesystem, whose errors are heard of, or 0 */
-	unsigned stuck;                 /* abandoned workers that are still there */
-	bool again;                     /* something changed: look again */
-	char *news;                     /* " vda vdb ": all that has happened since it last looked for its device are events of these; "*": something else */
-	unsigned came;                  /* events that came while it was being started: bits of the table in kick.c */
-	bool begun;                     /* a start that failed, or was cut off, may have left parts of it behind: they go when it is given up */
-	bool doubted;                   /* storage has refused something: looked at once more, when p->retry expires */
-	bool stale;                     /* the last refresh failed: tried again on a slow clock */
-	bool fresh;                     /* started, and not refreshed yet: those who asked for the start are answered after it */
+	struct worker *worker;   /* the one operation under way, or NULL */
+	unsigned jobs;           /* operations on its volumes under way */
+	struct touches *touches; /* names to look at again (touch.c), or NULL */
+	struct waiter *lookers;  /* who asked for names that the refresh under way looks at */
+	bool updating;           /* it looks at some names only */
+	bool unchanged;          /* it found the index right as it is */
+	int watch;               /* inotify's number for its directory (watch.c), or 0 */
+	uint64_t errors;         /* the number of its filesystem, whose errors are heard of, or 0 */
+	unsigned stuck;          /* abandoned workers that are still there */
+	bool again;              /* something changed: look again */
+	/* " vda vdb ": all that has happened since it last looked for its device are events of these; "*":
+	 * something else */
+	char *news;
+	unsigned came; /* events that came while it was being started: bits of the table in kick.c */
+	/* a start that failed, or was cut off, may have left parts of it behind: they go when it is given
+	 * up */
+	bool begun;
+	bool doubted; /* storage has refused something: looked at once more, when p->retry expires */
+	bool stale;   /* the last refresh failed: tried again on a slow clock */
+	bool fresh; /* started, and not refreshed yet: those who asked for the start are answered after it */
 	bool refresh_wanted;
-	bool revive_asked;              /* the next refresh stops it if only a new start can bring it back, */
-	bool reviving;                  /* as the one under way does, */
-	bool revived;                   /* it has done so: the new start follows at once */
-	uint64_t revive_at;             /* or one from this clock_ms() on */
-	bool build_wanted;              /* the next start builds first, */
-	unsigned build_flags;           /* with these enum build_flags */
-	uint64_t stop_tried;            /* clock_ms() of a stop that has failed since it was started, or 0 */
-	unsigned losses;                /* how often it has ended in a row, though nobody stopped it here */
-	bool stop_failed;               /* the last stop did; at shutdown: again when another pool has stopped */
-	uint64_t timeout;               /* asked for with the start or stop to come; 0: the usual one */
-	uint64_t refresh_timeout;       /* the same for the refresh to come */
+	bool revive_asked;        /* the next refresh stops it if only a new start can bring it back, */
+	bool reviving;            /* as the one under way does, */
+	bool revived;             /* it has done so: the new start follows at once */
+	uint64_t revive_at;       /* or one from this clock_ms() on */
+	bool build_wanted;        /* the next start builds first, */
+	unsigned build_flags;     /* with these enum build_flags */
+	uint64_t stop_tried;      /* clock_ms() of a stop that has failed since it was started, or 0 */
+	unsigned losses;          /* how often it has ended in a row, though nobody stopped it here */
+	bool stop_failed;         /* the last stop did; at shutdown: again when another pool has stopped */
+	uint64_t timeout;         /* asked for with the start or stop to come; 0: the usual one */
+	uint64_t refresh_timeout; /* the same for the refresh to come */
 
-	enum phase was;                 /* when the stop began */
-	char *avoid;                    /* what its backend had better not try again (backend.h); or NULL */
-	char *lost;                     /* the stop under way: what was written last is not all on the disk, and why; or NULL */
-	enum pool_state found;          /* by the check or refresh under way, */
-	char *found_why;                /* and why it is not active, or not wholly; or NULL */
-	int fresh_index;                /* what the refresh under way writes, or -1 */
+	enum phase was; /* when the stop began */
+	char *avoid;    /* what its backend had better not try again (backend.h); or NULL */
+	char *lost; /* the stop under way: what was written last is not all on the disk, and why; or NULL */
+	enum pool_state found; /* by the check or refresh under way, */
+	char *found_why;       /* and why it is not active, or not wholly; or NULL */
+	int fresh_index;       /* what the refresh under way writes, or -1 */
 
 	struct pool_sizes sizes;
-	int index;                      /* memfd of the volumes (pool/volindex.h), or -1 */
-	uint64_t index_number;          /* another one whenever the index is */
-	const char *index_map;          /* the same, mapped read-only */
+	int index;             /* memfd of the volumes (pool/volindex.h), or -1 */
+	uint64_t index_number; /* another one whenever the index is */
+	const char *index_map; /* the same, mapped read-only */
 	size_t index_size;
-	size_t index_len;               /* of the records in it, which come first, sorted by name */
+	size_t index_len; /* of the records in it, which come first, sorted by name */
 	uint64_t nvolumes;
-	uint64_t refreshed;             /* clock_ms() of the index */
+	uint64_t refreshed; /* clock_ms() of the index */
 	struct pool_times times;
-	struct waiter *waiters;         /* start, stop, refresh: told at the end of the operation, */
-	struct waiter *served;          /* and these at the end of the refresh that is under way: those who ask meanwhile want the next one */
+	struct waiter *waiters; /* start, stop, refresh: told at the end of the operation, */
+	/* and these at the end of the refresh that is under way: those who ask meanwhile want the next one */
+	struct waiter *served;
 };
 
 /* ---- set-up (main, boot) ---- */
@@ -165,12 +184,13 @@ struct pool {
 #define DEADLINE_REFRESH SECONDS(60)
 
 struct supervisor_options {
-	const char *config_dir;         /* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
-	bool config_named;              /* somebody has named it: that it is not there is a problem */
-	const char *run_dir;            /* "/run/poolinit" */
-	const char *autostart;          /* "all", "none", "NAME,…", or NULL: those marked autostart */
-	bool own_devices;               /* init: device nodes, links and modules are ours */
-	uint64_t start_deadline, stop_deadline, refresh_deadline;       /* ms; 0: the backend's own */
+	/* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
+	const char *config_dir;
+	bool config_named;     /* somebody has named it: that it is not there is a problem */
+	const char *run_dir;   /* "/run/poolinit" */
+	const char *autostart; /* "all", "none", "NAME,…", or NULL: those marked autostart */
+	bool own_devices;      /* init: device nodes, links and modules are ours */
+	uint64_t start_deadline, stop_deadline, refresh_deadline; /* ms; 0: the backend's own */
 };
 
 struct supervisor *supervisor_new(struct loop *l, const struct supervisor_options *o, struct err *e);
@@ -178,80 +198,103 @@ void supervisor_free(struct supervisor *s);
 struct loop *supervisor_loop(struct supervisor *s);
 const struct supervisor_options *supervisor_options(const struct supervisor *s);
 
-/* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source replaces an earlier one's pool of the same
- * name. `text` for SOURCE_XML is one pool document; its pool is an autostart pool. */
+/* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source
+ * replaces an earlier one's pool of the same name. `text` for SOURCE_XML is one pool document; its pool is an
+ * autostart pool. */
 enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
-int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e);
-/* Read all directories of definitions again, when no definition is being changed: w (or NULL) is done when that has happened, however it went. What is new in
- * them is defined, and started if it is to be; what has changed is in use at the next start; what has gone from them stays defined. What was wrong with them
- * is forgotten before. */
+int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text,
+                          struct err *e);
+/* Read all directories of definitions again, when no definition is being changed: w (or NULL) is done when
+ * that has happened, however it went. What is new in them is defined, and started if it is to be; what has
+ * changed is in use at the next start; what has gone from them stays defined. What was wrong with them is
+ * forgotten before. */
 int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
-/* Have all sources been read? One on a device that never appears never is: whoever waits for this has a deadline. */
+/* Have all sources been read? One on a device that never appears never is: whoever waits for this has a
+ * deadline. */
 bool supervisor_sources_read(const struct supervisor *s);
-/* fn is called once, when every source that does not wait for a device has been read, or cannot be for so long that people should see why: from then
- * on the list of pools can be shown. */
+/* fn is called once, when every source that does not wait for a device has been read, or cannot be for so
+ * long that people should see why: from then on the list of pools can be shown. */
 void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *arg);
-/* From now on pools are moved. Before it they are only defined. State of an earlier supervisor in run_dir is taken over: what is active stays as it is. */
+/* From now on pools are moved. Before it they are only defined. State of an earlier supervisor in run_dir is
+ * taken over: what is active stays as it is. */
 void supervisor_go(struct supervisor *s);
-/* Events that the floors above receive: something about devices or the network changed, waiting pools may look again. */
-void supervisor_device_event(struct supervisor *s, const char *sysname);       /* whichever it is: all that wait for one look again */
+/* Events that the floors above receive: something about devices or the network changed, waiting pools may
+ * look again. */
+/* whichever it is: all that wait for one look again */
+void supervisor_device_event(struct supervisor *s, const char *sysname);
 void supervisor_network_event(struct supervisor *s);
-/* The kernel has an event: active pools that stand on this device are looked at, soon, and many events together. NULL: some were lost. */
+/* The kernel has an event: active pools that stand on this device are looked at, soon, and many events
+ * together. NULL: some were lost. */
 void supervisor_uevent(struct supervisor *s, const struct uevent *u);
 
 /* Is this pool to be started by itself? For plan as well. */
 bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked);
 
-/* Problems with definitions: which source, what line, why. For `status`, plan and the exit code of `poolinit boot`. */
-struct problem { struct problem *next, *same_hash; char *origin; enum err_class class; char *text; bool lent; /* its memory is a chore's */ };
+/* Problems with definitions: which source, what line, why. For `status`, plan and the exit code of `poolinit
+ * boot`. */
+struct problem {
+	struct problem *next, *same_hash;
+	char *origin;
+	enum err_class class;
+	char *text;
+	bool lent; /* its memory is a chore's */
+};
 const struct problem *supervisor_problems(const struct supervisor *s);
-void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);       /* and log it; once */
-bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);      /* without a word; false: it is there already */
-void supervisor_forget_problems(struct supervisor *s, const char *origin);      /* those of this origin are over */
-void supervisor_forget_problems_below(struct supervisor *s, const char *dir);   /* of a directory, and of the files in it */
-unsigned supervisor_lost_problems(const struct supervisor *s);                  /* how many there was no memory to note */
+/* and log it; once */
+void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);
+/* without a word; false: it is there already */
+bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);
+void supervisor_forget_problems(struct supervisor *s, const char *origin); /* those of this origin are over */
+/* of a directory, and of the files in it */
+void supervisor_forget_problems_below(struct supervisor *s, const char *dir);
+unsigned supervisor_lost_problems(const struct supervisor *s); /* how many there was no memory to note */
 
 /* Something that must be done once. It lives with its owner, and is zeroed but for the first five. */
 struct chore {
-	const char *origin;             /* whose problem it is, as `status` has it */
-	const char *meanwhile;          /* what that means, a clause; or NULL */
+	const char *origin;    /* whose problem it is, as `status` has it */
+	const char *meanwhile; /* what that means, a clause; or NULL */
 	int (*attempt)(void *owner, struct err *e);
 	void *owner;
 	struct supervisor *sup;
 	struct timer retry;
-	unsigned failures;              /* in a row */
+	unsigned failures; /* in a row */
 	struct problem problem;
 	char text[600];
 };
-/* Try it now. If it fails it is tried again until it succeeds, and is a problem meanwhile. May be called again at any time. */
+/* Try it now. If it fails it is tried again until it succeeds, and is a problem meanwhile. May be called
+ * again at any time. */
 bool chore_try(struct supervisor *s, struct chore *c);
-void chore_end(struct chore *c);        /* its owner goes, or nobody wants it any more */
+void chore_end(struct chore *c); /* its owner goes, or nobody wants it any more */
 
 /* Devices that searches and scans leave out: each with its path, and why. */
-void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text), void *arg);
+void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text),
+                   void *arg);
 
-/* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in the log. */
+/* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in
+ * the log. */
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
 bool supervisor_shutting_down(const struct supervisor *s);
 
 /* ---- pools (control) ---- */
 
-struct pool *pool_first(struct supervisor *s);                  /* by name; follow ->next */
+struct pool *pool_first(struct supervisor *s); /* by name; follow ->next */
 struct pool *pool_by_name(struct supervisor *s, const char *name);
 struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u);
-struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e);       /* ERR_NO_POOL */
-bool pool_is_active(const struct pool *p);                      /* active, degraded, hung, stopping */
+struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e); /* ERR_NO_POOL */
+bool pool_is_active(const struct pool *p); /* active, degraded, hung, stopping */
 
-/* Each returns 0: w->done will be called (never before the return); or negative: refused at once, e says why, w is not used. */
+/* Each returns 0: w->done will be called (never before the return); or negative: refused at once, e says why,
+ * w is not used. */
 enum define_mode { DEFINE_PERSISTENT, DEFINE_TRANSIENT };
-#define START_BUILD (1u << 8)                   /* beside enum build_flags: build, with them */
+#define START_BUILD (1u << 8) /* beside enum build_flags: build, with them */
 /* A definition: pool-define, or pool-create, which starts it at once. Everything is copied. */
 struct define_order {
-	const char *xml; size_t xml_len;
+	const char *xml;
+	size_t xml_len;
 	enum define_mode mode;
-	bool validate;                          /* it is checked against the grammar */
-	unsigned build;                         /* START_BUILD | enum build_flags, or 0 */
-	uint64_t timeout;                       /* of the start; 0: the usual one */
+	bool validate;    /* it is checked against the grammar */
+	unsigned build;   /* START_BUILD | enum build_flags, or 0 */
+	uint64_t timeout; /* of the start; 0: the usual one */
 };
 int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e);
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e);
@@ -259,16 +302,19 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 int pool_build(struct pool *p, uint64_t timeout, unsigned flags, struct waiter *w, struct err *e);
 int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
 /* Which pools of a type are there? xml: a <source>, or NULL. The answer's text is libvirt's <sources>. */
-int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len, uint64_t timeout, struct waiter *w, struct err *e);
+int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len,
+                      uint64_t timeout, struct waiter *w, struct err *e);
 int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
 int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
-/* Look again, soon, at the volume of this name, which may have come, changed or gone. 0: w (may be NULL) is told when the index shows it, or why it does
- * not; negative: the pool is not active. Names are collected; one update at a time takes them all. */
+/* Look again, soon, at the volume of this name, which may have come, changed or gone. 0: w (may be NULL) is
+ * told when the index shows it, or why it does not; negative: the pool is not active. Names are collected;
+ * one update at a time takes them all. */
 int pool_touch(struct pool *p, const char *name, struct waiter *w);
 int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e);
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e);
 int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e);
-/* Answer when the pool is in one of the phases (bits 1 << PHASE_…); at once if it is. ERR_TIMEOUT names where it is and why. */
+/* Answer when the pool is in one of the phases (bits 1 << PHASE_…); at once if it is. ERR_TIMEOUT names where
+ * it is and why. */
 int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter *w, struct err *e);
 
 /* ---- volumes ---- */
@@ -279,70 +325,104 @@ bool pool_has_index(const struct pool *p);
 bool pool_awaits_index(const struct pool *p);
 /* Fails while they are being read, or could not be: ERR_BUSY; ERR_STATE (pool not active). */
 int pool_need_index(const struct pool *p, struct err *e);
-/* The record line of a volume (by name; or by path or key), with its LF, inside p->index_map; NULL: no such volume. */
+/* The record line of a volume (by name; or by path or key), with its LF, inside p->index_map; NULL: no such
+ * volume. */
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */
-const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found, size_t *len, struct err *e);
+const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
+                          size_t *len, struct err *e);
 int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e);
 
 /* ---- operations on volumes: jobs (volume_jobs.c) ---- */
 
-enum volume_operation { VOLUME_CREATE, VOLUME_DELETE, VOLUME_RESIZE, VOLUME_WIPE, VOLUME_UPLOAD, VOLUME_DOWNLOAD };
+enum volume_operation {
+	VOLUME_CREATE,
+	VOLUME_DELETE,
+	VOLUME_RESIZE,
+	VOLUME_WIPE,
+	VOLUME_UPLOAD,
+	VOLUME_DOWNLOAD
+};
 
 /* What is asked. Everything is copied, except the stream: it is the caller's, who may close it afterwards. */
 struct volume_order {
 	enum volume_operation operation;
-	const char *verb;                       /* "vol-clone": static; for job-list, status and messages */
+	const char *verb; /* "vol-clone": static; for job-list, status and messages */
 	struct pool *pool;
-	const char *record; size_t record_len;  /* the volume, as volume_find() returns it; create: the one that is copied, or NULL */
-	struct pool *input_pool;                /* create: where that one is */
-	const char *xml; size_t xml_len;        /* create: the document, */
-	const char *name;                       /* which is of our own making, gives a capacity, and is of a volume of this name; NULL: it is read first */
-	bool has_allocation;                    /* and so much of it is given, too */
-	bool validate;                          /* it is checked against the grammar */
-	unsigned flags;                         /* enum vol_create_flags, vol_resize_flags */
-	uint64_t capacity;                      /* resize: bytes */
-	const char *algorithm;                  /* wipe */
-	int stream;                             /* upload, download: where from, where to */
-	size_t passed;                          /* likewise; not 0: stream is a client's socket, where that many bytes, with a descriptor, wait to be
-						 * read by the worker */
-	uid_t uid; gid_t gid;                   /* and this is whose descriptor it is */
-	int connection;                         /* and download: where to instead, if that is nothing to write to; -1: nowhere */
-	uint64_t offset, length; bool sparse;   /* likewise; length 0: to the end */
-	uint64_t timeout;                       /* ms; 0: the operation's own */
-	bool detach;                            /* w->done is called as soon as it has been let in */
-	bool operate;                           /* asked for at the level "operate", see struct op */
+	/* the volume, as volume_find() returns it; create: the one that is copied, or NULL */
+	const char *record;
+	size_t record_len;
+	struct pool *input_pool; /* create: where that one is */
+	const char *xml;
+	size_t xml_len; /* create: the document, */
+	/* which is of our own making, gives a capacity, and is of a volume of this name; NULL: it is read
+	 * first */
+	const char *name;
+	bool has_allocation;   /* and so much of it is given, too */
+	bool validate;         /* it is checked against the grammar */
+	unsigned flags;        /* enum vol_create_flags, vol_resize_flags */
+	uint64_t capacity;     /* resize: bytes */
+	const char *algorithm; /* wipe */
+	int stream;            /* upload, download: where from, where to */
+	/* likewise; not 0: stream is a client's socket, where that many bytes, with a descriptor, wait to be
+	 * read by the worker */
+	size_t passed;
+	uid_t uid;
+	gid_t gid;      /* and this is whose descriptor it is */
+	int connection; /* and download: where to instead, if that is nothing to write to; -1: nowhere */
+	uint64_t offset, length;
+	bool sparse;      /* likewise; length 0: to the end */
+	uint64_t timeout; /* ms; 0: the operation's own */
+	bool detach;      /* w->done is called as soon as it has been let in */
+	bool operate;     /* asked for at the level "operate", see struct op */
 };
-/* A job's `done` is called at most this long (ms) after its timeout, whether or not its worker and its leftovers are gone, which takes no longer where nothing hangs. */
+/* A job's `done` is called at most this long (ms) after its timeout, whether or not its worker and its
+ * leftovers are gone, which takes no longer where nothing hangs. */
 #define JOB_END 500
-/* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active), ERR_BUSY (another job has the volume), ERR_LIMIT … */
-int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e);
+/* 0: w->done will be called; *job (may be NULL) is its number. Or refused: ERR_STATE (pool not active),
+ * ERR_BUSY (another job has the volume), ERR_LIMIT … */
+int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job,
+                 struct err *e);
 /* End it. w (may be NULL) is told when it is over and what was left is removed. ERR_INVALID: no such job. */
 int volume_cancel(struct supervisor *s, uint64_t job, struct waiter *w, struct err *e);
 
-struct job_view { uint64_t number, started, done, total; const char *verb, *pool, *volume; bool ending; };
+struct job_view {
+	uint64_t number, started, done, total;
+	const char *verb, *pool, *volume;
+	bool ending;
+};
 /* i-th job, oldest first; false: no more. */
 bool job_at(const struct supervisor *s, size_t i, struct job_view *v);
 
 /* ---- secrets (secrets.c) ---- */
 
-enum secret_action { SECRET_ACT_DEFINE, SECRET_ACT_SET, SECRET_ACT_GET, SECRET_ACT_LIST, SECRET_ACT_PRINT, SECRET_ACT_FORGET };
+enum secret_action {
+	SECRET_ACT_DEFINE,
+	SECRET_ACT_SET,
+	SECRET_ACT_GET,
+	SECRET_ACT_LIST,
+	SECRET_ACT_PRINT,
+	SECRET_ACT_FORGET
+};
 
 /* What is asked. Everything is copied; a value is wiped here as soon as its worker has it. */
 struct secret_order {
 	enum secret_action action;
-	const char *which;                      /* uuid or usage; NULL: define, list */
-	const char *data; size_t len;           /* define: the document; set: the value */
-	bool validate;                          /* define: it is checked against the grammar */
-	bool plain;                             /* set, get: the value's own bytes instead of base64 */
-	bool ephemeral, no_ephemeral, private, no_private;      /* list: only these */
+	const char *which; /* uuid or usage; NULL: define, list */
+	const char *data;
+	size_t len;    /* define: the document; set: the value */
+	bool validate; /* define: it is checked against the grammar */
+	bool plain;    /* set, get: the value's own bytes instead of base64 */
+	bool ephemeral, no_ephemeral, private, no_private; /* list: only these */
 };
-/* 0: w->done will be called, with result.secret, .kept (define, set), .value (get), .text (list: records; print). One after the other. */
+/* 0: w->done will be called, with result.secret, .kept (define, set), .value (get), .text (list: records;
+ * print). One after the other. */
 int secret_request(struct supervisor *s, const struct secret_order *o, struct waiter *w, struct err *e);
 
 /* ---- events, workers, services: what status, subscribe and boot policy read ---- */
 
-/* What happened. Who makes one fills in its name and fields, which only have to live as long as it; events_emit() does the rest. */
+/* What happened. Who makes one fills in its name and fields, which only have to live as long as it;
+ * events_emit() does the rest. */
 #define EVENT_FIELDS 8
 struct event_field {
 	const char *key;
@@ -352,42 +432,63 @@ struct event_field {
 };
 struct event {
 	const char *name;
-	uint64_t seq, ts;               /* seq 0: it is one client's alone, and without a time */
+	uint64_t seq, ts; /* seq 0: it is one client's alone, and without a time */
 	struct event_field fields[EVENT_FIELDS];
 	size_t nfields;
 };
-void event_str(struct event *ev, const char *key, const char *text);   /* NULL: no field */
+void event_str(struct event *ev, const char *key, const char *text); /* NULL: no field */
 void event_num(struct event *ev, const char *key, uint64_t number);
 void event_flag(struct event *ev, const char *key, bool flag);
 
 /* Told of each event as it happens. */
 struct listener {
 	void (*on_event)(struct listener *l, const struct event *ev);
-	void (*on_phase)(struct listener *l, struct pool *p, enum phase from);  /* may be NULL */
+	void (*on_phase)(struct listener *l, struct pool *p, enum phase from); /* may be NULL */
 	void *owner;
 	struct listener *next;
 };
 void listener_add(struct supervisor *s, struct listener *l);
 void listener_remove(struct supervisor *s, struct listener *l);
 void events_emit(struct supervisor *s, struct event *ev);
-/* Events with a sequence number above `since` that are remembered, oldest first, and how many are no longer. */
-void events_replay(const struct supervisor *s, uint64_t since, void (*tell)(void *arg, const struct event *ev), void *arg);
+/* Events with a sequence number above `since` that are remembered, oldest first, and how many are no
+ * longer. */
+void events_replay(const struct supervisor *s, uint64_t since,
+                   void (*tell)(void *arg, const struct event *ev), void *arg);
 uint64_t events_forgotten(const struct supervisor *s, uint64_t since);
-/* Moments that are not a pool's: "kernel", "definitions", "socket", "network", "ready". Kept for the timeline. */
+/* Moments that are not a pool's: "kernel", "definitions", "socket", "network", "ready". Kept for the
+ * timeline. */
 void milestone(struct supervisor *s, const char *name);
-struct milestone { const char *name; uint64_t ms; };
+struct milestone {
+	const char *name;
+	uint64_t ms;
+};
 const struct milestone *milestones(const struct supervisor *s, size_t *n);
 
 /* Is this child a worker or a companion, and so reaped by its owner? PID 1 must leave it alone. */
 bool supervisor_owns(const struct supervisor *s, pid_t pid);
 
-struct worker_view { pid_t pid; const char *what; const char *pool; uint64_t started; bool abandoned; };
+struct worker_view {
+	pid_t pid;
+	const char *what;
+	const char *pool;
+	uint64_t started;
+	bool abandoned;
+};
 /* i-th worker that is there now; false: no more. */
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v);
-struct source_view { const char *where; bool done; const char *waits_for; };
+struct source_view {
+	const char *where;
+	bool done;
+	const char *waits_for;
+};
 bool source_at(const struct supervisor *s, size_t i, struct source_view *v);
 /* name: "iscsid"; of one that a pool has for its own "NAME:POOL" */
-struct service_view { const char *name; const char *state; pid_t pid; unsigned restarts; };
+struct service_view {
+	const char *name;
+	const char *state;
+	pid_t pid;
+	unsigned restarts;
+};
 bool service_at(const struct supervisor *s, size_t i, struct service_view *v);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Workers: a forked child for each operation, heard through a socket pair, watched through a pidfd, ended by a ladder.
+ * Workers: a forked child for each operation, heard through a socket pair, watched through a pidfd, ended by
+ * a ladder.
  *
- * Whoever asked is told once, as soon as the outcome is known: by the child's final line and its death, or at the deadline, when the child may
- * still be there. What is left of it then only has to go; when it does, on_gone says so.
+ * Whoever asked is told once, as soon as the outcome is known: by the child's final line and its death, or at
+ * the deadline, when the child may still be there. What is left of it then only has to go; when it does,
+ * on_gone says so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +25,10 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define RUNG_TIME    SECONDS(2)         /* between TERM, KILL and giving up */
-#define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096)      /* "= N" and the rest of what was read with the payload */
-#define LOG_LINES    200                /* of what one worker says: it may repeat what strangers say */
-#define TURN_BYTES   (64 * 1024)        /* read of a worker's output in one round: then it is the others' turn */
+#define RUNG_TIME   SECONDS(2)                    /* between TERM, KILL and giving up */
+#define INPUT_LIMIT (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
+#define LOG_LINES   200         /* of what one worker says: it may repeat what strangers say */
+#define TURN_BYTES  (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
 
 enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
@@ -42,7 +44,7 @@ static void send_all(int fd, const char *data, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;         /* the supervisor is gone: nobody to tell */
+			return; /* the supervisor is gone: nobody to tell */
 		done += (size_t)n;
 	}
 }
@@ -76,7 +78,8 @@ int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e
 	cleanup_buf struct buf b = BUF_INIT;
 
 	if (text->len > WORKER_PAYLOAD_LIMIT)
-		return err_set(e, ERR_TOO_LONG, "the answer has %zu bytes; at most %d are passed on", text->len, WORKER_PAYLOAD_LIMIT);
+		return err_set(e, ERR_TOO_LONG, "the answer has %zu bytes; at most %d are passed on",
+		               text->len, WORKER_PAYLOAD_LIMIT);
 	buf_printf(&b, "= %zu\n", text->len);
 	buf_add(&b, buf_str(text), text->len);
 	if (text->failed || b.failed)
@@ -136,9 +139,9 @@ static void leave_parent(const struct job *job, int fd, pid_t parent)
 	memory_bound();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(0);               /* it had gone before the signal was asked for */
+		_exit(0); /* it had gone before the signal was asked for */
 	setpgid(0, 0);
-	signal(SIGPIPE, SIG_DFL);       /* the one that it ignores */
+	signal(SIGPIPE, SIG_DFL); /* the one that it ignores */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close_others(fd, job->keep);
@@ -152,7 +155,8 @@ static void leave_parent(const struct job *job, int fd, pid_t parent)
 /* 0: it went well. */
 static int run(const struct job *job, int fd, bool goes_on)
 {
-	struct worker_io io = { .fd = fd, .deadline = job->timeout == NEVER ? NEVER : clock_ms() + job->timeout };
+	struct worker_io io = { .fd = fd,
+		                .deadline = job->timeout == NEVER ? NEVER : clock_ms() + job->timeout };
 	struct buf answer = BUF_INIT;
 	struct err e = { 0 };
 	int rc;
@@ -165,7 +169,8 @@ static int run(const struct job *job, int fd, bool goes_on)
 		size_t said = strlen(e.message);
 
 		if (err_is(&e, ERR_NO_MEMORY) && memory_limit())
-			snprintf(e.message + said, sizeof(e.message) - said, " (a worker may have %zu MiB)", memory_limit() >> 20);
+			snprintf(e.message + said, sizeof(e.message) - said, " (a worker may have %zu MiB)",
+			         memory_limit() >> 20);
 		line_error(&answer, &e);
 	}
 	if (job->prompt && (rc < 0 || !goes_on) && !sandbox_entered())
@@ -237,7 +242,8 @@ static void report(struct worker *w, const struct err *e)
 	if (w->reported)
 		return;
 	w->reported = true;
-	log_debug(LF_WORKER, "%s %s: %s", w->job.what, w->job.pool ? w->job.pool : "", e ? e->message : "done");
+	log_debug(LF_WORKER, "%s %s: %s", w->job.what, w->job.pool ? w->job.pool : "",
+	          e ? e->message : "done");
 	w->job.on_done(w, e, !w->exited && !w->settled);
 }
 
@@ -267,12 +273,15 @@ static void conclude(struct worker *w)
 	if (w->reported) {
 		if (w->abandoned)
 			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->job.what,
-				 w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
+			         w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
 		if (w->job.on_gone)
 			w->job.on_gone(w);
 	} else if (!w->final_seen) {
-		err_set(&e, memory_took(w->pid, w->job.what, w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL, "the worker for \"%s\" %s", w->job.what,
-			WIFSIGNALED(w->status) ? memory_ending(w->pid, w->job.what, w->status, w->kills) : "ended without an answer");
+		err_set(&e,
+		        memory_took(w->pid, w->job.what, w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL,
+		        "the worker for \"%s\" %s", w->job.what,
+		        WIFSIGNALED(w->status) ? memory_ending(w->pid, w->job.what, w->status, w->kills)
+		                               : "ended without an answer");
 		report(w, &e);
 	} else {
 		report(w, w->err.class == ERR_NONE ? NULL : &w->err);
@@ -287,7 +296,8 @@ static bool go_on(struct worker *w)
 
 	if (!w->then.run || w->reported)
 		return false;
-	log_debug(LF_WORKER, "%s %s: done, and on to %s", w->job.what, w->job.pool ? w->job.pool : "", w->then.what);
+	log_debug(LF_WORKER, "%s %s: done, and on to %s", w->job.what, w->job.pool ? w->job.pool : "",
+	          w->then.what);
 	w->job = w->then;
 	w->then = (struct job){ 0 };
 	w->started = clock_ms();
@@ -325,19 +335,22 @@ static void got_line(struct worker *w, char *text, size_t len)
 	}
 }
 
-/* `memory`: it is short, and there was no memory for it. What follows is not read any more, so that no byte of a payload is ever taken for a line. */
+/* `memory`: it is short, and there was no memory for it. What follows is not read any more, so that no byte
+ * of a payload is ever taken for a line. */
 static void end_overlong(struct worker *w, bool memory)
 {
 	if (memory)
 		err_set(&w->err, ERR_NO_MEMORY, "no memory for the answer of \"%s\"", w->job.what);
 	else
-		err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes", w->job.what, WORKER_PAYLOAD_LIMIT);
+		err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes", w->job.what,
+		        WORKER_PAYLOAD_LIMIT);
 	log_error(LF_WORKER, "%s: ended", w->err.message);
 	w->final_seen = w->overlong = true;
 	kill(w->pid, SIGKILL);
 }
 
-/* "= N" at the start of the input: how many bytes line and payload take together; 0: no payload line; SIZE_MAX: not complete yet, or never. */
+/* "= N" at the start of the input: how many bytes line and payload take together; 0: no payload line;
+ * SIZE_MAX: not complete yet, or never. */
 static size_t payload_span(struct worker *w, size_t line_len, size_t *payload)
 {
 	if (w->in.data[0] != '=')
@@ -393,7 +406,7 @@ static bool drain(struct worker *w, size_t most)
 		if (w->overlong)
 			return false;
 		if ((size_t)n < sizeof(chunk))
-			break;          /* there was no more; what comes now, or its end, wakes us again */
+			break; /* there was no more; what comes now, or its end, wakes us again */
 	}
 	return true;
 }
@@ -418,7 +431,8 @@ static void on_output(struct watch *watch, uint32_t events)
 		settle(w);
 }
 
-/* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the other end, and goes on writing. */
+/* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the
+ * other end, and goes on writing. */
 static void on_exit_event(struct watch *watch, uint32_t events)
 {
 	struct worker *w = watch->owner;
@@ -438,7 +452,8 @@ static void on_exit_event(struct watch *watch, uint32_t events)
 	conclude(w);
 }
 
-/* The next rung of the ladder: TERM, KILL, give up. Children that the worker has spawned are in its session and get the same. */
+/* The next rung of the ladder: TERM, KILL, give up. Children that the worker has spawned are in its session
+ * and get the same. */
 static void climb(struct worker *w)
 {
 	static const int signals[] = { [RUNG_TERM] = SIGTERM, [RUNG_KILL] = SIGKILL };
@@ -446,8 +461,8 @@ static void climb(struct worker *w)
 	w->rung++;
 	if (w->rung >= RUNG_ABANDONED) {
 		w->abandoned = true;
-		log_error(LF_WORKER, "%s of %s: pid %d does not even die by SIGKILL: left behind", w->job.what,
-			  w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
+		log_error(LF_WORKER, "%s of %s: pid %d does not even die by SIGKILL: left behind",
+		          w->job.what, w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
 		return;
 	}
 	kill(w->pid, signals[w->rung]);
@@ -461,7 +476,8 @@ static void on_deadline(struct timer *t)
 	struct err e = { 0 };
 
 	climb(w);
-	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu s", w->job.what, (unsigned long long)(w->job.timeout / 1000));
+	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu s", w->job.what,
+	        (unsigned long long)(w->job.timeout / 1000));
 	report(w, &e);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One operation = one worker: a forked child that runs plain blocking code under a deadline and answers in the line grammar.
- * At the deadline whoever asked is told; the child gets TERM, two seconds later KILL, and two seconds later it is abandoned: left behind in
- * uninterruptible sleep, listed, and reported once more when it goes after all.
+ * One operation = one worker: a forked child that runs plain blocking code under a deadline and answers in
+ * the line grammar. At the deadline whoever asked is told; the child gets TERM, two seconds later KILL, and
+ * two seconds later it is abandoned: left behind in uninterruptible sleep, listed, and reported once more
+ * when it goes after all.
  */
 #ifndef POOLINIT_SUPERVISOR_WORKER_H
 #define POOLINIT_SUPERVISOR_WORKER_H
@@ -18,43 +19,53 @@
 struct supervisor;
 struct pool;
 
-/* What the child sees. Everything else it needs it has by fork: job->arg still points to the parent's (copied) memory. */
+/* What the child sees. Everything else it needs it has by fork: job->arg still points to the parent's
+ * (copied) memory. */
 struct worker_io {
-	int fd;                         /* to the supervisor; write through worker_send() */
+	int fd; /* to the supervisor; write through worker_send() */
 	uint64_t deadline;
-	bool holds;                     /* what is sent goes out together, with the outcome */
+	bool holds; /* what is sent goes out together, with the outcome */
 	size_t nheld;
 	char held[1024];
 };
 void worker_send(struct worker_io *io, const struct buf *b);
-/* From here to the end of the job nothing can hang: what is sent goes with the outcome, so that the supervisor is woken once. */
+/* From here to the end of the job nothing can hang: what is sent goes with the outcome, so that the
+ * supervisor is woken once. */
 void worker_hold(struct worker_io *io);
 #define WORKER_PAYLOAD_LIMIT (2 * 1024 * 1024)
-/* A payload: "= N" and its bytes. ERR_TOO_LONG beyond WORKER_PAYLOAD_LIMIT: nothing is sent. ERR_NO_MEMORY, also for a text that has failed already. */
+/* A payload: "= N" and its bytes. ERR_TOO_LONG beyond WORKER_PAYLOAD_LIMIT: nothing is sent. ERR_NO_MEMORY,
+ * also for a text that has failed already. */
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e);
 /* End the record that b holds, send it, and free b. */
 void worker_send_record(struct worker_io *io, struct buf *b);
-/* The same, and a payload with it, in one piece: the supervisor is woken once. -1: for want of memory nothing is sent. */
+/* The same, and a payload with it, in one piece: the supervisor is woken once. -1: for want of memory nothing
+ * is sent. */
 int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text);
 
 struct job {
-	const char *what;               /* "start", "refresh", "read-config", … for status and the log */
-	const char *pool;               /* the name of its pool, or NULL */
-	const struct pool *subject;     /* the pool that it moves, and that has to wait for its end; or NULL */
-	bool prompt;                    /* its word is its end: on_done does not wait until the child, which has closed all its files, has gone */
-	uint64_t timeout;               /* ms; NEVER allowed */
-	int (*run)(struct worker_io *io, void *arg, struct err *e);     /* in the child; its outcome travels as the final OK or ERR */
+	const char *what;           /* "start", "refresh", "read-config", … for status and the log */
+	const char *pool;           /* the name of its pool, or NULL */
+	const struct pool *subject; /* the pool that it moves, and that has to wait for its end; or NULL */
+	/* its word is its end: on_done does not wait until the child, which has closed all its files, has
+	 * gone */
+	bool prompt;
+	uint64_t timeout; /* ms; NEVER allowed */
+	/* in the child; its outcome travels as the final OK or ERR */
+	int (*run)(struct worker_io *io, void *arg, struct err *e);
 	void *arg;
-	const int *keep;                /* descriptors the child keeps besides 0, 1, 2 and io->fd; -1-terminated; or NULL */
+	const int *keep; /* descriptors the child keeps besides 0, 1, 2 and io->fd; -1-terminated; or NULL */
 	/* In the supervisor: */
-	void (*on_record)(struct worker *w, const struct line *l);      /* a "- " line; or NULL */
-	void (*on_payload)(struct worker *w, const char *data, size_t len);     /* "= N" and its bytes; or NULL */
-	/* Exactly once. e NULL: it went well. `left`: the child is still there (deadline, cancel); on_gone follows when it goes. */
+	void (*on_record)(struct worker *w, const struct line *l);          /* a "- " line; or NULL */
+	void (*on_payload)(struct worker *w, const char *data, size_t len); /* "= N" and its bytes; or NULL */
+	/* Exactly once. e NULL: it went well. `left`: the child is still there (deadline, cancel); on_gone
+	 * follows when it goes. */
 	void (*on_done)(struct worker *w, const struct err *e, bool left);
-	void (*on_gone)(struct worker *w);                              /* or NULL */
+	void (*on_gone)(struct worker *w); /* or NULL */
 	/* What the same child does next if this went well; copied; its time begins then. Or NULL. */
 	const struct job *then;
-	void (*on_next)(struct worker *w);      /* it does: `then` is the worker's job now, and takes the place of on_done, which is not called for this one */
+	/* it does: `then` is the worker's job now, and takes the place of on_done, which is not called for
+	 * this one */
+	void (*on_next)(struct worker *w);
 	void *owner;
 };
 
@@ -63,16 +74,16 @@ struct worker {
 	struct worker *next;
 	struct job job, then;
 	pid_t pid;
-	struct watch exit;              /* pidfd */
-	struct watch output;            /* its end of the socket pair */
+	struct watch exit;   /* pidfd */
+	struct watch output; /* its end of the socket pair */
 	struct timer deadline;
-	int rung;                       /* of the kill ladder */
-	uint64_t started, kills;        /* kills: of memory_watch() */
+	int rung;                /* of the kill ladder */
+	uint64_t started, kills; /* kills: of memory_watch() */
 	struct buf in;
-	unsigned lines;                 /* of the log that it was the cause of */
+	unsigned lines; /* of the log that it was the cause of */
 	bool final_seen, reported, abandoned, exited, overlong;
-	bool settled;                   /* reported, and nothing is left of it but a process that ends */
-	int status;                     /* of waitpid */
+	bool settled; /* reported, and nothing is left of it but a process that ends */
+	int status;   /* of waitpid */
 	struct err err;
 };
 
@@ -82,7 +93,8 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */
 void worker_cancel(struct worker *w);
-/* The supervisor goes: forget the worker without a word; the child ends by itself (it dies with its parent). */
+/* The supervisor goes: forget the worker without a word; the child ends by itself (it dies with its
+ * parent). */
 void worker_drop(struct worker *w);
 /* Nobody wants to hear of it any more: it is ended if it still runs, and goes silently. */
 void worker_disown(struct worker *w);

@@ -74,11 +74,12 @@ static bool is_no_disk(const char *sysname)
 	char dir[PATH_MAX], uuid[160];
 	int part;
 
-	return !sysfs_block("/sys", sysname, dir, &part) || (sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-"));
+	return !sysfs_block("/sys", sysname, dir, &part) ||
+	       (sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "LVM-"));
 }
 
-/* A volume can be what is meant, but then there is its link, which was made before this is asked; udevd, or LVM, may make theirs later. Outside /dev a path may
- * lead to what does not answer. */
+/* A volume can be what is meant, but then there is its link, which was made before this is asked; udevd, or
+ * LVM, may make theirs later. Outside /dev a path may lead to what does not answer. */
 bool device_news_may_help(const char *waits_for, const char *sysname)
 {
 	const char *spec = waits_for + strcspn(waits_for, "=") + 1;

@@ -25,10 +25,10 @@
 #include "base/util.h"
 
 #define PAGE       4096
-#define AMBIVALENT (-2)                 /* of blkid_do_safeprobe(): other negative answers are read errors */
-#define LOOKED_AT  (1024 * 1024)        /* bytes at each end of a device in which a read error is looked for */
+#define AMBIVALENT (-2)          /* of blkid_do_safeprobe(): other negative answers are read errors */
+#define LOOKED_AT  (1024 * 1024) /* bytes at each end of a device in which a read error is looked for */
 #define LARGE      (256 * 1024)
-#define NEAR       (64 * 1024)          /* as much as libblkid reads at once */
+#define NEAR       (64 * 1024) /* as much as libblkid reads at once */
 
 /* ---- what sysfs knows ---- */
 
@@ -62,7 +62,8 @@ static bool has_holder(const char *sysname)
 {
 	cleanup_close int dir = sys_block(sysname);
 
-	return dir >= 0 && (has_entries(dir, "holders") || (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
+	return dir >= 0 && (has_entries(dir, "holders") ||
+	                    (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
 }
 
 bool device_sysname(dev_t dev, char *out, size_t size)
@@ -168,7 +169,8 @@ static void take_signature(struct device_content *out, const struct signature *s
 	memcpy(out->uuid, s->uuid, sizeof(s->uuid));
 }
 
-/* The first of these bytes that cannot be read, to a page; UINT64_MAX: all can. Page by page only where that is: a disk may be far. */
+/* The first of these bytes that cannot be read, to a page; UINT64_MAX: all can. Page by page only where that
+ * is: a disk may be far. */
 static uint64_t unreadable(int fd, uint64_t from, uint64_t to, size_t step)
 {
 	static char bytes[LARGE];
@@ -184,8 +186,9 @@ static uint64_t unreadable(int fd, uint64_t from, uint64_t to, size_t step)
 	return UINT64_MAX;
 }
 
-/* Of where it cannot be read. libblkid does not say it, but moves the descriptor to where it reads, and gives up at an error. Else: signatures are at both
- * ends. A disk of which nothing can be read has its beginning named. */
+/* Of where it cannot be read. libblkid does not say it, but moves the descriptor to where it reads, and gives
+ * up at an error. Else: signatures are at both ends. A disk of which nothing can be read has its beginning
+ * named. */
 static uint64_t first_unreadable(int fd)
 {
 	uint64_t size = 0, at, last = (uint64_t)lseek(fd, 0, SEEK_CUR);
@@ -694,9 +697,11 @@ void device_search_once(void)
 	found_before.wanted = true;
 }
 
-static int find_tag_once(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev, struct err *e)
+static int find_tag_once(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev,
+                         struct err *e)
 {
-	if (!streq(found_before.spec, spec) || !is_node_of(found_before.path, found_before.dev) || device_matches(spec, found_before.dev) != 1) {
+	if (!streq(found_before.spec, spec) || !is_node_of(found_before.path, found_before.dev) ||
+	    device_matches(spec, found_before.dev) != 1) {
 		found_before.spec[0] = '\0';
 		if (find_tag(spec, t, found_before.path, sizeof(found_before.path), &found_before.dev, e) < 0)
 			return -1;

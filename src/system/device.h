@@ -79,9 +79,11 @@ int device_ask_all(const struct device_questions *q, struct err *e);
  * something has happened to since: " vda vdb ". What else is searched for is searched for everywhere; NULL:
  * that, too. */
 void device_search_only(const char *missing, const char *sysnames);
-/* Who asks a second time for a LABEL= or UUID= in this process is given the device that was found, as long as that is called so. */
+/* Who asks a second time for a LABEL= or UUID= in this process is given the device that was found, as long as
+ * that is called so. */
 void device_search_once(void);
-/* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL: there was none. */
+/* What the searches of this process for a LABEL= or UUID= have left out: "NODE: why", a line a device. NULL:
+ * there was none. */
 const char *device_left_out(void);
 
 /* Does `spec` (as device_find() takes it) name this device? 1 or 0; -1: that cannot be told, for the device
@@ -103,11 +105,12 @@ int device_links(const char *sysname, const char *run_dir, struct err *e);
 int device_links_unread(const char *sysname, const char *run_dir, struct err *e);
 /* All block devices there are. */
 int device_links_all(const char *run_dir, struct err *e);
-/* Does a path, or the link that is kept for a "LABEL=…", lead to this device, or to a partition of it? 1, 0; -1: to none. */
+/* Does a path, or the link that is kept for a "LABEL=…", lead to this device, or to a partition of it? 1, 0;
+ * -1: to none. */
 int device_leads(const char *spec, const char *sysname);
-/* What was not there, or could not be read (an error's waits_for: "device=…", "vg=…"): may it be well, now that something has happened to `sysname`? Opens no
- * device, and reads nothing outside /dev and /sys. */
+/* What was not there, or could not be read (an error's waits_for: "device=…", "vg=…"): may it be well, now
+ * that something has happened to `sysname`? Opens no device, and reads nothing outside /dev and /sys. */
 bool device_news_may_help(const char *waits_for, const char *sysname);
-bool device_udevd_runs(void);           /* /run/udev/control exists */
+bool device_udevd_runs(void); /* /run/udev/control exists */
 
 #endif

@@ -19,8 +19,9 @@ static int has_number(const struct mount_entry *m, void *arg)
 	return m->id == *(const int *)arg;
 }
 
-/* What a pool has mounted is one mount. A directory that was there is the same one through whatever mount it is seen; an automounter or a network filesystem
- * may even have given its filesystem another number, when what it was seen through is gone. What is in memory is another one whenever it is mounted. */
+/* What a pool has mounted is one mount. A directory that was there is the same one through whatever mount it
+ * is seen; an automounter or a network filesystem may even have given its filesystem another number, when
+ * what it was seen through is gone. What is in memory is another one whenever it is mounted. */
 static bool is_same(const struct pool_def *d, int fd, const struct dir_place *now)
 {
 	static const uint32_t in_memory[] = { TMPFS_MAGIC, RAMFS_MAGIC, OVERLAYFS_SUPER_MAGIC, 0 };
@@ -32,8 +33,8 @@ static bool is_same(const struct pool_def *d, int fd, const struct dir_place *no
 		return false;
 	if (now->dev == then->dev)
 		return as_found || !mount || !now->mount || now->mount == mount;
-	return as_found && mount && major(now->dev) == 0 && major(then->dev) == 0 && !file_is_on(fd, in_memory) &&
-	       mountinfo_each(has_number, &mount, NULL) == 0;
+	return as_found && mount && major(now->dev) == 0 && major(then->dev) == 0 &&
+	       !file_is_on(fd, in_memory) && mountinfo_each(has_number, &mount, NULL) == 0;
 }
 
 int pool_dir_open(const struct pool_def *d, int flags, struct err *e)

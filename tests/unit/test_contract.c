@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "check.h"
+#include "log_text.h"
 
 static int half(int n, struct err *e)
 {
@@ -56,7 +57,7 @@ static void a_guarded_process_refuses_and_logs(void)
 	contract_guard(to_log);
 	CHECK_INT(half(3, &e), -1);
 	CHECK_INT(e.class, ERR_INTERNAL);
-	log_dump(&log, 0);
+	log_text(&log, 0);
 	CHECK(strstr(buf_str(&log), "a mistake in poolinit") != NULL);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * iscsi: a target on an iSCSI server; its LUNs are the volumes. Specification: storage.html, "iSCSI volume pools".
+ * iscsi: a target on an iSCSI server; its LUNs are the volumes. Specification: storage.html, "iSCSI volume
+ * pools".
  *
- * The kernel moves the data; iscsid (open-iscsi) makes and repairs its connections; iscsiadm tells iscsid to log in and out. What sessions there are is
- * read from sysfs, never from a program's output.
+ * The kernel moves the data; iscsid (open-iscsi) makes and repairs its connections; iscsiadm tells iscsid to
+ * log in and out. What sessions there are is read from sysfs, never from a program's output.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -21,8 +22,9 @@
 #include "system/uevent.h"
 #include "volumes/block.h"
 
-#define LOOK_WITHIN      SECONDS(6)     /* for the look whether a portal can be reached: half of it for one that is silent */
-#define LOGOUT_WITHIN    SECONDS(10)    /* for the kernel to take a session away after the target has agreed */
+/* for the look whether a portal can be reached: half of it for one that is silent */
+#define LOOK_WITHIN   SECONDS(6)
+#define LOGOUT_WITHIN SECONDS(10) /* for the kernel to take a session away after the target has agreed */
 
 /* ---- the portal, as the definition has it ---- */
 
@@ -51,25 +53,35 @@ static void portal_of(const struct pool_def *d, const struct op *op, struct iscs
 static int iscsi_validate(const struct pool_def *d, struct err *e)
 {
 	if (d->source.nhosts != 1)
-		return err_set(e, ERR_INVALID, "an iscsi pool has exactly one <host>, not %zu", d->source.nhosts);
+		return err_set(e, ERR_INVALID, "an iscsi pool has exactly one <host>, not %zu",
+		               d->source.nhosts);
 	if (d->source.ndevices != 1)
-		return err_set(e, ERR_INVALID, "an iscsi pool has exactly one <device>, the target's name, not %zu", d->source.ndevices);
+		return err_set(e, ERR_INVALID,
+		               "an iscsi pool has exactly one <device>, the target's name, not %zu",
+		               d->source.ndevices);
 	if (!d->source.hosts[0].name || !check_host(d->source.hosts[0].name))
-		return err_set(e, ERR_INVALID, "\"%s\" is no host name or address", d->source.hosts[0].name ? d->source.hosts[0].name : "");
-	if (!check_iqn(d->source.devices[0].path) || !name_is_component(d->source.devices[0].path) || strlen(d->source.devices[0].path) >= IQN_MAX)
+		return err_set(e, ERR_INVALID, "\"%s\" is no host name or address",
+		               d->source.hosts[0].name ? d->source.hosts[0].name : "");
+	if (!check_iqn(d->source.devices[0].path) || !name_is_component(d->source.devices[0].path) ||
+	    strlen(d->source.devices[0].path) >= IQN_MAX)
 		return err_set(e, ERR_INVALID, "\"%s\" is no iSCSI name", d->source.devices[0].path);
-	if (d->source.initiator && (!check_iqn(d->source.initiator) || strlen(d->source.initiator) >= IQN_MAX))
+	if (d->source.initiator &&
+	    (!check_iqn(d->source.initiator) || strlen(d->source.initiator) >= IQN_MAX))
 		return err_set(e, ERR_INVALID, "\"%s\" is no iSCSI name", d->source.initiator);
 	if (d->source.auth.kind != AUTH_NONE && d->source.auth.kind != AUTH_CHAP)
 		return err_set(e, ERR_INVALID, "iSCSI authenticates by CHAP only");
 	if (d->source.auth.kind == AUTH_CHAP &&
-	    (!d->source.auth.username || !iscsi_record_value_ok(d->source.auth.username, strlen(d->source.auth.username))))
-		return err_set(e, ERR_INVALID, "the CHAP user name is missing or too long, or has control characters or outer spaces");
+	    (!d->source.auth.username ||
+	     !iscsi_record_value_ok(d->source.auth.username, strlen(d->source.auth.username))))
+		return err_set(e, ERR_INVALID,
+		               "the CHAP user name is missing or too long, or has control characters or "
+		               "outer spaces");
 	return 0;
 }
 
-/* The session to this target through this portal. A name in the definition and an address in the kernel are compared by resolving the name, but only
- * where that decides: a name server that is away must not make an active pool look inactive. */
+/* The session to this target through this portal. A name in the definition and an address in the kernel are
+ * compared by resolving the name, but only where that decides: a name server that is away must not make an
+ * active pool look inactive. */
 static int portal_session(struct iscsi_portal *p, struct iscsi_session *s)
 {
 	const char *const as_written[] = { p->host, p->address.text[0] ? p->address.text : p->known, NULL };
@@ -96,7 +108,8 @@ static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_sessi
 
 /* ---- operations ---- */
 
-static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+                       struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
@@ -106,15 +119,18 @@ static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state 
 		return -1;
 	portal_of(d, op, &p);
 	if (!portal_session(&p, &s)) {
-		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn, p.text);
+		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn,
+		         p.text);
 		return 0;
 	}
 	bool steady = iscsi_session_steady(&s, op->detail, detail);
 	if (!s.logged_in)
 		not_logged_in(&p, &s, op->why, sizeof(op->why));
 	else if (!steady)
-		snprintf(op->why, sizeof(op->why), "the connection with %.120s at %.80s breaks again and again", p.iqn, p.text);
-	*state = op->why[0] ? STATE_DEGRADED : STATE_ACTIVE;    /* a refresh may have said of LUNs that they are not well */
+		snprintf(op->why, sizeof(op->why),
+		         "the connection with %.120s at %.80s breaks again and again", p.iqn, p.text);
+	/* a refresh may have said of LUNs that they are not well */
+	*state = op->why[0] ? STATE_DEGRADED : STATE_ACTIVE;
 	return 0;
 }
 
@@ -142,18 +158,26 @@ static int explain_rejection(const struct pool_def *d, struct err *e)
 	if (!err_is(e, ERR_AUTH) || !strstr(e->message, ISCSI_REJECTED))
 		return -1;
 	if (d->source.auth.kind != AUTH_CHAP)
-		snprintf(e->message + n, sizeof(e->message) - n, " (the target wants CHAP, and the definition has no <auth>; or it does not admit this initiator)");
+		snprintf(e->message + n, sizeof(e->message) - n,
+		         " (the target wants CHAP, and the definition has no <auth>; or it does not admit "
+		         "this initiator)");
 	else if (d->source.auth.by_uuid)
-		snprintf(e->message + n, sizeof(e->message) - n, " (check secret %s)", uuid_print(&d->source.auth.secret_uuid, uuid));
+		snprintf(e->message + n, sizeof(e->message) - n, " (check secret %s)",
+		         uuid_print(&d->source.auth.secret_uuid, uuid));
 	else
-		snprintf(e->message + n, sizeof(e->message) - n, " (check the secret with usage %.200s)", d->source.auth.secret_usage);
+		snprintf(e->message + n, sizeof(e->message) - n, " (check the secret with usage %.200s)",
+		         d->source.auth.secret_usage);
 	return -1;
 }
 
-struct login { const struct pool_def *d; struct iscsi_portal *p; struct op *op; };
+struct login {
+	const struct pool_def *d;
+	struct iscsi_portal *p;
+	struct op *op;
+};
 
-/* iscsid resolves a name by itself, and connects to its first address; volumes' paths have what it was given. So the name is given as long as its first
- * address will do, else the number of another. */
+/* iscsid resolves a name by itself, and connects to its first address; volumes' paths have what it was given.
+ * So the name is given as long as its first address will do, else the number of another. */
 static void portal_choose(struct iscsi_portal *p, const struct address *a)
 {
 	p->address = *a;
@@ -180,7 +204,13 @@ static int login_at(void *arg, const struct address *a, struct err *e)
 static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct op *op, struct err *e)
 {
 	struct login l = { d, p, op };
-	struct net_trial trial = { .host = p->host, .port = p->port, .family = AF_UNSPEC, .deadline = op->deadline, .op = op, .use = login_at, .arg = &l };
+	struct net_trial trial = { .host = p->host,
+		                   .port = p->port,
+		                   .family = AF_UNSPEC,
+		                   .deadline = op->deadline,
+		                   .op = op,
+		                   .use = login_at,
+		                   .arg = &l };
 
 	if (net_try(&trial, e) == 0)
 		return 0;
@@ -201,12 +231,18 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 		if (portal_login(d, &p, op, e) < 0)
 			return -1;
 		if (!portal_session(&p, &s))
-			return err_set(e, ERR_STORAGE, "%s failed: iscsiadm reports success, but the kernel has no such session", p.login);
+			return err_set(
+				e, ERR_STORAGE,
+				"%s failed: iscsiadm reports success, but the kernel has no such session",
+				p.login);
 	}
-	/* Either the target has not let it in yet, or its connection broke: both are iscsid's to bring to an end, and asking for LUNs would block. */
+	/* Either the target has not let it in yet, or its connection broke: both are iscsid's to bring to an
+	 * end, and asking for LUNs would block. */
 	op->begun = true;
 	if (!s.logged_in)
-		return err_set(e, ERR_WAIT_SERVER, "%s is not complete: there is a session, but the target does not answer it", p.login);
+		return err_set(e, ERR_WAIT_SERVER,
+		               "%s is not complete: there is a session, but the target does not answer it",
+		               p.login);
 	if (s.host < 0 || luns_rescan(s.host, op, e) < 0 || luns_settle(s.host, op, e) < 0)
 		return err_wrap(e, ERR_STORAGE, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	return 0;
@@ -218,10 +254,15 @@ static int reached(void *arg, const struct address *a, struct err *e)
 	return 0;
 }
 
-/* Its LUNs are not asked, for that would block. Whether the portal can be reached at all is the most that can be known of the cause. */
+/* Its LUNs are not asked, for that would block. Whether the portal can be reached at all is the most that can
+ * be known of the cause. */
 static int refresh_later(const struct iscsi_portal *p, const struct iscsi_session *s, struct err *e)
 {
-	struct net_trial trial = { .host = p->host, .port = p->port, .family = AF_UNSPEC, .deadline = clock_ms() + LOOK_WITHIN, .use = reached };
+	struct net_trial trial = { .host = p->host,
+		                   .port = p->port,
+		                   .family = AF_UNSPEC,
+		                   .deadline = clock_ms() + LOOK_WITHIN,
+		                   .use = reached };
 	struct err why = { 0 };
 	char text[400];
 
@@ -238,7 +279,8 @@ static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *
 	if (h->sick > 1)
 		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", h->sick, h->n);
 	if (h->sick)
-		snprintf(op->why, sizeof(op->why), "%s of %.80s at %.40s: %.140s%s", h->first, p->iqn, p->text, h->why, others);
+		snprintf(op->why, sizeof(op->why), "%s of %.80s at %.40s: %.140s%s", h->first, p->iqn,
+		         p->text, h->why, others);
 }
 
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
@@ -254,16 +296,18 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 		return err_set(e, ERR_STORAGE, "there is no session with %s at %s any more", p.iqn, p.text);
 	if (!s.logged_in)
 		return refresh_later(&p, &s, e);
-	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks for all has the bus asked. */
+	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks
+	 * for all has the bus asked. */
 	bool asked = op->only || luns_rescan(s.host, op, e) == 0;
 	if (!asked && !err_is(e, ERR_WAIT_SERVER))
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	if (luns_refresh(d, s.host, op, sizes, &health, e) < 0)
 		return -1;
-	if ((health.sick || !asked) && portal_session(&p, &s) && !s.logged_in)          /* it broke meanwhile */
+	if ((health.sick || !asked) && portal_session(&p, &s) && !s.logged_in) /* it broke meanwhile */
 		return refresh_later(&p, &s, e);
 	if (!asked && !health.sick)
-		snprintf(op->why, sizeof(op->why), "%.120s at %.80s does not answer the question for its LUNs", p.iqn, p.text);
+		snprintf(op->why, sizeof(op->why),
+		         "%.120s at %.80s does not answer the question for its LUNs", p.iqn, p.text);
 	say_of_luns(&p, &health, op);
 	return 0;
 }
@@ -330,9 +374,12 @@ static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 /* "192.0.2.7:3260,1 NAME": the name, or NULL if a line does not begin like that. */
 static const char *target_name(const char *line)
 {
-	const char *space = strchr(line, ' '), *comma = space ? memrchr(line, ',', (size_t)(space - line)) : NULL;
+	const char *space = strchr(line, ' '),
+		   *comma = space ? memrchr(line, ',', (size_t)(space - line)) : NULL;
 
-	return comma && comma > line && strspn(comma + 1, "0123456789") == (size_t)(space - comma - 1) ? space + 1 : NULL;
+	return comma && comma > line && strspn(comma + 1, "0123456789") == (size_t)(space - comma - 1)
+	               ? space + 1
+	               : NULL;
 }
 
 static int name_compare(const void *a, const void *b)
@@ -342,10 +389,11 @@ static int name_compare(const void *a, const void *b)
 
 static void name_keep(void *name)
 {
-	(void)name;             /* it is in the server's text */
+	(void)name; /* it is in the server's text */
 }
 
-/* A target may be offered through several portals, and is named once. How many there are is the server's to say: they are in a tree. */
+/* A target may be offered through several portals, and is named once. How many there are is the server's to
+ * say: they are in a tree. */
 static void add_target(const struct pool_def *source, const char *name, void **names, struct buf *out)
 {
 	const struct pool_device device = { .path = name, .part_separator = -1 };
@@ -360,7 +408,8 @@ static void add_target(const struct pool_def *source, const char *name, void **n
 	pool_source_print(&found, out);
 }
 
-/* iscsiadm prints the server's names as they are. One with a space or a line break in it is nobody's: it is left out whole, not cut to what fits. */
+/* iscsiadm prints the server's names as they are. One with a space or a line break in it is nobody's: it is
+ * left out whole, not cut to what fits. */
 void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out)
 {
 	void *names = NULL;
@@ -378,10 +427,17 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 	}
 	tdestroy(names, name_keep);
 	if (refused)
-		op_note(op, "left out of what the server offers, for want of an iSCSI name: %u target%s", refused, refused == 1 ? "" : "s");
+		op_note(op, "left out of what the server offers, for want of an iSCSI name: %u target%s",
+		        refused, refused == 1 ? "" : "s");
 }
 
-struct discovery { const struct pool_def *source; struct iscsi_portal *p; struct op *op; struct buf *out; const char *doing; };
+struct discovery {
+	const struct pool_def *source;
+	struct iscsi_portal *p;
+	struct op *op;
+	struct buf *out;
+	const char *doing;
+};
 
 /* Nothing is recorded: the answer is all that is wanted. */
 static int discover_at(void *arg, const struct address *a, struct err *e)
@@ -391,7 +447,8 @@ static int discover_at(void *arg, const struct address *a, struct err *e)
 
 	portal_choose(&p, a);
 
-	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets", "-p", p.text, "-I", p.iface, "-o", "nonpersistent", NULL };
+	const char *const argv[] = { "iscsiadm", "-m", "discovery", "-t", "sendtargets",   "-p",
+		                     p.text,     "-I", p.iface,     "-o", "nonpersistent", NULL };
 	struct tool t = { .argv = argv, .deadline = k->op->deadline, .whole = true };
 	int rc = spawn_run(&t, e);
 
@@ -400,7 +457,8 @@ static int discover_at(void *arg, const struct address *a, struct err *e)
 	else if (t.status == ISCSIADM_NO_OBJECTS)
 		rc = err_set(e, ERR_STORAGE, "%s found no target that it shows to this initiator", k->doing);
 	else if (t.status == ISCSIADM_LOGIN || t.status == ISCSIADM_FATAL_LOGIN)
-		rc = err_set(e, ERR_WAIT_SERVER, "%s failed: the server let nobody in, or did not answer in time", k->doing);
+		rc = err_set(e, ERR_WAIT_SERVER,
+		             "%s failed: the server let nobody in, or did not answer in time", k->doing);
 	else if (t.status)
 		rc = iscsi_failure(t.status, buf_str(&t.err), k->doing, e);
 	else if (t.out.data)
@@ -417,38 +475,48 @@ static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *
 	char doing[400];
 
 	if (source->source.nhosts != 1)
-		return err_set(e, ERR_INVALID, "looking for iscsi pools needs exactly one host, the portal to ask");
+		return err_set(e, ERR_INVALID,
+		               "looking for iscsi pools needs exactly one host, the portal to ask");
 	d.source.devices = &none;
 	d.source.ndevices = 1;
 	portal_of(&d, op, &p);
 	snprintf(doing, sizeof(doing), "discovery at %.300s", p.text);
 
 	struct discovery k = { source, &p, op, out, doing };
-	struct net_trial trial = { .host = p.host, .port = p.port, .family = AF_UNSPEC, .deadline = op->deadline, .use = discover_at, .arg = &k };
+	struct net_trial trial = { .host = p.host,
+		                   .port = p.port,
+		                   .family = AF_UNSPEC,
+		                   .deadline = op->deadline,
+		                   .use = discover_at,
+		                   .arg = &k };
 
-	if (iscsi_transport_load(e) == 0 && (!source->source.initiator || iscsi_iface_make(&d, &p, op, e) == 0) && net_try(&trial, e) == 0)
+	if (iscsi_transport_load(e) == 0 &&
+	    (!source->source.initiator || iscsi_iface_make(&d, &p, op, e) == 0) && net_try(&trial, e) == 0)
 		return 0;
 	return e && starts_with(e->message, doing) ? -1 : err_wrap(e, ERR_KEEP, "%s failed", doing);
 }
 
 const struct backend iscsi_backend = {
-	.type      = POOL_ISCSI,
-	.summary   = "a target on an iSCSI server; its LUNs",
+	.type = POOL_ISCSI,
+	.summary = "a target on an iSCSI server; its LUNs",
 	.waits_for = WAIT_NETWORK,
 	.same_host = net_same_host,
-	.image     = IMAGE("iscsi", "iscsi_tcp sd_mod crypto-crc32c", "", "iscsid iscsiadm"),
-	.service   = &iscsid_service,
+	.image = IMAGE("iscsi", "iscsi_tcp sd_mod crypto-crc32c", "", "iscsid iscsiadm"),
+	.service = &iscsid_service,
 	.stop_frees = true,
-	.pause     = SECONDS(1),
-	.deadline  = { .start = SECONDS(45), .stop = SECONDS(45), .refresh = SECONDS(60), .check = SECONDS(30) },
-	.validate  = iscsi_validate,
-	.check     = iscsi_check,
-	.ground    = iscsi_ground,
-	.start     = iscsi_start,
-	.stop      = iscsi_stop,
-	.revive    = iscsi_revive,
-	.find      = iscsi_find,
-	.refresh   = iscsi_refresh,
-	.vol_wipe  = block_vol_wipe,
-	.vol_open  = block_vol_open,
+	.pause = SECONDS(1),
+	.deadline = { .start = SECONDS(45),
+	              .stop = SECONDS(45),
+	              .refresh = SECONDS(60),
+	              .check = SECONDS(30) },
+	.validate = iscsi_validate,
+	.check = iscsi_check,
+	.ground = iscsi_ground,
+	.start = iscsi_start,
+	.stop = iscsi_stop,
+	.revive = iscsi_revive,
+	.find = iscsi_find,
+	.refresh = iscsi_refresh,
+	.vol_wipe = block_vol_wipe,
+	.vol_open = block_vol_open,
 };

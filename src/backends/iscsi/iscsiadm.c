@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * iscsiadm and its database. Running the tool, the meaning of its answers, and the record that tells iscsid how to log in: made for one login and removed
- * after it, for the CHAP password stands in it. It stands nowhere else: in no argument, no environment, no message.
+ * iscsiadm and its database. Running the tool, the meaning of its answers, and the record that tells iscsid
+ * how to log in: made for one login and removed after it, for the CHAP password stands in it. It stands
+ * nowhere else: in no argument, no environment, no message.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -18,37 +19,44 @@
 #include "base/util.h"
 #include "pool/secret/secret.h"
 
-
 /* ---- iscsiadm ---- */
 
 /* open-iscsi's include/iscsi_err.h, as far as an operator can do something about it. */
-static const struct outcome { int status; enum err_class class; const char *text; } outcomes[] = {
-	{  4, ERR_WAIT_SERVER, "the connection broke" },
-	{  5, ERR_STORAGE,     "the target refused the login" },
-	{  6, ERR_STORAGE,     "open-iscsi's database cannot be used" },
-	{  8, ERR_WAIT_SERVER, "no answer in time" },
-	{ 10, ERR_STORAGE,     "the target refused the logout" },
+static const struct outcome {
+	int status;
+	enum err_class class;
+	const char *text;
+} outcomes[] = {
+	{ 4, ERR_WAIT_SERVER, "the connection broke" },
+	{ 5, ERR_STORAGE, "the target refused the login" },
+	{ 6, ERR_STORAGE, "open-iscsi's database cannot be used" },
+	{ 8, ERR_WAIT_SERVER, "no answer in time" },
+	{ 10, ERR_STORAGE, "the target refused the logout" },
 	{ 11, ERR_WAIT_SERVER, "no answer in time" },
 	{ 12, ERR_UNSUPPORTED, "this kernel has no iSCSI over TCP" },
-	{ 13, ERR_DENIED,      "iscsid does not take orders from us" },
+	{ 13, ERR_DENIED, "iscsid does not take orders from us" },
 	{ 18, ERR_WAIT_SERVER, "iscsid broke off" },
-	{ 19, ERR_STORAGE,     "the target refused the login, or its answer is none (is its name right, and served at this portal?)" },
+	{ 19, ERR_STORAGE,
+	  "the target refused the login, or its answer is none (is its name right, and served at this "
+	  "portal?)" },
 	{ 20, ERR_WAIT_SERVER, "iscsid is not running" },
-	{ 21, ERR_STORAGE,     "open-iscsi lost the node record" },
-	{ 24, ERR_AUTH,        ISCSI_REJECTED },
-	{ 28, ERR_BUSY,        "the session is in use" },
-	{ 33, ERR_TIMEOUT,     "iscsid did not answer in time" },
+	{ 21, ERR_STORAGE, "open-iscsi lost the node record" },
+	{ 24, ERR_AUTH, ISCSI_REJECTED },
+	{ 28, ERR_BUSY, "the session is in use" },
+	{ 33, ERR_TIMEOUT, "iscsid did not answer in time" },
 	/* These are of our own iscsid (deps/open-iscsi/logins.patch). */
-	{ 64, ERR_AUTH,        "the target does not admit this initiator's name" },
-	{ 65, ERR_STORAGE,     "this portal serves no target of that name" },
-	{ 66, ERR_STORAGE,     "the target refused the login" },
-	{ 67, ERR_STORAGE,     "what the target sent for the authentication cannot be accepted" },
+	{ 64, ERR_AUTH, "the target does not admit this initiator's name" },
+	{ 65, ERR_STORAGE, "this portal serves no target of that name" },
+	{ 66, ERR_STORAGE, "the target refused the login" },
+	{ 67, ERR_STORAGE, "what the target sent for the authentication cannot be accepted" },
 };
 
-/* CHAP, as far as we are concerned: 80 and open-iscsi's auth_dbg_status. What a target gets wrong may be mended there; credentials are not tried again. */
+/* CHAP, as far as we are concerned: 80 and open-iscsi's auth_dbg_status. What a target gets wrong may be
+ * mended there; credentials are not tried again. */
 #define CHAP_FIRST 80
 #define CHAP_LAST  (CHAP_FIRST + 36)
 #define MUTUAL     " (mutual CHAP: username_in and password_in of iscsid.conf)"
+/* clang-format off */
 static const struct outcome chap_outcomes[] = {
 	{  3, ERR_AUTH,    "the target did not prove who it is" MUTUAL },
 	{  4, ERR_STORAGE, "the target wants another kind of authentication than CHAP" },
@@ -72,8 +80,10 @@ static const struct outcome chap_outcomes[] = {
 	{ 29, ERR_AUTH,    "the target's answer to our CHAP challenge is no number" MUTUAL },
 	{ 35, ERR_STORAGE, "the target's CHAP challenge is too long" },
 };
+/* clang-format on */
 
-/* "iscsiadm: initiator reported error (8 - connection timed out)": the reason is the last such line's, else the first message of all. */
+/* "iscsiadm: initiator reported error (8 - connection timed out)": the reason is the last such line's, else
+ * the first message of all. */
 void iscsi_reason(const char *messages, char *out, size_t size)
 {
 	static const char tag[] = "iscsiadm: ", reported[] = "reported error (";
@@ -109,14 +119,18 @@ int iscsi_failure(int status, const char *messages, const char *doing, struct er
 			return err_set(e, outcomes[i].class, "%s failed: %s", doing, outcomes[i].text);
 	for (size_t i = 0; i < ARRAY_LEN(chap_outcomes); i++)
 		if (CHAP_FIRST + chap_outcomes[i].status == status)
-			return err_set(e, chap_outcomes[i].class, "%s failed: %s", doing, chap_outcomes[i].text);
+			return err_set(e, chap_outcomes[i].class, "%s failed: %s", doing,
+			               chap_outcomes[i].text);
 	if (status >= CHAP_FIRST && status <= CHAP_LAST)
-		return err_set(e, ERR_STORAGE, "%s failed: the target does not keep to CHAP (iscsid's log says how)", doing);
+		return err_set(e, ERR_STORAGE,
+		               "%s failed: the target does not keep to CHAP (iscsid's log says how)", doing);
 	iscsi_reason(messages, reason, sizeof(reason));
-	return err_set(e, ERR_STORAGE, "%s failed: %s (iscsiadm status %d)", doing, reason[0] ? reason : "no reason given", status);
+	return err_set(e, ERR_STORAGE, "%s failed: %s (iscsiadm status %d)", doing,
+	               reason[0] ? reason : "no reason given", status);
 }
 
-/* 0, or negative if it could not run, had to be killed or failed. `fine` is a further status that counts as success (0: none). */
+/* 0, or negative if it could not run, had to be killed or failed. `fine` is a further status that counts as
+ * success (0: none). */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e)
 {
 	struct tool t = { .argv = argv, .deadline = op->deadline };
@@ -138,7 +152,8 @@ static const char record_mark[] = "# made by poolinit for one login\n";
 
 bool iscsi_record_value_ok(const char *value, size_t len)
 {
-	if (len == 0 || len > 255 || isspace((unsigned char)value[0]) || isspace((unsigned char)value[len - 1]))
+	if (len == 0 || len > 255 || isspace((unsigned char)value[0]) ||
+	    isspace((unsigned char)value[len - 1]))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (iscntrl((unsigned char)value[i]))
@@ -178,14 +193,15 @@ static void record_consider(const char *path, char *newest, struct timespec *whe
 
 	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	if (newest[0] && (st.st_mtim.tv_sec < when->tv_sec || (st.st_mtim.tv_sec == when->tv_sec && st.st_mtim.tv_nsec <= when->tv_nsec)))
+	if (newest[0] && (st.st_mtim.tv_sec < when->tv_sec ||
+	                  (st.st_mtim.tv_sec == when->tv_sec && st.st_mtim.tv_nsec <= when->tv_nsec)))
 		return;
 	snprintf(newest, PATH_MAX, "%s", path);
 	*when = st.st_mtim;
 }
 
-/* Records of a target are files "HOST,PORT", or, with a portal group, "HOST,PORT,GROUP/IFACE". Which of the databases is iscsiadm's shows in which record
- * it wrote last. path (PATH_MAX) is empty if there is none. */
+/* Records of a target are files "HOST,PORT", or, with a portal group, "HOST,PORT,GROUP/IFACE". Which of the
+ * databases is iscsiadm's shows in which record it wrote last. path (PATH_MAX) is empty if there is none. */
 static void record_locate(const struct iscsi_portal *p, char *path)
 {
 	struct timespec when = { 0 };
@@ -244,19 +260,35 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 	struct secret_value secret = { 0 };
 	char password[256] = "";
 	const char *settings[] = {
-		"node.startup", "manual", "node.session.initial_login_retry_max", "1", "node.session.scan", "manual",
-		"node.session.auth.authmethod", "None", NULL, NULL, NULL, NULL, NULL,
+		"node.startup",
+		"manual",
+		"node.session.initial_login_retry_max",
+		"1",
+		"node.session.scan",
+		"manual",
+		"node.session.auth.authmethod",
+		"None",
+		NULL,
+		NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 	int r = file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &old, e);
 
 	if (r == 0 && d->source.auth.kind == AUTH_CHAP) {
 		r = secret_find(&d->source.auth, op->secret_dirs, &secret, e);
 		if (r == 0 && !iscsi_record_value_ok((const char *)secret.data, secret.len))
-			r = err_set(e, ERR_INVALID, "the secret is no CHAP password: it is empty, longer than 255 bytes, or has control characters or outer spaces");
+			r = err_set(e, ERR_INVALID,
+			            "the secret is no CHAP password: it is empty, longer than 255 bytes, or "
+			            "has control characters or outer spaces");
 		if (r == 0) {
 			memcpy(password, secret.data, secret.len);
-			memcpy(settings + 7, (const char *[]){ "CHAP", "node.session.auth.username", d->source.auth.username,
-			                                       "node.session.auth.password", password }, 5 * sizeof(*settings));
+			memcpy(settings + 7,
+			       (const char *[]){ "CHAP", "node.session.auth.username",
+			                         d->source.auth.username, "node.session.auth.password",
+			                         password },
+			       5 * sizeof(*settings));
 		}
 	}
 	if (r == 0) {
@@ -265,7 +297,8 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 		buf_reset(&new);
 		buf_adds(&new, record_mark);
 		iscsi_record_edit(buf_str(&old), settings, &new);
-		r = new.failed ? err_set(e, ERR_NO_MEMORY, "out of memory") : file_replace(AT_FDCWD, path, new.data, new.len, 0600, e);
+		r = new.failed ? err_set(e, ERR_NO_MEMORY, "out of memory")
+		               : file_replace(AT_FDCWD, path, new.data, new.len, 0600, e);
 	}
 	explicit_bzero(password, sizeof(password));
 	secret_value_free(&secret);
@@ -278,20 +311,34 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e)
 {
 	const char *const make[] = { "iscsiadm", "-m", "iface", "-I", p->iface, "-o", "new", NULL };
-	const char *const name[] = { "iscsiadm", "-m", "iface", "-I", p->iface, "-o", "update", "-n", "iface.initiatorname",
-		                     "-v", d->source.initiator, NULL };
+	const char *const name[] = { "iscsiadm",
+		                     "-m",
+		                     "iface",
+		                     "-I",
+		                     p->iface,
+		                     "-o",
+		                     "update",
+		                     "-n",
+		                     "iface.initiatorname",
+		                     "-v",
+		                     d->source.initiator,
+		                     NULL };
 
 	if (!d->source.initiator)
 		return 0;
-	iscsiadm_run(make, 0, p->login, op, NULL);          /* it may be there from before; then the update still succeeds */
+	/* it may be there from before; then the update still succeeds */
+	iscsiadm_run(make, 0, p->login, op, NULL);
 	return iscsiadm_run(name, 0, p->login, op, e);
 }
 
-/* Log in by a record that lives only as long. What an administrator has recorded for the same portal is put back as it was. */
+/* Log in by a record that lives only as long. What an administrator has recorded for the same portal is put
+ * back as it was. */
 int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e)
 {
-	const char *const make[] = { "iscsiadm", "-m", "node", "-T", p->iqn, "-p", p->text, "-I", p->iface, "-o", "new", NULL };
-	const char *const login[] = { "iscsiadm", "-m", "node", "-T", p->iqn, "-p", p->text, "-I", p->iface, "--login", NULL };
+	const char *const make[] = { "iscsiadm", "-m", "node",   "-T", p->iqn, "-p",
+		                     p->text,    "-I", p->iface, "-o", "new",  NULL };
+	const char *const login[] = { "iscsiadm", "-m", "node",   "-T",      p->iqn, "-p",
+		                      p->text,    "-I", p->iface, "--login", NULL };
 	struct buf before = BUF_INIT;
 	char path[PATH_MAX];
 	int r;
@@ -305,7 +352,10 @@ int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct o
 	}
 	record_locate(p, path);
 	if (!path[0])
-		r = err_set(e, ERR_STORAGE, "%s failed: iscsiadm made a record, but not in " ISCSID_DIR ", /var/lib/iscsi or /etc/iscsi", p->login);
+		r = err_set(e, ERR_STORAGE,
+		            "%s failed: iscsiadm made a record, but not in " ISCSID_DIR
+		            ", /var/lib/iscsi or /etc/iscsi",
+		            p->login);
 	else if (record_write(d, path, op, e) < 0)
 		r = err_wrap(e, ERR_KEEP, "%s failed", p->login);
 	else

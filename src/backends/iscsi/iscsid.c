@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * iscsid beside us: the files it needs, and whether it answers. It is started and kept running by the supervisor.
+ * iscsid beside us: the files it needs, and whether it answers. It is started and kept running by the
+ * supervisor.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -25,18 +26,17 @@
 
 /* ---- its files ---- */
 
-/* Ours go last, for the last line of a key counts: we retry ourselves, and scan ourselves so as to know when the disks are there. */
-static const char iscsid_settings[] =
-	"# The settings that poolinit relies on.\n"
-	"node.startup = manual\n"
-	"node.session.initial_login_retry_max = 1\n"
-	"node.session.scan = manual\n";
-static const char iscsid_defaults[] =
-	"node.session.timeo.replacement_timeout = 120\n"
-	"node.conn[0].timeo.login_timeout = 15\n"
-	"node.conn[0].timeo.logout_timeout = 15\n"
-	"node.conn[0].timeo.noop_out_interval = 5\n"
-	"node.conn[0].timeo.noop_out_timeout = 5\n";
+/* Ours go last, for the last line of a key counts: we retry ourselves, and scan ourselves so as to know when
+ * the disks are there. */
+static const char iscsid_settings[] = "# The settings that poolinit relies on.\n"
+				      "node.startup = manual\n"
+				      "node.session.initial_login_retry_max = 1\n"
+				      "node.session.scan = manual\n";
+static const char iscsid_defaults[] = "node.session.timeo.replacement_timeout = 120\n"
+				      "node.conn[0].timeo.login_timeout = 15\n"
+				      "node.conn[0].timeo.logout_timeout = 15\n"
+				      "node.conn[0].timeo.noop_out_interval = 5\n"
+				      "node.conn[0].timeo.noop_out_timeout = 5\n";
 
 bool iscsi_initiator_parse(const char *text, char *out, size_t size)
 {
@@ -69,10 +69,12 @@ static bool initiator_from(const char *path, char *out, size_t size)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
-	return file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &text, NULL) == 0 && iscsi_initiator_parse(buf_str(&text), out, size);
+	return file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &text, NULL) == 0 &&
+	       iscsi_initiator_parse(buf_str(&text), out, size);
 }
 
-/* A name that stays the same from boot to boot where the machine has something that does. Hashed (FNV-1a), for machine-id(5) is confidential. */
+/* A name that stays the same from boot to boot where the machine has something that does. Hashed (FNV-1a),
+ * for machine-id(5) is confidential. */
 static void initiator_invent(char *out, size_t size)
 {
 	static const char *const sources[] = { "/etc/machine-id", "/sys/class/dmi/id/product_uuid" };
@@ -89,7 +91,8 @@ static void initiator_invent(char *out, size_t size)
 	}
 	for (const char *p = id; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
-	snprintf(out, size, "iqn.2016-04.com.open-iscsi:%012llx", (unsigned long long)(hash & 0xffffffffffffu));
+	snprintf(out, size, "iqn.2016-04.com.open-iscsi:%012llx",
+	         (unsigned long long)(hash & 0xffffffffffffu));
 }
 
 /* The administrator's name, else the one of this boot, else a new one. */
@@ -98,7 +101,8 @@ static int initiator_write(struct err *e)
 	cleanup_buf struct buf text = BUF_INIT;
 	char name[IQN_MAX];
 
-	if (!initiator_from(ADMIN_INITIATOR, name, sizeof(name)) && !initiator_from(ISCSID_INITIATOR, name, sizeof(name)))
+	if (!initiator_from(ADMIN_INITIATOR, name, sizeof(name)) &&
+	    !initiator_from(ISCSID_INITIATOR, name, sizeof(name)))
 		initiator_invent(name, sizeof(name));
 	buf_printf(&text, "InitiatorName=%s\n", name);
 	return file_replace(AT_FDCWD, ISCSID_INITIATOR, text.data, text.len, 0600, e);
@@ -119,8 +123,9 @@ static int conf_write(struct err *e)
 
 /* ---- does it answer? ---- */
 
-/* open-iscsi's usr/mgmt_ipc.h: a request is one struct, whose first two words are command and payload length. How long it is differs between versions; iscsid
- * reads as much as its own has, answers, and closes. So we send zeros enough for any, and read the answer's beginning: command, error, then the name. */
+/* open-iscsi's usr/mgmt_ipc.h: a request is one struct, whose first two words are command and payload length.
+ * How long it is differs between versions; iscsid reads as much as its own has, answers, and closes. So we
+ * send zeros enough for any, and read the answer's beginning: command, error, then the name. */
 #define IPC_SOCKET        "ISCSIADM_ABSTRACT_NAMESPACE"
 #define IPC_REQUEST_BYTES (64 * 1024)
 enum { IPC_COMMAND_INITIATOR_NAME = 8 };
@@ -138,7 +143,8 @@ static int ipc_connect(void)
 	if (fd < 0)
 		return -errno;
 	memcpy(sa.sun_path + 1, IPC_SOCKET, strlen(IPC_SOCKET));
-	if (connect(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(IPC_SOCKET))) < 0) {
+	if (connect(fd, (struct sockaddr *)&sa,
+	            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(IPC_SOCKET))) < 0) {
 		int saved = errno;
 
 		close(fd);
@@ -173,7 +179,8 @@ static int ipc_receive(int fd, struct ipc_answer *a, uint64_t deadline)
 	return have < offsetof(struct ipc_answer, name) ? -ECONNRESET : 0;
 }
 
-/* One real question to the iscsid of this network namespace. 0: answered, with its initiator name; else a negative errno, -ECONNREFUSED if there is none. */
+/* One real question to the iscsid of this network namespace. 0: answered, with its initiator name; else a
+ * negative errno, -ECONNREFUSED if there is none. */
 static int iscsid_ask(uint64_t deadline, char *name, size_t size)
 {
 	cleanup_close int fd = ipc_connect();
@@ -202,8 +209,9 @@ static int no_answer(int r, const char *what, struct err *e)
 	return r == -ETIMEDOUT ? err_set(e, ERR_TIMEOUT, "%s in time", what) : err_sys(e, -r, "%s", what);
 }
 
-/* iscsid opens its socket first and the file with its name right after it; so after an "open" event a connection is accepted, and what is asked is answered
- * as soon as it has settled. Nothing is guessed, and there is no timer. */
+/* iscsid opens its socket first and the file with its name right after it; so after an "open" event a
+ * connection is accepted, and what is asked is answered as soon as it has settled. Nothing is guessed, and
+ * there is no timer. */
 static int iscsid_ready(const struct pool_def *d, struct op *op, struct err *e)
 {
 	cleanup_close int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -224,7 +232,8 @@ static int iscsid_ready(const struct pool_def *d, struct op *op, struct err *e)
 			return no_answer(r, "iscsid does not answer", e);
 		r = poll(&p, 1, clock_until(op->deadline));
 		if (r == 0)
-			return err_set(e, ERR_TIMEOUT, "iscsid does not answer: it has not opened its socket");
+			return err_set(e, ERR_TIMEOUT,
+			               "iscsid does not answer: it has not opened its socket");
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, errno, "cannot watch iscsid start");
 		while (read(watch, events, sizeof(events)) > 0)
@@ -254,7 +263,8 @@ static int iscsid_prepare(const struct pool_def *d, struct op *op, struct err *e
 		return 1;
 	if (r != -ECONNREFUSED)
 		return no_answer(r, "an iscsid is running, but does not answer", e);
-	if (iscsi_transport_load(e) < 0 || file_mkdirs(ISCSID_DIR, 0700, e) < 0 || initiator_write(e) < 0 || conf_write(e) < 0)
+	if (iscsi_transport_load(e) < 0 || file_mkdirs(ISCSID_DIR, 0700, e) < 0 || initiator_write(e) < 0 ||
+	    conf_write(e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot prepare iscsid");
 	return 0;
 }
@@ -262,9 +272,9 @@ static int iscsid_prepare(const struct pool_def *d, struct op *op, struct err *e
 static const char *const iscsid_argv[] = { "iscsid", "-f", "-c", ISCSID_CONF, "-i", ISCSID_INITIATOR, NULL };
 
 const struct service iscsid_service = {
-	.name    = "iscsid",
+	.name = "iscsid",
 	.prepare = iscsid_prepare,
-	.argv    = iscsid_argv,
-	.tells   = true,
-	.ready   = iscsid_ready,
+	.argv = iscsid_argv,
+	.tells = true,
+	.ready = iscsid_ready,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The kernel's iSCSI sessions, as sysfs has them: which there are, whether they are logged in, and how steadily.
+ * The kernel's iSCSI sessions, as sysfs has them: which there are, whether they are logged in, and how
+ * steadily.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,11 +13,11 @@
 #include "base/file.h"
 #include "base/util.h"
 
-#define UNSTEADY 3              /* so many breaks, each */
-#define CALM     SECONDS(60)    /* not so long after the last one, and the connection is not called well between them */
+#define UNSTEADY 3 /* so many breaks, each */
+/* not so long after the last one, and the connection is not called well between them */
+#define CALM SECONDS(60)
 
-__attribute__((format(printf, 3, 4)))
-static bool attribute(char *out, size_t size, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static bool attribute(char *out, size_t size, const char *fmt, ...)
 {
 	char path[PATH_MAX];
 	va_list ap;
@@ -28,16 +29,20 @@ static bool attribute(char *out, size_t size, const char *fmt, ...)
 	return n > 0 && (size_t)n < sizeof(path) && file_read_line(AT_FDCWD, path, out, size) > 0;
 }
 
-/* The portal of a session: as it was asked for (persistent_*), or where it is connected now, which may differ after a redirection. */
+/* The portal of a session: as it was asked for (persistent_*), or where it is connected now, which may differ
+ * after a redirection. */
 static bool session_portal_is(const char *sys, int sid, const char *const *addresses, int port)
 {
-	static const char *const pairs[][2] = { { "persistent_address", "persistent_port" }, { "address", "port" } };
+	static const char *const pairs[][2] = { { "persistent_address", "persistent_port" },
+		                                { "address", "port" } };
 
 	for (size_t p = 0; p < ARRAY_LEN(pairs); p++) {
 		char address[256], number[16];
 
-		if (!attribute(address, sizeof(address), "%s/class/iscsi_connection/connection%d:0/%s", sys, sid, pairs[p][0]) ||
-		    !attribute(number, sizeof(number), "%s/class/iscsi_connection/connection%d:0/%s", sys, sid, pairs[p][1]) ||
+		if (!attribute(address, sizeof(address), "%s/class/iscsi_connection/connection%d:0/%s", sys,
+		               sid, pairs[p][0]) ||
+		    !attribute(number, sizeof(number), "%s/class/iscsi_connection/connection%d:0/%s", sys,
+		               sid, pairs[p][1]) ||
 		    atoi(number) != port)
 			continue;
 		for (size_t i = 0; addresses[i]; i++)
@@ -62,7 +67,8 @@ static int session_host(const char *sys, int sid)
 	return -1;
 }
 
-int iscsi_session_find(const char *sys, const char *iqn, const char *const *addresses, int port, struct iscsi_session *s, bool *elsewhere)
+int iscsi_session_find(const char *sys, const char *iqn, const char *const *addresses, int port,
+                       struct iscsi_session *s, bool *elsewhere)
 {
 	char path[PATH_MAX], text[300];
 	struct dirent *entry;
@@ -77,7 +83,8 @@ int iscsi_session_find(const char *sys, const char *iqn, const char *const *addr
 		int sid, used = 0;
 
 		if (sscanf(entry->d_name, "session%d%n", &sid, &used) != 1 || entry->d_name[used] ||
-		    !attribute(text, sizeof(text), "%s/%s/targetname", path, entry->d_name) || !streq(text, iqn))
+		    !attribute(text, sizeof(text), "%s/%s/targetname", path, entry->d_name) ||
+		    !streq(text, iqn))
 			continue;
 		if (!session_portal_is(sys, sid, addresses, port)) {
 			if (elsewhere)
@@ -100,9 +107,15 @@ int iscsi_session_find(const char *sys, const char *iqn, const char *const *addr
 void iscsi_session_doing(const struct iscsi_session *s, char *out, size_t size)
 {
 	if (streq(s->state, "FAILED"))
-		snprintf(out, size, "its connection broke and is being made again; until then reads and writes wait, for at most %s s", s->patience);
+		snprintf(out, size,
+		         "its connection broke and is being made again; until then reads and writes wait, "
+		         "for at most %s s",
+		         s->patience);
 	else if (streq(s->state, "FREE"))
-		snprintf(out, size, "its connection could not be made again within %s s; reads and writes fail until the target lets it in", s->patience);
+		snprintf(out, size,
+		         "its connection could not be made again within %s s; reads and writes fail until "
+		         "the target lets it in",
+		         s->patience);
 	else
 		snprintf(out, size, "the kernel calls it %s", s->state[0] ? s->state : "nothing");
 }
@@ -113,7 +126,8 @@ bool iscsi_session_steady(const struct iscsi_session *s, const char *last, struc
 	char mine[32];
 	int used = snprintf(mine, sizeof(mine), "session=%d", s->sid);
 	bool known = last && starts_with(last, mine) && (last[used] == ' ' || !last[used]);
-	const char *breaks = known ? strstr(last, " breaks=") : NULL, *at = known ? strstr(last, " at=") : NULL;
+	const char *breaks = known ? strstr(last, " breaks=") : NULL,
+		   *at = known ? strstr(last, " at=") : NULL;
 	unsigned long n = breaks ? strtoul(breaks + strlen(" breaks="), NULL, 10) : 0;
 	uint64_t when = at ? strtoull(at + strlen(" at="), NULL, 10) : 0, now = clock_ms();
 	bool was_out = known && strstr(last, " out");
@@ -127,7 +141,8 @@ bool iscsi_session_steady(const struct iscsi_session *s, const char *last, struc
 	if (detail) {
 		buf_adds(detail, mine);
 		if (n)
-			buf_printf(detail, " breaks=%lu at=%llu%s", n, (unsigned long long)when, s->logged_in ? "" : " out");
+			buf_printf(detail, " breaks=%lu at=%llu%s", n, (unsigned long long)when,
+			           s->logged_in ? "" : " out");
 	}
 	return n < UNSTEADY;
 }

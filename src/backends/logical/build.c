@@ -27,20 +27,29 @@ static bool is_listed(const dev_t *devices, size_t n, dev_t dev)
 	return false;
 }
 
-struct claimed { char path[MEMBERS_MAX][PATH_MAX]; dev_t dev[MEMBERS_MAX]; size_t n; };
+struct claimed {
+	char path[MEMBERS_MAX][PATH_MAX];
+	dev_t dev[MEMBERS_MAX];
+	size_t n;
+};
 
 /* Every device is looked at before the first one is written to. */
 static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c, struct err *e)
 {
 	if (d->source.ndevices == 0)
-		return err_set(e, ERR_INVALID, "the definition names no device to make volume group \"%s\" on", group_name(d));
+		return err_set(e, ERR_INVALID,
+		               "the definition names no device to make volume group \"%s\" on",
+		               group_name(d));
 	if (d->source.ndevices > MEMBERS_MAX)
-		return err_set(e, ERR_INVALID, "a volume group on more than %d devices is not made here", MEMBERS_MAX);
+		return err_set(e, ERR_INVALID, "a volume group on more than %d devices is not made here",
+		               MEMBERS_MAX);
 	for (; c->n < d->source.ndevices; c->n++) {
-		if (format_claim(d->source.devices[c->n].path, flags & BUILD_OVERWRITE, c->path[c->n], sizeof(c->path[0]), &c->dev[c->n], e) < 0)
+		if (format_claim(d->source.devices[c->n].path, flags & BUILD_OVERWRITE, c->path[c->n],
+		                 sizeof(c->path[0]), &c->dev[c->n], e) < 0)
 			return -1;
 		if (is_listed(c->dev, c->n, c->dev[c->n]))
-			return err_set(e, ERR_INVALID, "the definition names %s twice, by two names", c->path[c->n]);
+			return err_set(e, ERR_INVALID, "the definition names %s twice, by two names",
+			               c->path[c->n]);
 	}
 	return 0;
 }
@@ -59,7 +68,10 @@ static int name_is_free(const char *vg, const struct claimed *c, struct op *op, 
 		for (size_t m = 0; m < g.members; m++)
 			whole = whole && is_listed(c->dev, c->n, g.member[m]);
 		if (!whole || g.members < found.label->pvs)
-			return err_set(e, ERR_EXISTS, "there is a volume group \"%s\" already, on other devices than the definition's: nothing was written", vg);
+			return err_set(e, ERR_EXISTS,
+			               "there is a volume group \"%s\" already, on other devices than the "
+			               "definition's: nothing was written",
+			               vg);
 	}
 	return s ? 0 : -1;
 }
@@ -121,7 +133,8 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 	return rc == 0 ? 0 : err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
 }
 
-/* The definition's devices that were the group's are no physical volumes afterwards, as libvirt leaves them. */
+/* The definition's devices that were the group's are no physical volumes afterwards, as libvirt leaves
+ * them. */
 int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
@@ -135,7 +148,9 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 	if (!g.found)
 		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %s", vg, g.why);
 	if (g.missing)
-		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %u of its %u physical volumes are missing", vg, g.missing, g.pvs);
+		return err_set(e, ERR_STATE,
+		               "cannot remove volume group \"%s\": %u of its %u physical volumes are missing",
+		               vg, g.missing, g.pvs);
 	if (group_run(words, vg, &g, op, NULL, e) < 0 || flush_all(g.nodes, g.members, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	for (size_t i = 0; i < d->source.ndevices; i++) {
@@ -143,12 +158,15 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 		const char *const remove[] = { "pvremove", "-y", path, NULL }, *const only[] = { path, NULL };
 		dev_t dev;
 
-		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, &why) < 0 || !group_has_member(&g, dev))
+		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, &why) < 0 ||
+		    !group_has_member(&g, dev))
 			continue;
 		if (lvm_run(remove, only, op, NULL, &why) == 0)
-			format_wipe_head(path, NULL);   /* if it cannot be, the next build says what is there */
+			format_wipe_head(path, NULL); /* if it cannot be, the next build says what is there */
 		else
-			rc = err_set(e, why.class, "volume group \"%s\" is gone, but %s stays a physical volume: %s", vg, path, why.message);
+			rc = err_set(e, why.class,
+			             "volume group \"%s\" is gone, but %s stays a physical volume: %s", vg,
+			             path, why.message);
 	}
 	lvm_scan_forget();
 	return rc;
@@ -156,15 +174,21 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 
 /* ---- which groups are there, and what they stand on ---- */
 
-/* What the disks themselves say: a group of which LVM would show nothing, or make something up, is not offered. */
-static void group_print(const struct lvm_scan *s, const struct lvm_group *found, struct pool_device *devices, struct buf *out)
+/* What the disks themselves say: a group of which LVM would show nothing, or make something up, is not
+ * offered. */
+static void group_print(const struct lvm_scan *s, const struct lvm_group *found, struct pool_device *devices,
+                        struct buf *out)
 {
-	struct pool_def def = { .type = POOL_LOGICAL, .source = { .format = "lvm2", .name = (char *)(uintptr_t)found->label->name, .devices = devices } };
+	struct pool_def def = { .type = POOL_LOGICAL,
+		                .source = { .format = "lvm2",
+		                            .name = (char *)(uintptr_t)found->label->name,
+		                            .devices = devices } };
 	struct group g = { .found = true };
 
 	group_members(s, found, &g);
 	for (size_t i = 0; i < g.members; i++)
-		devices[def.source.ndevices++] = (struct pool_device){ .path = (char *)(uintptr_t)g.nodes[i], .part_separator = -1 };
+		devices[def.source.ndevices++] = (struct pool_device){ .path = (char *)(uintptr_t)g.nodes[i],
+			                                               .part_separator = -1 };
 	if (def.source.ndevices && check_lvm_name(def.source.name))
 		pool_source_print(&def, out);
 }
@@ -188,7 +212,10 @@ int logical_find(const struct pool_def *source, struct op *op, struct buf *out, 
 	return 0;
 }
 
-struct slaves { struct buf *facts; const char *vg; };
+struct slaves {
+	struct buf *facts;
+	const char *vg;
+};
 
 /* The disks below an active volume, which sysfs knows without asking them. */
 static int add_slaves(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
@@ -207,7 +234,8 @@ static int add_slaves(const char *sysname, const char *lv, const char *dm_uuid, 
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "/sys/class/block/%.64s/dev", entry->d_name);
-		if (entry->d_name[0] != '.' && !starts_with(entry->d_name, "dm-") && file_read_line(AT_FDCWD, path, number_text, sizeof(number_text)) > 0 &&
+		if (entry->d_name[0] != '.' && !starts_with(entry->d_name, "dm-") &&
+		    file_read_line(AT_FDCWD, path, number_text, sizeof(number_text)) > 0 &&
 		    sscanf(number_text, "%u:%u", &a, &b) == 2)
 			identity_number(makedev(a, b), spelling, s->facts);
 	}
@@ -216,7 +244,8 @@ static int add_slaves(const char *sysname, const char *lv, const char *dm_uuid, 
 	return 0;
 }
 
-/* The kernel knows an active group; the disks are asked only about one that is not active and whose devices the definition does not name. */
+/* The kernel knows an active group; the disks are asked only about one that is not active and whose devices
+ * the definition does not name. */
 int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const char *vg = group_name(d);

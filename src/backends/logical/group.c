@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The volume group of a pool: which of those that are there it is, and what LVM says of it. Names are anybody's to give, so that another disk may bring a
- * second group of ours; a group is known by its uuid.
+ * The volume group of a pool: which of those that are there it is, and what LVM says of it. Names are
+ * anybody's to give, so that another disk may bring a second group of ours; a group is known by its uuid.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 	if (type[0] && !streq(type, "none") && !shared)
 		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
 	else if (shared && op->own_devices)
-		snprintf(out, size, "it is shared by hosts that lock it (%s), and this one takes no part in that", type);
+		snprintf(out, size,
+		         "it is shared by hosts that lock it (%s), and this one takes no part in that", type);
 	else if (group->system_id[0] && op->own_devices)
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	return out[0] != '\0';
@@ -42,11 +43,13 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 static void say_hidden(const struct lvm_label *group, char *out, size_t size)
 {
 	if (group->lock_type[0] && !streq(group->lock_type, "none"))
-		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here", group->lock_type);
+		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here",
+		         group->lock_type);
 	else if (group->system_id[0])
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	else
-		snprintf(out, size, "LVM does not accept it%s%s", lvm_trouble()[0] ? ": " : "", lvm_trouble());
+		snprintf(out, size, "LVM does not accept it%s%s", lvm_trouble()[0] ? ": " : "",
+		         lvm_trouble());
 }
 
 static bool stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
@@ -64,20 +67,22 @@ static bool is_named(const struct pool_def *d, const struct lvm_scan *s, const s
 		char path[PATH_MAX];
 		dev_t dev;
 
-		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, NULL) == 0 && stands_on(s, g, dev))
+		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, NULL) == 0 &&
+		    stands_on(s, g, dev))
 			return true;
 	}
 	return false;
 }
 
 struct choice {
-	struct lvm_group all, usable;   /* the first, and the first that is not refused */
+	struct lvm_group all, usable; /* the first, and the first that is not refused */
 	unsigned n, nusable;
-	char other[39];                 /* the second one's uuid */
+	char other[39]; /* the second one's uuid */
 };
 
 /* True: found for certain. */
-static bool choose(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct choice *c, struct lvm_group *g)
+static bool choose(const struct pool_def *d, const struct lvm_scan *s, const char *active,
+                   const struct op *op, struct choice *c, struct lvm_group *g)
 {
 	const char *vg = group_name(d);
 	char why[300], uuid[39];
@@ -100,8 +105,13 @@ static bool choose(const struct pool_def *d, const struct lvm_scan *s, const cha
 	return false;
 }
 
-/* A device that was left out may be the group's, unless something tells that it is not: metadata of another group, or who uses it now. */
-struct suspicion { const struct lvm_scan *scan; char vg[LVM_ID + 1]; struct buf ground; };
+/* A device that was left out may be the group's, unless something tells that it is not: metadata of another
+ * group, or who uses it now. */
+struct suspicion {
+	const struct lvm_scan *scan;
+	char vg[LVM_ID + 1];
+	struct buf ground;
+};
 
 static int add_below(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
 {
@@ -150,8 +160,8 @@ static void say_absent(const char *vg, const struct lvm_scan *scan, const char *
 }
 
 /* 1: it is *found; 0: there is none, and g says why; -1. */
-static int find_group(const struct pool_def *d, const struct lvm_scan *s, const char *active, const struct op *op, struct lvm_group *found,
-		      struct group *g, struct err *e)
+static int find_group(const struct pool_def *d, const struct lvm_scan *s, const char *active,
+                      const struct op *op, struct lvm_group *found, struct group *g, struct err *e)
 {
 	char wait[200], uuid[39];
 	struct choice c = { .n = 0 };
@@ -165,8 +175,11 @@ static int find_group(const struct pool_def *d, const struct lvm_scan *s, const 
 	if (c.n > 1 && c.nusable != 1) {
 		lvm_id_print(c.all.label->vg, uuid);
 		snprintf(wait, sizeof(wait), "vg=%s", group_name(d));
-		return err_wait(e, ERR_WAIT_DEVICE, wait, "two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with vgrename, or name "
-				"the devices of the one that is meant in the definition", group_name(d), uuid, c.other);
+		return err_wait(
+			e, ERR_WAIT_DEVICE, wait,
+			"two volume groups are called \"%s\": rename one of them by its uuid (%s, %s) with "
+			"vgrename, or name the devices of the one that is meant in the definition",
+			group_name(d), uuid, c.other);
 	}
 	*found = c.nusable == 1 ? c.usable : c.all;
 	return 1;
@@ -192,8 +205,10 @@ static void say_deadly(struct group *g, const char *how)
 {
 	g->deadly = true;
 	g->found = false;
-	snprintf(g->why, sizeof(g->why), "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or look at it with "
-	         "pvck --dump metadata %.60s", how, g->nodes[0]);
+	snprintf(g->why, sizeof(g->why),
+	         "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or "
+	         "look at it with pvck --dump metadata %.60s",
+	         how, g->nodes[0]);
 }
 
 /* What a group is, and how LVM has died of it, as op->avoid has it. */
@@ -213,7 +228,8 @@ static bool is_avoided(struct group *g, const struct op *op)
 	return true;
 }
 
-int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out, struct err *e)
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
+              struct err *e)
 {
 	char wait[200];
 
@@ -228,11 +244,15 @@ int group_run(const char *const *words, const char *vg, struct group *g, struct 
 	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
 }
 
-/* By selection and not by argument: then a group that LVM does not show is an empty report and not an error to be told from others by its text. */
+/* By selection and not by argument: then a group that LVM does not show is an empty report and not an error
+ * to be told from others by its text. */
 static int group_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	char select[160];
-	const char *const words[] = { "vgs", LVM_REPORT, "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select, NULL };
+	const char *const words[] = { "vgs", LVM_REPORT,
+		                      "-o",  "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free",
+		                      "-S",  select,
+		                      NULL };
 	cleanup_buf struct buf out = BUF_INIT;
 	struct lvm_field f[LVM_FIELDS];
 	char *text;
@@ -288,7 +308,8 @@ int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct 
 	g->active = group_active(vg, g->uuid, active);
 	group_members(s, &found, g);
 	if (!g->members)
-		snprintf(g->why, sizeof(g->why), "no device is one of the physical volumes that its metadata names");
+		snprintf(g->why, sizeof(g->why),
+		         "no device is one of the physical volumes that its metadata names");
 	else
 		g->found = g->active || !group_is_refused(found.label, op, g->why, sizeof(g->why));
 	g->label = found.label;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the kernel has of a volume group: its active volumes. They are taken away here without LVM, when it cannot read the group any more, because the
- * disk is gone or what is on it is damaged: device-mapper knows whose they are by itself.
+ * What the kernel has of a volume group: its active volumes. They are taken away here without LVM, when it
+ * cannot read the group any more, because the disk is gone or what is on it is damaged: device-mapper knows
+ * whose they are by itself.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,8 +18,8 @@
 #include "base/util.h"
 #include "system/links.h"
 
-#define CONTROL   "/dev/mapper/control"
-#define NAMED     3             /* volumes whose users are named */
+#define CONTROL "/dev/mapper/control"
+#define NAMED   3 /* volumes whose users are named */
 
 /* ---- which they are ---- */
 
@@ -39,11 +40,13 @@ int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *a
 	while (d && result == 0 && (entry = readdir(d))) {
 		char name[256], dm_uuid[256], group[128], lv[128], of[39];
 
-		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
+		if (!starts_with(entry->d_name, "dm-") ||
+		    dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 ||
 		    dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0)
 			continue;
-		if (lvm_dm_vg_uuid(dm_uuid, of) && strlen(dm_uuid) == strlen("LVM-") + 64 && (!uuid || streq(of, uuid)) &&
-		    lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) && streq(group, vg))
+		if (lvm_dm_vg_uuid(dm_uuid, of) && strlen(dm_uuid) == strlen("LVM-") + 64 &&
+		    (!uuid || streq(of, uuid)) && lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) &&
+		    streq(group, vg))
 			result = fn(entry->d_name, lv, dm_uuid, arg);
 	}
 	if (d)
@@ -65,7 +68,10 @@ bool group_active(const char *vg, const char *uuid, char out[39])
 
 /* ---- who uses them ---- */
 
-struct used { struct buf text; unsigned n; };
+struct used {
+	struct buf text;
+	unsigned n;
+};
 
 static int add_used(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
 {
@@ -115,17 +121,20 @@ static void remove_nodes(const char *name)
 
 	snprintf(path, sizeof(path), "/dev/mapper/%.200s", name);
 	unlink(path);
-	if (!lvm_dm_name(name, vg, sizeof(vg), lv, sizeof(lv)) || !name_is_component(vg) || !name_is_component(lv))
+	if (!lvm_dm_name(name, vg, sizeof(vg), lv, sizeof(lv)) || !name_is_component(vg) ||
+	    !name_is_component(lv))
 		return;
 	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv);
 	unlink(path);
 	snprintf(path, sizeof(path), "/dev/%s", vg);
-	rmdir(path);                    /* with the last one */
+	rmdir(path); /* with the last one */
 }
 
 static int remove_one(int control, const char *name, bool own_nodes, struct err *e)
 {
-	struct dm_ioctl io = { .version = { DM_VERSION_MAJOR, 0, 0 }, .data_size = sizeof(io), .data_start = sizeof(io) };
+	struct dm_ioctl io = { .version = { DM_VERSION_MAJOR, 0, 0 },
+		               .data_size = sizeof(io),
+		               .data_start = sizeof(io) };
 
 	if ((size_t)snprintf(io.name, sizeof(io.name), "%s", name) >= sizeof(io.name))
 		return err_set(e, ERR_INTERNAL, "device-mapper has no names as long as \"%s\"", name);
@@ -147,8 +156,10 @@ static int remove_upper(int control, const char *uuid, bool own_nodes, bool *lef
 	while (d && n >= 0 && (entry = readdir(d))) {
 		char name[256], dm_uuid[256], of[39];
 
-		if (!starts_with(entry->d_name, "dm-") || dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0 ||
-		    !lvm_dm_vg_uuid(dm_uuid, of) || !streq(of, uuid) || dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0)
+		if (!starts_with(entry->d_name, "dm-") ||
+		    dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0 ||
+		    !lvm_dm_vg_uuid(dm_uuid, of) || !streq(of, uuid) ||
+		    dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0)
 			continue;
 		*left = true;
 		if (!has_holders(entry->d_name))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * logical: an LVM volume group; its logical volumes are the volumes. Specification: storage.html, "Logical volume pools".
- * A group is activated whole or not at all: while a physical volume is missing, the pool waits for it.
+ * logical: an LVM volume group; its logical volumes are the volumes. Specification: storage.html, "Logical
+ * volume pools". A group is activated whole or not at all: while a physical volume is missing, the pool waits
+ * for it.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -40,7 +41,8 @@ static bool attr_is(const char *attr, int at, char c)
 /* `vgchange -ay` activates all but those marked "skip activation". */
 static bool should_be_active(const char *attr)
 {
-	return !attr_is(attr, ATTR_SKIP, 'k') && !attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_STATE, 's');
+	return !attr_is(attr, ATTR_SKIP, 'k') && !attr_is(attr, ATTR_STATE, 'a') &&
+	       !attr_is(attr, ATTR_STATE, 's');
 }
 
 static int group_count(const char *vg, struct group *g, struct op *op, struct err *e)
@@ -94,7 +96,8 @@ static bool gone(const struct buf *ground, char *out, size_t size)
 		p += *p == ' ';
 		end = p + strcspn(p, " ");
 		if (end - p > 5 && memcmp(end - 5, "=gone", 5) == 0 && n < size)
-			n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "", (int)(end - p - 5), p);
+			n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? ", " : "", (int)(end - p - 5),
+			                      p);
 	}
 	return n > 0;
 }
@@ -105,12 +108,18 @@ static void say_gone(const char *vg, const struct group *g, const char *disks, s
 	struct err who = { 0 };
 
 	if (!g->found)
-		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes; %.290s", disks, g->why);
+		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes; %.290s",
+		         disks, g->why);
 	else if (group_is_free(vg, g->uuid, &who) < 0)
-		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes, and they fail until they are closed: %.260s", disks,
-		         who.message);
+		snprintf(op->why, sizeof(op->why),
+		         "%.60s was taken away under its active volumes, and they fail until they are "
+		         "closed: %.260s",
+		         disks, who.message);
 	else
-		snprintf(op->why, sizeof(op->why), "%.60s was taken away under its active volumes: they fail until the pool is stopped and started", disks);
+		snprintf(op->why, sizeof(op->why),
+		         "%.60s was taken away under its active volumes: they fail until the pool is stopped "
+		         "and started",
+		         disks);
 }
 
 /* From what LVM knows and what the kernel has. */
@@ -127,15 +136,17 @@ static enum pool_state group_state(const char *vg, const struct group *g, struct
 	else if (!g->active && g->inactive)
 		snprintf(op->why, sizeof(op->why), "volume group \"%.127s\" has been deactivated", vg);
 	else if (g->missing)
-		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing, g->pvs);
+		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing,
+		         g->pvs);
 	else if (g->inactive)
 		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %u", g->inactive);
 	else
-		return STATE_ACTIVE;            /* also a group without volumes: there is nothing to activate in it */
+		return STATE_ACTIVE; /* also a group without volumes: there is nothing to activate in it */
 	return g->active ? STATE_DEGRADED : STATE_INACTIVE;
 }
 
-static int logical_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+static int logical_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+                         struct err *e)
 {
 	const char *vg = group_name(d);
 	struct group g;
@@ -162,11 +173,14 @@ static int wrong_content(const char *vg, const char *spec, const char *path, str
 	if (device_content_bounded(path, &c, e) < 0)
 		return -1;
 	if (streq(c.type, "LVM2_member"))
-		return err_set(e, ERR_WRONG_FORMAT, "%s is a physical volume, but not of volume group \"%s\"", spec, vg);
-	return err_set(e, ERR_WRONG_FORMAT, "%s is no physical volume of \"%s\": it holds %s", spec, vg, device_content_text(&c, text, sizeof(text)));
+		return err_set(e, ERR_WRONG_FORMAT, "%s is a physical volume, but not of volume group \"%s\"",
+		               spec, vg);
+	return err_set(e, ERR_WRONG_FORMAT, "%s is no physical volume of \"%s\": it holds %s", spec, vg,
+	               device_content_text(&c, text, sizeof(text)));
 }
 
-/* Every device of the definition that exists has to belong to the group: how many do. *absent: one that does not exist. */
+/* Every device of the definition that exists has to belong to the group: how many do. *absent: one that does
+ * not exist. */
 static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct err *e)
 {
 	int there = 0;
@@ -202,24 +216,28 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 
 	if (group_look(d, g, op, e) < 0 || (there = devices_match(d, g, &absent, e)) < 0)
 		return -1;
-	/* On none of its devices it may be another group of that name, which came first. One that is active stays what it is. */
+	/* On none of its devices it may be another group of that name, which came first. One that is active
+	 * stays what it is. */
 	if (absent && !there && !(g->active && g->members)) {
 		snprintf(wait, sizeof(wait), "device=%.190s", absent);
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
 	}
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	if (!g->found)                  /* no event tells that a device can be read again */
+	if (!g->found) /* no event tells that a device can be read again */
 		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
 	if (g->missing)
-		return err_wait(e, ERR_WAIT_DEVICE, wait, "%u of its %u physical volumes %s missing; it is not activated in part", g->missing, g->pvs,
-		                g->missing == 1 ? "is" : "are");
+		return err_wait(e, ERR_WAIT_DEVICE, wait,
+		                "%u of its %u physical volumes %s missing; it is not activated in part",
+		                g->missing, g->pvs, g->missing == 1 ? "is" : "are");
 	if (absent)
-		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg, absent);
+		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg,
+		        absent);
 	return 0;
 }
 
 /* What volumes are made of: a group with mirrors or thin volumes is not activated without. */
-#define LOGICAL_MODULES "dm-mod dm-mirror dm-snapshot dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
+#define LOGICAL_MODULES                                                                                      \
+	"dm-mod dm-mirror dm-snapshot dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
 
 static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
@@ -235,19 +253,20 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
 	if (ready && group_run(words, vg, &g, op, NULL, e) == 0)
 		return 0;
-	op->begun = ready && group_active(vg, g.uuid, active);  /* some of its volumes */
-	if (strstr(e->message, "mapper"))       /* LVM misses the device-mapper, or one of its targets */
+	op->begun = ready && group_active(vg, g.uuid, active); /* some of its volumes */
+	if (strstr(e->message, "mapper")) /* LVM misses the device-mapper, or one of its targets */
 		module_explain(LOGICAL_MODULES, e);
 	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 }
 
 /* ---- stop ---- */
 
-/* Without LVM, where it cannot work with the group: its disk is gone, or what is on it is damaged. Nothing is written to a disk by that. */
+/* Without LVM, where it cannot work with the group: its disk is gone, or what is on it is damaged. Nothing is
+ * written to a disk by that. */
 static int take_away(const char *vg, const struct group *g, struct op *op, struct err *e)
 {
 	if (group_take_away(g->uuid, op, e) < 0) {
-		group_is_free(vg, g->uuid, e);  /* somebody may have opened one meanwhile: who? */
+		group_is_free(vg, g->uuid, e); /* somebody may have opened one meanwhile: who? */
 		return -1;
 	}
 	op_note(op, "volume group \"%s\" was deactivated without LVM: %s", vg, g->why);
@@ -281,13 +300,15 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 		snprintf(g.uuid, sizeof(g.uuid), "%s", active);
 		snprintf(g.why, sizeof(g.why), "%.299s", why.message);
 	} else if (!g.active) {
-		return 0;                       /* what is active is another group of that name */
+		return 0; /* what is active is another group of that name */
 	}
-	return deactivate(vg, &g, op, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg) : 0;
+	return deactivate(vg, &g, op, e) < 0
+	               ? err_wrap(e, ERR_KEEP, "cannot deactivate volume group \"%s\"", vg)
+	               : 0;
 }
 
-/* Volumes that were active when their disk was taken out do not find it when it is back: they are deactivated, when nobody has one of them open, so that
- * the group is activated anew. */
+/* Volumes that were active when their disk was taken out do not find it when it is back: they are
+ * deactivated, when nobody has one of them open, so that the group is activated anew. */
 static int logical_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
 {
 	cleanup_buf struct buf ground = BUF_INIT;
@@ -296,7 +317,8 @@ static int logical_revive(const struct pool_def *d, struct op *op, bool asked, s
 	struct group g;
 
 	group_devices(vg, NULL, ground_volume, &ground);
-	if (!strstr(buf_str(&ground), "=gone") || group_look(d, &g, op, &why) < 0 || !g.active || !g.found || g.missing)
+	if (!strstr(buf_str(&ground), "=gone") || group_look(d, &g, op, &why) < 0 || !g.active || !g.found ||
+	    g.missing)
 		return 0;
 	group_state(vg, &g, op);
 	if (deactivate(vg, &g, op, &why) == 0)
@@ -312,7 +334,7 @@ static int logical_revive(const struct pool_def *d, struct op *op, bool asked, s
 struct logical_volume {
 	char name[128], uuid[40], path[300], backing[300];
 	uint64_t size;
-	bool listed;            /* active, and no pool of thin volumes: what libvirt lists */
+	bool listed; /* active, and no pool of thin volumes: what libvirt lists */
 	struct buf devices;
 };
 
@@ -335,20 +357,24 @@ static void devices_add(struct buf *b, const char *text)
 	}
 }
 
-/* The size of what /dev/VG/LV is now; for a snapshot that of its origin. From sysfs, so that a suspended device does not stop us. */
+/* The size of what /dev/VG/LV is now; for a snapshot that of its origin. From sysfs, so that a suspended
+ * device does not stop us. */
 static uint64_t device_size(const char *path, struct stat *st)
 {
 	char attribute[80], text[32];
 
 	if (stat(path, st) < 0 || !S_ISBLK(st->st_mode))
 		return 0;
-	snprintf(attribute, sizeof(attribute), "/sys/dev/block/%u:%u/size", major(st->st_rdev), minor(st->st_rdev));
+	snprintf(attribute, sizeof(attribute), "/sys/dev/block/%u:%u/size", major(st->st_rdev),
+	         minor(st->st_rdev));
 	return file_read_line(AT_FDCWD, attribute, text, sizeof(text)) > 0 ? group_number(text) * 512 : 0;
 }
 
 static void volume_report(struct logical_volume *lv, struct op *op)
 {
-	struct volume v = { .name = lv->name, .type = "block", .key = lv->uuid, .path = lv->path, .allocation = lv->size };
+	struct volume v = {
+		.name = lv->name, .type = "block", .key = lv->uuid, .path = lv->path, .allocation = lv->size
+	};
 	struct stat st;
 
 	if (!lv->listed)
@@ -377,18 +403,27 @@ static void volume_begin(struct logical_volume *lv, const char *vg, const struct
 	snprintf(lv->uuid, sizeof(lv->uuid), "%s", lvm_get(f, n, "LV_UUID"));
 	snprintf(lv->path, sizeof(lv->path), "/dev/%s/%s", vg, lv->name);
 	lv->backing[0] = '\0';
-	if (check_lvm_name(origin))             /* not "[hidden]" */
+	if (check_lvm_name(origin)) /* not "[hidden]" */
 		snprintf(lv->backing, sizeof(lv->backing), "/dev/%s/%s", vg, origin);
 	lv->size = group_number(lvm_get(f, n, "LV_SIZE"));
-	lv->listed = attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_TYPE, 't') && check_lvm_name(lv->name);
+	lv->listed = attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_TYPE, 't') &&
+	             check_lvm_name(lv->name);
 	buf_reset(&lv->devices);
 }
 
 static int volumes_list(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	char select[160];
-	const char *const words[] = { "lvs", LVM_REPORT, "--segments", "-O", "vg_name,lv_name,seg_start", "-o",
-		                      "lv_name,lv_uuid,lv_attr,lv_size,origin,devices", "-S", select, NULL };
+	const char *const words[] = { "lvs",
+		                      LVM_REPORT,
+		                      "--segments",
+		                      "-O",
+		                      "vg_name,lv_name,seg_start",
+		                      "-o",
+		                      "lv_name,lv_uuid,lv_attr,lv_size,origin,devices",
+		                      "-S",
+		                      select,
+		                      NULL };
 	cleanup_buf struct buf out = BUF_INIT;
 	struct logical_volume lv = { 0 };
 	struct lvm_field f[LVM_FIELDS];
@@ -432,25 +467,28 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 }
 
 const struct backend logical_backend = {
-	.type      = POOL_LOGICAL,
-	.summary   = "an LVM volume group; its logical volumes",
+	.type = POOL_LOGICAL,
+	.summary = "an LVM volume group; its logical volumes",
 	.waits_for = WAIT_DEVICE,
-	.needs     = "volume group",
-	.image     = IMAGE("logical", LOGICAL_MODULES, "", ""),
-	.deadline  = { .start = SECONDS(60), .stop = SECONDS(30), .refresh = SECONDS(60), .check = SECONDS(30) },
-	.validate  = logical_validate,
-	.check     = logical_check,
-	.ground    = logical_ground,
-	.grows_by  = "dm-",
-	.pause     = SECONDS(10),       /* whoever deactivates a group by hand has something to do with it */
-	.start     = logical_start,
-	.stop      = logical_stop,
-	.revive    = logical_revive,
-	.build     = logical_build,
-	.delete    = logical_delete,
-	.find      = logical_find,
-	.identify  = logical_identify,
-	.refresh   = logical_refresh,
-	.vol_wipe  = block_vol_wipe,
-	.vol_open  = block_vol_open,
+	.needs = "volume group",
+	.image = IMAGE("logical", LOGICAL_MODULES, "", ""),
+	.deadline = { .start = SECONDS(60),
+	              .stop = SECONDS(30),
+	              .refresh = SECONDS(60),
+	              .check = SECONDS(30) },
+	.validate = logical_validate,
+	.check = logical_check,
+	.ground = logical_ground,
+	.grows_by = "dm-",
+	.pause = SECONDS(10), /* whoever deactivates a group by hand has something to do with it */
+	.start = logical_start,
+	.stop = logical_stop,
+	.revive = logical_revive,
+	.build = logical_build,
+	.delete = logical_delete,
+	.find = logical_find,
+	.identify = logical_identify,
+	.refresh = logical_refresh,
+	.vol_wipe = block_vol_wipe,
+	.vol_open = block_vol_open,
 };

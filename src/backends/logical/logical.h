@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files of the logical backend have in common: group.c (which group it is), kernel.c (what is active of it), logical.c (what is
- * done with it), build.c (making, unmaking, finding them).
+ * What the files of the logical backend have in common: group.c (which group it is), kernel.c (what is active
+ * of it), logical.c (what is done with it), build.c (making, unmaking, finding them).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
@@ -19,19 +19,20 @@ extern const struct backend logical_backend;
 
 /* What is known of a group. */
 struct group {
-	bool found;                     /* LVM can work with it */
-	bool unsure;                    /* it is not found, and a device could not be read: it may be there all the same */
-	bool active;                    /* the kernel has volumes of it */
-	bool deadly;                    /* LVM's code has died of it */
-	char mark[17];                  /* of what its disks say: it changes when that does */
+	bool found;    /* LVM can work with it */
+	bool unsure;   /* it is not found, and a device could not be read: it may be there all the same */
+	bool active;   /* the kernel has volumes of it */
+	bool deadly;   /* LVM's code has died of it */
+	char mark[17]; /* of what its disks say: it changes when that does */
 	char uuid[39];
-	char why[300];                  /* it is not found: why; a clause */
-	const struct lvm_label *label;  /* what a disk says of it, or NULL; good until lvm_scan_forget() */
-	const char *nodes[MEMBERS_MAX + 1];     /* those devices in /dev, NULL-terminated: what LVM may look at. Good until lvm_scan_forget() */
+	char why[300];                 /* it is not found: why; a clause */
+	const struct lvm_label *label; /* what a disk says of it, or NULL; good until lvm_scan_forget() */
+	/* those devices in /dev, NULL-terminated: what LVM may look at. Good until lvm_scan_forget() */
+	const char *nodes[MEMBERS_MAX + 1];
 	unsigned pvs, missing;
-	dev_t member[MEMBERS_MAX];      /* the devices of its physical volumes, as far as they are there */
+	dev_t member[MEMBERS_MAX]; /* the devices of its physical volumes, as far as they are there */
 	size_t members;
-	unsigned inactive;              /* volumes that activation concerns and that are not active */
+	unsigned inactive; /* volumes that activation concerns and that are not active */
 	uint64_t size, available;
 };
 
@@ -39,18 +40,21 @@ struct group {
 
 /* The group's name: <source><name>, else the pool's own, as libvirt has it. */
 const char *group_name(const struct pool_def *d);
-/* Which group of that name is the pool's: the one on the devices that the definition names, else the one that is active, else the only one. Then ask LVM.
- * A group that is not there is found == false, and no error. ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
+/* Which group of that name is the pool's: the one on the devices that the definition names, else the one that
+ * is active, else the only one. Then ask LVM. A group that is not there is found == false, and no error.
+ * ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
 int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 /* The same without asking LVM: what the disks say is enough. */
 int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
-/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid keeps other commands off until the group's metadata
- * has changed. */
-int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out, struct err *e);
+/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid
+ * keeps other commands off until the group's metadata has changed. */
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
+              struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
-/* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here? `out`: why; a clause. */
+/* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here?
+ * `out`: why; a clause. */
 bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size);
 /* For LVM's -S: the group of that name. */
 int group_select(const char *vg, char *out, size_t size, struct err *e);
@@ -59,15 +63,19 @@ uint64_t group_number(const char *text);
 
 /* ---- kernel.c ---- */
 
-/* Call fn for each active device of the group that is not a hidden part of another; a result other than 0 ends the walk and is returned. */
+/* Call fn for each active device of the group that is not a hidden part of another; a result other than 0
+ * ends the walk and is returned. */
 typedef int group_device_fn(const char *sysname, const char *lv, const char *dm_uuid, void *arg);
-int group_devices(const char *vg, const char *uuid /* or NULL: any of that name */, group_device_fn *fn, void *arg);
+int group_devices(const char *vg, const char *uuid /* or NULL: any of that name */, group_device_fn *fn,
+                  void *arg);
 /* Is there such a device? Whose it is: its uuid, as LVM prints it. */
 bool group_active(const char *vg, const char *uuid, char out[39]);
-/* Does nobody use a volume of it? ERR_BUSY names volumes and users. Snapshots and pools hold the hidden parts of their own group, which are not looked at;
- * so whoever holds a visible one is a stranger. An origin is the exception: its snapshots sit on its hidden "-real" device, not on it. */
+/* Does nobody use a volume of it? ERR_BUSY names volumes and users. Snapshots and pools hold the hidden parts
+ * of their own group, which are not looked at; so whoever holds a visible one is a stranger. An origin is the
+ * exception: its snapshots sit on its hidden "-real" device, not on it. */
 int group_is_free(const char *vg, const char *uuid, struct err *e);
-/* Take all devices of the group with that uuid away from device-mapper, from the top down, without asking LVM. ERR_BUSY: one is open. */
+/* Take all devices of the group with that uuid away from device-mapper, from the top down, without asking
+ * LVM. ERR_BUSY: one is open. */
 int group_take_away(const char *uuid, struct op *op, struct err *e);
 
 /* ---- logical.c ---- */

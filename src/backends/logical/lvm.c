@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LVM without its program. liblvm2cmd takes a command line and prints, as the program does; here its line is made safely, run by a process of its own,
- * what it says is sorted, and its reports taken apart.
+ * LVM without its program. liblvm2cmd takes a command line and prints, as the program does; here its line is
+ * made safely, run by a process of its own, what it says is sorted, and its reports taken apart.
  */
 #include "backends/logical/lvm.h"
 
@@ -26,15 +26,16 @@
 #define LVM_OUTPUT_LIMIT (4 * 1024 * 1024)
 #define LVM_CONF         "/etc/lvm/lvm.conf"
 #define LVM_LINE         4095
-#define CPU_SECONDS      20             /* a command that needs more is taken for one that never ends */
+#define CPU_SECONDS      20 /* a command that needs more is taken for one that never ends */
 #define REPORTER         "libdm-report.c"
 
-/* Where no udevd runs, nobody else makes nodes, answers device questions, watches devices or keeps backups. */
+/* Where no udevd runs, nobody else makes nodes, answers device questions, watches devices or keeps
+ * backups. */
 static const char own_devices_config[] =
-	"devices { obtain_device_list_from_udev=0 external_device_info_source=\"none\" use_devicesfile=0 hints=\"none\" } "
-	"global { event_activation=0 use_lvmlockd=0 use_lvmpolld=0 notify_dbus=0 } "
-	"activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 monitoring=0 } "
-	"backup { backup=0 archive=0 }";
+	"devices { obtain_device_list_from_udev=0 external_device_info_source=\"none\" use_devicesfile=0 "
+	"hints=\"none\" } global { event_activation=0 use_lvmlockd=0 use_lvmpolld=0 notify_dbus=0 } "
+	"activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 monitoring=0 } backup { backup=0 "
+	"archive=0 }";
 
 /* ---- the command line ---- */
 
@@ -49,7 +50,8 @@ static int word_quote(struct buf *line, const char *word, struct err *e)
 	return 0;
 }
 
-/* The devices that LVM may look at. Names are regular expressions there, in quotes: what would mean something in either is no device's name, or a link's. */
+/* The devices that LVM may look at. Names are regular expressions there, in quotes: what would mean something
+ * in either is no device's name, or a link's. */
 static int filter_add(struct buf *config, const char *device, struct err *e)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/:=,@.+";
@@ -57,7 +59,10 @@ static int filter_add(struct buf *config, const char *device, struct err *e)
 
 	if (device[strspn(device, plain)]) {
 		if (!realpath(device, node) || node[strspn(node, plain)])
-			return err_set(e, ERR_INVALID, "cannot give %s to LVM: its name has characters that mean something there", device);
+			return err_set(
+				e, ERR_INVALID,
+				"cannot give %s to LVM: its name has characters that mean something there",
+				device);
 		device = node;
 	}
 	buf_adds(config, "\"a|^");
@@ -81,12 +86,14 @@ static bool conf_has(const char *conf, const char *setting)
 	return false;
 }
 
-/* LVM has two filters, and a device has to pass both. Ours goes where the host's own configuration has none. */
+/* LVM has two filters, and a device has to pass both. Ours goes where the host's own configuration has
+ * none. */
 static const char *free_filter(const struct op *op)
 {
 	cleanup_buf struct buf conf = BUF_INIT;
 
-	if (!op->own_devices && file_read(AT_FDCWD, LVM_CONF, LVM_OUTPUT_LIMIT, &conf, NULL) == 0 && conf_has(buf_str(&conf), "global_filter"))
+	if (!op->own_devices && file_read(AT_FDCWD, LVM_CONF, LVM_OUTPUT_LIMIT, &conf, NULL) == 0 &&
+	    conf_has(buf_str(&conf), "global_filter"))
 		return "filter";
 	return "global_filter";
 }
@@ -111,7 +118,8 @@ static int config_add(struct buf *line, const char *const *only, const struct op
 	return word_quote(line, "--config", e) < 0 || word_quote(line, buf_str(&config), e) < 0 ? -1 : 0;
 }
 
-static int line_make(struct buf *line, const char *const *words, const char *const *only, const struct op *op, struct err *e)
+static int line_make(struct buf *line, const char *const *words, const char *const *only, const struct op *op,
+                     struct err *e)
 {
 	for (size_t i = 0; words[i]; i++) {
 		/* The command's own name comes first; LVM compares it as a whole, so it goes unquoted. */
@@ -127,15 +135,16 @@ static int line_make(struct buf *line, const char *const *words, const char *con
 
 /* ---- running it ---- */
 
-/* What the command says. LVM hands over line by line, with the file of its source that says it: a report comes from one file only, and everything else is
- * about the work, wherever LVM itself would print it. In memory that is shared with the process that runs it. */
+/* What the command says. LVM hands over line by line, with the file of its source that says it: a report
+ * comes from one file only, and everything else is about the work, wherever LVM itself would print it. In
+ * memory that is shared with the process that runs it. */
 static struct said {
 	int result;
 	char complaint[400], warning[400];
 	bool overflow;
-	size_t len;                     /* of the report */
+	size_t len; /* of the report */
 	char report[LVM_OUTPUT_LIMIT];
-} *said;
+} * said;
 static char last_trouble[400], last_death[80];
 
 static void say_once(char *where, size_t size, const char *text)
@@ -172,11 +181,13 @@ static void on_message(int level, const char *file, int line, int dm_errno, cons
 	message += strspn(message, " \t");
 	if (level < LVM2_LOG_PRINT)
 		say_once(said->complaint, sizeof(said->complaint), message);
-	else if (starts_with(message, "WARNING: ") && !strstr(message, "NOT be backed up"))      /* it has no place for that here */
+	/* it has no place for that here */
+	else if (starts_with(message, "WARNING: ") && !strstr(message, "NOT be backed up"))
 		say_once(said->warning, sizeof(said->warning), message + strlen("WARNING: "));
 }
 
-/* Without a configuration LVM insists on making /etc/lvm, and fails on a read-only root; an empty directory name tells it to do without. */
+/* Without a configuration LVM insists on making /etc/lvm, and fails on a read-only root; an empty directory
+ * name tells it to do without. */
 static void environment_set(void)
 {
 	setenv("LVM_SUPPRESS_FD_WARNINGS", "1", 1);
@@ -201,15 +212,17 @@ static int run_line(const char *line)
 
 /* ---- in a process of its own ---- */
 
-/* What is on a disk may be such that LVM's code dies of it, or never comes to an end: then the worker lives on, and says so. One command at a time may be
- * at a group, known by its first device: one that hangs there in the kernel, and so outlives its worker, keeps others from joining it. */
+/* What is on a disk may be such that LVM's code dies of it, or never comes to an end: then the worker lives
+ * on, and says so. One command at a time may be at a group, known by its first device: one that hangs there
+ * in the kernel, and so outlives its worker, keeps others from joining it. */
 static int command_lock(const char *const *only, const struct op *op)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	char path[PATH_MAX];
 	int fd;
 
-	if (!only || !only[0] || !op->run_dir || snprintf(path, sizeof(path), "%s/lvm-commands", op->run_dir) >= (int)sizeof(path))
+	if (!only || !only[0] || !op->run_dir ||
+	    snprintf(path, sizeof(path), "%s/lvm-commands", op->run_dir) >= (int)sizeof(path))
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	l.l_start = (off_t)(hash_text(0, only[0]) >> 2);
@@ -265,7 +278,8 @@ const char *lvm_death(void)
 
 /* ---- what it complained about ---- */
 
-/* LVM's first error says what is wrong, further ones what could therefore not be done; where there is none, a warning may tell. */
+/* LVM's first error says what is wrong, further ones what could therefore not be done; where there is none, a
+ * warning may tell. */
 static const char *what_is_wrong(struct said *s)
 {
 	char *text = s->complaint[0] ? s->complaint : s->warning;
@@ -277,7 +291,10 @@ static const char *what_is_wrong(struct said *s)
 
 static enum err_class complaint_class(const char *text)
 {
-	static const struct { const char *part; enum err_class class; } known[] = {
+	static const struct {
+		const char *part;
+		enum err_class class;
+	} known[] = {
 		{ " in use", ERR_BUSY },
 		{ "contains a filesystem in use", ERR_BUSY },
 		{ "nsufficient free space", ERR_NO_SPACE },
@@ -385,7 +402,8 @@ int lvm_next(char **text, struct lvm_field *fields, struct err *e)
 		}
 	}
 	if (!line || *line)
-		return err_set(e, ERR_STORAGE, "LVM's report is not understood%s%s", n ? " after field " : "", n ? fields[n - 1].key : "");
+		return err_set(e, ERR_STORAGE, "LVM's report is not understood%s%s", n ? " after field " : "",
+		               n ? fields[n - 1].key : "");
 	return n;
 }
 
@@ -399,7 +417,8 @@ const char *lvm_get(const struct lvm_field *fields, int n, const char *key)
 
 /* ---- device-mapper's view ---- */
 
-/* One name up to a single '-' or the end, doubled ones undone. The rest, or NULL if it is empty or too long. */
+/* One name up to a single '-' or the end, doubled ones undone. The rest, or NULL if it is empty or too
+ * long. */
 static const char *dm_part(const char *p, char *out, size_t size)
 {
 	size_t n = 0;

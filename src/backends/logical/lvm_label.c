@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Physical volumes, as they lie on the disk. One of the first four sectors is the label; the header behind it says where metadata areas are; an area's
- * header says where in it the text is, which may run over the area's end and go on behind that header.
+ * Physical volumes, as they lie on the disk. One of the first four sectors is the label; the header behind it
+ * says where metadata areas are; an area's header says where in it the text is, which may run over the area's
+ * end and go on behind that header.
  */
 #include "backends/logical/lvm_label.h"
 
@@ -13,25 +14,32 @@
 enum {
 	SECTOR = 512,
 	LABEL_SECTORS = 4,
-	LABEL_SUM = 16, LABEL_SUMMED = 20, LABEL_OFFSET = 20, LABEL_TYPE = 24, LABEL_LEN = 32,
-	PV_AREAS = LVM_ID + 8,          /* after uuid and size */
-	AREA_HEADER = 512, AREA_MAGIC = 4, AREA_START = 24, AREA_SIZE = 32, AREA_TEXT = 40,
+	LABEL_SUM = 16,
+	LABEL_SUMMED = 20,
+	LABEL_OFFSET = 20,
+	LABEL_TYPE = 24,
+	LABEL_LEN = 32,
+	PV_AREAS = LVM_ID + 8, /* after uuid and size */
+	AREA_HEADER = 512,
+	AREA_MAGIC = 4,
+	AREA_START = 24,
+	AREA_SIZE = 32,
+	AREA_TEXT = 40,
 	AREAS_MOST = 2,
 	READ_MOST = 64 * 1024,
 	TEXT_MOST = 16 * 1024 * 1024,
 	DEPTH_MOST = 64,
-	IGNORED = 1,                    /* flag of an area that is not in use */
+	IGNORED = 1, /* flag of an area that is not in use */
 };
 
 struct source {
 	lvm_read_fn *read;
 	void *arg;
 	struct lvm_label *out;
-	uint8_t *block;                 /* READ_MOST bytes, aligned */
+	uint8_t *block; /* READ_MOST bytes, aligned */
 };
 
-__attribute__((format(printf, 2, 3)))
-static bool trouble(struct lvm_label *out, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static bool trouble(struct lvm_label *out, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -72,8 +80,8 @@ static uint32_t checksum(const uint8_t *p, size_t len)
 	return sum;
 }
 
-/* `len` bytes from anywhere on the device, in as few reads as that takes: a server may be far. No block is read that is not needed, and where a read of
- * several fails, the block that cannot be read is found. */
+/* `len` bytes from anywhere on the device, in as few reads as that takes: a server may be far. No block is
+ * read that is not needed, and where a read of several fails, the block that cannot be read is found. */
 static bool read_bytes(struct source *s, uint8_t *data, size_t len, uint64_t at)
 {
 	size_t most = READ_MOST;
@@ -89,7 +97,8 @@ static bool read_bytes(struct source *s, uint8_t *data, size_t len, uint64_t at)
 			continue;
 		}
 		if (n < 0)
-			return trouble(s->out, "cannot be read at %llu: %s", (unsigned long long)start, strerror(errno));
+			return trouble(s->out, "cannot be read at %llu: %s", (unsigned long long)start,
+			               strerror(errno));
 		if ((size_t)n <= skip)
 			return trouble(s->out, "its LVM metadata goes beyond its end");
 		part = (size_t)least(part, (size_t)n - skip);
@@ -105,7 +114,8 @@ static bool read_bytes(struct source *s, uint8_t *data, size_t len, uint64_t at)
 
 static bool is_id_character(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '!' || c == '#';
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '!' ||
+	       c == '#';
 }
 
 /* "oanUNy-57yh-…" to its 32 characters. */
@@ -126,13 +136,17 @@ static bool id_take(const char *text, size_t len, char out[LVM_ID])
 	return n == LVM_ID;
 }
 
-struct word { const char *text; size_t len; bool quoted; };
+struct word {
+	const char *text;
+	size_t len;
+	bool quoted;
+};
 
 struct reading {
 	const char *p, *end;
 	struct lvm_label *out;
-	unsigned depth;                 /* of sections */
-	bool in_volumes;                /* inside physical_volumes */
+	unsigned depth;  /* of sections */
+	bool in_volumes; /* inside physical_volumes */
 };
 
 static void skip_blanks(struct reading *r)
@@ -207,15 +221,16 @@ static void value_take(struct reading *r, const struct word *key, const struct w
 	if (r->depth != 1)
 		return;
 	if (word_is(key, "id"))
-		id_take(value->text, value->len, out->vg);      /* a NUL is behind it already */
+		id_take(value->text, value->len, out->vg); /* a NUL is behind it already */
 	else if (word_is(key, "seqno"))
-		out->seqno = strtoull(value->text, NULL, 10);   /* the text ends with a NUL */
+		out->seqno = strtoull(value->text, NULL, 10); /* the text ends with a NUL */
 	else if (word_is(key, "system_id"))
 		word_copy(value, out->system_id);
 	else if (word_is(key, "lock_type"))
 		word_copy(value, out->lock_type);
 	else if (word_is(key, "status") && value->len == 9 && memcmp(value->text, "CLUSTERED", 9) == 0)
-		snprintf(out->lock_type, sizeof(out->lock_type), "clvm");       /* how it was said before there were lock types */
+		/* how it was said before there were lock types */
+		snprintf(out->lock_type, sizeof(out->lock_type), "clvm");
 }
 
 /* Behind a "=": one value, or a list of them. */
@@ -242,7 +257,7 @@ static bool value_read(struct reading *r, const struct word *key)
 static bool section_begin(struct reading *r, const struct word *name)
 {
 	if (r->depth == 0 && r->out->name[0])
-		return false;                   /* a second group in one text */
+		return false; /* a second group in one text */
 	if (r->depth == 0)
 		word_copy(name, r->out->name);
 	if (r->depth == 1)
@@ -265,7 +280,9 @@ static bool text_read(struct reading *r)
 			continue;
 		}
 		mark = word_next(r);
-		if (!mark.text || !mark.len || !(word_is(&mark, "{") ? section_begin(r, &key) : word_is(&mark, "=") && value_read(r, &key)))
+		if (!mark.text || !mark.len ||
+		    !(word_is(&mark, "{") ? section_begin(r, &key)
+		                          : word_is(&mark, "=") && value_read(r, &key)))
 			return false;
 	}
 }
@@ -290,7 +307,10 @@ static bool text_take(struct lvm_label *out, const char *text, size_t len)
 
 /* ---- the metadata area ---- */
 
-struct area { uint64_t start, size, text, len; uint32_t sum; };
+struct area {
+	uint64_t start, size, text, len;
+	uint32_t sum;
+};
 
 static int area_bad(struct source *s, const char *why)
 {
@@ -306,7 +326,8 @@ static int area_read(struct source *s, struct area *a)
 
 	if (!read_bytes(s, head, sizeof(head), a->start))
 		return -1;
-	if (checksum(head + 4, sizeof(head) - 4) != number_at(head, 4) || memcmp(head + AREA_MAGIC, magic, strlen(magic)) != 0 ||
+	if (checksum(head + 4, sizeof(head) - 4) != number_at(head, 4) ||
+	    memcmp(head + AREA_MAGIC, magic, strlen(magic)) != 0 ||
 	    number_at(head + AREA_START, 8) != a->start)
 		return area_bad(s, "is damaged: the area's header has a wrong checksum");
 	a->size = number_at(head + AREA_SIZE, 8);
@@ -316,7 +337,8 @@ static int area_read(struct source *s, struct area *a)
 	mark_add(s->out, number_at(head, 4) << 32 | a->sum);
 	if (!a->text || number_at(head + AREA_TEXT + 20, 4) & IGNORED)
 		return 0;
-	if (a->size <= AREA_HEADER || a->text < AREA_HEADER || a->text >= a->size || a->len > a->size - AREA_HEADER)
+	if (a->size <= AREA_HEADER || a->text < AREA_HEADER || a->text >= a->size ||
+	    a->len > a->size - AREA_HEADER)
 		return area_bad(s, "is damaged: the text lies outside its area");
 	if (a->len > TEXT_MOST)
 		return area_bad(s, "is longer than 16 MiB");
@@ -359,7 +381,8 @@ static bool area_try(struct source *s, uint64_t start)
 
 /* ---- label and header ---- */
 
-/* The areas named in the header: data areas up to one at 0, then metadata areas. The number of these, or -1: the list does not end. */
+/* The areas named in the header: data areas up to one at 0, then metadata areas. The number of these, or -1:
+ * the list does not end. */
 static int areas_find(const uint8_t *p, const uint8_t *end, uint64_t areas[AREAS_MOST])
 {
 	int list = 0, n = 0;
@@ -380,7 +403,8 @@ static const uint8_t *label_find(const uint8_t *head, size_t len)
 	for (size_t at = 0; at < LABEL_SECTORS * SECTOR && at + SECTOR <= len; at += SECTOR)
 		if (memcmp(head + at, "LABELONE", 8) == 0 && number_at(head + at + 8, 8) == at / SECTOR &&
 		    memcmp(head + at + LABEL_TYPE, "LVM2 001", 8) == 0 &&
-		    checksum(head + at + LABEL_SUMMED, SECTOR - LABEL_SUMMED) == number_at(head + at + LABEL_SUM, 4))
+		    checksum(head + at + LABEL_SUMMED, SECTOR - LABEL_SUMMED) ==
+		            number_at(head + at + LABEL_SUM, 4))
 			return head + at;
 	return NULL;
 }
@@ -394,7 +418,8 @@ static void label_look(struct source *s, const uint8_t *label)
 
 	out->member = true;
 	mark_add(out, number_at(label + LABEL_SUM, 4));
-	if (header < LABEL_LEN || header > SECTOR - PV_AREAS || !id_take((const char *)label + header, LVM_ID, out->pv)) {
+	if (header < LABEL_LEN || header > SECTOR - PV_AREAS ||
+	    !id_take((const char *)label + header, LVM_ID, out->pv)) {
 		trouble(out, "its LVM label is damaged: it leads to no header of a physical volume");
 		return;
 	}

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Looking for physical volumes. One reader takes device after device. If it stays at one for a moment, it keeps that one and another reader goes on with
- * the next; if it dies, that device is what it died of. The labels come back in shared memory.
+ * Looking for physical volumes. One reader takes device after device. If it stays at one for a moment, it
+ * keeps that one and another reader goes on with the next; if it dies, that device is what it died of. The
+ * labels come back in shared memory.
  *
- * A reader that gets no answer at all is left behind. It holds a lock on one byte of a file in the run directory, whose number is the device's: so the next
- * look, by whatever process, knows that device and passes over it until the reader is gone, which it is as soon as the device has answered.
+ * A reader that gets no answer at all is left behind. It holds a lock on one byte of a file in the run
+ * directory, whose number is the device's: so the next look, by whatever process, knows that device and
+ * passes over it until the reader is gone, which it is as soon as the device has answered.
  */
 #include "backends/logical/lvm_scan.h"
 
@@ -32,12 +34,12 @@
 #include "system/links.h"
 
 enum {
-	READERS = 256,                  /* at once: one for each device that does not answer, and one that goes on */
-	MOMENT = 100,                   /* ms at one device; after that another reader goes on */
-	SHORT_MOMENT = 20,              /* when there are many such devices */
+	READERS = 256,     /* at once: one for each device that does not answer, and one that goes on */
+	MOMENT = 100,      /* ms at one device; after that another reader goes on */
+	SHORT_MOMENT = 20, /* when there are many such devices */
 	MANY = 8,
-	PATIENCE = 5000,                /* ms, with those that are slow, */
-	PATIENCE_WHOLE = 500,           /* when what is wanted is there without them */
+	PATIENCE = 5000,      /* ms, with those that are slow, */
+	PATIENCE_WHOLE = 500, /* when what is wanted is there without them */
 	DEVICES_MOST = 16384,
 	LEFT_OUT_TEXT = 2000,
 };
@@ -45,15 +47,18 @@ enum {
 enum state { UNREAD, READING, READ, MEMBER, TROUBLE, CRASHED, SILENT, STALLED };
 
 struct shared {
-	_Atomic unsigned turn;          /* the reader that goes on with the next device */
-	_Atomic unsigned at[READERS];   /* which device each is at; n: none any more */
-	struct result { _Atomic int state; struct lvm_label label; } results[];
+	_Atomic unsigned turn;        /* the reader that goes on with the next device */
+	_Atomic unsigned at[READERS]; /* which device each is at; n: none any more */
+	struct result {
+		_Atomic int state;
+		struct lvm_label label;
+	} results[];
 };
 
 struct reader {
 	pid_t pid;
 	int pidfd, lock;
-	unsigned at;                    /* as it was seen */
+	unsigned at; /* as it was seen */
 	uint64_t since;
 };
 
@@ -61,12 +66,12 @@ struct reader {
 static struct look {
 	struct lvm_scan scan;
 	struct shared *shared;
-	size_t size;                    /* of the shared memory */
+	size_t size; /* of the shared memory */
 	struct reader readers[READERS];
 	unsigned nreaders;
 	const char *run_dir;
 	char crashed[64];
-} *last;
+} * last;
 
 /* ---- which devices ---- */
 
@@ -98,7 +103,8 @@ static bool is_component(const char *sysname, const char *holders)
 	d = opendir(path);
 	while (d && !found && (entry = readdir(d)))
 		found = starts_with(entry->d_name, "md") ||
-		        (read_attribute(entry->d_name, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "mpath-"));
+		        (read_attribute(entry->d_name, "dm/uuid", uuid, sizeof(uuid)) &&
+		         starts_with(uuid, "mpath-"));
 	if (d)
 		closedir(d);
 	return found;
@@ -111,14 +117,17 @@ static bool is_candidate(const char *sysname, dev_t *dev)
 	char text[160];
 	unsigned a, b;
 
-	if (starts_any(sysname, without) || !read_attribute(sysname, "size", text, sizeof(text)) || streq(text, "0"))
+	if (starts_any(sysname, without) || !read_attribute(sysname, "size", text, sizeof(text)) ||
+	    streq(text, "0"))
 		return false;
 	if (!read_attribute(sysname, "dev", text, sizeof(text)) || sscanf(text, "%u:%u", &a, &b) != 2)
 		return false;
 	*dev = makedev(a, b);
 	if (read_attribute(sysname, "dm/uuid", text, sizeof(text)) && starts_with(text, "LVM-"))
 		return false;
-	return !is_component(sysname, "holders") && !(read_attribute(sysname, "partition", text, sizeof(text)) && is_component(sysname, "../holders"));
+	return !is_component(sysname, "holders") &&
+	       !(read_attribute(sysname, "partition", text, sizeof(text)) &&
+	         is_component(sysname, "../holders"));
 }
 
 static bool device_add(struct look *k, const char *sysname)
@@ -127,7 +136,8 @@ static bool device_add(struct look *k, const char *sysname)
 	struct lvm_device *grown;
 	dev_t dev;
 
-	if (!is_candidate(sysname, &dev) || device_node(dev, node, sizeof(node)) < 0 || k->scan.n == DEVICES_MOST)
+	if (!is_candidate(sysname, &dev) || device_node(dev, node, sizeof(node)) < 0 ||
+	    k->scan.n == DEVICES_MOST)
 		return true;
 	grown = realloc(k->scan.devices, (k->scan.n + 1) * sizeof(*grown));
 	if (!grown)
@@ -169,7 +179,8 @@ static int lock_file(const struct look *k)
 {
 	char path[PATH_MAX];
 
-	if (!k->run_dir || snprintf(path, sizeof(path), "%s/unanswered-devices", k->run_dir) >= (int)sizeof(path))
+	if (!k->run_dir ||
+	    snprintf(path, sizeof(path), "%s/unanswered-devices", k->run_dir) >= (int)sizeof(path))
 		return -1;
 	return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
@@ -177,7 +188,10 @@ static int lock_file(const struct look *k)
 /* Of an open file: it is shared by who was forked from us, and lasts until the last of these is gone. */
 static bool lock_byte(int file, int command, dev_t dev)
 {
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)major(dev) << 32 | minor(dev), .l_len = 1 };
+	struct flock l = { .l_type = F_WRLCK,
+		           .l_whence = SEEK_SET,
+		           .l_start = (off_t)major(dev) << 32 | minor(dev),
+		           .l_len = 1 };
 
 	return file >= 0 && fcntl(file, command, &l) == 0 && l.l_type != F_UNLCK;
 }
@@ -196,7 +210,8 @@ static void known_silent(struct look *k)
 
 /* ---- in a reader ---- */
 
-/* Past the page cache: another host may have written there. A drive that is empty or has just gone is one without bytes. */
+/* Past the page cache: another host may have written there. A drive that is empty or has just gone is one
+ * without bytes. */
 static ssize_t read_block(void *arg, void *data, size_t len, uint64_t at)
 {
 	int *fd = arg;
@@ -216,7 +231,7 @@ static void read_device(const char *node, struct result *r)
 	if (fd < 0)
 		fd = openat(AT_FDCWD, node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
-		r->state = READ;                /* an empty drive, one that has just gone */
+		r->state = READ; /* an empty drive, one that has just gone */
 		return;
 	}
 	lvm_label_read(read_block, &fd, &label);
@@ -233,7 +248,7 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 
 	prctl(PR_SET_NAME, "lvm-reader");
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
-		dup2(null, fd);                 /* who reads what the worker says must not wait for one that is left behind */
+		dup2(null, fd); /* who reads what the worker says must not wait for one that is left behind */
 	file_keep_only(k->readers[me].lock);
 	if (sandbox_enter_reading(&e) < 0)
 		_exit(1);
@@ -241,7 +256,7 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 		int unread = UNREAD;
 
 		if (!atomic_compare_exchange_strong(&k->shared->results[i].state, &unread, READING))
-			continue;               /* somebody else's */
+			continue; /* somebody else's */
 		k->shared->at[me] = i;
 		read_device(k->scan.devices[i].node, &k->shared->results[i]);
 	}
@@ -295,8 +310,9 @@ static void reader_over(struct look *k, unsigned i)
 		;
 	if (at < k->scan.n && is_open(k->shared->results[at].state)) {
 		k->shared->results[at].state = CRASHED;
-		snprintf(k->crashed, sizeof(k->crashed), "its reader died (%s %d)", WIFSIGNALED(status) ? "signal" : "status",
-			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		snprintf(k->crashed, sizeof(k->crashed), "its reader died (%s %d)",
+		         WIFSIGNALED(status) ? "signal" : "status",
+		         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	}
 	reader_leave(r);
 }
@@ -392,7 +408,8 @@ static void readers_end(struct look *k)
 
 /* ---- what was found ---- */
 
-static const char *problem_of(const struct look *k, const struct lvm_device *d, const struct result *r, int state)
+static const char *problem_of(const struct look *k, const struct lvm_device *d, const struct result *r,
+                              int state)
 {
 	if (state == TROUBLE)
 		return r->label.problem;
@@ -458,7 +475,8 @@ static int look_make(struct look *k, const char *wanted, uint64_t deadline, stru
 	int rc = readers_work(k, wanted, deadline, e);
 	readers_end(k);
 	results_take(k);
-	/* LVM's code runs in a child that has this memory too, and where damaged metadata has it write anywhere, it writes here. */
+	/* LVM's code runs in a child that has this memory too, and where damaged metadata has it write
+	 * anywhere, it writes here. */
 	mprotect(k->shared, k->size, PROT_READ);
 	return rc;
 }
@@ -499,7 +517,8 @@ static bool is_newest(const struct lvm_scan *s, const struct lvm_device *d)
 bool lvm_scan_group(const struct lvm_scan *s, const char *name, size_t i, struct lvm_group *g)
 {
 	for (const struct lvm_device *d = s->devices; d < s->devices + s->n; d++)
-		if (d->label && d->label->vg[0] && (!name || streq(d->label->name, name)) && is_newest(s, d) && i-- == 0) {
+		if (d->label && d->label->vg[0] && (!name || streq(d->label->name, name)) &&
+		    is_newest(s, d) && i-- == 0) {
 			g->label = d->label;
 			return true;
 		}
@@ -514,7 +533,8 @@ static bool is_listed(const struct lvm_label *group, const char *pv)
 	return group->more;
 }
 
-/* One whose own metadata is lost belongs to the group that lists it, unless another device is that physical volume without doubt. */
+/* One whose own metadata is lost belongs to the group that lists it, unless another device is that physical
+ * volume without doubt. */
 bool lvm_scan_member(const struct lvm_scan *s, const struct lvm_group *g, const struct lvm_device *d)
 {
 	if (!d->label || !d->label->pv[0] || !is_listed(g->label, d->label->pv))
@@ -522,7 +542,8 @@ bool lvm_scan_member(const struct lvm_scan *s, const struct lvm_group *g, const 
 	if (d->label->vg[0])
 		return streq(d->label->vg, g->label->vg);
 	for (const struct lvm_device *o = s->devices; o < s->devices + s->n; o++)
-		if (o != d && o->label && streq(o->label->pv, d->label->pv) && streq(o->label->vg, g->label->vg))
+		if (o != d && o->label && streq(o->label->pv, d->label->pv) &&
+		    streq(o->label->vg, g->label->vg))
 			return false;
 	return !g->label->more;
 }
@@ -576,7 +597,8 @@ void lvm_scan_left_out(const struct lvm_scan *s, lvm_counts_fn *counts, void *ar
 	for (size_t i = 0; i < s->n; i++) {
 		if (!s->devices[i].problem || !counts(&s->devices[i], arg))
 			continue;
-		snprintf(one, sizeof(one), "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node, s->devices[i].problem);
+		snprintf(one, sizeof(one), "%s%s (%s)", n ? ", " : "; left out: ", s->devices[i].node,
+		         s->devices[i].problem);
 		if (more || n + strlen(one) + more_room > size)
 			more++;
 		else
@@ -596,8 +618,10 @@ bool lvm_scan_unsure(const struct lvm_scan *s, lvm_counts_fn *counts, void *arg)
 
 bool lvm_scan_is_other(const struct lvm_scan *s, const struct lvm_device *d, const char *vg)
 {
-	for (const struct lvm_device *o = s->devices; d->label && d->label->pv[0] && o < s->devices + s->n; o++)
-		if (o->label && o->label->vg[0] && !o->label->more && !streq(o->label->vg, vg) && is_listed(o->label, d->label->pv))
+	for (const struct lvm_device *o = s->devices; d->label && d->label->pv[0] && o < s->devices + s->n;
+	     o++)
+		if (o->label && o->label->vg[0] && !o->label->more && !streq(o->label->vg, vg) &&
+		    is_listed(o->label, d->label->pv))
 			return true;
 	return false;
 }

@@ -16,11 +16,11 @@
 #include "pool/xml.h"
 #include "supervisor/config/config.h"
 
-#define NAMES_LIMIT (LINE_MAX_BYTES - 512)      /* the rest is for keys, uuid, boot policy */
-#define COMMENT_ROOM 1024                       /* what add_warning() puts in front has less: a name has 200 bytes at most */
-#define XML_LIMIT   (POOL_XML_LIMIT - COMMENT_ROOM)
-#define READ_BACK   (32 * 1024)                 /* a shorter document cannot have more elements than are accepted */
-#define SECRET_LIMIT (96 * 1024)                /* of a file: a value of 64 KiB in base64, with line ends */
+#define NAMES_LIMIT  (LINE_MAX_BYTES - 512) /* the rest is for keys, uuid, boot policy */
+#define COMMENT_ROOM 1024 /* what add_warning() puts in front has less: a name has 200 bytes at most */
+#define XML_LIMIT    (POOL_XML_LIMIT - COMMENT_ROOM)
+#define READ_BACK    (32 * 1024) /* a shorter document cannot have more elements than are accepted */
+#define SECRET_LIMIT (96 * 1024) /* of a file: a value of 64 KiB in base64, with line ends */
 
 #define STRING_(x) #x
 #define STRING(x)  STRING_(x)
@@ -76,7 +76,8 @@ static int no_memory(const char *what, struct err *e)
 }
 
 /* A file's text, which is taken over, or what is wrong with it. */
-static int append(struct config_files *files, const char *dir, const char *name, struct buf *text, const struct err *problem, struct err *e)
+static int append(struct config_files *files, const char *dir, const char *name, struct buf *text,
+                  const struct err *problem, struct err *e)
 {
 	struct config_file *f = calloc(1, sizeof(*f));
 
@@ -116,15 +117,17 @@ static int add_file(struct config_files *files, int dirfd, const char *dir, cons
 	return append(files, dir, name, &text, NULL, e);
 }
 
-/* Of n names, sorted, those from `from` on are left out: which ones does not depend on anything but the names. */
-static int leave_out(struct config_files *files, const char *dir, struct dirent **names, int from, int n, const char *what, const char *limit, struct err *e)
+/* Of n names, sorted, those from `from` on are left out: which ones does not depend on anything but the
+ * names. */
+static int leave_out(struct config_files *files, const char *dir, struct dirent **names, int from, int n,
+                     const char *what, const char *limit, struct err *e)
 {
 	struct err cut = { 0 };
 
 	if (from >= n)
 		return 0;
-	err_set(&cut, ERR_LIMIT, "%d of %d %s in %.150s are not read, \"%.100s\" to \"%.100s\": %s", n - from, n, what, dir, names[from]->d_name,
-		names[n - 1]->d_name, limit);
+	err_set(&cut, ERR_LIMIT, "%d of %d %s in %.150s are not read, \"%.100s\" to \"%.100s\": %s", n - from,
+	        n, what, dir, names[from]->d_name, names[n - 1]->d_name, limit);
 	return append(files, dir, "", NULL, &cut, e);
 }
 
@@ -135,7 +138,8 @@ static void names_free(struct dirent **names, int n)
 	free(names);
 }
 
-static int load_marks(int dirfd, const char *definitions, const char *shown, struct config_files *out, struct err *e)
+static int load_marks(int dirfd, const char *definitions, const char *shown, struct config_files *out,
+                      struct err *e)
 {
 	char path[PATH_MAX + 16], dir[PATH_MAX + 16];
 	struct dirent **names;
@@ -145,7 +149,7 @@ static int load_marks(int dirfd, const char *definitions, const char *shown, str
 	snprintf(dir, sizeof(dir), "%s/autostart", shown);
 	int n = scandir(path, &names, is_definition, alphasort);
 	if (n < 0)
-		return 0;                       /* none are there */
+		return 0; /* none are there */
 	for (; i < n && i < CONFIG_FILES_LIMIT && rc == 0; i++)
 		rc = add_mark(out, dirfd, names[i]->d_name);
 	if (rc < 0)
@@ -156,7 +160,8 @@ static int load_marks(int dirfd, const char *definitions, const char *shown, str
 	return rc;
 }
 
-static int load_definitions(int dirfd, const char *shown, struct dirent **names, int n, struct config_files *out, struct err *e)
+static int load_definitions(int dirfd, const char *shown, struct dirent **names, int n,
+                            struct config_files *out, struct err *e)
 {
 	int rc = 0, i = 0;
 
@@ -192,7 +197,8 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 		return -1;
 	}
 	int n = scandir(path, &names, is_definition, alphasort);
-	rc = n < 0 ? err_sys(e, errno, "cannot read the definitions in %s", shown) : load_definitions(dirfd, shown, names, n, out, e);
+	rc = n < 0 ? err_sys(e, errno, "cannot read the definitions in %s", shown)
+	           : load_definitions(dirfd, shown, names, n, out, e);
 	if (n >= 0)
 		names_free(names, n);
 	if (rc == 0)
@@ -229,7 +235,8 @@ void config_files_free(struct config_files *files)
 	files->dir = files->cut = NULL;
 }
 
-/* What is written out is read again at each start and by each worker. It has elements and attributes that were not given. */
+/* What is written out is read again at each start and by each worker. It has elements and attributes that
+ * were not given. */
 static int check_again(const struct buf *xml, const char *origin, struct err *e)
 {
 	struct pool_def again;
@@ -237,7 +244,8 @@ static int check_again(const struct buf *xml, const char *origin, struct err *e)
 	if (xml->len < READ_BACK)
 		return 0;
 	if (pool_read(&again, xml->data, xml->len, origin, e) < 0)
-		return err_wrap(e, ERR_TOO_LONG, "%s: written out, the definition cannot be read again", origin);
+		return err_wrap(e, ERR_TOO_LONG, "%s: written out, the definition cannot be read again",
+		                origin);
 	pool_def_free(&again);
 	return 0;
 }
@@ -256,11 +264,14 @@ int config_print(struct config_item *item, struct err *e)
 	if (item->key.failed || item->xml.failed || names.failed)
 		return no_memory(item->origin, e);
 	if (names.len > NAMES_LIMIT)
-		return err_set(e, ERR_TOO_LONG, "%s: the names and paths of pool \"%s\" are longer than %d bytes together", item->origin, item->def->name,
-			       NAMES_LIMIT);
+		return err_set(e, ERR_TOO_LONG,
+		               "%s: the names and paths of pool \"%s\" are longer than %d bytes together",
+		               item->origin, item->def->name, NAMES_LIMIT);
 	if (item->xml.len > XML_LIMIT)
-		return err_set(e, ERR_TOO_LONG, "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are accepted", item->origin,
-			       item->def->name, item->xml.len, XML_LIMIT);
+		return err_set(e, ERR_TOO_LONG,
+		               "%s: written out, the definition of pool \"%s\" has %zu bytes; at most %d are "
+		               "accepted",
+		               item->origin, item->def->name, item->xml.len, XML_LIMIT);
 	return check_again(&item->xml, item->origin, e);
 }
 
@@ -270,7 +281,8 @@ void config_item_free(struct config_item *item)
 	buf_free(&item->xml);
 }
 
-void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn, void *arg)
+void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn,
+                      void *arg)
 {
 	struct config_item item = { .origin = origin, .autostart = autostart };
 	struct err e = { 0 };
@@ -292,10 +304,23 @@ void config_read_text(const char *xml, size_t len, const char *origin, bool auto
 }
 
 /* Names met so far in one directory, to find two files that define the same pool. */
-struct seen { struct seen *next; const char *origin; bool marked; char name[256]; };
-struct parse { config_item_fn *fn; void *arg; const struct config_files *files; struct config_file *file; struct seen *seen; bool again; };
+struct seen {
+	struct seen *next;
+	const char *origin;
+	bool marked;
+	char name[256];
+};
+struct parse {
+	config_item_fn *fn;
+	void *arg;
+	const struct config_files *files;
+	struct config_file *file;
+	struct seen *seen;
+	bool again;
+};
 
-/* A mark that bears the name of a file is that file's, whatever pool is in another; unless that file defines nothing, which is known when all have been asked. */
+/* A mark that bears the name of a file is that file's, whatever pool is in another; unless that file defines
+ * nothing, which is known when all have been asked. */
 static bool is_of_file(const struct parse *p, const struct config_mark *m)
 {
 	for (const struct config_file *f = m->of_file && p->again ? p->files->first : NULL; f; f = f->next)
@@ -329,15 +354,18 @@ static void report_marks(const struct config_files *files, config_item_fn *fn, v
 		char origin[PATH_MAX + NAME_MAX + 16];
 		struct err e = { 0 };
 
-		if (m->used || (files->cut && strcmp(m->name, files->cut) >= 0))        /* what it marks was left out, which is said already */
+		/* what it marks was left out, which is said already */
+		if (m->used || (files->cut && strcmp(m->name, files->cut) >= 0))
 			continue;
 		snprintf(origin, sizeof(origin), "%s/autostart/%s", files->dir, m->name);
-		err_set(&e, ERR_INVALID, "%s: marks a pool for autostart that is not defined in %s", origin, files->dir);
+		err_set(&e, ERR_INVALID, "%s: marks a pool for autostart that is not defined in %s", origin,
+		        files->dir);
 		fn(&(struct config_item){ .origin = origin, .problem = &e }, arg);
 	}
 }
 
-/* Its own file NAME.xml is there as well, and has yet to be asked: a copy that was left beside it must not win because of its name. */
+/* Its own file NAME.xml is there as well, and has yet to be asked: a copy that was left beside it must not
+ * win because of its name. */
 static bool gives_way(const struct parse *p, const char *pool)
 {
 	char own[300];
@@ -357,8 +385,11 @@ static void report_second(const struct parse *p, const struct config_item *item,
 	bool marked = is_marked(p, p->file->name, true) && !first->marked;
 	struct err e = { 0 };
 
-	err_set(&e, ERR_EXISTS, "%s: pool \"%s\" is already defined in %s, which is the one that is used%s: remove this file, or give it a name that does not end in .xml",
-		item->origin, item->def->name, first->origin, marked ? " (and is not marked for autostart, as this one is)" : "");
+	err_set(&e, ERR_EXISTS,
+	        "%s: pool \"%s\" is already defined in %s, which is the one that is used%s: remove this "
+	        "file, or give it a name that does not end in .xml",
+	        item->origin, item->def->name, first->origin,
+	        marked ? " (and is not marked for autostart, as this one is)" : "");
 	p->fn(&(struct config_item){ .origin = item->origin, .problem = &e }, p->arg);
 }
 
@@ -397,13 +428,16 @@ static void report_absent(const struct config_files *files, config_item_fn *fn, 
 
 	if (!files->absent || files->may_be_absent)
 		return;
-	err_set(&e, ERR_INVALID, "no definitions are read from %s: there is no such directory (make it, then \"poolctl reload\")", files->dir);
+	err_set(&e, ERR_INVALID,
+	        "no definitions are read from %s: there is no such directory (make it, then \"poolctl "
+	        "reload\")",
+	        files->dir);
 	fn(&(struct config_item){ .origin = files->dir, .problem = &e }, arg);
 }
 
 static void parse_file(struct parse *p)
 {
-	is_marked(p, p->file->name, true);       /* also a mark of a bad definition marks something */
+	is_marked(p, p->file->name, true); /* also a mark of a bad definition marks something */
 	if (p->file->error)
 		p->fn(&(struct config_item){ .origin = p->file->origin, .problem = p->file->error }, p->arg);
 	else
@@ -446,7 +480,10 @@ int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *f
 	return 0;
 }
 
-struct wanted { const char *pool; bool found; };
+struct wanted {
+	const char *pool;
+	bool found;
+};
 
 static void look_for(const struct config_item *item, void *arg)
 {
@@ -464,7 +501,8 @@ bool config_defines(const char *dir, const char *pool)
 		return false;
 	bool closed_in = sandbox_enter(NULL) == 0;
 	for (const struct config_file *f = files.first; closed_in && f; f = f->next)
-		if (f->text && memmem(f->text, f->len, pool, strlen(pool)))     /* most do not even have the word */
+		/* most do not even have the word */
+		if (f->text && memmem(f->text, f->len, pool, strlen(pool)))
 			config_read_text(f->text, f->len, f->origin, false, look_for, &w);
 	config_files_free(&files);
 	return w.found;
@@ -501,7 +539,8 @@ int config_copy_secrets(const char *dir, const char *to, struct err *e)
 		return err_sys(e, errno, "cannot copy the secrets in %s", path);
 	for (int i = 0; i < n; i++)
 		if (copy_secret(from, names[i]->d_name, into, rc == 0 ? e : NULL) < 0)
-			rc = err_wrap(rc == 0 ? e : NULL, ERR_KEEP, "secret %s of %s", names[i]->d_name, path);
+			rc = err_wrap(rc == 0 ? e : NULL, ERR_KEEP, "secret %s of %s", names[i]->d_name,
+			              path);
 	names_free(names, n);
 	return rc;
 }
@@ -538,13 +577,15 @@ static int definition_file(const char *name, char *file, size_t size, struct err
 	return 0;
 }
 
-/* What to type instead of changing the file. A name that a shell would take apart, or that cannot be in a comment, gives way to the uuid. */
+/* What to type instead of changing the file. A name that a shell would take apart, or that cannot be in a
+ * comment, gives way to the uuid. */
 static void add_warning(const char *name, const char *xml, struct buf *out)
 {
 	static const char open[] = "\n  <uuid>";
 	const char *uuid = strstr(xml, open);
 
-	buf_adds(out, "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and lost. Make them with\n  poolctl pool-edit ");
+	buf_adds(out, "<!--\nWritten by poolinit. Changes made to this file by hand may be overwritten and "
+	              "lost. Make them with\n  poolctl pool-edit ");
 	if (uuid && (strpbrk(name, "\r\t\n !\"#$&'()*;<>?[\\]^`{|}~") || strstr(name, "--") || *name == '-'))
 		buf_printf(out, "%.36s", uuid + strlen(open));
 	else
@@ -560,7 +601,10 @@ static bool is_definition_name(const char *name)
 }
 
 /* What a directory holds beside one file: what config_load() would count. */
-struct others { size_t n; uint64_t bytes; };
+struct others {
+	size_t n;
+	uint64_t bytes;
+};
 
 static int count_others(int fd, const char *file, struct others *o, struct err *e)
 {
@@ -579,14 +623,16 @@ static int count_others(int fd, const char *file, struct others *o, struct err *
 		if (!is_definition(d) || streq(d->d_name, file))
 			continue;
 		o->n++;
-		if (fstatat(fd, d->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size <= POOL_XML_LIMIT)
+		if (fstatat(fd, d->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_size <= POOL_XML_LIMIT)
 			o->bytes += (uint64_t)st.st_size;
 	}
 	closedir(dir);
 	return 0;
 }
 
-/* What would not be read at the next start is not accepted. A file that is there already may become smaller in a directory that is too full. */
+/* What would not be read at the next start is not accepted. A file that is there already may become smaller
+ * in a directory that is too full. */
 static int check_room(int fd, const char *file, size_t len, struct err *e)
 {
 	struct others o;
@@ -596,10 +642,12 @@ static int check_room(int fd, const char *file, size_t len, struct err *e)
 	if (count_others(fd, file, &o, e) < 0)
 		return -1;
 	if (!there && o.n >= CONFIG_FILES_LIMIT)
-		return err_set(e, ERR_LIMIT, "%zu definitions are there already; at most %d are read", o.n, CONFIG_FILES_LIMIT);
+		return err_set(e, ERR_LIMIT, "%zu definitions are there already; at most %d are read", o.n,
+		               CONFIG_FILES_LIMIT);
 	if (o.bytes + len > CONFIG_BYTES_LIMIT && !(there && (uint64_t)st.st_size >= len))
-		return err_set(e, ERR_LIMIT, "the definitions would have %llu bytes together; at most %d MiB are read", (unsigned long long)(o.bytes + len),
-			       CONFIG_MIB_LIMIT);
+		return err_set(e, ERR_LIMIT,
+		               "the definitions would have %llu bytes together; at most %d MiB are read",
+		               (unsigned long long)(o.bytes + len), CONFIG_MIB_LIMIT);
 	return 0;
 }
 
@@ -627,7 +675,8 @@ int config_keep(const char *dir, const char *name, const char *file, const char 
 	add_warning(name, xml, &text);
 	buf_adds(&text, xml);
 	file = file ? path_base(file) : own;
-	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name) : check_room(fd, file, text.len, e);
+	int rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot keep pool \"%s\": out of memory", name)
+	                     : check_room(fd, file, text.len, e);
 	if (rc == 0)
 		rc = file_replace(fd, file, text.data, text.len, 0600, e);
 	buf_free(&text);
@@ -643,14 +692,17 @@ static int mark(int marks, const char *file, const char *name, struct err *e)
 	if (count_others(marks, file, &o, e) < 0)
 		return -1;
 	if (o.n >= CONFIG_FILES_LIMIT)
-		return err_set(e, ERR_LIMIT, "cannot mark pool \"%s\" for autostart: %zu marks are there already; at most %d are read", name, o.n,
-			       CONFIG_FILES_LIMIT);
+		return err_set(e, ERR_LIMIT,
+		               "cannot mark pool \"%s\" for autostart: %zu marks are there already; at most "
+		               "%d are read",
+		               name, o.n, CONFIG_FILES_LIMIT);
 	snprintf(target, sizeof(target), "../%.255s", file);
 	if (symlinkat(target, marks, file) == 0 || errno == EEXIST)
-		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name) : 0;
+		return fsync(marks) < 0 ? err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name)
+		                        : 0;
 	if (errno != EPERM && errno != EOPNOTSUPP)
 		return err_sys(e, errno, "cannot mark pool \"%s\" for autostart", name);
-	return file_replace(marks, file, "", 0, 0600, e);       /* a medium without links, such as FAT */
+	return file_replace(marks, file, "", 0, 0600, e); /* a medium without links, such as FAT */
 }
 
 int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e)
@@ -675,14 +727,16 @@ int config_mark_autostart(const char *dir, const char *name, const char *file, b
 		return mark(marks, file, name, e);
 	if (file_remove(marks, file, e) < 0)
 		return -1;
-	return fstatat(fd, own, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : file_remove(marks, own, e);        /* of a file: that one's, as at reading */
+	/* of a file: that one's, as at reading */
+	return fstatat(fd, own, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : file_remove(marks, own, e);
 }
 
 int config_forget(const char *dir, const char *name, const char *file, struct err *e)
 {
 	char own[NAME_MAX + 1];
 
-	if (definition_file(name, own, sizeof(own), e) < 0 || config_mark_autostart(dir, name, file, false, e) < 0)
+	if (definition_file(name, own, sizeof(own), e) < 0 ||
+	    config_mark_autostart(dir, name, file, false, e) < 0)
 		return -1;
 	cleanup_close int fd = open_definitions(dir, false, e);
 	if (fd < 0)

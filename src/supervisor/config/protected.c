@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Directories that no pool may have as its own: those from which definitions and secrets are read, the one with the control socket, and the kernel's. Whoever
- * may make volumes could make definitions there.
+ * Directories that no pool may have as its own: those from which definitions and secrets are read, the one
+ * with the control socket, and the kernel's. Whoever may make volumes could make definitions there.
  *
- * The paths are compared as texts when a definition comes, and again in the worker that starts the pool, by what they lead to: links and bind mounts count.
- * A pool in the directory of another is allowed, as with libvirt: a volume's name has no '/', so that neither has the other's volumes.
+ * The paths are compared as texts when a definition comes, and again in the worker that starts the pool, by
+ * what they lead to: links and bind mounts count. A pool in the directory of another is allowed, as with
+ * libvirt: a volume's name has no '/', so that neither has the other's volumes.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -66,8 +67,9 @@ static const char *directory_at(const struct supervisor *s, size_t i)
 
 static int refuse(const char *pool, const char *target, bool inside, const char *dir, struct err *e)
 {
-	return err_set(e, ERR_INVALID, "pool \"%s\" may not have the directory %s: it %s %s, which is not for volumes", pool, target,
-		       inside ? "is or lies in" : "contains", dir);
+	return err_set(e, ERR_INVALID,
+	               "pool \"%s\" may not have the directory %s: it %s %s, which is not for volumes", pool,
+	               target, inside ? "is or lies in" : "contains", dir);
 }
 
 int protected_admit(const struct supervisor *s, const struct summary *m, struct err *e)
@@ -124,8 +126,9 @@ int protected_check(const struct supervisor *s, const struct pool_def *d, struct
 		return 0;
 	for (size_t i = 0; i < d->source.ndevices; i++)
 		if (d->source.devices[i].path[0] == '/' && lies_in(d->source.devices[i].path, d->target.path))
-			return err_set(e, ERR_INVALID, "pool \"%s\" may not lie on %s, which is in its own directory %s", d->name,
-				       d->source.devices[i].path, d->target.path);
+			return err_set(e, ERR_INVALID,
+			               "pool \"%s\" may not lie on %s, which is in its own directory %s",
+			               d->name, d->source.devices[i].path, d->target.path);
 	t = places_now(e);
 	if (!t)
 		return -1;
@@ -139,6 +142,7 @@ int protected_check(const struct supervisor *s, const struct pool_def *d, struct
 			refuse(d->name, d->target.path, rc == 1, dir, e);
 	}
 	if (mine.failed || theirs.failed)
-		return err_set(e, ERR_NO_MEMORY, "cannot compare the directory of pool \"%s\": out of memory", d->name);
+		return err_set(e, ERR_NO_MEMORY, "cannot compare the directory of pool \"%s\": out of memory",
+		               d->name);
 	return rc ? -1 : 0;
 }

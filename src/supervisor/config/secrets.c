@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The secrets of a configuration directory, looked at when its definitions are read: nobody else says that one of them is none before a pool needs it.
- * Values are looked at where they are read, and forgotten; definitions are parsed later, closed in.
+ * The secrets of a configuration directory, looked at when its definitions are read: nobody else says that
+ * one of them is none before a pool needs it. Values are looked at where they are read, and forgotten;
+ * definitions are parsed later, closed in.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,10 +16,10 @@
 
 struct config_secret {
 	struct config_secret *next;
-	struct err *problem;            /* what is wrong already; or the definition's text: */
+	struct err *problem; /* what is wrong already; or the definition's text: */
 	char *text;
 	size_t len;
-	char name[UUID_TEXT];           /* of the file, without .xml; empty: it is no uuid */
+	char name[UUID_TEXT]; /* of the file, without .xml; empty: it is no uuid */
 	char origin[];
 };
 
@@ -49,7 +50,8 @@ static struct config_secret *add(struct config_files *files, const char *dir, co
 }
 
 /* A message that begins with a path in `dir` says where that is for people: `as`. */
-static int add_problem(struct config_files *files, const char *dir, const char *as, const char *name, const struct err *why)
+static int add_problem(struct config_files *files, const char *dir, const char *as, const char *name,
+                       const struct err *why)
 {
 	struct config_secret *s = add(files, as, name);
 	const char *rest = starts_with(why->message, dir) ? why->message + strlen(dir) : NULL;
@@ -58,7 +60,8 @@ static int add_problem(struct config_files *files, const char *dir, const char *
 		s->problem = calloc(1, sizeof(*s->problem));
 	if (!s || !s->problem)
 		return -1;
-	err_set(s->problem, why->class, rest ? "%s%s" : "%s: %s", rest ? as : s->origin, rest ? rest : why->message);
+	err_set(s->problem, why->class, rest ? "%s%s" : "%s: %s", rest ? as : s->origin,
+	        rest ? rest : why->message);
 	return 0;
 }
 
@@ -74,21 +77,23 @@ static int look_at_value(struct config_files *files, const char *dir, const char
 		memcpy(id, name, sizeof(id) - 1);
 	if (!uuid_parse(id, &uuid))
 		err_set(&why, ERR_INVALID, "%s/%s is not named after the uuid of a secret", dir, name);
-	else if ((size_t)snprintf(path, sizeof(path), "%s/%s.xml", dir, id) < sizeof(path) && access(path, F_OK) < 0 && errno == ENOENT)
+	else if ((size_t)snprintf(path, sizeof(path), "%s/%s.xml", dir, id) < sizeof(path) &&
+	         access(path, F_OK) < 0 && errno == ENOENT)
 		err_set(&why, ERR_INVALID, "%s/%s is the value of a secret that is not defined", dir, name);
 	else if (secret_load_value(dir, &uuid, &value, &why) == 0 || err_is(&why, ERR_NO_SECRET))
 		return 0;
 	return add_problem(files, dir, as, name, &why);
 }
 
-static int look_at_definition(struct config_files *files, int dirfd, const char *dir, const char *as, const char *name)
+static int look_at_definition(struct config_files *files, int dirfd, const char *dir, const char *as,
+                              const char *name)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	struct config_secret *s;
 	struct err why = { 0 };
 
 	if (files->bytes > CONFIG_BYTES_LIMIT)
-		return 0;               /* it is not read twice what is already too much */
+		return 0; /* it is not read twice what is already too much */
 	if (file_read(dirfd, name, SECRET_XML_LIMIT, &text, &why) < 0)
 		return add_problem(files, dir, as, name, &why);
 	s = add(files, as, name);
@@ -116,7 +121,8 @@ static int look(struct config_files *files, const char *dir, const char *as, str
 			rc = look_at_definition(files, dirfd, dir, as, names[i]->d_name);
 	}
 	if (rc == 0 && definitions > SECRET_FILES_LIMIT) {
-		err_set(&cut, ERR_LIMIT, "%.200s holds %d secrets: only the first %d by name are read", dir, definitions, SECRET_FILES_LIMIT);
+		err_set(&cut, ERR_LIMIT, "%.200s holds %d secrets: only the first %d by name are read", dir,
+		        definitions, SECRET_FILES_LIMIT);
 		rc = add_problem(files, dir, as, "", &cut);
 	}
 	return rc;
@@ -132,18 +138,24 @@ int config_secrets_load(const char *dir, const char *as, struct config_files *ou
 	snprintf(shown, sizeof(shown), "%s/secrets", as);
 	n = scandir(path, &names, is_secret, alphasort);
 	if (n < 0)
-		return 0;                       /* whoever looks for one says that it cannot be read */
+		return 0; /* whoever looks for one says that it cannot be read */
 	rc = look(out, path, shown, names, n);
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	free(names);
-	return rc < 0 ? err_set(e, ERR_NO_MEMORY, "cannot look at the secrets in %s: out of memory", shown) : 0;
+	return rc < 0 ? err_set(e, ERR_NO_MEMORY, "cannot look at the secrets in %s: out of memory", shown)
+	              : 0;
 }
 
 /* ---- closed in ---- */
 
 /* What secrets were for so far in this directory. */
-struct use { struct use *next; enum secret_usage usage; const char *origin; char id[]; };
+struct use {
+	struct use *next;
+	enum secret_usage usage;
+	const char *origin;
+	char id[];
+};
 
 static int keep_use(struct use **uses, const struct secret_def *s, const char *origin, struct err *e)
 {
@@ -154,8 +166,10 @@ static int keep_use(struct use **uses, const struct secret_def *s, const char *o
 		return 0;
 	for (u = *uses; u; u = u->next)
 		if (u->usage == s->usage && streq(u->id, s->usage_id))
-			return err_set(e, ERR_EXISTS, "%s is for %s %.100s, and so is %s: the first one by its file's name is used", origin,
-				       secret_usage_word(s->usage), s->usage_id, u->origin);
+			return err_set(
+				e, ERR_EXISTS,
+				"%s is for %s %.100s, and so is %s: the first one by its file's name is used",
+				origin, secret_usage_word(s->usage), s->usage_id, u->origin);
 	u = calloc(1, sizeof(*u) + len);
 	if (!u)
 		return err_set(e, ERR_NO_MEMORY, "cannot look at %s: out of memory", origin);
@@ -178,7 +192,9 @@ static int check(const struct config_secret *it, struct use **uses, struct err *
 	if (!s.uuid_given)
 		rc = err_set(e, ERR_INVALID, "%s: the secret has no <uuid>, and is not used", it->origin);
 	else if (!secret_is_named(it->name, &s.uuid))
-		rc = err_set(e, ERR_INVALID, "%s: the file is not named after its secret (%s.xml), which is not used", it->origin, uuid_print(&s.uuid, uuid));
+		rc = err_set(e, ERR_INVALID,
+		             "%s: the file is not named after its secret (%s.xml), which is not used",
+		             it->origin, uuid_print(&s.uuid, uuid));
 	else
 		rc = keep_use(uses, &s, it->origin, e);
 	secret_def_free(&s);
@@ -193,7 +209,9 @@ void config_secrets_parse(const struct config_files *files, config_item_fn *fn, 
 		struct err e = { 0 };
 
 		if (s->problem || check(s, &uses, &e) < 0)
-			fn(&(struct config_item){ .origin = s->origin, .problem = s->problem ? s->problem : &e }, arg);
+			fn(&(struct config_item){ .origin = s->origin,
+			                          .problem = s->problem ? s->problem : &e },
+			   arg);
 	}
 	while (uses) {
 		struct use *u = uses;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where definitions come from: directories, devices that have to appear first, and texts. Each is read by a worker of its own; a later source
- * replaces an earlier one's pool of the same name, whichever is read first.
+ * Where definitions come from: directories, devices that have to appear first, and texts. Each is read by a
+ * worker of its own; a later source replaces an earlier one's pool of the same name, whichever is read first.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -19,8 +19,9 @@
 #include "system/device.h"
 #include "system/mount.h"
 
-#define RETRY_MAX      SECONDS(60)
-#define ATTEMPTS       3                /* to read what is here: a definition that kills its reader must not keep the others back for ever */
+#define RETRY_MAX SECONDS(60)
+/* to read what is here: a definition that kills its reader must not keep the others back for ever */
+#define ATTEMPTS 3
 
 /* ---- in the worker ---- */
 
@@ -45,7 +46,7 @@ static void sweep(const struct source *src)
 	char config[PATH_MAX];
 	struct secret_store st = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] };
 
-	if (requests_change(s) || s->secrets)           /* what is half-written there now is theirs */
+	if (requests_change(s) || s->secrets) /* what is half-written there now is theirs */
 		return;
 	if (s->options.config_dir && streq(src->where, s->options.config_dir) &&
 	    (size_t)snprintf(config, sizeof(config), "%s/secrets", src->where) < sizeof(config))
@@ -66,7 +67,8 @@ static int read_directory(struct worker_io *io, const struct source *src, struct
 		return -1;
 	files.may_mark_others = streq(src->where, src->sup->run_config);
 	files.may_be_absent = files.may_mark_others ||
-			      (streq_null(src->sup->options.config_dir, src->where) && !src->sup->options.config_named);
+	                      (streq_null(src->sup->options.config_dir, src->where) &&
+	                       !src->sup->options.config_named);
 	return parse_files(io, &files, e);
 }
 
@@ -79,14 +81,16 @@ static void split_device(const char *where, char *device, size_t size, const cha
 	snprintf(device, size, "%.*s", colon ? (int)(colon - where) : (int)strlen(where), where);
 }
 
-/* What this worker mounts goes with it, even if it is killed. Where that cannot be had, the mount is everybody's for a moment. */
+/* What this worker mounts goes with it, even if it is killed. Where that cannot be had, the mount is
+ * everybody's for a moment. */
 static void mount_privately(void)
 {
 	if (unshare(CLONE_NEWNS) == 0)
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
-/* Mounted read-only for the moment it takes to read the files; secrets are copied to where workers look for them. */
+/* Mounted read-only for the moment it takes to read the files; secrets are copied to where workers look for
+ * them. */
 static int read_device(struct worker_io *io, const struct source *src, struct err *e)
 {
 	const struct supervisor_options *o = &src->sup->options;
@@ -104,16 +108,22 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	if (device_content(node, &content, e) < 0)
 		return -1;
 	if (!content.type[0])
-		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds %s, not a filesystem", node, device, device_content_text(&content, text, sizeof(text)));
+		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds %s, not a filesystem", node, device,
+		               device_content_text(&content, text, sizeof(text)));
 	snprintf(at, sizeof(at), "%s/source-%d", o->run_dir, src->priority);
 	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
 	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", at, path) >= sizeof(dir))
 		return err_set(e, ERR_TOO_LONG, "the path in \"%s\" is too long", src->where);
 	mount_privately();
-	if (mount_make(&(struct mount_request){ .fstype = content.type, .source = node, .target = at, .options = "ro" }, e) < 0)
+	if (mount_make(&(struct mount_request){ .fstype = content.type,
+	                                        .source = node,
+	                                        .target = at,
+	                                        .options = "ro" },
+	               e) < 0)
 		return -1;
 	int rc = config_load(dir, src->where, &files, e);
-	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)         /* the pools that need none are read all the same */
+	/* the pools that need none are read all the same */
+	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)
 		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
 	if (mount_remove(at, op.deadline, rc == 0 ? e : NULL) < 0)
 		rc = -1;
@@ -148,9 +158,11 @@ static void on_record(struct worker *w, const struct line *l)
 	struct err e = { 0 };
 
 	if (problem) {
-		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s", problem);
+		err_set(&e, err_class_from_word(line_get(l, "class") ? line_get(l, "class") : ""), "%s",
+		        problem);
 		/* What was left out is always said: it comes last. */
-		if (supervisor_note_problem(src->sup, origin ? origin : src->where, &e) && (err_is(&e, ERR_LIMIT) || worker_may_log(w)))
+		if (supervisor_note_problem(src->sup, origin ? origin : src->where, &e) &&
+		    (err_is(&e, ERR_LIMIT) || worker_may_log(w)))
 			log_error(LF_CONFIG, "%s", e.message);
 		return;
 	}
@@ -167,7 +179,8 @@ static void on_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* Was the definition read from the directory in which definitions made over the socket are kept? Another source may lie below that. */
+/* Was the definition read from the directory in which definitions made over the socket are kept? Another
+ * source may lie below that. */
 static bool in_config_dir(const struct supervisor *s, const char *origin)
 {
 	size_t len = s->options.config_dir ? strlen(s->options.config_dir) : 0;
@@ -179,10 +192,12 @@ static bool in_config_dir(const struct supervisor *s, const char *origin)
 	return !strchr(rest, '/');
 }
 
-/* A file that was changed over the socket is read again: it is what is defined there, and speaks for itself. */
+/* A file that was changed over the socket is read again: it is what is defined there, and speaks for
+ * itself. */
 static bool is_its_file(const struct pool *p, const char *origin)
 {
-	return p->kept_in_config && (streq(p->origin, origin) || (p->next_facts && streq(p->next_facts->origin, origin)));
+	return p->kept_in_config &&
+	       (streq(p->origin, origin) || (p->next_facts && streq(p->next_facts->origin, origin)));
 }
 
 /* Read once more, and as before: only its mark may have changed. */
@@ -205,11 +220,13 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 		src->pending->autostart = p->autostart;
 	if (is_as_before(p, xml, len)) {
 		p->autostart = src->pending->autostart;
-		pool_note_origin(p, src->pending->origin);      /* a file may have got another name */
+		pool_note_origin(p, src->pending->origin); /* a file may have got another name */
 		return p;
 	}
-	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name, pool_is_active(p) ? ", which counts when it has stopped" : "");
-	p->reason_class = ERR_NONE;     /* what it has failed for may be mended: one that is wanted is started again */
+	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name,
+	         pool_is_active(p) ? ", which counts when it has stopped" : "");
+	/* what it has failed for may be mended: one that is wanted is started again */
+	p->reason_class = ERR_NONE;
 	return NULL;
 }
 
@@ -227,7 +244,7 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 			p->kept_in_config = in_config_dir(src->sup, src->pending->origin);
 			p->persistent = !src->state;
 			p->live |= src->state && state_is_live(src->sup, p->name);
-			pool_look_again(p);     /* it may be a better one */
+			pool_look_again(p); /* it may be a better one */
 			if (src->reloading) {
 				state_save(p);
 				failed_kick(src->sup, ERR_NONE);
@@ -256,13 +273,14 @@ static void on_retry(struct timer *t)
 	source_read(t->owner);
 }
 
-/* A device may come; a worker that was killed, or for which there was no room, was an accident. The rest is reported and done with. */
+/* A device may come; a worker that was killed, or for which there was no room, was an accident. The rest is
+ * reported and done with. */
 static bool passes(const struct source *src, const struct err *e)
 {
 	if (src->kind == SOURCE_DEVICE && !src->state)
 		return err_remedy(e->class) != REMEDY_NONE;
-	return src->attempts + 1 < ATTEMPTS &&
-	       (err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT) || err_is(e, ERR_TIMEOUT));
+	return src->attempts + 1 < ATTEMPTS && (err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY) ||
+	                                        err_is(e, ERR_LIMIT) || err_is(e, ERR_TIMEOUT));
 }
 
 /* Pools are moved meanwhile with what there is; only for the state, which is here and small, they wait. */
@@ -271,22 +289,25 @@ static void try_later(struct source *src, const struct err *e)
 	uint64_t pause = SECONDS(1) << (src->attempts < 6 ? src->attempts : 6);
 
 	if (src->attempts++ == 0)
-		log_msg(LF_CONFIG, src->kind == SOURCE_DEVICE ? LOG_INFO : LOG_ERR_, "definitions in %s: %s", src->where, e->message);
+		log_msg(LF_CONFIG, src->kind == SOURCE_DEVICE ? LOG_INFO : LOG_ERR_, "definitions in %s: %s",
+		        src->where, e->message);
 	if (!src->state)
 		src->waits_for = strdup(e->waits_for[0] ? e->waits_for : e->message);
-	if (src->again)                 /* something appeared while it was looked for */
+	if (src->again) /* something appeared while it was looked for */
 		pause = 0;
 	loop_arm(src->sup->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));
 	supervisor_advance(src->sup);
 }
 
-/* Nobody waits for it any more. What lacked room is looked at now and then all the same: there may be room again, and nothing tells. */
+/* Nobody waits for it any more. What lacked room is looked at now and then all the same: there may be room
+ * again, and nothing tells. */
 static void give_up(struct source *src, const struct err *e)
 {
 	struct err said = *e;
 
 	src->late = err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT);
-	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", src->where, src->late ? " (it is tried again)" : "");
+	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", src->where,
+	         src->late ? " (it is tried again)" : "");
 	if (supervisor_note_problem(src->sup, src->where, &said) && (!src->done || src->reloading))
 		log_error(LF_CONFIG, "%s", said.message);
 	if (src->late)
@@ -297,7 +318,8 @@ static void give_up(struct source *src, const struct err *e)
 bool sources_sweep(const struct supervisor *s)
 {
 	for (const struct source *src = s->sources; src; src = src->next)
-		if ((src->worker || src->left) && (streq(src->where, s->run_config) || streq_null(s->options.config_dir, src->where)))
+		if ((src->worker || src->left) &&
+		    (streq(src->where, s->run_config) || streq_null(s->options.config_dir, src->where)))
 			return true;
 	return false;
 }
@@ -332,12 +354,12 @@ static void begin_reload(struct request *r)
 		src->attempts = 0;
 		src->reloading = true;
 		src->reloading = source_start(src, &e);
-		if (src->reloading)     /* what it finds comes later */
+		if (src->reloading) /* what it finds comes later */
 			supervisor_forget_problems_below(s, src->where);
 		else if (src->late)
 			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
 	}
-	if (e.class != ERR_NONE && !r->waiters)         /* asked for by a signal: nobody else is told */
+	if (e.class != ERR_NONE && !r->waiters) /* asked for by a signal: nobody else is told */
 		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
 	if (e.class != ERR_NONE)
 		request_end(r, &e);
@@ -423,8 +445,15 @@ static void no_room(struct source *src, const struct err *e)
 static bool source_start(struct source *src, struct err *e)
 {
 	struct job job = {
-		.what = "read-config", .timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE, .run = read_source, .arg = src,
-		.on_record = on_record, .on_payload = on_definition, .on_done = on_done, .on_gone = on_gone, .owner = src,
+		.what = "read-config",
+		.timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE,
+		.run = read_source,
+		.arg = src,
+		.on_record = on_record,
+		.on_payload = on_definition,
+		.on_done = on_done,
+		.on_gone = on_gone,
+		.owner = src,
 	};
 
 	loop_disarm(src->sup->loop, &src->retry);
@@ -462,12 +491,15 @@ static bool add_secrets(struct supervisor *s, const char *dir)
 	return true;
 }
 
-static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where,
+                                 const char *text, struct err *e)
 {
 	struct source *src = calloc(1, sizeof(*src));
 
 	if (src) {
-		*src = (struct source){ .sup = s, .kind = kind, .retry = { .on_expiry = on_retry, .owner = src } };
+		*src = (struct source){ .sup = s,
+			                .kind = kind,
+			                .retry = { .on_expiry = on_retry, .owner = src } };
 		src->where = strdup(where);
 		src->text = text ? strdup(text) : NULL;
 	}
@@ -482,7 +514,8 @@ static struct source *source_new(struct supervisor *s, enum source_kind kind, co
 	return NULL;
 }
 
-int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text, struct err *e)
+int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text,
+                          struct err *e)
 {
 	struct source **at = &s->sources, *src = source_new(s, kind, where, text, e);
 
@@ -495,7 +528,8 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
 	return 0;
 }
 
-/* What an earlier supervisor left in run_dir: read like a source, before any other. Secrets are not looked for beside it. */
+/* What an earlier supervisor left in run_dir: read like a source, before any other. Secrets are not looked
+ * for beside it. */
 int sources_add_state(struct supervisor *s, struct err *e)
 {
 	struct source *src = source_new(s, SOURCE_XML, s->options.run_dir, NULL, e);
@@ -516,13 +550,13 @@ bool supervisor_sources_read(const struct supervisor *s)
 	for (const struct source *src = s->sources; src; src = src->next)
 		if (!src->done)
 			return false;
-	return s->going;                /* else some are still to be named */
+	return s->going; /* else some are still to be named */
 }
 
 void sources_kick(struct supervisor *s)
 {
 	for (struct source *src = s->sources; src; src = src->next) {
-		src->again = true;      /* if one is looking now, it may have looked just before */
+		src->again = true; /* if one is looking now, it may have looked just before */
 		if (src->waits_for)
 			source_read(src);
 	}

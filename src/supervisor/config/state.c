@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What a supervisor that was killed must find again: run_dir/state/NAME says what was wanted of each pool and whether it was up; a transient
- * pool's definition follows. Small files in a directory of this boot: written beside (as ".new": no pool's name begins with a dot) and renamed,
- * not synced, since they end with the machine.
+ * What a supervisor that was killed must find again: run_dir/state/NAME says what was wanted of each pool and
+ * whether it was up; a transient pool's definition follows. Small files in a directory of this boot: written
+ * beside (as ".new": no pool's name begins with a dot) and renamed, not synced, since they end with the
+ * machine.
  *
- *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes [outdated=yes]] [place=…] [address=…]
- *     <pool …                    (transient: the definition; live: the one in use, while another is kept; outdated: which was defined meanwhile)
+ *     - state=NAME want=active|inactive active=yes|no [transient=yes] [live=yes [outdated=yes]] [place=…]
+ *       [address=…] <pool …                    (transient: the definition; live: the one in use, while
+ *       another is kept; outdated: which was defined meanwhile)
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,9 +24,13 @@
 #include "supervisor/internal.h"
 
 #define SAVE_AGAIN SECONDS(5)
-#define NOTES      "state"         /* whose problem it is, in status */
+#define NOTES      "state" /* whose problem it is, in status */
 
-struct early_state { struct early_state *next; char *name, *place, *address; bool want, active, gone, live, outdated; };
+struct early_state {
+	struct early_state *next;
+	char *name, *place, *address;
+	bool want, active, gone, live, outdated;
+};
 
 /* ---- writing ---- */
 
@@ -40,11 +46,14 @@ static int write_state(const struct supervisor *s, const char *name, const struc
 	if (text->failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot note the state of pool \"%s\": out of memory", name);
 	if (state_path(s, name, path, sizeof(path)) < 0 || state_path(s, ".new", fresh, sizeof(fresh)) < 0)
-		return err_set(e, ERR_INVALID, "cannot note the state of pool \"%s\": the name of the run directory is too long", name);
+		return err_set(
+			e, ERR_INVALID,
+			"cannot note the state of pool \"%s\": the name of the run directory is too long",
+			name);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot note the state of pool \"%s\" in %s", name, path);
-	errno = ENOSPC;                 /* what a short write means */
+	errno = ENOSPC; /* what a short write means */
 	bool whole = write(fd, text->data, text->len) == (ssize_t)text->len && rename(fresh, path) == 0;
 	if (!whole) {
 		err_sys(e, errno, "cannot note the state of pool \"%s\" in %s", name, path);
@@ -57,7 +66,8 @@ static int write_state(const struct supervisor *s, const char *name, const struc
 /* A full disk passes: what could not be noted is noted later. */
 void state_save(struct pool *p)
 {
-	bool outdated = p->outdated || (!p->live && p->next_xml && pool_is_active(p)), live = p->live || outdated;
+	bool outdated = p->outdated || (!p->live && p->next_xml && pool_is_active(p)),
+	     live = p->live || outdated;
 	struct buf text = BUF_INIT;
 	struct err e = { 0 };
 
@@ -137,7 +147,8 @@ static void send_problem(struct worker_io *io, const char *origin, const struct 
 	operation_send_definition(io, &(struct config_item){ .origin = origin, .problem = problem });
 }
 
-/* The line is passed on only if it is one of ours about the pool that the file is named after: another would be taken for a worker's word. */
+/* The line is passed on only if it is one of ours about the pool that the file is named after: another would
+ * be taken for a worker's word. */
 static int send_state(struct worker_io *io, const char *name, struct buf *text, struct err *e)
 {
 	char *lf = text->len ? memchr(text->data, '\n', text->len) : NULL;
@@ -191,7 +202,8 @@ int state_load(const char *run_dir, struct worker_io *io, struct err *e)
 	for (int i = 0; i < n; i++) {
 		char origin[PATH_MAX + NAME_MAX + 2];
 
-		if (problems[i].class == ERR_NONE && send_state(io, names[i]->d_name, &texts[i], &problems[i]) == 0)
+		if (problems[i].class == ERR_NONE &&
+		    send_state(io, names[i]->d_name, &texts[i], &problems[i]) == 0)
 			continue;
 		snprintf(origin, sizeof(origin), "%s/%s", path, names[i]->d_name);
 		err_wrap(&problems[i], ERR_KEEP, "cannot take over what is noted in %s", origin);
@@ -234,8 +246,8 @@ int state_early(struct supervisor *s, const struct line *l)
 	return 0;
 }
 
-/* What we know of this pool is used once. One that was up is looked at before it is touched: what is active is taken over as it is.
- * One that has been moved already has a newer state of its own. */
+/* What we know of this pool is used once. One that was up is looked at before it is touched: what is active
+ * is taken over as it is. One that has been moved already has a newer state of its own. */
 static void recall(struct pool *p, const struct early_state *st)
 {
 	if (p->judged)

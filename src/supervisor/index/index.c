@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A pool's volumes: not objects but an index (pool/volindex.h). The refresh worker writes it into a memfd; the supervisor maps it and answers from it in
- * constant time. Ten thousand volumes are one descriptor.
+ * A pool's volumes: not objects but an index (pool/volindex.h). The refresh worker writes it into a memfd;
+ * the supervisor maps it and answers from it in constant time. Ten thousand volumes are one descriptor.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +73,8 @@ int index_adopt(struct pool *p, int fd, struct err *e)
 	return 0;
 }
 
-/* The volumes of a pool; none if there is no index. It was whole when it was adopted, and nobody can have changed it. */
+/* The volumes of a pool; none if there is no index. It was whole when it was adopted, and nobody can have
+ * changed it. */
 static void open_index(const struct pool *p, struct volindex *x)
 {
 	if (!volindex_open(x, p->index_map, p->index_size))
@@ -137,11 +138,13 @@ int pool_need_index(const struct pool *p, struct err *e)
 	if (pool_has_index(p))
 		return 0;
 	if (p->stale || p->phase == PHASE_HUNG)
-		return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" could not be read: %s", p->name, p->reason ? p->reason : "it is tried again");
+		return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" could not be read: %s", p->name,
+		               p->reason ? p->reason : "it is tried again");
 	return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" are still being read", p->name);
 }
 
-const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found, size_t *len, struct err *e)
+const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
+                          size_t *len, struct err *e)
 {
 	if (p && pool_need_index(p, e) < 0)
 		return NULL;

@@ -1,36 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names to look at again: what a volume operation has changed, and what inotify has heard of. They are collected while something else is under way, and
- * one update takes them all: the pool's refresh, of some names only.
+ * Names to look at again: what a volume operation has changed, and what inotify has heard of. They are
+ * collected while something else is under way, and one update takes them all: the pool's refresh, of some
+ * names only.
  *
- * A volume operation waits for its update, so that comes at once. A change from elsewhere has time: the update comes when it is quiet, and not much later
- * where it is never quiet; then there is a pause, so that a file that is written all the time costs next to nothing.
+ * A volume operation waits for its update, so that comes at once. A change from elsewhere has time: the
+ * update comes when it is quiet, and not much later where it is never quiet; then there is a pause, so that a
+ * file that is written all the time costs next to nothing.
  */
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define NAMES    256            /* more than these: everything is looked at */
-#define QUIET    50             /* ms without another change */
-#define LONGEST  500            /* ms from the first change, whatever comes */
-#define PAUSE    SECONDS(1)      /* from the end of such an update to the next, or */
-#define SHARE    4              /* so many times as long as it took, or */
-#define PATIENCE SECONDS(4)     /* this, whichever is less */
+#define NAMES    256        /* more than these: everything is looked at */
+#define QUIET    50         /* ms without another change */
+#define LONGEST  500        /* ms from the first change, whatever comes */
+#define PAUSE    SECONDS(1) /* from the end of such an update to the next, or */
+#define SHARE    4          /* so many times as long as it took, or */
+#define PATIENCE SECONDS(4) /* this, whichever is less */
 
-struct touch { struct touch *next; char name[]; };
+struct touch {
+	struct touch *next;
+	char name[];
+};
 
 struct touches {
 	struct touch *names;
 	size_t n;
 	bool all;
-	bool due;                       /* the update comes when it is the pool's turn */
-	bool by_itself;                 /* because of the timer */
+	bool due;       /* the update comes when it is the pool's turn */
+	bool by_itself; /* because of the timer */
 	struct waiter *waiters;
 	struct timer timer;
-	uint64_t first;                 /* clock_ms() of the first change that waits for the timer; 0: none */
-	uint64_t began;                 /* of the last one that came by itself; 0: somebody asked for this one */
-	uint64_t next;                  /* before this, none comes by itself */
+	uint64_t first; /* clock_ms() of the first change that waits for the timer; 0: none */
+	uint64_t began; /* of the last one that came by itself; 0: somebody asked for this one */
+	uint64_t next;  /* before this, none comes by itself */
 };
 
 static void forget_names(struct touches *t)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * inotify: files that come and go in a local directory are seen without a refresh. One instance serves all pools. A path that hangs must not hang the
- * supervisor, so the worker of a refresh adds the watch (the instance is one, whoever holds its descriptor) and says which number it got.
+ * inotify: files that come and go in a local directory are seen without a refresh. One instance serves all
+ * pools. A path that hangs must not hang the supervisor, so the worker of a refresh adds the watch (the
+ * instance is one, whoever holds its descriptor) and says which number it got.
  *
  * Writing is not listened to, closing after it is: a guest that writes to its disk must not wake anybody.
  *
- * fanotify: errors that a filesystem meets, whoever made it meet them (Linux 5.16, and what the filesystem tells: ext4 does, xfs and btrfs not everywhere).
- * The pool is looked at then, for the kernel may have made the filesystem read-only. Marked in the same way, by the worker.
+ * fanotify: errors that a filesystem meets, whoever made it meet them (Linux 5.16, and what the filesystem
+ * tells: ext4 does, xfs and btrfs not everywhere). The pool is looked at then, for the kernel may have made
+ * the filesystem read-only. Marked in the same way, by the worker.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +22,12 @@
 #include "supervisor/internal.h"
 #include "volumes/file/publish.h"
 
-#define LISTENED  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF | IN_ONLYDIR)
-#define TURN      4             /* reads in one turn of the loop: then it is the others' */
-#define BATCH     4096
-#define WATCHES   "watches"     /* whose problem it is, in status */
+#define LISTENED                                                                                             \
+	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVE_SELF |   \
+	 IN_ONLYDIR)
+#define TURN    4 /* reads in one turn of the loop: then it is the others' */
+#define BATCH   4096
+#define WATCHES "watches" /* whose problem it is, in status */
 
 #ifndef FAN_FS_ERROR
 #define FAN_FS_ERROR 0x8000
@@ -44,7 +48,8 @@ uint64_t watch_errors(int fanotify, int dir)
 	struct statfs fs;
 	uint64_t id;
 
-	if (fanotify < 0 || fstatfs(dir, &fs) < 0 || fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, dir, ".") < 0)
+	if (fanotify < 0 || fstatfs(dir, &fs) < 0 ||
+	    fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, dir, ".") < 0)
 		return 0;
 	memcpy(&id, &fs.f_fsid, sizeof(id));
 	return id;
@@ -81,11 +86,11 @@ static void take(struct supervisor *s, const struct inotify_event *e)
 {
 	if (e->mask & IN_Q_OVERFLOW)
 		tell(s, -1, NULL);
-	else if (!is_known(s, e->wd))           /* of a watch whose number is on its way to us, or that is gone */
+	else if (!is_known(s, e->wd)) /* of a watch whose number is on its way to us, or that is gone */
 		s->strangers |= s->watching > 0;
 	else if (e->mask & (IN_IGNORED | IN_UNMOUNT))
 		lose(s, e->wd);
-	else if (e->mask & IN_MOVE_SELF)        /* another directory may be in its place */
+	else if (e->mask & IN_MOVE_SELF) /* another directory may be in its place */
 		tell(s, e->wd, NULL);
 	else if (e->len && !publish_is_temporary(e->name))
 		tell(s, e->wd, e->name);
@@ -123,7 +128,8 @@ static void on_errors(struct watch *w, uint32_t events)
 	(void)events;
 	for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
 		if (m->event_len >= sizeof(*m) + sizeof(struct fanotify_event_info_fid))
-			memcpy(&id, (const char *)(m + 1) + offsetof(struct fanotify_event_info_fid, fsid), sizeof(id));
+			memcpy(&id, (const char *)(m + 1) + offsetof(struct fanotify_event_info_fid, fsid),
+			       sizeof(id));
 		for (struct pool *p = s->pools; p; p = p->next)
 			if (p->errors && p->errors == id)
 				touch_look(p);
@@ -133,7 +139,10 @@ static void on_errors(struct watch *w, uint32_t events)
 /* Where the kernel has none, errors are seen at the next refresh or verb. */
 static void listen_to_errors(struct supervisor *s)
 {
-	int fd = s->errors.watched ? -1 : fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
+	int fd = s->errors.watched
+	                 ? -1
+	                 : fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK,
+	                                 O_RDONLY);
 
 	if (fd < 0)
 		return;
@@ -158,7 +167,8 @@ int watch_begin(struct supervisor *s)
 		fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 		s->inotify = (struct watch){ .fd = -1, .on_event = on_changes, .owner = s };
 		if (fd < 0 || loop_watch(s->loop, &s->inotify, fd, EPOLLIN, &e) < 0) {
-			err_sys(&e, fd < 0 ? errno : e.sys, "changes in directories are seen at the next refresh only");
+			err_sys(&e, fd < 0 ? errno : e.sys,
+			        "changes in directories are seen at the next refresh only");
 			if (supervisor_note_problem(s, WATCHES, &e))
 				log_warn(LF_POOL, "%s", e.message);
 			if (fd >= 0)
@@ -170,7 +180,8 @@ int watch_begin(struct supervisor *s)
 	return s->inotify.fd;
 }
 
-/* Something that came before we knew whose it was may have been this pool's: the refresh under way may not have seen it. */
+/* Something that came before we knew whose it was may have been this pool's: the refresh under way may not
+ * have seen it. */
 void watch_number(struct pool *p, int number)
 {
 	int old = p->watch;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What people ask about what pools live on: making it, unmaking it, finding what there is. The first two keep an inactive pool busy: nothing else is done
- * with it meanwhile, and pool-start waits for the end.
+ * What people ask about what pools live on: making it, unmaking it, finding what there is. The first two keep
+ * an inactive pool busy: nothing else is done with it meanwhile, and pool-start waits for the end.
  */
 #include <stdio.h>
 #include "base/clock.h"
@@ -42,7 +42,7 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 		request_emit(p->sup, r->on ? "pool-built" : "pool-deleted", p->name);
 	if (r)
 		request_end(r, e);
-	loop_arm(p->sup->loop, &p->retry, 0);   /* pool-destroy may have called us */
+	loop_arm(p->sup->loop, &p->retry, 0); /* pool-destroy may have called us */
 	shutdown_step(w->sup);
 }
 
@@ -60,10 +60,13 @@ static int may_be_worked_on(const struct pool *p, const char *verb, struct err *
 		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": shutting down", verb, p->name);
 	/* One whose start has failed for good is not moved any more: building it may be the cure. */
 	if (pool_is_active(p) || (p->want_active && p->phase != PHASE_FAILED))
-		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": it is %s (pool-destroy stops it)", verb, p->name,
-			       p->phase == PHASE_INACTIVE ? "to be started" : phase_word(p->phase));
+		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": it is %s (pool-destroy stops it)", verb,
+		               p->name, p->phase == PHASE_INACTIVE ? "to be started" : phase_word(p->phase));
 	if (p->worker || p->stuck)
-		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": another operation of it is under way (status lists it)", verb, p->name);
+		return err_set(
+			e, ERR_STATE,
+			"cannot %s pool \"%s\": another operation of it is under way (status lists it)", verb,
+			p->name);
 	return 0;
 }
 
@@ -72,17 +75,26 @@ static int work(struct pool *p, bool build, unsigned flags, uint64_t timeout, st
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .pool = p, .build_flags = flags };
 	struct job job = {
-		.what = build ? "build" : "delete", .pool = p->name, .timeout = timeout ? timeout : DEADLINE_BUILD,
-		.run = build ? operation_build : operation_delete, .arg = &o, .on_record = on_work_record, .on_done = on_work_done,
-		.on_gone = on_work_gone, .owner = p, .subject = p,
+		.what = build ? "build" : "delete",
+		.pool = p->name,
+		.timeout = timeout ? timeout : DEADLINE_BUILD,
+		.run = build ? operation_build : operation_delete,
+		.arg = &o,
+		.on_record = on_work_record,
+		.on_done = on_work_done,
+		.on_gone = on_work_gone,
+		.owner = p,
+		.subject = p,
 	};
 	struct request *r;
 
 	if (may_be_worked_on(p, job.what, e) < 0)
 		return -1;
 	if (!b)
-		return err_set(e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot %s them",
-			       pool_type_word(p->type), job.what);
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"pools of type \"%s\" can be defined and listed, but this build cannot %s them",
+			pool_type_word(p->type), job.what);
 	r = request_new(p->sup, p->name, w, e);
 	if (!r)
 		return -1;
@@ -114,7 +126,9 @@ static int run_read_source(struct worker_io *io, void *arg, struct err *e)
 	if (sandbox_enter(e) < 0 || pool_source_read(&d, r->type, r->xml, r->xml_len, "(source)", e) < 0)
 		return -1;
 	if ((pool_type_info(r->type)->required & FIELD_HOST) && d.source.nhosts != 1)
-		return err_set(e, ERR_INVALID, "looking for %s pools needs exactly one host, the server to ask", pool_type_word(r->type));
+		return err_set(e, ERR_INVALID,
+		               "looking for %s pools needs exactly one host, the server to ask",
+		               pool_type_word(r->type));
 	pool_source_print(&d, &text);
 	return worker_send_text(io, &text, e);
 }
@@ -132,8 +146,12 @@ static int run_find(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
 	const struct supervisor *s = r->sup;
-	struct op op = { .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
-	                 .on_note = send_note, .arg = io };
+	struct op op = { .deadline = io->deadline,
+		         .run_dir = s->options.run_dir,
+		         .secret_dirs = s->secret_dirs,
+		         .own_devices = s->options.own_devices,
+		         .on_note = send_note,
+		         .arg = io };
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def d = { .type = r->type };
 
@@ -180,7 +198,8 @@ static void on_wait_over(struct timer *t)
 	struct request *r = t->owner;
 	struct err e = { 0 };
 
-	err_set(&e, ERR_TIMEOUT, "cannot look for %s pools: %s is not ready", pool_type_word(r->type), backend_find(r->type)->service->name);
+	err_set(&e, ERR_TIMEOUT, "cannot look for %s pools: %s is not ready", pool_type_word(r->type),
+	        backend_find(r->type)->service->name);
 	request_end(r, &e);
 }
 
@@ -210,14 +229,16 @@ static void after_read_source(struct request *r, const struct err *e)
 	find_now(r);
 }
 
-int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len, uint64_t timeout, struct waiter *w, struct err *e)
+int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len,
+                      uint64_t timeout, struct waiter *w, struct err *e)
 {
 	const struct backend *b = backend_find(type);
 	static const char nothing[] = "<source/>";
 	struct request *r;
 
 	if (!b || !b->find)
-		return err_set(e, ERR_UNSUPPORTED, "pools of type %s cannot be looked for%s", pool_type_word(type), b ? "" : " by this build");
+		return err_set(e, ERR_UNSUPPORTED, "pools of type %s cannot be looked for%s",
+		               pool_type_word(type), b ? "" : " by this build");
 	r = request_new(s, NULL, w, e);
 	if (!r)
 		return -1;
@@ -226,5 +247,7 @@ int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml
 	r->timer = (struct timer){ .on_expiry = on_wait_over, .owner = r };
 	if (request_take_xml(r, xml ? xml : nothing, xml ? len : strlen(nothing), e) < 0)
 		return request_refuse(r);
-	return request_run(r, "parse", DEADLINE_PARSE, run_read_source, r, after_read_source, e) < 0 ? request_refuse(r) : 0;
+	return request_run(r, "parse", DEADLINE_PARSE, run_read_source, r, after_read_source, e) < 0
+	               ? request_refuse(r)
+	               : 0;
 }

@@ -25,7 +25,9 @@ int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
 
 	if (!r)
 		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0 ? request_refuse(r) : 0;
+	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0
+	               ? request_refuse(r)
+	               : 0;
 }
 
 int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e)
@@ -41,5 +43,7 @@ int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter
 	r = request_new(p->sup, p->name, w, e);
 	if (!r)
 		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, after_print, e) < 0 ? request_refuse(r) : 0;
+	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, after_print, e) < 0
+	               ? request_refuse(r)
+	               : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What people ask about definitions: each request is either refused at once, changing nothing, or parked until its outcome is known.
+ * What people ask about definitions: each request is either refused at once, changing nothing, or parked
+ * until its outcome is known.
  */
 #include <errno.h>
 #include <limits.h>
@@ -74,7 +75,10 @@ int request_refuse(struct request *r)
 void request_end(struct request *r, const struct err *e)
 {
 	struct result result = {
-		.err = e, .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL, .text = r->text, .text_len = r->text_len,
+		.err = e,
+		.pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL,
+		.text = r->text,
+		.text_len = r->text_len,
 		.kept = r->kept_in_config ? "config" : "run",
 	};
 
@@ -93,15 +97,15 @@ bool requests_change(const struct supervisor *s)
 	return r != NULL;
 }
 
-/* Definitions are changed one after the other, each from the look at what there is until its worker has gone. So what is on disk is what is
- * defined, however many ask at once. */
+/* Definitions are changed one after the other, each from the look at what there is until its worker has gone.
+ * So what is on disk is what is defined, however many ask at once. */
 void requests_on_changer(struct timer *t)
 {
 	struct supervisor *s = t->owner;
 	struct request *r = s->requests;
 
 	if (requests_change(s) || sources_sweep(s))
-		return;                 /* their end leads here again */
+		return; /* their end leads here again */
 	while (r && !r->change)
 		r = r->next;
 	if (r) {
@@ -116,8 +120,10 @@ static void on_turn_over(struct timer *t)
 	struct request *r = t->owner;
 	struct err e = { 0 };
 
-	err_set(&e, ERR_BUSY, "nothing was changed: another change of definitions has been under way for %d s (status lists its worker)",
-		(int)(TURN_WITHIN / 1000));
+	err_set(&e, ERR_BUSY,
+	        "nothing was changed: another change of definitions has been under way for %d s (status "
+	        "lists its worker)",
+	        (int)(TURN_WITHIN / 1000));
 	request_end(r, &e);
 }
 
@@ -137,7 +143,8 @@ void request_change(struct request *r, void (*change)(struct request *r))
 static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->job.owner;
-	const char *problem = line_get(l, "problem"), *class = line_get(l, "class"), *note = line_get(l, "note");
+	const char *problem = line_get(l, "problem"), *class = line_get(l, "class"),
+		   *note = line_get(l, "note");
 
 	if (note && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", w->job.what, note);
@@ -183,7 +190,8 @@ static void on_request_done(struct worker *w, const struct err *e, bool left)
 	r->then(r, e);
 }
 
-static int run_job(struct request *r, struct job *job, void (*then)(struct request *, const struct err *), struct err *e)
+static int run_job(struct request *r, struct job *job, void (*then)(struct request *, const struct err *),
+                   struct err *e)
 {
 	job->on_record = on_request_record;
 	job->on_payload = on_request_text;
@@ -193,11 +201,18 @@ static int run_job(struct request *r, struct job *job, void (*then)(struct reque
 	return r->worker ? 0 : -1;
 }
 
-int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
-		void (*then)(struct request *, const struct err *), struct err *e)
+int request_run(struct request *r, const char *what, uint64_t timeout,
+                int (*run)(struct worker_io *, void *, struct err *), void *arg,
+                void (*then)(struct request *, const struct err *), struct err *e)
 {
-	return run_job(r, &(struct job){ .what = what, .timeout = timeout, .prompt = true, .run = run, .arg = arg, .on_done = on_request_done },
-		       then, e);
+	return run_job(r,
+	               &(struct job){ .what = what,
+	                              .timeout = timeout,
+	                              .prompt = true,
+	                              .run = run,
+	                              .arg = arg,
+	                              .on_done = on_request_done },
+	               then, e);
 }
 
 /* ---- workers that write ---- */
@@ -207,7 +222,9 @@ static void on_left_behind(struct timer *t)
 {
 	struct request *r = t->owner;
 
-	waiters_finish(&r->waiters, &(struct result){ .err = &r->failure, .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL });
+	waiters_finish(&r->waiters,
+	               &(struct result){ .err = &r->failure,
+	                                 .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL });
 }
 
 static void on_written(struct worker *w, const struct err *e, bool left)
@@ -232,12 +249,20 @@ static void on_writer_gone(struct worker *w)
 	r->then(r, &e);
 }
 
-/* As request_run(); what follows waits until the worker has gone, however long that takes: while it is there it may still write. */
-static int request_write(struct request *r, const char *what, int (*run)(struct worker_io *, void *, struct err *),
-			 void (*then)(struct request *, const struct err *), struct err *e)
+/* As request_run(); what follows waits until the worker has gone, however long that takes: while it is there
+ * it may still write. */
+static int request_write(struct request *r, const char *what,
+                         int (*run)(struct worker_io *, void *, struct err *),
+                         void (*then)(struct request *, const struct err *), struct err *e)
 {
-	return run_job(r, &(struct job){ .what = what, .timeout = DEADLINE_KEEP, .run = run, .arg = r, .on_done = on_written,
-					 .on_gone = on_writer_gone }, then, e);
+	return run_job(r,
+	               &(struct job){ .what = what,
+	                              .timeout = DEADLINE_KEEP,
+	                              .run = run,
+	                              .arg = r,
+	                              .on_done = on_written,
+	                              .on_gone = on_writer_gone },
+	               then, e);
 }
 
 void request_emit(struct supervisor *s, const char *event, const char *pool)
@@ -260,7 +285,8 @@ static void send_kept(struct worker_io *io, const char *where, const char *file)
 	worker_send_record(io, &b);
 }
 
-/* A configuration directory that cannot be written is no failure: the definition then lives in run_dir, for this boot. */
+/* A configuration directory that cannot be written is no failure: the definition then lives in run_dir, for
+ * this boot. */
 static bool only_for_this_boot(const struct err *e)
 {
 	return e->class == ERR_READ_ONLY || e->class == ERR_DENIED;
@@ -279,7 +305,8 @@ static const char *file_in_config(const struct request *r)
 	return p && p->kept_in_config ? kept_origin(p) : NULL;
 }
 
-/* The file of a new definition may hold another pool's: a file may bear any name, and some media do not tell case. */
+/* The file of a new definition may hold another pool's: a file may bear any name, and some media do not tell
+ * case. */
 static int check_file(const struct request *r, const char *path, struct err *e)
 {
 	struct stat mine, st;
@@ -287,18 +314,23 @@ static int check_file(const struct request *r, const char *path, struct err *e)
 	if (stat(path, &mine) < 0)
 		return 0;
 	for (const struct pool *p = r->sup->pools; p; p = p->next)
-		if (!streq(p->name, r->pool) && stat(kept_origin(p), &st) == 0 && st.st_dev == mine.st_dev && st.st_ino == mine.st_ino)
-			return err_set(e, ERR_EXISTS, "cannot keep pool \"%s\": %s is there already and defines pool \"%s\"", r->pool, path, p->name);
+		if (!streq(p->name, r->pool) && stat(kept_origin(p), &st) == 0 && st.st_dev == mine.st_dev &&
+		    st.st_ino == mine.st_ino)
+			return err_set(e, ERR_EXISTS,
+			               "cannot keep pool \"%s\": %s is there already and defines pool \"%s\"",
+			               r->pool, path, p->name);
 	return 0;
 }
 
-/* An older one that is kept for this boot would win at the next start. Its mark goes with it, to where the definition is now. */
+/* An older one that is kept for this boot would win at the next start. Its mark goes with it, to where the
+ * definition is now. */
 static int forget_in_run(const struct request *r, const char *file, struct err *e)
 {
 	const struct supervisor *s = r->sup;
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 
-	if (p && !p->kept_in_config && p->autostart && config_mark_autostart(s->options.config_dir, r->pool, file, true, e) < 0)
+	if (p && !p->kept_in_config && p->autostart &&
+	    config_mark_autostart(s->options.config_dir, r->pool, file, true, e) < 0)
 		return -1;
 	return access(s->run_config, F_OK) < 0 ? 0 : config_forget(s->run_config, r->pool, NULL, e);
 }
@@ -315,9 +347,11 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	if (dir && !file && check_file(r, path, e) < 0)
 		return -1;
 	if (dir && config_keep(dir, r->pool, file, r->xml, &why) == 0) {
-		config_definition_path(dir, r->pool, path, sizeof(path));       /* again: it may have made the directory */
-		if (forget_in_run(r, file, &why) < 0)           /* it is kept all the same, and read at the next boot */
-			log_warn(LF_CONFIG, "%s: the older definition that is kept for this boot: %s", r->pool, why.message);
+		/* again: it may have made the directory */
+		config_definition_path(dir, r->pool, path, sizeof(path));
+		if (forget_in_run(r, file, &why) < 0) /* it is kept all the same, and read at the next boot */
+			log_warn(LF_CONFIG, "%s: the older definition that is kept for this boot: %s",
+			         r->pool, why.message);
 		send_kept(io, "config", file ? file : path);
 		return 0;
 	}
@@ -331,7 +365,8 @@ static int run_keep(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* What is left defines it again at the next boot: another source, its own file that could not be removed, a copy of it. */
+/* What is left defines it again at the next boot: another source, its own file that could not be removed, a
+ * copy of it. */
 static bool comes_back(const struct request *r, const struct pool *p)
 {
 	const char *dir = r->sup->options.config_dir, *from = kept_origin(p);
@@ -347,7 +382,9 @@ static int run_forget(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->kept_in_config && config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0 && !only_for_this_boot(&why)) {
+	if (p && p->kept_in_config &&
+	    config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0 &&
+	    !only_for_this_boot(&why)) {
 		*e = why;
 		return -1;
 	}
@@ -365,7 +402,8 @@ static int run_mark(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->kept_in_config && config_mark_autostart(r->sup->options.config_dir, r->pool, kept_origin(p), r->on, &why) == 0) {
+	if (p && p->kept_in_config &&
+	    config_mark_autostart(r->sup->options.config_dir, r->pool, kept_origin(p), r->on, &why) == 0) {
 		send_kept(io, "config", NULL);
 		return 0;
 	}
@@ -387,7 +425,8 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	struct pool_def def;
 	struct config_item item = { .def = &def, .origin = "(socket)" };
 
-	if (sandbox_enter(e) < 0 || (r->validate && grammar_check(GRAMMAR_POOL, r->xml, r->xml_len, "(socket)", e) < 0) ||
+	if (sandbox_enter(e) < 0 ||
+	    (r->validate && grammar_check(GRAMMAR_POOL, r->xml, r->xml_len, "(socket)", e) < 0) ||
 	    pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
 	int rc = config_print(&item, e);
@@ -424,7 +463,7 @@ static struct pool *install(struct request *r, struct err *e)
 	p->kept_in_config = r->kept_in_config;
 	if (r->kept_in_config && r->kept_file) {
 		pool_note_origin(p, r->kept_file);
-		supervisor_forget_problems(s, s->options.config_dir);   /* it is there now */
+		supervisor_forget_problems(s, s->options.config_dir); /* it is there now */
 	}
 	pool_look_again(p);
 	state_save(p);
@@ -485,7 +524,8 @@ static void after_keep(struct request *r, const struct err *e)
 static void create_now(struct request *r)
 {
 	struct err e = { 0 };
-	struct pool *there = pool_by_name(r->sup, r->summary->name), *p = there ? lend(r, there, &e) : install(r, &e);
+	struct pool *there = pool_by_name(r->sup, r->summary->name),
+		    *p = there ? lend(r, there, &e) : install(r, &e);
 
 	if (!p) {
 		request_end(r, &e);
@@ -494,7 +534,7 @@ static void create_now(struct request *r)
 	p->build_wanted = r->build != 0;
 	p->build_flags = r->build & ~START_BUILD;
 	p->timeout = r->timeout;
-	waiters_move(&r->waiters, &p->waiters);         /* they are told when it is up */
+	waiters_move(&r->waiters, &p->waiters); /* they are told when it is up */
 	request_free(r);
 	pool_want(p, true);
 	pool_step(p);
@@ -513,16 +553,20 @@ static int admit(struct request *r, struct err *e)
 		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
 	if (p->worker || p->want_active || p->stuck)
 		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", p->name,
-			       p->want_active ? phase_word(p->phase) : "being worked on");
+		               p->want_active ? phase_word(p->phase) : "being worked on");
 	return 0;
 }
 
-/* What the new definition stands on is compared with what the others do. Storage that does not answer is no reason to refuse it: the start finds out. */
+/* What the new definition stands on is compared with what the others do. Storage that does not answer is no
+ * reason to refuse it: the start finds out. */
 static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
 	const struct supervisor *s = r->sup;
-	struct op op = { .deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices };
+	struct op op = { .deadline = io->deadline,
+		         .run_dir = s->options.run_dir,
+		         .secret_dirs = s->secret_dirs,
+		         .own_devices = s->options.own_devices };
 	cleanup_pool_def struct pool_def def = { 0 };
 
 	if (pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
@@ -560,7 +604,8 @@ static void change_define(struct request *r)
 		create_now(r);
 	else if (e.class == ERR_NONE && alone)
 		keep(r);
-	else if (e.class != ERR_NONE || request_run(r, "compare", DEADLINE_COMPARE, run_conflict, r, after_conflict, &e) < 0)
+	else if (e.class != ERR_NONE ||
+	         request_run(r, "compare", DEADLINE_COMPARE, run_conflict, r, after_conflict, &e) < 0)
 		request_end(r, &e);
 }
 
@@ -599,7 +644,8 @@ int pool_define(struct supervisor *s, const struct define_order *o, struct waite
 	r->timeout = o->timeout;
 	if (request_take_xml(r, o->xml, o->xml_len, e) < 0)
 		return request_refuse(r);
-	return request_run(r, "parse", DEADLINE_PARSE, run_parse, r, after_parse, e) < 0 ? request_refuse(r) : 0;
+	return request_run(r, "parse", DEADLINE_PARSE, run_parse, r, after_parse, e) < 0 ? request_refuse(r)
+	                                                                                 : 0;
 }
 
 /* ---- undefine, autostart ---- */
@@ -610,13 +656,14 @@ static void after_forget(struct request *r, const struct err *e)
 	struct err busy = { 0 };
 
 	if (!e && p && (pool_is_active(p) || p->worker)) {
-		err_set(&busy, ERR_STATE, "pool \"%s\" was started meanwhile: it is forgotten when it stops", p->name);
+		err_set(&busy, ERR_STATE, "pool \"%s\" was started meanwhile: it is forgotten when it stops",
+		        p->name);
 		p->persistent = false;
 		state_save(p);
 		e = &busy;
 	}
 	if (!e && p) {
-		pool_enter(p, PHASE_INACTIVE, NULL);    /* one that was only just given up */
+		pool_enter(p, PHASE_INACTIVE, NULL); /* one that was only just given up */
 		request_emit(r->sup, "pool-undefined", p->name);
 		state_forget(p, !r->kept_in_config);
 		registry_remove(p);
@@ -629,7 +676,8 @@ static int may_be_undefined(const struct pool *p, const char *name, struct err *
 	if (!p)
 		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
 	if (pool_is_active(p) || p->worker || p->want_active)
-		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", name, phase_word(p->phase));
+		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", name,
+		               phase_word(p->phase));
 	return 0;
 }
 
@@ -672,7 +720,9 @@ static int may_be_marked(const struct pool *p, const char *name, struct err *e)
 	if (!p)
 		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
 	if (!p->persistent)
-		return err_set(e, ERR_STATE, "pool \"%s\" is transient: it cannot be marked for autostart (pool-define it)", name);
+		return err_set(e, ERR_STATE,
+		               "pool \"%s\" is transient: it cannot be marked for autostart (pool-define it)",
+		               name);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A request that has a worker of its own: it outlives the one who asked, and the pool. Shared by requests.c (definitions) and building.c (what pools live on).
+ * A request that has a worker of its own: it outlives the one who asked, and the pool. Shared by requests.c
+ * (definitions) and building.c (what pools live on).
  */
 #ifndef POOLINIT_SUPERVISOR_REQUESTS_REQUESTS_H
 #define POOLINIT_SUPERVISOR_REQUESTS_REQUESTS_H
@@ -8,30 +9,30 @@
 #include "supervisor/internal.h"
 
 struct request {
-	struct request *next;           /* in the order in which they came */
+	struct request *next; /* in the order in which they came */
 	struct supervisor *sup;
 	struct waiter *waiters;
 	struct worker *worker;
-	char *pool;                     /* name, or NULL */
+	char *pool; /* name, or NULL */
 	char *xml;
 	size_t xml_len;
 	struct summary *summary;
 	enum define_mode mode;
 	bool validate;
-	bool on;                        /* autostart */
-	unsigned build;                 /* START_BUILD, enum build_flags */
+	bool on;        /* autostart */
+	unsigned build; /* START_BUILD, enum build_flags */
 	uint64_t timeout;
-	enum pool_type type;            /* of the sources looked for */
-	bool waits;                     /* for a companion to be ready, */
-	struct timer timer;             /* so long; or for its turn; or for the end of a worker that does not go */
-	char *text;                     /* printed XML that came back */
+	enum pool_type type; /* of the sources looked for */
+	bool waits;          /* for a companion to be ready, */
+	struct timer timer;  /* so long; or for its turn; or for the end of a worker that does not go */
+	char *text;          /* printed XML that came back */
 	size_t text_len;
 	bool kept_in_config;
-	char *kept_file;                /* there: its path */
+	char *kept_file; /* there: its path */
 	void (*then)(struct request *r, const struct err *e);
-	void (*change)(struct request *r);      /* what it does to the definitions, when it is its turn; or NULL */
-	bool changing;                  /* it is its turn */
-	struct err failure;             /* of the worker that is being ended, or whose leftovers are being removed */
+	void (*change)(struct request *r); /* what it does to the definitions, when it is its turn; or NULL */
+	bool changing;                     /* it is its turn */
+	struct err failure; /* of the worker that is being ended, or whose leftovers are being removed */
 };
 
 /* The waiter is parked on it; or NULL: nobody waits. NULL: out of memory. */
@@ -43,11 +44,13 @@ int request_refuse(struct request *r);
 /* Everybody is told, and it is over. */
 void request_end(struct request *r, const struct err *e);
 /* Run it in a worker; then() is told of the end. What the worker sends as payload is r->text. */
-int request_run(struct request *r, const char *what, uint64_t timeout, int (*run)(struct worker_io *, void *, struct err *), void *arg,
-		void (*then)(struct request *, const struct err *), struct err *e);
+int request_run(struct request *r, const char *what, uint64_t timeout,
+                int (*run)(struct worker_io *, void *, struct err *), void *arg,
+                void (*then)(struct request *, const struct err *), struct err *e);
 /* Definitions are changed one after the other: when it is its turn. */
 void request_change(struct request *r, void (*change)(struct request *r));
-/* In which file the pool will be found at the next start: the definition in use, or the one that waits for the stop. */
+/* In which file the pool will be found at the next start: the definition in use, or the one that waits for
+ * the stop. */
 void pool_note_origin(struct pool *p, const char *file);
 /* An event about a pool that carries nothing else. */
 void request_emit(struct supervisor *s, const char *event, const char *pool);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What people ask about secrets. The supervisor does not read them: a value that is set goes to the worker by fork and is wiped here, one that is asked for
- * goes from the worker into a memfd that the client gets as it is. Requests are done one after the other, so that what a crash has left half-written can be
- * told from what is being written.
+ * What people ask about secrets. The supervisor does not read them: a value that is set goes to the worker by
+ * fork and is wiped here, one that is asked for goes from the worker into a memfd that the client gets as it
+ * is. Requests are done one after the other, so that what a crash has left half-written can be told from what
+ * is being written.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -22,15 +23,15 @@ struct secret_request {
 	struct waiter *waiters;
 	struct worker *worker;
 	struct secret_order order;
-	char *which, *data;             /* the order's, copied */
+	char *which, *data; /* the order's, copied */
 	size_t data_len;
-	char *text;                     /* what the worker printed */
+	char *text; /* what the worker printed */
 	size_t text_len;
 	char uuid[UUID_TEXT];
 	bool kept_in_config;
-	int value;                      /* memfd, or -1 */
-	bool sweeping;                  /* its worker was killed: what it left half-written goes before anybody is told */
-	struct timer timer;             /* of its turn, or of that worker's end */
+	int value;          /* memfd, or -1 */
+	bool sweeping;      /* its worker was killed: what it left half-written goes before anybody is told */
+	struct timer timer; /* of its turn, or of that worker's end */
 	struct err failure;
 };
 
@@ -84,8 +85,11 @@ static void work_begin(struct secret_work *w, struct worker_io *io, const struct
 {
 	const struct supervisor *s = r->sup;
 
-	*w = (struct secret_work){ .request = r, .io = io, .store = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] } };
-	if (s->options.config_dir && (size_t)snprintf(w->config, sizeof(w->config), "%s/secrets", s->options.config_dir) < sizeof(w->config))
+	*w = (struct secret_work){ .request = r,
+		                   .io = io,
+		                   .store = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] } };
+	if (s->options.config_dir && (size_t)snprintf(w->config, sizeof(w->config), "%s/secrets",
+	                                              s->options.config_dir) < sizeof(w->config))
 		w->store.config = w->config;
 	secret_store_sweep(&w->store);
 }
@@ -110,7 +114,8 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	cleanup_buf struct buf text = BUF_INIT;
 	struct secret_def s;
 
-	if (sandbox_enter(e) < 0 || (r->order.validate && grammar_check(GRAMMAR_SECRET, r->data, r->data_len, "(socket)", e) < 0) ||
+	if (sandbox_enter(e) < 0 ||
+	    (r->order.validate && grammar_check(GRAMMAR_SECRET, r->data, r->data_len, "(socket)", e) < 0) ||
 	    secret_read(&s, r->data, r->data_len, "(socket)", e) < 0)
 		return -1;
 	secret_print(&s, &text);
@@ -186,7 +191,8 @@ static int get_value(const struct secret_work *w, const struct secret_def *s, co
 	int result;
 
 	if (s->private)
-		return err_set(e, ERR_DENIED, "secret %s is private: its value is not shown to anybody", uuid_print(&s->uuid, uuid));
+		return err_set(e, ERR_DENIED, "secret %s is private: its value is not shown to anybody",
+		               uuid_print(&s->uuid, uuid));
 	if (secret_load_value(dir, &s->uuid, &value, e) < 0)
 		return -1;
 	if (r->order.plain) {
@@ -227,8 +233,12 @@ static int forget(const struct secret_work *w, const struct secret_def *s, const
 }
 
 /* What is done with one secret that is there. */
-static int (*const on_one[])(const struct secret_work *w, const struct secret_def *s, const char *dir, struct err *e) = {
-	[SECRET_ACT_SET] = set_value, [SECRET_ACT_GET] = get_value, [SECRET_ACT_PRINT] = print, [SECRET_ACT_FORGET] = forget,
+static int (*const on_one[])(const struct secret_work *w, const struct secret_def *s, const char *dir,
+                             struct err *e) = {
+	[SECRET_ACT_SET] = set_value,
+	[SECRET_ACT_GET] = get_value,
+	[SECRET_ACT_PRINT] = print,
+	[SECRET_ACT_FORGET] = forget,
 };
 
 static int run_one(struct worker_io *io, void *arg, struct err *e)
@@ -253,14 +263,18 @@ static bool wanted(bool yes, bool no, bool is)
 	return yes == no || yes == is;
 }
 
-struct listing { const struct secret_order *order; struct buf records; };
+struct listing {
+	const struct secret_order *order;
+	struct buf records;
+};
 
 static int list_one(const struct secret_def *s, bool has_value, void *arg)
 {
 	struct listing *l = arg;
 	char uuid[UUID_TEXT];
 
-	if (!wanted(l->order->ephemeral, l->order->no_ephemeral, s->ephemeral) || !wanted(l->order->private, l->order->no_private, s->private))
+	if (!wanted(l->order->ephemeral, l->order->no_ephemeral, s->ephemeral) ||
+	    !wanted(l->order->private, l->order->no_private, s->private))
 		return 0;
 	line_begin(&l->records, "-");
 	line_str(&l->records, "uuid", uuid_print(&s->uuid, uuid));
@@ -299,7 +313,9 @@ static int run_sweep(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- in the supervisor ---- */
 
-static const struct { const char *what, *event; } actions[] = {
+static const struct {
+	const char *what, *event;
+} actions[] = {
 	[SECRET_ACT_DEFINE] = { "secret-define", "secret-defined" },
 	[SECRET_ACT_SET] = { "secret-set-value", "secret-value-changed" },
 	[SECRET_ACT_GET] = { "secret-get-value", NULL },
@@ -313,7 +329,11 @@ static void request_end(struct secret_request *r, const struct err *e)
 	struct supervisor *s = r->sup;
 	const char *event = actions[r->order.action].event;
 	struct result result = {
-		.err = e, .text = r->text, .text_len = r->text_len, .kept = r->kept_in_config ? "config" : "run", .secret = r->uuid[0] ? r->uuid : NULL,
+		.err = e,
+		.text = r->text,
+		.text_len = r->text_len,
+		.kept = r->kept_in_config ? "config" : "run",
+		.secret = r->uuid[0] ? r->uuid : NULL,
 		.value = r->value,
 	};
 
@@ -355,7 +375,13 @@ static void on_gone(struct worker *w);
 static bool sweeps(struct secret_request *r, const struct err *e)
 {
 	struct job job = {
-		.what = "sweep-secrets", .timeout = DEADLINE_KEEP, .run = run_sweep, .arg = r, .on_done = on_done, .on_gone = on_gone, .owner = r,
+		.what = "sweep-secrets",
+		.timeout = DEADLINE_KEEP,
+		.run = run_sweep,
+		.arg = r,
+		.on_done = on_done,
+		.on_gone = on_gone,
+		.owner = r,
 	};
 
 	if (!err_is(e, ERR_INTERNAL) && !err_is(e, ERR_TIMEOUT))
@@ -400,7 +426,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 		worker_over(r, e);
 		return;
 	}
-	if (!r->sweeping)               /* while it is there it may still write: what follows waits */
+	if (!r->sweeping) /* while it is there it may still write: what follows waits */
 		r->failure = *e;
 	limit_wait(r, on_left_behind, GONE_WITHIN);
 }
@@ -420,9 +446,19 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 {
 	int keep[] = { r->value, -1 };
 	struct job job = {
-		.what = actions[r->order.action].what, .timeout = parse ? DEADLINE_PARSE : DEADLINE_KEEP, .arg = r, .owner = r, .keep = keep,
-		.run = parse ? run_parse : r->order.action == SECRET_ACT_DEFINE ? run_define : r->order.action == SECRET_ACT_LIST ? run_list : run_one,
-		.on_record = on_record, .on_payload = on_text, .on_done = parse ? on_parsed : on_done, .on_gone = parse ? NULL : on_gone,
+		.what = actions[r->order.action].what,
+		.timeout = parse ? DEADLINE_PARSE : DEADLINE_KEEP,
+		.arg = r,
+		.owner = r,
+		.keep = keep,
+		.run = parse                                  ? run_parse
+		       : r->order.action == SECRET_ACT_DEFINE ? run_define
+		       : r->order.action == SECRET_ACT_LIST   ? run_list
+		                                              : run_one,
+		.on_record = on_record,
+		.on_payload = on_text,
+		.on_done = parse ? on_parsed : on_done,
+		.on_gone = parse ? NULL : on_gone,
 	};
 
 	loop_disarm(r->sup->loop, &r->timer);
@@ -473,8 +509,10 @@ static void on_turn_over(struct timer *t)
 	struct secret_request *r = t->owner;
 	struct err e = { 0 };
 
-	err_set(&e, ERR_BUSY, "%s: nothing was done: another request about secrets has been under way for %d s (status lists its worker)",
-		actions[r->order.action].what, (int)(TURN_WITHIN / 1000));
+	err_set(&e, ERR_BUSY,
+	        "%s: nothing was done: another request about secrets has been under way for %d s (status "
+	        "lists its worker)",
+	        actions[r->order.action].what, (int)(TURN_WITHIN / 1000));
 	request_end(r, &e);
 }
 
@@ -493,7 +531,8 @@ static int take_order(struct secret_request *r, const struct secret_order *o, st
 	if (o->action != SECRET_ACT_GET)
 		return 0;
 	r->value = memfd_create("secret", MFD_CLOEXEC);
-	return r->value < 0 ? err_set(e, ERR_NO_MEMORY, "%s: no descriptor left", actions[o->action].what) : 0;
+	return r->value < 0 ? err_set(e, ERR_NO_MEMORY, "%s: no descriptor left", actions[o->action].what)
+	                    : 0;
 }
 
 int secret_request(struct supervisor *s, const struct secret_order *o, struct waiter *w, struct err *e)
@@ -504,7 +543,8 @@ int secret_request(struct supervisor *s, const struct secret_order *o, struct wa
 		return err_set(e, ERR_NO_MEMORY, "%s: out of memory", actions[o->action].what);
 	r->sup = s;
 	r->value = -1;
-	if (take_order(r, o, e) < 0 || (!s->secrets && !sources_sweep(s) && launch(r, o->action == SECRET_ACT_DEFINE, e) < 0)) {
+	if (take_order(r, o, e) < 0 ||
+	    (!s->secrets && !sources_sweep(s) && launch(r, o->action == SECRET_ACT_DEFINE, e) < 0)) {
 		request_free(r);
 		return -1;
 	}

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Operations on volumes: each is a job with a number. A document is read first; then the job is let in, if nobody else works on its volume; its
- * worker runs; and when the pool's index shows what came of it, whoever asked is told.
+ * Operations on volumes: each is a job with a number. A document is read first; then the job is let in, if
+ * nobody else works on its volume; its worker runs; and when the pool's index shows what came of it, whoever
+ * asked is told.
  *
  *     reading (a document) → let in → working → looking (at the volume, or for leftovers) → told
  *
- * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed; too late, but for JOB_END at most.
+ * One that is cancelled, or too late, is told of when its worker has gone and what it left is removed; too
+ * late, but for JOB_END at most.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,11 +17,14 @@
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-#define JOBS_MAX        64
-#define LOOK_WITHIN     SECONDS(15)     /* at what an operation has changed, or left: its outcome is known, and is told then all the same */
-#define LATER           SECONDS(10)     /* the kernel has written by then what it kept back; ext4 does so every 5 s */
-#define DEADLINE_DELETE SECONDS(600)    /* of a file with very many extents */
+#define JOBS_MAX 64
+/* at what an operation has changed, or left: its outcome is known, and is told then all the same */
+#define LOOK_WITHIN SECONDS(15)
+/* the kernel has written by then what it kept back; ext4 does so every 5 s */
+#define LATER           SECONDS(10)
+#define DEADLINE_DELETE SECONDS(600) /* of a file with very many extents */
 
+/* clang-format off */
 static const struct operation_row {
 	int (*work)(struct worker_io *io, void *arg, struct err *e);
 	const char *event;              /* what it did, when it went well; NULL: nothing changed */
@@ -33,35 +38,36 @@ static const struct operation_row {
 	[VOLUME_UPLOAD]   = { volume_work_upload,   "volume-uploaded", NEVER, false },
 	[VOLUME_DOWNLOAD] = { volume_work_download, NULL,              NEVER, false },
 };
+/* clang-format on */
 
 struct volume_job {
-	struct volume_job *next;        /* in the order in which they came */
+	struct volume_job *next; /* in the order in which they came */
 	struct supervisor *sup;
 	const struct operation_row *row;
 	const char *verb;
 	uint64_t number, started, timeout;
 	struct pool *pool, *input_pool; /* NULL: gone, or none */
 	char *pool_name;
-	char *name;                     /* of its volume; NULL: not known before its document is read */
-	char *input;                    /* of the volume that it copies, or NULL */
+	char *name;  /* of its volume; NULL: not known before its document is read */
+	char *input; /* of the volume that it copies, or NULL */
 	struct volume_work work;
 	bool detach;
-	bool taken;                     /* its worker has the descriptor that was passed */
-	bool counted;                   /* in pool->jobs */
-	bool let_in;                    /* its volumes are its own from now on */
+	bool taken;   /* its worker has the descriptor that was passed */
+	bool counted; /* in pool->jobs */
+	bool let_in;  /* its volumes are its own from now on */
 	bool ending, cancelled;
-	bool late;                      /* its time is over, and whoever waits is to be told of that soon */
-	bool hangs;                     /* its worker does not even die */
-	bool looking;                   /* its worker has gone: only the look at the pool is missing */
-	bool sweep;                     /* a worker was killed: it may have left something behind */
+	bool late;    /* its time is over, and whoever waits is to be told of that soon */
+	bool hangs;   /* its worker does not even die */
+	bool looking; /* its worker has gone: only the look at the pool is missing */
+	bool sweep;   /* a worker was killed: it may have left something behind */
 	struct worker *worker;
 	uint64_t done, total, bytes;
-	struct err err;                 /* class ERR_NONE: it went well */
+	struct err err; /* class ERR_NONE: it went well */
 	struct timer timer;
 	struct waiter *waiters;
 	struct waiter *cancellers;
-	struct update update;           /* which its worker goes on to, */
-	struct waiter look;             /* and the end of that look, or of another, when its worker has gone */
+	struct update update; /* which its worker goes on to, */
+	struct waiter look;   /* and the end of that look, or of another, when its worker has gone */
 };
 
 /* ---- the list ---- */
@@ -117,7 +123,8 @@ static void on_timer(struct timer *t);
 static struct volume_job *job_new(struct supervisor *s, const struct volume_order *o)
 {
 	struct volume_job *j = calloc(1, sizeof(*j)), **at = &s->jobs;
-	bool create = o->operation == VOLUME_CREATE, transfer = o->operation == VOLUME_UPLOAD || o->operation == VOLUME_DOWNLOAD;
+	bool create = o->operation == VOLUME_CREATE,
+	     transfer = o->operation == VOLUME_UPLOAD || o->operation == VOLUME_DOWNLOAD;
 
 	if (!j)
 		return NULL;
@@ -139,7 +146,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 	if (o->algorithm)
 		j->work.algorithm = strdup(o->algorithm);
 	if (o->record && o->record_len > 0)
-		j->work.record = copy_bytes(o->record, o->record_len - 1);       /* without its LF */
+		j->work.record = copy_bytes(o->record, o->record_len - 1); /* without its LF */
 	if (j->work.record)
 		*(create ? &j->input : &j->name) = name_of(j->work.record);
 	if (o->name)
@@ -147,7 +154,8 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 	while (*at)
 		at = &(*at)->next;
 	*at = j;
-	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) || (o->record && !j->input && !j->name) || (o->name && !j->name)) {
+	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) ||
+	    (o->record && !j->input && !j->name) || (o->name && !j->name)) {
 		job_free(j);
 		return NULL;
 	}
@@ -167,14 +175,21 @@ bool job_at(const struct supervisor *s, size_t i, struct job_view *v)
 		j = j->next;
 	if (!j)
 		return false;
-	*v = (struct job_view){ .number = j->number, .started = j->started, .done = j->done, .total = j->total, .verb = j->verb,
-				.pool = j->pool_name, .volume = j->name, .ending = j->ending };
+	*v = (struct job_view){ .number = j->number,
+		                .started = j->started,
+		                .done = j->done,
+		                .total = j->total,
+		                .verb = j->verb,
+		                .pool = j->pool_name,
+		                .volume = j->name,
+		                .ending = j->ending };
 	return true;
 }
 
 /* ---- who is let in ---- */
 
-/* Does job j have that volume? One that only reads it (a copy, a download) shares it with others that read. */
+/* Does job j have that volume? One that only reads it (a copy, a download) shares it with others that
+ * read. */
 static bool has_volume(const struct volume_job *j, const char *pool, const char *name, bool write)
 {
 	bool writes = j->row != &operations[VOLUME_DOWNLOAD];
@@ -183,22 +198,26 @@ static bool has_volume(const struct volume_job *j, const char *pool, const char 
 		return false;
 	if (j->name && streq(j->pool_name, pool) && streq(j->name, name) && (write || writes))
 		return true;
-	return write && j->input && j->input_pool && streq(j->input_pool->name, pool) && streq(j->input, name);
+	return write && j->input && j->input_pool && streq(j->input_pool->name, pool) &&
+	       streq(j->input, name);
 }
 
 static int claim(const struct volume_job *j, const char *pool, const char *name, bool write, struct err *e)
 {
 	for (const struct volume_job *k = j->sup->jobs; k; k = k->next)
 		if (k != j && has_volume(k, pool, name, write))
-			return err_set(e, ERR_BUSY, "volume \"%s\" of pool \"%s\" is in use by job %" PRIu64 " (%s; job-list shows it, job-cancel ends it)",
-				       name, pool, k->number, k->verb);
+			return err_set(e, ERR_BUSY,
+			               "volume \"%s\" of pool \"%s\" is in use by job %" PRIu64
+			               " (%s; job-list shows it, job-cancel ends it)",
+			               name, pool, k->number, k->verb);
 	return 0;
 }
 
 static int check_pool(const struct pool *p, struct err *e)
 {
 	if (p->phase == PHASE_HUNG)
-		return err_set(e, ERR_HUNG, "pool \"%s\" is hung: %s", p->name, p->reason ? p->reason : "the storage does not answer");
+		return err_set(e, ERR_HUNG, "pool \"%s\" is hung: %s", p->name,
+		               p->reason ? p->reason : "the storage does not answer");
 	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
 	return 0;
@@ -218,7 +237,8 @@ static int let_in(struct volume_job *j, struct err *e)
 	if (j->input && claim(j, j->input_pool->name, j->input, false, e) < 0)
 		return -1;
 	if (create && volume_find(j->pool, j->name, &len))
-		return err_set(e, ERR_EXISTS, "volume \"%s\" exists already in pool \"%s\"", j->name, j->pool->name);
+		return err_set(e, ERR_EXISTS, "volume \"%s\" exists already in pool \"%s\"", j->name,
+		               j->pool->name);
 	j->let_in = true;
 	return 0;
 }
@@ -227,8 +247,11 @@ bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *
 {
 	for (const struct volume_job *j = p->sup->jobs; j; j = j->next)
 		if (j->counted && (j->pool == p || j->input_pool == p)) {
-			err_set(e, ERR_BUSY, "cannot %s pool \"%s\": job %" PRIu64 " (%s%s%s) works in it (job-cancel ends it)", what, p->name,
-				j->number, j->verb, j->name ? " of " : "", j->name ? j->name : "");
+			err_set(e, ERR_BUSY,
+			        "cannot %s pool \"%s\": job %" PRIu64
+			        " (%s%s%s) works in it (job-cancel ends it)",
+			        what, p->name, j->number, j->verb, j->name ? " of " : "",
+			        j->name ? j->name : "");
 			return false;
 		}
 	return true;
@@ -238,7 +261,12 @@ bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *
 
 static void tell(struct volume_job *j, const struct err *e)
 {
-	struct result r = { .err = e, .pool = j->pool, .job = j->number, .volume = j->name, .bytes = j->bytes, .taken = j->taken };
+	struct result r = { .err = e,
+		            .pool = j->pool,
+		            .job = j->number,
+		            .volume = j->name,
+		            .bytes = j->bytes,
+		            .taken = j->taken };
 
 	waiters_finish(&j->waiters, &r);
 }
@@ -267,12 +295,14 @@ static void emit(struct volume_job *j, const char *event, bool outcome)
 	events_emit(j->sup, &ev);
 }
 
-/* What a disk has refused harms its filesystem when the kernel writes next, some seconds later: nothing but another look tells of that. */
+/* What a disk has refused harms its filesystem when the kernel writes next, some seconds later: nothing but
+ * another look tells of that. */
 static void look_later(struct volume_job *j)
 {
 	struct pool *p = j->pool;
 
-	if (!p || p->phase != PHASE_ACTIVE || j->cancelled || (j->err.class != ERR_STORAGE && j->err.class != ERR_READ_ONLY))
+	if (!p || p->phase != PHASE_ACTIVE || j->cancelled ||
+	    (j->err.class != ERR_STORAGE && j->err.class != ERR_READ_ONLY))
 		return;
 	p->doubted = true;
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + LATER);
@@ -318,8 +348,8 @@ static struct volume_job *other_job(const struct volume_job *j)
 	return NULL;
 }
 
-/* Was the operation refused because the pool's directory is another one, or cannot be reached, or because its filesystem has come to harm? Then the pool
- * has to be looked at. A cancelled job says nothing of that. */
+/* Was the operation refused because the pool's directory is another one, or cannot be reached, or because its
+ * filesystem has come to harm? Then the pool has to be looked at. A cancelled job says nothing of that. */
 static bool is_about_target(const struct volume_job *j)
 {
 	static const enum err_class telling[] = { ERR_STATE, ERR_DENIED, ERR_STORAGE, ERR_READ_ONLY };
@@ -330,8 +360,8 @@ static bool is_about_target(const struct volume_job *j)
 	return false;
 }
 
-/* Its worker has gone, or goes on to the look itself. The index is brought up to date before anybody is told; leftovers are removed by a refresh while no
- * job is under way. */
+/* Its worker has gone, or goes on to the look itself. The index is brought up to date before anybody is told;
+ * leftovers are removed by a refresh while no job is under way. */
 static void look(struct volume_job *j, struct worker *goes_on)
 {
 	struct volume_job *other = j->sweep ? other_job(j) : NULL;
@@ -344,7 +374,8 @@ static void look(struct volume_job *j, struct worker *goes_on)
 		other->sweep = true;
 	j->look.done = on_look;
 	j->looking = true;
-	if (goes_on && j->pool && !j->sweep && !j->sup->shutdown.on && update_begins(&j->update, j->pool, goes_on, &j->look))
+	if (goes_on && j->pool && !j->sweep && !j->sup->shutdown.on &&
+	    update_begins(&j->update, j->pool, goes_on, &j->look))
 		rc = 0;
 	else if (goes_on)
 		worker_disown(goes_on);
@@ -357,7 +388,9 @@ static void look(struct volume_job *j, struct worker *goes_on)
 	if (rc < 0)
 		conclude(j);
 	else
-		loop_arm(j->sup->loop, &j->timer, least(clock_ms() + LOOK_WITHIN, j->timeout == NEVER ? NEVER : j->started + j->timeout + JOB_END));
+		loop_arm(j->sup->loop, &j->timer,
+		         least(clock_ms() + LOOK_WITHIN,
+		               j->timeout == NEVER ? NEVER : j->started + j->timeout + JOB_END));
 }
 
 static void on_gone(struct worker *w)
@@ -379,7 +412,9 @@ static void on_next(struct worker *w)
 
 static int hangs(const struct volume_job *j, struct err *e)
 {
-	return err_set(e, ERR_HUNG, "job %" PRIu64 " hangs in the kernel and cannot be ended (status lists its worker)", j->number);
+	return err_set(e, ERR_HUNG,
+	               "job %" PRIu64 " hangs in the kernel and cannot be ended (status lists its worker)",
+	               j->number);
 }
 
 static void on_timer(struct timer *t)
@@ -387,18 +422,20 @@ static void on_timer(struct timer *t)
 	struct volume_job *j = t->owner;
 	struct err e = { 0 };
 
-	if (j->looking) {               /* the operation is over: its outcome does not depend on the look */
+	if (j->looking) { /* the operation is over: its outcome does not depend on the look */
 		waiter_withdraw(&j->look);
 		conclude(j);
 		return;
 	}
-	if (!j->ending) {               /* let in, and nobody is to wait for its end */
+	if (!j->ending) { /* let in, and nobody is to wait for its end */
 		tell(j, NULL);
 		return;
 	}
 	if (j->late) {
 		j->late = false;
-		err_set(&e, ERR_TIMEOUT, "%s; it is being ended (job-list shows it until what it left is removed)", j->err.message);
+		err_set(&e, ERR_TIMEOUT,
+		        "%s; it is being ended (job-list shows it until what it left is removed)",
+		        j->err.message);
 		tell(j, &e);
 		loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
 		return;
@@ -448,7 +485,8 @@ static void on_record(struct worker *w, const struct line *l)
 		if (j->detach && !j->ending && streq(line_get(l, "taken"), "yes"))
 			loop_arm(j->sup->loop, &j->timer, 0);
 	}
-	for (struct waiter *x = j->waiters; x && line_has(l, "taken") && streq(line_get(l, "taken"), "unused"); x = x->next)
+	for (struct waiter *x = j->waiters;
+	     x && line_has(l, "taken") && streq(line_get(l, "taken"), "unused"); x = x->next)
 		if (x->unused)
 			x->unused(x, j->number);
 	if (line_has(l, "bytes"))
@@ -472,7 +510,9 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 /* What its time is, or the time that is left of it after its document was read. */
 static uint64_t time_left(const struct volume_job *j, uint64_t most)
 {
-	uint64_t gone = clock_ms() - j->started, left = j->timeout == NEVER ? NEVER : j->timeout > gone ? j->timeout - gone : 1;
+	uint64_t gone = clock_ms() - j->started, left = j->timeout == NEVER ? NEVER
+	                                                : j->timeout > gone ? j->timeout - gone
+	                                                                    : 1;
 
 	return left < most ? left : most;
 }
@@ -482,16 +522,26 @@ static int begin(struct volume_job *j, struct err *e)
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
 	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
 	struct job job = {
-		.what = j->verb, .pool = j->pool_name, .timeout = time_left(j, NEVER), .run = j->row->work, .prompt = j->row->is_short, .arg = &j->work,
+		.what = j->verb,
+		.pool = j->pool_name,
+		.timeout = time_left(j, NEVER),
+		.run = j->row->work,
+		.prompt = j->row->is_short,
+		.arg = &j->work,
 		.keep = goes_on ? index : streams,
-		.on_record = on_record, .on_done = on_done, .on_gone = on_gone, .owner = j, .then = goes_on ? &j->update.job : NULL, .on_next = on_next,
+		.on_record = on_record,
+		.on_done = on_done,
+		.on_gone = on_gone,
+		.owner = j,
+		.then = goes_on ? &j->update.job : NULL,
+		.on_next = on_next,
 	};
 
 	j->update.job.owner = j;
 	j->worker = worker_start(j->sup, &job, e);
 	if (!j->worker)
 		return -1;
-	if (j->detach && !j->work.passed)       /* otherwise the client may go when its descriptor has been taken */
+	if (j->detach && !j->work.passed) /* otherwise the client may go when its descriptor has been taken */
 		loop_arm(j->sup->loop, &j->timer, 0);
 	return 0;
 }
@@ -505,7 +555,7 @@ static void on_read_record(struct worker *w, const struct line *l)
 
 	if (!name || j->name)
 		return;
-	if (!name_is_component(name)) {         /* a worker's word: it has seen foreign bytes */
+	if (!name_is_component(name)) { /* a worker's word: it has seen foreign bytes */
 		err_set(&w->err, ERR_INTERNAL, "a worker described a volume without a name");
 		return;
 	}
@@ -543,8 +593,17 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 static int read_document(struct volume_job *j, struct err *e)
 {
 	struct job job = {
-		.what = "parse", .pool = j->pool_name, .timeout = time_left(j, DEADLINE_PARSE), .run = volume_work_parse, .prompt = true, .arg = &j->work,
-		.on_record = on_read_record, .on_payload = on_read_text, .on_done = on_read, .on_gone = on_gone, .owner = j,
+		.what = "parse",
+		.pool = j->pool_name,
+		.timeout = time_left(j, DEADLINE_PARSE),
+		.run = volume_work_parse,
+		.prompt = true,
+		.arg = &j->work,
+		.on_record = on_read_record,
+		.on_payload = on_read_text,
+		.on_done = on_read,
+		.on_gone = on_gone,
+		.owner = j,
 	};
 
 	j->worker = worker_start(j->sup, &job, e);
@@ -564,11 +623,14 @@ static int may_start(const struct supervisor *s, const struct volume_order *o, s
 	for (const struct volume_job *j = s->jobs; j; j = j->next)
 		n++;
 	if (n >= JOBS_MAX)
-		return err_set(e, ERR_LIMIT, "%d jobs are under way already, which is the limit (job-list shows them)", JOBS_MAX);
+		return err_set(e, ERR_LIMIT,
+		               "%d jobs are under way already, which is the limit (job-list shows them)",
+		               JOBS_MAX);
 	return 0;
 }
 
-int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job, struct err *e)
+int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job,
+                 struct err *e)
 {
 	struct volume_job *j;
 
@@ -577,7 +639,8 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	j = job_new(s, o);
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
-	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0 : let_in(j, e) < 0 || begin(j, e) < 0) {
+	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0
+	                                              : let_in(j, e) < 0 || begin(j, e) < 0) {
 		job_free(j);
 		return -1;
 	}
@@ -590,7 +653,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 static void cancel(struct volume_job *j)
 {
 	if (!j->worker || j->ending)
-		return;                 /* it has ended: only the look at the pool is missing, or the end of its worker */
+		return; /* it has ended: only the look at the pool is missing, or the end of its worker */
 	j->cancelled = true;
 	worker_cancel(j->worker);
 }
@@ -602,7 +665,8 @@ int volume_cancel(struct supervisor *s, uint64_t job, struct waiter *w, struct e
 	while (j && j->number != job)
 		j = j->next;
 	if (!j)
-		return err_set(e, ERR_INVALID, "there is no job %" PRIu64 " (job-list shows those under way)", job);
+		return err_set(e, ERR_INVALID, "there is no job %" PRIu64 " (job-list shows those under way)",
+		               job);
 	if (j->hangs)
 		return hangs(j, e);
 	if (w)

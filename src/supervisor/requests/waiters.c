@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Parked questions: told when an operation ends or a pool reaches a phase; withdrawn when whoever asked has gone.
+ * Parked questions: told when an operation ends or a pool reaches a phase; withdrawn when whoever asked has
+ * gone.
  */
 #include "base/clock.h"
 #include "base/util.h"
@@ -45,7 +46,7 @@ void waiters_move(struct waiter **from, struct waiter **to)
 
 void waiters_finish(struct waiter **list, const struct result *r)
 {
-	struct waiter *mine = *list;    /* a new list: those who are told may park again */
+	struct waiter *mine = *list; /* a new list: those who are told may park again */
 
 	*list = NULL;
 	if (mine)
@@ -58,7 +59,8 @@ void waiters_finish(struct waiter **list, const struct result *r)
 	}
 }
 
-/* A pool that has just become active is waited for until its volumes are known too: who waited will ask for them next. */
+/* A pool that has just become active is waited for until its volumes are known too: who waited will ask for
+ * them next. */
 static bool reached(const struct waiter *w, const struct pool *p)
 {
 	return (w->phases & 1U << p->phase) && !pool_awaits_index(p);
@@ -74,7 +76,7 @@ void waiters_tell_phase(struct pool *p)
 			continue;
 		waiter_withdraw(w);
 		w->done(w, &(struct result){ .pool = p });
-		next = s->waits;        /* the list may have changed under us; those told are no longer in it */
+		next = s->waits; /* the list may have changed under us; those told are no longer in it */
 	}
 }
 
@@ -90,9 +92,11 @@ static void on_wait_over(struct timer *t)
 		return;
 	}
 	if (w->phases & 1U << p->phase)
-		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is %s, but its volumes are still being read", p->name, phase_word(p->phase));
+		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is %s, but its volumes are still being read", p->name,
+		        phase_word(p->phase));
 	else
-		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase), p->reason ? ": " : "", p->reason ? p->reason : "");
+		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase),
+		        p->reason ? ": " : "", p->reason ? p->reason : "");
 	w->done(w, &(struct result){ .err = &e, .pool = p });
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What people ask of a pool itself, start, stop, refresh: refused at once, changing nothing, or parked until its outcome is known. Here it is only
- * noted what is wanted; steps.c does it.
+ * What people ask of a pool itself, start, stop, refresh: refused at once, changing nothing, or parked until
+ * its outcome is known. Here it is only noted what is wanted; steps.c does it.
  */
 #include "base/clock.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 
-/* The step is taken in the next round of the loop, so that nobody is answered before the request has returned. */
+/* The step is taken in the next round of the loop, so that nobody is answered before the request has
+ * returned. */
 static void step_soon(struct pool *p)
 {
 	p->again = true;
@@ -34,11 +35,14 @@ int build_admit(const struct pool *p, unsigned flags, struct err *e)
 
 	if (!(flags & BUILD_ABSENT) || !b || !b->build || b->builds_directory)
 		return 0;
-	return err_set(e, ERR_DENIED, "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs the level \"admin\"", p->name,
-		       pool_type_word(p->type));
+	return err_set(e, ERR_DENIED,
+	               "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs "
+	               "the level \"admin\"",
+	               p->name, pool_type_word(p->type));
 }
 
-/* Two wishes for one start: what an admin has asked for holds, and gets nothing added by somebody who may ask for less. */
+/* Two wishes for one start: what an admin has asked for holds, and gets nothing added by somebody who may ask
+ * for less. */
 static void want_build(struct pool *p, unsigned flags)
 {
 	bool is_less = p->build_wanted && (flags & ~p->build_flags & BUILD_ABSENT);
@@ -50,7 +54,8 @@ static void want_build(struct pool *p, unsigned flags)
 	p->build_wanted = true;
 }
 
-/* Of several who ask for one start, the longest holds: each of them has a deadline of its own besides. 0 is the usual one. */
+/* Of several who ask for one start, the longest holds: each of them has a deadline of its own besides. 0 is
+ * the usual one. */
 static uint64_t together(const struct pool *p, uint64_t timeout)
 {
 	if (!p->waiters)
@@ -76,7 +81,8 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 	if (p->sup->shutdown.on)
 		return err_set(e, ERR_STATE, "cannot start pool \"%s\": shutting down", p->name);
 	if (p->phase == PHASE_HUNG)
-		return err_set(e, ERR_HUNG, "pool \"%s\" is active, but hung: %s", p->name, p->reason ? p->reason : "");
+		return err_set(e, ERR_HUNG, "pool \"%s\" is active, but hung: %s", p->name,
+		               p->reason ? p->reason : "");
 	if (p->phase == PHASE_DEGRADED && p->want_active && b && b->revive && !build)
 		return start_anew(p, w);
 	if (pool_is_active(p) && p->phase != PHASE_STOPPING)
@@ -84,16 +90,19 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 	if (p->phase == PHASE_STOPPING)
 		return err_set(e, ERR_STATE, "pool \"%s\" is being stopped", p->name);
 	if (has_left_behind(p))
-		return err_set(e, ERR_HUNG, "cannot start pool \"%s\": an earlier operation still hangs in the kernel (status lists it)", p->name);
+		return err_set(e, ERR_HUNG,
+		               "cannot start pool \"%s\": an earlier operation still hangs in the kernel "
+		               "(status lists it)",
+		               p->name);
 	if (build && build_admit(p, build, e) < 0)
 		return -1;
 	p->judged = true;
-	if (!p->worker)                         /* else it is under way, with a deadline of its own */
+	if (!p->worker) /* else it is under way, with a deadline of its own */
 		p->timeout = together(p, timeout);
 	if (build)
 		want_build(p, build & ~START_BUILD);
 	p->losses = 0;
-	p->reason_class = ERR_NONE;             /* what it failed for holds it back no more */
+	p->reason_class = ERR_NONE; /* what it failed for holds it back no more */
 	p->attempts = 0;
 	p->again = true;
 	waiter_park(&p->waiters, w);
@@ -109,7 +118,8 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 	if (p->phase == PHASE_INACTIVE && !p->worker && !p->want_active)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active", p->name);
 	if (p->phase == PHASE_HUNG && p->stuck > 0)
-		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
+		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name,
+		               p->reason ? p->reason : "the storage does not answer");
 	if (p->jobs && !volume_jobs_admit_stop(p, "stop", e))
 		return -1;
 	p->judged = true;
@@ -120,7 +130,7 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 		p->timeout = timeout;
 		pool_want(p, false);
 		if (p->worker)
-			worker_cancel(p->worker);       /* its end leads to the stop */
+			worker_cancel(p->worker); /* its end leads to the stop */
 		else
 			step_soon(p);
 	}
@@ -133,7 +143,8 @@ int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err 
 	uint64_t before;
 
 	if (p->phase == PHASE_HUNG)
-		return err_set(e, ERR_HUNG, "cannot refresh pool \"%s\": %s", p->name, p->reason ? p->reason : "the storage does not answer");
+		return err_set(e, ERR_HUNG, "cannot refresh pool \"%s\": %s", p->name,
+		               p->reason ? p->reason : "the storage does not answer");
 	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
 	if (!p->want_active)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Two pools on the same storage, however it is spelled. The registry compares definitions as texts, and refuses those that are equal; here, in a worker, what
- * they mean is compared: devices by number and content, directories by filesystem and path.
+ * Two pools on the same storage, however it is spelled. The registry compares definitions as texts, and
+ * refuses those that are equal; here, in a worker, what they mean is compared: devices by number and content,
+ * directories by filesystem and path.
  *
- * Nobody else's storage is asked for it. A pool that runs has said what it stands on when it was started; of one that does not run the source devices
- * are looked at and the mount table is read.
+ * Nobody else's storage is asked for it. A pool that runs has said what it stands on when it was started; of
+ * one that does not run the source devices are looked at and the mount table is read.
  */
 #include "backends/identity.h"
 #include "base/util.h"
@@ -19,17 +20,19 @@ struct comparison {
 	const struct pool_def *d;
 	struct op *op;
 	bool asked;
-	struct buf mine;                /* facts of d, once they were asked for */
+	struct buf mine; /* facts of d, once they were asked for */
 	struct err *e;
 };
 
 static int found(const struct comparison *c, const struct pool *p, const char *words)
 {
-	return err_set(c->e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s", c->d->name, p->name, p->origin, words);
+	return err_set(c->e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s",
+	               c->d->name, p->name, p->origin, words);
 }
 
 /* Another pool that does not run, by one of its definitions. */
-static int compare_definition(const struct comparison *c, const struct pool *p, enum pool_type type, const char *target, const char *xml)
+static int compare_definition(const struct comparison *c, const struct pool *p, enum pool_type type,
+                              const char *target, const char *xml)
 {
 	unsigned common = stands_on(type) & stands_on(c->d->type);
 	bool as_found = (stands_on(type) & ON_DIRECTORY) && !pool_type_info(type)->mounts;
@@ -41,13 +44,16 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 
 	if (places)
 		identity_path(places, target, asked, &theirs);
-	if (!as_found && (common & (ON_DEVICES | ON_SERVER)) && pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
+	if (!as_found && (common & (ON_DEVICES | ON_SERVER)) &&
+	    pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
 		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))
 			return found(c, p, words);
 	}
-	return !theirs.failed && identity_shared(buf_str(&c->mine), buf_str(&theirs), words, sizeof(words)) ? found(c, p, words) : 0;
+	return !theirs.failed && identity_shared(buf_str(&c->mine), buf_str(&theirs), words, sizeof(words))
+	               ? found(c, p, words)
+	               : 0;
 }
 
 static bool runs(const struct pool *p)
@@ -80,11 +86,13 @@ static bool is_candidate(const struct comparison *c, const struct pool *p, enum 
 
 	if (with == CONFLICT_DEFINED && p->next_facts)
 		theirs |= stands_on(p->next_facts->type);
-	return !streq(p->name, c->d->name) && (theirs & stands_on(c->d->type)) && (with == CONFLICT_DEFINED || runs(p));
+	return !streq(p->name, c->d->name) && (theirs & stands_on(c->d->type)) &&
+	       (with == CONFLICT_DEFINED || runs(p));
 }
 
-/* May a start do without the look? Devices are searched for it, and pools that wait look often. A volume group has one name, and names are compared by the
- * registry; what is a part of one is refused as a filesystem by what it holds. A device that is not there stands in nobody's way. */
+/* May a start do without the look? Devices are searched for it, and pools that wait look often. A volume
+ * group has one name, and names are compared by the registry; what is a part of one is refused as a
+ * filesystem by what it holds. A device that is not there stands in nobody's way. */
 static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
 {
 	const struct pool_type_info *mine = pool_type_info(c->d->type);
@@ -94,9 +102,10 @@ static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
 	return c->mine.len && (mine->required & FIELD_DEVICE) && !strstr(buf_str(&c->mine), "dev=");
 }
 
-/* A pool that is being started already goes first: it was forked before us, so that of two only the second sees the other. What cannot be found out is no
- * conflict. */
-int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op, enum conflict_with with, struct err *e)
+/* A pool that is being started already goes first: it was forked before us, so that of two only the second
+ * sees the other. What cannot be found out is no conflict. */
+int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op,
+                   enum conflict_with with, struct err *e)
 {
 	struct comparison c = { .d = d, .op = op, .e = e };
 	int rc = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Active pools hear of what carries them: a session that ended, a LUN that came or went, a volume that was activated by hand. The kernel's events only
- * say that a pool may be concerned; a worker looks (operation.c). An event about anything else wakes nobody.
+ * Active pools hear of what carries them: a session that ended, a LUN that came or went, a volume that was
+ * activated by hand. The kernel's events only say that a pool may be concerned; a worker looks (operation.c).
+ * An event about anything else wakes nobody.
  */
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include "supervisor/internal.h"
 #include "system/device.h"
 
-#define STEADY SECONDS(600)     /* active for so long: what ended it before is forgotten */
+#define STEADY SECONDS(600) /* active for so long: what ended it before is forgotten */
 
 /* Is there a word "NAME=…"? */
 static bool stands_on(const char *ground, const char *name, size_t len)
@@ -32,13 +33,16 @@ bool ground_concerns(const char *ground, const char *grows_by, const struct ueve
 			return true;
 	}
 	/* A device-mapper device is usable, and has its name for good, from its first "change" on. */
-	return grows_by && streq_null(u->subsystem, "block") && streq_null(u->action, "change") && starts_with(last, grows_by);
+	return grows_by && streq_null(u->subsystem, "block") && streq_null(u->action, "change") &&
+	       starts_with(last, grows_by);
 }
 
 /* Thousands of events at a boot are of other kinds. */
 static bool tells_of_storage(const struct uevent *u)
 {
-	return u->devpath && u->subsystem && (streq(u->subsystem, "block") || streq(u->subsystem, "scsi") || streq(u->subsystem, "iscsi_session"));
+	return u->devpath && u->subsystem &&
+	       (streq(u->subsystem, "block") || streq(u->subsystem, "scsi") ||
+	        streq(u->subsystem, "iscsi_session"));
 }
 
 void supervisor_uevent(struct supervisor *s, const struct uevent *u)
@@ -53,7 +57,8 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 		if (u && !ground_concerns(p->ground, b->grows_by, u))
 			continue;
 		if (u && u->unit_attention && starts_with(u->unit_attention, "REPORTED_LUNS"))
-			touch_later(p, NULL);           /* the kernel does not know yet which: the bus has to be asked */
+			/* the kernel does not know yet which: the bus has to be asked */
+			touch_later(p, NULL);
 		else
 			touch_look(p);
 	}
@@ -65,7 +70,8 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc)
 	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
 		const struct backend *b = backend_find(p->type);
 
-		if (p->ground && b && b->service == svc && (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
+		if (p->ground && b && b->service == svc &&
+		    (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
 			touch_look(p);
 	}
 }
@@ -97,8 +103,9 @@ void ground_listen(struct supervisor *s)
 
 /* ---- what a look has found ---- */
 
-/* Somebody else has ended it: an unmount by hand, a session that ended, a group that was deactivated. What is wanted still holds, so it is started
- * again; but whoever ends it again and again is not fought without a pause. */
+/* Somebody else has ended it: an unmount by hand, a session that ended, a group that was deactivated. What is
+ * wanted still holds, so it is started again; but whoever ends it again and again is not fought without a
+ * pause. */
 void pool_taken_away(struct pool *p, const struct err *why)
 {
 	const struct backend *b = backend_find(p->type);
@@ -109,7 +116,7 @@ void pool_taken_away(struct pool *p, const struct err *why)
 	if (p->losses > 0 && pause < retry_pause(p->losses))
 		pause = retry_pause(p->losses);
 	p->losses++;
-	if (pause > 0)                          /* else those who asked for a refresh hear of the start that follows at once */
+	if (pause > 0) /* else those who asked for a refresh hear of the start that follows at once */
 		pool_answer(p, why);
 	pool_enter(p, PHASE_RETRYING, why);
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + pause);

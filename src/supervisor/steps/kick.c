@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack may be there. And that clock.
+ * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack
+ * may be there. And that clock.
  */
 #include <stdio.h>
 #include <sys/random.h>
@@ -17,14 +18,16 @@ static const char *waits_word(const struct pool *p)
 }
 
 /* What an event may help. Devices appear as devices, as volume groups, and as paths below a mount. */
+/* clang-format off */
 static const struct { const char *event; const char *prefixes[4]; } events[] = {
 	{ "device",  { "device=", "vg=", "path=" } },
 	{ "network", { "network", "server=" } },
 	{ "service", { "service=" } },
 	{ "pool",    { "device=", "vg=", "path=", "pool=" } },
 };
+/* clang-format on */
 #define ANY_EVENT (~0U)
-#define FREED     "+"           /* among a pool's news: what another pool has stood on may be seen now */
+#define FREED     "+" /* among a pool's news: what another pool has stood on may be seen now */
 
 static unsigned event_bits(const char *what)
 {
@@ -35,14 +38,16 @@ static unsigned event_bits(const char *what)
 	return bits;
 }
 
-/* A device that failed is not well because another pool's step has ended: it would be read at each, beside its clock. And what most events of devices are
- * about, volumes of other pools that come and go, helps nobody who lacks a disk. */
+/* A device that failed is not well because another pool's step has ended: it would be read at each, beside
+ * its clock. And what most events of devices are about, volumes of other pools that come and go, helps nobody
+ * who lacks a disk. */
 static bool is_vain(const struct pool *p, unsigned bits, const char *news)
 {
 	char name[80];
 	int n = 0;
 
-	if (bits == ANY_EVENT || (!starts_with(waits_word(p), "device=") && !starts_with(waits_word(p), "vg=")))
+	if (bits == ANY_EVENT ||
+	    (!starts_with(waits_word(p), "device=") && !starts_with(waits_word(p), "vg=")))
 		return false;
 	if (bits == event_bits("pool"))
 		return p->phase == PHASE_RETRYING;
@@ -57,19 +62,22 @@ bool events_help(const struct pool *p, unsigned bits, const char *news)
 	if ((p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING) || is_vain(p, bits, news))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
-		for (size_t k = 0; bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
+		for (size_t k = 0;
+		     bits & 1U << i && k < ARRAY_LEN(events[i].prefixes) && events[i].prefixes[k]; k++)
 			if (starts_with(waits_word(p), events[i].prefixes[k]))
 				return true;
 	return bits == ANY_EVENT;
 }
 
-/* Whoever waits for a label need not ask again all the disks that have been asked. NULL: it may be any; "": none. */
+/* Whoever waits for a label need not ask again all the disks that have been asked. NULL: it may be any; "":
+ * none. */
 static void add_news(struct pool *p, const char *sysname)
 {
 	const char *old = p->news ? p->news : " ";
 	char news[200];
 
-	if (!sysname || *old == '*' || snprintf(news, sizeof(news), "%s%s ", old, sysname) >= (int)sizeof(news))
+	if (!sysname || *old == '*' ||
+	    snprintf(news, sizeof(news), "%s%s ", old, sysname) >= (int)sizeof(news))
 		snprintf(news, sizeof(news), "*");
 	pool_set_text(&p->news, news);
 }
@@ -93,7 +101,7 @@ void pool_kick(struct pool *p)
 	p->attempts = 0;
 	if (p->phase == PHASE_STARTING)
 		p->came = ANY_EVENT;
-	add_news(p, "");                /* mounts are no devices */
+	add_news(p, ""); /* mounts are no devices */
 	pool_look_at_news(p);
 }
 
@@ -126,7 +134,7 @@ void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 
 	for (struct pool *p = s->pools; p; p = p->next) {
 		if (p->phase == PHASE_STARTING)
-			p->came |= bits;        /* it may have looked just before */
+			p->came |= bits; /* it may have looked just before */
 		else if (!events_help(p, bits, sysname))
 			continue;
 		else
@@ -147,5 +155,6 @@ uint64_t retry_pause(unsigned failures)
 		pause = BACKOFF_MAX;
 	if (getrandom(&jitter, sizeof(jitter), GRND_NONBLOCK) < 0)
 		jitter = 0;
-	return pause - pause / 8 + pause * jitter / UINT16_MAX / 4;     /* ± 1/8, so that a fleet does not knock at once */
+	/* ± 1/8, so that a fleet does not knock at once */
+	return pause - pause / 8 + pause * jitter / UINT16_MAX / 4;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The mount table is watched: a pool is active only while its target path leads to what was there when it was started. The kernel tells that
- * something was mounted or unmounted, not what: a worker reads the table then, and says of each pool through which mount its target is seen now. Many
- * changes are joined, and there is one look at a time.
+ * The mount table is watched: a pool is active only while its target path leads to what was there when it was
+ * started. The kernel tells that something was mounted or unmounted, not what: a worker reads the table then,
+ * and says of each pool through which mount its target is seen now. Many changes are joined, and there is one
+ * look at a time.
  *
  * Pools whose targets lie below each other: the inner one waits for the outer one, and goes with it.
  */
@@ -18,17 +19,17 @@
 #include "system/target.h"
 #include "volumes/pool_dir.h"
 
-#define QUIET 100               /* ms from the first change to the look */
-#define PAUSE 500               /* ms from the end of a look to the next */
-#define AGAIN SECONDS(10)       /* after a look that failed */
+#define QUIET 100         /* ms from the first change to the look */
+#define PAUSE 500         /* ms from the end of a look to the next */
+#define AGAIN SECONDS(10) /* after a look that failed */
 
 struct mounts {
 	struct supervisor *sup;
 	struct watch table;
 	struct timer timer;
-	uint64_t next;          /* clock_ms() before which there is no look */
-	bool looking;           /* a worker is there */
-	bool again;             /* the table has changed meanwhile */
+	uint64_t next; /* clock_ms() before which there is no look */
+	bool looking;  /* a worker is there */
+	bool again;    /* the table has changed meanwhile */
 };
 
 /* ---- pools below each other ---- */
@@ -43,8 +44,9 @@ static bool is_below(const struct pool *inner, const struct pool *outer)
 {
 	size_t len = has_directory(inner) && has_directory(outer) ? strlen(outer->target) : 0;
 
-	len -= len == 1;                /* "/" */
-	return has_directory(inner) && has_directory(outer) && strncmp(inner->target, outer->target, len) == 0 && inner->target[len] == '/' &&
+	len -= len == 1; /* "/" */
+	return has_directory(inner) && has_directory(outer) &&
+	       strncmp(inner->target, outer->target, len) == 0 && inner->target[len] == '/' &&
 	       inner->target[len + 1];
 }
 
@@ -74,13 +76,18 @@ int mounts_wait(const struct pool *outer, const char *why, struct err *e)
 	char waits_for[sizeof(e->waits_for)];
 
 	snprintf(waits_for, sizeof(waits_for), "pool=%s", outer->name);
-	return err_wait(e, ERR_WAIT_DEVICE, waits_for, "its target lies below that of pool \"%s\", which is not active: %s", outer->name, why);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+	                "its target lies below that of pool \"%s\", which is not active: %s", outer->name,
+	                why);
 }
 
 int mounts_check_outer(const struct pool *p, struct err *e)
 {
 	for (const struct pool *q = p->sup->pools; q; q = q->next) {
-		struct pool_def outer = { .type = q->type, .name = q->name, .target = { .path = q->target, .place = target_place_parse(q->place) } };
+		struct pool_def outer = { .type = q->type,
+			                  .name = q->name,
+			                  .target = { .path = q->target,
+			                              .place = target_place_parse(q->place) } };
 		struct err why = { 0 };
 
 		if (is_there(q) && is_below(p, q) && !pool_dir_is_same(&outer, &why))
@@ -101,8 +108,9 @@ void mounts_kick_inner(const struct pool *p)
 /* Those that are there, and those that may wait for what is mounted. */
 static bool is_concerned(const struct pool *p)
 {
-	return has_directory(p) && (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_WAITING ||
-	                            p->phase == PHASE_RETRYING || p->phase == PHASE_STARTING);
+	return has_directory(p) &&
+	       (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_WAITING ||
+	        p->phase == PHASE_RETRYING || p->phase == PHASE_STARTING);
 }
 
 static int look(struct worker_io *io, void *arg, struct err *e)
@@ -137,8 +145,8 @@ static void later(struct mounts *m)
 		loop_arm(m->sup->loop, &m->timer, at > m->next ? at : m->next);
 }
 
-/* A pool that is there and is seen through another mount is refreshed: that opens its directory, and finds out what it is now. The same if that mount can
- * be written no more, or again. */
+/* A pool that is there and is seen through another mount is refreshed: that opens its directory, and finds
+ * out what it is now. The same if that mount can be written no more, or again. */
 static void on_record(struct worker *w, const struct line *l)
 {
 	struct mounts *m = w->job.owner;
@@ -195,8 +203,16 @@ static void on_timer(struct timer *t)
 	if (!p || m->sup->shutdown.on)
 		return;
 	m->again = false;
-	m->looking = worker_start(m->sup, &(struct job){ .what = "mounts", .timeout = SECONDS(5), .run = look, .arg = m, .owner = m,
-	                          .on_record = on_record, .on_done = on_done, .on_gone = on_gone }, &e) != NULL;
+	m->looking = worker_start(m->sup,
+	                          &(struct job){ .what = "mounts",
+	                                         .timeout = SECONDS(5),
+	                                         .run = look,
+	                                         .arg = m,
+	                                         .owner = m,
+	                                         .on_record = on_record,
+	                                         .on_done = on_done,
+	                                         .on_gone = on_gone },
+	                          &e) != NULL;
 	if (!m->looking) {
 		m->next = clock_ms() + SECONDS(1);
 		later(m);

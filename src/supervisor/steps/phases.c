@@ -8,7 +8,8 @@
 #include "supervisor/internal.h"
 
 static const char *const phase_words[PHASES] = {
-	"inactive", "checking", "waiting", "starting", "active", "degraded", "hung", "retrying", "failed", "stopping",
+	"inactive", "checking", "waiting",  "starting", "active",
+	"degraded", "hung",     "retrying", "failed",   "stopping",
 };
 
 const char *phase_word(enum phase p)
@@ -43,7 +44,7 @@ static void note_times(struct pool *p)
 	} else if (p->phase == PHASE_ACTIVE) {
 		p->times.active = now;
 	} else if (p->phase == PHASE_DEGRADED) {
-		p->revive_at = now + SLOW_LOOK;         /* so that people see it */
+		p->revive_at = now + SLOW_LOOK; /* so that people see it */
 	} else if (p->phase == PHASE_INACTIVE) {
 		p->times.stopped = now;
 		p->times.first_start = 0;
@@ -53,39 +54,50 @@ static void note_times(struct pool *p)
 static void log_phase(struct pool *p, enum phase from)
 {
 	static const enum log_level levels[PHASES] = {
-		[PHASE_INACTIVE] = LOG_INFO, [PHASE_CHECKING] = LOG_DEBUG, [PHASE_WAITING] = LOG_INFO, [PHASE_STARTING] = LOG_DEBUG,
-		[PHASE_ACTIVE] = LOG_INFO, [PHASE_DEGRADED] = LOG_WARN, [PHASE_HUNG] = LOG_ERR_, [PHASE_RETRYING] = LOG_WARN,
-		[PHASE_FAILED] = LOG_ERR_, [PHASE_STOPPING] = LOG_DEBUG,
+		[PHASE_INACTIVE] = LOG_INFO,  [PHASE_CHECKING] = LOG_DEBUG, [PHASE_WAITING] = LOG_INFO,
+		[PHASE_STARTING] = LOG_DEBUG, [PHASE_ACTIVE] = LOG_INFO,    [PHASE_DEGRADED] = LOG_WARN,
+		[PHASE_HUNG] = LOG_ERR_,      [PHASE_RETRYING] = LOG_WARN,  [PHASE_FAILED] = LOG_ERR_,
+		[PHASE_STOPPING] = LOG_DEBUG,
 	};
-	bool said = p->said && p->reason && streq(p->said, p->reason) && (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING || p->phase == PHASE_FAILED);
-	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;  /* what stands on it has to stop first */
-	bool same = from == p->phase && p->phase == PHASE_ACTIVE;               /* a refresh fails, which is said by it, or no more */
-	enum log_level level = said || its_turn_comes || same ? LOG_DEBUG : p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
+	bool said = p->said && p->reason && streq(p->said, p->reason) &&
+	            (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING || p->phase == PHASE_FAILED);
+	/* what stands on it has to stop first */
+	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;
+	/* a refresh fails, which is said by it, or no more */
+	bool same = from == p->phase && p->phase == PHASE_ACTIVE;
+	enum log_level level = said || its_turn_comes || same          ? LOG_DEBUG
+	                       : p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_
+	                                                               : levels[p->phase];
 
 	if (p->phase != PHASE_STARTING)
 		pool_set_text(&p->said, p->reason);
 
-	log_msg(LF_POOL, level, "%s: %s%s%s%s", p->name, phase_word(p->phase), from == PHASE_CHECKING && p->phase == PHASE_ACTIVE ?
-		" (taken over as it is)" : "", p->reason ? ": " : "", p->reason ? p->reason : "");
+	log_msg(LF_POOL, level, "%s: %s%s%s%s", p->name, phase_word(p->phase),
+	        from == PHASE_CHECKING && p->phase == PHASE_ACTIVE ? " (taken over as it is)" : "",
+	        p->reason ? ": " : "", p->reason ? p->reason : "");
 }
 
 void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 {
 	enum phase from = p->phase;
 	bool was_active = pool_is_active(p);
-	bool changed = from == phase && (phase == PHASE_ACTIVE || phase == PHASE_DEGRADED) && !(why ? streq_null(p->reason, why->message) : !p->reason);
+	bool changed = from == phase && (phase == PHASE_ACTIVE || phase == PHASE_DEGRADED) &&
+	               !(why ? streq_null(p->reason, why->message) : !p->reason);
 
 	p->reason_class = why ? why->class : ERR_NONE;
-	if (why || phase != PHASE_STARTING || from == PHASE_INACTIVE)           /* while it is tried again, the last reason stands */
+	/* while it is tried again, the last reason stands */
+	if (why || phase != PHASE_STARTING || from == PHASE_INACTIVE)
 		pool_set_text(&p->reason, why ? why->message : NULL);
 	pool_set_text(&p->waits_for, why ? why->waits_for : NULL);
 	p->phase = phase;
 	if (phase == PHASE_INACTIVE && !p->want_active)
 		service_release(p);
 	if (!pool_is_active(p)) {
-		pool_set_text(&p->warning, NULL);       /* it was of what is over */
+		pool_set_text(&p->warning, NULL); /* it was of what is over */
 		if (was_active)
-			p->seen = 0;                    /* what it met at its target may have gone before the next look, which tells it that then */
+			/* what it met at its target may have gone before the next look, which tells it that
+			 * then */
+			p->seen = 0;
 	}
 	if (from == phase && !changed)
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The state machine's steps of a pool that is up: its refresh, what that finds, and the look at one that hangs.
+ * The state machine's steps of a pool that is up: its refresh, what that finds, and the look at one that
+ * hangs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include "base/util.h"
 #include "supervisor/steps/steps.h"
 
-#define LATE_STOP     SECONDS(600)      /* for so long a stop that was reported as failed may happen after all */
+#define LATE_STOP SECONDS(600) /* for so long a stop that was reported as failed may happen after all */
 
 static void refresh_facts(struct pool *p, const struct line *l)
 {
@@ -40,14 +41,18 @@ void step_on_record(struct worker *w, const struct line *l)
 	p->revived |= line_has(l, "revived");
 	if (!state)
 		return;
-	p->found = streq(state, "active") ? STATE_ACTIVE : streq(state, "degraded") ? STATE_DEGRADED : STATE_INACTIVE;
+	p->found = streq(state, "active")     ? STATE_ACTIVE
+	           : streq(state, "degraded") ? STATE_DEGRADED
+	                                      : STATE_INACTIVE;
 	pool_set_text(&p->found_why, line_get(l, "reason"));
 }
 
-/* It is not there: it was never really started, or a stop that was reported as failed has happened after all, or somebody else did it. */
+/* It is not there: it was never really started, or a stop that was reported as failed has happened after all,
+ * or somebody else did it. */
 static void lost(struct pool *p)
 {
-	bool stopped = !p->revived && (p->stop_failed || (p->stop_tried && clock_ms() - p->stop_tried < LATE_STOP));
+	bool stopped = !p->revived &&
+	               (p->stop_failed || (p->stop_tried && clock_ms() - p->stop_tried < LATE_STOP));
 	const char *found = p->found_why ? p->found_why : "it is no longer active";
 	struct err why = { 0 };
 
@@ -56,9 +61,11 @@ static void lost(struct pool *p)
 	else if (p->fresh)
 		err_set(&why, ERR_STORAGE, "its start was reported as done, but %s", found);
 	else
-		err_set(&why, ERR_STORAGE, "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)", found);
+		err_set(&why, ERR_STORAGE,
+		        "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)",
+		        found);
 	index_drop(p);
-	if (stopped)                    /* who wanted it refreshed; who stops it hears of its end */
+	if (stopped) /* who wanted it refreshed; who stops it hears of its end */
 		waiters_finish(&p->served, &(struct result){ .err = &why, .pool = p });
 	if (stopped || (!pool_type_info(p->type)->mounts && mounts_vouched(p)))
 		pool_set_text(&p->place, NULL);
@@ -74,7 +81,8 @@ static void lost(struct pool *p)
 	degraded_kick(p->sup);
 }
 
-/* Nothing answers below. What was left behind says by its end that it is time to look again; if nothing was, the clock does. */
+/* Nothing answers below. What was left behind says by its end that it is time to look again; if nothing was,
+ * the clock does. */
 void step_hung(struct pool *p, const struct err *e, bool left)
 {
 	struct err why = { 0 };
@@ -106,12 +114,16 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 		step_hung(p, e, left);
 		return;
 	}
-	if (e->class != ERR_STATE) {            /* not one that we cancelled ourselves */
+	if (e->class != ERR_STATE) { /* not one that we cancelled ourselves */
 		log_msg(LF_POOL, known ? LOG_DEBUG : LOG_WARN, "%s: refresh: %s", p->name, e->message);
-		if (p->found == STATE_DEGRADED && p->found_why) /* what is wrong says more than what was tried */
+		/* what is wrong says more than what was tried */
+		if (p->found == STATE_DEGRADED && p->found_why)
 			pool_degraded(p);
 		else
-			pool_enter(p, p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED : p->phase, e);
+			pool_enter(p,
+			           p->phase == PHASE_HUNG || p->found == STATE_DEGRADED ? PHASE_DEGRADED
+			                                                                : p->phase,
+			           e);
 		p->stale = true;
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
 	}
@@ -127,7 +139,8 @@ static void emit_refreshed(struct pool *p)
 	events_emit(p->sup, &ev);
 }
 
-/* What the refresh has written becomes the index, unless it found that the old one is right. Takes over fd. */
+/* What the refresh has written becomes the index, unless it found that the old one is right. Takes over
+ * fd. */
 static int take_index(struct pool *p, int fd, struct err *e)
 {
 	if (!p->unchanged)
@@ -158,7 +171,8 @@ static void refreshed(struct pool *p, const struct backend *b)
 		emit_refreshed(p);
 	touch_over(p, NULL);
 	if (p->reviving && p->found == STATE_DEGRADED)
-		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name, p->reason ? p->reason : "");
+		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name,
+		        p->reason ? p->reason : "");
 	answer_refresh(p, still.class ? &still : NULL);
 }
 
@@ -185,7 +199,7 @@ static void on_refreshed(struct worker *w, const struct err *e, bool left)
 		refreshed(p, b);
 	}
 	p->reviving = false;
-	p->revive_asked &= p->phase == PHASE_DEGRADED;  /* by who came while this one was under way */
+	p->revive_asked &= p->phase == PHASE_DEGRADED; /* by who came while this one was under way */
 	p->fresh = false;
 	waiters_tell_phase(p);
 	pool_step(p);
@@ -219,7 +233,11 @@ static void serves(struct pool *p)
 
 static struct job refresh_job(const char *what, uint64_t timeout)
 {
-	return (struct job){ .what = what, .run = operation_refresh, .timeout = timeout, .on_record = step_on_record, .on_done = on_refreshed,
+	return (struct job){ .what = what,
+		             .run = operation_refresh,
+		             .timeout = timeout,
+		             .on_record = step_on_record,
+		             .on_done = on_refreshed,
 		             .on_gone = step_on_gone };
 }
 
@@ -230,7 +248,9 @@ bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o)
 	if (p->fresh_index < 0)
 		return false;
 	*job = refresh_job("refresh", pool_refresh_time(p));
-	*o = (struct operation){ .index = p->fresh_index, .sweep = !p->jobs, .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
+	*o = (struct operation){ .index = p->fresh_index,
+		                 .sweep = !p->jobs,
+		                 .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
 	step_fill(p, job, o);
 	return true;
 }
@@ -261,13 +281,15 @@ static bool all_is_due(const struct pool *p)
 
 bool update_prepare(struct update *u, struct pool *p, const char *name)
 {
-	*u = (struct update){ .index = all_is_due(p) || p->worker ? -1 : index_new(NULL), .number = p->index_number, .only = { name } };
+	*u = (struct update){ .index = all_is_due(p) || p->worker ? -1 : index_new(NULL),
+		              .number = p->index_number,
+		              .only = { name } };
 	if (u->index < 0)
 		return false;
 	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
 	u->job = refresh_job("update", pool_refresh_time(p));
 	step_fill(p, &u->job, &u->operation);
-	u->job.subject = NULL;          /* not yet */
+	u->job.subject = NULL; /* not yet */
 	return true;
 }
 
@@ -295,7 +317,8 @@ bool update_begins(struct update *u, struct pool *p, struct worker *worker, stru
 
 /* ---- a refresh of its own ---- */
 
-/* Of everything, or only of the names that were touched: also those that are touched when everything is looked at need no other look. */
+/* Of everything, or only of the names that were touched: also those that are touched when everything is
+ * looked at need no other look. */
 static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 {
 	const char **names = touch_take(p);
@@ -316,7 +339,10 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	if (o.index >= 0) {
 		if (b->watched && !p->updating)
 			o.inotify = watch_begin(p->sup);
-		struct job job = refresh_job(timeout == NEVER ? "probe" : p->updating ? "update" : "refresh", timeout);
+		struct job job = refresh_job(timeout == NEVER ? "probe"
+		                             : p->updating    ? "update"
+		                                              : "refresh",
+		                             timeout);
 
 		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
 		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
@@ -336,14 +362,14 @@ void step_refresh(struct pool *p)
 	enum touch_due touched = touch_due(p);
 	bool all = all_is_due(p);
 
-	if (!p->waiters)                /* who wanted it so soon has gone: no reason to call the storage hung */
+	if (!p->waiters) /* who wanted it so soon has gone: no reason to call the storage hung */
 		p->refresh_timeout = 0;
 	if ((p->refresh_wanted || (p->stale && p->again) || touched != TOUCH_NONE) && backend_find(p->type))
 		refresh_with(p, pool_refresh_time(p), !all);
 }
 
-/* A hung pool is looked at by a worker without a deadline: it blocks where the storage blocks, and its end is the event that the storage
- * answers again. No clock is needed. */
+/* A hung pool is looked at by a worker without a deadline: it blocks where the storage blocks, and its end is
+ * the event that the storage answers again. No clock is needed. */
 void step_probe(struct pool *p)
 {
 	refresh_with(p, NEVER, false);

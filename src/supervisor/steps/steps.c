@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The state machine: each pool is moved a step toward what is wanted of it, whenever something may have changed. No order is configured:
- * what lacks something waits for it, and looks again when it may be there.
+ * The state machine: each pool is moved a step toward what is wanted of it, whenever something may have
+ * changed. No order is configured: what lacks something waits for it, and looks again when it may be there.
  *
  *     inactive → waiting(for what) → starting → active ⇄ degraded, hung
  *                      ↑                 ↓          ↓
@@ -30,7 +30,8 @@ uint64_t pool_refresh_time(const struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 
-	return step_deadline(p->refresh_timeout, p->sup->options.refresh_deadline, b ? b->deadline.refresh : 0, DEADLINE_REFRESH);
+	return step_deadline(p->refresh_timeout, p->sup->options.refresh_deadline,
+	                     b ? b->deadline.refresh : 0, DEADLINE_REFRESH);
 }
 
 void pool_answer(struct pool *p, const struct err *e)
@@ -99,14 +100,15 @@ void step_on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->identity, line_get(l, "identity"));
 }
 
-/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when there may be more room. */
+/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
+ * there may be more room. */
 void step_no_worker(struct pool *p, const struct err *e)
 {
 	if (!p->reason || !streq(p->reason, e->message))
 		log_error(LF_WORKER, "%s: %s", p->name, e->message);
 	pool_set_text(&p->reason, e->message);
 	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
-	pool_answer(p, p->fresh ? NULL : e);    /* the start did succeed */
+	pool_answer(p, p->fresh ? NULL : e); /* the start did succeed */
 }
 
 static void on_ground(struct worker *w, const char *data, size_t len)
@@ -130,7 +132,8 @@ void step_fill(struct pool *p, struct job *job, struct operation *o)
 	job->on_payload = on_ground;
 }
 
-/* The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. */
+/* The operation's arguments are read by the child from its copy of our memory: they need to live only until
+ * the fork. */
 bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e)
 {
 	step_fill(p, job, o);
@@ -148,7 +151,7 @@ void step_on_gone(struct worker *w)
 	p->stuck--;
 	p->again = p->stuck == 0;
 	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->job.run == operation_start)
-		pool_enter(p, PHASE_CHECKING, NULL);    /* it may have done at last what nobody wants any more */
+		pool_enter(p, PHASE_CHECKING, NULL); /* it may have done at last what nobody wants any more */
 	pool_step(p);
 }
 
@@ -181,10 +184,13 @@ void step_start_failed(struct pool *p, const struct err *e)
 		uint64_t pause = retry_pause(p->attempts);
 		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
 		if (p->waiters && p->persistent && !p->live)
-			err_wrap(&said, ERR_KEEP, "cannot start pool \"%s\" yet (it is tried again until pool-destroy)", p->name);
+			err_wrap(&said, ERR_KEEP,
+			         "cannot start pool \"%s\" yet (it is tried again until pool-destroy)",
+			         p->name);
 	}
 	pool_answer(p, &said);
-	if (!p->persistent && !p->times.active && !p->recalled) {       /* pool-create failed: nothing is left of it */
+	/* pool-create failed: nothing is left of it */
+	if (!p->persistent && !p->times.active && !p->recalled) {
 		if (!p->begun) {
 			step_forget(p);
 			return;
@@ -195,7 +201,7 @@ void step_start_failed(struct pool *p, const struct err *e)
 	}
 	if (e->class != ERR_CONFLICT)
 		failed_kick(p->sup, ERR_CONFLICT); /* it is not in the way of others any more */
-	if (p->live) {                  /* pool-create over a definition that is kept: that one is back */
+	if (p->live) { /* pool-create over a definition that is kept: that one is back */
 		pool_want(p, false);
 		pool_step(p);
 		return;
@@ -209,10 +215,10 @@ static void started(struct pool *p)
 {
 	p->attempts = 0;
 	p->begun = false;
-	p->stale = false;                       /* these were of its last life */
+	p->stale = false; /* these were of its last life */
 	p->refresh_timeout = 0;
 	p->stop_tried = 0;
-	p->seen = 0;                            /* it may stand on another mount than in its last life: the next look says which */
+	p->seen = 0; /* it may stand on another mount than in its last life: the next look says which */
 	p->fresh = p->refresh_wanted = true;
 	pool_enter(p, PHASE_ACTIVE, NULL);
 }
@@ -237,12 +243,13 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 
 	step_over(p, left);
 	step_drop_refresh(p);
-	if (!p->want_active) {                  /* pool-destroy came meanwhile: undo what was done */
+	if (!p->want_active) { /* pool-destroy came meanwhile: undo what was done */
 		step_stop(p);
 	} else if (e) {
 		if (b && b->service)
 			service_doubt(s, b->service, p);
-		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;        /* it could not say how far it had come */
+		/* it could not say how far it had come */
+		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;
 		step_start_failed(p, e);
 	} else {
 		started(p);
@@ -254,15 +261,16 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 static void begin_start(struct pool *p)
 {
 	if (p->next_xml && !p->live)
-		registry_switch(p);     /* it is not active: the newest definition is in use */
+		registry_switch(p); /* it is not active: the newest definition is in use */
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .build = p->build_wanted, .build_flags = p->build_flags };
 	char missing[sizeof(((struct err *)0)->waits_for)];
 	struct err e = { 0 };
 
 	if (!b) {
-		err_set(&e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot start them",
-			pool_type_word(p->type));
+		err_set(&e, ERR_UNSUPPORTED,
+		        "pools of type \"%s\" can be defined and listed, but this build cannot start them",
+		        pool_type_word(p->type));
 		step_start_failed(p, &e);
 		return;
 	}
@@ -274,7 +282,7 @@ static void begin_start(struct pool *p)
 	}
 	int service = b->service ? service_need(p->sup, b->service, p, &e) : 0;
 	p->again &= service == 0;
-	if (service < -1) {             /* whoever asked need not wait for the next attempt to hear of this one */
+	if (service < -1) { /* whoever asked need not wait for the next attempt to hear of this one */
 		step_start_failed(p, &e);
 		return;
 	}
@@ -287,11 +295,18 @@ static void begin_start(struct pool *p)
 	struct job then;
 	bool goes_on = step_prepare_refresh(p, &then, &look);
 	struct job job = {
-		.what = "start", .run = operation_start, .on_done = on_started, .on_gone = step_on_gone, .on_next = on_up,
-		.then = goes_on ? &then : NULL, .keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
-		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start, DEADLINE_START),
+		.what = "start",
+		.run = operation_start,
+		.on_done = on_started,
+		.on_gone = step_on_gone,
+		.on_next = on_up,
+		.then = goes_on ? &then : NULL,
+		.keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
+		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start,
+		                         DEADLINE_START),
 	};
-	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news && !strpbrk(p->news, "*+")) {
+	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news &&
+	    !strpbrk(p->news, "*+")) {
 		snprintf(missing, sizeof(missing), "%s", p->waits_for);
 		o.missing = missing;
 		o.news = p->news;
@@ -308,16 +323,19 @@ static void begin_start(struct pool *p)
 	pool_set_text(&p->news, NULL);
 }
 
-/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes when that one stops, want of a secret
- * when it gets its value, and what a device holds may have changed when a device has. */
+/* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes
+ * when that one stops, want of a secret when it gets its value, and what a device holds may have changed when
+ * a device has. */
 static void begin_again(struct pool *p)
 {
-	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT || p->reason_class == ERR_NO_SECRET || p->reason_class == ERR_WRONG_FORMAT)
+	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT ||
+	    p->reason_class == ERR_NO_SECRET || p->reason_class == ERR_WRONG_FORMAT)
 		begin_start(p);
 }
 
 /* ---- the table ---- */
 
+/* clang-format off */
 static const struct step {
 	bool want;
 	enum phase phase;
@@ -345,16 +363,18 @@ static const struct step {
 	{ false, PHASE_RETRYING, false, step_give_up },
 	{ false, PHASE_FAILED,   false, step_give_up },
 };
+/* clang-format on */
 
-/* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never blocks. */
+/* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never
+ * blocks. */
 void pool_step(struct pool *p)
 {
-	if (p->worker || !p->sup->moving)               /* one operation at a time; its end calls us again */
+	if (p->worker || !p->sup->moving) /* one operation at a time; its end calls us again */
 		return;
-	if (p->jobs && p->sup->shutdown.on)             /* they are being ended, which calls us again */
+	if (p->jobs && p->sup->shutdown.on) /* they are being ended, which calls us again */
 		return;
 	if (p->stuck > 0 && p->want_active && p->phase != PHASE_STOPPING)
-		return;                                 /* what was left behind goes first: its end is the event */
+		return; /* what was left behind goes first: its end is the event */
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
 		if (steps[i].want == p->want_active && steps[i].phase == p->phase) {
 			if (!steps[i].on_event || p->again)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the three files of the state machine have in common: steps.c (the table, starting), refreshing.c and stopping.c.
+ * What the three files of the state machine have in common: steps.c (the table, starting), refreshing.c and
+ * stopping.c.
  */
 #ifndef POOLINIT_SUPERVISOR_STEPS_STEPS_H
 #define POOLINIT_SUPERVISOR_STEPS_STEPS_H
@@ -9,14 +10,16 @@
 
 /* ---- steps.c ---- */
 
-/* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the option, the backend's and the house's own. */
+/* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the
+ * option, the backend's and the house's own. */
 uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house);
 /* What all jobs of a pool have in common. */
 void step_fill(struct pool *p, struct job *job, struct operation *o);
-/* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they need to live only until the fork. False: e
- * says why. */
+/* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they
+ * need to live only until the fork. False: e says why. */
 bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e);
-/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when there may be more room. */
+/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
+ * there may be more room. */
 void step_no_worker(struct pool *p, const struct err *e);
 /* The pool's worker has ended, or is left behind. */
 void step_over(struct pool *p, bool left);
@@ -37,8 +40,9 @@ void step_probe(struct pool *p);
 void step_hung(struct pool *p, const struct err *e, bool left);
 /* For a job's on_record: what check and refresh have found. */
 void step_on_record(struct worker *w, const struct line *l);
-/* The first refresh, which the worker of the start goes on to: prepared before it is forked, so that `job` and `o` can be the start's next. False: it cannot
- * be had, and comes as one of its own later. Once prepared, it is dropped, or its worker begins it. */
+/* The first refresh, which the worker of the start goes on to: prepared before it is forked, so that `job`
+ * and `o` can be the start's next. False: it cannot be had, and comes as one of its own later. Once prepared,
+ * it is dropped, or its worker begins it. */
 bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o);
 void step_drop_refresh(struct pool *p);
 void step_refresh_begins(struct pool *p);

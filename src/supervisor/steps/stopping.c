@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The state machine's steps toward an end: the check whether a pool is what an earlier supervisor left, the stop, and the giving up of one that never
- * came up.
+ * The state machine's steps toward an end: the check whether a pool is what an earlier supervisor left, the
+ * stop, and the giving up of one that never came up.
  */
 #include <stdio.h>
 #include "base/clock.h"
@@ -27,19 +27,20 @@ static void on_checked(struct worker *w, const struct err *e, bool left)
 	struct supervisor *s = p->sup;
 
 	step_over(p, left);
-	if (p->outdated) {              /* from now on it is as any pool that was defined anew while it is in use */
+	if (p->outdated) { /* from now on it is as any pool that was defined anew while it is in use */
 		p->live = p->outdated = false;
 		if (p->next_facts)
 			pool_note_origin(p, p->next_facts->origin);
 	}
 	if (!p->want_active && (e || p->found != STATE_INACTIVE)) {
-		step_stop(p);          /* it is, or may be, what it should not be */
+		step_stop(p); /* it is, or may be, what it should not be */
 		return;
 	}
 	if (e && e->class == ERR_TIMEOUT) {
 		step_hung(p, e, left);
 	} else if (e || p->found == STATE_INACTIVE) {
-		pool_enter(p, PHASE_INACTIVE, NULL);    /* if it is active all the same, its start finds that out */
+		/* if it is active all the same, its start finds that out */
+		pool_enter(p, PHASE_INACTIVE, NULL);
 	} else {
 		p->refresh_wanted = true;
 		if (p->found == STATE_DEGRADED)
@@ -58,8 +59,12 @@ void step_check(struct pool *p)
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { 0 };
 	struct job job = {
-		.what = "check", .run = operation_check, .timeout = b && b->deadline.check ? b->deadline.check : SECONDS(10),
-		.on_record = step_on_record, .on_done = on_checked, .on_gone = step_on_gone,
+		.what = "check",
+		.run = operation_check,
+		.timeout = b && b->deadline.check ? b->deadline.check : SECONDS(10),
+		.on_record = step_on_record,
+		.on_done = on_checked,
+		.on_gone = step_on_gone,
 	};
 	struct err e = { 0 };
 
@@ -75,7 +80,9 @@ static bool has_lost(struct pool *p, struct err *e)
 {
 	if (!p->lost)
 		return false;
-	err_set(e, ERR_STORAGE, "pool \"%s\" is stopped, but what was written to it last is not all on the disk: %s", p->name, p->lost);
+	err_set(e, ERR_STORAGE,
+	        "pool \"%s\" is stopped, but what was written to it last is not all on the disk: %s", p->name,
+	        p->lost);
 	return true;
 }
 
@@ -90,8 +97,8 @@ static void settle(struct pool *p)
 	pool_set_text(&p->detail, NULL);
 	pool_set_text(&p->place, NULL);
 	p->begun = false;
-	if (why || p->phase != PHASE_INACTIVE)  /* why it has become inactive stands */
-		pool_enter(p, PHASE_INACTIVE, why);     /* which logs it, once, as an error */
+	if (why || p->phase != PHASE_INACTIVE)      /* why it has become inactive stands */
+		pool_enter(p, PHASE_INACTIVE, why); /* which logs it, once, as an error */
 	pool_set_text(&p->lost, NULL);
 	pool_answer(p, why);
 	if (p->next_xml)
@@ -100,18 +107,20 @@ static void settle(struct pool *p)
 
 static void stop_failed(struct pool *p, const struct err *e, bool left)
 {
-	bool undoing = p->begun;        /* it has not been active: what a start had begun should go */
-	enum phase phase = p->was == PHASE_DEGRADED || p->was == PHASE_HUNG ? p->was : PHASE_ACTIVE;    /* as it was: the look tells if that has changed */
+	bool undoing = p->begun; /* it has not been active: what a start had begun should go */
+	/* as it was: the look tells if that has changed */
+	enum phase phase = p->was == PHASE_DEGRADED || p->was == PHASE_HUNG ? p->was : PHASE_ACTIVE;
 	struct err why = *e;
 
 	if (left)
 		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
 	p->stop_failed = true;
-	p->stop_tried = e->class == ERR_BUSY ? 0 : clock_ms();          /* then nothing was tried */
+	p->stop_tried = e->class == ERR_BUSY ? 0 : clock_ms(); /* then nothing was tried */
 	if (!p->sup->shutdown.on)
-		p->want_active = p->refresh_wanted = true;      /* still there, so still wanted: nothing is lost by a failed stop; but look */
+		/* still there, so still wanted: nothing is lost by a failed stop; but look */
+		p->want_active = p->refresh_wanted = true;
 	if (left || !undoing) {
-		p->again |= phase == PHASE_HUNG && !left;       /* does it answer now? */
+		p->again |= phase == PHASE_HUNG && !left; /* does it answer now? */
 		pool_enter(p, left ? PHASE_HUNG : phase, &why);
 	} else {
 		pool_enter(p, PHASE_RETRYING, &why);
@@ -148,8 +157,11 @@ static void stop_now(struct pool *p)
 	const struct backend *b = backend_find(p->type);
 	bool hurry = p->sup->shutdown.on;
 	struct operation o = { .force = hurry && p->was == PHASE_HUNG };
-	uint64_t timeout = step_deadline(p->timeout, p->sup->options.stop_deadline, b ? b->deadline.stop : 0, DEADLINE_STOP);
-	struct job job = { .what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = step_on_gone };
+	uint64_t timeout = step_deadline(p->timeout, p->sup->options.stop_deadline, b ? b->deadline.stop : 0,
+	                                 DEADLINE_STOP);
+	struct job job = {
+		.what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = step_on_gone
+	};
 	struct err e = { 0 };
 
 	if (hurry && p->sup->shutdown.deadline < clock_ms() + timeout)
@@ -159,7 +171,8 @@ static void stop_now(struct pool *p)
 		p->timeout = 0;
 		return;
 	}
-	if (p->waiters && !hurry)       /* whoever asked is refused, and the pool stays as it is; what has to stop by itself stops later */
+	/* whoever asked is refused, and the pool stays as it is; what has to stop by itself stops later */
+	if (p->waiters && !hurry)
 		stop_failed(p, &e, false);
 	step_no_worker(p, &e);
 }
@@ -188,7 +201,8 @@ void step_stop_on(struct pool *p)
 	if (p->stuck == 0) {
 		stop_now(p);
 	} else if (p->again) {
-		err_set(&e, ERR_HUNG, "an operation of pool \"%s\" hangs in the kernel and cannot be ended", p->name);
+		err_set(&e, ERR_HUNG, "an operation of pool \"%s\" hangs in the kernel and cannot be ended",
+		        p->name);
 		stop_failed(p, &e, true);
 		shutdown_step(p->sup);
 	}
@@ -198,7 +212,8 @@ void step_give_up(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 
-	/* Parts of it may be there: they go first. A start that is stuck is looked after when it has gone (on_gone). */
+	/* Parts of it may be there: they go first. A start that is stuck is looked after when it has gone
+	 * (on_gone). */
 	if (p->begun && b && b->stop && (p->stuck == 0 || b->stop_frees)) {
 		step_stop(p);
 		return;
@@ -207,10 +222,11 @@ void step_give_up(struct pool *p)
 	p->attempts = 0;
 	if (p->place && pool_type_info(p->type)->mounts && p->reason)
 		log_warn(LF_POOL, "%s: nothing is unmounted: %s", p->name, p->reason);
-	p->build_wanted = false;        /* it was asked for with a start that is wanted no more */
+	p->build_wanted = false; /* it was asked for with a start that is wanted no more */
 	p->build_flags = 0;
 	settle(p);
 	mounts_kick_inner(p);
-	if (!p->persistent && p->stuck == 0)    /* the stuck start may do at last what nobody wants: on_gone looks */
+	/* the stuck start may do at last what nobody wants: on_gone looks */
+	if (!p->persistent && p->stuck == 0)
 		step_forget(p);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What workers run: the definition is read again from its canonical XML, the backend does its part, the outcome is sent as records.
- * Everything here happens in the forked child.
+ * What workers run: the definition is read again from its canonical XML, the backend does its part, the
+ * outcome is sent as records. Everything here happens in the forked child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,13 +24,14 @@
 /* One operation as a backend sees it, with the way back to the supervisor. */
 struct context {
 	struct op op;
-	struct pool *pool;              /* our copy of it: what is told of it is noted here too, for what this worker does next */
+	/* our copy of it: what is told of it is noted here too, for what this worker does next */
+	struct pool *pool;
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
-	struct volindex index;          /* the pool's present one */
+	struct volindex index; /* the pool's present one */
 	struct volindex_builder volumes;
-	int fd;                         /* where the new one goes */
+	int fd; /* where the new one goes */
 	size_t n;
 	bool written, unchanged;
 };
@@ -107,7 +108,10 @@ static void send_avoid(struct context *c)
 struct made_file worker_made;
 
 /* Who knows the pool's definition by its text. */
-static struct { const char *xml; struct pool_def def; } kept;
+static struct {
+	const char *xml;
+	struct pool_def def;
+} kept;
 
 int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
 {
@@ -147,26 +151,40 @@ static int context_open(struct context *c, struct worker_io *io, const struct op
 
 	*c = (struct context){ .io = io, .pool = o->pool };
 	c->op = (struct op){
-		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs,
-		.own_devices = s->options.own_devices, .force = o->force,
-		.cache = p->index_map, .cache_len = p->index_len, .detail = p->detail,
-		.made = worker_made, .address = p->address, .address_answered = p->address_answered, .on_address = send_address,
-		.arg = c, .on_volume = collect_volume, .on_note = send_note, .on_left_out = send_left_out,
+		.deadline = io->deadline,
+		.run_dir = s->options.run_dir,
+		.secret_dirs = s->secret_dirs,
+		.own_devices = s->options.own_devices,
+		.force = o->force,
+		.cache = p->index_map,
+		.cache_len = p->index_len,
+		.detail = p->detail,
+		.made = worker_made,
+		.address = p->address,
+		.address_answered = p->address_answered,
+		.on_address = send_address,
+		.arg = c,
+		.on_volume = collect_volume,
+		.on_note = send_note,
+		.on_left_out = send_left_out,
 	};
 	if (p->avoid)
 		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
 	if (worker_definition(p, &c->def, e) < 0)
 		return -1;
-	if (p->phase == PHASE_CHECKING)         /* another mount namespace has other numbers */
+	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
 	c->backend = backend_find(p->type);
 	if (!c->backend)
-		return err_set(e, ERR_UNSUPPORTED, "pools of type \"%s\" can be defined and listed, but this build cannot start them",
-			       pool_type_word(p->type));
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"pools of type \"%s\" can be defined and listed, but this build cannot start them",
+			pool_type_word(p->type));
 	return 0;
 }
 
-/* "- state=active detail=…": what check found, or refresh on its way. `why`: for a pool that is not there, unless that is known better; or NULL. */
+/* "- state=active detail=…": what check found, or refresh on its way. `why`: for a pool that is not there,
+ * unless that is known better; or NULL. */
 static int send_state(struct context *c, const char *why, struct err *e)
 {
 	static const char *const words[] = { "inactive", "active", "degraded" };
@@ -174,7 +192,8 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	cleanup_buf struct buf detail = BUF_INIT;
 	struct buf b = BUF_INIT;
 
-	if (!c->op.state_known && c->backend->check && c->backend->check(&c->def, &c->op, &state, &detail, e) < 0)
+	if (!c->op.state_known && c->backend->check &&
+	    c->backend->check(&c->def, &c->op, &state, &detail, e) < 0)
 		return -1;
 	line_begin(&b, "-");
 	line_str(&b, "state", words[state]);
@@ -207,7 +226,8 @@ static void send_place(struct context *c)
 	pool_set_text(&c->pool->place, text);
 }
 
-/* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no events. */
+/* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no
+ * events. */
 static bool read_ground(struct context *c, struct buf *words)
 {
 	return c->backend->ground && c->backend->ground(&c->def, &c->op, words, NULL) == 0 && !words->failed;
@@ -221,7 +241,8 @@ static void send_ground(struct context *c)
 		worker_send_text(c->io, &words, NULL);
 }
 
-/* What it stands on, now that it stands: later starts and definitions are compared with it, and nobody has to ask its storage for that. */
+/* What it stands on, now that it stands: later starts and definitions are compared with it, and nobody has to
+ * ask its storage for that. */
 static void send_identity(struct context *c)
 {
 	struct buf facts = BUF_INIT, b = BUF_INIT;
@@ -240,18 +261,20 @@ static bool is_unread(const struct err *e)
 	return err_is(e, ERR_STORAGE) && e->waits_for[0];
 }
 
-/* A pool that is started with building. What was to be formatted and was not is not tried again by itself: later it might be something else. One whose device
- * cannot be read is only started when it can be. */
+/* A pool that is started with building. What was to be formatted and was not is not tried again by itself:
+ * later it might be something else. One whose device cannot be read is only started when it can be. */
 static int build_first(struct context *c, const struct operation *o, struct err *e)
 {
 	if (!c->backend->build)
 		return 0;
-	if (build_admit(o->pool, o->build_flags, e) < 0)        /* it may have got another type since it was asked for */
+	/* it may have got another type since it was asked for */
+	if (build_admit(o->pool, o->build_flags, e) < 0)
 		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
 	if (e && is_unread(e))
-		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\" (later it is only started, not built)", c->def.name);
+		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\" (later it is only started, not built)",
+		         c->def.name);
 	else if (e && o->build_flags && err_remedy(e->class) != REMEDY_NONE)
 		err_wrap(e, ERR_STATE, "cannot build pool \"%s\"", c->def.name);
 	else
@@ -277,7 +300,8 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 	device_search_only(o->missing, o->news);
 	device_search_once();
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
+	    protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
@@ -285,7 +309,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
-	c.op.detail = NULL;             /* it is of an earlier life */
+	c.op.detail = NULL; /* it is of an earlier life */
 	rc = c.backend->start ? c.backend->start(&c.def, &c.op, e) : 0;
 	if (device_left_out())
 		send_left_out(&c.op, "the search by label", device_left_out());
@@ -294,7 +318,8 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 			send_begun(&c);
 		return -1;
 	}
-	if (!c.def.source.ndevices && !c.def.source.nhosts)     /* nobody is asked any more who might not answer */
+	/* nobody is asked any more who might not answer */
+	if (!c.def.source.ndevices && !c.def.source.nhosts)
 		worker_hold(io);
 	if (send_state(&c, NULL, e) < 0)
 		return -1;
@@ -309,11 +334,15 @@ int operation_build(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 || protected_check(o->pool->sup, &c.def, e) < 0)
+	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
+	    protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (!c.backend->build)
-		return err_set(e, ERR_UNSUPPORTED, "pools of type %s are not built: what they live on is made elsewhere", pool_type_word(c.def.type));
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 || c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "pools of type %s are not built: what they live on is made elsewhere",
+		               pool_type_word(c.def.type));
+	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
+	    c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
 	return 0;
 }
@@ -325,8 +354,12 @@ int operation_delete(struct worker_io *io, void *arg, struct err *e)
 	if (context_open(&c, io, arg, e) < 0 || backend_validate(&c.def, e) < 0)
 		return -1;
 	if (!c.backend->delete)
-		return err_set(e, ERR_UNSUPPORTED, "pools of type %s are not deleted: what they live on is not ours", pool_type_word(c.def.type));
-	return c.backend->delete(&c.def, &c.op, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot delete pool \"%s\"", c.def.name) : 0;
+		return err_set(e, ERR_UNSUPPORTED,
+		               "pools of type %s are not deleted: what they live on is not ours",
+		               pool_type_word(c.def.type));
+	return c.backend->delete (&c.def, &c.op, e) < 0
+	               ? err_wrap(e, ERR_KEEP, "cannot delete pool \"%s\"", c.def.name)
+	               : 0;
 }
 
 int operation_stop(struct worker_io *io, void *arg, struct err *e)
@@ -389,8 +422,9 @@ static void watch_target(struct context *c, int inotify)
 	worker_send_record(c->io, &b);
 }
 
-/* An event has asked for a look, and the pool stands on the same devices as before: its index is right. True: said so. What is sent of the ground is
- * from before the refresh: what changes meanwhile differs at the next look. */
+/* An event has asked for a look, and the pool stands on the same devices as before: its index is right. True:
+ * said so. What is sent of the ground is from before the refresh: what changes meanwhile differs at the next
+ * look. */
 static bool same_ground(struct context *c, const struct pool *p)
 {
 	cleanup_buf struct buf words = BUF_INIT;
@@ -415,7 +449,9 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 {
 	struct err ignored = { 0 };
 	struct buf b = BUF_INIT;
-	int rc = o->revive == REVIVE_NO || !c->backend->revive ? 0 : c->backend->revive(&c->def, &c->op, o->revive == REVIVE_ASKED, e ? e : &ignored);
+	int rc = o->revive == REVIVE_NO || !c->backend->revive
+	                 ? 0
+	                 : c->backend->revive(&c->def, &c->op, o->revive == REVIVE_ASKED, e ? e : &ignored);
 
 	if (rc < 0 && o->revive == REVIVE_ASKED)
 		return err_wrap(e, ERR_KEEP, "cannot start pool \"%s\" anew (%s)", c->def.name, c->op.why);
@@ -426,7 +462,8 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 	line_begin(&b, "-");
 	line_str(&b, "state", "inactive");
 	if (c->op.lost[0])
-		line_fmt(&b, "reason", "%s; what was written last is not all on the disk (%s)", c->op.why, c->op.lost);
+		line_fmt(&b, "reason", "%s; what was written last is not all on the disk (%s)", c->op.why,
+		         c->op.lost);
 	else
 		line_str(&b, "reason", c->op.why);
 	line_str(&b, "revived", "yes");
@@ -434,7 +471,8 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 	return 1;
 }
 
-/* A refresh that fails because the pool is not there has found out just that. The error says why it is not. */
+/* A refresh that fails because the pool is not there has found out just that. The error says why it is
+ * not. */
 static int refresh_fails(struct context *c, struct err *e)
 {
 	struct err ignored = { 0 };
@@ -595,7 +633,8 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 
 static void boot_from_line(struct pool_boot *boot, const struct line *l)
 {
-	const char *require = line_get(l, "require"), *order = line_get(l, "order"), *word = line_get(l, "onfail");
+	const char *require = line_get(l, "require"), *order = line_get(l, "order"),
+		   *word = line_get(l, "onfail");
 
 	*boot = (struct pool_boot){ .require = -1, .order = INT_MIN };
 	boot->given = require || order || word || line_has(l, "timeout");
@@ -612,10 +651,12 @@ static void boot_from_line(struct pool_boot *boot, const struct line *l)
 int summary_from_line(struct summary *m, const struct line *l, struct err *e)
 {
 	const char *name = line_get(l, "pool"), *uuid = line_get(l, "uuid"), *type = line_get(l, "type");
-	const char *target = line_get(l, "target"), *source = line_get(l, "source"), *origin = line_get(l, "origin");
+	const char *target = line_get(l, "target"), *source = line_get(l, "source"),
+		   *origin = line_get(l, "origin");
 	int t = type ? pool_type_from_word(type) : -1;
 
-	if (!name || !name_is_component(name) || *name == '.' || !uuid || !uuid_parse(uuid, &m->uuid) || t < 0)
+	if (!name || !name_is_component(name) || *name == '.' || !uuid || !uuid_parse(uuid, &m->uuid) ||
+	    t < 0)
 		return err_set(e, ERR_INTERNAL, "a worker described a pool without name, uuid or type");
 	m->type = (enum pool_type)t;
 	m->name = strdup(name);
@@ -625,6 +666,7 @@ int summary_from_line(struct summary *m, const struct line *l, struct err *e)
 	m->autostart = streq_null(line_get(l, "autostart"), "yes");
 	boot_from_line(&m->boot, l);
 	if (!m->name || !m->source_key || !m->origin || (target && !m->target))
-		return err_set(e, ERR_NO_MEMORY, "cannot take over the definition of pool \"%s\": out of memory", name);
+		return err_set(e, ERR_NO_MEMORY,
+		               "cannot take over the definition of pool \"%s\": out of memory", name);
 	return 0;
 }

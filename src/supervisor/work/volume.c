@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Operations on volumes, in their workers: a document is read where nothing else can be reached, and sent back in its canonical form; the
- * backend does its part, telling how far it is.
+ * Operations on volumes, in their workers: a document is read where nothing else can be reached, and sent
+ * back in its canonical form; the backend does its part, telling how far it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "system/target.h"
 #include "volumes/transfer.h"
 
-#define PROGRESS_PAUSE 100              /* ms between two reports */
+#define PROGRESS_PAUSE 100 /* ms between two reports */
 
 /* One operation as the backend sees it. */
 struct context {
@@ -26,9 +26,9 @@ struct context {
 	const struct volume_work *work;
 	struct pool_def def;
 	const struct backend *backend;
-	struct volume volume;           /* its strings point into line */
+	struct volume volume; /* its strings point into line */
 	struct line line;
-	uint64_t told;                  /* clock_ms() of the last report */
+	uint64_t told; /* clock_ms() of the last report */
 };
 
 static void send_note(struct op *op, const char *text)
@@ -70,15 +70,23 @@ static int context_open(struct context *c, struct worker_io *io, struct volume_w
 
 	*c = (struct context){ .io = io, .work = work };
 	c->op = (struct op){
-		.deadline = io->deadline, .run_dir = s->options.run_dir, .secret_dirs = s->secret_dirs, .own_devices = s->options.own_devices,
-		.cache = p->index_map, .cache_len = p->index_len, .arg = c, .on_note = send_note, .on_progress = send_progress,
+		.deadline = io->deadline,
+		.run_dir = s->options.run_dir,
+		.secret_dirs = s->secret_dirs,
+		.own_devices = s->options.own_devices,
+		.cache = p->index_map,
+		.cache_len = p->index_len,
+		.arg = c,
+		.on_note = send_note,
+		.on_progress = send_progress,
 		.operate = work->operate,
 	};
 	if (worker_definition(p, &c->def, e) < 0)
 		return -1;
 	c->backend = backend_find(p->type);
 	if (!c->backend)
-		return err_set(e, ERR_UNSUPPORTED, "this build has no pools of type \"%s\"", pool_type_word(p->type));
+		return err_set(e, ERR_UNSUPPORTED, "this build has no pools of type \"%s\"",
+		               pool_type_word(p->type));
 	if (!work->record)
 		return 0;
 	if (line_parse_reply(work->record, strlen(work->record), &c->line, e) < 0)
@@ -88,7 +96,8 @@ static int context_open(struct context *c, struct worker_io *io, struct volume_w
 
 static int cannot(const struct context *c, const char *what, struct err *e)
 {
-	return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be %s", pool_type_word(c->def.type), what);
+	return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be %s", pool_type_word(c->def.type),
+	               what);
 }
 
 /* ---- reading a document ---- */
@@ -102,11 +111,13 @@ static void send_definition(struct worker_io *io, const struct volume_def *v)
 	line_str(&b, "capacity", v->has_capacity ? "yes" : "no");
 	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
 	volume_def_print_as_given(v, &xml);
-	worker_send_record_with(io, &b, &xml);  /* without it the volume is not made, for want of memory: the supervisor says so */
+	/* without it the volume is not made, for want of memory: the supervisor says so */
+	worker_send_record_with(io, &b, &xml);
 	buf_free(&xml);
 }
 
-/* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has its place. */
+/* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has
+ * its place. */
 static int check_length(const struct volume_def *v, const struct pool_def *pool, struct err *e)
 {
 	const char *const texts[] = { v->name, v->name, pool->target.path };
@@ -117,7 +128,9 @@ static int check_length(const struct volume_def *v, const struct pool_def *pool,
 			line_quote(&quoted, texts[i], strlen(texts[i]));
 	if (!quoted.failed && quoted.len <= LINE_MAX_BYTES - VOLUME_RECORD_REST)
 		return 0;
-	return err_set(e, ERR_TOO_LONG, "name and path of volume \"%.100s\" are too long together: it could not be listed", v->name);
+	return err_set(e, ERR_TOO_LONG,
+	               "name and path of volume \"%.100s\" are too long together: it could not be listed",
+	               v->name);
 }
 
 int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
@@ -131,7 +144,8 @@ int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	if (work->validate && grammar_check(GRAMMAR_VOLUME, work->xml, work->xml_len, "(socket)", e) < 0)
 		return -1;
-	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool, work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool,
+	                    work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
 		return -1;
 	send_definition(io, &v);
 	volume_def_free(&v);
@@ -155,7 +169,8 @@ static void complete(struct volume_def *v, const struct context *c)
 		v->allocation = v->capacity;
 }
 
-/* Whether a path exists is not told to who may not look: a backing file is a volume that the lists show, or it takes the level admin. */
+/* Whether a path exists is not told to who may not look: a backing file is a volume that the lists show, or
+ * it takes the level admin. */
 static int check_backing(const struct context *c, const struct volume_def *v, struct err *e)
 {
 	const struct pool *p = c->work->pool;
@@ -168,8 +183,10 @@ static int check_backing(const struct context *c, const struct volume_def *v, st
 		return 0;
 	if (*v->backing.path == '/' && volume_lookup(p->sup, NULL, v->backing.path, &found, &len, NULL))
 		return 0;
-	return err_set(e, ERR_DENIED, "the backing file %.200s is not known as a volume of an active pool (pool-refresh looks again): to name any other file needs "
-		       "the level \"admin\"", v->backing.path);
+	return err_set(e, ERR_DENIED,
+	               "the backing file %.200s is not known as a volume of an active pool (pool-refresh "
+	               "looks again): to name any other file needs the level \"admin\"",
+	               v->backing.path);
 }
 
 static int create(struct context *c, const struct vol_input *from, struct err *e)
@@ -177,7 +194,8 @@ static int create(struct context *c, const struct vol_input *from, struct err *e
 	const struct volume_work *work = c->work;
 	cleanup_volume_def struct volume_def v = { 0 };
 
-	if (volume_def_read(&v, work->xml, work->xml_len, work->origin, &c->def, from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0 ||
+	if (volume_def_read(&v, work->xml, work->xml_len, work->origin, &c->def,
+	                    from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0 ||
 	    check_length(&v, &c->def, e) < 0)
 		return -1;
 	if (!from && check_backing(c, &v, e) < 0)
@@ -199,7 +217,8 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 		return cannot(&c, "created", e);
 	if (!work->record)
 		return create(&c, NULL, e);
-	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin, e) < 0)
+	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin,
+	              e) < 0)
 		return -1;
 	input.target.place = target_place_parse(work->input_pool->place);
 	from = backend_find(input.type);
@@ -212,7 +231,8 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;
-	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e) : cannot(&c, "deleted", e);
+	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e)
+	                             : cannot(&c, "deleted", e);
 }
 
 int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
@@ -222,7 +242,9 @@ int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;
-	return c.backend->vol_resize ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e) : cannot(&c, "resized", e);
+	return c.backend->vol_resize
+	               ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e)
+	               : cannot(&c, "resized", e);
 }
 
 int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
@@ -232,22 +254,25 @@ int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
 
 	if (context_open(&c, io, arg, e) < 0)
 		return -1;
-	return c.backend->vol_wipe ? c.backend->vol_wipe(&c.def, &c.op, &c.volume, work->algorithm, e) : cannot(&c, "wiped", e);
+	return c.backend->vol_wipe ? c.backend->vol_wipe(&c.def, &c.op, &c.volume, work->algorithm, e)
+	                           : cannot(&c, "wiped", e);
 }
 
 /* ---- upload, download ---- */
 
-/* The filesystems of real files that may say that they have no blocks. Others that say so have files that the kernel makes up for whoever reads them,
- * and judges whoever writes. */
+/* The filesystems of real files that may say that they have no blocks. Others that say so have files that the
+ * kernel makes up for whoever reads them, and judges whoever writes. */
 static bool is_made_up(int fd)
 {
-	static const unsigned real[] = { 0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */, 0x958458f6 /* hugetlbfs */, 0x65735546 /* fuse */,
-					 0x6969 /* nfs */, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */, 0x01021997 /* 9p */ };
+	static const unsigned real[] = { 0x01021994 /* tmpfs */,     0x858458f6 /* ramfs */,
+		                         0x958458f6 /* hugetlbfs */, 0x65735546 /* fuse */,
+		                         0x6969 /* nfs */,           0xff534d42 /* cifs */,
+		                         0xfe534d42 /* smb2 */,      0x01021997 /* 9p */ };
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
 		return true;
-	if ((unsigned)fs.f_type == 0xde5e81e4U)         /* efivarfs */
+	if ((unsigned)fs.f_type == 0xde5e81e4U) /* efivarfs */
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(real); i++)
 		if ((unsigned)fs.f_type == real[i])
@@ -261,10 +286,12 @@ static bool is_connected_stream(int fd)
 	socklen_t len = sizeof(peer), size = sizeof(int);
 	int type;
 
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM && getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+	       getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
-/* A client's descriptor: looked at here, for even that may block. 1: it is to be used; 0: it is nothing that is. */
+/* A client's descriptor: looked at here, for even that may block. 1: it is to be used; 0: it is nothing that
+ * is. */
 static int check_passed(int fd, bool write, struct err *e)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -272,20 +299,29 @@ static int check_passed(int fd, bool write, struct err *e)
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot use the descriptor that was passed");
-	if (S_ISREG(st.st_mode) ? is_made_up(fd) : S_ISSOCK(st.st_mode) ? !is_connected_stream(fd) : !S_ISBLK(st.st_mode) && !S_ISFIFO(st.st_mode))
+	if (S_ISREG(st.st_mode)    ? is_made_up(fd)
+	    : S_ISSOCK(st.st_mode) ? !is_connected_stream(fd)
+	                           : !S_ISBLK(st.st_mode) && !S_ISFIFO(st.st_mode))
 		return 0;
 	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
-		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s", write ? "written" : "read");
+		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s",
+		               write ? "written" : "read");
 	return 1;
 }
 
 /* The bytes of the request are read here, and its descriptor with them; what else came along is dropped. */
 static int take_passed(const struct volume_work *work, struct err *e)
 {
-	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
 	cleanup_free char *bytes = malloc(work->passed);
 	struct iovec room = { bytes, work->passed };
-	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int)) };
+	struct msghdr m = { .msg_iov = &room,
+		            .msg_iovlen = 1,
+		            .msg_control = &control,
+		            .msg_controllen = CMSG_LEN(sizeof(int)) };
 	int fd = -1;
 
 	if (!bytes)
@@ -293,7 +329,8 @@ static int take_passed(const struct volume_work *work, struct err *e)
 	ssize_t n = recvmsg(work->stream, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+	    head->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
 	if (fd < 0 || (size_t)n != work->passed)
 		return err_set(e, ERR_STATE, "the descriptor that was passed is gone");
@@ -301,10 +338,12 @@ static int take_passed(const struct volume_work *work, struct err *e)
 	return fd;
 }
 
-/* Where the bytes come from or go to: what was passed, or as if nothing had been. Then a download has the connection; an upload would need a payload, which
- * has not been announced. What is not used stays open until this process ends.
- * 1: what was passed is used. 0: the connection is. -1: nothing was there to take, or it may not be used at all: *e says why. */
-static int choose_stream(struct worker_io *io, const struct volume_work *work, bool upload, struct transfer *t, struct err *e)
+/* Where the bytes come from or go to: what was passed, or as if nothing had been. Then a download has the
+ * connection; an upload would need a payload, which has not been announced. What is not used stays open until
+ * this process ends. 1: what was passed is used. 0: the connection is. -1: nothing was there to take, or it
+ * may not be used at all: *e says why. */
+static int choose_stream(struct worker_io *io, const struct volume_work *work, bool upload,
+                         struct transfer *t, struct err *e)
 {
 	int fd = take_passed(work, e), usable = fd < 0 ? -1 : check_passed(fd, !upload, e);
 	struct buf b = BUF_INIT;
@@ -317,18 +356,25 @@ static int choose_stream(struct worker_io *io, const struct volume_work *work, b
 	line_str(&b, "taken", t->passed ? "yes" : "unused");
 	worker_send_record(io, &b);
 	if (usable != 0 && work->connection >= 0)
-		close(work->connection);        /* nothing comes that way */
+		close(work->connection); /* nothing comes that way */
 	if (usable == 0 && t->stream < 0)
-		return err_set(e, ERR_INVALID, "the descriptor that was passed is neither a file of a disk or memory, a block device, a pipe nor a "
-			       "connected stream socket: send the bytes through a pipe, or over the connection");
+		return err_set(e, ERR_INVALID,
+		               "the descriptor that was passed is neither a file of a disk or memory, a "
+		               "block device, a pipe nor a connected stream socket: send the bytes through a "
+		               "pipe, or over the connection");
 	return usable;
 }
 
 static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
 	const struct volume_work *work = arg;
-	struct transfer t = { .stream = work->stream, .offset = work->offset, .length = work->length, .sparse = work->sparse,
-			      .passed = work->passed > 0, .uid = work->uid, .gid = work->gid };
+	struct transfer t = { .stream = work->stream,
+		              .offset = work->offset,
+		              .length = work->length,
+		              .sparse = work->sparse,
+		              .passed = work->passed > 0,
+		              .uid = work->uid,
+		              .gid = work->gid };
 	cleanup_context struct context c = { 0 };
 	struct buf b = BUF_INIT;
 
@@ -338,7 +384,8 @@ static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
-	if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op, &c.volume, &t, e) < 0)
+	if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op, &c.volume, &t,
+	                                                   e) < 0)
 		return -1;
 	line_begin(&b, "-");
 	line_num(&b, "bytes", t.done);

@@ -36,9 +36,16 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 
 	if (!k)
 		return NULL;
-	*k = (struct look){ .target = target, .dir = dir, .descriptors = -1, .cache = op->index, .seed = op->seed,
-	                     .named = op->only != NULL, .remote = remote, .hearsay = target_owners_are_hearsay(dir), .deadline = op->deadline,
-	                     .made_file = op->made };
+	*k = (struct look){ .target = target,
+		            .dir = dir,
+		            .descriptors = -1,
+		            .cache = op->index,
+		            .seed = op->seed,
+		            .named = op->only != NULL,
+		            .remote = remote,
+		            .hearsay = target_owners_are_hearsay(dir),
+		            .deadline = op->deadline,
+		            .made_file = op->made };
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
 	fstat(dir, &k->target_stat);
@@ -471,7 +478,8 @@ static bool tell_again(struct look *k, const char *name, long cached, const stru
 }
 
 /* A raw file that this process has just made, or made larger or smaller: what is in it is known. */
-static bool tell_made(struct look *k, const char *name, long cached, const struct stat *st, struct look_outcome *o)
+static bool tell_made(struct look *k, const char *name, long cached, const struct stat *st,
+                      struct look_outcome *o)
 {
 	struct volume v = { .type = "file", .format = "raw" };
 

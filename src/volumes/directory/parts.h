@@ -55,14 +55,15 @@ struct look {
 	const struct volindex *cache; /* or NULL */
 	uint64_t seed;
 	struct timespec now;
-	uint64_t deadline;              /* of all of it */
-	struct made_file made_file;     /* which this process has made */
-	struct stuck stuck;             /* ours alone */
-	bool named;                     /* names that somebody has told, not the directory: what cannot be looked at may not be there */
-	bool remote;                    /* another host's filesystem: asking about holes costs a round trip */
-	bool hearsay;                   /* who owns an entry is said by somebody who may say anything */
-	struct buf path;                /* of the volume at hand */
-	size_t path_len;                /* of "TARGET/" in it */
+	uint64_t deadline;          /* of all of it */
+	struct made_file made_file; /* which this process has made */
+	struct stuck stuck;         /* ours alone */
+	/* names that somebody has told, not the directory: what cannot be looked at may not be there */
+	bool named;
+	bool remote;     /* another host's filesystem: asking about holes costs a round trip */
+	bool hearsay;    /* who owns an entry is said by somebody who may say anything */
+	struct buf path; /* of the volume at hand */
+	size_t path_len; /* of "TARGET/" in it */
 	struct volindex_builder made;
 	size_t stained; /* so much of head may be other than zero */
 	unsigned char head[IMAGE_HEADER_BYTES];

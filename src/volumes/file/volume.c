@@ -200,7 +200,8 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	if (dir < 0)
 		return -1;
 	rc = delete_entry(&del, e);
-	if (rc < 0 && err_is(e, ERR_DENIED) && pool_type_info(d->type)->root_is_nobody && v->has_perms && v->owner != 0)
+	if (rc < 0 && err_is(e, ERR_DENIED) && pool_type_info(d->type)->root_is_nobody && v->has_perms &&
+	    v->owner != 0)
 		rc = aside_as(v->owner, v->group, delete_entry, &del, e);
 	return rc;
 }
@@ -305,7 +306,9 @@ static int resize_run(struct resize *r, struct err *e)
 	if (resize_open(r, e) < 0)
 		return -1;
 	if (is_raw_format(r->v->format) && !r->luks)
-		return raw_resize(r->fd, r->capacity, r->flags, r->op, r->v->name, e) < 0 ? -1 : (raw_note_made(r->fd, r->op), 0);
+		return raw_resize(r->fd, r->capacity, r->flags, r->op, r->v->name, e) < 0
+		               ? -1
+		               : (raw_note_made(r->fd, r->op), 0);
 	if (r->capacity == r->now)
 		return 0;
 	if (streq(r->v->format, "qcow2") && r->capacity > r->now && !r->image.encryption)

@@ -8,10 +8,12 @@
 #include <stdint.h>
 #include "pool/operation.h"
 
-/* Give the new, empty file `capacity` bytes, and storage for the first `allocation` of them; an allocation beyond the capacity makes the file that large.
- * name is for messages. */
-int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name, struct err *e);
-/* Another size. The size changes in one step, after the storage was found for it (flags: VOL_ALLOCATE); on failure it is as before. Syncs. */
+/* Give the new, empty file `capacity` bytes, and storage for the first `allocation` of them; an allocation
+ * beyond the capacity makes the file that large. name is for messages. */
+int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name,
+               struct err *e);
+/* Another size. The size changes in one step, after the storage was found for it (flags: VOL_ALLOCATE); on
+ * failure it is as before. Syncs. */
 /* Note in op->made what the file is now. */
 void raw_note_made(int fd, struct op *op);
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e);
