@@ -116,8 +116,9 @@ static bool can_be_named(const char *format)
 
 /* Compare what the device holds with what the definition says. A format that is named decides alone: what
  * else its files hold does not matter. `other` is room for a filesystem that is not in the table. */
-static const struct filesystem *choose(const struct pool_def *d, const char *device, struct device_content *c,
-                                       struct filesystem *other, struct err *e)
+static const struct filesystem *choose_filesystem(const struct pool_def *d, const char *device,
+                                                  struct device_content *c, struct filesystem *other,
+                                                  struct err *e)
 {
 	bool any = !d->source.format || streq(d->source.format, "auto");
 	const struct filesystem *f = any ? NULL : by_format(d->source.format);
@@ -222,7 +223,7 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 }
 
 /* A device that cannot be asked is the right one if it is the one that carried the pool before. */
-static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
+static bool fs_is_mount(const struct pool_def *d, const struct mount_entry *m)
 {
 	int matches = d->source.ndevices == 1 ? device_matches(device_of(d), mount_device(m)) : 0;
 
@@ -242,13 +243,13 @@ static int fs_start(const struct pool_def *d, struct op *op, struct err *e)
 	char device[PATH_MAX];
 	dev_t dev;
 
-	if (fs_validate(d, e) < 0 || mount_check(d, is_ours, &state, NULL, e) < 0)
+	if (fs_validate(d, e) < 0 || mount_check(d, fs_is_mount, &state, NULL, e) < 0)
 		return -1;
 	if (state == STATE_ACTIVE) /* by an earlier supervisor, or by somebody else: it is what is wanted */
 		return 0;
 	if (device_find(device_of(d), device, sizeof(device), &dev, e) < 0)
 		return -1;
-	f = choose(d, device, &content, &other, e);
+	f = choose_filesystem(d, device, &content, &other, e);
 	if (f && fs_mount(d, device, dev, f, &content, op, e) == 0)
 		return 0;
 	if (f && streq(f->kernel, "xfs"))
@@ -296,7 +297,7 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 {
 	struct mount_entry m;
 
-	if (mount_pool_check(d, is_ours, op, state, detail, e) < 0)
+	if (mount_pool_check(d, fs_is_mount, op, state, detail, e) < 0)
 		return -1;
 	if (*state == STATE_INACTIVE || mount_of_pool(d, &m, NULL) <= 0)
 		return 0;
@@ -364,7 +365,7 @@ static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	bool vain = is_flushed_in_vain(d);
 
-	if (mount_pool_stop(d, is_ours, op, e) < 0)
+	if (mount_pool_stop(d, fs_is_mount, op, e) < 0)
 		return -1;
 	if (vain && !op->lost[0])
 		snprintf(op->lost, sizeof(op->lost), "an error had made %.120s read-only", d->target.path);
@@ -407,7 +408,7 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 	if (((flags & BUILD_OVERWRITE) && format_wipe_ends(device, e) < 0) ||
 	    format_make(d->source.format, device, op->deadline, e) < 0)
 		return -1;
-	return choose(d, device, &content, &other, e) ? 0 : -1;
+	return choose_filesystem(d, device, &content, &other, e) ? 0 : -1;
 }
 
 static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)

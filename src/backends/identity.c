@@ -90,7 +90,7 @@ failed:
 
 /* An open table becomes readable out of band when its namespace has changed since it was last asked
  * (proc_pid_mounts(5)). */
-static bool is_as_before(int fd)
+static bool table_is_as_before(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
 
@@ -106,7 +106,7 @@ const struct places *places_now(struct err *e)
 	if (keeper != getpid()) {
 		keeper = getpid();
 		fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	} else if (kept && is_as_before(fd)) {
+	} else if (kept && table_is_as_before(fd)) {
 		return kept;
 	}
 	places_free(kept);
@@ -161,7 +161,7 @@ static const struct mount_entry *mount_over(const struct places *t, const struct
 
 /* ---- paths ---- */
 
-static bool append(char *out, size_t size, const char *name, size_t n)
+static bool path_append(char *out, size_t size, const char *name, size_t n)
 {
 	size_t len = strlen(out);
 
@@ -212,7 +212,7 @@ bool places_resolve(const struct places *t, const char *path, char *out, size_t 
 
 		if (n == 2 && memcmp(name, "..", 2) == 0)
 			cut_last(out);
-		else if ((n != 1 || *name != '.') && !append(out, size, name, n))
+		else if ((n != 1 || *name != '.') && !path_append(out, size, name, n))
 			return false;
 		bool stepped = *name != '.' || (n != 1 && (n != 2 || name[1] != '.'));
 		memmove(rest, name + n, strlen(name + n) + 1);

@@ -152,7 +152,7 @@ static int luns_list(const char *sys, int host, struct lun_list *l, struct err *
 }
 
 /* Throw away what is queued; what matters is only that something happened. */
-static void drain(int fd)
+static void uevents_drain(int fd)
 {
 	char bytes[UEVENT_MAX];
 
@@ -181,7 +181,7 @@ static int luns_await(int host, struct op *op, struct lun_list *l, struct err *e
 	for (;;) {
 		struct pollfd p = { .fd = events, .events = POLLIN };
 
-		drain(events);
+		uevents_drain(events);
 		if (luns_list("/sys", host, l, e) < 0)
 			return -1;
 		if (!l->without_block || !clock_until(deadline))
@@ -325,7 +325,7 @@ static int links_await(const char *dir, const struct lun_list *luns, struct op *
 
 		if (inotify_add_watch(watch, dir, IN_CREATE | IN_MOVED_TO) < 0)
 			inotify_add_watch(watch, "/dev/disk", IN_CREATE | IN_MOVED_TO);
-		drain(watch);
+		uevents_drain(watch);
 		if (links_read(dir, links, e) < 0)
 			return -1;
 		if (links_complete(links, luns) || !clock_until(deadline))
@@ -394,7 +394,7 @@ struct look {
 	char format[16], sick[160];
 };
 
-static void look(const char *node, void *arg)
+static void look_at_lun(const char *node, void *arg)
 {
 	struct device_content content;
 	struct look *l = arg;
@@ -483,7 +483,7 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 	else
 		rc = device_ask_all(&(struct device_questions){ .nodes = names,
 		                                                .n = n,
-		                                                .fn = look,
+		                                                .fn = look_at_lun,
 		                                                .args = looks,
 		                                                .size = sizeof(*looks),
 		                                                .whys = whys,

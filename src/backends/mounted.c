@@ -30,7 +30,7 @@ void mount_options(const struct pool_def *d, struct buf *b)
 /* The mount that the pool made, or found, when it was started: no look at what it stands on is needed, which
  * may be sick or gone. The kernel gives the numbers of mounts again; btrfs shows a filesystem's number in one
  * place and a subvolume's in the other. */
-static bool is_known(const struct pool_def *d, const struct mount_entry *m)
+static bool is_known_mount(const struct pool_def *d, const struct mount_entry *m)
 {
 	const struct dir_place *place = &d->target.place;
 
@@ -48,7 +48,7 @@ static int is_hidden(const struct mount_entry *m, void *arg)
 {
 	struct hidden *h = arg;
 
-	h->found = is_known(h->d, m);
+	h->found = is_known_mount(h->d, m);
 	return h->found;
 }
 
@@ -85,7 +85,7 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 		return -1;
 	if (rc == 0)
 		return check_hidden(d, e);
-	if (is_known(d, &m) || is_ours(d, &m)) {
+	if (is_known_mount(d, &m) || is_ours(d, &m)) {
 		*state = STATE_ACTIVE;
 		if (detail)
 			buf_printf(detail, "mount=%d", m.id);
@@ -145,7 +145,7 @@ int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op
 
 /* An unmount does not tell that the disk refused what others had written; this does. A filesystem that has
  * shut down cannot even be opened. */
-static void flush(const struct pool_def *d, struct op *op)
+static void flush_filesystem(const struct pool_def *d, struct op *op)
 {
 	struct err why = { 0 };
 	cleanup_close int fd = target_open_path(d->target.path, O_RDONLY, &why);
@@ -167,7 +167,7 @@ int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op 
 	if (state == STATE_INACTIVE)
 		return 0;
 	if (!op->force)
-		flush(d, op);
+		flush_filesystem(d, op);
 	else /* it would be waited for */
 		op_note(op,
 		        "%s does not answer and is detached as it is: what was written to it last may be "

@@ -85,7 +85,7 @@ struct request {
 	char password[256]; /* cifs: from the options or a credentials file, or empty */
 };
 
-static void request_free(struct request *q)
+static void netfs_request_free(struct request *q)
 {
 	explicit_bzero(q->password, sizeof(q->password));
 	buf_free(&q->own);
@@ -367,7 +367,7 @@ static bool same_source(const char *a, const char *b)
 	return !a[strspn(a, "/")] && !b[strspn(b, "/")];
 }
 
-static bool is_ours(const struct pool_def *d, const struct mount_entry *m)
+static bool netfs_is_mount(const struct pool_def *d, const struct mount_entry *m)
 {
 	bool same = false;
 
@@ -390,13 +390,13 @@ static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 	struct request q;
 	int rc = -1;
 
-	if (netfs_validate(d, e) < 0 || mount_check(d, is_ours, &state, NULL, e) < 0)
+	if (netfs_validate(d, e) < 0 || mount_check(d, netfs_is_mount, &state, NULL, e) < 0)
 		return -1;
 	if (state == STATE_ACTIVE)
 		return 0;
 	if (request_make(&q, d, &why) == 0)
 		rc = try_hosts(&q, op, &why);
-	request_free(&q);
+	netfs_request_free(&q);
 	if (rc < 0 && e)
 		*e = why;
 	return rc;
@@ -405,12 +405,12 @@ static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                        struct err *e)
 {
-	return mount_pool_check(d, is_ours, op, state, detail, e);
+	return mount_pool_check(d, netfs_is_mount, op, state, detail, e);
 }
 
 static int netfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
-	return mount_pool_stop(d, is_ours, op, e);
+	return mount_pool_stop(d, netfs_is_mount, op, e);
 }
 
 static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
@@ -425,7 +425,8 @@ static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *f
 
 /* ---- what a server offers ---- */
 
-static void add_source(const struct pool_def *source, const char *dir, const char *format, struct buf *out)
+static void netfs_add_found(const struct pool_def *source, const char *dir, const char *format,
+                            struct buf *out)
 {
 	struct pool_def found = { .type = POOL_NETFS };
 
@@ -448,7 +449,7 @@ static bool add_export(const struct pool_def *source, char *line, struct buf *ou
 	*end = '\0';
 	if (*line != '/' || !check_text(line))
 		return false;
-	add_source(source, line, "nfs", out);
+	netfs_add_found(source, line, "nfs", out);
 	return true;
 }
 
@@ -456,7 +457,7 @@ static bool add_volume(const struct pool_def *source, char *line, struct buf *ou
 {
 	if (!*line || strchr(line, ' ') || !check_relative_path(line)) /* "No volumes present in cluster" */
 		return false;
-	add_source(source, line, "glusterfs", out);
+	netfs_add_found(source, line, "glusterfs", out);
 	return true;
 }
 

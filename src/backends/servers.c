@@ -261,8 +261,8 @@ static void keep_family(struct addresses *set, int family)
 	set->n = n;
 }
 
-static void tell(const struct net_trial *t, const struct addresses *set, const struct address *a,
-                 bool answered)
+static void tell_address(const struct net_trial *t, const struct addresses *set, const struct address *a,
+                         bool answered)
 {
 	if (set->n > 1 && t->op && t->op->on_address)
 		t->op->on_address(t->op, a->text, answered);
@@ -288,10 +288,11 @@ static int try_one(const struct net_trial *t, const struct addresses *set, size_
 
 	if (probe && net_reachable(a, probe_time(t->deadline, set->n - i), e) < 0)
 		return 1;
-	tell(t, set, a, false); /* should it hang in there, the next attempt begins with another one */
+	/* should it hang in there, the next attempt begins with another one */
+	tell_address(t, set, a, false);
 	rc = t->use(t->arg, a, e);
 	if (rc == 0) {
-		tell(t, set, a, true);
+		tell_address(t, set, a, true);
 	} else if (set->n > 1) {
 		address_print(a, where, sizeof(where));
 		err_wrap(e, ERR_KEEP, "%s", where);

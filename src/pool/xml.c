@@ -318,7 +318,7 @@ static bool is_of_piece(const void *p)
 	return piece.data && (const char *)p >= piece.data && (const char *)p < piece.data + PIECE;
 }
 
-static void *take(size_t size)
+static void *piece_take(size_t size)
 {
 	size_t whole = sizeof(struct block) + ((size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1));
 	struct block *b = (void *)(piece.data + piece.used);
@@ -344,7 +344,7 @@ static void *take_more(void *p, size_t size)
 
 	if (p && !is_of_piece(p))
 		return realloc(p, size);
-	more = take(size);
+	more = piece_take(size);
 	if (more && p)
 		memcpy(more, p, before < size ? before : size);
 	return more;
@@ -353,7 +353,7 @@ static void *take_more(void *p, size_t size)
 static char *take_copy(const char *text)
 {
 	size_t size = strlen(text) + 1;
-	char *copy = take(size);
+	char *copy = piece_take(size);
 
 	return copy ? memcpy(copy, text, size) : NULL;
 }
@@ -363,7 +363,7 @@ void xml_prepare(void)
 	void *data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
 	                  0);
 
-	if (data != MAP_FAILED && xmlMemSetup(give_back, take, take_more, take_copy) == 0)
+	if (data != MAP_FAILED && xmlMemSetup(give_back, piece_take, take_more, take_copy) == 0)
 		piece.data = data;
 }
 

@@ -11,7 +11,7 @@
 #include "supervisor/internal.h"
 
 /* What nobody here is allowed to do stays a problem, and is left at that. */
-static bool passes(const struct err *e)
+static bool may_pass(const struct err *e)
 {
 	return err_remedy(e->class) != REMEDY_NONE;
 }
@@ -21,7 +21,7 @@ static void say(struct chore *c, const struct err *e)
 	struct supervisor *s = c->sup;
 
 	snprintf(c->text, sizeof(c->text), "%.400s%s%.150s%s", e->message, c->meanwhile ? ": " : "",
-	         c->meanwhile ? c->meanwhile : "", passes(e) ? " (it is tried again)" : "");
+	         c->meanwhile ? c->meanwhile : "", may_pass(e) ? " (it is tried again)" : "");
 	c->problem.class = e->class;
 	if (c->failures++)
 		return;
@@ -33,7 +33,7 @@ static void say(struct chore *c, const struct err *e)
 	log_error(LF_CONFIG, "%s", c->text);
 }
 
-static void forget(struct chore *c)
+static void chore_forget(struct chore *c)
 {
 	struct supervisor *s = c->sup;
 
@@ -49,7 +49,7 @@ static void forget(struct chore *c)
 	}
 }
 
-static void on_retry(struct timer *t)
+static void on_chore_retry(struct timer *t)
 {
 	struct chore *c = t->owner;
 
@@ -62,11 +62,11 @@ bool chore_try(struct supervisor *s, struct chore *c)
 	struct err e = { 0 };
 
 	c->sup = s;
-	c->retry.on_expiry = on_retry;
+	c->retry.on_expiry = on_chore_retry;
 	c->retry.owner = c;
 	if (c->attempt(c->owner, &e) < 0) {
 		say(c, &e);
-		if (passes(&e))
+		if (may_pass(&e))
 			loop_arm(s->loop, &c->retry, clock_ms() + retry_pause(c->failures));
 		return false;
 	}
@@ -81,5 +81,5 @@ void chore_end(struct chore *c)
 	if (!c->sup)
 		return;
 	loop_disarm(c->sup->loop, &c->retry);
-	forget(c);
+	chore_forget(c);
 }

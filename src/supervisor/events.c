@@ -11,7 +11,7 @@
 
 /* ---- making one ---- */
 
-static void add(struct event *ev, struct event_field f)
+static void event_keep(struct event *ev, struct event_field f)
 {
 	if (ev->nfields < EVENT_FIELDS)
 		ev->fields[ev->nfields++] = f;
@@ -20,17 +20,17 @@ static void add(struct event *ev, struct event_field f)
 void event_str(struct event *ev, const char *key, const char *text)
 {
 	if (text)
-		add(ev, (struct event_field){ .key = key, .kind = EVENT_TEXT, .text = text });
+		event_keep(ev, (struct event_field){ .key = key, .kind = EVENT_TEXT, .text = text });
 }
 
 void event_num(struct event *ev, const char *key, uint64_t number)
 {
-	add(ev, (struct event_field){ .key = key, .kind = EVENT_NUMBER, .number = number });
+	event_keep(ev, (struct event_field){ .key = key, .kind = EVENT_NUMBER, .number = number });
 }
 
 void event_flag(struct event *ev, const char *key, bool flag)
 {
-	add(ev, (struct event_field){ .key = key, .kind = EVENT_FLAG, .number = flag });
+	event_keep(ev, (struct event_field){ .key = key, .kind = EVENT_FLAG, .number = flag });
 }
 
 /* ---- the ring: the name, then of each field the kind (a byte), the key, and the text or the number ---- */

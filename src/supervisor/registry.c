@@ -64,7 +64,7 @@ bool pool_is_active(const struct pool *p)
 }
 
 /* Now, or as soon as it stops. */
-static bool has_source(const struct pool *p, const char *key)
+static bool registry_has_source(const struct pool *p, const char *key)
 {
 	return streq(p->source_key, key) || (p->next_facts && streq(p->next_facts->source_key, key));
 }
@@ -85,7 +85,7 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s (%s)", m->name,
 		               uuid_print(&same_name->uuid, text), same_name->origin);
 	for (const struct pool *p = s->pools; p && m->source_key[0]; p = p->next)
-		if (has_source(p, m->source_key) && !streq(p->name, m->name))
+		if (registry_has_source(p, m->source_key) && !streq(p->name, m->name))
 			return err_set(e, ERR_CONFLICT,
 			               "pool \"%s\" has the same source as pool \"%s\" (%s): %s", m->name,
 			               p->name, p->origin, m->source_key);
@@ -102,7 +102,7 @@ static void insert(struct supervisor *s, struct pool *p)
 	*at = p;
 }
 
-static void on_retry(struct timer *t)
+static void on_pool_retry(struct timer *t)
 {
 	struct pool *p = t->owner;
 
@@ -120,7 +120,7 @@ static struct pool *pool_new(struct supervisor *s, const struct summary *m)
 		return NULL;
 	p->sup = s;
 	p->index = p->fresh_index = -1;
-	p->retry = (struct timer){ .on_expiry = on_retry, .owner = p };
+	p->retry = (struct timer){ .on_expiry = on_pool_retry, .owner = p };
 	p->name = strdup(m->name);
 	p->persistent = true;
 	if (!p->name) {
@@ -351,7 +351,7 @@ static bool is_of(const char *origin, const char *wanted, bool below)
 }
 
 /* NULL: of any origin. */
-static void forget(struct supervisor *s, const char *origin, bool below)
+static void pool_forget_parts(struct supervisor *s, const char *origin, bool below)
 {
 	s->last_problem = &s->problems;
 	for (struct problem **at = &s->problems, *p; (p = *at);) {
@@ -372,12 +372,12 @@ static void forget(struct supervisor *s, const char *origin, bool below)
 
 void supervisor_forget_problems(struct supervisor *s, const char *origin)
 {
-	forget(s, origin, false);
+	pool_forget_parts(s, origin, false);
 }
 
 void supervisor_forget_problems_below(struct supervisor *s, const char *dir)
 {
-	forget(s, dir, true);
+	pool_forget_parts(s, dir, true);
 }
 
 /* Said once: a problem that is known already is not reported again. */

@@ -150,7 +150,7 @@ static void ended(struct service_run *r)
 	shutdown_step(s);
 }
 
-static void on_exit_event(struct watch *w, uint32_t events)
+static void on_service_exit(struct watch *w, uint32_t events)
 {
 	struct service_run *r = w->owner;
 	pid_t pid = r->pid;
@@ -420,7 +420,7 @@ static void service_bring_up(struct service_run *r)
 	                             .owner = r });
 }
 
-static void on_timer(struct timer *t)
+static void on_service_timer(struct timer *t)
 {
 	struct service_run *r = t->owner;
 
@@ -471,9 +471,9 @@ static struct service_run *run_new(struct supervisor *s, const struct service *s
 		return NULL;
 	}
 	r->pool = p ? r->label + strlen(svc->name) + 1 : NULL;
-	r->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = r };
+	r->exit = (struct watch){ .fd = -1, .on_event = on_service_exit, .owner = r };
 	r->notify = (struct watch){ .fd = -1, .on_event = on_notify, .owner = r };
-	r->timer = (struct timer){ .on_expiry = on_timer, .owner = r };
+	r->timer = (struct timer){ .on_expiry = on_service_timer, .owner = r };
 	s->services = r;
 	service_bring_up(r);
 	return r;

@@ -148,7 +148,7 @@ const struct supervisor_options *supervisor_options(const struct supervisor *s)
 /* ---- what is wanted ---- */
 
 /* "NAME,NAME,…" holds this name? */
-static bool listed(const char *list, const char *name)
+static bool is_in_names(const char *list, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -164,7 +164,7 @@ bool supervisor_autostarts(const struct supervisor_options *o, const char *name,
 		return marked;
 	if (streq(o->autostart, "all") || streq(o->autostart, "none"))
 		return o->autostart[0] == 'a';
-	return listed(o->autostart, name);
+	return is_in_names(o->autostart, name);
 }
 
 /* Each pool once: what an earlier supervisor knew of it goes before its mark. */
@@ -295,7 +295,7 @@ bool supervisor_shutting_down(const struct supervisor *s)
 	return s->shutdown.on;
 }
 
-static void finish(struct supervisor *s)
+static void finish_shutdown(struct supervisor *s)
 {
 	void (*done)(void *arg) = s->shutdown.done;
 
@@ -312,7 +312,7 @@ static void finish(struct supervisor *s)
 
 static void on_shutdown_deadline(struct timer *t)
 {
-	finish(t->owner);
+	finish_shutdown(t->owner);
 }
 
 /* Something has ended: those that it kept busy may stop now; when nothing moves any more, the companions go;
@@ -329,7 +329,7 @@ void shutdown_step(struct supervisor *s)
 		return;
 	services_stop(s);
 	if (services_gone(s))
-		finish(s);
+		finish_shutdown(s);
 }
 
 /* A pool has stopped: those that could not stop because it used them try again. */

@@ -263,7 +263,7 @@ bool worker_may_log(struct worker *w)
 }
 
 /* The child is dead and all that it said is read: the outcome is known. */
-static void conclude(struct worker *w)
+static void worker_conclude(struct worker *w)
 {
 	struct err e = { 0 };
 
@@ -387,7 +387,7 @@ static void take_lines(struct worker *w)
 }
 
 /* Read what the child has said so far, `most` bytes or a little more. False: there will be no more. */
-static bool drain(struct worker *w, size_t most)
+static bool output_drain(struct worker *w, size_t most)
 {
 	char chunk[8192];
 
@@ -425,7 +425,7 @@ static void on_output(struct watch *watch, uint32_t events)
 	struct worker *w = watch->owner;
 
 	(void)events;
-	if (!drain(w, TURN_BYTES))
+	if (!output_drain(w, TURN_BYTES))
 		end_output(w);
 	if (w->final_seen && w->job.prompt && !w->reported && !w->overlong)
 		settle(w);
@@ -446,10 +446,10 @@ static void on_exit_event(struct watch *watch, uint32_t events)
 	close(fd);
 	if (w->output.fd >= 0) {
 		if (ioctl(w->output.fd, FIONREAD, &there) == 0 && there > 0)
-			drain(w, (size_t)there);
+			output_drain(w, (size_t)there);
 		end_output(w);
 	}
-	conclude(w);
+	worker_conclude(w);
 }
 
 /* The next rung of the ladder: TERM, KILL, give up. Children that the worker has spawned are in its session

@@ -209,7 +209,7 @@ static bool our_mount(const struct pool_def *d, struct buf *out)
 	}
 	buf_reset(out);
 	buf_printf(out, "mount%s%s -t %s %s %s", options.len ? " -o " : "", buf_str(&options), fstype, buf_str(&source), d->target.path);
-	request_free(&q);
+	netfs_request_free(&q);
 	buf_free(&source);
 	buf_free(&options);
 	return !out->failed;

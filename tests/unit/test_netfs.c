@@ -27,7 +27,7 @@ static void option(struct pool_def *d, const char *name)
 
 static bool ours(const struct pool_def *d, const char *fstype, const char *source)
 {
-	return is_ours(d, &(struct mount_entry){ .fstype = (char *)(uintptr_t)fstype, .source = (char *)(uintptr_t)source });
+	return netfs_is_mount(d, &(struct mount_entry){ .fstype = (char *)(uintptr_t)fstype, .source = (char *)(uintptr_t)source });
 }
 
 static void recognises_its_source_however_it_is_spelt(void)
@@ -75,7 +75,7 @@ static const char *asked(const struct pool_def *d, const char *version, const ch
 				snprintf(text, sizeof(text), "%s", buf_str(&b));
 				break;
 			}
-	request_free(&q);
+	netfs_request_free(&q);
 	return text;
 }
 
@@ -107,7 +107,7 @@ static void a_version_given_is_the_only_one(void)
 		for (size_t v = 0; v < ARRAY_LEN(variants); v++)
 			n += is_wanted(&q, &variants[v]);
 		CHECK_INT(n, cases[i].tried);
-		request_free(&q);
+		netfs_request_free(&q);
 	}
 	struct pool_def d = definition("nfs", "nas", "/srv");
 
@@ -139,12 +139,12 @@ static void a_cifs_password_travels_apart(void)
 	option(&d, "passive");
 	CHECK(request_make(&q, &d, &e) == 0);
 	CHECK_STR(q.password, "ge,heim=\"x");
-	request_free(&q);
+	netfs_request_free(&q);
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=alice,passive");
 	memset(longest + 5, 'x', sizeof(longest) - 6);
 	own[1].name = longest;
 	CHECK(request_make(&q, &d, &e) < 0 && err_is(&e, ERR_INVALID) && !strstr(e.message, "xxx"));
-	request_free(&q);
+	netfs_request_free(&q);
 }
 
 static void cifs_credentials_come_from_their_file(void)
@@ -161,17 +161,17 @@ static void cifs_credentials_come_from_their_file(void)
 	CHECK(request_make(&q, &d, &e) == 0);
 	CHECK_STR(q.password, "ge,h=eim");
 	CHECK_STR(buf_str(&q.own), ",user=\"al,ice\",domain=\"OFFICE\"");
-	request_free(&q);
+	netfs_request_free(&q);
 	CHECK_STR(q.password, "");
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=\"al,ice\",domain=\"OFFICE\"");
 	CHECK(ftruncate(fd, 0) == 0);
 	CHECK(request_make(&q, &d, &e) == 0 && !q.password[0]);
-	request_free(&q);
+	netfs_request_free(&q);
 	close(fd);
 	unlink(file);
 	CHECK(request_make(&q, &d, &e) < 0);
 	CHECK(strstr(e.message, "cannot read the credentials") == e.message);
-	request_free(&q);
+	netfs_request_free(&q);
 }
 
 /* ---- what is refused ---- */

@@ -248,7 +248,7 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 	return 0;
 }
 
-static int reached(void *arg, const struct address *a, struct err *e)
+static int iscsi_reached(void *arg, const struct address *a, struct err *e)
 {
 	(void)arg, (void)a, (void)e;
 	return 0;
@@ -262,7 +262,7 @@ static int refresh_later(const struct iscsi_portal *p, const struct iscsi_sessio
 		                   .port = p->port,
 		                   .family = AF_UNSPEC,
 		                   .deadline = clock_ms() + LOOK_WITHIN,
-		                   .use = reached };
+		                   .use = iscsi_reached };
 	struct err why = { 0 };
 	char text[400];
 

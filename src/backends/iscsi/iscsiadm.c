@@ -246,7 +246,7 @@ static void record_remove(const char *path)
 	}
 }
 
-static void wipe(struct buf *b)
+static void wipe_text(struct buf *b)
 {
 	if (b->data)
 		explicit_bzero(b->data, b->size);
@@ -302,8 +302,8 @@ static int record_write(const struct pool_def *d, const char *path, struct op *o
 	}
 	explicit_bzero(password, sizeof(password));
 	secret_value_free(&secret);
-	wipe(&old);
-	wipe(&new);
+	wipe_text(&old);
+	wipe_text(&new);
 	return r;
 }
 
@@ -347,7 +347,7 @@ int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct o
 	if (path[0])
 		file_read(AT_FDCWD, path, ISCSI_FILE_MAX, &before, NULL);
 	if (iscsi_iface_make(d, p, op, e) < 0 || iscsiadm_run(make, 0, p->login, op, e) < 0) {
-		wipe(&before);
+		wipe_text(&before);
 		return -1;
 	}
 	record_locate(p, path);
@@ -364,6 +364,6 @@ int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct o
 		file_replace(AT_FDCWD, path, before.data, before.len, 0600, NULL);
 	else if (path[0])
 		record_remove(path);
-	wipe(&before);
+	wipe_text(&before);
 	return r;
 }

@@ -19,7 +19,7 @@
 
 /* ---- build, delete ---- */
 
-static bool is_listed(const dev_t *devices, size_t n, dev_t dev)
+static bool group_is_listed(const dev_t *devices, size_t n, dev_t dev)
 {
 	for (size_t i = 0; i < n; i++)
 		if (devices[i] == dev)
@@ -47,7 +47,7 @@ static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c
 		if (format_claim(d->source.devices[c->n].path, flags & BUILD_OVERWRITE, c->path[c->n],
 		                 sizeof(c->path[0]), &c->dev[c->n], e) < 0)
 			return -1;
-		if (is_listed(c->dev, c->n, c->dev[c->n]))
+		if (group_is_listed(c->dev, c->n, c->dev[c->n]))
 			return err_set(e, ERR_INVALID, "the definition names %s twice, by two names",
 			               c->path[c->n]);
 	}
@@ -66,7 +66,7 @@ static int name_is_free(const char *vg, const struct claimed *c, struct op *op, 
 
 		group_members(s, &found, &g);
 		for (size_t m = 0; m < g.members; m++)
-			whole = whole && is_listed(c->dev, c->n, g.member[m]);
+			whole = whole && group_is_listed(c->dev, c->n, g.member[m]);
 		if (!whole || g.members < found.label->pvs)
 			return err_set(e, ERR_EXISTS,
 			               "there is a volume group \"%s\" already, on other devices than the "

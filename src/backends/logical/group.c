@@ -52,7 +52,7 @@ static void say_hidden(const struct lvm_label *group, char *out, size_t size)
 		         lvm_trouble());
 }
 
-static bool stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
+static bool group_stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->devices[i].dev == dev)
@@ -68,7 +68,7 @@ static bool is_named(const struct pool_def *d, const struct lvm_scan *s, const s
 		dev_t dev;
 
 		if (device_find(d->source.devices[i].path, path, sizeof(path), &dev, NULL) == 0 &&
-		    stands_on(s, g, dev))
+		    group_stands_on(s, g, dev))
 			return true;
 	}
 	return false;
@@ -81,8 +81,8 @@ struct choice {
 };
 
 /* True: found for certain. */
-static bool choose(const struct pool_def *d, const struct lvm_scan *s, const char *active,
-                   const struct op *op, struct choice *c, struct lvm_group *g)
+static bool choose_group(const struct pool_def *d, const struct lvm_scan *s, const char *active,
+                         const struct op *op, struct choice *c, struct lvm_group *g)
 {
 	const char *vg = group_name(d);
 	char why[300], uuid[39];
@@ -166,7 +166,7 @@ static int find_group(const struct pool_def *d, const struct lvm_scan *s, const 
 	char wait[200], uuid[39];
 	struct choice c = { .n = 0 };
 
-	if (choose(d, s, active, op, &c, found))
+	if (choose_group(d, s, active, op, &c, found))
 		return 1;
 	if (c.n == 0 || active[0]) {
 		say_absent(group_name(d), s, active, g);

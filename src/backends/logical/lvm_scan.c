@@ -111,7 +111,7 @@ static bool is_component(const char *sysname, const char *holders)
 }
 
 /* Logical volumes are what a group has, not what it is made of; guests keep groups of their own there. */
-static bool is_candidate(const char *sysname, dev_t *dev)
+static bool may_be_volume(const char *sysname, dev_t *dev)
 {
 	static const char *const without[] = { ".", "fd", "sr", NULL };
 	char text[160];
@@ -136,7 +136,7 @@ static bool device_add(struct look *k, const char *sysname)
 	struct lvm_device *grown;
 	dev_t dev;
 
-	if (!is_candidate(sysname, &dev) || device_node(dev, node, sizeof(node)) < 0 ||
+	if (!may_be_volume(sysname, &dev) || device_node(dev, node, sizeof(node)) < 0 ||
 	    k->scan.n == DEVICES_MOST)
 		return true;
 	grown = realloc(k->scan.devices, (k->scan.n + 1) * sizeof(*grown));
@@ -223,7 +223,7 @@ static ssize_t read_block(void *arg, void *data, size_t len, uint64_t at)
 }
 
 /* openat: the sandbox knows no other. */
-static void read_device(const char *node, struct result *r)
+static void scan_device(const char *node, struct result *r)
 {
 	static struct lvm_label label;
 	cleanup_close int fd = openat(AT_FDCWD, node, O_RDONLY | O_DIRECT | O_NONBLOCK | O_CLOEXEC);
@@ -258,7 +258,7 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 		if (!atomic_compare_exchange_strong(&k->shared->results[i].state, &unread, READING))
 			continue; /* somebody else's */
 		k->shared->at[me] = i;
-		read_device(k->scan.devices[i].node, &k->shared->results[i]);
+		scan_device(k->scan.devices[i].node, &k->shared->results[i]);
 	}
 	k->shared->at[me] = (unsigned)k->scan.n;
 	_exit(0);
@@ -444,7 +444,7 @@ static void tell_left_out(struct op *op, const struct lvm_scan *s)
 	op->on_left_out(op, "LVM", buf_str(&lines));
 }
 
-static void look_free(struct look *k)
+static void scan_free(struct look *k)
 {
 	for (size_t i = 0; i < k->scan.n; i++)
 		free(k->scan.devices[i].node);
@@ -457,7 +457,7 @@ static void look_free(struct look *k)
 void lvm_scan_forget(void)
 {
 	if (last)
-		look_free(last);
+		scan_free(last);
 	last = NULL;
 }
 
@@ -494,7 +494,7 @@ const struct lvm_scan *lvm_scan(struct op *op, const char *wanted, struct err *e
 	}
 	k->run_dir = op->run_dir;
 	if (look_make(k, wanted, op->deadline, e) < 0) {
-		look_free(k);
+		scan_free(k);
 		return NULL;
 	}
 	tell_left_out(op, &k->scan);
@@ -548,7 +548,7 @@ bool lvm_scan_member(const struct lvm_scan *s, const struct lvm_group *g, const 
 	return !g->label->more;
 }
 
-static bool is_there(const struct lvm_scan *s, const struct lvm_group *g, const char *pv)
+static bool device_is_there(const struct lvm_scan *s, const struct lvm_group *g, const char *pv)
 {
 	for (const struct lvm_device *d = s->devices; d < s->devices + s->n; d++)
 		if (d->label && memcmp(d->label->pv, pv, LVM_ID) == 0 && lvm_scan_member(s, g, d))
@@ -567,7 +567,7 @@ static bool is_complete(const struct look *k, const char *name)
 			seen.devices[i].label = &k->shared->results[i].label;
 	complete = complete && lvm_scan_group(&seen, name, 0, &g) && !g.label->more;
 	for (unsigned i = 0; complete && i < g.label->pvs; i++)
-		complete = is_there(&seen, &g, g.label->pv_ids[i]);
+		complete = device_is_there(&seen, &g, g.label->pv_ids[i]);
 	free(seen.devices);
 	return complete;
 }

@@ -76,8 +76,8 @@ static int no_memory(const char *what, struct err *e)
 }
 
 /* A file's text, which is taken over, or what is wrong with it. */
-static int append(struct config_files *files, const char *dir, const char *name, struct buf *text,
-                  const struct err *problem, struct err *e)
+static int config_append(struct config_files *files, const char *dir, const char *name, struct buf *text,
+                         const struct err *problem, struct err *e)
 {
 	struct config_file *f = calloc(1, sizeof(*f));
 
@@ -110,11 +110,11 @@ static int add_file(struct config_files *files, int dirfd, const char *dir, cons
 
 	if (file_read(dirfd, name, POOL_XML_LIMIT, &text, &problem) < 0) {
 		err_wrap(&problem, ERR_KEEP, "%s/%s", dir, name);
-		return append(files, dir, name, NULL, &problem, e);
+		return config_append(files, dir, name, NULL, &problem, e);
 	}
 	if (files->bytes + text.len > CONFIG_BYTES_LIMIT)
 		return 1;
-	return append(files, dir, name, &text, NULL, e);
+	return config_append(files, dir, name, &text, NULL, e);
 }
 
 /* Of n names, sorted, those from `from` on are left out: which ones does not depend on anything but the
@@ -128,7 +128,7 @@ static int leave_out(struct config_files *files, const char *dir, struct dirent 
 		return 0;
 	err_set(&cut, ERR_LIMIT, "%d of %d %s in %.150s are not read, \"%.100s\" to \"%.100s\": %s", n - from,
 	        n, what, dir, names[from]->d_name, names[n - 1]->d_name, limit);
-	return append(files, dir, "", NULL, &cut, e);
+	return config_append(files, dir, "", NULL, &cut, e);
 }
 
 static void names_free(struct dirent **names, int n)

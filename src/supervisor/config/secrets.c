@@ -23,19 +23,20 @@ struct config_secret {
 	char origin[];
 };
 
-static bool has_suffix(const char *name, const char *suffix)
+static bool secret_has_suffix(const char *name, const char *suffix)
 {
 	size_t n = strlen(name), m = strlen(suffix);
 
 	return n > m && streq(name + n - m, suffix);
 }
 
-static int is_secret(const struct dirent *d)
+static int is_secret_file(const struct dirent *d)
 {
-	return d->d_name[0] != '.' && (has_suffix(d->d_name, ".xml") || has_suffix(d->d_name, ".base64"));
+	return d->d_name[0] != '.' &&
+	       (secret_has_suffix(d->d_name, ".xml") || secret_has_suffix(d->d_name, ".base64"));
 }
 
-static struct config_secret *add(struct config_files *files, const char *dir, const char *name)
+static struct config_secret *add_secret_file(struct config_files *files, const char *dir, const char *name)
 {
 	struct config_secret **at = files->last_secret ? files->last_secret : &files->secrets;
 	size_t len = strlen(dir) + strlen(name) + 2;
@@ -53,7 +54,7 @@ static struct config_secret *add(struct config_files *files, const char *dir, co
 static int add_problem(struct config_files *files, const char *dir, const char *as, const char *name,
                        const struct err *why)
 {
-	struct config_secret *s = add(files, as, name);
+	struct config_secret *s = add_secret_file(files, as, name);
 	const char *rest = starts_with(why->message, dir) ? why->message + strlen(dir) : NULL;
 
 	if (s)
@@ -96,7 +97,7 @@ static int look_at_definition(struct config_files *files, int dirfd, const char 
 		return 0; /* it is not read twice what is already too much */
 	if (file_read(dirfd, name, SECRET_XML_LIMIT, &text, &why) < 0)
 		return add_problem(files, dir, as, name, &why);
-	s = add(files, as, name);
+	s = add_secret_file(files, as, name);
 	if (!s)
 		return -1;
 	if (strlen(name) == sizeof(s->name) - 1 + strlen(".xml"))
@@ -106,16 +107,17 @@ static int look_at_definition(struct config_files *files, int dirfd, const char 
 	return 0;
 }
 
-static int look(struct config_files *files, const char *dir, const char *as, struct dirent **names, int n)
+static int look_at_secrets(struct config_files *files, const char *dir, const char *as, struct dirent **names,
+                           int n)
 {
 	cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct err cut = { 0 };
 	int rc = 0, read = 0, definitions = 0;
 
 	for (int i = 0; i < n; i++)
-		definitions += has_suffix(names[i]->d_name, ".xml");
+		definitions += secret_has_suffix(names[i]->d_name, ".xml");
 	for (int i = 0; i < n && rc == 0; i++) {
-		if (has_suffix(names[i]->d_name, ".base64"))
+		if (secret_has_suffix(names[i]->d_name, ".base64"))
 			rc = look_at_value(files, dir, as, names[i]->d_name);
 		else if (read++ < SECRET_FILES_LIMIT)
 			rc = look_at_definition(files, dirfd, dir, as, names[i]->d_name);
@@ -136,10 +138,10 @@ int config_secrets_load(const char *dir, const char *as, struct config_files *ou
 
 	snprintf(path, sizeof(path), "%s/secrets", dir);
 	snprintf(shown, sizeof(shown), "%s/secrets", as);
-	n = scandir(path, &names, is_secret, alphasort);
+	n = scandir(path, &names, is_secret_file, alphasort);
 	if (n < 0)
 		return 0; /* whoever looks for one says that it cannot be read */
-	rc = look(out, path, shown, names, n);
+	rc = look_at_secrets(out, path, shown, names, n);
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	free(names);

@@ -151,7 +151,7 @@ static int read_source(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- in the supervisor ---- */
 
-static void on_record(struct worker *w, const struct line *l)
+static void on_source_record(struct worker *w, const struct line *l)
 {
 	struct source *src = w->job.owner;
 	const char *problem = line_get(l, "problem"), *origin = line_get(l, "origin");
@@ -201,7 +201,7 @@ static bool is_its_file(const struct pool *p, const char *origin)
 }
 
 /* Read once more, and as before: only its mark may have changed. */
-static bool is_as_before(const struct pool *p, const char *xml, size_t len)
+static bool source_is_as_before(const struct pool *p, const char *xml, size_t len)
 {
 	const char *newest = p->next_xml ? p->next_xml : p->xml;
 
@@ -218,7 +218,7 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 	*priority = p->priority;
 	if (p->marked_here)
 		src->pending->autostart = p->autostart;
-	if (is_as_before(p, xml, len)) {
+	if (source_is_as_before(p, xml, len)) {
 		p->autostart = src->pending->autostart;
 		pool_note_origin(p, src->pending->origin); /* a file may have got another name */
 		return p;
@@ -268,7 +268,7 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 static bool source_start(struct source *src, struct err *e);
 static void source_read(struct source *src);
 
-static void on_retry(struct timer *t)
+static void on_source_retry(struct timer *t)
 {
 	source_read(t->owner);
 }
@@ -384,7 +384,7 @@ static void let_others_write(struct supervisor *s)
 	secrets_on_sources(s);
 }
 
-static void on_done(struct worker *w, const struct err *e, bool left)
+static void on_source_read(struct worker *w, const struct err *e, bool left)
 {
 	struct source *src = w->job.owner;
 	struct supervisor *s = src->sup;
@@ -421,7 +421,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 }
 
 /* A worker that was left behind in the device is gone: another one may look. */
-static void on_gone(struct worker *w)
+static void on_source_gone(struct worker *w)
 {
 	struct source *src = w->job.owner;
 
@@ -449,10 +449,10 @@ static bool source_start(struct source *src, struct err *e)
 		.timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE,
 		.run = read_source,
 		.arg = src,
-		.on_record = on_record,
+		.on_record = on_source_record,
 		.on_payload = on_definition,
-		.on_done = on_done,
-		.on_gone = on_gone,
+		.on_done = on_source_read,
+		.on_gone = on_source_gone,
 		.owner = src,
 	};
 
@@ -499,7 +499,7 @@ static struct source *source_new(struct supervisor *s, enum source_kind kind, co
 	if (src) {
 		*src = (struct source){ .sup = s,
 			                .kind = kind,
-			                .retry = { .on_expiry = on_retry, .owner = src } };
+			                .retry = { .on_expiry = on_source_retry, .owner = src } };
 		src->where = strdup(where);
 		src->text = text ? strdup(text) : NULL;
 	}

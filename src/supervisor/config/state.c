@@ -137,19 +137,19 @@ void state_clear(const struct supervisor *s)
 
 /* ---- reading, in a worker ---- */
 
-static void send_definition(const struct config_item *item, void *arg)
+static void send_kept_definition(const struct config_item *item, void *arg)
 {
 	operation_send_definition(arg, item);
 }
 
-static void send_problem(struct worker_io *io, const char *origin, const struct err *problem)
+static void send_state_problem(struct worker_io *io, const char *origin, const struct err *problem)
 {
 	operation_send_definition(io, &(struct config_item){ .origin = origin, .problem = problem });
 }
 
 /* The line is passed on only if it is one of ours about the pool that the file is named after: another would
  * be taken for a worker's word. */
-static int send_state(struct worker_io *io, const char *name, struct buf *text, struct err *e)
+static int send_kept_state(struct worker_io *io, const char *name, struct buf *text, struct err *e)
 {
 	char *lf = text->len ? memchr(text->data, '\n', text->len) : NULL;
 	struct buf b = BUF_INIT;
@@ -170,7 +170,7 @@ static int send_state(struct worker_io *io, const char *name, struct buf *text, 
 	worker_send(io, &b);
 	buf_free(&b);
 	if (line_has(&l, "transient"))
-		config_read_text(lf + 1, text->len - len - 1, "(transient)", false, send_definition, io);
+		config_read_text(lf + 1, text->len - len - 1, "(transient)", false, send_kept_definition, io);
 	return 0;
 }
 
@@ -203,11 +203,11 @@ int state_load(const char *run_dir, struct worker_io *io, struct err *e)
 		char origin[PATH_MAX + NAME_MAX + 2];
 
 		if (problems[i].class == ERR_NONE &&
-		    send_state(io, names[i]->d_name, &texts[i], &problems[i]) == 0)
+		    send_kept_state(io, names[i]->d_name, &texts[i], &problems[i]) == 0)
 			continue;
 		snprintf(origin, sizeof(origin), "%s/%s", path, names[i]->d_name);
 		err_wrap(&problems[i], ERR_KEEP, "cannot take over what is noted in %s", origin);
-		send_problem(io, origin, &problems[i]);
+		send_state_problem(io, origin, &problems[i]);
 	}
 	for (int i = 0; i < n; i++) {
 		buf_free(&texts[i]);

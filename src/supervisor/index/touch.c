@@ -75,7 +75,7 @@ static struct touches *touches_of(struct pool *p)
 }
 
 /* NULL: everything. */
-static void add(struct touches *t, const char *name)
+static void touch_add(struct touches *t, const char *name)
 {
 	size_t size = name ? strlen(name) + 1 : 0;
 	struct touch *new;
@@ -103,7 +103,7 @@ int pool_touch(struct pool *p, const char *name, struct waiter *w)
 		return -1;
 	t = touches_of(p);
 	if (t) {
-		add(t, name);
+		touch_add(t, name);
 		t->due = true;
 	} else {
 		p->refresh_wanted = true;
@@ -145,7 +145,7 @@ void touch_later(struct pool *p, const char *name)
 
 	if (!t)
 		return;
-	add(t, name);
+	touch_add(t, name);
 	when_quiet(p, t);
 }
 

@@ -58,7 +58,7 @@ uint64_t watch_errors(int fanotify, int dir)
 /* ---- in the supervisor ---- */
 
 /* A directory that two pools share has one number. */
-static void tell(struct supervisor *s, int number, const char *name)
+static void watch_tell(struct supervisor *s, int number, const char *name)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
 		if (number < 0 ? p->watch > 0 : p->watch == number)
@@ -74,7 +74,7 @@ static void lose(struct supervisor *s, int number)
 		}
 }
 
-static bool is_known(const struct supervisor *s, int number)
+static bool is_known_watch(const struct supervisor *s, int number)
 {
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (p->watch == number)
@@ -82,18 +82,18 @@ static bool is_known(const struct supervisor *s, int number)
 	return false;
 }
 
-static void take(struct supervisor *s, const struct inotify_event *e)
+static void watch_take(struct supervisor *s, const struct inotify_event *e)
 {
 	if (e->mask & IN_Q_OVERFLOW)
-		tell(s, -1, NULL);
-	else if (!is_known(s, e->wd)) /* of a watch whose number is on its way to us, or that is gone */
+		watch_tell(s, -1, NULL);
+	else if (!is_known_watch(s, e->wd)) /* of a watch whose number is on its way to us, or that is gone */
 		s->strangers |= s->watching > 0;
 	else if (e->mask & (IN_IGNORED | IN_UNMOUNT))
 		lose(s, e->wd);
 	else if (e->mask & IN_MOVE_SELF) /* another directory may be in its place */
-		tell(s, e->wd, NULL);
+		watch_tell(s, e->wd, NULL);
 	else if (e->len && !publish_is_temporary(e->name))
-		tell(s, e->wd, e->name);
+		watch_tell(s, e->wd, e->name);
 }
 
 static void on_changes(struct watch *w, uint32_t events)
@@ -110,7 +110,7 @@ static void on_changes(struct watch *w, uint32_t events)
 		for (const char *at = batch; at < batch + n;) {
 			const struct inotify_event *e = (const void *)at;
 
-			take(s, e);
+			watch_take(s, e);
 			at += sizeof(*e) + e->len;
 		}
 	}
@@ -189,7 +189,7 @@ void watch_number(struct pool *p, int number)
 	if (number <= 0 || number == old)
 		return;
 	p->watch = number;
-	if (old && !is_known(p->sup, old))
+	if (old && !is_known_watch(p->sup, old))
 		inotify_rm_watch(p->sup->inotify.fd, old);
 	if (p->sup->strangers)
 		touch_later(p, NULL);
@@ -207,7 +207,7 @@ void watch_drop(struct pool *p)
 
 	p->errors = 0;
 	p->watch = 0;
-	if (old && !is_known(p->sup, old))
+	if (old && !is_known_watch(p->sup, old))
 		inotify_rm_watch(p->sup->inotify.fd, old);
 }
 

@@ -70,7 +70,8 @@ static int may_be_worked_on(const struct pool *p, const char *verb, struct err *
 	return 0;
 }
 
-static int work(struct pool *p, bool build, unsigned flags, uint64_t timeout, struct waiter *w, struct err *e)
+static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeout, struct waiter *w,
+                      struct err *e)
 {
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .pool = p, .build_flags = flags };
@@ -106,12 +107,12 @@ static int work(struct pool *p, bool build, unsigned flags, uint64_t timeout, st
 
 int pool_build(struct pool *p, uint64_t timeout, unsigned flags, struct waiter *w, struct err *e)
 {
-	return work(p, true, flags, timeout, w, e);
+	return build_work(p, true, flags, timeout, w, e);
 }
 
 int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 {
-	return work(p, false, 0, timeout, w, e);
+	return build_work(p, false, 0, timeout, w, e);
 }
 
 /* ---- find ---- */
@@ -133,7 +134,7 @@ static int run_read_source(struct worker_io *io, void *arg, struct err *e)
 	return worker_send_text(io, &text, e);
 }
 
-static void send_note(struct op *op, const char *text)
+static void send_build_note(struct op *op, const char *text)
 {
 	struct buf b = BUF_INIT;
 
@@ -150,7 +151,7 @@ static int run_find(struct worker_io *io, void *arg, struct err *e)
 		         .run_dir = s->options.run_dir,
 		         .secret_dirs = s->secret_dirs,
 		         .own_devices = s->options.own_devices,
-		         .on_note = send_note,
+		         .on_note = send_build_note,
 		         .arg = io };
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def d = { .type = r->type };
@@ -193,7 +194,7 @@ static void find_now(struct request *r)
 		request_end(r, &e);
 }
 
-static void on_wait_over(struct timer *t)
+static void on_companion_wait_over(struct timer *t)
 {
 	struct request *r = t->owner;
 	struct err e = { 0 };
@@ -244,7 +245,7 @@ int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml
 		return -1;
 	r->type = type;
 	r->timeout = timeout ? timeout : DEADLINE_FIND;
-	r->timer = (struct timer){ .on_expiry = on_wait_over, .owner = r };
+	r->timer = (struct timer){ .on_expiry = on_companion_wait_over, .owner = r };
 	if (request_take_xml(r, xml ? xml : nothing, xml ? len : strlen(nothing), e) < 0)
 		return request_refuse(r);
 	return request_run(r, "parse", DEADLINE_PARSE, run_read_source, r, after_read_source, e) < 0

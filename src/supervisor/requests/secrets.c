@@ -45,7 +45,7 @@ static void wipe_data(struct secret_request *r)
 	r->data = NULL;
 }
 
-static void request_free(struct secret_request *r)
+static void secret_request_free(struct secret_request *r)
 {
 	struct secret_request **at = &r->sup->secrets;
 
@@ -67,7 +67,7 @@ void secrets_free(struct supervisor *s)
 	while (s->secrets) {
 		while (s->secrets->waiters)
 			waiter_withdraw(s->secrets->waiters);
-		request_free(s->secrets);
+		secret_request_free(s->secrets);
 	}
 }
 
@@ -108,7 +108,7 @@ static void send_secret(struct worker_io *io, const struct uuid *uuid, const enu
 }
 
 /* Foreign bytes become libvirt's own form, where they can do no harm. */
-static int run_parse(struct worker_io *io, void *arg, struct err *e)
+static int run_parse_secret(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct secret_request *r = arg;
 	cleanup_buf struct buf text = BUF_INIT;
@@ -223,7 +223,8 @@ static int print(const struct secret_work *w, const struct secret_def *s, const 
 	return worker_send_text(w->io, &text, e);
 }
 
-static int forget(const struct secret_work *w, const struct secret_def *s, const char *dir, struct err *e)
+static int secret_forget_value(const struct secret_work *w, const struct secret_def *s, const char *dir,
+                               struct err *e)
 {
 	(void)dir;
 	if (secret_store_forget(&w->store, s, e) < 0)
@@ -238,7 +239,7 @@ static int (*const on_one[])(const struct secret_work *w, const struct secret_de
 	[SECRET_ACT_SET] = set_value,
 	[SECRET_ACT_GET] = get_value,
 	[SECRET_ACT_PRINT] = print,
-	[SECRET_ACT_FORGET] = forget,
+	[SECRET_ACT_FORGET] = secret_forget_value,
 };
 
 static int run_one(struct worker_io *io, void *arg, struct err *e)
@@ -302,7 +303,7 @@ static int run_list(struct worker_io *io, void *arg, struct err *e)
 	return result;
 }
 
-static int run_sweep(struct worker_io *io, void *arg, struct err *e)
+static int run_sweep_secrets(struct worker_io *io, void *arg, struct err *e)
 {
 	struct secret_work w;
 
@@ -324,7 +325,7 @@ static const struct {
 	[SECRET_ACT_FORGET] = { "secret-undefine", "secret-undefined" },
 };
 
-static void request_end(struct secret_request *r, const struct err *e)
+static void secret_request_end(struct secret_request *r, const struct err *e)
 {
 	struct supervisor *s = r->sup;
 	const char *event = actions[r->order.action].event;
@@ -346,11 +347,11 @@ static void request_end(struct secret_request *r, const struct err *e)
 	if (!e && r->order.action == SECRET_ACT_SET)
 		failed_kick(s, ERR_NO_SECRET);
 	waiters_finish(&r->waiters, &result);
-	request_free(r);
+	secret_request_free(r);
 	request_begin(s);
 }
 
-static void on_record(struct worker *w, const struct line *l)
+static void on_secret_record(struct worker *w, const struct line *l)
 {
 	struct secret_request *r = w->job.owner;
 	const char *uuid = line_get(l, "secret"), *kept = line_get(l, "kept");
@@ -369,18 +370,18 @@ static void on_text(struct worker *w, const char *data, size_t len)
 	r->text_len = r->text ? len : 0;
 }
 
-static void on_done(struct worker *w, const struct err *e, bool left);
-static void on_gone(struct worker *w);
+static void on_secret_done(struct worker *w, const struct err *e, bool left);
+static void on_secret_gone(struct worker *w);
 
-static bool sweeps(struct secret_request *r, const struct err *e)
+static bool secret_sweeps(struct secret_request *r, const struct err *e)
 {
 	struct job job = {
 		.what = "sweep-secrets",
 		.timeout = DEADLINE_KEEP,
-		.run = run_sweep,
+		.run = run_sweep_secrets,
 		.arg = r,
-		.on_done = on_done,
-		.on_gone = on_gone,
+		.on_done = on_secret_done,
+		.on_gone = on_secret_gone,
 		.owner = r,
 	};
 
@@ -399,26 +400,26 @@ static void worker_over(struct secret_request *r, const struct err *e)
 	r->worker = NULL;
 	loop_disarm(r->sup->loop, &r->timer);
 	if (r->sweeping)
-		request_end(r, &failure);
-	else if (!e || !sweeps(r, e))
-		request_end(r, e);
+		secret_request_end(r, &failure);
+	else if (!e || !secret_sweeps(r, e))
+		secret_request_end(r, e);
 }
 
-static void limit_wait(struct secret_request *r, timer_fn *over, uint64_t ms)
+static void secret_limit_wait(struct secret_request *r, timer_fn *over, uint64_t ms)
 {
 	r->timer = (struct timer){ .on_expiry = over, .owner = r };
 	loop_arm(r->sup->loop, &r->timer, clock_ms() + ms);
 }
 
 /* The worker does not go: whoever asked is not kept any longer, but the next request is. */
-static void on_left_behind(struct timer *t)
+static void on_secret_left_behind(struct timer *t)
 {
 	struct secret_request *r = t->owner;
 
 	waiters_finish(&r->waiters, &(struct result){ .err = &r->failure });
 }
 
-static void on_done(struct worker *w, const struct err *e, bool left)
+static void on_secret_done(struct worker *w, const struct err *e, bool left)
 {
 	struct secret_request *r = w->job.owner;
 
@@ -428,10 +429,10 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 	}
 	if (!r->sweeping) /* while it is there it may still write: what follows waits */
 		r->failure = *e;
-	limit_wait(r, on_left_behind, GONE_WITHIN);
+	secret_limit_wait(r, on_secret_left_behind, GONE_WITHIN);
 }
 
-static void on_gone(struct worker *w)
+static void on_secret_gone(struct worker *w)
 {
 	struct secret_request *r = w->job.owner;
 	struct err e = r->failure;
@@ -451,14 +452,14 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 		.arg = r,
 		.owner = r,
 		.keep = keep,
-		.run = parse                                  ? run_parse
+		.run = parse                                  ? run_parse_secret
 		       : r->order.action == SECRET_ACT_DEFINE ? run_define
 		       : r->order.action == SECRET_ACT_LIST   ? run_list
 		                                              : run_one,
-		.on_record = on_record,
+		.on_record = on_secret_record,
 		.on_payload = on_text,
-		.on_done = parse ? on_parsed : on_done,
-		.on_gone = parse ? NULL : on_gone,
+		.on_done = parse ? on_parsed : on_secret_done,
+		.on_gone = parse ? NULL : on_secret_gone,
 	};
 
 	loop_disarm(r->sup->loop, &r->timer);
@@ -479,14 +480,14 @@ static void on_parsed(struct worker *w, const struct err *e, bool left)
 		e = &problem;
 	}
 	if (e) {
-		request_end(r, e);
+		secret_request_end(r, e);
 		return;
 	}
 	r->data = r->text;
 	r->data_len = r->text_len;
 	r->text = NULL;
 	if (launch(r, false, &problem) < 0)
-		request_end(r, &problem);
+		secret_request_end(r, &problem);
 }
 
 /* The first in the queue, unless it is under way. */
@@ -496,7 +497,7 @@ static void request_begin(struct supervisor *s)
 	struct err e = { 0 };
 
 	if (r && !r->worker && !sources_sweep(s) && launch(r, r->order.action == SECRET_ACT_DEFINE, &e) < 0)
-		request_end(r, &e);
+		secret_request_end(r, &e);
 }
 
 void secrets_on_sources(struct supervisor *s)
@@ -504,7 +505,7 @@ void secrets_on_sources(struct supervisor *s)
 	request_begin(s);
 }
 
-static void on_turn_over(struct timer *t)
+static void on_secret_turn_over(struct timer *t)
 {
 	struct secret_request *r = t->owner;
 	struct err e = { 0 };
@@ -513,7 +514,7 @@ static void on_turn_over(struct timer *t)
 	        "%s: nothing was done: another request about secrets has been under way for %d s (status "
 	        "lists its worker)",
 	        actions[r->order.action].what, (int)(TURN_WITHIN / 1000));
-	request_end(r, &e);
+	secret_request_end(r, &e);
 }
 
 static int take_order(struct secret_request *r, const struct secret_order *o, struct err *e)
@@ -545,11 +546,11 @@ int secret_request(struct supervisor *s, const struct secret_order *o, struct wa
 	r->value = -1;
 	if (take_order(r, o, e) < 0 ||
 	    (!s->secrets && !sources_sweep(s) && launch(r, o->action == SECRET_ACT_DEFINE, e) < 0)) {
-		request_free(r);
+		secret_request_free(r);
 		return -1;
 	}
 	if (!r->worker)
-		limit_wait(r, on_turn_over, TURN_WITHIN);
+		secret_limit_wait(r, on_secret_turn_over, TURN_WITHIN);
 	while (*at)
 		at = &(*at)->next;
 	*at = r;

@@ -117,7 +117,7 @@ static char *name_of(const char *record)
 	return strdup(line_get(&l, "name"));
 }
 
-static void on_timer(struct timer *t);
+static void on_job_timer(struct timer *t);
 
 /* A copy of everything that is asked; NULL: out of memory. */
 static struct volume_job *job_new(struct supervisor *s, const struct volume_order *o)
@@ -131,7 +131,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 	*j = (struct volume_job){
 		.sup = s, .row = &operations[o->operation], .verb = o->verb, .number = s->last_job + 1, .started = clock_ms(),
 		.pool = o->pool, .input_pool = o->input_pool, .detach = o->detach,
-		.timer = { .on_expiry = on_timer, .owner = j }, .look = { .owner = j }, .update = { .index = -1 },
+		.timer = { .on_expiry = on_job_timer, .owner = j }, .look = { .owner = j }, .update = { .index = -1 },
 		.work = {
 			.pool = o->pool, .input_pool = o->input_pool, .xml_len = o->xml_len, .validate = o->validate, .flags = o->flags,
 			.capacity = o->capacity, .stream = transfer ? o->stream : -1, .passed = o->passed, .uid = o->uid, .gid = o->gid,
@@ -259,7 +259,7 @@ bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *
 
 /* ---- its end ---- */
 
-static void tell(struct volume_job *j, const struct err *e)
+static void job_tell(struct volume_job *j, const struct err *e)
 {
 	struct result r = { .err = e,
 		            .pool = j->pool,
@@ -309,7 +309,7 @@ static void look_later(struct volume_job *j)
 }
 
 /* All is over, and what there is to see can be seen. */
-static void conclude(struct volume_job *j)
+static void job_conclude(struct volume_job *j)
 {
 	const struct err *e = j->err.class == ERR_NONE ? NULL : &j->err;
 	struct supervisor *s = j->sup;
@@ -322,7 +322,7 @@ static void conclude(struct volume_job *j)
 	emit(j, "job-ended", true);
 	if (e && j->detach)
 		log_warn(LF_POOL, "%s: job %" PRIu64 ": %s", j->pool_name, j->number, e->message);
-	tell(j, e);
+	job_tell(j, e);
 	tell_cancellers(j, NULL);
 	job_free(j);
 	if (s->shutdown.on && p)
@@ -336,7 +336,7 @@ static void on_look(struct waiter *w, const struct result *r)
 
 	if (r->err)
 		log_debug(LF_POOL, "%s: after %s: %s", j->pool_name, j->verb, r->err->message);
-	conclude(j);
+	job_conclude(j);
 }
 
 /* Another job of the pool, which will sweep when it ends, if this one must not. */
@@ -362,7 +362,7 @@ static bool is_about_target(const struct volume_job *j)
 
 /* Its worker has gone, or goes on to the look itself. The index is brought up to date before anybody is told;
  * leftovers are removed by a refresh while no job is under way. */
-static void look(struct volume_job *j, struct worker *goes_on)
+static void job_look(struct volume_job *j, struct worker *goes_on)
 {
 	struct volume_job *other = j->sweep ? other_job(j) : NULL;
 	struct err e = { 0 };
@@ -386,19 +386,19 @@ static void look(struct volume_job *j, struct worker *goes_on)
 			rc = pool_touch(j->pool, j->name, &j->look);
 	}
 	if (rc < 0)
-		conclude(j);
+		job_conclude(j);
 	else
 		loop_arm(j->sup->loop, &j->timer,
 		         least(clock_ms() + LOOK_WITHIN,
 		               j->timeout == NEVER ? NEVER : j->started + j->timeout + JOB_END));
 }
 
-static void on_gone(struct worker *w)
+static void on_job_gone(struct worker *w)
 {
 	struct volume_job *j = w->job.owner;
 
 	j->worker = NULL;
-	look(j, NULL);
+	job_look(j, NULL);
 }
 
 /* It went well, and its worker has begun the update. */
@@ -407,7 +407,7 @@ static void on_next(struct worker *w)
 	struct volume_job *j = w->job.owner;
 
 	j->worker = NULL;
-	look(j, w);
+	job_look(j, w);
 }
 
 static int hangs(const struct volume_job *j, struct err *e)
@@ -417,18 +417,18 @@ static int hangs(const struct volume_job *j, struct err *e)
 	               j->number);
 }
 
-static void on_timer(struct timer *t)
+static void on_job_timer(struct timer *t)
 {
 	struct volume_job *j = t->owner;
 	struct err e = { 0 };
 
 	if (j->looking) { /* the operation is over: its outcome does not depend on the look */
 		waiter_withdraw(&j->look);
-		conclude(j);
+		job_conclude(j);
 		return;
 	}
 	if (!j->ending) { /* let in, and nobody is to wait for its end */
-		tell(j, NULL);
+		job_tell(j, NULL);
 		return;
 	}
 	if (j->late) {
@@ -436,7 +436,7 @@ static void on_timer(struct timer *t)
 		err_set(&e, ERR_TIMEOUT,
 		        "%s; it is being ended (job-list shows it until what it left is removed)",
 		        j->err.message);
-		tell(j, &e);
+		job_tell(j, &e);
 		loop_arm(j->sup->loop, &j->timer, clock_ms() + GONE_WITHIN);
 		return;
 	}
@@ -444,7 +444,7 @@ static void on_timer(struct timer *t)
 	/* Left behind: its volume stays its own, the pool may be stopped. */
 	hangs(j, &e);
 	job_uncount(j);
-	tell(j, &j->err);
+	job_tell(j, &j->err);
 	tell_cancellers(j, &e);
 	if (j->sup->shutdown.on && j->pool)
 		pool_step(j->pool);
@@ -464,7 +464,7 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 	j->sweep |= left || (e && e->class == ERR_INTERNAL);
 	if (!left) {
 		j->worker = NULL;
-		look(j, NULL);
+		job_look(j, NULL);
 		return;
 	}
 	j->ending = true;
@@ -474,7 +474,7 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 
 /* ---- its work ---- */
 
-static void on_record(struct worker *w, const struct line *l)
+static void on_job_record(struct worker *w, const struct line *l)
 {
 	struct volume_job *j = w->job.owner;
 
@@ -502,7 +502,7 @@ static void on_record(struct worker *w, const struct line *l)
 	}
 }
 
-static void on_done(struct worker *w, const struct err *e, bool left)
+static void on_job_done(struct worker *w, const struct err *e, bool left)
 {
 	ended(w->job.owner, e, left);
 }
@@ -517,7 +517,7 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 	return left < most ? left : most;
 }
 
-static int begin(struct volume_job *j, struct err *e)
+static int job_begin(struct volume_job *j, struct err *e)
 {
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
 	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
@@ -529,9 +529,9 @@ static int begin(struct volume_job *j, struct err *e)
 		.prompt = j->row->is_short,
 		.arg = &j->work,
 		.keep = goes_on ? index : streams,
-		.on_record = on_record,
-		.on_done = on_done,
-		.on_gone = on_gone,
+		.on_record = on_job_record,
+		.on_done = on_job_done,
+		.on_gone = on_job_gone,
 		.owner = j,
 		.then = goes_on ? &j->update.job : NULL,
 		.on_next = on_next,
@@ -579,7 +579,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 	struct err problem = { 0 };
 
 	if (!e && !left && j->name && j->work.xml) {
-		if (let_in(j, &problem) == 0 && begin(j, &problem) == 0)
+		if (let_in(j, &problem) == 0 && job_begin(j, &problem) == 0)
 			return;
 		e = &problem;
 	} else if (!e) {
@@ -602,7 +602,7 @@ static int read_document(struct volume_job *j, struct err *e)
 		.on_record = on_read_record,
 		.on_payload = on_read_text,
 		.on_done = on_read,
-		.on_gone = on_gone,
+		.on_gone = on_job_gone,
 		.owner = j,
 	};
 
@@ -640,7 +640,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
 	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0
-	                                              : let_in(j, e) < 0 || begin(j, e) < 0) {
+	                                              : let_in(j, e) < 0 || job_begin(j, e) < 0) {
 		job_free(j);
 		return -1;
 	}

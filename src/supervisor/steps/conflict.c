@@ -24,7 +24,7 @@ struct comparison {
 	struct err *e;
 };
 
-static int found(const struct comparison *c, const struct pool *p, const char *words)
+static int conflict_found(const struct comparison *c, const struct pool *p, const char *words)
 {
 	return err_set(c->e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s",
 	               c->d->name, p->name, p->origin, words);
@@ -49,10 +49,10 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
 		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))
-			return found(c, p, words);
+			return conflict_found(c, p, words);
 	}
 	return !theirs.failed && identity_shared(buf_str(&c->mine), buf_str(&theirs), words, sizeof(words))
-	               ? found(c, p, words)
+	               ? conflict_found(c, p, words)
 	               : 0;
 }
 
@@ -69,7 +69,7 @@ static int compare_pool(const struct comparison *c, const struct pool *p, enum c
 
 	if (pool_is_active(p) && p->identity) {
 		if (identity_shared(buf_str(&c->mine), p->identity, words, sizeof(words)))
-			return found(c, p, words);
+			return conflict_found(c, p, words);
 		if (stands_on(p->type) & stands_on(c->d->type) & ON_SERVER)
 			rc = compare_definition(c, p, p->type, NULL, p->xml);
 	} else {

@@ -14,7 +14,7 @@
 #define STEADY SECONDS(600) /* active for so long: what ended it before is forgotten */
 
 /* Is there a word "NAME=…"? */
-static bool stands_on(const char *ground, const char *name, size_t len)
+static bool pool_stands_on(const char *ground, const char *name, size_t len)
 {
 	for (const char *at = ground; *at; at += strcspn(at, " "), at += *at == ' ')
 		if (strncmp(at, name, len) == 0 && at[len] == '=')
@@ -29,7 +29,7 @@ bool ground_concerns(const char *ground, const char *grows_by, const struct ueve
 
 	for (const char *at = u->devpath; *at == '/'; at += 1 + strcspn(at + 1, "/")) {
 		last = at + 1;
-		if (stands_on(ground, last, strcspn(last, "/")))
+		if (pool_stands_on(ground, last, strcspn(last, "/")))
 			return true;
 	}
 	/* A device-mapper device is usable, and has its name for good, from its first "change" on. */

@@ -113,7 +113,7 @@ static bool is_concerned(const struct pool *p)
 	        p->phase == PHASE_RETRYING || p->phase == PHASE_STARTING);
 }
 
-static int look(struct worker_io *io, void *arg, struct err *e)
+static int mounts_look(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct mounts *m = arg;
 	const struct places *places = places_now(e);
@@ -147,7 +147,7 @@ static void later(struct mounts *m)
 
 /* A pool that is there and is seen through another mount is refreshed: that opens its directory, and finds
  * out what it is now. The same if that mount can be written no more, or again. */
-static void on_record(struct worker *w, const struct line *l)
+static void on_mounts_record(struct worker *w, const struct line *l)
 {
 	struct mounts *m = w->job.owner;
 	const char *name = line_get(l, "pool");
@@ -175,12 +175,12 @@ static void over(struct mounts *m)
 		later(m);
 }
 
-static void on_gone(struct worker *w)
+static void on_mounts_gone(struct worker *w)
 {
 	over(w->job.owner);
 }
 
-static void on_done(struct worker *w, const struct err *e, bool left)
+static void on_mounts_seen(struct worker *w, const struct err *e, bool left)
 {
 	struct mounts *m = w->job.owner;
 
@@ -192,7 +192,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 		over(m);
 }
 
-static void on_timer(struct timer *t)
+static void on_mounts_timer(struct timer *t)
 {
 	struct mounts *m = t->owner;
 	const struct pool *p = m->sup->pools;
@@ -206,12 +206,12 @@ static void on_timer(struct timer *t)
 	m->looking = worker_start(m->sup,
 	                          &(struct job){ .what = "mounts",
 	                                         .timeout = SECONDS(5),
-	                                         .run = look,
+	                                         .run = mounts_look,
 	                                         .arg = m,
 	                                         .owner = m,
-	                                         .on_record = on_record,
-	                                         .on_done = on_done,
-	                                         .on_gone = on_gone },
+	                                         .on_record = on_mounts_record,
+	                                         .on_done = on_mounts_seen,
+	                                         .on_gone = on_mounts_gone },
 	                          &e) != NULL;
 	if (!m->looking) {
 		m->next = clock_ms() + SECONDS(1);
@@ -237,7 +237,7 @@ int mounts_watch(void *supervisor, struct err *e)
 		return err_set(e, ERR_NO_MEMORY, "cannot watch the mounts: out of memory");
 	m->sup = s;
 	m->table = (struct watch){ .fd = -1, .on_event = on_change, .owner = m };
-	m->timer = (struct timer){ .on_expiry = on_timer, .owner = m };
+	m->timer = (struct timer){ .on_expiry = on_mounts_timer, .owner = m };
 	if (fd < 0)
 		err_sys(e, errno, "cannot watch the mounts");
 	if (fd < 0 || loop_watch(s->loop, &m->table, fd, EPOLLPRI, e) < 0) {

@@ -136,15 +136,15 @@ void worker_definition_back(const struct pool *p, struct pool_def *def)
 	*def = (struct pool_def){ 0 };
 }
 
-static void context_close(struct context *c)
+static void operation_close(struct context *c)
 {
 	send_avoid(c);
 	worker_definition_back(c->backend ? c->pool : NULL, &c->def);
 	volindex_builder_free(&c->volumes);
 }
-#define cleanup_context __attribute__((cleanup(context_close)))
+#define cleanup_context __attribute__((cleanup(operation_close)))
 
-static int context_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
+static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
 {
 	const struct pool *p = o->pool;
 	const struct supervisor *s = p->sup;
@@ -300,7 +300,7 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 	device_search_only(o->missing, o->news);
 	device_search_once();
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
+	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
 	    protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
@@ -334,7 +334,7 @@ int operation_build(struct worker_io *io, void *arg, struct err *e)
 	const struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
+	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
 	    protected_check(o->pool->sup, &c.def, e) < 0)
 		return -1;
 	if (!c.backend->build)
@@ -351,7 +351,7 @@ int operation_delete(struct worker_io *io, void *arg, struct err *e)
 {
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, arg, e) < 0 || backend_validate(&c.def, e) < 0)
+	if (operation_open(&c, io, arg, e) < 0 || backend_validate(&c.def, e) < 0)
 		return -1;
 	if (!c.backend->delete)
 		return err_set(e, ERR_UNSUPPORTED,
@@ -369,7 +369,7 @@ int operation_stop(struct worker_io *io, void *arg, struct err *e)
 	struct buf b = BUF_INIT;
 	int rc;
 
-	if (context_open(&c, io, arg, e) < 0)
+	if (operation_open(&c, io, arg, e) < 0)
 		return -1;
 	rc = c.backend->stop ? c.backend->stop(&c.def, &c.op, e) : 0;
 	if (rc == 0 && c.op.lost[0]) {
@@ -384,7 +384,7 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 {
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, arg, e) < 0)
+	if (operation_open(&c, io, arg, e) < 0)
 		return -1;
 	int state = send_state(&c, NULL, e);
 	if (state < 0)
@@ -498,7 +498,7 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	struct buf b = BUF_INIT;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, o, e) < 0)
+	if (operation_open(&c, io, o, e) < 0)
 		return -1;
 	c.fd = o->index;
 	c.op.only = o->only;

@@ -31,7 +31,7 @@ struct context {
 	uint64_t told; /* clock_ms() of the last report */
 };
 
-static void send_note(struct op *op, const char *text)
+static void send_volume_note(struct op *op, const char *text)
 {
 	struct context *c = op->arg;
 	struct buf b = BUF_INIT;
@@ -56,14 +56,14 @@ static void send_progress(struct op *op, uint64_t done, uint64_t total)
 	worker_send_record(c->io, &b);
 }
 
-static void context_close(struct context *c)
+static void volume_work_close(struct context *c)
 {
 	worker_made = c->op.made;
 	worker_definition_back(c->backend ? c->work->pool : NULL, &c->def);
 }
-#define cleanup_context __attribute__((cleanup(context_close)))
+#define cleanup_context __attribute__((cleanup(volume_work_close)))
 
-static int context_open(struct context *c, struct worker_io *io, struct volume_work *work, struct err *e)
+static int volume_work_open(struct context *c, struct worker_io *io, struct volume_work *work, struct err *e)
 {
 	const struct pool *p = work->pool;
 	const struct supervisor *s = p->sup;
@@ -77,7 +77,7 @@ static int context_open(struct context *c, struct worker_io *io, struct volume_w
 		.cache = p->index_map,
 		.cache_len = p->index_len,
 		.arg = c,
-		.on_note = send_note,
+		.on_note = send_volume_note,
 		.on_progress = send_progress,
 		.operate = work->operate,
 	};
@@ -102,7 +102,7 @@ static int cannot(const struct context *c, const char *what, struct err *e)
 
 /* ---- reading a document ---- */
 
-static void send_definition(struct worker_io *io, const struct volume_def *v)
+static void send_volume_definition(struct worker_io *io, const struct volume_def *v)
 {
 	struct buf b = BUF_INIT, xml = BUF_INIT;
 
@@ -147,7 +147,7 @@ int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool,
 	                    work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
 		return -1;
-	send_definition(io, &v);
+	send_volume_definition(io, &v);
 	volume_def_free(&v);
 	return 0;
 }
@@ -189,7 +189,7 @@ static int check_backing(const struct context *c, const struct volume_def *v, st
 	               v->backing.path);
 }
 
-static int create(struct context *c, const struct vol_input *from, struct err *e)
+static int create_volume(struct context *c, const struct vol_input *from, struct err *e)
 {
 	const struct volume_work *work = c->work;
 	cleanup_volume_def struct volume_def v = { 0 };
@@ -211,25 +211,25 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 	cleanup_pool_def struct pool_def input = { 0 };
 	const struct backend *from;
 
-	if (context_open(&c, io, work, e) < 0)
+	if (volume_work_open(&c, io, work, e) < 0)
 		return -1;
 	if (!c.backend->vol_create)
 		return cannot(&c, "created", e);
 	if (!work->record)
-		return create(&c, NULL, e);
+		return create_volume(&c, NULL, e);
 	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin,
 	              e) < 0)
 		return -1;
 	input.target.place = target_place_parse(work->input_pool->place);
 	from = backend_find(input.type);
-	return create(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
+	return create_volume(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
 }
 
 int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 {
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, arg, e) < 0)
+	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
 	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e)
 	                             : cannot(&c, "deleted", e);
@@ -240,7 +240,7 @@ int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 	const struct volume_work *work = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, arg, e) < 0)
+	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
 	return c.backend->vol_resize
 	               ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e)
@@ -252,7 +252,7 @@ int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
 	const struct volume_work *work = arg;
 	cleanup_context struct context c = { 0 };
 
-	if (context_open(&c, io, arg, e) < 0)
+	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
 	return c.backend->vol_wipe ? c.backend->vol_wipe(&c.def, &c.op, &c.volume, work->algorithm, e)
 	                           : cannot(&c, "wiped", e);
@@ -365,7 +365,7 @@ static int choose_stream(struct worker_io *io, const struct volume_work *work, b
 	return usable;
 }
 
-static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
+static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
 	const struct volume_work *work = arg;
 	struct transfer t = { .stream = work->stream,
@@ -380,7 +380,7 @@ static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 
 	if (t.passed && choose_stream(io, work, upload, &t, e) < 0)
 		return -1;
-	if (context_open(&c, io, arg, e) < 0)
+	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
@@ -395,10 +395,10 @@ static int transfer(struct worker_io *io, void *arg, bool upload, struct err *e)
 
 int volume_work_upload(struct worker_io *io, void *arg, struct err *e)
 {
-	return transfer(io, arg, true, e);
+	return transfer_volume(io, arg, true, e);
 }
 
 int volume_work_download(struct worker_io *io, void *arg, struct err *e)
 {
-	return transfer(io, arg, false, e);
+	return transfer_volume(io, arg, false, e);
 }
