@@ -155,7 +155,7 @@ static void requests_are_done_in_the_order_in_which_they_came(void)
 	CHECK_STR(a[0].secret, UUID_1);
 	CHECK_STR(a[0].kept, "config");
 	CHECK_STR(a[1].secret, UUID_1);
-	CHECK_INT(a[2].value, strlen("= 8\ndmFsdWU="));
+	CHECK_INT(a[2].value, strlen("dmFsdWU="));
 	CHECK(strstr(a[3].text, "uuid=" UUID_1 " usage=iscsi id=t1 ephemeral=no private=no value=yes\n"));
 	CHECK_INT(a[4].value, -1);
 	end();
