@@ -269,7 +269,9 @@ int places_mount(const struct places *t, const char *path)
 	                                      ? mount_of(t, canonical, true)
 	                                      : NULL;
 
-	return !m ? 0 : m->super_options ? -m->id : m->id;
+	if (!m)
+		return 0;
+	return m->super_options ? -m->id : m->id;
 }
 
 static const char place_key[] = "place", files_key[] = "files";
@@ -290,8 +292,12 @@ static void path_fact(const struct places *t, const char *key, const char *path,
 	buf_printf(facts, "%s=%u:%u:", key, major(dev), minor(dev));
 	/* The value ends at the first space. */
 	for (const char *parts[] = { root, below, !*root && !*below ? "/" : "", NULL }, **p = parts; *p; p++)
-		for (const char *c = *p; *c; c++)
-			buf_adds(facts, *c == ' ' ? "\\040" : *c == '\\' ? "\\134" : (char[]){ *c, '\0' });
+		for (const char *c = *p; *c; c++) {
+			if (*c == ' ' || *c == '\\')
+				buf_printf(facts, "\\%03o", (unsigned)*c);
+			else
+				buf_addc(facts, *c);
+		}
 	buf_printf(facts, " %s\n", path);
 }
 

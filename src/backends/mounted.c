@@ -117,6 +117,14 @@ static int check_seen(const struct pool_def *d, mount_ours_fn *is_ours, struct o
 	return 0;
 }
 
+/* Why a directory does not answer: it could be opened and said `said`, or it could not. */
+static int reason_of(int fd, int said, const struct err *why)
+{
+	if (fd >= 0)
+		return said;
+	return why->sys ? why->sys : EIO;
+}
+
 int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state,
                      struct buf *detail, struct err *e)
 {
@@ -134,10 +142,7 @@ int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op
 		*state = STATE_INACTIVE;
 	} else if (fd < 0 || fstatfs(fd, &sizes) < 0) {
 		snprintf(op->why, sizeof(op->why), "%.120s is mounted but does not answer: %.60s",
-		         d->target.path,
-		         strerror(fd >= 0   ? errno
-		                  : why.sys ? why.sys
-		                            : EIO));
+		         d->target.path, strerror(reason_of(fd, errno, &why)));
 		*state = STATE_DEGRADED;
 	}
 	return 0;
@@ -153,9 +158,7 @@ static void flush_filesystem(const struct pool_def *d, struct op *op)
 	if (fd >= 0 && syncfs(fd) == 0)
 		return;
 	snprintf(op->lost, sizeof(op->lost), "%.120s could not be flushed: %.60s", d->target.path,
-	         strerror(fd >= 0   ? errno
-	                  : why.sys ? why.sys
-	                            : EIO));
+	         strerror(reason_of(fd, errno, &why)));
 }
 
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e)

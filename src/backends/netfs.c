@@ -317,11 +317,10 @@ static int try_host(const struct request *q, const struct pool_host *h, struct o
 {
 	struct host host = { q, h->name };
 	uint64_t now = clock_ms();
+	const int port = q->port ? q->port : first_wanted(q)->port;
 
 	return net_try(&(struct net_trial){ .host = q->address[0] ? q->address : h->name,
-	                                    .port = h->port   ? h->port
-	                                            : q->port ? q->port
-	                                                      : first_wanted(q)->port,
+	                                    .port = h->port ? h->port : port,
 	                                    .family = q->family,
 	                                    .probe = q->tcp ? PROBE_ALWAYS : PROBE_NEVER,
 	                                    .deadline = op->deadline > now

@@ -237,7 +237,9 @@ static void scan_device(const char *node, struct result *r)
 	lvm_label_read(read_block, &fd, &label);
 	if (label.member || label.problem[0])
 		r->label = label;
-	r->state = label.problem[0] ? TROUBLE : label.member ? MEMBER : READ;
+	r->state = label.member ? MEMBER : READ;
+	if (label.problem[0])
+		r->state = TROUBLE;
 }
 
 static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)

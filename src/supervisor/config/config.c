@@ -172,7 +172,9 @@ static int load_definitions(int dirfd, const char *shown, struct dirent **names,
 	}
 	if (rc >= 0 && i < n && !(out->cut = strdup(names[i]->d_name)))
 		rc = no_memory(shown, e);
-	return rc < 0 ? -1 : leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
+	if (rc < 0)
+		return -1;
+	return leave_out(out, shown, names, i, n, "definitions", rc ? TOO_BIG : TOO_MANY, e);
 }
 
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)

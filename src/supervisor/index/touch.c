@@ -162,7 +162,9 @@ enum touch_due touch_due(const struct pool *p)
 {
 	const struct touches *t = p->touches;
 
-	return !t || !t->due ? TOUCH_NONE : t->all ? TOUCH_ALL : TOUCH_NAMES;
+	if (!t || !t->due)
+		return TOUCH_NONE;
+	return t->all ? TOUCH_ALL : TOUCH_NAMES;
 }
 
 /* Those who asked are the new refresh's from now on: it begins after what they did. */
@@ -207,7 +209,8 @@ void touch_over(struct pool *p, const struct err *e)
 	if (t && t->began) {
 		uint64_t pause = (now - t->began) * SHARE;
 
-		t->next = now + (pause < PAUSE ? PAUSE : pause > PATIENCE ? PATIENCE : pause);
+		pause = pause < PAUSE ? PAUSE : pause;
+		t->next = now + (pause > PATIENCE ? PATIENCE : pause);
 	}
 	waiters_finish(&p->lookers, &(struct result){ .err = e, .pool = p });
 }

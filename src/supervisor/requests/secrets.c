@@ -442,6 +442,13 @@ static void on_secret_gone(struct worker *w)
 
 static void on_parsed(struct worker *w, const struct err *e, bool left);
 
+static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg, struct err *e)
+{
+	if (action == SECRET_ACT_DEFINE)
+		return run_define;
+	return action == SECRET_ACT_LIST ? run_list : run_one;
+}
+
 /* 0: a worker has it. What it was given is wiped here: it has a copy. */
 static int launch(struct secret_request *r, bool parse, struct err *e)
 {
@@ -452,10 +459,7 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 		.arg = r,
 		.owner = r,
 		.keep = keep,
-		.run = parse                                  ? run_parse_secret
-		       : r->order.action == SECRET_ACT_DEFINE ? run_define
-		       : r->order.action == SECRET_ACT_LIST   ? run_list
-		                                              : run_one,
+		.run = parse ? run_parse_secret : work_of(r->order.action),
 		.on_record = on_secret_record,
 		.on_payload = on_text,
 		.on_done = parse ? on_parsed : on_secret_done,

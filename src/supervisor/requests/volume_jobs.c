@@ -510,10 +510,10 @@ static void on_job_done(struct worker *w, const struct err *e, bool left)
 /* What its time is, or the time that is left of it after its document was read. */
 static uint64_t time_left(const struct volume_job *j, uint64_t most)
 {
-	uint64_t gone = clock_ms() - j->started, left = j->timeout == NEVER ? NEVER
-	                                                : j->timeout > gone ? j->timeout - gone
-	                                                                    : 1;
+	uint64_t gone = clock_ms() - j->started, left = j->timeout > gone ? j->timeout - gone : 1;
 
+	if (j->timeout == NEVER)
+		left = NEVER;
 	return left < most ? left : most;
 }
 

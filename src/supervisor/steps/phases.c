@@ -65,10 +65,10 @@ static void log_phase(struct pool *p, enum phase from)
 	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;
 	/* a refresh fails, which is said by it, or no more */
 	bool same = from == p->phase && p->phase == PHASE_ACTIVE;
-	enum log_level level = said || its_turn_comes || same          ? LOG_DEBUG
-	                       : p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_
-	                                                               : levels[p->phase];
+	enum log_level level = p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
 
+	if (said || its_turn_comes || same)
+		level = LOG_DEBUG;
 	if (p->phase != PHASE_STARTING)
 		pool_set_text(&p->said, p->reason);
 

@@ -41,9 +41,9 @@ void step_on_record(struct worker *w, const struct line *l)
 	p->revived |= line_has(l, "revived");
 	if (!state)
 		return;
-	p->found = streq(state, "active")     ? STATE_ACTIVE
-	           : streq(state, "degraded") ? STATE_DEGRADED
-	                                      : STATE_INACTIVE;
+	p->found = streq(state, "active") ? STATE_ACTIVE : STATE_INACTIVE;
+	if (streq(state, "degraded"))
+		p->found = STATE_DEGRADED;
 	pool_set_text(&p->found_why, line_get(l, "reason"));
 }
 
@@ -339,10 +339,10 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	if (o.index >= 0) {
 		if (b->watched && !p->updating)
 			o.inotify = watch_begin(p->sup);
-		struct job job = refresh_job(timeout == NEVER ? "probe"
-		                             : p->updating    ? "update"
-		                                              : "refresh",
-		                             timeout);
+		struct job job = refresh_job(p->updating ? "update" : "refresh", timeout);
+
+		if (timeout == NEVER)
+			job.what = "probe";
 
 		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
 		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)

@@ -449,10 +449,10 @@ static int revive(struct context *c, const struct operation *o, struct err *e)
 {
 	struct err ignored = { 0 };
 	struct buf b = BUF_INIT;
-	int rc = o->revive == REVIVE_NO || !c->backend->revive
-	                 ? 0
-	                 : c->backend->revive(&c->def, &c->op, o->revive == REVIVE_ASKED, e ? e : &ignored);
+	int rc = 0;
 
+	if (o->revive != REVIVE_NO && c->backend->revive)
+		rc = c->backend->revive(&c->def, &c->op, o->revive == REVIVE_ASKED, e ? e : &ignored);
 	if (rc < 0 && o->revive == REVIVE_ASKED)
 		return err_wrap(e, ERR_KEEP, "cannot start pool \"%s\" anew (%s)", c->def.name, c->op.why);
 	if (rc < 0 && e)

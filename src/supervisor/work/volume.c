@@ -290,6 +290,14 @@ static bool is_connected_stream(int fd)
 	       getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
+/* Is it of a kind whose bytes are a client's to give or to take? */
+static bool can_be_used(int fd, mode_t mode)
+{
+	if (S_ISREG(mode))
+		return !is_made_up(fd);
+	return S_ISSOCK(mode) ? is_connected_stream(fd) : S_ISBLK(mode) || S_ISFIFO(mode);
+}
+
 /* A client's descriptor: looked at here, for even that may block. 1: it is to be used; 0: it is nothing that
  * is. */
 static int check_passed(int fd, bool write, struct err *e)
@@ -299,9 +307,7 @@ static int check_passed(int fd, bool write, struct err *e)
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot use the descriptor that was passed");
-	if (S_ISREG(st.st_mode)    ? is_made_up(fd)
-	    : S_ISSOCK(st.st_mode) ? !is_connected_stream(fd)
-	                           : !S_ISBLK(st.st_mode) && !S_ISFIFO(st.st_mode))
+	if (!can_be_used(fd, st.st_mode))
 		return 0;
 	if ((flags & O_PATH) || (flags & O_ACCMODE) == (write ? O_RDONLY : O_WRONLY))
 		return err_set(e, ERR_INVALID, "the descriptor that was passed cannot be %s",
