@@ -140,7 +140,7 @@ static void note_refused(struct devices *d, const struct err *e)
 
 static void walk_done(struct worker *w, const struct err *e, bool left)
 {
-	struct devices *d = w->job.owner;
+	struct devices *d = w->task.owner;
 
 	if (!d)
 		return;
@@ -166,7 +166,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 
 static void walk_gone(struct worker *w)
 {
-	struct devices *d = w->job.owner;
+	struct devices *d = w->task.owner;
 
 	if (!d)
 		return;
@@ -177,7 +177,7 @@ static void walk_gone(struct worker *w)
 /* What waits is dropped only when a walk is under way that sees it too. */
 static void start_walk(struct devices *d)
 {
-	struct job job = { .what = "coldplug",
+	struct task task = { .what = "coldplug",
 		           .timeout = WALK_TIMEOUT,
 		           .run = run_walk,
 		           .arg = d,
@@ -193,7 +193,7 @@ static void start_walk(struct devices *d)
 	d->walk_again = true;
 	if (d->walk || d->again.armed)
 		return;
-	d->walk = worker_start(d->sup, &job, &e);
+	d->walk = worker_start(d->sup, &task, &e);
 	if (!d->walk) {
 		try_devices_later(d, &e);
 		return;
@@ -314,7 +314,7 @@ static void on_late(struct timer *t)
 
 static void links_gone(struct worker *w)
 {
-	struct batch *b = w->job.owner;
+	struct batch *b = w->task.owner;
 
 	if (!b)
 		return;
@@ -325,7 +325,7 @@ static void links_gone(struct worker *w)
 
 static void links_done(struct worker *w, const struct err *e, bool left)
 {
-	struct batch *b = w->job.owner;
+	struct batch *b = w->task.owner;
 
 	if (!b)
 		return;
@@ -382,7 +382,7 @@ static void start_links(struct devices *d)
 {
 	while (d->npending && busy_slots(d) < SLOTS) {
 		struct batch *b = calloc(1, sizeof(*b));
-		struct job job = { .what = "device-links",
+		struct task task = { .what = "device-links",
 			           .timeout = LINKS_TIMEOUT,
 			           .run = run_links,
 			           .arg = b,
@@ -403,7 +403,7 @@ static void start_links(struct devices *d)
 		}
 		b->next = d->batches;
 		d->batches = b;
-		b->worker = worker_start(d->sup, &job, &e);
+		b->worker = worker_start(d->sup, &task, &e);
 		if (!b->worker) {
 			put_back(d, b);
 			batch_drop(b);
@@ -435,7 +435,7 @@ static int run_modules(struct worker_io *io, void *arg, struct err *e)
 
 static void modules_done(struct worker *w, const struct err *e, bool left)
 {
-	struct devices *d = w->job.owner;
+	struct devices *d = w->task.owner;
 
 	(void)left;
 	if (!d)
@@ -453,7 +453,7 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 
 static void start_modules(struct devices *d)
 {
-	struct job job = { .what = "modules",
+	struct task task = { .what = "modules",
 		           .timeout = WALK_TIMEOUT,
 		           .run = run_modules,
 		           .arg = &d->modaliases,
@@ -468,7 +468,7 @@ static void start_modules(struct devices *d)
 	}
 	if (d->modules || !d->modaliases.len)
 		return;
-	d->modules = worker_start(d->sup, &job, &e);
+	d->modules = worker_start(d->sup, &task, &e);
 	if (!d->modules) {
 		try_devices_later(d, &e);
 		return;
@@ -634,12 +634,12 @@ void devices_free(struct devices *d)
 	stop_watching(d, &d->uevents);
 	stop_watching(d, &d->udevd);
 	if (d->walk)
-		d->walk->job.owner = NULL;
+		d->walk->task.owner = NULL;
 	if (d->modules)
-		d->modules->job.owner = NULL;
+		d->modules->task.owner = NULL;
 	for (struct batch *b = d->batches, *next; b; b = next) {
 		next = b->next;
-		b->worker->job.owner = NULL;
+		b->worker->task.owner = NULL;
 		free(b);
 	}
 	buf_free(&d->modaliases);

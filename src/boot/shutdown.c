@@ -268,11 +268,11 @@ static void time_for(struct shutdown *s, uint64_t ms)
 
 static void shutdown_worker_over(struct worker *w, const struct err *e, bool left)
 {
-	struct shutdown *s = w->job.owner;
+	struct shutdown *s = w->task.owner;
 
 	(void)left;
 	if (e)
-		log_warn(LF_BOOT, "%s: %s", w->job.what, e->message);
+		log_warn(LF_BOOT, "%s: %s", w->task.what, e->message);
 	next_step(s);
 }
 
@@ -292,7 +292,7 @@ typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 
 static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
-	struct job job = { .what = what,
+	struct task task = { .what = what,
 		           .timeout = time,
 		           .run = run,
 		           .arg = arg,
@@ -303,8 +303,8 @@ static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t t
 	struct err e = { 0 };
 
 	if (s->retry_until) /* what is left of its time */
-		job.timeout = now < s->retry_until ? s->retry_until - now : 1;
-	if (worker_start(s->sup, &job, &e))
+		task.timeout = now < s->retry_until ? s->retry_until - now : 1;
+	if (worker_start(s->sup, &task, &e))
 		return;
 	if (!s->retry_until) {
 		log_error(LF_BOOT, "%s: it is tried again", e.message);

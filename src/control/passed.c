@@ -282,7 +282,7 @@ static void shelf_free(struct shelf *h)
 
 static void on_record(struct worker *w, const struct line *l)
 {
-	struct shelf *h = w->job.owner;
+	struct shelf *h = w->task.owner;
 
 	(void)l;
 	h->taking = NULL;
@@ -291,7 +291,7 @@ static void on_record(struct worker *w, const struct line *l)
 
 static void on_gone(struct worker *w)
 {
-	struct shelf *h = w->job.owner;
+	struct shelf *h = w->task.owner;
 
 	if (h->taking == w)
 		h->taking = NULL;
@@ -334,7 +334,7 @@ static bool begin(struct shelf *h)
 
 	if (h->count > EMPTY_BATCH)
 		h->count = EMPTY_BATCH;
-	w = worker_start(h->server->sup, &(struct job){ .what = "discard", .timeout = EMPTY_WITHIN, .run = empty_shelf, .arg = h, .owner = h,
+	w = worker_start(h->server->sup, &(struct task){ .what = "discard", .timeout = EMPTY_WITHIN, .run = empty_shelf, .arg = h, .owner = h,
 			 .keep = (const int[]){ h->out, -1 }, .on_record = on_record, .on_done = on_done, .on_gone = on_gone }, &e);
 	if (!w) {
 		log_debug(LF_CONTROL, "descriptors of clients that have gone are kept: %s", e.message);

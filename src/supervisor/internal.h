@@ -222,11 +222,11 @@ struct operation {
 	const char *origin;
 	bool live; /* print: with the live sizes */
 };
-/* The pool's definition, read from its canonical form once in a worker, however many jobs that does. Given
- * back when the job ends. */
+/* The pool's definition, read from its canonical form once in a worker, however many tasks that does. Given
+ * back when the task ends. */
 int worker_definition(const struct pool *p, struct pool_def *def, struct err *e);
 void worker_definition_back(const struct pool *p, struct pool_def *def);
-/* What a job of this worker has made, for the next one. */
+/* What a task of this worker has made, for the next one. */
 extern struct made_file worker_made;
 /* may a pool of its type be built with these flags? ERR_DENIED */
 int build_admit(const struct pool *p, unsigned flags, struct err *e);
@@ -249,7 +249,7 @@ struct update {
 	uint64_t number;
 	const char *only[2];
 	struct operation operation;
-	struct job job;
+	struct task task;
 };
 /* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does
  * it. */

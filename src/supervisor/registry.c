@@ -311,7 +311,7 @@ void registry_remove(struct pool *p)
 			break;
 		}
 	for (struct worker *w = s->workers; w; w = w->next)
-		if (w->job.subject == p)
+		if (w->task.subject == p)
 			worker_disown(w);
 	volume_jobs_orphan(p);
 	loop_disarm(s->loop, &p->retry);

@@ -334,7 +334,7 @@ static int run_ready(struct worker_io *io, void *arg, struct err *e)
 
 static void on_command(struct worker *w, const char *data, size_t len)
 {
-	struct service_run *r = w->job.owner;
+	struct service_run *r = w->task.owner;
 
 	free(r->words);
 	r->words = malloc(len);
@@ -345,7 +345,7 @@ static void on_command(struct worker *w, const char *data, size_t len)
 
 static void on_prepare_record(struct worker *w, const struct line *l)
 {
-	struct service_run *r = w->job.owner;
+	struct service_run *r = w->task.owner;
 
 	if (line_has(l, "foreign"))
 		r->state = SERVICE_FOREIGN;
@@ -353,7 +353,7 @@ static void on_prepare_record(struct worker *w, const struct line *l)
 
 static void on_prepared(struct worker *w, const struct err *e, bool left)
 {
-	struct service_run *r = w->job.owner;
+	struct service_run *r = w->task.owner;
 	char env[160];
 
 	(void)left;
@@ -371,7 +371,7 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 
 static void on_asked(struct worker *w, const struct err *e, bool left)
 {
-	struct service_run *r = w->job.owner;
+	struct service_run *r = w->task.owner;
 
 	(void)left;
 	r->worker = NULL;
@@ -384,12 +384,12 @@ static void on_asked(struct worker *w, const struct err *e, bool left)
 }
 
 /* That there is no room for a worker now says nothing about the service. */
-static void run_worker(struct service_run *r, const struct job *job)
+static void run_worker(struct service_run *r, const struct task *task)
 {
 	struct err e = { 0 };
 
 	loop_disarm(r->sup->loop, &r->timer); /* the worker has a deadline of its own */
-	r->worker = worker_start(r->sup, job, &e);
+	r->worker = worker_start(r->sup, task, &e);
 	if (r->worker)
 		return;
 	snprintf(r->why, sizeof(r->why), "%.255s", e.message);
@@ -399,7 +399,7 @@ static void run_worker(struct service_run *r, const struct job *job)
 static void service_ask(struct service_run *r)
 {
 	r->state = SERVICE_ASKING;
-	run_worker(r, &(struct job){ .what = "ask-service",
+	run_worker(r, &(struct task){ .what = "ask-service",
 	                             .timeout = READY_WITHIN,
 	                             .run = run_ready,
 	                             .arg = r,
@@ -410,7 +410,7 @@ static void service_ask(struct service_run *r)
 static void service_bring_up(struct service_run *r)
 {
 	r->state = SERVICE_PREPARING;
-	run_worker(r, &(struct job){ .what = "prepare-service",
+	run_worker(r, &(struct task){ .what = "prepare-service",
 	                             .timeout = READY_WITHIN,
 	                             .run = run_prepare,
 	                             .arg = r,

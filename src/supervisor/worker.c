@@ -132,7 +132,7 @@ static void close_others(int fd, const int *keep)
 }
 
 /* Nothing of the supervisor's but its memory and what is kept. */
-static void leave_parent(const struct job *job, int fd, pid_t parent)
+static void leave_parent(const struct task *task, int fd, pid_t parent)
 {
 	sigset_t none;
 
@@ -144,7 +144,7 @@ static void leave_parent(const struct job *job, int fd, pid_t parent)
 	signal(SIGPIPE, SIG_DFL); /* the one that it ignores */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	close_others(fd, job->keep);
+	close_others(fd, task->keep);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, 0);
@@ -153,16 +153,16 @@ static void leave_parent(const struct job *job, int fd, pid_t parent)
 }
 
 /* 0: it went well. */
-static int run(const struct job *job, int fd, bool goes_on)
+static int run(const struct task *task, int fd, bool goes_on)
 {
 	struct worker_io io = { .fd = fd,
-		                .deadline = job->timeout == NEVER ? NEVER : clock_ms() + job->timeout };
+		                .deadline = task->timeout == NEVER ? NEVER : clock_ms() + task->timeout };
 	struct buf answer = BUF_INIT;
 	struct err e = { 0 };
 	int rc;
 
-	prctl(PR_SET_NAME, job->what);
-	rc = job->run(&io, job->arg, &e);
+	prctl(PR_SET_NAME, task->what);
+	rc = task->run(&io, task->arg, &e);
 	if (rc >= 0) {
 		buf_adds(&answer, "OK\n");
 	} else {
@@ -173,7 +173,7 @@ static int run(const struct job *job, int fd, bool goes_on)
 			         memory_limit() >> 20);
 		line_error(&answer, &e);
 	}
-	if (job->prompt && (rc < 0 || !goes_on) && !sandbox_entered())
+	if (task->prompt && (rc < 0 || !goes_on) && !sandbox_entered())
 		close_others(fd, NULL);
 	worker_send(&io, &answer);
 	send_held(&io);
@@ -183,8 +183,8 @@ static int run(const struct job *job, int fd, bool goes_on)
 
 static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 {
-	leave_parent(&w->job, fd, parent);
-	if (run(&w->job, fd, w->then.run) == 0 && w->then.run)
+	leave_parent(&w->task, fd, parent);
+	if (run(&w->task, fd, w->then.run) == 0 && w->then.run)
 		run(&w->then, fd, false);
 	_exit(0);
 }
@@ -227,13 +227,13 @@ static void ignore_done(struct worker *w, const struct err *e, bool left)
 
 static void forget_owner(struct worker *w)
 {
-	w->job.owner = NULL;
-	w->job.pool = NULL;
-	w->job.subject = NULL;
-	w->job.on_record = NULL;
-	w->job.on_payload = NULL;
-	w->job.on_done = ignore_done;
-	w->job.on_gone = NULL;
+	w->task.owner = NULL;
+	w->task.pool = NULL;
+	w->task.subject = NULL;
+	w->task.on_record = NULL;
+	w->task.on_payload = NULL;
+	w->task.on_done = ignore_done;
+	w->task.on_gone = NULL;
 }
 
 /* Tell the one who asked, once. */
@@ -242,9 +242,9 @@ static void report(struct worker *w, const struct err *e)
 	if (w->reported)
 		return;
 	w->reported = true;
-	log_debug(LF_WORKER, "%s %s: %s", w->job.what, w->job.pool ? w->job.pool : "",
+	log_debug(LF_WORKER, "%s %s: %s", w->task.what, w->task.pool ? w->task.pool : "",
 	          e ? e->message : "done");
-	w->job.on_done(w, e, !w->exited && !w->settled);
+	w->task.on_done(w, e, !w->exited && !w->settled);
 }
 
 /* The outcome is known, and the child has closed all its files: it only ends. Should it not, it is ended. */
@@ -269,18 +269,18 @@ static void worker_conclude(struct worker *w)
 
 	loop_disarm(w->sup->loop, &w->deadline);
 	if (w->lines > LOG_LINES)
-		log_warn(LF_WORKER, "%s: … and %u more", w->job.what, w->lines - LOG_LINES);
+		log_warn(LF_WORKER, "%s: … and %u more", w->task.what, w->lines - LOG_LINES);
 	if (w->reported) {
 		if (w->abandoned)
-			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->job.what,
-			         w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
-		if (w->job.on_gone)
-			w->job.on_gone(w);
+			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->task.what,
+			         w->task.pool ? w->task.pool : "the supervisor", (int)w->pid);
+		if (w->task.on_gone)
+			w->task.on_gone(w);
 	} else if (!w->final_seen) {
 		err_set(&e,
-		        memory_took(w->pid, w->job.what, w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL,
-		        "the worker for \"%s\" %s", w->job.what,
-		        WIFSIGNALED(w->status) ? memory_ending(w->pid, w->job.what, w->status, w->kills)
+		        memory_took(w->pid, w->task.what, w->status, w->kills) ? ERR_NO_MEMORY : ERR_INTERNAL,
+		        "the worker for \"%s\" %s", w->task.what,
+		        WIFSIGNALED(w->status) ? memory_ending(w->pid, w->task.what, w->status, w->kills)
 		                               : "ended without an answer");
 		report(w, &e);
 	} else {
@@ -292,18 +292,18 @@ static void worker_conclude(struct worker *w)
 /* The job went well, and the child goes on with the next. One that is being ended has no next. */
 static bool go_on(struct worker *w)
 {
-	void (*on_next)(struct worker *) = w->job.on_next;
+	void (*on_next)(struct worker *) = w->task.on_next;
 
 	if (!w->then.run || w->reported)
 		return false;
-	log_debug(LF_WORKER, "%s %s: done, and on to %s", w->job.what, w->job.pool ? w->job.pool : "",
+	log_debug(LF_WORKER, "%s %s: done, and on to %s", w->task.what, w->task.pool ? w->task.pool : "",
 	          w->then.what);
-	w->job = w->then;
-	w->then = (struct job){ 0 };
+	w->task = w->then;
+	w->then = (struct task){ 0 };
 	w->started = clock_ms();
 	loop_disarm(w->sup->loop, &w->deadline);
-	if (w->job.timeout != NEVER)
-		loop_arm(w->sup->loop, &w->deadline, w->started + w->job.timeout);
+	if (w->task.timeout != NEVER)
+		loop_arm(w->sup->loop, &w->deadline, w->started + w->task.timeout);
 	on_next(w);
 	return true;
 }
@@ -315,13 +315,13 @@ static void got_line(struct worker *w, char *text, size_t len)
 
 	if (line_parse_reply(text, len, &l, &e) < 0) {
 		if (worker_may_log(w))
-			log_warn(LF_WORKER, "%s: a line that is not understood: %s", w->job.what, e.message);
+			log_warn(LF_WORKER, "%s: a line that is not understood: %s", w->task.what, e.message);
 		return;
 	}
 	switch (l.kind) {
 	case LINE_RECORD:
-		if (w->job.on_record && !w->reported)
-			w->job.on_record(w, &l);
+		if (w->task.on_record && !w->reported)
+			w->task.on_record(w, &l);
 		break;
 	case LINE_OK:
 		w->final_seen = !go_on(w);
@@ -340,9 +340,9 @@ static void got_line(struct worker *w, char *text, size_t len)
 static void end_overlong(struct worker *w, bool memory)
 {
 	if (memory)
-		err_set(&w->err, ERR_NO_MEMORY, "no memory for the answer of \"%s\"", w->job.what);
+		err_set(&w->err, ERR_NO_MEMORY, "no memory for the answer of \"%s\"", w->task.what);
 	else
-		err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes", w->job.what,
+		err_set(&w->err, ERR_TOO_LONG, "the answer of \"%s\" is longer than %d bytes", w->task.what,
 		        WORKER_PAYLOAD_LIMIT);
 	log_error(LF_WORKER, "%s: ended", w->err.message);
 	w->final_seen = w->overlong = true;
@@ -376,8 +376,8 @@ static void take_lines(struct worker *w)
 		if (span == SIZE_MAX)
 			return;
 		if (span) {
-			if (w->job.on_payload && !w->reported)
-				w->job.on_payload(w, lf + 1, payload);
+			if (w->task.on_payload && !w->reported)
+				w->task.on_payload(w, lf + 1, payload);
 			buf_consume(&w->in, span);
 		} else {
 			got_line(w, w->in.data, len);
@@ -427,7 +427,7 @@ static void on_output(struct watch *watch, uint32_t events)
 	(void)events;
 	if (!output_drain(w, TURN_BYTES))
 		end_output(w);
-	if (w->final_seen && w->job.prompt && !w->reported && !w->overlong)
+	if (w->final_seen && w->task.prompt && !w->reported && !w->overlong)
 		settle(w);
 }
 
@@ -462,7 +462,7 @@ static void climb(struct worker *w)
 	if (w->rung >= RUNG_ABANDONED) {
 		w->abandoned = true;
 		log_error(LF_WORKER, "%s of %s: pid %d does not even die by SIGKILL: left behind",
-		          w->job.what, w->job.pool ? w->job.pool : "the supervisor", (int)w->pid);
+		          w->task.what, w->task.pool ? w->task.pool : "the supervisor", (int)w->pid);
 		return;
 	}
 	kill(w->pid, signals[w->rung]);
@@ -476,8 +476,8 @@ static void on_deadline(struct timer *t)
 	struct err e = { 0 };
 
 	climb(w);
-	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu s", w->job.what,
-	        (unsigned long long)(w->job.timeout / 1000));
+	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu s", w->task.what,
+	        (unsigned long long)(w->task.timeout / 1000));
 	report(w, &e);
 }
 
@@ -487,7 +487,7 @@ void worker_cancel(struct worker *w)
 
 	if (w->rung == RUNG_NONE && !w->exited)
 		climb(w);
-	err_set(&e, ERR_STATE, "%s was cancelled", w->job.what);
+	err_set(&e, ERR_STATE, "%s was cancelled", w->task.what);
 	report(w, &e);
 }
 
@@ -521,7 +521,7 @@ bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
 		w = w->next;
 	if (!w)
 		return false;
-	*v = (struct worker_view){ w->pid, w->job.what, w->job.pool, w->started, w->abandoned };
+	*v = (struct worker_view){ w->pid, w->task.what, w->task.pool, w->started, w->abandoned };
 	return true;
 }
 
@@ -534,24 +534,24 @@ static int watch_child(struct worker *w, int pidfd, int fd, struct err *e)
 	return loop_watch(l, &w->output, fd, EPOLLIN, e);
 }
 
-struct worker *worker_start(struct supervisor *s, const struct job *job, struct err *e)
+struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e)
 {
 	cleanup_close int mine = -1;
 	int pair[2];
 	struct worker *w = calloc(1, sizeof(*w));
 
 	if (!w) {
-		err_set(e, ERR_NO_MEMORY, "cannot start the worker for \"%s\": out of memory", job->what);
+		err_set(e, ERR_NO_MEMORY, "cannot start the worker for \"%s\": out of memory", task->what);
 		return NULL;
 	}
-	*w = (struct worker){ .sup = s, .job = *job, .started = clock_ms(), .in = { .limit = INPUT_LIMIT } };
-	if (job->then)
-		w->then = *job->then;
+	*w = (struct worker){ .sup = s, .task = *task, .started = clock_ms(), .in = { .limit = INPUT_LIMIT } };
+	if (task->then)
+		w->then = *task->then;
 	w->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = w };
 	w->output = (struct watch){ .fd = -1, .on_event = on_output, .owner = w };
 	w->deadline = (struct timer){ .on_expiry = on_deadline, .owner = w };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		err_sys(e, errno, "cannot start the worker for \"%s\"", job->what);
+		err_sys(e, errno, "cannot start the worker for \"%s\"", task->what);
 		free(w);
 		return NULL;
 	}
@@ -564,7 +564,7 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 	close(pair[1]);
 	int pidfd = w->pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, w->pid, 0);
 	if (w->pid < 0 || pidfd < 0 || watch_child(w, pidfd, mine, e) < 0) {
-		err_sys(e, errno, "cannot start the worker for \"%s\"", job->what);
+		err_sys(e, errno, "cannot start the worker for \"%s\"", task->what);
 		if (w->pid > 0)
 			spawn_forget(s->loop, w->pid);
 		loop_unwatch(s->loop, &w->exit);
@@ -576,7 +576,7 @@ struct worker *worker_start(struct supervisor *s, const struct job *job, struct 
 	steal_fd(&mine);
 	w->next = s->workers;
 	s->workers = w;
-	if (job->timeout != NEVER)
-		loop_arm(s->loop, &w->deadline, w->started + job->timeout);
+	if (task->timeout != NEVER)
+		loop_arm(s->loop, &w->deadline, w->started + task->timeout);
 	return w;
 }

@@ -19,7 +19,7 @@
 struct supervisor;
 struct pool;
 
-/* What the child sees. Everything else it needs it has by fork: job->arg still points to the parent's
+/* What the child sees. Everything else it needs it has by fork: task->arg still points to the parent's
  * (copied) memory. */
 struct worker_io {
 	int fd; /* to the supervisor; write through worker_send() */
@@ -29,7 +29,7 @@ struct worker_io {
 	char held[1024];
 };
 void worker_send(struct worker_io *io, const struct buf *b);
-/* From here to the end of the job nothing can hang: what is sent goes with the outcome, so that the
+/* From here to the end of the task nothing can hang: what is sent goes with the outcome, so that the
  * supervisor is woken once. */
 void worker_hold(struct worker_io *io);
 #define WORKER_PAYLOAD_LIMIT (2 * 1024 * 1024)
@@ -42,7 +42,7 @@ void worker_send_record(struct worker_io *io, struct buf *b);
  * is sent. */
 int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text);
 
-struct job {
+struct task {
 	const char *what;           /* "start", "refresh", "read-config", … for status and the log */
 	const char *pool;           /* the name of its pool, or NULL */
 	const struct pool *subject; /* the pool that it moves, and that has to wait for its end; or NULL */
@@ -62,8 +62,8 @@ struct job {
 	void (*on_done)(struct worker *w, const struct err *e, bool left);
 	void (*on_gone)(struct worker *w); /* or NULL */
 	/* What the same child does next if this went well; copied; its time begins then. Or NULL. */
-	const struct job *then;
-	/* it does: `then` is the worker's job now, and takes the place of on_done, which is not called for
+	const struct task *then;
+	/* it does: `then` is the worker's task now, and takes the place of on_done, which is not called for
 	 * this one */
 	void (*on_next)(struct worker *w);
 	void *owner;
@@ -72,7 +72,7 @@ struct job {
 struct worker {
 	struct supervisor *sup;
 	struct worker *next;
-	struct job job, then;
+	struct task task, then;
 	pid_t pid;
 	struct watch exit;   /* pidfd */
 	struct watch output; /* its end of the socket pair */
@@ -88,7 +88,7 @@ struct worker {
 };
 
 /* NULL: could not fork; e says why and on_done is not called. */
-struct worker *worker_start(struct supervisor *s, const struct job *job, struct err *e);
+struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e);
 /* May one more line be logged of what the worker says? At its end how many may not is logged. */
 bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */

@@ -9,7 +9,7 @@
 #include "fixture.h"
 #include "supervisor/internal.h"
 
-static struct worker *start_or_refuse(struct supervisor *s, const struct job *job, struct err *e);
+static struct worker *start_or_refuse(struct supervisor *s, const struct task *task, struct err *e);
 
 #define worker_start start_or_refuse
 #include "../../src/boot/devices.c"
@@ -23,13 +23,13 @@ static bool refuse;
 static struct worker started[16];
 static size_t nstarted;
 
-static struct worker *start_or_refuse(struct supervisor *sup, const struct job *job, struct err *e)
+static struct worker *start_or_refuse(struct supervisor *sup, const struct task *task, struct err *e)
 {
 	if (refuse || nstarted == ARRAY_LEN(started)) {
-		err_set(e, ERR_STORAGE, "cannot start the worker for \"%s\"", job->what);
+		err_set(e, ERR_STORAGE, "cannot start the worker for \"%s\"", task->what);
 		return NULL;
 	}
-	started[nstarted] = (struct worker){ .sup = sup, .job = *job };
+	started[nstarted] = (struct worker){ .sup = sup, .task = *task };
 	return &started[nstarted++];
 }
 
@@ -40,7 +40,7 @@ static struct worker *running(const char *what)
 
 	do {
 		for (size_t i = 0; i < nstarted; i++)
-			if (started[i].job.run && streq(started[i].job.what, what))
+			if (started[i].task.run && streq(started[i].task.what, what))
 				return &started[i];
 		loop_round(&loop, clock_ms() + 50);
 	} while (clock_ms() < deadline);
@@ -54,10 +54,10 @@ static bool ends(const char *what, enum err_class class)
 
 	if (!w)
 		return false;
-	w->job.run = NULL;
+	w->task.run = NULL;
 	if (class)
 		err_set(&e, class, "the worker for \"%s\" ended", what);
-	w->job.on_done(w, class ? &e : NULL, false);
+	w->task.on_done(w, class ? &e : NULL, false);
 	return true;
 }
 
@@ -78,7 +78,7 @@ static bool problem(void)
 static bool at_rest(void)
 {
 	for (size_t i = 0; i < nstarted; i++)
-		if (started[i].job.run)
+		if (started[i].task.run)
 			return false;
 	return !d->again.armed && !d->late.armed;
 }
@@ -198,8 +198,8 @@ static void a_device_that_kills_its_reader_is_named_and_left(void)
 		CHECK(ends("device-links", ERR_INTERNAL));
 		/* Nobody else waits for it. */
 		event("vdy");
-		struct worker *w = nstarted && started[nstarted - 1].job.run ? &started[nstarted - 1] : NULL;
-		CHECK(w && streq(((struct batch *)w->job.arg)->names[0], "vdy"));
+		struct worker *w = nstarted && started[nstarted - 1].task.run ? &started[nstarted - 1] : NULL;
+		CHECK(w && streq(((struct batch *)w->task.arg)->names[0], "vdy"));
 		CHECK(ends("device-links", ERR_NONE));
 	}
 	CHECK(problem_of("vdz"));
@@ -221,10 +221,10 @@ static void of_several_the_one_that_kills_the_reader_is_found(void)
 	CHECK(ends("device-links", ERR_INTERNAL));
 	CHECK(!d->again.armed && !problem());
 	struct worker *w = running("device-links");
-	CHECK(w && ((struct batch *)w->job.arg)->n == 1 && streq(((struct batch *)w->job.arg)->names[0], "vdx"));
+	CHECK(w && ((struct batch *)w->task.arg)->n == 1 && streq(((struct batch *)w->task.arg)->names[0], "vdx"));
 	CHECK(ends("device-links", ERR_NONE));
 	w = running("device-links");
-	CHECK(w && ((struct batch *)w->job.arg)->n == 1 && streq(((struct batch *)w->job.arg)->names[0], "vdy"));
+	CHECK(w && ((struct batch *)w->task.arg)->n == 1 && streq(((struct batch *)w->task.arg)->names[0], "vdy"));
 	CHECK(ends("device-links", ERR_NONE));
 	CHECK(at_rest());
 	end();
@@ -240,7 +240,7 @@ static void names_are_kept(void)
 	refuse = false;
 	CHECK(ends("device-links", ERR_INTERNAL));
 	struct worker *w = running("device-links");
-	CHECK(w && streq(((struct batch *)w->job.arg)->names[0], "vdy"));
+	CHECK(w && streq(((struct batch *)w->task.arg)->names[0], "vdy"));
 	CHECK(problem());
 	CHECK(ends("device-links", ERR_NONE));
 	CHECK(!problem());

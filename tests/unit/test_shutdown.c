@@ -15,7 +15,7 @@
 #include "fixture.h"
 #include "supervisor/internal.h"
 
-static struct worker *start_or_refuse(struct supervisor *s, const struct job *job, struct err *e);
+static struct worker *start_or_refuse(struct supervisor *s, const struct task *task, struct err *e);
 static pid_t fork_or_refuse(int *pidfd);
 static int one_mount(int (*each)(const struct mount_entry *m, void *arg), void *arg, struct err *e);
 static void note_sync(void);
@@ -38,18 +38,18 @@ static struct loop loop;
 static struct supervisor *sup;
 static char dir[PATH_MAX], run[PATH_MAX];
 
-static struct worker *start_or_refuse(struct supervisor *s, const struct job *job, struct err *e)
+static struct worker *start_or_refuse(struct supervisor *s, const struct task *task, struct err *e)
 {
 	static struct worker started;
 
 	(void)s;
 	if (refusals) {
 		refusals--;
-		err_set(e, ERR_STORAGE, "cannot start the worker for \"%s\"", job->what);
+		err_set(e, ERR_STORAGE, "cannot start the worker for \"%s\"", task->what);
 		return NULL;
 	}
 	workers++;
-	started = (struct worker){ .job = *job };
+	started = (struct worker){ .task = *task };
 	return &started;
 }
 

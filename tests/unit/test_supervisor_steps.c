@@ -250,7 +250,7 @@ static struct worker *worker_of(const char *what)
 {
 	struct worker *w = env.s->workers;
 
-	while (w && !streq(w->job.what, what))
+	while (w && !streq(w->task.what, what))
 		w = w->next;
 	return w;
 }

@@ -94,11 +94,11 @@ static bool is_gone(void) { return heard.gone > 0; }
 
 static struct worker *work(int (*body)(struct worker_io *io, void *arg, struct err *e), uint64_t timeout)
 {
-	struct job job = { .what = "test", .run = body, .timeout = timeout, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
+	struct task task = { .what = "test", .run = body, .timeout = timeout, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
 	struct err e = { 0 };
 
 	memset(&heard, 0, sizeof(heard));
-	return worker_start(s, &job, &e);
+	return worker_start(s, &task, &e);
 }
 
 static void say(struct worker_io *io, const char *text)
@@ -374,7 +374,7 @@ static unsigned nexts;
 static void on_next(struct worker *w)
 {
 	nexts++;
-	CHECK_STR(w->job.what, "second");
+	CHECK_STR(w->task.what, "second");
 }
 
 static int do_first(struct worker_io *io, void *arg, struct err *e)
@@ -409,14 +409,14 @@ static struct worker *work_twice(int (*first)(struct worker_io *, void *, struct
 				 int (*second)(struct worker_io *, void *, struct err *), uint64_t second_ms)
 {
 	pid_t pid = 0;          /* read and written in the child's copy */
-	struct job then = { .what = "second", .run = second, .arg = &pid, .timeout = second_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
-	struct job job = { .what = "first", .run = first, .arg = &pid, .timeout = first_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record,
+	struct task then = { .what = "second", .run = second, .arg = &pid, .timeout = second_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
+	struct task task = { .what = "first", .run = first, .arg = &pid, .timeout = first_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record,
 		           .then = &then, .on_next = on_next };
 	struct err e = { 0 };
 
 	memset(&heard, 0, sizeof(heard));
 	nexts = 0;
-	return worker_start(s, &job, &e);
+	return worker_start(s, &task, &e);
 }
 
 static void one_child_does_two_jobs(void)

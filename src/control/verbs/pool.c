@@ -147,7 +147,7 @@ void verb_pool_info(struct call *c)
 	if (p->index >= 0)
 		record_num(c, "refreshed_ms", now - p->refreshed);
 	if (p->worker)
-		record_str(c, "worker", p->worker->job.what);
+		record_str(c, "worker", p->worker->task.what);
 	record_end(c);
 	call_ok(c);
 }

@@ -153,7 +153,7 @@ static int read_source(struct worker_io *io, void *arg, struct err *e)
 
 static void on_source_record(struct worker *w, const struct line *l)
 {
-	struct source *src = w->job.owner;
+	struct source *src = w->task.owner;
 	const char *problem = line_get(l, "problem"), *origin = line_get(l, "origin");
 	struct err e = { 0 };
 
@@ -232,7 +232,7 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 
 static void on_definition(struct worker *w, const char *xml, size_t len)
 {
-	struct source *src = w->job.owner;
+	struct source *src = w->task.owner;
 	int priority = src->priority;
 	struct err e = { 0 };
 
@@ -386,7 +386,7 @@ static void let_others_write(struct supervisor *s)
 
 static void on_source_read(struct worker *w, const struct err *e, bool left)
 {
-	struct source *src = w->job.owner;
+	struct source *src = w->task.owner;
 	struct supervisor *s = src->sup;
 	struct err missed = { 0 };
 
@@ -423,7 +423,7 @@ static void on_source_read(struct worker *w, const struct err *e, bool left)
 /* A worker that was left behind in the device is gone: another one may look. */
 static void on_source_gone(struct worker *w)
 {
-	struct source *src = w->job.owner;
+	struct source *src = w->task.owner;
 
 	src->left = false;
 	let_others_write(src->sup);
@@ -444,7 +444,7 @@ static void no_room(struct source *src, const struct err *e)
 
 static bool source_start(struct source *src, struct err *e)
 {
-	struct job job = {
+	struct task task = {
 		.what = "read-config",
 		.timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE,
 		.run = read_source,
@@ -458,7 +458,7 @@ static bool source_start(struct source *src, struct err *e)
 
 	loop_disarm(src->sup->loop, &src->retry);
 	src->again = src->missed = false;
-	src->worker = worker_start(src->sup, &job, e);
+	src->worker = worker_start(src->sup, &task, e);
 	return src->worker != NULL;
 }
 

@@ -25,13 +25,13 @@ static struct request *request_of(const struct worker *w)
 static void on_work_record(struct worker *w, const struct line *l)
 {
 	if (line_get(l, "note") && worker_may_log(w))
-		log_info(LF_POOL, "%s: %s", w->job.pool, line_get(l, "note"));
+		log_info(LF_POOL, "%s: %s", w->task.pool, line_get(l, "note"));
 }
 
 /* The pool's own step comes after: what was asked meanwhile, or the end. */
 static void on_work_done(struct worker *w, const struct err *e, bool left)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	struct request *r = request_of(w);
 
 	p->worker = NULL;
@@ -48,7 +48,7 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 
 static void on_work_gone(struct worker *w)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 
 	p->stuck--;
 	pool_step(p);
@@ -75,7 +75,7 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 {
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .pool = p, .build_flags = flags };
-	struct job job = {
+	struct task task = {
 		.what = build ? "build" : "delete",
 		.pool = p->name,
 		.timeout = timeout ? timeout : DEADLINE_BUILD,
@@ -89,19 +89,19 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 	};
 	struct request *r;
 
-	if (may_be_worked_on(p, job.what, e) < 0)
+	if (may_be_worked_on(p, task.what, e) < 0)
 		return -1;
 	if (!b)
 		return err_set(
 			e, ERR_UNSUPPORTED,
 			"pools of type \"%s\" can be defined and listed, but this build cannot %s them",
-			pool_type_word(p->type), job.what);
+			pool_type_word(p->type), task.what);
 	r = request_new(p->sup, p->name, w, e);
 	if (!r)
 		return -1;
 	r->on = build;
 	p->judged = true;
-	p->worker = r->worker = worker_start(p->sup, &job, e);
+	p->worker = r->worker = worker_start(p->sup, &task, e);
 	return p->worker ? 0 : request_refuse(r);
 }
 

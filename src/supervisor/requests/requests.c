@@ -142,12 +142,12 @@ void request_change(struct request *r, void (*change)(struct request *r))
 
 static void on_request_record(struct worker *w, const struct line *l)
 {
-	struct request *r = w->job.owner;
+	struct request *r = w->task.owner;
 	const char *problem = line_get(l, "problem"), *class = line_get(l, "class"),
 		   *note = line_get(l, "note");
 
 	if (note && worker_may_log(w))
-		log_info(LF_POOL, "%s: %s", w->job.what, note);
+		log_info(LF_POOL, "%s: %s", w->task.what, note);
 	if (problem) {
 		err_set(&w->err, err_class_from_word(class ? class : ""), "%s", problem);
 		return;
@@ -168,7 +168,7 @@ static void on_request_record(struct worker *w, const struct line *l)
 
 static void on_request_text(struct worker *w, const char *data, size_t len)
 {
-	struct request *r = w->job.owner;
+	struct request *r = w->task.owner;
 
 	free(r->text);
 	r->text = copy_bytes(data, len);
@@ -184,20 +184,20 @@ int request_take_xml(struct request *r, const char *xml, size_t len, struct err 
 
 static void on_request_done(struct worker *w, const struct err *e, bool left)
 {
-	struct request *r = w->job.owner;
+	struct request *r = w->task.owner;
 
 	(void)left;
 	r->then(r, e);
 }
 
-static int run_job(struct request *r, struct job *job, void (*then)(struct request *, const struct err *),
+static int run_job(struct request *r, struct task *task, void (*then)(struct request *, const struct err *),
                    struct err *e)
 {
-	job->on_record = on_request_record;
-	job->on_payload = on_request_text;
-	job->owner = r;
+	task->on_record = on_request_record;
+	task->on_payload = on_request_text;
+	task->owner = r;
 	r->then = then;
-	r->worker = worker_start(r->sup, job, e);
+	r->worker = worker_start(r->sup, task, e);
 	return r->worker ? 0 : -1;
 }
 
@@ -206,7 +206,7 @@ int request_run(struct request *r, const char *what, uint64_t timeout,
                 void (*then)(struct request *, const struct err *), struct err *e)
 {
 	return run_job(r,
-	               &(struct job){ .what = what,
+	               &(struct task){ .what = what,
 	                              .timeout = timeout,
 	                              .prompt = true,
 	                              .run = run,
@@ -229,7 +229,7 @@ static void on_left_behind(struct timer *t)
 
 static void on_written(struct worker *w, const struct err *e, bool left)
 {
-	struct request *r = w->job.owner;
+	struct request *r = w->task.owner;
 
 	if (!left) {
 		r->then(r, e);
@@ -242,7 +242,7 @@ static void on_written(struct worker *w, const struct err *e, bool left)
 
 static void on_writer_gone(struct worker *w)
 {
-	struct request *r = w->job.owner;
+	struct request *r = w->task.owner;
 	struct err e = r->failure;
 
 	loop_disarm(r->sup->loop, &r->timer);
@@ -256,7 +256,7 @@ static int request_write(struct request *r, const char *what,
                          void (*then)(struct request *, const struct err *), struct err *e)
 {
 	return run_job(r,
-	               &(struct job){ .what = what,
+	               &(struct task){ .what = what,
 	                              .timeout = DEADLINE_KEEP,
 	                              .run = run,
 	                              .arg = r,

@@ -353,7 +353,7 @@ static void secret_request_end(struct secret_request *r, const struct err *e)
 
 static void on_secret_record(struct worker *w, const struct line *l)
 {
-	struct secret_request *r = w->job.owner;
+	struct secret_request *r = w->task.owner;
 	const char *uuid = line_get(l, "secret"), *kept = line_get(l, "kept");
 
 	if (uuid && strlen(uuid) < sizeof(r->uuid))
@@ -363,7 +363,7 @@ static void on_secret_record(struct worker *w, const struct line *l)
 
 static void on_text(struct worker *w, const char *data, size_t len)
 {
-	struct secret_request *r = w->job.owner;
+	struct secret_request *r = w->task.owner;
 
 	free(r->text);
 	r->text = copy_bytes(data, len);
@@ -375,7 +375,7 @@ static void on_secret_gone(struct worker *w);
 
 static bool secret_sweeps(struct secret_request *r, const struct err *e)
 {
-	struct job job = {
+	struct task task = {
 		.what = "sweep-secrets",
 		.timeout = DEADLINE_KEEP,
 		.run = run_sweep_secrets,
@@ -389,7 +389,7 @@ static bool secret_sweeps(struct secret_request *r, const struct err *e)
 		return false;
 	r->failure = *e;
 	r->sweeping = true;
-	r->worker = worker_start(r->sup, &job, NULL);
+	r->worker = worker_start(r->sup, &task, NULL);
 	return r->worker;
 }
 
@@ -421,7 +421,7 @@ static void on_secret_left_behind(struct timer *t)
 
 static void on_secret_done(struct worker *w, const struct err *e, bool left)
 {
-	struct secret_request *r = w->job.owner;
+	struct secret_request *r = w->task.owner;
 
 	if (!left) {
 		worker_over(r, e);
@@ -434,7 +434,7 @@ static void on_secret_done(struct worker *w, const struct err *e, bool left)
 
 static void on_secret_gone(struct worker *w)
 {
-	struct secret_request *r = w->job.owner;
+	struct secret_request *r = w->task.owner;
 	struct err e = r->failure;
 
 	worker_over(r, &e);
@@ -453,7 +453,7 @@ static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg
 static int launch(struct secret_request *r, bool parse, struct err *e)
 {
 	int keep[] = { r->value, -1 };
-	struct job job = {
+	struct task task = {
 		.what = actions[r->order.action].what,
 		.timeout = parse ? DEADLINE_PARSE : DEADLINE_KEEP,
 		.arg = r,
@@ -467,14 +467,14 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 	};
 
 	loop_disarm(r->sup->loop, &r->timer);
-	r->worker = worker_start(r->sup, &job, e);
+	r->worker = worker_start(r->sup, &task, e);
 	wipe_data(r);
 	return r->worker ? 0 : -1;
 }
 
 static void on_parsed(struct worker *w, const struct err *e, bool left)
 {
-	struct secret_request *r = w->job.owner;
+	struct secret_request *r = w->task.owner;
 	struct err problem = { 0 };
 
 	(void)left;

@@ -395,7 +395,7 @@ static void job_look(struct volume_job *j, struct worker *goes_on)
 
 static void on_job_gone(struct worker *w)
 {
-	struct volume_job *j = w->job.owner;
+	struct volume_job *j = w->task.owner;
 
 	j->worker = NULL;
 	job_look(j, NULL);
@@ -404,7 +404,7 @@ static void on_job_gone(struct worker *w)
 /* It went well, and its worker has begun the update. */
 static void on_next(struct worker *w)
 {
-	struct volume_job *j = w->job.owner;
+	struct volume_job *j = w->task.owner;
 
 	j->worker = NULL;
 	job_look(j, w);
@@ -476,7 +476,7 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 
 static void on_job_record(struct worker *w, const struct line *l)
 {
-	struct volume_job *j = w->job.owner;
+	struct volume_job *j = w->task.owner;
 
 	if (line_has(l, "note") && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s: %s", j->pool_name, j->verb, line_get(l, "note"));
@@ -504,7 +504,7 @@ static void on_job_record(struct worker *w, const struct line *l)
 
 static void on_job_done(struct worker *w, const struct err *e, bool left)
 {
-	ended(w->job.owner, e, left);
+	ended(w->task.owner, e, left);
 }
 
 /* What its time is, or the time that is left of it after its document was read. */
@@ -521,7 +521,7 @@ static int job_begin(struct volume_job *j, struct err *e)
 {
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
 	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
-	struct job job = {
+	struct task task = {
 		.what = j->verb,
 		.pool = j->pool_name,
 		.timeout = time_left(j, NEVER),
@@ -533,12 +533,12 @@ static int job_begin(struct volume_job *j, struct err *e)
 		.on_done = on_job_done,
 		.on_gone = on_job_gone,
 		.owner = j,
-		.then = goes_on ? &j->update.job : NULL,
+		.then = goes_on ? &j->update.task : NULL,
 		.on_next = on_next,
 	};
 
-	j->update.job.owner = j;
-	j->worker = worker_start(j->sup, &job, e);
+	j->update.task.owner = j;
+	j->worker = worker_start(j->sup, &task, e);
 	if (!j->worker)
 		return -1;
 	if (j->detach && !j->work.passed) /* otherwise the client may go when its descriptor has been taken */
@@ -550,7 +550,7 @@ static int job_begin(struct volume_job *j, struct err *e)
 
 static void on_read_record(struct worker *w, const struct line *l)
 {
-	struct volume_job *j = w->job.owner;
+	struct volume_job *j = w->task.owner;
 	const char *name = line_get(l, "volume");
 
 	if (!name || j->name)
@@ -566,7 +566,7 @@ static void on_read_record(struct worker *w, const struct line *l)
 
 static void on_read_text(struct worker *w, const char *data, size_t len)
 {
-	struct volume_job *j = w->job.owner;
+	struct volume_job *j = w->task.owner;
 
 	free(j->work.xml);
 	j->work.xml = copy_bytes(data, len);
@@ -575,7 +575,7 @@ static void on_read_text(struct worker *w, const char *data, size_t len)
 
 static void on_read(struct worker *w, const struct err *e, bool left)
 {
-	struct volume_job *j = w->job.owner;
+	struct volume_job *j = w->task.owner;
 	struct err problem = { 0 };
 
 	if (!e && !left && j->name && j->work.xml) {
@@ -592,7 +592,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 
 static int read_document(struct volume_job *j, struct err *e)
 {
-	struct job job = {
+	struct task task = {
 		.what = "parse",
 		.pool = j->pool_name,
 		.timeout = time_left(j, DEADLINE_PARSE),
@@ -606,7 +606,7 @@ static int read_document(struct volume_job *j, struct err *e)
 		.owner = j,
 	};
 
-	j->worker = worker_start(j->sup, &job, e);
+	j->worker = worker_start(j->sup, &task, e);
 	return j->worker ? 0 : -1;
 }
 

@@ -24,7 +24,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static bool has_left_behind(const struct pool *p)
 {
 	for (const struct worker *w = p->sup->workers; w; w = w->next)
-		if (w->job.subject == p && w->abandoned)
+		if (w->task.subject == p && w->abandoned)
 			return true;
 	return false;
 }

@@ -149,7 +149,7 @@ static void later(struct mounts *m)
  * out what it is now. The same if that mount can be written no more, or again. */
 static void on_mounts_record(struct worker *w, const struct line *l)
 {
-	struct mounts *m = w->job.owner;
+	struct mounts *m = w->task.owner;
 	const char *name = line_get(l, "pool");
 	struct pool *p = name ? pool_by_name(m->sup, name) : NULL;
 
@@ -177,12 +177,12 @@ static void over(struct mounts *m)
 
 static void on_mounts_gone(struct worker *w)
 {
-	over(w->job.owner);
+	over(w->task.owner);
 }
 
 static void on_mounts_seen(struct worker *w, const struct err *e, bool left)
 {
-	struct mounts *m = w->job.owner;
+	struct mounts *m = w->task.owner;
 
 	m->next = clock_ms() + (e ? AGAIN : PAUSE);
 	m->again |= e != NULL;
@@ -204,7 +204,7 @@ static void on_mounts_timer(struct timer *t)
 		return;
 	m->again = false;
 	m->looking = worker_start(m->sup,
-	                          &(struct job){ .what = "mounts",
+	                          &(struct task){ .what = "mounts",
 	                                         .timeout = SECONDS(5),
 	                                         .run = mounts_look,
 	                                         .arg = m,

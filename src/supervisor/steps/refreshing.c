@@ -27,7 +27,7 @@ static void refresh_facts(struct pool *p, const struct line *l)
 
 void step_on_record(struct worker *w, const struct line *l)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	const char *state = line_get(l, "state");
 
 	step_on_note(w, l);
@@ -178,7 +178,7 @@ static void refreshed(struct pool *p, const struct backend *b)
 
 static void on_refreshed(struct worker *w, const struct err *e, bool left)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	const struct backend *b = backend_find(p->type);
 	struct err problem = { 0 };
 	int fd = steal_fd(&p->fresh_index);
@@ -231,9 +231,9 @@ static void serves(struct pool *p)
 	waiters_move(&p->waiters, &p->served);
 }
 
-static struct job refresh_job(const char *what, uint64_t timeout)
+static struct task refresh_job(const char *what, uint64_t timeout)
 {
-	return (struct job){ .what = what,
+	return (struct task){ .what = what,
 		             .run = operation_refresh,
 		             .timeout = timeout,
 		             .on_record = step_on_record,
@@ -241,17 +241,17 @@ static struct job refresh_job(const char *what, uint64_t timeout)
 		             .on_gone = step_on_gone };
 }
 
-bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o)
+bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o)
 {
 	p->refresh_timeout = 0;
 	p->fresh_index = index_new(NULL);
 	if (p->fresh_index < 0)
 		return false;
-	*job = refresh_job("refresh", pool_refresh_time(p));
+	*task = refresh_job("refresh", pool_refresh_time(p));
 	*o = (struct operation){ .index = p->fresh_index,
 		                 .sweep = !p->jobs,
 		                 .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
-	step_fill(p, job, o);
+	step_fill(p, task, o);
 	return true;
 }
 
@@ -287,9 +287,9 @@ bool update_prepare(struct update *u, struct pool *p, const char *name)
 	if (u->index < 0)
 		return false;
 	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
-	u->job = refresh_job("update", pool_refresh_time(p));
-	step_fill(p, &u->job, &u->operation);
-	u->job.subject = NULL; /* not yet */
+	u->task = refresh_job("update", pool_refresh_time(p));
+	step_fill(p, &u->task, &u->operation);
+	u->task.subject = NULL; /* not yet */
 	return true;
 }
 
@@ -309,8 +309,8 @@ bool update_begins(struct update *u, struct pool *p, struct worker *worker, stru
 	p->reviving = false;
 	p->fresh_index = steal_fd(&u->index);
 	p->worker = worker;
-	worker->job.owner = p;
-	worker->job.subject = p;
+	worker->task.owner = p;
+	worker->task.subject = p;
 	touch_asked(p, w);
 	return true;
 }
@@ -339,13 +339,13 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	if (o.index >= 0) {
 		if (b->watched && !p->updating)
 			o.inotify = watch_begin(p->sup);
-		struct job job = refresh_job(p->updating ? "update" : "refresh", timeout);
+		struct task task = refresh_job(p->updating ? "update" : "refresh", timeout);
 
 		if (timeout == NEVER)
-			job.what = "probe";
+			task.what = "probe";
 
-		job.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
-		if (!step_launch(p, &job, &o, &e) && b->watched && !p->updating)
+		task.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
+		if (!step_launch(p, &task, &o, &e) && b->watched && !p->updating)
 			watch_over(p->sup);
 	}
 	if (p->worker && !p->updating) {

@@ -75,7 +75,7 @@ static void take_warning(struct pool *p, const char *text)
 
 void step_on_note(struct worker *w, const struct line *l)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	const char *note = line_get(l, "note");
 
 	if (note && worker_may_log(w))
@@ -113,44 +113,44 @@ void step_no_worker(struct pool *p, const struct err *e)
 
 static void on_ground(struct worker *w, const char *data, size_t len)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 
 	free(p->ground);
 	p->ground = strndup(data, len);
 }
 
-void step_fill(struct pool *p, struct job *job, struct operation *o)
+void step_fill(struct pool *p, struct task *task, struct operation *o)
 {
 	o->pool = p;
-	job->pool = p->name;
-	job->owner = p;
-	job->subject = p;
-	job->prompt = true;
-	job->arg = o;
-	if (!job->on_record)
-		job->on_record = step_on_note;
-	job->on_payload = on_ground;
+	task->pool = p->name;
+	task->owner = p;
+	task->subject = p;
+	task->prompt = true;
+	task->arg = o;
+	if (!task->on_record)
+		task->on_record = step_on_note;
+	task->on_payload = on_ground;
 }
 
 /* The operation's arguments are read by the child from its copy of our memory: they need to live only until
  * the fork. */
-bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e)
+bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e)
 {
-	step_fill(p, job, o);
+	step_fill(p, task, o);
 	p->again = false;
 	p->came = 0;
 	loop_disarm(p->sup->loop, &p->retry);
-	p->worker = worker_start(p->sup, job, e);
+	p->worker = worker_start(p->sup, task, e);
 	return p->worker != NULL;
 }
 
 void step_on_gone(struct worker *w)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 
 	p->stuck--;
 	p->again = p->stuck == 0;
-	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->job.run == operation_start)
+	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->task.run == operation_start)
 		pool_enter(p, PHASE_CHECKING, NULL); /* it may have done at last what nobody wants any more */
 	pool_step(p);
 }
@@ -226,7 +226,7 @@ static void started(struct pool *p)
 /* It is up, and its worker has begun the first refresh. */
 static void on_up(struct worker *w)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 
 	p->again = false;
 	p->came = 0;
@@ -237,7 +237,7 @@ static void on_up(struct worker *w)
 
 static void on_started(struct worker *w, const struct err *e, bool left)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	struct supervisor *s = p->sup;
 	const struct backend *b = backend_find(p->type);
 
@@ -292,9 +292,9 @@ static void begin_start(struct pool *p)
 		return;
 	}
 	struct operation look = { .index = -1, .inotify = -1 };
-	struct job then;
+	struct task then;
 	bool goes_on = step_prepare_refresh(p, &then, &look);
-	struct job job = {
+	struct task task = {
 		.what = "start",
 		.run = operation_start,
 		.on_done = on_started,
@@ -313,7 +313,7 @@ static void begin_start(struct pool *p)
 	}
 	pool_enter(p, PHASE_STARTING, NULL);
 	p->timeout = 0;
-	if (!step_launch(p, &job, &o, &e)) {
+	if (!step_launch(p, &task, &o, &e)) {
 		step_drop_refresh(p);
 		step_start_failed(p, &e);
 		return;

@@ -14,10 +14,10 @@
  * option, the backend's and the house's own. */
 uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house);
 /* What all jobs of a pool have in common. */
-void step_fill(struct pool *p, struct job *job, struct operation *o);
+void step_fill(struct pool *p, struct task *task, struct operation *o);
 /* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they
  * need to live only until the fork. False: e says why. */
-bool step_launch(struct pool *p, struct job *job, struct operation *o, struct err *e);
+bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e);
 /* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
  * there may be more room. */
 void step_no_worker(struct pool *p, const struct err *e);
@@ -43,7 +43,7 @@ void step_on_record(struct worker *w, const struct line *l);
 /* The first refresh, which the worker of the start goes on to: prepared before it is forked, so that `job`
  * and `o` can be the start's next. False: it cannot be had, and comes as one of its own later. Once prepared,
  * it is dropped, or its worker begins it. */
-bool step_prepare_refresh(struct pool *p, struct job *job, struct operation *o);
+bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o);
 void step_drop_refresh(struct pool *p);
 void step_refresh_begins(struct pool *p);
 

@@ -23,7 +23,7 @@ static void need_companion(const struct pool *p)
 
 static void on_checked(struct worker *w, const struct err *e, bool left)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	struct supervisor *s = p->sup;
 
 	step_over(p, left);
@@ -58,7 +58,7 @@ void step_check(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { 0 };
-	struct job job = {
+	struct task task = {
 		.what = "check",
 		.run = operation_check,
 		.timeout = b && b->deadline.check ? b->deadline.check : SECONDS(10),
@@ -69,7 +69,7 @@ void step_check(struct pool *p)
 	struct err e = { 0 };
 
 	p->found = STATE_INACTIVE;
-	if (!step_launch(p, &job, &o, &e))
+	if (!step_launch(p, &task, &o, &e))
 		step_no_worker(p, &e);
 }
 
@@ -131,7 +131,7 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 
 static void on_stopped(struct worker *w, const struct err *e, bool left)
 {
-	struct pool *p = w->job.owner;
+	struct pool *p = w->task.owner;
 	struct supervisor *s = p->sup;
 
 	step_over(p, left);
@@ -159,15 +159,15 @@ static void stop_now(struct pool *p)
 	struct operation o = { .force = hurry && p->was == PHASE_HUNG };
 	uint64_t timeout = step_deadline(p->timeout, p->sup->options.stop_deadline, b ? b->deadline.stop : 0,
 	                                 DEADLINE_STOP);
-	struct job job = {
+	struct task task = {
 		.what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = step_on_gone
 	};
 	struct err e = { 0 };
 
 	if (hurry && p->sup->shutdown.deadline < clock_ms() + timeout)
 		timeout = (uint64_t)clock_until(p->sup->shutdown.deadline);
-	job.timeout = timeout;
-	if (step_launch(p, &job, &o, &e)) {
+	task.timeout = timeout;
+	if (step_launch(p, &task, &o, &e)) {
 		p->timeout = 0;
 		return;
 	}
