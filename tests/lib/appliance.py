@@ -205,10 +205,12 @@ class Latency:
         figures = dict(re.findall(r"(\w+)=(\d+)", result.out))
         self.requests, self.late = int(figures["requests"]), int(figures["late"])
         self.worst_ms, self.median_ms = int(figures["worst_us"]) / 1000, int(figures["median_us"]) / 1000
-        self.first_ms = int(figures["first_ms"])
+        self.first_ms, self.worst_at = int(figures["first_ms"]), int(figures["worst_ms"])
+        self.own_ms = int(figures["own_us"]) / 1000
 
     def __str__(self):
-        return f"{self.requests} requests, median {self.median_ms:.1f} ms, worst {self.worst_ms:.1f} ms, {self.late} late"
+        return (f"{self.requests} requests, median {self.median_ms:.1f} ms, worst {self.worst_ms:.1f} ms ({self.worst_at / 1000:.3f} s after power-on), "
+                f"{self.own_ms:.1f} ms without waits for a processor, {self.late} late")
 
 
 def guest_programs(box, names=("latency", "starts")):

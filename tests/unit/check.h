@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int check_failures, check_case_failed;
 
@@ -36,6 +37,7 @@ static int check_failures, check_case_failed;
 
 #define RUN(test) do { \
 	check_case_failed = 0; \
+	umask(022); /* whoever runs the tests may have another one than a system's first process */ \
 	test(); \
 	printf("%s - %s\n", check_case_failed ? "not ok" : "ok", #test); \
 	fflush(stdout); \

@@ -2,9 +2,10 @@
  *
  * latency SOCKET STOPFILE: ask for all pools every 10 ms, each time over a new connection, until STOPFILE exists; then print how long the answers took:
  *
- *     requests=N worst_us=N median_us=N late=N first_ms=N
+ *     requests=N worst_us=N median_us=N late=N first_ms=N worst_ms=N own_us=N
  *
- * late counts answers that took more than 50 ms; first_ms is the machine's uptime at the first answer. As long as nobody listens yet it waits.
+ * late counts answers that took more than 50 ms; first_ms is the machine's uptime at the first answer, worst_ms at the worst. own_us is the worst
+ * without the time that process 1, which answers, and this one waited for a processor. As long as nobody listens yet it waits.
  * A program of its own because a shell that starts a client each time would measure mostly itself.
  */
 #include <stdint.h>
@@ -32,6 +33,25 @@ static void pause_ms(long ms)
 	struct timespec t = { .tv_nsec = ms * 1000000 };
 
 	nanosleep(&t, NULL);
+}
+
+/* How long this process has waited for a processor, in all. */
+static uint64_t waited_us(const char *schedstat)
+{
+	FILE *file = fopen(schedstat, "re");
+	unsigned long long waited = 0;
+
+	if (file) {
+		if (fscanf(file, "%*u %llu", &waited) != 1)
+			waited = 0;
+		fclose(file);
+	}
+	return waited / 1000;
+}
+
+static uint64_t both_waited_us(void)
+{
+	return waited_us("/proc/1/schedstat") + waited_us("/proc/self/schedstat");
 }
 
 /* 0: answered; -1: nobody listens; -2: the connection ended before the answer did. */
@@ -68,17 +88,27 @@ int main(int argc, char **argv)
 {
 	static uint32_t took[KEPT];
 	unsigned n = 0, late = 0;
-	uint64_t first = 0;
+	uint64_t first = 0, worst = 0, own = 0;
+	uint32_t longest = 0;
 
 	if (argc != 3)
 		return 64;
 	while (n < KEPT && access(argv[2], F_OK) != 0) {
-		uint64_t began = now_us(CLOCK_MONOTONIC);
+		uint64_t before = both_waited_us(), began = now_us(CLOCK_MONOTONIC);
 		int answer = ask(argv[1]);
 
 		if (answer == 0) {
 			took[n] = (uint32_t)(now_us(CLOCK_MONOTONIC) - began);
-			late += took[n++] > LATE_US;
+			uint64_t waited = both_waited_us() - before;
+
+			late += took[n] > LATE_US;
+			if (took[n] > longest) {
+				longest = took[n];
+				worst = now_us(CLOCK_BOOTTIME) / 1000;
+			}
+			if (took[n] > waited && took[n] - waited > own)
+				own = took[n] - waited;
+			n++;
 			if (!first)
 				first = now_us(CLOCK_BOOTTIME) / 1000;
 		} else if (answer == -2 || first) {
@@ -90,6 +120,7 @@ int main(int argc, char **argv)
 	if (!n)
 		return 1;
 	qsort(took, n, sizeof(took[0]), compare);
-	printf("requests=%u worst_us=%u median_us=%u late=%u first_ms=%llu\n", n, took[n - 1], took[n / 2], late, (unsigned long long)first);
+	printf("requests=%u worst_us=%u median_us=%u late=%u first_ms=%llu worst_ms=%llu own_us=%llu\n", n, took[n - 1], took[n / 2], late,
+	       (unsigned long long)first, (unsigned long long)worst, (unsigned long long)own);
 	return 0;
 }
