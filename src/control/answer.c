@@ -120,7 +120,6 @@ static void finish(struct call *c)
 	bool parked = c->stage == CALL_PARKED;
 
 	loop_disarm(c->peer->server->loop, &c->deadline);
-	c->waits_boot = false;
 	c->stage = CALL_FINISHED;
 	if (parked)
 		peer_wake(c->peer);

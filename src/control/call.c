@@ -427,38 +427,6 @@ void call_end_stream(struct call *c)
 
 /* ---- wait boot ---- */
 
-/* Was every pool that is wanted tried once? Waiting and retrying count: that is all that can be said of them. */
-static const struct pool *not_tried_yet(struct supervisor *s)
-{
-	for (const struct pool *p = pool_first(s); p; p = p->next)
-		if (!p->judged || (p->want_active && (p->phase == PHASE_INACTIVE || p->phase == PHASE_CHECKING || p->phase == PHASE_STARTING)))
-			return p;
-	return NULL;
-}
-
-void call_look_at_boot(struct call *c)
-{
-	struct supervisor *s = call_supervisor(c);
-
-	if (c->waits_boot && supervisor_sources_read(s) && !not_tried_yet(s)) {
-		final_str(c, "state", call_state(c));
-		call_ok(c);
-	}
-}
-
-static void boot_timed_out(struct timer *t)
-{
-	struct call *c = t->owner;
-	const struct pool *p = not_tried_yet(call_supervisor(c));
-	struct err e = { 0 };
-
-	if (p)
-		err_set(&e, ERR_TIMEOUT, "boot is not done: pool \"%s\" is %s", p->name, phase_word(p->phase));
-	else
-		err_set(&e, ERR_TIMEOUT, "boot is not done: the definitions have not all been read yet");
-	call_fail(c, &e);
-}
-
 static void boot_done(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -474,19 +442,12 @@ static void boot_done(struct waiter *w, const struct result *r)
 void call_wait_boot(struct call *c, uint64_t deadline)
 {
 	const struct server_options *o = &c->peer->server->options;
+	struct waiter *w = call_waiter(c);
 	struct err e = { 0 };
 
-	if (o->on_wait_boot) {
-		struct waiter *w = call_waiter(c);
-
-		w->done = boot_done;
-		if (o->on_wait_boot(o->arg, deadline, w, &e) < 0)
-			call_fail(c, &e);
-		return;
-	}
-	c->stage = CALL_PARKED;
-	c->waits_boot = true;
-	c->deadline = (struct timer){ .on_expiry = boot_timed_out, .owner = c };
-	loop_arm(c->peer->server->loop, &c->deadline, deadline);
-	call_look_at_boot(c);
+	w->done = boot_done;
+	if (!o->on_wait_boot)
+		err_set(&e, ERR_UNSUPPORTED, "this poolinit does not boot anything");
+	if (!o->on_wait_boot || o->on_wait_boot(o->arg, deadline, w, &e) < 0)
+		call_fail(c, &e);
 }

@@ -49,8 +49,7 @@ struct call {
 	uint64_t since;
 
 	struct waiter waiter;
-	bool waits_boot;                /* looked at again at every event */
-	struct timer deadline;          /* of that wait, or of the whole call */
+	struct timer deadline;          /* of the whole call */
 	uint64_t limit;                 /* ms that the whole call may take */
 
 	size_t text_len;
@@ -73,7 +72,5 @@ void call_run(struct call *c);
 void call_send_file(struct call *c, int fd, size_t len);
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);
-/* Something happened: is a parked `wait boot` over? */
-void call_look_at_boot(struct call *c);
 
 #endif

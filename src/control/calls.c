@@ -44,19 +44,9 @@ static bool is_finished(const struct call *c)
 	return c->stage == CALL_FINISHED;
 }
 
-static bool waits_boot(const struct call *c)
-{
-	return c->waits_boot;
-}
-
 bool calls_any_finished(const struct peer *p)
 {
 	return any(p, is_finished);
-}
-
-bool calls_any_waits_boot(const struct peer *p)
-{
-	return any(p, waits_boot);
 }
 
 bool calls_any_streams(const struct peer *p)

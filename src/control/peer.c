@@ -154,10 +154,6 @@ void peer_event(struct peer *p, const struct buf *text)
 {
 	struct buf *b = p->file >= 0 || p->replying ? &p->held : &p->out;
 
-	if (calls_any_waits_boot(p)) {    /* looked at in its next turn: whoever tells of the event is not done yet */
-		p->busy = true;
-		set_interest(p);
-	}
 	if (!p->subscribed || p->dead || p->closing)
 		return;
 	if (p->events_lost || text->failed || p->event_bytes + text->len > CONTROL_OUT_LIMIT) {
@@ -467,8 +463,6 @@ static void on_turn(struct watch *w, uint32_t events)
 
 	if ((events & EPOLLIN) && wants_input(p))
 		read_some(p);
-	for (struct call *c = p->calls; c; c = c->next)
-		call_look_at_boot(c);
 	work(p);
 	p->dead = p->dead || is_stuck(p);
 	if (!p->in.len)

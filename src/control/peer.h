@@ -127,7 +127,6 @@ void peer_on_stream(struct watch *w, uint32_t events);
 void calls_add(struct peer *p, struct call *c);
 void calls_free_one(struct peer *p, struct call *c);
 bool calls_any_finished(const struct peer *p);
-bool calls_any_waits_boot(const struct peer *p);
 bool calls_any_streams(const struct peer *p);
 /* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or NULL. */
 struct call *calls_answerable(const struct peer *p);

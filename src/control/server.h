@@ -27,7 +27,7 @@ struct server_options {
 	const char *(*state)(void *arg);        /* "starting", "ready", "degraded", "failed" */
 	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in `serve`). */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);
-	/* Parked by `wait boot`: answer when boot is done. NULL: `wait boot` waits until every wanted pool was tried once. */
+	/* Parked by `wait boot`: answer when boot is done. NULL: there is no boot to wait for. */
 	int (*on_wait_boot)(void *arg, uint64_t deadline, struct waiter *w, struct err *e);
 	void *arg;
 };

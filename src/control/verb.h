@@ -115,7 +115,7 @@ void call_fail(struct call *c, const struct err *e);
 struct waiter *call_waiter(struct call *c);     /* to park on; withdrawn by itself when the client goes */
 void call_again(struct call *c);                /* in done: what it waited for has come, its verb begins anew */
 struct call *call_of(struct waiter *w);         /* in done: whose waiter it is */
-/* Answer when boot is done (server_options.on_wait_boot), or when every pool that is wanted was tried once. */
+/* Answer when boot is done (server_options.on_wait_boot). */
 void call_wait_boot(struct call *c, uint64_t deadline);
 int call_shutdown(struct call *c, const char *how, struct err *e);
 const char *call_state(struct call *c);         /* of the whole: the greeting's word */
