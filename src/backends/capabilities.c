@@ -20,7 +20,8 @@ static void print_values(const char *const *formats, struct buf *out)
 				buf_printf(out, "        <value>%s</value>\n", formats[i]);
 }
 
-static void print_options(const char *element, const char *name, const char *const *formats, struct buf *out)
+static void print_format_options(const char *element, const char *name, const char *const *formats,
+                                 struct buf *out)
 {
 	if (!formats)
 		return;
@@ -39,8 +40,8 @@ void capabilities_print(struct buf *out)
 
 		buf_printf(out, "  <pool type='%s' supported='%s'>\n", info->word,
 		           backend_find((enum pool_type)t) ? "yes" : "no");
-		print_options("poolOptions", "sourceFormatType", info->formats, out);
-		print_options("volOptions", "targetFormatType", info->volume_formats, out);
+		print_format_options("poolOptions", "sourceFormatType", info->formats, out);
+		print_format_options("volOptions", "targetFormatType", info->volume_formats, out);
 		buf_adds(out, "  </pool>\n");
 	}
 	buf_adds(out, "</storagepoolCapabilities>\n");

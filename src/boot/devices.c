@@ -178,12 +178,12 @@ static void walk_gone(struct worker *w)
 static void start_walk(struct devices *d)
 {
 	struct task task = { .what = "coldplug",
-		           .timeout = WALK_TIMEOUT,
-		           .run = run_walk,
-		           .arg = d,
-		           .on_done = walk_done,
-		           .on_gone = walk_gone,
-		           .owner = d };
+		             .timeout = WALK_TIMEOUT,
+		             .run = run_walk,
+		             .arg = d,
+		             .on_done = walk_done,
+		             .on_gone = walk_gone,
+		             .owner = d };
 	struct err e = { 0 };
 
 	if (!d->own) {
@@ -383,12 +383,12 @@ static void start_links(struct devices *d)
 	while (d->npending && busy_slots(d) < SLOTS) {
 		struct batch *b = calloc(1, sizeof(*b));
 		struct task task = { .what = "device-links",
-			           .timeout = LINKS_TIMEOUT,
-			           .run = run_links,
-			           .arg = b,
-			           .on_done = links_done,
-			           .on_gone = links_gone,
-			           .owner = b };
+			             .timeout = LINKS_TIMEOUT,
+			             .run = run_links,
+			             .arg = b,
+			             .on_done = links_done,
+			             .on_gone = links_gone,
+			             .owner = b };
 		struct err e = { 0 };
 
 		if (!b) {
@@ -454,11 +454,11 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 static void start_modules(struct devices *d)
 {
 	struct task task = { .what = "modules",
-		           .timeout = WALK_TIMEOUT,
-		           .run = run_modules,
-		           .arg = &d->modaliases,
-		           .on_done = modules_done,
-		           .owner = d };
+		             .timeout = WALK_TIMEOUT,
+		             .run = run_modules,
+		             .arg = &d->modaliases,
+		             .on_done = modules_done,
+		             .owner = d };
 	struct err e = { 0 };
 
 	if (d->modaliases.failed) {

@@ -293,12 +293,12 @@ typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
 	struct task task = { .what = what,
-		           .timeout = time,
-		           .run = run,
-		           .arg = arg,
-		           .on_record = worker_says,
-		           .on_done = shutdown_worker_over,
-		           .owner = s };
+		             .timeout = time,
+		             .run = run,
+		             .arg = arg,
+		             .on_record = worker_says,
+		             .on_done = shutdown_worker_over,
+		             .owner = s };
 	uint64_t now = clock_ms();
 	struct err e = { 0 };
 

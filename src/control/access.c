@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who may: the credentials that the kernel noted when a client connected. Nothing is looked up by name but one group, once, in /etc/group
- * itself: name services may hang, and there are none at boot.
+ * Who may: the credentials that the kernel noted when a client connected. Nothing is looked up by name but
+ * one group, once, in /etc/group itself: name services may hang, and there are none at boot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,18 +101,21 @@ static bool may_be_dismissed(const struct peer *p, enum verb_level by)
 	return p->level < by && (p->level == LEVEL_READ || !p->calls);
 }
 
-/* Of the lowest level the one whose last request is longest ago; NULL: nobody goes for a client of that level. */
+/* Of the lowest level the one whose last request is longest ago; NULL: nobody goes for a client of that
+ * level. */
 static struct peer *find_dismissable(const struct server *srv, enum verb_level by)
 {
 	struct peer *found = NULL;
 
 	for (struct peer *p = srv->peers; p; p = p->next)
-		if (may_be_dismissed(p, by) && (!found || p->level < found->level || (p->level == found->level && p->active <= found->active)))
+		if (may_be_dismissed(p, by) && (!found || p->level < found->level ||
+		                                (p->level == found->level && p->active <= found->active)))
 			found = p;
 	return found;
 }
 
-/* A client that has closed its connection, which its own turn has not noticed yet: whoever comes after it finds its place free. */
+/* A client that has closed its connection, which its own turn has not noticed yet: whoever comes after it
+ * finds its place free. */
 static bool has_hung_up(const struct peer *p)
 {
 	struct pollfd end = { .fd = p->fd };
@@ -142,7 +145,8 @@ bool access_dismiss_for(struct server *srv, const struct peer *p)
 
 	if (!gone)
 		return false;
-	err_set(&why, ERR_LIMIT, "this connection's place was needed for a client with the level \"%s\"", verb_level_word(p->level));
+	err_set(&why, ERR_LIMIT, "this connection's place was needed for a client with the level \"%s\"",
+	        verb_level_word(p->level));
 	peer_dismiss(gone, &why);
 	return true;
 }
@@ -160,7 +164,8 @@ static enum room find_room(const struct server *srv, const struct peer *p)
 	}
 	if (!admin && own >= CONTROL_PER_USER)
 		return FULL_FOR_USER;
-	return srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE) ? ROOM : FULL;
+	return srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE) ? ROOM
+	                                                                                              : FULL;
 }
 
 int access_place(struct server *srv, const struct peer *p, struct err *e)
@@ -174,9 +179,11 @@ int access_place(struct server *srv, const struct peer *p, struct err *e)
 	if (room == ROOM)
 		return 0;
 	if (room == FULL_FOR_USER)
-		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit", (unsigned)p->uid, CONTROL_PER_USER);
+		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit",
+		               (unsigned)p->uid, CONTROL_PER_USER);
 	if (!access_dismiss_for(srv, p))
-		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s", srv->npeers, CONTROL_CLIENTS,
-			       p->level == LEVEL_ADMIN ? "" : ", some of them kept for root");
+		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s",
+		               srv->npeers, CONTROL_CLIENTS,
+		               p->level == LEVEL_ADMIN ? "" : ", some of them kept for root");
 	return 0;
 }

@@ -69,7 +69,7 @@ void call_send_file(struct call *c, int fd, size_t len)
 	c->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	c->file_len = len;
 	if (c->file < 0)
-		c->records.failed = true;       /* no descriptor left: this client is dropped, nothing else */
+		c->records.failed = true; /* no descriptor left: this client is dropped, nothing else */
 }
 
 void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total)

@@ -36,7 +36,7 @@ void call_free(struct call *c)
 	waiter_withdraw(&c->waiter);
 	loop_disarm(c->peer->server->loop, &c->waiter.timer);
 	loop_disarm(c->peer->server->loop, &c->deadline);
-	if (c->job && c->stage != CALL_FINISHED)        /* nobody is there any more to send, or to receive */
+	if (c->job && c->stage != CALL_FINISHED) /* nobody is there any more to send, or to receive */
 		volume_cancel(call_supervisor(c), c->job, NULL, NULL);
 	call_end_stream(c);
 	if (c->file >= 0)
@@ -44,9 +44,9 @@ void call_free(struct call *c)
 	buf_forget(&c->records);
 	buf_free(&c->finals);
 	if (c->payload)
-		explicit_bzero(c->payload, c->payload_len);     /* it may be a secret */
+		explicit_bzero(c->payload, c->payload_len); /* it may be a secret */
 	free(c->payload);
-	explicit_bzero(c->text, c->text_len);           /* who typed it there should not have */
+	explicit_bzero(c->text, c->text_len); /* who typed it there should not have */
 	free(c);
 }
 
@@ -79,7 +79,8 @@ static int unknown_arg(const struct verb *v, const char *what, const char *word,
 	for (size_t i = 0; v->args[i].name; i++)
 		if (!is_file(&v->args[i]))
 			buf_printf(&names, "%s%s", names.len ? ", " : "", v->args[i].name);
-	err_set(e, ERR_UNKNOWN_KEY, "%s has no %s \"%.80s\" (it takes: %s)", v->name, what, word, names.len ? buf_str(&names) : "nothing");
+	err_set(e, ERR_UNKNOWN_KEY, "%s has no %s \"%.80s\" (it takes: %s)", v->name, what, word,
+	        names.len ? buf_str(&names) : "nothing");
 	buf_free(&names);
 	return -1;
 }
@@ -89,7 +90,8 @@ static bool is_decimal(const char *s)
 	return s[0] && strlen(s) <= 19 && s[strspn(s, "0123456789")] == '\0';
 }
 
-/* What was given for one argument, as that argument's kind wants it. A flag may be written --build, build=yes or build=no. */
+/* What was given for one argument, as that argument's kind wants it. A flag may be written --build, build=yes
+ * or build=no. */
 static int take_value(struct call *c, size_t i, const char *value, struct err *e)
 {
 	const struct verb_arg *a = &c->verb->args[i];
@@ -102,9 +104,11 @@ static int take_value(struct call *c, size_t i, const char *value, struct err *e
 	if (!value || !value[0])
 		return err_set(e, ERR_MISSING, "%s: \"%s\" needs a value", c->verb->name, a->name);
 	if (a->kind == ARG_FLAG && !streq(value, "yes") && !streq(value, "no"))
-		return err_set(e, ERR_INVALID, "%s: \"%s\" is yes or no, not \"%.80s\"", c->verb->name, a->name, value);
+		return err_set(e, ERR_INVALID, "%s: \"%s\" is yes or no, not \"%.80s\"", c->verb->name,
+		               a->name, value);
 	if (a->kind == ARG_NUMBER && !is_decimal(value))
-		return err_set(e, ERR_INVALID, "%s: \"%s\" is a number, not \"%.80s\"", c->verb->name, a->name, value);
+		return err_set(e, ERR_INVALID, "%s: \"%s\" is a number, not \"%.80s\"", c->verb->name,
+		               a->name, value);
 	if (a->kind == ARG_DURATION && clock_parse(value, &ms, e) < 0)
 		return err_wrap(e, ERR_KEEP, "%s: %s", c->verb->name, a->name);
 	if (a->kind == ARG_SIZE && size_parse_word(value, &bytes, e) < 0)
@@ -118,7 +122,8 @@ static size_t next_positional(const struct call *c)
 {
 	size_t i = 0;
 
-	while (c->verb->args[i].name && (!c->verb->args[i].positional || is_file(&c->verb->args[i]) || c->values[i]))
+	while (c->verb->args[i].name &&
+	       (!c->verb->args[i].positional || is_file(&c->verb->args[i]) || c->values[i]))
 		i++;
 	return i;
 }
@@ -127,8 +132,10 @@ int call_name(struct call *c, const char *verb, struct err *e)
 {
 	c->verb = verb_find(verb);
 	if (!c->verb || c->verb->local)
-		return err_set(e, ERR_UNKNOWN_VERB, c->verb ? "%.80s is done by poolctl with the help of other verbs" :
-			       "unknown verb \"%.80s\" (help lists them)", verb);
+		return err_set(e, ERR_UNKNOWN_VERB,
+		               c->verb ? "%.80s is done by poolctl with the help of other verbs"
+		                       : "unknown verb \"%.80s\" (help lists them)",
+		               verb);
 	return 0;
 }
 
@@ -150,38 +157,44 @@ static int check_required(const struct call *c, struct err *e)
 
 	for (size_t i = 0; args[i].name; i++)
 		if (args[i].required && !c->values[i] && !is_file(&args[i]))
-			return err_set(e, ERR_MISSING, "%s needs %s=: %s", c->verb->name, args[i].name, args[i].help);
+			return err_set(e, ERR_MISSING, "%s needs %s=: %s", c->verb->name, args[i].name,
+			               args[i].help);
 	return 0;
 }
 
 static int check_level(const struct call *c, enum verb_level level, struct err *e)
 {
 	if (level < c->verb->level)
-		return err_set(e, ERR_DENIED, "%s needs the level \"%s\", this client has \"%s\"", c->verb->name,
-			       verb_level_word(c->verb->level), verb_level_word(level));
+		return err_set(e, ERR_DENIED, "%s needs the level \"%s\", this client has \"%s\"",
+		               c->verb->name, verb_level_word(c->verb->level), verb_level_word(level));
 	for (size_t i = 0; c->verb->args[i].name; i++)
 		if (c->values[i] && level < c->verb->args[i].level)
-			return err_set(e, ERR_DENIED, "%s with %s= needs the level \"%s\", this client has \"%s\"", c->verb->name,
-				       c->verb->args[i].name, verb_level_word(c->verb->args[i].level), verb_level_word(level));
+			return err_set(e, ERR_DENIED,
+			               "%s with %s= needs the level \"%s\", this client has \"%s\"",
+			               c->verb->name, c->verb->args[i].name,
+			               verb_level_word(c->verb->args[i].level), verb_level_word(level));
 	return 0;
 }
 
 static int check_payload(struct call *c, struct err *e)
 {
 	if (!c->has_payload)
-		return c->verb->payload_required ? err_set(e, ERR_MISSING, "%s needs a payload: %s", c->verb->name, call_payload_hint(c)) : 0;
-	if (c->verb->data) {                    /* it goes on to the worker as it comes */
+		return c->verb->payload_required ? err_set(e, ERR_MISSING, "%s needs a payload: %s",
+		                                           c->verb->name, call_payload_hint(c))
+		                                 : 0;
+	if (c->verb->data) { /* it goes on to the worker as it comes */
 		c->stream.left = c->announced;
 		return 0;
 	}
 	if (!c->verb->payload_max)
 		return err_set(e, ERR_INVALID, "%s takes no payload", c->verb->name);
 	if (c->announced > c->verb->payload_max)
-		return err_set(e, ERR_TOO_LONG, "%s takes a payload of at most %u bytes, not %llu", c->verb->name, c->verb->payload_max,
-			       (unsigned long long)c->announced);
+		return err_set(e, ERR_TOO_LONG, "%s takes a payload of at most %u bytes, not %llu",
+		               c->verb->name, c->verb->payload_max, (unsigned long long)c->announced);
 	c->payload_len = (size_t)c->announced;
 	c->payload = calloc(1, c->payload_len + 1);
-	return c->payload ? 0 : err_set(e, ERR_NO_MEMORY, "no memory for a payload of %zu bytes", c->payload_len);
+	return c->payload ? 0
+	                  : err_set(e, ERR_NO_MEMORY, "no memory for a payload of %zu bytes", c->payload_len);
 }
 
 int call_check(struct call *c, struct err *e)
@@ -194,7 +207,7 @@ int call_check(struct call *c, struct err *e)
 
 /* ---- its limit ---- */
 
-#define GRACE 250               /* ms: an operation has the same deadline, and says more exactly what was late */
+#define GRACE 250 /* ms: an operation has the same deadline, and says more exactly what was late */
 
 /* A job whose bytes go over this connection does not go on without it. */
 static void on_limit(struct timer *t)
@@ -203,8 +216,9 @@ static void on_limit(struct timer *t)
 	struct err e = { 0 };
 
 	waiter_withdraw(&c->waiter);
-	err_set(&e, ERR_TIMEOUT, "%s was not done within %llu s; what was begun %s (pool-info, job-list and status show it)", c->verb->name,
-		(unsigned long long)(c->limit / 1000), c->job ? "is ended" : "goes on");
+	err_set(&e, ERR_TIMEOUT,
+	        "%s was not done within %llu s; what was begun %s (pool-info, job-list and status show it)",
+	        c->verb->name, (unsigned long long)(c->limit / 1000), c->job ? "is ended" : "goes on");
 	if (c->job)
 		volume_cancel(call_supervisor(c), c->job, NULL, NULL);
 	call_fail(c, &e);
@@ -217,9 +231,12 @@ static uint64_t grace(const struct call *c)
 
 uint64_t call_time_left(struct call *c)
 {
-	uint64_t asked = call_duration(c, "timeout", 0), end = c->deadline.deadline - grace(c), now = clock_ms();
+	uint64_t asked = call_duration(c, "timeout", 0), end = c->deadline.deadline - grace(c),
+		 now = clock_ms();
 
-	return !asked || !c->deadline.armed ? asked : end > now ? end - now : 1;
+	if (!asked || !c->deadline.armed)
+		return asked;
+	return end > now ? end - now : 1;
 }
 
 /* What the verb's table says, and more where operations were given more; timeout= goes before both. */
@@ -231,7 +248,8 @@ static uint64_t limit_of(struct call *c)
 	return asked ? asked : c->verb->limit + o->start_deadline + o->stop_deadline + o->refresh_deadline;
 }
 
-/* Whoever waits is answered, whatever becomes of workers. The time counts from the first run: a call that begins anew has no more of it. */
+/* Whoever waits is answered, whatever becomes of workers. The time counts from the first run: a call that
+ * begins anew has no more of it. */
 static void limit_call(struct call *c)
 {
 	if (!c->verb->limit || c->deadline.armed)
@@ -255,7 +273,8 @@ void call_run(struct call *c)
 	}
 }
 
-/* Finished or not, there may be something to do in the client's turn: an answer to send, or the bytes of a stream that has just been opened. */
+/* Finished or not, there may be something to do in the client's turn: an answer to send, or the bytes of a
+ * stream that has just been opened. */
 void call_again(struct call *c)
 {
 	call_run(c);

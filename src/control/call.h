@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One request on its way: from its arguments to its answer. Private to the control room; verbs see it through verb.h only. What belongs to
- * the connection stands in struct peer: a connection may have several calls under way.
+ * One request on its way: from its arguments to its answer. Private to the control room; verbs see it through
+ * verb.h only. What belongs to the connection stands in struct peer: a connection may have several calls
+ * under way.
  */
 #ifndef POOLINIT_CONTROL_CALL_H
 #define POOLINIT_CONTROL_CALL_H
@@ -12,36 +13,37 @@
 struct peer;
 
 enum call_stage {
-	CALL_PAYLOAD,           /* its payload is still arriving */
-	CALL_RUNNING,           /* in its verb's function */
-	CALL_PARKED,            /* waits for the supervisor */
-	CALL_FINISHED,          /* to be sent */
+	CALL_PAYLOAD,  /* its payload is still arriving */
+	CALL_RUNNING,  /* in its verb's function */
+	CALL_PARKED,   /* waits for the supervisor */
+	CALL_FINISHED, /* to be sent */
 };
 
 struct call {
 	struct peer *peer;
-	struct call *next;              /* of the same client, in the order in which they came */
+	struct call *next; /* of the same client, in the order in which they came */
 	const struct verb *verb;
-	const char *tag;                /* what the client calls it, for the codec; NULL: nothing. Points into text, as values do */
-	const char *values[VERB_ARGS];  /* of verb->args, in their order; NULL: not given */
+	/* what the client calls it, for the codec; NULL: nothing. Points into text, as values do */
+	const char *tag;
+	const char *values[VERB_ARGS]; /* of verb->args, in their order; NULL: not given */
 	enum call_stage stage;
 
-	bool has_payload;               /* the request brings one, or a stream: */
-	uint64_t announced;             /* bytes of it */
+	bool has_payload;   /* the request brings one, or a stream: */
+	uint64_t announced; /* bytes of it */
 	char *payload;
 	size_t payload_len, payload_got;
-	size_t passed;                  /* bytes of the client's queue that a descriptor comes with; 0: it passes none */
-	bool taken;                     /* a worker has taken them */
+	size_t passed; /* bytes of the client's queue that a descriptor comes with; 0: it passes none */
+	bool taken;    /* a worker has taken them */
 	struct {
-		int fd;                 /* our end of the pipe to or from the job's worker; -1: none */
-		bool in;                /* from the client to the worker */
-		uint64_t left;          /* in: bytes of the payload that are still to go */
-		struct watch watch;     /* on the pipe, while it is the worker's turn */
+		int fd;             /* our end of the pipe to or from the job's worker; -1: none */
+		bool in;            /* from the client to the worker */
+		uint64_t left;      /* in: bytes of the payload that are still to go */
+		struct watch watch; /* on the pipe, while it is the worker's turn */
 	} stream;
-	uint64_t job;                   /* ends when the client goes; 0: none */
+	uint64_t job; /* ends when the client goes; 0: none */
 
-	struct buf records, finals;     /* of the answer, as the codec writes them */
-	int file;                       /* what follows the records: a copy of a memfd's descriptor, or -1 */
+	struct buf records, finals; /* of the answer, as the codec writes them */
+	int file;                   /* what follows the records: a copy of a memfd's descriptor, or -1 */
 	size_t file_len;
 	struct err err;
 	bool failed, quit;
@@ -49,26 +51,29 @@ struct call {
 	uint64_t since;
 
 	struct waiter waiter;
-	struct timer deadline;          /* of the whole call */
-	uint64_t limit;                 /* ms that the whole call may take */
+	struct timer deadline; /* of the whole call */
+	uint64_t limit;        /* ms that the whole call may take */
 
 	size_t text_len;
-	char text[];                    /* of the request, for the codec */
+	char text[]; /* of the request, for the codec */
 };
 
 /* A call for a request of len bytes, which is copied, to be parsed by the codec. NULL: no memory. */
 struct call *call_new(struct peer *p, const char *text, size_t len);
 /* Withdraws what is parked. */
 void call_free(struct call *c);
-/* What a codec does with a new call, in this order: name its verb, give it its arguments, say what it brings along (has_payload, announced), check it.
- * Everything that can be wrong with a request is said by these, before anything happens. */
+/* What a codec does with a new call, in this order: name its verb, give it its arguments, say what it brings
+ * along (has_payload, announced), check it. Everything that can be wrong with a request is said by these,
+ * before anything happens. */
 int call_name(struct call *c, const char *verb, struct err *e);
-/* key NULL: a bare word, for the next positional argument. value NULL: a bare flag. Both stay the caller's and must live as long as c: in c->text. */
+/* key NULL: a bare word, for the next positional argument. value NULL: a bare flag. Both stay the caller's
+ * and must live as long as c: in c->text. */
 int call_give(struct call *c, const char *key, const char *value, struct err *e);
 /* The stage becomes PAYLOAD or RUNNING. */
 int call_check(struct call *c, struct err *e);
 void call_run(struct call *c);
-/* For the codec: len bytes of the file follow the records as they are. Nothing but the answer's end follows them. */
+/* For the codec: len bytes of the file follow the records as they are. Nothing but the answer's end follows
+ * them. */
 void call_send_file(struct call *c, int fd, size_t len);
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);

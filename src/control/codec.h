@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A codec says requests, answers and events in bytes: a table of functions, of which a server has one for all its clients. Verbs do not know it. A new
- * protocol is another such table (HACKING, "A new codec").
+ * A codec says requests, answers and events in bytes: a table of functions, of which a server has one for all
+ * its clients. Verbs do not know it. A new protocol is another such table (HACKING, "A new codec").
  */
 #ifndef POOLINIT_CONTROL_CODEC_H
 #define POOLINIT_CONTROL_CODEC_H
@@ -18,39 +18,46 @@ struct line;
 struct peer;
 
 struct codec {
-	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing comes between the parts of an answer. */
+	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing
+	 * comes between the parts of an answer. */
 	unsigned calls;
-	const char *payload_hint;       /* how a request brings its payload along, as an error tells it */
+	const char *payload_hint; /* how a request brings its payload along, as an error tells it */
 
 	/* ---- the connection ---- */
 	void (*greet)(struct buf *out, const char *boot_id, const char *state);
-	/* Take the next request out of p->in: peer_take(), peer_refuse(), peer_error() or peer_give_up(). False: there is none, as a whole. */
+	/* Take the next request out of p->in: peer_take(), peer_refuse(), peer_error() or peer_give_up().
+	 * False: there is none, as a whole. */
 	bool (*take)(struct peer *p);
 	void (*event)(struct buf *out, const struct event *ev);
-	void (*error)(struct buf *out, const char *tag, const struct err *e);   /* tag NULL: it answers no request in particular */
+	/* tag NULL: it answers no request in particular */
+	void (*error)(struct buf *out, const char *tag, const struct err *e);
 
-	/* ---- an answer: b is the call's `records`, or its `finals` (str, num and flag only). The value of str is never NULL. ---- */
+	/* ---- an answer: b is the call's `records`, or its `finals` (str, num and flag only). The value of
+	 * str is never NULL. ---- */
 	void (*begin)(struct buf *b);
 	void (*str)(struct buf *b, const char *key, const char *value);
 	void (*num)(struct buf *b, const char *key, uint64_t value);
 	void (*flag)(struct buf *b, const char *key, bool value);
 	void (*end)(struct buf *b);
-	void (*records)(struct buf *b, const char *data, size_t len);           /* lines "- key=value …": copied, or parsed and said anew */
+	/* lines "- key=value …": copied, or parsed and said anew */
+	void (*records)(struct buf *b, const char *data, size_t len);
 	void (*bytes)(struct buf *b, const char *data, size_t len);
-	/* The same, len bytes of a file (not 0), which is the caller's. call_send_file() sends them as they are; else they are to be read. */
+	/* The same, len bytes of a file (not 0), which is the caller's. call_send_file() sends them as they
+	 * are; else they are to be read. */
 	void (*records_file)(struct call *c, int fd, size_t len);
 	void (*bytes_file)(struct call *c, int fd, size_t len);
 	/* Before the end of an answer: bytes of a stream, and how far a job is. */
 	void (*chunk)(const struct call *c, struct buf *out, const char *data, size_t len);
 	void (*progress)(const struct call *c, struct buf *out, uint64_t job, uint64_t done, uint64_t total);
-	/* What was filled in (unless c->failed), and the end. With a file to be sent, what follows the file goes to last; else last is out. */
+	/* What was filled in (unless c->failed), and the end. With a file to be sent, what follows the file
+	 * goes to last; else last is out. */
 	void (*answer)(const struct call *c, struct buf *out, struct buf *last);
 };
 
 /* An event's own fields, one after the other. */
 void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev);
 
-extern const struct codec line_codec;   /* lines.c: docs/PROTOCOL.md */
+extern const struct codec line_codec; /* lines.c: docs/PROTOCOL.md */
 /* What the line, of c->text, says to a new call. */
 int lines_bind(struct call *c, const struct line *l, struct err *e);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The line protocol (docs/PROTOCOL.md). Its grammar is base/line.c's; here are only its places: which line says what of a request or an answer.
+ * The line protocol (docs/PROTOCOL.md). Its grammar is base/line.c's; here are only its places: which line
+ * says what of a request or an answer.
  */
 #include <string.h>
 
@@ -40,7 +41,8 @@ static void lines_event(struct buf *out, const struct event *ev)
 	line_end(out);
 }
 
-/* Might the line be the head of a payload? Then its bytes cannot be told from requests, when the line itself is not understood. */
+/* Might the line be the head of a payload? Then its bytes cannot be told from requests, when the line itself
+ * is not understood. */
 static bool announces_payload(const char *line, size_t len)
 {
 	for (size_t i = 1; i < len; i++)
@@ -91,7 +93,9 @@ static void take_line(struct peer *p, const char *text, size_t len, bool passes)
 
 static bool lines_take(struct peer *p)
 {
-	const char *lf = p->in.len ? memchr(p->in.data, '\n', p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES) : NULL;
+	const char *lf = p->in.len ? memchr(p->in.data, '\n',
+	                                    p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES)
+	                           : NULL;
 	char line[LINE_MAX_BYTES];
 
 	if (lf) {
@@ -174,8 +178,20 @@ static void lines_answer(const struct call *c, struct buf *out, struct buf *last
 const struct codec line_codec = {
 	.calls = 1,
 	.payload_hint = "\"= N\" at the end of the line, and N bytes after it",
-	.greet = lines_greet, .take = lines_take, .event = lines_event, .error = lines_error,
-	.begin = lines_begin, .str = line_str, .num = line_num, .flag = lines_flag, .end = line_end,
-	.records = lines_records, .bytes = lines_bytes, .records_file = call_send_file, .bytes_file = lines_bytes_file,
-	.chunk = lines_chunk, .progress = lines_progress, .answer = lines_answer,
+	.greet = lines_greet,
+	.take = lines_take,
+	.event = lines_event,
+	.error = lines_error,
+	.begin = lines_begin,
+	.str = line_str,
+	.num = line_num,
+	.flag = lines_flag,
+	.end = line_end,
+	.records = lines_records,
+	.bytes = lines_bytes,
+	.records_file = call_send_file,
+	.bytes_file = lines_bytes_file,
+	.chunk = lines_chunk,
+	.progress = lines_progress,
+	.answer = lines_answer,
 };

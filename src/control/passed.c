@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Descriptors that clients pass (SCM_RIGHTS). The last close of somebody else's file may wait for ever: for a socket's peer, for a server, for
- * a device. So no such file ever comes into this process. It stays in the queue of the client's socket until a worker takes it out, for a
- * transfer or to throw it away; here the queue is only looked at. A socket is closed here when nothing is left in it.
+ * Descriptors that clients pass (SCM_RIGHTS). The last close of somebody else's file may wait for ever: for a
+ * socket's peer, for a server, for a device. So no such file ever comes into this process. It stays in the
+ * queue of the client's socket until a worker takes it out, for a transfer or to throw it away; here the
+ * queue is only looked at. A socket is closed here when nothing is left in it.
  */
 #include <errno.h>
 #include <limits.h>
@@ -20,31 +21,34 @@
 #include "supervisor/worker.h"
 
 #define CHUNK         4096
-#define SHELVES       31                /* users with one of their own, admins aside; all others share one */
+#define SHELVES       31 /* users with one of their own, admins aside; all others share one */
 #define OTHERS        ((uid_t)-1)
-#define PASSED_MOST   253               /* descriptors that one message can have (SCM_MAX_FD) */
-#define TABLE         (1 << 20)         /* descriptors that an emptying worker has room for, where it may */
-#define EMPTY_BATCH   1024              /* sockets that one worker empties */
-#define EMPTY_WORKERS 8                 /* at once */
-#define EMPTY_OTHERS  6                 /* of these for those who are not admin */
-#define EMPTY_OWN     2                 /* and for one user */
-#define EMPTY_PAUSE   100               /* ms between two of them: who passes descriptors makes us fork no faster */
-#define EMPTY_AGAIN   SECONDS(1)        /* when none could be started */
-#define EMPTY_WITHIN  SECONDS(5)        /* then it is ended, and the next one goes on with what is left */
-#define EMPTY_TICK    1000              /* µs */
+#define PASSED_MOST   253        /* descriptors that one message can have (SCM_MAX_FD) */
+#define TABLE         (1 << 20)  /* descriptors that an emptying worker has room for, where it may */
+#define EMPTY_BATCH   1024       /* sockets that one worker empties */
+#define EMPTY_WORKERS 8          /* at once */
+#define EMPTY_OTHERS  6          /* of these for those who are not admin */
+#define EMPTY_OWN     2          /* and for one user */
+#define EMPTY_PAUSE   100        /* ms between two of them: who passes descriptors makes us fork no faster */
+#define EMPTY_AGAIN   SECONDS(1) /* when none could be started */
+#define EMPTY_WITHIN  SECONDS(5) /* then it is ended, and the next one goes on with what is left */
+#define EMPTY_TICK    1000       /* µs */
 
-/* The sockets that one user has left behind, in the queue of a socket pair: there they cost no descriptor, so that a user may leave any number, and
- * nobody else is kept out. The kernel limits them: in each is at least one descriptor on its way, which counts for whoever passed it. */
+/* The sockets that one user has left behind, in the queue of a socket pair: there they cost no descriptor, so
+ * that a user may leave any number, and nobody else is kept out. The kernel limits them: in each is at least
+ * one descriptor on its way, which counts for whoever passed it. */
 struct shelf {
 	struct shelf *next;
 	struct server *server;
 	uid_t uid;
 	bool admin;
 	int in, out;
-	int count;                      /* sockets for the next worker */
-	uid_t *whose;                   /* of the shared one: whose they are, in their order. The last ones are in the queue still */
+	int count; /* sockets for the next worker */
+	/* of the shared one: whose they are, in their order. The last ones are in the queue still */
+	uid_t *whose;
 	size_t nwhose, room;
-	struct worker *taking;          /* takes from it still: one at a time, so that none takes a socket that is still open here */
+	/* takes from it still: one at a time, so that none takes a socket that is still open here */
+	struct worker *taking;
 	struct worker *workers[EMPTY_OWN];
 };
 
@@ -60,7 +64,8 @@ ssize_t passed_peek(int fd, void *data, size_t size, bool *bears)
 	return n;
 }
 
-/* Is nothing left of what a client has sent? Bytes without descriptors are read away. Its socket is shut down: no more can come. */
+/* Is nothing left of what a client has sent? Bytes without descriptors are read away. Its socket is shut
+ * down: no more can come. */
 static bool is_empty(int fd)
 {
 	char chunk[CHUNK];
@@ -95,13 +100,19 @@ static void on_tick(int sig)
 	(void)sig;
 }
 
-/* As recv(2), with what has been passed: it stays open until the process ends, when no close waits for a socket's peer any more. *fd: the first one. What
- * there is no room for is dropped, and a drop that waits ends at the next tick. */
+/* As recv(2), with what has been passed: it stays open until the process ends, when no close waits for a
+ * socket's peer any more. *fd: the first one. What there is no room for is dropped, and a drop that waits
+ * ends at the next tick. */
 static ssize_t take(int from, void *data, size_t size, int *fd)
 {
-	union { struct cmsghdr head; char space[CMSG_SPACE(PASSED_MOST * sizeof(int))]; } control;
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(PASSED_MOST * sizeof(int))];
+	} control;
 	struct iovec room = { data, size };
-	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &room, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(from, &m, MSG_DONTWAIT);
 
 	*fd = -1;
@@ -122,7 +133,7 @@ static int empty_shelf(struct worker_io *io, void *arg, struct err *e)
 	errno = 0;
 	signal(SIGALRM, on_tick);
 	setitimer(ITIMER_REAL, &tick, NULL);
-	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ TABLE, TABLE });     /* what it has is room enough for most */
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ TABLE, TABLE }); /* what it has is room enough for most */
 	for (int n = 0; n < h->count && (take(h->out, chunk, 1, &fd) > 0 || errno == EINTR); n++)
 		while (fd >= 0 && (take(fd, chunk, sizeof(chunk), &other) > 0 || errno == EINTR))
 			errno = 0;
@@ -137,7 +148,7 @@ static int waiting(const struct shelf *h)
 {
 	int n = 0;
 
-	return ioctl(h->out, FIONREAD, &n) == 0 ? n : 0;        /* one byte comes with each */
+	return ioctl(h->out, FIONREAD, &n) == 0 ? n : 0; /* one byte comes with each */
 }
 
 static void try_again(struct server *srv, uint64_t when)
@@ -155,9 +166,15 @@ static struct shelf *new_shelf(struct server *srv, const struct peer *p, uid_t u
 		free(h);
 		return NULL;
 	}
-	if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &(int){ INT_MAX }, sizeof(int)) < 0)        /* without that right: what all may have */
+	/* without that right: what all may have */
+	if (setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &(int){ INT_MAX }, sizeof(int)) < 0)
 		setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &(int){ INT_MAX }, sizeof(int));
-	*h = (struct shelf){ .next = srv->shelves, .server = srv, .uid = uid, .admin = uid != OTHERS && p->level == LEVEL_ADMIN, .in = ends[0], .out = ends[1] };
+	*h = (struct shelf){ .next = srv->shelves,
+		             .server = srv,
+		             .uid = uid,
+		             .admin = uid != OTHERS && p->level == LEVEL_ADMIN,
+		             .in = ends[0],
+		             .out = ends[1] };
 	srv->shelves = h;
 	return h;
 }
@@ -220,10 +237,18 @@ static unsigned held_for(const struct shelf *h, uid_t uid)
 static bool shelve(struct peer *p)
 {
 	struct shelf *h = shelf_of(p->server, p);
-	union { struct cmsghdr head; char space[CMSG_SPACE(sizeof(int))]; } control = {
-		.head = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS },
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {
+		.head = { .cmsg_len = CMSG_LEN(sizeof(int)),
+		          .cmsg_level = SOL_SOCKET,
+		          .cmsg_type = SCM_RIGHTS },
 	};
-	struct msghdr m = { .msg_iov = &(struct iovec){ "", 1 }, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &(struct iovec){ "", 1 },
+		            .msg_iovlen = 1,
+		            .msg_control = &control,
+		            .msg_controllen = sizeof(control) };
 
 	memcpy(CMSG_DATA(&control.head), &p->fd, sizeof(int));
 	if (!h || !may_note(h) || sendmsg(h->in, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
@@ -334,8 +359,17 @@ static bool begin(struct shelf *h)
 
 	if (h->count > EMPTY_BATCH)
 		h->count = EMPTY_BATCH;
-	w = worker_start(h->server->sup, &(struct task){ .what = "discard", .timeout = EMPTY_WITHIN, .run = empty_shelf, .arg = h, .owner = h,
-			 .keep = (const int[]){ h->out, -1 }, .on_record = on_record, .on_done = on_done, .on_gone = on_gone }, &e);
+	w = worker_start(h->server->sup,
+	                 &(struct task){ .what = "discard",
+	                                 .timeout = EMPTY_WITHIN,
+	                                 .run = empty_shelf,
+	                                 .arg = h,
+	                                 .owner = h,
+	                                 .keep = (const int[]){ h->out, -1 },
+	                                 .on_record = on_record,
+	                                 .on_done = on_done,
+	                                 .on_gone = on_gone },
+	                 &e);
 	if (!w) {
 		log_debug(LF_CONTROL, "descriptors of clients that have gone are kept: %s", e.message);
 		return false;

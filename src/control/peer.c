@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * One connected client: bytes in, requests, answers out. What the bytes mean is the codec's affair; how many requests may be under way at
- * once is said in its table. Everything of a client is done in its own turn of the loop (on_turn); what happens elsewhere, an answer from
- * the supervisor or an event, only leaves its bytes and asks for a turn.
+ * One connected client: bytes in, requests, answers out. What the bytes mean is the codec's affair; how many
+ * requests may be under way at once is said in its table. Everything of a client is done in its own turn of
+ * the loop (on_turn); what happens elsewhere, an answer from the supervisor or an event, only leaves its
+ * bytes and asks for a turn.
  *
- * A client that does not read makes nobody wait but itself: its next request is not run before the unsent output is small again. One that
- * goes on sending all the same is dropped.
+ * A client that does not read makes nobody wait but itself: its next request is not run before the unsent
+ * output is small again. One that goes on sending all the same is dropped.
  */
 #include "control/peer.h"
 
@@ -20,11 +21,12 @@
 #include "base/util.h"
 #include "control/codec.h"
 
-#define READ_CHUNK   4096
-#define INPUT_SIZE   (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
-#define SKIP_LIMIT   (1024 * 1024)      /* a refused payload up to this size is thrown away; a bigger one ends the connection */
-#define TURN_CALLS   64                 /* requests, and bytes of a file, in one turn: then it is the others' */
-#define TURN_FILE    (256 * 1024)
+#define READ_CHUNK 4096
+#define INPUT_SIZE (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
+/* a refused payload up to this size is thrown away; a bigger one ends the connection */
+#define SKIP_LIMIT (1024 * 1024)
+#define TURN_CALLS 64 /* requests, and bytes of a file, in one turn: then it is the others' */
+#define TURN_FILE  (256 * 1024)
 
 static size_t unsent(const struct peer *p)
 {
@@ -50,7 +52,8 @@ static bool wants_turn(const struct peer *p)
 
 static void set_interest(struct peer *p)
 {
-	/* Hang-ups always: a client that is parked and has closed its sending half has nothing else to tell us. */
+	/* Hang-ups always: a client that is parked and has closed its sending half has nothing else to tell
+	 * us. */
 	uint32_t events = EPOLLHUP | (wants_input(p) ? EPOLLIN : 0) | (wants_turn(p) ? EPOLLOUT : 0);
 
 	if (events != p->watch.events)
@@ -70,7 +73,8 @@ static void stalled(struct timer *t)
 {
 	struct peer *p = t->owner;
 
-	log_info(LF_CONTROL, "client %d (uid %u) dropped: it sends requests and does not read the answers", (int)p->pid, (unsigned)p->uid);
+	log_info(LF_CONTROL, "client %d (uid %u) dropped: it sends requests and does not read the answers",
+	         (int)p->pid, (unsigned)p->uid);
 	peer_free(p);
 }
 
@@ -95,7 +99,8 @@ static size_t send_some(struct peer *p)
 	if (unsent(p))
 		n = send(p->fd, p->out.data + p->out_done, unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
 	else
-		n = sendfile(p->fd, p->file, &p->file_at, p->file_left < TURN_FILE ? p->file_left : TURN_FILE);
+		n = sendfile(p->fd, p->file, &p->file_at,
+		             p->file_left < TURN_FILE ? p->file_left : TURN_FILE);
 	if (n > 0)
 		return (size_t)n;
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
@@ -114,7 +119,7 @@ static void flush(struct peer *p)
 		n = send_some(p);
 		if (n == 0)
 			return;
-		loop_disarm(p->server->loop, &p->stall);        /* it reads: the time begins anew */
+		loop_disarm(p->server->loop, &p->stall); /* it reads: the time begins anew */
 		if (!from_file) {
 			p->out_done += n;
 			continue;
@@ -148,8 +153,8 @@ static void say_lost(struct peer *p)
 	p->events_lost = 0;
 }
 
-/* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: where one has begun, or
- * a file is being sent, the event waits behind it. */
+/* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: where
+ * one has begun, or a file is being sent, the event waits behind it. */
 void peer_event(struct peer *p, const struct buf *text)
 {
 	struct buf *b = p->file >= 0 || p->replying ? &p->held : &p->out;
@@ -171,7 +176,8 @@ void peer_began_answer(struct peer *p)
 	p->replying = peer_codec(p)->calls == 1;
 }
 
-/* A file that is being sent is in the midst of another answer: with several under way this part is missed, too. */
+/* A file that is being sent is in the midst of another answer: with several under way this part is missed,
+ * too. */
 void peer_say(struct peer *p, const struct buf *part)
 {
 	if (part->failed || unsent(p) > READ_CHUNK || p->file >= 0 || p->dead)
@@ -185,7 +191,7 @@ void peer_say(struct peer *p, const struct buf *part)
 void peer_error(struct peer *p, const char *tag, const struct err *e)
 {
 	peer_codec(p)->error(&p->out, tag, e);
-	p->dead = p->dead || p->out.failed;     /* an answer that is lost is worse than a connection that ends */
+	p->dead = p->dead || p->out.failed; /* an answer that is lost is worse than a connection that ends */
 }
 
 static void say_past(void *arg, const struct event *ev)
@@ -235,7 +241,7 @@ static void answer(struct peer *p, struct call *c)
 	p->dead = p->dead || p->out.failed || p->held.failed || c->records.failed || c->finals.failed;
 	if (c->subscribe && !c->failed)
 		begin_events(p, c);
-	if (p->replying && !file && p->held.len) {     /* events that waited for the end of this answer */
+	if (p->replying && !file && p->held.len) { /* events that waited for the end of this answer */
 		buf_add(&p->out, p->held.data, p->held.len);
 		buf_free(&p->held);
 		p->dead = p->dead || p->out.failed;
@@ -303,7 +309,7 @@ static bool feed_payload(struct peer *p)
 		memcpy(c->payload + c->payload_got, p->in.data, n);
 		c->payload_got += n;
 		buf_consume(&p->in, n);
-		explicit_bzero(p->in.data + p->in.len, n);      /* it may be a secret */
+		explicit_bzero(p->in.data + p->in.len, n); /* it may be a secret */
 	}
 	if (c->payload_got < c->payload_len)
 		return n > 0;
@@ -328,7 +334,8 @@ static void end_of_input(struct peer *p)
 	if (c) {
 		char why[96];
 
-		snprintf(why, sizeof(why), "the payload ended after %zu of %zu bytes: nothing was done", c->payload_got, c->payload_len);
+		snprintf(why, sizeof(why), "the payload ended after %zu of %zu bytes: nothing was done",
+		         c->payload_got, c->payload_len);
 		calls_free_one(p, c);
 		peer_give_up(p, ERR_SYNTAX, why);
 	} else if (!p->calls && p->in.len) {
@@ -338,7 +345,8 @@ static void end_of_input(struct peer *p)
 	}
 }
 
-/* What was sent is run or passed on: a payload's bytes, those of one that nobody wants, or the next request. False: there is nothing of it. */
+/* What was sent is run or passed on: a payload's bytes, those of one that nobody wants, or the next request.
+ * False: there is nothing of it. */
 static bool step_input(struct peer *p)
 {
 	if (p->feeding)
@@ -350,7 +358,8 @@ static bool step_input(struct peer *p)
 	return peer_codec(p)->take(p);
 }
 
-/* One step with what is there: false if there is nothing to do before more bytes come, go, or the supervisor answers. */
+/* One step with what is there: false if there is nothing to do before more bytes come, go, or the supervisor
+ * answers. */
 static bool step(struct peer *p)
 {
 	if (calls_stream(p))
@@ -369,7 +378,9 @@ static bool step(struct peer *p)
 	if (p->closing)
 		return false;
 	if (p->borrowed)
-		peer_give_up(p, ERR_INVALID, "a descriptor that no request takes: it comes with the whole line of vol-upload or vol-download");
+		peer_give_up(p, ERR_INVALID,
+		             "a descriptor that no request takes: it comes with the whole line of vol-upload "
+		             "or vol-download");
 	else if (p->eof)
 		end_of_input(p);
 	return false;
@@ -388,7 +399,8 @@ static bool open_input(struct peer *p)
 	return true;
 }
 
-/* Bytes that come with a descriptor are copied and left where they are: whoever takes them has the descriptor to close. *borrowed: it is so. */
+/* Bytes that come with a descriptor are copied and left where they are: whoever takes them has the descriptor
+ * to close. *borrowed: it is so. */
 static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, bool *borrowed)
 {
 	ssize_t n = passed_peek(p->fd, data, most, borrowed);
@@ -399,7 +411,8 @@ static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, boo
 		return recv(p->fd, data, (size_t)n < size ? (size_t)n : size, MSG_DONTWAIT);
 	/* In the midst of a payload, or behind more than we look at: nobody will ever get to it. */
 	if ((size_t)n == most || p->skip || p->feeding) {
-		log_info(LF_CONTROL, "client %d (uid %u) dropped: a descriptor that belongs to no request", (int)p->pid, (unsigned)p->uid);
+		log_info(LF_CONTROL, "client %d (uid %u) dropped: a descriptor that belongs to no request",
+		         (int)p->pid, (unsigned)p->uid);
 		p->dead = true;
 		return -1;
 	}
@@ -409,13 +422,16 @@ static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, boo
 static void read_some(struct peer *p)
 {
 	struct call *c = p->feeding;
-	bool payload = c && c->stage == CALL_PAYLOAD && c->payload_got < c->payload_len && !p->in.len, borrowed = false;
+	bool payload = c && c->stage == CALL_PAYLOAD && c->payload_got < c->payload_len && !p->in.len,
+	     borrowed = false;
 	ssize_t n;
 
 	if (payload)
-		n = receive(p, c->payload + c->payload_got, c->payload_len - c->payload_got, c->payload_len - c->payload_got, &borrowed);
+		n = receive(p, c->payload + c->payload_got, c->payload_len - c->payload_got,
+		            c->payload_len - c->payload_got, &borrowed);
 	else if (open_input(p))
-		n = receive(p, p->in.data + p->in.len, c && stream_is_open(c) ? STREAM_CHUNK : READ_CHUNK, INPUT_SIZE - 1 - p->in.len, &borrowed);
+		n = receive(p, p->in.data + p->in.len, c && stream_is_open(c) ? STREAM_CHUNK : READ_CHUNK,
+		            INPUT_SIZE - 1 - p->in.len, &borrowed);
 	else
 		n = -1, errno = ENOMEM;
 	if (n < 0) {
@@ -440,7 +456,8 @@ static void work(struct peer *p)
 
 	flush(p);
 	while (!p->dead && ran && budget > 0) {
-		for (ran = false; !p->dead && budget > 0 && step(p); budget -= calls_any_streams(p) ? STREAM_COST : 1)
+		for (ran = false; !p->dead && budget > 0 && step(p);
+		     budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
 		if (!p->dead)
 			flush(p);
@@ -453,7 +470,8 @@ static bool is_stuck(const struct peer *p)
 {
 	const struct call *c = p->feeding;
 
-	return p->borrowed && !p->in.len && (p->skip || (c && (c->stage == CALL_PAYLOAD || stream_is_open(c))));
+	return p->borrowed && !p->in.len &&
+	       (p->skip || (c && (c->stage == CALL_PAYLOAD || stream_is_open(c))));
 }
 
 /* A client's turn: take in, run, send. */
@@ -468,7 +486,8 @@ static void on_turn(struct watch *w, uint32_t events)
 	if (!p->in.len)
 		buf_forget(&p->in);
 	say_lost(p);
-	/* Hung up for good: nobody is there to answer. What was begun for it goes on, what was not begun is not. */
+	/* Hung up for good: nobody is there to answer. What was begun for it goes on, what was not begun is
+	 * not. */
 	if (p->dead || (p->closing && all_sent(p)) || (events & (EPOLLHUP | EPOLLERR))) {
 		peer_free(p);
 		return;
@@ -492,8 +511,12 @@ struct peer *peer_new(struct server *srv)
 	struct peer *p = calloc(1, sizeof(*p));
 
 	if (p)
-		*p = (struct peer){ .server = srv, .fd = -1, .file = -1, .active = clock_ms(), .watch = { .fd = -1, .on_event = on_turn, .owner = p },
-				    .stall = { .on_expiry = stalled, .owner = p } };
+		*p = (struct peer){ .server = srv,
+			            .fd = -1,
+			            .file = -1,
+			            .active = clock_ms(),
+			            .watch = { .fd = -1, .on_event = on_turn, .owner = p },
+			            .stall = { .on_expiry = stalled, .owner = p } };
 	return p;
 }
 
@@ -501,7 +524,8 @@ int peer_begin(struct peer *p, struct err *e)
 {
 	struct server *srv = p->server;
 
-	peer_codec(p)->greet(&p->out, srv->boot_id, srv->options.state ? srv->options.state(srv->options.arg) : "ready");
+	peer_codec(p)->greet(&p->out, srv->boot_id,
+	                     srv->options.state ? srv->options.state(srv->options.arg) : "ready");
 	if (p->out.failed)
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 	if (p->out.failed || loop_watch(srv->loop, &p->watch, p->fd, EPOLLIN | EPOLLOUT, e) < 0) {
@@ -548,7 +572,7 @@ void peer_dismiss(struct peer *p, const struct err *e)
 void peer_farewell(struct peer *p, const struct err *e)
 {
 	calls_end(p, e);
-	for (struct call *c; (c = calls_answerable(p)); )
+	for (struct call *c; (c = calls_answerable(p));)
 		answer(p, c);
 	flush(p);
 }

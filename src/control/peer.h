@@ -17,22 +17,22 @@ struct server {
 	struct loop *loop;
 	struct server_options options;
 	char *path;
-	dev_t dev;                      /* of the socket we made: only that one is removed at the end */
+	dev_t dev; /* of the socket we made: only that one is removed at the end */
 	ino_t ino;
 	struct watch listening;
-	int spare;                      /* a descriptor to give up when there are no others left */
+	int spare; /* a descriptor to give up when there are no others left */
 	struct listener listener;
 	bool has_group;
-	gid_t group;                    /* `poolinit` */
+	gid_t group; /* `poolinit` */
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
-	struct shelf *shelves;          /* sockets of those who have gone, with descriptors left in them: passed.c */
-	struct peer *leaving;           /* those that could not be put there */
+	struct shelf *shelves; /* sockets of those who have gone, with descriptors left in them: passed.c */
+	struct peer *leaving;  /* those that could not be put there */
 	unsigned nleaving;
-	struct timer empty;             /* the next worker that empties them */
-	uint64_t emptied;               /* when the last one began */
-	struct timer resume;            /* let clients in again */
+	struct timer empty;  /* the next worker that empties them */
+	uint64_t emptied;    /* when the last one began */
+	struct timer resume; /* let clients in again */
 	bool open, paused;
 };
 
@@ -46,28 +46,32 @@ struct peer {
 	gid_t gid;
 	pid_t pid;
 
-	struct buf in;                  /* not run yet */
-	uint64_t skip;                  /* bytes of a refused payload still to be thrown away */
-	struct call *calls;             /* the requests under way, in the order in which they came */
+	struct buf in;      /* not run yet */
+	uint64_t skip;      /* bytes of a refused payload still to be thrown away */
+	struct call *calls; /* the requests under way, in the order in which they came */
 	unsigned ncalls;
-	struct call *feeding;           /* the next bytes of in are its payload, or its stream; NULL: they are the next request */
+	/* the next bytes of in are its payload, or its stream; NULL: they are the next request */
+	struct call *feeding;
 	struct buf out;
-	size_t out_done;                /* of out: sent */
-	int file;                       /* a volume index, or a value, that follows out; or -1 */
+	size_t out_done; /* of out: sent */
+	int file;        /* a volume index, or a value, that follows out; or -1 */
 	off_t file_at;
 	size_t file_left;
-	struct buf held;                /* what follows the file */
-	size_t event_bytes;             /* of events, since everything was sent last */
+	struct buf held;    /* what follows the file */
+	size_t event_bytes; /* of events, since everything was sent last */
 	uint64_t events_lost;
 	struct timer stall;
-	bool eof;                       /* the client sends no more */
-	bool closing;                   /* close when everything is sent */
-	bool dead;                      /* gone, or out of memory: freed at the next look */
+	bool eof;     /* the client sends no more */
+	bool closing; /* close when everything is sent */
+	bool dead;    /* gone, or out of memory: freed at the next look */
 	bool subscribed;
-	bool busy;                      /* there is more to run at the next turn */
-	bool replying;                  /* the first part of an answer is in out, and nothing may come between: events wait in held */
-	size_t borrowed;                /* the last bytes of in, that are in the socket's queue still, with a descriptor: only a worker takes them */
-	uint64_t active;                /* clock_ms() of its last request */
+	bool busy; /* there is more to run at the next turn */
+	/* the first part of an answer is in out, and nothing may come between: events wait in held */
+	bool replying;
+	/* the last bytes of in, that are in the socket's queue still, with a descriptor: only a worker takes
+	 * them */
+	size_t borrowed;
+	uint64_t active; /* clock_ms() of its last request */
 };
 
 static inline const struct codec *peer_codec(const struct peer *p)
@@ -76,7 +80,8 @@ static inline const struct codec *peer_codec(const struct peer *p)
 }
 
 /* server.c */
-/* Keep the server closed to new clients until `when`, or until server_resume(): there is no room even to refuse them. */
+/* Keep the server closed to new clients until `when`, or until server_resume(): there is no room even to
+ * refuse them. */
 void server_pause(struct server *srv, uint64_t when);
 void server_resume(struct server *srv);
 
@@ -94,9 +99,11 @@ bool access_dismiss_for(struct server *srv, const struct peer *p);
 /* passed.c */
 /* As recv(2) with MSG_PEEK. *bears: descriptors are in the queue, with these bytes or behind them. */
 ssize_t passed_peek(int fd, void *data, size_t size, bool *bears);
-/* Close a socket that others may have filled. With a descriptor in it it stays open until this process ends, when nobody waits for its close. */
+/* Close a socket that others may have filled. With a descriptor in it it stays open until this process ends,
+ * when nobody waits for its close. */
 bool passed_close(int fd);
-/* The client goes: close its socket and free p, at once or when a worker has got rid of the descriptors in it. p is in no list. */
+/* The client goes: close its socket and free p, at once or when a worker has got rid of the descriptors in
+ * it. p is in no list. */
 void passed_leave(struct peer *p);
 /* Sockets that the user has left behind, and that no worker has yet. */
 unsigned passed_waiting(const struct server *srv, uid_t uid);
@@ -118,7 +125,8 @@ void peer_event(struct peer *p, const struct buf *text);
 void peer_wake(struct peer *p);
 /* A part of an answer, before its end. A client that does not read misses it. */
 void peer_say(struct peer *p, const struct buf *part);
-/* A part of an answer is in out: with a codec that says in each message what it belongs to, others may follow. */
+/* A part of an answer is in out: with a codec that says in each message what it belongs to, others may
+ * follow. */
 void peer_began_answer(struct peer *p);
 /* Its stream may go on: the pipe's watch has an event. */
 void peer_on_stream(struct watch *w, uint32_t events);
@@ -128,14 +136,16 @@ void calls_add(struct peer *p, struct call *c);
 void calls_free_one(struct peer *p, struct call *c);
 bool calls_any_finished(const struct peer *p);
 bool calls_any_streams(const struct peer *p);
-/* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or NULL. */
+/* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or
+ * NULL. */
 struct call *calls_answerable(const struct peer *p);
 /* A step of one that has a stream. False: there is none, or it has to wait. */
 bool calls_stream(struct peer *p);
 /* Those that wait fail with e. */
 void calls_end(struct peer *p, const struct err *e);
 
-/* peer.c, for codecs: what they do with a request that they have taken out of p->in. Each of them takes over the call. */
+/* peer.c, for codecs: what they do with a request that they have taken out of p->in. Each of them takes over
+ * the call. */
 /* It was checked, and begins when its payload is there. passes: a descriptor came with it. */
 void peer_take(struct peer *p, struct call *c, bool passes);
 /* The request is refused before it began. Its payload is skipped. */
@@ -147,8 +157,9 @@ void peer_give_up(struct peer *p, enum err_class class, const char *why);
 void peer_hang_up(struct peer *p);
 
 /* stream.c: bytes between a client and the worker of its job */
-#define STREAM_CHUNK (16 * 1024)        /* at once: no more of a stream is ever in memory, and as much in the input buffer */
-#define STREAM_COST  16                 /* of a turn's share */
+/* at once: no more of a stream is ever in memory, and as much in the input buffer */
+#define STREAM_CHUNK (16 * 1024)
+#define STREAM_COST  16 /* of a turn's share */
 static inline bool stream_is_open(const struct call *c)
 {
 	return c->stream.fd >= 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The listening socket: made with the right owner and mode, never taken from a server that still answers, and never closed because
- * descriptors or memory ran out.
+ * The listening socket: made with the right owner and mode, never taken from a server that still answers, and
+ * never closed because descriptors or memory ran out.
  */
 #include "control/server.h"
 
@@ -23,11 +23,13 @@
 #include "control/codec.h"
 #include "control/peer.h"
 
-#define BACKLOG       SOMAXCONN
-#define TURN_CLIENTS  64                /* let in, or refused, in one turn: then it is the others' */
-#define LEAVING_LIMIT 128               /* sockets that cannot even be put away (passed.c), for want of memory; while there are more nobody is let in */
-#define MEMORY_PAUSE  50                /* ms until somebody may be let in again, when there was no memory for it */
-#define PAUSE         SECONDS(1)        /* until somebody may be let in again, if nothing is heard before */
+#define BACKLOG      SOMAXCONN
+#define TURN_CLIENTS 64 /* let in, or refused, in one turn: then it is the others' */
+/* sockets that cannot even be put away (passed.c), for want of memory; while there are more nobody is let
+ * in */
+#define LEAVING_LIMIT 128
+#define MEMORY_PAUSE  50         /* ms until somebody may be let in again, when there was no memory for it */
+#define PAUSE         SECONDS(1) /* until somebody may be let in again, if nothing is heard before */
 
 /* ---- the socket file ---- */
 
@@ -37,7 +39,8 @@ static int socket_address(const char *path, struct sockaddr_un *a, struct err *e
 
 	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (len == 0 || len >= sizeof(a->sun_path))
-		return err_set(e, ERR_INVALID, "cannot listen at \"%s\": a socket's path has 1 to %zu bytes", path, sizeof(a->sun_path) - 1);
+		return err_set(e, ERR_INVALID, "cannot listen at \"%s\": a socket's path has 1 to %zu bytes",
+		               path, sizeof(a->sun_path) - 1);
 	memcpy(a->sun_path, path, len + 1);
 	return 0;
 }
@@ -56,15 +59,16 @@ static int make_directory(const struct server *srv, struct err *e)
 	dir[len - 1] = '\0';
 	if (stat(dir, &st) < 0 && (file_mkdirs(dir, 0750, e) < 0 || stat(dir, &st) < 0))
 		return e && e->class != ERR_NONE ? -1 : err_sys(e, errno, "cannot look at %s", dir);
-	/* Only one that is as we make it (the run directory often is): one made by somebody else has its owner's rights. */
+	/* Only one that is as we make it (the run directory often is): one made by somebody else has its
+	 * owner's rights. */
 	bool ours = st.st_uid == geteuid() && st.st_gid == getegid() && (st.st_mode & 07777) == 0750;
 	if (ours && srv->has_group && chown(dir, (uid_t)-1, srv->group) < 0 && geteuid() == 0)
 		return err_sys(e, errno, "cannot give %s to the group poolinit", dir);
 	return 0;
 }
 
-/* Has the process gone that listens? One that was killed may leave its descriptors behind for a moment, or for as long as something hangs in the
- * kernel, with those that it forked (workers). */
+/* Has the process gone that listens? One that was killed may leave its descriptors behind for a moment, or
+ * for as long as something hangs in the kernel, with those that it forked (workers). */
 static bool listener_is_gone(int connected)
 {
 	struct ucred listener = { 0 };
@@ -81,7 +85,8 @@ static bool listener_is_gone(int connected)
 	return gone;
 }
 
-/* Somebody's socket is at the path. Is it alive? Only a refused connection, or a listener that has gone, says that it is not. */
+/* Somebody's socket is at the path. Is it alive? Only a refused connection, or a listener that has gone, says
+ * that it is not. */
 static int remove_stale(const struct server *srv, const struct sockaddr_un *a, struct err *e)
 {
 	struct stat st;
@@ -89,13 +94,14 @@ static int remove_stale(const struct server *srv, const struct sockaddr_un *a, s
 	if (lstat(srv->path, &st) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look at %s", srv->path);
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, ERR_EXISTS, "cannot listen at %s: there is something that is not a socket", srv->path);
+		return err_set(e, ERR_EXISTS, "cannot listen at %s: there is something that is not a socket",
+		               srv->path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
 	int why = connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 ? 0 : errno;
 	bool stale = why ? why == ECONNREFUSED : listener_is_gone(fd);
-	passed_close(fd);               /* whoever listens there is not to be trusted */
+	passed_close(fd); /* whoever listens there is not to be trusted */
 	if (!stale && (!why || why == EAGAIN))
 		return err_set(e, ERR_BUSY, "cannot listen at %s: another poolinit answers there", srv->path);
 	if (!stale)
@@ -105,7 +111,8 @@ static int remove_stale(const struct server *srv, const struct sockaddr_un *a, s
 	return 0;
 }
 
-/* Two that start at the same time must not take each other's fresh socket for a stale one: they hold this lock from the look to listen(2). */
+/* Two that start at the same time must not take each other's fresh socket for a stale one: they hold this
+ * lock from the look to listen(2). */
 static int lock_directory(const struct server *srv, struct err *e)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
@@ -118,7 +125,8 @@ static int lock_directory(const struct server *srv, struct err *e)
 		return err_sys(e, errno, "cannot open the directory of %s", srv->path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
-		return err_set(e, ERR_BUSY, "cannot listen at %s: another program has the directory locked", srv->path);
+		return err_set(e, ERR_BUSY, "cannot listen at %s: another program has the directory locked",
+		               srv->path);
 	}
 	return fd;
 }
@@ -134,7 +142,8 @@ static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un 
 	if (rc < 0)
 		return err_sys(e, errno, "cannot make the socket %s", srv->path);
 	bool shared = srv->has_group && chown(srv->path, (uid_t)-1, srv->group) == 0;
-	if (lstat(srv->path, &st) < 0 || chmod(srv->path, shared ? 0660 : 0600) < 0 || listen(fd, BACKLOG) < 0) {
+	if (lstat(srv->path, &st) < 0 || chmod(srv->path, shared ? 0660 : 0600) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
 		err_sys(e, errno, "cannot listen at %s", srv->path);
 		unlink(srv->path);
 		return -1;
@@ -197,7 +206,8 @@ static void turn_away(struct peer *p, const struct err *e)
 	passed_leave(p);
 }
 
-/* The next of those who connect, or NULL with errno. A byte out of band stays in its place: skipping it would drop what comes with it. */
+/* The next of those who connect, or NULL with errno. A byte out of band stays in its place: skipping it would
+ * drop what comes with it. */
 static struct peer *accept_one(struct server *srv)
 {
 	struct peer *p = peer_new(srv);
@@ -236,8 +246,8 @@ static bool open_spare(struct server *srv)
 	return srv->spare >= 0;
 }
 
-/* No descriptor is left: give up the spare one, so that a client is at least not left hanging. It is back when that client has gone, or when
- * one of a lower level has gone for it: then the client stays. */
+/* No descriptor is left: give up the spare one, so that a client is at least not left hanging. It is back
+ * when that client has gone, or when one of a lower level has gone for it: then the client stays. */
 static void squeeze_in_one(struct server *srv)
 {
 	struct err e = { 0 };
@@ -271,7 +281,7 @@ static bool let_in_one(struct server *srv)
 	if (p) {
 		let_in_or_refuse(srv, p);
 	} else if (!full && (errno == EMFILE || errno == ENFILE)) {
-		one = access_drop_hung_up(srv);         /* it finds their descriptors free */
+		one = access_drop_hung_up(srv); /* it finds their descriptors free */
 		if (!one)
 			squeeze_in_one(srv);
 	} else if (errno == ENOMEM && !full) {
@@ -323,9 +333,10 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	srv->options.codec = o->codec ? o->codec : &line_codec;
 	srv->has_group = access_group(&srv->group);
 	srv->listener = (struct listener){ .on_event = on_event, .owner = srv };
-	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) < 0)
+	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) <
+	    0)
 		snprintf(srv->boot_id, sizeof(srv->boot_id), "unknown");
-	signal(SIGPIPE, SIG_IGN);       /* sendfile(2) knows no MSG_NOSIGNAL */
+	signal(SIGPIPE, SIG_IGN); /* sendfile(2) knows no MSG_NOSIGNAL */
 	int fd = open_socket(srv, e);
 	srv->listening = (struct watch){ .fd = -1, .on_event = on_connection, .owner = srv };
 	srv->empty = (struct timer){ .on_expiry = passed_on_timer, .owner = srv };
@@ -351,7 +362,8 @@ void server_accept(struct server *srv)
 	loop_change(srv->loop, &srv->listening, EPOLLIN);
 }
 
-/* Nobody comes any more. Those who wait to be let in may have sent something already: each is told, and goes as the others do. */
+/* Nobody comes any more. Those who wait to be let in may have sent something already: each is told, and goes
+ * as the others do. */
 static void end_listening(struct server *srv, const struct err *e)
 {
 	int fd = srv->listening.fd;

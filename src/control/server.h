@@ -10,22 +10,26 @@
 #include "base/err.h"
 #include "supervisor/supervisor.h"
 
-#define CONTROL_CLIENTS   32
-#define CONTROL_RESERVE   4             /* of these for level admin only */
-#define CONTROL_PER_USER  8             /* and at most so many for one user who is not */
-#define CONTROL_OUT_LIMIT (64 * 1024)   /* unsent bytes, above which a client's next request has to wait, and its events are lost */
-#define CONTROL_IN_LIMIT  (16 * 1024)   /* bytes of requests taken in before they can be run */
-#define CONTROL_STALL     SECONDS(5)    /* how long a client may send requests up to that limit without reading any answer */
+#define CONTROL_CLIENTS  32
+#define CONTROL_RESERVE  4 /* of these for level admin only */
+#define CONTROL_PER_USER 8 /* and at most so many for one user who is not */
+/* unsent bytes, above which a client's next request has to wait, and its events are lost */
+#define CONTROL_OUT_LIMIT (64 * 1024)
+#define CONTROL_IN_LIMIT  (16 * 1024) /* bytes of requests taken in before they can be run */
+/* how long a client may send requests up to that limit without reading any answer */
+#define CONTROL_STALL SECONDS(5)
 
 struct server;
 struct codec;
 
-/* Listen at path (a stale socket is replaced, one that answers is ERR_BUSY). `state` gives the word of the greeting; `on_shutdown` is what the shutdown verb calls. */
+/* Listen at path (a stale socket is replaced, one that answers is ERR_BUSY). `state` gives the word of the
+ * greeting; `on_shutdown` is what the shutdown verb calls. */
 struct server_options {
 	const char *path;
-	const struct codec *codec;              /* NULL: the line protocol (docs/PROTOCOL.md) */
-	const char *(*state)(void *arg);        /* "starting", "ready", "degraded", "failed" */
-	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in `serve`). */
+	const struct codec *codec;       /* NULL: the line protocol (docs/PROTOCOL.md) */
+	const char *(*state)(void *arg); /* "starting", "ready", "degraded", "failed" */
+	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in
+	 * `serve`). */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);
 	/* Parked by `wait boot`: answer when boot is done. NULL: there is no boot to wait for. */
 	int (*on_wait_boot)(void *arg, uint64_t deadline, struct waiter *w, struct err *e);
@@ -34,6 +38,6 @@ struct server_options {
 struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);
-void server_free(struct server *srv);           /* answers what can be answered, closes all, removes the socket */
+void server_free(struct server *srv); /* answers what can be answered, closes all, removes the socket */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * vol-upload and vol-download without a descriptor: bytes between the client's connection and the pipe of its job's worker. A chunk of them is in
- * memory at most; whichever side is slow holds up the other, and nobody else.
+ * vol-upload and vol-download without a descriptor: bytes between the client's connection and the pipe of its
+ * job's worker. A chunk of them is in memory at most; whichever side is slow holds up the other, and nobody
+ * else.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -16,18 +17,20 @@ static bool await(struct call *c, uint32_t events)
 	struct peer *p = c->peer;
 	struct err e = { 0 };
 
-	if (c->stream.watch.fd < 0 && loop_watch(p->server->loop, &c->stream.watch, c->stream.fd, events, &e) < 0)
+	if (c->stream.watch.fd < 0 &&
+	    loop_watch(p->server->loop, &c->stream.watch, c->stream.fd, events, &e) < 0)
 		p->dead = true;
 	return false;
 }
 
-/* The client sends no more, and has not sent all that it announced. What the worker wrote already stays written. */
+/* The client sends no more, and has not sent all that it announced. What the worker wrote already stays
+ * written. */
 static bool broken_off(struct call *c)
 {
 	struct err e = { 0 };
 
 	err_set(&e, ERR_SYNTAX, "the payload ended after %llu of %llu bytes: the volume holds only those",
-		(unsigned long long)(c->announced - c->stream.left), (unsigned long long)c->announced);
+	        (unsigned long long)(c->announced - c->stream.left), (unsigned long long)c->announced);
 	waiter_withdraw(&c->waiter);
 	if (c->job)
 		volume_cancel(c->peer->server->sup, c->job, NULL, NULL);
@@ -43,7 +46,7 @@ static bool to_worker(struct call *c)
 	size_t n = c->stream.left < p->in.len ? (size_t)c->stream.left : p->in.len;
 	ssize_t done;
 
-	if (c->stream.left == 0) {              /* that was all: the worker reads the end */
+	if (c->stream.left == 0) { /* that was all: the worker reads the end */
 		call_end_stream(c);
 		return true;
 	}
@@ -52,7 +55,7 @@ static bool to_worker(struct call *c)
 	done = write(c->stream.fd, p->in.data, n);
 	if (done < 0 && errno == EAGAIN)
 		return await(c, EPOLLOUT);
-	if (done < 0 && errno != EINTR)         /* the worker reads no more: its end says why */
+	if (done < 0 && errno != EINTR) /* the worker reads no more: its end says why */
 		call_end_stream(c);
 	if (done > 0) {
 		c->stream.left -= (uint64_t)done;
@@ -84,7 +87,7 @@ static bool to_client(struct call *c)
 
 bool stream_step(struct call *c)
 {
-	if (c->stage == CALL_FINISHED && (c->failed || c->stream.in)) {         /* the rest is of no use */
+	if (c->stage == CALL_FINISHED && (c->failed || c->stream.in)) { /* the rest is of no use */
 		call_end_stream(c);
 		return true;
 	}

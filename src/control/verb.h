@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A verb is a function from named arguments to records and payloads. It knows no socket and no codec, so that a second way of carrying the same verbs
- * can be added beside the line protocol. The table in verbs.c is the only list: help, man page, completion and tests are made from it.
+ * A verb is a function from named arguments to records and payloads. It knows no socket and no codec, so that
+ * a second way of carrying the same verbs can be added beside the line protocol. The table in verbs.c is the
+ * only list: help, man page, completion and tests are made from it.
  */
 #ifndef POOLINIT_CONTROL_VERB_H
 #define POOLINIT_CONTROL_VERB_H
@@ -15,79 +16,91 @@
 #include "base/err.h"
 #include "supervisor/supervisor.h"
 
-/* Who may: by SO_PEERCRED. uid 0 everything; group `poolinit` up to operate; others, if the socket's mode lets them connect at all, read. */
+/* Who may: by SO_PEERCRED. uid 0 everything; group `poolinit` up to operate; others, if the socket's mode
+ * lets them connect at all, read. */
 enum verb_level { LEVEL_READ, LEVEL_OPERATE, LEVEL_ADMIN };
 
 enum arg_kind {
-	ARG_WORD, ARG_FLAG, ARG_DURATION, ARG_NUMBER,
-	ARG_SIZE,               /* "10", "10G", "512MiB": bytes if without a unit */
-	ARG_FILE,               /* poolctl: the file that becomes the payload; never a key of the request */
-	ARG_DATA,               /* poolctl: the file whose descriptor goes along (SCM_RIGHTS); never a key of the request */
+	ARG_WORD,
+	ARG_FLAG,
+	ARG_DURATION,
+	ARG_NUMBER,
+	ARG_SIZE, /* "10", "10G", "512MiB": bytes if without a unit */
+	ARG_FILE, /* poolctl: the file that becomes the payload; never a key of the request */
+	ARG_DATA, /* poolctl: the file whose descriptor goes along (SCM_RIGHTS); never a key of the request */
 };
 
 struct verb_arg {
-	const char *name;               /* as key; positional ones are also taken as bare words, in the table's order */
+	const char *name; /* as key; positional ones are also taken as bare words, in the table's order */
 	enum arg_kind kind;
 	bool positional, required;
-	enum verb_level level : 8;      /* needed for this argument, where it is more than the verb's own */
+	enum verb_level level : 8; /* needed for this argument, where it is more than the verb's own */
 	const char *help;
 };
 
-/* How long a request may wait for its answer where it says no timeout=. Each is longer than all that may have to be done for it, one after the other. */
-#define LIMIT_ASK    SECONDS(30)        /* a question: the volumes may have to be read first */
-#define LIMIT_CHANGE SECONDS(120)       /* of a definition or a secret: others may be before it */
+/* How long a request may wait for its answer where it says no timeout=. Each is longer than all that may have
+ * to be done for it, one after the other. */
+#define LIMIT_ASK    SECONDS(30)  /* a question: the volumes may have to be read first */
+#define LIMIT_CHANGE SECONDS(120) /* of a definition or a secret: others may be before it */
 #define LIMIT_FIND   SECONDS(90)
-#define LIMIT_POOL   SECONDS(300)       /* start, stop, refresh */
-#define LIMIT_BUILD  SECONDS(900)       /* a filesystem of many terabytes */
-/* Volumes have no size that is too large, and most tools say nothing of how far they are: nobody who waits for honest work is to be told that it is late. */
-#define LIMIT_MAKE   SECONDS(86400)     /* a day: made of zeros, copied or converted, at the pace of one disk */
-#define LIMIT_JOB    SECONDS(604800)    /* a week: wiped many times over, or moved as slowly as the client likes */
+#define LIMIT_POOL   SECONDS(300) /* start, stop, refresh */
+#define LIMIT_BUILD  SECONDS(900) /* a filesystem of many terabytes */
+/* Volumes have no size that is too large, and most tools say nothing of how far they are: nobody who waits
+ * for honest work is to be told that it is late. */
+#define LIMIT_MAKE SECONDS(86400) /* a day: made of zeros, copied or converted, at the pace of one disk */
+/* a week: wiped many times over, or moved as slowly as the client likes */
+#define LIMIT_JOB SECONDS(604800)
 
-#define VERB_ARGS 32            /* at most so many an array, without the final NULL */
+#define VERB_ARGS 32 /* at most so many an array, without the final NULL */
 
 struct call;
 
 struct verb {
 	const char *name;
 	enum verb_level level;
-	uint32_t limit;                 /* ms, one of those above; 0: it is answered at once, or waits for as long as it was told to */
-	const char *help;               /* one line */
-	const char *answer;             /* what comes back: the keys of its records, then of its OK line; for the documentation */
-	const struct verb_arg *args;    /* ends with a NULL name */
-	uint32_t payload_max;           /* bytes; 0: takes none */
+	/* ms, one of those above; 0: it is answered at once, or waits for as long as it was told to */
+	uint32_t limit;
+	const char *help; /* one line */
+	/* what comes back: the keys of its records, then of its OK line; for the documentation */
+	const char *answer;
+	const struct verb_arg *args; /* ends with a NULL name */
+	uint32_t payload_max;        /* bytes; 0: takes none */
 	bool payload_required;
-	bool data;                      /* takes a descriptor, or a stream of payload frames (vol-upload, vol-download) */
-	bool local;                     /* done by poolctl with the help of others: no request of that name exists */
-	/* Either finishes the call (call_ok, call_fail) or parks it (call_waiter, and the waiter's done finishes it). */
+	bool data;  /* takes a descriptor, or a stream of payload frames (vol-upload, vol-download) */
+	bool local; /* done by poolctl with the help of others: no request of that name exists */
+	/* Either finishes the call (call_ok, call_fail) or parks it (call_waiter, and the waiter's done
+	 * finishes it). */
 	void (*run)(struct call *c);
 };
 
 const struct verb *verb_find(const char *name);
-const struct verb *verb_at(size_t i);           /* NULL after the last */
-const struct verb_arg *verb_arg(const struct verb *v, const char *name);       /* NULL: it has no such argument */
-const char *verb_level_word(enum verb_level l); /* "read", "operate", "admin" */
+const struct verb *verb_at(size_t i);                                    /* NULL after the last */
+const struct verb_arg *verb_arg(const struct verb *v, const char *name); /* NULL: it has no such argument */
+const char *verb_level_word(enum verb_level l);                          /* "read", "operate", "admin" */
 
 /* ---- what a verb's function may do with its call ---- */
 struct supervisor *call_supervisor(struct call *c);
 const char *call_verb(struct call *c);
 enum verb_level call_level(const struct call *c);       /* of the client */
-const char *call_arg(struct call *c, const char *name);         /* NULL if not given */
+const char *call_arg(struct call *c, const char *name); /* NULL if not given */
 bool call_flag(struct call *c, const char *name);
-uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);   /* ms; checked before run */
-uint64_t call_time_left(struct call *c);                /* ms of timeout=; 0 if not given. A call that was begun anew has no more */
-uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);       /* bytes; checked before run */
+uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise); /* ms; checked before run */
+/* ms of timeout=; 0 if not given. A call that was begun anew has no more */
+uint64_t call_time_left(struct call *c);
+uint64_t call_size(struct call *c, const char *name, uint64_t otherwise); /* bytes; checked before run */
 const char *call_payload(struct call *c, size_t *len);
-const char *call_payload_hint(const struct call *c);    /* how a request brings one, for errors */
+const char *call_payload_hint(const struct call *c); /* how a request brings one, for errors */
 /* Does a descriptor come along? It is in the client's socket, and o is told how the worker takes it. */
 bool call_passes(struct call *c, struct volume_order *o);
-void call_taken(struct call *c);                /* the worker has. Without it the connection ends with the answer */
+void call_taken(struct call *c); /* the worker has. Without it the connection ends with the answer */
 /* For verbs with .data. Did the request announce a stream? */
 bool call_streams(struct call *c, uint64_t *len);
-/* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which the worker's end is
- * returned, to be closed by the caller after the fork. */
+/* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which
+ * the worker's end is returned, to be closed by the caller after the fork. */
 int call_stream(struct call *c, bool in, struct err *e);
-void call_stream_job(struct call *c, uint64_t job);     /* a job that is ended when the client goes */
-void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);     /* a waiter's progress: a record before the answer */
+void call_stream_job(struct call *c, uint64_t job); /* a job that is ended when the client goes */
+/* a waiter's progress: a record before the answer */
+void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);
 
 /* ---- the answer: typed fields, which the client's codec writes as they are filled in ---- */
 
@@ -97,10 +110,13 @@ void record_str(struct call *c, const char *key, const char *value);
 void record_num(struct call *c, const char *key, uint64_t value);
 void record_flag(struct call *c, const char *key, bool value);
 void record_end(struct call *c);
-/* Records that exist already, as lines "- key=value …" (a volume index has them so): copied where the client's codec writes lines, too. */
+/* Records that exist already, as lines "- key=value …" (a volume index has them so): copied where the
+ * client's codec writes lines, too. */
 void call_records(struct call *c, const char *data, size_t len);
-void call_index(struct call *c, const struct pool *p);          /* all of a pool's volume index, from its memfd; behind it no record follows */
-/* Bytes: a document, a value. From a file (a memfd that a worker has filled) they are sent without passing through this process' memory. */
+/* all of a pool's volume index, from its memfd; behind it no record follows */
+void call_index(struct call *c, const struct pool *p);
+/* Bytes: a document, a value. From a file (a memfd that a worker has filled) they are sent without passing
+ * through this process' memory. */
 void call_bytes(struct call *c, const char *data, size_t len);
 void call_file(struct call *c, int fd, size_t len);
 /* Fields of the end of the answer, if it is a good one. */
@@ -112,16 +128,16 @@ void call_ok(struct call *c);
 void call_fail(struct call *c, const struct err *e);
 
 /* ---- waiting, and what concerns the connection ---- */
-struct waiter *call_waiter(struct call *c);     /* to park on; withdrawn by itself when the client goes */
-void call_again(struct call *c);                /* in done: what it waited for has come, its verb begins anew */
-struct call *call_of(struct waiter *w);         /* in done: whose waiter it is */
+struct waiter *call_waiter(struct call *c); /* to park on; withdrawn by itself when the client goes */
+void call_again(struct call *c);            /* in done: what it waited for has come, its verb begins anew */
+struct call *call_of(struct waiter *w);     /* in done: whose waiter it is */
 /* Answer when boot is done (server_options.on_wait_boot). */
 void call_wait_boot(struct call *c, uint64_t deadline);
 int call_shutdown(struct call *c, const char *how, struct err *e);
-const char *call_state(struct call *c);         /* of the whole: the greeting's word */
-unsigned call_clients(struct call *c);          /* how many are connected */
+const char *call_state(struct call *c); /* of the whole: the greeting's word */
+unsigned call_clients(struct call *c);  /* how many are connected */
 void call_subscribe(struct call *c, uint64_t since, bool replay);
 void call_unsubscribe(struct call *c);
-void call_quit(struct call *c);                 /* close after the answer */
+void call_quit(struct call *c); /* close after the answer */
 
 #endif

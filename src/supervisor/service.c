@@ -400,24 +400,24 @@ static void service_ask(struct service_run *r)
 {
 	r->state = SERVICE_ASKING;
 	run_worker(r, &(struct task){ .what = "ask-service",
-	                             .timeout = READY_WITHIN,
-	                             .run = run_ready,
-	                             .arg = r,
-	                             .on_done = on_asked,
-	                             .owner = r });
+	                              .timeout = READY_WITHIN,
+	                              .run = run_ready,
+	                              .arg = r,
+	                              .on_done = on_asked,
+	                              .owner = r });
 }
 
 static void service_bring_up(struct service_run *r)
 {
 	r->state = SERVICE_PREPARING;
 	run_worker(r, &(struct task){ .what = "prepare-service",
-	                             .timeout = READY_WITHIN,
-	                             .run = run_prepare,
-	                             .arg = r,
-	                             .on_record = on_prepare_record,
-	                             .on_payload = on_command,
-	                             .on_done = on_prepared,
-	                             .owner = r });
+	                              .timeout = READY_WITHIN,
+	                              .run = run_prepare,
+	                              .arg = r,
+	                              .on_record = on_prepare_record,
+	                              .on_payload = on_command,
+	                              .on_done = on_prepared,
+	                              .owner = r });
 }
 
 static void on_service_timer(struct timer *t)

@@ -544,7 +544,9 @@ struct worker *worker_start(struct supervisor *s, const struct task *task, struc
 		err_set(e, ERR_NO_MEMORY, "cannot start the worker for \"%s\": out of memory", task->what);
 		return NULL;
 	}
-	*w = (struct worker){ .sup = s, .task = *task, .started = clock_ms(), .in = { .limit = INPUT_LIMIT } };
+	*w = (struct worker){
+		.sup = s, .task = *task, .started = clock_ms(), .in = { .limit = INPUT_LIMIT }
+	};
 	if (task->then)
 		w->then = *task->then;
 	w->exit = (struct watch){ .fd = -1, .on_event = on_exit_event, .owner = w };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Texts made from the verb table, so that help, the documentation and completion cannot disagree with the code.
+ * Texts made from the verb table, so that help, the documentation and completion cannot disagree with the
+ * code.
  */
 #include "control/verbs/verbs.h"
 
@@ -18,8 +19,9 @@ void help_names(struct buf *out)
 		buf_printf(out, "%s\n", v->name);
 }
 
-/* What poolctl takes from a file is no argument of the request: it is the payload, or a descriptor that goes along. */
-static bool is_file(const struct verb_arg *a)
+/* What poolctl takes from a file is no argument of the request: it is the payload, or a descriptor that goes
+ * along. */
+static bool is_file_arg(const struct verb_arg *a)
 {
 	return a->kind == ARG_FILE || a->kind == ARG_DATA;
 }
@@ -49,7 +51,7 @@ void help_usage(const struct verb *v, struct buf *out)
 {
 	buf_adds(out, v->name);
 	for (const struct verb_arg *a = v->args; a->name; a++)
-		if (!is_file(a))
+		if (!is_file_arg(a))
 			usage_arg(a, out);
 	if (v->payload_max)
 		buf_adds(out, v->payload_required ? " = N" : " [= N]");
@@ -73,8 +75,9 @@ static void help_arg(const struct verb_arg *a, struct buf *out)
 		buf_printf(out, "    [--%s] %s", a->name, value);
 	else
 		buf_printf(out, "    --%s%s%s", a->name, *value ? " " : "", value);
-	buf_printf(out, "%*s  %s%s%s\n", out->len - before < 26 ? (int)(26 - (out->len - before)) : 0, "", own_help(a),
-		   a->level ? "; needs the level " : "", a->level ? verb_level_word(a->level) : "");
+	buf_printf(out, "%*s  %s%s%s\n", out->len - before < 26 ? (int)(26 - (out->len - before)) : 0, "",
+	           own_help(a), a->level ? "; needs the level " : "",
+	           a->level ? verb_level_word(a->level) : "");
 }
 
 void help_verb(const struct verb *v, struct buf *out)
@@ -92,7 +95,8 @@ void help_verb(const struct verb *v, struct buf *out)
 
 /* ---- docs/PROTOCOL.md ---- */
 
-/* "- payload: the definition, at most 1048576 bytes". What it is stands in the help of poolctl's argument: "the file with WHAT, or - for …". */
+/* "- payload: the definition, at most 1048576 bytes". What it is stands in the help of poolctl's argument:
+ * "the file with WHAT, or - for …". */
 static void payload_line(const struct verb *v, struct buf *out)
 {
 	static const char with[] = "the file with ";
@@ -115,12 +119,14 @@ static void markdown_request(const struct verb *v, struct buf *out)
 	buf_adds(out, "\n\n");
 	size_t before = out->len;
 	for (const struct verb_arg *a = v->args; a->name; a++)
-		if (!is_file(a))
-			buf_printf(out, "- `%s`: %s%s%s\n", a->name, a->help, a->level ? "; level: " : "", a->level ? verb_level_word(a->level) : "");
+		if (!is_file_arg(a))
+			buf_printf(out, "- `%s`: %s%s%s\n", a->name, a->help, a->level ? "; level: " : "",
+			           a->level ? verb_level_word(a->level) : "");
 	if (v->payload_max)
 		payload_line(v, out);
 	if (v->data)
-		buf_adds(out, "- data: a descriptor that comes along (SCM_RIGHTS), or bytes, see \"Streams\"\n");
+		buf_adds(out,
+		         "- data: a descriptor that comes along (SCM_RIGHTS), or bytes, see \"Streams\"\n");
 	buf_printf(out, "%sAnswer: `%s`\n\n", out->len > before ? "\n" : "", v->answer);
 	if (v->limit)
 		buf_printf(out, "Limit: %llu s\n\n", (unsigned long long)(v->limit / 1000));
@@ -131,9 +137,11 @@ void help_markdown(struct buf *out)
 	const struct verb *v;
 
 	for (size_t i = 0; (v = verb_at(i)); i++) {
-		buf_printf(out, "### %s\n\n%c%s. Level: %s.\n\n", v->name, toupper((unsigned char)v->help[0]), v->help + 1, verb_level_word(v->level));
+		buf_printf(out, "### %s\n\n%c%s. Level: %s.\n\n", v->name, toupper((unsigned char)v->help[0]),
+		           v->help + 1, verb_level_word(v->level));
 		if (v->local)
-			buf_adds(out, "poolctl does this with the help of other verbs: there is no request of that name.\n\n");
+			buf_adds(out, "poolctl does this with the help of other verbs: there is no request "
+			              "of that name.\n\n");
 		else
 			markdown_request(v, out);
 	}

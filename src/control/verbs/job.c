@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The verbs that change volumes, or move their content: each begins a job in the supervisor and is answered when that is over.
+ * The verbs that change volumes, or move their content: each begins a job in the supervisor and is answered
+ * when that is over.
  */
 #include "control/verbs/verbs.h"
 
@@ -56,7 +57,8 @@ static void transfer_done(struct waiter *w, const struct result *r)
 	job_done(w, r);
 }
 
-static bool begin(struct call *c, struct volume_order *o, void (*done)(struct waiter *w, const struct result *r), uint64_t *job)
+static bool order_begin(struct call *c, struct volume_order *o,
+                        void (*done)(struct waiter *w, const struct result *r), uint64_t *job)
 {
 	struct waiter *w = call_waiter(c);
 	struct err e = { 0 };
@@ -74,8 +76,9 @@ static bool begin(struct call *c, struct volume_order *o, void (*done)(struct wa
 	return false;
 }
 
-/* The volume that `vol` names. What is changed must be named without doubt: the same name in two pools is not. */
-static bool find(struct call *c, const char *pool_arg, struct volume_order *o)
+/* The volume that `vol` names. What is changed must be named without doubt: the same name in two pools is
+ * not. */
+static bool order_find(struct call *c, const char *pool_arg, struct volume_order *o)
 {
 	const char *what = call_arg(c, "vol");
 	bool anywhere = !pool_arg || !call_arg(c, pool_arg);
@@ -87,8 +90,10 @@ static bool find(struct call *c, const char *pool_arg, struct volume_order *o)
 		return false;
 	for (struct pool *p = o->pool->next; p && anywhere && !strchr(what, '/'); p = p->next)
 		if (volume_find(p, what, &len)) {
-			err_set(&e, ERR_INVALID, "there is a volume \"%s\" in pool \"%s\" and in pool \"%s\": say which with pool=", what,
-				o->pool->name, p->name);
+			err_set(&e, ERR_INVALID,
+			        "there is a volume \"%s\" in pool \"%s\" and in pool \"%s\": say which with "
+			        "pool=",
+			        what, o->pool->name, p->name);
 			call_fail(c, &e);
 			return false;
 		}
@@ -97,7 +102,8 @@ static bool find(struct call *c, const char *pool_arg, struct volume_order *o)
 
 static unsigned create_flags(struct call *c)
 {
-	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) | (call_flag(c, "reflink") ? VOL_REFLINK : 0U);
+	return (call_flag(c, "prealloc-metadata") ? VOL_PREALLOC_METADATA : 0U) |
+	       (call_flag(c, "reflink") ? VOL_REFLINK : 0U);
 }
 
 /* Make a volume of that document, or only print it. */
@@ -113,7 +119,7 @@ static void create(struct call *c, struct volume_order *o, struct buf *xml)
 		o->xml = xml->data;
 		o->xml_len = xml->len;
 		o->flags = create_flags(c);
-		begin(c, o, job_done, NULL);
+		order_begin(c, o, job_done, NULL);
 	}
 }
 
@@ -121,12 +127,15 @@ static void create(struct call *c, struct volume_order *o, struct buf *xml)
 
 void verb_vol_create(struct call *c)
 {
-	struct volume_order o = { .operation = VOLUME_CREATE, .pool = call_pool(c), .validate = call_flag(c, "validate"), .flags = create_flags(c) };
+	struct volume_order o = { .operation = VOLUME_CREATE,
+		                  .pool = call_pool(c),
+		                  .validate = call_flag(c, "validate"),
+		                  .flags = create_flags(c) };
 
 	if (!o.pool)
 		return;
 	o.xml = call_payload(c, &o.xml_len);
-	begin(c, &o, job_done, NULL);
+	order_begin(c, &o, job_done, NULL);
 }
 
 static void element(struct buf *b, const char *indent, const char *name, const char *text)
@@ -143,22 +152,27 @@ static void format(struct buf *b, const char *word)
 	buf_adds(b, "'/>\n");
 }
 
-/* XML has no way to say most control characters, and a few others: the volume would get another name than that which the job has. */
+/* XML has no way to say most control characters, and a few others: the volume would get another name than
+ * that which the job has. */
 static bool is_sayable(struct call *c, const char *arg)
 {
 	struct err e = { 0 };
 
 	if (check_text(call_arg(c, arg)))
 		return true;
-	err_set(&e, ERR_INVALID, "%s: \"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8", call_verb(c), arg);
+	err_set(&e, ERR_INVALID,
+	        "%s: \"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8", call_verb(c),
+	        arg);
 	call_fail(c, &e);
 	return false;
 }
 
-/* The document names the volume just so: what stands around it there is no part of it. Others are refused by who reads it. */
+/* The document names the volume just so: what stands around it there is no part of it. Others are refused by
+ * who reads it. */
 static bool is_plain(const char *name)
 {
-	return name_is_component(name) && !strchr(" \t\r\n", name[0]) && !strchr(" \t\r\n", name[strlen(name) - 1]);
+	return name_is_component(name) && !strchr(" \t\r\n", name[0]) &&
+	       !strchr(" \t\r\n", name[strlen(name) - 1]);
 }
 
 /* The document that virsh makes of the same options. */
@@ -198,11 +212,13 @@ void verb_vol_create_as(struct call *c)
 	if (!o.pool || !is_sayable(c, "name"))
 		return;
 	if (!below && call_arg(c, "backing-vol-format")) {
-		fail(c, ERR_MISSING, "vol-create-as: backing-vol-format= says what backing-vol= is, which is missing");
+		fail(c, ERR_MISSING,
+		     "vol-create-as: backing-vol-format= says what backing-vol= is, which is missing");
 		return;
 	}
-	if (below) {                            /* in the same pool by name, anywhere by path or key */
-		record = volume_lookup(call_supervisor(c), strchr(below, '/') ? NULL : o.pool, below, &p, &len, &e);
+	if (below) { /* in the same pool by name, anywhere by path or key */
+		record = volume_lookup(call_supervisor(c), strchr(below, '/') ? NULL : o.pool, below, &p,
+		                       &len, &e);
 		if (record && record_parse(record, len, text, &l, &e))
 			backing = line_get(&l, "path");
 		if (!backing) {
@@ -220,16 +236,22 @@ void verb_vol_create_as(struct call *c)
 
 void verb_vol_create_from(struct call *c)
 {
-	struct volume_order o = { .operation = VOLUME_CREATE, .validate = call_flag(c, "validate"), .flags = create_flags(c) };
+	struct volume_order o = { .operation = VOLUME_CREATE,
+		                  .validate = call_flag(c, "validate"),
+		                  .flags = create_flags(c) };
+	const char *where = strchr(call_arg(c, "vol"), '/') ? NULL : "pool";
 	struct pool *p = call_pool(c);
 
-	/* Without a pool of its own the other volume is looked for in the same pool, and by path or key in all. */
-	if (!p || !find(c, call_arg(c, "inputpool") ? "inputpool" : strchr(call_arg(c, "vol"), '/') ? NULL : "pool", &o))
+	/* Without a pool of its own the other volume is looked for in the same pool, and by path or key in
+	 * all. */
+	if (call_arg(c, "inputpool"))
+		where = "inputpool";
+	if (!p || !order_find(c, where, &o))
 		return;
 	o.input_pool = o.pool;
 	o.pool = p;
 	o.xml = call_payload(c, &o.xml_len);
-	begin(c, &o, job_done, NULL);
+	order_begin(c, &o, job_done, NULL);
 }
 
 /* The document of the copy is that of the volume, under the new name. */
@@ -242,7 +264,7 @@ void verb_vol_clone(struct call *c)
 	struct volume v;
 	struct err e = { 0 };
 
-	if (!is_sayable(c, "newname") || !find(c, "pool", &o))
+	if (!is_sayable(c, "newname") || !order_find(c, "pool", &o))
 		return;
 	if (!record_parse(o.record, o.record_len, text, &l, &e) || volume_from_record(&l, &v, &e) < 0) {
 		call_fail(c, &e);
@@ -262,13 +284,15 @@ void verb_vol_delete(struct call *c)
 
 	struct err e = { 0 };
 
-	if (!find(c, "pool", &o))
+	if (!order_find(c, "pool", &o))
 		return;
 	if (call_flag(c, "delete-snapshots")) {
-		err_set(&e, ERR_UNSUPPORTED, "delete-snapshots: volume \"%.300s\" is of a kind that has no snapshots of its own", call_arg(c, "vol"));
+		err_set(&e, ERR_UNSUPPORTED,
+		        "delete-snapshots: volume \"%.300s\" is of a kind that has no snapshots of its own",
+		        call_arg(c, "vol"));
 		call_fail(c, &e);
 	} else {
-		begin(c, &o, job_done, NULL);
+		order_begin(c, &o, job_done, NULL);
 	}
 }
 
@@ -282,8 +306,8 @@ void verb_vol_wipe(struct call *c)
 	if (wipe_check(o.algorithm, &e) < 0) {
 		err_wrap(&e, ERR_KEEP, "vol-wipe");
 		call_fail(c, &e);
-	} else if (find(c, "pool", &o)) {
-		begin(c, &o, job_done, NULL);
+	} else if (order_find(c, "pool", &o)) {
+		order_begin(c, &o, job_done, NULL);
 	}
 }
 
@@ -297,20 +321,31 @@ static int new_capacity(struct call *c, uint64_t now, uint64_t *capacity, struct
 	if (size_parse_word(text + less, &size, e) < 0)
 		return err_wrap(e, ERR_KEEP, "vol-resize: capacity");
 	if (less && !shrink)
-		return err_set(e, ERR_INVALID, "vol-resize: capacity \"%s\" would make the volume smaller: that needs --shrink", text);
+		return err_set(
+			e, ERR_INVALID,
+			"vol-resize: capacity \"%s\" would make the volume smaller: that needs --shrink",
+			text);
 	if (!delta)
 		*capacity = size;
 	else if (shrink)
 		*capacity = size < now ? now - size : 0;
 	else if (size > INT64_MAX - now)
-		return err_set(e, ERR_INVALID, "vol-resize: capacity \"%s\" more than %" PRIu64 " bytes is too large", text, now);
+		return err_set(e, ERR_INVALID,
+		               "vol-resize: capacity \"%s\" more than %" PRIu64 " bytes is too large", text,
+		               now);
 	else
 		*capacity = now + size;
 	if (*capacity == 0)
-		return err_set(e, ERR_INVALID, "vol-resize: capacity \"%s\" would leave nothing of volume \"%.300s\" (%" PRIu64 " bytes)", text,
-			       call_arg(c, "vol"), now);
+		return err_set(
+			e, ERR_INVALID,
+			"vol-resize: capacity \"%s\" would leave nothing of volume \"%.300s\" (%" PRIu64
+			" bytes)",
+			text, call_arg(c, "vol"), now);
 	if (*capacity < now && !shrink)
-		return err_set(e, ERR_INVALID, "vol-resize: volume \"%.300s\" has %" PRIu64 " bytes: making it smaller needs --shrink", call_arg(c, "vol"), now);
+		return err_set(e, ERR_INVALID,
+		               "vol-resize: volume \"%.300s\" has %" PRIu64
+		               " bytes: making it smaller needs --shrink",
+		               call_arg(c, "vol"), now);
 	return 0;
 }
 
@@ -318,18 +353,20 @@ void verb_vol_resize(struct call *c)
 {
 	struct volume_order o = {
 		.operation = VOLUME_RESIZE,
-		.flags = (call_flag(c, "allocate") ? VOL_ALLOCATE : 0U) | (call_flag(c, "shrink") ? VOL_SHRINK : 0U),
+		.flags = (call_flag(c, "allocate") ? VOL_ALLOCATE : 0U) |
+		         (call_flag(c, "shrink") ? VOL_SHRINK : 0U),
 	};
 	char text[LINE_MAX_BYTES + 1];
 	struct line l = { 0 };
 	struct err e = { 0 };
 
-	if (!find(c, "pool", &o))
+	if (!order_find(c, "pool", &o))
 		return;
-	if (!record_parse(o.record, o.record_len, text, &l, &e) || new_capacity(c, line_u64(&l, "capacity", 0), &o.capacity, &e) < 0)
+	if (!record_parse(o.record, o.record_len, text, &l, &e) ||
+	    new_capacity(c, line_u64(&l, "capacity", 0), &o.capacity, &e) < 0)
 		call_fail(c, &e);
 	else
-		begin(c, &o, job_done, NULL);
+		order_begin(c, &o, job_done, NULL);
 }
 
 /* ---- upload, download ---- */
@@ -338,7 +375,11 @@ void verb_vol_resize(struct call *c)
 static void transfer(struct call *c, enum volume_operation operation)
 {
 	struct volume_order o = {
-		.operation = operation, .connection = -1, .offset = call_size(c, "offset", 0), .length = call_size(c, "length", 0), .sparse = call_flag(c, "sparse"),
+		.operation = operation,
+		.connection = -1,
+		.offset = call_size(c, "offset", 0),
+		.length = call_size(c, "length", 0),
+		.sparse = call_flag(c, "sparse"),
 	};
 	bool upload = operation == VOLUME_UPLOAD, passed, streams, detach = call_flag(c, "detach");
 	int pipe = -1;
@@ -354,16 +395,19 @@ static void transfer(struct call *c, enum volume_operation operation)
 	else if (!upload && streams)
 		err_set(&e, ERR_INVALID, "%s takes no payload", call_verb(c));
 	else if (upload && !passed && !streams)
-		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: %s", call_verb(c), call_payload_hint(c));
+		err_set(&e, ERR_MISSING, "%s needs a descriptor (SCM_RIGHTS), or a payload: %s", call_verb(c),
+		        call_payload_hint(c));
 	else if (!passed && detach)
-		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go", call_verb(c));
+		err_set(&e, ERR_INVALID, "%s: detach needs a descriptor: the bytes would have nowhere to go",
+		        call_verb(c));
 	if (e.class != ERR_NONE) {
 		call_fail(c, &e);
 		return;
 	}
-	if (!find(c, "pool", &o))
+	if (!order_find(c, "pool", &o))
 		return;
-	/* For the bytes of a download there is one in any case: what is passed may be nothing that can be written. */
+	/* For the bytes of a download there is one in any case: what is passed may be nothing that can be
+	 * written. */
 	if ((!passed || (!upload && !detach)) && (pipe = call_stream(c, upload, &e)) < 0) {
 		call_fail(c, &e);
 		return;
@@ -371,7 +415,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 	*(passed ? &o.connection : &o.stream) = pipe;
 	if (streams && (!o.length || o.length > announced))
 		o.length = announced;
-	if (begin(c, &o, transfer_done, &job) && !passed)
+	if (order_begin(c, &o, transfer_done, &job) && !passed)
 		call_stream_job(c, job);
 	if (pipe >= 0)
 		close(pipe);

@@ -75,7 +75,8 @@ static int parse_types(const char *list, unsigned *types, struct err *e)
 			type = pool_type_from_word(word);
 		}
 		if (type < 0)
-			return err_set(e, ERR_INVALID, "pool-list: \"%.*s\" is not a pool type", (int)(len < 80 ? len : 80), at);
+			return err_set(e, ERR_INVALID, "pool-list: \"%.*s\" is not a pool type",
+			               (int)(len < 80 ? len : 80), at);
 		*types |= 1u << type;
 	}
 	return 0;
@@ -245,8 +246,10 @@ static int build_wanted(struct call *c, unsigned *build, struct err *e)
 
 	*build = overwrite || keep || call_flag(c, "build") ? START_BUILD : 0;
 	if (overwrite && keep)
-		return err_set(e, ERR_INVALID, "\"overwrite\" and \"no-overwrite\" are opposites: only one can be meant");
-	*build |= overwrite ? BUILD_OVERWRITE : keep ? BUILD_NO_OVERWRITE : 0;
+		return err_set(e, ERR_INVALID,
+		               "\"overwrite\" and \"no-overwrite\" are opposites: only one can be meant");
+	*build |= overwrite ? BUILD_OVERWRITE : 0;
+	*build |= keep ? BUILD_NO_OVERWRITE : 0;
 	if (*build && call_level(c) < LEVEL_ADMIN)
 		*build |= BUILD_ABSENT;
 	return 0;
@@ -259,7 +262,8 @@ void verb_pool_start(struct call *c)
 
 	unsigned build;
 
-	if (p && (build_wanted(c, &build, &e) < 0 || pool_start(p, call_duration(c, "timeout", 0), build, park(c, pool_done), &e) < 0))
+	if (p && (build_wanted(c, &build, &e) < 0 ||
+	          pool_start(p, call_duration(c, "timeout", 0), build, park(c, pool_done), &e) < 0))
 		call_fail(c, &e);
 }
 
@@ -269,8 +273,9 @@ void verb_pool_build(struct call *c)
 	struct err e = { 0 };
 	unsigned build;
 
-	if (p && (build_wanted(c, &build, &e) < 0 ||
-		  pool_build(p, call_duration(c, "timeout", 0), build & ~START_BUILD, park(c, pool_done), &e) < 0))
+	if (p &&
+	    (build_wanted(c, &build, &e) < 0 ||
+	     pool_build(p, call_duration(c, "timeout", 0), build & ~START_BUILD, park(c, pool_done), &e) < 0))
 		call_fail(c, &e);
 }
 
@@ -353,12 +358,17 @@ static void defined(struct waiter *w, const struct result *r)
 void define_from(struct call *c, const char *xml, size_t len, enum define_mode mode)
 {
 	struct define_order o = {
-		.xml = xml, .xml_len = len, .mode = mode, .validate = call_flag(c, "validate"), .timeout = call_duration(c, "timeout", 0),
+		.xml = xml,
+		.xml_len = len,
+		.mode = mode,
+		.validate = call_flag(c, "validate"),
+		.timeout = call_duration(c, "timeout", 0),
 	};
 	struct err e = { 0 };
 
 	if (build_wanted(c, &o.build, &e) < 0 ||
-	    pool_define(call_supervisor(c), &o, park(c, mode == DEFINE_PERSISTENT ? defined : created), &e) < 0)
+	    pool_define(call_supervisor(c), &o, park(c, mode == DEFINE_PERSISTENT ? defined : created), &e) <
+	            0)
 		call_fail(c, &e);
 }
 

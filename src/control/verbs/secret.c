@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The verbs that concern secrets. What is asked goes to a worker as it came; of an answer's value this process sees only the descriptor.
+ * The verbs that concern secrets. What is asked goes to a worker as it came; of an answer's value this
+ * process sees only the descriptor.
  */
 #include "control/verbs/verbs.h"
 
@@ -10,7 +11,7 @@
 #include "base/util.h"
 
 /* The end of all that concern one secret. */
-static void answer(struct call *c, const struct result *r, bool kept)
+static void secret_answer(struct call *c, const struct result *r, bool kept)
 {
 	if (r->err) {
 		call_fail(c, r->err);
@@ -23,12 +24,12 @@ static void answer(struct call *c, const struct result *r, bool kept)
 
 static void forgotten(struct waiter *w, const struct result *r)
 {
-	answer(call_of(w), r, false);
+	secret_answer(call_of(w), r, false);
 }
 
 static void changed(struct waiter *w, const struct result *r)
 {
-	answer(call_of(w), r, true);
+	secret_answer(call_of(w), r, true);
 }
 
 static void printed(struct waiter *w, const struct result *r)
@@ -37,7 +38,7 @@ static void printed(struct waiter *w, const struct result *r)
 
 	if (!r->err && r->text)
 		call_bytes(c, r->text, r->text_len);
-	answer(c, r, false);
+	secret_answer(c, r, false);
 }
 
 static void shown(struct waiter *w, const struct result *r)
@@ -47,7 +48,7 @@ static void shown(struct waiter *w, const struct result *r)
 
 	if (!r->err && fstat(r->value, &st) == 0)
 		call_file(c, r->value, (size_t)st.st_size);
-	answer(c, r, false);
+	secret_answer(c, r, false);
 }
 
 static void listed(struct waiter *w, const struct result *r)
@@ -66,12 +67,18 @@ static void listed(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
-static void ask(struct call *c, enum secret_action action, void (*done)(struct waiter *, const struct result *))
+static void ask(struct call *c, enum secret_action action,
+                void (*done)(struct waiter *, const struct result *))
 {
 	struct secret_order o = {
-		.action = action, .which = call_arg(c, "secret"), .validate = call_flag(c, "validate"), .plain = call_flag(c, "plain"),
-		.ephemeral = call_flag(c, "ephemeral"), .no_ephemeral = call_flag(c, "no-ephemeral"),
-		.private = call_flag(c, "private"), .no_private = call_flag(c, "no-private"),
+		.action = action,
+		.which = call_arg(c, "secret"),
+		.validate = call_flag(c, "validate"),
+		.plain = call_flag(c, "plain"),
+		.ephemeral = call_flag(c, "ephemeral"),
+		.no_ephemeral = call_flag(c, "no-ephemeral"),
+		.private = call_flag(c, "private"),
+		.no_private = call_flag(c, "no-private"),
 	};
 	struct waiter *w = call_waiter(c);
 	struct err e = { 0 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pools from options instead of documents, and finding sources. The options become the document that virsh makes of them, with every value escaped, and that
- * goes the way of all documents: what a value says is never more than text.
+ * Pools from options instead of documents, and finding sources. The options become the document that virsh
+ * makes of them, with every value escaped, and that goes the way of all documents: what a value says is never
+ * more than text.
  */
 #include "control/verbs/verbs.h"
 
@@ -59,7 +60,8 @@ static void add_adapter(struct call *c, struct buf *xml)
 
 static bool has_auth(struct call *c)
 {
-	return call_arg(c, "auth-type") && call_arg(c, "auth-username") && (call_arg(c, "secret-usage") || call_arg(c, "secret-uuid"));
+	return call_arg(c, "auth-type") && call_arg(c, "auth-username") &&
+	       (call_arg(c, "secret-usage") || call_arg(c, "secret-uuid"));
 }
 
 static void add_auth(struct call *c, struct buf *xml)
@@ -78,7 +80,9 @@ static void add_auth(struct call *c, struct buf *xml)
 /* virsh makes a <source> if one of these is given, and of a protocol version only where there is one. */
 static bool has_source(struct call *c)
 {
-	static const char *const options[] = { "source-host", "source-path", "source-dev", "source-name", "source-format", "source-initiator", "adapter-name" };
+	static const char *const options[] = { "source-host", "source-path",   "source-dev",
+		                               "source-name", "source-format", "source-initiator",
+		                               "adapter-name" };
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (call_arg(c, options[i]))
@@ -103,28 +107,41 @@ static void add_source(struct call *c, struct buf *xml)
 	buf_adds(xml, "  </source>\n");
 }
 
-/* Options that belong together and of which one is missing are a mistake: virsh leaves them out without a word. */
+/* Options that belong together and of which one is missing are a mistake: virsh leaves them out without a
+ * word. */
 static int check_options(struct call *c, struct err *e)
 {
-	static const struct { const char *option, *needs; } pairs[] = {
-		{ "auth-username", "auth-type" }, { "auth-type", "auth-username" },
-		{ "adapter-wwnn", "adapter-wwpn" }, { "adapter-wwpn", "adapter-wwnn" },
-		{ "adapter-parent-wwnn", "adapter-parent-wwpn" }, { "adapter-parent-wwpn", "adapter-parent-wwnn" },
+	static const struct {
+		const char *option, *needs;
+	} pairs[] = {
+		{ "auth-username", "auth-type" },
+		{ "auth-type", "auth-username" },
+		{ "adapter-wwnn", "adapter-wwpn" },
+		{ "adapter-wwpn", "adapter-wwnn" },
+		{ "adapter-parent-wwnn", "adapter-parent-wwpn" },
+		{ "adapter-parent-wwpn", "adapter-parent-wwnn" },
 	};
 
 	/* XML has no way to say most control characters: the document would say something else. */
 	for (const struct verb_arg *a = verb_find(call_verb(c))->args; a->name; a++)
 		if (call_arg(c, a->name) && !check_text(call_arg(c, a->name)))
-			return err_set(e, ERR_INVALID, "\"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8", a->name);
+			return err_set(
+				e, ERR_INVALID,
+				"\"%s\" contains control characters (or U+FFFE, U+FFFF), or is not UTF-8",
+				a->name);
 	if (call_arg(c, "secret-usage") && call_arg(c, "secret-uuid"))
-		return err_set(e, ERR_INVALID, "the secret is given by usage and by uuid: only one can count");
+		return err_set(e, ERR_INVALID,
+		               "the secret is given by usage and by uuid: only one can count");
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
 		if (call_arg(c, pairs[i].option) && !call_arg(c, pairs[i].needs))
-			return err_set(e, ERR_INVALID, "\"%s\" says nothing without \"%s\"", pairs[i].option, pairs[i].needs);
+			return err_set(e, ERR_INVALID, "\"%s\" says nothing without \"%s\"", pairs[i].option,
+			               pairs[i].needs);
 	if (call_arg(c, "auth-type") && !has_auth(c))
-		return err_set(e, ERR_INVALID, "\"auth-type\" says nothing without \"secret-usage\" or \"secret-uuid\"");
+		return err_set(e, ERR_INVALID,
+		               "\"auth-type\" says nothing without \"secret-usage\" or \"secret-uuid\"");
 	if ((call_arg(c, "secret-usage") || call_arg(c, "secret-uuid")) && !has_auth(c))
-		return err_set(e, ERR_INVALID, "a secret says nothing without \"auth-type\" and \"auth-username\"");
+		return err_set(e, ERR_INVALID,
+		               "a secret says nothing without \"auth-type\" and \"auth-username\"");
 	if (call_arg(c, "source-protocol-ver") && !has_source(c))
 		return err_set(e, ERR_INVALID, "\"source-protocol-ver\" says nothing without a source");
 	return 0;
@@ -197,7 +214,8 @@ static void find(struct call *c, const char *xml, size_t len)
 	w->done = found;
 	if (type < 0)
 		err_set(&e, ERR_INVALID, "\"%.80s\" is not a pool type", word);
-	if (type < 0 || pool_find_sources(call_supervisor(c), (enum pool_type)type, xml, len, call_duration(c, "timeout", 0), w, &e) < 0)
+	if (type < 0 || pool_find_sources(call_supervisor(c), (enum pool_type)type, xml, len,
+	                                  call_duration(c, "timeout", 0), w, &e) < 0)
 		call_fail(c, &e);
 }
 

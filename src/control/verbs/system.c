@@ -53,7 +53,8 @@ static void status_pools(struct call *c)
 		record_str(c, "kind", "pool");
 		record_str(c, "name", p->name);
 		record_str(c, "phase", phase_word(p->phase));
-		record_str(c, "class", p->reason && p->reason_class != ERR_NONE ? err_word(p->reason_class) : NULL);
+		record_str(c, "class",
+		           p->reason && p->reason_class != ERR_NONE ? err_word(p->reason_class) : NULL);
 		record_str(c, "reason", p->reason);
 		record_str(c, "waits", p->waits_for);
 		if (p->retry.armed)
@@ -114,7 +115,9 @@ static void status_problems(struct call *c)
 
 	for (const struct problem *p = supervisor_problems(s); p; p = p->next)
 		status_problem(c, p->origin, p->class, p->text);
-	snprintf(text, sizeof(text), "%u problem%s could not be noted here for want of memory: the log has them", lost, lost == 1 ? "" : "s");
+	snprintf(text, sizeof(text),
+	         "%u problem%s could not be noted here for want of memory: the log has them", lost,
+	         lost == 1 ? "" : "s");
 	if (lost)
 		status_problem(c, "status", ERR_NO_MEMORY, text);
 }
@@ -181,8 +184,9 @@ static int parse_phases(const char *list, unsigned *phases, struct err *e)
 			phase = phase_from_word(word);
 		}
 		if (phase < 0)
-			return err_set(e, ERR_INVALID, "wait: \"%.*s\" is not a phase (active, failed, inactive, waiting, …)",
-				       (int)(len < 80 ? len : 80), at);
+			return err_set(e, ERR_INVALID,
+			               "wait: \"%.*s\" is not a phase (active, failed, inactive, waiting, …)",
+			               (int)(len < 80 ? len : 80), at);
 		*phases |= 1u << phase;
 	}
 	return 0;
@@ -222,7 +226,8 @@ void verb_wait(struct call *c)
 		call_wait_boot(c, deadline);
 		return;
 	}
-	err_set(&e, what ? ERR_INVALID : ERR_MISSING, "wait for what? wait pool=NAME [phase=active,…] or wait boot");
+	err_set(&e, what ? ERR_INVALID : ERR_MISSING,
+	        "wait for what? wait pool=NAME [phase=active,…] or wait boot");
 	call_fail(c, &e);
 }
 
@@ -247,7 +252,12 @@ void verb_unsubscribe(struct call *c)
 	call_ok(c);
 }
 
-struct moment { uint64_t ms; const char *what; const char *pool; size_t order; };
+struct moment {
+	uint64_t ms;
+	const char *what;
+	const char *pool;
+	size_t order;
+};
 
 #define POOL_MOMENTS 6
 
@@ -257,7 +267,8 @@ static size_t pool_moments(const struct pool *p, struct moment *m)
 		{ p->times.defined, "defined", p->name, 0 },
 		{ p->times.wanted, "wanted", p->name, 0 },
 		{ p->times.first_start, "start", p->name, 0 },
-		{ p->times.last_start == p->times.first_start ? 0 : p->times.last_start, "start-again", p->name, 0 },
+		{ p->times.last_start == p->times.first_start ? 0 : p->times.last_start, "start-again",
+		  p->name, 0 },
 		{ p->times.active, "active", p->name, 0 },
 		{ p->times.stopped, "stopped", p->name, 0 },
 	};
@@ -360,7 +371,8 @@ static void help_one(struct call *c, const struct verb *v)
 
 	help_record(c, v);
 	for (const struct verb_arg *a = v->args; a->name; a++) {
-		if (a->kind == ARG_FILE || a->kind == ARG_DATA)         /* poolctl's own: a request has the payload, or a descriptor */
+		/* poolctl's own: a request has the payload, or a descriptor */
+		if (a->kind == ARG_FILE || a->kind == ARG_DATA)
 			continue;
 		record_begin(c);
 		record_str(c, "argument", a->name);
@@ -435,7 +447,8 @@ void verb_shutdown(struct call *c)
 	if (!how)
 		how = "poweroff";
 	if (!streq(how, "poweroff") && !streq(how, "reboot") && !streq(how, "halt") && !streq(how, "exit"))
-		err_set(&e, ERR_INVALID, "shutdown: how= is poweroff, reboot, halt or exit, not \"%.80s\"", how);
+		err_set(&e, ERR_INVALID, "shutdown: how= is poweroff, reboot, halt or exit, not \"%.80s\"",
+		        how);
 	else if (call_shutdown(c, how, &e) == 0)
 		final_str(c, "how", how);
 	if (e.class)

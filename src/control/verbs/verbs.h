@@ -48,10 +48,12 @@ void verb_vol_name(struct call *c);
 void verb_vol_key(struct call *c);
 void verb_vol_pool(struct call *c);
 void verb_vol_lookup(struct call *c);
-/* True: the call waits until the volumes of argument `pool` have been read. For verbs that take something over before they look for their volume. */
+/* True: the call waits until the volumes of argument `pool` have been read. For verbs that take something
+ * over before they look for their volume. */
 bool call_awaits_index(struct call *c);
-/* The record of the volume that argument `vol` names, in the pool that the other argument names, or in any (not given, or NULL); NULL: the call has
- * failed already, or waits until the pool's volumes have been read, and begins anew then. */
+/* The record of the volume that argument `vol` names, in the pool that the other argument names, or in any
+ * (not given, or NULL); NULL: the call has failed already, or waits until the pool's volumes have been read,
+ * and begins anew then. */
 const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool, size_t *len);
 /* Take a record apart in a copy, text[LINE_MAX_BYTES + 1]. Its name, or NULL. */
 const char *record_parse(const char *record, size_t len, char *text, struct line *l, struct err *e);

@@ -8,7 +8,7 @@
 #include "base/line.h"
 #include "base/util.h"
 
-#define INDEX_WAIT SECONDS(25)          /* less than the limit of any verb: why it was not enough is known here */
+#define INDEX_WAIT SECONDS(25) /* less than the limit of any verb: why it was not enough is known here */
 
 static void index_known(struct waiter *w, const struct result *r)
 {
@@ -18,7 +18,8 @@ static void index_known(struct waiter *w, const struct result *r)
 		call_again(call_of(w));
 }
 
-/* A pool that has just become active: its volumes are asked for again when they have been read. True: the call waits for that. */
+/* A pool that has just become active: its volumes are asked for again when they have been read. True: the
+ * call waits for that. */
 static bool awaits_index(struct call *c, struct pool *p)
 {
 	uint64_t wait = call_duration(c, "timeout", 0);
@@ -52,7 +53,8 @@ void verb_vol_list(struct call *c)
 
 bool call_awaits_index(struct call *c)
 {
-	struct pool *p = call_arg(c, "pool") ? pool_lookup(call_supervisor(c), call_arg(c, "pool"), NULL) : NULL;
+	struct pool *p = call_arg(c, "pool") ? pool_lookup(call_supervisor(c), call_arg(c, "pool"), NULL)
+	                                     : NULL;
 
 	return p && awaits_index(c, p);
 }
@@ -81,7 +83,7 @@ const char *record_parse(const char *record, size_t len, char *text, struct line
 		err_set(e, ERR_INTERNAL, "a volume record of %zu bytes", len);
 		return NULL;
 	}
-	memcpy(text, record, len - 1);          /* without its LF */
+	memcpy(text, record, len - 1); /* without its LF */
 	text[len - 1] = '\0';
 	if (line_parse_reply(text, len - 1, l, e) < 0)
 		return NULL;
@@ -120,10 +122,11 @@ static void answer_key(struct call *c, const char *key)
 		return;
 	}
 	const char *value = line_get(&l, key);
-	if (!value && streq(key, "key"))        /* as it is left out where it is the path */
+	if (!value && streq(key, "key")) /* as it is left out where it is the path */
 		value = line_get(&l, "path");
 	if (!value) {
-		err_set(&e, ERR_INTERNAL, "the index of pool \"%s\" has no %s for volume \"%s\"", p->name, key, call_arg(c, "vol"));
+		err_set(&e, ERR_INTERNAL, "the index of pool \"%s\" has no %s for volume \"%s\"", p->name,
+		        key, call_arg(c, "vol"));
 		call_fail(c, &e);
 		return;
 	}
@@ -181,20 +184,22 @@ static bool is_asked(const char *record, size_t len, const char *path, const cha
 void verb_vol_lookup(struct call *c)
 {
 	const char *any = call_arg(c, "what"), *path = call_arg(c, "path"), *key = call_arg(c, "key");
-	const char *what = any ? any : path ? path : key;
+	const char *by_place = path ? path : key, *what = any ? any : by_place;
 	struct err e = { 0 };
 	struct pool *p;
 	size_t len;
 
 	if (!what || (any && (path || key)) || (path && key)) {
-		err_set(&e, what ? ERR_INVALID : ERR_MISSING, "vol-lookup needs a path or a key: one of what=, path=, key=");
+		err_set(&e, what ? ERR_INVALID : ERR_MISSING,
+		        "vol-lookup needs a path or a key: one of what=, path=, key=");
 		call_fail(c, &e);
 		return;
 	}
 	const char *record = volume_lookup(call_supervisor(c), NULL, what, &p, &len, &e);
 	if (record && !is_asked(record, len, path, key)) {
 		record = NULL;
-		err_set(&e, ERR_NO_VOLUME, "no volume with the %s \"%s\" in any active pool", path ? "path" : "key", what);
+		err_set(&e, ERR_NO_VOLUME, "no volume with the %s \"%s\" in any active pool",
+		        path ? "path" : "key", what);
 	}
 	if (!record) {
 		call_fail(c, &e);

@@ -207,11 +207,11 @@ int request_run(struct request *r, const char *what, uint64_t timeout,
 {
 	return run_job(r,
 	               &(struct task){ .what = what,
-	                              .timeout = timeout,
-	                              .prompt = true,
-	                              .run = run,
-	                              .arg = arg,
-	                              .on_done = on_request_done },
+	                               .timeout = timeout,
+	                               .prompt = true,
+	                               .run = run,
+	                               .arg = arg,
+	                               .on_done = on_request_done },
 	               then, e);
 }
 
@@ -257,11 +257,11 @@ static int request_write(struct request *r, const char *what,
 {
 	return run_job(r,
 	               &(struct task){ .what = what,
-	                              .timeout = DEADLINE_KEEP,
-	                              .run = run,
-	                              .arg = r,
-	                              .on_done = on_written,
-	                              .on_gone = on_writer_gone },
+	                               .timeout = DEADLINE_KEEP,
+	                               .run = run,
+	                               .arg = r,
+	                               .on_done = on_written,
+	                               .on_gone = on_writer_gone },
 	               then, e);
 }
 

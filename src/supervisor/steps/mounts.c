@@ -205,13 +205,13 @@ static void on_mounts_timer(struct timer *t)
 	m->again = false;
 	m->looking = worker_start(m->sup,
 	                          &(struct task){ .what = "mounts",
-	                                         .timeout = SECONDS(5),
-	                                         .run = mounts_look,
-	                                         .arg = m,
-	                                         .owner = m,
-	                                         .on_record = on_mounts_record,
-	                                         .on_done = on_mounts_seen,
-	                                         .on_gone = on_mounts_gone },
+	                                          .timeout = SECONDS(5),
+	                                          .run = mounts_look,
+	                                          .arg = m,
+	                                          .owner = m,
+	                                          .on_record = on_mounts_record,
+	                                          .on_done = on_mounts_seen,
+	                                          .on_gone = on_mounts_gone },
 	                          &e) != NULL;
 	if (!m->looking) {
 		m->next = clock_ms() + SECONDS(1);

@@ -234,11 +234,11 @@ static void serves(struct pool *p)
 static struct task refresh_job(const char *what, uint64_t timeout)
 {
 	return (struct task){ .what = what,
-		             .run = operation_refresh,
-		             .timeout = timeout,
-		             .on_record = step_on_record,
-		             .on_done = on_refreshed,
-		             .on_gone = step_on_gone };
+		              .run = operation_refresh,
+		              .timeout = timeout,
+		              .on_record = step_on_record,
+		              .on_done = on_refreshed,
+		              .on_gone = step_on_gone };
 }
 
 bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o)
