@@ -342,10 +342,8 @@ static const char *lun_format(const struct device_content *content)
 {
 	static const struct {
 		const char *table, *format;
-	} tables[] = {
-		{ "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" },
-		{ "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" },
-	};
+	} tables[] = { { "dos", "dos" }, { "gpt", "gpt" }, { "sgi", "dvh" },
+		       { "mac", "mac" }, { "bsd", "bsd" }, { "sun", "sun" } };
 
 	if (streq(content->type, "LVM2_member"))
 		return "lvm2";
@@ -371,17 +369,15 @@ static bool lun_is_gone(const char *node)
 {
 	enum { QUALIFIER = 0xe0, NO_SUCH_LUN = 0x60 };
 	unsigned char inquiry[6] = { 0x12, 0, 0, 0, 36, 0 }, answer[36] = { 0 }, sense[32];
-	struct sg_io_hdr h = {
-		.interface_id = 'S',
-		.dxfer_direction = SG_DXFER_FROM_DEV,
-		.cmdp = inquiry,
-		.cmd_len = sizeof(inquiry),
-		.dxferp = answer,
-		.dxfer_len = sizeof(answer),
-		.sbp = sense,
-		.mx_sb_len = sizeof(sense),
-		.timeout = INQUIRY_WITHIN,
-	};
+	struct sg_io_hdr h = { .interface_id = 'S',
+		               .dxfer_direction = SG_DXFER_FROM_DEV,
+		               .cmdp = inquiry,
+		               .cmd_len = sizeof(inquiry),
+		               .dxferp = answer,
+		               .dxfer_len = sizeof(answer),
+		               .sbp = sense,
+		               .mx_sb_len = sizeof(sense),
+		               .timeout = INQUIRY_WITHIN };
 	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 &&
@@ -424,11 +420,9 @@ static bool lun_stands_still(struct lun *l)
 {
 	static const struct {
 		const char *state, *text;
-	} known[] = {
-		{ "offline", "the kernel has set it offline after errors" },
-		{ "transport-offline", "the connection with it is lost" },
-		{ "blocked", "it waits for its connection" },
-	};
+	} known[] = { { "offline", "the kernel has set it offline after errors" },
+		      { "transport-offline", "the connection with it is lost" },
+		      { "blocked", "it waits for its connection" } };
 	char state[32];
 
 	lun_state(l->block, state, sizeof(state));

@@ -39,14 +39,14 @@ static bool any(const struct peer *p, bool (*is)(const struct call *c))
 	return c;
 }
 
-static bool is_finished(const struct call *c)
+static bool call_is_finished(const struct call *c)
 {
 	return c->stage == CALL_FINISHED;
 }
 
 bool calls_any_finished(const struct peer *p)
 {
-	return any(p, is_finished);
+	return any(p, call_is_finished);
 }
 
 bool calls_any_streams(const struct peer *p)
@@ -58,7 +58,7 @@ struct call *calls_answerable(const struct peer *p)
 {
 	struct call *c = p->file < 0 ? p->calls : NULL;
 
-	while (c && (!is_finished(c) || stream_is_open(c)))
+	while (c && (!call_is_finished(c) || stream_is_open(c)))
 		c = c->next;
 	return c;
 }

@@ -137,7 +137,7 @@ static void run_free(struct service_run *r)
 
 /* It was told to end, or its pool is being stopped, which ends it as well. Its pool may need one again
  * meanwhile. */
-static void ended(struct service_run *r)
+static void service_ended(struct service_run *r)
 {
 	struct supervisor *s = r->sup;
 
@@ -168,7 +168,7 @@ static void on_service_exit(struct watch *w, uint32_t events)
 	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 	r->released |= r->pool && !(p && p->want_active);
 	if (r->state == SERVICE_STOPPING || r->released) {
-		ended(r);
+		service_ended(r);
 		return;
 	}
 	if (p && pool_is_active(p))
@@ -291,7 +291,7 @@ static struct op worker_op(const struct service_run *r, const struct worker_io *
 }
 
 /* *d: its pool's definition, which def holds; NULL: it is for all. */
-static int read_definition(const struct service_run *r, struct pool_def *def, const struct pool_def **d,
+static int read_companion_definition(const struct service_run *r, struct pool_def *def, const struct pool_def **d,
                            struct err *e)
 {
 	const struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
@@ -308,7 +308,7 @@ static int run_prepare(struct worker_io *io, void *arg, struct err *e)
 	cleanup_pool_def struct pool_def def = { 0 };
 	const struct pool_def *d;
 	struct buf b = BUF_INIT;
-	int rc = read_definition(r, &def, &d, e);
+	int rc = read_companion_definition(r, &def, &d, e);
 
 	if (rc == 0 && r->service->prepare)
 		rc = r->service->prepare(d, &op, e);
@@ -329,7 +329,7 @@ static int run_ready(struct worker_io *io, void *arg, struct err *e)
 	cleanup_pool_def struct pool_def def = { 0 };
 	const struct pool_def *d;
 
-	return read_definition(r, &def, &d, e) < 0 ? -1 : r->service->ready(d, &op, e);
+	return read_companion_definition(r, &def, &d, e) < 0 ? -1 : r->service->ready(d, &op, e);
 }
 
 static void on_command(struct worker *w, const char *data, size_t len)

@@ -98,7 +98,7 @@ static int follow_link(struct walk *w, const char *name, struct err *e)
 }
 
 /* Cut the next name off the rest of the way; false: there is none. */
-static bool next_name(struct walk *w, char name[NAME_MAX + 1], bool *fits)
+static bool next_component(struct walk *w, char name[NAME_MAX + 1], bool *fits)
 {
 	const char *from = w->rest + strspn(w->rest, "/");
 	size_t n = strcspn(from, "/");
@@ -135,7 +135,7 @@ static int walk_way(struct walk *w, struct target_end *end, struct err *e)
 	char name[NAME_MAX + 1], byte[1];
 	bool fits;
 
-	while (next_name(w, name, &fits)) {
+	while (next_component(w, name, &fits)) {
 		if (readlinkat(w->dir, name, byte, sizeof(byte)) >= 0) {
 			if (follow_link(w, name, e) < 0)
 				return -1;

@@ -34,7 +34,7 @@ static bool has_fc_host(struct call *c)
 }
 
 /* Of the ways to name the parent the first that is given counts. */
-static void add_adapter(struct call *c, struct buf *xml)
+static void add_adapter_option(struct call *c, struct buf *xml)
 {
 	if (!has_fc_host(c)) {
 		if (!call_arg(c, "adapter-name"))
@@ -99,7 +99,7 @@ static void add_source(struct call *c, struct buf *xml)
 	print_empty(xml, "    ", "dir", "path", call_arg(c, "source-path"));
 	print_empty(xml, "    ", "device", "path", call_arg(c, "source-dev"));
 	add_initiator(xml, call_arg(c, "source-initiator"));
-	add_adapter(c, xml);
+	add_adapter_option(c, xml);
 	add_auth(c, xml);
 	print_empty(xml, "    ", "format", "type", call_arg(c, "source-format"));
 	print_text(xml, "    ", "name", call_arg(c, "source-name"));

@@ -30,7 +30,7 @@ static bool secret_has_suffix(const char *name, const char *suffix)
 	return n > m && streq(name + n - m, suffix);
 }
 
-static int is_secret_file(const struct dirent *d)
+static int names_secret(const struct dirent *d)
 {
 	return d->d_name[0] != '.' &&
 	       (secret_has_suffix(d->d_name, ".xml") || secret_has_suffix(d->d_name, ".base64"));
@@ -138,7 +138,7 @@ int config_secrets_load(const char *dir, const char *as, struct config_files *ou
 
 	snprintf(path, sizeof(path), "%s/secrets", dir);
 	snprintf(shown, sizeof(shown), "%s/secrets", as);
-	n = scandir(path, &names, is_secret_file, alphasort);
+	n = scandir(path, &names, names_secret, alphasort);
 	if (n < 0)
 		return 0; /* whoever looks for one says that it cannot be read */
 	rc = look_at_secrets(out, path, shown, names, n);

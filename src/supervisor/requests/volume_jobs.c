@@ -128,39 +128,35 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 
 	if (!j)
 		return NULL;
-	*j = (struct volume_job){
-		.sup = s,
-		.row = &operations[o->operation],
-		.verb = o->verb,
-		.number = s->last_job + 1,
-		.started = clock_ms(),
-		.pool = o->pool,
-		.input_pool = o->input_pool,
-		.detach = o->detach,
-		.timer = { .on_expiry = on_job_timer, .owner = j },
-		.look = { .owner = j },
-		.update = { .index = -1 },
-		.work = {
-			.pool = o->pool,
-			.input_pool = o->input_pool,
-			.xml_len = o->xml_len,
-			.validate = o->validate,
-			.flags = o->flags,
-			.capacity = o->capacity,
-			.stream = transfer ? o->stream : -1,
-			.passed = o->passed,
-			.uid = o->uid,
-			.gid = o->gid,
-			.connection = transfer ? o->connection : -1,
-			.offset = o->offset,
-			.length = o->length,
-			.sparse = o->sparse,
-			.operate = o->operate,
-			.origin = o->name ? "(socket)" : "(canonical)",
-			.has_capacity = o->name != NULL,
-			.has_allocation = o->has_allocation,
-		},
-	};
+	*j = (struct volume_job){ .sup = s,
+		                  .row = &operations[o->operation],
+		                  .verb = o->verb,
+		                  .number = s->last_job + 1,
+		                  .started = clock_ms(),
+		                  .pool = o->pool,
+		                  .input_pool = o->input_pool,
+		                  .detach = o->detach,
+		                  .timer = { .on_expiry = on_job_timer, .owner = j },
+		                  .look = { .owner = j },
+		                  .update = { .index = -1 },
+		                  .work = { .pool = o->pool,
+		                            .input_pool = o->input_pool,
+		                            .xml_len = o->xml_len,
+		                            .validate = o->validate,
+		                            .flags = o->flags,
+		                            .capacity = o->capacity,
+		                            .stream = transfer ? o->stream : -1,
+		                            .passed = o->passed,
+		                            .uid = o->uid,
+		                            .gid = o->gid,
+		                            .connection = transfer ? o->connection : -1,
+		                            .offset = o->offset,
+		                            .length = o->length,
+		                            .sparse = o->sparse,
+		                            .operate = o->operate,
+		                            .origin = o->name ? "(socket)" : "(canonical)",
+		                            .has_capacity = o->name != NULL,
+		                            .has_allocation = o->has_allocation } };
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
 	j->pool_name = strdup(o->pool->name);
 	if (o->xml)
@@ -539,25 +535,23 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 	return left < most ? left : most;
 }
 
-static int job_begin(struct volume_job *j, struct err *e)
+static int volume_job_begin(struct volume_job *j, struct err *e)
 {
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
 	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
-	struct task task = {
-		.what = j->verb,
-		.pool = j->pool_name,
-		.timeout = time_left(j, NEVER),
-		.run = j->row->work,
-		.prompt = j->row->is_short,
-		.arg = &j->work,
-		.keep = goes_on ? index : streams,
-		.on_record = on_job_record,
-		.on_done = on_job_done,
-		.on_gone = on_job_gone,
-		.owner = j,
-		.then = goes_on ? &j->update.task : NULL,
-		.on_next = on_next,
-	};
+	struct task task = { .what = j->verb,
+		             .pool = j->pool_name,
+		             .timeout = time_left(j, NEVER),
+		             .run = j->row->work,
+		             .prompt = j->row->is_short,
+		             .arg = &j->work,
+		             .keep = goes_on ? index : streams,
+		             .on_record = on_job_record,
+		             .on_done = on_job_done,
+		             .on_gone = on_job_gone,
+		             .owner = j,
+		             .then = goes_on ? &j->update.task : NULL,
+		             .on_next = on_next };
 
 	j->update.task.owner = j;
 	j->worker = worker_start(j->sup, &task, e);
@@ -601,7 +595,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 	struct err problem = { 0 };
 
 	if (!e && !left && j->name && j->work.xml) {
-		if (let_in(j, &problem) == 0 && job_begin(j, &problem) == 0)
+		if (let_in(j, &problem) == 0 && volume_job_begin(j, &problem) == 0)
 			return;
 		e = &problem;
 	} else if (!e) {
@@ -614,19 +608,17 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 
 static int read_document(struct volume_job *j, struct err *e)
 {
-	struct task task = {
-		.what = "parse",
-		.pool = j->pool_name,
-		.timeout = time_left(j, DEADLINE_PARSE),
-		.run = volume_work_parse,
-		.prompt = true,
-		.arg = &j->work,
-		.on_record = on_read_record,
-		.on_payload = on_read_text,
-		.on_done = on_read,
-		.on_gone = on_job_gone,
-		.owner = j,
-	};
+	struct task task = { .what = "parse",
+		             .pool = j->pool_name,
+		             .timeout = time_left(j, DEADLINE_PARSE),
+		             .run = volume_work_parse,
+		             .prompt = true,
+		             .arg = &j->work,
+		             .on_record = on_read_record,
+		             .on_payload = on_read_text,
+		             .on_done = on_read,
+		             .on_gone = on_job_gone,
+		             .owner = j };
 
 	j->worker = worker_start(j->sup, &task, e);
 	return j->worker ? 0 : -1;
@@ -662,7 +654,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
 	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0
-	                                              : let_in(j, e) < 0 || job_begin(j, e) < 0) {
+	                                              : let_in(j, e) < 0 || volume_job_begin(j, e) < 0) {
 		job_free(j);
 		return -1;
 	}
