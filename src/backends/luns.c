@@ -31,8 +31,7 @@
 #define WAIT_LINK      SECONDS(5)  /* for udev's link after that */
 #define INQUIRY_WITHIN SECONDS(5)
 #define SCAN_WITHIN    SECONDS(20)
-/* with each, less where many are silent: all are to be come to before the operation's deadline */
-#define LOOK_WITHIN SECONDS(6)
+#define LOOK_WITHIN    SECONDS(6) /* with each; less where many are silent */
 
 enum { SCSI_DISK = 0, SCSI_ROM = 5 };
 
@@ -47,8 +46,7 @@ struct lun {
 
 struct lun_list {
 	struct lun *item;
-	size_t n, size;
-	size_t without_block;
+	size_t n, size, without_block;
 };
 
 /* ---- what the bus has reported ---- */

@@ -93,9 +93,8 @@ static void take_line(struct peer *p, const char *text, size_t len, bool passes)
 
 static bool lines_take(struct peer *p)
 {
-	const char *lf = p->in.len ? memchr(p->in.data, '\n',
-	                                    p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES)
-	                           : NULL;
+	size_t most = p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES;
+	const char *lf = p->in.len ? memchr(p->in.data, '\n', most) : NULL;
 	char line[LINE_MAX_BYTES];
 
 	if (lf) {

@@ -22,52 +22,70 @@ static const struct pool_type_info types[POOL_TYPES] = {
 		.stands_on = ON_DIRECTORY | ON_DEVICES,
 	},
 	[POOL_FS] = {
-		.word = "fs", .fields = FIELD_DEVICE | FIELD_COW | FIELD_MOUNT_OPTIONS, .required = FIELD_DEVICE, .key = "dev:%D",
+		.word = "fs", .fields = FIELD_DEVICE | FIELD_COW | FIELD_MOUNT_OPTIONS,
+		.required = FIELD_DEVICE, .key = "dev:%D",
 		.stands_on = ON_DIRECTORY | ON_DEVICES, .mounts = true, .device = WORD_BLOCK_DEVICE,
-		.formats = WORDS("auto", "ext2", "ext3", "ext4", "ufs", "iso9660", "udf", "gfs", "gfs2", "vfat", "hfs+", "xfs", "ocfs2", "vmfs"),
+		.formats = WORDS("auto", "ext2", "ext3", "ext4", "ufs", "iso9660", "udf", "gfs", "gfs2",
+			"vfat", "hfs+", "xfs", "ocfs2", "vmfs"),
 		.volume_formats = file_formats,
 	},
 	[POOL_NETFS] = {
-		.word = "netfs", .fields = FIELD_HOST | FIELD_DIR | FIELD_MOUNT_OPTIONS | FIELD_BRACKETS, .required = FIELD_HOST | FIELD_DIR,
-		.key = "netfs:%h:%d", .port = 2049, .stands_on = ON_DIRECTORY | ON_SERVER, .mounts = true, .root_is_nobody = true,
+		.word = "netfs", .fields = FIELD_HOST | FIELD_DIR | FIELD_MOUNT_OPTIONS | FIELD_BRACKETS,
+		.required = FIELD_HOST | FIELD_DIR,
+		.key = "netfs:%h:%d", .port = 2049, .stands_on = ON_DIRECTORY | ON_SERVER, .mounts = true,
+		.root_is_nobody = true,
 		.formats = WORDS("auto", "nfs", "glusterfs", "cifs"), .volume_formats = file_formats,
 	},
 	[POOL_LOGICAL] = {              /* a host has one volume group, one zpool and one cluster of a name */
-		.word = "logical", .fields = FIELD_NAME | FIELD_DEVICE, .key = "vg:%n", .stands_on = ON_DEVICES, .labels_devices = true,
-		.target_in = "/dev", .device = WORD_BLOCK_DEVICE, .name = WORD_VOLUME_GROUP, .formats = WORDS("lvm2", "unknown"),
+		.word = "logical", .fields = FIELD_NAME | FIELD_DEVICE, .key = "vg:%n",
+		.stands_on = ON_DEVICES, .labels_devices = true,
+		.target_in = "/dev", .device = WORD_BLOCK_DEVICE, .name = WORD_VOLUME_GROUP,
+		.formats = WORDS("lvm2", "unknown"),
 	},
 	[POOL_DISK] = {
-		.word = "disk", .fields = FIELD_DEVICE, .required = FIELD_DEVICE, .key = "dev:%D", .stands_on = ON_DEVICES, .device = WORD_BLOCK_DEVICE,
+		.word = "disk", .fields = FIELD_DEVICE, .required = FIELD_DEVICE, .key = "dev:%D",
+		.stands_on = ON_DEVICES, .device = WORD_BLOCK_DEVICE,
 		.formats = WORDS("unknown", "dos", "dvh", "gpt", "mac", "bsd", "pc98", "sun", "lvm2"),
-		.volume_formats = WORDS("none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid", "extended"),
+		.volume_formats = WORDS("none", "linux", "fat16", "fat32", "linux-swap", "linux-lvm",
+			"linux-raid", "extended"),
 	},
 	[POOL_ISCSI] = {                /* two initiators may log in to one target: those are two pools */
-		.word = "iscsi", .fields = FIELD_HOST | FIELD_DEVICE | FIELD_INITIATOR, .required = FIELD_HOST, .key = "iscsi:%H/%D/%i", .port = 3260,
+		.word = "iscsi", .fields = FIELD_HOST | FIELD_DEVICE | FIELD_INITIATOR,
+		.required = FIELD_HOST, .key = "iscsi:%H/%D/%i", .port = 3260,
 		.stands_on = ON_SERVER, .device = WORD_ISCSI_TARGET,
 	},
-	[POOL_ISCSI_DIRECT] = {         /* a client in user space, as rbd is: any number of them may share a source */
-		.word = "iscsi-direct", .fields = FIELD_HOST | FIELD_DEVICE | FIELD_INITIATOR | FIELD_NO_TARGET, .required = FIELD_HOST | FIELD_INITIATOR,
+	/* a client in user space, as rbd is: any number of them may share a source */
+	[POOL_ISCSI_DIRECT] = {
+		.word = "iscsi-direct", .fields = FIELD_HOST | FIELD_DEVICE | FIELD_INITIATOR |
+			FIELD_NO_TARGET, .required = FIELD_HOST | FIELD_INITIATOR,
 		.port = 3260, .device = WORD_ISCSI_TARGET,
 	},
-	[POOL_SCSI] = { .word = "scsi", .fields = FIELD_ADAPTER, .required = FIELD_ADAPTER, .key = "scsi:%a" },
+	[POOL_SCSI] = {
+		.word = "scsi", .fields = FIELD_ADAPTER, .required = FIELD_ADAPTER, .key = "scsi:%a",
+	},
 	[POOL_MPATH] = { .word = "mpath", .key = "mpath:" },
 	[POOL_RBD] = {
-		.word = "rbd", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_RBD_OPTIONS, .required = FIELD_HOST | FIELD_NAME,
+		.word = "rbd", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_RBD_OPTIONS,
+		.required = FIELD_HOST | FIELD_NAME,
 		.volume_formats = WORDS("raw"),
 	},
 	[POOL_SHEEPDOG] = {
-		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET, .required = FIELD_HOST, .key = "sheepdog:%h",
+		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET,
+		.required = FIELD_HOST, .key = "sheepdog:%h",
 	},
 	[POOL_GLUSTER] = {
-		.word = "gluster", .fields = FIELD_HOST | FIELD_NAME | FIELD_DIR | FIELD_NO_TARGET, .required = FIELD_HOST, .key = "gluster:%H/%n%d",
+		.word = "gluster", .fields = FIELD_HOST | FIELD_NAME | FIELD_DIR | FIELD_NO_TARGET,
+		.required = FIELD_HOST, .key = "gluster:%H/%n%d",
 		.port = 24007, .volume_formats = file_formats,
 	},
 	[POOL_ZFS] = {
-		.word = "zfs", .fields = FIELD_NAME | FIELD_DEVICE, .key = "zfs:%n", .stands_on = ON_DEVICES, .target_in = "/dev/zvol",
+		.word = "zfs", .fields = FIELD_NAME | FIELD_DEVICE, .key = "zfs:%n", .stands_on = ON_DEVICES,
+		.target_in = "/dev/zvol",
 		.device = WORD_ZPOOL_PART,
 	},
 	[POOL_VSTORAGE] = {
-		.word = "vstorage", .fields = FIELD_NAME, .key = "vstorage:%n", .stands_on = ON_DIRECTORY, .mounts = true, .name = WORD_CLUSTER,
+		.word = "vstorage", .fields = FIELD_NAME, .key = "vstorage:%n", .stands_on = ON_DIRECTORY,
+		.mounts = true, .name = WORD_CLUSTER,
 		.volume_formats = file_formats,
 	},
 };

@@ -321,10 +321,11 @@ static bool is_of_piece(const void *p)
 static void *piece_take(size_t size)
 {
 	size_t whole = sizeof(struct block) + ((size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1));
-	struct block *b = (void *)(piece.data + piece.used);
+	struct block *b;
 
 	if (!piece.data || whole > PIECE - piece.used || size > PIECE)
 		return malloc(size);
+	b = (void *)(piece.data + piece.used);
 	piece.used += whole;
 	b->size = size;
 	return b->bytes;

@@ -291,8 +291,8 @@ static struct op worker_op(const struct service_run *r, const struct worker_io *
 }
 
 /* *d: its pool's definition, which def holds; NULL: it is for all. */
-static int read_companion_definition(const struct service_run *r, struct pool_def *def, const struct pool_def **d,
-                           struct err *e)
+static int read_companion_definition(const struct service_run *r, struct pool_def *def,
+                                     const struct pool_def **d, struct err *e)
 {
 	const struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 

@@ -248,7 +248,7 @@ static void report(struct worker *w, const struct err *e)
 }
 
 /* The outcome is known, and the child has closed all its files: it only ends. Should it not, it is ended. */
-static void settle(struct worker *w)
+static void worker_settle(struct worker *w)
 {
 	loop_disarm(w->sup->loop, &w->deadline);
 	w->settled = true;
@@ -428,7 +428,7 @@ static void on_output(struct watch *watch, uint32_t events)
 	if (!output_drain(w, TURN_BYTES))
 		end_output(w);
 	if (w->final_seen && w->task.prompt && !w->reported && !w->overlong)
-		settle(w);
+		worker_settle(w);
 }
 
 /* The child is dead: whatever it said is in the socket by now, even if a descendant of its still holds the

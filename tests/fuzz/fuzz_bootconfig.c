@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz target: /proc/bootconfig. Every key and value lies inside the text, keys are made of their own characters, and no value holds its quote.
+ * Fuzz target: /proc/bootconfig. Every key and value lies inside the text, keys are made of their own
+ * characters, and no value holds its quote.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,7 +12,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct text { char *begin; size_t size; };
+struct text {
+	char *begin;
+	size_t size;
+};
 
 static void check_inside(const char *key, const char *value, void *arg)
 {

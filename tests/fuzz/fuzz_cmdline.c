@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz target: the kernel command line, down to the values of ip= and BOOTIF=. Every name and value lies inside the text.
+ * Fuzz target: the kernel command line, down to the values of ip= and BOOTIF=. Every name and value lies
+ * inside the text.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +14,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct text { char *begin; size_t size; };
+struct text {
+	char *begin;
+	size_t size;
+};
 
 static void check_inside(const char *name, const char *value, void *arg)
 {

@@ -31,7 +31,8 @@ static void record(const char *text)
 	struct buf out = BUF_INIT;
 
 	iscsi_record_edit(text, settings, &out);
-	if (!out.failed && (out.len < strlen(want) || strcmp(buf_str(&out) + out.len - strlen(want), want) != 0))
+	if (!out.failed &&
+	    (out.len < strlen(want) || strcmp(buf_str(&out) + out.len - strlen(want), want) != 0))
 		abort();
 	buf_free(&out);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz target: the line codec. Whatever is taken can be written again and is then read as the same; whatever bytes are given
- * as a value come back.
+ * Fuzz target: the line codec. Whatever is taken can be written again and is then read as the same; whatever
+ * bytes are given as a value come back.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,7 +54,8 @@ static void require_same(const struct line *a, const struct line *b)
 	require(a->has_payload == b->has_payload && a->payload_len == b->payload_len);
 	require(streq_null(a->head, b->head) && streq_null(a->tag, b->tag));
 	for (size_t i = 0; i < a->nargs; i++)
-		require(streq_null(a->args[i].key, b->args[i].key) && streq_null(a->args[i].value, b->args[i].value));
+		require(streq_null(a->args[i].key, b->args[i].key) &&
+		        streq_null(a->args[i].value, b->args[i].value));
 }
 
 static void request(const uint8_t *data, size_t size)
@@ -72,7 +73,7 @@ static void request(const uint8_t *data, size_t size)
 			buf_printf(&b, "@%s ", l.tag);
 		line_begin(&b, l.head);
 		write_args(&b, &l);
-		if (b.len < LINE_MAX_BYTES) {           /* what needed no quotes before may be longer now */
+		if (b.len < LINE_MAX_BYTES) { /* what needed no quotes before may be longer now */
 			require(line_parse(b.data, b.len, &again, &e) == 0);
 			require_same(&l, &again);
 		}

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A device's first bytes as a physical volume. A first byte that is odd has the checksums made right, so that what is behind them is reached.
+ * A device's first bytes as a physical volume. A first byte that is odd has the checksums made right, so that
+ * what is behind them is reached.
  */
 #include "backends/logical/lvm_label.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct disk { uint8_t *bytes; size_t len; };
+struct disk {
+	uint8_t *bytes;
+	size_t len;
+};
 
 static ssize_t read_disk(void *arg, void *data, size_t len, uint64_t at)
 {
@@ -32,7 +36,8 @@ static void checksums_put(uint8_t *bytes, size_t len)
 
 	if (len < LVM_BLOCK + AREA_HEADER)
 		return;
-	number_put(bytes + SECTOR + LABEL_SUM, checksum(bytes + SECTOR + LABEL_SUMMED, SECTOR - LABEL_SUMMED));
+	number_put(bytes + SECTOR + LABEL_SUM,
+	           checksum(bytes + SECTOR + LABEL_SUMMED, SECTOR - LABEL_SUMMED));
 	text = number_at(bytes + LVM_BLOCK + AREA_TEXT, 8);
 	size = number_at(bytes + LVM_BLOCK + AREA_TEXT + 8, 8);
 	if (text < len - LVM_BLOCK && size <= len - LVM_BLOCK - text)

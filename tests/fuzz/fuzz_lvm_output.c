@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void look(const char *text, size_t size, const struct lvm_field *f, int n)
 {
 	for (int i = 0; i < n; i++) {
-		if (f[i].key < text || f[i].key > text + size || f[i].value < text || f[i].value + strlen(f[i].value) > text + size)
+		if (f[i].key < text || f[i].key > text + size || f[i].value < text ||
+		    f[i].value + strlen(f[i].value) > text + size)
 			abort();
 		if (strcmp(lvm_get(f, n, f[i].key), lvm_get(f, n, f[i].key)) != 0)
 			abort();

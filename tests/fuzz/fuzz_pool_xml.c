@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pool and secret documents. What is read must print, be read again, and print the same; what is refused must say where.
+ * Pool and secret documents. What is read must print, be read again, and print the same; what is refused must
+ * say where.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Growing an image that somebody has damaged: what is refused is left as it was, what is grown keeps everything but the tables that growing is about.
+ * Growing an image that somebody has damaged: what is refused is left as it was, what is grown keeps
+ * everything but the tables that growing is about.
  *
- *     byte 0      0x80: the rest is the file as it stands; else cluster size (2 bits), compat, preallocation, extended L2, capacity before (3 bits)
+ *     byte 0      0x80: the rest is the file as it stands; else cluster size (2 bits), compat, preallocation,
+ *     extended L2, capacity before (3 bits)
  *     byte 1      capacity afterwards, as a power of two; mostly small, so that it is quick
  *     then        damage: offset (2 bytes), what is to be there (1 byte); …
  */
@@ -38,8 +40,10 @@ static size_t contents(int fd, unsigned char *out)
 static void make(int fd, uint8_t how, const uint8_t *damage, size_t len)
 {
 	struct qcow2_options o = {
-		.cluster_size = UINT64_C(512) << 2 * (how & 3), .compat = how & 4 ? "0.10" : "1.1",
-		.preallocation = how & 8 ? QCOW2_PREALLOC_METADATA : QCOW2_PREALLOC_OFF, .capacity = (uint64_t)(how >> 4 & 7) << 14,
+		.cluster_size = UINT64_C(512) << 2 * (how & 3),
+		.compat = how & 4 ? "0.10" : "1.1",
+		.preallocation = how & 8 ? QCOW2_PREALLOC_METADATA : QCOW2_PREALLOC_OFF,
+		.capacity = (uint64_t)(how >> 4 & 7) << 14,
 	};
 
 	o.extended_l2 = (how & 7) == 3;
@@ -59,7 +63,8 @@ static void allow(uint64_t offset, uint64_t len)
 /* By the old header: size and L1 fields, the refcount table, its blocks, the L1 table's clusters. */
 static void allow_tables(void)
 {
-	uint64_t cluster = UINT64_C(1) << q_get32(before, Q_CLUSTER_BITS), table = q_get64(before, Q_REFTABLE_OFFSET);
+	uint64_t cluster = UINT64_C(1) << q_get32(before, Q_CLUSTER_BITS),
+		 table = q_get64(before, Q_REFTABLE_OFFSET);
 	uint64_t len = q_get32(before, Q_REFTABLE_CLUSTERS) * cluster;
 
 	memset(may_change, 0, FILE_MAX);
@@ -68,15 +73,16 @@ static void allow_tables(void)
 	for (uint64_t at = table; at + 8 <= table + len && at + 8 <= FILE_MAX; at += 8)
 		if (q_get64(before + at, 0))
 			allow(q_get64(before + at, 0), cluster);
-	allow(q_get64(before, Q_L1_OFFSET) + q_get32(before, Q_L1_SIZE) * 8, q_units(q_get32(before, Q_L1_SIZE) * 8, cluster) * cluster
-	      - q_get32(before, Q_L1_SIZE) * 8);
+	allow(q_get64(before, Q_L1_OFFSET) + q_get32(before, Q_L1_SIZE) * 8,
+	      q_units(q_get32(before, Q_L1_SIZE) * 8, cluster) * cluster - q_get32(before, Q_L1_SIZE) * 8);
 }
 
 /* The L1 table is the old one and nothing after it. */
 static void check_l1(void)
 {
 	uint64_t old = q_get64(before, Q_L1_OFFSET), new = q_get64(after, Q_L1_OFFSET);
-	uint64_t old_len = q_get32(before, Q_L1_SIZE) * UINT64_C(8), new_len = q_get32(after, Q_L1_SIZE) * UINT64_C(8);
+	uint64_t old_len = q_get32(before, Q_L1_SIZE) * UINT64_C(8),
+		 new_len = q_get32(after, Q_L1_SIZE) * UINT64_C(8);
 
 	if (new_len < old_len)
 		abort();

@@ -20,7 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memcpy(copy, data, size);
 	if (uevent_parse(copy, size, &u)) {
-		const char *const all[] = { u.action, u.devpath, u.subsystem, u.devname, u.devtype, u.modalias };
+		const char *const all[] = {
+			u.action, u.devpath, u.subsystem, u.devname, u.devtype, u.modalias
+		};
 
 		if (!u.action || !u.devpath || u.devpath[0] != '/')
 			abort();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Volume records, as a worker that a hostile image has taken over might write them; and records of volumes with such names.
+ * Volume records, as a worker that a hostile image has taken over might write them; and records of volumes
+ * with such names.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,9 +21,11 @@ static void again(const struct volume *v)
 	volume_print(v, &xml);
 	volume_record(v, &record);
 	if (record.len <= LINE_MAX_BYTES) {
-		if (line_parse_reply(record.data, record.len - 1, &l, NULL) < 0 || volume_from_record(&l, &other, NULL) < 0)
+		if (line_parse_reply(record.data, record.len - 1, &l, NULL) < 0 ||
+		    volume_from_record(&l, &other, NULL) < 0)
 			abort();
-		if (strcmp(other.name, v->name) != 0 || other.capacity != v->capacity || other.inode != v->inode)
+		if (strcmp(other.name, v->name) != 0 || other.capacity != v->capacity ||
+		    other.inode != v->inode)
 			abort();
 	}
 	buf_free(&record);
@@ -43,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		again(&v);
 	memcpy(text, data, size);
 	if (text[0]) {
-		v = (struct volume){ .name = text, .type = "file", .path = text, .key = "k", .backing = text };
+		v = (struct volume){
+			.name = text, .type = "file", .path = text, .key = "k", .backing = text
+		};
 		again(&v);
 	}
 	free(text);

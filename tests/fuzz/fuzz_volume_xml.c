@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Volume documents, for pools of each type and for both verbs. What is read must print, be read again, and print the same; what is refused must say where.
+ * Volume documents, for pools of each type and for both verbs. What is read must print, be read again, and
+ * print the same; what is refused must say where.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void print_again(const struct volume_def *d, const struct pool_def *pool, enum volume_read_for what)
 {
-	void (*const print[])(const struct volume_def *, struct buf *) = { volume_def_print, volume_def_print_as_given };
+	void (*const print[])(const struct volume_def *, struct buf *) = { volume_def_print,
+		                                                           volume_def_print_as_given };
 	struct buf first = BUF_INIT, second = BUF_INIT;
 	struct volume_def again;
 	struct err e = { 0 };
@@ -28,7 +30,8 @@ static void print_again(const struct volume_def *d, const struct pool_def *pool,
 		if (volume_def_read(&again, buf_str(&first), first.len, "fuzz", pool, what, &e) < 0)
 			abort();
 		print[i](&again, &second);
-		if (strcmp(buf_str(&first), buf_str(&second)) != 0 || (i == 1 && (again.nocow != d->nocow || again.has_capacity != d->has_capacity)))
+		if (strcmp(buf_str(&first), buf_str(&second)) != 0 ||
+		    (i == 1 && (again.nocow != d->nocow || again.has_capacity != d->has_capacity)))
 			abort();
 		volume_def_free(&again);
 	}
@@ -47,7 +50,8 @@ static void read_one(const char *xml, size_t len, enum pool_type type, enum volu
 			abort();
 		return;
 	}
-	if (!name_is_component(d.name) || (!d.has_capacity && d.capacity) || (what == VOLUME_FOR_CREATE && !d.has_capacity && !d.backing.given))
+	if (!name_is_component(d.name) || (!d.has_capacity && d.capacity) ||
+	    (what == VOLUME_FOR_CREATE && !d.has_capacity && !d.backing.given))
 		abort();
 	print_again(&d, &pool, what);
 	volume_def_free(&d);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Runs a fuzz target over its corpus, as an ordinary test: what was once found stays found, without libFuzzer.
+ * Runs a fuzz target over its corpus, as an ordinary test: what was once found stays found, without
+ * libFuzzer.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -23,7 +24,7 @@ static int replay(const char *dir, const char *name)
 		return 0;
 	size_t n = fread(data, 1, sizeof(data), f);
 	fclose(f);
-	uint8_t *exact = malloc(n ? n : 1);     /* so that one byte beyond the end is seen */
+	uint8_t *exact = malloc(n ? n : 1); /* so that one byte beyond the end is seen */
 	if (!exact)
 		return 0;
 	memcpy(exact, data, n);

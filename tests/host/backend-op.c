@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * backend-op: run one operation of a backend as a worker would, without a supervisor, and print what it reports in the line grammar.
+ * backend-op: run one operation of a backend as a worker would, without a supervisor, and print what it
+ * reports in the line grammar.
  *
- *     backend-op POOL.xml check|start|stop|build|refresh|validate|sources [cache=FILE] [force] [own] [timeout=MS]
+ *     backend-op POOL.xml check|start|stop|build|refresh|validate|sources [cache=FILE] [force] [own]
+ *     [timeout=MS]
  *     backend-op POOL.xml vol-create VOLUME.xml [flags=N] [from=NAME] [frompool=POOL.xml]
  *     backend-op POOL.xml vol-delete VOLUME
  *     backend-op POOL.xml vol-resize VOLUME BYTES [flags=N]
  *     backend-op POOL.xml vol-wipe VOLUME ALGORITHM
- *     backend-op POOL.xml vol-upload|vol-download VOLUME [offset=N] [length=N] [sparse]    (standard input, standard output of the program)
+ *     backend-op POOL.xml vol-upload|vol-download VOLUME [offset=N] [length=N] [sparse]    (standard input,
+ *     standard output of the program)
  *     backend-op find SPEC | content DEVICE
  *
- * Volumes are known from a refresh that comes first; "secrets=DIR" says where passphrases are; "own": no udevd here. "report=FD" is where the records go, other than to 1.
- * Ends with "OK …" (status 0) or "ERR …" (status 1). A refresh ends with the microseconds it took; records are not sorted.
+ * Volumes are known from a refresh that comes first; "secrets=DIR" says where passphrases are; "own": no
+ * udevd here. "report=FD" is where the records go, other than to 1. Ends with "OK …" (status 0) or "ERR …"
+ * (status 1). A refresh ends with the microseconds it took; records are not sorted.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -132,17 +136,23 @@ static void collect_volume(struct op *op, const struct volume *v)
 
 static int known_read(struct known *k, const char *file, struct op *op, struct err *e)
 {
-	struct op quiet = { .deadline = op->deadline, .run_dir = op->run_dir, .arg = &k->records, .on_volume = collect_volume };
+	struct op quiet = { .deadline = op->deadline,
+		            .run_dir = op->run_dir,
+		            .arg = &k->records,
+		            .on_volume = collect_volume };
 	struct pool_sizes sizes;
 
 	*k = (struct known){ .b = NULL };
-	if (file_read(AT_FDCWD, file, POOL_XML_LIMIT, &k->xml, e) < 0 || pool_read(&k->def, k->xml.data, k->xml.len, file, e) < 0)
+	if (file_read(AT_FDCWD, file, POOL_XML_LIMIT, &k->xml, e) < 0 ||
+	    pool_read(&k->def, k->xml.data, k->xml.len, file, e) < 0)
 		return -1;
 	k->b = backend_find(k->def.type);
-	return k->b ? k->b->refresh(&k->def, &quiet, &sizes, e) : err_set(e, ERR_UNSUPPORTED, "no backend for this type");
+	return k->b ? k->b->refresh(&k->def, &quiet, &sizes, e)
+	            : err_set(e, ERR_UNSUPPORTED, "no backend for this type");
 }
 
-static int known_volume(const struct known *k, const char *name, struct buf *text, struct line *l, struct volume *v, struct err *e)
+static int known_volume(const struct known *k, const char *name, struct buf *text, struct line *l,
+                        struct volume *v, struct err *e)
 {
 	for (const char *p = k->records.data, *lf; p && (lf = strchr(p, '\n')); p = lf + 1) {
 		buf_reset(text);
@@ -166,7 +176,8 @@ static int op_vol_create(const struct known *k, struct op *op, struct err *e)
 	int rc;
 
 	if (file_read(AT_FDCWD, more.operand[0], VOLUME_XML_LIMIT, &xml, e) < 0 ||
-	    volume_def_read(&v, xml.data, xml.len, more.operand[0], &k->def, more.from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
+	    volume_def_read(&v, xml.data, xml.len, more.operand[0], &k->def,
+	                    more.from ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
 		return -1;
 	if (more.frompool && known_read(&other, more.frompool, op, e) < 0)
 		return -1;
@@ -180,7 +191,8 @@ static int op_vol_create(const struct known *k, struct op *op, struct err *e)
 	return rc;
 }
 
-static int op_transfer(const struct known *k, const char *what, struct op *op, const struct volume *v, struct err *e)
+static int op_transfer(const struct known *k, const char *what, struct op *op, const struct volume *v,
+                       struct err *e)
 {
 	int rc;
 
@@ -243,7 +255,8 @@ static int pool_operation(const char *file, const char *what, struct op *op, str
 	cleanup_pool_def struct pool_def d = { 0 };
 	const struct backend *b;
 
-	if (file_read(AT_FDCWD, file, POOL_XML_LIMIT, &xml, e) < 0 || pool_read(&d, xml.data, xml.len, file, e) < 0)
+	if (file_read(AT_FDCWD, file, POOL_XML_LIMIT, &xml, e) < 0 ||
+	    pool_read(&d, xml.data, xml.len, file, e) < 0)
 		return -1;
 	b = backend_find(d.type);
 	if (!b)
@@ -310,21 +323,30 @@ static int index_of(struct buf *records, struct volindex *index, struct err *e)
 		struct volume v;
 		struct line l;
 
-		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 && volume_from_record(&l, &v, NULL) == 0)
+		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 &&
+		    volume_from_record(&l, &v, NULL) == 0)
 			volindex_add(&b, &v, 1, false);
 	}
 	if (volindex_write(&b, 1, fd, e) < 0 || fstat(fd, &st) < 0)
 		return -1;
 	volindex_builder_free(&b);
-	return volindex_open(index, mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0), (size_t)st.st_size) ? 0 : -1;
+	return volindex_open(index, mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0),
+	                     (size_t)st.st_size)
+	               ? 0
+	               : -1;
 }
 
 /* An option of the volume operations, or one of their operands. */
 static bool option(const char *word, const char **secret_dirs)
 {
-	static const struct { const char *name; uint64_t *number; const char **text; } numbers[] = {
-		{ "offset=", &more.transfer.offset, NULL }, { "length=", &more.transfer.length, NULL }, { "report=", &more.report, NULL },
-		{ "from=", NULL, &more.from }, { "frompool=", NULL, &more.frompool },
+	static const struct {
+		const char *name;
+		uint64_t *number;
+		const char **text;
+	} numbers[] = {
+		{ "offset=", &more.transfer.offset, NULL }, { "length=", &more.transfer.length, NULL },
+		{ "report=", &more.report, NULL },          { "from=", NULL, &more.from },
+		{ "frompool=", NULL, &more.frompool },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -359,14 +381,19 @@ int main(int argc, char **argv)
 	cleanup_buf struct buf cache = BUF_INIT;
 	struct volindex index = { .seed = 1 };
 	const char *secret_dirs[2] = { "/nonexistent", NULL };
-	struct op op = { .deadline = clock_ms() + SECONDS(30), .run_dir = "/run", .secret_dirs = secret_dirs, .on_volume = print_volume,
-		         .on_note = print_note, .on_progress = count_progress,
+	struct op op = { .deadline = clock_ms() + SECONDS(30),
+		         .run_dir = "/run",
+		         .secret_dirs = secret_dirs,
+		         .on_volume = print_volume,
+		         .on_note = print_note,
+		         .on_progress = count_progress,
 		         .on_left_out = print_left_out };
 	struct err e = { 0 };
 	int rc;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: backend-op POOL.xml OPERATION [cache=FILE] [force] [timeout=MS] | find SPEC | content DEVICE\n");
+		fprintf(stderr, "usage: backend-op POOL.xml OPERATION [cache=FILE] [force] [timeout=MS] | "
+		                "find SPEC | content DEVICE\n");
 		return 2;
 	}
 	for (int i = 3; i < argc; i++) {
@@ -378,7 +405,8 @@ int main(int argc, char **argv)
 			op.own_devices = true;
 		else if (starts_with(argv[i], "timeout="))
 			op.deadline = clock_ms() + strtoull(argv[i] + 8, NULL, 10);
-		else if (starts_with(argv[i], "cache=") && file_read(AT_FDCWD, argv[i] + 6, 64u * 1024 * 1024, &cache, &e) < 0)
+		else if (starts_with(argv[i], "cache=") &&
+		         file_read(AT_FDCWD, argv[i] + 6, 64u * 1024 * 1024, &cache, &e) < 0)
 			return 2;
 	}
 	if (cache.len && index_of(&cache, &index, &e) < 0)

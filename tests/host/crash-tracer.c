@@ -3,12 +3,14 @@
  * crash-tracer: let one worker of a supervisor come as far as its n-th system call, and no further.
  *
  *     crash-tracer PID WORKER N kill [WITHOUT]        kill -9 when the call is entered: it is not carried out
- *     crash-tracer PID WORKER N ERRNO [WITHOUT]       the n-th call that writes fails with that number; it is not carried out either
+ *     crash-tracer PID WORKER N ERRNO [WITHOUT]       the n-th call that writes fails with that number; it is
+ *     not carried out either
  *
- * WITHOUT: tmpfile makes the filesystem one that has no files without a name, noreplace one that cannot rename without replacing either.
- * WORKER is what the worker calls itself (PR_SET_NAME); others run as they like, and so do the supervisor and tools that the worker starts, which die with
- * it. "ready" is written once the supervisor is watched; "CALL NUMBER" when the n-th call was reached, or "ended COUNT" when the worker had fewer; then the
- * supervisor is let go.
+ * WITHOUT: tmpfile makes the filesystem one that has no files without a name, noreplace one that cannot
+ * rename without replacing either. WORKER is what the worker calls itself (PR_SET_NAME); others run as they
+ * like, and so do the supervisor and tools that the worker starts, which die with it. "ready" is written once
+ * the supervisor is watched; "CALL NUMBER" when the n-th call was reached, or "ended COUNT" when the worker
+ * had fewer; then the supervisor is let go.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -40,10 +42,14 @@ enum { CALL_ENTRY = 1, CALL_EXIT = 2 };
 
 /* Calls that put something onto storage. */
 static const long writing[] = {
-	SYS_write, SYS_pwrite64, SYS_writev, SYS_pwritev, SYS_ftruncate, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_openat, SYS_mkdirat, SYS_linkat,
-	SYS_renameat2, SYS_renameat, SYS_unlinkat, SYS_symlinkat, SYS_fchmod, SYS_fchown, SYS_fsetxattr, SYS_copy_file_range, SYS_sendfile, SYS_splice,
+	SYS_write,     SYS_pwrite64,  SYS_writev,    SYS_pwritev,         SYS_ftruncate,
+	SYS_fallocate, SYS_fsync,     SYS_fdatasync, SYS_openat,          SYS_mkdirat,
+	SYS_linkat,    SYS_renameat2, SYS_renameat,  SYS_unlinkat,        SYS_symlinkat,
+	SYS_fchmod,    SYS_fchown,    SYS_fsetxattr, SYS_copy_file_range, SYS_sendfile,
+	SYS_splice,
 #ifdef SYS_open
-	SYS_open, SYS_rename, SYS_unlink, SYS_mkdir, SYS_link, SYS_symlink, SYS_chmod, SYS_chown,
+	SYS_open,      SYS_rename,    SYS_unlink,    SYS_mkdir,           SYS_link,
+	SYS_symlink,   SYS_chmod,     SYS_chown,
 #endif
 };
 
@@ -76,7 +82,8 @@ static void die(const char *what)
 static bool names_itself(pid_t pid, const struct call *c, const char *worker)
 {
 	char name[17] = "";
-	struct iovec ours = { name, 16 }, theirs = { (void *)(size_t)c->args[1], 16 };      /* NOLINT(performance-no-int-to-ptr) */
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	struct iovec ours = { name, 16 }, theirs = { (void *)(size_t)c->args[1], 16 };
 
 	if ((long)c->nr != SYS_prctl || c->args[0] != PR_SET_NAME)
 		return false;
@@ -90,7 +97,8 @@ static bool names_itself(pid_t pid, const struct call *c, const char *worker)
 static void skip_call(pid_t pid)
 {
 #if defined(__x86_64__)
-	if (ptrace(PTRACE_POKEUSER, pid, (void *)__builtin_offsetof(struct user_regs_struct, orig_rax), (void *)-1L) < 0)
+	if (ptrace(PTRACE_POKEUSER, pid, (void *)__builtin_offsetof(struct user_regs_struct, orig_rax),
+	           (void *)-1L) < 0)
 		die("cannot skip a call");
 #elif defined(__aarch64__)
 	int none = -1;
@@ -106,7 +114,8 @@ static void skip_call(pid_t pid)
 static void set_result(pid_t pid, long result)
 {
 #if defined(__x86_64__)
-	if (ptrace(PTRACE_POKEUSER, pid, (void *)__builtin_offsetof(struct user_regs_struct, rax), (void *)result) < 0)
+	if (ptrace(PTRACE_POKEUSER, pid, (void *)__builtin_offsetof(struct user_regs_struct, rax),
+	           (void *)result) < 0)
 		die("cannot set a result");
 #else
 	struct user_regs_struct regs;
@@ -121,13 +130,13 @@ static void set_result(pid_t pid, long result)
 }
 
 static struct {
-	pid_t supervisor, worker;       /* worker 0: not seen yet */
+	pid_t supervisor, worker; /* worker 0: not seen yet */
 	const char *name;
 	long n, count;
-	int error;                      /* 0: kill */
-	int without;                    /* 1: tmpfile, 2: noreplace too */
-	int failing;                    /* between entry and exit of a call that is to fail: with what */
-	long reached;                   /* its number */
+	int error;    /* 0: kill */
+	int without;  /* 1: tmpfile, 2: noreplace too */
+	int failing;  /* between entry and exit of a call that is to fail: with what */
+	long reached; /* its number */
 	bool done;
 } t;
 
@@ -200,7 +209,8 @@ static void on_stop(pid_t pid, int status)
 
 int main(int argc, char **argv)
 {
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORK;
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE |
+	                     PTRACE_O_TRACEVFORK;
 	int status;
 	pid_t pid;
 
@@ -231,5 +241,5 @@ int main(int argc, char **argv)
 		printf("call %ld\n", t.reached);
 	else
 		printf("ended %ld\n", t.count);
-	return 0;                       /* which lets the supervisor go */
+	return 0; /* which lets the supervisor go */
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Loaded into a supervisor by tests/host/faults: makes memory, processes and the wall clock fail as the test says, in that one process and not
- * in its workers. The test and this share a page. Below it the sanitizer's allocator goes on as always and sees what the failure leads to.
+ * Loaded into a supervisor by tests/host/faults: makes memory, processes and the wall clock fail as the test
+ * says, in that one process and not in its workers. The test and this share a page. Below it the sanitizer's
+ * allocator goes on as always and sees what the failure leads to.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,16 +16,16 @@
 #include <unistd.h>
 
 struct page {
-	int64_t pid;            /* whose allocations and forks fail */
-	int64_t countdown;      /* the allocation that fails: 1 is the next; 0: none */
-	int64_t failing;        /* how many in a row fail then */
-	int64_t allocations;    /* seen so far */
-	int64_t forks;          /* how many fail */
-	int64_t clock;          /* seconds added to the wall clock */
+	int64_t pid;         /* whose allocations and forks fail */
+	int64_t countdown;   /* the allocation that fails: 1 is the next; 0: none */
+	int64_t failing;     /* how many in a row fail then */
+	int64_t allocations; /* seen so far */
+	int64_t forks;       /* how many fail */
+	int64_t clock;       /* seconds added to the wall clock */
 };
 
 static volatile struct page *page;
-static char early[65536];       /* for dlsym(3), before the next malloc is known */
+static char early[65536]; /* for dlsym(3), before the next malloc is known */
 static size_t early_used;
 
 static void *next(const char *name)
@@ -32,8 +33,7 @@ static void *next(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
-__attribute__((constructor))
-static void begin(void)
+__attribute__((constructor)) static void begin(void)
 {
 	const char *path = getenv("FAULTS_PAGE");
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -73,11 +73,16 @@ static void *early_alloc(size_t size)
 	return p;
 }
 
-/* The first call of each finds what is below; what dlsym(3) itself allocates meanwhile comes from the small room. */
-#define BELOW(name, type) \
-	static type below; \
-	static int finding; \
-	if (!below && !finding) { finding = 1; *(void **)&below = next(name); finding = 0; }
+/* The first call of each finds what is below; what dlsym(3) itself allocates meanwhile comes from the small
+ * room. */
+#define BELOW(name, type)                                                                                    \
+	static type below;                                                                                   \
+	static int finding;                                                                                  \
+	if (!below && !finding) {                                                                            \
+		finding = 1;                                                                                 \
+		*(void **)&below = next(name);                                                               \
+		finding = 0;                                                                                 \
+	}
 
 void *malloc(size_t size)
 {

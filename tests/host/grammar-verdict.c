@@ -16,7 +16,9 @@
 
 int main(int argc, char **argv)
 {
-	static const char *const kinds[] = { [GRAMMAR_POOL] = "pool", [GRAMMAR_VOLUME] = "volume", [GRAMMAR_SECRET] = "secret" };
+	static const char *const kinds[] = {
+		[GRAMMAR_POOL] = "pool", [GRAMMAR_VOLUME] = "volume", [GRAMMAR_SECRET] = "secret"
+	};
 	char path[4096];
 	size_t kind = 0;
 

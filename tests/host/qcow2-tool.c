@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * qcow2-tool: make and grow qcow2 images as the backends do, for tests/host/qcow2, and die or run out of space on the way if asked to.
+ * qcow2-tool: make and grow qcow2 images as the backends do, for tests/host/qcow2, and die or run out of
+ * space on the way if asked to.
  *
- *     qcow2-tool create FILE capacity=N [cluster=N] [compat=WORD] [lazy] [extended] [prealloc=metadata|falloc] [backing=NAME] [format=WORD]
+ *     qcow2-tool create FILE capacity=N [cluster=N] [compat=WORD] [lazy] [extended]
+ *     [prealloc=metadata|falloc] [backing=NAME] [format=WORD]
  *     qcow2-tool grow FILE capacity=N
- *     further words: die=N (the Nth call that changes the file is half done, then the process is gone), fail=N (it fails: no space)
+ *     further words: die=N (the Nth call that changes the file is half done, then the process is gone),
+ *     fail=N (it fails: no space)
  *
  * Ends with "OK changes=N" (status 0), "NOT-OURS" (2) or "ERR class "…"" (1).
  */
@@ -66,7 +69,7 @@ int fdatasync(int fd)
 		return -1;
 	if (changes == die_at)
 		_exit(9);
-	(void)fd;               /* the test reads through the same cache: no need to wear out a disk */
+	(void)fd; /* the test reads through the same cache: no need to wear out a disk */
 	return 0;
 }
 

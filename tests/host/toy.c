@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * toy: a pool type as a newcomer would add it, for tests/host/toy-type. It takes the XML of a type that nothing else here can start: a directory whose files
- * are volumes, which is "there" while a companion program of the pool's own holds a pipe open.
+ * toy: a pool type as a newcomer would add it, for tests/host/toy-type. It takes the XML of a type that
+ * nothing else here can start: a directory whose files are volumes, which is "there" while a companion
+ * program of the pool's own holds a pipe open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,11 +66,14 @@ static int toyd_ready(const struct pool_def *d, struct op *op, struct err *e)
 	return fd < 0 ? err_sys(e, errno, "toyd does not answer") : 0;
 }
 
-static const struct service toyd = { .name = "toyd", .prepare = toyd_prepare, .command = toyd_command, .ready = toyd_ready };
+static const struct service toyd = {
+	.name = "toyd", .prepare = toyd_prepare, .command = toyd_command, .ready = toyd_ready
+};
 
 /* ---- operations ---- */
 
-static int toy_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail, struct err *e)
+static int toy_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
+                     struct err *e)
 {
 	(void)detail, (void)e;
 	*state = is_held(d, op) ? STATE_ACTIVE : STATE_INACTIVE;
@@ -90,16 +94,16 @@ static int toy_stop(const struct pool_def *d, struct op *op, struct err *e)
 }
 
 const struct backend toy_backend = {
-	.type       = POOL_VSTORAGE,
-	.summary    = "a directory with a companion; volumes are its files",
-	.needs      = "toy",
-	.image      = IMAGE("toy", "toy-modules", "~more-toys", "toyd"),
-	.service    = &toyd,
-	.check      = toy_check,
-	.start      = toy_start,
-	.stop       = toy_stop,
-	.refresh    = files_refresh,
+	.type = POOL_VSTORAGE,
+	.summary = "a directory with a companion; volumes are its files",
+	.needs = "toy",
+	.image = IMAGE("toy", "toy-modules", "~more-toys", "toyd"),
+	.service = &toyd,
+	.check = toy_check,
+	.start = toy_start,
+	.stop = toy_stop,
+	.refresh = files_refresh,
 	.vol_create = file_vol_create,
 	.vol_delete = file_vol_delete,
-	.vol_open   = file_vol_open,
+	.vol_open = file_vol_open,
 };

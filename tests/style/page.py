@@ -61,5 +61,7 @@ def definitions_of(kind, paths):
 
 
 def of_two_meanings(kind, paths):
+    """A file no_X.c stands in for X.c where that is not built: its names are meant to be the same."""
+    paths = [path for path in paths if not pathlib.PurePath(path).name.startswith("no_")]
     return {name: places for name, places in definitions_of(kind, paths).items() if len({place.split(":")[0] for place in places}) > 1
             or (kind == "s" and len(places) > 1)}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Small trees that stand for /sys and /dev: files with text, links, and a place for them that goes away with the test.
+ * Small trees that stand for /sys and /dev: files with text, links, and a place for them that goes away with
+ * the test.
  */
 #ifndef POOLINIT_TESTS_FIXTURE_H
 #define POOLINIT_TESTS_FIXTURE_H
@@ -18,8 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-__attribute__((format(printf, 2, 3)))
-static inline void fixture_path(char out[PATH_MAX], const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static inline void fixture_path(char out[PATH_MAX], const char *fmt,
+                                                                      ...)
 {
 	va_list ap;
 
@@ -56,8 +57,8 @@ static inline void fixture_bytes(const char *path, const void *data, size_t len)
 	}
 }
 
-__attribute__((format(printf, 3, 4)))
-static inline void fixture(const char *root, const char *text, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static inline void fixture(const char *root, const char *text,
+                                                                 const char *fmt, ...)
 {
 	char path[PATH_MAX];
 	char name[PATH_MAX];
@@ -116,7 +117,8 @@ static inline void fixture_make(char root[PATH_MAX])
 	}
 }
 
-/* A mount (and network) namespace of our own, in which the test may cover /sys, /dev and /run. False: this process may not. */
+/* A mount (and network) namespace of our own, in which the test may cover /sys, /dev and /run. False: this
+ * process may not. */
 static inline bool fixture_namespace(int more)
 {
 	return unshare(CLONE_NEWNS | more) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;

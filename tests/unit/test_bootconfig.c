@@ -54,8 +54,11 @@ static void a_value_with_double_quotes_stands_in_single_ones(void)
 
 static void values_may_span_lines(void)
 {
-	CHECK_INT(split("poolinit.pool.a = \"<pool type='dir'>\n  <name>a</name>\n</pool>\"\npoolinit.exec = \"/bin/x\"\n"), 0);
-	CHECK_STR(joined, "poolinit.pool.a=[<pool type='dir'>\n  <name>a</name>\n</pool>]|poolinit.exec=[/bin/x]");
+	CHECK_INT(split("poolinit.pool.a = \"<pool type='dir'>\n  <name>a</name>\n</pool>\"\npoolinit.exec = "
+	                "\"/bin/x\"\n"),
+	          0);
+	CHECK_STR(joined,
+	          "poolinit.pool.a=[<pool type='dir'>\n  <name>a</name>\n</pool>]|poolinit.exec=[/bin/x]");
 }
 
 static void separators_inside_values_are_text(void)
@@ -118,7 +121,8 @@ static void take(const char *text)
 
 static void pools_have_their_key_as_origin(void)
 {
-	take("kernel.console = \"ttyS0\"\npoolinit.pool.vmstore = '<pool type=\"dir\"/>'\npoolinit.pool.iso = \"<pool type='dir'/>\"\n"
+	take("kernel.console = \"ttyS0\"\npoolinit.pool.vmstore = '<pool type=\"dir\"/>'\npoolinit.pool.iso "
+	     "= \"<pool type='dir'/>\"\n"
 	     "poolinit.require = \"vmstore\", \"iso\"\n");
 	CHECK_INT(p.nproblems, 0);
 	CHECK_INT(p.npools, 2);

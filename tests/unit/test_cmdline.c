@@ -17,7 +17,8 @@ static void join(const char *name, const char *value, void *arg)
 	size_t len = strlen(joined);
 
 	(void)arg;
-	snprintf(joined + len, sizeof(joined) - len, "%s%s%s%s%s", len ? "|" : "", name, value ? "=[" : "", value ? value : "", value ? "]" : "");
+	snprintf(joined + len, sizeof(joined) - len, "%s%s%s%s%s", len ? "|" : "", name, value ? "=[" : "",
+	         value ? value : "", value ? "]" : "");
 }
 
 static const char *split(const char *text)
@@ -44,7 +45,8 @@ static void quotes_group_and_go_away_around_values(void)
 	CHECK_STR(split("\"a=b c\" d"), "a=[b c]|d");
 	CHECK_STR(split("\"a b\" c"), "a b|c");
 	CHECK_STR(split("a=\"\" b"), "a=[]|b");
-	CHECK_STR(split("p=\"<pool type='dir'><name>x y</name></pool>\""), "p=[<pool type='dir'><name>x y</name></pool>]");
+	CHECK_STR(split("p=\"<pool type='dir'><name>x y</name></pool>\""),
+	          "p=[<pool type='dir'><name>x y</name></pool>]");
 }
 
 static void inner_quotes_group_but_stay(void)
@@ -64,9 +66,13 @@ static void a_missing_closing_quote_takes_the_rest(void)
 
 static void a_text_that_ends_inside_quotes_is_known(void)
 {
-	static const struct { const char *text; bool whole; } cases[] = {
-		{ "a=\"b c\" d", true }, { "", true }, { "a=\"b c", false }, { "\"a", false }, { "a=\"", false }, { "a=b\"c\n", false }, { "a=\"\"", true },
-		{ "a -- b=\"c", true }, { "a=\"b\" ", true },
+	static const struct {
+		const char *text;
+		bool whole;
+	} cases[] = {
+		{ "a=\"b c\" d", true }, { "", true },           { "a=\"b c", false },
+		{ "\"a", false },        { "a=\"", false },      { "a=b\"c\n", false },
+		{ "a=\"\"", true },      { "a -- b=\"c", true }, { "a=\"b\" ", true },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -82,7 +88,7 @@ static void the_first_equals_sign_ends_the_name(void)
 {
 	CHECK_STR(split("a=b=c"), "a=[b=c]");
 	CHECK_STR(split("a="), "a=[]");
-	CHECK_STR(split("=a b"), "=a|b");          /* not one that comes first */
+	CHECK_STR(split("=a b"), "=a|b"); /* not one that comes first */
 	CHECK_STR(split("=a=b"), "=a=[b]");
 }
 
@@ -122,8 +128,10 @@ static const char *only_problem(void)
 
 static void known_parameters_are_taken(void)
 {
-	take("quiet poolinit.autostart=a,b poolinit.require=vm,iso poolinit.timeout=30s poolinit.onfail=reboot poolinit.exec=/sbin/app "
-	     "poolinit.config=/etc/x poolinit.config=LABEL=CFG:/libvirt ip=dhcp nameserver=192.0.2.1 nameserver=192.0.2.2 BOOTIF=01-52-54-00-12-34-56 ro");
+	take("quiet poolinit.autostart=a,b poolinit.require=vm,iso poolinit.timeout=30s "
+	     "poolinit.onfail=reboot poolinit.exec=/sbin/app poolinit.config=/etc/x "
+	     "poolinit.config=LABEL=CFG:/libvirt ip=dhcp nameserver=192.0.2.1 nameserver=192.0.2.2 "
+	     "BOOTIF=01-52-54-00-12-34-56 ro");
 	CHECK_INT(p.nproblems, 0);
 	CHECK_STR(p.autostart, "a,b");
 	CHECK_INT(p.require.n, 2);
@@ -151,7 +159,8 @@ static void defaults_hold_where_nothing_is_given(void)
 
 static void others_parameters_are_none_of_our_business(void)
 {
-	take("quiet splash console=ttyS0 rd.break systemd.unit=x poolinitx.foo=1 xpoolinit.exec=/bin/sh printk.devkmsg=on ro=1");
+	take("quiet splash console=ttyS0 rd.break systemd.unit=x poolinitx.foo=1 xpoolinit.exec=/bin/sh "
+	     "printk.devkmsg=on ro=1");
 	CHECK_INT(p.nproblems, 0);
 	CHECK(!p.exec);
 	CHECK_INT(p.root_writable, -1);
@@ -174,7 +183,8 @@ static void unknown_ones_of_ours_are_problems_that_name_them(void)
 static void bad_values_change_nothing(void)
 {
 	take("poolinit.onfail=explode");
-	CHECK_STR(only_problem(), "poolinit.onfail: \"explode\" is none of continue, reboot, poweroff, shell");
+	CHECK_STR(only_problem(),
+	          "poolinit.onfail: \"explode\" is none of continue, reboot, poweroff, shell");
 	CHECK_INT(p.onfail, ONFAIL_UNSET);
 	take("poolinit.timeout=soon");
 	CHECK_INT(p.nproblems, 1);
@@ -232,7 +242,7 @@ static void base64_pools_are_decoded(void)
 	CHECK_INT(p.npools, 0);
 	take("poolinit.pool64=");
 	CHECK_INT(p.nproblems, 1);
-	take("poolinit.pool64=PABwb29sLz4=");              /* a NUL inside */
+	take("poolinit.pool64=PABwb29sLz4="); /* a NUL inside */
 	CHECK_STR(only_problem(), "poolinit.pool64: the decoded value holds a NUL byte");
 	take("poolinit.pool");
 	CHECK_STR(only_problem(), "poolinit.pool: a value is missing");

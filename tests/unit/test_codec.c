@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Verbs know no codec: here they answer in JSON, one object a line, over a server of this process with real workers. The codec is this file's own, and
- * lets four requests be under way at once.
+ * Verbs know no codec: here they answer in JSON, one object a line, over a server of this process with real
+ * workers. The codec is this file's own, and lets four requests be under way at once.
  */
 #include <errno.h>
 #include <signal.h>
@@ -101,7 +101,8 @@ static void json_records(struct buf *b, const char *data, size_t len)
 	}
 }
 
-static void from_file(struct call *c, int fd, size_t len, void (*add)(struct buf *b, const char *data, size_t len))
+static void from_file(struct call *c, int fd, size_t len,
+                      void (*add)(struct buf *b, const char *data, size_t len))
 {
 	cleanup_free char *data = malloc(len);
 
@@ -202,7 +203,7 @@ static char *json_value(char **at)
 /* {"id":"1","do":"VERB","payload":"…", and arguments by name}, "do" before the arguments. */
 static int bind_object(struct call *c, const char **payload, struct err *e)
 {
-	for (char *at = c->text, sep = '{'; sep != '}' && *at; ) {
+	for (char *at = c->text, sep = '{'; sep != '}' && *at;) {
 		at++;
 		char *key = json_value(&at);
 		at++;
@@ -215,7 +216,8 @@ static int bind_object(struct call *c, const char **payload, struct err *e)
 			c->tag = value;
 		else if (streq(key, "payload"))
 			*payload = value;
-		else if (streq(key, "do") ? call_name(c, value, e) < 0 : call_give(c, key, streq(value, "true") ? NULL : value, e) < 0)
+		else if (streq(key, "do") ? call_name(c, value, e) < 0
+		                          : call_give(c, key, streq(value, "true") ? NULL : value, e) < 0)
 			return -1;
 		if (!text)
 			*at = sep;
@@ -245,20 +247,34 @@ static bool json_take(struct peer *p)
 		peer_take(p, c, false);
 		return true;
 	}
-	c->has_payload = false;                 /* it came with the request: nothing of it follows */
+	c->has_payload = false; /* it came with the request: nothing of it follows */
 	peer_refuse(p, c, &e);
 	return true;
 }
 
 static const struct codec json_codec = {
-	.calls = 4, .payload_hint = "a member \"payload\"",
-	.greet = json_greet, .take = json_take, .event = json_event, .error = json_error,
-	.begin = json_begin, .str = json_str, .num = json_num, .flag = json_flag, .end = json_end,
-	.records = json_records, .bytes = json_bytes, .records_file = json_records_file, .bytes_file = json_bytes_file,
-	.chunk = json_chunk, .progress = json_progress, .answer = json_answer,
+	.calls = 4,
+	.payload_hint = "a member \"payload\"",
+	.greet = json_greet,
+	.take = json_take,
+	.event = json_event,
+	.error = json_error,
+	.begin = json_begin,
+	.str = json_str,
+	.num = json_num,
+	.flag = json_flag,
+	.end = json_end,
+	.records = json_records,
+	.bytes = json_bytes,
+	.records_file = json_records_file,
+	.bytes_file = json_bytes_file,
+	.chunk = json_chunk,
+	.progress = json_progress,
+	.answer = json_answer,
 };
 
-/* ---- a server that speaks it: a pool "one" with a volume "v", which is active, and a pool "two", which is not ---- */
+/* ---- a server that speaks it: a pool "one" with a volume "v", which is active, and a pool "two", which is
+ * not ---- */
 
 #define UUID "8d0d2b4e-2f0a-4a6e-9b3f-0d2b7a6c1e01"
 
@@ -270,7 +286,12 @@ static struct {
 	struct server *server;
 } env;
 
-struct client { int fd; char text[65536]; size_t len; char line[65536]; };
+struct client {
+	int fd;
+	char text[65536];
+	size_t len;
+	char line[65536];
+};
 
 /* The next line that it hears; "" if there is none for a while. */
 static const char *hear_for(struct client *c, uint64_t ms)
@@ -302,7 +323,8 @@ static const char *hear(struct client *c)
 
 static void say(struct client *c, const char *text)
 {
-	CHECK(send(c->fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text) && send(c->fd, "\n", 1, MSG_NOSIGNAL) == 1);
+	CHECK(send(c->fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text) &&
+	      send(c->fd, "\n", 1, MSG_NOSIGNAL) == 1);
 }
 
 static const char *ask(struct client *c, const char *text)
@@ -332,8 +354,9 @@ static void define(const char *name, const char *uuid)
 {
 	char xml[1024], file[80];
 
-	snprintf(xml, sizeof(xml), "<pool type='dir'><name>%s</name><uuid>%s</uuid><target><path>%s/%s</path></target></pool>", name, uuid,
-		 env.dir, name);
+	snprintf(xml, sizeof(xml),
+	         "<pool type='dir'><name>%s</name><uuid>%s</uuid><target><path>%s/%s</path></target></pool>",
+	         name, uuid, env.dir, name);
 	snprintf(file, sizeof(file), "storage/%s.xml", name);
 	fixture(env.config, xml, "%s", file);
 }
@@ -357,11 +380,12 @@ static void begin(void)
 	CHECK(loop_init(&env.loop, &e) == 0);
 	env.s = supervisor_new(&env.loop, &env.options, &e);
 	CHECK(env.s && supervisor_add_source(env.s, SOURCE_DIRECTORY, env.config, NULL, &e) == 0);
-	env.server = server_new(env.s, &(struct server_options){ .path = env.path, .codec = &json_codec }, &e);
+	env.server = server_new(env.s, &(struct server_options){ .path = env.path, .codec = &json_codec },
+	                        &e);
 	CHECK(env.server != NULL);
 	server_accept(env.server);
 	supervisor_go(env.s);
-	for (uint64_t deadline = clock_ms() + SECONDS(20); !volume_known() && clock_ms() < deadline; )
+	for (uint64_t deadline = clock_ms() + SECONDS(20); !volume_known() && clock_ms() < deadline;)
 		loop_round(&env.loop, clock_ms() + 50);
 	CHECK(volume_known());
 }
@@ -392,15 +416,19 @@ static void records_have_typed_fields(void)
 	begin();
 	enter(&c);
 	CHECK_STR(ask(&c, "{\"id\":\"1\",\"do\":\"version\"}"),
-		  "{\"id\":\"1\",\"records\":[{\"program\":\"poolinit\",\"version\":\"" POOLINIT_VERSION "\",\"protocol\":1}],\"ok\":{}}");
+	          "{\"id\":\"1\",\"records\":[{\"program\":\"poolinit\",\"version\":\"" POOLINIT_VERSION
+	          "\",\"protocol\":1}],\"ok\":{}}");
 	CHECK_STR(ask(&c, "{\"id\":\"2\",\"do\":\"pool-list\",\"all\":true,\"name\":true}"),
-		  "{\"id\":\"2\",\"records\":[{\"name\":\"one\"},{\"name\":\"two\"}],\"ok\":{\"pools\":2}}");
+	          "{\"id\":\"2\",\"records\":[{\"name\":\"one\"},{\"name\":\"two\"}],\"ok\":{\"pools\":2}}");
 	const char *said = ask(&c, "{\"id\":\"3\",\"do\":\"pool-info\",\"pool\":\"one\"}");
-	has(said, "{\"id\":\"3\",\"records\":[{\"name\":\"one\",\"uuid\":\"" UUID "\",\"type\":\"dir\",\"phase\":\"active\",\"want\":\"active\","
-	    "\"autostart\":true,\"persistent\":true,\"capacity\":");
+	has(said, "{\"id\":\"3\",\"records\":[{\"name\":\"one\",\"uuid\":\"" UUID
+	          "\",\"type\":\"dir\",\"phase\":\"active\",\"want\":\"active\",\"autostart\":true,"
+	          "\"persistent\":true,\"capacity\":");
 	has(said, "\"volumes\":1,\"target\":\"");
-	CHECK_STR(ask(&c, "{\"id\":\"4\",\"do\":\"pool-uuid\",\"pool\":\"one\"}"), "{\"id\":\"4\",\"records\":[{\"uuid\":\"" UUID "\"}],\"ok\":{}}");
-	CHECK_STR(ask(&c, "{\"id\":\"5\",\"do\":\"job-list\"}"), "{\"id\":\"5\",\"records\":[],\"ok\":{\"jobs\":0}}");
+	CHECK_STR(ask(&c, "{\"id\":\"4\",\"do\":\"pool-uuid\",\"pool\":\"one\"}"),
+	          "{\"id\":\"4\",\"records\":[{\"uuid\":\"" UUID "\"}],\"ok\":{}}");
+	CHECK_STR(ask(&c, "{\"id\":\"5\",\"do\":\"job-list\"}"),
+	          "{\"id\":\"5\",\"records\":[],\"ok\":{\"jobs\":0}}");
 	said = ask(&c, "{\"id\":\"6\",\"do\":\"status\"}");
 	has(said, "{\"id\":\"6\",\"records\":[{\"kind\":\"supervisor\",\"pid\":");
 	has(said, "\"pools\":2,\"wanted\":1,\"active\":1,\"clients\":1,");
@@ -426,11 +454,15 @@ static void volumes_come_out_of_the_index(void)
 	said = ask(&c, "{\"id\":\"2\",\"do\":\"vol-info\",\"vol\":\"v\",\"pool\":\"one\"}");
 	has(said, "\"capacity\":15,");
 	has(said, "}],\"ok\":{\"pool\":\"one\"}}");
-	fixture_path(expected, "{\"id\":\"3\",\"records\":[{\"path\":\"%s/one/v\"}],\"ok\":{\"pool\":\"one\"}}", env.dir);
+	fixture_path(expected,
+	             "{\"id\":\"3\",\"records\":[{\"path\":\"%s/one/v\"}],\"ok\":{\"pool\":\"one\"}}",
+	             env.dir);
 	CHECK_STR(ask(&c, "{\"id\":\"3\",\"do\":\"vol-path\",\"vol\":\"v\"}"), expected);
-	has(ask(&c, "{\"id\":\"4\",\"do\":\"vol-dumpxml\",\"vol\":\"v\"}"), "{\"id\":\"4\",\"records\":[{\"bytes\":\"<volume type='file'>\\u000a");
-	CHECK_STR(ask(&c, "{\"id\":\"5\",\"do\":\"vol-create-as\",\"pool\":\"one\",\"name\":\"new\",\"capacity\":4096}"),
-		  "{\"id\":\"5\",\"records\":[],\"ok\":{\"pool\":\"one\",\"volume\":\"new\"}}");
+	has(ask(&c, "{\"id\":\"4\",\"do\":\"vol-dumpxml\",\"vol\":\"v\"}"),
+	    "{\"id\":\"4\",\"records\":[{\"bytes\":\"<volume type='file'>\\u000a");
+	CHECK_STR(ask(&c, "{\"id\":\"5\",\"do\":\"vol-create-as\",\"pool\":\"one\",\"name\":\"new\","
+	                  "\"capacity\":4096}"),
+	          "{\"id\":\"5\",\"records\":[],\"ok\":{\"pool\":\"one\",\"volume\":\"new\"}}");
 	close(c.fd);
 	end();
 }
@@ -442,10 +474,13 @@ static void bytes_come_whole_and_in_pieces(void)
 	begin();
 	enter(&c);
 	const char *said = ask(&c, "{\"id\":\"1\",\"do\":\"pool-dumpxml\",\"pool\":\"one\"}");
-	has(said, "{\"id\":\"1\",\"records\":[{\"bytes\":\"<pool type='dir'>\\u000a  <name>one</name>\\u000a");
+	has(said,
+	    "{\"id\":\"1\",\"records\":[{\"bytes\":\"<pool type='dir'>\\u000a  <name>one</name>\\u000a");
 	has(said, "</pool>\\u000a\"}],\"ok\":{\"pool\":\"one\"}}");
-	CHECK_STR(ask(&c, "{\"id\":\"2\",\"do\":\"vol-download\",\"vol\":\"v\"}"), "{\"id\":\"2\",\"chunk\":\"some \\\"content\\\"\\u000a\"}");
-	CHECK_STR(hear(&c), "{\"id\":\"2\",\"records\":[],\"ok\":{\"bytes\":15,\"pool\":\"one\",\"volume\":\"v\"}}");
+	CHECK_STR(ask(&c, "{\"id\":\"2\",\"do\":\"vol-download\",\"vol\":\"v\"}"),
+	          "{\"id\":\"2\",\"chunk\":\"some \\\"content\\\"\\u000a\"}");
+	CHECK_STR(hear(&c),
+	          "{\"id\":\"2\",\"records\":[],\"ok\":{\"bytes\":15,\"pool\":\"one\",\"volume\":\"v\"}}");
 	close(c.fd);
 	end();
 }
@@ -456,13 +491,18 @@ static void a_value_is_bytes_without_a_frame(void)
 
 	begin();
 	enter(&c);
-	has(ask(&c, "{\"id\":\"1\",\"do\":\"secret-define\",\"payload\":\"<secret><uuid>" UUID "</uuid></secret>\"}"),
+	has(ask(&c, "{\"id\":\"1\",\"do\":\"secret-define\",\"payload\":\"<secret><uuid>" UUID
+	            "</uuid></secret>\"}"),
 	    "{\"id\":\"1\",\"records\":[],\"ok\":{\"secret\":\"" UUID "\",\"kept\":\"");
-	has(ask(&c, "{\"id\":\"2\",\"do\":\"secret-set-value\",\"secret\":\"" UUID "\",\"plain\":true,\"payload\":\"pass \\\"word\\\"\"}"),
+	has(ask(&c, "{\"id\":\"2\",\"do\":\"secret-set-value\",\"secret\":\"" UUID
+	            "\",\"plain\":true,\"payload\":\"pass \\\"word\\\"\"}"),
 	    "{\"id\":\"2\",\"records\":[],\"ok\":{\"secret\":\"" UUID "\",\"kept\":\"");
-	CHECK_STR(ask(&c, "{\"id\":\"3\",\"do\":\"secret-get-value\",\"secret\":\"" UUID "\",\"plain\":true}"),
-		  "{\"id\":\"3\",\"records\":[{\"bytes\":\"pass \\\"word\\\"\"}],\"ok\":{\"secret\":\"" UUID "\"}}");
-	has(ask(&c, "{\"id\":\"4\",\"do\":\"secret-list\"}"), "{\"id\":\"4\",\"records\":[{\"uuid\":\"" UUID "\",");
+	CHECK_STR(ask(&c,
+	              "{\"id\":\"3\",\"do\":\"secret-get-value\",\"secret\":\"" UUID "\",\"plain\":true}"),
+	          "{\"id\":\"3\",\"records\":[{\"bytes\":\"pass \\\"word\\\"\"}],\"ok\":{\"secret\":\"" UUID
+	          "\"}}");
+	has(ask(&c, "{\"id\":\"4\",\"do\":\"secret-list\"}"),
+	    "{\"id\":\"4\",\"records\":[{\"uuid\":\"" UUID "\",");
 	close(c.fd);
 	end();
 }
@@ -474,15 +514,18 @@ static void errors_say_whose_they_are(void)
 	begin();
 	enter(&c);
 	CHECK_STR(ask(&c, "{\"id\":\"1\",\"do\":\"pool-info\",\"pool\":\"three\"}"),
-		  "{\"id\":\"1\",\"error\":\"no-pool\",\"message\":\"no pool with the name or uuid \\\"three\\\" "
-		  "(pool-list --all shows what there is)\"}");
+	          "{\"id\":\"1\",\"error\":\"no-pool\",\"message\":\"no pool with the name or uuid "
+	          "\\\"three\\\" (pool-list --all shows what there is)\"}");
 	has(ask(&c, "{\"id\":\"2\",\"do\":\"pool-fly\"}"), "{\"id\":\"2\",\"error\":\"unknown-verb\",");
 	has(ask(&c, "{\"id\":\"3\",\"do\":\"pool-info\"}"), "{\"id\":\"3\",\"error\":\"missing-argument\",");
-	has(ask(&c, "{\"id\":\"4\",\"do\":\"pool-info\",\"colour\":\"red\"}"), "{\"id\":\"4\",\"error\":\"unknown-key\",");
+	has(ask(&c, "{\"id\":\"4\",\"do\":\"pool-info\",\"colour\":\"red\"}"),
+	    "{\"id\":\"4\",\"error\":\"unknown-key\",");
 	CHECK_STR(ask(&c, "{\"id\":\"5\",\"do\":\"pool-define\"}"),
-		  "{\"id\":\"5\",\"error\":\"missing-argument\",\"message\":\"pool-define needs a payload: a member \\\"payload\\\"\"}");
-	has(ask(&c, "{\"id\":\"6\",\"do\":\"pool-define\",\"payload\":\"<pool\"}"), "{\"id\":\"6\",\"error\":\"");
-	has(ask(&c, "{\"id\":\"7\",\"do\":\"version\"}"), "{\"id\":\"7\",\"records\":[");      /* and it goes on */
+	          "{\"id\":\"5\",\"error\":\"missing-argument\",\"message\":\"pool-define needs a payload: a "
+	          "member \\\"payload\\\"\"}");
+	has(ask(&c, "{\"id\":\"6\",\"do\":\"pool-define\",\"payload\":\"<pool\"}"),
+	    "{\"id\":\"6\",\"error\":\"");
+	has(ask(&c, "{\"id\":\"7\",\"do\":\"version\"}"), "{\"id\":\"7\",\"records\":["); /* and it goes on */
 	close(c.fd);
 	end();
 }
@@ -494,18 +537,20 @@ static void events_have_typed_fields(void)
 	begin();
 	enter(&c);
 	CHECK_STR(ask(&c, "{\"id\":\"1\",\"do\":\"subscribe\"}"), "{\"id\":\"1\",\"records\":[],\"ok\":{}}");
-	say(&c, "{\"id\":\"2\",\"do\":\"pool-define\",\"payload\":\"<pool type='dir'><name>three</name><target><path>/tmp/none/three</path>"
-	    "</target></pool>\"}");
+	say(&c, "{\"id\":\"2\",\"do\":\"pool-define\",\"payload\":\"<pool "
+	        "type='dir'><name>three</name><target><path>/tmp/none/three</path></target></pool>\"}");
 	const char *said = hear(&c);
 	has(said, "{\"event\":\"pool-defined\",\"seq\":");
 	has(said, ",\"pool\":\"three\",\"persistent\":true}");
 	has(hear(&c), "{\"id\":\"2\",\"records\":[],\"ok\":{\"pool\":\"three\",\"uuid\":\"");
 	enter(&late);
-	CHECK_STR(ask(&late, "{\"id\":\"1\",\"do\":\"subscribe\",\"since\":0}"), "{\"id\":\"1\",\"records\":[],\"ok\":{}}");
+	CHECK_STR(ask(&late, "{\"id\":\"1\",\"do\":\"subscribe\",\"since\":0}"),
+	          "{\"id\":\"1\",\"records\":[],\"ok\":{}}");
 	bool phase = false, refreshed = false, defined = false;
 	while (!defined && *(said = hear_for(&late, 2000))) {
 		phase = phase || strstr(said, ",\"pool\":\"one\",\"from\":\"starting\",\"to\":\"active\"}");
-		refreshed = refreshed || (strstr(said, "\"event\":\"pool-refreshed\"") && strstr(said, ",\"pool\":\"one\",\"volumes\":1}"));
+		refreshed = refreshed || (strstr(said, "\"event\":\"pool-refreshed\"") &&
+		                          strstr(said, ",\"pool\":\"one\",\"volumes\":1}"));
 		defined = strstr(said, ",\"pool\":\"three\",\"persistent\":true}");
 	}
 	CHECK(phase && refreshed && defined);
@@ -525,16 +570,19 @@ static void answers_come_as_they_are_ready(void)
 	say(&c, "{\"id\":\"never\",\"do\":\"wait\",\"pool\":\"two\",\"phase\":\"failed\"}");
 	has(ask(&c, "{\"id\":\"first\",\"do\":\"version\"}"), "{\"id\":\"first\",");
 	say(&c, "{\"id\":\"start\",\"do\":\"pool-start\",\"pool\":\"two\"}");
-	has(ask(&c, "{\"id\":\"second\",\"do\":\"pool-name\",\"pool\":\"" UUID "\"}"), "{\"id\":\"second\",\"records\":[{\"name\":\"one\"}]");
+	has(ask(&c, "{\"id\":\"second\",\"do\":\"pool-name\",\"pool\":\"" UUID "\"}"),
+	    "{\"id\":\"second\",\"records\":[{\"name\":\"one\"}]");
 	for (int i = 0; i < 2; i++) {
 		const char *said = hear(&c);
 
-		waited = waited || streq(said, "{\"id\":\"wait\",\"records\":[],\"ok\":{\"pool\":\"two\",\"phase\":\"active\"}}");
-		started = started || starts_with(said, "{\"id\":\"start\",\"records\":[],\"ok\":{\"pool\":\"two\"");
+		waited = waited || streq(said, "{\"id\":\"wait\",\"records\":[],\"ok\":{\"pool\":\"two\","
+		                               "\"phase\":\"active\"}}");
+		started = started ||
+		          starts_with(said, "{\"id\":\"start\",\"records\":[],\"ok\":{\"pool\":\"two\"");
 	}
 	CHECK(waited && started);
-	close(c.fd);                            /* "never" goes with its client */
-	for (uint64_t deadline = clock_ms() + SECONDS(20); env.server->npeers && clock_ms() < deadline; )
+	close(c.fd); /* "never" goes with its client */
+	for (uint64_t deadline = clock_ms() + SECONDS(20); env.server->npeers && clock_ms() < deadline;)
 		loop_round(&env.loop, clock_ms() + 20);
 	CHECK_INT(env.server->npeers, 0);
 	end();
@@ -554,14 +602,15 @@ static void no_more_are_under_way_than_the_codec_says(void)
 	}
 	say(&c, "{\"id\":\"more\",\"do\":\"version\"}");
 	CHECK_STR(hear_for(&c, 200), "");
-	has(ask(&other, "{\"id\":\"1\",\"do\":\"pool-start\",\"pool\":\"two\"}"), "{\"id\":\"1\",\"records\":[],\"ok\":{\"pool\":\"two\"");
+	has(ask(&other, "{\"id\":\"1\",\"do\":\"pool-start\",\"pool\":\"two\"}"),
+	    "{\"id\":\"1\",\"records\":[],\"ok\":{\"pool\":\"two\"");
 	for (unsigned i = 0; i < json_codec.calls; i++)
 		has(hear(&c), "\",\"records\":[],\"ok\":{\"pool\":\"two\",\"phase\":\"active\"}}");
 	has(hear(&c), "{\"id\":\"more\",");
 	say(&c, "{\"id\":\"a\",\"do\":\"wait\",\"pool\":\"two\",\"phase\":\"failed\"}");
 	say(&c, "{\"id\":\"b\",\"do\":\"wait\",\"pool\":\"two\",\"phase\":\"failed\"}");
 	CHECK_STR(hear_for(&c, 100), "");
-	server_free(env.server);                /* those who wait are told */
+	server_free(env.server); /* those who wait are told */
 	env.server = NULL;
 	has(hear(&c), "{\"id\":\"a\",\"error\":\"");
 	has(hear(&c), "{\"id\":\"b\",\"error\":\"");

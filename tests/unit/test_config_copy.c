@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Copying the secrets of a configuration directory: all that can be, as root's alone, and the first that cannot is named.
+ * Copying the secrets of a configuration directory: all that can be, as root's alone, and the first that
+ * cannot is named.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -100,7 +101,7 @@ static void one_that_cannot_be_copied_keeps_no_other_back_and_is_named(void)
 	snprintf(path, sizeof(path), "%s/secrets/" B ".base64", from);
 	CHECK(mkdir(path, 0700) == 0);
 	CHECK_INT(config_copy_secrets(from, to, &e), -1);
-	CHECK(strstr(e.message, A ".base64") && strstr(e.message, from));       /* the first by name */
+	CHECK(strstr(e.message, A ".base64") && strstr(e.message, from)); /* the first by name */
 	CHECK(!strstr(e.message, B));
 	CHECK_STR(copied(A ".xml", &text), "newer");
 	CHECK_STR(copied(B ".xml", &text), "other");
@@ -131,7 +132,8 @@ static void remove_all(void)
 	const char *const places[] = { to, from };
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		static const char *const names[] = { A ".xml", A ".base64", B ".xml", ".hidden.xml", "notes.txt" };
+		static const char *const names[] = { A ".xml", A ".base64", B ".xml", ".hidden.xml",
+			                             "notes.txt" };
 
 		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
 			snprintf(path, sizeof(path), "%s/%s%s", places[i], i ? "secrets/" : "", names[k]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What is written in front of a definition that is kept: how to change it, in words that a shell takes as they are, and nothing that the reader sees.
+ * What is written in front of a definition that is kept: how to change it, in words that a shell takes as
+ * they are, and nothing that the reader sees.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -35,7 +36,8 @@ static bool kept(const char *name, struct buf *file, struct pool_def *d)
 		return false;
 	}
 	snprintf(path, sizeof(path), "%s/storage/%s.xml", dir, name);
-	return file_read(AT_FDCWD, path, 1 << 20, file, &e) == 0 && pool_read(d, buf_str(file), file->len, "kept", &e) == 0 &&
+	return file_read(AT_FDCWD, path, 1 << 20, file, &e) == 0 &&
+	       pool_read(d, buf_str(file), file->len, "kept", &e) == 0 &&
 	       strstr(buf_str(file), buf_str(&xml)) && file_remove(AT_FDCWD, path, &e) == 0;
 }
 
@@ -65,7 +67,9 @@ static void a_plain_name_is_named(void)
 
 static void what_a_shell_or_a_comment_would_not_bear_is_named_by_uuid(void)
 {
-	static const char *const names[] = { "two words", "a$(reboot)", "a;b", "a'b", "a\"b", "a`b", "a&b", "a|b", "*", "a--b", "--", "-n", "~root", "a>b", "a#b", "a\\b" };
+	static const char *const names[] = { "two words", "a$(reboot)", "a;b", "a'b",  "a\"b", "a`b",
+		                             "a&b",       "a|b",        "*",   "a--b", "--",   "-n",
+		                             "~root",     "a>b",        "a#b", "a\\b" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		named(names[i], UUID_OF);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * libvirt's own documents, where they are not about XML (that is tests/conformance/run): image headers, what is mounted, qemu-img's arguments. One
- * line a directory, with counts, and one for each case that failed. They lie beside the checkout (../shared, or POOLINIT_SHARED).
- * The files that decide what is mounted are included for their static functions.
+ * libvirt's own documents, where they are not about XML (that is tests/conformance/run): image headers, what
+ * is mounted, qemu-img's arguments. One line a directory, with counts, and one for each case that failed.
+ * They lie beside the checkout (../shared, or POOLINIT_SHARED). The files that decide what is mounted are
+ * included for their static functions.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@
 #include "backends/netfs.c"
 #undef is_ours
 
-static char root[1024];     /* …/conformance */
+static char root[1024]; /* …/conformance */
 static int passed, failed, all_failed;
 
 static void verdict(bool good, const char *kind, const char *name)
@@ -68,7 +69,10 @@ static int names(const char *dir, struct dirent ***list)
 
 /* ---- images: one block "key: value" lines an image, empty line between ---- */
 
-struct expected { char file[256], backing[512], backing_format[64], format[32]; unsigned long long capacity; };
+struct expected {
+	char file[256], backing[512], backing_format[64], format[32];
+	unsigned long long capacity;
+};
 
 static void image_case(const struct expected *x, const char *from)
 {
@@ -78,16 +82,19 @@ static void image_case(const struct expected *x, const char *from)
 	const char *backing = streq(x->backing, "<null>") ? "" : x->backing;
 	const char *format = x->backing_format[0] == '<' || !*backing ? "" : x->backing_format;
 
-	if (!x->file[0] || !x->capacity || streq(x->format, "raw") || !load(&head, "virstoragetestdata/images", x->file)) {
+	if (!x->file[0] || !x->capacity || streq(x->format, "raw") ||
+	    !load(&head, "virstoragetestdata/images", x->file)) {
 		buf_free(&head);
-		return;                         /* made while libvirt's own test runs, or read with a format that is forced on it */
+		return; /* made while libvirt's own test runs, or read with a format that is forced on it */
 	}
-	image_probe((const unsigned char *)buf_str(&head), head.len < IMAGE_HEADER_BYTES ? head.len : IMAGE_HEADER_BYTES, head.len, &i);
+	image_probe((const unsigned char *)buf_str(&head),
+	            head.len < IMAGE_HEADER_BYTES ? head.len : IMAGE_HEADER_BYTES, head.len, &i);
 	snprintf(label, sizeof(label), "%s in %s", x->file, from);
 	if (i.problem[0])
 		printf("# %s\n", i.problem);
-	verdict(streq(i.format, x->format) && i.capacity == x->capacity && streq(i.backing, backing) && streq(i.backing_format, format) &&
-	        !i.encryption && !i.problem[0], "image", label);
+	verdict(streq(i.format, x->format) && i.capacity == x->capacity && streq(i.backing, backing) &&
+	                streq(i.backing_format, format) && !i.encryption && !i.problem[0],
+	        "image", label);
 	buf_free(&head);
 }
 
@@ -102,7 +109,8 @@ static void image_file(const char *name, char *text)
 		if (starts_with(line, "path:")) {
 			image_case(&x, name);
 			memset(&x, 0, sizeof(x));
-			snprintf(x.file, sizeof(x.file), "%s", images ? images + strlen("virstoragetestdata/images/") : "");
+			snprintf(x.file, sizeof(x.file), "%s",
+			         images ? images + strlen("virstoragetestdata/images/") : "");
 		}
 		sscanf(line, "backingStoreRaw: %511s", x.backing);
 		sscanf(line, "backingStoreRawFormat: %63[^(]", x.backing_format);
@@ -180,10 +188,12 @@ static void commands(const char *dir, void (*check)(const char *name, const char
 	summary(dir);
 }
 
-/* ---- mounting: the same source by the same filesystem at the same place, with every option of the definition's own ---- */
+/* ---- mounting: the same source by the same filesystem at the same place, with every option of the
+ * definition's own ---- */
 
-/* What we would give the kernel, as the same words. mount_make() adds nodev, nosuid and noexec by itself (test_mount.c), and the kernel resolves no
- * names, so the address stands among the options: both are left out here. */
+/* What we would give the kernel, as the same words. mount_make() adds nodev, nosuid and noexec by itself
+ * (test_mount.c), and the kernel resolves no names, so the address stands among the options: both are left
+ * out here. */
 static bool our_mount(const struct pool_def *d, struct buf *out)
 {
 	struct buf source = BUF_INIT, options = BUF_INIT;
@@ -208,7 +218,8 @@ static bool our_mount(const struct pool_def *d, struct buf *out)
 		buf_printf(&options, "%s", buf_str(&q.own) + (options.len == 0 && q.own.len > 0));
 	}
 	buf_reset(out);
-	buf_printf(out, "mount%s%s -t %s %s %s", options.len ? " -o " : "", buf_str(&options), fstype, buf_str(&source), d->target.path);
+	buf_printf(out, "mount%s%s -t %s %s %s", options.len ? " -o " : "", buf_str(&options), fstype,
+	           buf_str(&source), d->target.path);
 	netfs_request_free(&q);
 	buf_free(&source);
 	buf_free(&options);
@@ -219,16 +230,21 @@ static bool our_mount(const struct pool_def *d, struct buf *out)
 static void their_mount(const struct pool_def *d, const char *words, struct buf *out)
 {
 	static const char secure[] = "nodev,nosuid,noexec";
-	const char *options = strstr(words, "-o ") ? strstr(words, "-o ") + 3 : "", *end = options + strcspn(options, " ");
+	const char *options = strstr(words, "-o ") ? strstr(words, "-o ") + 3 : "",
+		   *end = options + strcspn(options, " ");
 	const char *type = strstr(words, "-t ") ? strstr(words, "-t ") : "-t nfs ";
 
 	if (starts_with(options, secure))
 		options += strlen(secure) + (options[strlen(secure)] == ',');
-	buf_printf(out, "mount%s%s%.*s ", end > options ? " -o " : "", end > options && starts_with(options, "guest") ? "user=guest," : "",
+	buf_printf(out, "mount%s%s%.*s ", end > options ? " -o " : "",
+	           end > options && starts_with(options, "guest") ? "user=guest," : "",
 	           (int)(end > options ? end - options : 0), options);
 	buf_printf(out, "%.*s ", (int)(3 + strcspn(type + 3, " ")), type);
-	buf_printf(out, "%s", strstr(words, d->type == POOL_FS ? device_of(d) : d->source.format && streq(d->source.format, "cifs") ? "//" :
-	                      d->source.hosts[0].name));
+	buf_printf(out, "%s",
+	           strstr(words, d->type == POOL_FS ? device_of(d)
+	                         : d->source.format && streq(d->source.format, "cifs")
+	                                 ? "//"
+	                                 : d->source.hosts[0].name));
 }
 
 static void mount_case(const char *name, const char *words)
@@ -250,13 +266,15 @@ static void mount_case(const char *name, const char *words)
 	good = load(&xml, "storagepoolxml2xmlin", file);
 	if (!good) {
 		buf_free(&xml);
-		return;                         /* the command line is here, the document is not */
+		return; /* the command line is here, the document is not */
 	}
 	good = pool_read(&d, buf_str(&xml), xml.len, file, &e) == 0;
 	if (good && d.type == POOL_LOGICAL) {
-		good = starts_with(words, "vgchange -aly ") && streq(words + strlen("vgchange -aly "), d.source.name);
+		good = starts_with(words, "vgchange -aly ") &&
+		       streq(words + strlen("vgchange -aly "), d.source.name);
 	} else if (good && d.source.format && streq(d.source.format, "glusterfs")) {
-		good = netfs_validate(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED);      /* not in this build, which says so */
+		/* not in this build, which says so */
+		good = netfs_validate(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED);
 	} else if (good) {
 		their_mount(&d, words, &theirs);
 		good = our_mount(&d, &ours) && streq(buf_str(&ours), buf_str(&theirs));
@@ -272,24 +290,38 @@ static void mount_case(const char *name, const char *words)
 
 /* ---- qemu-img ---- */
 
-/* Which volume libvirt made from which, for each of its command lines. A document that is not here is one of these. */
-static const struct { const char *name, *xml; } volumes[] = {
-	{ "vol-file", "<volume><name>sparse.img</name><capacity unit='TiB'>1</capacity><allocation unit='bytes'>0</allocation><target>"
-	              "<path>/var/lib/libvirt/images/sparse.img</path></target></volume>" },
-	{ "vol-luks", "<volume><name>LuksDemo.img</name><capacity unit='G'>5</capacity><target><path>/var/lib/libvirt/images/LuksDemo.img</path>"
-	              "<encryption format='luks'><secret type='passphrase' usage='u'/></encryption></target></volume>" },
-	{ "vol-luks-cipher", "<volume><name>LuksDemo.img</name><capacity unit='G'>5</capacity><target><path>/var/lib/libvirt/images/LuksDemo.img</path>"
-	                     "<encryption format='luks'><secret type='passphrase' usage='u'/><cipher name='serpent' size='256' mode='cbc' hash='sha256'/>"
-	                     "<ivgen name='plain64' hash='sha256'/></encryption></target></volume>" },
-	{ "vol-luks-convert", "<volume><name>OtherDemo.img</name><capacity unit='G'>5</capacity><target><path>/var/lib/libvirt/images/OtherDemo.img</path>"
-	                      "<encryption format='luks'><secret type='passphrase' usage='u'/></encryption></target></volume>" },
-	{ "vol-qcow2-nocapacity", "<volume><name>OtherDemo.img</name><target><path>/var/lib/libvirt/images/OtherDemo.img</path><format type='qcow2'/>"
-	                          "</target></volume>" },
-	{ "vol-qcow2-zerocapacity", "<volume><name>OtherDemo.img</name><capacity>0</capacity><target><path>/var/lib/libvirt/images/OtherDemo.img</path>"
-	                            "<format type='qcow2'/></target></volume>" },
+/* Which volume libvirt made from which, for each of its command lines. A document that is not here is one of
+ * these. */
+static const struct {
+	const char *name, *xml;
+} volumes[] = {
+	{ "vol-file", "<volume><name>sparse.img</name><capacity unit='TiB'>1</capacity><allocation "
+	              "unit='bytes'>0</allocation><target><path>/var/lib/libvirt/images/sparse.img</path></"
+	              "target></volume>" },
+	{ "vol-luks",
+	  "<volume><name>LuksDemo.img</name><capacity "
+	  "unit='G'>5</capacity><target><path>/var/lib/libvirt/images/LuksDemo.img</path><encryption "
+	  "format='luks'><secret type='passphrase' usage='u'/></encryption></target></volume>" },
+	{ "vol-luks-cipher",
+	  "<volume><name>LuksDemo.img</name><capacity "
+	  "unit='G'>5</capacity><target><path>/var/lib/libvirt/images/LuksDemo.img</path><encryption "
+	  "format='luks'><secret type='passphrase' usage='u'/><cipher name='serpent' size='256' mode='cbc' "
+	  "hash='sha256'/><ivgen name='plain64' hash='sha256'/></encryption></target></volume>" },
+	{ "vol-luks-convert",
+	  "<volume><name>OtherDemo.img</name><capacity "
+	  "unit='G'>5</capacity><target><path>/var/lib/libvirt/images/OtherDemo.img</path><encryption "
+	  "format='luks'><secret type='passphrase' usage='u'/></encryption></target></volume>" },
+	{ "vol-qcow2-nocapacity", "<volume><name>OtherDemo.img</name><target><path>/var/lib/libvirt/images/"
+	                          "OtherDemo.img</path><format type='qcow2'/></target></volume>" },
+	{ "vol-qcow2-zerocapacity",
+	  "<volume><name>OtherDemo.img</name><capacity>0</capacity><target><path>/var/lib/libvirt/images/"
+	  "OtherDemo.img</path><format type='qcow2'/></target></volume>" },
 };
 
-static const struct { const char *name, *volume, *from; bool preallocate; } lines[] = {
+static const struct {
+	const char *name, *volume, *from;
+	bool preallocate;
+} lines[] = {
 	{ "iso", "vol-file-iso", NULL, false },
 	{ "iso-input", "vol-file", "vol-file-iso", false },
 	{ "logical-from-qcow2", "vol-logical", "vol-qcow2-nobacking", false },
@@ -328,7 +360,8 @@ static bool load_volume(const char *name, struct volume_def *d)
 		for (size_t i = 0; i < ARRAY_LEN(volumes); i++)
 			if (streq(volumes[i].name, name))
 				buf_adds(&xml, volumes[i].xml);
-	rc = volume_def_read(d, buf_str(&xml), xml.len, file, starts_with(name, "vol-logical") ? &logical : &dir, VOLUME_FOR_CREATE_FROM, &e);
+	rc = volume_def_read(d, buf_str(&xml), xml.len, file,
+	                     starts_with(name, "vol-logical") ? &logical : &dir, VOLUME_FOR_CREATE_FROM, &e);
 	if (rc < 0)
 		printf("# %s\n", e.message);
 	buf_free(&xml);
@@ -343,13 +376,15 @@ static bool is_luks(const struct volume_def *d)
 static void add_words(struct qemu_img_words *w, struct buf *out)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (!streq(w->argv[i], "-u"))           /* ours does not open the backing file to see whether it is there */
+		/* ours does not open the backing file to see whether it is there */
+		if (!streq(w->argv[i], "-u"))
 			buf_printf(out, "%s%s", out->len ? " " : "", w->argv[i]);
 	qemu_img_words_free(w);
 }
 
 /* The text behind a key of one of our images, up to the next quote. */
-static void add_value(const char *json, const char *before, const char *key, const char *after, struct buf *out)
+static void add_value(const char *json, const char *before, const char *key, const char *after,
+                      struct buf *out)
 {
 	const char *at = strstr(json, key);
 
@@ -359,7 +394,8 @@ static void add_value(const char *json, const char *before, const char *key, con
 	}
 }
 
-/* Ours are JSON, where it can be said that there is no backing file; libvirt's are a path behind "-f FORMAT", or a list of options. */
+/* Ours are JSON, where it can be said that there is no backing file; libvirt's are a path behind "-f FORMAT",
+ * or a list of options. */
 static void add_convert_words(struct qemu_img_words *w, struct buf *out)
 {
 	bool encrypted = streq(w->argv[2], "-n");
@@ -389,11 +425,14 @@ static void add_convert_words(struct qemu_img_words *w, struct buf *out)
 	qemu_img_words_free(w);
 }
 
-/* With encryption on either side the volume is made first and filled then; else one line does both. What is made from another volume has that
- * volume's content and no backing file. */
-static bool our_lines(struct volume_def *d, const struct volume_def *from, bool preallocate, struct buf *out, struct err *e)
+/* With encryption on either side the volume is made first and filled then; else one line does both. What is
+ * made from another volume has that volume's content and no backing file. */
+static bool our_lines(struct volume_def *d, const struct volume_def *from, bool preallocate, struct buf *out,
+                      struct err *e)
 {
-	const struct qemu_img_file target = { .path = d->path, .format = d->format, .luks = is_luks(d), .secret = "/path/to/secretFile" };
+	const struct qemu_img_file target = {
+		.path = d->path, .format = d->format, .luks = is_luks(d), .secret = "/path/to/secretFile"
+	};
 	unsigned flags = preallocate ? VOL_PREALLOC_METADATA : 0;
 	struct qemu_img_words w;
 
@@ -404,8 +443,10 @@ static bool our_lines(struct volume_def *d, const struct volume_def *from, bool 
 		add_words(&w, out);
 	}
 	if (from) {
-		const struct qemu_img_file input = {
-			.path = from->path, .format = from->format, .luks = is_luks(from), .secret = "/path/to/inputSecretFile" };
+		const struct qemu_img_file input = { .path = from->path,
+			                             .format = from->format,
+			                             .luks = is_luks(from),
+			                             .secret = "/path/to/inputSecretFile" };
 
 		if (qemu_img_convert_words(&w, d, flags, &input, &target, e) < 0)
 			return false;
@@ -471,7 +512,9 @@ static void qemu_img_refusals(void)
 		struct volume_def d = { 0 };
 		struct err e = { 0 };
 
-		verdict(load_volume(refused[i], &d) && qemu_img_create_words(&w, &d, 0, &target, &e) < 0 && e.message[0], "refused, as by libvirt", refused[i]);
+		verdict(load_volume(refused[i], &d) && qemu_img_create_words(&w, &d, 0, &target, &e) < 0 &&
+		                e.message[0],
+		        "refused, as by libvirt", refused[i]);
 		qemu_img_words_free(&w);
 		volume_def_free(&d);
 	}

@@ -32,7 +32,7 @@ static void table_of_verbs_keeps_its_promises(void)
 		for (n = 0; v->args[n].name; n++) {
 			const struct verb_arg *a = &v->args[n];
 
-			CHECK(verb_arg(v, a->name) == a);       /* no name twice */
+			CHECK(verb_arg(v, a->name) == a); /* no name twice */
 			CHECK(a->help && a->help[0]);
 			CHECK(!(a->kind == ARG_FLAG && a->positional));
 			CHECK(!(a->positional && a->required && optional));
@@ -45,7 +45,8 @@ static void table_of_verbs_keeps_its_promises(void)
 
 static void reading_never_needs_more_than_read(void)
 {
-	static const char *const change[] = { "pool-define", "pool-create", "pool-undefine", "pool-autostart", "shutdown" };
+	static const char *const change[] = { "pool-define", "pool-create", "pool-undefine", "pool-autostart",
+		                              "shutdown" };
 
 	for (size_t i = 0; i < ARRAY_LEN(change); i++)
 		CHECK_INT(verb_find(change[i])->level, LEVEL_ADMIN);
@@ -103,7 +104,7 @@ static void tables_have_columns(void)
 	CHECK_INT(table_print(&t, true, &out, &e), 0);
 	CHECK_STR(buf_str(&out), " Name   State\n---------------\n");
 	const char **row = table_row(&t);
-	row[0] = "n\xc3\xa4hen";                        /* five characters, six bytes */
+	row[0] = "n\xc3\xa4hen"; /* five characters, six bytes */
 	row = table_row(&t);
 	row[0] = "x";
 	row[1] = "a\nb";
@@ -137,10 +138,13 @@ static void json_of(const char *record, const char *expected)
 
 static void json_keeps_what_a_value_is(void)
 {
-	json_of("- name=123 capacity=456 autostart=yes reason=yes", "{\"name\": \"123\", \"capacity\": 456, \"autostart\": true, \"reason\": \"yes\"}\n");
-	json_of("- name=\"a \\\"b\\\" \\\\ \\n\\t\\x1b\\x7f\"", "{\"name\": \"a \\\"b\\\" \\\\ \\n\\t\\u001b\\u007f\"}\n");
+	json_of("- name=123 capacity=456 autostart=yes reason=yes",
+	        "{\"name\": \"123\", \"capacity\": 456, \"autostart\": true, \"reason\": \"yes\"}\n");
+	json_of("- name=\"a \\\"b\\\" \\\\ \\n\\t\\x1b\\x7f\"",
+	        "{\"name\": \"a \\\"b\\\" \\\\ \\n\\t\\u001b\\u007f\"}\n");
 	json_of("- name=\"\\xff\\xc3\\xa4\"", "{\"name\": \"\\u00ff\xc3\xa4\"}\n");
-	json_of("- capacity=007 allocation=x autostart=perhaps", "{\"capacity\": \"007\", \"allocation\": \"x\", \"autostart\": \"perhaps\"}\n");
+	json_of("- capacity=007 allocation=x autostart=perhaps",
+	        "{\"capacity\": \"007\", \"allocation\": \"x\", \"autostart\": \"perhaps\"}\n");
 	json_of("-", "{}\n");
 }
 
@@ -151,7 +155,8 @@ static void json_of_an_error_is_an_object(void)
 
 	err_wait(&e, ERR_WAIT_DEVICE, "device=/dev/\"x\"", "no \"x\"");
 	json_error(&e, &out);
-	CHECK_STR(buf_str(&out), "{\"error\": {\"code\": 501, \"class\": \"wait-device\", \"message\": \"no \\\"x\\\"\", \"waits\": \"device=/dev/\\\"x\\\"\"}}\n");
+	CHECK_STR(buf_str(&out), "{\"error\": {\"code\": 501, \"class\": \"wait-device\", \"message\": \"no "
+	                         "\\\"x\\\"\", \"waits\": \"device=/dev/\\\"x\\\"\"}}\n");
 	buf_free(&out);
 }
 
@@ -179,8 +184,12 @@ static const char *checked(const char *text, enum err_class class)
 
 static void sizes_are_checked(void)
 {
-	static const char *const good[] = { "0", "1", "1b", "10G", "512MiB", "7E", "9223372036854775807", "1kb" };
-	static const char *const bad[] = { "-1", "+1", "1.5G", "8E", "9223372036854775808", "99999999999999999999999999", "10Q", "G", "1 G", "0x10", "1GG" };
+	static const char *const good[] = { "0",  "1", "1b", "10G", "512MiB", "7E", "9223372036854775807",
+		                            "1kb" };
+	static const char *const bad[] = {
+		"-1", "+1",  "1.5G", "8E", "9223372036854775808", "99999999999999999999999999", "10Q",
+		"G",  "1 G", "0x10", "1GG"
+	};
 	char line[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -224,7 +233,8 @@ static void files_are_not_arguments_of_a_request(void)
 
 	CHECK(said && !strstr(said, "file,") && strstr(said, "it takes: vol, pool"));
 	checked("pool-define x.xml = 0", ERR_UNKNOWN_KEY);
-	CHECK_STR(checked("vol-download v p", ERR_NONE), NULL); /* the file has no place of its own on the socket */
+	/* the file has no place of its own on the socket */
+	CHECK_STR(checked("vol-download v p", ERR_NONE), NULL);
 	checked("vol-download v p file", ERR_UNKNOWN_KEY);
 	checked("pool-edit x", ERR_UNKNOWN_VERB);
 }
@@ -239,7 +249,12 @@ static void streams_are_not_held_in_memory(void)
 
 /* ---- one client ---- */
 
-struct talk { struct loop loop; struct supervisor sup; struct server srv; int client; };
+struct talk {
+	struct loop loop;
+	struct supervisor sup;
+	struct server srv;
+	int client;
+};
 
 static void talk_begin(struct talk *t)
 {
@@ -298,11 +313,16 @@ static void talk_end(struct talk *t)
 /* Send text with n copies of a descriptor. */
 static void send_with(int socket, const char *text, int fd, size_t n)
 {
-	union { struct cmsghdr head; char space[CMSG_SPACE(100 * sizeof(int))]; } control = { 0 };
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(100 * sizeof(int))];
+	} control = { 0 };
 	struct iovec room = { (void *)(uintptr_t)text, strlen(text) };
 	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1, .msg_control = &control };
 
-	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int)) };
+	control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+		                         .cmsg_type = SCM_RIGHTS,
+		                         .cmsg_len = (socklen_t)CMSG_LEN(n * sizeof(int)) };
 	m.msg_controllen = (socklen_t)CMSG_SPACE(n * sizeof(int));
 	for (size_t i = 0; i < n; i++)
 		memcpy(CMSG_DATA(&control.head) + i * sizeof(int), &fd, sizeof(int));
@@ -321,7 +341,8 @@ static int open_copies(int fd)
 	return n;
 }
 
-/* What the server says to one message with n descriptors, behind another without. The client is gone then, and none of them ever came in. */
+/* What the server says to one message with n descriptors, behind another without. The client is gone then,
+ * and none of them ever came in. */
 static const char *passed(const char *before, const char *text, size_t n)
 {
 	int fd = memfd_create("passed", MFD_CLOEXEC);
@@ -344,16 +365,17 @@ static const char *passed(const char *before, const char *text, size_t n)
 static void descriptors_nobody_wants_end_the_connection(void)
 {
 	CHECK(strstr(passed(NULL, "version\n", 1), "ERR 105 invalid \"a descriptor that no request takes"));
-	CHECK(strstr(passed("version\n", "version\n", 1), "\nOK"));     /* what was asked before is answered */
+	CHECK(strstr(passed("version\n", "version\n", 1), "\nOK")); /* what was asked before is answered */
 	CHECK(strstr(passed(NULL, "version\n", 100), "ERR 105"));
-	CHECK(strstr(passed(NULL, "vol-upload\n", 2), "ERR 103"));      /* refused before it is run */
+	CHECK(strstr(passed(NULL, "vol-upload\n", 2), "ERR 103")); /* refused before it is run */
 	CHECK(strstr(passed(NULL, "vers", 1), "ERR 105"));
 	CHECK(strstr(passed("vers", "ion\n", 1), "ERR 105"));
 	passed("vol-create p = 9\nhalf", "half", 1);
 	passed("vol-upload = 9\nhalf", "half", 1);
 }
 
-/* The queue is looked at only when nothing can come any more, and nothing is read that a descriptor may come with. */
+/* The queue is looked at only when nothing can come any more, and nothing is read that a descriptor may come
+ * with. */
 static void a_socket_is_closed_when_it_is_empty(void)
 {
 	int fd = memfd_create("passed", MFD_CLOEXEC);

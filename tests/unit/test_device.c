@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Devices by name and tag, without any: what is refused, what is waited for, and how contents are called. Real ones: tests/host/fs-pools.
+ * Devices by name and tag, without any: what is refused, what is waited for, and how contents are called.
+ * Real ones: tests/host/fs-pools.
  */
 #include <errno.h>
 #include <limits.h>
@@ -26,8 +27,10 @@ static void what_is_neither_path_nor_tag_is_invalid(void)
 
 static void a_missing_device_is_waited_for(void)
 {
-	static const char *const specs[] = { "/dev/nosuch", "/dev/null/below", "/nowhere/x", "LABEL=no such label here", "UUID=zzzz",
-		"PARTLABEL=nosuch", "PARTUUID=zz-9" };
+	static const char *const specs[] = { "/dev/nosuch",  "/dev/null/below",
+		                             "/nowhere/x",   "LABEL=no such label here",
+		                             "UUID=zzzz",    "PARTLABEL=nosuch",
+		                             "PARTUUID=zz-9" };
 	char waits_for[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
@@ -47,7 +50,8 @@ static void what_is_no_block_device_is_refused(void)
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
 		struct err e = { 0 };
 
-		CHECK(device_find(specs[i], path, sizeof(path), &dev, &e) < 0 && err_is(&e, ERR_WRONG_FORMAT));
+		CHECK(device_find(specs[i], path, sizeof(path), &dev, &e) < 0 &&
+		      err_is(&e, ERR_WRONG_FORMAT));
 		CHECK(strstr(e.message, "is not a block device") != NULL);
 	}
 }
@@ -67,7 +71,7 @@ static void a_long_tag_does_no_harm(void)
 
 static void of_a_device_that_is_gone_nothing_can_be_told(void)
 {
-	CHECK(device_matches("/dev/null", makedev(1, 3)) == 0);        /* a character device of that number */
+	CHECK(device_matches("/dev/null", makedev(1, 3)) == 0); /* a character device of that number */
 	CHECK(device_matches("/dev/nosuch", makedev(8, 0)) == -1);
 	CHECK(device_matches("LABEL=x", makedev(4095, 4095)) == -1);
 	CHECK(device_node(makedev(4095, 4095), path, sizeof(path)) < 0);
@@ -88,7 +92,10 @@ static void contents_of_nothing_are_an_error(void)
 
 static void contents_are_told_in_words(void)
 {
-	static const struct { struct device_content c; const char *text; } cases[] = {
+	static const struct {
+		struct device_content c;
+		const char *text;
+	} cases[] = {
 		{ { .type = "xfs", .usage = "filesystem" }, "xfs" },
 		{ { .type = "LVM2_member", .usage = "raid" }, "an LVM physical volume" },
 		{ { .type = "crypto_LUKS", .usage = "crypto" }, "a LUKS container" },
@@ -106,12 +113,14 @@ static void contents_are_told_in_words(void)
 
 static void a_type_without_a_backend_has_none(void)
 {
-	CHECK(backend_find(POOL_RBD) == NULL && backend_find(POOL_ZFS) == NULL && backend_find(POOL_TYPES) == NULL);
+	CHECK(backend_find(POOL_RBD) == NULL && backend_find(POOL_ZFS) == NULL &&
+	      backend_find(POOL_TYPES) == NULL);
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);
 
 		if (b)
-			CHECK(b->type == (enum pool_type)t && b->summary && b->check && b->start && b->stop && b->refresh);
+			CHECK(b->type == (enum pool_type)t && b->summary && b->check && b->start && b->stop &&
+			      b->refresh);
 	}
 }
 

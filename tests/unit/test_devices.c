@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Device events when no process can be had, or processes are killed: nothing that was to be done is forgotten, and it
- * is seen meanwhile. Workers are the test's own here, so that no real device is touched.
+ * Device events when no process can be had, or processes are killed: nothing that was to be done is
+ * forgotten, and it is seen meanwhile. Workers are the test's own here, so that no real device is touched.
  */
 #include "system/uevent.h"
 #include "base/util.h"
@@ -94,7 +94,10 @@ static void event(const char *name)
 
 static void alias(const char *text)
 {
-	take_event(d, &(struct uevent){ .action = "add", .devpath = "/devices/test", .subsystem = "pci", .modalias = text });
+	take_event(d, &(struct uevent){ .action = "add",
+	                                .devpath = "/devices/test",
+	                                .subsystem = "pci",
+	                                .modalias = text });
 	start_waiting(d);
 }
 
@@ -147,7 +150,7 @@ static void a_walk_that_is_given_up_is_no_success(void)
 {
 	begin(false);
 	for (int i = 0; i <= WALK_TRIES; i++) {
-		d->pause = 0;           /* no long waits here */
+		d->pause = 0; /* no long waits here */
 		CHECK(ends("coldplug", ERR_STORAGE));
 	}
 	CHECK(problem());
@@ -173,7 +176,7 @@ static void a_shortage_after_a_walk_that_was_given_up_is_a_new_one(void)
 {
 	begin(false);
 	for (int i = 0; i <= WALK_TRIES; i++) {
-		d->pause = i < WALK_TRIES ? 0 : AGAIN_MOST;     /* no long waits here, but the last one was */
+		d->pause = i < WALK_TRIES ? 0 : AGAIN_MOST; /* no long waits here, but the last one was */
 		CHECK(ends("coldplug", ERR_STORAGE));
 	}
 	refuse = true;
@@ -221,10 +224,12 @@ static void of_several_the_one_that_kills_the_reader_is_found(void)
 	CHECK(ends("device-links", ERR_INTERNAL));
 	CHECK(!d->again.armed && !problem());
 	struct worker *w = running("device-links");
-	CHECK(w && ((struct batch *)w->task.arg)->n == 1 && streq(((struct batch *)w->task.arg)->names[0], "vdx"));
+	CHECK(w && ((struct batch *)w->task.arg)->n == 1 &&
+	      streq(((struct batch *)w->task.arg)->names[0], "vdx"));
 	CHECK(ends("device-links", ERR_NONE));
 	w = running("device-links");
-	CHECK(w && ((struct batch *)w->task.arg)->n == 1 && streq(((struct batch *)w->task.arg)->names[0], "vdy"));
+	CHECK(w && ((struct batch *)w->task.arg)->n == 1 &&
+	      streq(((struct batch *)w->task.arg)->names[0], "vdy"));
 	CHECK(ends("device-links", ERR_NONE));
 	CHECK(at_rest());
 	end();

@@ -40,10 +40,22 @@ static void sys_names_the_cause(void)
 
 static void sys_knows_classes(void)
 {
-	static const struct { int sys; enum err_class c; } want[] = {
-		{ EACCES, ERR_DENIED }, { EPERM, ERR_DENIED }, { ENOSPC, ERR_NO_SPACE }, { EBUSY, ERR_BUSY }, { EROFS, ERR_READ_ONLY },
-		{ ETIMEDOUT, ERR_TIMEOUT }, { ENOMEM, ERR_NO_MEMORY }, { ENETUNREACH, ERR_WAIT_NETWORK },
-		{ ECONNREFUSED, ERR_WAIT_SERVER }, { EIO, ERR_STORAGE }, { ENOENT, ERR_STORAGE }, { 9999, ERR_STORAGE },
+	static const struct {
+		int sys;
+		enum err_class c;
+	} want[] = {
+		{ EACCES, ERR_DENIED },
+		{ EPERM, ERR_DENIED },
+		{ ENOSPC, ERR_NO_SPACE },
+		{ EBUSY, ERR_BUSY },
+		{ EROFS, ERR_READ_ONLY },
+		{ ETIMEDOUT, ERR_TIMEOUT },
+		{ ENOMEM, ERR_NO_MEMORY },
+		{ ENETUNREACH, ERR_WAIT_NETWORK },
+		{ ECONNREFUSED, ERR_WAIT_SERVER },
+		{ EIO, ERR_STORAGE },
+		{ ENOENT, ERR_STORAGE },
+		{ 9999, ERR_STORAGE },
 	};
 	struct err e = { 0 };
 
@@ -155,11 +167,29 @@ static void remedies(void)
 
 static void utf8_is_strict(void)
 {
-	static const struct { const char *bytes; size_t n, want; } cases[] = {
-		{ "a", 1, 1 }, { "\xc3\xa4", 2, 2 }, { "\xe2\x82\xac", 3, 3 }, { "\xf0\x9f\x90\xa7", 4, 4 }, { "\xf4\x8f\xbf\xbf", 4, 4 },
-		{ "", 0, 0 }, { "\x80", 1, 0 }, { "\xc3", 1, 0 }, { "\xc3(", 2, 0 }, { "\xc0\x80", 2, 0 }, { "\xc1\xbf", 2, 0 },
-		{ "\xe0\x9f\xbf", 3, 0 }, { "\xed\xa0\x80", 3, 0 }, { "\xe2\x82", 2, 0 }, { "\xf0\x8f\xbf\xbf", 4, 0 },
-		{ "\xf4\x90\x80\x80", 4, 0 }, { "\xf5\x80\x80\x80", 4, 0 }, { "\xff", 1, 0 }, { "\xf0\x9f\x90", 3, 0 },
+	static const struct {
+		const char *bytes;
+		size_t n, want;
+	} cases[] = {
+		{ "a", 1, 1 },
+		{ "\xc3\xa4", 2, 2 },
+		{ "\xe2\x82\xac", 3, 3 },
+		{ "\xf0\x9f\x90\xa7", 4, 4 },
+		{ "\xf4\x8f\xbf\xbf", 4, 4 },
+		{ "", 0, 0 },
+		{ "\x80", 1, 0 },
+		{ "\xc3", 1, 0 },
+		{ "\xc3(", 2, 0 },
+		{ "\xc0\x80", 2, 0 },
+		{ "\xc1\xbf", 2, 0 },
+		{ "\xe0\x9f\xbf", 3, 0 },
+		{ "\xed\xa0\x80", 3, 0 },
+		{ "\xe2\x82", 2, 0 },
+		{ "\xf0\x8f\xbf\xbf", 4, 0 },
+		{ "\xf4\x90\x80\x80", 4, 0 },
+		{ "\xf5\x80\x80\x80", 4, 0 },
+		{ "\xff", 1, 0 },
+		{ "\xf0\x9f\x90", 3, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

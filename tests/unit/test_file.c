@@ -210,7 +210,8 @@ static void what_cannot_be_replaced_leaves_nothing(void)
 	CHECK_INT(unlinkat(dirfd_, "sub", AT_REMOVEDIR), 0);
 }
 
-/* A filesystem of one page's worth of room, and one that cannot be written: in a mount namespace of the test's own. */
+/* A filesystem of one page's worth of room, and one that cannot be written: in a mount namespace of the
+ * test's own. */
 static int on_a_small_filesystem(void)
 {
 	struct err e = { 0 };
@@ -318,10 +319,23 @@ static void a_file_in_the_way_is_named(void)
 
 static void tidies_paths(void)
 {
-	static const struct { const char *path, *want; } cases[] = {
-		{ "/a/b", "/a/b" }, { "/a//b/", "/a/b" }, { "/a///b////", "/a/b" }, { "/", "/" }, { "//", "//" }, { "///", "/" },
-		{ "//a//b/", "//a/b" }, { "////a", "/a" }, { "a/", "a" }, { "a//b", "a/b" }, { "", "" }, { "/../a", "/../a" },
-		{ "nfs://host//x/", "nfs://host//x/" }, { "/a/x://b/", "/a/x:/b" },
+	static const struct {
+		const char *path, *want;
+	} cases[] = {
+		{ "/a/b", "/a/b" },
+		{ "/a//b/", "/a/b" },
+		{ "/a///b////", "/a/b" },
+		{ "/", "/" },
+		{ "//", "//" },
+		{ "///", "/" },
+		{ "//a//b/", "//a/b" },
+		{ "////a", "/a" },
+		{ "a/", "a" },
+		{ "a//b", "a/b" },
+		{ "", "" },
+		{ "/../a", "/../a" },
+		{ "nfs://host//x/", "nfs://host//x/" },
+		{ "/a/x://b/", "/a/x:/b" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What file volumes are made of: entries that appear whole, copies by every pair of ends, raw images, deadlines, children with other privileges,
- * qemu-img's words. The operations as a whole are tests/host/file-volumes.
+ * What file volumes are made of: entries that appear whole, copies by every pair of ends, raw images,
+ * deadlines, children with other privileges, qemu-img's words. The operations as a whole are
+ * tests/host/file-volumes.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +34,8 @@ static int begin(struct publish *p, const char *target, const char *name, bool d
 {
 	int dir = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return dir < 0 ? err_sys(e, errno, "cannot open %s", target) : publish_begin(p, dir, target, name, directory, e);
+	return dir < 0 ? err_sys(e, errno, "cannot open %s", target)
+	               : publish_begin(p, dir, target, name, directory, e);
 }
 
 static char dir[] = "/tmp/poolinit-test-XXXXXX";
@@ -154,7 +156,8 @@ static void nothing_is_replaced(void)
 	struct publish p;
 
 	write_file("taken", 3, 'x');
-	CHECK(begin(&p, dir, "taken", false, &e) < 0 && e.class == ERR_EXISTS && strstr(e.message, "/taken exists already"));
+	CHECK(begin(&p, dir, "taken", false, &e) < 0 && e.class == ERR_EXISTS &&
+	      strstr(e.message, "/taken exists already"));
 	for (int directory = 0; directory < 2; directory++) {
 		/* made by somebody else meanwhile */
 		CHECK_INT(begin(&p, dir, "late", directory, &e), 0);
@@ -221,7 +224,7 @@ static pid_t reader(int fd, int other, size_t expected)
 		ssize_t n;
 
 		if (other >= 0)
-			close(other);           /* or there would never be an end */
+			close(other); /* or there would never be an end */
 		while ((n = read(fd, c, sizeof(c))) > 0)
 			for (ssize_t i = 0; i < n; i++, got++)
 				if (c[i] != (got % 2 ? 'b' : 'a'))
@@ -370,7 +373,8 @@ static void a_copy_ends_at_its_deadline(void)
 	out = open(at("to"), O_RDWR | O_CREAT, 0600);
 	CHECK_INT(copy_end_set(&c.from, in, "from", &e), 0);
 	CHECK_INT(copy_end_set(&c.to, out, "to", &e), 0);
-	CHECK(copy_run(&c, &e) < 0 && e.class == ERR_TIMEOUT && strstr(e.message, "cannot copy it: not done in time"));
+	CHECK(copy_run(&c, &e) < 0 && e.class == ERR_TIMEOUT &&
+	      strstr(e.message, "cannot copy it: not done in time"));
 	close(in);
 	close(out);
 	clean();
@@ -444,8 +448,10 @@ static void only_block_devices_are_opened_as_such(void)
 
 static void a_volume_is_found_by_its_whole_name(void)
 {
-	static const char records[] = "- name=a type=file path=/p/a key=/p/a capacity=1 allocation=0\n- name=\"a b\" type=file path=\"/p/a b\" key=\"/p/a b\" capacity=2 allocation=0\n"
-				      "- name=ab type=file path=/p/ab key=/p/ab capacity=3 allocation=0\n";
+	static const char records[] =
+		"- name=a type=file path=/p/a key=/p/a capacity=1 allocation=0\n- name=\"a b\" type=file "
+		"path=\"/p/a b\" key=\"/p/a b\" capacity=2 allocation=0\n"
+		"- name=ab type=file path=/p/ab key=/p/ab capacity=3 allocation=0\n";
 	const struct op op = { .cache = records, .cache_len = sizeof(records) - 1 }, none = { .cache = NULL };
 	struct buf text = BUF_INIT;
 	struct line l;
@@ -493,7 +499,8 @@ static void errors_come_back_from_children(void)
 	uid_t other = 1007, self = geteuid();
 
 	if (self == 0) {
-		CHECK(aside_as(-1, -1, fail, NULL, &e) < 0 && e.class == ERR_NO_SPACE && streq(e.message, "as told"));
+		CHECK(aside_as(-1, -1, fail, NULL, &e) < 0 && e.class == ERR_NO_SPACE &&
+		      streq(e.message, "as told"));
 		CHECK(aside_as(-1, -1, die, NULL, &e) < 0 && e.class == ERR_INTERNAL);
 		CHECK_INT(aside_as(other, 1007, say_who, &other, &e), 0);
 		CHECK_INT(geteuid(), self);
@@ -536,8 +543,10 @@ static void options_cannot_break_out_of_their_place(void)
 	v.encryption.nsecrets = 1;
 	CHECK_INT(qemu_img_convert_words(&w, &v, 0, &from, &to, &e), 0);
 	CHECK_STR(w.argv[4], "secret,id=new-image,file=/s,,ecret");
-	CHECK_STR(w.argv[7], "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"/x,y\"}}");
-	CHECK_STR(w.argv[8], "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"/pool/a,b=c\"},\"encrypt.key-secret\":\"new-image\",\"backing\":null}");
+	CHECK_STR(w.argv[7],
+	          "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"/x,y\"}}");
+	CHECK_STR(w.argv[8], "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"file\",\"filename\":\"/pool/"
+	                     "a,b=c\"},\"encrypt.key-secret\":\"new-image\",\"backing\":null}");
 	qemu_img_words_free(&w);
 }
 
@@ -545,10 +554,14 @@ static void images_are_said_to_have_no_backing_file(void)
 {
 	struct qemu_img_words w;
 
-	CHECK(qemu_img_resize_words(&w, &(struct qemu_img_file){ .path = "/a\",\"x\":\"", .format = "qed" }, 1, false, &e) < 0);
-	CHECK_INT(qemu_img_resize_words(&w, &(struct qemu_img_file){ .path = "/a", .format = "qed" }, 513, true, &e), 0);
+	CHECK(qemu_img_resize_words(&w, &(struct qemu_img_file){ .path = "/a\",\"x\":\"", .format = "qed" },
+	                            1, false, &e) < 0);
+	CHECK_INT(qemu_img_resize_words(&w, &(struct qemu_img_file){ .path = "/a", .format = "qed" }, 513,
+	                                true, &e),
+	          0);
 	CHECK_STR(w.argv[2], "--shrink");
-	CHECK_STR(w.argv[3], "json:{\"driver\":\"qed\",\"file\":{\"driver\":\"file\",\"filename\":\"/a\"},\"backing\":null}");
+	CHECK_STR(w.argv[3], "json:{\"driver\":\"qed\",\"file\":{\"driver\":\"file\",\"filename\":\"/"
+	                     "a\"},\"backing\":null}");
 	CHECK_STR(w.argv[4], "1024");
 	qemu_img_words_free(&w);
 }

@@ -13,18 +13,25 @@
 static const char san[] = "session3=in sda=0:0:1:2000 sdb=0:0:2:4000";
 static const char group[] = " dm-0=root:8192 sda=there dm-11=home:16384 dm-2=there";
 
-static bool concerns(const char *ground, const char *grows_by, const char *action, const char *subsystem, const char *path)
+static bool concerns(const char *ground, const char *grows_by, const char *action, const char *subsystem,
+                     const char *path)
 {
-	return ground_concerns(ground, grows_by, &(struct uevent){ .action = action, .subsystem = subsystem, .devpath = path });
+	return ground_concerns(ground, grows_by,
+	                       &(struct uevent){ .action = action, .subsystem = subsystem, .devpath = path });
 }
 
 static void the_path_of_a_disk_names_its_session(void)
 {
-	CHECK(concerns(san, NULL, "remove", "block", "/devices/platform/host2/session3/target2:0:0/2:0:0:1/block/sda"));
-	CHECK(concerns(san, NULL, "add", "block", "/devices/platform/host2/session3/target2:0:0/2:0:0:9/block/sdx"));
-	CHECK(concerns(san, NULL, "remove", "iscsi_session", "/devices/platform/host2/session3/iscsi_session/session3"));
-	CHECK(!concerns(san, NULL, "remove", "iscsi_session", "/devices/platform/host2/session33/iscsi_session/session33"));
-	CHECK(!concerns(san, NULL, "remove", "iscsi_session", "/devices/platform/host2/session/iscsi_session/session"));
+	CHECK(concerns(san, NULL, "remove", "block",
+	               "/devices/platform/host2/session3/target2:0:0/2:0:0:1/block/sda"));
+	CHECK(concerns(san, NULL, "add", "block",
+	               "/devices/platform/host2/session3/target2:0:0/2:0:0:9/block/sdx"));
+	CHECK(concerns(san, NULL, "remove", "iscsi_session",
+	               "/devices/platform/host2/session3/iscsi_session/session3"));
+	CHECK(!concerns(san, NULL, "remove", "iscsi_session",
+	                "/devices/platform/host2/session33/iscsi_session/session33"));
+	CHECK(!concerns(san, NULL, "remove", "iscsi_session",
+	                "/devices/platform/host2/session/iscsi_session/session"));
 }
 
 static void a_group_hears_of_its_disks_and_volumes(void)
@@ -59,10 +66,20 @@ static void a_companion_that_tells_has_its_pools_looked_at(void)
 {
 	struct loop loop;
 	struct supervisor s = { .loop = &loop };
-	struct pool logical = { .sup = &s, .type = POOL_LOGICAL, .ground = strdup(group), .phase = PHASE_ACTIVE };
-	struct pool waits = { .sup = &s, .next = &logical, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_RETRYING };
-	struct pool sick = { .sup = &s, .next = &waits, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED };
-	struct pool well = { .sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE };
+	struct pool logical = {
+		.sup = &s, .type = POOL_LOGICAL, .ground = strdup(group), .phase = PHASE_ACTIVE
+	};
+	struct pool waits = { .sup = &s,
+		              .next = &logical,
+		              .type = POOL_ISCSI,
+		              .ground = strdup(san),
+		              .phase = PHASE_RETRYING };
+	struct pool sick = {
+		.sup = &s, .next = &waits, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED
+	};
+	struct pool well = {
+		.sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE
+	};
 	struct err e = { 0 };
 
 	CHECK_INT(loop_init(&loop, &e), 0);
@@ -94,9 +111,17 @@ static void a_late_answer_has_what_is_degraded_looked_at(void)
 	struct loop loop;
 	struct supervisor s = { .loop = &loop };
 	struct pool sick = { .sup = &s, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED };
-	struct pool well = { .sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE };
+	struct pool well = {
+		.sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE
+	};
 	struct err why = { 0 }, e = { 0 };
-	struct device_questions q = { .nodes = &node, .n = 1, .fn = wait_for_answer, .args = nothing, .size = sizeof(nothing), .whys = &why, .patience = 50 };
+	struct device_questions q = { .nodes = &node,
+		                      .n = 1,
+		                      .fn = wait_for_answer,
+		                      .args = nothing,
+		                      .size = sizeof(nothing),
+		                      .whys = &why,
+		                      .patience = 50 };
 
 	fixture_make(dir);
 	snprintf(answers, sizeof(answers), "%.4000s/answers", dir);

@@ -10,14 +10,13 @@
 #include "fixture.h"
 
 /* A root, a disk mounted twice (the second time only /a of it), a share, and mounts on top of each other. */
-static const char table[] =
-	"20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
-	"30 20 8:16 / /srv rw - ext4 /dev/sdb rw\n"
-	"31 20 8:16 /a /bound rw - ext4 /dev/sdb rw\n"
-	"32 20 0:40 / /net rw - nfs4 server:/x rw\n"
-	"33 30 0:50 / /srv/tmp rw - tmpfs none rw\n"
-	"34 33 0:51 / /srv/tmp rw - tmpfs none rw\n"
-	"35 20 0:52 / /with\\040space rw - tmpfs none rw\n";
+static const char table[] = "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+			    "30 20 8:16 / /srv rw - ext4 /dev/sdb rw\n"
+			    "31 20 8:16 /a /bound rw - ext4 /dev/sdb rw\n"
+			    "32 20 0:40 / /net rw - nfs4 server:/x rw\n"
+			    "33 30 0:50 / /srv/tmp rw - tmpfs none rw\n"
+			    "34 33 0:51 / /srv/tmp rw - tmpfs none rw\n"
+			    "35 20 0:52 / /with\\040space rw - tmpfs none rw\n";
 
 static struct places *places(void)
 {
@@ -41,7 +40,8 @@ static const char *value(unsigned which, const char *path)
 
 	identity_path(t, path, which, &facts);
 	equals = strchr(buf_str(&facts), '=');
-	snprintf(out, sizeof(out), "%.*s", equals ? (int)strcspn(equals + 1, " \n") : 0, equals ? equals + 1 : "");
+	snprintf(out, sizeof(out), "%.*s", equals ? (int)strcspn(equals + 1, " \n") : 0,
+	         equals ? equals + 1 : "");
 	buf_free(&facts);
 	places_free(t);
 	return out;
@@ -128,7 +128,9 @@ static void nothing_is_looked_at_below_a_share(void)
 	fixture(root, "", "share/real/file");
 	fixture_link(root, "share/real", "share/link");
 	fixture_link(root, "share", "to-share");
-	snprintf(text, sizeof(text), "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:60 / %s/share rw - fuse.sshfs none rw\n", root);
+	snprintf(text, sizeof(text),
+	         "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 0:60 / %s/share rw - fuse.sshfs none rw\n",
+	         root);
 	t = places_parse(text);
 	fixture_path(path, "%s/to-share/link/../x", root);
 	fixture_path(want, "%s/share/x", root);
@@ -178,12 +180,15 @@ static void a_fact_in_common_is_told_in_words(void)
 {
 	CHECK_STR(shared("dev=8:1 /dev/x\n", "dev=8:1 /dev/y\n"), "/dev/x and /dev/y are the same device");
 	CHECK_STR(shared("dev=8:1 /dev/x\n", "dev=8:1 /dev/x\n"), "both are on device /dev/x");
-	CHECK_STR(shared("dev=8:1 /dev/x\ndev=8:2 /dev/z\n", "dev=8:3 /dev/w\ndev=8:2 /dev/y\n"), "/dev/z and /dev/y are the same device");
-	CHECK_STR(shared("vg=u vg0\ndev=8:1 /dev/x\n", "dev=8:1 /dev/y\nvg=u vg0\n"), "/dev/x and /dev/y are the same device");
+	CHECK_STR(shared("dev=8:1 /dev/x\ndev=8:2 /dev/z\n", "dev=8:3 /dev/w\ndev=8:2 /dev/y\n"),
+	          "/dev/z and /dev/y are the same device");
+	CHECK_STR(shared("vg=u vg0\ndev=8:1 /dev/x\n", "dev=8:1 /dev/y\nvg=u vg0\n"),
+	          "/dev/x and /dev/y are the same device");
 	CHECK_STR(shared("vg=u vg0\n", "vg=u vg0\n"), "both are volume group vg0");
 	CHECK_STR(shared("place=8:1:/a /a\n", "place=8:1:/a /to a\n"), "/a and /to a are the same directory");
 	CHECK_STR(shared("files=8:1:/ /a\n", "files=8:1:/ /dev/x\n"), "/a and /dev/x hold the same files");
-	CHECK_STR(shared("fsuuid=1 UUID=1\n", "fsuuid=1 /dev/x\n"), "UUID=1 and /dev/x hold the same filesystem, by its uuid");
+	CHECK_STR(shared("fsuuid=1 UUID=1\n", "fsuuid=1 /dev/x\n"),
+	          "UUID=1 and /dev/x hold the same filesystem, by its uuid");
 }
 
 static void what_only_begins_alike_is_not_shared(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Image headers: each format as its maker writes it, cut off at every byte, and with numbers that make no sense.
+ * Image headers: each format as its maker writes it, cut off at every byte, and with numbers that make no
+ * sense.
  */
 #include "base/util.h"
 #include "check.h"
@@ -133,7 +134,8 @@ static void qcow2_backing_format_that_is_no_format_means_raw(void)
 	CHECK_STR(im.backing_format, "raw");
 }
 
-/* Whatever is missing: still qcow2, with the reason. A header of 32 to 99 bytes once took a whole pool down. */
+/* Whatever is missing: still qcow2, with the reason. A header of 32 to 99 bytes once took a whole pool
+ * down. */
 static void qcow2_cut_off_anywhere(void)
 {
 	make_qcow2();
@@ -155,15 +157,36 @@ static void qcow2_cut_off_anywhere(void)
 
 static void qcow2_numbers_that_make_no_sense(void)
 {
-	static const struct { size_t offset, n; uint64_t value; const char *problem; } bad[] = {
-		{ 4, 4, 0, "version" }, { 4, 4, 4, "version" }, { 4, 4, 0xffffffff, "version" },
-		{ 8, 8, UINT64_MAX, "outside the header" }, { 8, 8, SIZE - 8, "outside the header" }, { 8, 8, UINT64_MAX - 4, "outside the header" },
-		{ 16, 4, 0xffffffff, "backing file name of" }, { 16, 4, 1024, "backing file name of 1024" },
-		{ 20, 4, 0, "cluster size" }, { 20, 4, 8, "cluster size" }, { 20, 4, 22, "cluster size" }, { 20, 4, 64, "cluster size" }, { 20, 4, 0x7fffffff, "cluster size" },
-		{ 24, 8, UINT64_MAX, "impossibly large" }, { 24, 8, 1ULL << 63, "impossibly large" },
-		{ 72, 8, 2, "corrupt" }, { 72, 8, 1ULL << 63, "not known" }, { 72, 8, 1 << 5, "not known" },
-		{ 100, 4, 0, "header length" }, { 100, 4, 103, "header length" }, { 100, 4, 0xffffffff, "header length" }, { 100, 4, SIZE + 1, "header length" },
-		{ 116, 4, 0xffffffff, "does not fit" }, { 116, 4, 0x200 - 120 + 1, "does not fit" }, { 132, 4, 0xfffffff8, "does not fit" },
+	static const struct {
+		size_t offset, n;
+		uint64_t value;
+		const char *problem;
+	} bad[] = {
+		{ 4, 4, 0, "version" },
+		{ 4, 4, 4, "version" },
+		{ 4, 4, 0xffffffff, "version" },
+		{ 8, 8, UINT64_MAX, "outside the header" },
+		{ 8, 8, SIZE - 8, "outside the header" },
+		{ 8, 8, UINT64_MAX - 4, "outside the header" },
+		{ 16, 4, 0xffffffff, "backing file name of" },
+		{ 16, 4, 1024, "backing file name of 1024" },
+		{ 20, 4, 0, "cluster size" },
+		{ 20, 4, 8, "cluster size" },
+		{ 20, 4, 22, "cluster size" },
+		{ 20, 4, 64, "cluster size" },
+		{ 20, 4, 0x7fffffff, "cluster size" },
+		{ 24, 8, UINT64_MAX, "impossibly large" },
+		{ 24, 8, 1ULL << 63, "impossibly large" },
+		{ 72, 8, 2, "corrupt" },
+		{ 72, 8, 1ULL << 63, "not known" },
+		{ 72, 8, 1 << 5, "not known" },
+		{ 100, 4, 0, "header length" },
+		{ 100, 4, 103, "header length" },
+		{ 100, 4, 0xffffffff, "header length" },
+		{ 100, 4, SIZE + 1, "header length" },
+		{ 116, 4, 0xffffffff, "does not fit" },
+		{ 116, 4, 0x200 - 120 + 1, "does not fit" },
+		{ 132, 4, 0xfffffff8, "does not fit" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -234,7 +257,8 @@ static void qed(void)
 
 static void vmdk_sparse(void)
 {
-	static const char text[] = "# Disk DescriptorFile\nversion=1\nparentFileNameHint=\"base disk.vmdk\"\nRW 2048 SPARSE \"x.vmdk\"\n";
+	static const char text[] = "# Disk DescriptorFile\nversion=1\nparentFileNameHint=\"base "
+				   "disk.vmdk\"\nRW 2048 SPARSE \"x.vmdk\"\n";
 
 	blank();
 	put(0, "KDMV\1\0\0\0", 8);
@@ -248,7 +272,7 @@ static void vmdk_sparse(void)
 	little(28, UINT64_MAX, 8);
 	probe(SIZE, SIZE);
 	is("vmdk", 1048576, "");
-	CHECK_STR(im.backing, "base disk.vmdk");        /* QEMU does not ask where the descriptor is */
+	CHECK_STR(im.backing, "base disk.vmdk"); /* QEMU does not ask where the descriptor is */
 	little(28, 0, 8);
 	probe(SIZE, SIZE);
 	CHECK_STR(im.backing, "base disk.vmdk");
@@ -288,7 +312,8 @@ static void vmdk_name_of_the_parent_does_not_end(void)
 
 static void vmdk_text(void)
 {
-	static const char text[] = "# Disk DescriptorFile\nversion=1\n# Extent description\nRW 4192256 FLAT \"a-f001.vmdk\" 0\nRDONLY 2048 ZERO\nNOACCESS 1 X\nRWX 5\n";
+	static const char text[] = "# Disk DescriptorFile\nversion=1\n# Extent description\nRW 4192256 FLAT "
+				   "\"a-f001.vmdk\" 0\nRDONLY 2048 ZERO\nNOACCESS 1 X\nRWX 5\n";
 
 	blank();
 	put(0, text, sizeof(text) - 1);
@@ -397,16 +422,39 @@ static void make_luks2(const char *json)
 
 static void luks2_data_begin_where_its_json_says(void)
 {
-	static const struct { const char *json; uint64_t capacity; } good[] = {
-		{ "{\"segments\":{\"0\":{\"type\":\"crypt\",\"offset\":\"16777216\",\"size\":\"dynamic\"}}}", (100 << 20) - 16777216 },
-		{ "{\"keyslots\":{\"0\":{\"offset\":\"1\",\"x\":[{},\"}\\\"\"]}},\"segments\" : {\n\"0\" :{\"size\":\"4096\", \"offset\" : \"32768\"}}}", 4096 },
-		{ "{\"segments\":{\"1\":{\"offset\":\"1\"},\"0\":{\"offset\":\"0\",\"size\":\"104857600\"}}}", 100 << 20 },
+	static const struct {
+		const char *json;
+		uint64_t capacity;
+	} good[] = {
+		{ "{\"segments\":{\"0\":{\"type\":\"crypt\",\"offset\":\"16777216\",\"size\":\"dynamic\"}}}",
+		  (100 << 20) - 16777216 },
+		{ "{\"keyslots\":{\"0\":{\"offset\":\"1\",\"x\":[{},\"}\\\"\"]}},\"segments\" : {\n\"0\" "
+		  ":{\"size\":\"4096\", \"offset\" : \"32768\"}}}",
+		  4096 },
+		{ "{\"segments\":{\"1\":{\"offset\":\"1\"},\"0\":{\"offset\":\"0\",\"size\":\"104857600\"}}}",
+		  100 << 20 },
 	};
 	static const char *const bad[] = {
-		"", "{", "{}", "[]", "null", "{\"segments\"", "{\"segments\":", "{\"segments\":{", "{\"segments\":{}}", "{\"segments\":[]}",
-		"{\"segments\":{\"0\":{}}}", "{\"segments\":{\"0\":{\"offset\":16777216}}}", "{\"segments\":{\"0\":{\"offset\":\"\"}}}",
-		"{\"segments\":{\"0\":{\"offset\":\"-1\"}}}", "{\"segments\":{\"0\":{\"offset\":\"9999999999999999999999\"}}}",
-		"{\"segments\":{\"0\":{\"offset\":\"16777216", "{\"x\":{\"segments\":{\"0\":{\"offset\":\"0\"}}}}", "{\"segments\\", "{{{{{{", "{\"a\":]]]]",
+		"",
+		"{",
+		"{}",
+		"[]",
+		"null",
+		"{\"segments\"",
+		"{\"segments\":",
+		"{\"segments\":{",
+		"{\"segments\":{}}",
+		"{\"segments\":[]}",
+		"{\"segments\":{\"0\":{}}}",
+		"{\"segments\":{\"0\":{\"offset\":16777216}}}",
+		"{\"segments\":{\"0\":{\"offset\":\"\"}}}",
+		"{\"segments\":{\"0\":{\"offset\":\"-1\"}}}",
+		"{\"segments\":{\"0\":{\"offset\":\"9999999999999999999999\"}}}",
+		"{\"segments\":{\"0\":{\"offset\":\"16777216",
+		"{\"x\":{\"segments\":{\"0\":{\"offset\":\"0\"}}}}",
+		"{\"segments\\",
+		"{{{{{{",
+		"{\"a\":]]]]",
 		"{\"config\":\"segments\",\"0\":{\"offset\":\"1\"}}",
 	};
 
@@ -427,7 +475,8 @@ static void luks2_data_begin_where_its_json_says(void)
 	is("raw", 16777215, "LUKS payload begins beyond the end of the file");
 	for (size_t len = 4096; len < 4096 + strlen(good[0].json) - 3; len++) {
 		probe(len, 100 << 20);
-		CHECK(im.problem[0] || len >= 4096 + strlen("{\"segments\":{\"0\":{\"type\":\"crypt\",\"offset\":\"16777216\""));
+		CHECK(im.problem[0] || len >= 4096 + strlen("{\"segments\":{\"0\":{\"type\":\"crypt\","
+		                                            "\"offset\":\"16777216\""));
 	}
 	big(8, 4096, 8);
 	probe(SIZE, 100 << 20);
@@ -510,13 +559,15 @@ static void extents_of_esx(void)
 	is("vmdk", SIZE, "virtual size is impossibly large");
 	little(8, 1, 8);
 	probe(SIZE, SIZE);
-	is("raw", SIZE, "");            /* the magic alone is also that of a Java class */
+	is("raw", SIZE, ""); /* the magic alone is also that of a Java class */
 }
 
-/* QEMU does not ask where in a line the parent is named either: the first name is it, even within an extent's. */
+/* QEMU does not ask where in a line the parent is named either: the first name is it, even within an
+ * extent's. */
 static void vmdk_parent_anywhere(void)
 {
-	static const char text[] = "# Disk DescriptorFile\r\nRW 10 FLAT \"parentFileNameHint=\"x\"\" 0\r\n parentFileNameHint=\"y\"\r\n";
+	static const char text[] = "# Disk DescriptorFile\r\nRW 10 FLAT \"parentFileNameHint=\"x\"\" 0\r\n "
+				   "parentFileNameHint=\"y\"\r\n";
 
 	blank();
 	put(0, text, sizeof(text) - 1);
@@ -531,7 +582,8 @@ static void vmdk_parent_behind_other_bytes(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(before); i++) {
 		char text[200];
-		int n = snprintf(text, sizeof(text), "# Disk DescriptorFile\n%sparentFileNameHint=\"base\"\n", before[i]);
+		int n = snprintf(text, sizeof(text), "# Disk DescriptorFile\n%sparentFileNameHint=\"base\"\n",
+		                 before[i]);
 
 		blank();
 		put(0, "KDMV\1\0\0\0", 8);
@@ -606,7 +658,8 @@ static void backing_paths(void)
 	CHECK_STR(backing_path("/pool/a", "nbd:localhost:10809"), "nbd:localhost:10809");
 	CHECK_STR(backing_path("/pool/a", "nbd+unix:///e?socket=/s"), "nbd+unix:///e?socket=/s");
 	CHECK_STR(backing_path("/pool/a", "https://example.org/base"), "https://example.org/base");
-	CHECK_STR(backing_path("/pool/a", "json:{\"driver\":\"raw\",\"file\":\"/etc/shadow\"}"), "json:{\"driver\":\"raw\",\"file\":\"/etc/shadow\"}");
+	CHECK_STR(backing_path("/pool/a", "json:{\"driver\":\"raw\",\"file\":\"/etc/shadow\"}"),
+	          "json:{\"driver\":\"raw\",\"file\":\"/etc/shadow\"}");
 	CHECK_STR(backing_path("/pool/a", "\n"), "/pool/\n");
 }
 

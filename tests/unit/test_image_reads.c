@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Image headers that are not at the head: the trailers of fixed VHDs and Apple disk images, the regions of VHDX. What is read for them,
- * how little for everything else, and what a short or failing read leaves.
+ * Image headers that are not at the head: the trailers of fixed VHDs and Apple disk images, the regions of
+ * VHDX. What is read for them, how little for everything else, and what a short or failing read leaves.
  */
 #include "base/util.h"
 #include "check.h"
@@ -11,8 +11,8 @@
 
 static unsigned char file[SIZE];
 static struct image im;
-static unsigned reads, most;            /* how often more than the head was read; the longest read */
-static size_t readable;                 /* beyond this the medium is broken */
+static unsigned reads, most; /* how often more than the head was read; the longest read */
+static size_t readable;      /* beyond this the medium is broken */
 
 static size_t read_file(void *arg, uint64_t offset, unsigned char *out, size_t n)
 {
@@ -20,7 +20,7 @@ static size_t read_file(void *arg, uint64_t offset, unsigned char *out, size_t n
 
 	reads++;
 	most = n > most ? (unsigned)n : most;
-	CHECK(offset < size && n <= size - offset);     /* never asked for what is not there */
+	CHECK(offset < size && n <= size - offset); /* never asked for what is not there */
 	if (offset > readable)
 		return 0;
 	if (n > readable - offset)
@@ -89,7 +89,7 @@ static void raw_costs_one_small_read(void)
 	is("raw", SIZE - 1, "");
 	CHECK(reads == 1 && most == 512);
 	probe(IMAGE_HEADER_BYTES);
-	CHECK(reads == 0);              /* the head is all of it */
+	CHECK(reads == 0); /* the head is all of it */
 	probe(511);
 	is("raw", 511, "");
 	CHECK(reads == 0);
@@ -103,10 +103,17 @@ static void raw_costs_one_small_read(void)
 
 static void what_the_head_tells_costs_no_read(void)
 {
-	static const struct { size_t offset; const char *magic; size_t n; } heads[] = {
-		{ 0, "QFI\xfb\0\0\0\3", 8 }, { 0, "QFI\xfb\0\0\0\2", 8 }, { 0, "QFI\xfb\0\0\0\1", 8 }, { 0, "QED\0", 4 }, { 0, "KDMV\1\0\0\0", 8 },
-		{ 64, "\x7f\x10\xda\xbe", 4 }, { 0, "LUKS\xba\xbe\0\1", 8 }, { 0, "LUKS\xba\xbe\0\2", 8 }, { 32769, "CD001", 5 },
-		{ 0, "WithouFreSpacExt", 16 }, { 0, "COWD\1\0\0\0", 8 },
+	static const struct {
+		size_t offset;
+		const char *magic;
+		size_t n;
+	} heads[] = {
+		{ 0, "QFI\xfb\0\0\0\3", 8 },  { 0, "QFI\xfb\0\0\0\2", 8 },
+		{ 0, "QFI\xfb\0\0\0\1", 8 },  { 0, "QED\0", 4 },
+		{ 0, "KDMV\1\0\0\0", 8 },     { 64, "\x7f\x10\xda\xbe", 4 },
+		{ 0, "LUKS\xba\xbe\0\1", 8 }, { 0, "LUKS\xba\xbe\0\2", 8 },
+		{ 32769, "CD001", 5 },        { 0, "WithouFreSpacExt", 16 },
+		{ 0, "COWD\1\0\0\0", 8 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
@@ -137,8 +144,12 @@ static void make_footer(size_t at, uint64_t type, uint64_t size)
 
 static void fixed_vhd(void)
 {
-	static const struct { size_t offset, n; uint64_t value; } wrong[] = {
-		{ 0, 1, 'C' }, { 12, 4, 0x20000 }, { 48, 8, SIZE - 511 }, { 48, 8, UINT64_MAX }, { 60, 4, 3 }, { 64, 4, 0 }, { 511, 1, 1 },
+	static const struct {
+		size_t offset, n;
+		uint64_t value;
+	} wrong[] = {
+		{ 0, 1, 'C' }, { 12, 4, 0x20000 }, { 48, 8, SIZE - 511 }, { 48, 8, UINT64_MAX },
+		{ 60, 4, 3 },  { 64, 4, 0 },       { 511, 1, 1 },
 	};
 	const size_t at = SIZE - 512;
 
@@ -147,14 +158,16 @@ static void fixed_vhd(void)
 	probe(SIZE);
 	is("vpc", at, "");
 	CHECK(reads == 1 && most == 512 && im.cluster_size == 0);
-	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {         /* nothing but all of it right makes a raw image something else */
+	/* nothing but all of it right makes a raw image something else */
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		make_footer(at, 2, at);
 		big(at + wrong[i].offset, wrong[i].value, wrong[i].n);
 		probe(SIZE);
 		is("raw", SIZE, "");
 		blank();
 	}
-	make_footer(0, 2, 0);           /* a footer alone is a disk of nothing; by its first bytes that is what it says of itself */
+	/* a footer alone is a disk of nothing; by its first bytes that is what it says of itself */
+	make_footer(0, 2, 0);
 	probe(512);
 	is("vpc", 0, "");
 	blank();
@@ -218,7 +231,7 @@ static void apple_disk_image(void)
 
 /* ---- VHDX ---- */
 
-#define REGIONS (192 << 10)
+#define REGIONS  (192 << 10)
 #define METADATA (2 << 20)
 
 static const char metadata_guid[] = "\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e";
@@ -265,11 +278,23 @@ static void vhdx(void)
 
 static void vhdx_that_is_broken(void)
 {
-	static const struct { size_t offset, n; uint64_t value; const char *problem; } broken[] = {
-		{ REGIONS, 1, 0, "no region table" }, { REGIONS + 8, 4, 0, "no region table" }, { REGIONS + 8, 4, 1, "no region table" },
-		{ REGIONS + 48 + 16, 8, SIZE, "no metadata at" }, { REGIONS + 48 + 16, 8, UINT64_MAX, "no metadata at" }, { REGIONS + 48 + 16, 8, SIZE - 4095, "no metadata at" },
-		{ REGIONS + 48 + 16, 8, REGIONS, "no metadata at" }, { METADATA, 1, 0, "no metadata at" }, { METADATA + 10, 2, 2, "no metadata at" },
-		{ METADATA + 32 * 3 + 16, 4, SIZE, "no metadata at" }, { METADATA + 32 * 3 + 16, 4, UINT32_MAX, "no metadata at" }, { METADATA + 32 * 3 + 20, 4, 7, "no metadata at" },
+	static const struct {
+		size_t offset, n;
+		uint64_t value;
+		const char *problem;
+	} broken[] = {
+		{ REGIONS, 1, 0, "no region table" },
+		{ REGIONS + 8, 4, 0, "no region table" },
+		{ REGIONS + 8, 4, 1, "no region table" },
+		{ REGIONS + 48 + 16, 8, SIZE, "no metadata at" },
+		{ REGIONS + 48 + 16, 8, UINT64_MAX, "no metadata at" },
+		{ REGIONS + 48 + 16, 8, SIZE - 4095, "no metadata at" },
+		{ REGIONS + 48 + 16, 8, REGIONS, "no metadata at" },
+		{ METADATA, 1, 0, "no metadata at" },
+		{ METADATA + 10, 2, 2, "no metadata at" },
+		{ METADATA + 32 * 3 + 16, 4, SIZE, "no metadata at" },
+		{ METADATA + 32 * 3 + 16, 4, UINT32_MAX, "no metadata at" },
+		{ METADATA + 32 * 3 + 20, 4, 7, "no metadata at" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
@@ -283,7 +308,8 @@ static void vhdx_that_is_broken(void)
 		CHECK(strstr(im.problem, broken[i].problem));
 	}
 	make_vhdx();
-	memset(file + REGIONS + 8, 0xff, 4);    /* more entries than a table can have: those that are there count */
+	/* more entries than a table can have: those that are there count */
+	memset(file + REGIONS + 8, 0xff, 4);
 	probe(SIZE);
 	is("vhdx", 10ULL << 30, "");
 	for (size_t size = 8; size < METADATA; size += 65521) {
@@ -313,8 +339,10 @@ static void make_differencing(void)
 	little(METADATA + 65536 + 4, 2, 4);
 	item(1, locator_guid, 70000, 600);
 	little(METADATA + 70000 + 18, 2, 2);
-	locator_pair(0, 100, utf16(METADATA + 70000 + 100, "absolute_win32_path", false), 200, utf16(METADATA + 70000 + 200, "C:\\base.vhdx", false));
-	locator_pair(1, 300, utf16(METADATA + 70000 + 300, "relative_path", false), 400, utf16(METADATA + 70000 + 400, "..\\base.vhdx", false));
+	locator_pair(0, 100, utf16(METADATA + 70000 + 100, "absolute_win32_path", false), 200,
+	             utf16(METADATA + 70000 + 200, "C:\\base.vhdx", false));
+	locator_pair(1, 300, utf16(METADATA + 70000 + 300, "relative_path", false), 400,
+	             utf16(METADATA + 70000 + 400, "..\\base.vhdx", false));
 }
 
 static void vhdx_with_a_parent(void)

@@ -31,7 +31,13 @@ static int make(struct volindex_builder *b, bool seal)
 
 static void add(struct volindex_builder *b, const char *name, const char *path, const char *key)
 {
-	const struct volume v = { .name = name, .type = "file", .path = path, .key = key, .format = "raw", .capacity = 1, .allocation = 1 };
+	const struct volume v = { .name = name,
+		                  .type = "file",
+		                  .path = path,
+		                  .key = key,
+		                  .format = "raw",
+		                  .capacity = 1,
+		                  .allocation = 1 };
 
 	CHECK(volindex_add(b, &v, SEED, false));
 }
@@ -48,7 +54,11 @@ static int some(void)
 	return make(&b, true);
 }
 
-struct mapped { char *data; size_t len; struct volindex x; };
+struct mapped {
+	char *data;
+	size_t len;
+	struct volindex x;
+};
 
 static void map(struct mapped *m, int fd)
 {
@@ -117,7 +127,7 @@ static void ten_thousand_are_found(void)
 		long found = volindex_by_name(&m.x, name);
 		at = 0;
 		CHECK(found >= 0 && volindex_next(&m.x, hash_text(m.x.seed, path), &at) == found);
-		CHECK(at < 200);                /* and not by walking through all */
+		CHECK(at < 200); /* and not by walking through all */
 	}
 	unmap(&m);
 }
@@ -158,7 +168,8 @@ static void records_are_kept_as_they_are(void)
 	CHECK_INT(new.x.n, 6);
 	CHECK_INT(volindex_by_name(&new.x, "middle"), 1);
 	CHECK_INT(volindex_by_name(&new.x, "quote\"d"), 4);
-	CHECK_INT(new.x.records_len, old.x.records_len + strlen("- name=middle type=file path=/t/middle key=/t/middle capacity=0 allocation=0\n"));
+	CHECK_INT(new.x.records_len, old.x.records_len + strlen("- name=middle type=file path=/t/middle "
+	                                                        "key=/t/middle capacity=0 allocation=0\n"));
 	unmap(&old);
 	unmap(&new);
 }
@@ -177,7 +188,8 @@ static void what_no_line_can_hold_is_left_out(void)
 	add(&b, "after", "/a", "/a");
 	map(&m, make(&b, true));
 	CHECK_INT(m.x.n, 2);
-	CHECK(volindex_by_name(&m.x, "before") >= 0 && volindex_by_name(&m.x, "after") >= 0 && volindex_by_name(&m.x, "x") < 0);
+	CHECK(volindex_by_name(&m.x, "before") >= 0 && volindex_by_name(&m.x, "after") >= 0 &&
+	      volindex_by_name(&m.x, "x") < 0);
 	unmap(&m);
 }
 
@@ -224,15 +236,15 @@ static void any_bytes_are_survived(void)
 	uint32_t chance = 1;
 
 	map(&m, some());
-	for (size_t len = 0; len <= m.len; len++)               /* cut off anywhere */
+	for (size_t len = 0; len <= m.len; len++) /* cut off anywhere */
 		try_bytes(m.data, len);
-	for (size_t i = 0; i < m.len; i++)                      /* any byte another */
+	for (size_t i = 0; i < m.len; i++) /* any byte another */
 		for (int bit = 0; bit < 8; bit += 7) {
 			m.data[i] = (char)(m.data[i] ^ 1 << bit);
 			try_bytes(m.data, m.len);
 			m.data[i] = (char)(m.data[i] ^ 1 << bit);
 		}
-	for (int round = 0; round < 2000; round++) {            /* many others */
+	for (int round = 0; round < 2000; round++) { /* many others */
 		char saved[8];
 
 		chance = chance * 1664525 + 1013904223;
@@ -272,7 +284,11 @@ static struct pool pool;
 
 static void begin(void)
 {
-	pool = (struct pool){ .sup = &sup, .name = (char *)(uintptr_t)"p", .index = -1, .fresh_index = -1, .phase = PHASE_ACTIVE };
+	pool = (struct pool){ .sup = &sup,
+		              .name = (char *)(uintptr_t) "p",
+		              .index = -1,
+		              .fresh_index = -1,
+		              .phase = PHASE_ACTIVE };
 	sup = (struct supervisor){ .pools = &pool };
 }
 
@@ -285,7 +301,8 @@ static void found(const char *what, const char *name)
 	const char *record = volume_lookup(&sup, NULL, what, &in, &len, &e);
 
 	snprintf(begins, sizeof(begins), "- name=%s ", name ? name : "");
-	CHECK(name ? record && in == &pool && strncmp(record, begins, strlen(begins)) == 0 && record[len - 1] == '\n'
+	CHECK(name ? record && in == &pool && strncmp(record, begins, strlen(begins)) == 0 &&
+	                      record[len - 1] == '\n'
 	           : !record && err_is(&e, ERR_NO_VOLUME));
 }
 
@@ -321,18 +338,20 @@ static void what_was_not_finished_is_not_adopted(void)
 	begin();
 	CHECK(index_adopt(&pool, some(), &e) == 0);
 	add(&b, "new", "/new", "/new");
-	CHECK(index_adopt(&pool, make(&b, false), &e) < 0);     /* not sealed: whoever holds it could cut it off under us */
+	/* not sealed: whoever holds it could cut it off under us */
+	CHECK(index_adopt(&pool, make(&b, false), &e) < 0);
 	CHECK(err_is(&e, ERR_INTERNAL));
 	int fd = index_new(&e);
 	CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
-	CHECK(index_adopt(&pool, fd, &e) < 0);                  /* empty */
-	CHECK(fcntl(fd, F_GETFD) < 0);                          /* and closed */
+	CHECK(index_adopt(&pool, fd, &e) < 0); /* empty */
+	CHECK(fcntl(fd, F_GETFD) < 0);         /* and closed */
 	fd = index_new(&e);
-	CHECK(write(fd, "- name=x type=file path=/x\n", 27) == 27 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
-	CHECK(index_adopt(&pool, fd, &e) < 0);                  /* something else */
+	CHECK(write(fd, "- name=x type=file path=/x\n", 27) == 27 &&
+	      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	CHECK(index_adopt(&pool, fd, &e) < 0); /* something else */
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	CHECK(index_adopt(&pool, fd, &e) < 0);
-	found("plain", "plain");                                /* the old one stands */
+	found("plain", "plain"); /* the old one stands */
 	index_drop(&pool);
 }
 

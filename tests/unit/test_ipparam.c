@@ -27,7 +27,9 @@ static const char *text(const struct ip_address *a)
 
 static void all_ten_fields(void)
 {
-	CHECK_INT(parse("192.0.2.5:192.0.2.1:192.0.2.254:255.255.255.128:vm-1.example:eth0:off:192.0.2.53:192.0.2.54:192.0.2.123"), 0);
+	CHECK_INT(parse("192.0.2.5:192.0.2.1:192.0.2.254:255.255.255.128:vm-1.example:eth0:off:192.0.2.53:"
+	                "192.0.2.54:192.0.2.123"),
+	          0);
 	CHECK_INT(p.method, IP_STATIC);
 	CHECK_STR(text(&p.client), "192.0.2.5");
 	CHECK_INT(p.client.prefix, 25);
@@ -89,7 +91,7 @@ static void a_device_and_a_word(void)
 	CHECK_INT(parse(":::::enp0s2:dhcp"), 0);
 	CHECK_INT(p.method, IP_DHCP);
 	CHECK_STR(p.device, "enp0s2");
-	CHECK_INT(parse(":::::enp0s2"), 0);             /* the kernel's default is "any" */
+	CHECK_INT(parse(":::::enp0s2"), 0); /* the kernel's default is "any" */
 	CHECK_INT(p.method, IP_DHCP);
 }
 
@@ -117,10 +119,13 @@ static void ipv6_stands_in_brackets(void)
 static void bad_addresses_are_named(void)
 {
 	CHECK(parse("192.0.2.256") < 0);
-	CHECK_STR(e.message, "ip=192.0.2.256: client address: \"192.0.2.256\" is not an address: no address is set by it");
+	CHECK_STR(
+		e.message,
+		"ip=192.0.2.256: client address: \"192.0.2.256\" is not an address: no address is set by it");
 	CHECK_INT(p.method, IP_OFF);
 	CHECK(parse("192.0.2.5::gateway") < 0);
-	CHECK_STR(e.message, "ip=192.0.2.5::gateway: gateway: \"gateway\" is not an address (the rest of it counts)");
+	CHECK_STR(e.message,
+	          "ip=192.0.2.5::gateway: gateway: \"gateway\" is not an address (the rest of it counts)");
 	CHECK(parse("192.0.2") < 0);
 	CHECK(parse("192.0.2.5:x") < 0);
 	CHECK(parse("192.0.2.5::::::off:dns") < 0);
@@ -134,8 +139,18 @@ static void bad_addresses_are_named(void)
 static void addresses_of_no_host_are_refused(void)
 {
 	static const char *const no_hosts[] = {
-		"127.0.0.1", "224.0.0.5", "255.255.255.255", "0.0.0.7", "[::1]", "[ff02::1]", "192.0.2.255/24", "192.0.2.0:::255.255.255.0",
-		"192.0.2.5::127.0.0.1", "192.0.2.5::224.0.0.5", "192.0.2.5:::::::255.255.255.255", "192.0.2.5::::::off:224.0.0.5",
+		"127.0.0.1",
+		"224.0.0.5",
+		"255.255.255.255",
+		"0.0.0.7",
+		"[::1]",
+		"[ff02::1]",
+		"192.0.2.255/24",
+		"192.0.2.0:::255.255.255.0",
+		"192.0.2.5::127.0.0.1",
+		"192.0.2.5::224.0.0.5",
+		"192.0.2.5:::::::255.255.255.255",
+		"192.0.2.5::::::off:224.0.0.5",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(no_hosts); i++) {
@@ -143,17 +158,19 @@ static void addresses_of_no_host_are_refused(void)
 		CHECK_INT(e.class, ERR_INVALID);
 	}
 	CHECK(parse("127.0.0.1") < 0);
-	CHECK_STR(e.message, "ip=127.0.0.1: client address: \"127.0.0.1\" cannot be a host's address: no address is set by it");
+	CHECK_STR(e.message, "ip=127.0.0.1: client address: \"127.0.0.1\" cannot be a host's address: no "
+	                     "address is set by it");
 	CHECK_INT(parse("192.0.2.0/31"), 0);
 	CHECK_INT(parse("192.0.2.255/32"), 0);
 	CHECK_INT(parse("240.0.0.7/8"), 0);
-	CHECK_INT(parse("192.0.2.5::::::off:127.0.0.53:[::1]"), 0);      /* a name server may be here */
+	CHECK_INT(parse("192.0.2.5::::::off:127.0.0.53:[::1]"), 0); /* a name server may be here */
 }
 
 static void bad_netmasks_are_refused(void)
 {
 	CHECK(parse("192.0.2.5:::255.0.255.0") < 0);
-	CHECK_STR(e.message, "ip=192.0.2.5:::255.0.255.0: netmask: the ones of netmask \"255.0.255.0\" do not stand together (the rest of it counts)");
+	CHECK_STR(e.message, "ip=192.0.2.5:::255.0.255.0: netmask: the ones of netmask \"255.0.255.0\" do "
+	                     "not stand together (the rest of it counts)");
 	CHECK(parse("192.0.2.5:::33") < 0);
 	CHECK(parse("192.0.2.5:::-1") < 0);
 	CHECK(parse("192.0.2.5:::mask") < 0);
@@ -172,7 +189,7 @@ static void bad_netmasks_are_refused(void)
 static void bad_devices_and_host_names_are_refused(void)
 {
 	CHECK(parse("192.0.2.5:::::../../x") < 0);
-	CHECK(parse("192.0.2.5:::::a234567890123456") < 0);     /* IFNAMSIZ is 16 with the NUL */
+	CHECK(parse("192.0.2.5:::::a234567890123456") < 0); /* IFNAMSIZ is 16 with the NUL */
 	CHECK_INT(parse("192.0.2.5:::::a23456789012345"), 0);
 	CHECK(parse("192.0.2.5:::::a b") < 0);
 	CHECK(parse("192.0.2.5:::::.") < 0);
@@ -186,7 +203,9 @@ static void what_cannot_be_done_is_said(void)
 {
 	CHECK(parse("bootp") < 0);
 	CHECK_INT(e.class, ERR_UNSUPPORTED);
-	CHECK_STR(e.message, "ip=bootp: \"bootp\" is not supported: give an address or \"dhcp\": no address is set by it");
+	CHECK_STR(
+		e.message,
+		"ip=bootp: \"bootp\" is not supported: give an address or \"dhcp\": no address is set by it");
 	CHECK_INT(p.method, IP_OFF);
 	CHECK(parse("rarp") < 0);
 	CHECK(parse("ibft") < 0);
@@ -235,9 +254,14 @@ static void zero_is_not_given(void)
 static void the_rest_counts(void)
 {
 	static const char *const wrong[] = {
-		"192.0.2.5::gateway:24:vm:eth0:off", "192.0.2.5::192.0.2.1:255.0.255.0:vm:eth0:off", "192.0.2.5:x:192.0.2.1:24:vm:eth0:off",
-		"192.0.2.5::192.0.2.1:24:a/b:eth0:off", "192.0.2.5::192.0.2.1:24:vm:eth0:later", "192.0.2.5::192.0.2.1:24:vm:eth0:none:1500",
-		"192.0.2.5::[2001:db8::1]:24:vm:eth0:off", "192.0.2.5/24::192.0.2.1:24:vm:eth0:off",
+		"192.0.2.5::gateway:24:vm:eth0:off",
+		"192.0.2.5::192.0.2.1:255.0.255.0:vm:eth0:off",
+		"192.0.2.5:x:192.0.2.1:24:vm:eth0:off",
+		"192.0.2.5::192.0.2.1:24:a/b:eth0:off",
+		"192.0.2.5::192.0.2.1:24:vm:eth0:later",
+		"192.0.2.5::192.0.2.1:24:vm:eth0:none:1500",
+		"192.0.2.5::[2001:db8::1]:24:vm:eth0:off",
+		"192.0.2.5/24::192.0.2.1:24:vm:eth0:off",
 		"192.0.2.5::192.0.2.1:24:vm:eth0:none:1500:52:54:00:12:34:56",
 	};
 

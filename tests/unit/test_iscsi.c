@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * iSCSI without a target: sessions on trees that stand for /sys, open-iscsi's files and messages, the rules of a definition, and our side of the talk with
- * iscsid, against stand-ins that behave and misbehave. (Logins to a real target are tested in the virtual machine.)
+ * iSCSI without a target: sessions on trees that stand for /sys, open-iscsi's files and messages, the rules
+ * of a definition, and our side of the talk with iscsid, against stand-ins that behave and misbehave. (Logins
+ * to a real target are tested in the virtual machine.)
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -24,7 +25,8 @@
 
 static char root[PATH_MAX];
 
-static void session(int sid, const char *target, const char *asked, const char *connected, const char *port, const char *state)
+static void session(int sid, const char *target, const char *asked, const char *connected, const char *port,
+                    const char *state)
 {
 	char dir[PATH_MAX], link[PATH_MAX];
 
@@ -114,10 +116,12 @@ static void what_a_session_is_doing_is_said(void)
 	fixture(root, "120\n", "class/iscsi_session/session3/recovery_tmo");
 	CHECK_INT(find(IQN, "192.0.2.7", 3260, &s, NULL), 1);
 	iscsi_session_doing(&s, text, sizeof(text));
-	CHECK_STR(text, "its connection broke and is being made again; until then reads and writes wait, for at most 120 s");
+	CHECK_STR(text, "its connection broke and is being made again; until then reads and writes wait, for "
+	                "at most 120 s");
 	snprintf(s.state, sizeof(s.state), "FREE");
 	iscsi_session_doing(&s, text, sizeof(text));
-	CHECK_STR(text, "its connection could not be made again within 120 s; reads and writes fail until the target lets it in");
+	CHECK_STR(text, "its connection could not be made again within 120 s; reads and writes fail until "
+	                "the target lets it in");
 	snprintf(s.state, sizeof(s.state), "LOGGED_OUT");
 	iscsi_session_doing(&s, text, sizeof(text));
 	CHECK_STR(text, "the kernel calls it LOGGED_OUT");
@@ -160,7 +164,8 @@ static void odd_trees_are_survived(void)
 	fixture(root, IQN "\n", "class/iscsi_session/session1x/targetname");
 	fixture(root, IQN "\n", "class/iscsi_session/sessionx/targetname");
 	fixture(root, "\n", "class/iscsi_session/session4/targetname");
-	fixture(root, IQN "\n", "class/iscsi_session/session5/targetname");     /* no connection: on its way in or out */
+	/* no connection: on its way in or out */
+	fixture(root, IQN "\n", "class/iscsi_session/session5/targetname");
 	CHECK_INT(find(IQN, "192.0.2.7", 3260, &s, &elsewhere), 0);
 	fixture_remove(root);
 }
@@ -179,13 +184,19 @@ static const char *edited(const char *record, const char *const *settings)
 static void settings_replace_their_lines_and_no_others(void)
 {
 	static const char record[] =
-		"# BEGIN RECORD 2.1.11\nnode.name = " IQN "\nnode.startup = automatic\nnode.session.auth.username_in = keep\n"
+		"# BEGIN RECORD 2.1.11\nnode.name = " IQN
+		"\nnode.startup = automatic\nnode.session.auth.username_in = keep\n"
 		"node.session.auth.username = old\nnode.session.auth.authmethod = None\n# END RECORD\n";
-	static const char *const settings[] = { "node.startup", "manual", "node.session.auth.username", "u", "node.session.auth.password", "p w", NULL };
+	static const char *const settings[] = {
+		"node.startup", "manual", "node.session.auth.username", "u", "node.session.auth.password",
+		"p w",          NULL
+	};
 
-	CHECK_STR(edited(record, settings),
-	          "# BEGIN RECORD 2.1.11\nnode.name = " IQN "\nnode.session.auth.username_in = keep\nnode.session.auth.authmethod = None\n# END RECORD\n"
-	          "node.startup = manual\nnode.session.auth.username = u\nnode.session.auth.password = p w\n");
+	CHECK_STR(
+		edited(record, settings),
+		"# BEGIN RECORD 2.1.11\nnode.name = " IQN
+		"\nnode.session.auth.username_in = keep\nnode.session.auth.authmethod = None\n# END RECORD\n"
+		"node.startup = manual\nnode.session.auth.username = u\nnode.session.auth.password = p w\n");
 }
 
 static void odd_records_are_survived(void)
@@ -214,7 +225,9 @@ static void what_a_record_cannot_hold_is_refused(void)
 	CHECK(!iscsi_record_value_ok("x\n", 2));
 	CHECK(!iscsi_record_value_ok("a\nnode.session.auth.authmethod = None", 37));
 	CHECK(!iscsi_record_value_ok("a\0b", 3));
-	CHECK(!iscsi_record_value_ok("a\x7f" "b", 3));
+	CHECK(!iscsi_record_value_ok("a\x7f"
+	                             "b",
+	                             3));
 }
 
 /* ---- messages ---- */
@@ -229,9 +242,12 @@ static const char *reason(const char *messages)
 
 static void the_reason_is_found_in_messages(void)
 {
-	CHECK_STR(reason("iscsiadm: Could not login to [iface: default, target: " IQN ", portal: 192.0.2.7,3260].\n"
-	                 "iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)\n"
-	                 "iscsiadm: Could not log into all portals\n"), "24 - iSCSI login failed due to authorization failure");
+	CHECK_STR(reason("iscsiadm: Could not login to [iface: default, target: " IQN
+	                 ", portal: 192.0.2.7,3260].\n"
+	                 "iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization "
+	                 "failure)\n"
+	                 "iscsiadm: Could not log into all portals\n"),
+	          "24 - iSCSI login failed due to authorization failure");
 	CHECK_STR(reason("iscsiadm: No records found\n"), "No records found");
 	CHECK_STR(reason("noise\niscsiadm: first\niscsiadm: second\n"), "first");
 	CHECK_STR(reason(""), "");
@@ -251,9 +267,15 @@ static const char *failure(int status)
 
 static void statuses_have_their_classes(void)
 {
-	static const struct { int status; enum err_class class; } known[] = {
-		{ 24, ERR_AUTH }, { 8, ERR_WAIT_SERVER }, { 4, ERR_WAIT_SERVER }, { 11, ERR_WAIT_SERVER }, { 19, ERR_STORAGE }, { 12, ERR_UNSUPPORTED },
-		{ 20, ERR_WAIT_SERVER }, { 28, ERR_BUSY }, { 64, ERR_AUTH }, { 65, ERR_STORAGE }, { 83, ERR_AUTH }, { 85, ERR_STORAGE }, { 199, ERR_STORAGE },
+	static const struct {
+		int status;
+		enum err_class class;
+	} known[] = {
+		{ 24, ERR_AUTH },        { 8, ERR_WAIT_SERVER }, { 4, ERR_WAIT_SERVER },
+		{ 11, ERR_WAIT_SERVER }, { 19, ERR_STORAGE },    { 12, ERR_UNSUPPORTED },
+		{ 20, ERR_WAIT_SERVER }, { 28, ERR_BUSY },       { 64, ERR_AUTH },
+		{ 65, ERR_STORAGE },     { 83, ERR_AUTH },       { 85, ERR_STORAGE },
+		{ 199, ERR_STORAGE },
 	};
 	struct err e = { 0 };
 
@@ -265,7 +287,8 @@ static void statuses_have_their_classes(void)
 	CHECK_STR(failure(64), "login failed: the target does not admit this initiator's name");
 	CHECK_STR(failure(65), "login failed: this portal serves no target of that name");
 	CHECK_STR(failure(85), "login failed: the target wants a CHAP algorithm that was not offered");
-	CHECK_STR(failure(83), "login failed: the target did not prove who it is (mutual CHAP: username_in and password_in of iscsid.conf)");
+	CHECK_STR(failure(83), "login failed: the target did not prove who it is (mutual CHAP: username_in "
+	                       "and password_in of iscsid.conf)");
 	CHECK_STR(failure(111), "login failed: the target does not keep to CHAP (iscsid's log says how)");
 	iscsi_failure(24, "whatever", "login to " IQN " at 192.0.2.7:3260", &e);
 	CHECK_STR(e.message, "login to " IQN " at 192.0.2.7:3260 failed: authentication rejected");
@@ -279,7 +302,9 @@ static struct pool_def definition(void)
 	host = (struct pool_host){ "192.0.2.7", 0 };
 	target = (struct pool_device){ IQN, -1 };
 	return (struct pool_def){
-		.type = POOL_ISCSI, .name = "p", .target = { .path = "/dev/disk/by-path" },
+		.type = POOL_ISCSI,
+		.name = "p",
+		.target = { .path = "/dev/disk/by-path" },
 		.source = { .hosts = &host, .nhosts = 1, .devices = &target, .ndevices = 1 },
 	};
 }
@@ -312,24 +337,37 @@ static int offered(const char *text, const char *word)
 
 static void targets_are_offered_whole_or_not_at_all(void)
 {
-	CHECK_INT(offered("192.0.2.7:3260,1 iqn.2026-01.t:a\n[2001:db8::7]:3260,2 iqn.2026-01.t:a\n192.0.2.7:3260,1 iqn.2026-01.t:b\n", "<device"), 2);
+	CHECK_INT(offered("192.0.2.7:3260,1 iqn.2026-01.t:a\n[2001:db8::7]:3260,2 "
+	                  "iqn.2026-01.t:a\n192.0.2.7:3260,1 iqn.2026-01.t:b\n",
+	                  "<device"),
+	          2);
 	CHECK_STR(noted, "");
 	/* a space, a line break, and an honest one after them */
-	static const char odd[] = "192.0.2.7:3260,1 iqn.2026-01.t:x y\n192.0.2.7:3260,1 iqn.2026-01.t:cut\nrest\n192.0.2.7:3260,1 iqn.2026-01.t:ok\n";
+	static const char odd[] = "192.0.2.7:3260,1 iqn.2026-01.t:x y\n192.0.2.7:3260,1 "
+				  "iqn.2026-01.t:cut\nrest\n192.0.2.7:3260,1 iqn.2026-01.t:ok\n";
 	CHECK_INT(offered(odd, "<device"), 1);
 	CHECK_INT(offered(odd, "iqn.2026-01.t:ok"), 1);
 	CHECK(strstr(noted, "2 targets"));
 	CHECK_INT(offered("", "<device"), 0);
-	CHECK_INT(offered("no target at all\n,1 iqn.2026-01.t:a\nx:1, \nx:1,z iqn.2026-01.t:a", "<device"), 0);
+	CHECK_INT(offered("no target at all\n,1 iqn.2026-01.t:a\nx:1, \nx:1,z iqn.2026-01.t:a", "<device"),
+	          0);
 }
 
 static void an_initiator_name_is_read(void)
 {
-	static const struct { const char *text, *name; } cases[] = {
+	static const struct {
+		const char *text, *name;
+	} cases[] = {
 		{ "InitiatorName=iqn.1993-08.org.debian:01:abc\n", "iqn.1993-08.org.debian:01:abc" },
-		{ "## comment\n\nInitiatorName= iqn.2026-01.example:host \nInitiatorAlias=x", "iqn.2026-01.example:host" },
-		{ "GenerateName=yes\n", NULL }, { "#InitiatorName=iqn.x\n", NULL }, { "InitiatorName=\n", NULL }, { "InitiatorName", NULL }, { "", NULL },
-		{ "InitiatorName=../../etc\n", NULL }, { "InitiatorName=iqn with spaces\n", NULL },
+		{ "## comment\n\nInitiatorName= iqn.2026-01.example:host \nInitiatorAlias=x",
+		  "iqn.2026-01.example:host" },
+		{ "GenerateName=yes\n", NULL },
+		{ "#InitiatorName=iqn.x\n", NULL },
+		{ "InitiatorName=\n", NULL },
+		{ "InitiatorName", NULL },
+		{ "", NULL },
+		{ "InitiatorName=../../etc\n", NULL },
+		{ "InitiatorName=iqn with spaces\n", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -366,7 +404,9 @@ static void a_plain_definition_is_fine(void)
 
 static void dangerous_definitions_are_refused(void)
 {
-	static const char *const names[] = { "../../etc/passwd", "iqn.2026-01.example:../x", "..", ".", "", "iqn.x y", "iqn\n", "-T", "a/b" };
+	static const char *const names[] = {
+		"../../etc/passwd", "iqn.2026-01.example:../x", "..", ".", "", "iqn.x y", "iqn\n", "-T", "a/b"
+	};
 	static const char *const hosts[] = { "", "a b", "host;reboot", "host/..", "a\nb" };
 	char longest[300];
 	struct pool_def d;
@@ -448,7 +488,10 @@ static void without_session_there_is_nothing_to_stop_or_list(void)
 enum manner { ANSWERS, SILENT, HANGS_UP, REFUSES, BABBLES };
 #define REQUEST_BYTES 16112
 
-struct answer { uint32_t command, error; char name[2456]; };
+struct answer {
+	uint32_t command, error;
+	char name[2456];
+};
 
 static void serve_one(int listener, enum manner manner)
 {
@@ -491,7 +534,9 @@ static pid_t iscsid_start(enum manner manner, int delay)
 	poll(NULL, 0, delay);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	memcpy(sa.sun_path + 1, name, strlen(name));
-	if (bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) < 0 || listen(fd, 32) < 0)
+	if (bind(fd, (struct sockaddr *)&sa,
+	         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) < 0 ||
+	    listen(fd, 32) < 0)
 		_exit(1);
 	close(open("/run/iscsi/initiatorname.iscsi", O_RDONLY));
 	for (;;)
@@ -535,8 +580,14 @@ static void one_that_starts_slowly_is_waited_for_and_no_longer(void)
 
 static void one_that_does_not_answer_is_not_ready(void)
 {
-	static const struct { enum manner manner; enum err_class class; } cases[] = {
-		{ SILENT, ERR_TIMEOUT }, { HANGS_UP, ERR_STORAGE }, { REFUSES, ERR_STORAGE }, { BABBLES, ERR_STORAGE },
+	static const struct {
+		enum manner manner;
+		enum err_class class;
+	} cases[] = {
+		{ SILENT, ERR_TIMEOUT },
+		{ HANGS_UP, ERR_STORAGE },
+		{ REFUSES, ERR_STORAGE },
+		{ BABBLES, ERR_STORAGE },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -545,7 +596,8 @@ static void one_that_does_not_answer_is_not_ready(void)
 
 		CHECK_INT(ready(500, &e), -1);
 		/* One that hangs up may be seen as an end or as a reset, whichever the kernel tells first. */
-		CHECK(e.class == cases[i].class || (cases[i].manner == HANGS_UP && e.class == ERR_WAIT_SERVER));
+		CHECK(e.class == cases[i].class ||
+		      (cases[i].manner == HANGS_UP && e.class == ERR_WAIT_SERVER));
 		CHECK(strstr(e.message, "iscsid does not answer") != NULL);
 		iscsid_stop(pid);
 	}
@@ -592,7 +644,7 @@ static void files_are_prepared_and_the_name_stays(void)
 	struct stat st;
 
 	CHECK(fixture_cover("/etc"));
-	fixture("/sys", "", "class/iscsi_transport/tcp/handle");        /* the kernel's part is there */
+	fixture("/sys", "", "class/iscsi_transport/tcp/handle"); /* the kernel's part is there */
 	fixture("/sys", "", "bus/scsi/drivers/sd/bind");
 	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), 0);
 	CHECK_STR(e.message, "");
@@ -616,12 +668,14 @@ static void the_administrators_name_and_settings_are_kept(void)
 
 	CHECK(fixture_cover("/etc"));
 	fixture("/etc", "InitiatorName=iqn.2026-01.example:admin\n", "iscsi/initiatorname.iscsi");
-	fixture("/etc", "node.session.scan = auto\nnode.session.timeo.replacement_timeout = 7", "iscsi/iscsid.conf");
+	fixture("/etc", "node.session.scan = auto\nnode.session.timeo.replacement_timeout = 7",
+	        "iscsi/iscsid.conf");
 	CHECK_INT(iscsi_backend.service->prepare(NULL, &op, &e), 0);
 	file_read(AT_FDCWD, "/run/iscsi/initiatorname.iscsi", 4096, &name, &e);
 	CHECK_STR(buf_str(&name), "InitiatorName=iqn.2026-01.example:admin\n");
 	file_read(AT_FDCWD, "/run/iscsi/iscsid.conf", 65536, &conf, &e);
-	CHECK(starts_with(buf_str(&conf), "node.session.scan = auto\nnode.session.timeo.replacement_timeout = 7\n"));
+	CHECK(starts_with(buf_str(&conf),
+	                  "node.session.scan = auto\nnode.session.timeo.replacement_timeout = 7\n"));
 	CHECK(strstr(buf_str(&conf), "\nnode.session.scan = manual\n") != NULL);
 	umount2("/etc", MNT_DETACH);
 }

@@ -63,7 +63,8 @@ static void a_verb_alone(void)
 
 static void every_form_of_argument(void)
 {
-	struct parsed p = parse("@t.1_-Z pool-start vmstore build=yes --overwrite --timeout=30s text=\"a b\" --note=\"\" \"quo ted\"");
+	struct parsed p = parse("@t.1_-Z pool-start vmstore build=yes --overwrite --timeout=30s text=\"a b\" "
+	                        "--note=\"\" \"quo ted\"");
 
 	CHECK_INT(p.rc, 0);
 	CHECK_STR(p.l.tag, "t.1_-Z");
@@ -144,8 +145,13 @@ static void equals_within_a_value(void)
 
 static void payloads(void)
 {
-	static const struct { const char *line; uint64_t len; } good[] = {
-		{ "pool-define = 0", 0 }, { "pool-define --validate = 17", 17 }, { "@1 pool-define  =  17 \r", 17 },
+	static const struct {
+		const char *line;
+		uint64_t len;
+	} good[] = {
+		{ "pool-define = 0", 0 },
+		{ "pool-define --validate = 17", 17 },
+		{ "@1 pool-define  =  17 \r", 17 },
 		{ "pool-define = 9223372036854775807", INT64_MAX },
 	};
 
@@ -161,8 +167,24 @@ static void payloads(void)
 static void payloads_that_are_none(void)
 {
 	static const char *const bad[] = {
-		"v =", "v = ", "v = x", "v = -1", "v = +1", "v = 01", "v = 00", "v = 1.0", "v = 0x1", "v = 9223372036854775808",
-		"v = 99999999999999999999999", "v = \"5\"", "v = 5 more", "v = 5 = 6", "= 5", "@t = 5", "v = a=5", "v =5",
+		"v =",
+		"v = ",
+		"v = x",
+		"v = -1",
+		"v = +1",
+		"v = 01",
+		"v = 00",
+		"v = 1.0",
+		"v = 0x1",
+		"v = 9223372036854775808",
+		"v = 99999999999999999999999",
+		"v = \"5\"",
+		"v = 5 more",
+		"v = 5 = 6",
+		"= 5",
+		"@t = 5",
+		"v = a=5",
+		"v =5",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -172,11 +194,56 @@ static void payloads_that_are_none(void)
 static void lines_that_are_none(void)
 {
 	static const char *const bad[] = {
-		"\"pool-list\"", "a=b", "--all", "-x", "pool/list", "pool-list\tx", "p\x7f", "v \x01", "v \xc2\x85", "v a\"b", "v a\\b",
-		"v \"a", "v a=\"b", "v \"a\"b", "v a=\"b\"c", "v \"\\q\"", "v \"\\x4\"", "v \"\\x4g\"", "v \"\\x00\"", "v \"\\", "v \"\\\"",
-		"v \"\\x", "v --", "v --=x", "v ---x", "v -x=1", "v ---x=1", "v =x", "v a=", "v --a=", "v /dev/x=y", "v a:b=c", "v \xc3\xa4=c", "v a=1 a=2", "v --a a=1",
-		"v --a --a", "@", "@ v", "@t", "@t ", "@t\"x\" v", "@12345678901234567 v", "@a/b v", "@a=b v", "\xff", "v \xc0\x80",
-		"v \xed\xa0\x80", "v \"\xf4\x90\x80\x80\"", "* v", "! v",
+		"\"pool-list\"",
+		"a=b",
+		"--all",
+		"-x",
+		"pool/list",
+		"pool-list\tx",
+		"p\x7f",
+		"v \x01",
+		"v \xc2\x85",
+		"v a\"b",
+		"v a\\b",
+		"v \"a",
+		"v a=\"b",
+		"v \"a\"b",
+		"v a=\"b\"c",
+		"v \"\\q\"",
+		"v \"\\x4\"",
+		"v \"\\x4g\"",
+		"v \"\\x00\"",
+		"v \"\\",
+		"v \"\\\"",
+		"v \"\\x",
+		"v --",
+		"v --=x",
+		"v ---x",
+		"v -x=1",
+		"v ---x=1",
+		"v =x",
+		"v a=",
+		"v --a=",
+		"v /dev/x=y",
+		"v a:b=c",
+		"v \xc3\xa4=c",
+		"v a=1 a=2",
+		"v --a a=1",
+		"v --a --a",
+		"@",
+		"@ v",
+		"@t",
+		"@t ",
+		"@t\"x\" v",
+		"@12345678901234567 v",
+		"@a/b v",
+		"@a=b v",
+		"\xff",
+		"v \xc0\x80",
+		"v \xed\xa0\x80",
+		"v \"\xf4\x90\x80\x80\"",
+		"* v",
+		"! v",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -234,11 +301,21 @@ static void the_last_argument_and_one_more(void)
 
 static void replies_of_every_kind(void)
 {
-	static const struct { const char *line; enum line_kind kind; size_t nargs; } good[] = {
-		{ "- name=a size=5", LINE_RECORD, 2 }, { "-", LINE_RECORD, 0 }, { "OK", LINE_OK, 0 }, { "OK kept=config", LINE_OK, 1 },
-		{ "@7 OK", LINE_OK, 0 }, { "ERR 300 no-pool \"no pool\"", LINE_ERR, 3 },
+	static const struct {
+		const char *line;
+		enum line_kind kind;
+		size_t nargs;
+	} good[] = {
+		{ "- name=a size=5", LINE_RECORD, 2 },
+		{ "-", LINE_RECORD, 0 },
+		{ "OK", LINE_OK, 0 },
+		{ "OK kept=config", LINE_OK, 1 },
+		{ "@7 OK", LINE_OK, 0 },
+		{ "ERR 300 no-pool \"no pool\"", LINE_ERR, 3 },
 		{ "ERR 501 wait-device \"no\" waits=\"device=/dev/x\"", LINE_ERR, 4 },
-		{ "* poolinit 1 0.1 boot=x state=ready", LINE_GREETING, 5 }, { "! seq=1 event=x", LINE_EVENT, 2 }, { "", LINE_EMPTY, 0 },
+		{ "* poolinit 1 0.1 boot=x state=ready", LINE_GREETING, 5 },
+		{ "! seq=1 event=x", LINE_EVENT, 2 },
+		{ "", LINE_EMPTY, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -265,9 +342,29 @@ static void reply_payload(void)
 static void replies_that_are_none(void)
 {
 	static const char *const bad[] = {
-		"pool-list", "ok", "OKAY", "\"OK\"", "-name=a", "--", "ERR", "ERR 300", "ERR 300 no-pool", "ERR x no-pool \"t\"",
-		"ERR 99 x \"t\"", "ERR 1000 x \"t\"", "ERR a=1 x \"t\"", "= x", "= 5 6", "=5", "= 05", "- a=1 a=2", "- a=", "OK = 5", "@ OK",
-		"- a=\"x", "- a=\xff",
+		"pool-list",
+		"ok",
+		"OKAY",
+		"\"OK\"",
+		"-name=a",
+		"--",
+		"ERR",
+		"ERR 300",
+		"ERR 300 no-pool",
+		"ERR x no-pool \"t\"",
+		"ERR 99 x \"t\"",
+		"ERR 1000 x \"t\"",
+		"ERR a=1 x \"t\"",
+		"= x",
+		"= 5 6",
+		"=5",
+		"= 05",
+		"- a=1 a=2",
+		"- a=",
+		"OK = 5",
+		"@ OK",
+		"- a=\"x",
+		"- a=\xff",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -291,7 +388,8 @@ static void long_records_are_read(void)
 
 static void numbers(void)
 {
-	struct parsed p = parse_reply("- a=0 b=18446744073709551615 c=18446744073709551616 d=-1 e=5x f=\"\" --g");
+	struct parsed p = parse_reply(
+		"- a=0 b=18446744073709551615 c=18446744073709551616 d=-1 e=5x f=\"\" --g");
 
 	CHECK_INT(p.rc, 0);
 	CHECK(line_u64(&p.l, "a", 7) == 0);
@@ -309,11 +407,22 @@ static void numbers(void)
 
 static void words_are_plain_and_the_rest_is_quoted(void)
 {
-	static const struct { const char *value, *want; } cases[] = {
-		{ "word", "word" }, { "/dev/disk/by-id/x:0,1;[]{}~'$&", "/dev/disk/by-id/x:0,1;[]{}~'$&" }, { "\xc3\xa4", "\xc3\xa4" },
-		{ "", "\"\"" }, { "a b", "\"a b\"" }, { "a=b", "\"a=b\"" }, { "a\"b", "\"a\\\"b\"" }, { "a\\b", "\"a\\\\b\"" },
-		{ "a\nb\t", "\"a\\nb\\t\"" }, { "\x01\x7f\r", "\"\\x01\\x7f\\x0d\"" }, { "\xff", "\"\\xff\"" },
-		{ "\xc3\xa4\xc3", "\"\xc3\xa4\\xc3\"" }, { "\xc2\x9b", "\"\\xc2\\x9b\"" },
+	static const struct {
+		const char *value, *want;
+	} cases[] = {
+		{ "word", "word" },
+		{ "/dev/disk/by-id/x:0,1;[]{}~'$&", "/dev/disk/by-id/x:0,1;[]{}~'$&" },
+		{ "\xc3\xa4", "\xc3\xa4" },
+		{ "", "\"\"" },
+		{ "a b", "\"a b\"" },
+		{ "a=b", "\"a=b\"" },
+		{ "a\"b", "\"a\\\"b\"" },
+		{ "a\\b", "\"a\\\\b\"" },
+		{ "a\nb\t", "\"a\\nb\\t\"" },
+		{ "\x01\x7f\r", "\"\\x01\\x7f\\x0d\"" },
+		{ "\xff", "\"\\xff\"" },
+		{ "\xc3\xa4\xc3", "\"\xc3\xa4\\xc3\"" },
+		{ "\xc2\x9b", "\"\\xc2\\x9b\"" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -341,7 +450,8 @@ static void records(void)
 	line_word(&b, NULL);
 	line_word(&b, "x");
 	line_end(&b);
-	CHECK_STR(buf_str(&b), "- name=\"a b\" zero=0 most=18446744073709551615 ratio=5/6\npool-start \"--all\" x\n");
+	CHECK_STR(buf_str(&b),
+	          "- name=\"a b\" zero=0 most=18446744073709551615 ratio=5/6\npool-start \"--all\" x\n");
 	buf_free(&b);
 }
 
@@ -377,7 +487,8 @@ static void everything_written_is_read_back(void)
 
 		for (size_t i = 0; i < len; i++) {
 			seed = seed * 1103515245 + 12345;
-			value[i] = round % 3 ? (char)(seed >> 16) : " =-@\"\\\nax\xc3\xa4\xff"[(seed >> 16) % 12];
+			value[i] = round % 3 ? (char)(seed >> 16)
+			                     : " =-@\"\\\nax\xc3\xa4\xff"[(seed >> 16) % 12];
 			if (!value[i])
 				value[i] = '!';
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stable device names on trees that stand for /sys and /dev, shaped like those of real machines; names as udev gives them there.
+ * Stable device names on trees that stand for /sys and /dev, shaped like those of real machines; names as
+ * udev gives them there.
  */
 #include "system/links.h"
 
@@ -91,8 +92,9 @@ static void virtio_disk_is_at_its_pci_address(void)
 	fixture(sys_root, "DISK 01/x\n", PCI5 "/virtio2/block/vda/serial");
 	CHECK_STR(by_path("vda"), "pci-0000:00:05.0");
 	CHECK_STR(by_path("vda1"), "pci-0000:00:05.0-part1");
-	CHECK_STR(names("vda1", false), "disk/by-path/pci-0000:00:05.0-part1\ndisk/by-path/virtio-pci-0000:00:05.0-part1\n"
-	                                "disk/by-id/virtio-DISK_01_x-part1\n");
+	CHECK_STR(names("vda1", false),
+	          "disk/by-path/pci-0000:00:05.0-part1\ndisk/by-path/virtio-pci-0000:00:05.0-part1\n"
+	          "disk/by-id/virtio-DISK_01_x-part1\n");
 	end();
 }
 
@@ -117,7 +119,8 @@ static void scsi_host(const char *parent, unsigned host, unsigned target, const 
 	fixture_device(sys_root, dir, "scsi");
 	fixture_path(dir, "%s/host%u/target%u:0:%u", parent, host, host, target);
 	fixture_device(sys_root, dir, "scsi");
-	fixture_path(dir, "%s/host%u/target%u:0:%u/%u:0:%u:%s", parent, host, host, target, host, target, lun);
+	fixture_path(dir, "%s/host%u/target%u:0:%u/%u:0:%u:%s", parent, host, host, target, host, target,
+	             lun);
 	fixture_device(sys_root, dir, "scsi");
 	disk(dir, name);
 }
@@ -155,7 +158,8 @@ static void iscsi_lun(unsigned host, unsigned session, const char *lun, const ch
 {
 	char dir[PATH_MAX];
 
-	fixture_path(dir, "devices/platform/host%u/session%u/target%u:0:0/%u:0:0:%s", host, session, host, host, lun);
+	fixture_path(dir, "devices/platform/host%u/session%u/target%u:0:0/%u:0:0:%s", host, session, host,
+	             host, lun);
 	fixture_device(sys_root, dir, "scsi");
 	disk(dir, name);
 }
@@ -202,7 +206,8 @@ static void usb_stick_is_at_its_port(void)
 	fixture(sys_root, "Kingston\n", "%s/host4/target4:0:0/4:0:0:0/vendor", dir);
 	fixture(sys_root, "DataTraveler 3.0\n", "%s/host4/target4:0:0/4:0:0:0/model", dir);
 	CHECK_STR(by_path("sdd"), "pci-0000:00:14.0-usb-0:1.4:1.0-scsi-0:0:0:0");
-	CHECK(strstr(names("sdd", false), "disk/by-id/usb-Kingston_DataTraveler_3.0_60A44C413-0:0\n") != NULL);
+	CHECK(strstr(names("sdd", false), "disk/by-id/usb-Kingston_DataTraveler_3.0_60A44C413-0:0\n") !=
+	      NULL);
 	end();
 }
 
@@ -223,14 +228,15 @@ static void nvme_namespace_has_its_number(void)
 	fixture(sys_root, "eui.0025385b71b0d1b4\n", "%s/wwid", dir);
 	fixture_path(dir, "%s/nvme0n1/device", controller);
 	fixture_link(sys_root, controller, dir);
-	CHECK_STR(names("nvme0n1", false), "disk/by-path/pci-0000:00:05.0-nvme-1\ndisk/by-id/nvme-eui.0025385b71b0d1b4\n"
-	                                   "disk/by-id/nvme-QEMU_NVMe_Ctrl_abc_1\ndisk/by-id/nvme-QEMU_NVMe_Ctrl_abc_1_1\n");
+	CHECK_STR(names("nvme0n1", false),
+	          "disk/by-path/pci-0000:00:05.0-nvme-1\ndisk/by-id/nvme-eui.0025385b71b0d1b4\n"
+	          "disk/by-id/nvme-QEMU_NVMe_Ctrl_abc_1\ndisk/by-id/nvme-QEMU_NVMe_Ctrl_abc_1_1\n");
 	end();
 }
 
 /* What is built into a chip, as on most arm64 machines. */
 
-#define SOC "devices/platform/soc"
+#define SOC  "devices/platform/soc"
 #define EMMC SOC "/fe340000.mmc/mmc_host/mmc0/mmc0:0001"
 
 static void emmc(const char *controller, const char *bus, const char *card)
@@ -243,15 +249,18 @@ static void emmc(const char *controller, const char *bus, const char *card)
 
 static void emmc_is_at_its_controller(void)
 {
-	static const char amba[] = SOC "/48220000.sdmmc", card[] = SOC "/48220000.sdmmc/mmc_host/mmc1/mmc1:aaaa";
+	static const char amba[] = SOC "/48220000.sdmmc",
+			  card[] = SOC "/48220000.sdmmc/mmc_host/mmc1/mmc1:aaaa";
 
 	begin();
 	fixture_device(sys_root, SOC, "platform");
 	emmc(SOC "/fe340000.mmc", "platform", EMMC);
 	disk(EMMC, "mmcblk0");
 	disk(EMMC, "mmcblk0boot1");
-	CHECK_STR(names("mmcblk0", false), "disk/by-path/platform-fe340000.mmc\ndisk/by-id/mmc-DG4016_0x1a2b3c4d\n");
-	CHECK_STR(names("mmcblk0boot1", false), "disk/by-path/platform-fe340000.mmc-boot1\ndisk/by-id/mmc-DG4016_0x1a2b3c4d-boot1\n");
+	CHECK_STR(names("mmcblk0", false),
+	          "disk/by-path/platform-fe340000.mmc\ndisk/by-id/mmc-DG4016_0x1a2b3c4d\n");
+	CHECK_STR(names("mmcblk0boot1", false),
+	          "disk/by-path/platform-fe340000.mmc-boot1\ndisk/by-id/mmc-DG4016_0x1a2b3c4d-boot1\n");
 	emmc(amba, "amba", card);
 	disk(card, "mmcblk1");
 	CHECK_STR(by_path("mmcblk1"), "platform-soc-amba-48220000.sdmmc");
@@ -260,7 +269,8 @@ static void emmc_is_at_its_controller(void)
 
 static void bridges_and_hosts_of_a_chip_belong_to_the_name(void)
 {
-	static const char bridge[] = "devices/platform/4010000000.pcie", usb[] = SOC "/xhci-hcd.0.auto/usb1/1-2";
+	static const char bridge[] = "devices/platform/4010000000.pcie",
+			  usb[] = SOC "/xhci-hcd.0.auto/usb1/1-2";
 	char dir[PATH_MAX];
 
 	begin();
@@ -291,11 +301,11 @@ static void what_is_not_understood_has_no_path(void)
 	begin();
 	disk("devices/virtual", "loop0");
 	pci();
-	scsi_host(PCI5 "/host0/port-0:0/end_device-0:0", 0, 0, "0", "sda");     /* SAS */
-	scsi_host("devices/nobus", 1, 0, "0", "sdb");                           /* nothing addressable above */
+	scsi_host(PCI5 "/host0/port-0:0/end_device-0:0", 0, 0, "0", "sda"); /* SAS */
+	scsi_host("devices/nobus", 1, 0, "0", "sdb");                       /* nothing addressable above */
 	fixture_device(sys_root, PCI5 "/strange0", "strange");
-	disk(PCI5 "/strange0", "xda");                                          /* an address, but not the whole of it */
-	iscsi_lun(5, 9, "0", "sdc");                                            /* no such session any more */
+	disk(PCI5 "/strange0", "xda"); /* an address, but not the whole of it */
+	iscsi_lun(5, 9, "0", "sdc");   /* no such session any more */
 	CHECK_STR(by_path("loop0"), NULL);
 	CHECK_STR(by_path("sda"), NULL);
 	CHECK_STR(by_path("sdb"), NULL);
@@ -336,9 +346,9 @@ static const char *serial(void)
 
 /* T10 vendor, then NAA registered extended, both of the logical unit, as tgtd sends them. */
 static const unsigned char page83[] = {
-	0x00, 0x83, 0x00, 0x2c,
-	0x02, 0x01, 0x00, 0x14, 'I', 'E', 'T', ' ', ' ', ' ', ' ', ' ', '0', '0', '0', '1', '0', '0', '0', '1', 0, 0, 0, 0,
-	0x01, 0x03, 0x00, 0x10, 0x60, 0, 0, 0, 0, 0, 0, 0, 0x0e, 0, 0, 0, 0, 0x01, 0, 0x01,
+	0x00, 0x83, 0x00, 0x2c, 0x02, 0x01, 0x00, 0x14, 'I',  'E', 'T', ' ', ' ',  ' ',  ' ',  ' ',
+	'0',  '0',  '0',  '1',  '0',  '0',  '0',  '1',  0,    0,   0,   0,   0x01, 0x03, 0x00, 0x10,
+	0x60, 0,    0,    0,    0,    0,    0,    0,    0x0e, 0,   0,   0,   0,    0x01, 0,    0x01,
 };
 
 static void naa_is_preferred(void)
@@ -414,11 +424,11 @@ static void malformed_pages_are_survived(void)
 	page("vpd_pg83", bad, sizeof(bad));
 	CHECK_STR(serial(), NULL);
 	memcpy(bad, page83, sizeof(bad));
-	bad[7] = 0xff;                          /* a descriptor longer than the page */
+	bad[7] = 0xff; /* a descriptor longer than the page */
 	page("vpd_pg83", bad, sizeof(bad));
 	CHECK_STR(serial(), NULL);
 	memcpy(bad, page83, sizeof(bad));
-	bad[5] |= 0x10;                         /* a target port's name is not the disk's */
+	bad[5] |= 0x10; /* a target port's name is not the disk's */
 	bad[29] |= 0x10;
 	page("vpd_pg83", bad, sizeof(bad));
 	CHECK_STR(serial(), NULL);
@@ -465,7 +475,9 @@ static bool have_mke2fs;
 static void make_ext4(const char *node, const char *label, const char *uuid)
 {
 	char path[PATH_MAX];
-	const char *const argv[] = { "mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-U", uuid, path, NULL };
+	const char *const argv[] = {
+		"mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-U", uuid, path, NULL
+	};
 	struct tool t = { .argv = argv, .deadline = clock_ms() + SECONDS(20) };
 	struct err e = { 0 };
 
@@ -611,7 +623,8 @@ static void a_forged_record_removes_nothing_else(void)
 
 	two_disks();
 	fixture_path(path, "%s/other", root);
-	CHECK_INT(symlink("../../../vda", path), 0);      /* as a link of that name would point, if the record were believed */
+	/* as a link of that name would point, if the record were believed */
+	CHECK_INT(symlink("../../../vda", path), 0);
 	fixture(run_root, "disk/../../other\n../other\nother\n", "links/vda");
 	update("vda");
 	CHECK(lstat(path, &st) == 0);

@@ -48,8 +48,9 @@ static void levels_hold_per_facility(void)
 static void bad_specifications_change_nothing(void)
 {
 	static const char *const bad[] = {
-		"", ",", "loud", "net", "net=", "=info", "net=loud", "nets=info", "info,", "debug,net=loud", "INFO", " info", "info ",
-		"net=info=debug", "inf", "infos",
+		"",          ",",     "loud",           "net",  "net=",  "=info", "net=loud",
+		"nets=info", "info,", "debug,net=loud", "INFO", " info", "info ", "net=info=debug",
+		"inf",       "infos",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -123,8 +124,10 @@ static void the_ring_keeps_the_last_and_is_bounded(void)
 	size_t n = 0;
 
 	for (int i = 0; i < 20000; i++)
-		log_info(LF_POOL, "message %d %.*s", i, i % 200, "                                                                "
-		         "                                                                                                              ");
+		log_info(LF_POOL, "message %d %.*s", i, i % 200,
+		         "                                                                                   "
+		         "                                                                                   "
+		         "        ");
 	log_text(&b, 0);
 	CHECK(b.len < 256 * 1024);
 	for (char *line = b.data, *end; *line; line = end + 1, n++) {
@@ -163,7 +166,7 @@ static void read_stderr(void (*f)(void), char *out, size_t size)
 		_exit(0);
 	}
 	close(p[1]);
-	CHECK(waitpid(pid, &status, 0) == pid);                 /* it ends although nobody has read a byte yet */
+	CHECK(waitpid(pid, &status, 0) == pid); /* it ends although nobody has read a byte yet */
 	CHECK_INT(status, 0);
 	while (len < size - 1 && (n = read(p[0], out + len, size - 1 - len)) > 0)
 		len += (size_t)n;
@@ -189,7 +192,8 @@ static void lines_on_standard_error(void)
 static void say_a_lot(void)
 {
 	for (int i = 0; i < 5000; i++)
-		log_info(LF_POOL, "message %d with some more text so that the pipe is full before the end", i);
+		log_info(LF_POOL, "message %d with some more text so that the pipe is full before the end",
+		         i);
 }
 
 static void a_reader_that_does_not_read_delays_nobody(void)
@@ -201,7 +205,7 @@ static void a_reader_that_does_not_read_delays_nobody(void)
 	len = strlen(text);
 	CHECK(len > 4096 && len < sizeof(text) / 2);
 	CHECK(starts_with(text, "poolinit: pool: message 0 "));
-	CHECK(text[len - 1] == '\n');                           /* whole lines only */
+	CHECK(text[len - 1] == '\n'); /* whole lines only */
 }
 
 static void say_into_a_closed_one(void)
@@ -235,7 +239,7 @@ static int kmsg_gets_a_line(void)
 		if (n <= 0)
 			return 1;
 		record[n] = '\0';
-		if (strstr(record, want))               /* "priority,seq,…;text": facility times 8, plus 4 for a warning */
+		if (strstr(record, want)) /* "priority,seq,…;text": facility times 8, plus 4 for a warning */
 			return atoi(record) % 8 == 4 ? 0 : 2;
 	}
 	return 3;

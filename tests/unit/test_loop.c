@@ -202,7 +202,7 @@ static void asking_for_nothing_is_quiet_even_after_hangup(void)
 	CHECK_INT(loop_watch(&loop, &w, s[0], EPOLLIN, NULL), 0);
 	loop_change(&loop, &w, 0);
 	close(s[1]);
-	loop_round(&loop, 0);                                   /* may be spent on the one hang-up that epoll insists on */
+	loop_round(&loop, 0); /* may be spent on the one hang-up that epoll insists on */
 	uint64_t before = clock_ms();
 	loop_round(&loop, before + 50);
 	CHECK(clock_ms() >= before + 50);
@@ -367,7 +367,7 @@ static void runs_until_stopped_and_can_run_again(void)
 	loop_run(&loop);
 	CHECK_INT(called, 2);
 	loop_stop(&loop);
-	loop_run(&loop);                /* a stop before the run is not forgotten */
+	loop_run(&loop); /* a stop before the run is not forgotten */
 	loop_close(&loop);
 }
 
@@ -409,7 +409,8 @@ static void a_broken_loop_does_not_spin(void)
 	getrusage(RUSAGE_SELF, &after);
 	CHECK_INT(called, 1);
 	CHECK(after.ru_utime.tv_sec == before.ru_utime.tv_sec
-	      ? after.ru_utime.tv_usec - before.ru_utime.tv_usec < 100000 : 1);
+	              ? after.ru_utime.tv_usec - before.ru_utime.tv_usec < 100000
+	              : 1);
 	loop.epoll = -1;
 	loop_close(&loop);
 }
@@ -428,7 +429,7 @@ static void idle_means_no_wakeups(void)
 	getrusage(RUSAGE_SELF, &before);
 	loop_round(&loop, clock_ms() + 300);
 	getrusage(RUSAGE_SELF, &after);
-	CHECK(after.ru_nvcsw - before.ru_nvcsw <= 2);           /* one sleep */
+	CHECK(after.ru_nvcsw - before.ru_nvcsw <= 2); /* one sleep */
 	CHECK_INT(called, 0);
 	close(p[1]);
 	finish(&w);

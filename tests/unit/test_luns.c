@@ -17,7 +17,7 @@
 
 static struct seen {
 	int n;
-	char text[8][512];      /* "name path key format capacity problem" */
+	char text[8][512]; /* "name path key format capacity problem" */
 	char notes[512];
 } seen;
 
@@ -25,8 +25,8 @@ static void on_volume(struct op *op, const struct volume *v)
 {
 	(void)op;
 	if (seen.n < (int)ARRAY_LEN(seen.text))
-		snprintf(seen.text[seen.n++], sizeof(seen.text[0]), "%s %s %s %s %llu %s", v->name, v->path, v->key, v->format,
-		         (unsigned long long)v->capacity, v->problem ? v->problem : "-");
+		snprintf(seen.text[seen.n++], sizeof(seen.text[0]), "%s %s %s %s %llu %s", v->name, v->path,
+		         v->key, v->format, (unsigned long long)v->capacity, v->problem ? v->problem : "-");
 }
 
 static void on_note(struct op *op, const char *text)
@@ -40,7 +40,11 @@ static struct luns_health health;
 static int refresh(const char *target, bool own, uint64_t timeout, struct pool_sizes *sizes)
 {
 	struct pool_def d = { .name = "p", .target = { .path = target } };
-	struct op op = { .deadline = clock_ms() + timeout, .run_dir = "/run/poolinit", .own_devices = own, .on_volume = on_volume, .on_note = on_note };
+	struct op op = { .deadline = clock_ms() + timeout,
+		         .run_dir = "/run/poolinit",
+		         .own_devices = own,
+		         .on_volume = on_volume,
+		         .on_note = on_note };
 	struct err e = { 0 };
 	int r;
 
@@ -105,11 +109,12 @@ static void disks_and_roms_become_volumes_in_order(void)
 	begin();
 	lun("10", "0\n", "sdb", "4096\n");
 	lun("2", "5\n", "sdc", "2048\n");
-	lun("0", "12\n", NULL, NULL);           /* the target's own controller */
+	lun("0", "12\n", NULL, NULL); /* the target's own controller */
 	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
 	CHECK_INT(seen.n, 2);
 	CHECK_STR(seen.text[0], "unit:0:0:2 /dev/disk/by-path/" BY_PATH "2 36000000000002 unknown 1048576 -");
-	CHECK_STR(seen.text[1], "unit:0:0:10 /dev/disk/by-path/" BY_PATH "10 360000000000010 unknown 2097152 -");
+	CHECK_STR(seen.text[1],
+	          "unit:0:0:10 /dev/disk/by-path/" BY_PATH "10 360000000000010 unknown 2097152 -");
 	CHECK_INT(sizes.capacity, 3 * 1048576);
 	CHECK_INT(sizes.allocation, 3 * 1048576);
 	CHECK_INT(sizes.available, 0);
@@ -155,7 +160,8 @@ static void by_id_and_dev_are_targets_too(void)
 	begin();
 	lun("1", "0\n", "sda", "8\n");
 	CHECK_INT(refresh("/dev/disk/by-id", true, SECONDS(5), &sizes), 0);
-	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/disk/by-id/scsi-36000000000001 36000000000001 unknown 4096 -");
+	CHECK_STR(seen.text[0],
+	          "unit:0:0:1 /dev/disk/by-id/scsi-36000000000001 36000000000001 unknown 4096 -");
 	CHECK_INT(refresh("/dev", true, SECONDS(5), &sizes), 0);
 	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/sda 36000000000001 unknown 4096 -");
 	end();
@@ -169,7 +175,8 @@ static void a_disk_without_stable_name_is_listed_with_its_problem(void)
 	lun("1", "0\n", "sda", "8\n");
 	/* No udevd and not ours: nobody makes links here. */
 	CHECK_INT(refresh("/dev/disk/by-path", false, SECONDS(5), &sizes), 0);
-	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/sda 36000000000001 unknown 4096 no stable name for /dev/sda below /dev/disk/by-path");
+	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/sda 36000000000001 unknown 4096 no stable name for /dev/sda "
+	                        "below /dev/disk/by-path");
 	end();
 }
 
@@ -183,12 +190,14 @@ static void a_disk_that_never_comes_is_not_well_and_the_others_are_listed(void)
 	lun("2", "0\n", NULL, NULL);
 	CHECK_INT(refresh("/dev/disk/by-path", true, 300, &sizes), 0);
 	CHECK_INT(seen.n, 1);
-	CHECK_STR(seen.notes, "");               /* it would be the same note twice a minute, and the pool's reason says it */
+	/* it would be the same note twice a minute, and the pool's reason says it */
+	CHECK_STR(seen.notes, "");
 	CHECK(clock_ms() - before >= 300 && clock_ms() - before < SECONDS(5));
 	CHECK_INT(health.n, 2);
 	CHECK_INT(health.sick, 1);
 	CHECK_STR(health.first, "LUN 2");
-	CHECK_STR(health.why, "there is no block device for it: it does not answer what the kernel asks it first, or has no driver");
+	CHECK_STR(health.why, "there is no block device for it: it does not answer what the kernel asks it "
+	                      "first, or has no driver");
 	end();
 }
 
@@ -228,7 +237,8 @@ static void luns_that_stand_still_are_named(void)
 	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(5), &sizes), 0);
 	CHECK_INT(seen.n, 3);
 	CHECK_STR(seen.text[0], "unit:0:0:1 /dev/disk/by-path/" BY_PATH "1 36000000000001 unknown 4096 -");
-	CHECK_STR(seen.text[1], "unit:0:0:2 /dev/disk/by-path/" BY_PATH "2 36000000000002 unknown 4096 the kernel has set it offline after errors");
+	CHECK_STR(seen.text[1], "unit:0:0:2 /dev/disk/by-path/" BY_PATH
+	                        "2 36000000000002 unknown 4096 the kernel has set it offline after errors");
 	CHECK_INT(health.n, 3);
 	CHECK_INT(health.sick, 2);
 	CHECK_STR(health.first, "LUN 2 (sdb)");
@@ -248,8 +258,10 @@ static void what_is_offline_is_tried_again(void)
 	fixture("/sys", "offline\n", HOST "/session3/target2:0:0/2:0:0:1/state");
 	fixture("/sys", "blocked\n", HOST "/session3/target2:0:0/2:0:0:2/state");
 	luns_wake(2);
-	CHECK(file_read_line(AT_FDCWD, "/sys/class/block/sda/device/state", text, sizeof(text)) > 0 && starts_with(text, "running"));
-	CHECK(file_read_line(AT_FDCWD, "/sys/class/block/sdb/device/state", text, sizeof(text)) > 0 && streq(text, "blocked"));
+	CHECK(file_read_line(AT_FDCWD, "/sys/class/block/sda/device/state", text, sizeof(text)) > 0 &&
+	      starts_with(text, "running"));
+	CHECK(file_read_line(AT_FDCWD, "/sys/class/block/sdb/device/state", text, sizeof(text)) > 0 &&
+	      streq(text, "blocked"));
 	end();
 }
 
@@ -264,7 +276,7 @@ static void links_of_udev_are_waited_for(void)
 	fixture("/dev", "", "disk/by-path/keep");
 	child = fork();
 	if (child == 0) {
-		poll(NULL, 0, 100);     /* udev takes its time */
+		poll(NULL, 0, 100); /* udev takes its time */
 		_exit(symlink("../../sda", "/dev/disk/by-path/" BY_PATH "1"));
 	}
 	CHECK_INT(refresh("/dev/disk/by-path", false, SECONDS(10), &sizes), 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * LVM: its reports from recorded texts; its command line; and the logical backend up to the point where device-mapper is needed, on real physical
- * volumes (loop devices over memory) in a mount namespace whose /dev holds nothing else.
+ * LVM: its reports from recorded texts; its command line; and the logical backend up to the point where
+ * device-mapper is needed, on real physical volumes (loop devices over memory) in a mount namespace whose
+ * /dev holds nothing else.
  */
 #include "backends/logical/lvm.h"
 
@@ -28,11 +29,13 @@ static int next(char **text, struct err *e)
 
 static void a_report_is_taken_apart(void)
 {
-	/* lvs --noheadings --nameprefixes --units b --nosuffix --segments -o lv_name,lv_uuid,lv_attr,lv_size,origin,devices */
-	char text[] =
-		"  LVM2_LV_NAME='data' LVM2_LV_UUID='zz0W8G-AKb0-2lTq-mjtS-Q0bE-aU6d-Z2T5dW' LVM2_LV_ATTR='-wi-a-----' LVM2_LV_SIZE='8388608' "
-		"LVM2_ORIGIN='' LVM2_DEVICES='/dev/vdb(0),/dev/vdc(4)'\n"
-		"  LVM2_LV_NAME='thin one' LVM2_LV_UUID='x' LVM2_LV_ATTR='Vwi-aotz--' LVM2_LV_SIZE='1' LVM2_ORIGIN='[hidden]' LVM2_DEVICES=''\n";
+	/* lvs --noheadings --nameprefixes --units b --nosuffix --segments -o
+	 * lv_name,lv_uuid,lv_attr,lv_size,origin,devices */
+	char text[] = "  LVM2_LV_NAME='data' LVM2_LV_UUID='zz0W8G-AKb0-2lTq-mjtS-Q0bE-aU6d-Z2T5dW' "
+		      "LVM2_LV_ATTR='-wi-a-----' LVM2_LV_SIZE='8388608' LVM2_ORIGIN='' "
+		      "LVM2_DEVICES='/dev/vdb(0),/dev/vdc(4)'\n"
+		      "  LVM2_LV_NAME='thin one' LVM2_LV_UUID='x' LVM2_LV_ATTR='Vwi-aotz--' LVM2_LV_SIZE='1' "
+		      "LVM2_ORIGIN='[hidden]' LVM2_DEVICES=''\n";
 	char *at = text;
 	struct err e;
 	int n = next(&at, &e);
@@ -74,7 +77,20 @@ static void a_last_line_without_newline_counts(void)
 static void what_is_no_report_is_refused(void)
 {
 	static const char *const bad[] = {
-		"data vg -wi-a-----", "A='1", "A=1", "A", "A=", "A='", "='1'", "a='1'", "A='1' B", "A='1' junk B='2'", "A='1''", "\x01", "A='1'=B", "A ='1'",
+		"data vg -wi-a-----",
+		"A='1",
+		"A=1",
+		"A",
+		"A=",
+		"A='",
+		"='1'",
+		"a='1'",
+		"A='1' B",
+		"A='1' junk B='2'",
+		"A='1''",
+		"\x01",
+		"A='1'=B",
+		"A ='1'",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -100,8 +116,11 @@ static void too_many_fields_are_refused(void)
 
 static void device_mapper_names_are_decoded(void)
 {
-	static const struct { const char *dm, *vg, *lv; } good[] = {
-		{ "vg-lv", "vg", "lv" }, { "my--vg-my--lv", "my-vg", "my-lv" }, { "a----b-c", "a--b", "c" }, { "vg-lv-real", "vg", "lv" },
+	static const struct {
+		const char *dm, *vg, *lv;
+	} good[] = {
+		{ "vg-lv", "vg", "lv" },     { "my--vg-my--lv", "my-vg", "my-lv" },
+		{ "a----b-c", "a--b", "c" }, { "vg-lv-real", "vg", "lv" },
 		{ "vg-a--", "vg", "a-" },
 	};
 	static const char *const bad[] = { "", "vg", "-lv", "vg-", "--", "my--vg", "a-" };
@@ -148,7 +167,11 @@ static void on_volume(struct op *op, const struct volume *v)
 static struct op op_make(void)
 {
 	lvm_scan_forget();
-	return (struct op){ .deadline = clock_ms() + SECONDS(60), .run_dir = "/run/poolinit", .own_devices = true, .on_note = on_note, .on_volume = on_volume };
+	return (struct op){ .deadline = clock_ms() + SECONDS(60),
+		            .run_dir = "/run/poolinit",
+		            .own_devices = true,
+		            .on_note = on_note,
+		            .on_volume = on_volume };
 }
 
 /* Newer LVM asks device-mapper at each scan, and on a kernel without it complains of that first. */
@@ -196,7 +219,8 @@ static void words_stay_words(void)
 {
 	struct err e;
 
-	/* Were the quoting wrong, these would be further arguments, or comments, and the error another one. */
+	/* Were the quoting wrong, these would be further arguments, or comments, and the error another
+	 * one. */
 	CHECK_INT(lvm(NULL, &e, "vgs", LVM_ALONE, "a b", NULL), -1);
 	CHECK(strstr(e.message, "a b") != NULL);
 	CHECK_INT(lvm(NULL, &e, "vgs", LVM_ALONE, "it's", NULL), -1);
@@ -218,13 +242,17 @@ static void only_a_report_is_a_report(void)
 
 /* ---- the logical backend on real physical volumes ---- */
 
-struct disk { int fd; char node[32], link[32]; };
+struct disk {
+	int fd;
+	char node[32], link[32];
+};
 static struct disk disks[3];
 
 /* A loop device over memory. It goes away by itself when the descriptor does, however this test ends. */
 static bool disk_make(struct disk *d, const char *link)
 {
-	struct loop_config config = { .fd = (unsigned)memfd_create("disk", MFD_CLOEXEC), .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
+	struct loop_config config = { .fd = (unsigned)memfd_create("disk", MFD_CLOEXEC),
+		                      .info = { .lo_flags = LO_FLAGS_AUTOCLEAR } };
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), n;
 
 	snprintf(d->link, sizeof(d->link), "%s", link);
@@ -240,7 +268,7 @@ static bool disk_make(struct disk *d, const char *link)
 			break;
 		if (ioctl(d->fd, LOOP_CONFIGURE, &config) == 0)
 			break;
-		close(d->fd);                   /* somebody else was faster: the next one */
+		close(d->fd); /* somebody else was faster: the next one */
 		d->fd = -1;
 		if (errno != EBUSY)
 			break;
@@ -259,16 +287,22 @@ static void disk_free(struct disk *d)
 
 #define PV_UUID "aaaaaa-bbbb-cccc-dddd-eeee-ffff-gggggg"
 
-/* What vgcfgbackup would write for a group with two volumes; vgcfgrestore needs no device-mapper to put it on the disk. */
+/* What vgcfgbackup would write for a group with two volumes; vgcfgrestore needs no device-mapper to put it on
+ * the disk. */
 static const char metadata[] =
-	"contents = \"Text Format Volume Group\"\nversion = 1\ndescription = \"\"\ncreation_host = \"test\"\ncreation_time = 1700000000\n"
-	"withvols {\n id = \"hhhhhh-bbbb-cccc-dddd-eeee-ffff-gggggg\"\n seqno = 3\n format = \"lvm2\"\n status = [\"RESIZEABLE\", \"READ\", \"WRITE\"]\n"
+	"contents = \"Text Format Volume Group\"\nversion = 1\ndescription = \"\"\ncreation_host = "
+	"\"test\"\ncreation_time = 1700000000\n"
+	"withvols {\n id = \"hhhhhh-bbbb-cccc-dddd-eeee-ffff-gggggg\"\n seqno = 3\n format = \"lvm2\"\n "
+	"status = [\"RESIZEABLE\", \"READ\", \"WRITE\"]\n"
 	" flags = []\n extent_size = 8192\n max_lv = 0\n max_pv = 0\n metadata_copies = 0\n"
-	" physical_volumes {\n  pv0 {\n   id = \"" PV_UUID "\"\n   device = \"/dev/diskc\"\n   status = [\"ALLOCATABLE\"]\n   flags = []\n"
+	" physical_volumes {\n  pv0 {\n   id = \"" PV_UUID
+	"\"\n   device = \"/dev/diskc\"\n   status = [\"ALLOCATABLE\"]\n   flags = []\n"
 	"   dev_size = 131072\n   pe_start = 2048\n   pe_count = 15\n  }\n }\n"
 	" logical_volumes {\n"
-	"  one {\n   id = \"iiiiii-bbbb-cccc-dddd-eeee-ffff-gggggg\"\n   status = [\"READ\", \"WRITE\", \"VISIBLE\"]\n   flags = []\n   segment_count = 1\n"
-	"   segment1 {\n    start_extent = 0\n    extent_count = 2\n    type = \"striped\"\n    stripe_count = 1\n    stripes = [\"pv0\", 0]\n   }\n  }\n"
+	"  one {\n   id = \"iiiiii-bbbb-cccc-dddd-eeee-ffff-gggggg\"\n   status = [\"READ\", \"WRITE\", "
+	"\"VISIBLE\"]\n   flags = []\n   segment_count = 1\n"
+	"   segment1 {\n    start_extent = 0\n    extent_count = 2\n    type = \"striped\"\n    stripe_count "
+	"= 1\n    stripes = [\"pv0\", 0]\n   }\n  }\n"
 	" }\n}\n";
 
 static const char *vg;
@@ -327,7 +361,7 @@ static void a_group_that_is_not_there_is_waited_for(void)
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WAIT_DEVICE);
 	CHECK_STR(e.waits_for, "device=/dev/absent");
-	vg = "withvols";                        /* a group of that name is there, but not on the device that is meant */
+	vg = "withvols"; /* a group of that name is there, but not on the device that is meant */
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WAIT_DEVICE);
 	CHECK_STR(e.waits_for, "device=/dev/absent");
@@ -388,10 +422,11 @@ static void a_device_that_holds_something_else_is_refused(void)
 	struct err e;
 
 	vg = "whole";
-	device = "/dev/diskc";                  /* of the other group */
+	device = "/dev/diskc"; /* of the other group */
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WRONG_FORMAT);
-	CHECK(strstr(e.message, "/dev/diskc is a physical volume, but not of volume group \"whole\"") != NULL);
+	CHECK(strstr(e.message, "/dev/diskc is a physical volume, but not of volume group \"whole\"") !=
+	      NULL);
 	device = "/dev/diskb";
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WRONG_FORMAT);
@@ -399,7 +434,7 @@ static void a_device_that_holds_something_else_is_refused(void)
 	CHECK_INT(pwrite(disks[1].fd, superblock, 2, 1080), 2);
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WRONG_FORMAT);
-	vg = "nowhere";                         /* a group that is not there, on a device that is and holds another */
+	vg = "nowhere"; /* a group that is not there, on a device that is and holds another */
 	device = "/dev/diskc";
 	CHECK_INT(start(&e), -1);
 	CHECK_INT(e.class, ERR_WRONG_FORMAT);
@@ -407,7 +442,8 @@ static void a_device_that_holds_something_else_is_refused(void)
 
 static void names_are_checked_before_they_reach_lvm(void)
 {
-	static const char *const bad[] = { "a b", "-x", "..", "a/b", "x' --config 'y", "a\nb", "vg=1", "a||b", "" };
+	static const char *const bad[] = { "a b",  "-x",   "..",   "a/b", "x' --config 'y",
+		                           "a\nb", "vg=1", "a||b", "" };
 	struct err e;
 
 	device = NULL;
@@ -440,10 +476,13 @@ static void a_group_that_misses_a_disk_is_not_activated_in_part(void)
 /* /dev with nothing but what LVM needs and our three disks. */
 static bool world_make(void)
 {
-	if (!fixture_namespace(0) || !fixture_cover("/dev") || !fixture_cover("/run") || mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)) < 0 ||
-	    mknod("/dev/urandom", S_IFCHR | 0666, makedev(1, 9)) < 0 || mknod("/dev/loop-control", S_IFCHR | 0600, makedev(10, 237)) < 0)
+	if (!fixture_namespace(0) || !fixture_cover("/dev") || !fixture_cover("/run") ||
+	    mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)) < 0 ||
+	    mknod("/dev/urandom", S_IFCHR | 0666, makedev(1, 9)) < 0 ||
+	    mknod("/dev/loop-control", S_IFCHR | 0600, makedev(10, 237)) < 0)
 		return false;
-	return disk_make(&disks[0], "/dev/diska") && disk_make(&disks[1], "/dev/diskb") && disk_make(&disks[2], "/dev/diskc");
+	return disk_make(&disks[0], "/dev/diska") && disk_make(&disks[1], "/dev/diskb") &&
+	       disk_make(&disks[2], "/dev/diskc");
 }
 
 static void physical_volumes_are_made(void)
@@ -453,7 +492,8 @@ static void physical_volumes_are_made(void)
 	fixture_bytes("/run/metadata", metadata, strlen(metadata));
 	CHECK_INT(lvm(NULL, &e, "pvcreate", "-y", "/dev/diska", NULL), 0);
 	CHECK_INT(lvm(NULL, &e, "vgcreate", "whole", "/dev/diska", NULL), 0);
-	CHECK_INT(lvm(NULL, &e, "pvcreate", "-y", "--norestorefile", "--uuid", PV_UUID, "/dev/diskc", NULL), 0);
+	CHECK_INT(lvm(NULL, &e, "pvcreate", "-y", "--norestorefile", "--uuid", PV_UUID, "/dev/diskc", NULL),
+	          0);
 	CHECK_INT(lvm(NULL, &e, "vgcfgrestore", "-f", "/run/metadata", "withvols", NULL), 0);
 	CHECK_STR(e.message, "");
 }

@@ -7,7 +7,7 @@
 #include "../../src/base/memory.c"
 #include <sys/socket.h>
 
-static int pair[2];     /* a kernel's log, whose records are sent to the other end */
+static int pair[2]; /* a kernel's log, whose records are sent to the other end */
 
 static void logged(const char *record)
 {
@@ -18,8 +18,11 @@ static void only_what_the_kernel_says_counts(void)
 {
 	struct killed k;
 
-	CHECK(read_record("6,1,2,-;Out of memory: Killed process 99 (refresh) total-vm:1kB\n", &k) && k.pid == 99 && strcmp(k.name, "refresh") == 0);
-	CHECK(read_record("3,1,2,c;Memory cgroup out of memory: Killed process 7 (sweep-definitio) total\n", &k) && k.pid == 7);
+	CHECK(read_record("6,1,2,-;Out of memory: Killed process 99 (refresh) total-vm:1kB\n", &k) &&
+	      k.pid == 99 && strcmp(k.name, "refresh") == 0);
+	CHECK(read_record("3,1,2,c;Memory cgroup out of memory: Killed process 7 (sweep-definitio) total\n",
+	                  &k) &&
+	      k.pid == 7);
 	CHECK(!read_record("14,1,2,-;Out of memory: Killed process 99 (refresh) total-vm:1kB\n", &k));
 	CHECK(!read_record("6,1,2,-;Out of memory: Killed process\n", &k));
 	CHECK(!read_record("", &k));
@@ -38,7 +41,7 @@ static void another_one_is_not_named(void)
 	CHECK(!log_may_name(99, "refresh"));
 	logged("6,1,2,-;Out of memory: Killed process 99 (refresh) total-vm:1kB\n");
 	CHECK(log_may_name(99, "refresh"));
-	CHECK(log_may_name(pid, NULL));         /* by its number, or not known */
+	CHECK(log_may_name(pid, NULL)); /* by its number, or not known */
 	CHECK(!log_may_name(100, "update"));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Modules, on the index of whatever kernel has its modules installed here, shown as the running kernel's in a mount namespace. Inserting one fails, for it
- * is another kernel's; what is found, what is refused and what is reported is all the same. (Real insertion is tested in the virtual machine.)
+ * Modules, on the index of whatever kernel has its modules installed here, shown as the running kernel's in a
+ * mount namespace. Inserting one fails, for it is another kernel's; what is found, what is refused and what
+ * is reported is all the same. (Real insertion is tested in the virtual machine.)
  */
 #include "system/module.h"
 
@@ -12,8 +13,8 @@
 #include "check.h"
 #include "fixture.h"
 
-static char installed[PATH_MAX];        /* /lib/modules/VERSION of some kernel with an index */
-static char running[PATH_MAX];          /* of this one */
+static char installed[PATH_MAX]; /* /lib/modules/VERSION of some kernel with an index */
+static char running[PATH_MAX];   /* of this one */
 
 static int load(const char *name, struct err *e)
 {
@@ -21,7 +22,9 @@ static int load(const char *name, struct err *e)
 	return module_load(name, e);
 }
 
-#define MODPROBE(...) module_modprobe_main((int)ARRAY_LEN(((const char *[]){ "modprobe", __VA_ARGS__ })), (char *[]){ "modprobe", __VA_ARGS__, NULL })
+#define MODPROBE(...)                                                                                        \
+	module_modprobe_main((int)ARRAY_LEN(((const char *[]){ "modprobe", __VA_ARGS__ })),                  \
+	                     (char *[]){ "modprobe", __VA_ARGS__, NULL })
 
 static void what_is_there_is_success(void)
 {
@@ -71,7 +74,10 @@ static void modprobe_wants_a_name(void)
 
 static void an_unknown_module_is_said_to_be_unknown(void)
 {
-	static const char *const names[] = { "no-such-module", "", "*", "../dm-mod", "dm-mod/x", "pci:v0000FFFFd0000FFFFsv00000000sd00000000bcFFscFFiFF" };
+	static const char *const names[] = {
+		"no-such-module", "",         "*",
+		"../dm-mod",      "dm-mod/x", "pci:v0000FFFFd0000FFFFsv00000000sd00000000bcFFscFFiFF"
+	};
 	struct err e;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -92,7 +98,8 @@ static void a_module_that_does_not_fit_is_named(void)
 	CHECK_INT(MODPROBE("-q", "nbd", "max_part=8"), 1);
 }
 
-/* A failure that a missing driver explains gets the reason behind it; what is there, what nobody has, and other failures say nothing. */
+/* A failure that a missing driver explains gets the reason behind it; what is there, what nobody has, and
+ * other failures say nothing. */
 static void a_missing_driver_is_explained(void)
 {
 	static const char names[] = "no-such-module nbd";
@@ -118,8 +125,10 @@ static void a_refusal_is_told_from_a_module_that_nobody_has(void)
 	CHECK(module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = ENOEXEC }));
 	CHECK(module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = EOPNOTSUPP }));
 	CHECK(!module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED }));
-	CHECK(!module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = ENOENT }));     /* left out of an image */
-	CHECK(!module_is_refused(&(struct err){ .class = ERR_STORAGE, .sys = ENODEV }));         /* it has looked for its hardware */
+	/* left out of an image */
+	CHECK(!module_is_refused(&(struct err){ .class = ERR_UNSUPPORTED, .sys = ENOENT }));
+	/* it has looked for its hardware */
+	CHECK(!module_is_refused(&(struct err){ .class = ERR_STORAGE, .sys = ENODEV }));
 }
 
 static void an_install_line_is_never_executed(void)
@@ -179,9 +188,10 @@ static bool show_installed(void)
 {
 	char keep[] = "/run/modules";
 
-	return fixture_cover("/run") && mkdir(keep, 0755) == 0 && mount(installed, keep, NULL, MS_BIND, NULL) == 0 && fixture_cover("/lib/modules") &&
-	       mkdir(running, 0755) == 0 && mount(keep, running, NULL, MS_BIND, NULL) == 0 && fixture_cover("/etc") &&
-	       mkdir("/etc/modprobe.d", 0755) == 0;
+	return fixture_cover("/run") && mkdir(keep, 0755) == 0 &&
+	       mount(installed, keep, NULL, MS_BIND, NULL) == 0 && fixture_cover("/lib/modules") &&
+	       mkdir(running, 0755) == 0 && mount(keep, running, NULL, MS_BIND, NULL) == 0 &&
+	       fixture_cover("/etc") && mkdir("/etc/modprobe.d", 0755) == 0;
 }
 
 int main(void)

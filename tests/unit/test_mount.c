@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Mounting in a mount namespace of our own, on tmpfs: options, errors, the older system call, and who is in the way of unmounting.
+ * Mounting in a mount namespace of our own, on tmpfs: options, errors, the older system call, and who is in
+ * the way of unmounting.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,11 @@
 static int mount_tmpfs(const char *target, const char *options, struct err *e)
 {
 	*e = (struct err){ 0 };
-	return mount_make(&(struct mount_request){ .fstype = "tmpfs", .source = "server:/export", .target = target, .options = options }, e);
+	return mount_make(&(struct mount_request){ .fstype = "tmpfs",
+	                                           .source = "server:/export",
+	                                           .target = target,
+	                                           .options = options },
+	                  e);
 }
 
 static int unmount(const char *target, struct err *e)
@@ -71,7 +76,9 @@ static void finds_an_option_in_a_list(void)
 
 static void joins_the_definitions_options(void)
 {
-	static const struct pool_option options[] = { { "sync", NULL }, { "wsize", "4096" }, { "a=b", NULL } };
+	static const struct pool_option options[] = { { "sync", NULL },
+		                                      { "wsize", "4096" },
+		                                      { "a=b", NULL } };
 	struct pool_def d = { .mount_options = options, .nmount_options = 3 };
 	cleanup_buf struct buf b = BUF_INIT;
 
@@ -110,7 +117,8 @@ static void the_later_option_wins(void)
 	struct err e;
 
 	CHECK(mount_tmpfs(TARGET, "ro,rw,exec,noexec,noatime,strictatime", &e) == 0);
-	CHECK(has_option(TARGET, "rw") && !has_option(TARGET, "ro") && has_option(TARGET, "noexec") && !has_option(TARGET, "noatime"));
+	CHECK(has_option(TARGET, "rw") && !has_option(TARGET, "ro") && has_option(TARGET, "noexec") &&
+	      !has_option(TARGET, "noatime"));
 	CHECK(unmount(TARGET, &e) == 0);
 }
 
@@ -141,7 +149,8 @@ static void an_unknown_filesystem_is_unsupported(void)
 	CHECK(!mount_type_known("nosuchfs") && mount_type_known("tmpfs"));
 	CHECK(mount_make(&r, &e) < 0);
 	CHECK(err_is(&e, ERR_UNSUPPORTED));
-	CHECK_STR(e.message, "cannot mount /dev/null (nosuchfs) at " TARGET ": this kernel has no such filesystem");
+	CHECK_STR(e.message,
+	          "cannot mount /dev/null (nosuchfs) at " TARGET ": this kernel has no such filesystem");
 }
 
 static void a_device_that_is_not_there_is_waited_for(void)
@@ -214,12 +223,13 @@ static void tells_its_own_mount_from_another(void)
 	CHECK(mount_pool_check(&d, by_source, &op, &state, &detail, &e) == 0 && state == STATE_ACTIVE);
 	CHECK(starts_with(buf_str(&detail), "mount=") && atoi(buf_str(&detail) + 6) > 0);
 	d.source.dir = "server:/other";
-	CHECK(mount_check(&d, by_source, &state, NULL, &e) < 0 && err_is(&e, ERR_BUSY) && state == STATE_INACTIVE);
+	CHECK(mount_check(&d, by_source, &state, NULL, &e) < 0 && err_is(&e, ERR_BUSY) &&
+	      state == STATE_INACTIVE);
 	err_clear(&e);
 	CHECK(mount_pool_check(&d, by_source, &op, &state, NULL, &e) == 0 && state == STATE_INACTIVE);
 	CHECK(e.class == ERR_NONE);
 	CHECK(mount_pool_stop(&d, by_source, &op, &e) < 0 && err_is(&e, ERR_BUSY));
-	CHECK(has_option(TARGET, "nodev"));             /* still there */
+	CHECK(has_option(TARGET, "nodev")); /* still there */
 	d.source.dir = "server:/export";
 	CHECK(mount_pool_stop(&d, by_source, &op, &e) == 0);
 	CHECK(mount_pool_stop(&d, by_source, &op, &e) == 0);
@@ -250,7 +260,7 @@ static void an_open_file_keeps_it_busy_and_its_process_is_named(void)
 	CHECK(unmount(TARGET, &e) < 0 && err_is(&e, ERR_BUSY));
 	snprintf(who, sizeof(who), "test_mount pid %d (" TARGET "/disk.img)", (int)getpid());
 	CHECK(strstr(e.message, who) != NULL);
-	CHECK(has_option(TARGET, "nodev"));             /* never detached by itself */
+	CHECK(has_option(TARGET, "nodev")); /* never detached by itself */
 	/* shutdown may */
 	CHECK(mount_detach(TARGET, clock_ms() + SECONDS(10), &e) == 0 && !has_option(TARGET, "nodev"));
 }
@@ -331,7 +341,8 @@ static int install(struct sock_filter *code, size_t n)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-/* As a network filesystem does that got garbage: the options are all taken, and then it is EINVAL, without a word why. */
+/* As a network filesystem does that got garbage: the options are all taken, and then it is EINVAL, without a
+ * word why. */
 static int without_sense(unsigned error)
 {
 	enum { CREATE = 6 };
@@ -349,7 +360,9 @@ static int without_sense(unsigned error)
 
 static void mount_senselessly(unsigned error, enum err_class of_device)
 {
-	struct mount_request server = { .fstype = "tmpfs", .source = "192.0.2.7:/export", .target = TARGET, .options = "size=1m" };
+	struct mount_request server = {
+		.fstype = "tmpfs", .source = "192.0.2.7:/export", .target = TARGET, .options = "size=1m"
+	};
 	struct mount_request device = { .fstype = "tmpfs", .source = "/dev/vdb", .target = TARGET };
 	pid_t child = fork();
 	int status = -1;
@@ -372,7 +385,7 @@ static void mount_senselessly(unsigned error, enum err_class of_device)
 static void garbage_from_a_server_is_no_wrong_option(void)
 {
 	mount_senselessly(EINVAL, ERR_WRONG_FORMAT);
-	mount_senselessly(521, ERR_STORAGE);            /* the kernel's own: a file handle that is none */
+	mount_senselessly(521, ERR_STORAGE); /* the kernel's own: a file handle that is none */
 }
 
 /* ---- kernels without fsopen(2) ---- */

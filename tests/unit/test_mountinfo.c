@@ -14,7 +14,7 @@
 #include "check.h"
 
 static int count;
-static struct mount_entry last;         /* points into the text */
+static struct mount_entry last; /* points into the text */
 
 static int note(const struct mount_entry *m, void *arg)
 {
@@ -33,7 +33,8 @@ static int parse(char *text)
 
 static void takes_a_line_apart(void)
 {
-	char text[] = "36 35 98:1048575 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n";
+	char text[] = "36 35 98:1048575 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root "
+		      "rw,errors=continue\n";
 
 	CHECK_INT(parse(text), 0);
 	CHECK_INT(count, 1);
@@ -70,20 +71,19 @@ static void no_tags_and_empty_source(void)
 
 static void broken_lines_are_passed_over(void)
 {
-	char text[] =
-		"\n"
-		"x 1 0:1 / /a rw - t s o\n"
-		"1 x 0:1 / /a rw - t s o\n"
-		"1 1 0 / /a rw - t s o\n"
-		"1 1 :1 / /a rw - t s o\n"
-		"1 1 0: / /a rw - t s o\n"
-		"-1 1 0:1 / /a rw - t s o\n"
-		"99999999999 1 0:1 / /a rw - t s o\n"
-		"1 1 0:1 / /a rw\n"
-		"1 1 0:1 / /a rw -\n"
-		"1 1 0:1\n"
-		"1\n"
-		"1 1 0:1 / /good rw - t s o\n";
+	char text[] = "\n"
+		      "x 1 0:1 / /a rw - t s o\n"
+		      "1 x 0:1 / /a rw - t s o\n"
+		      "1 1 0 / /a rw - t s o\n"
+		      "1 1 :1 / /a rw - t s o\n"
+		      "1 1 0: / /a rw - t s o\n"
+		      "-1 1 0:1 / /a rw - t s o\n"
+		      "99999999999 1 0:1 / /a rw - t s o\n"
+		      "1 1 0:1 / /a rw\n"
+		      "1 1 0:1 / /a rw -\n"
+		      "1 1 0:1\n"
+		      "1\n"
+		      "1 1 0:1 / /good rw - t s o\n";
 
 	CHECK_INT(parse(text), 0);
 	CHECK_INT(count, 1);
@@ -155,17 +155,18 @@ static int in_a_namespace(void)
 {
 	char from[200], to[200];
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || put("", "base") < 0)
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    put("", "base") < 0)
 		return 77;
 	if (put("/a", "one") < 0 || !mounted("/a", "one"))
 		return 1;
-	if (put("/a", "two") < 0 || !mounted("/a", "two"))                      /* stacked: the topmost counts */
+	if (put("/a", "two") < 0 || !mounted("/a", "two")) /* stacked: the topmost counts */
 		return 2;
 	if (put("/a/with space", "three") < 0 || !mounted("/a/with space", "three"))
 		return 3;
 	if (put("/a", "four") < 0 || !mounted("/a", "four"))
 		return 4;
-	if (!mounted("/a/with space", NULL))                                    /* still in the table, but below the fourth */
+	if (!mounted("/a/with space", NULL)) /* still in the table, but below the fourth */
 		return 5;
 	if (put("/p", "p") < 0 || put("/p/q", "q") < 0 || !mounted("/p/q", "q"))
 		return 6;
@@ -178,7 +179,7 @@ static int in_a_namespace(void)
 	snprintf(from, sizeof(from), "%s/b", dir);
 	snprintf(to, sizeof(to), "%s/c", dir);
 	if (mount(from, to, NULL, MS_MOVE, NULL) < 0 || !mounted("/c", "older") || !mounted("/b", NULL))
-		return 9;                                               /* the table's order need not be the order of mounting */
+		return 9; /* the table's order need not be the order of mounting */
 	return 0;
 }
 

@@ -17,7 +17,10 @@
 
 static void resolves_numeric_addresses(void)
 {
-	static const struct { const char *host, *text; int family; } cases[] = {
+	static const struct {
+		const char *host, *text;
+		int family;
+	} cases[] = {
 		{ "192.0.2.7", "192.0.2.7", AF_INET },
 		{ "2001:db8::7", "2001:db8::7", AF_INET6 },
 		{ "[2001:db8:0::7]", "2001:db8::7", AF_INET6 },
@@ -85,7 +88,7 @@ static void a_listening_server_is_reachable(void)
 	CHECK(fd >= 0 && net_reachable(&a, 1000, &e) == 0);
 	close(fd);
 	fd = listener(AF_INET6, 8, &a);
-	if (fd >= 0) {                          /* not every machine has IPv6 */
+	if (fd >= 0) { /* not every machine has IPv6 */
 		CHECK(net_reachable(&a, 1000, &e) == 0);
 		close(fd);
 	}
@@ -115,7 +118,9 @@ static void silence_ends_at_the_bound(void)
 	struct err e = { 0 };
 	struct address a;
 	int fd = listener(AF_INET, 0, &a), clients[4];
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)a.port) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		                  .sin_port = htons((uint16_t)a.port) };
 
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
 		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -177,8 +182,9 @@ static bool two_addresses(void)
 	char path[] = "/tmp/poolinit-hosts-XXXXXX";
 	static const char text[] = "127.0.0.2 nas\n127.0.0.3 nas\n";
 	int fd = mkstemp(path);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && unshare(CLONE_NEWNS) == 0 &&
-	            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+	            unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	            mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0;
 
 	if (fd >= 0) {
 		close(fd);
@@ -187,7 +193,12 @@ static bool two_addresses(void)
 	return done;
 }
 
-static struct { unsigned n; char at[4][64]; int answers[4]; enum err_class class; } uses;
+static struct {
+	unsigned n;
+	char at[4][64];
+	int answers[4];
+	enum err_class class;
+} uses;
 
 static int use(void *arg, const struct address *a, struct err *e)
 {
@@ -198,7 +209,10 @@ static int use(void *arg, const struct address *a, struct err *e)
 	return uses.answers[i] == 0 ? 0 : (err_set(e, uses.class, "it said no"), uses.answers[i]);
 }
 
-static struct { char text[64]; bool answered; } told;
+static struct {
+	char text[64];
+	bool answered;
+} told;
 
 static void on_address(struct op *op, const char *address, bool answered)
 {
@@ -217,8 +231,14 @@ static int trial(int first, int second, struct op *op, bool probe, int port, str
 	uses.answers[1] = second;
 	uses.class = ERR_WAIT_SERVER;
 	op->on_address = on_address;
-	return net_try(&(struct net_trial){ .host = "nas", .port = port, .family = AF_UNSPEC, .probe = probe ? PROBE_ALWAYS : PROBE_NEVER,
-	                                    .deadline = clock_ms() + 4000, .op = op, .use = use }, e);
+	return net_try(&(struct net_trial){ .host = "nas",
+	                                    .port = port,
+	                                    .family = AF_UNSPEC,
+	                                    .probe = probe ? PROBE_ALWAYS : PROBE_NEVER,
+	                                    .deadline = clock_ms() + 4000,
+	                                    .op = op,
+	                                    .use = use },
+	               e);
 }
 
 static void in_turn(const char *a, const char *b)
@@ -235,9 +255,11 @@ static void in_turn(const char *a, const char *b)
 	CHECK(trial(1, 0, &op, false, 9, &e) == 0 && uses.n == 2);
 	CHECK_STR(uses.at[1], b);
 	CHECK_STR(told.text, b);
-	CHECK(trial(-1, 0, &op, false, 9, &e) < 0 && uses.n == 1 && err_is(&e, ERR_WAIT_SERVER) && !told.answered);
+	CHECK(trial(-1, 0, &op, false, 9, &e) < 0 && uses.n == 1 && err_is(&e, ERR_WAIT_SERVER) &&
+	      !told.answered);
 	CHECK(trial(1, 1, &op, false, 9, &e) < 0 && uses.n == 2);
-	CHECK(strstr(e.message, a) && strstr(e.message, b) && strstr(e.message, "none of the 2 addresses of \"nas\""));
+	CHECK(strstr(e.message, a) && strstr(e.message, b) &&
+	      strstr(e.message, "none of the 2 addresses of \"nas\""));
 	CHECK_STR(e.waits_for, "server=nas:9");
 	/* The one that has answered comes first; the one in which the last attempt ended comes last. */
 	op.address = b;
@@ -255,7 +277,8 @@ static void in_turn(const char *a, const char *b)
 	op.address = "192.0.2.9";
 	CHECK(trial(1, 0, &op, false, 9, &e) == 0);
 	CHECK_STR(uses.at[0], a);
-	CHECK(net_same_host("nas", "127.0.0.3") && net_same_host("127.0.0.2", "nas") && !net_same_host("nas", "127.0.0.4"));
+	CHECK(net_same_host("nas", "127.0.0.3") && net_same_host("127.0.0.2", "nas") &&
+	      !net_same_host("nas", "127.0.0.4"));
 }
 
 /* Only the second one listens; then none does. */
@@ -268,7 +291,8 @@ static void who_is_not_there(const char *b)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	inet_pton(AF_INET, b, &at.sin_addr);
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 8) == 0 &&
+	      getsockname(fd, (struct sockaddr *)&at, &len) == 0);
 	CHECK(trial(0, 0, &op, true, ntohs(at.sin_port), &e) == 0 && uses.n == 1);
 	CHECK_STR(uses.at[0], b);
 	close(fd);
@@ -287,7 +311,8 @@ static void every_address_of_a_name_is_tried(void)
 
 		if (!two_addresses())
 			_exit(77);
-		CHECK(net_resolve("nas", 9, &set, NULL) == 0 && set.n == 2 && set.list[0].rank == 0 && set.list[1].rank == 1);
+		CHECK(net_resolve("nas", 9, &set, NULL) == 0 && set.n == 2 && set.list[0].rank == 0 &&
+		      set.list[1].rank == 1);
 		if (set.n == 2) {
 			in_turn(set.list[0].text, set.list[1].text);
 			who_is_not_there(set.list[1].text);

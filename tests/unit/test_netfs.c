@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * netfs without a server: what the kernel would be asked, which mounts are ours, what is refused before anything is tried.
- * The file under test is included for its static functions. Real servers: tests/qemu.
+ * netfs without a server: what the kernel would be asked, which mounts are ours, what is refused before
+ * anything is tried. The file under test is included for its static functions. Real servers: tests/qemu.
  */
 #include <sys/socket.h>
 #include "backends/netfs.c"
@@ -14,8 +14,10 @@ static struct pool_def definition(const char *format, const char *host, const ch
 {
 	hosts[0] = (struct pool_host){ .name = host };
 	memset(own, 0, sizeof(own));
-	return (struct pool_def){ .type = POOL_NETFS, .target.path = "/nowhere/netfs", .mount_options = own,
-		.source = { .format = format, .hosts = hosts, .nhosts = 1, .dir = dir } };
+	return (struct pool_def){ .type = POOL_NETFS,
+		                  .target.path = "/nowhere/netfs",
+		                  .mount_options = own,
+		                  .source = { .format = format, .hosts = hosts, .nhosts = 1, .dir = dir } };
 }
 
 static void option(struct pool_def *d, const char *name)
@@ -27,14 +29,16 @@ static void option(struct pool_def *d, const char *name)
 
 static bool ours(const struct pool_def *d, const char *fstype, const char *source)
 {
-	return netfs_is_mount(d, &(struct mount_entry){ .fstype = (char *)(uintptr_t)fstype, .source = (char *)(uintptr_t)source });
+	return netfs_is_mount(d, &(struct mount_entry){ .fstype = (char *)(uintptr_t)fstype,
+	                                                .source = (char *)(uintptr_t)source });
 }
 
 static void recognises_its_source_however_it_is_spelt(void)
 {
 	struct pool_def d = definition("nfs", "nas", "/srv/images");
 
-	CHECK(ours(&d, "nfs", "nas:/srv/images") && ours(&d, "nfs4", "nas:/srv/images") && ours(&d, "nfs4", "nas:/srv/images/"));
+	CHECK(ours(&d, "nfs", "nas:/srv/images") && ours(&d, "nfs4", "nas:/srv/images") &&
+	      ours(&d, "nfs4", "nas:/srv/images/"));
 	d = definition("auto", "2001:db8::7", "/srv/");
 	CHECK(ours(&d, "nfs4", "[2001:db8::7]:/srv") && ours(&d, "nfs4", "2001:db8::7:/srv"));
 	d = definition("cifs", "nas", "/share");
@@ -49,8 +53,10 @@ static void another_source_or_filesystem_is_not_ours(void)
 {
 	struct pool_def d = definition("nfs", "nas", "/srv/images");
 
-	CHECK(!ours(&d, "nfs", "nas:/srv/image") && !ours(&d, "nfs", "nas:/srv/images2") && !ours(&d, "nfs", "nas2:/srv/images"));
-	CHECK(!ours(&d, "nfs", "nas:/srv") && !ours(&d, "nfs", "") && !ours(&d, "nfs", "nas:/srv/images/sub"));
+	CHECK(!ours(&d, "nfs", "nas:/srv/image") && !ours(&d, "nfs", "nas:/srv/images2") &&
+	      !ours(&d, "nfs", "nas2:/srv/images"));
+	CHECK(!ours(&d, "nfs", "nas:/srv") && !ours(&d, "nfs", "") &&
+	      !ours(&d, "nfs", "nas:/srv/images/sub"));
 	CHECK(!ours(&d, "tmpfs", "nas:/srv/images") && !ours(&d, "cifs", "//nas/srv/images"));
 	d = definition("cifs", "nas", "share");
 	CHECK(!ours(&d, "nfs", "//nas/share") && !ours(&d, "cifs", "//nas/share2"));
@@ -70,7 +76,8 @@ static const char *asked(const struct pool_def *d, const char *version, const ch
 	snprintf(text, sizeof(text), "(refused)");
 	if (request_make(&q, d, &e) == 0)
 		for (size_t i = 0; i < ARRAY_LEN(variants); i++)
-			if (is_wanted(&q, &variants[i]) && (!version || streq_null(variants[i].version, version))) {
+			if (is_wanted(&q, &variants[i]) &&
+			    (!version || streq_null(variants[i].version, version))) {
 				options_print(&q, &variants[i], &a, &b);
 				snprintf(text, sizeof(text), "%s", buf_str(&b));
 				break;
@@ -94,7 +101,10 @@ static void asks_with_a_numeric_address_and_one_version(void)
 
 static void a_version_given_is_the_only_one(void)
 {
-	static const struct { const char *given; unsigned tried; } cases[] = { { "3", 1 }, { "4", 3 }, { "4.1", 1 }, { NULL, 4 } };
+	static const struct {
+		const char *given;
+		unsigned tried;
+	} cases[] = { { "3", 1 }, { "4", 3 }, { "4.1", 1 }, { NULL, 4 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pool_def d = definition("nfs", "nas", "/srv");

@@ -98,7 +98,7 @@ static void an_empty_or_missing_directory_is_a_plan_too(void)
 	CHECK_INT(plan(""), 0);
 	CHECK(says("0 pools, 0 would be started, 0 problems"));
 	end();
-	CHECK_INT(plan(""), 1);                 /* somebody has named it */
+	CHECK_INT(plan(""), 1); /* somebody has named it */
 	CHECK(says("(not there)"));
 	CHECK(says("no such directory"));
 	buf_free(&out);
@@ -126,10 +126,14 @@ static void marked_pools_would_be_started(void)
 static void what_a_start_would_wait_for(void)
 {
 	begin();
-	put("storage/nfs.xml", "<pool type='netfs'><name>nfs</name><source><host name='nas.example'/><dir path='/export'/><format type='nfs'/></source>"
-	    "<target><path>/mnt/nfs</path></target></pool>");
-	put("storage/fs.xml", "<pool type='fs'><name>fs</name><source><device path='LABEL=data'/></source><target><path>/mnt/fs</path></target></pool>");
-	put("storage/vg.xml", "<pool type='logical'><name>vg</name><source><name>vg0</name></source><target><path>/dev/vg0</path></target></pool>");
+	put("storage/nfs.xml",
+	    "<pool type='netfs'><name>nfs</name><source><host name='nas.example'/><dir "
+	    "path='/export'/><format type='nfs'/></source><target><path>/mnt/nfs</path></target></pool>");
+	put("storage/fs.xml", "<pool type='fs'><name>fs</name><source><device "
+	                      "path='LABEL=data'/></source><target><path>/mnt/fs</path></target></pool>");
+	put("storage/vg.xml", "<pool "
+	                      "type='logical'><name>vg</name><source><name>vg0</name></source><target><path>/"
+	                      "dev/vg0</path></target></pool>");
 	CHECK_INT(plan(""), 0);
 	CHECK(says("needs     network; server nas.example\n"));
 	CHECK(says("needs     device LABEL=data\n"));
@@ -159,12 +163,18 @@ static void bad_definitions_are_named_with_line_and_reason(void)
 static void two_pools_of_one_uuid_or_source_clash(void)
 {
 	begin();
-	put("storage/a.xml", "<pool type='fs'><name>a</name><source><device path='/dev/sda1'/></source><target><path>/a</path></target></pool>");
-	put("storage/b.xml", "<pool type='fs'><name>b</name><source><device path='/dev/sda1'/></source><target><path>/b</path></target></pool>");
+	put("storage/a.xml", "<pool type='fs'><name>a</name><source><device "
+	                     "path='/dev/sda1'/></source><target><path>/a</path></target></pool>");
+	put("storage/b.xml", "<pool type='fs'><name>b</name><source><device "
+	                     "path='/dev/sda1'/></source><target><path>/b</path></target></pool>");
 	CHECK_INT(plan(""), 1);
 	CHECK(says("pool \"b\" has the same source as pool \"a\""));
-	put("storage/b.xml", "<pool type='dir'><name>b</name><uuid>11111111-2222-3333-4444-555555555555</uuid><target><path>/b</path></target></pool>");
-	put("storage/c.xml", "<pool type='dir'><name>c</name><uuid>11111111-2222-3333-4444-555555555555</uuid><target><path>/c</path></target></pool>");
+	put("storage/b.xml", "<pool "
+	                     "type='dir'><name>b</name><uuid>11111111-2222-3333-4444-555555555555</"
+	                     "uuid><target><path>/b</path></target></pool>");
+	put("storage/c.xml", "<pool "
+	                     "type='dir'><name>c</name><uuid>11111111-2222-3333-4444-555555555555</"
+	                     "uuid><target><path>/c</path></target></pool>");
 	CHECK_INT(plan(""), 1);
 	CHECK(says("pool \"c\" has the uuid of pool \"b\""));
 	end();
@@ -174,7 +184,9 @@ static void a_later_source_replaces_an_earlier_one(void)
 {
 	begin();
 	put_dir_pool("one", false);
-	CHECK_INT(plan("poolinit.pool=\"<pool type='dir'><name>one</name><target><path>/elsewhere</path></target></pool>\""), 0);
+	CHECK_INT(plan("poolinit.pool=\"<pool "
+	               "type='dir'><name>one</name><target><path>/elsewhere</path></target></pool>\""),
+	          0);
 	CHECK(says("from      (command line: poolinit.pool)"));
 	CHECK(says("1 pools, 1 would be started"));
 	end();
@@ -217,7 +229,9 @@ static void required_pools_and_the_network_are_told(void)
 {
 	begin();
 	put_dir_pool("vm", true);
-	CHECK_INT(plan("poolinit.require=vm poolinit.timeout=30s poolinit.onfail=reboot ip=192.0.2.5::192.0.2.1:255.255.255.0::eth0:off"), 0);
+	CHECK_INT(plan("poolinit.require=vm poolinit.timeout=30s poolinit.onfail=reboot "
+	               "ip=192.0.2.5::192.0.2.1:255.255.255.0::eth0:off"),
+	          0);
 	CHECK(says("required  boot waits 30.000 s for it, then: reboot"));
 	CHECK(says("network: eth0 static 192.0.2.5/24, gateway 192.0.2.1"));
 	end();
@@ -226,15 +240,18 @@ static void required_pools_and_the_network_are_told(void)
 static void a_missing_secret_is_a_problem(void)
 {
 	begin();
-	put("storage/san.xml", "<pool type='iscsi'><name>san</name><source><host name='192.0.2.7'/><device path='iqn.2026-01.example:vm'/>"
-	    "<auth type='chap' username='u'><secret usage='san-chap'/></auth></source><target><path>/dev/disk/by-path</path></target></pool>");
+	put("storage/san.xml",
+	    "<pool type='iscsi'><name>san</name><source><host name='192.0.2.7'/><device "
+	    "path='iqn.2026-01.example:vm'/><auth type='chap' username='u'><secret "
+	    "usage='san-chap'/></auth></source><target><path>/dev/disk/by-path</path></target></pool>");
 	CHECK_INT(plan(""), 1);
 	CHECK(says("san-chap"));
-	CHECK_INT(plan("poolinit.config=LABEL=SECRETS"), 0);            /* it may be on that disk */
+	CHECK_INT(plan("poolinit.config=LABEL=SECRETS"), 0); /* it may be on that disk */
 	end();
 }
 
-/* The words of the program itself: nothing else but the plan is printed, and the status says whether all is well. */
+/* The words of the program itself: nothing else but the plan is printed, and the status says whether all is
+ * well. */
 static int run(const char *first, const char *second)
 {
 	char role[] = "plan";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Boot policy: when boot is over, whether it failed, and what is said of it. The pools are made by hand; the clock is a number.
+ * Boot policy: when boot is over, whether it failed, and what is said of it. The pools are made by hand; the
+ * clock is a number.
  */
 #include <limits.h>
 #include "check.h"
@@ -25,8 +26,11 @@ static struct pool *pool(const char *name, enum phase phase, const char *reason)
 {
 	struct pool *p = &pools[npools];
 
-	*p = (struct pool){ .name = (char *)(uintptr_t)name, .phase = phase, .reason = (char *)(uintptr_t)reason, .want_active = true,
-			    .boot = { .require = -1, .order = INT_MIN } };
+	*p = (struct pool){ .name = (char *)(uintptr_t)name,
+		            .phase = phase,
+		            .reason = (char *)(uintptr_t)reason,
+		            .want_active = true,
+		            .boot = { .require = -1, .order = INT_MIN } };
 	p->times.wanted = BEGAN + 10;
 	if (phase == PHASE_ACTIVE)
 		p->times.active = BEGAN + 100;
@@ -71,7 +75,8 @@ static void not_before_the_definitions_are_read(void)
 	policy_judge(&policy, NULL, false, BEGAN, &v);
 	CHECK(!v.done);
 	CHECK_INT(v.look_again, BEGAN + SECONDS(90));
-	policy_judge(&policy, NULL, false, BEGAN + SECONDS(90), &v);    /* a configuration disk that never came */
+	/* a configuration disk that never came */
+	policy_judge(&policy, NULL, false, BEGAN + SECONDS(90), &v);
 	CHECK(v.done);
 }
 
@@ -163,7 +168,8 @@ static void a_required_pool_that_failed_for_good_is_not_waited_for(void)
 
 static void a_required_pool_that_failed_for_what_may_change_has_until_its_deadline(void)
 {
-	static const enum err_class may_change[] = { ERR_WRONG_FORMAT, ERR_CONFLICT, ERR_NO_SECRET, ERR_READ_ONLY };
+	static const enum err_class may_change[] = { ERR_WRONG_FORMAT, ERR_CONFLICT, ERR_NO_SECRET,
+		                                     ERR_READ_ONLY };
 
 	for (size_t i = 0; i < ARRAY_LEN(may_change); i++) {
 		begin();
@@ -191,7 +197,8 @@ static void a_degraded_pool_is_active_but_the_machine_is_degraded(void)
 	CHECK_STR(line(150), "pools 1/2 active in 100 ms, degraded: x (it is read-only)");
 	pool("y", PHASE_HUNG, "the storage does not answer")->want_active = true;
 	pool("z", PHASE_WAITING, "no device")->want_active = true;
-	CHECK_STR(line(150), "pools 1/4 active in 150 ms, degraded: x (it is read-only), hung: y (the storage does not answer), waiting: z (no device)");
+	CHECK_STR(line(150), "pools 1/4 active in 150 ms, degraded: x (it is read-only), hung: y (the "
+	                     "storage does not answer), waiting: z (no device)");
 }
 
 static void a_required_pool_counts_even_if_it_is_not_to_be_started(void)
@@ -271,15 +278,15 @@ static void a_required_pool_that_nobody_defines_is_missing(void)
 	CHECK_INT(v.missing, 2);
 	CHECK_INT(v.action, ONFAIL_SHELL);
 	CHECK_STR(line(200), "pools 1/1 active in 100 ms, required but not defined: nowhere, neither");
-	policy_judge(&policy, pools, false, BEGAN + 200, &v);           /* its definition may still come */
+	policy_judge(&policy, pools, false, BEGAN + 200, &v); /* its definition may still come */
 	CHECK(!v.done);
 	CHECK_INT(v.missing, 0);
 }
 
 static void hung_and_half_started_pools_are_not_active(void)
 {
-	static const enum phase not_up[] = { PHASE_INACTIVE, PHASE_CHECKING, PHASE_WAITING, PHASE_STARTING, PHASE_HUNG, PHASE_RETRYING, PHASE_FAILED,
-					     PHASE_STOPPING };
+	static const enum phase not_up[] = { PHASE_INACTIVE, PHASE_CHECKING, PHASE_WAITING, PHASE_STARTING,
+		                             PHASE_HUNG,     PHASE_RETRYING, PHASE_FAILED,  PHASE_STOPPING };
 
 	for (size_t i = 0; i < ARRAY_LEN(not_up); i++) {
 		begin();
@@ -303,7 +310,7 @@ static void what_was_refused_is_a_failed_boot_from_the_start(void)
 	CHECK_STR(state(false, false), "failed");
 	CHECK_STR(state(true, false), "failed");
 	judge(200);
-	CHECK_INT(v.action, ONFAIL_CONTINUE);           /* a reboot would only meet the same command line */
+	CHECK_INT(v.action, ONFAIL_CONTINUE); /* a reboot would only meet the same command line */
 }
 
 static void a_timeout_for_ever_does_not_wrap(void)
@@ -325,7 +332,7 @@ static void the_line_names_all_and_cuts_long_reasons(void)
 	begin();
 	pool("a", PHASE_WAITING, longest);
 	pool("b", PHASE_STARTING, NULL);
-	pool("c", PHASE_WAITING, NULL)->waits_for = (char *)(uintptr_t)"device=/dev/sdx";
+	pool("c", PHASE_WAITING, NULL)->waits_for = (char *)(uintptr_t) "device=/dev/sdx";
 	const char *text = line(1);
 	CHECK(strlen(text) < 300);
 	CHECK(strstr(text, "xxx…), b (starting), c (device=/dev/sdx)") != NULL);

@@ -17,7 +17,7 @@ static void all(bool (*grammar)(const char *), bool good, const char *const *wor
 }
 
 #define GOOD(grammar, ...) all(grammar, true, (const char *const[]){ __VA_ARGS__, NULL })
-#define BAD(grammar, ...) all(grammar, false, (const char *const[]){ __VA_ARGS__, NULL })
+#define BAD(grammar, ...)  all(grammar, false, (const char *const[]){ __VA_ARGS__, NULL })
 
 /* n times the character c. */
 static const char *run_of(char c, size_t n)
@@ -32,7 +32,10 @@ static const char *run_of(char c, size_t n)
 static void text_is_utf8_without_controls(void)
 {
 	GOOD(check_text, "", "plain", "ä€😀", " ");
-	BAD(check_text, "a\tb", "a\nb", "\x7f", "\xc2\x85", "\xc2\x9b", "\xff", "\xc0\xaf", "\xed\xa0\x80", "\xe2\x82", "a\xef\xbf\xbe", "\xef\xbf\xbf" "b");
+	BAD(check_text, "a\tb", "a\nb", "\x7f", "\xc2\x85", "\xc2\x9b", "\xff", "\xc0\xaf", "\xed\xa0\x80",
+	    "\xe2\x82", "a\xef\xbf\xbe",
+	    "\xef\xbf\xbf"
+	    "b");
 }
 
 static void pool_names(void)
@@ -45,8 +48,10 @@ static void pool_names(void)
 
 static void iscsi_names(void)
 {
-	GOOD(check_iqn, "iqn.2013-06.com.example:storage.disk1", "eui.02004567A425678D", "naa.52004567BA64678D", "demo-target", "a", "A_b");
-	BAD(check_iqn, "", "iqn.2013-06.com.example:../x", "a..b", "a/b", "-a", ".a", "a b", "a\n", "a,b", "a'b", "ä");
+	GOOD(check_iqn, "iqn.2013-06.com.example:storage.disk1", "eui.02004567A425678D",
+	     "naa.52004567BA64678D", "demo-target", "a", "A_b");
+	BAD(check_iqn, "", "iqn.2013-06.com.example:../x", "a..b", "a/b", "-a", ".a", "a b", "a\n", "a,b",
+	    "a'b", "ä");
 	CHECK(check_iqn(run_of('a', 223)));
 	CHECK(!check_iqn(run_of('a', 224)));
 }
@@ -62,23 +67,29 @@ static void lvm_names(void)
 static void world_wide_names(void)
 {
 	GOOD(check_wwn, "20000000c9831b4b", "0x20000000C9831B4B", "0X20000000c9831b4b");
-	BAD(check_wwn, "", "0x", "20000000c9831b4", "20000000c9831b4bb", "0x0x20000000c983", "20000000c9831b4g", "20:00:00:00:c9:83:1b:4b", " 0000000c9831b4b");
+	BAD(check_wwn, "", "0x", "20000000c9831b4", "20000000c9831b4bb", "0x0x20000000c983",
+	    "20000000c9831b4g", "20:00:00:00:c9:83:1b:4b", " 0000000c9831b4b");
 }
 
 static void hosts(void)
 {
-	GOOD(check_host, "h", "nfs.example.com", "192.0.2.7", "2001:db8::1", "::1", "fe80::1%eth0", "my_host");
-	BAD(check_host, "", "-h", ".h", "a..b", "[::1]", "a b", "a/b", "a@b", "h\n", "ä.example", "h:/export");
+	GOOD(check_host, "h", "nfs.example.com", "192.0.2.7", "2001:db8::1", "::1", "fe80::1%eth0",
+	     "my_host");
+	BAD(check_host, "", "-h", ".h", "a..b", "[::1]", "a b", "a/b", "a@b", "h\n", "ä.example",
+	    "h:/export");
 	GOOD(check_bracketed, "[::1]", "[2001:db8::7]", "[fe80::1%eth0]");
-	BAD(check_bracketed, "", "[]", "[", "]", "::1", "[host]", "[::1", "::1]", "[::1]]", "[[::1]", "[::1]:2049", "[a b::1]", "[::1/x]");
+	BAD(check_bracketed, "", "[]", "[", "]", "::1", "[host]", "[::1", "::1]", "[::1]]", "[[::1]",
+	    "[::1]:2049", "[a b::1]", "[::1/x]");
 	CHECK(check_host(run_of('a', 255)));
 	CHECK(!check_host(run_of('a', 256)));
 }
 
 static void devices(void)
 {
-	GOOD(check_device, "/dev/sda", "/a", "/dev/a..b", "/dev/disk/by-path/ip-[::1]:3260-iscsi-iqn.x-lun-0", "LABEL=x", "UUID=1-2", "PARTLABEL=EFI System", "PARTUUID=a-01");
-	BAD(check_device, "", "/", "//", "dev/sda", "/dev/..", "/../x", "/dev/../x", "LABEL=", "LABEL=..", "LABEL=a/b", "label=x", "ID=x", "/dev/a\nb", "\xff", "/\xff");
+	GOOD(check_device, "/dev/sda", "/a", "/dev/a..b", "/dev/disk/by-path/ip-[::1]:3260-iscsi-iqn.x-lun-0",
+	     "LABEL=x", "UUID=1-2", "PARTLABEL=EFI System", "PARTUUID=a-01");
+	BAD(check_device, "", "/", "//", "dev/sda", "/dev/..", "/../x", "/dev/../x", "LABEL=", "LABEL=..",
+	    "LABEL=a/b", "label=x", "ID=x", "/dev/a\nb", "\xff", "/\xff");
 }
 
 static void relative_paths(void)

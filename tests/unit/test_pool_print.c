@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Printing pools, where libvirt's documents (test_conformance.c) do not reach: everything at once, escapes, live sizes, our
- * own element, and what a type does not have.
+ * Printing pools, where libvirt's documents (test_conformance.c) do not reach: everything at once, escapes,
+ * live sizes, our own element, and what a type does not have.
  */
 #include "base/util.h"
 #include "check.h"
@@ -24,69 +24,95 @@ static void prints(const char *xml, const char *want)
 }
 
 #define UUID "<uuid>1c13165a-d0f4-3aee-b447-30fb38789091</uuid>"
-#define SIZES "  <capacity unit='bytes'>0</capacity>\n  <allocation unit='bytes'>0</allocation>\n  <available unit='bytes'>0</available>\n"
+#define SIZES                                                                                                \
+	"  <capacity unit='bytes'>0</capacity>\n  <allocation unit='bytes'>0</allocation>\n  <available "    \
+	"unit='bytes'>0</available>\n"
 
 static void scsi_adapter_with_everything(void)
 {
-	prints("<pool type='scsi'><name>t</name>" UUID "<source><adapter managed='no' type='fc_host' wwpn='10000000c9831b4b' wwnn='20000000c9831b4b' "
-	       "parent_fabric_wwn='30000000c9831b4b' parent_wwpn='40000000c9831b4b' parent_wwnn='50000000c9831b4b' parent='scsi_host3'/></source>"
-	       "<target><path>/dev/disk/by-path</path></target></pool>",
+	prints("<pool type='scsi'><name>t</name>" UUID
+	       "<source><adapter managed='no' type='fc_host' wwpn='10000000c9831b4b' wwnn='20000000c9831b4b' "
+	       "parent_fabric_wwn='30000000c9831b4b' parent_wwpn='40000000c9831b4b' "
+	       "parent_wwnn='50000000c9831b4b' "
+	       "parent='scsi_host3'/></source><target><path>/dev/disk/by-path</path></target></pool>",
 	       "<pool type='scsi'>\n  <name>t</name>\n  " UUID "\n" SIZES "  <source>\n"
-	       "    <adapter type='fc_host' parent='scsi_host3' parent_wwnn='50000000c9831b4b' parent_wwpn='40000000c9831b4b' "
-	       "parent_fabric_wwn='30000000c9831b4b' managed='no' wwnn='20000000c9831b4b' wwpn='10000000c9831b4b'/>\n"
+	       "    <adapter type='fc_host' parent='scsi_host3' parent_wwnn='50000000c9831b4b' "
+	       "parent_wwpn='40000000c9831b4b' parent_fabric_wwn='30000000c9831b4b' managed='no' "
+	       "wwnn='20000000c9831b4b' wwpn='10000000c9831b4b'/>\n"
 	       "  </source>\n  <target>\n    <path>/dev/disk/by-path</path>\n  </target>\n</pool>\n");
 }
 
 static void boot_element_comes_last_and_shortest(void)
 {
-	prints("<pool type='fs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'><boot xmlns='" POOL_BOOT_NS
+	prints("<pool type='fs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'><boot "
+	       "xmlns='" POOL_BOOT_NS
 	       "' onfail='reboot' order='10' timeout='30000ms' require='yes'/><name>t</name>" UUID
-	       "<source><device path='LABEL=data'/></source><target><path>/p</path></target><fs:mount_opts><fs:option name='ro'/></fs:mount_opts>"
-	       "<refresh><volume allocation='default'/></refresh></pool>",
-	       "<pool type='fs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'>\n  <name>t</name>\n  " UUID "\n" SIZES
-	       "  <source>\n    <device path='LABEL=data'/>\n    <format type='auto'/>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n"
+	       "<source><device "
+	       "path='LABEL=data'/></source><target><path>/p</path></target><fs:mount_opts><fs:option "
+	       "name='ro'/></fs:mount_opts><refresh><volume allocation='default'/></refresh></pool>",
+	       "<pool type='fs' xmlns:fs='http://libvirt.org/schemas/storagepool/fs/1.0'>\n  "
+	       "<name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n    <device path='LABEL=data'/>\n    <format type='auto'/>\n  </source>\n  "
+	       "<target>\n    <path>/p</path>\n  </target>\n"
 	       "  <refresh>\n    <volume allocation='default'/>\n  </refresh>\n"
 	       "  <fs:mount_opts>\n    <fs:option name='ro'/>\n  </fs:mount_opts>\n"
-	       "  <boot xmlns='urn:poolinit:boot:1' require='yes' timeout='30s' order='10' onfail='reboot'/>\n</pool>\n");
-	prints("<pool type='dir'><name>t</name>" UUID "<target><path>/p</path></target><boot xmlns='" POOL_BOOT_NS "' timeout='250ms' order='0'/></pool>",
-	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n"
+	       "  <boot xmlns='urn:poolinit:boot:1' require='yes' timeout='30s' order='10' "
+	       "onfail='reboot'/>\n</pool>\n");
+	prints("<pool type='dir'><name>t</name>" UUID
+	       "<target><path>/p</path></target><boot xmlns='" POOL_BOOT_NS
+	       "' timeout='250ms' order='0'/></pool>",
+	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n"
 	       "  <boot xmlns='urn:poolinit:boot:1' timeout='250ms' order='0'/>\n</pool>\n");
 }
 
 static void text_and_attributes_are_escaped(void)
 {
 	prints("<pool type='netfs'><name>a &amp; &lt;b&gt; 'c' \"d\"</name>" UUID
-	       "<source><host name='h'/><dir path=\"/it's &lt;&quot;\"/><vendor name='&amp;'/></source><target><path>/p</path></target></pool>",
-	       "<pool type='netfs'>\n  <name>a &amp; &lt;b&gt; &apos;c&apos; &quot;d&quot;</name>\n  " UUID "\n" SIZES
-	       "  <source>\n    <host name='h'/>\n    <dir path='/it&apos;s &lt;&quot;'/>\n    <format type='auto'/>\n    <vendor name='&amp;'/>\n"
+	       "<source><host name='h'/><dir path=\"/it's &lt;&quot;\"/><vendor "
+	       "name='&amp;'/></source><target><path>/p</path></target></pool>",
+	       "<pool type='netfs'>\n  <name>a &amp; &lt;b&gt; &apos;c&apos; &quot;d&quot;</name>\n  " UUID
+	       "\n" SIZES "  <source>\n    <host name='h'/>\n    <dir path='/it&apos;s &lt;&quot;'/>\n    "
+	       "<format type='auto'/>\n    <vendor name='&amp;'/>\n"
 	       "  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
 }
 
 static void what_the_type_has_not_is_left_out(void)
 {
-	prints("<pool type='dir'><name>t</name>" UUID "<source><name>n</name><host name='h'/><device path='/dev/x'/><dir path='/d'/>"
-	       "<initiator><iqn name='i'/></initiator><format type='ext4'/></source><target><path>/p</path></target></pool>",
-	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
+	prints("<pool type='dir'><name>t</name>" UUID
+	       "<source><name>n</name><host name='h'/><device path='/dev/x'/><dir path='/d'/><initiator><iqn "
+	       "name='i'/></initiator><format type='ext4'/></source><target><path>/p</path></target></pool>",
+	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
 }
 
 static void secret_type_is_kept(void)
 {
-	prints("<pool type='iscsi'><name>t</name>" UUID "<source><host name='h'/><auth username='u' type='chap'><secret type='iscsi' usage='a&amp;b'/></auth>"
-	       "</source><target><path>/p</path></target></pool>",
-	       "<pool type='iscsi'>\n  <name>t</name>\n  " UUID "\n" SIZES "  <source>\n    <host name='h'/>\n    <auth type='chap' username='u'>\n"
-	       "      <secret type='iscsi' usage='a&amp;b'/>\n    </auth>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
+	prints("<pool type='iscsi'><name>t</name>" UUID
+	       "<source><host name='h'/><auth username='u' type='chap'><secret type='iscsi' "
+	       "usage='a&amp;b'/></auth></source><target><path>/p</path></target></pool>",
+	       "<pool type='iscsi'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n    <host name='h'/>\n    <auth type='chap' username='u'>\n"
+	       "      <secret type='iscsi' usage='a&amp;b'/>\n    </auth>\n  </source>\n  <target>\n    "
+	       "<path>/p</path>\n  </target>\n</pool>\n");
 }
 
 static void mode_zero_and_root_are_printed(void)
 {
-	prints("<pool type='dir'><name>t</name>" UUID "<target><path>/p</path><permissions><mode>0</mode><owner>0</owner><group>4294967294</group></permissions></target></pool>",
-	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n    <permissions>\n"
-	       "      <mode>00</mode>\n      <owner>0</owner>\n      <group>4294967294</group>\n    </permissions>\n  </target>\n</pool>\n");
+	prints("<pool type='dir'><name>t</name>" UUID
+	       "<target><path>/p</path><permissions><mode>0</mode><owner>0</owner><group>4294967294</group></"
+	       "permissions></target></pool>",
+	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n    <permissions>\n"
+	       "      <mode>00</mode>\n      <owner>0</owner>\n      <group>4294967294</group>\n    "
+	       "</permissions>\n  </target>\n</pool>\n");
 }
 
 static void sizes_of_a_live_pool_are_printed(void)
 {
-	const char xml[] = "<pool type='dir'><name>t</name><capacity>77</capacity><target><path>/p</path></target></pool>";
+	const char xml[] =
+		"<pool "
+		"type='dir'><name>t</name><capacity>77</capacity><target><path>/p</path></target></pool>";
 	struct buf b = BUF_INIT;
 	struct pool_def d;
 
@@ -96,7 +122,8 @@ static void sizes_of_a_live_pool_are_printed(void)
 	d.allocation = 1;
 	d.available = 2;
 	pool_print(&d, &b);
-	CHECK(strstr(buf_str(&b), "  <capacity unit='bytes'>9223372036854775807</capacity>\n  <allocation unit='bytes'>1</allocation>\n"
+	CHECK(strstr(buf_str(&b), "  <capacity unit='bytes'>9223372036854775807</capacity>\n  <allocation "
+	                          "unit='bytes'>1</allocation>\n"
 	                          "  <available unit='bytes'>2</available>\n"));
 	pool_def_free(&d);
 	buf_free(&b);

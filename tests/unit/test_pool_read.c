@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading pool documents: what each element becomes, and what is refused, with source, line and reason. What libvirt itself
- * accepts and refuses is in test_conformance.c.
+ * Reading pool documents: what each element becomes, and what is refused, with source, line and reason. What
+ * libvirt itself accepts and refuses is in test_conformance.c.
  */
 #include <limits.h>
 
@@ -46,7 +46,8 @@ static const char *named(const char *name)
 {
 	static char xml[1024];
 
-	snprintf(xml, sizeof(xml), "<pool type='dir'>\n<name>%s</name><target><path>/p</path></target></pool>", name);
+	snprintf(xml, sizeof(xml),
+	         "<pool type='dir'>\n<name>%s</name><target><path>/p</path></target></pool>", name);
 	return xml;
 }
 
@@ -55,14 +56,18 @@ static const char *sourced(const char *type, const char *source)
 {
 	static char xml[4096];
 
-	snprintf(xml, sizeof(xml), "<pool type='%s'><name>t</name><target><path>/p</path></target>\n<source>%s</source></pool>", type, source);
+	snprintf(xml, sizeof(xml),
+	         "<pool type='%s'><name>t</name><target><path>/p</path></target>\n<source>%s</source></pool>",
+	         type, source);
 	return xml;
 }
 
 static void dir_pool_is_read(void)
 {
-	CHECK(reads("<pool type='dir'><name>vm images</name><uuid>751F8E7E-d2e9-463d-8ffe-d38f5e13a19b</uuid><target><path>/a//b/</path>"
-	            "<permissions><mode>0750</mode><owner>107</owner><group>-1</group><label>l</label></permissions></target></pool>"));
+	CHECK(reads("<pool type='dir'><name>vm "
+	            "images</name><uuid>751F8E7E-d2e9-463d-8ffe-d38f5e13a19b</uuid><target><path>/a//b/</"
+	            "path><permissions><mode>0750</mode><owner>107</owner><group>-1</group><label>l</label></"
+	            "permissions></target></pool>"));
 	CHECK_INT(d.type, POOL_DIR);
 	CHECK_STR(d.name, "vm images");
 	CHECK(d.uuid_given && d.uuid.b[0] == 0x75 && d.uuid.b[15] == 0x9b);
@@ -76,9 +81,11 @@ static void dir_pool_is_read(void)
 
 static void iscsi_pool_is_read(void)
 {
-	CHECK(reads(sourced("iscsi", "<host name='192.0.2.7' port='3261'/><device path='iqn.2013-06.com.example:vm'/>"
-	                    "<initiator><iqn name='iqn.2013-06.com.example:me'/></initiator>"
-	                    "<auth type='chap' username='u'><secret uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/></auth>")));
+	CHECK(reads(sourced("iscsi",
+	                    "<host name='192.0.2.7' port='3261'/><device "
+	                    "path='iqn.2013-06.com.example:vm'/><initiator><iqn "
+	                    "name='iqn.2013-06.com.example:me'/></initiator><auth type='chap' "
+	                    "username='u'><secret uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/></auth>")));
 	CHECK_INT(d.source.nhosts, 1);
 	CHECK_STR(d.source.hosts[0].name, "192.0.2.7");
 	CHECK_INT(d.source.hosts[0].port, 3261);
@@ -91,9 +98,11 @@ static void iscsi_pool_is_read(void)
 
 static void netfs_pool_is_read(void)
 {
-	CHECK(reads("<pool type='netfs' xmlns:f='http://libvirt.org/schemas/storagepool/fs/1.0'><name>t</name><source><host name='a'/><host name='fe80::1%eth0'/>"
-	            "<dir path='/e//x/'/><format type='nfs'/><protocol ver='4.2'/></source><target><path>/p</path></target>"
-	            "<f:mount_opts><f:option name='ro'/><f:option name='noatime'/></f:mount_opts></pool>"));
+	CHECK(reads("<pool type='netfs' "
+	            "xmlns:f='http://libvirt.org/schemas/storagepool/fs/1.0'><name>t</name><source><host "
+	            "name='a'/><host name='fe80::1%eth0'/><dir path='/e//x/'/><format type='nfs'/><protocol "
+	            "ver='4.2'/></source><target><path>/p</path></target><f:mount_opts><f:option "
+	            "name='ro'/><f:option name='noatime'/></f:mount_opts></pool>"));
 	CHECK_INT(d.source.nhosts, 2);
 	CHECK_STR(d.source.hosts[1].name, "fe80::1%eth0");
 	CHECK_STR(d.source.dir, "/e/x");
@@ -115,9 +124,11 @@ static void logical_pool_takes_its_names_from_each_other(void)
 
 static void fs_pool_takes_devices_by_label(void)
 {
-	static const char *const good[] = { "/dev/sda1", "LABEL=data", "UUID=0a1b-2c3d", "PARTLABEL=my disk", "PARTUUID=x", "//dev/x" };
-	static const char *const bad[] = { "sda1", "dev/sda", "/dev/../etc", "/..", "LABEL=", "LABEL=a/b", "LABEL=..", "label=x", "/", "-t",
-	                                   "LABEL=a&#10;b", "/dev/a&#9;b" };
+	static const char *const good[] = { "/dev/sda1",         "LABEL=data", "UUID=0a1b-2c3d",
+		                            "PARTLABEL=my disk", "PARTUUID=x", "//dev/x" };
+	static const char *const bad[] = { "sda1",   "dev/sda",   "/dev/../etc",   "/..",
+		                           "LABEL=", "LABEL=a/b", "LABEL=..",      "label=x",
+		                           "/",      "-t",        "LABEL=a&#10;b", "/dev/a&#9;b" };
 	char source[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -134,7 +145,9 @@ static void fs_pool_takes_devices_by_label(void)
 
 static void first_of_two_equal_elements_counts(void)
 {
-	CHECK(reads("<pool type='dir'><name>a</name><name>b</name><target><path>/p</path></target><target><path>/q</path></target></pool>"));
+	CHECK(reads("<pool "
+	            "type='dir'><name>a</name><name>b</name><target><path>/p</path></target><target><path>/"
+	            "q</path></target></pool>"));
 	CHECK_STR(d.name, "a");
 	CHECK_STR(d.target.path, "/p");
 }
@@ -152,14 +165,16 @@ static void uuid_is_made_up_when_there_is_none(void)
 
 static void boot_element_is_read(void)
 {
-	CHECK(reads("<pool type='dir'><name>t</name><target><path>/p</path></target>"
-	            "<boot xmlns='" POOL_BOOT_NS "' require='yes' timeout='1500ms' order='-3' onfail='shell'/></pool>"));
+	CHECK(reads(
+		"<pool type='dir'><name>t</name><target><path>/p</path></target><boot xmlns='" POOL_BOOT_NS
+		"' require='yes' timeout='1500ms' order='-3' onfail='shell'/></pool>"));
 	CHECK(d.boot.given);
 	CHECK_INT(d.boot.require, 1);
 	CHECK_INT(d.boot.timeout_ms, 1500);
 	CHECK_INT(d.boot.order, -3);
 	CHECK_INT(d.boot.onfail, ONFAIL_SHELL);
-	CHECK(reads("<pool type='dir' xmlns:b='" POOL_BOOT_NS "'><name>t</name><target><path>/p</path></target><b:boot require='no'/></pool>"));
+	CHECK(reads("<pool type='dir' xmlns:b='" POOL_BOOT_NS
+	            "'><name>t</name><target><path>/p</path></target><b:boot require='no'/></pool>"));
 	CHECK_INT(d.boot.require, 0);
 	CHECK_INT(d.boot.order, INT_MIN);
 	CHECK_INT(d.boot.onfail, ONFAIL_UNSET);
@@ -167,19 +182,25 @@ static void boot_element_is_read(void)
 
 static void boot_element_without_our_namespace_is_ignored(void)
 {
-	CHECK(reads("<pool type='dir'><name>t</name><target><path>/p</path></target><boot require='perhaps'/></pool>"));
+	CHECK(reads("<pool type='dir'><name>t</name><target><path>/p</path></target><boot "
+	            "require='perhaps'/></pool>"));
 	CHECK(!d.boot.given);
 	CHECK_INT(d.boot.require, -1);
 }
 
 static void mistakes_in_the_boot_element_are_said(void)
 {
-	static const char *const bad[] = { "require='maybe'", "requires='yes'", "timeout='soon'", "timeout='0'", "timeout='-1s'", "timeout='400d'",
-	                                   "order='first'", "order=''", "order='99999999999'", "onfail='panic'", "onfail=''" };
+	static const char *const bad[] = { "require='maybe'", "requires='yes'", "timeout='soon'",
+		                           "timeout='0'",     "timeout='-1s'",  "timeout='400d'",
+		                           "order='first'",   "order=''",       "order='99999999999'",
+		                           "onfail='panic'",  "onfail=''" };
 	char xml[400];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		snprintf(xml, sizeof(xml), "<pool type='dir'><name>t</name><target><path>/p</path></target>\n<boot xmlns='" POOL_BOOT_NS "' %s/></pool>", bad[i]);
+		snprintf(xml, sizeof(xml),
+		         "<pool type='dir'><name>t</name><target><path>/p</path></target>\n<boot "
+		         "xmlns='" POOL_BOOT_NS "' %s/></pool>",
+		         bad[i]);
 		CHECK(refused(xml, 2, ""));
 	}
 }
@@ -207,8 +228,10 @@ static void names_that_cannot_be_files_are_refused(void)
 /* As a pretty printer leaves them; blanks that somebody has put there stay. */
 static void line_breaks_around_a_text_are_none_of_it(void)
 {
-	CHECK(reads("<pool type='dir'>\n<name>\n\t vm images \n  </name><uuid>\n751f8e7e-d2e9-463d-8ffe-d38f5e13a19b\n</uuid><target><path>\r\n    /a/b\r\n  </path>"
-	            "<permissions><mode>\n 0750\n</mode><label>\n</label></permissions></target></pool>"));
+	CHECK(reads(
+		"<pool type='dir'>\n<name>\n\t vm images \n  "
+		"</name><uuid>\n751f8e7e-d2e9-463d-8ffe-d38f5e13a19b\n</uuid><target><path>\r\n    /a/b\r\n  "
+		"</path><permissions><mode>\n 0750\n</mode><label>\n</label></permissions></target></pool>"));
 	CHECK_STR(d.name, "vm images");
 	CHECK(d.uuid_given);
 	CHECK_STR(d.target.path, "/a/b");
@@ -225,7 +248,8 @@ static void line_breaks_around_a_text_are_none_of_it(void)
 
 static void hosts_that_are_none_are_refused(void)
 {
-	static const char *const bad[] = { "", "a b", "-x", "a/b", "..", "a..b", "[nas]", "a;reboot", "a,b", "h&#10;x", "h\xc3\xa4" };
+	static const char *const bad[] = { "",      "a b",      "-x",  "a/b",     "..",       "a..b",
+		                           "[nas]", "a;reboot", "a,b", "h&#10;x", "h\xc3\xa4" };
 	char source[200];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -236,13 +260,21 @@ static void hosts_that_are_none_are_refused(void)
 
 static void iscsi_names_that_climb_are_refused(void)
 {
-	static const char *const bad[] = { "iqn.2013-06.com.example:../../etc", "iqn.2013-06.com.example:..", "iqn/x", "-T", ".hidden", "a b", "iqn.x&#10;y", "a%" };
+	static const char *const bad[] = { "iqn.2013-06.com.example:../../etc",
+		                           "iqn.2013-06.com.example:..",
+		                           "iqn/x",
+		                           "-T",
+		                           ".hidden",
+		                           "a b",
+		                           "iqn.x&#10;y",
+		                           "a%" };
 	char source[300];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(source, sizeof(source), "<host name='h'/><device path='%s'/>", bad[i]);
 		CHECK(refused(sourced("iscsi", source), 2, ""));
-		snprintf(source, sizeof(source), "<host name='h'/><initiator><iqn name='%s'/></initiator>", bad[i]);
+		snprintf(source, sizeof(source), "<host name='h'/><initiator><iqn name='%s'/></initiator>",
+		         bad[i]);
 		CHECK(refused(sourced("iscsi", source), 2, ""));
 	}
 }
@@ -277,25 +309,41 @@ static void source_names_that_climb_are_refused(void)
 static void adapters_that_are_no_hosts_are_refused(void)
 {
 	CHECK(refused(sourced("scsi", "<adapter name='../../x'/>"), 2, "SCSI host"));
-	CHECK(refused(sourced("scsi", "<adapter type='fc_host' wwnn='20000000c9831b4' wwpn='20000000c9831b4b'/>"), 2, "16 hexadecimal"));
-	CHECK(refused(sourced("scsi", "<adapter type='fc_host' parent='..' wwnn='20000000c9831b4b' wwpn='20000000c9831b4b'/>"), 2, "SCSI host"));
-	CHECK(refused(sourced("scsi", "<adapter type='scsi_host'><parentaddr unique_id='1'><address slot='0x20'/></parentaddr></adapter>"), 2, "0x1f"));
-	CHECK(refused(sourced("scsi", "<adapter type='scsi_host' name='host1'><parentaddr unique_id='1'><address slot='1'/></parentaddr></adapter>"), 2, "not both"));
+	CHECK(refused(sourced("scsi",
+	                      "<adapter type='fc_host' wwnn='20000000c9831b4' wwpn='20000000c9831b4b'/>"),
+	              2, "16 hexadecimal"));
+	CHECK(refused(sourced("scsi", "<adapter type='fc_host' parent='..' wwnn='20000000c9831b4b' "
+	                              "wwpn='20000000c9831b4b'/>"),
+	              2, "SCSI host"));
+	CHECK(refused(sourced("scsi", "<adapter type='scsi_host'><parentaddr unique_id='1'><address "
+	                              "slot='0x20'/></parentaddr></adapter>"),
+	              2, "0x1f"));
+	CHECK(refused(sourced("scsi", "<adapter type='scsi_host' name='host1'><parentaddr "
+	                              "unique_id='1'><address slot='1'/></parentaddr></adapter>"),
+	              2, "not both"));
 }
 
 static void paths_with_control_characters_are_refused(void)
 {
-	CHECK(refused("<pool type='dir'><name>t</name>\n<target><path>/a\nb</path></target></pool>", 2, "control"));
-	CHECK(refused("<pool type='dir'><name>t</name>\n<target><path>/a&#127;b</path></target></pool>", 2, "control"));
+	CHECK(refused("<pool type='dir'><name>t</name>\n<target><path>/a\nb</path></target></pool>", 2,
+	              "control"));
+	CHECK(refused("<pool type='dir'><name>t</name>\n<target><path>/a&#127;b</path></target></pool>", 2,
+	              "control"));
 	CHECK(refused(sourced("netfs", "<host name='h'/><dir path='/e&#10;x'/>"), 2, "control"));
-	CHECK(refused(sourced("iscsi", "<host name='h'/><auth type='chap' username='a&#10;b'><secret usage='s'/></auth>"), 2, "control"));
+	CHECK(refused(
+		sourced("iscsi",
+	                "<host name='h'/><auth type='chap' username='a&#10;b'><secret usage='s'/></auth>"),
+		2, "control"));
 }
 
 static void lines_of_the_culprit_are_named(void)
 {
-	CHECK(refused("<pool type='dir'>\n <name>t</name>\n <uuid>1</uuid>\n <target><path>/p</path></target>\n</pool>", 3, "not a UUID"));
-	CHECK(refused("<pool type='dir'>\n <name>t</name>\n <target><path>/p</path>\n  <permissions>\n   <mode>1777</mode>\n </permissions></target>\n</pool>", 5,
-	              "octal"));
+	CHECK(refused("<pool type='dir'>\n <name>t</name>\n <uuid>1</uuid>\n "
+	              "<target><path>/p</path></target>\n</pool>",
+	              3, "not a UUID"));
+	CHECK(refused("<pool type='dir'>\n <name>t</name>\n <target><path>/p</path>\n  <permissions>\n   "
+	              "<mode>1777</mode>\n </permissions></target>\n</pool>",
+	              5, "octal"));
 	CHECK(refused("<pool>\n<name>t</name></pool>", 1, "no type"));
 	CHECK(refused("<pool type='dir' xmlns='urn:other'><name>t</name></pool>", 1, "no name"));
 }
@@ -308,9 +356,11 @@ static void too_large_or_not_xml_has_its_own_class(void)
 	for (int i = 0; i < POOL_XML_LIMIT / 16 + 1; i++)
 		buf_adds(&b, "<pool/><!-- x -->");
 	err_clear(&e);
-	CHECK(pool_read(&bad, b.data, b.len, "big.xml", &e) < 0 && e.class == ERR_XML && starts_with(e.message, "big.xml:1: "));
+	CHECK(pool_read(&bad, b.data, b.len, "big.xml", &e) < 0 && e.class == ERR_XML &&
+	      starts_with(e.message, "big.xml:1: "));
 	err_clear(&e);
-	CHECK(pool_read(&bad, "x", 1, "(command line)", &e) < 0 && e.class == ERR_XML && starts_with(e.message, "(command line):1: "));
+	CHECK(pool_read(&bad, "x", 1, "(command line)", &e) < 0 && e.class == ERR_XML &&
+	      starts_with(e.message, "(command line):1: "));
 	buf_free(&b);
 }
 
@@ -329,33 +379,42 @@ static void source_keys_say_what_the_storage_is(void)
 	source_key(named("x"), "dir:/p");
 	source_key(sourced("fs", "<device path='LABEL=a'/><device path='/dev/b'/>"), "dev:LABEL=a");
 	source_key(sourced("netfs", "<host name='H.example'/><dir path='/e/'/>"), "netfs:h.example:/e");
-	source_key(sourced("netfs", "<host name='FE80::1' port='2050'/><dir path='/e/'/>"), "netfs:[fe80::1]:2050:/e");
-	source_key(sourced("netfs", "<host name='[FE80::1]' port='2050'/><dir path='/e/'/>"), "netfs:[fe80::1]:2050:/e");
+	source_key(sourced("netfs", "<host name='FE80::1' port='2050'/><dir path='/e/'/>"),
+	           "netfs:[fe80::1]:2050:/e");
+	source_key(sourced("netfs", "<host name='[FE80::1]' port='2050'/><dir path='/e/'/>"),
+	           "netfs:[fe80::1]:2050:/e");
 	CHECK_STR(d.source.hosts[0].name, "[FE80::1]");
 	CHECK(refused(sourced("netfs", "<host name='[nas]'/><dir path='/e/'/>"), 2, ""));
 	CHECK(refused(sourced("iscsi", "<host name='[fe80::1]'/><device path='iqn.x'/>"), 2, ""));
 	source_key(sourced("iscsi", "<host name='h'/><device path='iqn.x'/>"), "iscsi:h:3260/iqn.x/");
-	source_key(sourced("iscsi", "<host name='h' port='3260'/><device path='iqn.x'/><initiator><iqn name='i'/></initiator>"), "iscsi:h:3260/iqn.x/i");
+	source_key(sourced("iscsi", "<host name='h' port='3260'/><device path='iqn.x'/><initiator><iqn "
+	                            "name='i'/></initiator>"),
+	           "iscsi:h:3260/iqn.x/i");
 	source_key(sourced("iscsi", "<host name='h'/>"), "");
 	source_key(sourced("logical", "<device path='/dev/sda'/><name>vg0</name>"), "vg:vg0");
 	source_key(sourced("disk", "<device path='/dev/sda'/>"), "dev:/dev/sda");
 	source_key(sourced("scsi", "<adapter name='scsi_host5'/>"), "scsi:host5");
 	source_key(sourced("scsi", "<adapter name='fc_host5'/>"), "scsi:host5");
-	source_key(sourced("scsi", "<adapter type='fc_host' wwnn='0x20000000C9831b4b' wwpn='10000000c9831b4b'/>"), "scsi:20000000c9831b4b/10000000c9831b4b");
+	source_key(sourced("scsi",
+	                   "<adapter type='fc_host' wwnn='0x20000000C9831b4b' wwpn='10000000c9831b4b'/>"),
+	           "scsi:20000000c9831b4b/10000000c9831b4b");
 	source_key(sourced("mpath", ""), "mpath:");
 	source_key(sourced("gluster", "<host name='h'/><name>v</name>"), "gluster:h:24007/v/");
 	source_key(sourced("zfs", "<name>tank/vm</name>"), "zfs:tank/vm");
 	source_key(sourced("vstorage", "<name>c</name>"), "vstorage:c");
 	source_key(sourced("sheepdog", "<host name='h' port='7000'/>"), "sheepdog:h:7000");
 	source_key(sourced("rbd", "<host name='h'/><name>p</name>"), "");
-	source_key(sourced("iscsi-direct", "<host name='h'/><device path='x'/><initiator><iqn name='i'/></initiator>"), "");
+	source_key(sourced("iscsi-direct",
+	                   "<host name='h'/><device path='x'/><initiator><iqn name='i'/></initiator>"),
+	           "");
 }
 
 static void type_words_and_numbers_agree(void)
 {
 	for (int t = 0; t < POOL_TYPES; t++) {
 		CHECK_INT(pool_type_from_word(pool_type_word((enum pool_type)t)), t);
-		CHECK(!(pool_type_info((enum pool_type)t)->required & ~pool_type_info((enum pool_type)t)->fields));
+		CHECK(!(pool_type_info((enum pool_type)t)->required &
+		        ~pool_type_info((enum pool_type)t)->fields));
 	}
 	CHECK_INT(pool_type_from_word("DIR"), -1);
 	CHECK_INT(pool_type_from_word(""), -1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * qcow2 images: what is refused before a byte is written, where things lie in a new image, what growing leaves alone.
- * That QEMU finds them sound is tests/host/qcow2's subject.
+ * qcow2 images: what is refused before a byte is written, where things lie in a new image, what growing
+ * leaves alone. That QEMU finds them sound is tests/host/qcow2's subject.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -19,7 +19,10 @@ static char long_name[1100];
 
 /* ---- what cannot be ---- */
 
-static const struct { struct qcow2_options o; const char *word; } impossible[] = {
+static const struct {
+	struct qcow2_options o;
+	const char *word;
+} impossible[] = {
 	{ { .capacity = 1, .cluster_size = 256 }, "power of two" },
 	{ { .capacity = 1, .cluster_size = 1 }, "power of two" },
 	{ { .capacity = 1, .cluster_size = 4 << 20 }, "power of two" },
@@ -38,16 +41,23 @@ static const struct { struct qcow2_options o; const char *word; } impossible[] =
 	{ { .capacity = (UINT64_C(1) << 61) + 1, .cluster_size = 2 << 20 }, "too large" },
 	{ { .capacity = UINT64_MAX, .cluster_size = 2 << 20 }, "too large" },
 	{ { .capacity = INT64_MAX }, "too large" },
-	{ { .capacity = 128 * GiB, .cluster_size = 512, .preallocation = QCOW2_PREALLOC_METADATA }, "too large" },
+	{ { .capacity = 128 * GiB, .cluster_size = 512, .preallocation = QCOW2_PREALLOC_METADATA },
+	  "too large" },
 	{ { .capacity = 1, .backing_format = "raw" }, "without a backing file" },
 	{ { .capacity = 1, .backing = "b" }, "must be given" },
 	{ { .capacity = 1, .backing = "b", .backing_format = "" }, "must be given" },
 	{ { .capacity = 1, .backing = "", .backing_format = "raw" }, "0 bytes" },
 	{ { .capacity = 1, .backing = long_name, .backing_format = "raw" }, "1099 bytes" },
-	{ { .capacity = 1, .cluster_size = 512, .backing = long_name + 700, .backing_format = "raw" }, "no room" },
+	{ { .capacity = 1, .cluster_size = 512, .backing = long_name + 700, .backing_format = "raw" },
+	  "no room" },
 	{ { .capacity = 1, .backing = "b", .backing_format = "sixteen-letters-" }, "no format" },
-	{ { .capacity = 1, .backing = "b", .backing_format = "raw", .preallocation = QCOW2_PREALLOC_METADATA }, "only with extended_l2" },
-	{ { .capacity = 1, .backing = "b", .backing_format = "raw", .preallocation = QCOW2_PREALLOC_FALLOC }, "only with extended_l2" },
+	{ { .capacity = 1,
+	    .backing = "b",
+	    .backing_format = "raw",
+	    .preallocation = QCOW2_PREALLOC_METADATA },
+	  "only with extended_l2" },
+	{ { .capacity = 1, .backing = "b", .backing_format = "raw", .preallocation = QCOW2_PREALLOC_FALLOC },
+	  "only with extended_l2" },
 };
 
 static int image(const struct qcow2_options *o)
@@ -118,15 +128,18 @@ static void an_empty_image_is_four_clusters(void)
 	CHECK_INT(be64_at(fd, Q_L1_OFFSET), 3 * 65536);
 	CHECK_INT(be64_at(fd, 3 * 65536), 0);
 	CHECK_INT(be64_at(fd, 65536), 2 * 65536);
-	CHECK_INT(be64_at(fd, 2 * 65536), 0x0001000100010001);  /* four clusters in use once */
+	CHECK_INT(be64_at(fd, 2 * 65536), 0x0001000100010001); /* four clusters in use once */
 	CHECK_INT(be64_at(fd, 2 * 65536 + 8), 0);
 	close(fd);
 }
 
 static void refcounts_count_their_own_clusters(void)
 {
-	/* 512-byte clusters, everything allocated: blocks of 256 counts, so that the counts need counts of their own. */
-	struct qcow2_options o = { .capacity = 10 << 20, .cluster_size = 512, .preallocation = QCOW2_PREALLOC_METADATA };
+	/* 512-byte clusters, everything allocated: blocks of 256 counts, so that the counts need counts of
+	 * their own. */
+	struct qcow2_options o = { .capacity = 10 << 20,
+		                   .cluster_size = 512,
+		                   .preallocation = QCOW2_PREALLOC_METADATA };
 	int fd = image(&o);
 	uint64_t clusters = length(fd) / 512, counted = 0, table = be64_at(fd, Q_REFTABLE_OFFSET);
 
@@ -140,7 +153,7 @@ static void refcounts_count_their_own_clusters(void)
 		}
 	}
 	CHECK_INT(counted, clusters);
-	CHECK(clusters > 20480 + 320 + 81);     /* data, L2, refcount blocks */
+	CHECK(clusters > 20480 + 320 + 81); /* data, L2, refcount blocks */
 	close(fd);
 }
 
@@ -150,7 +163,11 @@ static void a_backing_file_is_named_in_the_header(void)
 
 	for (size_t i = 0; i < 2; i++)
 		for (uint64_t cluster = 512; cluster <= 65536; cluster *= 128) {
-			struct qcow2_options o = { .capacity = 1, .cluster_size = cluster, .compat = compats[i], .backing = "../base of it", .backing_format = "qcow2" };
+			struct qcow2_options o = { .capacity = 1,
+				                   .cluster_size = cluster,
+				                   .compat = compats[i],
+				                   .backing = "../base of it",
+				                   .backing_format = "qcow2" };
 			int fd = image(&o);
 			char name[20] = "";
 
@@ -167,7 +184,9 @@ static void a_backing_file_is_named_in_the_header(void)
 
 static void growing_keeps_what_is_in_the_tables(void)
 {
-	struct qcow2_options o = { .capacity = 1 << 20, .cluster_size = 512, .preallocation = QCOW2_PREALLOC_METADATA };
+	struct qcow2_options o = { .capacity = 1 << 20,
+		                   .cluster_size = 512,
+		                   .preallocation = QCOW2_PREALLOC_METADATA };
 	int fd = image(&o);
 	uint64_t old = be64_at(fd, Q_L1_OFFSET), new;
 
@@ -187,7 +206,8 @@ static void growing_within_the_table_changes_nothing_else(void)
 	int fd = image(&o);
 	uint64_t table = be64_at(fd, Q_L1_OFFSET);
 
-	CHECK(pwrite(fd, "garbage", 7, (off_t)table + 8) == 7);         /* behind its end: nobody's, and not to be trusted */
+	/* behind its end: nobody's, and not to be trusted */
+	CHECK(pwrite(fd, "garbage", 7, (off_t)table + 8) == 7);
 	CHECK_INT(qcow2_grow(fd, 100 * GiB, &e), 0);
 	CHECK_INT(be64_at(fd, Q_L1_OFFSET), table);
 	CHECK_INT(be64_at(fd, table + 8), 0);
@@ -200,7 +220,8 @@ static void growing_within_the_table_changes_nothing_else(void)
 
 static void growing_beyond_the_format_is_refused(void)
 {
-	static const uint64_t beyond[] = { (UINT64_C(1) << 51) + 1, INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX };
+	static const uint64_t beyond[] = { (UINT64_C(1) << 51) + 1, INT64_MAX, (uint64_t)INT64_MAX + 1,
+		                           UINT64_MAX };
 	struct qcow2_options o = { .capacity = 1 << 20 };
 	int fd = image(&o);
 

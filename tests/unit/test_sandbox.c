@@ -74,7 +74,7 @@ static int parse_something(void)
 	char text[] = "zyx", c;
 
 	for (int i = 0; i < 100000; i++)
-		buf_printf(&b, "%d %f %s\n", i, 1.5, "text");           /* brk, mmap, mremap */
+		buf_printf(&b, "%d %f %s\n", i, 1.5, "text"); /* brk, mmap, mremap */
 	char *large = malloc(8 << 20);
 	if (b.failed || !large)
 		return 1;
@@ -124,23 +124,77 @@ static void abort_is_an_abort(void)
 
 /* ---- what must not ---- */
 
-static int try_open(void)       { return open("/etc/passwd", O_RDONLY) < 0; }
-static int try_create(void)     { return open("/tmp/test_sandbox.made", O_WRONLY | O_CREAT, 0600) < 0; }
-static int try_stat(void)       { struct stat st; return stat("/etc/passwd", &st) < 0; }
-static int try_unlink(void)     { return unlink("/tmp/test_sandbox.absent") < 0; }
-static int try_socket(void)     { return socket(AF_INET, SOCK_STREAM, 0) < 0; }
-static int try_connect(void)    { struct sockaddr sa = { .sa_family = AF_UNIX }; return connect(pair[0], &sa, sizeof(sa)) < 0; }
-static int try_sendto(void)     { struct sockaddr sa = { .sa_family = AF_UNIX }; return sendto(pair[0], "x", 1, 0, &sa, sizeof(sa)) < 0; }
-static int try_exec(void)       { return execl("/bin/true", "true", (char *)NULL) < 0; }
-static int try_fork(void)       { return fork() < 0; }
-static int try_kill(void)       { return kill(getppid(), 0) < 0; }
-static int try_tgkill(void)     { return syscall(SYS_tgkill, 1, 1, 0) < 0; }
-static int try_tkill(void)      { return syscall(SYS_tkill, 1, 0) < 0; }
-static int try_ptrace(void)     { return syscall(SYS_ptrace, 16, 1, 0, 0) < 0; }
-static int try_prctl(void)      { return prctl(PR_SET_NAME, "x") < 0; }
-static int try_ioctl(void)      { return syscall(SYS_ioctl, 1, 0x5401, NULL) < 0; }
-static int try_chmod(void)      { return fchmod(pair[0], 0777) < 0; }
-static int try_mmap_exec(void)  { return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED; }
+static int try_open(void)
+{
+	return open("/etc/passwd", O_RDONLY) < 0;
+}
+static int try_create(void)
+{
+	return open("/tmp/test_sandbox.made", O_WRONLY | O_CREAT, 0600) < 0;
+}
+static int try_stat(void)
+{
+	struct stat st;
+	return stat("/etc/passwd", &st) < 0;
+}
+static int try_unlink(void)
+{
+	return unlink("/tmp/test_sandbox.absent") < 0;
+}
+static int try_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) < 0;
+}
+static int try_connect(void)
+{
+	struct sockaddr sa = { .sa_family = AF_UNIX };
+	return connect(pair[0], &sa, sizeof(sa)) < 0;
+}
+static int try_sendto(void)
+{
+	struct sockaddr sa = { .sa_family = AF_UNIX };
+	return sendto(pair[0], "x", 1, 0, &sa, sizeof(sa)) < 0;
+}
+static int try_exec(void)
+{
+	return execl("/bin/true", "true", (char *)NULL) < 0;
+}
+static int try_fork(void)
+{
+	return fork() < 0;
+}
+static int try_kill(void)
+{
+	return kill(getppid(), 0) < 0;
+}
+static int try_tgkill(void)
+{
+	return syscall(SYS_tgkill, 1, 1, 0) < 0;
+}
+static int try_tkill(void)
+{
+	return syscall(SYS_tkill, 1, 0) < 0;
+}
+static int try_ptrace(void)
+{
+	return syscall(SYS_ptrace, 16, 1, 0, 0) < 0;
+}
+static int try_prctl(void)
+{
+	return prctl(PR_SET_NAME, "x") < 0;
+}
+static int try_ioctl(void)
+{
+	return syscall(SYS_ioctl, 1, 0x5401, NULL) < 0;
+}
+static int try_chmod(void)
+{
+	return fchmod(pair[0], 0777) < 0;
+}
+static int try_mmap_exec(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED;
+}
 
 static int try_mprotect_exec(void)
 {
@@ -151,14 +205,33 @@ static int try_mprotect_exec(void)
 
 #ifdef __x86_64__
 /* The x32 variant of open: the same kernel, other numbers. */
-static int try_x32(void)        { return syscall(0x40000000 | SYS_open, "/etc/passwd", O_RDONLY) < 0; }
+static int try_x32(void)
+{
+	return syscall(0x40000000 | SYS_open, "/etc/passwd", O_RDONLY) < 0;
+}
 #endif
 
-static const struct { const char *name; int (*f)(void); } forbidden[] = {
-	{ "open", try_open }, { "create", try_create }, { "stat", try_stat }, { "unlink", try_unlink }, { "socket", try_socket },
-	{ "connect", try_connect }, { "sendto with an address", try_sendto }, { "exec", try_exec }, { "fork", try_fork },
-	{ "kill", try_kill }, { "tgkill of another", try_tgkill }, { "tkill of another", try_tkill }, { "ptrace", try_ptrace },
-	{ "prctl", try_prctl }, { "ioctl", try_ioctl }, { "fchmod", try_chmod }, { "executable mmap", try_mmap_exec },
+static const struct {
+	const char *name;
+	int (*f)(void);
+} forbidden[] = {
+	{ "open", try_open },
+	{ "create", try_create },
+	{ "stat", try_stat },
+	{ "unlink", try_unlink },
+	{ "socket", try_socket },
+	{ "connect", try_connect },
+	{ "sendto with an address", try_sendto },
+	{ "exec", try_exec },
+	{ "fork", try_fork },
+	{ "kill", try_kill },
+	{ "tgkill of another", try_tgkill },
+	{ "tkill of another", try_tkill },
+	{ "ptrace", try_ptrace },
+	{ "prctl", try_prctl },
+	{ "ioctl", try_ioctl },
+	{ "fchmod", try_chmod },
+	{ "executable mmap", try_mmap_exec },
 	{ "executable mprotect", try_mprotect_exec },
 #ifdef __x86_64__
 	{ "x32 open", try_x32 },
@@ -224,7 +297,8 @@ static int read_the_rest(void)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return 3;
 	fd = openat(dir, "passwd", O_RDONLY | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
-	if (fd < 0 || lseek(fd, 0, SEEK_DATA) != 0 || pread(fd, entries, 16, 0) != 16 || posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) != 0)
+	if (fd < 0 || lseek(fd, 0, SEEK_DATA) != 0 || pread(fd, entries, 16, 0) != 16 ||
+	    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) != 0)
 		return 4;
 	return openat(dir, "no such file", O_RDONLY) < 0 && errno == ENOENT ? 0 : 5;
 }
@@ -234,23 +308,72 @@ static void a_reader_reads(void)
 	CHECK_INT(inside_of(sandbox_enter_reading, read_the_rest), 0);
 }
 
-static int try_open_to_write(void)      { return openat(AT_FDCWD, "/etc/passwd", O_WRONLY | O_APPEND) < 0; }
-static int try_open_to_change(void)     { return openat(AT_FDCWD, "/etc/passwd", O_RDWR) < 0; }
-static int try_openat_create(void)      { return openat(AT_FDCWD, "/tmp/test_sandbox.made", O_RDONLY | O_CREAT, 0600) < 0; }
-static int try_open_truncate(void)      { return openat(AT_FDCWD, "/tmp/test_sandbox.there", O_RDONLY | O_TRUNC) < 0; }
-static int try_tmpfile(void)            { return openat(AT_FDCWD, "/tmp", O_RDWR | O_TMPFILE, 0600) < 0; }
-static int try_truncate(void)           { return truncate("/tmp/test_sandbox.there", 0) < 0; }
-static int try_link(void)               { return linkat(AT_FDCWD, "/tmp/test_sandbox.there", AT_FDCWD, "/tmp/test_sandbox.made", 0) < 0; }
-static int try_mkdir(void)              { return mkdirat(AT_FDCWD, "/tmp/test_sandbox.made", 0700) < 0; }
-static int try_rename(void)             { return renameat(AT_FDCWD, "/tmp/test_sandbox.there", AT_FDCWD, "/tmp/test_sandbox.made") < 0; }
-static int try_mknod(void)              { return mknodat(AT_FDCWD, "/tmp/test_sandbox.made", S_IFIFO | 0600, 0) < 0; }
+static int try_open_to_write(void)
+{
+	return openat(AT_FDCWD, "/etc/passwd", O_WRONLY | O_APPEND) < 0;
+}
+static int try_open_to_change(void)
+{
+	return openat(AT_FDCWD, "/etc/passwd", O_RDWR) < 0;
+}
+static int try_openat_create(void)
+{
+	return openat(AT_FDCWD, "/tmp/test_sandbox.made", O_RDONLY | O_CREAT, 0600) < 0;
+}
+static int try_open_truncate(void)
+{
+	return openat(AT_FDCWD, "/tmp/test_sandbox.there", O_RDONLY | O_TRUNC) < 0;
+}
+static int try_tmpfile(void)
+{
+	return openat(AT_FDCWD, "/tmp", O_RDWR | O_TMPFILE, 0600) < 0;
+}
+static int try_truncate(void)
+{
+	return truncate("/tmp/test_sandbox.there", 0) < 0;
+}
+static int try_link(void)
+{
+	return linkat(AT_FDCWD, "/tmp/test_sandbox.there", AT_FDCWD, "/tmp/test_sandbox.made", 0) < 0;
+}
+static int try_mkdir(void)
+{
+	return mkdirat(AT_FDCWD, "/tmp/test_sandbox.made", 0700) < 0;
+}
+static int try_rename(void)
+{
+	return renameat(AT_FDCWD, "/tmp/test_sandbox.there", AT_FDCWD, "/tmp/test_sandbox.made") < 0;
+}
+static int try_mknod(void)
+{
+	return mknodat(AT_FDCWD, "/tmp/test_sandbox.made", S_IFIFO | 0600, 0) < 0;
+}
 
-static const struct { const char *name; int (*f)(void); } forbidden_to_readers[] = {
-	{ "open for writing", try_open_to_write }, { "open for both", try_open_to_change }, { "create", try_openat_create },
-	{ "open and truncate", try_open_truncate }, { "a file without a name", try_tmpfile }, { "truncate", try_truncate }, { "link", try_link },
-	{ "mkdir", try_mkdir }, { "rename", try_rename }, { "mknod", try_mknod }, { "unlink", try_unlink }, { "socket", try_socket },
-	{ "connect", try_connect }, { "exec", try_exec }, { "fork", try_fork }, { "kill", try_kill }, { "ptrace", try_ptrace },
-	{ "prctl", try_prctl }, { "ioctl", try_ioctl }, { "fchmod", try_chmod }, { "executable mmap", try_mmap_exec },
+static const struct {
+	const char *name;
+	int (*f)(void);
+} forbidden_to_readers[] = {
+	{ "open for writing", try_open_to_write },
+	{ "open for both", try_open_to_change },
+	{ "create", try_openat_create },
+	{ "open and truncate", try_open_truncate },
+	{ "a file without a name", try_tmpfile },
+	{ "truncate", try_truncate },
+	{ "link", try_link },
+	{ "mkdir", try_mkdir },
+	{ "rename", try_rename },
+	{ "mknod", try_mknod },
+	{ "unlink", try_unlink },
+	{ "socket", try_socket },
+	{ "connect", try_connect },
+	{ "exec", try_exec },
+	{ "fork", try_fork },
+	{ "kill", try_kill },
+	{ "ptrace", try_ptrace },
+	{ "prctl", try_prctl },
+	{ "ioctl", try_ioctl },
+	{ "fchmod", try_chmod },
+	{ "executable mmap", try_mmap_exec },
 };
 
 static void a_reader_changes_nothing(void)
@@ -277,7 +400,10 @@ static void a_reader_changes_nothing(void)
 static int write_nowhere(void)
 {
 	return openat(AT_FDCWD, "/etc/passwd", O_WRONLY | O_APPEND) < 0 && errno == EACCES &&
-	       openat(AT_FDCWD, "/tmp/test_sandbox.made", O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES ? 0 : 1;
+	                       openat(AT_FDCWD, "/tmp/test_sandbox.made", O_WRONLY | O_CREAT, 0600) < 0 &&
+	                       errno == EACCES
+	               ? 0
+	               : 1;
 }
 
 static void a_reader_has_no_file_to_write(void)
@@ -300,7 +426,8 @@ int main(void)
 		RUN(privileges_are_given_up_for_good);
 		RUN(files_are_out_of_reach);
 		RUN(a_reader_has_no_file_to_write);
-		printf("skip - forbidden_calls_end_the_process: the sanitizer makes calls of its own, so there is no filter\n");
+		printf("skip - forbidden_calls_end_the_process: the sanitizer makes calls of its own, so "
+		       "there is no filter\n");
 	} else {
 		RUN(forbidden_calls_end_the_process);
 		RUN(a_reader_changes_nothing);

@@ -27,12 +27,15 @@ static void put(const char *where, const char *name, const char *text)
 		printf("# %s\n", e.message);
 }
 
-static void put_secret(const char *where, const char *uuid, const char *usage, const char *element, const char *id, const char *value)
+static void put_secret(const char *where, const char *uuid, const char *usage, const char *element,
+                       const char *id, const char *value)
 {
 	char name[80], xml[500];
 
 	snprintf(name, sizeof(name), "%s.xml", uuid);
-	snprintf(xml, sizeof(xml), "<!--\ncomment\n-->\n<secret ephemeral='no' private='yes'>\n<uuid>%s</uuid>\n<usage type='%s'>\n<%s>%s</%s>\n</usage>\n</secret>\n",
+	snprintf(xml, sizeof(xml),
+	         "<!--\ncomment\n-->\n<secret ephemeral='no' private='yes'>\n<uuid>%s</uuid>\n<usage "
+	         "type='%s'>\n<%s>%s</%s>\n</usage>\n</secret>\n",
 	         uuid, usage, element, id, element);
 	put(where, name, xml);
 	snprintf(name, sizeof(name), "%s.base64", uuid);
@@ -152,7 +155,8 @@ static void a_volume_finds_its_passphrase(void)
 	q.usage = "/images/b";
 	CHECK(volume_gives(q, NULL) && err_is(&e, ERR_NO_SECRET) && strstr(e.message, "/images/b"));
 	q.by_uuid = true;
-	CHECK(uuid_parse(U1, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID) && strstr(e.message, "not for volume"));
+	CHECK(uuid_parse(U1, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID) &&
+	      strstr(e.message, "not for volume"));
 	put(dir, U3 ".base64", "");
 	CHECK(uuid_parse(U3, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID));
 }
@@ -212,7 +216,8 @@ static void definitions_that_break_the_rules(void)
 	CHECK(definition_refused("<secret><uuid>x</uuid></secret>", "not a UUID"));
 	CHECK(definition_refused("<secret>\n<usage/></secret>", "no type"));
 	CHECK(definition_refused("<secret><usage type='x'/></secret>", "unknown usage"));
-	CHECK(definition_refused("<secret><usage type='iscsi'><name>x</name></usage></secret>", "no <target>"));
+	CHECK(definition_refused("<secret><usage type='iscsi'><name>x</name></usage></secret>",
+	                         "no <target>"));
 	CHECK(definition_refused("<!DOCTYPE secret><secret/>", ""));
 }
 
@@ -220,7 +225,13 @@ static void definitions_that_break_the_rules(void)
 static void base64_vectors(void)
 {
 	static const char *const vectors[][2] = {
-		{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" },
+		{ "", "" },
+		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
 	};
 	unsigned char out[16];
 
@@ -241,7 +252,9 @@ static void base64_vectors(void)
 
 static void base64_that_is_none(void)
 {
-	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg===", "=", "====", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zg==\nZ", "Zm9-", "Zm_v", "Zm9v!", "Zm=v", "ä" };
+	static const char *const bad[] = { "Z",    "Zg",    "Zg=",  "Zg===",    "=",       "====",
+		                           "Z===", "Zh==",  "Zm9=", "Zg==Zg==", "Zg==\nZ", "Zm9-",
+		                           "Zm_v", "Zm9v!", "Zm=v", "ä" };
 	unsigned char out[16];
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

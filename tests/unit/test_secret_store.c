@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Keeping secrets: which definitions are let in, which directory they and their values go to, what is left after a change.
+ * Keeping secrets: which definitions are let in, which directory they and their values go to, what is left
+ * after a change.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -44,7 +45,8 @@ static void put(const char *dir, const char *name, const char *text)
 	char path[PATH_MAX];
 
 	fixture_path(path, "%s/%s", dir, name);
-	CHECK(file_mkdirs(dir, 0700, &e) == 0 && file_replace(AT_FDCWD, path, text, strlen(text), 0600, &e) == 0);
+	CHECK(file_mkdirs(dir, 0700, &e) == 0 &&
+	      file_replace(AT_FDCWD, path, text, strlen(text), 0600, &e) == 0);
 }
 
 static void empty(const char *dir)
@@ -74,7 +76,9 @@ static int define(const char *uuid, const char *flags, const char *usage)
 	char xml[600];
 	int result;
 
-	snprintf(xml, sizeof(xml), "<secret %s><uuid>%s</uuid><description>a &lt;b&gt;</description>%s</secret>", flags, uuid, usage);
+	snprintf(xml, sizeof(xml),
+	         "<secret %s><uuid>%s</uuid><description>a &lt;b&gt;</description>%s</secret>", flags, uuid,
+	         usage);
 	err_clear(&e);
 	if (secret_read(&s, xml, strlen(xml), "test", &e) < 0)
 		return -1;
@@ -110,7 +114,8 @@ static bool value_is(const char *which, const char *want)
 	err_clear(&e);
 	if (secret_store_find(&st, which, &s, &dir, &e) < 0)
 		return false;
-	good = secret_load_value(dir, &s.uuid, &v, &e) == 0 && v.len == strlen(want) && memcmp(v.data, want, v.len) == 0;
+	good = secret_load_value(dir, &s.uuid, &v, &e) == 0 && v.len == strlen(want) &&
+	       memcmp(v.data, want, v.len) == 0;
 	secret_value_free(&v);
 	secret_def_free(&s);
 	return good;
@@ -151,7 +156,8 @@ static void a_secret_is_kept_with_its_value(void)
 	fresh();
 	CHECK_INT(define(U1, "private='yes'", ISCSI("t1")), 0);
 	CHECK_INT(kept, KEPT_CONFIG);
-	CHECK(mode_is(config, U1 ".xml", 0600) && mode_is(config, ".", 0700) && !there(config, U1 ".base64") && !there(run_dir, "."));
+	CHECK(mode_is(config, U1 ".xml", 0600) && mode_is(config, ".", 0700) &&
+	      !there(config, U1 ".base64") && !there(run_dir, "."));
 	CHECK_INT(count(), 1);
 	CHECK_INT(set("t1", "one"), 0);
 	CHECK(mode_is(config, U1 ".base64", 0600) && value_is(U1, "one") && value_is("t1", "one"));
@@ -169,16 +175,19 @@ static void identity_is_libvirts(void)
 {
 	fresh();
 	CHECK_INT(define(U1, "private='yes'", ISCSI("t1")), 0);
-	CHECK(define(U2, "", ISCSI("t1")) < 0 && err_is(&e, ERR_EXISTS) && strstr(e.message, U1) && strstr(e.message, "iscsi t1"));
+	CHECK(define(U2, "", ISCSI("t1")) < 0 && err_is(&e, ERR_EXISTS) && strstr(e.message, U1) &&
+	      strstr(e.message, "iscsi t1"));
 	CHECK(define(U1, "private='yes'", ISCSI("t2")) < 0 && err_is(&e, ERR_EXISTS));
 	CHECK(define(U1, "private='yes'", CEPH("t1")) < 0 && err_is(&e, ERR_EXISTS));
 	CHECK(define(U1, "private='yes'", "") < 0 && err_is(&e, ERR_EXISTS));
-	CHECK(define(U1, "private='no'", ISCSI("t1")) < 0 && err_is(&e, ERR_DENIED) && strstr(e.message, "private"));
-	CHECK_INT(define(U2, "", CEPH("t1")), 0);       /* another kind of use */
+	CHECK(define(U1, "private='no'", ISCSI("t1")) < 0 && err_is(&e, ERR_DENIED) &&
+	      strstr(e.message, "private"));
+	CHECK_INT(define(U2, "", CEPH("t1")), 0); /* another kind of use */
 	CHECK(set("t1", "x") < 0 && err_is(&e, ERR_INVALID) && strstr(e.message, "2 secrets"));
 	CHECK_INT(define(U2, "private='yes'", CEPH("t1")), 0);
 	CHECK_INT(define(U3, "", ""), 0);
-	CHECK_INT(define("00000000-0000-4000-8000-000000000004", "", ""), 0);   /* for nothing: as many as one likes */
+	/* for nothing: as many as one likes */
+	CHECK_INT(define("00000000-0000-4000-8000-000000000004", "", ""), 0);
 	CHECK_INT(count(), 4);
 }
 
@@ -189,7 +198,8 @@ static void an_ephemeral_one_never_reaches_the_configuration(void)
 	CHECK_INT(kept, KEPT_RUN);
 	CHECK_INT(set(U1, "short lived"), 0);
 	CHECK_INT(kept, KEPT_RUN);
-	CHECK(!there(config, ".") && mode_is(run_dir, U1 ".base64", 0600) && mode_is(run_dir, ".", 0700) && value_is("t1", "short lived"));
+	CHECK(!there(config, ".") && mode_is(run_dir, U1 ".base64", 0600) && mode_is(run_dir, ".", 0700) &&
+	      value_is("t1", "short lived"));
 	CHECK_INT(forget(U1), 0);
 	CHECK(!there(run_dir, U1 ".xml") && !there(run_dir, U1 ".base64"));
 }
@@ -201,7 +211,8 @@ static void the_value_moves_with_the_flag(void)
 	CHECK_INT(define(U1, "ephemeral='yes'", ISCSI("t1")), 0);
 	CHECK(!there(config, U1 ".xml") && !there(config, U1 ".base64") && value_is(U1, "value"));
 	CHECK_INT(define(U1, "ephemeral='no'", ISCSI("t1")), 0);
-	CHECK(!there(run_dir, U1 ".xml") && !there(run_dir, U1 ".base64") && value_is(U1, "value") && kept == KEPT_CONFIG);
+	CHECK(!there(run_dir, U1 ".xml") && !there(run_dir, U1 ".base64") && value_is(U1, "value") &&
+	      kept == KEPT_CONFIG);
 	put(config, U1 ".base64", "%%%");
 	CHECK_INT(define(U1, "ephemeral='yes'", ISCSI("t1")), 0);
 	CHECK(!there(run_dir, U1 ".base64") && !there(config, U1 ".base64") && there(run_dir, U1 ".xml"));
@@ -218,32 +229,35 @@ static void what_a_crash_left_is_swept_away(void)
 	put(config, U1 ".base64.abc123", "");
 	secret_store_sweep(&st);
 	CHECK(!there(config, "." U1 ".base64.abc123") && !there(config, "." U1 ".xml.abc123"));
-	CHECK(there(config, ".other.abc123") && there(config, "." U1 ".base64") && there(config, U1 ".base64.abc123") && value_is(U1, "value"));
+	CHECK(there(config, ".other.abc123") && there(config, "." U1 ".base64") &&
+	      there(config, U1 ".base64.abc123") && value_is(U1, "value"));
 }
 
 static void files_that_are_no_secret_are_passed_over(void)
 {
 	fresh();
 	CHECK_INT(define(U1, "", ISCSI("t1")), 0);
-	put(config, U2 ".xml", "<secret><uuid>" U3 "</uuid></secret>");         /* another's */
+	put(config, U2 ".xml", "<secret><uuid>" U3 "</uuid></secret>"); /* another's */
 	put(config, U3 ".xml", "<secret");
 	put(config, "readme.xml", "<secret/>");
 	put(config, "orphan.base64", "eA==");
 	CHECK_INT(count(), 1);
 	CHECK(set(U2, "x") < 0 && err_is(&e, ERR_NO_SECRET));
 	CHECK(set("", "x") < 0 && err_is(&e, ERR_NO_SECRET));
-	CHECK_INT(define(U3, "", ISCSI("t3")), 0);      /* in its place */
+	CHECK_INT(define(U3, "", ISCSI("t3")), 0); /* in its place */
 	CHECK_INT(count(), 2);
 }
 
 static void a_directory_that_is_only_read_stays_as_it_is(void)
 {
 	fresh();
-	put(foreign, U1 ".xml", "<secret ephemeral='no' private='no'><uuid>" U1 "</uuid>" ISCSI("t1") "</secret>");
+	put(foreign, U1 ".xml",
+	    "<secret ephemeral='no' private='no'><uuid>" U1 "</uuid>" ISCSI("t1") "</secret>");
 	put(foreign, U1 ".base64", "b2xk");
 	CHECK(value_is("t1", "old"));
 	CHECK_INT(set("t1", "new"), 0);
-	CHECK(value_is("t1", "new") && kept == KEPT_CONFIG && there(config, U1 ".xml") && there(config, U1 ".base64"));
+	CHECK(value_is("t1", "new") && kept == KEPT_CONFIG && there(config, U1 ".xml") &&
+	      there(config, U1 ".base64"));
 	CHECK(forget("t1") < 0 && err_is(&e, ERR_STATE) && strstr(e.message, foreign));
 	CHECK(value_is("t1", "new") && there(foreign, U1 ".xml") && there(foreign, U1 ".base64"));
 	empty(config);

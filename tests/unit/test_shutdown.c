@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Shutting down when no process can be had: what was not done is not called done, and one step does not use up the time
- * of the next. Nothing of this machine is unmounted, synced or ended: what would do that is replaced.
+ * Shutting down when no process can be had: what was not done is not called done, and one step does not use
+ * up the time of the next. Nothing of this machine is unmounted, synced or ended: what would do that is
+ * replaced.
  */
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,12 +22,12 @@ static int one_mount(int (*each)(const struct mount_entry *m, void *arg), void *
 static void note_sync(void);
 static int sync_or_refuse(int fd);
 
-#define worker_start start_or_refuse
-#define spawn_fork fork_or_refuse
+#define worker_start   start_or_refuse
+#define spawn_fork     fork_or_refuse
 #define mountinfo_each one_mount
-#define sync note_sync
-#define syncfs sync_or_refuse
-#define strdup(text) ((char *)(uintptr_t)(text))      /* a worker's memory goes with it; here it would stay */
+#define sync           note_sync
+#define syncfs         sync_or_refuse
+#define strdup(text)   ((char *)(uintptr_t)(text)) /* a worker's memory goes with it; here it would stay */
 #define file_poke(...) ((void)sysrq)
 #include "../../src/boot/shutdown.c"
 #undef spawn_fork
@@ -142,7 +143,8 @@ static unsigned said(const char *what);
 
 static void what_could_not_be_written_is_said(void)
 {
-	static int (*const steps_that_sync[])(struct worker_io *, void *, struct err *) = { run_unmount, run_sync };
+	static int (*const steps_that_sync[])(struct worker_io *, void *, struct err *) = { run_unmount,
+		                                                                            run_sync };
 	char text[1024];
 	int pair[2];
 
@@ -177,7 +179,11 @@ static struct shutdown *at(int step)
 {
 	static struct shutdown s;
 
-	s = (struct shutdown){ .sup = sup, .way = &ways[0], .machine = true, .bound = clock_ms() + SHUTDOWN_BOUND, .step = step };
+	s = (struct shutdown){ .sup = sup,
+		               .way = &ways[0],
+		               .machine = true,
+		               .bound = clock_ms() + SHUTDOWN_BOUND,
+		               .step = step };
 	s.timer = (struct timer){ .on_expiry = on_step_timer, .owner = &s };
 	return &s;
 }

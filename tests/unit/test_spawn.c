@@ -80,7 +80,7 @@ static int part_flood_for_ever(void)
 
 static int part_hang(void)
 {
-	alarm(60);                      /* so that nothing stays behind where spawn fails to end it */
+	alarm(60); /* so that nothing stays behind where spawn fails to end it */
 	while (pause() < 0)
 		;
 	return 1;
@@ -130,7 +130,8 @@ static int part_facts(void)
 			printf("fd=%d ", fd);
 	sigprocmask(SIG_BLOCK, NULL, &blocked);
 	sigaction(SIGPIPE, NULL, &sa);
-	printf("session=%d blocked=%d pipe=%d\n", getsid(0) == getpid(), sigismember(&blocked, SIGUSR1), sa.sa_handler == SIG_DFL);
+	printf("session=%d blocked=%d pipe=%d\n", getsid(0) == getpid(), sigismember(&blocked, SIGUSR1),
+	       sa.sa_handler == SIG_DFL);
 	return 0;
 }
 
@@ -143,11 +144,15 @@ static int part_env(void)
 	return 0;
 }
 
-static const struct { const char *word; int (*play)(void); } parts[] = {
-	{ "echo", part_echo }, { "fail", part_fail }, { "fail-on-stdout", part_fail_on_stdout }, { "flood", part_flood }, { "fill", part_fill },
-	{ "flood-for-ever", part_flood_for_ever },
-	{ "hang", part_hang }, { "hang-on", part_hang_on }, { "die", part_die }, { "linger", part_linger },
-	{ "hold", part_hold }, { "facts", part_facts }, { "env", part_env },
+static const struct {
+	const char *word;
+	int (*play)(void);
+} parts[] = {
+	{ "echo", part_echo },     { "fail", part_fail },       { "fail-on-stdout", part_fail_on_stdout },
+	{ "flood", part_flood },   { "fill", part_fill },       { "flood-for-ever", part_flood_for_ever },
+	{ "hang", part_hang },     { "hang-on", part_hang_on }, { "die", part_die },
+	{ "linger", part_linger }, { "hold", part_hold },       { "facts", part_facts },
+	{ "env", part_env },
 };
 
 static struct tool tool(const char *const *argv)
@@ -242,7 +247,7 @@ static void of_what_is_read_as_a_list_nothing_is_dropped_without_a_word(void)
 	CHECK(strstr(e.message, "test_spawn") && strstr(e.message, "1048576"));
 	tool_free(&t);
 	err_clear(&e);
-	t = tool(ARGV(self, "fill"));           /* exactly the limit */
+	t = tool(ARGV(self, "fill")); /* exactly the limit */
 	t.whole = true;
 	CHECK_INT(spawn_ok(&t, &e), 0);
 	CHECK_INT(t.out.len, SPAWN_OUTPUT_LIMIT);
@@ -292,7 +297,7 @@ static void the_deadline_ends_it(void)
 	CHECK_INT(spawn_run(&t, &e), -1);
 	CHECK(err_is(&e, ERR_TIMEOUT));
 	CHECK(strstr(e.message, "test_spawn") != NULL);
-	CHECK(clock_ms() >= begin + 100 && clock_ms() < begin + 1900);          /* TERM was enough */
+	CHECK(clock_ms() >= begin + 100 && clock_ms() < begin + 1900); /* TERM was enough */
 	CHECK(waitpid(-1, NULL, WNOHANG) == -1);
 	tool_free(&t);
 }
@@ -383,10 +388,10 @@ static void a_tool_dies_with_its_worker(void)
 	/* An open that waited would do so for ever where the tool does not come. */
 	p.fd = open(fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	CHECK_INT(poll(&p, 1, 10000), 1);
-	CHECK_INT(read(p.fd, &c, 1), 1);                        /* the tool is there now */
+	CHECK_INT(read(p.fd, &c, 1), 1); /* the tool is there now */
 	kill(worker, SIGKILL);
 	CHECK(waitpid(worker, NULL, 0) == worker);
-	CHECK_INT(poll(&p, 1, 10000), 1);                       /* and now it is not */
+	CHECK_INT(poll(&p, 1, 10000), 1); /* and now it is not */
 	CHECK(p.revents && read(p.fd, &c, 1) == 0);
 	close(p.fd);
 	unlink(fifo);
@@ -400,7 +405,7 @@ static void nothing_is_inherited(void)
 	sigset_t block, old;
 	const int leak = 100;
 
-	CHECK_INT(dup2(STDIN_FILENO, leak), leak);              /* no O_CLOEXEC, on purpose */
+	CHECK_INT(dup2(STDIN_FILENO, leak), leak); /* no O_CLOEXEC, on purpose */
 	sigemptyset(&block);
 	sigaddset(&block, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &block, &old);
@@ -440,7 +445,8 @@ static void the_environment_is_small_and_fixed(void)
 	setenv("SECRET_OF_THE_PARENT", "x", 1);
 	t.env = ARGV("MORE=1", "EVEN=2");
 	CHECK_INT(spawn_ok(&t, &e), 0);
-	CHECK_STR(buf_str(&t.out), "PATH=/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin\nLC_ALL=C\nMORE=1\nEVEN=2\n");
+	CHECK_STR(buf_str(&t.out), "PATH=/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/"
+	                           "bin\nLC_ALL=C\nMORE=1\nEVEN=2\n");
 	tool_free(&t);
 }
 
@@ -470,8 +476,15 @@ static void a_tool_can_be_run_again(void)
 
 static void last_lines(void)
 {
-	static const struct { const char *text, *want; } cases[] = {
-		{ "", "" }, { "\n\n", "" }, { "a", "a" }, { "a\nb\n", "b" }, { "a\n  b c \t\r\n\n", "b c" }, { " \n a", "a" },
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "", "" },
+		{ "\n\n", "" },
+		{ "a", "a" },
+		{ "a\nb\n", "b" },
+		{ "a\n  b c \t\r\n\n", "b c" },
+		{ " \n a", "a" },
 		{ "50%\r100%\r\n", "100%" },
 	};
 
@@ -592,7 +605,7 @@ int main(int argc, char **argv)
 	}
 	if (n < 0)
 		return 1;
-	alarm(120);                     /* a test that hangs has failed */
+	alarm(120); /* a test that hangs has failed */
 	RUN(input_comes_back_as_output);
 	RUN(no_input_is_an_empty_one);
 	RUN(a_status_is_not_a_failure_of_run);

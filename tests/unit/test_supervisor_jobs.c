@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Operations on volumes in a supervisor in this process, with real workers: who is let in, what happens when something goes while they run. The one
- * thing that is faked is fork(2), which can be told to fail.
+ * Operations on volumes in a supervisor in this process, with real workers: who is let in, what happens when
+ * something goes while they run. The one thing that is faked is fork(2), which can be told to fail.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "fixture.h"
 #include "supervisor/internal.h"
 
-static int forks_before_failure = -1;           /* -1: none fails */
+static int forks_before_failure = -1; /* -1: none fails */
 
 pid_t fork(void)
 {
@@ -78,7 +78,8 @@ static void begin(void)
 	fixture_path(env.config, "%s/config", env.dir);
 	fixture_path(env.run, "%s/run", env.dir);
 	fixture(env.dir, "content", "one/v");
-	snprintf(xml, sizeof(xml), "<pool type='dir'><name>one</name><target><path>%s/one</path></target></pool>", env.dir);
+	snprintf(xml, sizeof(xml),
+	         "<pool type='dir'><name>one</name><target><path>%s/one</path></target></pool>", env.dir);
 	fixture(env.config, xml, "storage/one.xml");
 	fixture_link(env.config, "storage/one.xml", "storage/autostart/one.xml");
 	env.options = (struct supervisor_options){ .config_dir = env.config, .run_dir = env.run };
@@ -105,7 +106,14 @@ static void end(void)
 
 /* ---- one who asks ---- */
 
-struct asker { struct waiter w; int told; enum err_class class; char volume[64]; uint64_t job, bytes; int progress; };
+struct asker {
+	struct waiter w;
+	int told;
+	enum err_class class;
+	char volume[64];
+	uint64_t job, bytes;
+	int progress;
+};
 
 static void on_told(struct waiter *w, const struct result *r)
 {
@@ -219,7 +227,8 @@ static void documents_that_are_none(void)
 
 static void one_job_a_volume(void)
 {
-	static const enum volume_operation others[] = { VOLUME_DELETE, VOLUME_RESIZE, VOLUME_WIPE, VOLUME_UPLOAD, VOLUME_DOWNLOAD };
+	static const enum volume_operation others[] = { VOLUME_DELETE, VOLUME_RESIZE, VOLUME_WIPE,
+		                                        VOLUME_UPLOAD, VOLUME_DOWNLOAD };
 	struct asker first, a, twin;
 
 	begin();
@@ -247,7 +256,7 @@ static void no_more_than_the_limit(void)
 	int n = 0;
 
 	begin();
-	for (size_t i = 0; i < ARRAY_LEN(many); i++) {          /* those who only read share a volume */
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) { /* those who only read share a volume */
 		o.record = volume_find(pool(), "v", &o.record_len);
 		ask(&many[i], &o);
 	}
@@ -274,7 +283,7 @@ static void no_worker_to_be_had(void)
 	create(&a, "new", false);
 	CHECK(a.told == 1 && a.class != ERR_NONE);
 	CHECK(no_jobs() && pool()->jobs == 0);
-	forks_before_failure = 1;               /* the document is read, and then there is none */
+	forks_before_failure = 1; /* the document is read, and then there is none */
 	create(&a, "new", true);
 	CHECK_INT(a.told, 0);
 	CHECK(answer_of(&a) != ERR_NONE);
@@ -294,7 +303,7 @@ static void detached_is_told_at_once(void)
 	o.stream = env.pipe[0];
 	o.record = volume_find(pool(), "v", &o.record_len);
 	uint64_t job = ask(&a, &o);
-	CHECK_INT(a.told, 0);                   /* but not before it has returned */
+	CHECK_INT(a.told, 0); /* but not before it has returned */
 	CHECK_INT(answer_of(&a), ERR_NONE);
 	CHECK_INT(a.job, job);
 	CHECK(!no_jobs());
@@ -389,7 +398,7 @@ static void the_supervisor_goes(void)
 	upload(&a);
 	create(&b, "new", false);
 	end();
-	CHECK_INT(a.told + b.told, 0);          /* withdrawn: nobody is there to tell */
+	CHECK_INT(a.told + b.told, 0); /* withdrawn: nobody is there to tell */
 	CHECK(!a.w.link && !b.w.link);
 }
 
@@ -417,7 +426,7 @@ static void shutdown_ends_jobs_first(void)
 	supervisor_shutdown(env.s, clock_ms() + SECONDS(15), on_over, NULL);
 	create(&late, "late", false);
 	CHECK_INT(late.class, ERR_STATE);
-	CHECK(pool()->phase == PHASE_ACTIVE);   /* it waits for the job */
+	CHECK(pool()->phase == PHASE_ACTIVE); /* it waits for the job */
 	CHECK(until(is_over));
 	CHECK_INT(answer_of(&a), ERR_STATE);
 	CHECK_INT(pool()->phase, PHASE_INACTIVE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The supervisor's part in secrets: requests that queue, are withdrawn, cannot be forked; a value that is wiped; pools that wait for one.
+ * The supervisor's part in secrets: requests that queue, are withdrawn, cannot be forked; a value that is
+ * wiped; pools that wait for one.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include "supervisor/internal.h"
 
 #define UUID_1 "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
-#define XML "<secret><uuid>" UUID_1 "</uuid><usage type='iscsi'><target>t1</target></usage></secret>"
+#define XML    "<secret><uuid>" UUID_1 "</uuid><usage type='iscsi'><target>t1</target></usage></secret>"
 
 static int forks_to_fail;
 
@@ -107,7 +108,9 @@ static void told(struct waiter *w, const struct result *r)
 
 static int ask(struct asker *a, enum secret_action action, const char *which, const char *data, struct err *e)
 {
-	struct secret_order o = { .action = action, .which = which, .data = data, .len = data ? strlen(data) : 0 };
+	struct secret_order o = {
+		.action = action, .which = which, .data = data, .len = data ? strlen(data) : 0
+	};
 
 	*a = (struct asker){ .waiter = { .done = told, .owner = a } };
 	return secret_request(env.s, &o, &a->waiter, e);
@@ -143,9 +146,12 @@ static void requests_are_done_in_the_order_in_which_they_came(void)
 	begin();
 	launch();
 	turn = 0;
-	CHECK(ask(&a[0], SECRET_ACT_DEFINE, NULL, XML, &e) == 0 && ask(&a[1], SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0 &&
-	      ask(&a[2], SECRET_ACT_GET, UUID_1, NULL, &e) == 0 && ask(&a[3], SECRET_ACT_LIST, NULL, NULL, &e) == 0 &&
-	      ask(&a[4], SECRET_ACT_FORGET, "t1", NULL, &e) == 0 && ask(&a[5], SECRET_ACT_PRINT, "t1", NULL, &e) == 0);
+	CHECK(ask(&a[0], SECRET_ACT_DEFINE, NULL, XML, &e) == 0 &&
+	      ask(&a[1], SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0 &&
+	      ask(&a[2], SECRET_ACT_GET, UUID_1, NULL, &e) == 0 &&
+	      ask(&a[3], SECRET_ACT_LIST, NULL, NULL, &e) == 0 &&
+	      ask(&a[4], SECRET_ACT_FORGET, "t1", NULL, &e) == 0 &&
+	      ask(&a[5], SECRET_ACT_PRINT, "t1", NULL, &e) == 0);
 	CHECK(!a[0].told);
 	for (int i = 0; i < 6; i++) {
 		wait_for(&a[i]);
@@ -168,7 +174,8 @@ static void who_has_gone_is_not_told_and_the_rest_goes_on(void)
 
 	begin();
 	launch();
-	CHECK(ask(&gone[0], SECRET_ACT_DEFINE, NULL, XML, &e) == 0 && ask(&gone[1], SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0 &&
+	CHECK(ask(&gone[0], SECRET_ACT_DEFINE, NULL, XML, &e) == 0 &&
+	      ask(&gone[1], SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0 &&
 	      ask(&a, SECRET_ACT_LIST, NULL, NULL, &e) == 0);
 	waiter_withdraw(&gone[0].waiter);
 	waiter_withdraw(&gone[1].waiter);
@@ -186,8 +193,9 @@ static void a_worker_that_cannot_be_forked_is_said(void)
 	launch();
 	forks_to_fail = 1;
 	CHECK(ask(&a, SECRET_ACT_DEFINE, NULL, XML, &e) < 0 && !env.s->secrets && !a.told);
-	CHECK(ask(&a, SECRET_ACT_DEFINE, NULL, XML, &e) == 0 && ask(&b, SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0);
-	forks_to_fail = 2;              /* the second half of the definition, and the value */
+	CHECK(ask(&a, SECRET_ACT_DEFINE, NULL, XML, &e) == 0 &&
+	      ask(&b, SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0);
+	forks_to_fail = 2; /* the second half of the definition, and the value */
 	wait_for(&b);
 	CHECK(a.told && a.class != ERR_NONE && b.class != ERR_NONE && !env.s->secrets);
 	CHECK_INT(outcome(SECRET_ACT_PRINT, "t1", NULL), ERR_NO_SECRET);
@@ -201,7 +209,8 @@ static void the_end_comes_while_requests_are_under_way(void)
 
 	begin();
 	launch();
-	CHECK(ask(&a, SECRET_ACT_DEFINE, NULL, XML, &e) == 0 && ask(&b, SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0);
+	CHECK(ask(&a, SECRET_ACT_DEFINE, NULL, XML, &e) == 0 &&
+	      ask(&b, SECRET_ACT_SET, "t1", "dmFsdWU=", &e) == 0);
 	end();
 	CHECK(!a.told && !b.told);
 }
@@ -226,7 +235,9 @@ static void a_pool_that_lacked_it_is_tried_again(void)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char xml[PATH_MAX + 200];
 
-		snprintf(xml, sizeof(xml), "<pool type='dir'><name>%s</name><target><path>%s/%s</path></target></pool>", names[i], env.dir, names[i]);
+		snprintf(xml, sizeof(xml),
+		         "<pool type='dir'><name>%s</name><target><path>%s/%s</path></target></pool>",
+		         names[i], env.dir, names[i]);
 		fixture(env.config, xml, "storage/%s.xml", names[i]);
 		fixture(env.dir, "", "%s/.keep", names[i]);
 	}

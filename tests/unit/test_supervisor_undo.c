@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What is over leaves no trace: problems that are, and starts that have failed. Real workers, but fork(2) can be told to fail.
+ * What is over leaves no trace: problems that are, and starts that have failed. Real workers, but fork(2) can
+ * be told to fail.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -39,9 +40,18 @@ static void told(struct waiter *w, const struct result *r)
 	class = r->err ? r->err->class : ERR_NONE;
 }
 
-static bool is_over(void) { return over; }
-static bool is_settled(void) { return s->moving && supervisor_sources_read(s); }
-static bool waits(void) { return s->pools && s->pools->phase == PHASE_WAITING; }
+static bool is_over(void)
+{
+	return over;
+}
+static bool is_settled(void)
+{
+	return s->moving && supervisor_sources_read(s);
+}
+static bool waits(void)
+{
+	return s->pools && s->pools->phase == PHASE_WAITING;
+}
 
 /* Rounds of the loop until it is so; false: not within ten seconds. */
 static bool until(bool (*condition)(void))
@@ -63,7 +73,10 @@ static void begin(void)
 	fixture_make(dir);
 	fixture_path(config, "%s/config", dir);
 	fixture_path(run, "%s/run", dir);
-	snprintf(xml, sizeof(xml), "<pool type='fs'><name>p</name><source><device path='%s/none'/></source><target><path>%s/p</path></target></pool>", dir, dir);
+	snprintf(xml, sizeof(xml),
+	         "<pool type='fs'><name>p</name><source><device "
+	         "path='%s/none'/></source><target><path>%s/p</path></target></pool>",
+	         dir, dir);
 	fixture(config, xml, "storage/p.xml");
 	fixture(config, "", "storage/autostart/p.xml");
 	options = (struct supervisor_options){ .config_dir = config, .run_dir = run };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Workers and companion programs that misbehave: the loop goes on, whoever asked is told once, and nothing is left.
+ * Workers and companion programs that misbehave: the loop goes on, whoever asked is told once, and nothing is
+ * left.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,7 +18,8 @@
 #include "fixture.h"
 #include "supervisor/internal.h"
 
-#define PATIENCE SECONDS(60)            /* what must happen has so long, however busy the machine is: nobody waits for the end of it */
+/* what must happen has so long, however busy the machine is: nobody waits for the end of it */
+#define PATIENCE SECONDS(60)
 
 static struct loop loop;
 static struct supervisor *s;
@@ -89,12 +91,23 @@ static void on_record(struct worker *w, const struct line *l)
 	heard.records += line_has(l, "x");
 }
 
-static bool is_done(void) { return heard.done > 0; }
-static bool is_gone(void) { return heard.gone > 0; }
+static bool is_done(void)
+{
+	return heard.done > 0;
+}
+static bool is_gone(void)
+{
+	return heard.gone > 0;
+}
 
 static struct worker *work(int (*body)(struct worker_io *io, void *arg, struct err *e), uint64_t timeout)
 {
-	struct task task = { .what = "test", .run = body, .timeout = timeout, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
+	struct task task = { .what = "test",
+		             .run = body,
+		             .timeout = timeout,
+		             .on_done = on_done,
+		             .on_gone = on_gone,
+		             .on_record = on_record };
 	struct err e = { 0 };
 
 	memset(&heard, 0, sizeof(heard));
@@ -111,7 +124,10 @@ static void say(struct worker_io *io, const char *text)
 }
 
 /* The loop's own pulse: the longest pause between two of its beats. */
-static struct { struct timer timer; uint64_t last, longest; } pulse;
+static struct {
+	struct timer timer;
+	uint64_t last, longest;
+} pulse;
 
 static void beat(struct timer *t)
 {
@@ -141,7 +157,7 @@ static uint64_t pulse_end(void)
 static int flood_lines(struct worker_io *io, void *arg, struct err *e)
 {
 	(void)arg, (void)e;
-	while (heard.done == 0)         /* in this copy of it: for ever */
+	while (heard.done == 0) /* in this copy of it: for ever */
 		say(io, "- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n- x=y\n");
 	return 0;
 }
@@ -150,7 +166,8 @@ static int flood_one_line(struct worker_io *io, void *arg, struct err *e)
 {
 	(void)arg, (void)e;
 	while (heard.done == 0)
-		say(io, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+		say(io, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		        "xxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 	return 0;
 }
 
@@ -241,7 +258,8 @@ static void one_worker_is_the_cause_of_few_lines(void)
 
 static void an_endless_answer_ends_the_worker(void)
 {
-	int (*const bodies[])(struct worker_io *, void *, struct err *) = { flood_one_line, flood_payload, long_payload };
+	int (*const bodies[])(struct worker_io *, void *, struct err *) = { flood_one_line, flood_payload,
+		                                                            long_payload };
 
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		begin();
@@ -271,7 +289,10 @@ static int ignore_term(struct worker_io *io, void *arg, struct err *e)
 	return sleep_on(io, arg, e);
 }
 
-static bool has_spoken(void) { return heard.records > 0; }
+static bool has_spoken(void)
+{
+	return heard.records > 0;
+}
 
 static void a_stopped_worker_is_ended_by_the_ladder(void)
 {
@@ -406,12 +427,25 @@ static int remember(struct worker_io *io, void *arg, struct err *e)
 }
 
 static struct worker *work_twice(int (*first)(struct worker_io *, void *, struct err *), uint64_t first_ms,
-				 int (*second)(struct worker_io *, void *, struct err *), uint64_t second_ms)
+                                 int (*second)(struct worker_io *, void *, struct err *), uint64_t second_ms)
 {
-	pid_t pid = 0;          /* read and written in the child's copy */
-	struct task then = { .what = "second", .run = second, .arg = &pid, .timeout = second_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record };
-	struct task task = { .what = "first", .run = first, .arg = &pid, .timeout = first_ms, .on_done = on_done, .on_gone = on_gone, .on_record = on_record,
-		           .then = &then, .on_next = on_next };
+	pid_t pid = 0; /* read and written in the child's copy */
+	struct task then = { .what = "second",
+		             .run = second,
+		             .arg = &pid,
+		             .timeout = second_ms,
+		             .on_done = on_done,
+		             .on_gone = on_gone,
+		             .on_record = on_record };
+	struct task task = { .what = "first",
+		             .run = first,
+		             .arg = &pid,
+		             .timeout = first_ms,
+		             .on_done = on_done,
+		             .on_gone = on_gone,
+		             .on_record = on_record,
+		             .then = &then,
+		             .on_next = on_next };
 	struct err e = { 0 };
 
 	memset(&heard, 0, sizeof(heard));
@@ -461,7 +495,10 @@ static void the_second_may_fail_or_die(void)
 	}
 }
 
-static bool is_next(void) { return nexts > 0; }
+static bool is_next(void)
+{
+	return nexts > 0;
+}
 
 /* The second has a time of its own: what is left of the first one's does not end it, and its own does. */
 static void each_has_its_time(void)
@@ -585,7 +622,9 @@ static void begin_service(const char *const *argv, bool notifies, const char *ho
 	begin();
 	fixture_path(flag, "%s/flag", dir);
 	set_flag(how);
-	service = (struct service){ .name = "companion", .prepare = prepare, .argv = argv, .notifies = notifies, .ready = ready };
+	service = (struct service){
+		.name = "companion", .prepare = prepare, .argv = argv, .notifies = notifies, .ready = ready
+	};
 }
 
 static int need(void)
@@ -721,7 +760,8 @@ static void one_that_never_says_so_is_ended(void)
 	end_service();
 }
 
-/* It ignores SIGTERM and does not answer: without a SIGKILL it would stay, and nothing would ever be ready. */
+/* It ignores SIGTERM and does not answer: without a SIGKILL it would stay, and nothing would ever be
+ * ready. */
 static void one_that_does_not_go_is_killed(void)
 {
 	begin_service(stubborn, false, "R");
@@ -743,7 +783,7 @@ static void another_ones_that_has_gone_is_replaced(void)
 	CHECK(is_state("foreign"));
 	CHECK_INT(view().pid, 0);
 	service_doubt(s, &service, NULL);
-	CHECK(need() == 0);             /* while it is asked again it counts as what it was */
+	CHECK(need() == 0); /* while it is asked again it counts as what it was */
 	CHECK(until(none_left, PATIENCE));
 	CHECK(is_state("foreign"));
 	set_flag("");
@@ -773,8 +813,15 @@ static void ours_that_answers_no_more_is_replaced(void)
 }
 
 static bool over;
-static void on_over(void *arg) { (void)arg; over = true; }
-static bool is_over(void) { return over; }
+static void on_over(void *arg)
+{
+	(void)arg;
+	over = true;
+}
+static bool is_over(void)
+{
+	return over;
+}
 
 static void shutdown_takes_it_along_at_every_stage(void)
 {

@@ -34,7 +34,7 @@ static void make_link(const char *says, const char *path, uid_t uid)
 {
 	char target[PATH_MAX];
 
-	fixture_path(target, "%s", says);                       /* at() has one place for what it says */
+	fixture_path(target, "%s", says); /* at() has one place for what it says */
 	CHECK(symlink(target, at(path)) == 0 && lchown(at(path), uid, uid) == 0);
 }
 
@@ -76,7 +76,8 @@ static void roots_links_are_followed(void)
 
 static void others_links_are_refused(void)
 {
-	static const char *const paths[] = { "theirs/link", "theirs/link/images", "open/link", "group/link", "sticky/theirs", "moved/link" };
+	static const char *const paths[] = { "theirs/link", "theirs/link/images", "open/link",
+		                             "group/link",  "sticky/theirs",      "moved/link" };
 	struct err e;
 	char want[PATH_MAX];
 
@@ -90,14 +91,17 @@ static void others_links_are_refused(void)
 	make_link(at("data"), "group/link", 0);
 	make_link(at("data"), "sticky/theirs", USER);
 	make_link(at("data"), "sticky/ours", 0);
-	make_link(at("data"), "moved/link", 0);                 /* root's, but put there by somebody else */
+	make_link(at("data"), "moved/link", 0); /* root's, but put there by somebody else */
 	make_link("theirs/link", "through", 0);
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		CHECK(!end_of(at(paths[i]), &e) && err_is(&e, ERR_DENIED) && strstr(e.message, "is a link that others than root may make"));
-		CHECK(target_open_path(at(paths[i]), O_RDONLY, &e) < 0 && target_make(at(paths[i]), O_PATH, NULL, &e) < 0);
+		CHECK(!end_of(at(paths[i]), &e) && err_is(&e, ERR_DENIED) &&
+		      strstr(e.message, "is a link that others than root may make"));
+		CHECK(target_open_path(at(paths[i]), O_RDONLY, &e) < 0 &&
+		      target_make(at(paths[i]), O_PATH, NULL, &e) < 0);
 		CHECK(target_remove(at(paths[i]), &e) < 0);
 	}
-	CHECK(!end_of(at("theirs/link"), &e) && strstr(e.message, "\"link\"") && strstr(e.message, "uid 1234's"));
+	CHECK(!end_of(at("theirs/link"), &e) && strstr(e.message, "\"link\"") &&
+	      strstr(e.message, "uid 1234's"));
 	CHECK(!end_of(at("through"), &e) && err_is(&e, ERR_DENIED));
 	fixture_path(want, "%s/data", root);
 	CHECK_STR(end_of(at("sticky/ours"), &e), want);
@@ -137,7 +141,8 @@ static void directories_are_made_on_the_way(void)
 	fd = target_make(at("new/way/pool"), O_PATH, &made, &e);
 	CHECK(fd >= 0 && !made);
 	close(fd);
-	CHECK(target_make(at("file/pool"), O_PATH, NULL, &e) < 0 && target_make(at("file"), O_PATH, NULL, &e) < 0);
+	CHECK(target_make(at("file/pool"), O_PATH, NULL, &e) < 0 &&
+	      target_make(at("file"), O_PATH, NULL, &e) < 0);
 	CHECK(target_remove(at("new/way"), &e) < 0 && e.sys == ENOTEMPTY);
 	CHECK(target_remove(at("new/way/pool"), &e) == 0 && stat(at("new/way/pool"), &st) < 0);
 }
@@ -169,15 +174,17 @@ static void another_directory_is_told_from_the_same(void)
 
 	fixture_path(path, "%s", d.target.path);
 	d.target.path = path;
-	fd = pool_dir_open(&d, O_PATH, &e);                       /* nothing is known: any will do */
+	fd = pool_dir_open(&d, O_PATH, &e); /* nothing is known: any will do */
 	CHECK(fd >= 0 && target_place(fd, &d.target.place, &e) == 0);
 	close(fd);
 	CHECK(pool_dir_is_same(&d, &e) == 1);
-	CHECK(rename(path, at("kept")) == 0 && pool_dir_is_same(&d, &e) == 0 && err_is(&e, ERR_STATE) && e.sys == ENOENT);
-	CHECK(mkdir(path, 0755) == 0 && pool_dir_is_same(&d, &e) == 0 && strstr(e.message, "another directory than when pool \"p\" was started"));
-	d.target.place.mount++;                                 /* seen through another mount it is the same one, */
+	CHECK(rename(path, at("kept")) == 0 && pool_dir_is_same(&d, &e) == 0 && err_is(&e, ERR_STATE) &&
+	      e.sys == ENOENT);
+	CHECK(mkdir(path, 0755) == 0 && pool_dir_is_same(&d, &e) == 0 &&
+	      strstr(e.message, "another directory than when pool \"p\" was started"));
+	d.target.place.mount++; /* seen through another mount it is the same one, */
 	CHECK(rmdir(path) == 0 && rename(at("kept"), path) == 0 && pool_dir_is_same(&d, &e) == 1);
-	d.type = POOL_FS;                                       /* unless the mount is the pool */
+	d.type = POOL_FS; /* unless the mount is the pool */
 	CHECK(pool_dir_is_same(&d, &e) == 0 && strstr(e.message, "was mounted or unmounted at"));
 	d.target.place.mount = 0;
 	CHECK(pool_dir_is_same(&d, &e) == 1);

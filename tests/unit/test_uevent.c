@@ -27,12 +27,13 @@ static int parse(const char *bytes, size_t len)
 	return uevent_parse(copy, len, &u);
 }
 
-#define PARSE(text) parse(text, sizeof(text))           /* with the final NUL */
+#define PARSE(text) parse(text, sizeof(text)) /* with the final NUL */
 
 static void takes_a_disk_apart(void)
 {
-	CHECK(PARSE("add@/devices/pci0/block/sda\0ACTION=add\0DEVPATH=/devices/pci0/block/sda\0SUBSYSTEM=block\0MAJOR=8\0MINOR=16\0"
-	            "DEVNAME=sda\0DEVTYPE=disk\0DISKSEQ=9\0SEQNUM=1234"));
+	CHECK(PARSE("add@/devices/pci0/block/sda\0ACTION=add\0DEVPATH=/devices/pci0/block/"
+	            "sda\0SUBSYSTEM=block\0MAJOR=8\0MINOR=16\0DEVNAME=sda\0DEVTYPE=disk\0DISKSEQ=9\0SEQNUM="
+	            "1234"));
 	CHECK_STR(u.action, "add");
 	CHECK_STR(u.devpath, "/devices/pci0/block/sda");
 	CHECK_STR(u.subsystem, "block");
@@ -45,7 +46,8 @@ static void takes_a_disk_apart(void)
 
 static void takes_a_modalias(void)
 {
-	CHECK(PARSE("add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=pci\0MODALIAS=pci:v00001AF4d00001001sv*"));
+	CHECK(PARSE("add@/devices/x\0ACTION=add\0DEVPATH=/devices/"
+	            "x\0SUBSYSTEM=pci\0MODALIAS=pci:v00001AF4d00001001sv*"));
 	CHECK_STR(u.modalias, "pci:v00001AF4d00001001sv*");
 	CHECK(u.devname == NULL && u.devtype == NULL);
 	CHECK_INT(u.major, 0);
@@ -71,7 +73,7 @@ static void what_is_no_message(void)
 {
 	CHECK(!parse("", 0));
 	CHECK(!PARSE(""));
-	CHECK(!parse("add@/devices/x", 14));                    /* not terminated */
+	CHECK(!parse("add@/devices/x", 14)); /* not terminated */
 	CHECK(!PARSE("libudev"));
 	CHECK(!PARSE("libudev\0add@/x"));
 	CHECK(!PARSE("@/devices/x"));
@@ -118,10 +120,12 @@ static void hears_the_kernel(void)
 /* Another process (root may) sends to the same group, in the kernel's words. */
 static void believes_nobody_else(void)
 {
-	static const char forged[] = "add@/devices/evil\0ACTION=add\0DEVPATH=/devices/evil\0SUBSYSTEM=block\0DEVNAME=evil";
+	static const char forged[] =
+		"add@/devices/evil\0ACTION=add\0DEVPATH=/devices/evil\0SUBSYSTEM=block\0DEVNAME=evil";
 	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	struct err e = { 0 };
-	int fd = uevent_open(&e), liar = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	int fd = uevent_open(&e),
+	    liar = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char buf[UEVENT_MAX];
 

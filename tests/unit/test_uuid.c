@@ -10,9 +10,12 @@ static const char canonical[] = "00112233-4455-6677-8899-aabbccddeeff";
 
 static void spellings_that_are_read(void)
 {
-	static const char *const good[] = { canonical, "00112233445566778899aabbccddeeff", "00112233-4455-6677-8899-AABBCCDDEEFF",
-	                                    " \t\n00112233-4455-6677-8899-aabbccddeeff\n ", "00-11-22-33-44-55-66-77-88-99-aa-bb-cc-dd-ee-ff",
-	                                    "00 11--22 - 33445566778899aabbccddeeff" };
+	static const char *const good[] = { canonical,
+		                            "00112233445566778899aabbccddeeff",
+		                            "00112233-4455-6677-8899-AABBCCDDEEFF",
+		                            " \t\n00112233-4455-6677-8899-aabbccddeeff\n ",
+		                            "00-11-22-33-44-55-66-77-88-99-aa-bb-cc-dd-ee-ff",
+		                            "00 11--22 - 33445566778899aabbccddeeff" };
 	char text[UUID_TEXT];
 	struct uuid u;
 
@@ -25,10 +28,17 @@ static void spellings_that_are_read(void)
 
 static void spellings_that_are_refused(void)
 {
-	static const char *const bad[] = { "", " ", "0", "00112233-4455-6677-8899-aabbccddeef", "00112233-4455-6677-8899-aabbccddeefff",
-	                                   "0-0112233-4455-6677-8899-aabbccddeeff", "-00112233-4455-6677-8899-aabbccddeeff",
-	                                   "00112233-4455-6677-8899-aabbccddeeff-", "g0112233-4455-6677-8899-aabbccddeeff",
-	                                   "{00112233-4455-6677-8899-aabbccddeeff}", "00112233_4455_6677_8899_aabbccddeeff" };
+	static const char *const bad[] = { "",
+		                           " ",
+		                           "0",
+		                           "00112233-4455-6677-8899-aabbccddeef",
+		                           "00112233-4455-6677-8899-aabbccddeefff",
+		                           "0-0112233-4455-6677-8899-aabbccddeeff",
+		                           "-00112233-4455-6677-8899-aabbccddeeff",
+		                           "00112233-4455-6677-8899-aabbccddeeff-",
+		                           "g0112233-4455-6677-8899-aabbccddeeff",
+		                           "{00112233-4455-6677-8899-aabbccddeeff}",
+		                           "00112233_4455_6677_8899_aabbccddeeff" };
 	struct uuid u = { .b = { 42 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -36,7 +46,7 @@ static void spellings_that_are_refused(void)
 			printf("# accepted: \"%s\"\n", bad[i]);
 		CHECK(!uuid_parse(bad[i], &u));
 	}
-	CHECK_INT(u.b[0], 42);          /* left alone */
+	CHECK_INT(u.b[0], 42); /* left alone */
 }
 
 static void new_ones_are_random_and_of_version_4(void)

@@ -56,14 +56,18 @@ static double seconds(void)
 
 static void entity_bomb_is_refused_at_its_doctype(void)
 {
-	CHECK(refused("<?xml version='1.0'?>\n<!DOCTYPE lolz [\n<!ENTITY a 'aaaaaaaaaa'>\n<!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'>\n"
-	              "<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;'>]>\n<pool><name>&c;</name></pool>", 2, ""));
+	CHECK(refused("<?xml version='1.0'?>\n<!DOCTYPE lolz [\n<!ENTITY a 'aaaaaaaaaa'>\n<!ENTITY b "
+	              "'&a;&a;&a;&a;&a;&a;&a;&a;'>\n"
+	              "<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;'>]>\n<pool><name>&c;</name></pool>",
+	              2, ""));
 	CHECK(strstr(e.message, "DOCTYPE") || strstr(e.message, "document type"));
 }
 
 static void external_entities_and_subsets_are_refused(void)
 {
-	CHECK(refused("<!DOCTYPE pool [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\n<pool><name>&x;</name></pool>", 1, ""));
+	CHECK(refused(
+		"<!DOCTYPE pool [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\n<pool><name>&x;</name></pool>", 1,
+		""));
 	CHECK(!strstr(e.message, "root:"));
 	CHECK(refused("\n\n<!DOCTYPE pool SYSTEM 'http://192.0.2.1/evil.dtd'>\n<pool/>", 3, ""));
 	CHECK(refused("<!DOCTYPE pool [<!ENTITY % p SYSTEM 'file:///dev/zero'> %p;]><pool/>", 1, ""));
@@ -166,8 +170,11 @@ static void quotes_and_tags_in_comments_are_no_attributes(void)
 /* What counts the attributes reads bytes: it must read the same characters as the parser. */
 static void encodings_that_are_not_like_ascii_are_refused(void)
 {
-	static const char *const good[] = { "\xef\xbb\xbf<pool/>", "<?xml version='1.0' encoding='utf-8'?><pool/>", "<?xml version='1.0'\n encoding = \"US-ASCII\" ?><pool/>",
-					    "<?xml version='1.0' encoding='ISO-8859-1'?><pool a='\xe4'/>", "<?xml version='1.0'?><pool encoding='UTF-16'/>" };
+	static const char *const good[] = { "\xef\xbb\xbf<pool/>",
+		                            "<?xml version='1.0' encoding='utf-8'?><pool/>",
+		                            "<?xml version='1.0'\n encoding = \"US-ASCII\" ?><pool/>",
+		                            "<?xml version='1.0' encoding='ISO-8859-1'?><pool a='\xe4'/>",
+		                            "<?xml version='1.0'?><pool encoding='UTF-16'/>" };
 	static const char nul[] = "<pool>\n\0</pool>";
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -180,7 +187,7 @@ static void encodings_that_are_not_like_ascii_are_refused(void)
 	CHECK(refused("<?xml version='1.0' encoding='UTF-7'?>+ADw-pool/>", 1, "\"UTF-7\""));
 	CHECK(refused("<?xml version='1.0' encoding='EBCDIC-CP-US'?><pool/>", 1, "EBCDIC"));
 	CHECK(refused("\xff\xfe<pool/>", 1, "not UTF-16"));
-	CHECK(refused("\x4c\x6f\xa7\x94", 1, "UTF-8"));     /* "<?xm" in EBCDIC */
+	CHECK(refused("\x4c\x6f\xa7\x94", 1, "UTF-8")); /* "<?xm" in EBCDIC */
 	CHECK(refused_in(nul, sizeof(nul) - 1, ERR_XML, 2, "a NUL byte"));
 }
 
@@ -201,8 +208,11 @@ static size_t as_utf16(const char *text, bool big, char *out)
 /* The two encodings that every reader of XML has to know. */
 static void utf16_is_read_as_well(void)
 {
-	static const char *const texts[] = { "<pool a='x'>y</pool>", "<?xml version='1.0' encoding='UTF-16'?>\n<pool a='x'>y</pool>" };
-	static const char letters[] = "\xff\xfe<\0p\0o\0o\0l\0>\0\xe4\0\x3d\xd8\x00\xde\xac\x20<\0/\0p\0o\0o\0l\0>\0";
+	static const char *const texts[] = {
+		"<pool a='x'>y</pool>", "<?xml version='1.0' encoding='UTF-16'?>\n<pool a='x'>y</pool>"
+	};
+	static const char letters[] =
+		"\xff\xfe<\0p\0o\0o\0l\0>\0\xe4\0\x3d\xd8\x00\xde\xac\x20<\0/\0p\0o\0o\0l\0>\0";
 	struct arena a = { 0 };
 	char bytes[300];
 	xmlDoc *doc;
@@ -214,7 +224,8 @@ static void utf16_is_read_as_well(void)
 		xml_close(&doc);
 	}
 	doc = xml_open(letters, sizeof(letters) - 1, LIMIT, "doc", "pool", &e);
-	CHECK_STR(doc ? xml_text(&a, xmlDocGetRootElement(doc)) : NULL, "\xc3\xa4\xf0\x9f\x98\x80\xe2\x82\xac");
+	CHECK_STR(doc ? xml_text(&a, xmlDocGetRootElement(doc)) : NULL,
+	          "\xc3\xa4\xf0\x9f\x98\x80\xe2\x82\xac");
 	xml_close(&doc);
 	arena_free(&a);
 	CHECK(refused_in("\xff\xfe<\0p\0\x3d\xd8>\0", 10, ERR_XML, 1, "not UTF-16"));
@@ -225,7 +236,9 @@ static void utf16_is_read_as_well(void)
 /* What the parser says later comes of what it has said first. */
 static void the_first_mistake_is_named(void)
 {
-	CHECK(refused("<pool type='iscsi'>\n<source>\n<host name='x'>\n<device path='y'/>\n</source>\n</pool>\n", 5, "mismatch: host line 3 and source"));
+	CHECK(refused(
+		"<pool type='iscsi'>\n<source>\n<host name='x'>\n<device path='y'/>\n</source>\n</pool>\n", 5,
+		"mismatch: host line 3 and source"));
 	CHECK(refused("<pool type=dir>\n<name>a</name>\n</pool>\n", 1, "AttValue"));
 	CHECK(refused("<pool a='1' a='2'>\n<name>\n</pool>", 1, "redefined"));
 	CHECK(refused("<pool>\n<name>a & b</name>\n<x>\n</pool>", 2, "xmlParseEntityRef"));
@@ -270,7 +283,8 @@ static void lines_beyond_65535_are_counted(void)
 
 static void tree_is_walked_by_name_and_namespace(void)
 {
-	xmlDoc *doc = open_text("<pool xmlns:x='urn:x'><x:a>no</x:a><a>one</a><!-- c --><a>two<b>3</b></a><c k='v' x:k='w'/><c/></pool>");
+	xmlDoc *doc = open_text("<pool xmlns:x='urn:x'><x:a>no</x:a><a>one</a><!-- c --><a>two<b>3</b></a><c "
+	                        "k='v' x:k='w'/><c/></pool>");
 	struct arena a = { 0 };
 	xmlNode *root, *first;
 
@@ -298,7 +312,10 @@ static void escape_leaves_text_that_parses_back(void)
 	xml_escape(&b, "<a & 'b' \"c\">\tä€😀");
 	CHECK_STR(buf_str(&b), "&lt;a &amp; &apos;b&apos; &quot;c&quot;&gt;\tä€😀");
 	buf_reset(&b);
-	xml_escape(&b, "a\x01" "b\x1b[2Jc\xff" "d\xc0\x80" "e\xed\xa0\x80");
+	xml_escape(&b, "a\x01"
+	               "b\x1b[2Jc\xff"
+	               "d\xc0\x80"
+	               "e\xed\xa0\x80");
 	CHECK_STR(buf_str(&b), "a?b?[2Jc?d??e???");
 	buf_free(&b);
 }

@@ -23,7 +23,7 @@
 #define LINKS   64
 #define CLIENTS 16
 
-struct task {
+struct net_task {
 	struct ip_param param;
 	char device[IFNAMSIZ]; /* the interface it has been given */
 	bool done;             /* static: set; DHCP: the client runs, or a lease ended the search */
@@ -34,7 +34,7 @@ struct network {
 	const char *run_dir;
 	struct watch events;
 	struct rtnl rtnl;
-	struct task tasks[TASKS];
+	struct net_task tasks[TASKS];
 	size_t ntasks;
 	struct dhcp_client clients[CLIENTS];
 	unsigned char bootif[6];
@@ -77,10 +77,10 @@ static void bring_up(struct network *n, const struct rtnl_link *l)
 }
 
 /* Does another task name this interface, or has it got it? */
-static bool has_other_task(const struct network *n, const struct rtnl_link *l, const struct task *by)
+static bool has_other_task(const struct network *n, const struct rtnl_link *l, const struct net_task *by)
 {
 	for (size_t i = 0; i < n->ntasks; i++) {
-		const struct task *t = &n->tasks[i];
+		const struct net_task *t = &n->tasks[i];
 
 		if (t != by && (streq(t->param.device, l->name) || streq(t->device, l->name)))
 			return true;
@@ -88,7 +88,7 @@ static bool has_other_task(const struct network *n, const struct rtnl_link *l, c
 	return false;
 }
 
-static bool suits_task(const struct network *n, const struct rtnl_link *l, const struct task *t)
+static bool suits_task(const struct network *n, const struct rtnl_link *l, const struct net_task *t)
 {
 	if (t->param.device[0])
 		return streq(l->name, t->param.device);
@@ -107,7 +107,7 @@ static void network_ready(struct network *n)
 }
 
 /* Address, then route: the gateway is reachable only then. */
-static int set_static(struct network *n, struct task *t, const struct rtnl_link *l, struct err *e)
+static int set_static(struct network *n, struct net_task *t, const struct rtnl_link *l, struct err *e)
 {
 	const struct ip_param *p = &t->param;
 	char address[IP_TEXT], gateway[IP_TEXT];
@@ -122,7 +122,7 @@ static int set_static(struct network *n, struct task *t, const struct rtnl_link 
 	return 0;
 }
 
-static int try_static(struct network *n, struct task *t, struct err *e)
+static int try_static(struct network *n, struct net_task *t, struct err *e)
 {
 	int rc = 0;
 
@@ -166,7 +166,7 @@ static int start_client(struct network *n, const char *device, struct err *e)
 
 /* The search is over: the interface that got a lease belongs to the task, clients on interfaces that nobody
  * named end. */
-static void end_search(struct network *n, struct task *t, const char *device, const char *address)
+static void end_search(struct network *n, struct net_task *t, const char *device, const char *address)
 {
 	log_info(LF_NET, "%s: %s by DHCP", device, address);
 	snprintf(t->device, sizeof(t->device), "%s", device);
@@ -180,7 +180,7 @@ static void end_search(struct network *n, struct task *t, const char *device, co
 	}
 }
 
-static int try_dhcp(struct network *n, struct task *t, struct err *e)
+static int try_dhcp(struct network *n, struct net_task *t, struct err *e)
 {
 	char address[IP_TEXT + 4];
 	int rc = 0;
@@ -212,7 +212,7 @@ static int do_tasks(void *network, struct err *e)
 	if (look_at_links(n, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n->ntasks; i++) {
-		struct task *t = &n->tasks[i];
+		struct net_task *t = &n->tasks[i];
 
 		if (!t->done && (t->param.method == IP_DHCP ? try_dhcp : try_static)(n, t, e) < 0)
 			rc = -1;
@@ -245,7 +245,7 @@ static void on_events(struct watch *w, uint32_t events)
 
 static void add_task(struct network *n, const struct ip_param *p)
 {
-	n->tasks[n->ntasks++] = (struct task){ .param = *p };
+	n->tasks[n->ntasks++] = (struct net_task){ .param = *p };
 }
 
 static void take_ip(struct network *n, struct parameters *p, const char *value, struct buf *resolv)

@@ -55,4 +55,9 @@ void pool_note_origin(struct pool *p, const char *file);
 /* An event about a pool that carries nothing else. */
 void request_emit(struct supervisor *s, const char *event, const char *pool);
 
+/* keep.c: in the worker, arg is the request. Each sends where the definition, or the mark, is kept now. */
+int work_keep(struct worker_io *io, void *arg, struct err *e);
+int work_forget(struct worker_io *io, void *arg, struct err *e);
+int work_mark(struct worker_io *io, void *arg, struct err *e);
+
 #endif

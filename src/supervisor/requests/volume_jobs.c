@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/requests/volume_jobs.h"
 
 #define JOBS_MAX 64
 /* at what an operation has changed, or left: its outcome is known, and is told then all the same */
@@ -25,12 +25,7 @@
 #define DEADLINE_DELETE SECONDS(600) /* of a file with very many extents */
 
 /* clang-format off */
-static const struct operation_row {
-	int (*work)(struct worker_io *io, void *arg, struct err *e);
-	const char *event;              /* what it did, when it went well; NULL: nothing changed */
-	uint64_t timeout;
-	bool is_short;                  /* mostly: its worker goes on to look at what came of it */
-} operations[] = {
+static const struct operation_row operations[] = {
 	[VOLUME_CREATE]   = { volume_work_create,   "volume-created",  NEVER, true },
 	[VOLUME_DELETE]   = { volume_work_delete,   "volume-deleted",  DEADLINE_DELETE, true },
 	[VOLUME_RESIZE]   = { volume_work_resize,   "volume-resized",  NEVER, true },
@@ -39,36 +34,6 @@ static const struct operation_row {
 	[VOLUME_DOWNLOAD] = { volume_work_download, NULL,              NEVER, false },
 };
 /* clang-format on */
-
-struct volume_job {
-	struct volume_job *next; /* in the order in which they came */
-	struct supervisor *sup;
-	const struct operation_row *row;
-	const char *verb;
-	uint64_t number, started, timeout;
-	struct pool *pool, *input_pool; /* NULL: gone, or none */
-	char *pool_name;
-	char *name;  /* of its volume; NULL: not known before its document is read */
-	char *input; /* of the volume that it copies, or NULL */
-	struct volume_work work;
-	bool detach;
-	bool taken;   /* its worker has the descriptor that was passed */
-	bool counted; /* in pool->jobs */
-	bool let_in;  /* its volumes are its own from now on */
-	bool ending, cancelled;
-	bool late;    /* its time is over, and whoever waits is to be told of that soon */
-	bool hangs;   /* its worker does not even die */
-	bool looking; /* its worker has gone: only the look at the pool is missing */
-	bool sweep;   /* a worker was killed: it may have left something behind */
-	struct worker *worker;
-	uint64_t done, total, bytes;
-	struct err err; /* class ERR_NONE: it went well */
-	struct timer timer;
-	struct waiter *waiters;
-	struct waiter *cancellers;
-	struct update update; /* which its worker goes on to, */
-	struct waiter look;   /* and the end of that look, or of another, when its worker has gone */
-};
 
 /* ---- the list ---- */
 
@@ -130,6 +95,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		return NULL;
 	*j = (struct volume_job){ .sup = s,
 		                  .row = &operations[o->operation],
+		                  .operation = o->operation,
 		                  .verb = o->verb,
 		                  .number = s->last_job + 1,
 		                  .started = clock_ms(),
@@ -201,77 +167,6 @@ bool job_at(const struct supervisor *s, size_t i, struct job_view *v)
 		                .pool = j->pool_name,
 		                .volume = j->name,
 		                .ending = j->ending };
-	return true;
-}
-
-/* ---- who is let in ---- */
-
-/* Does job j have that volume? One that only reads it (a copy, a download) shares it with others that
- * read. */
-static bool has_volume(const struct volume_job *j, const char *pool, const char *name, bool write)
-{
-	bool writes = j->row != &operations[VOLUME_DOWNLOAD];
-
-	if (!j->let_in)
-		return false;
-	if (j->name && streq(j->pool_name, pool) && streq(j->name, name) && (write || writes))
-		return true;
-	return write && j->input && j->input_pool && streq(j->input_pool->name, pool) &&
-	       streq(j->input, name);
-}
-
-static int claim(const struct volume_job *j, const char *pool, const char *name, bool write, struct err *e)
-{
-	for (const struct volume_job *k = j->sup->jobs; k; k = k->next)
-		if (k != j && has_volume(k, pool, name, write))
-			return err_set(e, ERR_BUSY,
-			               "volume \"%s\" of pool \"%s\" is in use by job %" PRIu64
-			               " (%s; job-list shows it, job-cancel ends it)",
-			               name, pool, k->number, k->verb);
-	return 0;
-}
-
-static int check_pool(const struct pool *p, struct err *e)
-{
-	if (p->phase == PHASE_HUNG)
-		return err_set(e, ERR_HUNG, "pool \"%s\" is hung: %s", p->name,
-		               p->reason ? p->reason : "the storage does not answer");
-	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
-		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
-	return 0;
-}
-
-static int let_in(struct volume_job *j, struct err *e)
-{
-	bool create = j->row == &operations[VOLUME_CREATE];
-	size_t len;
-
-	if (!j->pool || (j->input && !j->input_pool))
-		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", j->pool_name);
-	if (check_pool(j->pool, e) < 0 || (j->input_pool && check_pool(j->input_pool, e) < 0))
-		return -1;
-	if (claim(j, j->pool->name, j->name, j->row != &operations[VOLUME_DOWNLOAD], e) < 0)
-		return -1;
-	if (j->input && claim(j, j->input_pool->name, j->input, false, e) < 0)
-		return -1;
-	if (create && volume_find(j->pool, j->name, &len))
-		return err_set(e, ERR_EXISTS, "volume \"%s\" exists already in pool \"%s\"", j->name,
-		               j->pool->name);
-	j->let_in = true;
-	return 0;
-}
-
-bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *e)
-{
-	for (const struct volume_job *j = p->sup->jobs; j; j = j->next)
-		if (j->counted && (j->pool == p || j->input_pool == p)) {
-			err_set(e, ERR_BUSY,
-			        "cannot %s pool \"%s\": job %" PRIu64
-			        " (%s%s%s) works in it (job-cancel ends it)",
-			        what, p->name, j->number, j->verb, j->name ? " of " : "",
-			        j->name ? j->name : "");
-			return false;
-		}
 	return true;
 }
 
@@ -397,7 +292,7 @@ static void job_look(struct volume_job *j, struct worker *goes_on)
 		rc = 0;
 	else if (goes_on)
 		worker_disown(goes_on);
-	if (rc < 0 && j->pool && !j->sup->shutdown.on && j->let_in && check_pool(j->pool, &e) == 0) {
+	if (rc < 0 && j->pool && !j->sup->shutdown.on && j->let_in && job_check_pool(j->pool, &e) == 0) {
 		if (j->sweep)
 			rc = pool_refresh(j->pool, 0, &j->look, &e);
 		else if (j->name && (j->row->event || is_about_target(j)))
@@ -595,7 +490,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 	struct err problem = { 0 };
 
 	if (!e && !left && j->name && j->work.xml) {
-		if (let_in(j, &problem) == 0 && volume_job_begin(j, &problem) == 0)
+		if (job_let_in(j, &problem) == 0 && volume_job_begin(j, &problem) == 0)
 			return;
 		e = &problem;
 	} else if (!e) {
@@ -632,7 +527,7 @@ static int may_start(const struct supervisor *s, const struct volume_order *o, s
 
 	if (s->shutdown.on)
 		return err_set(e, ERR_STATE, "cannot begin %s: shutting down", o->verb);
-	if (check_pool(o->pool, e) < 0)
+	if (job_check_pool(o->pool, e) < 0)
 		return -1;
 	for (const struct volume_job *j = s->jobs; j; j = j->next)
 		n++;
@@ -654,7 +549,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
 	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0
-	                                              : let_in(j, e) < 0 || volume_job_begin(j, e) < 0) {
+	                                              : job_let_in(j, e) < 0 || volume_job_begin(j, e) < 0) {
 		job_free(j);
 		return -1;
 	}

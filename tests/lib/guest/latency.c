@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * latency SOCKET STOPFILE: ask for all pools every 10 ms, each time over a new connection, until STOPFILE exists; then print how long the answers took:
+ * latency SOCKET STOPFILE: ask for all pools every 10 ms, each time over a new connection, until STOPFILE
+ * exists; then print how long the answers took:
  *
  *     requests=N worst_us=N median_us=N late=N first_ms=N worst_ms=N own_us=N
  *
- * late counts answers that took more than 50 ms; first_ms is the machine's uptime at the first answer, worst_ms at the worst. own_us is the worst
- * without the time that process 1, which answers, and this one waited for a processor. As long as nobody listens yet it waits.
- * A program of its own because a shell that starts a client each time would measure mostly itself.
+ * late counts answers that took more than 50 ms; first_ms is the machine's uptime at the first answer,
+ * worst_ms at the worst. own_us is the worst without the time that process 1, which answers, and this one
+ * waited for a processor. As long as nobody listens yet it waits. A program of its own because a shell that
+ * starts a client each time would measure mostly itself.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -112,7 +114,8 @@ int main(int argc, char **argv)
 			if (!first)
 				first = now_us(CLOCK_BOOTTIME) / 1000;
 		} else if (answer == -2 || first) {
-			printf("failed: after %u answers, at %llu ms\n", n, (unsigned long long)(now_us(CLOCK_BOOTTIME) / 1000));
+			printf("failed: after %u answers, at %llu ms\n", n,
+			       (unsigned long long)(now_us(CLOCK_BOOTTIME) / 1000));
 			return 1;
 		}
 		pause_ms(10);
@@ -120,7 +123,8 @@ int main(int argc, char **argv)
 	if (!n)
 		return 1;
 	qsort(took, n, sizeof(took[0]), compare);
-	printf("requests=%u worst_us=%u median_us=%u late=%u first_ms=%llu worst_ms=%llu own_us=%llu\n", n, took[n - 1], took[n / 2], late,
-	       (unsigned long long)first, (unsigned long long)worst, (unsigned long long)own);
+	printf("requests=%u worst_us=%u median_us=%u late=%u first_ms=%llu worst_ms=%llu own_us=%llu\n", n,
+	       took[n - 1], took[n / 2], late, (unsigned long long)first, (unsigned long long)worst,
+	       (unsigned long long)own);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * starts SOCKET POOL N: stop and start a pool N times over one connection, and print of each start the microseconds that it took, and for how many of
- * these anything ran on the processors, a line each.
- * A program of its own because a shell that starts a client each time would measure mostly itself.
+ * starts SOCKET POOL N: stop and start a pool N times over one connection, and print of each start the
+ * microseconds that it took, and for how many of these anything ran on the processors, a line each. A program
+ * of its own because a shell that starts a client each time would measure mostly itself.
  */
 #include <stdint.h>
 #include <stdio.h>
