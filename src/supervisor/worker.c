@@ -405,8 +405,6 @@ static bool output_drain(struct worker *w, size_t most)
 			end_overlong(w, w->in.len + sizeof(chunk) < w->in.limit);
 		if (w->overlong)
 			return false;
-		if ((size_t)n < sizeof(chunk))
-			break; /* there was no more; what comes now, or its end, wakes us again */
 	}
 	return true;
 }

@@ -500,49 +500,30 @@ static void define_and_undefine_at_once_leave_one_truth(void)
 }
 
 static bool a_waits(void) { return in_phase("a", PHASE_WAITING); }
-
 static bool a_has_no_worker(void) { return !pool("a")->worker; }
-
-/* The worker of "a" is stopped, before it has answered: what it says counts as soon as it has said it. */
-static bool a_is_held(void)
+/* The worker of a start of "a" is stopped before it has answered: what it has said counts. */
+static void hold_a_start(void)
 {
-	struct worker *w = pool("a")->worker;
-	siginfo_t end;
-
-	if (!w)
-		return false;
-	kill(w->pid, SIGSTOP);
-	waitid(P_PID, (id_t)w->pid, &end, WSTOPPED | WEXITED | WNOWAIT);
-	if (poll(&(struct pollfd){ .fd = w->output.fd, .events = POLLIN }, 1, 0) == 0)
-		return true;
-	kill(w->pid, SIGCONT);
-	return false;
-}
-
-/* Start it until its worker is held. */
-static bool hold_a_start(void)
-{
+	struct pollfd p = { .events = POLLIN };
 	struct err e = { 0 };
-
-	for (int tries = 0; tries < 200; tries++) {
-		if (pool_start(pool("a"), 0, false, asked(&one), &e) < 0)
-			return false;
+	siginfo_t end;
+	do {
+		CHECK(until(a_has_no_worker) && pool_start(pool("a"), 0, false, asked(&one), &e) == 0);
 		round_once();
-		if (a_is_held())
-			return true;
-		until(a_has_no_worker);
-	}
-	return false;
+		CHECK(pool("a")->worker != NULL);
+		p.fd = pool("a")->worker->output.fd;
+		kill(pool("a")->worker->pid, SIGSTOP);
+		waitid(P_PID, (id_t)pool("a")->worker->pid, &end, WSTOPPED | WEXITED | WNOWAIT);
+	} while (poll(&p, 1, 0) > 0 && kill(pool("a")->worker->pid, SIGCONT) == 0);
 }
 
 static void a_better_definition_is_used_by_the_next_attempt(void)
 {
-
 	begin();
 	make_dir("there");
 	launch();
 	CHECK(ask_define(xml_of("a", "/not-there"), &one) == 0 && until(one_told));
-	CHECK(hold_a_start());
+	hold_a_start();
 	CHECK(ask_define(xml_of("a", "/there"), &two) == 0);
 	CHECK(until(two_told));
 	CHECK_INT(two.class, ERR_NONE);
@@ -898,33 +879,22 @@ int main(void)
 {
 	log_set("error", NULL);
 	alarm(120);
-	RUN(a_stop_before_the_first_step_is_answered);
-	RUN(a_stop_while_no_worker_can_be_forked_is_answered);
+	RUN(a_stop_before_the_first_step_is_answered); RUN(a_stop_while_no_worker_can_be_forked_is_answered);
 	RUN(a_start_that_could_not_be_forked_happens_later);
 	RUN(what_cannot_be_forked_of_an_active_pool_is_refused);
 	RUN(refreshes_that_come_one_on_the_other_are_all_answered);
 	RUN(a_change_waits_for_the_end_of_the_last_ones_worker);
-	RUN(a_stop_while_it_is_being_started_leaves_it_stopped);
-	RUN(two_stops_are_both_answered);
+	RUN(a_stop_while_it_is_being_started_leaves_it_stopped); RUN(two_stops_are_both_answered);
 	RUN(a_refresh_asked_for_during_another_sees_what_came_between);
 	RUN(the_time_given_to_one_operation_is_not_anothers);
-	RUN(two_definitions_with_one_source_leave_one_file);
-	RUN(define_and_undefine_at_once_leave_one_truth);
-	RUN(a_better_definition_is_used_by_the_next_attempt);
-	RUN(a_better_definition_is_tried_at_once);
-	RUN(what_was_stopping_is_not_left_active);
-	RUN(shutdown_stops_what_is_being_looked_at);
-	RUN(a_killed_check_does_not_lose_the_pool);
-	RUN(a_transient_pool_that_was_stopping_is_forgotten);
-	RUN(a_transient_pool_that_was_retried_is_kept);
-	RUN(garbage_in_the_state_directory_harms_nobody);
-	RUN(states_of_pools_with_odd_names_do_not_mix);
-	RUN(a_killed_reader_loses_no_definition);
-	RUN(a_reader_that_cannot_be_forked_comes_later);
-	RUN(who_is_told_may_withdraw_the_others);
-	RUN(those_who_wait_for_a_pool_hear_that_it_is_gone);
-	RUN(shutdown_ends_whatever_the_pools_do);
-	RUN(nothing_starts_after_shutdown);
-	RUN(a_refresh_of_what_has_stopped_after_all_is_refused);
+	RUN(two_definitions_with_one_source_leave_one_file); RUN(define_and_undefine_at_once_leave_one_truth);
+	RUN(a_better_definition_is_used_by_the_next_attempt); RUN(a_better_definition_is_tried_at_once);
+	RUN(what_was_stopping_is_not_left_active); RUN(shutdown_stops_what_is_being_looked_at);
+	RUN(a_killed_check_does_not_lose_the_pool); RUN(a_transient_pool_that_was_stopping_is_forgotten);
+	RUN(a_transient_pool_that_was_retried_is_kept); RUN(garbage_in_the_state_directory_harms_nobody);
+	RUN(states_of_pools_with_odd_names_do_not_mix); RUN(a_killed_reader_loses_no_definition);
+	RUN(a_reader_that_cannot_be_forked_comes_later); RUN(who_is_told_may_withdraw_the_others);
+	RUN(those_who_wait_for_a_pool_hear_that_it_is_gone); RUN(shutdown_ends_whatever_the_pools_do);
+	RUN(nothing_starts_after_shutdown); RUN(a_refresh_of_what_has_stopped_after_all_is_refused);
 	return check_done();
 }
