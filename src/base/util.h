@@ -91,6 +91,14 @@ static inline bool starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* And there is something before it. */
+static inline bool ends_with(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n > m && streq(s + n - m, suffix);
+}
+
 /* White space of ASCII, whatever the locale. */
 static inline bool is_space(char c)
 {

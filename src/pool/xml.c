@@ -361,9 +361,11 @@ static char *take_copy(const char *text)
 
 void xml_prepare(void)
 {
-	void *data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
-	                  0);
+	void *data;
 
+	if (piece.data)
+		return;
+	data = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (data != MAP_FAILED && xmlMemSetup(give_back, piece_take, take_more, take_copy) == 0)
 		piece.data = data;
 }

@@ -96,6 +96,15 @@ void worker_send_record(struct worker_io *io, struct buf *b)
 	buf_free(b);
 }
 
+void worker_send_note(struct worker_io *io, const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	line_begin(&b, "-");
+	line_str(&b, "note", text);
+	worker_send_record(io, &b);
+}
+
 int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text)
 {
 	bool whole;
@@ -450,7 +459,7 @@ static void on_exit_event(struct watch *watch, uint32_t events)
 	worker_conclude(w);
 }
 
-/* The next rung of the ladder: TERM, KILL, give up. Children that the worker has spawned are in its session
+/* The next rung of the ladder: TERM, KILL, give up. Children that the worker has spawned are in its group
  * and get the same. */
 static void climb(struct worker *w)
 {

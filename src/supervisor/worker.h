@@ -38,8 +38,10 @@ void worker_hold(struct worker_io *io);
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e);
 /* End the record that b holds, send it, and free b. */
 void worker_send_record(struct worker_io *io, struct buf *b);
-/* The same, and a payload with it, in one piece: the supervisor is woken once. -1: for want of memory nothing
- * is sent. */
+/* A sentence for the log, as op->on_note gets it. */
+void worker_send_note(struct worker_io *io, const char *text);
+/* As worker_send_record(), and a payload with it, in one piece: the supervisor is woken once. -1: for want of
+ * memory nothing is sent. */
 int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text);
 
 struct task {

@@ -158,11 +158,6 @@ static bool load_words(struct buf *out, const char *dir, const char *name)
 	return good && out->len > 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	return strlen(text) >= strlen(end) && streq(text + strlen(text) - strlen(end), end);
-}
-
 static void commands(const char *dir, void (*check)(const char *name, const char *words), int at_least)
 {
 	struct dirent **list;

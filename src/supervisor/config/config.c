@@ -27,21 +27,14 @@
 #define TOO_MANY   "at most " STRING(CONFIG_FILES_LIMIT) " are"
 #define TOO_BIG    "together they have more than " STRING(CONFIG_MIB_LIMIT) " MiB"
 
-static bool has_suffix(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n > m && streq(name + n - m, suffix);
-}
-
 int config_is_definition(const struct dirent *d)
 {
-	return d->d_name[0] != '.' && has_suffix(d->d_name, ".xml");
+	return d->d_name[0] != '.' && ends_with(d->d_name, ".xml");
 }
 
-static int is_secret(const struct dirent *d)
+int config_is_secret(const struct dirent *d)
 {
-	return d->d_name[0] != '.' && (has_suffix(d->d_name, ".xml") || has_suffix(d->d_name, ".base64"));
+	return d->d_name[0] != '.' && (ends_with(d->d_name, ".xml") || ends_with(d->d_name, ".base64"));
 }
 
 void config_definitions_dir(const char *dir, char *out, size_t size)
@@ -535,7 +528,7 @@ int config_copy_secrets(const char *dir, const char *to, struct err *e)
 	if (file_mkdirs(to, 0700, e) < 0)
 		return -1;
 	cleanup_close int into = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int n = into < 0 ? -1 : scandir(path, &names, is_secret, alphasort);
+	int n = into < 0 ? -1 : scandir(path, &names, config_is_secret, alphasort);
 	if (n < 0)
 		return err_sys(e, errno, "cannot copy the secrets in %s", path);
 	for (int i = 0; i < n; i++)

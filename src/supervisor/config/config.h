@@ -107,10 +107,12 @@ void config_sweep(const char *dir);
 /* Where config_keep() has put NAME.xml. */
 void config_definition_path(const char *dir, const char *name, char *out, size_t size);
 
-/* ---- what config.c and changing.c share ---- */
+/* ---- what config.c, secrets.c and changing.c share ---- */
 struct dirent;
 /* An entry that is a definition by its name, for scandir(3). */
 int config_is_definition(const struct dirent *d);
+/* The same of a secret's two files. */
+int config_is_secret(const struct dirent *d);
 /* Where the definitions of a configuration directory are: DIR/storage, or DIR itself in the flat layout. */
 void config_definitions_dir(const char *dir, char *out, size_t size);
 void config_names_free(struct dirent **names, int n);

@@ -23,19 +23,6 @@ struct config_secret {
 	char origin[];
 };
 
-static bool secret_has_suffix(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n > m && streq(name + n - m, suffix);
-}
-
-static int names_secret(const struct dirent *d)
-{
-	return d->d_name[0] != '.' &&
-	       (secret_has_suffix(d->d_name, ".xml") || secret_has_suffix(d->d_name, ".base64"));
-}
-
 static struct config_secret *add_secret_file(struct config_files *files, const char *dir, const char *name)
 {
 	struct config_secret **at = files->last_secret ? files->last_secret : &files->secrets;
@@ -115,9 +102,9 @@ static int look_at_secrets(struct config_files *files, const char *dir, const ch
 	int rc = 0, read = 0, definitions = 0;
 
 	for (int i = 0; i < n; i++)
-		definitions += secret_has_suffix(names[i]->d_name, ".xml");
+		definitions += ends_with(names[i]->d_name, ".xml");
 	for (int i = 0; i < n && rc == 0; i++) {
-		if (secret_has_suffix(names[i]->d_name, ".base64"))
+		if (ends_with(names[i]->d_name, ".base64"))
 			rc = look_at_value(files, dir, as, names[i]->d_name);
 		else if (read++ < SECRET_FILES_LIMIT)
 			rc = look_at_definition(files, dirfd, dir, as, names[i]->d_name);
@@ -138,7 +125,7 @@ int config_secrets_load(const char *dir, const char *as, struct config_files *ou
 
 	snprintf(path, sizeof(path), "%s/secrets", dir);
 	snprintf(shown, sizeof(shown), "%s/secrets", as);
-	n = scandir(path, &names, names_secret, alphasort);
+	n = scandir(path, &names, config_is_secret, alphasort);
 	if (n < 0)
 		return 0; /* whoever looks for one says that it cannot be read */
 	rc = look_at_secrets(out, path, shown, names, n);

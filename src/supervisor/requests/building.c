@@ -136,11 +136,7 @@ static int run_read_source(struct worker_io *io, void *arg, struct err *e)
 
 static void send_build_note(struct op *op, const char *text)
 {
-	struct buf b = BUF_INIT;
-
-	line_begin(&b, "-");
-	line_str(&b, "note", text);
-	worker_send_record(op->arg, &b);
+	worker_send_note(op->arg, text);
 }
 
 static int run_find(struct worker_io *io, void *arg, struct err *e)

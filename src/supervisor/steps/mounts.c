@@ -14,6 +14,7 @@
 #include "backends/identity.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mountinfo.h"
 #include "base/util.h"
 #include "supervisor/internal.h"
 #include "system/target.h"
@@ -42,12 +43,8 @@ static bool has_directory(const struct pool *p)
 
 static bool is_below(const struct pool *inner, const struct pool *outer)
 {
-	size_t len = has_directory(inner) && has_directory(outer) ? strlen(outer->target) : 0;
-
-	len -= len == 1; /* "/" */
-	return has_directory(inner) && has_directory(outer) &&
-	       strncmp(inner->target, outer->target, len) == 0 && inner->target[len] == '/' &&
-	       inner->target[len + 1];
+	return has_directory(inner) && has_directory(outer) && !streq(inner->target, outer->target) &&
+	       path_is_below(inner->target, outer->target);
 }
 
 static bool is_there(const struct pool *p)

@@ -38,12 +38,9 @@ struct context {
 
 static void send_note(struct op *op, const char *text)
 {
-	struct context *c = op->arg;
-	struct buf b = BUF_INIT;
+	const struct context *c = op->arg;
 
-	line_begin(&b, "-");
-	line_str(&b, "note", text);
-	worker_send_record(c->io, &b);
+	worker_send_note(c->io, text);
 }
 
 static void send_left_out(struct op *op, const char *by, const char *lines)

@@ -33,12 +33,9 @@ struct context {
 
 static void send_volume_note(struct op *op, const char *text)
 {
-	struct context *c = op->arg;
-	struct buf b = BUF_INIT;
+	const struct context *c = op->arg;
 
-	line_begin(&b, "-");
-	line_str(&b, "note", text);
-	worker_send_record(c->io, &b);
+	worker_send_note(c->io, text);
 }
 
 static void send_progress(struct op *op, uint64_t done, uint64_t total)
