@@ -129,21 +129,15 @@ void loop_disarm(struct loop *l, struct timer *t)
 	t->armed = false;
 }
 
-/* Only timers that were due on entry are called. One that arms itself for "now" again would otherwise keep
- * descriptors waiting for ever. */
+/* One timer a round: who has sent something waits for the work of one, not for that of all that are due. */
 static void expire(struct loop *l)
 {
-	uint64_t now = clock_ms();
-	size_t due = 0;
+	struct timer *t = l->timers;
 
-	for (struct timer *t = l->timers; t && t->deadline <= now; t = t->next)
-		due++;
-	for (; due > 0 && l->timers && l->timers->deadline <= now; due--) {
-		struct timer *t = l->timers;
-
-		loop_disarm(l, t);
-		t->on_expiry(t);
-	}
+	if (!t || t->deadline > clock_ms())
+		return;
+	loop_disarm(l, t);
+	t->on_expiry(t);
 }
 
 /* ---- running ---- */

@@ -323,6 +323,26 @@ static void a_timer_for_now_does_not_starve_descriptors(void)
 	loop_close(&loop);
 }
 
+/* Who sends something while many timers are due is heard between them. */
+static void timers_for_now_let_descriptors_in_between(void)
+{
+	struct timer t[3];
+	struct watch w = { .on_event = withdraw_self };
+
+	begin();
+	for (int i = 0; i < 3; i++) {
+		t[i] = (struct timer){ .on_expiry = fired };
+		loop_arm(&loop, &t[i], 0);
+	}
+	loop_round(&loop, 0);
+	CHECK_INT(loop_watch(&loop, &w, readable(), EPOLLIN, NULL), 0);
+	loop_round(&loop, 0);
+	CHECK(w.fd < 0 && t[2].armed);
+	loop_round(&loop, 0);
+	CHECK_INT(called, 4);
+	loop_close(&loop);
+}
+
 static struct timer victim;
 
 static void disarm_victim(struct timer *t)
@@ -452,6 +472,7 @@ int main(void)
 	RUN(disarmed_and_never_do_not_fire);
 	RUN(arming_again_moves_it);
 	RUN(a_timer_for_now_does_not_starve_descriptors);
+	RUN(timers_for_now_let_descriptors_in_between);
 	RUN(a_timer_may_disarm_another_that_is_due);
 	RUN(runs_until_stopped_and_can_run_again);
 	RUN(signals_do_not_end_it);
