@@ -237,7 +237,6 @@ int operation_stop(struct worker_io *io, void *arg, struct err *e);
 int operation_check(struct worker_io *io, void *arg, struct err *e);
 int operation_refresh(struct worker_io *io, void *arg, struct err *e);
 int operation_print(struct worker_io *io, void *arg, struct err *e);
-int operation_print_volume(struct worker_io *io, void *arg, struct err *e);
 /* Send a definition's summary record and its canonical XML. */
 void operation_send_definition(struct worker_io *io, const struct config_item *item);
 int summary_from_line(struct summary *m, const struct line *l, struct err *e);

@@ -331,7 +331,6 @@ const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */
 const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e);
-int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e);
 
 /* ---- operations on volumes: jobs (volume_jobs.c) ---- */
 

@@ -172,7 +172,7 @@ void pool_done(struct waiter *w, const struct result *r)
 		call_ok(call_of(w));
 }
 
-void pool_text_done(struct waiter *w, const struct result *r)
+static void pool_text_done(struct waiter *w, const struct result *r)
 {
 	if (!r->err && r->text)
 		call_bytes(call_of(w), r->text, r->text_len);

@@ -30,7 +30,6 @@ struct pool *call_pool(struct call *c);
 void define_from(struct call *c, const char *xml, size_t len, enum define_mode mode);
 /* A waiter's done for verbs whose answer is OK pool=NAME and nothing else. */
 void pool_done(struct waiter *w, const struct result *r);
-void pool_text_done(struct waiter *w, const struct result *r);  /* the same behind a text */
 void pool_phase_done(struct waiter *w, const struct result *r); /* OK pool=NAME phase=WORD */
 
 /* source.c: pools from options, and finding sources */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Documents for those who ask: printed by a worker, which reads the definition again.
+ * A pool's document for those who ask: printed by a worker, which reads the definition again.
  */
-#include <string.h>
-#include "base/line.h"
 #include "base/util.h"
 #include "supervisor/requests/requests.h"
 
@@ -26,24 +24,6 @@ int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
 	if (!r)
 		return -1;
 	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0
-	               ? request_refuse(r)
-	               : 0;
-}
-
-int volume_dumpxml(struct pool *p, const char *record, size_t len, struct waiter *w, struct err *e)
-{
-	char line[LINE_MAX_BYTES + 1];
-	struct operation o = { .pool = p, .text = line, .text_len = len > 0 ? len - 1 : 0 };
-	struct request *r;
-
-	if (len == 0 || len > LINE_MAX_BYTES)
-		return err_set(e, ERR_INTERNAL, "a volume record of %zu bytes", len);
-	memcpy(line, record, o.text_len);
-	line[o.text_len] = '\0';
-	r = request_new(p->sup, p->name, w, e);
-	if (!r)
-		return -1;
-	return request_run(r, "print", DEADLINE_PARSE, operation_print_volume, &o, after_print, e) < 0
 	               ? request_refuse(r)
 	               : 0;
 }

@@ -563,19 +563,6 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 	return worker_send_text(io, &text, e);
 }
 
-int operation_print_volume(struct worker_io *io, void *arg, struct err *e)
-{
-	const struct operation *o = arg;
-	cleanup_buf struct buf text = BUF_INIT;
-	struct volume v;
-	struct line l;
-
-	if (line_parse_reply(o->text, o->text_len, &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
-		return -1;
-	volume_print(&v, &text);
-	return worker_send_text(io, &text, e);
-}
-
 /* ---- definitions on their way to the supervisor ---- */
 
 static void line_boot(struct buf *b, const struct pool_boot *boot)
