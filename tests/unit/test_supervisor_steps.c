@@ -183,7 +183,7 @@ static bool one_told(void) { return one.told > 0; }
 static bool two_told(void) { return two.told > 0; }
 static bool a_is_up(void) { return in_phase("a", PHASE_ACTIVE); }
 static bool both_told(void) { return one.told > 0 && two.told > 0; }
-static bool no_workers(void) { return !env.s->workers; }
+static bool no_workers(void) { return !env.s->workers && (!env.loop.timers || env.loop.timers->deadline > clock_ms()); }
 static bool a_works(void) { return pool("a") && pool("a")->worker; }
 static bool a_active(void) { return in_phase("a", PHASE_ACTIVE); }
 static bool a_refreshed(void) { return a_active() && pool("a")->index >= 0 && !pool("a")->worker; }
