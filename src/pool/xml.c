@@ -339,14 +339,15 @@ static void give_back(void *p)
 
 static void *take_more(void *p, size_t size)
 {
-	size_t before = is_of_piece(p) ? ((struct block *)((char *)p - offsetof(struct block, bytes)))->size
-	                               : 0;
-	void *more;
-
-	if (p && !is_of_piece(p))
+	if (!p)
+		return piece_take(size);
+	if (!is_of_piece(p))
 		return realloc(p, size);
-	more = piece_take(size);
-	if (more && p)
+
+	size_t before = ((struct block *)((char *)p - offsetof(struct block, bytes)))->size;
+	void *more = piece_take(size);
+
+	if (more)
 		memcpy(more, p, before < size ? before : size);
 	return more;
 }
