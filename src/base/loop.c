@@ -107,6 +107,7 @@ void loop_arm(struct loop *l, struct timer *t, uint64_t deadline)
 	loop_disarm(l, t);
 	if (deadline == NEVER)
 		return;
+	deadline = larger(deadline, clock_ms());
 	while (*at && (*at)->deadline <= deadline)
 		at = &(*at)->next;
 	t->deadline = deadline;

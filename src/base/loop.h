@@ -51,7 +51,9 @@ void loop_close(struct loop *l);
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e);
 void loop_change(struct loop *l, struct watch *w, uint32_t events); /* 0: keep it, ask for nothing */
 void loop_unwatch(struct loop *l, struct watch *w); /* harmless if not watched; no event comes after it */
-void loop_arm(struct loop *l, struct timer *t, uint64_t deadline); /* NEVER disarms; arming again moves it */
+/* Call t->on_expiry at `deadline`; NEVER disarms; arming again moves it. What is past is now, behind all that
+ * are due: one timer is called a round, and one that always comes back must not keep the others waiting. */
+void loop_arm(struct loop *l, struct timer *t, uint64_t deadline);
 void loop_disarm(struct loop *l, struct timer *t);
 /* Deliver events until loop_stop(). Returns only then: errors of epoll itself are not errors of the
  * process. */

@@ -63,6 +63,11 @@ static inline uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static inline uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* A copy with a NUL behind it; there may be others in it. NULL: out of memory. */
 static inline char *copy_bytes(const void *data, size_t len)
 {

@@ -217,9 +217,6 @@ struct operation {
 	int inotify;             /* refresh: watch the directory with it; -1: do not */
 	/* refresh: stop it first if only a new start can bring it back */
 	enum { REVIVE_NO, REVIVE_IF_WELL, REVIVE_ASKED } revive;
-	char *text;
-	size_t text_len; /* define: the document; volume-xml: the record */
-	const char *origin;
 	bool live; /* print: with the live sizes */
 };
 /* The pool's definition, read from its canonical form once in a worker, however many tasks that does. Given

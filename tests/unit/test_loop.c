@@ -323,6 +323,20 @@ static void a_timer_for_now_does_not_starve_descriptors(void)
 	loop_close(&loop);
 }
 
+static void a_timer_for_now_does_not_starve_those_that_are_due(void)
+{
+	struct timer t = { .on_expiry = again }, due = { .on_expiry = fired };
+
+	begin();
+	loop_arm(&loop, &due, clock_ms() + 1);
+	loop_arm(&loop, &t, 0);
+	while (called < 10000 && due.armed)
+		loop_round(&loop, 0);
+	CHECK(!due.armed);
+	loop_disarm(&loop, &t);
+	loop_close(&loop);
+}
+
 /* Who sends something while many timers are due is heard between them. */
 static void timers_for_now_let_descriptors_in_between(void)
 {
@@ -472,6 +486,7 @@ int main(void)
 	RUN(disarmed_and_never_do_not_fire);
 	RUN(arming_again_moves_it);
 	RUN(a_timer_for_now_does_not_starve_descriptors);
+	RUN(a_timer_for_now_does_not_starve_those_that_are_due);
 	RUN(timers_for_now_let_descriptors_in_between);
 	RUN(a_timer_may_disarm_another_that_is_due);
 	RUN(runs_until_stopped_and_can_run_again);

@@ -15,11 +15,6 @@ static void step_soon(struct pool *p)
 	loop_arm(p->sup->loop, &p->retry, 0);
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* Something of this pool hangs in the kernel and may never go. */
 static bool has_left_behind(const struct pool *p)
 {
