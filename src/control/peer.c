@@ -256,10 +256,20 @@ static void answer(struct peer *p, struct call *c)
 
 /* ---- input ---- */
 
+/* Free the input buffer, and leave none of its bytes behind. Only what was ever written is wiped: to touch
+ * the rest would cost a page fault for each page of it, with each request. */
+static void forget_input(struct peer *p)
+{
+	if (p->in.data)
+		explicit_bzero(p->in.data, p->in_used);
+	p->in_used = 0;
+	buf_free(&p->in);
+}
+
 void peer_hang_up(struct peer *p)
 {
 	p->closing = true;
-	buf_forget(&p->in);
+	forget_input(p);
 }
 
 void peer_give_up(struct peer *p, enum err_class class, const char *why)
@@ -401,12 +411,14 @@ static bool open_input(struct peer *p)
 
 /* Bytes that come with a descriptor are copied and left where they are: whoever takes them has the descriptor
  * to close. *borrowed: it is so. */
-static ssize_t receive(struct peer *p, void *data, size_t size, size_t most, bool *borrowed)
+static ssize_t receive(struct peer *p, char *data, size_t size, size_t most, bool *borrowed)
 {
 	ssize_t n = passed_peek(p->fd, data, most, borrowed);
 
 	if (n <= 0)
 		return n;
+	if (data == p->in.data + p->in.len)
+		p->in_used = (size_t)larger(p->in_used, p->in.len + (size_t)n + 1);
 	if (!*borrowed)
 		return recv(p->fd, data, (size_t)n < size ? (size_t)n : size, MSG_DONTWAIT);
 	/* In the midst of a payload, or behind more than we look at: nobody will ever get to it. */
@@ -484,7 +496,7 @@ static void on_turn(struct watch *w, uint32_t events)
 	work(p);
 	p->dead = p->dead || is_stuck(p);
 	if (!p->in.len)
-		buf_forget(&p->in);
+		forget_input(p);
 	say_lost(p);
 	/* Hung up for good: nobody is there to answer. What was begun for it goes on, what was not begun is
 	 * not. */
@@ -555,7 +567,7 @@ void peer_free(struct peer *p)
 	loop_unwatch(srv->loop, &p->watch);
 	if (p->file >= 0)
 		close(p->file);
-	buf_forget(&p->in);
+	forget_input(p);
 	buf_forget(&p->out);
 	buf_free(&p->held);
 	passed_leave(p);

@@ -47,6 +47,7 @@ struct peer {
 	pid_t pid;
 
 	struct buf in;      /* not run yet */
+	size_t in_used;     /* bytes at the beginning of in's memory that were ever written */
 	uint64_t skip;      /* bytes of a refused payload still to be thrown away */
 	struct call *calls; /* the requests under way, in the order in which they came */
 	unsigned ncalls;
