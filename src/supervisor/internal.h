@@ -7,7 +7,7 @@
 
 #include "supervisor/config/config.h"
 #include "supervisor/supervisor.h"
-#include "supervisor/worker.h"
+#include "supervisor/work/worker.h"
 
 #define DEADLINE_PARSE   SECONDS(10)
 #define DEADLINE_KEEP    SECONDS(20)
