@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/peer.h"
-#include "supervisor/worker.h"
+#include "supervisor/work/worker.h"
 
 #define CHUNK         4096
 #define SHELVES       31 /* users with one of their own, admins aside; all others share one */
@@ -274,7 +274,8 @@ static bool shelve_all(struct server *srv)
 		}
 		*at = next;
 		srv->nleaving--;
-		server_resume(srv);
+		if (srv->paused) /* there is room for another one */
+			loop_arm(srv->loop, &srv->resume, 0);
 	}
 	return !srv->leaving;
 }
