@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/mountinfo.h"
 #include "base/sandbox.h"
 #include "base/spawn.h"
 #include "base/util.h"
@@ -154,6 +155,7 @@ static void leave_parent(const struct task *task, int fd, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close_others(fd, task->keep);
+	mountinfo_keep();
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, 0);
