@@ -38,7 +38,7 @@ type_sources = $(call sources,src/backends/$(1)) $(wildcard src/backends/$(1).c)
 NOT_CHOSEN := $(foreach t,$(filter-out $(BACKENDS),$(ALL_BACKENDS)),$(call type_sources,$t))
 # What starts companion programs is in a program with a type that has one.
 COMPANIONS := $(shell grep -l '^[a-z ]*const struct service ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
-NOT_CHOSEN += src/supervisor/$(if $(COMPANIONS),no_)service.c
+NOT_CHOSEN += src/supervisor/companions/$(if $(COMPANIONS),no_)service.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a

@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/devices.h"
-#include "supervisor/worker.h"
+#include "supervisor/work/worker.h"
 #include "system/device.h"
 #include "system/module.h"
 

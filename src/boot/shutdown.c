@@ -21,7 +21,7 @@
 #include "base/util.h"
 #include "boot/early.h"
 #include "boot/shutdown.h"
-#include "supervisor/worker.h"
+#include "supervisor/work/worker.h"
 
 /* Together less than SHUTDOWN_BOUND; the pools have what is left of it. */
 #define PAYLOAD_TIME  SECONDS(5)

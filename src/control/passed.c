@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/peer.h"
-#include "supervisor/worker.h"
+#include "supervisor/work/worker.h"
 
 #define CHUNK         4096
 #define SHELVES       31 /* users with one of their own, admins aside; all others share one */

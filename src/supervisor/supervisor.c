@@ -10,7 +10,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "supervisor/index/index.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/requests/requests.h"
 #include "system/device.h"
 
 #define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The supervisor keeps pools the way they are wanted. One thread, one loop; it never touches storage:
- * whatever may block, crash or parse foreign bytes is done by workers (worker.h). This header is what the
- * floors above (control, boot) see.
+ * whatever may block, crash or parse foreign bytes is done by workers (work/worker.h). This header is what
+ * the floors above (control, boot) see.
  */
 #ifndef POOLINIT_SUPERVISOR_SUPERVISOR_H
 #define POOLINIT_SUPERVISOR_SUPERVISOR_H
@@ -135,7 +135,7 @@ struct pool {
 	/* " vda vdb ": all that has happened since it last looked for its device are events of these; "*":
 	 * something else */
 	char *news;
-	unsigned came; /* events that came while it was being started: bits of the table in kick.c */
+	unsigned came; /* events that came while it was being started: bits of the table in news/kick.c */
 	/* a start that failed, or was cut off, may have left parts of it behind: they go when it is given
 	 * up */
 	bool begun;

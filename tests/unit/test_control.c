@@ -15,7 +15,7 @@
 #include "control/codec.h"
 #include "control/peer.h"
 #include "control/verbs/verbs.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
 
 static void table_of_verbs_keeps_its_promises(void)
 {

@@ -14,7 +14,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/steps/steps.h"
 
 static int forks_to_fail;
 

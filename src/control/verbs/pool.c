@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/util.h"
-#include "supervisor/worker.h"
+#include "supervisor/work/worker.h"
 
 struct pool *call_pool(struct call *c)
 {

@@ -15,6 +15,8 @@
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/secret/store.h"
+#include "supervisor/news/news.h"
+#include "supervisor/config/registry.h"
 #include "supervisor/requests/requests.h"
 #include "system/device.h"
 #include "system/mount.h"

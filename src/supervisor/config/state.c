@@ -21,7 +21,9 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/steps/steps.h"
 
 #define SAVE_AGAIN SECONDS(5)
 #define NOTES      "state" /* whose problem it is, in status */

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/volindex.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
 
 int index_new(struct err *e)
 {

@@ -19,7 +19,8 @@
 #include <sys/vfs.h>
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
 #include "volumes/file/publish.h"
 
 #define LISTENED                                                                                             \

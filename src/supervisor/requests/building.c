@@ -10,6 +10,9 @@
 #include "base/util.h"
 #include "pool/source.h"
 #include "supervisor/requests/requests.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 /* ---- build, delete ---- */
 

@@ -14,6 +14,10 @@
 #include "base/util.h"
 #include "pool/grammar/grammar.h"
 #include "supervisor/requests/requests.h"
+#include "supervisor/news/news.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 static void request_free(struct request *r)
 {
@@ -291,20 +295,6 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	config_item_free(&item);
 	pool_def_free(&def);
 	return rc;
-}
-
-void pool_note_origin(struct pool *p, const char *file)
-{
-	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
-
-	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
-		char *copy = origins[i] ? strdup(file) : NULL;
-
-		if (!copy)
-			continue;
-		free(*origins[i]);
-		*origins[i] = copy;
-	}
 }
 
 static struct pool *install(struct request *r, struct err *e)

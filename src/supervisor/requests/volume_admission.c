@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include "base/util.h"
 #include "supervisor/requests/volume_jobs.h"
+#include "supervisor/requests/requests.h"
 
 /* Does job j have that volume? One that only reads it (a copy, a download) shares it with others that
  * read. */

@@ -16,6 +16,11 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/requests/volume_jobs.h"
+#include "supervisor/news/news.h"
+#include "supervisor/index/index.h"
+#include "supervisor/requests/requests.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 #define JOBS_MAX 64
 /* at what an operation has changed, or left: its outcome is known, and is told then all the same */

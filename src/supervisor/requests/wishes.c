@@ -5,7 +5,10 @@
  */
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/requests/requests.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 /* The step is taken in the next round of the loop, so that nobody is answered before the request has
  * returned. */

@@ -8,7 +8,10 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/companions/companions.h"
 #include "system/device.h"
 
 #define STEADY SECONDS(600) /* active for so long: what ended it before is forgotten */

@@ -16,7 +16,9 @@
 #include "base/log.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/news/news.h"
+#include "supervisor/work/work.h"
 #include "system/target.h"
 #include "volumes/pool_dir.h"
 

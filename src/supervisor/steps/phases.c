@@ -5,7 +5,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
 
 static const char *const phase_words[PHASES] = {
 	"inactive", "checking", "waiting",  "starting", "active",

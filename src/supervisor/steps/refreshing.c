@@ -10,7 +10,10 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/steps/steps.h"
+#include "supervisor/steps/moves.h"
+#include "supervisor/news/news.h"
+#include "supervisor/index/index.h"
+#include "supervisor/work/work.h"
 
 #define LATE_STOP SECONDS(600) /* for so long a stop that was reported as failed may happen after all */
 

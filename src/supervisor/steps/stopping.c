@@ -7,8 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/requests/requests.h"
-#include "supervisor/steps/steps.h"
+#include "supervisor/steps/moves.h"
+#include "supervisor/news/news.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/index/index.h"
+#include "supervisor/work/work.h"
 
 /* ---- check: taking over from an earlier supervisor ---- */
 

@@ -9,7 +9,12 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/volindex.h"
-#include "supervisor/internal.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/work/work.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/requests/requests.h"
 
 void summary_free(struct summary *m)
 {
@@ -240,6 +245,20 @@ int registry_lend(struct pool *p, const struct summary *m, const char *xml, size
 		return -1;
 	p->live = true;
 	return 0;
+}
+
+void pool_note_origin(struct pool *p, const char *file)
+{
+	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
+
+	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
+		char *copy = origins[i] ? strdup(file) : NULL;
+
+		if (!copy)
+			continue;
+		free(*origins[i]);
+		*origins[i] = copy;
+	}
 }
 
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len,

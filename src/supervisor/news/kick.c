@@ -8,7 +8,8 @@
 #include "system/device.h"
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "supervisor/requests/requests.h"
 
 #define BACKOFF_MAX SECONDS(60)
 

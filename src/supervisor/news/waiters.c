@@ -5,7 +5,9 @@
  */
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "supervisor/index/index.h"
+#include "supervisor/steps/steps.h"
 
 void waiter_park(struct waiter **list, struct waiter *w)
 {

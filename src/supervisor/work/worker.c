@@ -24,7 +24,8 @@
 #include "base/sandbox.h"
 #include "base/spawn.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
+#include "supervisor/work/worker.h"
 
 #define RUNG_TIME   SECONDS(2)                    /* between TERM, KILL and giving up */
 #define INPUT_LIMIT (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */

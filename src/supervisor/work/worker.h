@@ -5,8 +5,8 @@
  * two seconds later it is abandoned: left behind in uninterruptible sleep, listed, and reported once more
  * when it goes after all.
  */
-#ifndef POOLINIT_SUPERVISOR_WORKER_H
-#define POOLINIT_SUPERVISOR_WORKER_H
+#ifndef POOLINIT_SUPERVISOR_WORK_WORKER_H
+#define POOLINIT_SUPERVISOR_WORK_WORKER_H
 
 #include <stdbool.h>
 #include <stdint.h>

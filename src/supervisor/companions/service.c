@@ -20,7 +20,10 @@
 #include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/work/work.h"
 
 #define READY_WITHIN  SECONDS(30)
 #define BACKOFF_FIRST SECONDS(1)
