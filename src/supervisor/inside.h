@@ -64,10 +64,30 @@ struct event_ring {
 	uint64_t seq;
 };
 
+/* One move of a pool toward what is wanted of it. */
+struct step {
+	bool want;
+	enum phase phase;
+	bool on_event; /* only when something happened since the last look (p->again) */
+	void (*act)(struct pool *p);
+};
+
+/* Whom the rooms call that lie above the caller: a table of supervisor.c's. */
+struct upward {
+	const struct step *steps; /* the state machine; the last one has no act */
+	timer_fn *on_pool_clock;  /* p->retry has expired */
+	void (*on_pool_gone)(struct pool *p);
+	void (*on_kick)(struct supervisor *s);        /* events may help requests, too */
+	void (*on_source_over)(struct supervisor *s); /* the reader of one has ended, or has gone */
+	void (*advance)(struct supervisor *s);        /* something was read: is it time to go on? */
+	void (*step_shutdown)(struct supervisor *s);  /* something has ended that it may wait for */
+};
+
 #define MILESTONES    12
 #define PROBLEM_SLOTS 256 /* heads of lists, by hash: each problem is looked for before it is noted */
 
 struct supervisor {
+	const struct upward *up;
 	struct loop *loop;
 	struct supervisor_options options;
 	char *run_config;         /* run_dir/config: definitions kept for this boot only */
@@ -88,6 +108,7 @@ struct supervisor {
 	struct timer starter;           /* steps the pools that are due, one a round */
 	struct timer saver;             /* notes again what could not be noted */
 	struct request *requests;       /* under way */
+	struct request *changing;       /* the one that changes definitions now, or NULL */
 	struct secret_request *secrets; /* about secrets; the first one is under way */
 	struct volume_job *jobs;        /* on volumes, under way, oldest first */
 	uint64_t last_job;              /* the number of the newest */
@@ -113,11 +134,6 @@ struct supervisor {
 		void *arg;
 	} shutdown;
 };
-
-/* supervisor.c: something was read or has ended: is it time to go on? */
-void supervisor_advance(struct supervisor *s);
-void shutdown_step(struct supervisor *s); /* supervisor.c */
-void shutdown_retry(struct supervisor *s);
 
 /* pools.c: the list of pools, which is by name (pool_by_name() and its like are in supervisor.h). */
 /* a copy of it; NULL and "" are NULL, and so is one for which there is no memory */

@@ -41,9 +41,15 @@ void state_on_saver(struct timer *t);
  * for this boot. */
 void state_forget(const struct pool *p, bool remember);
 int state_load(const char *run_dir, struct worker_io *io, struct err *e); /* in the worker */
+/* What an earlier supervisor knew of a pool; it is in s->early until the pool is defined. */
+struct early_state {
+	struct early_state *next;
+	char *name, *place, *address;
+	bool want, active, gone, live, outdated;
+};
 /* a "- state=…" record arrived; -1: out of memory */
 int state_early(struct supervisor *s, const struct line *l);
-void state_recall(struct supervisor *s); /* pools were defined: what did we know of them? */
+void state_early_free(struct early_state *st);
 /* its definition in state/ was in use, and is not the one that is kept */
 bool state_is_live(const struct supervisor *s, const char *name);
 void state_clear(const struct supervisor *s);
@@ -51,6 +57,9 @@ void state_free(struct supervisor *s);
 
 /* ---- sources.c ---- */
 int sources_add_state(struct supervisor *s, struct err *e);
+/* Read all directories once more that have been read. False: some cannot be now, and e says why. */
+bool sources_reload(struct supervisor *s, struct err *e);
+bool sources_reloading(const struct supervisor *s);
 void sources_kick(struct supervisor *s);
 /* does one remove what an earlier supervisor left where definitions and secrets are kept? */
 bool sources_sweep(const struct supervisor *s);

@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/index/index.h"
-#include "supervisor/news/news.h"
 #include "volumes/file/publish.h"
 
 #define LISTENED                                                                                             \

@@ -32,7 +32,6 @@ struct request {
 	char *kept_file; /* there: its path */
 	void (*then)(struct request *r, const struct err *e);
 	void (*change)(struct request *r); /* what it does to the definitions, when it is its turn; or NULL */
-	bool changing;                     /* it is its turn */
 	struct err failure; /* of the worker that is being ended, or whose leftovers are being removed */
 };
 
@@ -57,8 +56,10 @@ void request_emit(struct supervisor *s, const char *event, const char *pool);
 /* and who asked so long for a worker that is being ended: TERM, KILL, and then some */
 #define GONE_WITHIN SECONDS(6)
 void requests_on_changer(struct timer *t);
-bool requests_change(const struct supervisor *s); /* is a definition being changed? */
 void requests_free(struct supervisor *s);
+
+/* ---- reload.c ---- */
+void reload_on_source(struct supervisor *s); /* one has been read: was it the last? */
 
 /* ---- building.c ---- */
 void requests_kick(struct supervisor *s); /* a companion is ready, or is not to be had */

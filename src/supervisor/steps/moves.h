@@ -8,7 +8,7 @@
 
 #include "supervisor/steps/steps.h"
 
-/* ---- steps.c ---- */
+/* ---- moving.c ---- */
 
 /* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the
  * option, the backend's and the house's own. */

@@ -11,10 +11,16 @@
 /* ---- phases.c ---- */
 void pool_enter(struct pool *p, enum phase phase, const struct err *why); /* change phase, tell everybody */
 void pool_want(struct pool *p, bool active);
-void waiters_tell_phase(struct pool *p);
+void waiters_tell_phase(struct pool *p); /* those who wait for the one that it is in */
 
 /* ---- steps.c ---- */
+/* For struct upward. */
+extern const struct step pool_steps[];
+
+/* ---- moving.c ---- */
+/* A step toward what is wanted of it, if there is one to take. */
 void pool_step(struct pool *p);
+void pool_on_clock(struct timer *t); /* p->retry */
 /* all who wait for an operation of it; NULL: it went well */
 void pool_answer(struct pool *p, const struct err *e);
 uint64_t pool_refresh_time(const struct pool *p); /* ms that its next refresh may take */
@@ -28,6 +34,10 @@ void pool_taken_away(struct pool *p, const struct err *why);
 void pool_degraded(struct pool *p); /* for p->found_why, if that is known */
 /* degraded pools are looked at when a device that did not answer has done so at last */
 void ground_listen(struct supervisor *s);
+
+/* ---- stopping.c ---- */
+/* Pools were defined: what did an earlier supervisor know of them? */
+void pools_recall(struct supervisor *s);
 
 /* ---- mounts.c: the mount table ---- */
 int mounts_watch(void *supervisor, struct err *e); /* a chore */

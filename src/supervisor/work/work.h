@@ -85,13 +85,17 @@ int protected_admit(const struct supervisor *s, const struct summary *m, struct 
 int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e);
 
 /* ---- outer.c: pools whose targets lie below each other's ---- */
+/* Its files are in a directory that this build can use: one that it cannot may be somebody else's to mount,
+ * and nobody here waits for it. */
+bool pool_has_directory(const struct pool *p);
+bool pool_lies_in(const struct pool *inner, const struct pool *outer);
 /* A pool whose target this one's lies below, and that is wanted and not active yet; or NULL. */
-const struct pool *mounts_outer(const struct pool *p);
+const struct pool *outer_missing(const struct pool *p);
 /* ERR_WAIT_DEVICE: until that one is active */
-int mounts_wait(const struct pool *outer, const char *why, struct err *e);
+int outer_wait(const struct pool *outer, const char *why, struct err *e);
 /* its target lies below that of a pool that is wanted: what is there is that one's business */
-bool mounts_vouched(const struct pool *p);
+bool outer_vouches(const struct pool *p);
 /* in the worker: are those that are active there now? */
-int mounts_check_outer(const struct pool *p, struct err *e);
+int outer_check(const struct pool *p, struct err *e);
 
 #endif

@@ -508,21 +508,6 @@ void worker_disown(struct worker *w)
 		worker_cancel(w);
 }
 
-bool supervisor_owns(const struct supervisor *s, pid_t pid)
-{
-	for (const struct worker *w = s->workers; w; w = w->next)
-		if (w->pid == pid)
-			return true;
-	for (size_t i = 0;; i++) {
-		struct service_view v;
-
-		if (!service_at(s, i, &v))
-			return false;
-		if (v.pid == pid)
-			return true;
-	}
-}
-
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
 {
 	const struct worker *w = s->workers;
