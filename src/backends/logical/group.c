@@ -12,10 +12,18 @@
 #include "pool/check.h"
 #include "system/device.h"
 #include "system/links.h"
+#include "system/sysfs.h"
 
 const char *group_name(const struct pool_def *d)
 {
 	return d->source.name ? d->source.name : d->name;
+}
+
+int group_validate(const struct pool_def *d, struct err *e)
+{
+	if (!check_lvm_name(group_name(d)))
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
+	return 0;
 }
 
 /* ---- which group is it ---- */
@@ -185,51 +193,7 @@ static int find_group(const struct pool_def *d, const struct lvm_scan *s, const 
 	return 1;
 }
 
-/* ---- what LVM says of it ---- */
-
-/* `how` LVM's code has died. */
-static void say_deadly(struct group *g, const char *how)
-{
-	g->deadly = true;
-	g->found = false;
-	snprintf(g->why, sizeof(g->why),
-	         "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or "
-	         "look at it with pvck --dump metadata %.60s",
-	         how, g->nodes[0]);
-}
-
-/* What a group is, and how LVM has died of it, as op->avoid has it. */
-static void avoid(struct group *g, struct op *op, const char *how)
-{
-	say_deadly(g, how);
-	snprintf(op->avoid, sizeof(op->avoid), "%s %.80s", g->mark, how);
-}
-
-static bool is_avoided(struct group *g, const struct op *op)
-{
-	size_t n = strlen(g->mark);
-
-	if (!n || strncmp(op->avoid, g->mark, n) != 0 || op->avoid[n] != ' ')
-		return false;
-	say_deadly(g, op->avoid + n + 1);
-	return true;
-}
-
-int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
-              struct err *e)
-{
-	char wait[200];
-
-	if (lvm_run(words, g->nodes, op, out, e) == 0) {
-		op->avoid[0] = '\0';
-		return 0;
-	}
-	if (!lvm_death())
-		return -1;
-	avoid(g, op, lvm_death());
-	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
-}
+/* ---- what it stands on, and what LVM says of it ---- */
 
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g)
 {
@@ -278,7 +242,7 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 {
 	if (group_seek(d, g, op, e) < 0)
 		return -1;
-	if (!g->found || is_avoided(g, op))
+	if (!g->found || group_is_avoided(g, op))
 		return 0;
 	g->found = false;
 	if (group_report(group_name(d), g, op, e) < 0)

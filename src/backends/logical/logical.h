@@ -52,16 +52,14 @@ struct group {
 
 /* The group's name: <source><name>, else the pool's own, as libvirt has it. */
 const char *group_name(const struct pool_def *d);
+/* May a group have that name? ERR_INVALID. */
+int group_validate(const struct pool_def *d, struct err *e);
 /* Which group of that name is the pool's: the one on the devices that the definition names, else the one that
  * is active, else the only one. Then ask LVM. A group that is not there is found == false, and no error.
  * ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
 int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 /* The same without asking LVM: what the disks say is enough. */
 int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
-/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid
- * keeps other commands off until the group's metadata has changed. */
-int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
-              struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
@@ -71,6 +69,12 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 
 /* ---- report.c ---- */
 
+/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid
+ * keeps other commands off until the group's metadata has changed. */
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
+              struct err *e);
+/* Has LVM's code died of it as it is? Then found is false. */
+bool group_is_avoided(struct group *g, const struct op *op);
 /* What LVM says of a group and its volumes. It is asked once in a process, until group_report_forget(): a
  * start, the check after it and the first refresh make do with one report. A group that it does not show is
  * found == false, and no error. */
@@ -101,10 +105,6 @@ int group_is_free(const char *vg, const char *uuid, struct err *e);
 /* Take all devices of the group with that uuid away from device-mapper, from the top down, without asking
  * LVM. ERR_BUSY: one is open. */
 int group_take_away(const char *uuid, struct op *op, struct err *e);
-
-/* ---- logical.c ---- */
-
-int logical_validate(const struct pool_def *d, struct err *e);
 
 /* ---- build.c: operations of the table ---- */
 

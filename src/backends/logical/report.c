@@ -37,6 +37,52 @@ void group_report_forget(void)
 	kept.valid = false;
 }
 
+/* ---- asking LVM, which may not survive it ---- */
+
+/* `how` LVM's code has died. */
+static void say_deadly(struct group *g, const char *how)
+{
+	g->deadly = true;
+	g->found = false;
+	snprintf(g->why, sizeof(g->why),
+	         "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or "
+	         "look at it with pvck --dump metadata %.60s",
+	         how, g->nodes[0]);
+}
+
+/* What a group is, and how LVM has died of it, as op->avoid has it. */
+static void avoid(struct group *g, struct op *op, const char *how)
+{
+	say_deadly(g, how);
+	snprintf(op->avoid, sizeof(op->avoid), "%s %.80s", g->mark, how);
+}
+
+bool group_is_avoided(struct group *g, const struct op *op)
+{
+	size_t n = strlen(g->mark);
+
+	if (!n || strncmp(op->avoid, g->mark, n) != 0 || op->avoid[n] != ' ')
+		return false;
+	say_deadly(g, op->avoid + n + 1);
+	return true;
+}
+
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
+              struct err *e)
+{
+	char wait[200];
+
+	if (lvm_run(words, g->nodes, op, out, e) == 0) {
+		op->avoid[0] = '\0';
+		return 0;
+	}
+	if (!lvm_death())
+		return -1;
+	avoid(g, op, lvm_death());
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
+}
+
 /* ---- letters of lv_attr, lvs(8) ---- */
 
 enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_SKIP = 9, ATTR_LEN = 10 };
