@@ -13,6 +13,7 @@
 #include "backends/identity.h"
 #include "backends/mounted.h"
 #include "base/file.h"
+#include "base/mountinfo.h"
 #include "base/util.h"
 #include "system/btrfs.h"
 #include "system/device.h"
@@ -293,6 +294,18 @@ static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struc
 	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m), op);
 }
 
+/* The table may be one that was read before the filesystem met an error. */
+static bool find_mount(const struct pool_def *d, const struct op *op, struct mount_entry *m)
+{
+	if (mount_of_pool(d, m, NULL) <= 0)
+		return false;
+	if (!health_is_worse(m, op))
+		return true;
+	mount_entry_free(m);
+	mountinfo_forget();
+	return mount_of_pool(d, m, NULL) > 0;
+}
+
 static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                     struct err *e)
 {
@@ -300,7 +313,7 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 
 	if (mount_pool_check(d, fs_is_mount, op, state, detail, e) < 0)
 		return -1;
-	if (*state == STATE_INACTIVE || mount_of_pool(d, &m, NULL) <= 0)
+	if (*state == STATE_INACTIVE || !find_mount(d, op, &m))
 		return 0;
 	health_count(&m, op, detail);
 	health_warn(&m, d->target.path, op);

@@ -138,12 +138,28 @@ void health_warn(const struct mount_entry *m, const char *target, struct op *op)
 	}
 }
 
+/* What the last check has counted of this mount, in its detail; or NULL. */
+static const char *last_count(const struct mount_entry *m, const struct op *op)
+{
+	bool same = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id;
+
+	return same ? strstr(op->detail, " errors=") : NULL;
+}
+
+static unsigned long number_of(const char *count)
+{
+	return count ? strtoul(count + strlen(" errors="), NULL, 10) : 0;
+}
+
+bool health_is_worse(const struct mount_entry *m, const struct op *op)
+{
+	return ext4_errors(m) > number_of(last_count(m, op));
+}
+
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail)
 {
-	const char *last = op->detail && atoi(op->detail + strcspn(op->detail, "0123456789")) == m->id
-	                           ? strstr(op->detail, " errors=")
-	                           : NULL;
-	unsigned long now = ext4_errors(m), then = last ? strtoul(last + strlen(" errors="), NULL, 10) : 0;
+	const char *last = last_count(m, op);
+	unsigned long now = ext4_errors(m), then = number_of(last);
 	bool aborted = last && strstr(last, ABORTED), marked;
 	char where[64] = "", code[8] = "";
 

@@ -21,6 +21,8 @@ void health_warn(const struct mount_entry *m, const char *target, struct op *op)
  * without a write, that its journal was aborted: op->aborted. What is to be known at the next look is
  * appended to detail: " errors=2 aborted marked". */
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail);
+/* Has ext4 met errors since the last check? Then what the mount table says of it may have changed. */
+bool health_is_worse(const struct mount_entry *m, const struct op *op);
 /* What tells that it may have changed: ":2:ro", appended to a word of the ground. */
 void health_ground(const struct mount_entry *m, struct buf *words);
 /* Can nothing be written, or has it been shut down, by what its options say? */

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -86,29 +85,17 @@ failed:
 	return NULL;
 }
 
-/* An open table becomes readable out of band when its namespace has changed since it was last asked
- * (proc_pid_mounts(5)). */
-static bool table_is_as_before(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLPRI };
-
-	return fd >= 0 && poll(&p, 1, 0) == 0;
-}
-
 const struct places *places_now(struct err *e)
 {
 	static struct places *kept;
-	static int fd = -1;
-	static pid_t keeper; /* a child has our memory, and not our descriptor */
+	static unsigned of;
+	unsigned reading = mountinfo_reading();
 
-	if (keeper != getpid()) {
-		keeper = getpid();
-		fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	} else if (kept && table_is_as_before(fd)) {
+	if (kept && reading && reading == of)
 		return kept;
-	}
 	places_free(kept);
 	kept = places_new(NULL, e);
+	of = reading;
 	return kept;
 }
 

@@ -46,15 +46,12 @@ static int open_regular(int dirfd, const char *path, struct err *e)
 	return fd;
 }
 
-int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e)
+int file_read_open(int fd, const char *path, size_t limit, struct buf *b, struct err *e)
 {
-	cleanup_close int fd = open_regular(dirfd, path, e);
 	char chunk[4096];
 	size_t total = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return -1;
 	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -69,6 +66,13 @@ int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct e
 	if (b->failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: not enough memory", path);
 	return 0;
+}
+
+int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e)
+{
+	cleanup_close int fd = open_regular(dirfd, path, e);
+
+	return fd < 0 ? -1 : file_read_open(fd, path, limit, b, e);
 }
 
 /* Up to size bytes; fewer only at the end of the file. -1 with errno. */

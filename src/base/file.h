@@ -15,6 +15,8 @@
 /* Append the file's bytes to b. Only regular files (and those of /proc, /sys); ERR_TOO_LONG above `limit`.
  * dirfd may be AT_FDCWD. */
 int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e);
+/* The same of one that is open, from where it is; `path` is for messages. */
+int file_read_open(int fd, const char *path, size_t limit, struct buf *b, struct err *e);
 /* Up to size bytes from an offset; fewer only at the end of the file. -1 with errno. */
 ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset);
 /* All of it. -1 with errno. */

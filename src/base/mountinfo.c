@@ -7,10 +7,13 @@
  */
 #include "base/mountinfo.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -130,12 +133,83 @@ int mountinfo_parse(char *text, mount_fn *fn, void *arg)
 	return 0;
 }
 
+/* What mountinfo_keep() keeps. The descriptor is the one that was read: it becomes readable out of band when
+ * its namespace has changed since it was opened (proc_pid_mounts(5)). */
+static struct {
+	pid_t keeper; /* a child has our memory, and shares the descriptor's state, or has it closed */
+	int fd;
+	unsigned reading;
+	struct buf text;
+} kept = { .fd = -1 };
+
+static const char table_path[] = "/proc/self/mountinfo";
+
+static bool keeps(void)
+{
+	return kept.keeper && kept.keeper == getpid();
+}
+
+void mountinfo_keep(void)
+{
+	kept.keeper = getpid();
+	kept.fd = -1;
+}
+
+void mountinfo_forget(void)
+{
+	if (!keeps() || kept.fd < 0)
+		return;
+	close(kept.fd);
+	kept.fd = -1;
+	buf_free(&kept.text);
+}
+
+static bool is_as_before(void)
+{
+	struct pollfd p = { .fd = kept.fd, .events = POLLPRI };
+
+	return kept.fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+static int read_kept(struct err *e)
+{
+	if (is_as_before())
+		return 0;
+	mountinfo_forget();
+	buf_free(&kept.text);
+	kept.fd = open(table_path, O_RDONLY | O_CLOEXEC);
+	if (kept.fd < 0)
+		return err_sys(e, errno, "cannot open %s", table_path);
+	kept.reading++;
+	if (file_read_open(kept.fd, table_path, TABLE_MAX, &kept.text, e) == 0)
+		return 0;
+	mountinfo_forget();
+	return -1;
+}
+
+unsigned mountinfo_reading(void)
+{
+	return keeps() && read_kept(NULL) == 0 ? kept.reading : 0;
+}
+
+/* A copy, because the parser changes it. */
+static int read_table(struct buf *text, struct err *e)
+{
+	int rc = keeps() ? read_kept(e) : file_read(AT_FDCWD, table_path, TABLE_MAX, text, e);
+
+	if (rc == 0 && keeps())
+		buf_add(text, buf_str(&kept.text), kept.text.len);
+	if (rc == 0 && text->failed)
+		rc = err_set(e, ERR_NO_MEMORY, "not enough memory");
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot read the mount table") : 0;
+}
+
 int mountinfo_each(mount_fn *fn, void *arg, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &text, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot read the mount table");
+	if (read_table(&text, e) < 0)
+		return -1;
 	return mountinfo_parse(text.data, fn, arg);
 }
 
@@ -236,8 +310,8 @@ int mountinfo_find(const char *target, struct mount_entry *out, struct err *e)
 	struct mount_list l = { 0 };
 	int rc = 0;
 
-	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &text, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot read the mount table");
+	if (read_table(&text, e) < 0)
+		return -1;
 	if (mountinfo_parse(text.data, add_mount, &l) < 0)
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read the mount table: not enough memory");
 	for (size_t i = l.n; rc == 0 && i-- > 0;)

@@ -21,6 +21,16 @@ struct mount_entry {
 	char *super_options;
 };
 
+/* From here on this process reads the table again only when the kernel says that something was mounted, moved
+ * or unmounted. What a filesystem says of itself among its options (that it is read-only after an error) is
+ * then as it was at the last reading, until mountinfo_forget(). For workers: a child of theirs reads anew. */
+void mountinfo_keep(void);
+/* The next look reads the table again. */
+void mountinfo_forget(void);
+/* The number of the present reading, for who keeps what it made of the table; 0: nothing is kept, or it
+ * cannot be read, which the next look says. */
+unsigned mountinfo_reading(void);
+
 /* Called for each entry in the table's order; a non-zero answer ends the walk and becomes the result. */
 typedef int mount_fn(const struct mount_entry *m, void *arg);
 int mountinfo_each(mount_fn *fn, void *arg, struct err *e);

@@ -239,6 +239,8 @@ static void let_in_or_refuse(struct server *srv, struct peer *p)
 		turn_away(p, &e);
 	else if (peer_begin(p, &e) < 0)
 		log_warn(LF_CONTROL, "a client was refused: %s", e.message);
+	else if (p->level > LEVEL_READ)
+		documents_expect(srv->sup);
 }
 
 static bool open_spare(struct server *srv)

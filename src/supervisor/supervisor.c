@@ -14,6 +14,7 @@
 #include "supervisor/config/registry.h"
 #include "supervisor/index/index.h"
 #include "supervisor/news/news.h"
+#include "supervisor/requests/documents.h"
 #include "supervisor/requests/requests.h"
 #include "supervisor/steps/steps.h"
 #include "system/device.h"
@@ -138,6 +139,7 @@ void supervisor_free(struct supervisor *s)
 		return;
 	while (s->workers)
 		worker_drop(s->workers);
+	documents_free(s);
 	requests_free(s);
 	secrets_free(s);
 	volume_jobs_free(s);
@@ -176,7 +178,7 @@ bool supervisor_owns(const struct supervisor *s, pid_t pid)
 	for (const struct worker *w = s->workers; w; w = w->next)
 		if (w->pid == pid)
 			return true;
-	for (size_t i = 0;; i++) {
+	for (size_t i = 0; !documents_own(s, pid); i++) {
 		struct service_view v;
 
 		if (!service_at(s, i, &v))
@@ -184,6 +186,7 @@ bool supervisor_owns(const struct supervisor *s, pid_t pid)
 		if (v.pid == pid)
 			return true;
 	}
+	return true;
 }
 
 /* ---- what is wanted ---- */

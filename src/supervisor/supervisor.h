@@ -296,6 +296,8 @@ struct define_order {
 	unsigned build;   /* START_BUILD | enum build_flags, or 0 */
 	uint64_t timeout; /* of the start; 0: the usual one */
 };
+/* Somebody has come who may send a document: who is to read it is made ready. */
+void documents_expect(struct supervisor *s);
 int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e);
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e);
 /* Of an inactive pool. flags: enum build_flags. */

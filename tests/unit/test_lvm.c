@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/loop.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
@@ -167,6 +168,7 @@ static void on_volume(struct op *op, const struct volume *v)
 static struct op op_make(void)
 {
 	lvm_scan_forget();
+	group_report_forget();
 	return (struct op){ .deadline = clock_ms() + SECONDS(60),
 		            .run_dir = "/run/poolinit",
 		            .own_devices = true,
@@ -416,6 +418,152 @@ static void a_group_with_inactive_volumes_is_inactive(void)
 	CHECK_INT(logical_backend.stop(&d, &op, &e), 0);
 }
 
+/* Each command of LVM runs in a child. */
+static volatile sig_atomic_t children;
+
+static void on_child(int signal)
+{
+	(void)signal;
+	children++;
+}
+
+static void a_start_asks_lvm_once(void)
+{
+	struct pool_sizes sizes = { 0 };
+	enum pool_state state;
+	struct pool_device dev;
+	struct op op = op_make();
+	struct err e = { 0 };
+	cleanup_buf struct buf facts = BUF_INIT;
+
+	vg = "whole";
+	device = NULL;
+
+	struct pool_def d = definition(&dev);
+
+	CHECK(lvm_scan(&op, NULL, &e) != NULL); /* its readers are children as well */
+	children = 0;
+	signal(SIGCHLD, on_child);
+	CHECK_INT(logical_backend.start(&d, &op, &e), 0);
+	CHECK_INT(logical_backend.check(&d, &op, &state, NULL, &e), 0);
+	CHECK_INT(logical_backend.identify(&d, &op, &facts, &e), 0);
+	CHECK_INT(logical_backend.refresh(&d, &op, &sizes, &e), 0);
+	CHECK_INT(state, STATE_ACTIVE);
+	CHECK_INT(sizes.capacity, 60 << 20);
+	CHECK_INT(children, 2); /* the report, and vgchange */
+	CHECK_INT(logical_backend.check(&d, &op, &state, NULL, &e), 0);
+	CHECK_INT(children, 2);
+	group_report_forget();
+	CHECK_INT(logical_backend.check(&d, &op, &state, NULL, &e), 0);
+	CHECK_INT(children, 3);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static void a_report_is_of_one_group(void)
+{
+	struct pool_device dev;
+	struct op op = op_make();
+	struct pool_def d;
+	struct group g;
+	struct err e = { 0 };
+
+	device = NULL;
+	vg = "withvols";
+	d = definition(&dev);
+	CHECK_INT(group_look(&d, &g, &op, &e), 0);
+	CHECK_INT(g.nvolumes, 1);
+	CHECK_INT(g.inactive, 1);
+	CHECK_STR(g.volumes[0].name, "one");
+	CHECK_STR(buf_str(&g.volumes[0].devices), disks[2].node);
+	vg = "whole";
+	d = definition(&dev);
+	CHECK_INT(group_look(&d, &g, &op, &e), 0);
+	CHECK_INT(g.nvolumes, 0);
+	CHECK_INT(g.inactive, 0);
+	vg = "nowhere";
+	d = definition(&dev);
+	CHECK_INT(group_look(&d, &g, &op, &e), 0);
+	CHECK(!g.found);
+	CHECK_INT(g.nvolumes, 0);
+}
+
+static void device_make(const char *sysname, const char *attribute, const char *text)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s", sysname);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "/sys/class/block/%s/dm", sysname);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "/sys/class/block/%s/dm/%s", sysname, attribute);
+	fixture_bytes(path, text, strlen(text));
+}
+
+#define DM_UUID "LVM-hhhhhhbbbbccccddddeeeeffffgggggg"
+
+/* What is active when the report is from before is told by the kernel: made up here, as there is no
+ * device-mapper. */
+static void activation_needs_no_second_report(void)
+{
+	static const struct {
+		const char *uuid, *suspended;
+		bool listed;
+		unsigned inactive;
+	} cases[] = {
+		{ DM_UUID "iiiiiibbbbccccddddeeeeffffgggggg", "0", true, 0 },
+		{ DM_UUID "iiiiiibbbbccccddddeeeeffffgggggg", "1", false, 0 },
+		{ DM_UUID "jjjjjjbbbbccccddddeeeeffffgggggg", "0", false, 1 },
+		{ DM_UUID "iiiiiibbbbccccddddeeeeffffgggggg-real", "0", false, 1 },
+		{ "LVM-kkkkkkbbbbccccddddeeeeffffggggggiiiiiibbbbccccddddeeeeffffgggggg", "0", false, 1 },
+	};
+	struct pool_device dev;
+	struct pool_def d;
+	struct group g;
+	struct err e = { 0 };
+
+	device = NULL;
+	vg = "withvols";
+	d = definition(&dev);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct op op = op_make();
+
+		CHECK_INT(group_look(&d, &g, &op, &e), 0);
+		CHECK_INT(g.inactive, 1);
+		CHECK(fixture_cover("/sys/class/block"));
+		device_make("dm-0", "name", "withvols-one\n");
+		device_make("dm-0", "uuid", cases[i].uuid);
+		device_make("dm-0", "suspended", cases[i].suspended);
+		group_activated(vg, &g);
+		CHECK_INT(umount2("/sys/class/block", MNT_DETACH), 0);
+		CHECK_INT(group_look(&d, &g, &op, &e), 0);
+		CHECK_INT(g.inactive, cases[i].inactive);
+		CHECK_INT(group_lists(&g.volumes[0]), cases[i].listed);
+	}
+}
+
+/* What has become of a snapshot or a pool of thin volumes LVM alone can say. */
+static void some_volumes_need_a_second_report(void)
+{
+	static const char types[] = "-mMrRsSoOtVC";
+	struct op op = op_make();
+	struct pool_device dev;
+	struct err e = { 0 };
+	struct group g;
+
+	device = NULL;
+	vg = "withvols";
+
+	struct pool_def d = definition(&dev);
+
+	for (const char *t = types; *t; t++) {
+		CHECK_INT(group_look(&d, &g, &op, &e), 0);
+		((struct group_volume *)(uintptr_t)g.volumes)[0].attr[0] = *t;
+		group_activated(vg, &g);
+		CHECK_INT(group_look(&d, &g, &op, &e), 0);
+		CHECK_INT(g.volumes[0].attr[0], strchr("-mMrR", *t) ? *t : '-');
+	}
+}
+
 static void a_device_that_holds_something_else_is_refused(void)
 {
 	char superblock[2] = { 0x53, (char)0xef };
@@ -519,6 +667,10 @@ int main(void)
 	RUN(a_group_that_is_not_there_is_waited_for);
 	RUN(an_empty_group_is_active_and_has_its_size);
 	RUN(a_group_with_inactive_volumes_is_inactive);
+	RUN(a_start_asks_lvm_once);
+	RUN(a_report_is_of_one_group);
+	RUN(activation_needs_no_second_report);
+	RUN(some_volumes_need_a_second_report);
 	RUN(a_device_that_holds_something_else_is_refused);
 	RUN(names_are_checked_before_they_reach_lvm);
 	RUN(a_group_that_misses_a_disk_is_not_activated_in_part);

@@ -200,6 +200,70 @@ static void only_what_can_be_reached_is_found(void)
 		CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
 }
 
+/* ---- a table that is kept ---- */
+
+static int tables_kept(void)
+{
+	struct mount_entry m;
+	unsigned first;
+	int status;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return 77;
+	if (mountinfo_reading())
+		return 1; /* nobody has asked for it */
+	mountinfo_keep();
+	first = mountinfo_reading();
+	if (!first || !mounted("", NULL) || mountinfo_reading() != first)
+		return 2;
+	if (put("", "one") < 0)
+		return 77;
+	if (!mounted("", "one") || mountinfo_reading() != first + 1 || !mounted("", "one"))
+		return 3;
+	if (mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ||
+	    mountinfo_find(dir, &m, NULL) != 1)
+		return 4;
+	bool read_only = starts_with(m.options, "ro");
+
+	mount_entry_free(&m);
+	if (!read_only || mountinfo_reading() != first + 2)
+		return 5;
+	mountinfo_forget();
+	if (!mounted("", "one") || mountinfo_reading() != first + 3)
+		return 6;
+	if (umount(dir) < 0 || !mounted("", NULL))
+		return 7;
+	first = mountinfo_reading();
+	pid_t child = fork();
+	if (child == 0) { /* does not take what the parent is to be told */
+		bool ok = !mountinfo_reading() && put("", "two") == 0 && mounted("", "two");
+
+		mountinfo_forget();
+		_exit(!ok);
+	}
+	if (waitpid(child, &status, 0) != child || status != 0)
+		return 8;
+	return mounted("", "two") && mountinfo_reading() == first + 1 ? 0 : 9;
+}
+
+static void a_table_is_kept_until_something_is_mounted(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	snprintf(dir, sizeof(dir), "/tmp/test_mountinfo.XXXXXX");
+	CHECK(mkdtemp(dir) != NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(tables_kept());
+	CHECK(waitpid(pid, &status, 0) == pid);
+	rmdir(dir);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		printf("skip - a_table_is_kept: needs root and mount namespaces\n");
+	else
+		CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+}
+
 int main(void)
 {
 	RUN(takes_a_line_apart);
@@ -209,5 +273,6 @@ int main(void)
 	RUN(an_answer_ends_the_walk);
 	RUN(this_machine_has_a_proc);
 	RUN(only_what_can_be_reached_is_found);
+	RUN(a_table_is_kept_until_something_is_mounted);
 	return check_done();
 }

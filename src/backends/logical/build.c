@@ -130,6 +130,7 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 	else
 		rc = flush_all(words + 2, c->n, e);
 	lvm_scan_forget();
+	group_report_forget();
 	return rc == 0 ? 0 : err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
 }
 
@@ -169,6 +170,7 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 			             path, why.message);
 	}
 	lvm_scan_forget();
+	group_report_forget();
 	return rc;
 }
 

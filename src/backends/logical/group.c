@@ -193,93 +193,7 @@ static int find_group(const struct pool_def *d, const struct lvm_scan *s, const 
 	return 1;
 }
 
-/* ---- what LVM says of it ---- */
-
-uint64_t group_number(const char *text)
-{
-	return strtoull(text, NULL, 10);
-}
-
-int group_select(const char *vg, char *out, size_t size, struct err *e)
-{
-	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
-	if (!check_lvm_name(vg) || (size_t)snprintf(out, size, "vg_name=%s", vg) >= size)
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
-	return 0;
-}
-
-/* `how` LVM's code has died. */
-static void say_deadly(struct group *g, const char *how)
-{
-	g->deadly = true;
-	g->found = false;
-	snprintf(g->why, sizeof(g->why),
-	         "LVM's own code %.80s of its metadata, which must be damaged: restore it (vgcfgrestore), or "
-	         "look at it with pvck --dump metadata %.60s",
-	         how, g->nodes[0]);
-}
-
-/* What a group is, and how LVM has died of it, as op->avoid has it. */
-static void avoid(struct group *g, struct op *op, const char *how)
-{
-	say_deadly(g, how);
-	snprintf(op->avoid, sizeof(op->avoid), "%s %.80s", g->mark, how);
-}
-
-static bool is_avoided(struct group *g, const struct op *op)
-{
-	size_t n = strlen(g->mark);
-
-	if (!n || strncmp(op->avoid, g->mark, n) != 0 || op->avoid[n] != ' ')
-		return false;
-	say_deadly(g, op->avoid + n + 1);
-	return true;
-}
-
-int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
-              struct err *e)
-{
-	char wait[200];
-
-	if (lvm_run(words, g->nodes, op, out, e) == 0) {
-		op->avoid[0] = '\0';
-		return 0;
-	}
-	if (!lvm_death())
-		return -1;
-	avoid(g, op, lvm_death());
-	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
-}
-
-/* By selection and not by argument: then a group that LVM does not show is an empty report and not an error
- * to be told from others by its text. */
-static int group_ask(const char *vg, struct group *g, struct op *op, struct err *e)
-{
-	char select[160];
-	const char *const words[] = { "vgs", LVM_REPORT,
-		                      "-o",  "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free",
-		                      "-S",  select,
-		                      NULL };
-	cleanup_buf struct buf out = BUF_INIT;
-	struct lvm_field f[LVM_FIELDS];
-	char *text;
-	int n;
-
-	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
-		return g->deadly ? 0 : -1;
-	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0) {
-		if (!streq(lvm_get(f, n, "VG_UUID"), g->uuid))
-			continue;
-		g->found = true;
-		g->pvs = (unsigned)group_number(lvm_get(f, n, "PV_COUNT"));
-		g->missing = (unsigned)group_number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
-		g->size = group_number(lvm_get(f, n, "VG_SIZE"));
-		g->available = group_number(lvm_get(f, n, "VG_FREE"));
-	}
-	return n;
-}
+/* ---- what it stands on, and what LVM says of it ---- */
 
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g)
 {
@@ -328,11 +242,11 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 {
 	if (group_seek(d, g, op, e) < 0)
 		return -1;
-	if (!g->found || is_avoided(g, op))
+	if (!g->found || group_is_avoided(g, op))
 		return 0;
 	g->found = false;
-	if (group_ask(group_name(d), g, op, e) < 0)
-		return -1;
+	if (group_report(group_name(d), g, op, e) < 0)
+		return g->deadly ? 0 : -1;
 	if (!g->found && !g->deadly)
 		say_hidden(g->label, g->why, sizeof(g->why));
 	return 0;

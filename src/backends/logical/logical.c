@@ -21,40 +21,6 @@
 #include "system/module.h"
 #include "volumes/block.h"
 
-/* ---- its volumes ---- */
-
-/* Letters of lv_attr, lvs(8). */
-enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_OPEN = 5, ATTR_SKIP = 9, ATTR_LEN = 10 };
-
-static bool attr_is(const char *attr, int at, char c)
-{
-	return strlen(attr) >= ATTR_LEN && attr[at] == c;
-}
-
-/* `vgchange -ay` activates all but those marked "skip activation". */
-static bool should_be_active(const char *attr)
-{
-	return !attr_is(attr, ATTR_SKIP, 'k') && !attr_is(attr, ATTR_STATE, 'a') &&
-	       !attr_is(attr, ATTR_STATE, 's');
-}
-
-static int group_count(const char *vg, struct group *g, struct op *op, struct err *e)
-{
-	char select[160];
-	const char *const words[] = { "lvs", LVM_REPORT, "-o", "lv_name,lv_attr", "-S", select, NULL };
-	cleanup_buf struct buf out = BUF_INIT;
-	struct lvm_field f[LVM_FIELDS];
-	char *text;
-	int n;
-
-	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
-		return -1;
-	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0)
-		g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
-	return n;
-}
-
 /* ---- what it stands on ---- */
 
 /* A volume is renamed and resized under the same device. */
@@ -147,8 +113,6 @@ static int logical_check(const struct pool_def *d, struct op *op, enum pool_stat
 	*state = STATE_INACTIVE;
 	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot look for volume group \"%s\"", vg);
-	if (g.found && group_count(vg, &g, op, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	*state = group_state(vg, &g, op);
 	if (detail && *state != STATE_INACTIVE)
 		buf_printf(detail, "vg=%s", g.uuid);
@@ -244,8 +208,11 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 	bool ready = group_ready(d, &g, op, e) == 0;
 
 	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
-	if (ready && group_run(words, vg, &g, op, NULL, e) == 0)
+	if (ready && group_run(words, vg, &g, op, NULL, e) == 0) {
+		group_activated(vg, &g);
 		return 0;
+	}
+	group_report_forget();
 	op->begun = ready && group_active(vg, g.uuid, active); /* some of its volumes */
 	if (strstr(e->message, "mapper")) /* LVM misses the device-mapper, or one of its targets */
 		module_explain(LOGICAL_MODULES, e);
@@ -272,6 +239,7 @@ static int deactivate(const char *vg, struct group *g, struct op *op, struct err
 
 	if (group_is_free(vg, g->uuid, e) < 0)
 		return -1;
+	group_report_forget();
 	if (g->found && group_run(words, vg, g, op, NULL, e) == 0)
 		return 0;
 	return g->found ? -1 : take_away(vg, g, op, e);
@@ -323,33 +291,6 @@ static int logical_revive(const struct pool_def *d, struct op *op, bool asked, s
 
 /* ---- refresh ---- */
 
-/* A logical volume, put together from the rows of its segments. */
-struct logical_volume {
-	char name[128], uuid[40], path[300], backing[300];
-	uint64_t size;
-	bool listed; /* active, and no pool of thin volumes: what libvirt lists */
-	struct buf devices;
-};
-
-/* "/dev/sda(0),/dev/sdb(100)", "[pool_tdata](0)": the devices among them, each once. */
-static void devices_add(struct buf *b, const char *text)
-{
-	while (*text) {
-		size_t n = strcspn(text, "(,");
-		bool there = false;
-
-		for (const char *p = buf_str(b); *p && !there; p += strcspn(p, " "), p += *p == ' ')
-			there = strncmp(p, text, n) == 0 && (p[n] == ' ' || !p[n]);
-		if (text[0] == '/' && !there) {
-			if (b->len)
-				buf_addc(b, ' ');
-			buf_add(b, text, n);
-		}
-		text += strcspn(text, ",");
-		text += *text == ',';
-	}
-}
-
 /* The size of what /dev/VG/LV is now; for a snapshot that of its origin. From sysfs, so that a suspended
  * device does not stop us. */
 static uint64_t device_size(const char *path, struct stat *st)
@@ -363,16 +304,17 @@ static uint64_t device_size(const char *path, struct stat *st)
 	return file_read_line(AT_FDCWD, attribute, text, sizeof(text)) > 0 ? group_number(text) * 512 : 0;
 }
 
-static void volume_report(struct logical_volume *lv, struct op *op)
+static void volume_report(const char *vg, const struct group_volume *lv, struct op *op)
 {
+	char path[300], backing[300];
 	struct volume v = {
-		.name = lv->name, .type = "block", .key = lv->uuid, .path = lv->path, .allocation = lv->size
+		.name = lv->name, .type = "block", .key = lv->uuid, .path = path, .allocation = lv->size
 	};
 	struct stat st;
 
-	if (!lv->listed)
-		return;
-	v.capacity = device_size(lv->path, &st);
+	snprintf(path, sizeof(path), "/dev/%s/%s", vg, lv->name);
+	snprintf(backing, sizeof(backing), "/dev/%s/%s", vg, lv->origin);
+	v.capacity = device_size(path, &st);
 	if (v.capacity) {
 		v.has_perms = true;
 		v.mode = st.st_mode & 07777;
@@ -383,61 +325,9 @@ static void volume_report(struct logical_volume *lv, struct op *op)
 		v.problem = "LVM says that it is active, but it has no device";
 	}
 	v.physical = v.capacity;
-	v.backing = lv->backing[0] ? lv->backing : NULL;
+	v.backing = check_lvm_name(lv->origin) ? backing : NULL; /* not "[hidden]" */
 	v.devices = lv->devices.len ? buf_str(&lv->devices) : NULL;
 	op->on_volume(op, &v);
-}
-
-static void volume_begin(struct logical_volume *lv, const char *vg, const struct lvm_field *f, int n)
-{
-	const char *attr = lvm_get(f, n, "LV_ATTR"), *origin = lvm_get(f, n, "ORIGIN");
-
-	snprintf(lv->name, sizeof(lv->name), "%s", lvm_get(f, n, "LV_NAME"));
-	snprintf(lv->uuid, sizeof(lv->uuid), "%s", lvm_get(f, n, "LV_UUID"));
-	snprintf(lv->path, sizeof(lv->path), "/dev/%s/%s", vg, lv->name);
-	lv->backing[0] = '\0';
-	if (check_lvm_name(origin)) /* not "[hidden]" */
-		snprintf(lv->backing, sizeof(lv->backing), "/dev/%s/%s", vg, origin);
-	lv->size = group_number(lvm_get(f, n, "LV_SIZE"));
-	lv->listed = attr_is(attr, ATTR_STATE, 'a') && !attr_is(attr, ATTR_TYPE, 't') &&
-	             check_lvm_name(lv->name);
-	buf_reset(&lv->devices);
-}
-
-static int volumes_list(const char *vg, struct group *g, struct op *op, struct err *e)
-{
-	char select[160];
-	const char *const words[] = { "lvs",
-		                      LVM_REPORT,
-		                      "--segments",
-		                      "-O",
-		                      "vg_name,lv_name,seg_start",
-		                      "-o",
-		                      "lv_name,lv_uuid,lv_attr,lv_size,origin,devices",
-		                      "-S",
-		                      select,
-		                      NULL };
-	cleanup_buf struct buf out = BUF_INIT;
-	struct logical_volume lv = { 0 };
-	struct lvm_field f[LVM_FIELDS];
-	char *text;
-	int n;
-
-	if (group_select(vg, select, sizeof(select), e) < 0 || group_run(words, vg, g, op, &out, e) < 0)
-		return -1;
-	text = out.data;
-	while ((n = lvm_next(&text, f, e)) > 0) {
-		if (!streq(lv.uuid, lvm_get(f, n, "LV_UUID"))) {
-			volume_report(&lv, op);
-			volume_begin(&lv, vg, f, n);
-			g->inactive += should_be_active(lvm_get(f, n, "LV_ATTR"));
-		}
-		devices_add(&lv.devices, lvm_get(f, n, "DEVICES"));
-	}
-	if (n == 0)
-		volume_report(&lv, op);
-	buf_free(&lv.devices);
-	return n;
 }
 
 static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
@@ -452,8 +342,9 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;
-	if (volumes_list(vg, &g, op, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
+	for (size_t i = 0; i < g.nvolumes; i++)
+		if (group_lists(&g.volumes[i]))
+			volume_report(vg, &g.volumes[i], op);
 	op->state = group_state(vg, &g, op);
 	op->state_known = true;
 	return 0;

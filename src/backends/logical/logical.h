@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files of the logical backend have in common: group.c (which group it is), kernel.c (what is active
- * of it), logical.c (what is done with it), build.c (making, unmaking, finding them).
+ * What the files of the logical backend have in common: group.c (which group it is), report.c (what LVM says
+ * of it), kernel.c (what is active of it), logical.c (what is done with it), build.c (making, unmaking,
+ * finding them).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
@@ -12,10 +13,19 @@
 #include <sys/types.h>
 #include "backends/backend.h"
 #include "backends/logical/lvm_scan.h"
+#include "base/buf.h"
 
 #define MEMBERS_MAX 256
 
 extern const struct backend logical_backend;
+
+/* A logical volume that LVM shows, put together from the rows of its segments. */
+struct group_volume {
+	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
+	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
+	uint64_t size;
+	struct buf devices; /* "/dev/sda /dev/sdb" */
+};
 
 /* What is known of a group. */
 struct group {
@@ -34,6 +44,8 @@ struct group {
 	size_t members;
 	unsigned inactive; /* volumes that activation concerns and that are not active */
 	uint64_t size, available;
+	const struct group_volume *volumes; /* good until group_report_forget(), or another look */
+	size_t nvolumes;
 };
 
 /* ---- group.c ---- */
@@ -48,19 +60,33 @@ int group_validate(const struct pool_def *d, struct err *e);
 int group_look(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 /* The same without asking LVM: what the disks say is enough. */
 int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
-/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid
- * keeps other commands off until the group's metadata has changed. */
-int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
-              struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
 /* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here?
  * `out`: why; a clause. */
 bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size);
-/* For LVM's -S: the group of that name. */
-int group_select(const char *vg, char *out, size_t size, struct err *e);
-/* A number in a report. */
+
+/* ---- report.c ---- */
+
+/* Run a command on its devices. If LVM's own code dies of it, found is false from then on, and op->avoid
+ * keeps other commands off until the group's metadata has changed. */
+int group_run(const char *const *words, const char *vg, struct group *g, struct op *op, struct buf *out,
+              struct err *e);
+/* Has LVM's code died of it as it is? Then found is false. */
+bool group_is_avoided(struct group *g, const struct op *op);
+/* What LVM says of a group and its volumes. It is asked once in a process, until group_report_forget(): a
+ * start, the check after it and the first refresh make do with one report. A group that it does not show is
+ * found == false, and no error. */
+int group_report(const char *vg, struct group *g, struct op *op, struct err *e);
+/* What was done to it has changed it. */
+void group_report_forget(void);
+/* It was activated: what the report said of that is out of date, and the kernel knows. Where only LVM can say
+ * what has become of a volume (a snapshot, a thin pool) the report is forgotten. */
+void group_activated(const char *vg, const struct group *g);
+/* Is it active, and no pool of thin volumes? That is what libvirt lists. */
+bool group_lists(const struct group_volume *v);
+/* A number in a report, or in sysfs. */
 uint64_t group_number(const char *text);
 
 /* ---- kernel.c ---- */

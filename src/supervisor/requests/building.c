@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/source.h"
 #include "supervisor/companions/companions.h"
@@ -120,23 +119,6 @@ int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *
 
 /* ---- find ---- */
 
-/* The question is foreign: it is read behind closed doors, and what comes out is our own spelling of it. */
-static int run_read_source(struct worker_io *io, void *arg, struct err *e)
-{
-	const struct request *r = arg;
-	cleanup_buf struct buf text = BUF_INIT;
-	cleanup_pool_def struct pool_def d = { 0 };
-
-	if (sandbox_enter(e) < 0 || pool_source_read(&d, r->type, r->xml, r->xml_len, "(source)", e) < 0)
-		return -1;
-	if ((pool_type_info(r->type)->required & FIELD_HOST) && d.source.nhosts != 1)
-		return err_set(e, ERR_INVALID,
-		               "looking for %s pools needs exactly one host, the server to ask",
-		               pool_type_word(r->type));
-	pool_source_print(&d, &text);
-	return worker_send_text(io, &text, e);
-}
-
 static void send_build_note(struct op *op, const char *text)
 {
 	worker_send_note(op->arg, text);
@@ -176,20 +158,26 @@ static void after_find(struct request *r, const struct err *e)
 }
 
 /* Some servers are asked with the help of a companion: when it answers. */
-static void find_now(struct request *r)
+static int find_begin(struct request *r, struct err *e)
 {
 	const struct backend *b = backend_find(r->type);
-	struct err e = { 0 };
-	int ready = b->service ? service_need(r->sup, b->service, NULL, &e) : 0;
+	int ready = b->service ? service_need(r->sup, b->service, NULL, e) : 0;
 
 	r->waits = ready == -1;
 	if (r->waits) {
 		if (!r->timer.armed)
 			loop_arm(r->sup->loop, &r->timer, clock_ms() + r->timeout);
-		return;
+		return 0;
 	}
 	loop_disarm(r->sup->loop, &r->timer);
-	if (ready < 0 || request_run(r, "find", r->timeout, run_find, r, after_find, &e) < 0)
+	return ready < 0 ? -1 : request_run(r, "find", r->timeout, run_find, r, after_find, e);
+}
+
+static void find_now(struct request *r)
+{
+	struct err e = { 0 };
+
+	if (find_begin(r, &e) < 0)
 		request_end(r, &e);
 }
 
@@ -222,10 +210,7 @@ static void after_read_source(struct request *r, const struct err *e)
 		request_end(r, e ? e : &problem);
 		return;
 	}
-	free(r->xml);
-	r->xml = r->text;
-	r->xml_len = r->text_len;
-	r->text = NULL;
+	request_take_text(r);
 	find_now(r);
 }
 
@@ -234,6 +219,10 @@ int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml
 {
 	const struct backend *b = backend_find(type);
 	static const char nothing[] = "<source/>";
+	const struct document d = { .kind = DOCUMENT_SOURCE,
+		                    .type = type,
+		                    .text = xml ? xml : nothing,
+		                    .len = xml ? len : strlen(nothing) };
 	struct request *r;
 
 	if (!b || !b->find)
@@ -245,9 +234,11 @@ int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml
 	r->type = type;
 	r->timeout = timeout ? timeout : DEADLINE_FIND;
 	r->timer = (struct timer){ .on_expiry = on_companion_wait_over, .owner = r };
-	if (request_take_xml(r, xml ? xml : nothing, xml ? len : strlen(nothing), e) < 0)
-		return request_refuse(r);
-	return request_run(r, "parse", DEADLINE_PARSE, run_read_source, r, after_read_source, e) < 0
-	               ? request_refuse(r)
-	               : 0;
+	if (xml || (pool_type_info(type)->required & FIELD_HOST))
+		return request_read(r, &d, after_read_source, e) < 0 ? request_refuse(r) : 0;
+	r->xml = strdup(nothing); /* our own words need no reader */
+	r->xml_len = strlen(nothing);
+	if (!r->xml)
+		err_set(e, ERR_NO_MEMORY, "cannot look for pools: out of memory");
+	return !r->xml || find_begin(r, e) < 0 ? request_refuse(r) : 0;
 }

@@ -10,9 +10,7 @@
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "base/util.h"
-#include "pool/grammar/grammar.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
@@ -172,13 +170,6 @@ static void on_request_text(struct worker *w, const char *data, size_t len)
 	r->text_len = r->text ? len : 0;
 }
 
-int request_take_xml(struct request *r, const char *xml, size_t len, struct err *e)
-{
-	r->xml = copy_bytes(xml, len);
-	r->xml_len = len;
-	return r->xml ? 0 : err_set(e, ERR_NO_MEMORY, "cannot read the document: out of memory");
-}
-
 static void on_request_done(struct worker *w, const struct err *e, bool left)
 {
 	struct request *r = w->task.owner;
@@ -187,29 +178,53 @@ static void on_request_done(struct worker *w, const struct err *e, bool left)
 	r->then(r, e);
 }
 
-static int run_job(struct request *r, struct task *task, void (*then)(struct request *, const struct err *),
-                   struct err *e)
+static struct task task_of(struct request *r, const char *what, uint64_t timeout)
 {
-	task->on_record = on_request_record;
-	task->on_payload = on_request_text;
-	task->owner = r;
+	return (struct task){ .what = what,
+		              .timeout = timeout,
+		              .prompt = true,
+		              .arg = r,
+		              .on_record = on_request_record,
+		              .on_payload = on_request_text,
+		              .on_done = on_request_done,
+		              .owner = r };
+}
+
+/* worker: NULL, for one that could not be had. */
+static int request_goes_on(struct request *r, struct worker *worker,
+                           void (*then)(struct request *, const struct err *))
+{
 	r->then = then;
-	r->worker = worker_start(r->sup, task, e);
-	return r->worker ? 0 : -1;
+	r->worker = worker;
+	return worker ? 0 : -1;
 }
 
 int request_run(struct request *r, const char *what, uint64_t timeout,
                 int (*run)(struct worker_io *, void *, struct err *), void *arg,
                 void (*then)(struct request *, const struct err *), struct err *e)
 {
-	return run_job(r,
-	               &(struct task){ .what = what,
-	                               .timeout = timeout,
-	                               .prompt = true,
-	                               .run = run,
-	                               .arg = arg,
-	                               .on_done = on_request_done },
-	               then, e);
+	struct task task = task_of(r, what, timeout);
+
+	task.run = run;
+	task.arg = arg;
+	return request_goes_on(r, worker_start(r->sup, &task, e), then);
+}
+
+int request_read(struct request *r, const struct document *d,
+                 void (*then)(struct request *, const struct err *), struct err *e)
+{
+	struct task task = task_of(r, "parse", DEADLINE_PARSE);
+
+	return request_goes_on(r, document_read(r->sup, d, &task, e), then);
+}
+
+void request_take_text(struct request *r)
+{
+	free(r->xml);
+	r->xml = r->text;
+	r->xml_len = r->text_len;
+	r->text = NULL;
+	r->text_len = 0;
 }
 
 /* ---- workers that write ---- */
@@ -246,20 +261,28 @@ static void on_writer_gone(struct worker *w)
 	r->then(r, &e);
 }
 
-/* As request_run(); what follows waits until the worker has gone, however long that takes: while it is there
- * it may still write. */
+/* What follows waits until the worker has gone, however long that takes: while it is there it may still
+ * write. */
+static struct task writer_task(struct request *r, const char *what,
+                               int (*run)(struct worker_io *, void *, struct err *))
+{
+	struct task task = task_of(r, what, DEADLINE_KEEP);
+
+	task.prompt = false;
+	task.run = run;
+	task.on_done = on_written;
+	task.on_gone = on_writer_gone;
+	return task;
+}
+
+/* As request_run(). */
 static int request_write(struct request *r, const char *what,
                          int (*run)(struct worker_io *, void *, struct err *),
                          void (*then)(struct request *, const struct err *), struct err *e)
 {
-	return run_job(r,
-	               &(struct task){ .what = what,
-	                               .timeout = DEADLINE_KEEP,
-	                               .run = run,
-	                               .arg = r,
-	                               .on_done = on_written,
-	                               .on_gone = on_writer_gone },
-	               then, e);
+	struct task task = writer_task(r, what, run);
+
+	return request_goes_on(r, worker_start(r->sup, &task, e), then);
 }
 
 void request_emit(struct supervisor *s, const char *event, const char *pool)
@@ -271,24 +294,6 @@ void request_emit(struct supervisor *s, const char *event, const char *pool)
 }
 
 /* ---- define, create ---- */
-
-static int run_parse(struct worker_io *io, void *arg, struct err *e)
-{
-	const struct request *r = arg;
-	struct pool_def def;
-	struct config_item item = { .def = &def, .origin = "(socket)" };
-
-	if (sandbox_enter(e) < 0 ||
-	    (r->validate && grammar_check(GRAMMAR_POOL, r->xml, r->xml_len, "(socket)", e) < 0) ||
-	    pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
-		return -1;
-	int rc = config_print(&item, e);
-	if (rc == 0)
-		operation_send_definition(io, &item);
-	config_item_free(&item);
-	pool_def_free(&def);
-	return rc;
-}
 
 static struct pool *install(struct request *r, struct err *e)
 {
@@ -396,6 +401,11 @@ static int admit(struct request *r, struct err *e)
 	return 0;
 }
 
+static bool is_refusal(const struct err *e)
+{
+	return err_is(e, ERR_CONFLICT) || err_is(e, ERR_INVALID);
+}
+
 /* What the new definition stands on is compared with what the others do. Storage that does not answer is no
  * reason to refuse it: the start finds out. */
 static int run_conflict(struct worker_io *io, void *arg, struct err *e)
@@ -407,10 +417,17 @@ static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 		         .secret_dirs = s->secret_dirs,
 		         .own_devices = s->options.own_devices };
 	cleanup_pool_def struct pool_def def = { 0 };
+	struct err why = { 0 };
 
-	if (pool_read(&def, r->xml, r->xml_len, "(socket)", e) < 0)
-		return -1;
-	return protected_check(s, &def, e) < 0 ? -1 : conflict_check(s, &def, &op, CONFLICT_DEFINED, e);
+	if (pool_read(&def, r->xml, r->xml_len, "(socket)", &why) == 0 &&
+	    protected_check(s, &def, &why) == 0 && conflict_check(s, &def, &op, CONFLICT_DEFINED, &why) == 0)
+		return 0;
+	if (!is_refusal(&why)) {
+		worker_send_note(io, why.message);
+		return 0;
+	}
+	*e = why;
+	return -1;
 }
 
 static void keep(struct request *r)
@@ -423,13 +440,31 @@ static void keep(struct request *r)
 
 static void after_conflict(struct request *r, const struct err *e)
 {
-	if (e && (err_is(e, ERR_CONFLICT) || err_is(e, ERR_INVALID))) {
+	if (is_refusal(e)) {
 		request_end(r, e);
 		return;
 	}
-	if (e)
-		log_info(LF_CONFIG, "%s: not compared with the other pools: %s", r->pool, e->message);
+	log_info(LF_CONFIG, "%s: not compared with the other pools: %s", r->pool, e->message);
 	keep(r);
+}
+
+static void on_compared(struct worker *w)
+{
+	struct request *r = w->task.owner;
+
+	r->then = after_keep;
+}
+
+/* Both in one worker, unless the comparison brings it down, or takes too long. */
+static int compare_and_keep(struct request *r, struct err *e)
+{
+	struct task keep = writer_task(r, "keep-definition", work_keep),
+		    compare = task_of(r, "compare", DEADLINE_COMPARE);
+
+	compare.run = run_conflict;
+	compare.then = &keep;
+	compare.on_next = on_compared;
+	return request_goes_on(r, worker_start(r->sup, &compare, e), after_conflict);
 }
 
 /* A pool that is created is compared when it is started, which is now. */
@@ -443,19 +478,17 @@ static void change_define(struct request *r)
 		create_now(r);
 	else if (e.class == ERR_NONE && alone)
 		keep(r);
-	else if (e.class != ERR_NONE ||
-	         request_run(r, "compare", DEADLINE_COMPARE, run_conflict, r, after_conflict, &e) < 0)
+	else if (e.class != ERR_NONE || compare_and_keep(r, &e) < 0)
 		request_end(r, &e);
 }
 
 static void after_parse(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
-	char *canonical = r->text;
 
 	if (!e && r->summary)
 		r->pool = strdup(r->summary->name);
-	if (!e && (!r->pool || !canonical)) {
+	if (!e && (!r->pool || !r->text)) {
 		err_set(&problem, ERR_NO_MEMORY, "the definition could not be taken over: out of memory");
 		e = &problem;
 	}
@@ -463,28 +496,23 @@ static void after_parse(struct request *r, const struct err *e)
 		request_end(r, e);
 		return;
 	}
-	free(r->xml);
-	r->xml = canonical;
-	r->xml_len = r->text_len;
-	r->text = NULL;
-	r->text_len = 0;
+	request_take_text(r);
 	request_change(r, change_define);
 }
 
 int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e)
 {
+	const struct document d = {
+		.kind = DOCUMENT_POOL, .validate = o->validate, .text = o->xml, .len = o->xml_len
+	};
 	struct request *r = request_new(s, NULL, w, e);
 
 	if (!r)
 		return -1;
 	r->mode = o->mode;
-	r->validate = o->validate;
 	r->build = o->build;
 	r->timeout = o->timeout;
-	if (request_take_xml(r, o->xml, o->xml_len, e) < 0)
-		return request_refuse(r);
-	return request_run(r, "parse", DEADLINE_PARSE, run_parse, r, after_parse, e) < 0 ? request_refuse(r)
-	                                                                                 : 0;
+	return request_read(r, &d, after_parse, e) < 0 ? request_refuse(r) : 0;
 }
 
 /* ---- undefine, autostart ---- */

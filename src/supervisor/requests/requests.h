@@ -6,7 +6,7 @@
 #ifndef POOLINIT_SUPERVISOR_REQUESTS_REQUESTS_H
 #define POOLINIT_SUPERVISOR_REQUESTS_REQUESTS_H
 
-#include "supervisor/inside.h"
+#include "supervisor/requests/documents.h"
 
 /* ---- requests.c ---- */
 struct request {
@@ -19,7 +19,6 @@ struct request {
 	size_t xml_len;
 	struct summary *summary;
 	enum define_mode mode;
-	bool validate;
 	bool on;        /* autostart */
 	unsigned build; /* START_BUILD, enum build_flags */
 	uint64_t timeout;
@@ -37,8 +36,6 @@ struct request {
 
 /* The waiter is parked on it; or NULL: nobody waits. NULL: out of memory. */
 struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e);
-/* Copies the document into it. */
-int request_take_xml(struct request *r, const char *xml, size_t len, struct err *e);
 /* Refused before anything began: the waiter is the caller's again. -1. */
 int request_refuse(struct request *r);
 /* Everybody is told, and it is over. */
@@ -47,6 +44,11 @@ void request_end(struct request *r, const struct err *e);
 int request_run(struct request *r, const char *what, uint64_t timeout,
                 int (*run)(struct worker_io *, void *, struct err *), void *arg,
                 void (*then)(struct request *, const struct err *), struct err *e);
+/* Have a document read; then() is told of the end. What comes out is r->text, and of a pool r->summary. */
+int request_read(struct request *r, const struct document *d,
+                 void (*then)(struct request *, const struct err *), struct err *e);
+/* That text is r->xml from now on. */
+void request_take_text(struct request *r);
 /* Definitions are changed one after the other: when it is its turn. */
 void request_change(struct request *r, void (*change)(struct request *r));
 /* An event about a pool that carries nothing else. */

@@ -11,9 +11,7 @@
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "base/util.h"
-#include "pool/grammar/grammar.h"
 #include "pool/secret/store.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
@@ -107,22 +105,6 @@ static void send_secret(struct worker_io *io, const struct uuid *uuid, const enu
 		line_str(&b, "kept", *kept == KEPT_CONFIG ? "config" : "run");
 	line_end(&b);
 	worker_send(io, &b);
-}
-
-/* Foreign bytes become libvirt's own form, where they can do no harm. */
-static int run_parse_secret(struct worker_io *io, void *arg, struct err *e)
-{
-	const struct secret_request *r = arg;
-	cleanup_buf struct buf text = BUF_INIT;
-	struct secret_def s;
-
-	if (sandbox_enter(e) < 0 ||
-	    (r->order.validate && grammar_check(GRAMMAR_SECRET, r->data, r->data_len, "(socket)", e) < 0) ||
-	    secret_read(&s, r->data, r->data_len, "(socket)", e) < 0)
-		return -1;
-	secret_print(&s, &text);
-	secret_def_free(&s);
-	return worker_send_text(io, &text, e);
 }
 
 static int run_define(struct worker_io *io, void *arg, struct err *e)
@@ -454,6 +436,9 @@ static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg
 /* 0: a worker has it. What it was given is wiped here: it has a copy. */
 static int launch(struct secret_request *r, bool parse, struct err *e)
 {
+	const struct document d = {
+		.kind = DOCUMENT_SECRET, .validate = r->order.validate, .text = r->data, .len = r->data_len
+	};
 	int keep[] = { r->value, -1 };
 	struct task task = {
 		.what = actions[r->order.action].what,
@@ -461,7 +446,7 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 		.arg = r,
 		.owner = r,
 		.keep = keep,
-		.run = parse ? run_parse_secret : work_of(r->order.action),
+		.run = work_of(r->order.action),
 		.on_record = on_secret_record,
 		.on_payload = on_text,
 		.on_done = parse ? on_parsed : on_secret_done,
@@ -469,7 +454,7 @@ static int launch(struct secret_request *r, bool parse, struct err *e)
 	};
 
 	loop_disarm(r->sup->loop, &r->timer);
-	r->worker = worker_start(r->sup, &task, e);
+	r->worker = parse ? document_read(r->sup, &d, &task, e) : worker_start(r->sup, &task, e);
 	wipe_data(r);
 	return r->worker ? 0 : -1;
 }

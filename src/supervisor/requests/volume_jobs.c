@@ -112,8 +112,6 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		                  .update = { .index = -1 },
 		                  .work = { .pool = o->pool,
 		                            .input_pool = o->input_pool,
-		                            .xml_len = o->xml_len,
-		                            .validate = o->validate,
 		                            .flags = o->flags,
 		                            .capacity = o->capacity,
 		                            .stream = transfer ? o->stream : -1,
@@ -130,8 +128,10 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		                            .has_allocation = o->has_allocation } };
 	j->timeout = o->timeout ? o->timeout : j->row->timeout;
 	j->pool_name = strdup(o->pool->name);
-	if (o->xml)
+	if (o->xml && o->name) { /* a document is read first */
 		j->work.xml = copy_bytes(o->xml, o->xml_len);
+		j->work.xml_len = o->xml_len;
+	}
 	if (o->algorithm)
 		j->work.algorithm = strdup(o->algorithm);
 	if (o->record && o->record_len > 0)
@@ -143,7 +143,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 	while (*at)
 		at = &(*at)->next;
 	*at = j;
-	if (!j->pool_name || (o->xml && !j->work.xml) || (o->algorithm && !j->work.algorithm) ||
+	if (!j->pool_name || (o->xml && o->name && !j->work.xml) || (o->algorithm && !j->work.algorithm) ||
 	    (o->record && !j->input && !j->name) || (o->name && !j->name)) {
 		job_free(j);
 		return NULL;
@@ -506,21 +506,26 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 	ended(j, e, left);
 }
 
-static int read_document(struct volume_job *j, struct err *e)
+static int job_read(struct volume_job *j, const struct volume_order *o, struct err *e)
 {
+	const struct document d = { .kind = DOCUMENT_VOLUME,
+		                    .validate = o->validate,
+		                    .is_copy = j->work.record != NULL,
+		                    .text = o->xml,
+		                    .len = o->xml_len,
+		                    .pool = o->pool->xml,
+		                    .pool_len = strlen(o->pool->xml) };
 	struct task task = { .what = "parse",
 		             .pool = j->pool_name,
 		             .timeout = time_left(j, DEADLINE_PARSE),
-		             .run = volume_work_parse,
 		             .prompt = true,
-		             .arg = &j->work,
 		             .on_record = on_read_record,
 		             .on_payload = on_read_text,
 		             .on_done = on_read,
 		             .on_gone = on_job_gone,
 		             .owner = j };
 
-	j->worker = worker_start(j->sup, &task, e);
+	j->worker = document_read(j->sup, &d, &task, e);
 	return j->worker ? 0 : -1;
 }
 
@@ -553,7 +558,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	j = job_new(s, o);
 	if (!j)
 		return err_set(e, ERR_NO_MEMORY, "cannot begin %s: out of memory", o->verb);
-	if (o->operation == VOLUME_CREATE && !o->name ? read_document(j, e) < 0
+	if (o->operation == VOLUME_CREATE && !o->name ? job_read(j, o, e) < 0
 	                                              : job_let_in(j, e) < 0 || volume_job_begin(j, e) < 0) {
 		job_free(j);
 		return -1;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/line.h"
+#include "base/mountinfo.h"
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/xml.h"
@@ -488,6 +489,7 @@ static int refresh_fails(struct context *c, struct err *e)
 
 	if (err_is(e, ERR_TIMEOUT) || !c->backend->check)
 		return -1;
+	mountinfo_forget(); /* its filesystem may have come to harm meanwhile */
 	int state = send_state(c, e->message, &ignored);
 	struct buf b = BUF_INIT;
 

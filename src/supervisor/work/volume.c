@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Operations on volumes, in their workers: a document is read where nothing else can be reached, and sent
- * back in its canonical form; the backend does its part, telling how far it is.
+ * Operations on volumes, in their workers: the backend does its part, telling how far it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +9,7 @@
 #include <sys/vfs.h>
 #include "base/clock.h"
 #include "base/line.h"
-#include "base/sandbox.h"
 #include "base/util.h"
-#include "pool/grammar/grammar.h"
 #include "supervisor/index/index.h"
 #include "supervisor/work/work.h"
 #include "system/target.h"
@@ -98,22 +95,6 @@ static int cannot(const struct context *c, const char *what, struct err *e)
 	               what);
 }
 
-/* ---- reading a document ---- */
-
-static void send_volume_definition(struct worker_io *io, const struct volume_def *v)
-{
-	struct buf b = BUF_INIT, xml = BUF_INIT;
-
-	line_begin(&b, "-");
-	line_str(&b, "volume", v->name);
-	line_str(&b, "capacity", v->has_capacity ? "yes" : "no");
-	line_str(&b, "allocation", v->has_allocation ? "yes" : "no");
-	volume_def_print_as_given(v, &xml);
-	/* without it the volume is not made, for want of memory: the supervisor says so */
-	worker_send_record_with(io, &b, &xml);
-	buf_free(&xml);
-}
-
 /* What is made must be listed afterwards: a record is one line, and what is in it beside name and path has
  * its place. */
 static int check_length(const struct volume_def *v, const struct pool_def *pool, struct err *e)
@@ -129,25 +110,6 @@ static int check_length(const struct volume_def *v, const struct pool_def *pool,
 	return err_set(e, ERR_TOO_LONG,
 	               "name and path of volume \"%.100s\" are too long together: it could not be listed",
 	               v->name);
-}
-
-int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
-{
-	const struct volume_work *work = arg;
-	const struct pool *p = work->pool;
-	cleanup_pool_def struct pool_def pool = { 0 };
-	struct volume_def v;
-
-	if (sandbox_enter(e) < 0 || pool_read(&pool, p->xml, strlen(p->xml), p->origin, e) < 0)
-		return -1;
-	if (work->validate && grammar_check(GRAMMAR_VOLUME, work->xml, work->xml_len, "(socket)", e) < 0)
-		return -1;
-	if (volume_def_read(&v, work->xml, work->xml_len, "(socket)", &pool,
-	                    work->record ? VOLUME_FOR_CREATE_FROM : VOLUME_FOR_CREATE, e) < 0)
-		return -1;
-	send_volume_definition(io, &v);
-	volume_def_free(&v);
-	return 0;
 }
 
 /* ---- create, delete, resize, wipe ---- */

@@ -48,9 +48,9 @@ struct volume_work {
 	const struct pool *pool, *input_pool;
 	char *record; /* the volume, or the one that is copied; without LF, or NULL */
 	char *xml;
-	size_t xml_len;     /* create: as it was given, later in canonical form; */
+	size_t xml_len;     /* create: in canonical form; */
 	const char *origin; /* what messages call it then */
-	bool validate, has_capacity, has_allocation;
+	bool has_capacity, has_allocation;
 	unsigned flags;
 	uint64_t capacity;
 	char *algorithm;
@@ -63,7 +63,6 @@ struct volume_work {
 	bool sparse;
 	bool operate; /* see struct op */
 };
-int volume_work_parse(struct worker_io *io, void *arg, struct err *e);
 int volume_work_create(struct worker_io *io, void *arg, struct err *e);
 int volume_work_delete(struct worker_io *io, void *arg, struct err *e);
 int volume_work_resize(struct worker_io *io, void *arg, struct err *e);

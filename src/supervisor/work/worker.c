@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/mountinfo.h"
 #include "base/sandbox.h"
 #include "base/spawn.h"
 #include "base/util.h"
@@ -155,6 +156,7 @@ static void leave_parent(const struct task *task, int fd, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	close_others(fd, task->keep);
+	mountinfo_keep();
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
 		dup2(null, 0);
@@ -527,7 +529,7 @@ static int watch_child(struct worker *w, int pidfd, int fd, struct err *e)
 	return loop_watch(l, &w->output, fd, EPOLLIN, e);
 }
 
-struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e)
+struct worker *worker_ahead(struct supervisor *s, const struct task *task, struct err *e)
 {
 	cleanup_close int mine = -1;
 	int pair[2];
@@ -569,9 +571,32 @@ struct worker *worker_start(struct supervisor *s, const struct task *task, struc
 		return NULL;
 	}
 	steal_fd(&mine);
+	return w;
+}
+
+/* It is listed, and its time begins. */
+static void worker_enlist(struct worker *w)
+{
+	struct supervisor *s = w->sup;
+
+	w->started = clock_ms();
 	w->next = s->workers;
 	s->workers = w;
-	if (task->timeout != NEVER)
-		loop_arm(s->loop, &w->deadline, w->started + task->timeout);
+	if (w->task.timeout != NEVER)
+		loop_arm(s->loop, &w->deadline, w->started + w->task.timeout);
+}
+
+struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e)
+{
+	struct worker *w = worker_ahead(s, task, e);
+
+	if (w)
+		worker_enlist(w);
 	return w;
+}
+
+void worker_assign(struct worker *w, const struct task *task)
+{
+	w->task = *task;
+	worker_enlist(w);
 }

@@ -91,6 +91,11 @@ struct worker {
 
 /* NULL: could not fork; e says why and on_done is not called. */
 struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e);
+/* One that is forked now, and whose work comes later: it is in no list, and task->on_done is called if it
+ * ends before it has some. */
+struct worker *worker_ahead(struct supervisor *s, const struct task *task, struct err *e);
+/* What it does from now on, for whom, and in what time; what it is, it is told otherwise. */
+void worker_assign(struct worker *w, const struct task *task);
 /* May one more line be logged of what the worker says? At its end how many may not is logged. */
 bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */
