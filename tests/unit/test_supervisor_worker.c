@@ -294,6 +294,33 @@ static bool has_spoken(void)
 	return heard.records > 0;
 }
 
+/* Where it is not known how much there is to read, what has been read shows that it goes on. */
+static void a_record_may_begin_its_time_anew(void)
+{
+	struct err e = { 0 };
+
+	for (int each = 0; each < 2; each++) {
+		struct task task = { .what = "test",
+			             .run = ignore_term,
+			             .timeout = SECONDS(600),
+			             .each_record = each,
+			             .on_done = on_done,
+			             .on_gone = on_gone,
+			             .on_record = on_record };
+
+		begin();
+		memset(&heard, 0, sizeof(heard));
+		struct worker *w = worker_start(s, &task, &e);
+		CHECK(w != NULL);
+		loop_arm(&loop, &w->deadline, clock_ms() + SECONDS(300));
+		CHECK(until(has_spoken, PATIENCE));
+		CHECK_INT(w->deadline.deadline > clock_ms() + SECONDS(400), each);
+		worker_cancel(w);
+		CHECK(until(is_gone, PATIENCE));
+		end();
+	}
+}
+
 static void a_stopped_worker_is_ended_by_the_ladder(void)
 {
 	begin();
@@ -850,6 +877,7 @@ int main(void)
 	RUN(a_flood_of_a_descendant_does_not_keep_the_loop);
 	RUN(an_endless_answer_ends_the_worker);
 	RUN(one_worker_is_the_cause_of_few_lines);
+	RUN(a_record_may_begin_its_time_anew);
 	RUN(a_stopped_worker_is_ended_by_the_ladder);
 	RUN(one_that_ignores_term_is_killed);
 	RUN(a_killed_worker_is_told_by_its_signal);

@@ -301,6 +301,13 @@ static void worker_conclude(struct worker *w)
 	worker_free(w);
 }
 
+/* From now on it has the whole time that its task has. */
+static void begin_time(struct worker *w)
+{
+	if (w->task.timeout != NEVER)
+		loop_arm(w->sup->loop, &w->deadline, clock_ms() + w->task.timeout);
+}
+
 /* The job went well, and the child goes on with the next. One that is being ended has no next. */
 static bool go_on(struct worker *w)
 {
@@ -314,10 +321,19 @@ static bool go_on(struct worker *w)
 	w->then = (struct task){ 0 };
 	w->started = clock_ms();
 	loop_disarm(w->sup->loop, &w->deadline);
-	if (w->task.timeout != NEVER)
-		loop_arm(w->sup->loop, &w->deadline, w->started + w->task.timeout);
+	begin_time(w);
 	on_next(w);
 	return true;
+}
+
+static void got_record(struct worker *w, const struct line *l)
+{
+	if (w->reported)
+		return;
+	if (w->task.each_record)
+		begin_time(w);
+	if (w->task.on_record)
+		w->task.on_record(w, l);
 }
 
 static void got_line(struct worker *w, char *text, size_t len)
@@ -332,8 +348,7 @@ static void got_line(struct worker *w, char *text, size_t len)
 	}
 	switch (l.kind) {
 	case LINE_RECORD:
-		if (w->task.on_record && !w->reported)
-			w->task.on_record(w, &l);
+		got_record(w, &l);
 		break;
 	case LINE_OK:
 		w->final_seen = !go_on(w);
@@ -582,8 +597,7 @@ static void worker_enlist(struct worker *w)
 	w->started = clock_ms();
 	w->next = s->workers;
 	s->workers = w;
-	if (w->task.timeout != NEVER)
-		loop_arm(s->loop, &w->deadline, w->started + w->task.timeout);
+	begin_time(w);
 }
 
 struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e)
