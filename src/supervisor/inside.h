@@ -86,6 +86,9 @@ struct upward {
 #define MILESTONES    12
 #define PROBLEM_SLOTS 256 /* heads of lists, by hash: each problem is looked for before it is noted */
 
+/* What requests change, one after the other those of one subject. */
+enum subject { SUBJECT_DEFINITIONS, SUBJECT_SECRETS, SUBJECTS };
+
 struct supervisor {
 	const struct upward *up;
 	struct loop *loop;
@@ -105,16 +108,15 @@ struct supervisor {
 	struct milestone milestones[MILESTONES];
 	size_t nmilestones;
 	struct service_run *services;
-	struct early_state *early;      /* what state/ said of pools whose definition has not been read yet */
-	struct timer starter;           /* steps the pools that are due, one a round */
-	struct timer saver;             /* notes again what could not be noted */
-	struct request *requests;       /* under way */
-	struct request *changing;       /* the one that changes definitions now, or NULL */
-	struct secret_request *secrets; /* about secrets; the first one is under way */
-	struct volume_job *jobs;        /* on volumes, under way, oldest first */
-	uint64_t last_job;              /* the number of the newest */
-	struct timer changer;           /* begins the next change of definitions */
-	void (*on_settled)(void *arg);  /* NULL: nobody asked, or told already */
+	struct early_state *early; /* what state/ said of pools whose definition has not been read yet */
+	struct timer starter;      /* steps the pools that are due, one a round */
+	struct timer saver;        /* notes again what could not be noted */
+	struct request *requests;  /* under way */
+	struct request *changing[SUBJECTS]; /* those that change something now, or NULL */
+	struct volume_job *jobs;            /* on volumes, under way, oldest first */
+	uint64_t last_job;                  /* the number of the newest */
+	struct timer changer;               /* begins the next change of definitions */
+	void (*on_settled)(void *arg);      /* NULL: nobody asked, or told already */
 	void *settled_arg;
 	struct timer settle;   /* it is told then, whatever could not be read */
 	struct watch inotify;  /* changes in pools' directories */

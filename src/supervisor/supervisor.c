@@ -82,7 +82,6 @@ static int add_own_sources(struct supervisor *s, struct err *e)
 static void on_source_over(struct supervisor *s)
 {
 	loop_arm(s->loop, &s->changer, 0);
-	secrets_on_sources(s);
 	reload_on_source(s);
 }
 
@@ -141,7 +140,6 @@ void supervisor_free(struct supervisor *s)
 		worker_drop(s->workers);
 	documents_free(s);
 	requests_free(s);
-	secrets_free(s);
 	volume_jobs_free(s);
 	chore_end(&s->mounts_chore);
 	registry_free(s);

@@ -126,6 +126,28 @@ class Client:
         self.socket.close()
 
 
+def processes_of(pid):
+    """The children of a supervisor: (its readers of documents, all others). One reader is there before there is anything to read."""
+    readers, others = [], []
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            pids = [int(child) for child in children.read().split()]
+    except FileNotFoundError:
+        pids = []
+    for child in pids:
+        try:
+            with open(f"/proc/{child}/comm", encoding="utf-8", errors="replace") as comm:
+                (readers if comm.read() == "parse\n" else others).append(child)
+        except OSError:
+            pass
+    return readers, others
+
+
+def reader_waits(pid):
+    """Somebody has been here, and a moment has passed: the supervisor has all that it has at rest."""
+    wait_until("a reader that waits for the next document", lambda: len(processes_of(pid)[0]) == 1)
+
+
 def patiently(ask):
     """What it answers, though a connection or two may be lost to a failure that is meant for the supervisor."""
     for _ in range(4):

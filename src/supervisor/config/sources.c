@@ -47,7 +47,8 @@ static void sweep(const struct source *src)
 	char config[PATH_MAX];
 	struct secret_store st = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] };
 
-	if (s->changing || s->secrets) /* what is half-written there now is theirs */
+	if (s->changing[SUBJECT_DEFINITIONS] ||
+	    s->changing[SUBJECT_SECRETS]) /* what is half-written there now is theirs */
 		return;
 	if (s->options.config_dir && streq(src->where, s->options.config_dir) &&
 	    (size_t)snprintf(config, sizeof(config), "%s/secrets", src->where) < sizeof(config))

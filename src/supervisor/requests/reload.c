@@ -26,7 +26,7 @@ static void begin_reload(struct request *r)
 /* When all have been read, whoever asked is told. */
 void reload_on_source(struct supervisor *s)
 {
-	struct request *r = s->changing;
+	struct request *r = s->changing[SUBJECT_DEFINITIONS];
 
 	if (r && r->change == begin_reload && !sources_reloading(s))
 		request_end(r, NULL);

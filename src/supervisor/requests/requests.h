@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What people ask, and wait for. A request that has a worker of its own outlives the one who asked, and the
- * pool: requests.c (definitions) and building.c (what pools live on).
+ * pool: requests.c (definitions), building.c (what pools live on), secrets.c.
  */
 #ifndef POOLINIT_SUPERVISOR_REQUESTS_REQUESTS_H
 #define POOLINIT_SUPERVISOR_REQUESTS_REQUESTS_H
 
 #include "supervisor/requests/documents.h"
 
-/* ---- requests.c ---- */
+/* ---- request.c ---- */
 struct request {
 	struct request *next; /* in the order in which they came */
 	struct supervisor *sup;
@@ -28,7 +28,13 @@ struct request {
 	char *text;          /* printed XML that came back */
 	size_t text_len;
 	bool kept_in_config;
-	char *kept_file; /* there: its path */
+	char *kept_file;           /* there: its path */
+	enum subject subject;      /* of its change */
+	struct secret_order order; /* about a secret: what is asked, without the texts, which are here: */
+	char *which, *data;
+	size_t data_len;
+	char secret[UUID_TEXT]; /* of which it was, in the end */
+	int value;              /* memfd, or -1 */
 	void (*then)(struct request *r, const struct err *e);
 	void (*change)(struct request *r); /* what it does to the definitions, when it is its turn; or NULL */
 	struct err failure; /* of the worker that is being ended, or whose leftovers are being removed */
@@ -49,7 +55,23 @@ int request_read(struct request *r, const struct document *d,
                  void (*then)(struct request *, const struct err *), struct err *e);
 /* That text is r->xml from now on. */
 void request_take_text(struct request *r);
-/* Definitions are changed one after the other: when it is its turn. */
+/* As request_run(), for one that writes: then() waits until the worker has gone, however long that takes. It
+ * keeps r->value. */
+int request_write(struct request *r, const char *what, int (*run)(struct worker_io *, void *, struct err *),
+                  void (*then)(struct request *, const struct err *), struct err *e);
+/* The outcome of one that writes. If it was killed, run() removes what it may have left half-written before
+ * anybody is told: true, and the request ends by itself. */
+bool request_sweeps(struct request *r, const struct err *e,
+                    int (*run)(struct worker_io *, void *, struct err *));
+/* The tasks of these, for who puts two of them together; and its worker, or NULL if none could be had: -1. */
+struct task request_task(struct request *r, const char *what, uint64_t timeout);
+struct task request_writer(struct request *r, const char *what,
+                           int (*run)(struct worker_io *, void *, struct err *));
+int request_goes_on(struct request *r, struct worker *worker,
+                    void (*then)(struct request *, const struct err *));
+/* Forget the value that was given. */
+void request_wipe(struct request *r);
+/* What is about the same is changed one after the other: when it is its turn. */
 void request_change(struct request *r, void (*change)(struct request *r));
 /* An event about a pool that carries nothing else. */
 void request_emit(struct supervisor *s, const char *event, const char *pool);
@@ -65,10 +87,6 @@ void reload_on_source(struct supervisor *s); /* one has been read: was it the la
 
 /* ---- building.c ---- */
 void requests_kick(struct supervisor *s); /* a companion is ready, or is not to be had */
-
-/* ---- secrets.c ---- */
-void secrets_on_sources(struct supervisor *s); /* those that waited for sources_sweep() */
-void secrets_free(struct supervisor *s);
 
 /* ---- volume_jobs.c, volume_admission.c: operations on volumes under way ---- */
 /* false, ERR_BUSY: a job works in it */

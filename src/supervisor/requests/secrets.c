@@ -17,71 +17,17 @@
 #include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
 
-struct secret_request {
-	struct secret_request *next;
-	struct supervisor *sup;
-	struct waiter *waiters;
-	struct worker *worker;
-	struct secret_order order;
-	char *which, *data; /* the order's, copied */
-	size_t data_len;
-	char *text; /* what the worker printed */
-	size_t text_len;
-	char uuid[UUID_TEXT];
-	bool kept_in_config;
-	int value;          /* memfd, or -1 */
-	bool sweeping;      /* its worker was killed: what it left half-written goes before anybody is told */
-	struct timer timer; /* of its turn, or of that worker's end */
-	struct err failure;
-};
-
-static void request_begin(struct supervisor *s);
-
-static void wipe_data(struct secret_request *r)
-{
-	if (r->data)
-		explicit_bzero(r->data, r->data_len);
-	free(r->data);
-	r->data = NULL;
-}
-
-static void secret_request_free(struct secret_request *r)
-{
-	struct secret_request **at = &r->sup->secrets;
-
-	while (*at && *at != r)
-		at = &(*at)->next;
-	if (*at)
-		*at = r->next;
-	loop_disarm(r->sup->loop, &r->timer);
-	wipe_data(r);
-	free(r->which);
-	free(r->text);
-	if (r->value >= 0)
-		close(r->value);
-	free(r);
-}
-
-void secrets_free(struct supervisor *s)
-{
-	while (s->secrets) {
-		while (s->secrets->waiters)
-			waiter_withdraw(s->secrets->waiters);
-		secret_request_free(s->secrets);
-	}
-}
-
 /* ---- in the worker ---- */
 
 /* A copy of our memory: what it is asked, and where to look. */
 struct secret_work {
-	const struct secret_request *request;
+	const struct request *request;
 	struct secret_store store;
 	char config[4096];
 	struct worker_io *io;
 };
 
-static void work_begin(struct secret_work *w, struct worker_io *io, const struct secret_request *r)
+static void work_begin(struct secret_work *w, struct worker_io *io, const struct request *r)
 {
 	const struct supervisor *s = r->sup;
 
@@ -109,14 +55,14 @@ static void send_secret(struct worker_io *io, const struct uuid *uuid, const enu
 
 static int run_define(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct secret_request *r = arg;
+	const struct request *r = arg;
 	struct secret_work w;
 	struct secret_def s;
 	enum secret_kept kept;
 	int result;
 
 	work_begin(&w, io, r);
-	if (secret_read(&s, r->data, r->data_len, "(socket)", e) < 0)
+	if (secret_read(&s, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
 	result = secret_store_define(&w.store, &s, &kept, e);
 	if (result == 0)
@@ -126,7 +72,7 @@ static int run_define(struct worker_io *io, void *arg, struct err *e)
 }
 
 /* Base64 may have line ends; what is kept has none. */
-static int decode(const struct secret_request *r, struct secret_value *out, struct err *e)
+static int decode(const struct request *r, struct secret_value *out, struct err *e)
 {
 	long n;
 
@@ -170,7 +116,7 @@ static int write_answer(int fd, const void *data, size_t len, struct err *e)
 static int get_value(const struct secret_work *w, const struct secret_def *s, const char *dir, struct err *e)
 {
 	cleanup_secret_value struct secret_value value = { 0 };
-	const struct secret_request *r = w->request;
+	const struct request *r = w->request;
 	char uuid[UUID_TEXT];
 	int result;
 
@@ -228,7 +174,7 @@ static int (*const on_one[])(const struct secret_work *w, const struct secret_de
 
 static int run_one(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct secret_request *r = arg;
+	const struct request *r = arg;
 	struct secret_work w;
 	struct secret_def s;
 	const char *dir;
@@ -274,7 +220,7 @@ static int list_one(const struct secret_def *s, bool has_value, void *arg)
 
 static int run_list(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct secret_request *r = arg;
+	const struct request *r = arg;
 	struct listing l = { .order = &r->order };
 	struct secret_work w;
 	int result;
@@ -309,123 +255,6 @@ static const struct {
 	[SECRET_ACT_FORGET] = { "secret-undefine", "secret-undefined" },
 };
 
-static void secret_request_end(struct secret_request *r, const struct err *e)
-{
-	struct supervisor *s = r->sup;
-	const char *event = actions[r->order.action].event;
-	struct result result = {
-		.err = e,
-		.text = r->text,
-		.text_len = r->text_len,
-		.kept = r->kept_in_config ? "config" : "run",
-		.secret = r->uuid[0] ? r->uuid : NULL,
-		.value = r->value,
-	};
-
-	if (!e && event) {
-		struct event ev = { .name = event };
-
-		event_str(&ev, "secret", r->uuid);
-		events_emit(s, &ev);
-	}
-	if (!e && r->order.action == SECRET_ACT_SET)
-		failed_kick(s, ERR_NO_SECRET);
-	waiters_finish(&r->waiters, &result);
-	secret_request_free(r);
-	request_begin(s);
-}
-
-static void on_secret_record(struct worker *w, const struct line *l)
-{
-	struct secret_request *r = w->task.owner;
-	const char *uuid = line_get(l, "secret"), *kept = line_get(l, "kept");
-
-	if (uuid && strlen(uuid) < sizeof(r->uuid))
-		memcpy(r->uuid, uuid, strlen(uuid) + 1);
-	r->kept_in_config = kept && streq(kept, "config");
-}
-
-static void on_text(struct worker *w, const char *data, size_t len)
-{
-	struct secret_request *r = w->task.owner;
-
-	free(r->text);
-	r->text = copy_bytes(data, len);
-	r->text_len = r->text ? len : 0;
-}
-
-static void on_secret_done(struct worker *w, const struct err *e, bool left);
-static void on_secret_gone(struct worker *w);
-
-static bool secret_sweeps(struct secret_request *r, const struct err *e)
-{
-	struct task task = {
-		.what = "sweep-secrets",
-		.timeout = DEADLINE_KEEP,
-		.run = run_sweep_secrets,
-		.arg = r,
-		.on_done = on_secret_done,
-		.on_gone = on_secret_gone,
-		.owner = r,
-	};
-
-	if (!err_is(e, ERR_INTERNAL) && !err_is(e, ERR_TIMEOUT))
-		return false;
-	r->failure = *e;
-	r->sweeping = true;
-	r->worker = worker_start(r->sup, &task, NULL);
-	return r->worker;
-}
-
-static void worker_over(struct secret_request *r, const struct err *e)
-{
-	struct err failure = r->failure;
-
-	r->worker = NULL;
-	loop_disarm(r->sup->loop, &r->timer);
-	if (r->sweeping)
-		secret_request_end(r, &failure);
-	else if (!e || !secret_sweeps(r, e))
-		secret_request_end(r, e);
-}
-
-static void secret_limit_wait(struct secret_request *r, timer_fn *over, uint64_t ms)
-{
-	r->timer = (struct timer){ .on_expiry = over, .owner = r };
-	loop_arm(r->sup->loop, &r->timer, clock_ms() + ms);
-}
-
-/* The worker does not go: whoever asked is not kept any longer, but the next request is. */
-static void on_secret_left_behind(struct timer *t)
-{
-	struct secret_request *r = t->owner;
-
-	waiters_finish(&r->waiters, &(struct result){ .err = &r->failure });
-}
-
-static void on_secret_done(struct worker *w, const struct err *e, bool left)
-{
-	struct secret_request *r = w->task.owner;
-
-	if (!left) {
-		worker_over(r, e);
-		return;
-	}
-	if (!r->sweeping) /* while it is there it may still write: what follows waits */
-		r->failure = *e;
-	secret_limit_wait(r, on_secret_left_behind, GONE_WITHIN);
-}
-
-static void on_secret_gone(struct worker *w)
-{
-	struct secret_request *r = w->task.owner;
-	struct err e = r->failure;
-
-	worker_over(r, &e);
-}
-
-static void on_parsed(struct worker *w, const struct err *e, bool left);
-
 static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg, struct err *e)
 {
 	if (action == SECRET_ACT_DEFINE)
@@ -433,83 +262,59 @@ static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg
 	return action == SECRET_ACT_LIST ? run_list : run_one;
 }
 
-/* 0: a worker has it. What it was given is wiped here: it has a copy. */
-static int launch(struct secret_request *r, bool parse, struct err *e)
+static void after_secret(struct request *r, const struct err *e)
+{
+	const char *event = actions[r->order.action].event;
+
+	if (e && request_sweeps(r, e, run_sweep_secrets))
+		return;
+	if (!e && event) {
+		struct event ev = { .name = event };
+
+		event_str(&ev, "secret", r->secret);
+		events_emit(r->sup, &ev);
+	}
+	if (!e && r->order.action == SECRET_ACT_SET)
+		failed_kick(r->sup, ERR_NO_SECRET);
+	request_end(r, e);
+}
+
+static void after_secret_read(struct request *r, const struct err *e);
+
+/* A definition is read first. What was given is wiped here: whoever has it now has a copy. */
+static void change_secret(struct request *r)
 {
 	const struct document d = {
 		.kind = DOCUMENT_SECRET, .validate = r->order.validate, .text = r->data, .len = r->data_len
 	};
-	int keep[] = { r->value, -1 };
-	struct task task = {
-		.what = actions[r->order.action].what,
-		.timeout = parse ? DEADLINE_PARSE : DEADLINE_KEEP,
-		.arg = r,
-		.owner = r,
-		.keep = keep,
-		.run = work_of(r->order.action),
-		.on_record = on_secret_record,
-		.on_payload = on_text,
-		.on_done = parse ? on_parsed : on_secret_done,
-		.on_gone = parse ? NULL : on_secret_gone,
-	};
+	enum secret_action action = r->order.action;
+	struct err e = { 0 };
+	int rc = action == SECRET_ACT_DEFINE && !r->xml
+	                 ? request_read(r, &d, after_secret_read, &e)
+	                 : request_write(r, actions[action].what, work_of(action), after_secret, &e);
 
-	loop_disarm(r->sup->loop, &r->timer);
-	r->worker = parse ? document_read(r->sup, &d, &task, e) : worker_start(r->sup, &task, e);
-	wipe_data(r);
-	return r->worker ? 0 : -1;
+	request_wipe(r);
+	if (rc < 0)
+		request_end(r, &e);
 }
 
-static void on_parsed(struct worker *w, const struct err *e, bool left)
+static void after_secret_read(struct request *r, const struct err *e)
 {
-	struct secret_request *r = w->task.owner;
 	struct err problem = { 0 };
 
-	(void)left;
-	r->worker = NULL;
-	if (!e && !r->text) {
+	if (!e && !r->text)
 		err_set(&problem, ERR_NO_MEMORY, "cannot take the definition: out of memory");
-		e = &problem;
-	}
-	if (e) {
-		secret_request_end(r, e);
+	if (e || problem.class) {
+		request_end(r, e ? e : &problem);
 		return;
 	}
-	r->data = r->text;
-	r->data_len = r->text_len;
-	r->text = NULL;
-	if (launch(r, false, &problem) < 0)
-		secret_request_end(r, &problem);
+	request_take_text(r);
+	change_secret(r);
 }
 
-/* The first in the queue, unless it is under way. */
-static void request_begin(struct supervisor *s)
+static int take_order(struct request *r, const struct secret_order *o, struct err *e)
 {
-	struct secret_request *r = s->secrets;
-	struct err e = { 0 };
-
-	if (r && !r->worker && !sources_sweep(s) && launch(r, r->order.action == SECRET_ACT_DEFINE, &e) < 0)
-		secret_request_end(r, &e);
-}
-
-void secrets_on_sources(struct supervisor *s)
-{
-	request_begin(s);
-}
-
-static void on_secret_turn_over(struct timer *t)
-{
-	struct secret_request *r = t->owner;
-	struct err e = { 0 };
-
-	err_set(&e, ERR_BUSY,
-	        "%s: nothing was done: another request about secrets has been under way for %d s (status "
-	        "lists its worker)",
-	        actions[r->order.action].what, (int)(TURN_WITHIN / 1000));
-	secret_request_end(r, &e);
-}
-
-static int take_order(struct secret_request *r, const struct secret_order *o, struct err *e)
-{
+	r->subject = SUBJECT_SECRETS;
 	r->order = *o;
 	r->order.data = r->order.which = NULL;
 	if (o->which)
@@ -529,22 +334,12 @@ static int take_order(struct secret_request *r, const struct secret_order *o, st
 
 int secret_request(struct supervisor *s, const struct secret_order *o, struct waiter *w, struct err *e)
 {
-	struct secret_request *r = calloc(1, sizeof(*r)), **at = &s->secrets;
+	struct request *r = request_new(s, NULL, w, e);
 
 	if (!r)
-		return err_set(e, ERR_NO_MEMORY, "%s: out of memory", actions[o->action].what);
-	r->sup = s;
-	r->value = -1;
-	if (take_order(r, o, e) < 0 ||
-	    (!s->secrets && !sources_sweep(s) && launch(r, o->action == SECRET_ACT_DEFINE, e) < 0)) {
-		secret_request_free(r);
 		return -1;
-	}
-	if (!r->worker)
-		secret_limit_wait(r, on_secret_turn_over, TURN_WITHIN);
-	while (*at)
-		at = &(*at)->next;
-	*at = r;
-	waiter_park(&r->waiters, w);
+	if (take_order(r, o, e) < 0)
+		return request_refuse(r);
+	request_change(r, change_secret);
 	return 0;
 }
