@@ -10,7 +10,21 @@
 #include "base/loop.h"
 #include "control/verb.h"
 
+struct file_part;
 struct peer;
+
+/* Parts of files that are being sent, or will be. Of one that is over, all is zero. */
+struct sending {
+	int fds[2]; /* of its own */
+	struct file_part *parts;
+	size_t n, next;
+};
+
+static inline bool sending_is_on(const struct sending *s)
+{
+	return s->n > 0;
+}
+void sending_end(struct sending *s);
 
 enum call_stage {
 	CALL_PAYLOAD,  /* its payload is still arriving */
@@ -43,8 +57,7 @@ struct call {
 	uint64_t job; /* ends when the client goes; 0: none */
 
 	struct buf records, finals; /* of the answer, as the codec writes them */
-	int file;                   /* what follows the records: a copy of a memfd's descriptor, or -1 */
-	size_t file_len;
+	struct sending files;       /* what follows the records */
 	struct err err;
 	bool failed, quit;
 	bool subscribe, replay;
@@ -72,9 +85,10 @@ int call_give(struct call *c, const char *key, const char *value, struct err *e)
 /* The stage becomes PAYLOAD or RUNNING. */
 int call_check(struct call *c, struct err *e);
 void call_run(struct call *c);
-/* For the codec: len bytes of the file follow the records as they are. Nothing but the answer's end follows
- * them. */
-void call_send_file(struct call *c, int fd, size_t len);
+/* For the codec: these parts of two files at most follow the records as they are. Nothing but the answer's
+ * end follows them. */
+void call_send_parts(struct call *c, const struct file_part *parts, size_t n);
+void call_send_file(struct call *c, int fd, size_t len); /* the beginning of one */
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);
 

@@ -35,7 +35,7 @@ static size_t unsent(const struct peer *p)
 
 static bool all_sent(const struct peer *p)
 {
-	return !unsent(p) && p->file < 0;
+	return !unsent(p) && !sending_is_on(&p->files);
 }
 
 /* ---- what to hear about ---- */
@@ -80,11 +80,10 @@ static void stalled(struct timer *t)
 
 /* ---- output ---- */
 
-/* What had to wait for the file follows it. */
-static void end_file(struct peer *p)
+/* What had to wait for the files follows them. */
+static void end_files(struct peer *p)
 {
-	close(p->file);
-	p->file = -1;
+	sending_end(&p->files);
 	buf_forget(&p->out);
 	p->out = p->held;
 	p->out_done = 0;
@@ -96,16 +95,31 @@ static size_t send_some(struct peer *p)
 {
 	ssize_t n;
 
-	if (unsent(p))
+	if (unsent(p)) {
 		n = send(p->fd, p->out.data + p->out_done, unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
-	else
-		n = sendfile(p->fd, p->file, &p->file_at,
-		             p->file_left < TURN_FILE ? p->file_left : TURN_FILE);
+	} else {
+		const struct file_part *part = &p->files.parts[p->files.next];
+		off_t at = (off_t)part->at;
+
+		n = sendfile(p->fd, part->fd, &at, part->len < TURN_FILE ? part->len : TURN_FILE);
+	}
 	if (n > 0)
 		return (size_t)n;
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		p->dead = true;
 	return 0;
+}
+
+/* So much of a file has been sent. */
+static void move_on(struct peer *p, size_t n)
+{
+	struct sending *s = &p->files;
+	struct file_part *part = &s->parts[s->next];
+
+	part->at += n;
+	part->len -= n;
+	if (part->len == 0 && ++s->next == s->n)
+		end_files(p);
 }
 
 /* Send until all is sent, the socket is full, or this turn has sent its share of a file. */
@@ -125,9 +139,7 @@ static void flush(struct peer *p)
 			continue;
 		}
 		file_sent += n;
-		p->file_left -= n;
-		if (p->file_left == 0)
-			end_file(p);
+		move_on(p, n);
 	}
 	if (!all_sent(p))
 		return;
@@ -157,7 +169,7 @@ static void say_lost(struct peer *p)
  * one has begun, or a file is being sent, the event waits behind it. */
 void peer_event(struct peer *p, const struct buf *text)
 {
-	struct buf *b = p->file >= 0 || p->replying ? &p->held : &p->out;
+	struct buf *b = sending_is_on(&p->files) || p->replying ? &p->held : &p->out;
 
 	if (!p->subscribed || p->dead || p->closing)
 		return;
@@ -180,7 +192,7 @@ void peer_began_answer(struct peer *p)
  * too. */
 void peer_say(struct peer *p, const struct buf *part)
 {
-	if (part->failed || unsent(p) > READ_CHUNK || p->file >= 0 || p->dead)
+	if (part->failed || unsent(p) > READ_CHUNK || sending_is_on(&p->files) || p->dead)
 		return;
 	peer_began_answer(p);
 	buf_add(&p->out, part->data, part->len);
@@ -230,13 +242,12 @@ static void end_borrowed(struct peer *p, const struct call *c)
 /* The call is finished: its answer, as a whole, behind what is still to be sent. */
 static void answer(struct peer *p, struct call *c)
 {
-	bool file = c->file >= 0;
+	bool file = sending_is_on(&c->files);
 
 	peer_codec(p)->answer(c, &p->out, file ? &p->held : &p->out);
 	if (file) {
-		p->file = steal_fd(&c->file);
-		p->file_at = 0;
-		p->file_left = c->file_len;
+		p->files = c->files;
+		c->files = (struct sending){ .n = 0 };
 	}
 	p->dead = p->dead || p->out.failed || p->held.failed || c->records.failed || c->finals.failed;
 	if (c->subscribe && !c->failed)
@@ -369,7 +380,7 @@ static bool step(struct peer *p)
 		answer(p, over);
 		return true;
 	}
-	if (p->dead || p->closing || p->file >= 0 || unsent(p) >= CONTROL_OUT_LIMIT)
+	if (p->dead || p->closing || sending_is_on(&p->files) || unsent(p) >= CONTROL_OUT_LIMIT)
 		return false;
 	if (p->feeding ? p->feeding->stage != CALL_PAYLOAD : p->ncalls >= peer_codec(p)->calls)
 		return false;
@@ -513,7 +524,6 @@ struct peer *peer_new(struct server *srv)
 	if (p)
 		*p = (struct peer){ .server = srv,
 			            .fd = -1,
-			            .file = -1,
 			            .active = clock_ms(),
 			            .watch = { .fd = -1, .on_event = on_turn, .owner = p },
 			            .stall = { .on_expiry = stalled, .owner = p } };
@@ -553,8 +563,7 @@ void peer_free(struct peer *p)
 		calls_free_one(p, p->calls);
 	loop_disarm(srv->loop, &p->stall);
 	loop_unwatch(srv->loop, &p->watch);
-	if (p->file >= 0)
-		close(p->file);
+	sending_end(&p->files);
 	buf_forget(&p->in);
 	buf_forget(&p->out);
 	buf_free(&p->held);
@@ -563,7 +572,7 @@ void peer_free(struct peer *p)
 
 void peer_dismiss(struct peer *p, const struct err *e)
 {
-	if (!p->replying && p->file < 0)
+	if (!p->replying && !sending_is_on(&p->files))
 		peer_error(p, NULL, e);
 	flush(p);
 	peer_free(p);
