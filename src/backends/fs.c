@@ -20,6 +20,7 @@
 #include "system/links.h"
 #include "system/module.h"
 #include "system/mount.h"
+#include "system/sysfs.h"
 #include "system/target.h"
 #include "system/xfs.h"
 #include "volumes/directory/list.h"

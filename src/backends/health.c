@@ -22,6 +22,7 @@
 #include "system/device.h"
 #include "system/links.h"
 #include "system/mount.h"
+#include "system/sysfs.h"
 #include "system/target.h"
 
 /* What the kernel writes among the options of a filesystem that has come to harm. */

@@ -49,6 +49,8 @@ void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);
 /* dev, fsuuid; partuuid. Reads the device. Is it there? `where` (or NULL) gets its number then. */
 bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
+/* ---- same.c: two pools ---- */
+
 /* The facts of a definition: its backend's, or for types that this build cannot start those of its devices
  * and target. */
 int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);

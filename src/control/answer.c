@@ -2,9 +2,7 @@
  *
  * What a verb's function says (verb.h): typed fields in, the codec's bytes out.
  */
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/util.h"
 #include "control/codec.h"
@@ -93,37 +91,11 @@ void call_file(struct call *c, int fd, size_t len)
 		call_bytes(c, "", 0);
 }
 
-void sending_end(struct sending *s)
-{
-	for (size_t i = 0; i < ARRAY_LEN(s->fds) && sending_is_on(s); i++)
-		if (s->fds[i] >= 0)
-			close(s->fds[i]);
-	free(s->parts);
-	*s = (struct sending){ .n = 0 };
-}
-
-/* Descriptors are copied: a refresh may swap the pool's index while this one is still being sent. */
 void call_send_parts(struct call *c, const struct file_part *parts, size_t n)
 {
-	struct sending *s = &c->files;
-	int from[2] = { parts[0].fd, -1 };
-
-	for (size_t i = 1; i < n; i++)
-		if (parts[i].fd != from[0])
-			from[1] = parts[i].fd;
-	*s = (struct sending){ .fds = { -1, -1 }, .parts = calloc(n, sizeof(*parts)), .n = n };
-	for (int k = 0; k < 2; k++)
-		s->fds[k] = from[k] < 0 ? -1 : fcntl(from[k], F_DUPFD_CLOEXEC, 0);
 	/* no descriptor left, or no memory: this client is dropped, nothing else */
-	if (!s->parts || s->fds[0] < 0 || (from[1] >= 0 && s->fds[1] < 0)) {
-		sending_end(s);
+	if (!sending_begin(&c->files, parts, n))
 		c->records.failed = true;
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		s->parts[i] = parts[i];
-		s->parts[i].fd = s->fds[parts[i].fd != from[0]];
-	}
 }
 
 void call_send_file(struct call *c, int fd, size_t len)

@@ -11,10 +11,19 @@
 #include "base/util.h"
 #include "control/codec.h"
 #include "control/peer.h"
-#include "control/verbs/verbs.h"
 #include "pool/size.h"
 
 /* ---- from a request to a checked call ---- */
+
+/* Its stream may go on: a turn of its client's. */
+static void on_stream(struct watch *w, uint32_t events)
+{
+	struct peer *p = w->owner;
+
+	(void)events;
+	loop_unwatch(p->server->loop, w);
+	p->watch.on_event(&p->watch, 0);
+}
 
 struct call *call_new(struct peer *p, const char *text, size_t len)
 {
@@ -24,7 +33,7 @@ struct call *call_new(struct peer *p, const char *text, size_t len)
 		return NULL;
 	c->peer = p;
 	c->stream.fd = -1;
-	c->stream.watch = (struct watch){ .fd = -1, .on_event = peer_on_stream, .owner = p };
+	c->stream.watch = (struct watch){ .fd = -1, .on_event = on_stream, .owner = p };
 	c->waiter.owner = c;
 	c->text_len = len;
 	memcpy(c->text, text, len);
@@ -47,22 +56,6 @@ void call_free(struct call *c)
 	free(c->payload);
 	explicit_bzero(c->text, c->text_len); /* who typed it there should not have */
 	free(c);
-}
-
-static size_t arg_index(const struct verb *v, const char *name)
-{
-	size_t i = 0;
-
-	while (v->args[i].name && !streq(v->args[i].name, name))
-		i++;
-	return i;
-}
-
-const struct verb_arg *verb_arg(const struct verb *v, const char *name)
-{
-	const struct verb_arg *a = &v->args[arg_index(v, name)];
-
-	return a->name ? a : NULL;
 }
 
 /* Files are poolctl's affair: what is in them comes as the payload, or as a descriptor. */
@@ -129,7 +122,7 @@ static size_t next_positional(const struct call *c)
 
 int call_name(struct call *c, const char *verb, struct err *e)
 {
-	c->verb = verb_find(verb);
+	c->verb = verb_among(call_verbs(c), verb);
 	if (!c->verb || c->verb->local)
 		return err_set(e, ERR_UNKNOWN_VERB,
 		               c->verb ? "%.80s is done by poolctl with the help of other verbs"
@@ -141,7 +134,7 @@ int call_name(struct call *c, const char *verb, struct err *e)
 int call_give(struct call *c, const char *key, const char *value, struct err *e)
 {
 	const struct verb_arg *args = c->verb->args;
-	size_t i = key ? arg_index(c->verb, key) : next_positional(c);
+	size_t i = key ? verb_arg_index(c->verb, key) : next_positional(c);
 
 	if (key && (!args[i].name || is_file(&args[i])))
 		return unknown_arg(c->verb, "argument", key, e);
@@ -293,9 +286,19 @@ const char *call_verb(struct call *c)
 	return c->verb->name;
 }
 
+const struct verb_arg *call_args(const struct call *c)
+{
+	return c->verb->args;
+}
+
+const struct verb *call_verbs(const struct call *c)
+{
+	return c->peer->server->options.verbs;
+}
+
 const char *call_arg(struct call *c, const char *name)
 {
-	size_t i = arg_index(c->verb, name);
+	size_t i = verb_arg_index(c->verb, name);
 
 	return c->verb->args[i].name ? c->values[i] : NULL;
 }
@@ -344,11 +347,6 @@ struct waiter *call_waiter(struct call *c)
 	if (c->stage == CALL_RUNNING)
 		c->stage = CALL_PARKED;
 	return &c->waiter;
-}
-
-struct call *call_of(struct waiter *w)
-{
-	return w->owner;
 }
 
 void call_subscribe(struct call *c, uint64_t since, bool replay)

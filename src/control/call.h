@@ -8,23 +8,10 @@
 #define POOLINIT_CONTROL_CALL_H
 
 #include "base/loop.h"
+#include "control/sending.h"
 #include "control/verb.h"
 
-struct file_part;
 struct peer;
-
-/* Parts of files that are being sent, or will be. Of one that is over, all is zero. */
-struct sending {
-	int fds[2]; /* of its own */
-	struct file_part *parts;
-	size_t n, next;
-};
-
-static inline bool sending_is_on(const struct sending *s)
-{
-	return s->n > 0;
-}
-void sending_end(struct sending *s);
 
 enum call_stage {
 	CALL_PAYLOAD,  /* its payload is still arriving */

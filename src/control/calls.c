@@ -17,19 +17,6 @@ void calls_add(struct peer *p, struct call *c)
 		p->feeding = c;
 }
 
-void calls_free_one(struct peer *p, struct call *c)
-{
-	struct call **at = &p->calls;
-
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-	p->ncalls--;
-	if (p->feeding == c)
-		p->feeding = NULL;
-	call_free(c);
-}
-
 static bool any(const struct peer *p, bool (*is)(const struct call *c))
 {
 	const struct call *c = p->calls;
@@ -61,23 +48,4 @@ struct call *calls_answerable(const struct peer *p)
 	while (c && (!call_is_finished(c) || stream_is_open(c)))
 		c = c->next;
 	return c;
-}
-
-bool calls_stream(struct peer *p)
-{
-	for (struct call *c = p->calls; c; c = c->next)
-		if (stream_is_open(c) && stream_step(c))
-			return true;
-	return false;
-}
-
-void calls_end(struct peer *p, const struct err *e)
-{
-	for (struct call *c = p->calls; c; c = c->next) {
-		if (c->stage == CALL_PARKED) {
-			waiter_withdraw(&c->waiter);
-			call_fail(c, e);
-		}
-		call_end_stream(c);
-	}
 }

@@ -11,18 +11,12 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "control/sending.h"
 
 struct call;
 struct event;
 struct line;
 struct peer;
-
-/* len bytes (not 0) of a file that cannot become shorter */
-struct file_part {
-	int fd;
-	uint64_t at;
-	size_t len;
-};
 
 struct codec {
 	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing

@@ -274,7 +274,8 @@ static bool shelve_all(struct server *srv)
 		}
 		*at = next;
 		srv->nleaving--;
-		server_resume(srv);
+		if (srv->paused) /* there is room for another one */
+			loop_arm(srv->loop, &srv->resume, 0);
 	}
 	return !srv->leaving;
 }

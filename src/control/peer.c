@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -25,49 +24,43 @@
 #define INPUT_SIZE (CONTROL_IN_LIMIT + STREAM_CHUNK + 1)
 /* a refused payload up to this size is thrown away; a bigger one ends the connection */
 #define SKIP_LIMIT (1024 * 1024)
-#define TURN_CALLS 64 /* requests, and bytes of a file, in one turn: then it is the others' */
-#define TURN_FILE  (256 * 1024)
+#define TURN_CALLS 64 /* requests in one turn: then it is the others' */
 
-static size_t unsent(const struct peer *p)
+/* ---- its requests ---- */
+
+static void calls_free_one(struct peer *p, struct call *c)
 {
-	return p->out.len - p->out_done;
+	struct call **at = &p->calls;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	p->ncalls--;
+	if (p->feeding == c)
+		p->feeding = NULL;
+	call_free(c);
 }
 
-static bool all_sent(const struct peer *p)
+static bool calls_stream(struct peer *p)
 {
-	return !unsent(p) && !sending_is_on(&p->files);
+	for (struct call *c = p->calls; c; c = c->next)
+		if (stream_is_open(c) && stream_step(c))
+			return true;
+	return false;
 }
 
-/* ---- what to hear about ---- */
-
-static bool wants_input(const struct peer *p)
+static void calls_end(struct peer *p, const struct err *e)
 {
-	return !p->eof && !p->closing && !p->borrowed && p->in.len < CONTROL_IN_LIMIT;
+	for (struct call *c = p->calls; c; c = c->next) {
+		if (c->stage == CALL_PARKED) {
+			waiter_withdraw(&c->waiter);
+			call_fail(c, e);
+		}
+		call_end_stream(c);
+	}
 }
 
-static bool wants_turn(const struct peer *p)
-{
-	return p->dead || p->busy || !all_sent(p) || calls_any_finished(p);
-}
-
-static void set_interest(struct peer *p)
-{
-	/* Hang-ups always: a client that is parked and has closed its sending half has nothing else to tell
-	 * us. */
-	uint32_t events = EPOLLHUP | (wants_input(p) ? EPOLLIN : 0) | (wants_turn(p) ? EPOLLOUT : 0);
-
-	if (events != p->watch.events)
-		loop_change(p->server->loop, &p->watch, events);
-	if (!wants_turn(p) || p->in.len < CONTROL_IN_LIMIT)
-		loop_disarm(p->server->loop, &p->stall);
-	else if (!p->stall.armed)
-		loop_arm(p->server->loop, &p->stall, clock_ms() + CONTROL_STALL);
-}
-
-void peer_wake(struct peer *p)
-{
-	set_interest(p);
-}
+/* ---- answers ---- */
 
 static void stalled(struct timer *t)
 {
@@ -76,154 +69,6 @@ static void stalled(struct timer *t)
 	log_info(LF_CONTROL, "client %d (uid %u) dropped: it sends requests and does not read the answers",
 	         (int)p->pid, (unsigned)p->uid);
 	peer_free(p);
-}
-
-/* ---- output ---- */
-
-/* What had to wait for the files follows them. */
-static void end_files(struct peer *p)
-{
-	sending_end(&p->files);
-	buf_forget(&p->out);
-	p->out = p->held;
-	p->out_done = 0;
-	p->held = (struct buf)BUF_INIT;
-}
-
-/* The number of bytes that the socket took; 0: it takes none now, or the client is gone. */
-static size_t send_some(struct peer *p)
-{
-	ssize_t n;
-
-	if (unsent(p)) {
-		n = send(p->fd, p->out.data + p->out_done, unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
-	} else {
-		const struct file_part *part = &p->files.parts[p->files.next];
-		off_t at = (off_t)part->at;
-
-		n = sendfile(p->fd, part->fd, &at, part->len < TURN_FILE ? part->len : TURN_FILE);
-	}
-	if (n > 0)
-		return (size_t)n;
-	if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		p->dead = true;
-	return 0;
-}
-
-/* So much of a file has been sent. */
-static void move_on(struct peer *p, size_t n)
-{
-	struct sending *s = &p->files;
-	struct file_part *part = &s->parts[s->next];
-
-	part->at += n;
-	part->len -= n;
-	if (part->len == 0 && ++s->next == s->n)
-		end_files(p);
-}
-
-/* Send until all is sent, the socket is full, or this turn has sent its share of a file. */
-static void flush(struct peer *p)
-{
-	size_t file_sent = 0, n;
-
-	while (!all_sent(p) && file_sent < TURN_FILE) {
-		bool from_file = !unsent(p);
-
-		n = send_some(p);
-		if (n == 0)
-			return;
-		loop_disarm(p->server->loop, &p->stall); /* it reads: the time begins anew */
-		if (!from_file) {
-			p->out_done += n;
-			continue;
-		}
-		file_sent += n;
-		move_on(p, n);
-	}
-	if (!all_sent(p))
-		return;
-	buf_forget(&p->out);
-	p->out_done = 0;
-	if (!p->held.len)
-		p->event_bytes = 0;
-}
-
-static void say_overrun(struct peer *p, uint64_t lost)
-{
-	struct event ev = { .name = "overrun" };
-
-	event_num(&ev, "lost", lost);
-	peer_codec(p)->event(&p->out, &ev);
-}
-
-static void say_lost(struct peer *p)
-{
-	if (!p->events_lost || p->replying || !all_sent(p))
-		return;
-	say_overrun(p, p->events_lost);
-	p->events_lost = 0;
-}
-
-/* Events are for those who read them: beyond the limit they are only counted. Never inside an answer: where
- * one has begun, or a file is being sent, the event waits behind it. */
-void peer_event(struct peer *p, const struct buf *text)
-{
-	struct buf *b = sending_is_on(&p->files) || p->replying ? &p->held : &p->out;
-
-	if (!p->subscribed || p->dead || p->closing)
-		return;
-	if (p->events_lost || text->failed || p->event_bytes + text->len > CONTROL_OUT_LIMIT) {
-		p->events_lost++;
-		return;
-	}
-	buf_add(b, text->data, text->len);
-	p->event_bytes += text->len;
-	p->dead = p->dead || b->failed;
-	set_interest(p);
-}
-
-void peer_began_answer(struct peer *p)
-{
-	p->replying = peer_codec(p)->calls == 1;
-}
-
-/* A file that is being sent is in the midst of another answer: with several under way this part is missed,
- * too. */
-void peer_say(struct peer *p, const struct buf *part)
-{
-	if (part->failed || unsent(p) > READ_CHUNK || sending_is_on(&p->files) || p->dead)
-		return;
-	peer_began_answer(p);
-	buf_add(&p->out, part->data, part->len);
-	p->dead = p->out.failed;
-	set_interest(p);
-}
-
-void peer_error(struct peer *p, const char *tag, const struct err *e)
-{
-	peer_codec(p)->error(&p->out, tag, e);
-	p->dead = p->dead || p->out.failed; /* an answer that is lost is worse than a connection that ends */
-}
-
-static void say_past(void *arg, const struct event *ev)
-{
-	struct peer *p = arg;
-
-	peer_codec(p)->event(&p->out, ev);
-}
-
-/* After an OK of subscribe: the events since then, and from now on all of them. */
-static void begin_events(struct peer *p, const struct call *c)
-{
-	p->subscribed = true;
-	if (!c->replay)
-		return;
-	uint64_t lost = events_forgotten(p->server->sup, c->since);
-	if (lost)
-		say_overrun(p, lost);
-	events_replay(p->server->sup, c->since, say_past, p);
-	p->dead = p->dead || p->out.failed;
 }
 
 static void skip_payload(struct peer *p, uint64_t len);
@@ -251,7 +96,7 @@ static void answer(struct peer *p, struct call *c)
 	}
 	p->dead = p->dead || p->out.failed || p->held.failed || c->records.failed || c->finals.failed;
 	if (c->subscribe && !c->failed)
-		begin_events(p, c);
+		peer_begin_events(p, c);
 	if (p->replying && !file && p->held.len) { /* events that waited for the end of this answer */
 		buf_add(&p->out, p->held.data, p->held.len);
 		buf_free(&p->held);
@@ -380,7 +225,7 @@ static bool step(struct peer *p)
 		answer(p, over);
 		return true;
 	}
-	if (p->dead || p->closing || sending_is_on(&p->files) || unsent(p) >= CONTROL_OUT_LIMIT)
+	if (p->dead || p->closing || sending_is_on(&p->files) || peer_unsent(p) >= CONTROL_OUT_LIMIT)
 		return false;
 	if (p->feeding ? p->feeding->stage != CALL_PAYLOAD : p->ncalls >= peer_codec(p)->calls)
 		return false;
@@ -465,13 +310,13 @@ static void work(struct peer *p)
 	int budget = TURN_CALLS;
 	bool ran = true;
 
-	flush(p);
+	peer_flush(p);
 	while (!p->dead && ran && budget > 0) {
 		for (ran = false; !p->dead && budget > 0 && step(p);
 		     budget -= calls_any_streams(p) ? STREAM_COST : 1)
 			ran = true;
 		if (!p->dead)
-			flush(p);
+			peer_flush(p);
 	}
 	p->busy = budget <= 0;
 }
@@ -490,29 +335,20 @@ static void on_turn(struct watch *w, uint32_t events)
 {
 	struct peer *p = w->owner;
 
-	if ((events & EPOLLIN) && wants_input(p))
+	if ((events & EPOLLIN) && peer_wants_input(p))
 		read_some(p);
 	work(p);
 	p->dead = p->dead || is_stuck(p);
 	if (!p->in.len)
 		buf_forget(&p->in);
-	say_lost(p);
+	peer_say_lost(p);
 	/* Hung up for good: nobody is there to answer. What was begun for it goes on, what was not begun is
 	 * not. */
-	if (p->dead || (p->closing && all_sent(p)) || (events & (EPOLLHUP | EPOLLERR))) {
+	if (p->dead || (p->closing && peer_all_sent(p)) || (events & (EPOLLHUP | EPOLLERR))) {
 		peer_free(p);
 		return;
 	}
-	set_interest(p);
-}
-
-void peer_on_stream(struct watch *w, uint32_t events)
-{
-	struct peer *p = w->owner;
-
-	(void)events;
-	loop_unwatch(p->server->loop, w);
-	on_turn(&p->watch, 0);
+	peer_wake(p);
 }
 
 /* ---- beginning and end ---- */
@@ -574,7 +410,7 @@ void peer_dismiss(struct peer *p, const struct err *e)
 {
 	if (!p->replying && !sending_is_on(&p->files))
 		peer_error(p, NULL, e);
-	flush(p);
+	peer_flush(p);
 	peer_free(p);
 }
 
@@ -583,5 +419,5 @@ void peer_farewell(struct peer *p, const struct err *e)
 	calls_end(p, e);
 	for (struct call *c; (c = calls_answerable(p));)
 		answer(p, c);
-	flush(p);
+	peer_flush(p);
 }

@@ -77,12 +77,6 @@ static inline const struct codec *peer_codec(const struct peer *p)
 	return p->server->options.codec;
 }
 
-/* server.c */
-/* Keep the server closed to new clients until `when`, or until server_resume(): there is no room even to
- * refuse them. */
-void server_pause(struct server *srv, uint64_t when);
-void server_resume(struct server *srv);
-
 /* access.c */
 /* Who is it? Fills p's level, uid, gid and pid from what the kernel knows of p->fd. */
 void access_look(const struct server *srv, struct peer *p);
@@ -109,50 +103,42 @@ void passed_on_timer(struct timer *t);
 /* The server goes. */
 void passed_end(struct server *srv);
 
-/* peer.c */
-/* Of zeroes, without a client. NULL: no memory. */
-struct peer *peer_new(struct server *srv);
-/* Begin with the client at p->fd. On failure too p is the server's. */
-int peer_begin(struct peer *p, struct err *e);
-/* Its last words are e, and then it goes. */
-void peer_dismiss(struct peer *p, const struct err *e);
-void peer_free(struct peer *p);
-/* text: the event as the codec says it; empty where nobody has subscribed. */
-void peer_event(struct peer *p, const struct buf *text);
-/* A call is finished: send its answer at the next turn of the loop. May be called from anywhere. */
-void peer_wake(struct peer *p);
-/* A part of an answer, before its end. A client that does not read misses it. */
-void peer_say(struct peer *p, const struct buf *part);
-/* A part of an answer is in out: with a codec that says in each message what it belongs to, others may
- * follow. */
-void peer_began_answer(struct peer *p);
-/* Its stream may go on: the pipe's watch has an event. */
-void peer_on_stream(struct watch *w, uint32_t events);
-
 /* calls.c: the requests that a client has under way */
 void calls_add(struct peer *p, struct call *c);
-void calls_free_one(struct peer *p, struct call *c);
 bool calls_any_finished(const struct peer *p);
 bool calls_any_streams(const struct peer *p);
 /* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or
  * NULL. */
 struct call *calls_answerable(const struct peer *p);
-/* A step of one that has a stream. False: there is none, or it has to wait. */
-bool calls_stream(struct peer *p);
-/* Those that wait fail with e. */
-void calls_end(struct peer *p, const struct err *e);
 
-/* peer.c, for codecs: what they do with a request that they have taken out of p->in. Each of them takes over
- * the call. */
-/* It was checked, and begins when its payload is there. passes: a descriptor came with it. */
-void peer_take(struct peer *p, struct call *c, bool passes);
-/* The request is refused before it began. Its payload is skipped. */
-void peer_refuse(struct peer *p, struct call *c, const struct err *e);
+/* output.c: what goes to a client */
+static inline size_t peer_unsent(const struct peer *p)
+{
+	return p->out.len - p->out_done;
+}
+static inline bool peer_all_sent(const struct peer *p)
+{
+	return !peer_unsent(p) && !sending_is_on(&p->files);
+}
+bool peer_wants_input(const struct peer *p);
+/* Something has changed for it: a call is finished, bytes were left for it. What is to be done is done at the
+ * next turn of the loop. May be called from anywhere. */
+void peer_wake(struct peer *p);
+/* Send until all is sent, the socket is full, or this turn has sent its share of a file. */
+void peer_flush(struct peer *p);
+/* text: the event as the codec says it; empty where nobody has subscribed. */
+void peer_event(struct peer *p, const struct buf *text);
+/* How many events it has missed, if that can be said now. */
+void peer_say_lost(struct peer *p);
+/* After an OK of subscribe: the events since then, and from now on all of them. */
+void peer_begin_events(struct peer *p, const struct call *c);
+/* A part of an answer, before its end. A client that does not read misses it. */
+void peer_say(struct peer *p, const struct buf *part);
+/* A part of an answer is in out: with a codec that says in each message what it belongs to, others may
+ * follow. */
+void peer_began_answer(struct peer *p);
+/* tag NULL: it answers no request in particular */
 void peer_error(struct peer *p, const char *tag, const struct err *e);
-/* The answer to what cannot be followed any further: one error, and the end. */
-void peer_give_up(struct peer *p, enum err_class class, const char *why);
-/* What the client sends is no longer understood: the connection ends when what is to be sent has gone. */
-void peer_hang_up(struct peer *p);
 
 /* stream.c: bytes between a client and the worker of its job */
 /* at once: no more of a stream is ever in memory, and as much in the input buffer */
@@ -164,8 +150,27 @@ static inline bool stream_is_open(const struct call *c)
 }
 /* One step: false if nothing can be done before the client, or the worker, has moved. */
 bool stream_step(struct call *c);
+
+/* peer.c */
+/* Of zeroes, without a client. NULL: no memory. */
+struct peer *peer_new(struct server *srv);
+/* Begin with the client at p->fd. On failure too p is the server's. */
+int peer_begin(struct peer *p, struct err *e);
+/* Its last words are e, and then it goes. */
+void peer_dismiss(struct peer *p, const struct err *e);
 /* Last words before the server goes: what is parked is answered with e, what can be sent at once is sent. */
 void peer_farewell(struct peer *p, const struct err *e);
+void peer_free(struct peer *p);
+/* For codecs: what they do with a request that they have taken out of p->in. Each of them takes over the
+ * call. */
+/* It was checked, and begins when its payload is there. passes: a descriptor came with it. */
+void peer_take(struct peer *p, struct call *c, bool passes);
+/* The request is refused before it began. Its payload is skipped. */
+void peer_refuse(struct peer *p, struct call *c, const struct err *e);
+/* The answer to what cannot be followed any further: one error, and the end. */
+void peer_give_up(struct peer *p, enum err_class class, const char *why);
+/* What the client sends is no longer understood: the connection ends when what is to be sent has gone. */
+void peer_hang_up(struct peer *p);
 
 /* Free it, and leave none of its bytes behind: there may be a secret among them. */
 static inline void buf_forget(struct buf *b)

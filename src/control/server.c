@@ -174,14 +174,16 @@ static int open_socket(struct server *srv, struct err *e)
 
 /* ---- letting in ---- */
 
-void server_pause(struct server *srv, uint64_t when)
+/* Keep the server closed to new clients until `when`, or until there is room: there is none even to refuse
+ * them. */
+static void server_pause(struct server *srv, uint64_t when)
 {
 	srv->paused = true;
 	loop_change(srv->loop, &srv->listening, 0);
 	loop_arm(srv->loop, &srv->resume, when);
 }
 
-void server_resume(struct server *srv)
+static void server_resume(struct server *srv)
 {
 	if (!srv->paused)
 		return;
@@ -331,6 +333,7 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	srv->options = *o;
 	srv->options.path = srv->path;
 	srv->options.codec = o->codec ? o->codec : &line_codec;
+	srv->options.verbs = o->verbs ? o->verbs : verb_table;
 	srv->has_group = access_group(&srv->group);
 	srv->listener = (struct listener){ .on_event = on_event, .owner = srv };
 	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) <

@@ -21,12 +21,14 @@
 
 struct server;
 struct codec;
+struct verb;
 
 /* Listen at path (a stale socket is replaced, one that answers is ERR_BUSY). `state` gives the word of the
  * greeting; `on_shutdown` is what the shutdown verb calls. */
 struct server_options {
 	const char *path;
 	const struct codec *codec;       /* NULL: the line protocol (docs/PROTOCOL.md) */
+	const struct verb *verbs;        /* NULL: those of verb_table */
 	const char *(*state)(void *arg); /* "starting", "ready", "degraded", "failed" */
 	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in
 	 * `serve`). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A verb is a function from named arguments to records and payloads. It knows no socket and no codec, so that
- * a second way of carrying the same verbs can be added beside the line protocol. The table in verbs.c is the
- * only list: help, man page, completion and tests are made from it.
+ * a second way of carrying the same verbs can be added beside the line protocol. The table in verbs/verbs.c
+ * is the only list: help, man page, completion and tests are made from it.
  */
 #ifndef POOLINIT_CONTROL_VERB_H
 #define POOLINIT_CONTROL_VERB_H
@@ -73,14 +73,23 @@ struct verb {
 	void (*run)(struct call *c);
 };
 
+/* verbs/verbs.c: the table, which ends with a NULL name. A server is given it (server_options.verbs), so that
+ * what is below the verbs need not know them. */
+extern const struct verb verb_table[];
 const struct verb *verb_find(const char *name);
-const struct verb *verb_at(size_t i);                                    /* NULL after the last */
+const struct verb *verb_at(size_t i); /* NULL after the last */
+/* verb.c */
+const struct verb *verb_among(const struct verb *table, const char *name);
 const struct verb_arg *verb_arg(const struct verb *v, const char *name); /* NULL: it has no such argument */
-const char *verb_level_word(enum verb_level l);                          /* "read", "operate", "admin" */
+/* Its place among the verb's arguments; that of their end if it is none of them. */
+size_t verb_arg_index(const struct verb *v, const char *name);
+const char *verb_level_word(enum verb_level l); /* "read", "operate", "admin" */
 
 /* ---- what a verb's function may do with its call ---- */
 struct supervisor *call_supervisor(struct call *c);
 const char *call_verb(struct call *c);
+const struct verb_arg *call_args(const struct call *c); /* those that its verb takes */
+const struct verb *call_verbs(const struct call *c);    /* the table that its verb is of */
 enum verb_level call_level(const struct call *c);       /* of the client */
 const char *call_arg(struct call *c, const char *name); /* NULL if not given */
 bool call_flag(struct call *c, const char *name);
@@ -130,7 +139,11 @@ void call_fail(struct call *c, const struct err *e);
 /* ---- waiting, and what concerns the connection ---- */
 struct waiter *call_waiter(struct call *c); /* to park on; withdrawn by itself when the client goes */
 void call_again(struct call *c);            /* in done: what it waited for has come, its verb begins anew */
-struct call *call_of(struct waiter *w);     /* in done: whose waiter it is */
+/* in done: whose waiter it is */
+static inline struct call *call_of(struct waiter *w)
+{
+	return w->owner;
+}
 /* Answer when boot is done (server_options.on_wait_boot). */
 void call_wait_boot(struct call *c, uint64_t deadline);
 int call_shutdown(struct call *c, const char *how, struct err *e);

@@ -279,3 +279,47 @@ void reply_free(struct reply *r)
 	buf_free(&r->final_text);
 	free(r->records);
 }
+
+/* ---- a request and its reply ---- */
+
+int link_request(struct link *l, struct buf *line, const struct request_payload *p, int fd, struct err *e)
+{
+	if (p)
+		buf_printf(line, " = %zu", p->len);
+	buf_addc(line, '\n');
+	if (line->failed)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	if (line->len > LINE_MAX_BYTES)
+		return err_set(e, ERR_TOO_LONG, "the arguments are too long: a request has at most %d bytes",
+		               LINE_MAX_BYTES);
+	if (link_send(l, line->data, line->len, fd, e) < 0)
+		return -1;
+	return p ? link_send(l, p->data, p->len, -1, e) : 0;
+}
+
+int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
+             bool (*on_line)(void *, char *, size_t), void *arg, struct err *e)
+{
+	cleanup_buf struct buf line = BUF_INIT;
+
+	buf_adds(&line, request);
+	if (link_request(l, &line, p, -1, e) < 0 || reply_read(l, r, on_line, arg, e) < 0)
+		return -1;
+	if (!r->failed)
+		return 0;
+	*e = r->err;
+	return -1;
+}
+
+int ask_once(const char *socket, const char *request, const struct request_payload *p, struct reply *r,
+             struct err *e)
+{
+	struct link l;
+	int rc;
+
+	if (link_open(&l, socket, e) < 0)
+		return -1;
+	rc = link_ask(&l, request, p, r, NULL, NULL, e);
+	link_close(&l);
+	return rc;
+}

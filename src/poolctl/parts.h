@@ -41,6 +41,12 @@ struct reply {
 	struct err err; /* of an ERR */
 };
 
+/* Bytes that are wiped when they are given back: they may be a secret. */
+struct request_payload {
+	char *data;
+	size_t len, room;
+};
+
 /* Connect and read the greeting. ERR_WAIT_SERVER: nobody listens there. */
 int link_open(struct link *l, const char *path, struct err *e);
 /* Close the connection and free what was read ahead. Harmless if it was never open. */
@@ -59,6 +65,17 @@ int reply_read(struct link *l, struct reply *r, bool (*on_line)(void *arg, char 
 int reply_record(struct reply *r, size_t i, struct line *out, struct err *e);
 /* Free everything; the reply is empty again. */
 void reply_free(struct reply *r);
+
+/* Send a request, to whose line its payload (NULL: none) and its LF are added; fd goes along with it (-1:
+ * none). ERR_TOO_LONG. */
+int link_request(struct link *l, struct buf *line, const struct request_payload *p, int fd, struct err *e);
+/* A request line (without its LF) and a payload (NULL: none) over a connection of its own, for what is done
+ * with the help of several verbs. An ERR is a failure too. The reply is to be freed in every case. */
+int ask_once(const char *socket, const char *request, const struct request_payload *p, struct reply *r,
+             struct err *e);
+/* The same on a connection that is open. */
+int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
+             bool (*on_line)(void *, char *, size_t), void *arg, struct err *e);
 
 /* ---- args.c: the command line, as given ---- */
 
@@ -83,12 +100,6 @@ bool command_asks(const char *word, const char *name, const char *letter);
 
 /* ---- request.c: one request and its answer ---- */
 
-/* Bytes that are wiped when they are given back: they may be a secret. */
-struct request_payload {
-	char *data;
-	size_t len, room;
-};
-
 /* Wipe and free it: it may be a secret. */
 void payload_free(struct request_payload *p);
 /* All of a file, or of standard input ("-"). ERR_TOO_LONG above limit. */
@@ -96,18 +107,11 @@ int payload_read(struct request_payload *p, const char *path, size_t limit, stru
 
 /* Send the command, print the answer; the exit status. */
 int exchange(const struct command *c);
-/* A request line (without its LF) and a payload (NULL: none) over a connection of its own, for what is done
- * with the help of several verbs. An ERR is a failure too. The reply is to be freed in every case. */
-int ask_once(const char *socket, const char *request, const struct request_payload *p, struct reply *r,
-             struct err *e);
-/* The same on a connection that is open. */
-int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
-             bool (*on_line)(void *, char *, size_t), void *arg, struct err *e);
-/* Say what went wrong (as JSON to standard output for --json) and return the exit status that goes with
- * it. */
 /* The server knows of no file: where it says in which line of the document something is wrong, that is a line
  * of this one. NULL: the document was made of options, and who gave them sees no lines. */
 void name_document(const char *file, struct err *e);
+/* Say what went wrong (as JSON to standard output for --json) and return the exit status that goes with
+ * it. */
 int refused(const struct command *c, const struct err *e);    /* the server said ERR */
 int unanswered(const struct command *c, const struct err *e); /* there was no answer at all */
 
@@ -169,7 +173,7 @@ const char *table_safe(struct arena *a, const char *text);
 /* "1.50 GiB"; NULL if absent */
 const char *table_size(struct arena *a, const struct line *l, const char *key);
 
-/* ---- print.c, json.c ---- */
+/* ---- page.c: what printing has in common ---- */
 
 /* What printing one reply needs. */
 struct page {
@@ -178,6 +182,20 @@ struct page {
 	struct buf *out;
 	struct err *e;
 };
+
+/* The value, or "-". */
+const char *record_get(const struct line *l, const char *key);
+/* The state column: virsh's word for what virsh has a word for, else our phase. */
+const char *pool_state_word(const char *phase, const char *active);
+/* Take the only record of the reply apart. */
+int page_record(const struct page *p, struct line *l);
+void page_end(const struct page *p); /* the empty line below everything, unless --quiet */
+/* A new row for record i, which is taken apart; NULL: it cannot be, and the table has failed. */
+const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l);
+/* the table, notes below it; frees both */
+int page_table(const struct page *p, struct table *t, struct buf *notes);
+
+/* ---- print.c, say.c, print_system.c ---- */
 
 /* What people read of a reply, verb by verb. -1: what the server sent makes no sense. */
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
@@ -188,21 +206,13 @@ int print_timeline(const struct page *p);
 int print_log(const struct page *p);
 int print_version(const struct page *p);
 int print_jobs(const struct page *p);
-/* The value, or "-". */
-const char *record_get(const struct line *l, const char *key);
-/* Take the only record of the reply apart. */
-int page_record(const struct page *p, struct line *l);
-void page_end(const struct page *p); /* the empty line below everything, unless --quiet */
-/* A new row for record i, which is taken apart; NULL: it cannot be, and the table has failed. */
-const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l);
-/* the table, notes below it; frees both */
-int page_table(const struct page *p, struct table *t, struct buf *notes);
-/* The same for programs, as JSON: an object, or a list of them for verbs that list. */
+
+/* ---- json.c ---- */
+
+/* The reply for programs, as JSON: an object, or a list of them for verbs that list. */
 int json_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e);
 /* An error as a JSON object: code, class and text as the protocol has them. */
 void json_error(const struct err *e, struct buf *out);
-/* The state column: virsh's word for what virsh has a word for, else our phase. */
-const char *pool_state_word(const char *phase, const char *active);
 
 /* ---- watch.c ---- */
 

@@ -56,11 +56,11 @@ static int print_poolctl_help(const struct command *c)
 	if (v)
 		help_verb(v, &out);
 	else if (format && streq(format, "list"))
-		help_names(&out);
+		help_names(verb_table, &out);
 	else if (format && streq(format, "markdown"))
-		help_markdown(&out);
+		help_markdown(verb_table, &out);
 	else if (format && streq(format, "man"))
-		help_man(&out);
+		help_man(verb_table, &out);
 	else if (format) {
 		fprintf(stderr, "error: unknown format \"%s\" (list, markdown, man)\n", format);
 		return EXIT_USAGE;

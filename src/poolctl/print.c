@@ -10,31 +10,6 @@
 #include "base/util.h"
 #include "pool/size.h"
 
-const char *record_get(const struct line *l, const char *key)
-{
-	const char *value = line_get(l, key);
-
-	return value ? value : "-";
-}
-
-const char *pool_state_word(const char *phase, const char *active)
-{
-	return streq(phase, "active") ? active : phase;
-}
-
-void page_end(const struct page *p)
-{
-	if (!p->command->quiet)
-		buf_addc(p->out, '\n');
-}
-
-int page_record(const struct page *p, struct line *l)
-{
-	if (p->reply->nrecords == 0)
-		return err_set(p->e, ERR_SYNTAX, "the reply holds no record");
-	return reply_record(p->reply, 0, l, p->e);
-}
-
 /* "Name:           vol1" */
 static void page_line(const struct page *p, struct arena *a, const char *label, const char *value)
 {
@@ -102,30 +77,6 @@ static void pool_list_row(struct table *t, const char **row, const struct line *
 	row[4] = table_size(&t->arena, l, "capacity");
 	row[5] = table_size(&t->arena, l, "allocation");
 	row[6] = table_size(&t->arena, l, "available");
-}
-
-const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l)
-{
-	const char **row = table_row(t);
-
-	if (row && reply_record(p->reply, i, l, p->e) == 0)
-		return row;
-	t->failed = true;
-	return NULL;
-}
-
-int page_table(const struct page *p, struct table *t, struct buf *notes)
-{
-	int rc = table_print(t, !p->command->quiet, p->out, p->e);
-
-	page_end(p);
-	if (notes->len) {
-		buf_adds(p->out, buf_str(notes));
-		page_end(p);
-	}
-	buf_free(notes);
-	table_free(t);
-	return rc;
 }
 
 static int print_pool_list(const struct page *p)

@@ -90,50 +90,6 @@ int payload_read(struct request_payload *p, const char *path, size_t limit, stru
 	               limit);
 }
 
-/* ---- the request ---- */
-
-static int send_line(struct link *l, struct buf *line, const struct request_payload *p, int fd, struct err *e)
-{
-	if (p)
-		buf_printf(line, " = %zu", p->len);
-	buf_addc(line, '\n');
-	if (line->failed)
-		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	if (line->len > LINE_MAX_BYTES)
-		return err_set(e, ERR_TOO_LONG, "the arguments are too long: a request has at most %d bytes",
-		               LINE_MAX_BYTES);
-	if (link_send(l, line->data, line->len, fd, e) < 0)
-		return -1;
-	return p ? link_send(l, p->data, p->len, -1, e) : 0;
-}
-
-int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
-             bool (*on_line)(void *, char *, size_t), void *arg, struct err *e)
-{
-	cleanup_buf struct buf line = BUF_INIT;
-
-	buf_adds(&line, request);
-	if (send_line(l, &line, p, -1, e) < 0 || reply_read(l, r, on_line, arg, e) < 0)
-		return -1;
-	if (!r->failed)
-		return 0;
-	*e = r->err;
-	return -1;
-}
-
-int ask_once(const char *socket, const char *request, const struct request_payload *p, struct reply *r,
-             struct err *e)
-{
-	struct link l;
-	int rc;
-
-	if (link_open(&l, socket, e) < 0)
-		return -1;
-	rc = link_ask(&l, request, p, r, NULL, NULL, e);
-	link_close(&l);
-	return rc;
-}
-
 /* ---- the command ---- */
 
 /* Arguments that only change what poolctl does are accepted by the server too, but need not travel. */
@@ -197,7 +153,7 @@ static int converse(const struct command *c, struct link *l, const struct reques
 
 	command_line(c, &line);
 	job_begin(&progress, c, l);
-	rc = send_line(l, &line, p, fd, &e);
+	rc = link_request(l, &line, p, fd, &e);
 	if (rc == 0)
 		rc = reply_read(l, &r, job_wanted(c) ? job_line : NULL, &progress, &e);
 	job_end(&progress);

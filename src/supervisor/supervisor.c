@@ -10,7 +10,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/requests/requests.h"
+#include "supervisor/steps/steps.h"
 #include "system/device.h"
 
 #define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */
@@ -72,6 +77,26 @@ static int add_own_sources(struct supervisor *s, struct err *e)
 	return s->had_state ? sources_add_state(s, e) : 0;
 }
 
+/* Those who keep out of the way of a reader of definitions. */
+static void on_source_over(struct supervisor *s)
+{
+	loop_arm(s->loop, &s->changer, 0);
+	secrets_on_sources(s);
+	reload_on_source(s);
+}
+
+static void supervisor_advance(struct supervisor *s);
+static void shutdown_step(struct supervisor *s);
+static const struct upward upward = {
+	.steps = pool_steps,
+	.on_pool_clock = pool_on_clock,
+	.on_pool_gone = volume_jobs_orphan,
+	.on_kick = requests_kick,
+	.on_source_over = on_source_over,
+	.advance = supervisor_advance,
+	.step_shutdown = shutdown_step,
+};
+
 static void on_shutdown_deadline(struct timer *t);
 static void on_starter(struct timer *t);
 
@@ -83,6 +108,7 @@ struct supervisor *supervisor_new(struct loop *l, const struct supervisor_option
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 		return NULL;
 	}
+	s->up = &upward;
 	s->loop = l;
 	s->options = *o;
 	device_ask_keeps(o->run_dir);
@@ -143,6 +169,21 @@ struct loop *supervisor_loop(struct supervisor *s)
 const struct supervisor_options *supervisor_options(const struct supervisor *s)
 {
 	return &s->options;
+}
+
+bool supervisor_owns(const struct supervisor *s, pid_t pid)
+{
+	for (const struct worker *w = s->workers; w; w = w->next)
+		if (w->pid == pid)
+			return true;
+	for (size_t i = 0;; i++) {
+		struct service_view v;
+
+		if (!service_at(s, i, &v))
+			return false;
+		if (v.pid == pid)
+			return true;
+	}
 }
 
 /* ---- what is wanted ---- */
@@ -240,11 +281,11 @@ static void on_settle(struct timer *t)
 	tell_settled(t->owner);
 }
 
-void supervisor_advance(struct supervisor *s)
+static void supervisor_advance(struct supervisor *s)
 {
 	if (!settled(s) || s->shutdown.on)
 		return;
-	state_recall(s);
+	pools_recall(s);
 	tell_settled(s);
 	if (!s->going)
 		return;
@@ -317,7 +358,7 @@ static void on_shutdown_deadline(struct timer *t)
 
 /* Something has ended: those that it kept busy may stop now; when nothing moves any more, the companions go;
  * then it is done. */
-void shutdown_step(struct supervisor *s)
+static void shutdown_step(struct supervisor *s)
 {
 	bool busy = false;
 
@@ -330,18 +371,6 @@ void shutdown_step(struct supervisor *s)
 	services_stop(s);
 	if (services_gone(s))
 		finish_shutdown(s);
-}
-
-/* A pool has stopped: those that could not stop because it used them try again. */
-void shutdown_retry(struct supervisor *s)
-{
-	for (struct pool *p = s->pools, *next; s->shutdown.on && p; p = next) {
-		next = p->next;
-		if (!p->stop_failed || p->stuck)
-			continue;
-		p->stop_failed = false;
-		pool_step(p);
-	}
 }
 
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg)

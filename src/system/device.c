@@ -24,6 +24,7 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "system/sysfs.h"
 
 /* ---- what sysfs knows ---- */
 
@@ -59,19 +60,6 @@ static bool has_holder(const char *sysname)
 
 	return dir >= 0 && (has_entries(dir, "holders") ||
 	                    (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
-}
-
-bool device_sysname(dev_t dev, char *out, size_t size)
-{
-	char path[64], link[PATH_MAX];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n <= 0)
-		return false;
-	link[n] = '\0';
-	return (size_t)snprintf(out, size, "%s", path_base(link)) < size;
 }
 
 static bool is_node_of(const char *path, dev_t dev)

@@ -90,8 +90,6 @@ const char *device_left_out(void);
  * is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device
  * that does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);
-/* The kernel's name for a device number: "sda1". False: it is gone. */
-bool device_sysname(dev_t dev, char *out, size_t size);
 /* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */
 int device_node(dev_t dev, char *path, size_t size);
 /* Write-protected, as the kernel knows it (not opened). */

@@ -22,6 +22,7 @@
 #include "system/device_probe.h"
 #include "system/links.h"
 #include "system/signature.h"
+#include "system/sysfs.h"
 
 #define PAGE      4096
 #define LOOKED_AT (1024 * 1024) /* bytes at each end of a device in which a read error is looked for */

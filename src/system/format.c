@@ -19,6 +19,7 @@
 #include "system/device.h"
 #include "system/links.h"
 #include "system/signature.h"
+#include "system/sysfs.h"
 
 #define END_BYTES (1024 * 1024)
 

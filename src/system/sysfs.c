@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/util.h"
 
@@ -81,4 +83,17 @@ size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *o
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size);
 
 	return n > 0 ? (size_t)n : 0;
+}
+
+bool device_sysname(dev_t dev, char *out, size_t size)
+{
+	char path[64], link[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return false;
+	link[n] = '\0';
+	return (size_t)snprintf(out, size, "%s", path_base(link)) < size;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* snprintf() that says whether all of it fitted. */
 bool sysfs_path(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -24,5 +25,7 @@ bool sysfs_to_parent(char *dir);
 /* A block device's real directory (PATH_MAX); for a partition that of its disk, and *part its number (else
  * 0). False: no such device. */
 bool sysfs_block(const char *sys, const char *sysname, char *dir, int *part);
+/* The kernel's name for a device number: "sda1". False: it is gone. */
+bool device_sysname(dev_t dev, char *out, size_t size);
 
 #endif

@@ -16,7 +16,7 @@
 #include "fixture.h"
 #include "control/codec.h"
 #include "control/peer.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
 
 /* ---- the codec ---- */
 

@@ -15,7 +15,7 @@
 #include "control/codec.h"
 #include "control/peer.h"
 #include "control/verbs/verbs.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
 
 static void table_of_verbs_keeps_its_promises(void)
 {
@@ -71,7 +71,7 @@ static void man_text_has_no_stray_control_lines(void)
 {
 	struct buf b = BUF_INIT;
 
-	help_man(&b);
+	help_man(verb_table, &b);
 	for (const char *line = buf_str(&b); *line; line = strchr(line, '\n') + 1) {
 		CHECK(*line != '\'' && *line != '\n');
 		CHECK(*line != '.' || strchr("STBR", line[1]));
@@ -167,7 +167,7 @@ static const char *checked(const char *text, enum err_class class)
 {
 	static struct err e;
 	struct loop loop = { 0 };
-	struct server srv = { .loop = &loop, .options.codec = &line_codec };
+	struct server srv = { .loop = &loop, .options = { .codec = &line_codec, .verbs = verb_table } };
 	struct peer p = { .server = &srv, .level = LEVEL_ADMIN };
 	struct call *c = call_new(&p, text, strlen(text));
 	struct line line;
@@ -212,7 +212,7 @@ static void sizes_are_checked(void)
 static void sizes_are_read(void)
 {
 	struct loop loop = { 0 };
-	struct server srv = { .loop = &loop, .options.codec = &line_codec };
+	struct server srv = { .loop = &loop, .options = { .codec = &line_codec, .verbs = verb_table } };
 	struct peer p = { .server = &srv, .level = LEVEL_ADMIN };
 	const char *text = "vol-create-as p v 10G";
 	struct call *c = call_new(&p, text, strlen(text));
@@ -264,6 +264,7 @@ static void talk_begin(struct talk *t)
 	*t = (struct talk){ .srv = { .boot_id = "test" } };
 	t->srv.loop = &t->loop;
 	t->srv.options.codec = &line_codec;
+	t->srv.options.verbs = verb_table;
 	CHECK(loop_init(&t->loop, &e) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	t->client = ends[1];

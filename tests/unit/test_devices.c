@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
 
 static struct worker *start_or_refuse(struct supervisor *s, const struct task *task, struct err *e);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A directory's files as volumes: what is listed, what is not, what is opened again, and what cannot take the
- * pool down.
+ * A directory's files as volumes: what is listed, what is not, what is opened again, and what cannot take the pool down.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,13 +40,7 @@ static void write_file(const char *name, const void *data, size_t len)
 
 /* ---- one refresh, kept as records ---- */
 
-struct result {
-	struct buf records, notes;
-	unsigned volumes;
-	int rc;
-	struct err e;
-	struct pool_sizes sizes;
-};
+struct result { struct buf records, notes; unsigned volumes; int rc; struct err e; struct pool_sizes sizes; };
 
 static void on_volume(struct op *op, const struct volume *v)
 {
@@ -66,8 +59,7 @@ static void on_note(struct op *op, const char *text)
 
 #define SEED 77
 
-/* What an earlier refresh has left, by the records that it would have found. Lines that are none do not come
- * into an index. */
+/* What an earlier refresh has left, by the records that it would have found. Lines that are none do not come into an index. */
 static void index_of(struct volindex *x, const char *records)
 {
 	cleanup_free char *copy = strdup(records);
@@ -80,14 +72,12 @@ static void index_of(struct volindex *x, const char *records)
 		struct volume v;
 		struct line l;
 
-		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 &&
-		    volume_from_record(&l, &v, NULL) == 0)
+		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 && volume_from_record(&l, &v, NULL) == 0)
 			volindex_add(&b, &v, SEED, false);
 	}
 	CHECK(volindex_write(&b, SEED, fd, &e) == 0 && fstat(fd, &st) == 0);
 	volindex_builder_free(&b);
-	CHECK(volindex_open(x, mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
-	                    (size_t)st.st_size));
+	CHECK(volindex_open(x, mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), (size_t)st.st_size));
 	close(fd);
 }
 
@@ -108,12 +98,7 @@ static void refresh(struct result *r, const char *target, const char *cache)
 {
 	struct pool_def d = { .type = POOL_DIR, .target.path = target };
 	struct volindex x;
-	struct op op = { .deadline = NEVER,
-		         .arg = r,
-		         .on_volume = on_volume,
-		         .on_note = on_note,
-		         .seed = SEED,
-		         .index = cache ? &x : NULL };
+	struct op op = { .deadline = NEVER, .arg = r, .on_volume = on_volume, .on_note = on_note, .seed = SEED, .index = cache ? &x : NULL };
 
 	if (cache)
 		index_of(&x, cache);
@@ -138,18 +123,17 @@ static const char *value(struct result *r, const char *name, const char *key)
 		struct line l;
 
 		snprintf(copy, sizeof(copies[0]), "%.*s", (int)(lf - p), p);
-		if (line_parse_reply(copy, strlen(copy), &l, NULL) == 0 &&
-		    streq_null(line_get(&l, "name"), name))
+		if (line_parse_reply(copy, strlen(copy), &l, NULL) == 0 && streq_null(line_get(&l, "name"), name))
 			return line_get(&l, key);
 	}
 	return NULL;
 }
 
 static const unsigned char qcow2[512] = {
-	'Q',       'F', 'I', 0xfb, 0,    0, 0, 3, /* version 3 */
-	[20] = 0,  0,   0,   16,                  /* 64 KiB clusters */
-	[24] = 0,  0,   0,   0,    0x40, 0, 0, 0, /* 1 GiB */
-	[100] = 0, 0,   0,   104,                 /* header length */
+	'Q', 'F', 'I', 0xfb, 0, 0, 0, 3,                        /* version 3 */
+	[20] = 0, 0, 0, 16,                                     /* 64 KiB clusters */
+	[24] = 0, 0, 0, 0, 0x40, 0, 0, 0,                       /* 1 GiB */
+	[100] = 0, 0, 0, 104,                                   /* header length */
 };
 
 /* Remove a directory that setup() or a test made. */
@@ -252,15 +236,7 @@ static void skips_what_is_no_volume_without_opening_it(void)
 
 static void names_that_need_quoting_come_back(void)
 {
-	static const char *const names[] = { "a=b",
-		                             "quote\"d",
-		                             "back\\slash",
-		                             "--flag",
-		                             "- name=x",
-		                             ("gr\xc3\xbc\xc3\x9f"
-		                              "e"),
-		                             " lead",
-		                             "=" };
+	static const char *const names[] = { "a=b", "quote\"d", "back\\slash", "--flag", "- name=x", ("gr\xc3\xbc\xc3\x9f" "e"), " lead", "=" };
 	struct result r;
 
 	setup();
@@ -274,8 +250,7 @@ static void names_that_need_quoting_come_back(void)
 	remove_tree(root);
 }
 
-/* One bad file must not fail the pool: a qcow2 header cut off between 32 and 99 bytes once took whole pools
- * down. */
+/* One bad file must not fail the pool: a qcow2 header cut off between 32 and 99 bytes once took whole pools down. */
 static void a_broken_header_is_a_volume_with_a_problem(void)
 {
 	struct result r;
@@ -315,8 +290,7 @@ static void an_unreadable_file_is_listed_with_its_problem(void)
 		CHECK_INT(r.volumes, 2);
 		CHECK_STR(value(&r, "secret", "problem"), "cannot be read: Permission denied");
 		CHECK_STR(value(&r, "secret", "capacity"), "1");
-		CHECK(value(&r, "open", "problem") ==
-		      NULL); /* not its owner: O_NOATIME is refused, and done without */
+		CHECK(value(&r, "open", "problem") == NULL);    /* not its owner: O_NOATIME is refused, and done without */
 		result_free(&r);
 		if (getuid() == 0)
 			CHECK(seteuid(0) == 0);
@@ -363,8 +337,7 @@ static void refresh_settled(struct result *r, const char *name)
 	}
 }
 
-/* The records of r with every "format=qcow2" made a "format=qcowX": what shows it was not read from the file.
- */
+/* The records of r with every "format=qcow2" made a "format=qcowX": what shows it was not read from the file. */
 static char *doctored(struct result *r)
 {
 	char *text = strdup(buf_str(&r->records));
@@ -435,7 +408,7 @@ static void a_file_written_just_now_is_not_trusted(void)
 	refresh(&r, root, NULL);
 	const char *inode = value(&r, "fresh", "inode");
 
-	if (!inode || streq(inode, "0")) { /* else this machine was too slow to see it */
+	if (!inode || streq(inode, "0")) {      /* else this machine was too slow to see it */
 		cleanup_free char *cache = doctored(&r);
 
 		refresh(&again, root, cache);
@@ -449,21 +422,8 @@ static void a_file_written_just_now_is_not_trusted(void)
 static void a_damaged_cache_does_no_harm(void)
 {
 	static const char *const caches[] = {
-		"",
-		"\n",
-		"\n\n\n",
-		"garbage",
-		"garbage\n",
-		"- name=",
-		"- name=\n",
-		"- name=\"f\n",
-		"- name=\"f\\",
-		"- name=f\n",
-		"- name=f type=file\n",
-		"- name=f type=file path=/f key=/f capacity=99999999999999999999 inode=1\n- name=f "
-		"type=dir\n- name=f\n",
-		"=\n=\n",
-		"- name=f inode=x physical=-1",
+		"", "\n", "\n\n\n", "garbage", "garbage\n", "- name=", "- name=\n", "- name=\"f\n", "- name=\"f\\", "- name=f\n", "- name=f type=file\n",
+		"- name=f type=file path=/f key=/f capacity=99999999999999999999 inode=1\n- name=f type=dir\n- name=f\n", "=\n=\n", "- name=f inode=x physical=-1",
 	};
 	struct result r;
 
@@ -479,8 +439,7 @@ static void a_damaged_cache_does_no_harm(void)
 	remove_tree(root);
 }
 
-/* An index that is not what it says: entries that lead elsewhere, records of other names, numbers beyond
- * everything. */
+/* An index that is not what it says: entries that lead elsewhere, records of other names, numbers beyond everything. */
 static void a_hostile_index_does_no_harm(void)
 {
 	struct result r, again;
@@ -550,7 +509,7 @@ static void only_some_names_are_looked_at(void)
 	CHECK_INT(again.volumes, 5);
 	CHECK_STR(value(&again, "alone", "format"), "qcowX");
 	CHECK_STR(value(&again, "same", "format"), "qcowX");
-	CHECK_STR(value(&again, "zz", "format"), "qcowX"); /* nobody asked to look */
+	CHECK_STR(value(&again, "zz", "format"), "qcowX");      /* nobody asked to look */
 	CHECK_STR(value(&again, "changed", "physical"), "2048");
 	CHECK_STR(value(&again, "new", "format"), "qcow2");
 	CHECK(value(&again, "gone", "type") == NULL);
@@ -565,10 +524,7 @@ static void only_some_names_are_looked_at(void)
 	remove_tree(root);
 }
 
-struct verdict {
-	bool told, unchanged;
-	size_t n;
-};
+struct verdict { bool told, unchanged; size_t n; };
 
 static int on_index(struct op *op, struct volindex_builder *b, struct err *e)
 {
@@ -583,9 +539,7 @@ static struct verdict verdict_of(const struct volindex *x, const char *const *on
 {
 	struct pool_def d = { .type = POOL_DIR, .target.path = root };
 	struct verdict v = { 0 };
-	struct op op = {
-		.deadline = NEVER, .arg = &v, .on_index = on_index, .seed = SEED, .index = x, .only = only
-	};
+	struct op op = { .deadline = NEVER, .arg = &v, .on_index = on_index, .seed = SEED, .index = x, .only = only };
 	struct pool_sizes sizes;
 	struct err e;
 
@@ -605,17 +559,17 @@ static void what_is_unchanged_is_said_to_be(void)
 	refresh_settled(&r, "two");
 	index_of(&x, buf_str(&r.records));
 	CHECK(verdict_of(&x, NULL).unchanged);
-	CHECK(verdict_of(&x, (const char *const[]){ "one", "never", NULL }).unchanged);
-	CHECK(verdict_of(&x, (const char *const[]){ NULL }).unchanged);
+	CHECK(verdict_of(&x, (const char *const []){ "one", "never", NULL }).unchanged);
+	CHECK(verdict_of(&x, (const char *const []){ NULL }).unchanged);
 	CHECK(!verdict_of(NULL, NULL).unchanged);
 	CHECK(chmod(at("sub"), 0755) == 0);
 	CHECK(!verdict_of(&x, NULL).unchanged);
-	CHECK(verdict_of(&x, (const char *const[]){ "one", NULL }).unchanged);
+	CHECK(verdict_of(&x, (const char *const []){ "one", NULL }).unchanged);
 	CHECK(chmod(at("sub"), 0700) == 0);
 	CHECK(unlink(at("one")) == 0);
 	CHECK_INT(verdict_of(&x, NULL).n, 2);
-	CHECK_INT(verdict_of(&x, (const char *const[]){ "one", NULL }).n, 2);
-	CHECK(verdict_of(&x, (const char *const[]){ "two", NULL }).unchanged);
+	CHECK_INT(verdict_of(&x, (const char *const []){ "one", NULL }).n, 2);
+	CHECK(verdict_of(&x, (const char *const []){ "two", NULL }).unchanged);
 	result_free(&r);
 	remove_tree(root);
 }
@@ -658,12 +612,11 @@ static void what_is_not_finished_is_no_volume(void)
 	write_file(".poolinit-alive001", "x", 1);
 	write_file("volume", "x", 1);
 	CHECK(mkdir(at(".poolinit-deaddir1"), 0700) == 0 && mkdir(at(".poolinit-fulldir1"), 0700) == 0);
-	CHECK(symlink("volume", at(".poolinit-link0001")) == 0 &&
-	      mkfifo(at(".poolinit-fifo0001"), 0600) == 0);
+	CHECK(symlink("volume", at(".poolinit-link0001")) == 0 && mkfifo(at(".poolinit-fifo0001"), 0600) == 0);
 	write_file(".poolinit-fulldir1/file", "x", 1);
 	fd = open(at(".poolinit-alive001"), O_RDWR | O_CLOEXEC);
 	CHECK(flock(fd, LOCK_EX) == 0);
-	refresh_with(&r, &op); /* an operation is under way here: nothing is touched */
+	refresh_with(&r, &op);                  /* an operation is under way here: nothing is touched */
 	CHECK_INT(r.volumes, 1);
 	CHECK(access(at(".poolinit-dead0001"), F_OK) == 0);
 	result_free(&r);
@@ -671,8 +624,7 @@ static void what_is_not_finished_is_no_volume(void)
 	refresh_with(&r, &op);
 	CHECK_INT(r.volumes, 1);
 	CHECK(access(at(".poolinit-dead0001"), F_OK) < 0 && access(at(".poolinit-deaddir1"), F_OK) < 0);
-	CHECK(access(at(".poolinit-alive001"), F_OK) == 0 &&
-	      access(at(".poolinit-fulldir1/file"), F_OK) == 0);
+	CHECK(access(at(".poolinit-alive001"), F_OK) == 0 && access(at(".poolinit-fulldir1/file"), F_OK) == 0);
 	CHECK(access(at(".poolinit-fifo0001"), F_OK) == 0 && access(at(".poolinit-link0001"), F_OK) == 0);
 	CHECK(access(at("volume"), F_OK) == 0);
 	CHECK(strstr(buf_str(&r.notes), "removed 2 unfinished volumes") != NULL);
@@ -682,7 +634,7 @@ static void what_is_not_finished_is_no_volume(void)
 	refresh_with(&r, &op);
 	CHECK(access(at(".poolinit-alive001"), F_OK) < 0);
 	result_free(&r);
-	op = (struct op){ .only = (const char *const[]){ ".poolinit-fifo0001", NULL } };
+	op = (struct op){ .only = (const char *const []){ ".poolinit-fifo0001", NULL } };
 	refresh_with(&r, &op);
 	CHECK_INT(r.volumes, 0);
 	result_free(&r);
@@ -723,11 +675,10 @@ static void a_reader_that_dies_costs_one_volume(void)
 	for (int i = 0; i < 600; i++) {
 		snprintf(name, sizeof(name), "volume%03d", i);
 		CHECK_STR(value(&r, name, "format"), i % 200 == 7 ? "raw" : "qcow2");
-		CHECK_STR(value(&r, name, "problem"),
-		          i % 200 == 7 ? "its header brings down whoever reads it" : NULL);
+		CHECK_STR(value(&r, name, "problem"), i % 200 == 7 ? "its header brings down whoever reads it" : NULL);
 	}
 	CHECK_STR(value(&r, "volume007", "physical"), "23");
-	CHECK(value(&r, "volume007", "inode") == NULL); /* next time it is tried again */
+	CHECK(value(&r, "volume007", "inode") == NULL);         /* next time it is tried again */
 	result_free(&r);
 	remove_tree(root);
 }
@@ -761,7 +712,7 @@ static void many_files_are_as_one(void)
 		snprintf(name, sizeof(name), "%s%04d", i % 3 ? "volume" : "a \"b", 9999 - 3 * i);
 		write_file(name, qcow2, i % 2 ? sizeof(qcow2) : 5);
 	}
-	refresh_settled(&r, "volume1002"); /* the last one made */
+	refresh_settled(&r, "volume1002");       /* the last one made */
 	CHECK_INT(r.volumes, 3000);
 	const char *last = "";
 	for (const char *p = buf_str(&r.records), *lf; (lf = strchr(p, '\n')); p = lf + 1) {
@@ -775,8 +726,7 @@ static void many_files_are_as_one(void)
 	remove_tree(root);
 }
 
-/* Finding 6: what was raw and is something else now has perhaps been written by a guest, who would like the
- * host to believe it. */
+/* Finding 6: what was raw and is something else now has perhaps been written by a guest, who would like the host to believe it. */
 static void a_raw_volume_in_disguise_is_told(void)
 {
 	struct result r, again;
@@ -860,12 +810,7 @@ static void builds_the_directory_and_its_parents(void)
 	setup();
 	CHECK(build(at("a/b/c"), NO_PERMS, -1, &e) == 0);
 	CHECK_INT(mode_of(at("a/b/c")), 0711);
-	CHECK(build(at("d"),
-	            (struct pool_perms){ .given = true,
-	                                 .mode = 02775,
-	                                 .owner = (int64_t)getuid(),
-	                                 .group = (int64_t)getgid() },
-	            -1, &e) == 0);
+	CHECK(build(at("d"), (struct pool_perms){ .given = true, .mode = 02775, .owner = (int64_t)getuid(), .group = (int64_t)getgid() }, -1, &e) == 0);
 	CHECK_INT(mode_of(at("d")), 02775);
 	umask(mask);
 	remove_tree(root);
@@ -881,8 +826,7 @@ static void leaves_an_existing_directory_as_it_is(void)
 	CHECK(build(at("there"), NO_PERMS, -1, &e) == 0);
 	CHECK_INT(mode_of(at("there")), 0700);
 	CHECK(access(at("there/file"), F_OK) == 0);
-	CHECK(build(at("there"), (struct pool_perms){ .given = true, .mode = 0750, .owner = -1, .group = -1 },
-	            -1, &e) == 0);
+	CHECK(build(at("there"), (struct pool_perms){ .given = true, .mode = 0750, .owner = -1, .group = -1 }, -1, &e) == 0);
 	CHECK_INT(mode_of(at("there")), 0750);
 	remove_tree(root);
 }
@@ -905,7 +849,7 @@ static void copy_on_write_can_only_be_set_on_btrfs(void)
 {
 	struct err e;
 
-	setup(); /* /tmp is not on btrfs where this runs; if it is, nothing is shown */
+	setup();                                /* /tmp is not on btrfs where this runs; if it is, nothing is shown */
 	if (build(at("cow"), NO_PERMS, 1, &e) < 0) {
 		CHECK(err_is(&e, ERR_UNSUPPORTED));
 		CHECK(strstr(e.message, "is not on btrfs") != NULL);

@@ -8,7 +8,10 @@
 #include "base/clock.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/steps.h"
 
 static const char san[] = "session3=in sda=0:0:1:2000 sdb=0:0:2:4000";
 static const char group[] = " dm-0=root:8192 sda=there dm-11=home:16384 dm-2=there";

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/util.h"
 #include "pool/volindex_bytes.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
 #include "check.h"
 
 #define SEED 12345

@@ -10,7 +10,7 @@
 #include "check.h"
 #include "fixture.h"
 #include "pool/volindex.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
 #include "volumes/directory/list.h"
 
 #define MANY 400

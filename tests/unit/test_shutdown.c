@@ -14,7 +14,7 @@
 #include "check.h"
 #include "log_text.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
 
 static struct worker *start_or_refuse(struct supervisor *s, const struct task *task, struct err *e);
 static pid_t fork_or_refuse(int *pidfd);

@@ -13,7 +13,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/config/registry.h"
 
 static int forks_before_failure = -1; /* -1: none fails */
 

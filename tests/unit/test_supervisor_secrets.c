@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/steps/steps.h"
 
 #define UUID_1 "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
 #define XML    "<secret><uuid>" UUID_1 "</uuid><usage type='iscsi'><target>t1</target></usage></secret>"

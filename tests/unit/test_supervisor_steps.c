@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The supervisor in this process, with real workers below it: requests that cross each other, operations that
- * end in the wrong moment, files of an earlier supervisor. The one thing that is faked is fork(2), which can
- * be told to fail.
+ * The supervisor in this process, with real workers below it: requests that cross each other, operations that end in the wrong moment,
+ * files of an earlier supervisor. The one thing that is faked is fork(2), which can be told to fail.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -15,7 +14,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/steps/steps.h"
 
 static int forks_to_fail;
 
@@ -111,9 +110,7 @@ static void define(const char *name, const char *target, bool autostart)
 {
 	char xml[2048], file[300], to[300];
 
-	snprintf(xml, sizeof(xml),
-	         "<pool type='dir'><name>%s</name><target><path>%s%s</path></target></pool>", name, env.dir,
-	         target);
+	snprintf(xml, sizeof(xml), "<pool type='dir'><name>%s</name><target><path>%s%s</path></target></pool>", name, env.dir, target);
 	snprintf(file, sizeof(file), "storage/%s.xml", name);
 	fixture(env.config, xml, "%s", file);
 	snprintf(to, sizeof(to), "storage/autostart/%s.xml", name);
@@ -182,38 +179,14 @@ static struct waiter *asked(struct ask *a)
 	return &a->w;
 }
 
-static bool one_told(void)
-{
-	return one.told > 0;
-}
-static bool two_told(void)
-{
-	return two.told > 0;
-}
-static bool a_is_up(void)
-{
-	return in_phase("a", PHASE_ACTIVE);
-}
-static bool both_told(void)
-{
-	return one.told > 0 && two.told > 0;
-}
-static bool no_workers(void)
-{
-	return !env.s->workers && (!env.loop.timers || env.loop.timers->deadline > clock_ms());
-}
-static bool a_works(void)
-{
-	return pool("a") && pool("a")->worker;
-}
-static bool a_active(void)
-{
-	return in_phase("a", PHASE_ACTIVE);
-}
-static bool a_refreshed(void)
-{
-	return a_active() && pool_has_index(pool("a")) && !pool("a")->worker;
-}
+static bool one_told(void) { return one.told > 0; }
+static bool two_told(void) { return two.told > 0; }
+static bool a_is_up(void) { return in_phase("a", PHASE_ACTIVE); }
+static bool both_told(void) { return one.told > 0 && two.told > 0; }
+static bool no_workers(void) { return !env.s->workers && (!env.loop.timers || env.loop.timers->deadline > clock_ms()); }
+static bool a_works(void) { return pool("a") && pool("a")->worker; }
+static bool a_active(void) { return in_phase("a", PHASE_ACTIVE); }
+static bool a_refreshed(void) { return a_active() && pool_has_index(pool("a")) && !pool("a")->worker; }
 
 /* ---- requests that cross ---- */
 
@@ -283,28 +256,19 @@ static struct worker *worker_of(const char *what)
 	return w;
 }
 
-static bool it_keeps(void)
-{
-	return worker_of("keep-definition") != NULL;
-}
-static bool it_does_not_keep(void)
-{
-	return !it_keeps();
-}
+static bool it_keeps(void) { return worker_of("keep-definition") != NULL; }
+static bool it_does_not_keep(void) { return !it_keeps(); }
 
 static int ask_to_define(const char *name, struct ask *a)
 {
 	struct err e = { 0 };
 	char xml[2048];
 
-	snprintf(xml, sizeof(xml),
-	         "<pool type='dir'><name>%s</name><target><path>%s/%s</path></target></pool>", name, env.dir,
-	         name);
+	snprintf(xml, sizeof(xml), "<pool type='dir'><name>%s</name><target><path>%s/%s</path></target></pool>", name, env.dir, name);
 	return pool_define(env.s, &(struct define_order){ .xml = xml, .xml_len = strlen(xml) }, asked(a), &e);
 }
 
-/* While a writer that is too late is being ended it may still write: neither the sweep nor the next change
- * begins before it has gone. */
+/* While a writer that is too late is being ended it may still write: neither the sweep nor the next change begins before it has gone. */
 static void a_change_waits_for_the_end_of_the_last_ones_worker(void)
 {
 	pid_t pid = 0;
@@ -314,12 +278,11 @@ static void a_change_waits_for_the_end_of_the_last_ones_worker(void)
 	CHECK(ask_to_define("a", &one) == 0 && until(it_keeps));
 	if (it_keeps()) {
 		pid = worker_of("keep-definition")->pid;
-		kill(pid, SIGSTOP); /* TERM does not end it, KILL does */
+		kill(pid, SIGSTOP);                     /* TERM does not end it, KILL does */
 		loop_arm(&env.loop, &worker_of("keep-definition")->deadline, 0);
 	}
 	CHECK(ask_to_define("b", &two) == 0);
-	for (uint64_t end = clock_ms() + SECONDS(10);
-	     it_keeps() && worker_of("keep-definition")->pid == pid && clock_ms() < end;) {
+	for (uint64_t end = clock_ms() + SECONDS(10); it_keeps() && worker_of("keep-definition")->pid == pid && clock_ms() < end;) {
 		CHECK(!worker_of("sweep-definitions"));
 		CHECK(!worker_of("compare"));
 		round_once();
@@ -356,8 +319,7 @@ static void what_cannot_be_forked_of_an_active_pool_is_refused(void)
 	end();
 }
 
-/* Whoever asks during a refresh waits for the next one; the first does not have to. And the longest time that
- * was asked for holds. */
+/* Whoever asks during a refresh waits for the next one; the first does not have to. And the longest time that was asked for holds. */
 static void refreshes_that_come_one_on_the_other_are_all_answered(void)
 {
 	struct err e = { 0 };
@@ -435,8 +397,7 @@ static void a_refresh_asked_for_during_another_sees_what_came_between(void)
 	round_once();
 	pid_t reader = worker_pid("refresh");
 	CHECK(reader > 0);
-	waitid(P_PID, (id_t)reader, &(siginfo_t){ 0 },
-	       WEXITED | WNOWAIT); /* it has read the directory; we have not heard yet */
+	waitid(P_PID, (id_t)reader, &(siginfo_t){ 0 }, WEXITED | WNOWAIT);     /* it has read the directory; we have not heard yet */
 	fixture(env.dir, "x", "a/fresh.img");
 	CHECK(pool_refresh(pool("a"), 0, asked(&two), &e) == 0);
 	CHECK(until(both_told));
@@ -460,7 +421,7 @@ static void the_time_given_to_one_operation_is_not_anothers(void)
 	CHECK(pool_start(pool("a"), 1, false, asked(&two), &e) == 0);
 	CHECK(until(both_told));
 	CHECK_INT(pool("a")->phase, PHASE_ACTIVE);
-	CHECK(pool_has_index(pool("a"))); /* the refresh had its own time */
+	CHECK(pool_has_index(pool("a")));           /* the refresh had its own time */
 	end();
 }
 
@@ -479,22 +440,13 @@ static const char *xml_of(const char *name, const char *target)
 	static unsigned i;
 	char *out = xml[i++ % 4];
 
-	snprintf(out, 2048,
-	         "<pool "
-	         "type='dir'><name>%s</name><uuid>11111111-2222-3333-4444-%012x</uuid><target><path>%s%s</"
-	         "path></target></pool>",
-	         name, (unsigned)name[0], env.dir, target);
+	snprintf(out, 2048, "<pool type='dir'><name>%s</name><uuid>11111111-2222-3333-4444-%012x</uuid><target><path>%s%s</path></target></pool>",
+		 name, (unsigned)name[0], env.dir, target);
 	return out;
 }
 
-static bool is_keeping(void)
-{
-	return worker_pid("keep-definition") > 0;
-}
-static bool none_is_parsing(void)
-{
-	return worker_pid("parse") == 0;
-}
+static bool is_keeping(void) { return worker_pid("keep-definition") > 0; }
+static bool none_is_parsing(void) { return worker_pid("parse") == 0; }
 
 static void two_definitions_with_one_source_leave_one_file(void)
 {
@@ -504,7 +456,7 @@ static void two_definitions_with_one_source_leave_one_file(void)
 	CHECK(ask_define(xml_of("b", "/same"), &two) == 0);
 	CHECK(until(is_keeping));
 	pid_t keeper = worker_pid("keep-definition");
-	kill(keeper, SIGSTOP); /* the second comes while the first is being written */
+	kill(keeper, SIGSTOP);          /* the second comes while the first is being written */
 	CHECK(until(none_is_parsing));
 	kill(keeper, SIGCONT);
 	CHECK(until(both_told) && until(no_workers));
@@ -547,14 +499,8 @@ static void define_and_undefine_at_once_leave_one_truth(void)
 	}
 }
 
-static bool a_waits(void)
-{
-	return in_phase("a", PHASE_WAITING);
-}
-static bool a_has_no_worker(void)
-{
-	return !pool("a")->worker;
-}
+static bool a_waits(void) { return in_phase("a", PHASE_WAITING); }
+static bool a_has_no_worker(void) { return !pool("a")->worker; }
 /* The worker of a start of "a" is stopped before it has answered: what it has said counts. */
 static void hold_a_start(void)
 {
@@ -638,10 +584,7 @@ static void on_over(void *arg)
 	over = true;
 }
 
-static bool is_over(void)
-{
-	return over;
-}
+static bool is_over(void) { return over; }
 
 static void count_stops(struct listener *l, struct pool *p, enum phase from)
 {
@@ -688,8 +631,7 @@ static void a_transient_pool_that_was_stopping_is_forgotten(void)
 	char text[2048];
 
 	begin();
-	snprintf(text, sizeof(text), "- state=t want=inactive active=yes transient=yes\n%s",
-	         xml_of("t", "/gone"));
+	snprintf(text, sizeof(text), "- state=t want=inactive active=yes transient=yes\n%s", xml_of("t", "/gone"));
 	state_file("t", text);
 	launch();
 	CHECK(until(no_workers));
@@ -703,34 +645,21 @@ static void a_transient_pool_that_was_retried_is_kept(void)
 	char text[2048];
 
 	begin();
-	snprintf(text, sizeof(text), "- state=a want=active active=no transient=yes\n%s",
-	         xml_of("a", "/not-yet"));
+	snprintf(text, sizeof(text), "- state=a want=active active=no transient=yes\n%s", xml_of("a", "/not-yet"));
 	state_file("a", text);
 	launch();
 	CHECK(until(a_waits));
 	end();
 }
 
-static bool other_refreshed(void)
-{
-	return in_phase("other", PHASE_ACTIVE) && no_workers();
-}
+static bool other_refreshed(void) { return in_phase("other", PHASE_ACTIVE) && no_workers(); }
 
 /* One file that is no state must cost no other pool its own. */
 static void garbage_in_the_state_directory_harms_nobody(void)
 {
 	static const char *const garbage[] = {
-		"= 99999\n",
-		"OK\n",
-		"ERR 900 internal \"made up\"\n",
-		"\n\n",
-		"- state=z want=active",
-		"\x01\xff\xfe\n",
-		"- state\n",
-		"- pool=x\n",
-		"- problem=x\n",
-		"- state=a want=active active=yes\n= 12\n",
-		"- state=other want=inactive active=no\n",
+		"= 99999\n", "OK\n", "ERR 900 internal \"made up\"\n", "\n\n", "- state=z want=active", "\x01\xff\xfe\n", "- state\n", "- pool=x\n",
+		"- problem=x\n", "- state=a want=active active=yes\n= 12\n", "- state=other want=inactive active=no\n",
 	};
 	char name[16];
 
@@ -793,10 +722,7 @@ static void states_of_pools_with_odd_names_do_not_mix(void)
 
 /* ---- reading definitions ---- */
 
-static bool has_a(void)
-{
-	return pool("a") != NULL;
-}
+static bool has_a(void) { return pool("a") != NULL; }
 
 static void a_killed_reader_loses_no_definition(void)
 {
@@ -844,8 +770,7 @@ static void who_is_told_may_withdraw_the_others(void)
 	launch();
 	for (size_t i = 0; i < ARRAY_LEN(chain); i++) {
 		asked(&chain[i])->done = withdraw_all;
-		CHECK(pool_wait(pool("a"), 1U << PHASE_ACTIVE, clock_ms() + SECONDS(9), &chain[i].w, &e) ==
-		      0);
+		CHECK(pool_wait(pool("a"), 1U << PHASE_ACTIVE, clock_ms() + SECONDS(9), &chain[i].w, &e) == 0);
 	}
 	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0 && until(one_told));
 	for (size_t i = 0; i < ARRAY_LEN(chain); i++)
@@ -954,33 +879,22 @@ int main(void)
 {
 	log_set("error", NULL);
 	alarm(120);
-	RUN(a_stop_before_the_first_step_is_answered);
-	RUN(a_stop_while_no_worker_can_be_forked_is_answered);
+	RUN(a_stop_before_the_first_step_is_answered); RUN(a_stop_while_no_worker_can_be_forked_is_answered);
 	RUN(a_start_that_could_not_be_forked_happens_later);
 	RUN(what_cannot_be_forked_of_an_active_pool_is_refused);
 	RUN(refreshes_that_come_one_on_the_other_are_all_answered);
 	RUN(a_change_waits_for_the_end_of_the_last_ones_worker);
-	RUN(a_stop_while_it_is_being_started_leaves_it_stopped);
-	RUN(two_stops_are_both_answered);
+	RUN(a_stop_while_it_is_being_started_leaves_it_stopped); RUN(two_stops_are_both_answered);
 	RUN(a_refresh_asked_for_during_another_sees_what_came_between);
 	RUN(the_time_given_to_one_operation_is_not_anothers);
-	RUN(two_definitions_with_one_source_leave_one_file);
-	RUN(define_and_undefine_at_once_leave_one_truth);
-	RUN(a_better_definition_is_used_by_the_next_attempt);
-	RUN(a_better_definition_is_tried_at_once);
-	RUN(what_was_stopping_is_not_left_active);
-	RUN(shutdown_stops_what_is_being_looked_at);
-	RUN(a_killed_check_does_not_lose_the_pool);
-	RUN(a_transient_pool_that_was_stopping_is_forgotten);
-	RUN(a_transient_pool_that_was_retried_is_kept);
-	RUN(garbage_in_the_state_directory_harms_nobody);
-	RUN(states_of_pools_with_odd_names_do_not_mix);
-	RUN(a_killed_reader_loses_no_definition);
-	RUN(a_reader_that_cannot_be_forked_comes_later);
-	RUN(who_is_told_may_withdraw_the_others);
-	RUN(those_who_wait_for_a_pool_hear_that_it_is_gone);
-	RUN(shutdown_ends_whatever_the_pools_do);
-	RUN(nothing_starts_after_shutdown);
-	RUN(a_refresh_of_what_has_stopped_after_all_is_refused);
+	RUN(two_definitions_with_one_source_leave_one_file); RUN(define_and_undefine_at_once_leave_one_truth);
+	RUN(a_better_definition_is_used_by_the_next_attempt); RUN(a_better_definition_is_tried_at_once);
+	RUN(what_was_stopping_is_not_left_active); RUN(shutdown_stops_what_is_being_looked_at);
+	RUN(a_killed_check_does_not_lose_the_pool); RUN(a_transient_pool_that_was_stopping_is_forgotten);
+	RUN(a_transient_pool_that_was_retried_is_kept); RUN(garbage_in_the_state_directory_harms_nobody);
+	RUN(states_of_pools_with_odd_names_do_not_mix); RUN(a_killed_reader_loses_no_definition);
+	RUN(a_reader_that_cannot_be_forked_comes_later); RUN(who_is_told_may_withdraw_the_others);
+	RUN(those_who_wait_for_a_pool_hear_that_it_is_gone); RUN(shutdown_ends_whatever_the_pools_do);
+	RUN(nothing_starts_after_shutdown); RUN(a_refresh_of_what_has_stopped_after_all_is_refused);
 	return check_done();
 }

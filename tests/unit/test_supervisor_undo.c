@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
 
 static bool no_forks;
 

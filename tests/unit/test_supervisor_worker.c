@@ -16,7 +16,7 @@
 #include "check.h"
 #include "log_text.h"
 #include "fixture.h"
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
 
 /* what must happen has so long, however busy the machine is: nobody waits for the end of it */
 #define PATIENCE SECONDS(60)

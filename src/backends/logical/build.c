@@ -118,7 +118,7 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 
 	if (!c || !words)
 		return err_set(e, ERR_NO_MEMORY, "cannot make volume group \"%s\": out of memory", vg);
-	if (logical_validate(d, e) < 0 || claim_all(d, flags, c, e) < 0 || name_is_free(vg, c, op, e) < 0)
+	if (group_validate(d, e) < 0 || claim_all(d, flags, c, e) < 0 || name_is_free(vg, c, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
 	words[n++] = "vgcreate";
 	words[n++] = vg;
@@ -143,7 +143,7 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 	struct group g;
 	int rc = 0;
 
-	if (logical_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_is_free(vg, g.uuid, e) < 0)
+	if (group_validate(d, e) < 0 || group_look(d, &g, op, e) < 0 || group_is_free(vg, g.uuid, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	if (!g.found)
 		return err_set(e, ERR_STATE, "cannot remove volume group \"%s\": %s", vg, g.why);
@@ -254,7 +254,7 @@ int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 	char spelling[160];
 	struct group g;
 
-	if (logical_validate(d, e) < 0)
+	if (group_validate(d, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->source.ndevices; i++)
 		identity_device(d->source.devices[i].path, NULL, facts);

@@ -12,10 +12,18 @@
 #include "pool/check.h"
 #include "system/device.h"
 #include "system/links.h"
+#include "system/sysfs.h"
 
 const char *group_name(const struct pool_def *d)
 {
 	return d->source.name ? d->source.name : d->name;
+}
+
+int group_validate(const struct pool_def *d, struct err *e)
+{
+	if (!check_lvm_name(group_name(d)))
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
+	return 0;
 }
 
 /* ---- which group is it ---- */

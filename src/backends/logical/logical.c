@@ -21,13 +21,6 @@
 #include "system/module.h"
 #include "volumes/block.h"
 
-int logical_validate(const struct pool_def *d, struct err *e)
-{
-	if (!check_lvm_name(group_name(d)))
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
-	return 0;
-}
-
 /* ---- its volumes ---- */
 
 /* Letters of lv_attr, lvs(8). */
@@ -246,7 +239,7 @@ static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 	char active[39];
 	struct group g;
 
-	if (logical_validate(d, e) < 0)
+	if (group_validate(d, e) < 0)
 		return -1;
 	bool ready = group_ready(d, &g, op, e) == 0;
 
@@ -292,7 +285,7 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 	char active[39];
 	struct group g;
 
-	if (logical_validate(d, e) < 0)
+	if (group_validate(d, e) < 0)
 		return -1;
 	if (!group_active(vg, NULL, active))
 		return 0;
@@ -476,7 +469,7 @@ const struct backend logical_backend = {
 	              .stop = SECONDS(30),
 	              .refresh = SECONDS(60),
 	              .check = SECONDS(30) },
-	.validate = logical_validate,
+	.validate = group_validate,
 	.check = logical_check,
 	.ground = logical_ground,
 	.grows_by = "dm-",

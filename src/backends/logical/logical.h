@@ -40,6 +40,8 @@ struct group {
 
 /* The group's name: <source><name>, else the pool's own, as libvirt has it. */
 const char *group_name(const struct pool_def *d);
+/* May a group have that name? ERR_INVALID. */
+int group_validate(const struct pool_def *d, struct err *e);
 /* Which group of that name is the pool's: the one on the devices that the definition names, else the one that
  * is active, else the only one. Then ask LVM. A group that is not there is found == false, and no error.
  * ERR_WAIT_DEVICE: there are two of that name, and nothing tells which is meant. */
@@ -77,10 +79,6 @@ int group_is_free(const char *vg, const char *uuid, struct err *e);
 /* Take all devices of the group with that uuid away from device-mapper, from the top down, without asking
  * LVM. ERR_BUSY: one is open. */
 int group_take_away(const char *uuid, struct op *op, struct err *e);
-
-/* ---- logical.c ---- */
-
-int logical_validate(const struct pool_def *d, struct err *e);
 
 /* ---- build.c: operations of the table ---- */
 

@@ -11,11 +11,9 @@
 
 static const char *const placeholders[] = { "WORD", "", "DURATION", "NUMBER", "SIZE", "FILE", "FILE" };
 
-void help_names(struct buf *out)
+void help_names(const struct verb *v, struct buf *out)
 {
-	const struct verb *v;
-
-	for (size_t i = 0; (v = verb_at(i)); i++)
+	for (; v->name; v++)
 		buf_printf(out, "%s\n", v->name);
 }
 
@@ -132,11 +130,9 @@ static void markdown_request(const struct verb *v, struct buf *out)
 		buf_printf(out, "Limit: %llu s\n\n", (unsigned long long)(v->limit / 1000));
 }
 
-void help_markdown(struct buf *out)
+void help_markdown(const struct verb *v, struct buf *out)
 {
-	const struct verb *v;
-
-	for (size_t i = 0; (v = verb_at(i)); i++) {
+	for (; v->name; v++) {
 		buf_printf(out, "### %s\n\n%c%s. Level: %s.\n\n", v->name, toupper((unsigned char)v->help[0]),
 		           v->help + 1, verb_level_word(v->level));
 		if (v->local)
@@ -176,11 +172,9 @@ static void man_arg(const struct verb_arg *a, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-void help_man(struct buf *out)
+void help_man(const struct verb *v, struct buf *out)
 {
-	const struct verb *v;
-
-	for (size_t i = 0; (v = verb_at(i)); i++) {
+	for (; v->name; v++) {
 		cleanup_buf struct buf usage = BUF_INIT;
 
 		usage_typed(v, &usage);

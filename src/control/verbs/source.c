@@ -123,7 +123,7 @@ static int check_options(struct call *c, struct err *e)
 	};
 
 	/* XML has no way to say most control characters: the document would say something else. */
-	for (const struct verb_arg *a = verb_find(call_verb(c))->args; a->name; a++)
+	for (const struct verb_arg *a = call_args(c); a->name; a++)
 		if (call_arg(c, a->name) && !check_text(call_arg(c, a->name)))
 			return err_set(
 				e, ERR_INVALID,

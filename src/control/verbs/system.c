@@ -390,7 +390,8 @@ static void help_one(struct call *c, const struct verb *v)
 	}
 }
 
-static void (*const text_formats[])(struct buf *out) = { help_names, help_markdown, help_man };
+static void (*const text_formats[])(const struct verb *v, struct buf *out) = { help_names, help_markdown,
+	                                                                       help_man };
 static const char *const text_format_words[] = { "list", "markdown", "man" };
 
 static int help_text(struct call *c, const char *format, struct err *e)
@@ -399,7 +400,7 @@ static int help_text(struct call *c, const char *format, struct err *e)
 
 	for (size_t i = 0; i < ARRAY_LEN(text_formats); i++)
 		if (streq(format, text_format_words[i])) {
-			text_formats[i](&text);
+			text_formats[i](call_verbs(c), &text);
 			call_bytes(c, buf_str(&text), text.len);
 			return text.failed ? err_set(e, ERR_NO_MEMORY, "no memory for the help text") : 0;
 		}
@@ -409,7 +410,7 @@ static int help_text(struct call *c, const char *format, struct err *e)
 void verb_help(struct call *c)
 {
 	const char *name = call_arg(c, "verb"), *format = call_arg(c, "format");
-	const struct verb *v = name ? verb_find(name) : NULL;
+	const struct verb *v = name ? verb_among(call_verbs(c), name) : NULL;
 	struct err e = { 0 };
 	int rc = 0;
 
@@ -420,8 +421,8 @@ void verb_help(struct call *c)
 	else if (v)
 		help_one(c, v);
 	else
-		for (size_t i = 0; verb_at(i); i++)
-			help_record(c, verb_at(i));
+		for (v = call_verbs(c); v->name; v++)
+			help_record(c, v);
 	if (rc < 0)
 		call_fail(c, &e);
 	else

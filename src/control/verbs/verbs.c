@@ -289,7 +289,7 @@ static const struct verb_arg shutdown_args[] = {
 #define JOB_ANSWER "OK pool volume · with --progress before it: - job progress total · with --detach: OK job"
 
 /* clang-format off */
-static const struct verb verbs[] = {
+const struct verb verb_table[] = {
 	{ .name = "pool-list", .level = LEVEL_READ, .args = pool_list_args, .run = verb_pool_list,
 	  .help = "list pools: the active ones, if not asked otherwise",
 	  .answer = "- name uuid type phase want autostart persistent capacity allocation available volumes "
@@ -538,25 +538,14 @@ static const struct verb verbs[] = {
 	{ .name = "quit", .level = LEVEL_READ, .args = no_args, .run = verb_quit,
 	  .help = "close this connection",
 	  .answer = "OK" },
+	{ 0 },
 };
-/* clang-format on */
-
 const struct verb *verb_at(size_t i)
 {
-	return i < ARRAY_LEN(verbs) ? &verbs[i] : NULL;
+	return i < ARRAY_LEN(verb_table) - 1 ? &verb_table[i] : NULL;
 }
 
 const struct verb *verb_find(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (streq(verbs[i].name, name))
-			return &verbs[i];
-	return NULL;
-}
-
-const char *verb_level_word(enum verb_level l)
-{
-	static const char *const words[] = { "read", "operate", "admin" };
-
-	return words[l];
+	return verb_among(verb_table, name);
 }

@@ -91,10 +91,10 @@ void verb_reload(struct call *c);
 void verb_shutdown(struct call *c);
 void verb_quit(struct call *c);
 
-/* help.c: texts made from the table. */
-void help_names(struct buf *out);                       /* one verb a line */
-void help_markdown(struct buf *out);                    /* the verb table of docs/PROTOCOL.md */
-void help_man(struct buf *out);                         /* the verbs of poolctl(1), in roff */
+/* help.c: texts made from a table of verbs. */
+void help_names(const struct verb *v, struct buf *out);    /* one verb a line */
+void help_markdown(const struct verb *v, struct buf *out); /* the verb table of docs/PROTOCOL.md */
+void help_man(const struct verb *v, struct buf *out);      /* the verbs of poolctl(1), in roff */
 void help_usage(const struct verb *v, struct buf *out); /* "pool-start pool [--build] [timeout=DURATION]" */
 void help_verb(const struct verb *v, struct buf *out);  /* for people, as virsh prints it */
 

@@ -6,10 +6,6 @@
  */
 #include "pool/image/image.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/util.h"
 #include "pool/image/parts.h"
 
@@ -43,70 +39,6 @@ static const struct image_format {
 	{ "iso", 32769, MAGIC("CD001"), image_read_iso },
 #undef MAGIC
 };
-
-/* ---- what the families share ---- */
-
-void image_problem(struct image *i, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (i->problem[0])
-		return;
-	va_start(ap, fmt);
-	vsnprintf(i->problem, sizeof(i->problem), fmt, ap);
-	va_end(ap);
-}
-
-bool image_need(const struct head *h, struct image *i, size_t n)
-{
-	if (head_has(h, 0, n))
-		return true;
-	image_problem(i, "header truncated at %zu bytes", h->len);
-	return false;
-}
-
-bool image_fetch(const struct head *h, uint64_t offset, unsigned char *out, size_t n)
-{
-	if (head_has(h, offset, n)) {
-		memcpy(out, h->data + offset, n);
-		return true;
-	}
-	if (!h->file->read || offset > h->file->size || n > h->file->size - offset)
-		return false;
-	return h->file->read(h->file->arg, offset, out, n) == n;
-}
-
-void image_set_capacity(struct image *i, uint64_t count, uint64_t unit)
-{
-	if (unit && count > INT64_MAX / unit)
-		image_problem(i, "virtual size is impossibly large");
-	else
-		i->capacity = count * unit;
-}
-
-void image_set_cluster(struct image *i, uint64_t count, uint64_t unit)
-{
-	const uint64_t most = 256 << 20;
-
-	if (count > most / unit)
-		image_problem(i, "cluster size of %" PRIu64 " times %" PRIu64 " bytes is not possible", count,
-		              unit);
-	else
-		i->cluster_size = count * unit;
-}
-
-void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset,
-                    uint64_t len, const char *what)
-{
-	if (len >= size) {
-		image_problem(i, "%s name of %" PRIu64 " bytes", what, len);
-	} else if (!head_has(h, offset, len)) {
-		image_problem(i, "%s name lies outside the header", what);
-	} else {
-		memcpy(name, h->data + offset, len);
-		name[len] = '\0';
-	}
-}
 
 /* ---- recognising ---- */
 

@@ -3,7 +3,7 @@
  * In place of service.c in a program none of whose pool types has a companion: there is nothing to start, and
  * nothing to end.
  */
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
 
 int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e)
 {

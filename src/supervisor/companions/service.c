@@ -20,7 +20,9 @@
 #include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
 
 #define READY_WITHIN  SECONDS(30)
 #define BACKOFF_FIRST SECONDS(1)
@@ -147,7 +149,7 @@ static void service_ended(struct service_run *r)
 		run_free(r);
 	else if (!s->shutdown.on)
 		service_bring_up(r);
-	shutdown_step(s);
+	s->up->step_shutdown(s);
 }
 
 static void on_service_exit(struct watch *w, uint32_t events)
@@ -183,6 +185,18 @@ static void on_service_exit(struct watch *w, uint32_t events)
 	}
 	snprintf(why, sizeof(why), "it %s", memory_ending(pid, NULL, status, 0));
 	failed(r, why);
+}
+
+/* A companion program says that something has happened: to which pool, a worker sees. */
+void supervisor_service_tells(struct supervisor *s, const struct service *svc)
+{
+	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+
+		if (p->ground && b && b->service == svc &&
+		    (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
+			touch_look(p);
+	}
 }
 
 static void on_notify(struct watch *w, uint32_t events)

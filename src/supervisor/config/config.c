@@ -32,11 +32,6 @@ int config_is_definition(const struct dirent *d)
 	return d->d_name[0] != '.' && ends_with(d->d_name, ".xml");
 }
 
-int config_is_secret(const struct dirent *d)
-{
-	return d->d_name[0] != '.' && (ends_with(d->d_name, ".xml") || ends_with(d->d_name, ".base64"));
-}
-
 void config_definitions_dir(const char *dir, char *out, size_t size)
 {
 	struct stat st;

@@ -4,12 +4,14 @@
  */
 #include <stdio.h>
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/volindex.h"
-#include "supervisor/internal.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/work/work.h"
 
 void summary_free(struct summary *m)
 {
@@ -20,47 +22,6 @@ void summary_free(struct summary *m)
 	free(m->source_key);
 	free(m->origin);
 	free(m);
-}
-
-struct pool *pool_first(struct supervisor *s)
-{
-	return s->pools;
-}
-
-struct pool *pool_by_name(struct supervisor *s, const char *name)
-{
-	for (struct pool *p = s->pools; p; p = p->next)
-		if (streq(p->name, name))
-			return p;
-	return NULL;
-}
-
-struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u)
-{
-	for (struct pool *p = s->pools; p; p = p->next)
-		if (uuid_equal(&p->uuid, u))
-			return p;
-	return NULL;
-}
-
-struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e)
-{
-	struct pool *p = pool_by_name(s, name_or_uuid);
-	struct uuid u;
-
-	if (!p && uuid_parse(name_or_uuid, &u))
-		p = pool_by_uuid(s, &u);
-	if (!p)
-		err_set(e, ERR_NO_POOL,
-		        "no pool with the name or uuid \"%s\" (pool-list --all shows what there is)",
-		        name_or_uuid);
-	return p;
-}
-
-bool pool_is_active(const struct pool *p)
-{
-	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG ||
-	       p->phase == PHASE_STOPPING;
 }
 
 /* Now, or as soon as it stops. */
@@ -102,16 +63,6 @@ static void insert(struct supervisor *s, struct pool *p)
 	*at = p;
 }
 
-static void on_pool_retry(struct timer *t)
-{
-	struct pool *p = t->owner;
-
-	p->refresh_wanted |= p->doubted && p->phase == PHASE_ACTIVE;
-	p->doubted = false;
-	p->again = true;
-	pool_step(p);
-}
-
 static struct pool *pool_new(struct supervisor *s, const struct summary *m)
 {
 	struct pool *p = calloc(1, sizeof(*p));
@@ -120,7 +71,7 @@ static struct pool *pool_new(struct supervisor *s, const struct summary *m)
 		return NULL;
 	p->sup = s;
 	p->index_base.fd = p->index_over.fd = p->fresh_index = -1;
-	p->retry = (struct timer){ .on_expiry = on_pool_retry, .owner = p };
+	p->retry = (struct timer){ .on_expiry = s->up->on_pool_clock, .owner = p };
 	p->name = strdup(m->name);
 	p->persistent = true;
 	if (!p->name) {
@@ -242,6 +193,20 @@ int registry_lend(struct pool *p, const struct summary *m, const char *xml, size
 	return 0;
 }
 
+void pool_note_origin(struct pool *p, const char *file)
+{
+	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
+
+	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
+		char *copy = origins[i] ? strdup(file) : NULL;
+
+		if (!copy)
+			continue;
+		free(*origins[i]);
+		*origins[i] = copy;
+	}
+}
+
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len,
                             int priority, struct err *e)
 {
@@ -313,7 +278,7 @@ void registry_remove(struct pool *p)
 	for (struct worker *w = s->workers; w; w = w->next)
 		if (w->task.subject == p)
 			worker_disown(w);
-	volume_jobs_orphan(p);
+	s->up->on_pool_gone(p);
 	loop_disarm(s->loop, &p->retry);
 	index_drop(p);
 	err_set(&gone, ERR_NO_POOL, "pool \"%s\" is no longer defined", p->name);
@@ -335,93 +300,4 @@ void registry_free(struct supervisor *s)
 	while (s->pools)
 		registry_remove(s->pools);
 	supervisor_forget_problems(s, NULL);
-}
-
-static struct problem **slot_of(struct supervisor *s, const char *origin, const char *text)
-{
-	return &s->problem_slots[hash_text(hash_text(0, origin), text) % PROBLEM_SLOTS];
-}
-
-static bool is_of(const char *origin, const char *wanted, bool below)
-{
-	size_t len = strlen(wanted);
-
-	return below ? starts_with(origin, wanted) && (!origin[len] || origin[len] == '/')
-	             : streq(origin, wanted);
-}
-
-/* NULL: of any origin. */
-static void pool_forget_parts(struct supervisor *s, const char *origin, bool below)
-{
-	s->last_problem = &s->problems;
-	for (struct problem **at = &s->problems, *p; (p = *at);) {
-		if (p->lent || (origin && !is_of(p->origin, origin, below))) {
-			s->last_problem = at = &p->next;
-			continue;
-		}
-		struct problem **same = slot_of(s, p->origin, p->text);
-		while (*same != p)
-			same = &(*same)->same_hash;
-		*same = p->same_hash;
-		*at = p->next;
-		free(p->origin);
-		free(p->text);
-		free(p);
-	}
-}
-
-void supervisor_forget_problems(struct supervisor *s, const char *origin)
-{
-	pool_forget_parts(s, origin, false);
-}
-
-void supervisor_forget_problems_below(struct supervisor *s, const char *dir)
-{
-	pool_forget_parts(s, dir, true);
-}
-
-/* Said once: a problem that is known already is not reported again. */
-void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e)
-{
-	if (supervisor_note_problem(s, origin, e))
-		log_error(LF_CONFIG, "%s", e->message);
-}
-
-bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e)
-{
-	struct problem **slot = slot_of(s, origin, e->message), *p;
-
-	for (p = *slot; p; p = p->same_hash)
-		if (streq(p->origin, origin) && streq(p->text, e->message))
-			return false;
-	p = calloc(1, sizeof(*p));
-	if (!p) {
-		s->lost_problems++;
-		return true;
-	}
-	p->origin = strdup(origin);
-	p->text = strdup(e->message);
-	p->class = e->class;
-	if (!p->origin || !p->text) {
-		free(p->origin);
-		free(p->text);
-		free(p);
-		s->lost_problems++;
-		return true;
-	}
-	p->same_hash = *slot;
-	*slot = p;
-	*(s->problems ? s->last_problem : &s->problems) = p;
-	s->last_problem = &p->next;
-	return true;
-}
-
-unsigned supervisor_lost_problems(const struct supervisor *s)
-{
-	return s->lost_problems;
-}
-
-const struct problem *supervisor_problems(const struct supervisor *s)
-{
-	return s->problems;
 }

@@ -23,6 +23,11 @@ struct config_secret {
 	char origin[];
 };
 
+int config_is_secret(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && (ends_with(d->d_name, ".xml") || ends_with(d->d_name, ".base64"));
+}
+
 static struct config_secret *add_secret_file(struct config_files *files, const char *dir, const char *name)
 {
 	struct config_secret **at = files->last_secret ? files->last_secret : &files->secrets;

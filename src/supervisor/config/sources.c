@@ -15,7 +15,8 @@
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/secret/store.h"
-#include "supervisor/requests/requests.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
 #include "system/device.h"
 #include "system/mount.h"
 
@@ -46,7 +47,7 @@ static void sweep(const struct source *src)
 	char config[PATH_MAX];
 	struct secret_store st = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] };
 
-	if (requests_change(s) || s->secrets) /* what is half-written there now is theirs */
+	if (s->changing || s->secrets) /* what is half-written there now is theirs */
 		return;
 	if (s->options.config_dir && streq(src->where, s->options.config_dir) &&
 	    (size_t)snprintf(config, sizeof(config), "%s/secrets", src->where) < sizeof(config))
@@ -296,7 +297,7 @@ static void try_later(struct source *src, const struct err *e)
 	if (src->again) /* something appeared while it was looked for */
 		pause = 0;
 	loop_arm(src->sup->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));
-	supervisor_advance(src->sup);
+	src->sup->up->advance(src->sup);
 }
 
 /* Nobody waits for it any more. What lacked room is looked at now and then all the same: there may be room
@@ -326,63 +327,31 @@ bool sources_sweep(const struct supervisor *s)
 
 /* ---- once more ---- */
 
-/* It is its turn: no definition is changed meanwhile. */
-static void begin_reload(struct request *r);
-
-/* When all have been read, whoever asked is told. */
-static void end_reload(struct supervisor *s)
+bool sources_reload(struct supervisor *s, struct err *e)
 {
-	struct request *r = s->requests;
-
-	for (const struct source *src = s->sources; src; src = src->next)
-		if (src->reloading)
-			return;
-	while (r && !(r->changing && r->change == begin_reload))
-		r = r->next;
-	if (r)
-		request_end(r, NULL);
-}
-
-static void begin_reload(struct request *r)
-{
-	struct supervisor *s = r->sup;
-	struct err e = { 0 };
-
 	for (struct source *src = s->sources; src; src = src->next) {
 		if (src->kind != SOURCE_DIRECTORY || src->state || !src->done || src->worker || src->left)
 			continue;
 		src->attempts = 0;
 		src->reloading = true;
-		src->reloading = source_start(src, &e);
+		src->reloading = source_start(src, e);
 		if (src->reloading) /* what it finds comes later */
 			supervisor_forget_problems_below(s, src->where);
 		else if (src->late)
 			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
 	}
-	if (e.class != ERR_NONE && !r->waiters) /* asked for by a signal: nobody else is told */
-		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
-	if (e.class != ERR_NONE)
-		request_end(r, &e);
-	else
-		end_reload(s);
+	return !e->class;
 }
 
-int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e)
+bool sources_reloading(const struct supervisor *s)
 {
-	struct request *r = request_new(s, NULL, w, e);
-
-	if (r)
-		request_change(r, begin_reload);
-	return r ? 0 : -1;
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (src->reloading)
+			return true;
+	return false;
 }
 
 /* ---- its end ---- */
-
-static void let_others_write(struct supervisor *s)
-{
-	loop_arm(s->loop, &s->changer, 0);
-	secrets_on_sources(s);
-}
 
 static void on_source_read(struct worker *w, const struct err *e, bool left)
 {
@@ -392,7 +361,7 @@ static void on_source_read(struct worker *w, const struct err *e, bool left)
 
 	src->worker = NULL;
 	src->left = left;
-	let_others_write(s);
+	s->up->on_source_over(s);
 	free(src->waits_for);
 	src->waits_for = NULL;
 	if (!e && src->missed) {
@@ -410,14 +379,14 @@ static void on_source_read(struct worker *w, const struct err *e, bool left)
 		give_up(src, e);
 	if (src->reloading) {
 		src->reloading = false;
-		end_reload(s);
+		s->up->on_source_over(s);
 	} else {
 		src->done = true;
 		if (supervisor_sources_read(s))
 			milestone(s, "definitions");
 	}
 	events_emit(s, &(struct event){ .name = "definitions-read" });
-	supervisor_advance(s);
+	s->up->advance(s);
 }
 
 /* A worker that was left behind in the device is gone: another one may look. */
@@ -426,7 +395,7 @@ static void on_source_gone(struct worker *w)
 	struct source *src = w->task.owner;
 
 	src->left = false;
-	let_others_write(src->sup);
+	src->sup->up->on_source_over(src->sup);
 	source_read(src);
 }
 
@@ -439,7 +408,7 @@ static void no_room(struct source *src, const struct err *e)
 		src->waits_for = strdup(e->message);
 	loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
 	if (src->sup->going)
-		supervisor_advance(src->sup);
+		src->sup->up->advance(src->sup);
 }
 
 static bool source_start(struct source *src, struct err *e)

@@ -21,16 +21,11 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
 
 #define SAVE_AGAIN SECONDS(5)
 #define NOTES      "state" /* whose problem it is, in status */
-
-struct early_state {
-	struct early_state *next;
-	char *name, *place, *address;
-	bool want, active, gone, live, outdated;
-};
 
 /* ---- writing ---- */
 
@@ -221,6 +216,14 @@ int state_load(const char *run_dir, struct worker_io *io, struct err *e)
 
 /* ---- taking over, in the supervisor ---- */
 
+void state_early_free(struct early_state *st)
+{
+	free(st->name);
+	free(st->place);
+	free(st->address);
+	free(st);
+}
+
 int state_early(struct supervisor *s, const struct line *l)
 {
 	struct early_state *st = calloc(1, sizeof(*st));
@@ -236,32 +239,12 @@ int state_early(struct supervisor *s, const struct line *l)
 	pool_set_text(&st->place, line_get(l, "place"));
 	pool_set_text(&st->address, line_get(l, "address"));
 	if (!st->name) {
-		free(st->place);
-		free(st->address);
-		free(st);
+		state_early_free(st);
 		return -1;
 	}
 	st->next = s->early;
 	s->early = st;
 	return 0;
-}
-
-/* What we know of this pool is used once. One that was up is looked at before it is touched: what is active
- * is taken over as it is. One that has been moved already has a newer state of its own. */
-static void recall(struct pool *p, const struct early_state *st)
-{
-	if (p->judged)
-		return;
-	p->recalled = true;
-	p->want_active = st->want;
-	p->outdated = st->outdated;
-	pool_set_text(&p->place, st->place);
-	pool_set_text(&p->address, st->address);
-	p->address_answered = p->address != NULL;
-	if (st->gone && !p->worker)
-		registry_remove(p);
-	else if (st->active && p->phase == PHASE_INACTIVE)
-		pool_enter(p, PHASE_CHECKING, NULL);
 }
 
 /* The definition that is kept comes from its own source, and waits for the stop. */
@@ -273,35 +256,12 @@ bool state_is_live(const struct supervisor *s, const char *name)
 	return false;
 }
 
-void state_recall(struct supervisor *s)
-{
-	struct early_state **at = &s->early, *st;
-
-	while ((st = *at)) {
-		struct pool *p = pool_by_name(s, st->name);
-
-		if (!p) {
-			at = &st->next;
-			continue;
-		}
-		*at = st->next;
-		recall(p, st);
-		free(st->name);
-		free(st->place);
-		free(st->address);
-		free(st);
-	}
-}
-
 void state_free(struct supervisor *s)
 {
 	while (s->early) {
 		struct early_state *st = s->early;
 
 		s->early = st->next;
-		free(st->name);
-		free(st->place);
-		free(st->address);
-		free(st);
+		state_early_free(st);
 	}
 }

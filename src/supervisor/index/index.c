@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/volindex.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24

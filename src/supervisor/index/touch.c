@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
 
 #define NAMES    256        /* more than these: everything is looked at */
 #define QUIET    50         /* ms without another change */

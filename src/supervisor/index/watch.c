@@ -19,7 +19,7 @@
 #include <sys/vfs.h>
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
 #include "volumes/file/publish.h"
 
 #define LISTENED                                                                                             \

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
 
 /* What nobody here is allowed to do stays a problem, and is left at that. */
 static bool may_pass(const struct err *e)

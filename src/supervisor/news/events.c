@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
 
 #define RING_BYTES (32 * 1024)
 

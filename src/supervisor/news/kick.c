@@ -5,10 +5,10 @@
  */
 #include <stdio.h>
 #include <sys/random.h>
-#include "system/device.h"
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "system/device.h"
 
 #define BACKOFF_MAX SECONDS(60)
 
@@ -142,7 +142,7 @@ void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 		add_news(p, !sysname && bits == event_bits("pool") ? FREED : sysname);
 		pool_look_at_news(p);
 	}
-	requests_kick(s);
+	s->up->on_kick(s);
 }
 
 uint64_t retry_pause(unsigned failures)

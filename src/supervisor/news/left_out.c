@@ -7,7 +7,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
 
 /* In the log once, when it begins. */
 static void tell_new(const char *by, const char *lines, const char *before)

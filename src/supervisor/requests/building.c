@@ -9,7 +9,10 @@
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/source.h"
+#include "supervisor/companions/companions.h"
 #include "supervisor/requests/requests.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 /* ---- build, delete ---- */
 
@@ -43,7 +46,7 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 	if (r)
 		request_end(r, e);
 	loop_arm(p->sup->loop, &p->retry, 0); /* pool-destroy may have called us */
-	shutdown_step(w->sup);
+	w->sup->up->step_shutdown(w->sup);
 }
 
 static void on_work_gone(struct worker *w)

@@ -4,6 +4,7 @@
  */
 #include "base/util.h"
 #include "supervisor/requests/requests.h"
+#include "supervisor/work/work.h"
 
 static void after_print(struct request *r, const struct err *e)
 {

@@ -10,6 +10,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "supervisor/config/config.h"
 #include "supervisor/requests/requests.h"
 
 static void send_kept(struct worker_io *io, const char *where, const char *file)

@@ -13,7 +13,11 @@
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/grammar/grammar.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 static void request_free(struct request *r)
 {
@@ -24,8 +28,10 @@ static void request_free(struct request *r)
 		at = &(*at)->next;
 	if (*at)
 		*at = r->next;
-	if (r->changing)
+	if (s->changing == r) {
+		s->changing = NULL;
 		loop_arm(s->loop, &s->changer, 0);
+	}
 	loop_disarm(s->loop, &r->timer);
 	free(r->pool);
 	free(r->xml);
@@ -88,15 +94,6 @@ void request_end(struct request *r, const struct err *e)
 
 /* ---- one change at a time ---- */
 
-bool requests_change(const struct supervisor *s)
-{
-	const struct request *r = s->requests;
-
-	while (r && !r->changing)
-		r = r->next;
-	return r != NULL;
-}
-
 /* Definitions are changed one after the other, each from the look at what there is until its worker has gone.
  * So what is on disk is what is defined, however many ask at once. */
 void requests_on_changer(struct timer *t)
@@ -104,13 +101,13 @@ void requests_on_changer(struct timer *t)
 	struct supervisor *s = t->owner;
 	struct request *r = s->requests;
 
-	if (requests_change(s) || sources_sweep(s))
+	if (s->changing || sources_sweep(s))
 		return; /* their end leads here again */
 	while (r && !r->change)
 		r = r->next;
 	if (r) {
 		loop_disarm(s->loop, &r->timer);
-		r->changing = true;
+		s->changing = r;
 		r->change(r);
 	}
 }
@@ -291,20 +288,6 @@ static int run_parse(struct worker_io *io, void *arg, struct err *e)
 	config_item_free(&item);
 	pool_def_free(&def);
 	return rc;
-}
-
-void pool_note_origin(struct pool *p, const char *file)
-{
-	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
-
-	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
-		char *copy = origins[i] ? strdup(file) : NULL;
-
-		if (!copy)
-			continue;
-		free(*origins[i]);
-		*origins[i] = copy;
-	}
 }
 
 static struct pool *install(struct request *r, struct err *e)

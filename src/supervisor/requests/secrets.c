@@ -15,7 +15,9 @@
 #include "base/util.h"
 #include "pool/grammar/grammar.h"
 #include "pool/secret/store.h"
-#include "supervisor/internal.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
+#include "supervisor/requests/requests.h"
 
 struct secret_request {
 	struct secret_request *next;

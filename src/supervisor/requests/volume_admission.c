@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include "base/util.h"
+#include "supervisor/requests/requests.h"
 #include "supervisor/requests/volume_jobs.h"
 
 /* Does job j have that volume? One that only reads it (a copy, a download) shares it with others that

@@ -15,7 +15,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/requests/requests.h"
 #include "supervisor/requests/volume_jobs.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 #define JOBS_MAX 64
 /* at what an operation has changed, or left: its outcome is known, and is told then all the same */
@@ -240,7 +245,7 @@ static void job_conclude(struct volume_job *j)
 	job_free(j);
 	if (s->shutdown.on && p)
 		pool_step(p);
-	shutdown_step(s);
+	s->up->step_shutdown(s);
 }
 
 static void on_look(struct waiter *w, const struct result *r)
@@ -361,7 +366,7 @@ static void on_job_timer(struct timer *t)
 	tell_cancellers(j, &e);
 	if (j->sup->shutdown.on && j->pool)
 		pool_step(j->pool);
-	shutdown_step(j->sup);
+	j->sup->up->step_shutdown(j->sup);
 }
 
 /* `left`: its worker is being ended, and on_gone follows. */

@@ -5,7 +5,9 @@
 #ifndef POOLINIT_SUPERVISOR_REQUESTS_VOLUME_JOBS_H
 #define POOLINIT_SUPERVISOR_REQUESTS_VOLUME_JOBS_H
 
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 struct operation_row {
 	int (*work)(struct worker_io *io, void *arg, struct err *e);

@@ -5,7 +5,10 @@
  */
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "supervisor/requests/requests.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 
 /* The step is taken in the next round of the loop, so that nobody is answered before the request has
  * returned. */
@@ -22,18 +25,6 @@ static bool has_left_behind(const struct pool *p)
 		if (w->task.subject == p && w->abandoned)
 			return true;
 	return false;
-}
-
-int build_admit(const struct pool *p, unsigned flags, struct err *e)
-{
-	const struct backend *b = backend_find(p->type);
-
-	if (!(flags & BUILD_ABSENT) || !b || !b->build || b->builds_directory)
-		return 0;
-	return err_set(e, ERR_DENIED,
-	               "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs "
-	               "the level \"admin\"",
-	               p->name, pool_type_word(p->type));
 }
 
 /* Two wishes for one start: what an admin has asked for holds, and gets nothing added by somebody who may ask

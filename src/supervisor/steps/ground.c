@@ -8,7 +8,9 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/steps.h"
 #include "system/device.h"
 
 #define STEADY SECONDS(600) /* active for so long: what ended it before is forgotten */
@@ -60,18 +62,6 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 			/* the kernel does not know yet which: the bus has to be asked */
 			touch_later(p, NULL);
 		else
-			touch_look(p);
-	}
-}
-
-/* A companion program says that something has happened: to which pool, a worker sees. */
-void supervisor_service_tells(struct supervisor *s, const struct service *svc)
-{
-	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
-		const struct backend *b = backend_find(p->type);
-
-		if (p->ground && b && b->service == svc &&
-		    (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
 			touch_look(p);
 	}
 }

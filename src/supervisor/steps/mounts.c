@@ -4,8 +4,6 @@
  * started. The kernel tells that something was mounted or unmounted, not what: a worker reads the table then,
  * and says of each pool through which mount its target is seen now. Many changes are joined, and there is one
  * look at a time.
- *
- * Pools whose targets lie below each other: the inner one waits for the outer one, and goes with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +14,9 @@
 #include "base/log.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/steps.h"
+#include "supervisor/work/work.h"
 #include "system/target.h"
 #include "volumes/pool_dir.h"
 
@@ -33,70 +33,10 @@ struct mounts {
 	bool again;    /* the table has changed meanwhile */
 };
 
-/* ---- pools below each other ---- */
-
-/* A pool that this build cannot start may be somebody else's to mount: nobody here waits for it. */
-static bool has_directory(const struct pool *p)
-{
-	return p->target && (pool_type_info(p->type)->stands_on & ON_DIRECTORY) && backend_find(p->type);
-}
-
-static bool is_below(const struct pool *inner, const struct pool *outer)
-{
-	return has_directory(inner) && has_directory(outer) && !streq(inner->target, outer->target) &&
-	       path_is_below(inner->target, outer->target);
-}
-
-static bool is_there(const struct pool *p)
-{
-	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG;
-}
-
-const struct pool *mounts_outer(const struct pool *p)
-{
-	for (const struct pool *q = p->sup->pools; q; q = q->next)
-		if (q->want_active && !is_there(q) && is_below(p, q))
-			return q;
-	return NULL;
-}
-
-bool mounts_vouched(const struct pool *p)
-{
-	for (const struct pool *q = p->sup->pools; q; q = q->next)
-		if (q->want_active && is_below(p, q))
-			return true;
-	return false;
-}
-
-int mounts_wait(const struct pool *outer, const char *why, struct err *e)
-{
-	char waits_for[sizeof(e->waits_for)];
-
-	snprintf(waits_for, sizeof(waits_for), "pool=%s", outer->name);
-	return err_wait(e, ERR_WAIT_DEVICE, waits_for,
-	                "its target lies below that of pool \"%s\", which is not active: %s", outer->name,
-	                why);
-}
-
-int mounts_check_outer(const struct pool *p, struct err *e)
-{
-	for (const struct pool *q = p->sup->pools; q; q = q->next) {
-		struct pool_def outer = { .type = q->type,
-			                  .name = q->name,
-			                  .target = { .path = q->target,
-			                              .place = target_place_parse(q->place) } };
-		struct err why = { 0 };
-
-		if (is_there(q) && is_below(p, q) && !pool_dir_is_same(&outer, &why))
-			return mounts_wait(q, why.message, e);
-	}
-	return 0;
-}
-
 void mounts_kick_inner(const struct pool *p)
 {
 	for (struct pool *q = p->sup->pools; q; q = q->next)
-		if (q->waits_for && starts_with(q->waits_for, "pool=") && is_below(q, p))
+		if (q->waits_for && starts_with(q->waits_for, "pool=") && pool_lies_in(q, p))
 			pool_kick(q);
 }
 
@@ -105,7 +45,7 @@ void mounts_kick_inner(const struct pool *p)
 /* Those that are there, and those that may wait for what is mounted. */
 static bool is_concerned(const struct pool *p)
 {
-	return has_directory(p) &&
+	return pool_has_directory(p) &&
 	       (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_WAITING ||
 	        p->phase == PHASE_RETRYING || p->phase == PHASE_STARTING);
 }

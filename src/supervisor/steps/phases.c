@@ -5,33 +5,66 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/steps.h"
 
-static const char *const phase_words[PHASES] = {
-	"inactive", "checking", "waiting",  "starting", "active",
-	"degraded", "hung",     "retrying", "failed",   "stopping",
-};
+/* ---- waiting for one ---- */
 
-const char *phase_word(enum phase p)
+/* A pool that has just become active is waited for until its volumes are known too: who waited will ask for
+ * them next. */
+static bool reached(const struct waiter *w, const struct pool *p)
 {
-	return phase_words[p];
+	return (w->phases & 1U << p->phase) && !pool_awaits_index(p);
 }
 
-int phase_from_word(const char *word)
+void waiters_tell_phase(struct pool *p)
 {
-	for (int i = 0; i < PHASES; i++)
-		if (streq(phase_words[i], word))
-			return i;
-	return -1;
+	struct supervisor *s = p->sup;
+
+	for (struct waiter *w = s->waits, *next; w; w = next) {
+		next = w->next;
+		if (w->pool != p || !reached(w, p))
+			continue;
+		waiter_withdraw(w);
+		w->done(w, &(struct result){ .pool = p });
+		next = s->waits; /* the list may have changed under us; those told are no longer in it */
+	}
 }
 
-void pool_set_text(char **slot, const char *text)
+static void on_wait_over(struct timer *t)
 {
-	char *copy = text && *text ? strdup(text) : NULL;
+	struct waiter *w = t->owner;
+	struct pool *p = w->pool;
+	struct err e = { 0 };
 
-	free(*slot);
-	*slot = copy;
+	waiter_withdraw(w);
+	if (reached(w, p)) {
+		w->done(w, &(struct result){ .pool = p });
+		return;
+	}
+	if (w->phases & 1U << p->phase)
+		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is %s, but its volumes are still being read", p->name,
+		        phase_word(p->phase));
+	else
+		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase),
+		        p->reason ? ": " : "", p->reason ? p->reason : "");
+	w->done(w, &(struct result){ .err = &e, .pool = p });
 }
+
+int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter *w, struct err *e)
+{
+	(void)e;
+	w->pool = p;
+	w->phases = phases;
+	w->timer = (struct timer){ .on_expiry = on_wait_over, .owner = w };
+	waiter_park(&p->sup->waits, w);
+	loop_arm(p->sup->loop, &w->timer, reached(w, p) ? 0 : deadline);
+	return 0;
+}
+
+/* ---- entering one ---- */
 
 static void note_times(struct pool *p)
 {

@@ -10,7 +10,10 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/steps/steps.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/moves.h"
+#include "supervisor/work/work.h"
 
 #define LATE_STOP SECONDS(600) /* for so long a stop that was reported as failed may happen after all */
 
@@ -67,7 +70,7 @@ static void lost(struct pool *p)
 	index_drop(p);
 	if (stopped) /* who wanted it refreshed; who stops it hears of its end */
 		waiters_finish(&p->served, &(struct result){ .err = &why, .pool = p });
-	if (stopped || (!pool_type_info(p->type)->mounts && mounts_vouched(p)))
+	if (stopped || (!pool_type_info(p->type)->mounts && outer_vouches(p)))
 		pool_set_text(&p->place, NULL);
 	if (stopped || !p->want_active) {
 		pool_want(p, false);

@@ -1,60 +1,66 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the three files of the state machine have in common: steps.c (the table, starting), refreshing.c and
- * stopping.c.
+ * The state machine: how a pool is moved toward what is wanted of it.
  */
 #ifndef POOLINIT_SUPERVISOR_STEPS_STEPS_H
 #define POOLINIT_SUPERVISOR_STEPS_STEPS_H
 
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
+#include "supervisor/work/work.h"
+
+/* ---- phases.c ---- */
+void pool_enter(struct pool *p, enum phase phase, const struct err *why); /* change phase, tell everybody */
+void pool_want(struct pool *p, bool active);
+void waiters_tell_phase(struct pool *p); /* those who wait for the one that it is in */
 
 /* ---- steps.c ---- */
+/* For struct upward. */
+extern const struct step pool_steps[];
 
-/* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the
- * option, the backend's and the house's own. */
-uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house);
-/* What all jobs of a pool have in common. */
-void step_fill(struct pool *p, struct task *task, struct operation *o);
-/* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they
- * need to live only until the fork. False: e says why. */
-bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e);
-/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
- * there may be more room. */
-void step_no_worker(struct pool *p, const struct err *e);
-/* The pool's worker has ended, or is left behind. */
-void step_over(struct pool *p, bool left);
-/* For a job's on_gone and on_record: one that was left behind has ended; what every operation may tell. */
-void step_on_gone(struct worker *w);
-void step_on_note(struct worker *w, const struct line *l);
-/* The start has failed: what next depends on the class. The pool may be gone afterwards. */
-void step_start_failed(struct pool *p, const struct err *e);
-/* A transient pool that is no longer active. */
-void step_forget(struct pool *p);
+/* ---- moving.c ---- */
+/* A step toward what is wanted of it, if there is one to take. */
+void pool_step(struct pool *p);
+void pool_on_clock(struct timer *t); /* p->retry */
+/* all who wait for an operation of it; NULL: it went well */
+void pool_answer(struct pool *p, const struct err *e);
+uint64_t pool_refresh_time(const struct pool *p); /* ms that its next refresh may take */
 
-/* ---- refreshing.c ---- */
-
-void step_refresh(struct pool *p);
-/* A hung pool is looked at by a worker without a deadline. */
-void step_probe(struct pool *p);
-/* Nothing answers below. */
-void step_hung(struct pool *p, const struct err *e, bool left);
-/* For a job's on_record: what check and refresh have found. */
-void step_on_record(struct worker *w, const struct line *l);
-/* The first refresh, which the worker of the start goes on to: prepared before it is forked, so that `job`
- * and `o` can be the start's next. False: it cannot be had, and comes as one of its own later. Once prepared,
- * it is dropped, or its worker begins it. */
-bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o);
-void step_drop_refresh(struct pool *p);
-void step_refresh_begins(struct pool *p);
+/* ---- ground.c: what carries an active pool ---- */
+/* Does an event concern who stands on `ground`, or may it be a new device of theirs (backend.h: ground,
+ * grows_by)? */
+bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
+/* it is not active any more, though nobody stopped it here */
+void pool_taken_away(struct pool *p, const struct err *why);
+void pool_degraded(struct pool *p); /* for p->found_why, if that is known */
+/* degraded pools are looked at when a device that did not answer has done so at last */
+void ground_listen(struct supervisor *s);
 
 /* ---- stopping.c ---- */
+/* Pools were defined: what did an earlier supervisor know of them? */
+void pools_recall(struct supervisor *s);
 
-void step_check(struct pool *p);
-/* Whatever runs is ended first; the stop itself begins when it has gone. */
-void step_stop(struct pool *p);
-/* A stop that has not begun yet. */
-void step_stop_on(struct pool *p);
-/* It is not wanted and not up: parts of it that are there go. The pool may be gone afterwards. */
-void step_give_up(struct pool *p);
+/* ---- mounts.c: the mount table ---- */
+int mounts_watch(void *supervisor, struct err *e); /* a chore */
+void mounts_free(struct supervisor *s);
+void mounts_kick_inner(const struct pool *p); /* those that wait for this one need not any more */
+
+/* ---- refreshing.c ---- */
+/* The update that the worker of a volume operation goes on to, so that nobody has to be forked
+ * for it */
+struct update {
+	int index;
+	uint64_t number;
+	const char *only[2];
+	struct operation operation;
+	struct task task;
+};
+/* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does
+ * it. */
+bool update_prepare(struct update *u, struct pool *p, const char *name);
+/* The worker has begun it. False: it does not count, because the pool's index is another one by now,
+ * something else is under way in the pool, or a refresh of everything is due. True: it is the pool's
+ * operation now, and w is told of its end. */
+bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w);
+void update_drop(struct update *u);
 
 #endif

@@ -7,10 +7,49 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/requests/requests.h"
-#include "supervisor/steps/steps.h"
+#include "supervisor/companions/companions.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/index/index.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/moves.h"
+#include "supervisor/work/work.h"
 
 /* ---- check: taking over from an earlier supervisor ---- */
+
+/* What we know of this pool is used once. One that was up is looked at before it is touched: what is active
+ * is taken over as it is. One that has been moved already has a newer state of its own. */
+static void recall(struct pool *p, const struct early_state *st)
+{
+	if (p->judged)
+		return;
+	p->recalled = true;
+	p->want_active = st->want;
+	p->outdated = st->outdated;
+	pool_set_text(&p->place, st->place);
+	pool_set_text(&p->address, st->address);
+	p->address_answered = p->address != NULL;
+	if (st->gone && !p->worker)
+		registry_remove(p);
+	else if (st->active && p->phase == PHASE_INACTIVE)
+		pool_enter(p, PHASE_CHECKING, NULL);
+}
+
+void pools_recall(struct supervisor *s)
+{
+	struct early_state **at = &s->early, *st;
+
+	while ((st = *at)) {
+		struct pool *p = pool_by_name(s, st->name);
+
+		if (!p) {
+			at = &st->next;
+			continue;
+		}
+		*at = st->next;
+		recall(p, st);
+		state_early_free(st);
+	}
+}
 
 /* What was taken over needs its companion as much as what was started: iscsid repairs sessions. */
 static void need_companion(const struct pool *p)
@@ -51,7 +90,7 @@ static void on_checked(struct worker *w, const struct err *e, bool left)
 		pools_kick(s, "pool", NULL);
 	}
 	pool_step(p);
-	shutdown_step(s);
+	s->up->step_shutdown(s);
 }
 
 void step_check(struct pool *p)
@@ -129,6 +168,18 @@ static void stop_failed(struct pool *p, const struct err *e, bool left)
 	pool_answer(p, &why);
 }
 
+/* A pool has stopped: those that could not stop because it used them try again. */
+static void retry_stops(struct supervisor *s)
+{
+	for (struct pool *p = s->pools, *next; s->shutdown.on && p; p = next) {
+		next = p->next;
+		if (!p->stop_failed || p->stuck)
+			continue;
+		p->stop_failed = false;
+		pool_step(p);
+	}
+}
+
 static void on_stopped(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
@@ -147,9 +198,9 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 		pools_kick(s, "pool", NULL);
 		failed_kick(s, ERR_CONFLICT);
 		degraded_kick(s);
-		shutdown_retry(s);
+		retry_stops(s);
 	}
-	shutdown_step(s);
+	s->up->step_shutdown(s);
 }
 
 static void stop_now(struct pool *p)
@@ -204,7 +255,7 @@ void step_stop_on(struct pool *p)
 		err_set(&e, ERR_HUNG, "an operation of pool \"%s\" hangs in the kernel and cannot be ended",
 		        p->name);
 		stop_failed(p, &e, true);
-		shutdown_step(p->sup);
+		p->sup->up->step_shutdown(p->sup);
 	}
 }
 

@@ -9,7 +9,7 @@
  */
 #include "backends/identity.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/work/work.h"
 
 static unsigned stands_on(enum pool_type t)
 {

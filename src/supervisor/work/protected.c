@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include "backends/identity.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/work/work.h"
 
 static bool owns_directory(enum pool_type t)
 {

@@ -13,7 +13,8 @@
 #include "base/sandbox.h"
 #include "base/util.h"
 #include "pool/grammar/grammar.h"
-#include "supervisor/internal.h"
+#include "supervisor/index/index.h"
+#include "supervisor/work/work.h"
 #include "system/target.h"
 #include "volumes/transfer.h"
 

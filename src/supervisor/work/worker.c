@@ -23,7 +23,8 @@
 #include "base/sandbox.h"
 #include "base/spawn.h"
 #include "base/util.h"
-#include "supervisor/internal.h"
+#include "supervisor/inside.h"
+#include "supervisor/work/worker.h"
 
 #define RUNG_TIME   SECONDS(2)                    /* between TERM, KILL and giving up */
 #define INPUT_LIMIT (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
@@ -503,21 +504,6 @@ void worker_disown(struct worker *w)
 	forget_owner(w);
 	if (!w->reported)
 		worker_cancel(w);
-}
-
-bool supervisor_owns(const struct supervisor *s, pid_t pid)
-{
-	for (const struct worker *w = s->workers; w; w = w->next)
-		if (w->pid == pid)
-			return true;
-	for (size_t i = 0;; i++) {
-		struct service_view v;
-
-		if (!service_at(s, i, &v))
-			return false;
-		if (v.pid == pid)
-			return true;
-	}
 }
 
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whether two pools stand on the same: the facts of their definitions (identity.c) are compared, and the
+ * servers that they name.
+ */
+#include <stdio.h>
+#include "backends/identity.h"
+#include "base/util.h"
+#include "pool/check.h"
+
+/* Types without a backend here may be somebody else's on the same machine, and their definitions are kept all
+ * the same. */
+static void identify_by_fields(const struct pool_def *d, struct buf *facts)
+{
+	unsigned stands_on = pool_type_info(d->type)->stands_on;
+
+	for (size_t i = 0; i < d->source.ndevices && (stands_on & ON_DEVICES); i++)
+		if (check_device(d->source.devices[i].path)) /* zpool has words of its own as well */
+			identity_device(d->source.devices[i].path, NULL, facts);
+	if (d->target.path && (stands_on & ON_DIRECTORY)) {
+		const struct places *t = places_now(NULL);
+
+		if (t)
+			identity_path(t, d->target.path, IDENTITY_PLACE, facts);
+	}
+}
+
+int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
+{
+	const struct backend *b = backend_find(d->type);
+
+	if (b && b->identify) {
+		if (b->identify(d, op, facts, e) < 0)
+			return -1;
+	} else {
+		identify_by_fields(d, facts);
+	}
+	return facts->failed ? err_set(e, ERR_NO_MEMORY,
+	                               "cannot say what pool \"%s\" stands on: out of memory", d->name)
+	                     : 0;
+}
+
+/* ---- two pools ---- */
+
+/* clang-format off */
+static const struct kind { const char *key; const char *differ, *same; } kinds[] = {
+	{ "dev=",      "%s and %s are the same device",                "both are on device %s" },
+	{ "partuuid=", "%s and %s are the same partition",             "both are on %s" },
+	{ "fsuuid=",   "%s and %s hold the same filesystem, by its uuid", "both are on the filesystem %s" },
+	{ "vg=",       "%s and %s are the same volume group",          "both are volume group %s" },
+	{ "place=",    "%s and %s are the same directory",             "both have the target %s" },
+	{ "files=",    "%s and %s hold the same files",                "both have the files at %s" },
+};
+/* clang-format on */
+
+/* Length of the fact at `line` without its spelling. */
+static size_t fact_len(const char *line)
+{
+	return strcspn(line, " \n");
+}
+
+static void spelling_of(const char *line, char *out, size_t size)
+{
+	const char *s = line + fact_len(line);
+
+	s += *s == ' ';
+	snprintf(out, size, "%.*s", (int)strcspn(s, "\n"), s);
+}
+
+static const char *find_fact(const char *facts, const char *fact, size_t n)
+{
+	for (const char *p = facts; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (fact_len(p) == n && memcmp(p, fact, n) == 0)
+			return p;
+	return NULL;
+}
+
+/* The sentence's format is one of the table's. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void sentence(const struct kind *k, const char *a, const char *b, char *out, size_t size)
+{
+	char mine[256], yours[256];
+
+	spelling_of(a, mine, sizeof(mine));
+	spelling_of(b, yours, sizeof(yours));
+	if (streq(mine, yours))
+		snprintf(out, size, k->same, mine);
+	else
+		snprintf(out, size, k->differ, mine, yours);
+}
+#pragma GCC diagnostic pop
+
+bool identity_shared(const char *a, const char *b, char *out, size_t size)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		for (const char *p = a; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+			const char *other = starts_with(p, kinds[i].key) ? find_fact(b, p, fact_len(p))
+			                                                 : NULL;
+
+			if (!other)
+				continue;
+			sentence(&kinds[i], p, other, out, size);
+			return true;
+		}
+	return false;
+}
+
+static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
+{
+	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
+
+	pool_source_key_of_any_host(a, &mine);
+	pool_source_key_of_any_host(b, &theirs);
+	return mine.len && streq(buf_str(&mine), buf_str(&theirs));
+}
+
+/* Of several hosts, as NFS replicas have them, one in common is enough. */
+static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port,
+                       const struct pool_host **h, const struct pool_host **g)
+{
+	const struct backend *type = backend_find(a->type);
+
+	for (size_t i = 0; type && type->same_host && i < a->source.nhosts; i++)
+		for (size_t k = 0; k < b->source.nhosts; k++) {
+			*h = &a->source.hosts[i];
+			*g = &b->source.hosts[k];
+			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) &&
+			    type->same_host((*h)->name, (*g)->name))
+				return true;
+		}
+	return false;
+}
+
+bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
+{
+	const struct pool_type_info *info = pool_type_info(a->type);
+	const struct pool_host *h, *g;
+
+	if (a->type != b->type || !(info->stands_on & ON_SERVER) || !want_the_same(a, b) ||
+	    !hosts_meet(a, b, info->port, &h, &g))
+		return false;
+	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name,
+	         g->name, info->fields & FIELD_DEVICE ? a->source.devices[0].path : a->source.dir);
+	return true;
+}

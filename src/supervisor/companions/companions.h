@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Programs that run beside pools: iscsid. service.c, or no_service.c in a program none of whose types has
+ * one.
+ */
+#ifndef POOLINIT_SUPERVISOR_COMPANIONS_COMPANIONS_H
+#define POOLINIT_SUPERVISOR_COMPANIONS_COMPANIONS_H
+
+#include "supervisor/inside.h"
+
+/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME": it is being brought up (-1), or
+ * that has failed and is tried again (-2). p: the pool that needs it; NULL: a search for pools, which one of
+ * a pool's own cannot help: 0. */
+int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e);
+/* A start that needs it has failed: does it still answer? */
+void service_doubt(struct supervisor *s, const struct service *svc, const struct pool *p);
+/* The pool has stopped: a companion of its own ends. */
+void service_release(const struct pool *p);
+void services_stop(struct supervisor *s);
+bool services_gone(const struct supervisor *s);
+void services_free(struct supervisor *s);
+
+/* Pools that have this companion are looked at: something has happened. */
+void supervisor_service_tells(struct supervisor *s, const struct service *svc);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Definitions in the supervisor: how they come (sources.c, state.c, definitions.c) and which are let in
+ * (registry.c). How they lie on disk is in config.h.
+ */
+#ifndef POOLINIT_SUPERVISOR_CONFIG_REGISTRY_H
+#define POOLINIT_SUPERVISOR_CONFIG_REGISTRY_H
+
+#include "supervisor/config/config.h"
+#include "supervisor/inside.h"
+
+#define PRIORITY_SOCKET 1000 /* definitions made over the socket replace those of every source */
+
+/* ---- registry.c ---- */
+void summary_free(struct summary *m);
+/* The pool's new definition: made, replaced, or put aside until it stops. Takes over nothing. ERR_EXISTS,
+ * ERR_CONFLICT name the other pool and its origin. */
+struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len,
+                            int priority, struct err *e);
+/* pool-create over an inactive pool whose definition is kept: the new one is in use until the next stop, then
+ * the old one again. */
+int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e);
+/* Would it be accepted? The rules of registry_apply() without the change. */
+int registry_admit(struct supervisor *s, const struct summary *m, struct err *e);
+/* In which file the pool will be found at the next start: the definition in use, or the one that waits for
+ * the stop. */
+void pool_note_origin(struct pool *p, const char *file);
+void registry_remove(struct pool *p);
+void registry_switch(struct pool *p); /* it has stopped: its next definition is in use from now on */
+void registry_free(struct supervisor *s);
+
+/* ---- definitions.c: on their way from a worker to the supervisor ---- */
+/* Send a definition's summary record and its canonical XML. */
+void operation_send_definition(struct worker_io *io, const struct config_item *item);
+int summary_from_line(struct summary *m, const struct line *l, struct err *e);
+
+/* ---- state.c ---- */
+void state_save(struct pool *p);
+void state_on_saver(struct timer *t);
+/* A pool that is no longer defined. `remember`: its file could not be removed, so that it must stay forgotten
+ * for this boot. */
+void state_forget(const struct pool *p, bool remember);
+int state_load(const char *run_dir, struct worker_io *io, struct err *e); /* in the worker */
+/* What an earlier supervisor knew of a pool; it is in s->early until the pool is defined. */
+struct early_state {
+	struct early_state *next;
+	char *name, *place, *address;
+	bool want, active, gone, live, outdated;
+};
+/* a "- state=…" record arrived; -1: out of memory */
+int state_early(struct supervisor *s, const struct line *l);
+void state_early_free(struct early_state *st);
+/* its definition in state/ was in use, and is not the one that is kept */
+bool state_is_live(const struct supervisor *s, const char *name);
+void state_clear(const struct supervisor *s);
+void state_free(struct supervisor *s);
+
+/* ---- sources.c ---- */
+int sources_add_state(struct supervisor *s, struct err *e);
+/* Read all directories once more that have been read. False: some cannot be now, and e says why. */
+bool sources_reload(struct supervisor *s, struct err *e);
+bool sources_reloading(const struct supervisor *s);
+void sources_kick(struct supervisor *s);
+/* does one remove what an earlier supervisor left where definitions and secrets are kept? */
+bool sources_sweep(const struct supervisor *s);
+void sources_free(struct supervisor *s);
+
+#endif

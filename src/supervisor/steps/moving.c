@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What all steps of the state machine have in common: that one is taken, the operation that it begins, what
+ * is told of that, and what becomes of a pool whose start has failed. The steps themselves are a table
+ * (steps.c), which is reached through struct upward: a step may call for the next one.
+ */
+#include "base/clock.h"
+#include "base/line.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "supervisor/config/registry.h"
+#include "supervisor/news/news.h"
+#include "supervisor/steps/moves.h"
+
+/* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never
+ * blocks. */
+void pool_step(struct pool *p)
+{
+	if (p->worker || !p->sup->moving) /* one operation at a time; its end calls us again */
+		return;
+	if (p->jobs && p->sup->shutdown.on) /* they are being ended, which calls us again */
+		return;
+	if (p->stuck > 0 && p->want_active && p->phase != PHASE_STOPPING)
+		return; /* what was left behind goes first: its end is the event */
+	for (const struct step *step = p->sup->up->steps; step->act; step++)
+		if (step->want == p->want_active && step->phase == p->phase) {
+			if (!step->on_event || p->again)
+				step->act(p);
+			return;
+		}
+}
+
+void pool_on_clock(struct timer *t)
+{
+	struct pool *p = t->owner;
+
+	p->refresh_wanted |= p->doubted && p->phase == PHASE_ACTIVE;
+	p->doubted = false;
+	p->again = true;
+	pool_step(p);
+}
+
+/* ---- an operation ---- */
+
+uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house)
+{
+	const uint64_t first[] = { asked, option, backends };
+
+	for (size_t i = 0; i < ARRAY_LEN(first); i++)
+		if (first[i])
+			return first[i];
+	return house;
+}
+
+uint64_t pool_refresh_time(const struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+
+	return step_deadline(p->refresh_timeout, p->sup->options.refresh_deadline,
+	                     b ? b->deadline.refresh : 0, DEADLINE_REFRESH);
+}
+
+void pool_answer(struct pool *p, const struct err *e)
+{
+	struct result r = { .err = e, .pool = p };
+
+	waiters_finish(&p->served, &r);
+	waiters_finish(&p->waiters, &r);
+}
+
+/* But for their numbers: a filesystem that meets an error each second has one warning. */
+static bool is_same_warning(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;; a++, b++) {
+		a += strspn(a, digits);
+		b += strspn(b, digits);
+		if (*a != *b || !*a)
+			return *a == *b;
+	}
+}
+
+/* Said when it is new, and when it is over. */
+static void take_warning(struct pool *p, const char *text)
+{
+	struct event ev = { .name = "pool-warning" };
+	bool known = is_same_warning(p->warning ? p->warning : "", text);
+
+	pool_set_text(&p->warning, text);
+	if (known)
+		return;
+	if (*text)
+		log_warn(LF_POOL, "%s: warning: %s", p->name, text);
+	else
+		log_info(LF_POOL, "%s: the warning is over", p->name);
+	event_str(&ev, "pool", p->name);
+	event_str(&ev, "warning", text);
+	events_emit(p->sup, &ev);
+}
+
+void step_on_note(struct worker *w, const struct line *l)
+{
+	struct pool *p = w->task.owner;
+	const char *note = line_get(l, "note");
+
+	if (note && worker_may_log(w))
+		log_info(LF_POOL, "%s: %s", p->name, note);
+	p->begun |= line_has(l, "begun");
+	left_out_take(p->sup, l);
+	if (line_has(l, "detail"))
+		pool_set_text(&p->detail, line_get(l, "detail"));
+	if (line_has(l, "place"))
+		pool_set_text(&p->place, line_get(l, "place"));
+	if (line_has(l, "avoid"))
+		pool_set_text(&p->avoid, line_get(l, "avoid"));
+	if (line_has(l, "warning"))
+		take_warning(p, line_get(l, "warning"));
+	if (line_has(l, "address")) {
+		pool_set_text(&p->address, line_get(l, "address"));
+		p->address_answered = streq_null(line_get(l, "answered"), "yes");
+	}
+	if (line_has(l, "lost"))
+		pool_set_text(&p->lost, line_get(l, "lost"));
+	if (line_has(l, "identity"))
+		pool_set_text(&p->identity, line_get(l, "identity"));
+}
+
+/* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
+ * there may be more room. */
+void step_no_worker(struct pool *p, const struct err *e)
+{
+	if (!p->reason || !streq(p->reason, e->message))
+		log_error(LF_WORKER, "%s: %s", p->name, e->message);
+	pool_set_text(&p->reason, e->message);
+	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
+	pool_answer(p, p->fresh ? NULL : e); /* the start did succeed */
+}
+
+static void on_ground(struct worker *w, const char *data, size_t len)
+{
+	struct pool *p = w->task.owner;
+
+	free(p->ground);
+	p->ground = strndup(data, len);
+}
+
+void step_fill(struct pool *p, struct task *task, struct operation *o)
+{
+	o->pool = p;
+	task->pool = p->name;
+	task->owner = p;
+	task->subject = p;
+	task->prompt = true;
+	task->arg = o;
+	if (!task->on_record)
+		task->on_record = step_on_note;
+	task->on_payload = on_ground;
+}
+
+/* The operation's arguments are read by the child from its copy of our memory: they need to live only until
+ * the fork. */
+bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e)
+{
+	step_fill(p, task, o);
+	p->again = false;
+	p->came = 0;
+	loop_disarm(p->sup->loop, &p->retry);
+	p->worker = worker_start(p->sup, task, e);
+	return p->worker != NULL;
+}
+
+void step_on_gone(struct worker *w)
+{
+	struct pool *p = w->task.owner;
+
+	p->stuck--;
+	p->again = p->stuck == 0;
+	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->task.run == operation_start)
+		pool_enter(p, PHASE_CHECKING, NULL); /* it may have done at last what nobody wants any more */
+	pool_step(p);
+}
+
+void step_over(struct pool *p, bool left)
+{
+	p->worker = NULL;
+	p->stuck += left;
+}
+
+/* ---- a start that has failed ---- */
+
+/* A transient pool that is no longer active. */
+void step_forget(struct pool *p)
+{
+	pool_enter(p, PHASE_INACTIVE, NULL);
+	state_forget(p, false);
+	registry_remove(p);
+}
+
+void step_start_failed(struct pool *p, const struct err *e)
+{
+	enum err_remedy remedy = err_remedy(e->class);
+	struct err said = *e;
+
+	p->attempts++;
+	if (remedy == REMEDY_NONE) {
+		pool_enter(p, PHASE_FAILED, e);
+	} else {
+		pool_enter(p, remedy == REMEDY_EVENT ? PHASE_WAITING : PHASE_RETRYING, e);
+		uint64_t pause = retry_pause(p->attempts);
+		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
+		if (p->waiters && p->persistent && !p->live)
+			err_wrap(&said, ERR_KEEP,
+			         "cannot start pool \"%s\" yet (it is tried again until pool-destroy)",
+			         p->name);
+	}
+	pool_answer(p, &said);
+	/* pool-create failed: nothing is left of it */
+	if (!p->persistent && !p->times.active && !p->recalled) {
+		if (!p->begun) {
+			step_forget(p);
+			return;
+		}
+		pool_want(p, false);
+		pool_step(p);
+		return;
+	}
+	if (e->class != ERR_CONFLICT)
+		failed_kick(p->sup, ERR_CONFLICT); /* it is not in the way of others any more */
+	if (p->live) { /* pool-create over a definition that is kept: that one is back */
+		pool_want(p, false);
+		pool_step(p);
+		return;
+	}
+	/* Something came while we looked, or what we looked for is no longer what is wanted. */
+	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came, p->news)))
+		(p->next_xml ? pool_look_again : pool_look_at_news)(p);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pools whose targets lie below each other: the inner one waits for the outer one, and goes with it.
+ */
+#include <stdio.h>
+#include "base/mountinfo.h"
+#include "base/util.h"
+#include "supervisor/work/work.h"
+#include "system/target.h"
+#include "volumes/pool_dir.h"
+
+/* A pool that this build cannot start may be somebody else's to mount: nobody here waits for it. */
+bool pool_has_directory(const struct pool *p)
+{
+	return p->target && (pool_type_info(p->type)->stands_on & ON_DIRECTORY) && backend_find(p->type);
+}
+
+bool pool_lies_in(const struct pool *inner, const struct pool *outer)
+{
+	return pool_has_directory(inner) && pool_has_directory(outer) &&
+	       !streq(inner->target, outer->target) && path_is_below(inner->target, outer->target);
+}
+
+static bool is_there(const struct pool *p)
+{
+	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG;
+}
+
+const struct pool *outer_missing(const struct pool *p)
+{
+	for (const struct pool *q = p->sup->pools; q; q = q->next)
+		if (q->want_active && !is_there(q) && pool_lies_in(p, q))
+			return q;
+	return NULL;
+}
+
+bool outer_vouches(const struct pool *p)
+{
+	for (const struct pool *q = p->sup->pools; q; q = q->next)
+		if (q->want_active && pool_lies_in(p, q))
+			return true;
+	return false;
+}
+
+int outer_wait(const struct pool *outer, const char *why, struct err *e)
+{
+	char waits_for[sizeof(e->waits_for)];
+
+	snprintf(waits_for, sizeof(waits_for), "pool=%s", outer->name);
+	return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+	                "its target lies below that of pool \"%s\", which is not active: %s", outer->name,
+	                why);
+}
+
+int outer_check(const struct pool *p, struct err *e)
+{
+	for (const struct pool *q = p->sup->pools; q; q = q->next) {
+		struct pool_def outer = { .type = q->type,
+			                  .name = q->name,
+			                  .target = { .path = q->target,
+			                              .place = target_place_parse(q->place) } };
+		struct err why = { 0 };
+
+		if (is_there(q) && pool_lies_in(p, q) && !pool_dir_is_same(&outer, &why))
+			return outer_wait(q, why.message, e);
+	}
+	return 0;
+}

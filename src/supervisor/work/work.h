@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What workers do with pools and volumes, and what they look at before they do it. All of it happens in the
+ * forked child, which has a copy of our memory; how one is forked is in worker.h.
+ */
+#ifndef POOLINIT_SUPERVISOR_WORK_WORK_H
+#define POOLINIT_SUPERVISOR_WORK_WORK_H
+
+#include "supervisor/inside.h"
+
+/* ---- operation.c ---- */
+struct operation {
+	struct pool *pool;
+	uint64_t timeout;
+	/* start: this device was not there, and nothing has happened since but to those; NULL: it may be
+	 * any */
+	const char *missing, *news;
+	bool build;
+	unsigned build_flags; /* enum build_flags */
+	bool force;
+	int index;               /* refresh: where the volume records go */
+	const char *const *only; /* refresh: look at these names alone; NULL: at all */
+	bool sweep;              /* refresh: leftovers of broken volume operations may be removed */
+	int inotify;             /* refresh: watch the directory with it; -1: do not */
+	/* refresh: stop it first if only a new start can bring it back */
+	enum { REVIVE_NO, REVIVE_IF_WELL, REVIVE_ASKED } revive;
+	bool live; /* print: with the live sizes */
+};
+/* The pool's definition, read from its canonical form once in a worker, however many tasks that does. Given
+ * back when the task ends. */
+int worker_definition(const struct pool *p, struct pool_def *def, struct err *e);
+void worker_definition_back(const struct pool *p, struct pool_def *def);
+/* What a task of this worker has made, for the next one. */
+extern struct made_file worker_made;
+/* may a pool of its type be built with these flags? ERR_DENIED */
+int build_admit(const struct pool *p, unsigned flags, struct err *e);
+int operation_start(struct worker_io *io, void *arg, struct err *e);
+int operation_build(struct worker_io *io, void *arg, struct err *e);
+int operation_delete(struct worker_io *io, void *arg, struct err *e);
+int operation_stop(struct worker_io *io, void *arg, struct err *e);
+int operation_check(struct worker_io *io, void *arg, struct err *e);
+int operation_refresh(struct worker_io *io, void *arg, struct err *e);
+int operation_print(struct worker_io *io, void *arg, struct err *e);
+
+/* ---- volume.c ---- */
+/* What it reads of the job. */
+struct volume_work {
+	const struct pool *pool, *input_pool;
+	char *record; /* the volume, or the one that is copied; without LF, or NULL */
+	char *xml;
+	size_t xml_len;     /* create: as it was given, later in canonical form; */
+	const char *origin; /* what messages call it then */
+	bool validate, has_capacity, has_allocation;
+	unsigned flags;
+	uint64_t capacity;
+	char *algorithm;
+	int stream;
+	size_t passed;
+	uid_t uid;
+	gid_t gid;
+	int connection;
+	uint64_t offset, length;
+	bool sparse;
+	bool operate; /* see struct op */
+};
+int volume_work_parse(struct worker_io *io, void *arg, struct err *e);
+int volume_work_create(struct worker_io *io, void *arg, struct err *e);
+int volume_work_delete(struct worker_io *io, void *arg, struct err *e);
+int volume_work_resize(struct worker_io *io, void *arg, struct err *e);
+int volume_work_wipe(struct worker_io *io, void *arg, struct err *e);
+int volume_work_upload(struct worker_io *io, void *arg, struct err *e);
+int volume_work_download(struct worker_io *io, void *arg, struct err *e);
+
+/* ---- conflict.c ---- */
+enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
+/* Does the definition stand on what another pool stands on, however it is spelled: any that is defined, or
+ * only those that run or are being started? ERR_CONFLICT names both and says what they share. */
+int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op,
+                   enum conflict_with with, struct err *e);
+
+/* ---- protected.c ---- */
+/* Is the target, for types that have a directory, none of the supervisor's or the kernel's, nor
+ * in one, nor around one? ERR_INVALID names both. By its text; and in a worker, by what it leads to. */
+int protected_admit(const struct supervisor *s, const struct summary *m, struct err *e);
+int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e);
+
+/* ---- outer.c: pools whose targets lie below each other's ---- */
+/* Its files are in a directory that this build can use: one that it cannot may be somebody else's to mount,
+ * and nobody here waits for it. */
+bool pool_has_directory(const struct pool *p);
+bool pool_lies_in(const struct pool *inner, const struct pool *outer);
+/* A pool whose target this one's lies below, and that is wanted and not active yet; or NULL. */
+const struct pool *outer_missing(const struct pool *p);
+/* ERR_WAIT_DEVICE: until that one is active */
+int outer_wait(const struct pool *outer, const char *why, struct err *e);
+/* its target lies below that of a pool that is wanted: what is there is that one's business */
+bool outer_vouches(const struct pool *p);
+/* in the worker: are those that are active there now? */
+int outer_check(const struct pool *p, struct err *e);
+
+#endif
