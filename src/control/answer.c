@@ -2,8 +2,7 @@
  *
  * What a verb's function says (verb.h): typed fields in, the codec's bytes out.
  */
-#include <fcntl.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "base/util.h"
 #include "control/codec.h"
@@ -42,10 +41,39 @@ void call_records(struct call *c, const char *data, size_t len)
 	peer_codec(c->peer)->records(&c->records, data, len);
 }
 
+/* ---- records of an index ---- */
+
+/* One run of records more. False: no memory. */
+static bool append_part(struct file_part **parts, size_t *n, size_t *room, const struct file_part *part)
+{
+	if (*n == *room) {
+		size_t more = *room ? 2 * *room : 8;
+		struct file_part *grown = realloc(*parts, more * sizeof(*grown));
+
+		if (!grown)
+			return false;
+		*parts = grown;
+		*room = more;
+	}
+	(*parts)[(*n)++] = *part;
+	return true;
+}
+
 void call_index(struct call *c, const struct pool *p)
 {
-	if (p->index >= 0 && p->index_len > 0)
-		peer_codec(c->peer)->records_file(c, p->index, p->index_len);
+	cleanup_free struct file_part *parts = NULL;
+	struct volindex_walk walk = { 0 };
+	struct volindex_run run;
+	size_t n = 0, room = 0;
+
+	while (volindex_run(&p->index, &walk, &run)) {
+		int fd = run.over ? p->index_over.fd : p->index_base.fd;
+
+		c->records.failed |= !append_part(&parts, &n, &room,
+		                                  &(struct file_part){ fd, run.offset, run.len });
+	}
+	if (n && !c->records.failed)
+		peer_codec(c->peer)->records_files(c, parts, n);
 }
 
 /* ---- bytes ---- */
@@ -63,13 +91,16 @@ void call_file(struct call *c, int fd, size_t len)
 		call_bytes(c, "", 0);
 }
 
-/* The descriptor is copied: a refresh may swap the pool's index while this one is still being sent. */
+void call_send_parts(struct call *c, const struct file_part *parts, size_t n)
+{
+	/* no descriptor left, or no memory: this client is dropped, nothing else */
+	if (!sending_begin(&c->files, parts, n))
+		c->records.failed = true;
+}
+
 void call_send_file(struct call *c, int fd, size_t len)
 {
-	c->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	c->file_len = len;
-	if (c->file < 0)
-		c->records.failed = true; /* no descriptor left: this client is dropped, nothing else */
+	call_send_parts(c, &(struct file_part){ fd, 0, len }, 1);
 }
 
 void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total)
@@ -133,9 +164,7 @@ void call_ok(struct call *c)
 void call_fail(struct call *c, const struct err *e)
 {
 	buf_free(&c->records);
-	if (c->file >= 0)
-		close(c->file);
-	c->file = -1;
+	sending_end(&c->files);
 	c->err = *e;
 	c->failed = true;
 	finish(c);

@@ -32,7 +32,7 @@ struct call *call_new(struct peer *p, const char *text, size_t len)
 	if (!c)
 		return NULL;
 	c->peer = p;
-	c->file = c->stream.fd = -1;
+	c->stream.fd = -1;
 	c->stream.watch = (struct watch){ .fd = -1, .on_event = on_stream, .owner = p };
 	c->waiter.owner = c;
 	c->text_len = len;
@@ -48,8 +48,7 @@ void call_free(struct call *c)
 	if (c->job && c->stage != CALL_FINISHED) /* nobody is there any more to send, or to receive */
 		volume_cancel(call_supervisor(c), c->job, NULL, NULL);
 	call_end_stream(c);
-	if (c->file >= 0)
-		close(c->file);
+	sending_end(&c->files);
 	buf_forget(&c->records);
 	buf_free(&c->finals);
 	if (c->payload)

@@ -8,6 +8,7 @@
 #define POOLINIT_CONTROL_CALL_H
 
 #include "base/loop.h"
+#include "control/sending.h"
 #include "control/verb.h"
 
 struct peer;
@@ -43,8 +44,7 @@ struct call {
 	uint64_t job; /* ends when the client goes; 0: none */
 
 	struct buf records, finals; /* of the answer, as the codec writes them */
-	int file;                   /* what follows the records: a copy of a memfd's descriptor, or -1 */
-	size_t file_len;
+	struct sending files;       /* what follows the records */
 	struct err err;
 	bool failed, quit;
 	bool subscribe, replay;
@@ -72,9 +72,10 @@ int call_give(struct call *c, const char *key, const char *value, struct err *e)
 /* The stage becomes PAYLOAD or RUNNING. */
 int call_check(struct call *c, struct err *e);
 void call_run(struct call *c);
-/* For the codec: len bytes of the file follow the records as they are. Nothing but the answer's end follows
- * them. */
-void call_send_file(struct call *c, int fd, size_t len);
+/* For the codec: these parts of two files at most follow the records as they are. Nothing but the answer's
+ * end follows them. */
+void call_send_parts(struct call *c, const struct file_part *parts, size_t n);
+void call_send_file(struct call *c, int fd, size_t len); /* the beginning of one */
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);
 

@@ -43,7 +43,7 @@ bool calls_any_streams(const struct peer *p)
 
 struct call *calls_answerable(const struct peer *p)
 {
-	struct call *c = p->file < 0 ? p->calls : NULL;
+	struct call *c = !sending_is_on(&p->files) ? p->calls : NULL;
 
 	while (c && (!call_is_finished(c) || stream_is_open(c)))
 		c = c->next;

@@ -41,11 +41,10 @@ void peer_wake(struct peer *p)
 		loop_arm(p->server->loop, &p->stall, clock_ms() + CONTROL_STALL);
 }
 
-/* What had to wait for the file follows it. */
-static void end_file(struct peer *p)
+/* What had to wait for the files follows them. */
+static void end_files(struct peer *p)
 {
-	close(p->file);
-	p->file = -1;
+	sending_end(&p->files);
 	buf_forget(&p->out);
 	p->out = p->held;
 	p->out_done = 0;
@@ -57,16 +56,31 @@ static size_t send_some(struct peer *p)
 {
 	ssize_t n;
 
-	if (peer_unsent(p))
+	if (peer_unsent(p)) {
 		n = send(p->fd, p->out.data + p->out_done, peer_unsent(p), MSG_NOSIGNAL | MSG_DONTWAIT);
-	else
-		n = sendfile(p->fd, p->file, &p->file_at,
-		             p->file_left < TURN_FILE ? p->file_left : TURN_FILE);
+	} else {
+		const struct file_part *part = &p->files.parts[p->files.next];
+		off_t at = (off_t)part->at;
+
+		n = sendfile(p->fd, part->fd, &at, part->len < TURN_FILE ? part->len : TURN_FILE);
+	}
 	if (n > 0)
 		return (size_t)n;
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		p->dead = true;
 	return 0;
+}
+
+/* So much of a file has been sent. */
+static void move_on(struct peer *p, size_t n)
+{
+	struct sending *s = &p->files;
+	struct file_part *part = &s->parts[s->next];
+
+	part->at += n;
+	part->len -= n;
+	if (part->len == 0 && ++s->next == s->n)
+		end_files(p);
 }
 
 /* Send until all is sent, the socket is full, or this turn has sent its share of a file. */
@@ -86,9 +100,7 @@ void peer_flush(struct peer *p)
 			continue;
 		}
 		file_sent += n;
-		p->file_left -= n;
-		if (p->file_left == 0)
-			end_file(p);
+		move_on(p, n);
 	}
 	if (!peer_all_sent(p))
 		return;
@@ -118,7 +130,7 @@ void peer_say_lost(struct peer *p)
  * one has begun, or a file is being sent, the event waits behind it. */
 void peer_event(struct peer *p, const struct buf *text)
 {
-	struct buf *b = p->file >= 0 || p->replying ? &p->held : &p->out;
+	struct buf *b = sending_is_on(&p->files) || p->replying ? &p->held : &p->out;
 
 	if (!p->subscribed || p->dead || p->closing)
 		return;
@@ -141,7 +153,7 @@ void peer_began_answer(struct peer *p)
  * too. */
 void peer_say(struct peer *p, const struct buf *part)
 {
-	if (part->failed || peer_unsent(p) > PART_LIMIT || p->file >= 0 || p->dead)
+	if (part->failed || peer_unsent(p) > PART_LIMIT || sending_is_on(&p->files) || p->dead)
 		return;
 	peer_began_answer(p);
 	buf_add(&p->out, part->data, part->len);

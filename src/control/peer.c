@@ -87,13 +87,12 @@ static void end_borrowed(struct peer *p, const struct call *c)
 /* The call is finished: its answer, as a whole, behind what is still to be sent. */
 static void answer(struct peer *p, struct call *c)
 {
-	bool file = c->file >= 0;
+	bool file = sending_is_on(&c->files);
 
 	peer_codec(p)->answer(c, &p->out, file ? &p->held : &p->out);
 	if (file) {
-		p->file = steal_fd(&c->file);
-		p->file_at = 0;
-		p->file_left = c->file_len;
+		p->files = c->files;
+		c->files = (struct sending){ .n = 0 };
 	}
 	p->dead = p->dead || p->out.failed || p->held.failed || c->records.failed || c->finals.failed;
 	if (c->subscribe && !c->failed)
@@ -236,7 +235,7 @@ static bool step(struct peer *p)
 		answer(p, over);
 		return true;
 	}
-	if (p->dead || p->closing || p->file >= 0 || peer_unsent(p) >= CONTROL_OUT_LIMIT)
+	if (p->dead || p->closing || sending_is_on(&p->files) || peer_unsent(p) >= CONTROL_OUT_LIMIT)
 		return false;
 	if (p->feeding ? p->feeding->stage != CALL_PAYLOAD : p->ncalls >= peer_codec(p)->calls)
 		return false;
@@ -373,7 +372,6 @@ struct peer *peer_new(struct server *srv)
 	if (p)
 		*p = (struct peer){ .server = srv,
 			            .fd = -1,
-			            .file = -1,
 			            .active = clock_ms(),
 			            .watch = { .fd = -1, .on_event = on_turn, .owner = p },
 			            .stall = { .on_expiry = stalled, .owner = p } };
@@ -413,8 +411,7 @@ void peer_free(struct peer *p)
 		calls_free_one(p, p->calls);
 	loop_disarm(srv->loop, &p->stall);
 	loop_unwatch(srv->loop, &p->watch);
-	if (p->file >= 0)
-		close(p->file);
+	sending_end(&p->files);
 	forget_input(p);
 	buf_forget(&p->out);
 	buf_free(&p->held);
@@ -423,7 +420,7 @@ void peer_free(struct peer *p)
 
 void peer_dismiss(struct peer *p, const struct err *e)
 {
-	if (!p->replying && p->file < 0)
+	if (!p->replying && !sending_is_on(&p->files))
 		peer_error(p, NULL, e);
 	peer_flush(p);
 	peer_free(p);

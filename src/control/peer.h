@@ -54,12 +54,10 @@ struct peer {
 	/* the next bytes of in are its payload, or its stream; NULL: they are the next request */
 	struct call *feeding;
 	struct buf out;
-	size_t out_done; /* of out: sent */
-	int file;        /* a volume index, or a value, that follows out; or -1 */
-	off_t file_at;
-	size_t file_left;
-	struct buf held;    /* what follows the file */
-	size_t event_bytes; /* of events, since everything was sent last */
+	size_t out_done;      /* of out: sent */
+	struct sending files; /* a volume index, or a value, that follows out */
+	struct buf held;      /* what follows the files */
+	size_t event_bytes;   /* of events, since everything was sent last */
 	uint64_t events_lost;
 	struct timer stall;
 	bool eof;     /* the client sends no more */
@@ -121,7 +119,7 @@ static inline size_t peer_unsent(const struct peer *p)
 }
 static inline bool peer_all_sent(const struct peer *p)
 {
-	return !peer_unsent(p) && p->file < 0;
+	return !peer_unsent(p) && !sending_is_on(&p->files);
 }
 bool peer_wants_input(const struct peer *p);
 /* Something has changed for it: a call is finished, bytes were left for it. What is to be done is done at the

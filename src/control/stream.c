@@ -70,7 +70,7 @@ static bool to_client(struct call *c)
 	char chunk[STREAM_CHUNK];
 	ssize_t n;
 
-	if (p->out.len > p->out_done || p->file >= 0)
+	if (p->out.len > p->out_done || sending_is_on(&p->files))
 		return false;
 	n = read(c->stream.fd, chunk, sizeof(chunk));
 	if (n < 0 && errno == EAGAIN)

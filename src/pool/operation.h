@@ -41,10 +41,7 @@ struct op {
 	bool own_devices;               /* no udevd here: device nodes and links are ours to make */
 	/* stop, at shutdown: a mount whose server is gone may be detached (MNT_FORCE|MNT_DETACH) */
 	bool force;
-	/* the records of the last volume index, cache_len bytes, sorted by name, or NULL */
-	const char *cache;
-	size_t cache_len;
-	const struct volindex *index; /* refresh: that index, to compare with; or NULL */
+	const struct volindex *index; /* of the pool's volumes, as they were seen last; or NULL */
 	/* refresh: look at these names alone (NULL-terminated) and take the rest from the index; NULL: at
 	 * all */
 	const char *const *only;

@@ -1,103 +1,182 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The index of a pool's volumes: taking its bytes apart, finding a volume in them, making them.
+ * The index of a pool's volumes: taking its bytes apart, finding a volume in them.
  */
 #include "pool/volindex.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "base/contract.h"
 #include "base/hash.h"
 #include "base/line.h"
 #include "base/util.h"
+#include "pool/volindex_bytes.h"
 
-#define MAGIC    0x3178646e696c6f76ULL /* "volindx1" */
-#define ALIGN(n) (((n) + 7) & ~(size_t)7)
-
-struct tail {
-	uint64_t records_len, n, nslots, seed, magic;
-};
-_Static_assert(sizeof(struct tail) == 40, "a tail is read from where the bytes end");
+#define SMALL   256 /* volumes: so few are written whole in no time */
+#define CHANGES 512 /* in an overlay, at most, when it begins to be worn */
+#define HIDES   (VOLINDEX_REPLACES | VOLINDEX_GONE)
 
 static const char front[] = "- name=";
 #define FRONT (sizeof(front) - 1)
 
-uint64_t volindex_seed(void)
+/* ---- the bytes ---- */
+
+static bool open_part(struct volindex_part *p, struct volindex_tail *tail, uint64_t magic, const void *data,
+                      size_t len)
 {
-	uint64_t seed = 0x2545f4914f6cdd1dULL;
+	const char *bytes = data;
+	size_t at;
 
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-		seed ^= (uint64_t)getpid() << 20;
-	return seed | 1;
+	if (len < sizeof(*tail) || len % 8)
+		return false;
+	memcpy(tail, bytes + len - sizeof(*tail), sizeof(*tail));
+	len -= sizeof(*tail);
+	if (tail->magic != magic || tail->records_len > len || tail->n > len / sizeof(*p->entries) ||
+	    tail->nslots > len / sizeof(*p->slots) || (tail->nslots & (tail->nslots - 1)) ||
+	    tail->n > UINT32_MAX - 1)
+		return false;
+	at = VOLINDEX_ALIGN(tail->records_len);
+	if (at + tail->n * sizeof(*p->entries) + VOLINDEX_ALIGN(tail->nslots * sizeof(*p->slots)) != len)
+		return false;
+	*p = (struct volindex_part){
+		.records = bytes,
+		.records_len = tail->records_len,
+		.entries = (const void *)(bytes + at),
+		.n = tail->n,
+		.slots = (const void *)(bytes + at + tail->n * sizeof(*p->entries)),
+		.nslots = tail->nslots,
+	};
+	return true;
 }
-
-/* ---- reading ---- */
 
 bool volindex_open(struct volindex *x, const void *data, size_t len)
 {
 	require_or(((uintptr_t)data & 7) == 0, false);
 
-	const char *bytes = data;
-	struct tail tail;
-	size_t at;
+	struct volindex_tail tail;
 
-	*x = (struct volindex){ .records = bytes };
+	*x = (struct volindex){ .base.records = data };
 	if (len == 0)
 		return true;
-	if (len < sizeof(tail) || len % 8)
+	if (!open_part(&x->base, &tail, VOLINDEX_MAGIC, data, len))
 		return false;
-	memcpy(&tail, bytes + len - sizeof(tail), sizeof(tail));
-	len -= sizeof(tail);
-	if (tail.magic != MAGIC || tail.records_len > len || tail.n > len / sizeof(*x->entries) ||
-	    tail.nslots > len / sizeof(*x->slots) || (tail.nslots & (tail.nslots - 1)) ||
-	    tail.n > UINT32_MAX - 1)
-		return false;
-	at = ALIGN(tail.records_len);
-	if (at + tail.n * sizeof(*x->entries) + ALIGN(tail.nslots * sizeof(*x->slots)) != len)
-		return false;
-	*x = (struct volindex){
-		.records = bytes,
-		.records_len = tail.records_len,
-		.entries = (const void *)(bytes + at),
-		.n = tail.n,
-		.slots = (const void *)(bytes + at + tail.n * sizeof(*x->entries)),
-		.nslots = tail.nslots,
-		.seed = tail.seed,
-	};
+	x->n = x->base.n;
+	x->seed = tail.seed;
+	x->id = tail.id;
 	return true;
 }
 
-const char *volindex_record(const struct volindex *x, size_t i, size_t *len)
+/* Where each change belongs in the base must be in order: then whoever goes through both meets each entry
+ * once. *n: volumes of both. */
+static bool is_in_order(const struct volindex_part *base, const struct volindex_part *over, size_t *n)
 {
-	const struct volindex_entry *e = i < x->n ? &x->entries[i] : NULL;
+	size_t next = 0;
 
-	if (!e || e->offset > x->records_len || e->len > x->records_len - e->offset || e->len <= FRONT ||
-	    x->records[e->offset + e->len - 1] != '\n')
-		return NULL;
-	*len = e->len;
-	return x->records + e->offset;
+	*n = base->n;
+	for (size_t i = 0; i < over->n; i++) {
+		const struct volindex_entry *e = &over->entries[i];
+		bool hides = e->flags & HIDES;
+
+		if (e->place < next || e->place > base->n || (hides && e->place == base->n))
+			return false;
+		next = e->place + hides;
+		*n -= hides;
+		*n += !(e->flags & VOLINDEX_GONE);
+	}
+	return true;
 }
 
-long volindex_next(const struct volindex *x, uint64_t hash, size_t *at)
+bool volindex_lay(struct volindex *x, const void *data, size_t len)
 {
-	while (*at < x->nslots) {
-		uint32_t slot = x->slots[(hash + (*at)++) & (x->nslots - 1)];
+	require_or(((uintptr_t)data & 7) == 0, false);
+
+	struct volindex_part over;
+	struct volindex_tail tail;
+	size_t n;
+
+	if (!open_part(&over, &tail, VOLINDEX_MAGIC_OVER, data, len) || tail.id != x->id ||
+	    tail.seed != x->seed || !is_in_order(&x->base, &over, &n))
+		return false;
+	x->over = over;
+	x->n = n;
+	return true;
+}
+
+/* ---- entries and their records ---- */
+
+/* An entry of one part that has the hash, or -1. */
+static long probe(const struct volindex_part *p, uint64_t hash, size_t *at)
+{
+	while (*at < p->nslots) {
+		uint32_t slot = p->slots[(hash + (*at)++) & (p->nslots - 1)];
 		const struct volindex_entry *e;
 
 		if (slot == 0)
 			return -1;
-		if (slot > x->n)
+		if (slot > p->n)
 			continue;
-		e = &x->entries[slot - 1];
+		e = &p->entries[slot - 1];
 		if (e->name == hash || e->path == hash || e->key == hash)
 			return (long)slot - 1;
 	}
 	return -1;
+}
+
+static bool is_laid_over(const struct volindex *x, size_t i)
+{
+	size_t at = 0;
+	long k;
+
+	while ((k = probe(&x->over, x->base.entries[i].name, &at)) >= 0)
+		if ((x->over.entries[k].flags & HIDES) && x->over.entries[k].place == i)
+			return true;
+	return false;
+}
+
+const struct volindex_entry *volindex_entry(const struct volindex *x, size_t i)
+{
+	if (i < x->base.n)
+		return is_laid_over(x, i) ? NULL : &x->base.entries[i];
+	i -= x->base.n;
+	return i < x->over.n && !(x->over.entries[i].flags & VOLINDEX_GONE) ? &x->over.entries[i] : NULL;
+}
+
+const char *volindex_record_in(const struct volindex_part *p, const struct volindex_entry *e, size_t *len)
+{
+	if (e->offset > p->records_len || e->len > p->records_len - e->offset || e->len <= FRONT ||
+	    p->records[e->offset + e->len - 1] != '\n')
+		return NULL;
+	*len = e->len;
+	return p->records + e->offset;
+}
+
+const char *volindex_record(const struct volindex *x, size_t i, size_t *len)
+{
+	const struct volindex_part *part = i < x->base.n ? &x->base : &x->over;
+	const struct volindex_entry *e = volindex_entry(x, i);
+
+	return e ? volindex_record_in(part, e, len) : NULL;
+}
+
+/* ---- finding ---- */
+
+long volindex_next(const struct volindex *x, uint64_t hash, size_t *at)
+{
+	size_t from;
+	long i;
+
+	while (*at < x->over.nslots) {
+		i = probe(&x->over, hash, at);
+		if (i < 0)
+			*at = x->over.nslots;
+		else if (!(x->over.entries[i].flags & VOLINDEX_GONE))
+			return (long)x->base.n + i;
+	}
+	from = *at - x->over.nslots;
+	while ((i = probe(&x->base, hash, &from)) >= 0 && is_laid_over(x, (size_t)i))
+		;
+	*at = from + x->over.nslots;
+	return i;
 }
 
 /* Length of the "- name=VALUE" that every record begins with. */
@@ -151,7 +230,8 @@ long volindex_by_name(const struct volindex *x, const char *name)
 	long i;
 
 	while ((i = volindex_next(x, hash, &at)) >= 0) {
-		const char *record = x->entries[i].name == hash ? volindex_record(x, (size_t)i, &len) : NULL;
+		const struct volindex_entry *e = volindex_entry(x, (size_t)i);
+		const char *record = e && e->name == hash ? volindex_record(x, (size_t)i, &len) : NULL;
 
 		if (record && has_name(record, len, name))
 			return i;
@@ -159,16 +239,86 @@ long volindex_by_name(const struct volindex *x, const char *name)
 	return -1;
 }
 
-size_t volindex_place(const struct volindex *x, const char *name)
+/* ---- in the order of names ---- */
+
+/* The change that is next, if it belongs where the base is. */
+static const struct volindex_entry *change_at(const struct volindex *x, const struct volindex_walk *w)
 {
-	size_t low = 0, high = x->n, len;
+	return w->over < x->over.n && x->over.entries[w->over].place <= w->base ? &x->over.entries[w->over]
+	                                                                        : NULL;
+}
+
+long volindex_walk(const struct volindex *x, struct volindex_walk *w)
+{
+	const struct volindex_entry *change;
+
+	while ((change = change_at(x, w))) {
+		w->over++;
+		w->base += (change->flags & HIDES) != 0;
+		if (!(change->flags & VOLINDEX_GONE))
+			return (long)(x->base.n + w->over - 1);
+	}
+	return w->base < x->base.n ? (long)w->base++ : -1;
+}
+
+static void run_of_changes(const struct volindex *x, struct volindex_walk *w, struct volindex_run *run)
+{
+	const struct volindex_entry *change;
+
+	*run = (struct volindex_run){ .over = true };
+	while ((change = change_at(x, w))) {
+		if (change->len && !run->len)
+			run->offset = change->offset;
+		if (change->len)
+			run->len = change->offset + change->len - run->offset;
+		w->over++;
+		w->base += (change->flags & HIDES) != 0;
+	}
+}
+
+static void run_of_base(const struct volindex *x, struct volindex_walk *w, struct volindex_run *run)
+{
+	size_t until = w->over < x->over.n ? x->over.entries[w->over].place : x->base.n, end;
+
+	*run = (struct volindex_run){ .offset = x->base.entries[w->base].offset };
+	end = until < x->base.n ? x->base.entries[until].offset : x->base.records_len;
+	run->len = end - run->offset;
+	w->base = until;
+}
+
+bool volindex_run(const struct volindex *x, struct volindex_walk *w, struct volindex_run *run)
+{
+	while (w->base < x->base.n || w->over < x->over.n) {
+		size_t most;
+
+		if (change_at(x, w))
+			run_of_changes(x, w, run);
+		else
+			run_of_base(x, w, run);
+		most = run->over ? x->over.records_len : x->base.records_len;
+		if (run->len && run->offset <= most && run->len <= most - run->offset)
+			return true;
+	}
+	return false;
+}
+
+static size_t search(const struct volindex_part *p, const struct volindex_part *base, const char *name,
+                     bool *found)
+{
+	size_t low = 0, high = p->n, len;
 	char at[LINE_MAX_BYTES + 1];
 
+	*found = false;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		const char *record = volindex_record(x, mid, &len);
+		const struct volindex_entry *e = &p->entries[mid];
+		bool gone = p != base && (e->flags & VOLINDEX_GONE);
+		const char *record = gone ? volindex_record_in(base, &base->entries[e->place], &len)
+		                          : volindex_record_in(p, e, &len);
+		int order = record && volindex_name(record, len, at, sizeof(at)) ? strcmp(at, name) : 1;
 
-		if (record && volindex_name(record, len, at, sizeof(at)) && strcmp(at, name) < 0)
+		*found |= order == 0;
+		if (order < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -176,178 +326,30 @@ size_t volindex_place(const struct volindex *x, const char *name)
 	return low;
 }
 
-/* ---- making ---- */
-
-static struct volindex_item *new_item(struct volindex_builder *b)
+size_t volindex_place(const struct volindex *x, const char *name, bool *found)
 {
-	if (b->n == b->size) {
-		size_t size = b->size ? b->size * 2 : 64;
-		struct volindex_item *more = realloc(b->items, size * sizeof(*more));
-
-		if (!more) {
-			b->failed = true;
-			return NULL;
-		}
-		b->items = more;
-		b->size = size;
-	}
-	return &b->items[b->n++];
+	return search(&x->base, &x->base, name, found);
 }
 
-static uint32_t flags_of(const struct volume *v)
+size_t volindex_change(const struct volindex *x, const char *name, bool *found)
 {
-	if (!streq(v->type, "file"))
+	return search(&x->over, &x->base, name, found);
+}
+
+/* ---- when to fold ---- */
+
+size_t volindex_overlay_limit(const struct volindex *x)
+{
+	size_t most = CHANGES;
+
+	if (x->base.n < SMALL)
 		return 0;
-	return VOLINDEX_FILE |
-	       (v->format && streq(v->format, "raw") && !v->encryption && !v->problem && v->physical
-	                ? VOLINDEX_RAW
-	                : 0);
+	while (most * most > 4 * x->base.n)
+		most /= 2;
+	return most;
 }
 
-bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order)
+bool volindex_is_worn(const struct volindex *x)
 {
-	require_or(v->name, false);
-
-	size_t before = b->own.len;
-	struct volindex_item *i;
-
-	volume_record(v, &b->own);
-	if (!b->own.failed && b->own.len - before > LINE_MAX_BYTES) {
-		b->own.len = before;
-		return false;
-	}
-	i = b->own.failed ? NULL : new_item(b);
-	if (!i) {
-		b->failed = true;
-		return true;
-	}
-	b->unsorted |= !in_order;
-	*i = (struct volindex_item){ .e = {
-					     .offset = before,
-					     .len = (uint32_t)(b->own.len - before),
-					     .flags = flags_of(v),
-					     .name = hash_text(seed, v->name),
-					     .path = v->path ? hash_text(seed, v->path) : 0,
-					     .inode = v->inode,
-					     .size = v->physical,
-					     .allocation = v->allocation,
-					     .key = v->key && !streq_null(v->key, v->path)
-		                                            ? hash_text(seed, v->key)
-		                                            : 0,
-					     .atime = v->atime.sec,
-					     .mtime = v->mtime.sec,
-					     .ctime = v->ctime_.sec,
-					     .atime_nsec = v->atime.nsec,
-					     .mtime_nsec = v->mtime.nsec,
-					     .ctime_nsec = v->ctime_.nsec,
-				     } };
-	return true;
-}
-
-void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text)
-{
-	struct volindex_item *i = new_item(b);
-
-	if (i)
-		*i = (struct volindex_item){ *e, text };
-}
-
-struct named {
-	char *name;
-	struct volindex_item item;
-};
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
-}
-
-static const char *text_of(const struct volindex_builder *b, const struct volindex_item *i)
-{
-	return i->text ? i->text : b->own.data + i->e.offset;
-}
-
-/* For backends that have a few volumes, as they come. */
-static bool sort(struct volindex_builder *b)
-{
-	struct named *order = calloc(b->n + 1, sizeof(*order));
-	char name[LINE_MAX_BYTES + 1];
-	bool ok = order != NULL;
-
-	for (size_t i = 0; ok && i < b->n; i++) {
-		if (!volindex_name(text_of(b, &b->items[i]), b->items[i].e.len, name, sizeof(name)))
-			name[0] = '\0';
-		order[i] = (struct named){ strdup(name), b->items[i] };
-		ok = order[i].name != NULL;
-	}
-	if (ok)
-		qsort(order, b->n, sizeof(*order), by_name);
-	for (size_t i = 0; ok && i < b->n; i++)
-		b->items[i] = order[i].item;
-	for (size_t i = 0; order && i < b->n; i++)
-		free(order[i].name);
-	free(order);
-	return ok;
-}
-
-static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
-{
-	if (!hash)
-		return;
-	while (slots[hash & (nslots - 1)])
-		hash++;
-	slots[hash & (nslots - 1)] = value;
-}
-
-static void fill_map(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
-{
-	struct volindex_entry *entries = (void *)(map + ALIGN(records_len));
-	uint32_t *slots = (void *)(entries + b->n);
-	uint64_t at = 0;
-
-	for (size_t i = 0; i < b->n; i++) {
-		const struct volindex_entry *e = &b->items[i].e;
-
-		memcpy(map + at, text_of(b, &b->items[i]), e->len);
-		entries[i] = *e;
-		entries[i].offset = at;
-		at += e->len;
-		insert_slot(slots, nslots, e->name, (uint32_t)i + 1);
-		insert_slot(slots, nslots, e->path, (uint32_t)i + 1);
-		insert_slot(slots, nslots, e->key, (uint32_t)i + 1);
-	}
-}
-
-int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e)
-{
-	struct tail tail = { .n = b->n, .nslots = 8, .seed = seed, .magic = MAGIC };
-	size_t hashes = 0, size;
-	char *map;
-
-	if (b->failed || b->n >= UINT32_MAX / 4 || (b->unsorted && !sort(b)))
-		return err_set(e, ERR_NO_MEMORY, "cannot sort the volumes: out of memory");
-	for (size_t i = 0; i < b->n; i++) {
-		tail.records_len += b->items[i].e.len;
-		hashes += b->items[i].e.key ? 3 : 2;
-	}
-	while (tail.nslots < 2 * hashes)
-		tail.nslots *= 2;
-	size = ALIGN(tail.records_len) + b->n * sizeof(struct volindex_entry) +
-	       tail.nslots * sizeof(uint32_t) + sizeof(tail);
-	if (ftruncate(fd, (off_t)size) < 0)
-		return err_sys(e, errno, "cannot make the volume index");
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (map == MAP_FAILED)
-		return err_sys(e, errno, "cannot map the volume index");
-	fill_map(b, map, tail.records_len, tail.nslots);
-	memcpy(map + size - sizeof(tail), &tail, sizeof(tail));
-	munmap(map, size);
-	return 0;
-}
-
-void volindex_builder_free(struct volindex_builder *b)
-{
-	free(b->items);
-	buf_free(&b->own);
-	*b = (struct volindex_builder){ 0 };
+	return x->over.n && x->over.n >= volindex_overlay_limit(x);
 }

@@ -9,6 +9,11 @@
  *
  * Made by a worker, read by everybody: by the supervisor, which finds a volume in constant time and owns no
  * memory for any of them, and by the next refresh. Whoever reads trusts no number in it.
+ *
+ * Of a big pool a change of a few volumes is written as an overlay, in the same form: the new records, and
+ * which ones of the base they hide. An overlay of k entries has been written k times, a base of n entries is
+ * written once; so it is folded into a new base when k is about the square root of n, and a change costs
+ * nearly the same however many volumes there are. All functions that read see both as one index.
  */
 #ifndef POOLINIT_POOL_VOLINDEX_H
 #define POOLINIT_POOL_VOLINDEX_H
@@ -23,6 +28,10 @@
 enum volindex_flags {
 	VOLINDEX_FILE = 1 << 0, /* a regular file: the facts below are of use */
 	VOLINDEX_RAW = 1 << 1,  /* raw, and not empty, for all that its content says */
+	VOLINDEX_FACTS = VOLINDEX_FILE | VOLINDEX_RAW,
+	/* of an overlay's entry: it hides the base's entry at `place`, which has the same name, */
+	VOLINDEX_REPLACES = 1 << 2, /* and is what the volume is now */
+	VOLINDEX_GONE = 1 << 3,     /* because the volume is no more; it has no record of its own */
 };
 
 struct volindex_entry {
@@ -34,36 +43,65 @@ struct volindex_entry {
 	uint64_t size, allocation; /* bytes */
 	int64_t atime, mtime, ctime;
 	uint32_t atime_nsec, mtime_nsec, ctime_nsec;
-	uint32_t spare;
+	uint32_t place; /* of an overlay's entry: the base's entry that it hides, or comes before */
 };
 _Static_assert(sizeof(struct volindex_entry) % 8 == 0, "entries and what follows them stay aligned");
 
 /* ---- reading ---- */
 
-struct volindex {
+struct volindex_part {
 	const char *records;
 	size_t records_len;
 	const struct volindex_entry *entries;
 	size_t n;
 	const uint32_t *slots;
 	size_t nslots; /* a power of two */
-	uint64_t seed;
 };
 
-/* Take apart the bytes of an index, which are aligned to 8. None at all is an empty index. False: this is
- * none. */
+/* A volume has a number: the base's entries are counted first, then the overlay's. */
+struct volindex {
+	struct volindex_part base, over;
+	size_t n; /* volumes, of both together */
+	uint64_t seed;
+	uint64_t id; /* of the base, drawn by lot: an overlay says whose it is */
+};
+
+/* Take apart the bytes of an index, which are aligned to 8, without an overlay. None at all is an empty
+ * index. False: this is none. */
 bool volindex_open(struct volindex *x, const void *data, size_t len);
-/* The i-th record, with its LF; NULL: it lies outside. */
+/* Lay an overlay's bytes, aligned to 8, over the base in x, instead of the one that is there. False: it is
+ * none of this base, and x is what it was. */
+bool volindex_lay(struct volindex *x, const void *data, size_t len);
+/* The i-th entry; NULL: it is none, or is hidden by another. */
+const struct volindex_entry *volindex_entry(const struct volindex *x, size_t i);
+/* Its record, with its LF; NULL: it has none, or it lies outside. */
 const char *volindex_record(const struct volindex *x, size_t i, size_t *len);
-/* Indices of entries whose name, path or key has that hash; other texts may have it too. Begin with *at = 0;
+/* Numbers of volumes whose name, path or key has that hash; other texts may have it too. Begin with *at = 0;
  * -1: no more. */
 long volindex_next(const struct volindex *x, uint64_t hash, size_t *at);
-/* The entry of the volume with that name; -1: there is none. */
+/* The number of the volume with that name; -1: there is none. */
 long volindex_by_name(const struct volindex *x, const char *name);
-/* Where that name is, or would be, among the sorted records. */
-size_t volindex_place(const struct volindex *x, const char *name);
 /* The name at the front of a record, as it is; false: no record, or too long a name. */
 bool volindex_name(const char *record, size_t len, char *out, size_t size);
+
+/* How far somebody has come who goes through an index; begins with zeroes. */
+struct volindex_walk {
+	size_t base, over;
+};
+/* The number of the next volume, in the order of names; -1: no more. */
+long volindex_walk(const struct volindex *x, struct volindex_walk *w);
+/* The next records that lie together, for who sends them in the order of names. False: no more. */
+struct volindex_run {
+	bool over; /* they are the overlay's */
+	size_t offset, len;
+};
+bool volindex_run(const struct volindex *x, struct volindex_walk *w, struct volindex_run *run);
+
+/* So many changes make an overlay that is folded when there is time for it; with twice as many it is folded
+ * at once. 0: so small an index is always written whole. */
+size_t volindex_overlay_limit(const struct volindex *x);
+/* Is it time to fold it? */
+bool volindex_is_worn(const struct volindex *x);
 
 /* ---- making ---- */
 
@@ -79,6 +117,8 @@ struct volindex_builder {
 	struct buf own;
 	bool failed; /* out of memory */
 	bool unsorted;
+	const struct volindex *over; /* not NULL: what it holds is an overlay of this one's base; */
+	size_t next, mark;           /* how far that one's own is taken over, and what came since */
 };
 
 /* What the hashes of an index depend on, so that nobody can choose names that collide. What is kept from
@@ -89,7 +129,18 @@ uint64_t volindex_seed(void);
 bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order);
 /* Append a record that is there already, in order; the text stays the caller's until volindex_write(). */
 void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text);
-/* Write the index into an empty file that can be mapped. */
+/* Begin an overlay: x's own changes, and others, which come in the order of names. */
+void volindex_overlay_begin(struct volindex_builder *b, const struct volindex *x);
+/* Take over x's changes before that name, and none of that name: what is added or kept now is. */
+void volindex_overlay_until(struct volindex_builder *b, const char *name);
+/* It was: that record is the volume of that name; or none, and there is no such volume. Not called: what the
+ * base says of it stands. */
+void volindex_overlay_set(struct volindex_builder *b, const char *name);
+/* Take over the rest of x's changes. Too many are folded. */
+void volindex_overlay_end(struct volindex_builder *b);
+/* Make a whole index of the changes and their base; of a whole one, nothing. */
+void volindex_fold(struct volindex_builder *b);
+/* Write the index, or the overlay, into an empty file that can be mapped. */
 int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e);
 /* Free what was gathered, whether or not it was written. */
 void volindex_builder_free(struct volindex_builder *b);

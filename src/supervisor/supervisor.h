@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "pool/def.h"
+#include "pool/volindex.h"
 #include "system/uevent.h"
 
 /* Where a pool is on its way to what is wanted of it. */
@@ -163,11 +164,15 @@ struct pool {
 	int fresh_index;       /* what the refresh under way writes, or -1 */
 
 	struct pool_sizes sizes;
-	int index;             /* memfd of the volumes (pool/volindex.h), or -1 */
+	/* the volumes (pool/volindex.h): a memfd, or -1, mapped read-only; and the one that is laid over it
+	 */
+	struct index_file {
+		int fd;
+		const char *map;
+		size_t size;
+	} index_base, index_over;
+	struct volindex index; /* of both */
 	uint64_t index_number; /* another one whenever the index is */
-	const char *index_map; /* the same, mapped read-only */
-	size_t index_size;
-	size_t index_len; /* of the records in it, which come first, sorted by name */
 	uint64_t nvolumes;
 	uint64_t refreshed; /* clock_ms() of the index */
 	struct pool_times times;
@@ -327,7 +332,7 @@ bool pool_has_index(const struct pool *p);
 bool pool_awaits_index(const struct pool *p);
 /* Fails while they are being read, or could not be: ERR_BUSY; ERR_STATE (pool not active). */
 int pool_need_index(const struct pool *p, struct err *e);
-/* The record line of a volume (by name; or by path or key), with its LF, inside p->index_map; NULL: no such
+/* The record line of a volume (by name; or by path or key), with its LF, inside its index; NULL: no such
  * volume. */
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */

@@ -226,13 +226,39 @@ static int volume_verb(const struct known *k, const char *what, struct op *op, s
 	return op_transfer(k, what, op, &v, e);
 }
 
+/* The records of an earlier refresh as the index they would have been. */
+static int index_of(struct buf *records, struct volindex *index, struct err *e)
+{
+	struct volindex_builder b = { 0 };
+	int fd = memfd_create("volumes", MFD_CLOEXEC);
+	struct stat st;
+
+	for (char *at = records->data, *lf; (lf = strchr(at, '\n')); at = lf + 1) {
+		struct volume v;
+		struct line l;
+
+		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 &&
+		    volume_from_record(&l, &v, NULL) == 0)
+			volindex_add(&b, &v, 1, false);
+	}
+	if (volindex_write(&b, 1, fd, e) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	volindex_builder_free(&b);
+	return volindex_open(index, mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0),
+	                     (size_t)st.st_size)
+	               ? 0
+	               : -1;
+}
+
 static int volume_operation(const char *file, const char *what, struct op *op, struct err *e)
 {
+	struct volindex index;
 	struct known k;
 	int rc = known_read(&k, file, op, e);
 
-	op->cache = k.records.data;
-	op->cache_len = k.records.len;
+	if (rc == 0 && k.records.len)
+		rc = index_of(&k.records, &index, e);
+	op->index = rc == 0 && k.records.len ? &index : NULL;
 	if (rc == 0)
 		rc = volume_verb(&k, what, op, e);
 	known_free(&k);
@@ -310,30 +336,6 @@ static int content(const char *device, struct err *e)
 	line_str(&out, "text", device_content_text(&c, text, sizeof(text)));
 	line_end(&out);
 	return 0;
-}
-
-/* The records of an earlier refresh as the index they would have been. */
-static int index_of(struct buf *records, struct volindex *index, struct err *e)
-{
-	struct volindex_builder b = { 0 };
-	int fd = memfd_create("volumes", MFD_CLOEXEC);
-	struct stat st;
-
-	for (char *at = records->data, *lf; (lf = strchr(at, '\n')); at = lf + 1) {
-		struct volume v;
-		struct line l;
-
-		if (line_parse_reply(at, (size_t)(lf - at), &l, NULL) == 0 &&
-		    volume_from_record(&l, &v, NULL) == 0)
-			volindex_add(&b, &v, 1, false);
-	}
-	if (volindex_write(&b, 1, fd, e) < 0 || fstat(fd, &st) < 0)
-		return -1;
-	volindex_builder_free(&b);
-	return volindex_open(index, mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0),
-	                     (size_t)st.st_size)
-	               ? 0
-	               : -1;
 }
 
 /* An option of the volume operations, or one of their operands. */

@@ -101,23 +101,24 @@ static void json_records(struct buf *b, const char *data, size_t len)
 	}
 }
 
-static void from_file(struct call *c, int fd, size_t len,
+static void from_file(struct call *c, const struct file_part *part,
                       void (*add)(struct buf *b, const char *data, size_t len))
 {
-	cleanup_free char *data = malloc(len);
+	cleanup_free char *data = malloc(part->len);
 
-	CHECK(data && pread(fd, data, len, 0) == (ssize_t)len);
-	add(&c->records, data, len);
+	CHECK(data && pread(part->fd, data, part->len, (off_t)part->at) == (ssize_t)part->len);
+	add(&c->records, data, part->len);
 }
 
-static void json_records_file(struct call *c, int fd, size_t len)
+static void json_records_files(struct call *c, const struct file_part *parts, size_t n)
 {
-	from_file(c, fd, len, json_records);
+	for (size_t i = 0; i < n; i++)
+		from_file(c, &parts[i], json_records);
 }
 
 static void json_bytes_file(struct call *c, int fd, size_t len)
 {
-	from_file(c, fd, len, json_bytes);
+	from_file(c, &(struct file_part){ fd, 0, len }, json_bytes);
 }
 
 static void message(struct buf *out, const char *tag)
@@ -266,7 +267,7 @@ static const struct codec json_codec = {
 	.end = json_end,
 	.records = json_records,
 	.bytes = json_bytes,
-	.records_file = json_records_file,
+	.records_files = json_records_files,
 	.bytes_file = json_bytes_file,
 	.chunk = json_chunk,
 	.progress = json_progress,

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -446,17 +447,41 @@ static void only_block_devices_are_opened_as_such(void)
 
 /* ---- what is known ---- */
 
+static void index_of(struct volindex *x, const char *records)
+{
+	static uint64_t data[512];
+	struct volindex_builder b = { 0 };
+	int fd = memfd_create("index", MFD_CLOEXEC);
+	struct err err = { 0 };
+
+	for (const char *at = records, *lf; (lf = strchr(at, '\n')); at = lf + 1) {
+		char text[LINE_MAX_BYTES + 1];
+		struct volume v;
+		struct line l;
+
+		memcpy(text, at, (size_t)(lf - at) + 1);
+		CHECK(line_parse_reply(text, (size_t)(lf - at), &l, NULL) == 0 &&
+		      volume_from_record(&l, &v, NULL) == 0 && volindex_add(&b, &v, 1, false));
+	}
+	CHECK(volindex_write(&b, 1, fd, &err) == 0);
+	volindex_builder_free(&b);
+	CHECK(volindex_open(x, data, (size_t)pread(fd, data, sizeof(data), 0)));
+	close(fd);
+}
+
 static void a_volume_is_found_by_its_whole_name(void)
 {
 	static const char records[] =
 		"- name=a type=file path=/p/a key=/p/a capacity=1 allocation=0\n- name=\"a b\" type=file "
 		"path=\"/p/a b\" key=\"/p/a b\" capacity=2 allocation=0\n"
 		"- name=ab type=file path=/p/ab key=/p/ab capacity=3 allocation=0\n";
-	const struct op op = { .cache = records, .cache_len = sizeof(records) - 1 }, none = { .cache = NULL };
+	struct volindex index;
+	const struct op op = { .index = &index }, none = { .index = NULL };
 	struct buf text = BUF_INIT;
 	struct line l;
 	struct volume v;
 
+	index_of(&index, records);
 	CHECK(file_volume_known(&op, "a", &text, &l, &v) && v.capacity == 1);
 	CHECK(file_volume_known(&op, "a b", &text, &l, &v) && v.capacity == 2);
 	CHECK(file_volume_known(&op, "ab", &text, &l, &v) && v.capacity == 3);

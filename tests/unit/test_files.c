@@ -455,7 +455,7 @@ static void a_hostile_index_does_no_harm(void)
 		index_of(&x, buf_str(&r.records));
 		CHECK_INT(x.n, 8);
 		for (size_t i = 0; i < x.n; i++) {
-			struct volindex_entry *e = (struct volindex_entry *)(uintptr_t)&x.entries[i];
+			struct volindex_entry *e = (struct volindex_entry *)(uintptr_t)&x.base.entries[i];
 
 			if (kind == 0)
 				e->offset = UINT64_MAX - 10;
@@ -464,15 +464,15 @@ static void a_hostile_index_does_no_harm(void)
 			else if (kind == 2)
 				e->len = 1;
 			else if (kind == 3)
-				e->offset = x.entries[7 - i].offset;
+				e->offset = x.base.entries[7 - i].offset;
 			else if (kind == 4)
-				e->len = x.entries[0].len / 2;
+				e->len = x.base.entries[0].len / 2;
 			else if (kind == 5)
-				memset((char *)(uintptr_t)x.records + e->offset, '"', e->len - 1);
+				memset((char *)(uintptr_t)x.base.records + e->offset, '"', e->len - 1);
 			else if (kind == 6)
-				e->name = x.entries[0].name;
+				e->name = x.base.entries[0].name;
 			else
-				((uint32_t *)(uintptr_t)x.slots)[i] = 0x80000000u + (uint32_t)i;
+				((uint32_t *)(uintptr_t)x.base.slots)[i] = 0x80000000u + (uint32_t)i;
 		}
 		refresh_with(&again, &op);
 		CHECK(again.rc == 0 || again.e.message[0]);

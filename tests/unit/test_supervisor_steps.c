@@ -186,7 +186,7 @@ static bool both_told(void) { return one.told > 0 && two.told > 0; }
 static bool no_workers(void) { return !env.s->workers && (!env.loop.timers || env.loop.timers->deadline > clock_ms()); }
 static bool a_works(void) { return pool("a") && pool("a")->worker; }
 static bool a_active(void) { return in_phase("a", PHASE_ACTIVE); }
-static bool a_refreshed(void) { return a_active() && pool("a")->index >= 0 && !pool("a")->worker; }
+static bool a_refreshed(void) { return a_active() && pool_has_index(pool("a")) && !pool("a")->worker; }
 
 /* ---- requests that cross ---- */
 
@@ -421,7 +421,7 @@ static void the_time_given_to_one_operation_is_not_anothers(void)
 	CHECK(pool_start(pool("a"), 1, false, asked(&two), &e) == 0);
 	CHECK(until(both_told));
 	CHECK_INT(pool("a")->phase, PHASE_ACTIVE);
-	CHECK(pool("a")->index >= 0);           /* the refresh had its own time */
+	CHECK(pool_has_index(pool("a")));           /* the refresh had its own time */
 	end();
 }
 

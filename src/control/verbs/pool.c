@@ -145,7 +145,7 @@ void verb_pool_info(struct call *c)
 		record_num(c, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
 	if (p->stuck)
 		record_num(c, "stuck", p->stuck);
-	if (p->index >= 0)
+	if (pool_has_index(p))
 		record_num(c, "refreshed_ms", now - p->refreshed);
 	if (p->worker)
 		record_str(c, "worker", p->worker->task.what);

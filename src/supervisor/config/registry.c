@@ -70,7 +70,7 @@ static struct pool *pool_new(struct supervisor *s, const struct summary *m)
 	if (!p)
 		return NULL;
 	p->sup = s;
-	p->index = p->fresh_index = -1;
+	p->index_base.fd = p->index_over.fd = p->fresh_index = -1;
 	p->retry = (struct timer){ .on_expiry = s->up->on_pool_clock, .owner = p };
 	p->name = strdup(m->name);
 	p->persistent = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A pool's volumes: not objects but an index (pool/volindex.h). The refresh worker writes it into a memfd;
- * the supervisor maps it and answers from it in constant time. Ten thousand volumes are one descriptor.
+ * the supervisor maps it and answers from it in constant time. Ten thousand volumes are one descriptor, and
+ * one more for the overlay of what has changed since.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,10 @@
 #include "pool/volindex.h"
 #include "supervisor/index/index.h"
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+
 int index_new(struct err *e)
 {
 	int fd = memfd_create("volumes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -21,22 +26,28 @@ int index_new(struct err *e)
 	return fd >= 0 ? fd : err_sys(e, errno, "cannot make the volume index");
 }
 
-static void unmap(struct pool *p)
+static void unmap(struct index_file *f)
 {
-	if (p->index_map)
-		munmap((void *)(uintptr_t)p->index_map, p->index_size);
-	if (p->index >= 0)
-		close(p->index);
-	p->index = -1;
+	if (f->map)
+		munmap((void *)(uintptr_t)f->map, f->size);
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = (struct index_file){ .fd = -1 };
+}
+
+/* x: what the files of the pool are now. */
+static void index_becomes(struct pool *p, const struct volindex *x)
+{
+	p->index = *x;
 	p->index_number++;
-	p->index_map = NULL;
-	p->index_len = p->index_size = 0;
-	p->nvolumes = 0;
+	p->nvolumes = x->n;
 }
 
 void index_drop(struct pool *p)
 {
-	unmap(p);
+	unmap(&p->index_base);
+	unmap(&p->index_over);
+	index_becomes(p, &(struct volindex){ 0 });
 	watch_drop(p);
 	touch_drop(p);
 }
@@ -47,11 +58,9 @@ static int unfinished(const struct pool *p, struct err *e)
 }
 
 /* Only a sealed memfd is mapped: nobody can shrink it under us. */
-int index_adopt(struct pool *p, int fd, struct err *e)
+static int map_index(struct index_file *f, const struct pool *p, int fd, struct err *e)
 {
-	cleanup_close int mine = fd;
 	int seals = fcntl(fd, F_GET_SEALS);
-	struct volindex x;
 	struct stat st;
 	void *map;
 
@@ -60,35 +69,47 @@ int index_adopt(struct pool *p, int fd, struct err *e)
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return err_sys(e, errno, "cannot map the volume index of pool \"%s\"", p->name);
-	if (!volindex_open(&x, map, (size_t)st.st_size)) {
-		munmap(map, (size_t)st.st_size);
-		return unfinished(p, e);
-	}
-	unmap(p);
-	p->index = steal_fd(&mine);
-	p->index_map = map;
-	p->index_size = (size_t)st.st_size;
-	p->index_len = x.records_len;
-	p->nvolumes = x.n;
+	*f = (struct index_file){ .fd = fd, .map = map, .size = (size_t)st.st_size };
 	return 0;
 }
 
-/* The volumes of a pool; none if there is no index. It was whole when it was adopted, and nobody can have
- * changed it. */
-static void open_index(const struct pool *p, struct volindex *x)
+int index_adopt(struct pool *p, int fd, struct err *e)
 {
-	if (!volindex_open(x, p->index_map, p->index_size))
-		*x = (struct volindex){ 0 };
+	cleanup_close int mine = fd;
+	struct index_file new;
+	struct volindex x;
+
+	if (map_index(&new, p, fd, e) < 0)
+		return -1;
+	steal_fd(&mine);
+	if (volindex_open(&x, new.map, new.size)) {
+		unmap(&p->index_base);
+		unmap(&p->index_over);
+		p->index_base = new;
+	} else if (x = p->index, volindex_lay(&x, new.map, new.size)) {
+		unmap(&p->index_over);
+		p->index_over = new;
+		/* What searches have read of the base is not kept (memory_keep()) any longer: with a change
+		 * of the whole index it would have gone, too. Before Linux 5.18 it is. */
+		madvise((void *)(uintptr_t)p->index_base.map, p->index_base.size, MADV_DONTNEED_LOCKED);
+	} else {
+		unmap(&new);
+		return unfinished(p, e);
+	}
+	index_becomes(p, &x);
+	return 0;
+}
+
+const struct volindex *pool_index(const struct pool *p)
+{
+	return p->index.base.n ? &p->index : NULL;
 }
 
 const char *volume_find(const struct pool *p, const char *name, size_t *len)
 {
-	struct volindex x;
-	long i;
+	long i = volindex_by_name(&p->index, name);
 
-	open_index(p, &x);
-	i = volindex_by_name(&x, name);
-	return i < 0 ? NULL : volindex_record(&x, (size_t)i, len);
+	return i < 0 ? NULL : volindex_record(&p->index, (size_t)i, len);
 }
 
 /* Does the record carry this path or key? */
@@ -106,14 +127,12 @@ static bool record_matches(const char *record, size_t len, const char *what)
 
 static const char *find_by_path(const struct pool *p, const char *what, size_t *len)
 {
-	struct volindex x;
+	uint64_t hash = hash_text(p->index.seed, what);
 	size_t at = 0;
 	long i;
 
-	open_index(p, &x);
-	uint64_t hash = hash_text(x.seed, what);
-	while ((i = volindex_next(&x, hash, &at)) >= 0) {
-		const char *record = volindex_record(&x, (size_t)i, len);
+	while ((i = volindex_next(&p->index, hash, &at)) >= 0) {
+		const char *record = volindex_record(&p->index, (size_t)i, len);
 
 		if (record && record_matches(record, *len, what))
 			return record;
@@ -123,7 +142,7 @@ static const char *find_by_path(const struct pool *p, const char *what, size_t *
 
 bool pool_has_index(const struct pool *p)
 {
-	return p->index >= 0;
+	return p->index_base.fd >= 0;
 }
 
 bool pool_awaits_index(const struct pool *p)

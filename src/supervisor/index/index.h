@@ -10,7 +10,10 @@
 
 /* ---- index.c ---- */
 int index_new(struct err *e); /* an empty memfd, for volindex_write() in the worker */
-int index_adopt(struct pool *p, int fd, struct err *e); /* swap it in; takes over fd */
+/* Swap it in, or lay it over the one that is there; takes over fd. */
+int index_adopt(struct pool *p, int fd, struct err *e);
+/* in the worker: what is known of the volumes; NULL: nothing, or that there are none */
+const struct volindex *pool_index(const struct pool *p);
 /* the pool is no longer active: nothing is known, watched or to be looked at */
 void index_drop(struct pool *p);
 

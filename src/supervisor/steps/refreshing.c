@@ -173,6 +173,8 @@ static void refreshed(struct pool *p, const struct backend *b)
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
+	if (!p->unchanged && volindex_is_worn(&p->index))
+		touch_look(p); /* and fold it */
 	if (p->reviving && p->found == STATE_DEGRADED)
 		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name,
 		        p->reason ? p->reason : "");
@@ -277,7 +279,7 @@ void step_refresh_begins(struct pool *p)
 /* Is it a refresh of everything that comes next? An update of some names would be taken for it. */
 static bool all_is_due(const struct pool *p)
 {
-	return p->refresh_wanted || p->stale || p->index < 0 || touch_due(p) == TOUCH_ALL;
+	return p->refresh_wanted || p->stale || !pool_has_index(p) || touch_due(p) == TOUCH_ALL;
 }
 
 /* ---- an update after an operation on a volume ---- */

@@ -30,10 +30,8 @@ struct context {
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
-	struct volindex index; /* the pool's present one */
 	struct volindex_builder volumes;
 	int fd; /* where the new one goes */
-	size_t n;
 	bool written, unchanged;
 };
 
@@ -83,7 +81,6 @@ static int write_index(struct op *op, struct volindex_builder *volumes, struct e
 
 	c->written = true;
 	c->unchanged = volumes == NULL;
-	c->n = volumes ? volumes->n : op->index->n;
 	if (volumes && volindex_write(volumes, op->seed, c->fd, e) < 0)
 		return -1;
 	fcntl(c->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
@@ -154,8 +151,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		.secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices,
 		.force = o->force,
-		.cache = p->index_map,
-		.cache_len = p->index_len,
+		.index = pool_index(p),
 		.detail = p->detail,
 		.made = worker_made,
 		.address = p->address,
@@ -406,16 +402,6 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-/* The index that the pool has, for comparing; none is no trouble. */
-static void open_last_index(struct context *c, const struct pool *p)
-{
-	bool there = volindex_open(&c->index, p->index_map, p->index_size) && c->index.n > 0;
-
-	c->op.index = there ? &c->index : NULL;
-	c->op.seed = there ? c->index.seed : volindex_seed();
-	c->op.on_index = write_index;
-}
-
 /* "- watch=N": before anything is looked at, so that what comes later is heard of. */
 static void watch_target(struct context *c, int inotify)
 {
@@ -438,7 +424,8 @@ static void watch_target(struct context *c, int inotify)
 static bool same_ground(struct context *c, const struct pool *p)
 {
 	cleanup_buf struct buf words = BUF_INIT;
-	bool look = c->op.only && !c->op.only[0] && c->op.index && p->phase == PHASE_ACTIVE;
+	bool look = c->op.only && !c->op.only[0] && c->op.index && !volindex_is_worn(c->op.index) &&
+	            p->phase == PHASE_ACTIVE;
 	struct buf b = BUF_INIT;
 
 	if (!read_ground(c, &words))
@@ -514,7 +501,8 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	c.fd = o->index;
 	c.op.only = o->only;
 	c.op.sweep = o->sweep;
-	open_last_index(&c, o->pool);
+	c.op.seed = c.op.index ? c.op.index->seed : volindex_seed();
+	c.op.on_index = write_index;
 	int revived = revive(&c, o, e);
 	if (revived)
 		return revived < 0 ? -1 : 0;
@@ -539,7 +527,6 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 		line_num(&b, "owner", sizes.owner);
 		line_num(&b, "group", sizes.group);
 	}
-	line_num(&b, "volumes", c.n);
 	line_str(&b, "unchanged", c.unchanged ? "yes" : NULL);
 	worker_send_record(io, &b);
 	return 0;

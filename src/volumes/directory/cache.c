@@ -15,9 +15,9 @@ long cache_find(const struct look *k, const char *name)
  * was read last, and how much of it the filesystem has really allocated by now. */
 bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all)
 {
-	const struct volindex_entry *e = &k->cache->entries[i];
+	const struct volindex_entry *e = volindex_entry(k->cache, (size_t)i);
 
-	if (!(e->flags & VOLINDEX_FILE) || e->inode == 0 || e->inode != st->st_ino ||
+	if (!e || !(e->flags & VOLINDEX_FILE) || e->inode == 0 || e->inode != st->st_ino ||
 	    e->size != (uint64_t)st->st_size || e->mtime != st->st_mtim.tv_sec ||
 	    e->mtime_nsec != (uint32_t)st->st_mtim.tv_nsec || e->ctime != st->st_ctim.tv_sec ||
 	    e->ctime_nsec != (uint32_t)st->st_ctim.tv_nsec)
@@ -25,6 +25,13 @@ bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all)
 	*all = e->atime == st->st_atim.tv_sec && e->atime_nsec == (uint32_t)st->st_atim.tv_nsec &&
 	       e->allocation == (uint64_t)st->st_blocks * 512;
 	return true;
+}
+
+bool cache_is_raw(const struct look *k, long i)
+{
+	const struct volindex_entry *e = volindex_entry(k->cache, (size_t)i);
+
+	return e && (e->flags & VOLINDEX_RAW);
 }
 
 bool cache_is_silent(const struct look *k, const char *name)

@@ -179,12 +179,13 @@ static struct dir_listing *keep_listing(struct refresh *r, const char *bytes, si
 static int list_known(struct refresh *r, struct err *e)
 {
 	const struct volindex *x = r->op->index;
+	struct volindex_walk walk = { 0 };
 	char name[NAME_MAX + 1];
 
 	r->nameless++;
-	for (size_t i = 0; x && i < x->n; i++) {
+	for (long i; x && (i = volindex_walk(x, &walk)) >= 0;) {
 		size_t len;
-		const char *record = volindex_record(x, i, &len);
+		const char *record = volindex_record(x, (size_t)i, &len);
 		bool named = record && volindex_name(record, len, name, sizeof(name));
 		struct dir_listing *l = named ? keep_listing(r, name, strlen(name) + 1) : NULL;
 
@@ -357,21 +358,31 @@ static int look_at_all(struct refresh *r, struct err *e)
 
 /* ---- putting the index together ---- */
 
+/* The entry that the index has for the i-th name, which is as it was; NULL: that cannot be right. */
+static const struct volindex_entry *kept_entry(const struct refresh *r, size_t i)
+{
+	const struct volindex_entry *e = r->op->index ? volindex_entry(r->op->index, r->outcomes[i].at)
+	                                              : NULL;
+
+	return e && e->name == hash_text(r->look->seed, r->names[i].text) ? e : NULL;
+}
+
 /* Add the i-th name's record, if it is a volume. False: what its reader said cannot be right. */
 static bool add_outcome(struct refresh *r, size_t i)
 {
 	const struct look_outcome *o = &r->outcomes[i];
 	const struct volindex_builder *made = &r->look->made;
+	const struct volindex_entry *kept;
 	struct volindex_entry entry;
 	const char *record;
 	size_t len;
 
 	if (o->verdict == VERDICT_KEPT) {
-		record = r->op->index ? volindex_record(r->op->index, o->at, &len) : NULL;
-		if (!record ||
-		    r->op->index->entries[o->at].name != hash_text(r->look->seed, r->names[i].text))
+		kept = kept_entry(r, i);
+		record = kept ? volindex_record(r->op->index, o->at, &len) : NULL;
+		if (!record)
 			return false;
-		volindex_keep(&r->volumes, &r->op->index->entries[o->at], record);
+		volindex_keep(&r->volumes, kept, record);
 	} else if (o->verdict == VERDICT_NEW && o->output == 0) {
 		if (o->at >= made->n)
 			return false;
@@ -386,15 +397,6 @@ static bool add_outcome(struct refresh *r, size_t i)
 	return true;
 }
 
-static void keep_indexed(struct refresh *r, size_t at)
-{
-	size_t len;
-	const char *record = volindex_record(r->op->index, at, &len);
-
-	if (record)
-		volindex_keep(&r->volumes, &r->op->index->entries[at], record);
-}
-
 static bool put_together(struct refresh *r)
 {
 	for (size_t i = 0; i < r->n; i++)
@@ -403,26 +405,24 @@ static bool put_together(struct refresh *r)
 	return true;
 }
 
-/* Some names among all those that the index has. */
+/* Some names among all those that the index has. What its base says of one, and is right, stands. */
 static bool put_in(struct refresh *r)
 {
-	size_t n = r->op->index ? r->op->index->n : 0, next = 0;
+	const struct volindex *x = r->op->index;
 
-	for (size_t i = 0; i < r->n; i++) {
-		const char *name = r->names[r->order[i]].text;
-		long there = r->op->index ? volindex_by_name(r->op->index, name) : -1;
-		size_t place = there >= 0 ? (size_t)there : 0;
+	volindex_overlay_begin(&r->volumes, x);
+	for (size_t k = 0; k < r->n; k++) {
+		size_t i = r->order[k];
+		const struct look_outcome *o = &r->outcomes[i];
 
-		if (there < 0 && r->op->index)
-			place = volindex_place(r->op->index, name);
-		while (next < place)
-			keep_indexed(r, next++);
-		if (!add_outcome(r, r->order[i]))
+		volindex_overlay_until(&r->volumes, r->names[i].text);
+		if (o->verdict == VERDICT_KEPT && o->at < x->base.n && kept_entry(r, i))
+			continue;
+		if (!add_outcome(r, i))
 			return false;
-		next += there >= 0 && next == (size_t)there;
+		volindex_overlay_set(&r->volumes, r->names[i].text);
 	}
-	while (next < n)
-		keep_indexed(r, next++);
+	volindex_overlay_end(&r->volumes);
 	return true;
 }
 
@@ -461,12 +461,20 @@ static int tell_each(struct refresh *r, struct err *e)
 	return 0;
 }
 
+/* A look at no names, at a time when nobody waits, is the one that folds. */
+static bool is_to_be_folded(const struct op *op)
+{
+	return op->only && !op->only[0] && op->index && volindex_is_worn(op->index);
+}
+
 static int hand_over(struct refresh *r, struct err *e)
 {
-	if (r->op->on_index && is_unchanged(r))
+	if (r->op->on_index && is_unchanged(r) && !is_to_be_folded(r->op))
 		return r->op->on_index(r->op, NULL, e);
-	if (!(r->op->only ? put_in(r) : put_together(r)))
+	if (!(r->op->only && r->op->index ? put_in(r) : put_together(r)))
 		return err_set(e, ERR_INTERNAL, "what was read of the files in %s makes no sense", r->target);
+	if (!r->op->on_index || is_to_be_folded(r->op))
+		volindex_fold(&r->volumes);
 	if (r->volumes.failed)
 		return list_no_memory(r, e);
 	return r->op->on_index ? r->op->on_index(r->op, &r->volumes, e) : tell_each(r, e);

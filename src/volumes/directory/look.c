@@ -412,8 +412,7 @@ static void read_seen(struct look *k, const char *name, long cached, int seen, i
 	v.capacity = v.physical;
 	if (v.physical)
 		read_image(k, fd < 0 ? opened : fd, &v, &image, problem, sizeof(problem));
-	o->disguised = cached >= 0 && k->cache->entries[cached].flags & VOLINDEX_RAW &&
-	               !streq(v.format, "raw");
+	o->disguised = cached >= 0 && cache_is_raw(k, cached) && !streq(v.format, "raw");
 	add_look(k, name, cached, &v, o);
 }
 
@@ -486,7 +485,7 @@ static bool tell_made(struct look *k, const char *name, long cached, const struc
 	if (!is_made_here(k, st))
 		return false;
 	if (cached >= 0)
-		return k->cache->entries[cached].flags & VOLINDEX_RAW && tell_again(k, name, cached, st, o);
+		return cache_is_raw(k, cached) && tell_again(k, name, cached, st, o);
 	fill_from_stat(k, &v, st);
 	v.capacity = v.physical;
 	add_look(k, name, cached, &v, o);

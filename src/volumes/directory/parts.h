@@ -100,6 +100,8 @@ bool files_is_doubtful(const struct stat *dir, const struct stat *st);
 long cache_find(const struct look *k, const char *name);
 /* Has its content stayed the same? Then `*all` says whether everything else has. */
 bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all);
+/* Was it raw, and not empty, for all that its content said? */
+bool cache_is_raw(const struct look *k, long i);
 /* Had the entry no answer when the last index was made? */
 bool cache_is_silent(const struct look *k, const char *name);
 /* The volume as the last index has it, its strings in `copy`. */

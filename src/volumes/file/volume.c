@@ -112,39 +112,16 @@ int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *
 
 /* ---- what is known ---- */
 
-/* The record of that name, without its LF; NULL: there is none. */
-static const char *known_record(const struct op *op, const char *name, size_t *len)
-{
-	cleanup_buf struct buf prefix = BUF_INIT;
-	const char *end = op->cache ? op->cache + op->cache_len : NULL;
-	long i = op->index ? volindex_by_name(op->index, name) : -1;
-
-	if (i >= 0) {
-		const char *record = volindex_record(op->index, (size_t)i, len);
-
-		*len -= record != NULL;
-		return record;
-	}
-	line_begin(&prefix, "-");
-	line_str(&prefix, "name", name);
-	for (const char *p = op->cache, *lf; p && p < end && (lf = memchr(p, '\n', (size_t)(end - p)));
-	     p = lf + 1) {
-		*len = (size_t)(lf - p);
-		if (*len > prefix.len && memcmp(p, prefix.data, prefix.len) == 0 && p[prefix.len] == ' ')
-			return p;
-	}
-	return NULL;
-}
-
 bool file_volume_known(const struct op *op, const char *name, struct buf *text, struct line *line,
                        struct volume *v)
 {
 	size_t len = 0;
-	const char *record = known_record(op, name, &len);
+	long i = op->index ? volindex_by_name(op->index, name) : -1;
+	const char *record = i < 0 ? NULL : volindex_record(op->index, (size_t)i, &len);
 
 	buf_reset(text);
 	if (record)
-		buf_add(text, record, len);
+		buf_add(text, record, len - 1); /* without its LF */
 	return record && !text->failed && line_parse_reply(text->data, text->len, line, NULL) == 0 &&
 	       volume_from_record(line, v, NULL) == 0;
 }

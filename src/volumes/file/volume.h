@@ -38,7 +38,7 @@ int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *
  * link, a directory, a device), ERR_DENIED (op->operate, and a doubtful hard link). */
 int file_volume_open(const struct pool_def *d, const struct op *op, const char *name, int mode,
                      struct stat *st, struct err *e);
-/* The volume of that name in op->cache. Its strings lie in line. */
+/* The volume of that name in op->index. Its strings lie in line. */
 struct line;
 bool file_volume_known(const struct op *op, const char *name, struct buf *text, struct line *line,
                        struct volume *v);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Parts of files that follow an answer's records: a volume index in its parts, a value.
+ */
+#ifndef POOLINIT_CONTROL_SENDING_H
+#define POOLINIT_CONTROL_SENDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* len bytes (not 0) of a file that cannot become shorter */
+struct file_part {
+	int fd;
+	uint64_t at;
+	size_t len;
+};
+
+/* What is still to be sent; all zero: nothing. */
+struct sending {
+	int fds[2]; /* of its own */
+	struct file_part *parts;
+	size_t n, next;
+};
+
+static inline bool sending_is_on(const struct sending *s)
+{
+	return s->n > 0;
+}
+
+/* These n parts (not 0), which are of two files at most. Their descriptors are copied: a refresh may swap the
+ * pool's index while this one is still being sent. False: no memory, or no descriptor is left. */
+bool sending_begin(struct sending *s, const struct file_part *parts, size_t n);
+/* Close what it has. */
+void sending_end(struct sending *s);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The index of a pool's volumes: making one, and an overlay of one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/contract.h"
+#include "base/hash.h"
+#include "base/line.h"
+#include "base/util.h"
+#include "pool/volindex_bytes.h"
+
+uint64_t volindex_seed(void)
+{
+	uint64_t seed = 0x2545f4914f6cdd1dULL;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed ^= (uint64_t)getpid() << 20;
+	return seed | 1;
+}
+
+/* ---- gathering ---- */
+
+static bool items_grow(struct volindex_builder *b, size_t size)
+{
+	struct volindex_item *more = realloc(b->items, size * sizeof(*more));
+
+	if (!more) {
+		b->failed = true;
+		return false;
+	}
+	b->items = more;
+	b->size = size;
+	return true;
+}
+
+static struct volindex_item *new_item(struct volindex_builder *b)
+{
+	if (b->n == b->size && !items_grow(b, b->size ? b->size * 2 : 64))
+		return NULL;
+	return &b->items[b->n++];
+}
+
+static uint32_t flags_of(const struct volume *v)
+{
+	if (!streq(v->type, "file"))
+		return 0;
+	return VOLINDEX_FILE |
+	       (v->format && streq(v->format, "raw") && !v->encryption && !v->problem && v->physical
+	                ? VOLINDEX_RAW
+	                : 0);
+}
+
+bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order)
+{
+	require_or(v->name, false);
+
+	size_t before = b->own.len;
+	struct volindex_item *i;
+
+	volume_record(v, &b->own);
+	if (!b->own.failed && b->own.len - before > LINE_MAX_BYTES) {
+		b->own.len = before;
+		return false;
+	}
+	i = b->own.failed ? NULL : new_item(b);
+	if (!i) {
+		b->failed = true;
+		return true;
+	}
+	b->unsorted |= !in_order;
+	*i = (struct volindex_item){ .e = {
+					     .offset = before,
+					     .len = (uint32_t)(b->own.len - before),
+					     .flags = flags_of(v),
+					     .name = hash_text(seed, v->name),
+					     .path = v->path ? hash_text(seed, v->path) : 0,
+					     .inode = v->inode,
+					     .size = v->physical,
+					     .allocation = v->allocation,
+					     .key = v->key && !streq_null(v->key, v->path)
+		                                            ? hash_text(seed, v->key)
+		                                            : 0,
+					     .atime = v->atime.sec,
+					     .mtime = v->mtime.sec,
+					     .ctime = v->ctime_.sec,
+					     .atime_nsec = v->atime.nsec,
+					     .mtime_nsec = v->mtime.nsec,
+					     .ctime_nsec = v->ctime_.nsec,
+				     } };
+	return true;
+}
+
+void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text)
+{
+	struct volindex_item *i = new_item(b);
+
+	if (i)
+		*i = (struct volindex_item){ *e, text };
+}
+
+/* ---- an overlay ---- */
+
+void volindex_overlay_begin(struct volindex_builder *b, const struct volindex *x)
+{
+	b->over = x;
+	b->next = 0;
+}
+
+static void take_changes(struct volindex_builder *b, size_t until)
+{
+	const struct volindex_part *over = &b->over->over;
+
+	for (; b->next < until; b->next++) {
+		const struct volindex_entry *e = &over->entries[b->next];
+		size_t len;
+		const char *record = volindex_record_in(over, e, &len);
+
+		if (record || (e->flags & VOLINDEX_GONE))
+			volindex_keep(b, e, record ? record : "");
+	}
+}
+
+void volindex_overlay_until(struct volindex_builder *b, const char *name)
+{
+	bool changed;
+
+	take_changes(b, volindex_change(b->over, name, &changed));
+	b->next += changed;
+	b->mark = b->n;
+}
+
+void volindex_overlay_set(struct volindex_builder *b, const char *name)
+{
+	bool there;
+	size_t place = volindex_place(b->over, name, &there);
+
+	if (b->failed)
+		return;
+	if (b->n > b->mark) {
+		struct volindex_entry *e = &b->items[b->n - 1].e;
+
+		e->place = (uint32_t)place;
+		e->flags = (e->flags & VOLINDEX_FACTS) | (there ? VOLINDEX_REPLACES : 0);
+	} else if (there) {
+		volindex_keep(b,
+		              &(struct volindex_entry){ .name = b->over->base.entries[place].name,
+		                                        .place = (uint32_t)place,
+		                                        .flags = VOLINDEX_GONE },
+		              "");
+	}
+}
+
+void volindex_overlay_end(struct volindex_builder *b)
+{
+	take_changes(b, b->over->over.n);
+	if (b->n >= 2 * volindex_overlay_limit(b->over))
+		volindex_fold(b);
+}
+
+static void keep_base(struct volindex_builder *b, const struct volindex_part *base, size_t *next,
+                      size_t until)
+{
+	for (; *next < until; ++*next) {
+		const struct volindex_entry *e = &base->entries[*next];
+		size_t len;
+		const char *record = volindex_record_in(base, e, &len);
+
+		if (record)
+			volindex_keep(b, e, record);
+	}
+}
+
+void volindex_fold(struct volindex_builder *b)
+{
+	struct volindex_builder whole = { .own = b->own, .failed = b->failed };
+	size_t next = 0;
+
+	if (!b->over || !items_grow(&whole, b->over->base.n + b->n + 1)) {
+		b->failed |= whole.failed;
+		return;
+	}
+	for (size_t i = 0; i < b->n; i++) {
+		const struct volindex_entry *e = &b->items[i].e;
+
+		keep_base(&whole, &b->over->base, &next, e->place);
+		next += (e->flags & (VOLINDEX_REPLACES | VOLINDEX_GONE)) != 0;
+		if (!(e->flags & VOLINDEX_GONE))
+			volindex_keep(&whole, e, b->items[i].text);
+	}
+	keep_base(&whole, &b->over->base, &next, b->over->base.n);
+	free(b->items);
+	*b = whole;
+}
+
+/* ---- writing ---- */
+
+struct named {
+	char *name;
+	struct volindex_item item;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+static const char *text_of(const struct volindex_builder *b, const struct volindex_item *i)
+{
+	return i->text ? i->text : b->own.data + i->e.offset;
+}
+
+/* For backends that have a few volumes, as they come. */
+static bool sort(struct volindex_builder *b)
+{
+	struct named *order = calloc(b->n + 1, sizeof(*order));
+	char name[LINE_MAX_BYTES + 1];
+	bool ok = order != NULL;
+
+	for (size_t i = 0; ok && i < b->n; i++) {
+		if (!volindex_name(text_of(b, &b->items[i]), b->items[i].e.len, name, sizeof(name)))
+			name[0] = '\0';
+		order[i] = (struct named){ strdup(name), b->items[i] };
+		ok = order[i].name != NULL;
+	}
+	if (ok)
+		qsort(order, b->n, sizeof(*order), by_name);
+	for (size_t i = 0; ok && i < b->n; i++)
+		b->items[i] = order[i].item;
+	for (size_t i = 0; order && i < b->n; i++)
+		free(order[i].name);
+	free(order);
+	return ok;
+}
+
+static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
+{
+	if (!hash)
+		return;
+	while (slots[hash & (nslots - 1)])
+		hash++;
+	slots[hash & (nslots - 1)] = value;
+}
+
+static void fill_map(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
+{
+	struct volindex_entry *entries = (void *)(map + VOLINDEX_ALIGN(records_len));
+	uint32_t *slots = (void *)(entries + b->n);
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct volindex_entry *e = &b->items[i].e;
+
+		memcpy(map + at, text_of(b, &b->items[i]), e->len);
+		entries[i] = *e;
+		entries[i].offset = at;
+		if (!b->over) {
+			entries[i].flags &= VOLINDEX_FACTS;
+			entries[i].place = 0;
+		}
+		at += e->len;
+		insert_slot(slots, nslots, e->name, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->path, (uint32_t)i + 1);
+		insert_slot(slots, nslots, e->key, (uint32_t)i + 1);
+	}
+}
+
+int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e)
+{
+	struct volindex_tail tail = { .n = b->n,
+		                      .nslots = 8,
+		                      .seed = seed,
+		                      .id = b->over ? b->over->id : volindex_seed(),
+		                      .magic = b->over ? VOLINDEX_MAGIC_OVER : VOLINDEX_MAGIC };
+	size_t hashes = 0, size;
+	char *map;
+
+	if (b->failed || b->n >= UINT32_MAX / 4 || (b->unsorted && !sort(b)))
+		return err_set(e, ERR_NO_MEMORY, "cannot sort the volumes: out of memory");
+	for (size_t i = 0; i < b->n; i++) {
+		tail.records_len += b->items[i].e.len;
+		hashes += b->items[i].e.key ? 3 : 2;
+	}
+	while (tail.nslots < 2 * hashes)
+		tail.nslots *= 2;
+	size = VOLINDEX_ALIGN(tail.records_len) + b->n * sizeof(struct volindex_entry) +
+	       tail.nslots * sizeof(uint32_t) + sizeof(tail);
+	if (ftruncate(fd, (off_t)size) < 0)
+		return err_sys(e, errno, "cannot make the volume index");
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (map == MAP_FAILED)
+		return err_sys(e, errno, "cannot map the volume index");
+	fill_map(b, map, tail.records_len, tail.nslots);
+	memcpy(map + size - sizeof(tail), &tail, sizeof(tail));
+	munmap(map, size);
+	return 0;
+}
+
+void volindex_builder_free(struct volindex_builder *b)
+{
+	free(b->items);
+	buf_free(&b->own);
+	*b = (struct volindex_builder){ 0 };
+}
