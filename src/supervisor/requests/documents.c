@@ -22,8 +22,7 @@
 #include "supervisor/config/registry.h"
 
 #define MOMENT 200 /* ms: the next reader is not forked while this request is answered */
-#define ROOM                                                                                                 \
-	((size_t)POOL_XML_LIMIT + (VOLUME_XML_LIMIT > POOL_XML_LIMIT ? VOLUME_XML_LIMIT : POOL_XML_LIMIT))
+#define ROOM   ((size_t)VOLUME_XML_LIMIT + POOL_XML_LIMIT) /* a volume's, and its pool's definition */
 
 /* In the memory that both have. d's texts follow it, each with a NUL. */
 struct letter {
@@ -253,28 +252,27 @@ struct worker *document_read(struct supervisor *s, const struct document *d, con
                              struct err *e)
 {
 	struct reader *r = reader_of(s);
-	struct worker *w = NULL;
 
 	if (!r || d->len > ROOM || d->pool_len > ROOM - d->len) {
 		err_set(e, r ? ERR_TOO_LONG : ERR_NO_MEMORY, "cannot read the document: %s",
 		        r ? "it is too long" : "out of memory");
 		return NULL;
 	}
-	for (int tries = 0; tries < 2 && !w; tries++) { /* the one that waited may just have died */
+	for (int tries = 0; tries < 2; tries++) { /* the one that waited may just have died */
 		if (!r->worker && reader_fork(r, e) < 0)
 			return NULL;
-		w = r->worker;
+		struct worker *w = r->worker;
+
 		letter_write(r->letter, d);
 		letter_drop(r);
 		r->worker = NULL;
 		worker_assign(w, task);
-		if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-			break;
+		if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1) {
+			documents_expect(s);
+			return w;
+		}
 		worker_disown(w);
-		w = NULL;
 	}
-	if (!w)
-		err_set(e, ERR_INTERNAL, "cannot read the document: its reader does not take it");
-	documents_expect(s);
-	return w;
+	err_set(e, ERR_INTERNAL, "cannot read the document: its reader does not take it");
+	return NULL;
 }
