@@ -219,10 +219,10 @@ int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml
 {
 	const struct backend *b = backend_find(type);
 	static const char nothing[] = "<source/>";
-	const struct document d = { .kind = DOCUMENT_SOURCE,
-		                    .type = type,
-		                    .text = xml ? xml : nothing,
-		                    .len = xml ? len : strlen(nothing) };
+	const struct sent_document d = { .kind = DOCUMENT_SOURCE,
+		                         .type = type,
+		                         .text = xml ? xml : nothing,
+		                         .len = xml ? len : strlen(nothing) };
 	struct request *r;
 
 	if (!b || !b->find)

@@ -26,11 +26,11 @@
 
 /* In the memory that both have. d's texts follow it, each with a NUL. */
 struct letter {
-	struct document d;
+	struct sent_document d;
 	char text[ROOM + 2];
 };
 
-struct reader {
+struct document_reader {
 	struct supervisor *sup;
 	struct worker *worker; /* who waits; or NULL */
 	struct letter *letter;
@@ -41,7 +41,7 @@ struct reader {
 
 static const char origin[] = "(socket)";
 
-static int read_pool_document(struct worker_io *io, const struct document *d, struct err *e)
+static int read_pool_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	struct pool_def def;
 	struct config_item item = { .def = &def, .origin = origin };
@@ -56,7 +56,7 @@ static int read_pool_document(struct worker_io *io, const struct document *d, st
 	return rc;
 }
 
-static int read_source_document(struct worker_io *io, const struct document *d, struct err *e)
+static int read_source_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
@@ -71,7 +71,7 @@ static int read_source_document(struct worker_io *io, const struct document *d, 
 	return worker_send_text(io, &text, e);
 }
 
-static int read_volume_document(struct worker_io *io, const struct document *d, struct err *e)
+static int read_volume_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	cleanup_buf struct buf xml = BUF_INIT;
 	cleanup_pool_def struct pool_def pool = { 0 };
@@ -92,7 +92,7 @@ static int read_volume_document(struct worker_io *io, const struct document *d, 
 	return 0;
 }
 
-static int read_secret_document(struct worker_io *io, const struct document *d, struct err *e)
+static int read_secret_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	struct secret_def s;
@@ -106,7 +106,7 @@ static int read_secret_document(struct worker_io *io, const struct document *d, 
 
 /* clang-format off */
 static const struct {
-	int (*read)(struct worker_io *io, const struct document *d, struct err *e);
+	int (*read)(struct worker_io *io, const struct sent_document *d, struct err *e);
 	enum grammar grammar;
 } kinds[] = {
 	[DOCUMENT_POOL]   = { read_pool_document,   GRAMMAR_POOL },
@@ -119,7 +119,7 @@ static const struct {
 static int run_reader(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct letter *letter = arg;
-	const struct document *d = &letter->d;
+	const struct sent_document *d = &letter->d;
 	ssize_t n;
 	char word;
 
@@ -136,7 +136,7 @@ static int run_reader(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- one that waits ---- */
 
-static void letter_drop(struct reader *r)
+static void letter_drop(struct document_reader *r)
 {
 	if (r->letter)
 		munmap(r->letter, sizeof(*r->letter));
@@ -146,7 +146,7 @@ static void letter_drop(struct reader *r)
 /* It has ended with nothing to read. The next is forked when there is something. */
 static void on_waited(struct worker *w, const struct err *e, bool left)
 {
-	struct reader *r = w->task.owner;
+	struct document_reader *r = w->task.owner;
 
 	(void)left;
 	log_debug(LF_WORKER, "a reader of documents has ended: %s", e ? e->message : "it waited no longer");
@@ -154,7 +154,7 @@ static void on_waited(struct worker *w, const struct err *e, bool left)
 	letter_drop(r);
 }
 
-static int reader_fork(struct reader *r, struct err *e)
+static int reader_fork(struct document_reader *r, struct err *e)
 {
 	struct task task = {
 		.what = "parse", .timeout = NEVER, .run = run_reader, .on_done = on_waited, .owner = r
@@ -182,15 +182,15 @@ static int reader_fork(struct reader *r, struct err *e)
 
 static void on_moment(struct timer *t)
 {
-	struct reader *r = t->owner;
+	struct document_reader *r = t->owner;
 
 	if (!r->worker && !r->sup->shutdown.on)
 		reader_fork(r, NULL);
 }
 
-static struct reader *reader_of(struct supervisor *s)
+static struct document_reader *reader_of(struct supervisor *s)
 {
-	struct reader *r = s->reader ? s->reader : calloc(1, sizeof(*r));
+	struct document_reader *r = s->reader ? s->reader : calloc(1, sizeof(*r));
 
 	if (r && !s->reader) {
 		r->sup = s;
@@ -202,7 +202,7 @@ static struct reader *reader_of(struct supervisor *s)
 
 void documents_expect(struct supervisor *s)
 {
-	struct reader *r = reader_of(s);
+	struct document_reader *r = reader_of(s);
 
 	if (r && !r->worker && !r->timer.armed && !s->shutdown.on)
 		loop_arm(s->loop, &r->timer, clock_ms() + MOMENT);
@@ -215,7 +215,7 @@ bool documents_own(const struct supervisor *s, pid_t pid)
 
 void documents_free(struct supervisor *s)
 {
-	struct reader *r = s->reader;
+	struct document_reader *r = s->reader;
 
 	if (!r)
 		return;
@@ -239,7 +239,7 @@ static const char *copy_text(char **to, const char *text, size_t len)
 	return at;
 }
 
-static void letter_write(struct letter *letter, const struct document *d)
+static void letter_write(struct letter *letter, const struct sent_document *d)
 {
 	char *to = letter->text;
 
@@ -248,10 +248,10 @@ static void letter_write(struct letter *letter, const struct document *d)
 	letter->d.pool = copy_text(&to, d->pool, d->pool_len);
 }
 
-struct worker *document_read(struct supervisor *s, const struct document *d, const struct task *task,
+struct worker *document_read(struct supervisor *s, const struct sent_document *d, const struct task *task,
                              struct err *e)
 {
-	struct reader *r = reader_of(s);
+	struct document_reader *r = reader_of(s);
 
 	if (!r || d->len > ROOM || d->pool_len > ROOM - d->len) {
 		err_set(e, r ? ERR_TOO_LONG : ERR_NO_MEMORY, "cannot read the document: %s",

@@ -16,7 +16,7 @@ enum document_kind {
 	DOCUMENT_SECRET, /* its canonical form */
 };
 
-struct document {
+struct sent_document {
 	enum document_kind kind;
 	bool validate;       /* against the grammar as well */
 	enum pool_type type; /* DOCUMENT_SOURCE: of what pools */
@@ -30,7 +30,7 @@ struct document {
 /* Give it to a reader, whose task is `task` from now on (without `run`, and nothing comes `then`). NULL:
  * there is no reader to be had; e says why and on_done is not called. The text is the caller's, and not
  * needed any more afterwards. */
-struct worker *document_read(struct supervisor *s, const struct document *d, const struct task *task,
+struct worker *document_read(struct supervisor *s, const struct sent_document *d, const struct task *task,
                              struct err *e);
 /* Is it the process of a reader that waits? */
 bool documents_own(const struct supervisor *s, pid_t pid);

@@ -226,7 +226,7 @@ int request_run(struct request *r, const char *what, uint64_t timeout,
 	return request_goes_on(r, worker_start(r->sup, &task, e), then);
 }
 
-int request_read(struct request *r, const struct document *d,
+int request_read(struct request *r, const struct sent_document *d,
                  void (*then)(struct request *, const struct err *), struct err *e)
 {
 	struct task task = request_task(r, "parse", DEADLINE_PARSE);

@@ -212,7 +212,7 @@ static void after_parse(struct request *r, const struct err *e)
 
 int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e)
 {
-	const struct document d = {
+	const struct sent_document d = {
 		.kind = DOCUMENT_POOL, .validate = o->validate, .text = o->xml, .len = o->xml_len
 	};
 	struct request *r = request_new(s, NULL, w, e);

@@ -51,7 +51,7 @@ int request_run(struct request *r, const char *what, uint64_t timeout,
                 int (*run)(struct worker_io *, void *, struct err *), void *arg,
                 void (*then)(struct request *, const struct err *), struct err *e);
 /* Have a document read; then() is told of the end. What comes out is r->text, and of a pool r->summary. */
-int request_read(struct request *r, const struct document *d,
+int request_read(struct request *r, const struct sent_document *d,
                  void (*then)(struct request *, const struct err *), struct err *e);
 /* That text is r->xml from now on. */
 void request_take_text(struct request *r);

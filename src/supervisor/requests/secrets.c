@@ -284,7 +284,7 @@ static void after_secret_read(struct request *r, const struct err *e);
 /* A definition is read first. What was given is wiped here: whoever has it now has a copy. */
 static void change_secret(struct request *r)
 {
-	const struct document d = {
+	const struct sent_document d = {
 		.kind = DOCUMENT_SECRET, .validate = r->order.validate, .text = r->data, .len = r->data_len
 	};
 	enum secret_action action = r->order.action;

@@ -508,13 +508,13 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 
 static int job_read(struct volume_job *j, const struct volume_order *o, struct err *e)
 {
-	const struct document d = { .kind = DOCUMENT_VOLUME,
-		                    .validate = o->validate,
-		                    .is_copy = j->work.record != NULL,
-		                    .text = o->xml,
-		                    .len = o->xml_len,
-		                    .pool = o->pool->xml,
-		                    .pool_len = strlen(o->pool->xml) };
+	const struct sent_document d = { .kind = DOCUMENT_VOLUME,
+		                         .validate = o->validate,
+		                         .is_copy = j->work.record != NULL,
+		                         .text = o->xml,
+		                         .len = o->xml_len,
+		                         .pool = o->pool->xml,
+		                         .pool_len = strlen(o->pool->xml) };
 	struct task task = { .what = "parse",
 		             .pool = j->pool_name,
 		             .timeout = time_left(j, DEADLINE_PARSE),
