@@ -21,7 +21,7 @@
 #define XML_USAGE 2
 
 /* One document, or two: a volume is read as one of a pool. */
-struct document {
+struct xml_input {
 	const char *name; /* of the file, for messages */
 	struct buf text;
 	const char *pool_name; /* NULL: a pool of type dir is assumed */
@@ -59,7 +59,7 @@ static int read_argument(const char **name, size_t limit, struct buf *out, struc
 
 /* ---- the documents ---- */
 
-static int print_pool_document(const struct document *d, struct buf *out, struct err *e)
+static int print_pool_document(const struct xml_input *d, struct buf *out, struct err *e)
 {
 	cleanup_pool_def struct pool_def def = { 0 };
 
@@ -69,7 +69,7 @@ static int print_pool_document(const struct document *d, struct buf *out, struct
 	return 0;
 }
 
-static int print_volume_document(const struct document *d, struct buf *out, struct err *e)
+static int print_volume_document(const struct xml_input *d, struct buf *out, struct err *e)
 {
 	static const char assumed[] =
 		"<pool type='dir'><name>default</name><target><path>/</path></target></pool>";
@@ -86,7 +86,7 @@ static int print_volume_document(const struct document *d, struct buf *out, stru
 	return 0;
 }
 
-static int print_secret_document(const struct document *d, struct buf *out, struct err *e)
+static int print_secret_document(const struct xml_input *d, struct buf *out, struct err *e)
 {
 	struct secret_def def = { 0 };
 
@@ -101,7 +101,7 @@ struct document_kind {
 	const char *word;
 	enum grammar grammar;
 	size_t limit;
-	int (*print)(const struct document *d, struct buf *out, struct err *e);
+	int (*print)(const struct xml_input *d, struct buf *out, struct err *e);
 };
 
 static const struct document_kind kinds[] = {
@@ -145,7 +145,7 @@ static int print_document(const struct buf *out)
 }
 
 /* Never returns to a caller with descriptors or memory to care for: the process ends as it is. */
-static _Noreturn void read_closed_in(const struct document_kind *kind, const struct document *d,
+static _Noreturn void read_closed_in(const struct document_kind *kind, const struct xml_input *d,
                                      bool validate)
 {
 	struct buf out = BUF_INIT;
@@ -175,8 +175,8 @@ static int print_capabilities(void)
 }
 
 /* Which words go together. NULL: *status is the exit status. */
-static const struct document_kind *choose_kind(const char *const *words, const char *what, struct document *d,
-                                               int *status)
+static const struct document_kind *choose_kind(const char *const *words, const char *what,
+                                               struct xml_input *d, int *status)
 {
 	const struct document_kind *kind = NULL;
 
@@ -203,7 +203,7 @@ static const struct document_kind *choose_kind(const char *const *words, const c
 int xml_main(int argc, char **argv)
 {
 	const char *words[2] = { NULL, NULL }, *what = NULL;
-	struct document d = { .text = BUF_INIT };
+	struct xml_input d = { .text = BUF_INIT };
 	struct err e = { 0 };
 	bool validate = false;
 	const struct option_row rows[] = {

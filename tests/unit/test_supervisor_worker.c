@@ -297,21 +297,11 @@ static bool has_spoken(void)
 /* Where it is not known how much there is to read, what has been read shows that it goes on. */
 static void a_record_may_begin_its_time_anew(void)
 {
-	struct err e = { 0 };
-
 	for (int each = 0; each < 2; each++) {
-		struct task task = { .what = "test",
-			             .run = ignore_term,
-			             .timeout = SECONDS(600),
-			             .each_record = each,
-			             .on_done = on_done,
-			             .on_gone = on_gone,
-			             .on_record = on_record };
-
 		begin();
-		memset(&heard, 0, sizeof(heard));
-		struct worker *w = worker_start(s, &task, &e);
+		struct worker *w = work(ignore_term, SECONDS(600));
 		CHECK(w != NULL);
+		w->task.each_record = each;
 		loop_arm(&loop, &w->deadline, clock_ms() + SECONDS(300));
 		CHECK(until(has_spoken, PATIENCE));
 		CHECK_INT(w->deadline.deadline > clock_ms() + SECONDS(400), each);
