@@ -203,17 +203,16 @@ int file_sync_dir(int dir)
 	               : -1;
 }
 
-/* Six characters nobody else has chosen; O_EXCL decides, so early boot need not wait for entropy. */
-static void random_suffix(char *out)
+void file_random_suffix(char *out, int len)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	uint64_t n;
 
 	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
 		n = clock_us() * 2654435761U ^ (uint64_t)getpid() << 32;
-	for (int i = 0; i < 6; i++, n /= sizeof(letters) - 1)
+	for (int i = 0; i < len; i++, n /= sizeof(letters) - 1)
 		out[i] = letters[n % (sizeof(letters) - 1)];
-	out[6] = '\0';
+	out[len] = '\0';
 }
 
 enum { SUFFIX = sizeof(".abcdef") - 1 };
@@ -226,7 +225,7 @@ static int open_beside(int dir, const char *base, char *name, size_t size)
 	for (int attempt = 0; attempt < 16; attempt++) {
 		char suffix[7];
 
-		random_suffix(suffix);
+		file_random_suffix(suffix, sizeof(suffix) - 1);
 		snprintf(name, size, ".%.200s.%s", base, suffix);
 		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd >= 0 || errno != EEXIST)

@@ -35,6 +35,9 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 /* Remove what file_replace() left in a directory when its process was killed, of every name that is_ours()
  * takes. Only while nobody replaces any there: what is being written looks the same. */
 void file_sweep(int dir, bool (*is_ours)(const char *name));
+/* That many characters, 12 at most, which nobody else has chosen, and a NUL. O_EXCL decides, so that early
+ * boot need not wait for entropy. */
+void file_random_suffix(char *out, int len);
 /* Write to an existing file or attribute (sysfs), in one write(2). */
 int file_poke(int dirfd, const char *path, const char *text, struct err *e);
 /* Is what is open on a filesystem of one of these kinds (statfs(2)'s f_type; a list that 0 ends)? False too

@@ -41,39 +41,19 @@ void call_records(struct call *c, const char *data, size_t len)
 	peer_codec(c->peer)->records(&c->records, data, len);
 }
 
-/* ---- records of an index ---- */
-
-/* One run of records more. False: no memory. */
-static bool append_part(struct file_part **parts, size_t *n, size_t *room, const struct file_part *part)
-{
-	if (*n == *room) {
-		size_t more = *room ? 2 * *room : 8;
-		struct file_part *grown = realloc(*parts, more * sizeof(*grown));
-
-		if (!grown)
-			return false;
-		*parts = grown;
-		*room = more;
-	}
-	(*parts)[(*n)++] = *part;
-	return true;
-}
-
 void call_index(struct call *c, const struct pool *p)
 {
-	cleanup_free struct file_part *parts = NULL;
+	const int fds[] = { p->index_base.fd, p->index_over.fd };
+	cleanup_free struct file_part *parts = malloc((2 * p->index.over.n + 1) * sizeof(*parts));
 	struct volindex_walk walk = { 0 };
 	struct volindex_run run;
-	size_t n = 0, room = 0;
+	size_t n = 0;
 
-	while (volindex_run(&p->index, &walk, &run)) {
-		int fd = run.over ? p->index_over.fd : p->index_base.fd;
-
-		c->records.failed |= !append_part(&parts, &n, &room,
-		                                  &(struct file_part){ fd, run.offset, run.len });
-	}
-	if (n && !c->records.failed)
-		peer_codec(c->peer)->records_files(c, parts, n);
+	c->records.failed |= !parts;
+	while (parts && volindex_run(&p->index, &walk, &run))
+		parts[n++] = (struct file_part){ run.over, run.offset, run.len };
+	if (n)
+		peer_codec(c->peer)->records_files(c, fds, parts, n);
 }
 
 /* ---- bytes ---- */
@@ -91,16 +71,16 @@ void call_file(struct call *c, int fd, size_t len)
 		call_bytes(c, "", 0);
 }
 
-void call_send_parts(struct call *c, const struct file_part *parts, size_t n)
+void call_send_parts(struct call *c, const int fds[2], const struct file_part *parts, size_t n)
 {
 	/* no descriptor left, or no memory: this client is dropped, nothing else */
-	if (!sending_begin(&c->files, parts, n))
+	if (!sending_begin(&c->files, fds, parts, n))
 		c->records.failed = true;
 }
 
 void call_send_file(struct call *c, int fd, size_t len)
 {
-	call_send_parts(c, &(struct file_part){ fd, 0, len }, 1);
+	call_send_parts(c, (const int[]){ fd, -1 }, &(struct file_part){ 0, 0, len }, 1);
 }
 
 void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total)

@@ -72,9 +72,9 @@ int call_give(struct call *c, const char *key, const char *value, struct err *e)
 /* The stage becomes PAYLOAD or RUNNING. */
 int call_check(struct call *c, struct err *e);
 void call_run(struct call *c);
-/* For the codec: these parts of two files at most follow the records as they are. Nothing but the answer's
+/* For the codec: these parts of two files follow the records as they are. Nothing but the answer's
  * end follows them. */
-void call_send_parts(struct call *c, const struct file_part *parts, size_t n);
+void call_send_parts(struct call *c, const int fds[2], const struct file_part *parts, size_t n);
 void call_send_file(struct call *c, int fd, size_t len); /* the beginning of one */
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);

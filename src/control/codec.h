@@ -43,10 +43,10 @@ struct codec {
 	/* lines "- key=value …": copied, or parsed and said anew */
 	void (*records)(struct buf *b, const char *data, size_t len);
 	void (*bytes)(struct buf *b, const char *data, size_t len);
-	/* The same, in parts of one or two files that are the caller's, or the first len bytes of one; never
-	 * nothing at all. call_send_parts() and call_send_file() send them as they are; else they are to be
+	/* The same, in parts of two files that are the caller's, or the first len bytes of one; never nothing
+	 * at all. call_send_parts() and call_send_file() send them as they are; else they are to be
 	 * read. */
-	void (*records_files)(struct call *c, const struct file_part *parts, size_t n);
+	void (*records_files)(struct call *c, const int fds[2], const struct file_part *parts, size_t n);
 	void (*bytes_file)(struct call *c, int fd, size_t len);
 	/* Before the end of an answer: bytes of a stream, and how far a job is. */
 	void (*chunk)(const struct call *c, struct buf *out, const char *data, size_t len);

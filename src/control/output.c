@@ -62,7 +62,8 @@ static size_t send_some(struct peer *p)
 		const struct file_part *part = &p->files.parts[p->files.next];
 		off_t at = (off_t)part->at;
 
-		n = sendfile(p->fd, part->fd, &at, part->len < TURN_FILE ? part->len : TURN_FILE);
+		n = sendfile(p->fd, p->files.fds[part->file], &at,
+		             part->len < TURN_FILE ? part->len : TURN_FILE);
 	}
 	if (n > 0)
 		return (size_t)n;

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -19,23 +20,19 @@ void sending_end(struct sending *s)
 	*s = (struct sending){ .n = 0 };
 }
 
-bool sending_begin(struct sending *s, const struct file_part *parts, size_t n)
+bool sending_begin(struct sending *s, const int fds[2], const struct file_part *parts, size_t n)
 {
-	int from[2] = { parts[0].fd, -1 };
+	bool failed = false;
 
-	for (size_t i = 1; i < n; i++)
-		if (parts[i].fd != from[0])
-			from[1] = parts[i].fd;
-	*s = (struct sending){ .fds = { -1, -1 }, .parts = calloc(n, sizeof(*parts)), .n = n };
-	for (int k = 0; k < 2; k++)
-		s->fds[k] = from[k] < 0 ? -1 : fcntl(from[k], F_DUPFD_CLOEXEC, 0);
-	if (!s->parts || s->fds[0] < 0 || (from[1] >= 0 && s->fds[1] < 0)) {
+	*s = (struct sending){ .parts = malloc(n * sizeof(*parts)), .n = n };
+	for (size_t i = 0; i < ARRAY_LEN(s->fds); i++) {
+		s->fds[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		failed |= s->fds[i] < 0 && fds[i] >= 0;
+	}
+	if (failed || !s->parts) {
 		sending_end(s);
 		return false;
 	}
-	for (size_t i = 0; i < n; i++) {
-		s->parts[i] = parts[i];
-		s->parts[i].fd = s->fds[parts[i].fd != from[0]];
-	}
+	memcpy(s->parts, parts, n * sizeof(*parts));
 	return true;
 }

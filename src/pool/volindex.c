@@ -21,23 +21,25 @@ static const char front[] = "- name=";
 
 /* ---- the bytes ---- */
 
-static bool open_part(struct volindex_part *p, struct volindex_tail *tail, uint64_t magic, const void *data,
-                      size_t len)
+/* NULL: there is no such part. */
+static const struct volindex_tail *open_part(struct volindex_part *p, uint64_t magic, const void *data,
+                                             size_t len)
 {
 	const char *bytes = data;
+	const struct volindex_tail *tail;
 	size_t at;
 
 	if (len < sizeof(*tail) || len % 8)
-		return false;
-	memcpy(tail, bytes + len - sizeof(*tail), sizeof(*tail));
+		return NULL;
 	len -= sizeof(*tail);
+	tail = (const void *)(bytes + len);
 	if (tail->magic != magic || tail->records_len > len || tail->n > len / sizeof(*p->entries) ||
 	    tail->nslots > len / sizeof(*p->slots) || (tail->nslots & (tail->nslots - 1)) ||
 	    tail->n > UINT32_MAX - 1)
-		return false;
+		return NULL;
 	at = VOLINDEX_ALIGN(tail->records_len);
 	if (at + tail->n * sizeof(*p->entries) + VOLINDEX_ALIGN(tail->nslots * sizeof(*p->slots)) != len)
-		return false;
+		return NULL;
 	*p = (struct volindex_part){
 		.records = bytes,
 		.records_len = tail->records_len,
@@ -46,23 +48,22 @@ static bool open_part(struct volindex_part *p, struct volindex_tail *tail, uint6
 		.slots = (const void *)(bytes + at + tail->n * sizeof(*p->entries)),
 		.nslots = tail->nslots,
 	};
-	return true;
+	return tail;
 }
 
 bool volindex_open(struct volindex *x, const void *data, size_t len)
 {
 	require_or(((uintptr_t)data & 7) == 0, false);
 
-	struct volindex_tail tail;
+	const struct volindex_tail *tail;
 
 	*x = (struct volindex){ .base.records = data };
-	if (len == 0)
-		return true;
-	if (!open_part(&x->base, &tail, VOLINDEX_MAGIC, data, len))
-		return false;
+	tail = open_part(&x->base, VOLINDEX_MAGIC, data, len);
+	if (!tail)
+		return len == 0;
 	x->n = x->base.n;
-	x->seed = tail.seed;
-	x->id = tail.id;
+	x->seed = tail->seed;
+	x->id = tail->id;
 	return true;
 }
 
@@ -91,11 +92,10 @@ bool volindex_lay(struct volindex *x, const void *data, size_t len)
 	require_or(((uintptr_t)data & 7) == 0, false);
 
 	struct volindex_part over;
-	struct volindex_tail tail;
+	const struct volindex_tail *tail = open_part(&over, VOLINDEX_MAGIC_OVER, data, len);
 	size_t n;
 
-	if (!open_part(&over, &tail, VOLINDEX_MAGIC_OVER, data, len) || tail.id != x->id ||
-	    tail.seed != x->seed || !is_in_order(&x->base, &over, &n))
+	if (!tail || tail->id != x->id || tail->seed != x->seed || !is_in_order(&x->base, &over, &n))
 		return false;
 	x->over = over;
 	x->n = n;

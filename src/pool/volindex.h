@@ -90,7 +90,8 @@ struct volindex_walk {
 };
 /* The number of the next volume, in the order of names; -1: no more. */
 long volindex_walk(const struct volindex *x, struct volindex_walk *w);
-/* The next records that lie together, for who sends them in the order of names. False: no more. */
+/* The next records that lie together, for who sends them in the order of names. False: no more. Of an overlay
+ * of k entries there are 2 k + 1 at most. */
 struct volindex_run {
 	bool over; /* they are the overlay's */
 	size_t offset, len;
@@ -118,7 +119,9 @@ struct volindex_builder {
 	bool failed; /* out of memory */
 	bool unsorted;
 	const struct volindex *over; /* not NULL: what it holds is an overlay of this one's base; */
-	size_t next, mark;           /* how far that one's own is taken over, and what came since */
+	size_t next, mark;           /* how far that one's own is taken over, and what came since, */
+	size_t place;                /* which belongs here in the base, */
+	bool there;                  /* that has this name, too */
 };
 
 /* What the hashes of an index depend on, so that nobody can choose names that collide. What is kept from
@@ -129,14 +132,13 @@ uint64_t volindex_seed(void);
 bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order);
 /* Append a record that is there already, in order; the text stays the caller's until volindex_write(). */
 void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text);
-/* Begin an overlay: x's own changes, and others, which come in the order of names. */
-void volindex_overlay_begin(struct volindex_builder *b, const struct volindex *x);
-/* Take over x's changes before that name, and none of that name: what is added or kept now is. */
+/* An overlay is made by a builder whose `over` is set: that one's own changes, and others, which come in the
+ * order of names. Take over those before that name, and none of that name: what is added or kept now is. */
 void volindex_overlay_until(struct volindex_builder *b, const char *name);
 /* It was: that record is the volume of that name; or none, and there is no such volume. Not called: what the
  * base says of it stands. */
-void volindex_overlay_set(struct volindex_builder *b, const char *name);
-/* Take over the rest of x's changes. Too many are folded. */
+void volindex_overlay_set(struct volindex_builder *b);
+/* Take over the rest. Too many are folded. */
 void volindex_overlay_end(struct volindex_builder *b);
 /* Make a whole index of the changes and their base; of a whole one, nothing. */
 void volindex_fold(struct volindex_builder *b);

@@ -106,12 +106,6 @@ void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, c
 
 /* ---- an overlay ---- */
 
-void volindex_overlay_begin(struct volindex_builder *b, const struct volindex *x)
-{
-	b->over = x;
-	b->next = 0;
-}
-
 static void take_changes(struct volindex_builder *b, size_t until)
 {
 	const struct volindex_part *over = &b->over->over;
@@ -133,27 +127,22 @@ void volindex_overlay_until(struct volindex_builder *b, const char *name)
 	take_changes(b, volindex_change(b->over, name, &changed));
 	b->next += changed;
 	b->mark = b->n;
+	b->place = volindex_place(b->over, name, &b->there);
 }
 
-void volindex_overlay_set(struct volindex_builder *b, const char *name)
+void volindex_overlay_set(struct volindex_builder *b)
 {
-	bool there;
-	size_t place = volindex_place(b->over, name, &there);
+	struct volindex_entry gone = { .flags = VOLINDEX_GONE }, *e = &gone;
 
-	if (b->failed)
-		return;
 	if (b->n > b->mark) {
-		struct volindex_entry *e = &b->items[b->n - 1].e;
-
-		e->place = (uint32_t)place;
-		e->flags = (e->flags & VOLINDEX_FACTS) | (there ? VOLINDEX_REPLACES : 0);
-	} else if (there) {
-		volindex_keep(b,
-		              &(struct volindex_entry){ .name = b->over->base.entries[place].name,
-		                                        .place = (uint32_t)place,
-		                                        .flags = VOLINDEX_GONE },
-		              "");
+		e = &b->items[b->n - 1].e;
+		e->flags = (e->flags & VOLINDEX_FACTS) | (b->there ? VOLINDEX_REPLACES : 0);
 	}
+	e->place = (uint32_t)b->place;
+	if (e != &gone || !b->there)
+		return;
+	gone.name = b->over->base.entries[b->place].name;
+	volindex_keep(b, &gone, "");
 }
 
 void volindex_overlay_end(struct volindex_builder *b)
@@ -200,42 +189,29 @@ void volindex_fold(struct volindex_builder *b)
 
 /* ---- writing ---- */
 
-struct named {
-	char *name;
-	struct volindex_item item;
-};
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
-}
-
 static const char *text_of(const struct volindex_builder *b, const struct volindex_item *i)
 {
 	return i->text ? i->text : b->own.data + i->e.offset;
 }
 
-/* For backends that have a few volumes, as they come. */
-static bool sort(struct volindex_builder *b)
+static int by_name(const void *a, const void *b)
 {
-	struct named *order = calloc(b->n + 1, sizeof(*order));
-	char name[LINE_MAX_BYTES + 1];
-	bool ok = order != NULL;
+	const struct volindex_item *const items[] = { a, b };
+	char names[2][LINE_MAX_BYTES + 1];
 
-	for (size_t i = 0; ok && i < b->n; i++) {
-		if (!volindex_name(text_of(b, &b->items[i]), b->items[i].e.len, name, sizeof(name)))
-			name[0] = '\0';
-		order[i] = (struct named){ strdup(name), b->items[i] };
-		ok = order[i].name != NULL;
-	}
-	if (ok)
-		qsort(order, b->n, sizeof(*order), by_name);
-	for (size_t i = 0; ok && i < b->n; i++)
-		b->items[i] = order[i].item;
-	for (size_t i = 0; order && i < b->n; i++)
-		free(order[i].name);
-	free(order);
-	return ok;
+	for (int i = 0; i < 2; i++)
+		if (!volindex_name(items[i]->text, items[i]->e.len, names[i], sizeof(names[i])))
+			names[i][0] = '\0';
+	return strcmp(names[0], names[1]);
+}
+
+/* For backends that have a few volumes, as they come. */
+static void sort(struct volindex_builder *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->items[i].text = text_of(b, &b->items[i]);
+	if (b->n)
+		qsort(b->items, b->n, sizeof(*b->items), by_name);
 }
 
 static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
@@ -280,8 +256,10 @@ int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err
 	size_t hashes = 0, size;
 	char *map;
 
-	if (b->failed || b->n >= UINT32_MAX / 4 || (b->unsorted && !sort(b)))
+	if (b->failed || b->n >= UINT32_MAX / 4)
 		return err_set(e, ERR_NO_MEMORY, "cannot sort the volumes: out of memory");
+	if (b->unsorted)
+		sort(b);
 	for (size_t i = 0; i < b->n; i++) {
 		tail.records_len += b->items[i].e.len;
 		hashes += b->items[i].e.key ? 3 : 2;
@@ -294,7 +272,7 @@ int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err
 		return err_sys(e, errno, "cannot make the volume index");
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED)
-		return err_sys(e, errno, "cannot map the volume index");
+		return err_sys(e, errno, "cannot make the volume index");
 	fill_map(b, map, tail.records_len, tail.nslots);
 	memcpy(map + size - sizeof(tail), &tail, sizeof(tail));
 	munmap(map, size);

@@ -101,24 +101,24 @@ static void json_records(struct buf *b, const char *data, size_t len)
 	}
 }
 
-static void from_file(struct call *c, const struct file_part *part,
+static void from_file(struct call *c, int fd, const struct file_part *part,
                       void (*add)(struct buf *b, const char *data, size_t len))
 {
 	cleanup_free char *data = malloc(part->len);
 
-	CHECK(data && pread(part->fd, data, part->len, (off_t)part->at) == (ssize_t)part->len);
+	CHECK(data && pread(fd, data, part->len, (off_t)part->at) == (ssize_t)part->len);
 	add(&c->records, data, part->len);
 }
 
-static void json_records_files(struct call *c, const struct file_part *parts, size_t n)
+static void json_records_files(struct call *c, const int fds[2], const struct file_part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		from_file(c, &parts[i], json_records);
+		from_file(c, fds[parts[i].file], &parts[i], json_records);
 }
 
 static void json_bytes_file(struct call *c, int fd, size_t len)
 {
-	from_file(c, &(struct file_part){ fd, 0, len }, json_bytes);
+	from_file(c, fd, &(struct file_part){ 0, 0, len }, json_bytes);
 }
 
 static void message(struct buf *out, const char *tag)

@@ -429,11 +429,10 @@ static int whole_of_model(void)
  * overlay. */
 static bool change_index(const bool *looked, int *fd)
 {
-	struct volindex_builder b = { 0 };
 	const struct volindex *x = &pool.index;
+	struct volindex_builder b = { .over = x };
 	bool over;
 
-	volindex_overlay_begin(&b, x);
 	for (unsigned i = 0; i < UNIVERSE; i++) {
 		long known = looked[i] ? volindex_by_name(x, name_of(i)) : -1;
 		size_t len = 0;
@@ -451,7 +450,7 @@ static bool change_index(const bool *looked, int *fd)
 			volindex_keep(&b, volindex_entry(x, (size_t)known), record);
 		else if (model[i].there)
 			add_of(&b, i, x->seed);
-		volindex_overlay_set(&b, name_of(i));
+		volindex_overlay_set(&b);
 	}
 	volindex_overlay_end(&b);
 	over = b.over;

@@ -58,45 +58,46 @@ static int unfinished(const struct pool *p, struct err *e)
 }
 
 /* Only a sealed memfd is mapped: nobody can shrink it under us. */
-static int map_index(struct index_file *f, const struct pool *p, int fd, struct err *e)
+static int map_index(struct index_file *f, const struct pool *p, struct err *e)
 {
-	int seals = fcntl(fd, F_GET_SEALS);
+	int seals = fcntl(f->fd, F_GET_SEALS);
 	struct stat st;
 	void *map;
 
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &st) < 0 || st.st_size == 0)
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(f->fd, &st) < 0 || st.st_size == 0)
 		return unfinished(p, e);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, f->fd, 0);
 	if (map == MAP_FAILED)
 		return err_sys(e, errno, "cannot map the volume index of pool \"%s\"", p->name);
-	*f = (struct index_file){ .fd = fd, .map = map, .size = (size_t)st.st_size };
+	f->map = map;
+	f->size = (size_t)st.st_size;
 	return 0;
 }
 
 int index_adopt(struct pool *p, int fd, struct err *e)
 {
-	cleanup_close int mine = fd;
-	struct index_file new;
+	struct index_file new = { .fd = fd }, *old = &p->index_base;
 	struct volindex x;
 
-	if (map_index(&new, p, fd, e) < 0)
+	if (map_index(&new, p, e) < 0) {
+		close(fd);
 		return -1;
-	steal_fd(&mine);
-	if (volindex_open(&x, new.map, new.size)) {
-		unmap(&p->index_base);
-		unmap(&p->index_over);
-		p->index_base = new;
-	} else if (x = p->index, volindex_lay(&x, new.map, new.size)) {
-		unmap(&p->index_over);
-		p->index_over = new;
-		/* What searches have read of the base is not kept (memory_keep()) any longer: with a change
-		 * of the whole index it would have gone, too. Before Linux 5.18 it is. */
-		madvise((void *)(uintptr_t)p->index_base.map, p->index_base.size, MADV_DONTNEED_LOCKED);
-	} else {
-		unmap(&new);
-		return unfinished(p, e);
 	}
+	if (!volindex_open(&x, new.map, new.size)) {
+		old = &p->index_over;
+		x = p->index;
+		if (!volindex_lay(&x, new.map, new.size)) {
+			unmap(&new);
+			return unfinished(p, e);
+		}
+	}
+	unmap(&p->index_over);
+	unmap(old); /* where that is the same, there is nothing in it now */
+	*old = new;
 	index_becomes(p, &x);
+	/* What searches have read of the base is not kept (memory_keep()) any longer: with a change of the
+	 * whole index it would have gone, too. Before Linux 5.18 it is. */
+	madvise((void *)(uintptr_t)p->index_base.map, p->index_base.size, MADV_DONTNEED_LOCKED);
 	return 0;
 }
 

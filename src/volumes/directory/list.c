@@ -410,7 +410,7 @@ static bool put_in(struct refresh *r)
 {
 	const struct volindex *x = r->op->index;
 
-	volindex_overlay_begin(&r->volumes, x);
+	r->volumes.over = x;
 	for (size_t k = 0; k < r->n; k++) {
 		size_t i = r->order[k];
 		const struct look_outcome *o = &r->outcomes[i];
@@ -420,7 +420,7 @@ static bool put_in(struct refresh *r)
 			continue;
 		if (!add_outcome(r, i))
 			return false;
-		volindex_overlay_set(&r->volumes, r->names[i].text);
+		volindex_overlay_set(&r->volumes);
 	}
 	volindex_overlay_end(&r->volumes);
 	return true;

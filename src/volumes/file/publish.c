@@ -12,11 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include "base/clock.h"
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -63,15 +61,9 @@ static void unwatch_termination(void)
 /* Eight characters nobody else has chosen; O_EXCL decides. */
 static void temporary_name(char *out, size_t size)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	char suffix[9];
-	uint64_t n;
 
-	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
-		n = clock_us() * 2654435761U ^ (uint64_t)getpid() << 32;
-	for (size_t i = 0; i < sizeof(suffix) - 1; i++, n /= sizeof(letters) - 1)
-		suffix[i] = letters[n % (sizeof(letters) - 1)];
-	suffix[sizeof(suffix) - 1] = '\0';
+	file_random_suffix(suffix, sizeof(suffix) - 1);
 	snprintf(out, size, "%s%s", PUBLISH_PREFIX, suffix);
 }
 
