@@ -16,9 +16,12 @@
 #include "base/line.h"
 #include "base/util.h"
 
+/* The letters as a number of 64 bits of the machine's byte order: an index of another version, or of
+ * anything else, has others. */
 #define MAGIC    0x3178646e696c6f76ULL /* "volindx1" */
 #define ALIGN(n) (((n) + 7) & ~(size_t)7)
 
+/* The tail stands at the end because it is known last; who reads begins with it. */
 struct tail {
 	uint64_t records_len, n, nslots, seed, magic;
 };
@@ -31,6 +34,8 @@ uint64_t volindex_seed(void)
 {
 	uint64_t seed = 0x2545f4914f6cdd1dULL;
 
+	/* Early in a boot the kernel may have no randomness yet, and does not wait for it. The seed keeps
+	 * names from colliding on purpose; the number of the process is better than a constant. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed ^= (uint64_t)getpid() << 20;
 	return seed | 1;
@@ -57,6 +62,8 @@ bool volindex_open(struct volindex *x, const void *data, size_t len)
 	    tail.nslots > len / sizeof(*x->slots) || (tail.nslots & (tail.nslots - 1)) ||
 	    tail.n > UINT32_MAX - 1)
 		return false;
+	/* No sum overflows: each part was compared with all that there is. The parts must fill it exactly,
+	 * since bytes between them would be unaccounted for. */
 	at = ALIGN(tail.records_len);
 	if (at + tail.n * sizeof(*x->entries) + ALIGN(tail.nslots * sizeof(*x->slots)) != len)
 		return false;
@@ -74,6 +81,8 @@ bool volindex_open(struct volindex *x, const void *data, size_t len)
 
 const char *volindex_record(const struct volindex *x, size_t i, size_t *len)
 {
+	demand_or(x && len, NULL);
+
 	const struct volindex_entry *e = i < x->n ? &x->entries[i] : NULL;
 
 	if (!e || e->offset > x->records_len || e->len > x->records_len - e->offset || e->len <= FRONT ||
@@ -85,12 +94,15 @@ const char *volindex_record(const struct volindex *x, size_t i, size_t *len)
 
 long volindex_next(const struct volindex *x, uint64_t hash, size_t *at)
 {
+	demand_or(at, -1);
+	demand_or((x->nslots & (x->nslots - 1)) == 0, -1); /* as volindex_open() leaves it */
 	while (*at < x->nslots) {
 		uint32_t slot = x->slots[(hash + (*at)++) & (x->nslots - 1)];
 		const struct volindex_entry *e;
 
 		if (slot == 0)
 			return -1;
+		/* A number that no entry has is passed over like a foreign hash. */
 		if (slot > x->n)
 			continue;
 		e = &x->entries[slot - 1];
@@ -117,6 +129,8 @@ static size_t name_end(const char *record, size_t len)
 
 bool volindex_name(const char *record, size_t len, char *out, size_t size)
 {
+	demand_or((record || len == 0) && out && size > 0, false);
+
 	char copy[LINE_MAX_BYTES + 1];
 	struct line l;
 	size_t n = name_end(record, len);
@@ -133,6 +147,7 @@ bool volindex_name(const char *record, size_t len, char *out, size_t size)
 	return true;
 }
 
+/* Most names need no quotes: those are compared where they lie, and only the others are taken apart. */
 static bool has_name(const char *record, size_t len, const char *name)
 {
 	size_t n = strlen(name);
@@ -144,8 +159,11 @@ static bool has_name(const char *record, size_t len, const char *name)
 	       memcmp(record, front, FRONT) == 0;
 }
 
+/* An entry is found by a hash that may be its path's: only its name's hash counts here. */
 long volindex_by_name(const struct volindex *x, const char *name)
 {
+	demand_or(x && name, -1);
+
 	uint64_t hash = hash_text(x->seed, name);
 	size_t at = 0, len;
 	long i;
@@ -161,6 +179,8 @@ long volindex_by_name(const struct volindex *x, const char *name)
 
 size_t volindex_place(const struct volindex *x, const char *name)
 {
+	demand_or(x && name, 0);
+
 	size_t low = 0, high = x->n, len;
 	char at[LINE_MAX_BYTES + 1];
 
@@ -178,6 +198,7 @@ size_t volindex_place(const struct volindex *x, const char *name)
 
 /* ---- making ---- */
 
+/* Room for one more; NULL, and the builder has failed, without memory. */
 static struct volindex_item *new_item(struct volindex_builder *b)
 {
 	if (b->n == b->size) {
@@ -194,6 +215,8 @@ static struct volindex_item *new_item(struct volindex_builder *b)
 	return &b->items[b->n++];
 }
 
+/* VOLINDEX_RAW is for a raw file with bytes in it. If those look like an image later, a guest has written
+ * them, and the file stays raw (look.c); an empty file may be given any content. */
 static uint32_t flags_of(const struct volume *v)
 {
 	if (!streq(v->type, "file"))
@@ -246,6 +269,8 @@ bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t s
 
 void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text)
 {
+	demand_or(e && text, );
+
 	struct volindex_item *i = new_item(b);
 
 	if (i)
@@ -267,7 +292,8 @@ static const char *text_of(const struct volindex_builder *b, const struct volind
 	return i->text ? i->text : b->own.data + i->e.offset;
 }
 
-/* For backends that have a few volumes, as they come. */
+/* Sort the records by name, for backends that have a few volumes, as they come. Names are taken out of the
+ * records once each: a comparison that parsed two of them would do it n·log(n) times. */
 static bool sort(struct volindex_builder *b)
 {
 	struct named *order = calloc(b->n + 1, sizeof(*order));
@@ -290,6 +316,7 @@ static bool sort(struct volindex_builder *b)
 	return ok;
 }
 
+/* Open addressing: the next free slot counts. A hash of 0 is none (no key of its own). */
 static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
 {
 	if (!hash)
@@ -299,6 +326,8 @@ static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t 
 	slots[hash & (nslots - 1)] = value;
 }
 
+/* Lay out the index in its mapping: records, entries with their new offsets, slots. The file was empty, so
+ * that what is not written is zero. */
 static void fill_map(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
 {
 	struct volindex_entry *entries = (void *)(map + ALIGN(records_len));
@@ -320,6 +349,8 @@ static void fill_map(const struct volindex_builder *b, char *map, size_t records
 
 int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e)
 {
+	demand(fd >= 0, e);
+
 	struct tail tail = { .n = b->n, .nslots = 8, .seed = seed, .magic = MAGIC };
 	size_t hashes = 0, size;
 	char *map;
@@ -330,6 +361,7 @@ int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err
 		tail.records_len += b->items[i].e.len;
 		hashes += b->items[i].e.key ? 3 : 2;
 	}
+	/* At most half of the slots are taken, so that a search ends after few steps, and always. */
 	while (tail.nslots < 2 * hashes)
 		tail.nslots *= 2;
 	size = ALIGN(tail.records_len) + b->n * sizeof(struct volindex_entry) +

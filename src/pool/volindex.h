@@ -9,6 +9,14 @@
  *
  * Made by a worker, read by everybody: by the supervisor, which finds a volume in constant time and owns no
  * memory for any of them, and by the next refresh. Whoever reads trusts no number in it.
+ *
+ * The bytes, in the order in which they lie, in the byte order of the machine, since they never leave its
+ * memory:
+ *
+ *     records   records_len bytes, then zeros up to a multiple of 8
+ *     entries   n × struct volindex_entry; the i-th is that of the i-th record
+ *     slots     nslots × 32 bits, a power of two; 0: free, else the number of an entry, from 1; zeros up to 8
+ *     tail      40 bytes: records_len, n, nslots, seed, magic
  */
 #ifndef POOLINIT_POOL_VOLINDEX_H
 #define POOLINIT_POOL_VOLINDEX_H
@@ -25,6 +33,8 @@ enum volindex_flags {
 	VOLINDEX_RAW = 1 << 1,  /* raw, and not empty, for all that its content says */
 };
 
+/* What is known of one volume without reading its record. Times and inode are what the next refresh compares
+ * with the file: if all are equal, the record stands, and the file need not be opened. */
 struct volindex_entry {
 	uint64_t offset; /* of the record */
 	uint32_t len;    /* with its LF */
@@ -40,6 +50,8 @@ _Static_assert(sizeof(struct volindex_entry) % 8 == 0, "entries and what follows
 
 /* ---- reading ---- */
 
+/* An index that has been taken apart. It points into the bytes and owns nothing; they stay mapped as long as
+ * it is used. */
 struct volindex {
 	const char *records;
 	size_t records_len;
@@ -50,19 +62,23 @@ struct volindex {
 	uint64_t seed;
 };
 
-/* Take apart the bytes of an index, which are aligned to 8. None at all is an empty index. False: this is
- * none. */
+/* Take apart the bytes of an index, which are aligned to 8 (a mapping is). None at all is an empty index.
+ * False: this is none. What lies in entries and slots is not looked at here: each function below checks the
+ * numbers that it uses, so that a wrong one finds nothing instead of something outside. */
 bool volindex_open(struct volindex *x, const void *data, size_t len);
 /* The i-th record, with its LF; NULL: it lies outside. */
 const char *volindex_record(const struct volindex *x, size_t i, size_t *len);
-/* Indices of entries whose name, path or key has that hash; other texts may have it too. Begin with *at = 0;
- * -1: no more. */
+/* Indices of entries whose name, path or key has that hash (of hash_text() with the index's seed); other
+ * texts may have it too, so that the caller compares. Begin with *at = 0; -1: no more. Ends after nslots
+ * steps at the latest. */
 long volindex_next(const struct volindex *x, uint64_t hash, size_t *at);
 /* The entry of the volume with that name; -1: there is none. */
 long volindex_by_name(const struct volindex *x, const char *name);
-/* Where that name is, or would be, among the sorted records. */
+/* Where that name is, or would be, among the sorted records: a number up to n. In a list that is not sorted,
+ * which only a broken worker makes, it is any such number. */
 size_t volindex_place(const struct volindex *x, const char *name);
-/* The name at the front of a record, as it is; false: no record, or too long a name. */
+/* The name at the front of a record, without the protocol's quotes and escapes; false: no record, or one
+ * whose name needs more than `size` bytes with its NUL. */
 bool volindex_name(const char *record, size_t len, char *out, size_t size);
 
 /* ---- making ---- */
@@ -73,6 +89,7 @@ struct volindex_item {
 	const char *text;
 };
 
+/* An index in the making. All zeros is an empty one; volindex_builder_free() takes what it has gathered. */
 struct volindex_builder {
 	struct volindex_item *items;
 	size_t n, size;
@@ -81,15 +98,17 @@ struct volindex_builder {
 	bool unsorted;
 };
 
-/* What the hashes of an index depend on, so that nobody can choose names that collide. What is kept from
- * another index has that one's seed. */
+/* A random seed, never 0. What the hashes of an index depend on, so that nobody can choose names that
+ * collide. What is kept from another index has that one's seed. */
 uint64_t volindex_seed(void);
-/* Append a volume. Its record is sorted in at the end, unless everything comes `in_order`. False: it was left
- * out, because no line can hold it. */
+/* Append a volume; v and its strings are the caller's again afterwards. Its record is sorted in at the end,
+ * unless everything comes `in_order` (of strcmp(3) of the names). False: it was left out, because no line
+ * can hold it. Memory that runs out is said by volindex_write(). */
 bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t seed, bool in_order);
 /* Append a record that is there already, in order; the text stays the caller's until volindex_write(). */
 void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text);
-/* Write the index into an empty file that can be mapped. */
+/* Write the index into fd, an empty file that can be mapped (memfd_create(2)). The builder is not freed.
+ * ERR_NO_MEMORY, or the error of the file. */
 int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e);
 /* Free what was gathered, whether or not it was written. */
 void volindex_builder_free(struct volindex_builder *b);

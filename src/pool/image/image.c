@@ -10,10 +10,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/image/parts.h"
 
-/* The first that matches: what is right at the beginning counts for more than what comes later. */
+/* The formats, by their magic bytes. The first that matches counts: what is right at the beginning counts
+ * for more than what comes later. */
 static const struct image_format {
 	const char *format;
 	size_t offset;
@@ -67,6 +69,7 @@ bool image_need(const struct head *h, struct image *i, size_t n)
 
 bool image_fetch(const struct head *h, uint64_t offset, unsigned char *out, size_t n)
 {
+	demand_or(out && n > 0, false);
 	if (head_has(h, offset, n)) {
 		memcpy(out, h->data + offset, n);
 		return true;
@@ -78,6 +81,7 @@ bool image_fetch(const struct head *h, uint64_t offset, unsigned char *out, size
 
 void image_set_capacity(struct image *i, uint64_t count, uint64_t unit)
 {
+	/* off_t ends there, and so does every file. */
 	if (unit && count > INT64_MAX / unit)
 		image_problem(i, "virtual size is impossibly large");
 	else
@@ -86,6 +90,8 @@ void image_set_capacity(struct image *i, uint64_t count, uint64_t unit)
 
 void image_set_cluster(struct image *i, uint64_t count, uint64_t unit)
 {
+	demand_or(unit > 0, );
+
 	const uint64_t most = 256 << 20;
 
 	if (count > most / unit)
@@ -98,6 +104,7 @@ void image_set_cluster(struct image *i, uint64_t count, uint64_t unit)
 void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset,
                     uint64_t len, const char *what)
 {
+	demand_or(name && size > 0, );
 	if (len >= size) {
 		image_problem(i, "%s name of %" PRIu64 " bytes", what, len);
 	} else if (!head_has(h, offset, len)) {
@@ -126,6 +133,8 @@ static void probe_trailer(const struct head *h, struct image *i)
 
 void image_probe_file(const unsigned char *head, size_t len, const struct image_file *f, struct image *out)
 {
+	demand_or(head && f && out, );
+
 	const struct head h = { head, len, f };
 
 	*out = (struct image){ .format = "raw", .capacity = f->size };
@@ -168,6 +177,8 @@ static bool has_protocol(const char *name)
 
 void image_backing_path(const char *image_path, const char *backing, struct buf *out)
 {
+	demand_or(image_path && backing, );
+
 	const char *slash = strrchr(image_path, '/');
 
 	if (backing[0] != '/' && !has_protocol(backing) && slash)
