@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 static bool is_continuation(unsigned char c)
@@ -16,6 +17,8 @@ static bool is_continuation(unsigned char c)
 
 size_t utf8_len(const char *s, size_t n)
 {
+	demand_or(s || n == 0, 0);
+
 	const unsigned char *u = (const unsigned char *)s;
 	size_t len;
 
@@ -68,6 +71,8 @@ static const struct {
 
 unsigned utf8_number(const char *s, size_t len)
 {
+	demand_or(len >= 1 && len <= 4, 0);
+
 	const unsigned char *u = (const unsigned char *)s;
 	unsigned c = len == 1 ? u[0] : u[0] & (0x7fu >> len);
 
@@ -91,6 +96,8 @@ bool utf8_is_hidden(const char *s, size_t len)
 
 size_t utf8_put(char *out, unsigned c)
 {
+	demand_or(c <= 0x10ffff, 0);
+
 	static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
 	unsigned more = 0U + (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
 	size_t n = 0;
