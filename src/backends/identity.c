@@ -2,6 +2,10 @@
  *
  * What a pool stands on: paths, by filesystem and path in it; devices, by number and content; and whether two
  * pools share one.
+ *
+ * A conflict is found by comparing facts as texts. So each fact is written in one way only: device numbers
+ * instead of names, uuids in lower case, paths by filesystem and path within it. Facts are made by workers,
+ * since most of them ask a device or a name server.
  */
 #include "backends/identity.h"
 
@@ -16,6 +20,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "backends/health.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -33,6 +38,7 @@ struct places {
 	bool failed;
 };
 
+/* A copy of one mount. The only option that is of interest is whether anything can be written there. */
 static int take_entry(const struct mount_entry *m, void *arg)
 {
 	struct places *t = arg;
@@ -72,6 +78,8 @@ void places_free(struct places *t)
 	free(t);
 }
 
+/* The table from a text, or as it is now. All or nothing: with a part of it, a path would be seen through
+ * the wrong mount. */
 static struct places *places_new(char *text, struct err *e)
 {
 	struct places *t = calloc(1, sizeof(*t));
@@ -103,6 +111,7 @@ const struct places *places_now(struct err *e)
 	static int fd = -1;
 	static pid_t keeper; /* a child has our memory, and not our descriptor */
 
+	/* The descriptor is not closed in a child: it may be another file there by now. */
 	if (keeper != getpid()) {
 		keeper = getpid();
 		fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -116,6 +125,7 @@ const struct places *places_now(struct err *e)
 
 struct places *places_parse(char *text)
 {
+	demand_or(text, NULL);
 	return places_new(text, NULL);
 }
 
@@ -161,6 +171,7 @@ static const struct mount_entry *mount_over(const struct places *t, const struct
 
 /* ---- paths ---- */
 
+/* One more name. The path has no '/' at its end, and "" is the root. */
 static bool path_append(char *out, size_t size, const char *name, size_t n)
 {
 	size_t len = strlen(out);
@@ -173,6 +184,7 @@ static bool path_append(char *out, size_t size, const char *name, size_t n)
 	return true;
 }
 
+/* The way to the directory above. "" is the root. */
 static void cut_last(char *path)
 {
 	char *slash = strrchr(path, '/');
@@ -198,6 +210,8 @@ static bool follow(char *done, char *rest, const char *link)
 
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size)
 {
+	demand_or(path && out && size > 1, false);
+
 	char rest[PATH_MAX], link[PATH_MAX];
 	bool blind = false;
 	int links = 0;
@@ -276,6 +290,9 @@ int places_mount(const struct places *t, const char *path)
 
 static const char place_key[] = "place", files_key[] = "files";
 
+/* A path by its filesystem and by the way to it there: the mount's own root (a bind mount, a subvolume) and
+ * what is below the mount's target. Two paths to one directory have the same fact, whatever mounts they lead
+ * through. */
 static void path_fact(const struct places *t, const char *key, const char *path, const char *canonical,
                       struct buf *facts)
 {
@@ -303,6 +320,9 @@ static void path_fact(const struct places *t, const char *key, const char *path,
 
 void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts)
 {
+	demand_or(t && path && facts, );
+	demand_or(which && !(which & ~(unsigned)(IDENTITY_PLACE | IDENTITY_FILES)), );
+
 	char canonical[PATH_MAX];
 
 	if (!places_resolve(t, path, canonical, sizeof(canonical)))
@@ -325,6 +345,8 @@ void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts)
 	buf_printf(facts, "files=%u:%u:/ %s\n", major(dev), minor(dev), spelling);
 }
 
+/* Append a fact whose value means the same in either case. The value ends at a blank, so that none may be in
+ * it. */
 static void add_lower(const char *key, const char *value, const char *spelling, struct buf *facts)
 {
 	buf_printf(facts, "%s=", key);
@@ -335,6 +357,8 @@ static void add_lower(const char *key, const char *value, const char *spelling, 
 
 bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 {
+	demand_or(spec && facts, false);
+
 	struct device_content content;
 	char path[PATH_MAX];
 	dev_t dev;
@@ -406,6 +430,7 @@ static size_t fact_len(const char *line)
 	return strcspn(line, " \n");
 }
 
+/* What stands behind the fact, for people. */
 static void spelling_of(const char *line, char *out, size_t size)
 {
 	const char *s = line + fact_len(line);
@@ -414,6 +439,7 @@ static void spelling_of(const char *line, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)strcspn(s, "\n"), s);
 }
 
+/* The same fact among those of another pool; NULL: it has none such. */
 static const char *find_fact(const char *facts, const char *fact, size_t n)
 {
 	for (const char *p = facts; *p; p += strcspn(p, "\n"), p += *p == '\n')
@@ -425,6 +451,7 @@ static const char *find_fact(const char *facts, const char *fact, size_t n)
 /* The sentence's format is one of the table's. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
+/* In one sentence, and with one name where both pools use the same. */
 static void sentence(const struct kind *k, const char *a, const char *b, char *out, size_t size)
 {
 	char mine[256], yours[256];
@@ -440,6 +467,7 @@ static void sentence(const struct kind *k, const char *a, const char *b, char *o
 
 bool identity_shared(const char *a, const char *b, char *out, size_t size)
 {
+	demand_or(a && b && out && size > 0, false);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		for (const char *p = a; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 			const char *other = starts_with(p, kinds[i].key) ? find_fact(b, p, fact_len(p))
@@ -453,6 +481,7 @@ bool identity_shared(const char *a, const char *b, char *out, size_t size)
 	return false;
 }
 
+/* Is what they want of a server the same, whoever the server is? An empty key wants nothing. */
 static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
 {
 	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
@@ -481,6 +510,8 @@ static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int p
 
 bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
 {
+	demand_or(a && b && out && size > 0, false);
+
 	const struct pool_type_info *info = pool_type_info(a->type);
 	const struct pool_host *h, *g;
 
