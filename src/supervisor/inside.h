@@ -101,7 +101,7 @@ struct supervisor {
 	unsigned lost_problems; /* for want of memory */
 	struct left_out *left_out;
 	struct worker *workers;
-	struct reader *reader; /* of documents (requests/documents.c); or NULL */
+	struct document_reader *reader; /* of documents (requests/documents.c); or NULL */
 	struct listener *listeners;
 	struct waiter *waits; /* pool_wait() */
 	struct event_ring ring;

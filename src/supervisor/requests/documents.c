@@ -31,7 +31,7 @@ struct letter {
 	char text[ROOM + 2];
 };
 
-struct reader {
+struct document_reader {
 	struct supervisor *sup;
 	struct worker *worker; /* who waits; or NULL */
 	struct letter *letter;
@@ -137,7 +137,7 @@ static int run_reader(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- one that waits ---- */
 
-static void letter_drop(struct reader *r)
+static void letter_drop(struct document_reader *r)
 {
 	if (r->letter)
 		munmap(r->letter, sizeof(*r->letter));
@@ -147,7 +147,7 @@ static void letter_drop(struct reader *r)
 /* It has ended with nothing to read. The next is forked when there is something. */
 static void on_waited(struct worker *w, const struct err *e, bool left)
 {
-	struct reader *r = w->task.owner;
+	struct document_reader *r = w->task.owner;
 
 	(void)left;
 	log_debug(LF_WORKER, "a reader of documents has ended: %s", e ? e->message : "it waited no longer");
@@ -155,7 +155,7 @@ static void on_waited(struct worker *w, const struct err *e, bool left)
 	letter_drop(r);
 }
 
-static int reader_fork(struct reader *r, struct err *e)
+static int reader_fork(struct document_reader *r, struct err *e)
 {
 	struct task task = {
 		.what = "parse", .timeout = NEVER, .run = run_reader, .on_done = on_waited, .owner = r
@@ -183,15 +183,15 @@ static int reader_fork(struct reader *r, struct err *e)
 
 static void on_moment(struct timer *t)
 {
-	struct reader *r = t->owner;
+	struct document_reader *r = t->owner;
 
 	if (!r->worker && !r->sup->shutdown.on)
 		reader_fork(r, NULL);
 }
 
-static struct reader *reader_of(struct supervisor *s)
+static struct document_reader *reader_of(struct supervisor *s)
 {
-	struct reader *r = s->reader ? s->reader : calloc(1, sizeof(*r));
+	struct document_reader *r = s->reader ? s->reader : calloc(1, sizeof(*r));
 
 	if (r && !s->reader) {
 		r->sup = s;
@@ -203,7 +203,7 @@ static struct reader *reader_of(struct supervisor *s)
 
 void documents_expect(struct supervisor *s)
 {
-	struct reader *r = reader_of(s);
+	struct document_reader *r = reader_of(s);
 
 	if (r && !r->worker && !r->timer.armed && !s->shutdown.on)
 		loop_arm(s->loop, &r->timer, clock_ms() + MOMENT);
@@ -216,7 +216,7 @@ bool documents_own(const struct supervisor *s, pid_t pid)
 
 void documents_free(struct supervisor *s)
 {
-	struct reader *r = s->reader;
+	struct document_reader *r = s->reader;
 
 	if (!r)
 		return;
@@ -252,7 +252,7 @@ static void letter_write(struct letter *letter, const struct document *d)
 struct worker *document_read(struct supervisor *s, const struct document *d, const struct task *task,
                              struct err *e)
 {
-	struct reader *r = reader_of(s);
+	struct document_reader *r = reader_of(s);
 	struct worker *w = NULL;
 
 	if (!r || d->len > ROOM || d->pool_len > ROOM - d->len) {
