@@ -109,6 +109,8 @@ override CC := $(DEPS_CC)
 unexport CC
 # -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
 # Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code: together 4 %.
+# Contracts that may be left out (base/contract.h) are 1 % more.
+CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
 CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)

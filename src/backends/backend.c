@@ -2,11 +2,15 @@
  *
  * The one table of backends. Which are in it is decided by src/backends/list and `make BACKENDS="…"`; nothing
  * registers itself at run time.
+ *
+ * A type that is not in the list is not in the program at all: its functions are referred to from here
+ * alone, and the linker drops the rest.
  */
 #include "backends/backend.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/util.h"
 
 /* BACKENDS: "BACKEND(dir)BACKEND(fs)…", from src/backends/list. */
@@ -26,6 +30,9 @@ const struct backend *backend_find(enum pool_type t)
 
 const char *backend_modules(const struct backend *b, size_t *len)
 {
+	demand_or(b && b->image && len, "");
+
+	/* "backend:TYPE:MODULES:MORE:PROGRAMS" */
 	const char *at = strchr(strchr(b->image, ':') + 1, ':') + 1;
 
 	*len = strcspn(at, ":");
@@ -35,6 +42,8 @@ const char *backend_modules(const struct backend *b, size_t *len)
 /* The grammar takes whatever libvirt takes; what cannot be meant is refused before anything is done. */
 int backend_validate(const struct pool_def *d, struct err *e)
 {
+	demand(d && (unsigned)d->type < POOL_TYPES, e);
+
 	const struct backend *b = backend_find(d->type);
 	const char *path = d->target.path;
 

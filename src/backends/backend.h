@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include "pool/operation.h"
 
+/* What a start may have to wait for, for plan to tell: a failed start says by itself what it waits for. */
 enum wait_kind { WAIT_NOTHING = 0, WAIT_DEVICE = 1 << 0, WAIT_NETWORK = 1 << 1 };
 
 /* A companion program that must run before a pool can start; the supervisor starts it, keeps it running and
@@ -42,6 +43,9 @@ struct service {
  * backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
+/* One type. What is NULL or 0 is left out: the operation is then "nothing to do", or refused as one that the
+ * type does not have. All operations return 0, or -1 with e filled; strings and structs that they are given
+ * are the caller's, and good for the call. */
 struct backend {
 	enum pool_type type;
 	const char *summary; /* one line for the tables of the documentation */
@@ -75,6 +79,8 @@ struct backend {
 	 * "session3"). From /sys alone, so that it costs next to nothing. An event of the kernel's about such
 	 * a device has these words made again, and only if they differ the pool is refreshed. */
 	int (*ground)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
+	/* Bring the pool up. One that is active already is success: that is how a new supervisor takes over.
+	 * ERR_WAIT_*: an event may help, which e->waits_for names. */
 	int (*start)(const struct pool_def *d, struct op *op, struct err *e);
 	int (*stop)(const struct pool_def *d, struct op *op, struct err *e); /* ERR_BUSY: something uses it */
 	/* Of a pool that is degraded. If only a new start can bring it back, and one may do so now, stop it
@@ -94,6 +100,8 @@ struct backend {
 	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 	/* Are two names of servers one server? NULL: a type without servers. May ask the name service. */
 	bool (*same_host)(const char *a, const char *b);
+	/* List the volumes (op->on_index or op->on_volume) and fill in the pool's sizes, in bytes. One volume
+	 * that cannot be read is listed with its problem, and fails nothing. */
 	int (*refresh)(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
 
 	/* Volumes. v is as the index knows it. Whatever creates is atomic: after a crash at any point there
@@ -108,17 +116,21 @@ struct backend {
 	vol_open_fn *vol_open;
 };
 
-/* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". */
+/* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". Static
+ * storage. */
 const struct backend *backend_find(enum pool_type t);
 
-/* The kernel modules that a start may need, with a space between them: *len bytes. */
+/* The kernel modules that a start may need, with a space between them: *len bytes of static storage, without
+ * a NUL behind them. */
 const char *backend_modules(const struct backend *b, size_t *len);
 
 /* May a definition be started at all? The rules that all types have in common (absolute paths, ports that
- * exist), then the type's own. */
+ * exist), then the type's own. ERR_INVALID or ERR_UNSUPPORTED otherwise. Nothing but the definition is
+ * looked at. A type that is not built in has the common rules only. */
 int backend_validate(const struct pool_def *d, struct err *e);
 
-/* libvirt's <storagepoolCapabilities>, from the table (capabilities.c). */
+/* Append libvirt's <storagepoolCapabilities> (virConnectGetStoragePoolCapabilities), from the tables of
+ * types and of backends. */
 void capabilities_print(struct buf *out);
 
 #endif

@@ -2,8 +2,12 @@
  *
  * What this build can do, as libvirt's <storagepoolCapabilities>: every pool type, whether there is a backend
  * for it, and its formats.
+ *
+ * The document is libvirt's, so that management programs find in it what they look for. Types that are
+ * defined only are listed with supported='no'.
  */
 #include "backends/backend.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 /* libvirt lists these before the default, which our lists have first. */
@@ -20,6 +24,7 @@ static void print_values(const char *const *formats, struct buf *out)
 				buf_printf(out, "        <value>%s</value>\n", formats[i]);
 }
 
+/* A list of formats and the default among them; nothing for a type without formats, as libvirt has it. */
 static void print_format_options(const char *element, const char *name, const char *const *formats,
                                  struct buf *out)
 {
@@ -34,6 +39,7 @@ static void print_format_options(const char *element, const char *name, const ch
 
 void capabilities_print(struct buf *out)
 {
+	demand_or(out, );
 	buf_adds(out, "<storagepoolCapabilities>\n");
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct pool_type_info *info = pool_type_info((enum pool_type)t);

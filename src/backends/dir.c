@@ -2,6 +2,10 @@
  *
  * dir: a directory that is there. Nothing is mounted; volumes are the files in it: see list.c.
  * Spec: storage.html, "Directory pool".
+ *
+ * The pool is its directory, and whoever can exchange that directory could have root read and write
+ * elsewhere. So a start notes which one it was, and everything later goes through pool_dir_open(), which
+ * looks whether it still is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +19,7 @@
 #include "volumes/file/volume.h"
 #include "volumes/pool_dir.h"
 
+/* There, and the one that it was when the pool was started. Another one is "not there", with a note why. */
 static int dir_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                      struct err *e)
 {
@@ -62,6 +67,8 @@ static int dir_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return 0;
 }
 
+/* A directory, by where it is and by whose files one sees there: another pool may be mounted on it, or below
+ * it. */
 static int dir_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const struct places *places = places_now(e);

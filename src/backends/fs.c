@@ -2,6 +2,11 @@
  *
  * fs: a filesystem on a block device, mounted at the target path.
  * Spec: storage.html, "Filesystem pool". Volumes are the files in it: see list.c.
+ *
+ * What is on the device decides what is mounted, and the definition has to agree with it: a filesystem is
+ * never mounted by guess, and a device that holds something else is never formatted without being told so.
+ * The mount itself is done by system/mount.c; that it is ours is told by the mount table and by the device
+ * below it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,11 +68,13 @@ static const struct filesystem {
  * these. */
 #define VFAT_MODULES "nls_cp437 nls_iso8859-1 nls_ascii nls_utf8"
 
+/* fs_validate() has seen to it that there is exactly one. */
 static const char *device_of(const struct pool_def *d)
 {
 	return d->source.devices[0].path;
 }
 
+/* libvirt's grammar takes several devices; one filesystem is on one (btrfs finds its others by itself). */
 static int fs_validate(const struct pool_def *d, struct err *e)
 {
 	if (d->source.ndevices != 1)
@@ -78,6 +85,7 @@ static int fs_validate(const struct pool_def *d, struct err *e)
 
 /* ---- what to mount ---- */
 
+/* Does a device with this content hold that filesystem, by any of the names that libblkid has for it? */
 static bool is_held_by(const struct filesystem *f, const char *type)
 {
 	for (size_t i = 0; i < ARRAY_LEN(f->holds) && f->holds[i]; i++)
@@ -86,6 +94,7 @@ static bool is_held_by(const struct filesystem *f, const char *type)
 	return false;
 }
 
+/* NULL: a format that libvirt knows and nobody here. */
 static const struct filesystem *by_format(const char *format)
 {
 	for (size_t i = 0; i < ARRAY_LEN(filesystems); i++)
@@ -194,6 +203,7 @@ static int mount_explain(const struct filesystem *f, struct err *e)
 
 /* ---- the operations ---- */
 
+/* Mount it, with the table's options before the definition's own, which may take them back. */
 static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f,
                     const struct device_content *c, struct op *op, struct err *e)
 {
@@ -287,6 +297,7 @@ static void warn_protected(const struct pool_def *d, const struct mount_entry *m
 		         m->source);
 }
 
+/* Ask the filesystem itself. A path that does not lead to it is not its fault. */
 static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struct op *op)
 {
 	cleanup_close int fd = target_open_path(d->target.path, O_PATH, NULL);
@@ -294,7 +305,8 @@ static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struc
 	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m), op);
 }
 
-/* The table may be one that was read before the filesystem met an error. */
+/* Is the pool's filesystem mounted? Then *m is its mount, for mount_entry_free(). The table may be one that
+ * was read before the filesystem met an error: then it is read again. */
 static bool find_mount(const struct pool_def *d, const struct op *op, struct mount_entry *m)
 {
 	if (mount_of_pool(d, m, NULL) <= 0)
@@ -306,6 +318,8 @@ static bool find_mount(const struct pool_def *d, const struct op *op, struct mou
 	return mount_of_pool(d, m, NULL) > 0;
 }
 
+/* Besides being there, the filesystem has to be well: the kernel says of a dead disk's filesystem that it is
+ * mounted. */
 static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                     struct err *e)
 {
@@ -375,6 +389,7 @@ static bool is_flushed_in_vain(const struct pool_def *d)
 	return vain;
 }
 
+/* Unmount. That it was flushed in vain has to be found out before: afterwards there is no mount to ask. */
 static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	bool vain = is_flushed_in_vain(d);
@@ -402,8 +417,9 @@ static int fs_revive(const struct pool_def *d, struct op *op, bool asked, struct
 	return rc;
 }
 
-/* Without a flag the directory alone. The device is looked at before anything is made, so that a refusal
- * changes nothing. */
+/* Make the directory, and with a flag the filesystem. The device is looked at before anything is made, so
+ * that a refusal changes nothing. Afterwards the new filesystem is looked for as a start would: if that does
+ * not find it, the build has failed. */
 static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
 	struct device_content content;
@@ -425,6 +441,7 @@ static int fs_build(const struct pool_def *d, struct op *op, unsigned flags, str
 	return choose_filesystem(d, device, &content, &other, e) ? 0 : -1;
 }
 
+/* The device, the filesystem on it and the directory: a second pool may meet this one in any of them. */
 static int fs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const struct places *places = places_now(e);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Is a mounted filesystem well? See health.h.
+ *
+ * Each filesystem tells of its trouble in its own way: ext4 by counters in sysfs and a mark in its
+ * superblock, xfs by an ioctl, btrfs by counters of its devices, all of them by an option that appears in
+ * the mount table. Nothing is written to find out: a write to a filesystem that is failing can make it
+ * worse.
  */
 #include "backends/health.h"
 
@@ -16,6 +21,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/btrfs.h"
@@ -51,6 +57,8 @@ bool health_disk_is_there(const struct mount_entry *m)
 	return device_sysname(dev, sysname, sizeof(sysname)) && !device_is_lost(sysname);
 }
 
+/* A word that the kernel tells of this ext4 filesystem. False: it is another one, or the kernel does not
+ * tell. */
 static bool ext4_word(const struct mount_entry *m, const char *name, char *out, size_t size)
 {
 	char path[PATH_MAX], sysname[NAME_MAX + 1];
@@ -61,6 +69,7 @@ static bool ext4_word(const struct mount_entry *m, const char *name, char *out, 
 	return file_read_line(AT_FDCWD, path, out, size) > 0;
 }
 
+/* 0 for every other filesystem. */
 static unsigned long ext4_errors(const struct mount_entry *m)
 {
 	char text[32];
@@ -68,8 +77,9 @@ static unsigned long ext4_errors(const struct mount_entry *m)
 	return ext4_word(m, "errors_count", text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
 }
 
-/* Whoever has met errors marks the filesystem, the mount too; what it has counted may be gone. The kernel
- * keeps the superblock in memory. */
+/* Is the filesystem marked as having errors, in its superblock (at 1024; s_magic at 0x38, s_state at 0x3a,
+ * bit 1 is EXT4_ERROR_FS)? Whoever has met errors marks it, the mount too; what it has counted may be gone.
+ * The kernel keeps the superblock in memory, so that reading it asks no disk. */
 static bool ext4_is_marked(const struct mount_entry *m)
 {
 	unsigned char magic_and_state[4] = { 0 };
@@ -99,6 +109,7 @@ bool health_marked(const struct mount_entry *m)
 
 void health_ground(const struct mount_entry *m, struct buf *words)
 {
+	demand_or(m && words, );
 	buf_printf(words, ":%lu%s", ext4_errors(m), health_marked(m) ? ":ro" : "");
 }
 
@@ -124,6 +135,8 @@ _Static_assert(sizeof(struct xfs_geometry) == 256, "struct xfs_fsop_geom has 256
 
 void health_warn(const struct mount_entry *m, const char *target, struct op *op)
 {
+	demand_or(m && target && op, );
+
 	struct xfs_geometry g = { .sick = 0 };
 	unsigned long errors;
 
@@ -146,20 +159,24 @@ static const char *last_count(const struct mount_entry *m, const struct op *op)
 	return same ? strstr(op->detail, " errors=") : NULL;
 }
 
-static unsigned long errors_counted(const char *count)
+/* The errors that such a count tells; 0 where there is none. */
+static unsigned long errors_of(const char *count)
 {
 	return count ? strtoul(count + strlen(" errors="), NULL, 10) : 0;
 }
 
 bool health_is_worse(const struct mount_entry *m, const struct op *op)
 {
-	return ext4_errors(m) > errors_counted(last_count(m, op));
+	demand_or(m && op, false);
+	return ext4_errors(m) > errors_of(last_count(m, op));
 }
 
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail)
 {
+	demand_or(m && op, );
+
 	const char *last = last_count(m, op);
-	unsigned long now = ext4_errors(m), then = errors_counted(last);
+	unsigned long now = ext4_errors(m), then = errors_of(last);
 	bool aborted = last && strstr(last, ABORTED), marked;
 	char where[64] = "", code[8] = "";
 
@@ -183,6 +200,8 @@ void health_count(const struct mount_entry *m, struct op *op, struct buf *detail
 
 bool health_look(const struct mount_entry *m, int fd, bool read_only, struct op *op)
 {
+	demand_or(m && op, false);
+
 	const char *why = NULL;
 	struct statvfs v = { 0 };
 	struct stat st;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a pool stands on: paths, by filesystem and path in it; devices, by number and content.
+ *
+ * A conflict (same.c) is found by comparing facts as texts. So each fact is written in one way only: device
+ * numbers instead of names, uuids in lower case, paths by filesystem and path within it. Facts are made by
+ * workers, since most of them ask a device or a name server.
  */
 #include "backends/identity.h"
 
@@ -14,6 +18,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "backends/health.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -30,6 +35,7 @@ struct places {
 	bool failed;
 };
 
+/* A copy of one mount. The only option that is of interest is whether anything can be written there. */
 static int take_entry(const struct mount_entry *m, void *arg)
 {
 	struct places *t = arg;
@@ -69,6 +75,8 @@ void places_free(struct places *t)
 	free(t);
 }
 
+/* The table from a text, or as it is now. All or nothing: with a part of it, a path would be seen through
+ * the wrong mount. */
 static struct places *places_new(char *text, struct err *e)
 {
 	struct places *t = calloc(1, sizeof(*t));
@@ -91,6 +99,7 @@ const struct places *places_now(struct err *e)
 	static unsigned of;
 	unsigned reading = mountinfo_reading();
 
+	/* As long as the table is the one that was read for it: 0 says that this is not known. */
 	if (kept && reading && reading == of)
 		return kept;
 	places_free(kept);
@@ -101,6 +110,7 @@ const struct places *places_now(struct err *e)
 
 struct places *places_parse(char *text)
 {
+	demand_or(text, NULL);
 	return places_new(text, NULL);
 }
 
@@ -146,6 +156,7 @@ static const struct mount_entry *mount_over(const struct places *t, const struct
 
 /* ---- paths ---- */
 
+/* One more name. The path has no '/' at its end, and "" is the root. */
 static bool path_append(char *out, size_t size, const char *name, size_t n)
 {
 	size_t len = strlen(out);
@@ -158,6 +169,7 @@ static bool path_append(char *out, size_t size, const char *name, size_t n)
 	return true;
 }
 
+/* The way to the directory above. "" is the root. */
 static void cut_last(char *path)
 {
 	char *slash = strrchr(path, '/');
@@ -183,6 +195,8 @@ static bool follow(char *done, char *rest, const char *link)
 
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size)
 {
+	demand_or(path && out && size > 1, false);
+
 	char rest[PATH_MAX], link[PATH_MAX];
 	bool blind = false;
 	int links = 0;
@@ -261,6 +275,9 @@ int places_mount(const struct places *t, const char *path)
 
 static const char place_key[] = "place", files_key[] = "files";
 
+/* A path by its filesystem and by the way to it there: the mount's own root (a bind mount, a subvolume) and
+ * what is below the mount's target. Two paths to one directory have the same fact, whatever mounts they lead
+ * through. */
 static void path_fact(const struct places *t, const char *key, const char *path, const char *canonical,
                       struct buf *facts)
 {
@@ -288,6 +305,9 @@ static void path_fact(const struct places *t, const char *key, const char *path,
 
 void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts)
 {
+	demand_or(t && path && facts, );
+	demand_or(which && !(which & ~(unsigned)(IDENTITY_PLACE | IDENTITY_FILES)), );
+
 	char canonical[PATH_MAX];
 
 	if (!places_resolve(t, path, canonical, sizeof(canonical)))
@@ -310,6 +330,8 @@ void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts)
 	buf_printf(facts, "files=%u:%u:/ %s\n", major(dev), minor(dev), spelling);
 }
 
+/* Append a fact whose value means the same in either case. The value ends at a blank, so that none may be in
+ * it. */
 static void add_lower(const char *key, const char *value, const char *spelling, struct buf *facts)
 {
 	buf_printf(facts, "%s=", key);
@@ -320,6 +342,8 @@ static void add_lower(const char *key, const char *value, const char *spelling, 
 
 bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 {
+	demand_or(spec && facts, false);
+
 	struct device_content content;
 	char path[PATH_MAX];
 	dev_t dev;

@@ -32,8 +32,9 @@ const struct places *places_now(struct err *e);
 struct places *places_parse(char *text); /* from a table's text, which is changed; for tests */
 void places_free(struct places *t);
 
-/* A path without links, "." and "..", as far as it can be followed safely; false: too long, or links in a
- * circle. */
+/* Write to out the path without links, "." and "..", as far as it can be followed safely (nothing below a
+ * mount that may not answer is looked at; the rest of the way is then taken as it is written); false: too
+ * long, or links in a circle. */
 bool places_resolve(const struct places *t, const char *path, char *out, size_t size);
 
 /* The number of the mount through which one sees what is at the path, or 0; negative if its options say that
@@ -42,20 +43,24 @@ int places_mount(const struct places *t, const char *path);
 
 /* Append facts. Those of a path are asked for together: each step of the way is a system call. */
 enum { IDENTITY_PLACE = 1, IDENTITY_FILES = 2 };
+/* Append facts of a path: which is IDENTITY_PLACE, IDENTITY_FILES or both. */
 void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts);
-void identity_number(dev_t dev, const char *spelling, struct buf *facts); /* dev */
-/* files: all of those on a device */
+/* Append dev=…, by a device's number. */
+void identity_number(dev_t dev, const char *spelling, struct buf *facts);
+/* Append files=…, for all files on a device. */
 void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);
-/* dev, fsuuid; partuuid. Reads the device. Is it there? `where` (or NULL) gets its number then. */
+/* Append dev and fsuuid of a device, or partuuid. Reads the device. Is it there? `where` (or NULL) gets its
+ * number then. One that is not there has the facts that its spelling tells (UUID=, PARTUUID=). */
 bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
 /* ---- same.c: two pools ---- */
 
-/* The facts of a definition: its backend's, or for types that this build cannot start those of its devices
- * and target. */
+/* Append the facts of a definition: its backend's, or for types that this build cannot start those of its
+ * devices and target. What is not there has no facts, which is no error. */
 int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 
-/* A fact that both have, in words: "/dev/disk/by-id/x and /dev/sdb are the same device". False: none. */
+/* Is there a fact that both texts have? Then out says it in words: "/dev/disk/by-id/x and /dev/sdb are the
+ * same device". The strongest kind is told: a device before a directory. */
 bool identity_shared(const char *a, const char *b, char *out, size_t size);
 /* Two definitions of one type that name the same export or target of servers that are spelled differently:
  * are they one server? May ask the name service, but only if that decides. */

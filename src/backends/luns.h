@@ -14,14 +14,15 @@ struct luns_health {
 	char first[64], why[160];
 };
 
-/* Report every disk and rom of SCSI host `host` (of one target id, or -1 for all) as a volume "unit:B:T:L"
- * with its stable name under the definition's target path; waits, by uevent, until the disks that the bus has
- * reported have their block devices. Each is read by a process that may hang: one that does not answer, or
- * cannot be read, is reported with its problem, and counted in *health. */
+/* Report every disk and rom of SCSI host `host` as a volume "unit:B:T:L" with its stable name under the
+ * definition's target path; waits, by uevent, until the disks that the bus has reported have their block
+ * devices. Each is read by a process that may hang: one that does not answer, or cannot be read, is reported
+ * with its problem, and counted in *health. *sizes is filled from nothing. ERR_LIMIT, or what was not to be
+ * had of the machine itself. */
 int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes,
                  struct luns_health *health, struct err *e);
-/* Ask the host to look for LUNs now; returns when the kernel has looked. ERR_WAIT_SERVER: it has not come
- * back in time, and is left to it. */
+/* Ask the host to look for LUNs now ("- - -" to /sys/class/scsi_host/hostN/scan); returns when the kernel
+ * has looked. ERR_WAIT_SERVER: it has not come back in time, and is left to it. */
 int luns_rescan(int host, struct op *op, struct err *e);
 /* Wait, by uevent, until what the bus has reported has block devices, and (where no udevd runs) make their
  * links. Nothing is read. */
@@ -30,7 +31,8 @@ int luns_settle(int host, struct op *op, struct err *e);
 void luns_wake(int host);
 /* Append " sda=FACTS" for each of the host's disks, from /sys alone. */
 int luns_ground(int host, struct buf *words, struct err *e);
-/* Does somebody use one of the host's LUNs? e then names LUN and user. */
+/* Does somebody use one of the host's LUNs? e then names LUN and user (ERR_BUSY). True as well where that
+ * cannot be told: whoever asks wants to take them away. */
 bool luns_in_use(int host, struct err *e);
 
 #endif

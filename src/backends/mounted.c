@@ -2,6 +2,9 @@
  *
  * Pools that are mounts. Whose mount is at the target is told by the mount table alone; only the probe asks
  * the filesystem itself.
+ *
+ * A server or a disk that is dead hangs whoever touches its mount, and unmounting may hang as well. So
+ * checks read the mount table first; and what does touch the mount runs in a worker that can be left behind.
  */
 #include "backends/mounted.h"
 
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "system/target.h"
 #include "volumes/pool_dir.h"
@@ -52,6 +56,7 @@ static int is_hidden(const struct mount_entry *m, void *arg)
 	return h->found;
 }
 
+/* Nothing is seen at the path. A mount of ours may be there all the same. */
 static int check_hidden(const struct pool_def *d, struct err *e)
 {
 	struct hidden h = { d, false };
@@ -68,6 +73,8 @@ static int check_hidden(const struct pool_def *d, struct err *e)
 
 int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e)
 {
+	demand(d->target.path && m, e);
+
 	char path[PATH_MAX];
 	int rc = mount_path(d->target.path, path, e);
 
@@ -77,6 +84,8 @@ int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e
 int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_state *state, struct buf *detail,
                 struct err *e)
 {
+	demand(d->target.path && is_ours && state, e);
+
 	struct mount_entry m;
 	int rc = mount_of_pool(d, &m, e);
 
@@ -128,6 +137,8 @@ static int reason_of(int fd, int said, const struct err *why)
 int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state,
                      struct buf *detail, struct err *e)
 {
+	demand(op && state, e);
+
 	cleanup_close int fd = -1;
 	struct statfs sizes;
 	struct err why = { 0 };
@@ -163,6 +174,8 @@ static void flush_filesystem(const struct pool_def *d, struct op *op)
 
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e)
 {
+	demand(op, e);
+
 	enum pool_state state;
 
 	if (mount_check(d, is_ours, &state, NULL, e) < 0)

@@ -23,9 +23,10 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state,
                      struct buf *detail, struct err *e);
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e);
-/* What is mounted at a pool's target: 1; 0: nothing; -1 with e. */
+/* What is mounted at a pool's target: 1, and *m is the caller's to free with mount_entry_free(); 0: nothing;
+ * -1 with e. Touches nothing that is mounted. */
 int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e);
-/* The definition's own options (fs:mount_opts) joined with commas, appended to b after a comma where b is not
+/* Append the definition's own options (fs:mount_opts) joined with commas, after a comma where b is not
  * empty. */
 void mount_options(const struct pool_def *d, struct buf *b);
 

@@ -2,6 +2,10 @@
  *
  * netfs: a directory that another host exports (NFS 3 and 4, CIFS), mounted at the target path.
  * Spec: storage.html, "Network filesystem pool". Volumes are the files in it: see list.c.
+ *
+ * The kernel's NFS client is told everything: version, numeric address, our own address. It resolves
+ * nothing, and a failed attempt can take minutes; so the server is tried by a TCP connection first, and each
+ * version with its own error, from the newest down. mount.nfs(8) is not needed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +53,7 @@ static bool is_cifs(const struct pool_def *d)
 	return d->source.format && streq(d->source.format, "cifs");
 }
 
+/* glusterfs is libvirt's third format; it would take a FUSE program, which no image has. */
 static int netfs_validate(const struct pool_def *d, struct err *e)
 {
 	const char *format = d->source.format ? d->source.format : "auto";
@@ -103,6 +108,7 @@ static const char *value_of(const struct pool_option *o, const char *name)
 	return o->name[len] == '=' ? o->name + len + 1 : NULL;
 }
 
+/* A password that is cut off would be a wrong one, and locks accounts. */
 static int take_password(struct netfs_request *q, const char *value, struct err *e)
 {
 	if ((size_t)snprintf(q->password, sizeof(q->password), "%s", value) >= sizeof(q->password))
@@ -112,8 +118,8 @@ static int take_password(struct netfs_request *q, const char *value, struct err 
 	return 0;
 }
 
-/* mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know it,
- * so it is read here. */
+/* Read mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know
+ * it, so it is read here. Its bytes are wiped, as they hold the password. */
 static int take_credentials(struct netfs_request *q, const char *path, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -165,6 +171,8 @@ static void add_guest(struct netfs_request *q)
 	buf_adds(&q->own, ",user=guest,guest");
 }
 
+/* The definition's <protocol> or its vers= option leaves one version to try. CIFS versions are handed on as
+ * they are: the kernel says which it knows. */
 static int version_choose(struct netfs_request *q, struct err *e)
 {
 	const struct pool_def *d = q->d;
@@ -184,6 +192,8 @@ static int version_choose(struct netfs_request *q, struct err *e)
 	               q->version);
 }
 
+/* Take the definition apart for a start. What was read is freed with netfs_request_free(), after an error
+ * too. */
 static int request_make(struct netfs_request *q, const struct pool_def *d, struct err *e)
 {
 	char value[32];
@@ -208,6 +218,7 @@ static int request_make(struct netfs_request *q, const struct pool_def *d, struc
 	return version_choose(q, e);
 }
 
+/* Is this way of mounting one that the definition allows? "4" is any of version 4. */
 static bool is_wanted(const struct netfs_request *q, const struct variant *v)
 {
 	if (!streq(v->format, is_cifs(q->d) ? "cifs" : "nfs"))
@@ -217,6 +228,7 @@ static bool is_wanted(const struct netfs_request *q, const struct variant *v)
 	return streq(v->version, q->version) || (streq(q->version, "4") && v->version[0] == '4');
 }
 
+/* The first way that will be tried: its port is where the server is looked for. */
 static const struct variant *first_wanted(const struct netfs_request *q)
 {
 	for (size_t i = 0; i < ARRAY_LEN(variants); i++)
@@ -244,6 +256,7 @@ static void options_print(const struct netfs_request *q, const struct variant *v
 	buf_adds(out, buf_str(&q->own));
 }
 
+/* One attempt: one version, one address. */
 static int mount_variant(const struct netfs_request *q, const struct variant *v, const char *host,
                          const struct address *a, struct err *e)
 {
@@ -366,6 +379,7 @@ static bool same_source(const char *a, const char *b)
 	return !a[strspn(a, "/")] && !b[strspn(b, "/")];
 }
 
+/* A mount of one of the definition's servers: any of them is the pool's. */
 static bool netfs_is_mount(const struct pool_def *d, const struct mount_entry *m)
 {
 	bool same = false;
@@ -395,12 +409,14 @@ static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 		return 0;
 	if (request_make(&q, d, &why) == 0)
 		rc = try_hosts(&q, op, &why);
+	/* The password is wiped whatever came of it. */
 	netfs_request_free(&q);
 	if (rc < 0 && e)
 		*e = why;
 	return rc;
 }
 
+/* The mount table first, then the server itself: a dead one hangs the probe, which is how it is found. */
 static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                        struct err *e)
 {
@@ -412,6 +428,8 @@ static int netfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return mount_pool_stop(d, netfs_is_mount, op, e);
 }
 
+/* The directory alone: whether two servers are one is asked of the name service, and only where that
+ * decides. */
 static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const struct places *places = places_now(e);
@@ -424,6 +442,7 @@ static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *f
 
 /* ---- what a server offers ---- */
 
+/* One source that the server offers, as a document. It borrows the strings of the question. */
 static void netfs_add_found(const struct pool_def *source, const char *dir, const char *format,
                             struct buf *out)
 {
@@ -452,6 +471,7 @@ static bool add_export(const struct pool_def *source, char *line, struct buf *ou
 	return true;
 }
 
+/* gluster's own list of volumes, one a line. */
 static bool add_volume(const struct pool_def *source, char *line, struct buf *out)
 {
 	if (!*line || strchr(line, ' ') || !check_relative_path(line)) /* "No volumes present in cluster" */
@@ -475,6 +495,7 @@ static int find_by(const char *const *argv, const struct pool_def *source, struc
 	return found;
 }
 
+/* What a server is asked for what it offers. */
 struct question {
 	const struct pool_def *source;
 	struct op *op;
@@ -514,6 +535,8 @@ static int find_exports(struct question *k, const char *host, struct err *e)
 	return net_try(&trial, e);
 }
 
+/* What a server offers: its NFS exports by showmount(8), and gluster's volumes where that program is
+ * installed. One of the two is enough. */
 static int netfs_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	const char *name = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include "backends/identity.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/check.h"
 
@@ -59,6 +60,7 @@ static size_t fact_len(const char *line)
 	return strcspn(line, " \n");
 }
 
+/* What stands behind the fact, for people. */
 static void spelling_of(const char *line, char *out, size_t size)
 {
 	const char *s = line + fact_len(line);
@@ -67,6 +69,7 @@ static void spelling_of(const char *line, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)strcspn(s, "\n"), s);
 }
 
+/* The same fact among those of another pool; NULL: it has none such. */
 static const char *find_fact(const char *facts, const char *fact, size_t n)
 {
 	for (const char *p = facts; *p; p += strcspn(p, "\n"), p += *p == '\n')
@@ -78,6 +81,7 @@ static const char *find_fact(const char *facts, const char *fact, size_t n)
 /* The sentence's format is one of the table's. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
+/* In one sentence, and with one name where both pools use the same. */
 static void sentence(const struct kind *k, const char *a, const char *b, char *out, size_t size)
 {
 	char mine[256], yours[256];
@@ -93,6 +97,7 @@ static void sentence(const struct kind *k, const char *a, const char *b, char *o
 
 bool identity_shared(const char *a, const char *b, char *out, size_t size)
 {
+	demand_or(a && b && out && size > 0, false);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		for (const char *p = a; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 			const char *other = starts_with(p, kinds[i].key) ? find_fact(b, p, fact_len(p))
@@ -106,6 +111,7 @@ bool identity_shared(const char *a, const char *b, char *out, size_t size)
 	return false;
 }
 
+/* Is what they want of a server the same, whoever the server is? An empty key wants nothing. */
 static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
 {
 	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
@@ -134,6 +140,8 @@ static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int p
 
 bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
 {
+	demand_or(a && b && out && size > 0, false);
+
 	const struct pool_type_info *info = pool_type_info(a->type);
 	const struct pool_host *h, *g;
 

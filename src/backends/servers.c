@@ -2,6 +2,10 @@
  *
  * Names and reachability of storage servers: resolved and tried here, with a bound, before the kernel is
  * asked to mount or log in, because those calls block for minutes on a server that is gone.
+ *
+ * A name may have several addresses, of which some are dead. Each is asked for a short time, the one that
+ * answered last goes first, and one in whose use a worker has died goes last; so a start is not slow for
+ * ever because of one bad address.
  */
 #include "backends/servers.h"
 
@@ -14,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 /* getaddrinfo() for TCP with the port as a number. */
@@ -68,6 +73,8 @@ static int take_all(const struct addrinfo *list, int port, struct addresses *out
 
 int net_resolve(const char *host, int port, struct addresses *out, struct err *e)
 {
+	demand(host && out, e);
+
 	struct addrinfo *list = NULL;
 	char name[256];
 	size_t len = strlen(host);
@@ -110,7 +117,8 @@ bool net_same_host(const char *a, const char *b)
 	return same;
 }
 
-/* A non-blocking socket whose connect(2) has begun: 0 done, EINPROGRESS, or another errno. */
+/* Begin to connect: a non-blocking socket whose connect(2) is done (0), under way (EINPROGRESS) or failed
+ * (another errno). *fd is the caller's in any case, -1 if there is none. */
 static int connect_begin(const struct address *a, int type, int *fd)
 {
 	struct addrinfo *list = NULL;
@@ -191,6 +199,8 @@ int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
  * address. */
 int net_local(const struct address *a, char *text, size_t size, struct err *e)
 {
+	demand(text && size > 0, e);
+
 	cleanup_close int fd = -1;
 	struct sockaddr_storage local = { 0 };
 	socklen_t len = sizeof(local);
@@ -215,6 +225,8 @@ bool net_another_may_do(const struct err *e)
 
 void net_also(struct err *all, const struct err *one)
 {
+	demand_or(all && one, );
+
 	static const int worth[] = { [REMEDY_NONE] = 0, [REMEDY_EVENT] = 1, [REMEDY_RETRY] = 2 };
 	struct err sum = *one;
 
@@ -251,6 +263,7 @@ static void arrange(struct addresses *set, const struct op *op)
 	}
 }
 
+/* Leave out the addresses of the other family, in the order in which they are. */
 static void keep_family(struct addresses *set, int family)
 {
 	size_t n = 0;
@@ -261,6 +274,7 @@ static void keep_family(struct addresses *set, int family)
 	set->n = n;
 }
 
+/* Only where there is a choice: an address that is the only one need not be remembered. */
 static void tell_address(const struct net_trial *t, const struct addresses *set, const struct address *a,
                          bool answered)
 {
@@ -279,6 +293,7 @@ static uint64_t probe_time(uint64_t deadline, size_t left)
 	return share < PROBE_LEAST_MS ? PROBE_LEAST_MS : share;
 }
 
+/* One address. 0 done; 1 another may do; -1 none will. */
 static int try_one(const struct net_trial *t, const struct addresses *set, size_t i, struct err *e)
 {
 	const struct address *a = &set->list[i];
@@ -302,6 +317,8 @@ static int try_one(const struct net_trial *t, const struct addresses *set, size_
 
 int net_try(const struct net_trial *t, struct err *e)
 {
+	demand(t->host && t->use, e);
+
 	struct err all = { 0 }, one = { 0 };
 	struct addresses set;
 	int rc = 1;

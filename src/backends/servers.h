@@ -24,9 +24,11 @@ struct addresses {
 	struct address list[48];
 };
 
-/* Resolve a host name or numeric address (getaddrinfo). Name service trouble and "no route" are
- * ERR_WAIT_NETWORK. */
+/* Resolve a host name or numeric address (getaddrinfo(3)); an IPv6 address may stand in brackets. Name
+ * service trouble and "no route" are ERR_WAIT_NETWORK (waits_for "network"); ERR_INVALID: too long to be a
+ * name. Blocks for as long as the name service takes. */
 int net_resolve(const char *host, int port, struct addresses *out, struct err *e);
+/* Is this numeric address among them, as text? */
 bool net_has(const struct addresses *set, const char *text);
 /* Have two names an address in common? */
 bool net_same_host(const char *a, const char *b);
@@ -45,10 +47,12 @@ struct net_trial {
 	int (*use)(void *arg, const struct address *a, struct err *e);
 	void *arg;
 };
-/* Each address in turn, until one does. The error names all that were tried and what each said; it is a
- * temporary one if one of them was, but for what `use` ended with -1. */
+/* Try each address of the host in turn, until one does. The error names all that were tried and what each
+ * said; it is a temporary one if one of them was, but for what `use` ended with -1. ERR_INVALID: the name
+ * has no address of the family that is wanted. */
 int net_try(const struct net_trial *t, struct err *e);
-/* Two failures in one sentence. The class is that of the one which is more worth another try. */
+/* Put two failures in one sentence, in `all`. The class is that of the one which is more worth another try.
+ */
 void net_also(struct err *all, const struct err *one);
 /* Is it a failure that another address or server may not have? */
 bool net_another_may_do(const struct err *e);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/contract.h"
+
 #define BLOCK_SIZE  2048
 #define LARGE       (BLOCK_SIZE / 2)
 #define SMALL_ARRAY 8 /* items; up to here arrays are just copied */
@@ -33,6 +35,7 @@ static struct arena_block *block_new(struct arena *a, size_t size, bool in_front
 		return NULL;
 	}
 	b->size = size;
+	/* A large block goes behind the first one, in which small things go on. */
 	if (in_front || !a->blocks) {
 		b->next = a->blocks;
 		a->blocks = b;
@@ -61,6 +64,7 @@ void *arena_alloc(struct arena *a, size_t size)
 		if (!b)
 			return NULL;
 	}
+	/* What is left in the block before is given up: it is less than was asked for. */
 	p = b->data + b->used;
 	b->used += size;
 	return p;
@@ -86,6 +90,7 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	demand_or(fmt, NULL);
 	va_list ap;
 	char *out = NULL;
 	int n;

@@ -27,7 +27,8 @@ void buf_reset(struct buf *b)
 		b->data[0] = '\0';
 }
 
-/* Room for `more` bytes and the NUL. False, with `failed` set, if there cannot be. */
+/* Make room for `more` bytes and the NUL. False, with `failed` set, if there cannot be. Memory doubles, so
+ * that appending byte by byte costs no more than in one piece. */
 static bool reserve(struct buf *b, size_t more)
 {
 	size_t want = b->size ? b->size : FIRST_SIZE;
@@ -66,6 +67,7 @@ void buf_add(struct buf *b, const void *data, size_t len)
 
 void buf_adds(struct buf *b, const char *s)
 {
+	demand_or(s, );
 	buf_add(b, s, strlen(s));
 }
 
@@ -76,6 +78,7 @@ void buf_addc(struct buf *b, char c)
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	demand_or(fmt, );
 	va_list again;
 	int n;
 

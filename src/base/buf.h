@@ -27,7 +27,9 @@ struct buf {
 
 /* Give the memory back. The buffer is empty, and may be used again; its limit stays. */
 void buf_free(struct buf *b);
-void buf_reset(struct buf *b); /* empty, keep the memory */
+/* Make it empty and forget its failure; keep the memory, and what is in it until it is written over. */
+void buf_reset(struct buf *b);
+/* Append len bytes, which may be any and must not be the buffer's own. */
 void buf_add(struct buf *b, const void *data, size_t len);
 /* Append a text, a character, what printf(3) makes. Without memory, or beyond the limit, the buffer is marked
  * failed and stays as it was; nobody has to look before the end. */
@@ -35,8 +37,12 @@ void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_consume(struct buf *b, size_t n); /* drop the first n bytes, or all */
-const char *buf_str(const struct buf *b);  /* never NULL */
-char *buf_steal(struct buf *b);            /* caller frees; NULL if failed; the buffer is empty again */
+/* Drop the first n bytes, or all. What is left moves to the front. */
+void buf_consume(struct buf *b, size_t n);
+/* The bytes with their NUL, "" where there are none; never NULL. Good until the buffer is written to. */
+const char *buf_str(const struct buf *b);
+/* Take the bytes out of it: the caller frees them with free(3). NULL if it has failed; the buffer is empty
+ * again in either case. */
+char *buf_steal(struct buf *b);
 
 #endif

@@ -7,12 +7,14 @@
 #include <limits.h>
 #include <time.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 uint64_t clock_us(void)
 {
 	struct timespec t;
 
+	/* Not CLOCK_MONOTONIC, which stands still while the machine sleeps: a server's patience does not. */
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
@@ -49,6 +51,8 @@ static const struct { const char *suffix; uint64_t ms; } units[] = {
 
 int clock_parse(const char *text, uint64_t *ms, struct err *e)
 {
+	demand(text && ms, e);
+
 	const char *p = text;
 	uint64_t n = 0;
 

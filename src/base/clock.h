@@ -12,10 +12,14 @@
 #define SECONDS(n) (1000 * (uint64_t)(n))
 #define NEVER      UINT64_MAX
 
-uint64_t clock_ms(void);            /* milliseconds since boot */
-uint64_t clock_us(void);            /* microseconds since boot */
-int clock_until(uint64_t deadline); /* milliseconds left, 0 if past, -1 for NEVER: as poll(2) takes them */
-/* "30s", "500ms", "2m", "1h", "90" (seconds). ERR_INVALID otherwise, and for more than 24 days. */
+/* Milliseconds, or microseconds, since the kernel began. */
+uint64_t clock_ms(void);
+uint64_t clock_us(void);
+/* Milliseconds left until a deadline of clock_ms()'s, as poll(2) takes them: 0 if it is past, -1 for NEVER,
+ * INT_MAX where there are more. */
+int clock_until(uint64_t deadline);
+/* Read "30s", "500ms", "2m", "1h", "90" (seconds) into milliseconds. ERR_INVALID otherwise, and for more
+ * than 24 days, which is what poll(2) can wait for; *ms is untouched then. */
 int clock_parse(const char *text, uint64_t *ms, struct err *e);
 
 #endif

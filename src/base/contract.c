@@ -17,7 +17,7 @@ void contract_guard(void (*log)(const void *where))
 	log_broken = log;
 }
 
-int contract_broken(struct err *e)
+int(contract_broken)(struct err *e)
 {
 	const void *where = __builtin_return_address(0);
 

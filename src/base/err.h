@@ -98,10 +98,13 @@ bool err_is(const struct err *e, enum err_class c);
 /* As if nothing had failed. */
 void err_clear(struct err *e);
 
-/* Facts about a class; `err_class_from_word` answers ERR_INTERNAL for a word it does not know. */
+/* The class's word, as on the socket and in JSON; static storage. */
 const char *err_word(enum err_class c);
-int err_code(enum err_class c); /* the three digits of the protocol */
+/* The three digits of the protocol. */
+int err_code(enum err_class c);
+/* What the supervisor does about a start that failed so. */
 enum err_remedy err_remedy(enum err_class c);
+/* The reverse of err_word(); ERR_INTERNAL for a word that it does not know. */
 enum err_class err_class_from_word(const char *word);
 
 #endif

@@ -48,6 +48,8 @@ static int open_regular(int dirfd, const char *path, struct err *e)
 
 int file_read_open(int fd, const char *path, size_t limit, struct buf *b, struct err *e)
 {
+	demand(path && b, e);
+
 	char chunk[4096];
 	size_t total = 0;
 	ssize_t n;
@@ -96,6 +98,8 @@ static ssize_t read_full(int fd, char *out, size_t size)
 
 ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset)
 {
+	demand_or(out || size == 0, -1);
+
 	size_t len = 0;
 
 	while (len < size) {
@@ -114,6 +118,8 @@ ssize_t file_pread(int fd, void *out, size_t size, uint64_t offset)
 
 ssize_t file_read_line(int dirfd, const char *path, char *out, size_t size)
 {
+	demand_or(out && size > 0, -1);
+
 	cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	ssize_t n;
 	char *end;
@@ -152,6 +158,7 @@ int file_seek(int dir, const char *name, uint64_t resolve)
 
 int file_write(int fd, const void *data, size_t len)
 {
+	demand_or(data || len == 0, -1);
 	while (len > 0) {
 		ssize_t n = write(fd, data, len);
 
@@ -181,7 +188,6 @@ static int open_parent(int dirfd, const char *path)
 	return openat(dirfd, len ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Directories of some filesystems cannot be synced; those have nothing to lose by it. */
 bool file_is_on(int fd, const uint32_t *kinds)
 {
 	struct statfs s;
@@ -193,6 +199,7 @@ bool file_is_on(int fd, const uint32_t *kinds)
 	return *kinds != 0;
 }
 
+/* Directories of some filesystems cannot be synced; those have nothing to lose by it. */
 int file_sync_dir(int dir)
 {
 	cleanup_close int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -218,6 +225,7 @@ void file_random_suffix(char *out, int len)
 enum { SUFFIX = sizeof(".abcdef") - 1 };
 
 /* A new file beside `base`, its name in name[]. */
+/* It begins with a dot, and has the name in it: file_sweep() finds it by both, and listings pass it. */
 static int open_beside(int dir, const char *base, char *name, size_t size)
 {
 	int fd = -1;
@@ -290,6 +298,8 @@ static bool is_unfinished(const char *entry, bool (*is_ours)(const char *name))
 
 void file_sweep(int dir, bool (*is_ours)(const char *name))
 {
+	demand_or(is_ours, );
+
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
@@ -305,6 +315,8 @@ void file_sweep(int dir, bool (*is_ours)(const char *name))
 
 int file_poke(int dirfd, const char *path, const char *text, struct err *e)
 {
+	demand(path && text, e);
+
 	cleanup_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	size_t len = strlen(text);
 	ssize_t n;
@@ -364,6 +376,7 @@ static int make_one(const char *path, mode_t mode, bool kept, struct err *e)
 	return err_sys(e, saved == EEXIST ? ENOTDIR : saved, "cannot make directory %s", path);
 }
 
+/* Each directory of the path in turn. part is cut at every '/' and made whole again. */
 static int make_all(const char *path, mode_t mode, bool kept, struct err *e)
 {
 	char part[4096];
@@ -397,6 +410,8 @@ int file_mkdirs_kept(const char *path, mode_t mode, struct err *e)
 
 void path_tidy(char *path)
 {
+	demand_or(path, );
+
 	const char *scheme = strstr(path, "://");
 	const char *from = path;
 	char *to = path;

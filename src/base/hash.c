@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+/* All 128 bits of the product matter: the upper half is folded into the lower. */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;

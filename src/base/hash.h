@@ -7,7 +7,8 @@
 
 #include <stdint.h>
 
-/* Never 0. Who must not be told which texts collide takes a seed that nobody knows. */
+/* The hash of a text; never 0. The same seed and text have the same hash on every machine of one byte order.
+ * Who must not be told which texts collide takes a seed that nobody knows. It is no cryptographic hash. */
 uint64_t hash_text(uint64_t seed, const char *text);
 
 #endif

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/sandbox.h"
@@ -51,6 +52,7 @@ static const struct {
 	{ "/dev/random", MAY_USE },
 };
 
+/* The tool is not run at all: running it with less shut off would be what the jail is there to prevent. */
 static int refuse_to_run(int problem, const char *doing, const char *path, struct err *e)
 {
 	return err_set(e, ERR_UNSUPPORTED,
@@ -130,6 +132,8 @@ static int become_root(char *table, struct err *e)
 
 int jail_build(const char *program, struct err *e)
 {
+	demand(program && *program == '/', e);
+
 	cleanup_buf struct buf table = BUF_INIT;
 
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", TABLE_MAX, &table, e) < 0)
@@ -144,6 +148,8 @@ int jail_build(const char *program, struct err *e)
 			return -1;
 	if (show_in_root(program, e) < 0) /* it may be a mount of its own */
 		return -1;
+	/* A /proc of the tool's own namespace: it shows the tool and what it starts, and no files but pids
+	 * (Linux 5.8). */
 	if (mkdir(ROOT "/proc", 0555) < 0 ||
 	    mount("proc", ROOT "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 	          "subset=pid,hidepid=ptraceable") < 0)
@@ -211,6 +217,7 @@ static int drop_capabilities(struct err *e)
 
 int jail_enter(int first, unsigned n, struct err *e)
 {
+	demand(first > 2 || n == 0, e);
 	if (drop_capabilities(e) < 0 || close_paths(first, n, e) < 0)
 		return -1;
 	return sandbox_enter_tool(e);

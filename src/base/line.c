@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -23,6 +24,7 @@ struct token {
 	bool value_given; /* false for "key=" */
 };
 
+/* Where the reading is. It goes forward only; what it has passed may have been written over. */
 struct line_reader {
 	char *next, *end;
 	struct err *e;
@@ -30,6 +32,7 @@ struct line_reader {
 
 /* ---- bytes ---- */
 
+/* Before anything else: a line is text, so that whatever is taken out of it can be logged and shown. */
 static int check_line_bytes(const char *s, size_t len, struct err *e)
 {
 	for (size_t i = utf8_plain(s, len); i < len; i += utf8_plain(s + i, len - i)) {
@@ -196,6 +199,7 @@ static int read_payload(struct line_reader *r, struct line *l)
 	return got <= 0 ? got : err_set(r->e, ERR_SYNTAX, "text behind the payload's length");
 }
 
+/* A "=" alone. */
 static bool is_payload_mark(const struct token *t)
 {
 	return !t->quoted && t->len == 0 && t->value && !t->value_given;
@@ -240,6 +244,7 @@ static int add_arg(struct line *l, const struct token *t, uint64_t *marks, struc
 	return 0;
 }
 
+/* All that is behind the verb, or behind the mark of a reply. A payload's length is the last of a request. */
 static int read_args(struct line_reader *r, struct line *l, bool payload_allowed)
 {
 	uint64_t marks = 0;
@@ -286,6 +291,8 @@ static int begin_line(struct line_reader *r, char *text, size_t len, struct line
 
 int line_parse(char *text, size_t len, struct line *l, struct err *e)
 {
+	demand(text && l, e);
+
 	struct line_reader r;
 	struct token verb;
 	int got;
@@ -314,6 +321,7 @@ static const struct { const char *mark; enum line_kind kind; } reply_kinds[] = {
 };
 /* clang-format on */
 
+/* An ERR has a code of three digits, a class and a text, as bare words. */
 static bool is_error(const struct line *l)
 {
 	uint64_t code;
@@ -359,6 +367,8 @@ static const struct line_arg *find_arg(const struct line *l, const char *key)
 
 const char *line_get(const struct line *l, const char *key)
 {
+	demand_or(l && key, NULL);
+
 	const struct line_arg *arg = find_arg(l, key);
 
 	if (!arg)
@@ -388,6 +398,8 @@ uint64_t line_u64(const struct line *l, const char *key, uint64_t otherwise)
 
 void line_to_err(const struct line *l, struct err *e)
 {
+	demand_or(l, );
+
 	const char *waits = line_get(l, "waits");
 
 	if (l->kind != LINE_ERR || !is_error(l)) {

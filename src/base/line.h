@@ -49,17 +49,18 @@ struct line {
 	uint64_t payload_len;
 };
 
-/* Take apart one line of len bytes (without its LF; a final CR is dropped). The text is changed in place and
- * l points into it; text[len], where the LF was, must be writable too. Errors: ERR_SYNTAX, ERR_TOO_LONG (the
- * line, or too many arguments). NUL, control characters and malformed UTF-8 are ERR_SYNTAX, and so are a key
- * given twice and "key=" without a value. */
+/* Take apart one line of len bytes (without its LF; a final CR is dropped): a request. The text is changed
+ * in place and l points into it; text[len], where the LF was, must be writable too. An empty line is
+ * LINE_EMPTY, and no error. Errors: ERR_SYNTAX, ERR_TOO_LONG (the line, or too many arguments). NUL, control
+ * characters and malformed UTF-8 are ERR_SYNTAX, and so are a key given twice and "key=" without a value. */
 int line_parse(char *text, size_t len, struct line *l, struct err *e);
 /* The same for a line of which it is known that it comes from a server or a worker: "- ", "= ", "OK", "ERR",
  * "* ", "! ". Its length is the caller's to limit: a record with escaped paths may be longer than a
  * request. */
 int line_parse_reply(char *text, size_t len, struct line *l, struct err *e);
 
-/* Value of key=value or --key=value; NULL if absent (a bare --key answers ""). */
+/* Value of key=value or --key=value; NULL if absent (a bare --key answers ""). It points into the line's
+ * text. */
 const char *line_get(const struct line *l, const char *key);
 /* Is the key there, with a value or without? */
 bool line_has(const struct line *l, const char *key);
@@ -72,6 +73,7 @@ uint64_t line_u64(const struct line *l, const char *key, uint64_t otherwise);
 void line_begin(struct buf *b, const char *head);
 void line_word(struct buf *b, const char *value); /* " value": a bare argument */
 void line_str(struct buf *b, const char *key, const char *value);
+/* " key=" and a decimal number, or what printf(3) makes. */
 void line_num(struct buf *b, const char *key, uint64_t value);
 void line_fmt(struct buf *b, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void line_end(struct buf *b);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -38,6 +39,7 @@ static bool needs_quotes(const char *value, size_t len)
 	return len == 0;
 }
 
+/* The escapes of line.c's unescape(): four have a letter, all other bytes are \xHH. */
 static void add_escape(struct buf *b, char c)
 {
 	static const char names[] = "\"\\nt", bytes[] = "\"\\\n\t";
@@ -73,12 +75,14 @@ static void add_quoted(struct buf *b, const char *value, size_t len)
 
 void line_quote(struct buf *b, const char *value, size_t len)
 {
+	demand_or(value || len == 0, );
 	if (needs_quotes(value, len))
 		add_quoted(b, value, len);
 	else
 		buf_add(b, value, len);
 }
 
+/* A space, unless one is there: heads end with one or not, as they are written. */
 static void add_space(struct buf *b)
 {
 	if (b->len == 0 || b->data[b->len - 1] != ' ')
@@ -124,6 +128,7 @@ void line_word(struct buf *b, const char *value)
 
 void line_str(struct buf *b, const char *key, const char *value)
 {
+	demand_or(key && *key, );
 	if (!value)
 		return;
 	add_key_and(b, key, "", 0);

@@ -75,6 +75,7 @@ static int find_facility(const char *word, size_t len)
 	return -1;
 }
 
+/* Before anybody has said what is wanted: "info" of everything. */
 static void defaults(void)
 {
 	if (!state.set)
@@ -109,6 +110,8 @@ static int set_one(unsigned char *wanted, const char *item, size_t len, struct e
 
 int log_set(const char *spec, struct err *e)
 {
+	demand(spec, e);
+
 	unsigned char wanted[LF_COUNT];
 
 	defaults();
@@ -134,6 +137,7 @@ bool log_wanted(enum log_facility f, enum log_level l)
 
 /* ---- the ring ---- */
 
+/* Bytes go round: what does not fit at the end goes on at the beginning. */
 static void ring_write(const void *data, size_t len)
 {
 	size_t at = state.next % RING_SIZE;
@@ -153,6 +157,7 @@ static void ring_read(uint64_t from, void *out, size_t len)
 	memcpy((char *)out + first, state.ring, len - first);
 }
 
+/* The oldest messages make room for the new one. */
 static void ring_append(enum log_facility f, enum log_level l, const char *text, size_t len)
 {
 	struct ring_entry m = { .seq = ++state.seq,
@@ -173,6 +178,7 @@ static void ring_append(enum log_facility f, enum log_level l, const char *text,
 
 void log_each(uint64_t since, void (*tell)(void *arg, const struct log_entry *m), void *arg)
 {
+	demand_or(tell, );
 	for (uint64_t at = state.oldest; at < state.next;) {
 		char text[TEXT_MAX + 1];
 		struct ring_entry m;

@@ -35,13 +35,17 @@ enum log_facility {
  * it is only in the ring: the log never waits. */
 void log_to_stderr(void);
 int log_to_kmsg(struct err *e); /* /dev/kmsg; lines begin "poolinit: " */
-/* "info", or "warn,net=debug,pool=info": as the poolinit.log parameter and the `log` verb have it. Bad text
- * changes nothing. */
+/* Set what is wanted: "info", or "warn,net=debug,pool=info", as the poolinit.log parameter and the `log`
+ * verb have it. A level alone is for all facilities, and undoes what was said of single ones before it.
+ * ERR_INVALID: bad text, which changes nothing. */
 int log_set(const char *spec, struct err *e);
 /* Would a message of this facility and level be kept? For callers to whom making its text is work. */
 bool log_wanted(enum log_facility f, enum log_level l);
+/* Log one message: into the ring, and to where lines go. At most 880 bytes of it; control characters are
+ * escaped, so that a message is one line. Never waits. */
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A message of the ring. Texts are good for the call; seq counts from 1, ts is clock_ms(). */
 struct log_entry {
 	uint64_t seq, ts;
 	const char *level, *facility, *text;

@@ -143,6 +143,7 @@ static void expire(struct loop *l)
 
 /* ---- running ---- */
 
+/* Call each watch of a round. A callback may withdraw others of the same round: those are NULL by then. */
 static void deliver(struct loop *l, struct loop_batch *b)
 {
 	b->outer = l->batch;

@@ -49,11 +49,14 @@ void loop_close(struct loop *l);
 /* Call w->on_event whenever one of `events` (EPOLLIN, EPOLLOUT) or an error is there for fd, which stays the
  * caller's to close. w must stay where it is until loop_unwatch(). -1 if the kernel does not take it. */
 int loop_watch(struct loop *l, struct watch *w, int fd, uint32_t events, struct err *e);
-void loop_change(struct loop *l, struct watch *w, uint32_t events); /* 0: keep it, ask for nothing */
-void loop_unwatch(struct loop *l, struct watch *w); /* harmless if not watched; no event comes after it */
+/* Ask for other events of what is watched; 0: keep it, ask for nothing. */
+void loop_change(struct loop *l, struct watch *w, uint32_t events);
+/* Watch it no more. Harmless if it is not watched. No event comes after it, not even one that has arrived. */
+void loop_unwatch(struct loop *l, struct watch *w);
 /* Call t->on_expiry at `deadline`; NEVER disarms; arming again moves it. What is past is now, behind all that
  * are due: one timer is called a round, and one that always comes back must not keep the others waiting. */
 void loop_arm(struct loop *l, struct timer *t, uint64_t deadline);
+/* Call it no more. Harmless if it is not armed; a timer disarms itself before it is called. */
 void loop_disarm(struct loop *l, struct timer *t);
 /* Deliver events until loop_stop(). Returns only then: errors of epoll itself are not errors of the
  * process. */

@@ -42,6 +42,8 @@ size_t memory_limit(void)
 
 	if (SANITIZED || getrlimit(RLIMIT_DATA, &r) < 0) /* the shadow would count */
 		return 0;
+	/* Below 64 MiB no XML library and no LVM would do its work; above a gigabyte something is wrong
+	 * anyway. */
 	bytes = bytes < LEAST ? LEAST : least(bytes, MOST);
 	return (size_t)least(bytes, r.rlim_max);
 }
@@ -104,6 +106,8 @@ struct killed {
 	char name[16];
 };
 
+/* Keep the kernel's log open from now on, at its end: only what comes later is of interest. In a child it is
+ * opened anew. */
 static void log_keep(void)
 {
 	if (log_keeper == getpid())

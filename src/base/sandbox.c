@@ -56,6 +56,8 @@ static const struct { struct ruleset all; size_t size; } abis[] = {
  * directory to the root at each opening. */
 #define READING ((uint64_t)(1 << 2 | 1 << 3 | 1 << 14))
 
+/* Landlock: no path may be used but in the ways of `except`. No rule is added, so that there is no path at
+ * all. */
 static int forbid_paths(uint64_t except, struct err *e)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
@@ -167,6 +169,7 @@ struct program {
 	unsigned short len;
 };
 
+/* One instruction of the filter. Jumps are relative: t and f are how many to skip if it holds, and if not. */
 static void add_op(struct program *p, struct sock_filter op)
 {
 	p->code[p->len++] = op;
@@ -219,6 +222,7 @@ static void emit_rule(struct program *p, const struct rule *r)
 	add_op(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
+/* First of all: a call of another architecture has other numbers, and would be taken for another call. */
 static void emit_arch(struct program *p)
 {
 	add_op(p, LOAD(DATA(arch)));
@@ -226,6 +230,8 @@ static void emit_arch(struct program *p)
 	add_op(p, RETURN(SECCOMP_RET_KILL_PROCESS));
 }
 
+/* Put the filter in force. A kernel without seccomp filters goes without: landlock and the closed
+ * descriptors remain. */
 static int install_filter(const struct program *p, const char *whom, struct err *e)
 {
 	struct sock_fprog prog = { .len = p->len, .filter = (struct sock_filter *)(uintptr_t)p->code };
@@ -332,6 +338,7 @@ bool sandbox_entered(void)
 	return entered;
 }
 
+/* In this order: no_new_privs is what both others ask for; the filter would forbid landlock's calls. */
 static int enter(bool reading, struct err *e)
 {
 	entered = true;

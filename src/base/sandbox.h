@@ -2,6 +2,8 @@
  *
  * Where foreign bytes are parsed: no new privileges, a seccomp list of what a parser needs (memory, read,
  * write, exit on descriptors that are already open), landlock with no path at all. For forked workers.
+ *
+ * Facts: seccomp(2), landlock(7), kernel Documentation/userspace-api/landlock.rst and seccomp_filter.rst.
  */
 #ifndef POOLINIT_BASE_SANDBOX_H
 #define POOLINIT_BASE_SANDBOX_H

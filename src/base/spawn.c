@@ -141,6 +141,8 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The tool's environment: ours is not handed on, since it may tell of people and secrets, and changes what
+ * tools print. */
 static int set_environment(const char **to, const char *const *env)
 {
 	size_t n = 0;
@@ -279,6 +281,7 @@ static pid_t fork_keeper(bool confined)
 
 /* ---- the parent ---- */
 
+/* One run, from outside: what the tool's process 1 and its pipes are to us. */
 struct run {
 	struct tool *tool;
 	const char *name;
@@ -321,6 +324,7 @@ static void collect_child(pid_t pid, int *status)
 		;
 }
 
+/* Why there was no exec, in words: only a program that is missing, or is none, is a missing tool. */
 static int no_tool(const struct tool *t, int problem, struct err *e)
 {
 	bool absent = problem == ENOENT || problem == EACCES || problem == ENOEXEC || problem == ENOTDIR;
@@ -417,6 +421,8 @@ static bool wait_exit(struct run *r, uint64_t deadline)
 	}
 }
 
+/* The keeper has ended: what it has reported, or, if it could not report, how it ended, becomes the answer.
+ */
 static int finish_tool(struct run *r, struct err *e)
 {
 	struct tool_outcome o = { 0 };
@@ -551,6 +557,7 @@ void tool_free(struct tool *t)
 
 pid_t spawn_fork(int *pidfd)
 {
+	demand_or(pidfd, -1);
 	return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, pidfd, 0, 0);
 }
 
@@ -576,6 +583,8 @@ int spawn_service(const char *const *argv, const char *const *env, int out_fd, p
 	return pidfd;
 }
 
+/* A child that was killed, until it is reaped. It is looked at by the clock: a pidfd would be one more
+ * descriptor, and may be what there was none of. */
 struct forgotten {
 	struct loop *loop;
 	struct timer timer;

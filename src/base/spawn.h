@@ -40,11 +40,11 @@ struct tool {
 	int status;     /* exit status 0..255 */
 };
 
-/* 0 if the tool ran and exited by itself, whatever its status; else ERR_NO_TOOL, ERR_TIMEOUT (it was sent
- * TERM, then KILL after two seconds), ERR_STORAGE (it died by a signal, named in the message),
- * ERR_UNSUPPORTED (it cannot be confined here), ERR_TOO_LONG (see `whole`). What it has started is gone when
- * this returns, daemons among it, and goes when the caller is killed; where the kernel gives no process
- * namespace: what is in its session. */
+/* Run the tool, and wait. 0 if it ran and exited by itself, whatever its status; else ERR_NO_TOOL,
+ * ERR_TIMEOUT (it was sent TERM, then KILL after two seconds), ERR_STORAGE (it died by a signal, named in
+ * the message), ERR_UNSUPPORTED (it cannot be confined here), ERR_TOO_LONG (see `whole`). What it has
+ * started is gone when this returns, daemons among it, and goes when the caller is killed; where the kernel
+ * gives no process namespace: what is in its session. tool_free() in every case. */
 int spawn_run(struct tool *t, struct err *e);
 /* spawn_run(), and a status other than 0 is an ERR_STORAGE "NAME: <last line it wrote to standard error>". */
 int spawn_ok(struct tool *t, struct err *e);
@@ -56,9 +56,9 @@ const char *spawn_find(const char *name);
 /* Free what the tool has written (out, err); the rest is the caller's. */
 void tool_free(struct tool *t);
 
-/* fork() with the child's pidfd, or neither: none is left over when descriptors run out. -1: errno says why.
- * The C library does not know of it, and would take the parent's number for the child's: the child is to make
- * system calls only, until it ends or execs. */
+/* fork(2) with the child's pidfd, or neither: none is left over when descriptors run out. 0 in the child;
+ * -1: errno says why. The C library does not know of it, and would take the parent's number for the child's:
+ * the child is to make system calls only, until it ends or execs. */
 pid_t spawn_fork(int *pidfd);
 /* For children that stay (iscsid, udhcpc): fork and exec with the same hygiene, out_fd as 1 and 2 (-1:
  * /dev/null). Returns the pidfd, or -1; *pid is set. The caller reaps it. Does not wait: where the program is

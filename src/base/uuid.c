@@ -10,10 +10,13 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 
 bool uuid_parse(const char *text, struct uuid *u)
 {
+	demand_or(text && u, false);
+
 	struct uuid parsed;
 
 	while (is_space(*text))

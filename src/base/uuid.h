@@ -14,11 +14,13 @@ struct uuid {
 };
 _Static_assert(UUID_TEXT == 2 * sizeof(struct uuid) + 4 + 1, "two digits a byte, four dashes, a NUL");
 
-/* Leading and trailing white space, and '-' or ' ' between byte pairs, are allowed; 32 hex digits exactly. */
+/* Read a UUID, in either case. Leading and trailing white space, and '-' or ' ' between byte pairs, are
+ * allowed; 32 hex digits exactly. False: it is none, and *u is untouched. */
 bool uuid_parse(const char *text, struct uuid *u);
 /* "8-4-4-4-12", lower case. Returns out. */
 char *uuid_print(const struct uuid *u, char out[UUID_TEXT]);
-/* Random, version 4 (RFC 4122 section 4.4), from getrandom(2). */
+/* Make a random one, version 4 (RFC 4122 section 4.4), from getrandom(2). Never waits: early in a boot it is
+ * unique rather than unpredictable. */
 void uuid_make(struct uuid *u);
 /* Always the same one for the same text: version 8 (RFC 9562 section 5.8), two FNV-1a hashes. An identity
  * that lasts, not a secret. */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include "base/word.h"
 
+#include "base/contract.h"
+
 /* How many letters have to change? Good enough for a hint. */
 static size_t distance(const char *a, const char *b)
 {
@@ -20,6 +22,8 @@ static size_t distance(const char *a, const char *b)
 
 void word_offer(struct word_guess *g, const char *word)
 {
+	demand_or(g->given && word, );
+
 	size_t d = distance(g->given, word);
 
 	if (d >= g->best)

@@ -3,6 +3,12 @@
  * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background,
  * wait until boot is over, and say by the exit status how it went. Device nodes are ours only where no udevd
  * runs; the network is the initramfs's own affair.
+ *
+ * The process that was started waits for a line through a pipe; its child is the supervisor. So the hook
+ * that calls it goes on when boot is over, and the supervisor stays.
+ *
+ * The supervisor outlives the initramfs: its name begins with '@', by which systemd knows that it is not to
+ * be killed at the change of root, and it has no file of the initramfs open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +23,18 @@
 #include "boot/roles.h"
 #include "system/device.h"
 
+/* Exit statuses, as roles.h and --help have them. */
 enum { STATUS_GOOD, STATUS_REQUIRED, STATUS_DEFINITION, STATUS_OTHER, STATUS_NOT_STARTED };
 
+/* The role's own state. `report` is closed as soon as boot is over: the process in front goes on then. */
 struct boot {
 	struct core core;
 	struct parameters parameters;
 	int report; /* the pipe to the one who waits: a digit and a line */
 };
 
+/* Tell the process in front how boot went, once: a digit for its exit status, then the line that it prints.
+ * Nobody may be there any more. */
 static void report_outcome(struct boot *b, int status, const char *text)
 {
 	char line[1024];
@@ -38,6 +48,7 @@ static void report_outcome(struct boot *b, int status, const char *text)
 	b->report = -1;
 }
 
+/* Boot is over: the outcome as a status, and the line that says which pools are missing and why. */
 static void report_boot(void *arg, const struct verdict *v)
 {
 	struct boot *b = arg;
@@ -55,6 +66,7 @@ static void report_boot(void *arg, const struct verdict *v)
 	report_outcome(b, status, buf_str(&line));
 }
 
+/* TERM and INT end the supervisor, and leave the pools as they are for the next one. */
 static void stop_on_signal(void *arg, int sig)
 {
 	struct boot *b = arg;
@@ -63,6 +75,7 @@ static void stop_on_signal(void *arg, int sig)
 		loop_stop(&b->core.loop);
 }
 
+/* The machine belongs to the initramfs's own init, so that only this supervisor can be ended. */
 static int shut_down_beside_init(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
@@ -76,6 +89,7 @@ static int shut_down_beside_init(void *arg, const char *how, struct err *e)
 
 /* ---- in the background ---- */
 
+/* Nothing of the caller's stays in use: neither its session, nor its directory, nor its descriptors. */
 static void become_daemon(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -89,6 +103,8 @@ static void become_daemon(void)
 		close(null);
 }
 
+/* The child: open everything, let go of the caller's descriptors, hand over the definitions, and run until
+ * somebody ends it. Whoever waits in front hears of a start that fails as well. */
 static int supervise(struct boot *b)
 {
 	struct core *c = &b->core;
@@ -111,6 +127,7 @@ static int supervise(struct boot *b)
 
 /* ---- in front ---- */
 
+/* In front: wait for the line. The pipe ends without one if the supervisor dies. */
 static int await_report(int fd)
 {
 	char line[1024];
@@ -134,6 +151,7 @@ static int await_report(int fd)
 	return line[0] - '0';
 }
 
+/* The parent waits for the report and returns its status; the child becomes the supervisor. */
 static int fork_and_follow(struct boot *b, char *argv0)
 {
 	int ends[2];

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * /proc/bootconfig: one key a line, its values quoted after it.
+ *
+ * The kernel has parsed the source already and prints it in one form; so this reads that form alone and
+ * needs none of the source's syntax (braces, ':=', comments within a line).
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "boot/bootconfig.h"
 
+/* Where the reading is, and whom it tells. */
 struct bootconfig_reader {
 	char *p; /* what comes next */
 	unsigned line;
@@ -15,11 +20,14 @@ struct bootconfig_reader {
 	struct err *e;
 };
 
+/* The one kind of error, with the line at which the reading has stopped. */
 static int bad(struct bootconfig_reader *r, const char *what)
 {
 	return err_set(r->e, ERR_SYNTAX, "line %u: %s", r->line, what);
 }
 
+/* Words of a key are letters, digits, '-' and '_'; '.' stands between them (lib/bootconfig.c of the kernel).
+ */
 static bool key_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -64,6 +72,7 @@ static char *read_value(struct bootconfig_reader *r)
 	return value;
 }
 
+/* One line: a key and its values. Each is delivered as soon as it is read, ended in place. */
 static int read_entry(struct bootconfig_reader *r)
 {
 	char *key = read_key(r);
@@ -86,6 +95,8 @@ static int read_entry(struct bootconfig_reader *r)
 
 int bootconfig_split(char *text, bootconfig_fn *fn, void *arg, struct err *e)
 {
+	demand(text && fn, e);
+
 	struct bootconfig_reader r = { .p = text, .line = 1, .fn = fn, .arg = arg, .e = e };
 
 	while (*r.p) {

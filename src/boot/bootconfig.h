@@ -17,8 +17,8 @@ typedef void bootconfig_fn(const char *key, const char *value, void *arg);
 
 /* Take the text apart, in place: lines `key = "value", "value"`, where a value that contains '"' stands
  * between "'" instead, and may span lines; empty lines and lines beginning with '#' (newer kernels print the
- * boot loader's own parameters so) are skipped. The first line that is not of this form ends the reading:
- * ERR_SYNTAX "line N: …"; what came before it has been delivered. */
+ * boot loader's own parameters so) are skipped. A key without a value has one empty one. The first line that
+ * is not of this form ends the reading: ERR_SYNTAX "line N: …"; what came before it has been delivered. */
 int bootconfig_split(char *text, bootconfig_fn *fn, void *arg, struct err *e);
 
 #endif

@@ -4,9 +4,13 @@
  *
  * The kernel counts the Latin-1 no-break space (0xA0) as white space as well; it is a byte of many UTF-8
  * letters, so here it is none.
+ *
+ * Boot loaders add their own words, so that nothing here may fail on what it does not know. The rules are
+ * the kernel's, bug for bug: a quote that it takes away is taken away, one that it leaves is left.
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "boot/cmdline.h"
 
@@ -41,6 +45,7 @@ static char *unquote_value(char *value, char *end)
 
 bool cmdline_split(char *text, cmdline_fn *fn, void *arg)
 {
+	demand_or(text && fn, true);
 	for (bool open = false;;) {
 		char *equals, *end, *value = NULL;
 

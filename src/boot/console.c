@@ -2,6 +2,10 @@
  *
  * Children with a terminal: unlike workers and tools they get the console as their standard descriptors, and
  * a session that owns it.
+ *
+ * A program that ends is started again, later each time, because whoever looks at the console of an
+ * appliance has nothing but that program. The pause grows so that one which cannot run does not fill the
+ * log.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +17,7 @@
 #include <termios.h>
 #include <sys/wait.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -41,6 +46,8 @@ int console_open(int flags)
 	return open("/dev/console", O_RDWR | O_CLOEXEC | flags);
 }
 
+/* In the child: signals as they are by default, a session of its own with the console as its terminal,
+ * nothing else open, and an environment that is ours. It never returns. */
 static _Noreturn void run_program(const char *path)
 {
 	const char *term = getenv("TERM");
@@ -90,6 +97,7 @@ static pid_t start_program(struct loop *l, const char *path, struct watch *w, st
 	return -1;
 }
 
+/* Watch it no more and close its descriptor. */
 static void close_watch(struct loop *l, struct watch *w)
 {
 	int fd = w->fd;
@@ -99,6 +107,7 @@ static void close_watch(struct loop *l, struct watch *w)
 		close(fd);
 }
 
+/* A program of the console has ended: how, and what is done about it. */
 static void log_end(const char *path, pid_t pid, int status, const char *then)
 {
 	log_warn(LF_BOOT, "%s %s%s", path, memory_ending(pid, NULL, status, 0), then);
@@ -106,6 +115,7 @@ static void log_end(const char *path, pid_t pid, int status, const char *then)
 
 /* ---- the payload ---- */
 
+/* Tell whoever waits for its end, once. */
 static void payload_gone(struct payload *p)
 {
 	void (*on_gone)(void *arg) = p->on_gone;
@@ -116,6 +126,7 @@ static void payload_gone(struct payload *p)
 		on_gone(p->arg);
 }
 
+/* The pause doubles with each failure in a row, from AGAIN_FIRST up to AGAIN_LAST. */
 static void start_payload_later(struct payload *p)
 {
 	uint64_t pause = AGAIN_FIRST << (p->failures < 6 ? p->failures : 6);
@@ -124,6 +135,7 @@ static void start_payload_later(struct payload *p)
 	loop_arm(p->loop, &p->timer, clock_ms() + (pause < AGAIN_LAST ? pause : AGAIN_LAST));
 }
 
+/* Start it now. A start that fails counts as a failure like any other end: an image may lack the program. */
 static void payload_run(struct payload *p)
 {
 	struct err e = { 0 };
@@ -137,6 +149,7 @@ static void payload_run(struct payload *p)
 	start_payload_later(p);
 }
 
+/* The pidfd is readable when the child is a zombie; a wake-up without one says nothing. */
 static void on_payload_exit(struct watch *w, uint32_t events)
 {
 	struct payload *p = w->owner;
@@ -158,6 +171,7 @@ static void on_payload_exit(struct watch *w, uint32_t events)
 	start_payload_later(p);
 }
 
+/* The timer means two things: the pause before the next start is over, or the time for an orderly end is. */
 static void on_payload_timer(struct timer *t)
 {
 	struct payload *p = t->owner;
@@ -176,6 +190,7 @@ static void on_payload_timer(struct timer *t)
 
 void payload_start(struct payload *p, struct loop *l, const char *path)
 {
+	demand_or(l && path, );
 	*p = (struct payload){ .loop = l, .path = path };
 	p->exit = (struct watch){ .fd = -1, .on_event = on_payload_exit, .owner = p };
 	p->timer = (struct timer){ .on_expiry = on_payload_timer, .owner = p };
@@ -203,6 +218,7 @@ void payload_stop(struct payload *p, uint64_t deadline, void (*on_gone)(void *ar
 
 /* ---- the emergency shell ---- */
 
+/* Close what the offer has opened, then say how it ended: on_over may begin something new. */
 static void end_shell(struct shell *s, enum shell_outcome o)
 {
 	shell_end(s);
@@ -221,11 +237,14 @@ static void on_shell_exit(struct watch *w, uint32_t events)
 	end_shell(s, SHELL_LEFT);
 }
 
+/* Small images have busybox's sh; others may have bash alone. */
 static const char *find_shell(void)
 {
 	return spawn_find("sh") ? spawn_find("sh") : spawn_find("bash");
 }
 
+/* Anything that is typed is a yes. End of file means that the terminal is gone: the question stays,
+ * unanswered. */
 static void on_answer(struct watch *w, uint32_t events)
 {
 	struct shell *s = w->owner;
@@ -256,6 +275,7 @@ static void on_answer(struct watch *w, uint32_t events)
 	}
 }
 
+/* Nobody has asked for the shell, or the console takes no answer. */
 static void on_patience_over(struct timer *t)
 {
 	end_shell(t->owner, SHELL_TIMEOUT);
@@ -264,6 +284,8 @@ static void on_patience_over(struct timer *t)
 void shell_offer(struct shell *s, struct loop *l, const char *why,
                  void (*on_over)(void *arg, enum shell_outcome o), void *arg)
 {
+	demand_or(l && on_over && why, );
+
 	struct err e = { 0 };
 
 	*s = (struct shell){

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * One loop, and everything that hangs on it.
+ *
+ * A role fills in its options and callbacks, opens the core, hands over definitions and runs the loop.
+ * Nothing in here blocks: what may block runs in workers of the supervisor's, and what cannot be had at once
+ * (a netlink socket, memory for a source) is a chore that is tried again.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +23,7 @@
 
 /* ---- signals and orphans ---- */
 
+/* A child that somebody in this process waits for. */
 static bool is_owned(const struct core *c, pid_t pid)
 {
 	return supervisor_owns(c->sup, pid) || network_owns(c->network, pid) ||
@@ -58,6 +63,7 @@ static void reload(struct core *c)
 		log_error(LF_CONFIG, "cannot read the definitions again: %s", e.message);
 }
 
+/* All signals that are there. HUP means the same in every role: the definitions are read again. */
 static void on_signals(struct watch *w, uint32_t events)
 {
 	struct core *c = w->owner;
@@ -74,6 +80,8 @@ static void on_signals(struct watch *w, uint32_t events)
 	}
 }
 
+/* Signals are read from a descriptor in the loop: no handler runs anywhere, so none can run at a bad moment.
+ */
 static int open_signals(struct core *c, struct err *e)
 {
 	static const int handled[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGPWR };
@@ -100,6 +108,8 @@ static int open_signals(struct core *c, struct err *e)
 
 /* ---- the control socket's questions ---- */
 
+/* The control socket asks these of whoever runs it; here they are passed on to boot's progress and to the
+ * role. */
 static const char *boot_state(void *arg)
 {
 	struct core *c = arg;
@@ -140,12 +150,15 @@ static int listen_to_devices(void *core, struct err *e)
 	return c->devices ? 0 : -1;
 }
 
+/* What is wrong with the parameters is shown in `status` beside problems of definitions. */
 static void report_problems(struct core *c, const struct parameters *p)
 {
 	for (size_t i = 0; i < p->nproblems; i++)
 		supervisor_add_problem(c->sup, p->problems[i].origin, &p->problems[i].err);
 }
 
+/* A chore: the socket may not be had at once. Configuring waits for it, because an event could be missed
+ * otherwise. */
 static int listen_to_network(void *core, struct err *e)
 {
 	struct core *c = core;
@@ -160,6 +173,8 @@ static int listen_to_network(void *core, struct err *e)
 	return 0;
 }
 
+/* The order is that of who needs whom. What can fail for want of memory or rights alone is a chore, and is
+ * tried again. */
 static int open_parts(struct core *c, struct err *e)
 {
 	if (open_signals(c, e) < 0)
@@ -209,6 +224,9 @@ static bool next_source(const struct core *c, enum source_kind *kind, const char
 	return true;
 }
 
+/* A chore: each source that could be handed over stays so, and the next attempt goes on with the one that
+ * could not. The pools may move only when all are there, because a later source can replace what an earlier
+ * one says. */
 static int add_sources(void *core, struct err *e)
 {
 	struct core *c = core;
@@ -223,6 +241,7 @@ static int add_sources(void *core, struct err *e)
 	return 0;
 }
 
+/* For contract_guard(): this process goes on, and the log has the address of the mistake. */
 static void log_broken_contract(const void *where)
 {
 	log_error(LF_BOOT, CONTRACT_TEXT, where);
@@ -230,6 +249,7 @@ static void log_broken_contract(const void *where)
 
 int core_open(struct core *c, struct err *e)
 {
+	demand(c->socket && c->on_shutdown && c->began, e);
 	contract_guard(log_broken_contract);
 	if (loop_init(&c->loop, e) < 0)
 		return -1;
@@ -255,6 +275,7 @@ int core_open(struct core *c, struct err *e)
 
 void core_configure(struct core *c, struct parameters *p)
 {
+	demand_or(p, );
 	c->configures = true;
 	c->parameters = p;
 	if (c->network)
@@ -263,6 +284,7 @@ void core_configure(struct core *c, struct parameters *p)
 
 void core_add_parameters(struct core *c, const char *config_dir, struct parameters *p)
 {
+	demand_or(c->sup && config_dir && p, );
 	c->config_dir = config_dir;
 	c->parameters = p;
 	chore_try(c->sup, &c->sources);
@@ -272,6 +294,7 @@ void core_close(struct core *c)
 {
 	int fd = c->signals.fd;
 
+	/* Who listens goes before what it listens to; workers are the supervisor's, and end with it. */
 	progress_end(&c->progress);
 	server_free(c->server);
 	if (c->sup) {

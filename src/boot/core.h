@@ -19,6 +19,7 @@
 #define DEFAULT_RUN_DIR "/run/poolinit"
 #define DEFAULT_SOCKET  "/run/poolinit/control"
 
+/* What a role has. It fills in the first part; core_open() makes the second. */
 struct core {
 	/* Set by the role before core_open(): */
 	struct supervisor_options options;
@@ -52,15 +53,18 @@ struct core {
 	bool configures; /* the network is ours to configure */
 };
 
-/* The signals that a role handles are blocked and read from the loop; SIGPIPE is ignored. The socket answers
- * from here on. Without devices or network events (a container without the right) it works all the same, with
- * a warning. On failure nothing is left open. */
+/* Open the loop, the supervisor, the control socket and the two sources of events. The signals that a role
+ * handles are blocked and read from the loop; SIGPIPE is ignored. The socket answers from here on. Without
+ * devices or network events (a container without the right) it works all the same, with a warning. From here
+ * on a broken contract is logged and refused in this process (contract_guard()). On failure nothing is left
+ * open. */
 int core_open(struct core *c, struct err *e);
 /* Hand over the directory of definitions and the sources that the parameters name, report their problems, and
  * let the pools move. What there is no memory for is handed over later, and the pools move then. The
  * parameters live as long as the core. */
 void core_add_parameters(struct core *c, const char *config_dir, struct parameters *p);
-/* Configure the network as the parameters say, now or when it can be listened to. */
+/* Configure the network as the parameters say, now or when it can be listened to. Problems are added to p; p
+ * lives as long as the core. */
 void core_configure(struct core *c, struct parameters *p);
 /* Let go of everything that core_open() made, in the reverse order. Pools stay as they are. */
 void core_close(struct core *c);

@@ -12,6 +12,9 @@
  * A process that dies is another matter: what it was sent to read may have killed it. A batch of several is
  * taken one by one. A device whose reader dies alone waits by itself, is tried a few times, and is then named
  * in `status`.
+ *
+ * Memory is bounded whatever the kernel has to say: lists have fixed sizes, and where one is full a walk
+ * through all devices takes the place of what did not fit.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +22,7 @@
 #include <sys/socket.h>
 #include <linux/netlink.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/devices.h"
@@ -43,6 +47,8 @@
 #define UDEV_GROUP     2  /* of NETLINK_KOBJECT_UEVENT: what udevd says when it has finished */
 _Static_assert(BATCH <= PENDING && NAME_BYTES <= MODALIAS_BYTES, "a batch is taken out of what is pending");
 
+/* Devices whose links one worker makes. A batch whose worker has timed out stays in the list until that
+ * worker has ended: nobody else is sent to its devices. */
 struct batch {
 	struct devices *devices;
 	struct batch *next;
@@ -52,12 +58,14 @@ struct batch {
 	bool reported;
 };
 
+/* A device whose reader has died, and how often. */
 struct deadly {
 	char name[NAME_BYTES];
 	unsigned deaths;
 	bool waits;
 }; /* deaths 0: a free place */
 
+/* All of it. One instance in a process; memory is bounded, whatever the kernel has to say. */
 struct devices {
 	struct supervisor *sup;
 	const char *run_dir;
@@ -113,6 +121,8 @@ static void on_devices_again(struct timer *t)
 
 /* ---- walking through everything ---- */
 
+/* In a worker: load the modules of all devices, then make the links of all block devices. Both may read any
+ * device of the machine, and so may hang. */
 static int run_walk(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct devices *d = arg;
@@ -138,6 +148,8 @@ static void note_refused(struct devices *d, const struct err *e)
 		log_error(LF_MODULE, "devices lack their drivers: %s", e->message);
 }
 
+/* The outcome of a walk. Whatever it was, the supervisor looks at all its pools again, as any device may be
+ * there now. */
 static void walk_done(struct worker *w, const struct err *e, bool left)
 {
 	struct devices *d = w->task.owner;
@@ -164,6 +176,7 @@ static void walk_done(struct worker *w, const struct err *e, bool left)
 	start_waiting(d);
 }
 
+/* A worker that was left behind has ended after all: its place is free. */
 static void walk_gone(struct worker *w)
 {
 	struct devices *d = w->task.owner;
@@ -212,6 +225,7 @@ static bool is_pending(const struct devices *d, const char *name)
 	return false;
 }
 
+/* Remember a name, once. Where there is no room, a walk through all devices finds it as well. */
 static void add_pending(struct devices *d, const char *name)
 {
 	if (strlen(name) >= NAME_BYTES || is_pending(d, name))
@@ -233,6 +247,7 @@ static bool is_under_way(const struct devices *d, const char *name)
 	return false;
 }
 
+/* In a worker: the links of a batch. One device's failure does not keep the others from theirs. */
 static int run_links(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct batch *b = arg;
@@ -245,6 +260,7 @@ static int run_links(struct worker_io *io, void *arg, struct err *e)
 	return result;
 }
 
+/* Take a batch out of the list and free it. */
 static void batch_drop(struct batch *b)
 {
 	for (struct batch **at = &b->devices->batches; *at; at = &(*at)->next)
@@ -255,6 +271,7 @@ static void batch_drop(struct batch *b)
 	free(b);
 }
 
+/* Names whose links were not made wait again. */
 static void put_back(struct devices *d, const struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++)
@@ -291,6 +308,7 @@ static void reader_died(struct devices *d, const char *name, const struct err *e
 		log_error(LF_DEVICE, "%s", problem.message);
 }
 
+/* A device that was read is nobody's trouble any more. */
 static void reader_lived(struct devices *d, const char *name)
 {
 	struct deadly *at = deadly_find(d, name);
@@ -300,6 +318,7 @@ static void reader_lived(struct devices *d, const char *name)
 	supervisor_forget_problems(d->sup, name);
 }
 
+/* Devices whose readers have died are tried again: what killed them may have been lack of memory. */
 static void on_late(struct timer *t)
 {
 	struct devices *d = t->owner;
@@ -312,6 +331,7 @@ static void on_late(struct timer *t)
 	start_waiting(d);
 }
 
+/* A worker that had been left behind has ended: its batch is free, and its devices may be read again. */
 static void links_gone(struct worker *w)
 {
 	struct batch *b = w->task.owner;
@@ -323,6 +343,8 @@ static void links_gone(struct worker *w)
 	start_waiting(d);
 }
 
+/* The outcome of a batch. The supervisor hears of each of its devices, also of those without links: a pool
+ * may name one by its node. */
 static void links_done(struct worker *w, const struct err *e, bool left)
 {
 	struct batch *b = w->task.owner;
@@ -369,6 +391,8 @@ static size_t take_batch(struct devices *d, struct batch *b)
 	return b->n;
 }
 
+/* Workers whose outcome is awaited. One that was given up takes no slot: otherwise four dead disks would
+ * keep all others from their links. */
 static size_t busy_slots(const struct devices *d)
 {
 	size_t n = 0;
@@ -378,6 +402,7 @@ static size_t busy_slots(const struct devices *d)
 	return n;
 }
 
+/* As many workers as there are slots, each with what nobody works on. */
 static void start_links(struct devices *d)
 {
 	while (d->npending && busy_slots(d) < SLOTS) {
@@ -417,6 +442,8 @@ static void start_links(struct devices *d)
 
 /* ---- modules ---- */
 
+/* In a worker: load what the modaliases of new devices ask for. A module that is there and cannot be loaded
+ * is the outcome; those that nobody has are none. */
 static int run_modules(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct buf *list = arg;
@@ -451,6 +478,8 @@ static void modules_done(struct worker *w, const struct err *e, bool left)
 	start_waiting(d);
 }
 
+/* One worker at a time loads modules: most of them depend on each other, and the kernel takes them one by
+ * one anyway. */
 static void start_modules(struct devices *d)
 {
 	struct task task = { .what = "modules",
@@ -508,6 +537,8 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* One event of the kernel. The supervisor hears of it at once, before there are links: some pools know their
+ * devices by what sysfs says. */
 static void take_event(struct devices *d, const struct uevent *u)
 {
 	bool block = u->subsystem && streq(u->subsystem, "block") && u->devpath;
@@ -524,6 +555,8 @@ static void take_event(struct devices *d, const struct uevent *u)
 		buf_add(&d->modaliases, u->modalias, strlen(u->modalias) + 1);
 }
 
+/* A turn's worth of events; the loop calls again if there are more. After a loss only a walk can tell what
+ * was missed. */
 static void on_uevents(struct watch *w, uint32_t events)
 {
 	struct devices *d = w->owner;
@@ -572,6 +605,8 @@ static void on_udevd(struct watch *w, uint32_t events)
 		supervisor_device_event(d->sup, NULL);
 }
 
+/* Messages of udevd are not believed in what they say: any root process can send them. That one came is
+ * enough to look. */
 static int listen_to_udevd(struct devices *d, struct err *e)
 {
 	struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = UDEV_GROUP };
@@ -588,6 +623,8 @@ static int listen_to_udevd(struct devices *d, struct err *e)
 
 struct devices *devices_watch(struct supervisor *s, struct err *e)
 {
+	demand_or(s, NULL);
+
 	struct devices *d = calloc(1, sizeof(*d));
 	cleanup_close int fd = -1;
 

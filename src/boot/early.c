@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What must be there before anything else can be.
+ *
+ * The kernel starts PID 1 with whatever the initramfs has: perhaps no /dev, and nothing open. Everything
+ * else in the program takes descriptors 0 to 2, /proc and /sys for granted, so that this comes first and
+ * depends on none of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +70,7 @@ static bool is_mount_point(const char *path)
 	return stat(path, &here) == 0 && stat(parent, &above) == 0 && here.st_dev != above.st_dev;
 }
 
+/* A directory that is there is used; what is mounted there already is kept, whatever it is. */
 static void mount_missing(const struct early_mount *m)
 {
 	if (mkdir(m->target, m->mode) < 0 && errno != EEXIST && errno != EROFS)
@@ -76,8 +81,9 @@ static void mount_missing(const struct early_mount *m)
 		log_error(LF_BOOT, "cannot mount %s at %s: %s", m->type, m->target, strerror(errno));
 }
 
-/* An initramfs without /dev/console starts us with nothing open, and what is opened first would become 0, 1
- * or 2. */
+/* Make sure that 0, 1 and 2 are open. An initramfs without /dev/console starts us with nothing open, and
+ * what is opened first would become one of them: a log or a socket that some library writes its messages to.
+ */
 static void fill_standard_descriptors(const char *path, int flags)
 {
 	for (int want = 0; want <= 2; want++) {
@@ -106,6 +112,7 @@ static void console_to_standard_descriptors(void)
 		close(fd);
 }
 
+/* The kernel's log is where a machine's console shows it; a container's is not its own. */
 static void set_up_log(void)
 {
 	struct err e = { 0 };

@@ -8,12 +8,13 @@
 #include <stdbool.h>
 
 /* Mount what is missing of /proc /sys /dev /dev/pts /run /tmp, give descriptors 0, 1, 2 to the console where
- * the kernel has not, log to /dev/kmsg (to standard error in a container). What fails is logged: nothing of
- * it is a reason to stop. */
+ * the kernel has not, log to /dev/kmsg (to standard error in a container), set PATH and umask. What fails is
+ * logged: nothing of it is a reason to stop. Once, before anything else is opened. */
 void early_setup(void);
 
 /* Is this the machine's own PID namespace? In another one (a container, a test) the machine's mounts,
- * watchdog and keys are not ours. Without /proc: yes. */
+ * watchdog and keys are not ours. Without /proc: yes, as then nobody has mounted it yet. Fact: the initial
+ * namespaces have fixed inode numbers (kernel include/linux/proc_ns.h). */
 bool early_is_machine(void);
 /* Is / the initramfs (or a tmpfs that took its place)? */
 bool early_is_initramfs(void);

@@ -4,6 +4,9 @@
  *
  * Boot is no special code path of the supervisor: here the sources of definitions are named, want is set by
  * supervisor_go(), and from then on everything happens at events.
+ *
+ * PID 1 must not end, and must not wait: a panic, or a machine that reaps no processes, would be the result.
+ * So every error here is logged and gone on from, and whatever takes time is an event of the loop.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,6 +25,8 @@
 
 #define CONFIG_DIR "/config"
 
+/* All that PID 1 has. Parts are idle until they are needed: no payload, no shell, no watchdog, no shutdown.
+ */
 struct init {
 	struct core core;
 	struct parameters parameters;
@@ -34,6 +39,8 @@ struct init {
 
 /* ---- the end ---- */
 
+/* The verb `shutdown` and signals end here. A question on the console is withdrawn: its answer could start a
+ * shell. */
 static int begin_shutdown(void *arg, const char *how, struct err *e)
 {
 	struct init *i = arg;
@@ -44,6 +51,7 @@ static int begin_shutdown(void *arg, const char *how, struct err *e)
 	return 0;
 }
 
+/* A signal is nobody's request, so that a refusal is only logged. */
 static void shut_down(struct init *i, const char *how)
 {
 	struct err e = { 0 };
@@ -62,6 +70,7 @@ static void last_processes(void *arg)
 	i->core.network = NULL;
 }
 
+/* Signals are how busybox's and sysvinit's tools ask PID 1 for an end (reboot(8), poweroff(8)). */
 static void on_init_signal(void *arg, int sig)
 {
 	const char *how = shutdown_word(sig);
@@ -86,12 +95,15 @@ static bool owns_child(void *arg, pid_t pid)
 
 /* ---- when boot is over ---- */
 
+/* Boot is over, and nobody is shutting down: the appliance's program may begin. */
 static void run_payload(struct init *i)
 {
 	if (i->parameters.exec && !i->shutdown.way)
 		payload_start(&i->payload, &i->core.loop, i->parameters.exec);
 }
 
+/* The shell was left, so boot goes on; or nobody came to the console, and the machine is of use only if it
+ * tries again. */
 static void after_shell(void *arg, enum shell_outcome outcome)
 {
 	if (outcome == SHELL_LEFT) {
@@ -102,6 +114,8 @@ static void after_shell(void *arg, enum shell_outcome outcome)
 	shut_down(arg, "reboot");
 }
 
+/* Boot is over, well or not. What is to be done about a missing pool is the most drastic of the policies
+ * concerned. */
 static void after_boot(void *arg, const struct verdict *v)
 {
 	struct init *i = arg;
@@ -152,6 +166,7 @@ static bool root_is_refused(struct parameters *p)
 	return true;
 }
 
+/* What the parameters say, as options of the parts that core_open() makes. */
 static void prepare(struct init *i)
 {
 	struct parameters *p = &i->parameters;
@@ -184,6 +199,7 @@ static void prepare(struct init *i)
 	i->listener = (struct listener){ .on_phase = on_phase, .owner = i };
 }
 
+/* Everything is open. The network first, as pools on servers wait for it. */
 static void go(struct init *i)
 {
 	struct core *c = &i->core;

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Options, read by a table.
+ *
+ * A row says what an option is called, what its value looks like and where it goes. Only long options exist,
+ * so that a script says what it means.
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "base/word.h"
 #include "boot/options.h"
 #include "boot/roles.h"
 
+/* The whole of --help, from the tables: usage, what the role does, options, exit statuses. */
 static void print_role_help(const struct role_help *role, const struct option_row *rows, size_t n)
 {
 	printf("usage: poolinit %s%s", role->name, n ? " [OPTION]…" : "");
@@ -27,6 +32,7 @@ static void print_role_help(const struct role_help *role, const struct option_ro
 		printf("\nexit status: %s\n", role->statuses);
 }
 
+/* Say which option was probably meant: "--confg" for "--config". */
 static int unknown(const char *name, size_t len, const struct option_row *rows, size_t n, struct err *e)
 {
 	char given[64];
@@ -42,8 +48,12 @@ static int unknown(const char *name, size_t len, const struct option_row *rows, 
 	return err_set(e, ERR_UNKNOWN_KEY, "there is no option --%s: see --help", given);
 }
 
+/* Put a value where its row points. What the pointer is depends on the row's kind, which the table's author
+ * has to get right. */
 static int take_role_option(const struct option_row *row, const char *value, struct err *e)
 {
+	demand(row->out, e);
+
 	char *end;
 	long number;
 	int r = 0;
@@ -73,6 +83,7 @@ static int take_role_option(const struct option_row *row, const char *value, str
 	return r < 0 ? err_wrap(e, ERR_KEEP, "--%s", row->name) : 0;
 }
 
+/* The whole name and no abbreviation: a script that uses one would break with the next option. */
 static const struct option_row *find_option(const char *name, size_t len, const struct option_row *rows,
                                             size_t n)
 {
@@ -95,6 +106,8 @@ static const struct option_row *find_word(size_t which, const struct option_row 
 int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
                   size_t n, struct err *e)
 {
+	demand(role && (rows || n == 0), e);
+
 	size_t words = 0;
 
 	for (int i = 1; i < argc; i++) {

@@ -25,11 +25,14 @@ struct role_help {
 	const char *statuses; /* of its exit; may be NULL */
 };
 
-/* --name VALUE or --name=VALUE, and bare words, in the table's order. 0: go on; 1: --help was printed; -1:
- * ERR_UNKNOWN_KEY, ERR_MISSING, ERR_INVALID with a hint. */
+/* Read --name VALUE or --name=VALUE, and bare words, in the table's order, into where the rows point;
+ * argv[0] is skipped. 0: go on; 1: --help was printed; -1: ERR_UNKNOWN_KEY (with the option that was meant,
+ * if one is near), ERR_MISSING, ERR_INVALID. Texts point into argv. What came before an error has been
+ * taken. */
 int options_parse(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
                   size_t n, struct err *e);
-/* options_parse(), with the error printed: -1 go on; else the exit status. */
+/* options_parse(), with the error printed to standard error: -1 go on; else the exit status (0 after --help,
+ * EXIT_USAGE). */
 int options_take(int argc, char **argv, const struct role_help *role, const struct option_row *rows,
                  size_t n);
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The table of parameters, and what each kind of value must look like.
+ *
+ * The command line of a boot cannot be corrected while it runs: a parameter that is misspelt, or has a bad
+ * value, is a problem that is shown, and never a reason to stop. Two texts are read by the same table, in
+ * the order in which the later wins.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -34,6 +39,8 @@ void parameters_free(struct parameters *p)
 
 void parameters_problem(struct parameters *p, const char *origin, const struct err *e)
 {
+	demand_or(origin && e, );
+
 	struct parameter_problem *grown;
 
 	if (p->nproblems >= WORDS_LIMIT)
@@ -50,6 +57,7 @@ void parameters_problem(struct parameters *p, const char *origin, const struct e
 
 /* ---- kinds of values: each takes the value into its field, or says what is wrong with it ---- */
 
+/* Lists have a limit each, so that a command line made by mistake (or by an attacker) stays cheap. */
 static int word_list_add(struct parameters *p, struct word_list *list, const char *item, struct err *e)
 {
 	const char **grown;
@@ -77,6 +85,7 @@ static int take_text(struct parameters *p, void *field, const char *value, struc
 	return 0;
 }
 
+/* Paths are absolute: PID 1 has no working directory that anybody knows of. */
 static int take_path(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	if (*value != '/')
@@ -84,6 +93,7 @@ static int take_path(struct parameters *p, void *field, const char *value, struc
 	return take_text(p, field, value, e);
 }
 
+/* Taken at once: messages of what follows are already written so. */
 static int take_log(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	return log_set(value, e) < 0 ? -1 : take_text(p, field, value, e);
@@ -120,6 +130,7 @@ static int check_pool_names(const char *value,
 	return 0;
 }
 
+/* All names are checked before one is taken: a list with a bad one changes nothing. */
 static int take_pool_names(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	if (check_pool_names(value, NULL, p, field, e) < 0)
@@ -127,6 +138,7 @@ static int take_pool_names(struct parameters *p, void *field, const char *value,
 	return check_pool_names(value, take_repeated, p, field, e);
 }
 
+/* "all", "none" or names: the words look like names, and are told apart when pools are chosen. */
 static int take_autostart(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	return check_pool_names(value, NULL, p, field, e) < 0 ? -1 : take_text(p, field, value, e);
@@ -150,6 +162,8 @@ static int take_onfail(struct parameters *p, void *field, const char *value, str
 	return err_set(e, ERR_INVALID, "\"%s\" is none of continue, reboot, poweroff, shell", value);
 }
 
+/* A definition that came as a parameter. It is read later, by a worker: it is as foreign as one from a file.
+ */
 static int add_pool(struct parameters *p, const char *origin, const char *xml, struct err *e)
 {
 	struct inline_pool *grown;
@@ -168,6 +182,8 @@ static int add_pool(struct parameters *p, const char *origin, const char *xml, s
 	return 0;
 }
 
+/* poolinit.pool64=: a definition without the quotes and blanks that a boot loader would spoil. A NUL in it
+ * would hide what follows. */
 static int decode_pool(struct parameters *p, const char *origin, const char *value, struct err *e)
 {
 	size_t len = strlen(value);
@@ -189,6 +205,7 @@ static int decode_pool(struct parameters *p, const char *origin, const char *val
 
 typedef int take_fn(struct parameters *p, void *field, const char *value, struct err *e);
 
+/* One parameter: its name, how its value is taken, and the field it goes to. */
 struct parameter {
 	const char *name;
 	take_fn *take;
@@ -224,6 +241,7 @@ static int take_parameter_value(struct parameters *p, const struct parameter *kn
 	return known->take(p, (char *)p + known->field, value, e);
 }
 
+/* NULL: no parameter of ours, nor one of the kernel's that is read here. */
 static const struct parameter *find_parameter(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -239,6 +257,7 @@ struct intake {
 	bool standard;    /* ip=, root= … are read here */
 };
 
+/* One parameter, from wherever it came. Whatever is wrong with it is noted, and the others are taken. */
 static void take_one(const char *name, const char *value, void *arg)
 {
 	struct intake *in = arg;
@@ -255,6 +274,8 @@ static void take_one(const char *name, const char *value, void *arg)
 			p->root_writable = name[1] == 'w';
 		return;
 	}
+	/* ip= and root= of a boot configuration are not the kernel's parameters: only "kernel.…" keys become
+	 * such, and those are on the command line. */
 	if (!ours && (!in->standard || !known))
 		return;
 	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
@@ -282,6 +303,8 @@ static void take_one(const char *name, const char *value, void *arg)
 
 void parameters_from_cmdline(struct parameters *p, char *text)
 {
+	demand_or(text, );
+
 	size_t len = strcspn(text, "\n");
 	struct err e = { 0 };
 
@@ -304,12 +327,16 @@ void parameters_from_cmdline(struct parameters *p, char *text)
 
 void parameters_from_bootconfig(struct parameters *p, char *text)
 {
+	demand_or(text, );
+
 	struct err e = { 0 };
 
 	if (bootconfig_split(text, take_one, &(struct intake){ p, "bootconfig", false }, &e) < 0)
 		parameters_problem(p, "/proc/bootconfig", &e);
 }
 
+/* Take a file of /proc, if the kernel has it. A file that is too long is a problem of its own: half of it is
+ * not taken. */
 static void from_file(struct parameters *p, const char *path, size_t limit,
                       void (*take)(struct parameters *p, char *text))
 {

@@ -26,6 +26,8 @@ struct parameter_problem {
 	struct err err;
 };
 
+/* What was asked for. Single values are those of the last one that was good; lists have all of them, in
+ * order. */
 struct parameters {
 	struct arena arena;      /* all strings and lists live here */
 	struct word_list config; /* poolinit.config=, in order */
@@ -44,8 +46,9 @@ struct parameters {
 	size_t nproblems;
 };
 
-/* The defaults of all parameters; texts are taken from then on by the functions below. */
+/* Set the defaults of all parameters; texts are taken from then on by the functions below. */
 void parameters_init(struct parameters *p);
+/* Free all texts and lists. Nothing that was taken from p may be used any more. */
 void parameters_free(struct parameters *p);
 
 /* Take the parameters out of a command line or of a boot configuration (both texts are changed). Names that
@@ -60,6 +63,7 @@ void parameters_from_proc(struct parameters *p);
  */
 void parameters_problem(struct parameters *p, const char *origin, const struct err *e);
 
+/* The word for what is done about a missing pool: "continue" where nobody has said. Static storage. */
 const char *onfail_word(enum onfail o);
 
 #endif

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Boot policy: required pools have until their deadline, others until nothing moves any more.
+ *
+ * The verdict is a function of the pools, the policy and the time, without any state: tests can ask it
+ * anything, and asking it twice gives the same answer. It says when time alone may change it, which is the
+ * only timer that a boot needs.
  */
+#include "base/contract.h"
 #include "base/util.h"
 #include "boot/policy.h"
 
 #define REASON_BYTES 160 /* of each pool in the one line */
 
+/* A degraded pool can be used: boot does not wait for the rest of it. */
 static bool is_usable(const struct pool *p)
 {
 	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED;
 }
 
+/* Required by the command line or by the pool's own <boot>. */
 static bool policy_requires(const struct policy *policy, const struct pool *p)
 {
 	for (size_t i = 0; i < policy->nrequire; i++)
@@ -20,6 +27,8 @@ static bool policy_requires(const struct policy *policy, const struct pool *p)
 	return p->boot.require == 1;
 }
 
+/* A pool's own timeout, or everybody's, counted from when boot began. A sum that would overflow is "never".
+ */
 static uint64_t deadline_of(const struct policy *policy, const struct pool *p)
 {
 	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : policy->timeout;
@@ -43,6 +52,8 @@ static uint64_t last_progress(const struct policy *policy, const struct pool *po
 
 bool policy_next_name(const char **list, char out[POLICY_NAME])
 {
+	demand_or(list && *list, false);
+
 	size_t len;
 
 	*list += strspn(*list, ",");
@@ -58,6 +69,7 @@ bool policy_next_name(const char **list, char out[POLICY_NAME])
 
 bool policy_is_defined(const struct pool *pools, const char *name)
 {
+	demand_or(name, false);
 	while (pools && !streq(pools->name, name))
 		pools = pools->next;
 	return pools != NULL;
@@ -73,6 +85,8 @@ static void pending(struct verdict *v, uint64_t until)
 		v->look_again = until;
 }
 
+/* Count a required pool that will not be there, and remember the most drastic of what is to be done about
+ * such pools. */
 static void missing(struct verdict *v, const struct policy *policy, enum onfail own)
 {
 	/* From least to most drastic: a pool whose loss means "power off" is not overruled by one that means
@@ -104,6 +118,7 @@ static bool is_final(const struct pool *p)
 	return p->phase == PHASE_FAILED;
 }
 
+/* A required pool that is not there: boot waits for it until its deadline, unless it has failed for good. */
 static void judge_required(struct verdict *v, const struct policy *policy, const struct pool *p, uint64_t now)
 {
 	uint64_t deadline = deadline_of(policy, p);
@@ -126,6 +141,8 @@ static bool is_moving(const struct pool *p)
 void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now,
                   struct verdict *v)
 {
+	demand_or(policy && v, );
+
 	uint64_t settled = last_progress(policy, pools) + POLICY_SETTLE;
 	uint64_t deadline = policy->timeout > NEVER - policy->began ? NEVER : policy->began + policy->timeout;
 	bool moving = false;
@@ -142,6 +159,7 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 			continue;
 		if (policy_requires(policy, p))
 			judge_required(v, policy, p, now);
+		/* Nobody requires it: worth waiting for only while something moves, and a little longer. */
 		else if (p->want_active && p->phase != PHASE_FAILED && now < deadline &&
 		         (moving || now < settled))
 			pending(v, moving || settled > deadline ? deadline : settled);
@@ -153,6 +171,7 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 
 /* ---- what people see ---- */
 
+/* Why it is not there: its reason, else what it waits for, else how far it is. */
 static void add_pool_reason(struct buf *out, const struct pool *p)
 {
 	const char *reason = p->waits_for && *p->waits_for ? p->waits_for : phase_word(p->phase);
@@ -164,7 +183,8 @@ static void add_pool_reason(struct buf *out, const struct pool *p)
 	buf_printf(out, " (%.*s%s)", REASON_BYTES, reason, len > REASON_BYTES ? "…" : "");
 }
 
-/* What is said of a pool in this phase: those that are on their way wait; NULL: nothing. */
+/* What is said of a pool in this phase. NULL: nothing, it is as it ought to be. Those that are on their way
+ * wait. */
 static const char *phase_trouble(enum phase phase)
 {
 	static const char *const words[PHASES] = {
@@ -195,6 +215,8 @@ static void add_pools(const struct policy *policy, const struct pool *pools, con
 
 void policy_line(const struct policy *policy, const struct pool *pools, uint64_t now, struct buf *out)
 {
+	demand_or(policy && out, );
+
 	static const char *const words[] = { "degraded", "hung", "waiting", "failed" };
 	uint64_t until = now;
 	size_t active = 0;

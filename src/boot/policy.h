@@ -17,6 +17,7 @@
  * this long after the last one became active or was tried. */
 #define POLICY_SETTLE SECONDS(5)
 
+/* What was asked for, as policy_judge() takes it. */
 struct policy {
 	const char *const *require;
 	size_t nrequire;    /* names, besides those whose definition says so */
@@ -27,6 +28,7 @@ struct policy {
 	bool refused;
 };
 
+/* What policy_judge() says. */
 struct verdict {
 	bool done;
 	uint64_t look_again;   /* clock_ms() at which time alone may change the verdict, or NEVER */
@@ -36,20 +38,23 @@ struct verdict {
 	enum onfail action;
 };
 
-/* `pools` is the list that begins with pool_first(); `read` is supervisor_sources_read(). */
+/* Judge: is boot over, how many of the pools that are wanted are there, and what is missing? `pools` is the
+ * list that begins with pool_first(); `read` is supervisor_sources_read(); now: clock_ms(). Nothing is kept:
+ * the same pools at the same time give the same verdict. */
 void policy_judge(const struct policy *p, const struct pool *pools, bool read, uint64_t now,
                   struct verdict *v);
-/* "pools 5/6 active in 412 ms, waiting: vmstore (portal 192.0.2.7:3260: no route)". No newline. */
+/* Append "pools 5/6 active in 412 ms, waiting: vmstore (portal 192.0.2.7:3260: no route)". No newline. What
+ * is quoted of each reason is cut off after 160 bytes. */
 void policy_line(const struct policy *p, const struct pool *pools, uint64_t now, struct buf *out);
 /* The word of the greeting: "starting" until boot is over, then "ready", "degraded" (a wanted pool is not
  * active, or a definition is bad), "failed". */
 const char *policy_state(const struct policy *p, const struct pool *pools, bool over, bool problems,
                          uint64_t now);
 
-/* The next of names between commas; false: there is none. */
-#define POLICY_NAME 256
+#define POLICY_NAME 256 /* bytes for a name, with its NUL */
 _Static_assert(POLICY_NAME > 200, "pool names have 200 bytes at most");
-/* Take the next name out of a list with commas. False: there is none left. */
+/* Take the next name out of a list with commas; *list goes on behind it. False: there is none left, or one
+ * that is too long for a pool's. */
 bool policy_next_name(const char **list, char out[POLICY_NAME]);
 /* Is there a pool of that name? */
 bool policy_is_defined(const struct pool *pools, const char *name);

@@ -2,6 +2,9 @@
  *
  * Boot as it goes on. Events only arm a timer that is due at once: the judgement is made from the loop, after
  * all that an event brings with it, and once for many events.
+ *
+ * `wait boot` and PID 1 hear of the end of boot in the same way. The verdict with which boot was over stays:
+ * a pool that comes later changes the state that is shown, but not the outcome of the boot.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -18,6 +21,7 @@ static const struct pool *pools(const struct progress *p)
 	return pool_first(p->sup);
 }
 
+/* It is taken out of the list before it is called, as it may be freed by that. */
 static void answer_waiter(struct waiter *w, const struct err *e)
 {
 	waiter_withdraw(w);
@@ -72,6 +76,8 @@ int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struc
 
 /* ---- looking ---- */
 
+/* One line, in the log and for the service manager, when boot is over and once more when the last pool has
+ * come. */
 static void say_line(struct progress *p, uint64_t now)
 {
 	cleanup_buf struct buf line = BUF_INIT, status = BUF_INIT;
@@ -82,6 +88,7 @@ static void say_line(struct progress *p, uint64_t now)
 	notify_send(buf_str(&status));
 }
 
+/* Once. The event comes before on_over: what that does (a reboot) would be news without a cause. */
 static void boot_is_over(struct progress *p, const struct verdict *v, uint64_t now)
 {
 	p->over = true;
@@ -97,6 +104,7 @@ static void boot_is_over(struct progress *p, const struct verdict *v, uint64_t n
 		p->on_over(p->arg, v);
 }
 
+/* A name that no definition has is a problem of the command line, told once. */
 static void check_defined(struct progress *p, const char *parameter, const char *name)
 {
 	struct err e = { 0 };
@@ -124,6 +132,8 @@ static void check_all_defined(struct progress *p)
 		check_defined(p, p->autostart ? p->autostart : "poolinit.autostart", name);
 }
 
+/* The one place where boot is judged. In this order: mistyped names are told, the verdict is made, those who
+ * wait are answered, and the timer is set for the moment at which time alone would change something. */
 static void on_progress_due(struct timer *t)
 {
 	struct progress *p = t->owner;
@@ -152,6 +162,7 @@ static void on_progress_due(struct timer *t)
 		loop_arm(supervisor_loop(p->sup), &p->look, again);
 }
 
+/* Any event may change the verdict. A timer that is due at once stands for all events of this turn. */
 static void on_pool_event(struct listener *l, const struct event *ev)
 {
 	struct progress *p = l->owner;
@@ -167,6 +178,7 @@ const char *progress_state(const struct progress *p)
 
 void progress_begin(struct progress *p, struct supervisor *s)
 {
+	demand_or(s, );
 	p->sup = s;
 	p->listener = (struct listener){ .on_event = on_pool_event, .owner = p };
 	p->look = (struct timer){ .on_expiry = on_progress_due, .owner = p };
@@ -188,6 +200,8 @@ void progress_end(struct progress *p)
 
 void notify_send(const char *text)
 {
+	demand_or(text, );
+
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t len = path ? strlen(path) : 0;

@@ -22,19 +22,21 @@ struct progress {
 	void *arg;
 };
 
-/* p->policy, on_over and arg are the caller's; sup is set here. */
+/* Begin to watch. p->policy, on_over and arg are the caller's; sup is set here. Judged for the first time
+ * from the loop. */
 void progress_begin(struct progress *p, struct supervisor *s);
 /* Whoever still waits for boot is answered; nothing is judged any more. */
 void progress_end(struct progress *p);
 /* The word for `status`: how far boot is. Static storage. */
 const char *progress_state(const struct progress *p);
-/* server_options.on_wait_boot: told when boot is over; ERR_TIMEOUT at the deadline, with the line of what is
- * still missing. */
+/* server_options.on_wait_boot: w->done is called when boot is over, which may be at once, but from the loop;
+ * ERR_TIMEOUT at the deadline (clock_ms()), with the line of what is still missing. Always 0. */
 int progress_wait(struct progress *p, uint64_t deadline, struct waiter *w, struct err *e);
 
 /* ---- readiness, told to whoever started us ---- */
 
-/* sd_notify(3): lines such as "READY=1\nSTATUS=…" to $NOTIFY_SOCKET; nothing where there is none. */
+/* sd_notify(3): send lines such as "READY=1\nSTATUS=…" to $NOTIFY_SOCKET; nothing where there is none.
+ * Nothing waits: a service manager that does not read loses the message. */
 void notify_send(const char *text);
 /* s6's way: a newline on the descriptor, which is closed then. */
 void notify_fd(int fd);

@@ -2,6 +2,10 @@
  *
  * `poolinit serve`: the supervisor on a running system, under a service manager or by hand. It ends by
  * SIGTERM, SIGINT or the verb `shutdown exit` and leaves the storage as it is: the next one takes it over.
+ *
+ * A service of a running system owns less than PID 1 does: devices are udevd's, the network is somebody
+ * else's, and orphans are the real init's. Boot is over by the same policy, and the service manager is told
+ * then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,12 +18,14 @@
 #include "boot/options.h"
 #include "boot/roles.h"
 
+/* The role's own state, beside what it has in common with the others. ready_fd: -1 without. */
 struct serve {
 	struct core core;
 	struct parameters parameters;
 	int ready_fd;
 };
 
+/* Both signals mean "end"; the storage stays as it is. */
 static void serve_stop(void *arg, int sig)
 {
 	struct serve *s = arg;
@@ -30,6 +36,7 @@ static void serve_stop(void *arg, int sig)
 	loop_stop(&s->core.loop);
 }
 
+/* The verb `shutdown` ends this service alone: the machine is its init's. */
 static int serve_shut_down(void *arg, const char *how, struct err *e)
 {
 	if (!streq(how, "exit"))
@@ -41,6 +48,7 @@ static int serve_shut_down(void *arg, const char *how, struct err *e)
 	return 0;
 }
 
+/* Boot is over: whoever has started us may go on. With what outcome does not matter to a service manager. */
 static void notify_ready(void *arg, const struct verdict *v)
 {
 	struct serve *s = arg;
@@ -51,6 +59,7 @@ static void notify_ready(void *arg, const struct verdict *v)
 	s->ready_fd = -1;
 }
 
+/* From the first descriptor to the last. What a start that fails has opened is closed by core_open(). */
 static int serve_run(struct serve *s)
 {
 	struct core *c = &s->core;

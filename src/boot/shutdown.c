@@ -2,6 +2,11 @@
  *
  * Shutting down, step by step. What may block is done by workers, and a step whose time is over is left for
  * the next.
+ *
+ * The order is that of who needs whom: the payload uses volumes, pools use mounts and sessions, other
+ * processes may use anything, and only then are filesystems unmounted and synced. A step that cannot end
+ * leaves its processes behind; the bound is kept because a machine that does not go down is worse than one
+ * that goes down with a filesystem to check.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +40,8 @@
 #define AFTER_POOLS   (TERM_TIME + KILL_TIME + UNMOUNT_TIME + SYNC_TIME + REBOOT_TIME)
 _Static_assert(PAYLOAD_TIME + AFTER_POOLS < SHUTDOWN_BOUND, "time is left for the pools");
 
+/* A way to end: its word, reboot(2)'s command, the key of sysrq that does the same by force (0: none), and
+ * what the log says. */
 struct shutdown_way {
 	const char *word;
 	int command;
@@ -72,6 +79,7 @@ static void next_step(struct shutdown *s);
 
 #define MOUNTS 512
 
+/* Mounts that may hold data, as they are when the step begins. */
 struct shutdown_mounts {
 	char *targets[MOUNTS];
 	size_t n;
@@ -83,6 +91,8 @@ static const char *const data_types[] = {
 	"zfs", "overlay", "fuse", "fuseblk", "virtiofs", "glusterfs",
 };
 
+/* Is there something that a lost write would be missed from? Mounts of memory and of the kernel's own are
+ * left alone. */
 static bool holds_data(const struct mount_entry *m)
 {
 	if (major(m->dev) != 0)
@@ -93,6 +103,7 @@ static bool holds_data(const struct mount_entry *m)
 	return false;
 }
 
+/* Keep a mount that may hold data. More than MOUNTS are left to sync(2). */
 static int note_mount(const struct mount_entry *m, void *arg)
 {
 	struct shutdown_mounts *list = arg;
@@ -127,6 +138,7 @@ static int put_away(const char *target)
 /* What is told of each by its child, in memory that it shares with us. */
 static int *answers;
 
+/* Memory that children can write to: their exit status is not collected, since nobody may wait for them. */
 static bool answers_open(struct err *e)
 {
 	answers = mmap(NULL, MOUNTS * sizeof(*answers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -185,6 +197,7 @@ static void await_child(int pidfd, uint64_t deadline, struct undone *u)
 	close(pidfd);
 }
 
+/* One sentence for all that was not done, and why. */
 static int undone(const struct undone *u, const char *what, struct err *e)
 {
 	if (!u->hung && !u->refused)
@@ -210,6 +223,7 @@ static void sync_each(struct worker_io *io, const struct shutdown_mounts *list, 
 	}
 }
 
+/* The mounts as they are now, and room for what each of them answers. */
 static int list_mounts(struct shutdown_mounts *list, struct err *e)
 {
 	signal(SIGCHLD, SIG_IGN); /* children that have ended take no room that the next may need */
@@ -235,6 +249,7 @@ static int run_unmount(struct worker_io *io, void *arg, struct err *e)
 	return undone(&left, "unmounted", e);
 }
 
+/* What cannot be unmounted is at least written. A little time is kept for the answer itself. */
 static int run_sync(struct worker_io *io, void *arg, struct err *e)
 {
 	struct shutdown_mounts list = { .n = 0 };
@@ -250,6 +265,7 @@ static int run_sync(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
+/* In a worker too: the kernel may hang in it, in a driver that has lost its device. */
 static int run_reboot(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct shutdown_way *way = arg;
@@ -266,6 +282,7 @@ static void time_for(struct shutdown *s, uint64_t ms)
 	loop_arm(supervisor_loop(s->sup), &s->timer, clock_ms() + ms);
 }
 
+/* The worker of a step has answered, or its time is over: either way it is the next one's turn. */
 static void shutdown_worker_over(struct worker *w, const struct err *e, bool left)
 {
 	struct shutdown *s = w->task.owner;
@@ -276,6 +293,8 @@ static void shutdown_worker_over(struct worker *w, const struct err *e, bool lef
 	next_step(s);
 }
 
+/* A filesystem that could not write its last data is named in the log: after the reboot nobody else would
+ * tell. */
 static void worker_says(struct worker *w, const struct line *l)
 {
 	if (line_has(l, "target") && line_has(l, "lost") && worker_may_log(w))
@@ -290,6 +309,8 @@ static void step_done(void *arg)
 
 typedef int run_fn(struct worker_io *io, void *arg, struct err *e);
 
+/* Give a step to a worker. Where no process can be had it is tried again, within the time of the step; then
+ * the step is left out. */
 static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t time, run_fn *run, void *arg)
 {
 	struct task task = { .what = what,
@@ -318,16 +339,19 @@ static void run_shutdown_worker(struct shutdown *s, const char *what, uint64_t t
 	next_step(s);
 }
 
+/* First the appliance's program, which uses the volumes. */
 static void stop_payload(struct shutdown *s)
 {
 	payload_stop(s->payload, clock_ms() + PAYLOAD_TIME, step_done, s);
 }
 
+/* Then the pools, each in its own way. They have what the later steps leave of the time. */
 static void stop_pools(struct shutdown *s)
 {
 	supervisor_shutdown(s->sup, s->bound - AFTER_POOLS, step_done, s);
 }
 
+/* Is there a child at all, alive or not? As PID 1 all processes without a parent are ours. */
 static bool any_child(void)
 {
 	siginfo_t info;
@@ -335,7 +359,8 @@ static bool any_child(void)
 	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-/* Every process is a descendant of PID 1, and becomes its child when its parent dies. */
+/* Tell all processes, and wait for them at most so long. Every process is a descendant of PID 1, and becomes
+ * its child when its parent dies: no child is left when none is left at all. */
 static void signal_all(struct shutdown *s, int sig, uint64_t time)
 {
 	kill(-1, sig);
@@ -347,6 +372,7 @@ static void signal_all(struct shutdown *s, int sig, uint64_t time)
 		next_step(s);
 }
 
+/* All other processes are asked to end. Nothing of ours may start one any more, or this would not end. */
 static void terminate_all(struct shutdown *s)
 {
 	if (s->on_last_processes)
@@ -359,6 +385,7 @@ static void kill_all(struct shutdown *s)
 	signal_all(s, SIGKILL, KILL_TIME);
 }
 
+/* In a container the mounts are not ours. */
 static void unmount(struct shutdown *s)
 {
 	if (s->machine)
@@ -367,6 +394,7 @@ static void unmount(struct shutdown *s)
 		next_step(s);
 }
 
+/* Once more before the end: what could not be unmounted has to be on the disk as well. */
 static void sync_all(struct shutdown *s)
 {
 	if (s->machine)
@@ -375,6 +403,8 @@ static void sync_all(struct shutdown *s)
 		next_step(s);
 }
 
+/* The machine's end. The watchdog is put off before: a machine that is being switched off must not be reset.
+ */
 static void end(struct shutdown *s)
 {
 	if (!s->retry_until)
@@ -402,6 +432,7 @@ static void (*const steps[])(struct shutdown *s) = {
 };
 enum { STEP_TERMINATE = 2, STEP_KILL = 3 };
 
+/* Steps only go forward, and the last one is repeated: there is nothing after it. */
 static void next_step(struct shutdown *s)
 {
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
@@ -411,6 +442,7 @@ static void next_step(struct shutdown *s)
 	steps[s->step](s);
 }
 
+/* Either the step's time is over, or a process may be had by now for a step that had none. */
 static void on_step_timer(struct timer *t)
 {
 	struct shutdown *s = t->owner;
@@ -429,6 +461,7 @@ void shutdown_child_gone(struct shutdown *s)
 
 int shutdown_begin(struct shutdown *s, const char *how, struct err *e)
 {
+	demand(how && s->payload && s->watchdog, e);
 	require(s->sup, e);
 
 	const struct shutdown_way *way = NULL;

@@ -16,6 +16,8 @@
 
 #define SHUTDOWN_BOUND SECONDS(30)
 
+/* The caller fills in the first part before shutdown_begin(); parts that are not in use (no payload) are
+ * there all the same. */
 struct shutdown {
 	struct supervisor *sup;
 	struct payload *payload;
@@ -34,8 +36,9 @@ struct shutdown {
 	struct timer timer;
 };
 
-/* "poweroff", "reboot", "halt". ERR_INVALID for another word, ERR_STATE if one is under way. Returns at
- * once. */
+/* Begin: "poweroff", "reboot", "halt". Returns at once; the first step comes from the loop. ERR_INVALID for
+ * another word, ERR_STATE if one is under way. From then on the machine ends within SHUTDOWN_BOUND and
+ * little more, whatever hangs. */
 int shutdown_begin(struct shutdown *s, const char *how, struct err *e);
 /* The word for a signal as busybox and sysvinit understand it (TERM, INT: reboot; USR1: halt; USR2, PWR:
  * poweroff), or NULL. */

@@ -14,9 +14,10 @@ struct watchdog {
 	struct timer timer;
 };
 
-/* Open /dev/watchdog if there is one, and keep it content from then on. */
+/* Open /dev/watchdog if there is one, and keep it content from then on, as long as the loop runs. A machine
+ * whose PID 1 hangs is reset by it. l must last. */
 void watchdog_start(struct watchdog *w, struct loop *l);
-/* Look again, if there was none: its driver may have been loaded meanwhile. */
+/* Look again, if there was none: its driver may have been loaded meanwhile. Nothing happens if it is open. */
 void watchdog_look(struct watchdog *w);
 /* Disarm it ("magic close"), for an orderly end. */
 void watchdog_stop(struct watchdog *w);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Base64 as in RFC 4648 section 4.
+ *
+ * Values of secrets pass here: no memory is taken beyond the caller's, and nothing is kept.
  */
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/secret/secret.h"
 
@@ -11,10 +14,14 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 void base64_encode(const void *data, size_t len, struct buf *out)
 {
+	demand_or(data || len == 0, );
+
 	const unsigned char *p = data;
 
 	for (size_t i = 0; i < len; i += 3) {
 		size_t n = len - i < 3 ? len - i : 3;
+		/* Three bytes as one number of 24 bits, whose four groups of six bits are four characters.
+		 * Missing bytes are zero bits, and their characters '='. */
 		unsigned three = (unsigned)p[i] << 16 | (n > 1 ? (unsigned)p[i + 1] << 8 : 0) |
 		                 (n > 2 ? (unsigned)p[i + 2] : 0);
 
@@ -28,6 +35,8 @@ void base64_encode(const void *data, size_t len, struct buf *out)
 /* Each four characters make three bytes; padding only at the very end, and the bits under it are zero. */
 long base64_decode(const char *text, size_t len, unsigned char *out, size_t size)
 {
+	demand_or((text || len == 0) && (out || size == 0), -1);
+
 	size_t chars = 0, pad = 0, made = 0;
 	unsigned bits = 0;
 

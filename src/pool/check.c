@@ -30,7 +30,7 @@ bool check_text(const char *s)
 	return true;
 }
 
-/* No component of the path is "..". */
+/* Some component of the path is "..". */
 static bool climbs(const char *path)
 {
 	for (const char *p = path; p; p = strchr(p, '/')) {

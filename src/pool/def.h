@@ -16,7 +16,8 @@
 #include "base/uuid.h"
 #include "system/target.h"
 
-/* In libvirt's order; what they are is in the table in type.c. */
+/* The types in libvirt's order (virStoragePoolType). The numbers are an index of the tables in type.c;
+ * outside the program a type is its word. */
 enum pool_type {
 	POOL_DIR,
 	POOL_FS,
@@ -35,7 +36,9 @@ enum pool_type {
 	POOL_TYPES
 };
 
-/* What a type's document may have, as the grammar sees it. */
+/* What a type's document may have, as the grammar sees it: bits of pool_type_info's fields and required. An
+ * element that a type does not have is ignored when it is read and left out when it is printed, as libvirt
+ * does. */
 enum pool_field {
 	FIELD_HOST = 1 << 0,
 	FIELD_DEVICE = 1 << 1,
@@ -53,7 +56,8 @@ enum pool_field {
 /* What a pool of a type may have in common with one of another type. */
 enum pool_base { ON_DEVICES = 1 << 0, ON_DIRECTORY = 1 << 1, ON_SERVER = 1 << 2 };
 
-/* What a word of a document has to be, beside what all have to. */
+/* What a word of a document has to be, beside what all have to. The rule of each is in check.h, the sentence
+ * for who breaks it in read_source.c. */
 enum pool_word {
 	WORD_ANY,
 	WORD_BLOCK_DEVICE,
@@ -88,31 +92,43 @@ struct pool_type_info {
 	const char *const *volume_formats; /* likewise */
 };
 
-/* What all pools of a type have in common. Never NULL; static storage. */
+/* What all pools of a type have in common. Never NULL; static storage. t is one of the fourteen: a word that
+ * comes from outside goes through pool_type_from_word() first. */
 const struct pool_type_info *pool_type_info(enum pool_type t);
+/* The type's word in documents and on the socket ("netfs"). Never NULL; static storage. */
 const char *pool_type_word(enum pool_type t);
-int pool_type_from_word(const char *word); /* -1: unknown */
+/* The type of that word, compared with case; -1: there is none. */
+int pool_type_from_word(const char *word);
 
+/* One <host> of a source. The name has passed check_host() or check_bracketed(), and is not resolved. */
 struct pool_host {
 	const char *name;
-	int port;
-}; /* port 0: not given */
+	int port; /* 0: not given; the type's usual port is in its pool_type_info */
+};
+
+/* One <device> of a source: a path or a tag (check_device()), an iSCSI target's name, a part of a zpool. */
 struct pool_device {
 	const char *path;
-	int part_separator;
-}; /* -1 not given, 0 no, 1 yes */
+	int part_separator; /* is there a "p" between disk and partition number? -1 not given, 0 no, 1 yes */
+};
+
+/* One option of <fs:mount_opts> or <rbd:config_opts>. */
 struct pool_option {
 	const char *name;
-	const char *value;
-}; /* value NULL for fs:option */
+	const char *value; /* NULL for <fs:option>, whose name is all of it ("ro", "vers=4.2") */
+};
 
 enum adapter_kind { ADAPTER_NONE, ADAPTER_SCSI_HOST, ADAPTER_FC_HOST };
 
+/* <adapter>: a SCSI host by its name or by the PCI address of its parent, or a virtual Fibre Channel port
+ * by its world wide names. Of the two ways of a scsi_host exactly one is there. */
 struct pool_adapter {
 	enum adapter_kind kind;
-	const char *name;
+	const char *name; /* "host5", "scsi_host5" or "fc_host5": one host */
+	/* Texts of 16 hexadecimal digits, "0x" before them where the document has it; NULL: not given. */
 	const char *wwnn, *wwpn, *parent, *parent_wwnn, *parent_wwpn, *parent_fabric_wwn;
 	int managed; /* -1 not given, 0 no, 1 yes */
+	/* <parentaddr>: the PCI device, and which of its SCSI hosts (their unique_id in sysfs) is meant. */
 	bool has_parentaddr;
 	unsigned unique_id;
 	unsigned domain, bus, slot, function;
@@ -120,6 +136,8 @@ struct pool_adapter {
 
 enum auth_kind { AUTH_NONE, AUTH_CHAP, AUTH_CEPH };
 
+/* <auth>: who logs in, and which secret says it. The secret's value is not here: who needs it asks
+ * secret_find(). */
 struct pool_auth {
 	enum auth_kind kind;
 	const char *username;
@@ -129,6 +147,8 @@ struct pool_auth {
 	const char *secret_type; /* the attribute as given, kept for printing */
 };
 
+/* <permissions> of a document, or what an inode says. A mode of a document has the permission bits alone (up
+ * to 0777); owners and groups are numbers. -1 leaves the thing as it is. */
 struct pool_perms {
 	bool given;           /* a <permissions> element is there */
 	bool seen;            /* not what is wanted: what is there */
@@ -140,11 +160,14 @@ struct pool_perms {
 /* Our own namespace, ignored by libvirt as every unknown element is. A name, not an address to fetch. */
 #define POOL_BOOT_NS "urn:poolinit:boot:1"
 
+/* What the boot does when a required pool fails or does not come in time. */
 enum onfail { ONFAIL_UNSET, ONFAIL_CONTINUE, ONFAIL_REBOOT, ONFAIL_POWEROFF, ONFAIL_SHELL };
 
 const char *pool_onfail_word(enum onfail o);         /* NULL for ONFAIL_UNSET */
 enum onfail pool_onfail_from_word(const char *word); /* ONFAIL_UNSET: no such word */
 
+/* <boot xmlns="urn:poolinit:boot:1">: how much the boot depends on this pool. What is not given here is the
+ * policy's. */
 struct pool_boot {
 	bool given;
 	int require;         /* -1 not given, 0, 1 */
@@ -153,6 +176,8 @@ struct pool_boot {
 	enum onfail onfail;
 };
 
+/* One definition. The arena has one owner: a copy of the struct is good only where the original is
+ * forgotten. */
 struct pool_def {
 	struct arena arena;
 	enum pool_type type;
@@ -191,29 +216,36 @@ struct pool_def {
 	struct pool_boot boot;
 };
 
-/* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
+/* Free the definition with all its texts. It is empty then: freeing it again is harmless, and so is freeing
+ * one that is all zeros. */
 void pool_def_free(struct pool_def *d);
 #define cleanup_pool_def __attribute__((cleanup(pool_def_free)))
 
 #define POOL_XML_LIMIT (1024 * 1024) /* bytes of one document: libvirt allows 10 MiB, a real one has 2 kB */
 
-/* Read one pool document. `source` is a file name or "(command line)" for messages. Bytes are foreign: no
- * network, no DTD, no entities beyond the five of XML, limits on size, depth, count. Errors: ERR_XML (not
- * well-formed, over a limit), ERR_INVALID (breaks a rule): "SOURCE:LINE: what is wrong". On failure d needs
- * no free. */
+/* Read one pool document of len bytes, which need not end with NUL. `source` is a file name or "(command
+ * line)" for messages; it is not kept. d is filled from nothing: what was in it is not freed.
+ *
+ * The bytes are foreign: no network, no DTD, no entities beyond the five of XML, limits on size, depth and
+ * count (xml_open()). Call it where a crash of the XML library does no harm, which is in a worker.
+ *
+ * Errors: ERR_XML (not well-formed, over a limit) and ERR_INVALID (breaks a rule), "SOURCE:LINE: what is
+ * wrong"; ERR_NO_MEMORY. On failure d needs no free. The rules are those of libvirt's "Storage pool and
+ * volume XML format"; where they are stricter here, read.c says so. */
 int pool_read(struct pool_def *d, const char *xml, size_t len, const char *source, struct err *e);
-/* libvirt's own canonical form: element order, two spaces, single quotes, `unit='bytes'`, a final newline. */
+/* Append libvirt's own canonical form to out: its order of elements, two spaces, single quotes,
+ * `unit='bytes'`, a final newline. pool_read() of it gives the same definition. Memory running out shows in
+ * out->failed. */
 void pool_print(const struct pool_def *d, struct buf *out);
 
-/* What the source *is*, canonical enough to compare two definitions that do not need to be active: e.g.
- * "iscsi:192.0.2.7:3260/iqn…", "dir:/path", "vg:NAME", "dev:LABEL=x". Empty where a type never conflicts, or
- * the definition does not say. Host names and device links are not resolved. It is made as the type's `key`
- * says, in which these stand for a part of the definition:
+/* Append what the source *is*, canonical enough to compare two definitions that do not need to be active:
+ * e.g. "iscsi:192.0.2.7:3260/iqn…", "dir:/path", "vg:NAME", "dev:LABEL=x". Nothing is appended where a type
+ * never conflicts, or the definition does not say. Host names and device links are not resolved. It is made
+ * as the type's `key` says, in which these stand for a part of the definition:
  *
- *     %a  adapter        %d  directory    %h  host, and its port where one is given     %n  name      %t
- *     target path
+ *     %a  adapter        %d  directory    %h  host, and its port where one is given
  *     %D  first device   %i  initiator    %H  host and port
- */
+ *     %n  name           %t  target path */
 void pool_source_key(const struct pool_def *d, struct buf *out);
 /* The same without the host: what is wanted of a server, whatever it is called. */
 void pool_source_key_of_any_host(const struct pool_def *d, struct buf *out);

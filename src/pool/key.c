@@ -7,9 +7,12 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/def.h"
 
+/* Host names (RFC 4343) and hexadecimal digits mean the same in either case, so that keys have the lower
+ * one. */
 static void add_lower_case(struct buf *out, const char *s)
 {
 	for (; *s; s++)
@@ -29,6 +32,7 @@ static void add_host(const struct pool_host *h, int usual_port, struct buf *out)
 		buf_printf(out, ":%d", port);
 }
 
+/* A world wide name without its "0x": with and without it is one port. */
 static void add_wwn(const char *wwn, struct buf *out)
 {
 	add_lower_case(out, wwn + (wwn[0] == '0' && (wwn[1] == 'x' || wwn[1] == 'X') ? 2 : 0));
@@ -55,9 +59,12 @@ static void add_adapter(const struct pool_adapter *a, struct buf *out)
 	}
 }
 
-/* The part of the definition that a letter of the key stands for (def.h). */
+/* Append the part of the definition that a letter of the key stands for (def.h); nothing for one that is not
+ * given. */
 static void add_part(const struct pool_def *d, char letter, struct buf *out)
 {
+	demand_or(strchr("DHadhint", letter), ); /* a letter that type.c has and this function has not */
+
 	const struct {
 		char letter;
 		const char *text;
@@ -69,6 +76,8 @@ static void add_part(const struct pool_def *d, char letter, struct buf *out)
 		{ 't', d->target.path },
 	};
 
+	/* Types with a host in their key demand one of their documents, so that hosts[0] is there. */
+	demand_or(d->source.nhosts > 0 || !strchr("Hh", letter), );
 	if (letter == 'H' || letter == 'h')
 		add_host(&d->source.hosts[0], letter == 'H' ? pool_type_info(d->type)->port : 0, out);
 	else if (letter == 'a')
@@ -78,6 +87,8 @@ static void add_part(const struct pool_def *d, char letter, struct buf *out)
 			buf_adds(out, texts[i].text ? texts[i].text : "");
 }
 
+/* Walk the type's key. A key that needs a device is empty where the definition has none: such a pool takes
+ * what it finds, and is compared when it has started. */
 static void add_key(const struct pool_def *d, bool hosts, struct buf *out)
 {
 	const char *at = pool_type_info(d->type)->key;

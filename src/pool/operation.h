@@ -21,7 +21,8 @@
 #include "pool/volindex.h"
 #include "pool/volume.h"
 
-/* What check found. */
+/* What check found of a pool: not there; there; there, but with less than it is made of (a volume group
+ * without one of its disks). The last is used like the second, and op->why says what is missing. */
 enum pool_state { STATE_INACTIVE, STATE_ACTIVE, STATE_DEGRADED };
 
 /* A raw file as it was when a worker had made it, or given it another size: while it is still that, its
@@ -94,22 +95,29 @@ struct pool_sizes {
  * that somebody may ask for who is not admin. An absent directory is made; what is there stays as it is. */
 enum build_flags { BUILD_NO_OVERWRITE = 1 << 0, BUILD_OVERWRITE = 1 << 1, BUILD_ABSENT = 1 << 2 };
 
+/* How a volume is made. VOL_PREALLOC_METADATA: the tables of an image that has some are written at once.
+ * VOL_REFLINK: share the blocks of the input volume, or fail. The words are those of virsh vol-create-from.
+ */
 enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
+/* VOL_ALLOCATE: what is added has its blocks at once. VOL_SHRINK: the volume may become smaller, and what
+ * was behind its new end is lost; without it that is refused. */
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
 
-/* Open a volume's content for upload (write) or download. Returns the descriptor; *size: how much there
- * is. */
+/* Open a volume's content for upload (write) or download. Returns the descriptor, which is the caller's;
+ * *size: how many bytes there are. -1 with e filled. */
 typedef int vol_open_fn(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
                         uint64_t *size, struct err *e);
 
-/* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. */
+/* The volume that a new one is made from (vol-create-from, vol-clone), as its own pool's index knows it. All
+ * of it belongs to the caller, and is not changed. */
 struct vol_input {
 	const struct pool_def *pool;
 	vol_open_fn *open; /* of its pool's type; NULL: that has none */
 	const struct volume *volume;
 };
 
-/* Write a sentence through op->on_note, if there is one. */
+/* Write a sentence for the log through op->on_note, at most 511 bytes of it. Nothing happens where there is
+ * none, or no op. */
 void op_note(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

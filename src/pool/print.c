@@ -2,16 +2,21 @@
  *
  * Printing a pool as libvirt prints it: order of elements, two spaces, single quotes. What a type does not
  * have is left out even when the document had it, as libvirt does.
+ *
+ * Printing knows no definition that reading does not make: what is printed can be read again, and gives the
+ * same. Sizes are the live pool's, which the caller has put into the definition.
  */
 #include <inttypes.h>
 #include <limits.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/printing.h"
 
 #define FS_NS  "http://libvirt.org/schemas/storagepool/fs/1.0"
 #define RBD_NS "http://libvirt.org/schemas/storagepool/rbd/1.0"
 
+/* NULL, and with that no attribute, where the document did not say. */
 static const char *yes_no_word(int value)
 {
 	if (value < 0)
@@ -29,6 +34,7 @@ static void print_source_devices(const struct pool_def *d, struct buf *out)
 	}
 }
 
+/* The order of attributes is libvirt's, as that of elements is: tests compare bytes. */
 static void print_fc_host(const struct pool_adapter *a, struct buf *out)
 {
 	buf_adds(out, "    <adapter type='fc_host'");
@@ -42,6 +48,8 @@ static void print_fc_host(const struct pool_adapter *a, struct buf *out)
 	buf_adds(out, "/>\n");
 }
 
+/* The form in which it was given: by world wide names, by the host's name, or by the PCI address of its
+ * parent. */
 static void print_adapter(const struct pool_adapter *a, struct buf *out)
 {
 	if (a->kind == ADAPTER_FC_HOST) {
@@ -60,6 +68,7 @@ static void print_adapter(const struct pool_adapter *a, struct buf *out)
 	}
 }
 
+/* Who logs in, and where the secret is. The secret itself is in no document. */
 static void print_auth(const struct pool_auth *a, struct buf *out)
 {
 	if (a->kind == AUTH_NONE)
@@ -73,6 +82,9 @@ static void print_auth(const struct pool_auth *a, struct buf *out)
 	buf_adds(out, "/>\n    </auth>\n");
 }
 
+/* The children of <source> in the order of libvirt's own writer. A type prints what its
+ * document may have; what all may have (<auth>, <protocol>, <vendor>, <product>) is printed wherever it is.
+ */
 static void print_source(const struct pool_def *d, struct buf *out)
 {
 	unsigned fields = pool_type_info(d->type)->fields;
@@ -101,6 +113,7 @@ static void print_source(const struct pool_def *d, struct buf *out)
 	buf_adds(out, "  </source>\n");
 }
 
+/* <target> is printed for every type that may have one, with its path and permissions if they are known. */
 static void print_pool_target(const struct pool_def *d, struct buf *out)
 {
 	if (pool_type_info(d->type)->fields & FIELD_NO_TARGET)
@@ -111,6 +124,7 @@ static void print_pool_target(const struct pool_def *d, struct buf *out)
 	buf_adds(out, "  </target>\n");
 }
 
+/* Options keep the document's order: the later of two that contradict each other wins in mount(8). */
 static void print_option_list(const char *prefix, const char *list, const struct pool_option *options,
                               size_t n, struct buf *out)
 {
@@ -126,6 +140,7 @@ static void print_option_list(const char *prefix, const char *list, const struct
 	buf_printf(out, "  </%s:%s>\n", prefix, list);
 }
 
+/* A timeout goes back as it is usually written, in whole seconds; only a fraction needs milliseconds. */
 static void print_boot(const struct pool_boot *b, struct buf *out)
 {
 	if (!b->given)
@@ -144,6 +159,8 @@ static void print_boot(const struct pool_boot *b, struct buf *out)
 
 void pool_print(const struct pool_def *d, struct buf *out)
 {
+	demand_or(d->name, );
+
 	char uuid[UUID_TEXT];
 
 	buf_printf(out, "<pool type='%s'%s%s>\n", pool_type_word(d->type),

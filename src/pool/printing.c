@@ -6,10 +6,12 @@
 
 #include <inttypes.h>
 
+#include "base/contract.h"
 #include "pool/xml.h"
 
 void print_attribute(struct buf *out, const char *name, const char *value)
 {
+	demand_or(name, );
 	if (!value)
 		return;
 	buf_printf(out, " %s='", name);
@@ -19,6 +21,7 @@ void print_attribute(struct buf *out, const char *name, const char *value)
 
 void print_text(struct buf *out, const char *indent, const char *name, const char *text)
 {
+	demand_or(indent && name, );
 	if (!text)
 		return;
 	buf_printf(out, "%s<%s>", indent, name);
@@ -29,6 +32,7 @@ void print_text(struct buf *out, const char *indent, const char *name, const cha
 void print_empty(struct buf *out, const char *indent, const char *name, const char *attribute,
                  const char *value)
 {
+	demand_or(indent && name && attribute, );
 	if (!value)
 		return;
 	buf_printf(out, "%s<%s", indent, name);

@@ -29,6 +29,7 @@
 
 /* ---- the parts of a pool ---- */
 
+/* The type decides how all the rest is read, so that a document without one cannot be read any further. */
 static int read_pool_type(struct reading *r, const xmlNode *root)
 {
 	const char *word = xml_attr(r->a, root, "type");
@@ -42,6 +43,7 @@ static int read_pool_type(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
+/* The pool's name; of types that have a source name, that one where the document gives no other. */
 static int read_pool_name(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
@@ -63,6 +65,8 @@ static int read_pool_name(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
+/* A definition without a UUID gets a random one. Who reads it again gets another: `uuid_given` tells whoever
+ * keeps definitions that it has to be written down. */
 static int read_uuid(struct reading *r, const xmlNode *root)
 {
 	const xmlNode *node = xml_child(root, "uuid");
@@ -88,7 +92,8 @@ static int read_pool_features(struct reading *r, const xmlNode *root)
 	return read_yes_no(r, cow, "state", &r->d->cow);
 }
 
-/* Some pools live where the kernel puts them, whatever the document says. */
+/* Some pools live where the kernel puts them, whatever the document says: a volume group's devices are in
+ * /dev/NAME. libvirt ignores the document's path there as well, and so does this. */
 static int read_pool_target(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
@@ -117,6 +122,8 @@ static int read_pool_target(struct reading *r, const xmlNode *root)
 	return read_permissions(r, target, &d->target.perms);
 }
 
+/* How allocation is counted at a refresh: libvirt's own words, kept for printing. Here it is what the
+ * filesystem says in either case. */
 static int read_refresh(struct reading *r, const xmlNode *root)
 {
 	const xmlNode *volume = xml_child(xml_child(root, "refresh"), "volume");
@@ -151,6 +158,7 @@ static int read_options(struct reading *r, const xmlNode *root, const char *ns, 
 	return 0;
 }
 
+/* Options in a namespace of their own. A type that has none ignores them, as libvirt does. */
 static int read_all_options(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
@@ -186,6 +194,7 @@ enum onfail pool_onfail_from_word(const char *word)
 	return ONFAIL_UNSET;
 }
 
+/* A timeout of zero would mean that a required pool has failed before it was tried. */
 static int read_boot_timeout(struct reading *r, const xmlNode *node, const char *text)
 {
 	struct err why = { 0 };
@@ -197,6 +206,8 @@ static int read_boot_timeout(struct reading *r, const xmlNode *node, const char 
 	return 0;
 }
 
+/* An attribute that is not known is refused: a misspelt "require" that nobody notices would be found when a
+ * machine does not boot. */
 static int read_boot_attribute(struct reading *r, const xmlNode *node, const char *name)
 {
 	struct pool_boot *b = &r->d->boot;
@@ -225,6 +236,7 @@ static int read_boot_attribute(struct reading *r, const xmlNode *node, const cha
 	return refuse(r, node, "<boot> knows require, timeout, order and onfail, not \"%.40s\"", name);
 }
 
+/* Attributes of a namespace are somebody else's, and pass. */
 static int read_boot(struct reading *r, const xmlNode *root)
 {
 	const xmlNode *node = xml_child_ns(root, "boot", POOL_BOOT_NS);
@@ -238,8 +250,11 @@ static int read_boot(struct reading *r, const xmlNode *root)
 
 /* ---- the whole ---- */
 
+/* Everything, in the order that the parts need. Memory that ran out shows at the end, in the arena. */
 static int read_pool(struct reading *r, const xmlNode *root)
 {
+	/* The order is not that of the document. The type decides what everything else may be; the source
+	 * gives its name to a pool that has none; the target of some types is made of the source's name. */
 	if (read_pool_type(r, root) < 0 || read_pool_source(r, xml_child(root, "source")) < 0 ||
 	    read_pool_name(r, root) < 0 || read_uuid(r, root) < 0 || read_pool_features(r, root) < 0 ||
 	    read_refresh(r, root) < 0 || complete_source(r, root) < 0 || read_pool_target(r, root) < 0 ||
@@ -252,6 +267,9 @@ static int read_pool(struct reading *r, const xmlNode *root)
 
 int pool_read(struct pool_def *d, const char *xml, size_t len, const char *source, struct err *e)
 {
+	demand(d && source, e);
+	demand(xml || len == 0, e);
+
 	struct reading r = { .d = d, .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;
 

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -13,6 +14,8 @@
 
 /* ---- hosts and devices ---- */
 
+/* A port outside 1 to 65535 is let through, as libvirt does; --validate refuses it, and so does whoever
+ * connects. */
 static int read_hosts(struct reading *r, const xmlNode *source)
 {
 	for (const xmlNode *n = xml_child(source, "host"); n; n = xml_next(n, "host")) {
@@ -53,13 +56,17 @@ static const struct {
 	[WORD_CLUSTER] = { name_is_component, "", "not the name of a cluster" },
 };
 
+/* Does a word fit what its user takes? Types without a rule take any. */
 static int check_word(struct reading *r, const xmlNode *node, unsigned kind, const char *word)
 {
+	demand(kind < ARRAY_LEN(words), r->e);
 	if (kind == WORD_ANY || words[kind].fits(word))
 		return 0;
 	return refuse(r, node, "%s\"%.130s\" is %s", words[kind].before, word, words[kind].is);
 }
 
+/* Devices in the document's order: of a volume group they are its physical volumes, in the order in which it
+ * is built. */
 static int read_devices(struct reading *r, const xmlNode *source)
 {
 	for (const xmlNode *n = xml_child(source, "device"); n; n = xml_next(n, "device")) {
@@ -79,7 +86,8 @@ static int read_devices(struct reading *r, const xmlNode *source)
 	return 0;
 }
 
-/* Where one may be left out it is the root. */
+/* <dir path=…>, tidied. A type that may have one and need not (gluster) takes the root where none is given.
+ */
 static int read_source_dir(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
@@ -99,6 +107,8 @@ static int read_source_dir(struct reading *r, const xmlNode *source)
 
 /* ---- <adapter> ---- */
 
+/* Numbers of a PCI address are C's: decimal, or hexadecimal behind "0x". One that is absent is 0. Their
+ * limits are those of the PCI specification: 256 buses of 32 slots of 8 functions in each domain. */
 static int read_pci_part(struct reading *r, const xmlNode *address, const char *name, long long max,
                          unsigned *out)
 {
@@ -112,6 +122,7 @@ static int read_pci_part(struct reading *r, const xmlNode *address, const char *
 	return 0;
 }
 
+/* <parentaddr unique_id=…><address …/></parentaddr>: which host of which PCI device. */
 static int read_parent_address(struct reading *r, const xmlNode *node)
 {
 	struct pool_adapter *a = &r->d->source.adapter;
@@ -132,6 +143,7 @@ static int read_parent_address(struct reading *r, const xmlNode *node)
 	return read_pci_part(r, address, "function", 7, &a->function);
 }
 
+/* All attributes, whatever the type: which of them may stand together is checked afterwards. */
 static int read_adapter_attributes(struct reading *r, const xmlNode *node)
 {
 	struct pool_adapter *a = &r->d->source.adapter;
@@ -158,7 +170,7 @@ static int read_adapter_attributes(struct reading *r, const xmlNode *node)
 	return read_yes_no(r, node, "managed", &a->managed);
 }
 
-/* Without a type: the form of old, where only a name is meant. */
+/* An <adapter> without a type is the form of libvirt before 1.0.5, where only a name was meant. */
 static int check_untyped_adapter(struct reading *r, const xmlNode *node, bool parentaddr)
 {
 	struct pool_adapter *a = &r->d->source.adapter;
@@ -181,6 +193,7 @@ static int check_scsi_host(struct reading *r, const xmlNode *node)
 	return 0;
 }
 
+/* A virtual port is made of two names, and found by them. */
 static int check_fc_host(struct reading *r, const xmlNode *node)
 {
 	const struct pool_adapter *a = &r->d->source.adapter;
@@ -220,6 +233,7 @@ static int read_adapter(struct reading *r, const xmlNode *source)
 
 /* ---- <initiator>, <auth> ---- */
 
+/* The name under which we log in. Without one, the machine's own is used. */
 static int read_initiator(struct reading *r, const xmlNode *source)
 {
 	const xmlNode *iqn = xml_child(xml_child(source, "initiator"), "iqn");
@@ -248,6 +262,7 @@ static int read_auth_secret(struct reading *r, const xmlNode *auth)
 	return 0;
 }
 
+/* <auth> is read for every type, as libvirt does; whether a type can use it is known to its backend. */
 static int read_auth(struct reading *r, const xmlNode *source)
 {
 	struct pool_auth *to = &r->d->source.auth;
@@ -273,6 +288,8 @@ static int read_auth(struct reading *r, const xmlNode *source)
 
 /* ---- <format>, <protocol> ---- */
 
+/* A type without formats takes any word, and keeps none. The list's own word is kept, which is static:
+ * whoever compares formats may compare pointers with it. */
 static int read_source_format(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
@@ -316,6 +333,8 @@ static int read_protocol(struct reading *r, const xmlNode *source)
 
 int read_pool_source(struct reading *r, const xmlNode *node)
 {
+	demand(r->d && (unsigned)r->d->type < POOL_TYPES, r->e);
+
 	struct pool_def *d = r->d;
 
 	d->source.given = node != NULL;
@@ -329,6 +348,8 @@ int read_pool_source(struct reading *r, const xmlNode *node)
 	return read_attr(r, xml_child(node, "product"), "name", &d->source.product);
 }
 
+/* Every type that has a source name puts it into a path or an argument: the rule of the type's own words,
+ * then the one that keeps any of them from being an option or a way out of the directory. */
 static int check_source_name(struct reading *r, const xmlNode *node)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
@@ -348,6 +369,8 @@ static int check_source_name(struct reading *r, const xmlNode *node)
 
 int complete_source(struct reading *r, const xmlNode *root)
 {
+	demand(r->d->name, r->e); /* read_pool_name() comes first */
+
 	struct pool_def *d = r->d;
 	const struct pool_type_info *info = pool_type_info(d->type);
 	const xmlNode *source = xml_child(root, "source"), *node = source ? source : root;
@@ -368,6 +391,7 @@ int complete_source(struct reading *r, const xmlNode *root)
 		if ((info->required & rules[i].field) && !rules[i].there)
 			return refuse(r, node, "the source of a pool of type %s needs <%s>", info->word,
 			              rules[i].what);
+	/* As libvirt: a volume group that the document does not name is called as the pool is. */
 	if (!d->source.name && (info->fields & FIELD_NAME))
 		d->source.name = d->name;
 	return check_source_name(r, node);

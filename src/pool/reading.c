@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/check.h"
 
 /* ---- values ---- */
 
+/* One value, refused if it could break a line of the log or of the protocol. *out is set in either case. */
 static int checked(struct reading *r, const xmlNode *node, const char *name, const char *text,
                    const char **out)
 {
@@ -51,6 +53,8 @@ int read_yes_no(struct reading *r, const xmlNode *node, const char *name, int *o
 
 bool read_number(const char *text, int base, long long min, long long max, long long *out)
 {
+	demand_or(text && min <= max, false);
+
 	char *end;
 	long long value;
 
@@ -64,6 +68,8 @@ bool read_number(const char *text, int base, long long min, long long max, long 
 
 int read_append(struct reading *r, const void *list, size_t *n, const void *item, size_t size)
 {
+	demand(item && size > 0, r->e);
+
 	void **items = (void **)list;
 	char *grown = arena_grow(r->a, *items, *n, size);
 
@@ -107,6 +113,8 @@ static int read_id(struct reading *r, const xmlNode *perms, const char *name, in
 
 int read_permissions(struct reading *r, const xmlNode *parent, struct pool_perms *p)
 {
+	demand(p, r->e);
+
 	const xmlNode *perms = xml_child(parent, "permissions");
 	const char *text = xml_child_text(r->a, perms, "mode");
 	long long mode;
@@ -126,6 +134,8 @@ int read_permissions(struct reading *r, const xmlNode *parent, struct pool_perms
 
 int read_secret_reference(struct reading *r, const xmlNode *node, struct volume_secret *out)
 {
+	demand(node, r->e);
+
 	const char *of = (const char *)node->parent->name, *uuid = xml_attr(r->a, node, "uuid");
 
 	*out = (struct volume_secret){ .by_uuid = uuid != NULL };

@@ -6,8 +6,11 @@
 
 #include <strings.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
+/* libvirt's list of units (scaledInteger in its basictypes.rng, and virScaleInteger). A bare letter is
+ * binary, which is not what SI says and is what virsh does. */
 static const struct {
 	const char *word;
 	uint64_t factor;
@@ -46,7 +49,8 @@ static uint64_t unit_factor(const char *unit)
 	return 0;
 }
 
-/* digits points at n characters. */
+/* digits points at n characters, which need not be all of the text: messages quote from there to its end.
+ * Each step is checked before it is done, since unsigned numbers wrap silently. */
 static int scale(const char *digits, size_t n, const char *unit, uint64_t *out, struct err *e)
 {
 	uint64_t factor = unit_factor(unit), value = 0;
@@ -72,11 +76,14 @@ static int scale(const char *digits, size_t n, const char *unit, uint64_t *out, 
 
 int size_parse(const char *number, const char *unit, uint64_t *out, struct err *e)
 {
+	demand(number && out, e);
 	return scale(number, strlen(number), unit, out, e);
 }
 
 int size_parse_word(const char *text, uint64_t *out, struct err *e)
 {
+	demand(text && out, e);
+
 	size_t digits = strspn(text, "0123456789");
 
 	return scale(text, digits, text + digits, out, e);

@@ -8,12 +8,15 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* A decimal number without sign or fraction, and a unit as in libvirt's scaledInteger ("KiB", "k", "MB",
- * "bytes", … ; NULL: bytes). ERR_INVALID for anything else, and above INT64_MAX. */
+/* Read a decimal number without sign or fraction, and a unit as in libvirt's scaledInteger ("KiB", "k",
+ * "MB", "bytes", …; NULL or "": bytes); *out is in bytes. Letters mean powers of 1024 alone and with "iB",
+ * powers of 1000 with "B"; case does not count. ERR_INVALID for anything else, and above INT64_MAX: off_t
+ * has no more. *out is untouched then. */
 int size_parse(const char *number, const char *unit, uint64_t *out, struct err *e);
-/* "10G", "512MiB", "1000": number and unit in one word, as virsh takes them. */
+/* The same for "10G", "512MiB", "1000": number and unit in one word, as virsh takes them. */
 int size_parse_word(const char *text, uint64_t *out, struct err *e);
-/* As virsh prints sizes: value and unit of the largest binary unit not above it ("1.50", "GiB"). */
+/* Split a size as virsh prints it: value and unit of the largest binary unit not above it ("1.50", "GiB").
+ * *unit is static. For people: the value is rounded, and is not to be read again. */
 void size_human(uint64_t bytes, double *value, const char **unit);
 
 #endif

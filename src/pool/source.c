@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A <source> by itself.
+ *
+ * It is a part of a pool's document that stands alone, and is read and printed by the same functions as that
+ * part.
  */
 #include "pool/source.h"
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/printing.h"
 #include "pool/reading.h"
@@ -11,6 +15,9 @@
 int pool_source_read(struct pool_def *d, enum pool_type type, const char *xml, size_t len, const char *source,
                      struct err *e)
 {
+	demand((unsigned)type < POOL_TYPES, e);
+	demand(xml || len == 0, e);
+
 	struct reading r = { .d = d, .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = xml_open(xml, len, POOL_XML_LIMIT, source, "source", e);
 

@@ -5,6 +5,7 @@
  */
 #include "pool/def.h"
 
+#include "base/contract.h"
 #include "base/util.h"
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -92,16 +93,19 @@ static const struct pool_type_info types[POOL_TYPES] = {
 
 const struct pool_type_info *pool_type_info(enum pool_type t)
 {
+	demand_or((unsigned)t < POOL_TYPES, &types[0]);
 	return &types[t];
 }
 
 const char *pool_type_word(enum pool_type t)
 {
+	demand_or((unsigned)t < POOL_TYPES, "");
 	return types[t].word;
 }
 
 int pool_type_from_word(const char *word)
 {
+	demand_or(word, -1);
 	for (int t = 0; t < POOL_TYPES; t++)
 		if (streq(types[t].word, word))
 			return t;

@@ -40,6 +40,8 @@ struct volume_encryption {
 	} ivgen;
 };
 
+/* A volume as it is wished for. What the document leaves out is NULL, 0 or false, unless a field says
+ * otherwise; permissions are -1. */
 struct volume_def {
 	struct arena arena;
 	const char *type; /* "file", "block", "dir", "network", "netdir", "ploop" */
@@ -64,20 +66,22 @@ struct volume_def {
 	} backing;
 };
 
-/* What the document may leave out, by the verb it comes with. */
+/* What the document may leave out, by the verb it comes with: a volume that is made from nothing needs a
+ * size from somewhere. */
 enum volume_read_for {
 	VOLUME_FOR_CREATE,      /* no capacity if there is a backing store */
 	VOLUME_FOR_CREATE_FROM, /* no capacity: the other volume's */
 };
 
-/* Read one volume document for that pool. Errors, limits and safety as pool_read(). On failure d needs no
- * free. */
+/* Read one volume document for that pool, whose type decides which formats there are. Errors, limits and
+ * safety as pool_read(). On failure d needs no free. The rules are those of libvirt's "Storage volume XML";
+ * where they are stricter here, volume_read.c says so. */
 int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source,
                     const struct pool_def *pool, enum volume_read_for what, struct err *e);
-/* libvirt's own canonical form. */
+/* Append libvirt's own canonical form: what vol-dumpxml would say of such a volume. */
 void volume_def_print(const struct volume_def *d, struct buf *out);
-/* For handing a definition on: read again, it is the same in every field. libvirt's form has no <nocow/>, and
- * sizes and formats that were not given. */
+/* Append it for handing a definition on: read again, it is the same in every field. libvirt's form has no
+ * <nocow/>, and has sizes and formats that were not given. */
 void volume_def_print_as_given(const struct volume_def *d, struct buf *out);
 /* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
 void volume_def_free(struct volume_def *d);

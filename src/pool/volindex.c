@@ -21,7 +21,7 @@ static const char front[] = "- name=";
 
 /* ---- the bytes ---- */
 
-/* NULL: there is no such part. */
+/* Take apart what stands in one file: a base or an overlay. NULL: there is no such part. */
 static const struct volindex_tail *open_part(struct volindex_part *p, uint64_t magic, const void *data,
                                              size_t len)
 {
@@ -37,6 +37,8 @@ static const struct volindex_tail *open_part(struct volindex_part *p, uint64_t m
 	    tail->nslots > len / sizeof(*p->slots) || (tail->nslots & (tail->nslots - 1)) ||
 	    tail->n > UINT32_MAX - 1)
 		return NULL;
+	/* No sum overflows: each part was compared with all that there is. The parts must fill it exactly,
+	 * since bytes between them would be unaccounted for. */
 	at = VOLINDEX_ALIGN(tail->records_len);
 	if (at + tail->n * sizeof(*p->entries) + VOLINDEX_ALIGN(tail->nslots * sizeof(*p->slots)) != len)
 		return NULL;
@@ -107,12 +109,14 @@ bool volindex_lay(struct volindex *x, const void *data, size_t len)
 /* An entry of one part that has the hash, or -1. */
 static long probe(const struct volindex_part *p, uint64_t hash, size_t *at)
 {
+	demand_or((p->nslots & (p->nslots - 1)) == 0, -1); /* as open_part() leaves it */
 	while (*at < p->nslots) {
 		uint32_t slot = p->slots[(hash + (*at)++) & (p->nslots - 1)];
 		const struct volindex_entry *e;
 
 		if (slot == 0)
 			return -1;
+		/* A number that no entry has is passed over like a foreign hash. */
 		if (slot > p->n)
 			continue;
 		e = &p->entries[slot - 1];
@@ -122,6 +126,7 @@ static long probe(const struct volindex_part *p, uint64_t hash, size_t *at)
 	return -1;
 }
 
+/* Is the i-th of the base hidden by a change? */
 static bool is_laid_over(const struct volindex *x, size_t i)
 {
 	size_t at = 0;
@@ -152,6 +157,8 @@ const char *volindex_record_in(const struct volindex_part *p, const struct volin
 
 const char *volindex_record(const struct volindex *x, size_t i, size_t *len)
 {
+	demand_or(x && len, NULL);
+
 	const struct volindex_part *part = i < x->base.n ? &x->base : &x->over;
 	const struct volindex_entry *e = volindex_entry(x, i);
 
@@ -162,6 +169,8 @@ const char *volindex_record(const struct volindex *x, size_t i, size_t *len)
 
 long volindex_next(const struct volindex *x, uint64_t hash, size_t *at)
 {
+	demand_or(at, -1);
+
 	size_t from;
 	long i;
 
@@ -196,6 +205,8 @@ static size_t name_end(const char *record, size_t len)
 
 bool volindex_name(const char *record, size_t len, char *out, size_t size)
 {
+	demand_or((record || len == 0) && out && size > 0, false);
+
 	char copy[LINE_MAX_BYTES + 1];
 	struct line l;
 	size_t n = name_end(record, len);
@@ -212,6 +223,7 @@ bool volindex_name(const char *record, size_t len, char *out, size_t size)
 	return true;
 }
 
+/* Most names need no quotes: those are compared where they lie, and only the others are taken apart. */
 static bool has_name(const char *record, size_t len, const char *name)
 {
 	size_t n = strlen(name);
@@ -223,8 +235,11 @@ static bool has_name(const char *record, size_t len, const char *name)
 	       memcmp(record, front, FRONT) == 0;
 }
 
+/* An entry is found by a hash that may be its path's: only its name's hash counts here. */
 long volindex_by_name(const struct volindex *x, const char *name)
 {
+	demand_or(x && name, -1);
+
 	uint64_t hash = hash_text(x->seed, name);
 	size_t at = 0, len;
 	long i;
@@ -261,6 +276,8 @@ long volindex_walk(const struct volindex *x, struct volindex_walk *w)
 	return w->base < x->base.n ? (long)w->base++ : -1;
 }
 
+/* Changes lie together as far as nothing of the base comes between them; those of volumes that are gone have
+ * no bytes. */
 static void run_of_changes(const struct volindex *x, struct volindex_walk *w, struct volindex_run *run)
 {
 	const struct volindex_entry *change;
@@ -276,6 +293,7 @@ static void run_of_changes(const struct volindex *x, struct volindex_walk *w, st
 	}
 }
 
+/* The base's records up to the next change. */
 static void run_of_base(const struct volindex *x, struct volindex_walk *w, struct volindex_run *run)
 {
 	size_t until = w->over < x->over.n ? x->over.entries[w->over].place : x->base.n, end;
@@ -302,6 +320,7 @@ bool volindex_run(const struct volindex *x, struct volindex_walk *w, struct voli
 	return false;
 }
 
+/* A change of a volume that is gone has its name in the base's record. */
 static size_t search(const struct volindex_part *p, const struct volindex_part *base, const char *name,
                      bool *found)
 {
@@ -328,11 +347,13 @@ static size_t search(const struct volindex_part *p, const struct volindex_part *
 
 size_t volindex_place(const struct volindex *x, const char *name, bool *found)
 {
+	demand_or(x && name && found, 0);
 	return search(&x->base, &x->base, name, found);
 }
 
 size_t volindex_change(const struct volindex *x, const char *name, bool *found)
 {
+	demand_or(x && name && found, 0);
 	return search(&x->over, &x->base, name, found);
 }
 

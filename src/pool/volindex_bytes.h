@@ -7,10 +7,13 @@
 
 #include "pool/volindex.h"
 
+/* The letters as a number of 64 bits of the machine's byte order: an index of another version, or of anything
+ * else, has others. */
 #define VOLINDEX_MAGIC      0x3278646e696c6f76ULL /* "volindx2" */
 #define VOLINDEX_MAGIC_OVER 0x327265766f6c6f76ULL /* "volover2" */
 #define VOLINDEX_ALIGN(n)   (((n) + 7) & ~(size_t)7)
 
+/* The tail stands at the end because it is known last; who reads begins with it. */
 struct volindex_tail {
 	uint64_t records_len, n, nslots, seed, id, magic;
 };

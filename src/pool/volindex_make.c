@@ -19,6 +19,8 @@ uint64_t volindex_seed(void)
 {
 	uint64_t seed = 0x2545f4914f6cdd1dULL;
 
+	/* Early in a boot the kernel may have no randomness yet, and does not wait for it. The seed keeps
+	 * names from colliding on purpose; the number of the process is better than a constant. */
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed ^= (uint64_t)getpid() << 20;
 	return seed | 1;
@@ -39,6 +41,7 @@ static bool items_grow(struct volindex_builder *b, size_t size)
 	return true;
 }
 
+/* Room for one more; NULL, and the builder has failed, without memory. */
 static struct volindex_item *new_item(struct volindex_builder *b)
 {
 	if (b->n == b->size && !items_grow(b, b->size ? b->size * 2 : 64))
@@ -46,6 +49,8 @@ static struct volindex_item *new_item(struct volindex_builder *b)
 	return &b->items[b->n++];
 }
 
+/* VOLINDEX_RAW is for a raw file with bytes in it. If those look like an image later, a guest has written
+ * them, and the file stays raw (look.c); an empty file may be given any content. */
 static uint32_t flags_of(const struct volume *v)
 {
 	if (!streq(v->type, "file"))
@@ -98,6 +103,8 @@ bool volindex_add(struct volindex_builder *b, const struct volume *v, uint64_t s
 
 void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, const char *text)
 {
+	demand_or(e, );
+
 	struct volindex_item *i = new_item(b);
 
 	if (i)
@@ -106,6 +113,7 @@ void volindex_keep(struct volindex_builder *b, const struct volindex_entry *e, c
 
 /* ---- an overlay ---- */
 
+/* Take over x's own changes, up to that one. */
 static void take_changes(struct volindex_builder *b, size_t until)
 {
 	const struct volindex_part *over = &b->over->over;
@@ -152,6 +160,7 @@ void volindex_overlay_end(struct volindex_builder *b)
 		volindex_fold(b);
 }
 
+/* Take over what the base has, up to that entry. */
 static void keep_base(struct volindex_builder *b, const struct volindex_part *base, size_t *next,
                       size_t until)
 {
@@ -214,6 +223,7 @@ static void sort(struct volindex_builder *b)
 		qsort(b->items, b->n, sizeof(*b->items), by_name);
 }
 
+/* Open addressing: the next free slot counts. A hash of 0 is none (no key of its own). */
 static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t value)
 {
 	if (!hash)
@@ -223,6 +233,9 @@ static void insert_slot(uint32_t *slots, size_t nslots, uint64_t hash, uint32_t 
 	slots[hash & (nslots - 1)] = value;
 }
 
+/* Lay out the index in its mapping: records, entries with their new offsets, slots. The file was empty, so
+ * that what is not written is zero. Where an entry stands over a base means nothing in an index without one.
+ */
 static void fill_map(const struct volindex_builder *b, char *map, size_t records_len, size_t nslots)
 {
 	struct volindex_entry *entries = (void *)(map + VOLINDEX_ALIGN(records_len));
@@ -248,6 +261,8 @@ static void fill_map(const struct volindex_builder *b, char *map, size_t records
 
 int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err *e)
 {
+	demand(fd >= 0, e);
+
 	struct volindex_tail tail = { .n = b->n,
 		                      .nslots = 8,
 		                      .seed = seed,
@@ -264,6 +279,7 @@ int volindex_write(struct volindex_builder *b, uint64_t seed, int fd, struct err
 		tail.records_len += b->items[i].e.len;
 		hashes += b->items[i].e.key ? 3 : 2;
 	}
+	/* At most half of the slots are taken, so that a search ends after few steps, and always. */
 	while (tail.nslots < 2 * hashes)
 		tail.nslots *= 2;
 	size = VOLINDEX_ALIGN(tail.records_len) + b->n * sizeof(struct volindex_entry) +

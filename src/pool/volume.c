@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A volume as a protocol record, and back again.
+ *
+ * A record is written once, by the worker that has looked at the volume, and read by many: supervisor,
+ * client, the next refresh. Writing is the hot path of a refresh of a large pool, so that numbers are
+ * printed without printf(3).
  */
 #include "pool/volume.h"
 
@@ -8,6 +12,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 /* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the
@@ -53,6 +58,8 @@ static void mode_field(struct buf *out, const char *key, unsigned mode)
 	line_str(out, key, at);
 }
 
+/* Facts of an inode. Owner and group come with the mode or not at all, and the three times together: who
+ * reads a record looks for one of them and expects the others. */
 static void record_file(const struct volume *v, struct buf *out)
 {
 	if (v->has_perms) {
@@ -69,6 +76,7 @@ static void record_file(const struct volume *v, struct buf *out)
 		line_num(out, "inode", v->inode);
 }
 
+/* The order of the keys is the order in which vol-list shows them; readers find them by name. */
 static void record(const struct volume *v, const struct trim *trim, struct buf *out)
 {
 	line_begin(out, "-");
@@ -103,6 +111,8 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
  * the key; a backing file name of 1023: what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
+	demand_or(v->name && v->type, );
+
 	static const char long_backing[] = "the name of its backing file is too long to be shown",
 			  long_other[] = "what it lies on is too long to be shown";
 	const bool same = v->key && v->path && streq(v->key, v->path);
@@ -145,6 +155,7 @@ static bool take_number(const char *text, unsigned base, uint64_t max, uint64_t 
 	return true;
 }
 
+/* An optional number: what is absent stays 0. */
 static bool take_u64(const struct line *l, const char *key, uint64_t *out)
 {
 	const char *text = line_get(l, key);
@@ -172,6 +183,8 @@ static bool take_time(const struct line *l, const char *key, int64_t *sec, uint3
 	return true;
 }
 
+/* What record_file() has written. Owner and group are expected where there is a mode, and the three times
+ * where there is one. */
 static bool take_file(const struct line *l, struct volume *v)
 {
 	uint64_t mode = 0, owner = 0, group = 0;
@@ -196,6 +209,7 @@ static bool take_file(const struct line *l, struct volume *v)
 
 int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 {
+	demand(l && v, e);
 	*v = (struct volume){
 		.name = line_get(l, "name"),
 		.type = line_get(l, "type"),

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "base/line.h"
 
+/* A volume that is there. Strings belong to whoever filled it in: a backend's own for the duration of a call
+ * of op->on_volume(), the line's for one that was read from a record. Sizes are in bytes. */
 struct volume {
 	const char *name;
 	const char *type; /* "file", "block", "dir", "network", "netdir" */
@@ -20,6 +22,7 @@ struct volume {
 	/* qemu-img's word (image.h has the one for XML); NULL: the pool type has no volume formats */
 	const char *format;
 	const char *content; /* what a raw image holds, "squashfs", "erofs"; NULL: not known */
+	/* What a guest sees; what it takes on the storage; how long the file is (0: not told). */
 	uint64_t capacity, allocation, physical;
 	bool has_perms;
 	unsigned mode;
@@ -40,17 +43,20 @@ struct volume {
 	const char *devices; /* space-separated source devices (logical, disk) or NULL */
 };
 
-/* "- name=… type=… path=… key=… capacity=… …". Keys are fixed (docs/PROTOCOL); absent facts are left out. */
+/* Append "- name=… type=… path=… key=… capacity=… …" and a line end. Keys are fixed (docs/PROTOCOL); absent
+ * facts are left out. A record that would not fit a line loses its key where that is its path, then what it
+ * lies on, and says so in `problem`. */
 void volume_record(const struct volume *v, struct buf *out);
 #define VOLUME_RECORD_REST 700 /* what a record has beside name and path, at most, in bytes */
 _Static_assert(VOLUME_RECORD_REST < LINE_MAX_BYTES, "a record without its names is a line");
-/* The reverse; the strings point into the line. ERR_INTERNAL if it is not such a record. */
+/* The reverse; the strings point into the line and live as long as it. ERR_INTERNAL if it is not such a
+ * record: whoever wrote it may have been broken into. A record without a key has its path for one. */
 int volume_from_record(const struct line *l, struct volume *v, struct err *e);
-/* libvirt's canonical volume XML (volume_print.c). */
+/* Append libvirt's canonical volume XML (volume_print.c): the document that vol-dumpxml gives. */
 void volume_print(const struct volume *v, struct buf *out);
-/* Owner, mode and times, of a file or a device node. */
 struct stat;
-/* Fill in what a file's inode tells: owner, mode and times. Sizes are left as they are. */
+/* Fill in what the inode of a file or a device node tells: owner, mode (permission bits, set-id and sticky
+ * bits, without the file's kind) and times. Sizes are left as they are. */
 void volume_from_stat(struct volume *v, const struct stat *st);
 
 #endif

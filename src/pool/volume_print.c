@@ -9,11 +9,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/image/image.h"
 #include "pool/printing.h"
 #include "pool/voldef.h"
 
+/* Sizes are always printed in bytes, as libvirt does, whatever unit the document had. */
 static void size_element(struct buf *out, const char *name, uint64_t bytes)
 {
 	buf_printf(out, "  <%s unit='bytes'>%" PRIu64 "</%s>\n", name, bytes, name);
@@ -21,6 +23,8 @@ static void size_element(struct buf *out, const char *name, uint64_t bytes)
 
 /* ---- what only a volume that is there has ---- */
 
+/* <source> of a volume is what libvirt prints for logical and disk pools: the devices on which it lies.
+ * Where its extents begin and end is not known here, so that none are printed. */
 static void print_extent_devices(const char *devices, struct buf *out)
 {
 	if (!devices)
@@ -62,6 +66,7 @@ static void print_times(const struct volume *v, struct buf *out)
 
 /* ---- what both have ---- */
 
+/* The cipher, and how initial vectors are made, which means nothing without one. */
 static void print_cipher(const struct volume_encryption *c, struct buf *out)
 {
 	if (!c->cipher.name)
@@ -98,6 +103,7 @@ static void print_encryption(const struct volume_encryption *c, struct buf *out)
 	buf_adds(out, "    </encryption>\n");
 }
 
+/* An empty <features/> says that the image is of version 3 and has none. */
 static void print_features(const struct volume_def *d, struct buf *out)
 {
 	const struct {
@@ -125,6 +131,8 @@ static void print_features(const struct volume_def *d, struct buf *out)
  * that reading gives the same again. */
 enum form { CANONICAL, AS_GIVEN };
 
+/* The order of the elements is libvirt's own. <nocow/> is a wish for the time of making: libvirt's form has
+ * it not, but a definition that is handed to a worker needs it. */
 static void print_volume_target(const struct volume_def *d, enum form form, const struct volume *live,
                                 struct buf *out)
 {
@@ -144,6 +152,8 @@ static void print_volume_target(const struct volume_def *d, enum form form, cons
 	buf_adds(out, "  </target>\n");
 }
 
+/* libvirt prints a format in every <backingStore>, also where the document has none. For handing a
+ * definition on that would be a lie: "not given" means that the image's header may say it. */
 static void print_backing(const struct volume_def *d, enum form form, struct buf *out)
 {
 	const char *format = d->backing.format || form == AS_GIVEN ? d->backing.format : d->backing.otherwise;
@@ -181,11 +191,13 @@ static void print_volume(const struct volume_def *d, enum form form, const struc
 
 void volume_def_print(const struct volume_def *d, struct buf *out)
 {
+	demand_or(d->name && d->type, );
 	print_volume(d, CANONICAL, NULL, out);
 }
 
 void volume_def_print_as_given(const struct volume_def *d, struct buf *out)
 {
+	demand_or(d->name && d->type, );
 	print_volume(d, AS_GIVEN, NULL, out);
 }
 
@@ -193,12 +205,15 @@ void volume_def_print_as_given(const struct volume_def *d, struct buf *out)
  * alone. */
 void volume_print(const struct volume *v, struct buf *out)
 {
+	demand_or(v->name && v->type, );
+
 	const struct pool_perms none = { .mode = -1, .owner = -1, .group = -1 };
 	cleanup_buf struct buf backing = BUF_INIT;
 
 	if (v->backing)
 		image_backing_path(v->path ? v->path : "", v->backing, &backing);
 
+	/* The facts of a volume as those of a definition, so that one printer serves both. */
 	const struct volume_def d = {
 		.type = v->type,
 		.name = v->name,

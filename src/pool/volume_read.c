@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <limits.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -30,6 +31,8 @@ static const char *one_of(const char *const *list, const char *word)
 
 /* ---- what it is called ---- */
 
+/* The type is the document's own wish, and is read because libvirt refuses one that it does not know; what
+ * kind of volume is made is the pool's affair. */
 static int read_volume_type(struct reading *r, struct volume_def *d, const xmlNode *root)
 {
 	static const char *const types[] = { "file", "block", "dir", "network", "netdir", "ploop", NULL };
@@ -44,6 +47,7 @@ static int read_volume_type(struct reading *r, struct volume_def *d, const xmlNo
 	return 0;
 }
 
+/* The name becomes a path component, or the name of a logical volume. */
 static int read_volume_name(struct reading *r, struct volume_def *d, const xmlNode *root)
 {
 	const xmlNode *node = xml_child(root, "name");
@@ -79,6 +83,8 @@ static int read_size(struct reading *r, const xmlNode *parent, const char *name,
 	return 1;
 }
 
+/* Capacity is what a guest sees, allocation what is reserved on the storage. An allocation that is not given
+ * is all of the capacity (no sparse file), as libvirt has it. */
 static int read_sizes(struct reading *r, struct volume_def *d, const xmlNode *root, enum volume_read_for what)
 {
 	int capacity = read_size(r, root, "capacity", &d->capacity), allocation;
@@ -125,6 +131,7 @@ static int read_volume_format(struct reading *r, const xmlNode *parent, const st
 
 /* ---- <encryption> ---- */
 
+/* libvirt knows one kind of secret for volumes, a passphrase. */
 static int read_secrets(struct reading *r, struct volume_encryption *c, const xmlNode *encryption)
 {
 	for (const xmlNode *n = xml_child(encryption, "secret"); n; n = xml_next(n, "secret")) {
@@ -141,6 +148,7 @@ static int read_secrets(struct reading *r, struct volume_encryption *c, const xm
 	return 0;
 }
 
+/* <cipher> and <ivgen>, whose words are qemu-img's own, and are handed on to it. A size is in bits. */
 static int read_cipher(struct reading *r, struct volume_encryption *c, const xmlNode *encryption)
 {
 	const xmlNode *cipher = xml_child(encryption, "cipher"), *ivgen = xml_child(encryption, "ivgen");
@@ -193,6 +201,8 @@ static int read_encryption(struct reading *r, struct volume_encryption *c, const
 
 /* ---- <compat>, <features> ---- */
 
+/* Behind a number of at most nine digits; "" where there is none, so that whatever is looked for next is not
+ * found. */
 static const char *past_number(const char *text)
 {
 	const char *end = text + strspn(text, "0123456789");
@@ -200,6 +210,8 @@ static const char *past_number(const char *text)
 	return end > text && end - text < 10 ? end : "";
 }
 
+/* The version of a qcow2 image: "0.10" is 2, "1.1" is 3. Other versions are read here, and refused by
+ * whoever makes the image. */
 static int read_compat(struct reading *r, struct volume_def *d, const xmlNode *target)
 {
 	const xmlNode *node = xml_child(target, "compat");
@@ -214,6 +226,7 @@ static int read_compat(struct reading *r, struct volume_def *d, const xmlNode *t
 	return 0;
 }
 
+/* libvirt's rule: features are those of version 3 of qcow2, so that <features> alone means compat 1.1. */
 static int read_volume_features(struct reading *r, struct volume_def *d, const xmlNode *target)
 {
 	const struct {
@@ -250,6 +263,7 @@ static int read_volume_features(struct reading *r, struct volume_def *d, const x
 
 /* ---- the whole ---- */
 
+/* <target>: where the volume is, how it is stored, and who may use it. */
 static int read_volume_target(struct reading *r, struct volume_def *d, const xmlNode *target,
                               const struct pool_def *pool)
 {
@@ -266,7 +280,9 @@ static int read_volume_target(struct reading *r, struct volume_def *d, const xml
 	return read_volume_features(r, d, target);
 }
 
-/* Without a path it counts for nothing. */
+/* A <backingStore> without a path counts for nothing. A format that is not given stays open here: the
+ * document's author may not know it, and guessing it from the file's content would let a guest choose what
+ * its own backing file is taken for (CVE-2010-2237). */
 static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *root,
                         const struct pool_def *pool)
 {
@@ -287,6 +303,7 @@ static int read_backing(struct reading *r, struct volume_def *d, const xmlNode *
 static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *root,
                        const struct pool_def *pool, enum volume_read_for what)
 {
+	/* The backing store comes before the sizes: with one, the capacity may be left out. */
 	if (read_volume_type(r, d, root) < 0 || read_volume_name(r, d, root) < 0 ||
 	    read_child(r, root, "key", &d->key) < 0 || read_backing(r, d, root, pool) < 0 ||
 	    read_sizes(r, d, root, what) < 0 || read_volume_target(r, d, xml_child(root, "target"), pool) < 0)
@@ -297,6 +314,9 @@ static int read_volume(struct reading *r, struct volume_def *d, const xmlNode *r
 int volume_def_read(struct volume_def *d, const char *xml, size_t len, const char *source,
                     const struct pool_def *pool, enum volume_read_for what, struct err *e)
 {
+	demand(d && source && pool, e);
+	demand((xml || len == 0) && what <= VOLUME_FOR_CREATE_FROM, e);
+
 	struct reading r = { .a = &d->arena, .source = source, .e = e };
 	cleanup_xml xmlDoc *doc = NULL;
 

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/contract.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -55,6 +56,8 @@ __attribute__((format(printf, 2, 3))) static void stop_parser(void *ctx, const c
 	xmlStopParser(ctx);
 }
 
+/* Count what takes memory of the tree, and stop at the limit: a document of a megabyte can have a tree of a
+ * hundred. */
 static void count_nodes(void *ctx, unsigned n)
 {
 	struct door *d = door_of(ctx);
@@ -64,6 +67,7 @@ static void count_nodes(void *ctx, unsigned n)
 		stop_parser(ctx, "more than %d elements and attributes", XML_NODES_LIMIT);
 }
 
+/* A tag is counted with its namespaces and attributes: each of them takes memory of the tree. */
 static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
                      int nb_namespaces, const xmlChar **namespaces, int nb_attributes, int nb_defaulted,
                      const xmlChar **attributes)
@@ -88,6 +92,7 @@ static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const 
 		xmlSAX2EndElementNs(ctx, name, prefix, uri);
 }
 
+/* No DOCTYPE at all: with it come entities, and with those expansion, files and addresses. */
 static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
 	(void)name;
@@ -122,6 +127,7 @@ static void on_instruction(void *ctx, const xmlChar *target, const xmlChar *data
 	count_nodes(ctx, 1);
 }
 
+/* A CDATA section is a text like any other; it counts as a node. */
 static void on_cdata(void *ctx, const xmlChar *text, int len)
 {
 	count_nodes(ctx, 1);
@@ -129,6 +135,8 @@ static void on_cdata(void *ctx, const xmlChar *text, int len)
 		xmlSAX2CDataBlock(ctx, text, len);
 }
 
+/* The parser's own complaints. Only the first fatal one is kept: after it the parser's idea of the document
+ * is wrong, and what it says later comes of that. */
 static void on_error(void *ctx, xmlErrorPtr x)
 {
 	struct door *d = door_of(ctx);
@@ -139,6 +147,8 @@ static void on_error(void *ctx, xmlErrorPtr x)
 	snprintf(d->complaint, sizeof(d->complaint), "%.*s", (int)strcspn(x->message, "\n"), x->message);
 }
 
+/* What is not set here stays libxml2's own. resolveEntity must be empty: it is what would open a file or an
+ * address. */
 static void set_hooks(xmlSAXHandler *sax)
 {
 	sax->serror = on_error;
@@ -155,6 +165,7 @@ static void set_hooks(xmlSAXHandler *sax)
 
 /* ---- before the parser ---- */
 
+/* Lines are counted from 1, as editors do. */
 static int line_at(const char *xml, const char *at)
 {
 	int line = 1;
@@ -164,6 +175,7 @@ static int line_at(const char *xml, const char *at)
 	return line;
 }
 
+/* One unit of UTF-16 (RFC 2781); p has two bytes. */
 static unsigned unit_at(const unsigned char *p, bool big)
 {
 	return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
@@ -180,6 +192,7 @@ static int from_utf16(const char *xml, size_t *len, const char *source, char **o
 
 	if (*len < 2 || (!big && memcmp(xml, "\xff\xfe", 2) != 0))
 		return 0;
+	/* Two bytes of UTF-16 become three of UTF-8 at most, and four become four. */
 	to = *out = calloc(1, *len / 2 * 3 + 1);
 	if (!to)
 		return err_set(e, ERR_NO_MEMORY, "cannot read %s: out of memory", source);
@@ -265,6 +278,9 @@ static const char *skip_opaque(const char *p, const char *end)
 }
 
 /* Line of the first tag with too many attributes, or 0. Each attribute is one quoted string inside a tag. */
+/* Line of the first tag with too many attributes, or 0. Each attribute is one quoted string inside a tag;
+ * comments, CDATA and instructions are passed over, since quotes in them mean nothing. Whatever is wrong
+ * with the document otherwise is left to the parser. */
 static int attribute_flood(const char *xml, size_t len)
 {
 	const char *end = xml + len;
@@ -308,16 +324,19 @@ static struct {
 	size_t used;
 } piece;
 
+/* Each block knows its size, because take_more() has to copy that much and libxml2 does not say it. */
 struct block {
 	size_t size;
 	max_align_t bytes[];
 };
 
+/* The parser gives back what it has from either place, and does not know from which. */
 static bool is_of_piece(const void *p)
 {
 	return piece.data && (const char *)p >= piece.data && (const char *)p < piece.data + PIECE;
 }
 
+/* malloc(3) for the parser: out of the piece, as long as it lasts. */
 static void *piece_take(size_t size)
 {
 	size_t whole = sizeof(struct block) + ((size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1));
@@ -337,6 +356,7 @@ static void give_back(void *p)
 		free(p);
 }
 
+/* realloc(3) for the parser. What is of the piece is copied, and its old place is not used again. */
 static void *take_more(void *p, size_t size)
 {
 	if (!p)
@@ -373,6 +393,7 @@ void xml_prepare(void)
 
 /* ---- the door ---- */
 
+/* A document that was not taken out of the parser belongs to it still, but is not freed with it. */
 static void cleanup_parser(xmlParserCtxt **ctxt)
 {
 	if (!*ctxt)
@@ -485,6 +506,8 @@ void xml_linger_over(struct xml_linger *l)
 
 int xml_refuse(struct err *e, const char *source, const xmlNode *node, const char *fmt, ...)
 {
+	demand(source, e);
+
 	char reason[600];
 	va_list ap;
 
@@ -496,6 +519,7 @@ int xml_refuse(struct err *e, const char *source, const xmlNode *node, const cha
 
 /* ---- walking the tree ---- */
 
+/* ns NULL: an element in no namespace at all. Prefixes mean nothing. */
 static bool is_element(const xmlNode *n, const char *name, const char *ns)
 {
 	if (n->type != XML_ELEMENT_NODE || !streq((const char *)n->name, name))
@@ -505,6 +529,7 @@ static bool is_element(const xmlNode *n, const char *name, const char *ns)
 	return n->ns && n->ns->href && streq((const char *)n->ns->href, ns);
 }
 
+/* The first of these siblings that fits; NULL: none does. */
 static xmlNode *find_from(xmlNode *n, const char *name, const char *ns)
 {
 	while (n && !is_element(n, name, ns))
@@ -526,6 +551,7 @@ xmlNode *xml_next(const xmlNode *node, const char *name)
 
 xmlNode *xml_child_ns(const xmlNode *parent, const char *name, const char *ns)
 {
+	demand_or(name && ns, NULL); /* without a namespace: xml_child() */
 	return parent ? find_from(parent->children, name, ns) : NULL;
 }
 
@@ -591,6 +617,8 @@ int xml_line(const xmlNode *node)
 
 void xml_escape(struct buf *out, const char *text)
 {
+	demand_or(text, );
+
 	static const struct {
 		char c;
 		const char *as;

@@ -2,15 +2,24 @@
  *
  * The words of the command line, bound to the arguments of the verb in the table: as virsh takes them
  * (positional words, --key value, --key=value), and as the socket does (key=value).
+ *
+ * Three ways lead to the same slot: a word by its place, an option by its name, a key as on the socket. Each
+ * may be filled once. What virsh's users type by habit is taken; what could be meant in two ways is refused
+ * with the name of the argument.
+ *
+ * A secret's value is the one thing that is never taken from here: every process of the machine can read the
+ * words of another (/proc/PID/cmdline).
  */
 #include "poolctl/parts.h"
 
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "base/word.h"
 
 const char *command_value(const struct command *c, const char *name)
 {
+	demand_or(c->verb && name, NULL);
 	for (size_t i = 0; c->verb->args[i].name; i++)
 		if (streq(c->verb->args[i].name, name))
 			return c->values[i];
@@ -40,8 +49,11 @@ bool command_manner(struct command *c, const char *word)
 	return true;
 }
 
+/* Fill the argument's slot. Twice is refused: which of the two was meant cannot be told. */
 static int set_arg_value(struct command *c, const struct verb_arg *a, const char *value, struct err *e)
 {
+	require(a >= c->verb->args && a < c->verb->args + VERB_ARGS, e);
+
 	const char **slot = &c->values[a - c->verb->args];
 
 	if (*slot)
@@ -58,6 +70,7 @@ static bool is_secret_value(const struct command *c, const char *key)
 	return streq(c->verb->name, "secret-set-value") && (!key || streq(key, "base64"));
 }
 
+/* The sentence does not repeat the value: it would be in the terminal's history and in logs. */
 static int refuse_secret(struct err *e)
 {
 	return err_set(e, ERR_INVALID,
@@ -65,6 +78,7 @@ static int refuse_secret(struct err *e)
 	               "machine: use --file FILE, or standard input");
 }
 
+/* An option that the verb has not, with the one that was probably meant. */
 static int unknown_option(const struct command *c, const char *key, struct err *e)
 {
 	struct word_guess guess = { .given = key, .best = WORD_NEAR };
@@ -135,6 +149,8 @@ static int take_word(struct command *c, char *word, struct err *e)
 
 int command_take(struct command *c, char **words, struct err *e)
 {
+	demand(c->verb && words, e);
+
 	static const char here[] = "poolctl: ";
 	bool options = true;
 

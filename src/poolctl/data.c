@@ -3,6 +3,10 @@
  * The file of vol-upload and vol-download: opened here, with the rights of who calls; the server gets its
  * descriptor. What the server does not take (a terminal, a device, a file of /proc, a datagram socket) is
  * read or written here too, at the other end of a pipe.
+ *
+ * The bytes of a volume go past the protocol: the descriptor travels with the request (SCM_RIGHTS), and a
+ * worker of the server copies between it and the volume. So nothing is copied twice, and the server opens no
+ * path of a client's.
  */
 #include "poolctl/parts.h"
 
@@ -14,8 +18,10 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
+/* A filesystem whose files are made up, though it counts blocks. */
 #define EFIVARFS 0xde5e81e4U
 
 /* As virsh does: a file that is there is emptied, one that is not is made, readable by nobody else. */
@@ -29,6 +35,7 @@ static int open_for_download(const char *path, struct data *d, struct err *e)
 	return d->fd < 0 ? err_sys(e, errno, "cannot create %s", path) : 0;
 }
 
+/* With the caller's own rights: the server is root, and opens nothing for a client. */
 static int open_for_upload(const char *path, struct data *d, struct err *e)
 {
 	d->fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -55,6 +62,7 @@ static bool takes_descriptor(int fd)
 	return S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode);
 }
 
+/* In a child: move bytes until the end, and end with 0 or the errno of what went wrong. */
 static _Noreturn void pump(int from, int to)
 {
 	static char bytes[64 * 1024];
@@ -97,6 +105,7 @@ static int open_pump(struct data *d, bool download, struct err *e)
 	return err_sys(e, failed, "cannot start a process that moves the bytes");
 }
 
+/* The file that was named, or a duplicate of a standard descriptor, which stays open for messages. */
 static int open_file(const struct command *c, struct data *d, bool download, struct err *e)
 {
 	if (!streq(c->file, "-"))
@@ -109,6 +118,8 @@ static int open_file(const struct command *c, struct data *d, bool download, str
 
 int data_open(const struct command *c, struct data *d, struct err *e)
 {
+	demand(c->verb && d, e);
+
 	bool download = streq(c->verb->name, "vol-download");
 
 	*d = (struct data){ .fd = -1 };
@@ -148,6 +159,8 @@ int data_close(struct data *d, bool well, struct err *e)
 		rc = end_pump(d, well, e);
 	if (d->made && (!well || rc < 0))
 		unlink(d->made);
+	/* A file that was there before is left as it is, cut off: the caller had asked for it to be written.
+	 */
 	d->made = NULL;
 	return rc;
 }

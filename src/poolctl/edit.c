@@ -3,6 +3,10 @@
  * poolctl pool-edit: the definition into a private file, an editor on it, and what comes out of it back to
  * the server. What somebody has typed is never lost: when it cannot be defined, the file stays and the error
  * names it.
+ *
+ * The order is what makes it safe. The text is read, edited, and compared with what was read; nothing is
+ * sent if it is the same. Before it is defined the server is asked once more: if its definition is another
+ * one by now, somebody else was faster, and the operator is told instead of overwriting it.
  */
 #include "poolctl/parts.h"
 
@@ -30,6 +34,7 @@ struct edit {
 
 /* ---- the server's side ---- */
 
+/* The definition as it is kept, and the pool's name. The copy is wiped like any payload. */
 static int read_definition(struct edit *d, struct request_payload *out)
 {
 	cleanup_buf struct buf request = BUF_INIT;
@@ -53,11 +58,14 @@ static int read_definition(struct edit *d, struct request_payload *out)
 	return rc;
 }
 
+/* Is it byte for byte what the server has? */
 static bool same(const struct request_payload *a, const struct request_payload *b)
 {
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+/* Define what was typed, unless somebody else has changed the definition since the editor was given it: that
+ * change would be lost without a word. */
 static int define_edited(struct edit *d)
 {
 	struct request_payload now = { 0 };
@@ -75,6 +83,7 @@ static int define_edited(struct edit *d)
 
 /* ---- the file ---- */
 
+/* All of it, or -1 with errno. */
 static int write_all(int fd, const struct request_payload *p)
 {
 	for (size_t done = 0; done < p->len;) {
@@ -108,6 +117,7 @@ static int make_file(struct edit *d)
 
 /* ---- the editor ---- */
 
+/* As virsh chooses it: $VISUAL, $EDITOR, vi. */
 static const char *editor(void)
 {
 	static const char *const names[] = { "VISUAL", "EDITOR" };
@@ -155,6 +165,7 @@ static int spawn_editor(char **argv, pid_t *pid)
 	return rc;
 }
 
+/* Run the editor on the file and wait. It has the terminal, so that signals of the keyboard are its own. */
 static int run_editor(struct edit *d)
 {
 	cleanup_free char *words = strdup(editor());
@@ -185,6 +196,7 @@ static int run_editor(struct edit *d)
 
 /* ---- the whole ---- */
 
+/* Ask whether the editor is to be run once more, on what was typed. Without a terminal nobody can answer. */
 static bool wants_again(const struct edit *d)
 {
 	char answer[16];
@@ -230,6 +242,7 @@ static bool is_worth_keeping(struct edit *d)
 	       (payload_read(&d->edited, d->path, POOL_XML_LIMIT, &e) < 0 || !same(&d->edited, &d->text));
 }
 
+/* The error names the file. The message has its limit, so that it is cut off before the name is. */
 static void keep_edited_text(struct edit *d)
 {
 	char why[sizeof(d->e.message)];
@@ -244,6 +257,7 @@ int edit_main(const struct command *c)
 	struct edit d = { .command = c };
 	int rc = edit(&d), status = EXIT_DONE;
 
+	/* The file goes, unless somebody's work is in it that the server has not got. */
 	if (rc >= 0 && !c->quiet)
 		printf("Pool %s XML configuration %s.\n\n", d.name, rc ? "edited" : "not changed");
 	if (rc < 0 && is_worth_keeping(&d))

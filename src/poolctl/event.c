@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * poolctl pool-event: what happens to pools, in virsh's words.
+ *
+ * poolinit's events are steps of a pool's phase, of which there are more than virsh has words for. A step is
+ * told as virsh's event only if it is one: a pool that goes from active to degraded is still running for
+ * virsh.
  */
 #include "poolctl/parts.h"
 
@@ -14,6 +18,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 
+/* One run of pool-event: what is listened for, until when, and how much was heard. */
 struct hearing {
 	const struct command *command;
 	struct arena arena;
@@ -28,6 +33,7 @@ enum ending { HEARD, TIMED_OUT, INTERRUPTED };
 
 /* ---- from our events to virsh's ---- */
 
+/* Phases in which virsh would call the pool running: it is there until it has stopped. */
 static bool phase_is_up(const char *phase)
 {
 	return streq(phase, "active") || streq(phase, "degraded") || streq(phase, "hung") ||
@@ -44,6 +50,7 @@ static const char *phase_change(const struct line *l)
 	return is ? "Started" : "Stopped";
 }
 
+/* virsh's word for an event of ours; NULL: virsh has none, and nothing is printed. */
 static const char *lifecycle(const struct line *l)
 {
 	static const struct {
@@ -64,6 +71,7 @@ static const char *lifecycle(const struct line *l)
 	return NULL;
 }
 
+/* --event chooses one of the two kinds; without it both are wanted. */
 static bool wants_event(const struct hearing *h, const char *kind)
 {
 	const char *only = command_value(h->command, "event");
@@ -71,6 +79,7 @@ static bool wants_event(const struct hearing *h, const char *kind)
 	return !only || streq(only, kind);
 }
 
+/* virsh's form of a time, in UTC. */
 static void print_time(void)
 {
 	struct timespec now;
@@ -110,6 +119,7 @@ static int hear(struct hearing *h, char *text, size_t len, struct err *e)
 
 /* ---- listening ---- */
 
+/* Without --loop the first event that was asked for ends it. */
 static bool enough(const struct hearing *h)
 {
 	return h->received > 0 && !command_flag(h->command, "loop");
@@ -167,6 +177,7 @@ static int find_pool(struct hearing *h, struct err *e)
 	return rc;
 }
 
+/* Subscribe on the connection that asked for the pool's name, so that no event falls in between. */
 static int follow_events(struct hearing *h, struct err *e)
 {
 	struct reply r = { 0 };
@@ -178,6 +189,7 @@ static int follow_events(struct hearing *h, struct err *e)
 	return rc < 0 ? -1 : listen_on(h, e);
 }
 
+/* Signals that end the listening are read as events: what was heard is counted and told all the same. */
 static int catch_signals(void)
 {
 	sigset_t set;

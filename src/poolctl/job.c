@@ -2,6 +2,10 @@
  *
  * Operations that take long: how far they are (--progress), and Ctrl-C, which ends the job in the server and
  * not just the waiting for it.
+ *
+ * While the reply is waited for, signals are read from a descriptor (signalfd(2)) beside the connection. The
+ * first Ctrl-C cancels the job by a second connection, and the answer of the first one says what has become
+ * of it; the second Ctrl-C gives up waiting.
  */
 #include "poolctl/parts.h"
 
@@ -10,6 +14,7 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/size.h"
 
@@ -20,6 +25,7 @@ bool job_wanted(const struct command *c)
 
 /* ---- how far ---- */
 
+/* Take the progress away before something else is written. */
 static void erase(struct job_wait *p)
 {
 	if (p->shown && p->terminal)
@@ -27,6 +33,7 @@ static void erase(struct job_wait *p)
 	p->shown = false;
 }
 
+/* On a terminal one line that is written over; elsewhere a line for each change that can be seen. */
 static void show_progress(struct job_wait *p, uint64_t done, uint64_t total)
 {
 	const char *unit, *total_unit;
@@ -52,6 +59,8 @@ static void show_progress(struct job_wait *p, uint64_t done, uint64_t total)
 
 bool job_line(void *arg, char *line, size_t len)
 {
+	demand_or(arg && line, false);
+
 	struct job_wait *p = arg;
 	struct err e = { 0 };
 	struct line l;
@@ -60,6 +69,7 @@ bool job_line(void *arg, char *line, size_t len)
 		return false;
 	if (line_parse_reply(line, len, &l, &e) < 0)
 		return true;
+	/* The first record has the number; later ones how far it is. */
 	p->job = line_u64(&l, "job", p->job);
 	if (command_flag(p->command, "progress") && line_has(&l, "progress"))
 		show_progress(p, line_u64(&l, "progress", 0), line_u64(&l, "total", 0));
@@ -111,6 +121,7 @@ static int find_job(struct job_wait *p, struct link *l, struct err *e)
 	return rc;
 }
 
+/* By a connection of its own: the one that waits can carry no second request. */
 static int cancel_job(struct job_wait *p, struct err *e)
 {
 	cleanup_buf struct buf request = BUF_INIT;
@@ -155,6 +166,8 @@ static int on_wait_signal(void *arg, struct err *e)
 
 void job_begin(struct job_wait *p, const struct command *c, struct link *l)
 {
+	demand_or(c && l, );
+
 	sigset_t set;
 
 	*p = (struct job_wait){ .command = c, .terminal = isatty(STDERR_FILENO), .signals = -1 };

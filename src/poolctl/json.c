@@ -2,9 +2,16 @@
  *
  * Replies for programs: the records as they are, as JSON (RFC 8259). What a key holds decides how its value
  * is written, never what it looks like: a pool that is called "123" stays a string.
+ *
+ * A key is a number or a boolean because it stands in one of the lists below; every other is a string. A
+ * value that does not look like what its key says stays a string, so that a newer server cannot make invalid
+ * JSON.
+ *
+ * Every field of a record is passed on, so that a new one appears here without a change.
  */
 #include "poolctl/parts.h"
 
+#include "base/contract.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
@@ -99,11 +106,13 @@ static void json_string(struct buf *out, const char *text, size_t len)
 	buf_addc(out, '"');
 }
 
+/* A number as JSON writes it: no leading zeros. */
 static bool is_number(const char *s)
 {
 	return *s && s[strspn(s, "0123456789")] == '\0' && (s[0] != '0' || !s[1]);
 }
 
+/* One field. Numbers and booleans are written without quotes if their key says so and they look like it. */
 static void json_pair(struct buf *out, const char *key, const char *value)
 {
 	json_string(out, key, strlen(key));
@@ -116,6 +125,7 @@ static void json_pair(struct buf *out, const char *key, const char *value)
 		json_string(out, value, strlen(value));
 }
 
+/* One record. Words without a key are none of its fields. */
 static void json_object(struct buf *out, const struct line *l)
 {
 	bool first = true;
@@ -143,6 +153,7 @@ static bool is_single(const char *verb)
 	return among(verb, single, ARRAY_LEN(single));
 }
 
+/* Verbs whose answer is a list, which stays an array with one element, or none. */
 static bool is_list(const char *verb)
 {
 	static const char *const lists[] = { "pool-list", "vol-list", "secret-list", "job-list",
@@ -151,6 +162,7 @@ static bool is_list(const char *verb)
 	return among(verb, lists, ARRAY_LEN(lists));
 }
 
+/* A list with a record a line, which diff(1) and people can read as well. */
 static int json_records(struct reply *r, struct buf *out, struct err *e)
 {
 	struct line l;
@@ -168,6 +180,8 @@ static int json_records(struct reply *r, struct buf *out, struct err *e)
 
 int json_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e)
 {
+	demand(c->verb && r, e);
+
 	struct line l;
 
 	if (r->has_text) {
@@ -190,6 +204,7 @@ int json_reply(const struct command *c, struct reply *r, struct buf *out, struct
 
 void json_error(const struct err *e, struct buf *out)
 {
+	demand_or(e && out, );
 	buf_printf(out, "{\"error\": {\"code\": %d, \"class\": \"%s\", \"message\": ", err_code(e->class),
 	           err_word(e->class));
 	json_string(out, e->message, strlen(e->message));

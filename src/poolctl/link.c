@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * poolctl's end of the socket: whole lines and whole replies, read with as few system calls as possible.
+ *
+ * Bytes are read into one buffer as they come, and lines are cut out of it in place. A reply is kept whole
+ * before anything of it is printed, so that an error at its end leaves no half of a table on the screen;
+ * what may be long without end (events) is shown line by line instead.
  */
 #include "poolctl/parts.h"
 
@@ -16,6 +20,7 @@
 #define REPLY_LIMIT (1024 * 1024 * 1024) /* a payload longer than this is not believed */
 _Static_assert(CHUNK >= LINE_MAX_BYTES, "one read holds a line");
 
+/* Nobody at the socket is told apart from all else: it is the most common mistake, and has a remedy. */
 static int connect_to(const char *path, struct err *e)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -64,6 +69,7 @@ static int read_greeting(struct link *l, struct err *e)
 
 int link_open(struct link *l, const char *path, struct err *e)
 {
+	demand(l && path, e);
 	*l = (struct link){ .fd = connect_to(path, e), .signals = -1 };
 	if (l->fd < 0)
 		return -1;
@@ -105,6 +111,7 @@ static ssize_t send_with(int socket, const void *data, size_t len, int fd)
 
 int link_send(struct link *l, const void *data, size_t len, int fd, struct err *e)
 {
+	demand(data || len == 0, e);
 	for (size_t done = 0; done < len;) {
 		const char *from = (const char *)data + done;
 		ssize_t n = fd >= 0 && done == 0 ? send_with(l->fd, from, len, fd)
@@ -157,6 +164,7 @@ static int link_fill(struct link *l, struct err *e)
 	return l->in.failed ? err_set(e, ERR_NO_MEMORY, "out of memory") : n > 0;
 }
 
+/* The LF of the line that begins at the front, looked for from `from` on: what was read before has none. */
 static char *line_end_at(const struct link *l, size_t from)
 {
 	return l->in.len > from ? memchr(l->in.data + from, '\n', l->in.len - from) : NULL;
@@ -169,6 +177,8 @@ bool link_has_line(const struct link *l)
 
 int link_line(struct link *l, char **line, size_t *len, struct err *e)
 {
+	demand(line && len, e);
+
 	char *lf = line_end_at(l, l->at);
 
 	while (!lf) {
@@ -186,6 +196,7 @@ int link_line(struct link *l, char **line, size_t *len, struct err *e)
 	return 1;
 }
 
+/* The payload: n bytes, which may be any. Part of them may have been read ahead. */
 static int link_read_bytes(struct link *l, uint64_t n, struct buf *out, struct err *e)
 {
 	if (n > REPLY_LIMIT)
@@ -206,6 +217,7 @@ static int link_read_bytes(struct link *l, uint64_t n, struct buf *out, struct e
 	return out->failed ? err_set(e, ERR_NO_MEMORY, "out of memory") : 0;
 }
 
+/* Keep a record's line with its NUL. Offsets are kept, because the bytes move when there are more of them. */
 static int keep_record(struct reply *r, const char *line, size_t len, struct err *e)
 {
 	if (r->nrecords == r->room) {
@@ -222,6 +234,8 @@ static int keep_record(struct reply *r, const char *line, size_t len, struct err
 	return r->raw.failed ? err_set(e, ERR_NO_MEMORY, "out of memory") : 0;
 }
 
+/* The last line is kept apart from the records, and taken apart at once: an ERR decides what becomes of
+ * them. */
 static int keep_final(struct reply *r, const char *line, size_t len, struct err *e)
 {
 	buf_add(&r->final_text, line, len + 1);
@@ -300,6 +314,8 @@ int link_request(struct link *l, struct buf *line, const struct request_payload 
 int link_ask(struct link *l, const char *request, const struct request_payload *p, struct reply *r,
              bool (*on_line)(void *, char *, size_t), void *arg, struct err *e)
 {
+	demand(request && r, e);
+
 	cleanup_buf struct buf line = BUF_INIT;
 
 	buf_adds(&line, request);

@@ -4,10 +4,13 @@
  */
 #include "poolctl/parts.h"
 
+#include "base/contract.h"
 #include "base/util.h"
 
 const char *record_get(const struct line *l, const char *key)
 {
+	demand_or(l && key, "-");
+
 	const char *value = line_get(l, key);
 
 	return value ? value : "-";
@@ -15,6 +18,7 @@ const char *record_get(const struct line *l, const char *key)
 
 const char *pool_state_word(const char *phase, const char *active)
 {
+	demand_or(phase && active, "-");
 	return streq(phase, "active") ? active : phase;
 }
 
@@ -33,6 +37,8 @@ int page_record(const struct page *p, struct line *l)
 
 const char **page_row(const struct page *p, struct table *t, size_t i, struct line *l)
 {
+	demand_or(t && l, NULL);
+
 	const char **row = table_row(t);
 
 	if (row && reply_record(p->reply, i, l, p->e) == 0)

@@ -2,6 +2,9 @@
  *
  * poolctl: which verb is meant, and who does it: the server, or one of the files beside this with the
  * server's help.
+ *
+ * The table of verbs is in this program as well as in the server: help and unknown words need no connection,
+ * and a poolctl of another version says what it does not know.
  */
 #include "poolctl/poolctl.h"
 
@@ -22,12 +25,14 @@ static const char usage_tail[] =
 	"The socket is --socket, else $POOLINIT_SOCKET, else " DEFAULT_SOCKET ".\n"
 	"Exit status: 0 done, 1 refused or failed, 2 usage, 3 no server, 4 timed out.\n";
 
+/* Wrong usage is told without asking any server. */
 static int misused(const struct err *e)
 {
 	fprintf(stderr, "error: %s\n", e->message);
 	return EXIT_USAGE;
 }
 
+/* A verb that does not exist, with the one that was probably meant. */
 static int unknown_verb(const char *name)
 {
 	struct word_guess guess = { .given = name, .best = WORD_NEAR };
@@ -45,6 +50,7 @@ static int unknown_verb(const char *name)
 
 /* ---- help, from the table this program has itself ---- */
 
+/* help, help VERB, and the forms in which docs/generate and the completion want the table. */
 static int print_poolctl_help(const struct command *c)
 {
 	const char *name = command_value(c, "verb"), *format = command_value(c, "format");
@@ -107,6 +113,7 @@ static const struct { const char *verb; int (*main)(const struct command *c); } 
 };
 /* clang-format on */
 
+/* The words behind the verb. --help among them means help about the verb, whatever else is there. */
 static int run_verb(struct command *c, char **words)
 {
 	char *about[] = { (char *)(uintptr_t)c->verb->name, NULL };

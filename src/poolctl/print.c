@@ -2,11 +2,16 @@
  *
  * Replies for people: virsh's tables and sentences where virsh has the verb, the same manner where it has
  * not.
+ *
+ * Tables and sentences are virsh's to the letter where it has the verb, because scripts read them. What
+ * comes from a pool or a volume (names, paths, reasons) may be any bytes, and goes through table_safe()
+ * before it meets a terminal.
  */
 #include "poolctl/parts.h"
 
 #include <unistd.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/size.h"
 
@@ -66,6 +71,7 @@ static void add_record_reasons(struct buf *reasons, struct arena *a, const struc
 			           table_safe(a, record_get(l, keys[i])));
 }
 
+/* Cells of virsh's pool-list. The state is ours where virsh knows only "inactive". */
 static void pool_list_row(struct table *t, const char **row, const struct line *l, bool details)
 {
 	row[0] = line_get(l, "name");
@@ -79,6 +85,7 @@ static void pool_list_row(struct table *t, const char **row, const struct line *
 	row[6] = table_size(&t->arena, l, "available");
 }
 
+/* pool-list. --uuid and --name ask for the names alone, without a table, as in virsh. */
 static int print_pool_list(const struct page *p)
 {
 	static const char *const titles[] = { "Name",     "State",      "Autostart", "Persistent",
@@ -103,6 +110,7 @@ static int print_pool_list(const struct page *p)
 	return page_table(p, &t, &reasons);
 }
 
+/* pool-info: virsh's lines, then ours (why it is not active, what it waits for, what is wrong with it). */
 static int print_pool_info(const struct page *p)
 {
 	struct arena a = { 0 };
@@ -128,6 +136,7 @@ static int print_pool_info(const struct page *p)
 
 /* ---- volumes ---- */
 
+/* Cells of virsh's vol-list. */
 static void volume_row(struct table *t, const char **row, const struct line *l, bool details)
 {
 	row[0] = line_get(l, "name");
@@ -139,6 +148,7 @@ static void volume_row(struct table *t, const char **row, const struct line *l, 
 	row[4] = table_size(&t->arena, l, "allocation");
 }
 
+/* vol-list. What is wrong with single volumes stands below the table, so that the columns stay virsh's. */
 static int print_vol_list(const struct page *p)
 {
 	static const char *const titles[] = { "Name", "Path", "Type", "Capacity", "Allocation" };
@@ -161,6 +171,7 @@ static int print_vol_list(const struct page *p)
 	return page_table(p, &t, &problems);
 }
 
+/* vol-info. --physical replaces the allocation, and --bytes the scaled sizes, as in virsh. */
 static int print_vol_info(const struct page *p)
 {
 	struct arena a = { 0 };
@@ -211,6 +222,7 @@ static const struct { const char *verb, *key; } values[] = {
 };
 /* clang-format on */
 
+/* A value alone, for scripts. On a terminal it is made safe: a path may hold anything. */
 static int print_value(const struct page *p)
 {
 	const char *key = command_flag(p->command, "uuid") ? "uuid" : NULL, *value;
@@ -232,6 +244,7 @@ static int print_value(const struct page *p)
 
 /* ---- secrets ---- */
 
+/* secret-list: what each secret is for. One that is for nothing is "Unused", as in virsh. */
 static int print_secret_list(const struct page *p)
 {
 	static const char *const titles[] = { "UUID", "Usage" };
@@ -255,6 +268,7 @@ static int print_secret_list(const struct page *p)
 
 /* ---- documents ---- */
 
+/* A document as the server has printed it, and virsh's empty line below. */
 static int print_reply_text(const struct page *p)
 {
 	buf_add(p->out, buf_str(&p->reply->text), p->reply->text.len);
@@ -265,6 +279,7 @@ static int print_reply_text(const struct page *p)
 }
 
 /* clang-format off */
+/* Verbs that are not here answer with OK alone, or with a text. */
 static const struct { const char *verb; int (*print)(const struct page *p); } pages[] = {
 	{ "pool-list",   print_pool_list },
 	{ "pool-info",   print_pool_info },
@@ -288,6 +303,8 @@ static const struct { const char *verb; int (*print)(const struct page *p); } pa
 
 int print_reply(const struct command *c, struct reply *r, struct buf *out, struct err *e)
 {
+	demand(c->verb && r && out, e);
+
 	struct page p = { c, r, out, e };
 
 	if (r->has_text)

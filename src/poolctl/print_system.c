@@ -2,11 +2,15 @@
  *
  * Replies for people, of the verbs that virsh has not: the supervisor, its log and timeline, and the jobs
  * under way.
+ *
+ * No script of virsh's reads these, so that they are laid out for an operator in front of a machine that
+ * does not boot: one line a fact, the most important first.
  */
 #include "poolctl/parts.h"
 
 #include "base/util.h"
 
+/* The first line of status: who it is, how boot went, and how many pools are in which trouble. */
 static void status_summary(const struct page *p, const struct line *l)
 {
 	static const char *const phases[] = { "degraded", "hung",     "failed",   "retrying",
@@ -21,6 +25,7 @@ static void status_summary(const struct page *p, const struct line *l)
 	buf_addc(p->out, '\n');
 }
 
+/* A pool of status: only those that are not well are told, or have a warning. */
 static void status_pool(const struct page *p, struct arena *a, const struct line *l)
 {
 	const char *name = table_safe(a, record_get(l, "name")), *phase = record_get(l, "phase");
@@ -32,6 +37,7 @@ static void status_pool(const struct page *p, struct arena *a, const struct line
 		buf_printf(p->out, "warning %s: %s\n", name, table_safe(a, record_get(l, "warning")));
 }
 
+/* One record of status, by its kind. Kinds that are not known come from a newer server, and are passed. */
 static void status_line(const struct page *p, struct arena *a, const struct line *l)
 {
 	const char *kind = record_get(l, "kind");

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * From a command to one request, from its reply to text or JSON and an exit status.
+ *
+ * Exit statuses are decided here, in two functions: refused() for an answer that was no, unanswered() for no
+ * answer. A document that is sent may hold a secret; its memory, and that of the answer, is wiped before it
+ * is given back.
  */
 #include "poolctl/parts.h"
 
@@ -8,10 +12,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 /* ---- errors ---- */
 
+/* For programs on standard output, where they read the answer; for people on standard error. */
 static void tell_error(const struct command *c, const struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -66,6 +72,8 @@ void payload_free(struct request_payload *p)
 /* In one piece from the beginning: a buffer that grew would leave copies behind. */
 int payload_read(struct request_payload *p, const char *path, size_t limit, struct err *e)
 {
+	demand(p && path && limit < SIZE_MAX, e);
+
 	bool standard = streq(path, "-");
 	cleanup_close int opened = standard ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	int fd = standard ? STDIN_FILENO : opened;
@@ -113,6 +121,7 @@ static const char *payload_path(const struct command *c)
 	return c->verb->payload_required ? "-" : NULL;
 }
 
+/* Read what goes along, if anything does. 1: it is in p; 0: the verb has none; -1. */
 static int take_payload(const struct command *c, struct request_payload *p, struct err *e)
 {
 	const char *path = payload_path(c);
@@ -122,6 +131,7 @@ static int take_payload(const struct command *c, struct request_payload *p, stru
 	return payload_read(p, path, c->verb->payload_max, e) < 0 ? -1 : 1;
 }
 
+/* Text or JSON, then to standard output in one piece. It may be a secret, so that its memory is wiped. */
 static int print_answer(const struct command *c, struct reply *r, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -189,12 +199,16 @@ static int check_volume(const struct command *c, struct link *l, struct err *e)
 
 int exchange(const struct command *c)
 {
+	demand_or(c->verb, EXIT_USAGE);
+
 	struct request_payload payload = { 0 };
 	struct data data = { .fd = -1 };
 	struct err e = { 0 };
 	struct link l;
 	int has_payload = take_payload(c, &payload, &e), status;
 
+	/* Everything that can fail here comes before the connection: a server is not bothered with half a
+	 * request. */
 	if (has_payload < 0) {
 		payload_free(&payload);
 		return refused(c, &e);

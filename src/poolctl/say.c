@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What poolctl says when something is done: virsh's sentence where it has one.
+ *
+ * Most verbs that change something answer OK and nothing else. The table has their sentences; what is not in
+ * it is said by a function of its own, or not at all.
  */
 #include "poolctl/parts.h"
 
@@ -65,6 +68,7 @@ static void say_kept(const struct page *p)
 		         "It is kept for this boot only: the configuration directory cannot be written.\n");
 }
 
+/* "Pool x defined from x.xml": names are made safe, as a pool may be called anything. */
 static void say_sentence(const struct page *p, struct arena *a, const struct sentence *s)
 {
 	const struct line *l = &p->reply->final;
@@ -76,6 +80,7 @@ static void say_sentence(const struct page *p, struct arena *a, const struct sen
 	say_kept(p);
 }
 
+/* virsh repeats the words of the command: "by" for a difference, "to" for a size. */
 static void say_resized(const struct page *p, struct arena *a)
 {
 	const char *capacity = command_value(p->command, "capacity");
@@ -86,6 +91,7 @@ static void say_resized(const struct page *p, struct arena *a)
 	           less || command_flag(p->command, "delta") ? "by" : "to", table_safe(a, capacity + less));
 }
 
+/* `wait` answers about a pool or about boot, and says which. */
 static void say_waited(const struct page *p, struct arena *a)
 {
 	const struct line *l = &p->reply->final;
@@ -97,6 +103,7 @@ static void say_waited(const struct page *p, struct arena *a)
 		buf_printf(p->out, "Boot is done: %s\n", record_get(l, "state"));
 }
 
+/* The sentence of the verb. Verbs that have none here say nothing. */
 static void say_what(const struct page *p, struct arena *a)
 {
 	const struct line *l = &p->reply->final;

@@ -2,20 +2,26 @@
  *
  * Tables, laid out to the column as virsh does: a space before each row, three between columns, a dashed line
  * below the titles.
+ *
+ * Widths are counted in characters, and a cell is printed as it is except for what a terminal would take for
+ * a command. Nothing is wrapped or cut: a table that is piped into a program is whole.
  */
 #include "poolctl/parts.h"
 
+#include "base/contract.h"
 #include "base/utf8.h"
 #include "base/util.h"
 #include "pool/size.h"
 
 void table_begin(struct table *t, const char *const *titles, size_t columns)
 {
+	demand_or(titles && columns > 0, );
 	*t = (struct table){ .titles = titles, .columns = columns };
 }
 
 const char **table_row(struct table *t)
 {
+	demand_or(t->columns > 0, NULL);
 	if (t->rows == t->room) {
 		size_t room = t->room ? t->room * 2 : 64;
 		const char **more = realloc(t->cells, room * t->columns * sizeof(*more));
@@ -49,6 +55,8 @@ static size_t width(const char *text)
 	return n;
 }
 
+/* Is the character at text one that a terminal may be shown? *len is its length, and 1 for a byte that is
+ * none. */
 static bool is_safe(const char *text, size_t left, size_t *len)
 {
 	*len = utf8_len(text, left);
@@ -60,6 +68,8 @@ static bool is_safe(const char *text, size_t left, size_t *len)
 
 const char *table_safe(struct arena *a, const char *text)
 {
+	demand_or(a && text, "?");
+
 	size_t left = strlen(text), n;
 	const char *at = text + utf8_plain(text, left);
 	struct buf out = BUF_INIT;
@@ -87,6 +97,8 @@ const char *table_safe(struct arena *a, const char *text)
 
 const char *table_size(struct arena *a, const struct line *l, const char *key)
 {
+	demand_or(l && key, NULL);
+
 	const char *unit;
 	double value;
 
@@ -111,6 +123,8 @@ static void print_row(const struct table *t, const char *const *row, const size_
 
 int table_print(struct table *t, bool heading, struct buf *out, struct err *e)
 {
+	demand(t->columns > 0 && out, e);
+
 	size_t total = 0, *widths = calloc(t->columns, sizeof(*widths));
 
 	if (!widths || t->failed || t->arena.failed) {

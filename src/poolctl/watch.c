@@ -3,6 +3,9 @@
  * poolctl watch: the table of pools, drawn again whenever the server tells of an event. No clock: between
  * events nothing happens. Without a terminal, and for poolctl subscribe, events are printed as the lines they
  * are.
+ *
+ * The screen is drawn from a fresh pool-list each time, never from the events themselves: they only say that
+ * something has changed, so that one that was lost does no harm.
  */
 #include "poolctl/parts.h"
 
@@ -27,6 +30,7 @@ struct screen {
 
 /* ---- lines ---- */
 
+/* Flushed line by line: whoever reads from a pipe wants it now. */
 static int print_event(char *line, size_t len)
 {
 	return fwrite(line, 1, len, stdout) == len && putchar('\n') != EOF && fflush(stdout) == 0 ? 0 : -1;
@@ -62,6 +66,7 @@ int events_main(const struct command *c)
 
 /* ---- the table ---- */
 
+/* The last event is shown below the table. */
 static bool note_event(void *arg, char *line, size_t len)
 {
 	struct screen *s = arg;
@@ -85,6 +90,7 @@ static void screen_pool_row(struct table *t, const char **row, const struct line
 	row[6] = line_has(l, "reason") ? line_get(l, "reason") : "";
 }
 
+/* The table of all pools, from the records of pool-list. */
 static int table_of(struct reply *r, struct buf *out, struct err *e)
 {
 	static const char *const titles[] = { "Name",      "Type",    "State", "Capacity",
@@ -107,8 +113,9 @@ static int table_of(struct reply *r, struct buf *out, struct err *e)
 	return rc;
 }
 
-/* Lines longer than the terminal would wrap and spoil the count: long lines are cut by the terminal itself
- * (auto-wrap off while drawing). */
+/* Draw the table over the last one. Lines longer than the terminal would wrap and spoil the count: long
+ * lines are cut by the terminal itself (auto-wrap off while drawing). The escapes are those of every
+ * terminal since the VT100. */
 static int draw(struct screen *s, struct err *e)
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -137,6 +144,7 @@ static int draw(struct screen *s, struct err *e)
 
 /* ---- the terminal ---- */
 
+/* Keys come without Enter, and are not shown. What the terminal was like before is restored at the end. */
 static void keys_one_by_one(struct screen *s)
 {
 	struct termios now;
@@ -148,6 +156,7 @@ static void keys_one_by_one(struct screen *s)
 	s->changed = tcsetattr(0, TCSANOW, &now) == 0;
 }
 
+/* SIGWINCH only has the table drawn again; the others end it. */
 static int watch_signals(void)
 {
 	sigset_t set;

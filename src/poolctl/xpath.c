@@ -2,6 +2,9 @@
  *
  * --xpath and --wrap of the dumpxml verbs: evaluated here, on a document that the server has printed. Nowhere
  * else is XPath used.
+ *
+ * The document comes from the server, which has printed it, but it is opened by the same safe door as any
+ * other: poolctl runs with the rights of whoever calls it.
  */
 #include "poolctl/parts.h"
 
@@ -9,6 +12,7 @@
 #include <libxml/xpath.h>
 #include <libxml/xpathInternals.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/voldef.h"
 #include "pool/xml.h"
@@ -86,6 +90,7 @@ static int print_wrapped(const xmlNodeSet *nodes, struct buf *out)
 	return rc;
 }
 
+/* Only nodes can be printed: an expression that computes a number or a text is refused, as virsh does. */
 static int print_selection(const struct command *c, const xmlXPathObject *found, struct buf *out,
                            struct err *e)
 {
@@ -98,6 +103,8 @@ static int print_selection(const struct command *c, const xmlXPathObject *found,
 
 int xpath_select(const struct command *c, struct buf *text, struct err *e)
 {
+	demand(c->verb && text && command_value(c, "xpath"), e);
+
 	bool pool = streq(c->verb->name, "pool-dumpxml");
 	cleanup_xml xmlDoc *doc = xml_open(buf_str(text), text->len, VOLUME_XML_LIMIT, "(reply)",
 	                                   pool ? "pool" : "volume", e);

@@ -2,12 +2,16 @@
  *
  * What a device stands on. A disk that is taken out while it is in use stays below those that use it, as a
  * link that leads nowhere.
+ *
+ * sysfs has the answer without asking any device: a device's "slaves" are links to what it stands on, and
+ * the link of a disk that was taken out leads nowhere while the device above it is still open.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "system/device.h"
 #include "system/links.h"
@@ -15,6 +19,7 @@
 
 #define DEPTH 4 /* a thin volume stands on its pool, that on hidden volumes, those on a disk */
 
+/* One walk down: the words so far, the disks at its end, and how many of those are gone. */
 struct below {
 	struct buf *words;
 	unsigned disks, gone;
@@ -28,7 +33,9 @@ static bool is_word(const struct buf *words, const char *name)
 	return snprintf(word, sizeof(word), " %.64s=", name) > 0 && strstr(buf_str(words), word);
 }
 
-/* True: it stands on something. */
+/* Append what this device stands on, and go on from there. True: it stands on something. A device that
+ * several others share is one word, and counted once. `depth` ends it where the kernel's links went in a
+ * circle. */
 static bool look_below(const char *sysname, int depth, struct below *b)
 {
 	char path[PATH_MAX];
@@ -56,11 +63,14 @@ static bool look_below(const char *sysname, int depth, struct below *b)
 
 void device_below(const char *sysname, struct buf *words)
 {
+	demand_or(sysname && words, );
 	look_below(sysname, DEPTH, &(struct below){ .words = words });
 }
 
 bool device_is_lost(const char *sysname)
 {
+	demand_or(sysname, false);
+
 	cleanup_buf struct buf words = BUF_INIT;
 	struct below b = { .words = &words };
 
@@ -82,6 +92,8 @@ static bool is_no_disk(const char *sysname)
  * LVM, may make theirs later. Outside /dev a path may lead to what does not answer. */
 bool device_news_may_help(const char *waits_for, const char *sysname)
 {
+	demand_or(waits_for && sysname, true);
+
 	const char *spec = waits_for + strcspn(waits_for, "=") + 1;
 	bool path = *spec == '/', is_disk = !is_no_disk(sysname);
 	int leads;

@@ -2,6 +2,9 @@
  *
  * btrfs on several devices. What udev's rules and `btrfs device scan` do elsewhere is done here, for the one
  * filesystem that is wanted.
+ *
+ * The kernel collects the devices of a filesystem as it is told of them (BTRFS_IOC_SCAN_DEV), and mounts
+ * only when it knows all. Nobody tells it here but us.
  */
 #include "system/btrfs.h"
 
@@ -15,6 +18,7 @@
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
@@ -31,6 +35,7 @@ struct member_question {
 	char uuid[64];
 	bool is_member;
 };
+/* A look for the other devices of one filesystem: who is asked, and what each has said. */
 struct gathering {
 	const char *uuid;
 	char *nodes[ASKED_MOST];
@@ -39,6 +44,7 @@ struct gathering {
 	size_t n;
 };
 
+/* One ioctl of the control device about one node. DEVICES_READY answers 1 while devices are missing. */
 static int tell_btrfs(int control, ioctl_request request, const char *path)
 {
 	struct btrfs_ioctl_vol_args args = { .fd = 0 };
@@ -48,6 +54,7 @@ static int tell_btrfs(int control, ioctl_request request, const char *path)
 	return ioctl(control, request, &args);
 }
 
+/* One more device that is to be asked. True: no more fit. */
 static bool add_asked(const char *sysname, const char *path, dev_t dev, void *arg)
 {
 	struct gathering *g = arg;
@@ -60,6 +67,7 @@ static bool add_asked(const char *sysname, const char *path, dev_t dev, void *ar
 	return !g->nodes[g->n] || ++g->n == ASKED_MOST;
 }
 
+/* Asked in a process of its own: is there a btrfs with that uuid on the device? */
 static void answer_is_member(const char *node, void *arg)
 {
 	struct member_question *q = arg;
@@ -99,6 +107,8 @@ static int tell_members(int control, const char *uuid, struct err *e)
  * the mount. */
 int btrfs_gather(const char *device, const char *uuid, struct err *e)
 {
+	demand(device && uuid, e);
+
 	cleanup_close int control = open("/dev/btrfs-control", O_RDWR | O_CLOEXEC);
 	char waits_for[sizeof(e->waits_for)];
 
@@ -164,6 +174,8 @@ static bool find_mounted_sysfs(dev_t dev, const char *spec, char out[PATH_MAX])
 
 bool btrfs_has_member(dev_t dev, const char *spec)
 {
+	demand_or(spec, false);
+
 	char path[PATH_MAX];
 
 	return find_mounted_sysfs(dev, spec, path);

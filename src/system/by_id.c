@@ -2,6 +2,9 @@
  *
  * The name of a block device by what it says of itself: serial numbers, world wide names, device-mapper's
  * names. As udev's scsi_id, ata_id and 60-persistent-storage.rules have them.
+ *
+ * Names are made of what a device says of itself, which may be anything: bytes that do not belong in a file
+ * name become '_', as udev has them, so that the same disk has the same name with and without it.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -10,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/links.h"
@@ -46,8 +50,10 @@ static const struct {
 	{ 3, 6 }, { 3, 5 }, { 3, -1 }, { 2, -1 }, { 1, -1 }, { 0, -1 },
 };
 
-/* The descriptor in a page 0x83 of that type (and kind of NAA, unless -1) that names the logical unit; NULL:
- * none. */
+/* The descriptor in a page 0x83 (SPC-4, "Device Identification VPD page") of that type (and kind of NAA,
+ * unless -1) that names the logical unit; NULL: none. The page has its length at 2; a descriptor has the
+ * code set at 0, association and type at 1, its length at 3 and the identifier at 4. The device wrote all of
+ * it: no length is believed further than the page is long. */
 static const unsigned char *page83_find(const unsigned char *page, size_t len, unsigned char type, int naa)
 {
 	size_t end = 4 + (size_t)(page[2] << 8 | page[3]);
@@ -65,6 +71,8 @@ static const unsigned char *page83_find(const unsigned char *page, size_t len, u
 	return NULL;
 }
 
+/* As scsi_id prints it: the type, for a vendor's own identifier vendor and model, then the identifier,
+ * binary ones in hexadecimal. */
 static void page83_text(const unsigned char *d, const char *dir, struct buf *b)
 {
 	char vendor[32] = "", model[64] = "";
@@ -81,6 +89,7 @@ static void page83_text(const unsigned char *d, const char *dir, struct buf *b)
 	}
 }
 
+/* SCSI's device identification: the first of the preferred kinds of identifier that the page has. */
 static bool serial_from_page83(const char *dir, struct buf *b, bool *naa)
 {
 	unsigned char page[1024];
@@ -136,6 +145,8 @@ static bool serial_from_page80(const char *dir, struct buf *b)
 
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa)
 {
+	demand_or(sys && sysname && out && size > 0, -1);
+
 	cleanup_buf struct buf b = BUF_INIT;
 	char dir[PATH_MAX];
 	bool world_wide = false;
@@ -157,6 +168,7 @@ int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t siz
 
 void link_name_add(struct link_names *n, const char *fmt, ...)
 {
+	demand_or(n && n->out, );
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -212,6 +224,8 @@ static bool usb_identity(struct link_names *n, char *out, size_t size)
 	return false;
 }
 
+/* udev's order: a USB device by USB's serial number, since bridges invent SCSI ones; an ATA disk by what ATA
+ * says; all others by SCSI's page 0x83. */
 static void names_scsi(struct link_names *n)
 {
 	char serial[512], vendor[32] = "", device[PATH_MAX];
@@ -234,6 +248,7 @@ static void names_scsi(struct link_names *n)
 		link_name_add(n, "disk/by-id/wwn-0x%s%s", serial + 1, n->part);
 }
 
+/* A virtio disk's serial number is what its host gave it (QEMU's serial=), 20 characters at most. */
 static void names_virtio(struct link_names *n)
 {
 	char serial[64];
@@ -245,6 +260,8 @@ static void names_virtio(struct link_names *n)
 		link_name_add(n, "disk/by-id/virtio-%s%s", serial, n->part);
 }
 
+/* NVMe: by the namespace's own identifier, and by the controller's model and serial number, with the number
+ * of the namespace where one is known. */
 static void names_nvme(struct link_names *n)
 {
 	char device[PATH_MAX], wwid[256], model[64], serial[64], nsid[16];
@@ -286,6 +303,8 @@ static void names_mmc(struct link_names *n)
 		              link_boot_area(n->sysname, area, sizeof(area)));
 }
 
+/* device-mapper: the name that it was given, and the uuid, which begins with who made it ("LVM-", "mpath-").
+ */
 static void names_dm(struct link_names *n)
 {
 	char name[256], uuid[256];

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The name of a block device by the way to it: udev's path_id, from the device up to its bus.
+ *
+ * The walk goes from the disk up through sysfs, and each kind of bus adds what its address is. A name is
+ * given only if every step is understood: half a path could be that of two devices.
  */
 #include <ctype.h>
 #include <dirent.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/links.h"
 #include "system/sysfs.h"
 
+/* The name in the making. It grows from the disk toward the bus: each step is put in front of what is there.
+ */
 struct way {
 	const char *sys;
 	char text[512];
@@ -74,6 +80,8 @@ static const char *enclosing(char *dir, const char *prefix)
 	return NULL;
 }
 
+/* A LUN of an iSCSI session: by portal and target, as the session was asked for. Where it is connected now
+ * may change. */
 static void way_iscsi(struct way *w, const char *device, unsigned long lun)
 {
 	char up[PATH_MAX], dir[PATH_MAX], target[256], address[128], port[16], lun_name[32];
@@ -95,6 +103,7 @@ static void way_iscsi(struct way *w, const char *device, unsigned long lun)
 	way_prepend(w, "ip-%s:%s-iscsi-%s-%s", address, port, target, lun_name);
 }
 
+/* A LUN behind a Fibre Channel port: by the port's world wide name. */
 static void way_fibre_channel(struct way *w, const char *device, unsigned long lun)
 {
 	char up[PATH_MAX], dir[PATH_MAX], port[64], lun_name[32];
@@ -112,6 +121,7 @@ static void way_fibre_channel(struct way *w, const char *device, unsigned long l
 	way_prepend(w, "fc-%s-%s", port, lun_name);
 }
 
+/* An ATA disk: by the port that it is plugged into. libata's own numbers depend on the order of drivers. */
 static void way_ata(struct way *w, const char *device, unsigned bus, unsigned target)
 {
 	char up[PATH_MAX], dir[PATH_MAX], port[16];
@@ -178,6 +188,8 @@ static void way_scsi(struct way *w, char *dir)
 	enclosing(dir, "host");
 }
 
+/* A USB device: by the ports through which it is reached ("1-2.3" is port 3 of the hub at port 2 of bus 1).
+ */
 static void way_usb(struct way *w, char *dir)
 {
 	const char *port = strchr(path_base(dir), '-');
@@ -189,6 +201,7 @@ static void way_usb(struct way *w, char *dir)
 	skip_subsystem(dir, "usb");
 }
 
+/* A PCI function by its address; bridges above it do not belong to the name. */
 static void way_pci(struct way *w, char *dir)
 {
 	w->parent_known = true;
@@ -223,12 +236,15 @@ static void way_acpi(struct way *w, char *dir)
 	skip_subsystem(dir, "acpi");
 }
 
+/* A virtio device is one with what carries it (PCI, mmio), which has the address. */
 static void way_virtio(struct way *w, char *dir)
 {
 	w->transport_known = true;
 	skip_subsystem(dir, "virtio");
 }
 
+/* An NVMe namespace: its number was put in front by the disk itself, and the controller is a PCI function
+ * above. */
 static void way_nvme(struct way *w, char *dir)
 {
 	w->parent_known = w->transport_known = true; /* the namespace was put in front by the disk itself */
@@ -245,6 +261,8 @@ static const struct {
 
 int link_by_path(const char *sys, const char *sysname, char *out, size_t size)
 {
+	demand_or(sys && sysname && out && size > 0, -1);
+
 	struct way w = { .sys = sys };
 	char dir[PATH_MAX], subsystem[64], nsid[16], area[32];
 	int part;
@@ -253,6 +271,7 @@ int link_by_path(const char *sys, const char *sysname, char *out, size_t size)
 		return -1;
 	if (starts_with(path_base(dir), "nvme") && sysfs_attribute(dir, "nsid", nsid, sizeof(nsid)))
 		way_prepend(&w, "nvme-%s", nsid);
+	/* Directories that no step knows are passed: they are no part of udev's names either. */
 	while (sysfs_to_parent(dir) && !w.refused) {
 		sysfs_subsystem(dir, subsystem, sizeof(subsystem));
 		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {

@@ -28,6 +28,7 @@
 
 /* ---- what sysfs knows ---- */
 
+/* A device's directory in sysfs, opened, so that what is asked of it is of the same device. */
 static int sys_block(const char *sysname)
 {
 	char path[PATH_MAX];
@@ -36,6 +37,7 @@ static int sys_block(const char *sysname)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Is there anything in that directory of sysfs? */
 static bool has_entries(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -62,6 +64,7 @@ static bool has_holder(const char *sysname)
 	                    (faccessat(dir, "partition", F_OK, 0) == 0 && has_entries(dir, "../holders")));
 }
 
+/* Is that path a node of this device? A path that leads nowhere is not. */
 static bool is_node_of(const char *path, dev_t dev)
 {
 	struct stat st;
@@ -71,6 +74,8 @@ static bool is_node_of(const char *path, dev_t dev)
 
 int device_node(dev_t dev, char *path, size_t size)
 {
+	demand_or(path && size > 0, -1);
+
 	char sysname[NAME_MAX + 1], dm[NAME_MAX + 1];
 
 	if (!device_sysname(dev, sysname, sizeof(sysname)))
@@ -114,6 +119,7 @@ static const struct tag {
 };
 /* clang-format on */
 
+/* NULL: the specification is a path, or nothing. */
 static const struct tag *tag_find(const char *spec)
 {
 	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
@@ -122,11 +128,14 @@ static const struct tag *tag_find(const char *spec)
 	return NULL;
 }
 
+/* Are they the same, as fstab(5) compares them: labels by case, uuids not? */
 static bool is_value(const struct tag *t, const char *value, const char *wanted)
 {
 	return t->caseless ? strcasecmp(value, wanted) == 0 : streq(value, wanted);
 }
 
+/* PARTLABEL and PARTUUID come from the table of the disk that the partition is on: its content is not looked
+ * at. */
 static int partition_has(blkid_probe p, const struct tag *t, const char *wanted)
 {
 	const char *value = NULL;
@@ -199,6 +208,8 @@ static bool tag_link(const struct tag *t, const char *wanted, char *path, dev_t 
 
 int device_leads(const char *spec, const char *sysname)
 {
+	demand_or(spec && sysname, -1);
+
 	const struct tag *t = tag_find(spec);
 	char path[PATH_MAX], name[NAME_MAX + 1];
 	struct stat st = { 0 };
@@ -210,6 +221,7 @@ int device_leads(const char *spec, const char *sysname)
 
 #define SEARCHED_MOST 1024
 
+/* One search for a tag: what is wanted, what was found, and who could not be asked. */
 struct search {
 	const struct tag *tag;
 	const char *wanted;
@@ -225,6 +237,7 @@ struct search {
 	size_t n;
 };
 
+/* Something may be on it, and nothing stands on it: a member's content belongs to what it is a member of. */
 static bool is_searchable(const char *sysname, dev_t *dev)
 {
 	cleanup_close int dir = sys_block(sysname);
@@ -243,6 +256,7 @@ static bool is_searchable(const char *sysname, dev_t *dev)
 
 int device_each(device_each_fn *fn, void *arg, struct err *e)
 {
+	demand(fn, e);
 	DIR *dir = opendir("/sys/class/block");
 	const struct dirent *entry;
 	char path[PATH_MAX];
@@ -280,6 +294,7 @@ const char *device_left_out(void)
 	return searched ? buf_str(&left_out) : NULL;
 }
 
+/* What a process of its own is asked about a device, and its answer. */
 struct tag_question {
 	const struct tag *tag;
 	char wanted[256];
@@ -342,6 +357,7 @@ static void search_take(struct search *s, size_t i, const struct tag_question *q
 	}
 }
 
+/* Ask all devices that may be it, in as few processes as it takes, and put their answers together. */
 static int search_all(struct search *s, struct err *e)
 {
 	cleanup_free struct tag_question *asked = NULL;
@@ -417,6 +433,7 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 	return rc;
 }
 
+/* A path is taken as it is: whoever wrote it has chosen one of the device's names. */
 static int find_path(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
 {
 	char waits_for[sizeof(e->waits_for)];
@@ -448,6 +465,7 @@ void device_search_once(void)
 	found_before.wanted = true;
 }
 
+/* The device that was found before, if it still carries the tag; else searched for anew. */
 static int find_tag_once(const char *spec, const struct tag *t, char *path, size_t size, dev_t *dev,
                          struct err *e)
 {
@@ -465,6 +483,8 @@ static int find_tag_once(const char *spec, const struct tag *t, char *path, size
 
 int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
 {
+	demand(spec && path && size > 0 && dev, e);
+
 	const struct tag *t = tag_find(spec);
 
 	if (t)
@@ -477,6 +497,8 @@ int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct er
 
 int device_matches(const char *spec, dev_t dev)
 {
+	demand_or(spec, -1);
+
 	const struct tag *t = tag_find(spec);
 	char path[PATH_MAX], sysname[NAME_MAX + 1];
 	struct signature found;

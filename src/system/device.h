@@ -11,11 +11,14 @@
 #include <stdint.h>
 #include "base/err.h"
 
-/* "/dev/…" or "LABEL=…", "UUID=…", "PARTLABEL=…", "PARTUUID=…" to a device node. ERR_WAIT_DEVICE (waits_for
- * "device=SPEC") if there is none now. Where udevd runs, its link in /dev/disk/by-* decides about a tag,
- * unless it is out of date. Elsewhere, or without such a link, all devices in /sys/class/block are probed;
- * two of them with the same tag: ERR_CONFLICT; none, but one could not be read: ERR_STORAGE. Blocking. path
- * (PATH_MAX) receives the node; *dev its number. */
+/* Find the device that `spec` names: "/dev/…", or "LABEL=…", "UUID=…", "PARTLABEL=…", "PARTUUID=…"
+ * (fstab(5)). path (PATH_MAX) receives its node; *dev its number. Blocking.
+ *
+ * ERR_WAIT_DEVICE (waits_for "device=SPEC") if there is none now. Where udevd runs, its link in
+ * /dev/disk/by-* decides about a tag, unless it is out of date. Elsewhere, or without such a link, all
+ * devices in /sys/class/block are probed; two of them with the same tag: ERR_CONFLICT; none, but one could
+ * not be read: ERR_STORAGE. ERR_WRONG_FORMAT: the path is no block device; ERR_INVALID: neither path nor
+ * tag. */
 int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct err *e);
 
 /* What libblkid finds on a device. Empty strings where it has nothing. `type` is the filesystem or member
@@ -28,8 +31,9 @@ struct device_content {
 	bool ambivalent;
 	char all[128]; /* where there is more than one signature, the types of all: "xfs and iso9660" */
 };
-/* Reads the device. ERR_STORAGE: it cannot be read, and where. ERR_WAIT_DEVICE: not there, or suspended in
- * device-mapper (it is not opened then: the read would never return). */
+/* Read what is on the device, into out, which is filled in any case. ERR_STORAGE: it cannot be read, and
+ * where. ERR_WAIT_DEVICE: not there, or suspended in device-mapper (it is not opened then: the read would
+ * never return). A device that holds nothing is no error. */
 int device_content(const char *path, struct device_content *out, struct err *e);
 /* A read from the device, open as fd, has failed. ERR_STORAGE says where it cannot be read; the error waits
  * for the device. Always -1. */
@@ -42,11 +46,13 @@ bool device_holds(const char *path, const char *const *types, struct device_cont
  * out. */
 const char *device_content_text(const struct device_content *c, char *out, size_t size);
 
-/* Every block device that may hold something and that nothing stands on, until fn says true. It may be one
- * that does not answer. */
+/* What device_each() calls: the kernel's name, the node, the number. Strings are good for the call. True:
+ * that was enough. The device may be one that does not answer: who opens it asks device_stalled() before, or
+ * lets device_ask_all() do it. */
 typedef bool device_each_fn(const char *sysname, const char *path, dev_t dev, void *arg);
 /* Call fn for each block device that may hold something: no RAM disk, floppy or empty drive, nothing that
- * others stand on. A true answer of fn ends it. */
+ * others stand on. A true answer of fn ends it. In no particular order. -1: /sys/class/block cannot be
+ * listed. */
 int device_each(device_each_fn *fn, void *arg, struct err *e);
 
 /* Let a process of its own ask a device. fn changes what arg points to, `size` bytes without pointers.
@@ -90,18 +96,20 @@ const char *device_left_out(void);
  * is gone or cannot be read. Looks at no other device, so that another one's trouble is not ours; a device
  * that does not answer now counts as the right one. */
 int device_matches(const char *spec, dev_t dev);
-/* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. */
+/* A node in /dev for a device number; /dev/mapper/NAME for device-mapper. -1: none. That it is the device's
+ * is looked at: a name in /dev may be older than the device. */
 int device_node(dev_t dev, char *path, size_t size);
-/* Write-protected, as the kernel knows it (not opened). */
+/* Write-protected, as the kernel knows it (not opened). False where that is not known. */
 bool device_is_read_only(dev_t dev);
 
-/* One device's stable links (/dev/disk/by-{path,id,uuid,label,partuuid,partlabel}) with the names that udev
- * would give; stale ones of the same device are taken away. Only where no udevd runs. `sysname` is the
- * kernel's name ("sda1"). A device that is gone loses its links. */
+/* Bring one device's stable links (/dev/disk/by-{path,id,uuid,label,partuuid,partlabel}) up to date, with
+ * the names that udev would give; stale ones of the same device are taken away. Only where no udevd runs.
+ * `sysname` is the kernel's name ("sda1"). A device that is gone loses its links. Which links are ours is
+ * kept in run_dir/links. Reads the device: blocking. */
 int device_links(const char *sysname, const char *run_dir, struct err *e);
 /* The same of one that may not answer: it is not read, and what it was called by its content stays. */
 int device_links_unread(const char *sysname, const char *run_dir, struct err *e);
-/* All block devices there are. */
+/* The same for all block devices there are. The first error is told, the others still get their links. */
 int device_links_all(const char *run_dir, struct err *e);
 /* Does a path, or the link that is kept for a "LABEL=…", lead to this device, or to a partition of it? 1, 0;
  * -1: to none. */

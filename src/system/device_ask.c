@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
@@ -125,6 +126,9 @@ static size_t ask_from(const struct device_questions *q, size_t from, struct ask
 
 int device_ask_all(const struct device_questions *q, struct err *e)
 {
+	demand(q->fn && (q->n == 0 || (q->nodes && q->args && q->whys)), e);
+	demand(q->size > 0, e);
+
 	size_t bytes = q->n * q->size;
 	/* The progress of each process is its own: one that was left behind still looks at it. */
 	for (size_t from = 0, next; from < q->n; from = next) {
@@ -135,6 +139,8 @@ int device_ask_all(const struct device_questions *q, struct err *e)
 			return err_sys(e, errno, "cannot ask %s", q->nodes[from]);
 		memcpy(p + 1, q->args, bytes);
 		next = ask_from(q, from, p, (char *)(p + 1));
+		/* Whoever was left behind with this mapping sees that nobody waits, and ends at its next
+		 * step. */
 		p->over = true;
 		memcpy(q->args, p + 1, bytes);
 		munmap(p, sizeof(*p) + bytes);
@@ -144,6 +150,8 @@ int device_ask_all(const struct device_questions *q, struct err *e)
 
 int device_ask(const char *node, device_ask_fn *fn, void *arg, size_t size, struct err *e)
 {
+	demand(node && fn && arg, e);
+
 	struct err why = { 0 };
 	struct device_questions q = {
 		.nodes = &node, .n = 1, .fn = fn, .args = arg, .size = size, .whys = &why
@@ -171,6 +179,8 @@ static void answer_content(const char *node, void *arg)
 
 int device_content_bounded(const char *path, struct device_content *out, struct err *e)
 {
+	demand(path && out, e);
+
 	struct content_question q = { .rc = -1 };
 
 	*out = (struct device_content){ 0 };

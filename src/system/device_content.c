@@ -64,6 +64,7 @@ blkid_probe device_probe(const char *path, int *fd, struct err *e)
 	return NULL;
 }
 
+/* A value of the probe, cut off where it does not fit; "" where it has none. */
 static void copy_probe_value(blkid_probe p, const char *name, char *out, size_t size)
 {
 	const char *value = probe_value(p, name);
@@ -72,6 +73,7 @@ static void copy_probe_value(blkid_probe p, const char *name, char *out, size_t 
 		snprintf(out, size, "%s", value);
 }
 
+/* The signature that counts, in the terms of the answer. The two structs have fields of different sizes. */
 static void take_signature(struct device_content *out, const struct signature *s)
 {
 	memcpy(out->type, s->type, sizeof(s->type));
@@ -119,6 +121,8 @@ static uint64_t first_unreadable(int fd)
 /* The trouble may pass, so that it is tried again, by the clock and when a device changes. */
 int device_cannot_read(const char *path, int fd, struct err *e)
 {
+	demand(path && fd >= 0, e);
+
 	char waits_for[sizeof(e->waits_for)];
 	uint64_t at = first_unreadable(fd);
 
@@ -168,6 +172,8 @@ int device_safeprobe(blkid_probe p)
 
 int device_content(const char *path, struct device_content *out, struct err *e)
 {
+	demand(path && out, e);
+
 	cleanup_close int fd = -1;
 	blkid_probe p = device_probe(path, &fd, e);
 	int rc;
@@ -197,6 +203,8 @@ int device_content(const char *path, struct device_content *out, struct err *e)
 
 bool device_holds(const char *path, const char *const *types, struct device_content *out)
 {
+	demand_or(path && types && out, false);
+
 	struct signatures all = { .n = 0 };
 	cleanup_close int fd = -1;
 	blkid_probe p = device_probe(path, &fd, NULL);

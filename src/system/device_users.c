@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Who uses a block device: so that "busy" comes with a name.
+ *
+ * The kernel does not say who holds a device, so that all that may hold one are asked: the mount table, the
+ * list of swaps, devices on top, and the open files of every process. Nothing is opened for it.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -13,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -25,6 +29,8 @@
 /* until it is looked again, if no closing is seen: a node of another name may have been opened */
 #define OPEN_PAUSE 50
 
+/* What was found: the words, whether somebody has it for longer than a look, and whether only the kernel is
+ * asked. */
 struct users {
 	struct buf *who;
 	bool lasting, kernel_only;
@@ -56,6 +62,7 @@ static int user_mount(const struct mount_entry *m, void *arg)
 	return 0;
 }
 
+/* /proc/swaps names the node by which it was switched on. */
 static void user_swap(const char *node, struct users *u)
 {
 	cleanup_buf struct buf swaps = BUF_INIT;
@@ -66,6 +73,7 @@ static void user_swap(const char *node, struct users *u)
 				user_add(u, "used as", "swap");
 }
 
+/* Devices on top, by the name that people know of a device-mapper one. */
 static void user_holders(const char *sysname, struct users *u)
 {
 	char path[PATH_MAX], name[256];
@@ -109,6 +117,8 @@ static bool process_has_open(const char *pid, dev_t dev)
 	return found;
 }
 
+/* Up to three, by name and number. Whoever is asked about here may end meanwhile: what cannot be read is
+ * passed. */
 static void user_processes(dev_t dev, struct users *u)
 {
 	DIR *d = opendir("/proc");
@@ -131,6 +141,8 @@ static void user_processes(dev_t dev, struct users *u)
 		closedir(d);
 }
 
+/* All users of one device: mounts, swap, devices on top; and processes, unless only the kernel's own use
+ * counts. */
 static void users_of_one(const char *sysname, struct users *u)
 {
 	char dir[PATH_MAX], number[32], node[PATH_MAX];
@@ -150,6 +162,7 @@ static void users_of_one(const char *sysname, struct users *u)
 		user_processes(search.dev, u);
 }
 
+/* A disk is in use if one of its partitions is. */
 static void users_of_all(const char *sysname, struct users *u)
 {
 	char path[PATH_MAX], part[PATH_MAX];
@@ -170,6 +183,8 @@ static void users_of_all(const char *sysname, struct users *u)
  * start, a search for a label of ours. */
 bool device_users(const char *sysname, struct buf *who)
 {
+	demand_or(sysname && who, false);
+
 	uint64_t until = clock_ms() + OPEN_PATIENCE;
 	cleanup_close int closing = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	struct pollfd p = { .fd = closing, .events = POLLIN };
@@ -194,6 +209,8 @@ bool device_users(const char *sysname, struct buf *who)
 
 bool device_is_claimed(const char *sysname)
 {
+	demand_or(sysname, false);
+
 	cleanup_buf struct buf who = BUF_INIT;
 	struct users u = { .who = &who, .kernel_only = true };
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Formatting devices, and above all not formatting them: what libblkid finds on one, who uses it, mkfs.
+ *
+ * Every question comes before the first write: is it the right device, is it in use, is it write-protected,
+ * is anything on it? A device that cannot be read counts as one that holds something.
  */
 #include "system/format.h"
 
@@ -13,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/spawn.h"
 #include "base/util.h"
@@ -83,6 +87,8 @@ static int open_answering(const char *path, int flags, struct err *e)
 
 int format_look(const char *path, struct buf *found, struct err *e)
 {
+	demand(path && found, e);
+
 	cleanup_close int fd = open_answering(path, O_RDONLY, e);
 	blkid_probe p = fd < 0 ? NULL : blkid_new_probe();
 	int rc = 1;
@@ -179,6 +185,8 @@ static int in_use(const char *path, dev_t dev, struct err *e)
 
 int format_claim(const char *spec, bool overwrite, char *path, size_t size, dev_t *dev, struct err *e)
 {
+	demand(spec && path && size > 0 && dev, e);
+
 	cleanup_buf struct buf found = BUF_INIT;
 
 	if (device_find(spec, path, size, dev, e) < 0 || in_use(path, *dev, e) < 0)
@@ -222,6 +230,7 @@ static const struct maker { const char *format, *program, *force; } makers[] = {
 };
 /* clang-format on */
 
+/* The program for a format, found and there; NULL with e. */
 static const struct maker *maker_of(const char *format, struct err *e)
 {
 	const struct maker *m = NULL;
@@ -251,11 +260,14 @@ int format_possible(const char *format, struct err *e)
 
 int format_make(const char *format, const char *path, uint64_t deadline, struct err *e)
 {
+	demand(format && path, e);
+
 	const struct maker *m = maker_of(format, e);
 
 	if (!m)
 		return -1;
 
+	/* The flag is left out by letting the path take its place. */
 	const char *const argv[] = { m->program, m->force ? m->force : path, m->force ? path : NULL, NULL };
 	struct tool t = { .argv = argv, .deadline = deadline };
 	int rc = spawn_ok(&t, e);
@@ -269,6 +281,7 @@ int format_make(const char *format, const char *path, uint64_t deadline, struct 
 
 /* ---- blank ends ---- */
 
+/* Write zeros. -1 with errno. */
 static int zero(int fd, uint64_t from, uint64_t len)
 {
 	memset(ends, 0, sizeof(ends));
@@ -286,6 +299,7 @@ static int zero(int fd, uint64_t from, uint64_t len)
 	return 0;
 }
 
+/* Opened exclusively: the kernel refuses what it uses itself, whatever the caller has found out before. */
 static int wipe_device(const char *path, bool tail, struct err *e)
 {
 	cleanup_close int fd = open_answering(path, O_WRONLY | O_EXCL, e);

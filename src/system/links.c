@@ -3,6 +3,10 @@
  * /dev/disk/by-* where no udev makes them. All the names of a device (by_path.c, by_id.c, and here by what is
  * on it), then the links themselves. The rules are those of udev's 60-persistent-storage.rules, so that names
  * stay the same with and without it.
+ *
+ * Which links a device has got is kept in a file of the run directory. Without it nobody could tell a link
+ * of ours from one that somebody else has made, and stale ones would stay when a device changes its name or
+ * goes.
  */
 #include "system/links.h"
 
@@ -13,6 +17,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
@@ -33,6 +38,8 @@ static void name_encoded(struct link_names *n, const char *kind, const char *val
 		link_name_add(n, "disk/%s%s", kind, encoded);
 }
 
+/* Names by what is on the device, for what can be mounted. Members of arrays get none: their uuid is the
+ * array's. */
 static void names_filesystem(struct link_names *n, blkid_probe probe)
 {
 	const char *usage = probe_value(probe, "USAGE"), *type = probe_value(probe, "TYPE"),
@@ -48,6 +55,7 @@ static void names_filesystem(struct link_names *n, blkid_probe probe)
 		name_encoded(n, "by-label/", probe_value(probe, "LABEL"));
 }
 
+/* Names by what is on the device. Read non-blocking, so that an empty drive does not wait for its medium. */
 static void names_content(struct link_names *n)
 {
 	char path[PATH_MAX];
@@ -127,6 +135,8 @@ bool device_stalled(const char *sys, const char *sysname)
 
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out)
 {
+	demand_or(sysname && out && r->sys && r->dev, );
+
 	struct link_names n = { .roots = r, .sysname = sysname, .out = out };
 	char path[600];
 	int part;
@@ -205,6 +215,8 @@ static int link_make(const struct device_roots *r, const char *name, const char 
 	return 1;
 }
 
+/* Take a link away, if it is this device's. The name comes from a file in run_dir: what does not look like
+ * one of ours is left alone. */
 static void link_remove(const struct device_roots *r, const char *name, const char *node)
 {
 	char path[PATH_MAX], target[PATH_MAX], now[PATH_MAX];
@@ -236,8 +248,7 @@ static bool list_has(const struct buf *list, const char *line, size_t len)
 	return false;
 }
 
-/* Call for each line of a list, NUL-terminated. The list is changed while a line is looked at, and
- * restored. */
+/* The next line of a list, NUL-terminated in place, or NULL. *at goes on behind it. */
 static char *list_next(char **at)
 {
 	char *line = *at, *end;
@@ -251,6 +262,7 @@ static char *list_next(char **at)
 	return line;
 }
 
+/* Links that were ours and are not any more. */
 static void links_drop_stale(const struct device_roots *r, struct buf *old, const struct buf *now,
                              const char *node)
 {
@@ -263,6 +275,8 @@ static void links_drop_stale(const struct device_roots *r, struct buf *old, cons
 
 int links_update(const struct device_roots *r, const char *sysname, bool content, struct err *e)
 {
+	demand(sysname && r->sys && r->dev && r->run, e);
+
 	cleanup_buf struct buf wanted = BUF_INIT, ours = BUF_INIT, old = BUF_INIT;
 	char record[PATH_MAX], dir[PATH_MAX], node[NAME_MAX + 1];
 	char *at, *line;

@@ -20,15 +20,17 @@ struct device_roots {
 	const char *run; /* which links are ours is kept in run/links/NAME */
 };
 
-/* "pci-0000:00:05.0", "ip-192.0.2.7:3260-iscsi-iqn.…-lun-1", with "-partN" for a partition. -1: nothing
- * stable leads there. */
+/* Write the name by the way to the device: "pci-0000:00:05.0", "ip-192.0.2.7:3260-iscsi-iqn.…-lun-1", with
+ * "-partN" for a partition. -1: nothing stable leads there, or udev's rules for that bus are not known here.
+ */
 int link_by_path(const char *sys, const char *sysname, char *out, size_t size);
 
 /* "-boot0" for "mmcblk0boot0", else "": an eMMC's boot areas are disks of their own at the same place and
  * with the same serial number. */
 const char *link_boot_area(const char *sysname, char *out, size_t size);
-/* What scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be NULL):
- * it is a world wide name. -1: the device does not say. */
+/* Write what scsi_id(8) prints with --whitelisted --replace-whitespace: "3600…", "1IET_0001…". *naa (may be
+ * NULL): it is a world wide name. -1: the device does not say. Read from sysfs, which has the pages that the
+ * kernel has read: the device is not asked. */
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);
 /* Would a read wait for somebody: is the device suspended in device-mapper, or a SCSI or NVMe disk whose
  * connection is lost, or on top of such a one? */
@@ -41,22 +43,26 @@ struct link_names {
 	char part[16];       /* "", "-part1" */
 	struct buf *out;
 };
+/* Append one name, and what ends it. */
 void link_name_add(struct link_names *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* by_id.c: by-id names that need no look at the content. */
 void link_names_by_id(struct link_names *n);
 
-/* All link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device, too. */
+/* Append all link names below dev ("disk/by-id/…"), one a line. `content`: look at what is on the device,
+ * too, which may block. Nothing is appended for devices that have no names: RAM disks, floppies, hidden
+ * parts of logical volumes. */
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out);
-/* Make links that are missing, take away what this device no longer is called. A name that another device has
- * stays with it. `content`: as above; without it the names stay that the content gave before. */
+/* Make links that are missing, take away what this device no longer is called. A name that another device
+ * has stays with it. `content`: as above; without it the names stay that the content gave before. The list
+ * of our links is written before stale ones go, so that a crash leaves none that nobody remembers. */
 int links_update(const struct device_roots *r, const char *sysname, bool content, struct err *e);
 /* The same for every block device of the machine. */
 int links_update_all(const struct device_roots *r, struct err *e);
 
-/* Who uses a block device: mount points, swap, devices on top, up to three processes. Appends "mounted at
- * /srv, open in qemu (123)" to `who`; false (and nothing appended) if nobody does. `sysname` as in
- * /sys/class/block. Processes that merely have it open are waited for, a little longer than a reader of ours
- * has for a device: most only look at it. */
+/* Who uses a block device or one of its partitions: mount points, swap, devices on top, up to three
+ * processes. Appends "mounted at /srv, open in qemu (123)" to `who`; false (and nothing appended) if nobody
+ * does. `sysname` as in /sys/class/block. Processes that merely have it open are waited for, up to 2.5 s,
+ * which is a little longer than a reader of ours has for a device: most only look at it. */
 bool device_users(const char *sysname, struct buf *who);
 /* Does the kernel use it: a mount, swap, a device on top? Nobody is asked or waited for. */
 bool device_is_claimed(const char *sysname);

@@ -7,6 +7,10 @@
  * A compressed module is unpacked by the kernel (finit_module(2), MODULE_INIT_COMPRESSED_FILE;
  * deps/libkmod/compressed.patch), where it was built with CONFIG_MODULE_DECOMPRESS. /sys/module/compression
  * then has the one method that it knows: "gzip", "xz" or "zstd" (kernel/module/decompress.c).
+ *
+ * Most loads are for a filesystem or a transport that may as well be built in, which is success. When a load
+ * fails, what counts is the sentence: an image that lacks a module, or has it compressed in a way that its
+ * kernel does not know, is the most common mistake there is.
  */
 #include "system/module.h"
 
@@ -19,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include "base/buf.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -38,6 +43,7 @@ static void kmod_close(struct kmod_ctx **ctx)
 }
 #define cleanup_kmod __attribute__((cleanup(kmod_close)))
 
+/* libkmod writes to standard error of its own accord, which in PID 1 is the console. */
 static void discard_message(void *data, int priority, const char *file, int line, const char *fn,
                             const char *format, va_list args)
 {
@@ -93,6 +99,7 @@ static bool module_present(const char *name)
 /* The file that the kernel was given last: the module's, or one of those that it needs. */
 static char given[PATH_MAX];
 
+/* libkmod's hook: called for each module before the kernel is given its file. */
 static void remember_module(struct kmod_module *m, bool install, const char *options)
 {
 	const char *path = kmod_module_get_path(m);
@@ -101,6 +108,7 @@ static void remember_module(struct kmod_module *m, bool install, const char *opt
 	snprintf(given, sizeof(given), "%s", path ? path : "");
 }
 
+/* Insert one module and what it needs. LOADED, ALREADY or BLACKLISTED; or -errno. */
 static int insert_module(struct kmod_module *m, unsigned flags, const char *options)
 {
 	int state = kmod_module_get_initstate(m);
@@ -133,6 +141,7 @@ static const struct refusal {
 };
 /* clang-format on */
 
+/* NULL: the errno says nothing of the file. */
 static const char *refusal_text(int error)
 {
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
@@ -155,6 +164,8 @@ static bool is_packed(const char *path, char *known, size_t size)
 	return false;
 }
 
+/* Say why a module could not be inserted, as exactly as can be known: from the errno, and from the file that
+ * the kernel was given last. */
 static int insert_failed(const char *name, int error, struct err *e)
 {
 	const char *text = refusal_text(error);
@@ -212,6 +223,7 @@ static int insert_all(struct kmod_ctx *ctx, const char *name, unsigned flags, co
 	return failed && !loaded ? -1 : loaded;
 }
 
+/* One module by its name. *found: false if no module of this kernel has it. */
 static int load(const char *name, bool *found, struct err *e)
 {
 	cleanup_kmod struct kmod_ctx *ctx = NULL;
@@ -231,6 +243,8 @@ static int load(const char *name, bool *found, struct err *e)
 
 int module_load(const char *name, struct err *e)
 {
+	demand(name, e);
+
 	bool found;
 
 	return load(name, &found, e);
@@ -238,6 +252,7 @@ int module_load(const char *name, struct err *e)
 
 bool module_is_refused(const struct err *e)
 {
+	demand_or(e, false);
 	/* An image may lack files that its index of modules still has. */
 	return e->class == ERR_UNSUPPORTED && e->sys != ENOENT && refusal_text(e->sys);
 }
@@ -255,6 +270,8 @@ static bool next_name(const char **at, char name[MODULE_NAME])
 
 int module_explain(const char *names, struct err *e)
 {
+	demand(names && e, e);
+
 	char name[MODULE_NAME];
 
 	while (next_name(&names, name)) {
@@ -272,6 +289,8 @@ int module_explain(const char *names, struct err *e)
 
 void module_load_wanted(const char *names)
 {
+	demand_or(names, );
+
 	char name[MODULE_NAME];
 
 	while (next_name(&names, name)) {
@@ -340,6 +359,7 @@ static int alias_walk(int dir, int depth, struct aliases *a)
 	return r;
 }
 
+/* Sorted, and each once: a machine has hundreds of devices of a few kinds. */
 static void alias_sort_unique(struct aliases *a)
 {
 	size_t kept = 0;
@@ -412,6 +432,7 @@ int module_coldplug(struct err *e)
 			alias_sort_unique(&now);
 			loaded = coldplug_round(ctx, &now, &before, &refused);
 		}
+		/* What was there in the round before has been tried: only new devices can want something. */
 		alias_free(&before);
 		before = now;
 		total += loaded;
@@ -455,6 +476,7 @@ static int modprobe_options(int argc, char **argv, struct modprobe_options *o)
 	return i;
 }
 
+/* One NAME of the command line. Its parameters are for the module itself, not for those it needs. */
 static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct modprobe_options *o,
                         const char *options, struct err *e)
 {
@@ -466,7 +488,8 @@ static int modprobe_one(struct kmod_ctx *ctx, const char *name, const struct mod
 	return found ? 0 : err_set(e, ERR_UNSUPPORTED, "module %s not found", name);
 }
 
-/* The kernel asks quietly, and nobody sees it fail: errors go to its log. */
+/* Say what has failed. The kernel asks quietly, and nobody sees it fail: a module's file that was refused
+ * goes to its log. */
 static void modprobe_failed(const struct modprobe_options *o, const struct err *e)
 {
 	cleanup_close int log = o->quiet && module_is_refused(e) ? open("/dev/kmsg", O_WRONLY | O_CLOEXEC)

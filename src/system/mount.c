@@ -3,6 +3,10 @@
  * Mounting, from options to errors: options are sorted into those of the mount and those of the filesystem; a
  * filesystem context is made, configured and attached (fsopen, fsconfig, fsmount, move_mount); what the
  * kernel wrote on the context goes into the error. Taking it away: unmount.c.
+ *
+ * With the mount API each option is given by itself, so that a refusal names the option, and a password
+ * passes as a value of its own that no table of mounts shows. The target is an open descriptor from
+ * beginning to end: nobody can put another directory in its place.
  */
 #include "system/mount.h"
 
@@ -14,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/target.h"
@@ -121,6 +126,7 @@ static bool option_next(const char **p, struct buf *out)
 	return true;
 }
 
+/* NULL: it is the filesystem's own option. */
 static const struct flag *flag_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
@@ -129,6 +135,7 @@ static const struct flag *flag_find(const char *name)
 	return NULL;
 }
 
+/* An option that nobody below us understands, and that means nothing to us. */
 static bool is_ignored(const char *name)
 {
 	if (starts_with(name, "x-") || starts_with(name, "comment="))
@@ -142,6 +149,7 @@ static bool is_ignored(const char *name)
 	return false;
 }
 
+/* Sort the options. The three that protect are set first, so that the definition's own can take them back. */
 static int options_read(const char *text, struct options *o, struct err *e)
 {
 	cleanup_buf struct buf one = BUF_INIT;
@@ -165,6 +173,8 @@ static int options_read(const char *text, struct options *o, struct err *e)
 
 const char *mount_option_value(const char *options, const char *name, char *out, size_t size)
 {
+	demand_or(name && out && size > 0, NULL);
+
 	cleanup_buf struct buf one = BUF_INIT;
 	const char *found = NULL;
 	size_t len = strlen(name);
@@ -222,6 +232,7 @@ static const struct cause {
 	{ ENOMEM, ERR_NO_MEMORY, ERR_NO_MEMORY, NULL, NULL },
 };
 
+/* Is the source a device, and no server's path ("host:/export", "//host/share")? */
 static bool has_device(const char *source)
 {
 	return source[0] == '/' && source[1] != '/';
@@ -286,6 +297,7 @@ static int mount_failed(const struct mount_request *r, int context, int error, s
 
 /* ---- mounting ---- */
 
+/* fsconfig(2). No C library has it yet that we are built with. */
 static int config(int context, unsigned command, const char *key, const char *value)
 {
 	return (int)syscall(SYS_fsconfig, context, command, key, value, 0);
@@ -309,6 +321,7 @@ static int config_option(const struct mount_request *r, int context, const char 
 	return -1;
 }
 
+/* The options one by one, so that the kernel's refusal has a name. */
 static int config_options(const struct mount_request *r, int context, struct options *o, struct err *e)
 {
 	for (size_t at = 0; at < o->list.len;) {
@@ -390,6 +403,8 @@ static int mount_new(const struct mount_request *r, struct options *o, int where
 
 int mount_path(const char *target, char out[PATH_MAX], struct err *e)
 {
+	demand(target, e);
+
 	struct target_end end;
 	struct err why = { 0 };
 	int rc;
@@ -408,6 +423,8 @@ int mount_path(const char *target, char out[PATH_MAX], struct err *e)
 
 int mount_make(const struct mount_request *r, struct err *e)
 {
+	demand(r->fstype && r->source && r->target, e);
+
 	struct mount_entry there;
 	struct options o = { 0 };
 	cleanup_close int at = -1;
@@ -439,6 +456,8 @@ int mount_make(const struct mount_request *r, struct err *e)
 
 bool mount_type_known(const char *fstype)
 {
+	demand_or(fstype, false);
+
 	cleanup_buf struct buf b = BUF_INIT;
 	char *save = NULL;
 

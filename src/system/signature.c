@@ -3,10 +3,14 @@
  * All signatures on a device. libblkid calls a device ambivalent that has two, and looks no further than the
  * first member of an array; whether one of them lies within the other's files is seen here, from where they
  * are and where the filesystem ends.
+ *
+ * Facts: the superblocks of the kernel's own headers (fs/ext4/ext4.h, fs/xfs/libxfs/xfs_format.h,
+ * include/uapi/linux/btrfs_tree.h, include/linux/f2fs_fs.h), the FAT, exFAT and NTFS boot sectors.
  */
 #include "system/signature.h"
 
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -40,6 +44,7 @@ const char *probe_value(blkid_probe p, const char *name)
 	return blkid_probe_lookup_value(p, name, &found, NULL) == 0 ? found : NULL;
 }
 
+/* A number of `len` bytes in either order; 0 of no bytes. */
 static uint64_t bytes_number(const unsigned char *p, size_t len, bool big)
 {
 	uint64_t n = 0;
@@ -49,6 +54,8 @@ static uint64_t bytes_number(const unsigned char *p, size_t len, bool big)
 	return n;
 }
 
+/* Where the filesystem ends, in bytes, as its superblock says. 0: it cannot be read; more than 64 bits: as
+ * far as there is. */
 static uint64_t extent_end(int fd, const struct extent *x)
 {
 	unsigned char sb[512];
@@ -73,6 +80,7 @@ static uint64_t end_of(int fd, const char *type)
 	return 0;
 }
 
+/* Like probe_value(), as a copy: the next probing takes the original away. */
 static void value(blkid_probe p, const char *name, char *out, size_t size)
 {
 	const char *text;
@@ -84,6 +92,8 @@ static void value(blkid_probe p, const char *name, char *out, size_t size)
 
 int signatures_read(blkid_probe p, int fd, struct signatures *out)
 {
+	demand_or(p && out->n <= SIGNATURES, -1);
+
 	char at[24];
 	int rc = 0;
 
@@ -108,6 +118,7 @@ int signatures_read(blkid_probe p, int fd, struct signatures *out)
 
 bool signature_is_content(const struct signatures *all, const struct signature *s)
 {
+	demand_or(all && s, false);
 	for (size_t i = 0; i < all->n; i++)
 		if (all->items[i].at < s->at && s->at < all->items[i].end)
 			return true;
@@ -125,6 +136,8 @@ const struct signature *signatures_member(const struct signatures *all)
 
 void signatures_text(const struct signatures *all, char *out, size_t size)
 {
+	demand_or(out && size > 0, );
+
 	size_t used = 0;
 
 	out[0] = '\0';

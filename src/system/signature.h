@@ -29,8 +29,8 @@ struct signatures {
 
 /* What the probe has found under that name ("TYPE", "UUID"); NULL: nothing. Good until the next probing. */
 const char *probe_value(blkid_probe p, const char *name);
-/* Append those that the probe's filters leave. -1: something could not be read, and what comes after it is
- * not among them. */
+/* Append those that the probe's filters leave; fd is the device that the probe was given. -1: something
+ * could not be read, and what comes after it is not among them. */
 int signatures_read(blkid_probe p, int fd, struct signatures *out);
 /* It lies within the files of another one of them. */
 bool signature_is_content(const struct signatures *all, const struct signature *s);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/contract.h"
 #include "base/hash.h"
 #include "base/util.h"
 
@@ -32,6 +33,8 @@ static uint64_t number_of(const char *path)
 	return hash_text(SEED, path) & (PLACE - 1);
 }
 
+/* One lock of an open file (F_OFD_… of fcntl(2)). With F_OFD_GETLK: 1 if somebody else has it, and *held
+ * where; else 0. -1: it was not to be had. */
 static int lock(int file, int command, short type, uint64_t from, uint64_t len, uint64_t *held)
 {
 	struct flock l = {
@@ -70,6 +73,8 @@ void stuck_read(struct stuck *s, const char *run_dir)
 
 bool stuck_is(struct stuck *s, const char *path)
 {
+	demand_or(path, false);
+
 	uint64_t number = number_of(path);
 
 	for (unsigned i = 0; i < s->n; i++)
@@ -88,10 +93,13 @@ bool stuck_has_room(const struct stuck *s)
 /* A whole place first, which is free or not; then all but one byte of it is given back. */
 bool stuck_hold(struct stuck *s, int file, const char *path)
 {
+	demand_or(path && s->n <= STUCK_MOST, false);
+
 	uint64_t number = number_of(path), place = 0;
 
 	if (!stuck_has_room(s))
 		return false;
+	/* Without a file nobody else learns of it; the limit of this worker holds all the same. */
 	while (file >= 0 && place < STUCK_MOST &&
 	       lock(file, F_OFD_SETLK, F_WRLCK, place * PLACE, PLACE, NULL) < 0)
 		place++;

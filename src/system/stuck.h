@@ -8,20 +8,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Processes that were left behind because an entry does not answer. */
 #define SILENT "does not answer" /* so begins the problem of an entry that has none */
 enum { STUCK_MOST = 32 };
+
+/* The processes that were left behind, as one worker sees them. */
 struct stuck {
-	const char *run_dir;
-	unsigned n, here;
-	uint64_t numbers[STUCK_MOST];
+	const char *run_dir;          /* the caller's; NULL: nobody can say, and nobody is remembered */
+	unsigned n, here;             /* in all, and with this pool's entries */
+	uint64_t numbers[STUCK_MOST]; /* each stands for the path of its entry */
 };
 
 /* Read which devices an earlier reader was left behind with. run_dir NULL: nobody can say. */
 void stuck_read(struct stuck *s, const char *run_dir);
-/* Is it one that still waits for the entry with that path? It counts as this pool's. */
+/* Is it one that still waits for the entry with that path? It counts as this pool's. Two paths may have one
+ * number: then an entry that answers is left out for a while. */
 bool stuck_is(struct stuck *s, const char *path);
-/* May one more be left behind? */
+/* May one more be left behind? Four in one pool, 32 in all: each is a process that nobody can end. */
 bool stuck_has_room(const struct stuck *s);
 /* An open file for a reader to hold, or -1. Made before it is forked; who it was forked from lets go when it
  * is left behind. */

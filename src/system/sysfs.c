@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Reading the kernel's view of devices.
+ *
+ * Attributes are small, are read in one go, and may vanish between two reads: whatever cannot be read is
+ * simply not known.
  */
 #include "system/sysfs.h"
 
@@ -10,11 +13,13 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
 bool sysfs_path(char *out, size_t size, const char *fmt, ...)
 {
+	demand_or(out && size > 0, false);
 	va_list ap;
 	int n;
 
@@ -26,6 +31,8 @@ bool sysfs_path(char *out, size_t size, const char *fmt, ...)
 
 bool sysfs_attribute(const char *dir, const char *name, char *out, size_t size)
 {
+	demand_or(dir && name && out && size > 0, false);
+
 	char path[PATH_MAX];
 
 	return sysfs_path(path, sizeof(path), "%s/%s", dir, name) &&
@@ -62,6 +69,8 @@ bool sysfs_to_parent(char *dir)
 
 bool sysfs_block(const char *sys, const char *sysname, char *dir, int *part)
 {
+	demand_or(sys && sysname && dir && part, false);
+
 	char path[PATH_MAX], number[16];
 
 	*part = 0;
@@ -87,6 +96,8 @@ size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *o
 
 bool device_sysname(dev_t dev, char *out, size_t size)
 {
+	demand_or(out && size > 0, false);
+
 	char path[64], link[PATH_MAX];
 	ssize_t n;
 

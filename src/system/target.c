@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -55,6 +56,7 @@ bool target_owners_are_hearsay(int fd)
 	return file_is_on(fd, (const uint32_t[]){ FUSE_SUPER_MAGIC, 0 });
 }
 
+/* root, or whoever runs this, who can do no more than that to himself. */
 static bool is_trusted_owner(uid_t uid)
 {
 	return uid == 0 || uid == geteuid();
@@ -113,6 +115,7 @@ static bool next_component(struct walk *w, char name[NAME_MAX + 1], bool *fits)
 	return true;
 }
 
+/* Into one directory. O_NOFOLLOW: if a link has come there since it was looked for, it is not followed. */
 static int walk_step(struct walk *w, const char *name, struct err *e)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -130,6 +133,8 @@ static int walk_step(struct walk *w, const char *name, struct err *e)
 	return 0;
 }
 
+/* The way, name by name. The last name is not opened: it may not exist, or may be where something is mounted
+ * that does not answer. ".." at the end is walked, since it has no name of its own there. */
 static int walk_way(struct walk *w, struct target_end *end, struct err *e)
 {
 	char name[NAME_MAX + 1], byte[1];
@@ -152,6 +157,8 @@ static int walk_way(struct walk *w, struct target_end *end, struct err *e)
 
 int target_walk(const char *path, bool make, struct target_end *end, struct err *e)
 {
+	demand(path && end, e);
+
 	struct walk w = { .path = path, .make = make };
 
 	end->dir = -1;
@@ -171,6 +178,7 @@ int target_walk(const char *path, bool make, struct target_end *end, struct err 
 
 /* ---- its end ---- */
 
+/* The end itself, which must be a directory and no link. */
 static int open_end(const char *path, const struct target_end *end, int flags, struct err *e)
 {
 	int fd = openat(end->dir, end->name, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -182,6 +190,8 @@ static int open_end(const char *path, const struct target_end *end, int flags, s
 
 int target_open_path(const char *path, int flags, struct err *e)
 {
+	demand(path, e);
+
 	struct target_end end;
 	int fd = *path == '/' ? file_open_how(AT_FDCWD, path, flags | O_DIRECTORY, RESOLVE_NO_SYMLINKS) : -1;
 
@@ -194,6 +204,8 @@ int target_open_path(const char *path, int flags, struct err *e)
 
 int target_make(const char *path, int flags, bool *made, struct err *e)
 {
+	demand(path, e);
+
 	struct target_end end;
 	int fd = -1;
 
@@ -229,6 +241,8 @@ int target_remove(const char *path, struct err *e)
 
 int target_end_path(const struct target_end *end, char out[PATH_MAX], struct err *e)
 {
+	demand(end->dir >= 0 && out, e);
+
 	char link[40];
 	ssize_t n;
 
@@ -266,6 +280,8 @@ static int mount_by_fdinfo(int fd)
 /* Attributes that the kernel remembers will do: a server that does not answer is not asked. */
 int target_place(int fd, struct dir_place *place, struct err *e)
 {
+	demand(fd >= 0 && place, e);
+
 	struct facts f;
 	struct stat st;
 
@@ -287,6 +303,7 @@ int target_place(int fd, struct dir_place *place, struct err *e)
 
 void target_place_print(const struct dir_place *place, char *out, size_t size)
 {
+	demand_or(out && size > 0, );
 	snprintf(out, size, "%d:%llu:%llu", place->mount, (unsigned long long)place->dev,
 	         (unsigned long long)place->ino);
 }

@@ -19,10 +19,11 @@ struct target_end {
 	char name[NAME_MAX + 1];
 };
 
-/* Walk to the end of an absolute path, which need not exist itself. A link on the way is followed only if it
- * and its directory are root's and nobody else may write there; otherwise ERR_DENIED names it and its owner.
- * `make`: directories that are missing on the way are made (0755). A directory that is missing, or is none:
- * e->sys is the errno. Touches nothing that is mounted at the end itself. */
+/* Walk to the end of an absolute path, which need not exist itself. end->dir is the caller's to close. A
+ * link on the way is followed only if it and its directory are root's and nobody else may write there;
+ * otherwise ERR_DENIED names it and its owner. `make`: directories that are missing on the way are made
+ * (0755). A directory that is missing, or is none: e->sys is the errno. ERR_INVALID: the path is not
+ * absolute. Touches nothing that is mounted at the end itself. */
 int target_walk(const char *path, bool make, struct target_end *end, struct err *e);
 /* The same, opened as a directory with these flags (O_PATH, O_RDONLY). The caller closes it. */
 int target_open_path(const char *path, int flags, struct err *e);
@@ -31,7 +32,7 @@ int target_end_path(const struct target_end *end, char out[PATH_MAX], struct err
 /* Make it (0711) if it is missing, and what is missing on the way; then open it. *made (may be NULL): it was
  * missing. */
 int target_make(const char *path, int flags, bool *made, struct err *e);
-/* Remove it, an empty directory. */
+/* Remove it, an empty directory, and sync the one above. The errno of rmdir(2) is in e->sys. */
 int target_remove(const char *path, struct err *e);
 
 /* A directory, whatever path leads to it. mount: the kernel's number of the mount it is seen through; 0: any
@@ -43,7 +44,7 @@ struct dir_place {
 	int mount;
 };
 
-/* Which directory is it? Its device, inode and mount. */
+/* Which directory is it that fd is open on? Its device, inode and mount. A server is not asked. */
 int target_place(int fd, struct dir_place *place, struct err *e);
 /* "MOUNT:DEVICE:INODE", as records and the state in run_dir have it; what is not of that form is no place. */
 void target_place_print(const struct dir_place *place, char *out, size_t size);

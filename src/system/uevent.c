@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Kernel uevents: a socket that only listens to the kernel, and its messages taken apart.
+ *
+ * The kernel's messages come over a netlink group to which others can send as well. The sender's address and
+ * credentials are looked at for each; a queue that has overflowed is told apart from one that is empty,
+ * because the answer to it is to look at everything again.
  */
 #include "system/uevent.h"
 
@@ -11,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 #define GROUP_KERNEL 1                 /* group 2 is udevd's */
@@ -51,6 +56,7 @@ static bool from_kernel(struct msghdr *h, const struct sockaddr_nl *sender)
 
 int uevent_read(int fd, char *buf, size_t size, struct uevent *u)
 {
+	demand_or(buf && size > 0 && u, UEVENT_SKIP);
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(struct ucred))];
@@ -81,6 +87,7 @@ int uevent_read(int fd, char *buf, size_t size, struct uevent *u)
 
 /* ---- one message ---- */
 
+/* Digits up to the first character that is none; a number that is too large stops growing. */
 static unsigned decimal(const char *s)
 {
 	unsigned n = 0;
@@ -90,6 +97,7 @@ static unsigned decimal(const char *s)
 	return n;
 }
 
+/* One KEY=value. The value stays where it is, in the caller's buffer. */
 static void take_pair(struct uevent *u, const char *pair)
 {
 	/* clang-format off */
@@ -120,6 +128,8 @@ static void take_pair(struct uevent *u, const char *pair)
 
 int uevent_parse(char *buf, size_t len, struct uevent *u)
 {
+	demand_or((buf || len == 0) && u, false);
+
 	char *at, *pair;
 
 	memset(u, 0, sizeof(*u));

@@ -26,12 +26,17 @@ struct uevent {
 	unsigned major, minor;
 };
 
-int uevent_open(struct err *e); /* a non-blocking descriptor, or -1 */
-/* 1: u is filled; 0: nothing to read, or a message that is not the kernel's (call again until UEVENT_EMPTY);
- * UEVENT_LOST: the socket overflowed, walk /sys again; UEVENT_EMPTY: nothing left. */
+/* Open a socket that the kernel sends its events to: a non-blocking descriptor, the caller's, or -1. Its
+ * queue is large (2 MiB), because a coldplug is thousands of messages. */
+int uevent_open(struct err *e);
+/* Read one message into buf (UEVENT_MAX). 1: u is filled; 0: nothing to read, or a message that is not the
+ * kernel's (call again until UEVENT_EMPTY); UEVENT_LOST: the socket overflowed, walk /sys again;
+ * UEVENT_EMPTY: nothing left. */
 enum { UEVENT_SKIP = 0, UEVENT_GOT = 1, UEVENT_EMPTY = 2, UEVENT_LOST = 3 };
 int uevent_read(int fd, char *buf, size_t size, struct uevent *u);
-/* Take one message apart ("add@/devices/…" NUL KEY=value NUL …). False if it is not one. */
+/* Take one message of len bytes apart in place ("add@/devices/…" NUL KEY=value NUL …). False if it is not
+ * one: no NUL at its end, no '@'. Keys that are not known are passed. Format: lib/kobject_uevent.c of the
+ * kernel. */
 int uevent_parse(char *buf, size_t len, struct uevent *u);
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Unmounting, and, where that is not possible, saying who is in the way.
+ *
+ * umount2(2) on a mount of a dead server can block, and MNT_FORCE does not always help. So detaching is done
+ * by a child that may be left behind, while the mount table tells when it has had its effect.
  */
+#include "base/contract.h"
 #include "system/mount.h"
 #include "system/target.h"
 
@@ -48,6 +52,7 @@ static bool link_below(int dirfd, const char *name, const struct mount_users *u,
 	return path_is_below(path, u->target);
 }
 
+/* Does it have a file of the mount open? By the text of its links in /proc. */
 static bool fd_below(int process, const struct mount_users *u, char path[PATH_MAX])
 {
 	int fd = openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -66,6 +71,8 @@ static bool fd_below(int process, const struct mount_users *u, char path[PATH_MA
 	return found;
 }
 
+/* Does the process have a file of the mount in its memory? Programs and libraries run from there are mapped,
+ * and not open. */
 static bool map_below(int process, const struct mount_users *u, char path[PATH_MAX])
 {
 	cleanup_buf struct buf b = BUF_INIT;
@@ -84,8 +91,8 @@ static bool map_below(int process, const struct mount_users *u, char path[PATH_M
 	return false;
 }
 
-/* Reads links of /proc only: their text is made by the kernel without asking the filesystem, which may be
- * dead. */
+/* Has this process anything of the mount: its directories, its program, an open file, a mapped one? Reads
+ * links of /proc only: their text is made by the kernel without asking the filesystem, which may be dead. */
 static void process_look(struct mount_users *u, int proc, const char *pid)
 {
 	cleanup_close int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,6 +109,7 @@ static void process_look(struct mount_users *u, int proc, const char *pid)
 	users_add(u, name, pid, path);
 }
 
+/* All processes, up to the deadline: on a machine with thousands of them this takes longest. */
 static void processes_look(struct mount_users *u)
 {
 	DIR *proc = opendir("/proc");
@@ -133,6 +141,7 @@ static void loops_look(struct mount_users *u)
 		closedir(block);
 }
 
+/* Another mount below this one keeps it busy. The table is read to its end, or until enough are known. */
 static int nested_look(const struct mount_entry *m, void *arg)
 {
 	struct mount_users *u = arg;
@@ -142,6 +151,7 @@ static int nested_look(const struct mount_entry *m, void *arg)
 	return u->n >= USERS_MAX;
 }
 
+/* The order is that of what it costs to find out: the mount table, loop devices, all processes. */
 static int still_busy(const char *target, const char *path, uint64_t deadline, struct err *e)
 {
 	uint64_t now = clock_ms();
@@ -164,6 +174,7 @@ static int still_busy(const char *target, const char *path, uint64_t deadline, s
 
 /* ---- taking away ---- */
 
+/* Is something mounted at that path of the table? 1, 0, -1 with e. */
 static int is_mounted(const char *path, struct err *e)
 {
 	struct mount_entry m;
@@ -224,6 +235,8 @@ static int find_mount_path(const char *target, struct target_end *end, char path
 
 int mount_remove(const char *target, uint64_t deadline, struct err *e)
 {
+	demand(target, e);
+
 	struct target_end end;
 	char path[PATH_MAX], place[PATH_MAX];
 	int rc = find_mount_path(target, &end, path, e);
@@ -242,6 +255,8 @@ int mount_remove(const char *target, uint64_t deadline, struct err *e)
 
 int mount_detach(const char *target, uint64_t deadline, struct err *e)
 {
+	demand(target, e);
+
 	struct target_end end;
 	char path[PATH_MAX];
 	int rc = find_mount_path(target, &end, path, e);

@@ -3,6 +3,8 @@
  * A snapshot or a clone has the UUID of its origin. The kernel refuses to mount both, and says why only in
  * its log: the error is that of an option that is wrong. The mounted ones tell their UUID without a look at
  * their devices.
+ *
+ * Only mounted filesystems are asked, by an ioctl that needs no device to answer.
  */
 #include "system/xfs.h"
 
@@ -10,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/ioctl.h>
 #include <sys/ioctl.h>
+#include "base/contract.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 #include "base/uuid.h"
@@ -27,6 +30,8 @@ struct twin {
 	struct err *e;
 };
 
+/* Is this mount an xfs with the same UUID? Opened without blocking; a filesystem of the kernel's own does
+ * not hang. */
 static int is_twin(const struct mount_entry *m, void *arg)
 {
 	const struct twin *t = arg;
@@ -48,6 +53,8 @@ static int is_twin(const struct mount_entry *m, void *arg)
 
 void xfs_explain(const char *device, const char *uuid, struct err *e)
 {
+	demand_or(device && uuid, );
+
 	struct twin t = { device, uuid, e };
 
 	if (e && e->sys == EINVAL)

@@ -2,6 +2,9 @@
  *
  * `poolinit backends`: which pool types this build can start, and what each of them needs; from the table of
  * backends, so that neither people nor the documentation have to guess.
+ *
+ * The table is the same that the supervisor works by: what is printed here cannot differ from what a build
+ * does.
  */
 #include <stdio.h>
 #include "backends/backend.h"
@@ -10,12 +13,14 @@
 #include "boot/options.h"
 #include "boot/roles.h"
 
+/* A type without a backend can be defined and listed all the same. */
 static const char *state_of(const struct backend *b)
 {
 	return b ? "works" : "defined only";
 }
 
-/* "network, iscsid", "device", "-". */
+/* What a start may have to wait for: "network, iscsid", "device"; "-" for nothing, or for a type that cannot
+ * be started here. */
 static void print_needs(const struct backend *b, struct buf *out)
 {
 	const char *sep = "";
@@ -41,6 +46,7 @@ static const char *summary_of(const struct backend *b)
 	return b ? b->summary : "-";
 }
 
+/* One word a line, for scripts: only types that this build can start. */
 static void print_words(struct buf *out)
 {
 	for (int t = 0; t < POOL_TYPES; t++)
@@ -48,6 +54,7 @@ static void print_words(struct buf *out)
 			buf_printf(out, "%s\n", pool_type_word((enum pool_type)t));
 }
 
+/* As the README has it; docs/generate puts it there. */
 static void print_markdown(struct buf *out)
 {
 	buf_adds(out, "| type | state | what it is | a start may wait for |\n|---|---|---|---|\n");
@@ -61,6 +68,7 @@ static void print_markdown(struct buf *out)
 	}
 }
 
+/* As people read it: one row a type, built in or not. */
 static void print_table(struct buf *out)
 {
 	buf_printf(out, " %-12s   %-12s   %-16s   %s\n", "Type", "State", "Waits for", "What it is");

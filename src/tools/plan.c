@@ -2,11 +2,16 @@
  *
  * `poolinit plan`: for each pool where it comes from, whether it would be started, and what that would wait
  * for; for each bad definition what is wrong with it. Only files are read.
+ *
+ * The rules are the supervisor's own functions (config_read_directory(), backend_validate(),
+ * supervisor_autostarts()), so that the plan cannot differ from what a boot would do. What only a boot can
+ * find out (is the device there? does the server answer?) is told as something that a start waits for.
  */
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include "backends/backend.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "boot/net/ipparam.h"
@@ -18,6 +23,8 @@
 #include "supervisor/supervisor.h"
 #include "tools/plan.h"
 
+/* A pool that would be there: what the plan says of it, and what later definitions are compared with. It
+ * owns its strings. */
 struct planned {
 	struct planned *next; /* by name */
 	char *name, *origin, *text, *source_key;
@@ -27,6 +34,7 @@ struct planned {
 	struct pool_boot boot;
 };
 
+/* The plan in the making. */
 struct plan {
 	struct planned *pools;
 	/* where secrets are looked for: NULL-terminated, or NULL: there was no memory */
@@ -44,6 +52,7 @@ static const char *shown_name(const char *origin, struct err *e)
 	return e->message;
 }
 
+/* Note a problem. Where the message names the file already, its name is not put in front again. */
 static void problem(struct plan *plan, const char *origin, const char *message)
 {
 	struct err e = { 0 };
@@ -65,11 +74,13 @@ static void planned_free(struct planned *p)
 
 /* ---- what a pool's start would wait for ---- */
 
+/* One more thing that a start waits for; "; " stands between two. */
 static void add_need(struct buf *b, const char *word, const char *value)
 {
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
 
+/* What the start would wait for, in the order in which it would: "network; server nas; service iscsid". */
 static void needs(const struct pool_def *d, const struct backend *b, struct buf *out)
 {
 	char host[300];
@@ -96,6 +107,7 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "nothing", "");
 }
 
+/* What the start of a pool takes: what it waits for, kernel modules, the time for each try. */
 static void describe_pool(const struct pool_def *d, struct buf *out)
 {
 	const struct backend *b = backend_find(d->type);
@@ -121,6 +133,7 @@ static void describe_pool(const struct pool_def *d, struct buf *out)
 
 /* ---- taking definitions, by the rules of the supervisor ---- */
 
+/* Two pools with one uuid or one source: the second is refused, as it would be at boot. */
 static bool clashes(struct plan *plan, const struct pool_def *d, const char *key, const char *origin)
 {
 	cleanup_buf struct buf why = BUF_INIT;
@@ -141,6 +154,8 @@ static bool clashes(struct plan *plan, const struct pool_def *d, const char *key
 	return true;
 }
 
+/* What only the backend and the secrets can say of a definition. A secret that cannot be looked for here is
+ * not missed. */
 static void check_deeper(struct plan *plan, const struct pool_def *d, const char *origin)
 {
 	struct secret_value value = { 0 };
@@ -157,6 +172,8 @@ static void check_deeper(struct plan *plan, const struct pool_def *d, const char
 		secret_value_free(&value);
 }
 
+/* Sorted by name. A later definition of a name takes the place of the earlier one, as it does in the
+ * supervisor. */
 static void insert_planned(struct plan *plan, struct planned *p)
 {
 	struct planned **at = &plan->pools;
@@ -174,6 +191,7 @@ static void insert_planned(struct plan *plan, struct planned *p)
 	*at = p;
 }
 
+/* One definition, good or bad, as the reader of sources delivers it. */
 static void take_item(const struct config_item *item, void *arg)
 {
 	struct plan *plan = arg;
@@ -217,6 +235,7 @@ static void take_item(const struct config_item *item, void *arg)
 
 /* ---- where definitions come from ---- */
 
+/* One directory of definitions. The default one may be missing; one that was named may not. */
 static void plan_directory(struct plan *plan, const char *dir, bool may_be_absent, struct buf *out)
 {
 	struct err e = { 0 };
@@ -227,11 +246,13 @@ static void plan_directory(struct plan *plan, const char *dir, bool may_be_absen
 		problem(plan, dir, e.message);
 }
 
+/* What boot would read in an image, and serve on a running system. The one that is there is meant. */
 static const char *default_directory(void)
 {
 	return access("/config", F_OK) == 0 ? "/config" : "/etc/libvirt";
 }
 
+/* In the order of the supervisor: the directory, other places, definitions of the command line. */
 static void read_sources(struct plan *plan, const char *config_dir, const struct parameters *p,
                          struct buf *out)
 {
@@ -252,7 +273,8 @@ static void read_sources(struct plan *plan, const char *config_dir, const struct
 	}
 }
 
-/* Secrets lie beside the definitions. */
+/* Where secrets would be looked for: beside the definitions, in the order of the sources. A device that is
+ * not looked at here may have more of them, so that a missing secret is no problem then. */
 static void secret_directories(struct plan *plan, const char *config_dir, const struct parameters *p,
                                struct arena *a)
 {
@@ -273,6 +295,7 @@ static void secret_directories(struct plan *plan, const char *config_dir, const 
 
 /* ---- parameters ---- */
 
+/* Is there a pool of that name among those that were read so far? */
 static bool is_planned(const struct plan *plan, const char *name)
 {
 	for (const struct planned *p = plan->pools; p; p = p->next)
@@ -281,6 +304,7 @@ static bool is_planned(const struct plan *plan, const char *name)
 	return false;
 }
 
+/* A parameter that names a pool which nobody defines: at boot it would be a problem as well. */
 static void check_planned(struct plan *plan, const char *parameter, const char *name)
 {
 	char text[512];
@@ -305,6 +329,7 @@ static void check_all_planned(struct plan *plan, const struct parameters *p)
 		check_planned(plan, "poolinit.autostart", name);
 }
 
+/* What ip= and its like ask for, and what is wrong with them. */
 static void plan_network(struct plan *plan, const struct parameters *p, struct buf *out)
 {
 	static const char *const methods[] = {
@@ -341,6 +366,7 @@ static void plan_network(struct plan *plan, const struct parameters *p, struct b
 
 /* ---- printing ---- */
 
+/* Required by the command line, or by its own <boot>. */
 static bool plan_requires(const struct planned *p, const struct parameters *params)
 {
 	for (size_t i = 0; i < params->require.n; i++)
@@ -349,6 +375,8 @@ static bool plan_requires(const struct planned *p, const struct parameters *para
 	return p->boot.require == 1;
 }
 
+/* One pool: what it is, where it comes from, whether and why it would be started, what that takes; and, for
+ * a required one, how long boot waits for it and what happens then. */
 static void print_pool(const struct planned *p, const struct parameters *params, bool start, struct buf *out)
 {
 	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : params->timeout;
@@ -364,6 +392,7 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 		           onfail_word(onfail));
 }
 
+/* All pools by name, the problems, and how many there are of each. */
 static void print_pools(struct plan *plan, const struct parameters *p, struct buf *out)
 {
 	const struct supervisor_options o = { .autostart = p->autostart };
@@ -383,9 +412,12 @@ static void print_pools(struct plan *plan, const struct parameters *p, struct bu
 
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
 {
+	demand_or(p && out, 0);
+
 	struct plan plan = { 0 };
 	struct arena names = { 0 };
 
+	/* Secrets come first, since each definition is checked for its own as it is read. */
 	secret_directories(&plan, config_dir, p, &names);
 	read_sources(&plan, config_dir, p, out);
 	plan_network(&plan, p, out);

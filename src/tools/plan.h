@@ -9,9 +9,11 @@
 #include "base/buf.h"
 #include "boot/parameters.h"
 
-/* Reads the directory (NULL: /config if it is there, else /etc/libvirt) and those that poolinit.config= names
- * (devices are only listed); writes the plan. Returns the number of problems: bad definitions, bad
- * parameters, required pools that nobody defines. */
+/* Append the plan to out. Reads the directory (NULL: /config if it is there, else /etc/libvirt) and those
+ * that poolinit.config= names; devices are only listed. Only files are read; nothing is started, made or
+ * waited for. Returns the number of problems, which are in the plan too: bad definitions, bad parameters,
+ * required pools that nobody defines. Documents are parsed in this process: a tool that an operator runs
+ * ends with them, if it must. */
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out);
 
 #endif

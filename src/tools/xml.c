@@ -3,6 +3,8 @@
  * `poolinit xml`: reads one document as the supervisor would, and prints its canonical form or what is wrong
  * with it. A linter for people, a door for tests. The files are read first; then the process closes itself
  * in, as every worker that parses foreign bytes, and only then looks at them.
+ *
+ * Output goes out in one piece at the end: a document that is refused in its last line has printed nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +22,8 @@
 
 #define XML_USAGE 2
 
-/* One document, or two: a volume is read as one of a pool. */
+/* One document, or two: a volume is read as one of a pool. Names are for messages; the texts are the files'
+ * bytes. */
 struct xml_input {
 	const char *name; /* of the file, for messages */
 	struct buf text;
@@ -31,6 +34,7 @@ struct xml_input {
 
 /* ---- in ---- */
 
+/* All of it, up to the limit. Read before the process is closed in, which could read it but open nothing. */
 static int read_standard_input(size_t limit, struct buf *out, struct err *e)
 {
 	char chunk[16384];
@@ -59,6 +63,8 @@ static int read_argument(const char **name, size_t limit, struct buf *out, struc
 
 /* ---- the documents ---- */
 
+/* Each kind is read by the same function as in the supervisor's workers, and printed by the same as dumpxml.
+ */
 static int print_pool_document(const struct xml_input *d, struct buf *out, struct err *e)
 {
 	cleanup_pool_def struct pool_def def = { 0 };
@@ -69,6 +75,7 @@ static int print_pool_document(const struct xml_input *d, struct buf *out, struc
 	return 0;
 }
 
+/* A volume's document means something only in a pool: the type decides which formats there are. */
 static int print_volume_document(const struct xml_input *d, struct buf *out, struct err *e)
 {
 	static const char assumed[] =
@@ -97,6 +104,7 @@ static int print_secret_document(const struct xml_input *d, struct buf *out, str
 	return 0;
 }
 
+/* A kind of document: its word, the strict grammar, how long it may be, and who prints it. */
 struct document_kind {
 	const char *word;
 	enum grammar grammar;
@@ -128,6 +136,7 @@ static bool put(int fd, const char *data, size_t len)
 	return true;
 }
 
+/* One line to standard error, by write(2) alone. Returns the exit status. */
 static int complain(const char *message)
 {
 	put(STDERR_FILENO, message, strlen(message));
@@ -135,6 +144,7 @@ static int complain(const char *message)
 	return 1;
 }
 
+/* The canonical form, or the reason why there is none. Returns the exit status. */
 static int print_document(const struct buf *out)
 {
 	if (out->failed)
@@ -151,6 +161,9 @@ static _Noreturn void read_closed_in(const struct document_kind *kind, const str
 	struct buf out = BUF_INIT;
 	struct err e = { 0 };
 
+	/* From here on nothing can be opened or started: a document that breaks the parser has a process that
+	 * can only write to what is open already. The strict grammar comes first, if it is wanted: what it
+	 * refuses need not be printed. */
 	if (sandbox_enter(&e) < 0 ||
 	    (validate && grammar_check(kind->grammar, buf_str(&d->text), d->text.len, d->name, &e) < 0) ||
 	    kind->print(d, &out, &e) < 0)
@@ -160,12 +173,14 @@ static _Noreturn void read_closed_in(const struct document_kind *kind, const str
 
 /* ---- the role ---- */
 
+/* What is wrong with the words, and where help is. Returns the exit status. */
 static int wrong_usage(const char *why, const char *word)
 {
 	fprintf(stderr, "poolinit xml: %s%.80s: see poolinit xml --help\n", why, word);
 	return XML_USAGE;
 }
 
+/* No document is read for this, so that nothing has to be closed in. */
 static int print_capabilities(void)
 {
 	cleanup_buf struct buf out = BUF_INIT;
@@ -174,7 +189,8 @@ static int print_capabilities(void)
 	return print_document(&out);
 }
 
-/* Which words go together. NULL: *status is the exit status. */
+/* The kind of document that the words name, if they make sense together. NULL: *status is the exit status,
+ * and what is wrong has been said. */
 static const struct document_kind *choose_kind(const char *const *words, const char *what,
                                                struct xml_input *d, int *status)
 {
@@ -233,6 +249,7 @@ int xml_main(int argc, char **argv)
 		return 0;
 	if (words[0] && streq(words[0], "capabilities") && !words[1])
 		return print_capabilities();
+	/* Usage is checked before a file is opened: a mistake in the words is not told as one in a file. */
 	const struct document_kind *kind = choose_kind(words, what, &d, &status);
 	if (!kind)
 		return status;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/wipe.h"
 
@@ -27,6 +28,8 @@ static int open_device(const char *path, int mode, struct err *e)
 		                       : err_sys(e, errno, "cannot open %s", path);
 	if (!S_ISBLK(st.st_mode))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", path);
+	/* O_PATH opens nothing: a tape or a terminal at that name would have done something already. Opened
+	 * by its descriptor it is what was looked at, even if another thing has the name by now. */
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", seen);
 	fd = open(by_fd, mode | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY)
@@ -38,6 +41,8 @@ static int open_device(const char *path, int mode, struct err *e)
 int block_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
                    uint64_t *size, struct err *e)
 {
+	demand(v->path && size, e);
+
 	int fd = open_device(v->path, write ? O_RDWR | O_EXCL : O_RDONLY, e);
 
 	(void)d, (void)op;
@@ -52,6 +57,8 @@ int block_vol_open(const struct pool_def *d, struct op *op, const struct volume 
 int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                    struct err *e)
 {
+	demand(v->path && algorithm && op, e);
+
 	cleanup_close int fd = -1;
 
 	(void)d;

@@ -7,8 +7,10 @@
 
 #include "pool/operation.h"
 
-/* The vol_open and vol_wipe of such a pool. A device that is mounted or held by another one (ERR_BUSY) is not
- * written to. */
+/* The vol_open and vol_wipe of such a pool. v->path is the device; nothing but a block device is opened.
+ * ERR_NO_VOLUME: it is not there now; ERR_WRONG_FORMAT: something else is; ERR_BUSY: it is mounted, or
+ * another device is built on it, and would be written to. *size is in bytes. d and op may be whatever the
+ * caller has. */
 int block_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
                    uint64_t *size, struct err *e);
 int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,

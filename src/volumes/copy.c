@@ -12,12 +12,17 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/util.h"
 
+/* A hole is made of whole blocks of 64 KiB: smaller ones would make a file of many extents, which is slower
+ * to read than the zeros. */
 enum { BUFFER = 1024 * 1024, ZERO_BLOCK = 64 * 1024 };
 
 int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e)
 {
+	demand(name, e);
+
 	struct stat st;
 
 	*end = (struct copy_end){ .fd = fd, .name = name };
@@ -33,6 +38,7 @@ int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e)
 
 /* ---- zeros ---- */
 
+/* Zeros by writing, where neither a hole nor the device's own zeroing can be had. */
 static int write_zero_blocks(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
 	static char zeros[ZERO_BLOCK]; /* not const: so it takes no room in the program */
@@ -45,6 +51,7 @@ static int write_zero_blocks(const struct copy_end *end, uint64_t at, uint64_t l
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd p = { .fd = end->fd, .events = POLLOUT };
 
+			/* No deadline here: the worker is ended at the operation's own. */
 			poll(&p, 1, -1);
 			continue;
 		}
@@ -58,6 +65,7 @@ static int write_zero_blocks(const struct copy_end *end, uint64_t at, uint64_t l
 	return 0;
 }
 
+/* A hole behind the end of a file is no hole until the file is that long. */
 static int grow_to(const struct copy_end *end, uint64_t size, struct err *e)
 {
 	struct stat st;
@@ -69,6 +77,8 @@ static int grow_to(const struct copy_end *end, uint64_t size, struct err *e)
 
 int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e)
 {
+	demand(end->fd >= 0 && at <= UINT64_MAX - length, e);
+
 	uint64_t range[2] = { at, length };
 
 	if (end->block && ioctl(end->fd, (ioctl_request)BLKZEROOUT, range) == 0)
@@ -97,6 +107,8 @@ static int await_ends(const struct copy *c)
 	return 0;
 }
 
+/* From file to file: the filesystem may share the blocks, or a server may copy them without sending them
+ * here (copy_file_range(2)). Block devices have no such call. */
 static ssize_t by_range(struct copy *c, size_t size)
 {
 	off_t in = (off_t)c->from.at, out = (off_t)c->to.at;
@@ -191,6 +203,8 @@ static ssize_t read_in(struct copy *c, char *data, size_t size)
 	return (ssize_t)got;
 }
 
+/* Through memory, which always works. The buffer is aligned for descriptors that are open for direct access.
+ */
 static ssize_t by_memory(struct copy *c, size_t size)
 {
 	static char buffer[BUFFER] __attribute__((aligned(4096)));
@@ -226,6 +240,7 @@ static ssize_t copy_chunk(struct copy *c, uint64_t size)
 	}
 }
 
+/* Both ends go on together, so that an error can say at which byte it was. */
 static int advance(struct copy *c, uint64_t n, struct err *e)
 {
 	c->from.at += n;
@@ -235,6 +250,7 @@ static int advance(struct copy *c, uint64_t n, struct err *e)
 }
 
 /* Returns 1 at the source's end. */
+/* Copy data by whatever way works, until it is done or the source has ended. */
 static int copy_data(struct copy *c, uint64_t length, struct err *e)
 {
 	while (length > 0) {
@@ -252,9 +268,11 @@ static int copy_data(struct copy *c, uint64_t length, struct err *e)
 	return 0;
 }
 
+/* A hole of the source: zeros at the other end, unless that is new and has them anyway. */
 static int copy_hole(struct copy *c, uint64_t length, struct err *e)
 {
 	while (length > 0) {
+		/* A hole in a file is made at once, however long it is; zeros to a device take their time. */
 		uint64_t n = c->to.seeks && !c->to.block ? length : least(length, PACE_CHUNK);
 
 		if (!c->fresh && copy_zero(&c->to, c->to.at, n, e) < 0)
@@ -300,6 +318,9 @@ static int copy_segments(struct copy *c, uint64_t end, struct err *e)
 
 int copy_run(struct copy *c, struct err *e)
 {
+	demand(c->pace.op && c->from.fd >= 0 && c->to.fd >= 0, e);
+	demand(c->from.name && c->to.name, e);
+
 	struct stat st;
 	bool holes_seen;
 	uint64_t end;
@@ -308,6 +329,7 @@ int copy_run(struct copy *c, struct err *e)
 	if (fstat(c->from.fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at %s", c->from.name);
 	holes_seen = S_ISREG(st.st_mode);
+	/* A block device or a pipe cannot say where it has holes. */
 	if (c->sparse && !holes_seen)
 		c->way = BY_MEMORY; /* zeros must be looked for */
 	if (c->sparse && holes_seen) {
@@ -320,6 +342,7 @@ int copy_run(struct copy *c, struct err *e)
 	}
 	if (rc < 0)
 		return -1;
+	/* A file that ends with a hole has to be made that long: nothing was written there. */
 	if (c->sparse && c->to.seeks && !c->to.block && grow_to(&c->to, c->to.at, e) < 0)
 		return -1;
 	pace_end(&c->pace);

@@ -2,6 +2,10 @@
  *
  * Bytes from one descriptor to another by the shortest way that both allow: copy_file_range, sendfile,
  * splice, or through memory.
+ *
+ * Each of the ways is a call of the kernel that knows some pairs of ends only. They are tried in order, the
+ * cheapest first, and what fails with an error that means "not these two" is left out for the rest of the
+ * copy.
  */
 #ifndef POOLINIT_VOLUMES_COPY_H
 #define POOLINIT_VOLUMES_COPY_H
@@ -32,13 +36,16 @@ struct copy {
 	unsigned way;  /* private */
 };
 
-/* What an end is, from the descriptor. ERR_INVALID: not a file, block device, pipe or socket. */
+/* Fill in what an end is, from the descriptor, which stays the caller's; so does name. ERR_INVALID: not a
+ * file, block device, pipe or socket. `at` is 0. */
 int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e);
-/* Copy. A source that ends early is no error: see done. A final hole of a regular file is made too. Does not
- * sync. */
+/* Copy c->length bytes, both ends going on from their `at`. A source that ends early is no error: see done.
+ * A final hole of a regular file is made too. Does not sync. ERR_TIMEOUT: the deadline of pace.op has
+ * passed; what was copied by then stays there, and done says how much it is. Blocks: for workers. */
 int copy_run(struct copy *c, struct err *e);
 
-/* Zeros from `at` on: a hole where the file can have one, zeros otherwise. */
+/* Zeros from `at` on, `length` bytes: a hole where the file can have one, zeros otherwise. A file that is
+ * shorter becomes that long. Looks at no deadline. */
 int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Deadline and progress of long loops.
+ *
+ * A loop that copies a terabyte has to end at its deadline, and whoever waits for it wants to see it move.
+ * Both are looked at between two pieces, so that a piece must be short beside the deadline.
  */
 #include "volumes/pace.h"
 #include "base/contract.h"
@@ -31,5 +34,6 @@ int pace_step(struct pace *p, uint64_t n, struct err *e)
 
 void pace_end(struct pace *p)
 {
+	demand_or(p->op, );
 	tell_progress(p, clock_ms());
 }

@@ -10,10 +10,12 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 
+/* Called for each mount: nonzero ends the walk, and means that the mount is still there. */
 static int has_number(const struct mount_entry *m, void *arg)
 {
 	return m->id == *(const int *)arg;
@@ -39,12 +41,15 @@ static bool is_same(const struct pool_def *d, int fd, const struct dir_place *no
 
 int pool_dir_open(const struct pool_def *d, int flags, struct err *e)
 {
+	demand(d->target.path, e);
+
 	const struct dir_place *then = &d->target.place;
 	struct dir_place now;
 	int fd = target_open_path(d->target.path, flags, e);
 
 	if (fd < 0 && then->known && e && (e->sys == ENOENT || e->sys == ENOTDIR))
 		return err_wrap(e, ERR_STATE, "the directory of pool \"%s\" is not there", d->name);
+	/* Not known: the pool was started by a version that did not note it, or is not started at all. */
 	if (fd < 0 || !then->known)
 		return fd;
 	if (target_place(fd, &now, e) == 0) {

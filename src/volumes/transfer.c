@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * vol-upload and vol-download: a client's file, pipe or socket on one side, a volume on the other.
+ *
+ * A volume that was uploaded in part is neither the old nor the new one. There is no way back from that, so
+ * that the message says how far it came, and whether what was written is on the disk.
  */
 #include <errno.h>
 #include <grp.h>
@@ -8,12 +11,14 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/copy.h"
 #include "volumes/transfer.h"
 
 /* ---- both ways ---- */
 
+/* Open the volume as its pool's type does, with the rights of root, which the process still has. */
 static int open_content(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
                         const struct volume *v, bool write, uint64_t *size, struct err *e)
 {
@@ -58,6 +63,7 @@ static void client_advance(const struct copy_end *end)
 		lseek(end->fd, (off_t)end->at, SEEK_SET);
 }
 
+/* Is all of the range in the volume? Compared without adding: both numbers come from a client. */
 static int check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
                        struct err *e)
 {
@@ -75,8 +81,8 @@ static int check_range(const char *what, const struct transfer *t, const char *n
 
 /* ---- upload ---- */
 
-/* A device has the size that it has; a file is as long as what is written: an image goes into a volume that
- * was made empty for it, as with virsh. */
+/* Has the volume the size that it has? A device has; a file is as long as what is written: an image goes
+ * into a volume that was made empty for it, as with virsh. */
 static bool is_bounded(const struct volume *v)
 {
 	return streq(v->type, "block");
@@ -93,7 +99,7 @@ static bool known_length(const struct copy_end *from, uint64_t *length)
 	return true;
 }
 
-/* Does it all fit? Asked before anything is written, if it can be known. */
+/* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. */
 static int check_upload(const struct transfer *t, const struct copy_end *from, const struct volume *v,
                         uint64_t size, struct err *e)
 {
@@ -132,6 +138,8 @@ static int check_rest(const struct copy *c, const struct volume *v, uint64_t roo
 	              : 0;
 }
 
+/* The upload itself. How many bytes will come is known of a file only: progress counts up to that, or up to
+ * what the caller or the device allows. */
 static int upload(struct copy *c, const struct volume *v, struct transfer *t, uint64_t size, struct err *e)
 {
 	uint64_t room = size - t->offset, coming;
@@ -152,6 +160,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	client_advance(&c->from);
 	if (rc == 0 && t->length == 0 && is_bounded(v))
 		rc = check_rest(c, v, room, e);
+	/* Also after a failure: what the message says of the volume's content is to be true after a crash. */
 	flushed = fdatasync(c->to.fd) == 0;
 	if (!flushed && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
@@ -170,6 +179,8 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v,
                     struct transfer *t, struct err *e)
 {
+	demand(op && v->name && t->stream >= 0, e);
+
 	struct copy c = { .pace = { .op = op, .doing = "upload the volume" } };
 	cleanup_close int fd = -1;
 	uint64_t size = 0;
@@ -177,6 +188,8 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 	t->done = 0;
 	if (client_end(&c.from, t->stream, e) < 0)
 		return -1;
+	/* The client's file is looked at before, the rights are given up after the volume is open: in the
+	 * other order the client could not open the volume, or would be read with root's rights. */
 	fd = open_content(open_volume, d, op, v, true, &size, e);
 	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
 	    check_upload(t, &c.from, v, size, e) < 0)
@@ -189,6 +202,8 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
                       const struct volume *v, struct transfer *t, struct err *e)
 {
+	demand(op && v->name && t->stream >= 0, e);
+
 	struct copy c = { .pace = { .op = op, .doing = "download the volume" }, .sparse = t->sparse };
 	cleanup_close int fd = -1;
 	uint64_t size = 0;

@@ -7,8 +7,10 @@
 
 #include "pool/operation.h"
 
-/* `stream` is the client's file, pipe or socket. sparse: holes stay holes (skipped when written to a regular
- * file or a volume, found by SEEK_DATA when read). length 0: to the end. *done: bytes, holes among them. */
+/* One upload or download. The caller fills in all but `done`. `stream` is the client's file, pipe or socket,
+ * which stays the caller's. sparse: holes stay holes (skipped when written to a regular file or a volume,
+ * found by SEEK_DATA when read). offset and length are of the volume, in bytes; length 0: to the end. *done:
+ * bytes, holes among them. */
 struct transfer {
 	int stream;
 	/* a descriptor of that user's: it is read and written with the user's rights, not root's */
@@ -19,7 +21,10 @@ struct transfer {
 	bool sparse;
 	uint64_t done;
 };
-/* open_volume NULL: ERR_UNSUPPORTED, for volumes of that type have no content that could be had. */
+/* Copy the stream into the volume, or the volume into the stream. open_volume NULL: ERR_UNSUPPORTED, for
+ * volumes of that type have no content that could be had. ERR_INVALID: the range is not in the volume. An
+ * upload that fails has changed the volume up to t->done, and its message says so. With t->passed the
+ * process gives up root's rights for good: it is a worker, and ends afterwards. */
 int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct op *op, const struct volume *v,
                     struct transfer *t, struct err *e);
 int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Wiping: zeros and trim here, overwriting with patterns by scrub(1).
+ *
+ * The ways of one algorithm are tried from the cheapest to the surest, each from where the one before it has
+ * come to: a device that refuses the clever command halfway is finished by plain writes.
  */
 #include "volumes/wipe.h"
 
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "volumes/pace.h"
@@ -19,6 +23,8 @@ const char *const wipe_algorithms[] = { "zero",      "nnsa",       "dod",    "bs
 
 int wipe_check(const char *algorithm, struct err *e)
 {
+	demand(algorithm, e);
+
 	char list[160] = "";
 	size_t used = 0;
 
@@ -31,6 +37,7 @@ int wipe_check(const char *algorithm, struct err *e)
 	return err_set(e, ERR_INVALID, "algorithm \"%.80s\" is not known, which are %s", algorithm, list);
 }
 
+/* One wiping: what is wiped, and how far it has come. */
 struct wiping {
 	int fd;
 	bool block;
@@ -43,6 +50,7 @@ struct wiping {
  * next way. */
 typedef int step_fn(const struct wiping *w, uint64_t at, uint64_t n);
 
+/* Give the storage of a range of a file back; it reads as zeros then (fallocate(2)). */
 static int punch(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	return fallocate(w->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
@@ -61,16 +69,20 @@ static int device_range(const struct wiping *w, unsigned request, uint64_t at, u
 	return ioctl(w->fd, (ioctl_request)request, range);
 }
 
+/* Give the storage of a range of a device back. What it reads as is the device's own choice: this is for
+ * "trim", not for "zero". */
 static int discard(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	return device_range(w, BLKDISCARD, at, n);
 }
 
+/* Zeros by the kernel, which has the device do it where that can (BLKZEROOUT). */
 static int zero_out(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	return device_range(w, BLKZEROOUT, at, n);
 }
 
+/* The last way, which works everywhere. */
 static int write_zero_pass(const struct wiping *w, uint64_t at, uint64_t n)
 {
 	static char zeros[256 * 1024]; /* not const: so it takes no room in the program */
@@ -131,6 +143,7 @@ static int wipe_zero(struct wiping *w, const struct stat *st, struct err *e)
 	return rc > 0 ? run_steps(w, write_zero_pass, PACE_CHUNK, e) : rc;
 }
 
+/* Give all storage back. Where that is not possible it is said: zeros would not be what was asked for. */
 static int wipe_trim(struct wiping *w, struct err *e)
 {
 	int rc = run_steps(w, w->block ? discard : punch, w->block ? BIG_CHUNK : w->size, e);
@@ -144,6 +157,8 @@ static int wipe_trim(struct wiping *w, struct err *e)
 
 /* ---- scrub ---- */
 
+/* Overwriting with patterns, by scrub(1), which gets the open file and nothing else. The words for patterns
+ * are its own. */
 static int wipe_scrub(const struct wiping *w, const char *algorithm, struct err *e)
 {
 	char path[32];
@@ -153,6 +168,7 @@ static int wipe_scrub(const struct wiping *w, const char *algorithm, struct err 
 	};
 	int rc;
 
+	/* Asked here, so that the sentence can say what else would do. */
 	if (!spawn_find("scrub"))
 		return err_set(e, ERR_NO_TOOL,
 		               "wiping with \"%s\" needs scrub, which is not installed (\"zero\" and "
@@ -171,6 +187,7 @@ static int wipe_scrub(const struct wiping *w, const char *algorithm, struct err 
 
 /* ---- */
 
+/* How much there is to wipe; and that is the total for progress. */
 static int size_of(struct wiping *w, const struct stat *st, struct err *e)
 {
 	w->block = S_ISBLK(st->st_mode);
@@ -183,6 +200,8 @@ static int size_of(struct wiping *w, const struct stat *st, struct err *e)
 
 int wipe(int fd, const char *algorithm, struct op *op, const char *name, struct err *e)
 {
+	demand(fd >= 0 && op && algorithm && name, e);
+
 	struct wiping w = { .fd = fd, .name = name, .pace = { .op = op, .doing = "wipe" } };
 	struct stat st;
 	int rc;

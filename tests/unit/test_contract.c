@@ -19,6 +19,18 @@ static int half(int n, struct err *e)
 	return n / 2;
 }
 
+static int third(int n, struct err *e)
+{
+	demand(n % 3 == 0, e);
+	return n / 3;
+}
+
+static int fourth(int n)
+{
+	demand_or(n % 4 == 0, -1);
+	return n / 4;
+}
+
 static void to_log(const void *where)
 {
 	log_error(LF_BOOT, CONTRACT_TEXT, where);
@@ -61,6 +73,17 @@ static void a_guarded_process_refuses_and_logs(void)
 	CHECK(strstr(buf_str(&log), "a mistake in poolinit") != NULL);
 }
 
+static void a_demand_is_checked_in_this_build(void)
+{
+	struct err e = { 0 };
+
+	CHECK_INT(third(9, &e), 3);
+	CHECK_INT(third(4, &e), -1);
+	CHECK_INT(e.class, ERR_INTERNAL);
+	CHECK_INT(fourth(8), 2);
+	CHECK_INT(fourth(9), -1);
+}
+
 static void the_child_of_a_guarded_process_ends(void)
 {
 	CHECK_INT(signal_of_child(), SIGABRT);
@@ -71,6 +94,7 @@ int main(void)
 	RUN(one_that_holds_changes_nothing);
 	RUN(a_worker_that_breaks_one_ends);
 	RUN(a_guarded_process_refuses_and_logs);
+	RUN(a_demand_is_checked_in_this_build);
 	RUN(the_child_of_a_guarded_process_ends);
 	return check_done();
 }

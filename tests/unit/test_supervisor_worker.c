@@ -796,8 +796,7 @@ static void one_that_does_not_go_is_killed(void)
 static void another_ones_that_has_gone_is_replaced(void)
 {
 	begin_service(sleeper, false, "F");
-	CHECK(need() < 0);
-	CHECK(is_state("foreign"));
+	CHECK(need() < 0 && is_state("foreign"));
 	CHECK_INT(view().pid, 0);
 	service_doubt(s, &service, NULL);
 	CHECK(need() == 0); /* while it is asked again it counts as what it was */
@@ -813,8 +812,7 @@ static void another_ones_that_has_gone_is_replaced(void)
 static void ours_that_answers_no_more_is_replaced(void)
 {
 	begin_service(sleeper, false, "");
-	CHECK(need() < 0);
-	CHECK(is_state("ready"));
+	CHECK(need() < 0 && is_state("ready"));
 	pid_t pid = view().pid;
 	service_doubt(s, &service, NULL);
 	CHECK(need() == 0);
@@ -846,13 +844,11 @@ static void shutdown_takes_it_along_at_every_stage(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
 		begin_service(sleeper, false, i == 3 ? "P" : "");
-		CHECK(need() < 0);
-		CHECK(is_state(stages[i]));
+		CHECK(need() < 0 && is_state(stages[i]));
 		pid_t pid = view().pid;
 		over = false;
 		supervisor_shutdown(s, clock_ms() + PATIENCE, on_over, NULL);
-		CHECK(until(is_over, PATIENCE));
-		CHECK(until(none_left, PATIENCE));
+		CHECK(until(is_over, PATIENCE) && until(none_left, PATIENCE));
 		CHECK_INT(view().pid, 0);
 		CHECK(pid == 0 || kill(pid, 0) < 0);
 		end_service();

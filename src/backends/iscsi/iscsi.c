@@ -5,6 +5,10 @@
  *
  * The kernel moves the data; iscsid (open-iscsi) makes and repairs its connections; iscsiadm tells iscsid to
  * log in and out. What sessions there are is read from sysfs, never from a program's output.
+ *
+ * A session belongs to the machine, not to the pool: one that is there is used, whoever made it, and one
+ * that a failed start has begun is ended by stop. While a session is broken its disks answer nothing; so
+ * whatever would ask them looks at the session first.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -14,6 +18,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include "backends/luns.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/spawn.h"
 #include "base/util.h"
@@ -28,12 +33,15 @@
 
 /* ---- the portal, as the definition has it ---- */
 
+/* The portal's text, as iscsiadm takes it. */
 static void portal_at(struct iscsi_portal *p, const char *host)
 {
 	p->host = host;
 	snprintf(p->text, sizeof(p->text), strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
 }
 
+/* The portal as the definition has it. The name of the interface is made of the initiator's name (FNV-1a),
+ * since open-iscsi keeps such names in files. */
 static void portal_of(const struct pool_def *d, const struct op *op, struct iscsi_portal *p)
 {
 	uint32_t hash = 2166136261u;
@@ -50,6 +58,8 @@ static void portal_of(const struct pool_def *d, const struct op *op, struct iscs
 	snprintf(p->iface, sizeof(p->iface), d->source.initiator ? "poolinit-%08x" : "default", hash);
 }
 
+/* Whatever becomes an argument of iscsiadm or a line of a record is checked once more here, where it is
+ * used. */
 static int iscsi_validate(const struct pool_def *d, struct err *e)
 {
 	if (d->source.nhosts != 1)
@@ -98,6 +108,7 @@ static int portal_session(struct iscsi_portal *p, struct iscsi_session *s)
 	return iscsi_session_find("/sys", p->iqn, resolved, p->port, s, NULL);
 }
 
+/* A clause that says what a session is doing that is not logged in. */
 static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_session *s, char *out, size_t size)
 {
 	char doing[160];
@@ -108,6 +119,8 @@ static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_sessi
 
 /* ---- operations ---- */
 
+/* From sysfs alone, so that a target that is gone hangs nothing; the name service is asked only if that
+ * decides. */
 static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                        struct err *e)
 {
@@ -134,6 +147,7 @@ static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state 
 	return 0;
 }
 
+/* The session and its disks: an event about one of them has this made again. */
 static int iscsi_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
 	struct iscsi_session s;
@@ -170,6 +184,7 @@ static int explain_rejection(const struct pool_def *d, struct err *e)
 	return -1;
 }
 
+/* What login_at() works with, for each address in turn. */
 struct login {
 	const struct pool_def *d;
 	struct iscsi_portal *p;
@@ -185,6 +200,8 @@ static void portal_choose(struct iscsi_portal *p, const struct address *a)
 		portal_at(p, p->address.text);
 }
 
+/* One address of the portal. The kernel's part is loaded only now that somebody answers there. 1: another
+ * address may do. */
 static int login_at(void *arg, const struct address *a, struct err *e)
 {
 	const struct login *l = arg;
@@ -219,6 +236,8 @@ static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct
 	return explain_rejection(d, e);
 }
 
+/* A session that is there is taken over, also one that somebody else has made; else one is made. Then its
+ * LUNs are looked for, and their disks waited for. */
 static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct iscsi_session s;
@@ -272,6 +291,7 @@ static int refresh_later(const struct iscsi_portal *p, const struct iscsi_sessio
 	return err_set(e, ERR_STORAGE, "%s", text);
 }
 
+/* One clause for the pool: the first LUN that is not well, and how many there are. */
 static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *h, struct op *op)
 {
 	char others[48] = "";
@@ -283,6 +303,8 @@ static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *
 		         p->text, h->why, others);
 }
 
+/* Ask for LUNs, wait for their disks, and report each. A session that is not logged in is not asked: that
+ * would block. */
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	struct luns_health health;
@@ -348,6 +370,7 @@ static int session_await_end(struct iscsi_portal *p, struct op *op, struct err *
 	return 0;
 }
 
+/* Log out. LUNs in use are refused before: a logout would take them away from under whoever uses them. */
 static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct iscsi_session s;
@@ -412,6 +435,8 @@ static void add_target(const struct pool_def *source, const char *name, void **n
  * left out whole, not cut to what fits. */
 void iscsi_targets(const struct pool_def *source, char *text, struct op *op, struct buf *out)
 {
+	demand_or(source && text && out, );
+
 	void *names = NULL;
 	char *save = NULL, *line = strtok_r(text, "\n", &save), *next;
 	unsigned refused = 0;
@@ -467,6 +492,7 @@ static int discover_at(void *arg, const struct address *a, struct err *e)
 	return rc < 0 && net_another_may_do(e) ? 1 : rc;
 }
 
+/* The targets that a portal offers to us (SendTargets). Nothing is left in open-iscsi's database by it. */
 static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	struct pool_def d = { .type = POOL_ISCSI, .source = source->source };

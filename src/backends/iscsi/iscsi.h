@@ -31,7 +31,7 @@ struct iscsi_session {
 	char patience[16]; /* seconds from the one to the other */
 };
 
-/* What one that is not logged in is doing, a clause. */
+/* Write what one that is not logged in is doing, a clause for op->why. */
 void iscsi_session_doing(const struct iscsi_session *s, char *out, size_t size);
 /* False: its connection has broken again and again of late. `last` is what the last look has written to
  * `detail` (or NULL), which is what this one writes. */
@@ -63,18 +63,21 @@ void iscsi_targets(const struct pool_def *source, char *text, struct op *op, str
 extern const struct service iscsid_service;
 extern const struct backend iscsi_backend;
 
-/* The kernel's part: ERR_UNSUPPORTED if it has none. */
+/* Load the kernel's part: iSCSI over TCP, and the driver for disks. ERR_UNSUPPORTED if it has none. */
 int iscsi_transport_load(struct err *e);
-/* The name in a file like /etc/iscsi/initiatorname.iscsi; false if there is none that is an iSCSI name. */
+/* Find the name in a file like /etc/iscsi/initiatorname.iscsi ("InitiatorName=iqn…"); false if there is none
+ * that is an iSCSI name and fits. */
 bool iscsi_initiator_parse(const char *text, char *out, size_t size);
 
 /* ---- iscsiadm.c ---- */
 
-/* Log in with the definition's initiator name and CHAP secret. Success also if the session is there
- * already. */
+/* Log in with the definition's initiator name and CHAP secret. Success also if the session is there already.
+ * p->text is what iscsid is given as the portal. ERR_AUTH: the target refuses who we are, which is not to be
+ * tried again; ERR_NO_SECRET; ERR_WAIT_SERVER: the target may answer later. The record with the password is
+ * removed, whatever comes of it. */
 int iscsi_login(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
-/* Run iscsiadm. `fine` is a further exit status that counts as success (0: none); `doing` begins the error's
- * sentence. */
+/* Run iscsiadm, by op's deadline. `fine` is a further exit status that counts as success (0: none); `doing`
+ * begins the error's sentence. Errors as iscsi_failure(), and those of running it. */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e);
 enum {
 	ISCSIADM_NO_SESSION = 2,
@@ -83,11 +86,14 @@ enum {
 	ISCSIADM_FATAL_LOGIN = 19,
 	ISCSIADM_NO_OBJECTS = 21,
 };
-/* The definition's initiator name, if it has one, under the name p->iface in open-iscsi's database. */
+/* Enter the definition's initiator name, if it has one, under the name p->iface in open-iscsi's database.
+ * Nothing happens where it has none. */
 int iscsi_iface_make(const struct pool_def *d, const struct iscsi_portal *p, struct op *op, struct err *e);
 
 #define ISCSI_REJECTED "authentication rejected"
-/* The error for an exit status of iscsiadm's: `doing` ("login to IQN at PORTAL") is put in front. */
+/* Fill e for an exit status of iscsiadm's, with what its messages say where the status says nothing: `doing`
+ * ("login to IQN at PORTAL") is put in front. Returns -1. Statuses: open-iscsi's include/iscsi_err.h, and
+ * those of our own patch (deps/open-iscsi/logins.patch). */
 int iscsi_failure(int status, const char *messages, const char *doing, struct err *e);
 /* What iscsiadm's messages say of the reason, one sentence without newline; empty if nothing. */
 void iscsi_reason(const char *messages, char *out, size_t size);

@@ -3,6 +3,9 @@
  * iscsiadm and its database. Running the tool, the meaning of its answers, and the record that tells iscsid
  * how to log in: made for one login and removed after it, for the CHAP password stands in it. It stands
  * nowhere else: in no argument, no environment, no message.
+ *
+ * iscsiadm prints for people, and its messages differ between versions; its exit status does not. So the
+ * status decides which class an error has, and the text is only quoted.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -13,6 +16,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/spawn.h"
@@ -86,6 +90,8 @@ static const struct outcome chap_outcomes[] = {
  * the first message of all. */
 void iscsi_reason(const char *messages, char *out, size_t size)
 {
+	demand_or(messages && out && size > 0, );
+
 	static const char tag[] = "iscsiadm: ", reported[] = "reported error (";
 	bool exact = false;
 
@@ -112,6 +118,8 @@ void iscsi_reason(const char *messages, char *out, size_t size)
 
 int iscsi_failure(int status, const char *messages, const char *doing, struct err *e)
 {
+	demand(messages && doing, e);
+
 	char reason[300];
 
 	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
@@ -133,6 +141,8 @@ int iscsi_failure(int status, const char *messages, const char *doing, struct er
  * success (0: none). */
 int iscsiadm_run(const char *const *argv, int fine, const char *doing, struct op *op, struct err *e)
 {
+	demand(argv && argv[0] && doing && op, e);
+
 	struct tool t = { .argv = argv, .deadline = op->deadline };
 	int r = spawn_run(&t, e);
 
@@ -152,6 +162,7 @@ static const char record_mark[] = "# made by poolinit for one login\n";
 
 bool iscsi_record_value_ok(const char *value, size_t len)
 {
+	demand_or(value, false);
 	if (len == 0 || len > 255 || isspace((unsigned char)value[0]) ||
 	    isspace((unsigned char)value[len - 1]))
 		return false;
@@ -161,6 +172,7 @@ bool iscsi_record_value_ok(const char *value, size_t len)
 	return true;
 }
 
+/* A line "KEY = VALUE" of a record; white space may be missing. */
 static bool line_has_key(const char *line, size_t len, const char *key)
 {
 	size_t n = strlen(key);
@@ -170,6 +182,7 @@ static bool line_has_key(const char *line, size_t len, const char *key)
 
 void iscsi_record_edit(const char *record, const char *const *settings, struct buf *out)
 {
+	demand_or(record && settings && out, );
 	for (const char *p = record; *p;) {
 		size_t n = strcspn(p, "\n");
 		bool replaced = false;
@@ -246,6 +259,7 @@ static void record_remove(const char *path)
 	}
 }
 
+/* The buffer may hold a password. */
 static void wipe_text(struct buf *b)
 {
 	if (b->data)
@@ -253,7 +267,8 @@ static void wipe_text(struct buf *b)
 	buf_free(b);
 }
 
-/* Write settings and CHAP into the record that iscsiadm has just made. */
+/* Write settings and CHAP into the record that iscsiadm has just made. The password stands in memory twice,
+ * here and in the record's text: both are wiped, also after an error. */
 static int record_write(const struct pool_def *d, const char *path, struct op *op, struct err *e)
 {
 	struct buf old = BUF_INIT, new = BUF_INIT;

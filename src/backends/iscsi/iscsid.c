@@ -2,6 +2,9 @@
  *
  * iscsid beside us: the files it needs, and whether it answers. It is started and kept running by the
  * supervisor.
+ *
+ * There is one iscsid in a network namespace, at a socket of a fixed name. If one answers it is used, as a
+ * second one would fight over the same sessions; only if none does are files made for one of ours.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -13,6 +16,7 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -40,6 +44,8 @@ static const char iscsid_defaults[] = "node.session.timeo.replacement_timeout = 
 
 bool iscsi_initiator_parse(const char *text, char *out, size_t size)
 {
+	demand_or(text && out && size > 0, false);
+
 	static const char key[] = "InitiatorName=";
 
 	while (*text) {
@@ -65,6 +71,7 @@ bool iscsi_initiator_parse(const char *text, char *out, size_t size)
 	return false;
 }
 
+/* The name in that file, if it is there and holds one. */
 static bool initiator_from(const char *path, char *out, size_t size)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -108,6 +115,7 @@ static int initiator_write(struct err *e)
 	return file_replace(AT_FDCWD, ISCSID_INITIATOR, text.data, text.len, 0600, e);
 }
 
+/* The administrator's settings stay, and ours come behind them. */
 static int conf_write(struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -135,6 +143,8 @@ struct ipc_answer {
 	char name[IQN_MAX];
 };
 
+/* A connection to the daemon's socket, which is in the abstract namespace: the one of this network namespace
+ * answers. The descriptor, or -errno. */
 static int ipc_connect(void)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -204,6 +214,7 @@ static int iscsid_ask(uint64_t deadline, char *name, size_t size)
 	return 0;
 }
 
+/* Silence and refusal are told apart: silence may pass. */
 static int no_answer(int r, const char *what, struct err *e)
 {
 	return r == -ETIMEDOUT ? err_set(e, ERR_TIMEOUT, "%s in time", what) : err_sys(e, -r, "%s", what);
@@ -253,6 +264,7 @@ int iscsi_transport_load(struct err *e)
 	return 0;
 }
 
+/* Somebody's iscsid that answers is used as it is: two of them would take each other's sessions. */
 static int iscsid_prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
 	char name[IQN_MAX];

@@ -2,6 +2,9 @@
  *
  * The kernel's iSCSI sessions, as sysfs has them: which there are, whether they are logged in, and how
  * steadily.
+ *
+ * Facts: drivers/scsi/scsi_transport_iscsi.c of the kernel, which makes /sys/class/iscsi_session and
+ * /sys/class/iscsi_connection. One connection belongs to a session here, with its number.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +13,7 @@
 #include <stdlib.h>
 #include "backends/iscsi/iscsi.h"
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -70,6 +74,8 @@ static int session_host(const char *sys, int sid)
 int iscsi_session_find(const char *sys, const char *iqn, const char *const *addresses, int port,
                        struct iscsi_session *s, bool *elsewhere)
 {
+	demand_or(sys && iqn && addresses && s, 0);
+
 	char path[PATH_MAX], text[300];
 	struct dirent *entry;
 	int found = 0;
@@ -106,6 +112,7 @@ int iscsi_session_find(const char *sys, const char *iqn, const char *const *addr
 
 void iscsi_session_doing(const struct iscsi_session *s, char *out, size_t size)
 {
+	demand_or(s && out && size > 0, );
 	if (streq(s->state, "FAILED"))
 		snprintf(out, size,
 		         "its connection broke and is being made again; until then reads and writes wait, "
@@ -120,7 +127,8 @@ void iscsi_session_doing(const struct iscsi_session *s, char *out, size_t size)
 		snprintf(out, size, "the kernel calls it %s", s->state[0] ? s->state : "nothing");
 }
 
-/* "session=3 breaks=2 at=5012 out" */
+/* The state goes from look to look as text: "session=3 breaks=2 at=5012 out". A break is counted when the
+ * session is seen not logged in; after CALM without one the count begins anew. */
 bool iscsi_session_steady(const struct iscsi_session *s, const char *last, struct buf *detail)
 {
 	char mine[32];

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The DHCP client as a child: started, watched, started again.
+ *
+ * udhcpc is busybox's, which every small image has. It speaks DHCP and nothing else; what it learns it hands
+ * to a script, which is this program under another name (lease.c). So no interpreter is needed, and the
+ * facts of a lease are checked by the code that uses them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -24,12 +29,15 @@ static int start_child(struct dhcp_client *c, struct err *e);
 
 bool dhcp_lease(const char *run_dir, const char *device, char *address, size_t size)
 {
+	demand_or(device && address && size > 0, false);
+
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/network/%s.lease", run_dir, device);
 	return file_read_line(AT_FDCWD, path, address, size) > 0;
 }
 
+/* Again in 1 s, 2 s, … 60 s. */
 static void start_client_later(struct dhcp_client *c)
 {
 	uint64_t wait = AGAIN_FIRST << (c->failures < 6 ? c->failures : 6);
@@ -38,6 +46,8 @@ static void start_client_later(struct dhcp_client *c)
 	loop_arm(c->loop, &c->again, clock_ms() + (wait < AGAIN_LAST ? wait : AGAIN_LAST));
 }
 
+/* The client ends only if something is wrong with it, or if lease.c has ended it: either way another one is
+ * started. */
 static void on_client_exit(struct watch *w, uint32_t events)
 {
 	struct dhcp_client *c = w->owner;
@@ -55,6 +65,7 @@ static void on_client_exit(struct watch *w, uint32_t events)
 	start_client_later(c);
 }
 
+/* The pause is over. What goes wrong now is said once, and tried again all the same. */
 static void on_client_again(struct timer *t)
 {
 	struct dhcp_client *c = t->owner;
@@ -95,6 +106,7 @@ static int start_child(struct dhcp_client *c, struct err *e)
 		               "cannot configure %s by DHCP: neither udhcpc nor busybox is there", c->device);
 	if (script_link(c->run_dir, script, sizeof(script), e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot configure %s by DHCP", c->device);
+	/* udhcpc hands its environment on to the script, which learns so where our state is. */
 	snprintf(run_dir, sizeof(run_dir), "POOLINIT_RUN=%s", c->run_dir);
 	/* Three requests a second apart, a pause of two seconds, and so on for ever. */
 	const char *const argv[] = {
@@ -133,6 +145,7 @@ static int start_child(struct dhcp_client *c, struct err *e)
 
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e)
 {
+	demand(l && run_dir && device && *device, e);
 	*c = (struct dhcp_client){ .loop = l, .run_dir = run_dir };
 	c->exit = (struct watch){ .fd = -1, .on_event = on_client_exit, .owner = c };
 	c->again = (struct timer){ .on_expiry = on_client_again, .owner = c };

@@ -25,9 +25,10 @@ struct dhcp_client {
 	bool complained;
 };
 
-/* Start it, and again whenever it ends. ERR_NO_TOOL: there is no udhcpc and no busybox. */
+/* Start a client for an interface, and again whenever it ends. run_dir is the caller's and must last.
+ * ERR_NO_TOOL: there is no udhcpc and no busybox. After an error the client is not in use. */
 int dhcp_start(struct dhcp_client *c, struct loop *l, const char *run_dir, const char *device, struct err *e);
-/* End the client and watch it no more. Its address stays. */
+/* End the client and watch it no more. Its address stays. One that is not in use may be stopped. */
 void dhcp_stop(struct dhcp_client *c);
 /* The address that was got for an interface ("192.0.2.100/24"; the file run_dir/network/DEVICE.lease). False:
  * none. */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * ip=: ten fields between colons, or one word, or a device and a word.
+ *
+ * A command line that was written for another initramfs is to work here. So everything that the kernel
+ * accepts is accepted, what others have added is told as unsupported, and a field that makes no sense is
+ * left out with a sentence rather than taking the rest with it; but no machine gets an address that nobody
+ * meant for it.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -42,6 +47,7 @@ static const struct autoconf autoconfs[] = {
 	{ "either6", IP_DHCP, false }, { "link6", IP_DHCP, false }, { "link-local", IP_DHCP, false },
 };
 
+/* NULL: not a word for a method, so that it is some other field. */
 static const struct autoconf *autoconf_find(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(autoconfs); i++)
@@ -54,6 +60,8 @@ static const struct autoconf *autoconf_find(const char *word)
 
 int ip_address_parse(const char *text, struct ip_address *out, struct err *e)
 {
+	demand(text && out, e);
+
 	char copy[IP_TEXT];
 	size_t len = strlen(text);
 	struct ip_address a = { 0 };
@@ -105,6 +113,7 @@ bool ip_address_is_host(const struct ip_address *a)
 	       (!hosts || ((v4 & hosts) && (v4 & hosts) != hosts));
 }
 
+/* Digits and nothing else, up to max. -1: something else. */
 static int parse_number(const char *text, unsigned max, unsigned *out)
 {
 	unsigned n = 0;
@@ -149,6 +158,7 @@ static unsigned class_prefix(const struct ip_address *a)
 	return 8U + (a->bytes[0] >= 128 ? 8U : 0U) + (a->bytes[0] >= 192 ? 8U : 0U);
 }
 
+/* What the kernel lets an interface be called (dev_valid_name in net/core/dev.c). */
 static bool device_name_ok(const char *s)
 {
 	if (!*s || strlen(s) >= IFNAMSIZ || streq(s, ".") || streq(s, ".."))
@@ -246,6 +256,7 @@ static int take_netmask(const char *slash, const char *mask, struct ip_address *
 	                      : 0;
 }
 
+/* An empty field names no interface: any that suits will do. */
 static int take_device(const char *text, struct ip_param *p, struct err *e)
 {
 	if (!*text)
@@ -258,6 +269,7 @@ static int take_device(const char *text, struct ip_param *p, struct err *e)
 	return 0;
 }
 
+/* A name that is bad is left out, and the host has none: the rest of the parameter does not depend on it. */
 static int take_hostname(const char *text, struct ip_param *p, struct err *e)
 {
 	if (*text && (strlen(text) >= sizeof(p->hostname) || !ip_name_ok(text))) {
@@ -295,6 +307,7 @@ struct faults {
 	bool unusable;
 };
 
+/* Note what is wrong, behind what was wrong already. True: nothing is. */
 static bool good(struct faults *w, int rc, const struct err *why)
 {
 	char before[sizeof(w->all.message)];
@@ -317,6 +330,9 @@ static void must(struct faults *w, int rc, const struct err *why)
 	w->unusable |= !good(w, rc, why);
 }
 
+/* All ten fields. Address and interface decide whether anything is configured; each of the others is left
+ * out if it is wrong. The netmask is read before the address is judged, as it says what is a network's own
+ * address. */
 static void parse_full(char *const *fields, struct ip_param *p, struct faults *w)
 {
 	char *slash = strchr(fields[F_CLIENT], '/');
@@ -363,6 +379,8 @@ static void parse_short(char *const *fields, int n, struct ip_param *p, struct f
 
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 {
+	demand(value && out, e);
+
 	char text[512], empty[] = "";
 	char *fields[FIELDS];
 	struct faults w = { .unusable = false };
@@ -394,6 +412,8 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 
 int bootif_parse(const char *value, unsigned char mac[6], struct err *e)
 {
+	demand(value && mac, e);
+
 	const char *p = value;
 	unsigned n = 0;
 

@@ -37,11 +37,11 @@ struct ip_param {
 	struct ip_address dns[2], ntp;
 };
 
-/* -1 says which fields are wrong and why, and *out holds the rest all the same: what counts is what was meant
- * for certain. Where the address or the interface is what is wrong, the method is IP_OFF: nothing else is
- * configured instead. As in the kernel, an address that is given wins over AUTOCONF, one that is 0.0.0.0 is
- * not given, and a missing netmask is the address's class (A, B, C; 64 for IPv6). "bootp", "rarp" and what
- * others have added ("ibft", "dhcp6", …) are ERR_UNSUPPORTED. */
+/* Read one value of ip=. -1 says which fields are wrong and why, and *out holds the rest all the same: what
+ * counts is what was meant for certain. Where the address or the interface is what is wrong, the method is
+ * IP_OFF: nothing else is configured instead. As in the kernel, an address that is given wins over AUTOCONF,
+ * one that is 0.0.0.0 is not given, and a missing netmask is the address's class (A, B, C; 64 for IPv6).
+ * "bootp", "rarp" and what others have added ("ibft", "dhcp6", …) are ERR_UNSUPPORTED. */
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e);
 
 /* A numeric address, IPv6 with or without brackets. */
@@ -50,7 +50,8 @@ int ip_address_parse(const char *text, struct ip_address *out, struct err *e);
  * all; nor, with the prefix that it has, for its network or all in it. */
 bool ip_address_is_host(const struct ip_address *a);
 bool ip_address_is_loopback(const struct ip_address *a);
-/* "255.255.255.0" or "24". The ones must stand together. */
+/* Read "255.255.255.0" or "24" into a number of bits; family is AF_INET or AF_INET6, which has the second
+ * form only. The ones must stand together. ERR_INVALID otherwise. */
 int ip_netmask_parse(const char *text, int family, unsigned *prefix, struct err *e);
 #define IP_TEXT 64
 _Static_assert(IP_TEXT > sizeof("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"), "any address fits");
@@ -60,7 +61,8 @@ bool ip_name_ok(const char *s);
 /* As inet_ntop(3) prints it, without the prefix; "none" for no address. Returns out. */
 const char *ip_address_print(const struct ip_address *a, char out[IP_TEXT]);
 
-/* "01-52-54-00-12-34-56" (pxelinux; the hardware type in front may be any) or "52:54:00:12:34:56". */
+/* Read the hardware address of BOOTIF=: "01-52-54-00-12-34-56" (pxelinux; the hardware type in front may be
+ * any) or "52:54:00:12:34:56". ERR_INVALID: it is none. */
 int bootif_parse(const char *value, unsigned char mac[6], struct err *e);
 
 #endif

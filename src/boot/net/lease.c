@@ -5,6 +5,10 @@
  *
  * What the environment holds came from the network: each value is parsed as what it must be, and dropped if
  * it is not.
+ *
+ * It runs as a child of udhcpc, not of the supervisor: it shares no memory with it, and the supervisor hears
+ * of its work as it hears of anybody's, by rtnetlink. What it has set is kept in a file, so that the next
+ * event takes away that address and no other.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -22,6 +26,7 @@
 #define DEFAULT_RUN_DIR "/run/poolinit"
 #define REFUSALS_TOLD   8 /* of one lease: how much there is to refuse is the server's to decide */
 
+/* One event of udhcpc, and the interface that it is about. */
 struct lease {
 	const char *device, *run_dir;
 	int index;
@@ -31,6 +36,7 @@ struct lease {
 	unsigned refused;
 };
 
+/* A fact of the lease, from the environment; "" where the server did not give it. */
 static const char *lease_fact(const char *name)
 {
 	const char *value = getenv(name);
@@ -55,6 +61,7 @@ static void each_word(const char *list, void (*fn)(struct lease *l, const char *
 	}
 }
 
+/* "192.0.2.0/24". IPv4 only, as DHCP's own options are. */
 static bool parse_prefixed(const char *text, struct ip_address *out)
 {
 	char copy[IP_TEXT + 4];
@@ -135,6 +142,8 @@ static void ask_anew(void)
 		kill(getppid(), SIGTERM);
 }
 
+/* Give the interface its address, and remember it with the number of the client that has got it. An offer
+ * that would cut this machine off is refused, and the client is made to ask again. */
 static int take_lease_address(struct lease *l, struct ip_address *a, struct err *e)
 {
 	char text[IP_TEXT], line[IP_TEXT + 32];
@@ -154,6 +163,7 @@ static int take_lease_address(struct lease *l, struct ip_address *a, struct err 
 
 /* ---- routes ---- */
 
+/* A route that the kernel refuses is told, and the others are set. */
 static void set_route(struct lease *l, const struct ip_address *to, const struct ip_address *gateway)
 {
 	struct err e = { 0 };
@@ -162,7 +172,8 @@ static void set_route(struct lease *l, const struct ip_address *to, const struct
 		log_warn(LF_NET, "%s: %s", l->device, e.message);
 }
 
-/* Only the first router is used: the others are for when it is dead, which nobody here would notice. */
+/* The default route. Only the first router is used: the others are for when it is dead, which nobody here
+ * would notice. */
 static void take_router(struct lease *l, const char *word, void *arg)
 {
 	bool *done = arg;
@@ -199,6 +210,7 @@ static void take_classless(struct lease *l, const char *word, void *arg)
 	*to = (struct ip_address){ 0 };
 }
 
+/* Routes of a lease. Those of an earlier one are replaced by it, or go with their address. */
 static void take_routes(struct lease *l)
 {
 	struct ip_address to = { 0 };
@@ -229,6 +241,7 @@ static void add_domain(struct lease *l, const char *word, void *arg)
 		buf_printf(arg, " %s", word);
 }
 
+/* Name servers and search domains; and the host name, where nobody has given this machine one. */
 static int take_name_servers(struct lease *l, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT, domains = BUF_INIT;
@@ -246,6 +259,7 @@ static int take_name_servers(struct lease *l, struct err *e)
 	return resolv_set(l->run_dir, l->device, buf_str(&text), e);
 }
 
+/* The packet size that the server gives, if it is one that works. Too small a one would break IPv6. */
 static void take_mtu(struct lease *l)
 {
 	char *end;
@@ -260,6 +274,8 @@ static void take_mtu(struct lease *l)
 
 /* ---- udhcpc's events ---- */
 
+/* A lease, new or renewed: the size of packets before the address, since a first packet may follow at once.
+ */
 static int on_bound(struct lease *l, struct err *e)
 {
 	struct ip_address a;
@@ -308,7 +324,8 @@ static int on_deconfig(struct lease *l, struct err *e)
 	return resolv_set(l->run_dir, l->device, "", e);
 }
 
-/* udhcpc says so every few seconds; once is enough, until there was a lease again. */
+/* Nobody answers. udhcpc says so every few seconds; once is enough, until there was a lease again. A file
+ * remembers it, because each call is a new process. */
 static int on_trouble(struct lease *l, struct err *e)
 {
 	if (access(l->trouble, F_OK) == 0)
@@ -326,6 +343,7 @@ static const struct {
 	{ "leasefail", on_trouble }, { "nak", on_trouble },
 };
 
+/* What every event needs: the interface, which udhcpc names, our directory, a socket to the kernel. */
 static int lease_open(struct lease *l, struct err *e)
 {
 	char dir[450];

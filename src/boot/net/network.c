@@ -5,11 +5,15 @@
  * Each ip= is a task. Whenever the kernel says that something changed, all open tasks look at the interfaces
  * there are: a task with a device waits for it by name, one without takes BOOTIF's, or the first with a
  * carrier; DHCP without a device asks on all of them, and the first lease ends the others.
+ *
+ * There is no state machine of an interface: every look begins with what the kernel says now, and does what
+ * is still to be done. So events may be lost, come twice or come late.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -23,6 +27,7 @@
 #define LINKS   64
 #define CLIENTS 16
 
+/* One ip= of the command line, and how far it is. */
 struct net_task {
 	struct ip_param param;
 	char device[IFNAMSIZ]; /* the interface it has been given */
@@ -54,6 +59,7 @@ static void note_link(const struct rtnl_link *l, void *arg)
 		n->links[n->nlinks++] = *l;
 }
 
+/* The interfaces as the kernel has them now. More than LINKS of them are not looked at. */
 static int look_at_links(struct network *n, struct err *e)
 {
 	n->nlinks = 0;
@@ -68,6 +74,7 @@ static const struct rtnl_link *link_named(const struct network *n, const char *n
 	return NULL;
 }
 
+/* An interface that is down has no carrier: it is switched on to see whether it has one. */
 static void bring_up(struct network *n, const struct rtnl_link *l)
 {
 	struct err e = { 0 };
@@ -88,6 +95,8 @@ static bool has_other_task(const struct network *n, const struct rtnl_link *l, c
 	return false;
 }
 
+/* May the task have this interface? The one that it names; else a wired one that nobody else has, and
+ * BOOTIF's if there is one. */
 static bool suits_task(const struct network *n, const struct rtnl_link *l, const struct net_task *t)
 {
 	if (t->param.device[0])
@@ -99,6 +108,7 @@ static bool suits_task(const struct network *n, const struct rtnl_link *l, const
 
 /* ---- tasks ---- */
 
+/* The first time that an interface with an address has its carrier is a milestone of the boot. */
 static void network_ready(struct network *n)
 {
 	if (!n->ready)
@@ -122,6 +132,7 @@ static int set_static(struct network *n, struct net_task *t, const struct rtnl_l
 	return 0;
 }
 
+/* Give the address to the interface that the task names, or to the first that suits and has a carrier. */
 static int try_static(struct network *n, struct net_task *t, struct err *e)
 {
 	int rc = 0;
@@ -154,6 +165,7 @@ static bool client_runs(const struct network *n, const char *device)
 	return false;
 }
 
+/* A DHCP client for an interface, in the first place that is free. */
 static int start_client(struct network *n, const char *device, struct err *e)
 {
 	for (size_t i = 0; i < CLIENTS; i++)
@@ -180,6 +192,7 @@ static void end_search(struct network *n, struct net_task *t, const char *device
 	}
 }
 
+/* A client on every interface that suits and has a carrier; the first lease ends the search. */
 static int try_dhcp(struct network *n, struct net_task *t, struct err *e)
 {
 	char address[IP_TEXT + 4];
@@ -203,7 +216,8 @@ static int try_dhcp(struct network *n, struct net_task *t, struct err *e)
 	return rc;
 }
 
-/* What can be done now? */
+/* What can be done now? Each open task looks at the interfaces as they are at this moment; one that fails
+ * does not keep the others. -1: it is tried again later (a chore). */
 static int do_tasks(void *network, struct err *e)
 {
 	struct network *n = network;
@@ -230,6 +244,7 @@ static void configure_waiting(struct network *n)
 		chore_try(n->sup, &n->open_tasks);
 }
 
+/* Something changed: first what we have to do about it, then the pools that wait for the network. */
 static void on_events(struct watch *w, uint32_t events)
 {
 	struct network *n = w->owner;
@@ -245,9 +260,11 @@ static void on_events(struct watch *w, uint32_t events)
 
 static void add_task(struct network *n, const struct ip_param *p)
 {
+	require_or(n->ntasks < TASKS, );
 	n->tasks[n->ntasks++] = (struct net_task){ .param = *p };
 }
 
+/* One ip=. Its problems are told, and what is good of it counts. */
 static void take_ip(struct network *n, struct parameters *p, const char *value, struct buf *resolv)
 {
 	struct ip_param param;
@@ -278,6 +295,7 @@ static void take_ip(struct network *n, struct parameters *p, const char *value, 
 		add_task(n, &param);
 }
 
+/* One nameserver=. It is written to /etc/resolv.conf together with those of ip=. */
 static void take_nameserver(struct parameters *p, const char *value, struct buf *resolv)
 {
 	struct ip_address a;
@@ -294,6 +312,7 @@ static void take_nameserver(struct parameters *p, const char *value, struct buf 
 	}
 }
 
+/* The kernel leaves loopback off. Programs that talk to themselves by 127.0.0.1 would not find anybody. */
 static void loopback_up(struct network *n)
 {
 	const struct rtnl_link *lo = look_at_links(n, NULL) == 0 ? link_named(n, "lo") : NULL;
@@ -304,6 +323,8 @@ static void loopback_up(struct network *n)
 
 void network_configure(struct network *n, struct parameters *p)
 {
+	demand_or(n && p, );
+
 	cleanup_buf struct buf resolv = BUF_INIT;
 	struct err e = { 0 };
 
@@ -329,6 +350,7 @@ void network_configure(struct network *n, struct parameters *p)
 
 void network_needed(struct network *n)
 {
+	demand_or(n, );
 	if (!n->configuring || n->ntasks || n->off || rtnl_has_address(&n->rtnl))
 		return;
 	log_info(LF_NET, "a pool needs the network and there is no ip=: as if ip=dhcp had been given");
@@ -340,6 +362,8 @@ void network_needed(struct network *n)
 
 struct network *network_listen(struct supervisor *s, struct err *e)
 {
+	demand_or(s, NULL);
+
 	struct network *n = calloc(1, sizeof(*n));
 	int fd;
 

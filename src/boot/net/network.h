@@ -15,10 +15,11 @@
 
 struct network;
 
-/* Listen to network events for the supervisor; nothing is configured. NULL: cannot. */
+/* Listen to network events for the supervisor; nothing is configured. NULL with e: cannot. Free with
+ * network_free(). */
 struct network *network_listen(struct supervisor *s, struct err *e);
 /* Configure what the parameters say: loopback at once, the rest as interfaces come. What is wrong with a
- * parameter is added to p's problems. */
+ * parameter is added to p's problems. Called once. */
 void network_configure(struct network *n, struct parameters *p);
 /* A pool that is wanted needs the network: without any ip=, and without an address so far, all interfaces
  * with a carrier are asked by DHCP. */

@@ -2,12 +2,16 @@
  *
  * /etc/resolv.conf from its parts. The supervisor and the DHCP scripts may come at the same time: a lock on
  * the directory keeps them apart.
+ *
+ * Parts are files in the run directory, which is memory: after a crash of the supervisor they are still
+ * there, and the next one puts the same file together.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "boot/net/resolv.h"
@@ -21,6 +25,8 @@ static int is_part(const struct dirent *d)
 	return len > 4 && streq(d->d_name + len - 4, ".dns");
 }
 
+/* All parts in the order of their names. The command line's sorts first, and a resolver asks the first
+ * server first. */
 static int gather_parts(int dirfd, const char *dir, struct buf *out, struct err *e)
 {
 	struct dirent **parts;
@@ -39,6 +45,8 @@ static int gather_parts(int dirfd, const char *dir, struct buf *out, struct err 
 
 int resolv_set(const char *run_dir, const char *origin, const char *text, struct err *e)
 {
+	demand(run_dir && origin && text, e);
+
 	cleanup_buf struct buf all = BUF_INIT;
 	cleanup_close int dirfd = -1;
 	char dir[512], name[64];

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * rtnetlink(7): requests, dumps, and the events that say that something changed.
+ *
+ * A request is built in a struct of fixed size and answered in one or several messages. Sequence numbers
+ * tell which request an answer belongs to. Facts: rtnetlink(7), kernel Documentation/userspace-api/netlink.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -8,12 +11,15 @@
 #include <net/if_arp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "boot/net/rtnl.h"
 
 #define REPLY_BYTES 16384 /* what the kernel fills in one go for a dump */
 #define HEARD_TURN  64    /* messages in one turn of the loop */
 
+/* A request as the kernel reads it: header, what it is about, attributes. The largest that this file sends
+ * fits. */
 struct rtnl_request {
 	struct nlmsghdr head;
 	union {
@@ -45,6 +51,7 @@ void rtnl_close(struct rtnl *r)
 
 /* ---- requests ---- */
 
+/* An empty request of a type. What is not set stays 0, which means "not given" throughout rtnetlink. */
 static struct rtnl_request rtnl_request_new(unsigned short type, unsigned short flags, size_t body)
 {
 	struct rtnl_request q = { 0 };
@@ -58,6 +65,8 @@ static struct rtnl_request rtnl_request_new(unsigned short type, unsigned short 
 /* The struct has room for every attribute that this file sends. */
 static void add_attribute(struct rtnl_request *q, unsigned short type, const void *data, size_t len)
 {
+	demand_or(data || len == 0, );
+
 	struct rtattr *a = (void *)((char *)q + NLMSG_ALIGN(q->head.nlmsg_len));
 
 	if (NLMSG_ALIGN(q->head.nlmsg_len) + RTA_SPACE(len) > sizeof(*q))
@@ -73,6 +82,8 @@ static size_t address_bytes(int family)
 	return family == AF_INET6 ? 16 : 4;
 }
 
+/* Each request has a number, by which its answer is known: one that came too late for the request before is
+ * passed. */
 static int rtnl_send(struct rtnl *r, struct rtnl_request *q, struct err *e)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
@@ -156,6 +167,8 @@ struct link_walk {
 	void *arg;
 };
 
+/* One interface, from the attributes of its message. Those that are not known are passed; lengths are the
+ * kernel's, and are checked all the same. */
 static void link_message(const struct nlmsghdr *h, void *arg)
 {
 	struct link_walk *walk = arg;
@@ -189,6 +202,8 @@ static void link_message(const struct nlmsghdr *h, void *arg)
 
 int rtnl_links(struct rtnl *r, rtnl_link_fn *fn, void *arg, struct err *e)
 {
+	demand(fn, e);
+
 	struct rtnl_request q = rtnl_request_new(RTM_GETLINK, NLM_F_DUMP, sizeof(q.body.link));
 	struct link_walk walk = { fn, arg };
 	int result;
@@ -204,6 +219,7 @@ int rtnl_link_up(struct rtnl *r, int index, struct err *e)
 	struct rtnl_request q = rtnl_request_new(RTM_NEWLINK, 0, sizeof(q.body.link));
 
 	q.body.link.ifi_index = index;
+	/* `change` says which flags are meant; all others stay. */
 	q.body.link.ifi_flags = q.body.link.ifi_change = IFF_UP;
 	return transact(r, &q, 0, e) < 0 ? err_wrap(e, ERR_KEEP, "cannot bring interface %d up", index) : 0;
 }
@@ -221,6 +237,7 @@ int rtnl_link_mtu(struct rtnl *r, int index, unsigned mtu, struct err *e)
 
 /* ---- addresses ---- */
 
+/* IFA_LOCAL and IFA_ADDRESS are the same but on point-to-point links, which are not made here. */
 static struct rtnl_request address_request(unsigned short type, unsigned short flags, int index,
                                            const struct ip_address *a)
 {
@@ -236,12 +253,17 @@ static struct rtnl_request address_request(unsigned short type, unsigned short f
 
 int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, struct err *e)
 {
+	demand(a->family == AF_INET || a->family == AF_INET6, e);
+	demand(a->prefix <= 8 * address_bytes(a->family), e);
+
 	struct rtnl_request q = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, a);
 	char text[IP_TEXT];
 
 	if (a->family == AF_INET6) {
 		q.body.address.ifa_flags = IFA_F_NODAD;
 	} else if (a->prefix < 31) {
+		/* All ones behind the prefix (RFC 919); networks of two addresses or one have none (RFC
+		 * 3021). */
 		unsigned char broadcast[4];
 
 		for (unsigned i = 0; i < 4; i++) {
@@ -259,6 +281,8 @@ int rtnl_address_add(struct rtnl *r, int index, const struct ip_address *a, stru
 
 int rtnl_address_remove(struct rtnl *r, int index, const struct ip_address *a, struct err *e)
 {
+	demand(a->family == AF_INET || a->family == AF_INET6, e);
+
 	struct rtnl_request q = address_request(RTM_DELADDR, 0, index, a);
 	char text[IP_TEXT];
 
@@ -268,6 +292,7 @@ int rtnl_address_remove(struct rtnl *r, int index, const struct ip_address *a, s
 	return 0;
 }
 
+/* An address that others can reach: the scopes of link-local and loopback ones have larger numbers. */
 static void address_message(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifaddrmsg *a = NLMSG_DATA(h);
@@ -291,6 +316,8 @@ bool rtnl_has_address(struct rtnl *r)
 int rtnl_route_add(struct rtnl *r, int index, const struct ip_address *to, const struct ip_address *gateway,
                    struct err *e)
 {
+	demand(to || gateway, e);
+
 	struct rtnl_request q = rtnl_request_new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
 	                                         sizeof(q.body.route));
 	char text[IP_TEXT];

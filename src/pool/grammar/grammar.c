@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/contract.h"
 #include "base/utf8.h"
 #include "base/util.h"
 #include "pool/def.h"
@@ -52,6 +53,7 @@ __attribute__((format(printf, 2, 3))) static int broken(const struct visit *v, c
 
 /* ---- lists of rules, the element's own first ---- */
 
+/* The i-th attribute of the element's own rules and then of its shape's; NULL: there are no more. */
 static const struct attribute_rule *attribute_at(const struct visit *v, size_t i)
 {
 	const struct attribute_rule *own = v->rule->attributes, *more = v->shape->attributes;
@@ -80,6 +82,7 @@ static const struct child_rule *child_at(const struct visit *v, size_t i)
 
 /* ---- texts ---- */
 
+/* A rule without words and without a function takes any text. */
 static bool text_fits(const struct text_rule *rule, const char *text)
 {
 	for (size_t i = 0; rule->words && rule->words[i]; i++)
@@ -121,6 +124,7 @@ static const char *shorten(const char *text, char *out, size_t size)
 	return out;
 }
 
+/* Does a text fit its rule? If not, the sentence says what was found and what would be right. */
 static int check_rule_text(const struct visit *v, const struct text_rule *rule, const char *attribute,
                            const char *text)
 {
@@ -166,6 +170,7 @@ static int check_attribute(const struct visit *v, const xmlAttr *a)
 	              a->ns && a->ns->prefix ? ":" : "", name);
 }
 
+/* Each attribute that is there, then those that are missing. */
 static int check_attributes(const struct visit *v)
 {
 	const struct attribute_rule *rule;
@@ -199,6 +204,7 @@ static int child_index(const struct visit *v, const xmlNode *node)
 	return -1;
 }
 
+/* Say why an element cannot be here: because no element can, or because none of that name can. */
 static int refuse_child(const struct visit *v, const xmlNode *node)
 {
 	const struct visit at = { v->c, node, v->rule, v->shape };
@@ -222,6 +228,8 @@ static int check_loose_text(const struct visit *v, const xmlNode *node)
 	              shorten((const char *)node->content, begin, sizeof(begin)));
 }
 
+/* Count the children by their place in the list of rules, which says how often each may come; then see which
+ * are missing. */
 static int check_children(const struct visit *v)
 {
 	unsigned count[RULE_CHILDREN] = { 0 };
@@ -256,6 +264,7 @@ static int check_children(const struct visit *v)
 
 /* ---- what ties them together ---- */
 
+/* Is it there: an attribute where the word begins with '@', else a child element? */
 static bool has(const struct visit *v, const char *what)
 {
 	return *what == '@' ? has_attribute(v->node, what + 1) : xml_child(v->node, what) != NULL;
@@ -267,6 +276,7 @@ static const char *without_at(const char *what)
 	return what + (*what == '@');
 }
 
+/* Rules about two things at once: one of them, both, or one only with the other. */
 static int check_ties(const struct visit *v, const struct tie_rule *tie)
 {
 	for (; tie && tie->first; tie++) {
@@ -302,6 +312,8 @@ static const struct shape_rule *choose_shape(struct check *c, const xmlNode *nod
 	return shape;
 }
 
+/* What is inside is looked at before what ties it together: a tie that is broken because of a misspelt child
+ * would be the less helpful sentence. */
 static int check_element(struct check *c, const xmlNode *node, const struct element_rule *rule)
 {
 	const struct visit v = { c, node, rule, choose_shape(c, node, rule) };
@@ -327,6 +339,8 @@ static const struct {
 
 int grammar_check(enum grammar g, const char *xml, size_t len, const char *source, struct err *e)
 {
+	demand((unsigned)g < ARRAY_LEN(grammars) && source, e);
+
 	struct check c = { .source = source, .e = e };
 	const struct element_rule *rule = grammars[g].rule;
 	cleanup_xml xmlDoc *doc = xml_open(xml, len, grammars[g].limit, source, rule->name, e);

@@ -12,8 +12,9 @@
 
 enum grammar { GRAMMAR_POOL, GRAMMAR_VOLUME, GRAMMAR_SECRET };
 
-/* 0, or ERR_INVALID "SOURCE:LINE: <element> …: the rule that it breaks"; ERR_XML as xml_open(). Bytes are
- * foreign: call it where they are parsed. */
+/* 0, or ERR_INVALID "SOURCE:LINE: <element> …: the rule that it breaks"; ERR_XML as xml_open(). Only the
+ * first mistake is told. The rules are those of libvirt's schemas (storagepool.rng, storagevol.rng,
+ * secret.rng), which `virsh --validate` applies. Bytes are foreign: call it where they are parsed. */
 int grammar_check(enum grammar g, const char *xml, size_t len, const char *source, struct err *e);
 
 #endif

@@ -2,6 +2,11 @@
  *
  * The grammar of a pool's document: what all types share, the elements of <source> one by one, then a shape a
  * type. From the leaves to the root.
+ *
+ * The facts are those of libvirt's storagepool.rng, which `virsh --validate` applies. A table here is one
+ * definition there; where a definition is used by several types it is one table that several point to.
+ * Tables are constants without any code, so that the whole grammar costs no time and no memory until
+ * somebody asks for it.
  */
 #include "pool/grammar/table.h"
 
@@ -51,6 +56,8 @@ static const struct element_rule host = { .name = "host", .attributes = host_att
 static const struct attribute_rule extent_attributes[] = { { "start", true, &text_unsigned_long },
 	                                                   { "end", true, &text_unsigned_long },
 	                                                   { 0 } };
+/* What <device> holds in a document that libvirt has written: where there is room on the disk. Nobody reads
+ * it back. */
 static const struct element_rule free_extent = { .name = "freeExtent", .attributes = extent_attributes };
 static const struct attribute_rule device_attributes[] = { { "path", true, &text_device_source },
 	                                                   { "part_separator", false, &text_yes_no },
@@ -60,6 +67,7 @@ static const struct element_rule device = { .name = "device",
 	                                    .attributes = device_attributes,
 	                                    .children = device_children };
 static const struct attribute_rule target_device_attributes[] = { { "path", true, &text_iqn }, { 0 } };
+/* iscsi-direct has no plain names for targets, as iscsi has. */
 static const struct element_rule target_device = { .name = "device", .attributes = target_device_attributes };
 
 static const struct attribute_rule dir_attributes[] = { { "path", true, &text_absolute_directory }, { 0 } };

@@ -15,12 +15,14 @@ struct text_rule {
 	bool (*fits)(const char *text); /* or this finds it good; neither: any text */
 };
 
+/* One attribute of an element. Those in a namespace are never allowed: libvirt's schemas know none. */
 struct attribute_rule {
 	const char *name; /* NULL ends the list */
 	bool required;
 	const struct text_rule *text;
 };
 
+/* How often a child may come. */
 enum often { ONCE, AT_MOST_ONCE, ONCE_OR_MORE, ANY_NUMBER };
 
 /* Children come in any order, except behind one that must be the last. */
@@ -46,6 +48,8 @@ struct shape_rule {
 	const struct tie_rule *ties;
 };
 
+/* An element: what it is called, what text, attributes and children it may have, and what ties those
+ * together. ns NULL: it is in no namespace. Lists end with an item that is all zeros. */
 struct element_rule {
 	const char *name, *ns;
 	const struct text_rule *text; /* NULL: it holds no text */

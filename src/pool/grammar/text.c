@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 #define BLANKS  " \t\r\n"
@@ -24,6 +25,7 @@
 
 bool grammar_word_is(const char *text, const char *word)
 {
+	demand_or(text && word, false);
 	text += strspn(text, BLANKS);
 	while (*text && *word) {
 		size_t blanks = strspn(text, BLANKS);
@@ -111,7 +113,8 @@ static bool fits_unsigned_long(const char *text)
 	return plain_number(text, UINT64_MAX);
 }
 
-/* Of any size up to the 24 digits that libxml2 can hold. */
+/* Above 0, and of any size up to the 24 digits that libxml2 can hold: what does not fit an integer here is
+ * still one for the schema. */
 static bool fits_positive_integer(const char *text)
 {
 	size_t zeros = strspn(text, "0");
@@ -119,6 +122,7 @@ static bool fits_positive_integer(const char *text)
 	return made_of(text, DIGITS) && text[zeros] && strlen(text + zeros) <= 24;
 }
 
+/* The schema asks for octal digits and has no limit of 0777: that one is the reader's. */
 static bool fits_octal_mode(const char *text)
 {
 	return made_of(text, "01234567") && fits_unsigned_int(text);
@@ -138,6 +142,8 @@ static bool hex_number(const char *text, bool prefix_needed, size_t digits)
 	return (prefix || !prefix_needed) && made_of(text, HEX) && strlen(text) <= digits;
 }
 
+/* The schema's own choice: hexadecimal with or without "0x", or a decimal number with white space around it.
+ */
 static bool fits_pci_domain(const char *text)
 {
 	const char *digits = text + strspn(text, BLANKS);
@@ -151,6 +157,7 @@ static bool fits_pci_bus(const char *text)
 	return hex_number(text, true, 2) || integer_within(text, 0, UINT8_MAX);
 }
 
+/* A slot has five bits: two hexadecimal digits of which the first is 0 or 1. */
 static bool fits_pci_slot(const char *text)
 {
 	const char *digits = text[0] == '0' && text[1] == 'x' ? text + 2 : text;
@@ -173,11 +180,13 @@ static bool fits_object_name(const char *text)
 	return *text && !strpbrk(text, "/\n");
 }
 
+/* White space around "." does not make it a name: whoever trims it would get the directory itself. */
 static bool fits_volume_name(const char *text)
 {
 	return *text && !strchr(text, '/') && !grammar_word_is(text, ".") && !grammar_word_is(text, "..");
 }
 
+/* Thirty-two hexadecimal digits, or the five groups of RFC 4122. */
 static bool fits_uuid(const char *text)
 {
 	const char *p = text;
@@ -190,6 +199,7 @@ static bool fits_uuid(const char *text)
 	       take_chars(&p, HEX, 4) && take_chars(&p, "-", 1) && take_chars(&p, HEX, 12) && *p == '\0';
 }
 
+/* Sixteen hexadecimal digits, "0x" before them or not: only the small x, as the schema has it. */
 static bool fits_wwn(const char *text)
 {
 	text += text[0] == '0' && text[1] == 'x' ? 2 : 0;
@@ -239,6 +249,7 @@ static bool fits_timestamp(const char *text)
 	       fraction[strspn(fraction, DIGITS)] == '\0';
 }
 
+/* "1.1": two numbers and a point. */
 static bool fits_compat(const char *text)
 {
 	size_t whole = strspn(text, DIGITS);
@@ -248,6 +259,8 @@ static bool fits_compat(const char *text)
 
 /* ---- paths ---- */
 
+/* A path from the root, or one of Windows with its drive: the schema knows both, since a client may be
+ * there. */
 static bool fits_absolute_path(const char *text)
 {
 	if (text[0] == '/')
@@ -284,6 +297,7 @@ static bool fits_uri_or_path(const char *text)
 	return fits_absolute_path(text) || fits_uri(text);
 }
 
+/* Three kinds of source devices share one element: block devices, names of zpools' parts, iSCSI targets. */
 static bool fits_device_source(const char *text)
 {
 	return fits_absolute_path(text) || made_of(text, LETTERS DIGITS "_+-") || fits_iqn(text);
@@ -331,6 +345,8 @@ static int ipv6_groups(const char *text, const char *end, bool *ipv4)
 	return groups;
 }
 
+/* RFC 4291 section 2.2: eight groups, or fewer with one "::", the last two of which may be an IPv4 address.
+ */
 static bool is_ipv6(const char *text)
 {
 	const char *gap = strstr(text, "::"), *end = text + strlen(text);
@@ -351,6 +367,7 @@ static bool is_ipv6(const char *text)
 	return before + after <= 7;
 }
 
+/* The schema takes a name by its alphabet alone; "999.1.1.1" is a name there. */
 static bool fits_host(const char *text)
 {
 	return made_of(text, LETTERS DIGITS ".-") || is_ipv6(text);

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "pool/image/parts.h"
 
+/* VirtualBox (VDI 1.1, little-endian): version at 68, size of the disk in bytes at 368, of a block at 376. */
 void image_read_vdi(const struct head *h, struct image *i)
 {
 	if (!image_need(h, i, 380))
@@ -21,6 +22,7 @@ void image_read_vdi(const struct head *h, struct image *i)
 	image_set_cluster(i, little(h, 376, 4), 1);
 }
 
+/* Bochs' redolog: version at 64. The disk's size is at 84 in version 1 and, aligned, at 88 in version 2. */
 void image_read_bochs(const struct head *h, struct image *i)
 {
 	uint64_t version;
@@ -36,6 +38,8 @@ void image_read_bochs(const struct head *h, struct image *i)
 		image_problem(i, "Bochs version 0x%" PRIx64 " is not known", version);
 }
 
+/* User-mode Linux, COW version 2, big-endian: the backing file's name in 1024 bytes at 8, the size at 1036.
+ * Version 3 has another layout, and nobody writes it. */
 void image_read_cow(const struct head *h, struct image *i)
 {
 	const char *backing = (const char *)h->data + 8;
@@ -53,7 +57,8 @@ void image_read_cow(const struct head *h, struct image *i)
 		image_problem(i, "backing file name does not end");
 }
 
-/* The older of the two forms has only 32 bits for the size, and sometimes rubbish above. */
+/* Parallels: size of a cluster at 28 and of the disk at 36, in sectors. The older of the two forms
+ * ("WithoutFreeSpace" is its magic) has only 32 bits for the size, and sometimes rubbish above. */
 void image_read_parallels(const struct head *h, struct image *i)
 {
 	if (!image_need(h, i, 44))

@@ -6,10 +6,12 @@
  */
 #include "pool/image/image.h"
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "pool/image/parts.h"
 
-/* The first that matches: what is right at the beginning counts for more than what comes later. */
+/* The formats, by their magic bytes. The first that matches counts: what is right at the beginning counts
+ * for more than what comes later. */
 static const struct image_format {
 	const char *format;
 	size_t offset;
@@ -58,6 +60,8 @@ static void probe_trailer(const struct head *h, struct image *i)
 
 void image_probe_file(const unsigned char *head, size_t len, const struct image_file *f, struct image *out)
 {
+	demand_or(head && f && out, );
+
 	const struct head h = { head, len, f };
 
 	*out = (struct image){ .format = "raw", .capacity = f->size };
@@ -100,6 +104,8 @@ static bool has_protocol(const char *name)
 
 void image_backing_path(const char *image_path, const char *backing, struct buf *out)
 {
+	demand_or(image_path && backing, );
+
 	const char *slash = strrchr(image_path, '/');
 
 	if (backing[0] != '/' && !has_protocol(backing) && slash)

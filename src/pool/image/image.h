@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include "base/buf.h"
 
+/* What is read of a file before anything is known of it: enough for the last magic that the table knows (ISO
+ * 9660, at 32 KiB) and for the headers with their extensions. */
 #define IMAGE_HEADER_BYTES (64 * 1024)
 
 /* What is known of an image. Texts are as the header has them: any bytes but NUL, control characters among
@@ -43,18 +45,21 @@ struct image_file {
 	void *arg;
 };
 
-/* Recognise an image by its first bytes (IMAGE_HEADER_BYTES or the whole file) and, where they do not
- * suffice, by what f->read gives. Never fails. */
+/* Recognise an image by its first bytes (IMAGE_HEADER_BYTES or the whole file, whichever is less) and, where
+ * they do not suffice, by what f->read gives. Never fails: what is not recognised is "raw", what is wrong
+ * with it stands in `problem`. out holds no pointers into head. No memory is taken, no file opened; it is
+ * written for a process that is closed in, and needs nothing outside of itself. */
 void image_probe_file(const unsigned char *head, size_t len, const struct image_file *f, struct image *out);
 /* The same from its first bytes alone. file_size is the size of the file or device. */
 void image_probe(const unsigned char *head, size_t len, uint64_t file_size, struct image *out);
 
 /* libvirt's word for a volume's format (pool formats such as "linux" pass as they are): it has "ploop" for
- * parallels, and takes vhdx for raw. */
+ * parallels, and takes vhdx for raw. NULL for NULL; static storage, or the argument itself. */
 const char *image_format_in_xml(const char *format);
 
-/* A backing file's name as a path, by text alone: relative ones begin at the image's directory; "json:…",
- * "nbd:…", "http://…" stay as they are. */
+/* Append a backing file's name as a path, by text alone: relative ones begin at the image's directory;
+ * "json:…", "nbd:…", "http://…" stay as they are. Nothing is looked up: the file need not exist, and links
+ * in the path are not followed. */
 void image_backing_path(const char *image_path, const char *backing, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "pool/image/parts.h"
 
+/* What is inside is as long as the file behind the header. */
 static void set_payload(const struct head *h, struct image *i, uint64_t offset)
 {
 	if (offset > h->file->size)
@@ -17,6 +18,7 @@ static void set_payload(const struct head *h, struct image *i, uint64_t offset)
 		i->capacity = h->file->size - offset;
 }
 
+/* LUKS1: the payload's offset at 104, in sectors, big-endian. */
 void image_read_luks1(const struct head *h, struct image *i)
 {
 	i->encryption = "luks";
@@ -32,6 +34,7 @@ struct json {
 	const char *at, *end;
 };
 
+/* Pass white space and the character c; false, and white space passed, if something else is there. */
 static bool json_next_is(struct json *j, char c)
 {
 	while (j->at < j->end && strchr(" \t\r\n", *j->at) && *j->at)
@@ -109,6 +112,8 @@ static bool json_number(struct json *j, uint64_t *out)
 	return true;
 }
 
+/* LUKS2 begins with a binary header of 4096 bytes, big-endian: version at 6, at 8 the size of it and the
+ * JSON together. The JSON follows it, and is padded with zeros. */
 enum { BINARY_HEADER = 4096 };
 
 void image_read_luks2(const struct head *h, struct image *i)
@@ -134,6 +139,8 @@ void image_read_luks2(const struct head *h, struct image *i)
 	}
 	segment.at = (const char *)h->data + BINARY_HEADER;
 	segment.end = (const char *)h->data + (size < h->len ? (size_t)size : h->len);
+	/* {"segments": {"0": {"offset": "16777216", "size": "dynamic", …}}}: the first segment is all there
+	 * is, unless the disk is just being re-encrypted. */
 	if (json_enter(&segment, "segments") && json_enter(&segment, "0") &&
 	    (j = segment, json_enter(&j, "offset")) && json_number(&j, &offset)) {
 		set_payload(h, i, offset);

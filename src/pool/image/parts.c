@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 
 void image_problem(struct image *i, const char *fmt, ...)
@@ -31,6 +32,7 @@ bool image_need(const struct head *h, struct image *i, size_t n)
 
 bool image_fetch(const struct head *h, uint64_t offset, unsigned char *out, size_t n)
 {
+	demand_or(out && n > 0, false);
 	if (head_has(h, offset, n)) {
 		memcpy(out, h->data + offset, n);
 		return true;
@@ -42,6 +44,7 @@ bool image_fetch(const struct head *h, uint64_t offset, unsigned char *out, size
 
 void image_set_capacity(struct image *i, uint64_t count, uint64_t unit)
 {
+	/* off_t ends there, and so does every file. */
 	if (unit && count > INT64_MAX / unit)
 		image_problem(i, "virtual size is impossibly large");
 	else
@@ -50,6 +53,8 @@ void image_set_capacity(struct image *i, uint64_t count, uint64_t unit)
 
 void image_set_cluster(struct image *i, uint64_t count, uint64_t unit)
 {
+	demand_or(unit > 0, );
+
 	const uint64_t most = 256 << 20;
 
 	if (count > most / unit)
@@ -62,6 +67,7 @@ void image_set_cluster(struct image *i, uint64_t count, uint64_t unit)
 void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset,
                     uint64_t len, const char *what)
 {
+	demand_or(name && size > 0, );
 	if (len >= size) {
 		image_problem(i, "%s name of %" PRIu64 " bytes", what, len);
 	} else if (!head_has(h, offset, len)) {

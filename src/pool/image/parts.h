@@ -19,26 +19,33 @@ struct head {
 	const struct image_file *file;
 };
 
-/* What is wrong with it; the first one counts. */
+/* Note what is wrong with it; the first one counts, since later ones usually come of it. At most 127 bytes.
+ */
 void image_problem(struct image *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* count × unit bytes, if such a size exists. */
+/* Set the capacity to count × unit bytes, if such a size exists (up to INT64_MAX, which is what off_t
+ * holds); else that is the problem, and the capacity stays. */
 void image_set_capacity(struct image *i, uint64_t count, uint64_t unit);
-/* count × unit bytes, up to 256 MiB, the most that any format has; 0: not known. */
+/* Set the cluster size to count × unit bytes, up to 256 MiB, the most that any format has; 0: not known.
+ * unit is not 0. */
 void image_set_cluster(struct image *i, uint64_t count, uint64_t unit);
-/* A name of len bytes at offset of the head: not to be trusted, not even to end. `what` is what it names, for
- * the problem. */
+/* Copy a name of len bytes at offset of the head: not to be trusted, not even to end. `what` is what it
+ * names, for the problem. name has room for `size` bytes with the NUL. */
 void image_set_name(const struct head *h, struct image *i, char *name, size_t size, uint64_t offset,
                     uint64_t len, const char *what);
-/* Is the header all there? If not, that is the problem. */
+/* Are the first n bytes there? If not, the header's being cut short is the problem. */
 bool image_need(const struct head *h, struct image *i, size_t n);
-/* n bytes at offset of the file, from the head or by the file's read. */
+/* n bytes at offset of the file, from the head or by the file's read. False: the file has them not, or
+ * cannot be read. */
 bool image_fetch(const struct head *h, uint64_t offset, unsigned char *out, size_t n);
 
+/* Are the n bytes at offset among those at hand? Written so that no sum can overflow: both numbers come from
+ * the image. */
 static inline bool head_has(const struct head *h, uint64_t offset, uint64_t n)
 {
 	return offset <= h->len && n <= h->len - offset;
 }
 
+/* Are they these? */
 static inline bool head_at(const struct head *h, uint64_t offset, const char *bytes, size_t n)
 {
 	return head_has(h, offset, n) && memcmp(h->data + offset, bytes, n) == 0;
@@ -63,6 +70,7 @@ static inline uint64_t bytes_little(const unsigned char *bytes, size_t n)
 	return v;
 }
 
+/* A number of the head at a fixed offset; the caller has asked image_need() or head_has() before. */
 static inline uint64_t big(const struct head *h, size_t offset, size_t n)
 {
 	return bytes_big(h->data + offset, n);
@@ -73,7 +81,9 @@ static inline uint64_t little(const struct head *h, size_t offset, size_t n)
 	return bytes_little(h->data + offset, n);
 }
 
-/* One function a format. It is called when the magic is there and i->format is set, and fills in the rest. */
+/* One function a format. It is called when the magic is there and i->format is set, and fills in the rest.
+ * Offsets in these functions are those of the format's own specification, which the head of each file names;
+ * all numbers are untrusted. */
 typedef void image_reader(const struct head *h, struct image *i);
 
 image_reader image_read_qcow, image_read_qed;                                             /* qcow.c */

@@ -15,6 +15,7 @@ static void set_backing(const struct head *h, struct image *i, uint64_t offset, 
 		image_set_name(h, i, i->backing, sizeof(i->backing), offset, len, "backing file");
 }
 
+/* QEMU's limits: 512 bytes, and 2 MiB. */
 static void set_cluster_bits(struct image *i, uint64_t bits)
 {
 	if (bits < 9 || bits > 21)
@@ -23,7 +24,8 @@ static void set_cluster_bits(struct image *i, uint64_t bits)
 		i->cluster_size = 1ULL << bits;
 }
 
-/* The first version. A backing file has no format there. */
+/* The first version, big-endian: backing file's name at 8 and its length at 16, size at 24, logarithm of the
+ * cluster size at 32, encryption at 36. A backing file has no format there. */
 static void read_qcow1(const struct head *h, struct image *i)
 {
 	i->format = "qcow";
@@ -82,6 +84,8 @@ static void read_extensions(const struct head *h, struct image *i, uint64_t offs
 enum { CORRUPT = 1 << 1, EXTENDED_L2 = 1 << 4, KNOWN = (1 << 5) - 1 };
 enum { LAZY_REFCOUNTS = 1 << 0 }; /* compatible ones: what a reader may not know */
 
+/* Features of version 3. One that is incompatible and not known makes the image unreadable for whoever does
+ * not know it. */
 static void read_feature_bits(const struct head *h, struct image *i)
 {
 	uint64_t incompatible = big(h, 72, 8), compatible = big(h, 80, 8);
@@ -95,6 +99,9 @@ static void read_feature_bits(const struct head *h, struct image *i)
 		              incompatible & ~(uint64_t)KNOWN);
 }
 
+/* Versions 2 and 3, big-endian (docs/interop/qcow2.txt, "Header"): backing file's name at 8 and its length
+ * at 16, logarithm of the cluster size at 20, size at 24, encryption at 32. Version 2 ends at 72. Version 3
+ * has features at 72 and 80, and at 100 its own length, behind which the extensions begin. */
 static void read_qcow2(const struct head *h, struct image *i, uint64_t version)
 {
 	uint64_t backing, extensions = 72, crypt;
@@ -138,7 +145,6 @@ void image_read_qcow(const struct head *h, struct image *i)
 	else
 		image_problem(i, "qcow version %" PRIu64 " is not known", version);
 }
-
 enum {
 	QED_BACKING = 1 << 0,
 	QED_NEEDS_CHECK = 1 << 1,

@@ -45,9 +45,10 @@ static void set_backing_utf16(struct image *i, const unsigned char *text, size_t
 
 /* ---- VHD ---- */
 
+/* The version is 1.0 in all files there are; of the types only the three are in use (3 is a dynamic disk). */
 enum { VHD_VERSION = 0x10000, VHD_FIXED = 2, VHD_DIFFERENCING = 4 };
 
-/* Behind the footer's copy: block size, and the name of the parent. */
+/* The header behind the footer's copy: block size at 32, and at 64 the name of the parent, in UTF-16. */
 static void read_vpc_dynamic(const struct head *h, struct image *i, uint64_t offset, uint64_t type)
 {
 	unsigned char header[1024];
@@ -59,6 +60,8 @@ static void read_vpc_dynamic(const struct head *h, struct image *i, uint64_t off
 		set_backing_utf16(i, header + 64, 512, true);
 }
 
+/* A dynamic or differencing disk begins with a copy of its footer (big-endian): version at 12, where the
+ * next header lies at 16, original and current size at 40 and 48, type at 60, checksum at 64. */
 void image_read_vpc(const struct head *h, struct image *i)
 {
 	if (!image_need(h, i, 64))
@@ -120,12 +123,14 @@ static const unsigned char *find_entry(const unsigned char *table, size_t first,
 	return NULL;
 }
 
+/* The metadata table: the number of its entries is at 10. */
 static const unsigned char *find_item(const unsigned char *metadata, const char *guid)
 {
 	return find_entry(metadata, METADATA_HEADER, bytes_little(metadata + 10, 2), guid);
 }
 
-/* The first n bytes of an item of the metadata region. */
+/* The first n bytes of an item of the metadata region. Its entry has the offset within the region at 16 and
+ * the length at 20. */
 static bool fetch_item(const struct head *h, uint64_t region, const unsigned char *metadata, const char *guid,
                        unsigned char *out, size_t n)
 {

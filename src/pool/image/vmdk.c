@@ -3,6 +3,9 @@
  * VMware's disks (Virtual Disk Format 1.1 and its 5.0 successor): one sparse file with a descriptor inside, a
  * descriptor alone that names its extents, and the sparse extents of ESX. The extents' names are not even
  * kept.
+ *
+ * VMware's formats share a word (the descriptor's) and little else. All numbers are little-endian, sizes are
+ * in sectors of 512 bytes.
  */
 #include <inttypes.h>
 
@@ -92,6 +95,8 @@ static void read_qemu_descriptor(const struct head *h, struct image *i)
 	read_vmdk_parent(from, nul ? nul : end, i);
 }
 
+/* A hosted sparse extent ("KDMV", little-endian): version at 4, capacity at 12, grain at 20, the
+ * descriptor's offset at 28 and size at 36; all but the first in sectors. */
 void image_read_vmdk(const struct head *h, struct image *i)
 {
 	uint64_t version, offset, size;
@@ -115,6 +120,8 @@ void image_read_vmdk(const struct head *h, struct image *i)
 	read_descriptor((const char *)h->data + offset, (const char *)h->data + offset + size, i);
 }
 
+/* A descriptor alone: a text with a line for each extent, whose sizes add up. The names in those lines are
+ * not kept: nothing that an image names is opened. */
 void image_read_vmdk_text(const struct head *h, struct image *i)
 {
 	const char *text = (const char *)h->data;
@@ -138,6 +145,7 @@ void image_read_cowd(const struct head *h, struct image *i)
 	image_set_cluster(i, little(h, 16, 4), SECTOR);
 }
 
+/* The newer sparse extent of ESX (SEsparse): capacity at 16, grain at 24, in sectors. */
 void image_read_sesparse(const struct head *h, struct image *i)
 {
 	if (!image_need(h, i, 32))

@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/voldef.h"
@@ -35,6 +36,7 @@ static const struct { const char *word, *element; } usages[] = {
 
 const char *secret_usage_word(enum secret_usage u)
 {
+	demand_or((unsigned)u < ARRAY_LEN(usages), "");
 	return usages[u].word;
 }
 
@@ -52,6 +54,7 @@ static int read_flag(struct secret_def *s, const xmlNode *root, const char *name
 	return 0;
 }
 
+/* What it is for, and for which object: each usage has an element of its own for that. */
 static int read_usage(struct secret_def *s, const xmlNode *root, const char *source, struct err *e)
 {
 	const xmlNode *node = xml_child(root, "usage");
@@ -77,6 +80,7 @@ static int read_usage(struct secret_def *s, const xmlNode *root, const char *sou
 	                  "unknown usage type \"%.40s\": volume, ceph, iscsi, tls and vtpm are known", word);
 }
 
+/* The document's parts. Unknown elements are ignored, as libvirt does. */
 static int read_secret(struct secret_def *s, const xmlNode *root, const char *source, struct err *e)
 {
 	const xmlNode *uuid = xml_child(root, "uuid");
@@ -98,6 +102,8 @@ static int read_secret(struct secret_def *s, const xmlNode *root, const char *so
 
 int secret_read(struct secret_def *s, const char *xml, size_t len, const char *source, struct err *e)
 {
+	demand(s && source && (xml || len == 0), e);
+
 	cleanup_xml xmlDoc *doc = NULL;
 
 	memset(s, 0, sizeof(*s));
@@ -159,6 +165,8 @@ bool secret_is_named(const char *name, const struct uuid *uuid)
 
 int secret_load(const char *dir, const char *name, struct secret_def *s, struct err *e)
 {
+	demand(dir && name, e);
+
 	char path[PATH_MAX], text[UUID_TEXT];
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
@@ -166,6 +174,7 @@ int secret_load(const char *dir, const char *name, struct secret_def *s, struct 
 		               "cannot read secret %s: the name of its directory is too long", name);
 	if (load_def(path, s, e) < 0)
 		return -1;
+	/* libvirt refuses such a file as well: found under one UUID it would be used as another secret. */
 	if (s->uuid_given && strlen(name) == UUID_TEXT - 1 + 4 &&
 	    strncasecmp(name, uuid_print(&s->uuid, text), UUID_TEXT - 1) == 0)
 		return 0;
@@ -185,6 +194,7 @@ static int find_by_uuid(const char *dir, const struct uuid *uuid, struct secret_
 	return secret_load(dir, name, s, e) < 0 ? -1 : 1;
 }
 
+/* Of the directory's entries those that may be definitions: whatever ends in .xml. */
 static int is_xml_entry(const struct dirent *d)
 {
 	size_t len = strlen(d->d_name);
@@ -252,6 +262,7 @@ static int read_base64(const char *path, char *out, size_t size, size_t *len, st
 	return 0;
 }
 
+/* base64 is longer than what it means, so that its own length is room enough. */
 static int decode_value(const char *path, const char *text, size_t len, struct secret_value *out,
                         struct err *e)
 {
@@ -294,6 +305,7 @@ int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_va
 
 /* ---- the question that a pool, or a volume, asks ---- */
 
+/* A secret, as a document asks for it: by its UUID or by what it is for. */
 struct usage_question {
 	bool by_uuid;
 	const struct uuid *uuid;
@@ -301,6 +313,7 @@ struct usage_question {
 	enum secret_usage usage; /* what it must be for */
 };
 
+/* The sentence names where it was looked for: mostly a directory is the wrong one. */
 static int not_found(const struct usage_question *q, const char *const *dirs, struct err *e)
 {
 	char uuid[UUID_TEXT], where[300] = "";
@@ -314,6 +327,8 @@ static int not_found(const struct usage_question *q, const char *const *dirs, st
 	return err_set(e, ERR_NO_SECRET, "no secret with usage \"%.100s\" in %s", q->id, where);
 }
 
+/* The first directory that has the secret answers, also when its answer is an error: going on to the next
+ * would use an older value without a word. */
 static int find_value(const struct usage_question *q, const char *const *dirs, struct secret_value *out,
                       struct err *e)
 {
@@ -345,6 +360,8 @@ static int find_value(const struct usage_question *q, const char *const *dirs, s
 int secret_find(const struct pool_auth *auth, const char *const *dirs, struct secret_value *out,
                 struct err *e)
 {
+	demand(auth->kind != AUTH_NONE && dirs, e);
+
 	struct usage_question q = { auth->by_uuid, &auth->secret_uuid, auth->secret_usage,
 		                    auth->kind == AUTH_CEPH ? SECRET_CEPH : SECRET_ISCSI };
 
@@ -354,6 +371,8 @@ int secret_find(const struct pool_auth *auth, const char *const *dirs, struct se
 int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out,
                        struct err *e)
 {
+	demand(secret && dirs, e);
+
 	struct usage_question q = { secret->by_uuid, &secret->uuid, secret->usage, SECRET_VOLUME };
 
 	return find_value(&q, dirs, out, e);

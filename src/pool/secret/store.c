@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -46,6 +47,7 @@ static int path_of(char path[PATH_MAX], const char *dir, const struct uuid *uuid
 	return err_set(e, ERR_TOO_LONG, "the name of the directory of secrets %.100s… is too long", dir);
 }
 
+/* Not followed: a link in the place of a secret's file is a file of that name, too. */
 static bool secret_file_exists(const char *dir, const struct uuid *uuid, const char *suffix)
 {
 	char path[PATH_MAX];
@@ -102,6 +104,7 @@ static const struct secret_entry *entry_by_uuid(const struct entries *l, const s
 	return NULL;
 }
 
+/* The definition is the list's from now on. */
 static int add_entry(struct entries *l, struct secret_def *def, const char *dir, struct err *e)
 {
 	if (l->n == l->room) {
@@ -152,6 +155,8 @@ static int by_uuid(const void *a, const void *b)
 	              uuid_print(&((const struct secret_entry *)b)->def.uuid, y));
 }
 
+/* The directories come in their order and the first that has a UUID counts, so that those of the later ones
+ * are passed over. */
 static int read_all(const struct secret_store *st, struct entries *l, struct err *e)
 {
 	*l = (struct entries){ 0 };
@@ -169,6 +174,8 @@ int secret_store_each(const struct secret_store *st,
                       int (*fn)(const struct secret_def *s, bool has_value, void *arg), void *arg,
                       struct err *e)
 {
+	demand(st->dirs && fn, e);
+
 	struct entries l;
 	int result = 0;
 
@@ -181,6 +188,8 @@ int secret_store_each(const struct secret_store *st,
 	return result;
 }
 
+/* The first secret for that object, and how many there are: with more than one the question is ambiguous,
+ * and picking one could change the wrong secret. */
 static struct secret_entry *entry_by_usage(const struct entries *l, const char *id, int *found)
 {
 	struct secret_entry *first = NULL;
@@ -195,6 +204,8 @@ static struct secret_entry *entry_by_usage(const struct entries *l, const char *
 int secret_store_find(const struct secret_store *st, const char *which, struct secret_def *s,
                       const char **dir, struct err *e)
 {
+	demand(which && s && dir, e);
+
 	struct entries l;
 	struct secret_entry *it;
 	struct uuid uuid;
@@ -222,6 +233,7 @@ int secret_store_find(const struct secret_store *st, const char *which, struct s
 
 /* ---- writing ---- */
 
+/* Write a definition, with libvirt's warning for whoever opens the file. The directory is root's alone. */
 static int write_def(const char *dir, const struct secret_def *s, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -263,6 +275,7 @@ static int write_value(const char *dir, const struct uuid *uuid, const void *val
 	return result;
 }
 
+/* Remove a file of the secret. Looked for first, so that a read-only directory without it is no failure. */
 static int remove_secret_file(const char *dir, const struct uuid *uuid, const char *suffix, struct err *e)
 {
 	char path[PATH_MAX];
@@ -278,6 +291,7 @@ static bool is_not_writable(const struct err *e)
 	return e->class == ERR_READ_ONLY || e->class == ERR_DENIED;
 }
 
+/* Where a directory stands in the order of the search; the number of directories, if it is not among them. */
 static size_t place_of(const struct secret_store *st, const char *dir)
 {
 	size_t i = 0;
@@ -391,6 +405,8 @@ static int define_secret(const struct secret_store *st, const struct secret_def 
 int secret_store_define(const struct secret_store *st, const struct secret_def *s, enum secret_kept *kept,
                         struct err *e)
 {
+	demand(kept, e);
+
 	char uuid[UUID_TEXT];
 	const struct secret_entry *old;
 	struct entries l;
@@ -411,6 +427,8 @@ int secret_store_define(const struct secret_store *st, const struct secret_def *
 int secret_store_set(const struct secret_store *st, const struct secret_def *s, const char *dir,
                      const void *value, size_t len, enum secret_kept *kept, struct err *e)
 {
+	demand(dir && value && len > 0 && kept, e);
+
 	struct secret_value given = { .data = (unsigned char *)(uintptr_t)value, .len = len };
 	char uuid[UUID_TEXT];
 	struct err why = { 0 };

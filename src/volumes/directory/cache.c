@@ -5,6 +5,7 @@
 #include "volumes/directory/parts.h"
 
 #include <string.h>
+#include "base/contract.h"
 
 long cache_find(const struct look *k, const char *name)
 {
@@ -15,6 +16,8 @@ long cache_find(const struct look *k, const char *name)
  * was read last, and how much of it the filesystem has really allocated by now. */
 bool cache_holds(const struct look *k, long i, const struct stat *st, bool *all)
 {
+	demand_or(i >= 0 && all, false);
+
 	const struct volindex_entry *e = volindex_entry(k->cache, (size_t)i);
 
 	if (!e || !(e->flags & VOLINDEX_FILE) || e->inode == 0 || e->inode != st->st_ino ||
@@ -46,6 +49,8 @@ bool cache_is_silent(const struct look *k, const char *name)
 
 bool cache_volume(const struct look *k, long i, char *copy, size_t size, struct line *l, struct volume *v)
 {
+	demand_or(i >= 0 && copy && size > 0, false);
+
 	size_t len;
 	const char *record = volindex_record(k->cache, (size_t)i, &len);
 

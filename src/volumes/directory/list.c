@@ -48,6 +48,7 @@ struct dir_listing {
 	char bytes[] __attribute__((aligned(8)));
 };
 
+/* One refresh of a directory: the names, what has become of each, and the index in the making. */
 struct refresh {
 	const char *target;
 	struct op *op;
@@ -76,6 +77,7 @@ static int list_no_memory(const struct refresh *r, struct err *e)
 
 /* ---- the names ---- */
 
+/* The text stays where the listing is. */
 static bool add_name(struct refresh *r, const char *text, unsigned char type)
 {
 	if (r->n == r->size) {
@@ -106,6 +108,7 @@ static bool comes_again(struct refresh *r, const struct dirent64_ *d)
 	return false;
 }
 
+/* May the listing go on? Not in a circle, and not beyond what this machine's memory can hold. */
 static int is_endless(struct refresh *r, const struct dirent64_ *d, struct err *e)
 {
 	if (comes_again(r, d))
@@ -195,6 +198,7 @@ static int list_known(struct refresh *r, struct err *e)
 	return 0;
 }
 
+/* List the directory in large pieces, which are kept: the names are not copied out of them. */
 static int list_directory(struct refresh *r, struct err *e)
 {
 	static char bytes[LIST_BYTES] __attribute__((aligned(8)));
@@ -226,6 +230,8 @@ static int list_directory(struct refresh *r, struct err *e)
 	}
 }
 
+/* The names that were asked for, without listing the directory. Whoever asks may have got them from a
+ * client: what is no plain name of an entry is passed over. */
 static int list_some(struct refresh *r, struct err *e)
 {
 	for (const char *const *name = r->op->only; *name; name++)
@@ -244,6 +250,7 @@ struct keyed {
 	uint32_t at;
 };
 
+/* How many bytes all names begin with ("vm-0001.qcow2", "vm-0002.qcow2"): those decide nothing. */
 static size_t in_common(const struct refresh *r)
 {
 	size_t common = strlen(r->names[0].text);
@@ -258,6 +265,7 @@ static size_t in_common(const struct refresh *r)
 	return common;
 }
 
+/* The first eight bytes of a name as a number that compares as they do. */
 static uint64_t key_of(const char *text)
 {
 	uint64_t key = 0;
@@ -295,6 +303,8 @@ static struct keyed *merge_sort(struct keyed *from, struct keyed *to, size_t n)
 	return from;
 }
 
+/* Sort by the bytes of the names, as strcmp(3) does. A hundred thousand of them are sorted while readers
+ * work; most comparisons are of two numbers that lie side by side. */
 static int sort_names(struct refresh *r, struct err *e)
 {
 	struct keyed *room = calloc(2 * r->n + 1, sizeof(*room)), *sorted;
@@ -331,6 +341,8 @@ static void mark_stuck(struct refresh *r)
 			r->outcomes[i].verdict = VERDICT_STUCK;
 }
 
+/* Look at every name: few by ourselves, many by readers, and whatever has a header to be read by readers
+ * alone. Names are sorted while they work. */
 static int look_at_all(struct refresh *r, struct err *e)
 {
 	bool open = r->n > ALONE;
@@ -397,6 +409,7 @@ static bool add_outcome(struct refresh *r, size_t i)
 	return true;
 }
 
+/* In the order of the names, as an index has them. */
 static bool put_together(struct refresh *r)
 {
 	for (size_t i = 0; i < r->n; i++)
@@ -443,7 +456,7 @@ static bool is_unchanged(const struct refresh *r)
 	return r->op->only || kept == r->op->index->n;
 }
 
-/* For who takes volumes one by one. */
+/* Records are taken apart again for an operation without on_index, which takes volumes one by one. */
 static int tell_each(struct refresh *r, struct err *e)
 {
 	for (size_t i = 0; i < r->volumes.n; i++) {
@@ -467,6 +480,7 @@ static bool is_to_be_folded(const struct op *op)
 	return op->only && !op->only[0] && op->index && volindex_is_worn(op->index);
 }
 
+/* What was found goes to whoever asked: as an index, as "nothing has changed", or volume by volume. */
 static int hand_over(struct refresh *r, struct err *e)
 {
 	if (r->op->on_index && is_unchanged(r) && !is_to_be_folded(r->op))
@@ -482,6 +496,7 @@ static int hand_over(struct refresh *r, struct err *e)
 
 /* ---- what is said about them ---- */
 
+/* One sentence for all entries of a kind: a directory with a million sockets does not fill the log. */
 static void note(struct refresh *r, unsigned count, const char *what, const char *first)
 {
 	cleanup_buf struct buf b = BUF_INIT;
@@ -510,11 +525,13 @@ static bool has_verdict(const struct look_outcome *o, int which)
 	return o->verdict == which;
 }
 
+/* A raw disk's first bytes are the guest's own. A header that turns up there may be meant for the host. */
 static bool is_disguised(const struct look_outcome *o, int which)
 {
 	return o->disguised == which;
 }
 
+/* What the listing leaves out is said in a sentence for each kind, with the first name of it. */
 static void note_skipped(struct refresh *r)
 {
 	/* clang-format off */
@@ -543,6 +560,7 @@ static void note_skipped(struct refresh *r)
 
 /* ---- the refresh ---- */
 
+/* The pool's sizes are those of the filesystem, and the directory's owner and mode are read with them. */
 static int sizes_read(int fd, const char *target, struct pool_sizes *sizes, struct err *e)
 {
 	struct statvfs s;

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "base/util.h"
@@ -32,6 +33,8 @@ _Static_assert(FIRST_READ <= IMAGE_HEADER_BYTES, "the rest is read behind it");
 
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote)
 {
+	demand_or(target && dir >= 0 && op, NULL);
+
 	struct look *k = calloc(1, sizeof(*k));
 
 	if (!k)
@@ -69,6 +72,7 @@ void look_free(struct look *k)
 
 const char *look_path(struct look *k, const char *name)
 {
+	demand_or(name, "");
 	k->path.len = k->path_len;
 	buf_adds(&k->path, name);
 	return buf_str(&k->path);
@@ -76,6 +80,8 @@ const char *look_path(struct look *k, const char *name)
 
 /* ---- what stat(2) says ---- */
 
+/* A name with control characters, or that is not UTF-8, is no volume: it could not be written to a line, or
+ * shown. */
 static bool name_is_clean(const char *name)
 {
 	size_t left;
@@ -110,6 +116,7 @@ bool files_is_doubtful(const struct stat *dir, const struct stat *st)
 	       (st->st_uid != dir->st_uid || st->st_uid == 0);
 }
 
+/* Facts of the inode. Only a regular file has sizes of its own here. */
 static void fill_from_stat(const struct look *k, struct volume *v, const struct stat *st)
 {
 	v->physical = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
@@ -131,6 +138,8 @@ static bool is_cached_record(const struct look *k, long cached)
 	return record && len == i->e.len && memcmp(record, k->made.own.data + i->e.offset, len) == 0;
 }
 
+/* Make the record of a volume and note where it is. One that the last index has in the same words is not
+ * made twice. */
 static void add_look(struct look *k, const char *name, long cached, struct volume *v, struct look_outcome *o)
 {
 	size_t before = k->made.own.len;
@@ -164,6 +173,8 @@ static void tell_without_facts(struct look *k, const char *name, bool directory,
 	         &(struct volume){ .type = type, .format = directory ? type : "raw", .problem = problem }, o);
 }
 
+/* A name that cannot be looked at is listed with the reason. One that somebody has merely asked about, and
+ * that was not there before, is not. */
 static void tell_unseen(struct look *k, const char *name, int error, struct look_outcome *o)
 {
 	char problem[128];
@@ -241,6 +252,8 @@ static void look_at_other(struct look *k, const char *name, long cached, const s
 
 int look_reopen(int descriptors, int seen, int flags)
 {
+	demand_or(seen >= 0, -1);
+
 	const int always = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	char digits[12] = { 0 }, *number = digits + sizeof(digits) - 1;
 	int fd;
@@ -352,6 +365,7 @@ static ssize_t read_head(struct look *k, struct header_reading *r)
 	return read_more(k, r, FIRST_READ, size);
 }
 
+/* Facts of the header. The strings stay in the image, which outlives the record's making. */
 static void fill_from_image(struct volume *v, const struct image *i)
 {
 	v->format = i->format;
@@ -368,7 +382,8 @@ static void fill_from_image(struct volume *v, const struct image *i)
 	v->problem = i->problem[0] ? i->problem : NULL;
 }
 
-/* What cannot be read (fd -1, and errno) is a raw volume with a problem. */
+/* Read the header and tell its facts. What cannot be read (fd -1, and errno) is a raw volume with a problem.
+ */
 static void read_image(struct look *k, int fd, struct volume *v, struct image *image, char *problem,
                        size_t size)
 {
@@ -416,6 +431,7 @@ static void read_seen(struct look *k, const char *name, long cached, int seen, i
 	add_look(k, name, cached, &v, o);
 }
 
+/* Listed without facts, because whoever made the link need not have the right to know them. */
 static void tell_doubtful(struct look *k, const char *name, struct look_outcome *o)
 {
 	tell_without_facts(
@@ -451,6 +467,7 @@ static void read_volume_file(struct look *k, const char *name, const char *entry
 
 /* ---- one name ---- */
 
+/* Is it, by all that stat(2) says, still the file that this process has made? */
 static bool is_made_here(const struct look *k, const struct stat *st)
 {
 	const struct made_file *m = &k->made_file;
@@ -492,6 +509,8 @@ static bool tell_made(struct look *k, const char *name, long cached, const struc
 	return true;
 }
 
+/* The file is as it was when the last index was made. Its record is taken over, or made again where only
+ * times of reading or allocation differ. */
 static bool tell_kept(struct look *k, const char *name, long cached, const struct stat *st,
                       struct look_outcome *o)
 {
@@ -504,6 +523,8 @@ static bool tell_kept(struct look *k, const char *name, long cached, const struc
 	return all || tell_again(k, name, cached, st, o);
 }
 
+/* In the order of what it costs: refuse, take over from the last index, take what this process knows, read.
+ */
 static void look_at_file(struct look *k, const char *name, const char *entry, const struct stat *st,
                          bool may_read, struct look_outcome *o)
 {
@@ -538,6 +559,8 @@ static uint32_t eyes_of(const struct look *k, const struct stat *link)
 
 bool look_link(struct look *k, const char *name, uint32_t eyes, char *text, size_t size)
 {
+	demand_or(size > 0, false);
+
 	cleanup_close int fd = openat(k->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	ssize_t len;
@@ -614,6 +637,8 @@ static void look_at_link(struct look *k, const char *name, const struct stat *li
 
 void look_at(struct look *k, const struct name *name, bool may_read, struct look_outcome *o)
 {
+	demand_or(k && name->text && o, );
+
 	struct stat st;
 	int rc;
 
@@ -624,6 +649,7 @@ void look_at(struct look *k, const struct name *name, bool may_read, struct look
 		read_volume_file(k, name->text, name->text, -1, true, o);
 		return;
 	}
+	/* The worker itself asks a server nothing about single entries: each question may take for ever. */
 	rc = !may_read && k->remote ? -1 : stat_entry(k, name->text, may_read, &st);
 	if (rc < 0 && !may_read && (k->remote || errno == EXDEV))
 		o->verdict = VERDICT_NONE;

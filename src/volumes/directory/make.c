@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Making and unmaking the directory that a pool's files live in.
+ *
+ * Ownership and mode are set through an open descriptor of the directory that was made or found, never by
+ * its path.
  */
 #include "volumes/directory/list.h"
 
@@ -13,6 +16,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/target.h"
@@ -78,6 +82,8 @@ static bool is_link(const char *path)
 
 int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
+	demand(d->target.path, e);
+
 	cleanup_close int fd = -1;
 	bool made;
 
@@ -108,6 +114,8 @@ int files_build(const struct pool_def *d, struct op *op, unsigned flags, struct 
 
 int files_delete(const struct pool_def *d, struct op *op, struct err *e)
 {
+	demand(d->target.path, e);
+
 	const char *target = d->target.path;
 	struct err why = { 0 };
 

@@ -33,6 +33,8 @@ enum verdict {
 	VERDICT_LEFT,   /* not looked at, because too many others do not answer */
 };
 
+/* What has become of one name. It lies in shared memory while readers work, so that it is small and has no
+ * pointers. */
 struct look_outcome {
 	uint8_t verdict;
 	uint8_t output;    /* VERDICT_NEW: whose; 0: ours */
@@ -41,6 +43,8 @@ struct look_outcome {
 	uint32_t at;
 };
 
+/* An entry's name, as the directory has it, and what kind of entry it says it is: a hint, which may be wrong
+ * or DT_UNKNOWN. */
 struct name {
 	const char *text;
 	unsigned char type; /* DT_… */
@@ -70,10 +74,12 @@ struct look {
 };
 
 /* ---- look.c ---- */
+/* What looking at that directory takes; dir stays the caller's, and so does op->index. NULL: out of memory.
+ */
 struct look *look_new(const char *target, int dir, const struct op *op, bool remote);
 /* NULL is allowed. */
 void look_free(struct look *k);
-/* The path of that name; good until the next. */
+/* The path of that name; good until the next. Memory that runs out shows in k->path.failed. */
 const char *look_path(struct look *k, const char *name);
 /* Look at a name; without may_read, what needs its header read becomes VERDICT_READ. A record made is the
  * last of k->made. */

@@ -51,6 +51,8 @@ enum {
 	NO_GROUP = 65534,
 };
 
+/* What readers and worker share. A reader may write anything into it: the worker uses each number only after
+ * it has been compared with what it knows itself. */
 struct readers_shared {
 	_Atomic uint32_t next; /* the first name that nobody has been given */
 	uint32_t portion;
@@ -58,6 +60,7 @@ struct readers_shared {
 	struct look_outcome outcomes[];
 };
 
+/* What one reader has written: first a file that both have open, later its content, mapped. */
 struct output {
 	int fd;
 	const char *map;
@@ -143,6 +146,8 @@ static bool is_undecided(const struct look_outcome *o)
 	return o->verdict == VERDICT_NONE || o->verdict == VERDICT_READ;
 }
 
+/* One portion, in a reader. Outcomes are written to shared memory only after the records that they point to,
+ * so that a reader that dies in between has said nothing. */
 static bool take_portion(struct readers *r, unsigned number, uint32_t first, int fd, uint64_t *at)
 {
 	struct look_outcome mine[PORTION];
@@ -217,6 +222,9 @@ static void follow_links(struct readers *r, unsigned number, bool sees, int fd, 
 	_exit(0);
 }
 
+/* A reader's whole life: keep the descriptors that it needs, take the rights that it is to have, close
+ * itself in, and take portions until there are none. Rights come before the closing in, which would forbid
+ * changing them. */
 static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd, pid_t parent)
 {
 	struct err e = { 0 };
@@ -233,6 +241,7 @@ static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd
 	volindex_builder_free(&r->k->made);
 	if (sandbox_enter_reading(&e) < 0)
 		_exit(1);
+	/* One reader for all links of a user; names in portions otherwise. */
 	if (r->following)
 		follow_links(r, number, sees, fd, &at);
 	while ((first = atomic_fetch_add(&r->shared->next, r->shared->portion)) < r->n)
@@ -243,6 +252,8 @@ static _Noreturn void read_until_done(struct readers *r, unsigned number, int fd
 
 /* ---- in the worker ---- */
 
+/* How many readers are worth their while: on a local disk as many as processors and names, on a server as
+ * many as it answers at once. */
 static unsigned crew_for(const struct look *k, size_t n)
 {
 	cpu_set_t set;
@@ -267,6 +278,8 @@ static void leave(struct seat *s)
 	s->pid = s->pidfd = s->file = -1;
 }
 
+/* Start a reader in a seat, with an output file of its own. The number of outputs is the limit of how many
+ * there ever are. */
 static int start_one(struct readers *r, unsigned number, struct err *e)
 {
 	pid_t self = getpid();
@@ -302,6 +315,7 @@ static int start_crew(struct readers *r, struct err *e)
 	return 0;
 }
 
+/* Every name has a verdict; those that follow links come later. */
 static bool is_finished(const struct readers *r)
 {
 	for (size_t i = 0; i < r->n; i++)
@@ -313,6 +327,8 @@ static bool is_finished(const struct readers *r)
 struct readers *readers_start(struct look *k, const struct name *names, size_t n,
                               const struct look_outcome *known, struct err *e)
 {
+	demand_or(k && n < UINT32_MAX, NULL);
+
 	struct readers *r = calloc(1, sizeof(*r));
 
 	if (!r) {
@@ -330,6 +346,7 @@ struct readers *readers_start(struct look *k, const struct name *names, size_t n
 		free(r);
 		return NULL;
 	}
+	/* About four portions for each, so that one with large images does not keep the others waiting. */
 	r->shared->portion = (uint32_t)(n / r->crew / 4 < PORTION ? n / r->crew / 4 + 1 : PORTION);
 	if (known)
 		memcpy(r->shared->outcomes, known, n * sizeof(*known));
@@ -373,6 +390,7 @@ static bool sleeps(pid_t pid)
 	return state && state[1] == ' ' && (state[2] == 'D' || state[2] == 'S');
 }
 
+/* How long one entry may take: so long, but no more than its share of the time that is left. */
 static uint64_t patience(const struct readers *r, unsigned most, unsigned share)
 {
 	uint64_t now = clock_ms(), left = r->k->deadline > now ? (r->k->deadline - now) / share : 0;
@@ -415,6 +433,8 @@ static bool is_given_up(struct readers *r, struct seat *s, uint64_t now)
 	return false;
 }
 
+/* See how long a reader has been at one name, and give up the name if that is too long. The reader is left
+ * behind, because nothing ends a process that waits for storage. */
 static void look_after(struct readers *r, unsigned number)
 {
 	struct seat *s = &r->seats[number];
@@ -434,6 +454,7 @@ static void look_after(struct readers *r, unsigned number)
 	leave(s);
 }
 
+/* A reader has ended. Status 0: it found no more names. */
 static int reap_reader(struct readers *r, unsigned number, struct err *e)
 {
 	struct seat *s = &r->seats[number];
@@ -446,6 +467,8 @@ static int reap_reader(struct readers *r, unsigned number, struct err *e)
 	return status != 0 ? blame_name(r, number, status, e) : 0;
 }
 
+/* Until all seats are empty. It wakes at the end of a reader, and from time to time to see whether one is
+ * stuck: the kernel tells nobody of that. */
 static int wait_for_crew(struct readers *r, struct err *e)
 {
 	struct pollfd fds[REMOTE_READERS];
@@ -473,6 +496,8 @@ static int wait_for_crew(struct readers *r, struct err *e)
 	}
 }
 
+/* Records are read where they lie. Readers that have ended cannot change them any more; one that is left
+ * behind has closed its file, or is not believed anyway. */
 static int map_outputs(struct readers *r, struct err *e)
 {
 	for (unsigned i = 1; i <= r->noutputs; i++) {
@@ -556,6 +581,7 @@ const struct look_outcome *readers_outcome(const struct readers *r, size_t i)
 
 /* ---- what a reader says ---- */
 
+/* What must stand in the record at this place, as line_str() would write it. */
 static void expect(struct readers *r, const char *key, const char *value)
 {
 	buf_reset(&r->expected);
@@ -596,6 +622,9 @@ static bool is_record_of(struct readers *r, const char *name, const char *record
 
 const char *readers_record(struct readers *r, size_t i, struct volindex_entry *e)
 {
+	require_or(i < r->n, NULL);
+	demand_or(e, NULL);
+
 	const struct look_outcome *o = &r->shared->outcomes[i];
 	const struct output *out = &r->outputs[o->output];
 	struct look *k = r->k;

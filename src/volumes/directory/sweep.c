@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "volumes/file/publish.h"
@@ -26,6 +27,8 @@ static bool is_same_file(int dir, const char *name, const struct stat *seen)
 /* What is mounted there is left alone: it may not answer, and cannot be removed. */
 bool sweep_leftover(int dir, const char *name)
 {
+	demand_or(dir >= 0 && publish_is_temporary(name), false);
+
 	cleanup_close int seen = file_seek(dir, name, RESOLVE_NO_XDEV);
 	cleanup_close int descriptors = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int fd = -1;
@@ -33,6 +36,8 @@ bool sweep_leftover(int dir, const char *name)
 
 	if (seen < 0 || fstat(seen, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return false;
+	/* Opened by what was seen, locked, and looked at again: a builder that has finished meanwhile has
+	 * given it another name, and one that has begun holds the lock. */
 	fd = look_reopen(descriptors, seen, S_ISDIR(st.st_mode) ? O_RDONLY : O_RDWR);
 	if (fd < 0 || !publish_lock(fd) || !is_same_file(dir, name, &st))
 		return false;

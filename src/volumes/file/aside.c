@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Functions run in a child with other privileges; the error travels back through a pipe as it is.
+ *
+ * An export with root_squash turns root into nobody at the server, while the owner of a file may do what
+ * root may not. Changing users for good needs a process of its own, and that is this child.
  */
 #include "volumes/file/aside.h"
 
@@ -12,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "base/contract.h"
 #include "base/util.h"
 
 struct aside {
@@ -45,6 +49,7 @@ static int become(const struct aside *a, struct err *e)
 
 /* ---- the child ---- */
 
+/* What comes back through the pipe, as it lies in memory: both ends are the same program. */
 struct aside_outcome {
 	int rc;
 	struct err err;
@@ -78,6 +83,8 @@ static int outcome_read(int in, struct aside_outcome *o)
 
 int aside_as(int64_t uid, int64_t gid, aside_fn *run, void *arg, struct err *e)
 {
+	demand(run && uid <= UINT32_MAX && gid <= UINT32_MAX, e);
+
 	const struct aside a = { uid, gid };
 	struct aside_outcome o = { 0 };
 	int ends[2], status = 0;

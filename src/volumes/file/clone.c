@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/image/image.h"
@@ -39,6 +40,7 @@ struct clone_source {
 /* Those that may be under another image. */
 static const char *const formats[] = { "raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc" };
 
+/* An ISO image is raw for whoever copies it. */
 static const char *plain_format(const char *format)
 {
 	return !format || streq(format, "iso") ? "raw" : format;
@@ -46,6 +48,8 @@ static const char *plain_format(const char *format)
 
 /* ---- what is there ---- */
 
+/* Open the source and find out what it really is: its header is read again here, since the index may be
+ * older than what a guest has done to it. */
 static int source_open(struct clone_source *s, const struct vol_input *from, struct op *op, struct err *e)
 {
 	*s = (struct clone_source){
@@ -90,12 +94,14 @@ static bool same_encryption(const struct volume_def *v, const struct clone_sourc
 	return !s->luks;
 }
 
+/* The bytes can stay as they are if nothing that the document asks for is different. */
 static bool is_copy(const struct volume_def *v, const struct clone_source *s, unsigned flags)
 {
 	return streq(plain_format(v->format), s->format) && same_encryption(v, s) && same_options(v, s) &&
 	       !(flags & VOL_PREALLOC_METADATA);
 }
 
+/* Two pools may be one directory under two paths; asked by device and inode. */
 static bool is_same_directory(const struct pool_def *a, const struct pool_def *b)
 {
 	cleanup_close int one = a->target.path ? pool_dir_open(a, O_PATH, NULL) : -1,
@@ -127,6 +133,8 @@ static int check_clone_backing(const struct pool_def *d, const struct volume_def
 	return 0;
 }
 
+/* All that can be refused before a byte is copied: the capacity, files elsewhere, what a conversion cannot
+ * do. */
 static int check_source(const struct pool_def *d, const struct volume_def *v, const struct clone_source *s,
                         unsigned flags, struct err *e)
 {
@@ -159,6 +167,7 @@ static int copy_content(int fd, const struct volume_def *v, const struct clone_s
 		          .fresh = true,
 		          .pace = { .op = op, .doing = "copy the volume", .total = s->size } };
 
+	/* FICLONE shares all blocks in one step (btrfs, XFS; ioctl_ficlone(2)). */
 	if (ioctl(fd, (ioctl_request)FICLONE, s->fd) == 0)
 		return 0;
 	if (flags & VOL_REFLINK)
@@ -217,6 +226,7 @@ static int layer_open(struct clone_source *s, const struct op *op, const char *a
 		return err_wrap(e, ERR_KEEP, "volume \"%s\" has a backing file that cannot be used",
 		                s->v->name);
 	s->layers++;
+	/* A raw file ends the chain; of any other format the header says whether it goes on. */
 	image->backing[0] = '\0';
 	if (!streq(o->format, "raw") &&
 	    (image_file_look(o->fd, (uint64_t)st.st_size, o->format, name, image, e) < 0 ||
@@ -263,6 +273,7 @@ static int check_private(const struct volume_def *v, const struct clone_source *
 		s->v->name);
 }
 
+/* Convert the source by qemu-img into the new file. Its backing files are flattened into it. */
 static int convert(int fd, const struct volume_def *v, struct clone_source *s, unsigned flags,
                    const struct secret_value *secret, struct op *op, struct err *e)
 {
@@ -284,6 +295,7 @@ static int convert(int fd, const struct volume_def *v, struct clone_source *s, u
 		return -1;
 	if (s->luks && file_volume_secret(op, s->v, &old, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot read volume \"%s\"", s->v->name);
+	/* Nothing of the source is cut off, and what it lay on is in the new image. */
 	if (wanted.capacity < s->capacity)
 		wanted.capacity = s->capacity;
 	wanted.backing.given = false;
@@ -316,6 +328,8 @@ static int grow_clone(int fd, const struct volume_def *v, const struct clone_sou
 	return rc > 0 ? qemu_img_resize(&image, v->capacity, false, op, e) : rc;
 }
 
+/* Check, copy or convert, grow, and set storage aside: each step may fail, and the caller takes the whole
+ * file away then. */
 static int fill_clone(int fd, const struct pool_def *d, const struct volume_def *v, struct clone_source *s,
                       unsigned flags, const struct secret_value *secret, struct op *op, struct err *e)
 {
@@ -341,6 +355,8 @@ static int fill_clone(int fd, const struct pool_def *d, const struct volume_def 
 int clone_content(int fd, const struct pool_def *d, const struct volume_def *v, const struct vol_input *from,
                   unsigned flags, const struct secret_value *secret, struct op *op, struct err *e)
 {
+	demand(fd >= 0 && d && v->name && from && from->pool && from->volume && op, e);
+
 	struct clone_source s;
 	int rc = source_open(&s, from, op, e);
 

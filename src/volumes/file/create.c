@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/target.h"
@@ -24,6 +25,7 @@
 #include "volumes/image/raw.h"
 #include "volumes/pool_dir.h"
 
+/* libvirt's own defaults for new volumes. */
 enum { MODE_FILE = 0600, MODE_DIRECTORY = 0711 };
 
 /* One volume in the making. */
@@ -44,6 +46,7 @@ static bool makes_raw(const struct volume_def *v)
 	return !v->format || streq(v->format, "raw") || streq(v->format, "iso");
 }
 
+/* "dir" as a format is libvirt's way to ask for a directory. */
 static bool makes_directory(const struct volume_def *v)
 {
 	return v->format && streq(v->format, "dir");
@@ -74,6 +77,7 @@ static bool is_protocol(const char *path)
 	return path[strcspn(path, ":/")] == ':';
 }
 
+/* It is looked at from the pool's directory, which is where QEMU looks for a relative one later. */
 static int backing_exists(const struct making *m, const char *path, struct err *e)
 {
 	cleanup_close int dir = pool_dir_open(m->d, O_PATH, e);
@@ -103,6 +107,9 @@ static const char *backing_name(const struct pool_def *d, const char *path)
 	return path + len + 1;
 }
 
+/* Check the backing file, and fill in its format and, where none is given, the capacity. A format is never
+ * guessed from its content: what is in it a guest may have written, and a raw disk with a qcow2 header would
+ * give that guest any file of the host (see QEMU's documentation of "backing_fmt"). */
 static int backing_settle(struct making *m, struct err *e)
 {
 	const char *path = m->v.backing.path, *name;
@@ -154,6 +161,7 @@ static bool is_plain_qcow2(const struct making *m)
 	return m->v.format && streq(m->v.format, "qcow2") && !m->v.encryption.format && !m->from;
 }
 
+/* libvirt's rule: all of it is allocated if the document wants that much, else the tables alone. */
 static enum qcow2_preallocation preallocation(const struct making *m)
 {
 	if (!(m->flags & VOL_PREALLOC_METADATA))
@@ -161,6 +169,7 @@ static enum qcow2_preallocation preallocation(const struct making *m)
 	return m->v.capacity > m->v.allocation ? QCOW2_PREALLOC_METADATA : QCOW2_PREALLOC_FALLOC;
 }
 
+/* The definition in the terms of qcow2.h. Nothing is copied: the strings are the definition's. */
 static struct qcow2_options qcow2_options(const struct making *m)
 {
 	const struct volume_def *v = &m->v;
@@ -177,6 +186,7 @@ static struct qcow2_options qcow2_options(const struct making *m)
 	};
 }
 
+/* A volume that is a directory has no content, so that everything about content is refused. */
 static int check_directory(const struct making *m, struct err *e)
 {
 	if (m->from || m->v.backing.given || m->v.encryption.format || m->flags)
@@ -192,6 +202,8 @@ static bool keeps_secret(const struct making *m)
 	return m->from && m->v.encryption.nsecrets == 0;
 }
 
+/* Everything that can be refused is refused here, before there is a file. Defaults come first, because later
+ * checks look at the filled-in definition. */
 static int check_making(struct making *m, struct err *e)
 {
 	struct qcow2_options o;
@@ -237,6 +249,7 @@ static int set_nocow(int fd, bool must, const char *name, struct err *e)
 	               : 0;
 }
 
+/* Copy-on-write goes first, as the kernel takes the flag only for an empty file. */
 static int content(struct making *m, int fd, struct err *e)
 {
 	const struct volume_def *v = &m->v;
@@ -258,6 +271,8 @@ static int content(struct making *m, int fd, struct err *e)
 
 /* ---- owner, mode, label ---- */
 
+/* The SELinux label of the document, where this kernel has SELinux; elsewhere it means nothing, and that is
+ * noted. */
 static int set_label(int fd, const struct making *m, struct err *e)
 {
 	const char *label = m->v.perms.label;
@@ -293,6 +308,8 @@ static int set_made_perms(int fd, const struct making *m, struct err *e)
 
 /* ---- all of it ---- */
 
+/* Content, then label, owner and mode, then the name: whoever sees the volume sees it as it is meant to be.
+ * Owner and mode come after the content, since an owner may already write to it then. */
 static int make(void *arg, struct err *e)
 {
 	struct making *m = arg;
@@ -319,12 +336,15 @@ static bool owner_may(const struct making *m, const struct err *e)
 int file_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
                     const struct vol_input *from, unsigned flags, struct err *e)
 {
+	demand(op && v->name && d->target.path, e);
+
 	struct making m = { .d = d, .op = op, .v = *v, .from = from, .flags = flags };
 	struct err why = { 0 };
 	int rc = check_making(&m, &why);
 
 	if (rc == 0)
 		rc = make(&m, &why);
+	/* Once more from the beginning, as the owner: nothing of the first attempt is left. */
 	if (rc < 0 && owner_may(&m, &why))
 		rc = aside_as(m.v.perms.owner, m.v.perms.group, make, &m, &why);
 	secret_value_free(&m.secret);

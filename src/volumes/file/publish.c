@@ -34,6 +34,8 @@ bool publish_is_temporary(const char *name)
 /* The entry that the signal handler removes: a worker makes one at a time. */
 static struct publish *volatile unfinished;
 
+/* The handler of SIGTERM: unlinkat(2) is all that it does, which a handler may. Then the signal has its
+ * usual effect. */
 static void remove_unfinished(int sig)
 {
 	const struct publish *p = unfinished;
@@ -52,6 +54,8 @@ static void watch_termination(struct publish *p)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+/* The signal's own effect comes back first: between the two steps it finds either its handler's entry or
+ * none. */
 static void unwatch_termination(void)
 {
 	signal(SIGTERM, SIG_DFL);
@@ -83,11 +87,14 @@ static bool locks_are_one(int fd)
  * a flock(2) of others out just the same. A filesystem without locks has none to sweep by either. */
 bool publish_lock(int fd)
 {
+	demand_or(fd >= 0, false);
+
 	struct flock first = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = LOCK_BYTES };
 
 	return locks_are_one(fd) ? fcntl(fd, F_OFD_SETLK, &first) == 0 : flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+/* The entry itself, which nobody else can have made: O_EXCL, or mkdirat(2). */
 static int open_temporary(struct publish *p)
 {
 	if (!p->directory)
@@ -97,6 +104,7 @@ static int open_temporary(struct publish *p)
 	return openat(p->dir, p->temp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* The handler is set before there is an entry, since a TERM in between would leave one. */
 static int begin_named(struct publish *p)
 {
 	watch_termination(p);
@@ -115,6 +123,7 @@ static int begin_named(struct publish *p)
 	return 0;
 }
 
+/* Nothing stays open, and a second call does nothing. */
 static void close_all(struct publish *p)
 {
 	if (p->fd >= 0)
@@ -124,6 +133,8 @@ static void close_all(struct publish *p)
 	p->fd = p->dir = -1;
 }
 
+/* May an entry of that name be made? Asked before the work, though somebody may still be faster: the naming
+ * decides. */
 static int name_check(const struct publish *p, struct err *e)
 {
 	struct stat st;
@@ -144,6 +155,7 @@ static int name_check(const struct publish *p, struct err *e)
 int publish_begin(struct publish *p, int dir, const char *target, const char *name, bool directory,
                   struct err *e)
 {
+	demand(dir >= 0 && target && name, e);
 	*p = (struct publish){ .target = target, .name = name, .dir = dir, .fd = -1, .directory = directory };
 	if (name_check(p, e) < 0) {
 		close_all(p);

@@ -24,14 +24,17 @@ struct publish {
 	char temp[32]; /* the name that it is built under; empty: none */
 };
 
-/* A new empty file (mode 0600) or directory (0700) in `dir`, open for reading and taken over, still unseen.
- * target: its path, for messages. ERR_EXISTS where the name is taken, ERR_INVALID where it is no name for an
- * entry. On failure nothing is left; otherwise publish_finish() or publish_abandon() must follow. */
+/* Make a new empty file (mode 0600) or directory (0700) in the directory that `dir` is open on; `dir` is
+ * taken over. The file is open for reading and writing, and still unseen. target: the directory's path, for
+ * messages. ERR_EXISTS where the name is taken, ERR_INVALID where it is no name for an entry. On failure
+ * nothing is left; otherwise publish_finish() or publish_abandon() must follow. A worker has one at a time,
+ * because the handler of SIGTERM knows one. */
 int publish_begin(struct publish *p, int dir, const char *target, const char *name, bool directory,
                   struct err *e);
-/* Sync it, give it its name, sync the directory. On failure nothing is left of it. Closes. */
+/* Sync it, give it its name, sync the directory: after a power cut it is there whole, or not at all. On
+ * failure (ERR_EXISTS: somebody was faster) nothing is left of it. Closes. */
 int publish_finish(struct publish *p, struct err *e);
-/* Take it away. Closes. */
+/* Take it away. Closes. What is closed already may be abandoned again. */
 void publish_abandon(struct publish *p);
 
 /* Take the lock that says "alive" on an entry that is being built, or learn (false) that its builder has

@@ -2,6 +2,9 @@
  *
  * How much still fits. The quota of a project (ext4, xfs) and of a server's user (NFS) is in what statvfs(2)
  * says; that of a btrfs subvolume is not.
+ *
+ * What a filesystem keeps for root (f_bfree has it, f_bavail not) is not counted: guests mostly write as
+ * ordinary users.
  */
 #include "volumes/file/room.h"
 
@@ -11,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
+#include "base/contract.h"
 #include "base/util.h"
 
 #define GROUP_BITS 48 /* the rest of a group's number is its level; a subvolume's own has 0 */
@@ -53,7 +57,9 @@ static uint64_t rest(uint64_t limit, uint64_t used)
 	return limit > used ? limit - used : 0;
 }
 
-/* Groups above it, which several subvolumes share, are not looked at. */
+/* How much of `left` the subvolume's own quota group allows, which is numbered as the subvolume is. Groups
+ * above it, which several subvolumes share, are not looked at. Without quotas, or without the right to read
+ * them, all of it is allowed. */
 static uint64_t within_quota(int fd, uint64_t left)
 {
 	struct btrfs_ioctl_ino_lookup_args where = { .objectid = BTRFS_FIRST_FREE_OBJECTID };
@@ -73,6 +79,8 @@ static uint64_t within_quota(int fd, uint64_t left)
 
 int room_read(int fd, struct statvfs *s, uint64_t *left)
 {
+	demand_or(fd >= 0 && s && left, -1);
+
 	struct statfs kind;
 
 	if (fstatvfs(fd, s) < 0 || fstatfs(fd, &kind) < 0)

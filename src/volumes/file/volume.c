@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/fsuid.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "system/target.h"
@@ -39,6 +40,7 @@ static int open_as_owner(const char *path, int flags, const struct stat *st)
 	return fd;
 }
 
+/* A directory can be listed and deleted; a device of another kind is nobody's volume. */
 static int not_openable(const char *name, const struct stat *st, struct err *e)
 {
 	if (S_ISDIR(st->st_mode))
@@ -68,6 +70,9 @@ static int may_open(const struct op *op, int dir, const char *name, const struct
 int file_volume_open(const struct pool_def *d, const struct op *op, const char *name, int mode,
                      struct stat *st, struct err *e)
 {
+	demand(name && st && op, e);
+	demand(mode == O_RDONLY || mode == O_RDWR, e);
+
 	cleanup_close int dir = -1, seen = -1;
 	const int flags = mode | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	char path[40];
@@ -94,6 +99,7 @@ int file_volume_open(const struct pool_def *d, const struct op *op, const char *
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", seen);
 	fd = open(path, flags);
+	/* Only on a network filesystem: on this machine's own root is refused for a reason. */
 	if (fd < 0 && (errno == EACCES || errno == EPERM) && pool_type_info(d->type)->root_is_nobody)
 		fd = open_as_owner(path, flags, st);
 	return fd < 0 ? err_sys(e, errno, "cannot open volume \"%s\"", name) : fd;
@@ -102,6 +108,8 @@ int file_volume_open(const struct pool_def *d, const struct op *op, const char *
 int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
                   struct err *e)
 {
+	demand(v->name && size, e);
+
 	struct stat st;
 	int fd = file_volume_open(d, op, v->name, write ? O_RDWR : O_RDONLY, &st, e);
 
@@ -135,6 +143,7 @@ int file_volume_secret(const struct op *op, const struct volume *v, struct secre
 
 /* ---- deleting ---- */
 
+/* What goes to the child, if it has to be done as the file's owner. */
 struct deletion {
 	int dir;
 	const char *name;
@@ -165,6 +174,8 @@ static int delete_entry(void *arg, struct err *e)
 
 int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e)
 {
+	demand(v->name, e);
+
 	cleanup_close int dir = -1;
 	struct deletion del = { .name = v->name, .d = d };
 	int rc;
@@ -176,6 +187,8 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	dir = del.dir = pool_dir_open(d, O_RDONLY, e);
 	if (dir < 0)
 		return -1;
+	/* The entry's directory was opened with root's rights; to unlink needs write permission there, which
+	 * on an export with root_squash only the owner may have. */
 	rc = delete_entry(&del, e);
 	if (rc < 0 && err_is(e, ERR_DENIED) && pool_type_info(d->type)->root_is_nobody && v->has_perms &&
 	    v->owner != 0)
@@ -185,11 +198,13 @@ int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 
 /* ---- resizing ---- */
 
+/* An ISO image is raw: its bytes are the disc's. */
 static bool is_raw_format(const char *format)
 {
 	return !format || streq(format, "raw") || streq(format, "iso");
 }
 
+/* One resize. `now` is the capacity that the volume has, in bytes: the file's length for raw ones. */
 struct resize {
 	const struct volume *v;
 	int fd;
@@ -257,11 +272,15 @@ static int resize_by_tool(const struct resize *r, struct err *e)
 	return rc;
 }
 
+/* Find out how large it is, and whether the wish can be met. Images are asked by their header, encrypted raw
+ * ones too: the capacity begins behind it. */
 static int resize_open(struct resize *r, struct err *e)
 {
 	const struct volume *v = r->v;
 
 	r->now = (uint64_t)r->st.st_size;
+	/* A hard link of doubtful origin is listed without its facts. Who may resize it at all is root, who
+	 * would go by a format that nobody has looked up. */
 	if (v->problem && r->st.st_nlink > 1)
 		return err_set(e, ERR_UNSUPPORTED, "what is in it was not looked at");
 	if (is_raw_format(v->format) && !v->encryption)
@@ -276,6 +295,8 @@ static int resize_open(struct resize *r, struct err *e)
 	return 0;
 }
 
+/* Raw files are resized by their size alone, qcow2 images by us where they are plain, everything else by
+ * qemu-img. */
 static int resize_run(struct resize *r, struct err *e)
 {
 	int rc = 1;
@@ -296,6 +317,8 @@ static int resize_run(struct resize *r, struct err *e)
 int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
                     unsigned flags, struct err *e)
 {
+	demand(v->name && !(flags & ~(unsigned)(VOL_ALLOCATE | VOL_SHRINK)), e);
+
 	struct resize r = { .v = v, .capacity = capacity, .flags = flags, .op = op };
 	int rc;
 
@@ -312,6 +335,8 @@ int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 int file_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                   struct err *e)
 {
+	demand(v->name && algorithm, e);
+
 	cleanup_close int fd = -1;
 	struct stat st;
 

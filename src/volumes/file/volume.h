@@ -20,26 +20,37 @@
 #include <sys/stat.h>
 #include "pool/operation.h"
 
+/* Make a volume as the definition says; see `from` in operation.h for one that is made from another. flags:
+ * vol_create_flags. Seen whole or not at all (publish.h). ERR_EXISTS; ERR_INVALID and ERR_UNSUPPORTED before
+ * anything is made; ERR_NO_SPACE; ERR_NO_TOOL: that format takes qemu-img. op->made says what a raw file is.
+ */
 int file_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
                     const struct vol_input *from, unsigned flags, struct err *e);
-/* Links are taken away themselves. A directory must be empty. What is gone already is success. */
+/* Delete a volume. A link is taken away itself, never what it leads to. A directory must be empty
+ * (ERR_BUSY). What is gone already is success. Devices are not deleted: ERR_UNSUPPORTED. */
 int file_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
+/* Give a volume another capacity, in bytes; flags: vol_resize_flags. Smaller only with VOL_SHRINK, and never
+ * below what is allocated. On failure a raw file and a qcow2 image are as before. */
 int file_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
                     unsigned flags, struct err *e);
 /* The whole file, whatever its format: an image is none any more after it. */
 int file_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                   struct err *e);
+/* The content for upload or download: the file itself, so that an image goes as it is. *size is the file's
+ * length. */
 int file_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
                   struct err *e);
 
 /* ---- for the files that this is made of ---- */
 
-/* Open a volume's file below the pool's directory, O_RDONLY or O_RDWR. ERR_NO_VOLUME, ERR_UNSUPPORTED (a
- * link, a directory, a device), ERR_DENIED (op->operate, and a doubtful hard link). */
+/* Open a volume's file below the pool's directory, mode O_RDONLY or O_RDWR. Whatever is put in the way
+ * meanwhile is not opened; *st is of what was. ERR_NO_VOLUME, ERR_UNSUPPORTED (a link, a directory, a
+ * device), ERR_DENIED (op->operate, and a doubtful hard link). */
 int file_volume_open(const struct pool_def *d, const struct op *op, const char *name, int mode,
                      struct stat *st, struct err *e);
-/* The volume of that name in op->index. Its strings lie in line. */
 struct line;
+/* The volume of that name in op->index. False: none is known. Its strings lie in line, and
+ * those of line in text: all three are the caller's, and live together. */
 bool file_volume_known(const struct op *op, const char *name, struct buf *text, struct line *line,
                        struct volume *v);
 /* The passphrase of an encrypted volume that is there: the secret whose usage is its path. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Image headers of open files.
+ *
+ * A guest can change the header of its image at any time. So what the index says of an image is not trusted
+ * when something is to be done with it: the header is read again from the descriptor that will be used.
  */
 #include "volumes/image/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 
@@ -16,6 +20,8 @@ struct opened {
 	uint64_t at;
 };
 
+/* For image_probe_file(), which cannot tell "not there" from "cannot be read": the first read error is kept.
+ */
 static size_t read_opened(void *arg, uint64_t offset, unsigned char *out, size_t size)
 {
 	struct opened *o = arg;
@@ -31,6 +37,8 @@ static size_t read_opened(void *arg, uint64_t offset, unsigned char *out, size_t
 int image_file_look(int fd, uint64_t size, const char *format, const char *name, struct image *out,
                     struct err *e)
 {
+	demand(fd >= 0 && format && name && out, e);
+
 	static unsigned char head[IMAGE_HEADER_BYTES];
 	struct opened opened = { .fd = fd };
 	const struct image_file file = { size, read_opened, &opened };
@@ -61,6 +69,7 @@ static bool is_vmdk_image(int fd, const struct image *image)
 
 int image_file_complete(int fd, const struct image *image, const char *name, struct err *e)
 {
+	demand(image->format && name, e);
 	if (image->data_file[0])
 		return err_set(e, ERR_UNSUPPORTED,
 		               "volume \"%s\" keeps its data in another file (%.200s), which is not opened",

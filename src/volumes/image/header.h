@@ -8,8 +8,10 @@
 #include "base/err.h"
 #include "pool/image/image.h"
 
-/* Probe it. ERR_STATE if it is not of the format that the index has for it any more (refresh the pool),
- * ERR_WRONG_FORMAT if its header makes no sense. */
+/* Probe the header of what fd is open on, a file or device of `size` bytes. ERR_STATE if it is not of the
+ * format that the index has for it any more (refresh the pool), ERR_WRONG_FORMAT if its header makes no
+ * sense. name is for messages. It parses a guest's bytes in the worker itself: what is to be done to the
+ * image would read them there anyway. */
 int image_file_look(int fd, uint64_t size, const char *format, const char *name, struct image *out,
                     struct err *e);
 /* Does the file hold all of its content but a backing file's? ERR_UNSUPPORTED: it names others for it (a

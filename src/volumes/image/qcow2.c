@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/image/qcow2_format.h"
 
@@ -31,6 +32,8 @@ struct layout {
 
 /* ---- what can be ---- */
 
+/* Cluster size, version and features; fills in what follows from them. Limits: the specification, and QEMU
+ * where that has narrower ones. */
 static int check_features(const struct qcow2_options *o, struct layout *l, struct err *e)
 {
 	const char *compat = o->compat ? o->compat : "1.1";
@@ -68,6 +71,8 @@ static size_t header_len(const struct layout *l)
 	return fields + 8 + q_units(strlen(l->o->backing_format), 8) * 8 + 8;
 }
 
+/* What a header has room for. The specification gives the name 1023 bytes and wants it in the first cluster.
+ */
 static int check_layout_backing(const struct layout *l, struct err *e)
 {
 	const struct qcow2_options *o = l->o;
@@ -129,6 +134,8 @@ static int lay_out(struct layout *l, uint64_t l2_tables, uint64_t data_clusters,
 	return 0;
 }
 
+/* Everything about the new image that can be computed: nothing is written before all of it fits the format.
+ * An image without preallocation has an L1 table of zeros, and no L2 tables. */
 static int plan(const struct qcow2_options *o, struct layout *l, struct err *e)
 {
 	uint64_t covers;
@@ -160,6 +167,7 @@ int qcow2_check(const struct qcow2_options *o, struct err *e)
 
 int qcow2_write(int fd, const void *data, size_t len, uint64_t offset, struct err *e)
 {
+	demand(data || len == 0, e);
 	while (len > 0) {
 		ssize_t n = pwrite(fd, data, len, (off_t)offset);
 
@@ -174,9 +182,9 @@ int qcow2_write(int fd, const void *data, size_t len, uint64_t offset, struct er
 	return 0;
 }
 
-/* count entries of `stride` bytes at cluster `where`, which hold the offsets of consecutive clusters from
- * `first`. An extended L2 entry's second half, the bitmap of its subclusters, stays 0: they are nobody's
- * yet. */
+/* Write count entries of `stride` bytes at cluster `where`, which hold the offsets of consecutive clusters
+ * from `first`. An extended L2 entry's second half, the bitmap of its subclusters, stays 0: they are
+ * nobody's yet. */
 static int write_offsets(int fd, const struct layout *l, uint64_t where, uint64_t first, uint64_t count,
                          size_t stride, uint64_t flags, struct err *e)
 {
@@ -207,6 +215,7 @@ static int write_refcounts(int fd, const struct layout *l, struct err *e)
 
 	if (!chunk)
 		return err_set(e, ERR_NO_MEMORY, "cannot write the qcow2 image: out of memory");
+	/* Refcounts are big-endian: the second byte of each is the 1. */
 	for (size_t i = 1; i < CHUNK; i += QCOW2_REFCOUNT_BYTES)
 		chunk[i] = 1;
 	while (left > 0) {
@@ -264,6 +273,8 @@ static const struct feature {
 	{ 2, 0, "bitmaps" },
 };
 
+/* An entry of the extension has 48 bytes: the set (0 incompatible, 1 compatible, 2 autoclear), the bit, the
+ * name. */
 static size_t put_feature_names(unsigned char *h, size_t at)
 {
 	q_put32(h, at, QCOW2_EXT_FEATURES);
@@ -277,6 +288,7 @@ static size_t put_feature_names(unsigned char *h, size_t at)
 	return at;
 }
 
+/* Extensions, the mark of their end, the backing file's name behind it. Returns where all of that ends. */
 static size_t put_extensions(const struct layout *l, unsigned char *h, size_t at)
 {
 	const struct qcow2_options *o = l->o;
@@ -325,6 +337,7 @@ static int write_header(int fd, const struct layout *l, struct err *e)
 	return qcow2_write(fd, h, put_extensions(l, h, l->version >= 3 ? Q_V3_LEN : Q_V2_LEN), 0, e);
 }
 
+/* Something that holds bytes already is somebody's: it is not written over. */
 static int empty_file(int fd, struct err *e)
 {
 	struct stat st;
@@ -340,11 +353,15 @@ static int empty_file(int fd, struct err *e)
 
 int qcow2_create(int fd, const struct qcow2_options *o, struct err *e)
 {
+	demand(fd >= 0 && o, e);
+
 	struct layout l;
 	uint64_t clusters;
 
 	if (plan(o, &l, e) < 0 || empty_file(fd, e) < 0)
 		return -1;
+	/* The file gets its length first: whatever is not written below is a hole, which reads as the zeros
+	 * that a table without entries consists of. */
 	if (ftruncate(fd, (off_t)(l.end << l.cluster_bits)) < 0)
 		return err_sys(e, errno, "cannot make the qcow2 image %llu bytes long",
 		               (unsigned long long)(l.end << l.cluster_bits));

@@ -23,10 +23,11 @@ struct qcow2_options {
 	const char *backing, *backing_format;
 };
 
-/* What cannot be: ERR_INVALID, before anything is written (cluster size, features that need compat 1.1,
- * capacity beyond the format). */
+/* Say what cannot be: ERR_INVALID, before anything is written (cluster size, features that need compat 1.1,
+ * capacity beyond the format, a backing file without its format). */
 int qcow2_check(const struct qcow2_options *o, struct err *e);
-/* Write a new image into an empty regular file. The header is written last. Does not sync. */
+/* Write a new image into an empty regular file. The header is written last: a file that is cut short before
+ * is no image at all. Does not sync. Errors as qcow2_check(), and those of the file. */
 int qcow2_create(int fd, const struct qcow2_options *o, struct err *e);
 /* Grow it. The header is changed last, by one write: before it the image is the old one, after it the new. 1:
  * not ours to do (snapshots, bitmaps, encryption, a corrupt or dirty mark, an unknown feature, a backing

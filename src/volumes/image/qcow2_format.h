@@ -13,6 +13,7 @@
 
 #define QCOW2_MAGIC 0x514649fbU /* "QFI" 0xfb */
 
+/* Offsets of the header's fields, in bytes ("Header" of the specification). */
 enum qcow2_header {
 	Q_MAGIC = 0,
 	Q_VERSION = 4,
@@ -62,6 +63,7 @@ enum qcow2_header {
 #define QCOW2_BACKING_MAX        1023
 #define QCOW2_BACKING_FORMAT_MAX 15
 
+/* A number of the image, at any offset: the bytes need not be aligned. */
 static inline uint32_t q_get32(const unsigned char *h, unsigned at)
 {
 	uint32_t v;

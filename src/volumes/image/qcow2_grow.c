@@ -23,6 +23,8 @@
 
 #define NOT_OURS 1
 
+/* The image as it is: its header and both tables, read whole. Offsets and sizes are in bytes unless they say
+ * clusters. */
 struct qcow2_file {
 	int fd;
 	uint64_t file_size, capacity, cluster;
@@ -46,6 +48,7 @@ struct addition {
 
 /* ---- reading and writing ---- */
 
+/* All of it. NOT_OURS: the file is shorter than its header says. */
 static int read_exactly(const struct qcow2_file *i, void *data, size_t len, uint64_t offset, struct err *e)
 {
 	ssize_t n = file_pread(i->fd, data, len, offset);
@@ -55,6 +58,7 @@ static int read_exactly(const struct qcow2_file *i, void *data, size_t len, uint
 	return (size_t)n < len ? NOT_OURS : 0; /* shorter than it says */
 }
 
+/* Between two steps: what was written before it is on the disk before anything that refers to it. */
 static int sync_image(const struct qcow2_file *i, struct err *e)
 {
 	return fdatasync(i->fd) < 0 ? err_sys(e, errno, "cannot write the qcow2 image to its disk") : 0;
@@ -69,6 +73,7 @@ static bool in_file(const struct qcow2_file *i, uint64_t offset, uint64_t len)
 	       len <= i->file_size && offset <= i->file_size - len;
 }
 
+/* Do two ranges of the file share a byte? */
 static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 {
 	return a < b + b_len && b < a + a_len;
@@ -90,6 +95,8 @@ static int check_version3(struct qcow2_file *i)
 	return i->extended && i->cluster_bits < QCOW2_EXTENDED_BITS_MIN ? NOT_OURS : 0;
 }
 
+/* The header's fields, as far as growing needs them. Whatever makes the image more than a plain one makes it
+ * qemu-img's. */
 static int read_header(struct qcow2_file *i, struct err *e)
 {
 	const unsigned char *h = i->header;
@@ -156,6 +163,8 @@ static bool plain_entry(const struct qcow2_file *i, uint64_t entry, uint64_t fla
 	       (!(entry & QCOW2_OFFSET_MASK) || in_file(i, entry & QCOW2_OFFSET_MASK, 1));
 }
 
+/* Read the L1 table whole, into i->l1. Each entry is checked, as all of them are written again at another
+ * place. */
 static int read_l1(struct qcow2_file *i, struct err *e)
 {
 	uint64_t len = i->l1_entries * 8;
@@ -179,6 +188,7 @@ static int read_l1(struct qcow2_file *i, struct err *e)
 	return result;
 }
 
+/* Read the refcount table whole, into i->table, in the machine's own byte order. */
 static int read_table(struct qcow2_file *i, struct err *e)
 {
 	uint64_t len = i->table_clusters << i->cluster_bits;
@@ -273,6 +283,7 @@ static int check_block(const struct qcow2_file *i, uint64_t index, struct err *e
 	return refcounts_are(i, block >> i->cluster_bits, (block >> i->cluster_bits) + 1, 1, e);
 }
 
+/* The same of each block between two indices of the table that is there. */
 static int check_blocks(const struct qcow2_file *i, uint64_t first, uint64_t end, struct err *e)
 {
 	int result = 0;
@@ -308,9 +319,12 @@ static int check_old_l1(const struct qcow2_file *i, struct err *e)
 
 /* ---- the header, in one write ---- */
 
+/* The three fields lie side by side in the header, and 24 bytes of one sector are written whole or not at
+ * all. What they say changes from the old image to the new one at that moment. */
 static int commit(const struct qcow2_file *i, uint64_t capacity, uint64_t l1_entries, uint64_t l1_offset,
                   struct err *e)
 {
+	/* Q_CRYPT lies between them, and is 0: read_header() has seen to that. */
 	unsigned char fields[Q_REFTABLE_OFFSET - Q_SIZE] = { 0 };
 
 	q_put64(fields, 0, capacity);
@@ -323,6 +337,8 @@ static int commit(const struct qcow2_file *i, uint64_t capacity, uint64_t l1_ent
 
 /* ---- the short way: the L1 table's clusters have room ---- */
 
+/* The new L1 entries are zeros behind the old ones, in clusters that the table has already. They are on the
+ * disk before the header counts them. */
 static int grow_in_place(const struct qcow2_file *i, uint64_t capacity, uint64_t l1_entries, struct err *e)
 {
 	uint64_t more = l1_entries - i->l1_entries;
@@ -403,6 +419,8 @@ static int link_blocks(const struct qcow2_file *i, const struct addition *a, str
 	return sync_image(i, e);
 }
 
+/* Steps 1 to 5 of the head. Up to step 3 everything can be taken back; after step 4 the image is the new
+ * one. */
 static int grow_moving(const struct qcow2_file *i, uint64_t capacity, struct addition *a, struct err *e)
 {
 	if (write_addition(i, a, e) < 0) {
@@ -423,6 +441,7 @@ static int grow_moving(const struct qcow2_file *i, uint64_t capacity, struct add
 
 /* ---- the whole of it ---- */
 
+/* The order matters: each function has the one before it to thank for numbers that it may use. */
 static int read_metadata(struct qcow2_file *i, struct err *e)
 {
 	int result = read_header(i, e);
@@ -436,6 +455,7 @@ static int read_metadata(struct qcow2_file *i, struct err *e)
 	return result;
 }
 
+/* Look at everything, then take the short way or the long one. */
 static int grow_tables(struct qcow2_file *i, uint64_t capacity, struct err *e)
 {
 	uint64_t covers, l1_entries;

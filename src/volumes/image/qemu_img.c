@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/util.h"
 
 /* The volume formats that qemu-img can make, by its own names. */
@@ -25,6 +26,7 @@ static const struct qemu_format {
 };
 /* clang-format on */
 
+/* NULL: no format that qemu-img can make here. A definition without one means raw. */
 static const struct qemu_format *format_find(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
@@ -41,6 +43,8 @@ void qemu_img_words_free(struct qemu_img_words *w)
 	*w = (struct qemu_img_words){ 0 };
 }
 
+/* Add one argument, copied. Too many of them, or no memory, are noted, and said at the end by check_words().
+ */
 static void add_word(struct qemu_img_words *w, const char *word)
 {
 	if (!word || w->n + 1 >= ARRAY_LEN(w->argv))
@@ -49,6 +53,7 @@ static void add_word(struct qemu_img_words *w, const char *word)
 		w->argv[w->n++] = arena_strdup(&w->arena, word);
 }
 
+/* Add what the buffer holds, and free it. */
 static void add_buf(struct qemu_img_words *w, struct buf *b)
 {
 	if (b->failed)
@@ -57,6 +62,7 @@ static void add_buf(struct qemu_img_words *w, struct buf *b)
 	buf_free(b);
 }
 
+/* Nothing is looked for in $PATH here: "qemu-img" is found when it is run. */
 static void begin_words(struct qemu_img_words *w, const char *verb)
 {
 	*w = (struct qemu_img_words){ 0 };
@@ -64,6 +70,7 @@ static void begin_words(struct qemu_img_words *w, const char *verb)
 	add_word(w, verb);
 }
 
+/* Was there memory, and room, for every word? Asked once at the end. On failure the words are freed. */
 static int check_words(struct qemu_img_words *w, struct err *e)
 {
 	if (!w->arena.failed)
@@ -80,6 +87,8 @@ static void option(struct buf *b, const char *name, const char *value)
 		buf_adds(b, *value == ',' ? ",," : (char[]){ *value, '\0' });
 }
 
+/* "--object secret,id=…,file=…": the passphrase's file is named by the path that it has in the tool's jail.
+ */
 static void add_secret(struct qemu_img_words *w, const char *id, const char *path)
 {
 	struct buf b = BUF_INIT;
@@ -122,6 +131,8 @@ static void print_json(struct buf *b, const struct qemu_img_file *f, const char 
 		buf_printf(b, ",\"%skey-secret\":\"%s\"", streq(driver, "luks") ? "" : "encrypt.", id);
 	if (format_find(f->format)->backing) {
 		buf_adds(b, ",\"backing\":");
+		/* A format that can have a backing file and is given none is told so: "null" keeps qemu-img
+		 * from opening what the header names. */
 		if (f->backing)
 			print_json(b, f->backing, id);
 		else
@@ -130,6 +141,7 @@ static void print_json(struct buf *b, const struct qemu_img_file *f, const char 
 	buf_addc(b, '}');
 }
 
+/* An image as one argument. On failure the words are freed. */
 static int add_json(struct qemu_img_words *w, const struct qemu_img_file *f, const char *id, struct err *e)
 {
 	struct buf b = BUF_INIT;
@@ -157,6 +169,8 @@ static bool is_encrypted(const struct volume_def *v)
 	return v->encryption.format != NULL;
 }
 
+/* What qemu-img can encrypt. It takes one key for a new image, so that a second secret would be dropped
+ * silently. */
 static int check_encryption(const struct volume_def *v, const struct qemu_format *f, struct err *e)
 {
 	const struct volume_encryption *c = &v->encryption;
@@ -199,6 +213,8 @@ int qemu_img_check(const struct volume_def *v, unsigned flags, struct err *e)
 	return check_encryption(v, f, e);
 }
 
+/* Options of LUKS: plain for a raw volume, which is a format of its own, with the prefix "encrypt." for
+ * qcow2. The cipher's name has its bits in it (aes-256). */
 static void encryption_options(const struct volume_def *v, bool raw, struct buf *b)
 {
 	const struct volume_encryption *c = &v->encryption;
@@ -266,6 +282,8 @@ static void add_options(struct qemu_img_words *w, const struct volume_def *v, un
 int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
                           const struct qemu_img_file *to, struct err *e)
 {
+	demand(w && to->path, e);
+
 	char size[32];
 
 	if (qemu_img_check(v, flags, e) < 0)
@@ -284,6 +302,7 @@ int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, 
 		add_secret(w, TO_ID, to->secret);
 	add_options(w, v, flags, true);
 	add_word(w, to->path);
+	/* In KiB, rounded up, as libvirt gives it: the line is to be the same. */
 	if (v->capacity || !v->backing.given) {
 		snprintf(size, sizeof(size), "%" PRIu64 "K", v->capacity / 1024 + (v->capacity % 1024 != 0));
 		add_word(w, size);
@@ -294,6 +313,8 @@ int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, 
 int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
                            const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
+	demand(w && from->path && to->path, e);
+
 	const struct qemu_img_file target = {
 		.path = to->path, .format = v->format, .luks = is_encrypted(v), .secret = to->secret
 	};
@@ -306,6 +327,7 @@ int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v,
 		               from->format);
 	begin_words(w, "convert");
 	if (encrypted) {
+		/* -n: the target is there, and only its content is written. */
 		add_word(w, "-n");
 		add_secret(w, TO_ID, is_encrypted(v) ? to->secret : NULL);
 		add_secret(w, FROM_ID, from->luks ? from->secret : NULL);
@@ -326,6 +348,8 @@ int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v,
 int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
                           bool shrink, struct err *e)
 {
+	demand(w && image->path, e);
+
 	char size[32];
 
 	if (!format_find(image->format))

@@ -40,13 +40,16 @@ struct qemu_img_file {
 /* May qemu-img be asked for this at all? ERR_UNSUPPORTED or ERR_INVALID: a format that cannot be made, an
  * encryption that it has no way for, preallocation or a backing file where the format has none. */
 int qemu_img_check(const struct volume_def *v, unsigned flags, struct err *e);
-/* "qemu-img create …" for a definition; to.format and to.luks are the definition's own. */
+/* "qemu-img create …" for a definition; to.format and to.luks are the definition's own. w is filled from
+ * nothing, and needs no free on failure. Errors of this and the next two: as qemu_img_check(),
+ * ERR_NO_MEMORY. */
 int qemu_img_create_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
                           const struct qemu_img_file *to, struct err *e);
 /* "qemu-img convert …" of one image into a new one; where either is encrypted, into one that
  * qemu_img_create_words() has made. */
 int qemu_img_convert_words(struct qemu_img_words *w, const struct volume_def *v, unsigned flags,
                            const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e);
+/* "qemu-img resize …" to a capacity in bytes; shrink: it may become smaller. */
 int qemu_img_resize_words(struct qemu_img_words *w, const struct qemu_img_file *image, uint64_t capacity,
                           bool shrink, struct err *e);
 
@@ -68,8 +71,9 @@ struct qemu_img_open {
 
 #define QEMU_IMG_LAYERS 16 /* images over one another, at most */
 
-/* All three: ERR_NO_TOOL where qemu-img is not installed; its own words otherwise. v.capacity is what is
- * made. */
+/* Run it, and wait until op->deadline. All three: ERR_NO_TOOL where qemu-img is not installed, ERR_NO_SPACE;
+ * its own words otherwise (ERR_STORAGE). v.capacity is what is made, in bytes. The descriptors stay the
+ * caller's. */
 int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op,
                     struct err *e);
 int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * qemu-img run on files that are open here, shut off from all others.
+ *
+ * Everything that the tool may touch is opened before it starts, and given to it by number; the jail has no
+ * other file of ours. A secret is a file in memory among them.
  */
 #include "volumes/image/qemu_img.h"
 
@@ -8,6 +11,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/spawn.h"
 #include "base/util.h"
 
@@ -28,6 +32,7 @@ struct qemu_img_job {
 	unsigned n;
 };
 
+/* The three lines have one shape, so that whatever runs them need not know which it is. */
 static int create_line(const struct qemu_img_job *j, struct qemu_img_words *w,
                        const struct qemu_img_file *from, const struct qemu_img_file *to, struct err *e)
 {
@@ -111,6 +116,7 @@ static int qemu_img_failed(struct tool *t, struct err *e)
 		said += strlen("qemu-img: ");
 	if (end && strstr(end, ": "))
 		said = strstr(end, ": ") + 2;
+	/* qemu-img tells why by words alone. */
 	if (strstr(said, strerror(ENOSPC)))
 		return err_set(e, ERR_NO_SPACE, "qemu-img: %s", said);
 	return err_set(e, ERR_STORAGE, "qemu-img: %s", *said ? said : "ended without a word");
@@ -125,6 +131,8 @@ static bool is_chance(const struct tool *t)
 	return t->status != 0 && strstr(buf_str(&t->err), "Unable to get accurate CPU usage");
 }
 
+/* Make the command line for the files as the tool sees them, and run it. It is run again where it has failed
+ * by chance only. */
 static int run_qemu_img(struct qemu_img_job *j, struct err *e)
 {
 	struct layers source = { 0 }, target = { 0 };
@@ -172,6 +180,8 @@ static int memory_file(const struct secret_value *s, uint64_t size, struct err *
 	return FAILED;
 }
 
+/* Files in memory are made, the tool is run, and the files are closed whatever came of it. Their content
+ * goes with the last descriptor. */
 static int job_run(struct qemu_img_job *j, struct err *e)
 {
 	int rc = -1;
@@ -194,6 +204,7 @@ static int job_run(struct qemu_img_job *j, struct err *e)
 int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qemu_img_open *to, struct op *op,
                     struct err *e)
 {
+	demand(to->fd >= 0 && op, e);
 	return job_run(
 		&(struct qemu_img_job){ .v = v, .flags = flags, .to = to, .op = op, .words = create_line },
 		e);
@@ -202,6 +213,10 @@ int qemu_img_create(const struct volume_def *v, unsigned flags, const struct qem
 int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qemu_img_open *from,
                      const struct qemu_img_open *to, struct op *op, struct err *e)
 {
+	demand(from->fd >= 0 && to->fd >= 0 && op, e);
+
+	/* convert has no options for the encryption of what it makes: that image is made first, and filled.
+	 */
 	bool encrypted = from->luks || v->encryption.format;
 
 	if (encrypted && qemu_img_create(v, flags, to, op, e) < 0)
@@ -218,6 +233,7 @@ int qemu_img_convert(const struct volume_def *v, unsigned flags, const struct qe
 int qemu_img_resize(const struct qemu_img_open *image, uint64_t capacity, bool shrink, struct op *op,
                     struct err *e)
 {
+	demand(image->fd >= 0 && op, e);
 	return job_run(&(struct qemu_img_job){ .to = image,
 	                                       .capacity = capacity,
 	                                       .shrink = shrink,

@@ -2,6 +2,10 @@
  *
  * Raw images made and resized. Storage is set aside by fallocate(2); zeros are written only where the
  * filesystem lacks it, and only into holes.
+ *
+ * fallocate(2) marks blocks as the file's without writing them, which is instant and cannot fail later for
+ * want of space. Where a filesystem has no such thing (NFS before 4.2) only writing makes sure, and only
+ * holes are written: data that is there is not touched.
  */
 #include "volumes/image/raw.h"
 
@@ -9,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "volumes/file/room.h"
 #include "volumes/pace.h"
@@ -26,6 +31,7 @@ static int cannot_size(int error, const char *name, uint64_t size, struct err *e
 	return err_sys(e, error, "cannot give %s %llu bytes", name, (unsigned long long)size);
 }
 
+/* ftruncate(2) with an answer that says which limit was met. */
 static int set_size(int fd, uint64_t size, const char *name, struct err *e)
 {
 	int rc;
@@ -82,6 +88,7 @@ static int has_room(int fd, uint64_t bytes, const char *name, struct err *e)
 
 	if (room_read(fd, &s, &room) < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at %s", name);
+	/* What the file has already is in neither of the two. */
 	room += (uint64_t)st.st_blocks * 512;
 	return bytes > room ? err_set(e, ERR_NO_SPACE, "cannot allocate %llu bytes for %s: %llu are free",
 	                              (unsigned long long)bytes, name, (unsigned long long)room)
@@ -113,6 +120,8 @@ static int set_aside(int fd, uint64_t from, uint64_t to, struct pace *p, const c
 
 int raw_allocate(int fd, uint64_t size, struct op *op, const char *name, struct err *e)
 {
+	demand(fd >= 0 && op && name, e);
+
 	struct pace p = { .op = op, .doing = "allocate storage", .total = size };
 	int rc = set_aside(fd, 0, size, &p, name, e);
 
@@ -121,11 +130,14 @@ int raw_allocate(int fd, uint64_t size, struct op *op, const char *name, struct 
 
 int raw_create(int fd, uint64_t capacity, uint64_t allocation, struct op *op, const char *name, struct err *e)
 {
+	demand(fd >= 0 && op && name, e);
+
 	struct pace p = { .op = op, .doing = "allocate storage", .total = allocation };
 	int rc;
 
 	if (set_size(fd, allocation > capacity ? allocation : capacity, name, e) < 0)
 		return -1;
+	/* The size first: a filesystem that has no files of that size says so before storage is set aside. */
 	rc = set_aside(fd, 0, allocation, &p, name, e);
 	return rc > 0 ? fill_slowly(fd, 0, allocation, true, &p, name, e) : rc;
 }
@@ -153,6 +165,8 @@ void raw_note_made(int fd, struct op *op)
 
 int raw_resize(int fd, uint64_t capacity, unsigned flags, struct op *op, const char *name, struct err *e)
 {
+	demand(fd >= 0 && op && name, e);
+
 	struct stat st;
 	int rc;
 
