@@ -191,19 +191,19 @@ static int luns_await(int host, struct op *op, struct lun_list *l, struct err *e
 
 /* ---- stable links ---- */
 
-struct link {
+struct lun_link {
 	dev_t dev;
 	char *path;
 };
 
 struct link_list {
-	struct link *item;
+	struct lun_link *item;
 	size_t n, size;
 };
 
 static int link_compare(const void *a, const void *b)
 {
-	const struct link *x = a, *y = b;
+	const struct lun_link *x = a, *y = b;
 
 	if (x->dev != y->dev)
 		return x->dev < y->dev ? -1 : 1;
@@ -225,7 +225,7 @@ static int link_add(struct link_list *l, dev_t dev, const char *dir, const char 
 
 	if (l->n == l->size) {
 		size_t size = l->size ? 2 * l->size : 64;
-		struct link *more = realloc(l->item, size * sizeof(*more));
+		struct lun_link *more = realloc(l->item, size * sizeof(*more));
 
 		if (!more)
 			return -1;
@@ -236,7 +236,7 @@ static int link_add(struct link_list *l, dev_t dev, const char *dir, const char 
 	if (!path)
 		return -1;
 	snprintf(path, len, "%s/%s", dir, name);
-	l->item[l->n++] = (struct link){ dev, path };
+	l->item[l->n++] = (struct lun_link){ dev, path };
 	return 0;
 }
 
@@ -383,7 +383,7 @@ static bool lun_is_gone(const char *node)
 }
 
 /* What a process of its own asks a LUN. */
-struct look {
+struct lun_look {
 	bool gone;
 	char format[16], sick[160];
 };
@@ -391,7 +391,7 @@ struct look {
 static void look_at_lun(const char *node, void *arg)
 {
 	struct device_content content;
-	struct look *l = arg;
+	struct lun_look *l = arg;
 	struct err why = { 0 };
 
 	l->gone = lun_is_gone(node);
@@ -433,7 +433,7 @@ static bool lun_stands_still(struct lun *l)
 	return true;
 }
 
-static void luns_heard(struct lun_list *l, const size_t *which, const struct look *looks,
+static void luns_heard(struct lun_list *l, const size_t *which, const struct lun_look *looks,
                        const struct err *whys, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -455,7 +455,7 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 	char(*nodes)[80] = calloc(size, sizeof(*nodes));
 	const char **names = calloc(size, sizeof(*names));
 	size_t *which = calloc(size, sizeof(*which));
-	struct look *looks = calloc(size, sizeof(*looks));
+	struct lun_look *looks = calloc(size, sizeof(*looks));
 	struct err *whys = calloc(size, sizeof(*whys));
 	int rc = -1;
 

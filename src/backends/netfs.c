@@ -74,7 +74,7 @@ static void source_print(const struct pool_def *d, const char *host, struct buf 
 }
 
 /* What one start works with: the definition's own options, taken apart. */
-struct request {
+struct netfs_request {
 	const struct pool_def *d;
 	struct buf own;     /* the options that the kernel gets as they are: ",NAME=VALUE…"; no password */
 	char version[16];   /* the only one to try, or empty */
@@ -85,7 +85,7 @@ struct request {
 	char password[256]; /* cifs: from the options or a credentials file, or empty */
 };
 
-static void netfs_request_free(struct request *q)
+static void netfs_request_free(struct netfs_request *q)
 {
 	explicit_bzero(q->password, sizeof(q->password));
 	buf_free(&q->own);
@@ -103,7 +103,7 @@ static const char *value_of(const struct pool_option *o, const char *name)
 	return o->name[len] == '=' ? o->name + len + 1 : NULL;
 }
 
-static int take_password(struct request *q, const char *value, struct err *e)
+static int take_password(struct netfs_request *q, const char *value, struct err *e)
 {
 	if ((size_t)snprintf(q->password, sizeof(q->password), "%s", value) >= sizeof(q->password))
 		return err_set(e, ERR_INVALID,
@@ -114,7 +114,7 @@ static int take_password(struct request *q, const char *value, struct err *e)
 
 /* mount.cifs(8)'s credentials file: "username=", "password=", "domain=" lines. The kernel does not know it,
  * so it is read here. */
-static int take_credentials(struct request *q, const char *path, struct err *e)
+static int take_credentials(struct netfs_request *q, const char *path, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 	char *save = NULL;
@@ -141,7 +141,7 @@ static int take_credentials(struct request *q, const char *path, struct err *e)
 
 /* CIFS: a password is handed on apart from the other options, so that a comma in it does not end it and no
  * message can hold it. */
-static int take_option(struct request *q, const struct pool_option *o, struct err *e)
+static int take_option(struct netfs_request *q, const struct pool_option *o, struct err *e)
 {
 	const char *value = NULL;
 
@@ -154,7 +154,7 @@ static int take_option(struct request *q, const struct pool_option *o, struct er
 }
 
 /* A CIFS server wants to know who we are; a guest needs a name all the same. */
-static void add_guest(struct request *q)
+static void add_guest(struct netfs_request *q)
 {
 	static const char *const naming[] = { "user", "username", "guest", "sec" };
 	char value[8];
@@ -165,7 +165,7 @@ static void add_guest(struct request *q)
 	buf_adds(&q->own, ",user=guest,guest");
 }
 
-static int version_choose(struct request *q, struct err *e)
+static int version_choose(struct netfs_request *q, struct err *e)
 {
 	const struct pool_def *d = q->d;
 	char value[16];
@@ -184,11 +184,11 @@ static int version_choose(struct request *q, struct err *e)
 	               q->version);
 }
 
-static int request_make(struct request *q, const struct pool_def *d, struct err *e)
+static int request_make(struct netfs_request *q, const struct pool_def *d, struct err *e)
 {
 	char value[32];
 
-	*q = (struct request){ .d = d, .tcp = true, .family = AF_UNSPEC };
+	*q = (struct netfs_request){ .d = d, .tcp = true, .family = AF_UNSPEC };
 	for (size_t i = 0; i < d->nmount_options; i++)
 		if (take_option(q, &d->mount_options[i], e) < 0)
 			return -1;
@@ -208,7 +208,7 @@ static int request_make(struct request *q, const struct pool_def *d, struct err 
 	return version_choose(q, e);
 }
 
-static bool is_wanted(const struct request *q, const struct variant *v)
+static bool is_wanted(const struct netfs_request *q, const struct variant *v)
 {
 	if (!streq(v->format, is_cifs(q->d) ? "cifs" : "nfs"))
 		return false;
@@ -217,7 +217,7 @@ static bool is_wanted(const struct request *q, const struct variant *v)
 	return streq(v->version, q->version) || (streq(q->version, "4") && v->version[0] == '4');
 }
 
-static const struct variant *first_wanted(const struct request *q)
+static const struct variant *first_wanted(const struct netfs_request *q)
 {
 	for (size_t i = 0; i < ARRAY_LEN(variants); i++)
 		if (is_wanted(q, &variants[i]))
@@ -228,7 +228,7 @@ static const struct variant *first_wanted(const struct request *q)
 /* ---- mounting ---- */
 
 /* Options for one variant. The kernel resolves no names: the numeric address is mandatory. */
-static void options_print(const struct request *q, const struct variant *v, const struct address *a,
+static void options_print(const struct netfs_request *q, const struct variant *v, const struct address *a,
                           struct buf *out)
 {
 	char local[64];
@@ -244,7 +244,7 @@ static void options_print(const struct request *q, const struct variant *v, cons
 	buf_adds(out, buf_str(&q->own));
 }
 
-static int mount_variant(const struct request *q, const struct variant *v, const char *host,
+static int mount_variant(const struct netfs_request *q, const struct variant *v, const char *host,
                          const struct address *a, struct err *e)
 {
 	cleanup_buf struct buf source = BUF_INIT, options = BUF_INIT;
@@ -275,7 +275,7 @@ static bool lower_may_help(const struct err *e)
 	       e->sys == EREMOTEIO;
 }
 
-static int mount_from(const struct request *q, const char *host, const struct address *a, struct err *e)
+static int mount_from(const struct netfs_request *q, const char *host, const struct address *a, struct err *e)
 {
 	for (size_t v = 0; v < ARRAY_LEN(variants); v++) {
 		if (!is_wanted(q, &variants[v]))
@@ -295,7 +295,7 @@ static int mount_from(const struct request *q, const char *host, const struct ad
 }
 
 struct host {
-	const struct request *q;
+	const struct netfs_request *q;
 	const char *name;
 };
 
@@ -312,8 +312,8 @@ static int mount_at(void *arg, const struct address *a, struct err *e)
 
 /* One host of the source: its addresses, whether one of them is there at all, then the versions. Calls that
  * block for minutes come last. */
-static int try_host(const struct request *q, const struct pool_host *h, struct op *op, size_t hosts_left,
-                    struct err *e)
+static int try_host(const struct netfs_request *q, const struct pool_host *h, struct op *op,
+                    size_t hosts_left, struct err *e)
 {
 	struct host host = { q, h->name };
 	uint64_t now = clock_ms();
@@ -333,7 +333,7 @@ static int try_host(const struct request *q, const struct pool_host *h, struct o
 }
 
 /* A password that one host refuses is not tried at the next: that locks accounts. */
-static int try_hosts(const struct request *q, struct op *op, struct err *e)
+static int try_hosts(const struct netfs_request *q, struct op *op, struct err *e)
 {
 	size_t n = q->d->source.nhosts;
 
@@ -386,7 +386,7 @@ static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	enum pool_state state;
 	struct err why = { 0 };
-	struct request q;
+	struct netfs_request q;
 	int rc = -1;
 
 	if (netfs_validate(d, e) < 0 || mount_check(d, netfs_is_mount, &state, NULL, e) < 0)

@@ -193,7 +193,7 @@ static bool our_mount(const struct pool_def *d, struct buf *out)
 {
 	struct buf source = BUF_INIT, options = BUF_INIT;
 	const char *fstype;
-	struct request q = { 0 };
+	struct netfs_request q = { 0 };
 
 	if (d->type == POOL_FS) {
 		const struct filesystem *f = by_format(d->source.format);

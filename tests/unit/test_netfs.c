@@ -69,7 +69,7 @@ static const char *asked(const struct pool_def *d, const char *version, const ch
 	static char text[1024];
 	struct address a = { .family = strchr(address, ':') ? AF_INET6 : AF_INET, .port = port };
 	cleanup_buf struct buf b = BUF_INIT;
-	struct request q;
+	struct netfs_request q;
 	struct err e = { 0 };
 
 	snprintf(a.text, sizeof(a.text), "%s", address);
@@ -108,7 +108,7 @@ static void a_version_given_is_the_only_one(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pool_def d = definition("nfs", "nas", "/srv");
-		struct request q;
+		struct netfs_request q;
 		struct err e = { 0 };
 		unsigned n = 0;
 
@@ -141,7 +141,7 @@ static void a_cifs_password_travels_apart(void)
 {
 	struct pool_def d = definition("cifs", "nas", "share");
 	char longest[300] = "pass=";
-	struct request q;
+	struct netfs_request q;
 	struct err e = { 0 };
 
 	option(&d, "user=alice");
@@ -162,7 +162,7 @@ static void cifs_credentials_come_from_their_file(void)
 	struct pool_def d = definition("cifs", "nas", "share");
 	char file[] = "/tmp/test_netfs.XXXXXX", name[64];
 	int fd = mkstemp(file);
-	struct request q;
+	struct netfs_request q;
 	struct err e = { 0 };
 
 	CHECK(write(fd, "username=al,ice\r\npassword=ge,h=eim\n\n# x\ndomain=OFFICE\n", 54) == 54);

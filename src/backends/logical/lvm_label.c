@@ -32,7 +32,7 @@ enum {
 	IGNORED = 1, /* flag of an area that is not in use */
 };
 
-struct source {
+struct label_source {
 	lvm_read_fn *read;
 	void *arg;
 	struct lvm_label *out;
@@ -82,7 +82,7 @@ static uint32_t checksum(const uint8_t *p, size_t len)
 
 /* `len` bytes from anywhere on the device, in as few reads as that takes: a server may be far. No block is
  * read that is not needed, and where a read of several fails, the block that cannot be read is found. */
-static bool read_bytes(struct source *s, uint8_t *data, size_t len, uint64_t at)
+static bool read_bytes(struct label_source *s, uint8_t *data, size_t len, uint64_t at)
 {
 	size_t most = READ_MOST;
 
@@ -142,14 +142,14 @@ struct word {
 	bool quoted;
 };
 
-struct reading {
+struct label_reading {
 	const char *p, *end;
 	struct lvm_label *out;
 	unsigned depth;  /* of sections */
 	bool in_volumes; /* inside physical_volumes */
 };
 
-static void skip_blanks(struct reading *r)
+static void skip_blanks(struct label_reading *r)
 {
 	while (r->p < r->end) {
 		if (*r->p == '#')
@@ -163,7 +163,7 @@ static void skip_blanks(struct reading *r)
 }
 
 /* A bare word, a string or one mark of punctuation. len 0: the end, or a string without one. */
-static struct word word_next(struct reading *r)
+static struct word word_next(struct label_reading *r)
 {
 	struct word w = { 0 };
 
@@ -212,7 +212,7 @@ static void pv_take(struct lvm_label *out, const struct word *value)
 }
 
 /* One "key = value" that matters. */
-static void value_take(struct reading *r, const struct word *key, const struct word *value)
+static void value_take(struct label_reading *r, const struct word *key, const struct word *value)
 {
 	struct lvm_label *out = r->out;
 
@@ -234,7 +234,7 @@ static void value_take(struct reading *r, const struct word *key, const struct w
 }
 
 /* Behind a "=": one value, or a list of them. */
-static bool value_read(struct reading *r, const struct word *key)
+static bool value_read(struct label_reading *r, const struct word *key)
 {
 	struct word value = word_next(r);
 
@@ -254,7 +254,7 @@ static bool value_read(struct reading *r, const struct word *key)
 	}
 }
 
-static bool section_begin(struct reading *r, const struct word *name)
+static bool section_begin(struct label_reading *r, const struct word *name)
 {
 	if (r->depth == 0 && r->out->name[0])
 		return false; /* a second group in one text */
@@ -265,7 +265,7 @@ static bool section_begin(struct reading *r, const struct word *name)
 	return ++r->depth < DEPTH_MOST;
 }
 
-static bool text_read(struct reading *r)
+static bool text_read(struct label_reading *r)
 {
 	for (;;) {
 		struct word key = word_next(r), mark;
@@ -297,7 +297,7 @@ static void group_forget(struct lvm_label *out)
 
 static bool text_take(struct lvm_label *out, const char *text, size_t len)
 {
-	struct reading r = { .p = text, .end = text + strnlen(text, len), .out = out };
+	struct label_reading r = { .p = text, .end = text + strnlen(text, len), .out = out };
 
 	if (text_read(&r) && out->vg[0] && out->name[0] && out->pvs)
 		return true;
@@ -312,14 +312,14 @@ struct area {
 	uint32_t sum;
 };
 
-static int area_bad(struct source *s, const char *why)
+static int area_bad(struct label_source *s, const char *why)
 {
 	trouble(s->out, "its LVM metadata %s", why);
 	return -1;
 }
 
 /* 1: it holds a text; 0: none, or is not in use; -1: it cannot be used. */
-static int area_read(struct source *s, struct area *a)
+static int area_read(struct label_source *s, struct area *a)
 {
 	static const char magic[] = " LVM2 x[5A%r0N*>";
 	uint8_t head[AREA_HEADER];
@@ -345,7 +345,7 @@ static int area_read(struct source *s, struct area *a)
 	return 1;
 }
 
-static bool text_load(struct source *s, const struct area *a, char *text)
+static bool text_load(struct label_source *s, const struct area *a, char *text)
 {
 	size_t first = (size_t)least(a->len, a->size - a->text);
 
@@ -358,7 +358,7 @@ static bool text_load(struct source *s, const struct area *a, char *text)
 }
 
 /* True: the group is known from it, or it has nothing to say. */
-static bool area_look(struct source *s, uint64_t start)
+static bool area_look(struct label_source *s, uint64_t start)
 {
 	struct area a = { .start = start };
 	int holds = area_read(s, &a);
@@ -372,7 +372,7 @@ static bool area_look(struct source *s, uint64_t start)
 }
 
 /* Somebody may be writing it just now: then the next look finds it whole. */
-static bool area_try(struct source *s, uint64_t start)
+static bool area_try(struct label_source *s, uint64_t start)
 {
 	bool whole = start <= INT64_MAX && area_look(s, start);
 
@@ -409,7 +409,7 @@ static const uint8_t *label_find(const uint8_t *head, size_t len)
 	return NULL;
 }
 
-static void label_look(struct source *s, const uint8_t *label)
+static void label_look(struct label_source *s, const uint8_t *label)
 {
 	uint64_t header = number_at(label + LABEL_OFFSET, 4), areas[AREAS_MOST];
 	struct lvm_label *out = s->out;
@@ -438,7 +438,7 @@ static void label_look(struct source *s, const uint8_t *label)
 
 void lvm_label_read(lvm_read_fn *read, void *arg, struct lvm_label *out)
 {
-	struct source s = { .read = read, .arg = arg, .out = out };
+	struct label_source s = { .read = read, .arg = arg, .out = out };
 	uint8_t head[LABEL_SECTORS * SECTOR];
 	const uint8_t *label;
 	ssize_t n;

@@ -49,7 +49,7 @@ enum state { UNREAD, READING, READ, MEMBER, TROUBLE, CRASHED, SILENT, STALLED };
 struct shared {
 	_Atomic unsigned turn;        /* the reader that goes on with the next device */
 	_Atomic unsigned at[READERS]; /* which device each is at; n: none any more */
-	struct result {
+	struct lvm_result {
 		_Atomic int state;
 		struct lvm_label label;
 	} results[];
@@ -63,7 +63,7 @@ struct reader {
 };
 
 /* The last look at all devices. It is kept until the process ends. */
-static struct look {
+static struct lvm_look {
 	struct lvm_scan scan;
 	struct shared *shared;
 	size_t size; /* of the shared memory */
@@ -130,7 +130,7 @@ static bool may_be_volume(const char *sysname, dev_t *dev)
 	         is_component(sysname, "../holders"));
 }
 
-static bool device_add(struct look *k, const char *sysname)
+static bool device_add(struct lvm_look *k, const char *sysname)
 {
 	char node[PATH_MAX];
 	struct lvm_device *grown;
@@ -155,7 +155,7 @@ static int by_node(const void *a, const void *b)
 }
 
 /* In the order of their names: what is found in them is told in the same order each time. */
-static int devices_list(struct look *k, struct err *e)
+static int devices_list(struct lvm_look *k, struct err *e)
 {
 	DIR *d = opendir("/sys/class/block");
 	const struct dirent *entry;
@@ -175,7 +175,7 @@ static int devices_list(struct look *k, struct err *e)
 
 /* ---- who was left behind ---- */
 
-static int lock_file(const struct look *k)
+static int lock_file(const struct lvm_look *k)
 {
 	char path[PATH_MAX];
 
@@ -196,7 +196,7 @@ static bool lock_byte(int file, int command, dev_t dev)
 	return file >= 0 && fcntl(file, command, &l) == 0 && l.l_type != F_UNLCK;
 }
 
-static void known_silent(struct look *k)
+static void known_silent(struct lvm_look *k)
 {
 	cleanup_close int file = lock_file(k);
 
@@ -223,7 +223,7 @@ static ssize_t read_block(void *arg, void *data, size_t len, uint64_t at)
 }
 
 /* openat: the sandbox knows no other. */
-static void scan_device(const char *node, struct result *r)
+static void scan_device(const char *node, struct lvm_result *r)
 {
 	static struct lvm_label label;
 	cleanup_close int fd = openat(AT_FDCWD, node, O_RDONLY | O_DIRECT | O_NONBLOCK | O_CLOEXEC);
@@ -242,7 +242,7 @@ static void scan_device(const char *node, struct result *r)
 		r->state = TROUBLE;
 }
 
-static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
+static _Noreturn void reader_main(struct lvm_look *k, unsigned me, unsigned from)
 {
 	struct err e;
 
@@ -268,7 +268,7 @@ static _Noreturn void reader_main(struct look *k, unsigned me, unsigned from)
 
 /* ---- readers, from outside ---- */
 
-static int reader_start(struct look *k, unsigned from, struct err *e)
+static int reader_start(struct lvm_look *k, unsigned from, struct err *e)
 {
 	unsigned me = k->nreaders;
 	struct reader *r = &k->readers[me];
@@ -302,7 +302,7 @@ static bool is_open(int state)
 }
 
 /* It has ended: what it had not done is what it died of. */
-static void reader_over(struct look *k, unsigned i)
+static void reader_over(struct lvm_look *k, unsigned i)
 {
 	struct reader *r = &k->readers[i];
 	unsigned at = k->shared->at[i];
@@ -320,7 +320,7 @@ static void reader_over(struct look *k, unsigned i)
 }
 
 /* The first device that nobody is at. */
-static unsigned next_free(const struct look *k)
+static unsigned next_free(const struct lvm_look *k)
 {
 	unsigned i = 0;
 
@@ -329,7 +329,7 @@ static unsigned next_free(const struct look *k)
 	return i;
 }
 
-static bool is_done(const struct look *k)
+static bool is_done(const struct lvm_look *k)
 {
 	for (size_t i = 0; i < k->scan.n; i++)
 		if (is_open(k->shared->results[i].state))
@@ -338,7 +338,7 @@ static bool is_done(const struct look *k)
 }
 
 /* Does the one whose turn it is get on? */
-static bool gets_on(struct look *k, uint64_t now, unsigned moment)
+static bool gets_on(struct lvm_look *k, uint64_t now, unsigned moment)
 {
 	struct reader *r = &k->readers[k->nreaders - 1];
 	unsigned at = k->shared->at[k->nreaders - 1];
@@ -350,7 +350,7 @@ static bool gets_on(struct look *k, uint64_t now, unsigned moment)
 	return now - r->since < moment;
 }
 
-static unsigned wait_a_moment(struct look *k, unsigned moment)
+static unsigned wait_a_moment(struct lvm_look *k, unsigned moment)
 {
 	struct pollfd fds[READERS];
 	unsigned open = 0;
@@ -369,10 +369,10 @@ static unsigned wait_a_moment(struct look *k, unsigned moment)
 	return open;
 }
 
-static bool is_complete(const struct look *k, const char *name);
+static bool is_complete(const struct lvm_look *k, const char *name);
 
 /* Until all have answered, or what is wanted is there, or nobody has patience any more. */
-static int readers_work(struct look *k, const char *wanted, uint64_t deadline, struct err *e)
+static int readers_work(struct lvm_look *k, const char *wanted, uint64_t deadline, struct err *e)
 {
 	uint64_t since = 0;
 
@@ -397,7 +397,7 @@ static int readers_work(struct look *k, const char *wanted, uint64_t deadline, s
 }
 
 /* Those who are still at one get it for good. */
-static void readers_end(struct look *k)
+static void readers_end(struct lvm_look *k)
 {
 	for (unsigned i = 0; i < k->nreaders; i++) {
 		unsigned at = k->shared->at[i];
@@ -410,8 +410,8 @@ static void readers_end(struct look *k)
 
 /* ---- what was found ---- */
 
-static const char *problem_of(const struct look *k, const struct lvm_device *d, const struct result *r,
-                              int state)
+static const char *problem_of(const struct lvm_look *k, const struct lvm_device *d,
+                              const struct lvm_result *r, int state)
 {
 	if (state == TROUBLE)
 		return r->label.problem;
@@ -421,10 +421,10 @@ static const char *problem_of(const struct look *k, const struct lvm_device *d, 
 }
 
 /* A reader that is left behind may still write: what is believed of it is what it has finished by now. */
-static void results_take(struct look *k)
+static void results_take(struct lvm_look *k)
 {
 	for (size_t i = 0; i < k->scan.n; i++) {
-		struct result *r = &k->shared->results[i];
+		struct lvm_result *r = &k->shared->results[i];
 		struct lvm_device *d = &k->scan.devices[i];
 		int state = r->state;
 
@@ -446,7 +446,7 @@ static void tell_left_out(struct op *op, const struct lvm_scan *s)
 	op->on_left_out(op, "LVM", buf_str(&lines));
 }
 
-static void scan_free(struct look *k)
+static void scan_free(struct lvm_look *k)
 {
 	for (size_t i = 0; i < k->scan.n; i++)
 		free(k->scan.devices[i].node);
@@ -463,7 +463,7 @@ void lvm_scan_forget(void)
 	last = NULL;
 }
 
-static int look_make(struct look *k, const char *wanted, uint64_t deadline, struct err *e)
+static int look_make(struct lvm_look *k, const char *wanted, uint64_t deadline, struct err *e)
 {
 	if (devices_list(k, e) < 0)
 		return -1;
@@ -485,7 +485,7 @@ static int look_make(struct look *k, const char *wanted, uint64_t deadline, stru
 
 const struct lvm_scan *lvm_scan(struct op *op, const char *wanted, struct err *e)
 {
-	struct look *k;
+	struct lvm_look *k;
 
 	if (last)
 		return &last->scan;
@@ -558,7 +558,7 @@ static bool device_is_there(const struct lvm_scan *s, const struct lvm_group *g,
 	return false;
 }
 
-static bool is_complete(const struct look *k, const char *name)
+static bool is_complete(const struct lvm_look *k, const char *name)
 {
 	struct lvm_scan seen = { calloc(k->scan.n, sizeof(*seen.devices)), k->scan.n };
 	struct lvm_group g;

@@ -21,7 +21,7 @@
 #define PROGRESS_PAUSE 100 /* ms between two reports */
 
 /* One operation as the backend sees it. */
-struct context {
+struct volume_context {
 	struct op op;
 	struct worker_io *io;
 	const struct volume_work *work;
@@ -34,14 +34,14 @@ struct context {
 
 static void send_volume_note(struct op *op, const char *text)
 {
-	const struct context *c = op->arg;
+	const struct volume_context *c = op->arg;
 
 	worker_send_note(c->io, text);
 }
 
 static void send_progress(struct op *op, uint64_t done, uint64_t total)
 {
-	struct context *c = op->arg;
+	struct volume_context *c = op->arg;
 	uint64_t now = clock_ms();
 	struct buf b = BUF_INIT;
 
@@ -54,19 +54,20 @@ static void send_progress(struct op *op, uint64_t done, uint64_t total)
 	worker_send_record(c->io, &b);
 }
 
-static void volume_work_close(struct context *c)
+static void volume_work_close(struct volume_context *c)
 {
 	worker_made = c->op.made;
 	worker_definition_back(c->backend ? c->work->pool : NULL, &c->def);
 }
 #define cleanup_context __attribute__((cleanup(volume_work_close)))
 
-static int volume_work_open(struct context *c, struct worker_io *io, struct volume_work *work, struct err *e)
+static int volume_work_open(struct volume_context *c, struct worker_io *io, struct volume_work *work,
+                            struct err *e)
 {
 	const struct pool *p = work->pool;
 	const struct supervisor *s = p->sup;
 
-	*c = (struct context){ .io = io, .work = work };
+	*c = (struct volume_context){ .io = io, .work = work };
 	c->op = (struct op){
 		.deadline = io->deadline,
 		.run_dir = s->options.run_dir,
@@ -91,7 +92,7 @@ static int volume_work_open(struct context *c, struct worker_io *io, struct volu
 	return volume_from_record(&c->line, &c->volume, e);
 }
 
-static int cannot(const struct context *c, const char *what, struct err *e)
+static int cannot(const struct volume_context *c, const char *what, struct err *e)
 {
 	return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be %s", pool_type_word(c->def.type),
 	               what);
@@ -152,7 +153,7 @@ int volume_work_parse(struct worker_io *io, void *arg, struct err *e)
 /* ---- create, delete, resize, wipe ---- */
 
 /* What the document left out is the other volume's; a copy is never smaller than what is copied. */
-static void complete(struct volume_def *v, const struct context *c)
+static void complete(struct volume_def *v, const struct volume_context *c)
 {
 	const struct volume_work *work = c->work;
 
@@ -168,7 +169,7 @@ static void complete(struct volume_def *v, const struct context *c)
 
 /* Whether a path exists is not told to who may not look: a backing file is a volume that the lists show, or
  * it takes the level admin. */
-static int check_backing(const struct context *c, const struct volume_def *v, struct err *e)
+static int check_backing(const struct volume_context *c, const struct volume_def *v, struct err *e)
 {
 	const struct pool *p = c->work->pool;
 	struct pool *found;
@@ -186,7 +187,7 @@ static int check_backing(const struct context *c, const struct volume_def *v, st
 	               v->backing.path);
 }
 
-static int create_volume(struct context *c, const struct vol_input *from, struct err *e)
+static int create_volume(struct volume_context *c, const struct vol_input *from, struct err *e)
 {
 	const struct volume_work *work = c->work;
 	cleanup_volume_def struct volume_def v = { 0 };
@@ -204,7 +205,7 @@ static int create_volume(struct context *c, const struct vol_input *from, struct
 int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 {
 	struct volume_work *work = arg;
-	cleanup_context struct context c = { 0 };
+	cleanup_context struct volume_context c = { 0 };
 	cleanup_pool_def struct pool_def input = { 0 };
 	const struct backend *from;
 
@@ -224,7 +225,7 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 
 int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 {
-	cleanup_context struct context c = { 0 };
+	cleanup_context struct volume_context c = { 0 };
 
 	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
@@ -235,7 +236,7 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct volume_work *work = arg;
-	cleanup_context struct context c = { 0 };
+	cleanup_context struct volume_context c = { 0 };
 
 	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
@@ -247,7 +248,7 @@ int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct volume_work *work = arg;
-	cleanup_context struct context c = { 0 };
+	cleanup_context struct volume_context c = { 0 };
 
 	if (volume_work_open(&c, io, arg, e) < 0)
 		return -1;
@@ -378,7 +379,7 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		              .passed = work->passed > 0,
 		              .uid = work->uid,
 		              .gid = work->gid };
-	cleanup_context struct context c = { 0 };
+	cleanup_context struct volume_context c = { 0 };
 	struct buf b = BUF_INIT;
 
 	if (t.passed && choose_stream(io, work, upload, &t, e) < 0)
