@@ -227,13 +227,14 @@ static int volume_verb(const struct known *k, const char *what, struct op *op, s
 }
 
 /* The records of an earlier refresh as the index they would have been. */
-static int index_of(struct buf *records, struct volindex *index, struct err *e)
+static int index_of(const struct buf *records, struct volindex *index, struct err *e)
 {
+	cleanup_free char *copy = strdup(records->data);
 	struct volindex_builder b = { 0 };
 	int fd = memfd_create("volumes", MFD_CLOEXEC);
 	struct stat st;
 
-	for (char *at = records->data, *lf; (lf = strchr(at, '\n')); at = lf + 1) {
+	for (char *at = copy, *lf; (lf = strchr(at, '\n')); at = lf + 1) {
 		struct volume v;
 		struct line l;
 
