@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -42,6 +43,7 @@ struct document_reader {
 
 static const char origin[] = "(socket)";
 
+/* A definition: told as definitions from files are. */
 static int read_pool_document(struct worker_io *io, const struct document *d, struct err *e)
 {
 	struct pool_def def;
@@ -57,6 +59,7 @@ static int read_pool_document(struct worker_io *io, const struct document *d, st
 	return rc;
 }
 
+/* What pools are looked for in. */
 static int read_source_document(struct worker_io *io, const struct document *d, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -72,6 +75,7 @@ static int read_source_document(struct worker_io *io, const struct document *d, 
 	return worker_send_text(io, &text, e);
 }
 
+/* A volume, as one of its pool: the type decides what its document may say. */
 static int read_volume_document(struct worker_io *io, const struct document *d, struct err *e)
 {
 	cleanup_buf struct buf xml = BUF_INIT;
@@ -93,6 +97,7 @@ static int read_volume_document(struct worker_io *io, const struct document *d, 
 	return 0;
 }
 
+/* A secret's definition; the value is not part of it. */
 static int read_secret_document(struct worker_io *io, const struct document *d, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -117,6 +122,7 @@ static const struct {
 };
 /* clang-format on */
 
+/* The reader's whole life: close itself in, wait for the word, read, answer. */
 static int run_reader(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct letter *letter = arg;
@@ -137,6 +143,7 @@ static int run_reader(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- one that waits ---- */
 
+/* The supervisor's own view of the memory: the reader keeps its own. */
 static void letter_drop(struct document_reader *r)
 {
 	if (r->letter)
@@ -155,6 +162,8 @@ static void on_waited(struct worker *w, const struct err *e, bool left)
 	letter_drop(r);
 }
 
+/* The memory is mapped before the fork, and kept from all later ones: other workers do not see what people
+ * send. */
 static int reader_fork(struct document_reader *r, struct err *e)
 {
 	struct task task = {
@@ -189,6 +198,7 @@ static void on_moment(struct timer *t)
 		reader_fork(r, NULL);
 }
 
+/* Made for the first document. NULL: no memory. */
 static struct document_reader *reader_of(struct supervisor *s)
 {
 	struct document_reader *r = s->reader ? s->reader : calloc(1, sizeof(*r));
@@ -230,6 +240,7 @@ void documents_free(struct supervisor *s)
 
 /* ---- a document ---- */
 
+/* Append it, with a NUL that the zeroed memory has already. */
 static const char *copy_text(char **to, const char *text, size_t len)
 {
 	char *at = *to;
@@ -240,6 +251,7 @@ static const char *copy_text(char **to, const char *text, size_t len)
 	return at;
 }
 
+/* The texts go along; the pointers are right in both processes, because the mapping is at the same place. */
 static void letter_write(struct letter *letter, const struct document *d)
 {
 	char *to = letter->text;
@@ -252,6 +264,8 @@ static void letter_write(struct letter *letter, const struct document *d)
 struct worker *document_read(struct supervisor *s, const struct document *d, const struct task *task,
                              struct err *e)
 {
+	demand_or(d && (d->text || d->len == 0) && task && task->on_done && !task->then, NULL);
+
 	struct document_reader *r = reader_of(s);
 	struct worker *w = NULL;
 
