@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/util.h"
 #include "control/codec.h"
@@ -17,6 +18,7 @@ static void lines_greet(struct buf *out, const char *boot_id, const char *state)
 	buf_printf(out, "* poolinit 1 %s boot=%s state=%s\n", POOLINIT_VERSION, boot_id, state);
 }
 
+/* What the client calls its request, before the answer to it. */
 static void tag(struct buf *out, const char *name)
 {
 	if (name)
@@ -53,6 +55,7 @@ static bool announces_payload(const char *line, size_t len)
 
 int lines_bind(struct call *c, const struct line *l, struct err *e)
 {
+	demand(l && l->head, e);
 	c->tag = l->tag;
 	c->has_payload = l->has_payload;
 	c->announced = l->payload_len;
@@ -91,6 +94,8 @@ static void take_line(struct peer *p, const char *text, size_t len, bool passes)
 	}
 }
 
+/* A line that is whole is cut out of the input, so that what follows it lies at the front; one that is longer
+ * than a line may be ends the connection. */
 static bool lines_take(struct peer *p)
 {
 	size_t most = p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES;

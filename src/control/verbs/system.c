@@ -14,6 +14,7 @@
 
 /* ---- status ---- */
 
+/* The supervisor itself, with how many pools are in each phase. */
 static void status_supervisor(struct call *c)
 {
 	const struct supervisor_options *o = supervisor_options(call_supervisor(c));
@@ -64,6 +65,7 @@ static void status_pools(struct call *c)
 	}
 }
 
+/* Each process that is at work now. */
 static void status_workers(struct call *c)
 {
 	uint64_t now = clock_ms();
@@ -81,6 +83,7 @@ static void status_workers(struct call *c)
 	}
 }
 
+/* Companions, whoever they belong to. */
 static void status_services(struct call *c)
 {
 	struct service_view v;
@@ -365,6 +368,7 @@ static void help_record(struct call *c, const struct verb *v)
 	record_end(c);
 }
 
+/* A verb with its arguments, for programs; people have help_verb(). */
 static void help_one(struct call *c, const struct verb *v)
 {
 	static const char *const kinds[] = { "word", "flag", "duration", "number", "size" };
@@ -394,6 +398,7 @@ static void (*const text_formats[])(const struct verb *v, struct buf *out) = { h
 	                                                                       help_man };
 static const char *const text_format_words[] = { "list", "markdown", "man" };
 
+/* Texts that are made of the whole table. */
 static int help_text(struct call *c, const char *format, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
