@@ -13,6 +13,7 @@
 
 /* ---- the connection ---- */
 
+/* "* poolinit 1 VERSION boot=ID state=WORD": the 1 is the protocol's version. */
 static void lines_greet(struct buf *out, const char *boot_id, const char *state)
 {
 	buf_printf(out, "* poolinit 1 %s boot=%s state=%s\n", POOLINIT_VERSION, boot_id, state);
@@ -31,6 +32,7 @@ static void lines_error(struct buf *out, const char *name, const struct err *e)
 	line_error(out, e);
 }
 
+/* One that has no number is this client's alone, and has no time. */
 static void lines_event(struct buf *out, const struct event *ev)
 {
 	line_begin(out, "!");
@@ -150,6 +152,7 @@ static void lines_bytes_file(struct call *c, int fd, size_t len)
 	call_send_file(c, fd, len);
 }
 
+/* A part of a stream: each has its own head, since nobody knows how much will come. */
 static void lines_chunk(const struct call *c, struct buf *out, const char *data, size_t len)
 {
 	(void)c;
@@ -166,6 +169,7 @@ static void lines_progress(const struct call *c, struct buf *out, uint64_t job, 
 	line_end(out);
 }
 
+/* Records as they were filled in; behind them, or behind the file, the final line. */
 static void lines_answer(const struct call *c, struct buf *out, struct buf *last)
 {
 	buf_add(out, buf_str(&c->records), c->records.len);

@@ -173,6 +173,8 @@ void peer_error(struct peer *p, const char *tag, const struct err *e)
 	p->dead = p->dead || p->out.failed; /* an answer that is lost is worse than a connection that ends */
 }
 
+/* Before the client is subscribed for good: it has room, for the ring is smaller than a client's output may
+ * be. */
 static void say_past(void *arg, const struct event *ev)
 {
 	struct peer *p = arg;

@@ -303,6 +303,7 @@ static bool let_in_one(struct server *srv)
 	return one;
 }
 
+/* Some in one turn; those that are left wake the loop again. */
 static void on_connection(struct watch *w, uint32_t events)
 {
 	(void)events;

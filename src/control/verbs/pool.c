@@ -379,6 +379,7 @@ void define_from(struct call *c, const char *xml, size_t len, enum define_mode m
 		call_fail(c, &e);
 }
 
+/* The payload is there: its verb's row requires one. */
 static void define_payload(struct call *c, enum define_mode mode)
 {
 	size_t len;

@@ -30,6 +30,7 @@ static void add_initiator(struct buf *xml, const char *iqn)
 	buf_adds(xml, "    </initiator>\n");
 }
 
+/* Both names, or it is no fc_host. */
 static bool has_fc_host(struct call *c)
 {
 	return call_arg(c, "adapter-wwnn") && call_arg(c, "adapter-wwpn");
@@ -92,6 +93,7 @@ static bool has_source(struct call *c)
 	return has_auth(c) || has_fc_host(c);
 }
 
+/* The order is virsh's. */
 static void add_source(struct call *c, struct buf *xml)
 {
 	if (!has_source(c))

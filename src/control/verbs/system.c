@@ -171,6 +171,7 @@ void verb_reload(struct call *c)
 
 /* ---- wait ---- */
 
+/* "active,degraded" as bits 1 << PHASE_…. */
 static int parse_phases(const char *list, unsigned *phases, struct err *e)
 {
 	char word[32];
@@ -195,6 +196,7 @@ static int parse_phases(const char *list, unsigned *phases, struct err *e)
 	return 0;
 }
 
+/* Without phase= it is waited for the active one. */
 static void wait_pool(struct call *c, uint64_t deadline)
 {
 	const char *list = call_arg(c, "phase");
@@ -236,6 +238,7 @@ void verb_wait(struct call *c)
 
 /* ---- events, timeline, log ---- */
 
+/* Its kind was checked: it is a number. */
 static uint64_t number(struct call *c, const char *name, uint64_t otherwise)
 {
 	const char *value = call_arg(c, name);
@@ -255,6 +258,7 @@ void verb_unsubscribe(struct call *c)
 	call_ok(c);
 }
 
+/* One line of the timeline; pool NULL: of the whole. */
 struct moment {
 	uint64_t ms;
 	const char *what;
@@ -264,6 +268,7 @@ struct moment {
 
 #define POOL_MOMENTS 6
 
+/* Those that have happened, POOL_MOMENTS at most. */
 static size_t pool_moments(const struct pool *p, struct moment *m)
 {
 	const struct moment all[POOL_MOMENTS] = {

@@ -229,6 +229,7 @@ static void on_notify(struct watch *w, uint32_t events)
 		service_ask(r);
 }
 
+/* Has it something to say on the socket that it is told of? */
 static bool is_heard(const struct service *s)
 {
 	return s->notifies || s->tells;
@@ -407,6 +408,7 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 		service_launch(r);
 }
 
+/* Our own answers, or is ended as one that failed. */
 static void on_asked(struct worker *w, const struct err *e, bool left)
 {
 	struct service_run *r = w->task.owner;

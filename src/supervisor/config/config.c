@@ -327,6 +327,8 @@ static bool is_of_file(const struct parse *p, const struct config_mark *m)
 	return m->of_file;
 }
 
+/* Is there a mark of that name? Then it marks something. is_file: the name is a file's, whose marks nobody
+ * else can claim. */
 static bool is_marked(const struct parse *p, const char *name, bool is_file)
 {
 	for (struct config_mark *m = p->files->marks; m; m = m->next)

@@ -58,6 +58,7 @@ void index_drop(struct pool *p)
 	touch_drop(p);
 }
 
+/* The worker has died in the midst of it, or is not the one that we forked. */
 static int unfinished(const struct pool *p, struct err *e)
 {
 	return err_set(e, ERR_INTERNAL, "the volume index of pool \"%s\" was not finished", p->name);

@@ -182,6 +182,7 @@ static int find_begin(struct request *r, struct err *e)
 	return ready < 0 ? -1 : request_run(r, "find", r->timeout, run_find, r, after_find, e);
 }
 
+/* The companion is ready, or none is needed. */
 static void find_now(struct request *r)
 {
 	struct err e = { 0 };
@@ -190,6 +191,7 @@ static void find_now(struct request *r)
 		request_end(r, &e);
 }
 
+/* The time of the search is over before it could begin. */
 static void on_companion_wait_over(struct timer *t)
 {
 	struct request *r = t->owner;
@@ -209,6 +211,7 @@ void requests_kick(struct supervisor *s)
 	}
 }
 
+/* What is looked for has been read, closed in. */
 static void after_read_source(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };

@@ -190,6 +190,8 @@ static int reader_fork(struct document_reader *r, struct err *e)
 	return -1;
 }
 
+/* Nothing is answered now: time to fork the next reader. Without memory for one the next document forks its
+ * own. */
 static void on_moment(struct timer *t)
 {
 	struct document_reader *r = t->owner;
@@ -261,34 +263,43 @@ static void letter_write(struct letter *letter, const struct document *d)
 	letter->d.pool = copy_text(&to, d->pool, d->pool_len);
 }
 
+/* Give the document to the reader that waits. False: it has just died. */
+static bool reader_takes(struct document_reader *r, const struct document *d, const struct task *task)
+{
+	struct worker *w = r->worker;
+
+	letter_write(r->letter, d);
+	letter_drop(r);
+	r->worker = NULL;
+	worker_assign(w, task);
+	if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		return true;
+	worker_disown(w);
+	return false;
+}
+
 struct worker *document_read(struct supervisor *s, const struct document *d, const struct task *task,
                              struct err *e)
 {
 	demand_or(d && (d->text || d->len == 0) && task && task->on_done && !task->then, NULL);
 
 	struct document_reader *r = reader_of(s);
-	struct worker *w = NULL;
 
 	if (!r || d->len > ROOM || d->pool_len > ROOM - d->len) {
 		err_set(e, r ? ERR_TOO_LONG : ERR_NO_MEMORY, "cannot read the document: %s",
 		        r ? "it is too long" : "out of memory");
 		return NULL;
 	}
-	for (int tries = 0; tries < 2 && !w; tries++) { /* the one that waited may just have died */
+	for (int tries = 0; tries < 2; tries++) {
 		if (!r->worker && reader_fork(r, e) < 0)
 			return NULL;
-		w = r->worker;
-		letter_write(r->letter, d);
-		letter_drop(r);
-		r->worker = NULL;
-		worker_assign(w, task);
-		if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
-			break;
-		worker_disown(w);
-		w = NULL;
+		struct worker *w = r->worker;
+		if (reader_takes(r, d, task)) {
+			documents_expect(s);
+			return w;
+		}
 	}
-	if (!w)
-		err_set(e, ERR_INTERNAL, "cannot read the document: its reader does not take it");
+	err_set(e, ERR_INTERNAL, "cannot read the document: its reader does not take it");
 	documents_expect(s);
-	return w;
+	return NULL;
 }

@@ -281,6 +281,7 @@ static void on_written(struct worker *w, const struct err *e, bool left)
 	limit_wait(r, on_left_behind, GONE_WITHIN);
 }
 
+/* Now nothing is written any more: its failure, which is known since it was ended, counts. */
 static void on_writer_gone(struct worker *w)
 {
 	struct request *r = w->task.owner;

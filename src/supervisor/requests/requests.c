@@ -179,11 +179,11 @@ static void on_compared(struct worker *w)
 /* Both in one worker, unless the comparison brings it down, or takes too long. */
 static int compare_and_keep(struct request *r, struct err *e)
 {
-	struct task keep = request_writer(r, "keep-definition", work_keep),
+	struct task keeps = request_writer(r, "keep-definition", work_keep),
 		    compare = request_task(r, "compare", DEADLINE_COMPARE);
 
 	compare.run = run_conflict;
-	compare.then = &keep;
+	compare.then = &keeps;
 	compare.on_next = on_compared;
 	return request_goes_on(r, worker_start(r->sup, &compare, e), after_conflict);
 }
@@ -274,6 +274,7 @@ static int may_be_undefined(const struct pool *p, const char *name, struct err *
 	return 0;
 }
 
+/* It is its turn: what was true when it was asked need not be true now. */
 static void change_undefine(struct request *r)
 {
 	struct err e = { 0 };

@@ -207,6 +207,7 @@ struct listing {
 	struct buf records;
 };
 
+/* One record, without the value. */
 static int list_one(const struct secret_def *s, bool has_value, void *arg)
 {
 	struct listing *l = arg;
@@ -241,6 +242,7 @@ static int run_list(struct worker_io *io, void *arg, struct err *e)
 	return result;
 }
 
+/* In the worker: beginning is all that it takes. */
 static int run_sweep_secrets(struct worker_io *io, void *arg, struct err *e)
 {
 	struct secret_work w;

@@ -200,6 +200,7 @@ static void tell_cancellers(struct volume_job *j, const struct err *e)
 	waiters_finish(&j->cancellers, &r);
 }
 
+/* outcome: with the job and how it ended; else only what has become of the volume. */
 static void emit(struct volume_job *j, const char *event, bool outcome)
 {
 	struct event ev = { .name = event };
@@ -474,6 +475,7 @@ static int volume_job_begin(struct volume_job *j, struct err *e)
 
 /* ---- a document first ---- */
 
+/* The reader says which volume the document is about. */
 static void on_read_record(struct worker *w, const struct line *l)
 {
 	struct volume_job *j = w->task.owner;
@@ -544,6 +546,7 @@ static int job_read(struct volume_job *j, const struct volume_order *o, struct e
 
 /* ---- what is asked ---- */
 
+/* Before there is a job: what would be refused in any case. */
 static int may_start(const struct supervisor *s, const struct volume_order *o, struct err *e)
 {
 	unsigned n = 0;

@@ -353,6 +353,7 @@ static int choose_stream(struct worker_io *io, const struct volume_work *work, b
 	return usable;
 }
 
+/* Both directions are the same but for the last step. */
 static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
 	const struct volume_work *work = arg;
