@@ -176,7 +176,8 @@ static int fork_and_follow(struct boot *b, char *argv0)
 
 int boot_main(int argc, char **argv)
 {
-	static struct boot b = { .report = -1 };
+	/* a value here would be in the program's file, with all the zeros around it */
+	static struct boot b;
 	struct supervisor_options *o = &b.core.options;
 	struct parameters *p = &b.parameters;
 	char *cmdline = NULL;
@@ -196,6 +197,7 @@ int boot_main(int argc, char **argv)
 		"usage",
 	};
 
+	b.report = -1;
 	o->run_dir = DEFAULT_RUN_DIR;
 	b.core.socket = DEFAULT_SOCKET;
 	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));

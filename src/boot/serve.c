@@ -88,7 +88,7 @@ static const char *default_socket(const char *run_dir)
 
 int serve_main(int argc, char **argv)
 {
-	static struct serve s = { .ready_fd = -1 };
+	static struct serve s; /* without a value, as in boot.c */
 	struct supervisor_options *o = &s.core.options;
 	const char *log = NULL;
 	struct err e = { 0 };
@@ -116,6 +116,7 @@ int serve_main(int argc, char **argv)
 		"0 ended by a signal or \"shutdown exit\", 1 could not start, 64 wrong usage",
 	};
 
+	s.ready_fd = -1;
 	o->run_dir = DEFAULT_RUN_DIR;
 	int status = options_take(argc, argv, &help, rows, ARRAY_LEN(rows));
 	if (status >= 0)

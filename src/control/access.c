@@ -151,8 +151,10 @@ bool access_dismiss_for(struct server *srv, const struct peer *p)
 	return true;
 }
 
+/* Is there a place for one more, and if not, whose fault is it? */
 enum room { ROOM, FULL, FULL_FOR_USER };
 
+/* Sockets that a user has left behind count as clients of that user. */
 static enum room find_room(const struct server *srv, const struct peer *p)
 {
 	bool admin = p->level == LEVEL_ADMIN;

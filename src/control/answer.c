@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a verb's function says (verb.h): typed fields in, the codec's bytes out.
+ *
+ * A verb says its answer in any order of fields, but one after the other: what is written of records cannot
+ * be taken back, except by failing. Files come last, because they do not go through a buffer.
  */
 #include <stdlib.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "control/codec.h"
 #include "control/peer.h"
@@ -12,11 +16,13 @@
 
 void record_begin(struct call *c)
 {
+	demand_or(!sending_is_on(&c->files), ); /* it would come before the files */
 	peer_codec(c->peer)->begin(&c->records);
 }
 
 void record_str(struct call *c, const char *key, const char *value)
 {
+	demand_or(key, );
 	if (value)
 		peer_codec(c->peer)->str(&c->records, key, value);
 }
@@ -38,11 +44,14 @@ void record_end(struct call *c)
 
 void call_records(struct call *c, const char *data, size_t len)
 {
+	demand_or((data || len == 0) && !sending_is_on(&c->files), );
 	peer_codec(c->peer)->records(&c->records, data, len);
 }
 
 void call_index(struct call *c, const struct pool *p)
 {
+	demand_or(pool_has_index(p) && !sending_is_on(&c->files), );
+
 	const int fds[] = { p->index_base.fd, p->index_over.fd };
 	cleanup_free struct file_part *parts = malloc((2 * p->index.over.n + 1) * sizeof(*parts));
 	struct volindex_walk walk = { 0 };
@@ -60,11 +69,13 @@ void call_index(struct call *c, const struct pool *p)
 
 void call_bytes(struct call *c, const char *data, size_t len)
 {
+	demand_or((data || len == 0) && !sending_is_on(&c->files), );
 	peer_codec(c->peer)->bytes(&c->records, data, len);
 }
 
 void call_file(struct call *c, int fd, size_t len)
 {
+	demand_or(fd >= 0, );
 	if (len)
 		peer_codec(c->peer)->bytes_file(c, fd, len);
 	else
@@ -73,6 +84,7 @@ void call_file(struct call *c, int fd, size_t len)
 
 void call_send_parts(struct call *c, const int fds[2], const struct file_part *parts, size_t n)
 {
+	require_or(!sending_is_on(&c->files), ); /* the first ones would never be closed */
 	/* no descriptor left, or no memory: this client is dropped, nothing else */
 	if (!sending_begin(&c->files, fds, parts, n))
 		c->records.failed = true;
@@ -126,6 +138,8 @@ void final_flag(struct call *c, const char *key, bool value)
 	peer_codec(c->peer)->flag(&c->finals, key, value);
 }
 
+/* The answer is complete. Of a call that was parked the client has to get a turn; one that is still in its
+ * verb's function has it. */
 static void finish(struct call *c)
 {
 	bool parked = c->stage == CALL_PARKED;
@@ -138,11 +152,13 @@ static void finish(struct call *c)
 
 void call_ok(struct call *c)
 {
+	require_or(c->stage == CALL_RUNNING || c->stage == CALL_PARKED, ); /* it is answered once */
 	finish(c);
 }
 
 void call_fail(struct call *c, const struct err *e)
 {
+	require_or(e && (c->stage == CALL_RUNNING || c->stage == CALL_PARKED), );
 	buf_free(&c->records);
 	sending_end(&c->files);
 	c->err = *e;

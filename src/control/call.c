@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "control/codec.h"
 #include "control/peer.h"
@@ -27,6 +28,8 @@ static void on_stream(struct watch *w, uint32_t events)
 
 struct call *call_new(struct peer *p, const char *text, size_t len)
 {
+	demand_or(text || len == 0, NULL);
+
 	struct call *c = calloc(1, sizeof(*c) + len + 1);
 
 	if (!c)
@@ -64,6 +67,7 @@ static bool is_file(const struct verb_arg *a)
 	return a->kind == ARG_FILE || a->kind == ARG_DATA;
 }
 
+/* With what the verb does take: a slip of the pen is seen at once. */
 static int unknown_arg(const struct verb *v, const char *what, const char *word, struct err *e)
 {
 	struct buf names = BUF_INIT;
@@ -77,6 +81,7 @@ static int unknown_arg(const struct verb *v, const char *what, const char *word,
 	return -1;
 }
 
+/* 19 digits are less than 2^64. */
 static bool is_decimal(const char *s)
 {
 	return s[0] && strlen(s) <= 19 && s[strspn(s, "0123456789")] == '\0';
@@ -122,6 +127,7 @@ static size_t next_positional(const struct call *c)
 
 int call_name(struct call *c, const char *verb, struct err *e)
 {
+	demand(verb && !c->verb, e);
 	c->verb = verb_among(call_verbs(c), verb);
 	if (!c->verb || c->verb->local)
 		return err_set(e, ERR_UNKNOWN_VERB,
@@ -133,6 +139,8 @@ int call_name(struct call *c, const char *verb, struct err *e)
 
 int call_give(struct call *c, const char *key, const char *value, struct err *e)
 {
+	demand(c->verb && (key || value), e);
+
 	const struct verb_arg *args = c->verb->args;
 	size_t i = key ? verb_arg_index(c->verb, key) : next_positional(c);
 
@@ -143,6 +151,7 @@ int call_give(struct call *c, const char *key, const char *value, struct err *e)
 	return take_value(c, i, value, e);
 }
 
+/* A file is never missing here: poolctl has made it the payload, which is checked as that. */
 static int check_required(const struct call *c, struct err *e)
 {
 	const struct verb_arg *args = c->verb->args;
@@ -154,6 +163,7 @@ static int check_required(const struct call *c, struct err *e)
 	return 0;
 }
 
+/* Of the verb, and of each argument that was given. */
 static int check_level(const struct call *c, enum verb_level level, struct err *e)
 {
 	if (level < c->verb->level)
@@ -168,6 +178,7 @@ static int check_level(const struct call *c, enum verb_level level, struct err *
 	return 0;
 }
 
+/* Its size is known before its bytes are taken in, so that what is too long costs no memory. */
 static int check_payload(struct call *c, struct err *e)
 {
 	if (!c->has_payload)
@@ -191,6 +202,7 @@ static int check_payload(struct call *c, struct err *e)
 
 int call_check(struct call *c, struct err *e)
 {
+	demand(c->verb, e);
 	if (check_required(c, e) < 0 || check_level(c, c->peer->level, e) < 0 || check_payload(c, e) < 0)
 		return -1;
 	c->stage = c->payload ? CALL_PAYLOAD : CALL_RUNNING;
@@ -216,6 +228,7 @@ static void on_limit(struct timer *t)
 	call_fail(c, &e);
 }
 
+/* A job may take that much longer to say that it was late. */
 static uint64_t grace(const struct call *c)
 {
 	return GRACE + (verb_arg(c->verb, "detach") ? JOB_END : 0);
@@ -253,6 +266,7 @@ static void limit_call(struct call *c)
 
 void call_run(struct call *c)
 {
+	require_or(c->verb && c->stage != CALL_FINISHED, );
 	c->stage = CALL_RUNNING;
 	c->verb->run(c);
 	if (c->stage == CALL_PARKED)
@@ -338,6 +352,7 @@ const char *call_payload_hint(const struct call *c)
 
 const char *call_payload(struct call *c, size_t *len)
 {
+	demand_or(len, NULL);
 	*len = c->payload_len;
 	return c->payload;
 }
@@ -368,6 +383,8 @@ void call_quit(struct call *c)
 
 int call_shutdown(struct call *c, const char *how, struct err *e)
 {
+	demand(how, e);
+
 	const struct server_options *o = &c->peer->server->options;
 
 	if (!o->on_shutdown)
@@ -391,6 +408,8 @@ unsigned call_clients(struct call *c)
 
 bool call_passes(struct call *c, struct volume_order *o)
 {
+	demand_or(o, false);
+
 	const struct peer *p = c->peer;
 
 	if (!c->passed)
@@ -415,6 +434,8 @@ bool call_streams(struct call *c, uint64_t *len)
 
 int call_stream(struct call *c, bool in, struct err *e)
 {
+	demand(c->stream.fd < 0, e);
+
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)

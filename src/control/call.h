@@ -20,6 +20,7 @@ enum call_stage {
 	CALL_FINISHED, /* to be sent */
 };
 
+/* One request. Its client owns it. */
 struct call {
 	struct peer *peer;
 	struct call *next; /* of the same client, in the order in which they came */
@@ -60,22 +61,26 @@ struct call {
 
 /* A call for a request of len bytes, which is copied, to be parsed by the codec. NULL: no memory. */
 struct call *call_new(struct peer *p, const char *text, size_t len);
-/* Withdraws what is parked. */
+/* Free it, wherever it is: what is parked is withdrawn, a job whose bytes went over this connection is ended,
+ * and what may be a secret is wiped. */
 void call_free(struct call *c);
 /* What a codec does with a new call, in this order: name its verb, give it its arguments, say what it brings
  * along (has_payload, announced), check it. Everything that can be wrong with a request is said by these,
- * before anything happens. */
+ * before anything happens: ERR_UNKNOWN_VERB, ERR_UNKNOWN_KEY, ERR_INVALID, ERR_MISSING, ERR_DENIED,
+ * ERR_TOO_LONG. */
 int call_name(struct call *c, const char *verb, struct err *e);
 /* key NULL: a bare word, for the next positional argument. value NULL: a bare flag. Both stay the caller's
  * and must live as long as c: in c->text. */
 int call_give(struct call *c, const char *key, const char *value, struct err *e);
 /* The stage becomes PAYLOAD or RUNNING. */
 int call_check(struct call *c, struct err *e);
+/* Run its verb, which ends the call or parks it. One that parks has a deadline from the first time on. */
 void call_run(struct call *c);
 /* For the codec: these parts of two files follow the records as they are. Nothing but the answer's
  * end follows them. */
 void call_send_parts(struct call *c, const int fds[2], const struct file_part *parts, size_t n);
-void call_send_file(struct call *c, int fd, size_t len); /* the beginning of one */
+/* The same with the first len bytes (not 0) of one file. */
+void call_send_file(struct call *c, int fd, size_t len);
 /* Close our end of the stream, if there is one. */
 void call_end_stream(struct call *c);
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The requests that one client has under way.
+ * The requests that one client has under way, in the order in which they came. With a codec that allows one
+ * at a time there is one at most.
  */
+#include "base/contract.h"
 #include "control/codec.h"
 #include "control/peer.h"
 
 void calls_add(struct peer *p, struct call *c)
 {
+	require_or(c && !c->next && c->peer == p, );
+
 	struct call **last = &p->calls;
 
 	while (*last)
@@ -17,6 +21,7 @@ void calls_add(struct peer *p, struct call *c)
 		p->feeding = c;
 }
 
+/* Is there one that is so? */
 static bool any(const struct peer *p, bool (*is)(const struct call *c))
 {
 	const struct call *c = p->calls;

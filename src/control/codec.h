@@ -18,6 +18,7 @@ struct event;
 struct line;
 struct peer;
 
+/* All functions are there; none of them fails: what has no memory shows in the buffer (buf.failed). */
 struct codec {
 	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing
 	 * comes between the parts of an answer. */
@@ -25,6 +26,8 @@ struct codec {
 	const char *payload_hint; /* how a request brings its payload along, as an error tells it */
 
 	/* ---- the connection ---- */
+
+	/* The first bytes of a connection. */
 	void (*greet)(struct buf *out, const char *boot_id, const char *state);
 	/* Take the next request out of p->in: peer_take(), peer_refuse(), peer_error() or peer_give_up().
 	 * False: there is none, as a whole. */
@@ -60,7 +63,7 @@ struct codec {
 void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev);
 
 extern const struct codec line_codec; /* lines.c: docs/PROTOCOL.md */
-/* What the line, of c->text, says to a new call. */
+/* What the line, of c->text, says to a new call, which is named, filled and checked by it. */
 int lines_bind(struct call *c, const struct line *l, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/util.h"
 #include "control/codec.h"
@@ -12,11 +13,13 @@
 
 /* ---- the connection ---- */
 
+/* "* poolinit 1 VERSION boot=ID state=WORD": the 1 is the protocol's version. */
 static void lines_greet(struct buf *out, const char *boot_id, const char *state)
 {
 	buf_printf(out, "* poolinit 1 %s boot=%s state=%s\n", POOLINIT_VERSION, boot_id, state);
 }
 
+/* What the client calls its request, before the answer to it. */
 static void tag(struct buf *out, const char *name)
 {
 	if (name)
@@ -29,6 +32,7 @@ static void lines_error(struct buf *out, const char *name, const struct err *e)
 	line_error(out, e);
 }
 
+/* One that has no number is this client's alone, and has no time. */
 static void lines_event(struct buf *out, const struct event *ev)
 {
 	line_begin(out, "!");
@@ -53,6 +57,7 @@ static bool announces_payload(const char *line, size_t len)
 
 int lines_bind(struct call *c, const struct line *l, struct err *e)
 {
+	demand(l && l->head, e);
 	c->tag = l->tag;
 	c->has_payload = l->has_payload;
 	c->announced = l->payload_len;
@@ -91,6 +96,8 @@ static void take_line(struct peer *p, const char *text, size_t len, bool passes)
 	}
 }
 
+/* A line that is whole is cut out of the input, so that what follows it lies at the front; one that is longer
+ * than a line may be ends the connection. */
 static bool lines_take(struct peer *p)
 {
 	size_t most = p->in.len < LINE_MAX_BYTES ? p->in.len : LINE_MAX_BYTES;
@@ -145,6 +152,7 @@ static void lines_bytes_file(struct call *c, int fd, size_t len)
 	call_send_file(c, fd, len);
 }
 
+/* A part of a stream: each has its own head, since nobody knows how much will come. */
 static void lines_chunk(const struct call *c, struct buf *out, const char *data, size_t len)
 {
 	(void)c;
@@ -161,6 +169,7 @@ static void lines_progress(const struct call *c, struct buf *out, uint64_t job, 
 	line_end(out);
 }
 
+/* Records as they were filled in; behind them, or behind the file, the final line. */
 static void lines_answer(const struct call *c, struct buf *out, struct buf *last)
 {
 	buf_add(out, buf_str(&c->records), c->records.len);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "control/codec.h"
 #include "control/peer.h"
@@ -22,6 +23,7 @@ bool peer_wants_input(const struct peer *p)
 	return !p->eof && !p->closing && !p->borrowed && p->in.len < CONTROL_IN_LIMIT;
 }
 
+/* Is there anything to do for it before it sends more? */
 static bool wants_turn(const struct peer *p)
 {
 	return p->dead || p->busy || !peer_all_sent(p) || calls_any_finished(p);
@@ -111,6 +113,7 @@ void peer_flush(struct peer *p)
 		p->event_bytes = 0;
 }
 
+/* An event of this client's alone: so many others it has missed. */
 static void say_overrun(struct peer *p, uint64_t lost)
 {
 	struct event ev = { .name = "overrun" };
@@ -131,6 +134,8 @@ void peer_say_lost(struct peer *p)
  * one has begun, or a file is being sent, the event waits behind it. */
 void peer_event(struct peer *p, const struct buf *text)
 {
+	demand_or(text, );
+
 	struct buf *b = sending_is_on(&p->files) || p->replying ? &p->held : &p->out;
 
 	if (!p->subscribed || p->dead || p->closing)
@@ -164,10 +169,13 @@ void peer_say(struct peer *p, const struct buf *part)
 
 void peer_error(struct peer *p, const char *tag, const struct err *e)
 {
+	demand_or(e, );
 	peer_codec(p)->error(&p->out, tag, e);
 	p->dead = p->dead || p->out.failed; /* an answer that is lost is worse than a connection that ends */
 }
 
+/* Before the client is subscribed for good: it has room, for the ring is smaller than a client's output may
+ * be. */
 static void say_past(void *arg, const struct event *ev)
 {
 	struct peer *p = arg;

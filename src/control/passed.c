@@ -14,6 +14,7 @@
 #include <sys/time.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -56,6 +57,8 @@ struct shelf {
 
 ssize_t passed_peek(int fd, void *data, size_t size, bool *bears)
 {
+	demand_or(data && bears, -1);
+
 	struct iovec room = { data, size };
 	struct msghdr m = { .msg_iov = &room, .msg_iovlen = 1 };
 	ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT);
@@ -95,6 +98,7 @@ bool passed_close(int fd)
 
 /* ---- emptying, in a worker ---- */
 
+/* Only so that a system call that waits ends. */
 static void on_tick(int sig)
 {
 	(void)sig;
@@ -121,6 +125,8 @@ static ssize_t take(int from, void *data, size_t size, int *fd)
 	return n;
 }
 
+/* In the worker: take sockets from the queue, and from each what was passed in it. All of it is closed by the
+ * end of this process. */
 static int empty_shelf(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct itimerval tick = { { 0, EMPTY_TICK }, { 0, EMPTY_TICK } };
@@ -144,6 +150,7 @@ static int empty_shelf(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- sockets that have been left behind ---- */
 
+/* Sockets in the queue. */
 static int waiting(const struct shelf *h)
 {
 	int n = 0;
@@ -151,12 +158,14 @@ static int waiting(const struct shelf *h)
 	return ioctl(h->out, FIONREAD, &n) == 0 ? n : 0; /* one byte comes with each */
 }
 
+/* The next look, at that clock_ms() or earlier. */
 static void try_again(struct server *srv, uint64_t when)
 {
 	if (!srv->empty.armed || when < srv->empty.deadline)
 		loop_arm(srv->loop, &srv->empty, when);
 }
 
+/* For that user, or for all who have none of their own. NULL: no memory, or no descriptor. */
 static struct shelf *new_shelf(struct server *srv, const struct peer *p, uid_t uid)
 {
 	struct shelf *h = calloc(1, sizeof(*h));
@@ -179,6 +188,7 @@ static struct shelf *new_shelf(struct server *srv, const struct peer *p, uid_t u
 	return h;
 }
 
+/* The user's own, if there may be one more; else that of all others. */
 static struct shelf *shelf_of(struct server *srv, const struct peer *p)
 {
 	struct shelf *others = NULL;
@@ -291,6 +301,7 @@ unsigned passed_waiting(const struct server *srv, uid_t uid)
 	return n;
 }
 
+/* Nothing is in it, and nobody takes from it. */
 static void shelf_free(struct shelf *h)
 {
 	struct shelf **at = &h->server->shelves;
@@ -306,6 +317,7 @@ static void shelf_free(struct shelf *h)
 
 /* ---- emptying ---- */
 
+/* The worker has taken its sockets: the next one may take others. */
 static void on_record(struct worker *w, const struct line *l)
 {
 	struct shelf *h = w->task.owner;
@@ -315,6 +327,7 @@ static void on_record(struct worker *w, const struct line *l)
 	try_again(h->server, h->server->emptied + EMPTY_PAUSE);
 }
 
+/* A worker has ended: it makes room for another one. */
 static void on_gone(struct worker *w)
 {
 	struct shelf *h = w->task.owner;
@@ -334,6 +347,7 @@ static void on_done(struct worker *w, const struct err *e, bool left)
 		on_gone(w);
 }
 
+/* How many of the user's are there. */
 static unsigned count_workers(const struct shelf *h)
 {
 	unsigned n = 0;
@@ -343,6 +357,7 @@ static unsigned count_workers(const struct shelf *h)
 	return n;
 }
 
+/* Who passes descriptors without end has few workers, and leaves some for the others. */
 static bool may_begin(const struct shelf *h)
 {
 	unsigned all = 0;

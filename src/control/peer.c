@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "control/codec.h"
@@ -28,6 +29,7 @@
 
 /* ---- its requests ---- */
 
+/* A call is over, answered or not. */
 static void calls_free_one(struct peer *p, struct call *c)
 {
 	struct call **at = &p->calls;
@@ -41,6 +43,7 @@ static void calls_free_one(struct peer *p, struct call *c)
 	call_free(c);
 }
 
+/* Bytes of one stream, of whichever can go on. */
 static bool calls_stream(struct peer *p)
 {
 	for (struct call *c = p->calls; c; c = c->next)
@@ -49,6 +52,7 @@ static bool calls_stream(struct peer *p)
 	return false;
 }
 
+/* Those that wait are told why they need not wait any longer. */
 static void calls_end(struct peer *p, const struct err *e)
 {
 	for (struct call *c = p->calls; c; c = c->next) {
@@ -62,6 +66,7 @@ static void calls_end(struct peer *p, const struct err *e)
 
 /* ---- answers ---- */
 
+/* It has sent up to the limit, and has not read for as long as it may. */
 static void stalled(struct timer *t)
 {
 	struct peer *p = t->owner;
@@ -130,6 +135,8 @@ void peer_hang_up(struct peer *p)
 
 void peer_give_up(struct peer *p, enum err_class class, const char *why)
 {
+	demand_or(why, );
+
 	struct err e = { 0 };
 
 	err_set(&e, class, "%s", why);
@@ -148,6 +155,7 @@ static void skip_payload(struct peer *p, uint64_t len)
 
 void peer_refuse(struct peer *p, struct call *c, const struct err *e)
 {
+	require_or(c && c->peer == p && e, );
 	peer_error(p, c->tag, e);
 	if (c->has_payload)
 		skip_payload(p, c->announced);
@@ -156,6 +164,7 @@ void peer_refuse(struct peer *p, struct call *c, const struct err *e)
 
 void peer_take(struct peer *p, struct call *c, bool passes)
 {
+	require_or(c && c->peer == p && c->verb, );
 	calls_add(p, c);
 	p->active = clock_ms();
 	c->passed = passes && c->verb->data ? p->borrowed : 0;
@@ -184,6 +193,7 @@ static bool feed_payload(struct peer *p)
 	return true;
 }
 
+/* Bytes that nobody wants. */
 static void feed_skip(struct peer *p)
 {
 	size_t n = p->skip < p->in.len ? (size_t)p->skip : p->in.len;
@@ -287,6 +297,7 @@ static ssize_t receive(struct peer *p, char *data, size_t size, size_t most, boo
 	return n;
 }
 
+/* Into the payload itself, if one is arriving: it may be a secret, and is copied nowhere else. */
 static void read_some(struct peer *p)
 {
 	struct call *c = p->feeding;
@@ -380,6 +391,8 @@ struct peer *peer_new(struct server *srv)
 
 int peer_begin(struct peer *p, struct err *e)
 {
+	demand(p->fd >= 0 && !p->watch.watched, e);
+
 	struct server *srv = p->server;
 
 	peer_codec(p)->greet(&p->out, srv->boot_id,

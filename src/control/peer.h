@@ -12,6 +12,7 @@
 #include "control/call.h"
 #include "control/server.h"
 
+/* A listening socket and its clients. */
 struct server {
 	struct supervisor *sup;
 	struct loop *loop;
@@ -36,6 +37,7 @@ struct server {
 	bool open, paused;
 };
 
+/* A connected client. */
 struct peer {
 	struct server *server;
 	struct peer *next;
@@ -81,6 +83,7 @@ static inline const struct codec *peer_codec(const struct peer *p)
 /* access.c */
 /* Who is it? Fills p's level, uid, gid and pid from what the kernel knows of p->fd. */
 void access_look(const struct server *srv, struct peer *p);
+/* The gid of the group `poolinit`, from /etc/group. False: there is none. */
 bool access_group(gid_t *group);
 /* Is there a place for p, who is not in yet? Another client may be told to go for it. ERR_LIMIT: no. */
 int access_place(struct server *srv, const struct peer *p, struct err *e);
@@ -100,19 +103,24 @@ bool passed_close(int fd);
 void passed_leave(struct peer *p);
 /* Sockets that the user has left behind, and that no worker has yet. */
 unsigned passed_waiting(const struct server *srv, uid_t uid);
+/* Of srv->empty: puts sockets away, and has them emptied. */
 void passed_on_timer(struct timer *t);
 /* The server goes. */
 void passed_end(struct server *srv);
 
 /* calls.c: the requests that a client has under way */
+/* One more, the last. The client owns it from now on. */
 void calls_add(struct peer *p, struct call *c);
+/* Is one of them over, and not answered yet? */
 bool calls_any_finished(const struct peer *p);
+/* Has one of them bytes to move? */
 bool calls_any_streams(const struct peer *p);
 /* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or
  * NULL. */
 struct call *calls_answerable(const struct peer *p);
 
 /* output.c: what goes to a client */
+/* Bytes that wait for the socket, besides files. */
 static inline size_t peer_unsent(const struct peer *p)
 {
 	return p->out.len - p->out_done;
@@ -121,6 +129,7 @@ static inline bool peer_all_sent(const struct peer *p)
 {
 	return !peer_unsent(p) && !sending_is_on(&p->files);
 }
+/* Is there room for more of what it sends? */
 bool peer_wants_input(const struct peer *p);
 /* Something has changed for it: a call is finished, bytes were left for it. What is to be done is done at the
  * next turn of the loop. May be called from anywhere. */
@@ -138,7 +147,7 @@ void peer_say(struct peer *p, const struct buf *part);
 /* A part of an answer is in out: with a codec that says in each message what it belongs to, others may
  * follow. */
 void peer_began_answer(struct peer *p);
-/* tag NULL: it answers no request in particular */
+/* An error as an answer. tag NULL: it answers no request in particular. */
 void peer_error(struct peer *p, const char *tag, const struct err *e);
 
 /* stream.c: bytes between a client and the worker of its job */
@@ -161,6 +170,7 @@ int peer_begin(struct peer *p, struct err *e);
 void peer_dismiss(struct peer *p, const struct err *e);
 /* Last words before the server goes: what is parked is answered with e, what can be sent at once is sent. */
 void peer_farewell(struct peer *p, const struct err *e);
+/* Drop the client with all that it has under way: p is gone. */
 void peer_free(struct peer *p);
 /* For codecs: what they do with a request that they have taken out of p->in. Each of them takes over the
  * call. */

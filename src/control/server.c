@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -33,6 +34,7 @@
 
 /* ---- the socket file ---- */
 
+/* A path that is too long is an error, and not cut off. */
 static int socket_address(const char *path, struct sockaddr_un *a, struct err *e)
 {
 	size_t len = strlen(path);
@@ -153,6 +155,7 @@ static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un 
 	return 0;
 }
 
+/* The lock is held until somebody listens: closing it lets the next one look. */
 static int open_socket(struct server *srv, struct err *e)
 {
 	struct sockaddr_un a;
@@ -183,6 +186,7 @@ static void server_pause(struct server *srv, uint64_t when)
 	loop_arm(srv->loop, &srv->resume, when);
 }
 
+/* There may be room again. */
 static void server_resume(struct server *srv)
 {
 	if (!srv->paused)
@@ -231,6 +235,7 @@ static struct peer *accept_one(struct server *srv)
 	return p;
 }
 
+/* p is the server's, or is gone. */
 static void let_in_or_refuse(struct server *srv, struct peer *p)
 {
 	struct err e = { 0 };
@@ -243,6 +248,7 @@ static void let_in_or_refuse(struct server *srv, struct peer *p)
 		documents_expect(srv->sup);
 }
 
+/* The descriptor that is given up when there is no other. */
 static bool open_spare(struct server *srv)
 {
 	if (srv->spare < 0)
@@ -276,6 +282,7 @@ static void squeeze_in_one(struct server *srv)
 	open_spare(srv);
 }
 
+/* True: there may be another one. What is to be done where nothing is left depends on what it is. */
 static bool let_in_one(struct server *srv)
 {
 	bool full = srv->nleaving >= LEAVING_LIMIT;
@@ -296,6 +303,7 @@ static bool let_in_one(struct server *srv)
 	return one;
 }
 
+/* Some in one turn; those that are left wake the loop again. */
 static void on_connection(struct watch *w, uint32_t events)
 {
 	(void)events;
@@ -321,6 +329,8 @@ static void on_event(struct listener *l, const struct event *ev)
 
 struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e)
 {
+	demand_or(s && o && o->path, NULL);
+
 	struct server *srv = calloc(1, sizeof(*srv));
 
 	if (srv)

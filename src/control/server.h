@@ -23,8 +23,8 @@ struct server;
 struct codec;
 struct verb;
 
-/* Listen at path (a stale socket is replaced, one that answers is ERR_BUSY). `state` gives the word of the
- * greeting; `on_shutdown` is what the shutdown verb calls. */
+/* How a server is set up: it listens at path (a stale socket is replaced, one that answers is ERR_BUSY);
+ * `state` gives the word of the greeting; `on_shutdown` is what the shutdown verb calls. */
 struct server_options {
 	const char *path;
 	const struct codec *codec;       /* NULL: the line protocol (docs/PROTOCOL.md) */
@@ -37,9 +37,12 @@ struct server_options {
 	int (*on_wait_boot)(void *arg, uint64_t deadline, struct waiter *w, struct err *e);
 	void *arg;
 };
+/* Make the socket and listen; nobody is let in before server_accept(). The supervisor must outlive the
+ * server. NULL: ERR_BUSY, or the error of the file. */
 struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);
-void server_free(struct server *srv); /* answers what can be answered, closes all, removes the socket */
+/* Answer what can be answered at once, close all, remove the socket. NULL is allowed. */
+void server_free(struct server *srv);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+#include "base/contract.h"
 #include "base/util.h"
 #include "control/codec.h"
 #include "control/peer.h"
@@ -40,6 +41,7 @@ static bool broken_off(struct call *c)
 	return true;
 }
 
+/* From what was read of the client into the pipe. */
 static bool to_worker(struct call *c)
 {
 	struct peer *p = c->peer;
@@ -64,6 +66,7 @@ static bool to_worker(struct call *c)
 	return true;
 }
 
+/* From the pipe into the output, as soon as that is empty: more of it would be memory. */
 static bool to_client(struct call *c)
 {
 	struct peer *p = c->peer;
@@ -87,6 +90,7 @@ static bool to_client(struct call *c)
 
 bool stream_step(struct call *c)
 {
+	demand_or(stream_is_open(c), false);
 	if (c->stage == CALL_FINISHED && (c->failed || c->stream.in)) { /* the rest is of no use */
 		call_end_stream(c);
 		return true;

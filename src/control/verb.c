@@ -4,10 +4,12 @@
  */
 #include "control/verb.h"
 
+#include "base/contract.h"
 #include "base/util.h"
 
 const struct verb *verb_among(const struct verb *table, const char *name)
 {
+	demand_or(table && name, NULL);
 	while (table->name && !streq(table->name, name))
 		table++;
 	return table->name ? table : NULL;
@@ -33,5 +35,6 @@ const char *verb_level_word(enum verb_level l)
 {
 	static const char *const words[] = { "read", "operate", "admin" };
 
+	demand_or((size_t)l < ARRAY_LEN(words), "unknown");
 	return words[l];
 }

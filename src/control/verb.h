@@ -30,6 +30,7 @@ enum arg_kind {
 	ARG_DATA, /* poolctl: the file whose descriptor goes along (SCM_RIGHTS); never a key of the request */
 };
 
+/* An argument of a verb: one row of its list. */
 struct verb_arg {
 	const char *name; /* as key; positional ones are also taken as bare words, in the table's order */
 	enum arg_kind kind;
@@ -55,6 +56,7 @@ struct verb_arg {
 
 struct call;
 
+/* A verb: one row of the table. All of it is static. */
 struct verb {
 	const char *name;
 	enum verb_level level;
@@ -76,39 +78,62 @@ struct verb {
 /* verbs/verbs.c: the table, which ends with a NULL name. A server is given it (server_options.verbs), so that
  * what is below the verbs need not know them. */
 extern const struct verb verb_table[];
+/* The verb of that name in the table; NULL: there is none. */
 const struct verb *verb_find(const char *name);
-const struct verb *verb_at(size_t i); /* NULL after the last */
+/* The i-th verb; NULL after the last. */
+const struct verb *verb_at(size_t i);
+
 /* verb.c */
+/* The verb of that name in any table that ends with a NULL name; NULL: there is none. */
 const struct verb *verb_among(const struct verb *table, const char *name);
-const struct verb_arg *verb_arg(const struct verb *v, const char *name); /* NULL: it has no such argument */
+/* The argument of that name; NULL: the verb has none such. */
+const struct verb_arg *verb_arg(const struct verb *v, const char *name);
 /* Its place among the verb's arguments; that of their end if it is none of them. */
 size_t verb_arg_index(const struct verb *v, const char *name);
-const char *verb_level_word(enum verb_level l); /* "read", "operate", "admin" */
+/* "read", "operate", "admin". */
+const char *verb_level_word(enum verb_level l);
 
-/* ---- what a verb's function may do with its call ---- */
+/* ---- what a verb's function may do with its call ----
+ *
+ * The call is good until call_ok() or call_fail(), which end it once, and until its client goes. Texts that
+ * are returned here are the call's own. */
+
+/* Whom the verb may ask. */
 struct supervisor *call_supervisor(struct call *c);
+/* The name of its verb. */
 const char *call_verb(struct call *c);
-const struct verb_arg *call_args(const struct call *c); /* those that its verb takes */
-const struct verb *call_verbs(const struct call *c);    /* the table that its verb is of */
-enum verb_level call_level(const struct call *c);       /* of the client */
-const char *call_arg(struct call *c, const char *name); /* NULL if not given */
+/* Those arguments that its verb takes. */
+const struct verb_arg *call_args(const struct call *c);
+/* The table that its verb is of. */
+const struct verb *call_verbs(const struct call *c);
+/* The client's level; that it is enough for the verb and its arguments was looked at before. */
+enum verb_level call_level(const struct call *c);
+/* What was given for an argument; NULL: nothing. Values were checked by their kind before. */
+const char *call_arg(struct call *c, const char *name);
+/* Was the flag given, and not as "no"? */
 bool call_flag(struct call *c, const char *name);
-uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise); /* ms; checked before run */
-/* ms of timeout=; 0 if not given. A call that was begun anew has no more */
+/* Milliseconds; `otherwise` if it was not given. */
+uint64_t call_duration(struct call *c, const char *name, uint64_t otherwise);
+/* Milliseconds of timeout=; 0 if not given. A call that was begun anew has what is left of it. */
 uint64_t call_time_left(struct call *c);
-uint64_t call_size(struct call *c, const char *name, uint64_t otherwise); /* bytes; checked before run */
+/* Bytes; `otherwise` if it was not given. */
+uint64_t call_size(struct call *c, const char *name, uint64_t otherwise);
+/* The payload, *len bytes and a NUL; NULL: the request had none. */
 const char *call_payload(struct call *c, size_t *len);
-const char *call_payload_hint(const struct call *c); /* how a request brings one, for errors */
+/* How a request brings a payload along, for errors. */
+const char *call_payload_hint(const struct call *c);
 /* Does a descriptor come along? It is in the client's socket, and o is told how the worker takes it. */
 bool call_passes(struct call *c, struct volume_order *o);
-void call_taken(struct call *c); /* the worker has. Without it the connection ends with the answer */
+/* The worker has taken it. Without this the connection ends with the answer. */
+void call_taken(struct call *c);
 /* For verbs with .data. Did the request announce a stream? */
 bool call_streams(struct call *c, uint64_t *len);
 /* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which
- * the worker's end is returned, to be closed by the caller after the fork. */
+ * the worker's end is returned, to be closed by the caller after the fork. Once a call. -1: e says why. */
 int call_stream(struct call *c, bool in, struct err *e);
-void call_stream_job(struct call *c, uint64_t job); /* a job that is ended when the client goes */
-/* a waiter's progress: a record before the answer */
+/* That job is ended when the client goes. */
+void call_stream_job(struct call *c, uint64_t job);
+/* A waiter's progress: a record before the answer. */
 void call_progress(struct waiter *w, uint64_t job, uint64_t done, uint64_t total);
 
 /* ---- the answer: typed fields, which the client's codec writes as they are filled in ---- */
@@ -122,35 +147,47 @@ void record_end(struct call *c);
 /* Records that exist already, as lines "- key=value …" (a volume index has them so): copied where the
  * client's codec writes lines, too. */
 void call_records(struct call *c, const char *data, size_t len);
-/* all of a pool's volume index, from its memfd; behind it no record follows */
+/* All of a pool's volume index, from its memfd; behind it no record follows. The pool has an index
+ * (pool_need_index()). */
 void call_index(struct call *c, const struct pool *p);
 /* Bytes: a document, a value. From a file (a memfd that a worker has filled) they are sent without passing
- * through this process' memory. */
+ * through this process' memory; the descriptor stays the caller's, and no record follows. */
 void call_bytes(struct call *c, const char *data, size_t len);
 void call_file(struct call *c, int fd, size_t len);
 /* Fields of the end of the answer, if it is a good one. */
 void final_str(struct call *c, const char *key, const char *value);
 void final_num(struct call *c, const char *key, uint64_t value);
 void final_flag(struct call *c, const char *key, bool value);
+/* The answer is what was filled in. It ends the call. */
 void call_ok(struct call *c);
-/* The answer is e; records and bytes filled in before are dropped. */
+/* The answer is e; records and bytes filled in before are dropped. It ends the call. */
 void call_fail(struct call *c, const struct err *e);
 
 /* ---- waiting, and what concerns the connection ---- */
-struct waiter *call_waiter(struct call *c); /* to park on; withdrawn by itself when the client goes */
-void call_again(struct call *c);            /* in done: what it waited for has come, its verb begins anew */
-/* in done: whose waiter it is */
+/* The call's waiter, to park on; withdrawn by itself when the client goes. From here on the call waits: the
+ * waiter's done ends it, or call_fail() at once. */
+struct waiter *call_waiter(struct call *c);
+/* In done: what it waited for has come, and its verb begins anew. */
+void call_again(struct call *c);
+/* In done: whose waiter it is. */
 static inline struct call *call_of(struct waiter *w)
 {
 	return w->owner;
 }
 /* Answer when boot is done (server_options.on_wait_boot). */
 void call_wait_boot(struct call *c, uint64_t deadline);
+/* End the machine, or this process, as server_options.on_shutdown does. -1: refused, e says why. */
 int call_shutdown(struct call *c, const char *how, struct err *e);
-const char *call_state(struct call *c); /* of the whole: the greeting's word */
-unsigned call_clients(struct call *c);  /* how many are connected */
+/* The state of the whole: the greeting's word. */
+const char *call_state(struct call *c);
+/* How many clients are connected. */
+unsigned call_clients(struct call *c);
+/* After the answer the client hears of events; replay: also of those since that number, as far as they are
+ * remembered. */
 void call_subscribe(struct call *c, uint64_t since, bool replay);
+/* It hears of events no more. */
 void call_unsubscribe(struct call *c);
-void call_quit(struct call *c); /* close after the answer */
+/* Close the connection after the answer. */
+void call_quit(struct call *c);
 
 #endif

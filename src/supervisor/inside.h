@@ -9,6 +9,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/work/worker.h"
 
+/* Deadlines of workers that no backend's table has. */
 #define DEADLINE_PARSE   SECONDS(10)
 #define DEADLINE_KEEP    SECONDS(20)
 #define DEADLINE_COMPARE SECONDS(3)
@@ -89,6 +90,7 @@ struct upward {
 /* What requests change, one after the other those of one subject. */
 enum subject { SUBJECT_DEFINITIONS, SUBJECT_SECRETS, SUBJECTS };
 
+/* All of it. One in a process, apart from tests. Each list belongs to the room that is named in its type. */
 struct supervisor {
 	const struct upward *up;
 	struct loop *loop;
@@ -138,8 +140,10 @@ struct supervisor {
 	} shutdown;
 };
 
-/* pools.c: the list of pools, which is by name (pool_by_name() and its like are in supervisor.h). */
-/* a copy of it; NULL and "" are NULL, and so is one for which there is no memory */
+/* ---- pools.c: the list of pools, which is by name (pool_by_name() and its like are in supervisor.h) ---- */
+
+/* Replace a text by a copy of another. NULL and "" become NULL, and so does one for which there is no memory:
+ * these texts are for people, or can be found out again. */
 void pool_set_text(char **slot, const char *text);
 
 #endif

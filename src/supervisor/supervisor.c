@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -27,6 +28,7 @@
 
 /* ---- making ---- */
 
+/* The soft limit of most machines is 1024, and the hard one far above. */
 static void take_descriptors(void)
 {
 	struct rlimit r;
@@ -37,6 +39,7 @@ static void take_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &r); /* where it cannot be, there is room for fewer */
 }
 
+/* NULL: no memory. */
 static char *path_below(const char *dir, const char *name)
 {
 	char *path = NULL;
@@ -44,6 +47,8 @@ static char *path_below(const char *dir, const char *name)
 	return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
 }
 
+/* What this supervisor keeps of itself lies below run_dir: state/, secrets/, and later config/. That state/
+ * is there already says that an earlier one has been here. */
 static int make_directories(struct supervisor *s, struct err *e)
 {
 	char *state = path_below(s->options.run_dir, "state"),
@@ -87,6 +92,7 @@ static void on_source_over(struct supervisor *s)
 
 static void supervisor_advance(struct supervisor *s);
 static void shutdown_step(struct supervisor *s);
+/* What lies above a room, and that it calls all the same (inside.h). */
 static const struct upward upward = {
 	.steps = pool_steps,
 	.on_pool_clock = pool_on_clock,
@@ -102,6 +108,8 @@ static void on_starter(struct timer *t);
 
 struct supervisor *supervisor_new(struct loop *l, const struct supervisor_options *o, struct err *e)
 {
+	demand_or(l && o && o->run_dir, NULL);
+
 	struct supervisor *s = calloc(1, sizeof(*s));
 
 	if (!s) {
@@ -136,6 +144,7 @@ void supervisor_free(struct supervisor *s)
 {
 	if (!s)
 		return;
+	/* workers first: none of what they call back is there afterwards */
 	while (s->workers)
 		worker_drop(s->workers);
 	documents_free(s);
@@ -202,6 +211,7 @@ static bool is_in_names(const char *list, const char *name)
 
 bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked)
 {
+	demand_or(o && name, false);
 	if (!o->autostart)
 		return marked;
 	if (streq(o->autostart, "all") || streq(o->autostart, "none"))
@@ -267,6 +277,7 @@ static bool settled(const struct supervisor *s)
 	return true;
 }
 
+/* Once: who asked for it is told, and forgotten. */
 static void tell_settled(struct supervisor *s)
 {
 	void (*fn)(void *arg) = s->on_settled;
@@ -282,6 +293,7 @@ static void on_settle(struct timer *t)
 	tell_settled(t->owner);
 }
 
+/* A source has been read, or will not be: is it time to tell people, and to move pools? */
 static void supervisor_advance(struct supervisor *s)
 {
 	if (!settled(s) || s->shutdown.on)
@@ -337,6 +349,7 @@ bool supervisor_shutting_down(const struct supervisor *s)
 	return s->shutdown.on;
 }
 
+/* All have stopped, or time is over. Called once: done is forgotten with it. */
 static void finish_shutdown(struct supervisor *s)
 {
 	void (*done)(void *arg) = s->shutdown.done;
@@ -376,6 +389,7 @@ static void shutdown_step(struct supervisor *s)
 
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg)
 {
+	demand_or(done, );
 	if (s->shutdown.on)
 		return;
 	s->shutdown.on = true;
@@ -386,6 +400,8 @@ void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(v
 	loop_arm(s->loop, &s->shutdown.timer, deadline);
 	events_emit(s, &(struct event){ .name = "shutdown" });
 	volume_jobs_cancel_all(s);
+	/* what a pool does now is cancelled, and its end leads to the stop; pools on which others stand fail
+	 * to stop, and try again when those have (stopping.c) */
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;
 		pool_want(p, false);

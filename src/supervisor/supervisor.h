@@ -3,6 +3,12 @@
  * The supervisor keeps pools the way they are wanted. One thread, one loop; it never touches storage:
  * whatever may block, crash or parse foreign bytes is done by workers (work/worker.h). This header is what
  * the floors above (control, boot) see.
+ *
+ * Rules that hold for all of it. Everything is called from the loop's thread, and nothing here blocks. Times
+ * without a unit are milliseconds: a deadline is a clock_ms(), a timeout counts from now. Texts and orders
+ * that are given are copied; texts that are returned belong to the supervisor, and stay at most until the
+ * loop's next round. A pool that is pointed to may be gone after any call that moves pools: who needs it
+ * later keeps its name. A contract that is broken is logged, and the call refused (base/contract.h).
  */
 #ifndef POOLINIT_SUPERVISOR_SUPERVISOR_H
 #define POOLINIT_SUPERVISOR_SUPERVISOR_H
@@ -32,8 +38,10 @@ enum phase {
 	PHASE_STOPPING,
 	PHASES
 };
+/* Its word in the protocol, static: "inactive", "degraded". */
 const char *phase_word(enum phase p);
-int phase_from_word(const char *word); /* -1: unknown */
+/* The reverse. -1: no phase has that word. */
+int phase_from_word(const char *word);
 
 struct supervisor;
 struct worker;
@@ -68,13 +76,17 @@ struct waiter {
 	/* of pool_wait(); who waits for the end of boot has only its deadline noted here */
 	struct timer timer;
 };
-void waiter_withdraw(struct waiter *w); /* harmless if it is not parked */
+/* Take a waiter back: its done is not called any more. Harmless if it is not parked. What was begun for it
+ * goes on. */
+void waiter_withdraw(struct waiter *w);
 
 /* Moments of a pool's life, clock_ms(), 0: not yet. For the timeline. */
 struct pool_times {
 	uint64_t defined, wanted, first_start, last_start, active, stopped;
 };
 
+/* A pool, and all that the supervisor knows of it. The floors above read its fields; only the supervisor
+ * writes them. */
 struct pool {
 	struct supervisor *sup;
 	struct pool *next; /* by name */
@@ -188,6 +200,7 @@ struct pool {
 #define DEADLINE_STOP    SECONDS(60)
 #define DEADLINE_REFRESH SECONDS(60)
 
+/* How a supervisor is set up. The texts must outlive it; they are not copied. */
 struct supervisor_options {
 	/* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
 	const char *config_dir;
@@ -198,14 +211,21 @@ struct supervisor_options {
 	uint64_t start_deadline, stop_deadline, refresh_deadline; /* ms; 0: the backend's own */
 };
 
+/* Make a supervisor, and its directories below run_dir; what an earlier one has left there begins to be read.
+ * NULL: e says why. */
 struct supervisor *supervisor_new(struct loop *l, const struct supervisor_options *o, struct err *e);
+/* Give everything back. Pools stay as they are, waiters are not told, and workers that still run end with
+ * this process. NULL is allowed. */
 void supervisor_free(struct supervisor *s);
+/* The loop that it was made with. */
 struct loop *supervisor_loop(struct supervisor *s);
+/* What it was made with. */
 const struct supervisor_options *supervisor_options(const struct supervisor *s);
 
 /* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source
- * replaces an earlier one's pool of the same name. `text` for SOURCE_XML is one pool document; its pool is an
- * autostart pool. */
+ * replaces an earlier one's pool of the same name. `where` is a path, for a DEVICE "DEVICE[:/path]", and for
+ * SOURCE_XML what messages call it; `text` for SOURCE_XML is one pool document, whose pool is an autostart
+ * pool. ERR_NO_MEMORY; what is wrong with the source itself becomes a problem later. */
 enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text,
                           struct err *e);
@@ -223,10 +243,10 @@ void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *
 /* From now on pools are moved. Before it they are only defined. State of an earlier supervisor in run_dir is
  * taken over: what is active stays as it is. */
 void supervisor_go(struct supervisor *s);
-/* Events that the floors above receive: something about devices or the network changed, waiting pools may
- * look again. */
-/* whichever it is: all that wait for one look again */
+/* A device has come or changed: whoever waits for one looks again. sysname: the kernel's name for it ("sda");
+ * NULL: it may be any. */
 void supervisor_device_event(struct supervisor *s, const char *sysname);
+/* The network may be usable now: whoever waits for it looks again. */
 void supervisor_network_event(struct supervisor *s);
 /* The kernel has an event: active pools that stand on this device are looked at, soon, and many events
  * together. NULL: some were lost. */
@@ -244,15 +264,19 @@ struct problem {
 	char *text;
 	bool lent; /* its memory is a chore's */
 };
+/* The first problem, in the order in which they were found; follow ->next. NULL: there is none. */
 const struct problem *supervisor_problems(const struct supervisor *s);
-/* and log it; once */
+/* Note a problem and log it: once, however often it is found. */
 void supervisor_add_problem(struct supervisor *s, const char *origin, const struct err *e);
-/* without a word; false: it is there already */
+/* Note a problem without a word. False: it is there already. One that there is no memory for is counted, and
+ * counts as new. */
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e);
-void supervisor_forget_problems(struct supervisor *s, const char *origin); /* those of this origin are over */
-/* of a directory, and of the files in it */
+/* Those of this origin are over; NULL: those of all. Chores' problems stay until the chore is done. */
+void supervisor_forget_problems(struct supervisor *s, const char *origin);
+/* Those of a directory, and of the files in it, are over. */
 void supervisor_forget_problems_below(struct supervisor *s, const char *dir);
-unsigned supervisor_lost_problems(const struct supervisor *s); /* how many there was no memory to note */
+/* How many problems there was no memory to note. */
+unsigned supervisor_lost_problems(const struct supervisor *s);
 
 /* Something that must be done once. It lives with its owner, and is zeroed but for the first five. */
 struct chore {
@@ -266,30 +290,40 @@ struct chore {
 	struct problem problem;
 	char text[600];
 };
-/* Try it now. If it fails it is tried again until it succeeds, and is a problem meanwhile. May be called
- * again at any time. */
+/* Try it now. True: it is done. If it fails it is tried again until it succeeds, and is a problem meanwhile.
+ * May be called again at any time. */
 bool chore_try(struct supervisor *s, struct chore *c);
-void chore_end(struct chore *c); /* its owner goes, or nobody wants it any more */
+/* Its owner goes, or nobody wants it any more: it is not tried again, and is no problem. Harmless if it was
+ * never tried. */
+void chore_end(struct chore *c);
 
-/* Devices that searches and scans leave out: each with its path, and why. */
+/* Tell of each device that searches and scans leave out: its path (origin), and who leaves it out and why
+ * (text), both valid during the call only. */
 void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text),
                    void *arg);
 
-/* Stop all pools, dependents first, within the deadline; then done(). What does not stop is left and named in
- * the log. */
+/* Stop all pools, dependents first, within the deadline; then done(), once, which may be before this returns.
+ * What does not stop is left and named in the log. A second call changes nothing. */
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
+/* Has the shutdown begun? From then on nothing is started. */
 bool supervisor_shutting_down(const struct supervisor *s);
 
 /* ---- pools (control) ---- */
 
-struct pool *pool_first(struct supervisor *s); /* by name; follow ->next */
+/* The first pool, in the order of names; follow ->next. NULL: none is defined. */
+struct pool *pool_first(struct supervisor *s);
+/* NULL: no pool has that name. */
 struct pool *pool_by_name(struct supervisor *s, const char *name);
+/* NULL: no pool has that uuid. */
 struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u);
-struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e); /* ERR_NO_POOL */
-bool pool_is_active(const struct pool *p); /* active, degraded, hung, stopping */
+/* A pool as people name it; a name goes before a uuid. NULL: ERR_NO_POOL. */
+struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e);
+/* Is its storage in use: active, degraded, hung, stopping? */
+bool pool_is_active(const struct pool *p);
 
-/* Each returns 0: w->done will be called (never before the return); or negative: refused at once, e says why,
- * w is not used. */
+/* What people ask of pools. Each returns 0: w->done will be called (never before the return); or negative:
+ * refused at once, e says why, w is not used. w->done is set before, and w stays its owner's until it is
+ * told or withdrawn. A timeout of 0 is the usual one. */
 enum define_mode { DEFINE_PERSISTENT, DEFINE_TRANSIENT };
 #define START_BUILD (1u << 8) /* beside enum build_flags: build, with them */
 /* A definition: pool-define, or pool-create, which starts it at once. Everything is copied. */
@@ -303,22 +337,39 @@ struct define_order {
 };
 /* Somebody has come who may send a document: who is to read it is made ready. */
 void documents_expect(struct supervisor *s);
+/* Define a pool, or create one. Told when the definition is kept (result.kept), or when the pool that is
+ * created is up, or its start has failed: then nothing is left of it. ERR_EXISTS, ERR_CONFLICT, ERR_INVALID,
+ * ERR_STATE (a pool of that name is in use). */
 int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e);
+/* Start a pool. build: 0, or START_BUILD with enum build_flags. Told of the first attempt's outcome; one that
+ * failed for a reason that may pass is tried again. A degraded pool that only a new start can help is stopped
+ * and started. ERR_STATE (it is active, or stopping), ERR_HUNG, ERR_DENIED (build). */
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e);
-/* Of an inactive pool. flags: enum build_flags. */
+/* Make what an inactive pool lives on. flags: enum build_flags, without START_BUILD. ERR_STATE. */
 int pool_build(struct pool *p, uint64_t timeout, unsigned flags, struct waiter *w, struct err *e);
+/* Unmake what an inactive pool lives on; its definition stays. ERR_STATE. */
 int pool_delete(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
-/* Which pools of a type are there? xml: a <source>, or NULL. The answer's text is libvirt's <sources>. */
+/* Which pools of a type are there? xml: a <source>, or NULL. The answer's text is libvirt's <sources>.
+ * ERR_UNSUPPORTED: the type cannot be looked for. */
 int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len,
                       uint64_t timeout, struct waiter *w, struct err *e);
+/* Stop a pool; it is not wanted any more. What is under way in it is ended first, except jobs on volumes:
+ * ERR_BUSY. A transient pool is forgotten. ERR_STATE (not active), ERR_HUNG. A stop that fails leaves the
+ * pool active, and wanted. */
 int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
+/* Read its volumes again. Told of a refresh that begins after this call. ERR_STATE, ERR_HUNG. */
 int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e);
 /* Look again, soon, at the volume of this name, which may have come, changed or gone. 0: w (may be NULL) is
  * told when the index shows it, or why it does not; negative: the pool is not active. Names are collected;
  * one update at a time takes them all. */
 int pool_touch(struct pool *p, const char *name, struct waiter *w);
+/* Its document, as result.text; with the sizes of now if it is active. inactive: the definition that holds
+ * from the next start on. */
 int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e);
+/* Forget a pool's definition, and its file. result.kept: "run", if something defines it again at the next
+ * boot. ERR_STATE: it is active, or about to be. */
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e);
+/* Mark it to be started at boot, or not. result.kept says where the mark is. ERR_STATE: it is transient. */
 int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e);
 /* Answer when the pool is in one of the phases (bits 1 << PHASE_…); at once if it is. ERR_TIMEOUT names where
  * it is and why. */
@@ -332,10 +383,11 @@ bool pool_has_index(const struct pool *p);
 bool pool_awaits_index(const struct pool *p);
 /* Fails while they are being read, or could not be: ERR_BUSY; ERR_STATE (pool not active). */
 int pool_need_index(const struct pool *p, struct err *e);
-/* The record line of a volume (by name; or by path or key), with its LF, inside its index; NULL: no such
- * volume. */
+/* The record line of the volume of that name, *len bytes with its LF, inside the pool's index; NULL: there is
+ * no such volume. It is good until the index changes: at the latest when the loop goes on. */
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
-/* By name, path or key in one pool (p) or in all (p NULL). ERR_NO_VOLUME, ERR_STATE (pool not active). */
+/* The same by name, path or key, in one pool (p) or in all (p NULL); *found is the pool that has it. What has
+ * a '/' in it is no name. NULL: ERR_NO_VOLUME, ERR_STATE (pool not active), ERR_BUSY (not read yet). */
 const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e);
 
@@ -392,6 +444,8 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 /* End it. w (may be NULL) is told when it is over and what was left is removed. ERR_INVALID: no such job. */
 int volume_cancel(struct supervisor *s, uint64_t job, struct waiter *w, struct err *e);
 
+/* A job for job-list. Its texts are the supervisor's, and good until the loop goes on. Bytes done of total; 0
+ * of 0: not known. */
 struct job_view {
 	uint64_t number, started, done, total;
 	const char *verb, *pool, *volume;
@@ -442,7 +496,8 @@ struct event {
 	struct event_field fields[EVENT_FIELDS];
 	size_t nfields;
 };
-void event_str(struct event *ev, const char *key, const char *text); /* NULL: no field */
+/* Add a field; there is room for EVENT_FIELDS. A text that is NULL is no field. */
+void event_str(struct event *ev, const char *key, const char *text);
 void event_num(struct event *ev, const char *key, uint64_t number);
 void event_flag(struct event *ev, const char *key, bool flag);
 
@@ -453,26 +508,33 @@ struct listener {
 	void *owner;
 	struct listener *next;
 };
+/* From now on l is told. It is the caller's, and stays where it is until it is removed. */
 void listener_add(struct supervisor *s, struct listener *l);
+/* l is told nothing more. Harmless if it was not added; a listener may remove itself. */
 void listener_remove(struct supervisor *s, struct listener *l);
+/* Number the event, remember it and tell all listeners, before this returns. */
 void events_emit(struct supervisor *s, struct event *ev);
 /* Events with a sequence number above `since` that are remembered, oldest first, and how many are no
  * longer. */
 void events_replay(const struct supervisor *s, uint64_t since,
                    void (*tell)(void *arg, const struct event *ev), void *arg);
+/* How many events since that number cannot be told any more. */
 uint64_t events_forgotten(const struct supervisor *s, uint64_t since);
 /* Moments that are not a pool's: "kernel", "definitions", "socket", "network", "ready". Kept for the
  * timeline. */
 void milestone(struct supervisor *s, const char *name);
 struct milestone {
-	const char *name;
-	uint64_t ms;
+	const char *name; /* static */
+	uint64_t ms;      /* clock_ms() */
 };
+/* The *n milestones so far, in their order. */
 const struct milestone *milestones(const struct supervisor *s, size_t *n);
 
 /* Is this child a worker or a companion, and so reaped by its owner? PID 1 must leave it alone. */
 bool supervisor_owns(const struct supervisor *s, pid_t pid);
 
+/* A worker for `status`: its operation, its pool (or NULL), clock_ms() of its start; abandoned: it does not
+ * even die by SIGKILL. */
 struct worker_view {
 	pid_t pid;
 	const char *what;
@@ -482,19 +544,22 @@ struct worker_view {
 };
 /* i-th worker that is there now; false: no more. */
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v);
+/* A source of definitions: whether it has been read, or what it waits for (or NULL). */
 struct source_view {
 	const char *where;
 	bool done;
 	const char *waits_for;
 };
+/* i-th source, in the order in which they were added; false: no more. */
 bool source_at(const struct supervisor *s, size_t i, struct source_view *v);
-/* name: "iscsid"; of one that a pool has for its own "NAME:POOL" */
+/* A companion. name: "iscsid"; of one that a pool has for its own "NAME:POOL". pid 0: none of ours runs. */
 struct service_view {
 	const char *name;
 	const char *state;
 	pid_t pid;
 	unsigned restarts;
 };
+/* i-th companion that was ever needed; false: no more. */
 bool service_at(const struct supervisor *s, size_t i, struct service_view *v);
 
 #endif

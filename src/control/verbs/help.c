@@ -110,6 +110,7 @@ static void payload_line(const struct verb *v, struct buf *out)
 	buf_printf(out, "- payload: %.*s, at most %u bytes\n", len, what, v->payload_max);
 }
 
+/* The request's form, its arguments, its answer, its limit. */
 static void markdown_request(const struct verb *v, struct buf *out)
 {
 	buf_adds(out, "    ");
@@ -157,6 +158,7 @@ static void roff(struct buf *out, const char *text)
 	}
 }
 
+/* As it is typed to poolctl. */
 static void man_arg(const struct verb_arg *a, struct buf *out)
 {
 	const char *value = placeholders[a->kind];

@@ -16,6 +16,7 @@
 #include "pool/xml.h"
 #include "volumes/wipe.h"
 
+/* For errors that are a sentence without names. */
 static void fail(struct call *c, enum err_class class, const char *why)
 {
 	struct err e = { 0 };
@@ -26,6 +27,7 @@ static void fail(struct call *c, enum err_class class, const char *why)
 
 /* ---- beginning a job, and its answer ---- */
 
+/* The operation is over; with --detach, it has been let in. */
 static void job_done(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -48,6 +50,7 @@ static void over_connection(struct waiter *w, uint64_t job)
 	call_stream_job(call_of(w), job);
 }
 
+/* A descriptor that the worker has taken is out of the client's socket, so that the connection may go on. */
 static void transfer_done(struct waiter *w, const struct result *r)
 {
 	if (r->taken)
@@ -57,6 +60,7 @@ static void transfer_done(struct waiter *w, const struct result *r)
 	job_done(w, r);
 }
 
+/* What all jobs have in common. False: the call has failed already. job: its number, or NULL. */
 static bool order_begin(struct call *c, struct volume_order *o,
                         void (*done)(struct waiter *w, const struct result *r), uint64_t *job)
 {
@@ -138,6 +142,7 @@ void verb_vol_create(struct call *c)
 	order_begin(c, &o, job_done, NULL);
 }
 
+/* An element with a text, which is escaped. */
 static void element(struct buf *b, const char *indent, const char *name, const char *text)
 {
 	buf_printf(b, "%s<%s>", indent, name);
@@ -457,6 +462,7 @@ void verb_job_list(struct call *c)
 	call_ok(c);
 }
 
+/* The job has ended, and what it left is removed. */
 static void cancelled(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The verbs that concern pools.
+ * The verbs that concern pools. What only tells is answered at once, from what the supervisor knows; what
+ * changes something is parked until its outcome is known, and the answer says what became of it.
  */
 #include "control/verbs/verbs.h"
 
@@ -46,6 +47,7 @@ static void pool_record(struct call *c, const struct pool *p)
 	record_str(c, "warning", p->warning);
 }
 
+/* For scripts that ask for names or uuids alone. */
 static void short_record(struct call *c, const struct pool *p, bool uuid, bool name)
 {
 	char text[UUID_TEXT];
@@ -90,6 +92,7 @@ static bool either(struct call *c, const char *flag, const char *opposite, bool 
 	return want == want_not || want == is;
 }
 
+/* Is it one of those that pool-list was asked for? */
 static bool selected(struct call *c, const struct pool *p, unsigned types)
 {
 	bool active = pool_is_active(p);
@@ -172,6 +175,7 @@ void pool_done(struct waiter *w, const struct result *r)
 		call_ok(call_of(w));
 }
 
+/* A document, and OK. */
 static void pool_text_done(struct waiter *w, const struct result *r)
 {
 	if (!r->err && r->text)
@@ -190,6 +194,7 @@ void pool_phase_done(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
+/* With how many volumes there are now. */
 static void refresh_done(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -212,6 +217,7 @@ static void autostart_done(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
+/* With where it may come back from. */
 static void undefined(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -222,6 +228,7 @@ static void undefined(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
+/* The call waits from here on, and `done` ends it. */
 static struct waiter *park(struct call *c, void (*done)(struct waiter *w, const struct result *r))
 {
 	struct waiter *w = call_waiter(c);
@@ -372,6 +379,7 @@ void define_from(struct call *c, const char *xml, size_t len, enum define_mode m
 		call_fail(c, &e);
 }
 
+/* The payload is there: its verb's row requires one. */
 static void define_payload(struct call *c, enum define_mode mode)
 {
 	size_t len;

@@ -32,6 +32,7 @@ static void changed(struct waiter *w, const struct result *r)
 	secret_answer(call_of(w), r, true);
 }
 
+/* The document, as the worker has printed it. */
 static void printed(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -41,6 +42,7 @@ static void printed(struct waiter *w, const struct result *r)
 	secret_answer(c, r, false);
 }
 
+/* The value goes from the worker's memfd into the socket: it is never in this process' memory. */
 static void shown(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -51,6 +53,7 @@ static void shown(struct waiter *w, const struct result *r)
 	secret_answer(c, r, false);
 }
 
+/* The records come as lines; how many there are is counted here. */
 static void listed(struct waiter *w, const struct result *r)
 {
 	struct call *c = call_of(w);
@@ -67,6 +70,7 @@ static void listed(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
+/* All secret verbs are one question with different options. */
 static void ask(struct call *c, enum secret_action action,
                 void (*done)(struct waiter *, const struct result *))
 {

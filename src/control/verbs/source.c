@@ -14,11 +14,13 @@
 
 /* ---- options to a document ---- */
 
+/* What was given for an option as an attribute; nothing if it was not given. */
 static void attribute_of(struct call *c, struct buf *xml, const char *name, const char *option)
 {
 	print_attribute(xml, name, call_arg(c, option));
 }
 
+/* NULL: none. */
 static void add_initiator(struct buf *xml, const char *iqn)
 {
 	if (!iqn)
@@ -28,6 +30,7 @@ static void add_initiator(struct buf *xml, const char *iqn)
 	buf_adds(xml, "    </initiator>\n");
 }
 
+/* Both names, or it is no fc_host. */
 static bool has_fc_host(struct call *c)
 {
 	return call_arg(c, "adapter-wwnn") && call_arg(c, "adapter-wwpn");
@@ -90,6 +93,7 @@ static bool has_source(struct call *c)
 	return has_auth(c) || has_fc_host(c);
 }
 
+/* The order is virsh's. */
 static void add_source(struct call *c, struct buf *xml)
 {
 	if (!has_source(c))
@@ -147,6 +151,7 @@ static int check_options(struct call *c, struct err *e)
 	return 0;
 }
 
+/* The whole document, in the order in which virsh writes it. */
 static int document(struct call *c, struct buf *xml, struct err *e)
 {
 	if (check_options(c, e) < 0)
@@ -167,6 +172,7 @@ static int document(struct call *c, struct buf *xml, struct err *e)
 
 /* ---- the verbs ---- */
 
+/* The document goes the way of one that was sent, or is only shown. */
 static void define_as(struct call *c, enum define_mode mode)
 {
 	cleanup_buf struct buf xml = BUF_INIT;
@@ -204,6 +210,7 @@ static void found(struct waiter *w, const struct result *r)
 	call_ok(c);
 }
 
+/* xml NULL: look for all that can be found without being told where. */
 static void find(struct call *c, const char *xml, size_t len)
 {
 	const char *word = call_arg(c, "type");
@@ -227,6 +234,7 @@ void verb_find_sources(struct call *c)
 	find(c, xml && len ? xml : NULL, len);
 }
 
+/* What libvirt's reader takes as one. */
 static bool is_port(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");

@@ -14,6 +14,7 @@
 
 /* ---- status ---- */
 
+/* The supervisor itself, with how many pools are in each phase. */
 static void status_supervisor(struct call *c)
 {
 	const struct supervisor_options *o = supervisor_options(call_supervisor(c));
@@ -64,6 +65,7 @@ static void status_pools(struct call *c)
 	}
 }
 
+/* Each process that is at work now. */
 static void status_workers(struct call *c)
 {
 	uint64_t now = clock_ms();
@@ -81,6 +83,7 @@ static void status_workers(struct call *c)
 	}
 }
 
+/* Companions, whoever they belong to. */
 static void status_services(struct call *c)
 {
 	struct service_view v;
@@ -168,6 +171,7 @@ void verb_reload(struct call *c)
 
 /* ---- wait ---- */
 
+/* "active,degraded" as bits 1 << PHASE_…. */
 static int parse_phases(const char *list, unsigned *phases, struct err *e)
 {
 	char word[32];
@@ -192,6 +196,7 @@ static int parse_phases(const char *list, unsigned *phases, struct err *e)
 	return 0;
 }
 
+/* Without phase= it is waited for the active one. */
 static void wait_pool(struct call *c, uint64_t deadline)
 {
 	const char *list = call_arg(c, "phase");
@@ -233,6 +238,7 @@ void verb_wait(struct call *c)
 
 /* ---- events, timeline, log ---- */
 
+/* Its kind was checked: it is a number. */
 static uint64_t number(struct call *c, const char *name, uint64_t otherwise)
 {
 	const char *value = call_arg(c, name);
@@ -252,6 +258,7 @@ void verb_unsubscribe(struct call *c)
 	call_ok(c);
 }
 
+/* One line of the timeline; pool NULL: of the whole. */
 struct moment {
 	uint64_t ms;
 	const char *what;
@@ -261,6 +268,7 @@ struct moment {
 
 #define POOL_MOMENTS 6
 
+/* Those that have happened, POOL_MOMENTS at most. */
 static size_t pool_moments(const struct pool *p, struct moment *m)
 {
 	const struct moment all[POOL_MOMENTS] = {
@@ -365,6 +373,7 @@ static void help_record(struct call *c, const struct verb *v)
 	record_end(c);
 }
 
+/* A verb with its arguments, for programs; people have help_verb(). */
 static void help_one(struct call *c, const struct verb *v)
 {
 	static const char *const kinds[] = { "word", "flag", "duration", "number", "size" };
@@ -394,6 +403,7 @@ static void (*const text_formats[])(const struct verb *v, struct buf *out) = { h
 	                                                                       help_man };
 static const char *const text_format_words[] = { "list", "markdown", "man" };
 
+/* Texts that are made of the whole table. */
 static int help_text(struct call *c, const char *format, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The verbs' functions, for the table in verbs.c, and what several of them share.
+ *
+ * A verb's function reads its arguments, which have been checked, and either ends the call or parks it. What
+ * it does and answers stands in its row of the table, which is also what people read.
  */
 #ifndef POOLINIT_CONTROL_VERBS_VERBS_H
 #define POOLINIT_CONTROL_VERBS_VERBS_H
@@ -30,7 +33,8 @@ struct pool *call_pool(struct call *c);
 void define_from(struct call *c, const char *xml, size_t len, enum define_mode mode);
 /* A waiter's done for verbs whose answer is OK pool=NAME and nothing else. */
 void pool_done(struct waiter *w, const struct result *r);
-void pool_phase_done(struct waiter *w, const struct result *r); /* OK pool=NAME phase=WORD */
+/* The same, and OK pool=NAME phase=WORD. */
+void pool_phase_done(struct waiter *w, const struct result *r);
 
 /* source.c: pools from options, and finding sources */
 void verb_pool_define_as(struct call *c);

@@ -2,6 +2,7 @@
  *
  * The verbs that concern volumes: all of them answer from the pool's index, none touches the storage.
  */
+#include "base/contract.h"
 #include "control/verbs/verbs.h"
 
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 
 #define INDEX_WAIT SECONDS(25) /* less than the limit of any verb: why it was not enough is known here */
 
+/* The volumes have been read: the verb begins anew, and finds them. */
 static void index_known(struct waiter *w, const struct result *r)
 {
 	if (r->err)
@@ -61,6 +63,8 @@ bool call_awaits_index(struct call *c)
 
 const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool, size_t *len)
 {
+	demand_or(pool && len, NULL);
+
 	struct supervisor *s = call_supervisor(c);
 	const char *name = pool_arg ? call_arg(c, pool_arg) : NULL, *record = NULL;
 	struct pool *in = NULL;
@@ -79,6 +83,7 @@ const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool
 
 const char *record_parse(const char *record, size_t len, char *text, struct line *l, struct err *e)
 {
+	demand_or(record && text && l, NULL);
 	if (len == 0 || len > LINE_MAX_BYTES) {
 		err_set(e, ERR_INTERNAL, "a volume record of %zu bytes", len);
 		return NULL;

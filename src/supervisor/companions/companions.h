@@ -14,10 +14,13 @@
 int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e);
 /* A start that needs it has failed: does it still answer? */
 void service_doubt(struct supervisor *s, const struct service *svc, const struct pool *p);
-/* The pool has stopped: a companion of its own ends. */
+/* The pool has stopped: a companion of its own ends. One that is for all of a type stays. */
 void service_release(const struct pool *p);
+/* At shutdown: all of ours are told to end, and killed a few seconds later. May be called again. */
 void services_stop(struct supervisor *s);
+/* Has every process of ours ended? Its end calls the shutdown's next step. */
 bool services_gone(const struct supervisor *s);
+/* Forget all; those that run are left alone. */
 void services_free(struct supervisor *s);
 
 /* Pools that have this companion are looked at: something has happened. */

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/spawn.h"
@@ -44,6 +45,7 @@ enum service_state {
 static const char *const state_words[] = { "down",  "preparing", "starting", "asking",
 	                                   "ready", "foreign",   "stopping" };
 
+/* One companion: what it is, how far it is, and its process. */
 struct service_run {
 	struct service_run *next;
 	struct supervisor *sup;
@@ -69,6 +71,7 @@ struct service_run {
 static void service_bring_up(struct service_run *r);
 static void service_ask(struct service_run *r);
 
+/* Harmless if there is nothing to watch. */
 static void drop_watch(struct service_run *r, struct watch *w)
 {
 	int fd = w->fd;
@@ -79,6 +82,7 @@ static void drop_watch(struct service_run *r, struct watch *w)
 	w->fd = -1;
 }
 
+/* It is down, and comes up again after a pause that grows with each failure in a row. */
 static void back_off(struct service_run *r)
 {
 	uint64_t pause = BACKOFF_FIRST << (r->failures < 5 ? r->failures : 5);
@@ -90,6 +94,8 @@ static void back_off(struct service_run *r)
 	loop_arm(r->sup->loop, &r->timer, clock_ms() + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX));
 }
 
+/* One failure, whatever it was. A process of ours is ended first: two of them would be in each other's way.
+ */
 static void failed(struct service_run *r, const char *why)
 {
 	r->doubted = SERVICE_DOWN;
@@ -105,6 +111,7 @@ static void failed(struct service_run *r, const char *why)
 	pools_kick(r->sup, "service", ""); /* those who wait for it hear why */
 }
 
+/* It answers, ours or another one's. Pools that wait for it are told, unless it had only been in doubt. */
 static void answers(struct service_run *r, enum service_state state)
 {
 	loop_disarm(r->sup->loop, &r->timer);
@@ -120,6 +127,7 @@ static void answers(struct service_run *r, enum service_state state)
 	pools_kick(r->sup, "service", "");
 }
 
+/* Out of the list. Its process has ended, or is nobody's from now on. */
 static void run_free(struct service_run *r)
 {
 	struct service_run **at = &r->sup->services;
@@ -152,6 +160,8 @@ static void service_ended(struct service_run *r)
 	s->up->step_shutdown(s);
 }
 
+/* Its process has ended. That was wanted, or it is a failure; the pool that it was for may be the worse for
+ * it, and is looked at. */
 static void on_service_exit(struct watch *w, uint32_t events)
 {
 	struct service_run *r = w->owner;
@@ -190,6 +200,7 @@ static void on_service_exit(struct watch *w, uint32_t events)
 /* A companion program says that something has happened: to which pool, a worker sees. */
 void supervisor_service_tells(struct supervisor *s, const struct service *svc)
 {
+	demand_or(svc, );
 	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
 		const struct backend *b = backend_find(p->type);
 
@@ -199,6 +210,9 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc)
 	}
 }
 
+/* sd_notify(3)'s protocol, of which READY=1 is all that counts; and, of those that say so, a sign that
+ * something has happened. What else is said is not believed, since anybody in the companion's place could say
+ * it. */
 static void on_notify(struct watch *w, uint32_t events)
 {
 	struct service_run *r = w->owner;
@@ -215,11 +229,14 @@ static void on_notify(struct watch *w, uint32_t events)
 		service_ask(r);
 }
 
+/* Has it something to say on the socket that it is told of? */
 static bool is_heard(const struct service *s)
 {
 	return s->notifies || s->tells;
 }
 
+/* The socket on which it says that it is ready, and the variable that tells it where. The socket stays for
+ * the next process. */
 static int notify_open(struct service_run *r, char *env, size_t size, struct err *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -258,6 +275,7 @@ static bool split_words(const struct service_run *r, const char *argv[WORDS_MAX 
 	return at == end;
 }
 
+/* Start the process, and listen to its end. Its start-up has a deadline from here on. */
 static void service_launch(struct service_run *r)
 {
 	char env[160] = "";
@@ -294,6 +312,7 @@ static void service_launch(struct service_run *r)
 
 /* ---- the workers that prepare and ask ---- */
 
+/* What a backend's functions for its companion are given. */
 static struct op worker_op(const struct service_run *r, const struct worker_io *io)
 {
 	const struct supervisor *s = r->sup;
@@ -314,6 +333,8 @@ static int read_companion_definition(const struct service_run *r, struct pool_de
 	return p ? pool_read(def, p->xml, strlen(p->xml), p->origin, e) : 0;
 }
 
+/* In the worker: is another one there already? If not, make what ours needs; and for one of a pool's own, the
+ * words of its command. */
 static int run_prepare(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct service_run *r = arg;
@@ -336,6 +357,7 @@ static int run_prepare(struct worker_io *io, void *arg, struct err *e)
 	return rc;
 }
 
+/* In the worker: does it answer? */
 static int run_ready(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct service_run *r = arg;
@@ -346,6 +368,8 @@ static int run_ready(struct worker_io *io, void *arg, struct err *e)
 	return read_companion_definition(r, &def, &d, e) < 0 ? -1 : r->service->ready(d, &op, e);
 }
 
+/* The words, as the worker has put them together. Without memory for them the launch fails, and is tried
+ * again. */
 static void on_command(struct worker *w, const char *data, size_t len)
 {
 	struct service_run *r = w->task.owner;
@@ -365,6 +389,7 @@ static void on_prepare_record(struct worker *w, const struct line *l)
 		r->state = SERVICE_FOREIGN;
 }
 
+/* There is another one, which is used; or ours is started. */
 static void on_prepared(struct worker *w, const struct err *e, bool left)
 {
 	struct service_run *r = w->task.owner;
@@ -383,6 +408,7 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 		service_launch(r);
 }
 
+/* Our own answers, or is ended as one that failed. */
 static void on_asked(struct worker *w, const struct err *e, bool left)
 {
 	struct service_run *r = w->task.owner;
@@ -434,6 +460,7 @@ static void service_bring_up(struct service_run *r)
 	                              .owner = r });
 }
 
+/* One timer for all that a companion may be late with; which it is, its state tells. */
 static void on_service_timer(struct timer *t)
 {
 	struct service_run *r = t->owner;
@@ -464,6 +491,7 @@ static void on_service_timer(struct timer *t)
 
 /* ---- who needs it ---- */
 
+/* The companion of the type, or of this pool. NULL: it was never needed. */
 static struct service_run *find_run(const struct supervisor *s, const struct service *svc,
                                     const struct pool *p)
 {
@@ -473,6 +501,7 @@ static struct service_run *find_run(const struct supervisor *s, const struct ser
 	return NULL;
 }
 
+/* Make it known, and begin to bring it up. p: whose own it is; NULL: everybody's. */
 static struct service_run *run_new(struct supervisor *s, const struct service *svc, const struct pool *p)
 {
 	struct service_run *r = calloc(1, sizeof(*r));
@@ -495,6 +524,8 @@ static struct service_run *run_new(struct supervisor *s, const struct service *s
 
 int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e)
 {
+	demand(svc && svc->name && (!p || p->sup == s), e);
+
 	char waits[sizeof(((struct err *)0)->waits_for)];
 
 	if (svc->command && !p)

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "supervisor/config/config.h"
@@ -36,6 +37,7 @@ static int open_definitions(const char *dir, bool make, struct err *e)
 	return fd >= 0 ? fd : err_sys(e, errno, "cannot open the configuration directory %s", path);
 }
 
+/* NAME.xml, as config_load() finds it. */
 static int definition_file(const char *name, char *file, size_t size, struct err *e)
 {
 	if (!name_is_component(name) || (size_t)snprintf(file, size, "%s.xml", name) >= size)
@@ -59,6 +61,7 @@ static void add_warning(const char *name, const char *xml, struct buf *out)
 	buf_adds(out, "\n-->\n\n");
 }
 
+/* For file_sweep(): only leftovers of files that are ours to write. */
 static bool is_definition_name(const char *name)
 {
 	size_t len = strlen(name);
@@ -72,6 +75,7 @@ struct others {
 	uint64_t bytes;
 };
 
+/* Of definitions, or of marks: all but that file, with the bytes of regular ones. */
 static int count_others(int fd, const char *file, struct others *o, struct err *e)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,6 +134,8 @@ void config_sweep(const char *dir)
 
 int config_keep(const char *dir, const char *name, const char *file, const char *xml, struct err *e)
 {
+	demand(dir && name && xml, e);
+
 	char own[NAME_MAX + 1];
 	struct buf text = BUF_INIT;
 
@@ -173,6 +179,8 @@ static int mark(int marks, const char *file, const char *name, struct err *e)
 
 int config_mark_autostart(const char *dir, const char *name, const char *file, bool on, struct err *e)
 {
+	demand(dir && name, e);
+
 	char own[NAME_MAX + 1];
 	struct stat st;
 
@@ -199,6 +207,8 @@ int config_mark_autostart(const char *dir, const char *name, const char *file, b
 
 int config_forget(const char *dir, const char *name, const char *file, struct err *e)
 {
+	demand(dir && name, e);
+
 	char own[NAME_MAX + 1];
 
 	if (definition_file(name, own, sizeof(own), e) < 0 ||

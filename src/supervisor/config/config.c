@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/sandbox.h"
@@ -125,6 +126,7 @@ void config_names_free(struct dirent **names, int n)
 	free(names);
 }
 
+/* The names in autostart/, which is allowed to be missing. */
 static int load_marks(int dirfd, const char *definitions, const char *shown, struct config_files *out,
                       struct err *e)
 {
@@ -147,6 +149,7 @@ static int load_marks(int dirfd, const char *definitions, const char *shown, str
 	return rc;
 }
 
+/* All files, as far as the limits go: what is beyond them is one problem, and not a thousand. */
 static int load_definitions(int dirfd, const char *shown, struct dirent **names, int n,
                             struct config_files *out, struct err *e)
 {
@@ -166,6 +169,8 @@ static int load_definitions(int dirfd, const char *shown, struct dirent **names,
 
 int config_load(const char *dir, const char *as, struct config_files *out, struct err *e)
 {
+	demand(dir && out, e);
+
 	char path[PATH_MAX], shown[PATH_MAX];
 	struct dirent **names;
 	int rc;
@@ -241,6 +246,8 @@ static int check_again(const struct buf *xml, const char *origin, struct err *e)
 
 int config_print(struct config_item *item, struct err *e)
 {
+	demand(item->def && item->origin, e);
+
 	const char *const texts[] = { item->def->name, item->def->target.path };
 	cleanup_buf struct buf names = BUF_INIT;
 
@@ -273,6 +280,8 @@ void config_item_free(struct config_item *item)
 void config_read_text(const char *xml, size_t len, const char *origin, bool autostart, config_item_fn *fn,
                       void *arg)
 {
+	demand_or(origin && fn, );
+
 	struct config_item item = { .origin = origin, .autostart = autostart };
 	struct err e = { 0 };
 	struct pool_def def;
@@ -318,6 +327,8 @@ static bool is_of_file(const struct parse *p, const struct config_mark *m)
 	return m->of_file;
 }
 
+/* Is there a mark of that name? Then it marks something. is_file: the name is a file's, whose marks nobody
+ * else can claim. */
 static bool is_marked(const struct parse *p, const char *name, bool is_file)
 {
 	for (struct config_mark *m = p->files->marks; m; m = m->next)
@@ -382,6 +393,7 @@ static void report_second(const struct parse *p, const struct config_item *item,
 	p->fn(&(struct config_item){ .origin = item->origin, .problem = &e }, p->arg);
 }
 
+/* A file has been parsed: its pool is told of, unless another file goes before it. */
 static void on_item(const struct config_item *item, void *arg)
 {
 	struct parse *p = arg;
@@ -411,6 +423,7 @@ static void on_item(const struct config_item *item, void *arg)
 	p->fn(&out, p->arg);
 }
 
+/* A directory that somebody has named and that is not there would be silence where pools are expected. */
 static void report_absent(const struct config_files *files, config_item_fn *fn, void *arg)
 {
 	struct err e = { 0 };
@@ -424,6 +437,7 @@ static void report_absent(const struct config_files *files, config_item_fn *fn, 
 	fn(&(struct config_item){ .origin = files->dir, .problem = &e }, arg);
 }
 
+/* One file: told of as a pool, or as a problem. */
 static void parse_file(struct parse *p)
 {
 	is_marked(p, p->file->name, true); /* also a mark of a bad definition marks something */
@@ -469,6 +483,7 @@ int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *f
 	return 0;
 }
 
+/* The pool that is looked for, and whether a file defines it. */
 struct wanted {
 	const char *pool;
 	bool found;
@@ -497,6 +512,7 @@ bool config_defines(const char *dir, const char *pool)
 	return w.found;
 }
 
+/* Its bytes are wiped here: only the file has them afterwards. */
 static int copy_secret(int from, const char *name, int into, struct err *e)
 {
 	struct buf text = BUF_INIT;

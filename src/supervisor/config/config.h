@@ -68,6 +68,7 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
  * bears it, NAME.xml, or else the first; each other one is a problem that names both, and so is a mark that
  * marks nothing. */
 void config_parse(const struct config_files *files, config_item_fn *fn, void *arg);
+/* Free what was loaded; it is empty afterwards. */
 void config_files_free(struct config_files *files);
 /* Their parts for DIR/secrets. Items are problems only: a file that is no secret, or not named after it, two
  * for one use, a value that is none. */
@@ -75,7 +76,7 @@ int config_secrets_load(const char *dir, const char *as, struct config_files *ou
 void config_secrets_parse(const struct config_files *files, config_item_fn *fn, void *arg);
 void config_secrets_free(struct config_files *files);
 
-/* Both in one, for plan. */
+/* Both in one, for plan: this process is not closed in, and reads files that its user can read anyway. */
 int config_read_directory(const char *dir, bool may_be_absent, config_item_fn *fn, void *arg, struct err *e);
 /* One document from elsewhere (command line, bootconfig); its pool is an autostart pool if `autostart`. A
  * pool without a uuid gets one that depends on its name only, here and in all the above: it is the same at
@@ -115,6 +116,7 @@ int config_is_definition(const struct dirent *d);
 int config_is_secret(const struct dirent *d);
 /* Where the definitions of a configuration directory are: DIR/storage, or DIR itself in the flat layout. */
 void config_definitions_dir(const char *dir, char *out, size_t size);
+/* Free what scandir(3) has given. */
 void config_names_free(struct dirent **names, int n);
 
 #endif

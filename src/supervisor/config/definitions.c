@@ -4,12 +4,14 @@
  * its canonical form.
  */
 #include <limits.h>
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/util.h"
 #include "pool/xml.h"
 #include "supervisor/config/registry.h"
 
+/* Boot policy: fields that were not given are not said, so that the reader knows it too. */
 static void line_boot(struct buf *b, const struct pool_boot *boot)
 {
 	if (!boot->given)
@@ -23,6 +25,7 @@ static void line_boot(struct buf *b, const struct pool_boot *boot)
 	line_str(b, "onfail", pool_onfail_word(boot->onfail));
 }
 
+/* What is wrong with a definition, in place of it. */
 static void send_problem(struct worker_io *io, const char *origin, const struct err *problem)
 {
 	struct buf b = BUF_INIT;
@@ -36,6 +39,8 @@ static void send_problem(struct worker_io *io, const char *origin, const struct 
 
 void operation_send_definition(struct worker_io *io, const struct config_item *item)
 {
+	demand_or(item && (item->def || item->problem), );
+
 	struct buf b = BUF_INIT;
 	char uuid[UUID_TEXT];
 
@@ -60,6 +65,7 @@ void operation_send_definition(struct worker_io *io, const struct config_item *i
 	}
 }
 
+/* What was not said is what pool_boot has for "not given". */
 static void boot_from_line(struct pool_boot *boot, const struct line *l)
 {
 	const char *require = line_get(l, "require"), *order = line_get(l, "order"),

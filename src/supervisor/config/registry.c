@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The list of pools, by name, and the rules for letting a definition in: one name, one uuid, one source.
+ *
+ * What is in use is never changed under a pool: a definition that comes meanwhile is put aside, and the two
+ * are swapped when it has stopped. The source is compared as a text here, which costs nothing; what it means
+ * is compared by workers (work/conflict.c).
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -32,6 +37,8 @@ static bool registry_has_source(const struct pool *p, const char *key)
 
 int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 {
+	demand(m && m->name && m->source_key && m->origin, e);
+
 	const struct pool *same_uuid = pool_by_uuid(s, &m->uuid), *same_name = pool_by_name(s, m->name);
 	char text[UUID_TEXT];
 
@@ -53,6 +60,7 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 	return 0;
 }
 
+/* At its place in the order of names. */
 static void insert(struct supervisor *s, struct pool *p)
 {
 	struct pool **at = &s->pools;
@@ -63,6 +71,7 @@ static void insert(struct supervisor *s, struct pool *p)
 	*at = p;
 }
 
+/* One without a definition yet: take_facts() follows. NULL: no memory. */
 static struct pool *pool_new(struct supervisor *s, const struct summary *m)
 {
 	struct pool *p = calloc(1, sizeof(*p));
@@ -146,6 +155,7 @@ static int put_aside(struct pool *p, const struct summary *m, const char *xml, s
 	return 0;
 }
 
+/* So that nothing has to be copied. */
 static void swap_text(char **a, char **b)
 {
 	char *text = *a;
@@ -157,6 +167,8 @@ static void swap_text(char **a, char **b)
 /* Nothing is copied: it cannot fail. */
 void registry_switch(struct pool *p)
 {
+	require_or(p->next_facts && p->next_xml, );
+
 	struct summary *m = p->next_facts;
 
 	swap_text(&p->target, &m->target);
@@ -177,6 +189,8 @@ void registry_switch(struct pool *p)
 
 int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
 {
+	demand(m && xml && !pool_is_active(p), e);
+
 	const struct summary own = { .name = p->name,
 		                     .target = p->target,
 		                     .source_key = p->source_key,
@@ -195,6 +209,8 @@ int registry_lend(struct pool *p, const struct summary *m, const char *xml, size
 
 void pool_note_origin(struct pool *p, const char *file)
 {
+	demand_or(file, );
+
 	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
 
 	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
@@ -210,6 +226,8 @@ void pool_note_origin(struct pool *p, const char *file)
 struct pool *registry_apply(struct supervisor *s, const struct summary *m, const char *xml, size_t len,
                             int priority, struct err *e)
 {
+	demand_or(m && m->name && m->source_key && m->origin && xml, NULL);
+
 	struct pool *p = pool_by_name(s, m->name);
 	bool made = !p;
 
@@ -238,6 +256,7 @@ struct pool *registry_apply(struct supervisor *s, const struct summary *m, const
 	return p;
 }
 
+/* Only its memory: registry_remove() has seen to all that knows it. */
 static void pool_free(struct pool *p)
 {
 	free(p->name);

@@ -14,6 +14,7 @@
 #include "pool/secret/secret.h"
 #include "supervisor/config/config.h"
 
+/* A file in secrets/ that is looked at, or of which something is wrong. */
 struct config_secret {
 	struct config_secret *next;
 	struct err *problem; /* what is wrong already; or the definition's text: */
@@ -28,6 +29,7 @@ int config_is_secret(const struct dirent *d)
 	return d->d_name[0] != '.' && (ends_with(d->d_name, ".xml") || ends_with(d->d_name, ".base64"));
 }
 
+/* In the order in which they come, which is that of their names. NULL: no memory. */
 static struct config_secret *add_secret_file(struct config_files *files, const char *dir, const char *name)
 {
 	struct config_secret **at = files->last_secret ? files->last_secret : &files->secrets;
@@ -78,6 +80,7 @@ static int look_at_value(struct config_files *files, const char *dir, const char
 	return add_problem(files, dir, as, name, &why);
 }
 
+/* The text is kept for the parser; what cannot be read is a problem already. */
 static int look_at_definition(struct config_files *files, int dirfd, const char *dir, const char *as,
                               const char *name)
 {
@@ -99,6 +102,7 @@ static int look_at_definition(struct config_files *files, int dirfd, const char 
 	return 0;
 }
 
+/* Values and definitions, as they come. Of definitions there is a limit; values are not kept. */
 static int look_at_secrets(struct config_files *files, const char *dir, const char *as, struct dirent **names,
                            int n)
 {
@@ -151,6 +155,7 @@ struct use {
 	char id[];
 };
 
+/* Two secrets for one use: the first is used, the second is a problem. */
 static int keep_use(struct use **uses, const struct secret_def *s, const char *origin, struct err *e)
 {
 	size_t len = s->usage_id ? strlen(s->usage_id) + 1 : 0;
@@ -175,6 +180,7 @@ static int keep_use(struct use **uses, const struct secret_def *s, const char *o
 	return 0;
 }
 
+/* Parse one definition: is it a secret, is it in the file of its name, and is it the first for its use? */
 static int check(const struct config_secret *it, struct use **uses, struct err *e)
 {
 	struct secret_def s;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -26,11 +27,14 @@
 
 /* ---- in the worker ---- */
 
+/* config_item_fn: what was read goes to the supervisor as it is found. */
 static void send_item(const struct config_item *item, void *arg)
 {
 	operation_send_definition(arg, item);
 }
 
+/* The files are in memory: from here on this process can open nothing, whatever a document does to its
+ * parser. */
 static int parse_files(struct worker_io *io, struct config_files *files, struct err *e)
 {
 	if (sandbox_enter(e) < 0)
@@ -132,6 +136,7 @@ static int read_device(struct worker_io *io, const struct source *src, struct er
 	return rc < 0 ? -1 : parse_files(io, &files, e);
 }
 
+/* The worker of a source: where it is decides how it is read, and what is read is the same. */
 static int read_source(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct source *src = arg;
@@ -153,6 +158,7 @@ static int read_source(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- in the supervisor ---- */
 
+/* A problem, what was wanted of a pool, or the summary of a definition, whose text follows. */
 static void on_source_record(struct worker *w, const struct line *l)
 {
 	struct source *src = w->task.owner;
@@ -232,6 +238,7 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 	return NULL;
 }
 
+/* The text of the definition that was announced: it becomes a pool, or a problem. */
 static void on_definition(struct worker *w, const char *xml, size_t len)
 {
 	struct source *src = w->task.owner;
@@ -354,6 +361,8 @@ bool sources_reloading(const struct supervisor *s)
 
 /* ---- its end ---- */
 
+/* The reader has ended: the source is read, tried later, or given up. Each of them may be what others wait
+ * for. */
 static void on_source_read(struct worker *w, const struct err *e, bool left)
 {
 	struct source *src = w->task.owner;
@@ -412,6 +421,7 @@ static void no_room(struct source *src, const struct err *e)
 		src->sup->up->advance(src->sup);
 }
 
+/* False: no worker can be had; e says why. */
 static bool source_start(struct source *src, struct err *e)
 {
 	struct task task = {
@@ -434,6 +444,7 @@ static bool source_start(struct source *src, struct err *e)
 	return src->worker != NULL;
 }
 
+/* Read it, unless it has been read, or somebody is at it. */
 static void source_read(struct source *src)
 {
 	struct err e = { 0 };
@@ -463,6 +474,7 @@ static bool add_secrets(struct supervisor *s, const char *dir)
 	return true;
 }
 
+/* In no list yet. A directory is one where secrets are looked for, too. */
 static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where,
                                  const char *text, struct err *e)
 {
@@ -489,6 +501,8 @@ static struct source *source_new(struct supervisor *s, enum source_kind kind, co
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text,
                           struct err *e)
 {
+	demand(where && (kind == SOURCE_XML) == (text != NULL), e);
+
 	struct source **at = &s->sources, *src = source_new(s, kind, where, text, e);
 
 	if (!src)

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -29,11 +30,13 @@
 
 /* ---- writing ---- */
 
+/* -1: the name of the run directory is too long. */
 static int state_path(const struct supervisor *s, const char *name, char *out, size_t size)
 {
 	return (size_t)snprintf(out, size, "%s/state/%s", s->options.run_dir, name) < size ? 0 : -1;
 }
 
+/* Write it beside and rename it: a supervisor that is killed in between has the old note or the new one. */
 static int write_state(const struct supervisor *s, const char *name, const struct buf *text, struct err *e)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
@@ -132,11 +135,13 @@ void state_clear(const struct supervisor *s)
 
 /* ---- reading, in a worker ---- */
 
+/* Of a transient pool: its definition is nowhere else. */
 static void send_kept_definition(const struct config_item *item, void *arg)
 {
 	operation_send_definition(arg, item);
 }
 
+/* A note that cannot be taken over: the pool is as if nothing had been noted. */
 static void send_state_problem(struct worker_io *io, const char *origin, const struct err *problem)
 {
 	operation_send_definition(io, &(struct config_item){ .origin = origin, .problem = problem });
@@ -169,6 +174,7 @@ static int send_kept_state(struct worker_io *io, const char *name, struct buf *t
 	return 0;
 }
 
+/* For scandir(3): ".new" is a note that was not finished. */
 static int is_state(const struct dirent *d)
 {
 	return d->d_name[0] != '.';
@@ -226,6 +232,8 @@ void state_early_free(struct early_state *st)
 
 int state_early(struct supervisor *s, const struct line *l)
 {
+	demand_or(line_has(l, "state"), -1);
+
 	struct early_state *st = calloc(1, sizeof(*st));
 
 	if (!st)

@@ -3,11 +3,16 @@
  * A pool's volumes: not objects but an index (pool/volindex.h). The refresh worker writes it into a memfd;
  * the supervisor maps it and answers from it in constant time. Ten thousand volumes are one descriptor, and
  * one more for the overlay of what has changed since.
+ *
+ * The worker has read foreign bytes, and may be anybody's. So what it wrote is sealed before it is mapped,
+ * and no number in it is believed (volindex.h): a broken index finds the wrong volumes, and harms nothing
+ * else.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "base/contract.h"
 #include "base/hash.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -26,6 +31,7 @@ int index_new(struct err *e)
 	return fd >= 0 ? fd : err_sys(e, errno, "cannot make the volume index");
 }
 
+/* Give back one of the two files. The descriptor goes with the mapping. */
 static void unmap(struct index_file *f)
 {
 	if (f->map)
@@ -52,6 +58,7 @@ void index_drop(struct pool *p)
 	touch_drop(p);
 }
 
+/* The worker has died in the midst of it, or is not the one that we forked. */
 static int unfinished(const struct pool *p, struct err *e)
 {
 	return err_set(e, ERR_INTERNAL, "the volume index of pool \"%s\" was not finished", p->name);
@@ -76,6 +83,8 @@ static int map_index(struct index_file *f, const struct pool *p, struct err *e)
 
 int index_adopt(struct pool *p, int fd, struct err *e)
 {
+	demand(fd >= 0, e);
+
 	struct index_file new = { .fd = fd }, *old = &p->index_base;
 	struct volindex x;
 
@@ -108,6 +117,8 @@ const struct volindex *pool_index(const struct pool *p)
 
 const char *volume_find(const struct pool *p, const char *name, size_t *len)
 {
+	demand_or(name && len, NULL);
+
 	long i = volindex_by_name(&p->index, name);
 
 	return i < 0 ? NULL : volindex_record(&p->index, (size_t)i, len);
@@ -126,6 +137,7 @@ static bool record_matches(const char *record, size_t len, const char *what)
 	       (streq_null(line_get(&l, "path"), what) || streq_null(line_get(&l, "key"), what));
 }
 
+/* A path and a key are found by their hash, which others may have, too: each that has it is compared. */
 static const char *find_by_path(const struct pool *p, const char *what, size_t *len)
 {
 	uint64_t hash = hash_text(p->index.seed, what);
@@ -166,6 +178,7 @@ int pool_need_index(const struct pool *p, struct err *e)
 const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e)
 {
+	demand_or(what && found && len, NULL);
 	if (p && pool_need_index(p, e) < 0)
 		return NULL;
 	for (struct pool *q = p ? p : s->pools; q; q = p ? NULL : q->next) {

@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/index/index.h"
 #include "supervisor/news/news.h"
@@ -39,6 +40,7 @@ struct touches {
 	uint64_t next;  /* before this, none comes by itself */
 };
 
+/* All that were collected have been looked at, or need not be. */
 static void forget_names(struct touches *t)
 {
 	while (t->names) {
@@ -50,12 +52,14 @@ static void forget_names(struct touches *t)
 	t->n = 0;
 }
 
+/* The pool gets its turn: the step that is due then is the update. */
 static void take_turn(struct pool *p)
 {
 	p->due = true;
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
 }
 
+/* It has been quiet, or has not been for too long. */
 static void on_quiet(struct timer *timer)
 {
 	struct pool *p = timer->owner;
@@ -65,6 +69,7 @@ static void on_quiet(struct timer *timer)
 	take_turn(p);
 }
 
+/* Most pools never need one: it is made for the first change. NULL: no memory. */
 static struct touches *touches_of(struct pool *p)
 {
 	if (!p->touches) {
@@ -98,6 +103,8 @@ static void touch_add(struct touches *t, const char *name)
 
 int pool_touch(struct pool *p, const char *name, struct waiter *w)
 {
+	demand_or(name && *name, -1);
+
 	struct touches *t;
 
 	if (!pool_is_active(p) || p->phase == PHASE_STOPPING || p->phase == PHASE_HUNG)
@@ -115,6 +122,8 @@ int pool_touch(struct pool *p, const char *name, struct waiter *w)
 	return 0;
 }
 
+/* The update comes when nothing has changed for a moment, and LONGEST after the first change in any case; not
+ * before the pause is over that the last one has earned. */
 static void when_quiet(struct pool *p, struct touches *t)
 {
 	uint64_t now = clock_ms(), at = now + QUIET;

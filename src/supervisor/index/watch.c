@@ -17,6 +17,7 @@
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/index/index.h"
@@ -37,6 +38,8 @@
 
 int watch_directory(int inotify, int dir)
 {
+	demand_or(inotify >= 0 && dir >= 0, -1);
+
 	char path[40];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
@@ -65,6 +68,7 @@ static void watch_tell(struct supervisor *s, int number, const char *name)
 			touch_later(p, name);
 }
 
+/* The kernel has taken a watch away, with its directory: everything there may be another thing now. */
 static void lose(struct supervisor *s, int number)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
@@ -74,6 +78,7 @@ static void lose(struct supervisor *s, int number)
 		}
 }
 
+/* Does any pool have a watch of that number? */
 static bool is_known_watch(const struct supervisor *s, int number)
 {
 	for (const struct pool *p = s->pools; p; p = p->next)
@@ -82,6 +87,7 @@ static bool is_known_watch(const struct supervisor *s, int number)
 	return false;
 }
 
+/* One event. Names that are being written beside (publish.h) are not told of: nobody lists them. */
 static void watch_take(struct supervisor *s, const struct inotify_event *e)
 {
 	if (e->mask & IN_Q_OVERFLOW)
@@ -96,6 +102,7 @@ static void watch_take(struct supervisor *s, const struct inotify_event *e)
 		watch_tell(s, e->wd, e->name);
 }
 
+/* A few reads a turn: a directory that never rests must not keep the loop. What is left wakes it again. */
 static void on_changes(struct watch *w, uint32_t events)
 {
 	struct supervisor *s = w->owner;
@@ -197,6 +204,7 @@ void watch_number(struct pool *p, int number)
 
 void watch_over(struct supervisor *s)
 {
+	require_or(s->watching > 0, );
 	if (--s->watching == 0)
 		s->strangers = false;
 }

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/news/news.h"
@@ -16,6 +17,8 @@ static bool may_pass(const struct err *e)
 	return err_remedy(e->class) != REMEDY_NONE;
 }
 
+/* What is wrong with it now, as the problem that `status` shows; in the log once, when it begins. The problem
+ * lies in the chore itself, and is put at the end of the list of all. */
 static void say(struct chore *c, const struct err *e)
 {
 	struct supervisor *s = c->sup;
@@ -33,6 +36,7 @@ static void say(struct chore *c, const struct err *e)
 	log_error(LF_CONFIG, "%s", c->text);
 }
 
+/* Its problem leaves the list, which is walked through so that the list knows its new end. */
 static void chore_forget(struct chore *c)
 {
 	struct supervisor *s = c->sup;
@@ -59,6 +63,8 @@ static void on_chore_retry(struct timer *t)
 
 bool chore_try(struct supervisor *s, struct chore *c)
 {
+	demand_or(c && c->attempt && c->origin, false);
+
 	struct err e = { 0 };
 
 	c->sup = s;

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What happens: told to listeners at once, and kept in a ring so that a client that comes later can catch up.
+ *
+ * Events are numbered without gaps from 1 on, per supervisor. The ring is bounded by bytes, not by events:
+ * how much memory it takes does not depend on how long the reasons are that events carry. One that no memory
+ * could be had for leaves a gap in the numbers, by which a client knows that it has missed something.
  */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/news/news.h"
 
@@ -11,10 +16,11 @@
 
 /* ---- making one ---- */
 
+/* A field more. One that there is no room for would be missing in silence: EVENT_FIELDS is to grow then. */
 static void event_keep(struct event *ev, struct event_field f)
 {
-	if (ev->nfields < EVENT_FIELDS)
-		ev->fields[ev->nfields++] = f;
+	require_or(f.key && ev->nfields < EVENT_FIELDS, );
+	ev->fields[ev->nfields++] = f;
 }
 
 void event_str(struct event *ev, const char *key, const char *text)
@@ -35,6 +41,7 @@ void event_flag(struct event *ev, const char *key, bool flag)
 
 /* ---- the ring: the name, then of each field the kind (a byte), the key, and the text or the number ---- */
 
+/* Append the event as the ring has it. Numbers are not aligned there, and are copied byte by byte. */
 static void pack(struct buf *b, const struct event *ev)
 {
 	buf_add(b, ev->name, strlen(ev->name) + 1);
@@ -72,6 +79,8 @@ static void unpack(const struct past_event *past, struct event *ev)
 	}
 }
 
+/* Put it at the end of the ring, and let the oldest go that have no room any more; the newest stays, however
+ * long it is. */
 static void remember(struct event_ring *r, const struct event *ev)
 {
 	cleanup_buf struct buf b = BUF_INIT;
@@ -98,9 +107,11 @@ static void remember(struct event_ring *r, const struct event *ev)
 
 void events_emit(struct supervisor *s, struct event *ev)
 {
+	demand_or(ev && ev->name, );
 	ev->seq = ++s->ring.seq;
 	ev->ts = clock_ms();
 	remember(&s->ring, ev);
+	/* a listener may remove itself when it is told */
 	for (struct listener *l = s->listeners, *next; l; l = next) {
 		next = l->next;
 		if (l->on_event)
@@ -136,6 +147,7 @@ uint64_t events_forgotten(const struct supervisor *s, uint64_t since)
 void events_replay(const struct supervisor *s, uint64_t since,
                    void (*tell)(void *arg, const struct event *ev), void *arg)
 {
+	demand_or(tell, );
 	for (const struct past_event *past = s->ring.first; past; past = past->next) {
 		struct event ev;
 
@@ -158,6 +170,9 @@ void events_free(struct supervisor *s)
 
 void listener_add(struct supervisor *s, struct listener *l)
 {
+	/* one that is there already would make the list a circle */
+	for (const struct listener *k = s->listeners; k; k = k->next)
+		require_or(k != l, );
 	l->next = s->listeners;
 	s->listeners = l;
 }
@@ -173,6 +188,7 @@ void listener_remove(struct supervisor *s, struct listener *l)
 
 void milestone(struct supervisor *s, const char *name)
 {
+	demand_or(name, );
 	if (s->nmilestones == MILESTONES)
 		return;
 	s->milestones[s->nmilestones++] = (struct milestone){ name, clock_ms() };

@@ -2,16 +2,22 @@
  *
  * Whom an event may help: pools that wait, or try again by the clock, look again at once when what they lack
  * may be there. And that clock.
+ *
+ * An event never says that a start will succeed, only that it is worth a try: so it is allowed to be wrong,
+ * and it costs a worker when it is. What is known of an event is kept with the pool (its news) until it
+ * looks, so that the worker asks only the devices that have changed.
  */
 #include <stdio.h>
 #include <sys/random.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/news/news.h"
 #include "system/device.h"
 
 #define BACKOFF_MAX SECONDS(60)
 
+/* What it waits for, as a text in any case. */
 static const char *waits_word(const struct pool *p)
 {
 	return p->waits_for ? p->waits_for : "";
@@ -29,6 +35,7 @@ static const struct { const char *event; const char *prefixes[4]; } events[] = {
 #define ANY_EVENT (~0U)
 #define FREED     "+" /* among a pool's news: what another pool has stood on may be seen now */
 
+/* The bits of an event in the table; all of them for NULL. A word that is not in the table has none. */
 static unsigned event_bits(const char *what)
 {
 	unsigned bits = what ? 0 : ANY_EVENT;
@@ -90,6 +97,7 @@ void pool_look_at_news(struct pool *p)
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
 }
 
+/* It may be any device: all are asked. */
 void pool_look_again(struct pool *p)
 {
 	add_news(p, NULL);
@@ -105,6 +113,7 @@ void pool_kick(struct pool *p)
 	pool_look_at_news(p);
 }
 
+/* The pool's own step looks whether the reason has passed: here it only gets its turn. */
 void failed_kick(struct supervisor *s, enum err_class class)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
@@ -114,6 +123,8 @@ void failed_kick(struct supervisor *s, enum err_class class)
 		}
 }
 
+/* Only those whose disks have gone, all or one of them, are helped by another disk, or by a process that lets
+ * go of the old one. */
 void degraded_kick(struct supervisor *s)
 {
 	for (struct pool *p = s->pools; p; p = p->next) {
@@ -132,6 +143,7 @@ void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 {
 	unsigned bits = event_bits(what);
 
+	demand_or(bits, ); /* a word that is not in the table helps nobody */
 	for (struct pool *p = s->pools; p; p = p->next) {
 		if (p->phase == PHASE_STARTING)
 			p->came |= bits; /* it may have looked just before */
@@ -145,6 +157,7 @@ void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 	s->up->on_kick(s);
 }
 
+/* 1 s, 2 s, 4 s … up to a minute. */
 uint64_t retry_pause(unsigned failures)
 {
 	unsigned doublings = failures < 7 ? failures : 7;

@@ -4,6 +4,7 @@
  * who reads them. They are no pool's problem: pools that do not need them are none the worse. Each look
  * replaces what the last one of its kind has said.
  */
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -42,6 +43,7 @@ void left_out_take(struct supervisor *s, const struct line *l)
 void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const char *origin, const char *text),
                    void *arg)
 {
+	demand_or(tell, );
 	for (const struct left_out *o = s->left_out; o; o = o->next)
 		for (const char *p = o->lines, *end; p && (end = strchr(p, '\n')); p = end + 1) {
 			cleanup_buf struct buf b = BUF_INIT;

@@ -2,17 +2,23 @@
  *
  * What is wrong with definitions and the like, as `status` shows it: each problem once, until what it came
  * from has been looked at again.
+ *
+ * A directory may have thousands of bad files, and each may be found again at each reload: so besides the
+ * list, in the order in which they were found, there are short lists by hash in which one is looked for.
  */
+#include "base/contract.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/inside.h"
 
+/* The short list in which a problem of that text is, if it is known. */
 static struct problem **slot_of(struct supervisor *s, const char *origin, const char *text)
 {
 	return &s->problem_slots[hash_text(hash_text(0, origin), text) % PROBLEM_SLOTS];
 }
 
+/* Is it that origin, or (below) a path in it? */
 static bool is_of(const char *origin, const char *wanted, bool below)
 {
 	size_t len = strlen(wanted);
@@ -48,6 +54,7 @@ void supervisor_forget_problems(struct supervisor *s, const char *origin)
 
 void supervisor_forget_problems_below(struct supervisor *s, const char *dir)
 {
+	demand_or(dir, );
 	pool_forget_parts(s, dir, true);
 }
 
@@ -60,6 +67,8 @@ void supervisor_add_problem(struct supervisor *s, const char *origin, const stru
 
 bool supervisor_note_problem(struct supervisor *s, const char *origin, const struct err *e)
 {
+	demand_or(origin && e, false);
+
 	struct problem **slot = slot_of(s, origin, e->message), *p;
 
 	for (p = *slot; p; p = p->same_hash)

@@ -2,13 +2,19 @@
  *
  * Parked questions: told when an operation ends or a pool reaches a phase; withdrawn when whoever asked has
  * gone.
+ *
+ * A waiter lives in its owner's struct and is a member of at most one list. It knows the pointer that leads
+ * to it, so that it can be taken out without knowing the list: that may be another one by now.
  */
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/news/news.h"
 
 void waiter_park(struct waiter **list, struct waiter *w)
 {
+	/* parked twice it would be in two lists, and the first would lose its end */
+	require_or(list && w && w->done && !w->link, );
 	w->next = *list;
 	if (w->next)
 		w->next->link = &w->next;
@@ -16,6 +22,7 @@ void waiter_park(struct waiter **list, struct waiter *w)
 	*list = w;
 }
 
+/* Out of its list, wherever that is. Harmless if it is in none. */
 static void waiter_unlink(struct waiter *w)
 {
 	if (!w->link)
@@ -36,6 +43,7 @@ void waiter_withdraw(struct waiter *w)
 
 void waiters_move(struct waiter **from, struct waiter **to)
 {
+	require_or(from && to && from != to, ); /* it would never end */
 	while (*from) {
 		struct waiter *w = *from;
 
@@ -46,6 +54,8 @@ void waiters_move(struct waiter **from, struct waiter **to)
 
 void waiters_finish(struct waiter **list, const struct result *r)
 {
+	demand_or(list && r, );
+
 	struct waiter *mine = *list; /* a new list: those who are told may park again */
 
 	*list = NULL;

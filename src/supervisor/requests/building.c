@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/source.h"
@@ -15,6 +16,7 @@
 
 /* ---- build, delete ---- */
 
+/* The request whose worker it is; NULL: whoever asked has been told already. */
 static struct request *request_of(const struct worker *w)
 {
 	struct request *r = w->sup->requests;
@@ -24,6 +26,7 @@ static struct request *request_of(const struct worker *w)
 	return r;
 }
 
+/* Only notes for the log. */
 static void on_work_record(struct worker *w, const struct line *l)
 {
 	if (line_get(l, "note") && worker_may_log(w))
@@ -48,6 +51,7 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 	w->sup->up->step_shutdown(w->sup);
 }
 
+/* One that was left behind has ended: the pool may be moved again. */
 static void on_work_gone(struct worker *w)
 {
 	struct pool *p = w->task.owner;
@@ -56,6 +60,7 @@ static void on_work_gone(struct worker *w)
 	pool_step(p);
 }
 
+/* Nothing else may use what the pool lives on. */
 static int may_be_worked_on(const struct pool *p, const char *verb, struct err *e)
 {
 	if (p->sup->shutdown.on)
@@ -72,9 +77,12 @@ static int may_be_worked_on(const struct pool *p, const char *verb, struct err *
 	return 0;
 }
 
+/* Both are the same but for what is run. */
 static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeout, struct waiter *w,
                       struct err *e)
 {
+	demand(w && !(flags & START_BUILD), e);
+
 	const struct backend *b = backend_find(p->type);
 	struct operation o = { .pool = p, .build_flags = flags };
 	struct task task = {
@@ -124,6 +132,7 @@ static void send_build_note(struct op *op, const char *text)
 	worker_send_note(op->arg, text);
 }
 
+/* In the worker. The document is our own canonical form by now. */
 static int run_find(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
@@ -173,6 +182,7 @@ static int find_begin(struct request *r, struct err *e)
 	return ready < 0 ? -1 : request_run(r, "find", r->timeout, run_find, r, after_find, e);
 }
 
+/* The companion is ready, or none is needed. */
 static void find_now(struct request *r)
 {
 	struct err e = { 0 };
@@ -181,6 +191,7 @@ static void find_now(struct request *r)
 		request_end(r, &e);
 }
 
+/* The time of the search is over before it could begin. */
 static void on_companion_wait_over(struct timer *t)
 {
 	struct request *r = t->owner;
@@ -200,6 +211,7 @@ void requests_kick(struct supervisor *s)
 	}
 }
 
+/* What is looked for has been read, closed in. */
 static void after_read_source(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
@@ -217,6 +229,8 @@ static void after_read_source(struct request *r, const struct err *e)
 int pool_find_sources(struct supervisor *s, enum pool_type type, const char *xml, size_t len,
                       uint64_t timeout, struct waiter *w, struct err *e)
 {
+	demand(w && (!xml || len > 0), e);
+
 	const struct backend *b = backend_find(type);
 	static const char nothing[] = "<source/>";
 	const struct sent_document d = { .kind = DOCUMENT_SOURCE,

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -41,6 +42,7 @@ struct document_reader {
 
 static const char origin[] = "(socket)";
 
+/* A definition: told as definitions from files are. */
 static int read_pool_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	struct pool_def def;
@@ -56,6 +58,7 @@ static int read_pool_document(struct worker_io *io, const struct sent_document *
 	return rc;
 }
 
+/* What pools are looked for in. */
 static int read_source_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -71,6 +74,7 @@ static int read_source_document(struct worker_io *io, const struct sent_document
 	return worker_send_text(io, &text, e);
 }
 
+/* A volume, as one of its pool: the type decides what its document may say. */
 static int read_volume_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	cleanup_buf struct buf xml = BUF_INIT;
@@ -92,6 +96,7 @@ static int read_volume_document(struct worker_io *io, const struct sent_document
 	return 0;
 }
 
+/* A secret's definition; the value is not part of it. */
 static int read_secret_document(struct worker_io *io, const struct sent_document *d, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
@@ -116,6 +121,7 @@ static const struct {
 };
 /* clang-format on */
 
+/* The reader's whole life: close itself in, wait for the word, read, answer. */
 static int run_reader(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct letter *letter = arg;
@@ -136,6 +142,7 @@ static int run_reader(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- one that waits ---- */
 
+/* The supervisor's own view of the memory: the reader keeps its own. */
 static void letter_drop(struct document_reader *r)
 {
 	if (r->letter)
@@ -154,6 +161,8 @@ static void on_waited(struct worker *w, const struct err *e, bool left)
 	letter_drop(r);
 }
 
+/* The memory is mapped before the fork, and kept from all later ones: other workers do not see what people
+ * send. */
 static int reader_fork(struct document_reader *r, struct err *e)
 {
 	struct task task = {
@@ -180,6 +189,8 @@ static int reader_fork(struct document_reader *r, struct err *e)
 	return -1;
 }
 
+/* Nothing is answered now: time to fork the next reader. Without memory for one the next document forks its
+ * own. */
 static void on_moment(struct timer *t)
 {
 	struct document_reader *r = t->owner;
@@ -188,6 +199,7 @@ static void on_moment(struct timer *t)
 		reader_fork(r, NULL);
 }
 
+/* Made for the first document. NULL: no memory. */
 static struct document_reader *reader_of(struct supervisor *s)
 {
 	struct document_reader *r = s->reader ? s->reader : calloc(1, sizeof(*r));
@@ -229,6 +241,7 @@ void documents_free(struct supervisor *s)
 
 /* ---- a document ---- */
 
+/* Append it, with a NUL that the zeroed memory has already. */
 static const char *copy_text(char **to, const char *text, size_t len)
 {
 	char *at = *to;
@@ -239,6 +252,7 @@ static const char *copy_text(char **to, const char *text, size_t len)
 	return at;
 }
 
+/* The texts go along; the pointers are right in both processes, because the mapping is at the same place. */
 static void letter_write(struct letter *letter, const struct sent_document *d)
 {
 	char *to = letter->text;
@@ -248,9 +262,26 @@ static void letter_write(struct letter *letter, const struct sent_document *d)
 	letter->d.pool = copy_text(&to, d->pool, d->pool_len);
 }
 
+/* Give the document to the reader that waits. False: it has just died. */
+static bool reader_takes(struct document_reader *r, const struct sent_document *d, const struct task *task)
+{
+	struct worker *w = r->worker;
+
+	letter_write(r->letter, d);
+	letter_drop(r);
+	r->worker = NULL;
+	worker_assign(w, task);
+	if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		return true;
+	worker_disown(w);
+	return false;
+}
+
 struct worker *document_read(struct supervisor *s, const struct sent_document *d, const struct task *task,
                              struct err *e)
 {
+	demand_or(d && (d->text || d->len == 0) && task && task->on_done && !task->then, NULL);
+
 	struct document_reader *r = reader_of(s);
 
 	if (!r || d->len > ROOM || d->pool_len > ROOM - d->len) {
@@ -258,21 +289,16 @@ struct worker *document_read(struct supervisor *s, const struct sent_document *d
 		        r ? "it is too long" : "out of memory");
 		return NULL;
 	}
-	for (int tries = 0; tries < 2; tries++) { /* the one that waited may just have died */
+	for (int tries = 0; tries < 2; tries++) {
 		if (!r->worker && reader_fork(r, e) < 0)
 			return NULL;
 		struct worker *w = r->worker;
-
-		letter_write(r->letter, d);
-		letter_drop(r);
-		r->worker = NULL;
-		worker_assign(w, task);
-		if (send(w->output.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1) {
+		if (reader_takes(r, d, task)) {
 			documents_expect(s);
 			return w;
 		}
-		worker_disown(w);
 	}
 	err_set(e, ERR_INTERNAL, "cannot read the document: its reader does not take it");
+	documents_expect(s);
 	return NULL;
 }

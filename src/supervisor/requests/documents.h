@@ -16,6 +16,7 @@ enum document_kind {
 	DOCUMENT_SECRET, /* its canonical form */
 };
 
+/* One document, and what it takes to read it. The texts are the caller's. */
 struct sent_document {
 	enum document_kind kind;
 	bool validate;       /* against the grammar as well */
@@ -34,6 +35,7 @@ struct worker *document_read(struct supervisor *s, const struct sent_document *d
                              struct err *e);
 /* Is it the process of a reader that waits? */
 bool documents_own(const struct supervisor *s, pid_t pid);
+/* The supervisor goes: the reader that waits ends by itself. */
 void documents_free(struct supervisor *s);
 
 #endif

@@ -6,6 +6,7 @@
 #include "supervisor/requests/requests.h"
 #include "supervisor/work/work.h"
 
+/* The text may be missing for want of memory, although the worker went well. */
 static void after_print(struct request *r, const struct err *e)
 {
 	struct err lost = { 0 };

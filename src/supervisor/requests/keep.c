@@ -13,6 +13,7 @@
 #include "supervisor/config/config.h"
 #include "supervisor/requests/requests.h"
 
+/* Where it is kept now, and in which file; NULL: that is not said. */
 static void send_kept(struct worker_io *io, const char *where, const char *file)
 {
 	struct buf b = BUF_INIT;
@@ -36,6 +37,7 @@ static const char *kept_origin(const struct pool *p)
 	return p->live && p->next_facts ? p->next_facts->origin : p->origin;
 }
 
+/* The file in the configuration directory that has the definition already. NULL: none there has. */
 static const char *file_in_config(const struct request *r)
 {
 	const struct pool *p = pool_by_name(r->sup, r->pool);

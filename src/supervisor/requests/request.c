@@ -5,6 +5,7 @@
  * follows waits until it has gone, and if it was killed, until what it left half-written is removed.
  */
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -20,6 +21,7 @@ void request_wipe(struct request *r)
 	r->data = NULL;
 }
 
+/* Out of the list. If it was changing something, it is the next one's turn. */
 static void request_free(struct request *r)
 {
 	struct supervisor *s = r->sup;
@@ -79,6 +81,7 @@ void requests_free(struct supervisor *s)
 
 int request_refuse(struct request *r)
 {
+	require_or(r->waiters, -1);
 	waiter_withdraw(r->waiters);
 	request_free(r);
 	return -1;
@@ -125,6 +128,7 @@ void requests_on_changer(struct timer *t)
 		change_next(s, (enum subject)i);
 }
 
+/* Those before it take too long: nothing has begun, so that nothing has to be undone. */
 static void on_turn_over(struct timer *t)
 {
 	struct request *r = t->owner;
@@ -137,6 +141,7 @@ static void on_turn_over(struct timer *t)
 	request_end(r, &e);
 }
 
+/* One timer for whatever it waits for: its turn, a companion, a worker that is being ended. */
 static void limit_wait(struct request *r, timer_fn *over, uint64_t ms)
 {
 	r->timer = (struct timer){ .on_expiry = over, .owner = r };
@@ -145,11 +150,13 @@ static void limit_wait(struct request *r, timer_fn *over, uint64_t ms)
 
 void request_change(struct request *r, void (*change)(struct request *r))
 {
+	require_or(change && !r->change, );
 	r->change = change;
 	limit_wait(r, on_turn_over, TURN_WITHIN);
 	loop_arm(r->sup->loop, &r->sup->changer, 0);
 }
 
+/* What a worker says about the request, whichever it is. "problem" is its error, in place of an outcome. */
 static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->task.owner;
@@ -178,6 +185,7 @@ static void on_request_record(struct worker *w, const struct line *l)
 	}
 }
 
+/* Without memory for it r->text is NULL, which then() has to look at. */
 static void on_request_text(struct worker *w, const char *data, size_t len)
 {
 	struct request *r = w->task.owner;
@@ -219,6 +227,8 @@ int request_run(struct request *r, const char *what, uint64_t timeout,
                 int (*run)(struct worker_io *, void *, struct err *), void *arg,
                 void (*then)(struct request *, const struct err *), struct err *e)
 {
+	demand(run && then, e);
+
 	struct task task = request_task(r, what, timeout);
 
 	task.run = run;
@@ -229,6 +239,8 @@ int request_run(struct request *r, const char *what, uint64_t timeout,
 int request_read(struct request *r, const struct sent_document *d,
                  void (*then)(struct request *, const struct err *), struct err *e)
 {
+	demand(d && (d->text || d->len == 0) && then, e);
+
 	struct task task = request_task(r, "parse", DEADLINE_PARSE);
 
 	return request_goes_on(r, document_read(r->sup, d, &task, e), then);
@@ -255,6 +267,7 @@ static void on_left_behind(struct timer *t)
 	                                 .pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL });
 }
 
+/* A worker that writes has to be gone before its outcome counts: it may still write. */
 static void on_written(struct worker *w, const struct err *e, bool left)
 {
 	struct request *r = w->task.owner;
@@ -268,6 +281,7 @@ static void on_written(struct worker *w, const struct err *e, bool left)
 	limit_wait(r, on_left_behind, GONE_WITHIN);
 }
 
+/* Now nothing is written any more: its failure, which is known since it was ended, counts. */
 static void on_writer_gone(struct worker *w)
 {
 	struct request *r = w->task.owner;
@@ -308,6 +322,7 @@ void request_emit(struct supervisor *s, const char *event, const char *pool)
 	events_emit(s, &ev);
 }
 
+/* The first failure is what whoever asked is told of; that of the sweep is not. */
 static void after_sweep(struct request *r, const struct err *e)
 {
 	(void)e;

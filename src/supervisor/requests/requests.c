@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -19,6 +20,8 @@
 
 /* ---- define, create ---- */
 
+/* The definition that is kept now becomes the pool's. NULL: it is against the rules by now, or memory is
+ * short. */
 static struct pool *install(struct request *r, struct err *e)
 {
 	struct supervisor *s = r->sup;
@@ -52,6 +55,7 @@ static struct pool *lend(struct request *r, struct pool *p, struct err *e)
 	return p;
 }
 
+/* In the worker: what one that was killed has left half-written is removed. */
 static int run_sweep(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct supervisor *s = ((const struct request *)arg)->sup;
@@ -64,6 +68,7 @@ static int run_sweep(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
+/* It is on disk: from here on it is defined. If it is not, nothing is. */
 static void after_keep(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
@@ -75,6 +80,8 @@ static void after_keep(struct request *r, const struct err *e)
 	request_end(r, e);
 }
 
+/* A pool that is created is not kept, and is started: whoever asked waits for that, together with others who
+ * start it. */
 static void create_now(struct request *r)
 {
 	struct err e = { 0 };
@@ -111,6 +118,7 @@ static int admit(struct request *r, struct err *e)
 	return 0;
 }
 
+/* Has the comparison found something, or has it only failed? */
 static bool is_refusal(const struct err *e)
 {
 	return err_is(e, ERR_CONFLICT) || err_is(e, ERR_INVALID);
@@ -140,6 +148,7 @@ static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 	return -1;
 }
 
+/* Without a comparison: there is nobody to compare it with, or it cannot be had. */
 static void keep(struct request *r)
 {
 	struct err e = { 0 };
@@ -148,6 +157,7 @@ static void keep(struct request *r)
 		request_end(r, &e);
 }
 
+/* The comparing worker has ended before it could go on to keeping. */
 static void after_conflict(struct request *r, const struct err *e)
 {
 	if (is_refusal(e)) {
@@ -158,6 +168,7 @@ static void after_conflict(struct request *r, const struct err *e)
 	keep(r);
 }
 
+/* Nothing is against it: the same worker keeps it. */
 static void on_compared(struct worker *w)
 {
 	struct request *r = w->task.owner;
@@ -168,11 +179,11 @@ static void on_compared(struct worker *w)
 /* Both in one worker, unless the comparison brings it down, or takes too long. */
 static int compare_and_keep(struct request *r, struct err *e)
 {
-	struct task keeping = request_writer(r, "keep-definition", work_keep),
+	struct task keeps = request_writer(r, "keep-definition", work_keep),
 		    compare = request_task(r, "compare", DEADLINE_COMPARE);
 
 	compare.run = run_conflict;
-	compare.then = &keeping;
+	compare.then = &keeps;
 	compare.on_next = on_compared;
 	return request_goes_on(r, worker_start(r->sup, &compare, e), after_conflict);
 }
@@ -192,6 +203,7 @@ static void change_define(struct request *r)
 		request_end(r, &e);
 }
 
+/* It has been read, closed in. What happens to it now waits for its turn. */
 static void after_parse(struct request *r, const struct err *e)
 {
 	struct err problem = { 0 };
@@ -212,6 +224,8 @@ static void after_parse(struct request *r, const struct err *e)
 
 int pool_define(struct supervisor *s, const struct define_order *o, struct waiter *w, struct err *e)
 {
+	demand(o && (o->xml || o->xml_len == 0) && w, e);
+
 	const struct sent_document d = {
 		.kind = DOCUMENT_POOL, .validate = o->validate, .text = o->xml, .len = o->xml_len
 	};
@@ -227,6 +241,7 @@ int pool_define(struct supervisor *s, const struct define_order *o, struct waite
 
 /* ---- undefine, autostart ---- */
 
+/* The file is gone. A pool that was started meanwhile is forgotten when it stops. */
 static void after_forget(struct request *r, const struct err *e)
 {
 	struct pool *p = pool_by_name(r->sup, r->pool);
@@ -248,6 +263,7 @@ static void after_forget(struct request *r, const struct err *e)
 	request_end(r, e);
 }
 
+/* Asked twice: when it is asked for, and when it is its turn. */
 static int may_be_undefined(const struct pool *p, const char *name, struct err *e)
 {
 	if (!p)
@@ -258,6 +274,7 @@ static int may_be_undefined(const struct pool *p, const char *name, struct err *
 	return 0;
 }
 
+/* It is its turn: what was true when it was asked need not be true now. */
 static void change_undefine(struct request *r)
 {
 	struct err e = { 0 };
@@ -269,6 +286,8 @@ static void change_undefine(struct request *r)
 
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e)
 {
+	demand(w, e);
+
 	struct request *r;
 
 	if (may_be_undefined(p, p->name, e) < 0)
@@ -279,6 +298,7 @@ int pool_undefine(struct pool *p, struct waiter *w, struct err *e)
 	return r ? 0 : -1;
 }
 
+/* What the directory says holds, unless the mark could only be kept for this boot. */
 static void after_mark(struct request *r, const struct err *e)
 {
 	struct pool *p = pool_by_name(r->sup, r->pool);
@@ -292,6 +312,7 @@ static void after_mark(struct request *r, const struct err *e)
 	request_end(r, e);
 }
 
+/* Asked twice, as above. */
 static int may_be_marked(const struct pool *p, const char *name, struct err *e)
 {
 	if (!p)
@@ -314,6 +335,8 @@ static void change_mark(struct request *r)
 
 int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e)
 {
+	demand(w, e);
+
 	struct request *r;
 
 	if (may_be_marked(p, p->name, e) < 0)

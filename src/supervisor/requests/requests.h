@@ -9,6 +9,9 @@
 #include "supervisor/requests/documents.h"
 
 /* ---- request.c ---- */
+
+/* Something that somebody has asked. It belongs to this room, and is freed when it ends; all that point to it
+ * (workers, the timer) are seen to by then. */
 struct request {
 	struct request *next; /* in the order in which they came */
 	struct supervisor *sup;
@@ -44,9 +47,10 @@ struct request {
 struct request *request_new(struct supervisor *s, const char *pool, struct waiter *w, struct err *e);
 /* Refused before anything began: the waiter is the caller's again. -1. */
 int request_refuse(struct request *r);
-/* Everybody is told, and it is over. */
+/* Everybody is told, with e or well (NULL), and it is over: r is gone. */
 void request_end(struct request *r, const struct err *e);
-/* Run it in a worker; then() is told of the end. What the worker sends as payload is r->text. */
+/* Run it in a worker; then() is told of the end. What the worker sends as payload is r->text. 0; -1: no
+ * worker can be had, e says why and then() is not called. */
 int request_run(struct request *r, const char *what, uint64_t timeout,
                 int (*run)(struct worker_io *, void *, struct err *), void *arg,
                 void (*then)(struct request *, const struct err *), struct err *e);
@@ -79,26 +83,39 @@ void request_emit(struct supervisor *s, const char *event, const char *pool);
 #define TURN_WITHIN SECONDS(30) /* a change waits so long for those before it, */
 /* and who asked so long for a worker that is being ended: TERM, KILL, and then some */
 #define GONE_WITHIN SECONDS(6)
+/* Of s->changer: begins the next change of each subject, if nothing is in its way. */
 void requests_on_changer(struct timer *t);
+/* All requests end without a word: those who wait are withdrawn. */
 void requests_free(struct supervisor *s);
 
 /* ---- reload.c ---- */
-void reload_on_source(struct supervisor *s); /* one has been read: was it the last? */
+/* A source has been read: was it the last of a reload? */
+void reload_on_source(struct supervisor *s);
 
 /* ---- building.c ---- */
-void requests_kick(struct supervisor *s); /* a companion is ready, or is not to be had */
+/* A companion is ready, or is not to be had: searches that wait for one go on, or end. */
+void requests_kick(struct supervisor *s);
 
 /* ---- volume_jobs.c, volume_admission.c: operations on volumes under way ---- */
-/* false, ERR_BUSY: a job works in it */
+
+/* May the pool be stopped, as far as jobs go? False, ERR_BUSY: one works in it. what: the word for it,
+ * "stop". */
 bool volume_jobs_admit_stop(const struct pool *p, const char *what, struct err *e);
-void volume_jobs_orphan(struct pool *p); /* the pool goes */
+/* The pool goes: its jobs are ended, and know it no more. */
+void volume_jobs_orphan(struct pool *p);
+/* At shutdown: all are ended; each end calls the shutdown's next step. */
 void volume_jobs_cancel_all(struct supervisor *s);
+/* Forget all without a word. */
 void volume_jobs_free(struct supervisor *s);
 
 /* ---- keep.c ---- */
-/* In the worker, arg is the request. Each sends where the definition, or the mark, is kept now. */
+
+/* In the worker, arg is the request. Each sends where the definition, or the mark, is kept now: "config" or
+ * "run". Write the definition. */
 int work_keep(struct worker_io *io, void *arg, struct err *e);
+/* Remove its file. "run" is sent if something defines the pool again at the next boot. */
 int work_forget(struct worker_io *io, void *arg, struct err *e);
+/* Mark it for autostart, or not (r->on). */
 int work_mark(struct worker_io *io, void *arg, struct err *e);
 
 #endif

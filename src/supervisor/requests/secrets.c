@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -27,6 +28,7 @@ struct secret_work {
 	struct worker_io *io;
 };
 
+/* Each worker first removes what one that was killed has left half-written. */
 static void work_begin(struct secret_work *w, struct worker_io *io, const struct request *r)
 {
 	const struct supervisor *s = r->sup;
@@ -40,6 +42,7 @@ static void work_begin(struct secret_work *w, struct worker_io *io, const struct
 	secret_store_sweep(&w->store);
 }
 
+/* Which secret it was, by its uuid, and where it is kept. */
 static void send_secret(struct worker_io *io, const struct uuid *uuid, const enum secret_kept *kept)
 {
 	cleanup_buf struct buf b = BUF_INIT;
@@ -53,6 +56,7 @@ static void send_secret(struct worker_io *io, const struct uuid *uuid, const enu
 	worker_send(io, &b);
 }
 
+/* In the worker: the definition has been read closed in, and is read again from our own form of it. */
 static int run_define(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
@@ -91,6 +95,7 @@ static int decode(const struct request *r, struct secret_value *out, struct err 
 	return 0;
 }
 
+/* The value is in this process' memory only as long as it takes to write it. */
 static int set_value(const struct secret_work *w, const struct secret_def *s, const char *dir, struct err *e)
 {
 	cleanup_secret_value struct secret_value value = { 0 };
@@ -106,6 +111,7 @@ static int set_value(const struct secret_work *w, const struct secret_def *s, co
 	return 0;
 }
 
+/* A memfd takes all of it at once, or memory is short. */
 static int write_answer(int fd, const void *data, size_t len, struct err *e)
 {
 	if (write(fd, data, len) != (ssize_t)len)
@@ -113,6 +119,7 @@ static int write_answer(int fd, const void *data, size_t len, struct err *e)
 	return 0;
 }
 
+/* Into the memfd that the client gets. What stands between is wiped. */
 static int get_value(const struct secret_work *w, const struct secret_def *s, const char *dir, struct err *e)
 {
 	cleanup_secret_value struct secret_value value = { 0 };
@@ -172,6 +179,7 @@ static int (*const on_one[])(const struct secret_work *w, const struct secret_de
 	[SECRET_ACT_FORGET] = secret_forget_value,
 };
 
+/* Find the secret that is meant, and do what is asked with it. */
 static int run_one(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
@@ -199,6 +207,7 @@ struct listing {
 	struct buf records;
 };
 
+/* One record, without the value. */
 static int list_one(const struct secret_def *s, bool has_value, void *arg)
 {
 	struct listing *l = arg;
@@ -233,6 +242,7 @@ static int run_list(struct worker_io *io, void *arg, struct err *e)
 	return result;
 }
 
+/* In the worker: beginning is all that it takes. */
 static int run_sweep_secrets(struct worker_io *io, void *arg, struct err *e)
 {
 	struct secret_work w;
@@ -262,6 +272,7 @@ static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg
 	return action == SECRET_ACT_LIST ? run_list : run_one;
 }
 
+/* Pools that failed for want of this secret look again. */
 static void after_secret(struct request *r, const struct err *e)
 {
 	const char *event = actions[r->order.action].event;
@@ -312,6 +323,7 @@ static void after_secret_read(struct request *r, const struct err *e)
 	change_secret(r);
 }
 
+/* A copy of all that is asked. The memfd for an answer is made here, because a worker cannot hand one up. */
 static int take_order(struct request *r, const struct secret_order *o, struct err *e)
 {
 	r->subject = SUBJECT_SECRETS;
@@ -334,6 +346,10 @@ static int take_order(struct request *r, const struct secret_order *o, struct er
 
 int secret_request(struct supervisor *s, const struct secret_order *o, struct waiter *w, struct err *e)
 {
+	require((size_t)o->action < ARRAY_LEN(actions), e);
+	demand(w && (o->data || o->len == 0), e);
+	demand(o->which || o->action == SECRET_ACT_DEFINE || o->action == SECRET_ACT_LIST, e);
+
 	struct request *r = request_new(s, NULL, w, e);
 
 	if (!r)

@@ -4,6 +4,7 @@
  * not stopped.
  */
 #include <inttypes.h>
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/requests/requests.h"
 #include "supervisor/requests/volume_jobs.h"
@@ -22,6 +23,7 @@ static bool has_volume(const struct volume_job *j, const char *pool, const char 
 	       streq(j->input, name);
 }
 
+/* May the job have that volume, to write or to read? */
 static int claim(const struct volume_job *j, const char *pool, const char *name, bool write, struct err *e)
 {
 	for (const struct volume_job *k = j->sup->jobs; k; k = k->next)
@@ -45,6 +47,8 @@ int job_check_pool(const struct pool *p, struct err *e)
 
 int job_let_in(struct volume_job *j, struct err *e)
 {
+	demand(j->name && !j->let_in, e);
+
 	bool create = j->operation == VOLUME_CREATE;
 	size_t len;
 

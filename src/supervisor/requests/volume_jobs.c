@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -42,6 +43,7 @@ static const struct operation_row operations[] = {
 
 /* ---- the list ---- */
 
+/* The job keeps its pools from being stopped no longer. */
 static void job_uncount(struct volume_job *j)
 {
 	if (j->counted && j->pool)
@@ -51,6 +53,7 @@ static void job_uncount(struct volume_job *j)
 	j->counted = false;
 }
 
+/* Out of the list. Its worker has gone, or is not its own any more. */
 static void job_free(struct volume_job *j)
 {
 	struct volume_job **at = &j->sup->jobs;
@@ -177,6 +180,7 @@ bool job_at(const struct supervisor *s, size_t i, struct job_view *v)
 
 /* ---- its end ---- */
 
+/* Who asked; once. */
 static void job_tell(struct volume_job *j, const struct err *e)
 {
 	struct result r = { .err = e,
@@ -196,6 +200,7 @@ static void tell_cancellers(struct volume_job *j, const struct err *e)
 	waiters_finish(&j->cancellers, &r);
 }
 
+/* outcome: with the job and how it ended; else only what has become of the volume. */
 static void emit(struct volume_job *j, const char *event, bool outcome)
 {
 	struct event ev = { .name = event };
@@ -248,6 +253,7 @@ static void job_conclude(struct volume_job *j)
 	s->up->step_shutdown(s);
 }
 
+/* How the look went is of no interest to whoever asked: the operation's outcome is known. */
 static void on_look(struct waiter *w, const struct result *r)
 {
 	struct volume_job *j = w->owner;
@@ -311,6 +317,7 @@ static void job_look(struct volume_job *j, struct worker *goes_on)
 		               j->timeout == NEVER ? NEVER : j->started + j->timeout + JOB_END));
 }
 
+/* A worker that was being ended has gone. */
 static void on_job_gone(struct worker *w)
 {
 	struct volume_job *j = w->task.owner;
@@ -328,6 +335,7 @@ static void on_next(struct worker *w)
 	job_look(j, w);
 }
 
+/* What whoever wants to end it is told. */
 static int hangs(const struct volume_job *j, struct err *e)
 {
 	return err_set(e, ERR_HUNG,
@@ -335,6 +343,7 @@ static int hangs(const struct volume_job *j, struct err *e)
 	               j->number);
 }
 
+/* One timer for all that a job may be late with; where it stands tells which. */
 static void on_job_timer(struct timer *t)
 {
 	struct volume_job *j = t->owner;
@@ -392,6 +401,7 @@ static void ended(struct volume_job *j, const struct err *e, bool left)
 
 /* ---- its work ---- */
 
+/* Notes, progress, and what has become of a descriptor that was passed. */
 static void on_job_record(struct worker *w, const struct line *l)
 {
 	struct volume_job *j = w->task.owner;
@@ -435,6 +445,7 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 	return left < most ? left : most;
 }
 
+/* Its worker, which goes on to look at the volume if the operation is a short one. */
 static int volume_job_begin(struct volume_job *j, struct err *e)
 {
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
@@ -464,6 +475,7 @@ static int volume_job_begin(struct volume_job *j, struct err *e)
 
 /* ---- a document first ---- */
 
+/* The reader says which volume the document is about. */
 static void on_read_record(struct worker *w, const struct line *l)
 {
 	struct volume_job *j = w->task.owner;
@@ -480,6 +492,7 @@ static void on_read_record(struct worker *w, const struct line *l)
 	j->work.has_allocation = streq_null(line_get(l, "allocation"), "yes");
 }
 
+/* Our own canonical form of the document. */
 static void on_read_text(struct worker *w, const char *data, size_t len)
 {
 	struct volume_job *j = w->task.owner;
@@ -489,6 +502,7 @@ static void on_read_text(struct worker *w, const char *data, size_t len)
 	j->work.xml_len = len;
 }
 
+/* Now it is known which volume it is about: the job is let in and begins, or is refused. */
 static void on_read(struct worker *w, const struct err *e, bool left)
 {
 	struct volume_job *j = w->task.owner;
@@ -506,6 +520,7 @@ static void on_read(struct worker *w, const struct err *e, bool left)
 	ended(j, e, left);
 }
 
+/* The document is read closed in; meanwhile the job has a number, and no volume. */
 static int job_read(struct volume_job *j, const struct volume_order *o, struct err *e)
 {
 	const struct sent_document d = { .kind = DOCUMENT_VOLUME,
@@ -531,6 +546,7 @@ static int job_read(struct volume_job *j, const struct volume_order *o, struct e
 
 /* ---- what is asked ---- */
 
+/* Before there is a job: what would be refused in any case. */
 static int may_start(const struct supervisor *s, const struct volume_order *o, struct err *e)
 {
 	unsigned n = 0;
@@ -551,6 +567,10 @@ static int may_start(const struct supervisor *s, const struct volume_order *o, s
 int volume_start(struct supervisor *s, const struct volume_order *o, struct waiter *w, uint64_t *job,
                  struct err *e)
 {
+	require((size_t)o->operation < ARRAY_LEN(operations), e);
+	demand(o->verb && o->pool && w, e);
+	demand(o->record || o->operation == VOLUME_CREATE, e);
+
 	struct volume_job *j;
 
 	if (may_start(s, o, e) < 0)
@@ -569,6 +589,7 @@ int volume_start(struct supervisor *s, const struct volume_order *o, struct wait
 	return 0;
 }
 
+/* Its worker is ended, and the rest follows from that. */
 static void cancel(struct volume_job *j)
 {
 	if (!j->worker || j->ending)

@@ -9,6 +9,7 @@
 #include "supervisor/steps/steps.h"
 #include "supervisor/work/work.h"
 
+/* What is special about an operation: one row each, in volume_jobs.c. */
 struct operation_row {
 	int (*work)(struct worker_io *io, void *arg, struct err *e);
 	const char *event; /* what it did, when it went well; NULL: nothing changed */
@@ -16,6 +17,8 @@ struct operation_row {
 	bool is_short; /* mostly: its worker goes on to look at what came of it */
 };
 
+/* One job, from the moment in which it was asked for until everybody has been told and its leftovers are
+ * removed. */
 struct volume_job {
 	struct volume_job *next; /* in the order in which they came */
 	struct supervisor *sup;

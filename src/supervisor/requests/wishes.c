@@ -4,6 +4,7 @@
  * its outcome is known. Here it is only noted what is wanted; steps.c does it.
  */
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
@@ -62,6 +63,8 @@ static int start_anew(struct pool *p, struct waiter *w)
 
 int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *w, struct err *e)
 {
+	demand(w && w->done, e);
+
 	const struct backend *b = backend_find(p->type);
 
 	if (p->sup->shutdown.on)
@@ -99,6 +102,8 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 
 int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 {
+	demand(w && w->done, e);
+
 	struct err stopped = { 0 };
 
 	if (p->phase == PHASE_INACTIVE && !p->worker && !p->want_active)
@@ -126,6 +131,8 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 
 int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 {
+	demand(w && w->done, e);
+
 	uint64_t before;
 
 	if (p->phase == PHASE_HUNG)

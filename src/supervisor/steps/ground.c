@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/index/index.h"
 #include "supervisor/news/news.h"
@@ -27,6 +28,8 @@ static bool pool_stands_on(const char *ground, const char *name, size_t len)
 /* The path of a LUN's disk names its session, and that of a partition its disk: so each part of it counts. */
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u)
 {
+	demand_or(ground && u && u->devpath, false);
+
 	const char *last = u->devpath;
 
 	for (const char *at = u->devpath; *at == '/'; at += 1 + strcspn(at + 1, "/")) {
@@ -66,6 +69,7 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 	}
 }
 
+/* Somebody has been asked in vain, and answers now: which device it was does not matter. */
 static void on_late_answer(struct watch *w, uint32_t events)
 {
 	struct supervisor *s = w->owner;
@@ -98,6 +102,8 @@ void ground_listen(struct supervisor *s)
  * pause. */
 void pool_taken_away(struct pool *p, const struct err *why)
 {
+	demand_or(why, );
+
 	const struct backend *b = backend_find(p->type);
 	uint64_t pause = b && !p->revived ? b->pause : 0;
 

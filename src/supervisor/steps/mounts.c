@@ -24,6 +24,7 @@
 #define PAUSE 500         /* ms from the end of a look to the next */
 #define AGAIN SECONDS(10) /* after a look that failed */
 
+/* The watch on the table, and when there is the next look. */
 struct mounts {
 	struct supervisor *sup;
 	struct watch table;
@@ -50,6 +51,7 @@ static bool is_concerned(const struct pool *p)
 	        p->phase == PHASE_RETRYING || p->phase == PHASE_STARTING);
 }
 
+/* The table is read once, and looked at for each pool. Only what has changed is told. */
 static int mounts_look(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct mounts *m = arg;
@@ -73,6 +75,8 @@ static int mounts_look(struct worker_io *io, void *arg, struct err *e)
 
 /* ---- looking: in the supervisor ---- */
 
+/* A look is due: soon, but not before the pause is over. One that is under way may have read too early, and
+ * is followed by another. */
 static void later(struct mounts *m)
 {
 	uint64_t at = clock_ms() + QUIET;
@@ -105,6 +109,7 @@ static void on_mounts_record(struct worker *w, const struct line *l)
 	}
 }
 
+/* A look has ended, and its worker has gone. */
 static void over(struct mounts *m)
 {
 	m->looking = false;
@@ -112,11 +117,13 @@ static void over(struct mounts *m)
 		later(m);
 }
 
+/* One that was left behind: nothing else looks meanwhile, for it would hang too. */
 static void on_mounts_gone(struct worker *w)
 {
 	over(w->task.owner);
 }
 
+/* After a failure there is another look in any case. */
 static void on_mounts_seen(struct worker *w, const struct err *e, bool left)
 {
 	struct mounts *m = w->task.owner;
@@ -129,6 +136,7 @@ static void on_mounts_seen(struct worker *w, const struct err *e, bool left)
 		over(m);
 }
 
+/* Without a pool that it may concern there is no look; the next one that starts sees the table itself. */
 static void on_mounts_timer(struct timer *t)
 {
 	struct mounts *m = t->owner;
@@ -156,6 +164,7 @@ static void on_mounts_timer(struct timer *t)
 	}
 }
 
+/* The kernel says that something was mounted or unmounted. */
 static void on_change(struct watch *w, uint32_t events)
 {
 	(void)events;

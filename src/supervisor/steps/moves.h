@@ -13,7 +13,7 @@
 /* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the
  * option, the backend's and the house's own. */
 uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house);
-/* What all jobs of a pool have in common. */
+/* Fill in what all operations of a pool have in common. */
 void step_fill(struct pool *p, struct task *task, struct operation *o);
 /* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they
  * need to live only until the fork. False: e says why. */
@@ -33,6 +33,7 @@ void step_forget(struct pool *p);
 
 /* ---- refreshing.c ---- */
 
+/* The step of a pool that is up: a refresh of everything, or of some names, if one is due. */
 void step_refresh(struct pool *p);
 /* A hung pool is looked at by a worker without a deadline. */
 void step_probe(struct pool *p);
@@ -44,11 +45,14 @@ void step_on_record(struct worker *w, const struct line *l);
  * and `o` can be the start's next. False: it cannot be had, and comes as one of its own later. Once prepared,
  * it is dropped, or its worker begins it. */
 bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o);
+/* The start has failed: give back what was prepared. Harmless if nothing was. */
 void step_drop_refresh(struct pool *p);
+/* The worker has begun it: it is the pool's refresh from now on. */
 void step_refresh_begins(struct pool *p);
 
 /* ---- stopping.c ---- */
 
+/* An earlier supervisor had it: look whether it is up. */
 void step_check(struct pool *p);
 /* Whatever runs is ended first; the stop itself begins when it has gone. */
 void step_stop(struct pool *p);

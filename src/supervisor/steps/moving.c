@@ -5,6 +5,7 @@
  * (steps.c), which is reached through struct upward: a step may call for the next one.
  */
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -137,6 +138,7 @@ void step_no_worker(struct pool *p, const struct err *e)
 	pool_answer(p, p->fresh ? NULL : e); /* the start did succeed */
 }
 
+/* What carries it now, word by word. Without memory for it the pool hears of no events. */
 static void on_ground(struct worker *w, const char *data, size_t len)
 {
 	struct pool *p = w->task.owner;
@@ -162,6 +164,7 @@ void step_fill(struct pool *p, struct task *task, struct operation *o)
  * the fork. */
 bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e)
 {
+	require_or(!p->worker, false); /* two operations at once on one storage */
 	step_fill(p, task, o);
 	p->again = false;
 	p->came = 0;
@@ -174,6 +177,7 @@ void step_on_gone(struct worker *w)
 {
 	struct pool *p = w->task.owner;
 
+	require_or(p->stuck > 0, );
 	p->stuck--;
 	p->again = p->stuck == 0;
 	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->task.run == operation_start)
@@ -199,6 +203,8 @@ void step_forget(struct pool *p)
 
 void step_start_failed(struct pool *p, const struct err *e)
 {
+	demand_or(e, );
+
 	enum err_remedy remedy = err_remedy(e->class);
 	struct err said = *e;
 

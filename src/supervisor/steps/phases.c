@@ -3,6 +3,7 @@
  * A pool enters a phase: it is noted, logged and told. Which phase comes next is decided in steps.c.
  */
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "supervisor/companions/companions.h"
@@ -33,6 +34,7 @@ void waiters_tell_phase(struct pool *p)
 	}
 }
 
+/* Its time is over; or it need not have waited, and is told in a round of its own. */
 static void on_wait_over(struct timer *t)
 {
 	struct waiter *w = t->owner;
@@ -55,7 +57,7 @@ static void on_wait_over(struct timer *t)
 
 int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter *w, struct err *e)
 {
-	(void)e;
+	demand(phases && w && w->done, e);
 	w->pool = p;
 	w->phases = phases;
 	w->timer = (struct timer){ .on_expiry = on_wait_over, .owner = w };
@@ -66,6 +68,7 @@ int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter 
 
 /* ---- entering one ---- */
 
+/* For the timeline. */
 static void note_times(struct pool *p)
 {
 	uint64_t now = clock_ms();
@@ -84,6 +87,7 @@ static void note_times(struct pool *p)
 	}
 }
 
+/* How loud it is said depends on the phase, and on whether it is news. */
 static void log_phase(struct pool *p, enum phase from)
 {
 	static const enum log_level levels[PHASES] = {
@@ -112,6 +116,8 @@ static void log_phase(struct pool *p, enum phase from)
 
 void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 {
+	require_or((unsigned)phase < PHASES, );
+
 	enum phase from = p->phase;
 	bool was_active = pool_is_active(p);
 	bool changed = from == phase && (phase == PHASE_ACTIVE || phase == PHASE_DEGRADED) &&

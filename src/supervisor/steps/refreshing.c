@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -17,6 +18,7 @@
 
 #define LATE_STOP SECONDS(600) /* for so long a stop that was reported as failed may happen after all */
 
+/* Sizes of the pool, and owner and mode of its directory. */
 static void refresh_facts(struct pool *p, const struct line *l)
 {
 	p->sizes.capacity = line_u64(l, "capacity", 0);
@@ -133,6 +135,7 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 	answer_refresh(p, p->fresh ? NULL : e); /* the start did succeed */
 }
 
+/* For those who show lists of volumes. */
 static void emit_refreshed(struct pool *p)
 {
 	struct event ev = { .name = "pool-refreshed" };
@@ -181,6 +184,7 @@ static void refreshed(struct pool *p, const struct backend *b)
 	answer_refresh(p, still.class ? &still : NULL);
 }
 
+/* The refresh has ended: its index is taken, or closed, and what it has found decides what comes next. */
 static void on_refreshed(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
@@ -221,6 +225,7 @@ static void cannot_refresh(struct pool *p, const struct err *e)
 	waiters_tell_phase(p);
 }
 
+/* What the refresh under way has found so far: nothing. */
 static void begins(struct pool *p, bool updating)
 {
 	p->refresh_wanted = p->unchanged = p->revived = false;
@@ -236,6 +241,7 @@ static void serves(struct pool *p)
 	waiters_move(&p->waiters, &p->served);
 }
 
+/* What all refreshes have in common. */
 static struct task refresh_job(const char *what, uint64_t timeout)
 {
 	return (struct task){ .what = what,
@@ -286,6 +292,7 @@ static bool all_is_due(const struct pool *p)
 
 bool update_prepare(struct update *u, struct pool *p, const char *name)
 {
+	demand_or(name && *name, false);
 	*u = (struct update){ .index = all_is_due(p) || p->worker ? -1 : index_new(NULL),
 		              .number = p->index_number,
 		              .only = { name } };

@@ -21,6 +21,7 @@
 
 /* ---- start ---- */
 
+/* It is up. What was noted of its last life, or of earlier attempts, is over. */
 static void started(struct pool *p)
 {
 	p->attempts = 0;
@@ -45,6 +46,7 @@ static void on_up(struct worker *w)
 	pools_kick(p->sup, "pool", "");
 }
 
+/* The start has ended without the refresh: it has failed, or its worker had none to go on to. */
 static void on_started(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
@@ -68,6 +70,8 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 	}
 }
 
+/* What must be there before a worker is worth its while is looked at here: a backend, the pool outside, the
+ * companion. All else the worker finds out. */
 static void begin_start(struct pool *p)
 {
 	if (p->next_xml && !p->live)

@@ -9,30 +9,41 @@
 #include "supervisor/work/work.h"
 
 /* ---- phases.c ---- */
-void pool_enter(struct pool *p, enum phase phase, const struct err *why); /* change phase, tell everybody */
+
+/* Change a pool's phase, the only place where that is done. It is noted in run_dir, logged, and told to
+ * listeners and to those who wait for the phase. why: the reason, which is copied; NULL: there is none. */
+void pool_enter(struct pool *p, enum phase phase, const struct err *why);
+/* What is wanted of the pool from now on. pool_step() does something about it. */
 void pool_want(struct pool *p, bool active);
-void waiters_tell_phase(struct pool *p); /* those who wait for the one that it is in */
+/* Tell those who wait for the phase that it is in; its volumes have to be known, too. */
+void waiters_tell_phase(struct pool *p);
 
 /* ---- steps.c ---- */
-/* For struct upward. */
+
+/* For struct upward: the state machine. */
 extern const struct step pool_steps[];
 
 /* ---- moving.c ---- */
-/* A step toward what is wanted of it, if there is one to take. */
+
+/* Take a step toward what is wanted of the pool, if there is one to take. May be called at any time, and
+ * never blocks. The pool may be gone afterwards. */
 void pool_step(struct pool *p);
-void pool_on_clock(struct timer *t); /* p->retry */
-/* all who wait for an operation of it; NULL: it went well */
+/* p->retry has expired: the pool looks again. */
+void pool_on_clock(struct timer *t);
+/* Tell all who wait for an operation of the pool, with e or well (NULL). */
 void pool_answer(struct pool *p, const struct err *e);
-uint64_t pool_refresh_time(const struct pool *p); /* ms that its next refresh may take */
+/* Milliseconds that its next refresh may take. */
+uint64_t pool_refresh_time(const struct pool *p);
 
 /* ---- ground.c: what carries an active pool ---- */
 /* Does an event concern who stands on `ground`, or may it be a new device of theirs (backend.h: ground,
  * grows_by)? */
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
-/* it is not active any more, though nobody stopped it here */
+/* It is not active any more, though nobody stopped it here: it is started again, after a pause. */
 void pool_taken_away(struct pool *p, const struct err *why);
-void pool_degraded(struct pool *p); /* for p->found_why, if that is known */
-/* degraded pools are looked at when a device that did not answer has done so at last */
+/* It is degraded, for p->found_why if that is known. */
+void pool_degraded(struct pool *p);
+/* Degraded pools are looked at when a device that did not answer has done so at last. */
 void ground_listen(struct supervisor *s);
 
 /* ---- stopping.c ---- */
@@ -40,9 +51,13 @@ void ground_listen(struct supervisor *s);
 void pools_recall(struct supervisor *s);
 
 /* ---- mounts.c: the mount table ---- */
-int mounts_watch(void *supervisor, struct err *e); /* a chore */
+
+/* Watch the mount table: a chore's attempt, whose owner is the supervisor. Harmless if it is watched. */
+int mounts_watch(void *supervisor, struct err *e);
+/* Watch it no longer. */
 void mounts_free(struct supervisor *s);
-void mounts_kick_inner(const struct pool *p); /* those that wait for this one need not any more */
+/* The pool is given up: those that lie below it and wait for it need not any more. */
+void mounts_kick_inner(const struct pool *p);
 
 /* ---- refreshing.c ---- */
 /* The update that the worker of a volume operation goes on to, so that nobody has to be forked
@@ -61,6 +76,7 @@ bool update_prepare(struct update *u, struct pool *p, const char *name);
  * something else is under way in the pool, or a refresh of everything is due. True: it is the pool's
  * operation now, and w is told of its end. */
 bool update_begins(struct update *u, struct pool *p, struct worker *worker, struct waiter *w);
+/* It is not needed, or another one does it. Harmless after update_begins(), and twice. */
 void update_drop(struct update *u);
 
 #endif

@@ -60,6 +60,7 @@ static void need_companion(const struct pool *p)
 		service_need(p->sup, b->service, p, NULL);
 }
 
+/* It is taken over as it is, or counts as inactive, or is stopped because nobody wants it. */
 static void on_checked(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
@@ -144,6 +145,7 @@ static void settle(struct pool *p)
 		registry_switch(p);
 }
 
+/* The pool is what it was, and wanted again: a stop that fails must not leave it half-forgotten. */
 static void stop_failed(struct pool *p, const struct err *e, bool left)
 {
 	bool undoing = p->begun; /* it has not been active: what a start had begun should go */
@@ -180,6 +182,8 @@ static void retry_stops(struct supervisor *s)
 	}
 }
 
+/* It is down. Others may have waited for that: those that want its storage, those that it used, the shutdown.
+ */
 static void on_stopped(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
@@ -203,6 +207,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 	s->up->step_shutdown(s);
 }
 
+/* At shutdown the time is what is left, and a pool that hangs is let go of by force. */
 static void stop_now(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);

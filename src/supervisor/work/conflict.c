@@ -8,14 +8,18 @@
  * one that does not run the source devices are looked at and the mount table is read.
  */
 #include "backends/identity.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/work/work.h"
 
+/* What a pool of that type stands on: ON_DEVICES, ON_DIRECTORY, ON_SERVER. */
 static unsigned stands_on(enum pool_type t)
 {
 	return pool_type_info(t)->stands_on;
 }
 
+/* One definition that is compared with all pools. Its facts are asked for once, and only if there is a pool
+ * to compare it with. */
 struct comparison {
 	const struct pool_def *d;
 	struct op *op;
@@ -56,11 +60,14 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 	               : 0;
 }
 
+/* Is its storage in use, or about to be? */
 static bool runs(const struct pool *p)
 {
 	return pool_is_active(p) || p->phase == PHASE_STARTING;
 }
 
+/* A pool that runs has said what it stands on when it was started, which is not asked again; one that has a
+ * definition for later is compared by both. */
 static int compare_pool(const struct comparison *c, const struct pool *p, enum conflict_with with)
 {
 	const struct summary *next = p->next_facts;
@@ -80,6 +87,7 @@ static int compare_pool(const struct comparison *c, const struct pool *p, enum c
 	return rc;
 }
 
+/* Can the two have anything in common, by their types? */
 static bool is_candidate(const struct comparison *c, const struct pool *p, enum conflict_with with)
 {
 	unsigned theirs = stands_on(p->type);
@@ -107,6 +115,8 @@ static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
 int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op,
                    enum conflict_with with, struct err *e)
 {
+	demand(d && d->name && op, e);
+
 	struct comparison c = { .d = d, .op = op, .e = e };
 	int rc = 0;
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "backends/identity.h"
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/line.h"
 #include "base/mountinfo.h"
@@ -42,6 +43,7 @@ static void send_note(struct op *op, const char *text)
 	worker_send_note(c->io, text);
 }
 
+/* op->on_left_out. */
 static void send_left_out(struct op *op, const char *by, const char *lines)
 {
 	struct context *c = op->arg;
@@ -53,6 +55,7 @@ static void send_left_out(struct op *op, const char *by, const char *lines)
 	worker_send_record(c->io, &b);
 }
 
+/* op->on_address: the one of several that answered. The next task of this worker begins with it. */
 static void send_address(struct op *op, const char *address, bool answered)
 {
 	struct context *c = op->arg;
@@ -67,6 +70,7 @@ static void send_address(struct op *op, const char *address, bool answered)
 	c->op.address_answered = c->pool->address_answered = answered;
 }
 
+/* op->on_volume, for backends that tell of volumes one by one, in any order. */
 static void collect_volume(struct op *op, const struct volume *v)
 {
 	struct context *c = op->arg;
@@ -75,6 +79,8 @@ static void collect_volume(struct op *op, const struct volume *v)
 		send_note(op, "a volume whose facts do not fit in one line is not listed");
 }
 
+/* op->on_index: the whole of a listing, or NULL: nothing has changed. Sealed afterwards, for the supervisor
+ * maps only what cannot change any more. */
 static int write_index(struct op *op, struct volindex_builder *volumes, struct err *e)
 {
 	struct context *c = op->arg;
@@ -110,6 +116,7 @@ static struct {
 
 int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
 {
+	demand(p->xml && def, e);
 	if (kept.xml && kept.xml == p->xml) {
 		*def = kept.def;
 		kept.xml = NULL;
@@ -131,6 +138,7 @@ void worker_definition_back(const struct pool *p, struct pool_def *def)
 	*def = (struct pool_def){ 0 };
 }
 
+/* What the next task of this worker needs is given back; the rest is freed. */
 static void operation_close(struct context *c)
 {
 	send_avoid(c);
@@ -139,8 +147,12 @@ static void operation_close(struct context *c)
 }
 #define cleanup_context __attribute__((cleanup(operation_close)))
 
+/* Everything that a backend is given for an operation, and the definition. ERR_UNSUPPORTED: this build has no
+ * such backend. operation_close() follows in every case. */
 static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
 {
+	demand(o->pool && o->pool->sup, e);
+
 	const struct pool *p = o->pool;
 	const struct supervisor *s = p->sup;
 
@@ -227,6 +239,7 @@ static bool read_ground(struct context *c, struct buf *words)
 	return c->backend->ground && c->backend->ground(&c->def, &c->op, words, NULL) == 0 && !words->failed;
 }
 
+/* For a start and a check: refresh sends it itself (same_ground()). */
 static void send_ground(struct context *c)
 {
 	cleanup_buf struct buf words = BUF_INIT;

@@ -3,6 +3,7 @@
  * Pools whose targets lie below each other: the inner one waits for the outer one, and goes with it.
  */
 #include <stdio.h>
+#include "base/contract.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 #include "supervisor/work/work.h"
@@ -21,6 +22,7 @@ bool pool_lies_in(const struct pool *inner, const struct pool *outer)
 	       !streq(inner->target, outer->target) && path_is_below(inner->target, outer->target);
 }
 
+/* Does its target lead to its storage, even if that does not answer? */
 static bool is_there(const struct pool *p)
 {
 	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG;
@@ -44,6 +46,8 @@ bool outer_vouches(const struct pool *p)
 
 int outer_wait(const struct pool *outer, const char *why, struct err *e)
 {
+	demand(outer && why, e);
+
 	char waits_for[sizeof(e->waits_for)];
 
 	snprintf(waits_for, sizeof(waits_for), "pool=%s", outer->name);

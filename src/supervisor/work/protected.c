@@ -10,9 +10,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include "backends/identity.h"
+#include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/work/work.h"
 
+/* Only types whose volumes are a directory's files can make files. */
 static bool owns_directory(enum pool_type t)
 {
 	return pool_type_info(t)->stands_on & ON_DIRECTORY;
@@ -65,6 +67,7 @@ static const char *directory_at(const struct supervisor *s, size_t i)
 	return NULL;
 }
 
+/* One sentence for both looks. */
 static int refuse(const char *pool, const char *target, bool inside, const char *dir, struct err *e)
 {
 	return err_set(e, ERR_INVALID,
@@ -109,6 +112,7 @@ static int compare(const char *target, const char *dir)
 	return 0;
 }
 
+/* What a path leads to, in the words of identity.h. */
 static void add_facts(const struct places *t, const char *path, struct buf *facts)
 {
 	buf_reset(facts);
@@ -117,6 +121,8 @@ static void add_facts(const struct places *t, const char *path, struct buf *fact
 
 int protected_check(const struct supervisor *s, const struct pool_def *d, struct err *e)
 {
+	demand(d && d->name, e);
+
 	const struct places *t;
 	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
 	const char *dir;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Operations on volumes, in their workers: the backend does its part, telling how far it is.
+ *
+ * The volume is the one that the index had when the job was let in; what is there now the backend finds out,
+ * and refuses what it does not know. A descriptor that a client has passed is opened and looked at here and
+ * nowhere else, for even that may block.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/line.h"
 #include "base/util.h"
 #include "supervisor/index/index.h"
@@ -36,6 +41,7 @@ static void send_volume_note(struct op *op, const char *text)
 	worker_send_note(c->io, text);
 }
 
+/* op->on_progress. Told now and then, and at the end: who reads it need not be woken for each block. */
 static void send_progress(struct op *op, uint64_t done, uint64_t total)
 {
 	struct volume_context *c = op->arg;
@@ -51,6 +57,7 @@ static void send_progress(struct op *op, uint64_t done, uint64_t total)
 	worker_send_record(c->io, &b);
 }
 
+/* What was made, and the definition, are for the look that this worker may go on to. */
 static void volume_work_close(struct volume_context *c)
 {
 	worker_made = c->op.made;
@@ -58,9 +65,12 @@ static void volume_work_close(struct volume_context *c)
 }
 #define cleanup_context __attribute__((cleanup(volume_work_close)))
 
+/* Everything that a backend is given, and the volume that the order names, if it names one. */
 static int volume_work_open(struct volume_context *c, struct worker_io *io, struct volume_work *work,
                             struct err *e)
 {
+	demand(work->pool && work->pool->xml, e);
+
 	const struct pool *p = work->pool;
 	const struct supervisor *s = p->sup;
 
@@ -89,6 +99,7 @@ static int volume_work_open(struct volume_context *c, struct worker_io *io, stru
 	return volume_from_record(&c->line, &c->volume, e);
 }
 
+/* The backend has no such operation. */
 static int cannot(const struct volume_context *c, const char *what, struct err *e)
 {
 	return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be %s", pool_type_word(c->def.type),
@@ -149,6 +160,8 @@ static int check_backing(const struct volume_context *c, const struct volume_def
 	               v->backing.path);
 }
 
+/* The document is our own canonical form by now (documents.c), so that it may be parsed here, where storage
+ * can be reached. from: what is copied; or NULL. */
 static int create_volume(struct volume_context *c, const struct vol_input *from, struct err *e)
 {
 	const struct volume_work *work = c->work;
@@ -166,6 +179,8 @@ static int create_volume(struct volume_context *c, const struct vol_input *from,
 
 int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 {
+	demand(((struct volume_work *)arg)->xml, e);
+
 	struct volume_work *work = arg;
 	cleanup_context struct volume_context c = { 0 };
 	cleanup_pool_def struct pool_def input = { 0 };
@@ -187,6 +202,8 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 
 int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 {
+	demand(((const struct volume_work *)arg)->record, e);
+
 	cleanup_context struct volume_context c = { 0 };
 
 	if (volume_work_open(&c, io, arg, e) < 0)
@@ -197,6 +214,8 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 
 int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 {
+	demand(((const struct volume_work *)arg)->record, e);
+
 	const struct volume_work *work = arg;
 	cleanup_context struct volume_context c = { 0 };
 
@@ -209,6 +228,8 @@ int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 
 int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
 {
+	demand(((const struct volume_work *)arg)->record, e);
+
 	const struct volume_work *work = arg;
 	cleanup_context struct volume_context c = { 0 };
 
@@ -240,6 +261,7 @@ static bool is_made_up(int fd)
 	return fs.f_blocks == 0;
 }
 
+/* A listening or datagram socket has no bytes to give. */
 static bool is_connected_stream(int fd)
 {
 	struct sockaddr_storage peer;
@@ -331,6 +353,7 @@ static int choose_stream(struct worker_io *io, const struct volume_work *work, b
 	return usable;
 }
 
+/* Both directions are the same but for the last step. */
 static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
 	const struct volume_work *work = arg;

@@ -9,6 +9,9 @@
 #include "supervisor/inside.h"
 
 /* ---- operation.c ---- */
+
+/* What a worker is to do with a pool. Read by the child from its copy of our memory: it need live only until
+ * the fork. */
 struct operation {
 	struct pool *pool;
 	uint64_t timeout;
@@ -32,14 +35,26 @@ int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
 void worker_definition_back(const struct pool *p, struct pool_def *def);
 /* What a task of this worker has made, for the next one. */
 extern struct made_file worker_made;
-/* may a pool of its type be built with these flags? ERR_DENIED */
+/* May a pool of its type be built with these flags? ERR_DENIED: that takes the level admin. */
 int build_admit(const struct pool *p, unsigned flags, struct err *e);
+
+/* Each is a task's `run`, whose arg is a struct operation. What it finds is told in records ("- state=…",
+ * "- place=…", "- identity=…", the ground as a payload), and its outcome is the worker's. */
+
+/* Bring the pool up, after looking whether anything is against it. Succeeds on one that is up. */
 int operation_start(struct worker_io *io, void *arg, struct err *e);
+/* Make what the pool lives on. */
 int operation_build(struct worker_io *io, void *arg, struct err *e);
+/* Unmake it. */
 int operation_delete(struct worker_io *io, void *arg, struct err *e);
+/* Take the pool down. What could not be written any more is told as "lost", and is no failure. */
 int operation_stop(struct worker_io *io, void *arg, struct err *e);
+/* Only look whether it is up. */
 int operation_check(struct worker_io *io, void *arg, struct err *e);
+/* Read its volumes into o->index, and tell its sizes. Succeeds too if it is found to be down:
+ * "state=inactive". */
 int operation_refresh(struct worker_io *io, void *arg, struct err *e);
+/* Send its document. */
 int operation_print(struct worker_io *io, void *arg, struct err *e);
 
 /* ---- volume.c ---- */
@@ -63,6 +78,8 @@ struct volume_work {
 	bool sparse;
 	bool operate; /* see struct op */
 };
+/* Each is a task's `run`, whose arg is a struct volume_work. Notes, progress and, of a transfer, how many
+ * bytes it moved are told in records. */
 int volume_work_create(struct worker_io *io, void *arg, struct err *e);
 int volume_work_delete(struct worker_io *io, void *arg, struct err *e);
 int volume_work_resize(struct worker_io *io, void *arg, struct err *e);
@@ -87,14 +104,15 @@ int protected_check(const struct supervisor *s, const struct pool_def *d, struct
 /* Its files are in a directory that this build can use: one that it cannot may be somebody else's to mount,
  * and nobody here waits for it. */
 bool pool_has_directory(const struct pool *p);
+/* Do both have directories, and lies the one below the other? */
 bool pool_lies_in(const struct pool *inner, const struct pool *outer);
 /* A pool whose target this one's lies below, and that is wanted and not active yet; or NULL. */
 const struct pool *outer_missing(const struct pool *p);
-/* ERR_WAIT_DEVICE: until that one is active */
+/* -1, with ERR_WAIT_DEVICE and "pool=NAME": until that one is active. why: what keeps it. */
 int outer_wait(const struct pool *outer, const char *why, struct err *e);
-/* its target lies below that of a pool that is wanted: what is there is that one's business */
+/* Its target lies below that of a pool that is wanted: what is there is that one's business. */
 bool outer_vouches(const struct pool *p);
-/* in the worker: are those that are active there now? */
+/* In the worker: are those outside it that are active there now? ERR_WAIT_DEVICE names one that is not. */
 int outer_check(const struct pool *p, struct err *e);
 
 #endif

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "base/clock.h"
+#include "base/contract.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/mountinfo.h"
@@ -36,6 +37,7 @@ enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
 /* ---- in the child ---- */
 
+/* Blocking: the supervisor reads whenever it has a turn. */
 static void send_all(int fd, const char *data, size_t len)
 {
 	size_t done = 0;
@@ -51,6 +53,7 @@ static void send_all(int fd, const char *data, size_t len)
 	}
 }
 
+/* What was held back, before anything that comes after it. */
 static void send_held(struct worker_io *io)
 {
 	send_all(io->fd, io->held, io->nheld);
@@ -77,6 +80,8 @@ void worker_send(struct worker_io *io, const struct buf *b)
 
 int worker_send_text(struct worker_io *io, const struct buf *text, struct err *e)
 {
+	demand(text, e);
+
 	cleanup_buf struct buf b = BUF_INIT;
 
 	if (text->len > WORKER_PAYLOAD_LIMIT)
@@ -193,6 +198,7 @@ static int run(const struct task *task, int fd, bool goes_on)
 	return rc < 0 ? -1 : 0;
 }
 
+/* The child. It never returns into the supervisor's code. */
 static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 {
 	leave_parent(&w->task, fd, parent);
@@ -203,6 +209,7 @@ static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 
 /* ---- in the supervisor ---- */
 
+/* Out of the list, if it is in it. */
 static void worker_free(struct worker *w)
 {
 	struct supervisor *s = w->sup;
@@ -230,6 +237,7 @@ void worker_drop(struct worker *w)
 	worker_free(w);
 }
 
+/* For on_done, which is always called. */
 static void ignore_done(struct worker *w, const struct err *e, bool left)
 {
 	(void)w;
@@ -237,6 +245,7 @@ static void ignore_done(struct worker *w, const struct err *e, bool left)
 	(void)left;
 }
 
+/* What it says is nobody's any more. It stays in the list until it has gone. */
 static void forget_owner(struct worker *w)
 {
 	w->task.owner = NULL;
@@ -326,6 +335,7 @@ static bool go_on(struct worker *w)
 	return true;
 }
 
+/* After whoever asked has been told, nothing more is: the owner may have gone. */
 static void got_record(struct worker *w, const struct line *l)
 {
 	if (w->reported)
@@ -336,6 +346,7 @@ static void got_record(struct worker *w, const struct line *l)
 		w->task.on_record(w, l);
 }
 
+/* A line that is not understood is no reason to end the worker: its outcome counts. */
 static void got_line(struct worker *w, char *text, size_t len)
 {
 	struct line l;
@@ -390,6 +401,7 @@ static size_t payload_span(struct worker *w, size_t line_len, size_t *payload)
 	return w->in.len >= line_len + 1 + *payload ? line_len + 1 + *payload : SIZE_MAX;
 }
 
+/* All whole lines, and payloads, that have come. What is left waits for the rest. */
 static void take_lines(struct worker *w)
 {
 	for (;;) {
@@ -436,6 +448,7 @@ static bool output_drain(struct worker *w, size_t most)
 	return true;
 }
 
+/* Nothing more comes. */
 static void end_output(struct worker *w)
 {
 	int fd = w->output.fd;
@@ -445,6 +458,7 @@ static void end_output(struct worker *w)
 		close(fd);
 }
 
+/* The worker has said something. One that is prompt has answered when its last line is there. */
 static void on_output(struct watch *watch, uint32_t events)
 {
 	struct worker *w = watch->owner;
@@ -495,6 +509,7 @@ static void climb(struct worker *w)
 	loop_arm(w->sup->loop, &w->deadline, clock_ms() + RUNG_TIME);
 }
 
+/* Too late: the ladder is climbed, and at its first rung whoever asked is told. */
 static void on_deadline(struct timer *t)
 {
 	struct worker *w = t->owner;
@@ -535,6 +550,7 @@ bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
 	return true;
 }
 
+/* Both of its descriptors. */
 static int watch_child(struct worker *w, int pidfd, int fd, struct err *e)
 {
 	struct loop *l = w->sup->loop;
@@ -546,6 +562,9 @@ static int watch_child(struct worker *w, int pidfd, int fd, struct err *e)
 
 struct worker *worker_ahead(struct supervisor *s, const struct task *task, struct err *e)
 {
+	demand_or(task && task->what && task->run && task->on_done, NULL);
+	demand_or(!task->then || (task->then->run && task->then->on_done && task->on_next), NULL);
+
 	cleanup_close int mine = -1;
 	int pair[2];
 	struct worker *w = calloc(1, sizeof(*w));
@@ -611,6 +630,7 @@ struct worker *worker_start(struct supervisor *s, const struct task *task, struc
 
 void worker_assign(struct worker *w, const struct task *task)
 {
+	demand_or(w->pid > 0 && task->on_done, );
 	w->task = *task;
 	worker_enlist(w);
 }

@@ -4,6 +4,9 @@
  * the line grammar. At the deadline whoever asked is told; the child gets TERM, two seconds later KILL, and
  * two seconds later it is abandoned: left behind in uninterruptible sleep, listed, and reported once more
  * when it goes after all.
+ *
+ * A worker belongs to this room from worker_start() until it has gone: callers keep the pointer to cancel it,
+ * and forget it in on_done (or on_gone, if it was left).
  */
 #ifndef POOLINIT_SUPERVISOR_WORK_WORKER_H
 #define POOLINIT_SUPERVISOR_WORK_WORKER_H
@@ -28,6 +31,7 @@ struct worker_io {
 	size_t nheld;
 	char held[1024];
 };
+/* Send lines, all of them, or as much as the supervisor is there to read. b stays the caller's. */
 void worker_send(struct worker_io *io, const struct buf *b);
 /* From here to the end of the task nothing can hang: what is sent goes with the outcome, so that the
  * supervisor is woken once. */
@@ -44,6 +48,7 @@ void worker_send_note(struct worker_io *io, const char *text);
  * memory nothing is sent. */
 int worker_send_record_with(struct worker_io *io, struct buf *b, const struct buf *text);
 
+/* What the supervisor gives a worker. Copied; texts must last until on_done, or on_gone. */
 struct task {
 	const char *what;           /* "start", "refresh", "read-config", … for status and the log */
 	const char *pool;           /* the name of its pool, or NULL */
@@ -73,6 +78,7 @@ struct task {
 	void *owner;
 };
 
+/* One child. What is below task is this room's own. */
 struct worker {
 	struct supervisor *sup;
 	struct worker *next;
@@ -91,7 +97,8 @@ struct worker {
 	struct err err;
 };
 
-/* NULL: could not fork; e says why and on_done is not called. */
+/* Fork a child that begins at once. NULL: could not fork; e says why and on_done is not called. Never blocks;
+ * on_done is never called before the return. */
 struct worker *worker_start(struct supervisor *s, const struct task *task, struct err *e);
 /* One that is forked now, and whose work comes later: it is in no list, and task->on_done is called if it
  * ends before it has some. */
