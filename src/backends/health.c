@@ -146,20 +146,20 @@ static const char *last_count(const struct mount_entry *m, const struct op *op)
 	return same ? strstr(op->detail, " errors=") : NULL;
 }
 
-static unsigned long number_of(const char *count)
+static unsigned long errors_counted(const char *count)
 {
 	return count ? strtoul(count + strlen(" errors="), NULL, 10) : 0;
 }
 
 bool health_is_worse(const struct mount_entry *m, const struct op *op)
 {
-	return ext4_errors(m) > number_of(last_count(m, op));
+	return ext4_errors(m) > errors_counted(last_count(m, op));
 }
 
 void health_count(const struct mount_entry *m, struct op *op, struct buf *detail)
 {
 	const char *last = last_count(m, op);
-	unsigned long now = ext4_errors(m), then = number_of(last);
+	unsigned long now = ext4_errors(m), then = errors_counted(last);
 	bool aborted = last && strstr(last, ABORTED), marked;
 	char where[64] = "", code[8] = "";
 

@@ -193,7 +193,7 @@ unsigned mountinfo_reading(void)
 }
 
 /* A copy, because the parser changes it. */
-static int read_table(struct buf *text, struct err *e)
+static int read_mounts(struct buf *text, struct err *e)
 {
 	int rc = keeps() ? read_kept(e) : file_read(AT_FDCWD, table_path, TABLE_MAX, text, e);
 
@@ -208,7 +208,7 @@ int mountinfo_each(mount_fn *fn, void *arg, struct err *e)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
-	if (read_table(&text, e) < 0)
+	if (read_mounts(&text, e) < 0)
 		return -1;
 	return mountinfo_parse(text.data, fn, arg);
 }
@@ -310,7 +310,7 @@ int mountinfo_find(const char *target, struct mount_entry *out, struct err *e)
 	struct mount_list l = { 0 };
 	int rc = 0;
 
-	if (read_table(&text, e) < 0)
+	if (read_mounts(&text, e) < 0)
 		return -1;
 	if (mountinfo_parse(text.data, add_mount, &l) < 0)
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read the mount table: not enough memory");

@@ -195,7 +195,8 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	/* clang-format off */
 	const char *const words[] = {
 		"fullreport", LVM_REPORT,
-		"--configreport", "vg", "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free", "-S", select,
+		"--configreport", "vg", "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free",
+		"-S", select,
 		"--configreport", "seg", "-o", "vg_uuid,lv_name,lv_uuid,lv_attr,lv_size,origin,devices",
 		"-O", "vg_name,lv_name,seg_start", "-S", select,
 		"--configreport", "lv", "-o", "lv_name", "-S", none,
