@@ -186,41 +186,26 @@ static uint32_t low_half(unsigned argument)
  * left out here is saved some hundred times by each worker. */
 static void emit_rule(struct program *p, const struct rule *r)
 {
+	bool bits = r->condition == WITHOUT_BITS || r->condition == WITH_BITS;
+	bool if_set = r->condition != WITHOUT_BITS, both_halves = r->condition == EQUALS;
 	uint32_t value = r->value;
 
-	if (r->condition == OWN_PID)
-		value = (uint32_t)getpid();
-	else if (r->condition == OWN_TID)
-		value = (uint32_t)syscall(SYS_gettid);
-	switch (r->condition) {
-	case ALWAYS:
+	if (r->condition == ALWAYS) {
 		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 1));
 		add_op(p, RETURN(SECCOMP_RET_ALLOW));
 		return;
-	case WITHOUT_BITS:
-		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 4));
-		add_op(p, LOAD(low_half(r->argument)));
-		add_op(p, JUMP(BPF_JSET, value, 1, 0));
-		break;
-	case WITH_BITS:
-		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 4));
-		add_op(p, LOAD(low_half(r->argument)));
-		add_op(p, JUMP(BPF_JSET, value, 0, 1));
-		break;
-	case EQUALS:
-		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 6));
+	}
+	if (r->condition == OWN_PID) /* process numbers are 32 bits wide; the kernel ignores the rest */
+		value = (uint32_t)getpid();
+	else if (r->condition == OWN_TID)
+		value = (uint32_t)syscall(SYS_gettid);
+	add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, both_halves ? 6 : 4));
+	if (both_halves) {
 		add_op(p, LOAD(low_half(r->argument) + 4));
 		add_op(p, JUMP(BPF_JEQ, 0, 0, 3));
-		add_op(p, LOAD(low_half(r->argument)));
-		add_op(p, JUMP(BPF_JEQ, value, 0, 1));
-		break;
-	case OWN_PID: /* process numbers are 32 bits wide; the kernel ignores the rest */
-	case OWN_TID:
-		add_op(p, JUMP(BPF_JEQ, (uint32_t)r->call, 0, 4));
-		add_op(p, LOAD(low_half(r->argument)));
-		add_op(p, JUMP(BPF_JEQ, value, 0, 1));
-		break;
 	}
+	add_op(p, LOAD(low_half(r->argument)));
+	add_op(p, JUMP(bits ? BPF_JSET : BPF_JEQ, value, !if_set, if_set));
 	add_op(p, RETURN(SECCOMP_RET_ALLOW));
 	add_op(p, LOAD(DATA(nr)));
 }
