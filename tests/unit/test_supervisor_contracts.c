@@ -134,7 +134,7 @@ static void nothing_is_not_sent(void)
 {
 	struct sending s = { 0 };
 
-	CHECK(!sending_begin(&s, NULL, 0));
+	CHECK(!sending_begin(&s, (int[]){ -1, -1 }, NULL, 0));
 	CHECK_INT(refusals(), 1);
 	CHECK(!sending_is_on(&s));
 }
