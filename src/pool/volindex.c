@@ -12,9 +12,13 @@
 #include "base/util.h"
 #include "pool/volindex_bytes.h"
 
-#define SMALL   256 /* volumes: so few are written whole in no time */
-#define CHANGES 512 /* in an overlay, at most, when it begins to be worn */
+#define SMALL   256           /* volumes: so few are written whole in no time */
+#define CHANGES 512           /* in an overlay, at most, when it begins to be worn */
+#define MOST    (8 * CHANGES) /* nobody who is honest lays more over a base */
 #define HIDES   (VOLINDEX_REPLACES | VOLINDEX_GONE)
+/* Slots that one search looks at. At most half of them are taken, and the hashes are seeded: a search that is
+ * longer was made so, to keep us. */
+#define PROBES 1024
 
 static const char front[] = "- name=";
 #define FRONT (sizeof(front) - 1)
@@ -97,7 +101,8 @@ bool volindex_lay(struct volindex *x, const void *data, size_t len)
 	const struct volindex_tail *tail = open_part(&over, VOLINDEX_MAGIC_OVER, data, len);
 	size_t n;
 
-	if (!tail || tail->id != x->id || tail->seed != x->seed || !is_in_order(&x->base, &over, &n))
+	if (!tail || over.n > MOST || over.nslots > 16 * MOST || tail->id != x->id || tail->seed != x->seed ||
+	    !is_in_order(&x->base, &over, &n))
 		return false;
 	x->over = over;
 	x->n = n;
@@ -110,7 +115,7 @@ bool volindex_lay(struct volindex *x, const void *data, size_t len)
 static long probe(const struct volindex_part *p, uint64_t hash, size_t *at)
 {
 	demand_or((p->nslots & (p->nslots - 1)) == 0, -1); /* as open_part() leaves it */
-	while (*at < p->nslots) {
+	while (*at < p->nslots && *at < PROBES) {
 		uint32_t slot = p->slots[(hash + (*at)++) & (p->nslots - 1)];
 		const struct volindex_entry *e;
 

@@ -64,14 +64,18 @@ static int unfinished(const struct pool *p, struct err *e)
 	return err_set(e, ERR_INTERNAL, "the volume index of pool \"%s\" was not finished", p->name);
 }
 
-/* Only a sealed memfd is mapped: nobody can shrink it under us. */
+/* Nobody can change the file or its size any more. The kernel refuses F_SEAL_WRITE while somebody has a
+ * writable mapping (memfd_create(2)), so that what is checked once stays true. */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* Only a sealed memfd is mapped: it may come from a worker that is not ours any more. */
 static int map_index(struct index_file *f, const struct pool *p, struct err *e)
 {
 	int seals = fcntl(f->fd, F_GET_SEALS);
 	struct stat st;
 	void *map;
 
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(f->fd, &st) < 0 || st.st_size == 0)
+	if (seals < 0 || (seals & SEALS) != SEALS || fstat(f->fd, &st) < 0 || st.st_size == 0)
 		return unfinished(p, e);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, f->fd, 0);
 	if (map == MAP_FAILED)

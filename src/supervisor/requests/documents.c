@@ -225,6 +225,21 @@ bool documents_own(const struct supervisor *s, pid_t pid)
 	return s->reader && s->reader->worker && s->reader->worker->pid == pid;
 }
 
+void documents_renew(struct supervisor *s)
+{
+	struct document_reader *r = s->reader;
+	struct task task = { .what = "parse", .timeout = NEVER, .on_done = on_waited, .owner = r };
+	struct worker *w = r ? r->worker : NULL;
+
+	if (!w)
+		return;
+	r->worker = NULL;
+	letter_drop(r);
+	worker_assign(w, &task);
+	worker_disown(w);
+	documents_expect(s);
+}
+
 void documents_free(struct supervisor *s)
 {
 	struct document_reader *r = s->reader;
@@ -280,7 +295,9 @@ static bool reader_takes(struct document_reader *r, const struct sent_document *
 struct worker *document_read(struct supervisor *s, const struct sent_document *d, const struct task *task,
                              struct err *e)
 {
-	demand_or(d && (d->text || d->len == 0) && task && task->on_done && !task->then, NULL);
+	demand_or(d && (d->text || d->len == 0) && (d->pool || d->pool_len == 0) && task && task->on_done &&
+	                  !task->then,
+	          NULL);
 
 	struct document_reader *r = reader_of(s);
 

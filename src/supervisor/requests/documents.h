@@ -33,6 +33,9 @@ struct sent_document {
  * needed any more afterwards. */
 struct worker *document_read(struct supervisor *s, const struct sent_document *d, const struct task *task,
                              struct err *e);
+/* The reader that waits goes, and another is forked after it: a secret's value was in our memory, of which it
+ * has a copy. */
+void documents_renew(struct supervisor *s);
 /* Is it the process of a reader that waits? */
 bool documents_own(const struct supervisor *s, pid_t pid);
 /* The supervisor goes: the reader that waits ends by itself. */

@@ -156,25 +156,19 @@ void request_change(struct request *r, void (*change)(struct request *r))
 	loop_arm(r->sup->loop, &r->sup->changer, 0);
 }
 
-/* What a worker says about the request, whichever it is. "problem" is its error, in place of an outcome. */
-static void on_request_record(struct worker *w, const struct line *l)
+/* What the reader of a document may say: how the document is, and nothing of what was done. "problem" is its
+ * error, in place of an outcome. */
+static void on_document_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->task.owner;
 	const char *problem = line_get(l, "problem"), *class = line_get(l, "class"),
-		   *note = line_get(l, "note"), *secret = line_get(l, "secret");
+		   *note = line_get(l, "note");
 
 	if (note && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", w->task.what, note);
 	if (problem) {
 		err_set(&w->err, err_class_from_word(class ? class : ""), "%s", problem);
 		return;
-	}
-	if (secret && strlen(secret) < sizeof(r->secret))
-		memcpy(r->secret, secret, strlen(secret) + 1);
-	if (line_has(l, "kept")) {
-		r->kept_in_config = streq(line_get(l, "kept"), "config");
-		free(r->kept_file);
-		r->kept_file = line_get(l, "file") ? strdup(line_get(l, "file")) : NULL;
 	}
 	if (!line_has(l, "pool") || r->summary)
 		return;
@@ -183,6 +177,23 @@ static void on_request_record(struct worker *w, const struct line *l)
 		summary_free(r->summary);
 		r->summary = NULL;
 	}
+}
+
+/* What a worker that has read nothing foreign may say besides: whose secret it was, and where a definition is
+ * kept. */
+static void on_request_record(struct worker *w, const struct line *l)
+{
+	struct request *r = w->task.owner;
+	const char *secret = line_get(l, "secret");
+
+	if (secret && strlen(secret) < sizeof(r->secret))
+		memcpy(r->secret, secret, strlen(secret) + 1);
+	if (line_has(l, "kept")) {
+		r->kept_in_config = streq(line_get(l, "kept"), "config");
+		free(r->kept_file);
+		r->kept_file = line_get(l, "file") ? strdup(line_get(l, "file")) : NULL;
+	}
+	on_document_record(w, l);
 }
 
 /* Without memory for it r->text is NULL, which then() has to look at. */
@@ -200,6 +211,7 @@ static void on_request_done(struct worker *w, const struct err *e, bool left)
 	struct request *r = w->task.owner;
 
 	(void)left;
+	r->worker = NULL; /* another worker may get its address */
 	r->then(r, e);
 }
 
@@ -243,6 +255,7 @@ int request_read(struct request *r, const struct sent_document *d,
 
 	struct task task = request_task(r, "parse", DEADLINE_PARSE);
 
+	task.on_record = on_document_record;
 	return request_goes_on(r, document_read(r->sup, d, &task, e), then);
 }
 
@@ -272,6 +285,7 @@ static void on_written(struct worker *w, const struct err *e, bool left)
 {
 	struct request *r = w->task.owner;
 
+	r->worker = NULL;
 	if (!left) {
 		r->then(r, e);
 		return;

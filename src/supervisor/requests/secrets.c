@@ -287,6 +287,8 @@ static void after_secret(struct request *r, const struct err *e)
 	}
 	if (!e && r->order.action == SECRET_ACT_SET)
 		failed_kick(r->sup, ERR_NO_SECRET);
+	if (r->order.action == SECRET_ACT_SET)
+		documents_renew(r->sup);
 	request_end(r, e);
 }
 

@@ -28,10 +28,11 @@
 #include "supervisor/inside.h"
 #include "supervisor/work/worker.h"
 
-#define RUNG_TIME   SECONDS(2)                    /* between TERM, KILL and giving up */
-#define INPUT_LIMIT (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
-#define LOG_LINES   200         /* of what one worker says: it may repeat what strangers say */
-#define TURN_BYTES  (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
+#define RUNG_TIME    SECONDS(2)   /* between TERM, KILL and giving up */
+#define EACH_AT_MOST SECONDS(120) /* a task goes on for so long, whatever its records (each_record) */
+#define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
+#define LOG_LINES    200         /* of what one worker says: it may repeat what strangers say */
+#define TURN_BYTES   (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
 
 enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
@@ -340,7 +341,7 @@ static void got_record(struct worker *w, const struct line *l)
 {
 	if (w->reported)
 		return;
-	if (w->task.each_record)
+	if (w->task.each_record && clock_ms() - w->started < EACH_AT_MOST)
 		begin_time(w);
 	if (w->task.on_record)
 		w->task.on_record(w, l);
@@ -632,5 +633,6 @@ void worker_assign(struct worker *w, const struct task *task)
 {
 	demand_or(w->pid > 0 && task->on_done, );
 	w->task = *task;
+	w->kills = memory_watch(); /* it may have waited for days */
 	worker_enlist(w);
 }

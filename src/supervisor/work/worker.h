@@ -57,7 +57,7 @@ struct task {
 	 * gone */
 	bool prompt;
 	uint64_t timeout; /* ms; NEVER allowed */
-	/* its time begins anew with each record: nobody knows how much there is to read */
+	/* its time begins anew with each record, for two minutes: nobody knows how much there is to read */
 	bool each_record;
 	/* in the child; its outcome travels as the final OK or ERR */
 	int (*run)(struct worker_io *io, void *arg, struct err *e);
