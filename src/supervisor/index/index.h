@@ -29,6 +29,9 @@ enum touch_due { TOUCH_NONE, TOUCH_NAMES, TOUCH_ALL };
 void touch_later(struct pool *p, const char *name);
 /* What the pool stands on may have changed, and no name has: it is looked at when it is quiet. */
 void touch_look(struct pool *p);
+/* Storage has refused something. What the kernel does about that shows some seconds later, and nothing tells:
+ * an active pool is looked at once more then. */
+void touch_doubt(struct pool *p);
 /* Is it time for an update of some names, or of all? */
 enum touch_due touch_due(const struct pool *p);
 /* A refresh begins: which names it is to look at, NULL-terminated (free it; the names live until

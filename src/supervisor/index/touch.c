@@ -15,12 +15,13 @@
 #include "supervisor/index/index.h"
 #include "supervisor/news/news.h"
 
-#define NAMES    256        /* more than these: everything is looked at */
-#define QUIET    50         /* ms without another change */
-#define LONGEST  500        /* ms from the first change, whatever comes */
-#define PAUSE    SECONDS(1) /* from the end of such an update to the next, or */
-#define SHARE    4          /* so many times as long as it took, or */
-#define PATIENCE SECONDS(4) /* this, whichever is less */
+#define NAMES    256         /* more than these: everything is looked at */
+#define QUIET    50          /* ms without another change */
+#define LONGEST  500         /* ms from the first change, whatever comes */
+#define PAUSE    SECONDS(1)  /* from the end of such an update to the next, or */
+#define SHARE    4           /* so many times as long as it took, or */
+#define PATIENCE SECONDS(4)  /* this, whichever is less */
+#define DOUBT    SECONDS(10) /* until the kernel has done what it does about an error */
 
 struct touch {
 	struct touch *next;
@@ -166,6 +167,14 @@ void touch_look(struct pool *p)
 
 	if (t)
 		when_quiet(p, t);
+}
+
+void touch_doubt(struct pool *p)
+{
+	if (p->phase != PHASE_ACTIVE || p->doubted)
+		return;
+	p->doubted = true;
+	loop_arm(p->sup->loop, &p->retry, clock_ms() + DOUBT);
 }
 
 enum touch_due touch_due(const struct pool *p)

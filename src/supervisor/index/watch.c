@@ -138,8 +138,10 @@ static void on_errors(struct watch *w, uint32_t events)
 			memcpy(&id, (const char *)(m + 1) + offsetof(struct fanotify_event_info_fid, fsid),
 			       sizeof(id));
 		for (struct pool *p = s->pools; p; p = p->next)
-			if (p->errors && p->errors == id)
+			if (p->errors && p->errors == id) {
 				touch_look(p);
+				touch_doubt(p); /* ext4 tells before it turns read-only */
+			}
 	}
 }
 

@@ -27,7 +27,6 @@
 /* at what an operation has changed, or left: its outcome is known, and is told then all the same */
 #define LOOK_WITHIN SECONDS(15)
 /* the kernel has written by then what it kept back; ext4 does so every 5 s */
-#define LATER           SECONDS(10)
 #define DEADLINE_DELETE SECONDS(600) /* of a file with very many extents */
 
 /* clang-format off */
@@ -218,17 +217,11 @@ static void emit(struct volume_job *j, const char *event, bool outcome)
 	events_emit(j->sup, &ev);
 }
 
-/* What a disk has refused harms its filesystem when the kernel writes next, some seconds later: nothing but
- * another look tells of that. */
+/* What a disk has refused harms its filesystem when the kernel writes next. */
 static void look_later(struct volume_job *j)
 {
-	struct pool *p = j->pool;
-
-	if (!p || p->phase != PHASE_ACTIVE || j->cancelled ||
-	    (j->err.class != ERR_STORAGE && j->err.class != ERR_READ_ONLY))
-		return;
-	p->doubted = true;
-	loop_arm(p->sup->loop, &p->retry, clock_ms() + LATER);
+	if (j->pool && !j->cancelled && (j->err.class == ERR_STORAGE || j->err.class == ERR_READ_ONLY))
+		touch_doubt(j->pool);
 }
 
 /* All is over, and what there is to see can be seen. */
