@@ -82,8 +82,9 @@ struct volindex {
  * an empty index. False: this is none. What lies in entries and slots is not looked at here: each function
  * below checks the numbers that it uses, so that a wrong one finds nothing instead of something outside. */
 bool volindex_open(struct volindex *x, const void *data, size_t len);
-/* Lay an overlay's bytes, aligned to 8, over the base in x, instead of the one that is there. False: it is
- * none of this base, and x is what it was. */
+/* Lay an overlay's bytes, aligned to 8, over the base in x, instead of the one that is there. Where its
+ * changes belong is checked here, once: nobody may be able to change the bytes any more. False: it is none of
+ * this base, or larger than any that is made, and x is what it was. */
 bool volindex_lay(struct volindex *x, const void *data, size_t len);
 /* The i-th entry; NULL: it is none, or is hidden by another. */
 const struct volindex_entry *volindex_entry(const struct volindex *x, size_t i);
