@@ -57,7 +57,7 @@ IP = f"ip={GUEST}::{SERVER}:255.255.255.0:poolinit:eth0:off"
 
 # Nothing that a test looks at, but it saves some of the emulated boot. The check of the timer panics where the emulator gets no turn meanwhile.
 QUICK = "mitigations=off cryptomgr.notests no_timer_check"
-# For machines that measure: README ("Kernel command line") advises it. A kernel that gives up the processor only where it likes, such as
+# For machines whose answers are timed: README ("Kernel command line") advises it. A kernel that gives up the processor only where it likes, such as
 # Debian's 6.12, lets nobody run for up to 160 ms while one slow processor loads a module.
 PREEMPT = "preempt=full"
 
@@ -331,7 +331,7 @@ class Vm:
 
         if quiet is None:
             quiet = mode == "bare"
-        words = [f"console={board.console}", "panic=-1", QUICK] + (["quiet"] if quiet else []) + ([PREEMPT] if steady else [])
+        words = [f"console={board.console}", "panic=-1", QUICK] + (["quiet"] if quiet else [])
         if mode != "poolinit":
             words += ["rdinit=/test/first", f"test.mode={mode}"]
         elif agent:
