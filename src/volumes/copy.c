@@ -329,9 +329,9 @@ int copy_run(struct copy *c, struct err *e)
 	if (fstat(c->from.fd, &st) < 0)
 		return err_sys(e, errno, "cannot look at %s", c->from.name);
 	holes_seen = S_ISREG(st.st_mode);
-	/* A block device or a pipe cannot say where it has holes. */
-	if (c->sparse && !holes_seen)
-		c->way = BY_MEMORY; /* zeros must be looked for */
+	/* A block device or a pipe cannot say where it has holes: zeros must be looked for. */
+	if (c->in_memory || (c->sparse && !holes_seen))
+		c->way = BY_MEMORY;
 	if (c->sparse && holes_seen) {
 		end = (uint64_t)st.st_size > c->from.at ? (uint64_t)st.st_size : c->from.at;
 		if (c->length < end - c->from.at)

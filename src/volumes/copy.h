@@ -31,6 +31,9 @@ struct copy {
 	uint64_t length; /* at most; COPY_TO_END: until there is no more */
 	bool sparse; /* holes stay holes, and blocks of zeros from where no holes can be seen become holes */
 	bool fresh;  /* `to` is a new file: where nothing is written there are zeros */
+	/* Through memory from the start. sendfile(2) and splice(2) keep a pipe locked while they wait for a
+	 * file: whoever has the pipe's other end waits with them then, even if it must not wait. */
+	bool in_memory;
 	struct pace pace;
 	uint64_t done; /* bytes, holes among them */
 	unsigned way;  /* private */

@@ -181,7 +181,8 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 {
 	demand(op && v->name && t->stream >= 0, e);
 
-	struct copy c = { .pace = { .op = op, .doing = "upload the volume" } };
+	/* What is not passed is a pipe whose other end the supervisor has. */
+	struct copy c = { .pace = { .op = op, .doing = "upload the volume" }, .in_memory = !t->passed };
 	cleanup_close int fd = -1;
 	uint64_t size = 0;
 
@@ -204,7 +205,9 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 {
 	demand(op && v->name && t->stream >= 0, e);
 
-	struct copy c = { .pace = { .op = op, .doing = "download the volume" }, .sparse = t->sparse };
+	struct copy c = { .pace = { .op = op, .doing = "download the volume" },
+		          .sparse = t->sparse,
+		          .in_memory = !t->passed };
 	cleanup_close int fd = -1;
 	uint64_t size = 0;
 	int rc;
