@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -28,28 +30,31 @@
 #define MAY_RUN (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define MAY_USE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 
-/* What a program needs to run at all; what is not there is left out. */
+/* What a program needs to run at all; what is not there is left out. The tool can read every file below them,
+ * even one that only root may read. So a directory that an administrator fills is shown to the programs of
+ * the same place alone. */
 static const struct {
 	const char *path;
 	uint64_t may;
+	const char *place; /* of programs that see it; NULL: all do */
 } parts[] = {
-	{ "/bin", MAY_RUN },
-	{ "/sbin", MAY_RUN },
-	{ "/lib", MAY_RUN },
-	{ "/lib64", MAY_RUN },
-	{ "/usr/bin", MAY_RUN },
-	{ "/usr/sbin", MAY_RUN },
-	{ "/usr/lib", MAY_RUN },
-	{ "/usr/lib64", MAY_RUN },
-	{ "/usr/local/bin", MAY_RUN },
-	{ "/usr/local/sbin", MAY_RUN },
-	{ "/usr/local/lib", MAY_RUN },
-	{ "/nix/store", MAY_RUN },
-	{ "/etc/ld.so.cache", LANDLOCK_ACCESS_FS_READ_FILE },
-	{ "/dev/null", MAY_USE },
-	{ "/dev/zero", MAY_USE },
-	{ "/dev/urandom", MAY_USE },
-	{ "/dev/random", MAY_USE },
+	{ "/bin", MAY_RUN, NULL },
+	{ "/sbin", MAY_RUN, NULL },
+	{ "/lib", MAY_RUN, NULL },
+	{ "/lib64", MAY_RUN, NULL },
+	{ "/usr/bin", MAY_RUN, NULL },
+	{ "/usr/sbin", MAY_RUN, NULL },
+	{ "/usr/lib", MAY_RUN, NULL },
+	{ "/usr/lib64", MAY_RUN, NULL },
+	{ "/usr/local/bin", MAY_RUN, "/usr/local/" },
+	{ "/usr/local/sbin", MAY_RUN, "/usr/local/" },
+	{ "/usr/local/lib", MAY_RUN, "/usr/local/" },
+	{ "/nix/store", MAY_RUN, "/nix/" },
+	{ "/etc/ld.so.cache", LANDLOCK_ACCESS_FS_READ_FILE, NULL },
+	{ "/dev/null", MAY_USE, NULL },
+	{ "/dev/zero", MAY_USE, NULL },
+	{ "/dev/urandom", MAY_USE, NULL },
+	{ "/dev/random", MAY_USE, NULL },
 };
 
 /* The tool is not run at all: running it with less shut off would be what the jail is there to prevent. */
@@ -130,6 +135,14 @@ static int become_root(char *table, struct err *e)
 	return 0;
 }
 
+/* Links to the program count as where they lead. */
+static bool is_in_place(const char *program, const char *place)
+{
+	char real[PATH_MAX];
+
+	return !place || starts_with(program, place) || (realpath(program, real) && starts_with(real, place));
+}
+
 int jail_build(const char *program, struct err *e)
 {
 	demand(program && *program == '/', e);
@@ -144,7 +157,7 @@ int jail_build(const char *program, struct err *e)
 	          "mode=0755,size=64k,nr_inodes=128") < 0)
 		return refuse_to_run(errno, "mount", "an empty directory", e);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (show_in_root(parts[i].path, e) < 0)
+		if (is_in_place(program, parts[i].place) && show_in_root(parts[i].path, e) < 0)
 			return -1;
 	if (show_in_root(program, e) < 0) /* it may be a mount of its own */
 		return -1;

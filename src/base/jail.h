@@ -3,9 +3,9 @@
  * A place of its own for a tool that reads what others wrote: what it may open does not depend on what it
  * reads.
  *
- * A root directory with programs and libraries, read-only, and nothing else; a /proc that shows the tool
- * alone; no network; no descriptor but those that it is given. The kernel's landlock and seccomp are put on
- * top where it has them, and are not needed.
+ * A root directory with the system's programs and libraries, read-only, and nothing else; a /proc that shows
+ * the tool alone; no network; no descriptor but those that it is given. The kernel's landlock and seccomp are
+ * put on top where it has them, and are not needed.
  */
 #ifndef POOLINIT_BASE_JAIL_H
 #define POOLINIT_BASE_JAIL_H

@@ -99,6 +99,23 @@ static int take_log(struct parameters *p, void *field, const char *value, struct
 	return log_set(value, e) < 0 ? -1 : take_text(p, field, value, e);
 }
 
+/* "DEVICE[:/path]" or a directory. What cannot be a device is told here, and not awaited at boot. */
+static int take_config_source(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	const char *path = strstr(value, ":/");
+	size_t len = path ? (size_t)(path - value) : strlen(value);
+	char device[256];
+
+	snprintf(device, sizeof(device), "%.*s", (int)len, value);
+	if (*value != '/' && (len >= sizeof(device) || !check_device(device)))
+		return err_set(
+			e, ERR_INVALID,
+			"\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= or "
+			"PARTUUID= and a name",
+			value);
+	return word_list_add(p, field, value, e);
+}
+
 static int take_repeated(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	if (!*value)
@@ -106,11 +123,14 @@ static int take_repeated(struct parameters *p, void *field, const char *value, s
 	return word_list_add(p, field, value, e);
 }
 
-/* Names separated by commas; each must be one that a pool can have. */
+/* Names separated by commas, one at least; each must be one that a pool can have. */
 static int check_pool_names(const char *value,
                             int (*each)(struct parameters *p, void *field, const char *name, struct err *e),
                             struct parameters *p, void *field, struct err *e)
 {
+	const char *list = value;
+	bool any = false;
+
 	while (*value) {
 		size_t len = strcspn(value, ",");
 		char name[256];
@@ -124,10 +144,11 @@ static int check_pool_names(const char *value,
 				return err_set(e, ERR_INVALID, "\"%s\" cannot be the name of a pool", name);
 			if (each && each(p, field, name, e) < 0)
 				return -1;
+			any = true;
 		}
 		value += len + (value[len] == ',');
 	}
-	return 0;
+	return any ? 0 : err_set(e, ERR_INVALID, "\"%s\" names no pool", list);
 }
 
 /* All names are checked before one is taken: a list with a bad one changes nothing. */
@@ -216,7 +237,7 @@ struct parameter {
 
 /* clang-format off */
 static const struct parameter table[] = {
-	{ "poolinit.config",    take_repeated,  FIELD(config) },
+	{ "poolinit.config",    take_config_source, FIELD(config) },
 	{ "poolinit.autostart", take_autostart, FIELD(autostart) },
 	{ "poolinit.require",   take_pool_names,     FIELD(require) },
 	{ "poolinit.timeout",   take_duration,  FIELD(timeout) },

@@ -55,8 +55,9 @@ enum {
 
 /* ---- options ---- */
 
-/* Options that are the mount's own, as fstab(5) names them. `super`: the filesystem is told as well, under
- * the same name. */
+/* Options that are the mount's own, as mount(8) names them. `super`: the filesystem is told as well, under
+ * the same name. "silent" and "iversion" are flags of mount(2) alone: the new API has neither
+ * (common_set_sb_flag in fs/fs_context.c). */
 /* clang-format off */
 static const struct flag {
 	const char *name;
@@ -75,6 +76,8 @@ static const struct flag {
 	{ "noatime",     A_NOATIME,     A_ATIME,      MS_NOATIME,     MS_STRICTATIME,  false },
 	{ "strictatime", A_STRICTATIME, A_ATIME,      MS_STRICTATIME, MS_NOATIME,      false },
 	{ "relatime",    0,             A_ATIME,      MS_RELATIME,    MS_NOATIME | MS_STRICTATIME, false },
+	{ "norelatime",  0,             0,            0,              MS_RELATIME,     false },
+	{ "nostrictatime", 0,           A_STRICTATIME, 0,             MS_STRICTATIME,  false },
 	{ "atime",       0,             A_ATIME,      0,              MS_NOATIME,      false },
 	{ "nodiratime",  A_NODIRATIME,  0,            MS_NODIRATIME,  0,               false },
 	{ "diratime",    0,             A_NODIRATIME, 0,              MS_NODIRATIME,   false },
@@ -84,12 +87,26 @@ static const struct flag {
 	{ "dirsync",     0, 0, MS_DIRSYNC,     0,              true },
 	{ "lazytime",    0, 0, MS_LAZYTIME,    0,              true },
 	{ "nolazytime",  0, 0, 0,              MS_LAZYTIME,    true },
+	{ "mand",        0, 0, MS_MANDLOCK,    0,              true },
+	{ "nomand",      0, 0, 0,              MS_MANDLOCK,    true },
+	{ "silent",      0, 0, MS_SILENT,      0,              false },
+	{ "loud",        0, 0, 0,              MS_SILENT,      false },
+	{ "iversion",    0, 0, MS_I_VERSION,   0,              false },
+	{ "noiversion",  0, 0, 0,              MS_I_VERSION,   false },
 };
 /* clang-format on */
 
 /* Options that only mean something to mount(8) and service managers. */
-static const char *const ignored[] = { "defaults", "auto",  "noauto", "nofail", "_netdev", "user",
-	                               "nouser",   "users", "owner",  "group",  "seclabel" };
+static const char *const ignored[] = { "defaults", "auto",   "noauto",  "nofail",  "_netdev",
+	                               "user",     "nouser", "users",   "nousers", "owner",
+	                               "noowner",  "group",  "nogroup", "seclabel" };
+
+/* Those that go on behind these words. */
+static const char *const ignored_prefixes[] = { "x-", "X-", "comment=", "uhelper=", "helper=" };
+
+/* They change what is seen at the target, and are not done here: the kernel refuses them by name, and a pool
+ * does not show another directory than the one that was meant. */
+static const char *const meaningful[] = { "X-mount.subdir=", "X-mount.idmap=" };
 
 /* Options of a security module, and the filesystem that the kernel has where that module is on. A definition
  * may come from a host that has it: elsewhere they mean nothing, and no filesystem takes them. */
@@ -138,8 +155,12 @@ static const struct flag *flag_find(const char *name)
 /* An option that nobody below us understands, and that means nothing to us. */
 static bool is_ignored(const char *name)
 {
-	if (starts_with(name, "x-") || starts_with(name, "comment="))
-		return true;
+	for (size_t i = 0; i < ARRAY_LEN(meaningful); i++)
+		if (starts_with(name, meaningful[i]))
+			return false;
+	for (size_t i = 0; i < ARRAY_LEN(ignored_prefixes); i++)
+		if (starts_with(name, ignored_prefixes[i]))
+			return true;
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
 		if (streq(ignored[i], name))
 			return true;

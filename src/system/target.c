@@ -294,7 +294,7 @@ int target_place(int fd, struct dir_place *place, struct err *e)
 		return 0;
 	}
 	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "cannot look at a directory");
+		return err_sys(e, errno, "cannot look at it");
 	*place = (struct dir_place){
 		.known = true, .dev = st.st_dev, .ino = st.st_ino, .mount = mount_by_fdinfo(fd)
 	};

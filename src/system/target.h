@@ -44,7 +44,8 @@ struct dir_place {
 	int mount;
 };
 
-/* Which directory is it that fd is open on? Its device, inode and mount. A server is not asked. */
+/* Which directory is it that fd is open on? Its device, inode and mount. A server is not asked. The error
+ * names no directory: the caller puts its path in front. */
 int target_place(int fd, struct dir_place *place, struct err *e);
 /* "MOUNT:DEVICE:INODE", as records and the state in run_dir have it; what is not of that form is no place. */
 void target_place_print(const struct dir_place *place, char *out, size_t size);

@@ -61,6 +61,8 @@ int pool_dir_open(const struct pool_def *d, int flags, struct err *e)
 		                : "%s leads to another directory than when pool \"%s\" was started: "
 		                  "pool-destroy and pool-start take the new one",
 		        d->target.path, d->name);
+	} else {
+		err_wrap(e, ERR_KEEP, "cannot use %s, the directory of pool \"%s\"", d->target.path, d->name);
 	}
 	close(fd);
 	return -1;

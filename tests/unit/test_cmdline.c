@@ -201,14 +201,35 @@ static void bad_values_change_nothing(void)
 	take("poolinit.require=good,../bad");
 	CHECK_INT(p.nproblems, 1);
 	CHECK_INT(p.require.n, 0);
+	take("poolinit.require=,");
+	CHECK_STR(only_problem(), "poolinit.require: \",\" names no pool");
+	take("poolinit.require=");
+	CHECK_STR(only_problem(), "poolinit.require: \"\" names no pool");
 	take("poolinit.autostart=a/b");
 	CHECK_INT(p.nproblems, 1);
+	CHECK(!p.autostart);
+	take("poolinit.autostart=,,");
+	CHECK_STR(only_problem(), "poolinit.autostart: \",,\" names no pool");
 	CHECK(!p.autostart);
 	take("poolinit.log=loud");
 	CHECK_INT(p.nproblems, 1);
 	CHECK(!p.log);
 	take("root");
 	CHECK_STR(only_problem(), "root: a value is missing");
+	static const char *const nowhere[] = { "LABEL=", "LABEL=:/libvirt", "UUID=",   "PARTLABEL=:/",
+		                               "sda1",   "NAME=x",          "label=x", ":/x" };
+
+	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "poolinit.config=%s", nowhere[i]);
+		take(text);
+		CHECK_INT(p.config.n, 0);
+		CHECK(strstr(only_problem(), "is neither an absolute path nor a device by LABEL="));
+	}
+	take("poolinit.config=/config poolinit.config=/dev/vdb:/a poolinit.config=PARTUUID=1-2:/b");
+	CHECK_INT(p.nproblems, 0);
+	CHECK_INT(p.config.n, 3);
 	take("poolinit.config=");
 	CHECK_INT(p.nproblems, 1);
 	CHECK_INT(p.config.n, 0);

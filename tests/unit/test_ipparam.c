@@ -214,6 +214,52 @@ static void what_cannot_be_done_is_said(void)
 	CHECK_INT(e.class, ERR_INVALID);
 }
 
+/* dracut.cmdline(7): ip=DEVICE:AUTOCONF:MTU:MAC. */
+static void an_mtu_and_a_hardware_address_are_named(void)
+{
+	static const char *const with[] = { "eth0:dhcp:1500", "eth0:dhcp:9000:52:54:00:12:34:56",
+		                            "eth0:dhcp::52:54:00:12:34:56" };
+
+	for (size_t i = 0; i < ARRAY_LEN(with); i++) {
+		CHECK(parse(with[i]) < 0);
+		CHECK_INT(e.class, ERR_UNSUPPORTED);
+		CHECK(strstr(e.message,
+		             "an MTU or a hardware address is not set here (the rest of it counts)"));
+		CHECK(!strstr(e.message, "client address"));
+		CHECK_INT(p.method, IP_DHCP);
+		CHECK_STR(p.device, "eth0");
+	}
+	CHECK_INT(parse("eth0:dhcp:"), 0);
+	CHECK_INT(parse("eth0:dhcp::"), 0);
+	CHECK_STR(p.device, "eth0");
+	CHECK(parse("192.0.2.5::192.0.2.1:24:vm:eth0:none:1500") < 0);
+	CHECK(strstr(e.message, "\"1500\" behind the autoconf field") && !strstr(e.message, "dns0"));
+	CHECK_INT(p.method, IP_STATIC);
+	/* an address is the client's, whatever stands where the server's should */
+	CHECK(parse("192.0.2.5:dhcp:192.0.2.1") < 0);
+	CHECK(strstr(e.message, "server address"));
+	CHECK_STR(text(&p.client), "192.0.2.5");
+	CHECK(parse("e/0:dhcp:1500") < 0);
+	CHECK_INT(p.method, IP_OFF);
+	CHECK(parse("eth0:later:1500") < 0);
+	CHECK_INT(p.method, IP_OFF);
+}
+
+static void static_needs_an_address(void)
+{
+	static const char *const without[] = { "static", "eth0:static", ":::::eth0:static",
+		                               "0.0.0.0:::::eth0:static" };
+
+	for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+		CHECK(parse(without[i]) < 0);
+		CHECK_INT(e.class, ERR_INVALID);
+		CHECK(strstr(e.message, "\"static\" without a client address: no address is set by it"));
+		CHECK_INT(p.method, IP_OFF);
+	}
+	CHECK_INT(parse("192.0.2.5:::::eth0:static"), 0);
+	CHECK_INT(p.method, IP_STATIC);
+}
+
 static void what_makes_no_sense_is_refused(void)
 {
 	CHECK(parse("") < 0);
@@ -329,6 +375,8 @@ int main(void)
 	RUN(bad_netmasks_are_refused);
 	RUN(bad_devices_and_host_names_are_refused);
 	RUN(what_cannot_be_done_is_said);
+	RUN(an_mtu_and_a_hardware_address_are_named);
+	RUN(static_needs_an_address);
 	RUN(what_makes_no_sense_is_refused);
 	RUN(zero_is_not_given);
 	RUN(the_rest_counts);

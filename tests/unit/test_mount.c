@@ -112,6 +112,56 @@ static void options_of_mount_8_are_not_given_to_the_kernel(void)
 	CHECK(unmount(TARGET, &e) == 0);
 }
 
+static void each_option_of_mount_8_is_known(void)
+{
+	static const char *const words[] = {
+		"X-mount.mkdir",
+		"X-mount.mkdir=0755",
+		"X-mount.owner=0",
+		"X-fstrim.notrim",
+		"silent",
+		"loud",
+		"norelatime",
+		"nostrictatime",
+		"iversion",
+		"noiversion",
+		"uhelper=udisks2",
+		"helper=nfs",
+		"user",
+		"nousers",
+		"noowner",
+		"nogroup",
+		"nomand",
+	};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (mount_tmpfs(TARGET, words[i], &e) < 0)
+			printf("# %s\n", e.message);
+		CHECK_STR(e.message, "");
+		CHECK(unmount(TARGET, &e) == 0);
+	}
+	CHECK(mount_tmpfs(TARGET, "strictatime,nostrictatime,noatime,norelatime", &e) == 0);
+	CHECK(has_option(TARGET, "noatime"));
+	CHECK(unmount(TARGET, &e) == 0);
+	CHECK(mount_tmpfs(TARGET, "strictatime,nostrictatime", &e) == 0);
+	CHECK(has_option(TARGET, "relatime"));
+	CHECK(unmount(TARGET, &e) == 0);
+}
+
+static void an_option_that_changes_what_is_seen_is_refused(void)
+{
+	static const char *const words[] = { "X-mount.subdir=a", "X-mount.idmap=b:0:0:1", "Xmount.mkdir",
+		                             "silently", "uhelper" };
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		CHECK(mount_tmpfs(TARGET, words[i], &e) < 0);
+		CHECK(err_is(&e, ERR_INVALID) && strstr(e.message, "the kernel does not take the option"));
+	}
+	CHECK(mountinfo_find(TARGET, &(struct mount_entry){ 0 }, NULL) == 0);
+}
+
 static void the_later_option_wins(void)
 {
 	struct err e;
@@ -435,6 +485,8 @@ int main(void)
 	}
 	RUN(mounts_are_harmless_unless_told_otherwise);
 	RUN(options_of_mount_8_are_not_given_to_the_kernel);
+	RUN(each_option_of_mount_8_is_known);
+	RUN(an_option_that_changes_what_is_seen_is_refused);
 	RUN(the_later_option_wins);
 	RUN(a_refused_option_is_named_and_its_value_is_not);
 	RUN(an_unknown_filesystem_is_unsupported);

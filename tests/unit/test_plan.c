@@ -211,6 +211,10 @@ static void bad_parameters_are_problems(void)
 	CHECK(says("problem: (command line): ip=1.2.3: client address: \"1.2.3\" is not an address"));
 	CHECK_INT(plan("poolinit.require=nobody"), 1);
 	CHECK(says("no pool is called \"nobody\""));
+	CHECK_INT(plan("poolinit.require=, poolinit.config=LABEL= ip=eth0:static"), 3);
+	CHECK(says("poolinit.require: \",\" names no pool"));
+	CHECK(says("poolinit.config: \"LABEL=\" is neither an absolute path nor a device by LABEL="));
+	CHECK(says("ip=eth0:static: \"static\" without a client address"));
 	CHECK_INT(plan("root=/dev/sda1"), 1);
 	CHECK(says("root= would be refused"));
 	CHECK_INT(plan("poolinit.timeout=soon poolinit.onfail=never"), 2);

@@ -4,8 +4,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "volumes/pool_dir.h"
 #include "system/target.h"
@@ -190,6 +196,44 @@ static void another_directory_is_told_from_the_same(void)
 	CHECK(pool_dir_is_same(&d, &e) == 1);
 }
 
+/* From here on the kernel tells of no open file what it is. */
+static int forbid_looking(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statx, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fstat, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_newfstatat, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+	};
+	struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+	               ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)
+	               : -1;
+}
+
+static void a_directory_that_cannot_be_looked_at_is_named(void)
+{
+	struct pool_def d = { .type = POOL_DIR, .name = "p", .target.path = at("data/images") };
+	struct err e = { 0 };
+	char want[PATH_MAX + 100];
+	int status = -1;
+
+	d.target.place.known = true;
+	snprintf(want, sizeof(want), "cannot use %s, the directory of pool \"p\": cannot look at it: %s",
+	         d.target.path, strerror(EIO));
+
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(forbid_looking() < 0 || pool_dir_open(&d, O_PATH, &e) >= 0 || !streq(e.message, want) ||
+		      e.sys != EIO);
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK_INT(status, 0);
+}
+
 int main(void)
 {
 	fixture_make(root);
@@ -199,6 +243,7 @@ int main(void)
 	RUN(directories_are_made_on_the_way);
 	RUN(a_place_is_a_text_and_back);
 	RUN(another_directory_is_told_from_the_same);
+	RUN(a_directory_that_cannot_be_looked_at_is_named);
 	fixture_remove(root);
 	return check_done();
 }

@@ -40,7 +40,7 @@ struct autoconf {
 };
 
 static const struct autoconf autoconfs[] = {
-	{ "off", IP_OFF, true },       { "none", IP_OFF, true },    { "static", IP_OFF, true },
+	{ "off", IP_OFF, true },       { "none", IP_OFF, true },    { "static", IP_STATIC, true },
 	{ "dhcp", IP_DHCP, true },     { "on", IP_DHCP, true },     { "any", IP_DHCP, true },
 	{ "both", IP_DHCP, true },     { "bootp", IP_DHCP, false }, { "rarp", IP_DHCP, false },
 	{ "ibft", IP_DHCP, false },    { "dhcp6", IP_DHCP, false }, { "auto6", IP_DHCP, false },
@@ -292,6 +292,8 @@ static int take_autoconf(const char *word, struct ip_param *p, struct err *e)
 	}
 	if (p->client.family)
 		return 0;
+	if (a->method == IP_STATIC)
+		return err_set(e, ERR_INVALID, "\"%s\" without a client address", word);
 	if (!a->supported)
 		return err_set(e, ERR_UNSUPPORTED, "\"%s\" is not supported: give an address or \"dhcp\"",
 		               word);
@@ -330,6 +332,29 @@ static void must(struct faults *w, int rc, const struct err *why)
 	w->unusable |= !good(w, rc, why);
 }
 
+/* dracut.cmdline(7) has an MTU and a hardware address behind AUTOCONF. */
+static int say_not_set(const char *text, struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED,
+	               "\"%s\" behind the autoconf field: an MTU or a hardware address is not set here",
+	               text);
+}
+
+/* Name and time servers, where dracut may have its MTU. */
+static void parse_servers(char *const *fields, struct ip_param *p, struct faults *w)
+{
+	struct err e = { 0 };
+	unsigned mtu;
+
+	if (parse_number(fields[F_DNS0], UINT16_MAX, &mtu) == 0) {
+		good(w, say_not_set(fields[F_DNS0], &e), &e);
+		return;
+	}
+	good(w, take_field_address(fields, F_DNS0, &p->dns[0], &e), &e);
+	good(w, take_field_address(fields, F_DNS1, &p->dns[1], &e), &e);
+	good(w, take_field_address(fields, F_NTP0, &p->ntp, &e), &e);
+}
+
 /* All ten fields. Address and interface decide whether anything is configured; each of the others is left
  * out if it is wrong. The netmask is read before the address is judged, as it says what is a network's own
  * address. */
@@ -353,9 +378,7 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 	good(w, take_hostname(fields[F_HOSTNAME], p, &e), &e);
 	must(w, take_device(fields[F_DEVICE], p, &e), &e);
 	good(w, take_autoconf(fields[F_AUTOCONF], p, &e), &e);
-	good(w, take_field_address(fields, F_DNS0, &p->dns[0], &e), &e);
-	good(w, take_field_address(fields, F_DNS1, &p->dns[1], &e), &e);
-	good(w, take_field_address(fields, F_NTP0, &p->ntp, &e), &e);
+	parse_servers(fields, p, w);
 	if (p->client.family && p->gateway.family && p->client.family != p->gateway.family) {
 		good(w, err_set(&e, ERR_INVALID, "client address and gateway are not of the same family"),
 		     &e);
@@ -366,15 +389,29 @@ static void parse_full(char *const *fields, struct ip_param *p, struct faults *w
 		good(w, err_set(&e, ERR_INVALID, "a netmask or gateway without a client address"), &e);
 }
 
-/* "dhcp", "off"; "eth0:dhcp". Not a one-field "192.0.2.5": that is the full form with its other fields left
- * out. */
+/* "dhcp", "off"; "eth0:dhcp"; dracut's "eth0:dhcp:1500:52:54:00:12:34:56". Not a one-field "192.0.2.5": that
+ * is the full form with its other fields left out, as it is with an address before a wrong server's. */
+static bool is_short(char *const *fields, int n)
+{
+	struct ip_address a;
+
+	if (n <= 2)
+		return autoconf_find(fields[n - 1]) != NULL;
+	return *fields[0] && autoconf_find(fields[1]) && ip_address_parse(fields[0], &a, NULL) < 0;
+}
+
 static void parse_short(char *const *fields, int n, struct ip_param *p, struct faults *w)
 {
 	struct err e = { 0 };
 
-	if (n == 2)
+	if (n >= 2)
 		must(w, take_device(fields[0], p, &e), &e);
-	good(w, take_autoconf(fields[n - 1], p, &e), &e);
+	good(w, take_autoconf(fields[n >= 2 ? 1 : 0], p, &e), &e);
+	for (int i = 2; i < n; i++)
+		if (*fields[i]) {
+			good(w, say_not_set(fields[i], &e), &e);
+			return;
+		}
 }
 
 int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
@@ -398,7 +435,7 @@ int ip_param_parse(const char *value, struct ip_param *out, struct err *e)
 		fields[i] = empty;
 	if (!good(&w, split_fields(text, fields, &n, &why), &why) && n < FIELDS)
 		w.unusable = true;
-	else if (n <= 2 && autoconf_find(fields[n - 1]))
+	else if (is_short(fields, n))
 		parse_short(fields, n, out, &w);
 	else
 		parse_full(fields, out, &w);

@@ -4,7 +4,8 @@
  *
  *     ip=CLIENT:SERVER:GATEWAY:NETMASK:HOSTNAME:DEVICE:AUTOCONF:DNS0:DNS1:NTP0
  *     (Documentation/admin-guide/nfs/nfsroot.rst)
- *     ip=AUTOCONF     ip=DEVICE:AUTOCONF
+ *     ip=AUTOCONF     ip=DEVICE:AUTOCONF[:MTU[:MAC]]
+ *     (dracut.cmdline(7); an MTU or a hardware address is told as not set)
  *
  * IPv6 addresses stand in brackets; CLIENT may carry its prefix length ("192.0.2.5/24"), and so may NETMASK
  * ("24").

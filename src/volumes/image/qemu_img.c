@@ -87,8 +87,8 @@ static void option(struct buf *b, const char *name, const char *value)
 		buf_adds(b, *value == ',' ? ",," : (char[]){ *value, '\0' });
 }
 
-/* "--object secret,id=…,file=…": the passphrase's file is named by the path that it has in the tool's jail.
- */
+/* "--object secret,id=…,file=…": the passphrase's pipe is named by the path that it has in the tool's jail.
+ * It is read to its end when the option is. */
 static void add_secret(struct qemu_img_words *w, const char *id, const char *path)
 {
 	struct buf b = BUF_INIT;

@@ -6,8 +6,8 @@
  * files that we name ("backing": null where there is none). It opens the files that we have opened, by
  * /proc/self/fd/N. What a format has no option for (the extents of a vmdk, the data file of a qcow2) is
  * refused before, see clone.c, and out of its reach if the image changes meanwhile: it is confined
- * (base/jail.h), or not run. Passphrases reach it as files in memory, never by argv, environment or a file on
- * disk.
+ * (base/jail.h), or not run. Passphrases reach it as pipes, never by argv, environment or a file: a file
+ * could be named by such a header, and be copied out as its data.
  */
 #ifndef POOLINIT_VOLUMES_IMAGE_QEMU_IMG_H
 #define POOLINIT_VOLUMES_IMAGE_QEMU_IMG_H
@@ -32,7 +32,7 @@ struct qemu_img_file {
 	const char *format; /* of the volume: "raw", "iso", "qcow2", …; NULL: raw */
 	bool luks;          /* encrypted so */
 	bool block;         /* a block device */
-	const char *secret; /* path of the file with its passphrase; NULL without one */
+	const char *secret; /* path of the pipe with its passphrase; NULL without one */
 	/* the image under it, as we know it; NULL: it has none, whatever its header says */
 	const struct qemu_img_file *backing;
 };

@@ -3,11 +3,13 @@
  * qemu-img run on files that are open here, shut off from all others.
  *
  * Everything that the tool may touch is opened before it starts, and given to it by number; the jail has no
- * other file of ours. A secret is a file in memory among them.
+ * other file of ours. An image that is changed meanwhile can name any of them as where its data are. So a
+ * passphrase is a pipe: qemu-img has emptied it before it opens an image, and takes no pipe for one.
  */
 #include "volumes/image/qemu_img.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,7 +17,7 @@
 #include "base/spawn.h"
 #include "base/util.h"
 
-_Static_assert(QEMU_IMG_LAYERS + 4 <= SPAWN_FILES, "source, layers, target, three files in memory");
+_Static_assert(QEMU_IMG_LAYERS + 4 <= SPAWN_FILES, "source, layers, target, two passphrases, one stand-in");
 
 /* What one run works with. */
 struct qemu_img_job {
@@ -27,8 +29,9 @@ struct qemu_img_job {
 	struct op *op;
 	int (*words)(const struct qemu_img_job *j, struct qemu_img_words *w, const struct qemu_img_file *from,
 	             const struct qemu_img_file *to, struct err *e);
-	int memory[3];          /* files in memory: secrets of from and to, the stand-in for a backing file */
-	int files[SPAWN_FILES]; /* what it is given */
+	int from_secret, to_secret; /* pipes with a passphrase; -1 without */
+	int stand_in;               /* a file in memory, for a backing file; -1 without */
+	int files[SPAWN_FILES];     /* what it is given */
 	unsigned n;
 };
 
@@ -53,7 +56,7 @@ static int resize_line(const struct qemu_img_job *j, struct qemu_img_words *w,
 	return qemu_img_resize_words(w, to, j->capacity, j->shrink, e);
 }
 
-/* ---- one run ---- */
+/* ---- the files, as the tool sees them ---- */
 
 #define PATH_SIZE 32
 
@@ -82,7 +85,7 @@ struct layers {
 	struct qemu_img_file empty;
 };
 
-/* memory: of the passphrase, of what stands in for the backing file; -1 without. */
+/* secret, stand_in: descriptors of the job; -1 without. */
 static const struct qemu_img_file *layers_of(struct qemu_img_job *j, const struct qemu_img_open *o,
                                              int secret, int stand_in, struct layers *l)
 {
@@ -122,6 +125,52 @@ static int qemu_img_failed(struct tool *t, struct err *e)
 	return err_set(e, ERR_STORAGE, "qemu-img: %s", *said ? said : "ended without a word");
 }
 
+/* ---- what it is given beside the images ---- */
+
+/* A pipe with the passphrase in it and no writer: whoever reads it comes to its end. It takes the place of
+ * *fd, if that is one that has been read. Without a passphrase there is none. */
+static int fill_passphrase(const struct secret_value *s, int *fd, struct err *e)
+{
+	int ends[2], rc;
+
+	if (!s)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, errno, "cannot make a pipe for qemu-img");
+	rc = write(ends[1], s->data, s->len) == (ssize_t)s->len ? 0 : -1;
+	close(ends[1]);
+	if (rc < 0)
+		err_set(e, ERR_LIMIT, "a passphrase of %zu bytes does not fit into a pipe for qemu-img",
+		        s->len);
+	else if (*fd >= 0 && dup3(ends[0], *fd, O_CLOEXEC) < 0)
+		rc = err_sys(e, errno, "cannot fill a pipe for qemu-img again");
+	if (rc == 0 && *fd < 0)
+		*fd = ends[0];
+	else
+		close(ends[0]);
+	return rc;
+}
+
+static int fill_passphrases(struct qemu_img_job *j, struct err *e)
+{
+	if (j->from && fill_passphrase(j->from->secret, &j->from_secret, e) < 0)
+		return -1;
+	return fill_passphrase(j->to->secret, &j->to_secret, e);
+}
+
+/* Zeros, as many as the backing file may have bytes. */
+static int make_stand_in(struct qemu_img_job *j, struct err *e)
+{
+	if (!j->to->covered)
+		return 0;
+	j->stand_in = memfd_create("image", MFD_CLOEXEC);
+	if (j->stand_in < 0 || ftruncate(j->stand_in, (off_t)j->to->covered) < 0)
+		return err_sys(e, errno, "cannot make a file in memory for qemu-img");
+	return 0;
+}
+
+/* ---- the run ---- */
+
 #define LUKS_TRIES 20
 
 /* For LUKS qemu-img measures the CPU, and gives up by chance where the clock is too coarse for it: that says
@@ -136,8 +185,8 @@ static bool is_chance(const struct tool *t)
 static int run_qemu_img(struct qemu_img_job *j, struct err *e)
 {
 	struct layers source = { 0 }, target = { 0 };
-	const struct qemu_img_file *from = layers_of(j, j->from, j->memory[0], -1, &source),
-				   *to = layers_of(j, j->to, j->memory[1], j->memory[2], &target);
+	const struct qemu_img_file *from = layers_of(j, j->from, j->from_secret, -1, &source),
+				   *to = layers_of(j, j->to, j->to_secret, j->stand_in, &target);
 	cleanup_words struct qemu_img_words w = { 0 };
 	struct tool t = { .deadline = j->op->deadline, .files = j->files, .nfiles = j->n, .confined = true };
 	struct tool once;
@@ -151,7 +200,9 @@ static int run_qemu_img(struct qemu_img_job *j, struct err *e)
 	for (int i = 1; i < LUKS_TRIES && rc == 0 && is_chance(&t); i++) {
 		tool_free(&t);
 		t = once;
-		rc = spawn_run(&t, e);
+		rc = fill_passphrases(j, e);
+		if (rc == 0)
+			rc = spawn_run(&t, e);
 	}
 	if (rc == 0 && t.status != 0)
 		rc = qemu_img_failed(&t, e);
@@ -159,29 +210,14 @@ static int run_qemu_img(struct qemu_img_job *j, struct err *e)
 	return rc;
 }
 
-/* ---- what it is given beside the images ---- */
-
-#define NONE   (-1)
-#define FAILED (-2)
-
-/* A file in memory: a passphrase, or as much nothing. */
-static int memory_file(const struct secret_value *s, uint64_t size, struct err *e)
+static void close_given(int fd)
 {
-	int fd;
-
-	if (!s && !size)
-		return NONE;
-	fd = memfd_create("image", MFD_CLOEXEC);
-	if (fd >= 0 && (s ? write(fd, s->data, s->len) == (ssize_t)s->len : ftruncate(fd, (off_t)size) == 0))
-		return fd;
-	err_sys(e, errno, "cannot make a file in memory for qemu-img");
 	if (fd >= 0)
 		close(fd);
-	return FAILED;
 }
 
-/* Files in memory are made, the tool is run, and the files are closed whatever came of it. Their content
- * goes with the last descriptor. */
+/* The tool is run, and what was made for it is closed whatever came of it: that content goes with the last
+ * descriptor. */
 static int job_run(struct qemu_img_job *j, struct err *e)
 {
 	int rc = -1;
@@ -190,14 +226,12 @@ static int job_run(struct qemu_img_job *j, struct err *e)
 		return err_set(
 			e, ERR_NO_TOOL,
 			"this needs qemu-img, which is not installed (package qemu-utils or qemu-img)");
-	j->memory[0] = memory_file(j->from ? j->from->secret : NULL, 0, e);
-	j->memory[1] = memory_file(j->to->secret, 0, e);
-	j->memory[2] = memory_file(NULL, j->to->covered, e);
-	if (j->memory[0] != FAILED && j->memory[1] != FAILED && j->memory[2] != FAILED)
+	j->from_secret = j->to_secret = j->stand_in = -1;
+	if (fill_passphrases(j, e) == 0 && make_stand_in(j, e) == 0)
 		rc = run_qemu_img(j, e);
-	for (size_t i = 0; i < ARRAY_LEN(j->memory); i++)
-		if (j->memory[i] >= 0)
-			close(j->memory[i]);
+	close_given(j->from_secret);
+	close_given(j->to_secret);
+	close_given(j->stand_in);
 	return rc;
 }
 
