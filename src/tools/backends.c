@@ -84,6 +84,57 @@ static void print_table(struct buf *out)
 	}
 }
 
+/* An operation of the interface, and whether a backend has it. */
+struct operation_cell {
+	const char *word;
+	bool has;
+};
+
+static const char *yes_or_no(bool has)
+{
+	return has ? "yes" : "-";
+}
+
+/* One row of the table of operations, or, without a backend, its head. start and refresh are not in it: every
+ * backend has them. */
+static void print_operations_row(const struct backend *b, struct buf *out)
+{
+	static const struct backend none;
+	const struct backend *of = b ? b : &none;
+	const struct operation_cell cells[] = {
+		{ "find", of->find },
+		{ "build", of->build },
+		{ "delete", of->delete },
+		{ "vol-create", of->vol_create },
+		{ "vol-clone", of->vol_create && of->vol_open },
+		{ "vol-delete", of->vol_delete },
+		{ "vol-resize", of->vol_resize },
+		{ "vol-wipe", of->vol_wipe },
+		{ "vol-upload, vol-download", of->vol_open },
+	};
+
+	if (b)
+		buf_printf(out, "| `%s` |", pool_type_word(b->type));
+	else
+		buf_adds(out, "| type |");
+	for (size_t i = 0; i < ARRAY_LEN(cells); i++)
+		buf_printf(out, " %s |", b ? yes_or_no(cells[i].has) : cells[i].word);
+	buf_adds(out, "\n");
+}
+
+/* Which operations the types have, as the README has it. What is "-" is answered with "unsupported". */
+static void print_operations(struct buf *out)
+{
+	print_operations_row(NULL, out);
+	buf_adds(out, "|---|---|---|---|---|---|---|---|---|---|\n");
+	for (int t = 0; t < POOL_TYPES; t++) {
+		const struct backend *b = backend_find((enum pool_type)t);
+
+		if (b)
+			print_operations_row(b, out);
+	}
+}
+
 static const struct {
 	const char *word;
 	void (*print)(struct buf *out);
@@ -91,6 +142,7 @@ static const struct {
 	{ "table", print_table },
 	{ "list", print_words },
 	{ "markdown", print_markdown },
+	{ "operations", print_operations },
 };
 
 int backends_main(int argc, char **argv)
@@ -99,7 +151,7 @@ int backends_main(int argc, char **argv)
 	const char *format = "table";
 	const struct option_row rows[] = {
 		{ "format", "WORD", OPTION_TEXT, &format,
-		  "table (the default), list (the types that work), markdown" },
+		  "table (the default), list (the types that work), markdown, operations" },
 	};
 	static const struct role_help help = {
 		"backends",
@@ -120,6 +172,7 @@ int backends_main(int argc, char **argv)
 		fprintf(stderr, "poolinit backends: cannot write the table\n");
 		return 1;
 	}
-	fprintf(stderr, "poolinit backends: --format is table, list or markdown, not \"%.80s\"\n", format);
+	fprintf(stderr, "poolinit backends: --format is table, list, markdown or operations, not \"%.80s\"\n",
+	        format);
 	return EXIT_USAGE;
 }
