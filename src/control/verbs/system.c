@@ -231,8 +231,12 @@ void verb_wait(struct call *c)
 		call_wait_boot(c, deadline);
 		return;
 	}
-	err_set(&e, what ? ERR_INVALID : ERR_MISSING,
-	        "wait for what? wait pool=NAME [phase=active,…] or wait boot");
+	if (what && !streq(what, "boot") && !call_arg(c, "pool"))
+		err_set(&e, ERR_INVALID, "\"%.100s\" is not \"boot\": for a pool, wait pool=%.100s", what,
+		        what);
+	else
+		err_set(&e, what ? ERR_INVALID : ERR_MISSING,
+		        "wait for what? wait pool=NAME [phase=active,…] or wait boot");
 	call_fail(c, &e);
 }
 
