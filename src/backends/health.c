@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,11 +127,14 @@ warn(struct op *op, const struct mount_entry *m, const char *check, const char *
 	         m->source, what, check);
 }
 
-/* What the kernel has found wrong, of xfs: a word of bits in what it tells of the filesystem's geometry. */
+/* What the kernel has found wrong, of xfs: a word of bits in what it tells of the filesystem's geometry
+ * (kernel fs/xfs/libxfs/xfs_fs.h: struct xfs_fsop_geom). `checked` says what was looked at, and is set by
+ * each replay of the log, which counts the free space anew. */
 struct xfs_geometry {
-	uint32_t before[29], sick, more[34];
+	uint32_t before[28], sick, checked, more[34];
 };
 _Static_assert(sizeof(struct xfs_geometry) == 256, "struct xfs_fsop_geom has 256 bytes");
+_Static_assert(offsetof(struct xfs_geometry, sick) == 112, "behind logsunit");
 #define XFS_GEOMETRY _IOR('X', 126, struct xfs_geometry)
 
 void health_warn(const struct mount_entry *m, const char *target, struct op *op)
