@@ -88,11 +88,10 @@ static int members_make(const struct claimed *c, size_t *made, struct op *op, st
 	return 0;
 }
 
-/* LVM writes past the kernel's memory, but not past the disks' own. */
-static int flush_all(const char *const *paths, size_t n, struct err *e)
+int group_flush(const char *const *nodes, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
-		if (format_flush(paths[i], e) < 0)
+		if (format_flush(nodes[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -128,7 +127,7 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 	if (rc < 0)
 		members_unmake(c, made, op);
 	else
-		rc = flush_all(words + 2, c->n, e);
+		rc = group_flush(words + 2, c->n, e);
 	lvm_scan_forget();
 	group_report_forget();
 	return rc == 0 ? 0 : err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
@@ -152,7 +151,7 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 		return err_set(e, ERR_STATE,
 		               "cannot remove volume group \"%s\": %u of its %u physical volumes are missing",
 		               vg, g.missing, g.pvs);
-	if (group_run(words, vg, &g, op, NULL, e) < 0 || flush_all(g.nodes, g.members, e) < 0)
+	if (group_run(words, vg, &g, op, NULL, e) < 0 || group_flush(g.nodes, g.members, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		char path[PATH_MAX];

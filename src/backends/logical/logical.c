@@ -194,7 +194,7 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 
 /* What volumes are made of: a group with mirrors or thin volumes is not activated without. */
 #define LOGICAL_MODULES                                                                                      \
-	"dm-mod dm-mirror dm-snapshot dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
+	"dm-mod dm-mirror dm-snapshot dm-zero dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
 
 static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
@@ -339,6 +339,8 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	if (!g.found && group_state(vg, &g, op) != STATE_ACTIVE)
 		return err_set(e, ERR_STORAGE, "cannot list the volumes: %s", op->why);
+	if (op->sweep && g.found)
+		logical_sweep(vg, &g, op);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;
@@ -373,6 +375,9 @@ const struct backend logical_backend = {
 	.find = logical_find,
 	.identify = logical_identify,
 	.refresh = logical_refresh,
-	.vol_wipe = block_vol_wipe,
+	.vol_create = logical_vol_create,
+	.vol_delete = logical_vol_delete,
+	.vol_resize = logical_vol_resize,
+	.vol_wipe = logical_vol_wipe,
 	.vol_open = block_vol_open,
 };

@@ -19,7 +19,7 @@ static struct {
 	bool valid;
 	char uuid[39];
 	unsigned pvs, missing;
-	uint64_t size, available;
+	uint64_t size, available, extent;
 	struct group_volume *volumes;
 	size_t n, room;
 } kept;
@@ -100,7 +100,16 @@ static bool should_be_active(const struct group_volume *v)
 
 bool group_lists(const struct group_volume *v)
 {
-	return letter(v, ATTR_STATE) == 'a' && letter(v, ATTR_TYPE) != 't' && check_lvm_name(v->name);
+	return letter(v, ATTR_STATE) == 'a' && letter(v, ATTR_TYPE) != 't' && !v->unfinished &&
+	       check_lvm_name(v->name);
+}
+
+const struct group_volume *group_volume(const struct group *g, const char *name)
+{
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (streq(g->volumes[i].name, name))
+			return &g->volumes[i];
+	return NULL;
 }
 
 /* ---- asking ---- */
@@ -131,6 +140,18 @@ static void take_group(const struct lvm_field *f, int n)
 	kept.missing = (unsigned)group_number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
 	kept.size = group_number(lvm_get(f, n, "VG_SIZE"));
 	kept.available = group_number(lvm_get(f, n, "VG_FREE"));
+	kept.extent = group_number(lvm_get(f, n, "VG_EXTENT_SIZE"));
+}
+
+/* Is it in a list with commas? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+		if (strncmp(p, word, n) == 0 && (p[n] == ',' || !p[n]))
+			return true;
+	return false;
 }
 
 static struct group_volume *volume_add(const struct lvm_field *f, int n)
@@ -152,6 +173,7 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	snprintf(v->uuid, sizeof(v->uuid), "%s", lvm_get(f, n, "LV_UUID"));
 	snprintf(v->attr, sizeof(v->attr), "%s", lvm_get(f, n, "LV_ATTR"));
 	snprintf(v->origin, sizeof(v->origin), "%s", lvm_get(f, n, "ORIGIN"));
+	v->unfinished = has_word(lvm_get(f, n, "LV_TAGS"), GROUP_UNFINISHED);
 	return v;
 }
 
@@ -195,9 +217,11 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	/* clang-format off */
 	const char *const words[] = {
 		"fullreport", LVM_REPORT,
-		"--configreport", "vg", "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free",
+		"--configreport", "vg", "-o",
+		"vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free,vg_extent_size",
 		"-S", select,
-		"--configreport", "seg", "-o", "vg_uuid,lv_name,lv_uuid,lv_attr,lv_size,origin,devices",
+		"--configreport", "seg", "-o", 
+		"vg_uuid,lv_name,lv_uuid,lv_attr,lv_size,origin,lv_tags,devices",
 		"-O", "vg_name,lv_name,seg_start", "-S", select,
 		"--configreport", "lv", "-o", "lv_name", "-S", none,
 		"--configreport", "pv", "-o", "pv_name", "-S", no_disk,
@@ -230,6 +254,7 @@ int group_report(const char *vg, struct group *g, struct op *op, struct err *e)
 	g->missing = kept.missing;
 	g->size = kept.size;
 	g->available = kept.available;
+	g->extent = kept.extent;
 	g->volumes = kept.volumes;
 	g->nvolumes = kept.valid ? kept.n : 0;
 	g->inactive = 0;

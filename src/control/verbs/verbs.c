@@ -178,6 +178,7 @@ static const struct verb_arg vol_create_as_args[] = {
 	{ "capacity", ARG_SIZE, true, true, LEVEL_READ, "its size: 10G" },
 	SIZE("allocation", "how much of it is taken at once (default: all of a raw volume)"),
 	OPTION("format", "raw, qcow2, …"),
+	OPTION("layout", "of a logical volume: linear, striped, thin, raid1 … with KEY=VALUE words behind it"),
 	OPTION("backing-vol", "name, path or key of the volume below"),
 	OPTION("backing-vol-format", "its format"),
 	FLAG("prealloc-metadata", "qcow2: make all tables now"),
