@@ -357,7 +357,7 @@ const struct backend logical_backend = {
 	.summary = "an LVM volume group; its logical volumes",
 	.waits_for = WAIT_DEVICE,
 	.needs = "volume group",
-	.image = IMAGE("logical", LOGICAL_MODULES, "", ""),
+	.image = IMAGE("logical", LOGICAL_MODULES, "raid0 raid1 raid10 raid456", ""), /* levels of dm-raid */
 	.deadline = { .start = SECONDS(60),
 	              .stop = SECONDS(30),
 	              .refresh = SECONDS(60),

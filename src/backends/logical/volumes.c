@@ -215,6 +215,15 @@ static int fill(struct making *m, struct err *e)
 	return group_open(m->d, &m->g, m->op, e) < 0 ? -1 : change(words, group_name(m->d), &m->g, m->op, e);
 }
 
+/* A command that fails in the middle may leave the volume there. */
+static void unmake(struct making *m)
+{
+	const char *vg = group_name(m->d);
+
+	if (group_open(m->d, &m->g, m->op, NULL) == 0 && group_volume(&m->g, m->v->name))
+		remove_volume(vg, m->v->name, &m->g, m->op, NULL);
+}
+
 static int make(struct making *m, struct err *e)
 {
 	const char *vg = group_name(m->d);
@@ -222,13 +231,12 @@ static int make(struct making *m, struct err *e)
 
 	snprintf(m->path, sizeof(m->path), "/dev/%s/%s", vg, m->v->name);
 	if (layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
-	                 m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0 ||
-	    change(w.argv, vg, &m->g, m->op, e) < 0)
+	                 m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
-	if (give_perms(m, e) == 0 && (!m->from || fill(m, e) == 0))
+	if (change(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
+	    (!m->from || fill(m, e) == 0))
 		return 0;
-	if (group_open(m->d, &m->g, m->op, NULL) == 0)
-		remove_volume(vg, m->v->name, &m->g, m->op, NULL);
+	unmake(m);
 	return -1;
 }
 
