@@ -31,12 +31,12 @@ static int dm_attribute(const char *sysname, const char *name, char *out, size_t
 	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
 }
 
-/* A part of another volume: LVM keeps these names to itself (lvm(8), "Valid names"). Those of RAID have a uuid
- * like any other. */
+/* A part of another volume: LVM keeps these names to itself (lvm(8), "Valid names"). Those of RAID have a
+ * uuid like any other. */
 static bool is_hidden(const char *lv)
 {
-	static const char *const parts[] = { "_rimage", "_rmeta", "_mimage", "_mlog",    "_tdata",  "_tmeta",
-		                             "_cdata",  "_cmeta", "_cvol",   "_corig",   "_pmspare", "_vdata",
+	static const char *const parts[] = { "_rimage",  "_rmeta",  "_mimage", "_mlog",  "_tdata",   "_tmeta",
+		                             "_cdata",   "_cmeta",  "_cvol",   "_corig", "_pmspare", "_vdata",
 		                             "_vorigin", "_wcorig", "_iorig",  "_imeta" };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)

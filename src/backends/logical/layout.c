@@ -94,8 +94,8 @@ static int take_word(struct layout *l, char *word, unsigned *seen, struct err *e
 	char *value = strchr(word, '=');
 
 	for (size_t i = 0; value && i < ARRAY_LEN(key_words); i++)
-		if (strncmp(word, key_words[i], (size_t)(value - word)) == 0 &&
-		    !key_words[i][value - word] && (kinds[l->kind].may & 1U << i)) {
+		if (strncmp(word, key_words[i], (size_t)(value - word)) == 0 && !key_words[i][value - word] &&
+		    (kinds[l->kind].may & 1U << i)) {
 			*seen |= 1U << i;
 			return take_key(l, 1U << i, key_words[i], value + 1, e);
 		}
@@ -114,10 +114,11 @@ static int take_kind(struct layout *l, const char *word, struct err *e)
 			                                 "vdoformat, a kernel with dm-vdo, and LVM's own "
 			                                 "program; one that is there is used");
 		}
-	return err_set(e, ERR_INVALID,
-	               "unknown layout \"%.40s\": linear, striped, thin, snapshot, sparse, cache, raid1, raid5, "
-	               "raid6 and raid10 are known",
-	               word);
+	return err_set(
+		e, ERR_INVALID,
+		"unknown layout \"%.40s\": linear, striped, thin, snapshot, sparse, cache, raid1, raid5, "
+		"raid6 and raid10 are known",
+		word);
 }
 
 int layout_read(const char *text, struct layout *out, struct err *e)
@@ -178,11 +179,12 @@ static int thin_words(const struct layout *l, const char *vg, const struct group
 	const struct group_volume *pool = group_volume(g, l->pool);
 
 	if (pool && pool->attr[0] != 't')
-		return err_set(e, ERR_INVALID, "\"%s\" is a volume of group \"%s\", and no thin pool", l->pool,
-		               vg);
+		return err_set(e, ERR_INVALID, "\"%s\" is a volume of group \"%s\", and no thin pool",
+		               l->pool, vg);
 	if (!pool && !l->size)
 		return err_set(e, ERR_INVALID,
-		               "there is no thin pool \"%s\" in group \"%s\": with size= it is made", l->pool, vg);
+		               "there is no thin pool \"%s\" in group \"%s\": with size= it is made", l->pool,
+		               vg);
 	size_option(w, "-V", capacity);
 	if (!pool)
 		size_option(w, "-L", l->size);
@@ -201,8 +203,8 @@ static void snapshot_words(const struct layout *l, const struct group_volume *or
 }
 
 /* The volume's own extents are to lie on other devices than its cache. */
-static int cache_words(const struct layout *l, const struct group *g, uint64_t capacity, struct layout_words *w,
-                       struct err *e)
+static int cache_words(const struct layout *l, const struct group *g, uint64_t capacity,
+                       struct layout_words *w, struct err *e)
 {
 	size_t others = 0;
 

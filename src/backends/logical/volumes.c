@@ -52,7 +52,8 @@ static const struct group_volume *find(const struct group *g, const struct volum
 		return NULL;
 	}
 	if (v->key && !streq(v->key, lv->uuid)) {
-		err_set(e, ERR_STATE, "\"%s\" is another logical volume now: pool-refresh looks again", v->name);
+		err_set(e, ERR_STATE, "\"%s\" is another logical volume now: pool-refresh looks again",
+		        v->name);
 		return NULL;
 	}
 	return lv;
@@ -127,9 +128,10 @@ static int settle_layout(struct making *m, struct err *e)
 		l->kind = LAYOUT_SPARSE;
 		l->size = v->allocation;
 		if (!l->size)
-			return err_set(e, ERR_INVALID,
-			               "a sparse volume needs some allocation for what is written to it; "
-			               "<layout> thin pool=NAME makes one that takes its space from a thin pool");
+			return err_set(
+				e, ERR_INVALID,
+				"a sparse volume needs some allocation for what is written to it; "
+				"<layout> thin pool=NAME makes one that takes its space from a thin pool");
 	}
 	return 0;
 }
@@ -141,9 +143,10 @@ static int settle_reflink(struct making *m, struct err *e)
 
 	m->origin = streq_null(m->from->pool->name, m->d->name) ? group_volume(&m->g, name) : NULL;
 	if (!m->origin || m->origin->attr[0] != 'V' || m->v->layout)
-		return err_set(e, ERR_UNSUPPORTED,
-		               "volume \"%s\" cannot share storage with \"%s\": only thin volumes of one group can",
-		               m->v->name, name);
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"volume \"%s\" cannot share storage with \"%s\": only thin volumes of one group can",
+			m->v->name, name);
 	m->layout = (struct layout){ .kind = LAYOUT_SNAPSHOT };
 	m->from = NULL;
 	return 0;
@@ -174,7 +177,8 @@ static int check_making(struct making *m, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "an encrypted logical volume is not made here: encrypt what is put on it");
 	if (v->perms.label)
-		op_note(m->op, "the label of volume \"%s\" is not set: a device's is set by its host", v->name);
+		op_note(m->op, "the label of volume \"%s\" is not set: a device's is set by its host",
+		        v->name);
 	if (m->flags & VOL_PREALLOC_METADATA)
 		return err_set(e, ERR_UNSUPPORTED, "a logical volume has no tables to be made in advance");
 	if (settle_layout(m, e) < 0 || group_open(m->d, &m->g, m->op, e) < 0)
@@ -224,14 +228,29 @@ static void unmake(struct making *m)
 		remove_volume(vg, m->v->name, &m->g, m->op, NULL);
 }
 
+/* A thin pool that is there, and smaller than the layout says, grows. */
+static int grow_pool(struct making *m, struct err *e)
+{
+	const struct group_volume *pool = group_volume(&m->g, m->layout.pool);
+	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
+	char target[300], size[40];
+	const char *const words[] = { "lvextend", "-y", "-L", size, target, NULL };
+
+	if (m->layout.kind != LAYOUT_THIN || !pool || pool->attr[0] != 't' || pool->size >= wanted)
+		return 0;
+	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->layout.pool);
+	snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
+	return change(words, group_name(m->d), &m->g, m->op, e) < 0 ? -1 : group_open(m->d, &m->g, m->op, e);
+}
+
 static int make(struct making *m, struct err *e)
 {
 	const char *vg = group_name(m->d);
 	struct layout_words w = { .n = 0 };
 
 	snprintf(m->path, sizeof(m->path), "/dev/%s/%s", vg, m->v->name);
-	if (layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
-	                 m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
+	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
+	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
 	if (change(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
 	    (!m->from || fill(m, e) == 0))
@@ -302,10 +321,11 @@ static int check_resize(const struct group *g, const struct group_volume *lv, co
 	if (!wanted)
 		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
 	if (wanted < lv->size && !(flags & VOL_SHRINK))
-		return err_set(e, ERR_INVALID,
-		               "%llu bytes are less than the %llu that it has: shrinking loses data and must be "
-		               "asked for (--shrink)",
-		               (unsigned long long)wanted, (unsigned long long)lv->size);
+		return err_set(
+			e, ERR_INVALID,
+			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
+			"asked for (--shrink)",
+			(unsigned long long)wanted, (unsigned long long)lv->size);
 	return wanted < lv->size ? is_free(v->path, v->name, e) : 0;
 }
 
@@ -344,9 +364,10 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	if (group_open(d, &g, op, e) < 0 || !(lv = find(&g, v, e)))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
 	if (strchr("sS", lv->attr[0]))
-		return err_set(e, ERR_UNSUPPORTED,
-		               "volume \"%s\" is a snapshot or sparse: writing to all of it would fill it up; "
-		               "delete it instead",
-		               v->name);
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"volume \"%s\" is a snapshot or sparse: writing to all of it would fill it up; "
+			"delete it instead",
+			v->name);
 	return block_vol_wipe(d, op, v, algorithm, e);
 }
