@@ -258,14 +258,17 @@ static int activate(const char *vg, struct group *g, struct op *op, struct err *
 	struct err why = { 0 };
 	char active[39], wait[200];
 
-	if (group_run(words, vg, g, op, NULL, &why) == 0) {
+	bool done = group_run(words, vg, g, op, NULL, &why) == 0;
+	bool any = group_active(vg, g->uuid, active);
+
+	if (done && (any || !g->missing)) {
 		group_activated(vg, g);
 		return 0;
 	}
 	group_report_forget();
 	if (strstr(why.message, "mapper")) /* LVM misses the device-mapper, or one of its targets */
 		module_explain(LOGICAL_MODULES, &why);
-	op->begun = group_active(vg, g->uuid, active); /* some of its volumes */
+	op->begun = any; /* some of its volumes */
 	if (op->begun && !g->deadly) {
 		op_note(op, "volume group \"%s\" is not wholly active: %s", vg, why.message);
 		return 0;

@@ -26,6 +26,11 @@ static int group_open(const struct pool_def *d, struct group *g, struct op *op, 
 		return -1;
 	if (!g->found)
 		return err_set(e, ERR_STATE, "volume group \"%s\": %s", group_name(d), g->why);
+	if (g->missing) /* what LVM would write then counts them as lost for good */
+		return err_set(
+			e, ERR_STATE,
+			"volume group \"%s\" is not changed while %u of its %u physical volumes %s missing",
+			group_name(d), g->missing, g->pvs, g->missing == 1 ? "is" : "are");
 	return 0;
 }
 
