@@ -176,6 +176,11 @@ struct pool_boot {
 	enum onfail onfail;
 };
 
+/* <fill xmlns="urn:poolinit:fill:1">80 95</fill>: how full what fills up unseen (thin pools, snapshots) may
+ * be before there is a warning, and another one. */
+#define POOL_FILL_NS    "urn:poolinit:fill:1"
+#define POOL_FILL_MARKS 2
+
 /* One definition. The arena has one owner: a copy of the struct is good only where the original is
  * forgotten. */
 struct pool_def {
@@ -214,6 +219,7 @@ struct pool_def {
 	const struct pool_option *rbd_options;
 	size_t nrbd_options;
 	struct pool_boot boot;
+	unsigned fill_marks[POOL_FILL_MARKS]; /* per cent; 0: not given */
 };
 
 /* Free the definition with all its texts. It is empty then: freeing it again is harmless, and so is freeing

@@ -58,8 +58,9 @@ struct op {
 	enum pool_state state; /* this: check is not asked */
 	char why[400];         /* check, refresh: why it is not active, or not wholly; a clause; or "" */
 	char warning[240];     /* check: what is wrong though it is active, a sentence; or "" */
-	const char *detail;    /* check: what the last one has put in `detail`, or NULL */
-	bool aborted;          /* check: of an ext4 filesystem, the journal */
+	char fill[400]; /* check, refresh: how full they are that fill up unseen, "tp0 data=41.27%"; or "" */
+	const char *detail; /* check: what the last one has put in `detail`, or NULL */
+	bool aborted;       /* check: of an ext4 filesystem, the journal */
 	/* in and out: what may not be tried again, as it brought down who tried, until it has changed; or
 	 * "" */
 	char avoid[120];

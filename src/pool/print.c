@@ -186,5 +186,8 @@ void pool_print(const struct pool_def *d, struct buf *out)
 	print_option_list("fs", "mount_opts", d->mount_options, d->nmount_options, out);
 	print_option_list("rbd", "config_opts", d->rbd_options, d->nrbd_options, out);
 	print_boot(&d->boot, out);
+	if (d->fill_marks[0])
+		buf_printf(out, "  <fill xmlns='" POOL_FILL_NS "'>%u %u</fill>\n", d->fill_marks[0],
+		           d->fill_marks[1]);
 	buf_adds(out, "</pool>\n");
 }

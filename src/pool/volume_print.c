@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "pool/image/image.h"
 #include "pool/printing.h"
+#include "pool/xml.h"
 #include "pool/voldef.h"
 
 /* Sizes are always printed in bytes, as libvirt does, whatever unit the document had. */
@@ -127,6 +128,15 @@ static void print_features(const struct volume_def *d, struct buf *out)
 	buf_adds(out, "    </features>\n");
 }
 
+void volume_layout_print(const char *layout, struct buf *out)
+{
+	if (!layout)
+		return;
+	buf_adds(out, "    <layout xmlns='" VOLUME_LAYOUT_NS "'>");
+	xml_escape(out, layout);
+	buf_adds(out, "</layout>\n");
+}
+
 /* How a definition is printed: as libvirt does it, with what it has for granted and without <nocow/>, or so
  * that reading gives the same again. */
 enum form { CANONICAL, AS_GIVEN };
@@ -149,6 +159,8 @@ static void print_volume_target(const struct volume_def *d, enum form form, cons
 	if (d->cluster_size)
 		buf_printf(out, "    <clusterSize unit='B'>%" PRIu64 "</clusterSize>\n", d->cluster_size);
 	print_features(d, out);
+	if (form == AS_GIVEN)
+		volume_layout_print(d->layout, out);
 	buf_adds(out, "  </target>\n");
 }
 

@@ -263,6 +263,17 @@ static int read_volume_features(struct reading *r, struct volume_def *d, const x
 
 /* ---- the whole ---- */
 
+/* <layout xmlns="urn:poolinit:layout:1">: how it lies on the storage. */
+static int read_layout(struct reading *r, struct volume_def *d, const xmlNode *target)
+{
+	const xmlNode *node = xml_child_ns(target, "layout", VOLUME_LAYOUT_NS);
+
+	d->layout = xml_text(r->a, node);
+	if (d->layout && !check_text(d->layout))
+		return refuse(r, node, "<layout> holds control characters");
+	return 0;
+}
+
 /* <target>: where the volume is, how it is stored, and who may use it. */
 static int read_volume_target(struct reading *r, struct volume_def *d, const xmlNode *target,
                               const struct pool_def *pool)
@@ -270,7 +281,7 @@ static int read_volume_target(struct reading *r, struct volume_def *d, const xml
 	if (read_child(r, target, "path", &d->path) < 0 ||
 	    read_volume_format(r, target, pool, &d->format) < 0 ||
 	    read_permissions(r, target, &d->perms) < 0 || read_encryption(r, &d->encryption, target) < 0 ||
-	    read_compat(r, d, target) < 0)
+	    read_compat(r, d, target) < 0 || read_layout(r, d, target) < 0)
 		return -1;
 	if (!d->format)
 		d->format = default_format(pool);

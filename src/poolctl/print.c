@@ -129,6 +129,7 @@ static int print_pool_info(const struct page *p)
 	page_line(p, &a, "Reason:", line_get(&l, "reason"));
 	page_line(p, &a, "Waits for:", line_get(&l, "waits"));
 	page_line(p, &a, "Warning:", line_get(&l, "warning"));
+	page_line(p, &a, "Fill:", line_get(&l, "fill"));
 	page_end(p);
 	arena_free(&a);
 	return 0;

@@ -117,6 +117,7 @@ struct pool {
 	enum err_class reason_class;
 	char *reason;    /* why it is not active, one sentence; or NULL */
 	char *said;      /* the reason that was logged last: one that is only repeated is not news */
+	char *fill;      /* how full they are that fill up unseen (struct op); or NULL */
 	char *warning;   /* what is wrong with it though it is active, one sentence; or NULL */
 	char *waits_for; /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
 	char *detail;    /* what identifies the active instance: "mount=35"; or NULL */

@@ -129,6 +129,8 @@ static void namespaces(void)
 		{ DIR_POOL("<fs:mount_opts " FS "/>"),
 		  "x.xml:1: <mount_opts>: <pool> has no such element here, in the namespace "
 		  "http://libvirt.org/schemas/storagepool/fs/1.0" },
+		{ DIR_POOL("<fill xmlns='urn:poolinit:fill:1'>80 95</fill>"), NULL },
+		{ DIR_POOL("<fill>80 95</fill>"), "x.xml:1: <fill>: <pool> has no such element here" },
 		{ DIR_POOL("<boot/>"), "x.xml:1: <boot>: <pool> has no such element here" },
 		{ DIR_POOL("<boot xmlns='urn:poolinit:boot:1' onfail='cry'/>"),
 		  "x.xml:1: <boot>: onfail=\"cry\" is not one of continue, reboot, poweroff, shell" },
@@ -165,6 +167,9 @@ static void volumes(void)
 		  "x.xml:1: <mode>: \"0888\" is not a mode in octal digits" },
 		{ VOLUME("<permissions><owner>root</owner></permissions>"),
 		  "x.xml:1: <owner>: \"root\" is not a numeric id or -1" },
+		{ VOLUME("<layout xmlns='urn:poolinit:layout:1'>thin pool=x</layout>"), NULL },
+		{ VOLUME("<layout>thin pool=x</layout>"),
+		  "x.xml:1: <layout>: <target> has no such element here" },
 		{ VOLUME("<features><data_file/></features>"),
 		  "x.xml:1: <data_file>: <features> has no such element here" },
 		{ VOLUME("<timestamps><atime>1.0123456789</atime></timestamps>"),

@@ -66,6 +66,15 @@ static void boot_element_comes_last_and_shortest(void)
 	       "  <boot xmlns='urn:poolinit:boot:1' timeout='250ms' order='0'/>\n</pool>\n");
 }
 
+static void fill_marks_are_printed(void)
+{
+	prints("<pool type='dir'><fill xmlns='" POOL_FILL_NS "'> 70  90 </fill><name>t</name>" UUID
+	       "<target><path>/p</path></target></pool>",
+	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n"
+	       "  <fill xmlns='urn:poolinit:fill:1'>70 90</fill>\n</pool>\n");
+}
+
 static void text_and_attributes_are_escaped(void)
 {
 	prints("<pool type='netfs'><name>a &amp; &lt;b&gt; 'c' \"d\"</name>" UUID
@@ -133,6 +142,7 @@ int main(void)
 {
 	RUN(scsi_adapter_with_everything);
 	RUN(boot_element_comes_last_and_shortest);
+	RUN(fill_marks_are_printed);
 	RUN(text_and_attributes_are_escaped);
 	RUN(what_the_type_has_not_is_left_out);
 	RUN(secret_type_is_kept);

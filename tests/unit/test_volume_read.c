@@ -532,6 +532,7 @@ static void same_definition(const struct volume_def *a, const struct volume_def 
 	      a->nocow == b->nocow);
 	CHECK(a->features_given == b->features_given && a->backing.given == b->backing.given);
 	CHECK_STR(a->backing.format, b->backing.format);
+	CHECK_STR(a->layout, b->layout);
 }
 
 static void handed_on_it_is_the_same(void)
@@ -543,6 +544,7 @@ static void handed_on_it_is_the_same(void)
 		      "path><format type='raw'/></backingStore>",
 		SIZED "<allocation>7</allocation><target><features/></target>",
 		SIZED "<key>k</key><target><path>/p</path></target>",
+		SIZED "<target><layout xmlns='" VOLUME_LAYOUT_NS "'>thin pool=&lt;</layout></target>",
 		NAMED "<allocation>0</allocation><target><clusterSize>512</clusterSize></"
 		      "target><backingStore><path>/b</path></backingStore>",
 	};

@@ -45,6 +45,7 @@ static void pool_record(struct call *c, const struct pool *p)
 	record_str(c, "reason", p->reason);
 	record_str(c, "waits", p->waits_for);
 	record_str(c, "warning", p->warning);
+	record_str(c, "fill", p->fill);
 }
 
 /* For scripts that ask for names or uuids alone. */

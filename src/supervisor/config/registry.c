@@ -269,6 +269,7 @@ static void pool_free(struct pool *p)
 	free(p->reason);
 	free(p->waits_for);
 	free(p->warning);
+	free(p->fill);
 	free(p->said);
 	free(p->detail);
 	free(p->identity);

@@ -117,6 +117,8 @@ void step_on_note(struct worker *w, const struct line *l)
 		pool_set_text(&p->avoid, line_get(l, "avoid"));
 	if (line_has(l, "warning"))
 		take_warning(p, line_get(l, "warning"));
+	if (line_has(l, "fill"))
+		pool_set_text(&p->fill, line_get(l, "fill"));
 	if (line_has(l, "address")) {
 		pool_set_text(&p->address, line_get(l, "address"));
 		p->address_answered = streq_null(line_get(l, "answered"), "yes");

@@ -133,6 +133,7 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 		service_release(p);
 	if (!pool_is_active(p)) {
 		pool_set_text(&p->warning, NULL); /* it was of what is over */
+		pool_set_text(&p->fill, NULL);
 		if (was_active)
 			/* what it met at its target may have gone before the next look, which tells it that
 			 * then */

@@ -172,6 +172,9 @@ static void refreshed(struct pool *p, const struct backend *b)
 	if (sick) {
 		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
 		ground_listen(p->sup);
+	} else if (p->fill) { /* nothing tells that they fill up */
+		p->stale = true;
+		loop_arm(p->sup->loop, &p->retry, now + SLOW_LOOK);
 	}
 	if (!p->updating || (b->ground && !b->watched && !p->unchanged))
 		emit_refreshed(p);

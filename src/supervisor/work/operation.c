@@ -207,6 +207,8 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	if (detail.len)
 		line_str(&b, "detail", buf_str(&detail));
 	line_str(&b, "warning", c->op.warning);
+	if (c->op.fill[0] || c->pool->fill)
+		line_str(&b, "fill", c->op.fill);
 	worker_send_record(c->io, &b);
 	if (detail.len)
 		pool_set_text(&c->pool->detail, buf_str(&detail));

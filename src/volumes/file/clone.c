@@ -158,13 +158,21 @@ static int check_source(const struct pool_def *d, const struct volume_def *v, co
 
 /* ---- the doing ---- */
 
+/* A device has its size, and holds what was there before. */
+static bool is_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
 /* Shared storage if the filesystem can, else data by data, holes kept. */
 static int copy_content(int fd, const struct volume_def *v, const struct clone_source *s, unsigned flags,
                         struct op *op, struct err *e)
 {
 	struct copy c = { .length = s->size,
 		          .sparse = true,
-		          .fresh = true,
+		          .fresh = !is_device(fd),
 		          .pace = { .op = op, .doing = "copy the volume", .total = s->size } };
 
 	/* FICLONE shares all blocks in one step (btrfs, XFS; ioctl_ficlone(2)). */
@@ -343,6 +351,8 @@ static int fill_clone(int fd, const struct pool_def *d, const struct volume_def 
 		               "a copy of an encrypted volume has its capacity: resize it afterwards");
 	if ((copy ? copy_content(fd, v, s, flags, op, e) : convert(fd, v, s, flags, secret, op, e)) < 0)
 		return -1;
+	if (is_device(fd))
+		return 0;
 	if (!v->encryption.format && grow_clone(fd, v, s, op, e) < 0)
 		return -1;
 	/* holes are kept unless all of it is to have storage */
