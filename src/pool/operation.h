@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/line.h"
@@ -60,6 +61,8 @@ struct op {
 	char warning[240];     /* check: what is wrong though it is active, a sentence; or "" */
 	const char *detail;    /* check: what the last one has put in `detail`, or NULL */
 	bool aborted;          /* check: of an ext4 filesystem, the journal */
+	/* refresh, out: what is free on a disk, "START-END START-END", in bytes; freed by who gave it */
+	struct buf free_extents;
 	/* in and out: what may not be tried again, as it brought down who tried, until it has changed; or
 	 * "" */
 	char avoid[120];
