@@ -199,6 +199,8 @@ struct pool_def {
 		size_t nhosts;
 		const struct pool_device *devices;
 		size_t ndevices;
+		/* of the live pool: what is free on its disk, "START-END START-END"; printed, never read */
+		const char *free_extents;
 		const char *dir;
 		struct pool_adapter adapter;
 		const char *initiator;

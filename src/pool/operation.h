@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/line.h"
@@ -61,6 +62,8 @@ struct op {
 	char fill[400]; /* check, refresh: how full they are that fill up unseen, "tp0 data=41.27%"; or "" */
 	const char *detail; /* check: what the last one has put in `detail`, or NULL */
 	bool aborted;       /* check: of an ext4 filesystem, the journal */
+	/* refresh, out: what is free on a disk, "START-END START-END", in bytes; freed by who gave it */
+	struct buf free_extents;
 	/* in and out: what may not be tried again, as it brought down who tried, until it has changed; or
 	 * "" */
 	char avoid[120];

@@ -75,7 +75,7 @@ static int read_uuid(struct reading *r, const xmlNode *root)
 	r->d->uuid_given = text != NULL;
 	if (!text)
 		uuid_make(&r->d->uuid);
-	else if (!uuid_parse(text, &r->d->uuid))
+	else if (!uuid_read(text, &r->d->uuid))
 		return refuse(r, node, "\"%.60s\" is not a UUID", text);
 	return 0;
 }

@@ -103,6 +103,10 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 	if (v->extended_l2)
 		line_str(out, "extended-l2", "yes");
 	line_str(out, "devices", trim->below ? NULL : v->devices);
+	if (v->extent_end) {
+		line_num(out, "extent-start", v->extent_start);
+		line_num(out, "extent-end", v->extent_end);
+	}
 	line_str(out, "problem", trim->problem);
 	line_end(out);
 }
@@ -232,6 +236,7 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 		return err_set(e, ERR_INTERNAL, "a volume record lacks its name, type or size");
 	if (!take_u64(l, "capacity", &v->capacity) || !take_u64(l, "allocation", &v->allocation) ||
 	    !take_u64(l, "physical", &v->physical) || !take_u64(l, "cluster-size", &v->cluster_size) ||
+	    !take_u64(l, "extent-start", &v->extent_start) || !take_u64(l, "extent-end", &v->extent_end) ||
 	    !take_file(l, v))
 		return err_set(e, ERR_INTERNAL, "the record of volume \"%.200s\" holds a number that is none",
 		               v->name);

@@ -25,9 +25,11 @@ static void size_element(struct buf *out, const char *name, uint64_t bytes)
 /* ---- what only a volume that is there has ---- */
 
 /* <source> of a volume is what libvirt prints for logical and disk pools: the devices on which it lies.
- * Where its extents begin and end is not known here, so that none are printed. */
-static void print_extent_devices(const char *devices, struct buf *out)
+ * Where its extents begin and end is known of partitions only. */
+static void print_extent_devices(const struct volume *v, struct buf *out)
 {
+	const char *devices = v->devices;
+
 	if (!devices)
 		return;
 	buf_adds(out, "  <source>\n");
@@ -38,7 +40,11 @@ static void print_extent_devices(const char *devices, struct buf *out)
 		snprintf(path, sizeof(path), "%.*s", (int)n, p);
 		buf_adds(out, "    <device");
 		print_attribute(out, "path", path);
-		buf_adds(out, ">\n    </device>\n");
+		buf_adds(out, ">\n");
+		if (v->extent_end)
+			buf_printf(out, "      <extent start='%" PRIu64 "' end='%" PRIu64 "'/>\n",
+			           v->extent_start, v->extent_end);
+		buf_adds(out, "    </device>\n");
 		p += n;
 	}
 	buf_adds(out, "  </source>\n");
@@ -189,7 +195,7 @@ static void print_volume(const struct volume_def *d, enum form form, const struc
 	print_text(out, "  ", "name", d->name);
 	print_text(out, "  ", "key", d->key);
 	if (live)
-		print_extent_devices(live->devices, out);
+		print_extent_devices(live, out);
 	if (form == CANONICAL || d->has_capacity)
 		size_element(out, "capacity", d->capacity);
 	if (form == CANONICAL || d->has_allocation)

@@ -70,7 +70,7 @@ struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct 
 	struct pool *p = pool_by_name(s, name_or_uuid);
 	struct uuid u;
 
-	if (!p && uuid_parse(name_or_uuid, &u))
+	if (!p && uuid_read(name_or_uuid, &u))
 		p = pool_by_uuid(s, &u);
 	if (!p)
 		err_set(e, ERR_NO_POOL,

@@ -177,6 +177,7 @@ struct pool {
 	int fresh_index;       /* what the refresh under way writes, or -1 */
 
 	struct pool_sizes sizes;
+	char *free_extents; /* what is free on a disk (operation.h), or NULL */
 	/* the volumes (pool/volindex.h): a memfd, or -1, mapped read-only; and the one that is laid over it
 	 */
 	struct index_file {

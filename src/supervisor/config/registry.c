@@ -279,6 +279,7 @@ static void pool_free(struct pool *p)
 	free(p->found_why);
 	free(p->lost);
 	free(p->avoid);
+	free(p->free_extents);
 	free(p->news);
 	free(p);
 }

@@ -28,6 +28,7 @@ static void refresh_facts(struct pool *p, const struct line *l)
 	p->sizes.mode = (unsigned)line_u64(l, "mode", 0);
 	p->sizes.owner = (uint32_t)line_u64(l, "owner", 0);
 	p->sizes.group = (uint32_t)line_u64(l, "group", 0);
+	pool_set_text(&p->free_extents, line_get(l, "free-extents"));
 }
 
 void step_on_record(struct worker *w, const struct line *l)

@@ -23,6 +23,9 @@
 #include "volumes/directory/list.h"
 #include "volumes/pool_dir.h"
 
+/* A record is one line, and this is not all of it: a disk in more pieces than that is told without them. */
+#define FREE_EXTENTS_MAX (LINE_MAX_BYTES - 512)
+
 /* One operation as a backend sees it, with the way back to the supervisor. */
 struct context {
 	struct op op;
@@ -144,6 +147,7 @@ static void operation_close(struct context *c)
 	send_avoid(c);
 	worker_definition_back(c->backend ? c->pool : NULL, &c->def);
 	volindex_builder_free(&c->volumes);
+	buf_free(&c->op.free_extents);
 }
 #define cleanup_context __attribute__((cleanup(operation_close)))
 
@@ -542,6 +546,8 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 		line_num(&b, "owner", sizes.owner);
 		line_num(&b, "group", sizes.group);
 	}
+	if (c.op.free_extents.len && c.op.free_extents.len < FREE_EXTENTS_MAX)
+		line_str(&b, "free-extents", buf_str(&c.op.free_extents));
 	line_str(&b, "unchanged", c.unchanged ? "yes" : NULL);
 	worker_send_record(io, &b);
 	return 0;
@@ -573,6 +579,7 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 		def.capacity = p->sizes.capacity;
 		def.allocation = p->sizes.allocation;
 		def.available = p->sizes.available;
+		def.source.free_extents = p->free_extents;
 		live_permissions(&def.target.perms, &p->sizes);
 	}
 	pool_print(&def, &text);

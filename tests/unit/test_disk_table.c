@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Partition tables on a file: made, changed at random, cut off in the middle of being written, put back.
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include "backends/disk/table.h"
+#include "base/util.h"
+#include "check.h"
+
+#define SIZE  (64 * MIB)
+#define STEPS 40
+
+static const enum label written[] = { LABEL_DOS, LABEL_GPT, LABEL_SUN, LABEL_DVH, LABEL_BSD };
+
+static char dir[] = "/tmp/test_disk_table.XXXXXX", keep[80], disk_path[80];
+static struct err why;
+static struct table t; /* as it was read last */
+
+/* An empty disk. */
+static int blank(void)
+{
+	int fd = open(disk_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0 && ftruncate(fd, SIZE) == 0);
+	return fd;
+}
+
+static bool begin(struct image *i, int fd)
+{
+	if (image_open(i, fd, "the disk", SIZE, 512, &why) == 0)
+		return true;
+	printf("# %s\n", why.message);
+	return false;
+}
+
+static int commit(struct image *i, const struct table *old)
+{
+	const struct image_commit how = { .rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk" };
+
+	return image_commit(i, &how, &why);
+}
+
+static bool look(int fd)
+{
+	struct image i;
+	bool ok = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0;
+
+	image_close(&i);
+	if (!ok)
+		printf("# %s\n", why.message);
+	return ok;
+}
+
+static int labelled(enum label l)
+{
+	int fd = blank();
+	struct image i;
+
+	CHECK(begin(&i, fd) && table_create(&i, l, &why) == 0 && commit(&i, NULL) > 0);
+	image_close(&i);
+	CHECK(look(fd));
+	CHECK_STR(label_info(t.label)->word, label_info(l)->word);
+	return fd;
+}
+
+/* Make a partition where there is room; 0: it was made. */
+static int add(int fd, uint64_t size, const char *format)
+{
+	bool logical = table_extended(&t) && t.n >= 3;
+	struct partition p = { .kind = logical ? PARTITION_LOGICAL : PARTITION_PRIMARY, .size = size };
+	struct extent at;
+	struct image i;
+	uint64_t largest;
+	int rc;
+
+	if (streq(format, "extended"))
+		p.kind = PARTITION_EXTENDED;
+	for (p.number = logical ? 5 : 1; table_find(&t, p.number) || (p.number == 9 && !logical);)
+		p.number++;
+	if (p.number > (logical ? 99 : label_info(t.label)->entries) ||
+	    !space_place(&t, logical, size, &at, &largest))
+		return 1;
+	p.start = at.start;
+	rc = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0 &&
+	                     table_add(&i, &t, &p, format, NULL, &why) == 0 && commit(&i, &t) > 0
+	             ? 0
+	             : -1;
+	image_close(&i);
+	if (rc < 0)
+		printf("# add %s %u: %s\n", label_info(t.label)->word, p.number, why.message);
+	const struct partition *made = look(fd) ? table_find(&t, p.number) : NULL;
+
+	CHECK(rc == 0 && made && made->start == p.start && made->size == p.size && made->kind == p.kind);
+	if (made)
+		CHECK_STR(made->format, format);
+	return rc;
+}
+
+static int change(int fd, const struct partition *p, uint64_t size /* 0: delete */)
+{
+	const struct partition was = *p;
+	struct image i;
+	int rc;
+
+	rc = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0 &&
+	                     (size ? table_resize(&i, &t, &was, size, &why)
+	                           : table_delete(&i, &t, &was, &why)) == 0 &&
+	                     commit(&i, &t) > 0
+	             ? 0
+	             : -1;
+	image_close(&i);
+	if (rc < 0)
+		printf("# change %s %u to %llu: %s\n", label_info(t.label)->word, was.number,
+		       (unsigned long long)size, why.message);
+	return rc;
+}
+
+static bool overlap(const struct partition *a, const struct partition *b)
+{
+	return a != b && !a->whole && !b->whole && a->kind != PARTITION_EXTENDED && b->kind != PARTITION_EXTENDED &&
+	       a->start < b->start + b->size && b->start < a->start + a->size;
+}
+
+static bool is_sound(void)
+{
+	for (size_t a = 0; a < t.n; a++)
+		for (size_t b = 0; b < t.n; b++)
+			if (overlap(&t.list[a], &t.list[b]) || t.list[a].start + t.list[a].size > SIZE)
+				return false;
+	return true;
+}
+
+/* One of those that may be changed, or NULL. */
+static const struct partition *any(void)
+{
+	const struct partition *p = t.n ? &t.list[(size_t)rand() % t.n] : NULL;
+
+	return p && !p->hidden && p->kind != PARTITION_EXTENDED ? p : NULL;
+}
+
+static void random_step(int fd)
+{
+	const struct partition *p = any();
+	struct partition was;
+	size_t n = t.n;
+
+	if (rand() % 2 || !p) {
+		add(fd, (uint64_t)(1 + rand() % 9) * MIB - (uint64_t)(rand() % 3) * 512, "linux");
+		return;
+	}
+	was = *p;
+	if (rand() % 2) {
+		CHECK_INT(change(fd, p, 0), 0);
+		CHECK(look(fd) && t.n == n - 1);
+		return;
+	}
+	uint64_t size = 512 * (1 + (uint64_t)rand() % (space_room(&t, p) / 512));
+
+	if (size != was.size)
+		CHECK_INT(change(fd, p, size), 0);
+	CHECK(look(fd));
+	p = table_find(&t, was.number);
+	CHECK(p && p->start == was.start && p->size == size && p->format == was.format);
+}
+
+static void random_steps_keep_every_label_sound(void)
+{
+	for (size_t l = 0; l < ARRAY_LEN(written); l++) {
+		int fd = labelled(written[l]);
+
+		srand(7);
+		if (written[l] == LABEL_DOS)
+			CHECK_INT(add(fd, 40 * MIB, "extended"), 0);
+		for (int step = 0; step < STEPS && !check_case_failed; step++) {
+			random_step(fd);
+			CHECK(is_sound());
+		}
+		close(fd);
+	}
+}
+
+static void each_format_is_read_as_it_was_written(void)
+{
+	static const char *const formats[] = { "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid" };
+
+	for (size_t l = 0; l < ARRAY_LEN(written); l++)
+		for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
+			if (!format_is_known(written[l], formats[f]) ||
+			    ((written[l] == LABEL_GPT || written[l] == LABEL_BSD) && streq(formats[f], "fat32")))
+				continue; /* those have one word for both */
+			int fd = labelled(written[l]);
+
+			add(fd, 4 * MIB, formats[f]);
+			close(fd);
+		}
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(keep, sizeof(keep), "%s/tables", dir);
+	snprintf(disk_path, sizeof(disk_path), "%s/disk", dir);
+	RUN(random_steps_keep_every_label_sound);
+	RUN(each_format_is_read_as_it_was_written);
+	return check_done();
+}
