@@ -346,7 +346,7 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 /* The physical volumes that were missing are there: what waited for them is activated, and RAID takes them in
  * again. Nothing else is done to what is active. */
-static void complete(const char *vg, struct group *g, struct op *op)
+static void complete_group(const char *vg, struct group *g, struct op *op)
 {
 	struct err e = { 0 };
 	char target[300];
@@ -380,7 +380,7 @@ static int logical_revive(const struct pool_def *d, struct op *op, bool asked, s
 	    g.missing)
 		return 0;
 	if (!is_gone) {
-		complete(vg, &g, op);
+		complete_group(vg, &g, op);
 		return 0;
 	}
 	group_state(d, &g, op);
