@@ -5,6 +5,7 @@
  */
 #include "backends/logical/layout.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include "base/util.h"
@@ -89,7 +90,7 @@ static int take_key(struct volume_layout *l, unsigned key, const char *word, con
 }
 
 /* One word behind the first. */
-static int take_pair(struct volume_layout *l, char *word, unsigned *seen, struct err *e)
+static int take_layout_word(struct volume_layout *l, char *word, unsigned *seen, struct err *e)
 {
 	char *value = strchr(word, '=');
 
@@ -132,7 +133,7 @@ int layout_read(const char *text, struct volume_layout *out, struct err *e)
 	while (copy && (word = strsep(&rest, " \t\r\n"))) {
 		if (!*word)
 			continue;
-		if ((first ? take_kind(out, word, e) : take_pair(out, word, &seen, e)) < 0)
+		if ((first ? take_kind(out, word, e) : take_layout_word(out, word, &seen, e)) < 0)
 			return -1;
 		first = false;
 	}
@@ -169,7 +170,7 @@ static void add_option(struct layout_words *w, const char *name, const char *fmt
 /* LVM takes whole sectors, and rounds up to its extents itself. */
 static void size_option(struct layout_words *w, const char *name, uint64_t bytes)
 {
-	add_option(w, name, "%llub", (unsigned long long)((bytes + 511) / 512 * 512));
+	add_option(w, name, "%" PRIu64 "b", (bytes + 511) / 512 * 512);
 }
 
 /* The pool is made together with its first volume. */

@@ -236,6 +236,8 @@ static int take_rows(char *text, const char *uuid, struct err *e)
 static int report_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
+	static const char segments[] = "vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,lv_tags,"
+				       "data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {
@@ -243,9 +245,7 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 		"--configreport", "vg", "-o",
 		"vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free,vg_extent_size",
 		"-S", select,
-		"--configreport", "seg", "-o", 
-		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,lv_tags,data_percent,"
-		"metadata_percent,devices",
+		"--configreport", "seg", "-o", segments,
 		"-O", "vg_name,lv_name,seg_start", "-S", select,
 		"--configreport", "lv", "-o", "lv_name", "-S", none,
 		"--configreport", "pv", "-o", "pv_name", "-S", no_disk,

@@ -351,7 +351,7 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 	snprintf(target, sizeof(target), "%s/%s", group_name(d), v->name);
 	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e))) {
 		uint64_t extent = g.extent ? g.extent : 512;
-		uint64_t wanted = capacity / extent * extent + (capacity % extent ? extent : 0);
+		uint64_t wanted = (capacity / extent + (capacity % extent != 0)) * extent;
 
 		if (wanted == lv->size)
 			return 0;
