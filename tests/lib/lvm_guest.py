@@ -52,6 +52,6 @@ class Lvm:
         shape = "--reportformat json --units b --nosuffix -o"
         done = self.vm.run(f"{lvm} vgck {group} && {lvm} vgs {shape} vg_size,vg_free {group} && echo '&' && {lvm} lvs {shape} {FIELDS} {group}")
         vgs, _, lvs = done.out.partition("&")
-        assert not done.err.strip() and vgs.lstrip().startswith("{"), done
+        assert group not in done.err and vgs.lstrip().startswith("{"), done     # of others it may have a lot to say
         volumes = json.loads(lvs)["report"][0]["lv"]
         return json.loads(vgs)["report"][0]["vg"][0], {row["lv_name"]: row for row in volumes}

@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "check.h"
 
-static struct layout l;
+static struct volume_layout l;
 static struct err e;
 
 static int read_words(const char *text)
@@ -97,7 +97,7 @@ static void they_become_words_of_lvcreate(void)
 {
 	const struct group_volume volumes[] = { { .name = "tp", .attr = "twi-aotz--" },
 		                                { .name = "lv", .attr = "-wi-a-----" },
-		                                { .name = "thin", .attr = "Vwi-aotz--" } };
+		                                { .name = "thin", .attr = "Vwi-aotz--", .thin = true } };
 	const struct group g = {
 		.volumes = volumes, .nvolumes = 3, .nodes = { "/dev/a", "/dev/b", NULL }, .members = 2
 	};

@@ -544,7 +544,6 @@ static void handed_on_it_is_the_same(void)
 		      "path><format type='raw'/></backingStore>",
 		SIZED "<allocation>7</allocation><target><features/></target>",
 		SIZED "<key>k</key><target><path>/p</path></target>",
-		SIZED "<target><layout xmlns='" VOLUME_LAYOUT_NS "'>thin pool=&lt;</layout></target>",
 		NAMED "<allocation>0</allocation><target><clusterSize>512</clusterSize></"
 		      "target><backingStore><path>/b</path></backingStore>",
 	};
@@ -561,6 +560,25 @@ static void handed_on_it_is_the_same(void)
 		volume_def_free(&d);
 		volume_def_free(&again);
 	}
+}
+
+#define LAYOUT SIZED "<target><layout xmlns='" VOLUME_LAYOUT_NS "'>thin pool=&lt;</layout></target>"
+
+static void layout_is_handed_on_and_is_not_for_files(void)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct volume_def d, again = { 0 };
+	struct err e = { 0 };
+
+	CHECK(read_for(LAYOUT, POOL_LOGICAL, VOLUME_FOR_CREATE, &d, &e) == 0);
+	CHECK_STR(d.layout, "thin pool=<");
+	volume_def_print_as_given(&d, &text);
+	CHECK(read_for(buf_str(&text), POOL_LOGICAL, VOLUME_FOR_CREATE, &again, &e) == 0);
+	same_definition(&d, &again);
+	volume_def_free(&d);
+	volume_def_free(&again);
+	CHECK(read_for(LAYOUT, POOL_DIR, VOLUME_FOR_CREATE, &d, &e) == -1);
+	CHECK(strstr(e.message, "has no <layout>") != NULL);
 }
 
 static void encryption_is_printed_whole(void)
@@ -599,6 +617,7 @@ int main(void)
 	RUN(sizes_have_limits);
 	RUN(printed_form_is_read_back_as_itself);
 	RUN(handed_on_it_is_the_same);
+	RUN(layout_is_handed_on_and_is_not_for_files);
 	RUN(encryption_is_printed_whole);
 	return check_done();
 }

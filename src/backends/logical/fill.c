@@ -30,7 +30,7 @@ static const char *what_fills(const struct group_volume *v)
 	return NULL;
 }
 
-static void append(char *text, size_t size, const char *more)
+static void append_part(char *text, size_t size, const char *more)
 {
 	size_t n = strlen(text);
 
@@ -48,7 +48,7 @@ static const char *how_full(int level, const unsigned *marks)
 	return level >= (int)marks[0] * 100 ? "filling up" : NULL;
 }
 
-static void warn(const struct group_volume *v, const char *what, const unsigned *marks, struct op *op)
+static void warn_full(const struct group_volume *v, const char *what, const unsigned *marks, struct op *op)
 {
 	const char *how = how_full(v->data, marks), *meta = how_full(v->metadata, marks);
 	char text[220];
@@ -63,10 +63,10 @@ static void warn(const struct group_volume *v, const char *what, const unsigned 
 		snprintf(text, sizeof(text), "the metadata of %s \"%.127s\" are %s (%d %%)", what, v->name,
 		         meta, v->metadata / 100);
 	if (v->lost || how || meta)
-		append(op->warning, sizeof(op->warning), text);
+		append_part(op->warning, sizeof(op->warning), text);
 }
 
-static void tell(const struct group_volume *v, struct op *op)
+static void tell_fill(const struct group_volume *v, struct op *op)
 {
 	char text[200];
 	int n = snprintf(text, sizeof(text), "%.127s data=%d.%02d%%", v->name, v->data / 100, v->data % 100);
@@ -74,7 +74,7 @@ static void tell(const struct group_volume *v, struct op *op)
 	if (v->metadata >= 0)
 		snprintf(text + n, sizeof(text) - (size_t)n, " metadata=%d.%02d%%", v->metadata / 100,
 		         v->metadata % 100);
-	append(op->fill, sizeof(op->fill), text);
+	append_part(op->fill, sizeof(op->fill), text);
 }
 
 const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op)
@@ -88,9 +88,9 @@ const struct group_volume *group_fill(const struct pool_def *d, const struct gro
 		const char *what = what_fills(v);
 
 		if (what)
-			tell(v, op);
+			tell_fill(v, op);
 		if (what || v->lost)
-			warn(v, what, marks, op);
+			warn_full(v, what, marks, op);
 		if (what && !strchr("sS", v->attr[0]) && (v->data >= WHOLE || v->metadata >= WHOLE || v->out))
 			full = v;
 	}

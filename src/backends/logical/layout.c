@@ -5,6 +5,7 @@
  */
 #include "backends/logical/layout.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include "base/util.h"
@@ -58,7 +59,7 @@ static int take_count(const char *word, const char *value, unsigned *out, struct
 	return 0;
 }
 
-static int take_text(const char *word, const char *value, char *out, size_t size, struct err *e)
+static int take_name(const char *word, const char *value, char *out, size_t size, struct err *e)
 {
 	if (!*value || strlen(value) >= size)
 		return err_set(e, ERR_INVALID, "layout: %s=%.40s is empty, or too long", word, value);
@@ -66,7 +67,7 @@ static int take_text(const char *word, const char *value, char *out, size_t size
 	return 0;
 }
 
-static int take_key(struct layout *l, unsigned key, const char *word, const char *value, struct err *e)
+static int take_key(struct volume_layout *l, unsigned key, const char *word, const char *value, struct err *e)
 {
 	switch (key) {
 	case KEY_STRIPES:
@@ -78,18 +79,18 @@ static int take_key(struct layout *l, unsigned key, const char *word, const char
 	case KEY_SIZE:
 		return size_parse_word(value, &l->size, e);
 	case KEY_CACHE:
-		return take_text(word, value, l->cache, sizeof(l->cache), e);
+		return take_name(word, value, l->cache, sizeof(l->cache), e);
 	case KEY_ON:
-		return take_text(word, value, l->on, sizeof(l->on), e);
+		return take_name(word, value, l->on, sizeof(l->on), e);
 	default:
 		if (!check_lvm_name(value))
 			return err_set(e, ERR_INVALID, "layout: \"%.100s\" is no name of a thin pool", value);
-		return take_text(word, value, l->pool, sizeof(l->pool), e);
+		return take_name(word, value, l->pool, sizeof(l->pool), e);
 	}
 }
 
 /* One word behind the first. */
-static int take_word(struct layout *l, char *word, unsigned *seen, struct err *e)
+static int take_layout_word(struct volume_layout *l, char *word, unsigned *seen, struct err *e)
 {
 	char *value = strchr(word, '=');
 
@@ -103,7 +104,7 @@ static int take_word(struct layout *l, char *word, unsigned *seen, struct err *e
 	               kinds[l->kind].word);
 }
 
-static int take_kind(struct layout *l, const char *word, struct err *e)
+static int take_kind(struct volume_layout *l, const char *word, struct err *e)
 {
 	for (size_t i = 0; i < LAYOUTS; i++)
 		if (streq(kinds[i].word, word)) {
@@ -121,18 +122,18 @@ static int take_kind(struct layout *l, const char *word, struct err *e)
 		word);
 }
 
-int layout_read(const char *text, struct layout *out, struct err *e)
+int layout_read(const char *text, struct volume_layout *out, struct err *e)
 {
 	cleanup_free char *copy = strdup(text ? text : "");
 	char *rest = copy, *word;
 	unsigned seen = 0;
 	bool first = true;
 
-	*out = (struct layout){ .kind = LAYOUT_LINEAR };
+	*out = (struct volume_layout){ .kind = LAYOUT_LINEAR };
 	while (copy && (word = strsep(&rest, " \t\r\n"))) {
 		if (!*word)
 			continue;
-		if ((first ? take_kind(out, word, e) : take_word(out, word, &seen, e)) < 0)
+		if ((first ? take_kind(out, word, e) : take_layout_word(out, word, &seen, e)) < 0)
 			return -1;
 		first = false;
 	}
@@ -145,15 +146,15 @@ int layout_read(const char *text, struct layout *out, struct err *e)
 
 /* ---- lvcreate's words ---- */
 
-static void add(struct layout_words *w, const char *word)
+static void add_layout_word(struct layout_words *w, const char *word)
 {
 	w->argv[w->n++] = word;
 }
 
 /* An option and its value. */
-static void option(struct layout_words *w, const char *name, const char *fmt, ...)
+static void add_option(struct layout_words *w, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-static void option(struct layout_words *w, const char *name, const char *fmt, ...)
+static void add_option(struct layout_words *w, const char *name, const char *fmt, ...)
 {
 	char *text = w->text[w->ntext++];
 	va_list ap;
@@ -162,18 +163,18 @@ static void option(struct layout_words *w, const char *name, const char *fmt, ..
 	vsnprintf(text, sizeof(w->text[0]), fmt, ap);
 	va_end(ap);
 	if (name)
-		add(w, name);
-	add(w, text);
+		add_layout_word(w, name);
+	add_layout_word(w, text);
 }
 
 /* LVM takes whole sectors, and rounds up to its extents itself. */
 static void size_option(struct layout_words *w, const char *name, uint64_t bytes)
 {
-	option(w, name, "%llub", (unsigned long long)((bytes + 511) / 512 * 512));
+	add_option(w, name, "%" PRIu64 "b", (bytes + 511) / 512 * 512);
 }
 
 /* The pool is made together with its first volume. */
-static int thin_words(const struct layout *l, const char *vg, const struct group *g, uint64_t capacity,
+static int thin_words(const struct volume_layout *l, const char *vg, const struct group *g, uint64_t capacity,
                       struct layout_words *w, struct err *e)
 {
 	const struct group_volume *pool = group_volume(g, l->pool);
@@ -188,22 +189,23 @@ static int thin_words(const struct layout *l, const char *vg, const struct group
 	size_option(w, "-V", capacity);
 	if (!pool)
 		size_option(w, "-L", l->size);
-	option(w, "--thinpool", "%s", l->pool);
+	add_option(w, "--thinpool", "%s", l->pool);
 	return 0;
 }
 
 /* Without a size it can take all changes that there may be. A snapshot in a thin pool needs none. */
-static void snapshot_words(const struct layout *l, const struct group_volume *origin, struct layout_words *w)
+static void snapshot_words(const struct volume_layout *l, const struct group_volume *origin,
+                           struct layout_words *w)
 {
 	if (l->size)
 		size_option(w, "-L", l->size);
-	else if (origin->attr[0] != 'V')
-		option(w, "-l", "100%%ORIGIN");
-	add(w, "-s");
+	else if (!origin->thin)
+		add_option(w, "-l", "100%%ORIGIN");
+	add_layout_word(w, "-s");
 }
 
 /* The volume's own extents are to lie on other devices than its cache. */
-static int cache_words(const struct layout *l, const struct group *g, uint64_t capacity,
+static int cache_words(const struct volume_layout *l, const struct group *g, uint64_t capacity,
                        struct layout_words *w, struct err *e)
 {
 	size_t others = 0;
@@ -214,26 +216,26 @@ static int cache_words(const struct layout *l, const struct group *g, uint64_t c
 		return err_set(e, ERR_INVALID,
 		               "cache=%.100s is not one of several physical volumes of the group", l->cache);
 	size_option(w, "-L", capacity);
-	option(w, "--cachedevice", "%s", l->cache);
+	add_option(w, "--cachedevice", "%s", l->cache);
 	if (l->size)
 		size_option(w, "--cachesize", l->size);
 	return 0;
 }
 
 /* Those that it may use, behind the group. */
-static void device_words(const struct layout *l, const struct group *g, struct layout_words *w)
+static void device_words(const struct volume_layout *l, const struct group *g, struct layout_words *w)
 {
 	char *rest = w->on, *word;
 
 	snprintf(w->on, sizeof(w->on), "%s", l->on);
 	while (l->on[0] && w->n + 1 < ARRAY_LEN(w->argv) && (word = strsep(&rest, ",")))
-		add(w, word);
+		add_layout_word(w, word);
 	for (size_t i = 0; l->kind == LAYOUT_CACHE && !l->on[0] && g->nodes[i]; i++)
 		if (!streq(g->nodes[i], l->cache))
-			add(w, g->nodes[i]);
+			add_layout_word(w, g->nodes[i]);
 }
 
-int layout_words(const struct layout *l, const char *vg, const struct group *g, const char *name,
+int layout_words(const struct volume_layout *l, const char *vg, const struct group *g, const char *name,
                  uint64_t capacity, const struct group_volume *origin, const char *tag,
                  struct layout_words *w, struct err *e)
 {
@@ -241,18 +243,18 @@ int layout_words(const struct layout *l, const char *vg, const struct group *g, 
 	bool snapshot = l->kind == LAYOUT_SNAPSHOT;
 
 	for (size_t i = 0; i < ARRAY_LEN(begin); i++)
-		add(w, begin[i]);
-	option(w, "-n", "%s", name);
-	if (!(snapshot && origin->attr[0] == 'V' && !l->size))
-		option(w, "--type", "%s", kinds[l->kind].type);
+		add_layout_word(w, begin[i]);
+	add_option(w, "-n", "%s", name);
+	if (!(snapshot && origin->thin && !l->size))
+		add_option(w, "--type", "%s", kinds[l->kind].type);
 	if (tag)
-		option(w, "--addtag", "%s", tag);
+		add_option(w, "--addtag", "%s", tag);
 	if (l->stripes)
-		option(w, "-i", "%u", l->stripes);
+		add_option(w, "-i", "%u", l->stripes);
 	if (l->stripe_size)
 		size_option(w, "-I", l->stripe_size);
 	if (l->mirrors)
-		option(w, "-m", "%u", l->mirrors);
+		add_option(w, "-m", "%u", l->mirrors);
 	if (l->kind == LAYOUT_THIN) {
 		if (thin_words(l, vg, g, capacity, w, e) < 0)
 			return -1;
@@ -268,10 +270,10 @@ int layout_words(const struct layout *l, const char *vg, const struct group *g, 
 		size_option(w, "-L", capacity);
 	}
 	if (snapshot)
-		option(w, NULL, "%s/%s", vg, origin->name);
+		add_option(w, NULL, "%s/%s", vg, origin->name);
 	else
-		add(w, vg);
+		add_layout_word(w, vg);
 	device_words(l, g, w);
-	add(w, NULL);
+	add_layout_word(w, NULL);
 	return 0;
 }

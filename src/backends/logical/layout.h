@@ -24,7 +24,7 @@ enum layout_kind {
 };
 
 /* What a <layout> says, "thin pool=tp0 size=10G". Numbers that it leaves out are 0, texts "". */
-struct layout {
+struct volume_layout {
 	enum layout_kind kind;
 	unsigned stripes, mirrors;
 	uint64_t stripe_size, size; /* bytes */
@@ -34,7 +34,7 @@ struct layout {
 
 /* Read it. NULL or "": linear. ERR_INVALID names the word that is wrong; ERR_UNSUPPORTED: VDO, which this
  * program cannot make. */
-int layout_read(const char *text, struct layout *out, struct err *e);
+int layout_read(const char *text, struct volume_layout *out, struct err *e);
 
 /* lvcreate's command line, and what its words point to. */
 struct layout_words {
@@ -48,7 +48,7 @@ struct layout_words {
 /* Make it: a volume of `capacity` bytes, called `name`, in group vg. origin: the volume that a snapshot is
  * of, or NULL; tag: LVM's tag that it is to have, or NULL. The words point to all of these. ERR_INVALID: the
  * layout needs something that the group has not. */
-int layout_words(const struct layout *l, const char *vg, const struct group *g, const char *name,
+int layout_words(const struct volume_layout *l, const char *vg, const struct group *g, const char *name,
                  uint64_t capacity, const struct group_volume *origin, const char *tag,
                  struct layout_words *w, struct err *e);
 

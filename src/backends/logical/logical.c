@@ -158,9 +158,21 @@ static int wrong_content(const char *vg, const char *spec, const char *path, str
 	               device_content_text(&c, text, sizeof(text)));
 }
 
+/* Has the look at all devices seen it? One that has come since is not known to be anything. */
+static bool was_seen(dev_t dev, struct op *op)
+{
+	const struct lvm_scan *s = lvm_scan(op, NULL, NULL);
+
+	for (size_t i = 0; s && i < s->n; i++)
+		if (s->devices[i].dev == dev)
+			return true;
+	return false;
+}
+
 /* Every device of the definition that exists has to belong to the group: how many do. *absent: one that does
  * not exist. */
-static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct err *e)
+static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct op *op,
+                         struct err *e)
 {
 	int there = 0;
 
@@ -176,6 +188,8 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 				*e = found;
 				return -1;
 			}
+			*absent = spec;
+		} else if (!group_has_member(g, dev) && !was_seen(dev, op)) {
 			*absent = spec;
 		} else if (!group_has_member(g, dev)) {
 			return wrong_content(group_name(d), spec, path, e);
@@ -203,22 +217,22 @@ static bool device_comes(int events, uint64_t until)
 	return comes;
 }
 
-/* Its last physical volumes may be on their way: a group is not used without them before. As long as devices
- * come, and for a moment after. */
-static int wait_for_members(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+/* Look for it. Its last physical volumes may be on their way: a group is not used without them before, as
+ * long as devices come, and for a moment after. */
+static int look_for_members(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
+	/* Opened before the first look, or the event could pass between the two. */
 	cleanup_close int events = uevent_open(e);
 	uint64_t last = least(op->deadline, clock_ms() + MEMBERS_AT_MOST);
+	int rc = events < 0 ? -1 : group_look(d, g, op, e);
 
-	while (events >= 0 && g->found && g->missing && !g->active) {
-		if (!device_comes(events, least(last, clock_ms() + MEMBERS_WITHIN)))
-			break;
+	while (rc == 0 && g->found && g->missing && !g->active &&
+	       device_comes(events, least(last, clock_ms() + MEMBERS_WITHIN))) {
 		lvm_scan_forget();
 		group_report_forget();
-		if (group_look(d, g, op, e) < 0)
-			return -1;
+		rc = group_look(d, g, op, e);
 	}
-	return events < 0 ? -1 : 0;
+	return rc;
 }
 
 /* Is the group there, and on the devices that the definition names? */
@@ -228,8 +242,7 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 	char wait[200];
 	int there;
 
-	if (group_look(d, g, op, e) < 0 || wait_for_members(d, g, op, e) < 0 ||
-	    (there = devices_match(d, g, &absent, e)) < 0)
+	if (look_for_members(d, g, op, e) < 0 || (there = devices_match(d, g, &absent, op, e)) < 0)
 		return -1;
 	/* On none of its devices it may be another group of that name, which came first. One that is active
 	 * stays what it is. */
@@ -346,7 +359,7 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 /* The physical volumes that were missing are there: what waited for them is activated, and RAID takes them in
  * again. Nothing else is done to what is active. */
-static void complete(const char *vg, struct group *g, struct op *op)
+static void complete_group(const char *vg, struct group *g, struct op *op)
 {
 	struct err e = { 0 };
 	char target[300];
@@ -380,7 +393,7 @@ static int logical_revive(const struct pool_def *d, struct op *op, bool asked, s
 	    g.missing)
 		return 0;
 	if (!is_gone) {
-		complete(vg, &g, op);
+		complete_group(vg, &g, op);
 		return 0;
 	}
 	group_state(d, &g, op);

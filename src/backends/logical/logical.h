@@ -25,6 +25,7 @@ struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
 	bool unfinished;                    /* it is being filled, or that was broken off */
+	bool thin;                          /* its space is a thin pool's */
 	bool lost;                          /* a snapshot that ran out of room */
 	bool out;                           /* of space, or of metadata that can be written */
 	int data, metadata;                 /* how full: hundredths of a per cent; -1: it does not fill */

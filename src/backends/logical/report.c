@@ -191,6 +191,7 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	snprintf(v->uuid, sizeof(v->uuid), "%s", lvm_get(f, n, "LV_UUID"));
 	snprintf(v->attr, sizeof(v->attr), "%s", lvm_get(f, n, "LV_ATTR"));
 	snprintf(v->origin, sizeof(v->origin), "%s", lvm_get(f, n, "ORIGIN"));
+	v->thin = streq(lvm_get(f, n, "SEGTYPE"), "thin");
 	v->lost = strchr("IS", letter(v, ATTR_STATE)) != NULL;
 	v->out = strchr("DMF", letter(v, ATTR_HEALTH)) != NULL;
 	v->data = hundredths(lvm_get(f, n, "DATA_PERCENT"));
@@ -235,6 +236,8 @@ static int take_rows(char *text, const char *uuid, struct err *e)
 static int report_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
+	static const char segments[] = "vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,lv_tags,"
+				       "data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {
@@ -242,9 +245,7 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 		"--configreport", "vg", "-o",
 		"vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free,vg_extent_size",
 		"-S", select,
-		"--configreport", "seg", "-o", 
-		"vg_uuid,lv_name,lv_uuid,lv_attr,lv_size,origin,lv_tags,data_percent,"
-		"metadata_percent,devices",
+		"--configreport", "seg", "-o", segments,
 		"-O", "vg_name,lv_name,seg_start", "-S", select,
 		"--configreport", "lv", "-o", "lv_name", "-S", none,
 		"--configreport", "pv", "-o", "pv_name", "-S", no_disk,
@@ -272,9 +273,9 @@ static void count_inactive(struct group *g)
 	for (size_t i = 0; i < g->nvolumes; i++) {
 		if (!should_be_active(&g->volumes[i]))
 			continue;
-		n += n < sizeof(g->idle) ? (size_t)snprintf(g->idle + n, sizeof(g->idle) - n, "%s%s",
-		                                            g->inactive ? ", " : "", g->volumes[i].name)
-		                         : 0;
+		if (n < sizeof(g->idle))
+			n += (size_t)snprintf(g->idle + n, sizeof(g->idle) - n, "%s%s",
+			                      g->inactive ? ", " : "", g->volumes[i].name);
 		g->inactive++;
 	}
 }

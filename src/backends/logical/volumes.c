@@ -36,7 +36,8 @@ static int group_open(const struct pool_def *d, struct group *g, struct op *op, 
 
 /* Run a command that changes it, and flush its disks, so that what is told outlives a power cut. What was
  * known of the group is forgotten in any case. */
-static int change(const char *const *words, const char *vg, struct group *g, struct op *op, struct err *e)
+static int change_group(const char *const *words, const char *vg, struct group *g, struct op *op,
+                        struct err *e)
 {
 	int rc = group_run(words, vg, g, op, NULL, e);
 
@@ -48,7 +49,7 @@ static int change(const char *const *words, const char *vg, struct group *g, str
 }
 
 /* The volume, as it is now. The index may be older than what others have done. */
-static const struct group_volume *find(const struct group *g, const struct volume *v, struct err *e)
+static const struct group_volume *find_volume(const struct group *g, const struct volume *v, struct err *e)
 {
 	const struct group_volume *lv = group_volume(g, v->name);
 
@@ -65,7 +66,7 @@ static const struct group_volume *find(const struct group *g, const struct volum
 }
 
 /* ERR_BUSY names who uses it. */
-static int is_free(const char *path, const char *name, struct err *e)
+static int nobody_uses(const char *path, const char *name, struct err *e)
 {
 	cleanup_buf struct buf who = BUF_INIT;
 	char sysname[NAME_MAX + 1];
@@ -83,17 +84,17 @@ static int remove_volume(const char *vg, const char *name, struct group *g, stru
 	const char *const words[] = { "lvremove", "-y", "-f", target, NULL };
 
 	snprintf(target, sizeof(target), "%s/%s", vg, name);
-	return change(words, vg, g, op, e);
+	return change_group(words, vg, g, op, e);
 }
 
 /* ---- create ---- */
 
-struct making {
+struct new_volume {
 	const struct pool_def *d;
 	const struct volume_def *v;
 	const struct vol_input *from;
 	unsigned flags;
-	struct layout layout;
+	struct volume_layout layout;
 	struct group g;
 	const struct group_volume *origin; /* what a snapshot is of */
 	char path[300];
@@ -101,7 +102,7 @@ struct making {
 };
 
 /* The volume of this group that a path or a name means. */
-static const struct group_volume *own_volume(const struct making *m, const char *what)
+static const struct group_volume *own_volume(const struct new_volume *m, const char *what)
 {
 	char dir[160], mapped[300], vg[128], lv[128];
 
@@ -116,10 +117,10 @@ static const struct group_volume *own_volume(const struct making *m, const char 
 }
 
 /* A backing store makes it a snapshot; less allocation than capacity makes it sparse, as in libvirt. */
-static int settle_layout(struct making *m, struct err *e)
+static int settle_layout(struct new_volume *m, struct err *e)
 {
 	const struct volume_def *v = m->v;
-	struct layout *l = &m->layout;
+	struct volume_layout *l = &m->layout;
 
 	if (layout_read(v->layout, l, e) < 0)
 		return -1;
@@ -142,22 +143,22 @@ static int settle_layout(struct making *m, struct err *e)
 }
 
 /* Cloned by reference: a snapshot in the same thin pool. */
-static int settle_reflink(struct making *m, struct err *e)
+static int settle_reflink(struct new_volume *m, struct err *e)
 {
 	const char *name = m->from->volume->name;
 
 	m->origin = streq_null(m->from->pool->name, m->d->name) ? group_volume(&m->g, name) : NULL;
-	if (!m->origin || m->origin->attr[0] != 'V' || m->v->layout)
+	if (!m->origin || !m->origin->thin || m->v->layout)
 		return err_set(
 			e, ERR_UNSUPPORTED,
 			"volume \"%s\" cannot share storage with \"%s\": only thin volumes of one group can",
 			m->v->name, name);
-	m->layout = (struct layout){ .kind = LAYOUT_SNAPSHOT };
+	m->layout = (struct volume_layout){ .kind = LAYOUT_SNAPSHOT };
 	m->from = NULL;
 	return 0;
 }
 
-static int settle_origin(struct making *m, struct err *e)
+static int settle_origin(struct new_volume *m, struct err *e)
 {
 	if (m->layout.kind != LAYOUT_SNAPSHOT || m->origin)
 		return 0;
@@ -172,7 +173,7 @@ static int settle_origin(struct making *m, struct err *e)
 }
 
 /* Everything that can be refused before LVM is asked. */
-static int check_making(struct making *m, struct err *e)
+static int check_new_volume(struct new_volume *m, struct err *e)
 {
 	const struct volume_def *v = m->v;
 
@@ -201,7 +202,7 @@ static int check_making(struct making *m, struct err *e)
 }
 
 /* What the document says; the rest stays as the kernel, or udev, has it. */
-static int give_perms(const struct making *m, struct err *e)
+static int give_perms(const struct new_volume *m, struct err *e)
 {
 	const struct pool_perms *p = &m->v->perms;
 
@@ -213,7 +214,7 @@ static int give_perms(const struct making *m, struct err *e)
 	return 0;
 }
 
-static int fill(struct making *m, struct err *e)
+static int fill_volume(struct new_volume *m, struct err *e)
 {
 	char target[300];
 	const char *const words[] = { "lvchange", "--deltag", GROUP_UNFINISHED, target, NULL };
@@ -221,11 +222,12 @@ static int fill(struct making *m, struct err *e)
 	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->v->name);
 	if (block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0)
 		return -1;
-	return group_open(m->d, &m->g, m->op, e) < 0 ? -1 : change(words, group_name(m->d), &m->g, m->op, e);
+	return group_open(m->d, &m->g, m->op, e) < 0 ? -1
+	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
 }
 
 /* A command that fails in the middle may leave the volume there. */
-static void unmake(struct making *m)
+static void unmake(struct new_volume *m)
 {
 	const char *vg = group_name(m->d);
 
@@ -234,7 +236,7 @@ static void unmake(struct making *m)
 }
 
 /* A thin pool that is there, and smaller than the layout says, grows. */
-static int grow_pool(struct making *m, struct err *e)
+static int grow_pool(struct new_volume *m, struct err *e)
 {
 	const struct group_volume *pool = group_volume(&m->g, m->layout.pool);
 	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
@@ -245,10 +247,11 @@ static int grow_pool(struct making *m, struct err *e)
 		return 0;
 	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->layout.pool);
 	snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-	return change(words, group_name(m->d), &m->g, m->op, e) < 0 ? -1 : group_open(m->d, &m->g, m->op, e);
+	return change_group(words, group_name(m->d), &m->g, m->op, e) < 0 ? -1
+	                                                                  : group_open(m->d, &m->g, m->op, e);
 }
 
-static int make(struct making *m, struct err *e)
+static int make_volume(struct new_volume *m, struct err *e)
 {
 	const char *vg = group_name(m->d);
 	struct layout_words w = { .n = 0 };
@@ -257,8 +260,8 @@ static int make(struct making *m, struct err *e)
 	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
 	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
-	if (change(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
-	    (!m->from || fill(m, e) == 0))
+	if (change_group(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
+	    (!m->from || fill_volume(m, e) == 0))
 		return 0;
 	unmake(m);
 	return -1;
@@ -269,9 +272,9 @@ int logical_vol_create(const struct pool_def *d, struct op *op, const struct vol
 {
 	demand(op && v->name, e);
 
-	struct making m = { .d = d, .v = v, .from = from, .flags = flags, .op = op };
+	struct new_volume m = { .d = d, .v = v, .from = from, .flags = flags, .op = op };
 
-	if (check_making(&m, e) == 0 && make(&m, e) == 0)
+	if (check_new_volume(&m, e) == 0 && make_volume(&m, e) == 0)
 		return 0;
 	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
 }
@@ -312,8 +315,9 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) == 0 && (lv = find(&g, v, e)) && has_no_snapshots(&g, lv, e) == 0 &&
-	    is_free(v->path, v->name, e) == 0 && remove_volume(group_name(d), v->name, &g, op, e) == 0)
+	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e)) &&
+	    has_no_snapshots(&g, lv, e) == 0 && nobody_uses(v->path, v->name, e) == 0 &&
+	    remove_volume(group_name(d), v->name, &g, op, e) == 0)
 		return 0;
 	return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
 }
@@ -331,7 +335,7 @@ static int check_resize(const struct group *g, const struct group_volume *lv, co
 			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
 			"asked for (--shrink)",
 			(unsigned long long)wanted, (unsigned long long)lv->size);
-	return wanted < lv->size ? is_free(v->path, v->name, e) : 0;
+	return wanted < lv->size ? nobody_uses(v->path, v->name, e) : 0;
 }
 
 int logical_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
@@ -345,15 +349,15 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 	struct group g;
 
 	snprintf(target, sizeof(target), "%s/%s", group_name(d), v->name);
-	if (group_open(d, &g, op, e) == 0 && (lv = find(&g, v, e))) {
+	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e))) {
 		uint64_t extent = g.extent ? g.extent : 512;
-		uint64_t wanted = capacity / extent * extent + (capacity % extent ? extent : 0);
+		uint64_t wanted = (capacity / extent + (capacity % extent != 0)) * extent;
 
 		if (wanted == lv->size)
 			return 0;
 		snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
 		if (check_resize(&g, lv, v, wanted, flags, e) == 0 &&
-		    change(words, group_name(d), &g, op, e) == 0)
+		    change_group(words, group_name(d), &g, op, e) == 0)
 			return 0;
 	}
 	return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
@@ -366,7 +370,7 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) < 0 || !(lv = find(&g, v, e)))
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
 	if (strchr("sS", lv->attr[0]))
 		return err_set(
