@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A SCSI host's LUNs as volumes. First the bus is asked (luns_rescan), then what it has reported is waited
- * for, then each disk and rom is described from sysfs alone: its size, its name on the bus, its serial number
- * as key, and its stable link as path.
+ * for, then each disk is described from sysfs: size, name on the bus, serial number, stable link as path.
  */
 #include "backends/luns.h"
 
@@ -24,6 +23,7 @@
 #include "system/device.h"
 #include "system/links.h"
 #include "system/module.h"
+#include "system/scsi.h"
 #include "system/uevent.h"
 
 #define LUNS_LIMIT     16384       /* the kernel's own limit for one target is 16383 */
@@ -397,6 +397,7 @@ static void look_at_lun(const char *node, void *arg)
 	l->gone = lun_is_gone(node);
 	if (l->gone)
 		return;
+	scsi_disk_resize(node);
 	if (device_content(node, &content, &why) == 0)
 		snprintf(l->format, sizeof(l->format), "%s", lun_format(&content));
 	else if (err_is(&why, ERR_STORAGE))
@@ -450,7 +451,6 @@ static void luns_heard(struct lun_list *l, const size_t *which, const struct lun
 /* Read them all, those that answer. */
 static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 {
-	uint64_t patience;
 	size_t size = l->n ? l->n : 1, n = 0;
 	char(*nodes)[80] = calloc(size, sizeof(*nodes));
 	const char **names = calloc(size, sizeof(*names));
@@ -469,7 +469,7 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 		names[n] = nodes[n];
 		which[n++] = i;
 	}
-	patience = sooner(LOOK_WITHIN, (uint64_t)clock_until(op->deadline) / 2 / size + 1);
+	uint64_t patience = sooner(LOOK_WITHIN, (uint64_t)clock_until(op->deadline) / 2 / size + 1);
 	if (!nodes || !names || !which || !looks || !whys)
 		err_set(e, ERR_NO_MEMORY, "out of memory");
 	else

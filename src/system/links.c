@@ -133,6 +133,19 @@ bool device_stalled(const char *sys, const char *sysname)
 	return stalled;
 }
 
+/* The name that udev gave to ATA disks before, and still gives beside the other one: by the port alone. */
+static void name_ata_before(struct link_names *n, const char *path)
+{
+	static const char ata[] = "-ata-";
+	const char *port = strstr(path, ata);
+
+	if (!port)
+		return;
+	port += strlen(ata);
+	port += strspn(port, "0123456789");
+	link_name_add(n, "disk/by-path/%.*s%s", (int)(port - path), path, n->part);
+}
+
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out)
 {
 	demand_or(sysname && out && r->sys && r->dev, );
@@ -150,6 +163,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 		/* The name that udev gave to virtio disks before, and still gives beside the other one. */
 		if (starts_with(sysname, "vd") && starts_with(path, "pci-"))
 			link_name_add(&n, "disk/by-path/virtio-%s", path);
+		name_ata_before(&n, path);
 	}
 	link_names_by_id(&n);
 	if (content && !device_stalled(r->sys, sysname))

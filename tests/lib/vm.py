@@ -320,7 +320,8 @@ class Vm:
     """
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
-                 steady=False, name="vm"):
+                 steady=False, name="vm", devices=()):
+        """devices: further words for QEMU's command line, for disks of other kinds."""
         board = BOARDS[image.arch]
         need_programs(board.qemu)
         self.box, self.image, self.name = box, image, name
@@ -364,6 +365,7 @@ class Vm:
         for number, slot in enumerate(self._free_slots):
             argv += ["-device", f"pcie-root-port,id={slot},chassis={number + 1},slot={number + 1}"]
 
+        argv += devices
         self.started = time.monotonic()
         self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)

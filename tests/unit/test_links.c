@@ -144,6 +144,8 @@ static void ata_disk_is_at_its_port(void)
 	fixture(sys_root, "2\n", "class/ata_port/ata4/port_no");
 	scsi_host("devices/pci0000:00/0000:00:1f.2/ata4", 3, 0, "0", "sda");
 	CHECK_STR(by_path("sda"), "pci-0000:00:1f.2-ata-2.0");
+	CHECK_STR(names("sda", false),
+	          "disk/by-path/pci-0000:00:1f.2-ata-2.0\ndisk/by-path/pci-0000:00:1f.2-ata-2\n");
 	end();
 }
 
