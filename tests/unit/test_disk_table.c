@@ -36,7 +36,9 @@ static bool begin(struct image *i, int fd)
 
 static int commit(struct image *i, const struct table *old)
 {
-	const struct image_commit how = { .rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk" };
+	const struct image_commit how = {
+		.rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk"
+	};
 
 	return image_commit(i, &how, &why);
 }
@@ -118,8 +120,9 @@ static int change(int fd, const struct partition *p, uint64_t size /* 0: delete 
 
 static bool overlap(const struct partition *a, const struct partition *b)
 {
-	return a != b && !a->whole && !b->whole && a->kind != PARTITION_EXTENDED && b->kind != PARTITION_EXTENDED &&
-	       a->start < b->start + b->size && b->start < a->start + a->size;
+	return a != b && !a->whole && !b->whole && a->kind != PARTITION_EXTENDED &&
+	       b->kind != PARTITION_EXTENDED && a->start < b->start + b->size &&
+	       b->start < a->start + a->size;
 }
 
 static bool is_sound(void)
@@ -182,12 +185,14 @@ static void random_steps_keep_every_label_sound(void)
 
 static void each_format_is_read_as_it_was_written(void)
 {
-	static const char *const formats[] = { "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid" };
+	static const char *const formats[] = { "linux",      "fat16",     "fat32",
+		                               "linux-swap", "linux-lvm", "linux-raid" };
 
 	for (size_t l = 0; l < ARRAY_LEN(written); l++)
 		for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
 			if (!format_is_known(written[l], formats[f]) ||
-			    ((written[l] == LABEL_GPT || written[l] == LABEL_BSD) && streq(formats[f], "fat32")))
+			    ((written[l] == LABEL_GPT || written[l] == LABEL_BSD) &&
+			     streq(formats[f], "fat32")))
 				continue; /* those have one word for both */
 			int fd = labelled(written[l]);
 

@@ -66,10 +66,11 @@ static int disk_check(const struct pool_def *d, struct op *op, enum pool_state *
 	}
 	*state = STATE_ACTIVE;
 	if (disk.table.primary_bad)
-		snprintf(op->warning, sizeof(op->warning),
-		         "the first copy of the gpt of %.80s is damaged; the second one is used, and the next "
-		         "change of a partition mends the first",
-		         disk.spec);
+		snprintf(
+			op->warning, sizeof(op->warning),
+			"the first copy of the gpt of %.80s is damaged; the second one is used, and the next "
+			"change of a partition mends the first",
+			disk.spec);
 	return 0;
 }
 
@@ -84,7 +85,8 @@ static int mend_backup(const struct pool_def *d, struct op *op, struct err *e)
 		return 0;
 	if (table_mend(&disk.image, &disk.table, e) < 0 || disk_commit(&disk, &disk.table, op, e) < 0)
 		return -1;
-	op_note(op, "the second copy of the gpt of %s was damaged or not at the disk's end: it was written anew",
+	op_note(op,
+	        "the second copy of the gpt of %s was damaged or not at the disk's end: it was written anew",
 	        disk.spec);
 	return 0;
 }
@@ -104,8 +106,8 @@ static int disk_start(const struct pool_def *d, struct op *op, struct err *e)
 		op_note(op, "%s has more than %d partitions: the others are not listed", disk.spec,
 		        PARTITIONS_MAX);
 	if (!disk.table.primary_bad && disk.table.backup_bad && mend_backup(d, op, &why) < 0)
-		op_note(op, "the second copy of the gpt of %s is damaged, and cannot be mended: %s", disk.spec,
-		        why.message);
+		op_note(op, "the second copy of the gpt of %s is damaged, and cannot be mended: %s",
+		        disk.spec, why.message);
 	return 0;
 }
 

@@ -96,8 +96,8 @@ static const struct format_code *format_code(enum label l, const char *format)
 	if (streq(format, "none"))
 		format = "linux";
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (streq(codes[i].format, format) && (l == LABEL_GPT ? codes[i].gpt != NULL
-		                                                      : code_in(&codes[i], l) != 0))
+		if (streq(codes[i].format, format) &&
+		    (l == LABEL_GPT ? codes[i].gpt != NULL : code_in(&codes[i], l) != 0))
 			return &codes[i];
 	return NULL;
 }
@@ -149,8 +149,7 @@ static int on_ask(struct fdisk_context *c, struct fdisk_ask *ask, void *arg)
 }
 
 /* One sentence, without a full stop at its end. */
-static int fdisk_failed(const struct image *i, const struct voice *v, int rc, const char *what,
-                        struct err *e)
+static int fdisk_failed(const struct image *i, const struct voice *v, int rc, const char *what, struct err *e)
 {
 	int len = (int)strcspn(v->text, "\n");
 
@@ -223,7 +222,8 @@ static int load_chain(struct image *i, uint64_t extended, uint64_t *links, size_
 		unsigned char b[512];
 		uint64_t next = 0;
 
-		if (at >= i->size || image_load(i, at, i->sector, e) < 0 || image_get(i, at, b, sizeof(b)) < 0)
+		if (at >= i->size || image_load(i, at, i->sector, e) < 0 ||
+		    image_get(i, at, b, sizeof(b)) < 0)
 			return at >= i->size ? 0 : -1;
 		links[*n] = at;
 		for (unsigned char *p = b + 446; p < b + 510; p += 16)
@@ -340,11 +340,14 @@ int table_read(struct image *i, enum label found, struct table *t, struct err *e
 	size_t n = 0;
 	int rc;
 
-	*t = (struct table){ .sector = i->sector, .size = i->size, .end = i->size, .grain = MIB, .first = MIB };
+	*t = (struct table){
+		.sector = i->sector, .size = i->size, .end = i->size, .grain = MIB, .first = MIB
+	};
 	if (image_load(i, 0, HEAD_BYTES, e) < 0 ||
 	    image_load(i, i->size > HEAD_BYTES ? i->size - HEAD_BYTES : 0, HEAD_BYTES, e) < 0)
 		return -1;
-	if ((found == LABEL_NONE || found == LABEL_MAC || found == LABEL_DOS) && foreign_read(i, t))
+	t->foreign = foreign_read(i, found, t);
+	if (t->foreign)
 		return 0;
 	if (gpt_load(i, e) < 0 || load_dos(i, links, ARRAY_LEN(links), &n, e) < 0)
 		return -1;

@@ -2,9 +2,9 @@
  *
  * Partitions as volumes: listed, made, deleted, resized.
  *
- * A change is worked out on a copy of the table first. What has to go from the kernel goes before the table is
- * written, because the kernel alone knows for sure whether it is in use; what comes or grows follows after. A
- * failure at any of these puts back what was there.
+ * A change is worked out on a copy of the table first. What has to go from the kernel goes before the table
+ * is written, because the kernel alone knows for sure whether it is in use; what comes or grows follows
+ * after. A failure at any of these puts back what was there.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -62,7 +62,8 @@ static void volume_report(const struct pool_def *d, const struct disk *disk, con
 		            .path = path,
 		            .format = p->format,
 		            .capacity = p->size,
-		            .allocation = p->kind == PARTITION_EXTENDED ? logical_bytes(&disk->table) : p->size,
+		            .allocation = p->kind == PARTITION_EXTENDED ? logical_bytes(&disk->table)
+		                                                        : p->size,
 		            .devices = disk->spec,
 		            .extent_start = p->start,
 		            .extent_end = p->start + p->size };
@@ -131,9 +132,10 @@ static int open_to_change(const struct pool_def *d, struct disk *disk, struct er
 {
 	if (disk_open(d, true, disk, e) < 0)
 		return -1;
-	if (!label_info(disk->table.label)->fdisk)
-		return err_set(e, ERR_UNSUPPORTED, "partitions of %s labels are listed, but not changed here",
-		               label_info(disk->table.label)->word);
+	if (disk->table.foreign || !label_info(disk->table.label)->fdisk)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "partitions of the %s label of %s are listed, but not changed here",
+		               label_info(disk->table.label)->word, disk->spec);
 	return 0;
 }
 
@@ -197,8 +199,7 @@ static unsigned next_logical(const struct table *t)
 static int no_room(const struct disk *disk, uint64_t size, uint64_t largest, unsigned number, struct err *e)
 {
 	if (!number)
-		return err_set(e, ERR_NO_SPACE,
-		               "the %s label of %s has no room for another partition%s",
+		return err_set(e, ERR_NO_SPACE, "the %s label of %s has no room for another partition%s",
 		               label_info(disk->table.label)->word, disk->spec,
 		               disk->table.label == LABEL_DOS && !table_extended(&disk->table)
 		                       ? " (delete one, and make an extended one in its place)"
@@ -251,9 +252,10 @@ static int check_wish(const struct disk *disk, const struct volume_def *v, const
 	const char *format = v->format ? v->format : "none";
 
 	if (from || v->encryption.format || v->backing.given)
-		return err_set(e, ERR_UNSUPPORTED,
-		               "a partition is made empty: it has no backing store and no encryption, and is no "
-		               "copy (vol-upload fills it)");
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"a partition is made empty: it has no backing store and no encryption, and is no "
+			"copy (vol-upload fills it)");
 	if (!format_is_known(disk->table.label, format))
 		return err_set(e, ERR_UNSUPPORTED, "a %s label has no partitions of format %s",
 		               label_info(disk->table.label)->word, format);
@@ -271,10 +273,11 @@ static int check_name(const struct disk *disk, const struct partition *p, const 
 	disk_volume_name(disk, p->number, name, sizeof(name));
 	if (streq(name, v->name))
 		return 0;
-	return err_set(e, ERR_INVALID,
-	               "the next partition of %s is called %s, and not %.100s: a volume of a disk pool has the "
-	               "name that the kernel will give it",
-	               disk->spec, name, v->name);
+	return err_set(
+		e, ERR_INVALID,
+		"the next partition of %s is called %s, and not %.100s: a volume of a disk pool has the "
+		"name that the kernel will give it",
+		disk->spec, name, v->name);
 }
 
 static uint64_t round_up(uint64_t size, unsigned sector)
@@ -339,8 +342,7 @@ int disk_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	const struct table old = disk.table;
 	const struct partition gone = *p;
 
-	if (forget_with_followers(&disk, &gone, op, e) < 0 ||
-	    table_delete(&disk.image, &old, &gone, e) < 0)
+	if (forget_with_followers(&disk, &gone, op, e) < 0 || table_delete(&disk.image, &old, &gone, e) < 0)
 		return put_back(d, &disk, op);
 	return carry_out(d, &disk, &old, op, e);
 }
@@ -367,7 +369,8 @@ static int check_size(const struct disk *disk, const struct partition *p, const 
 
 	if (size > room)
 		return err_set(e, ERR_NO_SPACE,
-		               "%s cannot have %" PRIu64 " bytes: with the free space behind it it has room for "
+		               "%s cannot have %" PRIu64
+		               " bytes: with the free space behind it it has room for "
 		               "%" PRIu64,
 		               name, size, room);
 	if (size >= p->size)
