@@ -71,6 +71,24 @@ int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struc
  * one that has to go or to move is in use. */
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e);
 
+/* ---- parted.c: what others write ---- */
+
+/* Is there somebody who writes that label? ERR_NO_TOOL: parted is not installed; ERR_UNSUPPORTED: nobody
+ * does. */
+int parted_can(enum label l, struct err *e);
+/* The operations of table.h, carried out by parted on the disk itself. ERR_STORAGE with its own words. */
+int parted_label(const struct disk *disk, enum label l, struct op *op, struct err *e);
+int parted_add(const struct disk *disk, const struct partition *p, const char *format, struct op *op,
+               struct err *e);
+int parted_delete(const struct disk *disk, const struct partition *p, struct op *op, struct err *e);
+int parted_resize(const struct disk *disk, const struct partition *p, uint64_t size, struct op *op,
+                  struct err *e);
+/* A physical volume on the whole disk: may there be one, make it, take it away. ERR_UNSUPPORTED: a program
+ * without LVM. */
+int whole_can(struct err *e);
+int whole_make(const char *path, struct op *op, struct err *e);
+int whole_unmake(const char *path, struct op *op, struct err *e);
+
 /* ---- volumes.c: operations of the table ---- */
 
 int disk_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);

@@ -24,8 +24,8 @@ static const struct label_info labels[] = {
 	[LABEL_SUN]  = { .word = "sun",  .fdisk = "sun", .blkid = "sun",  .entries = 8,  .small_only = true },
 	[LABEL_DVH]  = { .word = "dvh",  .fdisk = "sgi", .blkid = "sgi",  .entries = 16, .small_only = true },
 	[LABEL_BSD]  = { .word = "bsd",  .fdisk = "bsd", .blkid = "bsd",  .entries = 8,  .small_only = true },
-	[LABEL_MAC]  = { .word = "mac",  .blkid = "mac" },
-	[LABEL_PC98] = { .word = "pc98" },
+	[LABEL_MAC]  = { .word = "mac",  .blkid = "mac",  .entries = 32 },
+	[LABEL_PC98] = { .word = "pc98", .entries = 16 },
 	[LABEL_LVM2] = { .word = "lvm2" },
 };
 
@@ -104,6 +104,8 @@ static const struct format_code *format_code(enum label l, const char *format)
 
 bool format_is_known(enum label l, const char *format)
 {
+	if (l == LABEL_MAC || l == LABEL_PC98) /* what parted has a word for */
+		return streq(format, "none") || format_code(LABEL_BSD, format);
 	return format_code(l, format) != NULL;
 }
 
