@@ -36,7 +36,9 @@ static bool begin(struct image *i, int fd)
 
 static int commit(struct image *i, const struct table *old)
 {
-	const struct image_commit how = { .rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk" };
+	const struct image_commit how = {
+		.rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk"
+	};
 
 	return image_commit(i, &how, &why);
 }
@@ -118,8 +120,9 @@ static int change(int fd, const struct partition *p, uint64_t size /* 0: delete 
 
 static bool overlap(const struct partition *a, const struct partition *b)
 {
-	return a != b && !a->whole && !b->whole && a->kind != PARTITION_EXTENDED && b->kind != PARTITION_EXTENDED &&
-	       a->start < b->start + b->size && b->start < a->start + a->size;
+	return a != b && !a->whole && !b->whole && a->kind != PARTITION_EXTENDED &&
+	       b->kind != PARTITION_EXTENDED && a->start < b->start + b->size &&
+	       b->start < a->start + a->size;
 }
 
 static bool is_sound(void)
@@ -182,18 +185,99 @@ static void random_steps_keep_every_label_sound(void)
 
 static void each_format_is_read_as_it_was_written(void)
 {
-	static const char *const formats[] = { "linux", "fat16", "fat32", "linux-swap", "linux-lvm", "linux-raid" };
+	static const char *const formats[] = { "linux",      "fat16",     "fat32",
+		                               "linux-swap", "linux-lvm", "linux-raid" };
 
 	for (size_t l = 0; l < ARRAY_LEN(written); l++)
 		for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
 			if (!format_is_known(written[l], formats[f]) ||
-			    ((written[l] == LABEL_GPT || written[l] == LABEL_BSD) && streq(formats[f], "fat32")))
+			    ((written[l] == LABEL_GPT || written[l] == LABEL_BSD) &&
+			     streq(formats[f], "fat32")))
 				continue; /* those have one word for both */
 			int fd = labelled(written[l]);
 
 			add(fd, 4 * MIB, formats[f]);
 			close(fd);
 		}
+}
+
+/* What parted writes for two partitions, and a disk of 4 heads and 32 sectors a track. */
+static void pc98_is_read_by_its_geometry(void)
+{
+	static const unsigned char head[] = { 0xcb, 0, 0, 0, 'I', 'P', 'L', '1' }, entries[] = {
+		0x20, 0xe2, 0,   0,   0,   0,   0xa0, 0,   0,   0,   0xa0, 0,   0,   0,   0xff, 2,
+		'e',  'x',  't', '2', ' ', ' ', ' ',  ' ', ' ', ' ', ' ',  ' ', ' ', ' ', ' ',  ' ',
+		0x20, 0xe2, 0,   0,   0,   0,   0x90, 3,   0,   0,   0x90, 3,   31,  3,   0xef, 5
+	};
+	struct image i;
+	int fd = blank();
+
+	CHECK(pwrite(fd, head, sizeof(head), 0) > 0 && pwrite(fd, "\x55\xaa", 2, 510) == 2 &&
+	      pwrite(fd, entries, sizeof(entries), 512) > 0 && ftruncate(fd, 200 * MIB) == 0);
+	CHECK(image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
+	i.heads = 4;
+	i.track = 32;
+	CHECK(table_read(&i, LABEL_DOS, &t, &why) == 0 && t.label == LABEL_PC98 && t.foreign);
+	CHECK_INT(t.n, 2);
+	CHECK_INT(t.list[0].start, 20480 * 512);
+	CHECK_INT(t.list[0].size, 77824 * 512);
+	CHECK_INT(t.list[1].start, 116736 * 512);
+	CHECK_INT(t.list[1].size, 77824 * 512);
+	image_close(&i);
+	/* by another geometry it ends behind the disk's end */
+	CHECK(image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
+	CHECK(table_read(&i, LABEL_DOS, &t, &why) == 0 && t.n == 0);
+	image_close(&i);
+	close(fd);
+}
+
+/* ---- writing ---- */
+
+/* Where the disk cannot be written, its old table is there afterwards, and so are the old sectors, in files.
+ */
+static void what_cannot_be_written_is_put_back(void)
+{
+	int fd = labelled(LABEL_GPT), read_only;
+	static char before[SIZE], after[SIZE];
+	struct partition p = { .number = 1, .start = MIB, .size = 4 * MIB };
+	const struct image_commit how = {
+		.rank = table_rank, .arg = &t, .keep_dir = keep, .keep_name = "disk"
+	};
+	struct image i;
+
+	CHECK(pread(fd, before, SIZE, 0) == SIZE);
+	read_only = open(disk_path, O_RDONLY | O_CLOEXEC);
+	CHECK(image_open(&i, read_only, "the disk", SIZE, 512, &why) == 0 &&
+	      table_read(&i, LABEL_GPT, &t, &why) == 0 && table_add(&i, &t, &p, "linux", NULL, &why) == 0);
+	CHECK(image_commit(&i, &how, &why) < 0);
+	CHECK(strstr(why.message, "cannot write the partition table") && strstr(why.message, keep));
+	CHECK(pread(fd, after, SIZE, 0) == SIZE && memcmp(before, after, SIZE) == 0);
+	image_close(&i);
+	close(read_only);
+	close(fd);
+}
+
+/* libfdisk may write only where a table was read. */
+static void a_change_where_nothing_was_read_is_refused(void)
+{
+	int fd = labelled(LABEL_DOS);
+	struct image i;
+
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_DOS, &t, &why) == 0);
+	CHECK(pwrite(i.copy, "x", 1, 10 * MIB) == 1);
+	CHECK(commit(&i, &t) < 0 && why.class == ERR_INTERNAL);
+	image_close(&i);
+	close(fd);
+}
+
+static void nothing_is_no_table(void)
+{
+	int fd = blank();
+	struct image i;
+
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) < 0 && why.class == ERR_WRONG_FORMAT);
+	image_close(&i);
+	close(fd);
 }
 
 int main(void)
@@ -204,5 +288,9 @@ int main(void)
 	snprintf(disk_path, sizeof(disk_path), "%s/disk", dir);
 	RUN(random_steps_keep_every_label_sound);
 	RUN(each_format_is_read_as_it_was_written);
+	RUN(pc98_is_read_by_its_geometry);
+	RUN(what_cannot_be_written_is_put_back);
+	RUN(a_change_where_nothing_was_read_is_refused);
+	RUN(nothing_is_no_table);
 	return check_done();
 }

@@ -19,9 +19,9 @@
 
 /* ---- its names ---- */
 
-/* Partitions of a device-mapper disk are called after the name that its disk has there, and the definition may
- * ask for the "p" between; everywhere else it is there where the name ends with a digit, as the kernel has
- * it. */
+/* Partitions of a device-mapper disk are called after the name that its disk has there, and the definition
+ * may ask for the "p" between; everywhere else it is there where the name ends with a digit, as the kernel
+ * has it. */
 static void name_volumes(const struct pool_def *d, struct disk *disk)
 {
 	char dir[PATH_MAX], name[NAME_MAX + 1];
@@ -92,7 +92,8 @@ static int open_disk(struct disk *disk, bool write, struct err *e)
 		return err_sys(e, errno, "cannot lock %s", disk->spec);
 	if (image_open(&disk->image, disk->fd, disk->spec, size, (unsigned)sector, e) < 0)
 		return -1;
-	if (ioctl(disk->fd, (ioctl_request)HDIO_GETGEO, &geometry) == 0 && geometry.heads && geometry.sectors) {
+	if (ioctl(disk->fd, (ioctl_request)HDIO_GETGEO, &geometry) == 0 && geometry.heads &&
+	    geometry.sectors) {
 		disk->image.heads = geometry.heads;
 		disk->image.track = geometry.sectors;
 	}
@@ -132,7 +133,8 @@ static int read_table(struct disk *disk, struct err *e)
 		disk->table = (struct table){ .label = LABEL_LVM2, .size = disk->image.size };
 		return 0;
 	}
-	if (found == LABEL_NONE && (disk->content.type[0] || disk->content.table[0] || disk->content.ambivalent))
+	if (found == LABEL_NONE &&
+	    (disk->content.type[0] || disk->content.table[0] || disk->content.ambivalent))
 		return no_table(disk, e);
 	if (table_read(&disk->image, found, &disk->table, e) == 0)
 		return 0;

@@ -66,10 +66,11 @@ static int disk_check(const struct pool_def *d, struct op *op, enum pool_state *
 	}
 	*state = STATE_ACTIVE;
 	if (disk.table.primary_bad)
-		snprintf(op->warning, sizeof(op->warning),
-		         "the first copy of the gpt of %.80s is damaged; the second one is used, and the next "
-		         "change of a partition mends the first",
-		         disk.spec);
+		snprintf(
+			op->warning, sizeof(op->warning),
+			"the first copy of the gpt of %.80s is damaged; the second one is used, and the next "
+			"change of a partition mends the first",
+			disk.spec);
 	return 0;
 }
 
@@ -84,7 +85,8 @@ static int mend_backup(const struct pool_def *d, struct op *op, struct err *e)
 		return 0;
 	if (table_mend(&disk.image, &disk.table, e) < 0 || disk_commit(&disk, &disk.table, op, e) < 0)
 		return -1;
-	op_note(op, "the second copy of the gpt of %s was damaged or not at the disk's end: it was written anew",
+	op_note(op,
+	        "the second copy of the gpt of %s was damaged or not at the disk's end: it was written anew",
 	        disk.spec);
 	return 0;
 }
@@ -104,24 +106,23 @@ static int disk_start(const struct pool_def *d, struct op *op, struct err *e)
 		op_note(op, "%s has more than %d partitions: the others are not listed", disk.spec,
 		        PARTITIONS_MAX);
 	if (!disk.table.primary_bad && disk.table.backup_bad && mend_backup(d, op, &why) < 0)
-		op_note(op, "the second copy of the gpt of %s is damaged, and cannot be mended: %s", disk.spec,
-		        why.message);
+		op_note(op, "the second copy of the gpt of %s is damaged, and cannot be mended: %s",
+		        disk.spec, why.message);
 	return 0;
 }
 
 /* ---- build, delete ---- */
 
-/* All that is to be refused is refused before anything is written. */
-static enum label label_to_make(const struct pool_def *d, struct err *e)
+/* All that is to be refused is refused before anything is written. A definition that does not say which label
+ * gets a dos one, as in libvirt. */
+static int label_to_make(const struct pool_def *d, enum label *l, struct err *e)
 {
-	enum label l = label_from_word(d->source.format);
-
-	if (l == LABEL_NONE) /* "unknown", as in libvirt */
-		return LABEL_DOS;
-	if (label_info(l)->fdisk)
-		return l;
-	err_set(e, ERR_UNSUPPORTED, "%s labels are read, but not made here", label_info(l)->word);
-	return LABEL_NONE;
+	*l = label_from_word(d->source.format);
+	if (*l == LABEL_NONE)
+		*l = LABEL_DOS;
+	if (*l == LABEL_LVM2)
+		return whole_can(e);
+	return label_info(*l)->fdisk ? 0 : parted_can(*l, e);
 }
 
 static int forget_all(const struct disk *disk, struct op *op, struct err *e)
@@ -142,7 +143,10 @@ static int make_label(const struct pool_def *d, enum label l, struct op *op, str
 
 	if (disk_find(d, &disk, e) < 0 || format_wipe_ends(disk.path, e) < 0)
 		return -1;
-	disk_close(&disk);
+	if (l == LABEL_LVM2)
+		return whole_make(disk.path, op, e);
+	if (!label_info(l)->fdisk)
+		return parted_label(&disk, l, op, e);
 	if (disk_open_blank(d, &disk, e) < 0 || table_create(&disk.image, l, e) < 0 ||
 	    disk_commit(&disk, NULL, op, e) < 0 || disk_reread(d, &disk, e) < 0)
 		return -1;
@@ -151,18 +155,16 @@ static int make_label(const struct pool_def *d, enum label l, struct op *op, str
 
 static int disk_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
-	cleanup_disk struct disk disk;
-	enum label l = label_to_make(d, e);
+	cleanup_disk struct disk disk = { .fd = -1, .image = { .copy = -1 } };
 	char path[PATH_MAX];
+	enum label l;
 	dev_t dev;
 
-	if (l == LABEL_NONE || disk_find(d, &disk, e) < 0 ||
-	    format_claim(disk.spec, flags & BUILD_OVERWRITE, path, sizeof(path), &dev, e) < 0)
+	if (label_to_make(d, &l, e) < 0 || disk_find(d, &disk, e) < 0 ||
+	    format_claim(disk.spec, flags & BUILD_OVERWRITE, path, sizeof(path), &dev, e) < 0 ||
+	    disk_open_blank(d, &disk, e) < 0 || forget_all(&disk, op, e) < 0)
 		return -1;
-	disk_close(&disk);
-	if (disk_open_blank(d, &disk, e) < 0 || forget_all(&disk, op, e) < 0)
-		return -1;
-	disk_close(&disk);
+	disk_close(&disk); /* what follows wants it for itself */
 	return make_label(d, l, op, e) < 0
 	               ? err_wrap(e, ERR_KEEP, "cannot make a %s label", label_info(l)->word)
 	               : 0;
@@ -179,6 +181,8 @@ static int disk_delete(const struct pool_def *d, struct op *op, struct err *e)
 	    format_claim(disk.spec, true, path, sizeof(path), &dev, e) < 0 || forget_all(&disk, op, e) < 0)
 		return -1;
 	disk_close(&disk);
+	if (disk.table.label == LABEL_LVM2)
+		return whole_unmake(path, op, e);
 	return format_wipe_ends(path, e);
 }
 

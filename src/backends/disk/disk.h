@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the files of the disk backend have in common: device.c (which disk it is, and its table), kernel.c (the
- * partitions that the kernel has), disk.c (the pool), volumes.c (its volumes). table.h has the tables
+ * What the files of the disk backend have in common: device.c (which disk it is, and its table), kernel.c
+ * (the partitions that the kernel has), disk.c (the pool), volumes.c (its volumes). table.h has the tables
  * themselves.
  */
 #ifndef POOLINIT_BACKENDS_DISK_DISK_H
@@ -43,8 +43,8 @@ int disk_open(const struct pool_def *d, bool write, struct disk *disk, struct er
 int disk_open_blank(const struct pool_def *d, struct disk *disk, struct err *e);
 /* Read it once more, after it was changed. */
 int disk_reread(const struct pool_def *d, struct disk *disk, struct err *e);
-/* Write the changed copy to it; the old table is kept below the run directory meanwhile. `old`: the table that
- * was read, or NULL for a new one. */
+/* Write the changed copy to it; the old table is kept below the run directory meanwhile. `old`: the table
+ * that was read, or NULL for a new one. */
 int disk_commit(struct disk *disk, const struct table *old, struct op *op, struct err *e);
 void disk_close(struct disk *disk);
 #define cleanup_disk __attribute__((cleanup(disk_close)))
@@ -67,9 +67,27 @@ size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max);
 bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out);
 /* Take one away from the kernel; one that it has not is none. ERR_BUSY: it is in use, by whom is said. */
 int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struct err *e);
-/* Make the kernel's partitions those of the table, one by one, so that none that stays is touched. ERR_BUSY: one
- * that has to go or to move is in use. */
+/* Make the kernel's partitions those of the table, one by one, so that none that stays is touched. ERR_BUSY:
+ * one that has to go or to move is in use. */
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e);
+
+/* ---- parted.c: what others write ---- */
+
+/* Is there somebody who writes that label? ERR_NO_TOOL: parted is not installed; ERR_UNSUPPORTED: nobody
+ * does. */
+int parted_can(enum label l, struct err *e);
+/* The operations of table.h, carried out by parted on the disk itself. ERR_STORAGE with its own words. */
+int parted_label(const struct disk *disk, enum label l, struct op *op, struct err *e);
+int parted_add(const struct disk *disk, const struct partition *p, const char *format, struct op *op,
+               struct err *e);
+int parted_delete(const struct disk *disk, const struct partition *p, struct op *op, struct err *e);
+int parted_resize(const struct disk *disk, const struct partition *p, uint64_t size, struct op *op,
+                  struct err *e);
+/* A physical volume on the whole disk: may there be one, make it, take it away. ERR_UNSUPPORTED: a program
+ * without LVM. */
+int whole_can(struct err *e);
+int whole_make(const char *path, struct op *op, struct err *e);
+int whole_unmake(const char *path, struct op *op, struct err *e);
 
 /* ---- volumes.c: operations of the table ---- */
 

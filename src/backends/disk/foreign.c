@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Labels that libfdisk does not know. mac is read by libblkid; pc98 nobody reads but us.
+ * Labels that libfdisk does not know. mac is read by libblkid, and so is a bsd label in the first sector of a
+ * disk (libfdisk's is in the second); pc98 nobody reads but us.
  *
  * NEC's PC-98 has its table in sector 1: 16 entries of 32 bytes. An entry says where it begins and ends by
  * cylinder, head and sector, so that it means something only together with the geometry that the disk had for
@@ -13,7 +14,7 @@
 #include <strings.h>
 #include "base/util.h"
 
-/* ---- mac ---- */
+/* ---- mac, bsd ---- */
 
 /* The map itself, free space and drivers are entries of their own. */
 static bool mac_is_hidden(const char *type)
@@ -23,7 +24,8 @@ static bool mac_is_hidden(const char *type)
 	       starts_with(type, "Apple_Patches");
 }
 
-static bool mac_read(const struct image *i, struct table *t)
+/* What libblkid makes of a label of that name. */
+static bool blkid_read(const struct image *i, enum label l, struct table *t)
 {
 	blkid_probe p = blkid_new_probe();
 	blkid_partlist list;
@@ -34,7 +36,8 @@ static bool mac_read(const struct image *i, struct table *t)
 		return false;
 	}
 	blkid_probe_enable_partitions(p, 1);
-	blkid_probe_filter_partitions_type(p, BLKID_FLTR_ONLYIN, (char *[]){ (char *)(uintptr_t)"mac", NULL });
+	blkid_probe_filter_partitions_type(p, BLKID_FLTR_ONLYIN,
+	                                   (char *[]){ (char *)(uintptr_t) "mac", NULL });
 	list = blkid_probe_get_partitions(p);
 	for (int n = 0; list && n < blkid_partlist_numof_partitions(list); n++) {
 		blkid_partition entry = blkid_partlist_get_partition(list, n);
@@ -49,14 +52,14 @@ static bool mac_read(const struct image *i, struct table *t)
 			continue;
 		t->list[t->n++] = (struct partition){
 			.number = (unsigned)blkid_partition_get_partno(entry),
-			.hidden = mac_is_hidden(type),
+			.hidden = l == LABEL_MAC && mac_is_hidden(type),
 			.start = (uint64_t)blkid_partition_get_start(entry) * 512,
 			.size = (uint64_t)blkid_partition_get_size(entry) * 512,
 			.format = "none",
 		};
 	}
 	blkid_free_probe(p);
-	t->label = LABEL_MAC;
+	t->label = l;
 	return found;
 }
 
@@ -114,11 +117,22 @@ static bool pc98_read(const struct image *i, struct table *t)
 	return true;
 }
 
-bool foreign_read(const struct image *i, struct table *t)
+/* Is a bsd label where libfdisk looks for one? */
+static bool bsd_is_second(const struct image *i)
+{
+	unsigned char b[4];
+
+	return image_get(i, 512, b, sizeof(b)) == 0 && memcmp(b, "\x57\x45\x56\x82", sizeof(b)) == 0;
+}
+
+bool foreign_read(const struct image *i, enum label found, struct table *t)
 {
 	t->n = 0;
-	if (pc98_read(i, t))
+	if ((found == LABEL_NONE || found == LABEL_DOS) && pc98_read(i, t))
 		return true;
 	t->n = 0;
-	return mac_read(i, t);
+	if ((found == LABEL_NONE || found == LABEL_MAC) && blkid_read(i, LABEL_MAC, t))
+		return true;
+	t->n = 0;
+	return found == LABEL_BSD && !bsd_is_second(i) && blkid_read(i, LABEL_BSD, t);
 }

@@ -25,8 +25,13 @@ struct image_page {
 
 int image_open(struct image *i, int disk, const char *name, uint64_t size, unsigned sector, struct err *e)
 {
-	*i = (struct image){ .name = name, .disk = disk, .copy = -1, .sector = sector, .size = size,
-		             .heads = 255, .track = 63 };
+	*i = (struct image){ .name = name,
+		             .disk = disk,
+		             .copy = -1,
+		             .sector = sector,
+		             .size = size,
+		             .heads = 255,
+		             .track = 63 };
 	demand(sector >= 512 && sector <= IMAGE_PAGE && !(sector & (sector - 1)), e);
 	i->copy = memfd_create("partition-table", MFD_CLOEXEC);
 	if (i->copy < 0 || ftruncate(i->copy, (off_t)size) < 0)
@@ -59,8 +64,8 @@ static int page_add(struct image *i, uint64_t at, const unsigned char *bytes, si
 		struct image_page *more = realloc(i->pages, room * sizeof(*more));
 
 		if (!more)
-			return err_set(e, ERR_NO_MEMORY, "cannot copy the partition table of %s: out of memory",
-			               i->name);
+			return err_set(e, ERR_NO_MEMORY,
+			               "cannot copy the partition table of %s: out of memory", i->name);
 		i->pages = more;
 		i->room = room;
 	}
@@ -80,15 +85,15 @@ int image_load(struct image *i, uint64_t at, uint64_t len, struct err *e)
 		return 0;
 	to = least((to + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1), i->size);
 	if (to - from > LOAD_MAX)
-		return err_set(e, ERR_WRONG_FORMAT, "the partition table of %s is larger than any that is known",
-		               i->name);
+		return err_set(e, ERR_WRONG_FORMAT,
+		               "the partition table of %s is larger than any that is known", i->name);
 	bytes = aligned_alloc(IMAGE_PAGE, LOAD_MAX);
 	if (!bytes)
 		return err_set(e, ERR_NO_MEMORY, "cannot read the partition table of %s: out of memory",
 		               i->name);
 	if (file_pread(i->disk, bytes, (size_t)(to - from), from) != (ssize_t)(to - from))
-		return err_sys(e, errno ? errno : EIO, "cannot read the partition table of %s at byte %" PRIu64,
-		               i->name, from);
+		return err_sys(e, errno ? errno : EIO,
+		               "cannot read the partition table of %s at byte %" PRIu64, i->name, from);
 	for (uint64_t p = from; p < to; p += IMAGE_PAGE)
 		if (page_add(i, p, bytes + (p - from), (size_t)least(IMAGE_PAGE, to - p), e) < 0)
 			return -1;
@@ -267,7 +272,8 @@ int image_commit(struct image *i, const struct image_commit *how, struct err *e)
 		err_sys(e, errno, "cannot write the partition table of %s at byte %" PRIu64, i->name,
 		        c.list[n].at);
 		if (!put_back(i, &c, n + 1))
-			return err_wrap(e, ERR_KEEP, "%s may have half of a new partition table (what was there "
+			return err_wrap(e, ERR_KEEP,
+			                "%s may have half of a new partition table (what was there "
 			                "before is kept in %s/%s-0x*.bak, each for that byte of the disk)",
 			                i->name, how->keep_dir, how->keep_name);
 		keep_none(how, &c);

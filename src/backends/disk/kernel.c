@@ -75,9 +75,9 @@ bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out)
 
 static int tell(const struct disk *disk, int what, unsigned number, uint64_t start, uint64_t size)
 {
-	struct blkpg_partition part = {
-		.start = (long long)start, .length = (long long)size, .pno = (int)number
-	};
+	struct blkpg_partition part = { .start = (long long)start,
+		                        .length = (long long)size,
+		                        .pno = (int)number };
 	struct blkpg_ioctl_arg arg = { .op = what, .datalen = sizeof(part), .data = &part };
 
 	return ioctl(disk->fd, (ioctl_request)BLKPG, &arg);
@@ -144,7 +144,8 @@ static int part_appear(const struct disk *disk, const struct partition *p, struc
 	struct kernel_part there;
 
 	if (tell(disk, BLKPG_ADD_PARTITION, p->number, p->start, kernel_size(disk, p)) < 0)
-		return err_sys(e, errno, "the kernel does not take partition %u of %s", p->number, disk->spec);
+		return err_sys(e, errno, "the kernel does not take partition %u of %s", p->number,
+		               disk->spec);
 	if (kernel_part(disk->sysname, p->number, &there))
 		links_follow(there.sysname, op);
 	return 0;

@@ -30,7 +30,8 @@ static size_t space_taken(const struct table *t, bool logical, struct extent *ou
 
 		if (p->whole || p->size == 0 || (p->kind == PARTITION_LOGICAL) != logical)
 			continue;
-		out[n++] = (struct extent){ p->start - (logical ? least(p->start, t->grain) : 0), p->start + p->size };
+		out[n++] = (struct extent){ p->start - (logical ? least(p->start, t->grain) : 0),
+			                    p->start + p->size };
 		if (logical && p->link)
 			out[n++] = (struct extent){ p->link, p->link + t->sector };
 	}

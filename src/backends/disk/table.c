@@ -24,8 +24,8 @@ static const struct label_info labels[] = {
 	[LABEL_SUN]  = { .word = "sun",  .fdisk = "sun", .blkid = "sun",  .entries = 8,  .small_only = true },
 	[LABEL_DVH]  = { .word = "dvh",  .fdisk = "sgi", .blkid = "sgi",  .entries = 16, .small_only = true },
 	[LABEL_BSD]  = { .word = "bsd",  .fdisk = "bsd", .blkid = "bsd",  .entries = 8,  .small_only = true },
-	[LABEL_MAC]  = { .word = "mac",  .blkid = "mac" },
-	[LABEL_PC98] = { .word = "pc98" },
+	[LABEL_MAC]  = { .word = "mac",  .blkid = "mac",  .entries = 32 },
+	[LABEL_PC98] = { .word = "pc98", .entries = 16 },
 	[LABEL_LVM2] = { .word = "lvm2" },
 };
 
@@ -96,14 +96,16 @@ static const struct format_code *format_code(enum label l, const char *format)
 	if (streq(format, "none"))
 		format = "linux";
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (streq(codes[i].format, format) && (l == LABEL_GPT ? codes[i].gpt != NULL
-		                                                      : code_in(&codes[i], l) != 0))
+		if (streq(codes[i].format, format) &&
+		    (l == LABEL_GPT ? codes[i].gpt != NULL : code_in(&codes[i], l) != 0))
 			return &codes[i];
 	return NULL;
 }
 
 bool format_is_known(enum label l, const char *format)
 {
+	if (l == LABEL_MAC || l == LABEL_PC98) /* what parted has a word for */
+		return streq(format, "none") || format_code(LABEL_BSD, format);
 	return format_code(l, format) != NULL;
 }
 
@@ -149,8 +151,7 @@ static int on_ask(struct fdisk_context *c, struct fdisk_ask *ask, void *arg)
 }
 
 /* One sentence, without a full stop at its end. */
-static int fdisk_failed(const struct image *i, const struct voice *v, int rc, const char *what,
-                        struct err *e)
+static int fdisk_failed(const struct image *i, const struct voice *v, int rc, const char *what, struct err *e)
 {
 	int len = (int)strcspn(v->text, "\n");
 
@@ -223,7 +224,8 @@ static int load_chain(struct image *i, uint64_t extended, uint64_t *links, size_
 		unsigned char b[512];
 		uint64_t next = 0;
 
-		if (at >= i->size || image_load(i, at, i->sector, e) < 0 || image_get(i, at, b, sizeof(b)) < 0)
+		if (at >= i->size || image_load(i, at, i->sector, e) < 0 ||
+		    image_get(i, at, b, sizeof(b)) < 0)
 			return at >= i->size ? 0 : -1;
 		links[*n] = at;
 		for (unsigned char *p = b + 446; p < b + 510; p += 16)
@@ -340,11 +342,14 @@ int table_read(struct image *i, enum label found, struct table *t, struct err *e
 	size_t n = 0;
 	int rc;
 
-	*t = (struct table){ .sector = i->sector, .size = i->size, .end = i->size, .grain = MIB, .first = MIB };
+	*t = (struct table){
+		.sector = i->sector, .size = i->size, .end = i->size, .grain = MIB, .first = MIB
+	};
 	if (image_load(i, 0, HEAD_BYTES, e) < 0 ||
 	    image_load(i, i->size > HEAD_BYTES ? i->size - HEAD_BYTES : 0, HEAD_BYTES, e) < 0)
 		return -1;
-	if ((found == LABEL_NONE || found == LABEL_MAC || found == LABEL_DOS) && foreign_read(i, t))
+	t->foreign = foreign_read(i, found, t);
+	if (t->foreign)
 		return 0;
 	if (gpt_load(i, e) < 0 || load_dos(i, links, ARRAY_LEN(links), &n, e) < 0)
 		return -1;

@@ -47,28 +47,30 @@ enum partition_kind { PARTITION_PRIMARY, PARTITION_EXTENDED, PARTITION_LOGICAL }
 struct partition {
 	unsigned number; /* as the kernel counts: from 1, logical ones from 5 */
 	enum partition_kind kind;
-	/* it is no volume: the whole disk once more (sun, dvh, bsd), or where the label keeps its own things */
+	/* it is no volume: the whole disk once more (sun, dvh, bsd), or where the label keeps its own things
+	 */
 	bool hidden, whole;
 	uint64_t start, size;
-	uint64_t link; /* of a logical one: where the sector that describes it is */
+	uint64_t link;      /* of a logical one: where the sector that describes it is */
 	const char *format; /* a volume format's word: "linux", "none"; static */
 };
 
 struct table {
 	enum label label;
 	unsigned sector;
-	uint64_t size;       /* of the disk */
-	uint64_t first, end; /* where partitions may lie */
-	uint64_t grain;      /* they begin at a multiple of it */
+	uint64_t size;                         /* of the disk */
+	uint64_t first, end;                   /* where partitions may lie */
+	uint64_t grain;                        /* they begin at a multiple of it */
 	struct partition list[PARTITIONS_MAX]; /* by number */
 	size_t n;
-	bool cut; /* there are more than that */
+	bool cut;     /* there are more than that */
+	bool foreign; /* libfdisk does not know it: it is only read */
 	/* gpt: which of its two copies are bad */
 	bool primary_bad, backup_bad;
 };
 
-/* Read the table that the disk has. `found` is what libblkid calls it, or LABEL_NONE where that does not know:
- * then ours are tried. ERR_WRONG_FORMAT: there is none that can be read. */
+/* Read the table that the disk has. `found` is what libblkid calls it, or LABEL_NONE where that does not
+ * know: then ours are tried. ERR_WRONG_FORMAT: there is none that can be read. */
 int table_read(struct image *i, enum label found, struct table *t, struct err *e);
 const struct partition *table_find(const struct table *t, unsigned number);
 /* The extended partition, or NULL. */
@@ -109,7 +111,7 @@ uint64_t space_room(const struct table *t, const struct partition *p);
 
 /* ---- foreign.c ---- */
 
-/* Read a table that libfdisk does not know. False: it is none of these. */
-bool foreign_read(const struct image *i, struct table *t);
+/* Read a table that libfdisk does not know; `found` as for table_read(). False: it is none of these. */
+bool foreign_read(const struct image *i, enum label found, struct table *t);
 
 #endif

@@ -2,9 +2,9 @@
  *
  * Partitions as volumes: listed, made, deleted, resized.
  *
- * A change is worked out on a copy of the table first. What has to go from the kernel goes before the table is
- * written, because the kernel alone knows for sure whether it is in use; what comes or grows follows after. A
- * failure at any of these puts back what was there.
+ * A change is worked out on a copy of the table first. What has to go from the kernel goes before the table
+ * is written, because the kernel alone knows for sure whether it is in use; what comes or grows follows
+ * after. A failure at any of these puts back what was there.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -62,7 +62,8 @@ static void volume_report(const struct pool_def *d, const struct disk *disk, con
 		            .path = path,
 		            .format = p->format,
 		            .capacity = p->size,
-		            .allocation = p->kind == PARTITION_EXTENDED ? logical_bytes(&disk->table) : p->size,
+		            .allocation = p->kind == PARTITION_EXTENDED ? logical_bytes(&disk->table)
+		                                                        : p->size,
 		            .devices = disk->spec,
 		            .extent_start = p->start,
 		            .extent_end = p->start + p->size };
@@ -131,10 +132,10 @@ static int open_to_change(const struct pool_def *d, struct disk *disk, struct er
 {
 	if (disk_open(d, true, disk, e) < 0)
 		return -1;
-	if (!label_info(disk->table.label)->fdisk)
-		return err_set(e, ERR_UNSUPPORTED, "partitions of %s labels are listed, but not changed here",
-		               label_info(disk->table.label)->word);
-	return 0;
+	if (disk->table.label == LABEL_LVM2)
+		return err_set(e, ERR_UNSUPPORTED, "%s is a physical volume as a whole: it has no partitions",
+		               disk->spec);
+	return disk->table.foreign ? parted_can(disk->table.label, e) : 0;
 }
 
 static const struct partition *find_volume(const struct disk *disk, const char *name, struct err *e)
@@ -162,11 +163,19 @@ static int put_back(const struct pool_def *d, struct disk *disk, struct op *op)
 	return -1;
 }
 
-/* The changed copy to the disk, and then to the kernel. */
+/* What a size is rounded up to. pc98 counts cylinders. */
+static uint64_t round_up(const struct table *t, uint64_t size)
+{
+	uint64_t unit = t->label == LABEL_PC98 ? t->grain : t->sector;
+
+	return (size + unit - 1) / unit * unit;
+}
+
+/* The changed copy to the disk, where parted has not written there itself, and then to the kernel. */
 static int carry_out(const struct pool_def *d, struct disk *disk, const struct table *old, struct op *op,
                      struct err *e)
 {
-	if (disk_commit(disk, old, op, e) < 0)
+	if (!old->foreign && disk_commit(disk, old, op, e) < 0)
 		return put_back(d, disk, op);
 	if (disk_reread(d, disk, e) < 0)
 		return -1;
@@ -197,8 +206,7 @@ static unsigned next_logical(const struct table *t)
 static int no_room(const struct disk *disk, uint64_t size, uint64_t largest, unsigned number, struct err *e)
 {
 	if (!number)
-		return err_set(e, ERR_NO_SPACE,
-		               "the %s label of %s has no room for another partition%s",
+		return err_set(e, ERR_NO_SPACE, "the %s label of %s has no room for another partition%s",
 		               label_info(disk->table.label)->word, disk->spec,
 		               disk->table.label == LABEL_DOS && !table_extended(&disk->table)
 		                       ? " (delete one, and make an extended one in its place)"
@@ -251,9 +259,10 @@ static int check_wish(const struct disk *disk, const struct volume_def *v, const
 	const char *format = v->format ? v->format : "none";
 
 	if (from || v->encryption.format || v->backing.given)
-		return err_set(e, ERR_UNSUPPORTED,
-		               "a partition is made empty: it has no backing store and no encryption, and is no "
-		               "copy (vol-upload fills it)");
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"a partition is made empty: it has no backing store and no encryption, and is no "
+			"copy (vol-upload fills it)");
 	if (!format_is_known(disk->table.label, format))
 		return err_set(e, ERR_UNSUPPORTED, "a %s label has no partitions of format %s",
 		               label_info(disk->table.label)->word, format);
@@ -271,15 +280,34 @@ static int check_name(const struct disk *disk, const struct partition *p, const 
 	disk_volume_name(disk, p->number, name, sizeof(name));
 	if (streq(name, v->name))
 		return 0;
-	return err_set(e, ERR_INVALID,
-	               "the next partition of %s is called %s, and not %.100s: a volume of a disk pool has the "
-	               "name that the kernel will give it",
-	               disk->spec, name, v->name);
+	return err_set(
+		e, ERR_INVALID,
+		"the next partition of %s is called %s, and not %.100s: a volume of a disk pool has the "
+		"name that the kernel will give it",
+		disk->spec, name, v->name);
 }
 
-static uint64_t round_up(uint64_t size, unsigned sector)
+static int add(struct disk *disk, const struct table *old, const struct partition *p,
+               const struct volume_def *v, struct op *op, struct err *e)
 {
-	return (size + sector - 1) / sector * sector;
+	const char *format = v->format ? v->format : "none";
+
+	if (old->foreign)
+		return parted_add(disk, p, format, op, e);
+	return table_add(&disk->image, old, p, format, label_wanted(v, old), e);
+}
+
+/* It is in the table, but the kernel has not taken it, or parted has made another one than it was told. */
+static int take_back(const struct pool_def *d, struct disk *disk, const struct partition *p, struct op *op)
+{
+	const struct partition *made = table_find(&disk->table, p->number);
+	struct err why = { 0 };
+
+	if (made && made->start == p->start && disk->table.foreign)
+		parted_delete(disk, made, op, &why);
+	else if (made && made->start == p->start && table_delete(&disk->image, &disk->table, made, &why) == 0)
+		disk_commit(disk, &disk->table, op, &why);
+	return put_back(d, disk, op);
 }
 
 int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
@@ -288,26 +316,18 @@ int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume
 	const char *format = v->format ? v->format : "none";
 	cleanup_disk struct disk disk;
 	struct partition p;
-	struct err why = { 0 };
 
 	(void)flags;
 	if (open_to_change(d, &disk, e) < 0 || check_wish(&disk, v, from, e) < 0 ||
-	    choose_place(&disk, format, round_up(v->capacity, disk.table.sector), &p, e) < 0 ||
+	    choose_place(&disk, format, round_up(&disk.table, v->capacity), &p, e) < 0 ||
 	    check_name(&disk, &p, v, e) < 0)
 		return -1;
 
 	const struct table old = disk.table;
 
-	if (table_add(&disk.image, &old, &p, format, label_wanted(v, &old), e) < 0)
+	if (add(&disk, &old, &p, v, op, e) < 0)
 		return -1;
-	if (carry_out(d, &disk, &old, op, e) == 0)
-		return 0;
-	/* It is in the table, but the kernel has not taken it. */
-	const struct partition *made = table_find(&disk.table, p.number);
-
-	if (made && made->start == p.start && table_delete(&disk.image, &disk.table, made, &why) == 0)
-		disk_commit(&disk, &disk.table, op, &why);
-	return put_back(d, &disk, op);
+	return carry_out(d, &disk, &old, op, e) == 0 ? 0 : take_back(d, &disk, &p, op);
 }
 
 /* ---- delete ---- */
@@ -340,7 +360,8 @@ int disk_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	const struct partition gone = *p;
 
 	if (forget_with_followers(&disk, &gone, op, e) < 0 ||
-	    table_delete(&disk.image, &old, &gone, e) < 0)
+	    (old.foreign ? parted_delete(&disk, &gone, op, e) : table_delete(&disk.image, &old, &gone, e)) <
+	            0)
 		return put_back(d, &disk, op);
 	return carry_out(d, &disk, &old, op, e);
 }
@@ -367,7 +388,8 @@ static int check_size(const struct disk *disk, const struct partition *p, const 
 
 	if (size > room)
 		return err_set(e, ERR_NO_SPACE,
-		               "%s cannot have %" PRIu64 " bytes: with the free space behind it it has room for "
+		               "%s cannot have %" PRIu64
+		               " bytes: with the free space behind it it has room for "
 		               "%" PRIu64,
 		               name, size, room);
 	if (size >= p->size)
@@ -393,14 +415,15 @@ int disk_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 
 	if (open_to_change(d, &disk, e) < 0 || !(p = find_volume(&disk, v->name, e)))
 		return -1;
-	size = round_up(capacity, disk.table.sector);
+	size = round_up(&disk.table, capacity);
 	if (check_size(&disk, p, v->name, size, flags, e) < 0 || size == p->size)
 		return size == p->size ? 0 : -1;
 
 	const struct table old = disk.table;
 	const struct partition was = *p;
 
-	if (table_resize(&disk.image, &old, &was, size, e) < 0)
+	if ((old.foreign ? parted_resize(&disk, &was, size, op, e)
+	                 : table_resize(&disk.image, &old, &was, size, e)) < 0)
 		return -1;
 	return carry_out(d, &disk, &old, op, e);
 }
