@@ -6,6 +6,7 @@
  *     dev=8:16 /dev/disk/by-id/x       a block device, by its number
  *     fsuuid=UUID /dev/sdb             the filesystem on it, which another path to the same disk shows as
  *     well
+ *     scsihost=3 SCSI host host3       a SCSI host of this boot, by its number
  *     partuuid=UUID PARTUUID=UUID      a partition that is not there now
  *     vg=UUID vg0                      a volume group
  *     place=8:1:/pools/a /srv/link     a directory by filesystem and path in it, whatever is mounted on it
