@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
+#include "system/multipath.h"
 #include "system/signature.h"
 #include "system/sysfs.h"
 
@@ -152,7 +153,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 			link_name_add(&n, "disk/by-path/virtio-%s", path);
 	}
 	link_names_by_id(&n);
-	if (content && !device_stalled(r->sys, sysname))
+	if (content && !device_stalled(r->sys, sysname) && !multipath_is_path(r->sys, sysname))
 		names_content(&n);
 }
 
