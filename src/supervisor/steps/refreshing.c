@@ -160,7 +160,8 @@ static uint64_t next_look(struct pool *p, const struct backend *b, uint64_t now)
 {
 	if (!b->look_again)
 		return p->revive_at > now ? p->revive_at : now + SLOW_LOOK;
-	p->look_pause = p->look_pause ? 2 * p->look_pause : b->look_again;
+	/* What an event has told of may not be over yet. */
+	p->look_pause = p->look_pause && !p->updating ? 2 * p->look_pause : b->look_again;
 	if (p->look_pause > SLOW_LOOK)
 		p->look_pause = SLOW_LOOK;
 	return now + p->look_pause;
