@@ -8,6 +8,7 @@
  *                                      the partition: another path to it shows them as well
  *     fsuuid=UUID /dev/sdb             the btrfs on it, whose other disks have the same one; or what UUID=
  *                                      names that is not there now
+ *     scsihost=3 SCSI host host3       a SCSI host of this boot, by its number
  *     partuuid=UUID PARTUUID=UUID      a partition that is not there now
  *     vg=UUID vg0                      a volume group
  *     place=8:1:/pools/a /srv/link     a directory by filesystem and path in it, whatever is mounted on it

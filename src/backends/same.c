@@ -47,6 +47,7 @@ int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 static const struct kind { const char *key; const char *differ, *same; } kinds[] = {
 	{ "dev=",      "%s and %s are the same device",                "both are on device %s" },
 	{ "lun=",      "%s and %s are two paths to the same disk",     "both are on the disk %s" },
+	{ "scsihost=", "%s and %s are the same SCSI host",             "both have %s" },
 	{ "partuuid=", "%s and %s are the same partition",             "both are on %s" },
 	{ "fsuuid=",   "%s and %s are disks of the same filesystem", "both are on the filesystem %s" },
 	{ "vg=",       "%s and %s are the same volume group",          "both are volume group %s" },

@@ -90,6 +90,8 @@ struct pool_type_info {
 	 * pool format types") */
 	const char *const *formats;
 	const char *const *volume_formats; /* likewise */
+	/* of a type that has no formats in libvirt: those that mean something here; none is the default */
+	const char *const *own_formats;
 };
 
 /* What all pools of a type have in common. Never NULL; static storage. t is one of the fourteen: a word that

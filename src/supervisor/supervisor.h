@@ -160,6 +160,7 @@ struct pool {
 	bool revive_asked;        /* the next refresh stops it if only a new start can bring it back, */
 	bool reviving;            /* as the one under way does, */
 	bool revived;             /* it has done so: the new start follows at once */
+	uint64_t look_pause;      /* ms to the next look at one that is degraded; 0: it is not */
 	uint64_t revive_at;       /* or one from this clock_ms() on */
 	bool build_wanted;        /* the next start builds first, */
 	unsigned build_flags;     /* with these enum build_flags */

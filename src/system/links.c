@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
+#include "system/multipath.h"
 #include "system/signature.h"
 #include "system/sysfs.h"
 
@@ -166,7 +167,7 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 		name_ata_before(&n, path);
 	}
 	link_names_by_id(&n);
-	if (content && !device_stalled(r->sys, sysname))
+	if (content && !device_stalled(r->sys, sysname) && !multipath_is_path(r->sys, sysname))
 		names_content(&n);
 }
 

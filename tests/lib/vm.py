@@ -216,7 +216,7 @@ class Image:
         # Not packed: an emulated CPU is slower at unpacking than at anything that packing would save.
         self.report = command(REPO / "initramfs" / "mkimage", "--binary", binary,
                               "--busybox", busybox, "--backends", backends, "--filesystems", filesystems, "--drivers", drivers,
-                              "--add-file", f"{root}:/", "--compress", "none", "--output", self.path, *options)
+                              "--add-file", f"{root}:/", "--compress", "none", "--output", self.path, *options, timeout=PATIENCE)
         if packed:
             self._pack(box.directory(f"{name}.packed"), packed)
 
@@ -580,7 +580,7 @@ class Monitor(_Link):
         self._receive()  # its greeting
         self.command("qmp_capabilities")
 
-    def _receive(self, seconds=10.0):
+    def _receive(self, seconds=60.0):
         self._socket.settimeout(seconds)
         line = self._stream.readline()
         if not line:

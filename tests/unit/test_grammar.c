@@ -31,6 +31,8 @@ static void compare(enum grammar g, const struct expected *cases, size_t n)
 #define NETFS_POOL(source)                                                                                   \
 	"<pool type='netfs'>\n<name>x</name>\n<source>" source                                               \
 	"</source><target><path>/x</path></target></pool>"
+#define MPATH_POOL(source)                                                                                   \
+	"<pool type='mpath'><name>t</name>" source "<target><path>/dev/mapper</path></target></pool>"
 #define SCSI_POOL(adapter)                                                                                   \
 	"<pool type='scsi'><name>x</name><source>" adapter                                                   \
 	"</source><target><path>/dev</path></target></pool>"
@@ -109,6 +111,12 @@ static void sources(void)
 		  "x.xml:1: <adapter>: it has no attribute name" },
 		{ SCSI_POOL("<adapter type='fc_host' wwnn='20000000c9831b4b' wwpn='1'/>"),
 		  "x.xml:1: <adapter>: wwpn=\"1\" is not a WWN (16 hexadecimal digits)" },
+		{ MPATH_POOL("<source/>"), NULL },
+		{ MPATH_POOL("<source><format type='auto'/></source>"), NULL },
+		{ MPATH_POOL("<source><format type='ext4'/></source>"),
+		  "x.xml:1: <format>: type=\"ext4\" is not one of auto" },
+		{ MPATH_POOL("<source><format/></source>"),
+		  "x.xml:1: <format>: the attribute type is missing" },
 	};
 
 	COMPARE(GRAMMAR_POOL, cases);

@@ -56,6 +56,17 @@ static void a_new_device_may_be_a_volume_of_the_group(void)
 	CHECK(!concerns("", NULL, "remove", "block", "/devices/x/block/sda"));
 }
 
+/* Maps by their first change, disks that may be paths when they come. */
+static void several_kinds_of_devices_may_be_a_pools(void)
+{
+	CHECK(concerns("", "dm- sd", "change", "block", "/devices/virtual/block/dm-7"));
+	CHECK(concerns("", "dm- sd", "add", "block", "/devices/x/block/sdc"));
+	CHECK(!concerns("", "dm- sd", "add", "block", "/devices/virtual/block/dm-7"));
+	CHECK(!concerns("", "dm- sd", "change", "block", "/devices/x/block/sdc"));
+	CHECK(!concerns("", "dm- sd", "add", "block", "/devices/x/block/vda"));
+	CHECK(!concerns("", "dm- sd", "add", "scsi", "/devices/x/sdc"));
+}
+
 static void odd_paths_concern_nobody(void)
 {
 	CHECK(!concerns(san, "dm-", "change", "block", ""));
@@ -159,6 +170,7 @@ int main(void)
 	RUN(the_path_of_a_disk_names_its_session);
 	RUN(a_group_hears_of_its_disks_and_volumes);
 	RUN(a_new_device_may_be_a_volume_of_the_group);
+	RUN(several_kinds_of_devices_may_be_a_pools);
 	RUN(odd_paths_concern_nobody);
 	RUN(a_companion_that_tells_has_its_pools_looked_at);
 	RUN(a_late_answer_has_what_is_degraded_looked_at);

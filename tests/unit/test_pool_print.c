@@ -95,6 +95,28 @@ static void what_the_type_has_not_is_left_out(void)
 	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
 }
 
+/* libvirt has no format there: any word but ours is left out, and none is made up. */
+static void a_format_of_our_own_is_kept(void)
+{
+	static const char *const left_out[] = { "", "<source/>", "<source><format type='ext4'/></source>" };
+	char text[512];
+
+	prints("<pool type='mpath'><name>t</name>" UUID
+	       "<source><format type='auto'/></source><target><path>/dev/mapper</path></target></pool>",
+	       "<pool type='mpath'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n    <format type='auto'/>\n  </source>\n  <target>\n    "
+	       "<path>/dev/mapper</path>\n"
+	       "  </target>\n</pool>\n");
+	for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++) {
+		snprintf(text, sizeof(text),
+		         "<pool type='mpath'><name>t</name>" UUID "%s<target><path>/p</path></target></pool>",
+		         left_out[i]);
+		prints(text,
+		       "<pool type='mpath'>\n  <name>t</name>\n  " UUID "\n" SIZES
+		       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
+	}
+}
+
 static void secret_type_is_kept(void)
 {
 	prints("<pool type='iscsi'><name>t</name>" UUID
@@ -145,6 +167,7 @@ int main(void)
 	RUN(fill_marks_are_printed);
 	RUN(text_and_attributes_are_escaped);
 	RUN(what_the_type_has_not_is_left_out);
+	RUN(a_format_of_our_own_is_kept);
 	RUN(secret_type_is_kept);
 	RUN(mode_zero_and_root_are_printed);
 	RUN(sizes_of_a_live_pool_are_printed);

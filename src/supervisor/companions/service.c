@@ -204,7 +204,7 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc)
 	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
 		const struct backend *b = backend_find(p->type);
 
-		if (p->ground && b && b->service == svc &&
+		if (p->ground && b && (b->service == svc || b->hears_services) &&
 		    (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
 			touch_look(p);
 	}

@@ -25,6 +25,15 @@ static bool pool_stands_on(const char *ground, const char *name, size_t len)
 	return false;
 }
 
+/* A device-mapper device is usable, and has its name for good, from its first "change" on. */
+static bool may_be_new(const char *name, const char *action, const char *grows_by)
+{
+	for (const char *word = grows_by; *word; word += strcspn(word, " "), word += *word == ' ')
+		if (strncmp(name, word, strcspn(word, " ")) == 0)
+			return streq_null(action, starts_with(word, "dm-") ? "change" : "add");
+	return false;
+}
+
 /* The path of a LUN's disk names its session, and that of a partition its disk: so each part of it counts. */
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u)
 {
@@ -37,9 +46,7 @@ bool ground_concerns(const char *ground, const char *grows_by, const struct ueve
 		if (pool_stands_on(ground, last, strcspn(last, "/")))
 			return true;
 	}
-	/* A device-mapper device is usable, and has its name for good, from its first "change" on. */
-	return grows_by && streq_null(u->subsystem, "block") && streq_null(u->action, "change") &&
-	       starts_with(last, grows_by);
+	return grows_by && streq_null(u->subsystem, "block") && may_be_new(last, u->action, grows_by);
 }
 
 /* Thousands of events at a boot are of other kinds. */
@@ -48,6 +55,14 @@ static bool tells_of_storage(const struct uevent *u)
 	return u->devpath && u->subsystem &&
 	       (streq(u->subsystem, "block") || streq(u->subsystem, "scsi") ||
 	        streq(u->subsystem, "iscsi_session"));
+}
+
+/* A target says that it has other LUNs, or that one has another size. The kernel does not know yet which, or
+ * how large: they have to be asked. */
+static bool asks_for_all(const struct uevent *u)
+{
+	return u->unit_attention && (starts_with(u->unit_attention, "REPORTED_LUNS") ||
+	                             starts_with(u->unit_attention, "CAPACITY_DATA"));
 }
 
 void supervisor_uevent(struct supervisor *s, const struct uevent *u)
@@ -61,8 +76,7 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 			continue;
 		if (u && !ground_concerns(p->ground, b->grows_by, u))
 			continue;
-		if (u && u->unit_attention && starts_with(u->unit_attention, "REPORTED_LUNS"))
-			/* the kernel does not know yet which: the bus has to be asked */
+		if (u && asks_for_all(u))
 			touch_later(p, NULL);
 		else
 			touch_look(p);

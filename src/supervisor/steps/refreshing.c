@@ -156,10 +156,22 @@ static int take_index(struct pool *p, int fd, struct err *e)
 	return 0;
 }
 
-/* One that only a new start can bring back is looked at again by itself. */
+/* When one that is degraded is looked at again, should nothing tell that it is well. */
+static uint64_t next_look(struct pool *p, const struct backend *b, uint64_t now)
+{
+	if (!b->look_again)
+		return p->revive_at > now ? p->revive_at : now + SLOW_LOOK;
+	/* What an event has told of may not be over yet. */
+	p->look_pause = p->look_pause && !p->updating ? 2 * p->look_pause : b->look_again;
+	if (p->look_pause > SLOW_LOOK)
+		p->look_pause = SLOW_LOOK;
+	return now + p->look_pause;
+}
+
+/* One that only a new start can bring back, or whose recovery nobody tells, is looked at again by itself. */
 static void refreshed(struct pool *p, const struct backend *b)
 {
-	bool sick = p->found == STATE_DEGRADED && b->revive;
+	bool sick = p->found == STATE_DEGRADED && (b->revive || b->look_again);
 	uint64_t now = clock_ms();
 	struct err still = { 0 };
 
@@ -171,9 +183,12 @@ static void refreshed(struct pool *p, const struct backend *b)
 	else
 		pool_enter(p, PHASE_ACTIVE, NULL);
 	if (sick) {
-		loop_arm(p->sup->loop, &p->retry, p->revive_at > now ? p->revive_at : now + SLOW_LOOK);
+		loop_arm(p->sup->loop, &p->retry, next_look(p, b, now));
 		ground_listen(p->sup);
-	} else if (p->fill) { /* nothing tells that they fill up */
+	} else {
+		p->look_pause = 0;
+	}
+	if (!sick && p->fill) { /* nothing tells that they fill up */
 		p->stale = true;
 		loop_arm(p->sup->loop, &p->retry, now + SLOW_LOOK);
 	}

@@ -19,6 +19,7 @@
 #include "supervisor/index/index.h"
 #include "supervisor/work/work.h"
 #include "system/device.h"
+#include "system/multipath.h"
 #include "system/target.h"
 #include "volumes/directory/list.h"
 #include "volumes/pool_dir.h"
@@ -151,6 +152,22 @@ static void operation_close(struct context *c)
 }
 #define cleanup_context __attribute__((cleanup(operation_close)))
 
+/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
+ * map then, and waits for that. One that cannot make them holds nobody up. */
+static bool makes_maps(const struct supervisor *s)
+{
+	static const bool holds[PHASES] = {
+		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
+		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
+	};
+
+	for (const struct pool *p = s->pools; p; p = p->next)
+		if (p->type == POOL_MPATH && p->want_active && holds[p->phase] && p->xml &&
+		    strstr(p->xml, "<format type='auto'/>"))
+			return true;
+	return false;
+}
+
 /* Everything that a backend is given for an operation, and the definition. ERR_UNSUPPORTED: this build has no
  * such backend. operation_close() follows in every case. */
 static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
@@ -184,6 +201,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
+	multipath_hold(makes_maps(s));
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(
