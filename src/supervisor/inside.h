@@ -69,14 +69,14 @@ struct event_ring {
 struct step {
 	bool want;
 	enum phase phase;
-	bool on_event; /* only when something happened since the last look (p->again) */
+	bool on_event; /* only when something happened since the last look (p->tries.again) */
 	void (*act)(struct pool *p);
 };
 
 /* Whom the rooms call that lie above the caller: a table of supervisor.c's. */
 struct upward {
 	const struct step *steps; /* the state machine; the last one has no act */
-	timer_fn *on_pool_clock;  /* p->retry has expired */
+	timer_fn *on_pool_clock;  /* p->tries.retry has expired */
 	void (*on_pool_gone)(struct pool *p);
 	void (*on_kick)(struct supervisor *s);        /* events may help requests, too */
 	void (*on_source_over)(struct supervisor *s); /* the reader of one has ended, or has gone */

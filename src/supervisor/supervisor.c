@@ -224,14 +224,14 @@ static void judge(struct supervisor *s)
 {
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;
-		if (p->judged)
+		if (p->want.judged)
 			continue;
-		p->judged = true;
-		if (!p->recalled && supervisor_autostarts(&s->options, p->name, p->autostart))
+		p->want.judged = true;
+		if (!p->want.recalled && supervisor_autostarts(&s->options, p->name, p->def.autostart))
 			pool_want(p, true);
-		else if (p->want_active)
+		else if (p->want.active)
 			p->times.wanted = clock_ms();
-		p->due = true;
+		p->tries.due = true;
 		loop_arm(s->loop, &s->starter, 0);
 	}
 }
@@ -258,11 +258,11 @@ static void on_starter(struct timer *t)
 		loop_arm(s->loop, &s->starter, clock_ms() + 10);
 		return;
 	}
-	while (p && !p->due)
+	while (p && !p->tries.due)
 		p = p->next;
 	if (!p)
 		return;
-	p->due = false;
+	p->tries.due = false;
 	loop_arm(s->loop, &s->starter, 0);
 	pool_step(p);
 }
@@ -329,9 +329,9 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 	pools_kick(s, "device", sysname);
 	degraded_kick(s);
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->want_active && sysname && p->phase == PHASE_FAILED && p->waits_for &&
-		    streq(path_base(p->waits_for), sysname)) {
-			p->again = p->due = true; /* what a disk holds may be another thing now */
+		if (p->want.active && sysname && p->phase == PHASE_FAILED && p->reason.waits_for &&
+		    streq(path_base(p->reason.waits_for), sysname)) {
+			p->tries.again = p->tries.due = true; /* what a disk holds may be another thing now */
 			loop_arm(s->loop, &s->starter, 0);
 		}
 }
@@ -358,7 +358,7 @@ static void finish_shutdown(struct supervisor *s)
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (pool_is_active(p))
 			log_warn(LF_POOL, "%s: not stopped: %s", p->name,
-			         p->reason ? p->reason : phase_word(p->phase));
+			         p->reason.text ? p->reason.text : phase_word(p->phase));
 	state_clear(s);
 	s->shutdown.done = NULL;
 	if (done)
@@ -379,7 +379,8 @@ static void shutdown_step(struct supervisor *s)
 	if (!s->shutdown.on || !s->shutdown.done)
 		return;
 	for (const struct pool *p = s->pools; p; p = p->next)
-		busy |= p->worker || p->jobs || (p->phase == PHASE_STOPPING && !p->stop_failed);
+		busy |= p->work.worker || p->work.jobs ||
+		        (p->phase == PHASE_STOPPING && !p->tries.stop_failed);
 	if (busy)
 		return;
 	services_stop(s);
@@ -405,9 +406,9 @@ void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(v
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;
 		pool_want(p, false);
-		p->stop_failed = false;
-		if (p->worker && p->phase != PHASE_STOPPING)
-			worker_cancel(p->worker);
+		p->tries.stop_failed = false;
+		if (p->work.worker && p->phase != PHASE_STOPPING)
+			worker_cancel(p->work.worker);
 		else
 			pool_step(p);
 	}

@@ -46,9 +46,9 @@ static const struct operation_row operations[] = {
 static void job_uncount(struct volume_job *j)
 {
 	if (j->counted && j->pool)
-		j->pool->jobs--;
+		j->pool->work.jobs--;
 	if (j->counted && j->input_pool)
-		j->input_pool->jobs--;
+		j->input_pool->work.jobs--;
 	j->counted = false;
 }
 
@@ -151,9 +151,9 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		return NULL;
 	}
 	s->last_job++;
-	j->pool->jobs++;
+	j->pool->work.jobs++;
 	if (j->input_pool)
-		j->input_pool->jobs++;
+		j->input_pool->work.jobs++;
 	j->counted = true;
 	return j;
 }
@@ -521,8 +521,8 @@ static int job_read(struct volume_job *j, const struct volume_order *o, struct e
 		                         .is_copy = j->work.record != NULL,
 		                         .text = o->xml,
 		                         .len = o->xml_len,
-		                         .pool = o->pool->xml,
-		                         .pool_len = strlen(o->pool->xml) };
+		                         .pool = o->pool->def.xml,
+		                         .pool_len = strlen(o->pool->def.xml) };
 	struct task task = { .what = "parse",
 		             .pool = j->pool_name,
 		             .timeout = time_left(j, DEADLINE_PARSE),

@@ -33,7 +33,7 @@ struct volume_job {
 	struct volume_work work;
 	bool detach;
 	bool taken;   /* its worker has the descriptor that was passed */
-	bool counted; /* in pool->jobs */
+	bool counted; /* in pool->work.jobs */
 	bool let_in;  /* its volumes are its own from now on */
 	bool ending, cancelled;
 	bool late;    /* its time is over, and whoever waits is to be told of that soon */

@@ -28,7 +28,7 @@ extern const struct step pool_steps[];
 /* Take a step toward what is wanted of the pool, if there is one to take. May be called at any time, and
  * never blocks. The pool may be gone afterwards. */
 void pool_step(struct pool *p);
-/* p->retry has expired: the pool looks again. */
+/* p->tries.retry has expired: the pool looks again. */
 void pool_on_clock(struct timer *t);
 /* Tell all who wait for an operation of the pool, with e or well (NULL). */
 void pool_answer(struct pool *p, const struct err *e);
@@ -41,7 +41,7 @@ uint64_t pool_refresh_time(const struct pool *p);
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
 /* It is not active any more, though nobody stopped it here: it is started again, after a pause. */
 void pool_taken_away(struct pool *p, const struct err *why);
-/* It is degraded, for p->found_why if that is known. */
+/* It is degraded, for work.found_why if that is known. */
 void pool_degraded(struct pool *p);
 /* Degraded pools are looked at when a device that did not answer has done so at last. */
 void ground_listen(struct supervisor *s);

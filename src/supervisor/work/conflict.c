@@ -31,7 +31,7 @@ struct comparison {
 static int conflict_found(const struct comparison *c, const struct pool *p, const char *words)
 {
 	return err_set(c->e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s",
-	               c->d->name, p->name, p->origin, words);
+	               c->d->name, p->name, p->def.origin, words);
 }
 
 /* Another pool that does not run, by one of its definitions. */
@@ -49,7 +49,7 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 	if (places)
 		identity_path(places, target, asked, &theirs);
 	if (!as_found && (common & (ON_DEVICES | ON_SERVER)) &&
-	    pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
+	    pool_read(&def, xml, strlen(xml), p->def.origin, NULL) == 0) {
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
 		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))
@@ -70,20 +70,20 @@ static bool runs(const struct pool *p)
  * definition for later is compared by both. */
 static int compare_pool(const struct comparison *c, const struct pool *p, enum conflict_with with)
 {
-	const struct summary *next = p->next_facts;
+	const struct summary *next = p->def.next_facts;
 	char words[512];
 	int rc = 0;
 
-	if (pool_is_active(p) && p->identity) {
-		if (identity_shared(buf_str(&c->mine), p->identity, words, sizeof(words)))
+	if (pool_is_active(p) && p->life.identity) {
+		if (identity_shared(buf_str(&c->mine), p->life.identity, words, sizeof(words)))
 			return conflict_found(c, p, words);
 		if (stands_on(p->type) & stands_on(c->d->type) & ON_SERVER)
-			rc = compare_definition(c, p, p->type, NULL, p->xml);
+			rc = compare_definition(c, p, p->type, NULL, p->def.xml);
 	} else {
-		rc = compare_definition(c, p, p->type, p->target, p->xml);
+		rc = compare_definition(c, p, p->type, p->def.target, p->def.xml);
 	}
 	if (rc == 0 && next && with == CONFLICT_DEFINED)
-		rc = compare_definition(c, p, next->type, next->target, p->next_xml);
+		rc = compare_definition(c, p, next->type, next->target, p->def.next_xml);
 	return rc;
 }
 
@@ -92,8 +92,8 @@ static bool is_candidate(const struct comparison *c, const struct pool *p, enum 
 {
 	unsigned theirs = stands_on(p->type);
 
-	if (with == CONFLICT_DEFINED && p->next_facts)
-		theirs |= stands_on(p->next_facts->type);
+	if (with == CONFLICT_DEFINED && p->def.next_facts)
+		theirs |= stands_on(p->def.next_facts->type);
 	return !streq(p->name, c->d->name) && (theirs & stands_on(c->d->type)) &&
 	       (with == CONFLICT_DEFINED || runs(p));
 }

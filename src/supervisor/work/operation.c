@@ -65,9 +65,9 @@ static void send_address(struct op *op, const char *address, bool answered)
 	line_str(&b, "address", address);
 	line_str(&b, "answered", answered ? "yes" : "no");
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->address, address);
-	c->op.address = c->pool->address;
-	c->op.address_answered = c->pool->address_answered = answered;
+	pool_set_text(&c->pool->life.address, address);
+	c->op.address = c->pool->life.address;
+	c->op.address_answered = c->pool->life.address_answered = answered;
 }
 
 /* op->on_volume, for backends that tell of volumes one by one, in any order. */
@@ -98,12 +98,12 @@ static void send_avoid(struct context *c)
 {
 	struct buf b = BUF_INIT;
 
-	if (!c->pool || streq(c->op.avoid, c->pool->avoid ? c->pool->avoid : ""))
+	if (!c->pool || streq(c->op.avoid, c->pool->life.avoid ? c->pool->life.avoid : ""))
 		return;
 	line_begin(&b, "-");
 	line_fmt(&b, "avoid", "%s", c->op.avoid);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->avoid, c->op.avoid);
+	pool_set_text(&c->pool->life.avoid, c->op.avoid);
 }
 
 struct made_file worker_made;
@@ -116,14 +116,14 @@ static struct {
 
 int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
 {
-	demand(p->xml && def, e);
-	if (kept.xml && kept.xml == p->xml) {
+	demand(p->def.xml && def, e);
+	if (kept.xml && kept.xml == p->def.xml) {
 		*def = kept.def;
 		kept.xml = NULL;
-	} else if (xml_prepare(), pool_read(def, p->xml, strlen(p->xml), p->origin, e) < 0) {
+	} else if (xml_prepare(), pool_read(def, p->def.xml, strlen(p->def.xml), p->def.origin, e) < 0) {
 		return -1;
 	}
-	def->target.place = target_place_parse(p->place);
+	def->target.place = target_place_parse(p->life.place);
 	return 0;
 }
 
@@ -133,7 +133,7 @@ void worker_definition_back(const struct pool *p, struct pool_def *def)
 		pool_def_free(def);
 		return;
 	}
-	kept.xml = p->xml;
+	kept.xml = p->def.xml;
 	kept.def = *def;
 	*def = (struct pool_def){ 0 };
 }
@@ -164,18 +164,18 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		.own_devices = s->options.own_devices,
 		.force = o->force,
 		.index = pool_index(p),
-		.detail = p->detail,
+		.detail = p->life.detail,
 		.made = worker_made,
-		.address = p->address,
-		.address_answered = p->address_answered,
+		.address = p->life.address,
+		.address_answered = p->life.address_answered,
 		.on_address = send_address,
 		.arg = c,
 		.on_volume = collect_volume,
 		.on_note = send_note,
 		.on_left_out = send_left_out,
 	};
-	if (p->avoid)
-		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
+	if (p->life.avoid)
+		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->life.avoid);
 	if (worker_definition(p, &c->def, e) < 0)
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
@@ -209,7 +209,7 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	line_str(&b, "warning", c->op.warning);
 	worker_send_record(c->io, &b);
 	if (detail.len)
-		pool_set_text(&c->pool->detail, buf_str(&detail));
+		pool_set_text(&c->pool->life.detail, buf_str(&detail));
 	return (int)state;
 }
 
@@ -229,7 +229,7 @@ static void send_place(struct context *c)
 	line_begin(&b, "-");
 	line_str(&b, "place", text);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->place, text);
+	pool_set_text(&c->pool->life.place, text);
 }
 
 /* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no
@@ -443,7 +443,7 @@ static bool same_ground(struct context *c, const struct pool *p)
 
 	if (!read_ground(c, &words))
 		return false;
-	if (!look || !p->ground || !streq(p->ground, buf_str(&words))) {
+	if (!look || !p->life.ground || !streq(p->life.ground, buf_str(&words))) {
 		worker_send_text(c->io, &words, NULL);
 		return false;
 	}
@@ -561,17 +561,17 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
 	const struct pool *p = o->pool;
-	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
+	const char *xml = !o->live && p->def.next_xml ? p->def.next_xml : p->def.xml;
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
 
-	if (pool_read(&def, xml, strlen(xml), p->origin, e) < 0)
+	if (pool_read(&def, xml, strlen(xml), p->def.origin, e) < 0)
 		return -1;
 	if (o->live) {
-		def.capacity = p->sizes.capacity;
-		def.allocation = p->sizes.allocation;
-		def.available = p->sizes.available;
-		live_permissions(&def.target.perms, &p->sizes);
+		def.capacity = p->volumes.sizes.capacity;
+		def.allocation = p->volumes.sizes.allocation;
+		def.available = p->volumes.sizes.available;
+		live_permissions(&def.target.perms, &p->volumes.sizes);
 	}
 	pool_print(&def, &text);
 	return worker_send_text(io, &text, e);

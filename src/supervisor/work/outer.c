@@ -13,13 +13,14 @@
 /* A pool that this build cannot start may be somebody else's to mount: nobody here waits for it. */
 bool pool_has_directory(const struct pool *p)
 {
-	return p->target && (pool_type_info(p->type)->stands_on & ON_DIRECTORY) && backend_find(p->type);
+	return p->def.target && (pool_type_info(p->type)->stands_on & ON_DIRECTORY) && backend_find(p->type);
 }
 
 bool pool_lies_in(const struct pool *inner, const struct pool *outer)
 {
 	return pool_has_directory(inner) && pool_has_directory(outer) &&
-	       !streq(inner->target, outer->target) && path_is_below(inner->target, outer->target);
+	       !streq(inner->def.target, outer->def.target) &&
+	       path_is_below(inner->def.target, outer->def.target);
 }
 
 /* Does its target lead to its storage, even if that does not answer? */
@@ -31,7 +32,7 @@ static bool is_there(const struct pool *p)
 const struct pool *outer_missing(const struct pool *p)
 {
 	for (const struct pool *q = p->sup->pools; q; q = q->next)
-		if (q->want_active && !is_there(q) && pool_lies_in(p, q))
+		if (q->want.active && !is_there(q) && pool_lies_in(p, q))
 			return q;
 	return NULL;
 }
@@ -39,7 +40,7 @@ const struct pool *outer_missing(const struct pool *p)
 bool outer_vouches(const struct pool *p)
 {
 	for (const struct pool *q = p->sup->pools; q; q = q->next)
-		if (q->want_active && pool_lies_in(p, q))
+		if (q->want.active && pool_lies_in(p, q))
 			return true;
 	return false;
 }
@@ -61,8 +62,8 @@ int outer_check(const struct pool *p, struct err *e)
 	for (const struct pool *q = p->sup->pools; q; q = q->next) {
 		struct pool_def outer = { .type = q->type,
 			                  .name = q->name,
-			                  .target = { .path = q->target,
-			                              .place = target_place_parse(q->place) } };
+			                  .target = { .path = q->def.target,
+			                              .place = target_place_parse(q->life.place) } };
 		struct err why = { 0 };
 
 		if (is_there(q) && pool_lies_in(p, q) && !pool_dir_is_same(&outer, &why))

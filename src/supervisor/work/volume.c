@@ -69,7 +69,7 @@ static void volume_work_close(struct volume_context *c)
 static int volume_work_open(struct volume_context *c, struct worker_io *io, struct volume_work *work,
                             struct err *e)
 {
-	demand(work->pool && work->pool->xml, e);
+	demand(work->pool && work->pool->def.xml, e);
 
 	const struct pool *p = work->pool;
 	const struct supervisor *s = p->sup;
@@ -192,10 +192,10 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 		return cannot(&c, "created", e);
 	if (!work->record)
 		return create_volume(&c, NULL, e);
-	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin,
-	              e) < 0)
+	if (pool_read(&input, work->input_pool->def.xml, strlen(work->input_pool->def.xml),
+	              work->input_pool->def.origin, e) < 0)
 		return -1;
-	input.target.place = target_place_parse(work->input_pool->place);
+	input.target.place = target_place_parse(work->input_pool->life.place);
 	from = backend_find(input.type);
 	return create_volume(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
 }
