@@ -18,6 +18,7 @@
 #include "supervisor/requests/documents.h"
 #include "supervisor/requests/requests.h"
 #include "supervisor/steps/steps.h"
+#include "supervisor/work/waiting.h"
 #include "system/device.h"
 
 #define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */
@@ -101,6 +102,7 @@ static const struct upward upward = {
 	.on_source_over = on_source_over,
 	.advance = supervisor_advance,
 	.step_shutdown = shutdown_step,
+	.on_worker_over = waiting_expect,
 };
 
 static void on_shutdown_deadline(struct timer *t);
@@ -147,6 +149,7 @@ void supervisor_free(struct supervisor *s)
 	/* workers first: none of what they call back is there afterwards */
 	while (s->workers)
 		worker_drop(s->workers);
+	waiting_free(s);
 	documents_free(s);
 	requests_free(s);
 	volume_jobs_free(s);
@@ -185,7 +188,9 @@ bool supervisor_owns(const struct supervisor *s, pid_t pid)
 	for (const struct worker *w = s->workers; w; w = w->next)
 		if (w->pid == pid)
 			return true;
-	for (size_t i = 0; !documents_own(s, pid); i++) {
+	if (documents_own(s, pid) || waiting_own(s, pid))
+		return true;
+	for (size_t i = 0;; i++) {
 		struct service_view v;
 
 		if (!service_at(s, i, &v))
@@ -193,7 +198,6 @@ bool supervisor_owns(const struct supervisor *s, pid_t pid)
 		if (v.pid == pid)
 			return true;
 	}
-	return true;
 }
 
 /* ---- what is wanted ---- */
@@ -304,6 +308,7 @@ static void supervisor_advance(struct supervisor *s)
 		return;
 	s->moving = true;
 	judge(s);
+	waiting_expect(s);
 }
 
 void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *arg)

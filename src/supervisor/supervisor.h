@@ -195,7 +195,7 @@ struct pool_volumes {
 		size_t size;
 	} base, over;
 	struct volindex index; /* of both */
-	uint64_t number;       /* another one whenever the index is */
+	uint64_t number;       /* another one whenever the index is, and no other pool's */
 	uint64_t count;
 	uint64_t refreshed;      /* clock_ms() of the index */
 	struct touches *touches; /* names to look at again (touch.c), or NULL */
@@ -352,7 +352,8 @@ struct pool *pool_by_name(struct supervisor *s, const char *name);
 struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u);
 /* A pool as people name it; a name goes before a uuid. NULL: ERR_NO_POOL. */
 struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e);
-/* Is its storage in use: active, degraded, hung, stopping? */
+/* Is a pool's storage in use: active, degraded, hung, stopping? */
+bool phase_is_active(enum phase phase);
 bool pool_is_active(const struct pool *p);
 
 /* What people ask of pools. Each returns 0: w->done will be called (never before the return); or negative:

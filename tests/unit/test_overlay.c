@@ -80,8 +80,8 @@ static void look(const char *const *only)
 	const struct pool_def d = { .type = POOL_DIR, .target.path = root };
 	struct op op = { .deadline = NEVER,
 		         .on_index = adopt,
-		         .seed = pool_index(&pool) ? pool.volumes.index.seed : 5,
-		         .index = pool_index(&pool),
+		         .seed = pool.volumes.index.base.n ? pool.volumes.index.seed : 5,
+		         .index = pool.volumes.index.base.n ? &pool.volumes.index : NULL,
 		         .only = only,
 		         .arg = (void *)(intptr_t)-1 };
 	struct pool_sizes sizes;

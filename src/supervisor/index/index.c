@@ -45,7 +45,7 @@ static void unmap(struct index_file *f)
 static void index_becomes(struct pool *p, const struct volindex *x)
 {
 	p->volumes.index = *x;
-	p->volumes.number++;
+	p->volumes.number = ++p->sup->last_index;
 	p->volumes.count = x->n;
 }
 
@@ -112,11 +112,6 @@ int index_adopt(struct pool *p, int fd, struct err *e)
 	 * whole index it would have gone, too. Before Linux 5.18 it is. */
 	madvise((void *)(uintptr_t)p->volumes.base.map, p->volumes.base.size, MADV_DONTNEED_LOCKED);
 	return 0;
-}
-
-const struct volindex *pool_index(const struct pool *p)
-{
-	return p->volumes.index.base.n ? &p->volumes.index : NULL;
 }
 
 const char *volume_find(const struct pool *p, const char *name, size_t *len)

@@ -84,7 +84,8 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 	demand(w && !(flags & START_BUILD), e);
 
 	const struct backend *b = backend_find(p->type);
-	struct operation o = { .pool = p, .build_flags = flags };
+	struct pool_view view;
+	struct operation o = { .sup = p->sup, .pool = &view, .build_flags = flags };
 	struct task task = {
 		.what = build ? "build" : "delete",
 		.pool = p->name,
@@ -111,6 +112,7 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 		return -1;
 	r->on = build;
 	p->want.judged = true;
+	view_fill(&view, p);
 	p->work.worker = r->worker = worker_start(p->sup, &task, e);
 	return p->work.worker ? 0 : request_refuse(r);
 }

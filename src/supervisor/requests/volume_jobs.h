@@ -31,6 +31,7 @@ struct volume_job {
 	char *name;  /* of its volume; NULL: not known before its document is read */
 	char *input; /* of the volume that it copies, or NULL */
 	struct volume_work work;
+	struct pool_view view, input_view; /* what its worker is told of the two pools */
 	bool detach;
 	bool taken;   /* its worker has the descriptor that was passed */
 	bool counted; /* in pool->work.jobs */

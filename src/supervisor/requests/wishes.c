@@ -83,7 +83,7 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 		               "cannot start pool \"%s\": an earlier operation still hangs in the kernel "
 		               "(status lists it)",
 		               p->name);
-	if (build && build_admit(p, build, e) < 0)
+	if (build && build_admit(p->type, p->name, build, e) < 0)
 		return -1;
 	p->want.judged = true;
 	if (!p->work.worker) /* else it is under way, with a deadline of its own */

@@ -12,6 +12,7 @@
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
 #include "supervisor/steps/moves.h"
+#include "supervisor/work/waiting.h"
 
 /* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never
  * blocks. */
@@ -147,9 +148,11 @@ static void on_ground(struct worker *w, const char *data, size_t len)
 	p->life.ground = strndup(data, len);
 }
 
-void step_fill(struct pool *p, struct task *task, struct operation *o)
+void step_fill(struct pool *p, struct task *task, struct operation *o, struct pool_view *t)
 {
-	o->pool = p;
+	view_fill(t, p);
+	o->pool = t;
+	o->sup = p->sup;
 	task->pool = p->name;
 	task->owner = p;
 	task->subject = p;
@@ -160,16 +163,16 @@ void step_fill(struct pool *p, struct task *task, struct operation *o)
 	task->on_payload = on_ground;
 }
 
-/* The operation's arguments are read by the child from its copy of our memory: they need to live only until
- * the fork. */
-bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e)
+bool step_launch(struct pool *p, struct task *task, struct operation *o, struct pool_view *t, struct err *e)
 {
+	const struct errand errand = { .operation = o, .next = task->then ? task->then->arg : NULL };
+
 	require_or(!p->work.worker, false); /* two operations at once on one storage */
-	step_fill(p, task, o);
+	step_fill(p, task, o, t);
 	p->tries.again = false;
 	p->tries.came = 0;
 	loop_disarm(p->sup->loop, &p->tries.retry);
-	p->work.worker = worker_start(p->sup, task, e);
+	p->work.worker = waiting_start(p->sup, task, &errand, e);
 	return p->work.worker != NULL;
 }
 

@@ -255,7 +255,7 @@ static struct task refresh_job(const char *what, uint64_t timeout)
 		              .on_gone = step_on_gone };
 }
 
-bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o)
+bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o, struct pool_view *t)
 {
 	p->want.refresh_timeout = 0;
 	p->work.fresh_index = index_new(NULL);
@@ -264,8 +264,9 @@ bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o
 	*task = refresh_job("refresh", pool_refresh_time(p));
 	*o = (struct operation){ .index = p->work.fresh_index,
 		                 .sweep = !p->work.jobs,
-		                 .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1 };
-	step_fill(p, task, o);
+		                 .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1,
+		                 .errors = watch_errors_of(p->sup) };
+	step_fill(p, task, o, t);
 	return true;
 }
 
@@ -293,7 +294,7 @@ static bool all_is_due(const struct pool *p)
 
 /* ---- an update after an operation on a volume ---- */
 
-bool update_prepare(struct update *u, struct pool *p, const char *name)
+bool update_prepare(struct update *u, struct pool *p, struct pool_view *t, const char *name)
 {
 	demand_or(name && *name, false);
 	*u = (struct update){ .index = all_is_due(p) || p->work.worker ? -1 : index_new(NULL),
@@ -301,9 +302,9 @@ bool update_prepare(struct update *u, struct pool *p, const char *name)
 		              .only = { name } };
 	if (u->index < 0)
 		return false;
-	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1 };
+	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1, .errors = -1 };
 	u->task = refresh_job("update", pool_refresh_time(p));
-	step_fill(p, &u->task, &u->operation);
+	step_fill(p, &u->task, &u->operation, t);
 	u->task.subject = NULL; /* not yet */
 	return true;
 }
@@ -338,7 +339,10 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 {
 	const char **names = touch_take(p);
 	const struct backend *b = backend_find(p->type);
-	struct operation o = { .only = some ? names : NULL, .sweep = !some && !p->work.jobs, .inotify = -1 };
+	struct operation o = {
+		.only = some ? names : NULL, .sweep = !some && !p->work.jobs, .inotify = -1, .errors = -1
+	};
+	struct pool_view view;
 	struct err e = { 0 };
 
 	p->work.reviving = !some && p->want.revive;
@@ -354,13 +358,14 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 	if (o.index >= 0) {
 		if (b->watched && !p->work.updating)
 			o.inotify = watch_begin(p->sup);
+		o.errors = watch_errors_of(p->sup);
 		struct task task = refresh_job(p->work.updating ? "update" : "refresh", timeout);
 
 		if (timeout == NEVER)
 			task.what = "probe";
 
-		task.keep = (const int[]){ o.index, o.inotify, watch_errors_of(p->sup), -1 };
-		if (!step_launch(p, &task, &o, &e) && b->watched && !p->work.updating)
+		task.keep = (const int[]){ o.index, o.inotify, o.errors, -1 };
+		if (!step_launch(p, &task, &o, &view, &e) && b->watched && !p->work.updating)
 			watch_over(p->sup);
 	}
 	if (p->work.worker && !p->work.updating) {

@@ -90,7 +90,8 @@ static void begin_start(struct pool *p)
 	}
 	const struct pool *outer = outer_missing(p);
 	if (outer) {
-		outer_wait(outer, outer->reason.text ? outer->reason.text : phase_word(outer->phase), &e);
+		outer_wait(outer->name, outer->reason.text ? outer->reason.text : phase_word(outer->phase),
+		           &e);
 		step_start_failed(p, &e);
 		return;
 	}
@@ -105,9 +106,10 @@ static void begin_start(struct pool *p)
 		loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + SLOW_LOOK);
 		return;
 	}
-	struct operation look = { .index = -1, .inotify = -1 };
+	struct operation look = { .index = -1, .inotify = -1, .errors = -1 };
+	struct pool_view view;
 	struct task then;
-	bool goes_on = step_prepare_refresh(p, &then, &look);
+	bool goes_on = step_prepare_refresh(p, &then, &look, &view);
 	struct task task = {
 		.what = "start",
 		.run = operation_start,
@@ -115,7 +117,7 @@ static void begin_start(struct pool *p)
 		.on_gone = step_on_gone,
 		.on_next = on_up,
 		.then = goes_on ? &then : NULL,
-		.keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
+		.keep = (const int[]){ look.index, look.inotify, look.errors, -1 },
 		.timeout = step_deadline(p->want.timeout, p->sup->options.start_deadline, b->deadline.start,
 		                         DEADLINE_START),
 	};
@@ -127,7 +129,7 @@ static void begin_start(struct pool *p)
 	}
 	pool_enter(p, PHASE_STARTING, NULL);
 	p->want.timeout = 0;
-	if (!step_launch(p, &task, &o, &e)) {
+	if (!step_launch(p, &task, &o, &view, &e)) {
 		step_drop_refresh(p);
 		step_start_failed(p, &e);
 		return;

@@ -69,9 +69,9 @@ struct update {
 	struct operation operation;
 	struct task task;
 };
-/* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does
- * it. */
-bool update_prepare(struct update *u, struct pool *p, const char *name);
+/* Before the worker begins: what shall be looked at is the name; t is filled. False: there is none to be had,
+ * and pool_touch() does it. */
+bool update_prepare(struct update *u, struct pool *p, struct pool_view *t, const char *name);
 /* The worker has begun it. False: it does not count, because the pool's index is another one by now,
  * something else is under way in the pool, or a refresh of everything is due. True: it is the pool's
  * operation now, and w is told of its end. */

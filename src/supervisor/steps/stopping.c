@@ -106,10 +106,11 @@ void step_check(struct pool *p)
 		.on_done = on_checked,
 		.on_gone = step_on_gone,
 	};
+	struct pool_view view;
 	struct err e = { 0 };
 
 	p->work.found = STATE_INACTIVE;
-	if (!step_launch(p, &task, &o, &e))
+	if (!step_launch(p, &task, &o, &view, &e))
 		step_no_worker(p, &e);
 }
 
@@ -219,12 +220,13 @@ static void stop_now(struct pool *p)
 	struct task task = {
 		.what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = step_on_gone
 	};
+	struct pool_view view;
 	struct err e = { 0 };
 
 	if (hurry && p->sup->shutdown.deadline < clock_ms() + timeout)
 		timeout = (uint64_t)clock_until(p->sup->shutdown.deadline);
 	task.timeout = timeout;
-	if (step_launch(p, &task, &o, &e)) {
+	if (step_launch(p, &task, &o, &view, &e)) {
 		p->want.timeout = 0;
 		return;
 	}

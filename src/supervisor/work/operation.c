@@ -27,7 +27,7 @@
 struct context {
 	struct op op;
 	/* our copy of it: what is told of it is noted here too, for what this worker does next */
-	struct pool *pool;
+	struct pool_view *pool;
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
@@ -65,9 +65,9 @@ static void send_address(struct op *op, const char *address, bool answered)
 	line_str(&b, "address", address);
 	line_str(&b, "answered", answered ? "yes" : "no");
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->life.address, address);
-	c->op.address = c->pool->life.address;
-	c->op.address_answered = c->pool->life.address_answered = answered;
+	view_note(&c->pool->address, address);
+	c->op.address = c->pool->address;
+	c->op.address_answered = c->pool->address_answered = answered;
 }
 
 /* op->on_volume, for backends that tell of volumes one by one, in any order. */
@@ -98,12 +98,12 @@ static void send_avoid(struct context *c)
 {
 	struct buf b = BUF_INIT;
 
-	if (!c->pool || streq(c->op.avoid, c->pool->life.avoid ? c->pool->life.avoid : ""))
+	if (!c->pool || streq(c->op.avoid, c->pool->avoid ? c->pool->avoid : ""))
 		return;
 	line_begin(&b, "-");
 	line_fmt(&b, "avoid", "%s", c->op.avoid);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->life.avoid, c->op.avoid);
+	view_note(&c->pool->avoid, c->op.avoid);
 }
 
 struct made_file worker_made;
@@ -114,26 +114,26 @@ static struct {
 	struct pool_def def;
 } kept;
 
-int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
+int worker_definition(const struct pool_view *p, struct pool_def *def, struct err *e)
 {
-	demand(p->def.xml && def, e);
-	if (kept.xml && kept.xml == p->def.xml) {
+	demand(p->xml && def, e);
+	if (kept.xml && kept.xml == p->xml) {
 		*def = kept.def;
 		kept.xml = NULL;
-	} else if (xml_prepare(), pool_read(def, p->def.xml, strlen(p->def.xml), p->def.origin, e) < 0) {
+	} else if (xml_prepare(), pool_read(def, p->xml, strlen(p->xml), p->origin, e) < 0) {
 		return -1;
 	}
-	def->target.place = target_place_parse(p->life.place);
+	def->target.place = target_place_parse(p->place);
 	return 0;
 }
 
-void worker_definition_back(const struct pool *p, struct pool_def *def)
+void worker_definition_back(const struct pool_view *p, struct pool_def *def)
 {
 	if (kept.xml || !p) {
 		pool_def_free(def);
 		return;
 	}
-	kept.xml = p->def.xml;
+	kept.xml = p->xml;
 	kept.def = *def;
 	*def = (struct pool_def){ 0 };
 }
@@ -151,10 +151,10 @@ static void operation_close(struct context *c)
  * such backend. operation_close() follows in every case. */
 static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
 {
-	demand(o->pool && o->pool->sup, e);
+	demand(o->pool && o->sup, e);
 
-	const struct pool *p = o->pool;
-	const struct supervisor *s = p->sup;
+	const struct pool_view *p = o->pool;
+	const struct supervisor *s = o->sup;
 
 	*c = (struct context){ .io = io, .pool = o->pool };
 	c->op = (struct op){
@@ -163,19 +163,19 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		.secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices,
 		.force = o->force,
-		.index = pool_index(p),
-		.detail = p->life.detail,
+		.index = view_index(p),
+		.detail = p->detail,
 		.made = worker_made,
-		.address = p->life.address,
-		.address_answered = p->life.address_answered,
+		.address = p->address,
+		.address_answered = p->address_answered,
 		.on_address = send_address,
 		.arg = c,
 		.on_volume = collect_volume,
 		.on_note = send_note,
 		.on_left_out = send_left_out,
 	};
-	if (p->life.avoid)
-		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->life.avoid);
+	if (p->avoid)
+		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
 	if (worker_definition(p, &c->def, e) < 0)
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
@@ -209,7 +209,7 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	line_str(&b, "warning", c->op.warning);
 	worker_send_record(c->io, &b);
 	if (detail.len)
-		pool_set_text(&c->pool->life.detail, buf_str(&detail));
+		view_note(&c->pool->detail, buf_str(&detail));
 	return (int)state;
 }
 
@@ -229,7 +229,7 @@ static void send_place(struct context *c)
 	line_begin(&b, "-");
 	line_str(&b, "place", text);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->life.place, text);
+	view_note(&c->pool->place, text);
 }
 
 /* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no
@@ -268,16 +268,16 @@ static bool is_unread(const struct err *e)
 	return err_is(e, ERR_STORAGE) && e->waits_for[0];
 }
 
-int build_admit(const struct pool *p, unsigned flags, struct err *e)
+int build_admit(enum pool_type type, const char *name, unsigned flags, struct err *e)
 {
-	const struct backend *b = backend_find(p->type);
+	const struct backend *b = backend_find(type);
 
 	if (!(flags & BUILD_ABSENT) || !b || !b->build || b->builds_directory)
 		return 0;
 	return err_set(e, ERR_DENIED,
 	               "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs "
 	               "the level \"admin\"",
-	               p->name, pool_type_word(p->type));
+	               name, pool_type_word(type));
 }
 
 /* A pool that is started with building. What was to be formatted and was not is not tried again by itself:
@@ -287,7 +287,7 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 	if (!c->backend->build)
 		return 0;
 	/* it may have got another type since it was asked for */
-	if (build_admit(o->pool, o->build_flags, e) < 0)
+	if (build_admit(o->pool->type, o->pool->name, o->build_flags, e) < 0)
 		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
@@ -311,20 +311,29 @@ static void send_begun(struct context *c)
 	worker_send_record(c->io, &b);
 }
 
+/* Who was forked for this operation finds the other pools in its copy of our memory. */
+static int look_around(struct operation *o, struct err *e)
+{
+	if (o->others.list || views_of(o->sup, POOLS_RUNNING, &o->others) == 0)
+		return 0;
+	return err_set(e, ERR_NO_MEMORY, "cannot compare pool \"%s\" with the others: out of memory",
+	               o->pool->name);
+}
+
 int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct operation *o = arg;
+	struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 	int rc;
 
 	device_search_only(o->missing, o->news);
 	device_search_once();
 	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
-	    protected_check(o->pool->sup, &c.def, e) < 0)
+	    protected_check(o->sup, &c.def, e) < 0 || look_around(o, e) < 0)
 		return -1;
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
+	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
-	if (outer_check(o->pool, e) < 0)
+	if (outer_check(o->pool, &o->others, e) < 0)
 		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
@@ -350,17 +359,17 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 int operation_build(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct operation *o = arg;
+	struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
 	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
-	    protected_check(o->pool->sup, &c.def, e) < 0)
+	    protected_check(o->sup, &c.def, e) < 0 || look_around(o, e) < 0)
 		return -1;
 	if (!c.backend->build)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "pools of type %s are not built: what they live on is made elsewhere",
 		               pool_type_word(c.def.type));
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
+	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
 	    c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
 	return 0;
@@ -416,25 +425,25 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 }
 
 /* "- watch=N": before anything is looked at, so that what comes later is heard of. */
-static void watch_target(struct context *c, int inotify)
+static void watch_target(struct context *c, const struct operation *o)
 {
 	struct buf b = BUF_INIT;
-	cleanup_close int dir = inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
-	int number = dir < 0 ? -1 : watch_directory(inotify, dir);
+	cleanup_close int dir = o->inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
+	int number = dir < 0 ? -1 : watch_directory(o->inotify, dir);
 
 	if (number <= 0)
 		return;
 	line_begin(&b, "-");
 	line_num(&b, "watch", (uint64_t)number);
 	if (c->backend->ground)
-		line_num(&b, "errors", watch_errors(watch_errors_of(c->pool->sup), dir));
+		line_num(&b, "errors", watch_errors(o->errors, dir));
 	worker_send_record(c->io, &b);
 }
 
 /* An event has asked for a look, and the pool stands on the same devices as before: its index is right. True:
  * said so. What is sent of the ground is from before the refresh: what changes meanwhile differs at the next
  * look. */
-static bool same_ground(struct context *c, const struct pool *p)
+static bool same_ground(struct context *c, const struct pool_view *p)
 {
 	cleanup_buf struct buf words = BUF_INIT;
 	bool look = c->op.only && !c->op.only[0] && c->op.index && !volindex_is_worn(c->op.index) &&
@@ -443,7 +452,7 @@ static bool same_ground(struct context *c, const struct pool *p)
 
 	if (!read_ground(c, &words))
 		return false;
-	if (!look || !p->life.ground || !streq(p->life.ground, buf_str(&words))) {
+	if (!look || !p->ground || !streq(p->ground, buf_str(&words))) {
 		worker_send_text(c->io, &words, NULL);
 		return false;
 	}
@@ -519,7 +528,7 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	int revived = revive(&c, o, e);
 	if (revived)
 		return revived < 0 ? -1 : 0;
-	watch_target(&c, o->inotify);
+	watch_target(&c, o);
 	if (same_ground(&c, o->pool))
 		return 0;
 	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
@@ -560,18 +569,18 @@ static void live_permissions(struct pool_perms *perms, const struct pool_sizes *
 int operation_print(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
-	const struct pool *p = o->pool;
-	const char *xml = !o->live && p->def.next_xml ? p->def.next_xml : p->def.xml;
+	const struct pool_view *p = o->pool;
+	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
 
-	if (pool_read(&def, xml, strlen(xml), p->def.origin, e) < 0)
+	if (pool_read(&def, xml, strlen(xml), p->origin, e) < 0)
 		return -1;
 	if (o->live) {
-		def.capacity = p->volumes.sizes.capacity;
-		def.allocation = p->volumes.sizes.allocation;
-		def.available = p->volumes.sizes.available;
-		live_permissions(&def.target.perms, &p->volumes.sizes);
+		def.capacity = p->sizes.capacity;
+		def.allocation = p->sizes.allocation;
+		def.available = p->sizes.available;
+		live_permissions(&def.target.perms, &p->sizes);
 	}
 	pool_print(&def, &text);
 	return worker_send_text(io, &text, e);
