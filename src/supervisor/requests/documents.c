@@ -22,7 +22,7 @@
 #include "pool/source.h"
 #include "supervisor/config/registry.h"
 
-#define MOMENT 200 /* ms: the next reader is not forked while this request is answered */
+#define MOMENT 2 /* ms: the next reader is not forked while this request is answered */
 #define ROOM   ((size_t)VOLUME_XML_LIMIT + POOL_XML_LIMIT) /* a volume's, and its pool's definition */
 
 /* In the memory that both have. d's texts follow it, each with a NUL. */

@@ -72,9 +72,9 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 	for (struct pool *p = s->pools; p; p = p->next) {
 		const struct backend *b = backend_find(p->type);
 
-		if (!p->ground || !b || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
+		if (!p->life.ground || !b || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
 			continue;
-		if (u && !ground_concerns(p->ground, b->grows_by, u))
+		if (u && !ground_concerns(p->life.ground, b->grows_by, u))
 			continue;
 		if (u && asks_for_all(u))
 			touch_later(p, NULL);
@@ -93,7 +93,7 @@ static void on_late_answer(struct watch *w, uint32_t events)
 	while (read(w->fd, batch, sizeof(batch)) > 0)
 		;
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->ground && p->phase == PHASE_DEGRADED)
+		if (p->life.ground && p->phase == PHASE_DEGRADED)
 			touch_look(p);
 }
 
@@ -119,24 +119,24 @@ void pool_taken_away(struct pool *p, const struct err *why)
 	demand_or(why, );
 
 	const struct backend *b = backend_find(p->type);
-	uint64_t pause = b && !p->revived ? b->pause : 0;
+	uint64_t pause = b && !p->work.revived ? b->pause : 0;
 
 	if (clock_ms() - p->times.active > STEADY)
-		p->losses = 0;
-	if (p->losses > 0 && pause < retry_pause(p->losses))
-		pause = retry_pause(p->losses);
-	p->losses++;
+		p->tries.losses = 0;
+	if (p->tries.losses > 0 && pause < retry_pause(p->tries.losses))
+		pause = retry_pause(p->tries.losses);
+	p->tries.losses++;
 	if (pause > 0) /* else those who asked for a refresh hear of the start that follows at once */
 		pool_answer(p, why);
 	pool_enter(p, PHASE_RETRYING, why);
-	loop_arm(p->sup->loop, &p->retry, clock_ms() + pause);
+	loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + pause);
 }
 
 void pool_degraded(struct pool *p)
 {
 	struct err why = { 0 };
 
-	if (p->found_why)
-		err_set(&why, ERR_STORAGE, "%s", p->found_why);
-	pool_enter(p, PHASE_DEGRADED, p->found_why ? &why : NULL);
+	if (p->work.found_why)
+		err_set(&why, ERR_STORAGE, "%s", p->work.found_why);
+	pool_enter(p, PHASE_DEGRADED, p->work.found_why ? &why : NULL);
 }

@@ -31,7 +31,7 @@
 struct context {
 	struct op op;
 	/* our copy of it: what is told of it is noted here too, for what this worker does next */
-	struct pool *pool;
+	struct pool_view *pool;
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
@@ -69,7 +69,7 @@ static void send_address(struct op *op, const char *address, bool answered)
 	line_str(&b, "address", address);
 	line_str(&b, "answered", answered ? "yes" : "no");
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->address, address);
+	view_note(&c->pool->address, address);
 	c->op.address = c->pool->address;
 	c->op.address_answered = c->pool->address_answered = answered;
 }
@@ -107,7 +107,7 @@ static void send_avoid(struct context *c)
 	line_begin(&b, "-");
 	line_fmt(&b, "avoid", "%s", c->op.avoid);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->avoid, c->op.avoid);
+	view_note(&c->pool->avoid, c->op.avoid);
 }
 
 struct made_file worker_made;
@@ -118,7 +118,7 @@ static struct {
 	struct pool_def def;
 } kept;
 
-int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
+int worker_definition(const struct pool_view *p, struct pool_def *def, struct err *e)
 {
 	demand(p->xml && def, e);
 	if (kept.xml && kept.xml == p->xml) {
@@ -131,7 +131,7 @@ int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
 	return 0;
 }
 
-void worker_definition_back(const struct pool *p, struct pool_def *def)
+void worker_definition_back(const struct pool_view *p, struct pool_def *def)
 {
 	if (kept.xml || !p) {
 		pool_def_free(def);
@@ -152,30 +152,14 @@ static void operation_close(struct context *c)
 }
 #define cleanup_context __attribute__((cleanup(operation_close)))
 
-/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
- * map then, and waits for that. One that cannot make them holds nobody up. */
-static bool makes_maps(const struct supervisor *s)
-{
-	static const bool holds[PHASES] = {
-		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
-		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
-	};
-
-	for (const struct pool *p = s->pools; p; p = p->next)
-		if (p->type == POOL_MPATH && p->want_active && holds[p->phase] && p->xml &&
-		    strstr(p->xml, "<format type='auto'/>"))
-			return true;
-	return false;
-}
-
 /* Everything that a backend is given for an operation, and the definition. ERR_UNSUPPORTED: this build has no
  * such backend. operation_close() follows in every case. */
 static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
 {
-	demand(o->pool && o->pool->sup, e);
+	demand(o->pool && o->sup, e);
 
-	const struct pool *p = o->pool;
-	const struct supervisor *s = p->sup;
+	const struct pool_view *p = o->pool;
+	const struct supervisor *s = o->sup;
 
 	*c = (struct context){ .io = io, .pool = o->pool };
 	c->op = (struct op){
@@ -184,7 +168,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		.secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices,
 		.force = o->force,
-		.index = pool_index(p),
+		.index = view_index(p),
 		.detail = p->detail,
 		.made = worker_made,
 		.address = p->address,
@@ -201,7 +185,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
-	multipath_hold(makes_maps(s));
+	multipath_hold(p->maps_are_made);
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(
@@ -233,7 +217,7 @@ static int send_state(struct context *c, const char *why, struct err *e)
 		line_str(&b, "fill", c->op.fill);
 	worker_send_record(c->io, &b);
 	if (detail.len)
-		pool_set_text(&c->pool->detail, buf_str(&detail));
+		view_note(&c->pool->detail, buf_str(&detail));
 	return (int)state;
 }
 
@@ -253,7 +237,7 @@ static void send_place(struct context *c)
 	line_begin(&b, "-");
 	line_str(&b, "place", text);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->place, text);
+	view_note(&c->pool->place, text);
 }
 
 /* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no
@@ -292,16 +276,16 @@ static bool is_unread(const struct err *e)
 	return err_is(e, ERR_STORAGE) && e->waits_for[0];
 }
 
-int build_admit(const struct pool *p, unsigned flags, struct err *e)
+int build_admit(enum pool_type type, const char *name, unsigned flags, struct err *e)
 {
-	const struct backend *b = backend_find(p->type);
+	const struct backend *b = backend_find(type);
 
 	if (!(flags & BUILD_ABSENT) || !b || !b->build || b->builds_directory)
 		return 0;
 	return err_set(e, ERR_DENIED,
 	               "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs "
 	               "the level \"admin\"",
-	               p->name, pool_type_word(p->type));
+	               name, pool_type_word(type));
 }
 
 /* A pool that is started with building. What was to be formatted and was not is not tried again by itself:
@@ -311,7 +295,7 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 	if (!c->backend->build)
 		return 0;
 	/* it may have got another type since it was asked for */
-	if (build_admit(o->pool, o->build_flags, e) < 0)
+	if (build_admit(o->pool->type, o->pool->name, o->build_flags, e) < 0)
 		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
@@ -335,20 +319,29 @@ static void send_begun(struct context *c)
 	worker_send_record(c->io, &b);
 }
 
+/* Who was forked for this operation finds the other pools in its copy of our memory. */
+static int look_around(struct operation *o, struct err *e)
+{
+	if (o->others.list || views_of(o->sup, POOLS_RUNNING, &o->others) == 0)
+		return 0;
+	return err_set(e, ERR_NO_MEMORY, "cannot compare pool \"%s\" with the others: out of memory",
+	               o->pool->name);
+}
+
 int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct operation *o = arg;
+	struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 	int rc;
 
 	device_search_only(o->missing, o->news);
 	device_search_once();
 	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
-	    protected_check(o->pool->sup, &c.def, e) < 0)
+	    protected_check(o->sup, &c.def, e) < 0 || look_around(o, e) < 0)
 		return -1;
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
+	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
-	if (outer_check(o->pool, e) < 0)
+	if (outer_check(o->pool, &o->others, e) < 0)
 		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
@@ -374,17 +367,17 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 int operation_build(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct operation *o = arg;
+	struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
 	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
-	    protected_check(o->pool->sup, &c.def, e) < 0)
+	    protected_check(o->sup, &c.def, e) < 0 || look_around(o, e) < 0)
 		return -1;
 	if (!c.backend->build)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "pools of type %s are not built: what they live on is made elsewhere",
 		               pool_type_word(c.def.type));
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
+	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
 	    c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
 	return 0;
@@ -440,25 +433,25 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 }
 
 /* "- watch=N": before anything is looked at, so that what comes later is heard of. */
-static void watch_target(struct context *c, int inotify)
+static void watch_target(struct context *c, const struct operation *o)
 {
 	struct buf b = BUF_INIT;
-	cleanup_close int dir = inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
-	int number = dir < 0 ? -1 : watch_directory(inotify, dir);
+	cleanup_close int dir = o->inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
+	int number = dir < 0 ? -1 : watch_directory(o->inotify, dir);
 
 	if (number <= 0)
 		return;
 	line_begin(&b, "-");
 	line_num(&b, "watch", (uint64_t)number);
 	if (c->backend->ground)
-		line_num(&b, "errors", watch_errors(watch_errors_of(c->pool->sup), dir));
+		line_num(&b, "errors", watch_errors(o->errors, dir));
 	worker_send_record(c->io, &b);
 }
 
 /* An event has asked for a look, and the pool stands on the same devices as before: its index is right. True:
  * said so. What is sent of the ground is from before the refresh: what changes meanwhile differs at the next
  * look. */
-static bool same_ground(struct context *c, const struct pool *p)
+static bool same_ground(struct context *c, const struct pool_view *p)
 {
 	cleanup_buf struct buf words = BUF_INIT;
 	bool look = c->op.only && !c->op.only[0] && c->op.index && !volindex_is_worn(c->op.index) &&
@@ -543,7 +536,7 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	int revived = revive(&c, o, e);
 	if (revived)
 		return revived < 0 ? -1 : 0;
-	watch_target(&c, o->inotify);
+	watch_target(&c, o);
 	if (same_ground(&c, o->pool))
 		return 0;
 	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
@@ -586,7 +579,7 @@ static void live_permissions(struct pool_perms *perms, const struct pool_sizes *
 int operation_print(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
-	const struct pool *p = o->pool;
+	const struct pool_view *p = o->pool;
 	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What is told of a pool to an operation. Whoever lets an operation know more of it adds it here and to
+ * struct pool_view, and a forked worker and one that has waited are told the same.
+ */
+#include "supervisor/work/view.h"
+
+#include "base/contract.h"
+#include "base/util.h"
+
+/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
+ * map then, and waits for that. One that cannot make them holds nobody up. */
+static bool makes_maps(const struct supervisor *s)
+{
+	static const bool holds[PHASES] = {
+		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
+		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
+	};
+
+	for (const struct pool *p = s->pools; p; p = p->next)
+		if (p->type == POOL_MPATH && p->want.active && holds[p->phase] && p->def.xml &&
+		    strstr(p->def.xml, "<format type='auto'/>"))
+			return true;
+	return false;
+}
+
+void view_fill(struct pool_view *t, const struct pool *p)
+{
+	demand_or(t && p, );
+
+	const struct pool_definition *def = &p->def;
+	const struct pool_life *life = &p->life;
+	const struct summary *next = def->next_facts;
+
+	*t = (struct pool_view){
+		.name = p->name,
+		.xml = def->xml,
+		.next_xml = def->next_xml,
+		.origin = def->origin,
+		.target = def->target,
+		.next_target = next ? next->target : NULL,
+		.detail = life->detail,
+		.ground = life->ground,
+		.identity = life->identity,
+		.place = life->place,
+		.address = life->address,
+		.avoid = life->avoid,
+		.fill = p->reason.fill,
+		.free_extents = p->volumes.free_extents,
+		.type = p->type,
+		.next_type = next ? next->type : p->type,
+		.has_next = next != NULL,
+		.phase = p->phase,
+		.address_answered = life->address_answered,
+		.maps_are_made = makes_maps(p->sup),
+		.sizes = p->volumes.sizes,
+		.number = p->volumes.number,
+		.index = p->volumes.index,
+	};
+}
+
+void view_note(const char **slot, const char *text)
+{
+	demand_or(slot, );
+	*slot = text && *text ? strdup(text) : NULL;
+}
+
+const struct volindex *view_index(const struct pool_view *t)
+{
+	return t->index.base.n ? &t->index : NULL;
+}
+
+int views_of(const struct supervisor *s, enum which_pools which, struct pool_views *all)
+{
+	demand_or(s && all, -1);
+
+	size_t n = 0;
+
+	for (const struct pool *p = s->pools; p; p = p->next)
+		n++;
+	*all = (struct pool_views){ .list = calloc(n + 1, sizeof(*all->list)) };
+	if (!all->list)
+		return -1;
+	for (const struct pool *p = s->pools; p; p = p->next)
+		if (which == POOLS_ALL || phase_is_active(p->phase) || p->phase == PHASE_STARTING)
+			view_fill(&all->list[all->n++], p);
+	return 0;
+}
