@@ -562,7 +562,9 @@ static void handed_on_it_is_the_same(void)
 	}
 }
 
-#define LAYOUT SIZED "<target><layout xmlns='" VOLUME_LAYOUT_NS "'>thin pool=&lt;</layout></target>"
+#define LAYOUT                                                                                               \
+	"<volume>" SIZED "<target><layout xmlns='" VOLUME_LAYOUT_NS                                          \
+	"'>thin pool=&lt;</layout></target></volume>"
 
 static void layout_is_handed_on_and_is_not_for_files(void)
 {
