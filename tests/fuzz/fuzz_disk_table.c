@@ -15,12 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_as(int disk, enum label found)
 {
-	struct extent list[2 * PARTITIONS_MAX + 1];
-	static struct table t;
+	struct free_span list[2 * PARTITIONS_MAX + 1];
+	static struct partition_table t;
 	struct err e = { 0 };
-	struct image i;
+	struct table_image i;
 
-	if (image_open(&i, disk, "disk", DISK, 512, &e) == 0 && table_read(&i, found, &t, &e) == 0) {
+	if (table_image_open(&i, disk, "disk", DISK, 512, &e) == 0 && table_read(&i, found, &t, &e) == 0) {
 		if (t.n > PARTITIONS_MAX || t.grain == 0)
 			abort();
 		for (unsigned logical = 0; logical < 2; logical++) {
@@ -34,7 +34,7 @@ static void read_as(int disk, enum label found)
 			if (space_room(&t, &t.list[k]) < t.list[k].size)
 				abort();
 	}
-	image_close(&i);
+	table_image_close(&i);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

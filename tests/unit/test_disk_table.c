@@ -15,7 +15,7 @@ static const enum label written[] = { LABEL_DOS, LABEL_GPT, LABEL_SUN, LABEL_DVH
 
 static char dir[] = "/tmp/test_disk_table.XXXXXX", keep[80], disk_path[80];
 static struct err why;
-static struct table t; /* as it was read last */
+static struct partition_table t; /* as it was read last */
 
 /* An empty disk. */
 static int blank(void)
@@ -26,29 +26,29 @@ static int blank(void)
 	return fd;
 }
 
-static bool begin(struct image *i, int fd)
+static bool begin(struct table_image *i, int fd)
 {
-	if (image_open(i, fd, "the disk", SIZE, 512, &why) == 0)
+	if (table_image_open(i, fd, "the disk", SIZE, 512, &why) == 0)
 		return true;
 	printf("# %s\n", why.message);
 	return false;
 }
 
-static int commit(struct image *i, const struct table *old)
+static int commit(struct table_image *i, const struct partition_table *old)
 {
-	const struct image_commit how = {
+	const struct table_image_commit how = {
 		.rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk"
 	};
 
-	return image_commit(i, &how, &why);
+	return table_image_commit(i, &how, &why);
 }
 
 static bool look(int fd)
 {
-	struct image i;
+	struct table_image i;
 	bool ok = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0;
 
-	image_close(&i);
+	table_image_close(&i);
 	if (!ok)
 		printf("# %s\n", why.message);
 	return ok;
@@ -57,10 +57,10 @@ static bool look(int fd)
 static int labelled(enum label l)
 {
 	int fd = blank();
-	struct image i;
+	struct table_image i;
 
 	CHECK(begin(&i, fd) && table_create(&i, l, &why) == 0 && commit(&i, NULL) > 0);
-	image_close(&i);
+	table_image_close(&i);
 	CHECK(look(fd));
 	CHECK_STR(label_info(t.label)->word, label_info(l)->word);
 	return fd;
@@ -71,8 +71,8 @@ static int add(int fd, uint64_t size, const char *format)
 {
 	bool logical = table_extended(&t) && t.n >= 3;
 	struct partition p = { .kind = logical ? PARTITION_LOGICAL : PARTITION_PRIMARY, .size = size };
-	struct extent at;
-	struct image i;
+	struct free_span at;
+	struct table_image i;
 	uint64_t largest;
 	int rc;
 
@@ -88,7 +88,7 @@ static int add(int fd, uint64_t size, const char *format)
 	                     table_add(&i, &t, &p, format, NULL, &why) == 0 && commit(&i, &t) > 0
 	             ? 0
 	             : -1;
-	image_close(&i);
+	table_image_close(&i);
 	if (rc < 0)
 		printf("# add %s %u: %s\n", label_info(t.label)->word, p.number, why.message);
 	const struct partition *made = look(fd) ? table_find(&t, p.number) : NULL;
@@ -102,7 +102,7 @@ static int add(int fd, uint64_t size, const char *format)
 static int change(int fd, const struct partition *p, uint64_t size /* 0: delete */)
 {
 	const struct partition was = *p;
-	struct image i;
+	struct table_image i;
 	int rc;
 
 	rc = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0 &&
@@ -111,7 +111,7 @@ static int change(int fd, const struct partition *p, uint64_t size /* 0: delete 
 	                     commit(&i, &t) > 0
 	             ? 0
 	             : -1;
-	image_close(&i);
+	table_image_close(&i);
 	if (rc < 0)
 		printf("# change %s %u to %llu: %s\n", label_info(t.label)->word, was.number,
 		       (unsigned long long)size, why.message);
@@ -209,12 +209,12 @@ static void pc98_is_read_by_its_geometry(void)
 		'e',  'x',  't', '2', ' ', ' ', ' ',  ' ', ' ', ' ', ' ',  ' ', ' ', ' ', ' ',  ' ',
 		0x20, 0xe2, 0,   0,   0,   0,   0x90, 3,   0,   0,   0x90, 3,   31,  3,   0xef, 5
 	};
-	struct image i;
+	struct table_image i;
 	int fd = blank();
 
 	CHECK(pwrite(fd, head, sizeof(head), 0) > 0 && pwrite(fd, "\x55\xaa", 2, 510) == 2 &&
 	      pwrite(fd, entries, sizeof(entries), 512) > 0 && ftruncate(fd, 200 * MIB) == 0);
-	CHECK(image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
+	CHECK(table_image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
 	i.heads = 4;
 	i.track = 32;
 	CHECK(table_read(&i, LABEL_DOS, &t, &why) == 0 && t.label == LABEL_PC98 && t.foreign);
@@ -223,11 +223,11 @@ static void pc98_is_read_by_its_geometry(void)
 	CHECK_INT(t.list[0].size, 77824 * 512);
 	CHECK_INT(t.list[1].start, 116736 * 512);
 	CHECK_INT(t.list[1].size, 77824 * 512);
-	image_close(&i);
+	table_image_close(&i);
 	/* by another geometry it ends behind the disk's end */
-	CHECK(image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
+	CHECK(table_image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
 	CHECK(table_read(&i, LABEL_DOS, &t, &why) == 0 && t.n == 0);
-	image_close(&i);
+	table_image_close(&i);
 	close(fd);
 }
 
@@ -240,19 +240,19 @@ static void what_cannot_be_written_is_put_back(void)
 	int fd = labelled(LABEL_GPT), read_only;
 	static char before[SIZE], after[SIZE];
 	struct partition p = { .number = 1, .start = MIB, .size = 4 * MIB };
-	const struct image_commit how = {
+	const struct table_image_commit how = {
 		.rank = table_rank, .arg = &t, .keep_dir = keep, .keep_name = "disk"
 	};
-	struct image i;
+	struct table_image i;
 
 	CHECK(pread(fd, before, SIZE, 0) == SIZE);
 	read_only = open(disk_path, O_RDONLY | O_CLOEXEC);
-	CHECK(image_open(&i, read_only, "the disk", SIZE, 512, &why) == 0 &&
+	CHECK(table_image_open(&i, read_only, "the disk", SIZE, 512, &why) == 0 &&
 	      table_read(&i, LABEL_GPT, &t, &why) == 0 && table_add(&i, &t, &p, "linux", NULL, &why) == 0);
-	CHECK(image_commit(&i, &how, &why) < 0);
+	CHECK(table_image_commit(&i, &how, &why) < 0);
 	CHECK(strstr(why.message, "cannot write the partition table") && strstr(why.message, keep));
 	CHECK(pread(fd, after, SIZE, 0) == SIZE && memcmp(before, after, SIZE) == 0);
-	image_close(&i);
+	table_image_close(&i);
 	close(read_only);
 	close(fd);
 }
@@ -261,22 +261,22 @@ static void what_cannot_be_written_is_put_back(void)
 static void a_change_where_nothing_was_read_is_refused(void)
 {
 	int fd = labelled(LABEL_DOS);
-	struct image i;
+	struct table_image i;
 
 	CHECK(begin(&i, fd) && table_read(&i, LABEL_DOS, &t, &why) == 0);
 	CHECK(pwrite(i.copy, "x", 1, 10 * MIB) == 1);
 	CHECK(commit(&i, &t) < 0 && why.class == ERR_INTERNAL);
-	image_close(&i);
+	table_image_close(&i);
 	close(fd);
 }
 
 static void nothing_is_no_table(void)
 {
 	int fd = blank();
-	struct image i;
+	struct table_image i;
 
 	CHECK(begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) < 0 && why.class == ERR_WRONG_FORMAT);
-	image_close(&i);
+	table_image_close(&i);
 	close(fd);
 }
 

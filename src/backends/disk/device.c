@@ -66,7 +66,7 @@ int disk_find(const struct pool_def *d, struct disk *disk, struct err *e)
 
 /* ---- opening ---- */
 
-/* Not exclusively: its partitions may be mounted. Past the kernel's cache, see image.h. */
+/* Not exclusively: its partitions may be mounted. Past the kernel's cache, see table_image.h. */
 static int open_disk(struct disk *disk, bool write, struct err *e)
 {
 	char waits_for[sizeof(e->waits_for)];
@@ -90,7 +90,7 @@ static int open_disk(struct disk *disk, bool write, struct err *e)
 		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s has no medium", disk->spec);
 	if (write && flock(disk->fd, LOCK_EX) < 0)
 		return err_sys(e, errno, "cannot lock %s", disk->spec);
-	if (image_open(&disk->image, disk->fd, disk->spec, size, (unsigned)sector, e) < 0)
+	if (table_image_open(&disk->image, disk->fd, disk->spec, size, (unsigned)sector, e) < 0)
 		return -1;
 	if (ioctl(disk->fd, (ioctl_request)HDIO_GETGEO, &geometry) == 0 && geometry.heads &&
 	    geometry.sectors) {
@@ -103,7 +103,7 @@ static int open_disk(struct disk *disk, bool write, struct err *e)
 void disk_close(struct disk *disk)
 {
 	if (disk->image.copy >= 0)
-		image_close(&disk->image);
+		table_image_close(&disk->image);
 	util_close(&disk->fd);
 	disk->fd = -1;
 }
@@ -125,12 +125,12 @@ static int no_table(const struct disk *disk, struct err *e)
 	return err_set(e, ERR_WRONG_FORMAT, "%s has no partition table (pool-build makes one)", disk->spec);
 }
 
-static int read_table(struct disk *disk, struct err *e)
+static int disk_read_table(struct disk *disk, struct err *e)
 {
 	enum label found = label_from_blkid(disk->content.table);
 
 	if (streq(disk->content.type, "LVM2_member")) {
-		disk->table = (struct table){ .label = LABEL_LVM2, .size = disk->image.size };
+		disk->table = (struct partition_table){ .label = LABEL_LVM2, .size = disk->image.size };
 		return 0;
 	}
 	if (found == LABEL_NONE &&
@@ -142,7 +142,7 @@ static int read_table(struct disk *disk, struct err *e)
 }
 
 /* A definition without a label takes the one that is there. */
-static int is_wanted(const struct pool_def *d, const struct disk *disk, struct err *e)
+static int label_matches(const struct pool_def *d, const struct disk *disk, struct err *e)
 {
 	enum label wanted = label_from_word(d->source.format);
 
@@ -155,9 +155,9 @@ static int is_wanted(const struct pool_def *d, const struct disk *disk, struct e
 int disk_open(const struct pool_def *d, bool write, struct disk *disk, struct err *e)
 {
 	if (disk_find(d, disk, e) < 0 || open_disk(disk, write, e) < 0 ||
-	    device_content(disk->path, &disk->content, e) < 0 || read_table(disk, e) < 0)
+	    device_content(disk->path, &disk->content, e) < 0 || disk_read_table(disk, e) < 0)
 		return -1;
-	return is_wanted(d, disk, e);
+	return label_matches(d, disk, e);
 }
 
 int disk_open_blank(const struct pool_def *d, struct disk *disk, struct err *e)
@@ -167,26 +167,26 @@ int disk_open_blank(const struct pool_def *d, struct disk *disk, struct err *e)
 
 int disk_reread(const struct pool_def *d, struct disk *disk, struct err *e)
 {
-	struct image old = disk->image;
+	struct table_image old = disk->image;
 
-	if (image_open(&disk->image, disk->fd, disk->spec, old.size, old.sector, e) < 0)
+	if (table_image_open(&disk->image, disk->fd, disk->spec, old.size, old.sector, e) < 0)
 		return -1;
 	disk->image.heads = old.heads;
 	disk->image.track = old.track;
-	image_close(&old);
-	if (device_content(disk->path, &disk->content, e) < 0 || read_table(disk, e) < 0)
+	table_image_close(&old);
+	if (device_content(disk->path, &disk->content, e) < 0 || disk_read_table(disk, e) < 0)
 		return -1;
-	return is_wanted(d, disk, e);
+	return label_matches(d, disk, e);
 }
 
-int disk_commit(struct disk *disk, const struct table *old, struct op *op, struct err *e)
+int disk_commit(struct disk *disk, const struct partition_table *old, struct op *op, struct err *e)
 {
 	char dir[PATH_MAX];
-	struct image_commit how = {
+	struct table_image_commit how = {
 		.rank = table_rank, .arg = old, .keep_dir = dir, .keep_name = disk->sysname
 	};
 
 	if (!sysfs_path(dir, sizeof(dir), "%s/tables", op->run_dir))
 		return err_set(e, ERR_TOO_LONG, "the run directory's name is too long");
-	return image_commit(&disk->image, &how, e) < 0 ? -1 : 0;
+	return table_image_commit(&disk->image, &how, e) < 0 ? -1 : 0;
 }

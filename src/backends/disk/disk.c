@@ -177,9 +177,13 @@ static int disk_delete(const struct pool_def *d, struct op *op, struct err *e)
 	char path[PATH_MAX];
 	dev_t dev;
 
-	if (disk_open(d, true, &disk, e) < 0 ||
-	    format_claim(disk.spec, true, path, sizeof(path), &dev, e) < 0 || forget_all(&disk, op, e) < 0)
+	if (disk_open(d, true, &disk, e) < 0)
 		return -1;
+	/* its own partitions go first: those of a device-mapper disk would count as its users */
+	if (forget_all(&disk, op, e) < 0 || format_claim(disk.spec, true, path, sizeof(path), &dev, e) < 0) {
+		kernel_follow(&disk, op, NULL);
+		return -1;
+	}
 	disk_close(&disk);
 	if (disk.table.label == LABEL_LVM2)
 		return whole_unmake(path, op, e);
@@ -190,7 +194,7 @@ const struct backend disk_backend = {
 	.type = POOL_DISK,
 	.summary = "a disk with a partition table; its partitions",
 	.waits_for = WAIT_DEVICE,
-	.image = IMAGE("disk", "", "sd_mod", ""),
+	.image = IMAGE("disk", "", "sd_mod ~dm-mod", ""),
 	.deadline = { .start = SECONDS(30),
 	              .stop = SECONDS(10),
 	              .refresh = SECONDS(30),

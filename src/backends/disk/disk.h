@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 #include "backends/backend.h"
-#include "backends/disk/image.h"
+#include "backends/disk/table_image.h"
 #include "backends/disk/table.h"
 #include "base/buf.h"
 #include "system/device.h"
@@ -29,8 +29,8 @@ struct disk {
 	dev_t dev;
 	int fd; /* or -1 */
 	struct device_content content;
-	struct image image; /* of what was read */
-	struct table table;
+	struct table_image image; /* of what was read */
+	struct partition_table table;
 };
 
 /* Find the disk. ERR_WAIT_DEVICE; ERR_INVALID: it is a partition itself. Nothing is read. */
@@ -45,7 +45,7 @@ int disk_open_blank(const struct pool_def *d, struct disk *disk, struct err *e);
 int disk_reread(const struct pool_def *d, struct disk *disk, struct err *e);
 /* Write the changed copy to it; the old table is kept below the run directory meanwhile. `old`: the table
  * that was read, or NULL for a new one. */
-int disk_commit(struct disk *disk, const struct table *old, struct op *op, struct err *e);
+int disk_commit(struct disk *disk, const struct partition_table *old, struct op *op, struct err *e);
 void disk_close(struct disk *disk);
 #define cleanup_disk __attribute__((cleanup(disk_close)))
 /* The name of its volume of that number: "vda1". */
@@ -70,6 +70,15 @@ int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struc
 /* Make the kernel's partitions those of the table, one by one, so that none that stays is touched. ERR_BUSY:
  * one that has to go or to move is in use. */
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e);
+
+/* ---- mapped.c: partitions of a disk that device-mapper makes ---- */
+
+/* Is that disk one? */
+bool mapped_is(const char *sysname);
+/* As kernel_parts(), of such a disk. */
+size_t mapped_parts(const char *sysname, struct kernel_part *out, size_t max);
+/* As the ioctl BLKPG: `what` is one of its BLKPG_…; in bytes; -1 with errno. */
+int mapped_tell(const struct disk *disk, int what, unsigned number, uint64_t start, uint64_t size);
 
 /* ---- parted.c: what others write ---- */
 

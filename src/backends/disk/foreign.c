@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Labels that libfdisk does not know. mac is read by libblkid, and so is a bsd label in the first sector of a
- * disk (libfdisk's is in the second); pc98 nobody reads but us.
+ * Labels that libfdisk does not know. mac is read by libblkid; pc98 nobody reads but us.
  *
  * NEC's PC-98 has its table in sector 1: 16 entries of 32 bytes. An entry says where it begins and ends by
  * cylinder, head and sector, so that it means something only together with the geometry that the disk had for
@@ -14,7 +13,7 @@
 #include <strings.h>
 #include "base/util.h"
 
-/* ---- mac, bsd ---- */
+/* ---- mac ---- */
 
 /* The map itself, free space and drivers are entries of their own. */
 static bool mac_is_hidden(const char *type)
@@ -24,8 +23,7 @@ static bool mac_is_hidden(const char *type)
 	       starts_with(type, "Apple_Patches");
 }
 
-/* What libblkid makes of a label of that name. */
-static bool blkid_read(const struct image *i, enum label l, struct table *t)
+static bool mac_read(const struct table_image *i, struct partition_table *t)
 {
 	blkid_probe p = blkid_new_probe();
 	blkid_partlist list;
@@ -52,14 +50,14 @@ static bool blkid_read(const struct image *i, enum label l, struct table *t)
 			continue;
 		t->list[t->n++] = (struct partition){
 			.number = (unsigned)blkid_partition_get_partno(entry),
-			.hidden = l == LABEL_MAC && mac_is_hidden(type),
+			.hidden = mac_is_hidden(type),
 			.start = (uint64_t)blkid_partition_get_start(entry) * 512,
 			.size = (uint64_t)blkid_partition_get_size(entry) * 512,
 			.format = "none",
 		};
 	}
 	blkid_free_probe(p);
-	t->label = l;
+	t->label = LABEL_MAC;
 	return found;
 }
 
@@ -78,25 +76,26 @@ static struct chs chs_at(const unsigned char *b)
 	return (struct chs){ b[0], b[1], (unsigned)b[2] | (unsigned)b[3] << 8 };
 }
 
-static uint64_t chs_sector(const struct image *i, struct chs c)
+static uint64_t chs_sector(const struct table_image *i, struct chs c)
 {
 	return ((uint64_t)c.cylinder * i->heads + c.head) * i->track + c.sector;
 }
 
 /* Most tools write the cylinder alone: all of it belongs to the partition. */
-static uint64_t chs_end(const struct image *i, struct chs c)
+static uint64_t chs_end(const struct table_image *i, struct chs c)
 {
 	if (c.head == 0 && c.sector == 0)
 		return chs_sector(i, (struct chs){ i->track - 1, i->heads - 1, c.cylinder });
 	return chs_sector(i, c);
 }
 
-static bool pc98_read(const struct image *i, struct table *t)
+static bool pc98_read(const struct table_image *i, struct partition_table *t)
 {
 	unsigned char head[512], table[PC98_ENTRIES * PC98_ENTRY];
 
-	if (image_get(i, 0, head, sizeof(head)) < 0 || image_get(i, t->sector, table, sizeof(table)) < 0 ||
-	    head[510] != 0x55 || head[511] != 0xaa || memcmp(head + 4, "IPL1", 4) != 0)
+	if (table_image_get(i, 0, head, sizeof(head)) < 0 ||
+	    table_image_get(i, t->sector, table, sizeof(table)) < 0 || head[510] != 0x55 ||
+	    head[511] != 0xaa || memcmp(head + 4, "IPL1", 4) != 0)
 		return false;
 
 	for (unsigned n = 0; n < PC98_ENTRIES; n++) {
@@ -117,22 +116,11 @@ static bool pc98_read(const struct image *i, struct table *t)
 	return true;
 }
 
-/* Is a bsd label where libfdisk looks for one? */
-static bool bsd_is_second(const struct image *i)
-{
-	unsigned char b[4];
-
-	return image_get(i, 512, b, sizeof(b)) == 0 && memcmp(b, "\x57\x45\x56\x82", sizeof(b)) == 0;
-}
-
-bool foreign_read(const struct image *i, enum label found, struct table *t)
+bool foreign_read(const struct table_image *i, enum label found, struct partition_table *t)
 {
 	t->n = 0;
 	if ((found == LABEL_NONE || found == LABEL_DOS) && pc98_read(i, t))
 		return true;
 	t->n = 0;
-	if ((found == LABEL_NONE || found == LABEL_MAC) && blkid_read(i, LABEL_MAC, t))
-		return true;
-	t->n = 0;
-	return found == LABEL_BSD && !bsd_is_second(i) && blkid_read(i, LABEL_BSD, t);
+	return (found == LABEL_NONE || found == LABEL_MAC) && mac_read(i, t);
 }

@@ -38,11 +38,11 @@ static uint32_t crc32(const unsigned char *b, size_t len)
 }
 
 /* A header whose own checksum is right, at that byte of the disk. */
-static bool header_read(const struct image *i, uint64_t at, struct header *h)
+static bool header_read(const struct table_image *i, uint64_t at, struct header *h)
 {
-	unsigned char b[IMAGE_PAGE];
+	unsigned char b[TABLE_PAGE];
 
-	if (image_get(i, at, b, i->sector) < 0 || memcmp(b, "EFI PART", 8) != 0)
+	if (table_image_get(i, at, b, i->sector) < 0 || memcmp(b, "EFI PART", 8) != 0)
 		return false;
 	*h = (struct header){
 		.length = (uint32_t)get_le(b + 12, 4),
@@ -69,7 +69,7 @@ static size_t entries_size(const struct header *h)
 }
 
 /* Is the copy whole? */
-static bool is_whole(const struct image *i, uint64_t at)
+static bool is_whole(const struct table_image *i, uint64_t at)
 {
 	struct header h;
 	size_t size;
@@ -79,12 +79,12 @@ static bool is_whole(const struct image *i, uint64_t at)
 		return false;
 	cleanup_free unsigned char *bytes = malloc(size);
 
-	whole = bytes && image_get(i, h.entries * i->sector, bytes, size) == 0 &&
+	whole = bytes && table_image_get(i, h.entries * i->sector, bytes, size) == 0 &&
 	        crc32(bytes, size) == h.entries_crc;
 	return whole;
 }
 
-int gpt_load(struct image *i, struct err *e)
+int gpt_load(struct table_image *i, struct err *e)
 {
 	struct header h;
 	size_t size;
@@ -92,23 +92,24 @@ int gpt_load(struct image *i, struct err *e)
 	for (unsigned copy = 0; copy < 2; copy++) {
 		if (!header_read(i, copy ? i->size - i->sector : i->sector, &h) || !(size = entries_size(&h)))
 			continue;
-		if (h.entries < i->size / i->sector && image_load(i, h.entries * i->sector, size, e) < 0)
+		if (h.entries < i->size / i->sector &&
+		    table_image_load(i, h.entries * i->sector, size, e) < 0)
 			return -1;
 		if (h.other >= i->size / i->sector)
 			continue;
 		/* its entries lie right before or behind it */
 		uint64_t at = h.other * i->sector, before = copy ? 0 : least(at, size);
 
-		if (image_load(i, at - before, before + i->sector, e) < 0)
+		if (table_image_load(i, at - before, before + i->sector, e) < 0)
 			return -1;
 		/* where its entries will be, if it is written at the end of the disk */
-		if (image_load(i, i->size - least(i->size, size + i->sector), size + i->sector, e) < 0)
+		if (table_image_load(i, i->size - least(i->size, size + i->sector), size + i->sector, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-void gpt_copies(const struct image *i, bool *primary_bad, bool *backup_bad)
+void gpt_copies(const struct table_image *i, bool *primary_bad, bool *backup_bad)
 {
 	*primary_bad = !is_whole(i, i->sector);
 	*backup_bad = !is_whole(i, i->size - i->sector);

@@ -46,6 +46,10 @@ static bool part_read(const char *disk, const char *name, struct kernel_part *ou
 size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max)
 {
 	char path[PATH_MAX];
+
+	if (mapped_is(sysname))
+		return mapped_parts(sysname, out, max);
+
 	DIR *d = sysfs_path(path, sizeof(path), "/sys/class/block/%s", sysname) ? opendir(path) : NULL;
 	struct dirent *entry;
 	size_t n = 0;
@@ -80,6 +84,8 @@ static int tell(const struct disk *disk, int what, unsigned number, uint64_t sta
 		                        .pno = (int)number };
 	struct blkpg_ioctl_arg arg = { .op = what, .datalen = sizeof(part), .data = &part };
 
+	if (mapped_is(disk->sysname))
+		return mapped_tell(disk, what, number, start, size);
 	return ioctl(disk->fd, (ioctl_request)BLKPG, &arg);
 }
 
@@ -129,7 +135,7 @@ static uint64_t kernel_size(const struct disk *disk, const struct partition *p)
 	return p->kind == PARTITION_EXTENDED ? least(p->size, larger(disk->image.sector, 1024)) : p->size;
 }
 
-static bool is_wanted(const struct disk *disk, const struct kernel_part *k, bool any)
+static bool part_stays(const struct disk *disk, const struct kernel_part *k, bool any)
 {
 	const struct partition *p = table_find(&disk->table, k->number);
 
@@ -189,7 +195,7 @@ int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!is_wanted(disk, &list[i], lacks)) {
+		if (!part_stays(disk, &list[i], lacks)) {
 			if (part_forget(disk, &list[i], op, e) < 0)
 				return -1;
 			list[i].number = 0;

@@ -9,7 +9,7 @@
 
 static int extent_compare(const void *a, const void *b)
 {
-	const struct extent *x = a, *y = b;
+	const struct free_span *x = a, *y = b;
 
 	return (x->start > y->start) - (x->start < y->start);
 }
@@ -21,7 +21,7 @@ static uint64_t align_up(uint64_t at, uint64_t grain)
 
 /* What is taken, of the disk or of the extended partition. The sector that describes a logical partition is
  * taken, too; libfdisk keeps a whole grain before one free for it, wherever it is. */
-static size_t space_taken(const struct table *t, bool logical, struct extent *out)
+static size_t space_taken(const struct partition_table *t, bool logical, struct free_span *out)
 {
 	size_t n = 0;
 
@@ -30,19 +30,19 @@ static size_t space_taken(const struct table *t, bool logical, struct extent *ou
 
 		if (p->whole || p->size == 0 || (p->kind == PARTITION_LOGICAL) != logical)
 			continue;
-		out[n++] = (struct extent){ p->start - (logical ? least(p->start, t->grain) : 0),
-			                    p->start + p->size };
+		out[n++] = (struct free_span){ p->start - (logical ? least(p->start, t->grain) : 0),
+			                       p->start + p->size };
 		if (logical && p->link)
-			out[n++] = (struct extent){ p->link, p->link + t->sector };
+			out[n++] = (struct free_span){ p->link, p->link + t->sector };
 	}
 	qsort(out, n, sizeof(*out), extent_compare);
 	return n;
 }
 
-size_t space_free(const struct table *t, bool logical, struct extent *out, size_t max)
+size_t space_free(const struct partition_table *t, bool logical, struct free_span *out, size_t max)
 {
 	const struct partition *extended = table_extended(t);
-	struct extent taken[2 * PARTITIONS_MAX];
+	struct free_span taken[2 * PARTITIONS_MAX];
 	uint64_t at = t->first, end = t->end;
 	size_t n = 0, count;
 
@@ -53,24 +53,25 @@ size_t space_free(const struct table *t, bool logical, struct extent *out, size_
 	count = space_taken(t, logical, taken);
 	for (size_t i = 0; i < count && n < max && at < end; i++) {
 		if (taken[i].start > at)
-			out[n++] = (struct extent){ at, least(taken[i].start, end) };
+			out[n++] = (struct free_span){ at, least(taken[i].start, end) };
 		at = larger(at, taken[i].end);
 	}
 	if (n < max && at < end)
-		out[n++] = (struct extent){ at, end };
+		out[n++] = (struct free_span){ at, end };
 	return n;
 }
 
 /* In front of a logical partition there is the sector that describes it, a grain before it as libfdisk has
  * it. */
-static uint64_t first_start(const struct table *t, bool logical, uint64_t from)
+static uint64_t first_start(const struct partition_table *t, bool logical, uint64_t from)
 {
 	return align_up(from, t->grain) + (logical ? t->grain : 0);
 }
 
-bool space_place(const struct table *t, bool logical, uint64_t size, struct extent *out, uint64_t *largest)
+bool space_place(const struct partition_table *t, bool logical, uint64_t size, struct free_span *out,
+                 uint64_t *largest)
 {
-	struct extent list[2 * PARTITIONS_MAX + 1];
+	struct free_span list[2 * PARTITIONS_MAX + 1];
 	size_t n = space_free(t, logical, list, ARRAY_LEN(list));
 	uint64_t best = UINT64_MAX;
 
@@ -83,16 +84,16 @@ bool space_place(const struct table *t, bool logical, uint64_t size, struct exte
 		*largest = larger(*largest, list[i].end - start);
 		if (list[i].end - start >= size && room < best) {
 			best = room;
-			*out = (struct extent){ start, start + size };
+			*out = (struct free_span){ start, start + size };
 		}
 	}
 	return best != UINT64_MAX;
 }
 
-uint64_t space_room(const struct table *t, const struct partition *p)
+uint64_t space_room(const struct partition_table *t, const struct partition *p)
 {
 	bool logical = p->kind == PARTITION_LOGICAL;
-	struct extent list[2 * PARTITIONS_MAX + 1];
+	struct free_span list[2 * PARTITIONS_MAX + 1];
 	size_t n = space_free(t, logical, list, ARRAY_LEN(list));
 
 	for (size_t i = 0; i < n; i++)

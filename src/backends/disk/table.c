@@ -116,10 +116,12 @@ static const char *format_of(enum label l, struct fdisk_partition *pa)
 	const char *text = type ? fdisk_parttype_get_string(type) : NULL;
 	unsigned code = type ? fdisk_parttype_get_code(type) : 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (l == LABEL_GPT ? text && codes[i].gpt && streq(codes[i].gpt, text)
-		                   : code && code_in(&codes[i], l) == code)
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		if (l == LABEL_GPT && text && codes[i].gpt && streq(codes[i].gpt, text))
 			return codes[i].format;
+		if (l != LABEL_GPT && code && code_in(&codes[i], l) == code)
+			return codes[i].format;
+	}
 	return "none";
 }
 
@@ -151,7 +153,8 @@ static int on_ask(struct fdisk_context *c, struct fdisk_ask *ask, void *arg)
 }
 
 /* One sentence, without a full stop at its end. */
-static int fdisk_failed(const struct image *i, const struct voice *v, int rc, const char *what, struct err *e)
+static int fdisk_failed(const struct table_image *i, const struct voice *v, int rc, const char *what,
+                        struct err *e)
 {
 	int len = (int)strcspn(v->text, "\n");
 
@@ -163,21 +166,21 @@ static int fdisk_failed(const struct image *i, const struct voice *v, int rc, co
 
 /* A sun or dvh label has the geometry in it by which its partitions are aligned. That of a new one makes a
  * cylinder of 1 MiB, or, as sun counts cylinders in 16 bits, of 8 MiB for a large disk. */
-static void give_geometry(struct fdisk_context *c, const struct image *i, enum label making)
+static void give_geometry(struct fdisk_context *c, const struct table_image *i, enum label making)
 {
 	unsigned char b[40];
 	bool large = i->size / MIB > 0xffff;
 
 	if (making != LABEL_NONE) {
 		fdisk_save_user_geometry(c, 0, large ? 255 : 64, large ? 63 : 32);
-	} else if (image_get(i, 0, b, sizeof(b)) == 0 && memcmp(b, "\x0b\xe5\xa9\x41", 4) == 0) {
+	} else if (table_image_get(i, 0, b, sizeof(b)) == 0 && memcmp(b, "\x0b\xe5\xa9\x41", 4) == 0) {
 		unsigned heads = (unsigned)b[32] << 8 | b[33], track = (unsigned)b[38] << 8 | b[39];
 
 		fdisk_save_user_geometry(c, 0, heads, track);
 	}
 }
 
-static struct fdisk_context *fdisk_begin(const struct image *i, enum label making, struct voice *v,
+static struct fdisk_context *fdisk_begin(const struct table_image *i, enum label making, struct voice *v,
                                          struct err *e)
 {
 	struct fdisk_context *c = fdisk_new_context();
@@ -215,7 +218,7 @@ static bool is_extended(unsigned char type)
 
 /* Follow the chain of sectors that describe logical partitions, so that they are in the copy. The `n`
  * places are written to `links`. */
-static int load_chain(struct image *i, uint64_t extended, uint64_t *links, size_t max, size_t *n,
+static int load_chain(struct table_image *i, uint64_t extended, uint64_t *links, size_t max, size_t *n,
                       struct err *e)
 {
 	uint64_t at = extended;
@@ -224,8 +227,8 @@ static int load_chain(struct image *i, uint64_t extended, uint64_t *links, size_
 		unsigned char b[512];
 		uint64_t next = 0;
 
-		if (at >= i->size || image_load(i, at, i->sector, e) < 0 ||
-		    image_get(i, at, b, sizeof(b)) < 0)
+		if (at >= i->size || table_image_load(i, at, i->sector, e) < 0 ||
+		    table_image_get(i, at, b, sizeof(b)) < 0)
 			return at >= i->size ? 0 : -1;
 		links[*n] = at;
 		for (unsigned char *p = b + 446; p < b + 510; p += 16)
@@ -238,12 +241,12 @@ static int load_chain(struct image *i, uint64_t extended, uint64_t *links, size_
 	return 0;
 }
 
-static int load_dos(struct image *i, uint64_t *links, size_t max, size_t *n, struct err *e)
+static int load_dos(struct table_image *i, uint64_t *links, size_t max, size_t *n, struct err *e)
 {
 	unsigned char b[512];
 
 	*n = 0;
-	if (image_get(i, 0, b, sizeof(b)) < 0 || b[510] != 0x55 || b[511] != 0xaa)
+	if (table_image_get(i, 0, b, sizeof(b)) < 0 || b[510] != 0x55 || b[511] != 0xaa)
 		return 0;
 	for (unsigned char *p = b + 446; p < b + 510; p += 16)
 		if (is_extended(p[4]) && get_le32(p + 12))
@@ -252,7 +255,7 @@ static int load_dos(struct image *i, uint64_t *links, size_t max, size_t *n, str
 }
 
 /* A logical partition is described by the last such sector before it. */
-static uint64_t link_of(const uint64_t *links, size_t n, uint64_t start)
+static uint64_t chain_link(const uint64_t *links, size_t n, uint64_t start)
 {
 	uint64_t found = 0;
 
@@ -270,7 +273,7 @@ static void mark_hidden(enum label l, struct fdisk_partition *pa, struct partiti
 	p->hidden = p->whole || (l == LABEL_DVH && p->number == 9);
 }
 
-static void take_partition(struct table *t, struct fdisk_partition *pa)
+static void take_partition(struct partition_table *t, struct fdisk_partition *pa)
 {
 	struct partition *p = &t->list[t->n];
 
@@ -293,7 +296,7 @@ static void take_partition(struct table *t, struct fdisk_partition *pa)
 }
 
 /* Where partitions may lie, and how they are aligned. */
-static void take_limits(struct fdisk_context *c, struct table *t)
+static void take_limits(struct fdisk_context *c, struct partition_table *t)
 {
 	t->grain = MIB;
 	t->end = (fdisk_get_last_lba(c) + 1) * t->sector;
@@ -311,7 +314,8 @@ static void take_limits(struct fdisk_context *c, struct table *t)
 	t->first = larger(fdisk_get_first_lba(c) * t->sector, t->grain);
 }
 
-static int take_all(struct fdisk_context *c, struct table *t, const struct image *i, struct err *e)
+static int take_partitions(struct fdisk_context *c, struct partition_table *t, const struct table_image *i,
+                           struct err *e)
 {
 	struct fdisk_label *l = fdisk_get_label(c, NULL);
 	enum label found = LABEL_NONE;
@@ -334,7 +338,7 @@ static int take_all(struct fdisk_context *c, struct table *t, const struct image
 	return 0;
 }
 
-int table_read(struct image *i, enum label found, struct table *t, struct err *e)
+int table_read(struct table_image *i, enum label found, struct partition_table *t, struct err *e)
 {
 	uint64_t links[PARTITIONS_MAX];
 	struct fdisk_context *c;
@@ -342,11 +346,11 @@ int table_read(struct image *i, enum label found, struct table *t, struct err *e
 	size_t n = 0;
 	int rc;
 
-	*t = (struct table){
+	*t = (struct partition_table){
 		.sector = i->sector, .size = i->size, .end = i->size, .grain = MIB, .first = MIB
 	};
-	if (image_load(i, 0, HEAD_BYTES, e) < 0 ||
-	    image_load(i, i->size > HEAD_BYTES ? i->size - HEAD_BYTES : 0, HEAD_BYTES, e) < 0)
+	if (table_image_load(i, 0, HEAD_BYTES, e) < 0 ||
+	    table_image_load(i, i->size > HEAD_BYTES ? i->size - HEAD_BYTES : 0, HEAD_BYTES, e) < 0)
 		return -1;
 	t->foreign = foreign_read(i, found, t);
 	if (t->foreign)
@@ -356,17 +360,17 @@ int table_read(struct image *i, enum label found, struct table *t, struct err *e
 	c = fdisk_begin(i, LABEL_NONE, &v, e);
 	if (!c)
 		return -1;
-	rc = take_all(c, t, i, e);
+	rc = take_partitions(c, t, i, e);
 	fdisk_unref_context(c);
 	for (size_t k = 0; k < t->n; k++)
 		if (t->list[k].kind == PARTITION_LOGICAL)
-			t->list[k].link = link_of(links, n, t->list[k].start);
+			t->list[k].link = chain_link(links, n, t->list[k].start);
 	if (t->label == LABEL_GPT)
 		gpt_copies(i, &t->primary_bad, &t->backup_bad);
 	return rc;
 }
 
-const struct partition *table_find(const struct table *t, unsigned number)
+const struct partition *table_find(const struct partition_table *t, unsigned number)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (t->list[i].number == number)
@@ -374,7 +378,7 @@ const struct partition *table_find(const struct table *t, unsigned number)
 	return NULL;
 }
 
-const struct partition *table_extended(const struct table *t)
+const struct partition *table_extended(const struct partition_table *t)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (t->list[i].kind == PARTITION_EXTENDED)
@@ -393,7 +397,7 @@ static int drop_made_up(struct fdisk_context *c, enum label l)
 	return 0;
 }
 
-int table_create(struct image *i, enum label l, struct err *e)
+int table_create(struct table_image *i, enum label l, struct err *e)
 {
 	const struct label_info *info = label_info(l);
 	struct fdisk_context *c;
@@ -405,8 +409,8 @@ int table_create(struct image *i, enum label l, struct err *e)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "a %s label counts sectors of 512 bytes, and those of %s have %u", info->word,
 		               i->name, i->sector);
-	if (image_load(i, 0, HEAD_BYTES, e) < 0 ||
-	    image_load(i, i->size > HEAD_BYTES ? i->size - HEAD_BYTES : 0, HEAD_BYTES, e) < 0)
+	if (table_image_load(i, 0, HEAD_BYTES, e) < 0 ||
+	    table_image_load(i, i->size > HEAD_BYTES ? i->size - HEAD_BYTES : 0, HEAD_BYTES, e) < 0)
 		return -1;
 	c = fdisk_begin(i, l, &v, e);
 	if (!c)
@@ -424,7 +428,7 @@ int table_create(struct image *i, enum label l, struct err *e)
 
 /* A template of libfdisk's for a partition. Its type is the label's word for the format. In a dvh label
  * libfdisk makes partitions one sector shorter than it is told. */
-static struct fdisk_partition *template_of(struct fdisk_context *c, const struct table *t,
+static struct fdisk_partition *template_of(struct fdisk_context *c, const struct partition_table *t,
                                            const struct partition *p, const char *format)
 {
 	const struct format_code *code = format ? format_code(t->label, format) : NULL;
@@ -447,7 +451,7 @@ static struct fdisk_partition *template_of(struct fdisk_context *c, const struct
 	return pa;
 }
 
-static int write_and_end(struct fdisk_context *c, const struct image *i, const struct voice *v, int rc,
+static int write_and_end(struct fdisk_context *c, const struct table_image *i, const struct voice *v, int rc,
                          const char *what, struct err *e)
 {
 	if (rc == 0)
@@ -458,8 +462,8 @@ static int write_and_end(struct fdisk_context *c, const struct image *i, const s
 	return rc ? -1 : 0;
 }
 
-int table_add(struct image *i, const struct table *t, const struct partition *p, const char *format,
-              const char *name, struct err *e)
+int table_add(struct table_image *i, const struct partition_table *t, const struct partition *p,
+              const char *format, const char *name, struct err *e)
 {
 	uint64_t link = p->kind == PARTITION_LOGICAL ? p->start - t->grain : p->start;
 	struct fdisk_partition *pa;
@@ -468,7 +472,7 @@ int table_add(struct image *i, const struct table *t, const struct partition *p,
 	int rc;
 
 	/* where libfdisk puts the sector that describes a logical partition, or begins a chain of them */
-	if (p->kind != PARTITION_PRIMARY && image_load(i, link, 2 * IMAGE_PAGE, e) < 0)
+	if (p->kind != PARTITION_PRIMARY && table_image_load(i, link, 2 * TABLE_PAGE, e) < 0)
 		return -1;
 	c = fdisk_begin(i, LABEL_NONE, &v, e);
 	if (!c)
@@ -483,7 +487,8 @@ int table_add(struct image *i, const struct table *t, const struct partition *p,
 	return write_and_end(c, i, &v, rc, "add a partition to the table", e);
 }
 
-int table_delete(struct image *i, const struct table *t, const struct partition *p, struct err *e)
+int table_delete(struct table_image *i, const struct partition_table *t, const struct partition *p,
+                 struct err *e)
 {
 	struct voice v;
 	struct fdisk_context *c = fdisk_begin(i, LABEL_NONE, &v, e);
@@ -497,7 +502,7 @@ int table_delete(struct image *i, const struct table *t, const struct partition 
 
 /* libfdisk resizes by looking for free space, which it does not find behind the entries for a whole disk that
  * some labels have: in those a partition is made anew under its number. */
-static int resize_anew(struct fdisk_context *c, const struct table *t, const struct partition *p)
+static int resize_anew(struct fdisk_context *c, const struct partition_table *t, const struct partition *p)
 {
 	struct fdisk_partition *was = NULL, *pa = template_of(c, t, p, NULL);
 	int rc = pa ? fdisk_get_partition(c, p->number - 1, &was) : -ENOMEM;
@@ -514,7 +519,8 @@ static int resize_anew(struct fdisk_context *c, const struct table *t, const str
 	return rc;
 }
 
-static int resize_in_place(struct fdisk_context *c, const struct table *t, const struct partition *p)
+static int resize_in_place(struct fdisk_context *c, const struct partition_table *t,
+                           const struct partition *p)
 {
 	struct fdisk_partition *pa = template_of(c, t, p, NULL);
 	int rc = pa ? fdisk_set_partition(c, p->number - 1, pa) : -ENOMEM;
@@ -523,8 +529,8 @@ static int resize_in_place(struct fdisk_context *c, const struct table *t, const
 	return rc;
 }
 
-int table_resize(struct image *i, const struct table *t, const struct partition *p, uint64_t size,
-                 struct err *e)
+int table_resize(struct table_image *i, const struct partition_table *t, const struct partition *p,
+                 uint64_t size, struct err *e)
 {
 	struct voice v;
 	struct fdisk_context *c = fdisk_begin(i, LABEL_NONE, &v, e);
@@ -538,7 +544,7 @@ int table_resize(struct image *i, const struct table *t, const struct partition 
 	                     "resize a partition in the table", e);
 }
 
-int table_mend(struct image *i, const struct table *t, struct err *e)
+int table_mend(struct table_image *i, const struct partition_table *t, struct err *e)
 {
 	struct voice v;
 	struct fdisk_context *c = fdisk_begin(i, LABEL_NONE, &v, e);
@@ -554,17 +560,17 @@ int table_mend(struct image *i, const struct table *t, struct err *e)
  * the one sector that makes it count. */
 unsigned table_rank(uint64_t at, const void *arg)
 {
-	const struct table *t = arg;
+	const struct partition_table *t = arg;
 
 	if (!t)
-		return at < IMAGE_PAGE ? 2 : 1;
+		return at < TABLE_PAGE ? 2 : 1;
 	if (t->label == LABEL_GPT) {
 		bool primary = at < t->size / 2, header = at == t->sector || at + t->sector == t->size;
 
 		return (primary == t->primary_bad ? 0u : 2u) + (at == 0 || header ? 1u : 0u);
 	}
 	if (t->label != LABEL_DOS)
-		return at == (t->label == LABEL_BSD ? t->sector : 0) ? 1 : 0;
+		return at == (t->label == LABEL_BSD ? t->sector : 0);
 	for (size_t i = 0; i < t->n; i++)
 		if (t->list[i].kind == PARTITION_LOGICAL && t->list[i].link == at)
 			return 1;

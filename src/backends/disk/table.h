@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "backends/disk/image.h"
+#include "backends/disk/table_image.h"
 #include "base/err.h"
 
 #define PARTITIONS_MAX 256
@@ -55,7 +55,7 @@ struct partition {
 	const char *format; /* a volume format's word: "linux", "none"; static */
 };
 
-struct table {
+struct partition_table {
 	enum label label;
 	unsigned sector;
 	uint64_t size;                         /* of the disk */
@@ -71,24 +71,25 @@ struct table {
 
 /* Read the table that the disk has. `found` is what libblkid calls it, or LABEL_NONE where that does not
  * know: then ours are tried. ERR_WRONG_FORMAT: there is none that can be read. */
-int table_read(struct image *i, enum label found, struct table *t, struct err *e);
-const struct partition *table_find(const struct table *t, unsigned number);
+int table_read(struct table_image *i, enum label found, struct partition_table *t, struct err *e);
+const struct partition *table_find(const struct partition_table *t, unsigned number);
 /* The extended partition, or NULL. */
-const struct partition *table_extended(const struct table *t);
+const struct partition *table_extended(const struct partition_table *t);
 
-/* Changes of the copy; image_commit() with table_rank() makes them real. What cannot be is ERR_INVALID or
- * ERR_UNSUPPORTED, what libfdisk refuses is ERR_STORAGE with its own words; the copy is not to be used after
- * that. */
-int table_create(struct image *i, enum label l, struct err *e);
+/* Changes of the copy; table_image_commit() with table_rank() makes them real. What cannot be is ERR_INVALID
+ * or ERR_UNSUPPORTED, what libfdisk refuses is ERR_STORAGE with its own words; the copy is not to be used
+ * after that. */
+int table_create(struct table_image *i, enum label l, struct err *e);
 /* `format` is a volume format's word. name: a gpt partition's, or NULL. */
-int table_add(struct image *i, const struct table *t, const struct partition *p, const char *format,
-              const char *name, struct err *e);
-int table_delete(struct image *i, const struct table *t, const struct partition *p, struct err *e);
-int table_resize(struct image *i, const struct table *t, const struct partition *p, uint64_t size,
+int table_add(struct table_image *i, const struct partition_table *t, const struct partition *p,
+              const char *format, const char *name, struct err *e);
+int table_delete(struct table_image *i, const struct partition_table *t, const struct partition *p,
                  struct err *e);
+int table_resize(struct table_image *i, const struct partition_table *t, const struct partition *p,
+                 uint64_t size, struct err *e);
 /* Nothing but what is bad of a gpt's copies. */
-int table_mend(struct image *i, const struct table *t, struct err *e);
-/* An image_rank_fn; arg is the table as it was read, or NULL for one that was made anew. */
+int table_mend(struct table_image *i, const struct partition_table *t, struct err *e);
+/* An table_image_rank_fn; arg is the table as it was read, or NULL for one that was made anew. */
 unsigned table_rank(uint64_t at, const void *arg);
 
 /* Can a partition of that format be said in that label? */
@@ -96,22 +97,23 @@ bool format_is_known(enum label l, const char *format);
 
 /* ---- space.c ---- */
 
-struct extent {
+struct free_span {
 	uint64_t start, end; /* end: behind the last byte */
 };
 
 /* What is free, in order: outside of the extended partition, or in it. At most `max` extents are written;
  * returns how many. */
-size_t space_free(const struct table *t, bool logical, struct extent *out, size_t max);
+size_t space_free(const struct partition_table *t, bool logical, struct free_span *out, size_t max);
 /* The best place for a partition of that size: the smallest extent that has room for it, from an aligned
  * start. False: there is none; *largest is how much would fit. */
-bool space_place(const struct table *t, bool logical, uint64_t size, struct extent *out, uint64_t *largest);
+bool space_place(const struct partition_table *t, bool logical, uint64_t size, struct free_span *out,
+                 uint64_t *largest);
 /* How large this partition may become where it is. */
-uint64_t space_room(const struct table *t, const struct partition *p);
+uint64_t space_room(const struct partition_table *t, const struct partition *p);
 
 /* ---- foreign.c ---- */
 
 /* Read a table that libfdisk does not know; `found` as for table_read(). False: it is none of these. */
-bool foreign_read(const struct image *i, enum label found, struct table *t);
+bool foreign_read(const struct table_image *i, enum label found, struct partition_table *t);
 
 #endif

@@ -42,7 +42,7 @@ static void stable_path(const struct pool_def *d, const struct kernel_part *k, c
 		device_node(k->dev, out, size);
 }
 
-static uint64_t logical_bytes(const struct table *t)
+static uint64_t logical_bytes(const struct partition_table *t)
 {
 	uint64_t sum = 0;
 
@@ -52,8 +52,8 @@ static uint64_t logical_bytes(const struct table *t)
 	return sum;
 }
 
-static void volume_report(const struct pool_def *d, const struct disk *disk, const struct partition *p,
-                          struct op *op)
+static void partition_report(const struct pool_def *d, const struct disk *disk, const struct partition *p,
+                             struct op *op)
 {
 	char name[NAME_MAX + 1], path[PATH_MAX] = "";
 	struct volume v = { .name = name,
@@ -89,7 +89,7 @@ static void volume_report(const struct pool_def *d, const struct disk *disk, con
 /* Free space is told as libvirt has it: what is outside of an extended partition, and what is in it. */
 static void report_free(const struct disk *disk, struct op *op, struct pool_sizes *sizes)
 {
-	struct extent list[2 * PARTITIONS_MAX + 1];
+	struct free_span list[2 * PARTITIONS_MAX + 1];
 
 	for (unsigned logical = 0; logical < 2; logical++) {
 		size_t n = space_free(&disk->table, logical, list, ARRAY_LEN(list));
@@ -118,7 +118,7 @@ int disk_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *siz
 
 		if (p->hidden)
 			continue;
-		volume_report(d, &disk, p, op);
+		partition_report(d, &disk, p, op);
 		if (p->kind != PARTITION_EXTENDED)
 			sizes->allocation += p->size;
 	}
@@ -152,7 +152,7 @@ static const struct partition *find_volume(const struct disk *disk, const char *
 }
 
 /* The kernel has been told of something that did not come to be, or the table was put back. */
-static int put_back(const struct pool_def *d, struct disk *disk, struct op *op)
+static int undo_change(const struct pool_def *d, struct disk *disk, struct op *op)
 {
 	struct err ignored = { 0 };
 
@@ -164,7 +164,7 @@ static int put_back(const struct pool_def *d, struct disk *disk, struct op *op)
 }
 
 /* What a size is rounded up to. pc98 counts cylinders. */
-static uint64_t round_up(const struct table *t, uint64_t size)
+static uint64_t round_up(const struct partition_table *t, uint64_t size)
 {
 	uint64_t unit = t->label == LABEL_PC98 ? t->grain : t->sector;
 
@@ -172,11 +172,11 @@ static uint64_t round_up(const struct table *t, uint64_t size)
 }
 
 /* The changed copy to the disk, where parted has not written there itself, and then to the kernel. */
-static int carry_out(const struct pool_def *d, struct disk *disk, const struct table *old, struct op *op,
-                     struct err *e)
+static int carry_out(const struct pool_def *d, struct disk *disk, const struct partition_table *old,
+                     struct op *op, struct err *e)
 {
 	if (!old->foreign && disk_commit(disk, old, op, e) < 0)
-		return put_back(d, disk, op);
+		return undo_change(d, disk, op);
 	if (disk_reread(d, disk, e) < 0)
 		return -1;
 	return kernel_follow(disk, op, e);
@@ -185,7 +185,7 @@ static int carry_out(const struct pool_def *d, struct disk *disk, const struct t
 /* ---- create ---- */
 
 /* The lowest number that is free. 0: none is. */
-static unsigned free_number(const struct table *t)
+static unsigned free_number(const struct partition_table *t)
 {
 	for (unsigned n = 1; n <= label_info(t->label)->entries; n++)
 		if (!table_find(t, n) && !(t->label == LABEL_DVH && (n == 9 || n == 11)) &&
@@ -194,7 +194,7 @@ static unsigned free_number(const struct table *t)
 	return 0;
 }
 
-static unsigned next_logical(const struct table *t)
+static unsigned next_logical(const struct partition_table *t)
 {
 	unsigned n = 5;
 
@@ -203,7 +203,8 @@ static unsigned next_logical(const struct table *t)
 	return n;
 }
 
-static int no_room(const struct disk *disk, uint64_t size, uint64_t largest, unsigned number, struct err *e)
+static int say_no_place(const struct disk *disk, uint64_t size, uint64_t largest, unsigned number,
+                        struct err *e)
 {
 	if (!number)
 		return err_set(e, ERR_NO_SPACE, "the %s label of %s has no room for another partition%s",
@@ -221,10 +222,10 @@ static int no_room(const struct disk *disk, uint64_t size, uint64_t largest, uns
 static int choose_place(const struct disk *disk, const char *format, uint64_t size, struct partition *p,
                         struct err *e)
 {
-	const struct table *t = &disk->table;
+	const struct partition_table *t = &disk->table;
 	bool extended = streq(format, "extended");
 	uint64_t largest = 0, inside = 0;
-	struct extent at;
+	struct free_span at;
 
 	*p = (struct partition){ .kind = extended ? PARTITION_EXTENDED : PARTITION_PRIMARY,
 		                 .number = free_number(t),
@@ -241,12 +242,12 @@ static int choose_place(const struct disk *disk, const char *format, uint64_t si
 		p->start = at.start;
 		return 0;
 	}
-	return no_room(disk, size, larger(p->number ? largest : 0, inside),
-	               p->number || table_extended(t) ? 1 : 0, e);
+	return say_no_place(disk, size, larger(p->number ? largest : 0, inside),
+	                    p->number || table_extended(t) ? 1 : 0, e);
 }
 
 /* The name of a gpt partition: what <path> of the document calls it below /dev/disk/by-partlabel. */
-static const char *label_wanted(const struct volume_def *v, const struct table *t)
+static const char *label_wanted(const struct volume_def *v, const struct partition_table *t)
 {
 	static const char dir[] = "/dev/disk/by-partlabel/";
 
@@ -287,7 +288,7 @@ static int check_name(const struct disk *disk, const struct partition *p, const 
 		disk->spec, name, v->name);
 }
 
-static int add(struct disk *disk, const struct table *old, const struct partition *p,
+static int add(struct disk *disk, const struct partition_table *old, const struct partition *p,
                const struct volume_def *v, struct op *op, struct err *e)
 {
 	const char *format = v->format ? v->format : "none";
@@ -307,7 +308,7 @@ static int take_back(const struct pool_def *d, struct disk *disk, const struct p
 		parted_delete(disk, made, op, &why);
 	else if (made && made->start == p->start && table_delete(&disk->image, &disk->table, made, &why) == 0)
 		disk_commit(disk, &disk->table, op, &why);
-	return put_back(d, disk, op);
+	return undo_change(d, disk, op);
 }
 
 int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
@@ -323,7 +324,7 @@ int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume
 	    check_name(&disk, &p, v, e) < 0)
 		return -1;
 
-	const struct table old = disk.table;
+	const struct partition_table old = disk.table;
 
 	if (add(&disk, &old, &p, v, op, e) < 0)
 		return -1;
@@ -356,20 +357,20 @@ int disk_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	if (p->kind == PARTITION_EXTENDED && logical_bytes(&disk.table))
 		return err_set(e, ERR_BUSY, "%s holds logical partitions: delete them first", v->name);
 
-	const struct table old = disk.table;
+	const struct partition_table old = disk.table;
 	const struct partition gone = *p;
 
 	if (forget_with_followers(&disk, &gone, op, e) < 0 ||
 	    (old.foreign ? parted_delete(&disk, &gone, op, e) : table_delete(&disk.image, &old, &gone, e)) <
 	            0)
-		return put_back(d, &disk, op);
+		return undo_change(d, &disk, op);
 	return carry_out(d, &disk, &old, op, e);
 }
 
 /* ---- resize ---- */
 
 /* Where the last logical partition in it ends: an extended one does not become smaller than that. */
-static uint64_t least_size(const struct table *t, const struct partition *p)
+static uint64_t least_size(const struct partition_table *t, const struct partition *p)
 {
 	uint64_t end = p->start + t->sector;
 
@@ -419,7 +420,7 @@ int disk_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 	if (check_size(&disk, p, v->name, size, flags, e) < 0 || size == p->size)
 		return size == p->size ? 0 : -1;
 
-	const struct table old = disk.table;
+	const struct partition_table old = disk.table;
 	const struct partition was = *p;
 
 	if ((old.foreign ? parted_resize(&disk, &was, size, op, e)
@@ -430,7 +431,7 @@ int disk_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 
 /* ---- bytes ---- */
 
-static int is_plain(const struct volume *v, struct err *e)
+static int has_own_bytes(const struct volume *v, struct err *e)
 {
 	if (v->format && streq(v->format, "extended"))
 		return err_set(e, ERR_UNSUPPORTED,
@@ -442,11 +443,11 @@ static int is_plain(const struct volume *v, struct err *e)
 int disk_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                   struct err *e)
 {
-	return is_plain(v, e) < 0 ? -1 : block_vol_wipe(d, op, v, algorithm, e);
+	return has_own_bytes(v, e) < 0 ? -1 : block_vol_wipe(d, op, v, algorithm, e);
 }
 
 int disk_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
                   struct err *e)
 {
-	return is_plain(v, e) < 0 ? -1 : block_vol_open(d, op, v, write, size, e);
+	return has_own_bytes(v, e) < 0 ? -1 : block_vol_open(d, op, v, write, size, e);
 }

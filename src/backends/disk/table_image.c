@@ -2,7 +2,7 @@
  *
  * A disk's table as a copy in memory, and how its changes get to the disk.
  */
-#include "backends/disk/image.h"
+#include "backends/disk/table_image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,36 +17,37 @@
 
 #define LOAD_MAX (1024 * 1024)
 
-struct image_page {
+struct table_image_page {
 	uint64_t at;
 	size_t len; /* the last one of a disk may be shorter */
-	unsigned char old[IMAGE_PAGE];
+	unsigned char old[TABLE_PAGE];
 };
 
-int image_open(struct image *i, int disk, const char *name, uint64_t size, unsigned sector, struct err *e)
+int table_image_open(struct table_image *i, int disk, const char *name, uint64_t size, unsigned sector,
+                     struct err *e)
 {
-	*i = (struct image){ .name = name,
-		             .disk = disk,
-		             .copy = -1,
-		             .sector = sector,
-		             .size = size,
-		             .heads = 255,
-		             .track = 63 };
-	demand(sector >= 512 && sector <= IMAGE_PAGE && !(sector & (sector - 1)), e);
+	*i = (struct table_image){ .name = name,
+		                   .disk = disk,
+		                   .copy = -1,
+		                   .sector = sector,
+		                   .size = size,
+		                   .heads = 255,
+		                   .track = 63 };
+	demand(sector >= 512 && sector <= TABLE_PAGE && !(sector & (sector - 1)), e);
 	i->copy = memfd_create("partition-table", MFD_CLOEXEC);
 	if (i->copy < 0 || ftruncate(i->copy, (off_t)size) < 0)
 		return err_sys(e, errno, "cannot copy the partition table of %s", name);
 	return 0;
 }
 
-void image_close(struct image *i)
+void table_image_close(struct table_image *i)
 {
 	util_close(&i->copy);
 	free(i->pages);
-	*i = (struct image){ .copy = -1, .disk = -1 };
+	*i = (struct table_image){ .copy = -1, .disk = -1 };
 }
 
-static struct image_page *page_find(const struct image *i, uint64_t at)
+static struct table_image_page *page_find(const struct table_image *i, uint64_t at)
 {
 	for (size_t n = 0; n < i->n; n++)
 		if (i->pages[n].at == at)
@@ -55,13 +56,13 @@ static struct image_page *page_find(const struct image *i, uint64_t at)
 }
 
 /* One page that was read, unless it was there before. */
-static int page_add(struct image *i, uint64_t at, const unsigned char *bytes, size_t len, struct err *e)
+static int page_add(struct table_image *i, uint64_t at, const unsigned char *bytes, size_t len, struct err *e)
 {
 	if (page_find(i, at))
 		return 0;
 	if (i->n == i->room) {
 		size_t room = i->room ? i->room * 2 : 64;
-		struct image_page *more = realloc(i->pages, room * sizeof(*more));
+		struct table_image_page *more = realloc(i->pages, room * sizeof(*more));
 
 		if (!more)
 			return err_set(e, ERR_NO_MEMORY,
@@ -69,38 +70,38 @@ static int page_add(struct image *i, uint64_t at, const unsigned char *bytes, si
 		i->pages = more;
 		i->room = room;
 	}
-	i->pages[i->n] = (struct image_page){ .at = at, .len = len };
+	i->pages[i->n] = (struct table_image_page){ .at = at, .len = len };
 	memcpy(i->pages[i->n++].old, bytes, len);
 	if (pwrite(i->copy, bytes, len, (off_t)at) != (ssize_t)len)
 		return err_sys(e, errno, "cannot copy the partition table of %s", i->name);
 	return 0;
 }
 
-int image_load(struct image *i, uint64_t at, uint64_t len, struct err *e)
+int table_image_load(struct table_image *i, uint64_t at, uint64_t len, struct err *e)
 {
-	uint64_t from = at & ~(uint64_t)(IMAGE_PAGE - 1), to = least(at + len, i->size);
+	uint64_t from = at & ~(uint64_t)(TABLE_PAGE - 1), to = least(at + len, i->size);
 	cleanup_free unsigned char *bytes = NULL;
 
 	if (from >= to)
 		return 0;
-	to = least((to + IMAGE_PAGE - 1) & ~(uint64_t)(IMAGE_PAGE - 1), i->size);
+	to = least((to + TABLE_PAGE - 1) & ~(uint64_t)(TABLE_PAGE - 1), i->size);
 	if (to - from > LOAD_MAX)
 		return err_set(e, ERR_WRONG_FORMAT,
 		               "the partition table of %s is larger than any that is known", i->name);
-	bytes = aligned_alloc(IMAGE_PAGE, LOAD_MAX);
+	bytes = aligned_alloc(TABLE_PAGE, LOAD_MAX);
 	if (!bytes)
 		return err_set(e, ERR_NO_MEMORY, "cannot read the partition table of %s: out of memory",
 		               i->name);
 	if (file_pread(i->disk, bytes, (size_t)(to - from), from) != (ssize_t)(to - from))
 		return err_sys(e, errno ? errno : EIO,
 		               "cannot read the partition table of %s at byte %" PRIu64, i->name, from);
-	for (uint64_t p = from; p < to; p += IMAGE_PAGE)
-		if (page_add(i, p, bytes + (p - from), (size_t)least(IMAGE_PAGE, to - p), e) < 0)
+	for (uint64_t p = from; p < to; p += TABLE_PAGE)
+		if (page_add(i, p, bytes + (p - from), (size_t)least(TABLE_PAGE, to - p), e) < 0)
 			return -1;
 	return 0;
 }
 
-int image_get(const struct image *i, uint64_t at, void *out, size_t len)
+int table_image_get(const struct table_image *i, uint64_t at, void *out, size_t len)
 {
 	return file_pread(i->copy, out, len, at) == (ssize_t)len ? 0 : -1;
 }
@@ -139,8 +140,8 @@ static int change_compare(const void *a, const void *b)
 }
 
 /* The sectors of one page that differ; neighbours of one rank are one change. */
-static void page_changes(const struct image *i, const struct image_page *p, unsigned char *now,
-                         const struct image_commit *how, struct changes *c)
+static void page_changes(const struct table_image *i, const struct table_image_page *p, unsigned char *now,
+                         const struct table_image_commit *how, struct changes *c)
 {
 	struct change *last = NULL;
 
@@ -163,18 +164,18 @@ static void page_changes(const struct image *i, const struct image_page *p, unsi
 	}
 }
 
-static int changes_find(const struct image *i, const struct image_commit *how, struct changes *c,
+static int changes_find(const struct table_image *i, const struct table_image_commit *how, struct changes *c,
                         struct err *e)
 {
-	c->list = calloc(i->n * (IMAGE_PAGE / 512) + 1, sizeof(*c->list));
-	c->bytes = aligned_alloc(IMAGE_PAGE, (i->n + 1) * IMAGE_PAGE);
+	c->list = calloc(i->n * (TABLE_PAGE / 512) + 1, sizeof(*c->list));
+	c->bytes = aligned_alloc(TABLE_PAGE, (i->n + 1) * TABLE_PAGE);
 	if (!c->list || !c->bytes)
 		return err_set(e, ERR_NO_MEMORY, "cannot write the partition table of %s: out of memory",
 		               i->name);
 	for (size_t n = 0; n < i->n; n++) {
-		unsigned char *now = c->bytes + n * IMAGE_PAGE;
+		unsigned char *now = c->bytes + n * TABLE_PAGE;
 
-		if (image_get(i, i->pages[n].at, now, i->pages[n].len) < 0)
+		if (table_image_get(i, i->pages[n].at, now, i->pages[n].len) < 0)
 			return err_sys(e, errno, "cannot write the partition table of %s", i->name);
 		page_changes(i, &i->pages[n], now, how, c);
 	}
@@ -184,11 +185,11 @@ static int changes_find(const struct image *i, const struct image_commit *how, s
 
 /* The copy has bytes only where pages were read, or libfdisk has written. What is beside the first cannot be
  * undone. */
-static int all_was_read(const struct image *i, struct err *e)
+static int all_was_read(const struct table_image *i, struct err *e)
 {
 	for (off_t at = 0, end; (at = lseek(i->copy, at, SEEK_DATA)) >= 0; at = end) {
 		end = lseek(i->copy, at, SEEK_HOLE);
-		for (off_t p = at & ~(off_t)(IMAGE_PAGE - 1); p < end; p += IMAGE_PAGE)
+		for (off_t p = at & ~(off_t)(TABLE_PAGE - 1); p < end; p += TABLE_PAGE)
 			if (!page_find(i, (uint64_t)p))
 				return err_set(e, ERR_INTERNAL,
 				               "libfdisk would write to %s at byte %" PRId64
@@ -200,13 +201,13 @@ static int all_was_read(const struct image *i, struct err *e)
 
 /* ---- the copy for the worst case ---- */
 
-static bool keep_path(const struct image_commit *how, uint64_t at, char *out, size_t size)
+static bool keep_path(const struct table_image_commit *how, uint64_t at, char *out, size_t size)
 {
 	return sysfs_path(out, size, "%s/%s-0x%08" PRIx64 ".bak", how->keep_dir, how->keep_name, at);
 }
 
-static int keep_all(const struct image *i, const struct image_commit *how, const struct changes *c,
-                    struct err *e)
+static int keep_all(const struct table_image *i, const struct table_image_commit *how,
+                    const struct changes *c, struct err *e)
 {
 	char path[PATH_MAX];
 
@@ -222,7 +223,7 @@ static int keep_all(const struct image *i, const struct image_commit *how, const
 	return 0;
 }
 
-static void keep_none(const struct image_commit *how, const struct changes *c)
+static void keep_none(const struct table_image_commit *how, const struct changes *c)
 {
 	char path[PATH_MAX];
 
@@ -233,27 +234,27 @@ static void keep_none(const struct image_commit *how, const struct changes *c)
 
 /* ---- to the disk ---- */
 
-static bool put(int disk, uint64_t at, const unsigned char *bytes, size_t len)
+static bool sectors_write(int disk, uint64_t at, const unsigned char *bytes, size_t len)
 {
 	return pwrite(disk, bytes, len, (off_t)at) == (ssize_t)len;
 }
 
 /* Backwards, so that the old table is whole again as late as it was broken. */
-static bool put_back(const struct image *i, const struct changes *c, size_t written)
+static bool sectors_restore(const struct table_image *i, const struct changes *c, size_t written)
 {
-	cleanup_free unsigned char *page = aligned_alloc(IMAGE_PAGE, IMAGE_PAGE);
+	cleanup_free unsigned char *page = aligned_alloc(TABLE_PAGE, TABLE_PAGE);
 	bool ok = page != NULL;
 
 	for (size_t n = written; page && n-- > 0;) {
 		memcpy(page, c->list[n].old, c->list[n].len);
-		ok = put(i->disk, c->list[n].at, page, c->list[n].len) && ok;
+		ok = sectors_write(i->disk, c->list[n].at, page, c->list[n].len) && ok;
 		if (n > 0 && c->list[n].rank != c->list[n - 1].rank)
 			ok = fdatasync(i->disk) == 0 && ok;
 	}
 	return fdatasync(i->disk) == 0 && ok;
 }
 
-int image_commit(struct image *i, const struct image_commit *how, struct err *e)
+int table_image_commit(struct table_image *i, const struct table_image_commit *how, struct err *e)
 {
 	demand(how->rank && how->keep_dir && how->keep_name, e);
 
@@ -263,7 +264,7 @@ int image_commit(struct image *i, const struct image_commit *how, struct err *e)
 	if (all_was_read(i, e) < 0 || changes_find(i, how, &c, e) < 0 || keep_all(i, how, &c, e) < 0)
 		return -1;
 	for (; n < c.n; n++) {
-		if (!put(i->disk, c.list[n].at, c.list[n].new, c.list[n].len))
+		if (!sectors_write(i->disk, c.list[n].at, c.list[n].new, c.list[n].len))
 			break;
 		if ((n + 1 == c.n || c.list[n + 1].rank != c.list[n].rank) && fdatasync(i->disk) < 0)
 			break;
@@ -271,7 +272,7 @@ int image_commit(struct image *i, const struct image_commit *how, struct err *e)
 	if (n < c.n) {
 		err_sys(e, errno, "cannot write the partition table of %s at byte %" PRIu64, i->name,
 		        c.list[n].at);
-		if (!put_back(i, &c, n + 1))
+		if (!sectors_restore(i, &c, n + 1))
 			return err_wrap(e, ERR_KEEP,
 			                "%s may have half of a new partition table (what was there "
 			                "before is kept in %s/%s-0x*.bak, each for that byte of the disk)",
