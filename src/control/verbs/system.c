@@ -233,8 +233,8 @@ void verb_wait(struct call *c)
 		return;
 	}
 	if (what && !streq(what, "boot") && !call_arg(c, "pool"))
-		err_set(&e, ERR_INVALID, "\"%.100s\" is not \"boot\": for a pool, wait pool=%.100s", what,
-		        what);
+		err_set(&e, ERR_INVALID, "for=%.100s: only boot is waited for so; a pool is wait pool=%.100s",
+		        what, what);
 	else
 		err_set(&e, what ? ERR_INVALID : ERR_MISSING,
 		        "wait for what? wait pool=NAME [phase=active,…] or wait boot");
