@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/line.h"
 #include "base/log.h"
@@ -111,6 +112,21 @@ static void status_problem(struct call *c, const char *origin, enum err_class cl
 	record_end(c);
 }
 
+/* Where definitions are still to come from: nobody else tells that a disk with them is not there. */
+static void status_awaited(struct call *c)
+{
+	cleanup_buf struct buf text = { 0 };
+	struct source_view v;
+
+	for (size_t i = 0; source_at(call_supervisor(c), i, &v); i++) {
+		if (v.done || !v.waits_for)
+			continue;
+		buf_reset(&text);
+		buf_printf(&text, "the definitions in %s are awaited: %s", v.where, v.waits_for);
+		status_problem(c, v.where, ERR_STORAGE, buf_str(&text));
+	}
+}
+
 static void status_problems(struct call *c)
 {
 	const struct supervisor *s = call_supervisor(c);
@@ -138,6 +154,7 @@ void verb_status(struct call *c)
 	status_workers(c);
 	status_services(c);
 	status_problems(c);
+	status_awaited(c);
 	left_out_each(call_supervisor(c), left_out_problem, c);
 	final_str(c, "state", call_state(c));
 	call_ok(c);

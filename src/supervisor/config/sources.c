@@ -301,7 +301,7 @@ static void try_later(struct source *src, const struct err *e)
 		log_msg(LF_CONFIG, src->kind == SOURCE_DEVICE ? LOG_INFO : LOG_ERR_, "definitions in %s: %s",
 		        src->where, e->message);
 	if (!src->state)
-		src->waits_for = strdup(e->waits_for[0] ? e->waits_for : e->message);
+		src->waits_for = strdup(e->message);
 	if (src->again) /* something appeared while it was looked for */
 		pause = 0;
 	loop_arm(src->sup->loop, &src->retry, clock_ms() + (pause < RETRY_MAX ? pause : RETRY_MAX));

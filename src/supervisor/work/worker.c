@@ -251,6 +251,7 @@ static void ignore_done(struct worker *w, const struct err *e, bool left)
 /* What it says is nobody's any more. It stays in the list until it has gone. */
 static void forget_owner(struct worker *w)
 {
+	w->of_a_pool |= w->task.pool != NULL;
 	w->task.owner = NULL;
 	w->task.pool = NULL;
 	w->task.subject = NULL;
@@ -269,6 +270,14 @@ static void report(struct worker *w, const struct err *e)
 	log_debug(LF_WORKER, "%s %s: %s", w->task.what, w->task.pool ? w->task.pool : "",
 	          e ? e->message : "done");
 	w->task.on_done(w, e, !w->exited && !w->settled);
+}
+
+/* Whose work it is or was, for the log: a pool may have gone with its name. */
+static const char *whose(const struct worker *w)
+{
+	if (w->task.pool)
+		return w->task.pool;
+	return w->of_a_pool ? "a pool" : "the supervisor";
 }
 
 /* The outcome is known, and the child has closed all its files: it only ends. Should it not, it is ended. */
@@ -298,8 +307,8 @@ static void worker_conclude(struct worker *w)
 		log_warn(LF_WORKER, "%s: … and %u more", w->task.what, w->lines - LOG_LINES);
 	if (w->reported) {
 		if (w->abandoned)
-			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->task.what,
-			         w->task.pool ? w->task.pool : "the supervisor", (int)w->pid);
+			log_info(LF_WORKER, "%s of %s (pid %d), left behind, is gone", w->task.what, whose(w),
+			         (int)w->pid);
 		if (w->task.on_gone)
 			w->task.on_gone(w);
 	} else if (!w->final_seen) {
@@ -507,7 +516,7 @@ static void climb(struct worker *w)
 	if (w->rung >= RUNG_ABANDONED) {
 		w->abandoned = true;
 		log_error(LF_WORKER, "%s of %s: pid %d does not even die by SIGKILL: left behind",
-		          w->task.what, w->task.pool ? w->task.pool : "the supervisor", (int)w->pid);
+		          w->task.what, whose(w), (int)w->pid);
 		return;
 	}
 	kill(w->pid, signals[w->rung]);

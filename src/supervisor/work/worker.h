@@ -95,8 +95,9 @@ struct worker {
 	struct buf in;
 	unsigned lines; /* of the log that it was the cause of */
 	bool final_seen, reported, abandoned, exited, overlong;
-	bool settled; /* reported, and nothing is left of it but a process that ends */
-	int status;   /* of waitpid */
+	bool settled;   /* reported, and nothing is left of it but a process that ends */
+	bool of_a_pool; /* that has let go of it, by its end or because this was reported */
+	int status;     /* of waitpid */
 	struct err err;
 };
 
