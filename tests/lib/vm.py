@@ -47,8 +47,8 @@ BOARDS = {
 HOST = os.uname().machine
 GUEST_SCRIPTS = REPO / "tests" / "lib" / "guest"
 # How many seconds anything may take when nothing says otherwise. Far more than it does: an emulated machine on a busy host can
-# be ten times slower than usual, and a test that passes never waits that long.
-PATIENCE = 180.0
+# be ten times slower than usual, and a test that passes never waits that long. POOLINIT_TEST_PATIENCE: so many times that.
+PATIENCE = 180.0 * float(os.environ.get("POOLINIT_TEST_PATIENCE", "1"))
 
 PORTS = 4  # commands that a test can have running in the machine at the same time
 
