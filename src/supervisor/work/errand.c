@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include "backends/identity.h"
 #include "base/contract.h"
+#include "base/memory.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 #include "pool/xml.h"
@@ -53,6 +54,7 @@ struct told {
 	uint32_t only, others; /* how many */
 	int files[TOLD_FILES]; /* their numbers here */
 	uint32_t nfiles;
+	uint64_t kills; /* of memory_watch() */
 };
 
 static void tell_text(struct buf *b, const char *text)
@@ -101,7 +103,8 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 		             .has_operation = errand->operation != NULL,
 		             .has_next = next != NULL,
 		             .has_others = others->list != NULL,
-		             .others = (uint32_t)others->n };
+		             .others = (uint32_t)others->n,
+		             .kills = memory_watch() };
 
 	if (task->then)
 		told.then = tell_task(task->then);
@@ -312,6 +315,7 @@ int errand_await(int fd, struct task *task, struct task *then)
 	rehearse();
 	if (!receive_head(fd, &told, files))
 		_exit(0);
+	memory_watched(told.kills);
 	size_t size = told.size - sizeof(told), done = 0;
 	char *rest = room_for(1, size);
 
