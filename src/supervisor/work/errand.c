@@ -95,6 +95,8 @@ static struct told_task tell_task(const struct task *task)
 bool errand_tell(struct buf *b, const struct task *task, const struct errand *errand,
                  const struct pool_views *others)
 {
+	demand_or(b && task && (errand->work || errand->operation) && others, false);
+
 	const struct volume_work *work = errand->work;
 	const struct operation *next = errand->next, *last = next ? next : errand->operation;
 	struct told told = { .task = tell_task(task),
@@ -305,7 +307,7 @@ static void rehearse(void)
 int errand_await(int fd, struct task *task, struct task *then)
 {
 	struct supervisor *s = task->arg;
-	int files[TOLD_FILES];
+	int files[TOLD_FILES] = { 0 };
 	struct told told;
 
 	prctl(PR_SET_NAME, task->what);
