@@ -58,8 +58,8 @@ static bool pass(const struct task *task, const struct errand *errand, const str
 	CHECK(r.at == r.end);
 	static void *kept[8]; /* a worker ends with what it was told */
 	static size_t n;
-	CHECK(n < 8 && !kept[n]);
 	kept[n++] = got->arg;
+	CHECK(n < ARRAY_LEN(kept) && kept[0]);
 	return true;
 }
 

@@ -51,9 +51,11 @@ static void index_becomes(struct pool *p, const struct volindex *x)
 
 void index_drop(struct pool *p)
 {
-	unmap(&p->volumes.base);
-	unmap(&p->volumes.over);
-	index_becomes(p, &(struct volindex){ 0 });
+	if (pool_has_index(p)) {
+		unmap(&p->volumes.base);
+		unmap(&p->volumes.over);
+		index_becomes(p, &(struct volindex){ 0 });
+	}
 	watch_drop(p);
 	touch_drop(p);
 }

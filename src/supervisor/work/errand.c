@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include "backends/identity.h"
 #include "base/contract.h"
+#include "base/memory.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 #include "pool/xml.h"
@@ -53,6 +54,7 @@ struct told {
 	uint32_t only, others; /* how many */
 	int files[TOLD_FILES]; /* their numbers here */
 	uint32_t nfiles;
+	uint64_t kills; /* of memory_watch() */
 };
 
 static void tell_text(struct buf *b, const char *text)
@@ -93,6 +95,8 @@ static struct told_task tell_task(const struct task *task)
 bool errand_tell(struct buf *b, const struct task *task, const struct errand *errand,
                  const struct pool_views *others)
 {
+	demand_or(b && task && (errand->work || errand->operation) && others, false);
+
 	const struct volume_work *work = errand->work;
 	const struct operation *next = errand->next, *last = next ? next : errand->operation;
 	struct told told = { .task = tell_task(task),
@@ -101,7 +105,8 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 		             .has_operation = errand->operation != NULL,
 		             .has_next = next != NULL,
 		             .has_others = others->list != NULL,
-		             .others = (uint32_t)others->n };
+		             .others = (uint32_t)others->n,
+		             .kills = memory_watch() };
 
 	if (task->then)
 		told.then = tell_task(task->then);
@@ -302,7 +307,7 @@ static void rehearse(void)
 int errand_await(int fd, struct task *task, struct task *then)
 {
 	struct supervisor *s = task->arg;
-	int files[TOLD_FILES];
+	int files[TOLD_FILES] = { 0 };
 	struct told told;
 
 	prctl(PR_SET_NAME, task->what);
@@ -312,6 +317,7 @@ int errand_await(int fd, struct task *task, struct task *then)
 	rehearse();
 	if (!receive_head(fd, &told, files))
 		_exit(0);
+	memory_watched(told.kills);
 	size_t size = told.size - sizeof(told), done = 0;
 	char *rest = room_for(1, size);
 

@@ -46,15 +46,6 @@ static const struct source *last_source(const struct supervisor *s)
 	return src;
 }
 
-/* Is it under way, or on its way? A worker that only ends is not. */
-static bool is_busy(const struct supervisor *s)
-{
-	for (const struct worker *w = s->workers; w; w = w->next)
-		if (!w->settled && !w->abandoned)
-			return true;
-	return false;
-}
-
 /* It is wanted no more. */
 static void waiting_drop(struct waiting *t)
 {
@@ -81,7 +72,7 @@ static void on_idle(struct timer *timer)
 		             .on_done = on_waiting_end,
 		             .owner = t };
 
-	if (t->worker || s->shutdown.on || is_busy(s))
+	if (t->worker || s->shutdown.on || workers_busy(s))
 		return;
 	if (!t->answered) {
 		t->answered = true;
@@ -107,7 +98,7 @@ static struct waiting *waiting_of(struct supervisor *s)
 
 void waiting_expect(struct supervisor *s)
 {
-	struct waiting *t = s->moving && !s->shutdown.on && !is_busy(s) ? waiting_of(s) : NULL;
+	struct waiting *t = s->moving && !s->shutdown.on && !workers_busy(s) ? waiting_of(s) : NULL;
 
 	if (!t)
 		return;

@@ -553,6 +553,15 @@ void worker_disown(struct worker *w)
 		worker_cancel(w);
 }
 
+unsigned workers_busy(const struct supervisor *s)
+{
+	unsigned n = s->starter.armed;
+
+	for (const struct worker *w = s->workers; w; w = w->next)
+		n += !w->settled && !w->abandoned;
+	return n;
+}
+
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
 {
 	const struct worker *w = s->workers;

@@ -110,6 +110,9 @@ struct worker *worker_ahead(struct supervisor *s, const struct task *task, struc
 /* What it does from now on, for whom, and in what time, and what comes then; what it is, it is told
  * otherwise. */
 void worker_assign(struct worker *w, const struct task *task);
+/* How many operations are under way; one that a pool is about to begin counts, a worker that only ends does
+ * not. */
+unsigned workers_busy(const struct supervisor *s);
 /* May one more line be logged of what the worker says? At its end how many may not is logged. */
 bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */
