@@ -57,6 +57,9 @@ struct backend {
 	const struct service *service; /* what must be up first, or NULL */
 	/* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
 	bool builds_directory;
+	/* building writes to a device whatever it is part of: one that is a volume of another pool counts as
+	 * one that holds something */
+	bool spares_volumes;
 	/* stop ends what hangs on the storage: it does not wait for operations that are stuck */
 	bool stop_frees;
 	/* the target is a directory of this machine: changes in it are heard of between refreshes */

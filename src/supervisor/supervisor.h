@@ -426,7 +426,7 @@ int pool_need_index(const struct pool *p, struct err *e);
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* The same by name, path or key, in one pool (p) or in all (p NULL); *found is the pool that has it. What has
  * a '/' in it is no name. NULL: ERR_NO_VOLUME, ERR_STATE (pool not active), ERR_BUSY (not read yet). */
-const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
+const char *volume_lookup(const struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e);
 
 /* ---- operations on volumes: jobs (volume_jobs.c) ---- */

@@ -125,6 +125,14 @@ static int no_table(const struct disk *disk, struct err *e)
 	return err_set(e, ERR_WRONG_FORMAT, "%s has no partition table (pool-build makes one)", disk->spec);
 }
 
+/* A pc98 label means what its writer's geometry makes of it, and here that is parted's. */
+static int read_as_parted(struct disk *disk, struct err *e)
+{
+	if (!parted_geometry(disk->path, &disk->image.heads, &disk->image.track))
+		return 0;
+	return table_read(&disk->image, LABEL_NONE, &disk->table, e);
+}
+
 static int disk_read_table(struct disk *disk, struct err *e)
 {
 	enum label found = label_from_blkid(disk->content.table);
@@ -137,7 +145,7 @@ static int disk_read_table(struct disk *disk, struct err *e)
 	    (disk->content.type[0] || disk->content.table[0] || disk->content.ambivalent))
 		return no_table(disk, e);
 	if (table_read(&disk->image, found, &disk->table, e) == 0)
-		return 0;
+		return disk->table.label == LABEL_PC98 ? read_as_parted(disk, e) : 0;
 	return e && err_is(e, ERR_WRONG_FORMAT) ? no_table(disk, e) : -1;
 }
 

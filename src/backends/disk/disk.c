@@ -12,6 +12,7 @@
 #include "backends/identity.h"
 #include "base/contract.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/util.h"
 #include "system/format.h"
 #include "system/links.h"
@@ -65,6 +66,11 @@ static int disk_check(const struct pool_def *d, struct op *op, enum pool_state *
 		return 0;
 	}
 	*state = STATE_ACTIVE;
+	if (disk.table.label == LABEL_PC98 && !spawn_find("parted"))
+		snprintf(op->warning, sizeof(op->warning),
+		         "where the partitions of %.80s lie is guessed: a pc98 label does not say by which "
+		         "geometry it was made (parted, where it is installed, would)",
+		         disk.spec);
 	if (disk.table.primary_bad)
 		snprintf(
 			op->warning, sizeof(op->warning),
@@ -202,6 +208,7 @@ const struct backend disk_backend = {
 	.check = disk_check,
 	.ground = disk_ground,
 	.start = disk_start,
+	.spares_volumes = true,
 	.build = disk_build,
 	.delete = disk_delete,
 	.identify = disk_identify,

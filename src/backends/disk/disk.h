@@ -85,6 +85,8 @@ int mapped_tell(const struct disk *disk, int what, unsigned number, uint64_t sta
 /* Is there somebody who writes that label? ERR_NO_TOOL: parted is not installed; ERR_UNSUPPORTED: nobody
  * does. */
 int parted_can(enum label l, struct err *e);
+/* The geometry that parted takes a disk to have. False: it is not installed, or does not say. */
+bool parted_geometry(const char *path, unsigned *heads, unsigned *track);
 /* The operations of table.h, carried out by parted on the disk itself. ERR_STORAGE with its own words. */
 int parted_label(const struct disk *disk, enum label l, struct op *op, struct err *e);
 int parted_add(const struct disk *disk, const struct partition *p, const char *format, struct op *op,

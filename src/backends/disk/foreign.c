@@ -4,7 +4,8 @@
  *
  * NEC's PC-98 has its table in sector 1: 16 entries of 32 bytes. An entry says where it begins and ends by
  * cylinder, head and sector, so that it means something only together with the geometry that the disk had for
- * whoever wrote it. Here as in parted that is the kernel's (HDIO_GETGEO).
+ * whoever wrote it. That is asked of parted, where it
+ * is installed (device.c); else the kernel's is taken (HDIO_GETGEO).
  */
 #include "backends/disk/table.h"
 

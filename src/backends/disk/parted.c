@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include "backends/disk/disk.h"
 #include "backends/logical/lvm.h"
+#include "base/clock.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "system/format.h"
@@ -29,10 +30,31 @@ int parted_can(enum label l, struct err *e)
 	return 0;
 }
 
+/* The third line of what it prints for programs is "CYLINDERS:HEADS:SECTORS:SIZE;". */
+bool parted_geometry(const char *path, unsigned *heads, unsigned *track)
+{
+	const char *const argv[] = { "parted", "-s", "-m", path, "unit", "chs", "print", NULL };
+	struct tool t = { .argv = argv, .deadline = clock_ms() + SECONDS(5) };
+	const char *line = NULL;
+	unsigned h, s;
+	bool found = false;
+
+	if (spawn_find("parted") && spawn_ok(&t, NULL) == 0)
+		line = strchr(buf_str(&t.out), '\n');
+	line = line ? strchr(line + 1, '\n') : NULL;
+	if (line && sscanf(line, " %*u:%u:%u:", &h, &s) == 2 && h && s && h < 1024 && s < 1024) {
+		*heads = h;
+		*track = s;
+		found = true;
+	}
+	tool_free(&t);
+	return found;
+}
+
 /* Without questions, in bytes. */
 static int parted(const struct disk *disk, const char *const *words, struct op *op, struct err *e)
 {
-	const char *argv[12] = { "parted", "-s", "-a", "none", disk->path, "unit", "B" };
+	const char *argv[16] = { "parted", "-s", "-a", "none", disk->path, "unit", "B" };
 	size_t n = 7;
 
 	while (*words && n < ARRAY_LEN(argv) - 1)

@@ -21,7 +21,7 @@ struct table_image {
 	int copy;         /* a file in memory, as long as the disk, with holes for what was not read */
 	unsigned sector;  /* bytes; what the disk writes as a whole or not at all */
 	uint64_t size;    /* of the disk, in bytes */
-	/* its geometry, as the kernel makes it up: a pc98 table means nothing without */
+	/* its geometry, which somebody has made up: a pc98 table means nothing without */
 	unsigned heads, track;
 	struct table_image_page *pages;
 	size_t n, room;

@@ -399,6 +399,11 @@ static int check_size(const struct disk *disk, const struct partition *p, const 
 		return err_set(e, ERR_INVALID,
 		               "%s is larger than that: what is behind the new end would be lost (--shrink)",
 		               name);
+	if (disk->table.foreign)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "parted, which writes this label, makes no partition smaller "
+		               "without asking: delete %s and make it anew",
+		               name);
 	if (size < least_size(&disk->table, p))
 		return err_set(e, ERR_BUSY, "%s holds logical partitions behind that", name);
 	if (p->kind != PARTITION_EXTENDED && kernel_part(disk->sysname, p->number, &k) &&

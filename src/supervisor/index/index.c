@@ -177,7 +177,7 @@ int pool_need_index(const struct pool *p, struct err *e)
 	return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" are still being read", p->name);
 }
 
-const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
+const char *volume_lookup(const struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e)
 {
 	demand_or(what && found && len, NULL);

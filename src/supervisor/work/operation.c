@@ -288,6 +288,14 @@ int build_admit(enum pool_type type, const char *name, unsigned flags, struct er
 	               name, pool_type_word(type));
 }
 
+/* What is another pool's volume is built over only if that is said. */
+static int build_spares(struct context *c, const struct operation *o, struct err *e)
+{
+	if (!c->backend->spares_volumes || (o->build_flags & BUILD_OVERWRITE))
+		return 0;
+	return volumes_spared(o->sup, &c->def, e);
+}
+
 /* A pool that is started with building. What was to be formatted and was not is not tried again by itself:
  * later it might be something else. One whose device cannot be read is only started when it can be. */
 static int build_first(struct context *c, const struct operation *o, struct err *e)
@@ -297,7 +305,7 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 	/* it may have got another type since it was asked for */
 	if (build_admit(o->pool->type, o->pool->name, o->build_flags, e) < 0)
 		return -1;
-	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
+	if (build_spares(c, o, e) == 0 && c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
 	if (e && is_unread(e))
 		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\" (later it is only started, not built)",
@@ -378,7 +386,7 @@ int operation_build(struct worker_io *io, void *arg, struct err *e)
 		               "pools of type %s are not built: what they live on is made elsewhere",
 		               pool_type_word(c.def.type));
 	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
-	    c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
+	    build_spares(&c, o, e) < 0 || c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
 	return 0;
 }

@@ -153,6 +153,9 @@ static bool waiting_fits(const struct waiting *t, const struct errand *errand)
 {
 	const struct volume_work *work = errand->work;
 
+	/* Whoever builds asks for the volumes of all pools. */
+	if (!work && errand->operation->build)
+		return false;
 	return has_mapped(t, work ? work->pool : errand->operation->pool) &&
 	       has_mapped(t, work ? work->input : NULL) && t->last_source == last_source(t->sup);
 }

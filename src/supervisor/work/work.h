@@ -27,9 +27,10 @@ struct operation {
 	int errors;  /* and hear of its filesystem's errors with this, or -1 */
 	/* refresh: stop it first if only a new start can bring it back */
 	enum { REVIVE_NO, REVIVE_IF_WELL, REVIVE_ASKED } revive;
-	bool live;                    /* print: with the live sizes */
-	const char *const *only;      /* refresh: look at these names alone; NULL: at all */
-	const struct supervisor *sup; /* its options, and where definitions come from; nothing else */
+	bool live;               /* print: with the live sizes */
+	const char *const *only; /* refresh: look at these names alone; NULL: at all */
+	const struct supervisor
+		*sup; /* its options, and where definitions come from; who builds reads its pools, too */
 	struct pool_view *pool;
 	struct pool_views others; /* start: pools that run; without a list the worker was forked for it */
 };
@@ -100,6 +101,9 @@ enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
  * only those that run or are being started? ERR_CONFLICT names both and says what they share. */
 int conflict_check(const struct pool_views *others, const struct pool_def *d, struct op *op,
                    enum conflict_with with, struct err *e);
+/* Is no device of the definition a volume of a pool that runs, whatever name it goes by? ERR_EXISTS names
+ * both. */
+int volumes_spared(const struct supervisor *s, const struct pool_def *d, struct err *e);
 
 /* ---- protected.c ---- */
 /* Is the target, for types that have a directory, none of the supervisor's or the kernel's, nor
