@@ -115,9 +115,8 @@ static enum pool_state group_state(const struct pool_def *d, const struct group 
 		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %.300s", g->idle);
 	else if (full)
 		snprintf(op->why, sizeof(op->why),
-		         "\"%.100s\" is full, and what is written to its volumes fails: delete some of them, "
-		         "or "
-		         "make it larger (a new volume with <layout> thin pool=NAME size=MORE does)",
+		         "\"%.100s\" is full, and what is written to its volumes fails: delete some, or make "
+		         "it larger (a new volume with <layout> thin pool=NAME size=MORE does)",
 		         full->name);
 	else
 		return STATE_ACTIVE; /* also a group without volumes: there is nothing to activate in it */
@@ -263,6 +262,27 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 #define LOGICAL_MODULES                                                                                      \
 	"dm-mod dm-mirror dm-snapshot dm-zero dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
 
+static int lacks_node(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	char path[PATH_MAX];
+
+	(void)sysname, (void)dm_uuid;
+	snprintf(path, sizeof(path), "/dev/%s/%s", (const char *)arg, lv);
+	return access(path, F_OK) < 0;
+}
+
+/* An activation that was broken off may have left devices without their nodes, and what is active LVM does
+ * not activate again. Its status says nothing: it fails where a node is there already. */
+static void make_nodes(const char *vg, struct group *g, struct op *op)
+{
+	const char *const words[] = { "vgmknodes", vg, NULL };
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s", vg);
+	if (op->own_devices && group_devices(vg, g->uuid, lacks_node, name))
+		group_run(words, vg, g, op, NULL, NULL);
+}
+
 /* Activating what is active changes nothing: so an active group is adopted by the same command. One volume
  * that cannot be activated does not keep the others from it. */
 static int activate(const char *vg, struct group *g, struct op *op, struct err *e)
@@ -274,6 +294,8 @@ static int activate(const char *vg, struct group *g, struct op *op, struct err *
 	bool done = group_run(words, vg, g, op, NULL, &why) == 0;
 	bool any = group_active(vg, g->uuid, active);
 
+	if (any && !g->deadly)
+		make_nodes(vg, g, op);
 	if (done && (any || !g->missing)) {
 		group_activated(vg, g);
 		return 0;
