@@ -150,17 +150,20 @@ static void operation_close(struct context *c)
 
 /* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
  * map then, and waits for that. One that cannot make them holds nobody up. */
-static bool makes_maps(const struct supervisor *s)
+static bool maps_are_made(const struct supervisor *s)
 {
 	static const bool holds[PHASES] = {
 		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
 		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
 	};
 
-	for (const struct pool *p = s->pools; p; p = p->next)
-		if (p->type == POOL_MPATH && p->want_active && holds[p->phase] && p->xml &&
-		    strstr(p->xml, "<format type='auto'/>"))
+	for (const struct pool *p = s->pools; p; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+
+		if (b && b->makes_maps && p->want_active && holds[p->phase] && p->xml &&
+		    b->makes_maps(p->xml))
 			return true;
+	}
 	return false;
 }
 
@@ -197,7 +200,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
-	multipath_hold(makes_maps(s));
+	multipath_hold(maps_are_made(s));
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(
