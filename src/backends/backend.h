@@ -80,6 +80,9 @@ struct backend {
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host
 	 * only …). */
 	int (*validate)(const struct pool_def *d, struct err *e);
+	/* Does a pool of this definition, given in its canonical form, make multipath maps? Then whatever
+	 * stands on a LUN waits for its map. NULL: none does. */
+	bool (*makes_maps)(const char *xml);
 	/* Is it active now? Quick; may touch the mount, so it may hang. `detail` (may be NULL) gets what
 	 * identifies the active instance: "mount=35", "session=2", "vg=UUID". */
 	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,

@@ -222,7 +222,9 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun,
                             dev_t dev, const char *node)
 {
-	return streq(target, "/dev") ? node : lun_link_of(links, dev, lun->by_path ? lun->by_path : "");
+	if (streq(target, "/dev"))
+		return node;
+	return lun_link_of(links, dev, lun->by_path ? lun->by_path : "");
 }
 
 static void lun_unwell(const struct lun *lun, const char *why, struct luns_health *health)

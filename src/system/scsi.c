@@ -52,7 +52,7 @@ static int scsi_command(int fd, const unsigned char *command, unsigned char comm
 }
 
 /* A big-endian number of n bytes. */
-static uint64_t number_at(const unsigned char *p, size_t n)
+static uint64_t number_from(const unsigned char *p, size_t n)
 {
 	uint64_t value = 0;
 
@@ -80,11 +80,11 @@ uint64_t scsi_capacity(int fd)
 	unsigned char answer[32];
 
 	if (scsi_command(fd, capacity16, sizeof(capacity16), answer, sizeof(answer)) >= 12)
-		return (number_at(answer, 8) + 1) * number_at(answer + 8, 4);
+		return (number_from(answer, 8) + 1) * number_from(answer + 8, 4);
 	if (scsi_command(fd, capacity10, sizeof(capacity10), answer, 8) < 8 ||
-	    number_at(answer, 4) == UINT32_MAX)
+	    number_from(answer, 4) == UINT32_MAX)
 		return 0;
-	return (number_at(answer, 4) + 1) * number_at(answer + 4, 4);
+	return (number_from(answer, 4) + 1) * number_from(answer + 4, 4);
 }
 
 bool scsi_is_ready(int fd)
@@ -100,12 +100,12 @@ enum scsi_alua scsi_alua_of(const unsigned char *answer, size_t len, unsigned gr
 	demand_or(answer, ALUA_UNKNOWN);
 
 	enum { HEADER = 4, DESCRIPTOR = 8, PORT = 4 };
-	size_t end = len < HEADER ? 0 : HEADER + (size_t)number_at(answer, 4);
+	size_t end = len < HEADER ? 0 : HEADER + (size_t)number_from(answer, 4);
 
 	if (end > len)
 		end = len;
 	for (size_t at = HEADER; at + DESCRIPTOR <= end; at += DESCRIPTOR + (size_t)answer[at + 7] * PORT)
-		if (number_at(answer + at + 2, 2) == group)
+		if (number_from(answer + at + 2, 2) == group)
 			return (enum scsi_alua)(answer[at] & 0x0f);
 	return ALUA_UNKNOWN;
 }

@@ -68,7 +68,7 @@ static const struct mpath_path *path_in_map(const struct mpath_lun *l, size_t i)
 }
 
 /* A path that takes requests and has no choice of groups is not asked. */
-static bool is_asked(const struct mpath_lun *l, size_t i)
+static bool path_is_asked(const struct mpath_lun *l, size_t i)
 {
 	const struct mpath_path *p = path_in_map(l, i);
 
@@ -87,7 +87,7 @@ static int ask_paths(struct mpath_lun *l, struct err *e)
 		l->looks[i] = (struct path_look){ .alua = l->disks[i].alua,
 			                          .port_group = l->disks[i].port_group,
 			                          .access = ALUA_UNKNOWN };
-		if (!is_asked(l, i))
+		if (!path_is_asked(l, i))
 			continue;
 		snprintf(nodes[n], sizeof(nodes[n]), "/dev/%s", l->disks[i].block);
 		names[n] = nodes[n];

@@ -28,7 +28,7 @@
 #define MODULES "dm-multipath dm-service-time dm-round-robin dm-queue-length scsi_dh_alua sd_mod"
 
 /* Are the maps ours to make? */
-static bool makes_maps(const struct pool_def *d)
+static bool maps_are_ours(const struct pool_def *d)
 {
 	return d->source.format && streq(d->source.format, "auto") && !multipathd_answers();
 }
@@ -71,6 +71,12 @@ static size_t paths_text(const struct mpath_map *m, struct buf *out)
 
 /* ---- operations ---- */
 
+/* The canonical text of a definition has it in these words. */
+static bool mpath_makes_maps(const char *xml)
+{
+	return strstr(xml, "<format type='auto'/>");
+}
+
 static int mpath_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct err why = { 0 };
@@ -81,7 +87,7 @@ static int mpath_start(const struct pool_def *d, struct op *op, struct err *e)
 		module_explain("dm-mod dm-multipath", &why);
 		return err_wait(e, ERR_WAIT_DEVICE, "device=" CONTROL, "%s", why.message);
 	}
-	return makes_maps(d) ? mpath_assemble(op, e) : 0;
+	return maps_are_ours(d) ? mpath_assemble(op, e) : 0;
 }
 
 /* The pool is what the machine has: it is there when device-mapper is. */
@@ -112,7 +118,7 @@ static int mpath_ground(const struct pool_def *d, struct op *op, struct buf *wor
 			buf_printf(words, ":%u:%u%s", m->paths[k].major, m->paths[k].minor,
 			           path_word(&m->paths[k]));
 	}
-	if (rc == 0 && makes_maps(d))
+	if (rc == 0 && maps_are_ours(d))
 		rc = mpath_disks_read("/sys", &disks, e);
 	for (size_t i = 0; rc == 0 && i < disks.n; i++) {
 		const struct mpath_disk *k = &disks.item[i];
@@ -160,7 +166,7 @@ static int mpath_refresh(const struct pool_def *d, struct op *op, struct pool_si
 	struct mpath_maps maps = { 0 };
 	size_t sick = 0;
 
-	if (makes_maps(d) && mpath_assemble(op, e) < 0)
+	if (maps_are_ours(d) && mpath_assemble(op, e) < 0)
 		return -1;
 	if (mpath_maps_read(&maps, e) < 0)
 		return -1;
@@ -200,7 +206,7 @@ static int mpath_stop(const struct pool_def *d, struct op *op, struct err *e)
 	int rc = 0;
 
 	(void)op;
-	if (!makes_maps(d))
+	if (!maps_are_ours(d))
 		return 0;
 	rc = mpath_maps_read(&maps, e);
 	for (size_t i = 0; rc == 0 && i < maps.n; i++)
@@ -221,6 +227,7 @@ const struct backend mpath_backend = {
 	              .stop = SECONDS(30),
 	              .refresh = SECONDS(30),
 	              .check = SECONDS(10) },
+	.makes_maps = mpath_makes_maps,
 	.check = mpath_check,
 	.ground = mpath_ground,
 	.start = mpath_start,

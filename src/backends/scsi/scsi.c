@@ -219,7 +219,7 @@ static int scsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 }
 
 /* One clause for the pool: the first LUN that is not well, and how many there are. */
-static void say_of_luns(int host, const struct luns_health *h, bool asked, struct op *op)
+static void host_trouble(int host, const struct luns_health *h, bool asked, struct op *op)
 {
 	char others[48] = "";
 
@@ -247,7 +247,7 @@ static int scsi_refresh(const struct pool_def *d, struct op *op, struct pool_siz
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s", what);
 	if (luns_refresh(d, host, op, sizes, &health, e) < 0)
 		return -1;
-	say_of_luns(host, &health, asked, op);
+	host_trouble(host, &health, asked, op);
 	return 0;
 }
 

@@ -49,7 +49,7 @@ int fc_vport_parent(const char *sys, int host)
 /* ---- which adapter ---- */
 
 /* Has it room for one more? One that does not say how many it may have is tried. */
-static bool has_room(const char *sys, int host)
+static bool vport_fits(const char *sys, int host)
 {
 	char dir[PATH_MAX], most[16], used[16];
 
@@ -88,7 +88,7 @@ static int parent_check(const char *sys, int host, const char *what, struct err 
 	if (state[0] && !streq(state, "Online"))
 		return err_wait(e, ERR_WAIT_SERVER, "device=/sys/class/fc_host",
 		                "%s (host%d) is not online: %s", what, host, state);
-	if (!has_room(sys, host))
+	if (!vport_fits(sys, host))
 		return err_set(e, ERR_LIMIT, "%s (host%d) has as many virtual ports as it may have", what,
 		               host);
 	return host;
@@ -119,7 +119,7 @@ static int parent_any(const char *sys, const char *fabric, const char *what, str
 			continue;
 		if (!is_capable(sys, host) || !is_online(sys, host) || fc_vport_parent(sys, host) >= 0)
 			continue;
-		if (!has_room(sys, host))
+		if (!vport_fits(sys, host))
 			full++;
 		else if (best < 0 || host < best)
 			best = host;

@@ -5,22 +5,26 @@
  */
 #include "supervisor/work/view.h"
 
+#include "backends/backend.h"
 #include "base/contract.h"
 #include "base/util.h"
 
 /* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
  * map then, and waits for that. One that cannot make them holds nobody up. */
-static bool makes_maps(const struct supervisor *s)
+static bool maps_are_made(const struct supervisor *s)
 {
 	static const bool holds[PHASES] = {
 		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
 		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
 	};
 
-	for (const struct pool *p = s->pools; p; p = p->next)
-		if (p->type == POOL_MPATH && p->want.active && holds[p->phase] && p->def.xml &&
-		    strstr(p->def.xml, "<format type='auto'/>"))
+	for (const struct pool *p = s->pools; p; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+
+		if (b && b->makes_maps && p->want.active && holds[p->phase] && p->def.xml &&
+		    b->makes_maps(p->def.xml))
 			return true;
+	}
 	return false;
 }
 
@@ -52,7 +56,7 @@ void view_fill(struct pool_view *t, const struct pool *p)
 		.has_next = next != NULL,
 		.phase = p->phase,
 		.address_answered = life->address_answered,
-		.maps_are_made = makes_maps(p->sup),
+		.maps_are_made = maps_are_made(p->sup),
 		.sizes = p->volumes.sizes,
 		.number = p->volumes.number,
 		.index = p->volumes.index,
