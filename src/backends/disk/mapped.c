@@ -24,22 +24,22 @@
 #define ROOM    512 /* of a table of one line */
 
 /* One request: the header, and behind it the line of a table. */
-struct request {
+struct mapper_request {
 	struct dm_ioctl io;
 	char data[ROOM];
 };
 
-static struct request request_for(const char *name)
+static struct mapper_request request_for(const char *name)
 {
-	struct request r = { .io = { .version = { DM_VERSION_MAJOR, 0, 0 },
-		                     .data_size = sizeof(r),
-		                     .data_start = sizeof(r.io) } };
+	struct mapper_request r = { .io = { .version = { DM_VERSION_MAJOR, 0, 0 },
+		                            .data_size = sizeof(r),
+		                            .data_start = sizeof(r.io) } };
 
 	snprintf(r.io.name, sizeof(r.io.name), "%s", name);
 	return r;
 }
 
-static int mapper_ask(struct request *r, unsigned long what)
+static int mapper_ask(struct mapper_request *r, unsigned long what)
 {
 	cleanup_close int control = open(CONTROL, O_RDWR | O_CLOEXEC);
 
@@ -56,7 +56,7 @@ bool mapped_is(const char *sysname)
 /* Where on its disk it begins. */
 static bool map_start(const char *name, uint64_t *start)
 {
-	struct request r = request_for(name);
+	struct mapper_request r = request_for(name);
 	const struct dm_target_spec *spec = (const void *)((const char *)&r + sizeof(r.io));
 	unsigned a, b;
 
@@ -68,7 +68,7 @@ static bool map_start(const char *name, uint64_t *start)
 	return sscanf(r.data + sizeof(*spec), "%u:%u %" SCNu64, &a, &b, start) == 3;
 }
 
-static bool map_read(const char *sysname, struct kernel_part *out)
+static bool mapped_read(const char *sysname, struct kernel_part *out)
 {
 	char dir[PATH_MAX], uuid[200], name[NAME_MAX + 1], number[32], size[32];
 	unsigned a, b;
@@ -95,7 +95,7 @@ size_t mapped_parts(const char *sysname, struct kernel_part *out, size_t max)
 	size_t n = 0;
 
 	while (d && n < max && (entry = readdir(d)))
-		if (mapped_is(entry->d_name) && map_read(entry->d_name, &out[n]))
+		if (mapped_is(entry->d_name) && mapped_read(entry->d_name, &out[n]))
 			n++;
 	if (d)
 		closedir(d);
@@ -106,7 +106,7 @@ size_t mapped_parts(const char *sysname, struct kernel_part *out, size_t max)
 
 static int load_and_resume(const struct disk *disk, const char *name, uint64_t start, uint64_t size)
 {
-	struct request load = request_for(name), resume = request_for(name);
+	struct mapper_request load = request_for(name), resume = request_for(name);
 	struct dm_target_spec *spec = (void *)((char *)&load + sizeof(load.io));
 
 	*spec = (struct dm_target_spec){ .length = size / 512, .target_type = "linear" };
@@ -126,9 +126,10 @@ static void make_node(const char *name, dev_t dev)
 		symlink(target, path);
 }
 
-static int map_add(const struct disk *disk, const char *name, unsigned number, uint64_t start, uint64_t size)
+static int mapped_add(const struct disk *disk, const char *name, unsigned number, uint64_t start,
+                      uint64_t size)
 {
-	struct request create = request_for(name), drop = request_for(name);
+	struct mapper_request create = request_for(name), drop = request_for(name);
 	char dir[PATH_MAX], uuid[120] = "";
 
 	if (sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", disk->sysname))
@@ -149,7 +150,7 @@ static int map_add(const struct disk *disk, const char *name, unsigned number, u
 
 static int map_remove(const char *name)
 {
-	struct request r = request_for(name);
+	struct mapper_request r = request_for(name);
 	char path[PATH_MAX];
 
 	if (mapper_ask(&r, DM_DEV_REMOVE) < 0)
@@ -165,7 +166,7 @@ int mapped_tell(const struct disk *disk, int what, unsigned number, uint64_t sta
 
 	disk_volume_name(disk, number, name, sizeof(name));
 	if (what == BLKPG_ADD_PARTITION)
-		return map_add(disk, name, number, start, size);
+		return mapped_add(disk, name, number, start, size);
 	if (what == BLKPG_DEL_PARTITION)
 		return map_remove(name);
 	return load_and_resume(disk, name, start, size);

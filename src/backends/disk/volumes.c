@@ -138,7 +138,7 @@ static int open_to_change(const struct pool_def *d, struct disk *disk, struct er
 	return disk->table.foreign ? parted_can(disk->table.label, e) : 0;
 }
 
-static const struct partition *find_volume(const struct disk *disk, const char *name, struct err *e)
+static const struct partition *find_partition(const struct disk *disk, const char *name, struct err *e)
 {
 	char text[NAME_MAX + 1];
 
@@ -352,7 +352,7 @@ int disk_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	cleanup_disk struct disk disk;
 	const struct partition *p;
 
-	if (open_to_change(d, &disk, e) < 0 || !(p = find_volume(&disk, v->name, e)))
+	if (open_to_change(d, &disk, e) < 0 || !(p = find_partition(&disk, v->name, e)))
 		return -1;
 	if (p->kind == PARTITION_EXTENDED && logical_bytes(&disk.table))
 		return err_set(e, ERR_BUSY, "%s holds logical partitions: delete them first", v->name);
@@ -419,7 +419,7 @@ int disk_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 	const struct partition *p;
 	uint64_t size;
 
-	if (open_to_change(d, &disk, e) < 0 || !(p = find_volume(&disk, v->name, e)))
+	if (open_to_change(d, &disk, e) < 0 || !(p = find_partition(&disk, v->name, e)))
 		return -1;
 	size = round_up(&disk.table, capacity);
 	if (check_size(&disk, p, v->name, size, flags, e) < 0 || size == p->size)
