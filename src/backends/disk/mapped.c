@@ -24,22 +24,22 @@
 #define ROOM    512 /* of a table of one line */
 
 /* One request: the header, and behind it the line of a table. */
-struct request {
+struct mapper_request {
 	struct dm_ioctl io;
 	char data[ROOM];
 };
 
-static struct request request_for(const char *name)
+static struct mapper_request request_for(const char *name)
 {
-	struct request r = { .io = { .version = { DM_VERSION_MAJOR, 0, 0 },
-		                     .data_size = sizeof(r),
-		                     .data_start = sizeof(r.io) } };
+	struct mapper_request r = { .io = { .version = { DM_VERSION_MAJOR, 0, 0 },
+		                            .data_size = sizeof(r),
+		                            .data_start = sizeof(r.io) } };
 
 	snprintf(r.io.name, sizeof(r.io.name), "%s", name);
 	return r;
 }
 
-static int mapper_ask(struct request *r, unsigned long what)
+static int mapper_ask(struct mapper_request *r, unsigned long what)
 {
 	cleanup_close int control = open(CONTROL, O_RDWR | O_CLOEXEC);
 
@@ -56,7 +56,7 @@ bool mapped_is(const char *sysname)
 /* Where on its disk it begins. */
 static bool map_start(const char *name, uint64_t *start)
 {
-	struct request r = request_for(name);
+	struct mapper_request r = request_for(name);
 	const struct dm_target_spec *spec = (const void *)((const char *)&r + sizeof(r.io));
 	unsigned a, b;
 
@@ -106,7 +106,7 @@ size_t mapped_parts(const char *sysname, struct kernel_part *out, size_t max)
 
 static int load_and_resume(const struct disk *disk, const char *name, uint64_t start, uint64_t size)
 {
-	struct request load = request_for(name), resume = request_for(name);
+	struct mapper_request load = request_for(name), resume = request_for(name);
 	struct dm_target_spec *spec = (void *)((char *)&load + sizeof(load.io));
 
 	*spec = (struct dm_target_spec){ .length = size / 512, .target_type = "linear" };
@@ -128,7 +128,7 @@ static void make_node(const char *name, dev_t dev)
 
 static int map_add(const struct disk *disk, const char *name, unsigned number, uint64_t start, uint64_t size)
 {
-	struct request create = request_for(name), drop = request_for(name);
+	struct mapper_request create = request_for(name), drop = request_for(name);
 	char dir[PATH_MAX], uuid[120] = "";
 
 	if (sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", disk->sysname))
@@ -149,7 +149,7 @@ static int map_add(const struct disk *disk, const char *name, unsigned number, u
 
 static int map_remove(const char *name)
 {
-	struct request r = request_for(name);
+	struct mapper_request r = request_for(name);
 	char path[PATH_MAX];
 
 	if (mapper_ask(&r, DM_DEV_REMOVE) < 0)
