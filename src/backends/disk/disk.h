@@ -48,6 +48,10 @@ int disk_reread(const struct pool_def *d, struct disk *disk, struct err *e);
 int disk_commit(struct disk *disk, const struct partition_table *old, struct op *op, struct err *e);
 void disk_close(struct disk *disk);
 #define cleanup_disk __attribute__((cleanup(disk_close)))
+/* ---- names.c ---- */
+
+/* Fill in disk->name, from its name in /sys and the definition. */
+void disk_name_volumes(const struct pool_def *d, struct disk *disk);
 /* The name of its volume of that number: "vda1". */
 void disk_volume_name(const struct disk *disk, unsigned number, char *out, size_t size);
 
