@@ -172,10 +172,6 @@ static size_t wanted_paths(struct mpath_lun *l, struct mpath_path *out, struct o
 
 		if (!path_in_map(l, i) && !streq(k->state, "running"))
 			continue;
-		if (k->size != l->disks[0].size) {
-			op_note(op, "%s is no path of %s: it has another size", k->block, k->id);
-			continue;
-		}
 		if (is_taken(l, i)) {
 			op_note(op, "%s is no path of %s: it is in use by itself", k->block, k->id);
 			continue;
@@ -221,23 +217,35 @@ static int map_without_paths(const struct mpath_map *m, struct err *e)
 	return m->open ? 0 : mpath_remove(m->name, e);
 }
 
+/* One that has grown is known to be larger through one path before the kernel has looked at the others. */
+static uint64_t smallest_size(const struct mpath_lun *l)
+{
+	uint64_t size = l->disks[0].size;
+
+	for (size_t i = 1; i < l->n; i++)
+		if (l->disks[i].size < size)
+			size = l->disks[i].size;
+	return size;
+}
+
 static int map_bring_up_to_date(struct mpath_lun *l, struct op *op, struct err *e)
 {
 	cleanup_buf struct buf table = BUF_INIT;
 	const struct mpath_disk *k = &l->disks[0];
 	struct mpath_path wanted[MPATH_PATHS];
 	size_t n = wanted_paths(l, wanted, op);
+	uint64_t size = smallest_size(l);
 	int rc;
 
 	if (n == 0 || (!l->map && n == 1 && !k->shared))
 		return 0;
-	if (l->map && l->map->size == k->size && mpath_same(wanted, n, l->map->paths, l->map->npaths))
+	if (l->map && l->map->size == size && mpath_same(wanted, n, l->map->paths, l->map->npaths))
 		return 0;
 	mpath_table(wanted, n, k->alua, may_queue(), &table);
 	if (table.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot make multipath map %s: out of memory", k->id);
-	rc = l->map ? mpath_reload(l->map->name, k->size, buf_str(&table), e)
-	            : mpath_create(k->id, k->id, k->size, buf_str(&table), e);
+	rc = l->map ? mpath_reload(l->map->name, size, buf_str(&table), e)
+	            : mpath_create(k->id, k->id, size, buf_str(&table), e);
 	if (rc == 0)
 		op_note(op, "multipath map %s: %zu path%s", k->id, n, n == 1 ? "" : "s");
 	return rc;
