@@ -53,9 +53,10 @@ struct volume_def {
 	const char *key;               /* as the document has it: printed, and nothing else */
 	uint64_t capacity, allocation; /* bytes; allocation is the capacity where the document has none */
 	bool has_capacity, has_allocation;
-	const char *path;   /* likewise: the pool decides where a volume goes */
-	const char *format; /* NULL where the pool type has no volume formats */
-	const char *layout; /* of a logical volume, "thin pool=tp0"; the pool type's own words */
+	const char *path;         /* likewise: the pool decides where a volume goes */
+	const char *format;       /* NULL where the pool type has no volume formats */
+	const char *other_format; /* where the type has none, what the document says all the same */
+	const char *layout;       /* of a logical volume, "thin pool=tp0"; the pool type's own words */
 	struct pool_perms perms;
 	struct volume_encryption encryption;
 	const char *compat;

@@ -154,7 +154,8 @@ static void print_volume_target(const struct volume_def *d, enum form form, cons
 {
 	buf_adds(out, "  <target>\n");
 	print_text(out, "    ", "path", d->path);
-	print_empty(out, "    ", "format", "type", d->format);
+	print_empty(out, "    ", "format", "type",
+	            form == AS_GIVEN && d->other_format ? d->other_format : d->format);
 	print_permissions(out, &d->perms);
 	if (live)
 		print_times(live, out);

@@ -290,6 +290,8 @@ static int read_volume_target(struct reading *r, struct volume_def *d, const xml
 		return -1;
 	if (!d->format)
 		d->format = default_format(pool);
+	if (!d->format && read_attr(r, xml_child(target, "format"), "type", &d->other_format) < 0)
+		return -1;
 	d->nocow = xml_child(target, "nocow") != NULL;
 	if (read_size(r, target, "clusterSize", &d->cluster_size) < 0)
 		return -1;

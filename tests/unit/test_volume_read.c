@@ -533,6 +533,7 @@ static void same_definition(const struct volume_def *a, const struct volume_def 
 	CHECK(a->features_given == b->features_given && a->backing.given == b->backing.given);
 	CHECK_STR(a->backing.format, b->backing.format);
 	CHECK_STR(a->layout, b->layout);
+	CHECK_STR(a->other_format, b->other_format);
 }
 
 static void handed_on_it_is_the_same(void)
@@ -563,7 +564,7 @@ static void handed_on_it_is_the_same(void)
 }
 
 #define LAYOUT                                                                                               \
-	"<volume>" SIZED "<target><layout xmlns='" VOLUME_LAYOUT_NS                                          \
+	"<volume>" SIZED "<target><format type='qcow2'/><layout xmlns='" VOLUME_LAYOUT_NS                    \
 	"'>thin pool=&lt;</layout></target></volume>"
 
 static void layout_is_handed_on_and_is_not_for_files(void)
@@ -574,6 +575,8 @@ static void layout_is_handed_on_and_is_not_for_files(void)
 
 	CHECK(read_for(LAYOUT, POOL_LOGICAL, VOLUME_FOR_CREATE, &d, &e) == 0);
 	CHECK_STR(d.layout, "thin pool=<");
+	CHECK(!d.format);
+	CHECK_STR(d.other_format, "qcow2"); /* so that who makes it can refuse it */
 	volume_def_print_as_given(&d, &text);
 	CHECK(read_for(buf_str(&text), POOL_LOGICAL, VOLUME_FOR_CREATE, &again, &e) == 0);
 	same_definition(&d, &again);

@@ -182,6 +182,11 @@ static int check_new_volume(struct new_volume *m, struct err *e)
 	if (v->encryption.format)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "an encrypted logical volume is not made here: encrypt what is put on it");
+	if (v->other_format && !streq(v->other_format, "raw"))
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"a logical volume is raw: an image of format \"%.40s\" can be uploaded into one",
+			v->other_format);
 	if (v->perms.label)
 		op_note(m->op, "the label of volume \"%s\" is not set: a device's is set by its host",
 		        v->name);
