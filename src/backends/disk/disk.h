@@ -69,6 +69,8 @@ struct kernel_part {
 size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max);
 /* That one. False: the kernel has none of that number. */
 bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out);
+/* Give the kernel one that it has not, be it in the table or not. */
+int kernel_add(const struct disk *disk, const struct partition *p, struct op *op, struct err *e);
 /* Take one away from the kernel; one that it has not is none. ERR_BUSY: it is in use, by whom is said. */
 int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struct err *e);
 /* Make the kernel's partitions those of the table, one by one, so that none that stays is touched. ERR_BUSY:

@@ -145,7 +145,7 @@ static bool part_stays(const struct disk *disk, const struct kernel_part *k, boo
 	return p && p->start == k->start;
 }
 
-static int part_appear(const struct disk *disk, const struct partition *p, struct op *op, struct err *e)
+int kernel_add(const struct disk *disk, const struct partition *p, struct op *op, struct err *e)
 {
 	struct kernel_part there;
 
@@ -214,7 +214,7 @@ int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
 		const struct partition *p = &disk->table.list[i];
 
 		if (!p->hidden && !find_number(list, n, p->number) &&
-		    part_appear(disk, p, op, rc == 0 ? e : NULL) < 0)
+		    kernel_add(disk, p, op, rc == 0 ? e : NULL) < 0)
 			rc = -1; /* one that lies beyond the disk's end; the others are there all the same */
 	}
 	return rc;

@@ -254,20 +254,16 @@ static const char *label_wanted(const struct volume_def *v, const struct partiti
 	return t->label == LABEL_GPT && v->path && starts_with(v->path, dir) ? v->path + strlen(dir) : NULL;
 }
 
-static int check_wish(const struct disk *disk, const struct volume_def *v, const struct vol_input *from,
-                      struct err *e)
+static int check_wish(const struct disk *disk, const struct volume_def *v, uint64_t capacity, struct err *e)
 {
 	const char *format = v->format ? v->format : "none";
 
-	if (from || v->encryption.format || v->backing.given)
-		return err_set(
-			e, ERR_UNSUPPORTED,
-			"a partition is made empty: it has no backing store and no encryption, and is no "
-			"copy (vol-upload fills it)");
+	if (v->encryption.format || v->backing.given)
+		return err_set(e, ERR_UNSUPPORTED, "a partition has no backing store and no encryption");
 	if (!format_is_known(disk->table.label, format))
 		return err_set(e, ERR_UNSUPPORTED, "a %s label has no partitions of format %s",
 		               label_info(disk->table.label)->word, format);
-	if (v->capacity == 0)
+	if (capacity == 0)
 		return err_set(e, ERR_INVALID, "a partition of 0 bytes cannot be made");
 	return 0;
 }
@@ -311,17 +307,42 @@ static int take_back(const struct pool_def *d, struct disk *disk, const struct p
 	return undo_change(d, disk, op);
 }
 
+/* Copy into it before it is in the table: only the kernel has it meanwhile. So whatever cuts the copy off,
+ * the table never names half of one. */
+static int fill(const struct pool_def *d, const struct disk *disk, const struct partition *p,
+                const struct volume_def *v, const struct vol_input *from, struct op *op, struct err *e)
+{
+	struct kernel_part made;
+	char node[sizeof("/dev/") + NAME_MAX];
+	struct err why = { 0 };
+
+	if (kernel_add(disk, p, op, e) < 0)
+		return -1;
+	if (!kernel_part(disk->sysname, p->number, &made))
+		return err_set(e, ERR_STORAGE, "the kernel has lost the new partition %u of %s", p->number,
+		               disk->spec);
+	snprintf(node, sizeof(node), "/dev/%s", made.sysname);
+	int rc = block_vol_fill(node, d, v, from, op, e);
+	if (kernel_forget(disk, p->number, op, &why) < 0 && rc == 0) {
+		if (e)
+			*e = why;
+		return -1;
+	}
+	return rc;
+}
+
 int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
                     const struct vol_input *from, unsigned flags, struct err *e)
 {
 	const char *format = v->format ? v->format : "none";
+	uint64_t capacity = v->capacity || !from ? v->capacity : from->volume->capacity;
 	cleanup_disk struct disk disk;
 	struct partition p;
 
 	(void)flags;
-	if (open_to_change(d, &disk, e) < 0 || check_wish(&disk, v, from, e) < 0 ||
-	    choose_place(&disk, format, round_up(&disk.table, v->capacity), &p, e) < 0 ||
-	    check_name(&disk, &p, v, e) < 0)
+	if (open_to_change(d, &disk, e) < 0 || check_wish(&disk, v, capacity, e) < 0 ||
+	    choose_place(&disk, format, round_up(&disk.table, capacity), &p, e) < 0 ||
+	    check_name(&disk, &p, v, e) < 0 || (from && fill(d, &disk, &p, v, from, op, e) < 0))
 		return -1;
 
 	const struct partition_table old = disk.table;
