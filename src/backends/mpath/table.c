@@ -77,8 +77,10 @@ bool mpath_status(const char *params, struct mpath_map *m)
 	char state[8];
 
 	m->npaths = 0;
-	if (!skip_counted(&at) || !skip_counted(&at) || !next_number(&at, &groups) ||
-	    !next_number(&at, &current))
+	for (int list = 0; list < 2; list++) /* features, and what the hardware handler is told */
+		if (!skip_counted(&at))
+			return false;
+	if (!next_number(&at, &groups) || !next_number(&at, &current))
 		return false;
 	for (unsigned g = 0; g < groups; g++) {
 		next_word(&at, state, sizeof(state));

@@ -250,7 +250,7 @@ void verb_wait(struct call *c)
 		return;
 	}
 	if (what && !streq(what, "boot") && !call_arg(c, "pool"))
-		err_set(&e, ERR_INVALID, "for=%.100s: only boot is waited for so; a pool is wait pool=%.100s",
+		err_set(&e, ERR_INVALID, "for=%.100s: there is wait boot, and for a pool wait pool=%.100s",
 		        what, what);
 	else
 		err_set(&e, what ? ERR_INVALID : ERR_MISSING,

@@ -46,6 +46,13 @@ static const char *plain_format(const char *format)
 	return !format || streq(format, "iso") ? "raw" : format;
 }
 
+/* What a volume's bytes are. The format of a device says what kind of partition it is or what table it has.
+ */
+static const char *source_format(const struct volume *v)
+{
+	return streq(v->type, "block") ? "raw" : plain_format(v->format);
+}
+
 /* ---- what is there ---- */
 
 /* Open the source and find out what it really is: its header is read again here, since the index may be
@@ -53,7 +60,7 @@ static const char *plain_format(const char *format)
 static int source_open(struct clone_source *s, const struct vol_input *from, struct op *op, struct err *e)
 {
 	*s = (struct clone_source){
-		.pool = from->pool, .v = from->volume, .fd = -1, .format = plain_format(from->volume->format)
+		.pool = from->pool, .v = from->volume, .fd = -1, .format = source_format(from->volume)
 	};
 	if (!from->open)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be read",
