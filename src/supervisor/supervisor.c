@@ -264,8 +264,10 @@ static void on_starter(struct timer *t)
 	}
 	while (p && !p->tries.due)
 		p = p->next;
-	if (!p)
+	if (!p) {
+		waiting_expect(s); /* the steps may have begun no operation, after which it would be */
 		return;
+	}
 	p->tries.due = false;
 	loop_arm(s->loop, &s->starter, 0);
 	pool_step(p);
