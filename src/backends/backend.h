@@ -57,9 +57,6 @@ struct backend {
 	const struct service *service; /* what must be up first, or NULL */
 	/* build() with BUILD_ABSENT makes a directory; of a type without this, building is admin's */
 	bool builds_directory;
-	/* building writes to a device whatever it is part of: one that is a volume of another pool counts as
-	 * one that holds something */
-	bool spares_volumes;
 	/* stop ends what hangs on the storage: it does not wait for operations that are stuck */
 	bool stop_frees;
 	/* the target is a directory of this machine: changes in it are heard of between refreshes */
@@ -83,6 +80,7 @@ struct backend {
 	/* Does a pool of this definition, given in its canonical form, make multipath maps? Then whatever
 	 * stands on a LUN waits for its map. NULL: none does. */
 	bool (*makes_maps)(const char *xml);
+	bool (*holds_paths)(void); /* for multipath_hold(), while such a pool is wanted; in a worker */
 	/* Is it active now? Quick; may touch the mount, so it may hang. `detail` (may be NULL) gets what
 	 * identifies the active instance: "mount=35", "session=2", "vg=UUID". */
 	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,

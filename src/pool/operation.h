@@ -83,6 +83,8 @@ struct op {
 	/* A server has several addresses, and this one is about to be used, or has answered: the next start
 	 * begins with it. May be NULL. */
 	void (*on_address)(struct op *op, const char *address, bool answered);
+	/* build: the name of the active pool that lists a volume of this path, or NULL: none does. */
+	const char *(*volume_owner)(struct op *op, const char *path);
 };
 
 /* Sizes of an active pool in bytes, and owner and mode of its target directory (has_perms is false if it has

@@ -82,11 +82,11 @@ bool multipathd_answers(void)
 
 /* ---- paths ---- */
 
-static bool held;
+static bool (*holder)(void);
 
-void multipath_hold(bool hold)
+void multipath_hold(bool (*holds)(void))
 {
-	held = hold;
+	holder = holds;
 }
 
 /* The map among a disk's holders: its name in /sys. */
@@ -127,7 +127,7 @@ bool multipath_is_path(const char *sys, const char *sysname)
 
 	if (!sysfs_block(sys, sysname, dir, &part))
 		return false;
-	return map_above(dir, NULL, 0) || (held && may_be_path(sys, dir) && !multipathd_answers());
+	return map_above(dir, NULL, 0) || (holder && may_be_path(sys, dir) && holder());
 }
 
 bool multipath_map_of(dev_t path, dev_t *map)

@@ -6,8 +6,11 @@
  * A start only looks, tells the kernel of partitions that it does not know (it reads no bsd and pc98 label),
  * and mends the second copy of a gpt. A stop has nothing to do: the partitions stay.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include "backends/disk/disk.h"
 #include "backends/identity.h"
 #include "base/contract.h"
@@ -159,6 +162,51 @@ static int make_label(const struct pool_def *d, enum label l, struct op *op, str
 	return kernel_follow(&disk, op, e);
 }
 
+/* Is the disk a volume of another pool, by this name? */
+static int spare(struct op *op, const char *spec, const char *name, struct err *e)
+{
+	const char *owner = op->volume_owner ? op->volume_owner(op, name) : NULL;
+
+	if (!owner)
+		return 0;
+	return err_set(e, ERR_EXISTS,
+	               "%s is a volume of pool \"%s\" (%s): nothing was written (--overwrite, which needs "
+	               "the level \"admin\", goes over it)",
+	               spec, owner, name);
+}
+
+/* Pools call their volumes by these names. */
+static int spare_links(struct op *op, const struct disk *disk, const char *dir, struct err *e)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	struct stat st;
+	int rc = 0;
+
+	while (d && rc == 0 && (entry = readdir(d))) {
+		char path[PATH_MAX];
+
+		if (entry->d_name[0] != '.' && fstatat(dirfd(d), entry->d_name, &st, 0) == 0 &&
+		    S_ISBLK(st.st_mode) && st.st_rdev == disk->dev &&
+		    sysfs_path(path, sizeof(path), "%s/%s", dir, entry->d_name))
+			rc = spare(op, disk->spec, path, e);
+	}
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* A LUN or a logical volume that another pool lists may be a guest's disk, though it looks empty. ERR_EXISTS
+ * names the pool. */
+static int spare_volumes(struct op *op, const struct disk *disk, struct err *e)
+{
+	if (spare(op, disk->spec, disk->spec, e) < 0 || spare(op, disk->spec, disk->path, e) < 0)
+		return -1;
+	return spare_links(op, disk, "/dev/disk/by-path", e) < 0
+	               ? -1
+	               : spare_links(op, disk, "/dev/disk/by-id", e);
+}
+
 static int disk_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
 	cleanup_disk struct disk disk = { .fd = -1, .image = { .copy = -1 } };
@@ -167,6 +215,7 @@ static int disk_build(const struct pool_def *d, struct op *op, unsigned flags, s
 	dev_t dev;
 
 	if (label_to_make(d, &l, e) < 0 || disk_find(d, &disk, e) < 0 ||
+	    (!(flags & BUILD_OVERWRITE) && spare_volumes(op, &disk, e) < 0) ||
 	    format_claim(disk.spec, flags & BUILD_OVERWRITE, path, sizeof(path), &dev, e) < 0 ||
 	    disk_open_blank(d, &disk, e) < 0 || forget_all(&disk, op, e) < 0)
 		return -1;
@@ -208,7 +257,6 @@ const struct backend disk_backend = {
 	.check = disk_check,
 	.ground = disk_ground,
 	.start = disk_start,
-	.spares_volumes = true,
 	.build = disk_build,
 	.delete = disk_delete,
 	.identify = disk_identify,

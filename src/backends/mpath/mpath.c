@@ -71,6 +71,11 @@ static size_t paths_text(const struct mpath_map *m, struct buf *out)
 
 /* ---- operations ---- */
 
+static bool mpath_holds_paths(void)
+{
+	return !multipathd_answers();
+}
+
 /* The canonical text of a definition has it in these words. */
 static bool mpath_makes_maps(const char *xml)
 {
@@ -228,6 +233,7 @@ const struct backend mpath_backend = {
 	              .refresh = SECONDS(30),
 	              .check = SECONDS(10) },
 	.makes_maps = mpath_makes_maps,
+	.holds_paths = mpath_holds_paths,
 	.check = mpath_check,
 	.ground = mpath_ground,
 	.start = mpath_start,

@@ -7,15 +7,10 @@
  * Nobody else's storage is asked for it. A pool that runs has said what it stands on when it was started; of
  * one that does not run the source devices are looked at and the mount table is read.
  */
-#include <dirent.h>
-#include <limits.h>
-#include <sys/stat.h>
 #include "backends/identity.h"
 #include "base/contract.h"
 #include "base/util.h"
 #include "supervisor/work/work.h"
-#include "system/device.h"
-#include "system/sysfs.h"
 
 /* What a pool of that type stands on: ON_DEVICES, ON_DIRECTORY, ON_SERVER. */
 static unsigned stands_on(enum pool_type t)
@@ -131,61 +126,4 @@ int conflict_check(const struct pool_views *others, const struct pool_def *d, st
 	}
 	buf_free(&c.mine);
 	return rc;
-}
-
-/* ---- a device that is another pool's volume ---- */
-
-static int spare(const struct supervisor *s, const char *spec, const char *path, struct err *e)
-{
-	struct pool *found;
-	size_t len;
-
-	if (!volume_lookup(s, NULL, path, &found, &len, NULL))
-		return 0;
-	return err_set(
-		e, ERR_EXISTS,
-		"%s is a volume of pool \"%s\" (%s): nothing was written (--overwrite, which needs the "
-		"level \"admin\", goes over it)",
-		spec, found->name, path);
-}
-
-/* Pools call their volumes by these names. */
-static int spare_links(const struct supervisor *s, const char *spec, dev_t dev, const char *dir,
-                       struct err *e)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	struct stat st;
-	int rc = 0;
-
-	while (d && rc == 0 && (entry = readdir(d))) {
-		char path[PATH_MAX];
-
-		if (entry->d_name[0] != '.' && fstatat(dirfd(d), entry->d_name, &st, 0) == 0 &&
-		    S_ISBLK(st.st_mode) && st.st_rdev == dev &&
-		    sysfs_path(path, sizeof(path), "%s/%s", dir, entry->d_name))
-			rc = spare(s, spec, path, e);
-	}
-	if (d)
-		closedir(d);
-	return rc;
-}
-
-int volumes_spared(const struct supervisor *s, const struct pool_def *d, struct err *e)
-{
-	demand(s && d, e);
-	for (size_t i = 0; i < d->source.ndevices; i++) {
-		const char *spec = d->source.devices[i].path;
-		char path[PATH_MAX], node[PATH_MAX];
-		dev_t dev;
-
-		if (device_find(spec, path, sizeof(path), &dev, NULL) < 0)
-			continue; /* who builds says why */
-		if (spare(s, spec, path, e) < 0 ||
-		    (device_node(dev, node, sizeof(node)) == 0 && spare(s, spec, node, e) < 0) ||
-		    spare_links(s, spec, dev, "/dev/disk/by-path", e) < 0 ||
-		    spare_links(s, spec, dev, "/dev/disk/by-id", e) < 0)
-			return -1;
-	}
-	return 0;
 }

@@ -32,6 +32,7 @@ struct context {
 	struct op op;
 	/* our copy of it: what is told of it is noted here too, for what this worker does next */
 	struct pool_view *pool;
+	const struct supervisor *sup;
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
@@ -152,6 +153,16 @@ static void operation_close(struct context *c)
 }
 #define cleanup_context __attribute__((cleanup(operation_close)))
 
+/* Whose volume is it? Only who was forked for its operation may ask: one that has waited has old lists. */
+static const char *volume_owner(struct op *op, const char *path)
+{
+	const struct context *c = op->arg;
+	struct pool *found;
+	size_t len;
+
+	return volume_lookup(c->sup, NULL, path, &found, &len, NULL) ? found->name : NULL;
+}
+
 /* Everything that a backend is given for an operation, and the definition. ERR_UNSUPPORTED: this build has no
  * such backend. operation_close() follows in every case. */
 static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
@@ -161,7 +172,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 	const struct pool_view *p = o->pool;
 	const struct supervisor *s = o->sup;
 
-	*c = (struct context){ .io = io, .pool = o->pool };
+	*c = (struct context){ .io = io, .pool = o->pool, .sup = s };
 	c->op = (struct op){
 		.deadline = io->deadline,
 		.run_dir = s->options.run_dir,
@@ -178,6 +189,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		.on_volume = collect_volume,
 		.on_note = send_note,
 		.on_left_out = send_left_out,
+		.volume_owner = volume_owner,
 	};
 	if (p->avoid)
 		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
@@ -185,7 +197,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
-	multipath_hold(p->maps_are_made);
+	multipath_hold(p->maker ? p->maker->holds_paths : NULL);
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(
@@ -288,14 +300,6 @@ int build_admit(enum pool_type type, const char *name, unsigned flags, struct er
 	               name, pool_type_word(type));
 }
 
-/* What is another pool's volume is built over only if that is said. */
-static int build_spares(struct context *c, const struct operation *o, struct err *e)
-{
-	if (!c->backend->spares_volumes || (o->build_flags & BUILD_OVERWRITE))
-		return 0;
-	return volumes_spared(o->sup, &c->def, e);
-}
-
 /* A pool that is started with building. What was to be formatted and was not is not tried again by itself:
  * later it might be something else. One whose device cannot be read is only started when it can be. */
 static int build_first(struct context *c, const struct operation *o, struct err *e)
@@ -305,7 +309,7 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 	/* it may have got another type since it was asked for */
 	if (build_admit(o->pool->type, o->pool->name, o->build_flags, e) < 0)
 		return -1;
-	if (build_spares(c, o, e) == 0 && c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
+	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
 	if (e && is_unread(e))
 		err_wrap(e, ERR_KEEP, "cannot build pool \"%s\" (later it is only started, not built)",
@@ -386,7 +390,7 @@ int operation_build(struct worker_io *io, void *arg, struct err *e)
 		               "pools of type %s are not built: what they live on is made elsewhere",
 		               pool_type_word(c.def.type));
 	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
-	    build_spares(&c, o, e) < 0 || c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
+	    c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
 	return 0;
 }

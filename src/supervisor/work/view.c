@@ -11,7 +11,7 @@
 
 /* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
  * map then, and waits for that. One that cannot make them holds nobody up. */
-static bool maps_are_made(const struct supervisor *s)
+static const struct backend *maker_of_maps(const struct supervisor *s)
 {
 	static const bool holds[PHASES] = {
 		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
@@ -23,9 +23,9 @@ static bool maps_are_made(const struct supervisor *s)
 
 		if (b && b->makes_maps && p->want.active && holds[p->phase] && p->def.xml &&
 		    b->makes_maps(p->def.xml))
-			return true;
+			return b;
 	}
-	return false;
+	return NULL;
 }
 
 void view_fill(struct pool_view *t, const struct pool *p)
@@ -56,7 +56,7 @@ void view_fill(struct pool_view *t, const struct pool *p)
 		.has_next = next != NULL,
 		.phase = p->phase,
 		.address_answered = life->address_answered,
-		.maps_are_made = maps_are_made(p->sup),
+		.maker = maker_of_maps(p->sup),
 		.sizes = p->volumes.sizes,
 		.number = p->volumes.number,
 		.index = p->volumes.index,

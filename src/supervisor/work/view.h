@@ -19,7 +19,8 @@ struct pool_view {
 	bool has_next;
 	enum phase phase;
 	bool address_answered;
-	bool maps_are_made; /* some pool makes multipath maps, or will in a moment */
+	const struct backend
+		*maker; /* of some pool that makes multipath maps, or will soon, or NULL; static */
 	struct pool_sizes sizes;
 	uint64_t number;       /* of the index */
 	struct volindex index; /* the mappings are at the same place in the worker; see waiting_fits() */

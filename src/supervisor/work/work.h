@@ -101,9 +101,6 @@ enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
  * only those that run or are being started? ERR_CONFLICT names both and says what they share. */
 int conflict_check(const struct pool_views *others, const struct pool_def *d, struct op *op,
                    enum conflict_with with, struct err *e);
-/* Is no device of the definition a volume of a pool that runs, whatever name it goes by? ERR_EXISTS names
- * both. */
-int volumes_spared(const struct supervisor *s, const struct pool_def *d, struct err *e);
 
 /* ---- protected.c ---- */
 /* Is the target, for types that have a directory, none of the supervisor's or the kernel's, nor
