@@ -310,13 +310,24 @@ static bool is_asked_read_only(const struct pool_def *d, const struct mount_entr
 	return false;
 }
 
-/* Is it meant to be read-only? An error makes the filesystem so, and never the mount. */
-static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m)
+/* In a pool's detail: the mount was read-only when it was first looked at. Its driver cannot write then; what
+ * becomes so later was an error's doing, or somebody's. */
+#define BEGAN_READ_ONLY " ro"
+
+static bool began_read_only(const struct mount_entry *m, const struct op *op)
 {
+	static const char key[] = "mount=";
 	char value[2];
 
-	return is_asked_read_only(d, m) || mount_option_value(m->options, "ro", value, sizeof(value)) ||
-	       device_is_read_only(mount_device(m));
+	if (op->detail && starts_with(op->detail, key) && atoi(op->detail + strlen(key)) == m->id)
+		return strstr(op->detail, BEGAN_READ_ONLY) != NULL;
+	return mount_option_value(m->options, "ro", value, sizeof(value)) != NULL;
+}
+
+/* Is it meant to be read-only? */
+static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m, const struct op *op)
+{
+	return is_asked_read_only(d, m) || began_read_only(m, op) || device_is_read_only(mount_device(m));
 }
 
 /* It can be used, but not for what most want of it; who wants no more says so in the definition. */
@@ -334,7 +345,7 @@ static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struc
 {
 	cleanup_close int fd = target_open_path(d->target.path, O_PATH, NULL);
 
-	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m), op);
+	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m, op), op);
 }
 
 /* Is the pool's filesystem mounted? Then *m is its mount, for mount_entry_free(). The table may be one that
@@ -362,6 +373,8 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 	if (*state == STATE_INACTIVE || !find_mount(d, op, &m))
 		return 0;
 	health_count(&m, op, detail);
+	if (detail && began_read_only(&m, op))
+		buf_adds(detail, BEGAN_READ_ONLY);
 	health_warn(&m, d->target.path, op);
 	warn_protected(d, &m, op);
 	if (is_sick(d, &m, op))
@@ -407,7 +420,7 @@ static bool can_be_read(const struct mount_entry *m)
 /* Where an error has made a filesystem read-only, a flush does nothing and says that it is done: what others
  * had written is lost all the same. Who makes one read-only on purpose has it flushed first, and the mount is
  * read-only as well. */
-static bool is_flushed_in_vain(const struct pool_def *d)
+static bool is_flushed_in_vain(const struct pool_def *d, const struct op *op)
 {
 	struct mount_entry m;
 	char value[2];
@@ -416,7 +429,7 @@ static bool is_flushed_in_vain(const struct pool_def *d)
 	if (mount_of_pool(d, &m, NULL) <= 0)
 		return false;
 	vain = mount_option_value(m.super_options, "ro", value, sizeof(value)) &&
-	       !mount_option_value(m.options, "ro", value, sizeof(value)) && !is_meant_read_only(d, &m);
+	       !mount_option_value(m.options, "ro", value, sizeof(value)) && !is_meant_read_only(d, &m, op);
 	mount_entry_free(&m);
 	return vain;
 }
@@ -424,7 +437,7 @@ static bool is_flushed_in_vain(const struct pool_def *d)
 /* Unmount. That it was flushed in vain has to be found out before: afterwards there is no mount to ask. */
 static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
-	bool vain = is_flushed_in_vain(d);
+	bool vain = is_flushed_in_vain(d, op);
 
 	if (mount_pool_stop(d, fs_is_mount, op, e) < 0)
 		return -1;

@@ -162,6 +162,11 @@ static void a_made_up_name_counts_within_its_target(void)
 	fixture_remove(root);
 }
 
+static bool always(void)
+{
+	return true;
+}
+
 static void a_path_is_known_by_its_map(void)
 {
 	fixture_make(root);
@@ -170,10 +175,10 @@ static void a_path_is_known_by_its_map(void)
 	disk("sdb", "8:16\n", "0:0:0:0", "pci0000:00/0000:00:01.0/host0/target0:0:0",
 	     "naa.5000c50000000001\n");
 	CHECK(!multipath_is_path(root, "sda"));
-	multipath_hold(true);
+	multipath_hold(always);
 	CHECK(multipath_is_path(root, "sda"));
 	CHECK(!multipath_is_path(root, "sdb"));
-	multipath_hold(false);
+	multipath_hold(NULL);
 	CHECK(!multipath_is_path(root, "sda"));
 	fixture(root, "mpath-36001405f00000001\n", "class/block/sda/holders/dm-0/dm/uuid");
 	fixture(root, "LVM-abc\n", "class/block/sdb/holders/dm-1/dm/uuid");

@@ -145,6 +145,16 @@ int mpath_maps_read(struct mpath_maps *m, struct err *e)
 
 /* ---- changing them ---- */
 
+void mpath_node(const char *name)
+{
+	demand_or(name, );
+
+	cleanup_dm struct dm_task *t = dm_begin(DM_DEVICE_MKNODES, name);
+
+	if (t && dm_task_run(t))
+		dm_task_update_nodes();
+}
+
 int mpath_create(const char *name, const char *id, uint64_t size, const char *table, struct err *e)
 {
 	demand(name && id && table, e);

@@ -151,6 +151,8 @@ static void map_report(const struct mpath_map *m, struct op *op, struct pool_siz
 	snprintf(name, sizeof(name), "dm-%u", m->minor);
 	snprintf(path, sizeof(path), "/dev/mapper/%s", m->name);
 	v.capacity = v.allocation = v.physical = m->size;
+	if (op->own_devices && access(path, F_OK) < 0) /* whoever made the map left its node to udev */
+		mpath_node(m->name);
 	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
 		volume_from_stat(&v, &st);
 	if (sick) {

@@ -58,6 +58,8 @@ struct mpath_maps {
 /* All multipath maps there are, by minor number. A kernel without device-mapper has none. The caller frees
  * m->item. */
 int mpath_maps_read(struct mpath_maps *m, struct err *e);
+/* Make the node of a map in /dev/mapper, where nobody else does. */
+void mpath_node(const char *name);
 /* Make a map of `size` bytes, or give one another table. */
 int mpath_create(const char *name, const char *id, uint64_t size, const char *table, struct err *e);
 int mpath_reload(const char *name, uint64_t size, const char *table, struct err *e);
