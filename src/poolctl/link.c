@@ -40,10 +40,7 @@ static int connect_to(const char *path, struct err *e)
 			        "no poolinit answers at %s (is it running? --socket says where to look)",
 			        path);
 		if (e->sys == EACCES)
-			err_set(e, ERR_DENIED,
-			        "poolinit at %s answers root and the group poolinit (if there was one when "
-			        "it "
-			        "began) only",
+			err_set(e, ERR_DENIED, "poolinit at %s answers only root and the group poolinit",
 			        path);
 		close(fd);
 		return -1;

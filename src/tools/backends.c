@@ -7,6 +7,7 @@
  * does.
  */
 #include <stdio.h>
+#include <string.h>
 #include "backends/backend.h"
 #include "base/buf.h"
 #include "base/util.h"
@@ -84,54 +85,48 @@ static void print_table(struct buf *out)
 	}
 }
 
-/* An operation of the interface, and whether a backend has it. */
-struct operation_cell {
+/* An operation that not every backend has, and where in its table that stands. All have start and refresh;
+ * one that makes volumes can fill them from others. */
+/* clang-format off */
+static const struct column {
 	const char *word;
-	bool has;
+	size_t at;
+} columns[] = {
+	{ "find",                     offsetof(struct backend, find) },
+	{ "build",                    offsetof(struct backend, build) },
+	{ "delete",                   offsetof(struct backend, delete) },
+	{ "vol-create, vol-clone",    offsetof(struct backend, vol_create) },
+	{ "vol-delete",               offsetof(struct backend, vol_delete) },
+	{ "vol-resize",               offsetof(struct backend, vol_resize) },
+	{ "vol-wipe",                 offsetof(struct backend, vol_wipe) },
+	{ "vol-upload, vol-download", offsetof(struct backend, vol_open) },
 };
+/* clang-format on */
 
-static const char *yes_or_no(bool has)
+static const char *yes_or_no(const struct backend *b, const struct column *c)
 {
-	return has ? "yes" : "-";
-}
+	void (*function)(void);
 
-/* One row of the table of operations, or, without a backend, its head. start and refresh are not in it: every
- * backend has them. */
-static void print_operations_row(const struct backend *b, struct buf *out)
-{
-	static const struct backend none;
-	const struct backend *of = b ? b : &none;
-	const struct operation_cell cells[] = {
-		{ "find", of->find },
-		{ "build", of->build },
-		{ "delete", of->delete },
-		{ "vol-create", of->vol_create },
-		{ "vol-clone", of->vol_create && of->vol_open },
-		{ "vol-delete", of->vol_delete },
-		{ "vol-resize", of->vol_resize },
-		{ "vol-wipe", of->vol_wipe },
-		{ "vol-upload, vol-download", of->vol_open },
-	};
-
-	if (b)
-		buf_printf(out, "| `%s` |", pool_type_word(b->type));
-	else
-		buf_adds(out, "| type |");
-	for (size_t i = 0; i < ARRAY_LEN(cells); i++)
-		buf_printf(out, " %s |", b ? yes_or_no(cells[i].has) : cells[i].word);
-	buf_adds(out, "\n");
+	memcpy(&function, (const char *)b + c->at, sizeof(function));
+	return function ? "yes" : "-";
 }
 
 /* Which operations the types have, as the README has it. What is "-" is answered with "unsupported". */
 static void print_operations(struct buf *out)
 {
-	print_operations_row(NULL, out);
-	buf_adds(out, "|---|---|---|---|---|---|---|---|---|---|\n");
+	buf_adds(out, "| type |");
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		buf_printf(out, " %s |", columns[i].word);
+	buf_adds(out, "\n|---|---|---|---|---|---|---|---|---|\n");
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);
 
-		if (b)
-			print_operations_row(b, out);
+		if (!b)
+			continue;
+		buf_printf(out, "| `%s` |", pool_type_word(b->type));
+		for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+			buf_printf(out, " %s |", yes_or_no(b, &columns[i]));
+		buf_adds(out, "\n");
 	}
 }
 

@@ -327,8 +327,7 @@ const struct verb verb_table[] = {
 	  .answer = "OK pool uuid · with --print-xml: = the document · OK" },
 	{ .name = "pool-build", .level = LEVEL_ADMIN, .args = pool_build_args, .run = verb_pool_build,
 	  .limit = LIMIT_BUILD,
-	  .help = "make what an inactive pool lives on: of fs and netfs the target directory alone, "
-		  "unless no-overwrite or overwrite has a filesystem made, too",
+	  .help = "make what an inactive pool lives on (a filesystem only with [no-]overwrite)",
 	  .answer = "OK pool" },
 	{ .name = "pool-start", .level = LEVEL_OPERATE, .args = pool_start_args, .run = verb_pool_start,
 	  .limit = LIMIT_POOL,
@@ -340,8 +339,7 @@ const struct verb verb_table[] = {
 	  .answer = "OK pool" },
 	{ .name = "pool-delete", .level = LEVEL_ADMIN, .args = pool_timeout_args, .run = verb_pool_delete,
 	  .limit = LIMIT_BUILD,
-	  .help = "unmake what an inactive pool lived on (of fs and netfs the target directory alone); "
-		  "its definition stays",
+	  .help = "unmake what an inactive pool lived on (no filesystem); its definition stays",
 	  .answer = "OK pool" },
 	{ .name = "pool-undefine", .level = LEVEL_ADMIN, .args = pool_args, .run = verb_pool_undefine,
 	  .limit = LIMIT_CHANGE,
