@@ -50,9 +50,10 @@ static int dir_start(const struct pool_def *d, struct op *op, struct err *e)
 	snprintf(waits_for, sizeof(waits_for), "path=%s", d->target.path);
 	if (why.sys == ENOENT)
 		return err_wait(e, ERR_WAIT_DEVICE, waits_for,
-		                "directory %s does not exist (pool-start --build makes it)", d->target.path);
+		                "directory %s does not exist (--build makes it)", d->target.path);
 	if (err_is(&why, ERR_STATE))
-		return err_wait(e, ERR_WAIT_DEVICE, waits_for, "%s", why.message);
+		return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+		                "%s: pool-destroy and pool-start take what is there now", why.message);
 	if (why.sys == ENOTDIR)
 		return err_set(e, ERR_STORAGE, "%s is not a directory", d->target.path);
 	if (e)

@@ -163,18 +163,26 @@ static int check_required(const struct call *c, struct err *e)
 	return 0;
 }
 
+/* How one comes to a level; access.c decides by it. */
+static const char *who_has(enum verb_level level)
+{
+	return level == LEVEL_OPERATE ? " (root's, and the group poolinit's)" : " (root's)";
+}
+
 /* Of the verb, and of each argument that was given. */
 static int check_level(const struct call *c, enum verb_level level, struct err *e)
 {
 	if (level < c->verb->level)
-		return err_set(e, ERR_DENIED, "%s needs the level \"%s\", this client has \"%s\"",
-		               c->verb->name, verb_level_word(c->verb->level), verb_level_word(level));
+		return err_set(e, ERR_DENIED, "%s needs the level \"%s\"%s, this client has \"%s\"",
+		               c->verb->name, verb_level_word(c->verb->level), who_has(c->verb->level),
+		               verb_level_word(level));
 	for (size_t i = 0; c->verb->args[i].name; i++)
 		if (c->values[i] && level < c->verb->args[i].level)
 			return err_set(e, ERR_DENIED,
-			               "%s with %s= needs the level \"%s\", this client has \"%s\"",
+			               "%s with %s= needs the level \"%s\"%s, this client has \"%s\"",
 			               c->verb->name, c->verb->args[i].name,
-			               verb_level_word(c->verb->args[i].level), verb_level_word(level));
+			               verb_level_word(c->verb->args[i].level),
+			               who_has(c->verb->args[i].level), verb_level_word(level));
 	return 0;
 }
 

@@ -39,6 +39,9 @@ static int connect_to(const char *path, struct err *e)
 			err_set(e, ERR_WAIT_SERVER,
 			        "no poolinit answers at %s (is it running? --socket says where to look)",
 			        path);
+		if (e->sys == EACCES)
+			err_set(e, ERR_DENIED, "poolinit at %s answers only root and the group poolinit",
+			        path);
 		close(fd);
 		return -1;
 	}

@@ -7,6 +7,7 @@
  * does.
  */
 #include <stdio.h>
+#include <string.h>
 #include "backends/backend.h"
 #include "base/buf.h"
 #include "base/util.h"
@@ -84,6 +85,51 @@ static void print_table(struct buf *out)
 	}
 }
 
+/* An operation that not every backend has, and where in its table that stands. All have start and refresh;
+ * one that makes volumes can fill them from others. */
+/* clang-format off */
+static const struct column {
+	const char *word;
+	size_t at;
+} columns[] = {
+	{ "find",                     offsetof(struct backend, find) },
+	{ "build",                    offsetof(struct backend, build) },
+	{ "delete",                   offsetof(struct backend, delete) },
+	{ "vol-create, vol-clone",    offsetof(struct backend, vol_create) },
+	{ "vol-delete",               offsetof(struct backend, vol_delete) },
+	{ "vol-resize",               offsetof(struct backend, vol_resize) },
+	{ "vol-wipe",                 offsetof(struct backend, vol_wipe) },
+	{ "vol-upload, vol-download", offsetof(struct backend, vol_open) },
+};
+/* clang-format on */
+
+static const char *yes_or_no(const struct backend *b, const struct column *c)
+{
+	void (*function)(void);
+
+	memcpy(&function, (const char *)b + c->at, sizeof(function));
+	return function ? "yes" : "-";
+}
+
+/* Which operations the types have, as the README has it. What is "-" is answered with "unsupported". */
+static void print_operations(struct buf *out)
+{
+	buf_adds(out, "| type |");
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		buf_printf(out, " %s |", columns[i].word);
+	buf_adds(out, "\n|---|---|---|---|---|---|---|---|---|\n");
+	for (int t = 0; t < POOL_TYPES; t++) {
+		const struct backend *b = backend_find((enum pool_type)t);
+
+		if (!b)
+			continue;
+		buf_printf(out, "| `%s` |", pool_type_word(b->type));
+		for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+			buf_printf(out, " %s |", yes_or_no(b, &columns[i]));
+		buf_adds(out, "\n");
+	}
+}
+
 static const struct {
 	const char *word;
 	void (*print)(struct buf *out);
@@ -91,6 +137,7 @@ static const struct {
 	{ "table", print_table },
 	{ "list", print_words },
 	{ "markdown", print_markdown },
+	{ "operations", print_operations },
 };
 
 int backends_main(int argc, char **argv)
@@ -99,7 +146,7 @@ int backends_main(int argc, char **argv)
 	const char *format = "table";
 	const struct option_row rows[] = {
 		{ "format", "WORD", OPTION_TEXT, &format,
-		  "table (the default), list (the types that work), markdown" },
+		  "table (the default), list (the types that work), markdown, operations" },
 	};
 	static const struct role_help help = {
 		"backends",
@@ -120,6 +167,7 @@ int backends_main(int argc, char **argv)
 		fprintf(stderr, "poolinit backends: cannot write the table\n");
 		return 1;
 	}
-	fprintf(stderr, "poolinit backends: --format is table, list or markdown, not \"%.80s\"\n", format);
+	fprintf(stderr, "poolinit backends: --format is table, list, markdown or operations, not \"%.80s\"\n",
+	        format);
 	return EXIT_USAGE;
 }

@@ -58,8 +58,7 @@ int pool_dir_open(const struct pool_def *d, int flags, struct err *e)
 		err_set(e, ERR_STATE,
 		        now.dev == then->dev && now.ino == then->ino
 		                ? "something was mounted or unmounted at %s since pool \"%s\" was started"
-		                : "%s leads to another directory than when pool \"%s\" was started: "
-		                  "pool-destroy and pool-start take the new one",
+		                : "%s leads to another directory than when pool \"%s\" was started",
 		        d->target.path, d->name);
 	} else {
 		err_wrap(e, ERR_KEEP, "cannot use %s, the directory of pool \"%s\"", d->target.path, d->name);

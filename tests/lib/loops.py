@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Loop devices: files as disks of this machine. They go away with the process that made them."""
 import contextlib
+import ctypes
 import fcntl
 import os
+import pathlib
 import stat
 import struct
 import tempfile
@@ -11,6 +13,7 @@ from sandbox import Failure
 
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_CLR_FD = 0x4C82, 0x4C0A, 0x4C01
 READ_ONLY, AUTOCLEAR, PARTSCAN = 1, 4, 8
+BLKPG, DEL_PARTITION = 0x1269, 2
 EBUSY = 16
 
 
@@ -48,13 +51,24 @@ def loop(path, flags=0, unseen=False):
                     raise
         else:
             raise Failure("no free loop device")
+    if not flags & PARTSCAN:
+        drop_partitions(descriptor, device)
     if unseen:
         descriptor = reopened(descriptor)
     try:
         yield device
     finally:
+        drop_partitions(descriptor, device)
         fcntl.ioctl(descriptor, LOOP_CLR_FD)
         os.close(descriptor)
+
+
+def drop_partitions(descriptor, device):
+    """Partitions that the kernel was told of outlive what was attached, and would be the next one's: so they go before it is used, and after."""
+    for place in pathlib.Path("/sys/block", os.path.basename(device)).glob(f"{os.path.basename(device)}p*/partition"):
+        part = ctypes.create_string_buffer(struct.pack("=qqi132x", 0, 0, int(place.read_text())))      # struct blkpg_partition
+        with contextlib.suppress(OSError):      # in use, or gone by now
+            fcntl.ioctl(descriptor, BLKPG, struct.pack("iii4xP", DEL_PARTITION, 0, len(part), ctypes.addressof(part)))
 
 
 def reopened(descriptor):

@@ -114,7 +114,7 @@ static void status_problem(struct call *c, const char *origin, enum err_class cl
 /* Where definitions are still to come from: nobody else tells that a disk with them is not there. */
 static void status_awaited(struct call *c)
 {
-	cleanup_buf struct buf text = { 0 };
+	cleanup_buf struct buf text = BUF_INIT;
 	struct source_view v;
 
 	for (size_t i = 0; source_at(call_supervisor(c), i, &v); i++) {
@@ -248,8 +248,12 @@ void verb_wait(struct call *c)
 		call_wait_boot(c, deadline);
 		return;
 	}
-	err_set(&e, what ? ERR_INVALID : ERR_MISSING,
-	        "wait for what? wait pool=NAME [phase=active,…] or wait boot");
+	if (what && !streq(what, "boot") && !call_arg(c, "pool"))
+		err_set(&e, ERR_INVALID, "for=%.100s: there is wait boot, and for a pool wait pool=%.100s",
+		        what, what);
+	else
+		err_set(&e, what ? ERR_INVALID : ERR_MISSING,
+		        "wait for what? wait pool=NAME [phase=active,…] or wait boot");
 	call_fail(c, &e);
 }
 

@@ -272,7 +272,8 @@ static const struct verb_arg subscribe_args[] = {
 };
 static const struct verb_arg log_args[] = {
 	{ "since", ARG_NUMBER, false, false, LEVEL_READ, "only messages after this sequence number" },
-	{ "level", ARG_WORD, false, false, LEVEL_OPERATE, "change what is logged: warn,net=debug,…" },
+	{ "level", ARG_WORD, false, false, LEVEL_OPERATE,
+	  "set what is logged from now on, for everybody: warn,net=debug,…" },
 	END
 };
 static const struct verb_arg help_args[] = {
@@ -326,7 +327,7 @@ const struct verb verb_table[] = {
 	  .answer = "OK pool uuid · with --print-xml: = the document · OK" },
 	{ .name = "pool-build", .level = LEVEL_ADMIN, .args = pool_build_args, .run = verb_pool_build,
 	  .limit = LIMIT_BUILD,
-	  .help = "make what an inactive pool lives on",
+	  .help = "make what an inactive pool lives on (a filesystem only with [no-]overwrite)",
 	  .answer = "OK pool" },
 	{ .name = "pool-start", .level = LEVEL_OPERATE, .args = pool_start_args, .run = verb_pool_start,
 	  .limit = LIMIT_POOL,
@@ -338,7 +339,7 @@ const struct verb verb_table[] = {
 	  .answer = "OK pool" },
 	{ .name = "pool-delete", .level = LEVEL_ADMIN, .args = pool_timeout_args, .run = verb_pool_delete,
 	  .limit = LIMIT_BUILD,
-	  .help = "unmake what an inactive pool lived on; its definition stays",
+	  .help = "unmake what an inactive pool lived on (no filesystem); its definition stays",
 	  .answer = "OK pool" },
 	{ .name = "pool-undefine", .level = LEVEL_ADMIN, .args = pool_args, .run = verb_pool_undefine,
 	  .limit = LIMIT_CHANGE,
@@ -519,7 +520,7 @@ const struct verb verb_table[] = {
 	  .help = "hear no more of them",
 	  .answer = "OK" },
 	{ .name = "timeline", .level = LEVEL_READ, .args = no_args, .run = verb_timeline,
-	  .help = "what happened when, since the kernel began",
+	  .help = "when the boot and each pool last came to a point, since the kernel began",
 	  .answer = "- ms what pool · OK now" },
 	{ .name = "log", .level = LEVEL_READ, .args = log_args, .run = verb_log,
 	  .help = "the last messages of the log",

@@ -186,12 +186,12 @@ int config_load(const char *dir, const char *as, struct config_files *out, struc
 	if (out->absent)
 		return 0;
 	if (dirfd < 0) {
-		err_sys(e, errno, "cannot read the definitions in %s", shown);
+		err_sys(e, errno, "cannot open directory %s", shown);
 		config_files_free(out);
 		return -1;
 	}
 	int n = scandir(path, &names, config_is_definition, alphasort);
-	rc = n < 0 ? err_sys(e, errno, "cannot read the definitions in %s", shown)
+	rc = n < 0 ? err_sys(e, errno, "cannot list directory %s", shown)
 	           : load_definitions(dirfd, shown, names, n, out, e);
 	if (n >= 0)
 		config_names_free(names, n);

@@ -50,7 +50,7 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 	/* Over the socket, a name that stands for another uuid is a mistake; between sources, the later one
 	 * simply replaces it. */
 	if (same_name && !uuid_equal(&same_name->uuid, &m->uuid) && streq(m->origin, "(socket)"))
-		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s (%s)", m->name,
+		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s, from %s", m->name,
 		               uuid_print(&same_name->uuid, text), same_name->origin);
 	for (const struct pool *p = s->pools; p && m->source_key[0]; p = p->next)
 		if (registry_has_source(p, m->source_key) && !streq(p->name, m->name))

@@ -67,7 +67,7 @@ static void lost(struct pool *p)
 		err_set(&why, ERR_STORAGE, "its start was reported as done, but %s", found);
 	else
 		err_set(&why, ERR_STORAGE,
-		        "%s, though it is wanted: it is started again after a pause (pool-destroy ends that)",
+		        "%s; it is wanted, so it is started again after a pause (pool-destroy ends that)",
 		        found);
 	index_drop(p);
 	if (stopped) /* who wanted it refreshed; who stops it hears of its end */
