@@ -35,6 +35,9 @@ import traceback
 REPO = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "poolinit"
 
+# How much more time everything gets than usual, for a machine that is busy.
+PATIENTLY = float(os.environ.get("POOLINIT_TEST_PATIENCE", "1"))
+
 SERVER = "192.168.77.1"  # servers listen here, on the test's own network
 GUEST = "192.168.77.2"  # and a virtual machine is there
 GUEST_MAC = "52:54:00:77:00:02"
@@ -247,7 +250,7 @@ def run(main, timeout=300, must=False):
     # As process 1 of its namespace it ignores every signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGALRM, _on_alarm)
-    signal.alarm(int(timeout * float(os.environ.get("POOLINIT_TEST_PATIENCE", "1"))))
+    signal.alarm(int(timeout * PATIENTLY))
     box = Sandbox(name)
     try:
         command("mount", "-t", "proc", "proc", "/proc")

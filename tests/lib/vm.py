@@ -33,7 +33,7 @@ import threading
 import time
 import tty
 
-from sandbox import CACHE, GUEST, GUEST_MAC, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
+from sandbox import CACHE, GUEST, GUEST_MAC, PATIENTLY, REPO, SERVER, Failure, Skip, command, find_program, need_programs, wait_until
 
 # What QEMU emulates of an architecture: its program, what Debian calls the architecture, machine, CPU (where it is emulated), serial line.
 # The plainest CPU is by far the fastest to emulate: with "max" the same boot takes two to three times as long, for the
@@ -48,7 +48,7 @@ HOST = os.uname().machine
 GUEST_SCRIPTS = REPO / "tests" / "lib" / "guest"
 # How many seconds anything may take when nothing says otherwise. Far more than it does: an emulated machine on a busy host can
 # be ten times slower than usual, and a test that passes never waits that long. POOLINIT_TEST_PATIENCE: so many times that.
-PATIENCE = 180.0 * float(os.environ.get("POOLINIT_TEST_PATIENCE", "1"))
+PATIENCE = 180.0 * PATIENTLY
 
 PORTS = 4  # commands that a test can have running in the machine at the same time
 

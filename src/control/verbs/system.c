@@ -115,7 +115,7 @@ static void status_problem(struct call *c, const char *origin, enum err_class cl
 /* Where definitions are still to come from: nobody else tells that a disk with them is not there. */
 static void status_awaited(struct call *c)
 {
-	cleanup_buf struct buf text = { 0 };
+	cleanup_buf struct buf text = BUF_INIT;
 	struct source_view v;
 
 	for (size_t i = 0; source_at(call_supervisor(c), i, &v); i++) {
