@@ -137,12 +137,15 @@ static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 	cleanup_pool_def struct pool_def def = { 0 };
 	struct pool_views others;
 	struct err why = { 0 };
+	bool fits;
 
 	if (views_of(s, POOLS_ALL, &others) < 0)
 		return err_set(e, ERR_NO_MEMORY, "cannot compare the definition with others: out of memory");
-	if (pool_read(&def, r->xml, r->xml_len, "(socket)", &why) == 0 &&
-	    protected_check(s, &def, &why) == 0 &&
-	    conflict_check(&others, &def, &op, CONFLICT_DEFINED, &why) == 0)
+	fits = pool_read(&def, r->xml, r->xml_len, "(socket)", &why) == 0 &&
+	       protected_check(s, &def, &why) == 0 &&
+	       conflict_check(&others, &def, &op, CONFLICT_DEFINED, &why) == 0;
+	free(others.list);
+	if (fits)
 		return 0;
 	if (!is_refusal(&why)) {
 		worker_send_note(io, why.message);

@@ -39,6 +39,12 @@ _Static_assert(offsetof(struct pool_view, type) % sizeof(char *) == 0 &&
                        offsetof(struct operation, build) % sizeof(char *) == 0 &&
                        offsetof(struct volume_work, xml_len) % sizeof(char *) == 0,
                "texts come first");
+_Static_assert(offsetof(struct operation, only) - offsetof(struct operation, build) ==
+                               4 * sizeof(bool) + sizeof(unsigned) + 4 * sizeof(int) &&
+                       offsetof(struct volume_work, sup) - offsetof(struct volume_work, xml_len) ==
+                               4 * sizeof(bool) + sizeof(unsigned) + 2 * sizeof(size_t) +
+                                       3 * sizeof(uint64_t) + 2 * sizeof(int) + sizeof(uid_t) + sizeof(gid_t),
+               "a byte that is told and that nobody has written");
 
 /* The rest comes behind it, in this order: the pool, the other pool of a copy, the work, the operations,
  * the names of `only`, the other pools. */
@@ -50,8 +56,8 @@ struct told {
 		uint64_t timeout;
 		bool prompt;
 	} task, then;
-	bool has_input, has_work, has_operation, has_next, has_others;
-	uint32_t only, others; /* how many */
+	bool has_input, has_work, has_operation, has_next, has_only, has_others;
+	uint32_t only, others; /* how many; no names at all are not the same as none that were given */
 	int files[TOLD_FILES]; /* their numbers here */
 	uint32_t nfiles;
 	uint64_t kills; /* of memory_watch() */
@@ -85,11 +91,12 @@ static uint32_t tell_only(struct buf *b, const struct operation *o)
 	return n;
 }
 
-static struct told_task tell_task(const struct task *task)
+static void tell_task(struct told_task *told, const struct task *task)
 {
-	return (struct told_task){
-		.run = task->run, .what = task->what, .timeout = task->timeout, .prompt = task->prompt
-	};
+	told->run = task->run;
+	told->what = task->what;
+	told->timeout = task->timeout;
+	told->prompt = task->prompt;
 }
 
 bool errand_tell(struct buf *b, const struct task *task, const struct errand *errand,
@@ -99,17 +106,20 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 
 	const struct volume_work *work = errand->work;
 	const struct operation *next = errand->next, *last = next ? next : errand->operation;
-	struct told told = { .task = tell_task(task),
-		             .has_input = work && work->input,
-		             .has_work = work != NULL,
-		             .has_operation = errand->operation != NULL,
-		             .has_next = next != NULL,
-		             .has_others = others->list != NULL,
-		             .others = (uint32_t)others->n,
-		             .kills = memory_watch() };
+	struct told told;
 
+	memset(&told, 0, sizeof(told)); /* between the members, too */
+	tell_task(&told.task, task);
 	if (task->then)
-		told.then = tell_task(task->then);
+		tell_task(&told.then, task->then);
+	told.has_input = work && work->input;
+	told.has_work = work != NULL;
+	told.has_operation = errand->operation != NULL;
+	told.has_next = next != NULL;
+	told.has_only = last && last->only;
+	told.has_others = others->list != NULL;
+	told.others = (uint32_t)others->n;
+	told.kills = memory_watch();
 	for (const int *fd = task->keep; fd && *fd >= 0; fd++) {
 		if (told.nfiles == TOLD_FILES)
 			return false;
@@ -188,6 +198,7 @@ struct given {
 	struct operation operation, next;
 	struct pool_views others;
 	const char **only;
+	struct pool *past; /* the supervisor's pools when it forked; nobody looks at them */
 };
 
 static void hear_operation(struct told_rest *r, struct operation *o, struct given *g, struct supervisor *s)
@@ -198,10 +209,9 @@ static void hear_operation(struct told_rest *r, struct operation *o, struct give
 }
 
 /* task and then are the worker's own, and are filled in. Returns the type of their pool. */
-static enum pool_type hear_all(struct told_rest *r, const struct told *told, struct task *task,
-                               struct task *then)
+static enum pool_type hear_all(struct told_rest *r, const struct told *told, struct given *g,
+                               struct task *task, struct task *then)
 {
-	struct given *g = room_for(1, sizeof(*g));
 	struct supervisor *s = task->arg;
 
 	hear_struct(r, &view_shape, &g->pool);
@@ -216,7 +226,7 @@ static enum pool_type hear_all(struct told_rest *r, const struct told *told, str
 		hear_operation(r, &g->operation, g, s);
 	if (told->has_next)
 		hear_operation(r, &g->next, g, s);
-	if (told->only) {
+	if (told->has_only) {
 		g->only = room_for(told->only + (size_t)1, sizeof(*g->only));
 		for (uint32_t i = 0; i < told->only; i++)
 			g->only[i] = hear_text(r);
@@ -307,10 +317,12 @@ static void rehearse(void)
 int errand_await(int fd, struct task *task, struct task *then)
 {
 	struct supervisor *s = task->arg;
+	struct given *given = room_for(1, sizeof(*given));
 	int files[TOLD_FILES] = { 0 };
 	struct told told;
 
 	prctl(PR_SET_NAME, task->what);
+	given->past = s->pools;
 	s->pools = NULL;
 	s->jobs = NULL;
 	s->requests = NULL;
@@ -330,7 +342,7 @@ int errand_await(int fd, struct task *task, struct task *then)
 			_exit(0);
 		done += (size_t)n;
 	}
-	enum pool_type type = hear_all(&(struct told_rest){ rest, rest + size }, &told, task, then);
+	enum pool_type type = hear_all(&(struct told_rest){ rest, rest + size }, &told, given, task, then);
 	/* what it says of filesystems that pools have mounted (read-only after an error) may be long past */
 	if (pool_type_info(type)->mounts)
 		mountinfo_forget();

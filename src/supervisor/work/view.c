@@ -36,37 +36,50 @@ void view_fill(struct pool_view *t, const struct pool *p)
 	const struct pool_life *life = &p->life;
 	const struct summary *next = def->next_facts;
 
-	*t = (struct pool_view){
-		.name = p->name,
-		.xml = def->xml,
-		.next_xml = def->next_xml,
-		.origin = def->origin,
-		.target = def->target,
-		.next_target = next ? next->target : NULL,
-		.detail = life->detail,
-		.ground = life->ground,
-		.identity = life->identity,
-		.place = life->place,
-		.address = life->address,
-		.avoid = life->avoid,
-		.fill = p->reason.fill,
-		.free_extents = p->volumes.free_extents,
-		.type = p->type,
-		.next_type = next ? next->type : p->type,
-		.has_next = next != NULL,
-		.phase = p->phase,
-		.address_answered = life->address_answered,
-		.maker = maker_of_maps(p->sup),
-		.sizes = p->volumes.sizes,
-		.number = p->volumes.number,
-		.index = p->volumes.index,
-	};
+	memset(t, 0, sizeof(*t)); /* between the members, too: all its bytes are told */
+	t->name = p->name;
+	t->xml = def->xml;
+	t->next_xml = def->next_xml;
+	t->origin = def->origin;
+	t->target = def->target;
+	t->next_target = next ? next->target : NULL;
+	t->detail = life->detail;
+	t->ground = life->ground;
+	t->identity = life->identity;
+	t->place = life->place;
+	t->address = life->address;
+	t->avoid = life->avoid;
+	t->fill = p->reason.fill;
+	t->free_extents = p->volumes.free_extents;
+	t->type = p->type;
+	t->next_type = next ? next->type : p->type;
+	t->has_next = next != NULL;
+	t->phase = p->phase;
+	t->address_answered = life->address_answered;
+	t->maker = maker_of_maps(p->sup);
+	t->sizes = p->volumes.sizes;
+	t->number = p->volumes.number;
+	t->index = p->volumes.index;
 }
 
 void view_note(const char **slot, const char *text)
 {
 	demand_or(slot, );
-	*slot = text && *text ? strdup(text) : NULL;
+
+	struct note {
+		struct note *next;
+		char text[];
+	} * note;
+	static struct note *notes; /* so that none is lost, whatever is noted over it */
+	size_t size = text && *text ? strlen(text) + 1 : 0;
+
+	*slot = NULL;
+	note = size ? malloc(sizeof(*note) + size) : NULL;
+	if (!note)
+		return;
+	note->next = notes;
+	notes = note;
+	*slot = memcpy(note->text, text, size);
 }
 
 const struct volindex *view_index(const struct pool_view *t)

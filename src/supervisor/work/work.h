@@ -18,16 +18,17 @@ struct operation {
 	/* start: this device was not there, and nothing has happened since but to those; NULL: it may be
 	 * any */
 	const char *missing, *news;
+	/* From here to `only` no byte is between the members: all of them are told. */
 	bool build;
-	unsigned build_flags; /* enum build_flags */
 	bool force;
-	int index;   /* refresh: where the volume records go */
-	bool sweep;  /* refresh: leftovers of broken volume operations may be removed */
-	int inotify; /* refresh: watch the directory with it; -1: do not */
-	int errors;  /* and hear of its filesystem's errors with this, or -1 */
+	bool sweep;           /* refresh: leftovers of broken volume operations may be removed */
+	bool live;            /* print: with the live sizes */
+	unsigned build_flags; /* enum build_flags */
+	int index;            /* refresh: where the volume records go */
+	int inotify;          /* refresh: watch the directory with it; -1: do not */
+	int errors;           /* and hear of its filesystem's errors with this, or -1 */
 	/* refresh: stop it first if only a new start can bring it back */
 	enum { REVIVE_NO, REVIVE_IF_WELL, REVIVE_ASKED } revive;
-	bool live;               /* print: with the live sizes */
 	const char *const *only; /* refresh: look at these names alone; NULL: at all */
 	const struct supervisor
 		*sup; /* its options, and where definitions come from; who builds reads its pools, too */
@@ -71,18 +72,19 @@ struct volume_work {
 	char *xml;          /* create: in canonical form; */
 	const char *origin; /* what messages call it then */
 	char *algorithm;
+	/* From here to `sup` likewise. */
 	size_t xml_len;
 	bool has_capacity, has_allocation;
+	bool sparse;
+	bool operate; /* see struct op */
 	unsigned flags;
 	uint64_t capacity;
 	int stream;
+	int connection;
 	size_t passed;
 	uid_t uid;
 	gid_t gid;
-	int connection;
 	uint64_t offset, length;
-	bool sparse;
-	bool operate; /* see struct op */
 	struct supervisor *sup;
 	const struct pool_view *pool, *input; /* input: the pool of the volume that is copied, or NULL */
 };
