@@ -54,12 +54,12 @@ static bool pass(const struct task *task, const struct errand *errand, const str
 	memset(b.data, 0xff, b.len);
 	*got = (struct task){ .arg = &sup };
 	struct told_rest r = { space, space + told.size - sizeof(told) };
-	hear_all(&r, &told, got, then);
-	CHECK(r.at == r.end);
-	static void *kept[8]; /* a worker ends with what it was told */
+	static struct given *kept[8]; /* a worker ends with what it was told */
 	static size_t n;
-	kept[n++] = got->arg;
-	CHECK(n < ARRAY_LEN(kept) && kept[0]);
+	CHECK(n < ARRAY_LEN(kept));
+	kept[n] = room_for(1, sizeof(*kept[n]));
+	hear_all(&r, &told, kept[n++], got, then);
+	CHECK(r.at == r.end);
 	return true;
 }
 
@@ -98,6 +98,24 @@ static void a_start_and_its_refresh_are_told_whole(void)
 	check_same(&view_shape, &a->others.list[1], &list[1]);
 	CHECK_STR(b->only[0], "a volume");
 	CHECK_STR(b->only[1], "another");
+}
+
+/* An update of no names looks at the ground and folds the index; one without a list looks at everything. */
+static void no_names_are_told_as_a_list_of_none(void)
+{
+	static const char *const only[] = { NULL };
+	struct pool_view pool = { .name = "p" };
+	struct operation o = { .pool = &pool, .only = only };
+	struct task got, then, task = { .what = "update", .run = operation_refresh };
+
+	for (int list = 1; list >= 0; list--) {
+		o.only = list ? only : NULL;
+		CHECK(pass(&task, &(struct errand){ .operation = &o }, &(struct pool_views){ NULL, 0 }, &got,
+		           &then));
+		const struct operation *a = got.arg;
+		CHECK_INT(a->only != NULL, list);
+		CHECK(!a->only || !a->only[0]);
+	}
 }
 
 static void nobody_around_is_told_too(void)
@@ -209,6 +227,7 @@ static void an_index_that_is_newer_than_the_fork_is_not_told(void)
 int main(void)
 {
 	RUN(a_start_and_its_refresh_are_told_whole);
+	RUN(no_names_are_told_as_a_list_of_none);
 	RUN(nobody_around_is_told_too);
 	RUN(work_on_a_volume_is_told_whole);
 	RUN(what_is_too_much_is_not_told);
