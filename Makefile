@@ -108,13 +108,14 @@ DEPS_MK := $(B)/deps.mk
 override CC := $(DEPS_CC)
 unexport CC
 # -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
-# Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code: together 4 %.
+# Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code, as data does
+# with the end of it: together 4 %.
 # Contracts that may be left out (base/contract.h) are 1 % more.
 CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
 CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 # src/base/wide.c is there before the C library, which would take its own.
-LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
+LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
 LIBS_ALL    = -lc $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
 endif

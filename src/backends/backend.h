@@ -61,7 +61,13 @@ struct backend {
 	bool stop_frees;
 	/* the target is a directory of this machine: changes in it are heard of between refreshes */
 	bool watched;
-	const char *grows_by; /* a new device may be this pool's when its name begins so: "dm-"; or NULL */
+	/* a new device may be this pool's when its name begins with one of these words: "dm- sd"; or NULL */
+	const char *grows_by;
+	/* what carries it is other pools': it is looked at when any companion tells of something */
+	bool hears_services;
+	/* ms until the first look at one that is degraded, in case no event tells that it is well; then less
+	 * and less often; 0: the house's slow clock, and only with revive() */
+	uint64_t look_again;
 	/* ms from an end that nobody asked for to the new start; it grows if that happens again */
 	uint64_t pause;
 	struct {
@@ -71,6 +77,10 @@ struct backend {
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host
 	 * only …). */
 	int (*validate)(const struct pool_def *d, struct err *e);
+	/* Does a pool of this definition, given in its canonical form, make multipath maps? Then whatever
+	 * stands on a LUN waits for its map. NULL: none does. */
+	bool (*makes_maps)(const char *xml);
+	bool (*holds_paths)(void); /* for multipath_hold(), while such a pool is wanted; in a worker */
 	/* Is it active now? Quick; may touch the mount, so it may hang. `detail` (may be NULL) gets what
 	 * identifies the active instance: "mount=35", "session=2", "vg=UUID". */
 	int (*check)(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,

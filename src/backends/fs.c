@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
 #include "backends/health.h"
@@ -28,9 +29,14 @@
 #include "system/mount.h"
 #include "system/sysfs.h"
 #include "system/target.h"
+#include "system/ufs.h"
 #include "system/xfs.h"
 #include "volumes/directory/list.h"
 #include "volumes/file/volume.h"
+
+/* FAT wants its character sets as modules of their own; what the kernel was built to use by default is among
+ * these. */
+#define VFAT_MODULES "nls_cp437 nls_iso8859-1 nls_ascii nls_utf8"
 
 /* A format that a definition may name: what libblkid calls what must be on the device, and how the kernel
  * mounts it. */
@@ -41,32 +47,32 @@ static const struct filesystem {
 	const char *kernel;             /* the kernel's name */
 	const char *instead;            /* another driver that mounts it where the kernel has no such name */
 	const char *options;            /* before the definition's own */
+	const char *needs;              /* modules that it asks for when it mounts: character sets */
 } filesystems[] = {
-	{ "ext2",     { "ext2" },                    "ext2",     "ext4", NULL },
-	{ "ext3",     { "ext3" },                    "ext3",     "ext4", NULL },
-	{ "ext4",     { "ext4", "ext3", "ext2" },    "ext4",     NULL,   NULL },
-	{ "xfs",      { "xfs" },                     "xfs",      NULL,   NULL },
-	{ "btrfs",    { "btrfs" },                   "btrfs",    NULL,   NULL },
-	{ "vfat",     { "vfat" },                    "vfat",     NULL,   NULL },
-	{ "exfat",    { "exfat" },                   "exfat",    NULL,   NULL },
-	{ "f2fs",     { "f2fs" },                    "f2fs",     NULL,   NULL },
-	{ "ntfs",     { "ntfs" },                    "ntfs3",    "ntfs", NULL },
-	{ "iso9660",  { "iso9660" },                 "iso9660",  NULL,   "ro" },
-	{ "udf",      { "udf" },                     "udf",      NULL,   NULL },
-	{ "erofs",    { "erofs" },                   "erofs",    NULL,   "ro" },
-	{ "squashfs", { "squashfs", "squashfs3" },   "squashfs", NULL,   "ro" },
-	{ "ufs",      { "ufs" },                     "ufs",      NULL,   "ro" },
-	{ "gfs",      { "gfs" },                     "gfs",      NULL,   NULL },
-	{ "gfs2",     { "gfs2" },                    "gfs2",     NULL,   NULL },
-	{ "ocfs2",    { "ocfs2" },                   "ocfs2",    NULL,   NULL },
-	{ "hfs+",     { "hfsplus", "hfs" },          "hfsplus",  NULL,   NULL },
-	{ "vmfs",     { "VMFS", "VMFS_volume_member" }, "vmfs",  NULL,   NULL },
+	{ "ext2",     { "ext2" },                    "ext2",     "ext4", NULL, NULL },
+	{ "ext3",     { "ext3" },                    "ext3",     "ext4", NULL, NULL },
+	{ "ext4",     { "ext4", "ext3", "ext2" },    "ext4",     NULL,   NULL, NULL },
+	{ "xfs",      { "xfs" },                     "xfs",      NULL,   NULL, NULL },
+	{ "btrfs",    { "btrfs" },                   "btrfs",    NULL,   NULL, NULL },
+	{ "vfat",     { "vfat" },                    "vfat",     NULL,   NULL, VFAT_MODULES },
+	{ "exfat",    { "exfat" },                   "exfat",    NULL,   NULL, NULL },
+	{ "f2fs",     { "f2fs" },                    "f2fs",     NULL,   NULL, NULL },
+	{ "ntfs",     { "ntfs" },                    "ntfs3",    "ntfs", NULL, NULL },
+	{ "iso9660",  { "iso9660" },                 "iso9660",  NULL,   "ro", NULL },
+	{ "udf",      { "udf" },                     "udf",      NULL,   NULL, NULL },
+	{ "erofs",    { "erofs" },                   "erofs",    NULL,   "ro", NULL },
+	{ "squashfs", { "squashfs", "squashfs3" },   "squashfs", NULL,   "ro", NULL },
+	{ "romfs",    { "romfs" },                   "romfs",    NULL,   "ro", NULL },
+	{ "cramfs",   { "cramfs" },                  "cramfs",   NULL,   "ro", NULL },
+	{ "ufs",      { "ufs" },                     "ufs",      NULL,   "ro", NULL },
+	{ "gfs",      { "gfs" },                     "gfs",      NULL,   NULL, NULL },
+	{ "gfs2",     { "gfs2" },                    "gfs2",     NULL,   NULL, NULL },
+	{ "ocfs2",    { "ocfs2" },                   "ocfs2",    NULL,   NULL, NULL },
+	{ "hfs",      { "hfs" },                     "hfs",      NULL,   NULL, NULL },
+	{ "hfs+",     { "hfsplus" },                 "hfsplus",  NULL,   NULL, "nls_utf8" },
+	{ "vmfs",     { "VMFS", "VMFS_volume_member" }, "vmfs",  NULL,   NULL, NULL },
 };
 /* clang-format on */
-
-/* FAT wants its character sets as modules of their own; what the kernel was built to use by default is among
- * these. */
-#define VFAT_MODULES "nls_cp437 nls_iso8859-1 nls_ascii nls_utf8"
 
 /* fs_validate() has seen to it that there is exactly one. */
 static const char *device_of(const struct pool_def *d)
@@ -173,8 +179,8 @@ static const char *driver(const struct filesystem *f)
 	const char *const names[] = { f->kernel, f->instead };
 	char alias[80];
 
-	if (streq(f->kernel, "vfat"))
-		module_load_wanted(VFAT_MODULES);
+	if (f->needs)
+		module_load_wanted(f->needs);
 	for (size_t i = 0; i < ARRAY_LEN(names) && names[i]; i++) {
 		if (mount_type_known(names[i]))
 			return names[i];
@@ -188,20 +194,40 @@ static const char *driver(const struct filesystem *f)
 }
 
 /* A driver that cannot be loaded is why the kernel has no such filesystem, and a character set why it refuses
- * the options. */
+ * the options. Where there is no driver to load, its name is all that can be said. */
 static int mount_explain(const struct filesystem *f, struct err *e)
 {
+	size_t len = strlen(e->message);
 	char names[80];
 
 	snprintf(names, sizeof(names), "%s %s", f->kernel, f->instead ? f->instead : "");
 	if (e->sys == ENODEV || e->sys == ENOENT)
 		module_explain(names, e);
-	else if (e->sys == EINVAL && streq(f->kernel, "vfat"))
-		module_explain(VFAT_MODULES, e);
+	if (e->sys == ENODEV && !e->message[len])
+		snprintf(e->message + len, sizeof(e->message) - len,
+		         ": it has no driver %s%s%s, built in or as a module", f->kernel,
+		         f->instead ? " or " : "", f->instead ? f->instead : "");
+	else if (e->sys == EINVAL && f->needs)
+		module_explain(f->needs, e);
 	return -1;
 }
 
 /* ---- the operations ---- */
+
+/* Drivers mount read-only what they do not dare to write to (an HFS+ with a journal), and the mount table
+ * shows that as it shows a filesystem that an error has made read-only. The mount is made so as well, which
+ * tells the one from the other. */
+static void settle_read_only(const struct pool_def *d, const char *options, struct op *op)
+{
+	struct statvfs s;
+	char value[2];
+
+	if (mount_option_value(options, "ro", value, sizeof(value)) || statvfs(d->target.path, &s) < 0 ||
+	    !(s.f_flag & ST_RDONLY))
+		return;
+	op_note(op, "the kernel mounts %s read-only: no volume can be made or changed", device_of(d));
+	mount_protect(d->target.path);
+}
 
 /* Mount it, with the table's options before the definition's own, which may take them back. */
 static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, const struct filesystem *f,
@@ -217,6 +243,8 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 		buf_adds(&options, "ro");
 		op_note(op, "%s is write-protected: mounting it read-only", device);
 	}
+	if (streq(f->kernel, "ufs") && ufs_option(device, &options, e) < 0)
+		return -1;
 	mount_options(d, &options);
 	if (options.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot mount %s: out of memory", device);
@@ -229,9 +257,10 @@ static int fs_mount(const struct pool_def *d, const char *device, dev_t dev, con
 	                                        .source = device,
 	                                        .target = d->target.path,
 	                                        .options = buf_str(&options) },
-	               e) == 0)
-		return 0;
-	return mount_explain(f, e);
+	               e) < 0)
+		return mount_explain(f, e);
+	settle_read_only(d, buf_str(&options), op);
+	return 0;
 }
 
 /* A device that cannot be asked is the right one if it is the one that carried the pool before. */
@@ -281,10 +310,24 @@ static bool is_asked_read_only(const struct pool_def *d, const struct mount_entr
 	return false;
 }
 
-/* Is it meant to be read-only? */
-static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m)
+/* In a pool's detail: the mount was read-only when it was first looked at. Its driver cannot write then; what
+ * becomes so later was an error's doing, or somebody's. */
+#define BEGAN_READ_ONLY " ro"
+
+static bool began_read_only(const struct mount_entry *m, const struct op *op)
 {
-	return is_asked_read_only(d, m) || device_is_read_only(mount_device(m));
+	static const char key[] = "mount=";
+	char value[2];
+
+	if (op->detail && starts_with(op->detail, key) && atoi(op->detail + strlen(key)) == m->id)
+		return strstr(op->detail, BEGAN_READ_ONLY) != NULL;
+	return mount_option_value(m->options, "ro", value, sizeof(value)) != NULL;
+}
+
+/* Is it meant to be read-only? */
+static bool is_meant_read_only(const struct pool_def *d, const struct mount_entry *m, const struct op *op)
+{
+	return is_asked_read_only(d, m) || began_read_only(m, op) || device_is_read_only(mount_device(m));
 }
 
 /* It can be used, but not for what most want of it; who wants no more says so in the definition. */
@@ -302,7 +345,7 @@ static bool is_sick(const struct pool_def *d, const struct mount_entry *m, struc
 {
 	cleanup_close int fd = target_open_path(d->target.path, O_PATH, NULL);
 
-	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m), op);
+	return fd >= 0 && health_look(m, fd, is_meant_read_only(d, m, op), op);
 }
 
 /* Is the pool's filesystem mounted? Then *m is its mount, for mount_entry_free(). The table may be one that
@@ -330,6 +373,8 @@ static int fs_check(const struct pool_def *d, struct op *op, enum pool_state *st
 	if (*state == STATE_INACTIVE || !find_mount(d, op, &m))
 		return 0;
 	health_count(&m, op, detail);
+	if (detail && began_read_only(&m, op))
+		buf_adds(detail, BEGAN_READ_ONLY);
 	health_warn(&m, d->target.path, op);
 	warn_protected(d, &m, op);
 	if (is_sick(d, &m, op))
@@ -375,7 +420,7 @@ static bool can_be_read(const struct mount_entry *m)
 /* Where an error has made a filesystem read-only, a flush does nothing and says that it is done: what others
  * had written is lost all the same. Who makes one read-only on purpose has it flushed first, and the mount is
  * read-only as well. */
-static bool is_flushed_in_vain(const struct pool_def *d)
+static bool is_flushed_in_vain(const struct pool_def *d, const struct op *op)
 {
 	struct mount_entry m;
 	char value[2];
@@ -384,7 +429,7 @@ static bool is_flushed_in_vain(const struct pool_def *d)
 	if (mount_of_pool(d, &m, NULL) <= 0)
 		return false;
 	vain = mount_option_value(m.super_options, "ro", value, sizeof(value)) &&
-	       !mount_option_value(m.options, "ro", value, sizeof(value)) && !is_meant_read_only(d, &m);
+	       !mount_option_value(m.options, "ro", value, sizeof(value)) && !is_meant_read_only(d, &m, op);
 	mount_entry_free(&m);
 	return vain;
 }
@@ -392,7 +437,7 @@ static bool is_flushed_in_vain(const struct pool_def *d)
 /* Unmount. That it was flushed in vain has to be found out before: afterwards there is no mount to ask. */
 static int fs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
-	bool vain = is_flushed_in_vain(d);
+	bool vain = is_flushed_in_vain(d, op);
 
 	if (mount_pool_stop(d, fs_is_mount, op, e) < 0)
 		return -1;

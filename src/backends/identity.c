@@ -23,7 +23,9 @@
 #include "base/mountinfo.h"
 #include "base/util.h"
 #include "system/device.h"
+#include "system/links.h"
 #include "system/mount.h"
+#include "system/sysfs.h"
 
 #define LINKS_MAX 40 /* as the kernel has it */
 
@@ -273,6 +275,17 @@ int places_mount(const struct places *t, const char *path)
 	return m->super_options ? -m->id : m->id;
 }
 
+/* A part of a fact's value, which ends at the first space and the first line break. */
+static void add_value(const char *text, struct buf *facts)
+{
+	for (const char *c = text; *c; c++) {
+		if (*c == ' ' || *c == '\n' || *c == '\\')
+			buf_printf(facts, "\\%03o", (unsigned)*c);
+		else
+			buf_addc(facts, *c);
+	}
+}
+
 static const char place_key[] = "place", files_key[] = "files";
 
 /* A path by its filesystem and by the way to it there: the mount's own root (a bind mount, a subvolume) and
@@ -292,15 +305,9 @@ static void path_fact(const struct places *t, const char *key, const char *path,
 
 	below = streq(below, "/") ? "" : below;
 	buf_printf(facts, "%s=%u:%u:", key, major(dev), minor(dev));
-	/* The value ends at the first space. */
-	for (const char *parts[] = { root, below, !*root && !*below ? "/" : "", NULL }, **p = parts; *p; p++)
-		for (const char *c = *p; *c; c++) {
-			if (*c == ' ' || *c == '\\')
-				buf_printf(facts, "\\%03o", (unsigned)*c);
-			else
-				buf_addc(facts, *c);
-		}
-	buf_printf(facts, " %s\n", path);
+	add_value(root, facts);
+	add_value(below, facts);
+	buf_printf(facts, "%s %s\n", !*root && !*below ? "/" : "", path);
 }
 
 void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts)
@@ -320,9 +327,47 @@ void identity_path(const struct places *t, const char *path, unsigned which, str
 
 /* ---- devices ---- */
 
+/* A map of multipath's, or a partition of one: "mpath-3600…", "part2-mpath-3600…" is what multipathd and
+ * kpartx give it as its uuid in device-mapper. */
+static bool map_serial(const char *dir, char *id, size_t size, int *part)
+{
+	static const char map[] = "mpath-";
+	char uuid[256];
+	int used = 0;
+
+	if (!sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)))
+		return false;
+	if (sscanf(uuid, "part%d-%n", part, &used) != 1)
+		used = 0;
+	return starts_with(uuid + used, map) && sysfs_path(id, size, "%s", uuid + used + strlen(map));
+}
+
+/* Which LUN it is, or which file below a loop device: the kernel shows one for each way to it. What a disk
+ * says of itself counts only where it is a world wide name; serial numbers are unique for honest makers
+ * alone. A partition has its number behind it. */
+static void add_lun(dev_t dev, const char *spelling, struct buf *facts)
+{
+	char sysname[NAME_MAX + 1], dir[PATH_MAX], id[PATH_MAX], offset[32];
+	bool naa = false;
+	int part = 0;
+
+	if (!device_sysname(dev, sysname, sizeof(sysname)) || !sysfs_block("/sys", sysname, dir, &part))
+		return;
+	if (!map_serial(dir, id, sizeof(id), &part) &&
+	    !(link_scsi_serial("/sys", sysname, id, sizeof(id), &naa) == 0 && naa) &&
+	    !sysfs_attribute(dir, "loop/backing_file", id, sizeof(id)))
+		return;
+	if (!sysfs_attribute(dir, "loop/offset", offset, sizeof(offset)))
+		offset[0] = '\0';
+	buf_adds(facts, "lun=");
+	add_value(id, facts);
+	buf_printf(facts, ":%s:%d %s\n", offset, part, spelling);
+}
+
 void identity_number(dev_t dev, const char *spelling, struct buf *facts)
 {
 	buf_printf(facts, "dev=%u:%u %s\n", major(dev), minor(dev), spelling);
+	add_lun(dev, spelling, facts);
 }
 
 void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts)
@@ -356,7 +401,9 @@ bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 		return false;
 	}
 	identity_number(dev, spec, facts);
-	if (device_content_bounded(path, &content, NULL) == 0 && streq(content.usage, "filesystem") &&
+	/* The kernel takes all disks with one uuid for one btrfs. Of every other filesystem a snapshot or a
+	 * clone has the same one, and is another filesystem. */
+	if (device_content_bounded(path, &content, NULL) == 0 && streq(content.type, "btrfs") &&
 	    content.uuid[0])
 		add_lower("fsuuid", content.uuid, spec, facts);
 	if (where)

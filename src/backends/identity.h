@@ -4,8 +4,11 @@
  * people). Two pools with one fact in common are in each other's way.
  *
  *     dev=8:16 /dev/disk/by-id/x       a block device, by its number
- *     fsuuid=UUID /dev/sdb             the filesystem on it, which another path to the same disk shows as
- *     well
+ *     lun=3600…::0 /dev/sdb            the LUN behind it by its world wide name, or a loop device's file, and
+ *                                      the partition: another path to it shows them as well
+ *     fsuuid=UUID /dev/sdb             the btrfs on it, whose other disks have the same one; or what UUID=
+ *                                      names that is not there now
+ *     scsihost=3 SCSI host host3       a SCSI host of this boot, by its number
  *     partuuid=UUID PARTUUID=UUID      a partition that is not there now
  *     vg=UUID vg0                      a volume group
  *     place=8:1:/pools/a /srv/link     a directory by filesystem and path in it, whatever is mounted on it
@@ -45,12 +48,12 @@ int places_mount(const struct places *t, const char *path);
 enum { IDENTITY_PLACE = 1, IDENTITY_FILES = 2 };
 /* Append facts of a path: which is IDENTITY_PLACE, IDENTITY_FILES or both. */
 void identity_path(const struct places *t, const char *path, unsigned which, struct buf *facts);
-/* Append dev=…, by a device's number. */
+/* Append dev=… and lun=…, by a device's number. */
 void identity_number(dev_t dev, const char *spelling, struct buf *facts);
 /* Append files=…, for all files on a device. */
 void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);
-/* Append dev and fsuuid of a device, or partuuid. Reads the device. Is it there? `where` (or NULL) gets its
- * number then. One that is not there has the facts that its spelling tells (UUID=, PARTUUID=). */
+/* Append dev, lun and fsuuid of a device, or partuuid. Reads the device. Is it there? `where` (or NULL) gets
+ * its number then. One that is not there has the facts that its spelling tells (UUID=, PARTUUID=). */
 bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
 /* ---- same.c: two pools ---- */

@@ -6,17 +6,14 @@
  */
 #include "backends/luns.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <scsi/sg.h>
+#include <linux/fs.h>
 #include <stdio.h>
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include "backends/luns_inside.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -24,314 +21,10 @@
 #include "system/device.h"
 #include "system/links.h"
 #include "system/module.h"
-#include "system/uevent.h"
+#include "system/scsi.h"
 
-#define LUNS_LIMIT     16384       /* the kernel's own limit for one target is 16383 */
-#define WAIT_BLOCK     SECONDS(10) /* for a disk's block device after the bus reported it */
-#define WAIT_LINK      SECONDS(5)  /* for udev's link after that */
-#define INQUIRY_WITHIN SECONDS(5)
-#define SCAN_WITHIN    SECONDS(20)
-#define LOOK_WITHIN    SECONDS(6) /* with each; less where many are silent */
-
-enum { SCSI_DISK = 0, SCSI_ROM = 5 };
-
-struct lun {
-	unsigned host, bus, target;
-	unsigned long long lun;
-	char block[64]; /* "sda"; empty: no block device (yet) */
-	bool gone;      /* the target no longer has it */
-	char format[16];
-	char sick[160]; /* why it is not well, or "" */
-};
-
-struct lun_list {
-	struct lun *item;
-	size_t n, size, without_block;
-};
-
-/* ---- what the bus has reported ---- */
-
-static int lun_compare(const void *a, const void *b)
-{
-	const struct lun *x = a, *y = b;
-
-	if (x->bus != y->bus)
-		return x->bus < y->bus ? -1 : 1;
-	if (x->target != y->target)
-		return x->target < y->target ? -1 : 1;
-	return (x->lun > y->lun) - (x->lun < y->lun);
-}
-
-static void lun_block_device(const char *sys, const char *name, char *out, size_t size)
-{
-	char path[PATH_MAX];
-	struct dirent *entry;
-	DIR *d;
-
-	out[0] = '\0';
-	snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/block", sys, name);
-	d = opendir(path);
-	while (d && (entry = readdir(d)))
-		if (entry->d_name[0] != '.')
-			snprintf(out, size, "%.63s", entry->d_name);
-	if (d)
-		closedir(d);
-}
-
-static int lun_add(struct lun_list *l, const struct lun *lun)
-{
-	if (l->n == LUNS_LIMIT)
-		return -1;
-	if (l->n == l->size) {
-		size_t size = l->size ? 2 * l->size : 16;
-		struct lun *more = realloc(l->item, size * sizeof(*more));
-
-		if (!more)
-			return -1;
-		l->item = more;
-		l->size = size;
-	}
-	l->item[l->n++] = *lun;
-	l->without_block += !lun->block[0];
-	return 0;
-}
-
-/* A target may have a LUN that it connects nothing to (SPC-4, 6.6.2: the peripheral qualifier). The kernel
- * gives such a one no driver, ever. */
-static bool lun_is_connected(const char *sys, const char *name)
-{
-	enum { QUALIFIER = 0xe0 };
-	char path[PATH_MAX];
-	unsigned char inquiry = 0;
-	cleanup_close int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/inquiry", sys, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 || read(fd, &inquiry, 1) < 1 || !(inquiry & QUALIFIER);
-}
-
-/* All disks and roms of the host, sorted; other devices (enclosures, tapes, controllers) are no storage for
- * volumes. */
-static int luns_list(const char *sys, int host, struct lun_list *l, struct err *e)
-{
-	char path[PATH_MAX], text[16];
-	struct dirent *entry;
-	int result = 0;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "%s/bus/scsi/devices", sys);
-	d = opendir(path);
-	if (!d)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot list SCSI devices in %s", path);
-	l->n = l->without_block = 0;
-	while (result == 0 && (entry = readdir(d))) {
-		struct lun lun = { 0 };
-		int used = 0;
-
-		if (sscanf(entry->d_name, "%u:%u:%u:%llu%n", &lun.host, &lun.bus, &lun.target, &lun.lun,
-		           &used) != 4 ||
-		    entry->d_name[used] || (int)lun.host != host)
-			continue;
-		snprintf(path, sizeof(path), "%s/bus/scsi/devices/%.64s/type", sys, entry->d_name);
-		if (file_read_line(AT_FDCWD, path, text, sizeof(text)) < 1 ||
-		    (atoi(text) != SCSI_DISK && atoi(text) != SCSI_ROM) ||
-		    !lun_is_connected(sys, entry->d_name))
-			continue;
-		lun_block_device(sys, entry->d_name, lun.block, sizeof(lun.block));
-		if (lun_add(l, &lun) < 0)
-			result = err_set(e, ERR_LIMIT,
-			                 "cannot list the LUNs of host %d: more than %d, or out of memory",
-			                 host, LUNS_LIMIT);
-	}
-	closedir(d);
-	if (l->n)
-		qsort(l->item, l->n, sizeof(*l->item), lun_compare);
-	return result;
-}
-
-/* Throw away what is queued; what matters is only that something happened. */
-static void uevents_drain(int fd)
-{
-	char bytes[UEVENT_MAX];
-
-	ssize_t n;
-
-	do
-		n = read(fd, bytes, sizeof(bytes));
-	while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
-}
-
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* List, and list again at each uevent, until every disk has its block device. Those whose driver does not
- * come are not well. */
-static int luns_await(int host, struct op *op, struct lun_list *l, struct err *e)
-{
-	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_BLOCK);
-	/* Opened before the first look, or the event could pass between the two. */
-	cleanup_close int events = uevent_open(e);
-
-	if (events < 0)
-		return -1;
-	for (;;) {
-		struct pollfd p = { .fd = events, .events = POLLIN };
-
-		uevents_drain(events);
-		if (luns_list("/sys", host, l, e) < 0)
-			return -1;
-		if (!l->without_block || !clock_until(deadline))
-			return 0;
-		if (poll(&p, 1, clock_until(deadline)) < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot wait for the disks of host %d", host);
-	}
-}
-
-/* ---- stable links ---- */
-
-struct lun_link {
-	dev_t dev;
-	char *path;
-};
-
-struct link_list {
-	struct lun_link *item;
-	size_t n, size;
-};
-
-static int link_compare(const void *a, const void *b)
-{
-	const struct lun_link *x = a, *y = b;
-
-	if (x->dev != y->dev)
-		return x->dev < y->dev ? -1 : 1;
-	return strcmp(x->path, y->path);
-}
-
-static void links_free(struct link_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->item[i].path);
-	free(l->item);
-	*l = (struct link_list){ 0 };
-}
-
-static int link_add(struct link_list *l, dev_t dev, const char *dir, const char *name)
-{
-	size_t len = strlen(dir) + strlen(name) + 2;
-	char *path;
-
-	if (l->n == l->size) {
-		size_t size = l->size ? 2 * l->size : 64;
-		struct lun_link *more = realloc(l->item, size * sizeof(*more));
-
-		if (!more)
-			return -1;
-		l->item = more;
-		l->size = size;
-	}
-	path = malloc(len);
-	if (!path)
-		return -1;
-	snprintf(path, len, "%s/%s", dir, name);
-	l->item[l->n++] = (struct lun_link){ dev, path };
-	return 0;
-}
-
-/* The directory once, all its links to block devices, sorted by device and name. A directory that is not
- * there has none. */
-static int links_read(const char *dir, struct link_list *l, struct err *e)
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	int result = 0;
-
-	links_free(l);
-	if (!d)
-		return errno == ENOENT ? 0
-		                       : err_sys(e, errno, "cannot look for stable device names in %s", dir);
-	while (result == 0 && (entry = readdir(d))) {
-		struct stat st;
-
-		if (entry->d_name[0] == '.' || entry->d_type != DT_LNK ||
-		    fstatat(dirfd(d), entry->d_name, &st, 0) < 0 || !S_ISBLK(st.st_mode))
-			continue;
-		if (link_add(l, st.st_rdev, dir, entry->d_name) < 0)
-			result = err_set(e, ERR_NO_MEMORY, "cannot list %s: out of memory", dir);
-	}
-	closedir(d);
-	if (l->n)
-		qsort(l->item, l->n, sizeof(*l->item), link_compare);
-	return result;
-}
-
-/* The device's link in the directory that was read: the name that path_id would give if it is among them,
- * else the first. */
-static const char *link_of(const struct link_list *l, dev_t dev, const char *preferred)
-{
-	const char *first = NULL;
-
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->item[i].dev != dev)
-			continue;
-		if (streq(path_base(l->item[i].path), preferred))
-			return l->item[i].path;
-		if (!first)
-			first = l->item[i].path;
-	}
-	return first;
-}
-
-/* Has every LUN its link? */
-static bool links_complete(const struct link_list *links, const struct lun_list *luns)
-{
-	for (size_t i = 0; i < luns->n; i++) {
-		char node[sizeof("/dev/") + sizeof(luns->item[i].block)];
-		struct stat st;
-
-		snprintf(node, sizeof(node), "/dev/%s", luns->item[i].block);
-		if (luns->item[i].block[0] && stat(node, &st) == 0 && !link_of(links, st.st_rdev, ""))
-			return false;
-	}
-	return true;
-}
-
-/* Our own links are made here and now; udev's are waited for: inotify on the directory, or on the nearest one
- * above it that exists. */
-static int links_await(const char *dir, const struct lun_list *luns, struct op *op, struct link_list *links,
-                       struct err *e)
-{
-	uint64_t deadline = sooner(op->deadline, clock_ms() + WAIT_LINK);
-	cleanup_close int watch = -1;
-
-	for (size_t i = 0; op->own_devices && i < luns->n; i++) {
-		const struct lun *l = &luns->item[i];
-
-		if (l->block[0] &&
-		    (l->sick[0] ? device_links_unread : device_links)(l->block, op->run_dir, e) < 0)
-			return -1;
-	}
-	if (op->own_devices || !device_udevd_runs())
-		return links_read(dir, links, e);
-	watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (watch < 0)
-		return err_sys(e, errno, "cannot wait for links in %s", dir);
-	for (;;) {
-		struct pollfd p = { .fd = watch, .events = POLLIN };
-
-		if (inotify_add_watch(watch, dir, IN_CREATE | IN_MOVED_TO) < 0)
-			inotify_add_watch(watch, "/dev/disk", IN_CREATE | IN_MOVED_TO);
-		uevents_drain(watch);
-		if (links_read(dir, links, e) < 0)
-			return -1;
-		if (links_complete(links, luns) || !clock_until(deadline))
-			return 0;
-		if (poll(&p, 1, clock_until(deadline)) < 0 && errno != EINTR)
-			return err_sys(e, errno, "cannot wait for links in %s", dir);
-	}
-}
+#define SCAN_WITHIN SECONDS(20)
+#define LOOK_WITHIN SECONDS(6) /* with each; less where many are silent */
 
 /* ---- volumes ---- */
 
@@ -351,51 +44,62 @@ static const char *lun_format(const struct device_content *content)
 	return "unknown";
 }
 
-/* Sectors of 512 bytes, whatever the device's own are. */
-static uint64_t block_size(const char *block)
-{
-	char path[PATH_MAX], text[32];
-
-	snprintf(path, sizeof(path), "/sys/class/block/%s/size", block);
-	return file_read_line(AT_FDCWD, path, text, sizeof(text)) > 0 ? strtoull(text, NULL, 10) * 512 : 0;
-}
-
-/* Has the target taken it away? The kernel keeps the disk until somebody removes it by hand. Asked with
- * INQUIRY, which any LUN answers, also one that is not there: by its peripheral qualifier (SPC-4, 6.6.2).
- * Only that answer counts; silence and errors are what they were before. */
-static bool lun_is_gone(const char *node)
-{
-	enum { QUALIFIER = 0xe0, NO_SUCH_LUN = 0x60 };
-	unsigned char inquiry[6] = { 0x12, 0, 0, 0, 36, 0 }, answer[36] = { 0 }, sense[32];
-	struct sg_io_hdr h = { .interface_id = 'S',
-		               .dxfer_direction = SG_DXFER_FROM_DEV,
-		               .cmdp = inquiry,
-		               .cmd_len = sizeof(inquiry),
-		               .dxferp = answer,
-		               .dxfer_len = sizeof(answer),
-		               .sbp = sense,
-		               .mx_sb_len = sizeof(sense),
-		               .timeout = INQUIRY_WITHIN };
-	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	return fd >= 0 && ioctl(fd, (ioctl_request)SG_IO, &h) == 0 && h.status == 0 && h.host_status == 0 &&
-	       (answer[0] & QUALIFIER) == NO_SUCH_LUN;
-}
-
 /* What a process of its own asks a LUN. */
 struct lun_look {
-	bool gone;
+	bool gone, blank;
 	char format[16], sick[160];
 };
+
+enum { HEAD = 72 * 1024, TAIL = 64 * 1024 };
+_Static_assert(HEAD >= TAIL, "one buffer serves both");
+
+/* Nothing but zeros where everything that names what is on a disk has its place: its beginning, up to what
+ * btrfs and UFS write behind the first 64 KiB, and its end, where arrays keep their own. It spares a LUN that
+ * nobody has used yet fifty small reads. False too where it cannot be read. */
+static bool is_blank(int fd)
+{
+	static unsigned char bytes[HEAD];
+	uint64_t size = 0;
+
+	if (ioctl(fd, (ioctl_request)BLKGETSIZE64, &size) < 0 || size < HEAD)
+		return false;
+	for (int end = 0; end <= 1; end++) {
+		size_t n = end ? TAIL : HEAD;
+
+		if (pread(fd, bytes, n, end ? (off_t)(size - TAIL) : 0) != (ssize_t)n || bytes[0] ||
+		    memcmp(bytes, bytes + 1, n - 1) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The kernel keeps the size that it has read, even if the target says that it is another one by now, until
+ * somebody has it look again. That of a medium in a drive is the drive's business. False: it does not say. */
+static bool lun_measure(const char *node, int fd)
+{
+	const char *sysname = path_base(node);
+	uint64_t known = 0, now = starts_with(sysname, "sd") ? scsi_capacity(fd) : 0;
+	char path[PATH_MAX];
+
+	if (now && ioctl(fd, (ioctl_request)BLKGETSIZE64, &known) == 0 && now != known) {
+		snprintf(path, sizeof(path), "/sys/class/block/%s/device/rescan", sysname);
+		file_poke(AT_FDCWD, path, "1", NULL);
+	}
+	return now > 0;
+}
 
 static void look_at_lun(const char *node, void *arg)
 {
 	struct device_content content;
 	struct lun_look *l = arg;
 	struct err why = { 0 };
+	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	l->gone = lun_is_gone(node);
+	l->gone = fd >= 0 && !lun_measure(node, fd) && scsi_is_gone(fd);
 	if (l->gone)
+		return;
+	l->blank = fd >= 0 && is_blank(fd);
+	if (l->blank)
 		return;
 	if (device_content(node, &content, &why) == 0)
 		snprintf(l->format, sizeof(l->format), "%s", lun_format(&content));
@@ -403,14 +107,35 @@ static void look_at_lun(const char *node, void *arg)
 		snprintf(l->sick, sizeof(l->sick), "%.159s", why.message);
 }
 
-/* What the kernel says of the way to a LUN: "" if nothing is wrong with it. */
-static void lun_state(const char *block, char *out, size_t size)
+static void lun_name(const struct lun *lun, char *out, size_t size)
 {
-	char path[PATH_MAX];
+	snprintf(out, size, "unit:%u:%u:%llu", lun->bus, lun->target, lun->lun);
+}
 
-	snprintf(path, sizeof(path), "/sys/class/block/%s/device/state", block);
-	if (file_read_line(AT_FDCWD, path, out, size) < 1 || streq(out, "running"))
-		out[0] = '\0';
+/* What an event has asked for is a look at what has changed: a LUN that the last look found well, and that
+ * has the same size, is as it was. No event tells of its content anyway. */
+static bool lun_is_known(struct lun *lun, const struct op *op)
+{
+	char name[80], record[LINE_MAX_BYTES + 1];
+	const char *found = NULL;
+	struct volume v;
+	struct line l;
+	size_t len;
+	long i;
+
+	lun_name(lun, name, sizeof(name));
+	i = op->only && op->index ? volindex_by_name(op->index, name) : -1;
+	if (i >= 0)
+		found = volindex_record(op->index, (size_t)i, &len);
+	if (!found || len > sizeof(record))
+		return false;
+	memcpy(record, found, len);
+	if (line_parse_reply(record, len - 1, &l, NULL) < 0 || volume_from_record(&l, &v, NULL) < 0 ||
+	    v.problem || !v.format || v.capacity != lun_size(lun->block))
+		return false;
+	snprintf(lun->format, sizeof(lun->format), "%s", v.format);
+	lun->blank = v.allocation == 0;
+	return true;
 }
 
 /* Who is not asked now, because the answer is known, or nobody would wait for it in vain. */
@@ -440,6 +165,7 @@ static void luns_heard(struct lun_list *l, const size_t *which, const struct lun
 		struct lun *lun = &l->item[which[i]];
 
 		lun->gone = looks[i].gone;
+		lun->blank = looks[i].blank;
 		if (looks[i].format[0])
 			snprintf(lun->format, sizeof(lun->format), "%s", looks[i].format);
 		snprintf(lun->sick, sizeof(lun->sick), "%.159s",
@@ -463,7 +189,7 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 		struct lun *lun = &l->item[i];
 
 		snprintf(lun->format, sizeof(lun->format), "unknown");
-		if (!lun->block[0] || lun_stands_still(lun))
+		if (!lun->block[0] || lun_stands_still(lun) || lun_is_known(lun, op))
 			continue;
 		snprintf(nodes[n], sizeof(*nodes), "/dev/%s", lun->block);
 		names[n] = nodes[n];
@@ -496,13 +222,9 @@ static int luns_look(struct lun_list *l, struct op *op, struct err *e)
 static const char *lun_path(const char *target, const struct link_list *links, const struct lun *lun,
                             dev_t dev, const char *node)
 {
-	char by_path[600];
-
 	if (streq(target, "/dev"))
 		return node;
-	if (link_by_path("/sys", lun->block, by_path, sizeof(by_path)) < 0)
-		by_path[0] = '\0';
-	return link_of(links, dev, by_path);
+	return lun_link_of(links, dev, lun->by_path ? lun->by_path : "");
 }
 
 static void lun_unwell(const struct lun *lun, const char *why, struct luns_health *health)
@@ -519,12 +241,12 @@ static void lun_unwell(const struct lun *lun, const char *why, struct luns_healt
 static void lun_report(const char *target, const struct link_list *links, const struct lun *lun,
                        struct op *op, struct pool_sizes *sizes, struct luns_health *health)
 {
-	char name[80], node[80], serial[512], problem[320];
+	char name[80], node[80], problem[320];
 	struct volume v = { .name = name, .type = "block" };
 	const char *path;
 	struct stat st;
 
-	snprintf(name, sizeof(name), "unit:%u:%u:%llu", lun->bus, lun->target, lun->lun);
+	lun_name(lun, name, sizeof(name));
 	snprintf(node, sizeof(node), "/dev/%s", lun->block);
 	if (!lun->block[0] || stat(node, &st) < 0 || !S_ISBLK(st.st_mode)) {
 		health->n++;
@@ -550,12 +272,14 @@ static void lun_report(const char *target, const struct link_list *links, const 
 		lun_unwell(lun, lun->sick, health);
 	}
 	v.path = path ? path : node;
-	v.key = link_scsi_serial("/sys", lun->block, serial, sizeof(serial), NULL) == 0 ? serial : v.path;
+	v.key = lun->serial ? lun->serial : v.path;
 	v.format = lun->format;
-	v.capacity = v.allocation = v.physical = block_size(lun->block);
+	v.capacity = v.physical = lun_size(lun->block);
+	v.allocation = lun->blank ? 0 : v.capacity;
 	volume_from_stat(&v, &st);
 	sizes->capacity += v.capacity;
 	sizes->allocation += v.allocation;
+	sizes->available += v.capacity - v.allocation;
 	op->on_volume(op, &v);
 }
 
@@ -574,12 +298,13 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	result = luns_await(host, op, &luns, e);
 	if (result == 0)
 		result = luns_look(&luns, op, e);
+	luns_name(&luns);
 	if (result == 0)
-		result = links_await(target, &luns, op, &links, e);
+		result = lun_links_await(target, &luns, op, &links, e);
 	for (size_t i = 0; result == 0 && i < luns.n; i++)
 		lun_report(target, &links, &luns.item[i], op, sizes, health);
-	links_free(&links);
-	free(luns.item);
+	lun_links_free(&links);
+	luns_free(&luns);
 	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot list the LUNs of pool \"%s\"", d->name) : 0;
 }
 
@@ -591,7 +316,7 @@ int luns_settle(int host, struct op *op, struct err *e)
 	for (size_t i = 0; result == 0 && op->own_devices && i < luns.n; i++)
 		if (luns.item[i].block[0])
 			result = device_links_unread(luns.item[i].block, op->run_dir, e);
-	free(luns.item);
+	luns_free(&luns);
 	return result;
 }
 
@@ -608,9 +333,9 @@ int luns_ground(int host, struct buf *words, struct err *e)
 			continue;
 		lun_state(l->block, state, sizeof(state));
 		buf_printf(words, " %s=%u:%u:%llu:%llx%s", l->block, l->bus, l->target, l->lun,
-		           (unsigned long long)block_size(l->block), state);
+		           (unsigned long long)lun_size(l->block), state);
 	}
-	free(luns.item);
+	luns_free(&luns);
 	return result;
 }
 
@@ -643,7 +368,7 @@ void luns_wake(int host)
 		snprintf(w.path, sizeof(w.path), "/sys/class/block/%s/device/state", luns.item[i].block);
 		device_ask(node, wake, &w, sizeof(w), NULL);
 	}
-	free(luns.item);
+	luns_free(&luns);
 }
 
 bool luns_in_use(int host, struct err *e)
@@ -660,7 +385,7 @@ bool luns_in_use(int host, struct err *e)
 			err_set(e, ERR_BUSY, "LUN %llu (%s) is %s", luns.item[i].lun, luns.item[i].block,
 			        buf_str(&who));
 	}
-	free(luns.item);
+	luns_free(&luns);
 	return used;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A SCSI host's LUNs as volumes: shared by iscsi (and later scsi).
+ * A SCSI host's LUNs as volumes: shared by iscsi and scsi.
  */
 #ifndef POOLINIT_BACKENDS_LUNS_H
 #define POOLINIT_BACKENDS_LUNS_H
@@ -17,7 +17,8 @@ struct luns_health {
 /* Report every disk and rom of SCSI host `host` as a volume "unit:B:T:L" with its stable name under the
  * definition's target path; waits, by uevent, until the disks that the bus has reported have their block
  * devices. Each is read by a process that may hang: one that does not answer, or cannot be read, is reported
- * with its problem, and counted in *health. *sizes is filled from nothing. ERR_LIMIT, or what was not to be
+ * with its problem, and counted in *health. *sizes is filled from nothing: a LUN that holds
+ * something is allocated as a whole, one that holds nothing is available. ERR_LIMIT, or what was not to be
  * had of the machine itself. */
 int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes,
                  struct luns_health *health, struct err *e);

@@ -46,8 +46,10 @@ int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 /* clang-format off */
 static const struct kind { const char *key; const char *differ, *same; } kinds[] = {
 	{ "dev=",      "%s and %s are the same device",                "both are on device %s" },
+	{ "lun=",      "%s and %s are two paths to the same disk",     "both are on the disk %s" },
+	{ "scsihost=", "%s and %s are the same SCSI host",             "both have %s" },
 	{ "partuuid=", "%s and %s are the same partition",             "both are on %s" },
-	{ "fsuuid=",   "%s and %s hold the same filesystem, by its uuid", "both are on the filesystem %s" },
+	{ "fsuuid=",   "%s and %s are disks of the same filesystem", "both are on the filesystem %s" },
 	{ "vg=",       "%s and %s are the same volume group",          "both are volume group %s" },
 	{ "place=",    "%s and %s are the same directory",             "both have the target %s" },
 	{ "files=",    "%s and %s hold the same files",                "both have the files at %s" },

@@ -143,18 +143,29 @@ static void expire(struct loop *l)
 
 /* ---- running ---- */
 
-/* Call each watch of a round. A callback may withdraw others of the same round: those are NULL by then. */
-static void deliver(struct loop *l, struct loop_batch *b)
+/* Call those watches of a round that can (first) or cannot write. A callback may withdraw others of the same
+ * round: those are NULL by then, as is who has been called. */
+static void call_watches(struct loop_batch *b, bool first)
 {
-	b->outer = l->batch;
-	l->batch = b;
 	for (int i = 0; i < b->len; i++) {
 		struct watch *w = b->events[i].data.ptr;
 		uint32_t events = b->events[i].events;
 
-		if (w && w->events) /* withdrawn, or asking for nothing by now */
+		if (!w || !!(events & EPOLLOUT) != first)
+			continue;
+		b->events[i].data.ptr = NULL;
+		if (w->events) /* else it asks for nothing by now */
 			w->on_event(w, events);
 	}
+}
+
+/* Who can write has something to say, mostly an answer that somebody waits for: it goes before all else. */
+static void deliver(struct loop *l, struct loop_batch *b)
+{
+	b->outer = l->batch;
+	l->batch = b;
+	call_watches(b, true);
+	call_watches(b, false);
 	l->batch = b->outer;
 }
 

@@ -201,6 +201,11 @@ uint64_t memory_watch(void)
 	return last;
 }
 
+void memory_watched(uint64_t since)
+{
+	last = since;
+}
+
 bool memory_took(pid_t pid, const char *name, int status, uint64_t since)
 {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && last &&

@@ -29,6 +29,8 @@ void memory_keep(void);
 /* Processes that end from now on may be asked about. Returns what stands for now, or for a moment of the
  * last second; children inherit it as the last one. */
 uint64_t memory_watch(void);
+/* In a child that was forked before: this is the last one from now on. */
+void memory_watched(uint64_t since);
 /* Was it the kernel that ended the process, because memory ran out? pid: 0 if it is not known, like that of a
  * tool in a namespace; name: as the kernel knows it, by which it is told from others where our numbers are
  * not the kernel's; or NULL. status: of waitpid(2). since: of memory_watch() before it was started; 0: the

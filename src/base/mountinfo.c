@@ -164,6 +164,11 @@ void mountinfo_forget(void)
 	buf_free(&kept.text);
 }
 
+bool mountinfo_keeps(int fd)
+{
+	return keeps() && kept.fd >= 0 && kept.fd == fd;
+}
+
 static bool is_as_before(void)
 {
 	struct pollfd p = { .fd = kept.fd, .events = POLLPRI };

@@ -586,20 +586,28 @@ int spawn_service(const char *const *argv, const char *const *env, int out_fd, p
 /* A child that was killed, until it is reaped. It is looked at by the clock: a pidfd would be one more
  * descriptor, and may be what there was none of. */
 struct forgotten {
+	struct forgotten *next;
 	struct loop *loop;
 	struct timer timer;
 	pid_t pid;
 	unsigned looks;
 };
 
+/* All of them. One that is left when the loop ends is nobody's, and is not lost. */
+static struct forgotten *all_forgotten;
+
 static void look_for_end(struct timer *t)
 {
-	struct forgotten *f = t->owner;
+	struct forgotten *f = t->owner, **at = &all_forgotten;
 
-	if (waitpid(f->pid, NULL, WNOHANG) == 0)
+	if (waitpid(f->pid, NULL, WNOHANG) == 0) {
 		loop_arm(f->loop, t, clock_ms() + (f->looks++ < SELDOM / FORGOTTEN ? FORGOTTEN : SELDOM));
-	else
-		free(f);
+		return;
+	}
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	free(f);
 }
 
 void spawn_forget(struct loop *l, pid_t pid)
@@ -609,6 +617,10 @@ void spawn_forget(struct loop *l, pid_t pid)
 	kill(pid, SIGKILL);
 	if (!f)
 		return; /* it stays a zombie */
-	*f = (struct forgotten){ .loop = l, .pid = pid, .timer = { .on_expiry = look_for_end, .owner = f } };
+	*f = (struct forgotten){ .next = all_forgotten,
+		                 .loop = l,
+		                 .pid = pid,
+		                 .timer = { .on_expiry = look_for_end, .owner = f } };
+	all_forgotten = f;
 	look_for_end(&f->timer);
 }

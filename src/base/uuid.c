@@ -13,7 +13,7 @@
 #include "base/contract.h"
 #include "base/util.h"
 
-bool uuid_parse(const char *text, struct uuid *u)
+bool uuid_read(const char *text, struct uuid *u)
 {
 	demand_or(text && u, false);
 

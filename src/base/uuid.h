@@ -15,8 +15,9 @@ struct uuid {
 _Static_assert(UUID_TEXT == 2 * sizeof(struct uuid) + 4 + 1, "two digits a byte, four dashes, a NUL");
 
 /* Read a UUID, in either case. Leading and trailing white space, and '-' or ' ' between byte pairs, are
- * allowed; 32 hex digits exactly. False: it is none, and *u is untouched. */
-bool uuid_parse(const char *text, struct uuid *u);
+ * allowed; 32 hex digits exactly. False: it is none, and *u is untouched. (libuuid has a function uuid_parse
+ * of its own, which libfdisk calls.) */
+bool uuid_read(const char *text, struct uuid *u);
 /* "8-4-4-4-12", lower case. Returns out. */
 char *uuid_print(const struct uuid *u, char out[UUID_TEXT]);
 /* Make a random one, version 4 (RFC 4122 section 4.4), from getrandom(2). Never waits: early in a boot it is

@@ -544,6 +544,9 @@ static void take_event(struct devices *d, const struct uevent *u)
 	bool block = u->subsystem && streq(u->subsystem, "block") && u->devpath;
 
 	supervisor_uevent(d->sup, u);
+	/* A pool may wait for a SCSI host that has no disk yet. */
+	if (u->subsystem && streq(u->subsystem, "scsi_host") && u->devpath)
+		supervisor_device_event(d->sup, base_name(u->devpath));
 	if (!d->own) {
 		if (block)
 			supervisor_device_event(d->sup, base_name(u->devpath));

@@ -146,7 +146,7 @@ static void on_phase(struct listener *l, struct pool *p, enum phase from)
 	struct init *i = l->owner;
 
 	(void)from;
-	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_NETWORK && i->core.network)
+	if (p->phase == PHASE_WAITING && p->reason.class == ERR_WAIT_NETWORK && i->core.network)
 		network_needed(i->core.network);
 }
 

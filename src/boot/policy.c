@@ -24,14 +24,14 @@ static bool policy_requires(const struct policy *policy, const struct pool *p)
 	for (size_t i = 0; i < policy->nrequire; i++)
 		if (streq(policy->require[i], p->name))
 			return true;
-	return p->boot.require == 1;
+	return p->def.boot.require == 1;
 }
 
 /* A pool's own timeout, or everybody's, counted from when boot began. A sum that would overflow is "never".
  */
 static uint64_t deadline_of(const struct policy *policy, const struct pool *p)
 {
-	uint64_t timeout = p->boot.timeout_ms ? p->boot.timeout_ms : policy->timeout;
+	uint64_t timeout = p->def.boot.timeout_ms ? p->def.boot.timeout_ms : policy->timeout;
 
 	return timeout > NEVER - policy->began ? NEVER : policy->began + timeout;
 }
@@ -42,7 +42,7 @@ static uint64_t last_progress(const struct policy *policy, const struct pool *po
 	uint64_t last = policy->began;
 
 	for (const struct pool *p = pools; p; p = p->next) {
-		if (p->want_active && p->times.wanted > last)
+		if (p->want.active && p->times.wanted > last)
 			last = p->times.wanted;
 		if (is_usable(p) && p->times.active > last)
 			last = p->times.active;
@@ -113,7 +113,7 @@ static bool is_final(const struct pool *p)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(may_change); i++)
-		if (p->reason_class == may_change[i])
+		if (p->reason.class == may_change[i])
 			return false;
 	return p->phase == PHASE_FAILED;
 }
@@ -126,16 +126,17 @@ static void judge_required(struct verdict *v, const struct policy *policy, const
 	if (!is_final(p) && now < deadline)
 		pending(v, deadline);
 	else
-		missing(v, policy, p->boot.onfail);
+		missing(v, policy, p->def.boot.onfail);
 }
 
 /* On its way at this moment, for the first time or after an event: its outcome is worth waiting for, however
  * slow the machine. One that is only tried again is not. */
 static bool is_moving(const struct pool *p)
 {
-	if (p->phase == PHASE_WAITING && !p->due)
-		return p->waits_for && starts_with(p->waits_for, "service=");
-	return p->due || p->phase == PHASE_CHECKING || (p->phase == PHASE_STARTING && p->attempts == 0);
+	if (p->phase == PHASE_WAITING && !p->tries.due)
+		return p->reason.waits_for && starts_with(p->reason.waits_for, "service=");
+	return p->tries.due || p->phase == PHASE_CHECKING ||
+	       (p->phase == PHASE_STARTING && p->tries.attempts == 0);
 }
 
 void policy_judge(const struct policy *policy, const struct pool *pools, bool read, uint64_t now,
@@ -148,19 +149,19 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 	bool moving = false;
 
 	for (const struct pool *p = pools; p; p = p->next)
-		moving |= p->want_active && is_moving(p);
+		moving |= p->want.active && is_moving(p);
 	*v = (struct verdict){ .done = true, .look_again = NEVER, .action = ONFAIL_CONTINUE };
 	if (!read && now < deadline)
 		pending(v, deadline);
 	for (const struct pool *p = pools; p; p = p->next) {
-		v->wanted += p->want_active;
-		v->active += p->want_active && is_usable(p);
+		v->wanted += p->want.active;
+		v->active += p->want.active && is_usable(p);
 		if (is_usable(p))
 			continue;
 		if (policy_requires(policy, p))
 			judge_required(v, policy, p, now);
 		/* Nobody requires it: worth waiting for only while something moves, and a little longer. */
-		else if (p->want_active && p->phase != PHASE_FAILED && now < deadline &&
+		else if (p->want.active && p->phase != PHASE_FAILED && now < deadline &&
 		         (moving || now < settled))
 			pending(v, moving || settled > deadline ? deadline : settled);
 	}
@@ -174,11 +175,12 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 /* Why it is not there: its reason, else what it waits for, else how far it is. */
 static void add_pool_reason(struct buf *out, const struct pool *p)
 {
-	const char *reason = p->waits_for && *p->waits_for ? p->waits_for : phase_word(p->phase);
+	const char *reason = p->reason.waits_for && *p->reason.waits_for ? p->reason.waits_for
+	                                                                 : phase_word(p->phase);
 	size_t len;
 
-	if (p->reason && *p->reason)
-		reason = p->reason;
+	if (p->reason.text && *p->reason.text)
+		reason = p->reason.text;
 	len = strlen(reason);
 	buf_printf(out, " (%.*s%s)", REASON_BYTES, reason, len > REASON_BYTES ? "…" : "");
 }
@@ -203,7 +205,7 @@ static void add_pools(const struct policy *policy, const struct pool *pools, con
 	bool first = true;
 
 	for (const struct pool *p = pools; p; p = p->next) {
-		if ((!p->want_active && !policy_requires(policy, p)) ||
+		if ((!p->want.active && !policy_requires(policy, p)) ||
 		    !streq_null(phase_trouble(p->phase), word))
 			continue;
 		buf_printf(out, "%s%s%s%s", first ? ", " : "", first ? word : "", first ? ": " : ", ",
@@ -227,7 +229,7 @@ void policy_line(const struct policy *policy, const struct pool *pools, uint64_t
 	if (v.wanted && v.active == v.wanted)
 		until = last_progress(policy, pools);
 	for (const struct pool *p = pools; p; p = p->next)
-		active += p->want_active && p->phase == PHASE_ACTIVE;
+		active += p->want.active && p->phase == PHASE_ACTIVE;
 	buf_printf(out, "pools %zu/%zu active in %llu ms", active, v.wanted,
 	           (unsigned long long)(until - policy->began));
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -253,6 +255,6 @@ const char *policy_state(const struct policy *policy, const struct pool *pools, 
 	if (v.missing)
 		return "failed";
 	for (const struct pool *p = pools; p; p = p->next)
-		problems |= p->want_active && p->phase == PHASE_DEGRADED;
+		problems |= p->want.active && p->phase == PHASE_DEGRADED;
 	return problems || v.active < v.wanted ? "degraded" : "ready";
 }

@@ -52,15 +52,16 @@ void call_index(struct call *c, const struct pool *p)
 {
 	demand_or(pool_has_index(p) && !sending_is_on(&c->files), );
 
-	const int fds[] = { p->index_base.fd, p->index_over.fd };
-	size_t most = 2 * p->index.over.n + 1; /* each change ends a run of the base, and may be one itself */
+	const int fds[] = { p->volumes.base.fd, p->volumes.over.fd };
+	size_t most = 2 * p->volumes.index.over.n +
+	              1; /* each change ends a run of the base, and may be one itself */
 	cleanup_free struct file_part *parts = malloc(most * sizeof(*parts));
 	struct volindex_walk walk = { 0 };
 	struct volindex_run run;
 	size_t n = 0;
 
 	c->records.failed |= !parts;
-	while (parts && n < most && volindex_run(&p->index, &walk, &run))
+	while (parts && n < most && volindex_run(&p->volumes.index, &walk, &run))
 		parts[n++] = (struct file_part){ run.over, run.offset, run.len };
 	if (n)
 		peer_codec(c->peer)->records_files(c, fds, parts, n);

@@ -90,6 +90,8 @@ struct pool_type_info {
 	 * pool format types") */
 	const char *const *formats;
 	const char *const *volume_formats; /* likewise */
+	/* of a type that has no formats in libvirt: those that mean something here; none is the default */
+	const char *const *own_formats;
 };
 
 /* What all pools of a type have in common. Never NULL; static storage. t is one of the fourteen: a word that
@@ -176,6 +178,11 @@ struct pool_boot {
 	enum onfail onfail;
 };
 
+/* <fill xmlns="urn:poolinit:fill:1">80 95</fill>: how full what fills up unseen (thin pools, snapshots) may
+ * be before there is a warning, and another one. */
+#define POOL_FILL_NS    "urn:poolinit:fill:1"
+#define POOL_FILL_MARKS 2
+
 /* One definition. The arena has one owner: a copy of the struct is good only where the original is
  * forgotten. */
 struct pool_def {
@@ -194,6 +201,8 @@ struct pool_def {
 		size_t nhosts;
 		const struct pool_device *devices;
 		size_t ndevices;
+		/* of the live pool: what is free on its disk, "START-END START-END"; printed, never read */
+		const char *free_extents;
 		const char *dir;
 		struct pool_adapter adapter;
 		const char *initiator;
@@ -214,6 +223,7 @@ struct pool_def {
 	const struct pool_option *rbd_options;
 	size_t nrbd_options;
 	struct pool_boot boot;
+	unsigned fill_marks[POOL_FILL_MARKS]; /* per cent; 0: not given */
 };
 
 /* Free the definition with all its texts. It is empty then: freeing it again is harmless, and so is freeing

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/line.h"
@@ -58,8 +59,11 @@ struct op {
 	enum pool_state state; /* this: check is not asked */
 	char why[400];         /* check, refresh: why it is not active, or not wholly; a clause; or "" */
 	char warning[240];     /* check: what is wrong though it is active, a sentence; or "" */
-	const char *detail;    /* check: what the last one has put in `detail`, or NULL */
-	bool aborted;          /* check: of an ext4 filesystem, the journal */
+	char fill[400]; /* check, refresh: how full they are that fill up unseen, "tp0 data=41.27%"; or "" */
+	const char *detail; /* check: what the last one has put in `detail`, or NULL */
+	bool aborted;       /* check: of an ext4 filesystem, the journal */
+	/* refresh, out: what is free on a disk, "START-END START-END", in bytes; freed by who gave it */
+	struct buf free_extents;
 	/* in and out: what may not be tried again, as it brought down who tried, until it has changed; or
 	 * "" */
 	char avoid[120];
@@ -79,6 +83,8 @@ struct op {
 	/* A server has several addresses, and this one is about to be used, or has answered: the next start
 	 * begins with it. May be NULL. */
 	void (*on_address)(struct op *op, const char *address, bool answered);
+	/* build: the name of the active pool that lists a volume of this path, or NULL: none does. */
+	const char *(*volume_owner)(struct op *op, const char *path);
 };
 
 /* Sizes of an active pool in bytes, and owner and mode of its target directory (has_perms is false if it has

@@ -24,13 +24,31 @@ static const char *yes_no_word(int value)
 	return value ? "yes" : "no";
 }
 
+/* The pieces of a disk that are free, as the live pool has them. */
+static void print_free_extents(const char *extents, struct buf *out)
+{
+	for (const char *p = extents; *p; p += strspn(p, " ")) {
+		int start = (int)strcspn(p, "-"), end = (int)strcspn(p, " ");
+
+		buf_printf(out, "      <freeExtent start='%.*s' end='%.*s'/>\n", start, p, end - start - 1,
+		           p + start + 1);
+		p += end;
+	}
+}
+
 static void print_source_devices(const struct pool_def *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		buf_adds(out, "    <device");
 		print_attribute(out, "path", d->source.devices[i].path);
 		print_attribute(out, "part_separator", yes_no_word(d->source.devices[i].part_separator));
-		buf_adds(out, "/>\n");
+		if (i > 0 || !d->source.free_extents) {
+			buf_adds(out, "/>\n");
+			continue;
+		}
+		buf_adds(out, ">\n");
+		print_free_extents(d->source.free_extents, out);
+		buf_adds(out, "    </device>\n");
 	}
 }
 
@@ -186,5 +204,8 @@ void pool_print(const struct pool_def *d, struct buf *out)
 	print_option_list("fs", "mount_opts", d->mount_options, d->nmount_options, out);
 	print_option_list("rbd", "config_opts", d->rbd_options, d->nrbd_options, out);
 	print_boot(&d->boot, out);
+	if (d->fill_marks[0])
+		buf_printf(out, "  <fill xmlns='" POOL_FILL_NS "'>%u %u</fill>\n", d->fill_marks[0],
+		           d->fill_marks[1]);
 	buf_adds(out, "</pool>\n");
 }

@@ -75,7 +75,7 @@ static int read_uuid(struct reading *r, const xmlNode *root)
 	r->d->uuid_given = text != NULL;
 	if (!text)
 		uuid_make(&r->d->uuid);
-	else if (!uuid_parse(text, &r->d->uuid))
+	else if (!uuid_read(text, &r->d->uuid))
 		return refuse(r, node, "\"%.60s\" is not a UUID", text);
 	return 0;
 }
@@ -248,6 +248,23 @@ static int read_boot(struct reading *r, const xmlNode *root)
 	return 0;
 }
 
+/* <fill xmlns="urn:poolinit:fill:1">: ours, too. */
+static int read_fill(struct reading *r, const xmlNode *root)
+{
+	const xmlNode *node = xml_child_ns(root, "fill", POOL_FILL_NS);
+	const char *text = xml_text(r->a, node);
+	unsigned *marks = r->d->fill_marks;
+	char end;
+
+	if (!node)
+		return 0;
+	if (!text || sscanf(text, "%3u %3u %c", &marks[0], &marks[1], &end) != 2 || !marks[0] ||
+	    marks[0] > marks[1] || marks[1] > 100)
+		return refuse(r, node, "<fill> is two marks in per cent, the lower first, not \"%.40s\"",
+		              text ? text : "");
+	return 0;
+}
+
 /* ---- the whole ---- */
 
 /* Everything, in the order that the parts need. Memory that ran out shows at the end, in the arena. */
@@ -258,7 +275,7 @@ static int read_pool(struct reading *r, const xmlNode *root)
 	if (read_pool_type(r, root) < 0 || read_pool_source(r, xml_child(root, "source")) < 0 ||
 	    read_pool_name(r, root) < 0 || read_uuid(r, root) < 0 || read_pool_features(r, root) < 0 ||
 	    read_refresh(r, root) < 0 || complete_source(r, root) < 0 || read_pool_target(r, root) < 0 ||
-	    read_all_options(r, root) < 0 || read_boot(r, root) < 0)
+	    read_all_options(r, root) < 0 || read_boot(r, root) < 0 || read_fill(r, root) < 0)
 		return -1;
 	if (r->a->failed)
 		return err_set(r->e, ERR_NO_MEMORY, "cannot read %s: out of memory", r->source);

@@ -288,25 +288,26 @@ static int read_auth(struct reading *r, const xmlNode *source)
 
 /* ---- <format>, <protocol> ---- */
 
-/* A type without formats takes any word, and keeps none. The list's own word is kept, which is static:
- * whoever compares formats may compare pointers with it. */
+/* A type without formats takes any word, and keeps none but its own. The list's own word is kept, which is
+ * static: whoever compares formats may compare pointers with it. */
 static int read_source_format(struct reading *r, const xmlNode *source)
 {
 	const struct pool_type_info *info = pool_type_info(r->d->type);
 	const xmlNode *node = xml_child(source, "format");
 	const char *word = xml_attr(r->a, node, "type");
+	const char *const *known = info->formats ? info->formats : info->own_formats;
 
-	if (!info->formats)
-		return 0;
-	if (!word) {
+	if (!word && info->formats)
 		r->d->source.format = info->formats[0];
+	if (!word || !known)
 		return 0;
-	}
-	for (const char *const *f = info->formats; *f; f++)
+	for (const char *const *f = known; *f; f++)
 		if (streq(*f, word)) {
 			r->d->source.format = *f;
 			return 0;
 		}
+	if (!info->formats)
+		return 0;
 	return refuse(r, node, "unknown format \"%.40s\" for a pool of type %s", word, info->word);
 }
 
@@ -322,7 +323,7 @@ static int read_protocol(struct reading *r, const xmlNode *source)
 		return -1;
 	if (!r->d->source.protocol)
 		return 0;
-	if (format && format != info->formats[0] && format != info->formats[1])
+	if (format && info->formats && format != info->formats[0] && format != info->formats[1])
 		return refuse(r, node, "a protocol version cannot be given for format %s", format);
 	if (strchr(r->d->source.protocol, ','))
 		return refuse(r, node, "protocol version \"%.40s\" contains a comma", r->d->source.protocol);

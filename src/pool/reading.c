@@ -145,7 +145,7 @@ int read_secret_reference(struct reading *r, const xmlNode *node, struct volume_
 		return refuse(r, node, "the secret of <%s> has neither uuid nor usage", of);
 	if (uuid && out->usage)
 		return refuse(r, node, "the secret of <%s> has both uuid and usage; only one can count", of);
-	if (uuid && !uuid_parse(uuid, &out->uuid))
+	if (uuid && !uuid_read(uuid, &out->uuid))
 		return refuse(r, node, "the secret's uuid \"%.60s\" is not a UUID", uuid);
 	return 0;
 }

@@ -63,8 +63,9 @@ static const struct pool_type_info types[POOL_TYPES] = {
 	},
 	[POOL_SCSI] = {
 		.word = "scsi", .fields = FIELD_ADAPTER, .required = FIELD_ADAPTER, .key = "scsi:%a",
+		.stands_on = ON_DEVICES,
 	},
-	[POOL_MPATH] = { .word = "mpath", .key = "mpath:" },
+	[POOL_MPATH] = { .word = "mpath", .key = "mpath:", .own_formats = WORDS("auto") },
 	[POOL_RBD] = {
 		.word = "rbd", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_RBD_OPTIONS,
 		.required = FIELD_HOST | FIELD_NAME,

@@ -17,6 +17,10 @@
 
 #define VOLUME_XML_LIMIT (1024 * 1024)
 
+/* Our own namespace in a volume's document; libvirt ignores what is in it. A name, not an address to
+ * fetch. */
+#define VOLUME_LAYOUT_NS "urn:poolinit:layout:1"
+
 /* A secret that an <encryption> names: by uuid or by usage. */
 struct volume_secret {
 	const char *type; /* "passphrase" */
@@ -49,8 +53,10 @@ struct volume_def {
 	const char *key;               /* as the document has it: printed, and nothing else */
 	uint64_t capacity, allocation; /* bytes; allocation is the capacity where the document has none */
 	bool has_capacity, has_allocation;
-	const char *path;   /* likewise: the pool decides where a volume goes */
-	const char *format; /* NULL where the pool type has no volume formats */
+	const char *path;         /* likewise: the pool decides where a volume goes */
+	const char *format;       /* NULL where the pool type has no volume formats */
+	const char *other_format; /* where the type has none, what the document says all the same */
+	const char *layout;       /* of a logical volume, "thin pool=tp0"; the pool type's own words */
 	struct pool_perms perms;
 	struct volume_encryption encryption;
 	const char *compat;
@@ -83,6 +89,8 @@ void volume_def_print(const struct volume_def *d, struct buf *out);
 /* Append it for handing a definition on: read again, it is the same in every field. libvirt's form has no
  * <nocow/>, and has sizes and formats that were not given. */
 void volume_def_print_as_given(const struct volume_def *d, struct buf *out);
+/* Append <layout>; nothing where it is NULL. */
+void volume_layout_print(const char *layout, struct buf *out);
 /* Free the definition with all its texts. It is empty then: freeing it again is harmless. */
 void volume_def_free(struct volume_def *d);
 #define cleanup_volume_def __attribute__((cleanup(volume_def_free)))

@@ -103,6 +103,11 @@ static void record(const struct volume *v, const struct trim *trim, struct buf *
 	if (v->extended_l2)
 		line_str(out, "extended-l2", "yes");
 	line_str(out, "devices", trim->below ? NULL : v->devices);
+	if (v->extent_end) {
+		line_num(out, "extent-start", v->extent_start);
+		line_num(out, "extent-end", v->extent_end);
+	}
+	line_str(out, "paths", trim->below ? NULL : v->paths);
 	line_str(out, "problem", trim->problem);
 	line_end(out);
 }
@@ -116,7 +121,7 @@ void volume_record(const struct volume *v, struct buf *out)
 	static const char long_backing[] = "the name of its backing file is too long to be shown",
 			  long_other[] = "what it lies on is too long to be shown";
 	const bool same = v->key && v->path && streq(v->key, v->path);
-	const char *other = v->data_file || v->devices ? long_other : v->problem;
+	const char *other = v->data_file || v->devices || v->paths ? long_other : v->problem;
 	const struct trim trims[] = {
 		{ .problem = v->problem },
 		{ .key = same, .problem = v->problem },
@@ -223,6 +228,7 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 		.encryption = line_get(l, "encryption"),
 		.compat = line_get(l, "compat"),
 		.devices = line_get(l, "devices"),
+		.paths = line_get(l, "paths"),
 		.problem = line_get(l, "problem"),
 		.lazy_refcounts = line_has(l, "lazy-refcounts"),
 		.extended_l2 = line_has(l, "extended-l2"),
@@ -232,6 +238,7 @@ int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 		return err_set(e, ERR_INTERNAL, "a volume record lacks its name, type or size");
 	if (!take_u64(l, "capacity", &v->capacity) || !take_u64(l, "allocation", &v->allocation) ||
 	    !take_u64(l, "physical", &v->physical) || !take_u64(l, "cluster-size", &v->cluster_size) ||
+	    !take_u64(l, "extent-start", &v->extent_start) || !take_u64(l, "extent-end", &v->extent_end) ||
 	    !take_file(l, v))
 		return err_set(e, ERR_INTERNAL, "the record of volume \"%.200s\" holds a number that is none",
 		               v->name);

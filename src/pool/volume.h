@@ -39,8 +39,10 @@ struct volume {
 	const char *compat;
 	uint64_t cluster_size;
 	bool lazy_refcounts, extended_l2;
-	const char *problem; /* what is wrong with it; such a volume is listed all the same */
-	const char *devices; /* space-separated source devices (logical, disk) or NULL */
+	const char *problem;               /* what is wrong with it; such a volume is listed all the same */
+	const char *paths;                 /* of a multipath device: "sda=active sdb=failed"; or NULL */
+	const char *devices;               /* space-separated source devices (logical, disk) or NULL */
+	uint64_t extent_start, extent_end; /* of a partition: where on its disk, in bytes; 0, 0: not told */
 };
 
 /* Append "- name=… type=… path=… key=… capacity=… …" and a line end. Keys are fixed (docs/PROTOCOL); absent

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "pool/image/image.h"
 #include "pool/printing.h"
+#include "pool/xml.h"
 #include "pool/voldef.h"
 
 /* Sizes are always printed in bytes, as libvirt does, whatever unit the document had. */
@@ -24,9 +25,11 @@ static void size_element(struct buf *out, const char *name, uint64_t bytes)
 /* ---- what only a volume that is there has ---- */
 
 /* <source> of a volume is what libvirt prints for logical and disk pools: the devices on which it lies.
- * Where its extents begin and end is not known here, so that none are printed. */
-static void print_extent_devices(const char *devices, struct buf *out)
+ * Where its extents begin and end is known of partitions only. */
+static void print_extent_devices(const struct volume *v, struct buf *out)
 {
+	const char *devices = v->devices;
+
 	if (!devices)
 		return;
 	buf_adds(out, "  <source>\n");
@@ -37,7 +40,11 @@ static void print_extent_devices(const char *devices, struct buf *out)
 		snprintf(path, sizeof(path), "%.*s", (int)n, p);
 		buf_adds(out, "    <device");
 		print_attribute(out, "path", path);
-		buf_adds(out, ">\n    </device>\n");
+		buf_adds(out, ">\n");
+		if (v->extent_end)
+			buf_printf(out, "      <extent start='%" PRIu64 "' end='%" PRIu64 "'/>\n",
+			           v->extent_start, v->extent_end);
+		buf_adds(out, "    </device>\n");
 		p += n;
 	}
 	buf_adds(out, "  </source>\n");
@@ -127,6 +134,15 @@ static void print_features(const struct volume_def *d, struct buf *out)
 	buf_adds(out, "    </features>\n");
 }
 
+void volume_layout_print(const char *layout, struct buf *out)
+{
+	if (!layout)
+		return;
+	buf_adds(out, "    <layout xmlns='" VOLUME_LAYOUT_NS "'>");
+	xml_escape(out, layout);
+	buf_adds(out, "</layout>\n");
+}
+
 /* How a definition is printed: as libvirt does it, with what it has for granted and without <nocow/>, or so
  * that reading gives the same again. */
 enum form { CANONICAL, AS_GIVEN };
@@ -138,7 +154,8 @@ static void print_volume_target(const struct volume_def *d, enum form form, cons
 {
 	buf_adds(out, "  <target>\n");
 	print_text(out, "    ", "path", d->path);
-	print_empty(out, "    ", "format", "type", d->format);
+	print_empty(out, "    ", "format", "type",
+	            form == AS_GIVEN && d->other_format ? d->other_format : d->format);
 	print_permissions(out, &d->perms);
 	if (live)
 		print_times(live, out);
@@ -149,6 +166,8 @@ static void print_volume_target(const struct volume_def *d, enum form form, cons
 	if (d->cluster_size)
 		buf_printf(out, "    <clusterSize unit='B'>%" PRIu64 "</clusterSize>\n", d->cluster_size);
 	print_features(d, out);
+	if (form == AS_GIVEN)
+		volume_layout_print(d->layout, out);
 	buf_adds(out, "  </target>\n");
 }
 
@@ -177,7 +196,7 @@ static void print_volume(const struct volume_def *d, enum form form, const struc
 	print_text(out, "  ", "name", d->name);
 	print_text(out, "  ", "key", d->key);
 	if (live)
-		print_extent_devices(live->devices, out);
+		print_extent_devices(live, out);
 	if (form == CANONICAL || d->has_capacity)
 		size_element(out, "capacity", d->capacity);
 	if (form == CANONICAL || d->has_allocation)

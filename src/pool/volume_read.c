@@ -263,6 +263,22 @@ static int read_volume_features(struct reading *r, struct volume_def *d, const x
 
 /* ---- the whole ---- */
 
+/* <layout xmlns="urn:poolinit:layout:1">: how it lies on the storage. Where a volume has a format that says
+ * it all. */
+static int read_layout(struct reading *r, struct volume_def *d, const xmlNode *target,
+                       const struct pool_def *pool)
+{
+	const xmlNode *node = xml_child_ns(target, "layout", VOLUME_LAYOUT_NS);
+
+	d->layout = xml_text(r->a, node);
+	if (d->layout && !check_text(d->layout))
+		return refuse(r, node, "<layout> holds control characters");
+	if (d->layout && pool_type_info(pool->type)->volume_formats)
+		return refuse(r, node, "a volume of a pool of type %s has no <layout>",
+		              pool_type_word(pool->type));
+	return 0;
+}
+
 /* <target>: where the volume is, how it is stored, and who may use it. */
 static int read_volume_target(struct reading *r, struct volume_def *d, const xmlNode *target,
                               const struct pool_def *pool)
@@ -270,10 +286,12 @@ static int read_volume_target(struct reading *r, struct volume_def *d, const xml
 	if (read_child(r, target, "path", &d->path) < 0 ||
 	    read_volume_format(r, target, pool, &d->format) < 0 ||
 	    read_permissions(r, target, &d->perms) < 0 || read_encryption(r, &d->encryption, target) < 0 ||
-	    read_compat(r, d, target) < 0)
+	    read_compat(r, d, target) < 0 || read_layout(r, d, target, pool) < 0)
 		return -1;
 	if (!d->format)
 		d->format = default_format(pool);
+	if (!d->format && read_attr(r, xml_child(target, "format"), "type", &d->other_format) < 0)
+		return -1;
 	d->nocow = xml_child(target, "nocow") != NULL;
 	if (read_size(r, target, "clusterSize", &d->cluster_size) < 0)
 		return -1;

@@ -41,6 +41,8 @@ static const char *const numbers[] = {
 	"group",
 	"inode",
 	"cluster-size",
+	"extent-start",
+	"extent-end",
 	"lost",
 	"payload",
 	"job",

@@ -129,6 +129,7 @@ static int print_pool_info(const struct page *p)
 	page_line(p, &a, "Reason:", line_get(&l, "reason"));
 	page_line(p, &a, "Waits for:", line_get(&l, "waits"));
 	page_line(p, &a, "Warning:", line_get(&l, "warning"));
+	page_line(p, &a, "Fill:", line_get(&l, "fill"));
 	page_end(p);
 	arena_free(&a);
 	return 0;
@@ -186,6 +187,7 @@ static int print_vol_info(const struct page *p)
 		say_size(p, &l, "Physical:", line_has(&l, "physical") ? "physical" : "allocation", " bytes");
 	else
 		say_size(p, &l, "Allocation:", "allocation", " bytes");
+	page_line(p, &a, "Paths:", line_get(&l, "paths"));
 	page_line(p, &a, "Problem:", line_get(&l, "problem"));
 	page_end(p);
 	arena_free(&a);
@@ -207,6 +209,7 @@ static int print_vol_lookup(const struct page *p)
 	page_line(p, &a, "Type:", line_get(&l, "type"));
 	say_size(p, &l, "Capacity:", "capacity", " bytes");
 	say_size(p, &l, "Allocation:", "allocation", " bytes");
+	page_line(p, &a, "Paths:", line_get(&l, "paths"));
 	page_line(p, &a, "Problem:", line_get(&l, "problem"));
 	page_end(p);
 	arena_free(&a);

@@ -69,19 +69,20 @@ struct event_ring {
 struct step {
 	bool want;
 	enum phase phase;
-	bool on_event; /* only when something happened since the last look (p->again) */
+	bool on_event; /* only when something happened since the last look (p->tries.again) */
 	void (*act)(struct pool *p);
 };
 
 /* Whom the rooms call that lie above the caller: a table of supervisor.c's. */
 struct upward {
 	const struct step *steps; /* the state machine; the last one has no act */
-	timer_fn *on_pool_clock;  /* p->retry has expired */
+	timer_fn *on_pool_clock;  /* p->tries.retry has expired */
 	void (*on_pool_gone)(struct pool *p);
 	void (*on_kick)(struct supervisor *s);        /* events may help requests, too */
 	void (*on_source_over)(struct supervisor *s); /* the reader of one has ended, or has gone */
 	void (*advance)(struct supervisor *s);        /* something was read: is it time to go on? */
 	void (*step_shutdown)(struct supervisor *s);  /* something has ended that it may wait for */
+	void (*on_worker_over)(struct supervisor *s); /* one has ended, or will at once */
 };
 
 #define MILESTONES    12
@@ -104,6 +105,7 @@ struct supervisor {
 	struct left_out *left_out;
 	struct worker *workers;
 	struct document_reader *reader; /* of documents (requests/documents.c); or NULL */
+	struct waiting *waiting;        /* the worker that waits (work/waiting.c); or NULL */
 	struct listener *listeners;
 	struct waiter *waits; /* pool_wait() */
 	struct event_ring ring;
@@ -117,6 +119,7 @@ struct supervisor {
 	struct request *changing[SUBJECTS]; /* those that change something now, or NULL */
 	struct volume_job *jobs;            /* on volumes, under way, oldest first */
 	uint64_t last_job;                  /* the number of the newest */
+	uint64_t last_index;                /* of all pools: the number of the newest */
 	struct timer changer;               /* begins the next change of definitions */
 	void (*on_settled)(void *arg);      /* NULL: nobody asked, or told already */
 	void *settled_arg;

@@ -70,7 +70,7 @@ struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct 
 	struct pool *p = pool_by_name(s, name_or_uuid);
 	struct uuid u;
 
-	if (!p && uuid_parse(name_or_uuid, &u))
+	if (!p && uuid_read(name_or_uuid, &u))
 		p = pool_by_uuid(s, &u);
 	if (!p)
 		err_set(e, ERR_NO_POOL,
@@ -79,8 +79,13 @@ struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct 
 	return p;
 }
 
+bool phase_is_active(enum phase phase)
+{
+	return phase == PHASE_ACTIVE || phase == PHASE_DEGRADED || phase == PHASE_HUNG ||
+	       phase == PHASE_STOPPING;
+}
+
 bool pool_is_active(const struct pool *p)
 {
-	return p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED || p->phase == PHASE_HUNG ||
-	       p->phase == PHASE_STOPPING;
+	return phase_is_active(p->phase);
 }

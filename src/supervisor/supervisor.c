@@ -18,6 +18,7 @@
 #include "supervisor/requests/documents.h"
 #include "supervisor/requests/requests.h"
 #include "supervisor/steps/steps.h"
+#include "supervisor/work/waiting.h"
 #include "system/device.h"
 
 #define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */
@@ -101,6 +102,7 @@ static const struct upward upward = {
 	.on_source_over = on_source_over,
 	.advance = supervisor_advance,
 	.step_shutdown = shutdown_step,
+	.on_worker_over = waiting_expect,
 };
 
 static void on_shutdown_deadline(struct timer *t);
@@ -147,6 +149,7 @@ void supervisor_free(struct supervisor *s)
 	/* workers first: none of what they call back is there afterwards */
 	while (s->workers)
 		worker_drop(s->workers);
+	waiting_free(s);
 	documents_free(s);
 	requests_free(s);
 	volume_jobs_free(s);
@@ -185,7 +188,9 @@ bool supervisor_owns(const struct supervisor *s, pid_t pid)
 	for (const struct worker *w = s->workers; w; w = w->next)
 		if (w->pid == pid)
 			return true;
-	for (size_t i = 0; !documents_own(s, pid); i++) {
+	if (documents_own(s, pid) || waiting_own(s, pid))
+		return true;
+	for (size_t i = 0;; i++) {
 		struct service_view v;
 
 		if (!service_at(s, i, &v))
@@ -193,7 +198,6 @@ bool supervisor_owns(const struct supervisor *s, pid_t pid)
 		if (v.pid == pid)
 			return true;
 	}
-	return true;
 }
 
 /* ---- what is wanted ---- */
@@ -224,14 +228,14 @@ static void judge(struct supervisor *s)
 {
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;
-		if (p->judged)
+		if (p->want.judged)
 			continue;
-		p->judged = true;
-		if (!p->recalled && supervisor_autostarts(&s->options, p->name, p->autostart))
+		p->want.judged = true;
+		if (!p->want.recalled && supervisor_autostarts(&s->options, p->name, p->def.autostart))
 			pool_want(p, true);
-		else if (p->want_active)
+		else if (p->want.active)
 			p->times.wanted = clock_ms();
-		p->due = true;
+		p->tries.due = true;
 		loop_arm(s->loop, &s->starter, 0);
 	}
 }
@@ -258,11 +262,13 @@ static void on_starter(struct timer *t)
 		loop_arm(s->loop, &s->starter, clock_ms() + 10);
 		return;
 	}
-	while (p && !p->due)
+	while (p && !p->tries.due)
 		p = p->next;
-	if (!p)
+	if (!p) {
+		waiting_expect(s); /* the steps may have begun no operation, after which it would be */
 		return;
-	p->due = false;
+	}
+	p->tries.due = false;
 	loop_arm(s->loop, &s->starter, 0);
 	pool_step(p);
 }
@@ -304,6 +310,7 @@ static void supervisor_advance(struct supervisor *s)
 		return;
 	s->moving = true;
 	judge(s);
+	waiting_expect(s);
 }
 
 void supervisor_when_settled(struct supervisor *s, void (*fn)(void *arg), void *arg)
@@ -329,9 +336,9 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 	pools_kick(s, "device", sysname);
 	degraded_kick(s);
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->want_active && sysname && p->phase == PHASE_FAILED && p->waits_for &&
-		    streq(path_base(p->waits_for), sysname)) {
-			p->again = p->due = true; /* what a disk holds may be another thing now */
+		if (p->want.active && sysname && p->phase == PHASE_FAILED && p->reason.waits_for &&
+		    streq(path_base(p->reason.waits_for), sysname)) {
+			p->tries.again = p->tries.due = true; /* what a disk holds may be another thing now */
 			loop_arm(s->loop, &s->starter, 0);
 		}
 }
@@ -358,7 +365,7 @@ static void finish_shutdown(struct supervisor *s)
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (pool_is_active(p))
 			log_warn(LF_POOL, "%s: not stopped: %s", p->name,
-			         p->reason ? p->reason : phase_word(p->phase));
+			         p->reason.text ? p->reason.text : phase_word(p->phase));
 	state_clear(s);
 	s->shutdown.done = NULL;
 	if (done)
@@ -379,7 +386,8 @@ static void shutdown_step(struct supervisor *s)
 	if (!s->shutdown.on || !s->shutdown.done)
 		return;
 	for (const struct pool *p = s->pools; p; p = p->next)
-		busy |= p->worker || p->jobs || (p->phase == PHASE_STOPPING && !p->stop_failed);
+		busy |= p->work.worker || p->work.jobs ||
+		        (p->phase == PHASE_STOPPING && !p->tries.stop_failed);
 	if (busy)
 		return;
 	services_stop(s);
@@ -405,9 +413,9 @@ void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(v
 	for (struct pool *p = s->pools, *next; p; p = next) {
 		next = p->next;
 		pool_want(p, false);
-		p->stop_failed = false;
-		if (p->worker && p->phase != PHASE_STOPPING)
-			worker_cancel(p->worker);
+		p->tries.stop_failed = false;
+		if (p->work.worker && p->phase != PHASE_STOPPING)
+			worker_cancel(p->work.worker);
 		else
 			pool_step(p);
 	}

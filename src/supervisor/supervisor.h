@@ -28,12 +28,12 @@
 enum phase {
 	PHASE_INACTIVE,
 	PHASE_CHECKING, /* taken over from an earlier supervisor: looking whether it is active */
-	PHASE_WAITING,  /* for pool->waits_for: a device, the network, a service */
+	PHASE_WAITING,  /* for reason.waits_for: a device, the network, a service */
 	PHASE_STARTING,
 	PHASE_ACTIVE,
 	PHASE_DEGRADED,
 	PHASE_HUNG,     /* active, but the storage below does not answer */
-	PHASE_RETRYING, /* a temporary failure; tried again at pool->retry.deadline or at an event */
+	PHASE_RETRYING, /* a temporary failure; tried again at tries.retry.deadline or at an event */
 	PHASE_FAILED,   /* a permanent failure; pool-start tries again */
 	PHASE_STOPPING,
 	PHASES
@@ -85,14 +85,9 @@ struct pool_times {
 	uint64_t defined, wanted, first_start, last_start, active, stopped;
 };
 
-/* A pool, and all that the supervisor knows of it. The floors above read its fields; only the supervisor
- * writes them. */
-struct pool {
-	struct supervisor *sup;
-	struct pool *next; /* by name */
-	char *name;
-	struct uuid uuid;
-	enum pool_type type;
+/* What a pool is to be: its definition, as far as the supervisor knows its inside, and where it came from.
+ * Changed by config/ (registry.c, changing.c). */
+struct pool_definition {
 	char *target;               /* or NULL */
 	char *source_key;           /* pool_source_key(); "" where it never conflicts */
 	char *xml;                  /* canonical form of the definition in use */
@@ -106,87 +101,129 @@ struct pool {
 	/* autostart was changed over the socket, and its mark could not be: what the directory says does not
 	 * hold until the next boot */
 	bool marked_here;
+	/* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
+	bool live;
+	/* so it seems until an earlier supervisor's pool has been looked at: xml is what it was started with,
+	 * before it was defined anew */
+	bool outdated;
 	struct pool_boot boot;
+};
 
-	bool judged;   /* autostart has been applied to it */
-	bool due;      /* its step comes when it is its turn */
-	bool unsaved;  /* its state could not be noted in run_dir */
-	bool recalled; /* what was wanted of it is known from an earlier supervisor */
-	bool want_active;
-	enum phase phase;
-	enum err_class reason_class;
-	char *reason;    /* why it is not active, one sentence; or NULL */
-	char *said;      /* the reason that was logged last: one that is only repeated is not news */
+/* What is wanted of a pool, and has been asked for and not begun. Changed by requests/, boot's policy, and
+ * the steps that answer. */
+struct pool_wishes {
+	bool judged;          /* autostart has been applied to it */
+	bool recalled;        /* what was wanted of it is known from an earlier supervisor */
+	bool active;          /* it is to be up */
+	bool build;           /* the next start builds first, */
+	unsigned build_flags; /* with these enum build_flags */
+	bool refresh;
+	bool revive;              /* the next refresh stops it if only a new start can bring it back */
+	uint64_t timeout;         /* asked for with the start or stop to come; 0: the usual one */
+	uint64_t refresh_timeout; /* the same for the refresh to come */
+};
+
+/* What there is to say of the phase. Changed by steps/phases.c and those who have something to say. */
+struct pool_reason {
+	enum err_class class;
+	char *text;      /* why it is not active, one sentence; or NULL */
+	char *said;      /* the one that was logged last: one that is only repeated is not news */
 	char *warning;   /* what is wrong with it though it is active, one sentence; or NULL */
+	char *fill;      /* how full they are that fill up unseen (struct op); or NULL */
 	char *waits_for; /* "device=…", "network", "server=…", "service=iscsid"; or NULL */
-	char *detail;    /* what identifies the active instance: "mount=35"; or NULL */
+};
+
+/* What is known of its present life, from the start to the stop: its workers have told it. Changed by
+ * steps/. */
+struct pool_life {
+	char *detail; /* what identifies the active instance: "mount=35"; or NULL */
 	/* the devices that carry it now (backend.h), or NULL: events of the kernel's do not concern it */
 	char *ground;
 	char *identity; /* what it stands on since it was started (backends/identity.h), or NULL */
 	char *place;    /* which directory its target was when it was started (backends/target.h), or NULL */
 	char *address;  /* of the several that its server has, the one that the last start used; or NULL */
 	bool address_answered; /* and it did */
+	char *avoid;           /* what its backend had better not try again (backend.h); or NULL */
 	/* the number of the mount through which its target was seen at the last look (mounts.c), or 0 */
 	int seen;
-	/* xml was given by pool-create over the definition that is kept, which is next_xml until the stop */
-	bool live;
-	/* so it seems until an earlier supervisor's pool has been looked at: xml is what it was started with,
-	 * before it was defined anew */
-	bool outdated;
+	/* a start that failed, or was cut off, may have left parts of it behind: they go when it is given
+	 * up */
+	bool begun;
+	bool fresh; /* started, and not refreshed yet: those who asked for the start are answered after it */
+};
+
+/* The operation under way, and what it has found so far. Changed by steps/; the jobs are requests/'. */
+struct pool_work {
+	struct worker *worker; /* the one operation under way, or NULL */
+	unsigned jobs;         /* operations on its volumes under way */
+	unsigned stuck;        /* abandoned workers that are still there */
+	enum phase was;        /* when the stop began */
+	char *lost; /* the stop under way: what was written last is not all on the disk, and why; or NULL */
+	bool updating;         /* the refresh looks at some names only */
+	bool unchanged;        /* it found the index right as it is */
+	bool reviving;         /* it stops the pool if only a new start can bring it back, */
+	bool revived;          /* and has done so: the new start follows at once */
+	enum pool_state found; /* by the check or refresh under way, */
+	char *found_why;       /* and why it is not active, or not wholly; or NULL */
+	int fresh_index;       /* what the refresh under way writes, or -1 */
+};
+
+/* When it is looked at again, and what has been tried. Changed by steps/ and news/kick.c. */
+struct pool_tries {
+	bool due;          /* its step comes when it is its turn */
 	unsigned attempts; /* failed starts in a row */
 	struct timer retry;
-	struct worker *worker;   /* the one operation under way, or NULL */
-	unsigned jobs;           /* operations on its volumes under way */
-	struct touches *touches; /* names to look at again (touch.c), or NULL */
-	struct waiter *lookers;  /* who asked for names that the refresh under way looks at */
-	bool updating;           /* it looks at some names only */
-	bool unchanged;          /* it found the index right as it is */
-	int watch;               /* inotify's number for its directory (watch.c), or 0 */
-	uint64_t errors;         /* the number of its filesystem, whose errors are heard of, or 0 */
-	unsigned stuck;          /* abandoned workers that are still there */
-	bool again;              /* something changed: look again */
+	bool again; /* something changed: look again */
 	/* " vda vdb ": all that has happened since it last looked for its device are events of these; "*":
 	 * something else */
 	char *news;
 	unsigned came; /* events that came while it was being started: bits of the table in news/kick.c */
-	/* a start that failed, or was cut off, may have left parts of it behind: they go when it is given
-	 * up */
-	bool begun;
-	bool doubted; /* storage has refused something: looked at once more, when p->retry expires */
-	bool stale;   /* the last refresh failed: tried again on a slow clock */
-	bool fresh; /* started, and not refreshed yet: those who asked for the start are answered after it */
-	bool refresh_wanted;
-	bool revive_asked;        /* the next refresh stops it if only a new start can bring it back, */
-	bool reviving;            /* as the one under way does, */
-	bool revived;             /* it has done so: the new start follows at once */
-	uint64_t revive_at;       /* or one from this clock_ms() on */
-	bool build_wanted;        /* the next start builds first, */
-	unsigned build_flags;     /* with these enum build_flags */
-	uint64_t stop_tried;      /* clock_ms() of a stop that has failed since it was started, or 0 */
-	unsigned losses;          /* how often it has ended in a row, though nobody stopped it here */
-	bool stop_failed;         /* the last stop did; at shutdown: again when another pool has stopped */
-	uint64_t timeout;         /* asked for with the start or stop to come; 0: the usual one */
-	uint64_t refresh_timeout; /* the same for the refresh to come */
+	bool doubted;  /* storage has refused something: looked at once more, when tries.retry expires */
+	bool stale;    /* the last refresh failed: tried again on a slow clock */
+	uint64_t look_pause; /* ms to the next look at one that is degraded; 0: it is not */
+	uint64_t revive_at;  /* a refresh from this clock_ms() on may revive it */
+	uint64_t stop_tried; /* clock_ms() of a stop that has failed since it was started, or 0 */
+	bool stop_failed;    /* the last stop did; at shutdown: again when another pool has stopped */
+	unsigned losses;     /* how often it has ended in a row, though nobody stopped it here */
+};
 
-	enum phase was; /* when the stop began */
-	char *avoid;    /* what its backend had better not try again (backend.h); or NULL */
-	char *lost; /* the stop under way: what was written last is not all on the disk, and why; or NULL */
-	enum pool_state found; /* by the check or refresh under way, */
-	char *found_why;       /* and why it is not active, or not wholly; or NULL */
-	int fresh_index;       /* what the refresh under way writes, or -1 */
-
+/* Its volumes, as the last refresh found them, and what tells that they have changed. Changed by index/. */
+struct pool_volumes {
 	struct pool_sizes sizes;
-	/* the volumes (pool/volindex.h): a memfd, or -1, mapped read-only; and the one that is laid over it
-	 */
+	char *free_extents; /* what is free on a disk (operation.h), or NULL */
+	/* pool/volindex.h: a memfd, or -1, mapped read-only; and the one that is laid over it */
 	struct index_file {
 		int fd;
 		const char *map;
 		size_t size;
-	} index_base, index_over;
+	} base, over;
 	struct volindex index; /* of both */
-	uint64_t index_number; /* another one whenever the index is */
-	uint64_t nvolumes;
-	uint64_t refreshed; /* clock_ms() of the index */
+	uint64_t number;       /* another one whenever the index is, and no other pool's */
+	uint64_t count;
+	uint64_t refreshed;      /* clock_ms() of the index */
+	struct touches *touches; /* names to look at again (touch.c), or NULL */
+	struct waiter *lookers;  /* who asked for names that the refresh under way looks at */
+	int watch;               /* inotify's number for its directory (watch.c), or 0 */
+	uint64_t errors;         /* the number of its filesystem, whose errors are heard of, or 0 */
+};
+
+/* A pool, and all that the supervisor knows of it. The floors above read its fields; only the supervisor
+ * writes them. */
+struct pool {
+	struct supervisor *sup;
+	struct pool *next; /* by name */
+	char *name;
+	struct uuid uuid;
+	enum pool_type type;
+	struct pool_definition def;
+	struct pool_wishes want;
+	enum phase phase; /* changed by pool_enter() alone */
+	struct pool_reason reason;
+	bool unsaved; /* its state could not be noted in run_dir */
+	struct pool_life life;
+	struct pool_work work;
+	struct pool_tries tries;
+	struct pool_volumes volumes;
 	struct pool_times times;
 	struct waiter *waiters; /* start, stop, refresh: told at the end of the operation, */
 	/* and these at the end of the refresh that is under way: those who ask meanwhile want the next one */
@@ -318,7 +355,8 @@ struct pool *pool_by_name(struct supervisor *s, const char *name);
 struct pool *pool_by_uuid(struct supervisor *s, const struct uuid *u);
 /* A pool as people name it; a name goes before a uuid. NULL: ERR_NO_POOL. */
 struct pool *pool_lookup(struct supervisor *s, const char *name_or_uuid, struct err *e);
-/* Is its storage in use: active, degraded, hung, stopping? */
+/* Is a pool's storage in use: active, degraded, hung, stopping? */
+bool phase_is_active(enum phase phase);
 bool pool_is_active(const struct pool *p);
 
 /* What people ask of pools. Each returns 0: w->done will be called (never before the return); or negative:
@@ -388,7 +426,7 @@ int pool_need_index(const struct pool *p, struct err *e);
 const char *volume_find(const struct pool *p, const char *name, size_t *len);
 /* The same by name, path or key, in one pool (p) or in all (p NULL); *found is the pool that has it. What has
  * a '/' in it is no name. NULL: ERR_NO_VOLUME, ERR_STATE (pool not active), ERR_BUSY (not read yet). */
-const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
+const char *volume_lookup(const struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e);
 
 /* ---- operations on volumes: jobs (volume_jobs.c) ---- */

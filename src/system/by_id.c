@@ -12,6 +12,7 @@
 #include <linux/hdreg.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include "base/contract.h"
 #include "base/file.h"
@@ -224,12 +225,22 @@ static bool usb_identity(struct link_names *n, char *out, size_t size)
 	return false;
 }
 
+/* A drive on an ATA port has its maker's name where a disk has "ATA". udev asks those of SPC-4 and later. */
+static bool may_be_ata(const char *device, const char *vendor)
+{
+	char level[16];
+
+	return starts_with(vendor, "ATA") ||
+	       (sysfs_attribute_is(device, "type", "5") &&
+	        sysfs_attribute(device, "scsi_level", level, sizeof(level)) && atoi(level) >= 6);
+}
+
 /* udev's order: a USB device by USB's serial number, since bridges invent SCSI ones; an ATA disk by what ATA
  * says; all others by SCSI's page 0x83. */
 static void names_scsi(struct link_names *n)
 {
 	char serial[512], vendor[32] = "", device[PATH_MAX];
-	bool naa;
+	bool naa, ata = false;
 
 	if (!sysfs_path(device, sizeof(device), "%s/device", n->dir))
 		return;
@@ -238,11 +249,13 @@ static void names_scsi(struct link_names *n)
 		link_name_add(n, "disk/by-id/usb-%s%s", serial, n->part);
 		return;
 	}
-	if (starts_with(vendor, "ATA") && ata_identity(n, serial, sizeof(serial)))
+	if (may_be_ata(device, vendor) && ata_identity(n, serial, sizeof(serial))) {
 		link_name_add(n, "disk/by-id/ata-%s%s", serial, n->part);
+		ata = true;
+	}
 	if (link_scsi_serial(n->roots->sys, n->sysname, serial, sizeof(serial), &naa) < 0)
 		return;
-	if (!starts_with(vendor, "ATA"))
+	if (!ata && !starts_with(vendor, "ATA"))
 		link_name_add(n, "disk/by-id/scsi-%s%s", serial, n->part);
 	if (naa)
 		link_name_add(n, "disk/by-id/wwn-0x%s%s", serial + 1, n->part);

@@ -24,6 +24,7 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "system/multipath.h"
 #include "system/sysfs.h"
 
 /* ---- what sysfs knows ---- */
@@ -251,7 +252,7 @@ static bool is_searchable(const char *sysname, dev_t *dev)
 	if (file_read_line(dir, "dev", text, sizeof(text)) <= 0 || sscanf(text, "%u:%u", &a, &b) != 2)
 		return false;
 	*dev = makedev(a, b);
-	return !has_holder(sysname);
+	return !has_holder(sysname) && !multipath_is_path("/sys", sysname);
 }
 
 int device_each(device_each_fn *fn, void *arg, struct err *e)
@@ -436,7 +437,7 @@ static int find_tag(const char *spec, const struct tag *t, char *path, size_t si
 /* A path is taken as it is: whoever wrote it has chosen one of the device's names. */
 static int find_path(const char *spec, char *path, size_t size, dev_t *dev, struct err *e)
 {
-	char waits_for[sizeof(e->waits_for)];
+	char waits_for[sizeof(e->waits_for)], sysname[NAME_MAX + 1];
 	struct stat st;
 
 	snprintf(waits_for, sizeof(waits_for), "device=%s", spec);
@@ -447,6 +448,14 @@ static int find_path(const char *spec, char *path, size_t size, dev_t *dev, stru
 	}
 	if (!S_ISBLK(st.st_mode))
 		return err_set(e, ERR_WRONG_FORMAT, "%s is not a block device", spec);
+	if (multipath_map_of(st.st_rdev, dev))
+		return device_node(*dev, path, size) == 0
+		               ? 0
+		               : err_wait(e, ERR_WAIT_DEVICE, waits_for,
+		                          "%s is a path of a multipath map that has no node", spec);
+	if (device_sysname(st.st_rdev, sysname, sizeof(sysname)) && multipath_is_path("/sys", sysname))
+		return err_wait(e, ERR_WAIT_DEVICE, waits_for,
+		                "%s is a path of a LUN whose multipath map is not there now", spec);
 	if ((size_t)snprintf(path, size, "%s", spec) >= size)
 		return err_set(e, ERR_INVALID, "the device path is longer than %zu bytes", size - 1);
 	*dev = st.st_rdev;
@@ -495,6 +504,16 @@ int device_find(const char *spec, char *path, size_t size, dev_t *dev, struct er
 	return find_path(spec, path, size, dev, e);
 }
 
+/* Does the path lead to the device, or to one that is a path of it? */
+static bool is_way_to(const char *spec, dev_t dev)
+{
+	struct stat st;
+	dev_t map;
+
+	return is_node_of(spec, dev) || (stat(spec, &st) == 0 && S_ISBLK(st.st_mode) &&
+	                                 multipath_map_of(st.st_rdev, &map) && map == dev);
+}
+
 int device_matches(const char *spec, dev_t dev)
 {
 	demand_or(spec, -1);
@@ -504,7 +523,7 @@ int device_matches(const char *spec, dev_t dev)
 	struct signature found;
 
 	if (!t)
-		return is_node_of(spec, dev) || access(spec, F_OK) == 0 ? is_node_of(spec, dev) : -1;
+		return access(spec, F_OK) == 0 ? is_way_to(spec, dev) : -1;
 	if (device_sysname(dev, sysname, sizeof(sysname)) && device_stalled("/sys", sysname))
 		return 1;
 	return device_node(dev, path, sizeof(path)) == 0

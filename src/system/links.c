@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "system/device.h"
+#include "system/multipath.h"
 #include "system/signature.h"
 #include "system/sysfs.h"
 
@@ -109,13 +110,31 @@ static bool dm_private(const struct link_names *n)
 	       strlen(uuid) > strlen("LVM-") + 64;
 }
 
+/* Does what it stands on answer? A multipath map needs one of its paths, anything else all that is below it.
+ */
+static bool stalls_below(const char *sys, const char *dir)
+{
+	char slaves[PATH_MAX], uuid[160];
+	bool one_will_do = sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) && starts_with(uuid, "mpath-");
+	DIR *d = sysfs_path(slaves, sizeof(slaves), "%s/slaves", dir) ? opendir(slaves) : NULL;
+	const struct dirent *entry;
+	size_t below = 0, stalled = 0;
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		below++;
+		stalled += device_stalled(sys, entry->d_name);
+	}
+	if (d)
+		closedir(d);
+	return one_will_do ? below && stalled == below : stalled > 0;
+}
+
 bool device_stalled(const char *sys, const char *sysname)
 {
-	char dir[PATH_MAX], slaves[PATH_MAX], state[64];
-	struct dirent *entry;
-	bool stalled;
+	char dir[PATH_MAX], state[64];
 	int part;
-	DIR *d;
 
 	if (!sysfs_block(sys, sysname, dir, &part))
 		return false;
@@ -124,13 +143,20 @@ bool device_stalled(const char *sys, const char *sysname)
 	if (sysfs_attribute(dir, "device/state", state, sizeof(state)) && !streq(state, "running") &&
 	    !streq(state, "live"))
 		return true;
-	stalled = false;
-	d = sysfs_path(slaves, sizeof(slaves), "%s/slaves", dir) ? opendir(slaves) : NULL;
-	while (d && !stalled && (entry = readdir(d)))
-		stalled = entry->d_name[0] != '.' && device_stalled(sys, entry->d_name);
-	if (d)
-		closedir(d);
-	return stalled;
+	return stalls_below(sys, dir);
+}
+
+/* The name that udev gave to ATA disks before, and still gives beside the other one: by the port alone. */
+static void name_ata_before(struct link_names *n, const char *path)
+{
+	static const char ata[] = "-ata-";
+	const char *port = strstr(path, ata);
+
+	if (!port)
+		return;
+	port += strlen(ata);
+	port += strspn(port, "0123456789");
+	link_name_add(n, "disk/by-path/%.*s%s", (int)(port - path), path, n->part);
 }
 
 void link_names(const struct device_roots *r, const char *sysname, bool content, struct buf *out)
@@ -150,9 +176,10 @@ void link_names(const struct device_roots *r, const char *sysname, bool content,
 		/* The name that udev gave to virtio disks before, and still gives beside the other one. */
 		if (starts_with(sysname, "vd") && starts_with(path, "pci-"))
 			link_name_add(&n, "disk/by-path/virtio-%s", path);
+		name_ata_before(&n, path);
 	}
 	link_names_by_id(&n);
-	if (content && !device_stalled(r->sys, sysname))
+	if (content && !device_stalled(r->sys, sysname) && !multipath_is_path(r->sys, sysname))
 		names_content(&n);
 }
 

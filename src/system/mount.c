@@ -475,6 +475,16 @@ int mount_make(const struct mount_request *r, struct err *e)
 	return rc;
 }
 
+int mount_protect(const char *target)
+{
+	demand_or(target, -1);
+
+	/* struct mount_attr: what is set, what is cleared, propagation, user namespace */
+	const uint64_t attr[4] = { A_RDONLY };
+
+	return (int)syscall(SYS_mount_setattr, AT_FDCWD, target, 0, attr, sizeof(attr));
+}
+
 bool mount_type_known(const char *fstype)
 {
 	demand_or(fstype, false);

@@ -46,6 +46,10 @@ int mount_detach(const char *target, uint64_t deadline, struct err *e);
 int mount_path(const char *target, char out[PATH_MAX], struct err *e);
 /* The block device of a mount; btrfs, whose mounts have numbers of their own, has it in its source. */
 dev_t mount_device(const struct mount_entry *m);
+/* Make the mount at the path read-only, as the mount table then shows. -1 with errno; ENOSYS before
+ * Linux 5.12.
+ */
+int mount_protect(const char *target);
 /* Is the filesystem type known to the running kernel now (/proc/filesystems)? One whose module is not loaded
  * is not. */
 bool mount_type_known(const char *fstype);

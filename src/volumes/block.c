@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Block devices as volumes: opened and wiped.
+ * Block devices as volumes: opened, filled and wiped.
  */
 #include "volumes/block.h"
 
@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include "base/contract.h"
 #include "base/util.h"
+#include "volumes/file/clone.h"
 #include "volumes/wipe.h"
 
 /* Looked at before it is opened, so that nothing but a block device ever is. O_EXCL: the kernel refuses what
@@ -52,6 +53,22 @@ int block_vol_open(const struct pool_def *d, struct op *op, const struct volume 
 		return -1;
 	}
 	return fd;
+}
+
+int block_vol_fill(const char *path, const struct pool_def *d, const struct volume_def *v,
+                   const struct vol_input *from, struct op *op, struct err *e)
+{
+	demand(path && v->name && from, e);
+
+	static const struct secret_value none;
+	struct volume_def plain = *v; /* a device's content is all of it: nothing is under it */
+	cleanup_close int fd = open_device(path, O_RDWR | O_EXCL, e);
+
+	plain.format = NULL;
+	plain.backing.given = false;
+	if (fd < 0 || clone_content(fd, d, &plain, from, 0, &none, op, e) < 0)
+		return -1;
+	return fsync(fd) < 0 ? err_sys(e, errno, "cannot write %s", path) : 0;
 }
 
 int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,

@@ -13,6 +13,10 @@
  * caller has. */
 int block_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
                    uint64_t *size, struct err *e);
+/* Fill a new volume, the device at path, with the content of another. What is not raw is converted by
+ * qemu-img. ERR_INVALID: it is smaller than that content. */
+int block_vol_fill(const char *path, const struct pool_def *d, const struct volume_def *v,
+                   const struct vol_input *from, struct op *op, struct err *e);
 int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                    struct err *e);
 

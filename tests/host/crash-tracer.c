@@ -207,6 +207,32 @@ static void on_stop(pid_t pid, int status)
 		ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(long)sig);
 }
 
+/* The worker that waits was forked before we came, and may be the one. */
+static void watch_child(pid_t pid, long options)
+{
+	if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)options) == 0)
+		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+}
+
+/* The supervisor, which is stopped meanwhile so that it is in no fork, and all its children. */
+static void watch_all(long options)
+{
+	char path[64];
+	int pid, status;
+
+	if (ptrace(PTRACE_SEIZE, t.supervisor, NULL, (void *)options) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, t.supervisor, NULL, NULL) < 0 ||
+	    waitpid(t.supervisor, &status, __WALL) < 0 || !WIFSTOPPED(status))
+		die("cannot watch the supervisor");
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)t.supervisor, (int)t.supervisor);
+	FILE *children = fopen(path, "r");
+	while (children && fscanf(children, "%d", &pid) == 1)
+		watch_child(pid, options);
+	if (!children || fclose(children) != 0)
+		die("cannot watch the supervisor's children");
+	on_stop(t.supervisor, status);
+}
+
 int main(int argc, char **argv)
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE |
@@ -223,8 +249,7 @@ int main(int argc, char **argv)
 	t.name = argv[2];
 	t.n = strtol(argv[3], NULL, 10);
 	t.error = strcmp(argv[4], "kill") == 0 ? 0 : (int)strtol(argv[4], NULL, 10);
-	if (ptrace(PTRACE_SEIZE, t.supervisor, NULL, (void *)options) < 0)
-		die("cannot watch the supervisor");
+	watch_all(options);
 	puts("ready");
 	fflush(stdout);
 	while (!(t.error && t.done) && ((pid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR)) {

@@ -62,18 +62,21 @@ class IscsiServer(Server):
         server = IscsiServer(box)
         server.add("iqn.2026-01.test:disk", [image, ...], chap=("user", "secret twelve"))
 
-    The first image is LUN 1 (LUN 0 is tgt's own controller). ports: more than one gives several paths to the same targets.
+    The first image is LUN 1 (LUN 0 is tgt's own controller). ports: more than one gives several paths to the same targets; so do
+    further portals ("[fd77::1]:3260"), whose addresses are there already. number: of several servers at a time, which each have ports of their own.
     """
 
-    def __init__(self, box, ports=(ISCSI_PORT,)):
+    def __init__(self, box, ports=(ISCSI_PORT,), portals=(), number=0):
         need_programs("tgtd", "tgtadm")
         box.network()
-        self.box, self.ports, self.targets, self.accounts = box, ports, {}, {}
+        self.box, self.ports, self.number, self.targets, self.accounts = box, ports, number, {}, {}
+        self.portals = [*(f"{SERVER}:{port}" for port in ports), *portals]
         self.start()
 
     def start(self):
-        portals = [word for port in self.ports for word in ("--iscsi", f"portal={SERVER}:{port}")]
-        self.daemon = Daemon(self.box, "tgtd", ["tgtd", "-f", *portals])
+        # In one word: of several --iscsi the last one counts.
+        portals = ",".join(f"portal={portal}" for portal in self.portals)
+        self.daemon = Daemon(self.box, "tgtd", ["tgtd", "-f", "-C", str(self.number), "--iscsi", portals])
         self.daemon.wait_ready(lambda: all(map(listens, self.ports)) and "State: ready" in self._admin("show", "sys", check=False))
         for settings in self.targets.values():
             self._make(*settings)
@@ -84,6 +87,11 @@ class IscsiServer(Server):
         self._make(*settings)
         self.targets[iqn] = settings
         return iqn
+
+    def set(self, iqn, **parameters):
+        """Change what the target negotiates: HeaderDigest="CRC32C"."""
+        for name, value in parameters.items():
+            self._admin("update", "target", "--tid", self.targets[iqn][0], "--name", name, "--value", value)
 
     def add_lun(self, iqn, image):
         """One more disk in a target that may be in use."""
@@ -124,9 +132,8 @@ class IscsiServer(Server):
                 self._admin("bind", "account", "--tid", tid, "--user", account[0], *outgoing)
         self._admin("bind", "target", "--tid", tid, "-I", "ALL")  # any address may try
 
-    @staticmethod
-    def _admin(operation, mode, *args, check=True):
-        return command("tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, *args, check=check, timeout=10)
+    def _admin(self, operation, mode, *args, check=True):
+        return command("tgtadm", "-C", self.number, "--lld", "iscsi", "--op", operation, "--mode", mode, *args, check=check, timeout=10)
 
     def stop(self):
         self.daemon.stop(seconds=0)  # tgtd ignores SIGTERM while it has targets

@@ -2,6 +2,7 @@
 """poolinit serve in a directory of its own, and a client that speaks the line protocol."""
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -126,9 +127,9 @@ class Client:
         self.socket.close()
 
 
-def processes_of(pid):
-    """The children of a supervisor: (its readers of documents, all others). One reader is there before there is anything to read."""
-    readers, others = [], []
+def children_of(pid):
+    """{process: its name} of all children."""
+    names = {}
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
             pids = [int(child) for child in children.read().split()]
@@ -137,15 +138,39 @@ def processes_of(pid):
     for child in pids:
         try:
             with open(f"/proc/{child}/comm", encoding="utf-8", errors="replace") as comm:
-                (readers if comm.read() == "parse\n" else others).append(child)
+                names[child] = comm.read().rstrip("\n")
         except OSError:
             pass
-    return readers, others
+    return names
+
+
+def processes_of(pid):
+    """The children of a supervisor: (its readers of documents, all others). One reader is there before there is anything to read, and so is
+    one worker that waits for work, which is in neither list."""
+    names = children_of(pid)
+    return [child for child, name in names.items() if name == "parse"], [child for child, name in names.items() if name not in ("parse", "wait")]
+
+
+def waiting_of(pid):
+    """The worker of a supervisor that waits for work, in a list; none is there while anything is under way, and a moment after."""
+    return [child for child, name in children_of(pid).items() if name == "wait"]
+
+
+def worker_waits(pid):
+    """The supervisor, which has read its definitions, has nothing to do."""
+    return wait_until("a worker that waits for the next operation", lambda: waiting_of(pid))[0]
+
+
+def none_waits(pid):
+    """The worker that waits, which could do one more operation, ends; the next one is forked after an operation."""
+    os.kill(worker_waits(pid), signal.SIGKILL)
+    wait_until("end of the worker that waited", lambda: not waiting_of(pid))
 
 
 def reader_waits(pid):
     """Somebody has been here, and a moment has passed: the supervisor has all that it has at rest."""
     wait_until("a reader that waits for the next document", lambda: len(processes_of(pid)[0]) == 1)
+    worker_waits(pid)
 
 
 def patiently(ask):

@@ -216,7 +216,7 @@ class Image:
         # Not packed: an emulated CPU is slower at unpacking than at anything that packing would save.
         self.report = command(REPO / "initramfs" / "mkimage", "--binary", binary,
                               "--busybox", busybox, "--backends", backends, "--filesystems", filesystems, "--drivers", drivers,
-                              "--add-file", f"{root}:/", "--compress", "none", "--output", self.path, *options)
+                              "--add-file", f"{root}:/", "--compress", "none", "--output", self.path, *options, timeout=PATIENCE)
         if packed:
             self._pack(box.directory(f"{name}.packed"), packed)
 
@@ -320,7 +320,8 @@ class Vm:
     """
 
     def __init__(self, box, image, disks=(), cmdline="", mode="", memory=384, quiet=None, network=True, agent=True,
-                 steady=False, name="vm"):
+                 steady=False, name="vm", devices=()):
+        """devices: further words for QEMU's command line, for disks of other kinds."""
         board = BOARDS[image.arch]
         need_programs(board.qemu)
         self.box, self.image, self.name = box, image, name
@@ -364,6 +365,7 @@ class Vm:
         for number, slot in enumerate(self._free_slots):
             argv += ["-device", f"pcie-root-port,id={slot},chassis={number + 1},slot={number + 1}"]
 
+        argv += devices
         self.started = time.monotonic()
         self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
@@ -578,7 +580,7 @@ class Monitor(_Link):
         self._receive()  # its greeting
         self.command("qmp_capabilities")
 
-    def _receive(self, seconds=10.0):
+    def _receive(self, seconds=60.0):
         self._socket.settimeout(seconds)
         line = self._stream.readline()
         if not line:

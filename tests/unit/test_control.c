@@ -16,6 +16,7 @@
 #include "control/peer.h"
 #include "control/verbs/verbs.h"
 #include "supervisor/inside.h"
+#include "supervisor/work/waiting.h"
 
 static void table_of_verbs_keeps_its_promises(void)
 {
@@ -258,6 +259,7 @@ struct talk {
 
 static void talk_begin(struct talk *t)
 {
+	static const struct upward up = { .on_worker_over = waiting_expect };
 	struct err e = { 0 };
 	int ends[2];
 
@@ -269,6 +271,7 @@ static void talk_begin(struct talk *t)
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	t->client = ends[1];
 	t->sup.loop = &t->loop;
+	t->sup.up = &up;
 	t->srv.sup = &t->sup;
 	t->srv.empty = (struct timer){ .on_expiry = passed_on_timer, .owner = &t->srv };
 	struct peer *p = peer_new(&t->srv);

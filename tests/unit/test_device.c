@@ -118,9 +118,10 @@ static void a_type_without_a_backend_has_none(void)
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);
 
+		/* One whose start brings nothing up has nothing to stop. */
 		if (b)
-			CHECK(b->type == (enum pool_type)t && b->summary && b->check && b->start && b->stop &&
-			      b->refresh);
+			CHECK(b->type == (enum pool_type)t && b->summary && b->check && b->start &&
+			      (b->stop || t == POOL_DISK) && b->refresh);
 	}
 }
 

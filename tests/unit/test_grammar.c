@@ -31,6 +31,8 @@ static void compare(enum grammar g, const struct expected *cases, size_t n)
 #define NETFS_POOL(source)                                                                                   \
 	"<pool type='netfs'>\n<name>x</name>\n<source>" source                                               \
 	"</source><target><path>/x</path></target></pool>"
+#define MPATH_POOL(source)                                                                                   \
+	"<pool type='mpath'><name>t</name>" source "<target><path>/dev/mapper</path></target></pool>"
 #define SCSI_POOL(adapter)                                                                                   \
 	"<pool type='scsi'><name>x</name><source>" adapter                                                   \
 	"</source><target><path>/dev</path></target></pool>"
@@ -109,6 +111,12 @@ static void sources(void)
 		  "x.xml:1: <adapter>: it has no attribute name" },
 		{ SCSI_POOL("<adapter type='fc_host' wwnn='20000000c9831b4b' wwpn='1'/>"),
 		  "x.xml:1: <adapter>: wwpn=\"1\" is not a WWN (16 hexadecimal digits)" },
+		{ MPATH_POOL("<source/>"), NULL },
+		{ MPATH_POOL("<source><format type='auto'/></source>"), NULL },
+		{ MPATH_POOL("<source><format type='ext4'/></source>"),
+		  "x.xml:1: <format>: type=\"ext4\" is not one of auto" },
+		{ MPATH_POOL("<source><format/></source>"),
+		  "x.xml:1: <format>: the attribute type is missing" },
 	};
 
 	COMPARE(GRAMMAR_POOL, cases);
@@ -129,6 +137,8 @@ static void namespaces(void)
 		{ DIR_POOL("<fs:mount_opts " FS "/>"),
 		  "x.xml:1: <mount_opts>: <pool> has no such element here, in the namespace "
 		  "http://libvirt.org/schemas/storagepool/fs/1.0" },
+		{ DIR_POOL("<fill xmlns='urn:poolinit:fill:1'>80 95</fill>"), NULL },
+		{ DIR_POOL("<fill>80 95</fill>"), "x.xml:1: <fill>: <pool> has no such element here" },
 		{ DIR_POOL("<boot/>"), "x.xml:1: <boot>: <pool> has no such element here" },
 		{ DIR_POOL("<boot xmlns='urn:poolinit:boot:1' onfail='cry'/>"),
 		  "x.xml:1: <boot>: onfail=\"cry\" is not one of continue, reboot, poweroff, shell" },
@@ -165,6 +175,9 @@ static void volumes(void)
 		  "x.xml:1: <mode>: \"0888\" is not a mode in octal digits" },
 		{ VOLUME("<permissions><owner>root</owner></permissions>"),
 		  "x.xml:1: <owner>: \"root\" is not a numeric id or -1" },
+		{ VOLUME("<layout xmlns='urn:poolinit:layout:1'>thin pool=x</layout>"), NULL },
+		{ VOLUME("<layout>thin pool=x</layout>"),
+		  "x.xml:1: <layout>: <target> has no such element here" },
 		{ VOLUME("<features><data_file/></features>"),
 		  "x.xml:1: <data_file>: <features> has no such element here" },
 		{ VOLUME("<timestamps><atime>1.0123456789</atime></timestamps>"),

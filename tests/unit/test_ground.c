@@ -56,6 +56,17 @@ static void a_new_device_may_be_a_volume_of_the_group(void)
 	CHECK(!concerns("", NULL, "remove", "block", "/devices/x/block/sda"));
 }
 
+/* Maps by their first change, disks that may be paths when they come. */
+static void several_kinds_of_devices_may_be_a_pools(void)
+{
+	CHECK(concerns("", "dm- sd", "change", "block", "/devices/virtual/block/dm-7"));
+	CHECK(concerns("", "dm- sd", "add", "block", "/devices/x/block/sdc"));
+	CHECK(!concerns("", "dm- sd", "add", "block", "/devices/virtual/block/dm-7"));
+	CHECK(!concerns("", "dm- sd", "change", "block", "/devices/x/block/sdc"));
+	CHECK(!concerns("", "dm- sd", "add", "block", "/devices/x/block/vda"));
+	CHECK(!concerns("", "dm- sd", "add", "scsi", "/devices/x/sdc"));
+}
+
 static void odd_paths_concern_nobody(void)
 {
 	CHECK(!concerns(san, "dm-", "change", "block", ""));
@@ -70,28 +81,33 @@ static void a_companion_that_tells_has_its_pools_looked_at(void)
 	struct loop loop;
 	struct supervisor s = { .loop = &loop };
 	struct pool logical = {
-		.sup = &s, .type = POOL_LOGICAL, .ground = strdup(group), .phase = PHASE_ACTIVE
+		.sup = &s, .type = POOL_LOGICAL, .life.ground = strdup(group), .phase = PHASE_ACTIVE
 	};
 	struct pool waits = { .sup = &s,
 		              .next = &logical,
 		              .type = POOL_ISCSI,
-		              .ground = strdup(san),
+		              .life.ground = strdup(san),
 		              .phase = PHASE_RETRYING };
-	struct pool sick = {
-		.sup = &s, .next = &waits, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED
-	};
-	struct pool well = {
-		.sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE
-	};
+	struct pool sick = { .sup = &s,
+		             .next = &waits,
+		             .type = POOL_ISCSI,
+		             .life.ground = strdup(san),
+		             .phase = PHASE_DEGRADED };
+	struct pool well = { .sup = &s,
+		             .next = &sick,
+		             .type = POOL_ISCSI,
+		             .life.ground = strdup(san),
+		             .phase = PHASE_ACTIVE };
 	struct err e = { 0 };
 
 	CHECK_INT(loop_init(&loop, &e), 0);
 	s.pools = &well;
 	supervisor_service_tells(&s, backend_find(POOL_ISCSI)->service);
-	CHECK(well.touches && sick.touches && !waits.touches && !logical.touches);
+	CHECK(well.volumes.touches && sick.volumes.touches && !waits.volumes.touches &&
+	      !logical.volumes.touches);
 	for (struct pool *p = &well; p; p = p->next) {
 		touch_drop(p);
-		free(p->ground);
+		free(p->life.ground);
 	}
 	loop_close(&loop);
 }
@@ -113,10 +129,14 @@ static void a_late_answer_has_what_is_degraded_looked_at(void)
 	const char *node = "/dev/silent";
 	struct loop loop;
 	struct supervisor s = { .loop = &loop };
-	struct pool sick = { .sup = &s, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_DEGRADED };
-	struct pool well = {
-		.sup = &s, .next = &sick, .type = POOL_ISCSI, .ground = strdup(san), .phase = PHASE_ACTIVE
+	struct pool sick = {
+		.sup = &s, .type = POOL_ISCSI, .life.ground = strdup(san), .phase = PHASE_DEGRADED
 	};
+	struct pool well = { .sup = &s,
+		             .next = &sick,
+		             .type = POOL_ISCSI,
+		             .life.ground = strdup(san),
+		             .phase = PHASE_ACTIVE };
 	struct err why = { 0 }, e = { 0 };
 	struct device_questions q = { .nodes = &node,
 		                      .n = 1,
@@ -134,14 +154,14 @@ static void a_late_answer_has_what_is_degraded_looked_at(void)
 	ground_listen(&s);
 	CHECK(device_ask_all(&q, &e) == 0 && why.class == ERR_STORAGE);
 	loop_round(&loop, clock_ms());
-	CHECK(!sick.touches);
+	CHECK(!sick.volumes.touches);
 	fixture(dir, "", "answers");
-	for (uint64_t until = clock_ms() + SECONDS(20); !sick.touches && clock_ms() < until;)
+	for (uint64_t until = clock_ms() + SECONDS(20); !sick.volumes.touches && clock_ms() < until;)
 		loop_round(&loop, until);
-	CHECK(sick.touches && !well.touches);
+	CHECK(sick.volumes.touches && !well.volumes.touches);
 	touch_drop(&sick);
-	free(sick.ground);
-	free(well.ground);
+	free(sick.life.ground);
+	free(well.life.ground);
 	watch_free(&s);
 	loop_close(&loop);
 	fixture_remove(dir);
@@ -159,6 +179,7 @@ int main(void)
 	RUN(the_path_of_a_disk_names_its_session);
 	RUN(a_group_hears_of_its_disks_and_volumes);
 	RUN(a_new_device_may_be_a_volume_of_the_group);
+	RUN(several_kinds_of_devices_may_be_a_pools);
 	RUN(odd_paths_concern_nobody);
 	RUN(a_companion_that_tells_has_its_pools_looked_at);
 	RUN(a_late_answer_has_what_is_degraded_looked_at);

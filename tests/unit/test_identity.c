@@ -190,12 +190,15 @@ static void a_fact_in_common_is_told_in_words(void)
 	CHECK_STR(shared("place=8:1:/a /a\n", "place=8:1:/a /to a\n"), "/a and /to a are the same directory");
 	CHECK_STR(shared("files=8:1:/ /a\n", "files=8:1:/ /dev/x\n"), "/a and /dev/x hold the same files");
 	CHECK_STR(shared("fsuuid=1 UUID=1\n", "fsuuid=1 /dev/x\n"),
-	          "UUID=1 and /dev/x hold the same filesystem, by its uuid");
+	          "UUID=1 and /dev/x are disks of the same filesystem");
+	CHECK_STR(shared("dev=8:1 /dev/x\nlun=3600a::1 /dev/x\n", "dev=8:17 /dev/y\nlun=3600a::1 /dev/y\n"),
+	          "/dev/x and /dev/y are two paths to the same disk");
 }
 
 static void what_only_begins_alike_is_not_shared(void)
 {
 	CHECK_STR(shared("dev=8:1 /dev/x\n", "dev=8:16 /dev/y\n"), NULL);
+	CHECK_STR(shared("lun=3600a::1 /dev/x\n", "lun=3600a::2 /dev/y\n"), NULL);
 	CHECK_STR(shared("dev=8:16 /dev/x\n", "dev=8:1 /dev/y\n"), NULL);
 	CHECK_STR(shared("dev=8:1 /dev/x\n", "files=8:1 /dev/x\n"), NULL);
 	CHECK_STR(shared("place=8:1:/a /a\n", "files=8:1:/a /a\n"), NULL);

@@ -292,9 +292,9 @@ static void begin(void)
 {
 	pool = (struct pool){ .sup = &sup,
 		              .name = (char *)(uintptr_t) "p",
-		              .index_base.fd = -1,
-		              .index_over.fd = -1,
-		              .fresh_index = -1,
+		              .volumes.base.fd = -1,
+		              .volumes.over.fd = -1,
+		              .work.fresh_index = -1,
 		              .phase = PHASE_ACTIVE };
 	sup = (struct supervisor){ .pools = &pool };
 }
@@ -319,7 +319,7 @@ static void volumes_are_found_by_name_path_and_key(void)
 
 	begin();
 	CHECK(index_adopt(&pool, some(), &e) == 0);
-	CHECK_INT(pool.nvolumes, 5);
+	CHECK_INT(pool.volumes.count, 5);
 	found("plain", "plain");
 	found("/t/plain", "plain");
 	found("unique", "plain");
@@ -332,8 +332,8 @@ static void volumes_are_found_by_name_path_and_key(void)
 	found("plain ", NULL);
 	index_drop(&pool);
 	found("plain", NULL);
-	CHECK(!pool_has_index(&pool) && !pool_index(&pool));
-	CHECK_INT(pool.nvolumes, 0);
+	CHECK(!pool_has_index(&pool) && !pool.volumes.index.base.n);
+	CHECK_INT(pool.volumes.count, 0);
 }
 
 static void what_was_not_finished_is_not_adopted(void)
@@ -434,7 +434,7 @@ static int whole_of_model(void)
  * overlay. */
 static bool change_index(const bool *looked, int *fd)
 {
-	const struct volindex *x = &pool.index;
+	const struct volindex *x = &pool.volumes.index;
 	struct volindex_builder b = { .over = x };
 	bool over;
 
@@ -483,8 +483,8 @@ static void list_of_index(struct buf *b)
 	struct volindex_walk walk = { 0 };
 	struct volindex_run run;
 
-	while (volindex_run(&pool.index, &walk, &run))
-		buf_add(b, (run.over ? pool.index_over.map : pool.index_base.map) + run.offset, run.len);
+	while (volindex_run(&pool.volumes.index, &walk, &run))
+		buf_add(b, (run.over ? pool.volumes.over.map : pool.volumes.base.map) + run.offset, run.len);
 }
 
 static void found_as_in_model(unsigned i)
@@ -514,16 +514,16 @@ static void as_in_model(void)
 	char name[64];
 
 	for (unsigned i = 0; i < UNIVERSE; i++) {
-		long v = model[i].there ? volindex_walk(&pool.index, &walk) : -1;
+		long v = model[i].there ? volindex_walk(&pool.volumes.index, &walk) : -1;
 
 		found_as_in_model(i);
 		n += model[i].there;
-		const char *record = v < 0 ? NULL : volindex_record(&pool.index, (size_t)v, &len);
+		const char *record = v < 0 ? NULL : volindex_record(&pool.volumes.index, (size_t)v, &len);
 		CHECK(!model[i].there ||
 		      (record && volindex_name(record, len, name, sizeof(name)) && streq(name, name_of(i))));
 	}
-	CHECK_INT(volindex_walk(&pool.index, &walk), -1);
-	CHECK_INT(pool.nvolumes, n);
+	CHECK_INT(volindex_walk(&pool.volumes.index, &walk), -1);
+	CHECK_INT(pool.volumes.count, n);
 	list_of_model(&want);
 	list_of_index(&got);
 	CHECK_STR(buf_str(&got), buf_str(&want));
@@ -571,13 +571,14 @@ static void any_changes_are_seen_through_both(void)
 			wholes++;
 		CHECK(index_adopt(&pool, fd, &e) == 0);
 		as_in_model();
-		CHECK_INT(pool.index_number, round + 2);
-		most = pool.index.over.n > most ? pool.index.over.n : most;
+		CHECK_INT(pool.volumes.number, round + 2);
+		most = pool.volumes.index.over.n > most ? pool.volumes.index.over.n : most;
 	}
 	CHECK(overlays > 200 && wholes > 5);
-	CHECK(most > volindex_overlay_limit(&pool.index) && most < 2 * volindex_overlay_limit(&pool.index));
+	CHECK(most > volindex_overlay_limit(&pool.volumes.index) &&
+	      most < 2 * volindex_overlay_limit(&pool.volumes.index));
 	index_drop(&pool);
-	CHECK(!pool_has_index(&pool) && pool.index_over.fd < 0 && !pool.index.n);
+	CHECK(!pool_has_index(&pool) && pool.volumes.over.fd < 0 && !pool.volumes.index.n);
 }
 
 /* All of the base may go, and come back. */
@@ -615,7 +616,8 @@ static void what_changes_back_leaves_nothing(void)
 		CHECK(change_index(looked, &fd));
 		CHECK(index_adopt(&pool, fd, &e) == 0);
 		as_in_model();
-		CHECK_INT(pool.index.over.n, round ? 1 : 2); /* the volume that came back is another one */
+		CHECK_INT(pool.volumes.index.over.n,
+		          round ? 1 : 2); /* the volume that came back is another one */
 	}
 	index_drop(&pool);
 }
@@ -632,7 +634,7 @@ static void a_small_index_is_written_whole(void)
 		int fd = whole_of_model();
 
 		CHECK(index_adopt(&pool, fd, &e) == 0);
-		CHECK_INT(volindex_overlay_limit(&pool.index), n < 256 ? 0 : 32);
+		CHECK_INT(volindex_overlay_limit(&pool.volumes.index), n < 256 ? 0 : 32);
 		looked[n] = model[n].there = true;
 		CHECK(change_index(looked, &fd) == (n >= 256));
 		CHECK(index_adopt(&pool, fd, &e) == 0);
@@ -662,7 +664,7 @@ static void an_overlay_is_of_one_base_only(void)
 	as_in_model();
 	index_drop(&pool);
 	CHECK(index_adopt(&pool, stray, &e) < 0); /* over nothing */
-	CHECK(!pool_has_index(&pool) && pool.nvolumes == 0);
+	CHECK(!pool_has_index(&pool) && pool.volumes.count == 0);
 }
 
 /* ---- what may lie in an overlay's place ---- */
@@ -704,8 +706,9 @@ static void any_overlay_is_survived(void)
 	change_index(looked, &fd);
 	m.len = (size_t)lseek(fd, 0, SEEK_END);
 	m.data = mmap(NULL, m.len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	CHECK(m.data != MAP_FAILED && volindex_lay(&pool.index, m.data, m.len) && pool.index.over.n == 12);
-	base = pool.index;
+	CHECK(m.data != MAP_FAILED && volindex_lay(&pool.volumes.index, m.data, m.len) &&
+	      pool.volumes.index.over.n == 12);
+	base = pool.volumes.index;
 	base.over = (struct volindex_part){ 0 };
 	base.n = base.base.n;
 	for (size_t len = 0; len <= m.len; len += 4)
@@ -716,8 +719,8 @@ static void any_overlay_is_survived(void)
 			try_overlay(&base, m.data, m.len);
 			m.data[i] = (char)(m.data[i] ^ 1 << bit);
 		}
-	CHECK(!volindex_open(&(struct volindex){ 0 }, m.data, m.len)); /* it is no base, */
-	try_overlay(&base, pool.index_base.map, pool.index_base.size); /* and a base is no overlay */
+	CHECK(!volindex_open(&(struct volindex){ 0 }, m.data, m.len));     /* it is no base, */
+	try_overlay(&base, pool.volumes.base.map, pool.volumes.base.size); /* and a base is no overlay */
 	unmap(&m);
 	close(fd);
 	index_drop(&pool);
@@ -738,7 +741,7 @@ static void places_that_are_not_in_order_are_refused(void)
 	change_index(looked, &fd);
 	m.len = (size_t)lseek(fd, 0, SEEK_END);
 	m.data = mmap(NULL, m.len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	x = pool.index;
+	x = pool.volumes.index;
 	CHECK(volindex_lay(&x, m.data, m.len));
 	CHECK_INT(x.n, BASE + 2);
 	static const uint32_t good[] = { 0, 0, 1, BASE };

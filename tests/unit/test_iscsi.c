@@ -85,6 +85,29 @@ static void a_name_or_the_address_behind_it_will_do(void)
 	fixture_remove(root);
 }
 
+static void the_firmwares_session_is_known_by_its_table(void)
+{
+	struct iscsi_session s;
+
+	fixture_make(root);
+	session(1, IQN "\n", "192.0.2.7\n", "192.0.2.7\n", "3260\n", "LOGGED_IN\n");
+	session(2, IQN "\n", "2001:db8::7\n", "2001:db8::7\n", "3260\n", "LOGGED_IN\n");
+	session(3, IQN "\n", "192.0.2.8\n", "192.0.2.8\n", "3260\n", "LOGGED_IN\n");
+	CHECK_INT(find(IQN, "192.0.2.7", 3260, &s, NULL), 1);
+	CHECK(!iscsi_session_is_firmwares(root, &s, IQN));
+	fixture(root, IQN "\n", "firmware/ibft/target0/target-name");
+	fixture(root, "192.0.2.7\n", "firmware/ibft/target0/ip-addr");
+	fixture(root, IQN "\n", "firmware/ibft/target1/target-name");
+	fixture(root, "2001:0db8:0000:0000:0000:0000:0000:0007\n", "firmware/ibft/target1/ip-addr");
+	CHECK(iscsi_session_is_firmwares(root, &s, IQN));
+	CHECK(!iscsi_session_is_firmwares(root, &s, IQN "x"));
+	CHECK_INT(find(IQN, "2001:db8::7", 3260, &s, NULL), 1);
+	CHECK(iscsi_session_is_firmwares(root, &s, IQN));
+	CHECK_INT(find(IQN, "192.0.2.8", 3260, &s, NULL), 1);
+	CHECK(!iscsi_session_is_firmwares(root, &s, IQN));
+	fixture_remove(root);
+}
+
 static void a_session_that_recovers_is_not_logged_in(void)
 {
 	struct iscsi_session s;
@@ -402,6 +425,18 @@ static void a_plain_definition_is_fine(void)
 	CHECK_INT(validate(&d), 0);
 }
 
+static void each_of_several_portals_is_checked(void)
+{
+	struct pool_host hosts[] = { { .name = "192.0.2.7" }, { .name = "2001:db8::7", .port = 3261 } };
+	struct pool_def d = definition();
+
+	d.source.hosts = hosts;
+	d.source.nhosts = 2;
+	CHECK_INT(validate(&d), 0);
+	hosts[1].name = "host;reboot";
+	CHECK(validate(&d) < 0);
+}
+
 static void dangerous_definitions_are_refused(void)
 {
 	static const char *const names[] = {
@@ -435,7 +470,7 @@ static void dangerous_definitions_are_refused(void)
 	target.path = longest;
 	CHECK(validate(&d) < 0);
 	d = definition();
-	d.source.nhosts = 2;
+	d.source.nhosts = 0;
 	CHECK(validate(&d) < 0);
 	d = definition();
 	d.source.nhosts = 0;
@@ -695,6 +730,7 @@ int main(void)
 {
 	RUN(a_session_is_found_by_target_and_portal);
 	RUN(a_name_or_the_address_behind_it_will_do);
+	RUN(the_firmwares_session_is_known_by_its_table);
 	RUN(a_session_that_recovers_is_not_logged_in);
 	RUN(what_a_session_is_doing_is_said);
 	RUN(a_connection_that_breaks_again_and_again_is_not_steady);
@@ -707,6 +743,7 @@ int main(void)
 	RUN(targets_are_offered_whole_or_not_at_all);
 	RUN(an_initiator_name_is_read);
 	RUN(a_plain_definition_is_fine);
+	RUN(each_of_several_portals_is_checked);
 	RUN(dangerous_definitions_are_refused);
 	RUN(a_dead_portal_is_found_out_before_anything_is_run);
 	RUN(without_session_there_is_nothing_to_stop_or_list);

@@ -144,6 +144,8 @@ static void ata_disk_is_at_its_port(void)
 	fixture(sys_root, "2\n", "class/ata_port/ata4/port_no");
 	scsi_host("devices/pci0000:00/0000:00:1f.2/ata4", 3, 0, "0", "sda");
 	CHECK_STR(by_path("sda"), "pci-0000:00:1f.2-ata-2.0");
+	CHECK_STR(names("sda", false),
+	          "disk/by-path/pci-0000:00:1f.2-ata-2.0\ndisk/by-path/pci-0000:00:1f.2-ata-2\n");
 	end();
 }
 
@@ -653,6 +655,13 @@ static void a_stalled_device_is_not_read(void)
 	fixture(sys_root, "transport-offline\n", SDA "/state");
 	CHECK(device_stalled(sys_root, "sda"));
 	CHECK(!device_stalled(sys_root, "no-such-device"));
+	/* a map answers while one of its paths does */
+	dm("dm-2", "map\n", "mpath-3600140500000001\n");
+	fixture(sys_root, "", "devices/virtual/block/dm-2/slaves/sda");
+	CHECK(device_stalled(sys_root, "dm-2"));
+	fixture(sys_root, "", "devices/virtual/block/dm-2/slaves/dm-0");
+	fixture(sys_root, "0\n", "devices/virtual/block/dm-0/dm/suspended");
+	CHECK(!device_stalled(sys_root, "dm-2"));
 	end();
 }
 

@@ -602,7 +602,7 @@ static void names_are_checked_before_they_reach_lvm(void)
 }
 
 /* Last: it takes a disk away. */
-static void a_group_that_misses_a_disk_is_not_activated_in_part(void)
+static void a_group_that_misses_a_disk_and_has_nothing_complete_waits(void)
 {
 	enum pool_state state;
 	struct err e;
@@ -672,6 +672,6 @@ int main(void)
 	RUN(some_volumes_need_a_second_report);
 	RUN(a_device_that_holds_something_else_is_refused);
 	RUN(names_are_checked_before_they_reach_lvm);
-	RUN(a_group_that_misses_a_disk_is_not_activated_in_part);
+	RUN(a_group_that_misses_a_disk_and_has_nothing_complete_waits);
 	return check_done();
 }

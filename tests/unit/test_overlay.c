@@ -49,9 +49,9 @@ static void begin_pool(void)
 	fixture_make(root);
 	pool = (struct pool){ .sup = &sup,
 		              .name = (char *)(uintptr_t) "p",
-		              .index_base.fd = -1,
-		              .index_over.fd = -1,
-		              .fresh_index = -1,
+		              .volumes.base.fd = -1,
+		              .volumes.over.fd = -1,
+		              .work.fresh_index = -1,
 		              .phase = PHASE_ACTIVE };
 	sup = (struct supervisor){ .pools = &pool };
 	overlays = wholes = unchanged = 0;
@@ -80,8 +80,8 @@ static void look(const char *const *only)
 	const struct pool_def d = { .type = POOL_DIR, .target.path = root };
 	struct op op = { .deadline = NEVER,
 		         .on_index = adopt,
-		         .seed = pool_index(&pool) ? pool.index.seed : 5,
-		         .index = pool_index(&pool),
+		         .seed = pool.volumes.index.base.n ? pool.volumes.index.seed : 5,
+		         .index = pool.volumes.index.base.n ? &pool.volumes.index : NULL,
 		         .only = only,
 		         .arg = (void *)(intptr_t)-1 };
 	struct pool_sizes sizes;
@@ -113,8 +113,8 @@ static void list(struct buf *b)
 	struct volindex_walk walk = { 0 };
 	struct volindex_run run;
 
-	while (volindex_run(&pool.index, &walk, &run))
-		buf_add(b, (run.over ? pool.index_over.map : pool.index_base.map) + run.offset, run.len);
+	while (volindex_run(&pool.volumes.index, &walk, &run))
+		buf_add(b, (run.over ? pool.volumes.over.map : pool.volumes.base.map) + run.offset, run.len);
 }
 
 /* A file that has just been written has no inode yet: whether it has is no matter here. */
@@ -143,7 +143,7 @@ static void settle(const char *name)
 static void as_seen_at_once(void)
 {
 	cleanup_buf struct buf before = BUF_INIT, after = BUF_INIT;
-	uint64_t n = pool.nvolumes;
+	uint64_t n = pool.volumes.count;
 
 	list(&before);
 	index_drop(&pool);
@@ -152,7 +152,7 @@ static void as_seen_at_once(void)
 	forget_inodes(&before);
 	forget_inodes(&after);
 	CHECK_STR(buf_str(&before), buf_str(&after));
-	CHECK_INT(pool.nvolumes, n);
+	CHECK_INT(pool.volumes.count, n);
 }
 
 static void some_of_many_are_an_overlay(void)
@@ -161,7 +161,7 @@ static void some_of_many_are_an_overlay(void)
 	for (unsigned i = 0; i < MANY; i++)
 		make_file(numbered(i), 4096);
 	look(NULL);
-	CHECK_INT(pool.nvolumes, MANY);
+	CHECK_INT(pool.volumes.count, MANY);
 	make_file("new", 512);
 	look_at_one("new");
 	found("new", "512");
@@ -173,7 +173,7 @@ static void some_of_many_are_an_overlay(void)
 	found(numbered(10), NULL);
 	CHECK_INT(overlays, 3);
 	CHECK_INT(wholes, 1);
-	CHECK_INT(pool.nvolumes, MANY);
+	CHECK_INT(pool.volumes.count, MANY);
 	make_file("new", 1024); /* what the overlay has changes, */
 	look_at_one("new");
 	found("new", "1024");
@@ -184,7 +184,7 @@ static void some_of_many_are_an_overlay(void)
 	look_at_one("new");
 	found("new", NULL);
 	CHECK_INT(overlays, 6);
-	CHECK_INT(pool.nvolumes, MANY);
+	CHECK_INT(pool.volumes.count, MANY);
 	as_seen_at_once();
 	index_drop(&pool);
 	fixture_remove(root);
@@ -208,7 +208,7 @@ static void what_is_unchanged_is_seen_through_both(void)
 	settle("newer");
 	CHECK(unlink(at(numbered(1))) == 0);
 	look_at_one(numbered(1));
-	CHECK_INT(pool.index.over.n, 2);
+	CHECK_INT(pool.volumes.index.over.n, 2);
 	unchanged = 0;
 	look_at_one("newer");
 	look_at_one(numbered(1));
@@ -221,7 +221,7 @@ static void what_is_unchanged_is_seen_through_both(void)
 	look(NULL);
 	CHECK_INT(unchanged, 6);
 	CHECK_INT(wholes, 3);
-	CHECK_INT(pool.index.over.n, 0);
+	CHECK_INT(pool.volumes.index.over.n, 0);
 	as_seen_at_once();
 	index_drop(&pool);
 	fixture_remove(root);
@@ -235,24 +235,24 @@ static void what_is_worn_is_folded(void)
 	for (unsigned i = 0; i < MANY; i++)
 		make_file(numbered(i), 4096);
 	look(NULL);
-	limit = volindex_overlay_limit(&pool.index);
+	limit = volindex_overlay_limit(&pool.volumes.index);
 	CHECK(limit > 10 && limit < MANY / 2);
 	for (unsigned i = 0; i < limit; i++) {
-		CHECK(!volindex_is_worn(&pool.index));
+		CHECK(!volindex_is_worn(&pool.volumes.index));
 		CHECK(truncate(at(numbered(i)), 100 + i) == 0);
 		look_at_one(numbered(i));
 	}
-	CHECK(volindex_is_worn(&pool.index) && overlays == limit && wholes == 1);
+	CHECK(volindex_is_worn(&pool.volumes.index) && overlays == limit && wholes == 1);
 	look((const char *const[]){ NULL }); /* when there is time for it */
-	CHECK(!volindex_is_worn(&pool.index) && pool.index.over.n == 0 && wholes == 2);
+	CHECK(!volindex_is_worn(&pool.volumes.index) && pool.volumes.index.over.n == 0 && wholes == 2);
 	look((const char *const[]){ NULL });
 	CHECK_INT(unchanged, 1);
 	for (unsigned i = 0; i < 2 * limit; i++) { /* or when there is none */
 		CHECK(unlink(at(numbered(i))) == 0);
 		look_at_one(numbered(i));
 	}
-	CHECK(pool.index.over.n == 0 && wholes == 3 && overlays == 3 * limit - 1);
-	CHECK_INT(pool.nvolumes, MANY - 2 * limit);
+	CHECK(pool.volumes.index.over.n == 0 && wholes == 3 && overlays == 3 * limit - 1);
+	CHECK_INT(pool.volumes.count, MANY - 2 * limit);
 	as_seen_at_once();
 	index_drop(&pool);
 	fixture_remove(root);

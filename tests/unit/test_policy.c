@@ -28,9 +28,9 @@ static struct pool *pool(const char *name, enum phase phase, const char *reason)
 
 	*p = (struct pool){ .name = (char *)(uintptr_t)name,
 		            .phase = phase,
-		            .reason = (char *)(uintptr_t)reason,
-		            .want_active = true,
-		            .boot = { .require = -1, .order = INT_MIN } };
+		            .reason.text = (char *)(uintptr_t)reason,
+		            .want.active = true,
+		            .def.boot = { .require = -1, .order = INT_MIN } };
 	p->times.wanted = BEGAN + 10;
 	if (phase == PHASE_ACTIVE)
 		p->times.active = BEGAN + 100;
@@ -125,7 +125,7 @@ static void unwanted_pools_count_for_nothing(void)
 {
 	begin();
 	pool("a", PHASE_ACTIVE, NULL);
-	pool("off", PHASE_INACTIVE, NULL)->want_active = false;
+	pool("off", PHASE_INACTIVE, NULL)->want.active = false;
 	judge(150);
 	CHECK(v.done);
 	CHECK_STR(line(150), "pools 1/1 active in 100 ms");
@@ -159,7 +159,7 @@ static void a_required_pool_that_failed_for_good_is_not_waited_for(void)
 {
 	begin();
 	policy.onfail = ONFAIL_POWEROFF;
-	pool("vm", PHASE_FAILED, "authentication rejected")->boot.require = 1;
+	pool("vm", PHASE_FAILED, "authentication rejected")->def.boot.require = 1;
 	judge(500);
 	CHECK(v.done);
 	CHECK_INT(v.missing, 1);
@@ -177,8 +177,8 @@ static void a_required_pool_that_failed_for_what_may_change_has_until_its_deadli
 
 		struct pool *p = pool("vm", PHASE_FAILED, "its disk holds nothing yet");
 
-		p->boot.require = 1;
-		p->reason_class = may_change[i];
+		p->def.boot.require = 1;
+		p->reason.class = may_change[i];
 		judge(500);
 		CHECK(!v.done);
 		judge(SECONDS(1000));
@@ -190,13 +190,13 @@ static void a_required_pool_that_failed_for_what_may_change_has_until_its_deadli
 static void a_degraded_pool_is_active_but_the_machine_is_degraded(void)
 {
 	begin();
-	pool("a", PHASE_ACTIVE, NULL)->want_active = true;
+	pool("a", PHASE_ACTIVE, NULL)->want.active = true;
 	CHECK_STR(state(true, false), "ready");
-	pool("x", PHASE_DEGRADED, "it is read-only")->want_active = true;
+	pool("x", PHASE_DEGRADED, "it is read-only")->want.active = true;
 	CHECK_STR(state(true, false), "degraded");
 	CHECK_STR(line(150), "pools 1/2 active in 100 ms, degraded: x (it is read-only)");
-	pool("y", PHASE_HUNG, "the storage does not answer")->want_active = true;
-	pool("z", PHASE_WAITING, "no device")->want_active = true;
+	pool("y", PHASE_HUNG, "the storage does not answer")->want.active = true;
+	pool("z", PHASE_WAITING, "no device")->want.active = true;
 	CHECK_STR(line(150), "pools 1/4 active in 150 ms, degraded: x (it is read-only), hung: y (the "
 	                     "storage does not answer), waiting: z (no device)");
 }
@@ -208,7 +208,7 @@ static void a_required_pool_counts_even_if_it_is_not_to_be_started(void)
 	begin();
 	policy.require = names;
 	policy.nrequire = 1;
-	pool("vm", PHASE_INACTIVE, NULL)->want_active = false;
+	pool("vm", PHASE_INACTIVE, NULL)->want.active = false;
 	judge(SECONDS(90));
 	CHECK_INT(v.missing, 1);
 	CHECK_STR(line(SECONDS(90)), "pools 0/0 active in 90000 ms, waiting: vm (inactive)");
@@ -221,9 +221,9 @@ static void a_definition_may_have_its_own_deadline_and_policy(void)
 	begin();
 	policy.onfail = ONFAIL_REBOOT;
 	p = pool("vm", PHASE_WAITING, NULL);
-	p->boot.require = 1;
-	p->boot.timeout_ms = SECONDS(30);
-	p->boot.onfail = ONFAIL_CONTINUE;
+	p->def.boot.require = 1;
+	p->def.boot.timeout_ms = SECONDS(30);
+	p->def.boot.onfail = ONFAIL_CONTINUE;
 	judge(SECONDS(29));
 	CHECK(!v.done);
 	judge(SECONDS(30));
@@ -235,7 +235,7 @@ static void a_definition_may_have_its_own_deadline_and_policy(void)
 static void require_no_in_a_definition_requires_nothing(void)
 {
 	begin();
-	pool("vm", PHASE_WAITING, NULL)->boot.require = 0;
+	pool("vm", PHASE_WAITING, NULL)->def.boot.require = 0;
 	judge(SECONDS(10));
 	CHECK(v.done);
 	CHECK_INT(v.missing, 0);
@@ -250,8 +250,8 @@ static void the_most_drastic_policy_of_those_missing_wins(void)
 	for (size_t i = 0; i < 4; i++) {
 		struct pool *p = pool(names[i], PHASE_FAILED, NULL);
 
-		p->boot.require = 1;
-		p->boot.onfail = ways[i];
+		p->def.boot.require = 1;
+		p->def.boot.onfail = ways[i];
 	}
 	judge(0);
 	CHECK_INT(v.missing, 4);
@@ -290,13 +290,13 @@ static void hung_and_half_started_pools_are_not_active(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(not_up); i++) {
 		begin();
-		pool("x", not_up[i], NULL)->boot.require = 1;
+		pool("x", not_up[i], NULL)->def.boot.require = 1;
 		judge(SECONDS(100));
 		CHECK_INT(v.active, 0);
 		CHECK_INT(v.missing, 1);
 	}
 	begin();
-	pool("x", PHASE_DEGRADED, "one path is down")->boot.require = 1;
+	pool("x", PHASE_DEGRADED, "one path is down")->def.boot.require = 1;
 	judge(SECONDS(100));
 	CHECK_INT(v.active, 1);
 	CHECK_INT(v.missing, 0);
@@ -317,7 +317,7 @@ static void a_timeout_for_ever_does_not_wrap(void)
 {
 	begin();
 	policy.timeout = NEVER;
-	pool("vm", PHASE_WAITING, NULL)->boot.require = 1;
+	pool("vm", PHASE_WAITING, NULL)->def.boot.require = 1;
 	judge(SECONDS(1000000));
 	CHECK(!v.done);
 	CHECK(v.look_again == NEVER);
@@ -332,7 +332,7 @@ static void the_line_names_all_and_cuts_long_reasons(void)
 	begin();
 	pool("a", PHASE_WAITING, longest);
 	pool("b", PHASE_STARTING, NULL);
-	pool("c", PHASE_WAITING, NULL)->waits_for = (char *)(uintptr_t) "device=/dev/sdx";
+	pool("c", PHASE_WAITING, NULL)->reason.waits_for = (char *)(uintptr_t) "device=/dev/sdx";
 	const char *text = line(1);
 	CHECK(strlen(text) < 300);
 	CHECK(strstr(text, "xxx…), b (starting), c (device=/dev/sdx)") != NULL);

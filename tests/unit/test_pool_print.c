@@ -66,6 +66,15 @@ static void boot_element_comes_last_and_shortest(void)
 	       "  <boot xmlns='urn:poolinit:boot:1' timeout='250ms' order='0'/>\n</pool>\n");
 }
 
+static void fill_marks_are_printed(void)
+{
+	prints("<pool type='dir'><fill xmlns='" POOL_FILL_NS "'> 70  90 </fill><name>t</name>" UUID
+	       "<target><path>/p</path></target></pool>",
+	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n"
+	       "  <fill xmlns='urn:poolinit:fill:1'>70 90</fill>\n</pool>\n");
+}
+
 static void text_and_attributes_are_escaped(void)
 {
 	prints("<pool type='netfs'><name>a &amp; &lt;b&gt; 'c' \"d\"</name>" UUID
@@ -84,6 +93,28 @@ static void what_the_type_has_not_is_left_out(void)
 	       "name='i'/></initiator><format type='ext4'/></source><target><path>/p</path></target></pool>",
 	       "<pool type='dir'>\n  <name>t</name>\n  " UUID "\n" SIZES
 	       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
+}
+
+/* libvirt has no format there: any word but ours is left out, and none is made up. */
+static void a_format_of_our_own_is_kept(void)
+{
+	static const char *const left_out[] = { "", "<source/>", "<source><format type='ext4'/></source>" };
+	char text[512];
+
+	prints("<pool type='mpath'><name>t</name>" UUID
+	       "<source><format type='auto'/></source><target><path>/dev/mapper</path></target></pool>",
+	       "<pool type='mpath'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n    <format type='auto'/>\n  </source>\n  <target>\n    "
+	       "<path>/dev/mapper</path>\n"
+	       "  </target>\n</pool>\n");
+	for (size_t i = 0; i < sizeof(left_out) / sizeof(*left_out); i++) {
+		snprintf(text, sizeof(text),
+		         "<pool type='mpath'><name>t</name>" UUID "%s<target><path>/p</path></target></pool>",
+		         left_out[i]);
+		prints(text,
+		       "<pool type='mpath'>\n  <name>t</name>\n  " UUID "\n" SIZES
+		       "  <source>\n  </source>\n  <target>\n    <path>/p</path>\n  </target>\n</pool>\n");
+	}
 }
 
 static void secret_type_is_kept(void)
@@ -133,8 +164,10 @@ int main(void)
 {
 	RUN(scsi_adapter_with_everything);
 	RUN(boot_element_comes_last_and_shortest);
+	RUN(fill_marks_are_printed);
 	RUN(text_and_attributes_are_escaped);
 	RUN(what_the_type_has_not_is_left_out);
+	RUN(a_format_of_our_own_is_kept);
 	RUN(secret_type_is_kept);
 	RUN(mode_zero_and_root_are_printed);
 	RUN(sizes_of_a_live_pool_are_printed);

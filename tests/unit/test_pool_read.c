@@ -205,6 +205,27 @@ static void mistakes_in_the_boot_element_are_said(void)
 	}
 }
 
+static void fill_marks_are_read_and_mistakes_said(void)
+{
+	static const char *const bad[] = { "",       "80",     "80 95 99", "95 80", "0 90",
+		                           "80 101", "80 95%", "eighty",   "-1 90", "80,95" };
+	char xml[400];
+
+	CHECK(reads("<pool type='dir'><name>t</name><target><path>/p</path></target>"
+	            "<fill xmlns='" POOL_FILL_NS "'>\n 70 100</fill></pool>"));
+	CHECK_INT(d.fill_marks[0], 70);
+	CHECK_INT(d.fill_marks[1], 100);
+	CHECK(reads(named("t")));
+	CHECK_INT(d.fill_marks[0], 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		snprintf(xml, sizeof(xml),
+		         "<pool type='dir'><name>t</name><target><path>/p</path></target>\n<fill "
+		         "xmlns='" POOL_FILL_NS "'>%s</fill></pool>",
+		         bad[i]);
+		CHECK(refused(xml, 2, "two marks"));
+	}
+}
+
 static void names_that_cannot_be_files_are_refused(void)
 {
 	char longest[202], xml[400];
@@ -432,6 +453,7 @@ int main(void)
 	RUN(boot_element_is_read);
 	RUN(boot_element_without_our_namespace_is_ignored);
 	RUN(mistakes_in_the_boot_element_are_said);
+	RUN(fill_marks_are_read_and_mistakes_said);
 	RUN(names_that_cannot_be_files_are_refused);
 	RUN(line_breaks_around_a_text_are_none_of_it);
 	RUN(hosts_that_are_none_are_refused);

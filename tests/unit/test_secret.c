@@ -47,7 +47,7 @@ static struct pool_auth by_uuid(enum auth_kind kind, const char *uuid)
 {
 	struct pool_auth a = { .kind = kind, .by_uuid = true, .username = "u" };
 
-	uuid_parse(uuid, &a.secret_uuid);
+	uuid_read(uuid, &a.secret_uuid);
 	return a;
 }
 
@@ -149,16 +149,16 @@ static void a_volume_finds_its_passphrase(void)
 	struct volume_secret q = { .type = "passphrase", .by_uuid = true };
 
 	put_secret(dir, U3, "volume", "volume", "/images/a", "cGFzcw==");
-	CHECK(uuid_parse(U3, &q.uuid) && volume_gives(q, "pass"));
+	CHECK(uuid_read(U3, &q.uuid) && volume_gives(q, "pass"));
 	q = (struct volume_secret){ .type = "passphrase", .usage = "/images/a" };
 	CHECK(volume_gives(q, "pass"));
 	q.usage = "/images/b";
 	CHECK(volume_gives(q, NULL) && err_is(&e, ERR_NO_SECRET) && strstr(e.message, "/images/b"));
 	q.by_uuid = true;
-	CHECK(uuid_parse(U1, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID) &&
+	CHECK(uuid_read(U1, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID) &&
 	      strstr(e.message, "not for volume"));
 	put(dir, U3 ".base64", "");
-	CHECK(uuid_parse(U3, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID));
+	CHECK(uuid_read(U3, &q.uuid) && volume_gives(q, NULL) && err_is(&e, ERR_INVALID));
 }
 
 static void bad_values_are_refused_without_being_shown(void)

@@ -600,6 +600,21 @@ static void who_is_forgotten_is_reaped_without_waiting(void)
 	close(pidfd);
 }
 
+/* The loop ends before the child has been reaped: the leak checker says so if it is lost then. */
+static void who_was_not_reaped_when_the_loop_ended_is_not_lost(void)
+{
+	struct loop l = { 0 };
+	struct err e = { 0 };
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	CHECK_INT(loop_init(&l, &e), 0);
+	spawn_forget(&l, pid);
+	loop_close(&l);
+}
+
 int main(int argc, char **argv)
 {
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -639,5 +654,6 @@ int main(int argc, char **argv)
 	RUN(a_service_can_be_ended);
 	RUN(without_a_descriptor_there_is_no_service);
 	RUN(who_is_forgotten_is_reaped_without_waiting);
+	RUN(who_was_not_reaped_when_the_loop_ended_is_not_lost);
 	return check_done();
 }

@@ -123,11 +123,11 @@ static void there_is_no_phase_beyond_the_last(void)
 static void only_a_definition_that_waits_is_switched_to(void)
 {
 	char xml[] = "<pool/>";
-	struct pool p = { .xml = xml };
+	struct pool p = { .def.xml = xml };
 
 	registry_switch(&p);
 	CHECK_INT(refusals(), 1);
-	CHECK(p.xml == xml);
+	CHECK(p.def.xml == xml);
 }
 
 static void nothing_is_not_sent(void)

@@ -201,12 +201,12 @@ static void a_volume_is_known_when_its_maker_is_told(void)
 	begin();
 	uint64_t job = create(&a, "new", false);
 	CHECK_INT(a.told, 0);
-	CHECK_INT(pool()->jobs, 1);
+	CHECK_INT(pool()->work.jobs, 1);
 	CHECK_INT(answer_of(&a), ERR_NONE);
 	CHECK_STR(a.volume, "new");
 	CHECK_INT(a.job, job);
 	CHECK(volume_find(pool(), "new", &len));
-	CHECK(no_jobs() && pool()->jobs == 0);
+	CHECK(no_jobs() && pool()->work.jobs == 0);
 	end();
 }
 
@@ -221,7 +221,7 @@ static void documents_that_are_none(void)
 	CHECK_INT(answer_of(&a), ERR_XML);
 	create(&a, "v", false);
 	CHECK_INT(answer_of(&a), ERR_EXISTS);
-	CHECK(no_jobs() && pool()->jobs == 0);
+	CHECK(no_jobs() && pool()->work.jobs == 0);
 	end();
 }
 
@@ -282,13 +282,13 @@ static void no_worker_to_be_had(void)
 	CHECK(a.told == 1 && a.class != ERR_NONE);
 	create(&a, "new", false);
 	CHECK(a.told == 1 && a.class != ERR_NONE);
-	CHECK(no_jobs() && pool()->jobs == 0);
+	CHECK(no_jobs() && pool()->work.jobs == 0);
 	forks_before_failure = 1; /* the document is read, and then there is none */
 	create(&a, "new", true);
 	CHECK_INT(a.told, 0);
 	CHECK(answer_of(&a) != ERR_NONE);
 	forks_before_failure = -1;
-	CHECK(no_jobs() && pool()->jobs == 0);
+	CHECK(no_jobs() && pool()->work.jobs == 0);
 	create(&a, "new", false);
 	CHECK_INT(answer_of(&a), ERR_NONE);
 	end();
@@ -330,7 +330,7 @@ static void cancelled_at_every_stage(void)
 			CHECK_INT(answer_of(&c), ERR_NONE);
 		answer_of(&a);
 		CHECK(a.class == ERR_NONE || a.class == ERR_STATE || a.class == ERR_EXISTS);
-		CHECK(no_jobs() && pool()->jobs == 0);
+		CHECK(no_jobs() && pool()->work.jobs == 0);
 	}
 	uint64_t job = upload(&a);
 	CHECK(job_at(env.s, 0, &v) && v.number == job && !v.ending && !job_at(env.s, 1, &v));
@@ -352,7 +352,7 @@ static void its_time_is_over(void)
 	o.record = volume_find(pool(), "v", &o.record_len);
 	ask(&a, &o);
 	CHECK_INT(answer_of(&a), ERR_TIMEOUT);
-	CHECK(no_jobs() && pool()->jobs == 0);
+	CHECK(no_jobs() && pool()->work.jobs == 0);
 	end();
 }
 
@@ -382,7 +382,7 @@ static void its_pool_goes_all_the_same(void)
 
 	begin();
 	upload(&a);
-	while (pool()->worker)
+	while (pool()->work.worker)
 		loop_round(&env.loop, clock_ms() + 50);
 	registry_remove(pool());
 	CHECK_INT(answer_of(&a), ERR_STATE);

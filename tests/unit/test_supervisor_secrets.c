@@ -223,7 +223,7 @@ static void fail(struct pool *p, enum err_class class)
 	struct err e = { 0 };
 
 	err_set(&e, class, "the start failed");
-	p->want_active = true;
+	p->want.active = true;
 	pool_enter(p, PHASE_FAILED, &e);
 }
 
@@ -252,7 +252,7 @@ static void a_pool_that_lacked_it_is_tried_again(void)
 	fail(p[0], ERR_NO_SECRET);
 	fail(p[1], ERR_AUTH);
 	fail(p[2], ERR_NO_SECRET);
-	p[2]->want_active = false;
+	p[2]->want.active = false;
 	CHECK_INT(outcome(SECRET_ACT_DEFINE, NULL, XML), ERR_NONE);
 	CHECK_INT(outcome(SECRET_ACT_SET, "t1", "%"), ERR_INVALID);
 	CHECK_INT(p[0]->phase, PHASE_FAILED);

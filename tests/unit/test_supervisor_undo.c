@@ -131,7 +131,7 @@ static void what_could_not_be_undone_is_not_active(void)
 
 	begin();
 	CHECK(until(waits));
-	s->pools->begun = true;
+	s->pools->life.begun = true;
 	no_forks = true;
 	over = false;
 	CHECK(pool_stop(s->pools, 0, &w, &e) == 0 && until(is_over));

@@ -532,6 +532,8 @@ static void same_definition(const struct volume_def *a, const struct volume_def 
 	      a->nocow == b->nocow);
 	CHECK(a->features_given == b->features_given && a->backing.given == b->backing.given);
 	CHECK_STR(a->backing.format, b->backing.format);
+	CHECK_STR(a->layout, b->layout);
+	CHECK_STR(a->other_format, b->other_format);
 }
 
 static void handed_on_it_is_the_same(void)
@@ -559,6 +561,29 @@ static void handed_on_it_is_the_same(void)
 		volume_def_free(&d);
 		volume_def_free(&again);
 	}
+}
+
+#define LAYOUT                                                                                               \
+	"<volume>" SIZED "<target><format type='qcow2'/><layout xmlns='" VOLUME_LAYOUT_NS                    \
+	"'>thin pool=&lt;</layout></target></volume>"
+
+static void layout_is_handed_on_and_is_not_for_files(void)
+{
+	cleanup_buf struct buf text = BUF_INIT;
+	struct volume_def d, again = { 0 };
+	struct err e = { 0 };
+
+	CHECK(read_for(LAYOUT, POOL_LOGICAL, VOLUME_FOR_CREATE, &d, &e) == 0);
+	CHECK_STR(d.layout, "thin pool=<");
+	CHECK(!d.format);
+	CHECK_STR(d.other_format, "qcow2"); /* so that who makes it can refuse it */
+	volume_def_print_as_given(&d, &text);
+	CHECK(read_for(buf_str(&text), POOL_LOGICAL, VOLUME_FOR_CREATE, &again, &e) == 0);
+	same_definition(&d, &again);
+	volume_def_free(&d);
+	volume_def_free(&again);
+	CHECK(read_for(LAYOUT, POOL_DIR, VOLUME_FOR_CREATE, &d, &e) == -1);
+	CHECK(strstr(e.message, "has no <layout>") != NULL);
 }
 
 static void encryption_is_printed_whole(void)
@@ -597,6 +622,7 @@ int main(void)
 	RUN(sizes_have_limits);
 	RUN(printed_form_is_read_back_as_itself);
 	RUN(handed_on_it_is_the_same);
+	RUN(layout_is_handed_on_and_is_not_for_files);
 	RUN(encryption_is_printed_whole);
 	return check_done();
 }

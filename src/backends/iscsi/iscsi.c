@@ -6,9 +6,13 @@
  * The kernel moves the data; iscsid (open-iscsi) makes and repairs its connections; iscsiadm tells iscsid to
  * log in and out. What sessions there are is read from sysfs, never from a program's output.
  *
+ * A definition may name several portals of the target: each has a session of its own, and the volumes are
+ * those that the first of them shows which is logged in. One session is enough for the pool, which is
+ * degraded then.
+ *
  * A session belongs to the machine, not to the pool: one that is there is used, whoever made it, and one
- * that a failed start has begun is ended by stop. While a session is broken its disks answer nothing; so
- * whatever would ask them looks at the session first.
+ * that a failed start has begun is ended by stop. Only the firmware's stay: the machine has booted from them.
+ * While a session is broken its disks answer nothing; so whatever would ask them looks at the session first.
  */
 #include "backends/iscsi/iscsi.h"
 
@@ -28,10 +32,12 @@
 #include "volumes/block.h"
 
 /* for the look whether a portal can be reached: half of it for one that is silent */
-#define LOOK_WITHIN   SECONDS(6)
+#define LOOK_WITHIN SECONDS(6)
+#define LOGIN_WITHIN                                                                                         \
+	SECONDS(15) /* each portal: one that takes connections and says nothing keeps no other waiting */
 #define LOGOUT_WITHIN SECONDS(10) /* for the kernel to take a session away after the target has agreed */
 
-/* ---- the portal, as the definition has it ---- */
+/* ---- the portals, as the definition has them ---- */
 
 /* The portal's text, as iscsiadm takes it. */
 static void portal_at(struct iscsi_portal *p, const char *host)
@@ -40,18 +46,20 @@ static void portal_at(struct iscsi_portal *p, const char *host)
 	snprintf(p->text, sizeof(p->text), strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
 }
 
-/* The portal as the definition has it. The name of the interface is made of the initiator's name (FNV-1a),
+/* One portal as the definition has it. The name of the interface is made of the initiator's name (FNV-1a),
  * since open-iscsi keeps such names in files. */
-static void portal_of(const struct pool_def *d, const struct op *op, struct iscsi_portal *p)
+static void portal_of(const struct pool_def *d, size_t which, const struct op *op, struct iscsi_portal *p)
 {
+	const struct pool_host *h = &d->source.hosts[which];
 	uint32_t hash = 2166136261u;
 
-	*p = (struct iscsi_portal){ .iqn = d->source.devices[0].path, .port = d->source.hosts[0].port };
+	*p = (struct iscsi_portal){ .iqn = d->source.devices[0].path, .port = h->port };
 	if (!p->port)
 		p->port = pool_type_info(POOL_ISCSI)->port;
-	if (op->address_answered)
+	if (op->address_answered &&
+	    d->source.nhosts == 1) /* of several it is not known whose address it is */
 		p->known = op->address;
-	portal_at(p, d->source.hosts[0].name);
+	portal_at(p, h->name);
 	snprintf(p->login, sizeof(p->login), "login to %.223s at %s", p->iqn, p->text);
 	for (const char *c = d->source.initiator; c && *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
@@ -62,16 +70,18 @@ static void portal_of(const struct pool_def *d, const struct op *op, struct iscs
  * used. */
 static int iscsi_validate(const struct pool_def *d, struct err *e)
 {
-	if (d->source.nhosts != 1)
-		return err_set(e, ERR_INVALID, "an iscsi pool has exactly one <host>, not %zu",
-		               d->source.nhosts);
+	if (d->source.nhosts == 0)
+		return err_set(e, ERR_INVALID, "an iscsi pool has at least one <host>, the target's portal");
 	if (d->source.ndevices != 1)
 		return err_set(e, ERR_INVALID,
 		               "an iscsi pool has exactly one <device>, the target's name, not %zu",
 		               d->source.ndevices);
-	if (!d->source.hosts[0].name || !check_host(d->source.hosts[0].name))
-		return err_set(e, ERR_INVALID, "\"%s\" is no host name or address",
-		               d->source.hosts[0].name ? d->source.hosts[0].name : "");
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		const char *host = d->source.hosts[i].name;
+
+		if (!host || !check_host(host))
+			return err_set(e, ERR_INVALID, "\"%s\" is no host name or address", host ? host : "");
+	}
 	if (!check_iqn(d->source.devices[0].path) || !name_is_component(d->source.devices[0].path) ||
 	    strlen(d->source.devices[0].path) >= IQN_MAX)
 		return err_set(e, ERR_INVALID, "\"%s\" is no iSCSI name", d->source.devices[0].path);
@@ -117,6 +127,38 @@ static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_sessi
 	snprintf(out, size, "the session with %.120s at %.80s is not logged in: %s", p->iqn, p->text, doing);
 }
 
+/* What the kernel has of the target, through all portals. */
+struct paths {
+	bool found; /* there is a session; p and s are the first that is logged in, if one is */
+	struct iscsi_portal p;
+	struct iscsi_session s;
+	char lacks[400]; /* a clause about the first portal through which nobody is logged in; or "" */
+};
+
+static void paths_look(const struct pool_def *d, const struct op *op, struct paths *w)
+{
+	*w = (struct paths){ .found = false };
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		struct iscsi_session s = { 0 };
+		struct iscsi_portal p;
+
+		portal_of(d, i, op, &p);
+
+		bool found = portal_session(&p, &s) > 0;
+
+		if (!w->lacks[0] && !found)
+			snprintf(w->lacks, sizeof(w->lacks),
+			         "there is no session with %.80s at %.80s any more", p.iqn, p.text);
+		else if (!w->lacks[0] && !s.logged_in)
+			not_logged_in(&p, &s, w->lacks, sizeof(w->lacks));
+		if (i == 0 || (found && (!w->found || (s.logged_in && !w->s.logged_in)))) {
+			w->p = p;
+			w->s = s;
+		}
+		w->found |= found;
+	}
+}
+
 /* ---- operations ---- */
 
 /* From sysfs alone, so that a target that is gone hangs nothing; the name service is asked only if that
@@ -124,43 +166,44 @@ static void not_logged_in(const struct iscsi_portal *p, const struct iscsi_sessi
 static int iscsi_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                        struct err *e)
 {
-	struct iscsi_session s;
-	struct iscsi_portal p;
+	struct paths w;
 
 	*state = STATE_INACTIVE;
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, op, &p);
-	if (!portal_session(&p, &s)) {
-		snprintf(op->why, sizeof(op->why), "there is no session with %.80s at %.80s any more", p.iqn,
-		         p.text);
+	paths_look(d, op, &w);
+	if (!w.found) {
+		snprintf(op->why, sizeof(op->why), "%s", w.lacks);
 		return 0;
 	}
-	bool steady = iscsi_session_steady(&s, op->detail, detail);
-	if (!s.logged_in)
-		not_logged_in(&p, &s, op->why, sizeof(op->why));
+	bool steady = iscsi_session_steady(&w.s, op->detail, detail);
+	if (w.lacks[0])
+		snprintf(op->why, sizeof(op->why), "%s", w.lacks);
 	else if (!steady)
 		snprintf(op->why, sizeof(op->why),
-		         "the connection with %.120s at %.80s breaks again and again", p.iqn, p.text);
+		         "the connection with %.120s at %.80s breaks again and again", w.p.iqn, w.p.text);
 	/* a refresh may have said of LUNs that they are not well */
 	*state = op->why[0] ? STATE_DEGRADED : STATE_ACTIVE;
 	return 0;
 }
 
-/* The session and its disks: an event about one of them has this made again. */
+/* The sessions and their disks: an event about one of them has this made again. */
 static int iscsi_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
-	(void)op;
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, op, &p);
-	if (!portal_session(&p, &s))
-		return 0;
-	buf_printf(words, "session%d=%s", s.sid, s.logged_in ? "in" : "out");
-	return luns_ground(s.host, words, e);
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		portal_of(d, i, op, &p);
+		if (!portal_session(&p, &s))
+			continue;
+		buf_printf(words, "%ssession%d=%s", words->len ? " " : "", s.sid, s.logged_in ? "in" : "out");
+		if (luns_ground(s.host, words, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* The one permanent failure that the operator can mend at once: say where. */
@@ -225,7 +268,7 @@ static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct
 		                   .port = p->port,
 		                   .family = AF_UNSPEC,
 		                   .deadline = op->deadline,
-		                   .op = op,
+		                   .op = d->source.nhosts == 1 ? op : NULL,
 		                   .use = login_at,
 		                   .arg = &l };
 
@@ -238,14 +281,12 @@ static int portal_login(const struct pool_def *d, struct iscsi_portal *p, struct
 
 /* A session that is there is taken over, also one that somebody else has made; else one is made. Then its
  * LUNs are looked for, and their disks waited for. */
-static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
+static int portal_start(const struct pool_def *d, size_t which, struct op *op, struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
-	if (iscsi_validate(d, e) < 0)
-		return -1;
-	portal_of(d, op, &p);
+	portal_of(d, which, op, &p);
 	if (!portal_session(&p, &s)) {
 		if (portal_login(d, &p, op, e) < 0)
 			return -1;
@@ -265,6 +306,35 @@ static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
 	if (s.host < 0 || luns_rescan(s.host, op, e) < 0 || luns_settle(s.host, op, e) < 0)
 		return err_wrap(e, ERR_STORAGE, "cannot look for the LUNs of %s at %s", p.iqn, p.text);
 	return 0;
+}
+
+/* Each portal in turn. One that does is enough; of the others the log tells. A password that one of them
+ * refuses is not tried at the next: that locks accounts. */
+static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
+{
+	uint64_t deadline = op->deadline;
+	struct err all = { 0 };
+	size_t up = 0;
+
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->source.nhosts && !err_is(&all, ERR_AUTH) && !err_is(&all, ERR_NO_SECRET);
+	     i++) {
+		struct err one = { 0 };
+
+		if (d->source.nhosts > 1)
+			op->deadline = least(deadline, clock_ms() + LOGIN_WITHIN);
+		if (portal_start(d, i, op, &one) == 0)
+			up++;
+		else
+			net_also(&all, &one);
+		op->deadline = deadline;
+	}
+	if (up && all.class != ERR_NONE)
+		op_note(op, "%zu of %zu portals will do: %s", up, d->source.nhosts, all.message);
+	if (!up && e)
+		*e = all;
+	return up ? 0 : -1;
 }
 
 static int iscsi_reached(void *arg, const struct address *a, struct err *e)
@@ -308,14 +378,17 @@ static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	struct luns_health health;
-	struct iscsi_session s;
-	struct iscsi_portal p;
+	struct paths w;
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	portal_of(d, op, &p);
-	if (!portal_session(&p, &s))
-		return err_set(e, ERR_STORAGE, "there is no session with %s at %s any more", p.iqn, p.text);
+	paths_look(d, op, &w);
+
+	struct iscsi_session s = w.s;
+	struct iscsi_portal p = w.p;
+
+	if (!w.found)
+		return err_set(e, ERR_STORAGE, "%s", w.lacks);
 	if (!s.logged_in)
 		return refresh_later(&p, &s, e);
 	/* What somebody removes by hand is not attached again by the event that tells of it: only who asks
@@ -334,16 +407,26 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 	return 0;
 }
 
-/* A session is iscsid's to repair; what the kernel has set offline is ours to try again. */
+/* A session is iscsid's to repair; what the kernel has set offline is ours to try again, and so is one of
+ * several portals that was not there. */
 static int iscsi_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
 	(void)asked, (void)e;
-	portal_of(d, op, &p);
-	if (portal_session(&p, &s) && s.logged_in)
-		luns_wake(s.host);
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		struct err ignored = { 0 }; /* the check says which portal is missing */
+
+		portal_of(d, i, op, &p);
+
+		int found = portal_session(&p, &s);
+
+		if (found && s.logged_in)
+			luns_wake(s.host);
+		else if (!found && d->source.nhosts > 1)
+			portal_start(d, i, op, &ignored);
+	}
 	return 0;
 }
 
@@ -370,26 +453,47 @@ static int session_await_end(struct iscsi_portal *p, struct op *op, struct err *
 	return 0;
 }
 
-/* Log out. LUNs in use are refused before: a logout would take them away from under whoever uses them. */
-static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
+/* One session. The firmware's is left as it is: what the machine has booted from may be on it. */
+static int portal_logout(const struct pool_def *d, size_t which, struct op *op, struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
 	char sid[16], doing[600];
 	const char *const logout[] = { "iscsiadm", "-m", "session", "-r", sid, "-u", NULL };
 
-	if (iscsi_validate(d, e) < 0)
-		return -1;
-	portal_of(d, op, &p);
+	portal_of(d, which, op, &p);
 	if (!portal_session(&p, &s))
 		return 0;
+	if (iscsi_session_is_firmwares("/sys", &s, p.iqn)) {
+		op_note(op, "the session with %s at %s is the firmware's (iBFT), and stays", p.iqn, p.text);
+		return 0;
+	}
 	snprintf(sid, sizeof(sid), "%d", s.sid);
 	snprintf(doing, sizeof(doing), "logout from %.223s at %s", p.iqn, p.text);
-	if (luns_in_use(s.host, e))
-		return err_wrap(e, ERR_BUSY, "%s refused", doing);
 	if (iscsiadm_run(logout, ISCSIADM_NO_SESSION, doing, op, e) < 0)
 		return -1;
 	return session_await_end(&p, op, e) < 0 ? err_wrap(e, ERR_KEEP, "%s failed", doing) : 0;
+}
+
+/* Log out. LUNs in use are refused before, of all portals: a logout would take them away from under whoever
+ * uses them. */
+static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
+{
+	struct iscsi_session s;
+	struct iscsi_portal p;
+
+	if (iscsi_validate(d, e) < 0)
+		return -1;
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		portal_of(d, i, op, &p);
+		if (portal_session(&p, &s) && !iscsi_session_is_firmwares("/sys", &s, p.iqn) &&
+		    luns_in_use(s.host, e))
+			return err_wrap(e, ERR_BUSY, "logout from %.223s at %s refused", p.iqn, p.text);
+	}
+	for (size_t i = 0; i < d->source.nhosts; i++)
+		if (portal_logout(d, i, op, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- what a server offers ---- */
@@ -505,7 +609,7 @@ static int iscsi_find(const struct pool_def *source, struct op *op, struct buf *
 		               "looking for iscsi pools needs exactly one host, the portal to ask");
 	d.source.devices = &none;
 	d.source.ndevices = 1;
-	portal_of(&d, op, &p);
+	portal_of(&d, 0, op, &p);
 	snprintf(doing, sizeof(doing), "discovery at %.300s", p.text);
 
 	struct discovery k = { source, &p, op, out, doing };

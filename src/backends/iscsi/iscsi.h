@@ -43,6 +43,10 @@ bool iscsi_session_steady(const struct iscsi_session *s, const char *last, struc
 int iscsi_session_find(const char *sys, const char *iqn, const char *const *addresses, int port,
                        struct iscsi_session *s, bool *elsewhere);
 
+/* Did the firmware log in, before there was a kernel, and tell of it in its table (iBFT)? Facts: the kernel's
+ * drivers/firmware/iscsi_ibft.c and Documentation/ABI/testing/sysfs-ibft. */
+bool iscsi_session_is_firmwares(const char *sys, const struct iscsi_session *s, const char *iqn);
+
 /* The portal and target of a definition that has been validated. */
 struct iscsi_portal {
 	const char *iqn, *host;

@@ -275,8 +275,10 @@ static int iscsid_prepare(const struct pool_def *d, struct op *op, struct err *e
 		return 1;
 	if (r != -ECONNREFUSED)
 		return no_answer(r, "an iscsid is running, but does not answer", e);
-	if (iscsi_transport_load(e) < 0 || file_mkdirs(ISCSID_DIR, 0700, e) < 0 || initiator_write(e) < 0 ||
-	    conf_write(e) < 0)
+	/* iscsiadm makes the directory of its records if there is none, and of two that do so at once one
+	 * fails. */
+	if (iscsi_transport_load(e) < 0 || file_mkdirs(ISCSID_DIR "/nodes", 0700, e) < 0 ||
+	    initiator_write(e) < 0 || conf_write(e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot prepare iscsid");
 	return 0;
 }

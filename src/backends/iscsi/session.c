@@ -6,16 +6,20 @@
  * Facts: drivers/scsi/scsi_transport_iscsi.c of the kernel, which makes /sys/class/iscsi_session and
  * /sys/class/iscsi_connection. One connection belongs to a session here, with its number.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "backends/iscsi/iscsi.h"
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+
+#define FIRMWARE_TARGETS 2 /* as many as the iBFT has room for */
 
 #define UNSTEADY 3 /* so many breaks, each */
 /* not so long after the last one, and the connection is not called well between them */
@@ -53,6 +57,32 @@ static bool session_portal_is(const char *sys, int sid, const char *const *addre
 			if (streq(address, addresses[i]))
 				return true;
 	}
+	return false;
+}
+
+/* Two addresses as numbers: the firmware's table has every group of IPv6 written out. */
+static bool same_address(const char *a, const char *b)
+{
+	unsigned char x[sizeof(struct in6_addr)], y[sizeof(struct in6_addr)];
+
+	return (inet_pton(AF_INET, a, x) == 1 && inet_pton(AF_INET, b, y) == 1 && !memcmp(x, y, 4)) ||
+	       (inet_pton(AF_INET6, a, x) == 1 && inet_pton(AF_INET6, b, y) == 1 && !memcmp(x, y, sizeof(x)));
+}
+
+bool iscsi_session_is_firmwares(const char *sys, const struct iscsi_session *s, const char *iqn)
+{
+	demand_or(sys && s && iqn, false);
+
+	char asked[256], name[300], address[256];
+
+	if (!attribute(asked, sizeof(asked), "%s/class/iscsi_connection/connection%d:0/persistent_address",
+	               sys, s->sid))
+		return false;
+	for (int i = 0; i < FIRMWARE_TARGETS; i++)
+		if (attribute(name, sizeof(name), "%s/firmware/ibft/target%d/target-name", sys, i) &&
+		    attribute(address, sizeof(address), "%s/firmware/ibft/target%d/ip-addr", sys, i) &&
+		    streq(name, iqn) && same_address(address, asked))
+			return true;
 	return false;
 }
 

@@ -54,6 +54,29 @@ static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c
 	return 0;
 }
 
+/* What another host may be using is not overwritten, whatever was asked. */
+static int check_owners(const struct claimed *c, struct op *op, struct err *e)
+{
+	const struct lvm_scan *s = lvm_scan(op, NULL, e);
+	struct lvm_group found;
+	char why[300];
+
+	for (size_t i = 0; s && i < s->n && lvm_scan_group(s, NULL, i, &found); i++) {
+		struct group g = { .found = true };
+
+		if (!group_is_refused(found.label, op, why, sizeof(why)))
+			continue;
+		group_members(s, &found, &g);
+		for (size_t m = 0; m < g.members; m++)
+			if (group_is_listed(c->dev, c->n, g.member[m]))
+				return err_set(e, ERR_EXISTS,
+				               "%s is a physical volume of group \"%s\", which is not ours "
+				               "to remove: %s",
+				               g.nodes[m], found.label->name, why);
+	}
+	return s ? 0 : -1;
+}
+
 /* A group of that name may go only if all of it is overwritten. */
 static int name_is_free(const char *vg, const struct claimed *c, struct op *op, struct err *e)
 {
@@ -88,11 +111,10 @@ static int members_make(const struct claimed *c, size_t *made, struct op *op, st
 	return 0;
 }
 
-/* LVM writes past the kernel's memory, but not past the disks' own. */
-static int flush_all(const char *const *paths, size_t n, struct err *e)
+int group_flush(const char *const *nodes, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
-		if (format_flush(paths[i], e) < 0)
+		if (format_flush(nodes[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -118,7 +140,8 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 
 	if (!c || !words)
 		return err_set(e, ERR_NO_MEMORY, "cannot make volume group \"%s\": out of memory", vg);
-	if (group_validate(d, e) < 0 || claim_all(d, flags, c, e) < 0 || name_is_free(vg, c, op, e) < 0)
+	if (group_validate(d, e) < 0 || claim_all(d, flags, c, e) < 0 || check_owners(c, op, e) < 0 ||
+	    name_is_free(vg, c, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
 	words[n++] = "vgcreate";
 	words[n++] = vg;
@@ -128,7 +151,7 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 	if (rc < 0)
 		members_unmake(c, made, op);
 	else
-		rc = flush_all(words + 2, c->n, e);
+		rc = group_flush(words + 2, c->n, e);
 	lvm_scan_forget();
 	group_report_forget();
 	return rc == 0 ? 0 : err_wrap(e, ERR_KEEP, "cannot make volume group \"%s\"", vg);
@@ -152,7 +175,7 @@ int logical_delete(const struct pool_def *d, struct op *op, struct err *e)
 		return err_set(e, ERR_STATE,
 		               "cannot remove volume group \"%s\": %u of its %u physical volumes are missing",
 		               vg, g.missing, g.pvs);
-	if (group_run(words, vg, &g, op, NULL, e) < 0 || flush_all(g.nodes, g.members, e) < 0)
+	if (group_run(words, vg, &g, op, NULL, e) < 0 || group_flush(g.nodes, g.members, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume group \"%s\"", vg);
 	for (size_t i = 0; i < d->source.ndevices; i++) {
 		char path[PATH_MAX];

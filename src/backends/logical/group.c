@@ -41,7 +41,9 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
 	else if (shared && op->own_devices)
 		snprintf(out, size,
-		         "it is shared by hosts that lock it (%s), and this one takes no part in that", type);
+		         "it is shared by hosts that lock it (%s), and no lvmlockd runs here that would get "
+		         "its lock: it is not activated without",
+		         type);
 	else if (group->system_id[0] && op->own_devices)
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	return out[0] != '\0';

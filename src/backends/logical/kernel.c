@@ -31,6 +31,20 @@ static int dm_attribute(const char *sysname, const char *name, char *out, size_t
 	return file_read_line(AT_FDCWD, path, out, size) > 0 ? 0 : -1;
 }
 
+/* A part of another volume: LVM keeps these names to itself (lvm(8), "Valid names"). Those of RAID have a
+ * uuid like any other. */
+static bool is_lvm_part(const char *lv)
+{
+	static const char *const parts[] = { "_rimage",  "_rmeta",  "_mimage", "_mlog",  "_tdata",   "_tmeta",
+		                             "_cdata",   "_cmeta",  "_cvol",   "_corig", "_pmspare", "_vdata",
+		                             "_vorigin", "_wcorig", "_iorig",  "_imeta" };
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (strstr(lv, parts[i]))
+			return true;
+	return false;
+}
+
 int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *arg)
 {
 	DIR *d = opendir("/sys/class/block");
@@ -46,7 +60,7 @@ int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *a
 			continue;
 		if (lvm_dm_vg_uuid(dm_uuid, of) && strlen(dm_uuid) == strlen("LVM-") + 64 &&
 		    (!uuid || streq(of, uuid)) && lvm_dm_name(name, group, sizeof(group), lv, sizeof(lv)) &&
-		    streq(group, vg))
+		    streq(group, vg) && !is_lvm_part(lv))
 			result = fn(entry->d_name, lv, dm_uuid, arg);
 	}
 	if (d)

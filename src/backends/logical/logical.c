@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * logical: an LVM volume group; its logical volumes are the volumes. Specification: storage.html, "Logical
- * volume pools". A group is activated whole or not at all: while a physical volume is missing, the pool waits
- * for it.
+ * volume pools". A group without one of its physical volumes is activated as far as it goes, as LVM itself
+ * does: what is complete, and RAID that can do without. The pool is degraded then, until the rest is there.
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -19,7 +21,14 @@
 #include "system/device.h"
 #include "system/links.h"
 #include "system/module.h"
+#include "system/uevent.h"
 #include "volumes/block.h"
+
+#define MEMBERS_WITHIN  SECONDS(5) /* after the last device that has come */
+#define MEMBERS_AT_MOST SECONDS(20)
+
+/* In what identifies an active group: it was activated without some of its physical volumes. */
+#define MISSING " missing="
 
 /* ---- what it stands on ---- */
 
@@ -39,7 +48,9 @@ static int ground_volume(const char *sysname, const char *lv, const char *dm_uui
 
 static int logical_ground(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
-	(void)op, (void)e;
+	(void)e;
+	if (op->detail && strstr(op->detail, MISSING))
+		buf_adds(words, " pv=gone"); /* a disk that comes may be it */
 	return group_devices(group_name(d), NULL, ground_volume, words);
 }
 
@@ -82,8 +93,10 @@ static void say_gone(const char *vg, const struct group *g, const char *disks, s
 }
 
 /* From what LVM knows and what the kernel has. */
-static enum pool_state group_state(const char *vg, const struct group *g, struct op *op)
+static enum pool_state group_state(const struct pool_def *d, const struct group *g, struct op *op)
 {
+	const struct group_volume *full = g->found && g->active ? group_fill(d, g, op) : NULL;
+	const char *vg = group_name(d);
 	cleanup_buf struct buf ground = BUF_INIT;
 	char disks[64];
 
@@ -95,10 +108,16 @@ static enum pool_state group_state(const char *vg, const struct group *g, struct
 	else if (!g->active && g->inactive)
 		snprintf(op->why, sizeof(op->why), "volume group \"%.127s\" has been deactivated", vg);
 	else if (g->missing)
-		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes are missing", g->missing,
-		         g->pvs);
+		snprintf(op->why, sizeof(op->why), "%u of %u physical volumes %s missing%s%.250s", g->missing,
+		         g->pvs, g->missing == 1 ? "is" : "are", g->inactive ? ", and not active: " : "",
+		         g->idle);
 	else if (g->inactive)
-		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %u", g->inactive);
+		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %.300s", g->idle);
+	else if (full)
+		snprintf(op->why, sizeof(op->why),
+		         "\"%.100s\" is full, and what is written to its volumes fails: delete some, or make "
+		         "it larger (a new volume with <layout> thin pool=NAME size=MORE does)",
+		         full->name);
 	else
 		return STATE_ACTIVE; /* also a group without volumes: there is nothing to activate in it */
 	return g->active ? STATE_DEGRADED : STATE_INACTIVE;
@@ -113,9 +132,11 @@ static int logical_check(const struct pool_def *d, struct op *op, enum pool_stat
 	*state = STATE_INACTIVE;
 	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot look for volume group \"%s\"", vg);
-	*state = group_state(vg, &g, op);
+	*state = group_state(d, &g, op);
 	if (detail && *state != STATE_INACTIVE)
 		buf_printf(detail, "vg=%s", g.uuid);
+	if (detail && *state != STATE_INACTIVE && g.missing)
+		buf_printf(detail, MISSING "%u", g.missing);
 	return 0;
 }
 
@@ -136,9 +157,21 @@ static int wrong_content(const char *vg, const char *spec, const char *path, str
 	               device_content_text(&c, text, sizeof(text)));
 }
 
+/* Has the look at all devices seen it? One that has come since is not known to be anything. */
+static bool was_seen(dev_t dev, struct op *op)
+{
+	const struct lvm_scan *s = lvm_scan(op, NULL, NULL);
+
+	for (size_t i = 0; s && i < s->n; i++)
+		if (s->devices[i].dev == dev)
+			return true;
+	return false;
+}
+
 /* Every device of the definition that exists has to belong to the group: how many do. *absent: one that does
  * not exist. */
-static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct err *e)
+static int devices_match(const struct pool_def *d, const struct group *g, const char **absent, struct op *op,
+                         struct err *e)
 {
 	int there = 0;
 
@@ -155,6 +188,8 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 				return -1;
 			}
 			*absent = spec;
+		} else if (!group_has_member(g, dev) && !was_seen(dev, op)) {
+			*absent = spec;
 		} else if (!group_has_member(g, dev)) {
 			return wrong_content(group_name(d), spec, path, e);
 		} else {
@@ -164,14 +199,49 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 	return there;
 }
 
-/* Is the group there, whole, and on the devices that the definition names? */
+/* Wait for a block device to come. False: none has by then. */
+static bool device_comes(int events, uint64_t until)
+{
+	struct pollfd p = { .fd = events, .events = POLLIN };
+	char bytes[UEVENT_MAX];
+	struct uevent u;
+	bool comes = false;
+	int got;
+
+	while (!comes && poll(&p, 1, clock_until(until)) > 0)
+		while ((got = uevent_read(events, bytes, sizeof(bytes), &u)) != UEVENT_EMPTY)
+			comes |= got == UEVENT_LOST ||
+			         (got == UEVENT_GOT && u.subsystem && streq(u.subsystem, "block") &&
+			          !streq(u.action, "remove"));
+	return comes;
+}
+
+/* Look for it. Its last physical volumes may be on their way: a group is not used without them before, as
+ * long as devices come, and for a moment after. */
+static int look_for_members(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	/* Opened before the first look, or the event could pass between the two. */
+	cleanup_close int events = uevent_open(e);
+	uint64_t last = least(op->deadline, clock_ms() + MEMBERS_AT_MOST);
+	int rc = events < 0 ? -1 : group_look(d, g, op, e);
+
+	while (rc == 0 && g->found && g->missing && !g->active &&
+	       device_comes(events, least(last, clock_ms() + MEMBERS_WITHIN))) {
+		lvm_scan_forget();
+		group_report_forget();
+		rc = group_look(d, g, op, e);
+	}
+	return rc;
+}
+
+/* Is the group there, and on the devices that the definition names? */
 static int group_ready(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d), *absent;
 	char wait[200];
 	int there;
 
-	if (group_look(d, g, op, e) < 0 || (there = devices_match(d, g, &absent, e)) < 0)
+	if (look_for_members(d, g, op, e) < 0 || (there = devices_match(d, g, &absent, op, e)) < 0)
 		return -1;
 	/* On none of its devices it may be another group of that name, which came first. One that is active
 	 * stays what it is. */
@@ -182,11 +252,7 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
 	if (!g->found) /* no event tells that a device can be read again */
 		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
-	if (g->missing)
-		return err_wait(e, ERR_WAIT_DEVICE, wait,
-		                "%u of its %u physical volumes %s missing; it is not activated in part",
-		                g->missing, g->pvs, g->missing == 1 ? "is" : "are");
-	if (absent)
+	if (absent && !g->missing)
 		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg,
 		        absent);
 	return 0;
@@ -194,28 +260,73 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 
 /* What volumes are made of: a group with mirrors or thin volumes is not activated without. */
 #define LOGICAL_MODULES                                                                                      \
-	"dm-mod dm-mirror dm-snapshot dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
+	"dm-mod dm-mirror dm-snapshot dm-zero dm-thin-pool dm-raid dm-cache dm-cache-smq dm-writecache"
+
+static int lacks_node(const char *sysname, const char *lv, const char *dm_uuid, void *arg)
+{
+	char path[PATH_MAX];
+
+	(void)sysname, (void)dm_uuid;
+	snprintf(path, sizeof(path), "/dev/%s/%s", (const char *)arg, lv);
+	return access(path, F_OK) < 0;
+}
+
+/* An activation that was broken off may have left devices without their nodes, and what is active LVM does
+ * not activate again. Its status says nothing: it fails where a node is there already. */
+static void make_nodes(const char *vg, struct group *g, struct op *op)
+{
+	const char *const words[] = { "vgmknodes", vg, NULL };
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s", vg);
+	if (op->own_devices && group_devices(vg, g->uuid, lacks_node, name))
+		group_run(words, vg, g, op, NULL, NULL);
+}
+
+/* Activating what is active changes nothing: so an active group is adopted by the same command. One volume
+ * that cannot be activated does not keep the others from it. */
+static int activate(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+	struct err why = { 0 };
+	char active[39], wait[200];
+
+	bool done = group_run(words, vg, g, op, NULL, &why) == 0;
+	bool any = group_active(vg, g->uuid, active);
+
+	if (any && !g->deadly)
+		make_nodes(vg, g, op);
+	if (done && (any || !g->missing)) {
+		group_activated(vg, g);
+		return 0;
+	}
+	group_report_forget();
+	if (strstr(why.message, "mapper")) /* LVM misses the device-mapper, or one of its targets */
+		module_explain(LOGICAL_MODULES, &why);
+	op->begun = any; /* some of its volumes */
+	if (op->begun && !g->deadly) {
+		op_note(op, "volume group \"%s\" is not wholly active: %s", vg, why.message);
+		return 0;
+	}
+	snprintf(wait, sizeof(wait), "vg=%s", vg);
+	if (g->missing && !g->deadly)
+		return err_wait(e, ERR_WAIT_DEVICE, wait,
+		                "%u of its %u physical volumes %s missing, and no volume is complete without",
+		                g->missing, g->pvs, g->missing == 1 ? "is" : "are");
+	*e = why;
+	return -1;
+}
 
 static int logical_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *vg = group_name(d);
-	const char *const words[] = { "vgchange", "-ay", vg, NULL };
-	char active[39];
 	struct group g;
 
 	if (group_validate(d, e) < 0)
 		return -1;
-	bool ready = group_ready(d, &g, op, e) == 0;
-
-	/* Activating what is active changes nothing: so an active group is adopted by the same command. */
-	if (ready && group_run(words, vg, &g, op, NULL, e) == 0) {
-		group_activated(vg, &g);
+	if (group_ready(d, &g, op, e) == 0 && activate(vg, &g, op, e) == 0)
 		return 0;
-	}
 	group_report_forget();
-	op->begun = ready && group_active(vg, g.uuid, active); /* some of its volumes */
-	if (strstr(e->message, "mapper")) /* LVM misses the device-mapper, or one of its targets */
-		module_explain(LOGICAL_MODULES, e);
 	return err_wrap(e, ERR_KEEP, "cannot activate volume group \"%s\"", vg);
 }
 
@@ -268,6 +379,24 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 	               : 0;
 }
 
+/* The physical volumes that were missing are there: what waited for them is activated, and RAID takes them in
+ * again. Nothing else is done to what is active. */
+static void complete_group(const char *vg, struct group *g, struct op *op)
+{
+	struct err e = { 0 };
+	char target[300];
+	const char *const words[] = { "lvchange", "--refresh", target, NULL };
+
+	for (size_t i = 0; i < g->nvolumes; i++) {
+		snprintf(target, sizeof(target), "%s/%s", vg, g->volumes[i].name);
+		if (group_needs_refresh(&g->volumes[i]) && group_run(words, vg, g, op, NULL, &e) < 0)
+			op_note(op, "volume \"%s\": %s", g->volumes[i].name, e.message);
+	}
+	if (activate(vg, g, op, &e) < 0)
+		op_note(op, "volume group \"%s\": %s", vg, e.message);
+	group_report_forget();
+}
+
 /* Volumes that were active when their disk was taken out do not find it when it is back: they are
  * deactivated, when nobody has one of them open, so that the group is activated anew. */
 static int logical_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
@@ -277,11 +406,19 @@ static int logical_revive(const struct pool_def *d, struct op *op, bool asked, s
 	struct err why = { 0 };
 	struct group g;
 
+	bool was_missing = op->detail && strstr(op->detail, MISSING);
+
 	group_devices(vg, NULL, ground_volume, &ground);
-	if (!strstr(buf_str(&ground), "=gone") || group_look(d, &g, op, &why) < 0 || !g.active || !g.found ||
+	bool is_gone = strstr(buf_str(&ground), "=gone") != NULL;
+
+	if ((!is_gone && !was_missing) || group_look(d, &g, op, &why) < 0 || !g.active || !g.found ||
 	    g.missing)
 		return 0;
-	group_state(vg, &g, op);
+	if (!is_gone) {
+		complete_group(vg, &g, op);
+		return 0;
+	}
+	group_state(d, &g, op);
 	if (deactivate(vg, &g, op, &why) == 0)
 		return 1;
 	if (asked && e)
@@ -324,6 +461,8 @@ static void volume_report(const char *vg, const struct group_volume *lv, struct 
 		v.capacity = lv->size;
 		v.problem = "LVM says that it is active, but it has no device";
 	}
+	if (lv->lost)
+		v.problem = "it ran out of room for changes, and its content is lost: delete it";
 	v.physical = v.capacity;
 	v.backing = check_lvm_name(lv->origin) ? backing : NULL; /* not "[hidden]" */
 	v.devices = lv->devices.len ? buf_str(&lv->devices) : NULL;
@@ -337,16 +476,18 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 
 	if (group_look(d, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
-	if (!g.found && group_state(vg, &g, op) != STATE_ACTIVE)
+	if (!g.found && group_state(d, &g, op) != STATE_ACTIVE)
 		return err_set(e, ERR_STORAGE, "cannot list the volumes: %s", op->why);
+	if (op->sweep && g.found)
+		logical_sweep(vg, &g, op);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;
 	for (size_t i = 0; i < g.nvolumes; i++)
 		if (group_lists(&g.volumes[i]))
 			volume_report(vg, &g.volumes[i], op);
-	op->state = group_state(vg, &g, op);
-	op->state_known = true;
+	op->state = group_state(d, &g, op);
+	op->state_known = !(op->detail && strstr(op->detail, MISSING)); /* else check says what it is now */
 	return 0;
 }
 
@@ -355,7 +496,7 @@ const struct backend logical_backend = {
 	.summary = "an LVM volume group; its logical volumes",
 	.waits_for = WAIT_DEVICE,
 	.needs = "volume group",
-	.image = IMAGE("logical", LOGICAL_MODULES, "", ""),
+	.image = IMAGE("logical", LOGICAL_MODULES, "raid0 raid1 raid10 raid456", ""), /* levels of dm-raid */
 	.deadline = { .start = SECONDS(60),
 	              .stop = SECONDS(30),
 	              .refresh = SECONDS(60),
@@ -373,6 +514,9 @@ const struct backend logical_backend = {
 	.find = logical_find,
 	.identify = logical_identify,
 	.refresh = logical_refresh,
-	.vol_wipe = block_vol_wipe,
+	.vol_create = logical_vol_create,
+	.vol_delete = logical_vol_delete,
+	.vol_resize = logical_vol_resize,
+	.vol_wipe = logical_vol_wipe,
 	.vol_open = block_vol_open,
 };

@@ -2,7 +2,8 @@
  *
  * What the files of the logical backend have in common: group.c (which group it is), report.c (what LVM says
  * of it), kernel.c (what is active of it), logical.c (what is done with it), build.c (making, unmaking,
- * finding them).
+ * finding them), volumes.c (what is done with its volumes), layout.c (how they lie there) and fill.c (how
+ * full they are).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
@@ -23,6 +24,11 @@ extern const struct backend logical_backend;
 struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
+	bool unfinished;                    /* it is being filled, or that was broken off */
+	bool thin;                          /* its space is a thin pool's */
+	bool lost;                          /* a snapshot that ran out of room */
+	bool out;                           /* of space, or of metadata that can be written */
+	int data, metadata;                 /* how full: hundredths of a per cent; -1: it does not fill */
 	uint64_t size;
 	struct buf devices; /* "/dev/sda /dev/sdb" */
 };
@@ -42,8 +48,9 @@ struct group {
 	unsigned pvs, missing;
 	dev_t member[MEMBERS_MAX]; /* the devices of its physical volumes, as far as they are there */
 	size_t members;
-	unsigned inactive; /* volumes that activation concerns and that are not active */
-	uint64_t size, available;
+	unsigned inactive;                  /* volumes that activation concerns and that are not active, */
+	char idle[300];                     /* and their names: "lv0, lv1" */
+	uint64_t size, available, extent;   /* bytes */
 	const struct group_volume *volumes; /* good until group_report_forget(), or another look */
 	size_t nvolumes;
 };
@@ -84,10 +91,22 @@ void group_report_forget(void);
 /* It was activated: what the report said of that is out of date, and the kernel knows. Where only LVM can say
  * what has become of a volume (a snapshot, a thin pool) the report is forgotten. */
 void group_activated(const char *vg, const struct group *g);
+/* LVM's tag of a volume that is being filled: until it is whole nobody sees it. */
+#define GROUP_UNFINISHED "poolinit-unfinished"
+/* The volume of that name, or NULL. */
+const struct group_volume *group_volume(const struct group *g, const char *name);
 /* Is it active, and no pool of thin volumes? That is what libvirt lists. */
 bool group_lists(const struct group_volume *v);
+/* Is it a RAID volume, a part of which has been away, and is to be taken in again? */
+bool group_needs_refresh(const struct group_volume *v);
 /* A number in a report, or in sysfs. */
 uint64_t group_number(const char *text);
+
+/* ---- fill.c ---- */
+
+/* Say in op->fill how full they are that fill up, and in op->warning which are beyond a mark. One that is
+ * full, so that writes to its volumes fail; or NULL. */
+const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op);
 
 /* ---- kernel.c ---- */
 
@@ -112,5 +131,19 @@ int logical_build(const struct pool_def *d, struct op *op, unsigned flags, struc
 int logical_delete(const struct pool_def *d, struct op *op, struct err *e);
 int logical_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e);
 int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
+/* LVM writes past the kernel's memory, but not past the disks' own: flush these. */
+int group_flush(const char *const *nodes, size_t n, struct err *e);
+
+/* ---- volumes.c: likewise ---- */
+
+int logical_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
+                       const struct vol_input *from, unsigned flags, struct err *e);
+int logical_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
+int logical_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
+                       unsigned flags, struct err *e);
+int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
+                     struct err *e);
+/* Remove the volumes that were being filled when their worker was killed. */
+void logical_sweep(const char *vg, struct group *g, struct op *op);
 
 #endif

@@ -32,6 +32,7 @@
 #include "base/util.h"
 #include "system/device.h"
 #include "system/links.h"
+#include "system/multipath.h"
 
 enum {
 	READERS = 256,     /* at once: one for each device that does not answer, and one that goes on */
@@ -124,6 +125,8 @@ static bool may_be_volume(const char *sysname, dev_t *dev)
 		return false;
 	*dev = makedev(a, b);
 	if (read_attribute(sysname, "dm/uuid", text, sizeof(text)) && starts_with(text, "LVM-"))
+		return false;
+	if (multipath_is_path("/sys", sysname))
 		return false;
 	return !is_component(sysname, "holders") &&
 	       !(read_attribute(sysname, "partition", text, sizeof(text)) &&

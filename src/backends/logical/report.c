@@ -19,7 +19,7 @@ static struct {
 	bool valid;
 	char uuid[39];
 	unsigned pvs, missing;
-	uint64_t size, available;
+	uint64_t size, available, extent;
 	struct group_volume *volumes;
 	size_t n, room;
 } kept;
@@ -85,7 +85,7 @@ int group_run(const char *const *words, const char *vg, struct group *g, struct 
 
 /* ---- letters of lv_attr, lvs(8) ---- */
 
-enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_SKIP = 9, ATTR_LEN = 10 };
+enum { ATTR_TYPE = 0, ATTR_STATE = 4, ATTR_HEALTH = 8, ATTR_SKIP = 9, ATTR_LEN = 10 };
 
 static char letter(const struct group_volume *v, int at)
 {
@@ -100,7 +100,21 @@ static bool should_be_active(const struct group_volume *v)
 
 bool group_lists(const struct group_volume *v)
 {
-	return letter(v, ATTR_STATE) == 'a' && letter(v, ATTR_TYPE) != 't' && check_lvm_name(v->name);
+	return (letter(v, ATTR_STATE) == 'a' || v->lost) && letter(v, ATTR_TYPE) != 't' && !v->unfinished &&
+	       check_lvm_name(v->name);
+}
+
+const struct group_volume *group_volume(const struct group *g, const char *name)
+{
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (streq(g->volumes[i].name, name))
+			return &g->volumes[i];
+	return NULL;
+}
+
+bool group_needs_refresh(const struct group_volume *v)
+{
+	return letter(v, ATTR_HEALTH) == 'r';
 }
 
 /* ---- asking ---- */
@@ -131,6 +145,31 @@ static void take_group(const struct lvm_field *f, int n)
 	kept.missing = (unsigned)group_number(lvm_get(f, n, "VG_MISSING_PV_COUNT"));
 	kept.size = group_number(lvm_get(f, n, "VG_SIZE"));
 	kept.available = group_number(lvm_get(f, n, "VG_FREE"));
+	kept.extent = group_number(lvm_get(f, n, "VG_EXTENT_SIZE"));
+}
+
+/* "41.27" is 4127; "" is -1. */
+static int hundredths(const char *text)
+{
+	const char *dot = strchr(text, '.');
+	int n = atoi(text) * 100;
+
+	if (!*text)
+		return -1;
+	if (dot && dot[1])
+		n += (dot[1] - '0') * 10 + (dot[2] ? dot[2] - '0' : 0);
+	return n;
+}
+
+/* Is it in a list with commas? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+		if (strncmp(p, word, n) == 0 && (p[n] == ',' || !p[n]))
+			return true;
+	return false;
 }
 
 static struct group_volume *volume_add(const struct lvm_field *f, int n)
@@ -152,6 +191,12 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	snprintf(v->uuid, sizeof(v->uuid), "%s", lvm_get(f, n, "LV_UUID"));
 	snprintf(v->attr, sizeof(v->attr), "%s", lvm_get(f, n, "LV_ATTR"));
 	snprintf(v->origin, sizeof(v->origin), "%s", lvm_get(f, n, "ORIGIN"));
+	v->thin = streq(lvm_get(f, n, "SEGTYPE"), "thin");
+	v->lost = strchr("IS", letter(v, ATTR_STATE)) != NULL;
+	v->out = strchr("DMF", letter(v, ATTR_HEALTH)) != NULL;
+	v->data = hundredths(lvm_get(f, n, "DATA_PERCENT"));
+	v->metadata = hundredths(lvm_get(f, n, "METADATA_PERCENT"));
+	v->unfinished = has_word(lvm_get(f, n, "LV_TAGS"), GROUP_UNFINISHED);
 	return v;
 }
 
@@ -191,13 +236,16 @@ static int take_rows(char *text, const char *uuid, struct err *e)
 static int report_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
+	static const char segments[] = "vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,lv_tags,"
+				       "data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {
 		"fullreport", LVM_REPORT,
-		"--configreport", "vg", "-o", "vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free",
+		"--configreport", "vg", "-o",
+		"vg_uuid,pv_count,vg_missing_pv_count,vg_size,vg_free,vg_extent_size",
 		"-S", select,
-		"--configreport", "seg", "-o", "vg_uuid,lv_name,lv_uuid,lv_attr,lv_size,origin,devices",
+		"--configreport", "seg", "-o", segments,
 		"-O", "vg_name,lv_name,seg_start", "-S", select,
 		"--configreport", "lv", "-o", "lv_name", "-S", none,
 		"--configreport", "pv", "-o", "pv_name", "-S", no_disk,
@@ -216,6 +264,22 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	return take_rows(out.data, g->uuid, e);
 }
 
+static void count_inactive(struct group *g)
+{
+	size_t n = 0;
+
+	g->inactive = 0;
+	g->idle[0] = '\0';
+	for (size_t i = 0; i < g->nvolumes; i++) {
+		if (!should_be_active(&g->volumes[i]))
+			continue;
+		if (n < sizeof(g->idle))
+			n += (size_t)snprintf(g->idle + n, sizeof(g->idle) - n, "%s%s",
+			                      g->inactive ? ", " : "", g->volumes[i].name);
+		g->inactive++;
+	}
+}
+
 int group_report(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	if (!kept.valid || !streq(kept.uuid, g->uuid)) {
@@ -230,11 +294,10 @@ int group_report(const char *vg, struct group *g, struct op *op, struct err *e)
 	g->missing = kept.missing;
 	g->size = kept.size;
 	g->available = kept.available;
+	g->extent = kept.extent;
 	g->volumes = kept.volumes;
 	g->nvolumes = kept.valid ? kept.n : 0;
-	g->inactive = 0;
-	for (size_t i = 0; i < g->nvolumes; i++)
-		g->inactive += should_be_active(&g->volumes[i]);
+	count_inactive(g);
 	return 0;
 }
 

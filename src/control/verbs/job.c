@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "pool/check.h"
 #include "pool/size.h"
+#include "pool/voldef.h"
 #include "pool/volume.h"
 #include "pool/xml.h"
 #include "volumes/wipe.h"
@@ -188,9 +189,11 @@ static void print_options(struct call *c, const char *backing, struct buf *b)
 	buf_printf(b, "  <capacity>%" PRIu64 "</capacity>\n", call_size(c, "capacity", 0));
 	if (call_arg(c, "allocation"))
 		buf_printf(b, "  <allocation>%" PRIu64 "</allocation>\n", call_size(c, "allocation", 0));
-	if (call_arg(c, "format")) {
+	if (call_arg(c, "format") || call_arg(c, "layout")) {
 		buf_adds(b, "  <target>\n");
-		format(b, call_arg(c, "format"));
+		if (call_arg(c, "format"))
+			format(b, call_arg(c, "format"));
+		volume_layout_print(call_arg(c, "layout"), b);
 		buf_adds(b, "  </target>\n");
 	}
 	if (backing) {

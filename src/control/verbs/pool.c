@@ -33,18 +33,19 @@ static void pool_record(struct call *c, const struct pool *p)
 	record_str(c, "uuid", uuid_print(&p->uuid, uuid));
 	record_str(c, "type", pool_type_word(p->type));
 	record_str(c, "phase", phase_word(p->phase));
-	record_str(c, "want", p->want_active ? "active" : "inactive");
-	record_flag(c, "autostart", p->autostart);
-	record_flag(c, "persistent", p->persistent);
+	record_str(c, "want", p->want.active ? "active" : "inactive");
+	record_flag(c, "autostart", p->def.autostart);
+	record_flag(c, "persistent", p->def.persistent);
 	if (pool_is_active(p)) {
-		record_num(c, "capacity", p->sizes.capacity);
-		record_num(c, "allocation", p->sizes.allocation);
-		record_num(c, "available", p->sizes.available);
-		record_num(c, "volumes", p->nvolumes);
+		record_num(c, "capacity", p->volumes.sizes.capacity);
+		record_num(c, "allocation", p->volumes.sizes.allocation);
+		record_num(c, "available", p->volumes.sizes.available);
+		record_num(c, "volumes", p->volumes.count);
 	}
-	record_str(c, "reason", p->reason);
-	record_str(c, "waits", p->waits_for);
-	record_str(c, "warning", p->warning);
+	record_str(c, "reason", p->reason.text);
+	record_str(c, "waits", p->reason.waits_for);
+	record_str(c, "warning", p->reason.warning);
+	record_str(c, "fill", p->reason.fill);
 }
 
 /* For scripts that ask for names or uuids alone. */
@@ -99,8 +100,8 @@ static bool selected(struct call *c, const struct pool *p, unsigned types)
 
 	if (!call_flag(c, "all") && active == call_flag(c, "inactive"))
 		return false;
-	return (types & 1u << p->type) && either(c, "persistent", "transient", p->persistent) &&
-	       either(c, "autostart", "no-autostart", p->autostart);
+	return (types & 1u << p->type) && either(c, "persistent", "transient", p->def.persistent) &&
+	       either(c, "autostart", "no-autostart", p->def.autostart);
 }
 
 void verb_pool_list(struct call *c)
@@ -138,20 +139,20 @@ void verb_pool_info(struct call *c)
 	if (!p)
 		return;
 	pool_record(c, p);
-	record_str(c, "target", p->target);
-	record_str(c, "origin", p->origin);
-	record_str(c, "kept", p->kept_in_config ? "config" : "run");
-	record_str(c, "detail", p->detail);
-	if (p->attempts)
-		record_num(c, "attempts", p->attempts);
-	if (p->retry.armed)
-		record_num(c, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
-	if (p->stuck)
-		record_num(c, "stuck", p->stuck);
+	record_str(c, "target", p->def.target);
+	record_str(c, "origin", p->def.origin);
+	record_str(c, "kept", p->def.kept_in_config ? "config" : "run");
+	record_str(c, "detail", p->life.detail);
+	if (p->tries.attempts)
+		record_num(c, "attempts", p->tries.attempts);
+	if (p->tries.retry.armed)
+		record_num(c, "retry_ms", p->tries.retry.deadline > now ? p->tries.retry.deadline - now : 0);
+	if (p->work.stuck)
+		record_num(c, "stuck", p->work.stuck);
 	if (pool_has_index(p))
-		record_num(c, "refreshed_ms", now - p->refreshed);
-	if (p->worker)
-		record_str(c, "worker", p->worker->task.what);
+		record_num(c, "refreshed_ms", now - p->volumes.refreshed);
+	if (p->work.worker)
+		record_str(c, "worker", p->work.worker->task.what);
 	record_end(c);
 	call_ok(c);
 }
@@ -202,7 +203,7 @@ static void refresh_done(struct waiter *w, const struct result *r)
 	if (!went_well(c, r))
 		return;
 	if (r->pool)
-		final_num(c, "volumes", r->pool->nvolumes);
+		final_num(c, "volumes", r->pool->volumes.count);
 	call_ok(c);
 }
 

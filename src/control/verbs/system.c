@@ -23,7 +23,7 @@ static void status_supervisor(struct call *c)
 
 	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next) {
 		pools++;
-		wanted += p->want_active;
+		wanted += p->want.active;
 		count[p->phase]++;
 	}
 	record_begin(c);
@@ -49,19 +49,20 @@ static void status_pools(struct call *c)
 	uint64_t now = clock_ms();
 
 	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next) {
-		if (!p->reason && !p->warning && (!p->want_active || p->phase == PHASE_ACTIVE))
+		if (!p->reason.text && !p->reason.warning && (!p->want.active || p->phase == PHASE_ACTIVE))
 			continue;
 		record_begin(c);
 		record_str(c, "kind", "pool");
 		record_str(c, "name", p->name);
 		record_str(c, "phase", phase_word(p->phase));
 		record_str(c, "class",
-		           p->reason && p->reason_class != ERR_NONE ? err_word(p->reason_class) : NULL);
-		record_str(c, "reason", p->reason);
-		record_str(c, "waits", p->waits_for);
-		if (p->retry.armed)
-			record_num(c, "retry_ms", p->retry.deadline > now ? p->retry.deadline - now : 0);
-		record_str(c, "warning", p->warning);
+		           p->reason.text && p->reason.class != ERR_NONE ? err_word(p->reason.class) : NULL);
+		record_str(c, "reason", p->reason.text);
+		record_str(c, "waits", p->reason.waits_for);
+		if (p->tries.retry.armed)
+			record_num(c, "retry_ms",
+			           p->tries.retry.deadline > now ? p->tries.retry.deadline - now : 0);
+		record_str(c, "warning", p->reason.warning);
 		record_end(c);
 	}
 }

@@ -178,6 +178,8 @@ static const struct verb_arg vol_create_as_args[] = {
 	{ "capacity", ARG_SIZE, true, true, LEVEL_READ, "its size: 10G" },
 	SIZE("allocation", "how much of it is taken at once (default: all of a raw volume)"),
 	OPTION("format", "raw, qcow2, …"),
+	OPTION("layout",
+	       "of a logical volume: linear, striped, thin, raid1 … with KEY=VALUE words behind it"),
 	OPTION("backing-vol", "name, path or key of the volume below"),
 	OPTION("backing-vol-format", "its format"),
 	FLAG("prealloc-metadata", "qcow2: make all tables now"),
@@ -294,7 +296,7 @@ const struct verb verb_table[] = {
 	{ .name = "pool-list", .level = LEVEL_READ, .args = pool_list_args, .run = verb_pool_list,
 	  .help = "list pools: the active ones, if not asked otherwise",
 	  .answer = "- name uuid type phase want autostart persistent capacity allocation available volumes "
-	            "reason waits warning · OK pools" },
+	            "reason waits warning fill · OK pools" },
 	{ .name = "pool-info", .level = LEVEL_READ, .args = pool_info_args, .run = verb_pool_info,
 	  .help = "everything that is known of one pool",
 	  .answer = "- the keys of pool-list, and target origin kept detail attempts retry_ms stuck "

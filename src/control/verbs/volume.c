@@ -49,7 +49,7 @@ void verb_vol_list(struct call *c)
 	}
 	call_index(c, p);
 	final_str(c, "pool", p->name);
-	final_num(c, "volumes", p->nvolumes);
+	final_num(c, "volumes", p->volumes.count);
 	call_ok(c);
 }
 

@@ -113,6 +113,8 @@ static const struct text_rule logical_formats = { .words = WORDS("unknown", "lvm
 static const struct attribute_rule fs_format_attributes[] = { { "type", true, &fs_formats }, { 0 } };
 static const struct attribute_rule nfs_format_attributes[] = { { "type", true, &nfs_formats }, { 0 } };
 static const struct attribute_rule share_format_attributes[] = { { "type", true, &share_formats }, { 0 } };
+static const struct text_rule mpath_formats = { .words = WORDS("auto") };
+static const struct attribute_rule mpath_format_attributes[] = { { "type", true, &mpath_formats }, { 0 } };
 static const struct attribute_rule disk_format_attributes[] = { { "type", true, &disk_formats }, { 0 } };
 static const struct attribute_rule logical_format_attributes[] = { { "type", true, &logical_formats },
 	                                                           { 0 } };
@@ -124,6 +126,7 @@ static const struct child_rule maker_children[] = { { &vendor, AT_MOST_ONCE, ANY
 static const struct element_rule fs_format = { .name = "format", .attributes = fs_format_attributes };
 static const struct element_rule nfs_format = { .name = "format", .attributes = nfs_format_attributes };
 static const struct element_rule share_format = { .name = "format", .attributes = share_format_attributes };
+static const struct element_rule mpath_format = { .name = "format", .attributes = mpath_format_attributes };
 static const struct element_rule disk_format = { .name = "format",
 	                                         .attributes = disk_format_attributes,
 	                                         .children = maker_children };
@@ -259,7 +262,9 @@ static const struct element_rule iscsi_source = { .name = "source", .children = 
 static const struct element_rule iscsi_direct_source = { .name = "source",
 	                                                 .children = iscsi_direct_source_children };
 static const struct element_rule scsi_source = { .name = "source", .children = scsi_source_children };
-static const struct element_rule mpath_source = { .name = "source" };
+static const struct child_rule mpath_source_children[] = { { &mpath_format, AT_MOST_ONCE, ANY_PLACE },
+	                                                   { 0 } };
+static const struct element_rule mpath_source = { .name = "source", .children = mpath_source_children };
 static const struct element_rule rbd_source = { .name = "source", .children = rbd_source_children };
 static const struct element_rule sheepdog_source = { .name = "source", .children = sheepdog_source_children };
 static const struct element_rule gluster_source = { .name = "source", .children = gluster_source_children };
@@ -343,6 +348,8 @@ static const struct attribute_rule boot_attributes[] = {
 };
 static const struct element_rule boot = { .name = "boot", .ns = POOL_BOOT_NS, .attributes = boot_attributes };
 
+static const struct element_rule fill = { .name = "fill", .ns = POOL_FILL_NS, .text = &text_any };
+
 /* ---- the pool ---- */
 
 /* clang-format off */
@@ -417,13 +424,10 @@ static const struct text_rule pool_type = { .words = WORDS("dir", "fs", "netfs",
 	                                                   "gluster", "zfs", "vstorage") };
 static const struct attribute_rule pool_attributes[] = { { "type", true, &pool_type }, { 0 } };
 static const struct child_rule pool_children[] = {
-	{ &uuid, AT_MOST_ONCE, ANY_PLACE },
-	{ &capacity, AT_MOST_ONCE, ANY_PLACE },
-	{ &allocation, AT_MOST_ONCE, ANY_PLACE },
-	{ &available, AT_MOST_ONCE, ANY_PLACE },
-	{ &features, AT_MOST_ONCE, ANY_PLACE },
-	{ &boot, AT_MOST_ONCE, EVEN_BEHIND_LAST },
-	{ 0 },
+	{ &uuid, AT_MOST_ONCE, ANY_PLACE },        { &capacity, AT_MOST_ONCE, ANY_PLACE },
+	{ &allocation, AT_MOST_ONCE, ANY_PLACE },  { &available, AT_MOST_ONCE, ANY_PLACE },
+	{ &features, AT_MOST_ONCE, ANY_PLACE },    { &boot, AT_MOST_ONCE, EVEN_BEHIND_LAST },
+	{ &fill, AT_MOST_ONCE, EVEN_BEHIND_LAST }, { 0 },
 };
 const struct element_rule grammar_pool = {
 	.name = "pool",

@@ -6,6 +6,7 @@
 #include "pool/grammar/table.h"
 
 #include <stddef.h>
+#include "pool/voldef.h"
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -124,6 +125,7 @@ static const struct element_rule encryption = {
 
 /* ---- target and backing store ---- */
 
+static const struct element_rule layout = { .name = "layout", .ns = VOLUME_LAYOUT_NS, .text = &text_any };
 static const struct element_rule target_path = { .name = "path", .text = &text_uri_or_path };
 static const struct child_rule target_children[] = {
 	{ &target_path, AT_MOST_ONCE, ANY_PLACE },
@@ -135,6 +137,7 @@ static const struct child_rule target_children[] = {
 	{ &nocow, AT_MOST_ONCE, ANY_PLACE },
 	{ &cluster_size, AT_MOST_ONCE, ANY_PLACE },
 	{ &features, AT_MOST_ONCE, ANY_PLACE },
+	{ &layout, AT_MOST_ONCE, ANY_PLACE },
 	{ 0 },
 };
 static const struct element_rule target = { .name = "target", .children = target_children };

@@ -92,7 +92,7 @@ static int read_secret(struct secret_def *s, const xmlNode *root, const char *so
 	s->uuid_given = text != NULL;
 	if (!text)
 		uuid_make(&s->uuid);
-	else if (!uuid_parse(text, &s->uuid))
+	else if (!uuid_read(text, &s->uuid))
 		return xml_refuse(e, source, uuid, "\"%.60s\" is not a UUID", text);
 	s->description = xml_child_text(&s->arena, root, "description");
 	if (read_usage(s, root, source, e) < 0)

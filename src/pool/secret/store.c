@@ -66,7 +66,7 @@ static bool is_secret_file(const char *name, const char *suffix)
 		return false;
 	memcpy(text, name, UUID_TEXT - 1);
 	text[UUID_TEXT - 1] = '\0';
-	return uuid_parse(text, &uuid);
+	return uuid_read(text, &uuid);
 }
 
 static int is_secret_xml(const struct dirent *d)
@@ -213,7 +213,7 @@ int secret_store_find(const struct secret_store *st, const char *which, struct s
 
 	if (read_all(st, &l, e) < 0)
 		return -1;
-	it = uuid_parse(which, &uuid) ? (struct secret_entry *)(uintptr_t)entry_by_uuid(&l, &uuid) : NULL;
+	it = uuid_read(which, &uuid) ? (struct secret_entry *)(uintptr_t)entry_by_uuid(&l, &uuid) : NULL;
 	if (!it)
 		it = entry_by_usage(&l, which, &found);
 	if (!it)

@@ -178,7 +178,7 @@ static void on_service_exit(struct watch *w, uint32_t events)
 		worker_disown(r->worker);
 	r->worker = NULL;
 	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
-	r->released |= r->pool && !(p && p->want_active);
+	r->released |= r->pool && !(p && p->want.active);
 	if (r->state == SERVICE_STOPPING || r->released) {
 		service_ended(r);
 		return;
@@ -204,7 +204,7 @@ void supervisor_service_tells(struct supervisor *s, const struct service *svc)
 	for (struct pool *p = s->pools; p && !s->shutdown.on; p = p->next) {
 		const struct backend *b = backend_find(p->type);
 
-		if (p->ground && b && b->service == svc &&
+		if (p->life.ground && b && (b->service == svc || b->hears_services) &&
 		    (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED))
 			touch_look(p);
 	}
@@ -330,7 +330,7 @@ static int read_companion_definition(const struct service_run *r, struct pool_de
 	const struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 
 	*d = p ? def : NULL;
-	return p ? pool_read(def, p->xml, strlen(p->xml), p->origin, e) : 0;
+	return p ? pool_read(def, p->def.xml, strlen(p->def.xml), p->def.origin, e) : 0;
 }
 
 /* In the worker: is another one there already? If not, make what ours needs; and for one of a pool's own, the

@@ -90,8 +90,7 @@ int summary_from_line(struct summary *m, const struct line *l, struct err *e)
 		   *origin = line_get(l, "origin");
 	int t = type ? pool_type_from_word(type) : -1;
 
-	if (!name || !name_is_component(name) || *name == '.' || !uuid || !uuid_parse(uuid, &m->uuid) ||
-	    t < 0)
+	if (!name || !name_is_component(name) || *name == '.' || !uuid || !uuid_read(uuid, &m->uuid) || t < 0)
 		return err_set(e, ERR_INTERNAL, "a worker described a pool without name, uuid or type");
 	m->type = (enum pool_type)t;
 	m->name = strdup(name);

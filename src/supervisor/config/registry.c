@@ -32,7 +32,8 @@ void summary_free(struct summary *m)
 /* Now, or as soon as it stops. */
 static bool registry_has_source(const struct pool *p, const char *key)
 {
-	return streq(p->source_key, key) || (p->next_facts && streq(p->next_facts->source_key, key));
+	return streq(p->def.source_key, key) ||
+	       (p->def.next_facts && streq(p->def.next_facts->source_key, key));
 }
 
 int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
@@ -46,17 +47,17 @@ int registry_admit(struct supervisor *s, const struct summary *m, struct err *e)
 		return -1;
 	if (same_uuid && !streq(same_uuid->name, m->name))
 		return err_set(e, ERR_EXISTS, "pool \"%s\" has the uuid %s of pool \"%s\" (%s)", m->name,
-		               uuid_print(&m->uuid, text), same_uuid->name, same_uuid->origin);
+		               uuid_print(&m->uuid, text), same_uuid->name, same_uuid->def.origin);
 	/* Over the socket, a name that stands for another uuid is a mistake; between sources, the later one
 	 * simply replaces it. */
 	if (same_name && !uuid_equal(&same_name->uuid, &m->uuid) && streq(m->origin, "(socket)"))
 		return err_set(e, ERR_EXISTS, "pool \"%s\" already exists with the uuid %s, from %s", m->name,
-		               uuid_print(&same_name->uuid, text), same_name->origin);
+		               uuid_print(&same_name->uuid, text), same_name->def.origin);
 	for (const struct pool *p = s->pools; p && m->source_key[0]; p = p->next)
 		if (registry_has_source(p, m->source_key) && !streq(p->name, m->name))
 			return err_set(e, ERR_CONFLICT,
 			               "pool \"%s\" has the same source as pool \"%s\" (%s): %s", m->name,
-			               p->name, p->origin, m->source_key);
+			               p->name, p->def.origin, m->source_key);
 	return 0;
 }
 
@@ -79,10 +80,10 @@ static struct pool *pool_new(struct supervisor *s, const struct summary *m)
 	if (!p)
 		return NULL;
 	p->sup = s;
-	p->index_base.fd = p->index_over.fd = p->fresh_index = -1;
-	p->retry = (struct timer){ .on_expiry = s->up->on_pool_clock, .owner = p };
+	p->volumes.base.fd = p->volumes.over.fd = p->work.fresh_index = -1;
+	p->tries.retry = (struct timer){ .on_expiry = s->up->on_pool_clock, .owner = p };
 	p->name = strdup(m->name);
-	p->persistent = true;
+	p->def.persistent = true;
 	if (!p->name) {
 		free(p);
 		return NULL;
@@ -111,17 +112,17 @@ static int take_facts(struct pool *p, const struct summary *m, const char *xml, 
 		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory",
 		               m->name);
 	}
-	free(p->origin);
-	p->origin = origin;
-	p->boot = m->boot;
-	free(p->target);
-	free(p->source_key);
-	free(p->xml);
-	pool_set_text(&p->place, NULL);
-	pool_set_text(&p->address, NULL);
-	p->target = target;
-	p->source_key = key;
-	p->xml = text;
+	free(p->def.origin);
+	p->def.origin = origin;
+	p->def.boot = m->boot;
+	free(p->def.target);
+	free(p->def.source_key);
+	free(p->def.xml);
+	pool_set_text(&p->life.place, NULL);
+	pool_set_text(&p->life.address, NULL);
+	p->def.target = target;
+	p->def.source_key = key;
+	p->def.xml = text;
 	p->uuid = m->uuid;
 	p->type = m->type;
 	return 0;
@@ -148,10 +149,10 @@ static int put_aside(struct pool *p, const struct summary *m, const char *xml, s
 		return err_set(e, ERR_NO_MEMORY, "cannot keep the definition of pool \"%s\": out of memory",
 		               m->name);
 	}
-	summary_free(p->next_facts);
-	free(p->next_xml);
-	p->next_facts = next;
-	p->next_xml = text;
+	summary_free(p->def.next_facts);
+	free(p->def.next_xml);
+	p->def.next_facts = next;
+	p->def.next_xml = text;
 	return 0;
 }
 
@@ -167,24 +168,24 @@ static void swap_text(char **a, char **b)
 /* Nothing is copied: it cannot fail. */
 void registry_switch(struct pool *p)
 {
-	require_or(p->next_facts && p->next_xml, );
+	require_or(p->def.next_facts && p->def.next_xml, );
 
-	struct summary *m = p->next_facts;
+	struct summary *m = p->def.next_facts;
 
-	swap_text(&p->target, &m->target);
-	swap_text(&p->source_key, &m->source_key);
-	swap_text(&p->origin, &m->origin);
-	swap_text(&p->xml, &p->next_xml);
-	pool_set_text(&p->place, NULL);
-	pool_set_text(&p->address, NULL);
+	swap_text(&p->def.target, &m->target);
+	swap_text(&p->def.source_key, &m->source_key);
+	swap_text(&p->def.origin, &m->origin);
+	swap_text(&p->def.xml, &p->def.next_xml);
+	pool_set_text(&p->life.place, NULL);
+	pool_set_text(&p->life.address, NULL);
 	p->uuid = m->uuid;
 	p->type = m->type;
-	p->boot = m->boot;
+	p->def.boot = m->boot;
 	summary_free(m);
-	free(p->next_xml);
-	p->next_facts = NULL;
-	p->next_xml = NULL;
-	p->live = false;
+	free(p->def.next_xml);
+	p->def.next_facts = NULL;
+	p->def.next_xml = NULL;
+	p->def.live = false;
 }
 
 int registry_lend(struct pool *p, const struct summary *m, const char *xml, size_t len, struct err *e)
@@ -192,18 +193,18 @@ int registry_lend(struct pool *p, const struct summary *m, const char *xml, size
 	demand(m && xml && !pool_is_active(p), e);
 
 	const struct summary own = { .name = p->name,
-		                     .target = p->target,
-		                     .source_key = p->source_key,
-		                     .origin = p->origin,
+		                     .target = p->def.target,
+		                     .source_key = p->def.source_key,
+		                     .origin = p->def.origin,
 		                     .uuid = p->uuid,
 		                     .type = p->type,
-		                     .boot = p->boot };
+		                     .boot = p->def.boot };
 
-	if (!p->next_xml && put_aside(p, &own, p->xml, strlen(p->xml), e) < 0)
+	if (!p->def.next_xml && put_aside(p, &own, p->def.xml, strlen(p->def.xml), e) < 0)
 		return -1;
 	if (take_facts(p, m, xml, len, e) < 0)
 		return -1;
-	p->live = true;
+	p->def.live = true;
 	return 0;
 }
 
@@ -211,7 +212,8 @@ void pool_note_origin(struct pool *p, const char *file)
 {
 	demand_or(file, );
 
-	char **origins[] = { p->live ? NULL : &p->origin, p->next_facts ? &p->next_facts->origin : NULL };
+	char **origins[] = { p->def.live ? NULL : &p->def.origin,
+		             p->def.next_facts ? &p->def.next_facts->origin : NULL };
 
 	for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
 		char *copy = origins[i] ? strdup(file) : NULL;
@@ -231,28 +233,28 @@ struct pool *registry_apply(struct supervisor *s, const struct summary *m, const
 	struct pool *p = pool_by_name(s, m->name);
 	bool made = !p;
 
-	if (p && p->priority > priority)
+	if (p && p->def.priority > priority)
 		return p; /* a later source has spoken already */
 	if (registry_admit(s, m, e) < 0)
 		return NULL;
-	if (p && p->priority < priority && !streq(p->origin, m->origin))
+	if (p && p->def.priority < priority && !streq(p->def.origin, m->origin))
 		log_info(LF_CONFIG, "pool \"%s\": the definition in %s replaces that in %s", m->name,
-		         m->origin, p->origin);
+		         m->origin, p->def.origin);
 	if (!p)
 		p = pool_new(s, m);
 	if (!p) {
 		err_set(e, ERR_NO_MEMORY, "cannot define pool \"%s\": out of memory", m->name);
 		return NULL;
 	}
-	bool in_use = pool_is_active(p) || p->worker || p->stuck || p->live;
+	bool in_use = pool_is_active(p) || p->work.worker || p->work.stuck || p->def.live;
 	if ((in_use ? put_aside(p, m, xml, len, e) : take_facts(p, m, xml, len, e)) < 0) {
 		if (made)
 			registry_remove(p);
 		return NULL;
 	}
-	p->priority = priority;
+	p->def.priority = priority;
 	if (!streq(m->origin, "(socket)"))
-		p->autostart = m->autostart;
+		p->def.autostart = m->autostart;
 	return p;
 }
 
@@ -260,25 +262,27 @@ struct pool *registry_apply(struct supervisor *s, const struct summary *m, const
 static void pool_free(struct pool *p)
 {
 	free(p->name);
-	free(p->target);
-	free(p->source_key);
-	free(p->xml);
-	free(p->next_xml);
-	summary_free(p->next_facts);
-	free(p->origin);
-	free(p->reason);
-	free(p->waits_for);
-	free(p->warning);
-	free(p->said);
-	free(p->detail);
-	free(p->identity);
-	free(p->place);
-	free(p->address);
-	free(p->ground);
-	free(p->found_why);
-	free(p->lost);
-	free(p->avoid);
-	free(p->news);
+	free(p->def.target);
+	free(p->def.source_key);
+	free(p->def.xml);
+	free(p->def.next_xml);
+	summary_free(p->def.next_facts);
+	free(p->def.origin);
+	free(p->reason.text);
+	free(p->reason.waits_for);
+	free(p->reason.warning);
+	free(p->reason.fill);
+	free(p->reason.said);
+	free(p->life.detail);
+	free(p->life.identity);
+	free(p->life.place);
+	free(p->life.address);
+	free(p->life.ground);
+	free(p->work.found_why);
+	free(p->work.lost);
+	free(p->life.avoid);
+	free(p->volumes.free_extents);
+	free(p->tries.news);
 	free(p);
 }
 
@@ -298,7 +302,7 @@ void registry_remove(struct pool *p)
 		if (w->task.subject == p)
 			worker_disown(w);
 	s->up->on_pool_gone(p);
-	loop_disarm(s->loop, &p->retry);
+	loop_disarm(s->loop, &p->tries.retry);
 	index_drop(p);
 	err_set(&gone, ERR_NO_POOL, "pool \"%s\" is no longer defined", p->name);
 	waiters_move(&p->served, &p->waiters);

@@ -70,7 +70,7 @@ static int look_at_value(struct config_files *files, const char *dir, const char
 
 	if (strlen(name) == sizeof(id) - 1 + strlen(".base64"))
 		memcpy(id, name, sizeof(id) - 1);
-	if (!uuid_parse(id, &uuid))
+	if (!uuid_read(id, &uuid))
 		err_set(&why, ERR_INVALID, "%s/%s is not named after the uuid of a secret", dir, name);
 	else if ((size_t)snprintf(path, sizeof(path), "%s/%s.xml", dir, id) < sizeof(path) &&
 	         access(path, F_OK) < 0 && errno == ENOENT)

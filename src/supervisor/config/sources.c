@@ -204,14 +204,14 @@ static bool in_config_dir(const struct supervisor *s, const char *origin)
  * itself. */
 static bool is_its_file(const struct pool *p, const char *origin)
 {
-	return p->kept_in_config &&
-	       (streq(p->origin, origin) || (p->next_facts && streq(p->next_facts->origin, origin)));
+	return p->def.kept_in_config && (streq(p->def.origin, origin) ||
+	                                 (p->def.next_facts && streq(p->def.next_facts->origin, origin)));
 }
 
 /* Read once more, and as before: only its mark may have changed. */
 static bool source_is_as_before(const struct pool *p, const char *xml, size_t len)
 {
-	const char *newest = p->next_xml ? p->next_xml : p->xml;
+	const char *newest = p->def.next_xml ? p->def.next_xml : p->def.xml;
 
 	return strlen(newest) == len && memcmp(newest, xml, len) == 0;
 }
@@ -221,20 +221,20 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 {
 	struct pool *p = src->reloading ? pool_by_name(src->sup, src->pending->name) : NULL;
 
-	if (!p || (p->priority != src->priority && !is_its_file(p, src->pending->origin)))
+	if (!p || (p->def.priority != src->priority && !is_its_file(p, src->pending->origin)))
 		return NULL;
-	*priority = p->priority;
-	if (p->marked_here)
-		src->pending->autostart = p->autostart;
+	*priority = p->def.priority;
+	if (p->def.marked_here)
+		src->pending->autostart = p->def.autostart;
 	if (source_is_as_before(p, xml, len)) {
-		p->autostart = src->pending->autostart;
+		p->def.autostart = src->pending->autostart;
 		pool_note_origin(p, src->pending->origin); /* a file may have got another name */
 		return p;
 	}
 	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name,
 	         pool_is_active(p) ? ", which counts when it has stopped" : "");
 	/* what it has failed for may be mended: one that is wanted is started again */
-	p->reason_class = ERR_NONE;
+	p->reason.class = ERR_NONE;
 	return NULL;
 }
 
@@ -249,16 +249,16 @@ static void on_definition(struct worker *w, const char *xml, size_t len)
 		return;
 	struct pool *p = registry_apply(src->sup, src->pending, xml, len, priority, &e);
 	if (p) {
-		if (p->priority == priority) {
-			p->kept_in_config = in_config_dir(src->sup, src->pending->origin);
-			p->persistent = !src->state;
-			p->live |= src->state && state_is_live(src->sup, p->name);
+		if (p->def.priority == priority) {
+			p->def.kept_in_config = in_config_dir(src->sup, src->pending->origin);
+			p->def.persistent = !src->state;
+			p->def.live |= src->state && state_is_live(src->sup, p->name);
 			pool_look_again(p); /* it may be a better one */
 			if (src->reloading) {
 				state_save(p);
 				failed_kick(src->sup, ERR_NONE);
 			}
-		} else if (src->state && !p->judged && state_is_live(src->sup, p->name)) {
+		} else if (src->state && !p->want.judged && state_is_live(src->sup, p->name)) {
 			src->missed |= registry_lend(p, src->pending, xml, len, NULL) < 0;
 		}
 	} else if (err_is(&e, ERR_NO_MEMORY)) {

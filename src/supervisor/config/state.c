@@ -64,23 +64,23 @@ static int write_state(const struct supervisor *s, const char *name, const struc
 /* A full disk passes: what could not be noted is noted later. */
 void state_save(struct pool *p)
 {
-	bool outdated = p->outdated || (!p->live && p->next_xml && pool_is_active(p)),
-	     live = p->live || outdated;
+	bool outdated = p->def.outdated || (!p->def.live && p->def.next_xml && pool_is_active(p)),
+	     live = p->def.live || outdated;
 	struct buf text = BUF_INIT;
 	struct err e = { 0 };
 
 	line_begin(&text, "-");
 	line_str(&text, "state", p->name);
-	line_str(&text, "want", p->want_active ? "active" : "inactive");
+	line_str(&text, "want", p->want.active ? "active" : "inactive");
 	line_str(&text, "active", pool_is_active(p) || p->phase == PHASE_CHECKING ? "yes" : "no");
-	line_str(&text, "transient", p->persistent && !live ? NULL : "yes");
+	line_str(&text, "transient", p->def.persistent && !live ? NULL : "yes");
 	line_str(&text, "live", live ? "yes" : NULL);
 	line_str(&text, "outdated", outdated ? "yes" : NULL);
-	line_str(&text, "place", p->place);
-	line_str(&text, "address", p->address_answered ? p->address : NULL);
+	line_str(&text, "place", p->life.place);
+	line_str(&text, "address", p->life.address_answered ? p->life.address : NULL);
 	line_end(&text);
-	if (!p->persistent || live)
-		buf_adds(&text, p->xml);
+	if (!p->def.persistent || live)
+		buf_adds(&text, p->def.xml);
 	bool failed = write_state(p->sup, p->name, &text, &e) < 0;
 	if (failed && !p->unsaved)
 		log_warn(LF_POOL, "%s (tried again)", e.message);

@@ -44,16 +44,18 @@ static void unmap(struct index_file *f)
 /* x: what the files of the pool are now. */
 static void index_becomes(struct pool *p, const struct volindex *x)
 {
-	p->index = *x;
-	p->index_number++;
-	p->nvolumes = x->n;
+	p->volumes.index = *x;
+	p->volumes.number = ++p->sup->last_index;
+	p->volumes.count = x->n;
 }
 
 void index_drop(struct pool *p)
 {
-	unmap(&p->index_base);
-	unmap(&p->index_over);
-	index_becomes(p, &(struct volindex){ 0 });
+	if (pool_has_index(p)) {
+		unmap(&p->volumes.base);
+		unmap(&p->volumes.over);
+		index_becomes(p, &(struct volindex){ 0 });
+	}
 	watch_drop(p);
 	touch_drop(p);
 }
@@ -89,7 +91,7 @@ int index_adopt(struct pool *p, int fd, struct err *e)
 {
 	demand(fd >= 0, e);
 
-	struct index_file new = { .fd = fd }, *old = &p->index_base;
+	struct index_file new = { .fd = fd }, *old = &p->volumes.base;
 	struct volindex x;
 
 	if (map_index(&new, p, e) < 0) {
@@ -97,35 +99,30 @@ int index_adopt(struct pool *p, int fd, struct err *e)
 		return -1;
 	}
 	if (!volindex_open(&x, new.map, new.size)) {
-		old = &p->index_over;
-		x = p->index;
+		old = &p->volumes.over;
+		x = p->volumes.index;
 		if (!volindex_lay(&x, new.map, new.size)) {
 			unmap(&new);
 			return unfinished(p, e);
 		}
 	}
-	unmap(&p->index_over);
+	unmap(&p->volumes.over);
 	unmap(old); /* where that is the same, there is nothing in it now */
 	*old = new;
 	index_becomes(p, &x);
 	/* What searches have read of the base is not kept (memory_keep()) any longer: with a change of the
 	 * whole index it would have gone, too. Before Linux 5.18 it is. */
-	madvise((void *)(uintptr_t)p->index_base.map, p->index_base.size, MADV_DONTNEED_LOCKED);
+	madvise((void *)(uintptr_t)p->volumes.base.map, p->volumes.base.size, MADV_DONTNEED_LOCKED);
 	return 0;
-}
-
-const struct volindex *pool_index(const struct pool *p)
-{
-	return p->index.base.n ? &p->index : NULL;
 }
 
 const char *volume_find(const struct pool *p, const char *name, size_t *len)
 {
 	demand_or(name && len, NULL);
 
-	long i = volindex_by_name(&p->index, name);
+	long i = volindex_by_name(&p->volumes.index, name);
 
-	return i < 0 ? NULL : volindex_record(&p->index, (size_t)i, len);
+	return i < 0 ? NULL : volindex_record(&p->volumes.index, (size_t)i, len);
 }
 
 /* Does the record carry this path or key? */
@@ -144,12 +141,12 @@ static bool record_matches(const char *record, size_t len, const char *what)
 /* A path and a key are found by their hash, which others may have, too: each that has it is compared. */
 static const char *find_by_path(const struct pool *p, const char *what, size_t *len)
 {
-	uint64_t hash = hash_text(p->index.seed, what);
+	uint64_t hash = hash_text(p->volumes.index.seed, what);
 	size_t at = 0;
 	long i;
 
-	while ((i = volindex_next(&p->index, hash, &at)) >= 0) {
-		const char *record = volindex_record(&p->index, (size_t)i, len);
+	while ((i = volindex_next(&p->volumes.index, hash, &at)) >= 0) {
+		const char *record = volindex_record(&p->volumes.index, (size_t)i, len);
 
 		if (record && record_matches(record, *len, what))
 			return record;
@@ -159,12 +156,13 @@ static const char *find_by_path(const struct pool *p, const char *what, size_t *
 
 bool pool_has_index(const struct pool *p)
 {
-	return p->index_base.fd >= 0;
+	return p->volumes.base.fd >= 0;
 }
 
 bool pool_awaits_index(const struct pool *p)
 {
-	return (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED) && !pool_has_index(p) && !p->stale;
+	return (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED) && !pool_has_index(p) &&
+	       !p->tries.stale;
 }
 
 int pool_need_index(const struct pool *p, struct err *e)
@@ -173,13 +171,13 @@ int pool_need_index(const struct pool *p, struct err *e)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active: its volumes are not known", p->name);
 	if (pool_has_index(p))
 		return 0;
-	if (p->stale || p->phase == PHASE_HUNG)
+	if (p->tries.stale || p->phase == PHASE_HUNG)
 		return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" could not be read: %s", p->name,
-		               p->reason ? p->reason : "it is tried again");
+		               p->reason.text ? p->reason.text : "it is tried again");
 	return err_set(e, ERR_BUSY, "the volumes of pool \"%s\" are still being read", p->name);
 }
 
-const char *volume_lookup(struct supervisor *s, struct pool *p, const char *what, struct pool **found,
+const char *volume_lookup(const struct supervisor *s, struct pool *p, const char *what, struct pool **found,
                           size_t *len, struct err *e)
 {
 	demand_or(what && found && len, NULL);

@@ -16,8 +16,6 @@ int index_new(struct err *e);
  * on failure: ERR_INTERNAL, the worker has not finished it; the old index stays. Records that were found
  * before are gone afterwards. */
 int index_adopt(struct pool *p, int fd, struct err *e);
-/* In the worker: what is known of the volumes. NULL: nothing, or that there are none. */
-const struct volindex *pool_index(const struct pool *p);
 /* The pool is no longer active: nothing is known, watched or to be looked at. Who waits for a look is told
  * ERR_STATE. */
 void index_drop(struct pool *p);

@@ -56,7 +56,7 @@ static void forget_names(struct touches *t)
 /* The pool gets its turn: the step that is due then is the update. */
 static void take_turn(struct pool *p)
 {
-	p->due = true;
+	p->tries.due = true;
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
 }
 
@@ -65,20 +65,20 @@ static void on_quiet(struct timer *timer)
 {
 	struct pool *p = timer->owner;
 
-	p->touches->first = 0;
-	p->touches->due = p->touches->by_itself = true;
+	p->volumes.touches->first = 0;
+	p->volumes.touches->due = p->volumes.touches->by_itself = true;
 	take_turn(p);
 }
 
 /* Most pools never need one: it is made for the first change. NULL: no memory. */
 static struct touches *touches_of(struct pool *p)
 {
-	if (!p->touches) {
-		p->touches = calloc(1, sizeof(*p->touches));
-		if (p->touches)
-			p->touches->timer = (struct timer){ .on_expiry = on_quiet, .owner = p };
+	if (!p->volumes.touches) {
+		p->volumes.touches = calloc(1, sizeof(*p->volumes.touches));
+		if (p->volumes.touches)
+			p->volumes.touches->timer = (struct timer){ .on_expiry = on_quiet, .owner = p };
 	}
-	return p->touches;
+	return p->volumes.touches;
 }
 
 /* NULL: everything. */
@@ -115,7 +115,7 @@ int pool_touch(struct pool *p, const char *name, struct waiter *w)
 		touch_add(t, name);
 		t->due = true;
 	} else {
-		p->refresh_wanted = true;
+		p->want.refresh = true;
 	}
 	if (w)
 		waiter_park(t ? &t->waiters : &p->waiters, w);
@@ -144,7 +144,7 @@ static struct touches *collect(struct pool *p)
 	struct touches *t = touches_of(p);
 
 	if (!t) {
-		p->refresh_wanted = true;
+		p->want.refresh = true;
 		take_turn(p);
 	}
 	return t;
@@ -171,15 +171,15 @@ void touch_look(struct pool *p)
 
 void touch_doubt(struct pool *p)
 {
-	if (p->phase != PHASE_ACTIVE || p->doubted)
+	if (p->phase != PHASE_ACTIVE || p->tries.doubted)
 		return;
-	p->doubted = true;
-	loop_arm(p->sup->loop, &p->retry, clock_ms() + DOUBT);
+	p->tries.doubted = true;
+	loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + DOUBT);
 }
 
 enum touch_due touch_due(const struct pool *p)
 {
-	const struct touches *t = p->touches;
+	const struct touches *t = p->volumes.touches;
 
 	if (!t || !t->due)
 		return TOUCH_NONE;
@@ -189,13 +189,13 @@ enum touch_due touch_due(const struct pool *p)
 /* Those who asked are the new refresh's from now on: it begins after what they did. */
 const char **touch_take(struct pool *p)
 {
-	struct touches *t = p->touches;
+	struct touches *t = p->volumes.touches;
 	const char **names = NULL;
 	size_t n = 0;
 
 	if (!t)
 		return NULL;
-	waiters_move(&t->waiters, &p->lookers);
+	waiters_move(&t->waiters, &p->volumes.lookers);
 	if (!t->all)
 		names = calloc(t->n + 1, sizeof(*names));
 	for (const struct touch *k = t->names; names && k; k = k->next)
@@ -209,20 +209,20 @@ const char **touch_take(struct pool *p)
 
 void touch_taken(struct pool *p)
 {
-	if (p->touches)
-		forget_names(p->touches);
+	if (p->volumes.touches)
+		forget_names(p->volumes.touches);
 }
 
 void touch_asked(struct pool *p, struct waiter *w)
 {
-	if (p->touches)
-		p->touches->began = 0;
-	waiter_park(&p->lookers, w);
+	if (p->volumes.touches)
+		p->volumes.touches->began = 0;
+	waiter_park(&p->volumes.lookers, w);
 }
 
 void touch_over(struct pool *p, const struct err *e)
 {
-	struct touches *t = p->touches;
+	struct touches *t = p->volumes.touches;
 	uint64_t now = clock_ms();
 
 	if (t && t->began) {
@@ -231,17 +231,17 @@ void touch_over(struct pool *p, const struct err *e)
 		pause = pause < PAUSE ? PAUSE : pause;
 		t->next = now + (pause > PATIENCE ? PATIENCE : pause);
 	}
-	waiters_finish(&p->lookers, &(struct result){ .err = e, .pool = p });
+	waiters_finish(&p->volumes.lookers, &(struct result){ .err = e, .pool = p });
 }
 
 void touch_drop(struct pool *p)
 {
-	struct touches *t = p->touches;
+	struct touches *t = p->volumes.touches;
 	struct err e = { 0 };
 
-	p->touches = NULL;
+	p->volumes.touches = NULL;
 	err_set(&e, ERR_STATE, "pool \"%s\" is no longer active", p->name);
-	waiters_finish(&p->lookers, &(struct result){ .err = &e, .pool = p });
+	waiters_finish(&p->volumes.lookers, &(struct result){ .err = &e, .pool = p });
 	if (!t)
 		return;
 	loop_disarm(p->sup->loop, &t->timer);

@@ -64,7 +64,7 @@ uint64_t watch_errors(int fanotify, int dir)
 static void watch_tell(struct supervisor *s, int number, const char *name)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (number < 0 ? p->watch > 0 : p->watch == number)
+		if (number < 0 ? p->volumes.watch > 0 : p->volumes.watch == number)
 			touch_later(p, name);
 }
 
@@ -72,8 +72,8 @@ static void watch_tell(struct supervisor *s, int number, const char *name)
 static void lose(struct supervisor *s, int number)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->watch == number) {
-			p->watch = 0;
+		if (p->volumes.watch == number) {
+			p->volumes.watch = 0;
 			touch_later(p, NULL);
 		}
 }
@@ -82,7 +82,7 @@ static void lose(struct supervisor *s, int number)
 static bool is_known_watch(const struct supervisor *s, int number)
 {
 	for (const struct pool *p = s->pools; p; p = p->next)
-		if (p->watch == number)
+		if (p->volumes.watch == number)
 			return true;
 	return false;
 }
@@ -138,7 +138,7 @@ static void on_errors(struct watch *w, uint32_t events)
 			memcpy(&id, (const char *)(m + 1) + offsetof(struct fanotify_event_info_fid, fsid),
 			       sizeof(id));
 		for (struct pool *p = s->pools; p; p = p->next)
-			if (p->errors && p->errors == id) {
+			if (p->volumes.errors && p->volumes.errors == id) {
 				touch_look(p);
 				touch_doubt(p); /* ext4 tells before it turns read-only */
 			}
@@ -193,11 +193,11 @@ int watch_begin(struct supervisor *s)
  * have seen it. */
 void watch_number(struct pool *p, int number)
 {
-	int old = p->watch;
+	int old = p->volumes.watch;
 
 	if (number <= 0 || number == old)
 		return;
-	p->watch = number;
+	p->volumes.watch = number;
 	if (old && !is_known_watch(p->sup, old))
 		inotify_rm_watch(p->sup->inotify.fd, old);
 	if (p->sup->strangers)
@@ -213,10 +213,10 @@ void watch_over(struct supervisor *s)
 
 void watch_drop(struct pool *p)
 {
-	int old = p->watch;
+	int old = p->volumes.watch;
 
-	p->errors = 0;
-	p->watch = 0;
+	p->volumes.errors = 0;
+	p->volumes.watch = 0;
 	if (old && !is_known_watch(p->sup, old))
 		inotify_rm_watch(p->sup->inotify.fd, old);
 }

@@ -127,8 +127,8 @@ void events_phase(struct pool *p, enum phase from)
 	event_str(&ev, "pool", p->name);
 	event_str(&ev, "from", phase_word(from));
 	event_str(&ev, "to", phase_word(p->phase));
-	event_str(&ev, "reason", p->reason);
-	event_str(&ev, "waits", p->waits_for);
+	event_str(&ev, "reason", p->reason.text);
+	event_str(&ev, "waits", p->reason.waits_for);
 	events_emit(s, &ev);
 	for (struct listener *l = s->listeners, *next; l; l = next) {
 		next = l->next;

@@ -20,7 +20,7 @@
 /* What it waits for, as a text in any case. */
 static const char *waits_word(const struct pool *p)
 {
-	return p->waits_for ? p->waits_for : "";
+	return p->reason.waits_for ? p->reason.waits_for : "";
 }
 
 /* What an event may help. Devices appear as devices, as volume groups, and as paths below a mount. */
@@ -59,7 +59,7 @@ static bool is_vain(const struct pool *p, unsigned bits, const char *news)
 	if (bits == event_bits("pool"))
 		return p->phase == PHASE_RETRYING;
 	for (; news && sscanf(news, "%79s%n", name, &n) == 1; news += n)
-		if (*name == '*' || device_news_may_help(p->waits_for, name))
+		if (*name == '*' || device_news_may_help(p->reason.waits_for, name))
 			return false;
 	return news != NULL;
 }
@@ -80,20 +80,20 @@ bool events_help(const struct pool *p, unsigned bits, const char *news)
  * none. */
 static void add_news(struct pool *p, const char *sysname)
 {
-	const char *old = p->news ? p->news : " ";
+	const char *old = p->tries.news ? p->tries.news : " ";
 	char news[200];
 
 	if (!sysname || *old == '*' ||
 	    snprintf(news, sizeof(news), "%s%s ", old, sysname) >= (int)sizeof(news))
 		snprintf(news, sizeof(news), "*");
-	pool_set_text(&p->news, news);
+	pool_set_text(&p->tries.news, news);
 }
 
 void pool_look_at_news(struct pool *p)
 {
 	if (p->phase != PHASE_WAITING && p->phase != PHASE_RETRYING)
 		return;
-	p->again = p->due = true;
+	p->tries.again = p->tries.due = true;
 	loop_arm(p->sup->loop, &p->sup->starter, 0);
 }
 
@@ -106,9 +106,9 @@ void pool_look_again(struct pool *p)
 
 void pool_kick(struct pool *p)
 {
-	p->attempts = 0;
+	p->tries.attempts = 0;
 	if (p->phase == PHASE_STARTING)
-		p->came = ANY_EVENT;
+		p->tries.came = ANY_EVENT;
 	add_news(p, ""); /* mounts are no devices */
 	pool_look_at_news(p);
 }
@@ -117,8 +117,8 @@ void pool_kick(struct pool *p)
 void failed_kick(struct supervisor *s, enum err_class class)
 {
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->phase == PHASE_FAILED && p->reason_class == class && p->want_active) {
-			p->again = p->due = true;
+		if (p->phase == PHASE_FAILED && p->reason.class == class && p->want.active) {
+			p->tries.again = p->tries.due = true;
 			loop_arm(s->loop, &s->starter, 0);
 		}
 }
@@ -129,11 +129,12 @@ void degraded_kick(struct supervisor *s)
 {
 	for (struct pool *p = s->pools; p; p = p->next) {
 		const struct backend *b = backend_find(p->type);
-		bool is_gone = p->ground && (!*p->ground || strstr(p->ground, "=gone"));
+		bool is_gone = p->life.ground && (!*p->life.ground || strstr(p->life.ground, "=gone"));
 
-		if (p->want_active && p->phase == PHASE_DEGRADED && p->stale && b && b->revive && is_gone) {
-			p->again = p->due = true;
-			p->revive_at = 0;
+		if (p->want.active && p->phase == PHASE_DEGRADED && p->tries.stale && b && b->revive &&
+		    is_gone) {
+			p->tries.again = p->tries.due = true;
+			p->tries.revive_at = 0;
 			loop_arm(s->loop, &s->starter, 0);
 		}
 	}
@@ -146,11 +147,11 @@ void pools_kick(struct supervisor *s, const char *what, const char *sysname)
 	demand_or(bits, ); /* a word that is not in the table helps nobody */
 	for (struct pool *p = s->pools; p; p = p->next) {
 		if (p->phase == PHASE_STARTING)
-			p->came |= bits; /* it may have looked just before */
+			p->tries.came |= bits; /* it may have looked just before */
 		else if (!events_help(p, bits, sysname))
 			continue;
 		else
-			p->attempts = 0;
+			p->tries.attempts = 0;
 		add_news(p, !sysname && bits == event_bits("pool") ? FREED : sysname);
 		pool_look_at_news(p);
 	}

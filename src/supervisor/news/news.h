@@ -42,7 +42,7 @@ void pool_look_at_news(struct pool *p);
 /* The same for what concerns this pool alone and no device, also if it is being started: it may have looked
  * just before. Its pauses begin anew. */
 void pool_kick(struct pool *p);
-/* May these events help the pool? bits: of the table in kick.c, as pool->came collects them while a pool is
+/* May these events help the pool? bits: of the table in kick.c, as tries.came collects them while a pool is
  * being started; news: the devices that they were about, or NULL. */
 bool events_help(const struct pool *p, unsigned bits, const char *news);
 /* Something happened that may let a start succeed now: `what` is "device", "network", "service", or "pool";

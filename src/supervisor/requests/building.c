@@ -39,15 +39,15 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 	struct pool *p = w->task.owner;
 	struct request *r = request_of(w);
 
-	p->worker = NULL;
-	p->stuck += left;
+	p->work.worker = NULL;
+	p->work.stuck += left;
 	if (!e)
 		log_info(LF_POOL, "%s: %s", p->name, r && r->on ? "built" : "deleted");
 	if (r && !e)
 		request_emit(p->sup, r->on ? "pool-built" : "pool-deleted", p->name);
 	if (r)
 		request_end(r, e);
-	loop_arm(p->sup->loop, &p->retry, 0); /* pool-destroy may have called us */
+	loop_arm(p->sup->loop, &p->tries.retry, 0); /* pool-destroy may have called us */
 	w->sup->up->step_shutdown(w->sup);
 }
 
@@ -56,7 +56,7 @@ static void on_work_gone(struct worker *w)
 {
 	struct pool *p = w->task.owner;
 
-	p->stuck--;
+	p->work.stuck--;
 	pool_step(p);
 }
 
@@ -66,10 +66,10 @@ static int may_be_worked_on(const struct pool *p, const char *verb, struct err *
 	if (p->sup->shutdown.on)
 		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": shutting down", verb, p->name);
 	/* One whose start has failed for good is not moved any more: building it may be the cure. */
-	if (pool_is_active(p) || (p->want_active && p->phase != PHASE_FAILED))
+	if (pool_is_active(p) || (p->want.active && p->phase != PHASE_FAILED))
 		return err_set(e, ERR_STATE, "cannot %s pool \"%s\": it is %s (pool-destroy stops it)", verb,
 		               p->name, p->phase == PHASE_INACTIVE ? "to be started" : phase_word(p->phase));
-	if (p->worker || p->stuck)
+	if (p->work.worker || p->work.stuck)
 		return err_set(
 			e, ERR_STATE,
 			"cannot %s pool \"%s\": another operation of it is under way (status lists it)", verb,
@@ -84,7 +84,8 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 	demand(w && !(flags & START_BUILD), e);
 
 	const struct backend *b = backend_find(p->type);
-	struct operation o = { .pool = p, .build_flags = flags };
+	struct pool_view view;
+	struct operation o = { .sup = p->sup, .pool = &view, .build_flags = flags };
 	struct task task = {
 		.what = build ? "build" : "delete",
 		.pool = p->name,
@@ -110,9 +111,10 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 	if (!r)
 		return -1;
 	r->on = build;
-	p->judged = true;
-	p->worker = r->worker = worker_start(p->sup, &task, e);
-	return p->worker ? 0 : request_refuse(r);
+	p->want.judged = true;
+	view_fill(&view, p);
+	p->work.worker = r->worker = worker_start(p->sup, &task, e);
+	return p->work.worker ? 0 : request_refuse(r);
 }
 
 int pool_build(struct pool *p, uint64_t timeout, unsigned flags, struct waiter *w, struct err *e)

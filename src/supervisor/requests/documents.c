@@ -22,7 +22,8 @@
 #include "pool/source.h"
 #include "supervisor/config/registry.h"
 
-#define MOMENT 200 /* ms: the next reader is not forked while this request is answered */
+#define MOMENT 2   /* ms: the next reader is not forked while this request is answered */
+#define PAUSE  200 /* ms: and so much later if several operations are under way then */
 #define ROOM   ((size_t)VOLUME_XML_LIMIT + POOL_XML_LIMIT) /* a volume's, and its pool's definition */
 
 /* In the memory that both have. d's texts follow it, each with a NUL. */
@@ -35,7 +36,8 @@ struct document_reader {
 	struct supervisor *sup;
 	struct worker *worker; /* who waits; or NULL */
 	struct letter *letter;
-	struct timer timer; /* then one is forked */
+	struct timer timer; /* then one is forked, */
+	bool put_off;       /* unless much is under way, once */
 };
 
 /* ---- in the reader ---- */
@@ -195,8 +197,14 @@ static void on_moment(struct timer *t)
 {
 	struct document_reader *r = t->owner;
 
-	if (!r->worker && !r->sup->shutdown.on)
-		reader_fork(r, NULL);
+	if (r->worker || r->sup->shutdown.on)
+		return;
+	if (!r->put_off && workers_busy(r->sup) > 1) {
+		r->put_off = true;
+		loop_arm(r->sup->loop, t, clock_ms() + PAUSE);
+		return;
+	}
+	reader_fork(r, NULL);
 }
 
 /* Made for the first document. NULL: no memory. */
@@ -216,8 +224,10 @@ void documents_expect(struct supervisor *s)
 {
 	struct document_reader *r = reader_of(s);
 
-	if (r && !r->worker && !r->timer.armed && !s->shutdown.on)
-		loop_arm(s->loop, &r->timer, clock_ms() + MOMENT);
+	if (!r || r->worker || r->timer.armed || s->shutdown.on)
+		return;
+	r->put_off = false;
+	loop_arm(s->loop, &r->timer, clock_ms() + MOMENT);
 }
 
 bool documents_own(const struct supervisor *s, pid_t pid)

@@ -20,11 +20,13 @@ static void after_print(struct request *r, const struct err *e)
 
 int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
 {
-	struct operation o = { .pool = p, .live = !inactive && pool_is_active(p) };
+	struct pool_view view;
+	struct operation o = { .pool = &view, .live = !inactive && pool_is_active(p) };
 	struct request *r = request_new(p->sup, p->name, w, e);
 
 	if (!r)
 		return -1;
+	view_fill(&view, p);
 	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0
 	               ? request_refuse(r)
 	               : 0;

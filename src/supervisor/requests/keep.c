@@ -34,7 +34,7 @@ static bool only_for_this_boot(const struct err *e)
 /* Where the definition that is kept came from: with pool-create another one may be in use. */
 static const char *kept_origin(const struct pool *p)
 {
-	return p->live && p->next_facts ? p->next_facts->origin : p->origin;
+	return p->def.live && p->def.next_facts ? p->def.next_facts->origin : p->def.origin;
 }
 
 /* The file in the configuration directory that has the definition already. NULL: none there has. */
@@ -42,7 +42,7 @@ static const char *file_in_config(const struct request *r)
 {
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 
-	return p && p->kept_in_config ? kept_origin(p) : NULL;
+	return p && p->def.kept_in_config ? kept_origin(p) : NULL;
 }
 
 /* The file of a new definition may hold another pool's: a file may bear any name, and some media do not tell
@@ -69,7 +69,7 @@ static int forget_in_run(const struct request *r, const char *file, struct err *
 	const struct supervisor *s = r->sup;
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 
-	if (p && !p->kept_in_config && p->autostart &&
+	if (p && !p->def.kept_in_config && p->def.autostart &&
 	    config_mark_autostart(s->options.config_dir, r->pool, file, true, e) < 0)
 		return -1;
 	return access(s->run_config, F_OK) < 0 ? 0 : config_forget(s->run_config, r->pool, NULL, e);
@@ -111,7 +111,7 @@ static bool comes_back(const struct request *r, const struct pool *p)
 {
 	const char *dir = r->sup->options.config_dir, *from = kept_origin(p);
 
-	if (!p->kept_in_config && !streq(from, "(socket)") && !starts_with(from, r->sup->run_config))
+	if (!p->def.kept_in_config && !streq(from, "(socket)") && !starts_with(from, r->sup->run_config))
 		return true;
 	return dir && config_defines(dir, r->pool);
 }
@@ -122,7 +122,7 @@ int work_forget(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->kept_in_config &&
+	if (p && p->def.kept_in_config &&
 	    config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0 &&
 	    !only_for_this_boot(&why)) {
 		*e = why;
@@ -142,12 +142,12 @@ int work_mark(struct worker_io *io, void *arg, struct err *e)
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->kept_in_config &&
+	if (p && p->def.kept_in_config &&
 	    config_mark_autostart(r->sup->options.config_dir, r->pool, kept_origin(p), r->on, &why) == 0) {
 		send_kept(io, "config", NULL);
 		return 0;
 	}
-	if (p && p->kept_in_config && !only_for_this_boot(&why)) {
+	if (p && p->def.kept_in_config && !only_for_this_boot(&why)) {
 		*e = why;
 		return -1;
 	}

@@ -29,9 +29,9 @@ static struct pool *install(struct request *r, struct err *e)
 
 	if (!p)
 		return NULL;
-	p->judged = true;
-	p->persistent = r->mode == DEFINE_PERSISTENT;
-	p->kept_in_config = r->kept_in_config;
+	p->want.judged = true;
+	p->def.persistent = r->mode == DEFINE_PERSISTENT;
+	p->def.kept_in_config = r->kept_in_config;
 	if (r->kept_in_config && r->kept_file) {
 		pool_note_origin(p, r->kept_file);
 		supervisor_forget_problems(s, s->options.config_dir); /* it is there now */
@@ -40,7 +40,7 @@ static struct pool *install(struct request *r, struct err *e)
 	state_save(p);
 	struct event ev = { .name = "pool-defined" };
 	event_str(&ev, "pool", p->name);
-	event_flag(&ev, "persistent", p->persistent);
+	event_flag(&ev, "persistent", p->def.persistent);
 	events_emit(s, &ev);
 	return p;
 }
@@ -50,7 +50,7 @@ static struct pool *lend(struct request *r, struct pool *p, struct err *e)
 {
 	if (registry_lend(p, r->summary, r->xml, r->xml_len, e) < 0)
 		return NULL;
-	p->judged = true;
+	p->want.judged = true;
 	state_save(p);
 	return p;
 }
@@ -92,9 +92,9 @@ static void create_now(struct request *r)
 		request_end(r, &e);
 		return;
 	}
-	p->build_wanted = r->build != 0;
-	p->build_flags = r->build & ~START_BUILD;
-	p->timeout = r->timeout;
+	p->want.build = r->build != 0;
+	p->want.build_flags = r->build & ~START_BUILD;
+	p->want.timeout = r->timeout;
 	waiters_move(&r->waiters, &p->waiters); /* they are told when it is up */
 	request_end(r, NULL);
 	pool_want(p, true);
@@ -112,9 +112,9 @@ static int admit(struct request *r, struct err *e)
 		return 0;
 	if (pool_is_active(p))
 		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
-	if (p->worker || p->want_active || p->stuck)
+	if (p->work.worker || p->want.active || p->work.stuck)
 		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", p->name,
-		               p->want_active ? phase_word(p->phase) : "being worked on");
+		               p->want.active ? phase_word(p->phase) : "being worked on");
 	return 0;
 }
 
@@ -135,10 +135,17 @@ static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 		         .secret_dirs = s->secret_dirs,
 		         .own_devices = s->options.own_devices };
 	cleanup_pool_def struct pool_def def = { 0 };
+	struct pool_views others;
 	struct err why = { 0 };
+	bool fits;
 
-	if (pool_read(&def, r->xml, r->xml_len, "(socket)", &why) == 0 &&
-	    protected_check(s, &def, &why) == 0 && conflict_check(s, &def, &op, CONFLICT_DEFINED, &why) == 0)
+	if (views_of(s, POOLS_ALL, &others) < 0)
+		return err_set(e, ERR_NO_MEMORY, "cannot compare the definition with others: out of memory");
+	fits = pool_read(&def, r->xml, r->xml_len, "(socket)", &why) == 0 &&
+	       protected_check(s, &def, &why) == 0 &&
+	       conflict_check(&others, &def, &op, CONFLICT_DEFINED, &why) == 0;
+	free(others.list);
+	if (fits)
 		return 0;
 	if (!is_refusal(&why)) {
 		worker_send_note(io, why.message);
@@ -247,10 +254,10 @@ static void after_forget(struct request *r, const struct err *e)
 	struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err busy = { 0 };
 
-	if (!e && p && (pool_is_active(p) || p->worker)) {
+	if (!e && p && (pool_is_active(p) || p->work.worker)) {
 		err_set(&busy, ERR_STATE, "pool \"%s\" was started meanwhile: it is forgotten when it stops",
 		        p->name);
-		p->persistent = false;
+		p->def.persistent = false;
 		state_save(p);
 		e = &busy;
 	}
@@ -268,7 +275,7 @@ static int may_be_undefined(const struct pool *p, const char *name, struct err *
 {
 	if (!p)
 		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
-	if (pool_is_active(p) || p->worker || p->want_active)
+	if (pool_is_active(p) || p->work.worker || p->want.active)
 		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", name,
 		               phase_word(p->phase));
 	return 0;
@@ -306,8 +313,8 @@ static void after_mark(struct request *r, const struct err *e)
 	if (e && request_sweeps(r, e, run_sweep))
 		return;
 	if (!e && p) {
-		p->autostart = r->on;
-		p->marked_here = !r->kept_in_config;
+		p->def.autostart = r->on;
+		p->def.marked_here = !r->kept_in_config;
 	}
 	request_end(r, e);
 }
@@ -317,7 +324,7 @@ static int may_be_marked(const struct pool *p, const char *name, struct err *e)
 {
 	if (!p)
 		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
-	if (!p->persistent)
+	if (!p->def.persistent)
 		return err_set(e, ERR_STATE,
 		               "pool \"%s\" is transient: it cannot be marked for autostart (pool-define it)",
 		               name);

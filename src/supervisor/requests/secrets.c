@@ -17,6 +17,7 @@
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
+#include "supervisor/work/waiting.h"
 
 /* ---- in the worker ---- */
 
@@ -287,8 +288,10 @@ static void after_secret(struct request *r, const struct err *e)
 	}
 	if (!e && r->order.action == SECRET_ACT_SET)
 		failed_kick(r->sup, ERR_NO_SECRET);
-	if (r->order.action == SECRET_ACT_SET)
+	if (r->order.action == SECRET_ACT_SET) {
 		documents_renew(r->sup);
+		waiting_renew(r->sup);
+	}
 	request_end(r, e);
 }
 

@@ -39,7 +39,7 @@ int job_check_pool(const struct pool *p, struct err *e)
 {
 	if (p->phase == PHASE_HUNG)
 		return err_set(e, ERR_HUNG, "pool \"%s\" is hung: %s", p->name,
-		               p->reason ? p->reason : "the storage does not answer");
+		               p->reason.text ? p->reason.text : "the storage does not answer");
 	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
 	return 0;

@@ -21,6 +21,7 @@
 #include "supervisor/requests/requests.h"
 #include "supervisor/requests/volume_jobs.h"
 #include "supervisor/steps/steps.h"
+#include "supervisor/work/waiting.h"
 #include "supervisor/work/work.h"
 
 #define JOBS_MAX 64
@@ -46,9 +47,9 @@ static const struct operation_row operations[] = {
 static void job_uncount(struct volume_job *j)
 {
 	if (j->counted && j->pool)
-		j->pool->jobs--;
+		j->pool->work.jobs--;
 	if (j->counted && j->input_pool)
-		j->input_pool->jobs--;
+		j->input_pool->work.jobs--;
 	j->counted = false;
 }
 
@@ -112,8 +113,7 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		                  .timer = { .on_expiry = on_job_timer, .owner = j },
 		                  .look = { .owner = j },
 		                  .update = { .index = -1 },
-		                  .work = { .pool = o->pool,
-		                            .input_pool = o->input_pool,
+		                  .work = { .sup = s,
 		                            .flags = o->flags,
 		                            .capacity = o->capacity,
 		                            .stream = transfer ? o->stream : -1,
@@ -151,9 +151,9 @@ static struct volume_job *job_new(struct supervisor *s, const struct volume_orde
 		return NULL;
 	}
 	s->last_job++;
-	j->pool->jobs++;
+	j->pool->work.jobs++;
 	if (j->input_pool)
-		j->input_pool->jobs++;
+		j->input_pool->work.jobs++;
 	j->counted = true;
 	return j;
 }
@@ -438,10 +438,23 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 	return left < most ? left : most;
 }
 
-/* Its worker, which goes on to look at the volume if the operation is a short one. */
+/* As they are when its worker begins. */
+static void tell_pools(struct volume_job *j)
+{
+	view_fill(&j->view, j->pool);
+	j->work.pool = &j->view;
+	if (!j->input_pool)
+		return;
+	view_fill(&j->input_view, j->input_pool);
+	j->work.input = &j->input_view;
+}
+
+/* Its worker, which goes on to look at the volume if the operation is a short one. One who is asked at the
+ * level "operate" looks into the lists of all pools (check_backing()), which only a new one has. */
 static int volume_job_begin(struct volume_job *j, struct err *e)
 {
-	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, j->name);
+	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, &j->view, j->name);
+	const struct errand errand = { .work = &j->work, .next = goes_on ? &j->update.operation : NULL };
 	const int streams[] = { j->work.stream, j->work.connection, -1 }, index[] = { j->update.index, -1 };
 	struct task task = { .what = j->verb,
 		             .pool = j->pool_name,
@@ -458,7 +471,9 @@ static int volume_job_begin(struct volume_job *j, struct err *e)
 		             .on_next = on_next };
 
 	j->update.task.owner = j;
-	j->worker = worker_start(j->sup, &task, e);
+	tell_pools(j);
+	j->worker = j->row->is_short && !j->work.operate ? waiting_start(j->sup, &task, &errand, e)
+	                                                 : worker_start(j->sup, &task, e);
 	if (!j->worker)
 		return -1;
 	if (j->detach && !j->work.passed) /* otherwise the client may go when its descriptor has been taken */
@@ -521,8 +536,8 @@ static int job_read(struct volume_job *j, const struct volume_order *o, struct e
 		                         .is_copy = j->work.record != NULL,
 		                         .text = o->xml,
 		                         .len = o->xml_len,
-		                         .pool = o->pool->xml,
-		                         .pool_len = strlen(o->pool->xml) };
+		                         .pool = o->pool->def.xml,
+		                         .pool_len = strlen(o->pool->def.xml) };
 	struct task task = { .what = "parse",
 		             .pool = j->pool_name,
 		             .timeout = time_left(j, DEADLINE_PARSE),

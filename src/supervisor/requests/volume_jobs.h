@@ -31,9 +31,10 @@ struct volume_job {
 	char *name;  /* of its volume; NULL: not known before its document is read */
 	char *input; /* of the volume that it copies, or NULL */
 	struct volume_work work;
+	struct pool_view view, input_view; /* what its worker is told of the two pools */
 	bool detach;
 	bool taken;   /* its worker has the descriptor that was passed */
-	bool counted; /* in pool->jobs */
+	bool counted; /* in pool->work.jobs */
 	bool let_in;  /* its volumes are its own from now on */
 	bool ending, cancelled;
 	bool late;    /* its time is over, and whoever waits is to be told of that soon */

@@ -15,8 +15,8 @@
  * returned. */
 static void step_soon(struct pool *p)
 {
-	p->again = true;
-	loop_arm(p->sup->loop, &p->retry, 0);
+	p->tries.again = true;
+	loop_arm(p->sup->loop, &p->tries.retry, 0);
 }
 
 /* Something of this pool hangs in the kernel and may never go. */
@@ -32,13 +32,13 @@ static bool has_left_behind(const struct pool *p)
  * for less. */
 static void want_build(struct pool *p, unsigned flags)
 {
-	bool is_less = p->build_wanted && (flags & ~p->build_flags & BUILD_ABSENT);
-	bool is_more = p->build_wanted && (p->build_flags & ~flags & BUILD_ABSENT);
+	bool is_less = p->want.build && (flags & ~p->want.build_flags & BUILD_ABSENT);
+	bool is_more = p->want.build && (p->want.build_flags & ~flags & BUILD_ABSENT);
 
 	if (is_less)
 		return;
-	p->build_flags = is_more ? flags : p->build_flags | flags;
-	p->build_wanted = true;
+	p->want.build_flags = is_more ? flags : p->want.build_flags | flags;
+	p->want.build = true;
 }
 
 /* Of several who ask for one start, the longest holds: each of them has a deadline of its own besides. 0 is
@@ -47,15 +47,15 @@ static uint64_t together(const struct pool *p, uint64_t timeout)
 {
 	if (!p->waiters)
 		return timeout;
-	return timeout && p->timeout ? larger(timeout, p->timeout) : 0;
+	return timeout && p->want.timeout ? larger(timeout, p->want.timeout) : 0;
 }
 
 /* It is active, but not well: it is stopped and started again, if that can help. */
 static int start_anew(struct pool *p, struct waiter *w)
 {
-	p->revive_asked = p->refresh_wanted = true;
-	p->stop_failed = false;
-	p->stop_tried = p->losses = 0;
+	p->want.revive = p->want.refresh = true;
+	p->tries.stop_failed = false;
+	p->tries.stop_tried = p->tries.losses = 0;
 	waiter_park(&p->waiters, w);
 	step_soon(p);
 	return 0;
@@ -71,8 +71,8 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 		return err_set(e, ERR_STATE, "cannot start pool \"%s\": shutting down", p->name);
 	if (p->phase == PHASE_HUNG)
 		return err_set(e, ERR_HUNG, "pool \"%s\" is active, but hung: %s", p->name,
-		               p->reason ? p->reason : "");
-	if (p->phase == PHASE_DEGRADED && p->want_active && b && b->revive && !build)
+		               p->reason.text ? p->reason.text : "");
+	if (p->phase == PHASE_DEGRADED && p->want.active && b && b->revive && !build)
 		return start_anew(p, w);
 	if (pool_is_active(p) && p->phase != PHASE_STOPPING)
 		return err_set(e, ERR_STATE, "pool \"%s\" is already active", p->name);
@@ -83,17 +83,17 @@ int pool_start(struct pool *p, uint64_t timeout, unsigned build, struct waiter *
 		               "cannot start pool \"%s\": an earlier operation still hangs in the kernel "
 		               "(status lists it)",
 		               p->name);
-	if (build && build_admit(p, build, e) < 0)
+	if (build && build_admit(p->type, p->name, build, e) < 0)
 		return -1;
-	p->judged = true;
-	if (!p->worker) /* else it is under way, with a deadline of its own */
-		p->timeout = together(p, timeout);
+	p->want.judged = true;
+	if (!p->work.worker) /* else it is under way, with a deadline of its own */
+		p->want.timeout = together(p, timeout);
 	if (build)
 		want_build(p, build & ~START_BUILD);
-	p->losses = 0;
-	p->reason_class = ERR_NONE; /* what it failed for holds it back no more */
-	p->attempts = 0;
-	p->again = true;
+	p->tries.losses = 0;
+	p->reason.class = ERR_NONE; /* what it failed for holds it back no more */
+	p->tries.attempts = 0;
+	p->tries.again = true;
 	waiter_park(&p->waiters, w);
 	pool_want(p, true);
 	step_soon(p);
@@ -106,22 +106,22 @@ int pool_stop(struct pool *p, uint64_t timeout, struct waiter *w, struct err *e)
 
 	struct err stopped = { 0 };
 
-	if (p->phase == PHASE_INACTIVE && !p->worker && !p->want_active)
+	if (p->phase == PHASE_INACTIVE && !p->work.worker && !p->want.active)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active", p->name);
-	if (p->phase == PHASE_HUNG && p->stuck > 0)
+	if (p->phase == PHASE_HUNG && p->work.stuck > 0)
 		return err_set(e, ERR_HUNG, "cannot stop pool \"%s\": %s", p->name,
-		               p->reason ? p->reason : "the storage does not answer");
-	if (p->jobs && !volume_jobs_admit_stop(p, "stop", e))
+		               p->reason.text ? p->reason.text : "the storage does not answer");
+	if (p->work.jobs && !volume_jobs_admit_stop(p, "stop", e))
 		return -1;
-	p->judged = true;
+	p->want.judged = true;
 	if (p->phase != PHASE_STOPPING) {
 		err_set(&stopped, ERR_STATE, "pool \"%s\" is being stopped", p->name);
 		pool_answer(p, &stopped);
-		p->stop_failed = false;
-		p->timeout = timeout;
+		p->tries.stop_failed = false;
+		p->want.timeout = timeout;
 		pool_want(p, false);
-		if (p->worker)
-			worker_cancel(p->worker); /* its end leads to the stop */
+		if (p->work.worker)
+			worker_cancel(p->work.worker); /* its end leads to the stop */
 		else
 			step_soon(p);
 	}
@@ -137,15 +137,15 @@ int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err 
 
 	if (p->phase == PHASE_HUNG)
 		return err_set(e, ERR_HUNG, "cannot refresh pool \"%s\": %s", p->name,
-		               p->reason ? p->reason : "the storage does not answer");
+		               p->reason.text ? p->reason.text : "the storage does not answer");
 	if (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED)
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
-	if (!p->want_active)
+	if (!p->want.active)
 		return err_set(e, ERR_STATE, "cannot refresh pool \"%s\": it is being stopped", p->name);
-	before = p->refresh_wanted ? pool_refresh_time(p) : 0;
-	p->refresh_timeout = timeout;
-	p->refresh_timeout = larger(before, pool_refresh_time(p));
-	p->refresh_wanted = true;
+	before = p->want.refresh ? pool_refresh_time(p) : 0;
+	p->want.refresh_timeout = timeout;
+	p->want.refresh_timeout = larger(before, pool_refresh_time(p));
+	p->want.refresh = true;
 	waiter_park(&p->waiters, w);
 	step_soon(p);
 	return 0;

@@ -25,6 +25,15 @@ static bool pool_stands_on(const char *ground, const char *name, size_t len)
 	return false;
 }
 
+/* A device-mapper device is usable, and has its name for good, from its first "change" on. */
+static bool may_be_new(const char *name, const char *action, const char *grows_by)
+{
+	for (const char *word = grows_by; *word; word += strcspn(word, " "), word += *word == ' ')
+		if (strncmp(name, word, strcspn(word, " ")) == 0)
+			return streq_null(action, starts_with(word, "dm-") ? "change" : "add");
+	return false;
+}
+
 /* The path of a LUN's disk names its session, and that of a partition its disk: so each part of it counts. */
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u)
 {
@@ -37,9 +46,7 @@ bool ground_concerns(const char *ground, const char *grows_by, const struct ueve
 		if (pool_stands_on(ground, last, strcspn(last, "/")))
 			return true;
 	}
-	/* A device-mapper device is usable, and has its name for good, from its first "change" on. */
-	return grows_by && streq_null(u->subsystem, "block") && streq_null(u->action, "change") &&
-	       starts_with(last, grows_by);
+	return grows_by && streq_null(u->subsystem, "block") && may_be_new(last, u->action, grows_by);
 }
 
 /* Thousands of events at a boot are of other kinds. */
@@ -50,6 +57,14 @@ static bool tells_of_storage(const struct uevent *u)
 	        streq(u->subsystem, "iscsi_session"));
 }
 
+/* A target says that it has other LUNs, or that one has another size. The kernel does not know yet which, or
+ * how large: they have to be asked. */
+static bool asks_for_all(const struct uevent *u)
+{
+	return u->unit_attention && (starts_with(u->unit_attention, "REPORTED_LUNS") ||
+	                             starts_with(u->unit_attention, "CAPACITY_DATA"));
+}
+
 void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 {
 	if (s->shutdown.on || (u && !tells_of_storage(u)))
@@ -57,12 +72,11 @@ void supervisor_uevent(struct supervisor *s, const struct uevent *u)
 	for (struct pool *p = s->pools; p; p = p->next) {
 		const struct backend *b = backend_find(p->type);
 
-		if (!p->ground || !b || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
+		if (!p->life.ground || !b || (p->phase != PHASE_ACTIVE && p->phase != PHASE_DEGRADED))
 			continue;
-		if (u && !ground_concerns(p->ground, b->grows_by, u))
+		if (u && !ground_concerns(p->life.ground, b->grows_by, u))
 			continue;
-		if (u && u->unit_attention && starts_with(u->unit_attention, "REPORTED_LUNS"))
-			/* the kernel does not know yet which: the bus has to be asked */
+		if (u && asks_for_all(u))
 			touch_later(p, NULL);
 		else
 			touch_look(p);
@@ -79,7 +93,7 @@ static void on_late_answer(struct watch *w, uint32_t events)
 	while (read(w->fd, batch, sizeof(batch)) > 0)
 		;
 	for (struct pool *p = s->pools; p; p = p->next)
-		if (p->ground && p->phase == PHASE_DEGRADED)
+		if (p->life.ground && p->phase == PHASE_DEGRADED)
 			touch_look(p);
 }
 
@@ -105,24 +119,24 @@ void pool_taken_away(struct pool *p, const struct err *why)
 	demand_or(why, );
 
 	const struct backend *b = backend_find(p->type);
-	uint64_t pause = b && !p->revived ? b->pause : 0;
+	uint64_t pause = b && !p->work.revived ? b->pause : 0;
 
 	if (clock_ms() - p->times.active > STEADY)
-		p->losses = 0;
-	if (p->losses > 0 && pause < retry_pause(p->losses))
-		pause = retry_pause(p->losses);
-	p->losses++;
+		p->tries.losses = 0;
+	if (p->tries.losses > 0 && pause < retry_pause(p->tries.losses))
+		pause = retry_pause(p->tries.losses);
+	p->tries.losses++;
 	if (pause > 0) /* else those who asked for a refresh hear of the start that follows at once */
 		pool_answer(p, why);
 	pool_enter(p, PHASE_RETRYING, why);
-	loop_arm(p->sup->loop, &p->retry, clock_ms() + pause);
+	loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + pause);
 }
 
 void pool_degraded(struct pool *p)
 {
 	struct err why = { 0 };
 
-	if (p->found_why)
-		err_set(&why, ERR_STORAGE, "%s", p->found_why);
-	pool_enter(p, PHASE_DEGRADED, p->found_why ? &why : NULL);
+	if (p->work.found_why)
+		err_set(&why, ERR_STORAGE, "%s", p->work.found_why);
+	pool_enter(p, PHASE_DEGRADED, p->work.found_why ? &why : NULL);
 }

@@ -37,7 +37,7 @@ struct mounts {
 void mounts_kick_inner(const struct pool *p)
 {
 	for (struct pool *q = p->sup->pools; q; q = q->next)
-		if (q->waits_for && starts_with(q->waits_for, "pool=") && pool_lies_in(q, p))
+		if (q->reason.waits_for && starts_with(q->reason.waits_for, "pool=") && pool_lies_in(q, p))
 			pool_kick(q);
 }
 
@@ -60,10 +60,10 @@ static int mounts_look(struct worker_io *io, void *arg, struct err *e)
 	if (!places)
 		return -1;
 	for (const struct pool *p = m->sup->pools; p; p = p->next) {
-		int mount = is_concerned(p) ? places_mount(places, p->target) : p->seen;
+		int mount = is_concerned(p) ? places_mount(places, p->def.target) : p->life.seen;
 		struct buf b = BUF_INIT;
 
-		if (mount == p->seen)
+		if (mount == p->life.seen)
 			continue;
 		line_begin(&b, "-");
 		line_str(&b, "pool", p->name);
@@ -96,13 +96,13 @@ static void on_mounts_record(struct worker *w, const struct line *l)
 
 	if (!p)
 		return;
-	int before = p->seen;
-	p->seen = (int)line_u64(l, "mount", 0);
-	bool turned = p->seen < 0 ? before >= 0 : before == -p->seen;
+	int before = p->life.seen;
+	p->life.seen = (int)line_u64(l, "mount", 0);
+	bool turned = p->life.seen < 0 ? before >= 0 : before == -p->life.seen;
 	if (p->phase == PHASE_ACTIVE || p->phase == PHASE_DEGRADED) {
-		if (!p->place || (atoi(p->place) == abs(p->seen) && !turned))
+		if (!p->life.place || (atoi(p->life.place) == abs(p->life.seen) && !turned))
 			return;
-		p->refresh_wanted = p->due = true;
+		p->want.refresh = p->tries.due = true;
 		loop_arm(m->sup->loop, &m->sup->starter, 0);
 	} else {
 		pool_kick(p);

@@ -13,11 +13,11 @@
 /* The time for an operation, in milliseconds: the first that is given (not 0) of what was asked for, the
  * option, the backend's and the house's own. */
 uint64_t step_deadline(uint64_t asked, uint64_t option, uint64_t backends, uint64_t house);
-/* Fill in what all operations of a pool have in common. */
-void step_fill(struct pool *p, struct task *task, struct operation *o);
-/* Start a pool's worker. The operation's arguments are read by the child from its copy of our memory: they
- * need to live only until the fork. False: e says why. */
-bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e);
+/* Fill in what all operations of a pool have in common, and what they are told of it now, which is in t. */
+void step_fill(struct pool *p, struct task *task, struct operation *o, struct pool_view *t);
+/* Have a worker do it: one that waits, or a new one. It has a copy of the operation's arguments. False: e
+ * says why. */
+bool step_launch(struct pool *p, struct task *task, struct operation *o, struct pool_view *t, struct err *e);
 /* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
  * there may be more room. */
 void step_no_worker(struct pool *p, const struct err *e);
@@ -44,7 +44,7 @@ void step_on_record(struct worker *w, const struct line *l);
 /* The first refresh, which the worker of the start goes on to: prepared before it is forked, so that `job`
  * and `o` can be the start's next. False: it cannot be had, and comes as one of its own later. Once prepared,
  * it is dropped, or its worker begins it. */
-bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o);
+bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o, struct pool_view *t);
 /* The start has failed: give back what was prepared. Harmless if nothing was. */
 void step_drop_refresh(struct pool *p);
 /* The worker has begun it: it is the pool's refresh from now on. */

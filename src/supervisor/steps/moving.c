@@ -12,20 +12,21 @@
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
 #include "supervisor/steps/moves.h"
+#include "supervisor/work/waiting.h"
 
 /* Move one pool a step toward what is wanted of it. Called whenever something may have changed; never
  * blocks. */
 void pool_step(struct pool *p)
 {
-	if (p->worker || !p->sup->moving) /* one operation at a time; its end calls us again */
+	if (p->work.worker || !p->sup->moving) /* one operation at a time; its end calls us again */
 		return;
-	if (p->jobs && p->sup->shutdown.on) /* they are being ended, which calls us again */
+	if (p->work.jobs && p->sup->shutdown.on) /* they are being ended, which calls us again */
 		return;
-	if (p->stuck > 0 && p->want_active && p->phase != PHASE_STOPPING)
+	if (p->work.stuck > 0 && p->want.active && p->phase != PHASE_STOPPING)
 		return; /* what was left behind goes first: its end is the event */
 	for (const struct step *step = p->sup->up->steps; step->act; step++)
-		if (step->want == p->want_active && step->phase == p->phase) {
-			if (!step->on_event || p->again)
+		if (step->want == p->want.active && step->phase == p->phase) {
+			if (!step->on_event || p->tries.again)
 				step->act(p);
 			return;
 		}
@@ -35,9 +36,9 @@ void pool_on_clock(struct timer *t)
 {
 	struct pool *p = t->owner;
 
-	p->refresh_wanted |= p->doubted && p->phase == PHASE_ACTIVE;
-	p->doubted = false;
-	p->again = true;
+	p->want.refresh |= p->tries.doubted && p->phase == PHASE_ACTIVE;
+	p->tries.doubted = false;
+	p->tries.again = true;
 	pool_step(p);
 }
 
@@ -57,7 +58,7 @@ uint64_t pool_refresh_time(const struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 
-	return step_deadline(p->refresh_timeout, p->sup->options.refresh_deadline,
+	return step_deadline(p->want.refresh_timeout, p->sup->options.refresh_deadline,
 	                     b ? b->deadline.refresh : 0, DEADLINE_REFRESH);
 }
 
@@ -86,9 +87,9 @@ static bool is_same_warning(const char *a, const char *b)
 static void take_warning(struct pool *p, const char *text)
 {
 	struct event ev = { .name = "pool-warning" };
-	bool known = is_same_warning(p->warning ? p->warning : "", text);
+	bool known = is_same_warning(p->reason.warning ? p->reason.warning : "", text);
 
-	pool_set_text(&p->warning, text);
+	pool_set_text(&p->reason.warning, text);
 	if (known)
 		return;
 	if (*text)
@@ -107,35 +108,37 @@ void step_on_note(struct worker *w, const struct line *l)
 
 	if (note && worker_may_log(w))
 		log_info(LF_POOL, "%s: %s", p->name, note);
-	p->begun |= line_has(l, "begun");
+	p->life.begun |= line_has(l, "begun");
 	left_out_take(p->sup, l);
 	if (line_has(l, "detail"))
-		pool_set_text(&p->detail, line_get(l, "detail"));
+		pool_set_text(&p->life.detail, line_get(l, "detail"));
 	if (line_has(l, "place"))
-		pool_set_text(&p->place, line_get(l, "place"));
+		pool_set_text(&p->life.place, line_get(l, "place"));
 	if (line_has(l, "avoid"))
-		pool_set_text(&p->avoid, line_get(l, "avoid"));
+		pool_set_text(&p->life.avoid, line_get(l, "avoid"));
 	if (line_has(l, "warning"))
 		take_warning(p, line_get(l, "warning"));
+	if (line_has(l, "fill"))
+		pool_set_text(&p->reason.fill, line_get(l, "fill"));
 	if (line_has(l, "address")) {
-		pool_set_text(&p->address, line_get(l, "address"));
-		p->address_answered = streq_null(line_get(l, "answered"), "yes");
+		pool_set_text(&p->life.address, line_get(l, "address"));
+		p->life.address_answered = streq_null(line_get(l, "answered"), "yes");
 	}
 	if (line_has(l, "lost"))
-		pool_set_text(&p->lost, line_get(l, "lost"));
+		pool_set_text(&p->work.lost, line_get(l, "lost"));
 	if (line_has(l, "identity"))
-		pool_set_text(&p->identity, line_get(l, "identity"));
+		pool_set_text(&p->life.identity, line_get(l, "identity"));
 }
 
 /* A worker that could not even be forked: whoever asked is told; the pool is as before, and it is tried when
  * there may be more room. */
 void step_no_worker(struct pool *p, const struct err *e)
 {
-	if (!p->reason || !streq(p->reason, e->message))
+	if (!p->reason.text || !streq(p->reason.text, e->message))
 		log_error(LF_WORKER, "%s: %s", p->name, e->message);
-	pool_set_text(&p->reason, e->message);
-	loop_arm(p->sup->loop, &p->retry, clock_ms() + BACKOFF_FIRST);
-	pool_answer(p, p->fresh ? NULL : e); /* the start did succeed */
+	pool_set_text(&p->reason.text, e->message);
+	loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + BACKOFF_FIRST);
+	pool_answer(p, p->life.fresh ? NULL : e); /* the start did succeed */
 }
 
 /* What carries it now, word by word. Without memory for it the pool hears of no events. */
@@ -143,13 +146,15 @@ static void on_ground(struct worker *w, const char *data, size_t len)
 {
 	struct pool *p = w->task.owner;
 
-	free(p->ground);
-	p->ground = strndup(data, len);
+	free(p->life.ground);
+	p->life.ground = strndup(data, len);
 }
 
-void step_fill(struct pool *p, struct task *task, struct operation *o)
+void step_fill(struct pool *p, struct task *task, struct operation *o, struct pool_view *t)
 {
-	o->pool = p;
+	view_fill(t, p);
+	o->pool = t;
+	o->sup = p->sup;
 	task->pool = p->name;
 	task->owner = p;
 	task->subject = p;
@@ -160,35 +165,35 @@ void step_fill(struct pool *p, struct task *task, struct operation *o)
 	task->on_payload = on_ground;
 }
 
-/* The operation's arguments are read by the child from its copy of our memory: they need to live only until
- * the fork. */
-bool step_launch(struct pool *p, struct task *task, struct operation *o, struct err *e)
+bool step_launch(struct pool *p, struct task *task, struct operation *o, struct pool_view *t, struct err *e)
 {
-	require_or(!p->worker, false); /* two operations at once on one storage */
-	step_fill(p, task, o);
-	p->again = false;
-	p->came = 0;
-	loop_disarm(p->sup->loop, &p->retry);
-	p->worker = worker_start(p->sup, task, e);
-	return p->worker != NULL;
+	const struct errand errand = { .operation = o, .next = task->then ? task->then->arg : NULL };
+
+	require_or(!p->work.worker, false); /* two operations at once on one storage */
+	step_fill(p, task, o, t);
+	p->tries.again = false;
+	p->tries.came = 0;
+	loop_disarm(p->sup->loop, &p->tries.retry);
+	p->work.worker = waiting_start(p->sup, task, &errand, e);
+	return p->work.worker != NULL;
 }
 
 void step_on_gone(struct worker *w)
 {
 	struct pool *p = w->task.owner;
 
-	require_or(p->stuck > 0, );
-	p->stuck--;
-	p->again = p->stuck == 0;
-	if (p->again && p->phase == PHASE_INACTIVE && !p->want_active && w->task.run == operation_start)
+	require_or(p->work.stuck > 0, );
+	p->work.stuck--;
+	p->tries.again = p->work.stuck == 0;
+	if (p->tries.again && p->phase == PHASE_INACTIVE && !p->want.active && w->task.run == operation_start)
 		pool_enter(p, PHASE_CHECKING, NULL); /* it may have done at last what nobody wants any more */
 	pool_step(p);
 }
 
 void step_over(struct pool *p, bool left)
 {
-	p->worker = NULL;
-	p->stuck += left;
+	p->work.worker = NULL;
+	p->work.stuck += left;
 }
 
 /* ---- a start that has failed ---- */
@@ -208,22 +213,23 @@ void step_start_failed(struct pool *p, const struct err *e)
 	enum err_remedy remedy = err_remedy(e->class);
 	struct err said = *e;
 
-	p->attempts++;
+	p->tries.attempts++;
 	if (remedy == REMEDY_NONE) {
 		pool_enter(p, PHASE_FAILED, e);
 	} else {
 		pool_enter(p, remedy == REMEDY_EVENT ? PHASE_WAITING : PHASE_RETRYING, e);
-		uint64_t pause = retry_pause(p->attempts);
-		loop_arm(p->sup->loop, &p->retry, clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
-		if (p->waiters && p->persistent && !p->live)
+		uint64_t pause = retry_pause(p->tries.attempts);
+		loop_arm(p->sup->loop, &p->tries.retry,
+		         clock_ms() + (remedy == REMEDY_EVENT ? SLOW_LOOK : pause));
+		if (p->waiters && p->def.persistent && !p->def.live)
 			err_wrap(&said, ERR_KEEP,
 			         "cannot start pool \"%s\" yet (it is tried again until pool-destroy)",
 			         p->name);
 	}
 	pool_answer(p, &said);
 	/* pool-create failed: nothing is left of it */
-	if (!p->persistent && !p->times.active && !p->recalled) {
-		if (!p->begun) {
+	if (!p->def.persistent && !p->times.active && !p->want.recalled) {
+		if (!p->life.begun) {
 			step_forget(p);
 			return;
 		}
@@ -233,12 +239,13 @@ void step_start_failed(struct pool *p, const struct err *e)
 	}
 	if (e->class != ERR_CONFLICT)
 		failed_kick(p->sup, ERR_CONFLICT); /* it is not in the way of others any more */
-	if (p->live) { /* pool-create over a definition that is kept: that one is back */
+	if (p->def.live) { /* pool-create over a definition that is kept: that one is back */
 		pool_want(p, false);
 		pool_step(p);
 		return;
 	}
 	/* Something came while we looked, or what we looked for is no longer what is wanted. */
-	if (p->next_xml || (remedy == REMEDY_EVENT ? p->came : events_help(p, p->came, p->news)))
-		(p->next_xml ? pool_look_again : pool_look_at_news)(p);
+	if (p->def.next_xml ||
+	    (remedy == REMEDY_EVENT ? p->tries.came : events_help(p, p->tries.came, p->tries.news)))
+		(p->def.next_xml ? pool_look_again : pool_look_at_news)(p);
 }

@@ -51,7 +51,7 @@ static void on_wait_over(struct timer *t)
 		        phase_word(p->phase));
 	else
 		err_set(&e, ERR_TIMEOUT, "pool \"%s\" is still %s%s%s", p->name, phase_word(p->phase),
-		        p->reason ? ": " : "", p->reason ? p->reason : "");
+		        p->reason.text ? ": " : "", p->reason.text ? p->reason.text : "");
 	w->done(w, &(struct result){ .err = &e, .pool = p });
 }
 
@@ -80,7 +80,7 @@ static void note_times(struct pool *p)
 	} else if (p->phase == PHASE_ACTIVE) {
 		p->times.active = now;
 	} else if (p->phase == PHASE_DEGRADED) {
-		p->revive_at = now + SLOW_LOOK; /* so that people see it */
+		p->tries.revive_at = now + SLOW_LOOK; /* so that people see it */
 	} else if (p->phase == PHASE_INACTIVE) {
 		p->times.stopped = now;
 		p->times.first_start = 0;
@@ -96,22 +96,22 @@ static void log_phase(struct pool *p, enum phase from)
 		[PHASE_HUNG] = LOG_ERR_,      [PHASE_RETRYING] = LOG_WARN,  [PHASE_FAILED] = LOG_ERR_,
 		[PHASE_STOPPING] = LOG_DEBUG,
 	};
-	bool said = p->said && p->reason && streq(p->said, p->reason) &&
+	bool said = p->reason.said && p->reason.text && streq(p->reason.said, p->reason.text) &&
 	            (p->phase == PHASE_WAITING || p->phase == PHASE_RETRYING || p->phase == PHASE_FAILED);
 	/* what stands on it has to stop first */
 	bool its_turn_comes = p->sup->shutdown.on && p->phase == PHASE_ACTIVE;
 	/* a refresh fails, which is said by it, or no more */
 	bool same = from == p->phase && p->phase == PHASE_ACTIVE;
-	enum log_level level = p->lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
+	enum log_level level = p->work.lost && p->phase == PHASE_INACTIVE ? LOG_ERR_ : levels[p->phase];
 
 	if (said || its_turn_comes || same)
 		level = LOG_DEBUG;
 	if (p->phase != PHASE_STARTING)
-		pool_set_text(&p->said, p->reason);
+		pool_set_text(&p->reason.said, p->reason.text);
 
 	log_msg(LF_POOL, level, "%s: %s%s%s%s", p->name, phase_word(p->phase),
 	        from == PHASE_CHECKING && p->phase == PHASE_ACTIVE ? " (taken over as it is)" : "",
-	        p->reason ? ": " : "", p->reason ? p->reason : "");
+	        p->reason.text ? ": " : "", p->reason.text ? p->reason.text : "");
 }
 
 void pool_enter(struct pool *p, enum phase phase, const struct err *why)
@@ -121,22 +121,23 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 	enum phase from = p->phase;
 	bool was_active = pool_is_active(p);
 	bool changed = from == phase && (phase == PHASE_ACTIVE || phase == PHASE_DEGRADED) &&
-	               !(why ? streq_null(p->reason, why->message) : !p->reason);
+	               !(why ? streq_null(p->reason.text, why->message) : !p->reason.text);
 
-	p->reason_class = why ? why->class : ERR_NONE;
+	p->reason.class = why ? why->class : ERR_NONE;
 	/* while it is tried again, the last reason stands */
 	if (why || phase != PHASE_STARTING || from == PHASE_INACTIVE)
-		pool_set_text(&p->reason, why ? why->message : NULL);
-	pool_set_text(&p->waits_for, why ? why->waits_for : NULL);
+		pool_set_text(&p->reason.text, why ? why->message : NULL);
+	pool_set_text(&p->reason.waits_for, why ? why->waits_for : NULL);
 	p->phase = phase;
-	if (phase == PHASE_INACTIVE && !p->want_active)
+	if (phase == PHASE_INACTIVE && !p->want.active)
 		service_release(p);
 	if (!pool_is_active(p)) {
-		pool_set_text(&p->warning, NULL); /* it was of what is over */
+		pool_set_text(&p->reason.warning, NULL); /* it was of what is over */
+		pool_set_text(&p->reason.fill, NULL);
 		if (was_active)
 			/* what it met at its target may have gone before the next look, which tells it that
 			 * then */
-			p->seen = 0;
+			p->life.seen = 0;
 	}
 	if (from == phase && !changed)
 		return;
@@ -150,7 +151,7 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 
 void pool_want(struct pool *p, bool active)
 {
-	p->want_active = active;
+	p->want.active = active;
 	if (active)
 		p->times.wanted = clock_ms();
 }

@@ -24,13 +24,13 @@
 /* It is up. What was noted of its last life, or of earlier attempts, is over. */
 static void started(struct pool *p)
 {
-	p->attempts = 0;
-	p->begun = false;
-	p->stale = false; /* these were of its last life */
-	p->refresh_timeout = 0;
-	p->stop_tried = 0;
-	p->seen = 0; /* it may stand on another mount than in its last life: the next look says which */
-	p->fresh = p->refresh_wanted = true;
+	p->tries.attempts = 0;
+	p->life.begun = false;
+	p->tries.stale = false; /* these were of its last life */
+	p->want.refresh_timeout = 0;
+	p->tries.stop_tried = 0;
+	p->life.seen = 0; /* it may stand on another mount than in its last life: the next look says which */
+	p->life.fresh = p->want.refresh = true;
 	pool_enter(p, PHASE_ACTIVE, NULL);
 }
 
@@ -39,8 +39,8 @@ static void on_up(struct worker *w)
 {
 	struct pool *p = w->task.owner;
 
-	p->again = false;
-	p->came = 0;
+	p->tries.again = false;
+	p->tries.came = 0;
 	started(p);
 	step_refresh_begins(p);
 	pools_kick(p->sup, "pool", "");
@@ -55,13 +55,13 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 
 	step_over(p, left);
 	step_drop_refresh(p);
-	if (!p->want_active) { /* pool-destroy came meanwhile: undo what was done */
+	if (!p->want.active) { /* pool-destroy came meanwhile: undo what was done */
 		step_stop(p);
 	} else if (e) {
 		if (b && b->service)
 			service_doubt(s, b->service, p);
 		/* it could not say how far it had come */
-		p->begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;
+		p->life.begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;
 		step_start_failed(p, e);
 	} else {
 		started(p);
@@ -74,10 +74,10 @@ static void on_started(struct worker *w, const struct err *e, bool left)
  * companion. All else the worker finds out. */
 static void begin_start(struct pool *p)
 {
-	if (p->next_xml && !p->live)
+	if (p->def.next_xml && !p->def.live)
 		registry_switch(p); /* it is not active: the newest definition is in use */
 	const struct backend *b = backend_find(p->type);
-	struct operation o = { .build = p->build_wanted, .build_flags = p->build_flags };
+	struct operation o = { .build = p->want.build, .build_flags = p->want.build_flags };
 	char missing[sizeof(((struct err *)0)->waits_for)];
 	struct err e = { 0 };
 
@@ -90,24 +90,26 @@ static void begin_start(struct pool *p)
 	}
 	const struct pool *outer = outer_missing(p);
 	if (outer) {
-		outer_wait(outer, outer->reason ? outer->reason : phase_word(outer->phase), &e);
+		outer_wait(outer->name, outer->reason.text ? outer->reason.text : phase_word(outer->phase),
+		           &e);
 		step_start_failed(p, &e);
 		return;
 	}
 	int service = b->service ? service_need(p->sup, b->service, p, &e) : 0;
-	p->again &= service == 0;
+	p->tries.again &= service == 0;
 	if (service < -1) { /* whoever asked need not wait for the next attempt to hear of this one */
 		step_start_failed(p, &e);
 		return;
 	}
 	if (service < 0) {
 		pool_enter(p, PHASE_WAITING, &e);
-		loop_arm(p->sup->loop, &p->retry, clock_ms() + SLOW_LOOK);
+		loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + SLOW_LOOK);
 		return;
 	}
-	struct operation look = { .index = -1, .inotify = -1 };
+	struct operation look = { .index = -1, .inotify = -1, .errors = -1 };
+	struct pool_view view;
 	struct task then;
-	bool goes_on = step_prepare_refresh(p, &then, &look);
+	bool goes_on = step_prepare_refresh(p, &then, &look, &view);
 	struct task task = {
 		.what = "start",
 		.run = operation_start,
@@ -115,26 +117,26 @@ static void begin_start(struct pool *p)
 		.on_gone = step_on_gone,
 		.on_next = on_up,
 		.then = goes_on ? &then : NULL,
-		.keep = (const int[]){ look.index, look.inotify, watch_errors_of(p->sup), -1 },
-		.timeout = step_deadline(p->timeout, p->sup->options.start_deadline, b->deadline.start,
+		.keep = (const int[]){ look.index, look.inotify, look.errors, -1 },
+		.timeout = step_deadline(p->want.timeout, p->sup->options.start_deadline, b->deadline.start,
 		                         DEADLINE_START),
 	};
-	if (p->phase == PHASE_WAITING && p->reason_class == ERR_WAIT_DEVICE && p->waits_for && p->news &&
-	    !strpbrk(p->news, "*+")) {
-		snprintf(missing, sizeof(missing), "%s", p->waits_for);
+	if (p->phase == PHASE_WAITING && p->reason.class == ERR_WAIT_DEVICE && p->reason.waits_for &&
+	    p->tries.news && !strpbrk(p->tries.news, "*+")) {
+		snprintf(missing, sizeof(missing), "%s", p->reason.waits_for);
 		o.missing = missing;
-		o.news = p->news;
+		o.news = p->tries.news;
 	}
 	pool_enter(p, PHASE_STARTING, NULL);
-	p->timeout = 0;
-	if (!step_launch(p, &task, &o, &e)) {
+	p->want.timeout = 0;
+	if (!step_launch(p, &task, &o, &view, &e)) {
 		step_drop_refresh(p);
 		step_start_failed(p, &e);
 		return;
 	}
-	p->build_wanted = false;
-	p->build_flags = 0;
-	pool_set_text(&p->news, NULL);
+	p->want.build = false;
+	p->want.build_flags = 0;
+	pool_set_text(&p->tries.news, NULL);
 }
 
 /* What has failed for good is left alone until somebody asks for it; only a conflict with another pool passes
@@ -142,8 +144,8 @@ static void begin_start(struct pool *p)
  * a device has. */
 static void begin_again(struct pool *p)
 {
-	if (p->reason_class == ERR_NONE || p->reason_class == ERR_CONFLICT ||
-	    p->reason_class == ERR_NO_SECRET || p->reason_class == ERR_WRONG_FORMAT)
+	if (p->reason.class == ERR_NONE || p->reason.class == ERR_CONFLICT ||
+	    p->reason.class == ERR_NO_SECRET || p->reason.class == ERR_WRONG_FORMAT)
 		begin_start(p);
 }
 

@@ -28,7 +28,7 @@ extern const struct step pool_steps[];
 /* Take a step toward what is wanted of the pool, if there is one to take. May be called at any time, and
  * never blocks. The pool may be gone afterwards. */
 void pool_step(struct pool *p);
-/* p->retry has expired: the pool looks again. */
+/* p->tries.retry has expired: the pool looks again. */
 void pool_on_clock(struct timer *t);
 /* Tell all who wait for an operation of the pool, with e or well (NULL). */
 void pool_answer(struct pool *p, const struct err *e);
@@ -41,7 +41,7 @@ uint64_t pool_refresh_time(const struct pool *p);
 bool ground_concerns(const char *ground, const char *grows_by, const struct uevent *u);
 /* It is not active any more, though nobody stopped it here: it is started again, after a pause. */
 void pool_taken_away(struct pool *p, const struct err *why);
-/* It is degraded, for p->found_why if that is known. */
+/* It is degraded, for work.found_why if that is known. */
 void pool_degraded(struct pool *p);
 /* Degraded pools are looked at when a device that did not answer has done so at last. */
 void ground_listen(struct supervisor *s);
@@ -69,9 +69,9 @@ struct update {
 	struct operation operation;
 	struct task task;
 };
-/* Before the fork: what shall be looked at is the name. False: there is none to be had, and pool_touch() does
- * it. */
-bool update_prepare(struct update *u, struct pool *p, const char *name);
+/* Before the worker begins: what shall be looked at is the name; t is filled. False: there is none to be had,
+ * and pool_touch() does it. */
+bool update_prepare(struct update *u, struct pool *p, struct pool_view *t, const char *name);
 /* The worker has begun it. False: it does not count, because the pool's index is another one by now,
  * something else is under way in the pool, or a refresh of everything is due. True: it is the pool's
  * operation now, and w is told of its end. */

@@ -20,15 +20,15 @@
  * is taken over as it is. One that has been moved already has a newer state of its own. */
 static void recall(struct pool *p, const struct early_state *st)
 {
-	if (p->judged)
+	if (p->want.judged)
 		return;
-	p->recalled = true;
-	p->want_active = st->want;
-	p->outdated = st->outdated;
-	pool_set_text(&p->place, st->place);
-	pool_set_text(&p->address, st->address);
-	p->address_answered = p->address != NULL;
-	if (st->gone && !p->worker)
+	p->want.recalled = true;
+	p->want.active = st->want;
+	p->def.outdated = st->outdated;
+	pool_set_text(&p->life.place, st->place);
+	pool_set_text(&p->life.address, st->address);
+	p->life.address_answered = p->life.address != NULL;
+	if (st->gone && !p->work.worker)
 		registry_remove(p);
 	else if (st->active && p->phase == PHASE_INACTIVE)
 		pool_enter(p, PHASE_CHECKING, NULL);
@@ -67,23 +67,23 @@ static void on_checked(struct worker *w, const struct err *e, bool left)
 	struct supervisor *s = p->sup;
 
 	step_over(p, left);
-	if (p->outdated) { /* from now on it is as any pool that was defined anew while it is in use */
-		p->live = p->outdated = false;
-		if (p->next_facts)
-			pool_note_origin(p, p->next_facts->origin);
+	if (p->def.outdated) { /* from now on it is as any pool that was defined anew while it is in use */
+		p->def.live = p->def.outdated = false;
+		if (p->def.next_facts)
+			pool_note_origin(p, p->def.next_facts->origin);
 	}
-	if (!p->want_active && (e || p->found != STATE_INACTIVE)) {
+	if (!p->want.active && (e || p->work.found != STATE_INACTIVE)) {
 		step_stop(p); /* it is, or may be, what it should not be */
 		return;
 	}
 	if (e && e->class == ERR_TIMEOUT) {
 		step_hung(p, e, left);
-	} else if (e || p->found == STATE_INACTIVE) {
+	} else if (e || p->work.found == STATE_INACTIVE) {
 		/* if it is active all the same, its start finds that out */
 		pool_enter(p, PHASE_INACTIVE, NULL);
 	} else {
-		p->refresh_wanted = true;
-		if (p->found == STATE_DEGRADED)
+		p->want.refresh = true;
+		if (p->work.found == STATE_DEGRADED)
 			pool_degraded(p);
 		else
 			pool_enter(p, PHASE_ACTIVE, NULL);
@@ -106,10 +106,11 @@ void step_check(struct pool *p)
 		.on_done = on_checked,
 		.on_gone = step_on_gone,
 	};
+	struct pool_view view;
 	struct err e = { 0 };
 
-	p->found = STATE_INACTIVE;
-	if (!step_launch(p, &task, &o, &e))
+	p->work.found = STATE_INACTIVE;
+	if (!step_launch(p, &task, &o, &view, &e))
 		step_no_worker(p, &e);
 }
 
@@ -118,11 +119,11 @@ void step_check(struct pool *p)
 /* The pool is stopped all the same: nobody can write it again. */
 static bool has_lost(struct pool *p, struct err *e)
 {
-	if (!p->lost)
+	if (!p->work.lost)
 		return false;
 	err_set(e, ERR_STORAGE,
 	        "pool \"%s\" is stopped, but what was written to it last is not all on the disk: %s", p->name,
-	        p->lost);
+	        p->work.lost);
 	return true;
 }
 
@@ -133,39 +134,40 @@ static void settle(struct pool *p)
 	const struct err *why = has_lost(p, &said) ? &said : NULL;
 
 	index_drop(p);
-	memset(&p->sizes, 0, sizeof(p->sizes));
-	pool_set_text(&p->detail, NULL);
-	pool_set_text(&p->place, NULL);
-	p->begun = false;
+	memset(&p->volumes.sizes, 0, sizeof(p->volumes.sizes));
+	pool_set_text(&p->life.detail, NULL);
+	pool_set_text(&p->life.place, NULL);
+	p->life.begun = false;
 	if (why || p->phase != PHASE_INACTIVE)      /* why it has become inactive stands */
 		pool_enter(p, PHASE_INACTIVE, why); /* which logs it, once, as an error */
-	pool_set_text(&p->lost, NULL);
+	pool_set_text(&p->work.lost, NULL);
 	pool_answer(p, why);
-	if (p->next_xml)
+	if (p->def.next_xml)
 		registry_switch(p);
 }
 
 /* The pool is what it was, and wanted again: a stop that fails must not leave it half-forgotten. */
 static void stop_failed(struct pool *p, const struct err *e, bool left)
 {
-	bool undoing = p->begun; /* it has not been active: what a start had begun should go */
+	bool undoing = p->life.begun; /* it has not been active: what a start had begun should go */
 	/* as it was: the look tells if that has changed */
-	enum phase phase = p->was == PHASE_DEGRADED || p->was == PHASE_HUNG ? p->was : PHASE_ACTIVE;
+	enum phase phase = p->work.was == PHASE_DEGRADED || p->work.was == PHASE_HUNG ? p->work.was
+	                                                                              : PHASE_ACTIVE;
 	struct err why = *e;
 
 	if (left)
 		err_set(&why, ERR_HUNG, "the storage does not answer: %s", e->message);
-	p->stop_failed = true;
-	p->stop_tried = e->class == ERR_BUSY ? 0 : clock_ms(); /* then nothing was tried */
+	p->tries.stop_failed = true;
+	p->tries.stop_tried = e->class == ERR_BUSY ? 0 : clock_ms(); /* then nothing was tried */
 	if (!p->sup->shutdown.on)
 		/* still there, so still wanted: nothing is lost by a failed stop; but look */
-		p->want_active = p->refresh_wanted = true;
+		p->want.active = p->want.refresh = true;
 	if (left || !undoing) {
-		p->again |= phase == PHASE_HUNG && !left; /* does it answer now? */
+		p->tries.again |= phase == PHASE_HUNG && !left; /* does it answer now? */
 		pool_enter(p, left ? PHASE_HUNG : phase, &why);
 	} else {
 		pool_enter(p, PHASE_RETRYING, &why);
-		loop_arm(p->sup->loop, &p->retry, clock_ms() + retry_pause(++p->attempts));
+		loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + retry_pause(++p->tries.attempts));
 	}
 	pool_answer(p, &why);
 }
@@ -175,9 +177,9 @@ static void retry_stops(struct supervisor *s)
 {
 	for (struct pool *p = s->pools, *next; s->shutdown.on && p; p = next) {
 		next = p->next;
-		if (!p->stop_failed || p->stuck)
+		if (!p->tries.stop_failed || p->work.stuck)
 			continue;
-		p->stop_failed = false;
+		p->tries.stop_failed = false;
 		pool_step(p);
 	}
 }
@@ -195,7 +197,7 @@ static void on_stopped(struct worker *w, const struct err *e, bool left)
 		pool_step(p);
 	} else {
 		settle(p);
-		if (!p->persistent && !p->want_active)
+		if (!p->def.persistent && !p->want.active)
 			step_forget(p);
 		else
 			pool_step(p);
@@ -212,19 +214,20 @@ static void stop_now(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 	bool hurry = p->sup->shutdown.on;
-	struct operation o = { .force = hurry && p->was == PHASE_HUNG };
-	uint64_t timeout = step_deadline(p->timeout, p->sup->options.stop_deadline, b ? b->deadline.stop : 0,
-	                                 DEADLINE_STOP);
+	struct operation o = { .force = hurry && p->work.was == PHASE_HUNG };
+	uint64_t timeout = step_deadline(p->want.timeout, p->sup->options.stop_deadline,
+	                                 b ? b->deadline.stop : 0, DEADLINE_STOP);
 	struct task task = {
 		.what = "stop", .run = operation_stop, .on_done = on_stopped, .on_gone = step_on_gone
 	};
+	struct pool_view view;
 	struct err e = { 0 };
 
 	if (hurry && p->sup->shutdown.deadline < clock_ms() + timeout)
 		timeout = (uint64_t)clock_until(p->sup->shutdown.deadline);
 	task.timeout = timeout;
-	if (step_launch(p, &task, &o, &e)) {
-		p->timeout = 0;
+	if (step_launch(p, &task, &o, &view, &e)) {
+		p->want.timeout = 0;
 		return;
 	}
 	/* whoever asked is refused, and the pool stays as it is; what has to stop by itself stops later */
@@ -238,15 +241,15 @@ void step_stop(struct pool *p)
 {
 	const struct backend *b = backend_find(p->type);
 
-	if (p->sup->shutdown.on && p->stop_failed)
+	if (p->sup->shutdown.on && p->tries.stop_failed)
 		return;
-	p->was = p->phase;
+	p->work.was = p->phase;
 	pool_enter(p, PHASE_STOPPING, NULL);
-	p->again = false;
-	if (p->stuck == 0 || (p->sup->shutdown.on && p->was == PHASE_HUNG) || (b && b->stop_frees))
+	p->tries.again = false;
+	if (p->work.stuck == 0 || (p->sup->shutdown.on && p->work.was == PHASE_HUNG) || (b && b->stop_frees))
 		stop_now(p);
 	else
-		loop_arm(p->sup->loop, &p->retry, clock_ms() + SECONDS(10));
+		loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + SECONDS(10));
 }
 
 /* STOPPING without a worker: the ended operation has gone, or does not go. */
@@ -254,9 +257,9 @@ void step_stop_on(struct pool *p)
 {
 	struct err e = { 0 };
 
-	if (p->stuck == 0) {
+	if (p->work.stuck == 0) {
 		stop_now(p);
-	} else if (p->again) {
+	} else if (p->tries.again) {
 		err_set(&e, ERR_HUNG, "an operation of pool \"%s\" hangs in the kernel and cannot be ended",
 		        p->name);
 		stop_failed(p, &e, true);
@@ -270,19 +273,19 @@ void step_give_up(struct pool *p)
 
 	/* Parts of it may be there: they go first. A start that is stuck is looked after when it has gone
 	 * (on_gone). */
-	if (p->begun && b && b->stop && (p->stuck == 0 || b->stop_frees)) {
+	if (p->life.begun && b && b->stop && (p->work.stuck == 0 || b->stop_frees)) {
 		step_stop(p);
 		return;
 	}
-	loop_disarm(p->sup->loop, &p->retry);
-	p->attempts = 0;
-	if (p->place && pool_type_info(p->type)->mounts && p->reason)
-		log_warn(LF_POOL, "%s: nothing is unmounted: %s", p->name, p->reason);
-	p->build_wanted = false; /* it was asked for with a start that is wanted no more */
-	p->build_flags = 0;
+	loop_disarm(p->sup->loop, &p->tries.retry);
+	p->tries.attempts = 0;
+	if (p->life.place && pool_type_info(p->type)->mounts && p->reason.text)
+		log_warn(LF_POOL, "%s: nothing is unmounted: %s", p->name, p->reason.text);
+	p->want.build = false; /* it was asked for with a start that is wanted no more */
+	p->want.build_flags = 0;
 	settle(p);
 	mounts_kick_inner(p);
 	/* the stuck start may do at last what nobody wants: on_gone looks */
-	if (!p->persistent && p->stuck == 0)
+	if (!p->def.persistent && p->work.stuck == 0)
 		step_forget(p);
 }

@@ -28,14 +28,14 @@ struct comparison {
 	struct err *e;
 };
 
-static int conflict_found(const struct comparison *c, const struct pool *p, const char *words)
+static int conflict_found(const struct comparison *c, const struct pool_view *p, const char *words)
 {
 	return err_set(c->e, ERR_CONFLICT, "pool \"%s\" has the same source as pool \"%s\" (%s): %s",
 	               c->d->name, p->name, p->origin, words);
 }
 
 /* Another pool that does not run, by one of its definitions. */
-static int compare_definition(const struct comparison *c, const struct pool *p, enum pool_type type,
+static int compare_definition(const struct comparison *c, const struct pool_view *p, enum pool_type type,
                               const char *target, const char *xml)
 {
 	unsigned common = stands_on(type) & stands_on(c->d->type);
@@ -60,21 +60,14 @@ static int compare_definition(const struct comparison *c, const struct pool *p, 
 	               : 0;
 }
 
-/* Is its storage in use, or about to be? */
-static bool runs(const struct pool *p)
-{
-	return pool_is_active(p) || p->phase == PHASE_STARTING;
-}
-
 /* A pool that runs has said what it stands on when it was started, which is not asked again; one that has a
  * definition for later is compared by both. */
-static int compare_pool(const struct comparison *c, const struct pool *p, enum conflict_with with)
+static int compare_pool(const struct comparison *c, const struct pool_view *p, enum conflict_with with)
 {
-	const struct summary *next = p->next_facts;
 	char words[512];
 	int rc = 0;
 
-	if (pool_is_active(p) && p->identity) {
+	if (phase_is_active(p->phase) && p->identity) {
 		if (identity_shared(buf_str(&c->mine), p->identity, words, sizeof(words)))
 			return conflict_found(c, p, words);
 		if (stands_on(p->type) & stands_on(c->d->type) & ON_SERVER)
@@ -82,26 +75,25 @@ static int compare_pool(const struct comparison *c, const struct pool *p, enum c
 	} else {
 		rc = compare_definition(c, p, p->type, p->target, p->xml);
 	}
-	if (rc == 0 && next && with == CONFLICT_DEFINED)
-		rc = compare_definition(c, p, next->type, next->target, p->next_xml);
+	if (rc == 0 && p->has_next && with == CONFLICT_DEFINED)
+		rc = compare_definition(c, p, p->next_type, p->next_target, p->next_xml);
 	return rc;
 }
 
 /* Can the two have anything in common, by their types? */
-static bool is_candidate(const struct comparison *c, const struct pool *p, enum conflict_with with)
+static bool is_candidate(const struct comparison *c, const struct pool_view *p, enum conflict_with with)
 {
 	unsigned theirs = stands_on(p->type);
 
-	if (with == CONFLICT_DEFINED && p->next_facts)
-		theirs |= stands_on(p->next_facts->type);
-	return !streq(p->name, c->d->name) && (theirs & stands_on(c->d->type)) &&
-	       (with == CONFLICT_DEFINED || runs(p));
+	if (with == CONFLICT_DEFINED && p->has_next)
+		theirs |= stands_on(p->next_type);
+	return !streq(p->name, c->d->name) && (theirs & stands_on(c->d->type));
 }
 
 /* May a start do without the look? Devices are searched for it, and pools that wait look often. A volume
  * group has one name, and names are compared by the registry; what is a part of one is refused as a
  * filesystem by what it holds. A device that is not there stands in nobody's way. */
-static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
+static bool is_beyond_doubt(const struct comparison *c, const struct pool_view *p)
 {
 	const struct pool_type_info *mine = pool_type_info(c->d->type);
 
@@ -112,15 +104,17 @@ static bool is_beyond_doubt(const struct comparison *c, const struct pool *p)
 
 /* A pool that is being started already goes first: it was forked before us, so that of two only the second
  * sees the other. What cannot be found out is no conflict. */
-int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op,
+int conflict_check(const struct pool_views *others, const struct pool_def *d, struct op *op,
                    enum conflict_with with, struct err *e)
 {
-	demand(d && d->name && op, e);
+	demand(others && d && d->name && op, e);
 
 	struct comparison c = { .d = d, .op = op, .e = e };
 	int rc = 0;
 
-	for (const struct pool *p = s->pools; p && rc == 0; p = p->next) {
+	for (size_t i = 0; i < others->n && rc == 0; i++) {
+		const struct pool_view *p = &others->list[i];
+
 		if (!is_candidate(&c, p, with) || (with == CONFLICT_RUNNING && is_beyond_doubt(&c, p)))
 			continue;
 		if (!c.asked && backend_identify(d, op, &c.mine, NULL) < 0)

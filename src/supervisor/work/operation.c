@@ -19,15 +19,20 @@
 #include "supervisor/index/index.h"
 #include "supervisor/work/work.h"
 #include "system/device.h"
+#include "system/multipath.h"
 #include "system/target.h"
 #include "volumes/directory/list.h"
 #include "volumes/pool_dir.h"
+
+/* A record is one line, and this is not all of it: a disk in more pieces than that is told without them. */
+#define FREE_EXTENTS_MAX (LINE_MAX_BYTES - 512)
 
 /* One operation as a backend sees it, with the way back to the supervisor. */
 struct context {
 	struct op op;
 	/* our copy of it: what is told of it is noted here too, for what this worker does next */
-	struct pool *pool;
+	struct pool_view *pool;
+	const struct supervisor *sup;
 	struct pool_def def;
 	const struct backend *backend;
 	struct worker_io *io;
@@ -65,7 +70,7 @@ static void send_address(struct op *op, const char *address, bool answered)
 	line_str(&b, "address", address);
 	line_str(&b, "answered", answered ? "yes" : "no");
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->address, address);
+	view_note(&c->pool->address, address);
 	c->op.address = c->pool->address;
 	c->op.address_answered = c->pool->address_answered = answered;
 }
@@ -103,7 +108,7 @@ static void send_avoid(struct context *c)
 	line_begin(&b, "-");
 	line_fmt(&b, "avoid", "%s", c->op.avoid);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->avoid, c->op.avoid);
+	view_note(&c->pool->avoid, c->op.avoid);
 }
 
 struct made_file worker_made;
@@ -114,7 +119,7 @@ static struct {
 	struct pool_def def;
 } kept;
 
-int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
+int worker_definition(const struct pool_view *p, struct pool_def *def, struct err *e)
 {
 	demand(p->xml && def, e);
 	if (kept.xml && kept.xml == p->xml) {
@@ -127,7 +132,7 @@ int worker_definition(const struct pool *p, struct pool_def *def, struct err *e)
 	return 0;
 }
 
-void worker_definition_back(const struct pool *p, struct pool_def *def)
+void worker_definition_back(const struct pool_view *p, struct pool_def *def)
 {
 	if (kept.xml || !p) {
 		pool_def_free(def);
@@ -144,26 +149,37 @@ static void operation_close(struct context *c)
 	send_avoid(c);
 	worker_definition_back(c->backend ? c->pool : NULL, &c->def);
 	volindex_builder_free(&c->volumes);
+	buf_free(&c->op.free_extents);
 }
 #define cleanup_context __attribute__((cleanup(operation_close)))
+
+/* Whose volume is it? Only who was forked for its operation may ask: one that has waited has old lists. */
+static const char *volume_owner(struct op *op, const char *path)
+{
+	const struct context *c = op->arg;
+	struct pool *found;
+	size_t len;
+
+	return volume_lookup(c->sup, NULL, path, &found, &len, NULL) ? found->name : NULL;
+}
 
 /* Everything that a backend is given for an operation, and the definition. ERR_UNSUPPORTED: this build has no
  * such backend. operation_close() follows in every case. */
 static int operation_open(struct context *c, struct worker_io *io, const struct operation *o, struct err *e)
 {
-	demand(o->pool && o->pool->sup, e);
+	demand(o->pool && o->sup, e);
 
-	const struct pool *p = o->pool;
-	const struct supervisor *s = p->sup;
+	const struct pool_view *p = o->pool;
+	const struct supervisor *s = o->sup;
 
-	*c = (struct context){ .io = io, .pool = o->pool };
+	*c = (struct context){ .io = io, .pool = o->pool, .sup = s };
 	c->op = (struct op){
 		.deadline = io->deadline,
 		.run_dir = s->options.run_dir,
 		.secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices,
 		.force = o->force,
-		.index = pool_index(p),
+		.index = view_index(p),
 		.detail = p->detail,
 		.made = worker_made,
 		.address = p->address,
@@ -173,6 +189,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		.on_volume = collect_volume,
 		.on_note = send_note,
 		.on_left_out = send_left_out,
+		.volume_owner = volume_owner,
 	};
 	if (p->avoid)
 		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
@@ -180,6 +197,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;
+	multipath_hold(p->maker ? p->maker->holds_paths : NULL);
 	c->backend = backend_find(p->type);
 	if (!c->backend)
 		return err_set(
@@ -207,9 +225,11 @@ static int send_state(struct context *c, const char *why, struct err *e)
 	if (detail.len)
 		line_str(&b, "detail", buf_str(&detail));
 	line_str(&b, "warning", c->op.warning);
+	if (c->op.fill[0] || c->pool->fill)
+		line_str(&b, "fill", c->op.fill);
 	worker_send_record(c->io, &b);
 	if (detail.len)
-		pool_set_text(&c->pool->detail, buf_str(&detail));
+		view_note(&c->pool->detail, buf_str(&detail));
 	return (int)state;
 }
 
@@ -229,7 +249,7 @@ static void send_place(struct context *c)
 	line_begin(&b, "-");
 	line_str(&b, "place", text);
 	worker_send_record(c->io, &b);
-	pool_set_text(&c->pool->place, text);
+	view_note(&c->pool->place, text);
 }
 
 /* What carries it now: a payload, for there may be thousands of devices. Without it the pool hears of no
@@ -268,16 +288,16 @@ static bool is_unread(const struct err *e)
 	return err_is(e, ERR_STORAGE) && e->waits_for[0];
 }
 
-int build_admit(const struct pool *p, unsigned flags, struct err *e)
+int build_admit(enum pool_type type, const char *name, unsigned flags, struct err *e)
 {
-	const struct backend *b = backend_find(p->type);
+	const struct backend *b = backend_find(type);
 
 	if (!(flags & BUILD_ABSENT) || !b || !b->build || b->builds_directory)
 		return 0;
 	return err_set(e, ERR_DENIED,
 	               "cannot build pool \"%s\": what a pool of type %s lives on is formatted, which needs "
 	               "the level \"admin\"",
-	               p->name, pool_type_word(p->type));
+	               name, pool_type_word(type));
 }
 
 /* A pool that is started with building. What was to be formatted and was not is not tried again by itself:
@@ -287,7 +307,7 @@ static int build_first(struct context *c, const struct operation *o, struct err 
 	if (!c->backend->build)
 		return 0;
 	/* it may have got another type since it was asked for */
-	if (build_admit(o->pool, o->build_flags, e) < 0)
+	if (build_admit(o->pool->type, o->pool->name, o->build_flags, e) < 0)
 		return -1;
 	if (c->backend->build(&c->def, &c->op, o->build_flags, e) == 0)
 		return 0;
@@ -311,20 +331,29 @@ static void send_begun(struct context *c)
 	worker_send_record(c->io, &b);
 }
 
+/* Who was forked for this operation finds the other pools in its copy of our memory. */
+static int look_around(struct operation *o, struct err *e)
+{
+	if (o->others.list || views_of(o->sup, POOLS_RUNNING, &o->others) == 0)
+		return 0;
+	return err_set(e, ERR_NO_MEMORY, "cannot compare pool \"%s\" with the others: out of memory",
+	               o->pool->name);
+}
+
 int operation_start(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct operation *o = arg;
+	struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 	int rc;
 
 	device_search_only(o->missing, o->news);
 	device_search_once();
 	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
-	    protected_check(o->pool->sup, &c.def, e) < 0)
+	    protected_check(o->sup, &c.def, e) < 0 || look_around(o, e) < 0)
 		return -1;
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
+	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0)
 		return -1;
-	if (outer_check(o->pool, e) < 0)
+	if (outer_check(o->pool, &o->others, e) < 0)
 		return -1;
 	if (o->build && build_first(&c, o, e) < 0)
 		return -1;
@@ -350,17 +379,17 @@ int operation_start(struct worker_io *io, void *arg, struct err *e)
 
 int operation_build(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct operation *o = arg;
+	struct operation *o = arg;
 	cleanup_context struct context c = { 0 };
 
 	if (operation_open(&c, io, o, e) < 0 || backend_validate(&c.def, e) < 0 ||
-	    protected_check(o->pool->sup, &c.def, e) < 0)
+	    protected_check(o->sup, &c.def, e) < 0 || look_around(o, e) < 0)
 		return -1;
 	if (!c.backend->build)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "pools of type %s are not built: what they live on is made elsewhere",
 		               pool_type_word(c.def.type));
-	if (conflict_check(o->pool->sup, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
+	if (conflict_check(&o->others, &c.def, &c.op, CONFLICT_RUNNING, e) < 0 ||
 	    c.backend->build(&c.def, &c.op, o->build_flags, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot build pool \"%s\"", c.def.name);
 	return 0;
@@ -416,25 +445,25 @@ int operation_check(struct worker_io *io, void *arg, struct err *e)
 }
 
 /* "- watch=N": before anything is looked at, so that what comes later is heard of. */
-static void watch_target(struct context *c, int inotify)
+static void watch_target(struct context *c, const struct operation *o)
 {
 	struct buf b = BUF_INIT;
-	cleanup_close int dir = inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
-	int number = dir < 0 ? -1 : watch_directory(inotify, dir);
+	cleanup_close int dir = o->inotify < 0 ? -1 : pool_dir_open(&c->def, O_PATH, NULL);
+	int number = dir < 0 ? -1 : watch_directory(o->inotify, dir);
 
 	if (number <= 0)
 		return;
 	line_begin(&b, "-");
 	line_num(&b, "watch", (uint64_t)number);
 	if (c->backend->ground)
-		line_num(&b, "errors", watch_errors(watch_errors_of(c->pool->sup), dir));
+		line_num(&b, "errors", watch_errors(o->errors, dir));
 	worker_send_record(c->io, &b);
 }
 
 /* An event has asked for a look, and the pool stands on the same devices as before: its index is right. True:
  * said so. What is sent of the ground is from before the refresh: what changes meanwhile differs at the next
  * look. */
-static bool same_ground(struct context *c, const struct pool *p)
+static bool same_ground(struct context *c, const struct pool_view *p)
 {
 	cleanup_buf struct buf words = BUF_INIT;
 	bool look = c->op.only && !c->op.only[0] && c->op.index && !volindex_is_worn(c->op.index) &&
@@ -519,7 +548,7 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	int revived = revive(&c, o, e);
 	if (revived)
 		return revived < 0 ? -1 : 0;
-	watch_target(&c, o->inotify);
+	watch_target(&c, o);
 	if (same_ground(&c, o->pool))
 		return 0;
 	if (c.backend->refresh && c.backend->refresh(&c.def, &c.op, &sizes, e) < 0)
@@ -540,6 +569,8 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 		line_num(&b, "owner", sizes.owner);
 		line_num(&b, "group", sizes.group);
 	}
+	if (c.op.free_extents.len && c.op.free_extents.len < FREE_EXTENTS_MAX)
+		line_str(&b, "free-extents", buf_str(&c.op.free_extents));
 	line_str(&b, "unchanged", c.unchanged ? "yes" : NULL);
 	worker_send_record(io, &b);
 	return 0;
@@ -560,7 +591,7 @@ static void live_permissions(struct pool_perms *perms, const struct pool_sizes *
 int operation_print(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
-	const struct pool *p = o->pool;
+	const struct pool_view *p = o->pool;
 	const char *xml = !o->live && p->next_xml ? p->next_xml : p->xml;
 	cleanup_buf struct buf text = BUF_INIT;
 	cleanup_pool_def struct pool_def def = { 0 };
@@ -571,6 +602,7 @@ int operation_print(struct worker_io *io, void *arg, struct err *e)
 		def.capacity = p->sizes.capacity;
 		def.allocation = p->sizes.allocation;
 		def.available = p->sizes.available;
+		def.source.free_extents = p->free_extents;
 		live_permissions(&def.target.perms, &p->sizes);
 	}
 	pool_print(&def, &text);

@@ -69,10 +69,10 @@ static void volume_work_close(struct volume_context *c)
 static int volume_work_open(struct volume_context *c, struct worker_io *io, struct volume_work *work,
                             struct err *e)
 {
-	demand(work->pool && work->pool->xml, e);
+	demand(work->pool && work->pool->xml && work->sup, e);
 
-	const struct pool *p = work->pool;
-	const struct supervisor *s = p->sup;
+	const struct pool_view *p = work->pool;
+	const struct supervisor *s = work->sup;
 
 	*c = (struct volume_context){ .io = io, .work = work };
 	c->op = (struct op){
@@ -80,7 +80,7 @@ static int volume_work_open(struct volume_context *c, struct worker_io *io, stru
 		.run_dir = s->options.run_dir,
 		.secret_dirs = s->secret_dirs,
 		.own_devices = s->options.own_devices,
-		.index = pool_index(p),
+		.index = view_index(p),
 		.arg = c,
 		.on_note = send_volume_note,
 		.on_progress = send_progress,
@@ -144,15 +144,15 @@ static void complete(struct volume_def *v, const struct volume_context *c)
  * it takes the level admin. */
 static int check_backing(const struct volume_context *c, const struct volume_def *v, struct err *e)
 {
-	const struct pool *p = c->work->pool;
 	struct pool *found;
 	size_t len;
 
 	if (!v->backing.given || !v->backing.path || !c->work->operate)
 		return 0;
-	if (!strchr(v->backing.path, '/') && volume_find(p, v->backing.path, &len))
+	if (!strchr(v->backing.path, '/') && c->op.index &&
+	    volindex_by_name(c->op.index, v->backing.path) >= 0)
 		return 0;
-	if (*v->backing.path == '/' && volume_lookup(p->sup, NULL, v->backing.path, &found, &len, NULL))
+	if (*v->backing.path == '/' && volume_lookup(c->work->sup, NULL, v->backing.path, &found, &len, NULL))
 		return 0;
 	return err_set(e, ERR_DENIED,
 	               "the backing file %.200s is not known as a volume of an active pool (pool-refresh "
@@ -192,10 +192,9 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 		return cannot(&c, "created", e);
 	if (!work->record)
 		return create_volume(&c, NULL, e);
-	if (pool_read(&input, work->input_pool->xml, strlen(work->input_pool->xml), work->input_pool->origin,
-	              e) < 0)
+	if (pool_read(&input, work->input->xml, strlen(work->input->xml), work->input->origin, e) < 0)
 		return -1;
-	input.target.place = target_place_parse(work->input_pool->place);
+	input.target.place = target_place_parse(work->input->place);
 	from = backend_find(input.type);
 	return create_volume(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
 }

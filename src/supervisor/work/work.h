@@ -7,36 +7,43 @@
 #define POOLINIT_SUPERVISOR_WORK_WORK_H
 
 #include "supervisor/inside.h"
+#include "supervisor/work/view.h"
 
 /* ---- operation.c ---- */
 
-/* What a worker is to do with a pool. Read by the child from its copy of our memory: it need live only until
- * the fork. */
+/* What a worker is to do with a pool. The worker has a copy: it need live only until it was given. First
+ * texts, then, from `build` on, what has no pointer, as in struct pool_view; from `only` on errand.c knows
+ * each field. */
 struct operation {
-	struct pool *pool;
-	uint64_t timeout;
 	/* start: this device was not there, and nothing has happened since but to those; NULL: it may be
 	 * any */
 	const char *missing, *news;
+	/* From here to `only` no byte is between the members: all of them are told. */
 	bool build;
-	unsigned build_flags; /* enum build_flags */
 	bool force;
-	int index;               /* refresh: where the volume records go */
-	const char *const *only; /* refresh: look at these names alone; NULL: at all */
-	bool sweep;              /* refresh: leftovers of broken volume operations may be removed */
-	int inotify;             /* refresh: watch the directory with it; -1: do not */
+	bool sweep;           /* refresh: leftovers of broken volume operations may be removed */
+	bool live;            /* print: with the live sizes */
+	unsigned build_flags; /* enum build_flags */
+	int index;            /* refresh: where the volume records go */
+	int inotify;          /* refresh: watch the directory with it; -1: do not */
+	int errors;           /* and hear of its filesystem's errors with this, or -1 */
 	/* refresh: stop it first if only a new start can bring it back */
 	enum { REVIVE_NO, REVIVE_IF_WELL, REVIVE_ASKED } revive;
-	bool live; /* print: with the live sizes */
+	const char *const *only; /* refresh: look at these names alone; NULL: at all */
+	const struct supervisor
+		*sup; /* its options, and where definitions come from; who builds reads its pools, too */
+	struct pool_view *pool;
+	struct pool_views others; /* start: pools that run; without a list the worker was forked for it */
 };
 /* The pool's definition, read from its canonical form once in a worker, however many tasks that does. Given
  * back when the task ends. */
-int worker_definition(const struct pool *p, struct pool_def *def, struct err *e);
-void worker_definition_back(const struct pool *p, struct pool_def *def);
+int worker_definition(const struct pool_view *p, struct pool_def *def, struct err *e);
+void worker_definition_back(const struct pool_view *p, struct pool_def *def);
 /* What a task of this worker has made, for the next one. */
 extern struct made_file worker_made;
-/* May a pool of its type be built with these flags? ERR_DENIED: that takes the level admin. */
-int build_admit(const struct pool *p, unsigned flags, struct err *e);
+/* May a pool of that type be built with these flags? name: the pool's. ERR_DENIED: that takes the level
+ * admin. */
+int build_admit(enum pool_type type, const char *name, unsigned flags, struct err *e);
 
 /* Each is a task's `run`, whose arg is a struct operation. What it finds is told in records ("- state=…",
  * "- place=…", "- identity=…", the ground as a payload), and its outcome is the worker's. */
@@ -58,25 +65,28 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e);
 int operation_print(struct worker_io *io, void *arg, struct err *e);
 
 /* ---- volume.c ---- */
-/* What it reads of the job. */
+/* What it reads of the job: first texts, then, from `xml_len` on, what has no pointer, as in struct
+ * pool_view; from `sup` on errand.c knows each field. */
 struct volume_work {
-	const struct pool *pool, *input_pool;
-	char *record; /* the volume, or the one that is copied; without LF, or NULL */
-	char *xml;
-	size_t xml_len;     /* create: in canonical form; */
+	char *record;       /* the volume, or the one that is copied; without LF, or NULL */
+	char *xml;          /* create: in canonical form; */
 	const char *origin; /* what messages call it then */
+	char *algorithm;
+	/* From here to `sup` likewise. */
+	size_t xml_len;
 	bool has_capacity, has_allocation;
+	bool sparse;
+	bool operate; /* see struct op */
 	unsigned flags;
 	uint64_t capacity;
-	char *algorithm;
 	int stream;
+	int connection;
 	size_t passed;
 	uid_t uid;
 	gid_t gid;
-	int connection;
 	uint64_t offset, length;
-	bool sparse;
-	bool operate; /* see struct op */
+	struct supervisor *sup;
+	const struct pool_view *pool, *input; /* input: the pool of the volume that is copied, or NULL */
 };
 /* Each is a task's `run`, whose arg is a struct volume_work. Notes, progress and, of a transfer, how many
  * bytes it moved are told in records. */
@@ -91,7 +101,7 @@ int volume_work_download(struct worker_io *io, void *arg, struct err *e);
 enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
 /* Does the definition stand on what another pool stands on, however it is spelled: any that is defined, or
  * only those that run or are being started? ERR_CONFLICT names both and says what they share. */
-int conflict_check(const struct supervisor *s, const struct pool_def *d, struct op *op,
+int conflict_check(const struct pool_views *others, const struct pool_def *d, struct op *op,
                    enum conflict_with with, struct err *e);
 
 /* ---- protected.c ---- */
@@ -109,10 +119,10 @@ bool pool_lies_in(const struct pool *inner, const struct pool *outer);
 /* A pool whose target this one's lies below, and that is wanted and not active yet; or NULL. */
 const struct pool *outer_missing(const struct pool *p);
 /* -1, with ERR_WAIT_DEVICE and "pool=NAME": until that one is active. why: what keeps it. */
-int outer_wait(const struct pool *outer, const char *why, struct err *e);
+int outer_wait(const char *outer, const char *why, struct err *e);
 /* Its target lies below that of a pool that is wanted: what is there is that one's business. */
 bool outer_vouches(const struct pool *p);
 /* In the worker: are those outside it that are active there now? ERR_WAIT_DEVICE names one that is not. */
-int outer_check(const struct pool *p, struct err *e);
+int outer_check(const struct pool_view *p, const struct pool_views *others, struct err *e);
 
 #endif

@@ -203,6 +203,8 @@ static int run(const struct task *task, int fd, bool goes_on)
 static _Noreturn void child_main(struct worker *w, int fd, pid_t parent)
 {
 	leave_parent(&w->task, fd, parent);
+	if (w->task.await && (fd = w->task.await(fd, &w->task, &w->then)) < 0)
+		_exit(1);
 	if (run(&w->task, fd, w->then.run) == 0 && w->then.run)
 		run(&w->then, fd, false);
 	_exit(0);
@@ -286,6 +288,7 @@ static void worker_settle(struct worker *w)
 	report(w, w->err.class == ERR_NONE ? NULL : &w->err);
 	forget_owner(w);
 	loop_arm(w->sup->loop, &w->deadline, clock_ms() + RUNG_TIME);
+	w->sup->up->on_worker_over(w->sup);
 }
 
 bool worker_may_log(struct worker *w)
@@ -296,6 +299,7 @@ bool worker_may_log(struct worker *w)
 /* The child is dead and all that it said is read: the outcome is known. */
 static void worker_conclude(struct worker *w)
 {
+	struct supervisor *s = w->sup;
 	struct err e = { 0 };
 
 	loop_disarm(w->sup->loop, &w->deadline);
@@ -318,6 +322,7 @@ static void worker_conclude(struct worker *w)
 		report(w, w->err.class == ERR_NONE ? NULL : &w->err);
 	}
 	worker_free(w);
+	s->up->on_worker_over(s);
 }
 
 /* From now on it has the whole time that its task has. */
@@ -548,6 +553,15 @@ void worker_disown(struct worker *w)
 		worker_cancel(w);
 }
 
+unsigned workers_busy(const struct supervisor *s)
+{
+	unsigned n = s->starter.armed;
+
+	for (const struct worker *w = s->workers; w; w = w->next)
+		n += !w->settled && !w->abandoned;
+	return n;
+}
+
 bool worker_at(const struct supervisor *s, size_t i, struct worker_view *v)
 {
 	const struct worker *w = s->workers;
@@ -640,8 +654,10 @@ struct worker *worker_start(struct supervisor *s, const struct task *task, struc
 
 void worker_assign(struct worker *w, const struct task *task)
 {
-	demand_or(w->pid > 0 && task->on_done, );
+	demand_or(w->pid > 0 && task->on_done && (!task->then || task->on_next), );
 	w->task = *task;
+	if (task->then)
+		w->then = *task->then;
 	w->kills = memory_watch(); /* it may have waited for days */
 	worker_enlist(w);
 }

@@ -23,7 +23,7 @@ struct supervisor;
 struct pool;
 
 /* What the child sees. Everything else it needs it has by fork: task->arg still points to the parent's
- * (copied) memory. */
+ * (copied) memory. One that was forked ahead is told it (errand.h). */
 struct worker_io {
 	int fd; /* to the supervisor; write through worker_send() */
 	uint64_t deadline;
@@ -59,6 +59,9 @@ struct task {
 	uint64_t timeout; /* ms; NEVER allowed */
 	/* its time begins anew with each record, for two minutes: nobody knows how much there is to read */
 	bool each_record;
+	/* in a child that was forked ahead: waits for the two tasks that it is to do, which are its own, and
+	 * returns what its socket is by then; or NULL */
+	int (*await)(int fd, struct task *task, struct task *then);
 	/* in the child; its outcome travels as the final OK or ERR */
 	int (*run)(struct worker_io *io, void *arg, struct err *e);
 	void *arg;
@@ -104,8 +107,12 @@ struct worker *worker_start(struct supervisor *s, const struct task *task, struc
 /* One that is forked now, and whose work comes later: it is in no list, and task->on_done is called if it
  * ends before it has some. */
 struct worker *worker_ahead(struct supervisor *s, const struct task *task, struct err *e);
-/* What it does from now on, for whom, and in what time; what it is, it is told otherwise. */
+/* What it does from now on, for whom, and in what time, and what comes then; what it is, it is told
+ * otherwise. */
 void worker_assign(struct worker *w, const struct task *task);
+/* How many operations are under way; one that a pool is about to begin counts, a worker that only ends does
+ * not. */
+unsigned workers_busy(const struct supervisor *s);
 /* May one more line be logged of what the worker says? At its end how many may not is logged. */
 bool worker_may_log(struct worker *w);
 /* End it early: the ladder begins now; on_done is called at once with ERR_STATE "cancelled". */

@@ -39,16 +39,17 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 
 	if (!k)
 		return NULL;
-	*k = (struct look){ .target = target,
-		            .dir = dir,
-		            .descriptors = -1,
-		            .cache = op->index,
-		            .seed = op->seed,
-		            .named = op->only != NULL,
-		            .remote = remote,
-		            .hearsay = target_owners_are_hearsay(dir),
-		            .deadline = op->deadline,
-		            .made_file = op->made };
+	/* one by one: the buffer in it is not touched before it is needed */
+	k->target = target;
+	k->dir = dir;
+	k->descriptors = -1;
+	k->cache = op->index;
+	k->seed = op->seed;
+	k->named = op->only != NULL;
+	k->remote = remote;
+	k->hearsay = target_owners_are_hearsay(dir);
+	k->deadline = op->deadline;
+	k->made_file = op->made;
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
 	fstat(dir, &k->target_stat);

@@ -46,6 +46,13 @@ static const char *plain_format(const char *format)
 	return !format || streq(format, "iso") ? "raw" : format;
 }
 
+/* What a volume's bytes are. The format of a device says what kind of partition it is or what table it has.
+ */
+static const char *source_format(const struct volume *v)
+{
+	return streq(v->type, "block") ? "raw" : plain_format(v->format);
+}
+
 /* ---- what is there ---- */
 
 /* Open the source and find out what it really is: its header is read again here, since the index may be
@@ -53,7 +60,7 @@ static const char *plain_format(const char *format)
 static int source_open(struct clone_source *s, const struct vol_input *from, struct op *op, struct err *e)
 {
 	*s = (struct clone_source){
-		.pool = from->pool, .v = from->volume, .fd = -1, .format = plain_format(from->volume->format)
+		.pool = from->pool, .v = from->volume, .fd = -1, .format = source_format(from->volume)
 	};
 	if (!from->open)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be read",
@@ -158,13 +165,21 @@ static int check_source(const struct pool_def *d, const struct volume_def *v, co
 
 /* ---- the doing ---- */
 
+/* A device has its size, and holds what was there before. */
+static bool is_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
 /* Shared storage if the filesystem can, else data by data, holes kept. */
 static int copy_content(int fd, const struct volume_def *v, const struct clone_source *s, unsigned flags,
                         struct op *op, struct err *e)
 {
 	struct copy c = { .length = s->size,
 		          .sparse = true,
-		          .fresh = true,
+		          .fresh = !is_device(fd),
 		          .pace = { .op = op, .doing = "copy the volume", .total = s->size } };
 
 	/* FICLONE shares all blocks in one step (btrfs, XFS; ioctl_ficlone(2)). */
@@ -343,6 +358,8 @@ static int fill_clone(int fd, const struct pool_def *d, const struct volume_def 
 		               "a copy of an encrypted volume has its capacity: resize it afterwards");
 	if ((copy ? copy_content(fd, v, s, flags, op, e) : convert(fd, v, s, flags, secret, op, e)) < 0)
 		return -1;
+	if (is_device(fd))
+		return 0;
 	if (!v->encryption.format && grow_clone(fd, v, s, op, e) < 0)
 		return -1;
 	/* holes are kept unless all of it is to have storage */

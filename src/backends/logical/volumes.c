@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Logical volumes made, removed, given another size, wiped. Each is one command of LVM's, whose metadata have
+ * the old state or the new one, whatever happens. Only a volume that is filled from another takes longer: it
+ * has a tag until it is whole, and with that tag nobody sees it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include "backends/logical/layout.h"
+#include "backends/logical/lvm.h"
+#include "base/contract.h"
+#include "base/util.h"
+#include "pool/check.h"
+#include "system/links.h"
+#include "system/sysfs.h"
+#include "volumes/block.h"
+
+/* ---- what they have in common ---- */
+
+/* The group, to be changed. */
+static int group_open(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	if (group_validate(d, e) < 0 || group_look(d, g, op, e) < 0)
+		return -1;
+	if (!g->found)
+		return err_set(e, ERR_STATE, "volume group \"%s\": %s", group_name(d), g->why);
+	if (g->missing) /* what LVM would write then counts them as lost for good */
+		return err_set(
+			e, ERR_STATE,
+			"volume group \"%s\" is not changed while %u of its %u physical volumes %s missing",
+			group_name(d), g->missing, g->pvs, g->missing == 1 ? "is" : "are");
+	return 0;
+}
+
+/* Run a command that changes it, and flush its disks, so that what is told outlives a power cut. What was
+ * known of the group is forgotten in any case. */
+static int change_group(const char *const *words, const char *vg, struct group *g, struct op *op,
+                        struct err *e)
+{
+	int rc = group_run(words, vg, g, op, NULL, e);
+
+	if (rc == 0)
+		rc = group_flush(g->nodes, g->members, e);
+	lvm_scan_forget();
+	group_report_forget();
+	return rc;
+}
+
+/* The volume, as it is now. The index may be older than what others have done. */
+static const struct group_volume *find_volume(const struct group *g, const struct volume *v, struct err *e)
+{
+	const struct group_volume *lv = group_volume(g, v->name);
+
+	if (!lv) {
+		err_set(e, ERR_NO_VOLUME, "there is no logical volume \"%s\" now", v->name);
+		return NULL;
+	}
+	if (v->key && !streq(v->key, lv->uuid)) {
+		err_set(e, ERR_STATE, "\"%s\" is another logical volume now: pool-refresh looks again",
+		        v->name);
+		return NULL;
+	}
+	return lv;
+}
+
+/* ERR_BUSY names who uses it. */
+static int nobody_uses(const char *path, const char *name, struct err *e)
+{
+	cleanup_buf struct buf who = BUF_INIT;
+	char sysname[NAME_MAX + 1];
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode) &&
+	    device_sysname(st.st_rdev, sysname, sizeof(sysname)) && device_users(sysname, &who))
+		return err_set(e, ERR_BUSY, "logical volume \"%s\" is %s", name, buf_str(&who));
+	return 0;
+}
+
+static int remove_volume(const char *vg, const char *name, struct group *g, struct op *op, struct err *e)
+{
+	char target[300];
+	const char *const words[] = { "lvremove", "-y", "-f", target, NULL };
+
+	snprintf(target, sizeof(target), "%s/%s", vg, name);
+	return change_group(words, vg, g, op, e);
+}
+
+/* ---- create ---- */
+
+struct new_volume {
+	const struct pool_def *d;
+	const struct volume_def *v;
+	const struct vol_input *from;
+	unsigned flags;
+	struct volume_layout layout;
+	struct group g;
+	const struct group_volume *origin; /* what a snapshot is of */
+	char path[300];
+	struct op *op;
+};
+
+/* The volume of this group that a path or a name means. */
+static const struct group_volume *own_volume(const struct new_volume *m, const char *what)
+{
+	char dir[160], mapped[300], vg[128], lv[128];
+
+	snprintf(dir, sizeof(dir), "/dev/%s/", group_name(m->d));
+	if (starts_with(what, dir))
+		return group_volume(&m->g, what + strlen(dir));
+	snprintf(mapped, sizeof(mapped), "%s", what);
+	if (starts_with(mapped, "/dev/mapper/") &&
+	    lvm_dm_name(mapped + strlen("/dev/mapper/"), vg, sizeof(vg), lv, sizeof(lv)))
+		return streq(vg, group_name(m->d)) ? group_volume(&m->g, lv) : NULL;
+	return strchr(what, '/') ? NULL : group_volume(&m->g, what);
+}
+
+/* A backing store makes it a snapshot; less allocation than capacity makes it sparse, as in libvirt. */
+static int settle_layout(struct new_volume *m, struct err *e)
+{
+	const struct volume_def *v = m->v;
+	struct volume_layout *l = &m->layout;
+
+	if (layout_read(v->layout, l, e) < 0)
+		return -1;
+	if (v->backing.given && v->layout && l->kind != LAYOUT_SNAPSHOT)
+		return err_set(e, ERR_INVALID, "a volume with a backing store is a snapshot of it");
+	if (v->backing.given && !m->from) {
+		l->kind = LAYOUT_SNAPSHOT;
+		if (!l->size && (v->has_allocation || v->has_capacity))
+			l->size = v->has_allocation ? v->allocation : v->capacity;
+	} else if (!v->layout && !m->from && v->has_allocation && v->allocation < v->capacity) {
+		l->kind = LAYOUT_SPARSE;
+		l->size = v->allocation;
+		if (!l->size)
+			return err_set(
+				e, ERR_INVALID,
+				"a sparse volume needs some allocation for what is written to it; "
+				"<layout> thin pool=NAME makes one that takes its space from a thin pool");
+	}
+	return 0;
+}
+
+/* Cloned by reference: a snapshot in the same thin pool. */
+static int settle_reflink(struct new_volume *m, struct err *e)
+{
+	const char *name = m->from->volume->name;
+
+	m->origin = streq_null(m->from->pool->name, m->d->name) ? group_volume(&m->g, name) : NULL;
+	if (!m->origin || !m->origin->thin || m->v->layout)
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"volume \"%s\" cannot share storage with \"%s\": only thin volumes of one group can",
+			m->v->name, name);
+	m->layout = (struct volume_layout){ .kind = LAYOUT_SNAPSHOT };
+	m->from = NULL;
+	return 0;
+}
+
+static int settle_origin(struct new_volume *m, struct err *e)
+{
+	if (m->layout.kind != LAYOUT_SNAPSHOT || m->origin)
+		return 0;
+	if (!m->v->backing.given)
+		return err_set(e, ERR_INVALID, "a snapshot needs a backing store, the volume that it is of");
+	m->origin = own_volume(m, m->v->backing.path);
+	if (!m->origin)
+		return err_set(e, ERR_INVALID,
+		               "the backing store %.200s is no volume of group \"%s\": a snapshot is of one",
+		               m->v->backing.path, group_name(m->d));
+	return 0;
+}
+
+/* Everything that can be refused before LVM is asked. */
+static int check_new_volume(struct new_volume *m, struct err *e)
+{
+	const struct volume_def *v = m->v;
+
+	if (!check_lvm_name(v->name))
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a logical volume", v->name);
+	if (v->encryption.format)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "an encrypted logical volume is not made here: encrypt what is put on it");
+	if (v->other_format && !streq(v->other_format, "raw"))
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"a logical volume is raw: an image of format \"%.40s\" can be uploaded into one",
+			v->other_format);
+	if (v->perms.label)
+		op_note(m->op, "the label of volume \"%s\" is not set: a device's is set by its host",
+		        v->name);
+	if (m->flags & VOL_PREALLOC_METADATA)
+		return err_set(e, ERR_UNSUPPORTED, "a logical volume has no tables to be made in advance");
+	if (settle_layout(m, e) < 0 || group_open(m->d, &m->g, m->op, e) < 0)
+		return -1;
+	if ((m->flags & VOL_REFLINK) && settle_reflink(m, e) < 0)
+		return -1;
+	if (settle_origin(m, e) < 0)
+		return -1;
+	if (!m->origin && !v->capacity)
+		return err_set(e, ERR_INVALID, "the capacity must be given, and not be 0");
+	if (group_volume(&m->g, v->name))
+		return err_set(e, ERR_EXISTS, "there is a logical volume \"%s\" in group \"%s\" already",
+		               v->name, group_name(m->d));
+	return 0;
+}
+
+/* What the document says; the rest stays as the kernel, or udev, has it. */
+static int give_perms(const struct new_volume *m, struct err *e)
+{
+	const struct pool_perms *p = &m->v->perms;
+
+	if ((p->owner >= 0 || p->group >= 0) && chown(m->path, (uid_t)p->owner, (gid_t)p->group) < 0)
+		return err_sys(e, errno, "cannot give %s to %lld:%lld", m->path, (long long)p->owner,
+		               (long long)p->group);
+	if (p->mode >= 0 && chmod(m->path, (mode_t)p->mode & 07777) < 0)
+		return err_sys(e, errno, "cannot set the mode of %s", m->path);
+	return 0;
+}
+
+static int fill_volume(struct new_volume *m, struct err *e)
+{
+	char target[300];
+	const char *const words[] = { "lvchange", "--deltag", GROUP_UNFINISHED, target, NULL };
+
+	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->v->name);
+	if (block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0)
+		return -1;
+	return group_open(m->d, &m->g, m->op, e) < 0 ? -1
+	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
+}
+
+/* A command that fails in the middle may leave the volume there. */
+static void unmake(struct new_volume *m)
+{
+	const char *vg = group_name(m->d);
+
+	if (group_open(m->d, &m->g, m->op, NULL) == 0 && group_volume(&m->g, m->v->name))
+		remove_volume(vg, m->v->name, &m->g, m->op, NULL);
+}
+
+/* A thin pool that is there, and smaller than the layout says, grows. */
+static int grow_pool(struct new_volume *m, struct err *e)
+{
+	const struct group_volume *pool = group_volume(&m->g, m->layout.pool);
+	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
+	char target[300], size[40];
+	const char *const words[] = { "lvextend", "-y", "-L", size, target, NULL };
+
+	if (m->layout.kind != LAYOUT_THIN || !pool || pool->attr[0] != 't' || pool->size >= wanted)
+		return 0;
+	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->layout.pool);
+	snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
+	return change_group(words, group_name(m->d), &m->g, m->op, e) < 0 ? -1
+	                                                                  : group_open(m->d, &m->g, m->op, e);
+}
+
+static int make_volume(struct new_volume *m, struct err *e)
+{
+	const char *vg = group_name(m->d);
+	struct layout_words w = { .n = 0 };
+
+	snprintf(m->path, sizeof(m->path), "/dev/%s/%s", vg, m->v->name);
+	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
+	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
+		return -1;
+	if (change_group(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
+	    (!m->from || fill_volume(m, e) == 0))
+		return 0;
+	unmake(m);
+	return -1;
+}
+
+int logical_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
+                       const struct vol_input *from, unsigned flags, struct err *e)
+{
+	demand(op && v->name, e);
+
+	struct new_volume m = { .d = d, .v = v, .from = from, .flags = flags, .op = op };
+
+	if (check_new_volume(&m, e) == 0 && make_volume(&m, e) == 0)
+		return 0;
+	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
+}
+
+void logical_sweep(const char *vg, struct group *g, struct op *op)
+{
+	char name[128];
+
+	for (size_t i = 0; i < g->nvolumes; i++) {
+		if (!g->volumes[i].unfinished)
+			continue;
+		snprintf(name, sizeof(name), "%s", g->volumes[i].name);
+		if (remove_volume(vg, name, g, op, NULL) == 0)
+			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
+		return; /* the report is gone; another one is removed next time */
+	}
+}
+
+/* ---- delete, resize, wipe ---- */
+
+/* LVM would remove the snapshots with it. Those in a thin pool do not need their origin. */
+static int has_no_snapshots(const struct group *g, const struct group_volume *lv, struct err *e)
+{
+	cleanup_buf struct buf names = BUF_INIT;
+
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (streq(g->volumes[i].origin, lv->name) && strchr("sS", g->volumes[i].attr[0]))
+			buf_printf(&names, "%s%s", names.len ? ", " : "", g->volumes[i].name);
+	if (!names.len)
+		return 0;
+	return err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s", buf_str(&names));
+}
+
+int logical_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e)
+{
+	demand(v->name && v->path, e);
+
+	const struct group_volume *lv;
+	struct group g;
+
+	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e)) &&
+	    has_no_snapshots(&g, lv, e) == 0 && nobody_uses(v->path, v->name, e) == 0 &&
+	    remove_volume(group_name(d), v->name, &g, op, e) == 0)
+		return 0;
+	return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
+}
+
+/* A snapshot's is the room for its changes: what it shows has the size of its origin. */
+static int check_resize(const struct group *g, const struct group_volume *lv, const struct volume *v,
+                        uint64_t wanted, unsigned flags, struct err *e)
+{
+	(void)g;
+	if (!wanted)
+		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
+	if (wanted < lv->size && !(flags & VOL_SHRINK))
+		return err_set(
+			e, ERR_INVALID,
+			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
+			"asked for (--shrink)",
+			(unsigned long long)wanted, (unsigned long long)lv->size);
+	return wanted < lv->size ? nobody_uses(v->path, v->name, e) : 0;
+}
+
+int logical_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
+                       unsigned flags, struct err *e)
+{
+	demand(v->name && v->path && !(flags & ~(unsigned)(VOL_ALLOCATE | VOL_SHRINK)), e);
+
+	char target[300], size[40];
+	const char *const words[] = { "lvresize", "-y", "-f", "-L", size, target, NULL };
+	const struct group_volume *lv;
+	struct group g;
+
+	snprintf(target, sizeof(target), "%s/%s", group_name(d), v->name);
+	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e))) {
+		uint64_t extent = g.extent ? g.extent : 512;
+		uint64_t wanted = (capacity / extent + (capacity % extent != 0)) * extent;
+
+		if (wanted == lv->size)
+			return 0;
+		snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
+		if (check_resize(&g, lv, v, wanted, flags, e) == 0 &&
+		    change_group(words, group_name(d), &g, op, e) == 0)
+			return 0;
+	}
+	return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
+}
+
+/* What is written to a snapshot takes room, and where there is not enough of it, the snapshot is lost. */
+int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
+                     struct err *e)
+{
+	const struct group_volume *lv;
+	struct group g;
+
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)))
+		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
+	if (strchr("sS", lv->attr[0]))
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"volume \"%s\" is a snapshot or sparse: writing to all of it would fill it up; "
+			"delete it instead",
+			v->name);
+	return block_vol_wipe(d, op, v, algorithm, e);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Partition tables on a file: made, changed at random, cut off in the middle of being written, put back.
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include "backends/disk/table.h"
+#include "base/util.h"
+#include "check.h"
+
+#define SIZE  (64 * MIB)
+#define STEPS 40
+
+static const enum label written[] = { LABEL_DOS, LABEL_GPT, LABEL_SUN, LABEL_DVH, LABEL_BSD };
+
+static char dir[] = "/tmp/test_disk_table.XXXXXX", keep[80], disk_path[80];
+static struct err why;
+static struct partition_table t; /* as it was read last */
+
+/* An empty disk. */
+static int blank(void)
+{
+	int fd = open(disk_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0 && ftruncate(fd, SIZE) == 0);
+	return fd;
+}
+
+static bool begin(struct table_image *i, int fd)
+{
+	if (table_image_open(i, fd, "the disk", SIZE, 512, &why) == 0)
+		return true;
+	printf("# %s\n", why.message);
+	return false;
+}
+
+static int commit(struct table_image *i, const struct partition_table *old)
+{
+	const struct table_image_commit how = {
+		.rank = table_rank, .arg = old, .keep_dir = keep, .keep_name = "disk"
+	};
+
+	return table_image_commit(i, &how, &why);
+}
+
+static bool look(int fd)
+{
+	struct table_image i;
+	bool ok = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0;
+
+	table_image_close(&i);
+	if (!ok)
+		printf("# %s\n", why.message);
+	return ok;
+}
+
+static int labelled(enum label l)
+{
+	int fd = blank();
+	struct table_image i;
+
+	CHECK(begin(&i, fd) && table_create(&i, l, &why) == 0 && commit(&i, NULL) > 0);
+	table_image_close(&i);
+	CHECK(look(fd));
+	CHECK_STR(label_info(t.label)->word, label_info(l)->word);
+	return fd;
+}
+
+/* Make a partition where there is room; 0: it was made. */
+static int add(int fd, uint64_t size, const char *format)
+{
+	bool logical = table_extended(&t) && t.n >= 3;
+	struct partition p = { .kind = logical ? PARTITION_LOGICAL : PARTITION_PRIMARY, .size = size };
+	struct free_span at;
+	struct table_image i;
+	uint64_t largest;
+	int rc;
+
+	if (streq(format, "extended"))
+		p.kind = PARTITION_EXTENDED;
+	for (p.number = logical ? 5 : 1; table_find(&t, p.number) || (p.number == 9 && !logical);)
+		p.number++;
+	if (p.number > (logical ? 99 : label_info(t.label)->entries) ||
+	    !space_place(&t, logical, size, &at, &largest))
+		return 1;
+	p.start = at.start;
+	rc = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0 &&
+	                     table_add(&i, &t, &p, format, NULL, &why) == 0 && commit(&i, &t) > 0
+	             ? 0
+	             : -1;
+	table_image_close(&i);
+	if (rc < 0)
+		printf("# add %s %u: %s\n", label_info(t.label)->word, p.number, why.message);
+	const struct partition *made = look(fd) ? table_find(&t, p.number) : NULL;
+
+	CHECK(rc == 0 && made && made->start == p.start && made->size == p.size && made->kind == p.kind);
+	if (made)
+		CHECK_STR(made->format, format);
+	return rc;
+}
+
+static int change(int fd, const struct partition *p, uint64_t size /* 0: delete */)
+{
+	const struct partition was = *p;
+	struct table_image i;
+	int rc;
+
+	rc = begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) == 0 &&
+	                     (size ? table_resize(&i, &t, &was, size, &why)
+	                           : table_delete(&i, &t, &was, &why)) == 0 &&
+	                     commit(&i, &t) > 0
+	             ? 0
+	             : -1;
+	table_image_close(&i);
+	if (rc < 0)
+		printf("# change %s %u to %llu: %s\n", label_info(t.label)->word, was.number,
+		       (unsigned long long)size, why.message);
+	return rc;
+}
+
+static bool overlap(const struct partition *a, const struct partition *b)
+{
+	return a != b && !a->whole && !b->whole && a->kind != PARTITION_EXTENDED &&
+	       b->kind != PARTITION_EXTENDED && a->start < b->start + b->size &&
+	       b->start < a->start + a->size;
+}
+
+static bool is_sound(void)
+{
+	for (size_t a = 0; a < t.n; a++)
+		for (size_t b = 0; b < t.n; b++)
+			if (overlap(&t.list[a], &t.list[b]) || t.list[a].start + t.list[a].size > SIZE)
+				return false;
+	return true;
+}
+
+/* One of those that may be changed, or NULL. */
+static const struct partition *any(void)
+{
+	const struct partition *p = t.n ? &t.list[(size_t)rand() % t.n] : NULL;
+
+	return p && !p->hidden && p->kind != PARTITION_EXTENDED ? p : NULL;
+}
+
+static void random_step(int fd)
+{
+	const struct partition *p = any();
+	struct partition was;
+	size_t n = t.n;
+
+	if (rand() % 2 || !p) {
+		add(fd, (uint64_t)(1 + rand() % 9) * MIB - (uint64_t)(rand() % 3) * 512, "linux");
+		return;
+	}
+	was = *p;
+	if (rand() % 2) {
+		CHECK_INT(change(fd, p, 0), 0);
+		CHECK(look(fd) && t.n == n - 1);
+		return;
+	}
+	uint64_t size = 512 * (1 + (uint64_t)rand() % (space_room(&t, p) / 512));
+
+	if (size != was.size)
+		CHECK_INT(change(fd, p, size), 0);
+	CHECK(look(fd));
+	p = table_find(&t, was.number);
+	CHECK(p && p->start == was.start && p->size == size && p->format == was.format);
+}
+
+static void random_steps_keep_every_label_sound(void)
+{
+	for (size_t l = 0; l < ARRAY_LEN(written); l++) {
+		int fd = labelled(written[l]);
+
+		srand(7);
+		if (written[l] == LABEL_DOS)
+			CHECK_INT(add(fd, 40 * MIB, "extended"), 0);
+		for (int step = 0; step < STEPS && !check_case_failed; step++) {
+			random_step(fd);
+			CHECK(is_sound());
+		}
+		close(fd);
+	}
+}
+
+static void each_format_is_read_as_it_was_written(void)
+{
+	static const char *const formats[] = { "linux",      "fat16",     "fat32",
+		                               "linux-swap", "linux-lvm", "linux-raid" };
+
+	for (size_t l = 0; l < ARRAY_LEN(written); l++)
+		for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
+			if (!format_is_known(written[l], formats[f]) ||
+			    ((written[l] == LABEL_GPT || written[l] == LABEL_BSD) &&
+			     streq(formats[f], "fat32")))
+				continue; /* those have one word for both */
+			int fd = labelled(written[l]);
+
+			add(fd, 4 * MIB, formats[f]);
+			close(fd);
+		}
+}
+
+/* What parted writes for two partitions, and a disk of 4 heads and 32 sectors a track. */
+static void pc98_is_read_by_its_geometry(void)
+{
+	static const unsigned char head[] = { 0xcb, 0, 0, 0, 'I', 'P', 'L', '1' }, entries[] = {
+		0x20, 0xe2, 0,   0,   0,   0,   0xa0, 0,   0,   0,   0xa0, 0,   0,   0,   0xff, 2,
+		'e',  'x',  't', '2', ' ', ' ', ' ',  ' ', ' ', ' ', ' ',  ' ', ' ', ' ', ' ',  ' ',
+		0x20, 0xe2, 0,   0,   0,   0,   0x90, 3,   0,   0,   0x90, 3,   31,  3,   0xef, 5
+	};
+	struct table_image i;
+	int fd = blank();
+
+	CHECK(pwrite(fd, head, sizeof(head), 0) > 0 && pwrite(fd, "\x55\xaa", 2, 510) == 2 &&
+	      pwrite(fd, entries, sizeof(entries), 512) > 0 && ftruncate(fd, 200 * MIB) == 0);
+	CHECK(table_image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
+	i.heads = 4;
+	i.track = 32;
+	CHECK(table_read(&i, LABEL_DOS, &t, &why) == 0 && t.label == LABEL_PC98 && t.foreign);
+	CHECK_INT(t.n, 2);
+	CHECK_INT(t.list[0].start, 20480 * 512);
+	CHECK_INT(t.list[0].size, 77824 * 512);
+	CHECK_INT(t.list[1].start, 116736 * 512);
+	CHECK_INT(t.list[1].size, 77824 * 512);
+	table_image_close(&i);
+	/* by another geometry it ends behind the disk's end */
+	CHECK(table_image_open(&i, fd, "the disk", 200 * MIB, 512, &why) == 0);
+	CHECK(table_read(&i, LABEL_DOS, &t, &why) == 0 && t.n == 0);
+	table_image_close(&i);
+	close(fd);
+}
+
+/* ---- writing ---- */
+
+/* Where the disk cannot be written, its old table is there afterwards, and so are the old sectors, in files.
+ */
+static void what_cannot_be_written_is_put_back(void)
+{
+	int fd = labelled(LABEL_GPT), read_only;
+	static char before[SIZE], after[SIZE];
+	struct partition p = { .number = 1, .start = MIB, .size = 4 * MIB };
+	const struct table_image_commit how = {
+		.rank = table_rank, .arg = &t, .keep_dir = keep, .keep_name = "disk"
+	};
+	struct table_image i;
+
+	CHECK(pread(fd, before, SIZE, 0) == SIZE);
+	read_only = open(disk_path, O_RDONLY | O_CLOEXEC);
+	CHECK(table_image_open(&i, read_only, "the disk", SIZE, 512, &why) == 0 &&
+	      table_read(&i, LABEL_GPT, &t, &why) == 0 && table_add(&i, &t, &p, "linux", NULL, &why) == 0);
+	CHECK(table_image_commit(&i, &how, &why) < 0);
+	CHECK(strstr(why.message, "cannot write the partition table") && strstr(why.message, keep));
+	CHECK(pread(fd, after, SIZE, 0) == SIZE && memcmp(before, after, SIZE) == 0);
+	table_image_close(&i);
+	close(read_only);
+	close(fd);
+}
+
+/* libfdisk may write only where a table was read. */
+static void a_change_where_nothing_was_read_is_refused(void)
+{
+	int fd = labelled(LABEL_DOS);
+	struct table_image i;
+
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_DOS, &t, &why) == 0);
+	CHECK(pwrite(i.copy, "x", 1, 10 * MIB) == 1);
+	CHECK(commit(&i, &t) < 0 && why.class == ERR_INTERNAL);
+	table_image_close(&i);
+	close(fd);
+}
+
+static void nothing_is_no_table(void)
+{
+	int fd = blank();
+	struct table_image i;
+
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_NONE, &t, &why) < 0 && why.class == ERR_WRONG_FORMAT);
+	table_image_close(&i);
+	close(fd);
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(keep, sizeof(keep), "%s/tables", dir);
+	snprintf(disk_path, sizeof(disk_path), "%s/disk", dir);
+	RUN(random_steps_keep_every_label_sound);
+	RUN(each_format_is_read_as_it_was_written);
+	RUN(pc98_is_read_by_its_geometry);
+	RUN(what_cannot_be_written_is_put_back);
+	RUN(a_change_where_nothing_was_read_is_refused);
+	RUN(nothing_is_no_table);
+	return check_done();
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What the worker that waits is told: all of it, and nothing that points into memory which it has by chance.
+ */
+#include "supervisor/work/errand.c"
+#include "supervisor/work/waiting.c"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include "check.h"
+
+static struct supervisor sup;
+
+/* Each text another one, each third of them none, and one that is empty; every byte behind them is 1. */
+static void fill(const struct shape *shape, void *of, char (*room)[32])
+{
+	const char **texts = of;
+
+	memset((char *)of + shape->bytes, 1, shape->end - shape->bytes);
+	for (size_t i = 0; i < shape->bytes / sizeof(*texts); i++) {
+		snprintf(room[i], sizeof(*room), "%s%zu", i == 1 ? "" : "text ", i);
+		if (i == 1)
+			room[i][0] = '\0';
+		texts[i] = i % 3 == 2 ? NULL : room[i];
+	}
+}
+
+/* As it was, in other memory. */
+static void check_same(const struct shape *shape, const void *got, const void *want)
+{
+	const char *const *a = got, *const *b = want;
+
+	for (size_t i = 0; i < shape->bytes / sizeof(*a); i++) {
+		CHECK_STR(a[i], b[i]);
+		CHECK(!a[i] || a[i] != b[i]);
+	}
+	CHECK(memcmp((const char *)got + shape->bytes, (const char *)want + shape->bytes,
+	             shape->end - shape->bytes) == 0);
+}
+
+/* From one end to the other, without a socket. */
+static bool pass(const struct task *task, const struct errand *errand, const struct pool_views *others,
+                 struct task *got, struct task *then)
+{
+	static char space[ERRAND_LIMIT];
+	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
+	struct told told;
+
+	if (!errand_tell(&b, task, errand, others))
+		return false;
+	memcpy(&told, b.data, sizeof(told));
+	CHECK_INT(told.size, b.len);
+	memcpy(space, b.data + sizeof(told), b.len - sizeof(told));
+	memset(b.data, 0xff, b.len);
+	*got = (struct task){ .arg = &sup };
+	struct told_rest r = { space, space + told.size - sizeof(told) };
+	static struct given *kept[8]; /* a worker ends with what it was told */
+	static size_t n;
+	CHECK(n < ARRAY_LEN(kept));
+	kept[n] = room_for(1, sizeof(*kept[n]));
+	hear_all(&r, &told, kept[n++], got, then);
+	CHECK(r.at == r.end);
+	return true;
+}
+
+static void a_start_and_its_refresh_are_told_whole(void)
+{
+	static char texts[6][32][32];
+	static const char *const only[] = { "a volume", "another", NULL };
+	struct pool_view pool, list[2];
+	struct operation o, next;
+	struct task got, then,
+		after = { .what = "refresh", .run = operation_refresh, .timeout = 7 },
+		task = {
+			.what = "start", .run = operation_start, .timeout = 5, .prompt = true, .then = &after
+		};
+
+	fill(&view_shape, &pool, texts[0]);
+	fill(&view_shape, &list[0], texts[1]);
+	fill(&view_shape, &list[1], texts[2]);
+	fill(&operation_shape, &o, texts[3]);
+	fill(&operation_shape, &next, texts[4]);
+	o.only = NULL;
+	next.only = only;
+	o.pool = next.pool = &pool;
+	CHECK(pass(&task, &(struct errand){ .operation = &o, .next = &next }, &(struct pool_views){ list, 2 },
+	           &got, &then));
+	const struct operation *a = got.arg, *b = then.arg;
+	CHECK(got.run == operation_start && got.timeout == 5 && got.prompt);
+	CHECK(then.run == operation_refresh && then.timeout == 7 && !then.prompt);
+	CHECK_STR(got.what, "start");
+	check_same(&operation_shape, a, &o);
+	check_same(&operation_shape, b, &next);
+	check_same(&view_shape, a->pool, &pool);
+	CHECK(a->pool == b->pool && a->sup == &sup && b->sup == &sup);
+	CHECK(a->others.n == 2 && !a->only && b->only && !b->only[2]);
+	check_same(&view_shape, &a->others.list[0], &list[0]);
+	check_same(&view_shape, &a->others.list[1], &list[1]);
+	CHECK_STR(b->only[0], "a volume");
+	CHECK_STR(b->only[1], "another");
+}
+
+/* An update of no names looks at the ground and folds the index; one without a list looks at everything. */
+static void no_names_are_told_as_a_list_of_none(void)
+{
+	static const char *const only[] = { NULL };
+	struct pool_view pool = { .name = "p" };
+	struct operation o = { .pool = &pool, .only = only };
+	struct task got, then, task = { .what = "update", .run = operation_refresh };
+
+	for (int list = 1; list >= 0; list--) {
+		o.only = list ? only : NULL;
+		CHECK(pass(&task, &(struct errand){ .operation = &o }, &(struct pool_views){ NULL, 0 }, &got,
+		           &then));
+		const struct operation *a = got.arg;
+		CHECK_INT(a->only != NULL, list);
+		CHECK(!a->only || !a->only[0]);
+	}
+}
+
+static void nobody_around_is_told_too(void)
+{
+	struct pool_view pool = { .name = "p" }, none[1];
+	struct operation o = { .pool = &pool };
+	struct task got, then, task = { .what = "start", .run = operation_start };
+
+	CHECK(pass(&task, &(struct errand){ .operation = &o }, &(struct pool_views){ none, 0 }, &got, &then));
+	CHECK(((struct operation *)got.arg)->others.list && !((struct operation *)got.arg)->others.n);
+	CHECK(!then.run);
+}
+
+static void work_on_a_volume_is_told_whole(void)
+{
+	static char texts[3][32][32];
+	struct pool_view pool, input;
+	struct volume_work work;
+	struct operation next = { .pool = &pool, .index = 9 };
+	struct task got, then, after = { .what = "update", .run = operation_refresh },
+			       task = { .what = "vol-clone", .run = volume_work_create, .then = &after };
+
+	fill(&view_shape, &pool, texts[0]);
+	fill(&view_shape, &input, texts[1]);
+	fill(&work_shape, &work, texts[2]);
+	work.pool = &pool;
+	work.input = &input;
+	CHECK(pass(&task, &(struct errand){ .work = &work, .next = &next }, &(struct pool_views){ 0 }, &got,
+	           &then));
+	const struct volume_work *w = got.arg;
+	const struct operation *b = then.arg;
+	check_same(&work_shape, w, &work);
+	check_same(&view_shape, w->pool, &pool);
+	check_same(&view_shape, w->input, &input);
+	CHECK(w->sup == &sup && b->pool == w->pool && b->index == 9);
+}
+
+static void what_is_too_much_is_not_told(void)
+{
+	static char text[ERRAND_LIMIT + 1];
+	struct pool_view pool = { .xml = text };
+	struct operation o = { .pool = &pool };
+	const struct errand errand = { .operation = &o };
+	const int keep[] = { 0, 1, 2, 0, 1, -1 };
+	struct task got, then, task = { .what = "stop", .run = operation_stop };
+
+	memset(text, 'x', sizeof(text) - 1);
+	CHECK(!pass(&task, &errand, &(struct pool_views){ 0 }, &got, &then));
+	text[ERRAND_LIMIT / 2] = '\0';
+	CHECK(pass(&task, &errand, &(struct pool_views){ 0 }, &got, &then));
+	task.keep = keep;
+	CHECK(!pass(&task, &errand, &(struct pool_views){ 0 }, &got, &then));
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino;
+}
+
+static void descriptors_have_the_numbers_that_they_had(void)
+{
+	int ends[2], pair[2], files[TOLD_FILES];
+	struct told told, sent = { .size = sizeof(sent), .nfiles = 2 };
+	struct buf b = BUF_INIT;
+
+	CHECK(pipe(ends) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	sent.files[0] = ends[1];
+	sent.files[1] = ends[0];
+	buf_add(&b, &sent, sizeof(sent));
+	CHECK(errand_send(pair[0], &b) && receive_head(pair[1], &told, files));
+	buf_free(&b);
+	CHECK(files[0] != ends[1] && is_same_file(files[0], ends[1]));
+	/* as in a worker: the numbers of the one are others' there, the socket's among them */
+	int one = dup(pair[0]), two = pair[1];
+	told.files[0] = two;
+	told.files[1] = files[0];
+	int moved = renumber(two, &told, files);
+	CHECK(moved >= 0 && moved != two && write(pair[0], "x", 1) == 1);
+	char byte = 0;
+	CHECK(read(moved, &byte, 1) == 1 && byte == 'x');
+	CHECK(write(two, "hello", 5) == 5); /* the pipe's end to write into, */
+	char text[6] = "";
+	CHECK(read(told.files[1], text, 5) == 5); /* and the one to read from */
+	CHECK_STR(text, "hello");
+	close(one);
+}
+
+static void an_index_that_is_newer_than_the_fork_is_not_told(void)
+{
+	struct supervisor s = { 0 };
+	struct waiting t = { .sup = &s, .last_index = 4 };
+	struct pool_view pool = { .number = 4 };
+	struct operation o = { .pool = &pool };
+	const struct errand errand = { .operation = &o };
+	struct source src = { 0 };
+
+	pool.index.base.n = 1;
+	CHECK(waiting_fits(&t, &errand));
+	pool.number = 5;
+	CHECK(!waiting_fits(&t, &errand));
+	pool.index.base.n = 0; /* there is none */
+	CHECK(waiting_fits(&t, &errand));
+	s.sources = &src;
+	CHECK(!waiting_fits(&t, &errand));
+}
+
+int main(void)
+{
+	RUN(a_start_and_its_refresh_are_told_whole);
+	RUN(no_names_are_told_as_a_list_of_none);
+	RUN(nobody_around_is_told_too);
+	RUN(work_on_a_volume_is_told_whole);
+	RUN(what_is_too_much_is_not_told);
+	RUN(descriptors_have_the_numbers_that_they_had);
+	RUN(an_index_that_is_newer_than_the_fork_is_not_told);
+	return check_done();
+}
