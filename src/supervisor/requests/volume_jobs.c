@@ -441,11 +441,11 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 /* As they are when its worker begins. */
 static void tell_pools(struct volume_job *j)
 {
-	view_fill(&j->view, j->pool);
+	view_make(&j->view, j->pool);
 	j->work.pool = &j->view;
 	if (!j->input_pool)
 		return;
-	view_fill(&j->input_view, j->input_pool);
+	view_make(&j->input_view, j->input_pool);
 	j->work.input = &j->input_view;
 }
 

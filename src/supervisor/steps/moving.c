@@ -152,7 +152,7 @@ static void on_ground(struct worker *w, const char *data, size_t len)
 
 void step_fill(struct pool *p, struct task *task, struct operation *o, struct pool_view *t)
 {
-	view_fill(t, p);
+	view_make(t, p);
 	o->pool = t;
 	o->sup = p->sup;
 	task->pool = p->name;

@@ -9,29 +9,9 @@
 #include "base/contract.h"
 #include "base/util.h"
 
-/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
- * map then, and waits for that. One that cannot make them holds nobody up. */
-static const struct backend *maker_of_maps(const struct supervisor *s)
+/* All but what asks for the other pools. */
+static void view_fill(struct pool_view *t, const struct pool *p)
 {
-	static const bool holds[PHASES] = {
-		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
-		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
-	};
-
-	for (const struct pool *p = s->pools; p; p = p->next) {
-		const struct backend *b = backend_find(p->type);
-
-		if (b && b->makes_maps && p->want.active && holds[p->phase] && p->def.xml &&
-		    b->makes_maps(p->def.xml))
-			return b;
-	}
-	return NULL;
-}
-
-void view_fill(struct pool_view *t, const struct pool *p)
-{
-	demand_or(t && p, );
-
 	const struct pool_definition *def = &p->def;
 	const struct pool_life *life = &p->life;
 	const struct summary *next = def->next_facts;
@@ -56,10 +36,35 @@ void view_fill(struct pool_view *t, const struct pool *p)
 	t->has_next = next != NULL;
 	t->phase = p->phase;
 	t->address_answered = life->address_answered;
-	t->maker = maker_of_maps(p->sup);
 	t->sizes = p->volumes.sizes;
 	t->number = p->volumes.number;
 	t->index = p->volumes.index;
+}
+
+/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
+ * map then, and waits for that. One that cannot make them holds nobody up. */
+static const struct backend *maker_of_maps(const struct supervisor *s)
+{
+	static const bool holds[PHASES] = {
+		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
+		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
+	};
+
+	for (const struct pool *p = s->pools; p; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+
+		if (b && b->makes_maps && p->want.active && holds[p->phase] && p->def.xml &&
+		    b->makes_maps(p->def.xml))
+			return b;
+	}
+	return NULL;
+}
+
+void view_make(struct pool_view *t, const struct pool *p)
+{
+	demand_or(t && p, );
+	view_fill(t, p);
+	t->maker = maker_of_maps(p->sup);
 }
 
 void view_note(const char **slot, const char *text)

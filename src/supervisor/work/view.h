@@ -19,14 +19,14 @@ struct pool_view {
 	bool has_next;
 	enum phase phase;
 	bool address_answered;
-	const struct backend
-		*maker; /* of some pool that makes multipath maps, or will soon, or NULL; static */
+	/* of some pool that makes multipath maps, or will soon, or NULL; static; not in a list of views */
+	const struct backend *maker;
 	struct pool_sizes sizes;
 	uint64_t number;       /* of the index */
 	struct volindex index; /* the mappings are at the same place in the worker; see waiting_fits() */
 };
 /* All that there is to tell of the pool now. The texts are the pool's. */
-void view_fill(struct pool_view *t, const struct pool *p);
+void view_make(struct pool_view *t, const struct pool *p);
 /* In the worker: note what has been found, for the next task. A text for which there is no memory is NULL.
  * The old one may be anybody's, and is left alone: the worker ends soon. */
 void view_note(const char **slot, const char *text);
