@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Does a multipathd answer? It makes the maps then, and decides which disks are paths. Waits two seconds at
+/* Does a multipathd run? It makes the maps then, and decides which disks are paths. Waits two seconds at
  * most; the answer is kept for this process. */
 bool multipathd_answers(void);
 /* From here on, in this process: where `holds` says so, somebody here makes the maps, and a disk that may be
