@@ -68,6 +68,8 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 /* The same without asking LVM: what the disks say is enough. */
 int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
+/* Why LVM does not show a group that its disks hold (g->label, g->member): a clause. */
+void group_say_hidden(const struct lvm_scan *s, const struct group *g, char *out, size_t size);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
 /* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here?
