@@ -478,8 +478,8 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	if (!g.found && group_state(d, &g, op) != STATE_ACTIVE)
 		return err_set(e, ERR_STORAGE, "cannot list the volumes: %s", op->why);
-	if (op->sweep && g.found)
-		logical_sweep(vg, &g, op);
+	if (op->sweep && logical_sweep(d, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;

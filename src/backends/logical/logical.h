@@ -145,7 +145,8 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
                        unsigned flags, struct err *e);
 int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                      struct err *e);
-/* Remove the volumes that were being filled when their worker was killed. */
-void logical_sweep(const char *vg, struct group *g, struct op *op);
+/* Remove the volumes that were being filled when their worker was killed, as far as that can be done. *g is
+ * as it is afterwards. */
+int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 
 #endif

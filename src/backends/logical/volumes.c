@@ -284,18 +284,30 @@ int logical_vol_create(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
 }
 
-void logical_sweep(const char *vg, struct group *g, struct op *op)
+static const struct group_volume *unfinished_volume(const struct group *g)
 {
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (g->volumes[i].unfinished)
+			return &g->volumes[i];
+	return NULL;
+}
+
+/* Not while a physical volume is missing: see group_open(). */
+int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	const struct group_volume *lv;
+	bool removed = true;
 	char name[128];
 
-	for (size_t i = 0; i < g->nvolumes; i++) {
-		if (!g->volumes[i].unfinished)
-			continue;
-		snprintf(name, sizeof(name), "%s", g->volumes[i].name);
-		if (remove_volume(vg, name, g, op, NULL) == 0)
+	while (removed && g->found && !g->missing && (lv = unfinished_volume(g))) {
+		snprintf(name, sizeof(name), "%s", lv->name);
+		removed = remove_volume(group_name(d), name, g, op, NULL) == 0;
+		if (removed)
 			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
-		return; /* the report is gone; another one is removed next time */
+		if (group_look(d, g, op, e) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 /* ---- delete, resize, wipe ---- */
