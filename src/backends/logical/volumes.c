@@ -231,13 +231,15 @@ static int fill_volume(struct new_volume *m, struct err *e)
 	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
 }
 
-/* A command that fails in the middle may leave the volume there. */
-static void unmake(struct new_volume *m)
+/* A command that fails in the middle may leave the volume there. One that has neither been `made` by us nor
+ * our tag is somebody else's, made since we looked. */
+static void unmake(struct new_volume *m, bool made)
 {
-	const char *vg = group_name(m->d);
+	const struct group_volume *lv;
 
-	if (group_open(m->d, &m->g, m->op, NULL) == 0 && group_volume(&m->g, m->v->name))
-		remove_volume(vg, m->v->name, &m->g, m->op, NULL);
+	if (group_open(m->d, &m->g, m->op, NULL) == 0 && (lv = group_volume(&m->g, m->v->name)) &&
+	    (made || lv->unfinished))
+		remove_volume(group_name(m->d), m->v->name, &m->g, m->op, NULL);
 }
 
 /* A thin pool that is there, and smaller than the layout says, grows. */
@@ -265,10 +267,12 @@ static int make_volume(struct new_volume *m, struct err *e)
 	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
 	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
-	if (change_group(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
-	    (!m->from || fill_volume(m, e) == 0))
+
+	bool made = change_group(w.argv, vg, &m->g, m->op, e) == 0;
+
+	if (made && give_perms(m, e) == 0 && (!m->from || fill_volume(m, e) == 0))
 		return 0;
-	unmake(m);
+	unmake(m, made);
 	return -1;
 }
 
