@@ -17,6 +17,7 @@
 #include "base/buf.h"
 
 #define MEMBERS_MAX 256
+#define GROUP_WHOLE 10000 /* hundredths of a per cent */
 
 extern const struct backend logical_backend;
 
@@ -25,10 +26,11 @@ struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
 	bool unfinished;                    /* it is being filled, or that was broken off */
-	bool thin;                          /* its space is a thin pool's */
+	bool thin;                          /* its space is a thin pool's, */
+	char pool[128];                     /* of this name */
 	bool lost;                          /* a snapshot that ran out of room */
 	bool out;                           /* of space, or of metadata that can be written */
-	int data, metadata;                 /* how full: hundredths of a per cent; -1: it does not fill */
+	int data, metadata;                 /* how full, of GROUP_WHOLE; -1: it does not fill */
 	uint64_t size;
 	struct buf devices; /* "/dev/sda /dev/sdb" */
 };
@@ -97,7 +99,7 @@ void group_activated(const char *vg, const struct group *g);
 #define GROUP_UNFINISHED "poolinit-unfinished"
 /* The volume of that name, or NULL. */
 const struct group_volume *group_volume(const struct group *g, const char *name);
-/* Is it active, and no pool of thin volumes? That is what libvirt lists. */
+/* Is it active, and no pool of thin or VDO volumes? That is what libvirt lists. */
 bool group_lists(const struct group_volume *v);
 /* Is it a RAID volume, a part of which has been away, and is to be taken in again? */
 bool group_needs_refresh(const struct group_volume *v);

@@ -128,8 +128,6 @@ static int settle_layout(struct new_volume *m, struct err *e)
 		return err_set(e, ERR_INVALID, "a volume with a backing store is a snapshot of it");
 	if (v->backing.given && !m->from) {
 		l->kind = LAYOUT_SNAPSHOT;
-		if (!l->size && (v->has_allocation || v->has_capacity))
-			l->size = v->has_allocation ? v->allocation : v->capacity;
 	} else if (!v->layout && !m->from && v->has_allocation && v->allocation < v->capacity) {
 		l->kind = LAYOUT_SPARSE;
 		l->size = v->allocation;
@@ -158,8 +156,12 @@ static int settle_reflink(struct new_volume *m, struct err *e)
 	return 0;
 }
 
+/* As in libvirt the document's size is the room for changes. A snapshot of a thin volume takes its room from
+ * the pool, unless its layout says otherwise. */
 static int settle_origin(struct new_volume *m, struct err *e)
 {
+	const struct volume_def *v = m->v;
+
 	if (m->layout.kind != LAYOUT_SNAPSHOT || m->origin)
 		return 0;
 	if (!m->v->backing.given)
@@ -169,6 +171,8 @@ static int settle_origin(struct new_volume *m, struct err *e)
 		return err_set(e, ERR_INVALID,
 		               "the backing store %.200s is no volume of group \"%s\": a snapshot is of one",
 		               m->v->backing.path, group_name(m->d));
+	if (!m->layout.size && !m->origin->thin && (v->has_allocation || v->has_capacity))
+		m->layout.size = v->has_allocation ? v->allocation : v->capacity;
 	return 0;
 }
 
@@ -384,6 +388,41 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
 }
 
+static bool shares_blocks(const struct group *g, const struct group_volume *lv)
+{
+	bool shares = lv->origin[0];
+
+	for (size_t i = 0; i < g->nvolumes; i++)
+		shares |= streq(g->volumes[i].origin, lv->name);
+	return shares;
+}
+
+/* Of GROUP_WHOLE. */
+static uint64_t left_of(int used)
+{
+	return used < GROUP_WHOLE ? (uint64_t)(GROUP_WHOLE - used) : 0;
+}
+
+/* To write to all of a thin volume takes room in its pool for what had none before, and for what it shares
+ * with another. A pool that is full fails all its volumes. */
+static int has_room_to_wipe(const struct group *g, const struct group_volume *lv, struct err *e)
+{
+	const struct group_volume *pool = lv->thin ? group_volume(g, lv->pool) : NULL;
+	uint64_t needed, left;
+
+	if (!pool || lv->data < 0 || pool->data < 0)
+		return 0;
+	needed = shares_blocks(g, lv) ? lv->size : lv->size / GROUP_WHOLE * left_of(lv->data);
+	left = pool->size / GROUP_WHOLE * left_of(pool->data);
+	if (needed <= left)
+		return 0;
+	return err_set(
+		e, ERR_NO_SPACE,
+		"that would write %llu bytes to thin pool \"%s\", which has room for %llu: delete the "
+		"volume, or make the pool larger (a new volume with <layout> thin pool=%s size=MORE does)",
+		(unsigned long long)needed, pool->name, (unsigned long long)left, pool->name);
+}
+
 /* What is written to a snapshot takes room, and where there is not enough of it, the snapshot is lost. */
 int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                      struct err *e)
@@ -391,7 +430,8 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)))
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
+	    (!streq(algorithm, "trim") && has_room_to_wipe(&g, lv, e) < 0))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
 	if (strchr("sS", lv->attr[0]))
 		return err_set(
