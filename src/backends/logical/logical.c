@@ -369,7 +369,8 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 	if (!group_active(vg, NULL, active))
 		return 0;
 	if (group_look(d, &g, op, &why) < 0) {
-		snprintf(g.uuid, sizeof(g.uuid), "%s", active);
+		if (!g.uuid[0]) /* which of that name it is was not found out */
+			snprintf(g.uuid, sizeof(g.uuid), "%s", active);
 		snprintf(g.why, sizeof(g.why), "%.299s", why.message);
 	} else if (!g.active) {
 		return 0; /* what is active is another group of that name */

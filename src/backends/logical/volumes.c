@@ -348,10 +348,9 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 }
 
 /* A snapshot's is the room for its changes: what it shows has the size of its origin. */
-static int check_resize(const struct group *g, const struct group_volume *lv, const struct volume *v,
-                        uint64_t wanted, unsigned flags, struct err *e)
+static int check_resize(const struct group_volume *lv, const struct volume *v, uint64_t wanted,
+                        unsigned flags, struct err *e)
 {
-	(void)g;
 	if (!wanted)
 		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
 	if (wanted < lv->size && !(flags & VOL_SHRINK))
@@ -381,7 +380,7 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 		if (wanted == lv->size)
 			return 0;
 		snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-		if (check_resize(&g, lv, v, wanted, flags, e) == 0 &&
+		if (check_resize(lv, v, wanted, flags, e) == 0 &&
 		    change_group(words, group_name(d), &g, op, e) == 0)
 			return 0;
 	}
