@@ -336,7 +336,7 @@ static bool is_ours(const struct mpath_map *m, const struct mpath_disks *disks)
 	return m->is_lun && (has_disk(disks, m->id) || has_no_paths(m));
 }
 
-static int read_all(struct mpath_disks *disks, struct mpath_maps *maps, struct err *e)
+static int read_disks_and_maps(struct mpath_disks *disks, struct mpath_maps *maps, struct err *e)
 {
 	return mpath_disks_read("/sys", disks, e) < 0 ? -1 : mpath_maps_read(maps, e);
 }
@@ -347,7 +347,7 @@ int mpath_assemble(struct op *op, struct err *e)
 	struct mpath_maps maps = { 0 };
 	struct err why = { 0 };
 	size_t n;
-	int rc = read_all(&disks, &maps, e);
+	int rc = read_disks_and_maps(&disks, &maps, e);
 
 	for (size_t i = 0; rc == 0 && i < disks.n; i += n) {
 		struct mpath_lun l = { .disks = &disks.item[i] };
@@ -388,7 +388,7 @@ int mpath_take_apart(struct err *e)
 {
 	struct mpath_disks disks = { 0 };
 	struct mpath_maps maps = { 0 };
-	int rc = read_all(&disks, &maps, e);
+	int rc = read_disks_and_maps(&disks, &maps, e);
 
 	for (size_t i = 0; rc == 0 && i < maps.n; i++)
 		if (is_ours(&maps.item[i], &disks))
