@@ -83,13 +83,13 @@ static bool daemon_ask(void)
 	return false;
 }
 
-bool multipathd_answers(void)
+bool multipathd_runs(void)
 {
-	static enum { UNASKED, SILENT, ANSWERS } known;
+	static enum { UNASKED, ABSENT, RUNS } known;
 
 	if (known == UNASKED)
-		known = daemon_holds_lock() || daemon_ask() ? ANSWERS : SILENT;
-	return known == ANSWERS;
+		known = daemon_holds_lock() || daemon_ask() ? RUNS : ABSENT;
+	return known == RUNS;
 }
 
 /* ---- paths ---- */

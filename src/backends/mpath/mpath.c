@@ -30,7 +30,7 @@
 /* Are the maps ours to make? */
 static bool maps_are_ours(const struct pool_def *d)
 {
-	return d->source.format && streq(d->source.format, "auto") && !multipathd_answers();
+	return d->source.format && streq(d->source.format, "auto") && !multipathd_runs();
 }
 
 /* ---- what a path is doing ---- */
@@ -73,7 +73,7 @@ static size_t paths_text(const struct mpath_map *m, struct buf *out)
 
 static bool mpath_holds_paths(void)
 {
-	return !multipathd_answers();
+	return !multipathd_runs();
 }
 
 /* The canonical text of a definition has it in these words. */
