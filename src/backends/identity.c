@@ -343,18 +343,16 @@ static bool map_serial(const char *dir, char *id, size_t size, int *part)
 }
 
 /* Which LUN it is, or which file below a loop device: the kernel shows one for each way to it. What a disk
- * says of itself counts only where it is a world wide name; serial numbers are unique for honest makers
- * alone. A partition has its number behind it. */
+ * says of itself counts only where nobody else says the same. A partition has its number behind it. */
 static void add_lun(dev_t dev, const char *spelling, struct buf *facts)
 {
 	char sysname[NAME_MAX + 1], dir[PATH_MAX], id[PATH_MAX], offset[32];
-	bool naa = false;
 	int part = 0;
 
 	if (!device_sysname(dev, sysname, sizeof(sysname)) || !sysfs_block("/sys", sysname, dir, &part))
 		return;
 	if (!map_serial(dir, id, sizeof(id), &part) &&
-	    !(link_scsi_serial("/sys", sysname, id, sizeof(id), &naa) == 0 && naa) &&
+	    !(link_scsi_serial("/sys", sysname, id, sizeof(id), NULL) == 0 && link_serial_is_unique(id)) &&
 	    !sysfs_attribute(dir, "loop/backing_file", id, sizeof(id)))
 		return;
 	if (!sysfs_attribute(dir, "loop/offset", offset, sizeof(offset)))

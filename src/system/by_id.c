@@ -167,6 +167,21 @@ int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t siz
 	return out[0] && out[1] ? 0 : -1;
 }
 
+/* NAA 5 and 6 begin with the maker's number, six digits (IEEE's OUI), as EUI-64 does; NAA 2 has it behind
+ * three others (SPC-4, 7.8.6). */
+bool link_serial_is_unique(const char *serial)
+{
+	static const struct {
+		char kind[3];
+		unsigned char maker;
+	} kinds[] = { { "35", 2 }, { "36", 2 }, { "32", 5 }, { "2", 1 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (starts_with(serial, kinds[i].kind))
+			return strlen(serial) > 16 && !starts_with(serial + kinds[i].maker, "000000");
+	return false;
+}
+
 void link_name_add(struct link_names *n, const char *fmt, ...)
 {
 	demand_or(n && n->out, );

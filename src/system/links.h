@@ -32,6 +32,10 @@ const char *link_boot_area(const char *sysname, char *out, size_t size);
  * NULL): it is a world wide name. -1: the device does not say. Read from sysfs, which has the pages that the
  * kernel has read: the device is not asked. */
 int link_scsi_serial(const char *sys, const char *sysname, char *out, size_t size, bool *naa);
+/* Does nobody else have such a serial number: is it a world wide name (NAA, EUI-64) with its maker's number
+ * in it? NAA's kind 3 is anybody's to give. LUNs of tgt have no maker, and two of its servers the same names.
+ */
+bool link_serial_is_unique(const char *serial);
 /* Would a read wait for somebody: is the device suspended in device-mapper, or a SCSI or NVMe disk whose
  * connection is lost, or on top of such a one? */
 bool device_stalled(const char *sys, const char *sysname);

@@ -3,12 +3,15 @@
  * Disks that are paths, from sysfs: a map is among the holders of each of its paths, and has a uuid that
  * begins with "mpath-", whoever made it.
  *
- * multipathd answers on a socket, whose protocol is a length (size_t) and a text, both ways. A socket that
- * somebody only holds for it, as a service manager may, does not answer.
+ * multipathd holds a lock on the file with its process number as long as it runs, and answers on a socket,
+ * whose protocol is a length (size_t) and a text, both ways. While many paths fail it may be too busy for
+ * that. A socket that somebody only holds for it, as a service manager may, does not answer either; it runs
+ * then as soon as it is asked.
  */
 #include "system/multipath.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stddef.h>
@@ -25,8 +28,17 @@
 #include "system/sysfs.h"
 
 #define ANSWERS_WITHIN SECONDS(2)
+#define PIDFILE        "/run/multipathd.pid"
 
 /* ---- multipathd ---- */
+
+static bool daemon_holds_lock(void)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	cleanup_close int fd = open(PIDFILE, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && fcntl(fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+}
 
 static int daemon_connect(const char *name, size_t len)
 {
@@ -71,13 +83,13 @@ static bool daemon_ask(void)
 	return false;
 }
 
-bool multipathd_answers(void)
+bool multipathd_runs(void)
 {
-	static enum { UNASKED, SILENT, ANSWERS } known;
+	static enum { UNASKED, ABSENT, RUNS } known;
 
 	if (known == UNASKED)
-		known = daemon_ask() ? ANSWERS : SILENT;
-	return known == ANSWERS;
+		known = daemon_holds_lock() || daemon_ask() ? RUNS : ABSENT;
+	return known == RUNS;
 }
 
 /* ---- paths ---- */

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Does a multipathd answer? It makes the maps then, and decides which disks are paths. Waits two seconds at
+/* Does a multipathd run? It makes the maps then, and decides which disks are paths. Waits two seconds at
  * most; the answer is kept for this process. */
-bool multipathd_answers(void);
+bool multipathd_runs(void);
 /* From here on, in this process: where `holds` says so, somebody here makes the maps, and a disk that may be
  * one of several ways to its LUN counts as a path even before its map is there. NULL: nobody does. */
 void multipath_hold(bool (*holds)(void));

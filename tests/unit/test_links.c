@@ -365,6 +365,32 @@ static void naa_is_preferred(void)
 	end();
 }
 
+static void a_name_is_unique_when_its_maker_is_in_it(void)
+{
+	static const struct {
+		const char *serial;
+		bool unique;
+	} cases[] = {
+		{ "36001405f000000010000000000000000", true },
+		{ "35000c50015ea71ac", true },
+		{ "320000000c9831b4b", true },
+		{ "321000000000031b4b", false },
+		{ "20000c50015ea71ac", true },
+		{ "360000000000000000e00000000010001", false }, /* tgt's: target and LUN, and no maker */
+		{ "35000000000000001", false },
+		{ "333333330000007d0", false }, /* locally assigned */
+		{ "20000000000010001", false },
+		{ "1IET_00010001", false },
+		{ "SQEMU_HARDDISK_1", false },
+		{ "36001405f", false },
+		{ "3", false },
+		{ "", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		CHECK_INT(link_serial_is_unique(cases[i].serial), cases[i].unique);
+}
+
 static void t10_is_taken_when_there_is_no_naa(void)
 {
 	unsigned char only[28];
@@ -691,6 +717,7 @@ int main(void)
 	RUN(bridges_and_hosts_of_a_chip_belong_to_the_name);
 	RUN(what_is_not_understood_has_no_path);
 	RUN(naa_is_preferred);
+	RUN(a_name_is_unique_when_its_maker_is_in_it);
 	RUN(t10_is_taken_when_there_is_no_naa);
 	RUN(vendor_specific_is_completed_by_vendor_and_model);
 	RUN(other_sources_are_taken_in_turn);

@@ -486,6 +486,27 @@ static void a_report_is_of_one_group(void)
 	CHECK_INT(g.nvolumes, 0);
 }
 
+/* Somebody has made it since we looked: here the look's result is changed. */
+static void a_volume_that_somebody_else_has_made_stays_theirs(void)
+{
+	const struct volume_def v = { .name = "one", .capacity = 4 << 20, .has_capacity = true };
+	struct op op = op_make();
+	struct pool_device dev;
+	struct err e = { 0 };
+	struct group g;
+
+	device = NULL;
+	vg = "withvols";
+
+	struct pool_def d = definition(&dev);
+
+	CHECK_INT(group_look(&d, &g, &op, &e), 0);
+	strcpy(((struct group_volume *)(uintptr_t)g.volumes)[0].name, "not");
+	CHECK_INT(logical_vol_create(&d, &op, &v, NULL, 0, &e), -1);
+	CHECK_INT(group_look(&d, &g, &op, &e), 0);
+	CHECK(group_volume(&g, v.name) != NULL);
+}
+
 static void device_make(const char *sysname, const char *attribute, const char *text)
 {
 	char path[100];
@@ -668,6 +689,7 @@ int main(void)
 	RUN(a_group_with_inactive_volumes_is_inactive);
 	RUN(a_start_asks_lvm_once);
 	RUN(a_report_is_of_one_group);
+	RUN(a_volume_that_somebody_else_has_made_stays_theirs);
 	RUN(activation_needs_no_second_report);
 	RUN(some_volumes_need_a_second_report);
 	RUN(a_device_that_holds_something_else_is_refused);

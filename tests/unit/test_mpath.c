@@ -135,31 +135,66 @@ static void disks_of_one_name_are_ways_to_one_lun(void)
 	fixture_remove(root);
 }
 
-/* Whoever makes up an identifier may have come to another's. */
+/* Whoever makes up an identifier may have come to another's. Each of these is that of two disks at one
+ * target, of one at another, and of one at none. */
 static void a_made_up_name_counts_within_its_target(void)
 {
-	struct mpath_disks d;
-	struct err e = { 0 };
+	static const struct {
+		const char *wwid, *begins;
+	} cases[] = {
+		{ "t10.IET     00010001\n", "1IET_00010001-" },
+		{ "naa.60000000000000000e00000000010001\n", "360000000000000000e00000000010001-" },
+		{ "naa.33333330000007d0\n", "333333330000007d0-" },
+	};
 
-	fixture_make(root);
-	session(3, "iqn.2026-01.example:a\n");
-	session(4, "iqn.2026-01.example:a\n");
-	session(5, "iqn.2026-01.example:b\n");
-	disk("sda", "8:0\n", "3:0:0:1", SESSION(3), "t10.IET     00010001\n");
-	disk("sdb", "8:16\n", "4:0:0:1", SESSION(4), "t10.IET     00010001\n");
-	disk("sdc", "8:32\n", "5:0:0:1", SESSION(5), "t10.IET     00010001\n");
-	disk("sdd", "8:48\n", "0:0:0:0", "pci0000:00/0000:00:01.0/host0/target0:0:0",
-	     "t10.IET     00010001\n");
-	CHECK_INT(mpath_disks_read(root, &d, &e), 0);
-	CHECK_INT(d.n, 3);
-	int same = 0;
-	for (size_t i = 0; i + 1 < d.n; i++)
-		same += streq(d.item[i].id, d.item[i + 1].id);
-	CHECK_INT(same, 1);
-	for (size_t i = 0; i < d.n; i++)
-		CHECK(starts_with(d.item[i].id, "1IET_00010001-"));
-	free(d.item);
-	fixture_remove(root);
+	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+		const char *wwid = cases[c].wwid;
+		struct mpath_disks d;
+		struct err e = { 0 };
+		int same = 0;
+
+		fixture_make(root);
+		session(3, "iqn.2026-01.example:a\n");
+		session(4, "iqn.2026-01.example:a\n");
+		session(5, "iqn.2026-01.example:b\n");
+		disk("sda", "8:0\n", "3:0:0:1", SESSION(3), wwid);
+		disk("sdb", "8:16\n", "4:0:0:1", SESSION(4), wwid);
+		disk("sdc", "8:32\n", "5:0:0:1", SESSION(5), wwid);
+		disk("sdd", "8:48\n", "0:0:0:0", "pci0000:00/0000:00:01.0/host0/target0:0:0", wwid);
+		CHECK_INT(mpath_disks_read(root, &d, &e), 0);
+		CHECK_INT(d.n, 3);
+		for (size_t i = 0; i + 1 < d.n; i++)
+			same += streq(d.item[i].id, d.item[i + 1].id);
+		CHECK_INT(same, 1);
+		for (size_t i = 0; i < d.n; i++)
+			CHECK(starts_with(d.item[i].id, cases[c].begins));
+		free(d.item);
+		fixture_remove(root);
+	}
+}
+
+/* Device-mapper has names of a certain length, and what differs behind it is no one LUN. */
+static void long_names_are_not_cut(void)
+{
+	for (int len = 100; len < 130; len++) {
+		char wwid[2][140];
+		struct mpath_disks d;
+		struct err e = { 0 };
+
+		for (int i = 0; i < 2; i++)
+			snprintf(wwid[i], sizeof(wwid[i]), "t10.%0*d\n", len, i);
+		fixture_make(root);
+		session(3, "iqn.2026-01.example:a\n");
+		disk("sda", "8:0\n", "3:0:0:1", SESSION(3), wwid[0]);
+		disk("sdb", "8:16\n", "3:0:0:2", SESSION(3), wwid[1]);
+		CHECK_INT(mpath_disks_read(root, &d, &e), 0);
+		CHECK_INT(d.n, len < 113 ? 2 : 0);
+		CHECK(d.n < 2 || !streq(d.item[0].id, d.item[1].id));
+		for (size_t i = 0; i < d.n; i++)
+			CHECK(strlen(MPATH_PREFIX) + strlen(d.item[i].id) <= 128);
+		free(d.item);
+		fixture_remove(root);
+	}
 }
 
 static bool always(void)
@@ -216,6 +251,7 @@ int main(void)
 	RUN(a_table_has_its_paths_by_group);
 	RUN(disks_of_one_name_are_ways_to_one_lun);
 	RUN(a_made_up_name_counts_within_its_target);
+	RUN(long_names_are_not_cut);
 	RUN(a_path_is_known_by_its_map);
 	RUN(the_state_of_a_port_group_is_found);
 	return check_done();

@@ -54,6 +54,32 @@ static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c
 	return 0;
 }
 
+/* The group's first physical volume among the claimed devices; or NULL. */
+static const char *claimed_member(const struct claimed *c, const struct group *g)
+{
+	for (size_t i = 0; i < g->members; i++)
+		if (group_is_listed(c->dev, c->n, g->member[i]))
+			return g->nodes[i];
+	return NULL;
+}
+
+/* Where the machine has an LVM of its own, with a system ID or a lvmlockd, that LVM says whether the group is
+ * for this host: it shows no other. */
+static bool is_anothers(const struct lvm_scan *s, struct group *g, struct op *op, char *why, size_t size)
+{
+	const struct lvm_label *l = g->label;
+
+	if (group_is_refused(l, op, why, size))
+		return true;
+	if (!l->system_id[0] && (!l->lock_type[0] || streq(l->lock_type, "none")))
+		return false;
+	lvm_id_print(l->vg, g->uuid);
+	if (group_report(l->name, g, op, NULL) == 0 && g->found)
+		return false;
+	group_say_hidden(s, g, why, size);
+	return true;
+}
+
 /* What another host may be using is not overwritten, whatever was asked. */
 static int check_owners(const struct claimed *c, struct op *op, struct err *e)
 {
@@ -62,17 +88,16 @@ static int check_owners(const struct claimed *c, struct op *op, struct err *e)
 	char why[300];
 
 	for (size_t i = 0; s && i < s->n && lvm_scan_group(s, NULL, i, &found); i++) {
-		struct group g = { .found = true };
+		struct group g = { .found = true, .label = found.label };
+		const char *node;
 
-		if (!group_is_refused(found.label, op, why, sizeof(why)))
-			continue;
 		group_members(s, &found, &g);
-		for (size_t m = 0; m < g.members; m++)
-			if (group_is_listed(c->dev, c->n, g.member[m]))
-				return err_set(e, ERR_EXISTS,
-				               "%s is a physical volume of group \"%s\", which is not ours "
-				               "to remove: %s",
-				               g.nodes[m], found.label->name, why);
+		node = claimed_member(c, &g);
+		if (node && is_anothers(s, &g, op, why, sizeof(why)))
+			return err_set(
+				e, ERR_EXISTS,
+				"%s is a physical volume of group \"%s\", which is not ours to remove: %s",
+				node, found.label->name, why);
 	}
 	return s ? 0 : -1;
 }

@@ -8,8 +8,6 @@
 #include "backends/logical/logical.h"
 #include "base/util.h"
 
-enum { WHOLE = 10000 }; /* hundredths of a per cent */
-
 /* The first two are marks, in per cent, unless the definition has others. */
 static const unsigned usual[POOL_FILL_MARKS] = { 80, 95 };
 
@@ -41,7 +39,7 @@ static void append_part(char *text, size_t size, const char *more)
 /* Words and no numbers tell the marks apart: a warning whose numbers alone change is no news. */
 static const char *how_full(int level, const unsigned *marks)
 {
-	if (level >= WHOLE)
+	if (level >= GROUP_WHOLE)
 		return "full";
 	if (marks[1] && level >= (int)marks[1] * 100)
 		return "nearly full";
@@ -91,7 +89,8 @@ const struct group_volume *group_fill(const struct pool_def *d, const struct gro
 			tell_fill(v, op);
 		if (what || v->lost)
 			warn_full(v, what, marks, op);
-		if (what && !strchr("sS", v->attr[0]) && (v->data >= WHOLE || v->metadata >= WHOLE || v->out))
+		if (what && !strchr("sS", v->attr[0]) &&
+		    (v->data >= GROUP_WHOLE || v->metadata >= GROUP_WHOLE || v->out))
 			full = v;
 	}
 	return full;

@@ -49,17 +49,38 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 	return out[0] != '\0';
 }
 
-/* The same where LVM has been asked and does not show it. */
-static void say_hidden(const struct lvm_label *group, char *out, size_t size)
+/* Two devices that are one physical volume. */
+static bool say_twice(const struct lvm_scan *s, const struct group *g, char *out, size_t size)
 {
+	for (const struct lvm_device *a = s->devices; a < s->devices + s->n; a++)
+		for (const struct lvm_device *b = a + 1; group_has_member(g, a->dev) && b < s->devices + s->n;
+		     b++)
+			if (group_has_member(g, b->dev) && streq(a->label->pv, b->label->pv)) {
+				snprintf(out, size,
+				         "%.60s and %.60s are duplicates, a disk and its copy or two ways to "
+				         "one "
+				         "disk, and LVM uses neither: take one away, or have multipath make "
+				         "one of "
+				         "them",
+				         a->node, b->node);
+				return true;
+			}
+	return false;
+}
+
+/* The same where LVM has been asked and does not show it. */
+void group_say_hidden(const struct lvm_scan *s, const struct group *g, char *out, size_t size)
+{
+	const struct lvm_label *group = g->label;
+
 	if (group->lock_type[0] && !streq(group->lock_type, "none"))
 		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here",
 		         group->lock_type);
 	else if (group->system_id[0])
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
-	else
-		snprintf(out, size, "LVM does not accept it%s%s", lvm_trouble()[0] ? ": " : "",
-		         lvm_trouble());
+	else if (!say_twice(s, g, out, size))
+		snprintf(out, size, "LVM does not accept it: %s",
+		         lvm_trouble()[0] ? lvm_trouble() : "it does not say why (vgck and pvs -v may)");
 }
 
 static bool group_stands_on(const struct lvm_scan *s, const struct lvm_group *g, dev_t dev)
@@ -250,7 +271,7 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 	if (group_report(group_name(d), g, op, e) < 0)
 		return g->deadly ? 0 : -1;
 	if (!g->found && !g->deadly)
-		say_hidden(g->label, g->why, sizeof(g->why));
+		group_say_hidden(lvm_scan(op, NULL, NULL), g, g->why, sizeof(g->why));
 	return 0;
 }
 

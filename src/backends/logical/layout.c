@@ -67,6 +67,16 @@ static int take_name(const char *word, const char *value, char *out, size_t size
 	return 0;
 }
 
+/* They become lvcreate's words: one that is no path would be an option, or a tag. */
+static int take_devices(const char *value, struct volume_layout *l, struct err *e)
+{
+	for (const char *p = value; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+		if (*p != '/')
+			return err_set(e, ERR_INVALID,
+			               "layout: on=%.60s is no list of devices (/dev/A,/dev/B)", value);
+	return take_name("on", value, l->on, sizeof(l->on), e);
+}
+
 static int take_key(struct volume_layout *l, unsigned key, const char *word, const char *value, struct err *e)
 {
 	switch (key) {
@@ -81,7 +91,7 @@ static int take_key(struct volume_layout *l, unsigned key, const char *word, con
 	case KEY_CACHE:
 		return take_name(word, value, l->cache, sizeof(l->cache), e);
 	case KEY_ON:
-		return take_name(word, value, l->on, sizeof(l->on), e);
+		return take_devices(value, l, e);
 	default:
 		if (!check_lvm_name(value))
 			return err_set(e, ERR_INVALID, "layout: \"%.100s\" is no name of a thin pool", value);

@@ -10,11 +10,10 @@
 enum layout_kind {
 	LAYOUT_LINEAR,
 	LAYOUT_STRIPED,
-	LAYOUT_THIN,     /* in the thin pool `pool`, which is made with `size` where there is none */
+	LAYOUT_THIN,     /* in the thin pool `pool`, which is made with `size`, or made that large */
 	LAYOUT_SNAPSHOT, /* of the backing store, with room for `size` of changes */
-	LAYOUT_SPARSE, /* as libvirt makes them: a snapshot of zeros, with room for `size` of what is written
-	                */
-	LAYOUT_CACHE,  /* with a cache of `size` on the device `cache` */
+	LAYOUT_SPARSE,   /* libvirt's: a snapshot of zeros, with room for `size` of what is written */
+	LAYOUT_CACHE,    /* with a cache of `size` on the device `cache` */
 	LAYOUT_RAID1,
 	LAYOUT_RAID5,
 	LAYOUT_RAID6,

@@ -369,7 +369,8 @@ static int logical_stop(const struct pool_def *d, struct op *op, struct err *e)
 	if (!group_active(vg, NULL, active))
 		return 0;
 	if (group_look(d, &g, op, &why) < 0) {
-		snprintf(g.uuid, sizeof(g.uuid), "%s", active);
+		if (!g.uuid[0]) /* which of that name it is was not found out */
+			snprintf(g.uuid, sizeof(g.uuid), "%s", active);
 		snprintf(g.why, sizeof(g.why), "%.299s", why.message);
 	} else if (!g.active) {
 		return 0; /* what is active is another group of that name */
@@ -478,8 +479,8 @@ static int logical_refresh(const struct pool_def *d, struct op *op, struct pool_
 		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	if (!g.found && group_state(d, &g, op) != STATE_ACTIVE)
 		return err_set(e, ERR_STORAGE, "cannot list the volumes: %s", op->why);
-	if (op->sweep && g.found)
-		logical_sweep(vg, &g, op);
+	if (op->sweep && logical_sweep(d, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list volume group \"%s\"", vg);
 	sizes->capacity = g.size;
 	sizes->available = g.available;
 	sizes->allocation = g.size - g.available;

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 
 #define MEMBERS_MAX 256
+#define GROUP_WHOLE 10000 /* hundredths of a per cent */
 
 extern const struct backend logical_backend;
 
@@ -25,10 +26,11 @@ struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
 	bool unfinished;                    /* it is being filled, or that was broken off */
-	bool thin;                          /* its space is a thin pool's */
+	bool thin;                          /* its space is a thin pool's, */
+	char pool[128];                     /* of this name */
 	bool lost;                          /* a snapshot that ran out of room */
 	bool out;                           /* of space, or of metadata that can be written */
-	int data, metadata;                 /* how full: hundredths of a per cent; -1: it does not fill */
+	int data, metadata;                 /* how full, of GROUP_WHOLE; -1: it does not fill */
 	uint64_t size;
 	struct buf devices; /* "/dev/sda /dev/sdb" */
 };
@@ -68,6 +70,8 @@ int group_look(const struct pool_def *d, struct group *g, struct op *op, struct 
 /* The same without asking LVM: what the disks say is enough. */
 int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 bool group_has_member(const struct group *g, dev_t dev);
+/* Why LVM does not show a group that its disks hold (g->label, g->member): a clause. */
+void group_say_hidden(const struct lvm_scan *s, const struct group *g, char *out, size_t size);
 /* The devices of a group that was found, into g->nodes and g->member. */
 void group_members(const struct lvm_scan *s, const struct lvm_group *found, struct group *g);
 /* Is it not to be worked with, whatever LVM says: another host's, or locked in a way that is not known here?
@@ -95,7 +99,7 @@ void group_activated(const char *vg, const struct group *g);
 #define GROUP_UNFINISHED "poolinit-unfinished"
 /* The volume of that name, or NULL. */
 const struct group_volume *group_volume(const struct group *g, const char *name);
-/* Is it active, and no pool of thin volumes? That is what libvirt lists. */
+/* Is it active, and no pool of thin or VDO volumes? That is what libvirt lists. */
 bool group_lists(const struct group_volume *v);
 /* Is it a RAID volume, a part of which has been away, and is to be taken in again? */
 bool group_needs_refresh(const struct group_volume *v);
@@ -143,7 +147,8 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
                        unsigned flags, struct err *e);
 int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                      struct err *e);
-/* Remove the volumes that were being filled when their worker was killed. */
-void logical_sweep(const char *vg, struct group *g, struct op *op);
+/* Remove the volumes that were being filled when their worker was killed, as far as that can be done. *g is
+ * as it is afterwards. */
+int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e);
 
 #endif

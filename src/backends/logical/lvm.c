@@ -296,7 +296,7 @@ static enum err_class complaint_class(const char *text)
 		enum err_class class;
 	} known[] = {
 		{ " in use", ERR_BUSY },
-		{ "contains a filesystem in use", ERR_BUSY },
+		{ "already exists in volume group", ERR_EXISTS },
 		{ "nsufficient free space", ERR_NO_SPACE },
 		{ "ead-only", ERR_READ_ONLY },
 		{ "Failure to communicate with kernel device-mapper driver", ERR_UNSUPPORTED },

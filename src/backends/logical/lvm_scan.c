@@ -92,10 +92,10 @@ static bool read_attribute(const char *sysname, const char *name, char *out, siz
 	return file_read_line(AT_FDCWD, path, out, size) > 0;
 }
 
-/* A path of a multipath map or a member of an array: what is to be used stands on top of it. */
-static bool is_component(const char *sysname, const char *holders)
+/* A member of an array: what is to be used stands on top of it. */
+static bool is_array_member(const char *sysname, const char *holders)
 {
-	char path[PATH_MAX], uuid[160];
+	char path[PATH_MAX];
 	const struct dirent *entry;
 	bool found = false;
 	DIR *d;
@@ -103,9 +103,7 @@ static bool is_component(const char *sysname, const char *holders)
 	snprintf(path, sizeof(path), "/sys/class/block/%.128s/%s", sysname, holders);
 	d = opendir(path);
 	while (d && !found && (entry = readdir(d)))
-		found = starts_with(entry->d_name, "md") ||
-		        (read_attribute(entry->d_name, "dm/uuid", uuid, sizeof(uuid)) &&
-		         starts_with(uuid, "mpath-"));
+		found = starts_with(entry->d_name, "md");
 	if (d)
 		closedir(d);
 	return found;
@@ -128,9 +126,9 @@ static bool may_be_volume(const char *sysname, dev_t *dev)
 		return false;
 	if (multipath_is_path("/sys", sysname))
 		return false;
-	return !is_component(sysname, "holders") &&
+	return !is_array_member(sysname, "holders") &&
 	       !(read_attribute(sysname, "partition", text, sizeof(text)) &&
-	         is_component(sysname, "../holders"));
+	         is_array_member(sysname, "../holders"));
 }
 
 static bool device_add(struct lvm_look *k, const char *sysname)

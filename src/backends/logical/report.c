@@ -100,8 +100,8 @@ static bool should_be_active(const struct group_volume *v)
 
 bool group_lists(const struct group_volume *v)
 {
-	return (letter(v, ATTR_STATE) == 'a' || v->lost) && letter(v, ATTR_TYPE) != 't' && !v->unfinished &&
-	       check_lvm_name(v->name);
+	return (letter(v, ATTR_STATE) == 'a' || v->lost) && !strchr("td", letter(v, ATTR_TYPE)) &&
+	       !v->unfinished && check_lvm_name(v->name);
 }
 
 const struct group_volume *group_volume(const struct group *g, const char *name)
@@ -192,6 +192,7 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	snprintf(v->attr, sizeof(v->attr), "%s", lvm_get(f, n, "LV_ATTR"));
 	snprintf(v->origin, sizeof(v->origin), "%s", lvm_get(f, n, "ORIGIN"));
 	v->thin = streq(lvm_get(f, n, "SEGTYPE"), "thin");
+	snprintf(v->pool, sizeof(v->pool), "%s", lvm_get(f, n, "POOL_LV"));
 	v->lost = strchr("IS", letter(v, ATTR_STATE)) != NULL;
 	v->out = strchr("DMF", letter(v, ATTR_HEALTH)) != NULL;
 	v->data = hundredths(lvm_get(f, n, "DATA_PERCENT"));
@@ -236,8 +237,9 @@ static int take_rows(char *text, const char *uuid, struct err *e)
 static int report_ask(const char *vg, struct group *g, struct op *op, struct err *e)
 {
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
-	static const char segments[] = "vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,lv_tags,"
-				       "data_percent,metadata_percent,devices";
+	static const char segments[] =
+		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,pool_lv,lv_tags,"
+		"data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {

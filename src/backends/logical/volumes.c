@@ -128,8 +128,6 @@ static int settle_layout(struct new_volume *m, struct err *e)
 		return err_set(e, ERR_INVALID, "a volume with a backing store is a snapshot of it");
 	if (v->backing.given && !m->from) {
 		l->kind = LAYOUT_SNAPSHOT;
-		if (!l->size && (v->has_allocation || v->has_capacity))
-			l->size = v->has_allocation ? v->allocation : v->capacity;
 	} else if (!v->layout && !m->from && v->has_allocation && v->allocation < v->capacity) {
 		l->kind = LAYOUT_SPARSE;
 		l->size = v->allocation;
@@ -158,8 +156,12 @@ static int settle_reflink(struct new_volume *m, struct err *e)
 	return 0;
 }
 
+/* As in libvirt the document's size is the room for changes. A snapshot of a thin volume takes its room from
+ * the pool, unless its layout says otherwise. */
 static int settle_origin(struct new_volume *m, struct err *e)
 {
+	const struct volume_def *v = m->v;
+
 	if (m->layout.kind != LAYOUT_SNAPSHOT || m->origin)
 		return 0;
 	if (!m->v->backing.given)
@@ -169,6 +171,8 @@ static int settle_origin(struct new_volume *m, struct err *e)
 		return err_set(e, ERR_INVALID,
 		               "the backing store %.200s is no volume of group \"%s\": a snapshot is of one",
 		               m->v->backing.path, group_name(m->d));
+	if (!m->layout.size && !m->origin->thin && (v->has_allocation || v->has_capacity))
+		m->layout.size = v->has_allocation ? v->allocation : v->capacity;
 	return 0;
 }
 
@@ -231,13 +235,15 @@ static int fill_volume(struct new_volume *m, struct err *e)
 	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
 }
 
-/* A command that fails in the middle may leave the volume there. */
-static void unmake(struct new_volume *m)
+/* A command that fails in the middle may leave the volume there. One that has neither been `made` by us nor
+ * our tag is somebody else's, made since we looked. */
+static void unmake(struct new_volume *m, bool made)
 {
-	const char *vg = group_name(m->d);
+	const struct group_volume *lv;
 
-	if (group_open(m->d, &m->g, m->op, NULL) == 0 && group_volume(&m->g, m->v->name))
-		remove_volume(vg, m->v->name, &m->g, m->op, NULL);
+	if (group_open(m->d, &m->g, m->op, NULL) == 0 && (lv = group_volume(&m->g, m->v->name)) &&
+	    (made || lv->unfinished))
+		remove_volume(group_name(m->d), m->v->name, &m->g, m->op, NULL);
 }
 
 /* A thin pool that is there, and smaller than the layout says, grows. */
@@ -265,10 +271,12 @@ static int make_volume(struct new_volume *m, struct err *e)
 	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
 	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
-	if (change_group(w.argv, vg, &m->g, m->op, e) == 0 && give_perms(m, e) == 0 &&
-	    (!m->from || fill_volume(m, e) == 0))
+
+	bool made = change_group(w.argv, vg, &m->g, m->op, e) == 0;
+
+	if (made && give_perms(m, e) == 0 && (!m->from || fill_volume(m, e) == 0))
 		return 0;
-	unmake(m);
+	unmake(m, made);
 	return -1;
 }
 
@@ -284,18 +292,30 @@ int logical_vol_create(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
 }
 
-void logical_sweep(const char *vg, struct group *g, struct op *op)
+static const struct group_volume *unfinished_volume(const struct group *g)
 {
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (g->volumes[i].unfinished)
+			return &g->volumes[i];
+	return NULL;
+}
+
+/* Not while a physical volume is missing: see group_open(). */
+int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
+{
+	const struct group_volume *lv;
+	bool removed = true;
 	char name[128];
 
-	for (size_t i = 0; i < g->nvolumes; i++) {
-		if (!g->volumes[i].unfinished)
-			continue;
-		snprintf(name, sizeof(name), "%s", g->volumes[i].name);
-		if (remove_volume(vg, name, g, op, NULL) == 0)
+	while (removed && g->found && !g->missing && (lv = unfinished_volume(g))) {
+		snprintf(name, sizeof(name), "%s", lv->name);
+		removed = remove_volume(group_name(d), name, g, op, NULL) == 0;
+		if (removed)
 			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
-		return; /* the report is gone; another one is removed next time */
+		if (group_look(d, g, op, e) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 /* ---- delete, resize, wipe ---- */
@@ -328,10 +348,9 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 }
 
 /* A snapshot's is the room for its changes: what it shows has the size of its origin. */
-static int check_resize(const struct group *g, const struct group_volume *lv, const struct volume *v,
-                        uint64_t wanted, unsigned flags, struct err *e)
+static int check_resize(const struct group_volume *lv, const struct volume *v, uint64_t wanted,
+                        unsigned flags, struct err *e)
 {
-	(void)g;
 	if (!wanted)
 		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
 	if (wanted < lv->size && !(flags & VOL_SHRINK))
@@ -361,11 +380,46 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 		if (wanted == lv->size)
 			return 0;
 		snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-		if (check_resize(&g, lv, v, wanted, flags, e) == 0 &&
+		if (check_resize(lv, v, wanted, flags, e) == 0 &&
 		    change_group(words, group_name(d), &g, op, e) == 0)
 			return 0;
 	}
 	return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
+}
+
+static bool shares_blocks(const struct group *g, const struct group_volume *lv)
+{
+	bool shares = lv->origin[0];
+
+	for (size_t i = 0; i < g->nvolumes; i++)
+		shares |= streq(g->volumes[i].origin, lv->name);
+	return shares;
+}
+
+/* Of GROUP_WHOLE. */
+static uint64_t left_of(int used)
+{
+	return used < GROUP_WHOLE ? (uint64_t)(GROUP_WHOLE - used) : 0;
+}
+
+/* To write to all of a thin volume takes room in its pool for what had none before, and for what it shares
+ * with another. A pool that is full fails all its volumes. */
+static int has_room_to_wipe(const struct group *g, const struct group_volume *lv, struct err *e)
+{
+	const struct group_volume *pool = lv->thin ? group_volume(g, lv->pool) : NULL;
+	uint64_t needed, left;
+
+	if (!pool || lv->data < 0 || pool->data < 0)
+		return 0;
+	needed = shares_blocks(g, lv) ? lv->size : lv->size / GROUP_WHOLE * left_of(lv->data);
+	left = pool->size / GROUP_WHOLE * left_of(pool->data);
+	if (needed <= left)
+		return 0;
+	return err_set(
+		e, ERR_NO_SPACE,
+		"that would write %llu bytes to thin pool \"%s\", which has room for %llu: delete the "
+		"volume, or make the pool larger (a new volume with <layout> thin pool=%s size=MORE does)",
+		(unsigned long long)needed, pool->name, (unsigned long long)left, pool->name);
 }
 
 /* What is written to a snapshot takes room, and where there is not enough of it, the snapshot is lost. */
@@ -375,7 +429,8 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)))
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
+	    (!streq(algorithm, "trim") && has_room_to_wipe(&g, lv, e) < 0))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
 	if (strchr("sS", lv->attr[0]))
 		return err_set(

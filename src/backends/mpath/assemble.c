@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "backends/mpath/mpath.h"
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 #include "system/device.h"
 #include "system/links.h"
 #include "system/scsi.h"
+#include "system/sysfs.h"
 
 #define SESSION_PATIENCE "5"   /* s for which a path's session may be away before the other path is tried */
 #define QUEUE_SECONDS    "120" /* that requests wait while there is no path at all, as iSCSI's own with one */
@@ -56,6 +58,14 @@ struct mpath_lun {
 	int priority[MPATH_PATHS]; /* the more, the better; -1: not known */
 	size_t n;
 	const struct mpath_map *map; /* or NULL: there is none yet */
+};
+
+/* What its map should be. */
+struct mpath_plan {
+	struct mpath_path paths[MPATH_PATHS];
+	size_t n;
+	uint64_t size; /* of the smallest path: the kernel learns of one path after the other that a LUN has
+	                  grown */
 };
 
 static const struct mpath_path *path_in_map(const struct mpath_lun *l, size_t i)
@@ -152,37 +162,64 @@ static unsigned group_of(const int *priority, size_t n, int own)
 	return above;
 }
 
+/* ---- which disks are its paths ---- */
+
 /* Is somebody else on it? Then it cannot be a path; the map's own hold does not count. */
 static bool is_taken(const struct mpath_lun *l, size_t i)
 {
 	return !path_in_map(l, i) && device_is_claimed(l->disks[i].block);
 }
 
-/* The paths that the map should have. A disk that is no path now and does not work is left out. */
-static size_t wanted_paths(struct mpath_lun *l, struct mpath_path *out, struct op *op)
+/* Why a disk is left out, a clause; or NULL. A map that is in use does not shrink: whoever uses it has
+ * written behind its new end. */
+static const char *why_left_out(const struct mpath_lun *l, size_t i)
 {
-	int priority[MPATH_PATHS];
-	bool alua = l->disks[0].alua;
-	size_t n = 0;
+	if (is_taken(l, i))
+		return "is in use by itself";
+	return l->map && l->map->open && l->disks[i].size < l->map->size
+	               ? "is smaller than the map, which is in use"
+	               : NULL;
+}
 
+/* A LUN that has no map yet and is in use through one of its disks gets none: what is on it could be used a
+ * second time through the map, and neither would know of the other. */
+static bool is_used_without_map(const struct mpath_lun *l, struct op *op)
+{
+	for (size_t i = 0; !l->map && i < l->n; i++)
+		if (is_taken(l, i)) {
+			op_note(op, "no multipath map is made of %s: its path %s is in use by itself",
+			        l->disks[i].id, l->disks[i].block);
+			return true;
+		}
+	return false;
+}
+
+/* A disk that is no path now and does not work is left out. */
+static void plan_map(struct mpath_lun *l, struct mpath_plan *p, struct op *op)
+{
+	bool alua = l->disks[0].alua;
+	int priority[MPATH_PATHS]; /* of the plan's paths */
+
+	*p = (struct mpath_plan){ .size = UINT64_MAX };
 	for (size_t i = 0; i < l->n; i++)
 		l->priority[i] = alua ? alua_priority(l->looks[i].access) : -1;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct mpath_disk *k = &l->disks[i];
+		const char *why = why_left_out(l, i);
 
 		if (!path_in_map(l, i) && !streq(k->state, "running"))
 			continue;
-		if (is_taken(l, i)) {
-			op_note(op, "%s is no path of %s: it is in use by itself", k->block, k->id);
+		if (why) {
+			op_note(op, "%s is no path of %s: it %s", k->block, k->id, why);
 			continue;
 		}
-		priority[n] = l->priority[i] >= 0 ? l->priority[i] : inherited_priority(l, i);
-		out[n++] = (struct mpath_path){ .major = k->major, .minor = k->minor };
+		priority[p->n] = l->priority[i] >= 0 ? l->priority[i] : inherited_priority(l, i);
+		p->paths[p->n++] = (struct mpath_path){ .major = k->major, .minor = k->minor };
+		p->size = least(p->size, k->size);
 	}
-	for (size_t i = 0; i < n; i++)
-		out[i].group = alua ? group_of(priority, n, priority[i]) : (unsigned)i;
-	mpath_sort(out, n);
-	return n;
+	for (size_t i = 0; i < p->n; i++)
+		p->paths[i].group = alua ? group_of(priority, p->n, priority[i]) : (unsigned)i;
+	mpath_sort(p->paths, p->n);
 }
 
 /* ---- a map ---- */
@@ -211,43 +248,27 @@ static bool may_queue(void)
 	return !streq(now, "0") || file_poke(AT_FDCWD, QUEUE_PARAMETER, QUEUE_SECONDS, NULL) == 0;
 }
 
-/* No path is left. */
-static int map_without_paths(const struct mpath_map *m, struct err *e)
-{
-	return m->open ? 0 : mpath_remove(m->name, e);
-}
-
-/* One that has grown is known to be larger through one path before the kernel has looked at the others. */
-static uint64_t smallest_size(const struct mpath_lun *l)
-{
-	uint64_t size = l->disks[0].size;
-
-	for (size_t i = 1; i < l->n; i++)
-		if (l->disks[i].size < size)
-			size = l->disks[i].size;
-	return size;
-}
-
 static int map_bring_up_to_date(struct mpath_lun *l, struct op *op, struct err *e)
 {
 	cleanup_buf struct buf table = BUF_INIT;
 	const struct mpath_disk *k = &l->disks[0];
-	struct mpath_path wanted[MPATH_PATHS];
-	size_t n = wanted_paths(l, wanted, op);
-	uint64_t size = smallest_size(l);
+	struct mpath_plan p;
 	int rc;
 
-	if (n == 0 || (!l->map && n == 1 && !k->shared))
+	if (is_used_without_map(l, op))
 		return 0;
-	if (l->map && l->map->size == size && mpath_same(wanted, n, l->map->paths, l->map->npaths))
+	plan_map(l, &p, op);
+	if (p.n == 0 || (!l->map && p.n == 1 && !k->shared))
 		return 0;
-	mpath_table(wanted, n, k->alua, may_queue(), &table);
+	if (l->map && l->map->size == p.size && mpath_same(p.paths, p.n, l->map->paths, l->map->npaths))
+		return 0;
+	mpath_table(p.paths, p.n, k->alua, may_queue(), &table);
 	if (table.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot make multipath map %s: out of memory", k->id);
-	rc = l->map ? mpath_reload(l->map->name, size, buf_str(&table), e)
-	            : mpath_create(k->id, k->id, size, buf_str(&table), e);
+	rc = l->map ? mpath_reload(l->map->name, p.size, buf_str(&table), e)
+	            : mpath_create(k->id, k->id, p.size, buf_str(&table), e);
 	if (rc == 0)
-		op_note(op, "multipath map %s: %zu path%s", k->id, n, n == 1 ? "" : "s");
+		op_note(op, "multipath map %s: %zu path%s", k->id, p.n, p.n == 1 ? "" : "s");
 	return rc;
 }
 
@@ -285,7 +306,7 @@ static int lun_assemble(struct mpath_lun *l, struct op *op, struct err *e)
 static const struct mpath_map *map_find(const struct mpath_maps *maps, const char *id)
 {
 	for (size_t i = 0; i < maps->n; i++)
-		if (streq(maps->item[i].id, id))
+		if (maps->item[i].is_lun && streq(maps->item[i].id, id))
 			return &maps->item[i];
 	return NULL;
 }
@@ -298,16 +319,36 @@ static bool has_disk(const struct mpath_disks *disks, const char *id)
 	return false;
 }
 
+/* Have all the devices that it stood on gone? */
+static bool has_no_paths(const struct mpath_map *m)
+{
+	char sysname[32];
+
+	for (size_t i = 0; i < m->npaths; i++)
+		if (device_sysname(makedev(m->paths[i].major, m->paths[i].minor), sysname, sizeof(sysname)))
+			return false;
+	return true;
+}
+
+/* Of a LUN that is known here. A map of other devices (DASD, virtio), or of no LUN, is its maker's. */
+static bool is_ours(const struct mpath_map *m, const struct mpath_disks *disks)
+{
+	return m->is_lun && (has_disk(disks, m->id) || has_no_paths(m));
+}
+
+static int read_disks_and_maps(struct mpath_disks *disks, struct mpath_maps *maps, struct err *e)
+{
+	return mpath_disks_read("/sys", disks, e) < 0 ? -1 : mpath_maps_read(maps, e);
+}
+
 int mpath_assemble(struct op *op, struct err *e)
 {
 	struct mpath_disks disks = { 0 };
 	struct mpath_maps maps = { 0 };
 	struct err why = { 0 };
 	size_t n;
-	int rc = -1;
+	int rc = read_disks_and_maps(&disks, &maps, e);
 
-	if (mpath_disks_read("/sys", &disks, e) == 0 && mpath_maps_read(&maps, e) == 0)
-		rc = 0;
 	for (size_t i = 0; rc == 0 && i < disks.n; i += n) {
 		struct mpath_lun l = { .disks = &disks.item[i] };
 
@@ -318,9 +359,46 @@ int mpath_assemble(struct op *op, struct err *e)
 		if ((l.map || l.n > 1 || l.disks->shared) && lun_assemble(&l, op, &why) < 0)
 			op_note(op, "%s", why.message);
 	}
-	for (size_t i = 0; rc == 0 && i < maps.n; i++)
-		if (!has_disk(&disks, maps.item[i].id) && map_without_paths(&maps.item[i], &why) < 0)
+	for (size_t i = 0; rc == 0 && i < maps.n; i++) {
+		const struct mpath_map *m = &maps.item[i];
+
+		if (!m->open && !has_disk(&disks, m->id) && is_ours(m, &disks) &&
+		    mpath_remove(m->name, &why) < 0)
 			op_note(op, "%s", why.message);
+	}
+	free(disks.item);
+	free(maps.item);
+	return rc;
+}
+
+/* ---- and their end ---- */
+
+static int map_is_free(const struct mpath_map *m, struct err *e)
+{
+	cleanup_buf struct buf who = BUF_INIT;
+	char sysname[32];
+
+	snprintf(sysname, sizeof(sysname), "dm-%u", m->minor);
+	return device_users(sysname, &who)
+	               ? err_set(e, ERR_BUSY, "multipath map %s is %s", m->name, buf_str(&who))
+	               : 0;
+}
+
+int mpath_take_apart(struct err *e)
+{
+	struct mpath_disks disks = { 0 };
+	struct mpath_maps maps = { 0 };
+	int rc = read_disks_and_maps(&disks, &maps, e);
+
+	for (size_t i = 0; rc == 0 && i < maps.n; i++)
+		if (is_ours(&maps.item[i], &disks))
+			rc = map_is_free(&maps.item[i], e);
+	for (size_t i = 0; rc == 0 && i < maps.n; i++)
+		if (is_ours(&maps.item[i], &disks)) {
+			/* requests that wait for a path would keep it for two minutes */
+			mpath_message(maps.item[i].name, "fail_if_no_path", NULL);
+			rc = mpath_remove(maps.item[i].name, e);
+		}
 	free(disks.item);
 	free(maps.item);
 	return rc;

@@ -87,7 +87,8 @@ static int map_read(const char *name, struct mpath_map *m)
 	if (!type || !streq(type, TARGET) || !params || !mpath_status(params, m))
 		return 0;
 	uuid = dm_task_get_uuid(t);
-	if (uuid && starts_with(uuid, MPATH_PREFIX))
+	m->is_lun = uuid && starts_with(uuid, MPATH_PREFIX);
+	if (m->is_lun)
 		uuid += strlen(MPATH_PREFIX);
 	snprintf(m->name, sizeof(m->name), "%s", name);
 	snprintf(m->id, sizeof(m->id), "%s", uuid && *uuid ? uuid : name);
@@ -132,7 +133,8 @@ int mpath_maps_read(struct mpath_maps *m, struct err *e)
 	int rc = 0;
 
 	if (!names)
-		return err_set(e, ERR_STORAGE, "cannot list the devices of device-mapper: %s", last_message);
+		return err_set(e, ERR_STORAGE, "cannot list the devices of device-mapper: %s",
+		               last_message[0] ? last_message : "it refuses that");
 	for (; names->dev && rc == 0; names = (const void *)((const char *)names + names->next)) {
 		rc = map_add(m, names->name);
 		if (!names->next)

@@ -30,7 +30,7 @@
 /* Are the maps ours to make? */
 static bool maps_are_ours(const struct pool_def *d)
 {
-	return d->source.format && streq(d->source.format, "auto") && !multipathd_answers();
+	return d->source.format && streq(d->source.format, "auto") && !multipathd_runs();
 }
 
 /* ---- what a path is doing ---- */
@@ -73,7 +73,7 @@ static size_t paths_text(const struct mpath_map *m, struct buf *out)
 
 static bool mpath_holds_paths(void)
 {
-	return !multipathd_answers();
+	return !multipathd_runs();
 }
 
 /* The canonical text of a definition has it in these words. */
@@ -194,32 +194,10 @@ static int mpath_refresh(const struct pool_def *d, struct op *op, struct pool_si
 	return 0;
 }
 
-/* What waits in a map that has no path would keep it for two minutes. */
-static int map_take_away(const struct mpath_map *m, struct err *e)
-{
-	cleanup_buf struct buf who = BUF_INIT;
-	char sysname[32];
-
-	snprintf(sysname, sizeof(sysname), "dm-%u", m->minor);
-	if (device_users(sysname, &who))
-		return err_set(e, ERR_BUSY, "multipath map %s is %s", m->name, buf_str(&who));
-	mpath_message(m->name, "fail_if_no_path", NULL);
-	return mpath_remove(m->name, e);
-}
-
 static int mpath_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
-	struct mpath_maps maps = { 0 };
-	int rc = 0;
-
 	(void)op;
-	if (!maps_are_ours(d))
-		return 0;
-	rc = mpath_maps_read(&maps, e);
-	for (size_t i = 0; rc == 0 && i < maps.n; i++)
-		rc = map_take_away(&maps.item[i], e);
-	free(maps.item);
-	return rc;
+	return maps_are_ours(d) ? mpath_take_apart(e) : 0;
 }
 
 const struct backend mpath_backend = {

@@ -30,7 +30,8 @@ struct mpath_path {
 /* A map as device-mapper has it. */
 struct mpath_map {
 	char name[MPATH_NAME];
-	char id[MPATH_NAME]; /* its uuid without the prefix: the LUN's identifier */
+	char id[MPATH_NAME]; /* its uuid without the prefix: the LUN's identifier; else its name */
+	bool is_lun;         /* its uuid has that prefix */
 	unsigned major, minor;
 	uint64_t size; /* bytes */
 	bool open;     /* somebody has it open, or it carries another device */
@@ -101,5 +102,7 @@ struct op;
  * out those that went, and reinstate paths that answer again. What cannot be done for one LUN is a note, and
  * keeps no other from it. */
 int mpath_assemble(struct op *op, struct err *e);
+/* Take away all maps of LUNs that it makes, or has found; none of them if one is in use (ERR_BUSY). */
+int mpath_take_apart(struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * SCSI disks as paths: which of them are ways to one LUN. A world wide name (NAA, EUI-64) says so wherever it
- * is seen. Any other identifier was made up by somebody, and two makers may have come to the same: it makes
- * one LUN only within one target.
+ * SCSI disks as paths: which of them are ways to one LUN. A world wide name with its maker's number in it
+ * says so wherever it is seen. Any other identifier was made up by somebody, and two servers may have come to
+ * the same: it makes one LUN only within one target. To take two LUNs for one would mix their data.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -58,18 +58,19 @@ static uint32_t target_hash(const char *target)
 
 static bool lun_id(const char *sys, const char *dir, const char *block, char out[MPATH_NAME])
 {
-	enum { SERIAL_MOST = MPATH_NAME - 10 }; /* '-', eight digits, NUL */
+	/* device-mapper's uuids have 128 characters: "mpath-", this, '-' and eight digits */
+	enum { SERIAL_MOST = 128 - (sizeof(MPATH_PREFIX) - 1) - 9 };
 	char serial[512], target[256];
 
 	if (link_scsi_serial(sys, block, serial, sizeof(serial), NULL) < 0 || strlen(serial) > SERIAL_MOST)
 		return false;
-	if (serial[0] == '3' || serial[0] == '2') {
-		snprintf(out, MPATH_NAME, "%.117s", serial);
+	if (link_serial_is_unique(serial)) {
+		snprintf(out, MPATH_NAME, "%.113s", serial);
 		return true;
 	}
 	if (!target_of(sys, dir, target, sizeof(target)))
 		return false;
-	snprintf(out, MPATH_NAME, "%.117s-%08x", serial, target_hash(target));
+	snprintf(out, MPATH_NAME, "%.113s-%08x", serial, target_hash(target));
 	return true;
 }
 

@@ -8,8 +8,7 @@
 #include "pool/operation.h"
 
 /* Fill the new, empty file `fd`, or a device that is large enough, for definition v (its capacity is what is
- * wanted, 0 as the source's) from a
- * volume of any pool.
+ * wanted, 0 as the source's) from a volume of any pool.
  *
  * Same format and options: the bytes, shared where the filesystem can (VOL_REFLINK: shared or not at all).
  * The copy has the source's backing file and passphrase. Anything else: a conversion, by qemu-img, into an
