@@ -28,10 +28,9 @@ static const struct backend *maker_of_maps(const struct supervisor *s)
 	return NULL;
 }
 
-void view_fill(struct pool_view *t, const struct pool *p)
+/* All but the maker, for which all pools have to be looked at. */
+static void view_copy(struct pool_view *t, const struct pool *p)
 {
-	demand_or(t && p, );
-
 	const struct pool_definition *def = &p->def;
 	const struct pool_life *life = &p->life;
 	const struct summary *next = def->next_facts;
@@ -56,10 +55,16 @@ void view_fill(struct pool_view *t, const struct pool *p)
 	t->has_next = next != NULL;
 	t->phase = p->phase;
 	t->address_answered = life->address_answered;
-	t->maker = maker_of_maps(p->sup);
 	t->sizes = p->volumes.sizes;
 	t->number = p->volumes.number;
 	t->index = p->volumes.index;
+}
+
+void view_fill(struct pool_view *t, const struct pool *p)
+{
+	demand_or(t && p, );
+	view_copy(t, p);
+	t->maker = maker_of_maps(p->sup);
 }
 
 void view_note(const char **slot, const char *text)
@@ -100,6 +105,6 @@ int views_of(const struct supervisor *s, enum which_pools which, struct pool_vie
 		return -1;
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (which == POOLS_ALL || phase_is_active(p->phase) || p->phase == PHASE_STARTING)
-			view_fill(&all->list[all->n++], p);
+			view_copy(&all->list[all->n++], p);
 	return 0;
 }

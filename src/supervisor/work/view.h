@@ -39,7 +39,8 @@ struct pool_views {
 	size_t n;
 };
 enum which_pools { POOLS_ALL, POOLS_RUNNING /* active, or being started */ };
-/* Add those of the supervisor; list is to be freed. -1: out of memory. */
+/* Those of the supervisor, without `maker`, which counts for the pool that is worked on; list is to be
+ * freed. -1: out of memory. */
 int views_of(const struct supervisor *s, enum which_pools which, struct pool_views *all);
 
 #endif
