@@ -237,16 +237,42 @@ static void an_index_that_is_newer_than_the_fork_is_not_told(void)
 	struct pool_view pool = { .number = 4 };
 	struct operation o = { .pool = &pool };
 	const struct errand errand = { .operation = &o };
+	const struct task task = { .run = operation_refresh };
 	struct source src = { 0 };
 
 	pool.index.base.n = 1;
-	CHECK(waiting_fits(&t, &errand));
+	CHECK(waiting_fits(&t, &task, &errand));
 	pool.number = 5;
-	CHECK(!waiting_fits(&t, &errand));
+	CHECK(!waiting_fits(&t, &task, &errand));
 	pool.index.base.n = 0; /* there is none */
-	CHECK(waiting_fits(&t, &errand));
+	CHECK(waiting_fits(&t, &task, &errand));
 	s.sources = &src;
-	CHECK(!waiting_fits(&t, &errand));
+	CHECK(!waiting_fits(&t, &task, &errand));
+}
+
+/* The lists of all pools are not told. */
+static void only_who_looks_into_all_lists_is_forked(void)
+{
+	struct supervisor s = { 0 };
+	struct waiting t = { .sup = &s };
+	struct pool_view pool = { .number = 4 };
+	struct volume_work work = { .pool = &pool, .operate = true };
+	struct operation o = { .pool = &pool, .build = true };
+	const struct errand volume = { .work = &work }, start = { .operation = &o };
+	struct task task = { .run = volume_work_create };
+
+	CHECK(!waiting_fits(&t, &task, &volume)); /* it may name a backing file */
+	task.run = volume_work_resize;
+	CHECK(waiting_fits(&t, &task, &volume));
+	task.run = volume_work_delete;
+	CHECK(waiting_fits(&t, &task, &volume));
+	task.run = volume_work_create;
+	work.operate = false;
+	CHECK(waiting_fits(&t, &task, &volume));
+	task.run = operation_start;
+	CHECK(!waiting_fits(&t, &task, &start)); /* the disk may be another pool's volume */
+	o.build = false;
+	CHECK(waiting_fits(&t, &task, &start));
 }
 
 int main(void)
@@ -258,5 +284,6 @@ int main(void)
 	RUN(many_pools_are_told_of_in_one_walk);
 	RUN(descriptors_have_the_numbers_that_they_had);
 	RUN(an_index_that_is_newer_than_the_fork_is_not_told);
+	RUN(only_who_looks_into_all_lists_is_forked);
 	return check_done();
 }

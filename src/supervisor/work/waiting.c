@@ -149,12 +149,13 @@ static bool has_mapped(const struct waiting *t, const struct pool_view *p)
 }
 
 /* Is the worker's copy right in all that it is not told? */
-static bool waiting_fits(const struct waiting *t, const struct errand *errand)
+static bool waiting_fits(const struct waiting *t, const struct task *task, const struct errand *errand)
 {
 	const struct volume_work *work = errand->work;
 
-	/* Whoever builds asks for the volumes of all pools. */
-	if (!work && errand->operation->build)
+	/* They look into the lists of all pools: whoever builds, for the disk; and whoever makes a volume at
+	 * the level "operate", for what it stands on. */
+	if (work ? work->operate && task->run == volume_work_create : errand->operation->build)
 		return false;
 	return has_mapped(t, work ? work->pool : errand->operation->pool) &&
 	       has_mapped(t, work ? work->input : NULL) && t->last_source == last_source(t->sup);
@@ -166,7 +167,7 @@ static struct worker *waiting_takes(struct waiting *t, const struct task *task, 
 	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
 	struct pool_views others = { 0 };
 	struct worker *w = t->worker;
-	bool told = waiting_fits(t, errand);
+	bool told = waiting_fits(t, task, errand);
 
 	if (told && task->run == operation_start)
 		told = views_of(t->sup, POOLS_RUNNING, &others) == 0;
