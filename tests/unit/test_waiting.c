@@ -101,6 +101,26 @@ static void a_start_and_its_refresh_are_told_whole(void)
 	CHECK_STR(b->only[1], "another");
 }
 
+/* Somebody has said since the fork what is to be logged. */
+static void what_is_to_be_logged_is_told(void)
+{
+	struct pool_view pool = { .name = "p" };
+	struct operation o = { .pool = &pool };
+	struct task got = { .arg = &sup }, then, task = { .what = "stop", .run = operation_stop };
+	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
+	static struct given given;
+	struct told told;
+
+	CHECK(log_set("info,module=debug,lvm=error", NULL) == 0);
+	CHECK(errand_tell(&b, &task, &(struct errand){ .operation = &o }, &(struct pool_views){ 0 }));
+	memcpy(&told, b.data, sizeof(told));
+	CHECK(log_set("info", NULL) == 0); /* as it was for the worker */
+	hear_all(&(struct told_rest){ b.data + sizeof(told), b.data + b.len }, &told, &given, &got, &then);
+	CHECK(log_wanted(LF_MODULE, LOG_DEBUG) && !log_wanted(LF_LVM, LOG_WARN) &&
+	      log_wanted(LF_POOL, LOG_INFO) && !log_wanted(LF_POOL, LOG_DEBUG));
+	CHECK(log_set("info", NULL) == 0);
+}
+
 static void nobody_around_is_told_too(void)
 {
 	struct pool_view pool = { .name = "p" }, none[1];
@@ -278,6 +298,7 @@ static void only_who_looks_into_all_lists_is_forked(void)
 int main(void)
 {
 	RUN(a_start_and_its_refresh_are_told_whole);
+	RUN(what_is_to_be_logged_is_told);
 	RUN(nobody_around_is_told_too);
 	RUN(work_on_a_volume_is_told_whole);
 	RUN(what_is_too_much_is_not_told);
