@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The worker that waits for work. It is forked when nothing is under way, and told what to do when there is
- * something (errand.h). What cannot be told (the mapping of an index, the list of sources) has to be as it
- * was at the fork: waiting_fits(). Otherwise a worker is forked, as where there is none that waits.
+ * The worker that waits for work. It is forked in a quiet moment (workers_busy()), and told what to do when
+ * there is something (errand.h). What cannot be told (the mapping of an index, the list of sources) has to be
+ * as it was at the fork: waiting_fits(). Otherwise a worker is forked, as where there is none that waits.
  *
  * It keeps nothing of ours busy: it has closed all descriptors but its socket, and ends when that is closed.
  */
@@ -49,17 +49,12 @@ static const struct source *last_source(const struct supervisor *s)
 /* It is wanted no more. */
 static void waiting_drop(struct waiting *t)
 {
-	struct task task = { .what = "wait", .timeout = NEVER, .on_done = on_waiting_end, .owner = t };
-	struct worker *w = t->worker;
-
-	if (!w)
-		return;
+	if (t->worker)
+		worker_dismiss(t->worker);
 	t->worker = NULL;
-	worker_assign(w, &task);
-	worker_disown(w);
 }
 
-/* Nothing is under way: time to fork it. Without memory for one the next operation forks its own. */
+/* All is quiet: time to fork it. Without memory for one the next operation forks its own. */
 static void on_idle(struct timer *timer)
 {
 	struct waiting *t = timer->owner;
