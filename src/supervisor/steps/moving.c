@@ -36,7 +36,7 @@ void pool_on_clock(struct timer *t)
 {
 	struct pool *p = t->owner;
 
-	p->want.refresh |= p->tries.doubted && p->phase == PHASE_ACTIVE;
+	p->want.refresh |= (p->tries.doubted || p->reason.fill) && p->phase == PHASE_ACTIVE;
 	p->tries.doubted = false;
 	p->tries.again = true;
 	pool_step(p);

@@ -191,10 +191,8 @@ static void refreshed(struct pool *p, const struct backend *b)
 	} else {
 		p->tries.look_pause = 0;
 	}
-	if (!sick && p->reason.fill) { /* nothing tells that they fill up */
-		p->tries.stale = true;
+	if (!sick && p->reason.fill) /* nothing tells that they fill up: pool_on_clock() looks */
 		loop_arm(p->sup->loop, &p->tries.retry, now + SLOW_LOOK);
-	}
 	if (!p->work.updating || (b->ground && !b->watched && !p->work.unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
