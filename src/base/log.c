@@ -136,7 +136,8 @@ bool log_wanted(enum log_facility f, enum log_level l)
 }
 
 #define LEVEL_BITS 2
-_Static_assert(ARRAY_LEN(levels) <= 1 << LEVEL_BITS && LF_COUNT * LEVEL_BITS <= 32, "all levels in one number");
+_Static_assert(ARRAY_LEN(levels) <= 1 << LEVEL_BITS && LF_COUNT * LEVEL_BITS <= 32,
+               "all levels in one number");
 
 uint32_t log_levels(void)
 {

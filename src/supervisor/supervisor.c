@@ -21,8 +21,8 @@
 #include "supervisor/work/waiting.h"
 #include "system/device.h"
 
-#define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */
-#define AT_ONCE       32    /* workers: a thousand would need a thousand times their memory */
+#define DESCRIPTORS 65536 /* each pool's volumes take one, each operation under way two */
+#define AT_ONCE     32    /* workers: a thousand would need a thousand times their memory */
 /* clients are not let in before; each reader of definitions has half of that */
 #define SETTLE_WITHIN SECONDS(20)
 

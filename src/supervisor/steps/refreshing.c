@@ -196,8 +196,9 @@ static void refreshed(struct pool *p, const struct backend *b)
 	if (!p->work.updating || (b->ground && !b->watched && !p->work.unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
+	/* A look at no names folds it. This one may have been at names that are as they were. */
 	if (volindex_is_worn(&p->volumes.index))
-		touch_look(p); /* a look at no names folds it; this one may have been at names that are the same */
+		touch_look(p);
 	if (p->work.reviving && p->work.found == STATE_DEGRADED)
 		err_set(&still, ERR_STORAGE, "pool \"%s\" is still degraded: %s", p->name,
 		        p->reason.text ? p->reason.text : "");

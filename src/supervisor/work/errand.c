@@ -201,8 +201,8 @@ struct given {
 	struct operation operation, next;
 	struct pool_views others;
 	const char **only;
-	/* the supervisor's pools when it forked. Nobody looks at them: their memory is not lost, for who counts
-	 * what is */
+	/* the supervisor's pools when it forked. Nobody looks at them: their memory is not lost, for who
+	 * counts what is */
 	struct pool *past;
 };
 

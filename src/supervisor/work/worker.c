@@ -31,7 +31,7 @@
 #define RUNG_TIME    SECONDS(2)   /* between TERM, KILL and giving up */
 #define EACH_AT_MOST SECONDS(120) /* a task goes on for so long, whatever its records (each_record) */
 #define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
-#define BRIEF        SECONDS(1)   /* a worker that takes longer keeps nobody back */
+#define BRIEF        SECONDS(1)                    /* a worker that takes longer keeps nobody back */
 #define LOG_LINES    200         /* of what one worker says: it may repeat what strangers say */
 #define TURN_BYTES   (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
 
