@@ -135,6 +135,27 @@ bool log_wanted(enum log_facility f, enum log_level l)
 	return (unsigned)f < LF_COUNT && l <= (enum log_level)state.wanted[f];
 }
 
+#define LEVEL_BITS 2
+_Static_assert(ARRAY_LEN(levels) <= 1 << LEVEL_BITS && LF_COUNT * LEVEL_BITS <= 32,
+               "all levels in one number");
+
+uint32_t log_levels(void)
+{
+	uint32_t all = 0;
+
+	defaults();
+	for (unsigned f = 0; f < LF_COUNT; f++)
+		all |= (uint32_t)state.wanted[f] << f * LEVEL_BITS;
+	return all;
+}
+
+void log_set_levels(uint32_t all)
+{
+	for (unsigned f = 0; f < LF_COUNT; f++)
+		state.wanted[f] = all >> f * LEVEL_BITS & ((1U << LEVEL_BITS) - 1);
+	state.set = true;
+}
+
 /* ---- the ring ---- */
 
 /* Bytes go round: what does not fit at the end goes on at the beginning. */

@@ -41,6 +41,9 @@ int log_to_kmsg(struct err *e); /* /dev/kmsg; lines begin "poolinit: " */
 int log_set(const char *spec, struct err *e);
 /* Would a message of this facility and level be kept? For callers to whom making its text is work. */
 bool log_wanted(enum log_facility f, enum log_level l);
+/* What is wanted, as a number; and as it was there, for a process that was forked before it was said. */
+uint32_t log_levels(void);
+void log_set_levels(uint32_t levels);
 /* Log one message: into the ring, and to where lines go. At most 880 bytes of it; control characters are
  * escaped, so that a message is one line. Never waits. */
 void log_msg(enum log_facility f, enum log_level l, const char *fmt, ...)

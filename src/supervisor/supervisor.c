@@ -21,9 +21,8 @@
 #include "supervisor/work/waiting.h"
 #include "system/device.h"
 
-#define DESCRIPTORS   65536 /* each pool's volumes take one, each operation under way two */
-#define FRESH_WORKERS 32
-#define FRESH         SECONDS(1)
+#define DESCRIPTORS 65536 /* each pool's volumes take one, each operation under way two */
+#define AT_ONCE     32    /* workers: a thousand would need a thousand times their memory */
 /* clients are not let in before; each reader of definitions has half of that */
 #define SETTLE_WITHIN SECONDS(20)
 
@@ -240,25 +239,13 @@ static void judge(struct supervisor *s)
 	}
 }
 
-/* A thousand at once would need a thousand times their memory. Those that take long are not counted: they
- * must not keep the others back. */
-static bool crowded(const struct supervisor *s)
-{
-	uint64_t now = clock_ms();
-	unsigned n = 0;
-
-	for (const struct worker *w = s->workers; w && now - w->started < FRESH; w = w->next)
-		n += !w->settled;
-	return n >= FRESH_WORKERS;
-}
-
 /* One pool a round of the loop: a hundred forks in a row would keep clients and events waiting. */
 static void on_starter(struct timer *t)
 {
 	struct supervisor *s = t->owner;
 	struct pool *p = s->pools;
 
-	if (crowded(s)) {
+	if (workers_busy(s) >= AT_ONCE) {
 		loop_arm(s->loop, &s->starter, clock_ms() + 10);
 		return;
 	}

@@ -86,7 +86,8 @@ struct pool_times {
 };
 
 /* What a pool is to be: its definition, as far as the supervisor knows its inside, and where it came from.
- * Changed by config/ (registry.c, changing.c). */
+ * Changed by config/ (registry.c, sources.c); what says how it is kept and marked also by requests/, and by
+ * the check of a pool that was taken over. */
 struct pool_definition {
 	char *target;               /* or NULL */
 	char *source_key;           /* pool_source_key(); "" where it never conflicts */
@@ -134,7 +135,7 @@ struct pool_reason {
 };
 
 /* What is known of its present life, from the start to the stop: its workers have told it. Changed by
- * steps/. */
+ * steps/; another definition has another place and address (registry.c). */
 struct pool_life {
 	char *detail; /* what identifies the active instance: "mount=35"; or NULL */
 	/* the devices that carry it now (backend.h), or NULL: events of the kernel's do not concern it */
@@ -152,7 +153,8 @@ struct pool_life {
 	bool fresh; /* started, and not refreshed yet: those who asked for the start are answered after it */
 };
 
-/* The operation under way, and what it has found so far. Changed by steps/; the jobs are requests/'. */
+/* The operation under way, and what it has found so far. Changed by steps/, and by requests/: building.c
+ * begins operations, too, and the jobs are theirs. */
 struct pool_work {
 	struct worker *worker; /* the one operation under way, or NULL */
 	unsigned jobs;         /* operations on its volumes under way */
@@ -168,7 +170,8 @@ struct pool_work {
 	int fresh_index;       /* what the refresh under way writes, or -1 */
 };
 
-/* When it is looked at again, and what has been tried. Changed by steps/ and news/kick.c. */
+/* When it is looked at again, and what has been tried. Changed by steps/, by those who give it its turn
+ * (news/kick.c, index/touch.c, supervisor.c), and by a request, which forgets what was tried. */
 struct pool_tries {
 	bool due;          /* its step comes when it is its turn */
 	unsigned attempts; /* failed starts in a row */
@@ -179,7 +182,9 @@ struct pool_tries {
 	char *news;
 	unsigned came; /* events that came while it was being started: bits of the table in news/kick.c */
 	bool doubted;  /* storage has refused something: looked at once more, when tries.retry expires */
-	bool stale;    /* the last refresh failed: tried again on a slow clock */
+	/* looked at again on a slow clock: the last refresh failed, or it is degraded and nothing will tell
+	 * that it is well */
+	bool stale;
 	uint64_t look_pause; /* ms to the next look at one that is degraded; 0: it is not */
 	uint64_t revive_at;  /* a refresh from this clock_ms() on may revive it */
 	uint64_t stop_tried; /* clock_ms() of a stop that has failed since it was started, or 0 */
@@ -187,7 +192,8 @@ struct pool_tries {
 	unsigned losses;     /* how often it has ended in a row, though nobody stopped it here */
 };
 
-/* Its volumes, as the last refresh found them, and what tells that they have changed. Changed by index/. */
+/* Its volumes, as the last refresh found them, and what tells that they have changed. Changed by index/; its
+ * sizes by the refresh itself. */
 struct pool_volumes {
 	struct pool_sizes sizes;
 	char *free_extents; /* what is free on a disk (operation.h), or NULL */

@@ -152,7 +152,7 @@ def processes_of(pid):
 
 
 def waiting_of(pid):
-    """The worker of a supervisor that waits for work, in a list; none is there while anything is under way, and a moment after."""
+    """The worker of a supervisor that waits for work, in a list; none is there while anything brief is under way, and a moment after."""
     return [child for child, name in children_of(pid).items() if name == "wait"]
 
 

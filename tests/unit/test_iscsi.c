@@ -473,9 +473,6 @@ static void dangerous_definitions_are_refused(void)
 	d.source.nhosts = 0;
 	CHECK(validate(&d) < 0);
 	d = definition();
-	d.source.nhosts = 0;
-	CHECK(validate(&d) < 0);
-	d = definition();
 	d.source.ndevices = 0;
 	CHECK(validate(&d) < 0);
 	d = definition();

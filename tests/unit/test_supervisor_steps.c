@@ -309,7 +309,8 @@ static void what_cannot_be_forked_of_an_active_pool_is_refused(void)
 	launch();
 	CHECK(pool_start(pool("a"), 0, false, asked(&one), &e) == 0 && until(one_told));
 	CHECK_INT(one.class, ERR_NONE);
-	forks_to_fail = 1000, waiting_free(env.s); /* which would do one more */
+	waiting_free(env.s); /* the worker that waits would do one operation more */
+	forks_to_fail = 1000;
 	CHECK(pool_refresh(pool("a"), 0, asked(&one), &e) == 0 && until(one_told));
 	CHECK_INT(one.class, ERR_LIMIT);
 	CHECK(pool_stop(pool("a"), 0, asked(&two), &e) == 0 && until(two_told));

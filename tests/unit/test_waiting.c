@@ -5,7 +5,9 @@
 #include "supervisor/work/errand.c"
 #include "supervisor/work/waiting.c"
 
+#include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "check.h"
 
@@ -43,6 +45,8 @@ static bool pass(const struct task *task, const struct errand *errand, const str
                  struct task *got, struct task *then)
 {
 	static char space[ERRAND_LIMIT];
+	static struct given given[8]; /* a worker ends with what it was told */
+	static size_t n;
 	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
 	struct told told;
 
@@ -54,11 +58,8 @@ static bool pass(const struct task *task, const struct errand *errand, const str
 	memset(b.data, 0xff, b.len);
 	*got = (struct task){ .arg = &sup };
 	struct told_rest r = { space, space + told.size - sizeof(told) };
-	static struct given *kept[8]; /* a worker ends with what it was told */
-	static size_t n;
-	CHECK(n < ARRAY_LEN(kept));
-	kept[n] = room_for(1, sizeof(*kept[n]));
-	hear_all(&r, &told, kept[n++], got, then);
+	CHECK(n < ARRAY_LEN(given));
+	hear_all(&r, &told, &given[n++], got, then);
 	CHECK(r.at == r.end);
 	return true;
 }
@@ -118,6 +119,26 @@ static void no_names_are_told_as_a_list_of_none(void)
 	}
 }
 
+/* Somebody has said since the fork what is to be logged. */
+static void what_is_to_be_logged_is_told(void)
+{
+	struct pool_view pool = { .name = "p" };
+	struct operation o = { .pool = &pool };
+	struct task got = { .arg = &sup }, then, task = { .what = "stop", .run = operation_stop };
+	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
+	static struct given given;
+	struct told told;
+
+	CHECK(log_set("info,module=debug,lvm=error", NULL) == 0);
+	CHECK(errand_tell(&b, &task, &(struct errand){ .operation = &o }, &(struct pool_views){ 0 }));
+	memcpy(&told, b.data, sizeof(told));
+	CHECK(log_set("info", NULL) == 0); /* as it was for the worker */
+	hear_all(&(struct told_rest){ b.data + sizeof(told), b.data + b.len }, &told, &given, &got, &then);
+	CHECK(log_wanted(LF_MODULE, LOG_DEBUG) && !log_wanted(LF_LVM, LOG_WARN) &&
+	      log_wanted(LF_POOL, LOG_INFO) && !log_wanted(LF_POOL, LOG_DEBUG));
+	CHECK(log_set("info", NULL) == 0);
+}
+
 static void nobody_around_is_told_too(void)
 {
 	struct pool_view pool = { .name = "p" }, none[1];
@@ -170,6 +191,48 @@ static void what_is_too_much_is_not_told(void)
 	CHECK(!pass(&task, &errand, &(struct pool_views){ 0 }, &got, &then));
 }
 
+#define CROWD 1600
+
+/* Processor time of telling a start about the other pools, the least of several; ns. */
+static int64_t time_of_views(const struct supervisor *s)
+{
+	struct timespec a, b;
+	int64_t least_time = INT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		struct pool_views all;
+
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+		CHECK(views_of(s, POOLS_RUNNING, &all) == 0);
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+		free(all.list);
+		int64_t took = (b.tv_sec - a.tv_sec) * INT64_C(1000000000) + b.tv_nsec - a.tv_nsec;
+		least_time = took < least_time ? took : least_time;
+	}
+	return least_time;
+}
+
+/* Sixteen times as many pools take about sixteen times as long; 256 times would be for each pool to look at
+ * all. */
+static void many_pools_are_told_of_in_one_walk(void)
+{
+	static struct pool pools[CROWD];
+	struct supervisor s = { .pools = pools };
+
+	for (size_t i = 0; i < CROWD; i++)
+		pools[i] = (struct pool){ .sup = &s,
+			                  .next = i + 1 < CROWD ? &pools[i + 1] : NULL,
+			                  .type = POOL_DIR,
+			                  .phase = PHASE_ACTIVE };
+	int64_t many = time_of_views(&s);
+	s.pools = &pools[CROWD - CROWD / 16];
+	int64_t few = time_of_views(&s);
+	if (many > 64 * few)
+		printf("# %lld ns for %d pools, %lld for a sixteenth of them\n", (long long)many, CROWD,
+		       (long long)few);
+	CHECK(many <= 64 * few);
+}
+
 static bool is_same_file(int a, int b)
 {
 	struct stat x, y;
@@ -212,26 +275,55 @@ static void an_index_that_is_newer_than_the_fork_is_not_told(void)
 	struct pool_view pool = { .number = 4 };
 	struct operation o = { .pool = &pool };
 	const struct errand errand = { .operation = &o };
+	const struct task task = { .run = operation_refresh };
 	struct source src = { 0 };
 
 	pool.index.base.n = 1;
-	CHECK(waiting_fits(&t, &errand));
+	CHECK(waiting_fits(&t, &task, &errand));
 	pool.number = 5;
-	CHECK(!waiting_fits(&t, &errand));
+	CHECK(!waiting_fits(&t, &task, &errand));
 	pool.index.base.n = 0; /* there is none */
-	CHECK(waiting_fits(&t, &errand));
+	CHECK(waiting_fits(&t, &task, &errand));
 	s.sources = &src;
-	CHECK(!waiting_fits(&t, &errand));
+	CHECK(!waiting_fits(&t, &task, &errand));
+}
+
+/* The lists of all pools are not told. */
+static void only_who_looks_into_all_lists_is_forked(void)
+{
+	struct supervisor s = { 0 };
+	struct waiting t = { .sup = &s };
+	struct pool_view pool = { .number = 4 };
+	struct volume_work work = { .pool = &pool, .operate = true };
+	struct operation o = { .pool = &pool, .build = true };
+	const struct errand volume = { .work = &work }, start = { .operation = &o };
+	struct task task = { .run = volume_work_create };
+
+	CHECK(!waiting_fits(&t, &task, &volume)); /* it may name a backing file */
+	task.run = volume_work_resize;
+	CHECK(waiting_fits(&t, &task, &volume));
+	task.run = volume_work_delete;
+	CHECK(waiting_fits(&t, &task, &volume));
+	task.run = volume_work_create;
+	work.operate = false;
+	CHECK(waiting_fits(&t, &task, &volume));
+	task.run = operation_start;
+	CHECK(!waiting_fits(&t, &task, &start)); /* the disk may be another pool's volume */
+	o.build = false;
+	CHECK(waiting_fits(&t, &task, &start));
 }
 
 int main(void)
 {
 	RUN(a_start_and_its_refresh_are_told_whole);
 	RUN(no_names_are_told_as_a_list_of_none);
+	RUN(what_is_to_be_logged_is_told);
 	RUN(nobody_around_is_told_too);
 	RUN(work_on_a_volume_is_told_whole);
 	RUN(what_is_too_much_is_not_told);
+	RUN(many_pools_are_told_of_in_one_walk);
 	RUN(descriptors_have_the_numbers_that_they_had);
 	RUN(an_index_that_is_newer_than_the_fork_is_not_told);
+	RUN(only_who_looks_into_all_lists_is_forked);
 	return check_done();
 }

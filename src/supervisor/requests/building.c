@@ -112,7 +112,7 @@ static int build_work(struct pool *p, bool build, unsigned flags, uint64_t timeo
 		return -1;
 	r->on = build;
 	p->want.judged = true;
-	view_make(&view, p);
+	view_fill(&view, p);
 	p->work.worker = r->worker = worker_start(p->sup, &task, e);
 	return p->work.worker ? 0 : request_refuse(r);
 }

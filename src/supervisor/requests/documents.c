@@ -183,8 +183,7 @@ static int reader_fork(struct document_reader *r, struct err *e)
 		return 0;
 	if (r->worker) {
 		err_sys(e, errno, "cannot keep a document from other workers");
-		worker_assign(r->worker, &task);
-		worker_disown(r->worker);
+		worker_dismiss(r->worker);
 		r->worker = NULL;
 	}
 	letter_drop(r);
@@ -238,15 +237,12 @@ bool documents_own(const struct supervisor *s, pid_t pid)
 void documents_renew(struct supervisor *s)
 {
 	struct document_reader *r = s->reader;
-	struct task task = { .what = "parse", .timeout = NEVER, .on_done = on_waited, .owner = r };
-	struct worker *w = r ? r->worker : NULL;
 
-	if (!w)
+	if (!r || !r->worker)
 		return;
+	worker_dismiss(r->worker);
 	r->worker = NULL;
 	letter_drop(r);
-	worker_assign(w, &task);
-	worker_disown(w);
 	documents_expect(s);
 }
 

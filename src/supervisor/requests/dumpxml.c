@@ -26,7 +26,7 @@ int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e)
 
 	if (!r)
 		return -1;
-	view_make(&view, p);
+	view_fill(&view, p);
 	return request_run(r, "print", DEADLINE_PARSE, operation_print, &o, after_print, e) < 0
 	               ? request_refuse(r)
 	               : 0;

@@ -140,7 +140,8 @@ static int run_conflict(struct worker_io *io, void *arg, struct err *e)
 	bool fits;
 
 	if (views_of(s, POOLS_ALL, &others) < 0)
-		return err_set(e, ERR_NO_MEMORY, "cannot compare the definition with others: out of memory");
+		return err_set(e, ERR_NO_MEMORY, "cannot compare pool \"%s\" with the others: out of memory",
+		               r->pool);
 	fits = pool_read(&def, r->xml, r->xml_len, "(socket)", &why) == 0 &&
 	       protected_check(s, &def, &why) == 0 &&
 	       conflict_check(&others, &def, &op, CONFLICT_DEFINED, &why) == 0;

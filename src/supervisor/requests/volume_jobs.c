@@ -441,16 +441,16 @@ static uint64_t time_left(const struct volume_job *j, uint64_t most)
 /* As they are when its worker begins. */
 static void tell_pools(struct volume_job *j)
 {
-	view_make(&j->view, j->pool);
+	view_fill(&j->view, j->pool);
 	j->work.pool = &j->view;
 	if (!j->input_pool)
 		return;
-	view_make(&j->input_view, j->input_pool);
+	view_fill(&j->input_view, j->input_pool);
 	j->work.input = &j->input_view;
 }
 
-/* Its worker, which goes on to look at the volume if the operation is a short one. One who is asked at the
- * level "operate" looks into the lists of all pools (check_backing()), which only a new one has. */
+/* Its worker, which goes on to look at the volume if the operation is a short one; the others have a client's
+ * descriptors, and are forked with them. */
 static int volume_job_begin(struct volume_job *j, struct err *e)
 {
 	bool goes_on = j->row->is_short && update_prepare(&j->update, j->pool, &j->view, j->name);
@@ -472,8 +472,8 @@ static int volume_job_begin(struct volume_job *j, struct err *e)
 
 	j->update.task.owner = j;
 	tell_pools(j);
-	j->worker = j->row->is_short && !j->work.operate ? waiting_start(j->sup, &task, &errand, e)
-	                                                 : worker_start(j->sup, &task, e);
+	j->worker = j->row->is_short ? waiting_start(j->sup, &task, &errand, e)
+	                             : worker_start(j->sup, &task, e);
 	if (!j->worker)
 		return -1;
 	if (j->detach && !j->work.passed) /* otherwise the client may go when its descriptor has been taken */

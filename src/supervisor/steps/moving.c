@@ -36,7 +36,7 @@ void pool_on_clock(struct timer *t)
 {
 	struct pool *p = t->owner;
 
-	p->want.refresh |= p->tries.doubted && p->phase == PHASE_ACTIVE;
+	p->want.refresh |= (p->tries.doubted || p->reason.fill) && p->phase == PHASE_ACTIVE;
 	p->tries.doubted = false;
 	p->tries.again = true;
 	pool_step(p);
@@ -152,7 +152,7 @@ static void on_ground(struct worker *w, const char *data, size_t len)
 
 void step_fill(struct pool *p, struct task *task, struct operation *o, struct pool_view *t)
 {
-	view_make(t, p);
+	view_fill(t, p);
 	o->pool = t;
 	o->sup = p->sup;
 	task->pool = p->name;

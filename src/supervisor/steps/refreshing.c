@@ -191,14 +191,12 @@ static void refreshed(struct pool *p, const struct backend *b)
 	} else {
 		p->tries.look_pause = 0;
 	}
-	if (!sick && p->reason.fill) { /* nothing tells that they fill up */
-		p->tries.stale = true;
+	if (!sick && p->reason.fill) /* nothing tells that they fill up: pool_on_clock() looks */
 		loop_arm(p->sup->loop, &p->tries.retry, now + SLOW_LOOK);
-	}
 	if (!p->work.updating || (b->ground && !b->watched && !p->work.unchanged))
 		emit_refreshed(p);
 	touch_over(p, NULL);
-	/* Only a look at no names folds it. This one may have been at names, and found them unchanged. */
+	/* A look at no names folds it. This one may have been at names that are as they were. */
 	if (volindex_is_worn(&p->volumes.index))
 		touch_look(p);
 	if (p->work.reviving && p->work.found == STATE_DEGRADED)

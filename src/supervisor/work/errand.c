@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include "backends/identity.h"
 #include "base/contract.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -60,6 +61,7 @@ struct told {
 	uint32_t only, others; /* how many; no names at all are not the same as none that were given */
 	int files[TOLD_FILES]; /* their numbers here */
 	uint32_t nfiles;
+	uint32_t log;   /* of log_levels() */
 	uint64_t kills; /* of memory_watch() */
 };
 
@@ -119,6 +121,7 @@ bool errand_tell(struct buf *b, const struct task *task, const struct errand *er
 	told.has_only = last && last->only;
 	told.has_others = others->list != NULL;
 	told.others = (uint32_t)others->n;
+	told.log = log_levels();
 	told.kills = memory_watch();
 	for (const int *fd = task->keep; fd && *fd >= 0; fd++) {
 		if (told.nfiles == TOLD_FILES)
@@ -198,7 +201,9 @@ struct given {
 	struct operation operation, next;
 	struct pool_views others;
 	const char **only;
-	struct pool *past; /* the supervisor's pools when it forked; nobody looks at them */
+	/* the supervisor's pools when it forked. Nobody looks at them: their memory is not lost, for who
+	 * counts what is */
+	struct pool *past;
 };
 
 static void hear_operation(struct told_rest *r, struct operation *o, struct given *g, struct supervisor *s)
@@ -214,6 +219,8 @@ static enum pool_type hear_all(struct told_rest *r, const struct told *told, str
 {
 	struct supervisor *s = task->arg;
 
+	log_set_levels(told->log);
+	memory_watched(told->kills);
 	hear_struct(r, &view_shape, &g->pool);
 	if (told->has_input)
 		hear_struct(r, &view_shape, &g->input);
@@ -329,7 +336,6 @@ int errand_await(int fd, struct task *task, struct task *then)
 	rehearse();
 	if (!receive_head(fd, &told, files))
 		_exit(0);
-	memory_watched(told.kills);
 	size_t size = told.size - sizeof(told), done = 0;
 	char *rest = room_for(1, size);
 

@@ -9,8 +9,27 @@
 #include "base/contract.h"
 #include "base/util.h"
 
-/* All but what asks for the other pools. */
-static void view_fill(struct pool_view *t, const struct pool *p)
+/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
+ * map then, and waits for that. One that cannot make them holds nobody up. */
+static const struct backend *maker_of_maps(const struct supervisor *s)
+{
+	static const bool holds[PHASES] = {
+		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
+		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
+	};
+
+	for (const struct pool *p = s->pools; p; p = p->next) {
+		const struct backend *b = backend_find(p->type);
+
+		if (b && b->makes_maps && p->want.active && holds[p->phase] && p->def.xml &&
+		    b->makes_maps(p->def.xml))
+			return b;
+	}
+	return NULL;
+}
+
+/* All but the maker, for which all pools have to be looked at. */
+static void view_copy(struct pool_view *t, const struct pool *p)
 {
 	const struct pool_definition *def = &p->def;
 	const struct pool_life *life = &p->life;
@@ -41,29 +60,10 @@ static void view_fill(struct pool_view *t, const struct pool *p)
 	t->index = p->volumes.index;
 }
 
-/* Is there a pool that makes multipath maps, or will in a moment? Whatever stands on a LUN comes up from its
- * map then, and waits for that. One that cannot make them holds nobody up. */
-static const struct backend *maker_of_maps(const struct supervisor *s)
-{
-	static const bool holds[PHASES] = {
-		[PHASE_INACTIVE] = true, [PHASE_CHECKING] = true, [PHASE_STARTING] = true,
-		[PHASE_ACTIVE] = true,   [PHASE_DEGRADED] = true,
-	};
-
-	for (const struct pool *p = s->pools; p; p = p->next) {
-		const struct backend *b = backend_find(p->type);
-
-		if (b && b->makes_maps && p->want.active && holds[p->phase] && p->def.xml &&
-		    b->makes_maps(p->def.xml))
-			return b;
-	}
-	return NULL;
-}
-
-void view_make(struct pool_view *t, const struct pool *p)
+void view_fill(struct pool_view *t, const struct pool *p)
 {
 	demand_or(t && p, );
-	view_fill(t, p);
+	view_copy(t, p);
 	t->maker = maker_of_maps(p->sup);
 }
 
@@ -105,6 +105,6 @@ int views_of(const struct supervisor *s, enum which_pools which, struct pool_vie
 		return -1;
 	for (const struct pool *p = s->pools; p; p = p->next)
 		if (which == POOLS_ALL || phase_is_active(p->phase) || p->phase == PHASE_STARTING)
-			view_fill(&all->list[all->n++], p);
+			view_copy(&all->list[all->n++], p);
 	return 0;
 }

@@ -19,14 +19,14 @@ struct pool_view {
 	bool has_next;
 	enum phase phase;
 	bool address_answered;
-	/* of some pool that makes multipath maps, or will soon, or NULL; static; not in a list of views */
-	const struct backend *maker;
+	const struct backend
+		*maker; /* of some pool that makes multipath maps, or will soon, or NULL; static */
 	struct pool_sizes sizes;
 	uint64_t number;       /* of the index */
 	struct volindex index; /* the mappings are at the same place in the worker; see waiting_fits() */
 };
 /* All that there is to tell of the pool now. The texts are the pool's. */
-void view_make(struct pool_view *t, const struct pool *p);
+void view_fill(struct pool_view *t, const struct pool *p);
 /* In the worker: note what has been found, for the next task. A text for which there is no memory is NULL.
  * The old one may be anybody's, and is left alone: the worker ends soon. */
 void view_note(const char **slot, const char *text);
@@ -39,7 +39,8 @@ struct pool_views {
 	size_t n;
 };
 enum which_pools { POOLS_ALL, POOLS_RUNNING /* active, or being started */ };
-/* Add those of the supervisor; list is to be freed. -1: out of memory. */
+/* Those of the supervisor, without `maker`, which counts for the pool that is worked on; list is to be
+ * freed. -1: out of memory. */
 int views_of(const struct supervisor *s, enum which_pools which, struct pool_views *all);
 
 #endif

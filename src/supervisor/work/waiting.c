@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The worker that waits for work. It is forked when nothing is under way, and told what to do when there is
- * something (errand.h). What cannot be told (the mapping of an index, the list of sources) has to be as it
- * was at the fork: waiting_fits(). Otherwise a worker is forked, as where there is none that waits.
+ * The worker that waits for work. It is forked in a quiet moment (workers_busy()), and told what to do when
+ * there is something (errand.h). What cannot be told (the mapping of an index, the list of sources) has to be
+ * as it was at the fork: waiting_fits(). Otherwise a worker is forked, as where there is none that waits.
  *
  * It keeps nothing of ours busy: it has closed all descriptors but its socket, and ends when that is closed.
  */
@@ -49,17 +49,12 @@ static const struct source *last_source(const struct supervisor *s)
 /* It is wanted no more. */
 static void waiting_drop(struct waiting *t)
 {
-	struct task task = { .what = "wait", .timeout = NEVER, .on_done = on_waiting_end, .owner = t };
-	struct worker *w = t->worker;
-
-	if (!w)
-		return;
+	if (t->worker)
+		worker_dismiss(t->worker);
 	t->worker = NULL;
-	worker_assign(w, &task);
-	worker_disown(w);
 }
 
-/* Nothing is under way: time to fork it. Without memory for one the next operation forks its own. */
+/* All is quiet: time to fork it. Without memory for one the next operation forks its own. */
 static void on_idle(struct timer *timer)
 {
 	struct waiting *t = timer->owner;
@@ -149,12 +144,13 @@ static bool has_mapped(const struct waiting *t, const struct pool_view *p)
 }
 
 /* Is the worker's copy right in all that it is not told? */
-static bool waiting_fits(const struct waiting *t, const struct errand *errand)
+static bool waiting_fits(const struct waiting *t, const struct task *task, const struct errand *errand)
 {
 	const struct volume_work *work = errand->work;
 
-	/* Whoever builds asks for the volumes of all pools. */
-	if (!work && errand->operation->build)
+	/* They look into the lists of all pools: whoever builds, for the disk; and whoever makes a volume at
+	 * the level "operate", for what it stands on. */
+	if (work ? work->operate && task->run == volume_work_create : errand->operation->build)
 		return false;
 	return has_mapped(t, work ? work->pool : errand->operation->pool) &&
 	       has_mapped(t, work ? work->input : NULL) && t->last_source == last_source(t->sup);
@@ -166,7 +162,7 @@ static struct worker *waiting_takes(struct waiting *t, const struct task *task, 
 	cleanup_buf struct buf b = { .limit = ERRAND_LIMIT + 1 };
 	struct pool_views others = { 0 };
 	struct worker *w = t->worker;
-	bool told = waiting_fits(t, errand);
+	bool told = waiting_fits(t, task, errand);
 
 	if (told && task->run == operation_start)
 		told = views_of(t->sup, POOLS_RUNNING, &others) == 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The worker that waits: one is forked ahead, when nothing is under way, and does the next operation of any
- * pool, so that nobody waits for a fork and for pages that are touched for the first time. Like any other it
- * does one operation, and ends.
+ * The worker that waits: one is forked ahead, in a quiet moment, and does the next operation of any pool, so
+ * that nobody waits for a fork and for pages that are touched for the first time. Like any other it does one
+ * operation, and ends.
  */
 #ifndef POOLINIT_SUPERVISOR_WORK_WAITING_H
 #define POOLINIT_SUPERVISOR_WORK_WAITING_H
@@ -13,8 +13,8 @@
  * more afterwards. */
 struct worker *waiting_start(struct supervisor *s, const struct task *task, const struct errand *errand,
                              struct err *e);
-/* For struct upward: a worker is over. If no other is under way, the next one that waits is forked in the
- * loop's next round; one that has an old copy of what it cannot be told goes. */
+/* For struct upward: a worker is over. If it is quiet (workers_busy()), the next one that waits is forked in
+ * the loop's next round; one that has an old copy of what it cannot be told goes. */
 void waiting_expect(struct supervisor *s);
 /* The one that waits goes, and another is forked after it: its copy of our memory has a secret in it. */
 void waiting_renew(struct supervisor *s);

@@ -31,6 +31,7 @@
 #define RUNG_TIME    SECONDS(2)   /* between TERM, KILL and giving up */
 #define EACH_AT_MOST SECONDS(120) /* a task goes on for so long, whatever its records (each_record) */
 #define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
+#define BRIEF        SECONDS(1)                    /* a worker that takes longer keeps nobody back */
 #define LOG_LINES    200         /* of what one worker says: it may repeat what strangers say */
 #define TURN_BYTES   (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
 
@@ -555,10 +556,11 @@ void worker_disown(struct worker *w)
 
 unsigned workers_busy(const struct supervisor *s)
 {
+	uint64_t now = clock_ms();
 	unsigned n = s->starter.armed;
 
 	for (const struct worker *w = s->workers; w; w = w->next)
-		n += !w->settled && !w->abandoned;
+		n += !w->settled && now - w->started < BRIEF;
 	return n;
 }
 
@@ -660,4 +662,10 @@ void worker_assign(struct worker *w, const struct task *task)
 		w->then = *task->then;
 	w->kills = memory_watch(); /* it may have waited for days */
 	worker_enlist(w);
+}
+
+void worker_dismiss(struct worker *w)
+{
+	worker_enlist(w);
+	worker_disown(w);
 }

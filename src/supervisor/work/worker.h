@@ -110,8 +110,10 @@ struct worker *worker_ahead(struct supervisor *s, const struct task *task, struc
 /* What it does from now on, for whom, and in what time, and what comes then; what it is, it is told
  * otherwise. */
 void worker_assign(struct worker *w, const struct task *task);
-/* How many operations are under way; one that a pool is about to begin counts, a worker that only ends does
- * not. */
+/* It gets none: it is ended, and goes silently. */
+void worker_dismiss(struct worker *w);
+/* How many operations are under way. One that a pool is about to begin counts. A worker that only ends does
+ * not, nor one that has taken a second: an upload, or storage that hangs, may take days. */
 unsigned workers_busy(const struct supervisor *s);
 /* May one more line be logged of what the worker says? At its end how many may not is logged. */
 bool worker_may_log(struct worker *w);
