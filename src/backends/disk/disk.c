@@ -206,8 +206,8 @@ static int drop_maps(const struct pool_def *d, struct op *op, struct err *e)
 
 /* May it be written to? Partitions that device-mapper makes would count as users of their disk: those that
  * are to be overwritten go first, and come back if somebody else uses it. */
-static int claim(const struct pool_def *d, const struct disk *disk, bool overwrite, struct op *op,
-                 struct err *e)
+static int disk_claim(const struct pool_def *d, const struct disk *disk, bool overwrite, struct op *op,
+                      struct err *e)
 {
 	bool maps = overwrite && mapped_is(disk->sysname);
 	struct err ignored = { 0 };
@@ -233,7 +233,7 @@ static int disk_build(const struct pool_def *d, struct op *op, unsigned flags, s
 	enum label l;
 
 	if (label_to_make(d, &l, e) < 0 || disk_find(d, &disk, e) < 0 ||
-	    (!overwrite && spare_volumes(op, &disk, e) < 0) || claim(d, &disk, overwrite, op, e) < 0 ||
+	    (!overwrite && spare_volumes(op, &disk, e) < 0) || disk_claim(d, &disk, overwrite, op, e) < 0 ||
 	    disk_open_blank(d, &disk, e) < 0 || kernel_forget_all(&disk, op, e) < 0)
 		return -1;
 	disk_close(&disk); /* what follows wants it for itself */

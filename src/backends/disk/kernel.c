@@ -175,8 +175,8 @@ static const struct kernel_part *find_number(const struct kernel_part *list, siz
 }
 
 /* Has the kernel this one as the table has it? */
-static bool is_there(const struct disk *disk, const struct partition *p, const struct kernel_part *list,
-                     size_t n)
+static bool kernel_has(const struct disk *disk, const struct partition *p, const struct kernel_part *list,
+                       size_t n)
 {
 	const struct kernel_part *k = find_number(list, n, p->number);
 
@@ -196,8 +196,8 @@ static bool is_in_the_way(const struct disk *disk, const struct kernel_part *lis
 	for (size_t i = 0; i < disk->table.n; i++) {
 		const struct partition *p = &disk->table.list[i];
 
-		if (!p->hidden && !is_there(disk, p, list, n) && k->start < p->start + kernel_size(disk, p) &&
-		    p->start < k->start + k->size)
+		if (!p->hidden && !kernel_has(disk, p, list, n) &&
+		    k->start < p->start + kernel_size(disk, p) && p->start < k->start + k->size)
 			return true;
 	}
 	return false;
@@ -226,7 +226,7 @@ bool kernel_agrees(const struct disk *disk, unsigned number)
 	struct kernel_part k;
 	bool has = kernel_part(disk->sysname, number, &k);
 
-	return p ? has && is_there(disk, p, &k, 1) : !has;
+	return p ? has && kernel_has(disk, p, &k, 1) : !has;
 }
 
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e)

@@ -257,6 +257,25 @@ static const char *label_wanted(const struct volume_def *v, const struct partiti
 	return t->label == LABEL_GPT && v->path && starts_with(v->path, dir) ? v->path + strlen(dir) : NULL;
 }
 
+/* A gpt has room for 36 units of UTF-16, and libfdisk cuts the rest off. */
+static int check_label(const char *name, struct err *e)
+{
+	enum { UNITS = 36 };
+	size_t n = 0;
+
+	for (const char *c = name; *c; c++) {
+		n += ((unsigned char)*c & 0xc0) != 0x80;
+		n += (unsigned char)*c >= 0xf0; /* two of them */
+	}
+	if (n == 0 || n > UNITS || strchr(name, '/'))
+		return err_set(
+			e, ERR_INVALID,
+			"a gpt partition cannot be called \"%.120s\": its name has 1 to %d characters, "
+			"and no '/'",
+			name, UNITS);
+	return 0;
+}
+
 static int check_wish(const struct disk *disk, const struct volume_def *v, const struct vol_input *from,
                       uint64_t capacity, struct err *e)
 {
@@ -273,7 +292,7 @@ static int check_wish(const struct disk *disk, const struct volume_def *v, const
 		               "copied into it");
 	if (capacity == 0)
 		return err_set(e, ERR_INVALID, "a partition of 0 bytes cannot be made");
-	return 0;
+	return label_wanted(v, &disk->table) ? check_label(label_wanted(v, &disk->table), e) : 0;
 }
 
 /* The number decides about the name, as it does for the kernel. */
