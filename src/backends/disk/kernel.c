@@ -224,9 +224,9 @@ bool kernel_agrees(const struct disk *disk, unsigned number)
 {
 	const struct partition *p = table_find(&disk->table, number);
 	struct kernel_part k;
-	bool has = kernel_part(disk->sysname, number, &k);
+	bool found = kernel_part(disk->sysname, number, &k);
 
-	return p ? has && kernel_has(disk, p, &k, 1) : !has;
+	return p ? found && kernel_has(disk, p, &k, 1) : !found;
 }
 
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
