@@ -67,7 +67,9 @@ struct kernel_part {
 
 /* Those of a disk, at most `max`; how many. */
 size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max);
-/* That one. False: the kernel has none of that number. */
+/* The one of that number in a list, or NULL. */
+const struct kernel_part *kernel_find(const struct kernel_part *list, size_t n, unsigned number);
+/* The same without a list. False: the kernel has none of that number. */
 bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out);
 /* Give the kernel one that it has not, be it in the table or not. */
 int kernel_add(const struct disk *disk, const struct partition *p, struct op *op, struct err *e);

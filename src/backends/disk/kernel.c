@@ -62,17 +62,23 @@ size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max)
 	return n;
 }
 
+const struct kernel_part *kernel_find(const struct kernel_part *list, size_t n, unsigned number)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].number == number)
+			return &list[i];
+	return NULL;
+}
+
 bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out)
 {
 	struct kernel_part list[PARTITIONS_MAX];
 	size_t n = kernel_parts(sysname, list, ARRAY_LEN(list));
+	const struct kernel_part *k = kernel_find(list, n, number);
 
-	for (size_t i = 0; i < n; i++)
-		if (list[i].number == number) {
-			*out = list[i];
-			return true;
-		}
-	return false;
+	if (k)
+		*out = *k;
+	return k != NULL;
 }
 
 /* ---- changing it ---- */
@@ -166,19 +172,11 @@ static int part_follow(const struct disk *disk, const struct partition *p, const
 	return err_sys(e, errno, "the kernel does not take the new size of %s", k->sysname);
 }
 
-static const struct kernel_part *find_number(const struct kernel_part *list, size_t n, unsigned number)
-{
-	for (size_t i = 0; i < n; i++)
-		if (list[i].number == number)
-			return &list[i];
-	return NULL;
-}
-
 /* Has the kernel this one as the table has it? */
 static bool kernel_has(const struct disk *disk, const struct partition *p, const struct kernel_part *list,
                        size_t n)
 {
-	const struct kernel_part *k = find_number(list, n, p->number);
+	const struct kernel_part *k = kernel_find(list, n, p->number);
 
 	return k && k->start == p->start && k->size == kernel_size(disk, p);
 }
@@ -241,7 +239,7 @@ int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
 	for (unsigned grow = 0; grow < 2; grow++)
 		for (size_t i = 0; i < disk->table.n; i++) {
 			const struct partition *p = &disk->table.list[i];
-			const struct kernel_part *k = find_number(list, n, p->number);
+			const struct kernel_part *k = kernel_find(list, n, p->number);
 
 			if (k && !p->hidden && (kernel_size(disk, p) > k->size) == (grow == 1) &&
 			    part_follow(disk, p, k, e) < 0)
@@ -250,7 +248,7 @@ int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
 	for (size_t i = 0; i < disk->table.n; i++) {
 		const struct partition *p = &disk->table.list[i];
 
-		if (!p->hidden && !find_number(list, n, p->number) &&
+		if (!p->hidden && !kernel_find(list, n, p->number) &&
 		    kernel_add(disk, p, op, rc == 0 ? e : NULL) < 0)
 			rc = -1; /* one that lies beyond the disk's end; the others are there all the same */
 	}

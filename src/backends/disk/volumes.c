@@ -52,8 +52,9 @@ static uint64_t logical_bytes(const struct partition_table *t)
 	return sum;
 }
 
+/* k: as the kernel has it, or NULL. */
 static void partition_report(const struct pool_def *d, const struct disk *disk, const struct partition *p,
-                             struct op *op)
+                             const struct kernel_part *k, struct op *op)
 {
 	char name[NAME_MAX + 1], path[PATH_MAX] = "";
 	struct volume v = { .name = name,
@@ -67,12 +68,11 @@ static void partition_report(const struct pool_def *d, const struct disk *disk, 
 		            .devices = disk->spec,
 		            .extent_start = p->start,
 		            .extent_end = p->start + p->size };
-	struct kernel_part k;
 	struct stat st;
 
 	disk_volume_name(disk, p->number, name, sizeof(name));
-	if (kernel_part(disk->sysname, p->number, &k)) {
-		stable_path(d, &k, path, sizeof(path));
+	if (k) {
+		stable_path(d, k, path, sizeof(path));
 	} else {
 		sysfs_path(path, sizeof(path), "/dev/%s%u", disk->name, p->number);
 		v.problem = "the kernel has no such partition";
@@ -104,7 +104,9 @@ static void report_free(const struct disk *disk, struct op *op, struct pool_size
 
 int disk_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
+	struct kernel_part list[PARTITIONS_MAX];
 	cleanup_disk struct disk disk;
+	size_t n;
 
 	if (disk_open(d, false, &disk, e) < 0)
 		return -1;
@@ -113,12 +115,13 @@ int disk_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *siz
 		sizes->allocation = disk.table.size;
 		return 0;
 	}
+	n = kernel_parts(disk.sysname, list, ARRAY_LEN(list));
 	for (size_t i = 0; i < disk.table.n; i++) {
 		const struct partition *p = &disk.table.list[i];
 
 		if (p->hidden)
 			continue;
-		partition_report(d, &disk, p, op);
+		partition_report(d, &disk, p, kernel_find(list, n, p->number), op);
 		if (p->kind != PARTITION_EXTENDED)
 			sizes->allocation += p->size;
 	}
