@@ -308,6 +308,16 @@ int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_
 	return result < 0 ? err_wrap(e, ERR_KEEP, "cannot list the LUNs of pool \"%s\"", d->name) : 0;
 }
 
+void luns_trouble(const struct luns_health *health, const char *of, char *out, size_t size)
+{
+	char others[48] = "";
+
+	if (health->sick > 1)
+		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", health->sick, health->n);
+	if (health->sick)
+		snprintf(out, size, "%s of %.120s: %.140s%s", health->first, of, health->why, others);
+}
+
 int luns_settle(int host, struct op *op, struct err *e)
 {
 	struct lun_list luns = { 0 };

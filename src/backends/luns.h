@@ -22,6 +22,9 @@ struct luns_health {
  * had of the machine itself. */
 int luns_refresh(const struct pool_def *d, int host, struct op *op, struct pool_sizes *sizes,
                  struct luns_health *health, struct err *e);
+/* One clause for the pool, if a LUN is not well: which is the first such one, and how many there are. `of`:
+ * whose they are, "host5". Else out stays as it is. */
+void luns_trouble(const struct luns_health *health, const char *of, char *out, size_t size);
 /* Ask the host to look for LUNs now ("- - -" to /sys/class/scsi_host/hostN/scan); returns when the kernel
  * has looked. ERR_WAIT_SERVER: it has not come back in time, and is left to it. */
 int luns_rescan(int host, struct op *op, struct err *e);

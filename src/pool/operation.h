@@ -64,8 +64,8 @@ struct op {
 	bool aborted;       /* check: of an ext4 filesystem, the journal */
 	/* refresh, out: what is free on a disk, "START-END START-END", in bytes; freed by who gave it */
 	struct buf free_extents;
-	/* in and out: what may not be tried again, as it brought down who tried, until it has changed; or
-	 * "" */
+	/* in and out: what may not be tried again until it has changed, as it brought down who tried, or the
+	 * other end refused us; or "" */
 	char avoid[120];
 	char lost[240]; /* stop: why what was written last is not all on the disk, a clause; or "" */
 	void *arg;

@@ -3,7 +3,9 @@
  * Partition tables on a file: made, changed at random, cut off in the middle of being written, put back.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include "backends/disk/table.h"
 #include "base/util.h"
 #include "check.h"
@@ -16,6 +18,7 @@ static const enum label written[] = { LABEL_DOS, LABEL_GPT, LABEL_SUN, LABEL_DVH
 static char dir[] = "/tmp/test_disk_table.XXXXXX", keep[80], disk_path[80];
 static struct err why;
 static struct partition_table t; /* as it was read last */
+static uint64_t disk_size = SIZE;
 
 /* An empty disk. */
 static int blank(void)
@@ -28,7 +31,7 @@ static int blank(void)
 
 static bool begin(struct table_image *i, int fd)
 {
-	if (table_image_open(i, fd, "the disk", SIZE, 512, &why) == 0)
+	if (table_image_open(i, fd, "the disk", disk_size, 512, &why) == 0)
 		return true;
 	printf("# %s\n", why.message);
 	return false;
@@ -196,7 +199,7 @@ static void each_format_is_read_as_it_was_written(void)
 				continue; /* those have one word for both */
 			int fd = labelled(written[l]);
 
-			add(fd, 4 * MIB, formats[f]);
+			CHECK_INT(add(fd, 4 * MIB, formats[f]), 0);
 			close(fd);
 		}
 }
@@ -231,29 +234,184 @@ static void pc98_is_read_by_its_geometry(void)
 	close(fd);
 }
 
-/* ---- writing ---- */
+/* ---- logical partitions ---- */
 
-/* Where the disk cannot be written, its old table is there afterwards, and so are the old sectors, in files.
- */
-static void what_cannot_be_written_is_put_back(void)
+#define SECTORS(mib) ((mib) * (MIB / 512))
+
+static void put_entry(unsigned char *sector, unsigned n, unsigned char type, uint32_t start, uint32_t size)
 {
-	int fd = labelled(LABEL_GPT), read_only;
-	static char before[SIZE], after[SIZE];
-	struct partition p = { .number = 1, .start = MIB, .size = 4 * MIB };
-	const struct table_image_commit how = {
-		.rank = table_rank, .arg = &t, .keep_dir = keep, .keep_name = "disk"
-	};
+	unsigned char *p = sector + 446 + 16 * n;
+
+	p[4] = type;
+	for (unsigned i = 0; i < 4; i++) {
+		p[8 + i] = (unsigned char)(start >> 8 * i);
+		p[12 + i] = (unsigned char)(size >> 8 * i);
+	}
+	memcpy(sector + 510, "\x55\xaa", 2);
+}
+
+/* An extended partition from 1 MiB to 63 MiB. */
+static int extended_disk(void)
+{
+	unsigned char b[512] = { 0 };
+	int fd = blank();
+
+	put_entry(b, 0, 0x0f, SECTORS(1), SECTORS(62));
+	CHECK(pwrite(fd, b, sizeof(b), 0) == sizeof(b));
+	return fd;
+}
+
+/* The sector at `at` describes a partition at `start`, and leads to another sector, or (0) to none. All in
+ * sectors of the disk. */
+static void put_link(int fd, uint32_t at, uint32_t start, uint32_t size, uint32_t next)
+{
+	unsigned char b[512] = { 0 };
+
+	put_entry(b, 0, 0x83, start - at, size);
+	if (next)
+		put_entry(b, 1, 0x05, next - SECTORS(1), SECTORS(1));
+	CHECK(pwrite(fd, b, sizeof(b), (off_t)at * 512) == sizeof(b));
+}
+
+/* libfdisk would cut off what is behind the sixtieth. */
+static void more_partitions_than_libfdisk_reads_are_not_lost(void)
+{
+	enum { LOGICAL = 59, READ = 56 };
+	int fd = extended_disk();
+	struct table_image i;
+	struct partition p = { .number = 2, .start = 63 * MIB, .size = MIB / 2 };
+
+	for (uint32_t n = 1; n <= LOGICAL; n++)
+		put_link(fd, SECTORS(n), SECTORS(n) + 1024, 512, n < LOGICAL ? SECTORS(n + 1) : 0);
+	CHECK(look(fd) && t.cut);
+	CHECK_INT(t.n, READ + 1);
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_DOS, &t, &why) == 0);
+	CHECK(table_delete(&i, &t, table_find(&t, 5), &why) < 0 && why.class == ERR_UNSUPPORTED);
+	CHECK(table_resize(&i, &t, table_find(&t, 5), MIB / 8, &why) < 0 && why.class == ERR_UNSUPPORTED);
+	CHECK(table_add(&i, &t, &p, "linux", NULL, &why) < 0 && why.class == ERR_UNSUPPORTED);
+	table_image_close(&i);
+	/* one that leads back to itself has no end */
+	put_link(fd, SECTORS(2), SECTORS(2) + 1024, 512, SECTORS(2));
+	CHECK(look(fd) && t.cut);
+	close(fd);
+}
+
+/* Other programs put the sector that describes a partition far before it. */
+static void a_sector_that_describes_a_partition_is_not_grown_over(void)
+{
+	int fd = extended_disk();
+	const struct partition *first;
+
+	put_link(fd, SECTORS(1), SECTORS(2), SECTORS(1), SECTORS(5));
+	put_link(fd, SECTORS(5), SECTORS(21), SECTORS(1), SECTORS(11));
+	put_link(fd, SECTORS(11), SECTORS(12), SECTORS(1), 0);
+	CHECK(look(fd) && t.n == 4 && !t.cut);
+	first = table_find(&t, 5);
+	CHECK(first && first->start == 2 * MIB);
+	CHECK_INT(first->start + space_room(&t, first), 5 * MIB);
+	close(fd);
+}
+
+/* When the first one goes libfdisk has its sector describe the second; a new one gets the sector beside it.
+ */
+static void a_sector_of_the_chain_is_written_after_what_it_leads_to(void)
+{
+	int fd = labelled(LABEL_DOS);
+	const struct partition *extended;
+
+	CHECK_INT(add(fd, 40 * MIB, "extended"), 0);
+	for (int n = 0; n < 4; n++) /* two primary, two logical */
+		CHECK_INT(add(fd, 2 * MIB, "linux"), 0);
+	CHECK_INT(change(fd, table_find(&t, 5), 0), 0);
+	CHECK(look(fd));
+	CHECK_INT(add(fd, MIB, "linux"), 0);
+	extended = table_extended(&t);
+	CHECK(extended != NULL);
+	CHECK_INT(table_rank(extended->start, &t), 1);
+	CHECK_INT(table_rank(extended->start + 512, &t), 1);
+	CHECK_INT(table_rank(extended->start + 1024, &t), 0);
+	close(fd);
+}
+
+/* ---- sizes ---- */
+
+static void sizes_are_rounded_up_and_do_not_wrap(void)
+{
+	struct partition_table gpt = { .label = LABEL_GPT, .sector = 512, .grain = MIB };
+	struct partition_table pc98 = { .label = LABEL_PC98, .sector = 512, .grain = 65536 };
+
+	CHECK_INT(space_round_up(&gpt, 1), 512);
+	CHECK_INT(space_round_up(&gpt, 512), 512);
+	CHECK_INT(space_round_up(&pc98, 512), 65536);
+	CHECK(space_round_up(&gpt, UINT64_MAX) > UINT64_MAX / 2);
+	CHECK(space_round_up(&gpt, UINT64_MAX - 511) > UINT64_MAX / 2);
+	CHECK(space_round_up(&pc98, UINT64_MAX - 1) > UINT64_MAX / 2);
+}
+
+/* The last sectors of a disk may be missing behind another controller: the second copy of its gpt then
+ * belongs where a partition is. */
+static void a_gpt_is_not_written_over_a_partitions_end(void)
+{
+	int fd = labelled(LABEL_GPT);
+	struct partition p = { .number = 1, .start = MIB, .size = t.end - MIB };
+	static const unsigned lost[] = { 32, 8, 1 };
 	struct table_image i;
 
-	CHECK(pread(fd, before, SIZE, 0) == SIZE);
-	read_only = open(disk_path, O_RDONLY | O_CLOEXEC);
-	CHECK(table_image_open(&i, read_only, "the disk", SIZE, 512, &why) == 0 &&
-	      table_read(&i, LABEL_GPT, &t, &why) == 0 && table_add(&i, &t, &p, "linux", NULL, &why) == 0);
-	CHECK(table_image_commit(&i, &how, &why) < 0);
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_GPT, &t, &why) == 0 &&
+	      table_add(&i, &t, &p, "linux", NULL, &why) == 0 && commit(&i, &t) > 0);
+	table_image_close(&i);
+	for (size_t n = 0; n < ARRAY_LEN(lost); n++) {
+		disk_size = SIZE - lost[n] * 512;
+		CHECK(begin(&i, fd) && table_read(&i, LABEL_GPT, &t, &why) == 0 && t.backup_bad);
+		CHECK(table_mend(&i, &t, &why) < 0 && why.class == ERR_NO_SPACE);
+		CHECK(table_resize(&i, &t, &p, p.size, &why) < 0 && why.class == ERR_NO_SPACE);
+		table_image_close(&i);
+	}
+	/* made smaller, it is out of the way */
+	CHECK(look(fd));
+	CHECK_INT(change(fd, &p, 8 * MIB), 0);
+	CHECK(look(fd) && !t.backup_bad && !t.primary_bad);
+	disk_size = SIZE;
+	close(fd);
+}
+
+/* ---- writing ---- */
+
+/* Where the old sector of that byte is kept. */
+static const char *kept_at(unsigned at)
+{
+	static char path[120];
+
+	snprintf(path, sizeof(path), "%s/disk-0x%08x.bak", keep, at);
+	return path;
+}
+
+/* A first copy that is damaged is written first: when the second one, at the disk's end, cannot be written,
+ * the disk is as it was, and the old sectors are kept in files all the same. */
+static void what_cannot_be_written_is_put_back(void)
+{
+	int fd = labelled(LABEL_GPT);
+	static char before[SIZE], after[SIZE];
+	struct partition p = { .number = 1, .start = MIB, .size = 4 * MIB };
+	struct rlimit all, half;
+	struct table_image i;
+
+	CHECK(pwrite(fd, "\0", 1, 512) == 1 && pread(fd, before, SIZE, 0) == SIZE);
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_GPT, &t, &why) == 0 && t.primary_bad &&
+	      table_add(&i, &t, &p, "linux", NULL, &why) == 0);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &all);
+	half = (struct rlimit){ SIZE / 2, all.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &half);
+	CHECK(commit(&i, &t) < 0);
+	setrlimit(RLIMIT_FSIZE, &all);
 	CHECK(strstr(why.message, "cannot write the partition table") && strstr(why.message, keep));
 	CHECK(pread(fd, after, SIZE, 0) == SIZE && memcmp(before, after, SIZE) == 0);
+	CHECK(access(kept_at(512), F_OK) == 0 && access(kept_at(SIZE - 512), F_OK) == 0);
+	CHECK_INT(commit(&i, &t) > 0, 1);
+	CHECK(access(kept_at(512), F_OK) < 0);
+	CHECK(look(fd) && t.n == 1 && !t.primary_bad);
 	table_image_close(&i);
-	close(read_only);
 	close(fd);
 }
 
@@ -264,6 +422,8 @@ static void a_change_where_nothing_was_read_is_refused(void)
 	struct table_image i;
 
 	CHECK(begin(&i, fd) && table_read(&i, LABEL_DOS, &t, &why) == 0);
+	CHECK(pwrite(i.copy, "\0", 1, 20 * MIB) == 1); /* as where the kernel's pages are larger */
+	CHECK_INT(commit(&i, &t), 0);
 	CHECK(pwrite(i.copy, "x", 1, 10 * MIB) == 1);
 	CHECK(commit(&i, &t) < 0 && why.class == ERR_INTERNAL);
 	table_image_close(&i);
@@ -289,6 +449,11 @@ int main(void)
 	RUN(random_steps_keep_every_label_sound);
 	RUN(each_format_is_read_as_it_was_written);
 	RUN(pc98_is_read_by_its_geometry);
+	RUN(more_partitions_than_libfdisk_reads_are_not_lost);
+	RUN(a_sector_that_describes_a_partition_is_not_grown_over);
+	RUN(a_sector_of_the_chain_is_written_after_what_it_leads_to);
+	RUN(sizes_are_rounded_up_and_do_not_wrap);
+	RUN(a_gpt_is_not_written_over_a_partitions_end);
 	RUN(what_cannot_be_written_is_put_back);
 	RUN(a_change_where_nothing_was_read_is_refused);
 	RUN(nothing_is_no_table);

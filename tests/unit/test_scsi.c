@@ -343,6 +343,25 @@ static void a_port_that_was_found_stays(void)
 	sys_end();
 }
 
+/* Ours went without us (its adapter was reset), and somebody else has made it anew. */
+static void a_port_that_went_is_ours_no_more(void)
+{
+	const struct pool_def d = definition(-1, NULL);
+	struct err e = { 0 };
+
+	sys_begin();
+	CHECK_INT(start(&d, &e), 0);
+	unlink("/sys/class/fc_host/host7");
+	unlink("/sys/class/scsi_host/host7");
+	fixture_remove("/sys/devices/pci0000:00/0000:00:03.0/host5/vport-5:0-0");
+	CHECK_INT(stop(&d, &e), 0);
+	port(7, "host5/vport-5:0-0/host7", "0x" WWNN "\n", "0x" WWPN "\n", false);
+	CHECK_INT(start(&d, &e), 0);
+	CHECK_INT(stop(&d, &e), 0);
+	CHECK_INT(removed, 0);
+	sys_end();
+}
+
 static void a_port_on_another_adapter_is_not_taken(void)
 {
 	const struct pool_def d = definition(-1, "scsi_host6");
@@ -422,6 +441,7 @@ int main(void)
 	RUN(a_port_is_made_and_taken_away);
 	RUN(a_port_that_is_not_managed_stays);
 	RUN(a_port_that_was_found_stays);
+	RUN(a_port_that_went_is_ours_no_more);
 	RUN(a_port_on_another_adapter_is_not_taken);
 	RUN(a_physical_port_is_no_virtual_one);
 	RUN(an_adapter_without_room_is_not_asked);

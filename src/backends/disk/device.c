@@ -150,11 +150,13 @@ int disk_reread(const struct pool_def *d, struct disk *disk, struct err *e)
 {
 	struct table_image old = disk->image;
 
-	if (table_image_open(&disk->image, disk->fd, disk->spec, old.size, old.sector, e) < 0)
-		return -1;
+	int rc = table_image_open(&disk->image, disk->fd, disk->spec, old.size, old.sector, e);
+
 	disk->image.heads = old.heads;
 	disk->image.track = old.track;
 	table_image_close(&old);
+	if (rc < 0)
+		return -1;
 	if (device_content(disk->path, &disk->content, e) < 0 || disk_read_table(disk, e) < 0)
 		return -1;
 	return label_matches(d, disk, e);

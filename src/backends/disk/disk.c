@@ -112,8 +112,9 @@ static int disk_start(const struct pool_def *d, struct op *op, struct err *e)
 	if (kernel_follow(&disk, op, &why) < 0)
 		op_note(op, "not all partitions of %s are there: %s", disk.spec, why.message);
 	if (disk.table.cut)
-		op_note(op, "%s has more than %d partitions: the others are not listed", disk.spec,
-		        PARTITIONS_MAX);
+		op_note(op,
+		        "%s has more partitions than the %zu that are listed, and is not changed for that",
+		        disk.spec, disk.table.n);
 	if (!disk.table.primary_bad && disk.table.backup_bad && mend_backup(d, op, &why) < 0)
 		op_note(op, "the second copy of the gpt of %s is damaged, and cannot be mended: %s",
 		        disk.spec, why.message);
@@ -132,17 +133,6 @@ static int label_to_make(const struct pool_def *d, enum label *l, struct err *e)
 	if (*l == LABEL_LVM2)
 		return whole_can(e);
 	return label_info(*l)->fdisk ? 0 : parted_can(*l, e);
-}
-
-static int forget_all(const struct disk *disk, struct op *op, struct err *e)
-{
-	struct kernel_part list[PARTITIONS_MAX];
-	size_t n = kernel_parts(disk->sysname, list, ARRAY_LEN(list));
-
-	for (size_t i = 0; i < n; i++)
-		if (kernel_forget(disk, list[i].number, op, e) < 0)
-			return -1;
-	return 0;
 }
 
 /* The old signatures go first, so that a cut leaves an empty disk and not two kinds of content. */
@@ -207,17 +197,44 @@ static int spare_volumes(struct op *op, const struct disk *disk, struct err *e)
 	               : spare_links(op, disk, "/dev/disk/by-id", e);
 }
 
+static int drop_maps(const struct pool_def *d, struct op *op, struct err *e)
+{
+	cleanup_disk struct disk disk;
+
+	return disk_open_blank(d, &disk, e) < 0 ? -1 : kernel_forget_all(&disk, op, e);
+}
+
+/* May it be written to? Partitions that device-mapper makes would count as users of their disk: those that
+ * are to be overwritten go first, and come back if somebody else uses it. */
+static int disk_claim(const struct pool_def *d, const struct disk *disk, bool overwrite, struct op *op,
+                      struct err *e)
+{
+	bool maps = overwrite && mapped_is(disk->sysname);
+	struct err ignored = { 0 };
+	char path[PATH_MAX];
+	dev_t dev;
+
+	if (maps && drop_maps(d, op, e) < 0)
+		return -1;
+	if (format_claim(disk->spec, overwrite, path, sizeof(path), &dev, e) == 0)
+		return 0;
+
+	cleanup_disk struct disk again = { .fd = -1, .image = { .copy = -1 } };
+
+	if (maps && disk_open(d, false, &again, &ignored) == 0)
+		kernel_follow(&again, op, &ignored);
+	return -1;
+}
+
 static int disk_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
 	cleanup_disk struct disk disk = { .fd = -1, .image = { .copy = -1 } };
-	char path[PATH_MAX];
+	bool overwrite = flags & BUILD_OVERWRITE;
 	enum label l;
-	dev_t dev;
 
 	if (label_to_make(d, &l, e) < 0 || disk_find(d, &disk, e) < 0 ||
-	    (!(flags & BUILD_OVERWRITE) && spare_volumes(op, &disk, e) < 0) ||
-	    format_claim(disk.spec, flags & BUILD_OVERWRITE, path, sizeof(path), &dev, e) < 0 ||
-	    disk_open_blank(d, &disk, e) < 0 || forget_all(&disk, op, e) < 0)
+	    (!overwrite && spare_volumes(op, &disk, e) < 0) || disk_claim(d, &disk, overwrite, op, e) < 0 ||
+	    disk_open_blank(d, &disk, e) < 0 || kernel_forget_all(&disk, op, e) < 0)
 		return -1;
 	disk_close(&disk); /* what follows wants it for itself */
 	return make_label(d, l, op, e) < 0
@@ -235,7 +252,8 @@ static int disk_delete(const struct pool_def *d, struct op *op, struct err *e)
 	if (disk_open(d, true, &disk, e) < 0)
 		return -1;
 	/* its own partitions go first: those of a device-mapper disk would count as its users */
-	if (forget_all(&disk, op, e) < 0 || format_claim(disk.spec, true, path, sizeof(path), &dev, e) < 0) {
+	if (kernel_forget_all(&disk, op, e) < 0 ||
+	    format_claim(disk.spec, true, path, sizeof(path), &dev, e) < 0) {
 		kernel_follow(&disk, op, NULL);
 		return -1;
 	}

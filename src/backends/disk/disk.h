@@ -67,15 +67,22 @@ struct kernel_part {
 
 /* Those of a disk, at most `max`; how many. */
 size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max);
-/* That one. False: the kernel has none of that number. */
+/* The one of that number in a list, or NULL. */
+const struct kernel_part *kernel_find(const struct kernel_part *list, size_t n, unsigned number);
+/* The same without a list. False: the kernel has none of that number. */
 bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out);
 /* Give the kernel one that it has not, be it in the table or not. */
 int kernel_add(const struct disk *disk, const struct partition *p, struct op *op, struct err *e);
 /* Take one away from the kernel; one that it has not is none. ERR_BUSY: it is in use, by whom is said. */
 int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struct err *e);
-/* Make the kernel's partitions those of the table, one by one, so that none that stays is touched. ERR_BUSY:
- * one that has to go or to move is in use. */
+/* All of them, or (ERR_BUSY) none. */
+int kernel_forget_all(const struct disk *disk, struct op *op, struct err *e);
+/* Let the kernel have the partitions of the table as they are there, one by one, so that none that stays is
+ * touched. What else it has stays, unless it is in the way of one. ERR_BUSY: one that has to go or to move is
+ * in use. */
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e);
+/* Has the kernel the partition of that number as the table has it, or neither of them one? */
+bool kernel_agrees(const struct disk *disk, unsigned number);
 
 /* ---- mapped.c: partitions of a disk that device-mapper makes ---- */
 

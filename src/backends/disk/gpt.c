@@ -4,8 +4,10 @@
  */
 #include "backends/disk/gpt.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/util.h"
 
 #define ENTRIES_MAX (512 * 1024) /* bytes; the usual number takes 16 KiB */
@@ -84,11 +86,37 @@ static bool is_whole(const struct table_image *i, uint64_t at)
 	return whole;
 }
 
+static void put_le(unsigned char *b, unsigned bytes, uint64_t v)
+{
+	for (; bytes-- > 0; v >>= 8)
+		*b++ = (unsigned char)v;
+}
+
+/* libfdisk (2.38) takes a second copy right behind the disk's end for one that is in its place. It
+ * moves one that is further off; so the copy of the header says that. */
+static bool mend_other(const struct table_image *i)
+{
+	uint64_t sectors = i->size / i->sector;
+	unsigned char b[TABLE_PAGE];
+	struct header h;
+
+	if (!header_read(i, i->sector, &h) || h.other != sectors)
+		return true;
+	if (table_image_get(i, i->sector, b, i->sector) < 0)
+		return false;
+	put_le(b + 32, 8, sectors + 1);
+	put_le(b + 16, 4, 0);
+	put_le(b + 16, 4, crc32(b, h.length));
+	return pwrite(i->copy, b, i->sector, (off_t)i->sector) == (ssize_t)i->sector;
+}
+
 int gpt_load(struct table_image *i, struct err *e)
 {
 	struct header h;
 	size_t size;
 
+	if (!mend_other(i))
+		return err_sys(e, errno, "cannot read the partition table of %s", i->name);
 	for (unsigned copy = 0; copy < 2; copy++) {
 		if (!header_read(i, copy ? i->size - i->sector : i->sector, &h) || !(size = entries_size(&h)))
 			continue;
@@ -113,4 +141,14 @@ void gpt_copies(const struct table_image *i, bool *primary_bad, bool *backup_bad
 {
 	*primary_bad = !is_whole(i, i->sector);
 	*backup_bad = !is_whole(i, i->size - i->sector);
+}
+
+uint64_t gpt_end(const struct table_image *i)
+{
+	struct header h;
+	size_t size = 0;
+
+	if (header_read(i, i->sector, &h) || header_read(i, i->size - i->sector, &h))
+		size = entries_size(&h);
+	return i->size - i->sector - (size + i->sector - 1) / i->sector * i->sector;
 }

@@ -14,5 +14,7 @@ int gpt_load(struct table_image *i, struct err *e);
 /* Which of the two copies libfdisk could not use: by magic, place and checksums. One that is not at the end
  * of the disk counts as bad. */
 void gpt_copies(const struct table_image *i, bool *primary_bad, bool *backup_bad);
+/* Where partitions end: behind that are the second copy's entries, once it is written to the disk's end. */
+uint64_t gpt_end(const struct table_image *i);
 
 #endif

@@ -62,17 +62,23 @@ size_t kernel_parts(const char *sysname, struct kernel_part *out, size_t max)
 	return n;
 }
 
+const struct kernel_part *kernel_find(const struct kernel_part *list, size_t n, unsigned number)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].number == number)
+			return &list[i];
+	return NULL;
+}
+
 bool kernel_part(const char *sysname, unsigned number, struct kernel_part *out)
 {
 	struct kernel_part list[PARTITIONS_MAX];
 	size_t n = kernel_parts(sysname, list, ARRAY_LEN(list));
+	const struct kernel_part *k = kernel_find(list, n, number);
 
-	for (size_t i = 0; i < n; i++)
-		if (list[i].number == number) {
-			*out = list[i];
-			return true;
-		}
-	return false;
+	if (k)
+		*out = *k;
+	return k != NULL;
 }
 
 /* ---- changing it ---- */
@@ -97,26 +103,21 @@ static void links_follow(const char *sysname, struct op *op)
 		device_links(sysname, op->run_dir, NULL);
 }
 
-static int is_busy(const struct disk *disk, const struct kernel_part *p, struct err *e)
+static int is_busy(const struct kernel_part *p, struct err *e)
 {
 	cleanup_buf struct buf who = BUF_INIT;
 
 	if (device_users(p->sysname, &who))
-		return err_set(e, ERR_BUSY, "%s is in use (%s): the table of %s is as it was", p->sysname,
-		               buf_str(&who), disk->spec);
+		return err_set(e, ERR_BUSY, "%s is in use (%s)", p->sysname, buf_str(&who));
 	return 0;
 }
 
 static int part_forget(const struct disk *disk, const struct kernel_part *p, struct op *op, struct err *e)
 {
-	if (is_busy(disk, p, e) < 0)
+	if (is_busy(p, e) < 0)
 		return -1;
-	if (tell(disk, BLKPG_DEL_PARTITION, p->number, 0, 0) < 0 && errno != ENXIO) {
-		if (errno == EBUSY)
-			return err_set(e, ERR_BUSY, "%s is in use: the table of %s is as it was", p->sysname,
-			               disk->spec);
+	if (tell(disk, BLKPG_DEL_PARTITION, p->number, 0, 0) < 0 && errno != ENXIO)
 		return err_sys(e, errno, "the kernel does not let go of %s", p->sysname);
-	}
 	links_follow(p->sysname, op);
 	return 0;
 }
@@ -125,7 +126,22 @@ int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struc
 {
 	struct kernel_part p;
 
-	return kernel_part(disk->sysname, number, &p) ? part_forget(disk, &p, op, e) : 0;
+	if (!kernel_part(disk->sysname, number, &p) || part_forget(disk, &p, op, e) == 0)
+		return 0;
+	return err_wrap(e, ERR_KEEP, "the table of %s is as it was", disk->spec);
+}
+
+int kernel_forget_all(const struct disk *disk, struct op *op, struct err *e)
+{
+	struct kernel_part list[PARTITIONS_MAX];
+	size_t n = kernel_parts(disk->sysname, list, ARRAY_LEN(list));
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = is_busy(&list[i], e);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = part_forget(disk, &list[i], op, e);
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "the table of %s is as it was", disk->spec) : 0;
 }
 
 /* How long the kernel makes it: of an extended partition only what a boot loader may need, so that nobody
@@ -133,16 +149,6 @@ int kernel_forget(const struct disk *disk, unsigned number, struct op *op, struc
 static uint64_t kernel_size(const struct disk *disk, const struct partition *p)
 {
 	return p->kind == PARTITION_EXTENDED ? least(p->size, larger(disk->image.sector, 1024)) : p->size;
-}
-
-static bool part_stays(const struct disk *disk, const struct kernel_part *k, bool any)
-{
-	const struct partition *p = table_find(&disk->table, k->number);
-
-	/* The kernel lists the whole disk of some labels once more; a new partition would overlap it. */
-	if (p && p->whole)
-		return !any;
-	return p && p->start == k->start;
 }
 
 int kernel_add(const struct disk *disk, const struct partition *p, struct op *op, struct err *e)
@@ -166,45 +172,74 @@ static int part_follow(const struct disk *disk, const struct partition *p, const
 	return err_sys(e, errno, "the kernel does not take the new size of %s", k->sysname);
 }
 
-static const struct kernel_part *find_number(const struct kernel_part *list, size_t n, unsigned number)
+/* Has the kernel this one as the table has it? */
+static bool kernel_has(const struct disk *disk, const struct partition *p, const struct kernel_part *list,
+                       size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (list[i].number == number)
-			return &list[i];
-	return NULL;
+	const struct kernel_part *k = kernel_find(list, n, p->number);
+
+	return k && k->start == p->start && k->size == kernel_size(disk, p);
 }
 
-/* Is there a partition of the table that the kernel has not, or elsewhere? */
-static bool lacks_any(const struct disk *disk, const struct kernel_part *list, size_t n)
+/* Is it in the way of the table's partitions? One that the table moves is, and so is one that the table does
+ * not have, or calls the whole disk, where another one comes or grows. All others stay: what is in the table
+ * is not all that a kernel may find on a disk (slices of BSD in a dos partition). */
+static bool is_in_the_way(const struct disk *disk, const struct kernel_part *list, size_t n,
+                          const struct kernel_part *k)
 {
+	const struct partition *own = table_find(&disk->table, k->number);
+
+	if (own && !own->whole)
+		return own->start != k->start;
 	for (size_t i = 0; i < disk->table.n; i++) {
 		const struct partition *p = &disk->table.list[i];
-		const struct kernel_part *k = find_number(list, n, p->number);
 
-		if (!p->hidden && (!k || k->start != p->start))
+		if (!p->hidden && !kernel_has(disk, p, list, n) &&
+		    k->start < p->start + kernel_size(disk, p) && p->start < k->start + k->size)
 			return true;
 	}
 	return false;
+}
+
+/* Those in the way go. They are chosen before any goes: each has a part in what the others are. */
+static int clear_the_way(const struct disk *disk, struct kernel_part *list, size_t n, struct op *op,
+                         struct err *e)
+{
+	bool goes[PARTITIONS_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		goes[i] = is_in_the_way(disk, list, n, &list[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (goes[i] && part_forget(disk, &list[i], op, e) < 0)
+			return -1;
+		if (goes[i])
+			list[i].number = 0;
+	}
+	return 0;
+}
+
+bool kernel_agrees(const struct disk *disk, unsigned number)
+{
+	const struct partition *p = table_find(&disk->table, number);
+	struct kernel_part k;
+	bool found = kernel_part(disk->sysname, number, &k);
+
+	return p ? found && kernel_has(disk, p, &k, 1) : !found;
 }
 
 int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
 {
 	struct kernel_part list[PARTITIONS_MAX];
 	size_t n = kernel_parts(disk->sysname, list, ARRAY_LEN(list));
-	bool lacks = lacks_any(disk, list, n);
 	int rc = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (!part_stays(disk, &list[i], lacks)) {
-			if (part_forget(disk, &list[i], op, e) < 0)
-				return -1;
-			list[i].number = 0;
-		}
+	if (clear_the_way(disk, list, n, op, e) < 0)
+		return -1;
 	/* First those that shrink: another one may grow to where they were. */
 	for (unsigned grow = 0; grow < 2; grow++)
 		for (size_t i = 0; i < disk->table.n; i++) {
 			const struct partition *p = &disk->table.list[i];
-			const struct kernel_part *k = find_number(list, n, p->number);
+			const struct kernel_part *k = kernel_find(list, n, p->number);
 
 			if (k && !p->hidden && (kernel_size(disk, p) > k->size) == (grow == 1) &&
 			    part_follow(disk, p, k, e) < 0)
@@ -213,7 +248,7 @@ int kernel_follow(const struct disk *disk, struct op *op, struct err *e)
 	for (size_t i = 0; i < disk->table.n; i++) {
 		const struct partition *p = &disk->table.list[i];
 
-		if (!p->hidden && !find_number(list, n, p->number) &&
+		if (!p->hidden && !kernel_find(list, n, p->number) &&
 		    kernel_add(disk, p, op, rc == 0 ? e : NULL) < 0)
 			rc = -1; /* one that lies beyond the disk's end; the others are there all the same */
 	}

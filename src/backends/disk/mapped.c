@@ -2,7 +2,8 @@
  *
  * Partitions of a disk that device-mapper makes (a multipath device). The kernel has none there: each is a
  * linear map on top, with the name and the uuid that kpartx(8) gives it, "part1-" before the disk's own. What
- * kpartx or multipathd has made is so found, and not made twice.
+ * kpartx or multipathd has made is so found, and not made twice: by its uuid, for its name is as who made it
+ * was told to call it ("mpatha-part1").
  *
  * Facts: kernel Documentation/admin-guide/device-mapper/linear.rst, linux/dm-ioctl.h.
  */
@@ -29,13 +30,14 @@ struct mapper_request {
 	char data[ROOM];
 };
 
-static struct mapper_request request_for(const char *name)
+/* About the map of that uuid. Who gives a name as well asks for another one. */
+static struct mapper_request request_for(const char *uuid)
 {
 	struct mapper_request r = { .io = { .version = { DM_VERSION_MAJOR, 0, 0 },
 		                            .data_size = sizeof(r),
 		                            .data_start = sizeof(r.io) } };
 
-	snprintf(r.io.name, sizeof(r.io.name), "%s", name);
+	snprintf(r.io.uuid, sizeof(r.io.uuid), "%s", uuid);
 	return r;
 }
 
@@ -54,9 +56,9 @@ bool mapped_is(const char *sysname)
 /* ---- which there are ---- */
 
 /* Where on its disk it begins. */
-static bool map_start(const char *name, uint64_t *start)
+static bool map_start(const char *uuid, uint64_t *start)
 {
-	struct mapper_request r = request_for(name);
+	struct mapper_request r = request_for(uuid);
 	const struct dm_target_spec *spec = (const void *)((const char *)&r + sizeof(r.io));
 	unsigned a, b;
 
@@ -70,13 +72,12 @@ static bool map_start(const char *name, uint64_t *start)
 
 static bool mapped_read(const char *sysname, struct kernel_part *out)
 {
-	char dir[PATH_MAX], uuid[200], name[NAME_MAX + 1], number[32], size[32];
+	char dir[PATH_MAX], uuid[DM_UUID_LEN], number[32], size[32];
 	unsigned a, b;
 
 	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", sysname) ||
 	    !sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid)) ||
-	    sscanf(uuid, "part%u-", &out->number) != 1 ||
-	    !sysfs_attribute(dir, "dm/name", name, sizeof(name)) || !map_start(name, &out->start) ||
+	    sscanf(uuid, "part%u-", &out->number) != 1 || !map_start(uuid, &out->start) ||
 	    !sysfs_attribute(dir, "dev", number, sizeof(number)) || sscanf(number, "%u:%u", &a, &b) != 2 ||
 	    !sysfs_attribute(dir, "size", size, sizeof(size)))
 		return false;
@@ -104,9 +105,18 @@ size_t mapped_parts(const char *sysname, struct kernel_part *out, size_t max)
 
 /* ---- changing them ---- */
 
-static int load_and_resume(const struct disk *disk, const char *name, uint64_t start, uint64_t size)
+static void part_uuid(const struct disk *disk, unsigned number, char uuid[DM_UUID_LEN])
 {
-	struct mapper_request load = request_for(name), resume = request_for(name);
+	char dir[PATH_MAX], own[DM_UUID_LEN - sizeof("part4294967295-")] = "";
+
+	if (sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", disk->sysname))
+		sysfs_attribute(dir, "dm/uuid", own, sizeof(own));
+	snprintf(uuid, DM_UUID_LEN, "part%u-%s", number, own);
+}
+
+static int load_and_resume(const struct disk *disk, const char *uuid, uint64_t start, uint64_t size)
+{
+	struct mapper_request load = request_for(uuid), resume = request_for(uuid);
 	struct dm_target_spec *spec = (void *)((char *)&load + sizeof(load.io));
 
 	*spec = (struct dm_target_spec){ .length = size / 512, .target_type = "linear" };
@@ -122,52 +132,51 @@ static void make_node(const char *name, dev_t dev)
 	char path[PATH_MAX], target[32];
 
 	snprintf(target, sizeof(target), "../dm-%u", minor(dev));
-	if (sysfs_path(path, sizeof(path), "/dev/mapper/%s", name) && !device_udevd_runs())
-		symlink(target, path);
+	if (device_udevd_runs() || !sysfs_path(path, sizeof(path), "/dev/mapper/%s", name))
+		return;
+	unlink(path); /* of a device that is gone: names are unique in device-mapper */
+	symlink(target, path);
 }
 
-static int mapped_add(const struct disk *disk, const char *name, unsigned number, uint64_t start,
+static int mapped_add(const struct disk *disk, unsigned number, const char *uuid, uint64_t start,
                       uint64_t size)
 {
-	struct mapper_request create = request_for(name), drop = request_for(name);
-	char dir[PATH_MAX], uuid[120] = "";
+	struct mapper_request create = request_for(uuid), drop = request_for(uuid);
 
-	if (sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", disk->sysname))
-		sysfs_attribute(dir, "dm/uuid", uuid, sizeof(uuid));
-	snprintf(create.io.uuid, sizeof(create.io.uuid), "part%u-%s", number, uuid);
+	disk_volume_name(disk, number, create.io.name, sizeof(create.io.name));
 	if (mapper_ask(&create, DM_DEV_CREATE) < 0)
 		return -1;
-	if (load_and_resume(disk, name, start, size) < 0) {
+	if (load_and_resume(disk, uuid, start, size) < 0) {
 		int saved = errno;
 
 		mapper_ask(&drop, DM_DEV_REMOVE);
 		errno = saved;
 		return -1;
 	}
-	make_node(name, (dev_t)create.io.dev);
+	make_node(create.io.name, (dev_t)create.io.dev);
 	return 0;
 }
 
-static int map_remove(const char *name)
+static int map_remove(const char *uuid)
 {
-	struct mapper_request r = request_for(name);
+	struct mapper_request look = request_for(uuid), drop = request_for(uuid);
 	char path[PATH_MAX];
 
-	if (mapper_ask(&r, DM_DEV_REMOVE) < 0)
+	if (mapper_ask(&look, DM_DEV_STATUS) < 0 || mapper_ask(&drop, DM_DEV_REMOVE) < 0)
 		return -1;
-	if (sysfs_path(path, sizeof(path), "/dev/mapper/%s", name) && !device_udevd_runs())
+	if (sysfs_path(path, sizeof(path), "/dev/mapper/%s", look.io.name) && !device_udevd_runs())
 		unlink(path);
 	return 0;
 }
 
 int mapped_tell(const struct disk *disk, int what, unsigned number, uint64_t start, uint64_t size)
 {
-	char name[NAME_MAX + 1];
+	char uuid[DM_UUID_LEN];
 
-	disk_volume_name(disk, number, name, sizeof(name));
+	part_uuid(disk, number, uuid);
 	if (what == BLKPG_ADD_PARTITION)
-		return mapped_add(disk, name, number, start, size);
+		return mapped_add(disk, number, uuid, start, size);
 	if (what == BLKPG_DEL_PARTITION)
-		return map_remove(name);
-	return load_and_resume(disk, name, start, size);
+		return map_remove(uuid);
+	return load_and_resume(disk, uuid, start, size);
 }

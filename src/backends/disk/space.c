@@ -19,8 +19,10 @@ static uint64_t align_up(uint64_t at, uint64_t grain)
 	return (at + grain - 1) / grain * grain;
 }
 
-/* What is taken, of the disk or of the extended partition. The sector that describes a logical partition is
- * taken, too; libfdisk keeps a whole grain before one free for it, wherever it is. */
+/* What is taken, of the disk or of the extended partition. A sector that describes a logical partition is
+ * taken, too; libfdisk keeps a whole grain before one free for it, wherever it is. The first of them, where
+ * the extended partition begins, is in nobody's way: no partition begins within a grain of it, and libfdisk
+ * puts another such sector beside it. */
 static size_t space_taken(const struct partition_table *t, bool logical, struct free_span *out)
 {
 	size_t n = 0;
@@ -32,9 +34,9 @@ static size_t space_taken(const struct partition_table *t, bool logical, struct 
 			continue;
 		out[n++] = (struct free_span){ p->start - (logical ? least(p->start, t->grain) : 0),
 			                       p->start + p->size };
-		if (logical && p->link)
-			out[n++] = (struct free_span){ p->link, p->link + t->sector };
 	}
+	for (size_t i = 1; logical && i < t->nlinks; i++)
+		out[n++] = (struct free_span){ t->links[i], t->links[i] + t->sector };
 	qsort(out, n, sizeof(*out), extent_compare);
 	return n;
 }
@@ -100,4 +102,12 @@ uint64_t space_room(const struct partition_table *t, const struct partition *p)
 		if (list[i].start == p->start + p->size)
 			return list[i].end - p->start;
 	return p->size;
+}
+
+/* pc98 counts cylinders. */
+uint64_t space_round_up(const struct partition_table *t, uint64_t size)
+{
+	uint64_t unit = t->label == LABEL_PC98 ? t->grain : t->sector;
+
+	return size > UINT64_MAX - unit ? UINT64_MAX / unit * unit : align_up(size, unit);
 }

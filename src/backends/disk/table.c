@@ -16,6 +16,9 @@
 
 #define HEAD_BYTES (64 * 1024) /* at each end of a disk: larger than any table but a gpt of many entries */
 
+/* in the first sector of a dos label, and in each that describes a logical partition */
+enum { MBR_ENTRIES = 446, MBR_MAGIC = 510 };
+
 /* clang-format off */
 static const struct label_info labels[] = {
 	[LABEL_NONE] = { .word = "unknown" },
@@ -211,58 +214,63 @@ static uint64_t get_le32(const unsigned char *b)
 	return (uint64_t)b[0] | (uint64_t)b[1] << 8 | (uint64_t)b[2] << 16 | (uint64_t)b[3] << 24;
 }
 
+static bool has_magic(const unsigned char *b)
+{
+	return b[MBR_MAGIC] == 0x55 && b[MBR_MAGIC + 1] == 0xaa;
+}
+
 static bool is_extended(unsigned char type)
 {
 	return type == 0x05 || type == 0x0f || type == 0x85;
 }
 
-/* Follow the chain of sectors that describe logical partitions, so that they are in the copy. The `n`
- * places are written to `links`. */
-static int load_chain(struct table_image *i, uint64_t extended, uint64_t *links, size_t max, size_t *n,
-                      struct err *e)
+/* Of the four entries of a sector: where its partition begins, and the next sector of the chain, in bytes
+ * from where each is counted; 0: it has none. */
+static void read_link(const unsigned char *b, unsigned sector, uint64_t *partition, uint64_t *next)
 {
-	uint64_t at = extended;
+	*partition = *next = 0;
+	for (const unsigned char *p = b + MBR_ENTRIES; p < b + MBR_MAGIC; p += 16) {
+		uint64_t *which = is_extended(p[4]) ? next : partition;
 
-	for (*n = 0; *n < max; ++*n) {
-		unsigned char b[512];
-		uint64_t next = 0;
-
-		if (at >= i->size || table_image_load(i, at, i->sector, e) < 0 ||
-		    table_image_get(i, at, b, sizeof(b)) < 0)
-			return at >= i->size ? 0 : -1;
-		links[*n] = at;
-		for (unsigned char *p = b + 446; p < b + 510; p += 16)
-			if (is_extended(p[4]) && get_le32(p + 12) && !next)
-				next = extended + get_le32(p + 8) * i->sector;
-		if (b[510] != 0x55 || b[511] != 0xaa || next <= extended)
-			return 0;
-		at = next;
+		if (p[4] && get_le32(p + 12) && !*which)
+			*which = get_le32(p + 8) * sector;
 	}
-	return 0;
 }
 
-static int load_dos(struct table_image *i, uint64_t *links, size_t max, size_t *n, struct err *e)
+/* Follow the chain of sectors that describe logical partitions, so that they are in the copy. Returns how
+ * many partitions they describe, or -1. */
+static int load_chain(struct table_image *i, uint64_t extended, struct partition_table *t, struct err *e)
+{
+	uint64_t at = extended, partition, next;
+	int n = 0;
+
+	while (t->nlinks < ARRAY_LEN(t->links) && at < i->size) {
+		unsigned char b[512];
+
+		if (table_image_load(i, at, i->sector, e) < 0)
+			return -1;
+		if (table_image_get(i, at, b, sizeof(b)) < 0 || !has_magic(b))
+			break;
+		t->links[t->nlinks++] = at;
+		read_link(b, i->sector, &partition, &next);
+		n += partition != 0;
+		if (!next)
+			break;
+		at = extended + next;
+	}
+	return n;
+}
+
+/* How many logical partitions there are, or -1. */
+static int load_dos(struct table_image *i, struct partition_table *t, struct err *e)
 {
 	unsigned char b[512];
+	uint64_t partition, extended;
 
-	*n = 0;
-	if (table_image_get(i, 0, b, sizeof(b)) < 0 || b[510] != 0x55 || b[511] != 0xaa)
+	if (table_image_get(i, 0, b, sizeof(b)) < 0 || !has_magic(b))
 		return 0;
-	for (unsigned char *p = b + 446; p < b + 510; p += 16)
-		if (is_extended(p[4]) && get_le32(p + 12))
-			return load_chain(i, get_le32(p + 8) * i->sector, links, max, n, e);
-	return 0;
-}
-
-/* A logical partition is described by the last such sector before it. */
-static uint64_t chain_link(const uint64_t *links, size_t n, uint64_t start)
-{
-	uint64_t found = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (links[i] < start && links[i] > found)
-			found = links[i];
-	return found;
+	read_link(b, i->sector, &partition, &extended);
+	return extended ? load_chain(i, extended, t, e) : 0;
 }
 
 /* What a label has beside partitions. bsd's third is the whole disk, by custom; dvh keeps programs in the
@@ -338,13 +346,21 @@ static int take_partitions(struct fdisk_context *c, struct partition_table *t, c
 	return 0;
 }
 
+/* libfdisk reads sixty partitions of a dos label, and would cut the others off when it writes. */
+static void mark_cut(struct partition_table *t, int described)
+{
+	int listed = 0;
+
+	for (size_t k = 0; k < t->n; k++)
+		listed += t->list[k].kind == PARTITION_LOGICAL;
+	t->cut |= t->label == LABEL_DOS && listed < described;
+}
+
 int table_read(struct table_image *i, enum label found, struct partition_table *t, struct err *e)
 {
-	uint64_t links[PARTITIONS_MAX];
 	struct fdisk_context *c;
 	struct voice v;
-	size_t n = 0;
-	int rc;
+	int rc, logical;
 
 	*t = (struct partition_table){
 		.sector = i->sector, .size = i->size, .end = i->size, .grain = MIB, .first = MIB
@@ -355,18 +371,18 @@ int table_read(struct table_image *i, enum label found, struct partition_table *
 	t->foreign = foreign_read(i, found, t);
 	if (t->foreign)
 		return 0;
-	if (gpt_load(i, e) < 0 || load_dos(i, links, ARRAY_LEN(links), &n, e) < 0)
+	if (gpt_load(i, e) < 0 || (logical = load_dos(i, t, e)) < 0)
 		return -1;
 	c = fdisk_begin(i, LABEL_NONE, &v, e);
 	if (!c)
 		return -1;
 	rc = take_partitions(c, t, i, e);
 	fdisk_unref_context(c);
-	for (size_t k = 0; k < t->n; k++)
-		if (t->list[k].kind == PARTITION_LOGICAL)
-			t->list[k].link = chain_link(links, n, t->list[k].start);
-	if (t->label == LABEL_GPT)
+	mark_cut(t, logical);
+	if (t->label == LABEL_GPT) {
 		gpt_copies(i, &t->primary_bad, &t->backup_bad);
+		t->end = least(t->end, gpt_end(i));
+	}
 	return rc;
 }
 
@@ -462,6 +478,39 @@ static int write_and_end(struct fdisk_context *c, const struct table_image *i, c
 	return rc ? -1 : 0;
 }
 
+/* The second copy of a gpt goes to the end of the disk, which may have become smaller since a partition was
+ * put there. */
+int table_may_change(const struct table_image *i, const struct partition_table *t,
+                     const struct partition *changed, uint64_t size, struct err *e)
+{
+	if (t->cut)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "the table of %s has more partitions than the %zu that are listed, and those "
+		               "would be lost: nothing was written (parted can change it)",
+		               i->name, t->n);
+	for (size_t k = 0; t->label == LABEL_GPT && k < t->n; k++) {
+		const struct partition *p = &t->list[k];
+		uint64_t then = changed && p->number == changed->number ? size : p->size;
+
+		if (then && p->start + then > t->end)
+			return err_set(
+				e, ERR_NO_SPACE,
+				"%s has become smaller: partition %u reaches to where the second copy of its "
+				"gpt has to be, so nothing was written (make that partition smaller, or "
+				"the disk larger)",
+				i->name, p->number);
+	}
+	return 0;
+}
+
+/* Begin a change, where there may be one. */
+static struct fdisk_context *change_begin(const struct table_image *i, const struct partition_table *t,
+                                          const struct partition *changed, uint64_t size, struct voice *v,
+                                          struct err *e)
+{
+	return table_may_change(i, t, changed, size, e) < 0 ? NULL : fdisk_begin(i, LABEL_NONE, v, e);
+}
+
 int table_add(struct table_image *i, const struct partition_table *t, const struct partition *p,
               const char *format, const char *name, struct err *e)
 {
@@ -474,7 +523,7 @@ int table_add(struct table_image *i, const struct partition_table *t, const stru
 	/* where libfdisk puts the sector that describes a logical partition, or begins a chain of them */
 	if (p->kind != PARTITION_PRIMARY && table_image_load(i, link, 2 * TABLE_PAGE, e) < 0)
 		return -1;
-	c = fdisk_begin(i, LABEL_NONE, &v, e);
+	c = change_begin(i, t, NULL, 0, &v, e);
 	if (!c)
 		return -1;
 	pa = template_of(c, t, p, format);
@@ -491,9 +540,8 @@ int table_delete(struct table_image *i, const struct partition_table *t, const s
                  struct err *e)
 {
 	struct voice v;
-	struct fdisk_context *c = fdisk_begin(i, LABEL_NONE, &v, e);
+	struct fdisk_context *c = change_begin(i, t, p, 0, &v, e);
 
-	(void)t;
 	if (!c)
 		return -1;
 	return write_and_end(c, i, &v, fdisk_delete_partition(c, p->number - 1),
@@ -533,7 +581,7 @@ int table_resize(struct table_image *i, const struct partition_table *t, const s
                  uint64_t size, struct err *e)
 {
 	struct voice v;
-	struct fdisk_context *c = fdisk_begin(i, LABEL_NONE, &v, e);
+	struct fdisk_context *c = change_begin(i, t, p, size, &v, e);
 	struct partition now = *p;
 	bool in_place = t->label == LABEL_DOS || t->label == LABEL_GPT;
 
@@ -547,9 +595,8 @@ int table_resize(struct table_image *i, const struct partition_table *t, const s
 int table_mend(struct table_image *i, const struct partition_table *t, struct err *e)
 {
 	struct voice v;
-	struct fdisk_context *c = fdisk_begin(i, LABEL_NONE, &v, e);
+	struct fdisk_context *c = change_begin(i, t, NULL, 0, &v, e);
 
-	(void)t;
 	return c ? write_and_end(c, i, &v, 0, "mend the partition table", e) : -1;
 }
 
@@ -571,8 +618,8 @@ unsigned table_rank(uint64_t at, const void *arg)
 	}
 	if (t->label != LABEL_DOS)
 		return at == (t->label == LABEL_BSD ? t->sector : 0);
-	for (size_t i = 0; i < t->n; i++)
-		if (t->list[i].kind == PARTITION_LOGICAL && t->list[i].link == at)
+	for (size_t i = 0; i < t->nlinks; i++)
+		if (t->links[i] == at)
 			return 1;
 	return at == 0 ? 2 : 0;
 }

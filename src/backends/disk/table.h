@@ -51,7 +51,6 @@ struct partition {
 	 */
 	bool hidden, whole;
 	uint64_t start, size;
-	uint64_t link;      /* of a logical one: where the sector that describes it is */
 	const char *format; /* a volume format's word: "linux", "none"; static */
 };
 
@@ -63,7 +62,9 @@ struct partition_table {
 	uint64_t grain;                        /* they begin at a multiple of it */
 	struct partition list[PARTITIONS_MAX]; /* by number */
 	size_t n;
-	bool cut;     /* there are more than that */
+	uint64_t links[PARTITIONS_MAX]; /* dos: where the sectors are that describe logical partitions */
+	size_t nlinks;
+	bool cut;     /* there are more than are listed: it is not changed, or the others would be lost */
 	bool foreign; /* libfdisk does not know it: it is only read */
 	/* gpt: which of its two copies are bad */
 	bool primary_bad, backup_bad;
@@ -76,9 +77,14 @@ const struct partition *table_find(const struct partition_table *t, unsigned num
 /* The extended partition, or NULL. */
 const struct partition *table_extended(const struct partition_table *t);
 
+/* May the table be written? `changed` is the partition that becomes `size` (0: it is deleted), or NULL.
+ * ERR_UNSUPPORTED: not all of its partitions are listed, and the others would be lost; ERR_NO_SPACE: the
+ * second copy of the gpt would lie over a partition. All changes of the copy look at that themselves. */
+int table_may_change(const struct table_image *i, const struct partition_table *t,
+                     const struct partition *changed, uint64_t size, struct err *e);
 /* Changes of the copy; table_image_commit() with table_rank() makes them real. What cannot be is ERR_INVALID
- * or ERR_UNSUPPORTED, what libfdisk refuses is ERR_STORAGE with its own words; the copy is not to be used
- * after that. */
+ * or as above, what libfdisk refuses is ERR_STORAGE with its own words; the copy is not to be used after
+ * that. */
 int table_create(struct table_image *i, enum label l, struct err *e);
 /* `format` is a volume format's word. name: a gpt partition's, or NULL. */
 int table_add(struct table_image *i, const struct partition_table *t, const struct partition *p,
@@ -89,7 +95,7 @@ int table_resize(struct table_image *i, const struct partition_table *t, const s
                  uint64_t size, struct err *e);
 /* Nothing but what is bad of a gpt's copies. */
 int table_mend(struct table_image *i, const struct partition_table *t, struct err *e);
-/* An table_image_rank_fn; arg is the table as it was read, or NULL for one that was made anew. */
+/* A table_image_rank_fn; arg is the table as it was read, or NULL for one that was made anew. */
 unsigned table_rank(uint64_t at, const void *arg);
 
 /* Can a partition of that format be said in that label? */
@@ -110,6 +116,8 @@ bool space_place(const struct partition_table *t, bool logical, uint64_t size, s
                  uint64_t *largest);
 /* How large this partition may become where it is. */
 uint64_t space_room(const struct partition_table *t, const struct partition *p);
+/* The least size that the label can say which is not smaller; one that no disk has stays larger than all. */
+uint64_t space_round_up(const struct partition_table *t, uint64_t size);
 
 /* ---- foreign.c ---- */
 

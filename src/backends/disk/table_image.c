@@ -183,14 +183,23 @@ static int changes_find(const struct table_image *i, const struct table_image_co
 	return 0;
 }
 
+/* Is there a byte other than zero in what was written to this page of the copy? */
+static bool is_written(const struct table_image *i, uint64_t at)
+{
+	unsigned char b[TABLE_PAGE] = { 0 };
+
+	file_pread(i->copy, b, sizeof(b), at);
+	return b[0] || memcmp(b, b + 1, sizeof(b) - 1) != 0;
+}
+
 /* The copy has bytes only where pages were read, or libfdisk has written. What is beside the first cannot be
- * undone. */
+ * undone. The kernel's pages may be larger than ours, and have zeros around what was read. */
 static int all_was_read(const struct table_image *i, struct err *e)
 {
 	for (off_t at = 0, end; (at = lseek(i->copy, at, SEEK_DATA)) >= 0; at = end) {
 		end = lseek(i->copy, at, SEEK_HOLE);
 		for (off_t p = at & ~(off_t)(TABLE_PAGE - 1); p < end; p += TABLE_PAGE)
-			if (!page_find(i, (uint64_t)p))
+			if (!page_find(i, (uint64_t)p) && is_written(i, (uint64_t)p))
 				return err_set(e, ERR_INTERNAL,
 				               "libfdisk would write to %s at byte %" PRId64
 				               ", where no table was: nothing was written",

@@ -4,7 +4,7 @@
  *
  * A change is worked out on a copy of the table first. What has to go from the kernel goes before the table
  * is written, because the kernel alone knows for sure whether it is in use; what comes or grows follows
- * after. A failure at any of these puts back what was there.
+ * after. Where the kernel then refuses what is new, the table is put back.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -52,8 +52,9 @@ static uint64_t logical_bytes(const struct partition_table *t)
 	return sum;
 }
 
+/* k: as the kernel has it, or NULL. */
 static void partition_report(const struct pool_def *d, const struct disk *disk, const struct partition *p,
-                             struct op *op)
+                             const struct kernel_part *k, struct op *op)
 {
 	char name[NAME_MAX + 1], path[PATH_MAX] = "";
 	struct volume v = { .name = name,
@@ -67,12 +68,11 @@ static void partition_report(const struct pool_def *d, const struct disk *disk, 
 		            .devices = disk->spec,
 		            .extent_start = p->start,
 		            .extent_end = p->start + p->size };
-	struct kernel_part k;
 	struct stat st;
 
 	disk_volume_name(disk, p->number, name, sizeof(name));
-	if (kernel_part(disk->sysname, p->number, &k)) {
-		stable_path(d, &k, path, sizeof(path));
+	if (k) {
+		stable_path(d, k, path, sizeof(path));
 	} else {
 		sysfs_path(path, sizeof(path), "/dev/%s%u", disk->name, p->number);
 		v.problem = "the kernel has no such partition";
@@ -104,7 +104,9 @@ static void report_free(const struct disk *disk, struct op *op, struct pool_size
 
 int disk_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
+	struct kernel_part list[PARTITIONS_MAX];
 	cleanup_disk struct disk disk;
+	size_t n;
 
 	if (disk_open(d, false, &disk, e) < 0)
 		return -1;
@@ -113,12 +115,13 @@ int disk_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *siz
 		sizes->allocation = disk.table.size;
 		return 0;
 	}
+	n = kernel_parts(disk.sysname, list, ARRAY_LEN(list));
 	for (size_t i = 0; i < disk.table.n; i++) {
 		const struct partition *p = &disk.table.list[i];
 
 		if (p->hidden)
 			continue;
-		partition_report(d, &disk, p, op);
+		partition_report(d, &disk, p, kernel_find(list, n, p->number), op);
 		if (p->kind != PARTITION_EXTENDED)
 			sizes->allocation += p->size;
 	}
@@ -163,23 +166,26 @@ static int undo_change(const struct pool_def *d, struct disk *disk, struct op *o
 	return -1;
 }
 
-/* What a size is rounded up to. pc98 counts cylinders. */
-static uint64_t round_up(const struct partition_table *t, uint64_t size)
-{
-	uint64_t unit = t->label == LABEL_PC98 ? t->grain : t->sector;
-
-	return (size + unit - 1) / unit * unit;
-}
-
-/* The changed copy to the disk, where parted has not written there itself, and then to the kernel. */
+/* The changed copy to the disk, where parted has not written there itself, and then to the kernel. What that
+ * says of other partitions than the changed one (one lies behind the disk's end) is no failure. */
 static int carry_out(const struct pool_def *d, struct disk *disk, const struct partition_table *old,
-                     struct op *op, struct err *e)
+                     unsigned number, struct op *op, struct err *e)
 {
+	struct err why = { 0 };
+
 	if (!old->foreign && disk_commit(disk, old, op, e) < 0)
 		return undo_change(d, disk, op);
 	if (disk_reread(d, disk, e) < 0)
 		return -1;
-	return kernel_follow(disk, op, e);
+	if (kernel_follow(disk, op, &why) == 0)
+		return 0;
+	if (kernel_agrees(disk, number)) {
+		op_note(op, "the kernel does not have all partitions of %s: %s", disk->spec, why.message);
+		return 0;
+	}
+	if (e)
+		*e = why;
+	return err_wrap(e, ERR_KEEP, "the kernel does not take what has changed on %s", disk->spec);
 }
 
 /* ---- create ---- */
@@ -254,7 +260,27 @@ static const char *label_wanted(const struct volume_def *v, const struct partiti
 	return t->label == LABEL_GPT && v->path && starts_with(v->path, dir) ? v->path + strlen(dir) : NULL;
 }
 
-static int check_wish(const struct disk *disk, const struct volume_def *v, uint64_t capacity, struct err *e)
+/* A gpt has room for 36 units of UTF-16, and libfdisk cuts the rest off. */
+static int check_label(const char *name, struct err *e)
+{
+	enum { UNITS = 36 };
+	size_t n = 0;
+
+	for (const char *c = name; *c; c++) {
+		n += ((unsigned char)*c & 0xc0) != 0x80;
+		n += (unsigned char)*c >= 0xf0; /* two of them */
+	}
+	if (n == 0 || n > UNITS || strchr(name, '/'))
+		return err_set(
+			e, ERR_INVALID,
+			"a gpt partition cannot be called \"%.120s\": its name has 1 to %d characters, "
+			"and no '/'",
+			name, UNITS);
+	return 0;
+}
+
+static int check_wish(const struct disk *disk, const struct volume_def *v, const struct vol_input *from,
+                      uint64_t capacity, struct err *e)
 {
 	const char *format = v->format ? v->format : "none";
 
@@ -263,9 +289,13 @@ static int check_wish(const struct disk *disk, const struct volume_def *v, uint6
 	if (!format_is_known(disk->table.label, format))
 		return err_set(e, ERR_UNSUPPORTED, "a %s label has no partitions of format %s",
 		               label_info(disk->table.label)->word, format);
+	if (from && streq(format, "extended"))
+		return err_set(e, ERR_UNSUPPORTED,
+		               "an extended partition holds others, and no bytes of its own: nothing can be "
+		               "copied into it");
 	if (capacity == 0)
 		return err_set(e, ERR_INVALID, "a partition of 0 bytes cannot be made");
-	return 0;
+	return label_wanted(v, &disk->table) ? check_label(label_wanted(v, &disk->table), e) : 0;
 }
 
 /* The number decides about the name, as it does for the kernel. */
@@ -294,16 +324,23 @@ static int add(struct disk *disk, const struct partition_table *old, const struc
 	return table_add(&disk->image, old, p, format, label_wanted(v, old), e);
 }
 
-/* It is in the table, but the kernel has not taken it, or parted has made another one than it was told. */
-static int take_back(const struct pool_def *d, struct disk *disk, const struct partition *p, struct op *op)
+/* It is in the table as `now`, but the kernel has not taken it: make it `size` again, 0: not there. */
+static int take_back(const struct pool_def *d, struct disk *disk, const struct partition *now, uint64_t size,
+                     struct op *op)
 {
-	const struct partition *made = table_find(&disk->table, p->number);
+	const struct partition *p = table_find(&disk->table, now->number);
 	struct err why = { 0 };
+	int rc = 0;
 
-	if (made && made->start == p->start && disk->table.foreign)
-		parted_delete(disk, made, op, &why);
-	else if (made && made->start == p->start && table_delete(&disk->image, &disk->table, made, &why) == 0)
-		disk_commit(disk, &disk->table, op, &why);
+	if (!p || p->start != now->start)
+		return undo_change(d, disk, op);
+	if (disk->table.foreign)
+		rc = size ? parted_resize(disk, p, size, op, &why) : parted_delete(disk, p, op, &why);
+	else if ((rc = size ? table_resize(&disk->image, &disk->table, p, size, &why)
+	                    : table_delete(&disk->image, &disk->table, p, &why)) == 0)
+		rc = disk_commit(disk, &disk->table, op, &why);
+	if (rc < 0)
+		op_note(op, "the table of %s cannot be put back: %s", disk->spec, why.message);
 	return undo_change(d, disk, op);
 }
 
@@ -313,16 +350,18 @@ static int fill(const struct pool_def *d, const struct disk *disk, const struct 
                 const struct volume_def *v, const struct vol_input *from, struct op *op, struct err *e)
 {
 	struct kernel_part made;
-	char node[sizeof("/dev/") + NAME_MAX];
+	char node[PATH_MAX];
 	struct err why = { 0 };
+	int rc = -1;
 
-	if (kernel_add(disk, p, op, e) < 0)
+	/* The worker of a copy before this one may have been killed. */
+	if (kernel_forget(disk, p->number, op, e) < 0 || kernel_add(disk, p, op, e) < 0)
 		return -1;
-	if (!kernel_part(disk->sysname, p->number, &made))
-		return err_set(e, ERR_STORAGE, "the kernel has lost the new partition %u of %s", p->number,
-		               disk->spec);
-	snprintf(node, sizeof(node), "/dev/%s", made.sysname);
-	int rc = block_vol_fill(node, d, v, from, op, e);
+	if (kernel_part(disk->sysname, p->number, &made) && device_node(made.dev, node, sizeof(node)) == 0)
+		rc = block_vol_fill(node, d, v, from, op, e);
+	else
+		err_set(e, ERR_STORAGE, "the kernel has lost the new partition %u of %s", p->number,
+		        disk->spec);
 	if (kernel_forget(disk, p->number, op, &why) < 0 && rc == 0) {
 		if (e)
 			*e = why;
@@ -340,8 +379,9 @@ int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume
 	struct partition p;
 
 	(void)flags;
-	if (open_to_change(d, &disk, e) < 0 || check_wish(&disk, v, capacity, e) < 0 ||
-	    choose_place(&disk, format, round_up(&disk.table, capacity), &p, e) < 0 ||
+	if (open_to_change(d, &disk, e) < 0 || table_may_change(&disk.image, &disk.table, NULL, 0, e) < 0 ||
+	    check_wish(&disk, v, from, capacity, e) < 0 ||
+	    choose_place(&disk, format, space_round_up(&disk.table, capacity), &p, e) < 0 ||
 	    check_name(&disk, &p, v, e) < 0 || (from && fill(d, &disk, &p, v, from, op, e) < 0))
 		return -1;
 
@@ -349,7 +389,7 @@ int disk_vol_create(const struct pool_def *d, struct op *op, const struct volume
 
 	if (add(&disk, &old, &p, v, op, e) < 0)
 		return -1;
-	return carry_out(d, &disk, &old, op, e) == 0 ? 0 : take_back(d, &disk, &p, op);
+	return carry_out(d, &disk, &old, p.number, op, e) == 0 ? 0 : take_back(d, &disk, &p, 0, op);
 }
 
 /* ---- delete ---- */
@@ -373,7 +413,8 @@ int disk_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	cleanup_disk struct disk disk;
 	const struct partition *p;
 
-	if (open_to_change(d, &disk, e) < 0 || !(p = find_partition(&disk, v->name, e)))
+	if (open_to_change(d, &disk, e) < 0 || !(p = find_partition(&disk, v->name, e)) ||
+	    table_may_change(&disk.image, &disk.table, p, 0, e) < 0)
 		return -1;
 	if (p->kind == PARTITION_EXTENDED && logical_bytes(&disk.table))
 		return err_set(e, ERR_BUSY, "%s holds logical partitions: delete them first", v->name);
@@ -385,7 +426,7 @@ int disk_vol_delete(const struct pool_def *d, struct op *op, const struct volume
 	    (old.foreign ? parted_delete(&disk, &gone, op, e) : table_delete(&disk.image, &old, &gone, e)) <
 	            0)
 		return undo_change(d, &disk, op);
-	return carry_out(d, &disk, &old, op, e);
+	return carry_out(d, &disk, &old, gone.number, op, e);
 }
 
 /* ---- resize ---- */
@@ -414,6 +455,8 @@ static int check_size(const struct disk *disk, const struct partition *p, const 
 		               " bytes: with the free space behind it it has room for "
 		               "%" PRIu64,
 		               name, size, room);
+	if (size == 0)
+		return err_set(e, ERR_INVALID, "%s cannot have 0 bytes (vol-delete takes it away)", name);
 	if (size >= p->size)
 		return 0;
 	if (!(flags & VOL_SHRINK))
@@ -442,7 +485,7 @@ int disk_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 
 	if (open_to_change(d, &disk, e) < 0 || !(p = find_partition(&disk, v->name, e)))
 		return -1;
-	size = round_up(&disk.table, capacity);
+	size = space_round_up(&disk.table, capacity);
 	if (check_size(&disk, p, v->name, size, flags, e) < 0 || size == p->size)
 		return size == p->size ? 0 : -1;
 
@@ -452,7 +495,8 @@ int disk_vol_resize(const struct pool_def *d, struct op *op, const struct volume
 	if ((old.foreign ? parted_resize(&disk, &was, size, op, e)
 	                 : table_resize(&disk.image, &old, &was, size, e)) < 0)
 		return -1;
-	return carry_out(d, &disk, &old, op, e);
+	return carry_out(d, &disk, &old, was.number, op, e) == 0 ? 0
+	                                                         : take_back(d, &disk, &was, was.size, op);
 }
 
 /* ---- bytes ---- */

@@ -33,8 +33,9 @@
 
 /* for the look whether a portal can be reached: half of it for one that is silent */
 #define LOOK_WITHIN SECONDS(6)
-#define LOGIN_WITHIN                                                                                         \
-	SECONDS(15) /* each portal: one that takes connections and says nothing keeps no other waiting */
+/* each of several portals: one that takes connections and says nothing keeps no other waiting */
+#define LOGIN_WITHIN  SECONDS(15)
+#define REFUSED       "login"     /* what op->avoid says when a portal has refused us */
 #define LOGOUT_WITHIN SECONDS(10) /* for the kernel to take a session away after the target has agreed */
 
 /* ---- the portals, as the definition has them ---- */
@@ -308,27 +309,50 @@ static int portal_start(const struct pool_def *d, size_t which, struct op *op, s
 	return 0;
 }
 
-/* Each portal in turn. One that does is enough; of the others the log tells. A password that one of them
- * refuses is not tried at the next: that locks accounts. */
-static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
+/* When the time of a portal is over, so that each of those behind it has a share of what is left. */
+static uint64_t portal_deadline(const struct pool_def *d, size_t which, uint64_t deadline)
+{
+	uint64_t now = clock_ms(), left = deadline > now ? deadline - now : 0;
+
+	return d->source.nhosts == 1 ? deadline
+	                             : now + least(LOGIN_WITHIN, left / (d->source.nhosts - which));
+}
+
+/* One of several portals. Who we are it may refuse: that is noted, as one try more may lock an account. */
+static int portal_try(const struct pool_def *d, size_t which, struct op *op, struct err *e)
 {
 	uint64_t deadline = op->deadline;
+
+	op->deadline = portal_deadline(d, which, deadline);
+	int rc = portal_start(d, which, op, e);
+	op->deadline = deadline;
+	if (rc < 0 && err_is(e, ERR_AUTH))
+		snprintf(op->avoid, sizeof(op->avoid), REFUSED);
+	return rc;
+}
+
+/* Each portal in turn. One that does is enough; of the others the log tells. Who is refused by one, or has no
+ * password, asks no other, and nothing else that is wrong has it tried again. */
+static int iscsi_start(const struct pool_def *d, struct op *op, struct err *e)
+{
 	struct err all = { 0 };
+	bool refused = false;
 	size_t up = 0;
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
-	for (size_t i = 0; i < d->source.nhosts && !err_is(&all, ERR_AUTH) && !err_is(&all, ERR_NO_SECRET);
-	     i++) {
+	op->avoid[0] = '\0';
+	for (size_t i = 0; i < d->source.nhosts && !refused; i++) {
 		struct err one = { 0 };
 
-		if (d->source.nhosts > 1)
-			op->deadline = least(deadline, clock_ms() + LOGIN_WITHIN);
-		if (portal_start(d, i, op, &one) == 0)
+		if (portal_try(d, i, op, &one) == 0) {
 			up++;
-		else
-			net_also(&all, &one);
-		op->deadline = deadline;
+			continue;
+		}
+		net_also(&all, &one);
+		refused = err_is(&one, ERR_AUTH) || err_is(&one, ERR_NO_SECRET);
+		if (refused)
+			all.class = one.class;
 	}
 	if (up && all.class != ERR_NONE)
 		op_note(op, "%zu of %zu portals will do: %s", up, d->source.nhosts, all.message);
@@ -361,24 +385,13 @@ static int refresh_later(const struct iscsi_portal *p, const struct iscsi_sessio
 	return err_set(e, ERR_STORAGE, "%s", text);
 }
 
-/* One clause for the pool: the first LUN that is not well, and how many there are. */
-static void say_of_luns(const struct iscsi_portal *p, const struct luns_health *h, struct op *op)
-{
-	char others[48] = "";
-
-	if (h->sick > 1)
-		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", h->sick, h->n);
-	if (h->sick)
-		snprintf(op->why, sizeof(op->why), "%s of %.80s at %.40s: %.140s%s", h->first, p->iqn,
-		         p->text, h->why, others);
-}
-
 /* Ask for LUNs, wait for their disks, and report each. A session that is not logged in is not asked: that
  * would block. */
 static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	struct luns_health health;
 	struct paths w;
+	char name[128];
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
@@ -400,21 +413,23 @@ static int iscsi_refresh(const struct pool_def *d, struct op *op, struct pool_si
 		return -1;
 	if ((health.sick || !asked) && portal_session(&p, &s) && !s.logged_in) /* it broke meanwhile */
 		return refresh_later(&p, &s, e);
-	if (!asked && !health.sick)
-		snprintf(op->why, sizeof(op->why),
-		         "%.120s at %.80s does not answer the question for its LUNs", p.iqn, p.text);
-	say_of_luns(&p, &health, op);
+	snprintf(name, sizeof(name), "%.80s at %.40s", p.iqn, p.text);
+	if (!asked)
+		snprintf(op->why, sizeof(op->why), "%s does not answer the question for its LUNs", name);
+	luns_trouble(&health, name, op->why, sizeof(op->why));
 	return 0;
 }
 
 /* A session is iscsid's to repair; what the kernel has set offline is ours to try again, and so is one of
- * several portals that was not there. */
+ * several portals that was not there. Once a portal has refused us, only who asks for it has us try again. */
 static int iscsi_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
 
-	(void)asked, (void)e;
+	(void)e;
+	if (asked)
+		op->avoid[0] = '\0';
 	for (size_t i = 0; i < d->source.nhosts; i++) {
 		struct err ignored = { 0 }; /* the check says which portal is missing */
 
@@ -424,8 +439,8 @@ static int iscsi_revive(const struct pool_def *d, struct op *op, bool asked, str
 
 		if (found && s.logged_in)
 			luns_wake(s.host);
-		else if (!found && d->source.nhosts > 1)
-			portal_start(d, i, op, &ignored);
+		else if (!found && d->source.nhosts > 1 && !streq(op->avoid, REFUSED))
+			portal_try(d, i, op, &ignored);
 	}
 	return 0;
 }
@@ -481,6 +496,7 @@ static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct iscsi_session s;
 	struct iscsi_portal p;
+	int rc = 0;
 
 	if (iscsi_validate(d, e) < 0)
 		return -1;
@@ -491,9 +507,9 @@ static int iscsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 			return err_wrap(e, ERR_BUSY, "logout from %.223s at %s refused", p.iqn, p.text);
 	}
 	for (size_t i = 0; i < d->source.nhosts; i++)
-		if (portal_logout(d, i, op, e) < 0)
-			return -1;
-	return 0;
+		if (portal_logout(d, i, op, rc == 0 ? e : NULL) < 0)
+			rc = -1; /* of the others' sessions none is left for that */
+	return rc;
 }
 
 /* ---- what a server offers ---- */

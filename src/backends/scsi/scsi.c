@@ -167,7 +167,8 @@ static int vport_adopt(const struct pool_def *d, int host, struct err *e)
 	return 0;
 }
 
-/* Its LUNs go with it, so one in use keeps it. */
+/* Its LUNs go with it, so one in use keeps it. One that is gone (host -1) is ours no more: who makes it again
+ * may be somebody else. */
 static int vport_stop(const struct pool_def *d, struct op *op, int host, struct err *e)
 {
 	const struct pool_adapter *a = &d->source.adapter;
@@ -175,6 +176,8 @@ static int vport_stop(const struct pool_def *d, struct op *op, int host, struct 
 	char path[PATH_MAX], what[160];
 	bool marked = vport_mark(d, op, path) && access(path, F_OK) == 0;
 
+	if (host < 0)
+		return marked ? file_remove(AT_FDCWD, path, e) : 0;
 	if (parent < 0 || a->managed == 0 || (a->managed != 1 && !marked))
 		return 0;
 	scsi_adapter_text(a, what, sizeof(what));
@@ -215,26 +218,13 @@ static int scsi_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 	if (scsi_validate(d, e) < 0)
 		return -1;
-	return d->source.adapter.kind == ADAPTER_FC_HOST && host >= 0 ? vport_stop(d, op, host, e) : 0;
-}
-
-/* One clause for the pool: the first LUN that is not well, and how many there are. */
-static void host_trouble(int host, const struct luns_health *h, bool asked, struct op *op)
-{
-	char others[48] = "";
-
-	if (h->sick > 1)
-		snprintf(others, sizeof(others), " (%zu of %zu LUNs are not well)", h->sick, h->n);
-	if (h->sick)
-		snprintf(op->why, sizeof(op->why), "%s of host%d: %.140s%s", h->first, host, h->why, others);
-	else if (!asked)
-		snprintf(op->why, sizeof(op->why), "host%d does not answer the question for its LUNs", host);
+	return d->source.adapter.kind == ADAPTER_FC_HOST ? vport_stop(d, op, host, e) : 0;
 }
 
 static int scsi_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	struct luns_health health;
-	char what[160];
+	char what[160], name[24];
 	int host = scsi_host(d);
 
 	scsi_adapter_text(&d->source.adapter, what, sizeof(what));
@@ -247,7 +237,10 @@ static int scsi_refresh(const struct pool_def *d, struct op *op, struct pool_siz
 		return err_wrap(e, ERR_KEEP, "cannot look for the LUNs of %s", what);
 	if (luns_refresh(d, host, op, sizes, &health, e) < 0)
 		return -1;
-	host_trouble(host, &health, asked, op);
+	snprintf(name, sizeof(name), "host%d", host);
+	if (!asked)
+		snprintf(op->why, sizeof(op->why), "%s does not answer the question for its LUNs", name);
+	luns_trouble(&health, name, op->why, sizeof(op->why));
 	return 0;
 }
 
