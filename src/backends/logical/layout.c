@@ -70,10 +70,14 @@ static int take_name(const char *word, const char *value, char *out, size_t size
 /* They become lvcreate's words: one that is no path would be an option, or a tag. */
 static int take_devices(const char *value, struct volume_layout *l, struct err *e)
 {
-	for (const char *p = value; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-		if (*p != '/')
+	bool begins = true; /* one of them */
+
+	for (const char *p = value; begins || *p; p++) {
+		if (begins && *p != '/')
 			return err_set(e, ERR_INVALID,
 			               "layout: on=%.60s is no list of devices (/dev/A,/dev/B)", value);
+		begins = *p == ',';
+	}
 	return take_name("on", value, l->on, sizeof(l->on), e);
 }
 
