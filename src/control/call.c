@@ -58,6 +58,8 @@ void call_free(struct call *c)
 		explicit_bzero(c->payload, c->payload_len); /* it may be a secret */
 	free(c->payload);
 	explicit_bzero(c->text, c->text_len); /* who typed it there should not have */
+	if (c->stage == CALL_PAYLOAD && c->payload_got)
+		secret_was_here(call_supervisor(c)); /* a part of one, it may be */
 	free(c);
 }
 

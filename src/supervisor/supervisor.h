@@ -522,6 +522,9 @@ struct secret_order {
 /* 0: w->done will be called, with result.secret, .kept (define, set), .value (get), .text (list: records;
  * print). One after the other. */
 int secret_request(struct supervisor *s, const struct secret_order *o, struct waiter *w, struct err *e);
+/* A secret's value, or a part of it, was in our memory: processes that wait and may have a copy of that go,
+ * and others are forked after them. */
+void secret_was_here(struct supervisor *s);
 
 /* ---- events, workers, services: what status, subscribe and boot policy read ---- */
 

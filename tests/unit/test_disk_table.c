@@ -386,6 +386,44 @@ static const char *kept_at(unsigned at)
 	return path;
 }
 
+/* What was kept when a table could not be put back is kept until somebody removes it. */
+static void what_is_kept_is_not_written_over(void)
+{
+	int fd = labelled(LABEL_DOS);
+	struct partition p = { .number = 1, .start = MIB, .size = 4 * MIB };
+	struct table_image i;
+	char said[8] = "", path[140];
+	int kept = open(kept_at(0), O_CREAT | O_WRONLY, 0600);
+
+	CHECK(kept >= 0 && write(kept, "before", 6) == 6);
+	close(kept);
+	CHECK_INT(change(fd, &p, 6 * MIB), 0);
+	CHECK(look(fd) && t.n == 1);
+	kept = open(kept_at(0), O_RDONLY);
+	CHECK(kept >= 0 && read(kept, said, 7) == 6);
+	CHECK_STR(said, "before");
+	close(kept);
+	for (int n = 1; n < 10; n++) {
+		snprintf(path, sizeof(path), "%s.%d", kept_at(0), n);
+		CHECK(access(path, F_OK) < 0); /* what this change kept is gone with its success */
+		close(open(path, O_CREAT | O_WRONLY, 0600));
+	}
+	CHECK(begin(&i, fd) && table_read(&i, LABEL_DOS, &t, &why) == 0);
+	p.number = 2;
+	p.start = 20 * MIB;
+	CHECK_INT(table_add(&i, &t, &p, "linux", NULL, &why), 0);
+	CHECK(commit(&i, &t) < 0 && why.class == ERR_STATE);
+	CHECK(strstr(why.message, "nothing was written") && strstr(why.message, keep));
+	table_image_close(&i);
+	CHECK(look(fd) && t.n == 1);
+	unlink(kept_at(0));
+	for (int n = 1; n < 10; n++) {
+		snprintf(path, sizeof(path), "%s.%d", kept_at(0), n);
+		unlink(path);
+	}
+	close(fd);
+}
+
 /* A first copy that is damaged is written first: when the second one, at the disk's end, cannot be written,
  * the disk is as it was, and the old sectors are kept in files all the same. */
 static void what_cannot_be_written_is_put_back(void)
@@ -409,7 +447,8 @@ static void what_cannot_be_written_is_put_back(void)
 	CHECK(pread(fd, after, SIZE, 0) == SIZE && memcmp(before, after, SIZE) == 0);
 	CHECK(access(kept_at(512), F_OK) == 0 && access(kept_at(SIZE - 512), F_OK) == 0);
 	CHECK_INT(commit(&i, &t) > 0, 1);
-	CHECK(access(kept_at(512), F_OK) < 0);
+	CHECK(access(kept_at(512), F_OK) == 0); /* that attempt's */
+	CHECK(unlink(kept_at(512)) == 0 && unlink(kept_at(SIZE - 512)) == 0);
 	CHECK(look(fd) && t.n == 1 && !t.primary_bad);
 	table_image_close(&i);
 	close(fd);
@@ -454,6 +493,7 @@ int main(void)
 	RUN(a_sector_of_the_chain_is_written_after_what_it_leads_to);
 	RUN(sizes_are_rounded_up_and_do_not_wrap);
 	RUN(a_gpt_is_not_written_over_a_partitions_end);
+	RUN(what_is_kept_is_not_written_over);
 	RUN(what_cannot_be_written_is_put_back);
 	RUN(a_change_where_nothing_was_read_is_refused);
 	RUN(nothing_is_no_table);

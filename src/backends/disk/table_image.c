@@ -16,6 +16,7 @@
 #include "system/sysfs.h"
 
 #define LOAD_MAX (1024 * 1024)
+#define KEPT     10 /* copies of one disk's tables */
 
 struct table_image_page {
 	uint64_t at;
@@ -121,6 +122,7 @@ struct changes {
 	struct change *list;
 	size_t n;
 	unsigned char *bytes; /* all new pages, aligned; owned */
+	char suffix[8];       /* of the names of the old sectors' copies, behind those that are there */
 };
 
 static void changes_free(struct changes *c)
@@ -210,26 +212,45 @@ static int all_was_read(const struct table_image *i, struct err *e)
 
 /* ---- the copy for the worst case ---- */
 
-static bool keep_path(const struct table_image_commit *how, uint64_t at, char *out, size_t size)
+static bool keep_path(const struct table_image_commit *how, const struct changes *c, size_t n, char *out,
+                      size_t size)
 {
-	return sysfs_path(out, size, "%s/%s-0x%08" PRIx64 ".bak", how->keep_dir, how->keep_name, at);
+	return sysfs_path(out, size, "%s/%s-0x%08" PRIx64 ".bak%s", how->keep_dir, how->keep_name,
+	                  c->list[n].at, c->suffix);
 }
 
-static int keep_all(const struct table_image *i, const struct table_image_commit *how,
-                    const struct changes *c, struct err *e)
+static bool is_kept(const struct table_image_commit *how, const struct changes *c)
 {
 	char path[PATH_MAX];
 
-	if (file_mkdirs(how->keep_dir, 0700, e) < 0)
-		return err_wrap(e, ERR_KEEP, "cannot keep the old partition table of %s: nothing was written",
-		                i->name);
 	for (size_t n = 0; n < c->n; n++)
-		if (!keep_path(how, c->list[n].at, path, sizeof(path)) ||
-		    file_replace(AT_FDCWD, path, c->list[n].old, c->list[n].len, 0600, e) < 0)
-			return err_wrap(e, ERR_KEEP,
-			                "cannot keep the old partition table of %s: nothing was written",
-			                i->name);
-	return 0;
+		if (keep_path(how, c, n, path, sizeof(path)) && access(path, F_OK) == 0)
+			return true;
+	return false;
+}
+
+/* What was kept when an old table could not be put back is all that there is of it: it is not written over.
+ */
+static int keep_all(const struct table_image *i, const struct table_image_commit *how, struct changes *c,
+                    struct err *e)
+{
+	char path[PATH_MAX];
+	int rc = file_mkdirs(how->keep_dir, 0700, e);
+
+	for (unsigned n = 1; n < KEPT && is_kept(how, c); n++)
+		snprintf(c->suffix, sizeof(c->suffix), ".%u", n);
+	if (rc == 0 && is_kept(how, c))
+		rc = err_set(e, ERR_STATE,
+		             "there are %d such copies in %s already, of tables that could not be put back",
+		             KEPT, how->keep_dir);
+	for (size_t n = 0; rc == 0 && n < c->n; n++)
+		if (!keep_path(how, c, n, path, sizeof(path)))
+			rc = err_set(e, ERR_INTERNAL, "the name of the copy is too long");
+		else
+			rc = file_replace(AT_FDCWD, path, c->list[n].old, c->list[n].len, 0600, e);
+	return rc == 0 ? 0
+	               : err_wrap(e, ERR_KEEP,
+	                          "cannot keep the old partition table of %s: nothing was written", i->name);
 }
 
 static void keep_none(const struct table_image_commit *how, const struct changes *c)
@@ -237,7 +258,7 @@ static void keep_none(const struct table_image_commit *how, const struct changes
 	char path[PATH_MAX];
 
 	for (size_t n = 0; n < c->n; n++)
-		if (keep_path(how, c->list[n].at, path, sizeof(path)))
+		if (keep_path(how, c, n, path, sizeof(path)))
 			unlink(path);
 }
 
@@ -284,8 +305,8 @@ int table_image_commit(struct table_image *i, const struct table_image_commit *h
 		if (!sectors_restore(i, &c, n + 1))
 			return err_wrap(e, ERR_KEEP,
 			                "%s may have half of a new partition table (what was there "
-			                "before is kept in %s/%s-0x*.bak, each for that byte of the disk)",
-			                i->name, how->keep_dir, how->keep_name);
+			                "before is kept in %s/%s-0x*.bak%s, each for that byte of the disk)",
+			                i->name, how->keep_dir, how->keep_name, c.suffix);
 		keep_none(how, &c);
 		return err_wrap(e, ERR_KEEP, "%s has its old partition table again", i->name);
 	}

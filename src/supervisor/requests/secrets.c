@@ -273,6 +273,13 @@ static int (*work_of(enum secret_action action))(struct worker_io *io, void *arg
 	return action == SECRET_ACT_LIST ? run_list : run_one;
 }
 
+void secret_was_here(struct supervisor *s)
+{
+	demand_or(s, );
+	documents_renew(s);
+	waiting_renew(s);
+}
+
 /* Pools that failed for want of this secret look again. */
 static void after_secret(struct request *r, const struct err *e)
 {
@@ -288,10 +295,8 @@ static void after_secret(struct request *r, const struct err *e)
 	}
 	if (!e && r->order.action == SECRET_ACT_SET)
 		failed_kick(r->sup, ERR_NO_SECRET);
-	if (r->order.action == SECRET_ACT_SET) {
-		documents_renew(r->sup);
-		waiting_renew(r->sup);
-	}
+	if (r->order.action == SECRET_ACT_SET)
+		secret_was_here(r->sup);
 	request_end(r, e);
 }
 
