@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include "backends/identity.h"
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/file.h"
@@ -64,7 +65,10 @@ static int check_owners(const struct claimed *c, struct op *op, struct err *e)
 	for (size_t i = 0; s && i < s->n && lvm_scan_group(s, NULL, i, &found); i++) {
 		struct group g = { .found = true };
 
-		if (!group_is_refused(found.label, op, why, sizeof(why)))
+		if (lockd_keeps(found.label))
+			snprintf(why, sizeof(why), "it is shared by hosts that lock it (%s)",
+			         found.label->lock_type);
+		else if (!group_is_refused(found.label, op, why, sizeof(why)))
 			continue;
 		group_members(s, &found, &g);
 		for (size_t m = 0; m < g.members; m++)

@@ -5,6 +5,7 @@
  */
 #include <limits.h>
 #include <stdio.h>
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "backends/logical/lvm_scan.h"
@@ -30,20 +31,13 @@ int group_validate(const struct pool_def *d, struct err *e)
 
 bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size)
 {
-	static const char *const of_hosts[] = { "sanlock", "dlm", "idm", "clvm" };
 	const char *type = group->lock_type;
-	bool shared = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(of_hosts); i++)
-		shared |= streq(type, of_hosts[i]);
 	out[0] = '\0';
-	if (type[0] && !streq(type, "none") && !shared)
+	if (lockd_keeps(group))
+		lockd_lacks(group, out, size);
+	else if (type[0] && !streq(type, "none"))
 		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
-	else if (shared && op->own_devices)
-		snprintf(out, size,
-		         "it is shared by hosts that lock it (%s), and no lvmlockd runs here that would get "
-		         "its lock: it is not activated without",
-		         type);
 	else if (group->system_id[0] && op->own_devices)
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	return out[0] != '\0';
@@ -52,7 +46,7 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 /* The same where LVM has been asked and does not show it. */
 static void say_hidden(const struct lvm_label *group, char *out, size_t size)
 {
-	if (group->lock_type[0] && !streq(group->lock_type, "none"))
+	if (lockd_keeps(group))
 		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here",
 		         group->lock_type);
 	else if (group->system_id[0])
@@ -237,6 +231,7 @@ int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct 
 	else
 		g->found = g->active || !group_is_refused(found.label, op, g->why, sizeof(g->why));
 	g->label = found.label;
+	g->shared = lockd_keeps(found.label);
 	return 0;
 }
 
