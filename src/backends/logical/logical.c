@@ -252,8 +252,10 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
 	}
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	if (!g->found) /* no event tells that a device can be read again */
-		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
+	/* No event tells that a device can be read again, or that a lock daemon has been started. */
+	if (!g->found)
+		return err_wait(e, g->unsure || g->shared ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s",
+		                g->why);
 	if (absent && !g->missing)
 		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg,
 		        absent);
