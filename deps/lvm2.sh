@@ -28,13 +28,16 @@ build() {
 	export CFLAGS="$CFLAGS -I$NEEDS/include/blkid"
 	# musl's malloc(0) is what LVM wants; for another architecture configure cannot find out, and puts its own in.
 	# modprobe is named, because configure would take over where this machine has it, or that it has none.
+	# Locks of shared groups are asked for by code of the library's that configure builds in only where it is to build lvmlockd, and that only
+	# with lvmpolld and with sanlock's library. None of the three is built, nor needed for it.
 	# shellcheck disable=SC2086  # lists of options
 	./configure $FOR --prefix=/usr --sbindir=/sbin --with-staticdir=/sbin --with-confdir=/etc \
 		--enable-static_link --enable-cmdlib --with-symvers=no --with-optimisation=-Os \
 		--with-default-dm-run-dir=/run --with-default-run-dir=/run/lvm --with-default-pid-dir=/run \
 		--with-default-locking-dir=/run/lock/lvm $off $set \
 		ac_cv_func_malloc_0_nonnull=yes ac_cv_func_realloc_0_nonnull=yes \
-		ac_cv_path_MODPROBE_CMD=/sbin/modprobe BLKID_CFLAGS=-I. BLKID_LIBS=-lblkid
+		ac_cv_path_MODPROBE_CMD=/sbin/modprobe BLKID_CFLAGS=-I. BLKID_LIBS=-lblkid \
+		--enable-lvmpolld --enable-lvmlockd-sanlock LOCKD_SANLOCK_CFLAGS=-I. LOCKD_SANLOCK_LIBS=-lsanlock_client
 	# Never plain `make`, nor a directory from above: it would link shared libraries with -static.
 	make -j"$JOBS" -C include
 	make -j"$JOBS" -C libdm ioctl/libdevmapper.a

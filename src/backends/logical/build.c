@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include "backends/identity.h"
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/file.h"
@@ -63,15 +64,17 @@ static const char *claimed_member(const struct claimed *c, const struct group *g
 	return NULL;
 }
 
-/* Where the machine has an LVM of its own, with a system ID or a lvmlockd, that LVM says whether the group is
- * for this host: it shows no other. */
+/* One that hosts share is never built over. Where the machine has an LVM of its own, with a system ID, that
+ * LVM says whether the group is for this host: it shows no other. */
 static bool is_anothers(const struct lvm_scan *s, struct group *g, struct op *op, char *why, size_t size)
 {
 	const struct lvm_label *l = g->label;
 
-	if (group_is_refused(l, op, why, size))
+	if (lockd_keeps(l))
+		snprintf(why, size, "it is shared by hosts that lock it (%s)", l->lock_type);
+	if (lockd_keeps(l) || group_is_refused(l, op, why, size))
 		return true;
-	if (!l->system_id[0] && (!l->lock_type[0] || streq(l->lock_type, "none")))
+	if (!l->system_id[0])
 		return false;
 	lvm_id_print(l->vg, g->uuid);
 	if (group_report(l->name, g, op, NULL) == 0 && g->found)

@@ -5,6 +5,7 @@
  */
 #include <limits.h>
 #include <stdio.h>
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "backends/logical/lvm_scan.h"
@@ -30,20 +31,13 @@ int group_validate(const struct pool_def *d, struct err *e)
 
 bool group_is_refused(const struct lvm_label *group, const struct op *op, char *out, size_t size)
 {
-	static const char *const of_hosts[] = { "sanlock", "dlm", "idm", "clvm" };
 	const char *type = group->lock_type;
-	bool shared = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(of_hosts); i++)
-		shared |= streq(type, of_hosts[i]);
 	out[0] = '\0';
-	if (type[0] && !streq(type, "none") && !shared)
+	if (lockd_keeps(group))
+		lockd_lacks(group, out, size);
+	else if (type[0] && !streq(type, "none"))
 		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
-	else if (shared && op->own_devices)
-		snprintf(out, size,
-		         "it is shared by hosts that lock it (%s), and no lvmlockd runs here that would get "
-		         "its lock: it is not activated without",
-		         type);
 	else if (group->system_id[0] && op->own_devices)
 		snprintf(out, size, "it belongs to the host with the system ID \"%s\"", group->system_id);
 	return out[0] != '\0';
@@ -52,16 +46,15 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 /* Two devices that are one physical volume. */
 static bool say_twice(const struct lvm_scan *s, const struct group *g, char *out, size_t size)
 {
-	for (const struct lvm_device *a = s->devices; a < s->devices + s->n; a++)
-		for (const struct lvm_device *b = a + 1; group_has_member(g, a->dev) && b < s->devices + s->n;
-		     b++)
+	const struct lvm_device *end = s->devices + s->n;
+
+	for (const struct lvm_device *a = s->devices; a < end; a++)
+		for (const struct lvm_device *b = a + 1; group_has_member(g, a->dev) && b < end; b++)
 			if (group_has_member(g, b->dev) && streq(a->label->pv, b->label->pv)) {
 				snprintf(out, size,
-				         "%.60s and %.60s are duplicates, a disk and its copy or two ways to "
-				         "one "
-				         "disk, and LVM uses neither: take one away, or have multipath make "
-				         "one of "
-				         "them",
+				         "%.60s and %.60s are duplicates (a disk and its copy, or two ways "
+				         "to one disk) and LVM uses neither: take one away, or have "
+				         "multipath make one of them",
 				         a->node, b->node);
 				return true;
 			}
@@ -73,7 +66,7 @@ void group_say_hidden(const struct lvm_scan *s, const struct group *g, char *out
 {
 	const struct lvm_label *group = g->label;
 
-	if (group->lock_type[0] && !streq(group->lock_type, "none"))
+	if (lockd_keeps(group))
 		snprintf(out, size, "it is shared by hosts that lock it (%s), and LVM does not show it here",
 		         group->lock_type);
 	else if (group->system_id[0])
@@ -258,6 +251,7 @@ int group_seek(const struct pool_def *d, struct group *g, struct op *op, struct 
 	else
 		g->found = g->active || !group_is_refused(found.label, op, g->why, sizeof(g->why));
 	g->label = found.label;
+	g->shared = lockd_keeps(found.label);
 	return 0;
 }
 

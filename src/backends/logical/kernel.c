@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/file.h"
@@ -42,7 +43,7 @@ static bool is_lvm_part(const char *lv)
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (strstr(lv, parts[i]))
 			return true;
-	return false;
+	return streq(lv, LOCKD_VOLUME);
 }
 
 int group_devices(const char *vg, const char *uuid, group_device_fn *fn, void *arg)
@@ -159,6 +160,14 @@ static int remove_one(int control, const char *name, bool own_nodes, struct err 
 	return 0;
 }
 
+/* sanlock has that one open, and keeps it. */
+static bool is_lock_volume(const char *name)
+{
+	char vg[128], lv[128];
+
+	return lvm_dm_name(name, vg, sizeof(vg), lv, sizeof(lv)) && streq(lv, LOCKD_VOLUME);
+}
+
 /* One time round: those on which nothing stands. The number of those that were taken away, or -1. */
 static int remove_upper(int control, const char *uuid, bool own_nodes, bool *left, struct err *e)
 {
@@ -173,7 +182,7 @@ static int remove_upper(int control, const char *uuid, bool own_nodes, bool *lef
 		if (!starts_with(entry->d_name, "dm-") ||
 		    dm_attribute(entry->d_name, "uuid", dm_uuid, sizeof(dm_uuid)) < 0 ||
 		    !lvm_dm_vg_uuid(dm_uuid, of) || !streq(of, uuid) ||
-		    dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0)
+		    dm_attribute(entry->d_name, "name", name, sizeof(name)) < 0 || is_lock_volume(name))
 			continue;
 		*left = true;
 		if (!has_holders(entry->d_name))

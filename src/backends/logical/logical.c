@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/clock.h"
@@ -112,7 +113,8 @@ static enum pool_state group_state(const struct pool_def *d, const struct group 
 		         g->pvs, g->missing == 1 ? "is" : "are", g->inactive ? ", and not active: " : "",
 		         g->idle);
 	else if (g->inactive)
-		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %.300s", g->idle);
+		snprintf(op->why, sizeof(op->why), "logical volumes that are not active: %.280s%s", g->idle,
+		         g->shared ? "; another host may have locked them" : "");
 	else if (full)
 		snprintf(op->why, sizeof(op->why),
 		         "\"%.100s\" is full, and what is written to its volumes fails: delete some, or make "
@@ -250,8 +252,10 @@ static int group_ready(const struct pool_def *d, struct group *g, struct op *op,
 		return err_wait(e, ERR_WAIT_DEVICE, wait, "device %s is not there", absent);
 	}
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
-	if (!g->found) /* no event tells that a device can be read again */
-		return err_wait(e, g->unsure ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s", g->why);
+	/* No event tells that a device can be read again, or that a lock daemon has been started. */
+	if (!g->found)
+		return err_wait(e, g->unsure || g->shared ? ERR_STORAGE : ERR_WAIT_DEVICE, wait, "%s",
+		                g->why);
 	if (absent && !g->missing)
 		op_note(op, "volume group \"%s\" is complete without %s, which the definition names", vg,
 		        absent);
@@ -283,15 +287,32 @@ static void make_nodes(const char *vg, struct group *g, struct op *op)
 		group_run(words, vg, g, op, NULL, NULL);
 }
 
+/* Start the group's lockspace on this host, if it is shared; one that is started is success. Nothing can be
+ * activated before, and it takes nothing from another host; so whoever starts the pool has asked for it. It
+ * stays: others on this host may use the group. */
+static int join_lockspace(const char *vg, struct group *g, struct op *op, struct err *e)
+{
+	const char *const words[] = { "vgchange", "--lockstart", vg, NULL };
+
+	if (!g->shared || group_run(words, vg, g, op, NULL, e) == 0)
+		return 0;
+	if (err_is(e, ERR_TIMEOUT))
+		return err_set(e, ERR_TIMEOUT,
+		               "its lockspace has not been joined in time: after a host has failed, sanlock "
+		               "waits for minutes until its leases are over, and goes on with it meanwhile");
+	return err_wrap(e, ERR_KEEP, "cannot start its lockspace");
+}
+
 /* Activating what is active changes nothing: so an active group is adopted by the same command. One volume
  * that cannot be activated does not keep the others from it. */
 static int activate(const char *vg, struct group *g, struct op *op, struct err *e)
 {
-	const char *const words[] = { "vgchange", "-ay", vg, NULL };
+	/* of a shared one each volume is for one host at a time */
+	const char *const words[] = { "vgchange", g->shared ? "-aey" : "-ay", vg, NULL };
 	struct err why = { 0 };
 	char active[39], wait[200];
 
-	bool done = group_run(words, vg, g, op, NULL, &why) == 0;
+	bool done = join_lockspace(vg, g, op, &why) == 0 && group_run(words, vg, g, op, NULL, &why) == 0;
 	bool any = group_active(vg, g->uuid, active);
 
 	if (any && !g->deadly)
@@ -351,9 +372,11 @@ static int deactivate(const char *vg, struct group *g, struct op *op, struct err
 	if (group_is_free(vg, g->uuid, e) < 0)
 		return -1;
 	group_report_forget();
-	if (g->found && group_run(words, vg, g, op, NULL, e) == 0)
-		return 0;
-	return g->found ? -1 : take_away(vg, g, op, e);
+	int rc = g->found ? group_run(words, vg, g, op, NULL, e) : take_away(vg, g, op, e);
+
+	if (rc == 0)
+		lockd_left(vg, g, op);
+	return rc;
 }
 
 /* What is to be stopped is what the kernel has, whatever is known of the disks. */

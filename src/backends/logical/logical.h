@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What the files of the logical backend have in common: group.c (which group it is), report.c (what LVM says
- * of it), kernel.c (what is active of it), logical.c (what is done with it), build.c (making, unmaking,
- * finding them), volumes.c (what is done with its volumes), layout.c (how they lie there) and fill.c (how
- * full they are).
+ * of it), lockd.c (who has its locks), kernel.c (what is active of it), logical.c (what is done with it),
+ * build.c (making, unmaking, finding them), volumes.c (what is done with its volumes), layout.c (how they lie
+ * there) and fill.c (how full they are).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
@@ -41,6 +41,7 @@ struct group {
 	bool unsure;   /* it is not found, and a device could not be read: it may be there all the same */
 	bool active;   /* the kernel has volumes of it */
 	bool deadly;   /* LVM's code has died of it */
+	bool shared;   /* with other hosts: lvmlockd has its locks (lockd.h) */
 	char mark[17]; /* of what its disks say: it changes when that does */
 	char uuid[39];
 	char why[300];                 /* it is not found: why; a clause */

@@ -10,13 +10,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <lvm2cmd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -26,6 +29,7 @@
 #define LVM_OUTPUT_LIMIT (4 * 1024 * 1024)
 #define LVM_CONF         "/etc/lvm/lvm.conf"
 #define LVM_LINE         4095
+#define TIME_TO_TELL     SECONDS(2)
 #define CPU_SECONDS      20 /* a command that needs more is taken for one that never ends */
 #define REPORTER         "libdm-report.c"
 
@@ -33,7 +37,7 @@
  * backups. */
 static const char own_devices_config[] =
 	"devices { obtain_device_list_from_udev=0 external_device_info_source=\"none\" use_devicesfile=0 "
-	"hints=\"none\" } global { event_activation=0 use_lvmlockd=0 use_lvmpolld=0 notify_dbus=0 } "
+	"hints=\"none\" } global { event_activation=0 use_lvmpolld=0 notify_dbus=0 } "
 	"activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 monitoring=0 } backup { backup=0 "
 	"archive=0 }";
 
@@ -98,7 +102,8 @@ static const char *free_filter(const struct op *op)
 	return "global_filter";
 }
 
-static int config_add(struct buf *line, const char *const *only, const struct op *op, struct err *e)
+static int config_add(struct buf *line, const char *const *only, bool locked, const struct op *op,
+                      struct err *e)
 {
 	cleanup_buf struct buf config = BUF_INIT;
 
@@ -111,6 +116,8 @@ static int config_add(struct buf *line, const char *const *only, const struct op
 		buf_adds(&config, "\"r|.*|\" ] } ");
 	if (op->own_devices)
 		buf_adds(&config, own_devices_config);
+	if (op->own_devices || locked)
+		buf_printf(&config, "global { use_lvmlockd=%d }", locked);
 	if (config.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory");
 	if (!config.len)
@@ -118,8 +125,8 @@ static int config_add(struct buf *line, const char *const *only, const struct op
 	return word_quote(line, "--config", e) < 0 || word_quote(line, buf_str(&config), e) < 0 ? -1 : 0;
 }
 
-static int line_make(struct buf *line, const char *const *words, const char *const *only, const struct op *op,
-                     struct err *e)
+static int line_make(struct buf *line, const char *const *words, const char *const *only, bool locked,
+                     const struct op *op, struct err *e)
 {
 	for (size_t i = 0; words[i]; i++) {
 		/* The command's own name comes first; LVM compares it as a whole, so it goes unquoted. */
@@ -128,7 +135,7 @@ static int line_make(struct buf *line, const char *const *words, const char *con
 		else if (word_quote(line, words[i], e) < 0)
 			return -1;
 	}
-	if (config_add(line, only, op, e) < 0)
+	if (config_add(line, only, locked, op, e) < 0)
 		return -1;
 	return line->failed ? err_set(e, ERR_NO_MEMORY, "cannot run LVM: out of memory") : 0;
 }
@@ -248,10 +255,22 @@ static _Noreturn void command_main(struct said *s, const char *line, int lock)
 	_exit(0);
 }
 
-/* 0: it has come to an end, as s tells. */
-static int run_apart(struct said *s, const char *line, int lock, struct err *e)
+/* Is it still there then? Then it is killed. */
+static bool end_late(pid_t child, uint64_t until)
 {
-	uint64_t kills = memory_watch();
+	cleanup_close int pidfd = until == NEVER ? -1 : (int)syscall(SYS_pidfd_open, child, 0);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int n = 1;
+
+	while (pidfd >= 0 && (n = poll(&p, 1, clock_until(until))) < 0 && errno == EINTR)
+		;
+	return n == 0 && kill(child, SIGKILL) == 0;
+}
+
+/* 0: it has come to an end, as s tells. */
+static int run_apart(struct said *s, const char *line, int lock, uint64_t until, struct err *e)
+{
+	uint64_t kills = memory_watch(), began = clock_ms();
 	pid_t child = fork();
 	int status;
 
@@ -260,11 +279,17 @@ static int run_apart(struct said *s, const char *line, int lock, struct err *e)
 		return err_sys(e, errno, "cannot run LVM");
 	if (child == 0)
 		command_main(s, line, lock);
+
+	bool late = end_late(child, until);
+
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_sys(e, errno, "cannot wait for LVM");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
+	if (late)
+		return err_set(e, ERR_TIMEOUT, "lvmlockd has not answered LVM within %llu s",
+		               (unsigned long long)(clock_ms() - began) / 1000);
 	if (memory_took(child, "lvm", status, kills))
 		return err_set(e, ERR_NO_MEMORY, "LVM %s", memory_ending(child, "lvm", status, kills));
 	snprintf(last_death, sizeof(last_death), "%s", memory_ending(child, "lvm", status, kills));
@@ -331,13 +356,20 @@ static int outcome(struct said *s, const char *command, struct buf *out, struct 
 	return err_set(e, complaint_class(wrong), "%s: %s", command, wrong);
 }
 
-int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e)
+/* lvmlockd may never answer. Whoever asked is to hear that, and not only that time is up. */
+static uint64_t locked_until(const struct op *op)
+{
+	return op->deadline == NEVER ? NEVER : op->deadline - least(op->deadline, TIME_TO_TELL);
+}
+
+static int run_command(const char *const *words, const char *const *only, bool locked, struct op *op,
+                       struct buf *out, struct err *e)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 	struct said *s;
 	int rc;
 
-	if (line_make(&line, words, only, op, e) < 0)
+	if (line_make(&line, words, only, locked, op, e) < 0)
 		return -1;
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
@@ -345,11 +377,22 @@ int lvm_run(const char *const *words, const char *const *only, struct op *op, st
 
 	cleanup_close int lock = command_lock(only, op);
 
-	rc = run_apart(s, buf_str(&line), lock, e);
+	rc = run_apart(s, buf_str(&line), lock, locked ? locked_until(op) : NEVER, e);
 	if (rc == 0)
 		rc = outcome(s, words[0], out, e);
 	munmap(s, sizeof(*s));
 	return rc;
+}
+
+int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e)
+{
+	return run_command(words, only, false, op, out, e);
+}
+
+int lvm_run_locked(const char *const *words, const char *const *only, struct op *op, struct buf *out,
+                   struct err *e)
+{
+	return run_command(words, only, true, op, out, e);
 }
 
 const char *lvm_trouble(void)

@@ -16,6 +16,10 @@
  * is ERR_STORAGE with LVM's own first complaint, or ERR_BUSY, ERR_NO_SPACE … where that tells. Its code runs
  * in a process of its own, whose end is another failure: lvm_death(). */
 int lvm_run(const char *const *words, const char *const *only, struct op *op, struct buf *out, struct err *e);
+/* The same, of a group whose locks lvmlockd has. ERR_TIMEOUT, a moment before op->deadline: it does not
+ * answer. */
+int lvm_run_locked(const char *const *words, const char *const *only, struct op *op, struct buf *out,
+                   struct err *e);
 
 /* How LVM's code died of the last command: "died by signal 11 (…)"; NULL: it did not. */
 const char *lvm_death(void);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/file.h"
@@ -72,12 +73,14 @@ int group_run(const char *const *words, const char *vg, struct group *g, struct 
 {
 	char wait[200];
 
-	if (lvm_run(words, g->nodes, op, out, e) == 0) {
+	if (g->shared && lockd_is_not_stuck(e) < 0)
+		return -1;
+	if ((g->shared ? lvm_run_locked : lvm_run)(words, g->nodes, op, out, e) == 0) {
 		op->avoid[0] = '\0';
 		return 0;
 	}
 	if (!lvm_death())
-		return -1;
+		return g->shared ? lockd_explain(e) : -1;
 	avoid(g, op, lvm_death());
 	snprintf(wait, sizeof(wait), "vg=%s", vg);
 	return err_wait(e, ERR_WAIT_DEVICE, wait, "%s", g->why);
