@@ -36,6 +36,10 @@ bool group_is_refused(const struct lvm_label *group, const struct op *op, char *
 	out[0] = '\0';
 	if (lockd_keeps(group))
 		lockd_lacks(group, out, size);
+	else if (streq(type, "clvm"))
+		snprintf(out, size,
+		         "it is shared by hosts that lock it (clvm) with clvmd, which LVM has no longer: "
+		         "lvmlockd(8) tells how to change it");
 	else if (type[0] && !streq(type, "none"))
 		snprintf(out, size, "it has the lock type \"%s\", which is not known here", type);
 	else if (group->system_id[0] && op->own_devices)
