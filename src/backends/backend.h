@@ -124,6 +124,9 @@ struct backend {
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;
+	/* Volumes that are devices: the facts of one, as identify() has them of pools. What another pool
+	 * stands on is not written to. NULL: they are files. */
+	void (*vol_identify)(const struct volume *v, struct buf *facts);
 };
 
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". Static

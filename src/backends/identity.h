@@ -56,6 +56,10 @@ void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);
  * its number then. One that is not there has the facts that its spelling tells (UUID=, PARTUUID=). */
 bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
+/* The vol_identify of pools whose volumes are devices: dev and lun of the volume and of its partitions, which
+ * are written to with it. Nothing of what is no block device, or not there now. */
+void identity_volume(const struct volume *v, struct buf *facts);
+
 /* ---- same.c: two pools ---- */
 
 /* Append the facts of a definition: its backend's, or for types that this build cannot start those of its
