@@ -11,6 +11,7 @@
 #include "check.h"
 #include "fixture.h"
 #include "supervisor/inside.h"
+#include "supervisor/steps/moves.h"
 
 static bool no_forks;
 
@@ -145,11 +146,44 @@ static void what_could_not_be_undone_is_not_active(void)
 	end();
 }
 
+static bool is_idle(void)
+{
+	return s->pools->phase == PHASE_INACTIVE && !s->pools->work.worker &&
+	       (!loop.timers || loop.timers->deadline > clock_ms());
+}
+
+/* The directory that it lives on is made, and the pool is not started with that. */
+static void a_failed_pool_is_built_and_left_until_somebody_starts_it(void)
+{
+	struct waiter w = { .done = told };
+	struct err e = { 0 };
+	struct pool *p;
+
+	begin();
+	CHECK(until(waits));
+	p = s->pools;
+	err_set(&e, ERR_WRONG_FORMAT, "it holds something else");
+	step_start_failed(p, &e);
+	CHECK(p->phase == PHASE_FAILED && p->want.active);
+	over = false;
+	CHECK(pool_build(p, 0, 0, &w, &e) == 0 && until(is_over));
+	CHECK_INT(class, ERR_NONE);
+	CHECK(!p->want.active);
+	CHECK(until(is_idle) && p->times.first_start == 0);
+	/* and this begins one attempt, whose outcome is its own */
+	over = false;
+	w = (struct waiter){ .done = told };
+	CHECK(pool_start(p, 0, 0, &w, &e) == 0 && until(is_over));
+	CHECK_INT(class, ERR_WAIT_DEVICE);
+	end();
+}
+
 int main(void)
 {
 	log_set("error", NULL);
 	alarm(60);
 	RUN(problems_that_are_over_are_forgotten_and_noted_again);
 	RUN(what_could_not_be_undone_is_not_active);
+	RUN(a_failed_pool_is_built_and_left_until_somebody_starts_it);
 	return check_done();
 }
