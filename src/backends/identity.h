@@ -69,8 +69,5 @@ int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 /* Is there a fact that both texts have? Then out says it in words: "/dev/disk/by-id/x and /dev/sdb are the
  * same device". The strongest kind is told: a device before a directory. */
 bool identity_shared(const char *a, const char *b, char *out, size_t size);
-/* Two definitions of one type that name the same export or target of servers that are spelled differently:
- * are they one server? May ask the name service, but only if that decides. */
-bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size);
 
 #endif
