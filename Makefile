@@ -39,6 +39,9 @@ NOT_CHOSEN := $(foreach t,$(filter-out $(BACKENDS),$(ALL_BACKENDS)),$(call type_
 # What starts companion programs is in a program with a type that has one.
 COMPANIONS := $(shell grep -l '^[a-z ]*const struct service ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/companions/$(if $(COMPANIONS),no_)service.c
+# What looks for pools on a volume is in a program with volumes that are devices.
+DEVICES := $(shell grep -l '\.vol_identify = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
+NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a

@@ -108,8 +108,10 @@ struct backend {
 	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h
 	 * lists them), made by the functions there. What is not there has no facts; that is no error. */
 	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
-	/* Are two names of servers one server? NULL: a type without servers. May ask the name service. */
-	bool (*same_host)(const char *a, const char *b);
+	/* Two definitions of the type that want the same of servers that are spelled differently: are they
+	 * one server? Then out says so in words. NULL: a type without servers. May ask the name service, but
+	 * only if that decides. */
+	bool (*same_server)(const struct pool_def *a, const struct pool_def *b, char *out, size_t size);
 	/* List the volumes (op->on_index or op->on_volume) and fill in the pool's sizes, in bytes. One volume
 	 * that cannot be read is listed with its problem, and fails nothing. */
 	int (*refresh)(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
@@ -124,6 +126,9 @@ struct backend {
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;
+	/* Volumes that are devices: the facts of one, as identify() has them of pools. What another pool
+	 * stands on is not written to. NULL: they are files. */
+	void (*vol_identify)(const struct volume *v, struct buf *facts);
 };
 
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". Static

@@ -9,6 +9,7 @@
 #include "backends/identity.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -407,4 +408,33 @@ bool identity_device(const char *spec, dev_t *where, struct buf *facts)
 	if (where)
 		*where = dev;
 	return true;
+}
+
+/* ---- volumes ---- */
+
+void identity_volume(const struct volume *v, struct buf *facts)
+{
+	demand_or(v && facts, );
+
+	char sysname[NAME_MAX + 1], dir[PATH_MAX], part[PATH_MAX], number[32];
+	const struct dirent *entry;
+	unsigned a, b;
+	struct stat st;
+	DIR *d;
+
+	if (!v->path || stat(v->path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return;
+	identity_number(st.st_rdev, v->path, facts);
+	if (!device_sysname(st.st_rdev, sysname, sizeof(sysname)) ||
+	    !sysfs_path(dir, sizeof(dir), "/sys/class/block/%s", sysname))
+		return;
+	d = opendir(dir);
+	while (d && (entry = readdir(d)))
+		if (sysfs_path(part, sizeof(part), "%s/%s", dir, entry->d_name) &&
+		    sysfs_attribute(part, "partition", number, sizeof(number)) &&
+		    sysfs_attribute(part, "dev", number, sizeof(number)) &&
+		    sscanf(number, "%u:%u", &a, &b) == 2)
+			identity_number(makedev(a, b), entry->d_name, facts);
+	if (d)
+		closedir(d);
 }

@@ -56,6 +56,10 @@ void identity_filesystem(dev_t dev, const char *spelling, struct buf *facts);
  * its number then. One that is not there has the facts that its spelling tells (UUID=, PARTUUID=). */
 bool identity_device(const char *spec, dev_t *where, struct buf *facts);
 
+/* The vol_identify of pools whose volumes are devices: dev and lun of the volume and of its partitions, which
+ * are written to with it. Nothing of what is no block device, or not there now. */
+void identity_volume(const struct volume *v, struct buf *facts);
+
 /* ---- same.c: two pools ---- */
 
 /* Append the facts of a definition: its backend's, or for types that this build cannot start those of its
@@ -65,8 +69,5 @@ int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 /* Is there a fact that both texts have? Then out says it in words: "/dev/disk/by-id/x and /dev/sdb are the
  * same device". The strongest kind is told: a device before a directory. */
 bool identity_shared(const char *a, const char *b, char *out, size_t size);
-/* Two definitions of one type that name the same export or target of servers that are spelled differently:
- * are they one server? May ask the name service, but only if that decides. */
-bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size);
 
 #endif

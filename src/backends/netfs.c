@@ -581,7 +581,7 @@ const struct backend netfs_backend = {
 	.type = POOL_NETFS,
 	.summary = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
 	.waits_for = WAIT_NETWORK,
-	.same_host = net_same_host,
+	.same_server = net_same_server,
 	.image = IMAGE("netfs", NETFS_MODULES, "", ""),
 	.deadline = { .start = SECONDS(30),
 	              .stop = SECONDS(30),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whether two pools stand on the same: the facts of their definitions (identity.c) are compared, and the
- * servers that they name.
+ * Whether two pools stand on the same: the facts of their definitions (identity.c) are compared. The servers
+ * that they name are compared in servers.c.
  */
 #include <stdio.h>
 #include "backends/identity.h"
@@ -111,46 +111,4 @@ bool identity_shared(const char *a, const char *b, char *out, size_t size)
 			return true;
 		}
 	return false;
-}
-
-/* Is what they want of a server the same, whoever the server is? An empty key wants nothing. */
-static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
-{
-	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
-
-	pool_source_key_of_any_host(a, &mine);
-	pool_source_key_of_any_host(b, &theirs);
-	return mine.len && streq(buf_str(&mine), buf_str(&theirs));
-}
-
-/* Of several hosts, as NFS replicas have them, one in common is enough. */
-static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port,
-                       const struct pool_host **h, const struct pool_host **g)
-{
-	const struct backend *type = backend_find(a->type);
-
-	for (size_t i = 0; type && type->same_host && i < a->source.nhosts; i++)
-		for (size_t k = 0; k < b->source.nhosts; k++) {
-			*h = &a->source.hosts[i];
-			*g = &b->source.hosts[k];
-			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) &&
-			    type->same_host((*h)->name, (*g)->name))
-				return true;
-		}
-	return false;
-}
-
-bool identity_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
-{
-	demand_or(a && b && out && size > 0, false);
-
-	const struct pool_type_info *info = pool_type_info(a->type);
-	const struct pool_host *h, *g;
-
-	if (a->type != b->type || !(info->stands_on & ON_SERVER) || !want_the_same(a, b) ||
-	    !hosts_meet(a, b, info->port, &h, &g))
-		return false;
-	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name,
-	         g->name, info->fields & FIELD_DEVICE ? a->source.devices[0].path : a->source.dir);
-	return true;
 }

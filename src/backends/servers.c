@@ -117,6 +117,46 @@ bool net_same_host(const char *a, const char *b)
 	return same;
 }
 
+/* Is what they want of a server the same, whoever the server is? An empty key wants nothing. */
+static bool want_the_same(const struct pool_def *a, const struct pool_def *b)
+{
+	cleanup_buf struct buf mine = BUF_INIT, theirs = BUF_INIT;
+
+	pool_source_key_of_any_host(a, &mine);
+	pool_source_key_of_any_host(b, &theirs);
+	return mine.len && streq(buf_str(&mine), buf_str(&theirs));
+}
+
+/* Of several hosts, as NFS replicas have them, one in common is enough. */
+static bool hosts_meet(const struct pool_def *a, const struct pool_def *b, int port,
+                       const struct pool_host **h, const struct pool_host **g)
+{
+	for (size_t i = 0; i < a->source.nhosts; i++)
+		for (size_t k = 0; k < b->source.nhosts; k++) {
+			*h = &a->source.hosts[i];
+			*g = &b->source.hosts[k];
+			if (((*h)->port ? (*h)->port : port) == ((*g)->port ? (*g)->port : port) &&
+			    net_same_host((*h)->name, (*g)->name))
+				return true;
+		}
+	return false;
+}
+
+bool net_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size)
+{
+	demand_or(a && b && out && size > 0, false);
+
+	const struct pool_type_info *info = pool_type_info(a->type);
+	const struct pool_host *h, *g;
+
+	if (a->type != b->type || !(info->stands_on & ON_SERVER) || !want_the_same(a, b) ||
+	    !hosts_meet(a, b, info->port, &h, &g))
+		return false;
+	snprintf(out, size, "%.200s and %.200s are the same server, and both want %.200s of it", h->name,
+	         g->name, info->fields & FIELD_DEVICE ? a->source.devices[0].path : a->source.dir);
+	return true;
+}
+
 /* Begin to connect: a non-blocking socket whose connect(2) is done (0), under way (EINPROGRESS) or failed
  * (another errno). *fd is the caller's in any case, -1 if there is none. */
 static int connect_begin(const struct address *a, int type, int *fd)

@@ -32,6 +32,8 @@ int net_resolve(const char *host, int port, struct addresses *out, struct err *e
 bool net_has(const struct addresses *set, const char *text);
 /* Have two names an address in common? */
 bool net_same_host(const char *a, const char *b);
+/* The same_server() of a type with servers. */
+bool net_same_server(const struct pool_def *a, const struct pool_def *b, char *out, size_t size);
 
 /* Something that is done with the first address of a host that will do. */
 struct net_trial {

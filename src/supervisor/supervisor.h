@@ -411,7 +411,8 @@ int pool_touch(struct pool *p, const char *name, struct waiter *w);
  * from the next start on. */
 int pool_dumpxml(struct pool *p, bool inactive, struct waiter *w, struct err *e);
 /* Forget a pool's definition, and its file. result.kept: "run", if something defines it again at the next
- * boot. ERR_STATE: it is active, or about to be. */
+ * boot. One that waits for something, or has failed, is given up with it. ERR_STATE: it is active, or about
+ * to be. */
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e);
 /* Mark it to be started at boot, or not. result.kept says where the mark is. ERR_STATE: it is transient. */
 int pool_set_autostart(struct pool *p, bool on, struct waiter *w, struct err *e);

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include "backends/identity.h"
+#include "backends/servers.h"
 #include "base/mountinfo.h"
 #include "check.h"
 #include "fixture.h"
@@ -221,7 +222,7 @@ static bool same_server(const char *a, int pa, const char *da, const char *b, in
 
 	netfs(&x, &h, a, pa, da);
 	netfs(&y, &g, b, pb, db);
-	return identity_same_server(&x, &y, words, sizeof(words));
+	return net_same_server(&x, &y, words, sizeof(words));
 }
 
 static void servers_are_compared_by_address(void)

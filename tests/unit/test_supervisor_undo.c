@@ -11,6 +11,7 @@
 #include "check.h"
 #include "fixture.h"
 #include "supervisor/inside.h"
+#include "supervisor/steps/moves.h"
 
 static bool no_forks;
 
@@ -145,11 +146,91 @@ static void what_could_not_be_undone_is_not_active(void)
 	end();
 }
 
+static bool is_idle(void)
+{
+	return s->pools->phase == PHASE_INACTIVE && !s->pools->work.worker &&
+	       (!loop.timers || loop.timers->deadline > clock_ms());
+}
+
+/* The directory that it lives on is made, and the pool is not started with that. */
+static void a_failed_pool_is_built_and_left_until_somebody_starts_it(void)
+{
+	struct waiter w = { .done = told };
+	struct err e = { 0 };
+	struct pool *p;
+
+	begin();
+	CHECK(until(waits));
+	p = s->pools;
+	err_set(&e, ERR_WRONG_FORMAT, "it holds something else");
+	step_start_failed(p, &e);
+	CHECK(p->phase == PHASE_FAILED && p->want.active);
+	over = false;
+	CHECK(pool_build(p, 0, 0, &w, &e) == 0 && until(is_over));
+	CHECK_INT(class, ERR_NONE);
+	CHECK(!p->want.active);
+	CHECK(until(is_idle) && p->times.first_start == 0);
+	/* and this begins one attempt, whose outcome is its own */
+	over = false;
+	w = (struct waiter){ .done = told };
+	CHECK(pool_start(p, 0, 0, &w, &e) == 0 && until(is_over));
+	CHECK_INT(class, ERR_WAIT_DEVICE);
+	end();
+}
+
+static bool has_no_pool(void)
+{
+	return !s->pools;
+}
+
+/* As pool-list calls it inactive: whatever it waits for. */
+static void what_waits_or_has_failed_can_be_undefined(void)
+{
+	struct waiter w;
+	struct err e;
+
+	for (int failed = 0; failed <= 1; failed++) {
+		w = (struct waiter){ .done = told };
+		e = (struct err){ 0 };
+		begin();
+		CHECK(until(waits));
+		err_set(&e, ERR_WRONG_FORMAT, "it holds something else");
+		if (failed)
+			step_start_failed(s->pools, &e);
+		over = false;
+		CHECK(pool_undefine(s->pools, &w, &e) == 0 && until(is_over));
+		CHECK_INT(class, ERR_NONE);
+		CHECK(until(has_no_pool));
+		end();
+	}
+}
+
+static void what_is_asked_for_or_half_started_is_not_undefined(void)
+{
+	struct waiter w = { .done = told }, start = { .done = told };
+	struct err e = { 0 };
+
+	begin();
+	CHECK(until(waits));
+	s->pools->life.begun = true;
+	CHECK(pool_undefine(s->pools, &w, &e) < 0 && e.class == ERR_STATE);
+	CHECK(strstr(e.message, "pool-destroy"));
+	s->pools->life.begun = false;
+	over = false;
+	CHECK(pool_start(s->pools, 0, 0, &start, &e) == 0);
+	CHECK(pool_undefine(s->pools, &w, &e) < 0 && e.class == ERR_STATE);
+	CHECK(until(is_over) && s->pools->want.active);
+	end();
+}
+
 int main(void)
 {
 	log_set("error", NULL);
 	alarm(60);
 	RUN(problems_that_are_over_are_forgotten_and_noted_again);
 	RUN(what_could_not_be_undone_is_not_active);
+	RUN(what_waits_or_has_failed_can_be_undefined);
+	RUN(what_is_asked_for_or_half_started_is_not_undefined);
+	RUN(a_failed_pool_is_built_and_left_until_somebody_starts_it);
 	return check_done();
 }

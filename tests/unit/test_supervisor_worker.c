@@ -319,6 +319,7 @@ static void a_stopped_worker_is_ended_by_the_ladder(void)
 	kill(pid, SIGSTOP);
 	CHECK(until(is_done, PATIENCE));
 	CHECK_INT(heard.err.class, ERR_TIMEOUT);
+	CHECK_STR(heard.err.message, "test did not end within 200 ms");
 	CHECK(heard.left);
 	CHECK(until(is_gone, PATIENCE));
 	CHECK(kill(pid, 0) < 0);

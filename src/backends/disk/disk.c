@@ -284,4 +284,5 @@ const struct backend disk_backend = {
 	.vol_resize = disk_vol_resize,
 	.vol_wipe = disk_vol_wipe,
 	.vol_open = disk_vol_open,
+	.vol_identify = identity_volume,
 };

@@ -14,6 +14,7 @@
  * that a failed start has begun is ended by stop. Only the firmware's stay: the machine has booted from them.
  * While a session is broken its disks answer nothing; so whatever would ask them looks at the session first.
  */
+#include "backends/identity.h"
 #include "backends/iscsi/iscsi.h"
 
 #include <errno.h>
@@ -646,7 +647,7 @@ const struct backend iscsi_backend = {
 	.type = POOL_ISCSI,
 	.summary = "a target on an iSCSI server; its LUNs",
 	.waits_for = WAIT_NETWORK,
-	.same_host = net_same_host,
+	.same_server = net_same_server,
 	.image = IMAGE("iscsi", "iscsi_tcp sd_mod crypto-crc32c", "", "iscsid iscsiadm"),
 	.service = &iscsid_service,
 	.stop_frees = true,
@@ -665,4 +666,5 @@ const struct backend iscsi_backend = {
 	.refresh = iscsi_refresh,
 	.vol_wipe = block_vol_wipe,
 	.vol_open = block_vol_open,
+	.vol_identify = identity_volume,
 };

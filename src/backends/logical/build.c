@@ -11,6 +11,7 @@
 #include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
+#include "backends/logical/lvm_scan.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "pool/check.h"
@@ -297,8 +298,9 @@ static int add_slaves(const char *sysname, const char *lv, const char *dm_uuid, 
 	return 0;
 }
 
-/* The kernel knows an active group; the disks are asked only about one that is not active and whose devices
- * the definition does not name. */
+/* The kernel knows an active group, but for its disks that no volume lies on: those are known to who has
+ * looked at all devices. The disks are asked only about a group that is not active and whose devices the
+ * definition does not name. */
 int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const char *vg = group_name(d);
@@ -312,7 +314,7 @@ int logical_identify(const struct pool_def *d, struct op *op, struct buf *facts,
 	for (size_t i = 0; i < d->source.ndevices; i++)
 		identity_device(d->source.devices[i].path, NULL, facts);
 	group_devices(vg, NULL, add_slaves, &s);
-	if (facts->len > before || group_seek(d, &g, op, NULL) < 0 || !g.found)
+	if ((facts->len > before && !lvm_scan_is_made()) || group_seek(d, &g, op, NULL) < 0 || !g.found)
 		return 0;
 	buf_printf(facts, "vg=%s %s\n", g.uuid, vg);
 	snprintf(spelling, sizeof(spelling), "volume group %s", vg);

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
 #include "backends/logical/lockd.h"
+#include "backends/identity.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/clock.h"
@@ -543,4 +544,5 @@ const struct backend logical_backend = {
 	.vol_resize = logical_vol_resize,
 	.vol_wipe = logical_vol_wipe,
 	.vol_open = block_vol_open,
+	.vol_identify = identity_volume,
 };

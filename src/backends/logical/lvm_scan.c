@@ -484,6 +484,11 @@ static int look_make(struct lvm_look *k, const char *wanted, uint64_t deadline, 
 	return rc;
 }
 
+bool lvm_scan_is_made(void)
+{
+	return last != NULL;
+}
+
 const struct lvm_scan *lvm_scan(struct op *op, const char *wanted, struct err *e)
 {
 	struct lvm_look *k;

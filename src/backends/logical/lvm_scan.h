@@ -31,6 +31,8 @@ struct lvm_scan {
  * (may be NULL): the name of a group; when it is complete, nobody waits for what is slow. op->on_left_out()
  * is told. NULL: e says why not. */
 const struct lvm_scan *lvm_scan(struct op *op, const char *wanted, struct err *e);
+/* Has that been done? */
+bool lvm_scan_is_made(void);
 /* What was written has changed it. */
 void lvm_scan_forget(void);
 

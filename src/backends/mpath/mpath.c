@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "backends/backend.h"
+#include "backends/identity.h"
 #include "backends/mpath/mpath.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -221,4 +222,5 @@ const struct backend mpath_backend = {
 	.refresh = mpath_refresh,
 	.vol_wipe = block_vol_wipe,
 	.vol_open = block_vol_open,
+	.vol_identify = identity_volume,
 };

@@ -275,4 +275,5 @@ const struct backend scsi_backend = {
 	.refresh = scsi_refresh,
 	.vol_wipe = block_vol_wipe,
 	.vol_open = block_vol_open,
+	.vol_identify = identity_volume,
 };

@@ -231,7 +231,7 @@ static const struct verb_arg vol_transfer_args[] = { VOLUME,
 	                                               "poolctl: the file to read or write, or -" },
 	                                             VOL_POOL,
 	                                             SIZE("offset", "where in the volume to begin"),
-	                                             SIZE("length", "how much at most"),
+	                                             SIZE("length", "how much at most, within the volume"),
 	                                             FLAG("sparse", "holes stay holes"),
 	                                             JOB,
 	                                             END };

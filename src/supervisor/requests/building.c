@@ -45,6 +45,9 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 		log_info(LF_POOL, "%s: %s", p->name, r && r->on ? "built" : "deleted");
 	if (r && !e)
 		request_emit(p->sup, r->on ? "pool-built" : "pool-deleted", p->name);
+	/* What its start has failed for is over, and it is started by whoever asks, not by itself. */
+	if (!e && p->phase == PHASE_FAILED && p->reason.class != ERR_NONE)
+		pool_want(p, false);
 	if (r)
 		request_end(r, e);
 	loop_arm(p->sup->loop, &p->tries.retry, 0); /* pool-destroy may have called us */

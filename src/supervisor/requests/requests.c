@@ -271,12 +271,14 @@ static void after_forget(struct request *r, const struct err *e)
 	request_end(r, e);
 }
 
-/* Asked twice: when it is asked for, and when it is its turn. */
+/* Asked twice: when it is asked for, and when it is its turn. One that waits, or whose start has failed, is
+ * inactive for whoever asks, unless somebody has just asked for it, or its attempt has left something. */
 static int may_be_undefined(const struct pool *p, const char *name, struct err *e)
 {
 	if (!p)
 		return err_set(e, ERR_NO_POOL, "pool \"%s\" is no longer defined", name);
-	if (pool_is_active(p) || p->work.worker || p->want.active)
+	if (pool_is_active(p) || p->work.worker || p->life.begun ||
+	    (p->want.active && p->reason.class == ERR_NONE))
 		return err_set(e, ERR_STATE, "pool \"%s\" is %s: stop it first (pool-destroy)", name,
 		               phase_word(p->phase));
 	return 0;
@@ -285,11 +287,15 @@ static int may_be_undefined(const struct pool *p, const char *name, struct err *
 /* It is its turn: what was true when it was asked need not be true now. */
 static void change_undefine(struct request *r)
 {
+	struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err e = { 0 };
 
-	if (may_be_undefined(pool_by_name(r->sup, r->pool), r->pool, &e) < 0 ||
-	    request_write(r, "forget-definition", work_forget, after_forget, &e) < 0)
-		request_end(r, &e);
+	if (may_be_undefined(p, r->pool, &e) == 0) {
+		pool_want(p, false); /* it is not tried again meanwhile */
+		if (request_write(r, "forget-definition", work_forget, after_forget, &e) == 0)
+			return;
+	}
+	request_end(r, &e);
 }
 
 int pool_undefine(struct pool *p, struct waiter *w, struct err *e)

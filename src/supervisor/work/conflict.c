@@ -44,6 +44,7 @@ static int compare_definition(const struct comparison *c, const struct pool_view
 	cleanup_pool_def struct pool_def def = { 0 };
 	unsigned asked = (common & ON_DIRECTORY ? IDENTITY_PLACE : 0) | (as_found ? IDENTITY_FILES : 0);
 	const struct places *places = target && asked ? places_now(NULL) : NULL;
+	const struct backend *b = backend_find(c->d->type);
 	char words[512];
 
 	if (places)
@@ -52,7 +53,8 @@ static int compare_definition(const struct comparison *c, const struct pool_view
 	    pool_read(&def, xml, strlen(xml), p->origin, NULL) == 0) {
 		if (common & ON_DEVICES)
 			backend_identify(&def, c->op, &theirs, NULL);
-		if ((common & ON_SERVER) && identity_same_server(c->d, &def, words, sizeof(words)))
+		if ((common & ON_SERVER) && b && b->same_server &&
+		    b->same_server(c->d, &def, words, sizeof(words)))
 			return conflict_found(c, p, words);
 	}
 	return !theirs.failed && identity_shared(buf_str(&c->mine), buf_str(&theirs), words, sizeof(words))

@@ -99,6 +99,15 @@ static int volume_work_open(struct volume_context *c, struct worker_io *io, stru
 	return volume_from_record(&c->line, &c->volume, e);
 }
 
+/* And what it holds is to be lost: nothing that another pool stands on. */
+static int open_to_write(struct volume_context *c, struct worker_io *io, struct volume_work *work,
+                         struct err *e)
+{
+	return volume_work_open(c, io, work, e) < 0
+	               ? -1
+	               : volume_check_ground(c->backend, work, &c->volume, &c->op, e);
+}
+
 /* The backend has no such operation. */
 static int cannot(const struct volume_context *c, const char *what, struct err *e)
 {
@@ -205,7 +214,7 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 
 	cleanup_context struct volume_context c = { 0 };
 
-	if (volume_work_open(&c, io, arg, e) < 0)
+	if (open_to_write(&c, io, arg, e) < 0)
 		return -1;
 	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e)
 	                             : cannot(&c, "deleted", e);
@@ -215,10 +224,10 @@ int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
 {
 	demand(((const struct volume_work *)arg)->record, e);
 
-	const struct volume_work *work = arg;
+	struct volume_work *work = arg;
 	cleanup_context struct volume_context c = { 0 };
 
-	if (volume_work_open(&c, io, arg, e) < 0)
+	if ((work->flags & VOL_SHRINK ? open_to_write : volume_work_open)(&c, io, work, e) < 0)
 		return -1;
 	return c.backend->vol_resize
 	               ? c.backend->vol_resize(&c.def, &c.op, &c.volume, work->capacity, work->flags, e)
@@ -232,7 +241,7 @@ int volume_work_wipe(struct worker_io *io, void *arg, struct err *e)
 	const struct volume_work *work = arg;
 	cleanup_context struct volume_context c = { 0 };
 
-	if (volume_work_open(&c, io, arg, e) < 0)
+	if (open_to_write(&c, io, arg, e) < 0)
 		return -1;
 	return c.backend->vol_wipe ? c.backend->vol_wipe(&c.def, &c.op, &c.volume, work->algorithm, e)
 	                           : cannot(&c, "wiped", e);
@@ -368,7 +377,7 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 
 	if (t.passed && choose_stream(io, work, upload, &t, e) < 0)
 		return -1;
-	if (volume_work_open(&c, io, arg, e) < 0)
+	if ((upload ? open_to_write : volume_work_open)(&c, io, arg, e) < 0)
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);

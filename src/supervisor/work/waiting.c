@@ -12,6 +12,7 @@
 #include "base/contract.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "supervisor/work/work.h"
 
 struct waiting {
 	struct supervisor *sup;
@@ -147,10 +148,16 @@ static bool has_mapped(const struct waiting *t, const struct pool_view *p)
 static bool waiting_fits(const struct waiting *t, const struct task *task, const struct errand *errand)
 {
 	const struct volume_work *work = errand->work;
+	bool needs_all;
 
-	/* They look into the lists of all pools: whoever builds, for the disk; and whoever makes a volume at
-	 * the level "operate", for what it stands on. */
-	if (work ? work->operate && task->run == volume_work_create : errand->operation->build)
+	/* They look at all pools: whoever builds, for the disk; whoever makes a volume at the level
+	 * "operate", for what it stands on; and whoever changes one that is a device, for the pools that
+	 * stand on it. */
+	if (work && task->run != volume_work_create)
+		needs_all = volumes_are_devices(work->pool->type);
+	else
+		needs_all = work ? work->operate : errand->operation->build;
+	if (needs_all)
 		return false;
 	return has_mapped(t, work ? work->pool : errand->operation->pool) &&
 	       has_mapped(t, work ? work->input : NULL) && t->last_source == last_source(t->sup);

@@ -103,6 +103,14 @@ enum conflict_with { CONFLICT_DEFINED, CONFLICT_RUNNING };
  * only those that run or are being started? ERR_CONFLICT names both and says what they share. */
 int conflict_check(const struct pool_views *others, const struct pool_def *d, struct op *op,
                    enum conflict_with with, struct err *e);
+/* ---- volume_ground.c: volumes that other pools stand on; no_volume_ground.c where they are all files ----
+ */
+/* Do pools of the type have volumes that are devices? Whoever changes one looks at all pools. */
+bool volumes_are_devices(enum pool_type type);
+/* In a worker that was forked for it: may what the volume holds be lost? ERR_BUSY names another pool that
+ * stands on it and runs, or is being started. */
+int volume_check_ground(const struct backend *b, const struct volume_work *work, const struct volume *v,
+                        struct op *op, struct err *e);
 
 /* ---- protected.c ---- */
 /* Is the target, for types that have a directory, none of the supervisor's or the kernel's, nor

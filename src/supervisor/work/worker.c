@@ -531,9 +531,11 @@ static void on_deadline(struct timer *t)
 	struct worker *w = t->owner;
 	struct err e = { 0 };
 
+	unsigned long long ms = w->task.timeout;
+
 	climb(w);
-	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu s", w->task.what,
-	        (unsigned long long)(w->task.timeout / 1000));
+	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu %s", w->task.what,
+	        ms < 1000 ? ms : (ms + 500) / 1000, ms < 1000 ? "ms" : "s");
 	report(w, &e);
 }
 
