@@ -52,6 +52,8 @@ struct op {
 	/* of the server's addresses the one that was used last, where its name has several; or NULL */
 	const char *address;
 	bool address_answered; /* and it did; else nothing came of it */
+	/* vol_open, to write: how many bytes will be, at most; UINT64_MAX: that is not known */
+	uint64_t writes;
 	struct made_file made; /* vol_create, vol_resize, out; refresh, in: of the same worker */
 	/* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool sweep;

@@ -102,7 +102,7 @@ static const char *line(const char *layout, const struct group *g, uint64_t capa
 static void they_become_words_of_lvcreate(void)
 {
 	const struct group_volume volumes[] = { { .name = "tp", .attr = "twi-aotz--" },
-		                                { .name = "lv", .attr = "-wi-a-----" },
+		                                { .name = "lv", .attr = "-wi-a-----", .size = 1 << 20 },
 		                                { .name = "thin", .attr = "Vwi-aotz--", .thin = true } };
 	const struct group g = {
 		.volumes = volumes, .nvolumes = 3, .nodes = { "/dev/a", "/dev/b", NULL }, .members = 2
@@ -118,7 +118,7 @@ static void they_become_words_of_lvcreate(void)
 	CHECK(strstr(line("thin pool=new", &g, 512, NULL, NULL), "no thin pool \"new\"") != NULL);
 	CHECK(strstr(line("thin pool=lv", &g, 512, NULL, NULL), "no thin pool") != NULL);
 	CHECK_STR(line("snapshot", &g, 512, &volumes[1], NULL),
-	          "lvcreate -y -kn -n name --type snapshot -l 100%ORIGIN -s vg/lv");
+	          "lvcreate -y -kn -n name --type snapshot -L 1060864b -s vg/lv");
 	CHECK_STR(line("snapshot size=4M", &g, 512, &volumes[1], NULL),
 	          "lvcreate -y -kn -n name --type snapshot -L 4194304b -s vg/lv");
 	CHECK_STR(line("snapshot", &g, 512, &volumes[2], NULL), "lvcreate -y -kn -n name -s vg/thin");

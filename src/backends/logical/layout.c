@@ -207,14 +207,13 @@ static int thin_words(const struct volume_layout *l, const char *vg, const struc
 	return 0;
 }
 
-/* Without a size it can take all changes that there may be. A snapshot in a thin pool needs none. */
+/* In a thin pool it needs no size. A share of the origin (-l) would be less where the group has not as much.
+ */
 static void snapshot_words(const struct volume_layout *l, const struct group_volume *origin,
                            struct layout_words *w)
 {
-	if (l->size)
-		size_option(w, "-L", l->size);
-	else if (!origin->thin)
-		add_option(w, "-l", "100%%ORIGIN");
+	if (l->size || !origin->thin)
+		size_option(w, "-L", l->size ? l->size : group_snapshot_room(origin->size, 0));
 	add_layout_word(w, "-s");
 }
 

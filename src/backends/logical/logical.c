@@ -22,7 +22,6 @@
 #include "system/links.h"
 #include "system/module.h"
 #include "system/uevent.h"
-#include "volumes/block.h"
 
 #define MEMBERS_WITHIN  SECONDS(5) /* after the last device that has come */
 #define MEMBERS_AT_MOST SECONDS(20)
@@ -519,5 +518,5 @@ const struct backend logical_backend = {
 	.vol_delete = logical_vol_delete,
 	.vol_resize = logical_vol_resize,
 	.vol_wipe = logical_vol_wipe,
-	.vol_open = block_vol_open,
+	.vol_open = logical_vol_open,
 };

@@ -2,8 +2,8 @@
  *
  * What the files of the logical backend have in common: group.c (which group it is), report.c (what LVM says
  * of it), kernel.c (what is active of it), logical.c (what is done with it), build.c (making, unmaking,
- * finding them), volumes.c (what is done with its volumes), layout.c (how they lie there) and fill.c (how
- * full they are).
+ * finding them), volumes.c (what is done with its volumes), layout.c (how they lie there), fill.c (how full
+ * they are) and room.c (what may be written to them).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
@@ -32,7 +32,8 @@ struct group_volume {
 	bool out;                           /* of space, or of metadata that can be written */
 	int data, metadata;                 /* how full, of GROUP_WHOLE; -1: it does not fill */
 	uint64_t size;
-	struct buf devices; /* "/dev/sda /dev/sdb" */
+	uint64_t origin_size, chunk; /* of a snapshot, whose size is the room for changes; bytes */
+	struct buf devices;          /* "/dev/sda /dev/sdb" */
 };
 
 /* What is known of a group. */
@@ -112,6 +113,21 @@ uint64_t group_number(const char *text);
  * full, so that writes to its volumes fail; or NULL. */
 const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op);
 
+/* ---- room.c ---- */
+
+/* Has it a room of its own for changes, so that it is lost when that is full? A snapshot in a thin pool has
+ * none. A sparse volume is LVM's snapshot of nothing. */
+bool group_is_snapshot(const struct group_volume *lv);
+bool group_is_sparse(const struct group_volume *lv);
+/* The room that a snapshot needs for so many bytes of changes, LVM's tables among it. chunk: the snapshot's;
+ * 0: as a new one has it. Source: LVM, lib/metadata/snapshot_manip.c, _cow_max_size(). */
+uint64_t group_snapshot_room(uint64_t bytes, uint64_t chunk);
+/* Append the names of its snapshots that are not thin, with a comma between them. */
+void group_snapshots(const struct group *g, const struct group_volume *lv, struct buf *names);
+/* May so many bytes be written to it? UINT64_MAX: it is not known how many. ERR_BUSY names the snapshots that
+ * would be lost. */
+int group_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e);
+
 /* ---- kernel.c ---- */
 
 /* Call fn for each active device of the group that is not a hidden part of another; a result other than 0
@@ -147,6 +163,9 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
                        unsigned flags, struct err *e);
 int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                      struct err *e);
+/* To write, it also looks whether there is room: see group_room(). */
+int logical_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                     uint64_t *size, struct err *e);
 /* Remove the volumes that were being filled when their worker was killed, as far as that can be done. *g is
  * as it is afterwards. */
 int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e);

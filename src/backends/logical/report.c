@@ -191,6 +191,8 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	snprintf(v->uuid, sizeof(v->uuid), "%s", lvm_get(f, n, "LV_UUID"));
 	snprintf(v->attr, sizeof(v->attr), "%s", lvm_get(f, n, "LV_ATTR"));
 	snprintf(v->origin, sizeof(v->origin), "%s", lvm_get(f, n, "ORIGIN"));
+	v->origin_size = group_number(lvm_get(f, n, "ORIGIN_SIZE"));
+	v->chunk = group_number(lvm_get(f, n, "CHUNK_SIZE"));
 	v->thin = streq(lvm_get(f, n, "SEGTYPE"), "thin");
 	snprintf(v->pool, sizeof(v->pool), "%s", lvm_get(f, n, "POOL_LV"));
 	v->lost = strchr("IS", letter(v, ATTR_STATE)) != NULL;
@@ -238,8 +240,8 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 {
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
 	static const char segments[] =
-		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,pool_lv,lv_tags,"
-		"data_percent,metadata_percent,devices";
+		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,origin_size,chunk_size,"
+		"pool_lv,lv_tags,data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {

@@ -156,8 +156,16 @@ static int settle_reflink(struct new_volume *m, struct err *e)
 	return 0;
 }
 
-/* As in libvirt the document's size is the room for changes. A snapshot of a thin volume takes its room from
- * the pool, unless its layout says otherwise. */
+/* As in libvirt the document's size is the room for changes, if its layout says nothing of that. From the
+ * origin's size on it is the room for all, which is more, for LVM's tables: 0, as where nothing is said. */
+static uint64_t settle_room(const struct volume_def *v, uint64_t origin)
+{
+	uint64_t said = v->has_allocation ? v->allocation : v->has_capacity && !v->layout ? v->capacity : 0;
+
+	return said < origin ? said : 0;
+}
+
+/* A snapshot of a thin volume takes its room from the pool, unless its layout says otherwise. */
 static int settle_origin(struct new_volume *m, struct err *e)
 {
 	const struct volume_def *v = m->v;
@@ -171,8 +179,8 @@ static int settle_origin(struct new_volume *m, struct err *e)
 		return err_set(e, ERR_INVALID,
 		               "the backing store %.200s is no volume of group \"%s\": a snapshot is of one",
 		               m->v->backing.path, group_name(m->d));
-	if (!m->layout.size && !m->origin->thin && (v->has_allocation || v->has_capacity))
-		m->layout.size = v->has_allocation ? v->allocation : v->capacity;
+	if (!m->layout.size && !m->origin->thin)
+		m->layout.size = settle_room(v, m->origin->size);
 	return 0;
 }
 
@@ -325,9 +333,7 @@ static int has_no_snapshots(const struct group *g, const struct group_volume *lv
 {
 	cleanup_buf struct buf names = BUF_INIT;
 
-	for (size_t i = 0; i < g->nvolumes; i++)
-		if (streq(g->volumes[i].origin, lv->name) && strchr("sS", g->volumes[i].attr[0]))
-			buf_printf(&names, "%s%s", names.len ? ", " : "", g->volumes[i].name);
+	group_snapshots(g, lv, &names);
 	if (!names.len)
 		return 0;
 	return err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s", buf_str(&names));
@@ -430,6 +436,7 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	struct group g;
 
 	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
+	    group_room(&g, lv, lv->size, e) < 0 ||
 	    (!streq(algorithm, "trim") && has_room_to_wipe(&g, lv, e) < 0))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
 	if (strchr("sS", lv->attr[0]))
@@ -439,4 +446,25 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 			"delete it instead",
 			v->name);
 	return block_vol_wipe(d, op, v, algorithm, e);
+}
+
+/* ---- upload and download ---- */
+
+int logical_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                     uint64_t *size, struct err *e)
+{
+	demand(op && v->name, e);
+
+	const struct group_volume *lv;
+	struct group g;
+
+	if (!write)
+		return block_vol_open(d, op, v, write, size, e);
+	if (group_look(d, &g, op, e) < 0)
+		return -1;
+	if (!g.found)
+		return err_set(e, ERR_STATE, "volume group \"%s\": %s", group_name(d), g.why);
+	if (!(lv = find_volume(&g, v, e)) || group_room(&g, lv, op->writes, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot write to volume \"%s\"", v->name);
+	return block_vol_open(d, op, v, write, size, e);
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * How much room it takes to write to a volume, and whether it is there. A snapshot whose room is full is
+ * lost, whether it was written to or its origin; a thin pool that is full fails all its volumes.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "backends/logical/logical.h"
+#include "base/util.h"
+
+#define USUAL_CHUNK 4096 /* of a snapshot, lvcreate(8) */
+#define EXCEPTION   16   /* bytes that a chunk takes in the table of those that a snapshot holds */
+
+bool group_is_snapshot(const struct group_volume *lv)
+{
+	return lv->attr[0] == 's' || lv->attr[0] == 'S';
+}
+
+bool group_is_sparse(const struct group_volume *lv)
+{
+	return group_is_snapshot(lv) && lv->origin[0] == '[';
+}
+
+/* A header, the chunks, and their tables, of which the last is never full. */
+uint64_t group_snapshot_room(uint64_t bytes, uint64_t chunk)
+{
+	if (!chunk)
+		chunk = USUAL_CHUNK;
+
+	uint64_t chunks = bytes / chunk + (bytes % chunk != 0), table = chunk / EXCEPTION;
+
+	return (1 + chunks + (chunks + table) / table) * chunk;
+}
+
+/* Of `size` bytes, of which `used` of GROUP_WHOLE are taken, rounded down. */
+static uint64_t room_left(uint64_t size, int used)
+{
+	uint64_t left = used < GROUP_WHOLE ? (uint64_t)(GROUP_WHOLE - used) : 0;
+
+	return size / GROUP_WHOLE * left + size % GROUP_WHOLE * left / GROUP_WHOLE;
+}
+
+/* Of a snapshot. LVM rounds what is taken, in either direction. */
+static uint64_t snapshot_left(const struct group_volume *s)
+{
+	return room_left(s->size, s->data < 0 ? 0 : s->data + 1);
+}
+
+/* What `bytes` take in a snapshot, wherever they are written: a chunk that is touched is kept whole, and
+ * once. So it is never more than what the snapshot lacks of all. */
+static uint64_t snapshot_needs(const struct group_volume *s, uint64_t bytes)
+{
+	uint64_t chunk = s->chunk ? s->chunk : USUAL_CHUNK, all = group_snapshot_room(s->origin_size, chunk),
+		 used = s->size - snapshot_left(s), needed = group_snapshot_room(bytes, chunk) + chunk;
+
+	return least(needed, all > used ? all - used : 0);
+}
+
+void group_snapshots(const struct group *g, const struct group_volume *lv, struct buf *names)
+{
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (streq(g->volumes[i].origin, lv->name) && group_is_snapshot(&g->volumes[i]))
+			buf_printf(names, "%s%s", names->len ? ", " : "", g->volumes[i].name);
+}
+
+/* Those of its snapshots that have not enough room. One that is lost already has nothing to lose. */
+static int snapshots_survive(const struct group *g, const struct group_volume *lv, uint64_t bytes,
+                             struct err *e)
+{
+	cleanup_buf struct buf names = BUF_INIT;
+
+	for (size_t i = 0; i < g->nvolumes; i++) {
+		const struct group_volume *s = &g->volumes[i];
+
+		if (group_is_snapshot(s) && !s->lost && streq(s->origin, lv->name) &&
+		    snapshot_needs(s, bytes) > snapshot_left(s))
+			buf_printf(&names, "%s%s (room for %llu)", names.len ? ", " : "", s->name,
+			           (unsigned long long)snapshot_left(s));
+	}
+	if (!names.len)
+		return 0;
+	return err_set(e, ERR_BUSY,
+	               "it has snapshots, which keep what is written over, up to %llu bytes; those that have "
+	               "not the room would be lost with it: %s: give them more room (vol-resize), or delete "
+	               "them first",
+	               (unsigned long long)bytes, buf_str(&names));
+}
+
+int group_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e)
+{
+	return snapshots_survive(g, lv, least(bytes, lv->size), e);
+}

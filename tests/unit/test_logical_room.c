@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Is there room for what is written to a logical volume? Groups as LVM reports them.
+ */
+#include "backends/logical/logical.h"
+
+#include "base/util.h"
+#include "check.h"
+
+#define MIB (1ull << 20)
+
+static struct err e;
+
+static int room(const struct group_volume *volumes, size_t n, const char *name, uint64_t bytes)
+{
+	const struct group g = { .volumes = volumes, .nvolumes = n };
+
+	e = (struct err){ 0 };
+	return group_room(&g, group_volume(&g, name), bytes, &e);
+}
+
+static struct group_volume snapshot(const char *name, uint64_t size, int data)
+{
+	struct group_volume v = { .attr = "swi-a-s---",
+		                  .origin = "lin",
+		                  .size = size,
+		                  .data = data,
+		                  .metadata = -1,
+		                  .origin_size = 40 * MIB,
+		                  .chunk = 4096 };
+
+	snprintf(v.name, sizeof(v.name), "%s", name);
+	return v;
+}
+
+static const struct group_volume lin = {
+	.name = "lin", .attr = "owi-a-s---", .size = 40 * MIB, .data = -1, .metadata = -1
+};
+
+static void a_snapshot_that_would_be_lost_is_named(void)
+{
+	const struct group_volume there[] = { lin, snapshot("small", 8 * MIB, 0),
+		                              snapshot("wide", 20 * MIB, 0),
+		                              snapshot("used", 20 * MIB, 9000) };
+
+	CHECK_INT(room(there, 4, "lin", 10 * MIB), -1);
+	CHECK_INT(e.class, ERR_BUSY);
+	CHECK(strstr(e.message, "would be lost with it: small (room for ") != NULL);
+	CHECK(strstr(e.message, "used (room for ") != NULL);
+	CHECK(strstr(e.message, "wide") == NULL);
+	CHECK(strstr(e.message, "vol-resize") != NULL && strstr(e.message, "delete them") != NULL);
+	CHECK_INT(room(there, 4, "lin", MIB), 0);
+	CHECK_INT(room(there, 4, "lin", 2 * MIB), -1); /* the one that is used has not quite as much */
+	CHECK_INT(room(there, 4, "lin", UINT64_MAX), -1);
+	CHECK(strstr(e.message, "wide") != NULL);
+	CHECK_INT(room(there, 4, "small", MIB), 0);
+}
+
+/* Its tables take some, and what is written may begin and end within a chunk. */
+static void its_tables_are_counted(void)
+{
+	const struct group_volume there[] = { lin, snapshot("snap", 8 * MIB, 0) };
+
+	CHECK_INT(room(there, 2, "lin", 8 * MIB), -1);
+	CHECK_INT(room(there, 2, "lin", 8 * MIB - 64 * 1024), 0);
+}
+
+static void one_with_room_for_all_is_never_lost(void)
+{
+	const uint64_t all = group_snapshot_room(40 * MIB, 0);
+	struct group_volume there[] = { lin, snapshot("snap", all, 0) };
+
+	CHECK(all == 40 * MIB + 42 * 4096); /* a header, and 41 tables of 256 */
+	for (int data = 0; data <= GROUP_WHOLE; data += 100) {
+		there[1].data = data;
+		CHECK_INT(room(there, 2, "lin", 40 * MIB), 0);
+	}
+	there[1].size = 40 * MIB;
+	there[1].data = 2;
+	CHECK_INT(room(there, 2, "lin", 40 * MIB), -1);
+}
+
+static void what_is_lost_or_another_s_is_not_looked_at(void)
+{
+	struct group_volume there[] = { lin, snapshot("snap", 4 * MIB, 10000),
+		                        snapshot("other", 4 * MIB, 0) };
+
+	there[1].lost = true;
+	strcpy(there[2].origin, "lin2");
+	CHECK_INT(room(there, 3, "lin", 40 * MIB), 0);
+	strcpy(there[2].origin, "lin");
+	there[2].attr[0] = 'V'; /* thin: it shares, and its origin does not fill it */
+	CHECK_INT(room(there, 3, "lin", 40 * MIB), 0);
+	there[2].attr[0] = 'S'; /* being merged */
+	CHECK_INT(room(there, 3, "lin", 40 * MIB), -1);
+}
+
+int main(void)
+{
+	RUN(a_snapshot_that_would_be_lost_is_named);
+	RUN(its_tables_are_counted);
+	RUN(one_with_room_for_all_is_never_lost);
+	RUN(what_is_lost_or_another_s_is_not_looked_at);
+	return check_done();
+}
