@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Is there room for what is written to a logical volume? Groups as LVM reports them.
+ * Is there room for what is written to a logical volume, and what size may it get? Groups as LVM reports
+ * them.
  */
 #include "backends/logical/logical.h"
 
@@ -95,11 +96,69 @@ static void what_is_lost_or_another_s_is_not_looked_at(void)
 	CHECK_INT(room(there, 3, "lin", 40 * MIB), -1);
 }
 
+static int resize(const struct group_volume *volumes, size_t n, const char *name, uint64_t wanted,
+                  bool shrink)
+{
+	const struct group g = { .volumes = volumes, .nvolumes = n, .extent = 4 * MIB };
+
+	e = (struct err){ 0 };
+	return group_may_resize(&g, group_volume(&g, name), wanted, shrink, &e);
+}
+
+static void the_size_of_a_snapshot_is_its_room(void)
+{
+	struct group_volume there[] = { lin, snapshot("snap", 8 * MIB, 6000) };
+
+	CHECK_INT(resize(there, 2, "snap", 16 * MIB, false), 0);
+	CHECK_INT(resize(there, 2, "snap", 44 * MIB, false), 0); /* all of it, with LVM's tables */
+	CHECK_INT(resize(there, 2, "snap", 48 * MIB, false), -1);
+	CHECK_INT(e.class, ERR_INVALID);
+	CHECK(strstr(e.message, "size of a snapshot is the room") != NULL);
+	CHECK(strstr(e.message, "46137344 bytes at most") != NULL && strstr(e.message, "41943040") != NULL);
+	CHECK_INT(resize(there, 2, "snap", 4 * MIB, false), -1);
+	CHECK(strstr(e.message, "--shrink") != NULL);
+	CHECK_INT(resize(there, 2, "snap", 4 * MIB, true), -1); /* 60 % of 8 MiB are taken */
+	CHECK(strstr(e.message, "are taken") != NULL);
+	there[1].data = 4000;
+	CHECK_INT(resize(there, 2, "snap", 4 * MIB, true), 0);
+	there[1].lost = true;
+	CHECK_INT(resize(there, 2, "snap", 16 * MIB, false), -1);
+	CHECK(strstr(e.message, "lost: delete it") != NULL);
+}
+
+static void a_sparse_volume_is_called_so(void)
+{
+	struct group_volume sp = snapshot("sp", 20 * MIB, 0);
+
+	strcpy(sp.origin, "[sp_vorigin]");
+	sp.origin_size = 100 * MIB;
+	CHECK_INT(resize(&sp, 1, "sp", 40 * MIB, false), 0);
+	CHECK_INT(resize(&sp, 1, "sp", 120 * MIB, false), -1);
+	CHECK(strstr(e.message, "sparse volume") != NULL && strstr(e.message, "104857600") != NULL);
+}
+
+static void an_origin_keeps_its_size(void)
+{
+	struct group_volume there[] = { lin, snapshot("snap", 8 * MIB, 0), snapshot("more", 8 * MIB, 0) };
+
+	CHECK_INT(resize(there, 3, "lin", 48 * MIB, false), -1);
+	CHECK_INT(e.class, ERR_BUSY);
+	CHECK(strstr(e.message, "delete them first: snap, more") != NULL);
+	CHECK_INT(resize(there, 3, "lin", 8 * MIB, true), -1);
+	CHECK_INT(resize(there, 1, "lin", 48 * MIB, false), 0);
+	CHECK_INT(resize(there, 1, "lin", 8 * MIB, false), -1);
+	CHECK_INT(resize(there, 1, "lin", 8 * MIB, true), 0);
+	CHECK_INT(resize(there, 1, "lin", 0, true), -1);
+}
+
 int main(void)
 {
 	RUN(a_snapshot_that_would_be_lost_is_named);
 	RUN(its_tables_are_counted);
 	RUN(one_with_room_for_all_is_never_lost);
 	RUN(what_is_lost_or_another_s_is_not_looked_at);
+	RUN(the_size_of_a_snapshot_is_its_room);
+	RUN(a_sparse_volume_is_called_so);
+	RUN(an_origin_keeps_its_size);
 	return check_done();
 }

@@ -517,6 +517,7 @@ const struct backend logical_backend = {
 	.vol_create = logical_vol_create,
 	.vol_delete = logical_vol_delete,
 	.vol_resize = logical_vol_resize,
+	.resizes_allocation = true, /* the two differ for snapshots alone */
 	.vol_wipe = logical_vol_wipe,
 	.vol_open = logical_vol_open,
 };

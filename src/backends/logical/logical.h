@@ -127,6 +127,10 @@ void group_snapshots(const struct group *g, const struct group_volume *lv, struc
 /* May so many bytes be written to it? UINT64_MAX: it is not known how many. ERR_BUSY names the snapshots that
  * would be lost. */
 int group_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e);
+/* May it get that size, whole extents? Of a snapshot that is its room. LVM does it for no volume that has
+ * snapshots, and gives these no more than they can use. */
+int group_may_resize(const struct group *g, const struct group_volume *lv, uint64_t wanted, bool shrink,
+                     struct err *e);
 
 /* ---- kernel.c ---- */
 

@@ -90,3 +90,50 @@ int group_room(const struct group *g, const struct group_volume *lv, uint64_t by
 {
 	return snapshots_survive(g, lv, least(bytes, lv->size), e);
 }
+
+/* ---- another size ---- */
+
+/* The room can be no more than all changes take, and what is in it stays. */
+static int check_room(const struct group *g, const struct group_volume *s, uint64_t wanted, struct err *e)
+{
+	uint64_t extent = g->extent ? g->extent : 512, all = group_snapshot_room(s->origin_size, s->chunk),
+		 used = s->size - snapshot_left(s);
+	const char *what = group_is_sparse(s) ? "sparse volume" : "snapshot";
+
+	all = (all + extent - 1) / extent * extent;
+	if (s->lost)
+		return err_set(e, ERR_STATE, "this %s ran out of room and is lost: delete it", what);
+	if (wanted > all)
+		return err_set(e, ERR_INVALID,
+		               "the size of a %s is the room for what is written to it, which can be %llu "
+		               "bytes at most; its capacity, %llu, cannot be changed",
+		               what, (unsigned long long)all, (unsigned long long)s->origin_size);
+	if (wanted < s->size && wanted < used)
+		return err_set(e, ERR_INVALID,
+		               "the size of a %s is the room for what is written to it, and up to %llu bytes "
+		               "of that are taken",
+		               what, (unsigned long long)used);
+	return 0;
+}
+
+int group_may_resize(const struct group *g, const struct group_volume *lv, uint64_t wanted, bool shrink,
+                     struct err *e)
+{
+	cleanup_buf struct buf names = BUF_INIT;
+
+	group_snapshots(g, lv, &names);
+	if (!wanted)
+		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
+	if (names.len)
+		return err_set(e, ERR_BUSY,
+		               "it has snapshots, and LVM gives it no other size as long as it is active and "
+		               "they are there: delete them first: %s",
+		               buf_str(&names));
+	if (wanted < lv->size && !shrink)
+		return err_set(
+			e, ERR_INVALID,
+			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
+			"asked for (--shrink)",
+			(unsigned long long)wanted, (unsigned long long)lv->size);
+	return group_is_snapshot(lv) ? check_room(g, lv, wanted, e) : 0;
+}

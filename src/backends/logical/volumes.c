@@ -353,21 +353,6 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
 }
 
-/* A snapshot's is the room for its changes: what it shows has the size of its origin. */
-static int check_resize(const struct group_volume *lv, const struct volume *v, uint64_t wanted,
-                        unsigned flags, struct err *e)
-{
-	if (!wanted)
-		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
-	if (wanted < lv->size && !(flags & VOL_SHRINK))
-		return err_set(
-			e, ERR_INVALID,
-			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
-			"asked for (--shrink)",
-			(unsigned long long)wanted, (unsigned long long)lv->size);
-	return wanted < lv->size ? nobody_uses(v->path, v->name, e) : 0;
-}
-
 int logical_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
                        unsigned flags, struct err *e)
 {
@@ -386,7 +371,8 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 		if (wanted == lv->size)
 			return 0;
 		snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-		if (check_resize(lv, v, wanted, flags, e) == 0 &&
+		if (group_may_resize(&g, lv, wanted, flags & VOL_SHRINK, e) == 0 &&
+		    (wanted > lv->size || nobody_uses(v->path, v->name, e) == 0) &&
 		    change_group(words, group_name(d), &g, op, e) == 0)
 			return 0;
 	}
