@@ -172,6 +172,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	flushed = fdatasync(c->to.fd) == 0;
 	if (!flushed && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
+	op_explain_full(c->pace.op, rc, e);
 	if (rc < 0 && c->done && flushed)
 		err_wrap(e, ERR_KEEP,
 		         "volume \"%s\" now holds the first %llu bytes of the upload, and what it held "

@@ -5,6 +5,7 @@
  */
 #include "backends/logical/logical.h"
 
+#include <errno.h>
 #include "base/util.h"
 #include "check.h"
 
@@ -96,6 +97,67 @@ static void what_is_lost_or_another_s_is_not_looked_at(void)
 	CHECK_INT(room(there, 3, "lin", 40 * MIB), -1);
 }
 
+static void a_thin_volume_takes_its_pool_s_room(void)
+{
+	struct group_volume there[] = {
+		{ .name = "tp", .attr = "twi-aotz--", .size = 20 * MIB, .data = 5000, .metadata = 100 },
+		{ .name = "thin",
+		  .attr = "Vwi-aotz--",
+		  .thin = true,
+		  .pool = "tp",
+		  .size = 64 * MIB,
+		  .data = 0 },
+	};
+
+	CHECK_INT(room(there, 2, "thin", 10 * MIB), 0);
+	CHECK_INT(room(there, 2, "thin", 11 * MIB), -1);
+	CHECK_INT(e.class, ERR_NO_SPACE);
+	CHECK(strstr(e.message, "thin pool \"tp\", which has room for 10485760: delete") != NULL);
+	CHECK(strstr(e.message, "pool=tp size=MORE") != NULL);
+	CHECK_INT(room(there, 2, "thin", UINT64_MAX), 0); /* a pipe's: what may fit is tried */
+	there[1].data = 9000;                             /* the rest of it is 6.4 MiB */
+	CHECK_INT(room(there, 2, "thin", 64 * MIB), 0);
+	strcpy(there[1].origin, "other"); /* all of it may be shared */
+	CHECK_INT(room(there, 2, "thin", 64 * MIB), -1);
+	CHECK_INT(room(there, 2, "thin", 10 * MIB), 0);
+}
+
+static void a_snapshot_has_room_of_its_own(void)
+{
+	struct group_volume there[] = { lin, snapshot("snap", 8 * MIB, 5000) };
+
+	CHECK_INT(room(there, 2, "snap", 3 * MIB), 0);
+	CHECK_INT(room(there, 2, "snap", 5 * MIB), -1);
+	CHECK_INT(e.class, ERR_NO_SPACE);
+	CHECK(strstr(e.message, "to a snapshot that has room for ") && strstr(e.message, "vol-resize"));
+	CHECK_INT(room(there, 2, "snap", UINT64_MAX), -1);
+	strcpy(there[1].origin, "[snap_vorigin]");
+	CHECK_INT(room(there, 2, "snap", 5 * MIB), -1);
+	CHECK(strstr(e.message, "sparse volume") != NULL);
+	there[1].size = 44 * MIB;
+	CHECK_INT(room(there, 2, "snap", UINT64_MAX), 0);
+}
+
+static void what_is_full_is_said(void)
+{
+	struct op op = { 0 };
+
+	e = (struct err){ 0 };
+	err_sys(&e, ENOSPC, "cannot write");
+	CHECK_INT(op_explain_full(&op, -1, &e), -1);
+	CHECK(strstr(e.message, "full") == NULL);
+	group_say_full("", op.full, sizeof(op.full));
+	CHECK_STR(op.full, "");
+	group_say_full("tp", op.full, sizeof(op.full));
+	op_explain_full(&op, -1, &e);
+	CHECK(strstr(e.message, ": thin pool \"tp\" is full: ") != NULL);
+	CHECK_INT(e.class, ERR_NO_SPACE);
+	e = (struct err){ 0 };
+	err_sys(&e, EIO, "cannot write");
+	op_explain_full(&op, -1, &e);
+	CHECK(strstr(e.message, "full") == NULL);
+}
+
 static int resize(const struct group_volume *volumes, size_t n, const char *name, uint64_t wanted,
                   bool shrink)
 {
@@ -157,6 +219,9 @@ int main(void)
 	RUN(its_tables_are_counted);
 	RUN(one_with_room_for_all_is_never_lost);
 	RUN(what_is_lost_or_another_s_is_not_looked_at);
+	RUN(a_thin_volume_takes_its_pool_s_room);
+	RUN(a_snapshot_has_room_of_its_own);
+	RUN(what_is_full_is_said);
 	RUN(the_size_of_a_snapshot_is_its_room);
 	RUN(a_sparse_volume_is_called_so);
 	RUN(an_origin_keeps_its_size);

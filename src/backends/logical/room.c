@@ -86,9 +86,69 @@ static int snapshots_survive(const struct group *g, const struct group_volume *l
 	               (unsigned long long)bytes, buf_str(&names));
 }
 
+static bool shares_blocks(const struct group *g, const struct group_volume *lv)
+{
+	bool shares = lv->origin[0];
+
+	for (size_t i = 0; i < g->nvolumes; i++)
+		shares |= streq(g->volumes[i].origin, lv->name);
+	return shares;
+}
+
+/* What is written to a thin volume takes room in its pool where nothing was before, and where it is shared
+ * with another volume. How much that is is known only if all of it is written. */
+static int thin_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e)
+{
+	const struct group_volume *pool = group_volume(g, lv->pool);
+	uint64_t needed, left;
+
+	if (!pool || lv->data < 0 || pool->data < 0)
+		return 0;
+	needed = least(bytes, shares_blocks(g, lv) ? lv->size : room_left(lv->size, lv->data));
+	left = room_left(pool->size, pool->data);
+	if (needed <= left)
+		return 0;
+	return err_set(e, ERR_NO_SPACE,
+	               "that would write up to %llu bytes to thin pool \"%s\", which has room for %llu: "
+	               "delete volumes of it, or make it larger (a new volume with <layout> thin pool=%s "
+	               "size=MORE does)",
+	               (unsigned long long)needed, pool->name, (unsigned long long)left, pool->name);
+}
+
+/* What is written to a snapshot or a sparse volume itself. */
+static int own_room(const struct group_volume *s, uint64_t bytes, struct err *e)
+{
+	uint64_t needed = snapshot_needs(s, bytes), left = snapshot_left(s);
+
+	if (needed <= left)
+		return 0;
+	return err_set(e, ERR_NO_SPACE,
+	               "that would write up to %llu bytes to a %s that has room for %llu, and it is lost "
+	               "when that is full: give it more room (vol-resize)",
+	               (unsigned long long)needed, group_is_sparse(s) ? "sparse volume" : "snapshot",
+	               (unsigned long long)left);
+}
+
 int group_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e)
 {
-	return snapshots_survive(g, lv, least(bytes, lv->size), e);
+	uint64_t most = least(bytes, group_is_snapshot(lv) ? lv->origin_size : lv->size);
+
+	if (snapshots_survive(g, lv, most, e) < 0)
+		return -1;
+	if (group_is_snapshot(lv))
+		return own_room(lv, most, e);
+	/* A thin pool that fills up loses nothing: what may fit is tried. */
+	return lv->thin && bytes != UINT64_MAX ? thin_room(g, lv, most, e) : 0;
+}
+
+void group_say_full(const char *pool, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (*pool)
+		snprintf(out, size,
+		         "thin pool \"%s\" is full: delete volumes of it, or make it larger (a new volume "
+		         "with <layout> thin pool=%s size=MORE does)",
+		         pool, pool);
 }
 
 /* ---- another size ---- */

@@ -237,7 +237,8 @@ static int fill_volume(struct new_volume *m, struct err *e)
 	const char *const words[] = { "lvchange", "--deltag", GROUP_UNFINISHED, target, NULL };
 
 	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->v->name);
-	if (block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0)
+	group_say_full(m->layout.pool, m->op->full, sizeof(m->op->full));
+	if (op_explain_full(m->op, block_vol_fill(m->path, m->d, m->v, m->from, m->op, e), e) < 0)
 		return -1;
 	return group_open(m->d, &m->g, m->op, e) < 0 ? -1
 	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
@@ -379,41 +380,6 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
 }
 
-static bool shares_blocks(const struct group *g, const struct group_volume *lv)
-{
-	bool shares = lv->origin[0];
-
-	for (size_t i = 0; i < g->nvolumes; i++)
-		shares |= streq(g->volumes[i].origin, lv->name);
-	return shares;
-}
-
-/* Of GROUP_WHOLE. */
-static uint64_t left_of(int used)
-{
-	return used < GROUP_WHOLE ? (uint64_t)(GROUP_WHOLE - used) : 0;
-}
-
-/* To write to all of a thin volume takes room in its pool for what had none before, and for what it shares
- * with another. A pool that is full fails all its volumes. */
-static int has_room_to_wipe(const struct group *g, const struct group_volume *lv, struct err *e)
-{
-	const struct group_volume *pool = lv->thin ? group_volume(g, lv->pool) : NULL;
-	uint64_t needed, left;
-
-	if (!pool || lv->data < 0 || pool->data < 0)
-		return 0;
-	needed = shares_blocks(g, lv) ? lv->size : lv->size / GROUP_WHOLE * left_of(lv->data);
-	left = pool->size / GROUP_WHOLE * left_of(pool->data);
-	if (needed <= left)
-		return 0;
-	return err_set(
-		e, ERR_NO_SPACE,
-		"that would write %llu bytes to thin pool \"%s\", which has room for %llu: delete the "
-		"volume, or make the pool larger (a new volume with <layout> thin pool=%s size=MORE does)",
-		(unsigned long long)needed, pool->name, (unsigned long long)left, pool->name);
-}
-
 /* What is written to a snapshot takes room, and where there is not enough of it, the snapshot is lost. */
 int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                      struct err *e)
@@ -421,17 +387,18 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
-	    group_room(&g, lv, lv->size, e) < 0 ||
-	    (!streq(algorithm, "trim") && has_room_to_wipe(&g, lv, e) < 0))
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
-	if (strchr("sS", lv->attr[0]))
+	if (group_is_snapshot(lv))
 		return err_set(
 			e, ERR_UNSUPPORTED,
-			"volume \"%s\" is a snapshot or sparse: writing to all of it would fill it up; "
-			"delete it instead",
-			v->name);
-	return block_vol_wipe(d, op, v, algorithm, e);
+			"volume \"%s\" is a %s: writing to all of it would fill it up; delete it instead",
+			v->name, group_is_sparse(lv) ? "sparse volume" : "snapshot");
+	/* What is trimmed takes no room in a thin pool. Snapshots of it would keep that, too. */
+	if (group_room(&g, lv, streq(algorithm, "trim") ? UINT64_MAX : lv->size, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
+	group_say_full(lv->pool, op->full, sizeof(op->full));
+	return op_explain_full(op, block_vol_wipe(d, op, v, algorithm, e), e);
 }
 
 /* ---- upload and download ---- */
@@ -452,5 +419,6 @@ int logical_vol_open(const struct pool_def *d, struct op *op, const struct volum
 		return err_set(e, ERR_STATE, "volume group \"%s\": %s", group_name(d), g.why);
 	if (!(lv = find_volume(&g, v, e)) || group_room(&g, lv, op->writes, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot write to volume \"%s\"", v->name);
+	group_say_full(lv->pool, op->full, sizeof(op->full));
 	return block_vol_open(d, op, v, write, size, e);
 }
