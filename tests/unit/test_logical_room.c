@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Is there room for what is written to a logical volume, and what size may it get? Groups as LVM reports
+ * Is there room for what is written to a logical volume, and what size may it get?
+ * What is removed by itself? Groups as LVM reports
  * them.
  */
 #include "backends/logical/logical.h"
@@ -213,6 +214,24 @@ static void an_origin_keeps_its_size(void)
 	CHECK_INT(resize(there, 1, "lin", 0, true), -1);
 }
 
+/* A pool is removed with all its volumes: one that has some is left alone, whatever it is tagged with. */
+static void what_is_left_over(void)
+{
+	struct group_volume there[] = {
+		{ .name = "tp", .attr = "twi-aotz--", .unfinished = true },
+		{ .name = "thin", .attr = "Vwi-aotz--", .thin = true, .pool = "tp" },
+		{ .name = "lin", .attr = "-wi-a-----" },
+	};
+	const struct group g = { .volumes = there, .nvolumes = 3 };
+
+	CHECK(group_leftover(&g, true) == NULL);
+	there[1].unfinished = true;
+	CHECK(group_leftover(&g, true) == &there[1]);
+	CHECK(group_leftover(&g, false) == NULL);
+	there[0].unused = true;
+	CHECK(group_leftover(&g, false) == &there[0]);
+}
+
 int main(void)
 {
 	RUN(a_snapshot_that_would_be_lost_is_named);
@@ -225,5 +244,6 @@ int main(void)
 	RUN(the_size_of_a_snapshot_is_its_room);
 	RUN(a_sparse_volume_is_called_so);
 	RUN(an_origin_keeps_its_size);
+	RUN(what_is_left_over);
 	return check_done();
 }

@@ -187,7 +187,6 @@ static void size_option(struct layout_words *w, const char *name, uint64_t bytes
 	add_option(w, name, "%" PRIu64 "b", (bytes + 511) / 512 * 512);
 }
 
-/* The pool is made together with its first volume. */
 static int thin_words(const struct volume_layout *l, const char *vg, const struct group *g, uint64_t capacity,
                       struct layout_words *w, struct err *e)
 {
@@ -196,13 +195,11 @@ static int thin_words(const struct volume_layout *l, const char *vg, const struc
 	if (pool && pool->attr[0] != 't')
 		return err_set(e, ERR_INVALID, "\"%s\" is a volume of group \"%s\", and no thin pool",
 		               l->pool, vg);
-	if (!pool && !l->size)
+	if (!pool)
 		return err_set(e, ERR_INVALID,
 		               "there is no thin pool \"%s\" in group \"%s\": with size= it is made", l->pool,
 		               vg);
 	size_option(w, "-V", capacity);
-	if (!pool)
-		size_option(w, "-L", l->size);
 	add_option(w, "--thinpool", "%s", l->pool);
 	return 0;
 }
@@ -289,4 +286,18 @@ int layout_words(const struct volume_layout *l, const char *vg, const struct gro
 	device_words(l, g, w);
 	add_layout_word(w, NULL);
 	return 0;
+}
+
+void layout_pool_words(const struct volume_layout *l, const char *vg, const struct group *g,
+                       struct layout_words *w)
+{
+	add_layout_word(w, "lvcreate");
+	add_layout_word(w, "-y");
+	add_option(w, "-n", "%s", l->pool);
+	add_option(w, "--type", "thin-pool");
+	add_option(w, "--addtag", "%s", GROUP_OWN_POOL);
+	size_option(w, "-L", l->size);
+	add_layout_word(w, vg);
+	device_words(l, g, w);
+	add_layout_word(w, NULL);
 }

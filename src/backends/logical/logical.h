@@ -26,6 +26,7 @@ struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
 	bool unfinished;                    /* it is being filled, or that was broken off */
+	bool unused;                        /* a thin pool that was made here, and has no volumes */
 	bool thin;                          /* its space is a thin pool's, */
 	char pool[128];                     /* of this name */
 	bool lost;                          /* a snapshot that ran out of room */
@@ -98,6 +99,11 @@ void group_report_forget(void);
 void group_activated(const char *vg, const struct group *g);
 /* LVM's tag of a volume that is being filled: until it is whole nobody sees it. */
 #define GROUP_UNFINISHED "poolinit-unfinished"
+/* And of a thin pool that was made here: it goes with its last volume. */
+#define GROUP_OWN_POOL "poolinit-pool"
+/* One that is to be removed, or NULL: a thin pool that is unused; and, if so asked, a volume that is being
+ * filled. */
+const struct group_volume *group_leftover(const struct group *g, bool unfinished);
 /* The volume of that name, or NULL. */
 const struct group_volume *group_volume(const struct group *g, const char *name);
 /* Is it active, and no pool of thin or VDO volumes? That is what libvirt lists. */

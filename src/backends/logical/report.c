@@ -112,6 +112,18 @@ const struct group_volume *group_volume(const struct group *g, const char *name)
 	return NULL;
 }
 
+/* A pool takes its volumes with it: one that has some is left alone, whatever its tags. */
+const struct group_volume *group_leftover(const struct group *g, bool unfinished)
+{
+	for (size_t i = 0; i < g->nvolumes; i++) {
+		const struct group_volume *v = &g->volumes[i];
+
+		if (letter(v, ATTR_TYPE) == 't' ? v->unused : unfinished && v->unfinished)
+			return v;
+	}
+	return NULL;
+}
+
 bool group_needs_refresh(const struct group_volume *v)
 {
 	return letter(v, ATTR_HEALTH) == 'r';
@@ -200,6 +212,8 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	v->data = hundredths(lvm_get(f, n, "DATA_PERCENT"));
 	v->metadata = hundredths(lvm_get(f, n, "METADATA_PERCENT"));
 	v->unfinished = has_word(lvm_get(f, n, "LV_TAGS"), GROUP_UNFINISHED);
+	v->unused = has_word(lvm_get(f, n, "LV_TAGS"), GROUP_OWN_POOL) &&
+	            streq(lvm_get(f, n, "THIN_COUNT"), "0"); /* hidden ones among them */
 	return v;
 }
 
@@ -241,7 +255,7 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
 	static const char segments[] =
 		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,origin_size,chunk_size,"
-		"pool_lv,lv_tags,data_percent,metadata_percent,devices";
+		"pool_lv,lv_tags,thin_count,data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {

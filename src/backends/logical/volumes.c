@@ -87,6 +87,32 @@ static int remove_volume(const char *vg, const char *name, struct group *g, stru
 	return change_group(words, vg, g, op, e);
 }
 
+/* Thin pools that were made here and have lost their last volume, and what was being filled if so asked. *g
+ * is as it is afterwards. Not while a physical volume is missing: see group_open(). */
+static int remove_leftovers(const struct pool_def *d, bool unfinished, struct group *g, struct op *op,
+                            struct err *e)
+{
+	const struct group_volume *lv;
+	struct err why = { 0 };
+	bool removed = true, pool;
+	char name[128];
+
+	while (removed && g->found && !g->missing && (lv = group_leftover(g, unfinished))) {
+		pool = lv->unused;
+		snprintf(name, sizeof(name), "%s", lv->name);
+		removed = remove_volume(group_name(d), name, g, op, &why) == 0;
+		if (!removed)
+			op_note(op, "\"%s\" should be removed, and cannot be: %s", name, why.message);
+		else if (pool)
+			op_note(op, "thin pool \"%s\" was removed with its last volume", name);
+		else
+			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
+		if (group_look(d, g, op, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- create ---- */
 
 struct new_volume {
@@ -253,22 +279,32 @@ static void unmake(struct new_volume *m, bool made)
 	if (group_open(m->d, &m->g, m->op, NULL) == 0 && (lv = group_volume(&m->g, m->v->name)) &&
 	    (made || lv->unfinished))
 		remove_volume(group_name(m->d), m->v->name, &m->g, m->op, NULL);
+	if (m->layout.kind == LAYOUT_THIN && group_open(m->d, &m->g, m->op, NULL) == 0)
+		remove_leftovers(m->d, false, &m->g, m->op, NULL);
 }
 
-/* A thin pool that is there, and smaller than the layout says, grows. */
-static int grow_pool(struct new_volume *m, struct err *e)
+/* A thin pool that is not there is made, and one that is smaller than the layout says grows. */
+static int settle_pool(struct new_volume *m, struct err *e)
 {
 	const struct group_volume *pool = group_volume(&m->g, m->layout.pool);
-	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
+	const char *vg = group_name(m->d);
+	struct layout_words made = { .n = 0 };
 	char target[300], size[40];
-	const char *const words[] = { "lvextend", "-y", "-L", size, target, NULL };
+	const char *const grown[] = { "lvextend", "-y", "-L", size, target, NULL };
+	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
 
-	if (m->layout.kind != LAYOUT_THIN || !pool || pool->attr[0] != 't' || pool->size >= wanted)
+	if (m->layout.kind != LAYOUT_THIN || !wanted ||
+	    (pool && (pool->attr[0] != 't' || pool->size >= wanted)))
 		return 0;
-	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->layout.pool);
+	snprintf(target, sizeof(target), "%s/%s", vg, m->layout.pool);
 	snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-	return change_group(words, group_name(m->d), &m->g, m->op, e) < 0 ? -1
-	                                                                  : group_open(m->d, &m->g, m->op, e);
+	if (!pool) {
+		layout_pool_words(&m->layout, vg, &m->g, &made);
+		m->layout.on[0] = '\0'; /* it lies there, and its volumes in it */
+	}
+	return change_group(pool ? grown : made.argv, vg, &m->g, m->op, e) < 0
+	               ? -1
+	               : group_open(m->d, &m->g, m->op, e);
 }
 
 static int make_volume(struct new_volume *m, struct err *e)
@@ -277,8 +313,8 @@ static int make_volume(struct new_volume *m, struct err *e)
 	struct layout_words w = { .n = 0 };
 
 	snprintf(m->path, sizeof(m->path), "/dev/%s/%s", vg, m->v->name);
-	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
-	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
+	if (settle_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity,
+	                                          m->origin, m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
 
 	bool made = change_group(w.argv, vg, &m->g, m->op, e) == 0;
@@ -301,30 +337,9 @@ int logical_vol_create(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
 }
 
-static const struct group_volume *unfinished_volume(const struct group *g)
-{
-	for (size_t i = 0; i < g->nvolumes; i++)
-		if (g->volumes[i].unfinished)
-			return &g->volumes[i];
-	return NULL;
-}
-
-/* Not while a physical volume is missing: see group_open(). */
 int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
-	const struct group_volume *lv;
-	bool removed = true;
-	char name[128];
-
-	while (removed && g->found && !g->missing && (lv = unfinished_volume(g))) {
-		snprintf(name, sizeof(name), "%s", lv->name);
-		removed = remove_volume(group_name(d), name, g, op, NULL) == 0;
-		if (removed)
-			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
-		if (group_look(d, g, op, e) < 0)
-			return -1;
-	}
-	return 0;
+	return remove_leftovers(d, true, g, op, e);
 }
 
 /* ---- delete, resize, wipe ---- */
@@ -347,11 +362,18 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e)) &&
-	    has_no_snapshots(&g, lv, e) == 0 && nobody_uses(v->path, v->name, e) == 0 &&
-	    remove_volume(group_name(d), v->name, &g, op, e) == 0)
-		return 0;
-	return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
+	    has_no_snapshots(&g, lv, e) < 0 || nobody_uses(v->path, v->name, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
+
+	bool thin = lv->thin;
+
+	if (remove_volume(group_name(d), v->name, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
+	/* It is gone, whatever becomes of its thin pool. */
+	if (thin && group_look(d, &g, op, NULL) == 0)
+		remove_leftovers(d, false, &g, op, NULL);
+	return 0;
 }
 
 int logical_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
