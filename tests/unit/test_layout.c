@@ -64,6 +64,11 @@ static void what_is_wrong_is_named(void)
 		{ "thin pool=tp size=many", "many" },
 		{ "sparse", "needs size=" },
 		{ "cache size=1G", "needs cache=" },
+		{ "cache cache=/dev/a", "needs size=" },
+		{ "striped strip=3", "it has stripes=, stripe-size= and on=" },
+		{ "snapshot pool=tp", "it has size= and on=" },
+		{ "linear size=1G", "it has on=" },
+		{ "thin pool=-x", "letters, digits" },
 		{ "raid1 stripes=2", "stripes=2" },
 		{ "linear on=", "on=" },
 		{ "linear on=--test", "on=--test" },
@@ -124,7 +129,7 @@ static void they_become_words_of_lvcreate(void)
 	CHECK_STR(line("cache cache=/dev/a size=1M", &g, 512, NULL, NULL),
 	          "lvcreate -y -kn -n name --type cache -L 512b --cachedevice /dev/a --cachesize 1048576b vg "
 	          "/dev/b");
-	CHECK(strstr(line("cache cache=/dev/x", &g, 512, NULL, NULL), "/dev/x is not one") != NULL);
+	CHECK(strstr(line("cache cache=/dev/x size=1M", &g, 512, NULL, NULL), "/dev/x is not one") != NULL);
 	CHECK_STR(line("raid5 stripes=2 stripe-size=64K", &g, 512, NULL, NULL),
 	          "lvcreate -y -kn -n name --type raid5 -i 2 -I 65536b -L 512b vg");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Is there room for what is written to a logical volume, and what size may it get?
- * What is removed by itself? Groups as LVM reports
+ * How full is what fills up, and what is removed by itself? Groups as LVM reports
  * them.
  */
 #include "backends/logical/logical.h"
@@ -214,6 +214,32 @@ static void an_origin_keeps_its_size(void)
 	CHECK_INT(resize(there, 1, "lin", 0, true), -1);
 }
 
+/* op.warning and op.fill of a group with these volumes. */
+static const struct group_volume *fill(const struct group_volume *volumes, size_t n, struct op *op)
+{
+	const struct group g = { .volumes = volumes, .nvolumes = n };
+	const struct pool_def d = { .name = "p" };
+
+	*op = (struct op){ 0 };
+	return group_fill(&d, &g, op);
+}
+
+static void what_fills_up_has_its_name(void)
+{
+	struct group_volume sp = snapshot("sp", 20 * MIB, 8500);
+	struct op op;
+
+	CHECK(fill(&sp, 1, &op) == NULL);
+	CHECK_STR(op.warning, "snapshot \"sp\" is filling up (85 %)");
+	strcpy(sp.origin, "[sp_vorigin]");
+	fill(&sp, 1, &op);
+	CHECK_STR(op.warning, "sparse volume \"sp\" is filling up (85 %)");
+	CHECK_STR(op.fill, "sp data=85.00%");
+	sp.lost = true;
+	fill(&sp, 1, &op);
+	CHECK_STR(op.warning, "sparse volume \"sp\" ran out of room and is lost: delete it");
+}
+
 /* A pool is removed with all its volumes: one that has some is left alone, whatever it is tagged with. */
 static void what_is_left_over(void)
 {
@@ -244,6 +270,7 @@ int main(void)
 	RUN(the_size_of_a_snapshot_is_its_room);
 	RUN(a_sparse_volume_is_called_so);
 	RUN(an_origin_keeps_its_size);
+	RUN(what_fills_up_has_its_name);
 	RUN(what_is_left_over);
 	return check_done();
 }

@@ -24,7 +24,7 @@ static const char *what_fills(const struct group_volume *v)
 {
 	for (size_t i = 0; i < ARRAY_LEN(filling); i++)
 		if (v->attr[0] == filling[i].type && v->data >= 0)
-			return filling[i].what;
+			return group_is_sparse(v) ? "sparse volume" : filling[i].what;
 	return NULL;
 }
 
@@ -52,8 +52,8 @@ static void warn_full(const struct group_volume *v, const char *what, const unsi
 	char text[220];
 
 	if (v->lost)
-		snprintf(text, sizeof(text), "snapshot \"%.127s\" ran out of room and is lost: delete it",
-		         v->name);
+		snprintf(text, sizeof(text), "%s \"%.127s\" ran out of room and is lost: delete it",
+		         group_is_sparse(v) ? "sparse volume" : "snapshot", v->name);
 	else if (how)
 		snprintf(text, sizeof(text), "%s \"%.127s\" is %s (%d %%)", what, v->name, how,
 		         v->data / 100);

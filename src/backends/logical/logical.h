@@ -19,6 +19,9 @@
 #define MEMBERS_MAX 256
 #define GROUP_WHOLE 10000 /* hundredths of a per cent */
 
+/* What check_lvm_name() demands, for messages. */
+#define LVM_NAME_RULE "letters, digits and any of + _ . - make one (no '-' first), of 127 bytes at most"
+
 extern const struct backend logical_backend;
 
 /* A logical volume that LVM shows, put together from the rows of its segments. */

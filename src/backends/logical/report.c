@@ -276,7 +276,7 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
 	if (!check_lvm_name(vg) ||
 	    (size_t)snprintf(select, sizeof(select), "vg_name=%s", vg) >= sizeof(select))
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group: " LVM_NAME_RULE, vg);
 	if (group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	return take_rows(out.data, g->uuid, e);

@@ -216,7 +216,8 @@ static int check_new_volume(struct new_volume *m, struct err *e)
 	const struct volume_def *v = m->v;
 
 	if (!check_lvm_name(v->name))
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a logical volume", v->name);
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a logical volume: " LVM_NAME_RULE,
+		               v->name);
 	if (v->encryption.format)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "an encrypted logical volume is not made here: encrypt what is put on it");
@@ -307,6 +308,12 @@ static int settle_pool(struct new_volume *m, struct err *e)
 	               : group_open(m->d, &m->g, m->op, e);
 }
 
+/* The thin pool that is there and has to have some room; or "". */
+static const char *takes_from(const struct new_volume *m)
+{
+	return m->origin && m->origin->thin && !m->layout.size ? m->origin->pool : m->layout.pool;
+}
+
 static int make_volume(struct new_volume *m, struct err *e)
 {
 	const char *vg = group_name(m->d);
@@ -317,7 +324,9 @@ static int make_volume(struct new_volume *m, struct err *e)
 	                                          m->origin, m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
 
-	bool made = change_group(w.argv, vg, &m->g, m->op, e) == 0;
+	group_say_full(takes_from(m), m->op->full, sizeof(m->op->full));
+
+	bool made = op_explain_full(m->op, change_group(w.argv, vg, &m->g, m->op, e), e) == 0;
 
 	if (made && give_perms(m, e) == 0 && (!m->from || fill_volume(m, e) == 0))
 		return 0;
