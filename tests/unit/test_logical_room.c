@@ -240,6 +240,30 @@ static void what_fills_up_has_its_name(void)
 	CHECK_STR(op.warning, "sparse volume \"sp\" ran out of room and is lost: delete it");
 }
 
+/* Texts have their length: nobody is to think that what is not in them does not fill up. */
+static void what_does_not_fit_is_counted(void)
+{
+	struct group_volume many[40];
+	unsigned told = 0, more = 0;
+	struct op op;
+	char *end;
+
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		many[i] = snapshot("snapshot-with-a-name", 20 * MIB, 9900);
+		snprintf(many[i].name, sizeof(many[i].name), "snapshot-%zu", i);
+	}
+	fill(many, ARRAY_LEN(many), &op);
+	for (const char *p = op.fill; (p = strstr(p, "data=99.00%")); p++)
+		told++;
+	end = strstr(op.fill, "; and ");
+	CHECK(end && sscanf(end, "; and %u more", &more) == 1);
+	CHECK_INT(told + more, ARRAY_LEN(many));
+	CHECK(told > 5);
+	CHECK(strstr(op.warning, " more") && strlen(op.warning) < sizeof(op.warning) - 1);
+	fill(many, 5, &op);
+	CHECK(!strstr(op.fill, "more"));
+}
+
 /* A pool is removed with all its volumes: one that has some is left alone, whatever it is tagged with. */
 static void what_is_left_over(void)
 {
@@ -271,6 +295,7 @@ int main(void)
 	RUN(a_sparse_volume_is_called_so);
 	RUN(an_origin_keeps_its_size);
 	RUN(what_fills_up_has_its_name);
+	RUN(what_does_not_fit_is_counted);
 	RUN(what_is_left_over);
 	return check_done();
 }

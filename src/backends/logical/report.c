@@ -92,10 +92,11 @@ static char letter(const struct group_volume *v, int at)
 	return strlen(v->attr) >= ATTR_LEN ? v->attr[at] : '-';
 }
 
-/* `vgchange -ay` activates all but those marked "skip activation". */
+/* `vgchange -ay` activates all but those marked "skip activation". A snapshot that is lost is active, and has
+ * a warning of its own. */
 static bool should_be_active(const struct group_volume *v)
 {
-	return letter(v, ATTR_SKIP) != 'k' && !strchr("as", letter(v, ATTR_STATE));
+	return letter(v, ATTR_SKIP) != 'k' && !v->lost && !strchr("as", letter(v, ATTR_STATE));
 }
 
 bool group_lists(const struct group_volume *v)
