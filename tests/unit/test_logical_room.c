@@ -274,12 +274,14 @@ static void what_is_left_over(void)
 	};
 	const struct group g = { .volumes = there, .nvolumes = 3 };
 
-	CHECK(group_leftover(&g, true) == NULL);
+	CHECK(group_leftover(&g, NULL) == NULL);
 	there[1].unfinished = true;
-	CHECK(group_leftover(&g, true) == &there[1]);
-	CHECK(group_leftover(&g, false) == NULL);
+	CHECK(group_leftover(&g, NULL) == &there[1]);
+	CHECK(group_leftover(&g, "tp") == NULL && group_leftover(&g, "thin") == NULL);
 	there[0].unused = true;
-	CHECK(group_leftover(&g, false) == &there[0]);
+	CHECK(group_leftover(&g, NULL) == &there[0]);
+	CHECK(group_leftover(&g, "tp") == &there[0]);
+	CHECK(group_leftover(&g, "other") == NULL && group_leftover(&g, "") == NULL);
 }
 
 int main(void)

@@ -104,9 +104,10 @@ void group_activated(const char *vg, const struct group *g);
 #define GROUP_UNFINISHED "poolinit-unfinished"
 /* And of a thin pool that was made here: it goes with its last volume. */
 #define GROUP_OWN_POOL "poolinit-pool"
-/* One that is to be removed, or NULL: a thin pool that is unused; and, if so asked, a volume that is being
- * filled. */
-const struct group_volume *group_leftover(const struct group *g, bool unfinished);
+/* One that is to be removed, or NULL. of_pool: the thin pool of that name, if it is unused: another one may
+ * just have been made for its first volume. NULL, while no operation is under way: any that is unused, and
+ * volumes that were being filled. */
+const struct group_volume *group_leftover(const struct group *g, const char *of_pool);
 /* The volume of that name, or NULL. */
 const struct group_volume *group_volume(const struct group *g, const char *name);
 /* Is it active, and no pool of thin or VDO volumes? That is what libvirt lists. */

@@ -114,12 +114,16 @@ const struct group_volume *group_volume(const struct group *g, const char *name)
 }
 
 /* A pool takes its volumes with it: one that has some is left alone, whatever its tags. */
-const struct group_volume *group_leftover(const struct group *g, bool unfinished)
+const struct group_volume *group_leftover(const struct group *g, const char *of_pool)
 {
 	for (size_t i = 0; i < g->nvolumes; i++) {
 		const struct group_volume *v = &g->volumes[i];
 
-		if (letter(v, ATTR_TYPE) == 't' ? v->unused : unfinished && v->unfinished)
+		bool is_pool = letter(v, ATTR_TYPE) == 't';
+
+		if (of_pool   ? is_pool && v->unused && streq(v->name, of_pool)
+		    : is_pool ? v->unused
+		              : v->unfinished)
 			return v;
 	}
 	return NULL;

@@ -87,9 +87,9 @@ static int remove_volume(const char *vg, const char *name, struct group *g, stru
 	return change_group(words, vg, g, op, e);
 }
 
-/* Thin pools that were made here and have lost their last volume, and what was being filled if so asked. *g
- * is as it is afterwards. Not while a physical volume is missing: see group_open(). */
-static int remove_leftovers(const struct pool_def *d, bool unfinished, struct group *g, struct op *op,
+/* See group_leftover(). *g is as it is afterwards. Not while a physical volume is missing: see group_open().
+ */
+static int remove_leftovers(const struct pool_def *d, const char *of_pool, struct group *g, struct op *op,
                             struct err *e)
 {
 	const struct group_volume *lv;
@@ -97,7 +97,7 @@ static int remove_leftovers(const struct pool_def *d, bool unfinished, struct gr
 	bool removed = true, pool;
 	char name[128];
 
-	while (removed && g->found && !g->missing && (lv = group_leftover(g, unfinished))) {
+	while (removed && g->found && !g->missing && (lv = group_leftover(g, of_pool))) {
 		pool = lv->unused;
 		snprintf(name, sizeof(name), "%s", lv->name);
 		removed = remove_volume(group_name(d), name, g, op, &why) == 0;
@@ -281,7 +281,7 @@ static void unmake(struct new_volume *m, bool made)
 	    (made || lv->unfinished))
 		remove_volume(group_name(m->d), m->v->name, &m->g, m->op, NULL);
 	if (m->layout.kind == LAYOUT_THIN && group_open(m->d, &m->g, m->op, NULL) == 0)
-		remove_leftovers(m->d, false, &m->g, m->op, NULL);
+		remove_leftovers(m->d, m->layout.pool, &m->g, m->op, NULL);
 }
 
 /* A thin pool that is not there is made, and one that is smaller than the layout says grows. */
@@ -348,7 +348,7 @@ int logical_vol_create(const struct pool_def *d, struct op *op, const struct vol
 
 int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
-	return remove_leftovers(d, true, g, op, e);
+	return remove_leftovers(d, NULL, g, op, e);
 }
 
 /* ---- delete, resize, wipe ---- */
@@ -375,13 +375,14 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 	    has_no_snapshots(&g, lv, e) < 0 || nobody_uses(v->path, v->name, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
 
-	bool thin = lv->thin;
+	char thin_pool[sizeof(lv->pool)];
 
+	snprintf(thin_pool, sizeof(thin_pool), "%s", lv->pool);
 	if (remove_volume(group_name(d), v->name, &g, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
 	/* It is gone, whatever becomes of its thin pool. */
-	if (thin && group_look(d, &g, op, NULL) == 0)
-		remove_leftovers(d, false, &g, op, NULL);
+	if (thin_pool[0] && group_look(d, &g, op, NULL) == 0)
+		remove_leftovers(d, thin_pool, &g, op, NULL);
 	return 0;
 }
 
