@@ -123,6 +123,8 @@ struct backend {
 	int (*vol_delete)(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
 	int (*vol_resize)(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
 	                  unsigned flags, struct err *e);
+	/* It changes the allocation: the room of a volume whose capacity is another's, and stays. */
+	bool resizes_allocation;
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;

@@ -86,7 +86,8 @@ static void say_resized(const struct page *p, struct arena *a)
 	const char *capacity = command_value(p->command, "capacity");
 	bool less = *capacity == '-';
 
-	buf_printf(p->out, "Size of volume '%s' successfully changed %s %s\n",
+	buf_printf(p->out, "%s of volume '%s' successfully changed %s %s\n",
+	           line_has(&p->reply->final, "changed") ? "Allocation" : "Size",
 	           table_safe(a, record_get(&p->reply->final, "volume")),
 	           less || command_flag(p->command, "delta") ? "by" : "to", table_safe(a, capacity + less));
 }

@@ -99,6 +99,14 @@ static bool known_length(const struct copy_end *from, uint64_t *length)
 	return true;
 }
 
+/* How many bytes will be written at most. Zeros are written, too, where a device is to have holes. */
+static uint64_t most_written(const struct transfer *t, const struct copy_end *from)
+{
+	uint64_t most = t->length ? t->length : UINT64_MAX, coming;
+
+	return known_length(from, &coming) ? least(coming, most) : most;
+}
+
 /* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. */
 static int check_upload(const struct transfer *t, const struct copy_end *from, const struct volume *v,
                         uint64_t size, struct err *e)
@@ -164,6 +172,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	flushed = fdatasync(c->to.fd) == 0;
 	if (!flushed && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
+	op_explain_full(c->pace.op, rc, e);
 	if (rc < 0 && c->done && flushed)
 		err_wrap(e, ERR_KEEP,
 		         "volume \"%s\" now holds the first %llu bytes of the upload, and what it held "
@@ -191,6 +200,7 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 		return -1;
 	/* The client's file is looked at before, the rights are given up after the volume is open: in the
 	 * other order the client could not open the volume, or would be read with root's rights. */
+	op->writes = most_written(t, &c.from);
 	fd = open_content(open_volume, d, op, v, true, &size, e);
 	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
 	    check_upload(t, &c.from, v, size, e) < 0)

@@ -21,6 +21,7 @@
 #include "volumes/copy.h"
 #include "volumes/file/volume.h"
 #include "volumes/pace.h"
+#include "volumes/transfer.h"
 #include "volumes/file/publish.h"
 #include "volumes/image/qemu_img.h"
 #include "volumes/image/raw.h"
@@ -445,6 +446,50 @@ static void only_block_devices_are_opened_as_such(void)
 	clean();
 }
 
+static uint64_t to_be_written;
+
+static int open_refused(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                        uint64_t *size, struct err *err)
+{
+	(void)d, (void)v, (void)size;
+	to_be_written = write ? op->writes : 0;
+	return err_set(err, ERR_BUSY, "no");
+}
+
+/* Whoever opens a volume is told before how much may be written to it, and can refuse that. */
+static void an_upload_tells_how_much_comes(void)
+{
+	static const struct {
+		uint64_t at, length, writes;
+		bool pipe;
+	} cases[] = { { 0, 0, 3000, false },     { 1000, 0, 2000, false }, { 0, 500, 500, false },
+		      { 0, 5000, 3000, false },  { 4000, 0, 0, false },    { 0, 700, 700, true },
+		      { 0, 0, UINT64_MAX, true } };
+	const struct pool_def d = { .type = POOL_DIR };
+	const struct volume v = { .name = "v", .type = "file", .path = "/v" };
+	int fds[2];
+
+	write_file("client", 3000, 'x');
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct op op = make_op();
+		struct transfer t = { .length = cases[i].length };
+
+		CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
+		CHECK_INT(write(fds[1], "some", 4), 4);
+		close(fds[1]);
+		t.stream = cases[i].pipe ? fds[0] : open(at("client"), O_RDONLY | O_CLOEXEC);
+		if (!cases[i].pipe)
+			lseek(t.stream, (off_t)cases[i].at, SEEK_SET);
+		e = (struct err){ 0 };
+		CHECK(transfer_upload(open_refused, &d, &op, &v, &t, &e) < 0 && e.class == ERR_BUSY);
+		CHECK(to_be_written == cases[i].writes);
+		if (!cases[i].pipe)
+			close(t.stream);
+		close(fds[0]);
+	}
+	clean();
+}
+
 /* ---- what is known ---- */
 
 static void index_of(struct volindex *x, const char *records)
@@ -614,6 +659,7 @@ static void run_content(void)
 static void run_others(void)
 {
 	RUN(only_block_devices_are_opened_as_such);
+	RUN(an_upload_tells_how_much_comes);
 	RUN(a_volume_is_found_by_its_whole_name);
 	RUN(errors_come_back_from_children);
 	RUN(words_cannot_break_out_of_their_place);

@@ -64,6 +64,11 @@ static void what_is_wrong_is_named(void)
 		{ "thin pool=tp size=many", "many" },
 		{ "sparse", "needs size=" },
 		{ "cache size=1G", "needs cache=" },
+		{ "cache cache=/dev/a", "needs size=" },
+		{ "striped strip=3", "it has stripes=, stripe-size= and on=" },
+		{ "snapshot pool=tp", "it has size= and on=" },
+		{ "linear size=1G", "it has on=" },
+		{ "thin pool=-x", "letters, digits" },
 		{ "raid1 stripes=2", "stripes=2" },
 		{ "linear on=", "on=" },
 		{ "linear on=--test", "on=--test" },
@@ -102,7 +107,7 @@ static const char *line(const char *layout, const struct group *g, uint64_t capa
 static void they_become_words_of_lvcreate(void)
 {
 	const struct group_volume volumes[] = { { .name = "tp", .attr = "twi-aotz--" },
-		                                { .name = "lv", .attr = "-wi-a-----" },
+		                                { .name = "lv", .attr = "-wi-a-----", .size = 1 << 20 },
 		                                { .name = "thin", .attr = "Vwi-aotz--", .thin = true } };
 	const struct group g = {
 		.volumes = volumes, .nvolumes = 3, .nodes = { "/dev/a", "/dev/b", NULL }, .members = 2
@@ -113,21 +118,34 @@ static void they_become_words_of_lvcreate(void)
 	          "lvcreate -y -kn -n name --type linear --addtag tag -L 512b vg /dev/b /dev/a");
 	CHECK_STR(line("thin pool=tp", &g, 512, NULL, NULL),
 	          "lvcreate -y -kn -n name --type thin -V 512b --thinpool tp vg");
-	CHECK_STR(line("thin pool=new size=1M", &g, 512, NULL, NULL),
-	          "lvcreate -y -kn -n name --type thin -V 512b -L 1048576b --thinpool new vg");
+	CHECK(strstr(line("thin pool=new size=1M", &g, 512, NULL, NULL), "no thin pool") != NULL); /* yet */
 	CHECK(strstr(line("thin pool=new", &g, 512, NULL, NULL), "no thin pool \"new\"") != NULL);
 	CHECK(strstr(line("thin pool=lv", &g, 512, NULL, NULL), "no thin pool") != NULL);
 	CHECK_STR(line("snapshot", &g, 512, &volumes[1], NULL),
-	          "lvcreate -y -kn -n name --type snapshot -l 100%ORIGIN -s vg/lv");
+	          "lvcreate -y -kn -n name --type snapshot -L 1060864b -s vg/lv");
 	CHECK_STR(line("snapshot size=4M", &g, 512, &volumes[1], NULL),
 	          "lvcreate -y -kn -n name --type snapshot -L 4194304b -s vg/lv");
 	CHECK_STR(line("snapshot", &g, 512, &volumes[2], NULL), "lvcreate -y -kn -n name -s vg/thin");
 	CHECK_STR(line("cache cache=/dev/a size=1M", &g, 512, NULL, NULL),
 	          "lvcreate -y -kn -n name --type cache -L 512b --cachedevice /dev/a --cachesize 1048576b vg "
 	          "/dev/b");
-	CHECK(strstr(line("cache cache=/dev/x", &g, 512, NULL, NULL), "/dev/x is not one") != NULL);
+	CHECK(strstr(line("cache cache=/dev/x size=1M", &g, 512, NULL, NULL), "/dev/x is not one") != NULL);
 	CHECK_STR(line("raid5 stripes=2 stripe-size=64K", &g, 512, NULL, NULL),
 	          "lvcreate -y -kn -n name --type raid5 -i 2 -I 65536b -L 512b vg");
+}
+
+/* The tag of a volume that is being filled would be the pool's, were both made by one command. */
+static void a_thin_pool_is_made_by_itself(void)
+{
+	const struct group g = { .nodes = { "/dev/a", NULL }, .members = 1 };
+	struct layout_words w = { .n = 0 };
+	char text[500] = "";
+
+	CHECK_INT(read_words("thin pool=new size=1M on=/dev/a"), 0);
+	layout_pool_words(&l, "vg", &g, &w);
+	for (size_t i = 0; w.argv[i]; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "", w.argv[i]);
+	CHECK_STR(text, "lvcreate -y -n new --type thin-pool --addtag poolinit-pool -L 1048576b vg /dev/a");
 }
 
 int main(void)
@@ -136,5 +154,6 @@ int main(void)
 	RUN(each_kind_has_its_words);
 	RUN(what_is_wrong_is_named);
 	RUN(they_become_words_of_lvcreate);
+	RUN(a_thin_pool_is_made_by_itself);
 	return check_done();
 }

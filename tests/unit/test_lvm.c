@@ -584,6 +584,36 @@ static void some_volumes_need_a_second_report(void)
 	}
 }
 
+/* It is active, and that its pool is degraded would be said of what is not. */
+static void a_lost_snapshot_is_not_called_inactive(void)
+{
+	static const struct {
+		const char *attr;
+		unsigned inactive;
+	} cases[] = { { "swi-I-s---", 0 }, { "swi-S-s---", 0 }, { "swi---s---", 1 }, { "swi-a-s---", 0 } };
+	struct op op = op_make();
+	struct pool_device dev;
+	struct err e = { 0 };
+	struct group g;
+
+	device = NULL;
+	vg = "withvols";
+
+	struct pool_def d = definition(&dev);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CHECK_INT(group_look(&d, &g, &op, &e), 0);
+
+		struct group_volume *v = (struct group_volume *)(uintptr_t)g.volumes;
+
+		snprintf(v->attr, sizeof(v->attr), "%s", cases[i].attr);
+		v->lost = strchr("IS", cases[i].attr[4]) != NULL;
+		CHECK_INT(group_look(&d, &g, &op, &e), 0); /* the report that is kept */
+		CHECK_INT(g.inactive, cases[i].inactive);
+		group_report_forget();
+	}
+}
+
 static void a_device_that_holds_something_else_is_refused(void)
 {
 	char superblock[2] = { 0x53, (char)0xef };
@@ -692,6 +722,7 @@ int main(void)
 	RUN(a_volume_that_somebody_else_has_made_stays_theirs);
 	RUN(activation_needs_no_second_report);
 	RUN(some_volumes_need_a_second_report);
+	RUN(a_lost_snapshot_is_not_called_inactive);
 	RUN(a_device_that_holds_something_else_is_refused);
 	RUN(names_are_checked_before_they_reach_lvm);
 	RUN(a_group_that_misses_a_disk_and_has_nothing_complete_waits);

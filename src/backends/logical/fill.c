@@ -24,16 +24,34 @@ static const char *what_fills(const struct group_volume *v)
 {
 	for (size_t i = 0; i < ARRAY_LEN(filling); i++)
 		if (v->attr[0] == filling[i].type && v->data >= 0)
-			return filling[i].what;
+			return group_is_sparse(v) ? "sparse volume" : filling[i].what;
 	return NULL;
 }
 
-static void append_part(char *text, size_t size, const char *more)
-{
-	size_t n = strlen(text);
+/* Parts with "; " between them, for a text of some size. What does not fit is counted. */
+struct parts {
+	char *text;
+	size_t size;
+	unsigned left_out;
+};
+#define LEFT_OUT_ROOM sizeof("; and 4294967295 more")
 
-	if (n + strlen(more) + 3 < size)
-		snprintf(text + n, size - n, "%s%s", n ? "; " : "", more);
+static void add_part(struct parts *p, const char *more)
+{
+	size_t n = strlen(p->text);
+
+	if (n + strlen("; ") + strlen(more) + LEFT_OUT_ROOM > p->size)
+		p->left_out++;
+	else
+		snprintf(p->text + n, p->size - n, "%s%s", n ? "; " : "", more);
+}
+
+static void end_parts(const struct parts *p)
+{
+	size_t n = strlen(p->text);
+
+	if (p->left_out)
+		snprintf(p->text + n, p->size - n, "%s%u more", n ? "; and " : "", p->left_out);
 }
 
 /* Words and no numbers tell the marks apart: a warning whose numbers alone change is no news. */
@@ -46,14 +64,14 @@ static const char *how_full(int level, const unsigned *marks)
 	return level >= (int)marks[0] * 100 ? "filling up" : NULL;
 }
 
-static void warn_full(const struct group_volume *v, const char *what, const unsigned *marks, struct op *op)
+static void warn_full(const struct group_volume *v, const char *what, const unsigned *marks, struct parts *to)
 {
 	const char *how = how_full(v->data, marks), *meta = how_full(v->metadata, marks);
 	char text[220];
 
 	if (v->lost)
-		snprintf(text, sizeof(text), "snapshot \"%.127s\" ran out of room and is lost: delete it",
-		         v->name);
+		snprintf(text, sizeof(text), "%s \"%.127s\" ran out of room and is lost: delete it",
+		         group_is_sparse(v) ? "sparse volume" : "snapshot", v->name);
 	else if (how)
 		snprintf(text, sizeof(text), "%s \"%.127s\" is %s (%d %%)", what, v->name, how,
 		         v->data / 100);
@@ -61,10 +79,10 @@ static void warn_full(const struct group_volume *v, const char *what, const unsi
 		snprintf(text, sizeof(text), "the metadata of %s \"%.127s\" are %s (%d %%)", what, v->name,
 		         meta, v->metadata / 100);
 	if (v->lost || how || meta)
-		append_part(op->warning, sizeof(op->warning), text);
+		add_part(to, text);
 }
 
-static void tell_fill(const struct group_volume *v, struct op *op)
+static void tell_fill(const struct group_volume *v, struct parts *to)
 {
 	char text[200];
 	int n = snprintf(text, sizeof(text), "%.127s data=%d.%02d%%", v->name, v->data / 100, v->data % 100);
@@ -72,7 +90,7 @@ static void tell_fill(const struct group_volume *v, struct op *op)
 	if (v->metadata >= 0)
 		snprintf(text + n, sizeof(text) - (size_t)n, " metadata=%d.%02d%%", v->metadata / 100,
 		         v->metadata % 100);
-	append_part(op->fill, sizeof(op->fill), text);
+	add_part(to, text);
 }
 
 const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op)
@@ -80,18 +98,23 @@ const struct group_volume *group_fill(const struct pool_def *d, const struct gro
 	const unsigned *marks = d->fill_marks[0] ? d->fill_marks : usual;
 	const struct group_volume *full = NULL;
 
+	struct parts levels = { op->fill, sizeof(op->fill), 0 },
+		     warnings = { op->warning, sizeof(op->warning), 0 };
+
 	op->fill[0] = op->warning[0] = '\0';
 	for (size_t i = 0; i < g->nvolumes; i++) {
 		const struct group_volume *v = &g->volumes[i];
 		const char *what = what_fills(v);
 
 		if (what)
-			tell_fill(v, op);
+			tell_fill(v, &levels);
 		if (what || v->lost)
-			warn_full(v, what, marks, op);
+			warn_full(v, what, marks, &warnings);
 		if (what && !strchr("sS", v->attr[0]) &&
 		    (v->data >= GROUP_WHOLE || v->metadata >= GROUP_WHOLE || v->out))
 			full = v;
 	}
+	end_parts(&levels);
+	end_parts(&warnings);
 	return full;
 }

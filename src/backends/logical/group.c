@@ -23,7 +23,8 @@ const char *group_name(const struct pool_def *d)
 int group_validate(const struct pool_def *d, struct err *e)
 {
 	if (!check_lvm_name(group_name(d)))
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", group_name(d));
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group: " LVM_NAME_RULE,
+		               group_name(d));
 	return 0;
 }
 

@@ -37,7 +37,7 @@ static const struct kind_row {
 	[LAYOUT_THIN]     = { "thin",     "thin",     KEY_POOL | KEY_SIZE | KEY_ON, KEY_POOL },
 	[LAYOUT_SNAPSHOT] = { "snapshot", "snapshot", KEY_SIZE | KEY_ON, 0 },
 	[LAYOUT_SPARSE]   = { "sparse",   "snapshot", KEY_SIZE | KEY_ON, KEY_SIZE },
-	[LAYOUT_CACHE]    = { "cache",    "cache",    KEY_CACHE | KEY_SIZE | KEY_ON, KEY_CACHE },
+	[LAYOUT_CACHE]    = { "cache",    "cache",    KEY_CACHE | KEY_SIZE | KEY_ON, KEY_CACHE | KEY_SIZE },
 	[LAYOUT_RAID1]    = { "raid1",    "raid1",    KEY_MIRRORS | KEY_ON, 0 },
 	[LAYOUT_RAID5]    = { "raid5",    "raid5",    STRIPES, 0 },
 	[LAYOUT_RAID6]    = { "raid6",    "raid6",    STRIPES, 0 },
@@ -98,14 +98,30 @@ static int take_key(struct volume_layout *l, unsigned key, const char *word, con
 		return take_devices(value, l, e);
 	default:
 		if (!check_lvm_name(value))
-			return err_set(e, ERR_INVALID, "layout: \"%.100s\" is no name of a thin pool", value);
+			return err_set(e, ERR_INVALID,
+			               "layout: \"%.100s\" is no name of a thin pool: " LVM_NAME_RULE, value);
 		return take_name(word, value, l->pool, sizeof(l->pool), e);
+	}
+}
+
+/* "stripes=, stripe-size= and on=" */
+static void say_keys(unsigned may, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(key_words); i++) {
+		unsigned later = may & ~0U << (i + 1);
+
+		if (may & 1U << i)
+			buf_printf(out, "%s=%s", key_words[i],
+			           !later                ? ""
+			           : later & (later - 1) ? ", "
+			                                 : " and ");
 	}
 }
 
 /* One word behind the first. */
 static int take_layout_word(struct volume_layout *l, char *word, unsigned *seen, struct err *e)
 {
+	cleanup_buf struct buf keys = BUF_INIT;
 	char *value = strchr(word, '=');
 
 	for (size_t i = 0; value && i < ARRAY_LEN(key_words); i++)
@@ -114,8 +130,9 @@ static int take_layout_word(struct volume_layout *l, char *word, unsigned *seen,
 			*seen |= 1U << i;
 			return take_key(l, 1U << i, key_words[i], value + 1, e);
 		}
-	return err_set(e, ERR_INVALID, "layout: \"%.60s\" is no word of a %s volume", word,
-	               kinds[l->kind].word);
+	say_keys(kinds[l->kind].may, &keys);
+	return err_set(e, ERR_INVALID, "layout: \"%.60s\" is no word of a %s volume: it has %s", word,
+	               kinds[l->kind].word, buf_str(&keys));
 }
 
 static int take_kind(struct volume_layout *l, const char *word, struct err *e)
@@ -187,7 +204,6 @@ static void size_option(struct layout_words *w, const char *name, uint64_t bytes
 	add_option(w, name, "%" PRIu64 "b", (bytes + 511) / 512 * 512);
 }
 
-/* The pool is made together with its first volume. */
 static int thin_words(const struct volume_layout *l, const char *vg, const struct group *g, uint64_t capacity,
                       struct layout_words *w, struct err *e)
 {
@@ -196,25 +212,22 @@ static int thin_words(const struct volume_layout *l, const char *vg, const struc
 	if (pool && pool->attr[0] != 't')
 		return err_set(e, ERR_INVALID, "\"%s\" is a volume of group \"%s\", and no thin pool",
 		               l->pool, vg);
-	if (!pool && !l->size)
+	if (!pool)
 		return err_set(e, ERR_INVALID,
 		               "there is no thin pool \"%s\" in group \"%s\": with size= it is made", l->pool,
 		               vg);
 	size_option(w, "-V", capacity);
-	if (!pool)
-		size_option(w, "-L", l->size);
 	add_option(w, "--thinpool", "%s", l->pool);
 	return 0;
 }
 
-/* Without a size it can take all changes that there may be. A snapshot in a thin pool needs none. */
+/* In a thin pool it needs no size. A share of the origin (-l) would be less where the group has not as much.
+ */
 static void snapshot_words(const struct volume_layout *l, const struct group_volume *origin,
                            struct layout_words *w)
 {
-	if (l->size)
-		size_option(w, "-L", l->size);
-	else if (!origin->thin)
-		add_option(w, "-l", "100%%ORIGIN");
+	if (l->size || !origin->thin)
+		size_option(w, "-L", l->size ? l->size : group_snapshot_room(origin->size, 0));
 	add_layout_word(w, "-s");
 }
 
@@ -231,8 +244,7 @@ static int cache_words(const struct volume_layout *l, const struct group *g, uin
 		               "cache=%.100s is not one of several physical volumes of the group", l->cache);
 	size_option(w, "-L", capacity);
 	add_option(w, "--cachedevice", "%s", l->cache);
-	if (l->size)
-		size_option(w, "--cachesize", l->size);
+	size_option(w, "--cachesize", l->size);
 	return 0;
 }
 
@@ -290,4 +302,18 @@ int layout_words(const struct volume_layout *l, const char *vg, const struct gro
 	device_words(l, g, w);
 	add_layout_word(w, NULL);
 	return 0;
+}
+
+void layout_pool_words(const struct volume_layout *l, const char *vg, const struct group *g,
+                       struct layout_words *w)
+{
+	add_layout_word(w, "lvcreate");
+	add_layout_word(w, "-y");
+	add_option(w, "-n", "%s", l->pool);
+	add_option(w, "--type", "thin-pool");
+	add_option(w, "--addtag", "%s", GROUP_OWN_POOL);
+	size_option(w, "-L", l->size);
+	add_layout_word(w, vg);
+	device_words(l, g, w);
+	add_layout_word(w, NULL);
 }

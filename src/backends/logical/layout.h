@@ -50,5 +50,9 @@ struct layout_words {
 int layout_words(const struct volume_layout *l, const char *vg, const struct group *g, const char *name,
                  uint64_t capacity, const struct group_volume *origin, const char *tag,
                  struct layout_words *w, struct err *e);
+/* The same for a layout's thin pool that is not there. It has a command of its own: in one with its first
+ * volume LVM would give the volume's tag to the pool. */
+void layout_pool_words(const struct volume_layout *l, const char *vg, const struct group *g,
+                       struct layout_words *w);
 
 #endif

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "backends/backend.h"
-#include "backends/logical/lockd.h"
 #include "backends/identity.h"
+#include "backends/logical/lockd.h"
 #include "backends/logical/logical.h"
 #include "backends/logical/lvm.h"
 #include "base/clock.h"
@@ -24,7 +24,6 @@
 #include "system/links.h"
 #include "system/module.h"
 #include "system/uevent.h"
-#include "volumes/block.h"
 
 #define MEMBERS_WITHIN  SECONDS(5) /* after the last device that has come */
 #define MEMBERS_AT_MOST SECONDS(20)
@@ -542,7 +541,8 @@ const struct backend logical_backend = {
 	.vol_create = logical_vol_create,
 	.vol_delete = logical_vol_delete,
 	.vol_resize = logical_vol_resize,
+	.resizes_allocation = true, /* the two differ for snapshots alone */
 	.vol_wipe = logical_vol_wipe,
-	.vol_open = block_vol_open,
+	.vol_open = logical_vol_open,
 	.vol_identify = identity_volume,
 };

@@ -3,7 +3,7 @@
  * What the files of the logical backend have in common: group.c (which group it is), report.c (what LVM says
  * of it), lockd.c (who has its locks), kernel.c (what is active of it), logical.c (what is done with it),
  * build.c (making, unmaking, finding them), volumes.c (what is done with its volumes), layout.c (how they lie
- * there) and fill.c (how full they are).
+ * there), fill.c (how full they are) and room.c (what may be written to them).
  */
 #ifndef POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
 #define POOLINIT_BACKENDS_LOGICAL_LOGICAL_H
@@ -19,6 +19,9 @@
 #define MEMBERS_MAX 256
 #define GROUP_WHOLE 10000 /* hundredths of a per cent */
 
+/* What check_lvm_name() demands, for messages. */
+#define LVM_NAME_RULE "letters, digits and any of + _ . - make one (no '-' first), of 127 bytes at most"
+
 extern const struct backend logical_backend;
 
 /* A logical volume that LVM shows, put together from the rows of its segments. */
@@ -26,13 +29,15 @@ struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
 	bool unfinished;                    /* it is being filled, or that was broken off */
+	bool unused;                        /* a thin pool that was made here, and has no volumes */
 	bool thin;                          /* its space is a thin pool's, */
 	char pool[128];                     /* of this name */
 	bool lost;                          /* a snapshot that ran out of room */
 	bool out;                           /* of space, or of metadata that can be written */
 	int data, metadata;                 /* how full, of GROUP_WHOLE; -1: it does not fill */
 	uint64_t size;
-	struct buf devices; /* "/dev/sda /dev/sdb" */
+	uint64_t origin_size, chunk; /* of a snapshot, whose size is the room for changes; bytes */
+	struct buf devices;          /* "/dev/sda /dev/sdb" */
 };
 
 /* What is known of a group. */
@@ -98,6 +103,12 @@ void group_report_forget(void);
 void group_activated(const char *vg, const struct group *g);
 /* LVM's tag of a volume that is being filled: until it is whole nobody sees it. */
 #define GROUP_UNFINISHED "poolinit-unfinished"
+/* And of a thin pool that was made here: it goes with its last volume. */
+#define GROUP_OWN_POOL "poolinit-pool"
+/* One that is to be removed, or NULL. of_pool: the thin pool of that name, if it is unused: another one may
+ * just have been made for its first volume. NULL, while no operation is under way: any that is unused, and
+ * volumes that were being filled. */
+const struct group_volume *group_leftover(const struct group *g, const char *of_pool);
 /* The volume of that name, or NULL. */
 const struct group_volume *group_volume(const struct group *g, const char *name);
 /* Is it active, and no pool of thin or VDO volumes? That is what libvirt lists. */
@@ -112,6 +123,27 @@ uint64_t group_number(const char *text);
 /* Say in op->fill how full they are that fill up, and in op->warning which are beyond a mark. One that is
  * full, so that writes to its volumes fail; or NULL. */
 const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op);
+
+/* ---- room.c ---- */
+
+/* Has it a room of its own for changes, so that it is lost when that is full? A snapshot in a thin pool has
+ * none. A sparse volume is LVM's snapshot of nothing. */
+bool group_is_snapshot(const struct group_volume *lv);
+bool group_is_sparse(const struct group_volume *lv);
+/* The room that a snapshot needs for so many bytes of changes, LVM's tables among it. chunk: the snapshot's;
+ * 0: as a new one has it. Source: LVM, lib/metadata/snapshot_manip.c, _cow_max_size(). */
+uint64_t group_snapshot_room(uint64_t bytes, uint64_t chunk);
+/* Append the names of its snapshots that are not thin, with a comma between them. */
+void group_snapshots(const struct group *g, const struct group_volume *lv, struct buf *names);
+/* May so many bytes be written to it? UINT64_MAX: it is not known how many. ERR_BUSY names the snapshots that
+ * would be lost; ERR_NO_SPACE: its own room, or its thin pool's, is too small. */
+int group_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e);
+/* What it means that there is no space left for a volume of that thin pool: a clause; "" for none. */
+void group_say_full(const char *pool, char *out, size_t size);
+/* May it get that size, whole extents? Of a snapshot that is its room. LVM does it for no volume that has
+ * snapshots, and gives these no more than they can use. */
+int group_may_resize(const struct group *g, const struct group_volume *lv, uint64_t wanted, bool shrink,
+                     struct err *e);
 
 /* ---- kernel.c ---- */
 
@@ -148,6 +180,9 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
                        unsigned flags, struct err *e);
 int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                      struct err *e);
+/* To write, it also looks whether there is room: see group_room(). */
+int logical_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                     uint64_t *size, struct err *e);
 /* Remove the volumes that were being filled when their worker was killed, as far as that can be done. *g is
  * as it is afterwards. */
 int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e);

@@ -323,6 +323,7 @@ static enum err_class complaint_class(const char *text)
 		{ " in use", ERR_BUSY },
 		{ "already exists in volume group", ERR_EXISTS },
 		{ "nsufficient free space", ERR_NO_SPACE },
+		{ "reached threshold", ERR_NO_SPACE }, /* a thin pool's */
 		{ "ead-only", ERR_READ_ONLY },
 		{ "Failure to communicate with kernel device-mapper driver", ERR_UNSUPPORTED },
 		{ "/dev/mapper/control: open failed", ERR_UNSUPPORTED },

@@ -95,10 +95,11 @@ static char letter(const struct group_volume *v, int at)
 	return strlen(v->attr) >= ATTR_LEN ? v->attr[at] : '-';
 }
 
-/* `vgchange -ay` activates all but those marked "skip activation". */
+/* `vgchange -ay` activates all but those marked "skip activation". A snapshot that is lost is active, and has
+ * a warning of its own. */
 static bool should_be_active(const struct group_volume *v)
 {
-	return letter(v, ATTR_SKIP) != 'k' && !strchr("as", letter(v, ATTR_STATE));
+	return letter(v, ATTR_SKIP) != 'k' && !v->lost && !strchr("as", letter(v, ATTR_STATE));
 }
 
 bool group_lists(const struct group_volume *v)
@@ -112,6 +113,22 @@ const struct group_volume *group_volume(const struct group *g, const char *name)
 	for (size_t i = 0; i < g->nvolumes; i++)
 		if (streq(g->volumes[i].name, name))
 			return &g->volumes[i];
+	return NULL;
+}
+
+/* A pool takes its volumes with it: one that has some is left alone, whatever its tags. */
+const struct group_volume *group_leftover(const struct group *g, const char *of_pool)
+{
+	for (size_t i = 0; i < g->nvolumes; i++) {
+		const struct group_volume *v = &g->volumes[i];
+
+		bool is_pool = letter(v, ATTR_TYPE) == 't';
+
+		if (of_pool   ? is_pool && v->unused && streq(v->name, of_pool)
+		    : is_pool ? v->unused
+		              : v->unfinished)
+			return v;
+	}
 	return NULL;
 }
 
@@ -194,6 +211,8 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	snprintf(v->uuid, sizeof(v->uuid), "%s", lvm_get(f, n, "LV_UUID"));
 	snprintf(v->attr, sizeof(v->attr), "%s", lvm_get(f, n, "LV_ATTR"));
 	snprintf(v->origin, sizeof(v->origin), "%s", lvm_get(f, n, "ORIGIN"));
+	v->origin_size = group_number(lvm_get(f, n, "ORIGIN_SIZE"));
+	v->chunk = group_number(lvm_get(f, n, "CHUNK_SIZE"));
 	v->thin = streq(lvm_get(f, n, "SEGTYPE"), "thin");
 	snprintf(v->pool, sizeof(v->pool), "%s", lvm_get(f, n, "POOL_LV"));
 	v->lost = strchr("IS", letter(v, ATTR_STATE)) != NULL;
@@ -201,6 +220,8 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	v->data = hundredths(lvm_get(f, n, "DATA_PERCENT"));
 	v->metadata = hundredths(lvm_get(f, n, "METADATA_PERCENT"));
 	v->unfinished = has_word(lvm_get(f, n, "LV_TAGS"), GROUP_UNFINISHED);
+	v->unused = has_word(lvm_get(f, n, "LV_TAGS"), GROUP_OWN_POOL) &&
+	            streq(lvm_get(f, n, "THIN_COUNT"), "0"); /* hidden ones among them */
 	return v;
 }
 
@@ -241,8 +262,8 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 {
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
 	static const char segments[] =
-		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,pool_lv,lv_tags,"
-		"data_percent,metadata_percent,devices";
+		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,origin_size,chunk_size,"
+		"pool_lv,lv_tags,thin_count,data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {
@@ -263,7 +284,7 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	/* The name has passed check_lvm_name(): nothing in it means anything in a selection. */
 	if (!check_lvm_name(vg) ||
 	    (size_t)snprintf(select, sizeof(select), "vg_name=%s", vg) >= sizeof(select))
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group", vg);
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a volume group: " LVM_NAME_RULE, vg);
 	if (group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	return take_rows(out.data, g->uuid, e);

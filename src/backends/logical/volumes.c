@@ -87,6 +87,32 @@ static int remove_volume(const char *vg, const char *name, struct group *g, stru
 	return change_group(words, vg, g, op, e);
 }
 
+/* See group_leftover(). *g is as it is afterwards. Not while a physical volume is missing: see group_open().
+ */
+static int remove_leftovers(const struct pool_def *d, const char *of_pool, struct group *g, struct op *op,
+                            struct err *e)
+{
+	const struct group_volume *lv;
+	struct err why = { 0 };
+	bool removed = true, pool;
+	char name[128];
+
+	while (removed && g->found && !g->missing && (lv = group_leftover(g, of_pool))) {
+		pool = lv->unused;
+		snprintf(name, sizeof(name), "%s", lv->name);
+		removed = remove_volume(group_name(d), name, g, op, &why) == 0;
+		if (!removed)
+			op_note(op, "\"%s\" should be removed, and cannot be: %s", name, why.message);
+		else if (pool)
+			op_note(op, "thin pool \"%s\" was removed with its last volume", name);
+		else
+			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
+		if (group_look(d, g, op, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- create ---- */
 
 struct new_volume {
@@ -156,8 +182,16 @@ static int settle_reflink(struct new_volume *m, struct err *e)
 	return 0;
 }
 
-/* As in libvirt the document's size is the room for changes. A snapshot of a thin volume takes its room from
- * the pool, unless its layout says otherwise. */
+/* As in libvirt the document's size is the room for changes, if its layout says nothing of that. From the
+ * origin's size on it is the room for all, which is more, for LVM's tables: 0, as where nothing is said. */
+static uint64_t settle_room(const struct volume_def *v, uint64_t origin)
+{
+	uint64_t said = v->has_allocation ? v->allocation : v->has_capacity && !v->layout ? v->capacity : 0;
+
+	return said < origin ? said : 0;
+}
+
+/* A snapshot of a thin volume takes its room from the pool, unless its layout says otherwise. */
 static int settle_origin(struct new_volume *m, struct err *e)
 {
 	const struct volume_def *v = m->v;
@@ -171,8 +205,8 @@ static int settle_origin(struct new_volume *m, struct err *e)
 		return err_set(e, ERR_INVALID,
 		               "the backing store %.200s is no volume of group \"%s\": a snapshot is of one",
 		               m->v->backing.path, group_name(m->d));
-	if (!m->layout.size && !m->origin->thin && (v->has_allocation || v->has_capacity))
-		m->layout.size = v->has_allocation ? v->allocation : v->capacity;
+	if (!m->layout.size && !m->origin->thin)
+		m->layout.size = settle_room(v, m->origin->size);
 	return 0;
 }
 
@@ -182,7 +216,8 @@ static int check_new_volume(struct new_volume *m, struct err *e)
 	const struct volume_def *v = m->v;
 
 	if (!check_lvm_name(v->name))
-		return err_set(e, ERR_INVALID, "\"%s\" is no name of a logical volume", v->name);
+		return err_set(e, ERR_INVALID, "\"%s\" is no name of a logical volume: " LVM_NAME_RULE,
+		               v->name);
 	if (v->encryption.format)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "an encrypted logical volume is not made here: encrypt what is put on it");
@@ -229,7 +264,8 @@ static int fill_volume(struct new_volume *m, struct err *e)
 	const char *const words[] = { "lvchange", "--deltag", GROUP_UNFINISHED, target, NULL };
 
 	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->v->name);
-	if (block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0)
+	group_say_full(m->layout.pool, m->op->full, sizeof(m->op->full));
+	if (op_explain_full(m->op, block_vol_fill(m->path, m->d, m->v, m->from, m->op, e), e) < 0)
 		return -1;
 	return group_open(m->d, &m->g, m->op, e) < 0 ? -1
 	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
@@ -244,22 +280,38 @@ static void unmake(struct new_volume *m, bool made)
 	if (group_open(m->d, &m->g, m->op, NULL) == 0 && (lv = group_volume(&m->g, m->v->name)) &&
 	    (made || lv->unfinished))
 		remove_volume(group_name(m->d), m->v->name, &m->g, m->op, NULL);
+	if (m->layout.kind == LAYOUT_THIN && group_open(m->d, &m->g, m->op, NULL) == 0)
+		remove_leftovers(m->d, m->layout.pool, &m->g, m->op, NULL);
 }
 
-/* A thin pool that is there, and smaller than the layout says, grows. */
-static int grow_pool(struct new_volume *m, struct err *e)
+/* A thin pool that is not there is made, and one that is smaller than the layout says grows. */
+static int settle_pool(struct new_volume *m, struct err *e)
 {
 	const struct group_volume *pool = group_volume(&m->g, m->layout.pool);
-	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
+	const char *vg = group_name(m->d);
+	struct layout_words made = { .n = 0 };
 	char target[300], size[40];
-	const char *const words[] = { "lvextend", "-y", "-L", size, target, NULL };
+	const char *const grown[] = { "lvextend", "-y", "-L", size, target, NULL };
+	uint64_t wanted = (m->layout.size + 511) / 512 * 512;
 
-	if (m->layout.kind != LAYOUT_THIN || !pool || pool->attr[0] != 't' || pool->size >= wanted)
+	if (m->layout.kind != LAYOUT_THIN || !wanted ||
+	    (pool && (pool->attr[0] != 't' || pool->size >= wanted)))
 		return 0;
-	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->layout.pool);
+	snprintf(target, sizeof(target), "%s/%s", vg, m->layout.pool);
 	snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-	return change_group(words, group_name(m->d), &m->g, m->op, e) < 0 ? -1
-	                                                                  : group_open(m->d, &m->g, m->op, e);
+	if (!pool) {
+		layout_pool_words(&m->layout, vg, &m->g, &made);
+		m->layout.on[0] = '\0'; /* it lies there, and its volumes in it */
+	}
+	return change_group(pool ? grown : made.argv, vg, &m->g, m->op, e) < 0
+	               ? -1
+	               : group_open(m->d, &m->g, m->op, e);
+}
+
+/* The thin pool that is there and has to have some room; or "". */
+static const char *takes_from(const struct new_volume *m)
+{
+	return m->origin && m->origin->thin && !m->layout.size ? m->origin->pool : m->layout.pool;
 }
 
 static int make_volume(struct new_volume *m, struct err *e)
@@ -268,11 +320,13 @@ static int make_volume(struct new_volume *m, struct err *e)
 	struct layout_words w = { .n = 0 };
 
 	snprintf(m->path, sizeof(m->path), "/dev/%s/%s", vg, m->v->name);
-	if (grow_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity, m->origin,
-	                                        m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
+	if (settle_pool(m, e) < 0 || layout_words(&m->layout, vg, &m->g, m->v->name, m->v->capacity,
+	                                          m->origin, m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
 
-	bool made = change_group(w.argv, vg, &m->g, m->op, e) == 0;
+	group_say_full(takes_from(m), m->op->full, sizeof(m->op->full));
+
+	bool made = op_explain_full(m->op, change_group(w.argv, vg, &m->g, m->op, e), e) == 0;
 
 	if (made && give_perms(m, e) == 0 && (!m->from || fill_volume(m, e) == 0))
 		return 0;
@@ -292,30 +346,9 @@ int logical_vol_create(const struct pool_def *d, struct op *op, const struct vol
 	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
 }
 
-static const struct group_volume *unfinished_volume(const struct group *g)
-{
-	for (size_t i = 0; i < g->nvolumes; i++)
-		if (g->volumes[i].unfinished)
-			return &g->volumes[i];
-	return NULL;
-}
-
-/* Not while a physical volume is missing: see group_open(). */
 int logical_sweep(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
 {
-	const struct group_volume *lv;
-	bool removed = true;
-	char name[128];
-
-	while (removed && g->found && !g->missing && (lv = unfinished_volume(g))) {
-		snprintf(name, sizeof(name), "%s", lv->name);
-		removed = remove_volume(group_name(d), name, g, op, NULL) == 0;
-		if (removed)
-			op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
-		if (group_look(d, g, op, e) < 0)
-			return -1;
-	}
-	return 0;
+	return remove_leftovers(d, NULL, g, op, e);
 }
 
 /* ---- delete, resize, wipe ---- */
@@ -325,9 +358,7 @@ static int has_no_snapshots(const struct group *g, const struct group_volume *lv
 {
 	cleanup_buf struct buf names = BUF_INIT;
 
-	for (size_t i = 0; i < g->nvolumes; i++)
-		if (streq(g->volumes[i].origin, lv->name) && strchr("sS", g->volumes[i].attr[0]))
-			buf_printf(&names, "%s%s", names.len ? ", " : "", g->volumes[i].name);
+	group_snapshots(g, lv, &names);
 	if (!names.len)
 		return 0;
 	return err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s", buf_str(&names));
@@ -340,26 +371,19 @@ int logical_vol_delete(const struct pool_def *d, struct op *op, const struct vol
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) == 0 && (lv = find_volume(&g, v, e)) &&
-	    has_no_snapshots(&g, lv, e) == 0 && nobody_uses(v->path, v->name, e) == 0 &&
-	    remove_volume(group_name(d), v->name, &g, op, e) == 0)
-		return 0;
-	return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
-}
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
+	    has_no_snapshots(&g, lv, e) < 0 || nobody_uses(v->path, v->name, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
 
-/* A snapshot's is the room for its changes: what it shows has the size of its origin. */
-static int check_resize(const struct group_volume *lv, const struct volume *v, uint64_t wanted,
-                        unsigned flags, struct err *e)
-{
-	if (!wanted)
-		return err_set(e, ERR_INVALID, "a logical volume has at least one extent");
-	if (wanted < lv->size && !(flags & VOL_SHRINK))
-		return err_set(
-			e, ERR_INVALID,
-			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
-			"asked for (--shrink)",
-			(unsigned long long)wanted, (unsigned long long)lv->size);
-	return wanted < lv->size ? nobody_uses(v->path, v->name, e) : 0;
+	char thin_pool[sizeof(lv->pool)];
+
+	snprintf(thin_pool, sizeof(thin_pool), "%s", lv->pool);
+	if (remove_volume(group_name(d), v->name, &g, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
+	/* It is gone, whatever becomes of its thin pool. */
+	if (thin_pool[0] && group_look(d, &g, op, NULL) == 0)
+		remove_leftovers(d, thin_pool, &g, op, NULL);
+	return 0;
 }
 
 int logical_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
@@ -380,46 +404,12 @@ int logical_vol_resize(const struct pool_def *d, struct op *op, const struct vol
 		if (wanted == lv->size)
 			return 0;
 		snprintf(size, sizeof(size), "%llub", (unsigned long long)wanted);
-		if (check_resize(lv, v, wanted, flags, e) == 0 &&
+		if (group_may_resize(&g, lv, wanted, flags & VOL_SHRINK, e) == 0 &&
+		    (wanted > lv->size || nobody_uses(v->path, v->name, e) == 0) &&
 		    change_group(words, group_name(d), &g, op, e) == 0)
 			return 0;
 	}
 	return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
-}
-
-static bool shares_blocks(const struct group *g, const struct group_volume *lv)
-{
-	bool shares = lv->origin[0];
-
-	for (size_t i = 0; i < g->nvolumes; i++)
-		shares |= streq(g->volumes[i].origin, lv->name);
-	return shares;
-}
-
-/* Of GROUP_WHOLE. */
-static uint64_t left_of(int used)
-{
-	return used < GROUP_WHOLE ? (uint64_t)(GROUP_WHOLE - used) : 0;
-}
-
-/* To write to all of a thin volume takes room in its pool for what had none before, and for what it shares
- * with another. A pool that is full fails all its volumes. */
-static int has_room_to_wipe(const struct group *g, const struct group_volume *lv, struct err *e)
-{
-	const struct group_volume *pool = lv->thin ? group_volume(g, lv->pool) : NULL;
-	uint64_t needed, left;
-
-	if (!pool || lv->data < 0 || pool->data < 0)
-		return 0;
-	needed = shares_blocks(g, lv) ? lv->size : lv->size / GROUP_WHOLE * left_of(lv->data);
-	left = pool->size / GROUP_WHOLE * left_of(pool->data);
-	if (needed <= left)
-		return 0;
-	return err_set(
-		e, ERR_NO_SPACE,
-		"that would write %llu bytes to thin pool \"%s\", which has room for %llu: delete the "
-		"volume, or make the pool larger (a new volume with <layout> thin pool=%s size=MORE does)",
-		(unsigned long long)needed, pool->name, (unsigned long long)left, pool->name);
 }
 
 /* What is written to a snapshot takes room, and where there is not enough of it, the snapshot is lost. */
@@ -429,14 +419,38 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	const struct group_volume *lv;
 	struct group g;
 
-	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)) ||
-	    (!streq(algorithm, "trim") && has_room_to_wipe(&g, lv, e) < 0))
+	if (group_open(d, &g, op, e) < 0 || !(lv = find_volume(&g, v, e)))
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
-	if (strchr("sS", lv->attr[0]))
+	if (group_is_snapshot(lv))
 		return err_set(
 			e, ERR_UNSUPPORTED,
-			"volume \"%s\" is a snapshot or sparse: writing to all of it would fill it up; "
-			"delete it instead",
-			v->name);
-	return block_vol_wipe(d, op, v, algorithm, e);
+			"volume \"%s\" is a %s: writing to all of it would fill it up; delete it instead",
+			v->name, group_is_sparse(lv) ? "sparse volume" : "snapshot");
+	/* What is trimmed takes no room in a thin pool. Snapshots of it would keep that, too. */
+	if (group_room(&g, lv, streq(algorithm, "trim") ? UINT64_MAX : lv->size, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
+	group_say_full(lv->pool, op->full, sizeof(op->full));
+	return op_explain_full(op, block_vol_wipe(d, op, v, algorithm, e), e);
+}
+
+/* ---- upload and download ---- */
+
+int logical_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                     uint64_t *size, struct err *e)
+{
+	demand(op && v->name, e);
+
+	const struct group_volume *lv;
+	struct group g;
+
+	if (!write)
+		return block_vol_open(d, op, v, write, size, e);
+	if (group_look(d, &g, op, e) < 0)
+		return -1;
+	if (!g.found)
+		return err_set(e, ERR_STATE, "volume group \"%s\": %s", group_name(d), g.why);
+	if (!(lv = find_volume(&g, v, e)) || group_room(&g, lv, op->writes, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot write to volume \"%s\"", v->name);
+	group_say_full(lv->pool, op->full, sizeof(op->full));
+	return block_vol_open(d, op, v, write, size, e);
 }

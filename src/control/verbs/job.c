@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "backends/backend.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -357,6 +358,29 @@ static int new_capacity(struct call *c, uint64_t now, uint64_t *capacity, struct
 	return 0;
 }
 
+/* Which of the sizes in its record. */
+static const char *resized_size(const struct pool *p)
+{
+	const struct backend *b = backend_find(p->type);
+
+	return b && b->resizes_allocation ? "allocation" : "capacity";
+}
+
+/* Whoever asked for a capacity is told when that is not what was changed. */
+static void resize_done(struct waiter *w, const struct result *r)
+{
+	char text[LINE_MAX_BYTES + 1];
+	struct line l = { 0 };
+	const char *record;
+	size_t len;
+
+	if (!r->err && r->pool && r->volume && (record = volume_find(r->pool, r->volume, &len)) &&
+	    record_parse(record, len, text, &l, NULL) && streq(resized_size(r->pool), "allocation") &&
+	    line_u64(&l, "capacity", 0) != line_u64(&l, "allocation", 0))
+		final_str(call_of(w), "changed", "allocation");
+	job_done(w, r);
+}
+
 void verb_vol_resize(struct call *c)
 {
 	struct volume_order o = {
@@ -371,10 +395,10 @@ void verb_vol_resize(struct call *c)
 	if (!order_find(c, "pool", &o))
 		return;
 	if (!record_parse(o.record, o.record_len, text, &l, &e) ||
-	    new_capacity(c, line_u64(&l, "capacity", 0), &o.capacity, &e) < 0)
+	    new_capacity(c, line_u64(&l, resized_size(o.pool), 0), &o.capacity, &e) < 0)
 		call_fail(c, &e);
 	else
-		order_begin(c, &o, job_done, NULL);
+		order_begin(c, &o, resize_done, NULL);
 }
 
 /* ---- upload, download ---- */
