@@ -42,6 +42,9 @@ NOT_CHOSEN += src/supervisor/companions/$(if $(COMPANIONS),no_)service.c
 # What looks for pools on a volume is in a program with volumes that are devices.
 DEVICES := $(shell grep -l '\.vol_identify = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c
+# What looks for sources is in a program with a type that can find some.
+FINDERS := $(shell grep -l '\.find = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
+NOT_CHOSEN += src/supervisor/requests/$(if $(FINDERS),no_)finding.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a

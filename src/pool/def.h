@@ -259,5 +259,7 @@ void pool_print(const struct pool_def *d, struct buf *out);
 void pool_source_key(const struct pool_def *d, struct buf *out);
 /* The same without the host: what is wanted of a server, whatever it is called. */
 void pool_source_key_of_any_host(const struct pool_def *d, struct buf *out);
+/* A device that the definition names twice by one name; NULL: there is none. */
+const char *pool_device_twice(const struct pool_def *d);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/contract.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "pool/def.h"
 
 /* Host names (RFC 4343) and hexadecimal digits mean the same in either case, so that keys have the lower
@@ -110,4 +111,15 @@ void pool_source_key(const struct pool_def *d, struct buf *out)
 void pool_source_key_of_any_host(const struct pool_def *d, struct buf *out)
 {
 	add_key(d, false, out);
+}
+
+/* zpool has words of its own among the devices, and may have them more than once. */
+const char *pool_device_twice(const struct pool_def *d)
+{
+	for (size_t i = 1; i < d->source.ndevices; i++)
+		for (size_t k = 0; k < i; k++)
+			if (streq(d->source.devices[i].path, d->source.devices[k].path) &&
+			    check_device(d->source.devices[i].path))
+				return d->source.devices[i].path;
+	return NULL;
 }

@@ -125,6 +125,23 @@ static const struct verb_arg *next_place(const struct command *c)
 	return NULL;
 }
 
+/* What virsh's fingers type in the place of an argument that is not given. A file of that name is standard
+ * input or output. */
+static const char not_given[] = "-";
+
+static bool is_not_given(const struct verb_arg *a, const char *word)
+{
+	return streq(word, not_given) && !a->required && a->kind != ARG_FILE && a->kind != ARG_DATA;
+}
+
+/* Its place is taken, and that is all; only the document that virsh would show has it as it was typed. */
+static void drop_not_given(struct command *c)
+{
+	for (size_t i = 0; !command_flag(c, "print-xml") && c->verb->args[i].name; i++)
+		if (c->values[i] == not_given)
+			c->values[i] = NULL;
+}
+
 /* `key=value` if the verb has that key; else a bare word. */
 static int take_word(struct command *c, char *word, struct err *e)
 {
@@ -144,7 +161,7 @@ static int take_word(struct command *c, char *word, struct err *e)
 	if (!a)
 		return err_set(e, ERR_UNKNOWN_KEY, "%s: unexpected \"%s\" (poolctl help %s)", c->verb->name,
 		               word, c->verb->name);
-	return set_arg_value(c, a, word, e);
+	return set_arg_value(c, a, is_not_given(a, word) ? not_given : word, e);
 }
 
 int command_take(struct command *c, char **words, struct err *e)
@@ -168,6 +185,7 @@ int command_take(struct command *c, char **words, struct err *e)
 			return -1;
 		words += taken;
 	}
+	drop_not_given(c);
 	for (const struct verb_arg *a = c->verb->args; a->name; a++)
 		if (a->required && !c->values[a - c->verb->args])
 			return err_set(e, ERR_MISSING, "%s needs %s: %s", c->verb->name, a->name,

@@ -28,6 +28,7 @@
 struct planned {
 	struct planned *next; /* by name */
 	char *name, *origin, *text, *source_key;
+	char *devices; /* each between two line breaks */
 	enum pool_type type;
 	struct uuid uuid;
 	bool marked, has_backend;
@@ -69,6 +70,7 @@ static void planned_free(struct planned *p)
 	free(p->origin);
 	free(p->text);
 	free(p->source_key);
+	free(p->devices);
 	free(p);
 }
 
@@ -154,6 +156,30 @@ static bool clashes(struct plan *plan, const struct pool_def *d, const char *key
 	return true;
 }
 
+/* A device of several pools, or twice one's: defined at boot all the same, where one of the pools is started.
+ * devices: "\n" each, which is filled in. */
+static void check_devices(struct plan *plan, const struct pool_def *d, const char *origin,
+                          struct buf *devices)
+{
+	const char *twice = pool_device_twice(d);
+	cleanup_buf struct buf why = BUF_INIT;
+
+	if (twice)
+		buf_printf(&why, "pool \"%s\" names device %s twice", d->name, twice);
+	buf_addc(devices, '\n');
+	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
+		size_t at = devices->len - 1;
+
+		buf_printf(devices, "%s\n", d->source.devices[i].path);
+		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
+			if (!streq(p->name, d->name) && strstr(p->devices, buf_str(devices) + at))
+				buf_printf(&why, "pool \"%s\" names device %s of pool \"%s\" (%s)", d->name,
+				           d->source.devices[i].path, p->name, p->origin);
+	}
+	if (why.len)
+		problem(plan, origin, buf_str(&why));
+}
+
 /* What only the backend and the secrets can say of a definition. A secret that cannot be looked for here is
  * not missed. */
 static void check_deeper(struct plan *plan, const struct pool_def *d, const char *origin)
@@ -195,7 +221,7 @@ static void insert_planned(struct plan *plan, struct planned *p)
 static void take_item(const struct config_item *item, void *arg)
 {
 	struct plan *plan = arg;
-	struct buf key = BUF_INIT, text = BUF_INIT;
+	struct buf key = BUF_INIT, text = BUF_INIT, devices = BUF_INIT;
 	struct err e = { 0 };
 	struct planned *p;
 
@@ -209,6 +235,7 @@ static void take_item(const struct config_item *item, void *arg)
 		buf_free(&key);
 		return;
 	}
+	check_devices(plan, d, item->origin, &devices);
 	check_deeper(plan, d, item->origin);
 	describe_pool(d, &text);
 	p = calloc(1, sizeof(*p));
@@ -217,6 +244,7 @@ static void take_item(const struct config_item *item, void *arg)
 			               .origin = strdup(shown_name(item->origin, &e)),
 			               .text = buf_steal(&text),
 			               .source_key = strdup(buf_str(&key)),
+			               .devices = buf_steal(&devices),
 			               .type = d->type,
 			               .uuid = d->uuid,
 			               .marked = item->autostart,
@@ -224,7 +252,8 @@ static void take_item(const struct config_item *item, void *arg)
 			               .has_backend = backend_find(d->type) != NULL };
 	buf_free(&key);
 	buf_free(&text);
-	if (p && p->name && p->origin && p->text && p->source_key) {
+	buf_free(&devices);
+	if (p && p->name && p->origin && p->text && p->source_key && p->devices) {
 		insert_planned(plan, p);
 		return;
 	}

@@ -192,6 +192,28 @@ static void a_later_source_replaces_an_earlier_one(void)
 	end();
 }
 
+#define LOGICAL(name, devices)                                                                               \
+	"<pool type='logical'><name>" name "</name><source>" devices "</source><target><path>/dev/" name     \
+	"</path></target></pool>"
+#define DEVICE(path) "<device path='" path "'/>"
+
+/* Both are defined at boot, and the second start refuses what it finds. */
+static void devices_that_are_named_twice_are_problems(void)
+{
+	begin();
+	put("storage/a.xml", "<pool type='disk'><name>a</name><source>" DEVICE(
+				     "/dev/vdb") "</source><target>"
+	                                         "<path>/dev</path></target></pool>");
+	put("storage/b.xml", LOGICAL("b", DEVICE("/dev/vdc") DEVICE("/dev/vdb")));
+	put("storage/c.xml", LOGICAL("c", DEVICE("/dev/vdd") DEVICE("/dev/vde") DEVICE("/dev/vdd")));
+	put("storage/d.xml", LOGICAL("d", DEVICE("/dev/vdb1") DEVICE("/dev/vd")));
+	CHECK_INT(plan(""), 2);
+	CHECK(says("b.xml: pool \"b\" names device /dev/vdb of pool \"a\" ("));
+	CHECK(says("c.xml: pool \"c\" names device /dev/vdd twice"));
+	CHECK(says("4 pools, 0 would be started, 2 problems"));
+	end();
+}
+
 static void bad_inline_pools_are_problems(void)
 {
 	begin();
@@ -315,6 +337,7 @@ int main(void)
 	RUN(bad_definitions_are_named_with_line_and_reason);
 	RUN(two_pools_of_one_uuid_or_source_clash);
 	RUN(a_later_source_replaces_an_earlier_one);
+	RUN(devices_that_are_named_twice_are_problems);
 	RUN(bad_inline_pools_are_problems);
 	RUN(bad_parameters_are_problems);
 	RUN(a_device_as_source_is_only_named);

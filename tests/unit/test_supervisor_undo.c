@@ -223,6 +223,24 @@ static void what_is_asked_for_or_half_started_is_not_undefined(void)
 	end();
 }
 
+/* What is written down by hand may run for years like this; what is defined now is looked at. */
+static void a_device_is_not_named_twice(void)
+{
+	static const char xml[] = "<pool type='logical'><name>twice</name><source><device path='/dev/vdx'/>"
+				  "<device path='/dev/vdy'/><device path='/dev/vdx'/><name>vg</name></source>"
+				  "<target><path>/dev/vg</path></target></pool>";
+	struct waiter w = { .done = told };
+	struct err e = { 0 };
+
+	begin();
+	over = false;
+	CHECK(pool_define(s, &(struct define_order){ .xml = xml, .xml_len = strlen(xml) }, &w, &e) == 0);
+	CHECK(until(is_over));
+	CHECK_INT(class, ERR_INVALID);
+	CHECK(!pool_by_name(s, "twice"));
+	end();
+}
+
 int main(void)
 {
 	log_set("error", NULL);
@@ -231,6 +249,7 @@ int main(void)
 	RUN(what_could_not_be_undone_is_not_active);
 	RUN(what_waits_or_has_failed_can_be_undefined);
 	RUN(what_is_asked_for_or_half_started_is_not_undefined);
+	RUN(a_device_is_not_named_twice);
 	RUN(a_failed_pool_is_built_and_left_until_somebody_starts_it);
 	return check_done();
 }

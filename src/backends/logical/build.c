@@ -50,8 +50,7 @@ static int claim_all(const struct pool_def *d, unsigned flags, struct claimed *c
 		                 sizeof(c->path[0]), &c->dev[c->n], e) < 0)
 			return -1;
 		if (group_is_listed(c->dev, c->n, c->dev[c->n]))
-			return err_set(e, ERR_INVALID, "the definition names %s twice, by two names",
-			               c->path[c->n]);
+			return err_set(e, ERR_INVALID, "the definition names %s twice", c->path[c->n]);
 	}
 	return 0;
 }
