@@ -20,13 +20,3 @@ void op_note(struct op *op, const char *fmt, ...)
 	va_end(ap);
 	op->on_note(op, text);
 }
-
-int op_explain_full(const struct op *op, int rc, struct err *e)
-{
-	if (rc < 0 && e && err_is(e, ERR_NO_SPACE) && op->full[0]) {
-		struct err was = *e;
-
-		err_set(e, was.class, "%s: %s", was.message, op->full);
-	}
-	return rc;
-}

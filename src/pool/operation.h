@@ -52,11 +52,6 @@ struct op {
 	/* of the server's addresses the one that was used last, where its name has several; or NULL */
 	const char *address;
 	bool address_answered; /* and it did; else nothing came of it */
-	/* vol_open, to write: how many bytes will be, at most; UINT64_MAX: that is not known */
-	uint64_t writes;
-	/* vol_open, out: what it means when the volume has no space left for what is written to it though it
-	 * is within its capacity: a clause; or "" */
-	char full[300];
 	struct made_file made; /* vol_create, vol_resize, out; refresh, in: of the same worker */
 	/* refresh: no volume operation is under way here: leftovers of broken ones may be removed */
 	bool sweep;
@@ -90,6 +85,12 @@ struct op {
 	void (*on_address)(struct op *op, const char *address, bool answered);
 	/* build: the name of the active pool that lists a volume of this path, or NULL: none does. */
 	const char *(*volume_owner)(struct op *op, const char *path);
+	/* vol_open, to write: how many bytes will be, at most; UINT64_MAX: that is not known */
+	uint64_t writes;
+	/* vol_open, out: add to the error what is known of its cause when the volume cannot be written; or
+	 * NULL. full: its own */
+	void (*explain)(const struct op *op, struct err *e);
+	char full[300];
 };
 
 /* Sizes of an active pool in bytes, and owner and mode of its target directory (has_perms is false if it has
@@ -130,7 +131,5 @@ struct vol_input {
 /* Write a sentence for the log through op->on_note, at most 511 bytes of it. Nothing happens where there is
  * none, or no op. */
 void op_note(struct op *op, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* rc, of what was written to a volume. If there was no space, op->full stands behind the error's message. */
-int op_explain_full(const struct op *op, int rc, struct err *e);
 
 #endif

@@ -108,11 +108,9 @@ static uint64_t most_written(const struct transfer *t, const struct copy_end *fr
 }
 
 /* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. */
-static int check_upload(const struct transfer *t, const struct copy_end *from, const struct volume *v,
-                        uint64_t size, struct err *e)
+static int check_upload(const struct transfer *t, uint64_t coming, const struct volume *v, uint64_t size,
+                        struct err *e)
 {
-	uint64_t coming;
-
 	if (!is_bounded(v)) {
 		if (t->offset > size || t->length > INT64_MAX - t->offset)
 			return err_set(e, ERR_INVALID,
@@ -122,7 +120,7 @@ static int check_upload(const struct transfer *t, const struct copy_end *from, c
 	}
 	if (check_range("upload", t, v->name, size, e) < 0)
 		return -1;
-	if (t->length == 0 && known_length(from, &coming) && coming > size - t->offset)
+	if (coming != UINT64_MAX && coming > size - t->offset)
 		return err_set(e, ERR_INVALID,
 		               "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu",
 		               (unsigned long long)coming, (unsigned long long)t->offset, v->name,
@@ -150,14 +148,13 @@ static int check_rest(const struct copy *c, const struct volume *v, uint64_t roo
  * what the caller or the device allows. */
 static int upload(struct copy *c, const struct volume *v, struct transfer *t, uint64_t size, struct err *e)
 {
-	uint64_t room = size - t->offset, coming;
+	uint64_t room = size - t->offset;
 	bool flushed;
 	int rc;
 
-	if (t->length == 0 && known_length(&c->from, &coming))
-		c->pace.total = coming;
-	else
-		c->pace.total = t->length || !is_bounded(v) ? t->length : room;
+	c->pace.total = c->pace.op->writes;
+	if (c->pace.total == UINT64_MAX)
+		c->pace.total = is_bounded(v) ? room : 0;
 	c->length = t->length;
 	if (!c->length)
 		c->length = is_bounded(v) ? room : COPY_TO_END;
@@ -172,7 +169,8 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	flushed = fdatasync(c->to.fd) == 0;
 	if (!flushed && rc == 0)
 		rc = err_sys(e, errno, "cannot write volume \"%s\"", v->name);
-	op_explain_full(c->pace.op, rc, e);
+	if (rc < 0 && c->pace.op->explain)
+		c->pace.op->explain(c->pace.op, e);
 	if (rc < 0 && c->done && flushed)
 		err_wrap(e, ERR_KEEP,
 		         "volume \"%s\" now holds the first %llu bytes of the upload, and what it held "
@@ -203,7 +201,7 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 	op->writes = most_written(t, &c.from);
 	fd = open_content(open_volume, d, op, v, true, &size, e);
 	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
-	    check_upload(t, &c.from, v, size, e) < 0)
+	    check_upload(t, op->writes, v, size, e) < 0)
 		return -1;
 	return upload(&c, v, t, size, e);
 }

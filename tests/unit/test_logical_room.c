@@ -145,18 +145,21 @@ static void what_is_full_is_said(void)
 
 	e = (struct err){ 0 };
 	err_sys(&e, ENOSPC, "cannot write");
-	CHECK_INT(op_explain_full(&op, -1, &e), -1);
+	group_expect_full("", &op);
+	CHECK(!op.explain);
+	CHECK_INT(group_explain(&op, -1, &e), -1);
 	CHECK(strstr(e.message, "full") == NULL);
-	group_say_full("", op.full, sizeof(op.full));
-	CHECK_STR(op.full, "");
-	group_say_full("tp", op.full, sizeof(op.full));
-	op_explain_full(&op, -1, &e);
+	group_expect_full("tp", &op);
+	group_explain(&op, 0, &e);
+	CHECK(strstr(e.message, "full") == NULL);
+	group_explain(&op, -1, &e);
 	CHECK(strstr(e.message, ": thin pool \"tp\" is full: ") != NULL);
 	CHECK_INT(e.class, ERR_NO_SPACE);
 	e = (struct err){ 0 };
 	err_sys(&e, EIO, "cannot write");
-	op_explain_full(&op, -1, &e);
+	group_explain(&op, -1, &e);
 	CHECK(strstr(e.message, "full") == NULL);
+	group_explain(&op, -1, NULL);
 }
 
 static int resize(const struct group_volume *volumes, size_t n, const char *name, uint64_t wanted,

@@ -138,8 +138,10 @@ void group_snapshots(const struct group *g, const struct group_volume *lv, struc
 /* May so many bytes be written to it? UINT64_MAX: it is not known how many. ERR_BUSY names the snapshots that
  * would be lost; ERR_NO_SPACE: its own room, or its thin pool's, is too small. */
 int group_room(const struct group *g, const struct group_volume *lv, uint64_t bytes, struct err *e);
-/* What it means that there is no space left for a volume of that thin pool: a clause; "" for none. */
-void group_say_full(const char *pool, char *out, size_t size);
+/* From now on op->explain says of an error for want of space that this thin pool, or none (""), is full. */
+void group_expect_full(const char *pool, struct op *op);
+/* rc, and if that is a failure, e with op->explain's word. */
+int group_explain(const struct op *op, int rc, struct err *e);
 /* May it get that size, whole extents? Of a snapshot that is its room. LVM does it for no volume that has
  * snapshots, and gives these no more than they can use. */
 int group_may_resize(const struct group *g, const struct group_volume *lv, uint64_t wanted, bool shrink,

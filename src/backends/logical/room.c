@@ -141,14 +141,29 @@ int group_room(const struct group *g, const struct group_volume *lv, uint64_t by
 	return lv->thin && bytes != UINT64_MAX ? thin_room(g, lv, most, e) : 0;
 }
 
-void group_say_full(const char *pool, char *out, size_t size)
+static void explain_full(const struct op *op, struct err *e)
 {
-	out[0] = '\0';
-	if (*pool)
-		snprintf(out, size,
-		         "thin pool \"%s\" is full: delete volumes of it, or make it larger (a new volume "
-		         "with <layout> thin pool=%s size=MORE does)",
-		         pool, pool);
+	if (e && err_is(e, ERR_NO_SPACE)) {
+		struct err was = *e;
+
+		err_set(e, was.class, "%s: %s", was.message, op->full);
+	}
+}
+
+void group_expect_full(const char *pool, struct op *op)
+{
+	op->explain = *pool ? explain_full : NULL;
+	snprintf(op->full, sizeof(op->full),
+	         "thin pool \"%s\" is full: delete volumes of it, or make it larger (a new volume with "
+	         "<layout> thin pool=%s size=MORE does)",
+	         pool, pool);
+}
+
+int group_explain(const struct op *op, int rc, struct err *e)
+{
+	if (rc < 0 && op->explain)
+		op->explain(op, e);
+	return rc;
 }
 
 /* ---- another size ---- */

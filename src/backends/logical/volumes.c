@@ -264,8 +264,8 @@ static int fill_volume(struct new_volume *m, struct err *e)
 	const char *const words[] = { "lvchange", "--deltag", GROUP_UNFINISHED, target, NULL };
 
 	snprintf(target, sizeof(target), "%s/%s", group_name(m->d), m->v->name);
-	group_say_full(m->layout.pool, m->op->full, sizeof(m->op->full));
-	if (op_explain_full(m->op, block_vol_fill(m->path, m->d, m->v, m->from, m->op, e), e) < 0)
+	group_expect_full(m->layout.pool, m->op);
+	if (group_explain(m->op, block_vol_fill(m->path, m->d, m->v, m->from, m->op, e), e) < 0)
 		return -1;
 	return group_open(m->d, &m->g, m->op, e) < 0 ? -1
 	                                             : change_group(words, group_name(m->d), &m->g, m->op, e);
@@ -324,9 +324,9 @@ static int make_volume(struct new_volume *m, struct err *e)
 	                                          m->origin, m->from ? GROUP_UNFINISHED : NULL, &w, e) < 0)
 		return -1;
 
-	group_say_full(takes_from(m), m->op->full, sizeof(m->op->full));
+	group_expect_full(takes_from(m), m->op);
 
-	bool made = op_explain_full(m->op, change_group(w.argv, vg, &m->g, m->op, e), e) == 0;
+	bool made = group_explain(m->op, change_group(w.argv, vg, &m->g, m->op, e), e) == 0;
 
 	if (made && give_perms(m, e) == 0 && (!m->from || fill_volume(m, e) == 0))
 		return 0;
@@ -429,8 +429,8 @@ int logical_vol_wipe(const struct pool_def *d, struct op *op, const struct volum
 	/* What is trimmed takes no room in a thin pool. Snapshots of it would keep that, too. */
 	if (group_room(&g, lv, streq(algorithm, "trim") ? UINT64_MAX : lv->size, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name);
-	group_say_full(lv->pool, op->full, sizeof(op->full));
-	return op_explain_full(op, block_vol_wipe(d, op, v, algorithm, e), e);
+	group_expect_full(lv->pool, op);
+	return group_explain(op, block_vol_wipe(d, op, v, algorithm, e), e);
 }
 
 /* ---- upload and download ---- */
@@ -451,6 +451,6 @@ int logical_vol_open(const struct pool_def *d, struct op *op, const struct volum
 		return err_set(e, ERR_STATE, "volume group \"%s\": %s", group_name(d), g.why);
 	if (!(lv = find_volume(&g, v, e)) || group_room(&g, lv, op->writes, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot write to volume \"%s\"", v->name);
-	group_say_full(lv->pool, op->full, sizeof(op->full));
+	group_expect_full(lv->pool, op);
 	return block_vol_open(d, op, v, write, size, e);
 }

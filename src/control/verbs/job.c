@@ -358,25 +358,10 @@ static int new_capacity(struct call *c, uint64_t now, uint64_t *capacity, struct
 	return 0;
 }
 
-/* Which of the sizes in its record. */
-static const char *resized_size(const struct pool *p)
-{
-	const struct backend *b = backend_find(p->type);
-
-	return b && b->resizes_allocation ? "allocation" : "capacity";
-}
-
 /* Whoever asked for a capacity is told when that is not what was changed. */
-static void resize_done(struct waiter *w, const struct result *r)
+static void room_done(struct waiter *w, const struct result *r)
 {
-	char text[LINE_MAX_BYTES + 1];
-	struct line l = { 0 };
-	const char *record;
-	size_t len;
-
-	if (!r->err && r->pool && r->volume && (record = volume_find(r->pool, r->volume, &len)) &&
-	    record_parse(record, len, text, &l, NULL) && streq(resized_size(r->pool), "allocation") &&
-	    line_u64(&l, "capacity", 0) != line_u64(&l, "allocation", 0))
+	if (!r->err)
 		final_str(call_of(w), "changed", "allocation");
 	job_done(w, r);
 }
@@ -394,11 +379,20 @@ void verb_vol_resize(struct call *c)
 
 	if (!order_find(c, "pool", &o))
 		return;
-	if (!record_parse(o.record, o.record_len, text, &l, &e) ||
-	    new_capacity(c, line_u64(&l, resized_size(o.pool), 0), &o.capacity, &e) < 0)
+	if (!record_parse(o.record, o.record_len, text, &l, &e)) {
+		call_fail(c, &e);
+		return;
+	}
+
+	const struct backend *b = backend_find(o.pool->type);
+	uint64_t capacity = line_u64(&l, "capacity", 0), now = capacity;
+
+	if (b && b->resizes_allocation)
+		now = line_u64(&l, "allocation", capacity);
+	if (new_capacity(c, now, &o.capacity, &e) < 0)
 		call_fail(c, &e);
 	else
-		order_begin(c, &o, resize_done, NULL);
+		order_begin(c, &o, now != capacity ? room_done : job_done, NULL);
 }
 
 /* ---- upload, download ---- */
