@@ -36,7 +36,7 @@ struct parts {
 };
 #define LEFT_OUT_ROOM sizeof("; and 4294967295 more")
 
-static void add_part(struct parts *p, const char *more)
+static void add_level(struct parts *p, const char *more)
 {
 	size_t n = strlen(p->text);
 
@@ -79,7 +79,7 @@ static void warn_full(const struct group_volume *v, const char *what, const unsi
 		snprintf(text, sizeof(text), "the metadata of %s \"%.127s\" are %s (%d %%)", what, v->name,
 		         meta, v->metadata / 100);
 	if (v->lost || how || meta)
-		add_part(to, text);
+		add_level(to, text);
 }
 
 static void tell_fill(const struct group_volume *v, struct parts *to)
@@ -90,7 +90,7 @@ static void tell_fill(const struct group_volume *v, struct parts *to)
 	if (v->metadata >= 0)
 		snprintf(text + n, sizeof(text) - (size_t)n, " metadata=%d.%02d%%", v->metadata / 100,
 		         v->metadata % 100);
-	add_part(to, text);
+	add_level(to, text);
 }
 
 const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op)

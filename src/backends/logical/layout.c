@@ -110,11 +110,11 @@ static void say_keys(unsigned may, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(key_words); i++) {
 		unsigned later = may & ~0U << (i + 1);
 
-		if (may & 1U << i)
-			buf_printf(out, "%s=%s", key_words[i],
-			           !later                ? ""
-			           : later & (later - 1) ? ", "
-			                                 : " and ");
+		if (!(may & 1U << i))
+			continue;
+		buf_printf(out, "%s=", key_words[i]);
+		if (later)
+			buf_printf(out, "%s", later & (later - 1) ? ", " : " and ");
 	}
 }
 

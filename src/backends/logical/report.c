@@ -124,9 +124,9 @@ const struct group_volume *group_leftover(const struct group *g, const char *of_
 
 		bool is_pool = letter(v, ATTR_TYPE) == 't';
 
-		if (of_pool   ? is_pool && v->unused && streq(v->name, of_pool)
-		    : is_pool ? v->unused
-		              : v->unfinished)
+		if (of_pool ? is_pool && v->unused && streq(v->name, of_pool) : !is_pool && v->unfinished)
+			return v;
+		if (!of_pool && is_pool && v->unused)
 			return v;
 	}
 	return NULL;
