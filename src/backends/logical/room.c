@@ -169,7 +169,7 @@ int group_explain(const struct op *op, int rc, struct err *e)
 /* ---- another size ---- */
 
 /* The room can be no more than all changes take, and what is in it stays. */
-static int check_room(const struct group *g, const struct group_volume *s, uint64_t wanted, struct err *e)
+static int check_new_room(const struct group *g, const struct group_volume *s, uint64_t wanted, struct err *e)
 {
 	uint64_t extent = g->extent ? g->extent : 512, all = group_snapshot_room(s->origin_size, s->chunk),
 		 used = s->size - snapshot_left(s);
@@ -210,5 +210,5 @@ int group_may_resize(const struct group *g, const struct group_volume *lv, uint6
 			"%llu bytes are less than the %llu that it has: shrinking loses data and must be "
 			"asked for (--shrink)",
 			(unsigned long long)wanted, (unsigned long long)lv->size);
-	return group_is_snapshot(lv) ? check_room(g, lv, wanted, e) : 0;
+	return group_is_snapshot(lv) ? check_new_room(g, lv, wanted, e) : 0;
 }

@@ -186,8 +186,10 @@ static int settle_reflink(struct new_volume *m, struct err *e)
  * origin's size on it is the room for all, which is more, for LVM's tables: 0, as where nothing is said. */
 static uint64_t settle_room(const struct volume_def *v, uint64_t origin)
 {
-	uint64_t said = v->has_allocation ? v->allocation : v->has_capacity && !v->layout ? v->capacity : 0;
+	uint64_t said = v->has_capacity && !v->layout ? v->capacity : 0;
 
+	if (v->has_allocation)
+		said = v->allocation;
 	return said < origin ? said : 0;
 }
 
