@@ -29,14 +29,14 @@ static const char *what_fills(const struct group_volume *v)
 }
 
 /* Parts with "; " between them, for a text of some size. What does not fit is counted. */
-struct parts {
+struct fill_list {
 	char *text;
 	size_t size;
 	unsigned left_out;
 };
 #define LEFT_OUT_ROOM sizeof("; and 4294967295 more")
 
-static void add_level(struct parts *p, const char *more)
+static void add_fill(struct fill_list *p, const char *more)
 {
 	size_t n = strlen(p->text);
 
@@ -46,7 +46,7 @@ static void add_level(struct parts *p, const char *more)
 		snprintf(p->text + n, p->size - n, "%s%s", n ? "; " : "", more);
 }
 
-static void end_parts(const struct parts *p)
+static void end_fill(const struct fill_list *p)
 {
 	size_t n = strlen(p->text);
 
@@ -64,7 +64,8 @@ static const char *how_full(int level, const unsigned *marks)
 	return level >= (int)marks[0] * 100 ? "filling up" : NULL;
 }
 
-static void warn_full(const struct group_volume *v, const char *what, const unsigned *marks, struct parts *to)
+static void warn_full(const struct group_volume *v, const char *what, const unsigned *marks,
+                      struct fill_list *to)
 {
 	const char *how = how_full(v->data, marks), *meta = how_full(v->metadata, marks);
 	char text[220];
@@ -79,10 +80,10 @@ static void warn_full(const struct group_volume *v, const char *what, const unsi
 		snprintf(text, sizeof(text), "the metadata of %s \"%.127s\" are %s (%d %%)", what, v->name,
 		         meta, v->metadata / 100);
 	if (v->lost || how || meta)
-		add_level(to, text);
+		add_fill(to, text);
 }
 
-static void tell_fill(const struct group_volume *v, struct parts *to)
+static void tell_fill(const struct group_volume *v, struct fill_list *to)
 {
 	char text[200];
 	int n = snprintf(text, sizeof(text), "%.127s data=%d.%02d%%", v->name, v->data / 100, v->data % 100);
@@ -90,7 +91,7 @@ static void tell_fill(const struct group_volume *v, struct parts *to)
 	if (v->metadata >= 0)
 		snprintf(text + n, sizeof(text) - (size_t)n, " metadata=%d.%02d%%", v->metadata / 100,
 		         v->metadata % 100);
-	add_level(to, text);
+	add_fill(to, text);
 }
 
 const struct group_volume *group_fill(const struct pool_def *d, const struct group *g, struct op *op)
@@ -98,8 +99,8 @@ const struct group_volume *group_fill(const struct pool_def *d, const struct gro
 	const unsigned *marks = d->fill_marks[0] ? d->fill_marks : usual;
 	const struct group_volume *full = NULL;
 
-	struct parts levels = { op->fill, sizeof(op->fill), 0 },
-		     warnings = { op->warning, sizeof(op->warning), 0 };
+	struct fill_list levels = { op->fill, sizeof(op->fill), 0 },
+			 warnings = { op->warning, sizeof(op->warning), 0 };
 
 	op->fill[0] = op->warning[0] = '\0';
 	for (size_t i = 0; i < g->nvolumes; i++) {
@@ -114,7 +115,7 @@ const struct group_volume *group_fill(const struct pool_def *d, const struct gro
 		    (v->data >= GROUP_WHOLE || v->metadata >= GROUP_WHOLE || v->out))
 			full = v;
 	}
-	end_parts(&levels);
-	end_parts(&warnings);
+	end_fill(&levels);
+	end_fill(&warnings);
 	return full;
 }

@@ -104,18 +104,12 @@ static int take_key(struct volume_layout *l, unsigned key, const char *word, con
 	}
 }
 
-/* "stripes=, stripe-size= and on=" */
+/* "stripes=, stripe-size=, on=" */
 static void say_keys(unsigned may, struct buf *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(key_words); i++) {
-		unsigned later = may & ~0U << (i + 1);
-
-		if (!(may & 1U << i))
-			continue;
-		buf_printf(out, "%s=", key_words[i]);
-		if (later)
-			buf_printf(out, "%s", later & (later - 1) ? ", " : " and ");
-	}
+	for (size_t i = 0; i < ARRAY_LEN(key_words); i++)
+		if (may & 1U << i)
+			buf_printf(out, "%s%s=", out->len ? ", " : "", key_words[i]);
 }
 
 /* One word behind the first. */

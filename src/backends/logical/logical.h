@@ -131,8 +131,7 @@ const struct group_volume *group_fill(const struct pool_def *d, const struct gro
 bool group_is_snapshot(const struct group_volume *lv);
 bool group_is_sparse(const struct group_volume *lv);
 /* The room that a snapshot needs for so many bytes of changes, LVM's tables among it. chunk: the snapshot's;
- * 0: as a new one has it. Source: LVM, lib/metadata/snapshot_manip.c, its
- * largest size of a COW store. */
+ * 0: as a new one has it. Source: LVM's lib/metadata/snapshot_manip.c. */
 uint64_t group_snapshot_room(uint64_t bytes, uint64_t chunk);
 /* Append the names of its snapshots that are not thin, with a comma between them. */
 void group_snapshots(const struct group *g, const struct group_volume *lv, struct buf *names);

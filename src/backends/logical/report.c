@@ -121,12 +121,11 @@ const struct group_volume *group_leftover(const struct group *g, const char *of_
 {
 	for (size_t i = 0; i < g->nvolumes; i++) {
 		const struct group_volume *v = &g->volumes[i];
-
 		bool is_pool = letter(v, ATTR_TYPE) == 't';
 
-		if (of_pool ? is_pool && v->unused && streq(v->name, of_pool) : !is_pool && v->unfinished)
+		if (is_pool && v->unused && (!of_pool || streq(v->name, of_pool)))
 			return v;
-		if (!of_pool && is_pool && v->unused)
+		if (!is_pool && v->unfinished && !of_pool)
 			return v;
 	}
 	return NULL;
