@@ -177,12 +177,15 @@ static void a_made_up_name_counts_within_its_target(void)
 static void long_names_are_not_cut(void)
 {
 	for (int len = 100; len < 130; len++) {
-		char wwid[2][140];
+		char wwid[2][160];
 		struct mpath_disks d;
 		struct err e = { 0 };
 
-		for (int i = 0; i < 2; i++)
-			snprintf(wwid[i], sizeof(wwid[i]), "t10.%0*d\n", len, i);
+		for (int i = 0; i < 2; i++) {
+			memset(wwid[i], '0', (size_t)len + 3);
+			memcpy(wwid[i], "t10.", 4);
+			snprintf(wwid[i] + len + 3, 16, "%d\n", i);
+		}
 		fixture_make(root);
 		session(3, "iqn.2026-01.example:a\n");
 		disk("sda", "8:0\n", "3:0:0:1", SESSION(3), wwid[0]);
