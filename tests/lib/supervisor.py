@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """poolinit serve in a directory of its own, and a client that speaks the line protocol."""
+import contextlib
 import os
 import re
 import signal
@@ -163,8 +164,19 @@ def worker_waits(pid):
 
 def none_waits(pid):
     """The worker that waits, which could do one more operation, ends; the next one is forked after an operation."""
-    os.kill(worker_waits(pid), signal.SIGKILL)
-    wait_until("end of the worker that waited", lambda: not waiting_of(pid))
+    worker_waits(pid)
+    end_waiting(pid)
+
+
+def end_waiting(pid):
+    """No worker waits, at this moment."""
+    def ended():
+        waiting = waiting_of(pid)
+        for one in waiting:     # or another, if there was an operation meanwhile (a look at the mount table, say)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        return not waiting
+    wait_until("end of the worker that waited", ended)
 
 
 def reader_waits(pid):
