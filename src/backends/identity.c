@@ -416,10 +416,10 @@ void identity_volume(const struct volume *v, struct buf *facts)
 {
 	demand_or(v && facts, );
 
-	char sysname[NAME_MAX + 1], dir[PATH_MAX], part[PATH_MAX], number[32];
+	char sysname[NAME_MAX + 1], dir[PATH_MAX];
 	const struct dirent *entry;
-	unsigned a, b;
 	struct stat st;
+	dev_t part;
 	DIR *d;
 
 	if (!v->path || stat(v->path, &st) < 0 || !S_ISBLK(st.st_mode))
@@ -430,11 +430,8 @@ void identity_volume(const struct volume *v, struct buf *facts)
 		return;
 	d = opendir(dir);
 	while (d && (entry = readdir(d)))
-		if (sysfs_path(part, sizeof(part), "%s/%s", dir, entry->d_name) &&
-		    sysfs_attribute(part, "partition", number, sizeof(number)) &&
-		    sysfs_attribute(part, "dev", number, sizeof(number)) &&
-		    sscanf(number, "%u:%u", &a, &b) == 2)
-			identity_number(makedev(a, b), entry->d_name, facts);
+		if (sysfs_partition(sysname, entry->d_name, &part))
+			identity_number(part, entry->d_name, facts);
 	if (d)
 		closedir(d);
 }

@@ -43,8 +43,8 @@ static int open_for_upload(const char *path, struct data *d, struct err *e)
 	d->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (d->fd >= 0 && fstat(d->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
 		util_close(&d->fd);
-		errno = EISDIR;
 		d->fd = -1;
+		errno = EISDIR;
 	}
 	return d->fd < 0 ? err_sys(e, errno, "cannot open %s", path) : 0;
 }

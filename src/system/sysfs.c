@@ -83,6 +83,22 @@ bool sysfs_block(const char *sys, const char *sysname, char *dir, int *part)
 	return true;
 }
 
+bool sysfs_partition(const char *disk, const char *name, dev_t *dev)
+{
+	demand_or(disk && name && dev, false);
+
+	char dir[PATH_MAX], number[32];
+	unsigned major, minor;
+
+	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s/%s", disk, name) ||
+	    !sysfs_attribute(dir, "partition", number, sizeof(number)) ||
+	    !sysfs_attribute(dir, "dev", number, sizeof(number)) ||
+	    sscanf(number, "%u:%u", &major, &minor) != 2)
+		return false;
+	*dev = makedev(major, minor);
+	return true;
+}
+
 size_t sysfs_attribute_bytes(const char *dir, const char *name, unsigned char *out, size_t size)
 {
 	char path[PATH_MAX];

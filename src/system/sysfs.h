@@ -29,6 +29,8 @@ bool sysfs_to_parent(char *dir);
 /* A block device's real directory (PATH_MAX); for a partition that of its disk, and *part its number (else
  * 0). False: no such device. `sys` is "/sys", or a test's own tree. */
 bool sysfs_block(const char *sys, const char *sysname, char *dir, int *part);
+/* Is `name` a partition of the disk (both are the kernel's names)? And which device it is. */
+bool sysfs_partition(const char *disk, const char *name, dev_t *dev);
 /* The kernel's name for a device number: "sda1", or "cciss!c0d0", where '!' stands for '/'. False: it is
  * gone, or the name does not fit. */
 bool device_sysname(dev_t dev, char *out, size_t size);

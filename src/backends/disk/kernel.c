@@ -10,7 +10,6 @@
 #include <linux/blkpg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/sysmacros.h>
 #include "backends/disk/disk.h"
 #include "base/contract.h"
 #include "base/file.h"
@@ -29,17 +28,16 @@ static uint64_t attribute_number(const char *dir, const char *name)
 
 static bool part_read(const char *disk, const char *name, struct kernel_part *out)
 {
-	char dir[PATH_MAX], number[32];
-	unsigned a, b;
+	char dir[PATH_MAX];
+	dev_t dev;
 
-	if (!sysfs_path(dir, sizeof(dir), "/sys/class/block/%s/%s", disk, name) ||
-	    !attribute_number(dir, "partition") || !sysfs_attribute(dir, "dev", number, sizeof(number)) ||
-	    sscanf(number, "%u:%u", &a, &b) != 2)
+	if (!sysfs_partition(disk, name, &dev) ||
+	    !sysfs_path(dir, sizeof(dir), "/sys/class/block/%s/%s", disk, name))
 		return false;
 	*out = (struct kernel_part){ .number = (unsigned)attribute_number(dir, "partition"),
 		                     .start = attribute_number(dir, "start") * 512,
 		                     .size = attribute_number(dir, "size") * 512,
-		                     .dev = makedev(a, b) };
+		                     .dev = dev };
 	return sysfs_path(out->sysname, sizeof(out->sysname), "%s", name);
 }
 
