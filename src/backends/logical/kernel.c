@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/dm-ioctl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "backends/logical/lockd.h"
@@ -207,4 +208,48 @@ int group_take_away(const char *uuid, struct op *op, struct err *e)
 	if (n == 0 && left)
 		return err_set(e, ERR_BUSY, "other devices stand on its volumes");
 	return n;
+}
+
+/* ---- thin pools ---- */
+
+/* How device-mapper's uuid of an LVM device is made: "LVM-", the ids of group and volume without their
+ * dashes, and what LVM uses the device for. */
+static bool device_uuid(const char *vg_uuid, const char *lv_uuid, const char *use, char *out, size_t size)
+{
+	const char *const parts[] = { "LVM-", vg_uuid, lv_uuid, use };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		for (const char *p = parts[i]; *p; p++) {
+			if (*p == '-' && (parts[i] == vg_uuid || parts[i] == lv_uuid))
+				continue;
+			if (n + 1 == size)
+				return false;
+			out[n++] = *p;
+		}
+	out[n] = '\0';
+	return true;
+}
+
+int64_t group_pool_transaction(const char *vg_uuid, const char *pool_uuid)
+{
+	cleanup_close int control = open(CONTROL, O_RDWR | O_CLOEXEC);
+	struct {
+		struct dm_ioctl io;
+		struct dm_target_spec target;
+		char status[512];
+	} r = { .io = { .version = { DM_VERSION_MAJOR, 0, 0 },
+		        .data_size = sizeof(r),
+		        .data_start = sizeof(r.io),
+		        .flags = DM_NOFLUSH_FLAG } };
+	char *end;
+
+	if (control < 0 || !device_uuid(vg_uuid, pool_uuid, "-tpool", r.io.uuid, sizeof(r.io.uuid)) ||
+	    ioctl(control, (ioctl_request)DM_TABLE_STATUS, &r) < 0 || r.io.target_count != 1 ||
+	    !streq(r.target.target_type, "thin-pool"))
+		return -1;
+
+	long long transaction = strtoll(r.status, &end, 10);
+
+	return end > r.status && *end == ' ' ? transaction : -1;
 }

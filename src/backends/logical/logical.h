@@ -29,9 +29,11 @@ struct group_volume {
 	char name[128], uuid[40], attr[12]; /* attr: lv_attr, lvs(8) */
 	char origin[128];                   /* of a snapshot; "[…]": a hidden one; or "" */
 	bool unfinished;                    /* it is being filled, or that was broken off */
+	bool unmade;                        /* a thin one that its pool does not know: see group_report() */
 	bool unused;                        /* a thin pool that was made here, and has no volumes */
 	bool thin;                          /* its space is a thin pool's, */
 	char pool[128];                     /* of this name */
+	uint64_t transaction;               /* of a pool: its last one; of a thin volume: that before it */
 	bool lost;                          /* a snapshot that ran out of room */
 	bool out;                           /* of space, or of metadata that can be written */
 	int data, metadata;                 /* how full, of GROUP_WHOLE; -1: it does not fill */
@@ -94,7 +96,9 @@ int group_run(const char *const *words, const char *vg, struct group *g, struct 
 bool group_is_avoided(struct group *g, const struct op *op);
 /* What LVM says of a group and its volumes. It is asked once in a process, until group_report_forget(): a
  * start, the check after it and the first refresh make do with one report. A group that it does not show is
- * found == false, and no error. */
+ * found == false, and no error.
+ * A thin volume is in LVM's metadata before its pool is told to make it. When the power goes in between, the
+ * volume can neither be activated nor have any data: LVM tells the pool only when it makes another one. */
 int group_report(const char *vg, struct group *g, struct op *op, struct err *e);
 /* What was done to it has changed it. */
 void group_report_forget(void);
@@ -107,7 +111,7 @@ void group_activated(const char *vg, const struct group *g);
 #define GROUP_OWN_POOL "poolinit-pool"
 /* One that is to be removed, or NULL. of_pool: the thin pool of that name, if it is unused: another one may
  * just have been made for its first volume. NULL, while no operation is under way: any that is unused, and
- * volumes that were being filled. */
+ * volumes that were being filled or made. */
 const struct group_volume *group_leftover(const struct group *g, const char *of_pool);
 /* The volume of that name, or NULL. */
 const struct group_volume *group_volume(const struct group *g, const char *name);
@@ -163,6 +167,9 @@ int group_is_free(const char *vg, const char *uuid, struct err *e);
 /* Take all devices of the group with that uuid away from device-mapper, from the top down, without asking
  * LVM. ERR_BUSY: one is open. */
 int group_take_away(const char *uuid, struct op *op, struct err *e);
+/* The last transaction that an active thin pool has taken part in, or -1. Both uuids as LVM prints them.
+ * Source: the kernel's admin-guide/device-mapper/thin-provisioning.rst, "Status". */
+int64_t group_pool_transaction(const char *vg_uuid, const char *pool_uuid);
 
 /* ---- build.c: operations of the table ---- */
 

@@ -125,7 +125,7 @@ const struct group_volume *group_leftover(const struct group *g, const char *of_
 
 		if (is_pool && v->unused && (!of_pool || streq(v->name, of_pool)))
 			return v;
-		if (!is_pool && v->unfinished && !of_pool)
+		if (!is_pool && (v->unfinished || v->unmade) && !of_pool)
 			return v;
 	}
 	return NULL;
@@ -214,6 +214,7 @@ static struct group_volume *volume_add(const struct lvm_field *f, int n)
 	v->chunk = group_number(lvm_get(f, n, "CHUNK_SIZE"));
 	v->thin = streq(lvm_get(f, n, "SEGTYPE"), "thin");
 	snprintf(v->pool, sizeof(v->pool), "%s", lvm_get(f, n, "POOL_LV"));
+	v->transaction = group_number(lvm_get(f, n, "TRANSACTION_ID"));
 	v->lost = strchr("IS", letter(v, ATTR_STATE)) != NULL;
 	v->out = strchr("DMF", letter(v, ATTR_HEALTH)) != NULL;
 	v->data = hundredths(lvm_get(f, n, "DATA_PERCENT"));
@@ -262,7 +263,7 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	static const char none[] = "lv_name=-", no_disk[] = "pv_name=-"; /* nothing is called so */
 	static const char segments[] =
 		"vg_uuid,lv_name,lv_uuid,segtype,lv_attr,lv_size,origin,origin_size,chunk_size,"
-		"pool_lv,lv_tags,thin_count,data_percent,metadata_percent,devices";
+		"pool_lv,transaction_id,lv_tags,thin_count,data_percent,metadata_percent,devices";
 	char select[160];
 	/* clang-format off */
 	const char *const words[] = {
@@ -287,6 +288,18 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 	if (group_run(words, vg, g, op, &out, e) < 0)
 		return -1;
 	return take_rows(out.data, g->uuid, e);
+}
+
+/* A volume that was made has its pool's transaction go beyond that in which it was made. */
+static void find_unmade(const struct group *g)
+{
+	for (size_t i = 0; i < kept.n && !g->shared; i++) {
+		struct group_volume *v = &kept.volumes[i];
+		const struct group_volume *pool = v->thin ? group_volume(g, v->pool) : NULL;
+
+		v->unmade = pool && letter(v, ATTR_STATE) == '-' && pool->transaction == v->transaction + 1 &&
+		            group_pool_transaction(g->uuid, pool->uuid) == (int64_t)v->transaction;
+	}
 }
 
 static void count_inactive(struct group *g)
@@ -322,6 +335,7 @@ int group_report(const char *vg, struct group *g, struct op *op, struct err *e)
 	g->extent = kept.extent;
 	g->volumes = kept.volumes;
 	g->nvolumes = kept.valid ? kept.n : 0;
+	find_unmade(g);
 	count_inactive(g);
 	return 0;
 }
