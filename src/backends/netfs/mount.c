@@ -454,10 +454,10 @@ static size_t host_at(size_t i, size_t n, size_t known, bool answered)
 static int try_hosts(struct start *s, struct err *e)
 {
 	const size_t n = s->d->source.nhosts, known = known_host(s);
+	const bool answered = s->op->address_answered; /* before this start: it changes on the way */
 
 	for (size_t i = 0; i < n; i++) {
-		const struct pool_host *h =
-			&s->d->source.hosts[host_at(i, n, known, s->op->address_answered)];
+		const struct pool_host *h = &s->d->source.hosts[host_at(i, n, known, answered)];
 		struct err one = { 0 };
 
 		if (try_host(s, h, share_of(s->op->deadline, n - i), &one) == 0)

@@ -193,10 +193,10 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 		return err_set(e, ERR_STORAGE, "%s exports nothing", host);
 	if (e)
 		*e = why;
-	return err_wrap(
-		e, ERR_KEEP,
-		"cannot ask %s for its exports (a server that speaks only NFS 4 has no answer to that)",
-		host);
+	return err_wrap(e, ERR_KEEP, "cannot ask %s for its exports%s", host,
+	                net_another_may_do(&why) || err_is(&why, ERR_UNSUPPORTED)
+	                        ? " (a server that speaks only NFS 4 has no answer to that)"
+	                        : "");
 }
 
 /* The cipher and hash modules are those that cifs asks for by name when it talks to a server: no dependency
