@@ -283,6 +283,9 @@ static void a_cifs_guest_has_a_name(void)
 	option(&d, "user=alice");
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "ip=192.0.2.7,user=alice");
 	d = definition("cifs", "nas", "share");
+	option(&d, "seal");
+	CHECK_STR(asked(&d, NULL, "192.0.2.7", 445), "(refused)"); /* it has no key */
+	d = definition("cifs", "nas", "share");
 	option(&d, "sec=none");
 	CHECK_STR(asked(&d, NULL, "192.0.2.7", 4450), "ip=192.0.2.7,sec=none,port=4450");
 }

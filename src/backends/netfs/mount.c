@@ -46,7 +46,8 @@ static const struct protocol {
 	const char *fstypes[2]; /* as the mount table calls its mounts */
 	const char *address;    /* the option by which the kernel is told the server's */
 	int port;
-	void (*print)(const char *host, const char *dir, struct buf *out); /* the source, as the kernel has it */
+	/* the source, as the kernel has it */
+	void (*print)(const char *host, const char *dir, struct buf *out);
 } protocols[NETFS_PROTOCOLS] = {
 	[NETFS_NFS]  = { { "nfs", "nfs4" },  "addr", 2049, print_nfs },
 	[NETFS_CIFS] = { { "cifs", "smb3" }, "ip",   445,  print_cifs },
@@ -63,7 +64,7 @@ static const struct {
 };
 
 /* One way to mount, in the order in which they are tried. */
-static const struct way {
+static const struct netfs_way {
 	enum netfs_protocol protocol;
 	const char *fstype;             /* as the kernel calls it */
 	const char *version;            /* as in <protocol ver='…'/>; NULL: kernel and server agree on one */
@@ -122,7 +123,7 @@ int netfs_protocols(const struct pool_def *d, unsigned *set, struct err *e)
 }
 
 /* Is this a way that the definition allows? "4" is any of version 4. */
-static bool is_wanted(const struct netfs_request *q, const struct way *w)
+static bool is_wanted(const struct netfs_request *q, const struct netfs_way *w)
 {
 	if (w->protocol != q->protocol)
 		return false;
@@ -132,7 +133,7 @@ static bool is_wanted(const struct netfs_request *q, const struct way *w)
 }
 
 /* The first way that will be tried; NULL: there is no such version. */
-static const struct way *first_wanted(const struct netfs_request *q)
+static const struct netfs_way *first_wanted(const struct netfs_request *q)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
 		if (is_wanted(q, &ways[i]))
@@ -188,7 +189,7 @@ struct attempt {
 };
 
 /* Options for one way. The kernel resolves no names: the numeric address is mandatory. */
-static void options_print(const struct netfs_request *q, const struct way *w, const struct address *a,
+static void options_print(const struct netfs_request *q, const struct netfs_way *w, const struct address *a,
                           struct buf *out)
 {
 	const struct protocol *p = &protocols[q->protocol];
@@ -270,7 +271,8 @@ static int mount_in_time(const struct mount_request *r, uint64_t deadline, struc
 }
 
 /* One attempt: one way, one address. */
-static int mount_way(const struct attempt *t, const struct way *w, const struct address *a, struct err *e)
+static int mount_way(const struct attempt *t, const struct netfs_way *w, const struct address *a,
+                     struct err *e)
 {
 	cleanup_buf struct buf source = BUF_INIT, options = BUF_INIT;
 	const struct netfs_request *q = t->q;

@@ -86,16 +86,22 @@ static int take_secret(struct netfs_request *q, const struct uuid *secret, const
 	return take_password(q, (const char *)value.data, e);
 }
 
-/* A CIFS server wants to know who we are; a guest needs a name all the same. */
-static void add_guest(struct netfs_request *q)
+/* A CIFS server wants to know who we are; a guest needs a name all the same. A guest's session has no key, so
+ * that nothing in it can be encrypted: the kernel would say "try again" of it, for ever. */
+static int add_guest(struct netfs_request *q, struct err *e)
 {
 	static const char *const naming[] = { "user", "username", "guest", "sec" };
 	char value[8];
 
 	for (size_t i = 0; i < ARRAY_LEN(naming); i++)
 		if (mount_option_value(buf_str(&q->own), naming[i], value, sizeof(value)))
-			return;
+			return 0;
+	if (mount_option_value(buf_str(&q->own), "seal", value, sizeof(value)))
+		return err_set(
+			e, ERR_INVALID,
+			"a guest cannot have what it sends encrypted: seal needs a user, and its secret");
 	buf_adds(&q->own, ",user=guest,guest");
+	return 0;
 }
 
 /* ---- the options ---- */
@@ -170,8 +176,8 @@ int netfs_request_make(struct netfs_request *q, const struct pool_def *d, enum n
 	for (size_t i = 0; i < d->nmount_options; i++)
 		if (take_option(q, &d->mount_options[i], e) < 0)
 			return -1;
-	if (protocol == NETFS_CIFS)
-		add_guest(q);
+	if (protocol == NETFS_CIFS && add_guest(q, e) < 0)
+		return -1;
 	if (q->own.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot read the mount options: out of memory");
 	place_choose(q);

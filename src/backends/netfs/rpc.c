@@ -114,7 +114,7 @@ static void call_put(struct buf *out, const struct rpc_call *c, uint32_t number)
 }
 
 /* Wait until the socket can do that. */
-static int wait_for(int fd, short what, uint64_t deadline, struct err *e)
+static int wait_socket(int fd, short what, uint64_t deadline, struct err *e)
 {
 	struct pollfd p = { .fd = fd, .events = what };
 	int n;
@@ -131,7 +131,7 @@ static int wait_for(int fd, short what, uint64_t deadline, struct err *e)
 	return -1;
 }
 
-static int send_all(int fd, const struct buf *b, uint64_t deadline, struct err *e)
+static int send_call(int fd, const struct buf *b, uint64_t deadline, struct err *e)
 {
 	for (size_t done = 0; done < b->len;) {
 		ssize_t n = send(fd, b->data + done, b->len - done, MSG_NOSIGNAL);
@@ -140,7 +140,7 @@ static int send_all(int fd, const struct buf *b, uint64_t deadline, struct err *
 			done += (size_t)n;
 		else if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return err_sys(e, errno, "it ends the connection");
-		else if (wait_for(fd, POLLOUT, deadline, e) < 0)
+		else if (wait_socket(fd, POLLOUT, deadline, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -152,7 +152,7 @@ static int receive_all(int fd, unsigned char *out, size_t len, uint64_t deadline
 	for (size_t done = 0; done < len;) {
 		ssize_t n;
 
-		if (wait_for(fd, POLLIN, deadline, e) < 0)
+		if (wait_socket(fd, POLLIN, deadline, e) < 0)
 			return -1;
 		n = recv(fd, out + done, len - done, 0);
 		if (n == 0)
@@ -237,7 +237,6 @@ int rpc_call(const struct address *server, const struct rpc_call *c, uint64_t de
 	cleanup_close int fd = net_connect(server, deadline, e);
 	cleanup_buf struct buf call = BUF_INIT;
 	uint32_t number = (uint32_t)clock_us();
-	char waits_for[96];
 	int rc = 0;
 
 	if (fd < 0)
@@ -245,16 +244,14 @@ int rpc_call(const struct address *server, const struct rpc_call *c, uint64_t de
 	call_put(&call, c, number);
 	if (call.failed)
 		return err_set(e, ERR_NO_MEMORY, "cannot call %s: out of memory", server->text);
-	if (send_all(fd, &call, deadline, e) < 0 || receive_record(fd, deadline, answer, e) < 0)
+	if (send_call(fd, &call, deadline, e) < 0 || receive_record(fd, deadline, answer, e) < 0)
 		rc = -1;
 	*results = (struct xdr){ (const unsigned char *)buf_str(answer), answer->len, false };
 	if (rc == 0)
 		rc = rpc_answer_read(results, number, e);
-	if (rc < 0) {
-		snprintf(waits_for, sizeof(waits_for), "server=%s:%d", server->text, server->port);
+	if (rc < 0)
 		err_wrap(e, ERR_KEEP, "%s, port %d", server->text, server->port);
-		if (err_is(e, ERR_WAIT_SERVER))
-			memcpy(e->waits_for, waits_for, sizeof(waits_for));
-	}
+	if (rc < 0 && e && e->class == ERR_WAIT_SERVER)
+		snprintf(e->waits_for, sizeof(e->waits_for), "server=%s:%d", server->text, server->port);
 	return rc;
 }

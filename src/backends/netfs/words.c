@@ -57,7 +57,7 @@ static int row_find(const char *word, size_t len)
 	return -1;
 }
 
-static bool has_word(const struct words_reading *r, const char *word)
+static bool has_seen(const struct words_reading *r, const char *word)
 {
 	return r->seen & 1u << row_find(word, strlen(word));
 }
@@ -73,7 +73,7 @@ static int refuse_unknown(const char *word, struct err *e)
 	return err_set(e, ERR_INVALID, "<mount> has no word \"%.40s\": there are %s", word, known);
 }
 
-static int take_number(struct words_reading *r, const struct word_row *row, const char *value)
+static int take_word_number(struct words_reading *r, const struct word_row *row, const char *value)
 {
 	char *end;
 	unsigned long n = strtoul(value, &end, 10);
@@ -109,11 +109,11 @@ static int take_choice(struct words_reading *r, const struct word_row *row, cons
 	               row->word, value);
 }
 
-static int take_value(struct words_reading *r, const struct word_row *row, const char *value)
+static int take_word_value(struct words_reading *r, const struct word_row *row, const char *value)
 {
 	switch (row->kind) {
 	case WORD_NUMBER:
-		return take_number(r, row, value);
+		return take_word_number(r, row, value);
 	case WORD_NAME:
 		return take_user_name(r, row, value);
 	case WORD_CHOICE:
@@ -139,7 +139,7 @@ static int take_mount_word(struct words_reading *r, const char *word)
 		return refuse_unknown(word, r->e);
 	if (r->seen & 1u << i)
 		return err_set(r->e, ERR_INVALID, "<mount> has %s twice", rows[i].word);
-	if (rows[i].against && has_word(r, rows[i].against))
+	if (rows[i].against && has_seen(r, rows[i].against))
 		return err_set(r->e, ERR_INVALID, "<mount> has both %s and %s", rows[i].against,
 		               rows[i].word);
 	r->seen |= 1u << i;
@@ -149,7 +149,7 @@ static int take_mount_word(struct words_reading *r, const char *word)
 		               "<mount>: %s is of %s alone, and a word before it of the other", rows[i].word,
 		               rows[i].protocols == NFS ? "NFS" : "CIFS");
 	if (word[len])
-		return take_value(r, &rows[i], word + len + 1);
+		return take_word_value(r, &rows[i], word + len + 1);
 	if (rows[i].kind != WORD_FLAG)
 		return err_set(r->e, ERR_INVALID, "<mount>: %s needs a value, %s=…", rows[i].word,
 		               rows[i].word);
@@ -170,7 +170,7 @@ int netfs_words_read(const char *text, struct netfs_words *out, struct err *e)
 	     w = strtok_r(NULL, " \t\r\n", &save))
 		rc = take_mount_word(&r, w);
 	free(words);
-	if (rc == 0 && out->has_secret && !has_word(&r, "user"))
+	if (rc == 0 && out->has_secret && !has_seen(&r, "user"))
 		rc = err_set(e, ERR_INVALID, "<mount> has a secret, but not the user whose password it is");
 	if (rc == 0 && out->options.failed)
 		rc = err_set(e, ERR_NO_MEMORY, "cannot read <mount>: out of memory");
