@@ -142,12 +142,13 @@ class IscsiServer(Server):
 
 
 class NfsServer(Server):
-    """Exports, as NFS 3, 4.0, 4.1 and 4.2. exports: {"/export": directory}. port: of a second server, which speaks only 4."""
+    """Exports, as NFS 3, 4.0, 4.1 and 4.2. exports: {"/export": directory}. port: of a second server, which speaks only 4.
+    squashed: those in which root is nobody."""
 
-    def __init__(self, box, exports, port=NFS_PORT):
+    def __init__(self, box, exports, port=NFS_PORT, squashed=()):
         need_programs("ganesha.nfsd", "rpcbind")
         box.network()
-        self.box, self.exports, self.port = box, exports, port
+        self.box, self.exports, self.port, self.squashed = box, exports, port, squashed
         self.name = "ganesha" if port == NFS_PORT else f"ganesha-{port}"
         for directory in exports.values():
             self._on_a_disk(pathlib.Path(directory))
@@ -174,7 +175,7 @@ class NfsServer(Server):
         blocks = "".join(f"""
 EXPORT {{
 	Export_Id = {number}; Path = "{directory}"; Pseudo = "{name}";
-	Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL {{ Name = VFS; }}
+	Access_Type = RW; Squash = {"Root_Squash" if name in self.squashed else "No_Root_Squash"}; SecType = sys; FSAL {{ Name = VFS; }}
 }}""" for number, (name, directory) in enumerate(self.exports.items(), 1))
         config = self.directory / "ganesha.conf"
         # Without a grace period: a client that comes right after the start must not wait 90 s.
