@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * one_by_one DIRECTORY: look at each file and read the first page of it, one after the other, and print how many
- * there were and the milliseconds that it took: what a refresh costs that asks its server one thing at a time.
+ * one_by_one DIRECTORY: look at each file and read the first page of it, one after the other, and print how
+ * many there were and the milliseconds that it took: what a refresh costs that asks its server one thing at a
+ * time.
  */
 #include <dirent.h>
 #include <fcntl.h>
