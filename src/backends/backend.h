@@ -77,6 +77,8 @@ struct backend {
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host
 	 * only …). */
 	int (*validate)(const struct pool_def *d, struct err *e);
+	/* Are the words of <mount>, which are there, words of this type? ERR_INVALID. */
+	int (*check_mount)(const struct pool_def *d, struct err *e);
 	/* Does a pool of this definition, given in its canonical form, make multipath maps? Then whatever
 	 * stands on a LUN waits for its map. NULL: none does. */
 	bool (*makes_maps)(const char *xml);
@@ -145,6 +147,11 @@ const char *backend_modules(const struct backend *b, size_t *len);
  * exist), then the type's own. ERR_INVALID or ERR_UNSUPPORTED otherwise. Nothing but the definition is
  * looked at. A type that is not built in has the common rules only. */
 int backend_validate(const struct pool_def *d, struct err *e);
+
+/* May a definition have the <mount> that it has? Whoever sends one with a word that its type does not know is
+ * told at once: the element is ours, and means nothing else. A type that is not built in knows any.
+ * ERR_INVALID otherwise. */
+int backend_check_mount(const struct pool_def *d, struct err *e);
 
 /* Append libvirt's <storagepoolCapabilities> (virConnectGetStoragePoolCapabilities), from the tables of
  * types and of backends. */

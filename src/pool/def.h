@@ -183,6 +183,10 @@ struct pool_boot {
 #define POOL_FILL_NS    "urn:poolinit:fill:1"
 #define POOL_FILL_MARKS 2
 
+/* <mount xmlns="urn:poolinit:mount:1">nconnect=4 soft</mount>: how a network filesystem is mounted, in words
+ * that are the pool type's own. They are kept as they are, and checked by backend_check_mount(). */
+#define POOL_MOUNT_NS "urn:poolinit:mount:1"
+
 /* One definition. The arena has one owner: a copy of the struct is good only where the original is
  * forgotten. */
 struct pool_def {
@@ -224,6 +228,7 @@ struct pool_def {
 	size_t nrbd_options;
 	struct pool_boot boot;
 	unsigned fill_marks[POOL_FILL_MARKS]; /* per cent; 0: not given */
+	const char *mount_words;              /* of <mount>; NULL: not given */
 };
 
 /* Free the definition with all its texts. It is empty then: freeing it again is harmless, and so is freeing

@@ -39,7 +39,7 @@
 
 enum {
 	LOCAL_READERS = 4,    /* at most, and no more than processors */
-	REMOTE_READERS = 8,   /* they wait for another host, not for each other */
+	REMOTE_READERS = 16,  /* they wait for another host, not for each other */
 	WORTH_A_READER = 128, /* names, on a local disk */
 	PORTION = 64,         /* names */
 	OUTPUTS = 200,        /* readers in all: those that die are followed by others */
