@@ -51,6 +51,7 @@ enum pool_field {
 	FIELD_MOUNT_OPTIONS = 1 << 8, /* <fs:mount_opts> */
 	FIELD_RBD_OPTIONS = 1 << 9,   /* <rbd:config_opts> */
 	FIELD_BRACKETS = 1 << 10,     /* a host may be an IPv6 address in brackets */
+	FIELD_SOCKET = 1 << 11,       /* a host may be the path of a UNIX socket on this machine */
 };
 
 /* What a pool of a type may have in common with one of another type. */
@@ -102,7 +103,8 @@ const char *pool_type_word(enum pool_type t);
 /* The type of that word, compared with case; -1: there is none. */
 int pool_type_from_word(const char *word);
 
-/* One <host> of a source. The name has passed check_host() or check_bracketed(), and is not resolved. */
+/* One <host> of a source. The name has passed check_host(), or what FIELD_BRACKETS and FIELD_SOCKET allow,
+ * and is not resolved. */
 struct pool_host {
 	const char *name;
 	int port; /* 0: not given; the type's usual port is in its pool_type_info */

@@ -72,8 +72,8 @@ static const struct pool_type_info types[POOL_TYPES] = {
 		.volume_formats = WORDS("raw"),
 	},
 	[POOL_SHEEPDOG] = {
-		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET,
-		.required = FIELD_HOST, .key = "sheepdog:%h",
+		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_SOCKET,
+		.required = FIELD_HOST, .key = "sheepdog:%h", .port = 7000,
 	},
 	[POOL_GLUSTER] = {
 		.word = "gluster", .fields = FIELD_HOST | FIELD_NAME | FIELD_DIR | FIELD_NO_TARGET,

@@ -30,7 +30,7 @@ static int open_content(vol_open_fn *open_volume, const struct pool_def *d, stru
 }
 
 /* A client's file is read or written from where it stands. */
-static int client_end(struct copy_end *end, int fd, struct err *e)
+int transfer_client_end(struct copy_end *end, int fd, struct err *e)
 {
 	off_t at;
 
@@ -45,7 +45,7 @@ static int client_end(struct copy_end *end, int fd, struct err *e)
 
 /* The volume is open. From here on the process has the client's rights: what the kernel, or whoever listens
  * at a socket, allows root is not to be had by passing a descriptor. */
-static int become_client(const struct transfer *t, struct err *e)
+int transfer_become_client(const struct transfer *t, struct err *e)
 {
 	if (!t->passed || geteuid() != 0 || t->uid == 0)
 		return 0;
@@ -57,15 +57,15 @@ static int become_client(const struct transfer *t, struct err *e)
 }
 
 /* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
-static void client_advance(const struct copy_end *end)
+void transfer_client_advance(const struct copy_end *end)
 {
 	if (end->seeks)
 		lseek(end->fd, (off_t)end->at, SEEK_SET);
 }
 
 /* Is all of the range in the volume? Compared without adding: both numbers come from a client. */
-static int check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
-                       struct err *e)
+int transfer_check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
+                         struct err *e)
 {
 	const unsigned long long offset = t->offset, length = t->length, has = size;
 
@@ -100,11 +100,22 @@ static bool known_length(const struct copy_end *from, uint64_t *length)
 }
 
 /* How many bytes will be written at most. Zeros are written, too, where a device is to have holes. */
-static uint64_t most_written(const struct transfer *t, const struct copy_end *from)
+uint64_t transfer_most(const struct transfer *t, const struct copy_end *from)
 {
 	uint64_t most = t->length ? t->length : UINT64_MAX, coming;
 
 	return known_length(from, &coming) ? least(coming, most) : most;
+}
+
+int transfer_check_room(const struct transfer *t, uint64_t coming, const char *name, uint64_t size,
+                        struct err *e)
+{
+	if (coming != UINT64_MAX && coming > size - t->offset)
+		return err_set(e, ERR_INVALID,
+		               "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu",
+		               (unsigned long long)coming, (unsigned long long)t->offset, name,
+		               (unsigned long long)size);
+	return 0;
 }
 
 /* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. */
@@ -118,29 +129,25 @@ static int check_upload(const struct transfer *t, uint64_t coming, const struct 
 			               (unsigned long long)t->offset, v->name, (unsigned long long)size);
 		return 0;
 	}
-	if (check_range("upload", t, v->name, size, e) < 0)
+	if (transfer_check_range("upload", t, v->name, size, e) < 0)
 		return -1;
-	if (coming != UINT64_MAX && coming > size - t->offset)
-		return err_set(e, ERR_INVALID,
-		               "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu",
-		               (unsigned long long)coming, (unsigned long long)t->offset, v->name,
-		               (unsigned long long)size);
-	return 0;
+	return transfer_check_room(t, coming, v->name, size, e);
 }
 
 /* The volume is full: has the stream more? */
-static int check_rest(const struct copy *c, const struct volume *v, uint64_t room, struct err *e)
+int transfer_check_rest(const struct copy_end *from, uint64_t done, const char *name, uint64_t room,
+                        struct err *e)
 {
 	char byte;
 	ssize_t n;
 
-	if (c->done < room || c->from.seeks)
+	if (done < room || from->seeks)
 		return 0;
 	do
-		n = read(c->from.fd, &byte, 1);
+		n = read(from->fd, &byte, 1);
 	while (n < 0 && errno == EINTR);
 	return n == 1 ? err_set(e, ERR_INVALID, "volume \"%s\" is full after %llu bytes, and there are more",
-	                        v->name, (unsigned long long)c->done)
+	                        name, (unsigned long long)done)
 	              : 0;
 }
 
@@ -162,9 +169,9 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	c->sparse = t->sparse;
 	rc = copy_run(c, e);
 	t->done = c->done;
-	client_advance(&c->from);
+	transfer_client_advance(&c->from);
 	if (rc == 0 && t->length == 0 && is_bounded(v))
-		rc = check_rest(c, v, room, e);
+		rc = transfer_check_rest(&c->from, c->done, v->name, room, e);
 	/* Also after a failure: what the message says of the volume's content is to be true after a crash. */
 	flushed = fdatasync(c->to.fd) == 0;
 	if (!flushed && rc == 0)
@@ -194,13 +201,13 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 	uint64_t size = 0;
 
 	t->done = 0;
-	if (client_end(&c.from, t->stream, e) < 0)
+	if (transfer_client_end(&c.from, t->stream, e) < 0)
 		return -1;
 	/* The client's file is looked at before, the rights are given up after the volume is open: in the
 	 * other order the client could not open the volume, or would be read with root's rights. */
-	op->writes = most_written(t, &c.from);
+	op->writes = transfer_most(t, &c.from);
 	fd = open_content(open_volume, d, op, v, true, &size, e);
-	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
+	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    check_upload(t, op->writes, v, size, e) < 0)
 		return -1;
 	return upload(&c, v, t, size, e);
@@ -221,11 +228,11 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	int rc;
 
 	t->done = 0;
-	if (client_end(&c.to, t->stream, e) < 0)
+	if (transfer_client_end(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
-	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
-	    check_range("download", t, v->name, size, e) < 0)
+	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
+	    transfer_check_range("download", t, v->name, size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
 	c.from.at = t->offset;
@@ -233,6 +240,6 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	c.sparse = t->sparse && c.to.seeks;
 	rc = copy_run(&c, e);
 	t->done = c.done;
-	client_advance(&c.to);
+	transfer_client_advance(&c.to);
 	return rc;
 }

@@ -30,4 +30,25 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
                       const struct volume *v, struct transfer *t, struct err *e);
 
+/* ---- the parts of it that do not depend on what a volume is, for store.c ---- */
+
+struct copy_end;
+/* The client's end: a file is read or written from where it stands. */
+int transfer_client_end(struct copy_end *end, int fd, struct err *e);
+/* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
+void transfer_client_advance(const struct copy_end *end);
+/* Give up root's rights for the client's, if a descriptor was passed: the volume is open by then. */
+int transfer_become_client(const struct transfer *t, struct err *e);
+/* Is all of the range in the volume? Else ERR_INVALID, as of the next two. */
+int transfer_check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
+                         struct err *e);
+/* How many bytes will be written at most; UINT64_MAX: that is not known. */
+uint64_t transfer_most(const struct transfer *t, const struct copy_end *from);
+/* Do so many fit? The offset is in the volume. */
+int transfer_check_room(const struct transfer *t, uint64_t coming, const char *name, uint64_t size,
+                        struct err *e);
+/* `room` bytes were taken: has the stream more? */
+int transfer_check_rest(const struct copy_end *from, uint64_t done, const char *name, uint64_t room,
+                        struct err *e);
+
 #endif

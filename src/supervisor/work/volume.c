@@ -361,6 +361,15 @@ static int choose_stream(struct worker_io *io, const struct volume_work *work, b
 	return usable;
 }
 
+static int transfer_by(struct volume_context *c, struct transfer *t, bool upload, struct err *e)
+{
+	const struct backend *b = c->backend;
+
+	if (b->vol_transfer)
+		return b->vol_transfer(&c->def, &c->op, &c->volume, upload, t, e);
+	return (upload ? transfer_upload : transfer_download)(b->vol_open, &c->def, &c->op, &c->volume, t, e);
+}
+
 /* Both directions are the same but for the last step. */
 static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
@@ -381,8 +390,7 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
-	if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op, &c.volume, &t,
-	                                                   e) < 0)
+	if (transfer_by(&c, &t, upload, e) < 0)
 		return -1;
 	line_begin(&b, "-");
 	line_num(&b, "bytes", t.done);

@@ -40,10 +40,10 @@ struct clone_source {
 /* Those that may be under another image. */
 static const char *const formats[] = { "raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc" };
 
-/* An ISO image is raw for whoever copies it. */
+/* An ISO image is raw for whoever copies it, and so is what has no format that is known. */
 static const char *plain_format(const char *format)
 {
-	return !format || streq(format, "iso") ? "raw" : format;
+	return !format || streq(format, "iso") || streq(format, "unknown") ? "raw" : format;
 }
 
 /* What a volume's bytes are. The format of a device says what kind of partition it is or what table it has.
