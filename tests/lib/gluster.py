@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 
 from sandbox import SERVER, Daemon, command, need_programs, wait_until
 
@@ -69,16 +70,17 @@ class GlusterServer:
     def start(self):
         argv = ["ip", "netns", "exec", self.namespace, "unshare", "-m", "sh", "-c", INSIDE, self.directory]
         self.daemon = Daemon(self.box, f"glusterd{self.number}", argv)
-        self.daemon.wait_ready(self.listens, 30)
+        self.daemon.wait_ready(self.listens, 60)
 
     def listens(self):
-        with contextlib.suppress(OSError), socket.create_connection((self.address, PORT), timeout=1):
-            return "Number of Peers" in self.cli("peer", "status", check=False)
+        """Does it answer? It takes connections before it does."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired), socket.create_connection((self.address, PORT), timeout=1):
+            return "Number of Peers" in self.cli("peer", "status", check=False, timeout=5)
         return False
 
-    def cli(self, *words, check=True):
+    def cli(self, *words, check=True, timeout=120):
         """gluster(8) on that server; what it says."""
-        return command("nsenter", "-t", self.daemon.pid, "-m", "-n", "gluster", "--mode=script", *words, check=check)
+        return command("nsenter", "-t", self.daemon.pid, "-m", "-n", "gluster", "--mode=script", *words, check=check, timeout=timeout)
 
     def brick(self, volume):
         """The directory of a brick, as the command line names it."""

@@ -68,14 +68,14 @@ static int client_prepare(const struct pool_def *d, struct op *op, struct err *e
 	return make_mount_point(d, op, e);
 }
 
-struct question {
+struct volume_question {
 	const struct pool_def *d;
 	uint64_t deadline;
 };
 
 static int ask_at(void *arg, const struct address *a, struct err *e)
 {
-	const struct question *q = arg;
+	const struct volume_question *q = arg;
 
 	if (gluster_ask(a, q->d->source.name, q->deadline, e) == 0)
 		return 0;
@@ -96,7 +96,7 @@ static int find_host(const struct pool_def *d, struct op *op, struct err *e)
 	for (size_t i = 0; i < n; i++) {
 		const struct pool_host *h = &d->source.hosts[i];
 		uint64_t now = clock_ms(), share = (op->deadline - now) / (n - i + 1);
-		struct question q = { d, now + (share < ASK_WITHIN ? share : ASK_WITHIN) };
+		struct volume_question q = { d, now + (share < ASK_WITHIN ? share : ASK_WITHIN) };
 		struct err one = { 0 };
 
 		if (now < op->deadline && net_try(&(struct net_trial){ .host = h->name,
@@ -164,8 +164,7 @@ static int wait_for_mount(const struct pool_def *d, uint64_t deadline, struct er
 		if (mount_check(d, gluster_is_mount, &state, NULL, e) < 0)
 			return -1;
 	} while (state != STATE_ACTIVE && poll(&mounts, 1, clock_until(deadline)) > 0);
-	return state == STATE_ACTIVE ? 0
-	                             : err_set(e, ERR_TIMEOUT, "glusterfs runs but has mounted nothing");
+	return state == STATE_ACTIVE ? 0 : err_set(e, ERR_TIMEOUT, "glusterfs runs but has mounted nothing");
 }
 
 /* The client mounts first, and asks the bricks when somebody looks. */

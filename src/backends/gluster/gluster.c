@@ -30,10 +30,11 @@ enum { CLIENT_FILE_BYTES = 4096, BRICKS_TOLD = 3 };
 static int gluster_validate(const struct pool_def *d, struct err *e)
 {
 	if (strchr(d->source.name, '/'))
-		return err_set(e, ERR_INVALID,
-		               "the gluster volume's name \"%.100s\" has a '/': a directory in it is given as "
-		               "<dir path='/…'/>",
-		               d->source.name);
+		return err_set(
+			e, ERR_INVALID,
+			"the gluster volume's name \"%.100s\" has a '/': a directory in it is given as "
+			"<dir path='/…'/>",
+			d->source.name);
 	return 0;
 }
 
@@ -83,8 +84,8 @@ static void add_brick(int graph, const char *translator, unsigned n, struct buf 
 	if (n > BRICKS_TOLD || !client_file(graph, translator, "options/remote-host", &host) ||
 	    !client_file(graph, translator, "options/remote-subvolume", &dir))
 		return;
-	buf_printf(out, "%s%.*s:%.*s", out->len ? ", " : "", (int)strcspn(buf_str(&host), "\n"), buf_str(&host),
-	           (int)strcspn(buf_str(&dir), "\n"), buf_str(&dir));
+	buf_printf(out, "%s%.*s:%.*s", out->len ? ", " : "", (int)strcspn(buf_str(&host), "\n"),
+	           buf_str(&host), (int)strcspn(buf_str(&dir), "\n"), buf_str(&dir));
 }
 
 /* How many bricks the client has no connection to; the first of them are told in `lost`. */
@@ -175,16 +176,17 @@ static int gluster_build(const struct pool_def *d, struct op *op, unsigned flags
 	if (mount_check(d, gluster_is_mount, &state, NULL, e) < 0)
 		return -1;
 	if (state != STATE_ACTIVE)
-		return err_set(e, ERR_STATE,
-		               "the directory of a gluster pool can be made only while its volume is mounted: "
-		               "pool-start --build does both");
+		return err_set(
+			e, ERR_STATE,
+			"the directory of a gluster pool can be made only while its volume is mounted: "
+			"pool-start --build does both");
 	return streq(d->target.path, d->target.mount) ? 0 : files_build(d, op, flags, e);
 }
 
 /* ---- what a server offers ---- */
 
 /* Whoever looks for pools. */
-struct question {
+struct list_question {
 	const struct pool_def *source;
 	uint64_t deadline;
 	struct buf *out;
@@ -193,7 +195,7 @@ struct question {
 /* One source, as a document. It borrows the strings of the question. */
 static void add_volume_found(void *arg, const char *name)
 {
-	const struct question *q = arg;
+	const struct list_question *q = arg;
 	struct pool_def found = { .type = POOL_GLUSTER };
 
 	if (!check_relative_path(name) || strchr(name, '/'))
@@ -207,7 +209,7 @@ static void add_volume_found(void *arg, const char *name)
 
 static int list_at(void *arg, const struct address *a, struct err *e)
 {
-	struct question *q = arg;
+	struct list_question *q = arg;
 
 	return gluster_list(a, q->deadline, add_volume_found, q, e) < 0 ? 1 : 0;
 }
@@ -215,7 +217,7 @@ static int list_at(void *arg, const struct address *a, struct err *e)
 static int gluster_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	const struct pool_host *h = source->source.hosts;
-	struct question q = { source, op->deadline, out };
+	struct list_question q = { source, op->deadline, out };
 
 	if (source->source.nhosts != 1)
 		return err_set(e, ERR_INVALID,
@@ -230,7 +232,8 @@ static int gluster_find(const struct pool_def *source, struct op *op, struct buf
 }
 
 /* What the client opens by name: its transport, the translators that a client's side of a volume may be made
- * of (glusterd's and the bricks' own are ten times as large), and what the C library needs to end a thread. */
+ * of (glusterd's and the bricks' own are ten times as large), and what the C library needs to end a thread.
+ */
 #define TRANSLATOR(name) "+glusterfs/*/xlator/" name
 #define GLUSTER_PROGRAMS                                                                                     \
 	"@glusterfs+glusterfs/*/rpc-transport/*+libgcc_s.so.1" TRANSLATOR("cluster/*") TRANSLATOR("debug/*") \

@@ -42,7 +42,16 @@ static void add_word32(struct buf *b, uint32_t word)
 static void call_print(uint32_t program, uint32_t procedure, const struct buf *body, struct buf *out)
 {
 	const uint32_t head[] = { LAST_FRAGMENT | (uint32_t)(10 * 4 + body->len),
-		                  1, 0, 2, program, PROGRAM_VERSION, procedure, 0, 0, 0, 0 };
+		                  1,
+		                  0,
+		                  2,
+		                  program,
+		                  PROGRAM_VERSION,
+		                  procedure,
+		                  0,
+		                  0,
+		                  0,
+		                  0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(head); i++)
 		add_word32(out, head[i]);
@@ -65,7 +74,7 @@ static void limit_socket(int fd, uint64_t deadline)
 }
 
 /* Connected, or -1 with errno. */
-static int connect_to(const struct address *a, uint64_t deadline)
+static int glusterd_connect(const struct address *a, uint64_t deadline)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found = NULL;
@@ -90,7 +99,7 @@ static int connect_to(const struct address *a, uint64_t deadline)
 }
 
 /* Exactly so many bytes, which may come one by one: all of them have one deadline. */
-static bool receive(int fd, unsigned char *to, size_t n, uint64_t deadline)
+static bool receive_bytes(int fd, unsigned char *to, size_t n, uint64_t deadline)
 {
 	while (n && clock_ms() < deadline) {
 		ssize_t got;
@@ -111,18 +120,18 @@ static size_t receive_answer(int fd, unsigned char *answer, size_t size, uint64_
 	unsigned char mark[4];
 	size_t n;
 
-	if (!receive(fd, mark, sizeof(mark), deadline))
+	if (!receive_bytes(fd, mark, sizeof(mark), deadline))
 		return 0;
 	n = word32(mark) & ~(uint32_t)LAST_FRAGMENT;
 	n = n < size ? n : size;
-	return receive(fd, answer, n, deadline) ? n : 0;
+	return receive_bytes(fd, answer, n, deadline) ? n : 0;
 }
 
 /* Ask, and wait for the answer: how many bytes of it there are in `answer`, or -1. */
 static ssize_t call_daemon(const struct address *a, const struct buf *call, unsigned char *answer,
                            size_t size, uint64_t deadline, struct err *e)
 {
-	cleanup_close int fd = connect_to(a, deadline);
+	cleanup_close int fd = glusterd_connect(a, deadline);
 	char waits_for[96];
 	size_t n = 0;
 
@@ -181,8 +190,8 @@ int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, 
 		return 0;
 	snprintf(waits_for, sizeof(waits_for), "server=%s:%d", a->text, a->port);
 	err_wait(e, ERR_WAIT_SERVER, waits_for,
-	         "the gluster server %s has no volume \"%s\" (gluster volume list shows what it has)", a->text,
-	         volume);
+	         "the gluster server %s has no volume \"%s\" (gluster volume list shows what it has)",
+	         a->text, volume);
 	if (e)
 		e->sys = ENOENT;
 	return -1;
