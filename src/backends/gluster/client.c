@@ -35,6 +35,18 @@ bool gluster_is_mount(const struct pool_def *d, const struct mount_entry *m)
 
 /* ---- before a start ---- */
 
+/* "volume/dir" as a name is what some tools of libvirt's have written; libvirt itself refuses it, too. */
+int gluster_validate(const struct pool_def *d, struct err *e)
+{
+	if (strchr(d->source.name, '/'))
+		return err_set(
+			e, ERR_INVALID,
+			"the gluster volume's name \"%.100s\" has a '/': a directory in it is given as "
+			"<dir path='/…'/>",
+			d->source.name);
+	return 0;
+}
+
 /* What is above it is root's alone: whoever may use the volume's files is asked elsewhere. */
 static int make_mount_point(const struct pool_def *d, const struct op *op, struct err *e)
 {
@@ -53,7 +65,7 @@ static int client_prepare(const struct pool_def *d, struct op *op, struct err *e
 	enum pool_state state;
 	struct statfs sizes;
 
-	if (backend_validate(d, e) < 0 || mount_check(d, gluster_is_mount, &state, NULL, e) < 0)
+	if (gluster_validate(d, e) < 0 || mount_check(d, gluster_is_mount, &state, NULL, e) < 0)
 		return -1;
 	if (state == STATE_ACTIVE && statfs(d->target.mount, &sizes) == 0)
 		return 1;

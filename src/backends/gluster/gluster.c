@@ -26,18 +26,6 @@ enum { CLIENT_FILE_BYTES = 4096, BRICKS_TOLD = 3 };
 
 /* ---- what the definition says ---- */
 
-/* "volume/dir" as a name is what some tools of libvirt's have written; libvirt itself refuses it, too. */
-static int gluster_validate(const struct pool_def *d, struct err *e)
-{
-	if (strchr(d->source.name, '/'))
-		return err_set(
-			e, ERR_INVALID,
-			"the gluster volume's name \"%.100s\" has a '/': a directory in it is given as "
-			"<dir path='/…'/>",
-			d->source.name);
-	return 0;
-}
-
 /* "gluster://host:port/volume/dir": the host that the definition names first, whichever answers. */
 static void uri_print(const struct pool_def *d, const char *dir, struct buf *out)
 {
