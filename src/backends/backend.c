@@ -28,6 +28,13 @@ const struct backend *backend_find(enum pool_type t)
 	return NULL;
 }
 
+int backend_locate(struct pool_def *d, const char *run_dir, struct err *e)
+{
+	const struct backend *b = backend_find(d->type);
+
+	return b && b->locate ? b->locate(d, run_dir, e) : 0;
+}
+
 const char *backend_modules(const struct backend *b, size_t *len)
 {
 	demand_or(b && b->image && len, "");

@@ -40,7 +40,10 @@ struct service {
 /* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names
  * have a space between them. `modules`: kernel modules that a start may need, and plan prints. `more`:
  * others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that the
- * backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
+ * backend runs and that belong to the image, each an option --PROGRAM of mkimage's: static ones that are
+ * built with poolinit; with an '@' before it one of the build machine's, taken with all that it is linked
+ * with; and behind each '+' what that opens by name when it runs, a pattern below the directories of its
+ * libraries. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
 struct transfer;
@@ -81,6 +84,9 @@ struct backend {
 	int (*validate)(const struct pool_def *d, struct err *e);
 	/* Are the words of <mount>, which are there, words of this type? ERR_INVALID. */
 	int (*check_mount)(const struct pool_def *d, struct err *e);
+	/* Of a type whose documents have no target, and whose volumes are files: fill in target.path,
+	 * target.mount and target.uri, texts of the definition's arena. Touches nothing. */
+	int (*locate)(struct pool_def *d, const char *run_dir, struct err *e);
 	/* Does a pool of this definition, given in its canonical form, make multipath maps? Then whatever
 	 * stands on a LUN waits for its map. NULL: none does. */
 	bool (*makes_maps)(const char *xml);
@@ -144,6 +150,10 @@ struct backend {
 /* The backend built in for a type, or NULL: "defined and listed, but this build cannot start it". Static
  * storage. */
 const struct backend *backend_find(enum pool_type t);
+
+/* Where its storage is on this machine, of a type whose definitions do not say it: see `locate`. All others
+ * are left as they are. */
+int backend_locate(struct pool_def *d, const char *run_dir, struct err *e);
 
 /* The kernel modules that a start may need, with a space between them: *len bytes of static storage, without
  * a NUL behind them. */

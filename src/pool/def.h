@@ -220,7 +220,10 @@ struct pool_def {
 	struct {
 		const char *path; /* tidied; NULL for network pools */
 		struct pool_perms perms;
-		/* not of the document: which directory it was when the pool was started */
+		/* not of the document, of a type that mounts for itself alone: where it mounts (path is the
+		 * directory in there), and how the paths of its volumes begin; NULL: as path says */
+		const char *mount, *uri;
+		/* likewise: which directory it was when the pool was started */
 		struct dir_place place;
 	} target;
 	const char *refresh_allocation; /* NULL, "default", "capacity" */

@@ -78,7 +78,7 @@ static const struct pool_type_info types[POOL_TYPES] = {
 	[POOL_GLUSTER] = {
 		.word = "gluster", .fields = FIELD_HOST | FIELD_NAME | FIELD_DIR | FIELD_NO_TARGET,
 		.required = FIELD_HOST, .key = "gluster:%H/%n%d",
-		.port = 24007, .volume_formats = file_formats,
+		.port = 24007, .mounts = true, .volume_formats = file_formats,
 	},
 	[POOL_ZFS] = {
 		.word = "zfs", .fields = FIELD_NAME | FIELD_DEVICE, .key = "zfs:%n", .stands_on = ON_DEVICES,

@@ -86,7 +86,7 @@ static int volume_work_open(struct volume_context *c, struct worker_io *io, stru
 		.on_progress = send_progress,
 		.operate = work->operate,
 	};
-	if (worker_definition(p, &c->def, e) < 0)
+	if (worker_definition(s, p, &c->def, e) < 0)
 		return -1;
 	c->backend = backend_find(p->type);
 	if (!c->backend)
@@ -201,9 +201,8 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 		return cannot(&c, "created", e);
 	if (!work->record)
 		return create_volume(&c, NULL, e);
-	if (pool_read(&input, work->input->xml, strlen(work->input->xml), work->input->origin, e) < 0)
+	if (worker_definition(work->sup, work->input, &input, e) < 0)
 		return -1;
-	input.target.place = target_place_parse(work->input->place);
 	from = backend_find(input.type);
 	return create_volume(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
 }

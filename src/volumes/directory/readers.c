@@ -606,7 +606,7 @@ static bool begins_with(struct readers *r, const char **at, const char *end, con
  * somebody work on another file. */
 static bool is_record_of(struct readers *r, const char *name, const char *record, size_t len)
 {
-	static const char *const types[] = { "file", "dir", "block" };
+	static const char *const types[] = { "file", "dir", "block", "network", "netdir" };
 	const char *at = record + 1, *end = record + len;
 	bool typed = false;
 

@@ -204,7 +204,7 @@ static int copy_content(int fd, const struct volume_def *v, const struct clone_s
 /* The name of a volume of that pool, from a path that a header gives; NULL: it lies elsewhere. */
 static const char *volume_name(const struct pool_def *pool, const char *path)
 {
-	const char *target = pool->target.path;
+	const char *target = pool->target.uri ? pool->target.uri : pool->target.path;
 	size_t len = target ? strlen(target) : 0;
 
 	return len && strncmp(path, target, len) == 0 && path[len] == '/' && name_is_component(path + len + 1)
