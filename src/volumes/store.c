@@ -155,8 +155,9 @@ int store_upload(const struct store *s, struct op *op, const struct volume *v, s
 	if (transfer_client_end(&c.from, t->stream, e) < 0)
 		return -1;
 	op->writes = transfer_most(t, &c.from);
-	if (transfer_become_client(t, e) < 0 || transfer_check_range("upload", t, v->name, s->size, e) < 0 ||
-	    transfer_check_room(t, op->writes, v->name, s->size, e) < 0)
+	if (transfer_become_client(t, e) < 0 ||
+	    transfer_check_range("upload", t->offset, t->length ? t->length : op->writes, v->name, s->size,
+	                         e) < 0)
 		return -1;
 	c.length = t->length ? t->length : s->size - t->offset;
 	c.pace.total = least(op->writes, c.length);
@@ -239,7 +240,7 @@ int store_download(const struct store *s, struct op *op, const struct volume *v,
 
 	t->done = 0;
 	if (transfer_client_end(&to, t->stream, e) < 0 || transfer_become_client(t, e) < 0 ||
-	    transfer_check_range("download", t, v->name, s->size, e) < 0)
+	    transfer_check_range("download", t->offset, t->length, v->name, s->size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
 	pace.total = t->length ? t->length : s->size - t->offset;

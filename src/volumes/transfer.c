@@ -64,18 +64,18 @@ void transfer_client_advance(const struct copy_end *end)
 }
 
 /* Is all of the range in the volume? Compared without adding: both numbers come from a client. */
-int transfer_check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
+int transfer_check_range(const char *what, uint64_t offset, uint64_t length, const char *name, uint64_t size,
                          struct err *e)
 {
-	const unsigned long long offset = t->offset, length = t->length, has = size;
+	const unsigned long long at = offset, has = size;
 
-	if (t->offset > size)
-		return err_set(e, ERR_INVALID, "cannot %s at byte %llu: volume \"%s\" ends at %llu", what,
-		               offset, name, has);
-	if (t->length > size - t->offset)
+	if (offset > size)
+		return err_set(e, ERR_INVALID, "cannot %s at byte %llu: volume \"%s\" ends at %llu", what, at,
+		               name, has);
+	if (length != UINT64_MAX && length > size - offset)
 		return err_set(e, ERR_INVALID,
-		               "cannot %s %llu bytes at byte %llu: volume \"%s\" ends at %llu", what, length,
-		               offset, name, has);
+		               "cannot %s %llu bytes at byte %llu: volume \"%s\" ends at %llu", what,
+		               (unsigned long long)length, at, name, has);
 	return 0;
 }
 
@@ -107,31 +107,17 @@ uint64_t transfer_most(const struct transfer *t, const struct copy_end *from)
 	return known_length(from, &coming) ? least(coming, most) : most;
 }
 
-int transfer_check_room(const struct transfer *t, uint64_t coming, const char *name, uint64_t size,
-                        struct err *e)
-{
-	if (coming != UINT64_MAX && coming > size - t->offset)
-		return err_set(e, ERR_INVALID,
-		               "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu",
-		               (unsigned long long)coming, (unsigned long long)t->offset, name,
-		               (unsigned long long)size);
-	return 0;
-}
-
-/* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. */
+/* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. A file grows.
+ */
 static int check_upload(const struct transfer *t, uint64_t coming, const struct volume *v, uint64_t size,
                         struct err *e)
 {
-	if (!is_bounded(v)) {
-		if (t->offset > size || t->length > INT64_MAX - t->offset)
-			return err_set(e, ERR_INVALID,
-			               "cannot upload at byte %llu: volume \"%s\" ends at %llu",
-			               (unsigned long long)t->offset, v->name, (unsigned long long)size);
-		return 0;
-	}
-	if (transfer_check_range("upload", t, v->name, size, e) < 0)
+	if (is_bounded(v))
+		return transfer_check_range("upload", t->offset, t->length ? t->length : coming, v->name,
+		                            size, e);
+	if (transfer_check_range("upload", t->offset, 0, v->name, size, e) < 0)
 		return -1;
-	return transfer_check_room(t, coming, v->name, size, e);
+	return transfer_check_range("upload", t->offset, t->length, v->name, INT64_MAX, e);
 }
 
 /* The volume is full: has the stream more? */
@@ -232,7 +218,7 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
 	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
-	    transfer_check_range("download", t, v->name, size, e) < 0)
+	    transfer_check_range("download", t->offset, t->length, v->name, size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
 	c.from.at = t->offset;

@@ -39,15 +39,13 @@ int transfer_client_end(struct copy_end *end, int fd, struct err *e);
 void transfer_client_advance(const struct copy_end *end);
 /* Give up root's rights for the client's, if a descriptor was passed: the volume is open by then. */
 int transfer_become_client(const struct transfer *t, struct err *e);
-/* Is all of the range in the volume? Else ERR_INVALID, as of the next two. */
-int transfer_check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
-                         struct err *e);
 /* How many bytes will be written at most; UINT64_MAX: that is not known. */
 uint64_t transfer_most(const struct transfer *t, const struct copy_end *from);
-/* Do so many fit? The offset is in the volume. */
-int transfer_check_room(const struct transfer *t, uint64_t coming, const char *name, uint64_t size,
-                        struct err *e);
-/* `room` bytes were taken: has the stream more? */
+/* Is a range of a volume of this size all in it? ERR_INVALID. A length that is not known (UINT64_MAX) is 0.
+ */
+int transfer_check_range(const char *what, uint64_t offset, uint64_t length, const char *name, uint64_t size,
+                         struct err *e);
+/* `room` bytes were taken: has the stream more? ERR_INVALID. */
 int transfer_check_rest(const struct copy_end *from, uint64_t done, const char *name, uint64_t room,
                         struct err *e);
 
