@@ -150,14 +150,10 @@ static int gluster_start(const struct pool_def *d, struct op *op, struct err *e)
 	return err_wrap(e, ERR_KEEP, "cannot open %s in volume \"%s\"", d->source.dir, d->source.name);
 }
 
-/* Without its mount the client ends by itself, whoever has started it. After a start that has failed somebody
- * asks whether the client answers (service_doubt()), and is in the way for as long as it takes to look who
- * is: a second attempt meets those only who stay. */
+/* Without its mount the client ends by itself, whoever has started it. */
 static int gluster_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
-	if (mount_pool_stop(d, gluster_is_mount, op, e) == 0)
-		return 0;
-	return err_is(e, ERR_BUSY) ? mount_pool_stop(d, gluster_is_mount, op, e) : -1;
+	return mount_pool_stop(d, gluster_is_mount, op, e);
 }
 
 /* The directory is in the volume: there is none to make while that is not mounted. */
