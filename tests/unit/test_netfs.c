@@ -147,7 +147,9 @@ static void words_that_are_wrong_are_told(void)
 	static const struct {
 		const char *words, *said;
 	} cases[] = {
-		{ "nconect=4", "\"nconect=4\": there are ro, rw, soft" },
+		{ "nconect=4", "\"nconect\": there are ro, rw, soft" },
+		{ "password=hidden", "\"password\": there are" },
+		{ "secret=hidden user=a", "not the UUID" },
 		{ "nconnect", "needs a value" },
 		{ "nconnect=", "from 1 to 16" },
 		{ "nconnect=0", "from 1 to 16" },
@@ -182,7 +184,7 @@ static void words_that_are_wrong_are_told(void)
 		struct err e = { 0 };
 
 		CHECK(netfs_words_read(cases[i].words, &w, &e) < 0 && err_is(&e, ERR_INVALID));
-		if (!strstr(e.message, cases[i].said)) {
+		if (!strstr(e.message, cases[i].said) || strstr(e.message, "hidden")) {
 			printf("# \"%s\": %s\n", cases[i].words, e.message);
 			check_case_failed = 1;
 		}
@@ -247,6 +249,23 @@ static void the_host_that_answered_comes_first(void)
 			order[h] = (char)('0' + host_at(h, 3, cases[i].known, cases[i].answered));
 		CHECK_STR(order, cases[i].order);
 	}
+}
+
+static void a_guest_that_is_refused_does_not_end_what_nfs_can_wait_for(void)
+{
+	struct err refused = { .class = ERR_AUTH }, absent = { .class = ERR_WAIT_SERVER };
+	struct start s = { .set = NETFS_ANY };
+
+	s.requests[NETFS_CIFS].guest = true;
+	CHECK(!is_rejection(&s, NETFS_CIFS, &refused));
+	net_also(&absent, &refused);
+	CHECK(err_is(&absent, ERR_WAIT_SERVER));
+	CHECK(!is_rejection(&s, NETFS_NFS, &refused));
+	s.set = NETFS_FOR(NETFS_CIFS);
+	CHECK(is_rejection(&s, NETFS_CIFS, &refused) && !is_rejection(&s, NETFS_CIFS, &absent));
+	s.set = NETFS_ANY;
+	s.requests[NETFS_CIFS].guest = false; /* an account may be locked */
+	CHECK(is_rejection(&s, NETFS_CIFS, &refused));
 }
 
 static void a_version_given_is_the_only_one(void)
@@ -389,6 +408,7 @@ int main(void)
 	RUN(words_that_are_wrong_are_told);
 	RUN(words_and_source_leave_a_protocol);
 	RUN(the_host_that_answered_comes_first);
+	RUN(a_guest_that_is_refused_does_not_end_what_nfs_can_wait_for);
 	RUN(a_version_given_is_the_only_one);
 	RUN(a_cifs_guest_has_a_name);
 	RUN(a_cifs_password_travels_apart);

@@ -254,7 +254,9 @@ static int mount_in_time(const struct mount_request *r, uint64_t deadline, struc
 		status = child_end(child, pidfd, deadline);
 	if (status < 0 && child > 0) {
 		kill(child, SIGKILL);
-		child_end(child, pidfd, clock_ms() + KILLED_MS);
+		status = child_end(child, pidfd, clock_ms() + KILLED_MS);
+		if (!WIFEXITED(status)) /* else it had come to its end, good or bad, at the last moment */
+			status = -1;
 	}
 	if (status < 0 && pidfd >= 0) {
 		err_set(said, ERR_WAIT_SERVER,
@@ -361,7 +363,7 @@ struct start {
 	const struct pool_def *d;
 	struct op *op;
 	unsigned set;  /* of protocols */
-	bool rejected; /* a CIFS server has refused a user, or a password */
+	bool rejected; /* a CIFS server has refused who we are, and NFS is no way out */
 	struct netfs_request requests[NETFS_PROTOCOLS];
 };
 
@@ -402,7 +404,16 @@ static bool other_protocol_may_do(const struct err *e)
 	return !err_is(e, ERR_AUTH) && !err_is(e, ERR_INVALID) && !err_is(e, ERR_BUSY);
 }
 
-/* A host's name has no address for either protocol: once is enough. */
+/* Is that refusal the answer to the start? A guest's is not where NFS was tried before: nobody is locked out,
+ * and an NFS server that is still to come up may have the export. */
+static bool is_rejection(const struct start *s, enum netfs_protocol p, const struct err *e)
+{
+	return p == NETFS_CIFS && err_is(e, ERR_AUTH) &&
+	       !(s->requests[p].guest && (s->set & NETFS_FOR(NETFS_NFS)));
+}
+
+/* A host's name has no address for either protocol: once is enough. Where one protocol may do later and the
+ * other never, it is worth to wait (net_also()). */
 static int try_host(struct start *s, const struct pool_host *h, uint64_t deadline, struct err *e)
 {
 	unsigned left = s->set;
@@ -416,12 +427,10 @@ static int try_host(struct start *s, const struct pool_host *h, uint64_t deadlin
 		if (try_protocol(s, &s->requests[p], h, share_of(deadline, left ? 2 : 1), &one) == 0)
 			return 0;
 		net_also(e, &one);
-		s->rejected |= p == NETFS_CIFS && err_is(&one, ERR_AUTH);
-		if (!other_protocol_may_do(&one)) {
+		s->rejected |= is_rejection(s, (enum netfs_protocol)p, &one);
+		if (s->rejected)
 			e->class = one.class;
-			return -1;
-		}
-		if (err_is(&one, ERR_WAIT_NETWORK))
+		if (!other_protocol_may_do(&one) || err_is(&one, ERR_WAIT_NETWORK))
 			return -1;
 	}
 	return -1;

@@ -48,6 +48,7 @@ struct netfs_request {
 	char version[16];   /* the only one to try, or empty */
 	int port;           /* 0: the protocol's */
 	bool tcp;           /* the server can be tried by a TCP connection first */
+	bool guest;         /* cifs: nobody is named who could be locked out */
 	int family;         /* of the addresses that proto= leaves */
 	char address[64];   /* that the options name, in place of the host's; or empty */
 	char password[256]; /* cifs: from a secret, the options or a credentials file, or empty */

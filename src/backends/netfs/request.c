@@ -101,6 +101,7 @@ static int add_guest(struct netfs_request *q, struct err *e)
 			e, ERR_INVALID,
 			"a guest cannot have what it sends encrypted: seal needs a user, and its secret");
 	buf_adds(&q->own, ",user=guest,guest");
+	q->guest = true;
 	return 0;
 }
 

@@ -62,7 +62,8 @@ static bool has_seen(const struct words_reading *r, const char *word)
 	return r->seen & 1u << row_find(word, strlen(word));
 }
 
-static int refuse_unknown(const char *word, struct err *e)
+/* What stands behind it is not told: it may be a password that was put there by mistake. */
+static int refuse_unknown(const char *word, size_t len, struct err *e)
 {
 	char known[160] = "";
 	size_t used = 0;
@@ -70,7 +71,8 @@ static int refuse_unknown(const char *word, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
 		                         rows[i].word);
-	return err_set(e, ERR_INVALID, "<mount> has no word \"%.40s\": there are %s", word, known);
+	return err_set(e, ERR_INVALID, "<mount> has no word \"%.*s\": there are %s", (int)least(len, 40),
+	               word, known);
 }
 
 static int take_word_number(struct words_reading *r, const struct word_row *row, const char *value)
@@ -122,8 +124,9 @@ static int take_word_value(struct words_reading *r, const struct word_row *row, 
 		r->out->has_secret = uuid_read(value, &r->out->secret);
 		return r->out->has_secret
 		               ? 0
-		               : err_set(r->e, ERR_INVALID, "<mount>: %s=%.60s is not the UUID of a secret",
-		                         row->word, value);
+		               : err_set(r->e, ERR_INVALID,
+		                         "<mount>: what stands behind %s= is not the UUID of a secret",
+		                         row->word);
 	default:
 		return err_set(r->e, ERR_INVALID, "<mount>: %s has no value", row->word);
 	}
@@ -136,7 +139,7 @@ static int take_mount_word(struct words_reading *r, const char *word)
 	int i = row_find(word, len);
 
 	if (i < 0)
-		return refuse_unknown(word, r->e);
+		return refuse_unknown(word, len, r->e);
 	if (r->seen & 1u << i)
 		return err_set(r->e, ERR_INVALID, "<mount> has %s twice", rows[i].word);
 	if (rows[i].against && has_seen(r, rows[i].against))
