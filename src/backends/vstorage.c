@@ -18,6 +18,7 @@
 #include "backends/backend.h"
 #include "backends/identity.h"
 #include "backends/mounted.h"
+#include "base/memory.h"
 #include "base/spawn.h"
 #include "base/util.h"
 #include "system/module.h"
@@ -56,7 +57,8 @@ static int owner_names(const struct pool_perms *perms, char user[64], char group
 	return 0;
 }
 
-/* Run the client. What it leaves behind stays, for that serves the mount. */
+/* Run the client. What it leaves behind stays, for that serves the mount; and it must not be the first to go
+ * when memory runs out, as a worker and its tools are: what was written last would be lost with it. */
 static int run_client(const struct pool_def *d, const struct op *op, struct err *e)
 {
 	const struct pool_perms *perms = &d->target.perms;
@@ -79,7 +81,9 @@ static int run_client(const struct pool_def *d, const struct op *op, struct err 
 	snprintf(mode, sizeof(mode), "%o", perms->mode < 0 ? DEFAULT_MODE : (unsigned)perms->mode);
 	if (owner_names(perms, user, group, e) < 0)
 		return -1;
+	memory_unbound();
 	rc = spawn_ok(&t, e);
+	memory_bound();
 	tool_free(&t);
 	return rc;
 }
