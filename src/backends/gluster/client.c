@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/spawn.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "system/module.h"
 #include "system/target.h"
 
@@ -44,6 +45,12 @@ int gluster_validate(const struct pool_def *d, struct err *e)
 			"the gluster volume's name \"%.100s\" has a '/': a directory in it is given as "
 			"<dir path='/…'/>",
 			d->source.name);
+	if (!streq(d->source.dir, "/") && !check_device(d->source.dir))
+		return err_set(
+			e, ERR_INVALID,
+			"the directory of a gluster pool begins with '/', the root of the volume, and has "
+			"no \"..\" in it: \"%.100s\"",
+			d->source.dir);
 	return 0;
 }
 
