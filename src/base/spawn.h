@@ -35,7 +35,7 @@ struct tool {
 	/* its output is a list that is read: more than the limit of it is ERR_TOO_LONG, and not a shorter
 	 * list */
 	bool whole;
-	bool leaves;    /* what it has started stays when it has ended well: it serves a mount */
+	bool leaves;    /* what it has started stays when it has ended: it serves a mount */
 	struct buf out; /* what it wrote to standard output, SPAWN_OUTPUT_LIMIT at most; caller frees */
 	struct buf err; /* and to standard error */
 	int status;     /* exit status 0..255 */
