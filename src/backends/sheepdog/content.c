@@ -62,6 +62,8 @@ static int map_write(struct sheep_content *c, size_t first, size_t end, struct e
 
 	if (!bytes)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	if (sheep_vdi_still(&c->sheep, &c->vdi, e) < 0)
+		return -1;
 	for (size_t i = first; i < end; i++)
 		sheep_put32(bytes + (i - first) * ENTRY, c->vdi.map[i]);
 	return sheep_do(&c->sheep, &call, e, "cannot write the inode of VDI \"%s\"", c->vdi.name);
@@ -196,7 +198,7 @@ static int discard_run(struct sheep_content *c, size_t first, size_t end, struct
 	for (size_t i = first; i < end && !c->sheep.broken; i++) {
 		struct sheep_call call = { .opcode = SHEEP_DISCARD_OBJECT };
 
-		if (object_do(c, &call, c->vdi.id, i, e) < 0)
+		if (sheep_vdi_still(&c->sheep, &c->vdi, e) < 0 || object_do(c, &call, c->vdi.id, i, e) < 0)
 			return -1;
 		c->vdi.map[i] = 0;
 	}

@@ -141,6 +141,9 @@ int sheep_each(struct sheep *s, struct op *op, bool maps,
 int sheep_find(struct sheep *s, const char *name, struct sheep_vdi *v, struct err *e);
 void sheep_vdi_free(struct sheep_vdi *v);
 #define cleanup_vdi __attribute__((cleanup(sheep_vdi_free)))
+/* Is the VDI under this number the one that was found, and no snapshot? ERR_READ_ONLY: not any more. Servers
+ * keep a snapshot's objects from being written, but not its inode: who writes one asks just before. */
+int sheep_vdi_still(struct sheep *s, const struct sheep_vdi *v, struct err *e);
 /* Write a part of an inode's head: `offset` is one of these. */
 enum { SHEEP_AT_TAG = 256, SHEEP_AT_SIZE = 536 };
 int sheep_head_write(struct sheep *s, const struct sheep_vdi *v, uint32_t offset, const void *data,

@@ -221,6 +221,20 @@ int sheep_find(struct sheep *s, const char *name, struct sheep_vdi *v, struct er
 	return rc == 0 ? vdi_map_read(s, v, e) : -1;
 }
 
+int sheep_vdi_still(struct sheep *s, const struct sheep_vdi *v, struct err *e)
+{
+	struct sheep_vdi now;
+
+	if (vdi_read(s, v->id, &now, e) < 0)
+		return -1;
+	return !now.snapshot && streq(now.name, v->name)
+	               ? 0
+	               : err_set(e, ERR_READ_ONLY,
+	                         "VDI \"%s\" has become a snapshot meanwhile, or was deleted: that is not "
+	                         "changed, and whoever asks again gets the VDI that is there now",
+	                         v->name);
+}
+
 int sheep_head_write(struct sheep *s, const struct sheep_vdi *v, uint32_t offset, const void *data,
                      size_t len, struct err *e)
 {
@@ -234,5 +248,7 @@ int sheep_head_write(struct sheep *s, const struct sheep_vdi *v, uint32_t offset
 		                .out = data,
 		                .out_len = len };
 
-	return sheep_do(s, &c, e, "cannot write the inode of VDI \"%s\"", v->name);
+	return sheep_vdi_still(s, v, e) < 0
+	               ? -1
+	               : sheep_do(s, &c, e, "cannot write the inode of VDI \"%s\"", v->name);
 }
