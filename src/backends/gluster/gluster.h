@@ -14,8 +14,8 @@ enum { GLUSTER_PORT = 24007 };
 
 /* ---- client.c: one client process a pool, which the supervisor keeps ---- */
 extern const struct service gluster_client;
-/* The validate operation: is its name one of a volume, and its directory in there? ERR_INVALID. Also looked at
- * before the program is given a word of the definition. */
+/* The validate operation: is its name one of a volume, and its directory in there? ERR_INVALID. Also looked
+ * at before the program is given a word of the definition. */
 int gluster_validate(const struct pool_def *d, struct err *e);
 /* Is that a mount of the volume? A mount_ours_fn (mounted.h). */
 bool gluster_is_mount(const struct pool_def *d, const struct mount_entry *m);
