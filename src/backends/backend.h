@@ -116,7 +116,8 @@ struct backend {
 	 * of <source> only; may be empty. */
 	int (*find)(const struct pool_def *source, struct op *op, struct buf *out, struct err *e);
 	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h
-	 * lists them), made by the functions there. What is not there has no facts; that is no error. */
+	 * lists them), made by the functions there. What is not there has no facts; that is no error. NULL:
+	 * what the table of types says (stands_on) is all of it. */
 	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 	/* Two definitions of the type that want the same of servers that are spelled differently: are they
 	 * one server? Then out says so in words. NULL: a type without servers. May ask the name service, but

@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include "backends/backend.h"
-#include "backends/identity.h"
 #include "backends/mounted.h"
 #include "base/memory.h"
 #include "base/spawn.h"
@@ -165,16 +164,6 @@ static int vstorage_revive(const struct pool_def *d, struct op *op, bool asked, 
 	return vstorage_stop(d, op, e) < 0 ? -1 : 1;
 }
 
-static int vstorage_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
-{
-	const struct places *places = places_now(e);
-
-	(void)op;
-	if (places)
-		identity_path(places, d->target.path, IDENTITY_PLACE, facts);
-	return places ? 0 : -1;
-}
-
 const struct backend vstorage_backend = {
 	.type = POOL_VSTORAGE,
 	.summary = "a cluster of Virtuozzo Storage, mounted by its client; volumes are its files",
@@ -192,7 +181,6 @@ const struct backend vstorage_backend = {
 	.builds_directory = true,
 	.build = files_build,
 	.delete = files_delete,
-	.identify = vstorage_identify,
 	.refresh = files_refresh,
 	.vol_create = file_vol_create,
 	.vol_delete = file_vol_delete,

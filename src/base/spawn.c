@@ -224,7 +224,7 @@ static int attend(pid_t tool, const sigset_t *heard, bool leaves)
 	for (;;) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			if (pid == tool) {
-				if (!leaves)
+				if (!leaves || status)
 					/* its session, where there is no namespace that ends */
 					kill(-tool, SIGKILL);
 				return status;

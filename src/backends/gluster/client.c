@@ -114,17 +114,18 @@ static int find_host(const struct pool_def *d, struct op *op, struct err *e)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct pool_host *h = &d->source.hosts[i];
-		uint64_t now = clock_ms(), share = (op->deadline - now) / (n - i + 1);
+		uint64_t now = clock_ms(), left = op->deadline > now ? op->deadline - now : 0;
+		uint64_t share = left / (n - i + 1);
 		struct volume_question q = { d, now + (share < ASK_WITHIN ? share : ASK_WITHIN) };
 		struct err one = { 0 };
 
-		if (now < op->deadline && net_try(&(struct net_trial){ .host = h->name,
-		                                                       .port = host_port(h),
-		                                                       .probe = PROBE_ALWAYS,
-		                                                       .deadline = q.deadline,
-		                                                       .use = ask_at,
-		                                                       .arg = &q },
-		                                  &one) == 0)
+		if (left && net_try(&(struct net_trial){ .host = h->name,
+		                                         .port = host_port(h),
+		                                         .probe = PROBE_ALWAYS,
+		                                         .deadline = q.deadline,
+		                                         .use = ask_at,
+		                                         .arg = &q },
+		                    &one) == 0)
 			return (int)i;
 		net_also(e, &one);
 	}

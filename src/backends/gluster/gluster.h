@@ -7,6 +7,7 @@
 #define POOLINIT_BACKENDS_GLUSTER_GLUSTER_H
 
 #include "backends/backend.h"
+#include "backends/rpc.h"
 #include "backends/servers.h"
 #include "base/mountinfo.h"
 
@@ -28,9 +29,10 @@ int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, 
 typedef void gluster_volume_fn(void *arg, const char *name);
 int gluster_list(const struct address *a, uint64_t deadline, gluster_volume_fn *take, void *arg,
                  struct err *e);
-/* What the daemon's answer says: 0, or its errno; -1: it is no answer. For the two above and the fuzzer. */
-int gluster_read_answer(const unsigned char *data, size_t len);
-/* The volumes in an answer: how many, or -1: it is no such answer, or says that there is an error. */
-int gluster_read_list(const unsigned char *data, size_t len, gluster_volume_fn *take, void *arg);
+/* What is in the results of an answer: 0, or the daemon's errno; -1: it is no such answer. For the two above
+ * and the fuzzer. */
+int gluster_read_answer(struct xdr *x);
+/* The volumes in there: how many, or -1: it is no such answer, or says that there is an error. */
+int gluster_read_list(struct xdr *x, gluster_volume_fn *take, void *arg);
 
 #endif

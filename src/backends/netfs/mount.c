@@ -199,8 +199,6 @@ static void options_print(const struct netfs_request *q, const struct netfs_way 
 	           a->text);
 	if (w->version && w->version[0] == '4' && net_local(a, local, sizeof(local), NULL) == 0)
 		buf_printf(out, ",clientaddr=%s", local);
-	if (q->protocol == NETFS_CIFS && q->version[0])
-		buf_printf(out, ",vers=%s", q->version);
 	buf_adds(out, buf_str(&q->own));
 	/* behind the definition's own: a host's port counts */
 	if (a->port !=

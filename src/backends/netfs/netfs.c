@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include "backends/backend.h"
-#include "backends/identity.h"
 #include "backends/mounted.h"
 #include "backends/netfs/netfs.h"
 #include "base/clock.h"
@@ -62,18 +61,6 @@ static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state 
 static int netfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	return mount_pool_stop(d, netfs_is_mount, op, e);
-}
-
-/* The directory alone: whether two servers are one is asked of the name service, and only where that
- * decides. */
-static int netfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
-{
-	const struct places *places = places_now(e);
-
-	(void)op;
-	if (places)
-		identity_path(places, d->target.path, IDENTITY_PLACE, facts);
-	return places ? 0 : -1;
 }
 
 /* ---- what a server offers ---- */
@@ -225,7 +212,6 @@ const struct backend netfs_backend = {
 	.build = files_build,
 	.delete = files_delete,
 	.find = netfs_find,
-	.identify = netfs_identify,
 	.refresh = files_refresh,
 	.vol_create = file_vol_create,
 	.vol_delete = file_vol_delete,

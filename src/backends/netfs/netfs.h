@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What the files of netfs have in common: words.c (the words of <mount>), request.c (what a definition asks
- * of the kernel), mount.c (asking it, host after host), rpc.c (one call of ONC RPC), exports.c (what an NFS
- * server says that it exports), netfs.c (what is done with a pool).
+ * of the kernel), mount.c (asking it, host after host), exports.c (what an NFS server says that it exports),
+ * netfs.c (what is done with a pool).
  */
 #ifndef POOLINIT_BACKENDS_NETFS_NETFS_H
 #define POOLINIT_BACKENDS_NETFS_NETFS_H
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "backends/backend.h"
+#include "backends/rpc.h"
 #include "backends/servers.h"
 #include "base/buf.h"
 #include "base/mountinfo.h"
@@ -68,39 +69,6 @@ int netfs_protocols(const struct pool_def *d, unsigned *set, struct err *e);
 bool netfs_is_mount(const struct pool_def *d, const struct mount_entry *m);
 /* Mount it from the first host that will do. The error names all that were tried. */
 int netfs_mount(const struct pool_def *d, struct op *op, struct err *e);
-
-/* ---- rpc.c ---- */
-
-/* What is left of an answer's bytes (XDR, RFC 4506). Whoever reads beyond the end, or a thing that cannot
- * be, gets zeroes, and `broken` stays set. */
-struct xdr {
-	const unsigned char *at;
-	size_t left;
-	bool broken;
-};
-uint32_t xdr_number(struct xdr *x);
-bool xdr_flag(struct xdr *x);
-/* Variable-length bytes, at most so many; *len is 0 where it is broken. They stay the answer's. */
-const unsigned char *xdr_bytes(struct xdr *x, size_t most, size_t *len);
-/* Append a number, or a text. */
-void xdr_put(struct buf *out, uint32_t number);
-void xdr_put_text(struct buf *out, const char *text);
-
-#define RPC_ANSWER_LIMIT (1024 * 1024) /* bytes */
-
-struct rpc_call {
-	uint32_t program, version, procedure;
-	const struct buf *arguments; /* or NULL */
-};
-/* Call a procedure by TCP (RFC 5531, with the record marks of section 11), and wait for the answer. *results
- * are in `answer`, which the caller frees. ERR_WAIT_SERVER: it is not reached, or does not answer in time;
- * ERR_UNSUPPORTED: it has no such program, version or procedure; ERR_AUTH: it does not take who we are;
- * ERR_TOO_LONG: more than RPC_ANSWER_LIMIT; ERR_STORAGE: it is no answer. */
-int rpc_call(const struct address *server, const struct rpc_call *c, uint64_t deadline, struct buf *answer,
-             struct xdr *results, struct err *e);
-/* Is there an answer to the call of that number, and is it a good one? Then x is at its results. Errors as
- * rpc_call(). */
-int rpc_answer_read(struct xdr *x, uint32_t number, struct err *e);
 
 /* ---- exports.c ---- */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What a definition asks of the kernel: its <mount>, its <protocol> and its <fs:mount_opts>, taken apart for
- * one protocol. What <fs:mount_opts> says comes last, and counts. A password goes apart from all of it.
+ * one protocol. What <fs:mount_opts> says comes last, and counts; only a host's port counts more. A password
+ * goes apart from all of it.
  */
 #include <fcntl.h>
 #include <stdio.h>

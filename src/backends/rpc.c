@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * One call of ONC RPC (RFC 5531) by TCP: a connection, a record, an answer. It is how a server is asked what
- * it exports, and whether it is there at all before the kernel is told to mount from it.
+ * it has, and whether it is there at all before the kernel, or a client program, is told to mount from it.
  *
  * Whoever is at the other end may say anything, at any length, as slowly as it likes: what it sends is
  * bounded by RPC_ANSWER_LIMIT and the time by the caller's deadline, and every number of it is looked at
  * before it is used.
  */
+#include "backends/rpc.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include "backends/netfs/netfs.h"
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/util.h"
