@@ -9,7 +9,7 @@
  * Facts: gluster's rpc/xdr/src/glusterfs3-xdr.x (gf_getspec_req, gf_getspec_rsp), cli1-xdr.x (gf_cli_req,
  * gf_cli_rsp), rpc/rpc-lib/src/protocol-common.h (numbers), libglusterfs/src/dict.c (how a dictionary is
  * written); RFC 5531 for the call around it. The daemon wants to be told which versions of volumes a client
- * can do; we do not say, so that of a volume that is there it may say ENOTSUP, and of one that is not ENOENT.
+ * can do; we do not say, so that of a volume that is there it may say ENOTSUP.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -51,32 +51,6 @@ int gluster_read_answer(struct xdr *x)
 	if (!failed)
 		return 0;
 	return error > 0 && error < 4096 ? (int)error : EIO;
-}
-
-/* ---- do you know this volume? ---- */
-
-int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, struct err *e)
-{
-	demand(a && volume, e);
-
-	cleanup_buf struct buf body = BUF_INIT, answer = BUF_INIT;
-	char waits_for[96];
-	struct xdr x;
-
-	xdr_put(&body, 0);
-	xdr_put_text(&body, volume);
-	xdr_put(&body, 0);
-	if (glusterd_call(a, HANDSHAKE_PROGRAM, HANDSHAKE_GETSPEC, &body, deadline, &answer, &x, e) < 0)
-		return -1;
-	if (gluster_read_answer(&x) != ENOENT)
-		return 0;
-	snprintf(waits_for, sizeof(waits_for), "server=%s:%d", a->text, a->port);
-	err_wait(e, ERR_WAIT_SERVER, waits_for,
-	         "the gluster server %s has no volume \"%s\" (gluster volume list shows what it has)",
-	         a->text, volume);
-	if (e)
-		e->sys = ENOENT;
-	return -1;
 }
 
 /* ---- which volumes do you have? ---- */
@@ -152,4 +126,53 @@ int gluster_list(const struct address *a, uint64_t deadline, gluster_volume_fn *
 	error = gluster_read_answer(&whole);
 	return err_set(e, ERR_STORAGE, "the gluster server %s does not tell its volumes: %s", a->text,
 	               error > 0 ? strerror(error) : "its answer makes no sense");
+}
+
+/* ---- do you know this volume? ---- */
+
+struct wanted {
+	const char *volume;
+	bool there;
+};
+
+static void look_for(void *arg, const char *name)
+{
+	struct wanted *w = arg;
+
+	w->there |= streq(name, w->volume);
+}
+
+/* What a daemon says of a volume that it does not know is ENOENT up to gluster 10, and ENOMEM since 11, which
+ * may also be meant: the list tells. */
+static bool is_unknown(const struct address *a, int error, const char *volume, uint64_t deadline)
+{
+	struct wanted w = { .volume = volume };
+
+	if (error <= 0 || error == ENOTSUP)
+		return false;
+	return error == ENOENT || (gluster_list(a, deadline, look_for, &w, NULL) >= 0 && !w.there);
+}
+
+int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, struct err *e)
+{
+	demand(a && volume, e);
+
+	cleanup_buf struct buf body = BUF_INIT, answer = BUF_INIT;
+	char waits_for[96];
+	struct xdr x;
+
+	xdr_put(&body, 0);
+	xdr_put_text(&body, volume);
+	xdr_put(&body, 0);
+	if (glusterd_call(a, HANDSHAKE_PROGRAM, HANDSHAKE_GETSPEC, &body, deadline, &answer, &x, e) < 0)
+		return -1;
+	if (!is_unknown(a, gluster_read_answer(&x), volume, deadline))
+		return 0;
+	snprintf(waits_for, sizeof(waits_for), "server=%s:%d", a->text, a->port);
+	err_wait(e, ERR_WAIT_SERVER, waits_for,
+	         "the gluster server %s has no volume \"%s\" (gluster volume list shows what it has)",
+	         a->text, volume);
+	if (e)
+		e->sys = ENOENT;
+	return -1;
 }
