@@ -232,6 +232,10 @@ $(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@: # done above, before any rule
 
+.PHONY: deps-all
+deps-all: ## what tests need that takes long to build, the first time: ZFS for the kernel of the virtual machine
+	@nice deps/zfs >/dev/null
+
 lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 
@@ -242,7 +246,8 @@ check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by si
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
-	@tests/run -j $(TEST_JOBS) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
+	@nice -n 19 deps/zfs >$(B)/zfs.log 2>&1 & \
+	tests/run -j $(TEST_JOBS) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
 conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it
