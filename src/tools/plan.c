@@ -18,6 +18,7 @@
 #include "boot/options.h"
 #include "boot/policy.h"
 #include "boot/roles.h"
+#include "pool/check.h"
 #include "pool/secret/secret.h"
 #include "supervisor/config/config.h"
 #include "supervisor/supervisor.h"
@@ -98,7 +99,8 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		add_need(out, "device", d->source.devices[i].path);
+		if (check_device(d->source.devices[i].path)) /* zpool has words of its own as well */
+			add_need(out, "device", d->source.devices[i].path);
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
 	if (b->service)
@@ -170,6 +172,8 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
 		size_t at = devices->len - 1;
 
+		if (!check_device(d->source.devices[i].path))
+			continue;
 		buf_printf(devices, "%s\n", d->source.devices[i].path);
 		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
 			if (!streq(p->name, d->name) && strstr(p->devices, buf_str(devices) + at))

@@ -128,7 +128,7 @@ static int make_dataset(const struct pool_def *d, struct op *op, struct err *e)
 	const char *const argv[] = { "zfs", "create", "-o", "mountpoint=none", zfs_dataset(d), NULL };
 	struct err ignored = { 0 };
 
-	if (zfs_bring_in(d, NULL, op, e) < 0)
+	if (zfs_bring_in(d, op, e) < 0)
 		return -1;
 
 	int rc = zfs_run(argv, op, NULL, e);
@@ -160,7 +160,7 @@ int zfs_delete(const struct pool_def *d, struct op *op, struct err *e)
 	const char *what = zfs_is_nested(d) ? "dataset" : "zpool";
 	struct err ignored = { 0 };
 
-	if (zfs_validate(d, e) < 0 || zfs_bring_in(d, NULL, op, e) < 0)
+	if (zfs_validate(d, e) < 0 || zfs_bring_in(d, op, e) < 0)
 		return -1;
 
 	int rc = zvols_are_free(name, e);

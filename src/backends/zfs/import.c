@@ -287,20 +287,16 @@ static int import_zpool(const struct pool_def *d, const char *zpool, struct op *
 	return rc;
 }
 
-int zfs_bring_in(const struct pool_def *d, bool *brought, struct op *op, struct err *e)
+int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e)
 {
 	cleanup_close int lock = note_lock(d, op, e);
 	char zpool[ZFS_NAME];
-	bool there;
 
 	zfs_zpool(d, zpool);
 	if (lock < 0 || zfs_load_driver(op, e) < 0)
 		return -1;
-	there = zfs_is_imported(zpool);
-	if (!there && import_zpool(d, zpool, op, e) < 0)
+	if (!zfs_is_imported(zpool) && import_zpool(d, zpool, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot import zpool \"%s\"", zpool);
-	if (brought)
-		*brought = !there;
 	return note_add(d, op, true, e);
 }
 

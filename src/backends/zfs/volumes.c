@@ -110,9 +110,11 @@ int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 {
 	const char *dataset = zfs_dataset(d);
 	cleanup_buf struct buf said = BUF_INIT;
-	char zpool[ZFS_NAME], *text, *f[COLUMNS];
+	char zpool[ZFS_NAME], state[16], *text, *f[COLUMNS];
 
 	zfs_zpool(d, zpool);
+	if (zfs_kernel_state(zpool, state, sizeof(state)) && streq(state, "SUSPENDED"))
+		return err_set(e, ERR_STORAGE, "zpool \"%s\" is suspended: it waits for its disks", zpool);
 	zvols_link(zpool, op);
 	if (list_zvols(dataset, &said, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list the volumes of \"%s\"", dataset);
@@ -336,11 +338,11 @@ int zfs_vol_delete(const struct pool_def *d, struct op *op, const struct volume 
 
 	char name[ZFS_NAME], zpool[ZFS_NAME];
 	const char *const argv[] = { "zfs", "destroy", name, NULL };
-	struct err why = { .class = ERR_BUSY };
+	struct err why = { .message = "is busy" };
 
 	zfs_zpool(d, zpool);
 	snprintf(name, sizeof(name), "%s/%s", zfs_dataset(d), v->name);
-	for (int tries = 0; tries < 5 && err_is(&why, ERR_BUSY); tries++) {
+	for (int tries = 0; tries < 5 && strstr(why.message, "is busy"); tries++) {
 		err_clear(&why);
 		if (zvol_is_free(v->path, &why) < 0)
 			break;

@@ -112,11 +112,11 @@ int zfs_members_choose(const struct zfs_members *m, const struct pool_def *d, co
 /* ---- import.c ---- */
 
 /* Bring the zpool in, unless it is imported already, and note that this pool uses it. What was imported here
- * is noted as well: zfs_give_up() takes it out. *brought (may be NULL): it was not there before.
+ * is noted as well: zfs_give_up() takes it out.
  * ERR_WAIT_DEVICE: disks are missing without which it cannot be used; ERR_BUSY: another host has used it
  * last.
  */
-int zfs_bring_in(const struct pool_def *d, bool *brought, struct op *op, struct err *e);
+int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e);
 /* This pool uses it no more; export it if it was imported here, and no other pool uses it. ERR_BUSY names who
  * uses a volume. */
 int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e);
@@ -130,6 +130,13 @@ int zfs_load_driver(struct op *op, struct err *e);
  * is not in it. For tests, too. */
 bool zfs_offer_parse(char *text, const char *guid, char *state, size_t state_size, char *status,
                      size_t status_size);
+
+/* ---- key.c ---- */
+
+/* The key of an encrypted dataset that has none yet: the value of the secret whose usage is the volume
+ * /dev/zvol/DATASET. 0 too for one that is not encrypted. ERR_NO_SECRET: there is none; ERR_AUTH: it is not
+ * the key. */
+int zfs_load_key(const struct pool_def *d, struct op *op, struct err *e);
 
 /* ---- udev.c ---- */
 
