@@ -131,9 +131,10 @@ static int make_dataset(const struct pool_def *d, struct op *op, struct err *e)
 	if (zfs_bring_in(d, op, e) < 0)
 		return -1;
 
-	int rc = zfs_run(argv, op, NULL, e);
-
-	return zfs_give_up(d, op, rc < 0 ? &ignored : e) < 0 ? -1 : rc;
+	if (zfs_run(argv, op, NULL, e) == 0)
+		return zfs_give_up(d, op, e);
+	zfs_give_up(d, op, &ignored);
+	return -1;
 }
 
 int zfs_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
@@ -141,12 +142,9 @@ int zfs_build(const struct pool_def *d, struct op *op, unsigned flags, struct er
 	if (zfs_validate(d, e) < 0 || zfs_load_driver(op, e) < 0)
 		return -1;
 
-	bool nested = zfs_is_nested(d);
-	int rc = nested ? make_dataset(d, op, e) : make_zpool(d, flags, op, e);
+	int rc = zfs_is_nested(d) ? make_dataset(d, op, e) : make_zpool(d, flags, op, e);
 
-	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot make %s \"%s\"", nested ? "dataset" : "zpool",
-	                         zfs_dataset(d))
-	              : 0;
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot make \"%s\"", zfs_dataset(d)) : 0;
 }
 
 /* ---- delete ---- */

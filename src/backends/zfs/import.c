@@ -94,6 +94,11 @@ bool zfs_is_shared(const struct pool_def *d, const struct op *op)
 	return shared;
 }
 
+bool zfs_uses(const struct pool_def *d, const struct op *op)
+{
+	return note_is_there(d, op, true) || !note_is_there(d, op, false);
+}
+
 void zfs_forget(const struct pool_def *d, const struct op *op)
 {
 	note_drop(d, op, true);

@@ -34,12 +34,13 @@ enum column {
 	C_CLONING,
 	COLUMNS
 };
-#define COLUMN_WORDS "type,name,used,available,volsize,origin,keystatus," UNFINISHED "," CLONING
+static const char column_words[] = "type,name,used,available,volsize,origin,keystatus," UNFINISHED
+				   "," CLONING;
 
 static int list_zvols(const char *dataset, struct buf *out, struct op *op, struct err *e)
 {
 	const char *const argv[] = { "zfs", "list",       "-H",    "-p", "-r", "-t", "filesystem,volume",
-		                     "-o",  COLUMN_WORDS, dataset, NULL };
+		                     "-o",  column_words, dataset, NULL };
 
 	return zfs_run(argv, op, out, e);
 }
@@ -166,7 +167,7 @@ static int settle_clone(struct new_zvol *m, struct err *e)
 	const char *what = m->v->backing.given && !m->from ? m->v->backing.path : NULL;
 	char size[32];
 
-	if (m->flags & VOL_REFLINK) {
+	if ((m->flags & VOL_REFLINK) && m->from) {
 		what = m->from->volume->path;
 		m->from = NULL;
 	}

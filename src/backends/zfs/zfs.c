@@ -100,6 +100,10 @@ static int zfs_check(const struct pool_def *d, struct op *op, enum pool_state *s
 		snprintf(op->why, sizeof(op->why), "zpool \"%.200s\" is not imported", zpool);
 		return 0;
 	}
+	if (!zfs_uses(d, op)) {
+		snprintf(op->why, sizeof(op->why), "zpool \"%.200s\" is imported for other pools", zpool);
+		return 0;
+	}
 	if (streq(now, "SUSPENDED")) {
 		*state = STATE_DEGRADED;
 		snprintf(
@@ -155,37 +159,40 @@ static int zfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 
 /* ---- back from degraded ---- */
 
-/* A disk that is back is taken in again, and a zpool that waits for its disks tries them again. What somebody
- * has taken offline stays so. */
+/* A disk that is back under the name that the zpool knows is taken in again. What somebody has taken offline
+ * stays so. */
+static void take_in(const char *zpool, const struct zfs_state *s, struct op *op)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct zfs_disk *k = &s->disks[i];
+		const char *path = k->was[0] ? k->was : k->path;
+		const char *const online[] = { "zpool", "online", zpool, path, NULL };
+		struct err why = { 0 };
+
+		if (zfs_disk_is_away(k) && !streq(k->state, "OFFLINE") && access(path, F_OK) == 0 &&
+		    zfs_run(online, op, NULL, &why) < 0)
+			op_note(op, "%s is not taken in by zpool \"%s\": %s", path, zpool, why.message);
+	}
+}
+
+/* A zpool hears of no disk that goes or comes until it has something to write. So it opens all of them anew;
+ * and one that waits for its disks tries them again. */
 static int zfs_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
 {
 	cleanup_free struct zfs_state *s = calloc(1, sizeof(*s));
 	char zpool[ZFS_NAME], now[16];
+	const char *const clear[] = { "zpool", "clear", zpool, NULL };
+	const char *const reopen[] = { "zpool", "reopen", "-n", zpool, NULL };
 	struct err why = { 0 };
 
 	(void)asked, (void)e;
 	zfs_zpool(d, zpool);
 	if (!s || !zfs_kernel_state(zpool, now, sizeof(now)))
 		return 0;
-
-	const char *const clear[] = { "zpool", "clear", zpool, NULL };
-
-	if (streq(now, "SUSPENDED")) {
-		if (zfs_run(clear, op, NULL, &why) < 0)
-			op_note(op, "zpool \"%s\" stays suspended: %s", zpool, why.message);
-		return 0;
-	}
-	if (zfs_state_read(zpool, s, op, &why) < 0)
-		return 0;
-	for (size_t i = 0; i < s->n; i++) {
-		const struct zfs_disk *k = &s->disks[i];
-		const char *path = k->was[0] ? k->was : k->path;
-		const char *const online[] = { "zpool", "online", zpool, path, NULL };
-
-		if (zfs_disk_is_away(k) && !streq(k->state, "OFFLINE") && access(path, F_OK) == 0 &&
-		    zfs_run(online, op, NULL, &why) < 0)
-			op_note(op, "%s is not taken in by zpool \"%s\": %s", path, zpool, why.message);
-	}
+	if (zfs_run(streq(now, "SUSPENDED") ? clear : reopen, op, NULL, &why) < 0)
+		op_note(op, "zpool \"%s\" does not look at its disks again: %s", zpool, why.message);
+	else if (zfs_state_read(zpool, s, op, &why) == 0)
+		take_in(zpool, s, op);
 	return 0;
 }
 

@@ -122,6 +122,8 @@ int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e);
 int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e);
 /* Does another of our pools use the zpool? */
 bool zfs_is_shared(const struct pool_def *d, const struct op *op);
+/* Does this one use it? Any may use what was not imported here. */
+bool zfs_uses(const struct pool_def *d, const struct op *op);
 /* The zpool is gone: so are the notes about it. */
 void zfs_forget(const struct pool_def *d, const struct op *op);
 /* See that /dev/zfs is there. ERR_UNSUPPORTED says why not. */
