@@ -3,7 +3,10 @@
  * Which disk belongs to which zpool, by what libblkid reads of their labels. zpool import would look at every
  * device of the machine itself, and wait for each: it is shown those alone that are the zpool's.
  */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include "backends/zfs/zfs.h"
 #include "base/contract.h"
 #include "base/util.h"
@@ -68,6 +71,25 @@ static bool member_add(const char *sysname, const char *path, dev_t dev, void *a
 	return m->n == MEMBERS_MOST;
 }
 
+/* zpool finds a disk again by the name under which it was shown it: one that stays, where there is one. */
+static void prefer_stable_name(struct zfs_member *k)
+{
+	static const char by_id[] = "/dev/disk/by-id";
+	DIR *dir = starts_with(k->node, "/dev/mapper/") ? NULL : opendir(by_id);
+	char best[NAME_MAX + 1] = "";
+	const struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)))
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISBLK(st.st_mode) &&
+		    st.st_rdev == k->dev && (!best[0] || strcmp(entry->d_name, best) < 0))
+			snprintf(best, sizeof(best), "%s", entry->d_name);
+	if (dir)
+		closedir(dir);
+	if (best[0] && sizeof(by_id) + strlen(best) < sizeof(k->node))
+		snprintf(k->node, sizeof(k->node), "%s/%.140s", by_id, best);
+}
+
 /* Keep those that bear a label. */
 static void take_answers(struct zfs_members *m, const struct label_question *asked,
                          const struct err *silences)
@@ -81,7 +103,8 @@ static void take_answers(struct zfs_members *m, const struct label_question *ask
 			continue;
 		m->list[kept] = m->list[i];
 		snprintf(m->list[kept].zpool, ZFS_NAME, "%s", asked[i].zpool);
-		snprintf(m->list[kept++].guid, ZFS_GUID, "%s", asked[i].guid);
+		snprintf(m->list[kept].guid, ZFS_GUID, "%s", asked[i].guid);
+		prefer_stable_name(&m->list[kept++]);
 	}
 	m->n = kept;
 }

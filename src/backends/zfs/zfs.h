@@ -88,7 +88,7 @@ bool zfs_disk_is_away(const struct zfs_disk *k);
 
 /* A disk that bears the label of a zpool, whether that is imported or not. */
 struct zfs_member {
-	char node[160];
+	char node[160]; /* in /dev; below /dev/disk/by-id, where it has a name there */
 	dev_t dev;
 	char zpool[ZFS_NAME], guid[ZFS_GUID]; /* "": a cache, which does not say whose it is */
 };
