@@ -106,7 +106,7 @@ static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, s
 	if (flags & BUILD_OVERWRITE)
 		w->argv[w->n++] = "-f";
 	w->argv[w->n++] = zfs_dataset(d);
-	if (claim_disks(d, flags, w, op, e) < 0)
+	if (claim_disks(d, flags, w, op, e) < 0 || zfs_load_driver(op, e) < 0)
 		return -1;
 	if (zfs_is_imported(zfs_dataset(d)))
 		return err_set(e, ERR_EXISTS, "there is a zpool of that name already");
@@ -139,7 +139,7 @@ static int make_dataset(const struct pool_def *d, struct op *op, struct err *e)
 
 int zfs_build(const struct pool_def *d, struct op *op, unsigned flags, struct err *e)
 {
-	if (zfs_validate(d, e) < 0 || zfs_load_driver(op, e) < 0)
+	if (zfs_validate(d, e) < 0)
 		return -1;
 
 	int rc = zfs_is_nested(d) ? make_dataset(d, op, e) : make_zpool(d, flags, op, e);
