@@ -246,8 +246,7 @@ check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by si
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
-	@nice -n 19 deps/zfs >$(B)/zfs.log 2>&1 & \
-	tests/run -j $(TEST_JOBS) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
+	@tests/run -j $(TEST_JOBS) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
 conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it

@@ -65,6 +65,7 @@ static const struct { const char *words; enum err_class class; } complaints[] = 
 	{ "has dependent clones",         ERR_BUSY },
 	{ "has children",                 ERR_BUSY },
 	{ "in use from another system",   ERR_BUSY },
+	{ "on the other system",          ERR_BUSY }, /* multihost: it is imported there now */
 	{ "is part of active pool",       ERR_BUSY },
 	{ "contains a filesystem",        ERR_EXISTS },
 	{ "is part of potentially",       ERR_EXISTS },
