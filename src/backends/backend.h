@@ -40,8 +40,10 @@ struct service {
 /* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names
  * have a space between them. `modules`: kernel modules that a start may need, and plan prints. `more`:
  * others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that the
- * backend runs and that belong to the image, each an option --PROGRAM of mkimage's; with an '@' before it one
- * of the machine's own, which mkimage does not bring yet. */
+ * backend runs and that belong to the image, each an option --PROGRAM of mkimage's: static ones that are
+ * built with poolinit; with an '@' before it one of the build machine's, taken with all that it is linked
+ * with; and behind each '+' what that opens by name when it runs, a pattern below the directories of its
+ * libraries. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
 /* One type. What is NULL or 0 is left out: the operation is then "nothing to do", or refused as one that the
