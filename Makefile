@@ -232,6 +232,10 @@ $(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@: # done above, before any rule
 
+.PHONY: deps-all
+deps-all: ## what tests need that takes long to build, the first time: ZFS for the kernel of the virtual machine
+	@nice deps/zfs >/dev/null
+
 lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 

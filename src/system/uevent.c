@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/contract.h"
 #include "base/util.h"
 
@@ -144,4 +146,20 @@ int uevent_parse(char *buf, size_t len, struct uevent *u)
 	for (pair = at + 1 + strlen(at + 1) + 1; pair < buf + len; pair += strlen(pair) + 1)
 		take_pair(u, pair);
 	return u->devpath[0] == '/';
+}
+
+bool uevent_disk_comes(int fd, uint64_t until)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char bytes[UEVENT_MAX];
+	struct uevent u;
+	bool comes = false;
+	int got;
+
+	while (!comes && poll(&p, 1, clock_until(until)) > 0)
+		while ((got = uevent_read(fd, bytes, sizeof(bytes), &u)) != UEVENT_EMPTY)
+			comes |= got == UEVENT_LOST ||
+			         (got == UEVENT_GOT && u.subsystem && streq(u.subsystem, "block") &&
+			          !streq(u.action, "remove"));
+	return comes;
 }

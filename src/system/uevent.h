@@ -6,7 +6,9 @@
 #ifndef POOLINIT_SYSTEM_UEVENT_H
 #define POOLINIT_SYSTEM_UEVENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "base/err.h"
 
 #define UEVENT_MAX 8192
@@ -34,6 +36,8 @@ int uevent_open(struct err *e);
  * UEVENT_EMPTY: nothing left. */
 enum { UEVENT_SKIP = 0, UEVENT_GOT = 1, UEVENT_EMPTY = 2, UEVENT_LOST = 3 };
 int uevent_read(int fd, char *buf, size_t size, struct uevent *u);
+/* Wait for a block device that comes, or changes, until clock_ms() is `until`. False: none has by then. */
+bool uevent_disk_comes(int fd, uint64_t until);
 /* Take one message of len bytes apart in place ("add@/devices/…" NUL KEY=value NUL …). False if it is not
  * one: no NUL at its end, no '@'. Keys that are not known are passed. Format: lib/kobject_uevent.c of the
  * kernel. */

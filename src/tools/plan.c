@@ -98,7 +98,8 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		add_need(out, "device", d->source.devices[i].path);
+		if (*d->source.devices[i].path == '/') /* zpool has words of its own as well */
+			add_need(out, "device", d->source.devices[i].path);
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
 	if (b->service)
@@ -170,6 +171,8 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
 		size_t at = devices->len - 1;
 
+		if (*d->source.devices[i].path != '/')
+			continue;
 		buf_printf(devices, "%s\n", d->source.devices[i].path);
 		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
 			if (!streq(p->name, d->name) && strstr(p->devices, buf_str(devices) + at))

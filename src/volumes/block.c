@@ -71,6 +71,18 @@ int block_vol_fill(const char *path, const struct pool_def *d, const struct volu
 	return fsync(fd) < 0 ? err_sys(e, errno, "cannot write %s", path) : 0;
 }
 
+int block_vol_perms(const char *path, const struct volume_def *v, struct err *e)
+{
+	const struct pool_perms *p = &v->perms;
+
+	if ((p->owner >= 0 || p->group >= 0) && chown(path, (uid_t)p->owner, (gid_t)p->group) < 0)
+		return err_sys(e, errno, "cannot give %s to %lld:%lld", path, (long long)p->owner,
+		               (long long)p->group);
+	if (p->mode >= 0 && chmod(path, (mode_t)p->mode & 07777) < 0)
+		return err_sys(e, errno, "cannot set the mode of %s", path);
+	return 0;
+}
+
 int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                    struct err *e)
 {

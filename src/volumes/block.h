@@ -17,6 +17,9 @@ int block_vol_open(const struct pool_def *d, struct op *op, const struct volume 
  * qemu-img. ERR_INVALID: it is smaller than that content. */
 int block_vol_fill(const char *path, const struct pool_def *d, const struct volume_def *v,
                    const struct vol_input *from, struct op *op, struct err *e);
+/* Give a new volume, the device at path, the owner and mode that its document wants; the rest stays as the
+ * kernel, or udev, has it. */
+int block_vol_perms(const char *path, const struct volume_def *v, struct err *e);
 int block_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                    struct err *e);
 

@@ -166,11 +166,12 @@ class Image:
     files     {destination: source path} to add
     texts     {destination: text} to add
     packed    modules that are compressed in it, as they are in an image that was not made by mkimage
+    tree      where that kernel's modules are, if not in /lib/modules: with more of them than the machine has
     arch      what machine it is for; of another architecture than this machine's, kernel and busybox are those of deps/unpacked
     """
 
     def __init__(self, box, config=None, binary="", backends="", filesystems="ext4 xfs vfat iso9660",
-                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=(), arch=HOST):
+                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=(), tree=None, arch=HOST):
         need_programs("depmod")
         self.arch = arch
         self.path = box.dir / f"{name}.initramfs"
@@ -212,6 +213,7 @@ class Image:
             companions = {name: path or busybox for name, path in companions.items()}
         options += [f"--{name}={path}" for name, path in companions.items() if path]
         options += [f"--config={config}"] if config else []
+        options += [f"--modules={tree}"] if tree else []
         options += [f"--add-module={module}" for module in modules]
         # Not packed: an emulated CPU is slower at unpacking than at anything that packing would save.
         self.report = command(REPO / "initramfs" / "mkimage", "--binary", binary,

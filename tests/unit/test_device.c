@@ -113,7 +113,7 @@ static void contents_are_told_in_words(void)
 
 static void a_type_without_a_backend_has_none(void)
 {
-	CHECK(backend_find(POOL_RBD) == NULL && backend_find(POOL_ZFS) == NULL &&
+	CHECK(backend_find(POOL_RBD) == NULL && backend_find(POOL_ISCSI_DIRECT) == NULL &&
 	      backend_find(POOL_TYPES) == NULL);
 	for (int t = 0; t < POOL_TYPES; t++) {
 		const struct backend *b = backend_find((enum pool_type)t);

@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -201,23 +200,6 @@ static int devices_match(const struct pool_def *d, const struct group *g, const 
 	return there;
 }
 
-/* Wait for a block device to come. False: none has by then. */
-static bool device_comes(int events, uint64_t until)
-{
-	struct pollfd p = { .fd = events, .events = POLLIN };
-	char bytes[UEVENT_MAX];
-	struct uevent u;
-	bool comes = false;
-	int got;
-
-	while (!comes && poll(&p, 1, clock_until(until)) > 0)
-		while ((got = uevent_read(events, bytes, sizeof(bytes), &u)) != UEVENT_EMPTY)
-			comes |= got == UEVENT_LOST ||
-			         (got == UEVENT_GOT && u.subsystem && streq(u.subsystem, "block") &&
-			          !streq(u.action, "remove"));
-	return comes;
-}
-
 /* Look for it. Its last physical volumes may be on their way: a group is not used without them before, as
  * long as devices come, and for a moment after. */
 static int look_for_members(const struct pool_def *d, struct group *g, struct op *op, struct err *e)
@@ -228,7 +210,7 @@ static int look_for_members(const struct pool_def *d, struct group *g, struct op
 	int rc = events < 0 ? -1 : group_look(d, g, op, e);
 
 	while (rc == 0 && g->found && g->missing && !g->active &&
-	       device_comes(events, least(last, clock_ms() + MEMBERS_WITHIN))) {
+	       uevent_disk_comes(events, least(last, clock_ms() + MEMBERS_WITHIN))) {
 		lvm_scan_forget();
 		group_report_forget();
 		rc = group_look(d, g, op, e);

@@ -247,19 +247,6 @@ static int check_new_volume(struct new_volume *m, struct err *e)
 	return 0;
 }
 
-/* What the document says; the rest stays as the kernel, or udev, has it. */
-static int give_perms(const struct new_volume *m, struct err *e)
-{
-	const struct pool_perms *p = &m->v->perms;
-
-	if ((p->owner >= 0 || p->group >= 0) && chown(m->path, (uid_t)p->owner, (gid_t)p->group) < 0)
-		return err_sys(e, errno, "cannot give %s to %lld:%lld", m->path, (long long)p->owner,
-		               (long long)p->group);
-	if (p->mode >= 0 && chmod(m->path, (mode_t)p->mode & 07777) < 0)
-		return err_sys(e, errno, "cannot set the mode of %s", m->path);
-	return 0;
-}
-
 static int fill_volume(struct new_volume *m, struct err *e)
 {
 	char target[300];
@@ -330,7 +317,7 @@ static int make_volume(struct new_volume *m, struct err *e)
 
 	bool made = group_explain(m->op, change_group(w.argv, vg, &m->g, m->op, e), e) == 0;
 
-	if (made && give_perms(m, e) == 0 && (!m->from || fill_volume(m, e) == 0))
+	if (made && block_vol_perms(m->path, m->v, e) == 0 && (!m->from || fill_volume(m, e) == 0))
 		return 0;
 	unmake(m, made);
 	return -1;

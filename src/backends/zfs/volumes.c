@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * zvols listed, made, removed, given another size. Each change is one command of zfs's, which is done whole
+ * or not at all. What takes more than one bears a property of ours until it is done: a volume that is being
+ * filled from another, which nobody sees meanwhile, and one that is being cloned.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include "backends/zfs/zfs.h"
+#include "base/contract.h"
+#include "base/util.h"
+#include "system/sysfs.h"
+#include "system/uevent.h"
+#include "volumes/block.h"
+
+#define UNFINISHED "poolinit:unfinished" /* it is being filled, or that was broken off */
+#define CLONING    "poolinit:cloning"    /* a clone of it is being made, of this name */
+#define BLOCK      (16 * 1024)           /* volblocksize of a new volume, or a multiple of that */
+
+/* ---- listing ---- */
+
+/* A row of zfs list. */
+enum column {
+	C_TYPE,
+	C_NAME,
+	C_USED,
+	C_AVAILABLE,
+	C_SIZE,
+	C_ORIGIN,
+	C_KEY,
+	C_UNFINISHED,
+	C_CLONING,
+	COLUMNS
+};
+static const char column_words[] = "type,name,used,available,volsize,origin,keystatus," UNFINISHED
+				   "," CLONING;
+
+static int list_zvols(const char *dataset, struct buf *out, struct op *op, struct err *e)
+{
+	const char *const argv[] = { "zfs", "list",       "-H",    "-p", "-r", "-t", "filesystem,volume",
+		                     "-o",  column_words, dataset, NULL };
+
+	return zfs_run(argv, op, out, e);
+}
+
+/* udev's rule has a '+' for a blank. */
+static void zvol_path(const char *name, char out[PATH_MAX])
+{
+	snprintf(out, PATH_MAX, ZVOL_DIR "/%s", name);
+	for (char *p = out; *p; p++)
+		*p = *p == ' ' ? '+' : *p;
+}
+
+/* A volume of a dataset further down has its way there in its name: "db/a". So no two have the same. */
+static void zvol_report(const char *dataset, char *const *f, struct op *op)
+{
+	char path[PATH_MAX], backing[PATH_MAX], origin[ZFS_NAME];
+	struct volume v = { .name = f[C_NAME] + strlen(dataset) + 1,
+		            .type = "block",
+		            .key = f[C_NAME],
+		            .path = path,
+		            .capacity = zfs_number(f[C_SIZE]),
+		            .allocation = zfs_number(f[C_USED]) };
+	struct stat st;
+
+	v.physical = v.capacity;
+	zvol_path(f[C_NAME], path);
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
+		v.has_perms = true;
+		v.mode = st.st_mode & 07777;
+		v.owner = st.st_uid;
+		v.group = st.st_gid;
+	} else if (streq(f[C_KEY], "unavailable")) {
+		v.problem = "it is encrypted, and its key is not loaded";
+	} else {
+		v.problem = "the kernel has no device for it";
+	}
+	snprintf(origin, sizeof(origin), "%.*s", (int)strcspn(f[C_ORIGIN], "@"), f[C_ORIGIN]);
+	if (strchr(f[C_ORIGIN], '@')) {
+		zvol_path(origin, backing);
+		v.backing = backing;
+	}
+	op->on_volume(op, &v);
+}
+
+/* What a worker that was killed has left. */
+static void sweep_zvol(char *const *f, struct op *op)
+{
+	const char *const remove[] = { "zfs", "destroy", f[C_NAME], NULL };
+	const char *const done[] = { "zfs", "inherit", CLONING, f[C_NAME], NULL };
+	char snapshot[2 * ZFS_NAME];
+	const char *const release[] = { "zfs", "destroy", "-d", snapshot, NULL };
+	struct err why = { 0 };
+
+	if (!streq(f[C_UNFINISHED], "-")) {
+		if (zfs_run(remove, op, NULL, &why) < 0)
+			op_note(op, "\"%s\" should be removed, and cannot be: %s", f[C_NAME], why.message);
+		else
+			op_note(op, "volume \"%s\" was removed: its making had been broken off", f[C_NAME]);
+	} else if (!streq(f[C_CLONING], "-")) {
+		snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", f[C_NAME], f[C_CLONING]);
+		zfs_run(release, op, NULL, NULL); /* a clone may have been made, and removed with it */
+		zfs_run(done, op, NULL, NULL);
+	}
+}
+
+/* Of the dataset: what its volumes take, and what there is still to be had. */
+int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
+{
+	const char *dataset = zfs_dataset(d);
+	cleanup_buf struct buf said = BUF_INIT;
+	char zpool[ZFS_NAME], state[16], *text, *f[COLUMNS];
+
+	zfs_zpool(d, zpool);
+	if (zfs_kernel_state(zpool, state, sizeof(state)) && streq(state, "SUSPENDED"))
+		return err_set(e, ERR_STORAGE, "zpool \"%s\" is suspended: it waits for its disks", zpool);
+	zvols_link(zpool, op);
+	if (list_zvols(dataset, &said, op, e) < 0)
+		return err_wrap(e, ERR_KEEP, "cannot list the volumes of \"%s\"", dataset);
+	for (text = said.data; zfs_row(&text, f, COLUMNS) == COLUMNS;) {
+		if (streq(f[C_NAME], dataset)) {
+			sizes->allocation = zfs_number(f[C_USED]);
+			sizes->available = zfs_number(f[C_AVAILABLE]);
+			sizes->capacity = sizes->allocation + sizes->available;
+		}
+		if (!streq(f[C_TYPE], "volume"))
+			continue;
+		if (op->sweep)
+			sweep_zvol(f, op);
+		if (streq(f[C_UNFINISHED], "-"))
+			zvol_report(dataset, f, op);
+	}
+	return 0;
+}
+
+/* ---- create ---- */
+
+struct new_zvol {
+	const struct pool_def *d;
+	const struct volume_def *v;
+	const struct vol_input *from;
+	unsigned flags;
+	struct op *op;
+	char zpool[ZFS_NAME], name[ZFS_NAME], path[PATH_MAX];
+	char origin[ZFS_NAME]; /* what it is a clone of; or "" */
+	uint64_t size;
+};
+
+/* The dataset of this zpool that a path or a name means; "": none. */
+static void own_dataset(const struct new_zvol *m, const char *what, char out[ZFS_NAME])
+{
+	size_t n = strlen(m->zpool);
+
+	if (starts_with(what, ZVOL_DIR "/"))
+		snprintf(out, ZFS_NAME, "%.255s", what + strlen(ZVOL_DIR "/"));
+	else
+		snprintf(out, ZFS_NAME, "%.120s/%.120s", zfs_dataset(m->d), what);
+	if (strncmp(out, m->zpool, n) != 0 || out[n] != '/' || strpbrk(out, "@#%"))
+		out[0] = '\0';
+}
+
+/* With a backing store it is a clone of that. One that is to share the blocks of its input is one, too. */
+static int settle_clone(struct new_zvol *m, struct err *e)
+{
+	const char *what = m->v->backing.given && !m->from ? m->v->backing.path : NULL;
+	char size[32];
+
+	if ((m->flags & VOL_REFLINK) && m->from) {
+		what = m->from->volume->path;
+		m->from = NULL;
+	}
+	if (!what)
+		return 0;
+	own_dataset(m, what, m->origin);
+	if (!m->origin[0] || zfs_get(m->origin, "volsize", size, sizeof(size), m->op, NULL) < 0 ||
+	    !zfs_number(size))
+		return err_set(e, ERR_INVALID,
+		               "%.200s is no volume of zpool \"%.100s\": only a volume of the same zpool "
+		               "can be cloned",
+		               what, m->zpool);
+	if (m->size < zfs_number(size) && m->v->has_capacity && !(m->flags & VOL_REFLINK))
+		return err_set(
+			e, ERR_INVALID,
+			"its capacity would be smaller than the %s bytes of %s, of which it is a clone", size,
+			m->origin);
+	m->size = larger(m->size, zfs_number(size));
+	return 0;
+}
+
+/* Everything that can be refused before anything is made. */
+static int check_new(struct new_zvol *m, struct err *e)
+{
+	const struct volume_def *v = m->v;
+	uint64_t most = UINT64_MAX - BLOCK;
+
+	if (!zfs_check_part(v->name) ||
+	    snprintf(m->name, sizeof(m->name), "%s/%s", zfs_dataset(m->d), v->name) >= (int)sizeof(m->name))
+		return err_set(e, ERR_INVALID,
+		               "\"%.200s\" is no name of a volume: letters, digits and _ - : . make one, of "
+		               "255 bytes "
+		               "with the dataset's at most",
+		               v->name);
+	if (v->encryption.format)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "an encrypted volume is one of a dataset that is encrypted: make "
+		               "that with zfs, and a pool of it");
+	if (v->other_format && !streq(v->other_format, "raw"))
+		return err_set(e, ERR_UNSUPPORTED,
+		               "a zvol is raw: an image of format \"%.40s\" can be uploaded into one",
+		               v->other_format);
+	if (m->flags & VOL_PREALLOC_METADATA)
+		return err_set(e, ERR_UNSUPPORTED, "a zvol has no tables to be made in advance");
+	if (v->perms.label)
+		op_note(m->op, "the label of volume \"%s\" is not set: a device's is set by its host",
+		        v->name);
+	m->size = v->capacity < most ? (v->capacity + BLOCK - 1) / BLOCK * BLOCK : most;
+	zvol_path(m->name, m->path);
+	if (settle_clone(m, e) < 0)
+		return -1;
+	return m->size ? 0 : err_set(e, ERR_INVALID, "the capacity must be given, and not be 0");
+}
+
+/* Less allocation than capacity makes it sparse, as in libvirt. */
+static int make_plain(struct new_zvol *m, struct err *e)
+{
+	const struct volume_def *v = m->v;
+	char size[24], reserved[48];
+	const char *argv[16] = { "zfs", "create", "-o", "volmode=dev" };
+	size_t n = 4;
+
+	if (v->has_allocation && v->allocation < v->capacity) {
+		argv[n++] = "-s";
+		if (v->allocation) {
+			snprintf(reserved, sizeof(reserved), "refreservation=%" PRIu64, v->allocation);
+			argv[n++] = "-o";
+			argv[n++] = reserved;
+		}
+	}
+	if (m->from) {
+		argv[n++] = "-o";
+		argv[n++] = UNFINISHED "=on";
+	}
+	snprintf(size, sizeof(size), "%" PRIu64, m->size);
+	argv[n++] = "-V";
+	argv[n++] = size;
+	argv[n++] = m->name;
+	argv[n] = NULL;
+	return zfs_run(argv, m->op, NULL, e);
+}
+
+/* A snapshot that goes with its last clone. */
+static int make_clone(struct new_zvol *m, struct err *e)
+{
+	char mark[ZFS_NAME + 32], snapshot[2 * ZFS_NAME + 16], size[40];
+	const char *const marked[] = { "zfs", "set", mark, m->origin, NULL };
+	const char *const frozen[] = { "zfs", "snapshot", snapshot, NULL };
+	const char *const cloned[] = { "zfs", "clone", "-o", "volmode=dev", snapshot, m->name, NULL };
+	const char *const released[] = { "zfs", "destroy", "-d", snapshot, NULL };
+	const char *const unmarked[] = { "zfs", "inherit", CLONING, m->origin, NULL };
+	const char *const grown[] = { "zfs", "set", size, m->name, NULL };
+	bool frozen_now;
+	int rc;
+
+	snprintf(mark, sizeof(mark), CLONING "=%s", m->v->name);
+	snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", m->origin, m->v->name);
+	snprintf(size, sizeof(size), "volsize=%" PRIu64, m->size);
+	rc = zfs_run(marked, m->op, NULL, e);
+	frozen_now = rc == 0 && zfs_run(frozen, m->op, NULL, e) == 0;
+	rc = frozen_now ? zfs_run(cloned, m->op, NULL, e) : -1;
+	if (frozen_now)
+		zfs_run(released, m->op, NULL, NULL);
+	zfs_run(unmarked, m->op, NULL, NULL);
+	return rc == 0 ? zfs_run(grown, m->op, NULL, e) : -1;
+}
+
+static int fill_zvol(struct new_zvol *m, struct err *e)
+{
+	const char *const whole[] = { "zfs", "inherit", UNFINISHED, m->name, NULL };
+
+	return block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0 ? -1
+	                                                                  : zfs_run(whole, m->op, NULL, e);
+}
+
+static int make_zvol(struct new_zvol *m, struct err *e)
+{
+	const char *const unmade[] = { "zfs", "destroy", m->name, NULL };
+	cleanup_close int events = uevent_open(e);
+	char type[16];
+
+	if (events < 0)
+		return -1;
+	if (zfs_get(m->name, "type", type, sizeof(type), m->op, NULL) == 0)
+		return err_set(e, ERR_EXISTS, "there is a dataset \"%s\" already", m->name);
+	if ((m->origin[0] ? make_clone(m, e) : make_plain(m, e)) < 0)
+		return -1;
+	if (zvols_await(m->zpool, m->path, events, m->op, e) == 0 && block_vol_perms(m->path, m->v, e) == 0 &&
+	    (!m->from || fill_zvol(m, e) == 0))
+		return 0;
+	zfs_run(unmade, m->op, NULL, NULL);
+	return -1;
+}
+
+int zfs_vol_create(const struct pool_def *d, struct op *op, const struct volume_def *v,
+                   const struct vol_input *from, unsigned flags, struct err *e)
+{
+	demand(op && v->name, e);
+
+	struct new_zvol m = { .d = d, .v = v, .from = from, .flags = flags, .op = op };
+
+	zfs_zpool(d, m.zpool);
+	if (check_new(&m, e) == 0 && make_zvol(&m, e) == 0)
+		return 0;
+	return err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name);
+}
+
+/* ---- delete, resize ---- */
+
+static int change_zvol(const char *const *argv, struct op *op, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (zfs_run(argv, op, NULL, &why) == 0)
+		return 0;
+	if (e) {
+		*e = why;
+		if (strstr(why.message, "does not exist"))
+			e->class = ERR_NO_VOLUME;
+	}
+	return -1;
+}
+
+/* Whoever has just looked at the device (udev does, when it was written to) may have it open for a moment
+ * more. */
+int zfs_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e)
+{
+	demand(v->name && v->path, e);
+
+	char name[ZFS_NAME], zpool[ZFS_NAME];
+	const char *const argv[] = { "zfs", "destroy", name, NULL };
+	struct err why = { .message = "is busy" };
+
+	zfs_zpool(d, zpool);
+	snprintf(name, sizeof(name), "%s/%s", zfs_dataset(d), v->name);
+	for (int tries = 0; tries < 5 && strstr(why.message, "is busy"); tries++) {
+		err_clear(&why);
+		if (zvol_is_free(v->path, &why) < 0)
+			break;
+		if (change_zvol(argv, op, &why) == 0) {
+			zvols_link(zpool, op);
+			return 0;
+		}
+	}
+	if (e)
+		*e = why;
+	return err_wrap(e, ERR_KEEP, "cannot remove volume \"%s\"", v->name);
+}
+
+static int resize_zvol(const char *name, const struct volume *v, uint64_t capacity, unsigned flags,
+                       struct op *op, struct err *e)
+{
+	char block[24], size[40];
+	const char *const argv[] = { "zfs", "set", size, name, NULL };
+	const char *const whole[] = { "zfs", "set", "refreservation=auto", name, NULL };
+	uint64_t unit;
+
+	if (zfs_get(name, "volblocksize", block, sizeof(block), op, e) < 0)
+		return -1;
+	unit = larger(zfs_number(block), 512);
+	if (capacity > UINT64_MAX - unit)
+		return err_set(e, ERR_INVALID, "no volume can be so large");
+	capacity = (capacity + unit - 1) / unit * unit;
+	if (capacity < v->capacity && !(flags & VOL_SHRINK))
+		return err_set(e, ERR_INVALID,
+		               "it has %" PRIu64
+		               " bytes: to make it smaller has to be said (--shrink), for what is "
+		               "behind its new end is lost",
+		               v->capacity);
+	if (capacity < v->capacity && zvol_is_free(v->path, e) < 0)
+		return -1;
+	snprintf(size, sizeof(size), "volsize=%" PRIu64, capacity);
+	if (change_zvol(argv, op, e) < 0)
+		return -1;
+	return flags & VOL_ALLOCATE ? change_zvol(whole, op, e) : 0;
+}
+
+int zfs_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
+                   unsigned flags, struct err *e)
+{
+	demand(v->name && v->path && !(flags & ~(unsigned)(VOL_ALLOCATE | VOL_SHRINK)), e);
+
+	char name[ZFS_NAME];
+
+	snprintf(name, sizeof(name), "%s/%s", zfs_dataset(d), v->name);
+	return resize_zvol(name, v, capacity, flags, op, e) < 0
+	               ? err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name)
+	               : 0;
+}
