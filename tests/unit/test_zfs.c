@@ -163,6 +163,20 @@ static void names_are_those_of_datasets(void)
 		                   NULL) < 0);
 }
 
+/* Rows that a property's newlines have made name what is elsewhere, or lead out of /dev/zvol as a path. */
+static void only_what_is_below_the_dataset_is_a_volume_of_it(void)
+{
+	static const char *const others[] = {
+		"",          "t",  "tank",       "tanks/a", "other/a",    "tank/",         "tank//a",
+		"tank/../a", "-r", "tank/vm/..", "tank/.",  "tank/a@now", "tank/../../sda"
+	};
+
+	CHECK(zfs_is_inside("tank/a", "tank") && zfs_is_inside("tank/vm/a b", "tank"));
+	CHECK(zfs_is_inside("tank/vm/a", "tank/vm") && !zfs_is_inside("tank/vmx", "tank/vm"));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		CHECK(!zfs_is_inside(others[i], "tank"));
+}
+
 int main(void)
 {
 	RUN(a_state_is_read_with_its_disks);
@@ -172,5 +186,6 @@ int main(void)
 	RUN(one_zpool_of_an_offer_is_found_by_its_guid);
 	RUN(a_row_has_its_fields_and_a_number_may_be_missing);
 	RUN(names_are_those_of_datasets);
+	RUN(only_what_is_below_the_dataset_is_a_volume_of_it);
 	return check_done();
 }

@@ -36,9 +36,8 @@ bool zfs_check_part(const char *name)
 	return *name && !name[strspn(name, allowed)] && !streq(name, ".") && !streq(name, "..");
 }
 
-int zfs_validate(const struct pool_def *d, struct err *e)
+static bool is_dataset_name(const char *name)
 {
-	const char *name = zfs_dataset(d);
 	char part[ZFS_NAME];
 	bool good = strlen(name) < ZFS_NAME && ((*name | 0x20) >= 'a' && (*name | 0x20) <= 'z');
 
@@ -48,7 +47,21 @@ int zfs_validate(const struct pool_def *d, struct err *e)
 		if (!p[strcspn(p, "/")])
 			break;
 	}
-	if (!good)
+	return good;
+}
+
+bool zfs_is_inside(const char *name, const char *dataset)
+{
+	size_t n = strlen(dataset);
+
+	return strncmp(name, dataset, n) == 0 && name[n] == '/' && is_dataset_name(name);
+}
+
+int zfs_validate(const struct pool_def *d, struct err *e)
+{
+	const char *name = zfs_dataset(d);
+
+	if (!is_dataset_name(name))
 		return err_set(
 			e, ERR_INVALID,
 			"\"%.100s\" is no name of a zpool or a dataset in one: letters, digits and _ - : . "

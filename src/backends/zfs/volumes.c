@@ -112,6 +112,7 @@ int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 	const char *dataset = zfs_dataset(d);
 	cleanup_buf struct buf said = BUF_INIT;
 	char zpool[ZFS_NAME], state[16], *text, *f[COLUMNS];
+	size_t n;
 
 	zfs_zpool(d, zpool);
 	if (zfs_kernel_state(zpool, state, sizeof(state)) && streq(state, "SUSPENDED"))
@@ -119,13 +120,16 @@ int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 	zvols_link(zpool, op);
 	if (list_zvols(dataset, &said, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list the volumes of \"%s\"", dataset);
-	for (text = said.data; zfs_row(&text, f, COLUMNS) == COLUMNS;) {
+	text = said.data;
+	while ((n = zfs_row(&text, f, COLUMNS)) > 0) {
+		if (n != COLUMNS) /* a piece of a property that has newlines in it */
+			continue;
 		if (streq(f[C_NAME], dataset)) {
 			sizes->allocation = zfs_number(f[C_USED]);
 			sizes->available = zfs_number(f[C_AVAILABLE]);
 			sizes->capacity = sizes->allocation + sizes->available;
 		}
-		if (!streq(f[C_TYPE], "volume"))
+		if (!streq(f[C_TYPE], "volume") || !zfs_is_inside(f[C_NAME], dataset))
 			continue;
 		if (op->sweep)
 			sweep_zvol(f, op);

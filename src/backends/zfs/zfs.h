@@ -32,6 +32,10 @@ bool zfs_is_nested(const struct pool_def *d);
 void zfs_zpool(const struct pool_def *d, char out[ZFS_NAME]);
 /* May a dataset, or a part of its name, be called so? zfs(8): letters, digits and _ - : . and blanks. */
 bool zfs_check_part(const char *name);
+/* Is it the name of something below that dataset? Asked of all that zfs prints before it is a path or an
+ * argument: who made the zpool has written its properties, and a property may have newlines and tabs in it,
+ * which zfs prints as they are. */
+bool zfs_is_inside(const char *name, const char *dataset);
 /* May a dataset be called so? ERR_INVALID. */
 int zfs_validate(const struct pool_def *d, struct err *e);
 
