@@ -264,6 +264,7 @@ static int make_clone(struct new_zvol *m, struct err *e)
 	const char *const released[] = { "zfs", "destroy", "-d", snapshot, NULL };
 	const char *const unmarked[] = { "zfs", "inherit", CLONING, m->origin, NULL };
 	const char *const grown[] = { "zfs", "set", size, m->name, NULL };
+	const char *const unmade[] = { "zfs", "destroy", m->name, NULL };
 	bool frozen_now;
 	int rc;
 
@@ -276,7 +277,11 @@ static int make_clone(struct new_zvol *m, struct err *e)
 	if (frozen_now)
 		zfs_run(released, m->op, NULL, NULL);
 	zfs_run(unmarked, m->op, NULL, NULL);
-	return rc == 0 ? zfs_run(grown, m->op, NULL, e) : -1;
+	if (rc == 0 && zfs_run(grown, m->op, NULL, e) < 0) {
+		zfs_run(unmade, m->op, NULL, NULL);
+		rc = -1;
+	}
+	return rc;
 }
 
 static int fill_zvol(struct new_zvol *m, struct err *e)
