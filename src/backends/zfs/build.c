@@ -163,7 +163,7 @@ int zfs_delete(const struct pool_def *d, struct op *op, struct err *e)
 
 	int rc = zvols_are_free(name, e);
 
-	if (rc == 0 && !zfs_is_nested(d) && zfs_is_shared(d, op))
+	if (rc == 0 && zfs_is_shared(d, op, name))
 		rc = err_set(e, ERR_BUSY, "another pool, which is active, is in it");
 	if (rc == 0)
 		rc = zfs_run(zfs_is_nested(d) ? dataset : zpool, op, NULL, e);

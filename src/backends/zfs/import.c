@@ -25,7 +25,7 @@
 
 /* ---- notes in run_dir/zpools: who uses a zpool, and that we have imported it ---- */
 
-/* "tank": imported here; "tank@UUID": the pool of that uuid uses it. */
+/* "tank": imported here; "tank@UUID": the pool of that uuid uses it, and its dataset is what stands in it. */
 static bool note_path(const struct pool_def *d, const struct op *op, bool user, char out[PATH_MAX])
 {
 	char zpool[ZFS_NAME], uuid[UUID_TEXT] = "";
@@ -41,7 +41,10 @@ static int note_add(const struct pool_def *d, const struct op *op, bool user, st
 {
 	char path[PATH_MAX];
 
-	return note_path(d, op, user, path) ? file_replace(AT_FDCWD, path, "", 0, 0644, e) : 0;
+	const char *dataset = zfs_dataset(d);
+
+	return note_path(d, op, user, path) ? file_replace(AT_FDCWD, path, dataset, strlen(dataset), 0644, e)
+	                                    : 0;
 }
 
 static bool note_is_there(const struct pool_def *d, const struct op *op, bool user)
@@ -76,7 +79,16 @@ static int note_lock(const struct pool_def *d, const struct op *op, struct err *
 	return steal_fd(&fd);
 }
 
-bool zfs_is_shared(const struct pool_def *d, const struct op *op)
+/* Is the pool of that note in the dataset? One that does not say where it is may be. */
+static bool note_is_inside(DIR *dir, const char *name, const char *dataset)
+{
+	char theirs[ZFS_NAME] = "";
+
+	return file_read_line(dirfd(dir), name, theirs, sizeof(theirs)) <= 0 || streq(theirs, dataset) ||
+	       zfs_is_inside(theirs, dataset);
+}
+
+bool zfs_is_shared(const struct pool_def *d, const struct op *op, const char *dataset)
 {
 	char path[PATH_MAX], own[PATH_MAX], zpool[ZFS_NAME];
 	const struct dirent *entry;
@@ -88,7 +100,7 @@ bool zfs_is_shared(const struct pool_def *d, const struct op *op)
 	dir = opendir(path);
 	while (dir && note_path(d, op, true, own) && !shared && (entry = readdir(dir)))
 		shared = starts_with(entry->d_name, zpool) && entry->d_name[strlen(zpool)] == '@' &&
-		         !streq(entry->d_name, path_base(own));
+		         !streq(entry->d_name, path_base(own)) && note_is_inside(dir, entry->d_name, dataset);
 	if (dir)
 		closedir(dir);
 	return shared;
@@ -292,6 +304,28 @@ static int import_zpool(const struct pool_def *d, const char *zpool, struct op *
 	return rc;
 }
 
+/* One that somebody has imported may have the name of ours and be another: the disks of the definition tell.
+ */
+static int check_imported(const struct pool_def *d, const char *zpool, struct op *op, struct err *e)
+{
+	const char *const argv[] = { "zpool", "get", "-H", "-p", "-o", "value", "guid", zpool, NULL };
+	cleanup_zfs_members struct zfs_members m = { 0 };
+	cleanup_buf struct buf said = BUF_INIT;
+	char guid[ZFS_GUID];
+
+	if (d->source.ndevices == 0)
+		return 0;
+	if (zfs_members_read(&m, op, e) < 0 || zfs_members_choose(&m, d, zpool, guid, e) < 0 ||
+	    zfs_run(argv, op, &said, e) < 0)
+		return -1;
+	if (!guid[0] || zfs_number(buf_str(&said)) == zfs_number(guid))
+		return 0;
+	return err_set(e, ERR_BUSY,
+	               "another zpool of that name is imported, which is not on the definition's devices "
+	               "(theirs has guid %s): export it, or import it under another name",
+	               guid);
+}
+
 int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e)
 {
 	cleanup_close int lock = note_lock(d, op, e);
@@ -300,7 +334,7 @@ int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e)
 	zfs_zpool(d, zpool);
 	if (lock < 0 || zfs_load_driver(op, e) < 0)
 		return -1;
-	if (!zfs_is_imported(zpool) && import_zpool(d, zpool, op, e) < 0)
+	if ((zfs_is_imported(zpool) ? check_imported : import_zpool)(d, zpool, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot import zpool \"%s\"", zpool);
 	return note_add(d, op, true, e);
 }
@@ -328,7 +362,7 @@ int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e)
 	zfs_zpool(d, zpool);
 	if (lock < 0)
 		return -1;
-	if (note_is_there(d, op, false) && !zfs_is_shared(d, op)) {
+	if (note_is_there(d, op, false) && !zfs_is_shared(d, op, zpool)) {
 		if (zfs_is_imported(zpool) && export_zpool(zpool, op, e) < 0)
 			return err_wrap(e, ERR_KEEP, "cannot export zpool \"%s\"", zpool);
 		zvols_link(zpool, op); /* there are none now */

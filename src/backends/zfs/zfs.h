@@ -118,14 +118,14 @@ int zfs_members_choose(const struct zfs_members *m, const struct pool_def *d, co
 /* Bring the zpool in, unless it is imported already, and note that this pool uses it. What was imported here
  * is noted as well: zfs_give_up() takes it out.
  * ERR_WAIT_DEVICE: disks are missing without which it cannot be used; ERR_BUSY: another host has used it
- * last.
+ * last, or one of that name is imported that is on other disks than the definition's.
  */
 int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e);
 /* This pool uses it no more; export it if it was imported here, and no other pool uses it. ERR_BUSY names who
  * uses a volume. */
 int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e);
-/* Does another of our pools use the zpool? */
-bool zfs_is_shared(const struct pool_def *d, const struct op *op);
+/* Does another of our pools use the dataset (the zpool, by its name), or one in it? */
+bool zfs_is_shared(const struct pool_def *d, const struct op *op, const char *dataset);
 /* Does this one use it? Any may use what was not imported here. */
 bool zfs_uses(const struct pool_def *d, const struct op *op);
 /* The zpool is gone: so are the notes about it. */
