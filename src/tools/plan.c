@@ -82,6 +82,13 @@ static void add_need(struct buf *b, const char *word, const char *value)
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
 
+/* Between the devices of a zpool stand words of zpool's, in lower case. A device is a path, or a tag, and tags
+ * are in capitals (check_device()). */
+static bool is_device(const char *path)
+{
+	return *path < 'a';
+}
+
 /* What the start would wait for, in the order in which it would: "network; server nas; service iscsid". */
 static void needs(const struct pool_def *d, const struct backend *b, struct buf *out)
 {
@@ -98,7 +105,7 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		if (*d->source.devices[i].path == '/') /* zpool has words of its own as well */
+		if (is_device(d->source.devices[i].path))
 			add_need(out, "device", d->source.devices[i].path);
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
@@ -171,7 +178,7 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
 		size_t at = devices->len - 1;
 
-		if (*d->source.devices[i].path != '/')
+		if (!is_device(d->source.devices[i].path))
 			continue;
 		buf_printf(devices, "%s\n", d->source.devices[i].path);
 		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
