@@ -33,9 +33,9 @@ def parts():
     search = ":".join(sorted({str(path.parent) for path in libraries}))
     files = program("sfdisk", "blockdev")
     for name in PROGRAMS:
-        program = next(path for path in (there / "programs").rglob(name) if path.parent.name == "sbin")
-        files[f"/usr/sbin/{name}"] = program
-        for line in command("env", f"LD_LIBRARY_PATH={search}", "ldd", program).splitlines():
+        tool = next(path for path in (there / "programs").rglob(name) if path.parent.name == "sbin")
+        files[f"/usr/sbin/{name}"] = tool
+        for line in command("env", f"LD_LIBRARY_PATH={search}", "ldd", tool).splitlines():
             if found := re.search(r"(\S+) => (/\S+) \(0x|^\s*(/\S+) \(0x", line):
                 path = pathlib.Path(found[2] or found[3])
                 inside = f"/usr/lib/{path.name}" if there in path.parents else str(path)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * zpool gives a whole disk a partition, and waits until udev's database has it: for half a minute, and fails
- * then. Where no udevd runs, a process stands in for it while zpool runs, and writes the one line that
- * libudev asks for: that the device is initialized. Source: OpenZFS, lib/libzutil/os/linux,
- * zutil_import_os.c; systemd, src/libsystemd/sd-device.
+ * then. Where no udevd runs, a process stands in for it while zpool runs, and writes what zpool asks libudev
+ * for: that the device is initialized, or, as many builds of it have that, that it has links; its own node is
+ * named as one. Source: OpenZFS, lib/libzutil/os/linux, zutil_import_os.c; systemd,
+ * src/libsystemd/sd-device.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -18,31 +19,32 @@
 #include "system/uevent.h"
 
 #define DATABASE   "/run/udev/data"
-#define LINES_MOST 512
+#define ENTRIES_MOST 512
 
-static unsigned written[LINES_MOST][2]; /* numbers of devices */
-static size_t lines;
+static unsigned written[ENTRIES_MOST][2]; /* numbers of devices */
+static size_t entries;
 
 static void database_path(unsigned major, unsigned minor, char out[64])
 {
 	snprintf(out, 64, DATABASE "/b%u:%u", major, minor);
 }
 
-static void write_entry(unsigned major, unsigned minor)
+/* name: of the node below /dev */
+static void write_entry(unsigned major, unsigned minor, const char *name)
 {
-	static const char text[] = "I:1\n";
-	char path[64];
+	char path[64], text[NAME_MAX + 16];
 
 	database_path(major, minor, path);
-	if (lines == LINES_MOST)
+	snprintf(text, sizeof(text), "S:%.*s\nI:1\n", NAME_MAX, name);
+	if (entries == ENTRIES_MOST)
 		return;
 
 	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
 	if (fd < 0 || file_write(fd, text, strlen(text)) < 0)
 		return;
-	written[lines][0] = major;
-	written[lines++][1] = minor;
+	written[entries][0] = major;
+	written[entries++][1] = minor;
 }
 
 /* Until the other end of the pipe is closed. Then what was written goes again: it is true no longer than
@@ -57,10 +59,10 @@ static _Noreturn void stand_in(int events, int end)
 	prctl(PR_SET_NAME, "udev-stand-in");
 	while (poll(p, ARRAY_LEN(p), -1) < 0 || !p[1].revents)
 		while (p[0].revents && (got = uevent_read(events, bytes, sizeof(bytes), &u)) != UEVENT_EMPTY)
-			if (got == UEVENT_GOT && streq_null(u.devtype, "partition") &&
+			if (got == UEVENT_GOT && streq_null(u.devtype, "partition") && u.devname &&
 			    !streq(u.action, "remove"))
-				write_entry(u.major, u.minor);
-	for (size_t i = 0; i < lines; i++) {
+				write_entry(u.major, u.minor, u.devname);
+	for (size_t i = 0; i < entries; i++) {
 		database_path(written[i][0], written[i][1], path);
 		unlink(path);
 	}
