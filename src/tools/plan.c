@@ -82,8 +82,8 @@ static void add_need(struct buf *b, const char *word, const char *value)
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
 
-/* Between the devices of a zpool stand words of zpool's, in lower case. A device is a path, or a tag, and tags
- * are in capitals (check_device()). */
+/* Between the devices of a zpool stand words of zpool's, in lower case. A device is a path, or a tag, and
+ * tags are in capitals (check_device()). */
 static bool is_device(const char *path)
 {
 	return *path < 'a';

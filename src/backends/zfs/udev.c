@@ -18,7 +18,7 @@
 #include "system/device.h"
 #include "system/uevent.h"
 
-#define DATABASE   "/run/udev/data"
+#define DATABASE     "/run/udev/data"
 #define ENTRIES_MOST 512
 
 static unsigned written[ENTRIES_MOST][2]; /* numbers of devices */
