@@ -84,7 +84,7 @@ static void add_need(struct buf *b, const char *word, const char *value)
 
 /* Between the devices of a zpool stand words of zpool's, in lower case. A device is a path, or a tag, and
  * tags are in capitals (check_device()). */
-static bool is_device(const char *path)
+static bool names_device(const char *path)
 {
 	return *path < 'a';
 }
@@ -105,7 +105,7 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		if (is_device(d->source.devices[i].path))
+		if (names_device(d->source.devices[i].path))
 			add_need(out, "device", d->source.devices[i].path);
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
@@ -178,7 +178,7 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
 		size_t at = devices->len - 1;
 
-		if (!is_device(d->source.devices[i].path))
+		if (!names_device(d->source.devices[i].path))
 			continue;
 		buf_printf(devices, "%s\n", d->source.devices[i].path);
 		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
