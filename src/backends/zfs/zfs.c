@@ -160,19 +160,35 @@ static int zfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 /* ---- back from degraded ---- */
 
 /* A disk that is back under the name that the zpool knows is taken in again. What somebody has taken offline
- * stays so. */
-static void take_in(const char *zpool, const struct zfs_state *s, struct op *op)
+ * stays so. False: there was none. */
+static bool take_in(const char *zpool, const struct zfs_state *s, struct op *op)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < s->n; i++) {
 		const struct zfs_disk *k = &s->disks[i];
 		const char *path = k->was[0] ? k->was : k->path;
 		const char *const online[] = { "zpool", "online", zpool, path, NULL };
 		struct err why = { 0 };
 
-		if (zfs_disk_is_away(k) && !streq(k->state, "OFFLINE") && access(path, F_OK) == 0 &&
-		    zfs_run(online, op, NULL, &why) < 0)
+		if (!zfs_disk_is_away(k) || streq(k->state, "OFFLINE") || access(path, F_OK) < 0)
+			continue;
+		any = true;
+		if (zfs_run(online, op, NULL, &why) < 0)
 			op_note(op, "%s is not taken in by zpool \"%s\": %s", path, zpool, why.message);
 	}
+	return any;
+}
+
+/* The ground that is sent next is of the disks that are there now. What the last check has seen lacks one
+ * that is back, and nobody would hear of it when it goes again. */
+static void renew_detail(const char *zpool, const struct zfs_state *s, struct op *op)
+{
+	static struct buf seen; /* as long as the worker */
+
+	buf_free(&seen);
+	print_detail(zpool, s, &seen);
+	op->detail = buf_str(&seen);
 }
 
 /* A zpool hears of no disk that goes or comes until it has something to write. So it opens all of them anew;
@@ -191,8 +207,9 @@ static int zfs_revive(const struct pool_def *d, struct op *op, bool asked, struc
 		return 0;
 	if (zfs_run(streq(now, "SUSPENDED") ? clear : reopen, op, NULL, &why) < 0)
 		op_note(op, "zpool \"%s\" does not look at its disks again: %s", zpool, why.message);
-	else if (zfs_state_read(zpool, s, op, &why) == 0)
-		take_in(zpool, s, op);
+	else if (zfs_state_read(zpool, s, op, &why) == 0 &&
+	         (!take_in(zpool, s, op) || zfs_state_read(zpool, s, op, &why) == 0))
+		renew_detail(zpool, s, op);
 	return 0;
 }
 
