@@ -91,12 +91,12 @@ static int claim_disks(const struct pool_def *d, unsigned flags, struct zpool_wo
 	                            zfs_dataset(d));
 }
 
-/* It is exported again, so that start imports it, and stop exports it, as any other. */
+/* It is exported again, so that start imports it, and stop exports it, as any other; if this ends before
+ * that, stop does so all the same. */
 static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, struct err *e)
 {
 	static const char *const first[] = { "zpool", "create", "-o", "cachefile=none", "-m", "none" };
 	cleanup_free struct zpool_words *w = calloc(1, sizeof(*w));
-	const char *const export[] = { "zpool", "export", zfs_dataset(d), NULL };
 	struct zfs_udev udev;
 
 	if (!w)
@@ -114,12 +114,17 @@ static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, s
 		for (size_t i = 0; i < w->devices; i++)
 			if (format_wipe_ends(w->paths[i], e) < 0)
 				return -1;
+	if (zfs_claim(d, op, e) < 0)
+		return -1;
 	zfs_udev_begin(&udev);
 
 	int rc = zfs_run(w->argv, op, NULL, e);
 
 	zfs_udev_end(&udev);
-	return rc < 0 ? -1 : zfs_run(export, op, NULL, e);
+	if (rc == 0)
+		return zfs_give_up(d, op, e);
+	zfs_forget(d, op);
+	return -1;
 }
 
 /* In a zpool that is there. */

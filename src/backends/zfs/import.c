@@ -111,6 +111,13 @@ bool zfs_uses(const struct pool_def *d, const struct op *op)
 	return note_is_there(d, op, true) || !note_is_there(d, op, false);
 }
 
+int zfs_claim(const struct pool_def *d, const struct op *op, struct err *e)
+{
+	cleanup_close int lock = note_lock(d, op, e);
+
+	return lock < 0 ? -1 : note_add(d, op, false, e);
+}
+
 void zfs_forget(const struct pool_def *d, const struct op *op)
 {
 	note_drop(d, op, true);
@@ -365,7 +372,7 @@ int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e)
 	if (note_is_there(d, op, false) && !zfs_is_shared(d, op, zpool)) {
 		if (zfs_is_imported(zpool) && export_zpool(zpool, op, e) < 0)
 			return err_wrap(e, ERR_KEEP, "cannot export zpool \"%s\"", zpool);
-		zvols_link(zpool, op); /* there are none now */
+		zvols_unlink(zpool, NULL, op);
 		note_drop(d, op, false);
 	}
 	note_drop(d, op, true);

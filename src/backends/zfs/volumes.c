@@ -10,13 +10,14 @@
 #include <sys/stat.h>
 #include "backends/zfs/zfs.h"
 #include "base/contract.h"
+#include "base/file.h"
 #include "base/util.h"
 #include "system/sysfs.h"
 #include "system/uevent.h"
 #include "volumes/block.h"
 
 #define UNFINISHED "poolinit:unfinished" /* it is being filled, or that was broken off */
-#define CLONING    "poolinit:cloning"    /* a clone of it is being made, of this name */
+#define CLONING    "poolinit:cloning"    /* the clone of it that is being made */
 #define BLOCK      (16 * 1024)           /* volblocksize of a new volume, or a multiple of that */
 
 /* ---- listing ---- */
@@ -43,14 +44,6 @@ static int list_zvols(const char *dataset, struct buf *out, struct op *op, struc
 		                     "-o",  column_words, dataset, NULL };
 
 	return zfs_run(argv, op, out, e);
-}
-
-/* udev's rule has a '+' for a blank. */
-static void zvol_path(const char *name, char out[PATH_MAX])
-{
-	snprintf(out, PATH_MAX, ZVOL_DIR "/%s", name);
-	for (char *p = out; *p; p++)
-		*p = *p == ' ' ? '+' : *p;
 }
 
 /* A volume of a dataset further down has its way there in its name: "db/a". So no two have the same. */
@@ -85,8 +78,21 @@ static void zvol_report(const char *dataset, char *const *f, struct op *op)
 	op->on_volume(op, &v);
 }
 
+/* Was the volume of that name being made by this pool, or by one that is not active now? A dataset further
+ * down may be another pool's, which is at work there. What a property says need not be a name. */
+static bool is_left_over(const struct pool_def *d, const struct op *op, const char *name)
+{
+	char zpool[ZFS_NAME], parent[ZFS_NAME];
+
+	zfs_zpool(d, zpool);
+	if (!zfs_is_inside(name, zpool))
+		return false;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(name, '/') - name), name);
+	return streq(parent, zfs_dataset(d)) || !zfs_is_shared(d, op, parent);
+}
+
 /* What a worker that was killed has left. */
-static void sweep_zvol(char *const *f, struct op *op)
+static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 {
 	const char *const remove[] = { "zfs", "destroy", f[C_NAME], NULL };
 	const char *const done[] = { "zfs", "inherit", CLONING, f[C_NAME], NULL };
@@ -94,13 +100,13 @@ static void sweep_zvol(char *const *f, struct op *op)
 	const char *const release[] = { "zfs", "destroy", "-d", snapshot, NULL };
 	struct err why = { 0 };
 
-	if (!streq(f[C_UNFINISHED], "-")) {
+	if (!streq(f[C_UNFINISHED], "-") && is_left_over(d, op, f[C_NAME])) {
 		if (zfs_run(remove, op, NULL, &why) < 0)
 			op_note(op, "\"%s\" should be removed, and cannot be: %s", f[C_NAME], why.message);
 		else
 			op_note(op, "volume \"%s\" was removed: its making had been broken off", f[C_NAME]);
-	} else if (!streq(f[C_CLONING], "-")) {
-		snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", f[C_NAME], f[C_CLONING]);
+	} else if (streq(f[C_UNFINISHED], "-") && is_left_over(d, op, f[C_CLONING])) {
+		snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", f[C_NAME], path_base(f[C_CLONING]));
 		zfs_run(release, op, NULL, NULL); /* a clone may have been made, and removed with it */
 		zfs_run(done, op, NULL, NULL);
 	}
@@ -132,7 +138,7 @@ int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 		if (!streq(f[C_TYPE], "volume") || !zfs_is_inside(f[C_NAME], dataset))
 			continue;
 		if (op->sweep)
-			sweep_zvol(f, op);
+			sweep_zvol(d, f, op);
 		if (streq(f[C_UNFINISHED], "-"))
 			zvol_report(dataset, f, op);
 	}
@@ -158,7 +164,7 @@ static void own_dataset(const struct new_zvol *m, const char *what, char out[ZFS
 	size_t n = strlen(m->zpool);
 
 	if (starts_with(what, ZVOL_DIR "/"))
-		snprintf(out, ZFS_NAME, "%.255s", what + strlen(ZVOL_DIR "/"));
+		zvol_dataset(what, out);
 	else
 		snprintf(out, ZFS_NAME, "%.120s/%.120s", zfs_dataset(m->d), what);
 	if (strncmp(out, m->zpool, n) != 0 || out[n] != '/' || strpbrk(out, "@#%"))
@@ -268,7 +274,7 @@ static int make_clone(struct new_zvol *m, struct err *e)
 	bool frozen_now;
 	int rc;
 
-	snprintf(mark, sizeof(mark), CLONING "=%s", m->v->name);
+	snprintf(mark, sizeof(mark), CLONING "=%s", m->name);
 	snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", m->origin, m->v->name);
 	snprintf(size, sizeof(size), "volsize=%" PRIu64, m->size);
 	rc = zfs_run(marked, m->op, NULL, e);
@@ -357,7 +363,7 @@ int zfs_vol_delete(const struct pool_def *d, struct op *op, const struct volume 
 		if (zvol_is_free(v->path, &why) < 0)
 			break;
 		if (change_zvol(argv, op, &why) == 0) {
-			zvols_link(zpool, op);
+			zvols_unlink(zpool, v->path, op);
 			return 0;
 		}
 	}

@@ -128,6 +128,8 @@ int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e);
 bool zfs_is_shared(const struct pool_def *d, const struct op *op, const char *dataset);
 /* Does this one use it? Any may use what was not imported here. */
 bool zfs_uses(const struct pool_def *d, const struct op *op);
+/* The zpool, which is not there yet, is ours to give up. */
+int zfs_claim(const struct pool_def *d, const struct op *op, struct err *e);
 /* The zpool is gone: so are the notes about it. */
 void zfs_forget(const struct pool_def *d, const struct op *op);
 /* See that /dev/zfs is there. ERR_UNSUPPORTED says why not. */
@@ -158,11 +160,17 @@ void zfs_udev_end(struct zfs_udev *s);
 
 #define ZVOL_DIR "/dev/zvol"
 
-/* The links /dev/zvol/ZPOOL/… of all volumes that the kernel has of a zpool, as udev's rule makes them; where
- * there is no udev, stale ones go. */
+/* The path of a volume's device, from its full name; and the name from such a path. */
+void zvol_path(const char *name, char out[PATH_MAX]);
+void zvol_dataset(const char *path, char out[ZFS_NAME]);
+/* Bring the links /dev/zvol/ZPOOL/… up to date, as udev's rule makes them. Where there is no udev, stale ones
+ * go; else it is trusted with those that are there. A device that does not answer is passed over. */
 void zvols_link(const char *zpool, struct op *op);
-/* The same, until there is a device at `path`: 0, or ERR_TIMEOUT. events: of uevent_open(), opened before the
- * volume was made. */
+/* Of a zpool that is exported, or (path is not NULL) of a volume that is removed: take the links away, where
+ * they are ours. */
+void zvols_unlink(const char *zpool, const char *path, struct op *op);
+/* Make links to the zpool's new devices until there is one at `path`: 0, or ERR_TIMEOUT. events: of
+ * uevent_open(), opened before the volume was made. */
 int zvols_await(const char *zpool, const char *path, int events, struct op *op, struct err *e);
 /* Call fn for each link below /dev/zvol/NAME; a result other than 0 ends the walk and is returned. */
 typedef int zvol_fn(const char *path, const char *sysname, void *arg);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Volumes of a zpool as devices. The kernel calls them zd0, zd16, …, and says by an ioctl which volume each
- * is; the links /dev/zvol/ZPOOL/VOLUME are udev's, and ours where it has not made them yet, or never does.
+ * Volumes of a zpool as devices. The kernel calls them zd0, zd16, …; the links /dev/zvol/ZPOOL/VOLUME are
+ * udev's, and ours where it has not made them yet, or never does. Which volume a device is only the device
+ * tells, by an ioctl, and to open one of a zpool whose disks are gone may take for ever. So as few as
+ * possible are opened, each for a bounded time. Those of other zpools are known by their links: no volume
+ * moves from one zpool to another.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,11 +12,14 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include "backends/zfs/zfs.h"
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "system/device.h"
 #include "system/links.h"
 #include "system/sysfs.h"
 #include "system/uevent.h"
@@ -24,95 +30,21 @@
 #define APPEARS_WITHIN SECONDS(20)
 #define DEPTH          16 /* of datasets in datasets */
 
-/* ---- links ---- */
+/* ---- names ---- */
 
-/* "tank/vm/a" of zd0, "tank/vm/a-part1" of zd0p1: as udev's 60-zvol.rules has it. */
-static bool zvol_name(const char *sysname, char *out, size_t size)
+/* udev's zvol_id has a '+' for a blank; a dataset's name may have blanks, and no '+'. */
+void zvol_path(const char *name, char out[PATH_MAX])
 {
-	char node[80], dir[PATH_MAX], name[ZFS_NAME] = "";
-	int part = 0;
-
-	if (!sysfs_path(node, sizeof(node), "/dev/%s", sysname) || !sysfs_block("/sys", sysname, dir, &part))
-		return false;
-
-	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, (ioctl_request)BLKZNAME, name) < 0 || !name[0] || name[ZFS_NAME - 1])
-		return false;
-	return part ? sysfs_path(out, size, "%s-part%d", name, part) : sysfs_path(out, size, "%s", name);
+	snprintf(out, PATH_MAX, ZVOL_DIR "/%.4000s", name);
+	for (char *p = out; *p; p++)
+		*p = *p == ' ' ? '+' : *p;
 }
 
-/* A link that leads elsewhere is out of date. */
-static void zvol_link(const char *name, const char *sysname)
+void zvol_dataset(const char *path, char out[ZFS_NAME])
 {
-	char path[PATH_MAX], target[PATH_MAX], old[PATH_MAX], *slash;
-	size_t n = 0;
-	ssize_t len;
-
-	if (!sysfs_path(path, sizeof(path), ZVOL_DIR "/%s", name))
-		return;
-	for (const char *p = name; *p; p++)
-		n += (size_t)(*p == '/' && snprintf(target + 3 * n, sizeof(target) - 3 * n, "../") > 0);
-	/* two for /dev/zvol/ZPOOL, and one for each dataset below */
-	snprintf(target + 3 * n, sizeof(target) - 3 * n, "../%s", sysname);
-	len = readlink(path, old, sizeof(old) - 1);
-	if (len >= 0 && (old[len] = '\0', streq(path_base(old), sysname)))
-		return;
-	slash = strrchr(path, '/');
-	*slash = '\0';
-	if (file_mkdirs(path, 0755, NULL) < 0)
-		return;
-	*slash = '/';
-	unlink(path);
-	if (symlink(target, path) < 0) /* the volume is listed with its problem then */
-		return;
-}
-
-static void zvol_links_make(const char *zpool)
-{
-	DIR *dir = opendir("/sys/class/block");
-	const struct dirent *entry;
-	size_t n = strlen(zpool);
-	char name[ZFS_NAME + 16];
-
-	while (dir && (entry = readdir(dir)))
-		if (starts_with(entry->d_name, "zd") && zvol_name(entry->d_name, name, sizeof(name)) &&
-		    strncmp(name, zpool, n) == 0 && name[n] == '/')
-			zvol_link(name, entry->d_name);
-	if (dir)
-		closedir(dir);
-}
-
-/* Of a device that is gone, or another volume now. */
-static int link_drop_stale(const char *path, const char *sysname, void *arg)
-{
-	char name[ZFS_NAME + 16];
-
-	(void)arg;
-	if (!sysname[0] || !zvol_name(sysname, name, sizeof(name)) ||
-	    !streq(path + strlen(ZVOL_DIR "/"), name))
-		unlink(path);
-	return 0;
-}
-
-void zvols_link(const char *zpool, struct op *op)
-{
-	demand_or(zpool && op, );
-	if (op->own_devices)
-		zvols_each(zpool, link_drop_stale, NULL);
-	zvol_links_make(zpool);
-}
-
-int zvols_await(const char *zpool, const char *path, int events, struct op *op, struct err *e)
-{
-	uint64_t until = least(op->deadline, clock_ms() + APPEARS_WITHIN);
-
-	do {
-		zvols_link(zpool, op);
-		if (access(path, F_OK) == 0)
-			return 0;
-	} while (uevent_disk_comes(events, until));
-	return err_set(e, ERR_TIMEOUT, "the kernel has made no device %s for it in time", path);
+	snprintf(out, ZFS_NAME, "%.255s", path + strlen(ZVOL_DIR "/"));
+	for (char *p = out; *p; p++)
+		*p = *p == '+' ? ' ' : *p;
 }
 
 /* ---- walks ---- */
@@ -155,7 +87,273 @@ int zvols_each(const char *name, zvol_fn *fn, void *arg)
 	char path[PATH_MAX];
 
 	demand_or(name && fn, 0);
-	return sysfs_path(path, sizeof(path), ZVOL_DIR "/%s", name) ? walk_zvols(path, DEPTH, fn, arg) : 0;
+	zvol_path(name, path);
+	return walk_zvols(path, DEPTH, fn, arg);
+}
+
+/* ---- which device is which volume ---- */
+
+/* A device, "zd16" and not a partition on it. */
+struct zvol {
+	char node[32], name[ZFS_NAME]; /* name: what it says that it is; or "" */
+	bool known;                    /* a link tells what it is: it is not asked */
+	bool answers;                  /* it was asked, and has answered */
+};
+struct zvols {
+	struct zvol *list;
+	size_t n;
+	const char *zpool; /* whose are asked */
+	bool new_only;     /* only those that no link leads to */
+};
+#define cleanup_zvols __attribute__((cleanup(zvols_free)))
+
+static void zvols_free(struct zvols *z)
+{
+	free(z->list);
+}
+
+/* "zd16" of "zd16p1": how many bytes of it. 0: it is no zvol. */
+static size_t zvol_length(const char *sysname)
+{
+	size_t n = starts_with(sysname, "zd") ? strspn(sysname + 2, "0123456789") : 0;
+
+	return n ? 2 + n : 0;
+}
+
+/* The device of that name, or the one that this is a partition of. */
+static struct zvol *zvols_find(const struct zvols *z, const char *sysname)
+{
+	size_t n = zvol_length(sysname);
+
+	for (size_t i = 0; n && i < z->n; i++) {
+		const char *own = z->list[i].node + strlen("/dev/");
+
+		if (strncmp(own, sysname, n) == 0 && !own[n])
+			return &z->list[i];
+	}
+	return NULL;
+}
+
+static int zvols_list(struct zvols *z, struct err *e)
+{
+	DIR *dir = opendir("/sys/class/block");
+	const struct dirent *entry;
+	bool full = false;
+
+	while (dir && !full && (entry = readdir(dir))) {
+		size_t n = zvol_length(entry->d_name);
+
+		if (!n || entry->d_name[n])
+			continue;
+		if ((z->n & (z->n - 1)) == 0) { /* twice as many, from each power of two on */
+			struct zvol *grown = realloc(z->list, (z->n ? 2 * z->n : 1) * sizeof(*grown));
+
+			full = !grown;
+			z->list = grown ? grown : z->list;
+		}
+		if (!full) {
+			z->list[z->n] = (struct zvol){ .name = "" };
+			snprintf(z->list[z->n++].node, sizeof(z->list->node), "/dev/%.24s", entry->d_name);
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return full ? err_set(e, ERR_NO_MEMORY, "cannot look for zvols: out of memory") : 0;
+}
+
+/* What is asked of statx(2), as the kernel has it: musl knows of it only since version 1.2.5. */
+struct birth {
+	uint32_t mask, before[19];
+	int64_t seconds;
+	uint32_t nanoseconds, after[41];
+};
+_Static_assert(sizeof(struct birth) == 256, "struct statx has 256 bytes");
+enum { ASK_BIRTH = 0x800 };
+
+/* Is the link younger than the node? An older one was made for a device that had this name before. */
+static bool link_is_younger(const char *path, const char *node)
+{
+	struct birth b;
+	struct stat link;
+
+	if (lstat(path, &link) < 0 || syscall(SYS_statx, AT_FDCWD, node, 0, ASK_BIRTH, &b) < 0 ||
+	    !(b.mask & ASK_BIRTH))
+		return false;
+	return link.st_ctim.tv_sec > b.seconds ||
+	       (link.st_ctim.tv_sec == b.seconds && link.st_ctim.tv_nsec >= b.nanoseconds);
+}
+
+/* A volume may have got another name since, but none in another zpool. */
+static int note_claim(const char *path, const char *sysname, void *arg)
+{
+	struct zvols *z = arg;
+	struct zvol *k = zvols_find(z, sysname);
+	char own[PATH_MAX];
+	size_t n;
+
+	zvol_path(z->zpool, own);
+	n = strlen(own);
+	if (k && (z->new_only || strncmp(path, own, n) != 0 || path[n] != '/'))
+		k->known |= link_is_younger(path, k->node);
+	return 0;
+}
+
+static void answer_name(const char *node, void *arg)
+{
+	struct zvol *k = arg;
+	char name[ZFS_NAME] = "", path[PATH_MAX];
+	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && ioctl(fd, (ioctl_request)BLKZNAME, name) == 0 && !name[ZFS_NAME - 1]) {
+		zvol_path(name, path);
+		snprintf(k->name, sizeof(k->name), "%.255s", path + strlen(ZVOL_DIR "/"));
+	}
+	k->answers = true;
+}
+
+/* Ask those of the zpool, and those that nothing is known of. */
+static int zvols_read(struct zvols *z, struct err *e)
+{
+	cleanup_free const char **nodes = NULL;
+	cleanup_free struct err *silences = NULL;
+	size_t kept = 0;
+
+	if (zvols_list(z, e) < 0)
+		return -1;
+	zvols_each("", note_claim, z);
+	for (size_t i = 0; i < z->n; i++)
+		if (!z->list[i].known)
+			z->list[kept++] = z->list[i];
+	z->n = kept;
+	nodes = calloc(z->n + 1, sizeof(*nodes));
+	silences = calloc(z->n + 1, sizeof(*silences));
+	if (!nodes || !silences)
+		return err_set(e, ERR_NO_MEMORY, "cannot look for zvols: out of memory");
+	for (size_t i = 0; i < z->n; i++)
+		nodes[i] = z->list[i].node;
+	return device_ask_all(&(struct device_questions){ .nodes = nodes,
+	                                                  .n = z->n,
+	                                                  .fn = answer_name,
+	                                                  .args = z->list,
+	                                                  .size = sizeof(*z->list),
+	                                                  .whys = silences },
+	                      e);
+}
+
+/* What udev's rule would call it: "tank/vm/a", and "tank/vm/a-part1" of a partition. False: it has not said.
+ */
+static bool zvols_name(const struct zvols *z, const char *sysname, char out[ZFS_NAME + 16])
+{
+	const struct zvol *k = zvols_find(z, sysname);
+	const char *part = sysname + zvol_length(sysname);
+
+	if (!k || !k->name[0] || (*part && *part != 'p'))
+		return false;
+	snprintf(out, ZFS_NAME + 16, "%.255s%s%.8s", k->name, *part ? "-part" : "", *part ? part + 1 : "");
+	return true;
+}
+
+/* ---- links ---- */
+
+/* A link that leads elsewhere is out of date. */
+static void zvol_link(const char *name, const char *sysname)
+{
+	char path[PATH_MAX], target[PATH_MAX], old[PATH_MAX], *slash;
+	size_t n = 0;
+	ssize_t len;
+
+	if (!sysfs_path(path, sizeof(path), ZVOL_DIR "/%s", name))
+		return;
+	for (const char *p = name; *p; p++)
+		n += (size_t)(*p == '/' && snprintf(target + 3 * n, sizeof(target) - 3 * n, "../") > 0);
+	/* two for /dev/zvol/ZPOOL, and one for each dataset below */
+	snprintf(target + 3 * n, sizeof(target) - 3 * n, "../%s", sysname);
+	len = readlink(path, old, sizeof(old) - 1);
+	if (len >= 0 && (old[len] = '\0', streq(path_base(old), sysname)))
+		return;
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	if (file_mkdirs(path, 0755, NULL) < 0)
+		return;
+	*slash = '/';
+	unlink(path);
+	if (symlink(target, path) < 0) /* the volume is listed with its problem then */
+		return;
+}
+
+static void zvol_links_make(const struct zvols *z)
+{
+	DIR *dir = z->n ? opendir("/sys/class/block") : NULL;
+	const struct dirent *entry;
+	char name[ZFS_NAME + 16];
+
+	while (dir && (entry = readdir(dir)))
+		if (zvols_name(z, entry->d_name, name))
+			zvol_link(name, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+/* Of a device that is gone, or another volume now. One that does not answer keeps its link. */
+static int link_drop_stale(const char *path, const char *sysname, void *arg)
+{
+	const struct zvols *z = arg;
+	const struct zvol *k = zvols_find(z, sysname);
+	char name[ZFS_NAME + 16];
+
+	if (!sysname[0] ||
+	    (k && k->answers && (!zvols_name(z, sysname, name) || !streq(path + strlen(ZVOL_DIR "/"), name))))
+		unlink(path);
+	return 0;
+}
+
+void zvols_link(const char *zpool, struct op *op)
+{
+	demand_or(zpool && op, );
+
+	cleanup_zvols struct zvols z = { .zpool = zpool, .new_only = !op->own_devices };
+	struct err why = { 0 };
+
+	if (zvols_read(&z, &why) < 0)
+		op_note(op, "volumes of zpool \"%s\" may have no device: %s", zpool, why.message);
+	else if (op->own_devices)
+		zvols_each(zpool, link_drop_stale, &z);
+	zvol_links_make(&z);
+}
+
+static int link_drop(const char *path, const char *sysname, void *arg)
+{
+	const char *only = arg;
+
+	if (!sysname[0] || !only || streq(path, only))
+		unlink(path);
+	return 0;
+}
+
+void zvols_unlink(const char *zpool, const char *path, struct op *op)
+{
+	demand_or(zpool && op, );
+
+	cleanup_free char *only = path ? strdup(path) : NULL;
+
+	if (op->own_devices && (only || !path))
+		zvols_each(zpool, link_drop, only);
+}
+
+int zvols_await(const char *zpool, const char *path, int events, struct op *op, struct err *e)
+{
+	uint64_t until = least(op->deadline, clock_ms() + APPEARS_WITHIN);
+
+	do {
+		cleanup_zvols struct zvols z = { .zpool = zpool, .new_only = true };
+
+		if (zvols_read(&z, e) < 0)
+			return -1;
+		zvol_links_make(&z);
+		if (access(path, F_OK) == 0)
+			return 0;
+	} while (uevent_disk_comes(events, until));
+	return err_set(e, ERR_TIMEOUT, "the kernel has made no device %s for it in time", path);
 }
 
 /* ---- who uses them ---- */
