@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """zpools in a machine as ZFS's own programs see them there: what poolinit says is compared with that.
 
-    image = Image(box, **zfs_guest.parts(), …)
+    image = Image(box, backends="zfs", tree=zfs_guest.install(), …)
     zfs = Zfs(vm)
     assert zfs.volumes("tank")["tank/a"] == 8388608
 """
 
 import os
 import pathlib
-import re
 import subprocess
 
 from sandbox import CACHE, REPO, Skip, command
-from vm import PATIENCE, kernel_version, program
-
-PROGRAMS = ("zpool", "zfs")
+from vm import PATIENCE, kernel_version
 
 
 def directory():
@@ -26,21 +23,16 @@ def directory():
     return pathlib.Path(done.stdout.strip())
 
 
-def parts():
-    """What an Image needs for it: the programs with what they load, the kernel's modules and ZFS's among them."""
+def install():
+    """This test, and what it runs, sees ZFS's programs where Debian's packages have them, so that mkimage finds them there, with their libraries.
+
+    The result is where that kernel's modules are, with those of ZFS among them.
+    """
     there = directory()
-    libraries = [path for path in (there / "programs").rglob("*.so*") if "/lib/" in str(path)]
-    search = ":".join(sorted({str(path.parent) for path in libraries}))
-    files = program("sfdisk", "blockdev")
-    for name in PROGRAMS:
-        tool = next(path for path in (there / "programs").rglob(name) if path.parent.name == "sbin")
-        files[f"/usr/sbin/{name}"] = tool
-        for line in command("env", f"LD_LIBRARY_PATH={search}", "ldd", tool).splitlines():
-            if found := re.search(r"(\S+) => (/\S+) \(0x|^\s*(/\S+) \(0x", line):
-                path = pathlib.Path(found[2] or found[3])
-                inside = f"/usr/lib/{path.name}" if there in path.parents else str(path)
-                files[inside] = path.resolve()
-    return {"files": files, "tree": there / "lib" / "modules" / kernel_version(), "modules": ["zfs"]}
+    for place in (there / "programs" / "sbin", *(there / "programs" / "lib").glob("*-linux-gnu")):
+        over = pathlib.Path("/usr") / place.relative_to(there / "programs")
+        command("mount", "-t", "overlay", "zfs", "-o", f"lowerdir={place}:{over}", over)
+    return there / "lib" / "modules" / kernel_version()
 
 
 class Zfs:
