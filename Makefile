@@ -232,9 +232,13 @@ $(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@: # done above, before any rule
 
+# What tests take that is long in building, the first time: programs that build it, and do nothing where it is there. `make check` runs them beside
+# the tests, and the tests that take it after them (tests/side-by-side).
+BESIDE := deps/zfs
+
 .PHONY: deps-all
 deps-all: ## what tests need that takes long to build, the first time: ZFS for the kernel of the virtual machine
-	@nice deps/zfs >/dev/null
+	@for program in $(BESIDE); do nice $$program >/dev/null || exit; done
 
 lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
@@ -246,7 +250,7 @@ check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by si
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
-	@tests/run -j $(TEST_JOBS) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
+	@tests/run -j $(TEST_JOBS) $(BESIDE:%=-b %) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
 conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it
