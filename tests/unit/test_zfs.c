@@ -177,6 +177,19 @@ static void only_what_is_below_the_dataset_is_a_volume_of_it(void)
 		CHECK(!zfs_is_inside(others[i], "tank"));
 }
 
+/* As udev's zvol_id has it. */
+static void a_blank_in_a_name_is_a_plus_in_the_path(void)
+{
+	char path[PATH_MAX], name[ZFS_NAME];
+
+	zvol_path("my tank/a b-part1", path);
+	CHECK_STR(path, "/dev/zvol/my+tank/a+b-part1");
+	zvol_dataset(path, name);
+	CHECK_STR(name, "my tank/a b-part1");
+	zvol_path("", path);
+	CHECK_STR(path, "/dev/zvol");
+}
+
 int main(void)
 {
 	RUN(a_state_is_read_with_its_disks);
@@ -187,5 +200,6 @@ int main(void)
 	RUN(a_row_has_its_fields_and_a_number_may_be_missing);
 	RUN(names_are_those_of_datasets);
 	RUN(only_what_is_below_the_dataset_is_a_volume_of_it);
+	RUN(a_blank_in_a_name_is_a_plus_in_the_path);
 	return check_done();
 }

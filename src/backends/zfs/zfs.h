@@ -160,7 +160,8 @@ void zfs_udev_end(struct zfs_udev *s);
 
 #define ZVOL_DIR "/dev/zvol"
 
-/* The path of a volume's device, from its full name; and the name from such a path. */
+/* The path of a volume's device, from its full name; "": the directory of all. And the name from such a path.
+ */
 void zvol_path(const char *name, char out[PATH_MAX]);
 void zvol_dataset(const char *path, char out[ZFS_NAME]);
 /* Bring the links /dev/zvol/ZPOOL/… up to date, as udev's rule makes them. Where there is no udev, stale ones

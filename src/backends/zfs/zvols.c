@@ -35,7 +35,7 @@
 /* udev's zvol_id has a '+' for a blank; a dataset's name may have blanks, and no '+'. */
 void zvol_path(const char *name, char out[PATH_MAX])
 {
-	snprintf(out, PATH_MAX, ZVOL_DIR "/%.4000s", name);
+	snprintf(out, PATH_MAX, ZVOL_DIR "%s%.4000s", *name ? "/" : "", name);
 	for (char *p = out; *p; p++)
 		*p = *p == ' ' ? '+' : *p;
 }
