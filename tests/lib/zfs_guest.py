@@ -49,11 +49,11 @@ class Zfs:
         return [line.split("\t") for line in self.run(words).out.splitlines()]
 
     def value(self, dataset, name):
-        return self.run(f"zfs get -H -p -o value {name} {dataset}").out.strip()
+        return self.run(f"zfs get -H -p -o value {name} '{dataset}'").out.strip()
 
     def volumes(self, dataset):
         """{full name: bytes}"""
-        return {name: int(size) for name, size in self.rows(f"zfs list -H -p -r -t volume -o name,volsize {dataset}")}
+        return {name: int(size) for name, size in self.rows(f"zfs list -H -p -r -t volume -o name,volsize '{dataset}'")}
 
     def zpools(self):
         """{name: health} of those that are imported."""
