@@ -13,7 +13,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include "backends/gluster/gluster.h"
+#include "backends/glusterfs.h"
 #include "base/contract.h"
 #include "base/util.h"
 
