@@ -68,7 +68,7 @@ static int gluster_validate(const struct pool_def *d, struct err *e)
 static bool gluster_is_mount(const struct pool_def *d, const struct mount_entry *m);
 
 /* All of the volume, where only root gets in. */
-static struct gluster_mount mount_of(const struct pool_def *d)
+static struct gluster_mount whole_volume(const struct pool_def *d)
 {
 	struct gluster_mount g = { .dir = "", .at = d->target.mount, .is_ours = gluster_is_mount };
 
@@ -78,7 +78,7 @@ static struct gluster_mount mount_of(const struct pool_def *d)
 
 static bool gluster_is_mount(const struct pool_def *d, const struct mount_entry *m)
 {
-	const struct gluster_mount g = mount_of(d);
+	const struct gluster_mount g = whole_volume(d);
 
 	return gluster_is_mount_of(&g, m);
 }
@@ -100,7 +100,7 @@ static int make_mount_point(const struct pool_def *d, const struct op *op, struc
 /* The program is not given a word of a definition that cannot be. */
 static int client_prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
-	const struct gluster_mount g = mount_of(d);
+	const struct gluster_mount g = whole_volume(d);
 	int rc = gluster_validate(d, e);
 
 	if (rc == 0)
@@ -111,7 +111,7 @@ static int client_prepare(const struct pool_def *d, struct op *op, struct err *e
 /* What is on the volume is data: nothing there is a device or a program. */
 static int client_command(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
-	const struct gluster_mount g = mount_of(d);
+	const struct gluster_mount g = whole_volume(d);
 
 	if (gluster_client_command(d, &g, op, words, e) < 0)
 		return -1;
@@ -122,7 +122,7 @@ static int client_command(const struct pool_def *d, struct op *op, struct buf *w
 
 static int client_ready(const struct pool_def *d, struct op *op, struct err *e)
 {
-	const struct gluster_mount g = mount_of(d);
+	const struct gluster_mount g = whole_volume(d);
 
 	return gluster_client_ready(d, &g, op, e);
 }
@@ -140,7 +140,7 @@ static const struct service gluster_client = {
 static int gluster_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                          struct err *e)
 {
-	const struct gluster_mount g = mount_of(d);
+	const struct gluster_mount g = whole_volume(d);
 
 	if (mount_pool_check(d, gluster_is_mount, op, state, detail, e) < 0)
 		return -1;

@@ -130,14 +130,14 @@ int gluster_list(const struct address *a, uint64_t deadline, gluster_volume_fn *
 
 /* ---- do you know this volume? ---- */
 
-struct wanted {
+struct volume_wanted {
 	const char *volume;
 	bool there;
 };
 
-static void look_for(void *arg, const char *name)
+static void look_for_volume(void *arg, const char *name)
 {
-	struct wanted *w = arg;
+	struct volume_wanted *w = arg;
 
 	w->there |= streq(name, w->volume);
 }
@@ -146,11 +146,11 @@ static void look_for(void *arg, const char *name)
  * may also be meant: the list tells. */
 static bool is_unknown(const struct address *a, int error, const char *volume, uint64_t deadline)
 {
-	struct wanted w = { .volume = volume };
+	struct volume_wanted w = { .volume = volume };
 
 	if (error <= 0 || error == ENOTSUP)
 		return false;
-	return error == ENOENT || (gluster_list(a, deadline, look_for, &w, NULL) >= 0 && !w.there);
+	return error == ENOENT || (gluster_list(a, deadline, look_for_volume, &w, NULL) >= 0 && !w.there);
 }
 
 int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, struct err *e)

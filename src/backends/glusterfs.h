@@ -51,11 +51,11 @@ void gluster_bricks_check(const struct gluster_mount *g, struct op *op, enum poo
 /* clang-format off */
 #define GLUSTER_PROGRAMS "@glusterfs+glusterfs/*/rpc-transport/*+libgcc_s.so.1" \
 	GLUSTER_TRANSLATOR("cluster/*") GLUSTER_TRANSLATOR("debug/*") GLUSTER_TRANSLATOR("performance/*") \
-	GLUSTER_TRANSLATOR("mount/fuse.so") GLUSTER_TRANSLATOR("meta.so") GLUSTER_TRANSLATOR("protocol/client.so") \
-	GLUSTER_TRANSLATOR("system/posix-acl.so") GLUSTER_TRANSLATOR("features/utime.so") \
-	GLUSTER_TRANSLATOR("features/shard.so") GLUSTER_TRANSLATOR("features/read-only.so") \
-	GLUSTER_TRANSLATOR("features/gfid-access.so") GLUSTER_TRANSLATOR("features/snapview-client.so") \
-	GLUSTER_TRANSLATOR("features/cloudsync.so")
+	GLUSTER_TRANSLATOR("mount/fuse.so") GLUSTER_TRANSLATOR("meta.so") \
+	GLUSTER_TRANSLATOR("protocol/client.so") GLUSTER_TRANSLATOR("system/posix-acl.so") \
+	GLUSTER_TRANSLATOR("features/utime.so") GLUSTER_TRANSLATOR("features/shard.so") \
+	GLUSTER_TRANSLATOR("features/read-only.so") GLUSTER_TRANSLATOR("features/gfid-access.so") \
+	GLUSTER_TRANSLATOR("features/snapview-client.so") GLUSTER_TRANSLATOR("features/cloudsync.so")
 /* clang-format on */
 
 /* ---- glusterd.c ---- */

@@ -7,38 +7,28 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include "backends/netfs/netfs.h"
-#include "base/contract.h"
 #include "base/util.h"
-#include "pool/check.h"
 #include "system/target.h"
-
-int netfs_gluster_mount(const struct pool_def *d, struct gluster_mount *g, struct err *e)
-{
-	demand(d && g, e);
-
-	const char *volume = d->source.dir + strspn(d->source.dir, "/");
-	size_t len = strcspn(volume, "/");
-
-	if (!check_relative_path(volume) || len >= sizeof(g->volume))
-		return err_set(
-			e, ERR_INVALID,
-			"the source of a gluster pool is VOLUME or VOLUME/DIRECTORY, and \"%.100s\" is not",
-			d->source.dir);
-	*g = (struct gluster_mount){ .dir = volume + len, .at = d->target.path, .is_ours = netfs_is_mount };
-	memcpy(g->volume, volume, len);
-	return 0;
-}
 
 bool netfs_is_gluster(const struct pool_def *d)
 {
 	struct mount_entry m;
-	bool is = false;
+	bool is;
 
 	if (mount_of_pool(d, &m, NULL) <= 0)
 		return false;
 	is = streq(m.fstype, "fuse.glusterfs");
 	mount_entry_free(&m);
 	return is;
+}
+
+/* As a mount at the pool's target. */
+static int client_mount(const struct pool_def *d, struct gluster_mount *g, struct err *e)
+{
+	if (netfs_gluster_mount(d, g, e) < 0)
+		return -1;
+	g->is_ours = netfs_is_mount;
+	return 0;
 }
 
 /* ---- options ---- */
@@ -83,7 +73,7 @@ static void add_guards(const char *own, struct buf *mount)
 }
 
 /* One option, "NAME" or "NAME=VALUE": a word of the program's, or one more of the kernel's. */
-static int add_option(const char *option, char *value, struct buf *words, struct buf *mount, struct err *e)
+static int client_option(const char *option, char *value, struct buf *words, struct buf *mount, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (streq(options[i].option, option) && options[i].has_value == !!value) {
@@ -107,7 +97,7 @@ static int add_option(const char *option, char *value, struct buf *words, struct
 }
 
 /* own: ",NAME=VALUE…", as a request has them. */
-static int add_options(char *own, struct buf *words, struct err *e)
+static int client_options(char *own, struct buf *words, struct err *e)
 {
 	cleanup_buf struct buf mount = BUF_INIT;
 	char *save = NULL;
@@ -118,7 +108,7 @@ static int add_options(char *own, struct buf *words, struct err *e)
 
 		if (value)
 			*value++ = '\0';
-		if (add_option(o, value, words, &mount, e) < 0)
+		if (client_option(o, value, words, &mount, e) < 0)
 			return -1;
 	}
 	if (mount.len)
@@ -129,10 +119,10 @@ static int add_options(char *own, struct buf *words, struct err *e)
 
 /* ---- the companion ---- */
 
-static int client_prepare(const struct pool_def *d, struct op *op, struct err *e)
+static int netfs_client_prepare(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct gluster_mount g;
-	int rc = netfs_gluster_mount(d, &g, e);
+	int rc = client_mount(d, &g, e);
 
 	if (rc == 0)
 		rc = gluster_client_prepare(d, &g, op, e);
@@ -142,11 +132,11 @@ static int client_prepare(const struct pool_def *d, struct op *op, struct err *e
 	return fd < 0 ? -1 : 0;
 }
 
-static int client_command(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+static int netfs_client_command(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
 {
 	struct netfs_request q;
 	struct gluster_mount g;
-	int rc = netfs_gluster_mount(d, &g, e);
+	int rc = client_mount(d, &g, e);
 
 	if (rc < 0)
 		return -1;
@@ -156,7 +146,7 @@ static int client_command(const struct pool_def *d, struct op *op, struct buf *w
 		rc = gluster_client_command(d, &g, op, words, e);
 	buf_addc(&q.own, ','); /* so that there is a text */
 	if (rc == 0 && !q.own.failed)
-		rc = add_options(q.own.data, words, e);
+		rc = client_options(q.own.data, words, e);
 	words->failed |= q.own.failed;
 	gluster_client_word(words, "", g.at);
 	netfs_request_free(&q);
@@ -165,17 +155,17 @@ static int client_command(const struct pool_def *d, struct op *op, struct buf *w
 	return rc;
 }
 
-static int client_ready(const struct pool_def *d, struct op *op, struct err *e)
+static int netfs_client_ready(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct gluster_mount g;
 
-	return netfs_gluster_mount(d, &g, e) < 0 ? -1 : gluster_client_ready(d, &g, op, e);
+	return client_mount(d, &g, e) < 0 ? -1 : gluster_client_ready(d, &g, op, e);
 }
 
 const struct service netfs_client = {
 	.name = "glusterfs",
-	.prepare = client_prepare,
-	.command = client_command,
-	.ready = client_ready,
+	.prepare = netfs_client_prepare,
+	.command = netfs_client_command,
+	.ready = netfs_client_ready,
 	.on_call = true,
 };

@@ -362,7 +362,7 @@ static int nfs_ping(const struct attempt *t, const struct address *a, struct err
 }
 
 /* Does a gluster server have the volume? Who mounts it is not us. */
-static int ask_at(const struct attempt *t, const struct address *a, struct err *e)
+static int volume_at(const struct attempt *t, const struct address *a, struct err *e)
 {
 	struct gluster_mount g;
 
@@ -381,7 +381,7 @@ static int mount_at(void *arg, const struct address *a, struct err *e)
 	const bool nfs = t->q->protocol == NETFS_NFS;
 
 	if (t->q->protocol == NETFS_GLUSTER)
-		return ask_at(t, a, e);
+		return volume_at(t, a, e);
 	if (nfs && t->q->tcp && nfs_ping(t, a, e) < 0)
 		return 1;
 	if (mount_from(t, a, e) == 0)

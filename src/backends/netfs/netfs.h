@@ -62,6 +62,10 @@ int netfs_request_make(struct netfs_request *q, const struct pool_def *d, enum n
                        const char *const *secret_dirs, struct err *e);
 void netfs_request_free(struct netfs_request *q);
 
+/* The gluster volume that the source names, or the directory in one, at the pool's target; is_ours is the
+ * caller's to fill in. ERR_INVALID: it is no name of either. */
+int netfs_gluster_mount(const struct pool_def *d, struct gluster_mount *g, struct err *e);
+
 /* ---- mount.c ---- */
 
 /* The set of protocols that the definition leaves to try. ERR_UNSUPPORTED: a format that is not done here;
@@ -77,9 +81,6 @@ int netfs_mount(const struct pool_def *d, struct op *op, struct err *e);
 
 /* The client program, which is called for where a volume has to be mounted. */
 extern const struct service netfs_client;
-/* The volume that the source names, or the directory in one, as a mount at the target. ERR_INVALID: it is no
- * name of either. */
-int netfs_gluster_mount(const struct pool_def *d, struct gluster_mount *g, struct err *e);
 /* Is what is mounted at the pool's target such a mount? Looks at the mount table only. */
 bool netfs_is_gluster(const struct pool_def *d);
 
