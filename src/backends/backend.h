@@ -32,6 +32,9 @@ struct service {
 	int (*command)(const struct pool_def *d, struct op *op, struct buf *words, struct err *e);
 	/* one for all: it speaks sd_notify(3): READY=1 on NOTIFY_SOCKET; ready() is asked only after that */
 	bool notifies;
+	/* one for each: only for pools whose start has asked for it, by ERR_WAIT_SERVER with waits_for
+	 * "service=NAME"; it is tried again when the program answers */
+	bool on_call;
 	bool tells; /* it says there when something has happened to what carries a pool: they are looked at */
 	/* Does it answer? Verified by talking to it. */
 	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);
@@ -43,7 +46,8 @@ struct service {
  * backend runs and that belong to the image, each an option --PROGRAM of mkimage's: static ones that are
  * built with poolinit; with an '@' before it one of the build machine's, taken with all that it is linked
  * with; and behind each '+' what that opens by name when it runs, a pattern below the directories of its
- * libraries. */
+ * libraries. What only one format of the type's pools takes is a second text, of "TYPE-FORMAT", behind the
+ * first one's NUL. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
 struct transfer;

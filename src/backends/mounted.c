@@ -165,6 +165,16 @@ int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op
 	return 0;
 }
 
+/* The kernel says ENOTCONN of such a mount. */
+bool mount_is_abandoned(const struct pool_def *d)
+{
+	struct err why = { 0 };
+	cleanup_close int fd = target_open_path(mount_point(d), O_PATH, &why);
+	struct statfs sizes;
+
+	return fd < 0 ? why.sys == ENOTCONN : fstatfs(fd, &sizes) < 0 && errno == ENOTCONN;
+}
+
 /* An unmount does not tell that the disk refused what others had written; this does. A filesystem that has
  * shut down cannot even be opened. */
 static void flush_filesystem(const struct pool_def *d, struct op *op)

@@ -23,6 +23,9 @@ int mount_check(const struct pool_def *d, mount_ours_fn *is_ours, enum pool_stat
 int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, enum pool_state *state,
                      struct buf *detail, struct err *e);
 int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op *op, struct err *e);
+/* Has the program that serves the pool's mount (FUSE) ended? Only another one brings it back. Asks the mount,
+ * so that one whose program hangs hangs it. */
+bool mount_is_abandoned(const struct pool_def *d);
 /* What is mounted at a pool's target: 1, and *m is the caller's to free with mount_entry_free(); 0: nothing;
  * -1 with e. Touches nothing that is mounted. */
 int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include "backends/backend.h"
 #include "backends/mounted.h"
 #include "base/memory.h"
@@ -24,7 +23,6 @@
 #include "system/target.h"
 #include "volumes/directory/list.h"
 #include "volumes/file/volume.h"
-#include "volumes/pool_dir.h"
 
 #define FSTYPE        "fuse.vstorage"
 #define SOURCE_PREFIX "vstorage://"
@@ -146,19 +144,9 @@ static int vstorage_stop(const struct pool_def *d, struct op *op, struct err *e)
 	return mount_pool_stop(d, vstorage_is_mount, op, e);
 }
 
-/* The kernel says ENOTCONN of a mount whose client has ended: only another client brings it back. */
-static bool is_without_client(const struct pool_def *d)
-{
-	struct err why = { 0 };
-	cleanup_close int fd = pool_dir_open(d, O_PATH, &why);
-	struct statfs sizes;
-
-	return fd < 0 ? why.sys == ENOTCONN : fstatfs(fd, &sizes) < 0 && errno == ENOTCONN;
-}
-
 static int vstorage_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
 {
-	if (!asked && !is_without_client(d))
+	if (!asked && !mount_is_abandoned(d))
 		return 0;
 	snprintf(op->why, sizeof(op->why), "the client of cluster %.120s had ended", d->source.name);
 	return vstorage_stop(d, op, e) < 0 ? -1 : 1;

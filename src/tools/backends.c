@@ -34,7 +34,7 @@ static void print_needs(const struct backend *b, struct buf *out)
 		buf_printf(out, "%snetwork", sep);
 		sep = ", ";
 	}
-	if (b && b->service) {
+	if (b && b->service && !b->service->on_call) {
 		buf_printf(out, "%s%s", sep, b->service->name);
 		sep = ", ";
 	}

@@ -109,7 +109,7 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 			add_need(out, "device", d->source.devices[i].path);
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
-	if (b->service)
+	if (b->service && !b->service->on_call)
 		add_need(out, "service", b->service->name);
 	if (d->source.auth.kind != AUTH_NONE)
 		add_need(out, "a secret", "");

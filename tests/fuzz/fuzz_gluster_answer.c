@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/gluster/gluster.h"
+#include "backends/glusterfs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

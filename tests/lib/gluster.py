@@ -10,6 +10,7 @@ suspend() and resume() make one hang and come back, kill() and start() take it a
 """
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -17,6 +18,33 @@ import subprocess
 from sandbox import SERVER, Daemon, command, need_programs, wait_until
 
 PORT = 24007
+
+
+def client(s, name):
+    """The process of a pool's client program, as a supervisor's status tells; 0: there is none."""
+    for record in s.ask("status")[0]:
+        if record["kind"] == "service" and record["name"] == f"glusterfs:{name}" and record["state"] == "ready":
+            return int(record["pid"])
+    return 0
+
+
+def is_running(pid):
+    try:
+        return "State:\tZ" not in pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+
+
+def mounts_at(target):
+    """(source, its options) of each of gluster's mounts there."""
+    found = []
+    for line in pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        mount, filesystem = line.split(" - ")
+        if mount.split()[4] == str(target) and filesystem.split()[0] == "fuse.glusterfs":
+            found.append((filesystem.split()[1], set(mount.split()[5].split(","))))
+    return found
+
+
 # glusterd's places are fixed: each server has its own there, and sees of /run the test's directory only.
 INSIDE = """set -e
 for place in var/lib/glusterd var/log/glusterfs; do
@@ -95,6 +123,13 @@ class GlusterServer:
         command("mkdir", "-p", self.directory / "bricks")
         self.cli("volume", "create", name, *words, "force")
         self.cli("volume", "start", name)
+
+    def put(self, volume, name, data):
+        """A file that another client writes."""
+        mount = self.box.directory("put")
+        command("glusterfs", f"--volfile-server={self.address}", f"--volfile-id={volume}", "--log-file=/dev/null", mount)
+        (mount / name).write_bytes(data)
+        command("umount", mount)
 
     def _signal(self, number):
         for pid in command("ip", "netns", "pids", self.namespace).split():

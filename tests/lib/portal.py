@@ -38,6 +38,8 @@ MODES = {
     "good": "passes everything on",
     "silent": "accepts and says nothing",
     "close": "accepts and hangs up",
+    "garbage": "answers what is no PDU",
+    "flood": "answers each login by a PDU that is longer than any may be, and has no end",
     "redirect": "answers each login by: you are to go where you have just been",
     "drip": "passes the server's bytes on one by one, twenty a second",
     "drop": "hangs up a second after each login",
@@ -73,7 +75,14 @@ class Portal:
             if self.mode == "redirect":
                 self._redirect(client)
                 return
-            if self.mode == "silent":
+            if self.mode == "garbage":
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100)
+            if self.mode == "flood":
+                pdu = read_pdu(client)
+                client.sendall(bytes([LOGIN_ANSWER]) + pdu[1:5] + b"\xff\xff\xff" + pdu[8:HEADER])
+                while True:
+                    client.sendall(bytes(1 << 16))
+            if self.mode in ("silent", "garbage"):
                 while client.recv(65536):
                     pass
                 return

@@ -13,15 +13,23 @@ import ctypes
 import errno
 import grp
 import os
+import pathlib
 import pwd
 import re
 import struct
 import sys
 
+PROGRAM = pathlib.Path("/usr/local/sbin/vstorage-mount")
 CLUSTERS = "/run/test/clusters"     # a directory for each cluster; a file "argv" beside them gets what the program was called with
 (LOOKUP, FORGET, GETATTR, SETATTR, MKDIR, UNLINK, RMDIR, RENAME, OPEN, READ, WRITE, STATFS, RELEASE, FSYNC, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR,
  FSYNCDIR, CREATE, INTERRUPT, DESTROY, BATCH_FORGET, FALLOCATE, RENAME2) = (
      1, 2, 3, 4, 9, 10, 11, 12, 14, 15, 16, 17, 18, 20, 25, 26, 27, 28, 29, 30, 35, 36, 38, 42, 43, 45)
+
+
+def install():
+    """Put this file where the real program would be: a directory that is the test's own."""
+    PROGRAM.write_text(f"#!{sys.executable}\n" + pathlib.Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    PROGRAM.chmod(0o755)
 
 
 class Passthrough:

@@ -62,6 +62,12 @@ static void another_source_or_filesystem_is_not_ours(void)
 	CHECK(!ours(&d, "nfs", "//nas/share") && !ours(&d, "cifs", "//nas/share2"));
 	d = definition("glusterfs", "nas", "/share");
 	CHECK(!ours(&d, "nfs4", "nas:/share") && !ours(&d, "cifs", "//nas/share"));
+	CHECK(ours(&d, "fuse.glusterfs", "nas:share") && ours(&d, "fuse.glusterfs", "2001:db8::7:/share"));
+	CHECK(!ours(&d, "fuse.glusterfs", "nas:share/sub") && !ours(&d, "fuse.glusterfs", "nas:xshare") &&
+	      !ours(&d, "fuse.glusterfs", "share") && !ours(&d, "fuse.glusterfs", "") &&
+	      !ours(&d, "fuse.glusterfs", "nas/share") && !ours(&d, "fuse.glusterfs", "/share"));
+	d = definition("glusterfs", "nas", "share/a:b");
+	CHECK(ours(&d, "fuse.glusterfs", "nas:share/a:b") && !ours(&d, "fuse.glusterfs", "nas:share"));
 }
 
 static void auto_knows_the_mounts_of_what_its_source_can_be(void)
@@ -200,9 +206,11 @@ static void words_and_source_leave_a_protocol(void)
 		const char *said;
 	} cases[] = {
 		{ "auto", "/x", NULL, NULL, NETFS_ANY, NULL },
-		{ "auto", "x", NULL, NULL, NETFS_FOR(NETFS_CIFS), NULL },
+		{ "auto", "x", NULL, NULL, NETFS_FOR(NETFS_CIFS) | NETFS_FOR(NETFS_GLUSTER), NULL },
+		{ "auto", "/-x", NULL, NULL, NETFS_FOR(NETFS_NFS) | NETFS_FOR(NETFS_CIFS), NULL },
 		{ "auto", "/x", "4", NULL, NETFS_FOR(NETFS_NFS), NULL },
-		{ "auto", "/x", NULL, "soft", NETFS_ANY, NULL },
+		{ "auto", "/x", NULL, "ro", NETFS_ANY, NULL },
+		{ "auto", "/x", NULL, "soft", NETFS_FOR(NETFS_NFS) | NETFS_FOR(NETFS_CIFS), NULL },
 		{ "auto", "/x", NULL, "nconnect=2", NETFS_FOR(NETFS_NFS), NULL },
 		{ "auto", "/x", NULL, "user=a", NETFS_FOR(NETFS_CIFS), NULL },
 		{ "nfs", "/x", NULL, NULL, NETFS_FOR(NETFS_NFS), NULL },
@@ -214,7 +222,14 @@ static void words_and_source_leave_a_protocol(void)
 		{ "cifs", "x", NULL, "nconnect=2", 0, "words of NFS" },
 		{ "auto", "x", NULL, "timeo=2", 0, "words of NFS" },
 		{ "nfs", "/x", NULL, "sofd", 0, "has no word" },
-		{ "glusterfs", "x", NULL, NULL, 0, "glusterfs" },
+		{ "glusterfs", "x", NULL, NULL, NETFS_FOR(NETFS_GLUSTER), NULL },
+		{ "glusterfs", "/x/y", NULL, "ro port=7", NETFS_FOR(NETFS_GLUSTER), NULL },
+		{ "glusterfs", "/x/../y", NULL, NULL, 0, "VOLUME/DIRECTORY" },
+		{ "glusterfs", "/", NULL, NULL, 0, "VOLUME/DIRECTORY" },
+		{ "glusterfs", "-x", NULL, NULL, 0, "VOLUME/DIRECTORY" },
+		{ "glusterfs", "x", "4", NULL, 0, "<protocol>" },
+		{ "glusterfs", "x", NULL, "soft", 0, "words of NFS and CIFS" },
+		{ "sshfs", "x", NULL, NULL, 0, "sshfs" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -368,10 +383,10 @@ static int start(const struct pool_def *d, struct err *e)
 
 static void refuses_what_it_cannot_do(void)
 {
-	struct pool_def d = definition("glusterfs", "nas", "volume");
+	struct pool_def d = definition("sshfs", "nas", "volume");
 	struct err e;
 
-	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED) && strstr(e.message, "glusterfs"));
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED) && strstr(e.message, "sshfs"));
 	d = definition("nfs", "nas", NULL);
 	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_INVALID));
 	d = definition("nfs", "127.0.0.1", "/srv");

@@ -51,9 +51,10 @@ static const struct protocol {
 } protocols[NETFS_PROTOCOLS] = {
 	[NETFS_NFS]  = { { "nfs", "nfs4" },  "addr", 2049, print_nfs },
 	[NETFS_CIFS] = { { "cifs", "smb3" }, "ip",   445,  print_cifs },
+	[NETFS_GLUSTER] = { .port = GLUSTER_PORT },
 };
 
-/* What <format> leaves. "glusterfs", which libvirt has as well, would have a row here and one above. */
+/* What <format> leaves. */
 static const struct {
 	const char *word;
 	unsigned protocols;
@@ -61,6 +62,7 @@ static const struct {
 	{ "auto", NETFS_ANY },
 	{ "nfs",  NETFS_FOR(NETFS_NFS) },
 	{ "cifs", NETFS_FOR(NETFS_CIFS) },
+	{ "glusterfs", NETFS_FOR(NETFS_GLUSTER) },
 };
 
 /* One way to mount, in the order in which they are tried. */
@@ -80,10 +82,11 @@ static const struct netfs_way {
 /* clang-format on */
 
 /* What <format> leaves, and the source: an export of NFS is an absolute path, and has versions that
- * <protocol> can name. */
+ * <protocol> can name; a gluster volume has a name. */
 static int protocols_of_source(const struct pool_def *d, unsigned *set, struct err *e)
 {
 	const char *format = d->source.format ? d->source.format : "auto";
+	struct gluster_mount g;
 
 	*set = 0;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
@@ -91,13 +94,28 @@ static int protocols_of_source(const struct pool_def *d, unsigned *set, struct e
 			*set = formats[i].protocols;
 	if (*set == 0)
 		return err_set(e, ERR_UNSUPPORTED,
-		               "this build cannot mount netfs pools of format \"%s\"; it can nfs and cifs",
+		               "cannot mount netfs pools of format \"%s\": nfs, cifs and glusterfs can be",
 		               format);
+	if (*set == NETFS_FOR(NETFS_GLUSTER))
+		return d->source.protocol
+		               ? err_set(e, ERR_INVALID,
+		                         "a gluster volume has no <protocol>: only NFS has versions")
+		               : netfs_gluster_mount(d, &g, e);
+	if (netfs_gluster_mount(d, &g, NULL) < 0)
+		*set &= ~NETFS_FOR(NETFS_GLUSTER);
 	if (d->source.dir[0] != '/')
 		*set &= ~NETFS_FOR(NETFS_NFS);
 	if (d->source.protocol)
 		*set &= NETFS_FOR(NETFS_NFS);
 	return 0;
+}
+
+/* Whose words are those that not all protocols have? */
+static const char *words_owner(unsigned set)
+{
+	if (set == NETFS_FOR(NETFS_NFS))
+		return "NFS";
+	return set == NETFS_FOR(NETFS_CIFS) ? "CIFS" : "NFS and CIFS";
 }
 
 int netfs_protocols(const struct pool_def *d, unsigned *set, struct err *e)
@@ -111,13 +129,12 @@ int netfs_protocols(const struct pool_def *d, unsigned *set, struct err *e)
 		rc = protocols_of_source(d, set, e);
 	if (rc == 0 && *set == 0)
 		rc = err_set(e, ERR_INVALID,
-		             "an NFS export is an absolute path, and a CIFS share has no <protocol>: nothing "
+		             "an NFS export is an absolute path, and only NFS has a <protocol>: nothing "
 		             "can be mounted from \"%.100s\"",
 		             d->source.dir);
 	if (rc == 0 && (*set &= words.protocols) == 0)
-		rc = err_set(e, ERR_INVALID, "<mount> has words of %s, but the source is one of %s",
-		             words.protocols == NETFS_FOR(NETFS_NFS) ? "NFS" : "CIFS",
-		             words.protocols == NETFS_FOR(NETFS_NFS) ? "CIFS" : "NFS");
+		rc = err_set(e, ERR_INVALID, "<mount> has words of %s, and nothing of that is \"%.100s\"",
+		             words_owner(words.protocols), d->source.dir);
 	netfs_words_free(&words);
 	return rc;
 }
@@ -158,12 +175,16 @@ static bool same_source(const char *a, const char *b)
 
 bool netfs_is_mount(const struct pool_def *d, const struct mount_entry *m)
 {
+	struct gluster_mount g;
 	unsigned set;
 	bool same = false;
 
 	if (protocols_of_source(d, &set, NULL) < 0)
 		return false;
-	for (size_t p = 0; p < NETFS_PROTOCOLS; p++) {
+	if ((set & NETFS_FOR(NETFS_GLUSTER)) && netfs_gluster_mount(d, &g, NULL) == 0 &&
+	    gluster_is_mount_of(&g, m))
+		return true;
+	for (size_t p = 0; p < NETFS_GLUSTER; p++) {
 		const struct protocol *row = &protocols[p];
 
 		if (!(set & NETFS_FOR(p)) ||
@@ -340,6 +361,18 @@ static int nfs_ping(const struct attempt *t, const struct address *a, struct err
 	return err_wrap(e, net_another_may_do(e) ? ERR_KEEP : ERR_STORAGE, "no NFS server is there");
 }
 
+/* Does a gluster server have the volume? Who mounts it is not us. */
+static int volume_at(const struct attempt *t, const struct address *a, struct err *e)
+{
+	struct gluster_mount g;
+
+	if (netfs_gluster_mount(t->q->d, &g, e) < 0)
+		return -1;
+	if (gluster_ask(a, g.volume, t->deadline, e) == 0)
+		return 0;
+	return e->sys == ENOENT ? -1 : 1;
+}
+
 /* At one address of a host that is there. A server may admit an address of ours and not the other; a password
  * is refused by all of them. */
 static int mount_at(void *arg, const struct address *a, struct err *e)
@@ -347,6 +380,8 @@ static int mount_at(void *arg, const struct address *a, struct err *e)
 	const struct attempt *t = arg;
 	const bool nfs = t->q->protocol == NETFS_NFS;
 
+	if (t->q->protocol == NETFS_GLUSTER)
+		return volume_at(t, a, e);
 	if (nfs && t->q->tcp && nfs_ping(t, a, e) < 0)
 		return 1;
 	if (mount_from(t, a, e) == 0)
@@ -361,7 +396,8 @@ struct start {
 	const struct pool_def *d;
 	struct op *op;
 	unsigned set;  /* of protocols */
-	bool rejected; /* a CIFS server has refused who we are, and NFS is no way out */
+	bool rejected; /* a CIFS server has refused who we are, and there is no way out */
+	bool gluster;  /* a server has it as a volume */
 	struct netfs_request requests[NETFS_PROTOCOLS];
 };
 
@@ -380,7 +416,7 @@ static int try_protocol(struct start *s, const struct netfs_request *q, const st
 	struct attempt t = { q, h->name, deadline };
 	const int port = q->port ? q->port : protocols[q->protocol].port;
 
-	if (!first_wanted(q))
+	if (q->protocol == NETFS_NFS && !first_wanted(q))
 		return err_set(e, ERR_UNSUPPORTED, "NFS version \"%s\" is not one of 3, 4, 4.0, 4.1, 4.2",
 		               q->version);
 	return net_try(&(struct net_trial){ .host = q->address[0] ? q->address : h->name,
@@ -402,12 +438,12 @@ static bool other_protocol_may_do(const struct err *e)
 	return !err_is(e, ERR_AUTH) && !err_is(e, ERR_INVALID) && !err_is(e, ERR_BUSY);
 }
 
-/* Is that refusal the answer to the start? A guest's is not where NFS was tried before: nobody is locked out,
- * and an NFS server that is still to come up may have the export. */
+/* Is that refusal the answer to the start? A guest's is not where another protocol may do: nobody is locked
+ * out, and a server that is still to come up may have it. */
 static bool is_rejection(const struct start *s, enum netfs_protocol p, const struct err *e)
 {
 	return p == NETFS_CIFS && err_is(e, ERR_AUTH) &&
-	       !(s->requests[p].guest && (s->set & NETFS_FOR(NETFS_NFS)));
+	       !(s->requests[p].guest && (s->set & ~NETFS_FOR(NETFS_CIFS)));
 }
 
 /* A host's name has no address for either protocol: once is enough. Where one protocol may do later and the
@@ -417,18 +453,22 @@ static int try_host(struct start *s, const struct pool_host *h, uint64_t deadlin
 	unsigned left = s->set;
 
 	for (size_t p = 0; p < NETFS_PROTOCOLS; p++) {
+		const size_t shares = (size_t)__builtin_popcount(left);
 		struct err one = { 0 };
 
 		if (!(left & NETFS_FOR(p)))
 			continue;
 		left &= ~NETFS_FOR(p);
-		if (try_protocol(s, &s->requests[p], h, share_of(deadline, left ? 2 : 1), &one) == 0)
+		if (try_protocol(s, &s->requests[p], h, share_of(deadline, shares), &one) == 0) {
+			s->gluster = p == NETFS_GLUSTER;
 			return 0;
+		}
 		net_also(e, &one);
 		s->rejected |= is_rejection(s, (enum netfs_protocol)p, &one);
 		if (s->rejected)
 			e->class = one.class;
-		if (!other_protocol_may_do(&one) || err_is(&one, ERR_WAIT_NETWORK))
+		if (s->rejected || err_is(&one, ERR_WAIT_NETWORK) ||
+		    (!other_protocol_may_do(&one) && !s->requests[p].guest))
 			return -1;
 	}
 	return -1;
@@ -497,6 +537,9 @@ int netfs_mount(const struct pool_def *d, struct op *op, struct err *e)
 	/* Passwords are wiped whatever came of it. */
 	for (size_t p = 0; p < NETFS_PROTOCOLS; p++)
 		netfs_request_free(&s.requests[p]);
+	if (rc == 0 && s.gluster)
+		rc = err_wait(&why, ERR_WAIT_SERVER, "service=glusterfs",
+		              "the gluster volume \"%s\" is to be mounted by its client", d->source.dir);
 	if (rc < 0 && e)
 		*e = why;
 	return rc;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * netfs: a directory that another host exports (NFS 3 and 4, CIFS), mounted at the target path. Spec:
- * storage.html, "Network filesystem pool". Volumes are the files in it: see list.c. How it is mounted: see
- * mount.c.
+ * netfs: a directory that another host exports (NFS 3 and 4, CIFS, gluster), mounted at the target path.
+ * Spec: storage.html, "Network filesystem pool". Volumes are the files in it: see list.c. How it is mounted:
+ * see mount.c.
  */
 #include <stdio.h>
 #include <sys/socket.h>
@@ -10,7 +10,6 @@
 #include "backends/mounted.h"
 #include "backends/netfs/netfs.h"
 #include "base/clock.h"
-#include "base/spawn.h"
 #include "base/util.h"
 #include "pool/check.h"
 #include "pool/source.h"
@@ -18,6 +17,8 @@
 #include "volumes/file/volume.h"
 
 enum { RPCBIND_PORT = 111 };
+
+#define VOLUMES_WITHIN SECONDS(3)
 
 /* ---- the pool ---- */
 
@@ -42,25 +43,50 @@ static int netfs_check_mount(const struct pool_def *d, struct err *e)
 	return -1;
 }
 
+/* Of a gluster volume the mount may have lost the program that serves it. */
 static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	enum pool_state state;
 
 	if (netfs_validate(d, e) < 0 || mount_check(d, netfs_is_mount, &state, NULL, e) < 0)
 		return -1;
-	return state == STATE_ACTIVE ? 0 : netfs_mount(d, op, e);
+	if (state != STATE_ACTIVE)
+		return netfs_mount(d, op, e);
+	if (!netfs_is_gluster(d))
+		return 0;
+	if (mount_is_abandoned(d))
+		return mount_detach(d->target.path, op->deadline, e) < 0 ? -1 : netfs_mount(d, op, e);
+	op->begun = true;
+	return 0;
 }
 
 /* The mount table first, then the server itself: a dead one hangs the probe, which is how it is found. */
 static int netfs_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                        struct err *e)
 {
-	return mount_pool_check(d, netfs_is_mount, op, state, detail, e);
+	struct gluster_mount g;
+
+	if (mount_pool_check(d, netfs_is_mount, op, state, detail, e) < 0)
+		return -1;
+	if (*state == STATE_ACTIVE && netfs_is_gluster(d) && netfs_gluster_mount(d, &g, NULL) == 0)
+		gluster_bricks_check(&g, op, state);
+	return 0;
 }
 
 static int netfs_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	return mount_pool_stop(d, netfs_is_mount, op, e);
+}
+
+/* NFS and CIFS come back with their server. A gluster volume is mounted anew where its client has ended
+ * unseen, which is one that an earlier supervisor has left. */
+static int netfs_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	(void)asked;
+	if (!netfs_is_gluster(d) || !mount_is_abandoned(d))
+		return 0;
+	snprintf(op->why, sizeof(op->why), "the client of volume \"%.120s\" had ended", d->source.dir);
+	return netfs_stop(d, op, e) < 0 ? -1 : 1;
 }
 
 /* ---- what a server offers ---- */
@@ -76,30 +102,6 @@ static void netfs_add_found(const struct pool_def *source, const char *dir, cons
 	found.source.dir = dir;
 	found.source.format = format;
 	pool_source_print(&found, out);
-}
-
-/* gluster's own list of volumes, one a line. */
-static bool add_volume(const struct pool_def *source, char *line, struct buf *out)
-{
-	if (!*line || strchr(line, ' ') || !check_relative_path(line)) /* "No volumes present in cluster" */
-		return false;
-	netfs_add_found(source, line, "glusterfs", out);
-	return true;
-}
-
-/* Run a tool and take each of its lines. How many there were, or -1. */
-static int find_by(const char *const *argv, const struct pool_def *source, struct op *op,
-                   bool (*add)(const struct pool_def *, char *, struct buf *), struct buf *out, struct err *e)
-{
-	struct tool t = { .argv = argv, .deadline = op->deadline, .whole = true };
-	char *save = NULL;
-	int found = spawn_ok(&t, e);
-
-	for (char *line = found == 0 && t.out.data ? strtok_r(t.out.data, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save))
-		found += add(source, line, out);
-	tool_free(&t);
-	return found;
 }
 
 /* What a server is asked for what it offers. */
@@ -151,16 +153,46 @@ static int find_exports(struct question *k, const char *host, struct err *e)
 	               e);
 }
 
-/* What a server offers: its NFS exports, and gluster's volumes where that program is installed. One of the
- * two is enough. */
+static void add_volume(void *arg, const char *name)
+{
+	struct question *k = arg;
+
+	if (!check_relative_path(name) || strchr(name, '/'))
+		return;
+	netfs_add_found(k->source, name, "glusterfs", k->out);
+	k->found++;
+}
+
+static int volumes_at(void *arg, const struct address *a, struct err *e)
+{
+	struct question *k = arg;
+
+	return gluster_list(a, k->op->deadline, add_volume, k, e) < 0 ? 1 : 0;
+}
+
+/* Most servers are none of gluster's: one that is silent costs little. */
+static void find_volumes(struct question *k, const char *host)
+{
+	const uint64_t now = clock_ms(), left = k->op->deadline > now ? k->op->deadline - now : 0;
+	struct err ignored = { 0 };
+
+	net_try(&(struct net_trial){ .host = host,
+	                             .port = GLUSTER_PORT,
+	                             .probe = PROBE_ALWAYS,
+	                             .deadline = now + least(left, VOLUMES_WITHIN),
+	                             .use = volumes_at,
+	                             .arg = k },
+	        &ignored);
+}
+
+/* What a server offers: its NFS exports, and its gluster volumes. One of the two is enough. */
 static int netfs_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	const char *name = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;
 	struct question k = { source, op, out, 0 };
-	cleanup_buf struct buf remote = BUF_INIT;
 	struct err why = { 0 };
 	char host[256];
-	int gluster = 0, exports;
+	int exports;
 
 	if (!name)
 		return err_set(e, ERR_INVALID,
@@ -168,13 +200,8 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 	name += *name == '['; /* the brackets belong to a path behind the address */
 	snprintf(host, sizeof(host), "%.*s", (int)strcspn(name, "]"), name);
 	exports = find_exports(&k, host, &why);
-	buf_printf(&remote, "--remote-host=%s", host);
-	const char *const volumes[] = {
-		"gluster", "--mode=script", buf_str(&remote), "volume", "list", NULL
-	};
-	if (spawn_find(volumes[0]))
-		gluster = find_by(volumes, source, op, add_volume, out, NULL);
-	if (k.found > 0 || gluster > 0)
+	find_volumes(&k, host);
+	if (k.found > 0)
 		return 0;
 	if (exports == 0)
 		return err_set(e, ERR_STORAGE, "%s exports nothing", host);
@@ -195,10 +222,15 @@ static int netfs_find(const struct pool_def *source, struct op *op, struct buf *
 
 const struct backend netfs_backend = {
 	.type = POOL_NETFS,
-	.summary = "a directory that another host exports (NFS, CIFS), mounted; volumes are its files",
+	.summary =
+		"a directory that another host exports (NFS, CIFS, gluster), mounted; volumes are its files",
 	.waits_for = WAIT_NETWORK,
 	.same_server = net_same_server,
-	.image = IMAGE("netfs", NETFS_MODULES, "", ""),
+	/* two texts: what gluster volumes take is brought only for pools of that format */
+	.image = IMAGE("netfs", NETFS_MODULES, "", "") "\0" IMAGE("netfs-glusterfs", "fuse", "",
+	                                                          GLUSTER_PROGRAMS),
+	.service = &netfs_client,
+	.look_again = SECONDS(5),
 	.deadline = { .start = SECONDS(30),
 	              .stop = SECONDS(30),
 	              .refresh = SECONDS(60),
@@ -208,6 +240,7 @@ const struct backend netfs_backend = {
 	.check = netfs_check,
 	.start = netfs_start,
 	.stop = netfs_stop,
+	.revive = netfs_revive,
 	.builds_directory = true,
 	.build = files_build,
 	.delete = files_delete,

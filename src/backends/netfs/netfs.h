@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * What the files of netfs have in common: words.c (the words of <mount>), request.c (what a definition asks
- * of the kernel), mount.c (asking it, host after host), exports.c (what an NFS server says that it exports),
- * netfs.c (what is done with a pool).
+ * of the kernel), mount.c (asking it, host after host), gluster.c (what a program mounts in the kernel's
+ * place), exports.c (what an NFS server says that it exports), netfs.c (what is done with a pool).
  */
 #ifndef POOLINIT_BACKENDS_NETFS_NETFS_H
 #define POOLINIT_BACKENDS_NETFS_NETFS_H
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "backends/backend.h"
+#include "backends/glusterfs.h"
 #include "backends/rpc.h"
 #include "backends/servers.h"
 #include "base/buf.h"
@@ -19,8 +20,9 @@
 
 extern const struct backend netfs_backend;
 
-/* What is spoken with a server, in the order in which they are tried; and sets of them. */
-enum netfs_protocol { NETFS_NFS, NETFS_CIFS, NETFS_PROTOCOLS };
+/* What is spoken with a server, in the order in which they are tried; and sets of them. The kernel mounts all
+ * but the last one. */
+enum netfs_protocol { NETFS_NFS, NETFS_CIFS, NETFS_GLUSTER, NETFS_PROTOCOLS };
 #define NETFS_FOR(protocol) (1u << (protocol))
 #define NETFS_ANY           (NETFS_FOR(NETFS_PROTOCOLS) - 1)
 
@@ -60,15 +62,27 @@ int netfs_request_make(struct netfs_request *q, const struct pool_def *d, enum n
                        const char *const *secret_dirs, struct err *e);
 void netfs_request_free(struct netfs_request *q);
 
+/* The gluster volume that the source names, or the directory in one, at the pool's target; is_ours is the
+ * caller's to fill in. ERR_INVALID: it is no name of either. */
+int netfs_gluster_mount(const struct pool_def *d, struct gluster_mount *g, struct err *e);
+
 /* ---- mount.c ---- */
 
-/* The set of protocols that the definition leaves. ERR_UNSUPPORTED: a format that is not done here;
+/* The set of protocols that the definition leaves to try. ERR_UNSUPPORTED: a format that is not done here;
  * ERR_INVALID: none is left, or words of <mount> are wrong. */
 int netfs_protocols(const struct pool_def *d, unsigned *set, struct err *e);
 /* Is it a mount of one of the definition's servers? Any of them is the pool's. */
 bool netfs_is_mount(const struct pool_def *d, const struct mount_entry *m);
-/* Mount it from the first host that will do. The error names all that were tried. */
+/* Mount it from the first host that will do. The error names all that were tried. ERR_WAIT_SERVER with
+ * waits_for "service=…": that host has it as a gluster volume, and netfs_client has to mount it. */
 int netfs_mount(const struct pool_def *d, struct op *op, struct err *e);
+
+/* ---- gluster.c ---- */
+
+/* The client program, which is called for where a volume has to be mounted. */
+extern const struct service netfs_client;
+/* Is what is mounted at the pool's target such a mount? Looks at the mount table only. */
+bool netfs_is_gluster(const struct pool_def *d);
 
 /* ---- exports.c ---- */
 

@@ -11,6 +11,7 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "pool/secret/secret.h"
 #include "system/mount.h"
 
@@ -20,6 +21,25 @@ void netfs_request_free(struct netfs_request *q)
 {
 	explicit_bzero(q->password, sizeof(q->password));
 	buf_free(&q->own);
+}
+
+/* ---- a gluster volume ---- */
+
+int netfs_gluster_mount(const struct pool_def *d, struct gluster_mount *g, struct err *e)
+{
+	demand(d && g, e);
+
+	const char *volume = d->source.dir + strspn(d->source.dir, "/");
+	size_t len = strcspn(volume, "/");
+
+	if (!check_relative_path(volume) || len >= sizeof(g->volume))
+		return err_set(
+			e, ERR_INVALID,
+			"the source of a gluster pool is VOLUME or VOLUME/DIRECTORY, and \"%.100s\" is not",
+			d->source.dir);
+	*g = (struct gluster_mount){ .dir = volume + len, .at = d->target.path };
+	memcpy(g->volume, volume, len);
+	return 0;
 }
 
 /* ---- who we are, for CIFS ---- */

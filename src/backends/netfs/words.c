@@ -12,6 +12,7 @@
 
 #define NFS  NETFS_FOR(NETFS_NFS)
 #define CIFS NETFS_FOR(NETFS_CIFS)
+#define ALL  NETFS_ANY
 
 enum { MOST_TIMEO = 6000 }; /* tenths of a second: the kernel waits no longer (NFS_MAX_TCP_TIMEOUT) */
 
@@ -26,11 +27,11 @@ static const struct word_row {
 	const char *const *choices; /* NULL-terminated */
 	const char *against;        /* the word that it does not go with; or NULL */
 } rows[] = {
-	{ "ro",       WORD_FLAG,   NFS | CIFS, 0, 0, NULL, "rw" },
-	{ "rw",       WORD_FLAG,   NFS | CIFS, 0, 0, NULL, "ro" },
+	{ "ro",       WORD_FLAG,   ALL, 0, 0, NULL, "rw" },
+	{ "rw",       WORD_FLAG,   ALL, 0, 0, NULL, "ro" },
 	{ "soft",     WORD_FLAG,   NFS | CIFS, 0, 0, NULL, "hard" },
 	{ "hard",     WORD_FLAG,   NFS | CIFS, 0, 0, NULL, "soft" },
-	{ "port",     WORD_NUMBER, NFS | CIFS, 1, UINT16_MAX, NULL, NULL },
+	{ "port",     WORD_NUMBER, ALL, 1, UINT16_MAX, NULL, NULL },
 	{ "nconnect", WORD_NUMBER, NFS, 1, 16, NULL, NULL },
 	{ "timeo",    WORD_NUMBER, NFS, 1, MOST_TIMEO, NULL, NULL },
 	{ "retrans",  WORD_NUMBER, NFS, 1, 100, NULL, NULL },

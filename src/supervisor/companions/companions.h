@@ -8,11 +8,15 @@
 
 #include "supervisor/inside.h"
 
-/* 0: it runs and answers; else ERR_WAIT_SERVER with waits_for "service=NAME": it is being brought up (-1), or
- * that has failed and is tried again (-2). p: the pool that needs it; NULL: a search for pools, which one of
- * a pool's own cannot help: 0. */
+/* 0: it runs and answers, or has not been called for; else ERR_WAIT_SERVER with waits_for "service=NAME": it
+ * is being brought up (-1), or that has failed and is tried again (-2). One of a pool's own that cannot be
+ * brought up, whenever that is tried, has failed with that error (-2), and is forgotten. p: the pool that
+ * needs it; NULL: a search for pools, which one of a pool's own cannot help: 0. */
 int service_need(struct supervisor *s, const struct service *svc, const struct pool *p, struct err *e);
-/* A start that needs it has failed: does it still answer? */
+/* A start has failed with that error. The companion that it may need is asked whether it still answers. true:
+ * the start calls for one that comes only when it is called for, and that is being brought up. */
+bool service_called(struct pool *p, const struct err *e);
+/* Does it still answer? */
 void service_doubt(struct supervisor *s, const struct service *svc, const struct pool *p);
 /* The pool has stopped: a companion of its own ends. One that is for all of a type stays. */
 void service_release(const struct pool *p);

@@ -66,6 +66,7 @@ struct service_run {
 	uint64_t ready_since;  /* clock_ms() */
 	bool ending;           /* it was sent SIGTERM because it failed: SIGKILL comes next */
 	char why[256];
+	enum err_class hopeless; /* what it was, if no later attempt can do better: ERR_NONE else */
 };
 
 static void service_bring_up(struct service_run *r);
@@ -101,7 +102,9 @@ static void failed(struct service_run *r, const char *why)
 	r->doubted = SERVICE_DOWN;
 	snprintf(r->why, sizeof(r->why), "%s", why);
 	log_error(LF_POOL, "%s: %s", r->label, why);
-	if (r->pid) { /* its end leads to the next attempt */
+	if (r->hopeless) {
+		r->state = SERVICE_DOWN; /* its pool hears of it, and that is its end */
+	} else if (r->pid) {             /* its end leads to the next attempt */
 		r->ending = true;
 		kill(r->pid, SIGTERM);
 		loop_arm(r->sup->loop, &r->timer, clock_ms() + STOP_WITHIN);
@@ -402,9 +405,12 @@ static void on_prepared(struct worker *w, const struct err *e, bool left)
 
 	(void)left;
 	r->worker = NULL;
-	if (e)
+	if (e) {
+		/* the definition is the pool's alone; what is wrong with one for all may be mended */
+		if (r->pool && !r->pid && err_remedy(e->class) == REMEDY_NONE)
+			r->hopeless = e->class;
 		failed(r, e->message);
-	else if (r->state == SERVICE_FOREIGN) {
+	} else if (r->state == SERVICE_FOREIGN) {
 		/* it may be that of an earlier supervisor, and still tells where it was told to */
 		if (r->service->tells)
 			notify_open(r, env, sizeof(env), NULL);
@@ -536,6 +542,8 @@ int service_need(struct supervisor *s, const struct service *svc, const struct p
 	if (svc->command && !p)
 		return 0;
 	struct service_run *r = find_run(s, svc, p);
+	if (!r && svc->on_call)
+		return 0;
 	if (!r)
 		r = run_new(s, svc, svc->command ? p : NULL);
 	if (!r)
@@ -543,6 +551,11 @@ int service_need(struct supervisor *s, const struct service *svc, const struct p
 	r->released = false;
 	if (r->state == SERVICE_READY || r->state == SERVICE_FOREIGN || r->doubted)
 		return 0;
+	if (r->hopeless) {
+		err_set(e, r->hopeless, "%s cannot be started: %s", r->label, r->why);
+		run_free(r);
+		return -2;
+	}
 	snprintf(waits, sizeof(waits), "service=%s", r->label);
 	err_wait(e, ERR_WAIT_SERVER, waits, "%s is not ready%s%s", r->label, r->why[0] ? ": " : "", r->why);
 	return r->why[0] ? -2 : -1;
@@ -559,6 +572,18 @@ void service_doubt(struct supervisor *s, const struct service *svc, const struct
 		service_ask(r);
 	else
 		service_bring_up(r);
+}
+
+bool service_called(struct pool *p, const struct err *e)
+{
+	const struct backend *b = backend_find(p->type);
+
+	if (!b || !b->service)
+		return false;
+	if (b->service->on_call && !find_run(p->sup, b->service, p))
+		return starts_with(e->waits_for, "service=") && run_new(p->sup, b->service, p);
+	service_doubt(p->sup, b->service, p);
+	return false;
 }
 
 /* SIGTERM, and after a while SIGKILL. */

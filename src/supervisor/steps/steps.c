@@ -19,6 +19,8 @@
 #include "supervisor/steps/moves.h"
 #include "supervisor/work/work.h"
 
+static void begin_start(struct pool *p);
+
 /* ---- start ---- */
 
 /* It is up. What was noted of its last life, or of earlier attempts, is over. */
@@ -51,15 +53,14 @@ static void on_started(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
 	struct supervisor *s = p->sup;
-	const struct backend *b = backend_find(p->type);
 
 	step_over(p, left);
 	step_drop_refresh(p);
 	if (!p->want.active) { /* pool-destroy came meanwhile: undo what was done */
 		step_stop(p);
+	} else if (e && service_called(p, e)) {
+		begin_start(p);
 	} else if (e) {
-		if (b && b->service)
-			service_doubt(s, b->service, p);
 		/* it could not say how far it had come */
 		p->life.begun |= left || e->class == ERR_TIMEOUT || e->class == ERR_INTERNAL;
 		step_start_failed(p, e);

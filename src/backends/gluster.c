@@ -5,24 +5,19 @@
  *
  * The files are reached through a mount that nobody is shown: it lies below our run directory, and what is
  * told to others is the volumes' gluster:// names. From there on everything is as in a directory (list.c,
- * volume.c). Who mounts it, and keeps it mounted, is the client program (client.c).
+ * volume.c). Who mounts it, and keeps it mounted, is gluster's client program (glusterfs.c).
  */
-#include "backends/gluster/gluster.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include "backends/mounted.h"
-#include "base/file.h"
+#include <sys/stat.h>
+#include "backends/glusterfs.h"
 #include "base/util.h"
 #include "pool/check.h"
 #include "pool/source.h"
 #include "system/target.h"
 #include "volumes/directory/list.h"
 #include "volumes/file/volume.h"
-
-enum { CLIENT_FILE_BYTES = 4096, BRICKS_TOLD = 3 };
 
 /* ---- what the definition says ---- */
 
@@ -52,53 +47,92 @@ static int gluster_locate(struct pool_def *d, const char *run_dir, struct err *e
 	return 0;
 }
 
-/* ---- the bricks, as the client sees them ---- */
-
-/* The client shows what it is made of as files below /.meta of its mount: one directory a translator. It
- * answers for them itself, without a server. */
-static bool client_file(int graph, const char *translator, const char *file, struct buf *text)
+/* "volume/dir" as a name is what some tools of libvirt's have written; libvirt itself refuses it, too. */
+static int gluster_validate(const struct pool_def *d, struct err *e)
 {
-	char path[NAME_MAX + 40];
-
-	buf_reset(text);
-	return snprintf(path, sizeof(path), "%s/%s", translator, file) < (int)sizeof(path) &&
-	       file_read(graph, path, CLIENT_FILE_BYTES, text, NULL) == 0 && !text->failed;
+	if (strchr(d->source.name, '/'))
+		return err_set(
+			e, ERR_INVALID,
+			"the gluster volume's name \"%.100s\" has a '/': a directory in it is given as "
+			"<dir path='/…'/>",
+			d->source.name);
+	if (!streq(d->source.dir, "/") && !check_device(d->source.dir))
+		return err_set(
+			e, ERR_INVALID,
+			"the directory of a gluster pool begins with '/', the root of the volume, and has "
+			"no \"..\" in it: \"%.100s\"",
+			d->source.dir);
+	return 0;
 }
 
-static void add_brick(int graph, const char *translator, unsigned n, struct buf *out)
-{
-	cleanup_buf struct buf host = BUF_INIT, dir = BUF_INIT;
+static bool gluster_is_mount(const struct pool_def *d, const struct mount_entry *m);
 
-	if (n > BRICKS_TOLD || !client_file(graph, translator, "options/remote-host", &host) ||
-	    !client_file(graph, translator, "options/remote-subvolume", &dir))
-		return;
-	buf_printf(out, "%s%.*s:%.*s", out->len ? ", " : "", (int)strcspn(buf_str(&host), "\n"),
-	           buf_str(&host), (int)strcspn(buf_str(&dir), "\n"), buf_str(&dir));
+/* All of the volume, where only root gets in. */
+static struct gluster_mount whole_volume(const struct pool_def *d)
+{
+	struct gluster_mount g = { .dir = "", .at = d->target.mount, .is_ours = gluster_is_mount };
+
+	snprintf(g.volume, sizeof(g.volume), "%s", d->source.name);
+	return g;
 }
 
-/* How many bricks the client has no connection to; the first of them are told in `lost`. */
-static unsigned bricks_lost(const struct pool_def *d, unsigned *bricks, struct buf *lost)
+static bool gluster_is_mount(const struct pool_def *d, const struct mount_entry *m)
 {
-	cleanup_buf struct buf text = BUF_INIT;
-	char path[PATH_MAX];
-	unsigned missing = 0;
-	DIR *graph;
+	const struct gluster_mount g = whole_volume(d);
 
-	snprintf(path, sizeof(path), "%s/.meta/graphs/active", d->target.mount);
-	graph = opendir(path);
-	for (struct dirent *entry; graph && (entry = readdir(graph));) {
-		if (!client_file(dirfd(graph), entry->d_name, "type", &text) ||
-		    !starts_with(buf_str(&text), "protocol/client"))
-			continue;
-		++*bricks;
-		if (client_file(dirfd(graph), entry->d_name, "private", &text) &&
-		    strstr(buf_str(&text), "connected = 0"))
-			add_brick(dirfd(graph), entry->d_name, ++missing, lost);
-	}
-	if (graph)
-		closedir(graph);
-	return missing;
+	return gluster_is_mount_of(&g, m);
 }
+
+/* ---- the client ---- */
+
+/* What is above it is root's alone: whoever may use the volume's files is asked elsewhere. */
+static int make_mount_point(const struct pool_def *d, const struct op *op, struct err *e)
+{
+	char above[PATH_MAX];
+
+	snprintf(above, sizeof(above), "%s/gluster", op->run_dir);
+	if (mkdir(above, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "cannot make %s", above);
+	cleanup_close int fd = target_make(d->target.mount, O_PATH, NULL, e);
+	return fd < 0 ? -1 : 0;
+}
+
+/* The program is not given a word of a definition that cannot be. */
+static int client_prepare(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const struct gluster_mount g = whole_volume(d);
+	int rc = gluster_validate(d, e);
+
+	if (rc == 0)
+		rc = gluster_client_prepare(d, &g, op, e);
+	return rc ? rc : make_mount_point(d, op, e);
+}
+
+/* What is on the volume is data: nothing there is a device or a program. */
+static int client_command(const struct pool_def *d, struct op *op, struct buf *words, struct err *e)
+{
+	const struct gluster_mount g = whole_volume(d);
+
+	if (gluster_client_command(d, &g, op, words, e) < 0)
+		return -1;
+	gluster_client_word(words, "--fuse-mountopts=", "nodev,nosuid,noexec");
+	gluster_client_word(words, "", g.at);
+	return words->failed ? err_set(e, ERR_NO_MEMORY, "cannot start glusterfs: out of memory") : 0;
+}
+
+static int client_ready(const struct pool_def *d, struct op *op, struct err *e)
+{
+	const struct gluster_mount g = whole_volume(d);
+
+	return gluster_client_ready(d, &g, op, e);
+}
+
+static const struct service gluster_client = {
+	.name = "glusterfs",
+	.prepare = client_prepare,
+	.command = client_command,
+	.ready = client_ready,
+};
 
 /* ---- the operations ---- */
 
@@ -106,20 +140,12 @@ static unsigned bricks_lost(const struct pool_def *d, unsigned *bricks, struct b
 static int gluster_check(const struct pool_def *d, struct op *op, enum pool_state *state, struct buf *detail,
                          struct err *e)
 {
-	cleanup_buf struct buf lost = BUF_INIT;
-	unsigned bricks = 0, missing;
+	const struct gluster_mount g = whole_volume(d);
 
 	if (mount_pool_check(d, gluster_is_mount, op, state, detail, e) < 0)
 		return -1;
-	if (*state != STATE_ACTIVE)
-		return 0;
-	missing = bricks_lost(d, &bricks, &lost);
-	if (missing == 0)
-		return 0;
-	snprintf(op->why, sizeof(op->why), "%u of the %u bricks of volume \"%.100s\" %s not answer: %.150s%s",
-	         missing, bricks, d->source.name, missing == 1 ? "does" : "do", buf_str(&lost),
-	         missing > BRICKS_TOLD ? ", …" : "");
-	*state = STATE_DEGRADED;
+	if (*state == STATE_ACTIVE)
+		gluster_bricks_check(&g, op, state);
 	return 0;
 }
 
@@ -154,6 +180,16 @@ static int gluster_start(const struct pool_def *d, struct op *op, struct err *e)
 static int gluster_stop(const struct pool_def *d, struct op *op, struct err *e)
 {
 	return mount_pool_stop(d, gluster_is_mount, op, e);
+}
+
+/* Of a client of our own the supervisor sees the end; one that an earlier supervisor has left ends unseen. */
+static int gluster_revive(const struct pool_def *d, struct op *op, bool asked, struct err *e)
+{
+	(void)asked;
+	if (!mount_is_abandoned(d))
+		return 0;
+	snprintf(op->why, sizeof(op->why), "the client of volume \"%.120s\" had ended", d->source.name);
+	return gluster_stop(d, op, e) < 0 ? -1 : 1;
 }
 
 /* The directory is in the volume: there is none to make while that is not mounted. */
@@ -219,20 +255,6 @@ static int gluster_find(const struct pool_def *source, struct op *op, struct buf
 	               e);
 }
 
-/* What the client opens by name: its transport, the translators that a client's side of a volume may be made
- * of (glusterd's and the bricks' own are ten times as large), and what the C library needs to end a thread.
- */
-#define TRANSLATOR(name) "+glusterfs/*/xlator/" name
-#define GLUSTER_PROGRAMS                                                                                     \
-	"@glusterfs+glusterfs/*/rpc-transport/*+libgcc_s.so.1" TRANSLATOR("cluster/*") TRANSLATOR("debug/*") \
-		TRANSLATOR("performance/*") TRANSLATOR("mount/fuse.so") TRANSLATOR("meta.so")                \
-			TRANSLATOR("protocol/client.so") TRANSLATOR("system/posix-acl.so")                   \
-				TRANSLATOR("features/utime.so") TRANSLATOR("features/shard.so")              \
-					TRANSLATOR("features/read-only.so")                                  \
-						TRANSLATOR("features/gfid-access.so")                        \
-							TRANSLATOR("features/snapview-client.so")            \
-								TRANSLATOR("features/cloudsync.so")
-
 const struct backend gluster_backend = {
 	.type = POOL_GLUSTER,
 	.summary = "a volume of a gluster cluster, or a directory in it; volumes are its files",
@@ -251,6 +273,7 @@ const struct backend gluster_backend = {
 	.check = gluster_check,
 	.start = gluster_start,
 	.stop = gluster_stop,
+	.revive = gluster_revive,
 	.builds_directory = true,
 	.build = gluster_build,
 	.find = gluster_find,

@@ -13,7 +13,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include "backends/gluster/gluster.h"
+#include "backends/glusterfs.h"
 #include "base/contract.h"
 #include "base/util.h"
 
@@ -130,14 +130,14 @@ int gluster_list(const struct address *a, uint64_t deadline, gluster_volume_fn *
 
 /* ---- do you know this volume? ---- */
 
-struct listed_volume {
+struct volume_wanted {
 	const char *volume;
 	bool there;
 };
 
-static void compare_volume(void *arg, const char *name)
+static void look_for_volume(void *arg, const char *name)
 {
-	struct listed_volume *w = arg;
+	struct volume_wanted *w = arg;
 
 	w->there |= streq(name, w->volume);
 }
@@ -146,11 +146,11 @@ static void compare_volume(void *arg, const char *name)
  * may also be meant: the list tells. */
 static bool is_unknown(const struct address *a, int error, const char *volume, uint64_t deadline)
 {
-	struct listed_volume w = { .volume = volume };
+	struct volume_wanted w = { .volume = volume };
 
 	if (error <= 0 || error == ENOTSUP)
 		return false;
-	return error == ENOENT || (gluster_list(a, deadline, compare_volume, &w, NULL) >= 0 && !w.there);
+	return error == ENOENT || (gluster_list(a, deadline, look_for_volume, &w, NULL) >= 0 && !w.there);
 }
 
 int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, struct err *e)
