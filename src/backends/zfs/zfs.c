@@ -136,19 +136,17 @@ static int dataset_is_there(const struct pool_def *d, struct op *op, struct err 
 	                         zfs_dataset(d), type);
 }
 
+/* The refresh that follows makes the volumes' links. */
 static int zfs_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct err ignored = { 0 };
-	char zpool[ZFS_NAME];
 
 	if (zfs_validate(d, e) < 0 || zfs_bring_in(d, op, e) < 0)
 		return -1;
-	zfs_zpool(d, zpool);
 	if (dataset_is_there(d, op, e) < 0 || zfs_load_key(d, op, e) < 0) {
 		zfs_give_up(d, op, &ignored);
 		return err_wrap(e, ERR_KEEP, "cannot use dataset \"%s\"", zfs_dataset(d));
 	}
-	zvols_link(zpool, op);
 	return 0;
 }
 

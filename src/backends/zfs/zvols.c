@@ -321,11 +321,15 @@ void zvols_link(const char *zpool, struct op *op)
 	zvol_links_make(&z);
 }
 
+/* A partition's link has the volume's name and more, and so may another volume's. */
 static int link_drop(const char *path, const char *sysname, void *arg)
 {
 	const char *only = arg;
+	size_t n = only ? strlen(only) : 0;
+	bool partition = sysname[zvol_length(sysname)];
 
-	if (!sysname[0] || !only || streq(path, only))
+	if (!sysname[0] || !only ||
+	    (strncmp(path, only, n) == 0 && (!path[n] || (partition && starts_with(path + n, "-part")))))
 		unlink(path);
 	return 0;
 }
