@@ -6,6 +6,10 @@
  *
  * An object is written before the inode lists it. Should we end between the two, the object is one that
  * nobody lists, and the next write makes it again.
+ *
+ * A VDI that a guest has open is locked (LOCK_VDI), and we take no such lock, as sheepdog's own client `dog`
+ * takes none. Servers keep a lock when the connection of whoever took it has ended, so that a worker that
+ * was killed would leave a VDI that no guest can open until an administrator unlocks it.
  */
 #include "backends/sheepdog/sheepdog.h"
 #include "base/clock.h"

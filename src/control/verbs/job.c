@@ -213,7 +213,7 @@ void verb_vol_create_as(struct call *c)
 	const char *below = call_arg(c, "backing-vol"), *record, *backing = NULL;
 	char text[LINE_MAX_BYTES + 1];
 	cleanup_buf struct buf xml = BUF_INIT;
-	struct line l = { 0 };
+	struct line l;
 	struct err e = { 0 };
 	struct pool *p;
 	size_t len;
@@ -267,20 +267,11 @@ void verb_vol_create_from(struct call *c)
 void verb_vol_clone(struct call *c)
 {
 	struct volume_order o = { 0 };
-	char text[LINE_MAX_BYTES + 1];
 	cleanup_buf struct buf xml = BUF_INIT;
-	struct line l = { 0 };
-	struct volume v;
-	struct err e = { 0 };
 
-	if (!is_sayable(c, "newname") || !order_find(c, "pool", &o))
+	if (!is_sayable(c, "newname") || !order_find(c, "pool", &o) ||
+	    !volume_document(c, o.record, o.record_len, call_arg(c, "newname"), &xml))
 		return;
-	if (!record_parse(o.record, o.record_len, text, &l, &e) || volume_from_record(&l, &v, &e) < 0) {
-		call_fail(c, &e);
-		return;
-	}
-	v.name = call_arg(c, "newname");
-	volume_print(&v, &xml);
 	o.input_pool = o.pool;
 	create(c, &o, &xml);
 }
@@ -374,7 +365,7 @@ void verb_vol_resize(struct call *c)
 		         (call_flag(c, "shrink") ? VOL_SHRINK : 0U),
 	};
 	char text[LINE_MAX_BYTES + 1];
-	struct line l = { 0 };
+	struct line l;
 	struct err e = { 0 };
 
 	if (!order_find(c, "pool", &o))

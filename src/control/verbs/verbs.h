@@ -60,6 +60,9 @@ bool call_awaits_index(struct call *c);
 const char *call_volume(struct call *c, const char *pool_arg, struct pool **pool, size_t *len);
 /* Take a record apart in a copy, text[LINE_MAX_BYTES + 1]. Its name, or NULL. */
 const char *record_parse(const char *record, size_t len, char *text, struct line *l, struct err *e);
+/* Append a volume's document, or that of a copy of it under another name; copy: that name, or NULL. False:
+ * the call has failed. */
+bool volume_document(struct call *c, const char *record, size_t len, const char *copy, struct buf *xml);
 
 /* job.c: operations on volumes */
 void verb_vol_create(struct call *c);

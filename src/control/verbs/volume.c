@@ -114,7 +114,7 @@ void verb_vol_info(struct call *c)
 static void answer_key(struct call *c, const char *key)
 {
 	char text[LINE_MAX_BYTES + 1];
-	struct line l = { 0 };
+	struct line l;
 	struct err e = { 0 };
 	struct pool *p;
 	size_t len;
@@ -177,7 +177,7 @@ void verb_vol_pool(struct call *c)
 static bool is_asked(const char *record, size_t len, const char *path, const char *key)
 {
 	char text[LINE_MAX_BYTES + 1];
-	struct line l = { 0 };
+	struct line l;
 
 	if (!record_parse(record, len, text, &l, NULL))
 		return false;
@@ -215,30 +215,39 @@ void verb_vol_lookup(struct call *c)
 	call_ok(c);
 }
 
+bool volume_document(struct call *c, const char *record, size_t len, const char *copy, struct buf *xml)
+{
+	char text[LINE_MAX_BYTES + 1];
+	struct line l;
+	struct volume v;
+	struct err e = { 0 };
+	int rc = record_parse(record, len, text, &l, &e) ? volume_from_record(&l, &v, &e) : -1;
+
+	if (rc == 0 && copy) {
+		v.name = copy;
+		/* -1: who is nobody over NFS cannot be given it, so that it is whose who makes it */
+		v.owner |= 0u - (v.owner >> 31);
+		v.group |= 0u - (v.group >> 31);
+	}
+	if (rc == 0)
+		volume_print(&v, xml);
+	if (xml->failed)
+		rc = err_set(&e, ERR_NO_MEMORY, "cannot print the document: out of memory");
+	if (rc < 0)
+		call_fail(c, &e);
+	return rc == 0;
+}
+
 /* The record says all that the document does: no worker is needed. */
 void verb_vol_dumpxml(struct call *c)
 {
-	char text[LINE_MAX_BYTES + 1];
 	cleanup_buf struct buf xml = BUF_INIT;
-	struct line l = { 0 };
-	struct volume v;
-	struct err e = { 0 };
 	struct pool *p;
 	size_t len;
 	const char *record = call_volume(c, "pool", &p, &len);
 
-	if (!record)
+	if (!record || !volume_document(c, record, len, NULL, &xml))
 		return;
-	if (!record_parse(record, len, text, &l, &e) || volume_from_record(&l, &v, &e) < 0) {
-		call_fail(c, &e);
-		return;
-	}
-	volume_print(&v, &xml);
-	if (xml.failed) {
-		err_set(&e, ERR_NO_MEMORY, "cannot print the document: out of memory");
-		call_fail(c, &e);
-		return;
-	}
 	call_bytes(c, xml.data, xml.len);
 	final_str(c, "pool", p->name);
 	call_ok(c);
