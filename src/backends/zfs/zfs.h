@@ -165,7 +165,8 @@ void zfs_udev_end(struct zfs_udev *s);
 void zvol_path(const char *name, char out[PATH_MAX]);
 void zvol_dataset(const char *path, char out[ZFS_NAME]);
 /* Bring the links /dev/zvol/ZPOOL/… up to date, as udev's rule makes them. Where there is no udev, stale ones
- * go; else it is trusted with those that are there. A device that does not answer is passed over. */
+ * go; else it is trusted with those that are there. A device that does not answer is passed over. op->only:
+ * those that have a link are not asked. */
 void zvols_link(const char *zpool, struct op *op);
 /* Of a zpool that is exported, or (path is not NULL) of a volume that is removed: take the links away, where
  * they are ours. */

@@ -307,18 +307,51 @@ static int link_drop_stale(const char *path, const char *sysname, void *arg)
 	return 0;
 }
 
+static bool all_answer(const struct zvols *z)
+{
+	for (size_t i = 0; i < z->n; i++)
+		if (!z->list[i].answers)
+			return false;
+	return true;
+}
+
+/* That a volume has got another name the kernel tells by an event. While its count of events is what it was
+ * when all were asked, their links are right. */
+struct event_count {
+	char path[PATH_MAX], now[24]; /* where it is noted; "": it is not known */
+	bool same;
+};
+
+static void event_count_read(struct event_count *c, const char *zpool, const struct op *op)
+{
+	char then[sizeof(c->now)];
+
+	*c = (struct event_count){ .now = "" };
+	if (!sysfs_path(c->path, sizeof(c->path), "%s/zpools/.events-%s", op->run_dir, zpool) ||
+	    file_read_line(AT_FDCWD, "/sys/kernel/uevent_seqnum", c->now, sizeof(c->now)) <= 0)
+		c->now[0] = '\0';
+	c->same = c->now[0] && file_read_line(AT_FDCWD, c->path, then, sizeof(then)) > 0 &&
+	          streq(c->now, then);
+}
+
+/* A look at some names comes after a change of ours, which has seen to its link. */
 void zvols_link(const char *zpool, struct op *op)
 {
 	demand_or(zpool && op, );
 
-	cleanup_zvols struct zvols z = { .zpool = zpool, .new_only = !op->own_devices };
+	cleanup_zvols struct zvols z = { .zpool = zpool };
 	struct err why = { 0 };
+	struct event_count count;
 
+	event_count_read(&count, zpool, op);
+	z.new_only = !op->own_devices || op->only || count.same;
 	if (zvols_read(&z, &why) < 0)
 		op_note(op, "volumes of zpool \"%s\" may have no device: %s", zpool, why.message);
 	else if (op->own_devices)
 		zvols_each(zpool, link_drop_stale, &z);
 	zvol_links_make(&z);
+	if (!z.new_only && why.class == ERR_NONE && count.now[0] && all_answer(&z))
+		file_replace(AT_FDCWD, count.path, count.now, strlen(count.now), 0644, NULL);
 }
 
 /* A partition's link has the volume's name and more, and so may another volume's. */
