@@ -43,6 +43,8 @@ struct service {
  * backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
+struct transfer; /* volumes/transfer.h */
+
 /* One type. What is NULL or 0 is left out: the operation is then "nothing to do", or refused as one that the
  * type does not have. All operations return 0, or -1 with e filled; strings and structs that they are given
  * are the caller's, and good for the call. */
@@ -128,6 +130,9 @@ struct backend {
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;
+	/* Of volumes that are not opened as a file: their upload, or else their download. */
+	int (*vol_transfer)(const struct pool_def *d, struct op *op, const struct volume *v,
+	                    struct transfer *t, bool upload, struct err *e);
 	/* Volumes that are devices: the facts of one, as identify() has them of pools. What another pool
 	 * stands on is not written to. NULL: they are files. */
 	void (*vol_identify)(const struct volume *v, struct buf *facts);

@@ -29,8 +29,7 @@ static int open_content(vol_open_fn *open_volume, const struct pool_def *d, stru
 	return open_volume(d, op, v, write, size, e);
 }
 
-/* A client's file is read or written from where it stands. */
-static int client_end(struct copy_end *end, int fd, struct err *e)
+int transfer_client(struct copy_end *end, int fd, struct err *e)
 {
 	off_t at;
 
@@ -43,9 +42,7 @@ static int client_end(struct copy_end *end, int fd, struct err *e)
 	return 0;
 }
 
-/* The volume is open. From here on the process has the client's rights: what the kernel, or whoever listens
- * at a socket, allows root is not to be had by passing a descriptor. */
-static int become_client(const struct transfer *t, struct err *e)
+int transfer_become_client(const struct transfer *t, struct err *e)
 {
 	if (!t->passed || geteuid() != 0 || t->uid == 0)
 		return 0;
@@ -56,8 +53,7 @@ static int become_client(const struct transfer *t, struct err *e)
 	return 0;
 }
 
-/* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
-static void client_advance(const struct copy_end *end)
+void transfer_client_advance(const struct copy_end *end)
 {
 	if (end->seeks)
 		lseek(end->fd, (off_t)end->at, SEEK_SET);
@@ -162,7 +158,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	c->sparse = t->sparse;
 	rc = copy_run(c, e);
 	t->done = c->done;
-	client_advance(&c->from);
+	transfer_client_advance(&c->from);
 	if (rc == 0 && t->length == 0 && is_bounded(v))
 		rc = check_rest(c, v, room, e);
 	/* Also after a failure: what the message says of the volume's content is to be true after a crash. */
@@ -194,13 +190,13 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 	uint64_t size = 0;
 
 	t->done = 0;
-	if (client_end(&c.from, t->stream, e) < 0)
+	if (transfer_client(&c.from, t->stream, e) < 0)
 		return -1;
 	/* The client's file is looked at before, the rights are given up after the volume is open: in the
 	 * other order the client could not open the volume, or would be read with root's rights. */
 	op->writes = most_written(t, &c.from);
 	fd = open_content(open_volume, d, op, v, true, &size, e);
-	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
+	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    check_upload(t, op->writes, v, size, e) < 0)
 		return -1;
 	return upload(&c, v, t, size, e);
@@ -221,10 +217,10 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	int rc;
 
 	t->done = 0;
-	if (client_end(&c.to, t->stream, e) < 0)
+	if (transfer_client(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
-	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || become_client(t, e) < 0 ||
+	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    check_range("download", t, v->name, size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
@@ -233,6 +229,6 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	c.sparse = t->sparse && c.to.seeks;
 	rc = copy_run(&c, e);
 	t->done = c.done;
-	client_advance(&c.to);
+	transfer_client_advance(&c.to);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #define POOLINIT_VOLUMES_TRANSFER_H
 
 #include "pool/operation.h"
+#include "volumes/copy.h"
 
 /* One upload or download. The caller fills in all but `done`. `stream` is the client's file, pipe or socket,
  * which stays the caller's. sparse: holes stay holes (skipped when written to a regular file or a volume,
@@ -29,5 +30,14 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
                     struct transfer *t, struct err *e);
 int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
                       const struct volume *v, struct transfer *t, struct err *e);
+
+/* The parts of both, for volumes that are not opened as a file. The client's file is read or written from
+ * where it stands, */
+int transfer_client(struct copy_end *end, int fd, struct err *e);
+/* with the client's rights, once the volume is open: what the kernel, or whoever listens at a socket, allows
+ * root is not to be had by passing a descriptor. */
+int transfer_become_client(const struct transfer *t, struct err *e);
+/* It is left at the position where it was read or written to, as by read(2) and write(2). */
+void transfer_client_advance(const struct copy_end *end);
 
 #endif

@@ -379,11 +379,15 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		return -1;
 	if ((upload ? open_to_write : volume_work_open)(&c, io, arg, e) < 0)
 		return -1;
-	if (!c.backend->vol_open)
+	if (c.backend->vol_transfer) {
+		if (c.backend->vol_transfer(&c.def, &c.op, &c.volume, &t, upload, e) < 0)
+			return -1;
+	} else if (!c.backend->vol_open) {
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
-	if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op, &c.volume, &t,
-	                                                   e) < 0)
+	} else if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op,
+	                                                          &c.volume, &t, e) < 0) {
 		return -1;
+	}
 	line_begin(&b, "-");
 	line_num(&b, "bytes", t.done);
 	worker_send_record(io, &b);

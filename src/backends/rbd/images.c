@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The images of a Ceph pool as volumes. Their names come with one call; what each is takes several answers of
+ * the cluster, so that many images are opened side by side.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include "backends/rbd/rbd.h"
+#include "base/util.h"
+
+#define SIDE_BY_SIDE 64
+
+/* ---- names ---- */
+
+struct image_names {
+	rbd_image_spec_t *list;
+	size_t n;
+};
+
+static void image_names_free(struct image_names *names)
+{
+	if (names->list)
+		rbd_image_spec_list_cleanup(names->list, names->n);
+	free(names->list);
+}
+
+/* Asked with room for many, and again with the room that is said to be needed: others make images meanwhile.
+ */
+static int image_names_get(const struct rbd_pool *p, struct image_names *names, struct err *e)
+{
+	size_t room = 1024;
+	int answer;
+
+	do {
+		free(names->list);
+		names->list = calloc(room, sizeof(*names->list));
+		if (!names->list)
+			return err_set(e, ERR_NO_MEMORY, "cannot list the images: out of memory");
+		names->n = room;
+		answer = rbd_list2(p->io, names->list, &names->n);
+		room = names->n + 64;
+	} while (answer == -ERANGE);
+	if (answer >= 0)
+		return 0;
+	names->n = 0;
+	return rbd_error(e, answer, "cannot list the images of Ceph pool \"%s\"", p->ceph_pool);
+}
+
+/* ---- what each is ---- */
+
+/* One image that is being looked at. */
+struct look {
+	const char *name;
+	rbd_image_t image;
+	rbd_completion_t opened, closed;
+	char problem[160];
+};
+
+static void look_begin(const struct rbd_pool *p, struct look *l, const rbd_image_spec_t *spec)
+{
+	int answer = rbd_aio_create_completion(NULL, NULL, &l->opened);
+
+	l->name = spec->name;
+	if (answer == 0)
+		answer = rbd_aio_open_read_only(p->io, spec->name, &l->image, NULL, l->opened);
+	if (answer < 0)
+		snprintf(l->problem, sizeof(l->problem), "%s", strerror(-answer));
+}
+
+/* The image that this one is a clone of, as "POOL/IMAGE@SNAPSHOT"; false: of none. */
+static bool parent_text(rbd_image_t image, char *out, size_t size)
+{
+	rbd_linked_image_spec_t parent;
+	rbd_snap_spec_t snapshot;
+
+	if (rbd_get_parent(image, &parent, &snapshot) < 0)
+		return false;
+	snprintf(out, size, "%s%s%s/%s@%s", parent.pool_name, parent.pool_namespace[0] ? "/" : "",
+	         parent.pool_namespace, parent.image_name, snapshot.name);
+	rbd_linked_image_spec_cleanup(&parent);
+	rbd_snap_spec_cleanup(&snapshot);
+	return true;
+}
+
+static int add_extent(uint64_t offset, size_t len, int exists, void *arg)
+{
+	uint64_t *sum = arg;
+
+	(void)offset;
+	if (exists)
+		*sum += len;
+	return 0;
+}
+
+/* What the image takes in the pool. Without its map of objects each object would have to be asked for: then,
+ * and where nobody wants to know (<refresh>), it is all that it may take, as in libvirt. */
+static uint64_t image_allocation(const struct pool_def *d, rbd_image_t image, uint64_t size)
+{
+	uint64_t features = 0, flags = 0, sum = 0;
+
+	if (!d->refresh_allocation || !streq(d->refresh_allocation, "default") ||
+	    rbd_get_features(image, &features) < 0 || !(features & RBD_FEATURE_FAST_DIFF) ||
+	    rbd_get_flags(image, &flags) < 0 || (flags & RBD_FLAG_FAST_DIFF_INVALID) ||
+	    rbd_diff_iterate2(image, NULL, 0, size, 0, 1, add_extent, &sum) < 0)
+		return size;
+	return least(sum, size);
+}
+
+static void report_image(const struct pool_def *d, const struct rbd_pool *p, struct look *l, struct op *op)
+{
+	char key[600], path[620], parent[600];
+	struct volume v = { .name = l->name, .type = "network", .key = key, .path = path, .format = "raw" };
+	rbd_image_info_t info;
+	int answer = 0;
+
+	snprintf(key, sizeof(key), "%s%s%s/%s", p->ceph_pool, p->namespace[0] ? "/" : "", p->namespace, l->name);
+	snprintf(path, sizeof(path), "rbd:%s", key);
+	if (!l->problem[0]) {
+		answer = rbd_stat(l->image, &info, sizeof(info));
+		if (answer < 0)
+			snprintf(l->problem, sizeof(l->problem), "%s", strerror(-answer));
+	}
+	if (l->problem[0]) {
+		v.problem = l->problem;
+	} else {
+		v.capacity = v.physical = info.size;
+		v.allocation = image_allocation(d, l->image, info.size);
+		if (parent_text(l->image, parent, sizeof(parent))) {
+			v.backing = parent;
+			v.backing_format = "raw";
+		}
+	}
+	op->on_volume(op, &v);
+}
+
+/* One that is gone by now was never listed. */
+static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct look *l, struct op *op)
+{
+	int answer = 0;
+
+	if (!l->problem[0]) {
+		rbd_aio_wait_for_complete(l->opened);
+		answer = (int)rbd_aio_get_return_value(l->opened);
+		if (answer < 0)
+			snprintf(l->problem, sizeof(l->problem), "cannot be opened: %s", strerror(-answer));
+	}
+	if (answer != -ENOENT)
+		report_image(d, p, l, op);
+	if (l->opened)
+		rbd_aio_release(l->opened);
+	if (!l->problem[0])
+		rbd_close(l->image);
+}
+
+/* A window of images moves over the list: the oldest is waited for, and a new one begun. */
+static int look_at_all(const struct pool_def *d, const struct rbd_pool *p, const struct image_names *names,
+                       struct op *op, struct err *e)
+{
+	struct look window[SIDE_BY_SIDE];
+	size_t begun = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (!clock_until(op->deadline))
+			return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", i, names->n);
+		for (; begun < names->n && begun < i + SIDE_BY_SIDE; begun++) {
+			struct look *next = &window[begun % SIDE_BY_SIDE];
+
+			*next = (struct look){ .name = NULL };
+			look_begin(p, next, &names->list[begun]);
+		}
+		look_end(d, p, &window[i % SIDE_BY_SIDE], op);
+	}
+	return 0;
+}
+
+/* ---- how much there is ---- */
+
+/* The number behind `"name":` between two places of the cluster's answer, which is JSON; 0: it is not there.
+ */
+static uint64_t number_of(const char *from, const char *end, const char *name)
+{
+	char key[40];
+	const char *at;
+
+	snprintf(key, sizeof(key), "\"%s\":", name);
+	at = strstr(from, key);
+	return at && at < end ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+/* Of `df` the row of our pool: what is stored in it, and what can be stored yet. */
+static bool pool_row(const char *json, const char *ceph_pool, struct pool_sizes *sizes)
+{
+	char key[160];
+	const char *pools = strstr(json, "\"pools\":"), *row, *end;
+
+	snprintf(key, sizeof(key), "\"name\":\"%s\"", ceph_pool);
+	row = pools ? strstr(pools, key) : NULL;
+	if (!row)
+		return false;
+	end = strstr(row, "}}");
+	if (!end)
+		return false;
+	sizes->allocation = number_of(row, end, "stored");
+	sizes->available = number_of(row, end, "max_avail");
+	sizes->capacity = sizes->allocation + sizes->available;
+	return true;
+}
+
+static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct err *e)
+{
+	static const char command[] = "{\"prefix\":\"df\",\"format\":\"json\"}";
+	const char *commands[] = { command };
+	char *out = NULL, *status = NULL;
+	size_t out_len = 0, status_len = 0;
+	cleanup_free char *json = NULL;
+	struct rados_cluster_stat_t all;
+	int answer = rados_mon_command(p->cluster, commands, 1, "", 0, &out, &out_len, &status, &status_len);
+
+	if (answer >= 0 && out)
+		json = copy_bytes(out, out_len);
+	rados_buffer_free(out);
+	rados_buffer_free(status);
+	if (json && pool_row(json, p->ceph_pool, sizes) && sizes->capacity)
+		return 0;
+	/* A user who may not ask for that, or a cluster without a manager, which counts. */
+	answer = rados_cluster_stat(p->cluster, &all);
+	if (answer < 0)
+		return rbd_error(e, answer, "cannot ask the cluster for its room");
+	sizes->capacity = all.kb * 1024;
+	sizes->allocation = all.kb_used * 1024;
+	sizes->available = all.kb_avail * 1024;
+	return 0;
+}
+
+int rbd_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
+{
+	struct image_names names = { 0 };
+	struct rbd_pool *pool;
+	int rc = rbd_pool_open(d, op, &pool, e);
+
+	if (rc == 0)
+		rc = pool_room(pool, sizes, e);
+	if (rc == 0)
+		rc = image_names_get(pool, &names, e);
+	if (rc == 0)
+		rc = look_at_all(d, pool, &names, op, e);
+	image_names_free(&names);
+	return rc;
+}
