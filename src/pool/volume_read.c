@@ -273,7 +273,8 @@ static int read_layout(struct reading *r, struct volume_def *d, const xmlNode *t
 	d->layout = xml_text(r->a, node);
 	if (d->layout && !check_text(d->layout))
 		return refuse(r, node, "<layout> holds control characters");
-	if (d->layout && pool_type_info(pool->type)->volume_formats)
+	if (d->layout && pool_type_info(pool->type)->volume_formats &&
+	    !pool_type_info(pool->type)->has_layout)
 		return refuse(r, node, "a volume of a pool of type %s has no <layout>",
 		              pool_type_word(pool->type));
 	return 0;

@@ -38,7 +38,7 @@ static const struct word {
 static int take_word(struct layout *l, char *text, struct err *e)
 {
 	char *value = strchr(text, '='), *end;
-	unsigned long long number;
+	unsigned long long number = 0;
 	int answer = -EINVAL;
 
 	if (streq(text, "flat")) {

@@ -50,7 +50,7 @@ static int rbd_check(const struct pool_def *d, struct op *op, enum pool_state *s
 	*state = STATE_ACTIVE;
 	if (rbd_pool_open(d, op, &pool, &why) < 0) {
 		*state = STATE_DEGRADED;
-		snprintf(op->why, sizeof(op->why), "%s", why.message);
+		snprintf(op->why, sizeof(op->why), "%.390s", why.message);
 	}
 	return 0;
 }
@@ -93,6 +93,7 @@ const struct backend rbd_backend = {
 	.refresh = rbd_refresh,
 	.vol_create = rbd_vol_create,
 	.vol_delete = rbd_vol_delete,
+	.deletes_snapshots = true,
 	.vol_resize = rbd_vol_resize,
 	.vol_wipe = rbd_vol_wipe,
 	.vol_transfer = rbd_vol_transfer,

@@ -36,10 +36,28 @@ int rbd_progress(uint64_t done, uint64_t total, void *arg)
 	return 0;
 }
 
-/* Its snapshots would be lost with it. */
-static int has_no_snapshots(rbd_image_t image, struct err *e)
+/* Those with clones cannot go: the clones would lose what they share with it. */
+static int remove_snapshots(rbd_image_t image, const rbd_snap_info_t *snaps, int n, struct err *e)
 {
-	rbd_snap_info_t snaps[64];
+	for (int i = 0; i < n; i++) {
+		int is_protected = 0, answer = rbd_snap_is_protected(image, snaps[i].name, &is_protected);
+
+		if (answer >= 0 && is_protected)
+			answer = rbd_snap_unprotect(image, snaps[i].name);
+		if (answer == -EBUSY)
+			return err_set(e, ERR_BUSY, "there are clones of its snapshot \"%.100s\"", snaps[i].name);
+		if (answer >= 0)
+			answer = rbd_snap_remove(image, snaps[i].name);
+		if (answer < 0)
+			return rbd_error(e, answer, "cannot remove its snapshot \"%.100s\"", snaps[i].name);
+	}
+	return 0;
+}
+
+/* Its snapshots would be lost with it: they go only if that was asked for. */
+static int deal_with_snapshots(rbd_image_t image, bool remove, struct err *e)
+{
+	rbd_snap_info_t snaps[256];
 	int room = ARRAY_LEN(snaps), n = rbd_snap_list(image, snaps, &room);
 	cleanup_buf struct buf names = BUF_INIT;
 
@@ -51,8 +69,12 @@ static int has_no_snapshots(rbd_image_t image, struct err *e)
 		return err_set(e, ERR_BUSY, "it has %d snapshots, which would be lost with it", room);
 	for (int i = 0; i < n; i++)
 		buf_printf(&names, "%s%s", i ? " " : "", snaps[i].name);
+	int rc = remove ? remove_snapshots(image, snaps, n, e)
+	                : err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s",
+	                          buf_str(&names));
+
 	rbd_snap_list_end(snaps);
-	return err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s", buf_str(&names));
+	return rc;
 }
 
 int rbd_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e)
@@ -64,7 +86,7 @@ int rbd_vol_delete(const struct pool_def *d, struct op *op, const struct volume 
 	int answer = 0, rc = -1;
 
 	if (rbd_image_open(d, op, v, &image, e) == 0) {
-		rc = has_no_snapshots(image, e);
+		rc = deal_with_snapshots(image, op->snapshots_too, e);
 		rbd_close(image);
 	}
 	if (rc == 0 && (rc = rbd_pool_open(d, op, &pool, e)) == 0)
