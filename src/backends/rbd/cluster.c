@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 #include "base/contract.h"
 #include "base/util.h"
 
@@ -23,6 +25,8 @@ extern constructor *const rbd_constructors_end[] __attribute__((weak, visibility
 
 /* musl gives a thread 128 kB: Ceph's own stacks are written for 8 MB, of which they touch little. */
 #define THREAD_STACK (1024 * 1024)
+
+#define CONNECT_LIMIT 10000 /* ms */
 
 static void libraries_begin(void)
 {
@@ -125,10 +129,13 @@ static const struct setting {
 	{ "clog_to_monitors", "false" },
 	{ "admin_socket", "" },
 	{ "rbd_default_format", "2" },
+	/* Calls end by themselves. Who has no answer of any monitor by then will have none; an OSD may be
+	 * starting. */
+	{ "client_mount_timeout", "10" },
+	{ "rados_mon_op_timeout", "15" },
+	{ "rados_osd_op_timeout", "30" },
 	/* A cache of written data would have to be flushed by a worker that may be killed. */
 	{ "rbd_cache", "false" },
-	/* Messages to the manager are for those who watch a client for days. */
-	{ "rbd_enable_alloc_hint", "true" },
 };
 
 static int set(rados_t cluster, const char *name, const char *value, struct err *e)
@@ -136,21 +143,6 @@ static int set(rados_t cluster, const char *name, const char *value, struct err 
 	int answer = rados_conf_set(cluster, name, value);
 
 	return answer < 0 ? err_set(e, ERR_INVALID, "librados takes no option %.100s=%.100s", name, value) : 0;
-}
-
-/* A call of the libraries' ends by itself a little before the worker is ended. */
-static int set_timeouts(rados_t cluster, const struct op *op, struct err *e)
-{
-	int left = clock_until(op->deadline);
-	char seconds[16];
-
-	left = left < 0 || left > 30 * 1000 ? 30 : left / 1000;
-	snprintf(seconds, sizeof(seconds), "%d", left > 2 ? left - 1 : 1);
-	return set(cluster, "client_mount_timeout", seconds, e) < 0 ||
-	                       set(cluster, "rados_mon_op_timeout", seconds, e) < 0 ||
-	                       set(cluster, "rados_osd_op_timeout", "30", e) < 0
-	               ? -1
-	               : 0;
 }
 
 /* The key of the user, as cephx has it: in base64. */
@@ -182,7 +174,7 @@ static int configure(rados_t cluster, const struct pool_def *d, const struct op 
 		if (set(cluster, settings[i].name, settings[i].value, e) < 0)
 			return -1;
 	hosts_text(d, true, &hosts);
-	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 || set_timeouts(cluster, op, e) < 0 ||
+	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 ||
 	    set_key(cluster, d, op, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->nrbd_options; i++)
@@ -230,6 +222,33 @@ static int open_io(struct rbd_pool *p, struct err *e)
 	return 0;
 }
 
+static void *connect_cluster(void *cluster)
+{
+	return (void *)(intptr_t)rados_connect(cluster);
+}
+
+/* librados has a time for connecting, and begins anew when it is over; and the name service knows none of it.
+ * So a thread connects. If it has not by then, it is left behind: the worker ends. */
+static int connect_in_time(rados_t cluster, const struct op *op)
+{
+	int left = clock_until(op->deadline);
+	struct timespec until;
+	void *answer = NULL;
+	pthread_t thread;
+
+	left = left < 0 || left > CONNECT_LIMIT ? CONNECT_LIMIT : left - left / 8;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += left / 1000;
+	until.tv_nsec += left % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	if (pthread_create(&thread, NULL, connect_cluster, cluster) != 0)
+		return -EAGAIN;
+	return pthread_timedjoin_np(thread, &answer, &until) == 0 ? (int)(intptr_t)answer : -ETIMEDOUT;
+}
+
 static int connect_pool(const struct pool_def *d, struct op *op, struct rbd_pool *p, struct err *e)
 {
 	int answer;
@@ -241,7 +260,7 @@ static int connect_pool(const struct pool_def *d, struct op *op, struct rbd_pool
 		return rbd_error(e, answer, "cannot begin with librados");
 	if (configure(p->cluster, d, op, e) < 0)
 		return -1;
-	answer = rados_connect(p->cluster);
+	answer = connect_in_time(p->cluster, op);
 	return answer < 0 ? connect_failed(d, answer, e) : open_io(p, e);
 }
 

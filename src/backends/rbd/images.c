@@ -49,7 +49,7 @@ static int image_names_get(const struct rbd_pool *p, struct image_names *names, 
 
 /* ---- what each is ---- */
 
-/* One image that is being looked at. */
+/* One image that is being looked at. A completion is NULL where nothing is under way. */
 struct look {
 	const char *name;
 	rbd_image_t image;
@@ -57,15 +57,33 @@ struct look {
 	char problem[160];
 };
 
+/* Wait for what was begun, and have its answer. */
+static int look_await(rbd_completion_t *c)
+{
+	int answer = 0;
+
+	if (*c) {
+		rbd_aio_wait_for_complete(*c);
+		answer = (int)rbd_aio_get_return_value(*c);
+		rbd_aio_release(*c);
+		*c = NULL;
+	}
+	return answer;
+}
+
 static void look_begin(const struct rbd_pool *p, struct look *l, const rbd_image_spec_t *spec)
 {
 	int answer = rbd_aio_create_completion(NULL, NULL, &l->opened);
 
 	l->name = spec->name;
-	if (answer == 0)
-		answer = rbd_aio_open_read_only(p->io, spec->name, &l->image, NULL, l->opened);
+	if (answer < 0) {
+		l->opened = NULL;
+	} else if ((answer = rbd_aio_open_read_only(p->io, spec->name, &l->image, NULL, l->opened)) < 0) {
+		rbd_aio_release(l->opened);
+		l->opened = NULL;
+	}
 	if (answer < 0)
-		snprintf(l->problem, sizeof(l->problem), "%s", strerror(-answer));
+		snprintf(l->problem, sizeof(l->problem), "cannot be opened: %s", strerror(-answer));
 }
 
 /* The image that this one is a clone of, as "POOL/IMAGE@SNAPSHOT"; false: of none. */
@@ -134,22 +152,21 @@ static void report_image(const struct pool_def *d, const struct rbd_pool *p, str
 	op->on_volume(op, &v);
 }
 
-/* One that is gone by now was never listed. */
+/* One that is gone by now was never listed. Nobody waits for its closing but who needs its place. */
 static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct look *l, struct op *op)
 {
-	int answer = 0;
+	bool asked = l->opened;
+	int answer = look_await(&l->opened);
 
-	if (!l->problem[0]) {
-		rbd_aio_wait_for_complete(l->opened);
-		answer = (int)rbd_aio_get_return_value(l->opened);
-		if (answer < 0)
-			snprintf(l->problem, sizeof(l->problem), "cannot be opened: %s", strerror(-answer));
-	}
+	if (answer < 0)
+		snprintf(l->problem, sizeof(l->problem), "cannot be opened: %s", strerror(-answer));
 	if (answer != -ENOENT)
 		report_image(d, p, l, op);
-	if (l->opened)
-		rbd_aio_release(l->opened);
-	if (!l->problem[0])
+	if (!asked || answer < 0)
+		return;
+	if (rbd_aio_create_completion(NULL, NULL, &l->closed) < 0)
+		l->closed = NULL;
+	if (!l->closed || rbd_aio_close(l->image, l->closed) < 0)
 		rbd_close(l->image);
 }
 
@@ -157,20 +174,23 @@ static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct 
 static int look_at_all(const struct pool_def *d, const struct rbd_pool *p, const struct image_names *names,
                        struct op *op, struct err *e)
 {
-	struct look window[SIDE_BY_SIDE];
-	size_t begun = 0;
+	struct look window[SIDE_BY_SIDE] = { { .name = NULL } };
+	size_t begun = 0, ended = 0;
 
-	for (size_t i = 0; i < names->n; i++) {
-		if (!clock_until(op->deadline))
-			return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", i, names->n);
-		for (; begun < names->n && begun < i + SIDE_BY_SIDE; begun++) {
+	for (; ended < names->n && clock_until(op->deadline); ended++) {
+		for (; begun < names->n && begun < ended + SIDE_BY_SIDE; begun++) {
 			struct look *next = &window[begun % SIDE_BY_SIDE];
 
+			look_await(&next->closed);
 			*next = (struct look){ .name = NULL };
 			look_begin(p, next, &names->list[begun]);
 		}
-		look_end(d, p, &window[i % SIDE_BY_SIDE], op);
+		look_end(d, p, &window[ended % SIDE_BY_SIDE], op);
 	}
+	if (ended < names->n)
+		return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", ended, names->n);
+	for (size_t i = 0; i < SIDE_BY_SIDE; i++)
+		look_await(&window[i].closed);
 	return 0;
 }
 

@@ -85,7 +85,7 @@ const struct backend rbd_backend = {
 	.deadline = { .start = SECONDS(30),
 	              .stop = SECONDS(5),
 	              .refresh = SECONDS(60),
-	              .check = SECONDS(10) },
+	              .check = SECONDS(6) },
 	.validate = rbd_validate,
 	.check = rbd_check,
 	.start = rbd_start,

@@ -112,9 +112,23 @@ static void answer_refresh(struct pool *p, const struct err *e)
 		pool_answer(p, e);
 }
 
+/* When one that is degraded is looked at again, should nothing tell that it is well. */
+static uint64_t next_look(struct pool *p, const struct backend *b, uint64_t now)
+{
+	if (!b->look_again)
+		return p->tries.revive_at > now ? p->tries.revive_at : now + SLOW_LOOK;
+	/* What an event has told of may not be over yet. */
+	p->tries.look_pause = p->tries.look_pause && !p->work.updating ? 2 * p->tries.look_pause
+	                                                               : b->look_again;
+	if (p->tries.look_pause > SLOW_LOOK)
+		p->tries.look_pause = SLOW_LOOK;
+	return now + p->tries.look_pause;
+}
+
 /* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
 static void refresh_failed(struct pool *p, const struct err *e, bool left)
 {
+	const struct backend *b = backend_find(p->type);
 	bool known = (p->reason.text && streq(p->reason.text, e->message)) ||
 	             (p->phase == PHASE_DEGRADED && p->tries.stale);
 
@@ -133,7 +147,9 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 			                                                                     : p->phase,
 			           e);
 		p->tries.stale = true;
-		loop_arm(p->sup->loop, &p->tries.retry, clock_ms() + SLOW_LOOK);
+		loop_arm(p->sup->loop, &p->tries.retry,
+		         p->work.found == STATE_DEGRADED && b->look_again ? next_look(p, b, clock_ms())
+		                                                          : clock_ms() + SLOW_LOOK);
 	}
 	answer_refresh(p, p->life.fresh ? NULL : e); /* the start did succeed */
 }
@@ -156,19 +172,6 @@ static int take_index(struct pool *p, int fd, struct err *e)
 		return index_adopt(p, fd, e);
 	close(fd);
 	return 0;
-}
-
-/* When one that is degraded is looked at again, should nothing tell that it is well. */
-static uint64_t next_look(struct pool *p, const struct backend *b, uint64_t now)
-{
-	if (!b->look_again)
-		return p->tries.revive_at > now ? p->tries.revive_at : now + SLOW_LOOK;
-	/* What an event has told of may not be over yet. */
-	p->tries.look_pause = p->tries.look_pause && !p->work.updating ? 2 * p->tries.look_pause
-	                                                               : b->look_again;
-	if (p->tries.look_pause > SLOW_LOOK)
-		p->tries.look_pause = SLOW_LOOK;
-	return now + p->tries.look_pause;
 }
 
 /* One that only a new start can bring back, or whose recovery nobody tells, is looked at again by itself. */
