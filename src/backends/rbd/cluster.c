@@ -102,7 +102,8 @@ static int connect_failed(const struct pool_def *d, int answer, struct err *e)
 			               "the cluster of %s wants cephx, and the definition has no <auth>",
 			               buf_str(&hosts));
 		secret_text(a, secret, sizeof(secret));
-		return err_set(e, ERR_AUTH, "the cluster of %s refuses user client.%s with its key (check %s)",
+		return err_set(e, ERR_AUTH,
+		               "the cluster of %s refuses user client.%s with its key (check %s)",
 		               buf_str(&hosts), a->username, secret);
 	}
 	if (answer == -ETIMEDOUT || answer == -ENOENT || answer == -EINVAL) {
@@ -142,7 +143,8 @@ static int set(rados_t cluster, const char *name, const char *value, struct err 
 {
 	int answer = rados_conf_set(cluster, name, value);
 
-	return answer < 0 ? err_set(e, ERR_INVALID, "librados takes no option %.100s=%.100s", name, value) : 0;
+	return answer < 0 ? err_set(e, ERR_INVALID, "librados takes no option %.100s=%.100s", name, value)
+	                  : 0;
 }
 
 /* The key of the user, as cephx has it: in base64. */
@@ -174,8 +176,7 @@ static int configure(rados_t cluster, const struct pool_def *d, const struct op 
 		if (set(cluster, settings[i].name, settings[i].value, e) < 0)
 			return -1;
 	hosts_text(d, true, &hosts);
-	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 ||
-	    set_key(cluster, d, op, e) < 0)
+	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 || set_key(cluster, d, op, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->nrbd_options; i++)
 		if (set(cluster, d->rbd_options[i].name, d->rbd_options[i].value, e) < 0)

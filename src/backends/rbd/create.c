@@ -4,91 +4,47 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include "backends/rbd/layout.h"
 #include "backends/rbd/rbd.h"
 #include "base/contract.h"
 #include "base/util.h"
 
 /* ---- how an image is made ---- */
 
-/* What <layout> may say of a new image, in words "NAME=VALUE" between spaces:
- *
- *     order=22             objects of 2^22 bytes (12 to 25; the cluster's default is 22)
- *     features=61          which features, as the number that `rbd info` has for them
- *     stripe-unit=65536 stripe-count=16
- *     data-pool=NAME       another Ceph pool for the data
- *     flat                 of a clone: nothing of it is shared with what it is of */
-struct layout {
-	rbd_image_options_t options;
-	bool flat;
+struct wish {
+	struct rbd_layout layout;
+	rbd_image_options_t options; /* of librbd's own */
 };
 
-static const struct word {
-	const char *name;
-	int option;
-	bool text;
-} words[] = {
-	{ "order", RBD_IMAGE_OPTION_ORDER, false },
-	{ "features", RBD_IMAGE_OPTION_FEATURES, false },
-	{ "stripe-unit", RBD_IMAGE_OPTION_STRIPE_UNIT, false },
-	{ "stripe-count", RBD_IMAGE_OPTION_STRIPE_COUNT, false },
-	{ "data-pool", RBD_IMAGE_OPTION_DATA_POOL, true },
-};
-
-/* One word of the layout, which ends with NUL. */
-static int take_word(struct layout *l, char *text, struct err *e)
+/* The layout as librbd takes it. Only the name of a pool may be one that the cluster has not. */
+static int image_options(const struct rbd_layout *l, rbd_image_options_t *options, struct err *e)
 {
-	char *value = strchr(text, '='), *end;
-	unsigned long long number = 0;
-	int answer = -EINVAL;
+	const struct {
+		int option;
+		bool said;
+		uint64_t value;
+	} numbers[] = {
+		{ RBD_IMAGE_OPTION_ORDER, l->order, l->order },
+		{ RBD_IMAGE_OPTION_FEATURES, l->has_features, l->features },
+		{ RBD_IMAGE_OPTION_STRIPE_UNIT, l->stripe_unit, l->stripe_unit },
+		{ RBD_IMAGE_OPTION_STRIPE_COUNT, l->stripe_count, l->stripe_count },
+	};
+	int answer = 0;
 
-	if (streq(text, "flat")) {
-		l->flat = true;
-		return 0;
-	}
-	if (value)
-		*value++ = '\0';
-	for (size_t i = 0; value && i < ARRAY_LEN(words); i++) {
-		if (!streq(text, words[i].name))
-			continue;
-		if (words[i].text) {
-			answer = rbd_image_options_set_string(l->options, words[i].option, value);
-		} else {
-			number = strtoull(value, &end, 0);
-			if (*value >= '0' && *value <= '9' && !*end)
-				answer = rbd_image_options_set_uint64(l->options, words[i].option, number);
-		}
-		if (answer == 0 && words[i].option == RBD_IMAGE_OPTION_FEATURES &&
-		    (number & RBD_FEATURE_JOURNALING))
-			return err_set(e, ERR_UNSUPPORTED,
-			               "an image with a journal is not made here: this program has no journals");
-		return answer < 0 ? err_set(e, ERR_INVALID, "<layout>: \"%.40s\" cannot be \"%.60s\"", text,
-		                            value)
-		                  : 0;
-	}
-	return err_set(e, ERR_INVALID,
-	               "<layout> of an rbd volume has no \"%.60s\": order=, features=, stripe-unit=, "
-	               "stripe-count=, data-pool=, flat",
-	               text);
-}
-
-static int layout_read(const char *text, struct layout *l, struct err *e)
-{
-	cleanup_free char *copy = text ? strdup(text) : NULL;
-	char *at = copy, *one;
-
-	rbd_image_options_create(&l->options);
-	if (text && !copy)
-		return err_set(e, ERR_NO_MEMORY, "cannot read <layout>: out of memory");
-	while ((one = strsep(&at, " \t\n")))
-		if (*one && take_word(l, one, e) < 0)
-			return -1;
-	return 0;
+	rbd_image_options_create(options);
+	for (size_t i = 0; i < ARRAY_LEN(numbers) && answer == 0; i++)
+		if (numbers[i].said)
+			answer = rbd_image_options_set_uint64(*options, numbers[i].option, numbers[i].value);
+	if (answer == 0 && l->data_pool[0])
+		answer = rbd_image_options_set_string(*options, RBD_IMAGE_OPTION_DATA_POOL, l->data_pool);
+	return answer < 0 ? rbd_error(e, answer, "librbd does not take the <layout>") : 0;
 }
 
 static int check_new(const struct volume_def *v, bool copied, unsigned flags, struct err *e)
 {
 	if (strpbrk(v->name, "/@"))
-		return err_set(e, ERR_INVALID, "\"%.200s\" is no name of an image: it has a / or an @", v->name);
+		return err_set(e, ERR_INVALID, "\"%.200s\" is no name of an image: it has a / or an @",
+		               v->name);
 	if (v->encryption.format)
 		return err_set(e, ERR_UNSUPPORTED,
 		               "an encrypted image is not made here: encrypt what is put into it");
@@ -102,10 +58,10 @@ static int check_new(const struct volume_def *v, bool copied, unsigned flags, st
 
 /* ---- an empty one ---- */
 
-static int make_empty(const struct rbd_pool *p, const struct volume_def *v, const struct layout *l,
+static int make_empty(const struct rbd_pool *p, const struct volume_def *v, rbd_image_options_t options,
                       struct err *e)
 {
-	int answer = rbd_create4(p->io, v->name, v->capacity, l->options);
+	int answer = rbd_create4(p->io, v->name, v->capacity, options);
 
 	if (answer == -EEXIST)
 		return err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
@@ -180,8 +136,8 @@ static int settle_snapshot(rbd_image_t image, char *name, size_t name_size, stru
 }
 
 /* What only the new image has: another size, and with `flat` data of its own. */
-static int finish_clone(const struct rbd_pool *p, const struct volume_def *v, const struct layout *l,
-                        struct op *op, struct err *e)
+static int finish_clone(const struct rbd_pool *p, const struct volume_def *v, bool flat, struct op *op,
+                        struct err *e)
 {
 	rbd_image_t image;
 	uint64_t size = 0;
@@ -192,14 +148,14 @@ static int finish_clone(const struct rbd_pool *p, const struct volume_def *v, co
 	answer = rbd_get_size(image, &size);
 	if (answer >= 0 && size < v->capacity)
 		answer = rbd_resize(image, v->capacity);
-	if (answer >= 0 && l->flat)
+	if (answer >= 0 && flat)
 		answer = rbd_flatten_with_progress(image, rbd_progress, op);
 	rbd_close(image);
 	return answer < 0 ? rbd_error(e, answer, "the clone cannot be completed") : 0;
 }
 
 static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const struct volume_def *v,
-                      const struct vol_input *from, const struct layout *l, struct op *op, struct err *e)
+                      const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
 {
 	const char *origin = from->volume->name;
 	char snapshot[160];
@@ -214,12 +170,12 @@ static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const str
 	rbd_close(image);
 	if (rc < 0)
 		return -1;
-	answer = rbd_clone3(from_io, origin, snapshot, p->io, v->name, l->options);
+	answer = rbd_clone3(from_io, origin, snapshot, p->io, v->name, w->options);
 	if (answer == -EEXIST)
 		return err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
 	if (answer < 0)
 		return rbd_error(e, answer, "the cluster refuses");
-	rc = finish_clone(p, v, l, op, e);
+	rc = finish_clone(p, v, w->layout.flat, op, e);
 	if (rc < 0)
 		unmake(p, v->name, op);
 	return rc;
@@ -238,7 +194,7 @@ static bool is_same_cluster(const struct pool_def *a, const struct pool_def *b)
 }
 
 static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
-                      const struct vol_input *from, const struct layout *l, struct op *op, struct err *e)
+                      const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
 {
 	struct rbd_pool other = { .cluster = p->cluster };
 	int answer, rc;
@@ -254,7 +210,7 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 		return rbd_error(e, answer, "cannot open Ceph pool \"%s\"", other.ceph_pool);
 	if (other.namespace[0])
 		rados_ioctx_set_namespace(other.io, other.namespace);
-	rc = make_clone(p, other.io, v, from, l, op, e);
+	rc = make_clone(p, other.io, v, from, w, op, e);
 	rados_ioctx_destroy(other.io);
 	return rc;
 }
@@ -262,7 +218,7 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 /* ---- a copy ---- */
 
 static int copy_from(const struct rbd_pool *p, const struct volume_def *v, const struct vol_input *from,
-                     const struct layout *l, struct op *op, struct err *e)
+                     const struct wish *w, struct op *op, struct err *e)
 {
 	uint64_t size = 0;
 	cleanup_close int fd = -1;
@@ -277,7 +233,7 @@ static int copy_from(const struct rbd_pool *p, const struct volume_def *v, const
 		               "volume \"%s\" is of format %.40s, an image is raw: convert it before",
 		               from->volume->name, from->volume->format);
 	fd = from->open(from->pool, op, from->volume, false, &size, e);
-	if (fd < 0 || make_empty(p, v, l, e) < 0)
+	if (fd < 0 || make_empty(p, v, w->options, e) < 0)
 		return -1;
 	answer = rbd_open(p->io, v->name, &image, NULL);
 	rc = answer < 0 ? rbd_error(e, answer, "cannot open the new image")
@@ -294,20 +250,21 @@ int rbd_vol_create(const struct pool_def *d, struct op *op, const struct volume_
 {
 	demand(op && v->name, e);
 
-	struct layout layout = { 0 };
+	struct wish wish = { .options = NULL };
 	struct rbd_pool *pool;
 	int rc = -1;
 
-	if (layout_read(v->layout, &layout, e) == 0 && check_new(v, from != NULL, flags, e) == 0 &&
-	    rbd_pool_open(d, op, &pool, e) == 0) {
+	if (rbd_layout_read(v->layout, &wish.layout, e) == 0 && check_new(v, from != NULL, flags, e) == 0 &&
+	    rbd_pool_open(d, op, &pool, e) == 0 && image_options(&wish.layout, &wish.options, e) == 0) {
 		if (!from)
-			rc = make_empty(pool, v, &layout, e);
+			rc = make_empty(pool, v, wish.options, e);
 		else if (from->pool->type == POOL_RBD)
-			rc = clone_from(d, pool, v, from, &layout, op, e);
+			rc = clone_from(d, pool, v, from, &wish, op, e);
 		else
-			rc = copy_from(pool, v, from, &layout, op, e);
+			rc = copy_from(pool, v, from, &wish, op, e);
 	}
-	rbd_image_options_destroy(layout.options);
+	if (wish.options)
+		rbd_image_options_destroy(wish.options);
 	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot make volume \"%s\" in pool \"%s\"", v->name, d->name)
 	              : 0;
 }

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include "backends/rbd/rbd.h"
+#include "backends/rbd/room.h"
 #include "base/util.h"
 
 #define SIDE_BY_SIDE 64
@@ -132,7 +133,8 @@ static void report_image(const struct pool_def *d, const struct rbd_pool *p, str
 	rbd_image_info_t info;
 	int answer = 0;
 
-	snprintf(key, sizeof(key), "%s%s%s/%s", p->ceph_pool, p->namespace[0] ? "/" : "", p->namespace, l->name);
+	snprintf(key, sizeof(key), "%s%s%s/%s", p->ceph_pool, p->namespace[0] ? "/" : "", p->namespace,
+	         l->name);
 	snprintf(path, sizeof(path), "rbd:%s", key);
 	if (!l->problem[0]) {
 		answer = rbd_stat(l->image, &info, sizeof(info));
@@ -188,44 +190,14 @@ static int look_at_all(const struct pool_def *d, const struct rbd_pool *p, const
 		look_end(d, p, &window[ended % SIDE_BY_SIDE], op);
 	}
 	if (ended < names->n)
-		return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", ended, names->n);
+		return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", ended,
+		               names->n);
 	for (size_t i = 0; i < SIDE_BY_SIDE; i++)
 		look_await(&window[i].closed);
 	return 0;
 }
 
 /* ---- how much there is ---- */
-
-/* The number behind `"name":` between two places of the cluster's answer, which is JSON; 0: it is not there.
- */
-static uint64_t number_of(const char *from, const char *end, const char *name)
-{
-	char key[40];
-	const char *at;
-
-	snprintf(key, sizeof(key), "\"%s\":", name);
-	at = strstr(from, key);
-	return at && at < end ? strtoull(at + strlen(key), NULL, 10) : 0;
-}
-
-/* Of `df` the row of our pool: what is stored in it, and what can be stored yet. */
-static bool pool_row(const char *json, const char *ceph_pool, struct pool_sizes *sizes)
-{
-	char key[160];
-	const char *pools = strstr(json, "\"pools\":"), *row, *end;
-
-	snprintf(key, sizeof(key), "\"name\":\"%s\"", ceph_pool);
-	row = pools ? strstr(pools, key) : NULL;
-	if (!row)
-		return false;
-	end = strstr(row, "}}");
-	if (!end)
-		return false;
-	sizes->allocation = number_of(row, end, "stored");
-	sizes->available = number_of(row, end, "max_avail");
-	sizes->capacity = sizes->allocation + sizes->available;
-	return true;
-}
 
 static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct err *e)
 {
@@ -241,7 +213,7 @@ static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct 
 		json = copy_bytes(out, out_len);
 	rados_buffer_free(out);
 	rados_buffer_free(status);
-	if (json && pool_row(json, p->ceph_pool, sizes) && sizes->capacity)
+	if (json && rbd_room_read(json, p->ceph_pool, sizes))
 		return 0;
 	/* A user who may not ask for that, or a cluster without a manager, which counts. */
 	answer = rados_cluster_stat(p->cluster, &all);

@@ -192,8 +192,8 @@ static int check_end(struct copy_end *from, uint64_t size, struct err *e)
 	               : 0;
 }
 
-static int image_in(rbd_image_t image, struct copy_end *from, struct transfer *t, uint64_t size, struct op *op,
-                    struct err *e)
+static int image_in(rbd_image_t image, struct copy_end *from, struct transfer *t, uint64_t size,
+                    struct op *op, struct err *e)
 {
 	struct inflow f = { .from = from,
 		            .at = t->offset,
@@ -208,7 +208,8 @@ static int image_in(rbd_image_t image, struct copy_end *from, struct transfer *t
 	if (rc == 0)
 		pace_end(&pace);
 	else if (t->done)
-		err_wrap(e, ERR_KEEP, "it now holds the first %llu bytes of the upload, and perhaps some more",
+		err_wrap(e, ERR_KEEP,
+		         "it now holds the first %llu bytes of the upload, and perhaps some more",
 		         (unsigned long long)t->done);
 	return rc;
 }
@@ -275,7 +276,8 @@ static int check_part(const struct transfer *t, uint64_t size, struct err *e)
 	if (t->offset <= size && t->length <= size - t->offset)
 		return 0;
 	return err_set(e, ERR_INVALID, "%llu bytes at byte %llu are not in it: it ends at %llu",
-	               (unsigned long long)t->length, (unsigned long long)t->offset, (unsigned long long)size);
+	               (unsigned long long)t->length, (unsigned long long)t->offset,
+	               (unsigned long long)size);
 }
 
 int rbd_vol_transfer(const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t,

@@ -25,7 +25,8 @@ int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume 
 	if (rbd_get_features(*image, &features) == 0 && !(features & RBD_FEATURE_JOURNALING))
 		return 0;
 	rbd_close(*image);
-	return err_set(e, ERR_UNSUPPORTED, "image \"%s\" has a journal, and this program writes none", v->name);
+	return err_set(e, ERR_UNSUPPORTED, "image \"%s\" has a journal, and this program writes none",
+	               v->name);
 }
 
 int rbd_progress(uint64_t done, uint64_t total, void *arg)
@@ -45,7 +46,8 @@ static int remove_snapshots(rbd_image_t image, const rbd_snap_info_t *snaps, int
 		if (answer >= 0 && is_protected)
 			answer = rbd_snap_unprotect(image, snaps[i].name);
 		if (answer == -EBUSY)
-			return err_set(e, ERR_BUSY, "there are clones of its snapshot \"%.100s\"", snaps[i].name);
+			return err_set(e, ERR_BUSY, "there are clones of its snapshot \"%.100s\"",
+			               snaps[i].name);
 		if (answer >= 0)
 			answer = rbd_snap_remove(image, snaps[i].name);
 		if (answer < 0)

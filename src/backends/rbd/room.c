@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Two numbers out of the monitors' `df`: {"stats":…,"pools":[{"name":"rbd","id":1,"stats":{"stored":…}},…]}.
+ * Facts: the rows that PGMap::dump_pool_stats_full() of Ceph prints, without white space.
+ */
+#include "backends/rbd/room.h"
+
+#include <stdio.h>
+#include "base/contract.h"
+#include "base/util.h"
+
+/* The number behind `"name":` before `end`; 0: it is not there, or is none. */
+static uint64_t number_of(const char *from, const char *end, const char *name)
+{
+	char key[40];
+	const char *at;
+
+	snprintf(key, sizeof(key), "\"%s\":", name);
+	at = strstr(from, key);
+	if (!at || at >= end)
+		return 0;
+	at += strlen(key);
+	return *at >= '0' && *at <= '9' ? strtoull(at, NULL, 10) : 0;
+}
+
+bool rbd_room_read(const char *json, const char *ceph_pool, struct pool_sizes *sizes)
+{
+	demand_or(json && ceph_pool && sizes, false);
+
+	char key[160];
+	const char *pools = strstr(json, "\"pools\":"), *row, *end;
+	uint64_t stored, left;
+
+	if (snprintf(key, sizeof(key), "\"name\":\"%s\"", ceph_pool) >= (int)sizeof(key))
+		return false;
+	row = pools ? strstr(pools, key) : NULL;
+	end = row ? strstr(row, "}}") : NULL;
+	if (!end)
+		return false;
+	stored = number_of(row, end, "stored");
+	left = number_of(row, end, "max_avail");
+	if (stored > UINT64_MAX - left || stored + left == 0)
+		return false;
+	sizes->allocation = stored;
+	sizes->available = left;
+	sizes->capacity = stored + left;
+	return true;
+}
