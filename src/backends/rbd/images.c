@@ -55,8 +55,35 @@ struct look {
 	const char *name;
 	rbd_image_t image;
 	rbd_completion_t opened, closed;
+	long known; /* its number in the index: it is not asked about; -1: it is */
 	char problem[160];
 };
+
+/* After an operation on one image only that one is asked about. */
+static long known_number(const struct op *op, const char *name)
+{
+	if (!op->only || !op->index)
+		return -1;
+	for (const char *const *one = op->only; *one; one++)
+		if (streq(*one, name))
+			return -1;
+	return volindex_by_name(op->index, name);
+}
+
+/* As it was when the index was made. */
+static int report_known(long number, struct op *op, struct err *e)
+{
+	size_t len;
+	const char *record = volindex_record(op->index, (size_t)number, &len);
+	cleanup_free char *copy = record && len ? copy_bytes(record, len - 1) : NULL;
+	struct line line;
+	struct volume v;
+
+	if (!copy || line_parse_reply(copy, len - 1, &line, e) < 0 || volume_from_record(&line, &v, e) < 0)
+		return err_wrap(e, ERR_KEEP, "the index of the pool is damaged");
+	op->on_volume(op, &v);
+	return 0;
+}
 
 /* Wait for what was begun, and have its answer. */
 static int look_await(rbd_completion_t *c)
@@ -72,11 +99,16 @@ static int look_await(rbd_completion_t *c)
 	return answer;
 }
 
-static void look_begin(const struct rbd_pool *p, struct look *l, const rbd_image_spec_t *spec)
+static void look_begin(const struct rbd_pool *p, struct look *l, const rbd_image_spec_t *spec,
+                       const struct op *op)
 {
+	l->name = spec->name;
+	l->known = known_number(op, spec->name);
+	if (l->known >= 0)
+		return;
+
 	int answer = rbd_aio_create_completion(NULL, NULL, &l->opened);
 
-	l->name = spec->name;
 	if (answer < 0) {
 		l->opened = NULL;
 	} else if ((answer = rbd_aio_open_read_only(p->io, spec->name, &l->image, NULL, l->opened)) < 0) {
@@ -185,9 +217,14 @@ static int look_at_all(const struct pool_def *d, const struct rbd_pool *p, const
 
 			look_await(&next->closed);
 			*next = (struct look){ .name = NULL };
-			look_begin(p, next, &names->list[begun]);
+			look_begin(p, next, &names->list[begun], op);
 		}
-		look_end(d, p, &window[ended % SIDE_BY_SIDE], op);
+		struct look *oldest = &window[ended % SIDE_BY_SIDE];
+
+		if (oldest->known < 0)
+			look_end(d, p, oldest, op);
+		else if (report_known(oldest->known, op, e) < 0)
+			return -1;
 	}
 	if (ended < names->n)
 		return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", ended,
