@@ -71,8 +71,9 @@ static void hosts_text(const struct pool_def *d, bool list, struct buf *out)
 		const struct pool_host *h = &d->source.hosts[i];
 		bool bare = strchr(h->name, ':') && *h->name != '[';
 
-		buf_printf(out, "%s%s%s%s", i ? list ? "," : ", " : "", bare ? "[" : "", h->name,
-		           bare ? "]" : "");
+		if (i)
+			buf_adds(out, list ? "," : ", ");
+		buf_printf(out, bare ? "[%s]" : "%s", h->name);
 		if (h->port)
 			buf_printf(out, ":%d", h->port);
 	}

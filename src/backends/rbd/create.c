@@ -71,7 +71,7 @@ static int make_empty(const struct rbd_pool *p, const struct volume_def *v, rbd_
 }
 
 /* It cannot be what was wished for. */
-static void unmake(const struct rbd_pool *p, const char *name, struct op *op)
+static void remove_image(const struct rbd_pool *p, const char *name, struct op *op)
 {
 	int answer = rbd_remove(p->io, name);
 
@@ -177,7 +177,7 @@ static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const str
 		return rbd_error(e, answer, "the cluster refuses");
 	rc = finish_clone(p, v, w->layout.flat, op, e);
 	if (rc < 0)
-		unmake(p, v->name, op);
+		remove_image(p, v->name, op);
 	return rc;
 }
 
@@ -241,7 +241,7 @@ static int copy_from(const struct rbd_pool *p, const struct volume_def *v, const
 	if (answer >= 0)
 		rbd_close(image);
 	if (rc < 0)
-		unmake(p, v->name, op);
+		remove_image(p, v->name, op);
 	return rc;
 }
 
@@ -258,7 +258,7 @@ int rbd_vol_create(const struct pool_def *d, struct op *op, const struct volume_
 	    rbd_pool_open(d, op, &pool, e) == 0 && image_options(&wish.layout, &wish.options, e) == 0) {
 		if (!from)
 			rc = make_empty(pool, v, wish.options, e);
-		else if (from->pool->type == POOL_RBD)
+		else if (from->pool->type == d->type)
 			rc = clone_from(d, pool, v, from, &wish, op, e);
 		else
 			rc = copy_from(pool, v, from, &wish, op, e);

@@ -51,7 +51,7 @@ static int image_names_get(const struct rbd_pool *p, struct image_names *names, 
 /* ---- what each is ---- */
 
 /* One image that is being looked at. A completion is NULL where nothing is under way. */
-struct look {
+struct inspection {
 	const char *name;
 	rbd_image_t image;
 	rbd_completion_t opened, closed;
@@ -99,7 +99,7 @@ static int look_await(rbd_completion_t *c)
 	return answer;
 }
 
-static void look_begin(const struct rbd_pool *p, struct look *l, const rbd_image_spec_t *spec,
+static void look_begin(const struct rbd_pool *p, struct inspection *l, const rbd_image_spec_t *spec,
                        const struct op *op)
 {
 	l->name = spec->name;
@@ -158,12 +158,13 @@ static uint64_t image_allocation(const struct pool_def *d, rbd_image_t image, ui
 	return least(sum, size);
 }
 
-static void report_image(const struct pool_def *d, const struct rbd_pool *p, struct look *l, struct op *op)
+static void report_image(const struct pool_def *d, const struct rbd_pool *p, struct inspection *l,
+                         struct op *op)
 {
 	char key[600], path[620], parent[600];
 	struct volume v = { .name = l->name, .type = "network", .key = key, .path = path, .format = "raw" };
 	rbd_image_info_t info;
-	int answer = 0;
+	int answer;
 
 	snprintf(key, sizeof(key), "%s%s%s/%s", p->ceph_pool, p->namespace[0] ? "/" : "", p->namespace,
 	         l->name);
@@ -187,7 +188,7 @@ static void report_image(const struct pool_def *d, const struct rbd_pool *p, str
 }
 
 /* One that is gone by now was never listed. Nobody waits for its closing but who needs its place. */
-static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct look *l, struct op *op)
+static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct inspection *l, struct op *op)
 {
 	bool asked = l->opened;
 	int answer = look_await(&l->opened);
@@ -205,21 +206,21 @@ static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct 
 }
 
 /* A window of images moves over the list: the oldest is waited for, and a new one begun. */
-static int look_at_all(const struct pool_def *d, const struct rbd_pool *p, const struct image_names *names,
-                       struct op *op, struct err *e)
+static int report_all(const struct pool_def *d, const struct rbd_pool *p, const struct image_names *names,
+                      struct op *op, struct err *e)
 {
-	struct look window[SIDE_BY_SIDE] = { { .name = NULL } };
+	struct inspection window[SIDE_BY_SIDE] = { { .name = NULL } };
 	size_t begun = 0, ended = 0;
 
 	for (; ended < names->n && clock_until(op->deadline); ended++) {
 		for (; begun < names->n && begun < ended + SIDE_BY_SIDE; begun++) {
-			struct look *next = &window[begun % SIDE_BY_SIDE];
+			struct inspection *next = &window[begun % SIDE_BY_SIDE];
 
 			look_await(&next->closed);
-			*next = (struct look){ .name = NULL };
+			*next = (struct inspection){ .name = NULL };
 			look_begin(p, next, &names->list[begun], op);
 		}
-		struct look *oldest = &window[ended % SIDE_BY_SIDE];
+		struct inspection *oldest = &window[ended % SIDE_BY_SIDE];
 
 		if (oldest->known < 0)
 			look_end(d, p, oldest, op);
@@ -273,7 +274,7 @@ int rbd_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 	if (rc == 0)
 		rc = image_names_get(pool, &names, e);
 	if (rc == 0)
-		rc = look_at_all(d, pool, &names, op, e);
+		rc = report_all(d, pool, &names, op, e);
 	image_names_free(&names);
 	return rc;
 }

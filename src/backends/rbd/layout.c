@@ -12,7 +12,7 @@
 #define FEATURE_JOURNALING 64 /* of Ceph's include/rbd/features.h */
 
 /* Decimal digits, or hexadecimal ones behind 0x, and nothing else. */
-static bool read_number(const char *text, uint64_t *number)
+static bool number_word(const char *text, uint64_t *number)
 {
 	char *end;
 
@@ -21,7 +21,7 @@ static bool read_number(const char *text, uint64_t *number)
 	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
-static int take_word(struct rbd_layout *l, const char *name, const char *value, struct err *e)
+static int set_word(struct rbd_layout *l, const char *name, const char *value, struct err *e)
 {
 	const struct {
 		const char *name;
@@ -37,7 +37,7 @@ static int take_word(struct rbd_layout *l, const char *name, const char *value, 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		if (!streq(name, numbers[i].name))
 			continue;
-		if (!read_number(value, &n) || n < numbers[i].least || n > numbers[i].most)
+		if (!number_word(value, &n) || n < numbers[i].least || n > numbers[i].most)
 			return err_set(e, ERR_INVALID, "<layout>: %s cannot be \"%.60s\"", name, value);
 		*numbers[i].to = n;
 		l->has_features |= numbers[i].to == &l->features;
@@ -74,7 +74,7 @@ int rbd_layout_read(const char *text, struct rbd_layout *l, struct err *e)
 		}
 		if (value)
 			*value++ = '\0';
-		if (take_word(l, word, value ? value : "", e) < 0)
+		if (set_word(l, word, value ? value : "", e) < 0)
 			return -1;
 	}
 	if (!l->stripe_unit != !l->stripe_count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Two numbers out of the monitors' `df`: {"stats":…,"pools":[{"name":"rbd","id":1,"stats":{"stored":…}},…]}.
- * Facts: the rows that PGMap::dump_pool_stats_full() of Ceph prints, without white space.
+ * Facts: the rows that Ceph's PGMap prints, without white space.
  */
 #include "backends/rbd/room.h"
 
@@ -10,7 +10,7 @@
 #include "base/util.h"
 
 /* The number behind `"name":` before `end`; 0: it is not there, or is none. */
-static uint64_t number_of(const char *from, const char *end, const char *name)
+static uint64_t figure(const char *from, const char *end, const char *name)
 {
 	char key[40];
 	const char *at;
@@ -37,8 +37,8 @@ bool rbd_room_read(const char *json, const char *ceph_pool, struct pool_sizes *s
 	end = row ? strstr(row, "}}") : NULL;
 	if (!end)
 		return false;
-	stored = number_of(row, end, "stored");
-	left = number_of(row, end, "max_avail");
+	stored = figure(row, end, "stored");
+	left = figure(row, end, "max_avail");
 	if (stored > UINT64_MAX - left || stored + left == 0)
 		return false;
 	sizes->allocation = stored;

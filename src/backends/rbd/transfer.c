@@ -216,7 +216,7 @@ static int image_in(rbd_image_t image, struct copy_end *from, struct transfer *t
 
 /* ---- out ---- */
 
-static int put(struct copy_end *to, const char *data, size_t len, bool sparse, struct err *e)
+static int give_client(struct copy_end *to, const char *data, size_t len, bool sparse, struct err *e)
 {
 	if (sparse && is_zero(data, len)) {
 		to->at += len;
@@ -236,6 +236,21 @@ static int put(struct copy_end *to, const char *data, size_t len, bool sparse, s
 	return 0;
 }
 
+/* The oldest piece, when it has come. */
+static int give_piece(struct pieces *w, struct copy_end *to, bool sparse, struct transfer *t,
+                      struct pace *pace, struct err *e)
+{
+	int answer;
+	const struct piece *p = pieces_end(w, &answer);
+
+	if (answer < 0)
+		return rbd_error(e, answer, "cannot read the image");
+	if (give_client(to, p->data, p->len, sparse, e) < 0)
+		return -1;
+	t->done += p->len;
+	return pace_step(pace, p->len, e);
+}
+
 static int image_out(rbd_image_t image, struct copy_end *to, struct transfer *t, uint64_t size, struct op *op,
                      struct err *e)
 {
@@ -243,23 +258,19 @@ static int image_out(rbd_image_t image, struct copy_end *to, struct transfer *t,
 	bool sparse = t->sparse && to->seeks && !to->block;
 	struct pace pace = { .op = op, .doing = "download the volume", .total = total };
 	cleanup_pieces struct pieces w;
-	int rc = pieces_open(&w, image, e), answer = 0;
+	int rc = pieces_open(&w, image, e);
 
-	while (rc == 0 && (asked < total || w.ended < w.begun)) {
-		while (answer >= 0 && asked < total && w.begun - w.ended < PIECES) {
+	while (rc == 0 && t->done < total) {
+		while (rc == 0 && asked < total && w.begun - w.ended < PIECES) {
 			size_t len = piece_length(t->offset + asked, total - asked);
+			int answer = pieces_begin(&w, PIECE_READ, t->offset + asked, len);
 
-			answer = pieces_begin(&w, PIECE_READ, t->offset + asked, len);
+			if (answer < 0)
+				rc = rbd_error(e, answer, "cannot read the image");
 			asked += len;
 		}
-		const struct piece *p = answer < 0 ? NULL : pieces_end(&w, &answer);
-
-		if (answer < 0)
-			rc = rbd_error(e, answer, "cannot read the image");
-		else if ((rc = put(to, p->data, p->len, sparse, e)) == 0)
-			rc = pace_step(&pace, p->len, e);
 		if (rc == 0)
-			t->done += p->len;
+			rc = give_piece(&w, to, sparse, t, &pace, e);
 	}
 	if (rc == 0 && sparse && ftruncate(to->fd, (off_t)to->at) < 0) /* a hole at its end */
 		rc = err_sys(e, errno, "cannot write %s", to->name);
@@ -302,7 +313,7 @@ int rbd_vol_transfer(const struct pool_def *d, struct op *op, const struct volum
 		rc = (upload ? image_in : image_out)(image, &client, t, size, op, e);
 	transfer_client_advance(&client);
 	rbd_close(image);
-	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot %s volume \"%s\"", upload ? "upload" : "download",
-	                         v->name)
-	              : 0;
+	if (rc < 0)
+		err_wrap(e, ERR_KEEP, "cannot %s volume \"%s\"", upload ? "upload" : "download", v->name);
+	return rc;
 }
