@@ -72,6 +72,7 @@ $(if $(filter bench,$(GOALS)),$(call packages,--for bench deps/packages tests/pa
 $(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages))
 $(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
 $(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
+$(if $(filter check-full,$(GOALS)),$(call packages,deps/packages tests/packages tests/full/packages))
 $(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages deps/packages-aarch64 tests/packages))
 
 # ---- how: two builds of the same sources ----
@@ -270,6 +271,11 @@ export DISTROS_BEFORE
 .PHONY: check-distros
 check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 of their own (root; made the first time, kept in the cache)
 	@DISTROS_BEFORE= tests/run tests/distros/check
+
+# Not part of `make check`: the libraries take longer to build than all tests.
+.PHONY: check-full
+check-full: full ## the tests of the types that only `make full` has, against real servers
+	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/run $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
 
 # ---- to see it ----
 .PHONY: demo demo-shell bench
