@@ -88,7 +88,7 @@ compile_units() {
 		-DHAVE_CONFIG_H -D__CEPH__ -D_REENTRANT -D_THREAD_SAFE -D__STDC_FORMAT_MACROS -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE
 		-DBOOST_ASIO_DISABLE_THREAD_KEYWORD_EXTENSION -DBOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT -DBOOST_THREAD_BUILD_LIB=1
 		-DCMAKE_INSTALL_LIBDIR=\"lib\" -DCEPH_INSTALL_FULL_PKGLIBDIR=\"/nonexistent\" -DCEPH_INSTALL_DATADIR=\"/nonexistent\"
-		-include musl.h -Iinstead -Imade -Isrc -Isrc/include
+		-include musl.h -Iinstead -Imade -Isrc
 		-isystem src/boost -isystem src/fmt/include -isystem src/xxHash -isystem src/s3select/rapidjson/include
 		-isystem $NEEDS/include $KERNEL_HEADERS"
 	all=$(wc -l <units)

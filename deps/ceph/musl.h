@@ -3,7 +3,6 @@
 // Read before each file of Ceph's: what its sources take for granted of glibc's headers.
 #include <limits.h>
 #include <sys/types.h>
-#include <utime.h>
 #ifndef __WORDSIZE
 #define __WORDSIZE (__SIZEOF_LONG__ * 8)
 #endif
