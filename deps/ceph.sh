@@ -18,10 +18,12 @@ build() {
 	local parts=$RESULTS/.parts-ceph-${KEY[ceph]}
 	mkdir -p "$parts"
 	unpack_needed
-	cp -r "$RECIPES/ceph/instead" "$RECIPES/ceph/musl.h" "$RECIPES/ceph/find_object.c" .
+	cp -r "$RECIPES/ceph/instead" "$RECIPES/ceph/musl.h" "$RECIPES"/ceph/*.c .
 	generate
 	units >units
 	compile_units "$parts"
+	absent "$parts" >absent.s
+	"$CC" -c -o "$parts/absent.o" absent.s
 	"$AR" rcsD libceph.a "$parts"/*.o
 	mkdir -p "$OUT/lib" "$OUT/include/rados" "$OUT/include/rbd"
 	cp libceph.a "$OUT/lib"
@@ -70,6 +72,7 @@ units() {
 	echo "c++ boost src/boost/libs/random/src/random_device.cpp src/boost/libs/thread/src/future.cpp" \
 		"src/boost/libs/thread/src/pthread/thread.cpp src/boost/libs/thread/src/pthread/once.cpp"
 	echo "c find_object find_object.c"
+	echo "c left_out left_out.c"
 	awk '
 		function flush() { if (files) print "c++ " unit files; files = "" }
 		/^(#|$)/ { next }
@@ -132,4 +135,24 @@ compile_unit() {
 	$compiler $ALL $flags -c -o "$parts/.$name.o" "$file"
 	mv "$parts/.$name.o" "$parts/$name.o"
 	echo "$name: done $(date +%T)"
+}
+
+# absent PARTS: assembler text in which whatever the parts want of what is left out leads to ceph_left_out(): functions, and the tables of virtual
+# ones. Only names of these rooms; what else is missing is an error when the program is linked.
+LEFT_OUT='librbd::(Journal|journal::|mirror::|Mirror|migration::|deep_copy::|DeepCopyRequest|crypto::|LibrbdAdminSocketHook|api::(Mirror|Migration|Group))|journal::'
+absent() {
+	local name meaning
+	"$NM" --defined-only "$1"/*.o | awk 'NF == 3 { print $3 }' | sort -u >defined
+	echo '.section .note.GNU-stack,"",@progbits'
+	echo '.text'
+	echo 'absent: jmp ceph_left_out'
+	"$NM" -u "$1"/*.o | awk '$2 ~ /^_Z/ { print $2 }' | sort -u | comm -23 - defined >missing
+	c++filt <missing | paste missing - | grep -E "^[^ 	]+	((vtable|typeinfo|VTT) for |(non-)?virtual thunk to )?($LEFT_OUT)" |
+		while IFS=$'\t' read -r name meaning; do
+			echo ".globl $name"
+			case $meaning in
+			vtable* | typeinfo* | VTT*) printf '.data\n.balign 8\n%s: .rept 64\n.quad absent\n.endr\n.text\n' "$name" ;;
+			*) echo ".set $name, absent" ;;
+			esac
+		done
 }
