@@ -60,7 +60,8 @@ generate() {
 	done
 	for name in $OPTIONS_OF_OTHERS; do : >"made/${name}_legacy_options.h"; done
 	others=$(tr ' -' '|_' <<<"$OPTIONS_OF_OTHERS")
-	grep -Ev "get_($others)_options" src/common/options/build_options.cc >made/all_options.cc
+	sed -E -e "/get_($others)_options/d" -e 's,"build_options.h","common/options/build_options.h",' \
+		src/common/options/build_options.cc >made/all_options.cc
 	awk -f "$RECIPES/ceph/messages.awk" src/msg/Message.cc >made/Message.cc
 	mv made/Message.cc src/msg/Message.cc
 }

@@ -11,6 +11,8 @@ BEGIN {
 }
 
 /^#include "messages\// {
+	if (!first++)
+		print "#include \"osd/osd_types.h\"\n#include \"messages/PaxosServiceMessage.h\""
 	name = $2
 	gsub(/"messages\/|\.h"/, "", name)
 	if (name in wanted)
