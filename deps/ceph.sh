@@ -20,7 +20,7 @@ build() {
 	unpack_needed
 	cp -r "$RECIPES/ceph/instead" "$RECIPES/ceph/musl.h" "$RECIPES"/ceph/*.c .
 	generate
-	units >units
+	units >list
 	compile_units "$parts"
 	absent "$parts" >absent.s
 	"$CC" -c -o "$parts/absent.o" absent.s
@@ -89,18 +89,18 @@ units() {
 compile_units() {
 	local parts=$1 all left
 	export parts
-	export CXX_ALL="$NEEDS/bin/musl-g++ -std=c++20 -ftemplate-depth-1024 -DFMT_HEADER_ONLY"
-	export ALL="-Os -g0 -w -DNDEBUG -fno-pie -fsigned-char -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong
+	export CEPH_CXX="$NEEDS/bin/musl-g++ -std=c++20 -ftemplate-depth-1024 -DFMT_HEADER_ONLY"
+	export CEPH_FLAGS="-Os -g0 -w -DNDEBUG -fno-pie -fsigned-char -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong
 		-DHAVE_CONFIG_H -D__CEPH__ -D_REENTRANT -D_THREAD_SAFE -D__STDC_FORMAT_MACROS -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE
 		-DBOOST_ASIO_DISABLE_THREAD_KEYWORD_EXTENSION -DBOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT -DBOOST_THREAD_BUILD_LIB=1
 		-DCMAKE_INSTALL_LIBDIR=\"lib\" -DCEPH_INSTALL_FULL_PKGLIBDIR=\"/nonexistent\" -DCEPH_INSTALL_DATADIR=\"/nonexistent\"
 		-include musl.h -Iinstead -Imade -Isrc
 		-isystem src/boost -isystem src/fmt/include -isystem src/xxHash -isystem src/s3select/rapidjson/include
 		-isystem $NEEDS/include $KERNEL_HEADERS"
-	all=$(wc -l <units)
+	all=$(wc -l <list)
 	while read -r how name files; do
 		[ -e "$parts/$name.o" ] || echo "$how $name $files"
-	done <units >left
+	done <list >left
 	left=$(wc -l <left)
 	[ "$left" = "$all" ] || progress "ceph: $((all - left)) of $all parts are there from an earlier run"
 	export -f compile_unit
@@ -119,9 +119,9 @@ compile_units() {
 compile_unit() {
 	local how=$1 name=$2 file compiler flags=; shift 2
 	case $how in
-	options) compiler=$CXX_ALL flags=-O0 ;; # tables of thousands of constructors: one optimized takes minutes, and says nothing else
+	options) compiler=$CEPH_CXX flags=-O0 ;; # tables of thousands of constructors: one optimized takes minutes, and says nothing else
 	c) compiler=$CC flags=-std=gnu17 ;;
-	*) compiler=$CXX_ALL ;;
+	*) compiler=$CEPH_CXX ;;
 	esac
 	if [ $# = 1 ]; then
 		file=$1
@@ -135,7 +135,7 @@ compile_unit() {
 		done >"$file"
 	fi
 	echo "$name: $(date +%T)"
-	$compiler $ALL $flags -c -o "$parts/.$name.o" "$file"
+	$compiler $CEPH_FLAGS $flags -c -o "$parts/.$name.o" "$file"
 	mv "$parts/.$name.o" "$parts/$name.o"
 	echo "$name: done $(date +%T)"
 }
