@@ -28,6 +28,13 @@ const struct backend *backend_find(enum pool_type t)
 	return NULL;
 }
 
+int backend_locate(struct pool_def *d, const char *run_dir, struct err *e)
+{
+	const struct backend *b = backend_find(d->type);
+
+	return b && b->locate ? b->locate(d, run_dir, e) : 0;
+}
+
 const char *backend_modules(const struct backend *b, size_t *len)
 {
 	demand_or(b && b->image && len, "");
@@ -37,6 +44,17 @@ const char *backend_modules(const struct backend *b, size_t *len)
 
 	*len = strcspn(at, ":");
 	return at;
+}
+
+int backend_check_mount(const struct pool_def *d, struct err *e)
+{
+	const struct backend *b = backend_find(d->type);
+
+	if (!d->mount_words || !b)
+		return 0;
+	if (!b->check_mount)
+		return err_set(e, ERR_INVALID, "a pool of type %s has no <mount>", pool_type_word(d->type));
+	return b->check_mount(d, e);
 }
 
 /* The grammar takes whatever libvirt takes; what cannot be meant is refused before anything is done. */

@@ -40,10 +40,13 @@ struct service {
 /* What an image with this type has to have, one text in the program, where initramfs/mkimage finds it; names
  * have a space between them. `modules`: kernel modules that a start may need, and plan prints. `more`:
  * others, that the kernel asks for by itself; one with a '~' may be missing. `programs`: those that the
- * backend runs and that belong to the image, each an option --PROGRAM of mkimage's. */
+ * backend runs and that belong to the image, each an option --PROGRAM of mkimage's: static ones that are
+ * built with poolinit; with an '@' before it one of the build machine's, taken with all that it is linked
+ * with; and behind each '+' what that opens by name when it runs, a pattern below the directories of its
+ * libraries. */
 #define IMAGE(type, modules, more, programs) "backend:" type ":" modules ":" more ":" programs
 
-struct transfer; /* volumes/transfer.h */
+struct transfer;
 
 /* One type. What is NULL or 0 is left out: the operation is then "nothing to do", or refused as one that the
  * type does not have. All operations return 0, or -1 with e filled; strings and structs that they are given
@@ -79,6 +82,11 @@ struct backend {
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host
 	 * only …). */
 	int (*validate)(const struct pool_def *d, struct err *e);
+	/* Are the words of <mount>, which are there, words of this type? ERR_INVALID. */
+	int (*check_mount)(const struct pool_def *d, struct err *e);
+	/* Of a type whose documents have no target, and whose volumes are files: fill in target.path,
+	 * target.mount and target.uri, texts of the definition's arena. Touches nothing. */
+	int (*locate)(struct pool_def *d, const char *run_dir, struct err *e);
 	/* Does a pool of this definition, given in its canonical form, make multipath maps? Then whatever
 	 * stands on a LUN waits for its map. NULL: none does. */
 	bool (*makes_maps)(const char *xml);
@@ -108,7 +116,8 @@ struct backend {
 	 * of <source> only; may be empty. */
 	int (*find)(const struct pool_def *source, struct op *op, struct buf *out, struct err *e);
 	/* What the source is, however it is spelled: one fact a line, "dev=8:1 /dev/disk/by-id/x" (identity.h
-	 * lists them), made by the functions there. What is not there has no facts; that is no error. */
+	 * lists them), made by the functions there. What is not there has no facts; that is no error. NULL:
+	 * what the table of types says (stands_on) is all of it. */
 	int (*identify)(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e);
 	/* Two definitions of the type that want the same of servers that are spelled differently: are they
 	 * one server? Then out says so in words. NULL: a type without servers. May ask the name service, but
@@ -131,9 +140,10 @@ struct backend {
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;
-	/* Of volumes that are not opened as a file: their upload, or else their download. */
-	int (*vol_transfer)(const struct pool_def *d, struct op *op, const struct volume *v,
-	                    struct transfer *t, bool upload, struct err *e);
+	/* vol-upload and vol-download of volumes that no descriptor reads and writes (volumes/store.h), in
+	 * place of vol_open: that one gives their bytes to who copies the volume, and is for reading only. */
+	int (*vol_transfer)(const struct pool_def *d, struct op *op, const struct volume *v, bool upload,
+	                    struct transfer *t, struct err *e);
 	/* Volumes that are devices: the facts of one, as identify() has them of pools. What another pool
 	 * stands on is not written to. NULL: they are files. */
 	void (*vol_identify)(const struct volume *v, struct buf *facts);
@@ -143,6 +153,10 @@ struct backend {
  * storage. */
 const struct backend *backend_find(enum pool_type t);
 
+/* Where its storage is on this machine, of a type whose definitions do not say it: see `locate`. All others
+ * are left as they are. */
+int backend_locate(struct pool_def *d, const char *run_dir, struct err *e);
+
 /* The kernel modules that a start may need, with a space between them: *len bytes of static storage, without
  * a NUL behind them. */
 const char *backend_modules(const struct backend *b, size_t *len);
@@ -151,6 +165,11 @@ const char *backend_modules(const struct backend *b, size_t *len);
  * exist), then the type's own. ERR_INVALID or ERR_UNSUPPORTED otherwise. Nothing but the definition is
  * looked at. A type that is not built in has the common rules only. */
 int backend_validate(const struct pool_def *d, struct err *e);
+
+/* May a definition have the <mount> that it has? Whoever sends one with a word that its type does not know is
+ * told at once: the element is ours, and means nothing else. A type that is not built in knows any.
+ * ERR_INVALID otherwise. */
+int backend_check_mount(const struct pool_def *d, struct err *e);
 
 /* Append libvirt's <storagepoolCapabilities> (virConnectGetStoragePoolCapabilities), from the tables of
  * types and of backends. */

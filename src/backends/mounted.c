@@ -71,12 +71,18 @@ static int check_hidden(const struct pool_def *d, struct err *e)
 	                d->name, d->target.path);
 }
 
+/* Most types mount what they show; some show only a directory in it. */
+static const char *mount_point(const struct pool_def *d)
+{
+	return d->target.mount ? d->target.mount : d->target.path;
+}
+
 int mount_of_pool(const struct pool_def *d, struct mount_entry *m, struct err *e)
 {
 	demand(d->target.path && m, e);
 
 	char path[PATH_MAX];
-	int rc = mount_path(d->target.path, path, e);
+	int rc = mount_path(mount_point(d), path, e);
 
 	return rc > 0 ? mountinfo_find(path, m, e) : rc;
 }
@@ -164,7 +170,7 @@ int mount_pool_check(const struct pool_def *d, mount_ours_fn *is_ours, struct op
 static void flush_filesystem(const struct pool_def *d, struct op *op)
 {
 	struct err why = { 0 };
-	cleanup_close int fd = target_open_path(d->target.path, O_RDONLY, &why);
+	cleanup_close int fd = target_open_path(mount_point(d), O_RDONLY, &why);
 
 	if (fd >= 0 && syncfs(fd) == 0)
 		return;
@@ -189,7 +195,7 @@ int mount_pool_stop(const struct pool_def *d, mount_ours_fn *is_ours, struct op 
 		        "%s does not answer and is detached as it is: what was written to it last may be "
 		        "lost",
 		        d->target.path);
-	if ((op->force ? mount_detach : mount_remove)(d->target.path, op->deadline, e) == 0)
+	if ((op->force ? mount_detach : mount_remove)(mount_point(d), op->deadline, e) == 0)
 		return 0;
 	if (op->lost[0])
 		op_note(op, "what was written last is not all on the disk: %s", op->lost);

@@ -9,9 +9,9 @@
 #include "base/util.h"
 #include "pool/check.h"
 
-/* Types without a backend here may be somebody else's on the same machine, and their definitions are kept all
- * the same. */
-static void identify_by_fields(const struct pool_def *d, struct buf *facts)
+/* By the table of types: of those whose definition says all of it, and of those without a backend here, which
+ * may be somebody else's on the same machine. */
+static int identify_by_fields(const struct pool_def *d, struct buf *facts, struct err *e)
 {
 	unsigned stands_on = pool_type_info(d->type)->stands_on;
 
@@ -19,23 +19,21 @@ static void identify_by_fields(const struct pool_def *d, struct buf *facts)
 		if (check_device(d->source.devices[i].path)) /* zpool has words of its own as well */
 			identity_device(d->source.devices[i].path, NULL, facts);
 	if (d->target.path && (stands_on & ON_DIRECTORY)) {
-		const struct places *t = places_now(NULL);
+		const struct places *t = places_now(e);
 
-		if (t)
-			identity_path(t, d->target.path, IDENTITY_PLACE, facts);
+		if (!t)
+			return -1;
+		identity_path(t, d->target.path, IDENTITY_PLACE, facts);
 	}
+	return 0;
 }
 
 int backend_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	const struct backend *b = backend_find(d->type);
 
-	if (b && b->identify) {
-		if (b->identify(d, op, facts, e) < 0)
-			return -1;
-	} else {
-		identify_by_fields(d, facts);
-	}
+	if ((b && b->identify ? b->identify(d, op, facts, e) : identify_by_fields(d, facts, e)) < 0)
+		return -1;
 	return facts->failed ? err_set(e, ERR_NO_MEMORY,
 	                               "cannot say what pool \"%s\" stands on: out of memory", d->name)
 	                     : 0;

@@ -201,17 +201,16 @@ static void address_print(const struct address *a, char *out, size_t size)
 	snprintf(out, size, a->family == AF_INET6 ? "[%s]:%d" : "%s:%d", a->text, a->port);
 }
 
-int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
+int net_connect(const struct address *a, uint64_t deadline, struct err *e)
 {
 	cleanup_close int fd = -1;
-	uint64_t deadline = clock_ms() + timeout_ms;
 	char server[96], waits_for[112];
 	int error = connect_begin(a, SOCK_STREAM, &fd);
 
 	if (error == EINPROGRESS || error == EINTR)
 		error = connect_end(fd, deadline);
 	if (error == 0)
-		return 0;
+		return steal_fd(&fd);
 	address_print(a, server, sizeof(server));
 	snprintf(waits_for, sizeof(waits_for), "server=%s", server);
 	switch (error) {
@@ -233,6 +232,13 @@ int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
 	if (e)
 		e->sys = error;
 	return -1;
+}
+
+int net_reachable(const struct address *a, uint64_t timeout_ms, struct err *e)
+{
+	cleanup_close int fd = net_connect(a, clock_ms() + timeout_ms, e);
+
+	return fd < 0 ? -1 : 0;
 }
 
 /* A UDP socket sends nothing when it is connected, but the kernel chooses the route and with it our
@@ -314,11 +320,11 @@ static void keep_family(struct addresses *set, int family)
 	set->n = n;
 }
 
-/* Only where there is a choice: an address that is the only one need not be remembered. */
+/* Only where there is a choice, of addresses or of hosts: the only one need not be remembered. */
 static void tell_address(const struct net_trial *t, const struct addresses *set, const struct address *a,
                          bool answered)
 {
-	if (set->n > 1 && t->op && t->op->on_address)
+	if ((set->n > 1 || t->one_of_several) && t->op && t->op->on_address)
 		t->op->on_address(t->op, a->text, answered);
 }
 

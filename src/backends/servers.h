@@ -45,6 +45,7 @@ struct net_trial {
 	uint64_t deadline;
 	/* knows which address has answered last, and hears of the one that answers now; or NULL */
 	struct op *op;
+	bool one_of_several; /* hosts: it hears of the address also where the name has no other */
 	/* 0: done. -1: what it said holds for the host. 1: another address may do. */
 	int (*use)(void *arg, const struct address *a, struct err *e);
 	void *arg;
@@ -59,6 +60,9 @@ void net_also(struct err *all, const struct err *one);
 /* Is it a failure that another address or server may not have? */
 bool net_another_may_do(const struct err *e);
 
+/* A TCP connection, made by that time (clock_ms()); it does not block. The descriptor is the caller's; -1:
+ * ERR_WAIT_SERVER, ERR_WAIT_NETWORK as of net_reachable(). */
+int net_connect(const struct address *a, uint64_t deadline, struct err *e);
 /* Can a TCP connection be made? Quick, to keep dead servers away from calls that block for minutes: at most
  * timeout_ms. ERR_WAIT_SERVER (refused, timed out) with waits_for "server=HOST:PORT"; ERR_WAIT_NETWORK (no
  * route or address). */

@@ -66,6 +66,12 @@ void memory_bound(void)
 	set_limit(memory_limit());
 }
 
+void memory_unbound(void)
+{
+	file_poke(AT_FDCWD, "/proc/self/oom_score_adj", "0", NULL);
+	set_limit(SIZE_MAX);
+}
+
 void memory_bound_tool(void)
 {
 	set_limit(MOST);

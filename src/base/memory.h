@@ -17,6 +17,8 @@ size_t memory_limit(void);
 /* This process, and what it starts, is the first that the kernel ends when memory runs out, and may have
  * memory_limit() for itself. */
 void memory_bound(void);
+/* Take that back, for what this process starts next and leaves behind. */
+void memory_unbound(void);
 /* A tool that this process starts may need more: its threads' stacks count, used or not. */
 void memory_bound_tool(void);
 

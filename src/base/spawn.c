@@ -183,7 +183,7 @@ _Noreturn static void run_child(const struct child *c)
 
 	setsid();
 	reset_signals();
-	if (c->tool)
+	if (c->tool && !c->tool->leaves)
 		memory_bound_tool();
 	if (c->dies_with && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != c->dies_with)
 		_exit(127); /* it was gone before the signal was asked for */
@@ -212,8 +212,9 @@ static bool is_alone(int status)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-/* Until the tool ends: it is told to end by TERM, and killed by USR1. */
-static int attend(pid_t tool, const sigset_t *heard)
+/* Until the tool ends: it is told to end by TERM, and killed by USR1. What it is to leave behind may not have
+ * a session of its own yet. */
+static int attend(pid_t tool, const sigset_t *heard, bool leaves)
 {
 	int sig, status;
 	pid_t pid;
@@ -223,7 +224,9 @@ static int attend(pid_t tool, const sigset_t *heard)
 	for (;;) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			if (pid == tool) {
-				kill(-tool, SIGKILL); /* its session, where there is no namespace that ends */
+				if (!leaves || status)
+					/* its session, where there is no namespace that ends */
+					kill(-tool, SIGKILL);
 				return status;
 			}
 		if (sigwait(heard, &sig) != 0 || sig == SIGCHLD)
@@ -263,20 +266,20 @@ _Noreturn static void run_keeper(struct child *c)
 		if (tool < 0)
 			o.problem = errno;
 		else
-			o.status = attend(tool, &heard);
+			o.status = attend(tool, &heard, c->tool->leaves);
 	}
 	send_outcome(c, &o);
 	_exit(0);
 }
 
 /* fork(), into namespaces of its own. Where the process namespace cannot be had one goes without, unless the
- * tool must be confined. */
-static pid_t fork_keeper(bool confined)
+ * tool must be confined; and so does one that is to leave a process behind. */
+static pid_t fork_keeper(const struct tool *t)
 {
-	const long flags = confined ? JAIL_NAMESPACES : CLONE_NEWPID;
-	pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	const long flags = t->confined ? JAIL_NAMESPACES : CLONE_NEWPID;
+	pid_t pid = t->leaves ? -1 : (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 
-	return pid < 0 && !confined ? fork() : pid;
+	return pid < 0 && !t->confined ? fork() : pid;
 }
 
 /* ---- the parent ---- */
@@ -350,7 +353,7 @@ static int start(struct run *r, int in, int out, int err, struct err *e)
 		return err_sys(e, errno, "cannot run %s", r->name);
 	r->status = status[0];
 	c.status = status[1];
-	r->pid = fork_keeper(t->confined);
+	r->pid = fork_keeper(t);
 	if (r->pid == 0)
 		run_keeper(&c);
 	problem = errno;

@@ -35,6 +35,7 @@ struct tool {
 	/* its output is a list that is read: more than the limit of it is ERR_TOO_LONG, and not a shorter
 	 * list */
 	bool whole;
+	bool leaves;    /* what it has started stays when it has ended: it serves a mount */
 	struct buf out; /* what it wrote to standard output, SPAWN_OUTPUT_LIMIT at most; caller frees */
 	struct buf err; /* and to standard error */
 	int status;     /* exit status 0..255 */
@@ -43,8 +44,8 @@ struct tool {
 /* Run the tool, and wait. 0 if it ran and exited by itself, whatever its status; else ERR_NO_TOOL,
  * ERR_TIMEOUT (it was sent TERM, then KILL after two seconds), ERR_STORAGE (it died by a signal, named in
  * the message), ERR_UNSUPPORTED (it cannot be confined here), ERR_TOO_LONG (see `whole`). What it has
- * started is gone when this returns, daemons among it, and goes when the caller is killed; where the kernel
- * gives no process namespace: what is in its session. tool_free() in every case. */
+ * started is gone when this returns, daemons among it (but see `leaves`), and goes when the caller is killed;
+ * where the kernel gives no process namespace: what is in its session. tool_free() in every case. */
 int spawn_run(struct tool *t, struct err *e);
 /* spawn_run(), and a status other than 0 is an ERR_STORAGE "NAME: <last line it wrote to standard error>". */
 int spawn_ok(struct tool *t, struct err *e);

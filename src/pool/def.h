@@ -51,6 +51,7 @@ enum pool_field {
 	FIELD_MOUNT_OPTIONS = 1 << 8, /* <fs:mount_opts> */
 	FIELD_RBD_OPTIONS = 1 << 9,   /* <rbd:config_opts> */
 	FIELD_BRACKETS = 1 << 10,     /* a host may be an IPv6 address in brackets */
+	FIELD_SOCKET = 1 << 11,       /* a host may be the path of a UNIX socket on this machine */
 };
 
 /* What a pool of a type may have in common with one of another type. */
@@ -103,7 +104,8 @@ const char *pool_type_word(enum pool_type t);
 /* The type of that word, compared with case; -1: there is none. */
 int pool_type_from_word(const char *word);
 
-/* One <host> of a source. The name has passed check_host() or check_bracketed(), and is not resolved. */
+/* One <host> of a source. The name has passed check_host(), or what FIELD_BRACKETS and FIELD_SOCKET allow,
+ * and is not resolved. */
 struct pool_host {
 	const char *name;
 	int port; /* 0: not given; the type's usual port is in its pool_type_info */
@@ -184,6 +186,10 @@ struct pool_boot {
 #define POOL_FILL_NS    "urn:poolinit:fill:1"
 #define POOL_FILL_MARKS 2
 
+/* <mount xmlns="urn:poolinit:mount:1">nconnect=4 soft</mount>: how a network filesystem is mounted, in words
+ * that are the pool type's own. They are kept as they are, and checked by backend_check_mount(). */
+#define POOL_MOUNT_NS "urn:poolinit:mount:1"
+
 /* One definition. The arena has one owner: a copy of the struct is good only where the original is
  * forgotten. */
 struct pool_def {
@@ -215,7 +221,10 @@ struct pool_def {
 	struct {
 		const char *path; /* tidied; NULL for network pools */
 		struct pool_perms perms;
-		/* not of the document: which directory it was when the pool was started */
+		/* not of the document, of a type that mounts for itself alone: where it mounts (path is the
+		 * directory in there), and how the paths of its volumes begin; NULL: as path says */
+		const char *mount, *uri;
+		/* likewise: which directory it was when the pool was started */
 		struct dir_place place;
 	} target;
 	const char *refresh_allocation; /* NULL, "default", "capacity" */
@@ -225,6 +234,7 @@ struct pool_def {
 	size_t nrbd_options;
 	struct pool_boot boot;
 	unsigned fill_marks[POOL_FILL_MARKS]; /* per cent; 0: not given */
+	const char *mount_words;              /* of <mount>; NULL: not given */
 };
 
 /* Free the definition with all its texts. It is empty then: freeing it again is harmless, and so is freeing

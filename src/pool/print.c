@@ -12,6 +12,7 @@
 #include "base/contract.h"
 #include "base/util.h"
 #include "pool/printing.h"
+#include "pool/xml.h"
 
 #define FS_NS  "http://libvirt.org/schemas/storagepool/fs/1.0"
 #define RBD_NS "http://libvirt.org/schemas/storagepool/rbd/1.0"
@@ -207,5 +208,10 @@ void pool_print(const struct pool_def *d, struct buf *out)
 	if (d->fill_marks[0])
 		buf_printf(out, "  <fill xmlns='" POOL_FILL_NS "'>%u %u</fill>\n", d->fill_marks[0],
 		           d->fill_marks[1]);
+	if (d->mount_words) {
+		buf_adds(out, "  <mount xmlns='" POOL_MOUNT_NS "'>");
+		xml_escape(out, d->mount_words);
+		buf_adds(out, "</mount>\n");
+	}
 	buf_adds(out, "</pool>\n");
 }

@@ -158,12 +158,14 @@ static int read_options(struct reading *r, const xmlNode *root, const char *ns, 
 	return 0;
 }
 
-/* Options in a namespace of their own. A type that has none ignores them, as libvirt does. */
+/* Options in a namespace of their own. A type that has none ignores libvirt's, as libvirt does; ours are kept
+ * for who says that they are not for it. */
 static int read_all_options(struct reading *r, const xmlNode *root)
 {
 	struct pool_def *d = r->d;
 	unsigned fields = pool_type_info(d->type)->fields;
 
+	d->mount_words = xml_text(r->a, xml_child_ns(root, "mount", POOL_MOUNT_NS));
 	if (fields & FIELD_MOUNT_OPTIONS)
 		return read_options(r, root, FS_NS, "mount_opts", false, &d->mount_options,
 		                    &d->nmount_options);

@@ -14,6 +14,15 @@
 
 /* ---- hosts and devices ---- */
 
+/* May a host of that type be called so? */
+static bool is_host(enum pool_type type, const char *name)
+{
+	const unsigned fields = pool_type_info(type)->fields;
+
+	return check_host(name) || ((fields & FIELD_BRACKETS) && check_bracketed(name)) ||
+	       ((fields & FIELD_SOCKET) && *name == '/' && check_device(name));
+}
+
 /* A port outside 1 to 65535 is let through, as libvirt does; --validate refuses it, and so does whoever
  * connects. */
 static int read_hosts(struct reading *r, const xmlNode *source)
@@ -25,8 +34,7 @@ static int read_hosts(struct reading *r, const xmlNode *source)
 
 		if (!host.name)
 			return refuse(r, n, "a source host has no name");
-		if (!check_host(host.name) &&
-		    (!(pool_type_info(r->d->type)->fields & FIELD_BRACKETS) || !check_bracketed(host.name)))
+		if (!is_host(r->d->type, host.name))
 			return refuse(r, n,
 			              "\"%.100s\" is neither a host name nor an address (IPv6 addresses are "
 			              "written without brackets)",

@@ -72,13 +72,13 @@ static const struct pool_type_info types[POOL_TYPES] = {
 		.volume_formats = WORDS("raw"), .has_layout = true,
 	},
 	[POOL_SHEEPDOG] = {
-		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET,
-		.required = FIELD_HOST, .key = "sheepdog:%h",
+		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_SOCKET,
+		.required = FIELD_HOST, .key = "sheepdog:%h", .port = 7000,
 	},
 	[POOL_GLUSTER] = {
 		.word = "gluster", .fields = FIELD_HOST | FIELD_NAME | FIELD_DIR | FIELD_NO_TARGET,
 		.required = FIELD_HOST, .key = "gluster:%H/%n%d",
-		.port = 24007, .volume_formats = file_formats,
+		.port = 24007, .mounts = true, .volume_formats = file_formats,
 	},
 	[POOL_ZFS] = {
 		.word = "zfs", .fields = FIELD_NAME | FIELD_DEVICE, .key = "zfs:%n", .stands_on = ON_DEVICES,

@@ -153,12 +153,12 @@ void supervisor_free(struct supervisor *s)
 	requests_free(s);
 	volume_jobs_free(s);
 	chore_end(&s->mounts_chore);
+	services_free(s); /* before the pools, whose end is that of their companions */
 	registry_free(s);
 	left_out_free(s);
 	watch_free(s);
 	mounts_free(s);
 	sources_free(s);
-	services_free(s);
 	state_free(s);
 	events_free(s);
 	loop_disarm(s->loop, &s->shutdown.timer);

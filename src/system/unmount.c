@@ -248,9 +248,11 @@ int mount_remove(const char *target, uint64_t deadline, struct err *e)
 	snprintf(place, sizeof(place), "/proc/self/fd/%d/%s", dir, end.name);
 	if (umount2(place, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
 		return 0;
-	if (errno == EBUSY)
-		return still_busy(target, path, deadline, e);
-	return err_sys(e, errno, "cannot unmount %s", target);
+	if (errno != EBUSY)
+		return err_sys(e, errno, "cannot unmount %s", target);
+	/* who was there for a moment only, as a look at the pool is, has gone when all have been looked at */
+	rc = still_busy(target, path, deadline, e);
+	return umount2(place, UMOUNT_NOFOLLOW) == 0 ? 0 : rc;
 }
 
 int mount_detach(const char *target, uint64_t deadline, struct err *e)

@@ -29,7 +29,8 @@ static int open_content(vol_open_fn *open_volume, const struct pool_def *d, stru
 	return open_volume(d, op, v, write, size, e);
 }
 
-int transfer_client(struct copy_end *end, int fd, struct err *e)
+/* A client's file is read or written from where it stands. */
+int transfer_client_end(struct copy_end *end, int fd, struct err *e)
 {
 	off_t at;
 
@@ -42,6 +43,8 @@ int transfer_client(struct copy_end *end, int fd, struct err *e)
 	return 0;
 }
 
+/* The volume is open. From here on the process has the client's rights: what the kernel, or whoever listens
+ * at a socket, allows root is not to be had by passing a descriptor. */
 int transfer_become_client(const struct transfer *t, struct err *e)
 {
 	if (!t->passed || geteuid() != 0 || t->uid == 0)
@@ -53,6 +56,7 @@ int transfer_become_client(const struct transfer *t, struct err *e)
 	return 0;
 }
 
+/* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
 void transfer_client_advance(const struct copy_end *end)
 {
 	if (end->seeks)
@@ -60,18 +64,18 @@ void transfer_client_advance(const struct copy_end *end)
 }
 
 /* Is all of the range in the volume? Compared without adding: both numbers come from a client. */
-static int check_range(const char *what, const struct transfer *t, const char *name, uint64_t size,
-                       struct err *e)
+int transfer_check_range(const char *what, uint64_t offset, uint64_t length, const char *name, uint64_t size,
+                         struct err *e)
 {
-	const unsigned long long offset = t->offset, length = t->length, has = size;
+	const unsigned long long at = offset, has = size;
 
-	if (t->offset > size)
-		return err_set(e, ERR_INVALID, "cannot %s at byte %llu: volume \"%s\" ends at %llu", what,
-		               offset, name, has);
-	if (t->length > size - t->offset)
+	if (offset > size)
+		return err_set(e, ERR_INVALID, "cannot %s at byte %llu: volume \"%s\" ends at %llu", what, at,
+		               name, has);
+	if (length != UINT64_MAX && length > size - offset)
 		return err_set(e, ERR_INVALID,
-		               "cannot %s %llu bytes at byte %llu: volume \"%s\" ends at %llu", what, length,
-		               offset, name, has);
+		               "cannot %s %llu bytes at byte %llu: volume \"%s\" ends at %llu", what,
+		               (unsigned long long)length, at, name, has);
 	return 0;
 }
 
@@ -96,47 +100,40 @@ static bool known_length(const struct copy_end *from, uint64_t *length)
 }
 
 /* How many bytes will be written at most. Zeros are written, too, where a device is to have holes. */
-static uint64_t most_written(const struct transfer *t, const struct copy_end *from)
+uint64_t transfer_most(const struct transfer *t, const struct copy_end *from)
 {
 	uint64_t most = t->length ? t->length : UINT64_MAX, coming;
 
 	return known_length(from, &coming) ? least(coming, most) : most;
 }
 
-/* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. */
+/* Does it all fit? Asked before anything is written, if it can be known: of a pipe it cannot. A file grows.
+ */
 static int check_upload(const struct transfer *t, uint64_t coming, const struct volume *v, uint64_t size,
                         struct err *e)
 {
-	if (!is_bounded(v)) {
-		if (t->offset > size || t->length > INT64_MAX - t->offset)
-			return err_set(e, ERR_INVALID,
-			               "cannot upload at byte %llu: volume \"%s\" ends at %llu",
-			               (unsigned long long)t->offset, v->name, (unsigned long long)size);
-		return 0;
-	}
-	if (check_range("upload", t, v->name, size, e) < 0)
+	if (is_bounded(v))
+		return transfer_check_range("upload", t->offset, t->length ? t->length : coming, v->name,
+		                            size, e);
+	if (transfer_check_range("upload", t->offset, 0, v->name, size, e) < 0)
 		return -1;
-	if (coming != UINT64_MAX && coming > size - t->offset)
-		return err_set(e, ERR_INVALID,
-		               "cannot upload %llu bytes at byte %llu: volume \"%s\" ends at %llu",
-		               (unsigned long long)coming, (unsigned long long)t->offset, v->name,
-		               (unsigned long long)size);
-	return 0;
+	return transfer_check_range("upload", t->offset, t->length, v->name, INT64_MAX, e);
 }
 
 /* The volume is full: has the stream more? */
-static int check_rest(const struct copy *c, const struct volume *v, uint64_t room, struct err *e)
+int transfer_check_rest(const struct copy_end *from, uint64_t done, const char *name, uint64_t room,
+                        struct err *e)
 {
 	char byte;
 	ssize_t n;
 
-	if (c->done < room || c->from.seeks)
+	if (done < room || from->seeks)
 		return 0;
 	do
-		n = read(c->from.fd, &byte, 1);
+		n = read(from->fd, &byte, 1);
 	while (n < 0 && errno == EINTR);
 	return n == 1 ? err_set(e, ERR_INVALID, "volume \"%s\" is full after %llu bytes, and there are more",
-	                        v->name, (unsigned long long)c->done)
+	                        name, (unsigned long long)done)
 	              : 0;
 }
 
@@ -160,7 +157,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 	t->done = c->done;
 	transfer_client_advance(&c->from);
 	if (rc == 0 && t->length == 0 && is_bounded(v))
-		rc = check_rest(c, v, room, e);
+		rc = transfer_check_rest(&c->from, c->done, v->name, room, e);
 	/* Also after a failure: what the message says of the volume's content is to be true after a crash. */
 	flushed = fdatasync(c->to.fd) == 0;
 	if (!flushed && rc == 0)
@@ -190,11 +187,11 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 	uint64_t size = 0;
 
 	t->done = 0;
-	if (transfer_client(&c.from, t->stream, e) < 0)
+	if (transfer_client_end(&c.from, t->stream, e) < 0)
 		return -1;
 	/* The client's file is looked at before, the rights are given up after the volume is open: in the
 	 * other order the client could not open the volume, or would be read with root's rights. */
-	op->writes = most_written(t, &c.from);
+	op->writes = transfer_most(t, &c.from);
 	fd = open_content(open_volume, d, op, v, true, &size, e);
 	if (fd < 0 || copy_end_set(&c.to, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    check_upload(t, op->writes, v, size, e) < 0)
@@ -217,11 +214,11 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	int rc;
 
 	t->done = 0;
-	if (transfer_client(&c.to, t->stream, e) < 0)
+	if (transfer_client_end(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
 	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
-	    check_range("download", t, v->name, size, e) < 0)
+	    transfer_check_range("download", t->offset, t->length, v->name, size, e) < 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
 	c.from.at = t->offset;

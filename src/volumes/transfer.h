@@ -6,7 +6,6 @@
 #define POOLINIT_VOLUMES_TRANSFER_H
 
 #include "pool/operation.h"
-#include "volumes/copy.h"
 
 /* One upload or download. The caller fills in all but `done`. `stream` is the client's file, pipe or socket,
  * which stays the caller's. sparse: holes stay holes (skipped when written to a regular file or a volume,
@@ -31,13 +30,23 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
                       const struct volume *v, struct transfer *t, struct err *e);
 
-/* The parts of both, for volumes that are not opened as a file. The client's file is read or written from
- * where it stands, */
-int transfer_client(struct copy_end *end, int fd, struct err *e);
-/* with the client's rights, once the volume is open: what the kernel, or whoever listens at a socket, allows
- * root is not to be had by passing a descriptor. */
-int transfer_become_client(const struct transfer *t, struct err *e);
-/* It is left at the position where it was read or written to, as by read(2) and write(2). */
+/* ---- the parts of it that do not depend on what a volume is, for store.c ---- */
+
+struct copy_end;
+/* The client's end: a file is read or written from where it stands. */
+int transfer_client_end(struct copy_end *end, int fd, struct err *e);
+/* The client's file is left at the position where it was read or written to, as by read(2) and write(2). */
 void transfer_client_advance(const struct copy_end *end);
+/* Give up root's rights for the client's, if a descriptor was passed: the volume is open by then. */
+int transfer_become_client(const struct transfer *t, struct err *e);
+/* How many bytes will be written at most; UINT64_MAX: that is not known. */
+uint64_t transfer_most(const struct transfer *t, const struct copy_end *from);
+/* Is a range of a volume of this size all in it? ERR_INVALID. A length that is not known (UINT64_MAX) is 0.
+ */
+int transfer_check_range(const char *what, uint64_t offset, uint64_t length, const char *name, uint64_t size,
+                         struct err *e);
+/* `room` bytes were taken: has the stream more? ERR_INVALID. */
+int transfer_check_rest(const struct copy_end *from, uint64_t done, const char *name, uint64_t room,
+                        struct err *e);
 
 #endif

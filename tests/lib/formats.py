@@ -43,11 +43,42 @@ def _wrapped(path, directory):
             path.write_bytes(data[start * 512:(start + blocks) * 512])
 
 
-def _without_files(path, _):
-    """hformat makes an empty one; hcopy puts the file into it."""
-    need_programs("hformat")
-    images.blank(path, "4M")
-    command("hformat", "-l", "HFS", path)
+def _btree(longest_key, records, nodes):
+    """A file of HFS's records: a header node, a leaf if there are records, and nodes of 512 bytes that are free."""
+    leaf, used = bytearray(512), 2 if records else 1
+    if records:
+        struct.pack_into(">IIbBH", leaf, 0, 0, 0, -1, 1, len(records))
+    at = 14
+    for i, record in enumerate(records):
+        leaf[at:at + len(record)] = record
+        struct.pack_into(">H", leaf, 510 - 2 * i, at)
+        at += len(record)
+    struct.pack_into(">H", leaf, 510 - 2 * len(records), at)
+    head = bytearray(512)
+    first = 1 if records else 0
+    struct.pack_into(">IIbBH", head, 0, 0, 0, 1, 0, 3)
+    struct.pack_into(">HIIIIHHII", head, 14, first, first, len(records), first, first, 512, longest_key, nodes, nodes - used)
+    head[248] = 0xff << (8 - used) & 0xff       # the map of the nodes
+    struct.pack_into(">HHHH", head, 504, 504, 248, 120, 14)
+    return (bytes(head) + (bytes(leaf) if records else b"")).ljust(nodes * 512, b"\0")
+
+
+def _hfs(path, _):
+    """An empty volume, as "Inside Macintosh: Files" (2) describes it: no tool that makes one is in every Debian."""
+    # Linux hangs at the first change where the map of the blocks shares one with what is before it: so they are as long as a sector.
+    name, block, blocks, nodes, start = b"HFS", 512, 8000, 64, 8
+    each = nodes * 512 // block                 # of the two files that every volume has
+    root = struct.pack(">BBIB3s", 6 + len(name), 0, 1, len(name), name) + struct.pack(">BBHHI", 1, 0, 0, 0, 2) + bytes(60)
+    thread = struct.pack(">BBIBx", 6, 0, 2, 0) + struct.pack(">BB8xIB31s", 3, 0, 1, len(name), name)
+    record = struct.pack(">HIIHHHHHIIHIH28pIHIIIHII32xHHHIHHHHHHIHHHHHH", 0x4244, 0, 0, 0x0100, 0, 3, 0, blocks, block, nodes * 512, start, 16,
+                         blocks - 2 * each, name, 0, 0, 0, nodes * 512, nodes * 512, 0, 0, 0, 0, 0, 0,
+                         nodes * 512, 0, each, 0, 0, 0, 0, nodes * 512, each, each, 0, 0, 0, 0)
+    images.blank(path, start * 512 + blocks * block + 1024)
+    with path.open("r+b") as file:
+        for at, data in ((1024, record), (3 * 512, ((1 << 2 * each) - 1).to_bytes(2 * each // 8, "big")), (start * 512, _btree(7, [], nodes)),
+                         (start * 512 + each * block, _btree(37, [root, thread], nodes)), (start * 512 + blocks * block, record)):
+            file.seek(at)
+            file.write(data)
 
 
 def _gfs(path, directory):
@@ -89,7 +120,7 @@ FORMATS = (
     Format("hfs+", "hfs+", "hfsplus", False, _wrapped),
     Format("gfs", "gfs", "", False, _gfs, "no driver gfs,"),
     Format("vmfs", "vmfs", "", False, _vmfs, "no driver vmfs,"),
-    Format("hfs", "", "hfs", True, _without_files),
+    Format("hfs", "", "hfs", True, _hfs),
     Format("btrfs", "", "btrfs", True, _tool("mkfs.btrfs", "-q", "@", size="120M")),
     Format("exfat", "", "exfat", True, _tool("mkfs.exfat", "@", size="8M")),
     Format("f2fs", "", "f2fs", True, _tool("mkfs.f2fs", "-q", "@", size="64M")),

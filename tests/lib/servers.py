@@ -10,13 +10,15 @@ import os
 import pathlib
 import socket
 import struct
+import subprocess
 
-from sandbox import GUEST_MAC, SERVER, Daemon, Failure, command, need_programs, wait_until
+from sandbox import GUEST_MAC, SERVER, Daemon, Failure, command, find_program, need_programs, wait_until
 
 ISCSI_PORT = 3260
 NFS_PORT = 2049
 MOUNT_PORT = 20048
 SMB_PORT = 445
+SMB_USER = ("daemon", "battery,staple=correct")  # a user that every machine has
 
 
 def listens(port, address=SERVER):
@@ -140,15 +142,20 @@ class IscsiServer(Server):
 
 
 class NfsServer(Server):
-    """Exports, as NFS 3, 4.0, 4.1 and 4.2. exports: {"/export": directory}."""
+    """Exports, as NFS 3, 4.0, 4.1 and 4.2. exports: {"/export": directory}. port: of a second server, which speaks only 4.
+    squashed: those in which root is nobody."""
 
-    def __init__(self, box, exports):
+    def __init__(self, box, exports, port=NFS_PORT, squashed=()):
         need_programs("ganesha.nfsd", "rpcbind")
         box.network()
-        self.box, self.exports = box, exports
+        self.box, self.exports, self.port, self.squashed = box, exports, port, squashed
+        self.name = "ganesha" if port == NFS_PORT else f"ganesha-{port}"
         for directory in exports.values():
             self._on_a_disk(pathlib.Path(directory))
-        self.directory = box.directory("ganesha")
+        self.directory = box.directory(self.name)
+        if port != NFS_PORT:
+            self.start()
+            return
         # Version 3 registers its ports, and ganesha does not start when it cannot.
         pathlib.Path("/run/rpcbind").mkdir(exist_ok=True)
         self.rpcbind = Daemon(box, "rpcbind", ["rpcbind", "-f"])
@@ -168,7 +175,7 @@ class NfsServer(Server):
         blocks = "".join(f"""
 EXPORT {{
 	Export_Id = {number}; Path = "{directory}"; Pseudo = "{name}";
-	Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL {{ Name = VFS; }}
+	Access_Type = RW; Squash = {"Root_Squash" if name in self.squashed else "No_Root_Squash"}; SecType = sys; FSAL {{ Name = VFS; }}
 }}""" for number, (name, directory) in enumerate(self.exports.items(), 1))
         config = self.directory / "ganesha.conf"
         # Without a grace period: a client that comes right after the start must not wait 90 s.
@@ -176,7 +183,7 @@ EXPORT {{
         # every capability in a container.
         config.write_text(f"""
 NFS_CORE_PARAM {{
-	Protocols = 3, 4; NFS_Port = {NFS_PORT}; MNT_Port = {MOUNT_PORT};
+	Protocols = {"3, 4" if self.port == NFS_PORT else "4"}; NFS_Port = {self.port}; MNT_Port = {MOUNT_PORT};
 	Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = true; Bind_addr = 0.0.0.0;
 	allow_set_io_flusher_fail = true;
 }}
@@ -185,24 +192,30 @@ NFSv4 {{
 }}
 {blocks}
 """)
-        self.daemon = Daemon(self.box, "ganesha", ["ganesha.nfsd", "-F", "-f", config, "-L", self.directory / "log",
+        self.daemon = Daemon(self.box, self.name, ["ganesha.nfsd", "-F", "-f", config, "-L", self.directory / "log",
                                                    "-p", self.directory / "pid"], log=self.directory / "log")
-        self.daemon.wait_ready(lambda: rpc_answers(NFS_PORT, 100003, 3) and rpc_answers(NFS_PORT, 100003, 4)
-                               and rpc_answers(MOUNT_PORT, 100005, 3), 30)
+        self.daemon.wait_ready(lambda: rpc_answers(self.port, 100003, 4) and (
+            self.port != NFS_PORT or rpc_answers(NFS_PORT, 100003, 3) and rpc_answers(MOUNT_PORT, 100005, 3)), 30)
 
 
 class SmbServer(Server):
-    """Shares open to guests. shares: {"share": directory}."""
+    """Shares open to guests. shares: {"share": directory}. private: those that are SMB_USER's alone."""
 
-    def __init__(self, box, shares):
+    def __init__(self, box, shares, private=()):
         need_programs("smbd")
         box.network()
-        self.box, self.shares = box, shares
+        self.box, self.shares, self.private = box, shares, private
         self.directory = box.directory("samba")
         self.start()
 
+    def _add_user(self, config):
+        need_programs("smbpasswd")
+        subprocess.run([find_program("smbpasswd"), "-c", config, "-s", "-a", SMB_USER[0]], input=f"{SMB_USER[1]}\n{SMB_USER[1]}\n".encode(),
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
     def start(self):
-        blocks = "".join(f"\n[{name}]\n\tpath = {directory}\n\tguest ok = yes\n\tread only = no\n\tforce user = root\n"
+        blocks = "".join(f"\n[{name}]\n\tpath = {directory}\n\tread only = no\n\tforce user = root\n"
+                         + (f"\tvalid users = {SMB_USER[0]}\n" if name in self.private else "\tguest ok = yes\n")
                          for name, directory in self.shares.items())
         config = self.directory / "smb.conf"
         own = "".join(f"\t{key} = {self.box.directory('samba/' + key.replace(' ', '-'))}\n"
@@ -221,6 +234,8 @@ class SmbServer(Server):
 	log level = 1
 {own}{blocks}""")
         os.chmod(self.directory / "private-dir", 0o700)
+        if self.private:
+            self._add_user(config)
         self.daemon = Daemon(self.box, "smbd", ["smbd", "--foreground", "--no-process-group", "--debug-stdout", "-s", config])
         self.daemon.wait_ready(lambda: listens(SMB_PORT))
 

@@ -23,12 +23,8 @@
 #include "pool/image/image.h"
 #include "pool/voldef.h"
 
-#define is_ours fs_is_ours
 #include "backends/fs.c"
-#undef is_ours
-#define is_ours netfs_is_ours
-#include "backends/netfs.c"
-#undef is_ours
+#include "backends/netfs/mount.c"
 
 static char root[1024]; /* …/conformance */
 static int passed, failed, all_failed;
@@ -204,10 +200,14 @@ static bool our_mount(const struct pool_def *d, struct buf *out)
 		buf_adds(&source, device_of(d));
 		mount_options(d, &options);
 	} else {
-		if (netfs_validate(d, NULL) < 0 || request_make(&q, d, NULL) < 0)
+		unsigned set;
+
+		if (netfs_protocols(d, &set, NULL) < 0 ||
+		    netfs_request_make(&q, d, set & NETFS_FOR(NETFS_NFS) ? NETFS_NFS : NETFS_CIFS, NULL,
+		                       NULL) < 0)
 			return false;
 		fstype = first_wanted(&q)->fstype;
-		source_print(d, d->source.hosts[0].name, &source);
+		protocols[q.protocol].print(d->source.hosts[0].name, d->source.dir, &source);
 		if (d->source.protocol)
 			buf_printf(&options, "nfsvers=%s", q.version);
 		buf_printf(&options, "%s", buf_str(&q.own) + (options.len == 0 && q.own.len > 0));
@@ -269,7 +269,7 @@ static void mount_case(const char *name, const char *words)
 		       streq(words + strlen("vgchange -aly "), d.source.name);
 	} else if (good && d.source.format && streq(d.source.format, "glusterfs")) {
 		/* not in this build, which says so */
-		good = netfs_validate(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED);
+		good = netfs_backend.validate(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED);
 	} else if (good) {
 		their_mount(&d, words, &theirs);
 		good = our_mount(&d, &ours) && streq(buf_str(&ours), buf_str(&theirs));

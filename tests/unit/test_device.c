@@ -121,7 +121,7 @@ static void a_type_without_a_backend_has_none(void)
 		/* One whose start brings nothing up has nothing to stop. */
 		if (b)
 			CHECK(b->type == (enum pool_type)t && b->summary && b->check && b->start &&
-			      (b->stop || t == POOL_DISK) && b->refresh);
+			      (b->stop || t == POOL_DISK || t == POOL_SHEEPDOG) && b->refresh);
 	}
 }
 

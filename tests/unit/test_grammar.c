@@ -138,6 +138,11 @@ static void namespaces(void)
 		  "x.xml:1: <mount_opts>: <pool> has no such element here, in the namespace "
 		  "http://libvirt.org/schemas/storagepool/fs/1.0" },
 		{ DIR_POOL("<fill xmlns='urn:poolinit:fill:1'>80 95</fill>"), NULL },
+		{ NETFS_POOL("<host name='h'/><dir path='/x'/>"), NULL },
+		{ DIR_POOL("<mount xmlns='urn:poolinit:mount:1'>soft</mount>"), NULL },
+		{ DIR_POOL("<mount>soft</mount>"), "x.xml:1: <mount>: <pool> has no such element here" },
+		{ DIR_POOL("<mount xmlns='urn:poolinit:mount:1' soft='yes'/>"),
+		  "x.xml:1: <mount>: it has no attribute soft" },
 		{ DIR_POOL("<fill>80 95</fill>"), "x.xml:1: <fill>: <pool> has no such element here" },
 		{ DIR_POOL("<boot/>"), "x.xml:1: <boot>: <pool> has no such element here" },
 		{ DIR_POOL("<boot xmlns='urn:poolinit:boot:1' onfail='cry'/>"),

@@ -75,6 +75,17 @@ static void fill_marks_are_printed(void)
 	       "  <fill xmlns='urn:poolinit:fill:1'>70 90</fill>\n</pool>\n");
 }
 
+static void words_of_mount_are_printed_as_they_are(void)
+{
+	prints("<pool type='netfs'><mount xmlns='" POOL_MOUNT_NS
+	       "'>soft  user=a&amp;b</mount><name>t</name>" UUID
+	       "<source><host name='h'/><dir path='/d'/></source><target><path>/p</path></target></pool>",
+	       "<pool type='netfs'>\n  <name>t</name>\n  " UUID "\n" SIZES
+	       "  <source>\n    <host name='h'/>\n    <dir path='/d'/>\n    <format type='auto'/>\n"
+	       "  </source>\n  <target>\n    <path>/p</path>\n  </target>\n"
+	       "  <mount xmlns='urn:poolinit:mount:1'>soft  user=a&amp;b</mount>\n</pool>\n");
+}
+
 static void text_and_attributes_are_escaped(void)
 {
 	prints("<pool type='netfs'><name>a &amp; &lt;b&gt; 'c' \"d\"</name>" UUID
@@ -165,6 +176,7 @@ int main(void)
 	RUN(scsi_adapter_with_everything);
 	RUN(boot_element_comes_last_and_shortest);
 	RUN(fill_marks_are_printed);
+	RUN(words_of_mount_are_printed_as_they_are);
 	RUN(text_and_attributes_are_escaped);
 	RUN(what_the_type_has_not_is_left_out);
 	RUN(a_format_of_our_own_is_kept);

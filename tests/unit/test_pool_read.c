@@ -226,6 +226,18 @@ static void fill_marks_are_read_and_mistakes_said(void)
 	}
 }
 
+/* What they mean is the type's: words that are wrong are told by backend_check_mount(). */
+static void words_of_mount_are_kept_as_they_are(void)
+{
+	CHECK(reads("<pool type='netfs'><name>t</name><source><host name='h'/><dir path='/d'/></source>"
+	            "<target><path>/p</path></target><mount xmlns='" POOL_MOUNT_NS
+	            "'>\n  soft nconnect=99\n</mount></pool>"));
+	CHECK(d.mount_words && strstr(d.mount_words, "soft nconnect=99"));
+	CHECK(reads("<pool type='dir'><name>t</name><target><path>/p</path></target><mount>soft</mount>"
+	            "<mount xmlns='" POOL_MOUNT_NS "'/></pool>"));
+	CHECK(!d.mount_words);
+}
+
 static void names_that_cannot_be_files_are_refused(void)
 {
 	char longest[202], xml[400];
@@ -454,6 +466,7 @@ int main(void)
 	RUN(boot_element_without_our_namespace_is_ignored);
 	RUN(mistakes_in_the_boot_element_are_said);
 	RUN(fill_marks_are_read_and_mistakes_said);
+	RUN(words_of_mount_are_kept_as_they_are);
 	RUN(names_that_cannot_be_files_are_refused);
 	RUN(line_breaks_around_a_text_are_none_of_it);
 	RUN(hosts_that_are_none_are_refused);

@@ -374,6 +374,34 @@ static void a_lingering_grandchild_is_not_waited_for(void)
 	tool_free(&t);
 }
 
+/* What a tool has started in the background holds a pipe open: it is gone with the tool, or stays if it may.
+ */
+static void what_a_tool_leaves_is_gone_unless_it_may_stay(void)
+{
+	char dir[] = "/tmp/test_spawn.XXXXXX", fifo[64], variable[80];
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	snprintf(variable, sizeof(variable), "FIFO=%s", fifo);
+	CHECK_INT(mkfifo(fifo, 0600), 0);
+	for (int leaves = 0; leaves <= 1; leaves++) {
+		struct tool t = tool(
+			ARGV("/bin/sh", "-c", "exec 3>$FIFO; sleep 1000 >/dev/null 2>&1 & echo $!"));
+		struct pollfd p = { .fd = open(fifo, O_RDONLY | O_CLOEXEC | O_NONBLOCK), .events = POLLIN };
+
+		t.env = ARGV(variable);
+		t.leaves = leaves;
+		CHECK_INT(spawn_run(&t, NULL), 0);
+		CHECK_INT(poll(&p, 1, leaves ? 0 : 10000), !leaves);
+		if (leaves)
+			kill(atoi(buf_str(&t.out)), SIGKILL);
+		close(p.fd);
+		tool_free(&t);
+	}
+	unlink(fifo);
+	rmdir(dir);
+}
+
 /* Whoever runs a tool may be killed; then the tool must not go on alone. */
 static void a_tool_dies_with_its_worker(void)
 {
@@ -642,6 +670,7 @@ int main(int argc, char **argv)
 	RUN(no_time_left_runs_nothing);
 	RUN(a_signal_is_named);
 	RUN(a_lingering_grandchild_is_not_waited_for);
+	RUN(what_a_tool_leaves_is_gone_unless_it_may_stay);
 	RUN(a_tool_dies_with_its_worker);
 	RUN(nothing_is_inherited);
 	RUN(works_without_standard_descriptors);

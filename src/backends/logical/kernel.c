@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/dm-ioctl.h>
 #include <stdio.h>
@@ -231,7 +232,9 @@ static bool device_uuid(const char *vg_uuid, const char *lv_uuid, const char *us
 	return true;
 }
 
-int64_t group_pool_transaction(const char *vg_uuid, const char *pool_uuid)
+/* What the kernel says of the device of a pool; it has one target, of this type. */
+static bool pool_status(const char *vg_uuid, const char *pool_uuid, const char *use, const char *type,
+                        char *out, size_t size)
 {
 	cleanup_close int control = open(CONTROL, O_RDWR | O_CLOEXEC);
 	struct {
@@ -242,14 +245,35 @@ int64_t group_pool_transaction(const char *vg_uuid, const char *pool_uuid)
 		        .data_size = sizeof(r),
 		        .data_start = sizeof(r.io),
 		        .flags = DM_NOFLUSH_FLAG } };
-	char *end;
 
-	if (control < 0 || !device_uuid(vg_uuid, pool_uuid, "-tpool", r.io.uuid, sizeof(r.io.uuid)) ||
+	if (control < 0 || !device_uuid(vg_uuid, pool_uuid, use, r.io.uuid, sizeof(r.io.uuid)) ||
 	    ioctl(control, (ioctl_request)DM_TABLE_STATUS, &r) < 0 || r.io.target_count != 1 ||
-	    !streq(r.target.target_type, "thin-pool"))
+	    !streq(r.target.target_type, type))
+		return false;
+	snprintf(out, size, "%.*s", (int)sizeof(r.status), r.status);
+	return true;
+}
+
+int64_t group_pool_transaction(const char *vg_uuid, const char *pool_uuid)
+{
+	char status[512], *end = status;
+
+	if (!pool_status(vg_uuid, pool_uuid, "-tpool", "thin-pool", status, sizeof(status)))
 		return -1;
 
-	long long transaction = strtoll(r.status, &end, 10);
+	long long transaction = strtoll(status, &end, 10);
 
-	return end > r.status && *end == ' ' ? transaction : -1;
+	return end > status && *end == ' ' ? transaction : -1;
+}
+
+int group_vdo_level(const char *vg_uuid, const char *pool_uuid)
+{
+	uint64_t used, blocks;
+	char status[512];
+
+	if (!pool_status(vg_uuid, pool_uuid, "-vpool", "vdo", status, sizeof(status)) ||
+	    sscanf(status, "%*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, &used, &blocks) != 2 || !blocks ||
+	    used > blocks || blocks >> 48)
+		return -1;
+	return (int)((used * GROUP_WHOLE + blocks / 2) / blocks); /* both are below 2^48 */
 }

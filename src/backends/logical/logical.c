@@ -303,6 +303,16 @@ static int join_lockspace(const char *vg, struct group *g, struct op *op, struct
 	return err_wrap(e, ERR_KEEP, "cannot start its lockspace");
 }
 
+/* LVM asks for VDO's driver by the name that it had outside the kernel. Linux has it since 6.9, as dm-vdo. */
+static void load_vdo(const struct group *g)
+{
+	for (size_t i = 0; i < g->nvolumes; i++)
+		if (g->volumes[i].attr[0] == 'd') {
+			module_load("dm-vdo", NULL);
+			return;
+		}
+}
+
 /* Activating what is active changes nothing: so an active group is adopted by the same command. One volume
  * that cannot be activated does not keep the others from it. */
 static int activate(const char *vg, struct group *g, struct op *op, struct err *e)
@@ -312,6 +322,7 @@ static int activate(const char *vg, struct group *g, struct op *op, struct err *
 	struct err why = { 0 };
 	char active[39], wait[200];
 
+	load_vdo(g);
 	bool done = join_lockspace(vg, g, op, &why) == 0 && group_run(words, vg, g, op, NULL, &why) == 0;
 	bool any = group_active(vg, g->uuid, active);
 
@@ -520,7 +531,8 @@ const struct backend logical_backend = {
 	.summary = "an LVM volume group; its logical volumes",
 	.waits_for = WAIT_DEVICE,
 	.needs = "volume group",
-	.image = IMAGE("logical", LOGICAL_MODULES, "raid0 raid1 raid10 raid456", ""), /* levels of dm-raid */
+	.image = IMAGE("logical", LOGICAL_MODULES, "raid0 raid1 raid10 raid456 ~dm-vdo",
+	               ""), /* levels of dm-raid */
 	.deadline = { .start = SECONDS(60),
 	              .stop = SECONDS(30),
 	              .refresh = SECONDS(60),

@@ -170,6 +170,9 @@ int group_take_away(const char *uuid, struct op *op, struct err *e);
 /* The last transaction that an active thin pool has taken part in, or -1. Both uuids as LVM prints them.
  * Source: the kernel's admin-guide/device-mapper/thin-provisioning.rst, "Status". */
 int64_t group_pool_transaction(const char *vg_uuid, const char *pool_uuid);
+/* How full an active VDO pool is, of GROUP_WHOLE, or -1: LVM knows it only of the driver that was outside the
+ * kernel. Source: admin-guide/device-mapper/vdo.rst, "Status". */
+int group_vdo_level(const char *vg_uuid, const char *pool_uuid);
 
 /* ---- build.c: operations of the table ---- */
 

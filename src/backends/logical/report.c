@@ -96,10 +96,11 @@ static char letter(const struct group_volume *v, int at)
 }
 
 /* `vgchange -ay` activates all but those marked "skip activation". A snapshot that is lost is active, and has
- * a warning of its own. */
+ * a warning of its own. A VDO pool is active by its volumes, and LVM does not show that. */
 static bool should_be_active(const struct group_volume *v)
 {
-	return letter(v, ATTR_SKIP) != 'k' && !v->lost && !strchr("as", letter(v, ATTR_STATE));
+	return letter(v, ATTR_SKIP) != 'k' && letter(v, ATTR_TYPE) != 'd' && !v->lost &&
+	       !strchr("as", letter(v, ATTR_STATE));
 }
 
 bool group_lists(const struct group_volume *v)
@@ -291,14 +292,23 @@ static int report_ask(const char *vg, struct group *g, struct op *op, struct err
 }
 
 /* A volume that was made has its pool's transaction go beyond that in which it was made. */
-static void find_unmade(const struct group *g)
+static bool is_unmade(const struct group *g, const struct group_volume *v)
 {
-	for (size_t i = 0; i < kept.n && !g->shared; i++) {
-		struct group_volume *v = &kept.volumes[i];
-		const struct group_volume *pool = v->thin ? group_volume(g, v->pool) : NULL;
+	const struct group_volume *pool = v->thin && !g->shared ? group_volume(g, v->pool) : NULL;
 
-		v->unmade = pool && letter(v, ATTR_STATE) == '-' && pool->transaction == v->transaction + 1 &&
-		            group_pool_transaction(g->uuid, pool->uuid) == (int64_t)v->transaction;
+	return pool && letter(v, ATTR_STATE) == '-' && pool->transaction == v->transaction + 1 &&
+	       group_pool_transaction(g->uuid, pool->uuid) == (int64_t)v->transaction;
+}
+
+/* What the kernel knows of pools, and LVM does not say. */
+static void ask_kernel(const struct group *g)
+{
+	for (size_t i = 0; i < kept.n; i++) {
+		struct group_volume *v = &kept.volumes[i];
+
+		v->unmade = is_unmade(g, v);
+		if (letter(v, ATTR_TYPE) == 'd' && v->data < 0)
+			v->data = group_vdo_level(g->uuid, v->uuid);
 	}
 }
 
@@ -335,7 +345,7 @@ int group_report(const char *vg, struct group *g, struct op *op, struct err *e)
 	g->extent = kept.extent;
 	g->volumes = kept.volumes;
 	g->nvolumes = kept.valid ? kept.n : 0;
-	find_unmade(g);
+	ask_kernel(g);
 	count_inactive(g);
 	return 0;
 }

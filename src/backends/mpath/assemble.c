@@ -198,7 +198,7 @@ static bool is_used_without_map(const struct mpath_lun *l, struct op *op)
 static void plan_map(struct mpath_lun *l, struct mpath_plan *p, struct op *op)
 {
 	bool alua = l->disks[0].alua;
-	int priority[MPATH_PATHS]; /* of the plan's paths */
+	int priority[MPATH_PATHS] = { 0 }; /* of the plan's paths */
 
 	*p = (struct mpath_plan){ .size = UINT64_MAX };
 	for (size_t i = 0; i < l->n; i++)

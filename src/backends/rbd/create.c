@@ -237,7 +237,7 @@ static int copy_from(const struct rbd_pool *p, const struct volume_def *v, const
 		return -1;
 	answer = rbd_open(p->io, v->name, &image, NULL);
 	rc = answer < 0 ? rbd_error(e, answer, "cannot open the new image")
-	                : rbd_fill(image, fd, least(size, v->capacity), op, e);
+	                : rbd_fill(image, fd, least(size, v->capacity), from->volume->name, op, e);
 	if (answer >= 0)
 		rbd_close(image);
 	if (rc < 0)

@@ -93,5 +93,6 @@ const struct backend rbd_backend = {
 	.deletes_snapshots = true,
 	.vol_resize = rbd_vol_resize,
 	.vol_wipe = rbd_vol_wipe,
+	.vol_open = rbd_vol_open,
 	.vol_transfer = rbd_vol_transfer,
 };

@@ -30,13 +30,16 @@ int rbd_pool_open(const struct pool_def *d, struct op *op, struct rbd_pool **poo
 /* An answer of the libraries', a negative errno, as an error: "<fmt>: <why>". Returns -1. */
 int rbd_error(struct err *e, int answer, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Open an image to change it; close it by rbd_close(). ERR_NO_VOLUME; ERR_UNSUPPORTED: it has a journal. */
-int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume *v, rbd_image_t *image,
-                   struct err *e);
+/* Open an image; close it by rbd_close(). ERR_NO_VOLUME; ERR_UNSUPPORTED: it is to be changed, and has a
+ * journal. One that is only read is not watched, and nobody's lock is asked for. */
+int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                   rbd_image_t *image, struct err *e);
 /* A librbd_progress_fn_t whose argument is the operation, which hears of it. Returns 0. */
 int rbd_progress(uint64_t done, uint64_t total, void *op);
-/* Write the first `length` bytes of a file or device into an image that is empty. Zeros are left out. */
-int rbd_fill(rbd_image_t image, int fd, uint64_t length, struct op *op, struct err *e);
+/* It reads as zeros there afterwards, and gives its objects back where all of one is zero. */
+int rbd_image_zero(rbd_image_t image, uint64_t at, uint64_t len, struct err *e);
+/* Fill an image, which holds zeros, with the first `len` bytes of a file, device or pipe. */
+int rbd_fill(rbd_image_t image, int fd, uint64_t len, const char *from, struct op *op, struct err *e);
 
 /* The operations. */
 int rbd_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e);
@@ -47,7 +50,9 @@ int rbd_vol_resize(const struct pool_def *d, struct op *op, const struct volume 
                    unsigned flags, struct err *e);
 int rbd_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
                  struct err *e);
-int rbd_vol_transfer(const struct pool_def *d, struct op *op, const struct volume *v, struct transfer *t,
-                     bool upload, struct err *e);
+int rbd_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
+                 struct err *e);
+int rbd_vol_transfer(const struct pool_def *d, struct op *op, const struct volume *v, bool upload,
+                     struct transfer *t, struct err *e);
 
 #endif

@@ -7,9 +7,10 @@
 #include "backends/rbd/rbd.h"
 #include "base/contract.h"
 #include "base/util.h"
+#include "volumes/pace.h"
 
-int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume *v, rbd_image_t *image,
-                   struct err *e)
+int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write,
+                   rbd_image_t *image, struct err *e)
 {
 	struct rbd_pool *pool;
 	uint64_t features = 0;
@@ -17,11 +18,13 @@ int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume 
 
 	if (rbd_pool_open(d, op, &pool, e) < 0)
 		return -1;
-	answer = rbd_open(pool->io, v->name, image, NULL);
+	answer = (write ? rbd_open : rbd_open_read_only)(pool->io, v->name, image, NULL);
 	if (answer == -ENOENT)
 		return err_set(e, ERR_NO_VOLUME, "there is no image \"%s\" now", v->name);
 	if (answer < 0)
 		return rbd_error(e, answer, "cannot open image \"%s\"", v->name);
+	if (!write)
+		return 0;
 	if (rbd_get_features(*image, &features) == 0 && !(features & RBD_FEATURE_JOURNALING))
 		return 0;
 	rbd_close(*image);
@@ -87,7 +90,7 @@ int rbd_vol_delete(const struct pool_def *d, struct op *op, const struct volume 
 	rbd_image_t image;
 	int answer = 0, rc = -1;
 
-	if (rbd_image_open(d, op, v, &image, e) == 0) {
+	if (rbd_image_open(d, op, v, true, &image, e) == 0) {
 		rc = deal_with_snapshots(image, op->snapshots_too, e);
 		rbd_close(image);
 	}
@@ -111,7 +114,7 @@ int rbd_vol_resize(const struct pool_def *d, struct op *op, const struct volume 
 
 	if (flags & VOL_ALLOCATE)
 		return err_set(e, ERR_UNSUPPORTED, "an image takes its space when it is written");
-	if (rbd_image_open(d, op, v, &image, e) < 0)
+	if (rbd_image_open(d, op, v, true, &image, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name);
 	answer = rbd_get_size(image, &now);
 	if (answer == 0 && capacity < now && !(flags & VOL_SHRINK))
@@ -129,26 +132,39 @@ int rbd_vol_resize(const struct pool_def *d, struct op *op, const struct volume 
 
 #define WIPE_STEP (64 * 1024 * 1024)
 
-/* "zero": it reads as zeros, and gives its objects back where all of one is zero. "trim": it gives all back.
- * Snapshots of it keep what they have. */
+int rbd_image_zero(rbd_image_t image, uint64_t at, uint64_t len, struct err *e)
+{
+	const uint64_t end = at + len;
+	ssize_t n = 0;
+
+	for (uint64_t step; n >= 0 && at < end; at += step) {
+		step = least(end - at, WIPE_STEP);
+		n = rbd_write_zeroes(image, at, (size_t)step, 0, 0);
+	}
+	return n < 0 ? rbd_error(e, (int)n, "cannot write to the image") : 0;
+}
+
+/* "zero": it reads as zeros. "trim": it gives all that it has back. Snapshots of it keep what they have. */
 static int wipe_image(rbd_image_t image, bool trim, struct op *op, struct err *e)
 {
-	uint64_t size = 0, at = 0;
-	ssize_t n = rbd_get_size(image, &size);
+	struct pace pace = { .op = op, .doing = "wipe the image" };
+	int answer = rbd_get_size(image, &pace.total);
 
-	while (n >= 0 && at < size) {
-		uint64_t step = least(size - at, WIPE_STEP);
+	while (answer >= 0 && pace.done < pace.total) {
+		const uint64_t step = least(pace.total - pace.done, WIPE_STEP);
 
-		if (!clock_until(op->deadline))
-			return err_set(e, ERR_TIMEOUT, "%llu of %llu bytes are wiped: the time is over",
-			               (unsigned long long)at, (unsigned long long)size);
-		n = trim ? rbd_discard(image, at, step) : rbd_write_zeroes(image, at, step, 0, 0);
-		at += step;
-		op->on_progress(op, at, size);
+		answer = trim ? rbd_discard(image, pace.done, step) : 0;
+		if (answer >= 0 && !trim && rbd_image_zero(image, pace.done, step, e) < 0)
+			return -1;
+		if (answer >= 0 && pace_step(&pace, step, e) < 0)
+			return -1;
 	}
-	if (n >= 0)
-		n = rbd_flush(image);
-	return n < 0 ? rbd_error(e, (int)n, "it is wiped up to byte %llu", (unsigned long long)at) : 0;
+	if (answer >= 0)
+		answer = rbd_flush(image);
+	if (answer < 0)
+		return rbd_error(e, answer, "it is wiped up to byte %llu", (unsigned long long)pace.done);
+	pace_end(&pace);
+	return 0;
 }
 
 int rbd_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
@@ -163,7 +179,7 @@ int rbd_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v
 	if (!trim && !streq(algorithm, "zero"))
 		return err_set(e, ERR_UNSUPPORTED, "an image can be wiped with zero and trim, not with %s",
 		               algorithm);
-	rc = rbd_image_open(d, op, v, &image, e);
+	rc = rbd_image_open(d, op, v, true, &image, e);
 	if (rc == 0) {
 		rc = wipe_image(image, trim, op, e);
 		rbd_close(image);

@@ -349,6 +349,7 @@ static const struct attribute_rule boot_attributes[] = {
 static const struct element_rule boot = { .name = "boot", .ns = POOL_BOOT_NS, .attributes = boot_attributes };
 
 static const struct element_rule fill = { .name = "fill", .ns = POOL_FILL_NS, .text = &text_any };
+static const struct element_rule mount = { .name = "mount", .ns = POOL_MOUNT_NS, .text = &text_any };
 
 /* ---- the pool ---- */
 
@@ -424,10 +425,15 @@ static const struct text_rule pool_type = { .words = WORDS("dir", "fs", "netfs",
 	                                                   "gluster", "zfs", "vstorage") };
 static const struct attribute_rule pool_attributes[] = { { "type", true, &pool_type }, { 0 } };
 static const struct child_rule pool_children[] = {
-	{ &uuid, AT_MOST_ONCE, ANY_PLACE },        { &capacity, AT_MOST_ONCE, ANY_PLACE },
-	{ &allocation, AT_MOST_ONCE, ANY_PLACE },  { &available, AT_MOST_ONCE, ANY_PLACE },
-	{ &features, AT_MOST_ONCE, ANY_PLACE },    { &boot, AT_MOST_ONCE, EVEN_BEHIND_LAST },
-	{ &fill, AT_MOST_ONCE, EVEN_BEHIND_LAST }, { 0 },
+	{ &uuid, AT_MOST_ONCE, ANY_PLACE },
+	{ &capacity, AT_MOST_ONCE, ANY_PLACE },
+	{ &allocation, AT_MOST_ONCE, ANY_PLACE },
+	{ &available, AT_MOST_ONCE, ANY_PLACE },
+	{ &features, AT_MOST_ONCE, ANY_PLACE },
+	{ &boot, AT_MOST_ONCE, EVEN_BEHIND_LAST },
+	{ &fill, AT_MOST_ONCE, EVEN_BEHIND_LAST },
+	{ &mount, AT_MOST_ONCE, EVEN_BEHIND_LAST },
+	{ 0 },
 };
 const struct element_rule grammar_pool = {
 	.name = "pool",

@@ -378,6 +378,16 @@ int secret_find_volume(const struct volume_secret *secret, const char *const *di
 	return find_value(&q, dirs, out, e);
 }
 
+int secret_find_by_uuid(const struct uuid *uuid, const char *const *dirs, struct secret_value *out,
+                        struct err *e)
+{
+	demand(uuid && dirs, e);
+
+	struct usage_question q = { true, uuid, NULL, SECRET_NONE };
+
+	return find_value(&q, dirs, out, e);
+}
+
 void secret_value_free(struct secret_value *v)
 {
 	if (v->data)

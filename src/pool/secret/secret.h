@@ -64,6 +64,9 @@ bool secret_is_named(const char *name, const struct uuid *uuid);
 /* The value of a secret whose directory is known. ERR_NO_SECRET: it has none; ERR_INVALID: its file holds no
  * base64, or nothing. Free with secret_value_free(). */
 int secret_load_value(const char *dir, const struct uuid *uuid, struct secret_value *out, struct err *e);
+/* The same of a secret that is for nothing that libvirt has a word for: it has no <usage>. */
+int secret_find_by_uuid(const struct uuid *uuid, const char *const *dirs, struct secret_value *out,
+                        struct err *e);
 /* The same for what a volume's <encryption> names. */
 struct volume_secret;
 int secret_find_volume(const struct volume_secret *secret, const char *const *dirs, struct secret_value *out,

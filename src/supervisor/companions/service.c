@@ -122,6 +122,9 @@ static void answers(struct service_run *r, enum service_state state)
 	if (as_before)
 		return;
 	r->ready_since = clock_ms();
+	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
+	if (p && pool_is_active(p)) /* it may be well again */
+		touch_later(p, NULL);
 	log_info(LF_POOL, "%s: %s", r->label,
 	         state == SERVICE_READY ? "ready" : "another one is running and answers: it is used");
 	pools_kick(r->sup, "service", "");
@@ -330,7 +333,9 @@ static int read_companion_definition(const struct service_run *r, struct pool_de
 	const struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 
 	*d = p ? def : NULL;
-	return p ? pool_read(def, p->def.xml, strlen(p->def.xml), p->def.origin, e) : 0;
+	if (p && pool_read(def, p->def.xml, strlen(p->def.xml), p->def.origin, e) < 0)
+		return -1;
+	return p ? backend_locate(def, r->sup->options.run_dir, e) : 0;
 }
 
 /* In the worker: is another one there already? If not, make what ours needs; and for one of a pool's own, the

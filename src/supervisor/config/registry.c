@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "pool/volindex.h"
+#include "supervisor/companions/companions.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/index/index.h"
 #include "supervisor/news/news.h"
@@ -302,6 +303,7 @@ void registry_remove(struct pool *p)
 		if (w->task.subject == p)
 			worker_disown(w);
 	s->up->on_pool_gone(p);
+	service_release(p);
 	loop_disarm(s->loop, &p->tries.retry);
 	index_drop(p);
 	err_set(&gone, ERR_NO_POOL, "pool \"%s\" is no longer defined", p->name);

@@ -52,10 +52,12 @@ static int read_pool_document(struct worker_io *io, const struct sent_document *
 
 	if (pool_read(&def, d->text, d->len, origin, e) < 0)
 		return -1;
-	/* one that lies in a directory like this is taken: it may have run for years */
+	/* one that lies in a directory like this is taken: it may have run for years, or its start says it */
 	const char *twice = pool_device_twice(&def);
 	int rc = twice ? err_set(e, ERR_INVALID, "pool \"%s\" names device %s twice", def.name, twice)
-	               : config_print(&item, e);
+	               : backend_check_mount(&def, e);
+	if (rc == 0)
+		rc = config_print(&item, e);
 	if (rc == 0)
 		operation_send_definition(io, &item);
 	config_item_free(&item);

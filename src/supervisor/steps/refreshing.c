@@ -128,7 +128,6 @@ static uint64_t next_look(struct pool *p, const struct backend *b, uint64_t now)
 /* A refresh that failed is tried again on a slow clock: the trouble may pass without an event. */
 static void refresh_failed(struct pool *p, const struct err *e, bool left)
 {
-	const struct backend *b = backend_find(p->type);
 	bool known = (p->reason.text && streq(p->reason.text, e->message)) ||
 	             (p->phase == PHASE_DEGRADED && p->tries.stale);
 
@@ -148,8 +147,8 @@ static void refresh_failed(struct pool *p, const struct err *e, bool left)
 			           e);
 		p->tries.stale = true;
 		loop_arm(p->sup->loop, &p->tries.retry,
-		         p->work.found == STATE_DEGRADED && b->look_again ? next_look(p, b, clock_ms())
-		                                                          : clock_ms() + SLOW_LOOK);
+		         p->work.found == STATE_DEGRADED ? next_look(p, backend_find(p->type), clock_ms())
+		                                         : clock_ms() + SLOW_LOOK);
 	}
 	answer_refresh(p, p->life.fresh ? NULL : e); /* the start did succeed */
 }

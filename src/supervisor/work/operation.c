@@ -119,7 +119,8 @@ static struct {
 	struct pool_def def;
 } kept;
 
-int worker_definition(const struct pool_view *p, struct pool_def *def, struct err *e)
+int worker_definition(const struct supervisor *s, const struct pool_view *p, struct pool_def *def,
+                      struct err *e)
 {
 	demand(p->xml && def, e);
 	if (kept.xml && kept.xml == p->xml) {
@@ -129,7 +130,7 @@ int worker_definition(const struct pool_view *p, struct pool_def *def, struct er
 		return -1;
 	}
 	def->target.place = target_place_parse(p->place);
-	return 0;
+	return backend_locate(def, s->options.run_dir, e);
 }
 
 void worker_definition_back(const struct pool_view *p, struct pool_def *def)
@@ -193,7 +194,7 @@ static int operation_open(struct context *c, struct worker_io *io, const struct 
 	};
 	if (p->avoid)
 		snprintf(c->op.avoid, sizeof(c->op.avoid), "%s", p->avoid);
-	if (worker_definition(p, &c->def, e) < 0)
+	if (worker_definition(s, p, &c->def, e) < 0)
 		return -1;
 	if (p->phase == PHASE_CHECKING) /* another mount namespace has other numbers */
 		c->def.target.place.mount = 0;

@@ -86,7 +86,7 @@ static int volume_work_open(struct volume_context *c, struct worker_io *io, stru
 		.on_progress = send_progress,
 		.operate = work->operate,
 	};
-	if (worker_definition(p, &c->def, e) < 0)
+	if (worker_definition(s, p, &c->def, e) < 0)
 		return -1;
 	c->backend = backend_find(p->type);
 	if (!c->backend)
@@ -201,9 +201,8 @@ int volume_work_create(struct worker_io *io, void *arg, struct err *e)
 		return cannot(&c, "created", e);
 	if (!work->record)
 		return create_volume(&c, NULL, e);
-	if (pool_read(&input, work->input->xml, strlen(work->input->xml), work->input->origin, e) < 0)
+	if (worker_definition(work->sup, work->input, &input, e) < 0)
 		return -1;
-	input.target.place = target_place_parse(work->input->place);
 	from = backend_find(input.type);
 	return create_volume(&c, &(struct vol_input){ &input, from ? from->vol_open : NULL, &c.volume }, e);
 }
@@ -368,6 +367,15 @@ static int choose_stream(struct worker_io *io, const struct volume_work *work, b
 	return usable;
 }
 
+static int transfer_by(struct volume_context *c, struct transfer *t, bool upload, struct err *e)
+{
+	const struct backend *b = c->backend;
+
+	if (b->vol_transfer)
+		return b->vol_transfer(&c->def, &c->op, &c->volume, upload, t, e);
+	return (upload ? transfer_upload : transfer_download)(b->vol_open, &c->def, &c->op, &c->volume, t, e);
+}
+
 /* Both directions are the same but for the last step. */
 static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct err *e)
 {
@@ -386,15 +394,10 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		return -1;
 	if ((upload ? open_to_write : volume_work_open)(&c, io, arg, e) < 0)
 		return -1;
-	if (c.backend->vol_transfer) {
-		if (c.backend->vol_transfer(&c.def, &c.op, &c.volume, &t, upload, e) < 0)
-			return -1;
-	} else if (!c.backend->vol_open) {
+	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
-	} else if ((upload ? transfer_upload : transfer_download)(c.backend->vol_open, &c.def, &c.op,
-	                                                          &c.volume, &t, e) < 0) {
+	if (transfer_by(&c, &t, upload, e) < 0)
 		return -1;
-	}
 	line_begin(&b, "-");
 	line_num(&b, "bytes", t.done);
 	worker_send_record(io, &b);

@@ -35,9 +35,10 @@ struct operation {
 	struct pool_view *pool;
 	struct pool_views others; /* start: pools that run; without a list the worker was forked for it */
 };
-/* The pool's definition, read from its canonical form once in a worker, however many tasks that does. Given
- * back when the task ends. */
-int worker_definition(const struct pool_view *p, struct pool_def *def, struct err *e);
+/* The pool's definition, read from its canonical form once in a worker, however many tasks that does, and
+ * where its storage is on this machine. Given back when the task ends. */
+int worker_definition(const struct supervisor *s, const struct pool_view *p, struct pool_def *def,
+                      struct err *e);
 void worker_definition_back(const struct pool_view *p, struct pool_def *def);
 /* What a task of this worker has made, for the next one. */
 extern struct made_file worker_made;

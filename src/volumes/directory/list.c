@@ -50,6 +50,7 @@ struct dir_listing {
 
 /* One refresh of a directory: the names, what has become of each, and the index in the making. */
 struct refresh {
+	const struct pool_def *def;
 	const char *target;
 	struct op *op;
 	int dir;
@@ -608,7 +609,7 @@ static void refresh_free(struct refresh *r)
 static int refresh(struct refresh *r, struct pool_sizes *sizes, struct err *e)
 {
 	r->remote = file_is_on(r->dir, remote_kinds);
-	r->look = look_new(r->target, r->dir, r->op, r->remote);
+	r->look = look_new(r->def, r->dir, r->op, r->remote);
 	if (!r->look)
 		return list_no_memory(r, e);
 	if ((r->op->only ? list_some(r, e) : list_directory(r, e)) < 0 || look_at_all(r, e) < 0 ||
@@ -622,7 +623,9 @@ int files_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *si
 {
 	require(d->target.path, e);
 
-	struct refresh r = { .target = d->target.path, .op = op, .dir = pool_dir_open(d, O_RDONLY, e) };
+	struct refresh r = {
+		.def = d, .target = d->target.path, .op = op, .dir = pool_dir_open(d, O_RDONLY, e)
+	};
 	int rc;
 
 	if (r.dir < 0)

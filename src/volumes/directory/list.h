@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A directory's files as volumes: shared by dir, fs, netfs (and later gluster and vstorage).
+ * A directory's files as volumes: shared by dir, fs, netfs, gluster and vstorage.
  */
 #ifndef POOLINIT_VOLUMES_DIRECTORY_LIST_H
 #define POOLINIT_VOLUMES_DIRECTORY_LIST_H

@@ -10,6 +10,7 @@
  */
 #include "volumes/directory/parts.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,16 +32,17 @@ _Static_assert(FIRST_READ <= IMAGE_HEADER_BYTES, "the rest is read behind it");
 #define NOBODY 65534
 #define LINKED 256 /* so much of where a link leads to is told */
 
-struct look *look_new(const char *target, int dir, const struct op *op, bool remote)
+struct look *look_new(const struct pool_def *d, int dir, const struct op *op, bool remote)
 {
-	demand_or(target && dir >= 0 && op, NULL);
+	demand_or(d->target.path && dir >= 0 && op, NULL);
 
 	struct look *k = calloc(1, sizeof(*k));
+	const char *target;
 
 	if (!k)
 		return NULL;
 	/* one by one: the buffer in it is not touched before it is needed */
-	k->target = target;
+	k->def = d;
 	k->dir = dir;
 	k->descriptors = -1;
 	k->cache = op->index;
@@ -53,6 +55,7 @@ struct look *look_new(const char *target, int dir, const struct op *op, bool rem
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
 	fstat(dir, &k->target_stat);
+	target = d->target.uri ? d->target.uri : d->target.path;
 	buf_printf(&k->path, "%s/", streq(target, "/") ? "" : target);
 	k->path_len = k->path.len;
 	if (k->path.failed) {
@@ -71,11 +74,29 @@ void look_free(struct look *k)
 	free(k);
 }
 
+/* A name in a URI (RFC 3986), with the characters left as they are that libxml2 leaves, and so libvirt. */
+static void add_escaped(struct buf *b, const char *name)
+{
+	for (; *name; name++) {
+		bool plain = isalnum((unsigned char)*name) || strchr("-_.!~*'()@:&=+$,;", *name);
+
+		buf_printf(b, plain ? "%c" : "%%%02X", (unsigned char)*name);
+	}
+}
+
+/* The type of a volume that other hosts see under the same name is another word. */
+static const char *type_word(const struct look *k, const char *type)
+{
+	if (k->def->target.uri && streq(type, "dir"))
+		return "netdir";
+	return k->def->target.uri && streq(type, "file") ? "network" : type;
+}
+
 const char *look_path(struct look *k, const char *name)
 {
 	demand_or(name, "");
 	k->path.len = k->path_len;
-	buf_adds(&k->path, name);
+	(k->def->target.uri ? add_escaped : buf_adds)(&k->path, name);
 	return buf_str(&k->path);
 }
 
@@ -146,6 +167,7 @@ static void add_look(struct look *k, const char *name, long cached, struct volum
 	size_t before = k->made.own.len;
 
 	v->name = name;
+	v->type = type_word(k, v->type);
 	v->path = v->key = look_path(k, name);
 	if (!volindex_add(&k->made, v, k->seed, true)) {
 		o->verdict = VERDICT_LONG;

@@ -52,8 +52,8 @@ struct name {
 
 /* Looking at names: ours, and each reader's own. */
 struct look {
-	const char *target;
-	int dir, descriptors;         /* the target; /proc/self/fd */
+	const struct pool_def *def;
+	int dir, descriptors;         /* its directory; /proc/self/fd */
 	struct stat target_stat;      /* of the target */
 	uint32_t eyes;                /* whose rights we have: 0, or following links, their owner's */
 	const struct volindex *cache; /* or NULL */
@@ -67,7 +67,7 @@ struct look {
 	bool remote;     /* another host's filesystem: asking about holes costs a round trip */
 	bool hearsay;    /* who owns an entry is said by somebody who may say anything */
 	struct buf path; /* of the volume at hand */
-	size_t path_len; /* of "TARGET/" in it */
+	size_t path_len; /* of "TARGET/" or "URI/" in it */
 	struct volindex_builder made;
 	size_t stained; /* so much of head may be other than zero */
 	unsigned char head[IMAGE_HEADER_BYTES];
@@ -76,7 +76,7 @@ struct look {
 /* ---- look.c ---- */
 /* What looking at that directory takes; dir stays the caller's, and so does op->index. NULL: out of memory.
  */
-struct look *look_new(const char *target, int dir, const struct op *op, bool remote);
+struct look *look_new(const struct pool_def *d, int dir, const struct op *op, bool remote);
 /* NULL is allowed. */
 void look_free(struct look *k);
 /* The path of that name; good until the next. Memory that runs out shows in k->path.failed. */

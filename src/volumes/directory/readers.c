@@ -39,7 +39,7 @@
 
 enum {
 	LOCAL_READERS = 4,    /* at most, and no more than processors */
-	REMOTE_READERS = 8,   /* they wait for another host, not for each other */
+	REMOTE_READERS = 16,  /* they wait for another host, not for each other */
 	WORTH_A_READER = 128, /* names, on a local disk */
 	PORTION = 64,         /* names */
 	OUTPUTS = 200,        /* readers in all: those that die are followed by others */
@@ -606,7 +606,7 @@ static bool begins_with(struct readers *r, const char **at, const char *end, con
  * somebody work on another file. */
 static bool is_record_of(struct readers *r, const char *name, const char *record, size_t len)
 {
-	static const char *const types[] = { "file", "dir", "block" };
+	static const char *const types[] = { "file", "dir", "block", "network", "netdir" };
 	const char *at = record + 1, *end = record + len;
 	bool typed = false;
 

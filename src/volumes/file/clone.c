@@ -40,10 +40,10 @@ struct clone_source {
 /* Those that may be under another image. */
 static const char *const formats[] = { "raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc" };
 
-/* An ISO image is raw for whoever copies it. */
+/* An ISO image is raw for whoever copies it, and so is what has no format that is known. */
 static const char *plain_format(const char *format)
 {
-	return !format || streq(format, "iso") ? "raw" : format;
+	return !format || streq(format, "iso") || streq(format, "unknown") ? "raw" : format;
 }
 
 /* What a volume's bytes are. The format of a device says what kind of partition it is or what table it has.
@@ -204,7 +204,7 @@ static int copy_content(int fd, const struct volume_def *v, const struct clone_s
 /* The name of a volume of that pool, from a path that a header gives; NULL: it lies elsewhere. */
 static const char *volume_name(const struct pool_def *pool, const char *path)
 {
-	const char *target = pool->target.path;
+	const char *target = pool->target.uri ? pool->target.uri : pool->target.path;
 	size_t len = target ? strlen(target) : 0;
 
 	return len && strncmp(path, target, len) == 0 && path[len] == '/' && name_is_component(path + len + 1)

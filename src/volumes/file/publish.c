@@ -71,15 +71,16 @@ static void temporary_name(char *out, size_t size)
 	snprintf(out, size, "%s%s", PUBLISH_PREFIX, suffix);
 }
 
-/* The network filesystems on which the kernel keeps flock(2) and fcntl(2) locks as one kind, at the server.
- * Elsewhere (FUSE, 9P, CephFS, this machine's own) the two do not see each other, so that builder and sweep
- * must use the same call: both ask publish_lock(). */
+/* The network filesystems on which flock(2) and fcntl(2) locks are one kind, at the server: the kernel makes
+ * them one, or, behind FUSE, gluster does. Elsewhere (9P, CephFS, this machine's own) the two do not see each
+ * other, so that builder and sweep must use the same call: both ask publish_lock(). */
 static bool locks_are_one(int fd)
 {
 	struct statfs s;
 
-	return fstatfs(fd, &s) == 0 && ((unsigned)s.f_type == NFS_SUPER_MAGIC ||
-	                                (unsigned)s.f_type == CIFS_MAGIC || (unsigned)s.f_type == SMB2_MAGIC);
+	return fstatfs(fd, &s) == 0 &&
+	       ((unsigned)s.f_type == NFS_SUPER_MAGIC || (unsigned)s.f_type == CIFS_MAGIC ||
+	        (unsigned)s.f_type == SMB2_MAGIC || (unsigned)s.f_type == FUSE_SUPER_MAGIC);
 }
 
 /* Alive, says the lock. On network filesystems flock(2) is a lock of all bytes at the server, and qemu-img,
