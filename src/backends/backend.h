@@ -132,11 +132,11 @@ struct backend {
 	int (*vol_create)(const struct pool_def *d, struct op *op, const struct volume_def *v,
 	                  const struct vol_input *from /* or NULL */, unsigned flags, struct err *e);
 	int (*vol_delete)(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
-	bool deletes_snapshots; /* vol_delete looks at op->snapshots_too */
 	int (*vol_resize)(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
 	                  unsigned flags, struct err *e);
 	/* It changes the allocation: the room of a volume whose capacity is another's, and stays. */
 	bool resizes_allocation;
+	bool deletes_snapshots; /* vol_delete looks at op->snapshots_too */
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;
