@@ -12,7 +12,9 @@ import os
 import subprocess
 import uuid
 
-from sandbox import SERVER, Daemon, Failure, command, find_program, need_programs, wait_until
+from sandbox import REPO, SERVER, Daemon, Failure, command, find_program, need_programs, wait_until
+
+SECRET_UUID = "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
 
 SETTINGS = """[global]
 fsid = {fsid}
@@ -59,6 +61,31 @@ memstore_device_bytes = 1073741824
 osd_class_load_list = *
 osd_class_default_list = *
 """
+
+
+def full_program():
+    """The program under test has to be one with rbd: that of `make full`, where nobody names another. To be called before supervisor is imported."""
+    os.environ.setdefault("POOLINIT_TEST_BINARY", str(REPO / "build/full/poolinit"))
+
+
+def check(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def equal(got, want, what):
+    check(got == want, "%s is %r, not %r" % (what, got, want))
+
+
+def pool_xml(name, source="rbd", hosts="<host name='%s'/>" % SERVER, user="admin", secret=SECRET_UUID, more=""):
+    return ("<pool type='rbd'><name>%s</name><source><name>%s</name>%s<auth username='%s' type='ceph'><secret uuid='%s'/></auth></source>%s</pool>"
+            % (name, source, hosts, user, secret, more))
+
+
+def give_key(server, key, secret=SECRET_UUID):
+    server.ask("secret-define", "<secret ephemeral='no' private='yes'><uuid>%s</uuid><usage type='ceph'><name>%s</name></usage></secret>"
+               % (secret, secret))
+    server.ask("secret-set-value " + secret, key)
 
 
 class Ceph:
@@ -119,3 +146,9 @@ class Ceph:
 
     def key(self, user):
         return self.ceph("auth", "get-key", user).strip()
+
+    def python(self, text, ceph_pool="rbd"):
+        """Run statements with Ceph's own Python library: r is rbd.RBD(), io the pool. For what would be too slow with a program for each step."""
+        begin = ("import rados, rbd\ncluster = rados.Rados(conffile=%r, rados_id='admin')\ncluster.connect()\nr = rbd.RBD()\n"
+                 "io = cluster.open_ioctx(%r)\n" % (self.environment["CEPH_CONF"], ceph_pool))
+        return self._run("python3", "-c", begin + text + "\nio.close()\ncluster.shutdown()\n", timeout=600)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What of rbd needs no cluster: <layout> of an image, and the room of a pool in the monitors' answer.
+ * What of rbd needs no cluster: <layout> of an image, the room of a pool in the monitors' answer, and what the
+ * header of an image answers.
  */
+#include "backends/rbd/header.c"
 #include "backends/rbd/layout.c"
 #include "backends/rbd/room.c"
 #include "check.h"
@@ -67,8 +69,106 @@ static void room_of_a_pool(void)
 	CHECK(!rbd_room_read("", "rbd", &s) && !rbd_room_read("\"name\":\"rbd\"}}", "rbd", &s));
 }
 
+/* Each answer whole, and then cut off at each byte: only the whole one is taken. */
+#define ANSWER(text, read) check_answer(text, sizeof(text) - 1, read)
+
+static void check_answer(const char *bytes, size_t len, bool (*read)(const void *answer, size_t len))
+{
+	for (size_t n = 0; n <= len; n++) {
+		char *copy = malloc(n ? n : 1); /* of its own size, so that reading behind the end is seen */
+
+		memcpy(copy, bytes, n);
+		CHECK(read(copy, n) == (n == len));
+		free(copy);
+	}
+	CHECK(!read(NULL, 0));
+}
+
+static bool size_is_right(const void *answer, size_t len)
+{
+	uint64_t size;
+	unsigned order;
+
+	return rbd_read_size(answer, len, &size, &order) && size == 0x0807060504030201 && order == 22;
+}
+
+static bool parent_is_right(const void *answer, size_t len)
+{
+	struct rbd_parent p;
+
+	return rbd_read_parent(answer, len, &p) && p.pool == 2 && streq(p.namespace, "ns") &&
+	       streq(p.image, "1a2b") && p.snapshot == 7;
+}
+
+static bool no_parent_is_right(const void *answer, size_t len)
+{
+	struct rbd_parent p;
+
+	return rbd_read_parent(answer, len, &p) && p.pool == -1 && !p.image[0];
+}
+
+static bool ids_are_right(const void *answer, size_t len)
+{
+	uint64_t ids[2] = { 0 };
+	size_t n;
+
+	return rbd_read_snapshot_ids(answer, len, ids, 2, &n) && n == 3 && ids[0] == 9 && ids[1] == 8;
+}
+
+static bool name_is_right(const void *answer, size_t len)
+{
+	char text[3];
+
+	return rbd_read_text(answer, len, text, sizeof(text)) && streq(text, "vm");
+}
+
+/* A struct whose version has two bytes more than ours knows. */
+static void answers_of_headers(void)
+{
+	ANSWER("\x16\1\2\3\4\5\6\7\10", size_is_right);
+	ANSWER("\2\1\40\0\0\0"
+	       "\2\0\0\0\0\0\0\0\2\0\0\0ns\4\0\0\0"
+	       "1a2b\7\0\0\0\0\0\0\0\0\0",
+	       parent_is_right);
+	ANSWER("\1\1\30\0\0\0\377\377\377\377\377\377\377\377\0\0\0\0\0\0\0\0\376\377\377\377\377\377\377\377",
+	       no_parent_is_right);
+	ANSWER("\11\0\0\0\0\0\0\0\3\0\0\0\11\0\0\0\0\0\0\0\10\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0",
+	       ids_are_right);
+	ANSWER("\7\0\0\0vm-long", name_is_right);
+}
+
+static void answers_that_are_none(void)
+{
+	static const char many_ids[] = "\11\0\0\0\0\0\0\0\377\377\377\377\11\0\0\0\0\0\0\0",
+			  odd_order[] = "\377\1\2\3\4\5\6\7\10", with_nul[] = "\3\0\0\0a\0b";
+	uint64_t n, ids[2];
+	unsigned order;
+	char text[8];
+	size_t count;
+
+	CHECK(!rbd_read_snapshot_ids(many_ids, sizeof(many_ids) - 1, ids, 2, &count));
+	CHECK(!rbd_read_size(odd_order, sizeof(odd_order) - 1, &n, &order));
+	CHECK(!rbd_read_text(with_nul, sizeof(with_nul) - 1, text, sizeof(text)));
+}
+
+/* Five objects of 4096 bytes, the last of them short: the first, the third and the last exist. */
+static void maps_of_objects(void)
+{
+	static const char map[] = "\16\0\0\0\1\1\10\0\0\0\5\0\0\0\0\0\0\0\x4c\xc0\0\0\0\0";
+	uint64_t allocated = 0;
+
+	CHECK(rbd_read_object_map(map, sizeof(map) - 1, 4 * 4096 + 1, 4096, &allocated) &&
+	      allocated == 2 * 4096 + 1);
+	CHECK(!rbd_read_object_map(map, sizeof(map) - 1, 4 * 4096, 4096, &allocated));
+	CHECK(!rbd_read_object_map(map, 19, 4 * 4096 + 1, 4096, &allocated));
+	CHECK(!rbd_read_object_map(map, 0, 0, 4096, &allocated));
+}
+
 int main(void)
 {
+	RUN(answers_of_headers);
+	RUN(answers_that_are_none);
+	RUN(maps_of_objects);
 	RUN(layouts_that_are_taken);
 	RUN(layouts_that_are_refused);
 	RUN(room_of_a_pool);

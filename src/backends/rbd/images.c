@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The images of a Ceph pool as volumes. Their names come with one call; what each is takes several answers of
- * the cluster, so that many images are opened side by side.
+ * The images of a Ceph pool as volumes. Their names and ids come with one call; what each is, look.c asks.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include "backends/rbd/rbd.h"
+#include "backends/rbd/look.h"
 #include "backends/rbd/room.h"
 #include "base/util.h"
-
-#define SIDE_BY_SIDE 64
 
 /* ---- names ---- */
 
@@ -50,16 +46,8 @@ static int image_names_get(const struct rbd_pool *p, struct image_names *names, 
 
 /* ---- what each is ---- */
 
-/* One image that is being looked at. A completion is NULL where nothing is under way. */
-struct inspection {
-	const char *name;
-	rbd_image_t image;
-	rbd_completion_t opened, closed;
-	long known; /* its number in the index: it is not asked about; -1: it is */
-	char problem[160];
-};
-
-/* After an operation on one image only that one is asked about. */
+/* After an operation on one image only that one is asked about: the number of another in the index; -1: it is
+ * asked about. */
 static long known_number(const struct op *op, const char *name)
 {
 	if (!op->only || !op->index)
@@ -85,153 +73,72 @@ static int report_known(long number, struct op *op, struct err *e)
 	return 0;
 }
 
-/* Wait for what was begun, and have its answer. */
-static int look_await(rbd_completion_t *c)
+/* An image of the format that Ceph had before version 2 has its header elsewhere: librbd knows where. */
+static void look_by_opening(const struct rbd_pool *p, struct rbd_image *image)
 {
-	int answer = 0;
+	rbd_image_t open;
 
-	if (*c) {
-		rbd_aio_wait_for_complete(*c);
-		answer = (int)rbd_aio_get_return_value(*c);
-		rbd_aio_release(*c);
-		*c = NULL;
-	}
-	return answer;
-}
-
-static void look_begin(const struct rbd_pool *p, struct inspection *l, const rbd_image_spec_t *spec,
-                       const struct op *op)
-{
-	l->name = spec->name;
-	l->known = known_number(op, spec->name);
-	if (l->known >= 0)
+	image->answer = rbd_open_read_only(p->io, image->name, &open, NULL);
+	if (image->answer < 0)
 		return;
-
-	int answer = rbd_aio_create_completion(NULL, NULL, &l->opened);
-
-	if (answer < 0) {
-		l->opened = NULL;
-	} else if ((answer = rbd_aio_open_read_only(p->io, spec->name, &l->image, NULL, l->opened)) < 0) {
-		rbd_aio_release(l->opened);
-		l->opened = NULL;
-	}
-	if (answer < 0)
-		snprintf(l->problem, sizeof(l->problem), "cannot be opened: %s", strerror(-answer));
+	image->answer = rbd_get_size(open, &image->size);
+	image->allocation = image->size;
+	rbd_close(open);
 }
 
-/* The image that this one is a clone of, as "POOL/IMAGE@SNAPSHOT"; false: of none. */
-static bool parent_text(rbd_image_t image, char *out, size_t size)
+/* One that is gone by now was never listed. */
+static void report_image(const struct rbd_pool *p, const struct rbd_image *image, struct op *op)
 {
-	rbd_linked_image_spec_t parent;
-	rbd_snap_spec_t snapshot;
+	char key[600], path[620], problem[160];
+	struct volume v = { .name = image->name,
+		            .type = "network",
+		            .key = key,
+		            .path = path,
+		            .format = "raw",
+		            .capacity = image->size,
+		            .allocation = image->allocation,
+		            .physical = image->size,
+		            .backing = image->parent,
+		            .backing_format = image->parent ? "raw" : NULL,
+		            .snapshots = image->snapshots };
 
-	if (rbd_get_parent(image, &parent, &snapshot) < 0)
-		return false;
-	snprintf(out, size, "%s%s%s/%s@%s", parent.pool_name, parent.pool_namespace[0] ? "/" : "",
-	         parent.pool_namespace, parent.image_name, snapshot.name);
-	rbd_linked_image_spec_cleanup(&parent);
-	rbd_snap_spec_cleanup(&snapshot);
-	return true;
-}
-
-static int add_extent(uint64_t offset, size_t len, int exists, void *arg)
-{
-	uint64_t *sum = arg;
-
-	(void)offset;
-	if (exists)
-		*sum += len;
-	return 0;
-}
-
-/* What the image takes in the pool. Without its map of objects each object would have to be asked for: then,
- * and where nobody wants to know (<refresh>), it is all that it may take, as in libvirt. */
-static uint64_t image_allocation(const struct pool_def *d, rbd_image_t image, uint64_t size)
-{
-	uint64_t features = 0, flags = 0, sum = 0;
-
-	if (!d->refresh_allocation || !streq(d->refresh_allocation, "default") ||
-	    rbd_get_features(image, &features) < 0 || !(features & RBD_FEATURE_FAST_DIFF) ||
-	    rbd_get_flags(image, &flags) < 0 || (flags & RBD_FLAG_FAST_DIFF_INVALID) ||
-	    rbd_diff_iterate2(image, NULL, 0, size, 0, 1, add_extent, &sum) < 0)
-		return size;
-	return least(sum, size);
-}
-
-static void report_image(const struct pool_def *d, const struct rbd_pool *p, struct inspection *l,
-                         struct op *op)
-{
-	char key[600], path[620], parent[600];
-	struct volume v = { .name = l->name, .type = "network", .key = key, .path = path, .format = "raw" };
-	rbd_image_info_t info;
-	int answer;
-
+	if (image->answer == -ENOENT)
+		return;
 	snprintf(key, sizeof(key), "%s%s%s/%s", p->ceph_pool, p->namespace[0] ? "/" : "", p->namespace,
-	         l->name);
+	         image->name);
 	snprintf(path, sizeof(path), "rbd:%s", key);
-	if (!l->problem[0]) {
-		answer = rbd_stat(l->image, &info, sizeof(info));
-		if (answer < 0)
-			snprintf(l->problem, sizeof(l->problem), "%s", strerror(-answer));
-	}
-	if (l->problem[0]) {
-		v.problem = l->problem;
-	} else {
-		v.capacity = v.physical = info.size;
-		v.allocation = image_allocation(d, l->image, info.size);
-		if (parent_text(l->image, parent, sizeof(parent))) {
-			v.backing = parent;
-			v.backing_format = "raw";
-		}
+	if (image->answer < 0) {
+		snprintf(problem, sizeof(problem), "its header cannot be read: %s", strerror(-image->answer));
+		v.problem = problem;
 	}
 	op->on_volume(op, &v);
 }
 
-/* One that is gone by now was never listed. Nobody waits for its closing but who needs its place. */
-static void look_end(const struct pool_def *d, const struct rbd_pool *p, struct inspection *l, struct op *op)
-{
-	bool asked = l->opened;
-	int answer = look_await(&l->opened);
-
-	if (answer < 0)
-		snprintf(l->problem, sizeof(l->problem), "cannot be opened: %s", strerror(-answer));
-	if (answer != -ENOENT)
-		report_image(d, p, l, op);
-	if (!asked || answer < 0)
-		return;
-	if (rbd_aio_create_completion(NULL, NULL, &l->closed) < 0)
-		l->closed = NULL;
-	if (!l->closed || rbd_aio_close(l->image, l->closed) < 0)
-		rbd_close(l->image);
-}
-
-/* A window of images moves over the list: the oldest is waited for, and a new one begun. */
 static int report_all(const struct pool_def *d, const struct rbd_pool *p, const struct image_names *names,
-                      struct op *op, struct err *e)
+                      struct arena *a, struct op *op, struct err *e)
 {
-	struct inspection window[SIDE_BY_SIDE] = { { .name = NULL } };
-	size_t begun = 0, ended = 0;
+	struct rbd_image *images = arena_alloc(a, (names->n + 1) * sizeof(*images));
+	const bool by_map = d->refresh_allocation && streq(d->refresh_allocation, "default");
+	size_t n = 0;
 
-	for (; ended < names->n && clock_until(op->deadline); ended++) {
-		for (; begun < names->n && begun < ended + SIDE_BY_SIDE; begun++) {
-			struct inspection *next = &window[begun % SIDE_BY_SIDE];
+	if (!images)
+		return err_set(e, ERR_NO_MEMORY, "cannot look at the images: out of memory");
+	for (size_t i = 0; i < names->n; i++) {
+		const long known = known_number(op, names->list[i].name);
 
-			look_await(&next->closed);
-			*next = (struct inspection){ .name = NULL };
-			look_begin(p, next, &names->list[begun], op);
-		}
-		struct inspection *oldest = &window[ended % SIDE_BY_SIDE];
-
-		if (oldest->known < 0)
-			look_end(d, p, oldest, op);
-		else if (report_known(oldest->known, op, e) < 0)
+		if (known < 0)
+			images[n++] = (struct rbd_image){ .name = names->list[i].name,
+				                          .id = names->list[i].id ? names->list[i].id : "" };
+		else if (report_known(known, op, e) < 0)
 			return -1;
 	}
-	if (ended < names->n)
-		return err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", ended,
-		               names->n);
-	for (size_t i = 0; i < SIDE_BY_SIDE; i++)
-		look_await(&window[i].closed);
+	if (rbd_look(p, images, n, by_map, a, op, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (!*images[i].id)
+			look_by_opening(p, &images[i]);
+		report_image(p, &images[i], op);
+	}
 	return 0;
 }
 
@@ -266,6 +173,7 @@ static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct 
 int rbd_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	struct image_names names = { 0 };
+	struct arena arena = { 0 };
 	struct rbd_pool *pool;
 	int rc = rbd_pool_open(d, op, &pool, e);
 
@@ -274,7 +182,8 @@ int rbd_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 	if (rc == 0)
 		rc = image_names_get(pool, &names, e);
 	if (rc == 0)
-		rc = report_all(d, pool, &names, op, e);
+		rc = report_all(d, pool, &names, &arena, op, e);
+	arena_free(&arena);
 	image_names_free(&names);
 	return rc;
 }
