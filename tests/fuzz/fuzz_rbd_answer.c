@@ -51,12 +51,14 @@ static void read_numbers(const void *answer, size_t len)
 static void read_room(const char *answer, size_t len)
 {
 	struct pool_sizes sizes = { 0 };
-	char *json = copy_bytes(answer, len);
+	char *json = copy_bytes(answer, len), fill[40];
 
 	if (!json)
 		abort();
 	if (rbd_room_read(json, "rbd", &sizes))
 		expect(sizes.capacity == sizes.allocation + sizes.available && sizes.capacity > 0);
+	rbd_room_read_cluster(json, fill, sizeof(fill));
+	expect(strlen(fill) < sizeof(fill) - 1);
 	free(json);
 }
 

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A Ceph cluster of one monitor and one OSD, which keeps its data in memory, on the test's own network.
+"""A Ceph cluster of one monitor and one OSD, which has its data in its memory, on the test's own network.
 
     cluster = Ceph(box)
     cluster.rbd("create", "--size", "1G", "disk")     # Debian's rbd, in the pool "rbd"
     cluster.key("client.admin")
 
-It is ready when its constructor returns, about two seconds later. There is no manager: what a manager counts (how full pools are) is 0.
+Ceph(box, keeps=True) is one whose OSD has them still when it was killed: in a file, and it is slower.
+
+It is ready when its constructor returns, about two seconds later. There is no manager before start_mgr(): what a manager counts (how full pools
+are) is 0 till then.
 """
 
+import json
 import os
 import subprocess
 import uuid
 
-from sandbox import REPO, SERVER, Daemon, Failure, command, find_program, need_programs, wait_until
+from sandbox import PATIENTLY, REPO, SERVER, Daemon, Failure, command, find_program, need_programs, wait_until
 
 SECRET_UUID = "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
 
@@ -53,11 +57,17 @@ mon_data = {dir}/mon
 mon_data_avail_crit = 1
 mon_data_avail_warn = 2
 keyring = {dir}/mon/keyring
+[mgr]
+mgr_data = {dir}/mgr
+mgr_module_path = {dir}/no-modules
+mgr_initial_modules =
+mgr_stats_period = 1
 [osd]
 osd_data = {dir}/osd0
 keyring = {dir}/osd0/keyring
-osd_objectstore = memstore
+osd_objectstore = {store}
 memstore_device_bytes = 1073741824
+bluestore_block_size = 2147483648
 osd_class_load_list = *
 osd_class_default_list = *
 """
@@ -91,13 +101,13 @@ def give_key(server, key, secret=SECRET_UUID):
 class Ceph:
     """mon and osd are Daemons: suspend(), resume(), stop(); start_mon() and start_osd() bring one back with what it had."""
 
-    def __init__(self, box):
+    def __init__(self, box, keeps=False):
         need_programs("ceph-mon", "ceph-osd", "ceph", "rbd", "rados", "ceph-authtool", "monmaptool")
         box.network()
         self.box, self.dir = box, box.directory("ceph")
         self.fsid = str(uuid.uuid4())
         self.environment = {**os.environ, "CEPH_CONF": str(self.dir / "ceph.conf")}
-        (self.dir / "ceph.conf").write_text(SETTINGS.format(fsid=self.fsid, server=SERVER, dir=self.dir))
+        (self.dir / "ceph.conf").write_text(SETTINGS.format(fsid=self.fsid, server=SERVER, dir=self.dir, store="bluestore" if keeps else "memstore"))
         self._make_mon()
         self._make_osd()
         self.ceph("osd", "pool", "create", "rbd", "8", "8", "replicated")
@@ -106,7 +116,7 @@ class Ceph:
 
     def _run(self, *argv, stdin=None, check=True, timeout=60):
         done = subprocess.run([find_program(argv[0]), *map(str, argv[1:])], input=stdin, capture_output=True, text=True,
-                              timeout=timeout, env=self.environment, check=False)
+                              timeout=timeout * PATIENTLY, env=self.environment, check=False)
         if check and done.returncode:
             raise Failure(f"{' '.join(map(str, argv))}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -136,10 +146,22 @@ class Ceph:
 
     def start_osd(self):
         self.osd = Daemon(self.box, "ceph-osd", ["ceph-osd", "-f", "-i", "0"], env=self.environment)
-        wait_until("OSD that is up", lambda: "1 up" in self.ceph("osd", "stat"), 60, every=0.2)
+        wait_until("OSD that is up", lambda: "1 up" in self.ceph("osd", "stat"), 60 * PATIENTLY, every=0.2)
+
+    def start_mgr(self):
+        """Without any of its modules: it counts. Ready when it has counted."""
+        need_programs("ceph-mgr")
+        for name in ("mgr", "no-modules"):
+            (self.dir / name).mkdir()
+        (self.dir / "mgr/keyring").write_text(self.ceph("auth", "get-or-create", "mgr.x", "mon", "allow profile mgr", "osd", "allow *"))
+        self.mgr = Daemon(self.box, "ceph-mgr", ["ceph-mgr", "-f", "-i", "x", "--keyring", str(self.dir / "mgr/keyring")], env=self.environment)
+        wait_until("manager that counts", lambda: self.df()["stats"]["total_bytes"], 60, every=0.3)
+
+    def df(self):
+        return json.loads(self.ceph("df", "--format", "json"))
 
     def ceph(self, *words, **more):
-        return self._run("ceph", "--connect-timeout", "20", *words, **more)
+        return self._run("ceph", "--connect-timeout", str(int(20 * PATIENTLY)), *words, **more)
 
     def rbd(self, *words, **more):
         return self._run("rbd", *words, **more)

@@ -66,6 +66,18 @@ static void room_of_a_pool(void)
 	CHECK(!rbd_room_read(json, "odd", &s) && s.capacity == 5);
 	CHECK(!rbd_room_read(json, "cut", &s) && s.capacity == 5);
 	CHECK(!rbd_room_read(json, "absent", &s) && s.capacity == 5);
+
+	char fill[64];
+
+	rbd_room_read_cluster("{\"stats\":{\"total_bytes\":3000,\"total_used_raw_bytes\":1000},\"pools\":[]}", fill,
+	                      sizeof(fill));
+	CHECK(streq(fill, "cluster data=33.33%"));
+	rbd_room_read_cluster(json, fill, sizeof(fill));
+	CHECK(streq(fill, "cluster data=0.00%"));
+	rbd_room_read_cluster("{\"stats\":{\"total_bytes\":0}}", fill, sizeof(fill));
+	CHECK(!*fill);
+	rbd_room_read_cluster("{\"stats\":{\"total_bytes\":9", fill, sizeof(fill));
+	CHECK(!*fill);
 	CHECK(!rbd_room_read("", "rbd", &s) && !rbd_room_read("\"name\":\"rbd\"}}", "rbd", &s));
 }
 

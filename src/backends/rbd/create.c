@@ -42,8 +42,11 @@ static int image_options(const struct rbd_layout *l, rbd_image_options_t *option
 
 static int check_new(const struct volume_def *v, bool copied, unsigned flags, struct err *e)
 {
-	if (strpbrk(v->name, "/@"))
-		return err_set(e, ERR_INVALID, "\"%.200s\" is no name of an image: it has a / or an @",
+	if (strlen(v->name) >= RBD_NAME)
+		return err_set(e, ERR_INVALID, "the name of an image has at most %d bytes here", RBD_NAME - 1);
+	if (strpbrk(v->name, "/@") || strncmp(v->name, RBD_UNFINISHED, strlen(RBD_UNFINISHED)) == 0)
+		return err_set(e, ERR_INVALID, "\"%.200s\" is no name of an image: it has a / or an @, or "
+		               "begins with " RBD_UNFINISHED,
 		               v->name);
 	if (v->encryption.format)
 		return err_set(e, ERR_UNSUPPORTED,
@@ -68,15 +71,6 @@ static int make_empty(const struct rbd_pool *p, const struct volume_def *v, rbd_
 	if (answer == -EINVAL)
 		return err_set(e, ERR_INVALID, "the cluster takes no image of that <layout>");
 	return answer < 0 ? rbd_error(e, answer, "the cluster refuses") : 0;
-}
-
-/* It cannot be what was wished for. */
-static void remove_image(const struct rbd_pool *p, const char *name, struct op *op)
-{
-	int answer = rbd_remove(p->io, name);
-
-	if (answer < 0 && answer != -ENOENT)
-		op_note(op, "image \"%s\" should be removed, and cannot be: %s", name, strerror(-answer));
 }
 
 /* ---- a clone ---- */
@@ -175,10 +169,7 @@ static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const str
 		return err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
 	if (answer < 0)
 		return rbd_error(e, answer, "the cluster refuses");
-	rc = finish_clone(p, v, w->layout.flat, op, e);
-	if (rc < 0)
-		remove_image(p, v->name, op);
-	return rc;
+	return finish_clone(p, v, w->layout.flat, op, e);
 }
 
 /* Of the same cluster: the same monitors, in the same order. */
@@ -217,21 +208,24 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 
 /* ---- a copy ---- */
 
-static int copy_from(const struct rbd_pool *p, const struct volume_def *v, const struct vol_input *from,
-                     const struct wish *w, struct op *op, struct err *e)
+static int copy_from(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
+                     const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
 {
+	const char *format = from->volume->format;
 	uint64_t size = 0;
 	cleanup_close int fd = -1;
 	rbd_image_t image;
 	int answer, rc;
 
+	(void)d;
 	if (!from->open)
 		return err_set(e, ERR_UNSUPPORTED, "volumes of %s pools cannot be copied",
 		               pool_type_word(from->pool->type));
-	if (from->volume->format && !streq(from->volume->format, "raw"))
+	if (format && !streq(format, "raw") && !streq(format, "iso") && !streq(format, "unknown") &&
+	    !streq(from->volume->type, "block"))
 		return err_set(e, ERR_UNSUPPORTED,
 		               "volume \"%s\" is of format %.40s, an image is raw: convert it before",
-		               from->volume->name, from->volume->format);
+		               from->volume->name, format);
 	fd = from->open(from->pool, op, from->volume, false, &size, e);
 	if (fd < 0 || make_empty(p, v, w->options, e) < 0)
 		return -1;
@@ -240,8 +234,41 @@ static int copy_from(const struct rbd_pool *p, const struct volume_def *v, const
 	                : rbd_fill(image, fd, least(size, v->capacity), from->volume->name, op, e);
 	if (answer >= 0)
 		rbd_close(image);
+	return rc;
+}
+
+/* ---- either, in steps ---- */
+
+static void remove_unfinished(const struct rbd_pool *p, const char *name, struct op *op)
+{
+	int answer = rbd_remove(p->io, name);
+
+	if (answer < 0 && answer != -ENOENT)
+		op_note(op, "image \"%s\" should be removed, and cannot be: %s", name, strerror(-answer));
+}
+
+/* It has another name till it is whole: what is left of a broken making is no volume, and the next look removes
+ * it. */
+static int make_filled(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
+                       const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
+{
+	struct volume_def unfinished = *v;
+	char name[RBD_NAME + sizeof(RBD_UNFINISHED)];
+	int rc, answer;
+
+	snprintf(name, sizeof(name), RBD_UNFINISHED "%s", v->name);
+	unfinished.name = name;
+	answer = rbd_remove(p->io, name);
+	if (answer < 0 && answer != -ENOENT)
+		return rbd_error(e, answer, "somebody is just making it, or has broken off and left \"%s\"", name);
+	rc = (from->pool->type == d->type ? clone_from : copy_from)(d, p, &unfinished, from, w, op, e);
+	answer = rc < 0 ? 0 : rbd_rename(p->io, name, v->name);
+	if (answer == -EEXIST)
+		rc = err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
+	else if (answer < 0)
+		rc = rbd_error(e, answer, "the new image cannot be given its name");
 	if (rc < 0)
-		remove_image(p, v->name, op);
+		remove_unfinished(p, name, op);
 	return rc;
 }
 
@@ -256,12 +283,8 @@ int rbd_vol_create(const struct pool_def *d, struct op *op, const struct volume_
 
 	if (rbd_layout_read(v->layout, &wish.layout, e) == 0 && check_new(v, from != NULL, flags, e) == 0 &&
 	    rbd_pool_open(d, op, &pool, e) == 0 && image_options(&wish.layout, &wish.options, e) == 0) {
-		if (!from)
-			rc = make_empty(pool, v, wish.options, e);
-		else if (from->pool->type == d->type)
-			rc = clone_from(d, pool, v, from, &wish, op, e);
-		else
-			rc = copy_from(pool, v, from, &wish, op, e);
+		rc = from ? make_filled(d, pool, v, from, &wish, op, e)
+		          : make_empty(pool, v, wish.options, e);
 	}
 	if (wish.options)
 		rbd_image_options_destroy(wish.options);

@@ -7,6 +7,7 @@
 #include "backends/rbd/look.h"
 #include "backends/rbd/room.h"
 #include "base/util.h"
+#include "pool/check.h"
 
 /* ---- names ---- */
 
@@ -58,6 +59,19 @@ static long known_number(const struct op *op, const char *name)
 	return volindex_by_name(op->index, name);
 }
 
+/* One that is not whole, or has no name that can be shown. What a broken making has left is removed; who still
+ * makes it has it open, and the cluster refuses that. */
+static bool passed_over(const struct rbd_pool *p, const char *name, struct op *op)
+{
+	const bool unfinished = strncmp(name, RBD_UNFINISHED, strlen(RBD_UNFINISHED)) == 0;
+
+	if (unfinished && op->sweep && rbd_remove(p->io, name) == 0)
+		op_note(op, "image \"%s\", which was never finished, is removed", name);
+	if (!unfinished && !check_text(name))
+		op_note(op, "an image of Ceph pool \"%s\" is left out: its name is not text", p->ceph_pool);
+	return unfinished || !check_text(name);
+}
+
 /* As it was when the index was made. */
 static int report_known(long number, struct op *op, struct err *e)
 {
@@ -94,7 +108,8 @@ static void report_image(const struct rbd_pool *p, const struct rbd_image *image
 		            .type = "network",
 		            .key = key,
 		            .path = path,
-		            .format = "raw",
+		            .format = "unknown", /* as libvirt's documents have it; whose bytes are a guest's */
+		            .has_perms = true,   /* 00, 0, 0: there are none */
 		            .capacity = image->size,
 		            .allocation = image->allocation,
 		            .physical = image->size,
@@ -126,6 +141,8 @@ static int report_all(const struct pool_def *d, const struct rbd_pool *p, const 
 	for (size_t i = 0; i < names->n; i++) {
 		const long known = known_number(op, names->list[i].name);
 
+		if (passed_over(p, names->list[i].name, op))
+			continue;
 		if (known < 0)
 			images[n++] = (struct rbd_image){ .name = names->list[i].name,
 				                          .id = names->list[i].id ? names->list[i].id : "" };
@@ -144,7 +161,7 @@ static int report_all(const struct pool_def *d, const struct rbd_pool *p, const 
 
 /* ---- how much there is ---- */
 
-static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct err *e)
+static int pool_room(const struct rbd_pool *p, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	static const char command[] = "{\"prefix\":\"df\",\"format\":\"json\"}";
 	const char *commands[] = { command };
@@ -158,6 +175,8 @@ static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct 
 		json = copy_bytes(out, out_len);
 	rados_buffer_free(out);
 	rados_buffer_free(status);
+	if (json)
+		rbd_room_read_cluster(json, op->fill, sizeof(op->fill));
 	if (json && rbd_room_read(json, p->ceph_pool, sizes))
 		return 0;
 	/* A user who may not ask for that, or a cluster without a manager, which counts. */
@@ -167,6 +186,7 @@ static int pool_room(const struct rbd_pool *p, struct pool_sizes *sizes, struct 
 	sizes->capacity = all.kb * 1024;
 	sizes->allocation = all.kb_used * 1024;
 	sizes->available = all.kb_avail * 1024;
+	rbd_room_cluster(all.kb_used, all.kb, op->fill, sizeof(op->fill));
 	return 0;
 }
 
@@ -178,7 +198,7 @@ int rbd_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 	int rc = rbd_pool_open(d, op, &pool, e);
 
 	if (rc == 0)
-		rc = pool_room(pool, sizes, e);
+		rc = pool_room(pool, op, sizes, e);
 	if (rc == 0)
 		rc = image_names_get(pool, &names, e);
 	if (rc == 0)

@@ -9,6 +9,10 @@
 #include <rbd/librbd.h>
 #include "backends/backend.h"
 
+/* How the name of an image begins that is not whole yet. */
+#define RBD_UNFINISHED ".poolinit-"
+enum { RBD_NAME = 240 }; /* bytes that the name of a new image may have, with its NUL */
+
 /* A Ceph pool, or a namespace of one, with the connection to its cluster. */
 struct rbd_pool {
 	rados_t cluster;

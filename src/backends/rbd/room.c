@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Two numbers out of the monitors' `df`: {"stats":…,"pools":[{"name":"rbd","id":1,"stats":{"stored":…}},…]}.
+ * Some numbers out of the monitors' `df`:
+ * {"stats":{"total_bytes":…},"pools":[{"name":"rbd","id":1,"stats":{"stored":…}},…]}.
  * Facts: the rows that Ceph's PGMap prints, without white space.
  */
 #include "backends/rbd/room.h"
@@ -45,4 +46,22 @@ bool rbd_room_read(const char *json, const char *ceph_pool, struct pool_sizes *s
 	sizes->available = left;
 	sizes->capacity = stored + left;
 	return true;
+}
+
+void rbd_room_cluster(uint64_t used, uint64_t total, char *fill, size_t size)
+{
+	demand_or(fill && size, );
+	*fill = '\0';
+	if (total)
+		snprintf(fill, size, "cluster data=%.2f%%", 100.0 * (double)least(used, total) / (double)total);
+}
+
+void rbd_room_read_cluster(const char *json, char *fill, size_t size)
+{
+	demand_or(json, );
+
+	const char *stats = strstr(json, "\"stats\":{"), *end = stats ? strchr(stats, '}') : NULL;
+
+	rbd_room_cluster(end ? figure(stats, end, "total_used_raw_bytes") : 0,
+	                 end ? figure(stats, end, "total_bytes") : 0, fill, size);
 }

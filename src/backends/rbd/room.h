@@ -13,4 +13,9 @@
  * is foreign. */
 bool rbd_room_read(const char *json, const char *ceph_pool, struct pool_sizes *sizes);
 
+/* How full the cluster is, as op->fill says it: "cluster data=41.27%". total 0: that is not known, "". */
+void rbd_room_cluster(uint64_t used, uint64_t total, char *fill, size_t size);
+/* The same from `df`. */
+void rbd_room_read_cluster(const char *json, char *fill, size_t size);
+
 #endif
