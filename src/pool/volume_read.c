@@ -122,7 +122,8 @@ static int read_volume_format(struct reading *r, const xmlNode *parent, const st
 	*out = NULL;
 	if (!formats || !word)
 		return 0;
-	*out = one_of(formats, word);
+	/* where there is but one, documents of volumes call it unknown, as libvirt's do */
+	*out = !formats[1] && streq(word, "unknown") ? formats[0] : one_of(formats, word);
 	if (!*out || (streq(word, "none") && *out != formats[0])) /* see type.c */
 		return refuse(r, node, "unknown volume format \"%.40s\" for a pool of type %s", word,
 		              pool_type_word(pool->type));

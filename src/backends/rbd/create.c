@@ -167,21 +167,24 @@ static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const str
 	answer = rbd_clone3(from_io, origin, snapshot, p->io, v->name, w->options);
 	if (answer == -EEXIST)
 		return err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
+	if (answer == -EXDEV)
+		return err_set(e, ERR_STORAGE,
+		               "the cluster's clients may be too old for clones in another namespace (see ceph osd "
+		               "set-require-min-compat-client)");
 	if (answer < 0)
 		return rbd_error(e, answer, "the cluster refuses");
 	return finish_clone(p, v, w->layout.flat, op, e);
 }
 
-/* Of the same cluster: the same monitors, in the same order. */
+/* Of the same cluster: a monitor of one is a monitor of the other. */
 static bool is_same_cluster(const struct pool_def *a, const struct pool_def *b)
 {
-	if (a->source.nhosts != b->source.nhosts)
-		return false;
 	for (size_t i = 0; i < a->source.nhosts; i++)
-		if (!streq(a->source.hosts[i].name, b->source.hosts[i].name) ||
-		    a->source.hosts[i].port != b->source.hosts[i].port)
-			return false;
-	return true;
+		for (size_t j = 0; j < b->source.nhosts; j++)
+			if (streq(a->source.hosts[i].name, b->source.hosts[j].name) &&
+			    a->source.hosts[i].port == b->source.hosts[j].port)
+				return true;
+	return false;
 }
 
 static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
@@ -201,6 +204,9 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 		return rbd_error(e, answer, "cannot open Ceph pool \"%s\"", other.ceph_pool);
 	if (other.namespace[0])
 		rados_ioctx_set_namespace(other.io, other.namespace);
+	/* The cluster's own choice may be the older kind of clones, which are within one namespace only. */
+	if (!streq(other.namespace, p->namespace))
+		rbd_image_options_set_uint64(w->options, RBD_IMAGE_OPTION_CLONE_FORMAT, 2);
 	rc = make_clone(p, other.io, v, from, w, op, e);
 	rados_ioctx_destroy(other.io);
 	return rc;
