@@ -29,7 +29,10 @@ static const struct fact {
 	unsigned short at; /* in struct volume */
 	unsigned char kind;
 } facts[] = {
-#define FACT(key, kind, field) { key, offsetof(struct volume, field), kind }
+#define FACT(key, kind, field)                                                                               \
+	{                                                                                                    \
+		key, offsetof(struct volume, field), kind                                                    \
+	}
 	FACT("name", FACT_TEXT, name),
 	FACT("type", FACT_TEXT, type),
 	FACT("path", FACT_TEXT, path),
@@ -163,7 +166,8 @@ void volume_record(const struct volume *v, struct buf *out)
 		less.problem = "what it lies on is too long to be shown";
 	if (v->backing)
 		less.problem = "the name of its backing file is too long to be shown";
-	less.backing = less.backing_format = less.data_file = less.devices = less.paths = less.snapshots = NULL;
+	less.backing = less.backing_format = less.data_file = less.devices = less.paths = less.snapshots =
+		NULL;
 	record(&less, out);
 }
 

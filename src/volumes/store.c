@@ -177,12 +177,14 @@ int store_upload(const struct store *s, struct op *op, const struct volume *v, s
 	if (rc == 0 && t->length == 0)
 		rc = transfer_check_rest(&c.from, t->done, v->name, c.length, e);
 	if (rc < 0 && t->done)
-		err_wrap(e, ERR_KEEP,
-		         s->settle ? "of the upload %2$llu bytes were sent to volume \"%1$s\", which holds them "
-		                     "or a part of them"
-		                   : "volume \"%s\" now holds the first %llu bytes of the upload, and what it "
-		                     "held before behind them",
-		         v->name, (unsigned long long)t->done);
+		err_wrap(
+			e, ERR_KEEP,
+			s->settle
+				? "of the upload %2$llu bytes were sent to volume \"%1$s\", which holds them "
+				  "or a part of them"
+				: "volume \"%s\" now holds the first %llu bytes of the upload, and what it "
+				  "held before behind them",
+			v->name, (unsigned long long)t->done);
 	if (rc == 0)
 		pace_end(&c.pace);
 	return rc;

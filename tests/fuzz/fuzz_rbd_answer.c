@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz target: what a Ceph cluster answers about an image, and about its room. The first byte of the input says
- * which question was asked. Texts end where there is room for them; the sizes of a pool add up.
+ * Fuzz target: what a Ceph cluster answers about an image, and about its room. The first byte of the input
+ * says which question was asked. Texts end where there is room for them; the sizes of a pool add up.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What of rbd needs no cluster: <layout> of an image, the room of a pool in the monitors' answer, and what the
- * header of an image answers.
+ * What of rbd needs no cluster: <layout> of an image, the room of a pool in the monitors' answer, and what
+ * the header of an image answers.
  */
 #include "backends/rbd/header.c"
 #include "backends/rbd/layout.c"
@@ -69,8 +69,8 @@ static void room_of_a_pool(void)
 
 	char fill[64];
 
-	rbd_room_read_cluster("{\"stats\":{\"total_bytes\":3000,\"total_used_raw_bytes\":1000},\"pools\":[]}", fill,
-	                      sizeof(fill));
+	rbd_room_read_cluster("{\"stats\":{\"total_bytes\":3000,\"total_used_raw_bytes\":1000},\"pools\":[]}",
+	                      fill, sizeof(fill));
 	CHECK(streq(fill, "cluster data=33.33%"));
 	rbd_room_read_cluster(json, fill, sizeof(fill));
 	CHECK(streq(fill, "cluster data=0.00%"));
@@ -142,10 +142,10 @@ static void answers_of_headers(void)
 	       "\2\0\0\0\0\0\0\0\2\0\0\0ns\4\0\0\0"
 	       "1a2b\7\0\0\0\0\0\0\0\0\0",
 	       parent_is_right);
-	ANSWER("\1\1\30\0\0\0\377\377\377\377\377\377\377\377\0\0\0\0\0\0\0\0\376\377\377\377\377\377\377\377",
+	ANSWER("\1\1\30\0\0\0\377\377\377\377\377\377\377\377\0\0\0\0\0\0\0\0\376\377\377\377\377\377\377"
+	       "\377",
 	       no_parent_is_right);
-	ANSWER("\11\0\0\0\0\0\0\0\3\0\0\0\11\0\0\0\0\0\0\0\10\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0",
-	       ids_are_right);
+	ANSWER("\11\0\0\0\0\0\0\0\3\0\0\0\11\0\0\0\0\0\0\0\10\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0", ids_are_right);
 	ANSWER("\7\0\0\0vm-long", name_is_right);
 }
 

@@ -98,7 +98,7 @@ static int piece_end(struct content *c)
 
 /* ---- in ---- */
 
-static int content_write(void *arg, const void *data, size_t len, uint64_t at, struct err *e)
+static int write_content(void *arg, const void *data, size_t len, uint64_t at, struct err *e)
 {
 	struct content *c = arg;
 	int answer = 0;
@@ -115,7 +115,7 @@ static int content_write(void *arg, const void *data, size_t len, uint64_t at, s
 	return answer < 0 ? rbd_error(e, answer, "cannot write to the image") : 0;
 }
 
-static int content_zero(void *arg, uint64_t at, uint64_t len, struct err *e)
+static int zero_content(void *arg, uint64_t at, uint64_t len, struct err *e)
 {
 	const struct content *c = arg;
 
@@ -159,7 +159,7 @@ static void find_holes(struct content *c)
 	}
 }
 
-static uint64_t content_hole(void *arg, uint64_t at)
+static uint64_t hole_from(void *arg, uint64_t at)
 {
 	const struct content *c = arg;
 	uint64_t unit = at / UNIT;
@@ -180,7 +180,7 @@ static int read_ahead(struct content *c, uint64_t at)
 		at = last->at + last->len;
 	}
 	while (answer >= 0 && c->begun - c->ended < PIECES) {
-		at += content_hole(c, at);
+		at += hole_from(c, at);
 		if (at >= c->end)
 			break;
 		size_t len = (size_t)least(PIECE - at % PIECE, c->end - at);
@@ -211,7 +211,7 @@ static int piece_at(struct content *c, uint64_t at, const struct piece **piece)
 	return (int)rbd_aio_get_return_value((*piece)->done);
 }
 
-static int content_read(void *arg, void *data, size_t len, uint64_t at, struct err *e)
+static int read_content(void *arg, void *data, size_t len, uint64_t at, struct err *e)
 {
 	struct content *c = arg;
 	const struct piece *p;
@@ -219,7 +219,7 @@ static int content_read(void *arg, void *data, size_t len, uint64_t at, struct e
 	size_t n;
 
 	for (; len > 0; to += n, at += n, len -= n) {
-		n = (size_t)least(content_hole(c, at), len);
+		n = (size_t)least(hole_from(c, at), len);
 		if (n > 0) {
 			memset(to, 0, n);
 			continue;
@@ -242,11 +242,11 @@ static struct store content_store(struct content *c, const char *name)
 	return (struct store){ .arg = c,
 		               .name = name,
 		               .size = c->size,
-		               .read = content_read,
-		               .write = content_write,
-		               .zero = content_zero,
+		               .read = read_content,
+		               .write = write_content,
+		               .zero = zero_content,
 		               .settle = content_settle,
-		               .hole = content_hole };
+		               .hole = hole_from };
 }
 
 int rbd_fill(rbd_image_t image, int fd, uint64_t len, const char *from, struct op *op, struct err *e)
@@ -261,8 +261,8 @@ int rbd_fill(rbd_image_t image, int fd, uint64_t len, const char *from, struct o
 	return store_fill(&s, fd, len, from, op, e);
 }
 
-static int transfer(rbd_image_t image, struct op *op, const struct volume *v, bool upload, struct transfer *t,
-                    struct err *e)
+static int transfer_image(rbd_image_t image, struct op *op, const struct volume *v, bool upload,
+                          struct transfer *t, struct err *e)
 {
 	cleanup_content struct content c = { .size = 0 };
 
@@ -289,7 +289,7 @@ int rbd_vol_transfer(const struct pool_def *d, struct op *op, const struct volum
 
 	if (rbd_image_open(d, op, v, upload, &image, e) < 0)
 		return -1;
-	rc = transfer(image, op, v, upload, t, e);
+	rc = transfer_image(image, op, v, upload, t, e);
 	rbd_close(image);
 	return rc;
 }
@@ -319,7 +319,7 @@ static void *pipe_out(void *arg)
 
 	for (uint64_t at = 0, n; well && at < o->content.size; at += n) {
 		n = least(PIECE, o->content.size - at);
-		well = content_read(&o->content, block, (size_t)n, at, NULL) == 0 &&
+		well = read_content(&o->content, block, (size_t)n, at, NULL) == 0 &&
 		       file_write(o->fd, block, (size_t)n) == 0;
 	}
 	free(block);

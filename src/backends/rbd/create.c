@@ -43,9 +43,11 @@ static int image_options(const struct rbd_layout *l, rbd_image_options_t *option
 static int check_new(const struct volume_def *v, bool copied, unsigned flags, struct err *e)
 {
 	if (strlen(v->name) >= RBD_NAME)
-		return err_set(e, ERR_INVALID, "the name of an image has at most %d bytes here", RBD_NAME - 1);
+		return err_set(e, ERR_INVALID, "the name of an image has at most %d bytes here",
+		               RBD_NAME - 1);
 	if (strpbrk(v->name, "/@") || strncmp(v->name, RBD_UNFINISHED, strlen(RBD_UNFINISHED)) == 0)
-		return err_set(e, ERR_INVALID, "\"%.200s\" is no name of an image: it has a / or an @, or "
+		return err_set(e, ERR_INVALID,
+		               "\"%.200s\" is no name of an image: it has a / or an @, or "
 		               "begins with " RBD_UNFINISHED,
 		               v->name);
 	if (v->encryption.format)
@@ -168,9 +170,10 @@ static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const str
 	if (answer == -EEXIST)
 		return err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
 	if (answer == -EXDEV)
-		return err_set(e, ERR_STORAGE,
-		               "the cluster's clients may be too old for clones in another namespace (see ceph osd "
-		               "set-require-min-compat-client)");
+		return err_set(
+			e, ERR_STORAGE,
+			"the cluster's clients may be too old for clones in another namespace (see ceph osd "
+			"set-require-min-compat-client)");
 	if (answer < 0)
 		return rbd_error(e, answer, "the cluster refuses");
 	return finish_clone(p, v, w->layout.flat, op, e);
@@ -245,7 +248,7 @@ static int copy_from(const struct pool_def *d, const struct rbd_pool *p, const s
 
 /* ---- either, in steps ---- */
 
-static void remove_unfinished(const struct rbd_pool *p, const char *name, struct op *op)
+static void remove_half_made(const struct rbd_pool *p, const char *name, struct op *op)
 {
 	int answer = rbd_remove(p->io, name);
 
@@ -253,8 +256,8 @@ static void remove_unfinished(const struct rbd_pool *p, const char *name, struct
 		op_note(op, "image \"%s\" should be removed, and cannot be: %s", name, strerror(-answer));
 }
 
-/* It has another name till it is whole: what is left of a broken making is no volume, and the next look removes
- * it. */
+/* It has another name till it is whole: what is left of a broken making is no volume, and the next look
+ * removes it. */
 static int make_filled(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
                        const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
 {
@@ -266,7 +269,8 @@ static int make_filled(const struct pool_def *d, const struct rbd_pool *p, const
 	unfinished.name = name;
 	answer = rbd_remove(p->io, name);
 	if (answer < 0 && answer != -ENOENT)
-		return rbd_error(e, answer, "somebody is just making it, or has broken off and left \"%s\"", name);
+		return rbd_error(e, answer, "somebody is just making it, or has broken off and left \"%s\"",
+		                 name);
 	rc = (from->pool->type == d->type ? clone_from : copy_from)(d, p, &unfinished, from, w, op, e);
 	answer = rc < 0 ? 0 : rbd_rename(p->io, name, v->name);
 	if (answer == -EEXIST)
@@ -274,7 +278,7 @@ static int make_filled(const struct pool_def *d, const struct rbd_pool *p, const
 	else if (answer < 0)
 		rc = rbd_error(e, answer, "the new image cannot be given its name");
 	if (rc < 0)
-		remove_unfinished(p, name, op);
+		remove_half_made(p, name, op);
 	return rc;
 }
 

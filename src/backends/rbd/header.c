@@ -10,13 +10,13 @@
 #include "base/util.h"
 
 /* What is left to read. After its end everything is 0. */
-struct reader {
+struct decoder {
 	const unsigned char *at;
 	size_t left;
 	bool bad; /* there was less than was asked for */
 };
 
-static uint64_t take(struct reader *r, unsigned bytes)
+static uint64_t little_endian(struct decoder *r, unsigned bytes)
 {
 	uint64_t n = 0;
 
@@ -33,9 +33,9 @@ static uint64_t take(struct reader *r, unsigned bytes)
 }
 
 /* The next `len` bytes, to be read by themselves. */
-static struct reader take_part(struct reader *r, uint64_t len)
+static struct decoder next_part(struct decoder *r, uint64_t len)
 {
-	struct reader part = { .at = r->at, .left = (size_t)len };
+	struct decoder part = { .at = r->at, .left = (size_t)len };
 
 	if (r->left < len) {
 		r->bad = true;
@@ -49,9 +49,9 @@ static struct reader take_part(struct reader *r, uint64_t len)
 }
 
 /* A text with a NUL in it is none. */
-static void take_text(struct reader *r, char *text, size_t size)
+static void next_text(struct decoder *r, char *text, size_t size)
 {
-	const struct reader t = take_part(r, take(r, 4));
+	const struct decoder t = next_part(r, little_endian(r, 4));
 
 	if (t.left && memchr(t.at, '\0', t.left))
 		r->bad = true;
@@ -59,28 +59,31 @@ static void take_text(struct reader *r, char *text, size_t size)
 }
 
 /* A struct's members. Whatever a later version has behind them is passed over. */
-static struct reader take_struct(struct reader *r)
+static struct decoder next_struct(struct decoder *r)
 {
-	take(r, 2);
-	return take_part(r, take(r, 4));
+	little_endian(r, 2);
+	return next_part(r, little_endian(r, 4));
 }
 
-#define READER(answer, len) { .at = (answer), .left = (answer) ? (len) : 0 }
+#define DECODER(answer, len)                                                                                 \
+	{                                                                                                    \
+		.at = (answer), .left = (answer) ? (len) : 0                                                 \
+	}
 
 bool rbd_read_size(const void *answer, size_t len, uint64_t *size, unsigned *order)
 {
-	struct reader r = READER(answer, len);
+	struct decoder r = DECODER(answer, len);
 
-	*order = (unsigned)take(&r, 1);
-	*size = take(&r, 8);
+	*order = (unsigned)little_endian(&r, 1);
+	*size = little_endian(&r, 8);
 	return !r.bad && *order < 64;
 }
 
 bool rbd_read_number(const void *answer, size_t len, uint64_t *number)
 {
-	struct reader r = READER(answer, len);
+	struct decoder r = DECODER(answer, len);
 
-	*number = take(&r, 8);
+	*number = little_endian(&r, 8);
 	return !r.bad;
 }
 
@@ -88,44 +91,44 @@ bool rbd_read_text(const void *answer, size_t len, char *text, size_t size)
 {
 	demand_or(size, false);
 
-	struct reader r = READER(answer, len);
+	struct decoder r = DECODER(answer, len);
 
-	take_text(&r, text, size);
+	next_text(&r, text, size);
 	return !r.bad;
 }
 
 bool rbd_read_parent(const void *answer, size_t len, struct rbd_parent *p)
 {
-	struct reader whole = READER(answer, len), r = take_struct(&whole);
+	struct decoder whole = DECODER(answer, len), r = next_struct(&whole);
 
-	p->pool = (int64_t)take(&r, 8);
-	take_text(&r, p->namespace, sizeof(p->namespace));
-	take_text(&r, p->image, sizeof(p->image));
-	p->snapshot = take(&r, 8);
+	p->pool = (int64_t)little_endian(&r, 8);
+	next_text(&r, p->namespace, sizeof(p->namespace));
+	next_text(&r, p->image, sizeof(p->image));
+	p->snapshot = little_endian(&r, 8);
 	return !whole.bad && !r.bad;
 }
 
 bool rbd_read_snapshot_ids(const void *answer, size_t len, uint64_t *ids, size_t room, size_t *n)
 {
-	struct reader r = READER(answer, len);
+	struct decoder r = DECODER(answer, len);
 
-	take(&r, 8); /* the newest that there ever was */
-	*n = (size_t)take(&r, 4);
+	little_endian(&r, 8); /* the newest that there ever was */
+	*n = (size_t)little_endian(&r, 4);
 	if (*n > r.left / 8)
 		return false;
 	for (size_t i = 0; i < *n && i < room; i++)
-		ids[i] = take(&r, 8);
+		ids[i] = little_endian(&r, 8);
 	return !r.bad;
 }
 
 bool rbd_read_snapshot(const void *answer, size_t len, struct rbd_snapshot *s)
 {
-	struct reader whole = READER(answer, len), r = take_struct(&whole), kind;
+	struct decoder whole = DECODER(answer, len), r = next_struct(&whole), kind;
 
-	take(&r, 8); /* its id */
-	kind = take_struct(&r);
-	s->of_a_user = take(&kind, 4) == 0;
-	take_text(&r, s->name, sizeof(s->name));
+	little_endian(&r, 8); /* its id */
+	kind = next_struct(&r);
+	s->of_a_user = little_endian(&kind, 4) == 0;
+	next_text(&r, s->name, sizeof(s->name));
 	return !whole.bad && !r.bad && !kind.bad;
 }
 
@@ -134,8 +137,9 @@ bool rbd_read_object_map(const void *map, size_t len, uint64_t size, uint64_t ob
 {
 	demand_or(object, false);
 
-	struct reader r = READER(map, len), head = take_part(&r, take(&r, 4)), count = take_struct(&head);
-	const uint64_t n = take(&count, 8), last = n ? n - 1 : 0;
+	struct decoder r = DECODER(map, len), head = next_part(&r, little_endian(&r, 4)),
+		       count = next_struct(&head);
+	const uint64_t n = little_endian(&count, 8), last = n ? n - 1 : 0;
 	uint64_t there = 0;
 
 	if (count.bad || n != size / object + (size % object != 0) || r.left < n / 4 + (n % 4 != 0))

@@ -2,8 +2,8 @@
  *
  * What the header of an image says, in the bytes in which Ceph's object class "rbd" answers. They come from
  * the cluster, and are read only as far as they go. All numbers are little-endian. Facts: the methods of
- * Ceph's cls/rbd; its encoding of a struct is version (1 byte), oldest version that can be read (1), length (4),
- * members; of a text its length (4), bytes.
+ * Ceph's cls/rbd; its encoding of a struct is version (1 byte), oldest version that can be read (1), length
+ * (4), members; of a text its length (4), bytes.
  */
 #ifndef POOLINIT_BACKENDS_RBD_HEADER_H
 #define POOLINIT_BACKENDS_RBD_HEADER_H

@@ -59,8 +59,8 @@ static long known_number(const struct op *op, const char *name)
 	return volindex_by_name(op->index, name);
 }
 
-/* One that is not whole, or has no name that can be shown. What a broken making has left is removed; who still
- * makes it has it open, and the cluster refuses that. */
+/* One that is not whole, or has no name that can be shown. What a broken making has left is removed; who
+ * still makes it has it open, and the cluster refuses that. */
 static bool passed_over(const struct rbd_pool *p, const char *name, struct op *op)
 {
 	const bool unfinished = strncmp(name, RBD_UNFINISHED, strlen(RBD_UNFINISHED)) == 0;
@@ -104,18 +104,20 @@ static void look_by_opening(const struct rbd_pool *p, struct rbd_image *image)
 static void report_image(const struct rbd_pool *p, const struct rbd_image *image, struct op *op)
 {
 	char key[600], path[620], problem[160];
-	struct volume v = { .name = image->name,
-		            .type = "network",
-		            .key = key,
-		            .path = path,
-		            .format = "unknown", /* as libvirt's documents have it; whose bytes are a guest's */
-		            .has_perms = true,   /* 00, 0, 0: there are none */
-		            .capacity = image->size,
-		            .allocation = image->allocation,
-		            .physical = image->size,
-		            .backing = image->parent,
-		            .backing_format = image->parent ? "raw" : NULL,
-		            .snapshots = image->snapshots };
+	struct volume v = {
+		.name = image->name,
+		.type = "network",
+		.key = key,
+		.path = path,
+		.format = "unknown", /* as libvirt's documents have it; whose bytes are a guest's */
+		.has_perms = true,   /* 00, 0, 0: there are none */
+		.capacity = image->size,
+		.allocation = image->allocation,
+		.physical = image->size,
+		.backing = image->parent,
+		.backing_format = image->parent ? "raw" : NULL,
+		.snapshots = image->snapshots
+	};
 
 	if (image->answer == -ENOENT)
 		return;

@@ -47,7 +47,7 @@ struct method {
 };
 
 /* What is asked of one object at once. */
-struct question {
+struct query {
 	rados_completion_t done; /* NULL: nothing */
 	rados_read_op_t op;
 	struct {
@@ -59,7 +59,7 @@ struct question {
 	char *map; /* instead: the object's bytes */
 };
 
-static void question_send(struct question *q, rados_ioctx_t io, const char *object)
+static void query_send(struct query *q, rados_ioctx_t io, const char *object)
 {
 	if (rados_aio_create_completion2(NULL, NULL, &q->done) < 0) {
 		q->done = NULL;
@@ -69,8 +69,8 @@ static void question_send(struct question *q, rados_ioctx_t io, const char *obje
 	}
 }
 
-static void question_begin(struct question *q, rados_ioctx_t io, const char *object,
-                           const struct method *methods, size_t n)
+static void query_begin(struct query *q, rados_ioctx_t io, const char *object, const struct method *methods,
+                        size_t n)
 {
 	q->op = rados_create_read_op();
 	q->n = n;
@@ -80,11 +80,11 @@ static void question_begin(struct question *q, rados_ioctx_t io, const char *obj
 		if (methods[i].may_fail)
 			rados_read_op_set_flags(q->op, LIBRADOS_OP_FLAG_FAILOK);
 	}
-	question_send(q, io, object);
+	query_send(q, io, object);
 }
 
 /* Wait for the answer, and have its value. */
-static int question_await(struct question *q)
+static int query_await(struct query *q)
 {
 	if (!q->op)
 		return 0;
@@ -94,7 +94,7 @@ static int question_await(struct question *q)
 	return rados_aio_get_return_value(q->done);
 }
 
-static void question_end(struct question *q)
+static void query_end(struct query *q)
 {
 	if (q->done)
 		rados_aio_release(q->done);
@@ -103,13 +103,13 @@ static void question_end(struct question *q)
 	for (size_t i = 0; i < q->n; i++)
 		rados_buffer_free(q->answer[i].data);
 	free(q->map);
-	*q = (struct question){ .done = NULL };
+	*q = (struct query){ .done = NULL };
 }
 
 /* A round of questions, one a thing: ask() asks, or does not; hear() takes the answer. */
 struct round {
-	void (*ask)(struct looking *l, void *thing, struct question *q);
-	void (*hear)(struct looking *l, void *thing, struct question *q, int answer);
+	void (*ask)(struct looking *l, void *thing, struct query *q);
+	void (*hear)(struct looking *l, void *thing, struct query *q, int answer);
 };
 
 /* A window moves over the things: the oldest question is waited for, and a new one begun. What is under way
@@ -117,7 +117,7 @@ struct round {
 static int go_round(struct looking *l, const struct round *r, void *const *things, size_t n, struct op *op,
                     struct err *e)
 {
-	struct question *window = calloc(SIDE_BY_SIDE, sizeof(*window));
+	struct query *window = calloc(SIDE_BY_SIDE, sizeof(*window));
 	size_t asked = 0, heard = 0;
 	int rc = 0;
 
@@ -127,15 +127,16 @@ static int go_round(struct looking *l, const struct round *r, void *const *thing
 		for (; rc == 0 && asked < n && asked < heard + SIDE_BY_SIDE; asked++)
 			r->ask(l, things[asked], &window[asked % SIDE_BY_SIDE]);
 
-		struct question *q = &window[heard % SIDE_BY_SIDE];
+		struct query *q = &window[heard % SIDE_BY_SIDE];
 		const bool was_asked = q->op;
-		const int answer = question_await(q);
+		const int answer = query_await(q);
 
 		if (rc == 0 && (answer == -ETIMEDOUT || !clock_until(op->deadline)))
-			rc = err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", heard, n);
+			rc = err_set(e, ERR_TIMEOUT, "%zu of %zu images were looked at in the time", heard,
+			             n);
 		if (rc == 0 && was_asked)
 			r->hear(l, things[heard], q, answer);
-		question_end(q);
+		query_end(q);
 	}
 	free(window);
 	return rc;
@@ -143,7 +144,7 @@ static int go_round(struct looking *l, const struct round *r, void *const *thing
 
 /* ---- headers ---- */
 
-static void ask_header(struct looking *l, void *thing, struct question *q)
+static void ask_header(struct looking *l, void *thing, struct query *q)
 {
 	static const unsigned char head_read_only[9] = { 0xfe, 255, 255, 255, 255, 255, 255, 255, 1 };
 	static const struct method methods[] = {
@@ -159,7 +160,7 @@ static void ask_header(struct looking *l, void *thing, struct question *q)
 	if (!*image->id)
 		return;
 	snprintf(object, sizeof(object), "rbd_header.%.200s", image->id);
-	question_begin(q, l->pool->io, object, methods, ARRAY_LEN(methods));
+	query_begin(q, l->pool->io, object, methods, ARRAY_LEN(methods));
 }
 
 /* The origin that a parent is, known already or new; NULL: without memory. */
@@ -190,7 +191,7 @@ static struct rbd_origin *origin_of(struct looking *l, const struct rbd_parent *
 	return o;
 }
 
-static void hear_header(struct looking *l, void *thing, struct question *q, int answer)
+static void hear_header(struct looking *l, void *thing, struct query *q, int answer)
 {
 	struct rbd_image *image = thing;
 	struct rbd_parent parent = { .pool = -1 };
@@ -222,7 +223,7 @@ static void hear_header(struct looking *l, void *thing, struct question *q, int 
 
 /* ---- snapshots ---- */
 
-static void ask_snapshots(struct looking *l, void *thing, struct question *q)
+static void ask_snapshots(struct looking *l, void *thing, struct query *q)
 {
 	const struct rbd_image *image = thing;
 	struct method methods[SNAPSHOTS_SHOWN];
@@ -234,11 +235,11 @@ static void ask_snapshots(struct looking *l, void *thing, struct question *q)
 	for (size_t i = 0; i < n; i++)
 		methods[i] = (struct method){ "snapshot_get", &image->snapshot_ids[i], 8, true };
 	snprintf(object, sizeof(object), "rbd_header.%.200s", image->id);
-	question_begin(q, l->pool->io, object, methods, n);
+	query_begin(q, l->pool->io, object, methods, n);
 }
 
 /* The oldest first. One that went meanwhile has no answer. */
-static void hear_snapshots(struct looking *l, void *thing, struct question *q, int answer)
+static void hear_snapshots(struct looking *l, void *thing, struct query *q, int answer)
 {
 	struct rbd_image *image = thing;
 	cleanup_buf struct buf names = BUF_INIT;
@@ -249,8 +250,8 @@ static void hear_snapshots(struct looking *l, void *thing, struct question *q, i
 	if (image->nsnapshots > q->n)
 		buf_adds(&names, "…");
 	for (size_t i = q->n; i-- > 0;)
-		if (q->answer[i].value >= 0 &&
-		    rbd_read_snapshot(q->answer[i].data, q->answer[i].len, &s) && s.of_a_user)
+		if (q->answer[i].value >= 0 && rbd_read_snapshot(q->answer[i].data, q->answer[i].len, &s) &&
+		    s.of_a_user)
 			buf_printf(&names, "%s%s", names.len ? " " : "", s.name);
 	if (names.len)
 		image->snapshots = arena_strdup(l->arena, buf_str(&names));
@@ -258,7 +259,7 @@ static void hear_snapshots(struct looking *l, void *thing, struct question *q, i
 
 /* ---- what clones are of ---- */
 
-static void ask_origin_name(struct looking *l, void *thing, struct question *q)
+static void ask_origin_name(struct looking *l, void *thing, struct query *q)
 {
 	const struct rbd_origin *o = thing;
 	const size_t len = strlen(o->parent.image);
@@ -268,10 +269,10 @@ static void ask_origin_name(struct looking *l, void *thing, struct question *q)
 	(void)l;
 	memcpy(id + 4, o->parent.image, len);
 	if (o->io)
-		question_begin(q, o->io, "rbd_directory", &method, 1);
+		query_begin(q, o->io, "rbd_directory", &method, 1);
 }
 
-static void hear_origin_name(struct looking *l, void *thing, struct question *q, int answer)
+static void hear_origin_name(struct looking *l, void *thing, struct query *q, int answer)
 {
 	struct rbd_origin *o = thing;
 	char name[RBD_TEXT];
@@ -281,7 +282,7 @@ static void hear_origin_name(struct looking *l, void *thing, struct question *q,
 		snprintf(o->name, sizeof(o->name), "%s", name);
 }
 
-static void ask_origin_snapshot(struct looking *l, void *thing, struct question *q)
+static void ask_origin_snapshot(struct looking *l, void *thing, struct query *q)
 {
 	const struct rbd_origin *o = thing;
 	const struct method method = { "snapshot_get", &o->parent.snapshot, 8, false };
@@ -290,10 +291,10 @@ static void ask_origin_snapshot(struct looking *l, void *thing, struct question 
 	(void)l;
 	snprintf(object, sizeof(object), "rbd_header.%s", o->parent.image);
 	if (o->io)
-		question_begin(q, o->io, object, &method, 1);
+		query_begin(q, o->io, object, &method, 1);
 }
 
-static void hear_origin_snapshot(struct looking *l, void *thing, struct question *q, int answer)
+static void hear_origin_snapshot(struct looking *l, void *thing, struct query *q, int answer)
 {
 	struct rbd_origin *o = thing;
 
@@ -317,7 +318,7 @@ static int look_at_origins(struct looking *l, struct op *op, struct err *e)
 {
 	static const struct round by_name = { ask_origin_name, hear_origin_name },
 				  by_snapshot = { ask_origin_snapshot, hear_origin_snapshot };
-	struct rbd_origin **all;
+	void **all;
 	size_t n = 0;
 
 	for (struct rbd_origin *o = l->origins; o; o = o->next)
@@ -328,11 +329,10 @@ static int look_at_origins(struct looking *l, struct op *op, struct err *e)
 	n = 0;
 	for (struct rbd_origin *o = l->origins; o; o = o->next)
 		all[n++] = o;
-	if (go_round(l, &by_name, (void **)all, n, op, e) < 0 ||
-	    go_round(l, &by_snapshot, (void **)all, n, op, e) < 0)
+	if (go_round(l, &by_name, all, n, op, e) < 0 || go_round(l, &by_snapshot, all, n, op, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		all[i]->text = origin_text(l, all[i]);
+	for (struct rbd_origin *o = l->origins; o; o = o->next)
+		o->text = origin_text(l, o);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->images[i].origin)
 			l->images[i].parent = l->images[i].origin->text;
@@ -341,7 +341,7 @@ static int look_at_origins(struct looking *l, struct op *op, struct err *e)
 
 /* ---- maps of objects ---- */
 
-static void ask_map(struct looking *l, void *thing, struct question *q)
+static void ask_map(struct looking *l, void *thing, struct query *q)
 {
 	const struct rbd_image *image = thing;
 	const uint64_t objects = image->size >> image->order;
@@ -354,11 +354,11 @@ static void ask_map(struct looking *l, void *thing, struct question *q)
 	snprintf(object, sizeof(object), "rbd_object_map.%.200s", image->id);
 	q->op = rados_create_read_op();
 	rados_read_op_read(q->op, 0, room, q->map, &q->answer[0].len, &q->answer[0].value);
-	question_send(q, l->pool->io, object);
+	query_send(q, l->pool->io, object);
 }
 
 /* A map that cannot be understood is none. */
-static void hear_map(struct looking *l, void *thing, struct question *q, int answer)
+static void hear_map(struct looking *l, void *thing, struct query *q, int answer)
 {
 	struct rbd_image *image = thing;
 	uint64_t allocated;
@@ -371,11 +371,11 @@ static void hear_map(struct looking *l, void *thing, struct question *q, int ans
 
 /* ---- all of it ---- */
 
-static int look_at_all(struct looking *l, struct op *op, struct err *e)
+static int look_in_rounds(struct looking *l, struct op *op, struct err *e)
 {
 	static const struct round rounds[] = { { ask_header, hear_header },
-					       { ask_snapshots, hear_snapshots },
-					       { ask_map, hear_map } };
+		                               { ask_snapshots, hear_snapshots },
+		                               { ask_map, hear_map } };
 	const size_t n = ARRAY_LEN(rounds) - !l->by_map;
 	void **all = arena_alloc(l->arena, (l->n + 1) * sizeof(*all));
 
@@ -395,7 +395,7 @@ int rbd_look(const struct rbd_pool *p, struct rbd_image *images, size_t n, bool 
 	demand(p && (images || !n) && a && op, e);
 
 	struct looking l = { .pool = p, .images = images, .n = n, .by_map = by_map, .arena = a };
-	int rc = look_at_all(&l, op, e);
+	int rc = look_in_rounds(&l, op, e);
 
 	for (const struct rbd_origin *o = l.origins; o; o = o->next)
 		if (o->own_io)

@@ -53,7 +53,8 @@ void rbd_room_cluster(uint64_t used, uint64_t total, char *fill, size_t size)
 	demand_or(fill && size, );
 	*fill = '\0';
 	if (total)
-		snprintf(fill, size, "cluster data=%.2f%%", 100.0 * (double)least(used, total) / (double)total);
+		snprintf(fill, size, "cluster data=%.2f%%",
+		         100.0 * (double)least(used, total) / (double)total);
 }
 
 void rbd_room_read_cluster(const char *json, char *fill, size_t size)
