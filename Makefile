@@ -2,11 +2,14 @@
 #
 # poolinit: one static musl binary. `make help` lists what can be asked for.
 
-ALL_BACKENDS := $(shell sed -n '/^[a-z]/p' src/backends/list)
-BACKENDS ?= $(ALL_BACKENDS)
+USUAL_BACKENDS := $(shell sed -n '/^[a-z]/p' src/backends/list)
+# What `make full` has besides: types whose libraries take a C++ compiler and long to build.
+MORE_BACKENDS := $(shell sed -n 's/^+\([a-z-]*\).*/\1/p' src/backends/list)
+ALL_BACKENDS := $(USUAL_BACKENDS) $(MORE_BACKENDS)
+BACKENDS ?= $(USUAL_BACKENDS)
 $(if $(filter-out $(ALL_BACKENDS),$(BACKENDS)),$(error BACKENDS: there is no type $(filter-out $(ALL_BACKENDS),$(BACKENDS)); there are: $(ALL_BACKENDS)))
 # poolctl's --xpath takes 74 kB of the program: a build of chosen backends is meant to be small, and does without unless it is asked for.
-SMALL := $(filter-out $(BACKENDS),$(ALL_BACKENDS))
+SMALL := $(filter-out $(BACKENDS),$(USUAL_BACKENDS))
 XPATH ?= $(if $(SMALL),0,1)
 comma := ,
 VERSION  := 0.1
@@ -69,6 +72,7 @@ $(if $(filter bench,$(GOALS)),$(call packages,--for bench deps/packages tests/pa
 $(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages))
 $(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
 $(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
+$(if $(filter check-full,$(GOALS)),$(call packages,deps/packages tests/packages tests/full/packages))
 $(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages deps/packages-aarch64 tests/packages))
 
 # ---- how: two builds of the same sources ----
@@ -86,6 +90,7 @@ LIBS_WANTED := xml2 blkid uuid kmod
 DEPS_WANTED := libxml2 util-linux libkmod
 PC          := libxml-2.0 blkid uuid libkmod
 PC_LIBS     :=
+LAYOUTS     := src/layout.ld
 include $(wildcard $(BACKENDS:%=src/backends/%/libraries.mk))
 
 ifdef SAN
@@ -121,7 +126,7 @@ CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
 CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 # src/base/wide.c is there before the C library, which would take its own.
-LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) -Wl,-T,src/layout.ld $(DEPS_LDFLAGS)
+LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) $(LAYOUTS:%=-Wl,-T,%) $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
 LIBS_ALL    = -lc $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
 endif
@@ -134,6 +139,10 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) '$(2)')
 all: $(B)/poolinit $(B)/poolctl ## the program, and poolctl as a link to it (ARCH=aarch64: for arm64, with what an image needs, in build/aarch64)
 # Who builds for another machine wants an image for it.
 all: $(if $(FOREIGN),companions)
+
+.PHONY: full
+full: ## the program with all types that there are, rbd too, in build/full: its libraries take long to build, the first time
+	@$(MAKE) --no-print-directory B=$(B)/full BACKENDS="$(ALL_BACKENDS)" all
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -160,7 +169,7 @@ $(LIB): $(filter-out $(B)/obj/main.o,$(OBJ))
 	$(call say,AR,$@)
 	$(Q)$(AR) rcs $@ $^
 
-$(B)/poolinit.debug: $(B)/obj/main.o $(LIB) src/layout.ld
+$(B)/poolinit.debug: $(B)/obj/main.o $(LIB) $(LAYOUTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/obj/main.o $(LIB) $(LIBS_ALL)
 
@@ -270,6 +279,11 @@ export DISTROS_BEFORE
 .PHONY: check-distros
 check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 of their own (root; made the first time, kept in the cache)
 	@DISTROS_BEFORE= tests/run tests/distros/check
+
+# Not part of `make check`: the libraries take longer to build than all tests.
+.PHONY: check-full
+check-full: full ## the tests of the types that only `make full` has, against real servers
+	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/run $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
 
 # ---- to see it ----
 .PHONY: demo demo-shell bench

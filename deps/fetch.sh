@@ -29,9 +29,11 @@ fetch() {
 		say "$SRC/$file has the wrong hash; fetching it again"
 	fi
 	for url in $(apt_bases); do
-		url=${url%/}/pool/main/$pool/$file
-		tried+=("apt: $url")
-		apt_download "$url" "$new" && keep_if_right "$new" "$sum" "$file" "$url" && return 0
+		# A security archive has what it brings for main under updates/main.
+		for url in "${url%/}/pool/main/$pool/$file" "${url%/}/pool/updates/main/$pool/$file"; do
+			tried+=("apt: $url")
+			apt_download "$url" "$new" && keep_if_right "$new" "$sum" "$file" "$url" && return 0
+		done
 	done
 	for url; do
 		tried+=("upstream: $url")

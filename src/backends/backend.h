@@ -140,6 +140,7 @@ struct backend {
 	                  unsigned flags, struct err *e);
 	/* It changes the allocation: the room of a volume whose capacity is another's, and stays. */
 	bool resizes_allocation;
+	bool deletes_snapshots; /* vol_delete looks at op->snapshots_too */
 	int (*vol_wipe)(const struct pool_def *d, struct op *op, const struct volume *v,
 	                const char *algorithm, struct err *e);
 	vol_open_fn *vol_open;

@@ -81,6 +81,7 @@ struct pool_type_info {
 	bool labels_devices : 1;
 	/* its server may let root do nothing where a file's owner may (root_squash) */
 	bool root_is_nobody : 1;
+	bool has_layout : 1;          /* its volumes have a format, and a <layout> all the same */
 	uint8_t device : 4, name : 4; /* enum pool_word: what devices and the source's name have to be */
 	/* what makes two sources the same: see pool_source_key(). NULL: any number of pools may share one */
 	const char *key;

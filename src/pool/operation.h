@@ -85,6 +85,7 @@ struct op {
 	void (*on_address)(struct op *op, const char *address, bool answered);
 	/* build: the name of the active pool that lists a volume of this path, or NULL: none does. */
 	const char *(*volume_owner)(struct op *op, const char *path);
+	bool snapshots_too; /* vol_delete: its snapshots may go with it */
 	/* vol_open, to write: how many bytes will be, at most; UINT64_MAX: that is not known */
 	uint64_t writes;
 	/* vol_open, out: add to the error what is known of its cause when the volume cannot be written; or
@@ -114,6 +115,7 @@ enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
 /* VOL_ALLOCATE: what is added has its blocks at once. VOL_SHRINK: the volume may become smaller, and what
  * was behind its new end is lost; without it that is refused. */
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
+enum vol_delete_flags { VOL_SNAPSHOTS_TOO = 1 << 0 };
 
 /* Open a volume's content for upload (write) or download. Returns the descriptor, which is the caller's;
  * *size: how many bytes there are. -1 with e filled. */

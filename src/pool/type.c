@@ -69,7 +69,7 @@ static const struct pool_type_info types[POOL_TYPES] = {
 	[POOL_RBD] = {
 		.word = "rbd", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_RBD_OPTIONS,
 		.required = FIELD_HOST | FIELD_NAME,
-		.volume_formats = WORDS("raw"),
+		.volume_formats = WORDS("raw"), .has_layout = true,
 	},
 	[POOL_SHEEPDOG] = {
 		.word = "sheepdog", .fields = FIELD_HOST | FIELD_NAME | FIELD_NO_TARGET | FIELD_SOCKET,

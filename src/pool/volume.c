@@ -9,17 +9,55 @@
 #include "pool/volume.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/contract.h"
 #include "base/util.h"
 
-/* Which of a volume's strings are written: long ones may have to stay away, a record is one line of the
- * protocol. */
-struct trim {
-	bool key, below;
-	const char *problem;
+/* What a record has, in the order in which vol-list shows it; readers find a key by its name. */
+enum fact_kind {
+	FACT_TEXT,   /* NULL: left out */
+	FACT_SIZE,   /* always there */
+	FACT_NUMBER, /* 0: left out */
+	FACT_FLAG,   /* "yes", or left out */
+	FACT_FILE,   /* those of an inode: see record_file() */
+};
+static const struct fact {
+	const char *key;
+	unsigned short at; /* in struct volume */
+	unsigned char kind;
+} facts[] = {
+#define FACT(key, kind, field)                                                                               \
+	{                                                                                                    \
+		key, offsetof(struct volume, field), kind                                                    \
+	}
+	FACT("name", FACT_TEXT, name),
+	FACT("type", FACT_TEXT, type),
+	FACT("path", FACT_TEXT, path),
+	FACT("key", FACT_TEXT, key),
+	FACT("format", FACT_TEXT, format),
+	FACT("content", FACT_TEXT, content),
+	FACT("capacity", FACT_SIZE, capacity),
+	FACT("allocation", FACT_SIZE, allocation),
+	FACT("physical", FACT_NUMBER, physical),
+	{ NULL, 0, FACT_FILE },
+	FACT("backing", FACT_TEXT, backing),
+	FACT("backing-format", FACT_TEXT, backing_format),
+	FACT("data-file", FACT_TEXT, data_file),
+	FACT("encryption", FACT_TEXT, encryption),
+	FACT("compat", FACT_TEXT, compat),
+	FACT("cluster-size", FACT_NUMBER, cluster_size),
+	FACT("lazy-refcounts", FACT_FLAG, lazy_refcounts),
+	FACT("extended-l2", FACT_FLAG, extended_l2),
+	FACT("devices", FACT_TEXT, devices),
+	FACT("extent-start", FACT_NUMBER, extent_start),
+	FACT("extent-end", FACT_NUMBER, extent_end),
+	FACT("paths", FACT_TEXT, paths),
+	FACT("snapshots", FACT_TEXT, snapshots),
+	FACT("problem", FACT_TEXT, problem),
+#undef FACT
 };
 
 /* ---- out ---- */
@@ -76,68 +114,61 @@ static void record_file(const struct volume *v, struct buf *out)
 		line_num(out, "inode", v->inode);
 }
 
-/* The order of the keys is the order in which vol-list shows them; readers find them by name. */
-static void record(const struct volume *v, const struct trim *trim, struct buf *out)
+static void record(const struct volume *v, struct buf *out)
 {
 	line_begin(out, "-");
-	line_str(out, "name", v->name);
-	line_str(out, "type", v->type);
-	line_str(out, "path", v->path);
-	line_str(out, "key", trim->key ? NULL : v->key);
-	line_str(out, "format", v->format);
-	line_str(out, "content", v->content);
-	line_num(out, "capacity", v->capacity);
-	line_num(out, "allocation", v->allocation);
-	if (v->physical)
-		line_num(out, "physical", v->physical);
-	record_file(v, out);
-	line_str(out, "backing", trim->below ? NULL : v->backing);
-	line_str(out, "backing-format", trim->below ? NULL : v->backing_format);
-	line_str(out, "data-file", trim->below ? NULL : v->data_file);
-	line_str(out, "encryption", v->encryption);
-	line_str(out, "compat", v->compat);
-	if (v->cluster_size)
-		line_num(out, "cluster-size", v->cluster_size);
-	if (v->lazy_refcounts)
-		line_str(out, "lazy-refcounts", "yes");
-	if (v->extended_l2)
-		line_str(out, "extended-l2", "yes");
-	line_str(out, "devices", trim->below ? NULL : v->devices);
-	if (v->extent_end) {
-		line_num(out, "extent-start", v->extent_start);
-		line_num(out, "extent-end", v->extent_end);
+	for (const struct fact *f = facts; f < facts + ARRAY_LEN(facts); f++) {
+		const void *at = (const char *)v + f->at;
+		const uint64_t *number = at;
+
+		if (f->kind == FACT_TEXT)
+			line_str(out, f->key, *(const char *const *)at);
+		else if (f->kind == FACT_FILE)
+			record_file(v, out);
+		else if (f->kind == FACT_FLAG)
+			line_str(out, f->key, *(const bool *)at ? "yes" : NULL);
+		else if (f->kind == FACT_SIZE || *number)
+			line_num(out, f->key, *number);
 	}
-	line_str(out, "paths", trim->below ? NULL : v->paths);
-	line_str(out, "problem", trim->problem);
 	line_end(out);
 }
 
+/* A record that is too long is taken back, and written without one thing more. */
+static bool record_fits(const struct volume *v, struct buf *out)
+{
+	const size_t start = out->len;
+
+	record(v, out);
+	if (out->failed || out->len - start <= LINE_MAX_BYTES)
+		return true;
+	out->len = start;
+	out->data[start] = '\0';
+	return false;
+}
+
 /* A name of 255 bytes that are not text, four characters each, once in the name, once in the path and once in
- * the key; a backing file name of 1023: what is least missed goes first. */
+ * the key; a backing file name of 1023; hundreds of snapshots: what is least missed goes first. */
 void volume_record(const struct volume *v, struct buf *out)
 {
 	demand_or(v->name && v->type, );
 
-	static const char long_backing[] = "the name of its backing file is too long to be shown",
-			  long_other[] = "what it lies on is too long to be shown";
-	const bool same = v->key && v->path && streq(v->key, v->path);
-	const char *other = v->data_file || v->devices || v->paths ? long_other : v->problem;
-	const struct trim trims[] = {
-		{ .problem = v->problem },
-		{ .key = same, .problem = v->problem },
-		{ .key = same, .below = true, .problem = v->backing ? long_backing : other },
-	};
-	size_t start = out->len;
+	struct volume less = *v;
 
-	for (size_t i = 0; i < ARRAY_LEN(trims); i++) {
-		if (i > 0 && (out->failed || out->len - start <= LINE_MAX_BYTES))
-			return;
-		if (i > 0) {
-			out->len = start;
-			out->data[start] = '\0';
-		}
-		record(v, &trims[i], out);
-	}
+	if (record_fits(v, out))
+		return;
+	if (v->key && v->path && streq(v->key, v->path))
+		less.key = NULL;
+	if (record_fits(&less, out))
+		return;
+	if (v->snapshots)
+		less.problem = "its snapshots are too many to be shown";
+	if (v->data_file || v->devices || v->paths)
+		less.problem = "what it lies on is too long to be shown";
+	if (v->backing)
+		less.problem = "the name of its backing file is too long to be shown";
+	less.backing = less.backing_format = less.data_file = less.devices = less.paths = less.snapshots =
+		NULL;
+	record(&less, out);
 }
 
 /* ---- in ---- */
@@ -215,31 +246,26 @@ static bool take_file(const struct line *l, struct volume *v)
 int volume_from_record(const struct line *l, struct volume *v, struct err *e)
 {
 	demand(l && v, e);
-	*v = (struct volume){
-		.name = line_get(l, "name"),
-		.type = line_get(l, "type"),
-		.path = line_get(l, "path"),
-		.key = line_get(l, "key"),
-		.format = line_get(l, "format"),
-		.content = line_get(l, "content"),
-		.backing = line_get(l, "backing"),
-		.backing_format = line_get(l, "backing-format"),
-		.data_file = line_get(l, "data-file"),
-		.encryption = line_get(l, "encryption"),
-		.compat = line_get(l, "compat"),
-		.devices = line_get(l, "devices"),
-		.paths = line_get(l, "paths"),
-		.problem = line_get(l, "problem"),
-		.lazy_refcounts = line_has(l, "lazy-refcounts"),
-		.extended_l2 = line_has(l, "extended-l2"),
-	};
+	*v = (struct volume){ 0 };
+
+	bool sound = true;
+
+	for (const struct fact *f = facts; f < facts + ARRAY_LEN(facts); f++) {
+		void *at = (char *)v + f->at;
+
+		if (f->kind == FACT_TEXT)
+			*(const char **)at = line_get(l, f->key);
+		else if (f->kind == FACT_FILE)
+			sound = sound && take_file(l, v);
+		else if (f->kind == FACT_FLAG)
+			*(bool *)at = line_has(l, f->key);
+		else
+			sound = sound && take_u64(l, f->key, at);
+	}
 	if (l->kind != LINE_RECORD || !v->name || !*v->name || !v->type || !line_has(l, "capacity") ||
 	    !line_has(l, "allocation"))
 		return err_set(e, ERR_INTERNAL, "a volume record lacks its name, type or size");
-	if (!take_u64(l, "capacity", &v->capacity) || !take_u64(l, "allocation", &v->allocation) ||
-	    !take_u64(l, "physical", &v->physical) || !take_u64(l, "cluster-size", &v->cluster_size) ||
-	    !take_u64(l, "extent-start", &v->extent_start) || !take_u64(l, "extent-end", &v->extent_end) ||
-	    !take_file(l, v))
+	if (!sound)
 		return err_set(e, ERR_INTERNAL, "the record of volume \"%.200s\" holds a number that is none",
 		               v->name);
 	if (!v->key)

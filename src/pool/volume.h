@@ -39,6 +39,7 @@ struct volume {
 	const char *compat;
 	uint64_t cluster_size;
 	bool lazy_refcounts, extended_l2;
+	const char *snapshots;             /* "before after", their names, oldest first; or NULL */
 	const char *problem;               /* what is wrong with it; such a volume is listed all the same */
 	const char *paths;                 /* of a multipath device: "sda=active sdb=failed"; or NULL */
 	const char *devices;               /* space-separated source devices (logical, disk) or NULL */
@@ -47,7 +48,7 @@ struct volume {
 
 /* Append "- name=… type=… path=… key=… capacity=… …" and a line end. Keys are fixed (docs/PROTOCOL); absent
  * facts are left out. A record that would not fit a line loses its key where that is its path, then what it
- * lies on, and says so in `problem`. */
+ * lies on and its snapshots, and says so in `problem`. */
 void volume_record(const struct volume *v, struct buf *out);
 #define VOLUME_RECORD_REST 700 /* what a record has beside name and path, at most, in bytes */
 _Static_assert(VOLUME_RECORD_REST < LINE_MAX_BYTES, "a record without its names is a line");

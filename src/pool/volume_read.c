@@ -122,7 +122,8 @@ static int read_volume_format(struct reading *r, const xmlNode *parent, const st
 	*out = NULL;
 	if (!formats || !word)
 		return 0;
-	*out = one_of(formats, word);
+	/* where there is but one, documents of volumes call it unknown, as libvirt's do */
+	*out = !formats[1] && streq(word, "unknown") ? formats[0] : one_of(formats, word);
 	if (!*out || (streq(word, "none") && *out != formats[0])) /* see type.c */
 		return refuse(r, node, "unknown volume format \"%.40s\" for a pool of type %s", word,
 		              pool_type_word(pool->type));
@@ -273,7 +274,8 @@ static int read_layout(struct reading *r, struct volume_def *d, const xmlNode *t
 	d->layout = xml_text(r->a, node);
 	if (d->layout && !check_text(d->layout))
 		return refuse(r, node, "<layout> holds control characters");
-	if (d->layout && pool_type_info(pool->type)->volume_formats)
+	if (d->layout && pool_type_info(pool->type)->volume_formats &&
+	    !pool_type_info(pool->type)->has_layout)
 		return refuse(r, node, "a volume of a pool of type %s has no <layout>",
 		              pool_type_word(pool->type));
 	return 0;

@@ -172,6 +172,16 @@ static int print_vol_list(const struct page *p)
 	return page_table(p, &t, &problems);
 }
 
+/* What few volumes have, at the end of their page. */
+static void page_volume_end(const struct page *p, struct arena *a, const struct line *l)
+{
+	page_line(p, a, "Paths:", line_get(l, "paths"));
+	page_line(p, a, "Snapshots:", line_get(l, "snapshots"));
+	page_line(p, a, "Problem:", line_get(l, "problem"));
+	page_end(p);
+	arena_free(a);
+}
+
 /* vol-info. --physical replaces the allocation, and --bytes the scaled sizes, as in virsh. */
 static int print_vol_info(const struct page *p)
 {
@@ -187,10 +197,7 @@ static int print_vol_info(const struct page *p)
 		say_size(p, &l, "Physical:", line_has(&l, "physical") ? "physical" : "allocation", " bytes");
 	else
 		say_size(p, &l, "Allocation:", "allocation", " bytes");
-	page_line(p, &a, "Paths:", line_get(&l, "paths"));
-	page_line(p, &a, "Problem:", line_get(&l, "problem"));
-	page_end(p);
-	arena_free(&a);
+	page_volume_end(p, &a, &l);
 	return 0;
 }
 
@@ -209,10 +216,7 @@ static int print_vol_lookup(const struct page *p)
 	page_line(p, &a, "Type:", line_get(&l, "type"));
 	say_size(p, &l, "Capacity:", "capacity", " bytes");
 	say_size(p, &l, "Allocation:", "allocation", " bytes");
-	page_line(p, &a, "Paths:", line_get(&l, "paths"));
-	page_line(p, &a, "Problem:", line_get(&l, "problem"));
-	page_end(p);
-	arena_free(&a);
+	page_volume_end(p, &a, &l);
 	return 0;
 }
 

@@ -463,7 +463,7 @@ struct volume_order {
 	const char *name;
 	bool has_allocation;   /* and so much of it is given, too */
 	bool validate;         /* it is checked against the grammar */
-	unsigned flags;        /* enum vol_create_flags, vol_resize_flags */
+	unsigned flags;        /* enum vol_create_flags, vol_resize_flags, vol_delete_flags */
 	uint64_t capacity;     /* resize: bytes */
 	const char *algorithm; /* wipe */
 	int stream;            /* upload, download: where from, where to */

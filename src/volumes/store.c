@@ -140,6 +140,16 @@ static int copy_in(struct inward *c, struct err *e)
 	return put_zeros(c, c->at + c->pace.done, e);
 }
 
+/* To its end, or as far as it came: then nothing is under way any more, either. */
+static int fill_store(struct inward *c, struct err *e)
+{
+	int rc = copy_in(c, e);
+
+	if (c->s->settle && c->s->settle(c->s->arg, rc < 0 ? NULL : e) < 0)
+		rc = -1;
+	return rc;
+}
+
 int store_upload(const struct store *s, struct op *op, const struct volume *v, struct transfer *t,
                  struct err *e)
 {
@@ -161,16 +171,20 @@ int store_upload(const struct store *s, struct op *op, const struct volume *v, s
 		return -1;
 	c.length = t->length ? t->length : s->size - t->offset;
 	c.pace.total = least(op->writes, c.length);
-	rc = copy_in(&c, e);
+	rc = fill_store(&c, e);
 	t->done = c.pace.done;
 	transfer_client_advance(&c.from);
 	if (rc == 0 && t->length == 0)
 		rc = transfer_check_rest(&c.from, t->done, v->name, c.length, e);
 	if (rc < 0 && t->done)
-		err_wrap(e, ERR_KEEP,
-		         "volume \"%s\" now holds the first %llu bytes of the upload, and what it held "
-		         "before behind them",
-		         v->name, (unsigned long long)t->done);
+		err_wrap(
+			e, ERR_KEEP,
+			s->settle
+				? "of the upload %2$llu bytes were sent to volume \"%1$s\", which holds them "
+				  "or a part of them"
+				: "volume \"%s\" now holds the first %llu bytes of the upload, and what it "
+				  "held before behind them",
+			v->name, (unsigned long long)t->done);
 	if (rc == 0)
 		pace_end(&c.pace);
 	return rc;
@@ -186,7 +200,7 @@ int store_fill(const struct store *s, int fd, uint64_t len, const char *from, st
 		            .sparse = true,
 		            .pace = { .op = op, .doing = "copy the volume", .total = len } };
 
-	if (copy_end_set(&c.from, fd, from, e) < 0 || copy_in(&c, e) < 0)
+	if (copy_end_set(&c.from, fd, from, e) < 0 || fill_store(&c, e) < 0)
 		return -1;
 	if (c.pace.done < len)
 		return err_set(e, ERR_STORAGE, "volume \"%s\" ended after %llu of %llu bytes", from,

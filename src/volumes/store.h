@@ -19,6 +19,8 @@ struct store {
 	uint64_t size;    /* bytes */
 	int (*read)(void *arg, void *data, size_t len, uint64_t at, struct err *e);
 	int (*write)(void *arg, const void *data, size_t len, uint64_t at, struct err *e);
+	/* NULL: what write() has returned for is stored; else it may be under way until this returns. */
+	int (*settle)(void *arg, struct err *e);
 	/* Afterwards it reads as zeros there. */
 	int (*zero)(void *arg, uint64_t at, uint64_t len, struct err *e);
 	/* How many bytes from `at` on are known to read as zeros; 0: none are. */

@@ -62,9 +62,9 @@ class Libvirtd:
         self.daemon = Daemon(box, "libvirtd", ["libvirtd", "--pid-file", "/run/libvirtd.pid"])
         self.daemon.wait_ready(lambda: pathlib.Path("/run/libvirt/libvirt-sock").exists())
 
-    def virsh(self, *words, stdin=""):
+    def virsh(self, *words, stdin="", timeout=60):
         uri = "secret:///system" if words[0].startswith("secret-") else "storage:///system?mode=legacy"
-        return subprocess.run([find_program("virsh"), "-c", uri, *words], input=stdin, capture_output=True, text=True, timeout=60,
+        return subprocess.run([find_program("virsh"), "-c", uri, *words], input=stdin, capture_output=True, text=True, timeout=timeout,
                               env=self.environment)
 
     def stop(self):

@@ -280,20 +280,11 @@ void verb_vol_clone(struct call *c)
 
 void verb_vol_delete(struct call *c)
 {
-	struct volume_order o = { .operation = VOLUME_DELETE };
+	struct volume_order o = { .operation = VOLUME_DELETE,
+		                  .flags = call_flag(c, "delete-snapshots") ? VOL_SNAPSHOTS_TOO : 0U };
 
-	struct err e = { 0 };
-
-	if (!order_find(c, "pool", &o))
-		return;
-	if (call_flag(c, "delete-snapshots")) {
-		err_set(&e, ERR_UNSUPPORTED,
-		        "delete-snapshots: volume \"%.300s\" is of a kind that has no snapshots of its own",
-		        call_arg(c, "vol"));
-		call_fail(c, &e);
-	} else {
+	if (order_find(c, "pool", &o))
 		order_begin(c, &o, job_done, NULL);
-	}
 }
 
 void verb_vol_wipe(struct call *c)

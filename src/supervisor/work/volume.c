@@ -215,8 +215,15 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 
 	if (open_to_write(&c, io, arg, e) < 0)
 		return -1;
-	return c.backend->vol_delete ? c.backend->vol_delete(&c.def, &c.op, &c.volume, e)
-	                             : cannot(&c, "deleted", e);
+	if (!c.backend->vol_delete)
+		return cannot(&c, "deleted", e);
+	c.op.snapshots_too = ((const struct volume_work *)arg)->flags & VOL_SNAPSHOTS_TOO;
+	if (c.op.snapshots_too && !c.backend->deletes_snapshots)
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"delete-snapshots: volume \"%.300s\" is of a kind that has no snapshots of its own",
+			c.volume.name);
+	return c.backend->vol_delete(&c.def, &c.op, &c.volume, e);
 }
 
 int volume_work_resize(struct worker_io *io, void *arg, struct err *e)
