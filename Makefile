@@ -61,14 +61,15 @@ deps = $(call first,$(foreach v,DEPS_CC DEPS_ARCH DEPS_APT DEPS_MIRROR DEPS_JOBS
 packages = $(call first,SETUP_LAST_WORD=1 tests/setup $(1))
 # Missing compilers and the like are installed for root, and named to everybody else.
 ROOT     := $(filter 0,$(shell id -u))
-$(if $(and $(FOREIGN),$(filter setup lint check check-% conformance demo demo-shell fuzz bench,$(GOALS))),$(error make $(firstword $(GOALS)) is about this machine, ARCH=$(ARCH) about another one: leave one of them out))
+$(if $(and $(FOREIGN),$(filter setup lint check check-% conformance demo demo-all demo-shell fuzz bench,$(GOALS))),$(error make $(firstword $(GOALS)) is about this machine, ARCH=$(ARCH) about another one: leave one of them out))
 DEPS_APT ?= $(if $(ROOT),1,0)
 export DEPS_APT
-ifneq ($(filter demo demo-shell bench,$(GOALS)),)
+ifneq ($(filter demo demo-all demo-shell bench,$(GOALS)),)
 $(if $(ROOT),,$(error make $(firstword $(GOALS)) makes networks, mounts and processes of its own, which takes root: run it with sudo))
 endif
 $(if $(filter demo demo-shell,$(GOALS)),$(call packages,--for demo deps/packages tests/packages))
 $(if $(filter bench,$(GOALS)),$(call packages,--for bench deps/packages tests/packages))
+$(if $(filter demo-all,$(GOALS)),$(call packages,deps/packages tests/packages tests/full/packages))
 $(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages))
 $(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
 $(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
@@ -286,11 +287,15 @@ check-full: full ## the tests of the types that only `make full` has, against re
 	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/run $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
 
 # ---- to see it ----
-.PHONY: demo demo-shell bench
+.PHONY: demo demo-all demo-shell bench
 demo: ## boot the appliance under QEMU with real servers around it, and show what an operator sees
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions
 	@tests/demo
-demo-shell: ## the same, with a console in the running appliance
+demo-all: ## the same with pools of every type that works; what that takes is built before (make deps-all: half an hour, the first time)
+	@$(MAKE) --no-print-directory deps-all
+	@$(MAKE) --no-print-directory -j$$(nproc) B=$(B)/full BACKENDS="$(ALL_BACKENDS)" all companions
+	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/demo --all
+demo-shell: ## the same as demo, with a console in the running appliance
 	@$(MAKE) --no-print-directory -j$$(nproc) all companions
 	@tests/demo --shell
 bench: ## measure, beside libvirtd in the same run
