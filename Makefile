@@ -241,6 +241,10 @@ $(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@: # done above, before any rule
 
+.PHONY: deps-all
+deps-all: ## the libraries of rbd pools, which take long to build, the first time
+	@nice deps/build libstdcxx openssl ceph >/dev/null
+
 lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 
@@ -274,7 +278,7 @@ check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 o
 
 # Not part of `make check`: the libraries take longer to build than all tests.
 .PHONY: check-full
-check-full: full ## the tests of the types that only `make full` has, against real servers
+check-full: all full ## the tests of the types that only `make full` has, against real servers
 	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/run $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
 
 # ---- to see it ----
