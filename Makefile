@@ -242,12 +242,12 @@ $(B)/replay/fuzz_image_%: $(B)/replay/fuzz_image
 setup: ## see that what building and testing need is there (root: apt-get install it)
 	@: # done above, before any rule
 
-# What tests take that is long in building, the first time: programs that build it, and do nothing where it is there. `make check` runs them beside
+# What tests take that is long in building, the first time: programs that build it, and do little where it is there. `make check` runs them beside
 # the tests, and the tests that take it after them (tests/side-by-side).
-BESIDE := deps/zfs
+BESIDE := deps/zfs deps/rbd
 
 .PHONY: deps-all
-deps-all: ## what tests need that takes long to build, the first time: ZFS for the kernel of the virtual machine
+deps-all: ## what tests need that takes long to build, the first time: ZFS for the virtual machine's kernel; the libraries of rbd pools, and the program with them
 	@for program in $(BESIDE); do nice $$program >/dev/null || exit; done
 
 lint: ## the rules of the house, clang-tidy and cppcheck
@@ -283,7 +283,7 @@ check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 o
 
 # Not part of `make check`: the libraries take longer to build than all tests.
 .PHONY: check-full
-check-full: full ## the tests of the types that only `make full` has, against real servers
+check-full: all full ## the tests of the types that only `make full` has, against real servers
 	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/run $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
 
 # ---- to see it ----

@@ -20,6 +20,7 @@ from sandbox import SERVER, command
 from vm import GUEST_SCRIPTS, Vm
 
 CEPH_SECRET = "6e1b2f0c-3c1d-4c55-9f5e-0d9c1a5e7b11"
+CLIENT = pathlib.Path("/usr/local/sbin/vstorage-mount")
 # Two LUNs are one disk by its name, seen on two ways; the third is one of its own.
 HBA = ["-device", "virtio-scsi-pci,id=hba,addr=0x1c"]
 LUNS = (("both", 1, "0x5000c50015ea71ac"), ("both", 2, "0x5000c50015ea71ac"), ("own", 3, "0x5000c50015ea71ad"))
@@ -75,12 +76,11 @@ class Everything(Site):
                 f"secrets/{CEPH_SECRET}.base64": self.ceph.key("client.admin")}
 
     def image(self, config=None, **options):
-        zfs = zfs_guest.parts()
-        client = self.box.dir / "vstorage-mount"
-        command("gcc", "-O2", "-static", "-o", client, GUEST_SCRIPTS / "vstorage_mount.c")
-        files = {**zfs["files"], "/usr/sbin/vstorage-mount": client}
-        return super().image(config, files=files, tree=zfs["tree"], modules=zfs["modules"],
-                             backends="dir fs netfs logical disk iscsi scsi mpath rbd sheepdog gluster", **options)
+        """What the definitions take is brought by mkimage; nothing is named here."""
+        tree = zfs_guest.install()
+        command("mount", "-t", "tmpfs", "tmpfs", CLIENT.parent)
+        command("gcc", "-O2", "-static", "-o", CLIENT, GUEST_SCRIPTS / "vstorage_mount.c")
+        return super().image(config, tree=tree, **options)
 
     def hardware(self):
         words = list(HBA)
