@@ -74,7 +74,7 @@ $(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages
 $(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
 $(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
 $(if $(filter check-full,$(GOALS)),$(call packages,deps/packages tests/packages tests/full/packages))
-$(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages deps/packages-aarch64 tests/packages))
+$(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages deps/packages-aarch64 $(wildcard deps/*/packages) tests/packages tests/full/packages))
 
 # ---- how: two builds of the same sources ----
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wvla
@@ -191,6 +191,7 @@ REPLAY   := $(FUZZ_ALL:%=$(B)/replay/%)
 CONFORMANCE := $(sort $(wildcard tests/conformance/*))
 HOST     := $(filter-out %.py %.c %.h,$(sort $(wildcard tests/host/*)))
 QEMU     := $(filter-out %.py %/agent,$(sort $(wildcard tests/qemu/*)))
+FULL     := $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
 
 .PHONY: unit replay fuzz setup check conformance check-host check-qemu lint
 unit: $(UNIT) ## build the unit tests (SAN=1: under the sanitizers)
@@ -260,7 +261,7 @@ check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by si
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
-	@tests/run -j $(TEST_JOBS) $(BESIDE:%=-b %) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) \
+	@tests/run -j $(TEST_JOBS) $(BESIDE:%=-b %) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) $(FULL) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
 conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it
@@ -281,10 +282,9 @@ export DISTROS_BEFORE
 check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 of their own (root; made the first time, kept in the cache)
 	@DISTROS_BEFORE= tests/run tests/distros/check
 
-# Not part of `make check`: the libraries take longer to build than all tests.
 .PHONY: check-full
-check-full: all full ## the tests of the types that only `make full` has, against real servers
-	@POOLINIT_TEST_BINARY=$(B)/full/poolinit tests/run $(filter-out %/packages,$(sort $(wildcard tests/full/*)))
+check-full: all full ## the tests of the types that only `make full` has alone, against real servers
+	@tests/run $(FULL)
 
 # ---- to see it ----
 .PHONY: demo demo-all demo-shell bench

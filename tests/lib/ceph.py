@@ -16,7 +16,7 @@ import os
 import subprocess
 import uuid
 
-from sandbox import PATIENTLY, REPO, SERVER, Daemon, Failure, command, find_program, need_programs, wait_until
+from sandbox import PATIENTLY, REPO, SERVER, Daemon, Failure, Skip, command, find_program, need_programs, wait_until
 
 SECRET_UUID = "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
 
@@ -78,6 +78,12 @@ def full_program():
     os.environ.setdefault("POOLINIT_TEST_BINARY", str(REPO / "build/full/poolinit"))
 
 
+def need_full_program():
+    """Skip the test where that program has not been built, as where the libraries' sources cannot be had."""
+    if not os.path.exists(os.environ["POOLINIT_TEST_BINARY"]):
+        raise Skip("the program of make full is not there (make deps-all builds it)")
+
+
 def check(condition, what):
     if not condition:
         raise Failure(what)
@@ -102,6 +108,7 @@ class Ceph:
     """mon and osd are Daemons: suspend(), resume(), stop(); start_mon() and start_osd() bring one back with what it had."""
 
     def __init__(self, box, keeps=False):
+        need_full_program()
         need_programs("ceph-mon", "ceph-osd", "ceph", "rbd", "rados", "ceph-authtool", "monmaptool")
         box.network()
         self.box, self.dir = box, box.directory("ceph")

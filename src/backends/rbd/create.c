@@ -40,7 +40,7 @@ static int image_options(const struct rbd_layout *l, rbd_image_options_t *option
 	return answer < 0 ? rbd_error(e, answer, "librbd does not take the <layout>") : 0;
 }
 
-static int check_new(const struct volume_def *v, bool copied, unsigned flags, struct err *e)
+static int check_image_wanted(const struct volume_def *v, bool copied, unsigned flags, struct err *e)
 {
 	if (strlen(v->name) >= RBD_NAME)
 		return err_set(e, ERR_INVALID, "the name of an image has at most %d bytes here",
@@ -150,7 +150,7 @@ static int finish_clone(const struct rbd_pool *p, const struct volume_def *v, bo
 	return answer < 0 ? rbd_error(e, answer, "the clone cannot be completed") : 0;
 }
 
-static int make_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const struct volume_def *v,
+static int make_image_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const struct volume_def *v,
                       const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
 {
 	const char *origin = from->volume->name;
@@ -210,7 +210,7 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 	/* The cluster's own choice may be the older kind of clones, which are within one namespace only. */
 	if (!streq(other.namespace, p->namespace))
 		rbd_image_options_set_uint64(w->options, RBD_IMAGE_OPTION_CLONE_FORMAT, 2);
-	rc = make_clone(p, other.io, v, from, w, op, e);
+	rc = make_image_clone(p, other.io, v, from, w, op, e);
 	rados_ioctx_destroy(other.io);
 	return rc;
 }
@@ -291,7 +291,7 @@ int rbd_vol_create(const struct pool_def *d, struct op *op, const struct volume_
 	struct rbd_pool *pool;
 	int rc = -1;
 
-	if (rbd_layout_read(v->layout, &wish.layout, e) == 0 && check_new(v, from != NULL, flags, e) == 0 &&
+	if (rbd_layout_read(v->layout, &wish.layout, e) == 0 && check_image_wanted(v, from != NULL, flags, e) == 0 &&
 	    rbd_pool_open(d, op, &pool, e) == 0 && image_options(&wish.layout, &wish.options, e) == 0) {
 		rc = from ? make_filled(d, pool, v, from, &wish, op, e)
 		          : make_empty(pool, v, wish.options, e);
