@@ -151,7 +151,7 @@ static int finish_clone(const struct rbd_pool *p, const struct volume_def *v, bo
 }
 
 static int make_image_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const struct volume_def *v,
-                      const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
+                            const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
 {
 	const char *origin = from->volume->name;
 	char snapshot[160];
@@ -291,8 +291,9 @@ int rbd_vol_create(const struct pool_def *d, struct op *op, const struct volume_
 	struct rbd_pool *pool;
 	int rc = -1;
 
-	if (rbd_layout_read(v->layout, &wish.layout, e) == 0 && check_image_wanted(v, from != NULL, flags, e) == 0 &&
-	    rbd_pool_open(d, op, &pool, e) == 0 && image_options(&wish.layout, &wish.options, e) == 0) {
+	if (rbd_layout_read(v->layout, &wish.layout, e) == 0 &&
+	    check_image_wanted(v, from != NULL, flags, e) == 0 && rbd_pool_open(d, op, &pool, e) == 0 &&
+	    image_options(&wish.layout, &wish.options, e) == 0) {
 		rc = from ? make_filled(d, pool, v, from, &wish, op, e)
 		          : make_empty(pool, v, wish.options, e);
 	}
