@@ -191,8 +191,9 @@ int gluster_client_ready(const struct pool_def *d, const struct gluster_mount *g
 	if (errno == ENOTCONN)
 		return err_set(e, ERR_STORAGE,
 		               "no brick of volume \"%s\" answers, or it is not started (gluster volume "
-		               "status %s tells)",
-		               g->volume, g->volume);
+		               "status %s tells)%s%s",
+		               g->volume, g->volume, g->dir[0] ? ", or there is no directory in it " : "",
+		               g->dir);
 	return err_sys(e, errno, "volume \"%s\" is mounted but does not answer", g->volume);
 }
 

@@ -18,7 +18,8 @@ int service_need(struct supervisor *s, const struct service *svc, const struct p
 bool service_called(struct pool *p, const struct err *e);
 /* Does it still answer? */
 void service_doubt(struct supervisor *s, const struct service *svc, const struct pool *p);
-/* The pool has stopped: a companion of its own ends. One that is for all of a type stays. */
+/* The pool has stopped, or has another definition: a companion of its own ends. One that is for all of a type
+ * stays. */
 void service_release(const struct pool *p);
 /* At shutdown: all of ours are told to end, and killed a few seconds later. May be called again. */
 void services_stop(struct supervisor *s);

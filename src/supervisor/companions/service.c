@@ -542,7 +542,7 @@ int service_need(struct supervisor *s, const struct service *svc, const struct p
 	if (svc->command && !p)
 		return 0;
 	struct service_run *r = find_run(s, svc, p);
-	if (!r && svc->on_call)
+	if (svc->on_call && (!r || r->released))
 		return 0;
 	if (!r)
 		r = run_new(s, svc, svc->command ? p : NULL);

@@ -118,6 +118,7 @@ static int take_facts(struct pool *p, const struct summary *m, const char *xml, 
 	p->def.boot = m->boot;
 	free(p->def.target);
 	free(p->def.source_key);
+	service_release(p); /* its companion was that of what the pool was */
 	free(p->def.xml);
 	pool_set_text(&p->life.place, NULL);
 	pool_set_text(&p->life.address, NULL);
@@ -173,6 +174,7 @@ void registry_switch(struct pool *p)
 
 	struct summary *m = p->def.next_facts;
 
+	service_release(p);
 	swap_text(&p->def.target, &m->target);
 	swap_text(&p->def.source_key, &m->source_key);
 	swap_text(&p->def.origin, &m->origin);
