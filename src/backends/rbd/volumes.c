@@ -18,7 +18,9 @@ int rbd_image_open(const struct pool_def *d, struct op *op, const struct volume 
 
 	if (rbd_pool_open(d, op, &pool, e) < 0)
 		return -1;
-	answer = (write ? rbd_open : rbd_open_read_only)(pool->io, v->name, image, NULL);
+	*image = NULL;
+	answer = write ? rbd_open(pool->io, v->name, image, NULL)
+	               : rbd_open_read_only(pool->io, v->name, image, NULL);
 	if (answer == -ENOENT)
 		return err_set(e, ERR_NO_VOLUME, "there is no image \"%s\" now", v->name);
 	if (answer < 0)

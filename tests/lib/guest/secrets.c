@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * secrets FILE STOPFILE: look at the command line and the environment of every process, again and again, until STOPFILE exists, for the
- * text that is in FILE; then print
+ * texts that are in FILE, a line each; then print
  *
  *     rounds=N processes=N seen=N
  *
- * and of the first that had it its name. Processes are those that were looked at, each as often as it was. The text stands in no
+ * and of the first that had it its name. Processes are those that were looked at, each as often as it was. No text stands in an
  * argument of this program's, which looks at itself, too.
  */
 #include <ctype.h>
@@ -15,10 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static char secret[256], bytes[1 << 20], first[64] = "-";
-static size_t len;
+static char secrets[1024], bytes[1 << 20], first[64] = "-";
 
-/* Has this file of a process the text? A process that has gone has nothing. */
+/* Has this file of a process one of the texts? A process that has gone has nothing. */
 static int has(const char *pid, const char *name)
 {
 	char path[300];
@@ -31,18 +30,20 @@ static int has(const char *pid, const char *name)
 		used += n;
 	if (fd >= 0)
 		close(fd);
-	return used > 0 && memmem(bytes, (size_t)used, secret, len) != NULL;
+	for (const char *text = secrets; used > 0 && *text; text += strcspn(text, "\n"), text += *text == '\n')
+		if (*text != '\n' && memmem(bytes, (size_t)used, text, strcspn(text, "\n")))
+			return 1;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	unsigned long rounds = 0, processes = 0, seen = 0;
 	int fd = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = fd < 0 ? -1 : read(fd, secret, sizeof(secret));
+	ssize_t n = fd < 0 ? -1 : read(fd, secrets, sizeof(secrets) - 1);
 
 	if (n <= 0)
 		return 2;
-	len = (size_t)n;
 	for (; access(argv[2], F_OK) < 0; rounds++) {
 		DIR *proc = opendir("/proc");
 		struct dirent *entry;
