@@ -16,7 +16,7 @@ struct decoder {
 	bool bad; /* there was less than was asked for */
 };
 
-static uint64_t next_le(struct decoder *r, unsigned bytes)
+static uint64_t number_next(struct decoder *r, unsigned bytes)
 {
 	uint64_t n = 0;
 
@@ -51,7 +51,7 @@ static struct decoder next_part(struct decoder *r, uint64_t len)
 /* A text with a NUL in it is none. */
 static void next_text(struct decoder *r, char *text, size_t size)
 {
-	const struct decoder t = next_part(r, next_le(r, 4));
+	const struct decoder t = next_part(r, number_next(r, 4));
 
 	if (t.left && memchr(t.at, '\0', t.left))
 		r->bad = true;
@@ -61,8 +61,8 @@ static void next_text(struct decoder *r, char *text, size_t size)
 /* A struct's members. Whatever a later version has behind them is passed over. */
 static struct decoder next_struct(struct decoder *r)
 {
-	next_le(r, 2);
-	return next_part(r, next_le(r, 4));
+	number_next(r, 2);
+	return next_part(r, number_next(r, 4));
 }
 
 #define DECODER(answer, len)                                                                                 \
@@ -74,8 +74,8 @@ bool rbd_read_size(const void *answer, size_t len, uint64_t *size, unsigned *ord
 {
 	struct decoder r = DECODER(answer, len);
 
-	*order = (unsigned)next_le(&r, 1);
-	*size = next_le(&r, 8);
+	*order = (unsigned)number_next(&r, 1);
+	*size = number_next(&r, 8);
 	return !r.bad && *order < 64;
 }
 
@@ -83,7 +83,7 @@ bool rbd_read_number(const void *answer, size_t len, uint64_t *number)
 {
 	struct decoder r = DECODER(answer, len);
 
-	*number = next_le(&r, 8);
+	*number = number_next(&r, 8);
 	return !r.bad;
 }
 
@@ -101,10 +101,10 @@ bool rbd_read_parent(const void *answer, size_t len, struct rbd_parent *p)
 {
 	struct decoder whole = DECODER(answer, len), r = next_struct(&whole);
 
-	p->pool = (int64_t)next_le(&r, 8);
+	p->pool = (int64_t)number_next(&r, 8);
 	next_text(&r, p->namespace, sizeof(p->namespace));
 	next_text(&r, p->image, sizeof(p->image));
-	p->snapshot = next_le(&r, 8);
+	p->snapshot = number_next(&r, 8);
 	return !whole.bad && !r.bad;
 }
 
@@ -112,12 +112,12 @@ bool rbd_read_snapshot_ids(const void *answer, size_t len, uint64_t *ids, size_t
 {
 	struct decoder r = DECODER(answer, len);
 
-	next_le(&r, 8); /* the newest that there ever was */
-	*n = (size_t)next_le(&r, 4);
+	number_next(&r, 8); /* the newest that there ever was */
+	*n = (size_t)number_next(&r, 4);
 	if (*n > r.left / 8)
 		return false;
 	for (size_t i = 0; i < *n && i < room; i++)
-		ids[i] = next_le(&r, 8);
+		ids[i] = number_next(&r, 8);
 	return !r.bad;
 }
 
@@ -125,9 +125,9 @@ bool rbd_read_snapshot(const void *answer, size_t len, struct rbd_snapshot *s)
 {
 	struct decoder whole = DECODER(answer, len), r = next_struct(&whole), kind;
 
-	next_le(&r, 8); /* its id */
+	number_next(&r, 8); /* its id */
 	kind = next_struct(&r);
-	s->of_a_user = next_le(&kind, 4) == 0;
+	s->of_a_user = number_next(&kind, 4) == 0;
 	next_text(&r, s->name, sizeof(s->name));
 	return !whole.bad && !r.bad && !kind.bad;
 }
@@ -137,9 +137,9 @@ bool rbd_read_object_map(const void *map, size_t len, uint64_t size, uint64_t ob
 {
 	demand_or(object, false);
 
-	struct decoder r = DECODER(map, len), head = next_part(&r, next_le(&r, 4)),
+	struct decoder r = DECODER(map, len), head = next_part(&r, number_next(&r, 4)),
 		       count = next_struct(&head);
-	const uint64_t n = next_le(&count, 8), last = n ? n - 1 : 0;
+	const uint64_t n = number_next(&count, 8), last = n ? n - 1 : 0;
 	uint64_t there = 0;
 
 	if (count.bad || n != size / object + (size % object != 0) || r.left < n / 4 + (n % 4 != 0))
