@@ -148,7 +148,7 @@ static bool is_unknown(const struct address *a, int error, const char *volume, u
 {
 	struct volume_wanted w = { .volume = volume };
 
-	if (error <= 0 || error == ENOTSUP)
+	if (error == 0 || error == ENOTSUP)
 		return false;
 	return error == ENOENT || (gluster_list(a, deadline, look_for_volume, &w, NULL) >= 0 && !w.there);
 }
@@ -160,15 +160,20 @@ int gluster_ask(const struct address *a, const char *volume, uint64_t deadline, 
 	cleanup_buf struct buf body = BUF_INIT, answer = BUF_INIT;
 	char waits_for[96];
 	struct xdr x;
+	int error;
 
 	xdr_put(&body, 0);
 	xdr_put_text(&body, volume);
 	xdr_put(&body, 0);
 	if (glusterd_call(a, HANDSHAKE_PROGRAM, HANDSHAKE_GETSPEC, &body, deadline, &answer, &x, e) < 0)
 		return -1;
-	if (!is_unknown(a, gluster_read_answer(&x), volume, deadline))
-		return 0;
+	error = gluster_read_answer(&x);
 	snprintf(waits_for, sizeof(waits_for), "server=%s:%d", a->text, a->port);
+	if (error < 0)
+		return err_wait(e, ERR_WAIT_SERVER, waits_for,
+		                "what answers at %s makes no sense as a gluster server", a->text);
+	if (!is_unknown(a, error, volume, deadline))
+		return 0;
 	err_wait(e, ERR_WAIT_SERVER, waits_for,
 	         "the gluster server %s has no volume \"%s\" (gluster volume list shows what it has)",
 	         a->text, volume);

@@ -18,6 +18,7 @@ static void layouts_that_are_taken(void)
 	CHECK(rbd_layout_read("stripe-unit=65536 stripe-count=16 data-pool=fast flat", &l, NULL) == 0);
 	CHECK(l.stripe_unit == 65536 && l.stripe_count == 16 && streq(l.data_pool, "fast") && l.flat);
 	CHECK(rbd_layout_read("features=0", &l, NULL) == 0 && l.has_features && !l.features);
+	CHECK(rbd_layout_read("order=022", &l, NULL) == 0 && l.order == 22);
 }
 
 static void layouts_that_are_refused(void)
@@ -28,6 +29,7 @@ static void layouts_that_are_refused(void)
 		                             "order",
 		                             "order=-1",
 		                             "order=20x",
+		                             "order=0x",
 		                             "order= 20",
 		                             "features=many",
 		                             "colour=blue",

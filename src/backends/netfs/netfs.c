@@ -110,6 +110,7 @@ struct question {
 	struct op *op;
 	struct buf *out;
 	int found;
+	uint64_t volumes_until; /* clock_ms(): when its gluster daemon is listened to no longer */
 };
 
 static void add_export(void *arg, const char *dir)
@@ -167,7 +168,7 @@ static int volumes_at(void *arg, const struct address *a, struct err *e)
 {
 	struct question *k = arg;
 
-	return gluster_list(a, k->op->deadline, add_volume, k, e) < 0 ? 1 : 0;
+	return gluster_list(a, k->volumes_until, add_volume, k, e) < 0 ? 1 : 0;
 }
 
 /* Most servers are none of gluster's: one that is silent costs little. */
@@ -176,10 +177,11 @@ static void find_volumes(struct question *k, const char *host)
 	const uint64_t now = clock_ms(), left = k->op->deadline > now ? k->op->deadline - now : 0;
 	struct err ignored = { 0 };
 
+	k->volumes_until = now + least(left / 2, VOLUMES_WITHIN);
 	net_try(&(struct net_trial){ .host = host,
 	                             .port = GLUSTER_PORT,
 	                             .probe = PROBE_ALWAYS,
-	                             .deadline = now + least(left, VOLUMES_WITHIN),
+	                             .deadline = k->volumes_until,
 	                             .use = volumes_at,
 	                             .arg = k },
 	        &ignored);
@@ -189,7 +191,7 @@ static void find_volumes(struct question *k, const char *host)
 static int netfs_find(const struct pool_def *source, struct op *op, struct buf *out, struct err *e)
 {
 	const char *name = source->source.nhosts == 1 ? source->source.hosts[0].name : NULL;
-	struct question k = { source, op, out, 0 };
+	struct question k = { .source = source, .op = op, .out = out };
 	struct err why = { 0 };
 	char host[256];
 	int exports;

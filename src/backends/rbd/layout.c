@@ -17,7 +17,7 @@ static bool number_word(const char *text, uint64_t *number)
 	char *end;
 
 	errno = 0;
-	*number = strtoull(text, &end, 0);
+	*number = strtoull(text, &end, starts_with(text, "0x") ? 16 : 10);
 	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 

@@ -42,7 +42,8 @@ int rbd_progress(uint64_t done, uint64_t total, void *arg)
 	return 0;
 }
 
-/* Those with clones cannot go: the clones would lose what they share with it. */
+/* Those with clones cannot go: the clones would lose what they share with it. None is removed before all may
+ * be. */
 static int remove_snapshots(rbd_image_t image, const rbd_snap_info_t *snaps, int n, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
@@ -53,8 +54,12 @@ static int remove_snapshots(rbd_image_t image, const rbd_snap_info_t *snaps, int
 		if (answer == -EBUSY)
 			return err_set(e, ERR_BUSY, "there are clones of its snapshot \"%.100s\"",
 			               snaps[i].name);
-		if (answer >= 0)
-			answer = rbd_snap_remove(image, snaps[i].name);
+		if (answer < 0)
+			return rbd_error(e, answer, "cannot remove its snapshot \"%.100s\"", snaps[i].name);
+	}
+	for (int i = 0; i < n; i++) {
+		const int answer = rbd_snap_remove(image, snaps[i].name);
+
 		if (answer < 0)
 			return rbd_error(e, answer, "cannot remove its snapshot \"%.100s\"", snaps[i].name);
 	}

@@ -92,12 +92,13 @@ static int claim_disks(const struct pool_def *d, unsigned flags, struct zpool_wo
 }
 
 /* It is exported again, so that start imports it, and stop exports it, as any other; if this ends before
- * that, stop does so all the same. */
+ * that, stop does so all the same. One that zpool had no time to say that it has made is there, too. */
 static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, struct err *e)
 {
 	static const char *const first[] = { "zpool", "create", "-o", "cachefile=none", "-m", "none" };
 	cleanup_free struct zpool_words *w = calloc(1, sizeof(*w));
 	struct zfs_udev udev;
+	struct err ignored = { 0 };
 
 	if (!w)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
@@ -121,10 +122,7 @@ static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, s
 	int rc = zfs_run(w->argv, op, NULL, e);
 
 	zfs_udev_end(&udev);
-	if (rc == 0)
-		return zfs_give_up(d, op, e);
-	zfs_forget(d, op);
-	return -1;
+	return zfs_give_up(d, op, rc == 0 ? e : &ignored) < 0 ? -1 : rc;
 }
 
 /* In a zpool that is there. */
@@ -218,9 +216,8 @@ int zfs_find(const struct pool_def *source, struct op *op, struct buf *out, stru
 	return 0;
 }
 
-/* The disks of an active zpool, which the last check has seen; else those that bear its label, as long as the
- * definition names none. A dataset shares its disks with others of the zpool: its name alone tells it apart.
- */
+/* The devices that the definition names; where these tell nothing, the disks that bear the zpool's label. A
+ * dataset shares its disks with others of the zpool: its name alone tells it apart. */
 int zfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	cleanup_zfs_members struct zfs_members m = { 0 };

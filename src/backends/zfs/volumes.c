@@ -158,16 +158,38 @@ struct new_zvol {
 	uint64_t size;
 };
 
+/* How many bytes a volume has now, and how many its size is a multiple of: what the index has may be older.
+ * Of what is no volume the first is 0. */
+static int measure_zvol(const char *name, uint64_t *size, uint64_t *unit, struct op *op, struct err *e)
+{
+	char text[24];
+
+	if (zfs_get(name, "volsize", text, sizeof(text), op, e) < 0)
+		return -1;
+	*size = zfs_number(text);
+	if (zfs_get(name, "volblocksize", text, sizeof(text), op, e) < 0)
+		return -1;
+	*unit = larger(zfs_number(text), 512);
+	return 0;
+}
+
+static uint64_t round_up(uint64_t size, uint64_t unit)
+{
+	return (least(size, UINT64_MAX - unit) + unit - 1) / unit * unit;
+}
+
 /* The dataset of this zpool that a path or a name means; "": none. */
 static void own_dataset(const struct new_zvol *m, const char *what, char out[ZFS_NAME])
 {
-	size_t n = strlen(m->zpool);
+	size_t n;
 
-	if (starts_with(what, ZVOL_DIR "/"))
+	if (starts_with(what, ZVOL_DIR "/")) {
+		n = strlen(what) - strlen(ZVOL_DIR "/");
 		zvol_dataset(what, out);
-	else
-		snprintf(out, ZFS_NAME, "%.120s/%.120s", zfs_dataset(m->d), what);
-	if (strncmp(out, m->zpool, n) != 0 || out[n] != '/' || strpbrk(out, "@#%"))
+	} else {
+		n = (size_t)snprintf(out, ZFS_NAME, "%s/%s", zfs_dataset(m->d), what);
+	}
+	if (n >= ZFS_NAME || !zfs_is_inside(out, m->zpool))
 		out[0] = '\0';
 }
 
@@ -175,7 +197,7 @@ static void own_dataset(const struct new_zvol *m, const char *what, char out[ZFS
 static int settle_clone(struct new_zvol *m, struct err *e)
 {
 	const char *what = m->v->backing.given && !m->from ? m->v->backing.path : NULL;
-	char size[32];
+	uint64_t size = 0, unit = 0;
 
 	if ((m->flags & VOL_REFLINK) && m->from) {
 		what = m->from->volume->path;
@@ -184,18 +206,17 @@ static int settle_clone(struct new_zvol *m, struct err *e)
 	if (!what)
 		return 0;
 	own_dataset(m, what, m->origin);
-	if (!m->origin[0] || zfs_get(m->origin, "volsize", size, sizeof(size), m->op, NULL) < 0 ||
-	    !zfs_number(size))
+	if (!m->origin[0] || measure_zvol(m->origin, &size, &unit, m->op, NULL) < 0 || !size)
 		return err_set(e, ERR_INVALID,
 		               "%.200s is no volume of zpool \"%.100s\": only a volume of the same zpool "
 		               "can be cloned",
 		               what, m->zpool);
-	if (m->size < zfs_number(size) && m->v->has_capacity && !(m->flags & VOL_REFLINK))
-		return err_set(
-			e, ERR_INVALID,
-			"its capacity would be smaller than the %s bytes of %s, of which it is a clone", size,
-			m->origin);
-	m->size = larger(m->size, zfs_number(size));
+	if (m->size < size && m->v->has_capacity && !(m->flags & VOL_REFLINK))
+		return err_set(e, ERR_INVALID,
+		               "its capacity would be smaller than the %" PRIu64
+		               " bytes of %s, of which it is a clone",
+		               size, m->origin);
+	m->size = round_up(larger(m->size, size), unit);
 	return 0;
 }
 
@@ -203,7 +224,6 @@ static int settle_clone(struct new_zvol *m, struct err *e)
 static int check_new(struct new_zvol *m, struct err *e)
 {
 	const struct volume_def *v = m->v;
-	uint64_t most = UINT64_MAX - BLOCK;
 
 	if (!zfs_check_part(v->name) ||
 	    snprintf(m->name, sizeof(m->name), "%s/%s", zfs_dataset(m->d), v->name) >= (int)sizeof(m->name))
@@ -225,7 +245,7 @@ static int check_new(struct new_zvol *m, struct err *e)
 	if (v->perms.label)
 		op_note(m->op, "the label of volume \"%s\" is not set: a device's is set by its host",
 		        v->name);
-	m->size = v->capacity < most ? (v->capacity + BLOCK - 1) / BLOCK * BLOCK : most;
+	m->size = round_up(v->capacity, BLOCK);
 	zvol_path(m->name, m->path);
 	if (settle_clone(m, e) < 0)
 		return -1;
@@ -375,24 +395,23 @@ int zfs_vol_delete(const struct pool_def *d, struct op *op, const struct volume 
 static int resize_zvol(const char *name, const struct volume *v, uint64_t capacity, unsigned flags,
                        struct op *op, struct err *e)
 {
-	char block[24], size[40];
+	char size[40];
 	const char *const argv[] = { "zfs", "set", size, name, NULL };
 	const char *const whole[] = { "zfs", "set", "refreservation=auto", name, NULL };
-	uint64_t unit;
+	uint64_t now, unit;
 
-	if (zfs_get(name, "volblocksize", block, sizeof(block), op, e) < 0)
+	if (measure_zvol(name, &now, &unit, op, e) < 0)
 		return -1;
-	unit = larger(zfs_number(block), 512);
 	if (capacity > UINT64_MAX - unit)
 		return err_set(e, ERR_INVALID, "no volume can be so large");
-	capacity = (capacity + unit - 1) / unit * unit;
-	if (capacity < v->capacity && !(flags & VOL_SHRINK))
+	capacity = round_up(capacity, unit);
+	if (capacity < now && !(flags & VOL_SHRINK))
 		return err_set(e, ERR_INVALID,
 		               "it has %" PRIu64
 		               " bytes: to make it smaller has to be said (--shrink), for what is "
 		               "behind its new end is lost",
-		               v->capacity);
-	if (capacity < v->capacity && zvol_is_free(v->path, e) < 0)
+		               now);
+	if (capacity < now && zvol_is_free(v->path, e) < 0)
 		return -1;
 	snprintf(size, sizeof(size), "volsize=%" PRIu64, capacity);
 	if (change_zvol(argv, op, e) < 0)

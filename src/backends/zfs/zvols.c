@@ -19,6 +19,7 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "system/device.h"
 #include "system/links.h"
 #include "system/sysfs.h"
@@ -204,7 +205,9 @@ static void answer_name(const char *node, void *arg)
 	char name[ZFS_NAME] = "", path[PATH_MAX];
 	cleanup_close int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd >= 0 && ioctl(fd, (ioctl_request)BLKZNAME, name) == 0 && !name[ZFS_NAME - 1]) {
+	/* it is as whoever made the zpool has written it, and becomes a path */
+	if (fd >= 0 && ioctl(fd, (ioctl_request)BLKZNAME, name) == 0 && !name[ZFS_NAME - 1] &&
+	    check_relative_path(name)) {
 		zvol_path(name, path);
 		snprintf(k->name, sizeof(k->name), "%.255s", path + strlen(ZVOL_DIR "/"));
 	}
@@ -318,7 +321,8 @@ static bool all_answer(const struct zvols *z)
 /* That a volume has got another name the kernel tells by an event. While its count of events is what it was
  * when all were asked, their links are right. */
 struct event_count {
-	char path[PATH_MAX], now[24]; /* where it is noted; "": it is not known */
+	char path[PATH_MAX]; /* where it is noted; the '@' keeps it from being the lock of a zpool, ".tank" */
+	char now[24];        /* "": it is not known */
 	bool same;
 };
 
@@ -327,7 +331,7 @@ static void event_count_read(struct event_count *c, const char *zpool, const str
 	char then[sizeof(c->now)];
 
 	*c = (struct event_count){ .now = "" };
-	if (!sysfs_path(c->path, sizeof(c->path), "%s/zpools/.events-%s", op->run_dir, zpool) ||
+	if (!sysfs_path(c->path, sizeof(c->path), "%s/zpools/.events@%s", op->run_dir, zpool) ||
 	    file_read_line(AT_FDCWD, "/sys/kernel/uevent_seqnum", c->now, sizeof(c->now)) <= 0)
 		c->now[0] = '\0';
 	c->same = c->now[0] && file_read_line(AT_FDCWD, c->path, then, sizeof(then)) > 0 &&
