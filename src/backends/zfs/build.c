@@ -122,7 +122,9 @@ static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, s
 	int rc = zfs_run(w->argv, op, NULL, e);
 
 	zfs_udev_end(&udev);
-	return zfs_give_up(d, op, rc == 0 ? e : &ignored) < 0 ? -1 : rc;
+	if (zfs_give_up(d, op, rc == 0 ? e : &ignored) < 0)
+		return -1;
+	return rc;
 }
 
 /* In a zpool that is there. */
