@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
+#include "backends/rbd/options.h"
 #include "base/contract.h"
 #include "base/util.h"
 
@@ -177,7 +178,8 @@ static int configure(rados_t cluster, const struct pool_def *d, const struct op 
 		if (set(cluster, settings[i].name, settings[i].value, e) < 0)
 			return -1;
 	hosts_text(d, true, &hosts);
-	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 || set_key(cluster, d, op, e) < 0)
+	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 || set_key(cluster, d, op, e) < 0 ||
+	    rbd_options_check(d->rbd_options, d->nrbd_options, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->nrbd_options; i++)
 		if (set(cluster, d->rbd_options[i].name, d->rbd_options[i].value, e) < 0)
