@@ -149,21 +149,37 @@ static int set(rados_t cluster, const char *name, const char *value, struct err 
 	                  : 0;
 }
 
+/* Ceph's CryptoKey: its kind (2 bytes), when it was made (8), the length of the key (2), the key. librados
+ * says of another only that something is invalid. */
+static bool is_key(const struct secret_value *s)
+{
+	const unsigned char *b = (const unsigned char *)s->data;
+
+	return s->len >= 12 + 16 && (b[10] | b[11] << 8) >= 16 && (size_t)(b[10] | b[11] << 8) <= s->len - 12;
+}
+
 /* The key of the user, as cephx has it: in base64. */
 static int set_key(rados_t cluster, const struct pool_def *d, const struct op *op, struct err *e)
 {
 	cleanup_secret_value struct secret_value secret = { 0 };
 	struct buf text = BUF_INIT;
+	char name[200];
 	int rc;
 
 	if (d->source.auth.kind != AUTH_CEPH)
 		return set(cluster, "auth_supported", "none", e);
 	if (secret_find(&d->source.auth, op->secret_dirs, &secret, e) < 0)
 		return -1;
+	secret_text(&d->source.auth, name, sizeof(name));
+	if (!is_key(&secret))
+		return err_set(e, ERR_AUTH,
+		               "the value of %s is no key of Ceph: it must be what \"ceph auth get-key "
+		               "client.%s\" prints",
+		               name, d->source.auth.username);
 	base64_encode(secret.data, secret.len, &text);
 	rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot use the key: out of memory") : 0;
 	if (rc == 0 && rados_conf_set(cluster, "key", buf_str(&text)) < 0)
-		rc = err_set(e, ERR_INVALID, "the secret's value is no key of cephx");
+		rc = err_set(e, ERR_AUTH, "librados does not take the value of %s as a key", name);
 	if (text.len)
 		explicit_bzero(text.data, text.len);
 	buf_free(&text);
