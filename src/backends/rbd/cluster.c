@@ -134,6 +134,8 @@ static const struct setting {
 	{ "clog_to_syslog", "false" },
 	{ "clog_to_monitors", "false" },
 	{ "admin_socket", "" },
+	/* A cluster has options for its clients, too; what is set here goes before them. */
+	{ "heartbeat_file", "" },
 	{ "rbd_default_format", "2" },
 	/* Calls end by themselves. Who has no answer of any monitor by then will have none; an OSD may be
 	 * starting. */
