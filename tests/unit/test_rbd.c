@@ -5,6 +5,7 @@
  */
 #include "backends/rbd/header.c"
 #include "backends/rbd/layout.c"
+#include "backends/rbd/options.c"
 #include "backends/rbd/room.c"
 #include "check.h"
 
@@ -178,6 +179,29 @@ static void maps_of_objects(void)
 	CHECK(!rbd_read_object_map(map, 0, 0, 4096, &allocated));
 }
 
+static bool may_be_set(const char *option)
+{
+	const struct pool_option one = { option, "x" };
+
+	return rbd_options_check(&one, 1, NULL) == 0;
+}
+
+static void options_of_a_definition(void)
+{
+	CHECK(rbd_options_check(NULL, 0, NULL) == 0);
+	CHECK(may_be_set("client_mount_timeout") && may_be_set("rados_mon_op_timeout"));
+	CHECK(may_be_set("rbd_cache") && may_be_set("rbd_default_features") && may_be_set("ms_client_mode"));
+	CHECK(!may_be_set("log_file") && !may_be_set("mon_cluster_log_file") && !may_be_set("log_to_stderr"));
+	CHECK(!may_be_set("admin_socket") && !may_be_set("immutable_object_cache_sock"));
+	CHECK(!may_be_set("keyring") && !may_be_set("keyfile") && !may_be_set("gss_ktab_client_file"));
+	CHECK(!may_be_set("run_dir") && !may_be_set("crash_dir") && !may_be_set("chdir"));
+	CHECK(!may_be_set("rbd_plugins") && !may_be_set("plugin_dir") && !may_be_set("erasure_code_dir"));
+	CHECK(!may_be_set("rbd_persistent_cache_path") && !may_be_set("mon_debug_dump_location"));
+	CHECK(!may_be_set("monmap"));
+	CHECK(!may_be_set("log file") && !may_be_set(" log_file") && !may_be_set("log\tfile"));
+	CHECK(!may_be_set("") && !may_be_set("LOG_FILE") && !may_be_set("log-file") && !may_be_set("--x"));
+}
+
 int main(void)
 {
 	RUN(answers_of_headers);
@@ -186,5 +210,6 @@ int main(void)
 	RUN(layouts_that_are_taken);
 	RUN(layouts_that_are_refused);
 	RUN(room_of_a_pool);
+	RUN(options_of_a_definition);
 	return check_done();
 }

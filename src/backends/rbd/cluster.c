@@ -12,7 +12,11 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
+#include "backends/rbd/options.h"
+#include "backends/servers.h"
+#include "base/clock.h"
 #include "base/contract.h"
 #include "base/util.h"
 
@@ -64,15 +68,15 @@ int rbd_error(struct err *e, int answer, const char *fmt, ...)
 	return err_sys(e, -answer, "%s", what);
 }
 
-/* "ceph1, 192.0.2.7:6789" as an operator reads it; with `list` as librados reads it. */
-static void hosts_text(const struct pool_def *d, bool list, struct buf *out)
+/* "ceph1, 192.0.2.7:6789" */
+static void hosts_text(const struct pool_def *d, struct buf *out)
 {
 	for (size_t i = 0; i < d->source.nhosts; i++) {
 		const struct pool_host *h = &d->source.hosts[i];
 		bool bare = strchr(h->name, ':') && *h->name != '[';
 
 		if (i)
-			buf_adds(out, list ? "," : ", ");
+			buf_adds(out, ", ");
 		buf_printf(out, bare ? "[%s]" : "%s", h->name);
 		if (h->port)
 			buf_printf(out, ":%d", h->port);
@@ -96,7 +100,7 @@ static int connect_failed(const struct pool_def *d, int answer, struct err *e)
 	cleanup_buf struct buf hosts = BUF_INIT;
 	char secret[200], server[200];
 
-	hosts_text(d, false, &hosts);
+	hosts_text(d, &hosts);
 	if (answer == -EACCES || answer == -EPERM || answer == -EOPNOTSUPP || answer == -EKEYREJECTED) {
 		if (a->kind != AUTH_CEPH)
 			return err_set(e, ERR_AUTH,
@@ -130,6 +134,8 @@ static const struct setting {
 	{ "clog_to_syslog", "false" },
 	{ "clog_to_monitors", "false" },
 	{ "admin_socket", "" },
+	/* A cluster has options for its clients, too; what is set here goes before them. */
+	{ "heartbeat_file", "" },
 	{ "rbd_default_format", "2" },
 	/* Calls end by themselves. Who has no answer of any monitor by then will have none; an OSD may be
 	 * starting. */
@@ -148,21 +154,37 @@ static int set(rados_t cluster, const char *name, const char *value, struct err 
 	                  : 0;
 }
 
+/* Ceph's CryptoKey: its kind (2 bytes), when it was made (8), the length of the key (2), the key. librados
+ * says of another only that something is invalid. */
+static bool is_key(const struct secret_value *s)
+{
+	const unsigned char *b = (const unsigned char *)s->data;
+
+	return s->len >= 12 + 16 && (b[10] | b[11] << 8) >= 16 && (size_t)(b[10] | b[11] << 8) <= s->len - 12;
+}
+
 /* The key of the user, as cephx has it: in base64. */
 static int set_key(rados_t cluster, const struct pool_def *d, const struct op *op, struct err *e)
 {
 	cleanup_secret_value struct secret_value secret = { 0 };
 	struct buf text = BUF_INIT;
+	char name[200];
 	int rc;
 
 	if (d->source.auth.kind != AUTH_CEPH)
 		return set(cluster, "auth_supported", "none", e);
 	if (secret_find(&d->source.auth, op->secret_dirs, &secret, e) < 0)
 		return -1;
+	secret_text(&d->source.auth, name, sizeof(name));
+	if (!is_key(&secret))
+		return err_set(e, ERR_AUTH,
+		               "the value of %s is no key of Ceph: it must be what \"ceph auth get-key "
+		               "client.%s\" prints",
+		               name, d->source.auth.username);
 	base64_encode(secret.data, secret.len, &text);
 	rc = text.failed ? err_set(e, ERR_NO_MEMORY, "cannot use the key: out of memory") : 0;
 	if (rc == 0 && rados_conf_set(cluster, "key", buf_str(&text)) < 0)
-		rc = err_set(e, ERR_INVALID, "the secret's value is no key of cephx");
+		rc = err_set(e, ERR_AUTH, "librados does not take the value of %s as a key", name);
 	if (text.len)
 		explicit_bzero(text.data, text.len);
 	buf_free(&text);
@@ -171,13 +193,10 @@ static int set_key(rados_t cluster, const struct pool_def *d, const struct op *o
 
 static int configure(rados_t cluster, const struct pool_def *d, const struct op *op, struct err *e)
 {
-	cleanup_buf struct buf hosts = BUF_INIT;
-
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
 		if (set(cluster, settings[i].name, settings[i].value, e) < 0)
 			return -1;
-	hosts_text(d, true, &hosts);
-	if (set(cluster, "mon_host", buf_str(&hosts), e) < 0 || set_key(cluster, d, op, e) < 0)
+	if (set_key(cluster, d, op, e) < 0 || rbd_options_check(d->rbd_options, d->nrbd_options, e) < 0)
 		return -1;
 	for (size_t i = 0; i < d->nrbd_options; i++)
 		if (set(cluster, d->rbd_options[i].name, d->rbd_options[i].value, e) < 0)
@@ -224,15 +243,59 @@ static int open_io(struct rbd_pool *p, struct err *e)
 	return 0;
 }
 
-static void *connect_cluster(void *cluster)
+/* Monitors that librados is told of: it names each by a letter, and aborts where two have the same. */
+#define MONITORS 100
+
+struct connecting {
+	rados_t cluster;
+	const struct pool_def *d;
+	uint64_t names_until; /* clock_ms(); names are asked for till then */
+};
+
+/* "192.0.2.7:6789,[2001:db8::7]". librados would take no list with one name that has no address: of several
+ * monitors one is enough. */
+static size_t monitors(const struct connecting *c, struct buf *out)
 {
-	return (void *)(intptr_t)rados_connect(cluster);
+	const struct pool_def *d = c->d;
+	struct addresses found;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->source.nhosts; i++) {
+		const struct pool_host *h = &d->source.hosts[i];
+		const bool is_name = !strchr(h->name, ':') && h->name[strspn(h->name, "0123456789.")];
+
+		if ((is_name && n && clock_ms() > c->names_until) ||
+		    net_resolve(h->name, h->port, &found, NULL) < 0)
+			continue;
+		for (size_t k = 0; k < found.n && n < MONITORS; k++, n++) {
+			buf_printf(out, found.list[k].family == AF_INET6 ? "%s[%s]" : "%s%s", n ? "," : "",
+			           found.list[k].text);
+			if (h->port)
+				buf_printf(out, ":%d", h->port);
+		}
+	}
+	return out->failed ? 0 : n;
+}
+
+static void *connect_cluster(void *arg)
+{
+	const struct connecting *c = arg;
+	cleanup_buf struct buf list = BUF_INIT;
+	char said[16];
+	int answer = 0;
+
+	/* A definition may say it as an option. */
+	if (rados_conf_get(c->cluster, "mon_host", said, sizeof(said)) == 0 && !*said)
+		answer = monitors(c, &list) ? rados_conf_set(c->cluster, "mon_host", buf_str(&list))
+		                            : -ENOENT;
+	return (void *)(intptr_t)(answer < 0 ? answer : rados_connect(c->cluster));
 }
 
 /* librados has a time for connecting, and begins anew when it is over; and the name service knows none of it.
  * So a thread connects. If it has not by then, it is left behind: the worker ends. */
-static int connect_in_time(rados_t cluster, const struct op *op)
+static int connect_in_time(rados_t cluster, const struct pool_def *d, const struct op *op)
 {
+	static struct connecting c; /* of a thread that is left behind, too */
 	int left = clock_until(op->deadline);
 	struct timespec until;
 	void *answer = NULL;
@@ -246,7 +309,8 @@ static int connect_in_time(rados_t cluster, const struct op *op)
 		until.tv_nsec -= 1000000000L;
 		until.tv_sec++;
 	}
-	if (pthread_create(&thread, NULL, connect_cluster, cluster) != 0)
+	c = (struct connecting){ cluster, d, clock_ms() + (uint64_t)left / 2 };
+	if (pthread_create(&thread, NULL, connect_cluster, &c) != 0)
 		return -EAGAIN;
 	return pthread_timedjoin_np(thread, &answer, &until) == 0 ? (int)(intptr_t)answer : -ETIMEDOUT;
 }
@@ -262,7 +326,7 @@ static int connect_pool(const struct pool_def *d, struct op *op, struct rbd_pool
 		return rbd_error(e, answer, "cannot begin with librados");
 	if (configure(p->cluster, d, op, e) < 0)
 		return -1;
-	answer = connect_in_time(p->cluster, op);
+	answer = connect_in_time(p->cluster, d, op);
 	return answer < 0 ? connect_failed(d, answer, e) : open_io(p, e);
 }
 

@@ -42,6 +42,34 @@ int rbd_progress(uint64_t done, uint64_t total, void *arg)
 	return 0;
 }
 
+/* What would keep the image from going is found out before its snapshots go: they would be lost, and the
+ * image be there still. We are one of those who have it open. */
+static int check_removable(rbd_image_t image, struct err *e)
+{
+	rbd_image_watcher_t watchers[8];
+	rbd_linked_image_spec_t clones[8];
+	size_t n = ARRAY_LEN(clones), open = ARRAY_LEN(watchers);
+	int answer = rbd_list_children3(image, clones, &n);
+
+	if (answer == -ERANGE)
+		return err_set(e, ERR_BUSY, "there are clones of its snapshots: %zu of them", n);
+	if (answer >= 0 && n > 0) {
+		err_set(e, ERR_BUSY,
+		        "there are clones of its snapshots: image \"%.100s\"%s of Ceph pool \"%.100s\"",
+		        clones[0].image_name, clones[0].trash ? " in the trash" : "", clones[0].pool_name);
+		rbd_linked_image_spec_list_cleanup(clones, n);
+		return -1;
+	}
+	/* A user may be kept from asking other pools for clones. */
+	if (answer >= 0 || answer == -EPERM)
+		answer = rbd_watchers_list(image, watchers, &open);
+	if (answer == 0)
+		rbd_watchers_list_cleanup(watchers, open);
+	if (answer == -ERANGE || (answer == 0 && open > 1))
+		return err_set(e, ERR_BUSY, "somebody has it open");
+	return answer < 0 ? rbd_error(e, answer, "cannot ask who uses it") : 0;
+}
+
 /* Those with clones cannot go: the clones would lose what they share with it. None is removed before all may
  * be. */
 static int remove_snapshots(rbd_image_t image, const rbd_snap_info_t *snaps, int n, struct err *e)
@@ -70,7 +98,7 @@ static int remove_snapshots(rbd_image_t image, const rbd_snap_info_t *snaps, int
 static int deal_with_snapshots(rbd_image_t image, bool remove, struct err *e)
 {
 	rbd_snap_info_t snaps[256];
-	int room = ARRAY_LEN(snaps), n = rbd_snap_list(image, snaps, &room);
+	int room = ARRAY_LEN(snaps), n = rbd_snap_list(image, snaps, &room), rc;
 	cleanup_buf struct buf names = BUF_INIT;
 
 	if (n == 0)
@@ -81,9 +109,11 @@ static int deal_with_snapshots(rbd_image_t image, bool remove, struct err *e)
 		return err_set(e, ERR_BUSY, "it has %d snapshots, which would be lost with it", room);
 	for (int i = 0; i < n; i++)
 		buf_printf(&names, "%s%s", i ? " " : "", snaps[i].name);
-	int rc = remove ? remove_snapshots(image, snaps, n, e)
-	                : err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s",
-	                          buf_str(&names));
+	if (remove)
+		rc = check_removable(image, e) < 0 ? -1 : remove_snapshots(image, snaps, n, e);
+	else
+		rc = err_set(e, ERR_BUSY, "it has snapshots, which would be lost with it: %s",
+		             buf_str(&names));
 
 	rbd_snap_list_end(snaps);
 	return rc;
