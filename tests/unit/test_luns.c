@@ -188,11 +188,11 @@ static void a_disk_that_never_comes_is_not_well_and_the_others_are_listed(void)
 	begin();
 	lun("1", "0\n", "sda", "8\n");
 	lun("2", "0\n", NULL, NULL);
-	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(12), &sizes), 0);
+	CHECK_INT(refresh("/dev/disk/by-path", true, SECONDS(20), &sizes), 0);
 	CHECK_INT(seen.n, 1);
 	/* it would be the same note twice a minute, and the pool's reason says it */
 	CHECK_STR(seen.notes, "");
-	CHECK(clock_ms() - before >= SECONDS(12) && clock_ms() - before < SECONDS(20));
+	CHECK(clock_ms() - before >= SECONDS(10) && clock_ms() - before < SECONDS(20));
 	CHECK_INT(health.n, 2);
 	CHECK_INT(health.sick, 1);
 	CHECK_STR(health.first, "LUN 2");
