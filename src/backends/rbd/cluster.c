@@ -63,6 +63,11 @@ int rbd_error(struct err *e, int answer, const char *fmt, ...)
 		return err_set(e, ERR_TIMEOUT, "%s: the cluster does not answer", what);
 	if (answer == -EDQUOT || answer == -ENOSPC)
 		return err_set(e, ERR_NO_SPACE, "%s: the Ceph pool is full, or its quota is", what);
+	if (answer == -EPERM || answer == -EACCES)
+		return err_set(e, ERR_DENIED,
+		               "%s: the user's capabilities do not allow it (ceph auth get client.NAME shows "
+		               "them)",
+		               what);
 	if (answer == -ESHUTDOWN)
 		return err_set(e, ERR_STORAGE, "%s: the cluster has put this client on its blocklist", what);
 	return err_sys(e, -answer, "%s", what);
@@ -230,6 +235,9 @@ static int open_io(struct rbd_pool *p, struct err *e)
 		return err_set(e, ERR_STORAGE, "the cluster has no pool \"%s\"", p->ceph_pool);
 	if (answer < 0)
 		return rbd_error(e, answer, "cannot open Ceph pool \"%s\"", p->ceph_pool);
+	/* Where the pool or its quota is full, what frees room is done, and the rest is refused. Ceph would
+	 * let all of it wait. */
+	rados_set_pool_full_try(p->io);
 	if (!p->namespace[0])
 		return 0;
 	answer = rbd_namespace_exists(p->io, p->namespace, &there);

@@ -16,7 +16,7 @@
 #include "system/uevent.h"
 #include "volumes/block.h"
 
-#define UNFINISHED "poolinit:unfinished" /* it is being filled, or that was broken off */
+#define UNFINISHED "poolinit:unfinished" /* its own name: it is being filled, or that was broken off */
 #define CLONING    "poolinit:cloning"    /* the clone of it that is being made */
 #define BLOCK      (16 * 1024)           /* volblocksize of a new volume, or a multiple of that */
 
@@ -91,6 +91,12 @@ static bool is_left_over(const struct pool_def *d, const struct op *op, const ch
 	return streq(parent, zfs_dataset(d)) || !zfs_is_shared(d, op, parent);
 }
 
+/* Properties are inherited, and go with a volume that is sent elsewhere: so the mark has a name in it. */
+static bool is_unfinished(char *const *f)
+{
+	return streq(f[C_UNFINISHED], f[C_NAME]);
+}
+
 /* What a worker that was killed has left. */
 static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 {
@@ -100,12 +106,12 @@ static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 	const char *const release[] = { "zfs", "destroy", "-d", snapshot, NULL };
 	struct err why = { 0 };
 
-	if (!streq(f[C_UNFINISHED], "-") && is_left_over(d, op, f[C_NAME])) {
+	if (is_unfinished(f) && is_left_over(d, op, f[C_NAME])) {
 		if (zfs_run(remove, op, NULL, &why) < 0)
 			op_note(op, "\"%s\" should be removed, and cannot be: %s", f[C_NAME], why.message);
 		else
 			op_note(op, "volume \"%s\" was removed: its making had been broken off", f[C_NAME]);
-	} else if (streq(f[C_UNFINISHED], "-") && is_left_over(d, op, f[C_CLONING])) {
+	} else if (!is_unfinished(f) && is_left_over(d, op, f[C_CLONING])) {
 		snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", f[C_NAME], path_base(f[C_CLONING]));
 		zfs_run(release, op, NULL, NULL); /* a clone may have been made, and removed with it */
 		zfs_run(done, op, NULL, NULL);
@@ -139,7 +145,7 @@ int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 			continue;
 		if (op->sweep)
 			sweep_zvol(d, f, op);
-		if (streq(f[C_UNFINISHED], "-"))
+		if (!is_unfinished(f))
 			zvol_report(dataset, f, op);
 	}
 	return 0;
@@ -256,7 +262,7 @@ static int check_new(struct new_zvol *m, struct err *e)
 static int make_plain(struct new_zvol *m, struct err *e)
 {
 	const struct volume_def *v = m->v;
-	char size[24], reserved[48];
+	char size[24], reserved[48], mark[ZFS_NAME + 32];
 	const char *argv[16] = { "zfs", "create", "-o", "volmode=dev" };
 	size_t n = 4;
 
@@ -270,8 +276,9 @@ static int make_plain(struct new_zvol *m, struct err *e)
 	}
 	if (m->from) {
 		argv[n++] = "-o";
-		argv[n++] = UNFINISHED "=on";
+		argv[n++] = mark;
 	}
+	snprintf(mark, sizeof(mark), UNFINISHED "=%s", m->name);
 	snprintf(size, sizeof(size), "%" PRIu64, m->size);
 	argv[n++] = "-V";
 	argv[n++] = size;
