@@ -92,7 +92,7 @@ static bool is_left_over(const struct pool_def *d, const struct op *op, const ch
 }
 
 /* Properties are inherited, and go with a volume that is sent elsewhere: so the mark has a name in it. */
-static bool is_unfinished(char *const *f)
+static bool zvol_is_unfinished(char *const *f)
 {
 	return streq(f[C_UNFINISHED], f[C_NAME]);
 }
@@ -106,12 +106,12 @@ static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 	const char *const release[] = { "zfs", "destroy", "-d", snapshot, NULL };
 	struct err why = { 0 };
 
-	if (is_unfinished(f) && is_left_over(d, op, f[C_NAME])) {
+	if (zvol_is_unfinished(f) && is_left_over(d, op, f[C_NAME])) {
 		if (zfs_run(remove, op, NULL, &why) < 0)
 			op_note(op, "\"%s\" should be removed, and cannot be: %s", f[C_NAME], why.message);
 		else
 			op_note(op, "volume \"%s\" was removed: its making had been broken off", f[C_NAME]);
-	} else if (!is_unfinished(f) && is_left_over(d, op, f[C_CLONING])) {
+	} else if (!zvol_is_unfinished(f) && is_left_over(d, op, f[C_CLONING])) {
 		snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", f[C_NAME], path_base(f[C_CLONING]));
 		zfs_run(release, op, NULL, NULL); /* a clone may have been made, and removed with it */
 		zfs_run(done, op, NULL, NULL);
@@ -145,7 +145,7 @@ int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *size
 			continue;
 		if (op->sweep)
 			sweep_zvol(d, f, op);
-		if (!is_unfinished(f))
+		if (!zvol_is_unfinished(f))
 			zvol_report(dataset, f, op);
 	}
 	return 0;
