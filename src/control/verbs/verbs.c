@@ -137,14 +137,17 @@ static const struct verb_arg pool_event_args[] = {
 	FLAG("timestamp", "with the time"),
 	END
 };
-static const struct verb_arg find_args[] = { { "type", ARG_WORD, true, true, LEVEL_READ,
-	                                       "type of pool to look for: netfs, iscsi, logical, zfs" },
-	                                     { "file", ARG_FILE, true, false, LEVEL_READ,
-	                                       "poolctl: the file with a <source>, or - for standard input" },
-	                                     TIMEOUT,
-	                                     END };
+static const struct verb_arg find_args[] = {
+	{ "type", ARG_WORD, true, true, LEVEL_READ,
+	  "type of pool to look for: netfs, iscsi, logical, gluster, zfs" },
+	{ "file", ARG_FILE, true, false, LEVEL_READ,
+	  "poolctl: the file with a <source>, or - for standard input" },
+	TIMEOUT,
+	END
+};
 static const struct verb_arg find_as_args[] = {
-	{ "type", ARG_WORD, true, true, LEVEL_READ, "type of pool to look for: netfs, iscsi, logical, zfs" },
+	{ "type", ARG_WORD, true, true, LEVEL_READ,
+	  "type of pool to look for: netfs, iscsi, logical, gluster, zfs" },
 	{ "host", ARG_WORD, true, false, LEVEL_READ, "server to ask" },
 	{ "port", ARG_WORD, true, false, LEVEL_READ, "its port" },
 	{ "initiator", ARG_WORD, true, false, LEVEL_READ, "name of the initiator" },

@@ -221,7 +221,7 @@ int volume_work_delete(struct worker_io *io, void *arg, struct err *e)
 	if (c.op.snapshots_too && !c.backend->deletes_snapshots)
 		return err_set(
 			e, ERR_UNSUPPORTED,
-			"delete-snapshots: volume \"%.300s\" is of a kind that has no snapshots of its own",
+			"delete-snapshots: the snapshots of volumes like \"%.300s\" do not go with them",
 			c.volume.name);
 	return c.backend->vol_delete(&c.def, &c.op, &c.volume, e);
 }
