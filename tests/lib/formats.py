@@ -108,9 +108,10 @@ FORMATS = (
     Format("vfat", "vfat", "vfat", True, _tool("mkfs.vfat", "@", size="16M")),
     Format("iso9660", "iso9660", "iso9660", False, _tool("genisoimage", "-quiet", "-r", "-o", "@", "@@")),
     Format("udf", "udf", "udf", True, _tool("mkudffs", "@", size="16M")),
-    Format("ufs (UFS1, 4.4BSD)", "ufs", "ufs", False, _tool("makefs", "-t", "ffs", "-o", "version=1", "-s", "4m", "@", "@@")),
+    # -T: both have the time of one second, and with it one uuid
+    Format("ufs (UFS1, 4.4BSD)", "ufs", "ufs", False, _tool("makefs", "-T", "1700000000", "-t", "ffs", "-o", "version=1", "-s", "4m", "@", "@@")),
     Format("ufs (the same, big-endian)", "ufs", "ufs", False,
-           _tool("makefs", "-t", "ffs", "-B", "be", "-o", "version=1", "-s", "4m", "@", "@@")),
+           _tool("makefs", "-T", "1700000000", "-t", "ffs", "-B", "be", "-o", "version=1", "-s", "4m", "@", "@@")),
     # makefs writes the superblock where NetBSD has it, too; no tool of Debian's puts it where FreeBSD and Linux do
     Format("ufs (UFS2, as makefs makes it)", "ufs", "", False, _tool("makefs", "-t", "ffs", "-o", "version=2", "-s", "4m", "@", "@@"),
            "superblock at 8192, and Linux looks for it at 65536 alone", "Linux looks for its superblock elsewhere"),
