@@ -91,7 +91,7 @@ compile_units() {
 	export parts
 	export CEPH_CXX="$NEEDS/bin/musl-g++ -std=c++20 -ftemplate-depth-1024 -DFMT_HEADER_ONLY"
 	export CEPH_FLAGS="-Os -g0 -w -DNDEBUG -fno-pie -fsigned-char -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong
-		-DHAVE_CONFIG_H -D__CEPH__ -D_REENTRANT -D_THREAD_SAFE -D__STDC_FORMAT_MACROS -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE
+		-DHAVE_CONFIG_H -D__CEPH__ -D_REENTRANT -D_THREAD_SAFE -D__STDC_FORMAT_MACROS -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -D_LARGEFILE64_SOURCE
 		-DBOOST_ASIO_DISABLE_THREAD_KEYWORD_EXTENSION -DBOOST_ASIO_USE_TS_EXECUTOR_AS_DEFAULT -DBOOST_THREAD_BUILD_LIB=1
 		-DCMAKE_INSTALL_LIBDIR=\"lib\" -DCEPH_INSTALL_FULL_PKGLIBDIR=\"/nonexistent\" -DCEPH_INSTALL_DATADIR=\"/nonexistent\"
 		-include musl.h -Iinstead -Imade -Isrc
