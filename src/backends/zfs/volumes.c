@@ -97,6 +97,15 @@ static bool zvol_is_unfinished(char *const *f)
 	return streq(f[C_UNFINISHED], f[C_NAME]);
 }
 
+/* The same, asked again before it is removed: a property of another volume that has newlines and tabs in it
+ * looks like rows of the list. */
+static bool zvol_says_unfinished(const char *name, struct op *op)
+{
+	char mark[ZFS_NAME];
+
+	return zfs_get(name, UNFINISHED, mark, sizeof(mark), op, NULL) == 0 && streq(mark, name);
+}
+
 /* What a worker that was killed has left. */
 static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 {
@@ -107,6 +116,8 @@ static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 	struct err why = { 0 };
 
 	if (zvol_is_unfinished(f) && is_left_over(d, op, f[C_NAME])) {
+		if (!zvol_says_unfinished(f[C_NAME], op))
+			return;
 		if (zfs_run(remove, op, NULL, &why) < 0)
 			op_note(op, "\"%s\" should be removed, and cannot be: %s", f[C_NAME], why.message);
 		else
@@ -321,8 +332,9 @@ static int fill_zvol(struct new_zvol *m, struct err *e)
 {
 	const char *const whole[] = { "zfs", "inherit", UNFINISHED, m->name, NULL };
 
-	return block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0 ? -1
-	                                                                  : zfs_run(whole, m->op, NULL, e);
+	if (zvol_is_at(m->path, e) < 0 || block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0)
+		return -1;
+	return zfs_run(whole, m->op, NULL, e);
 }
 
 static int make_zvol(struct new_zvol *m, struct err *e)
@@ -382,9 +394,13 @@ int zfs_vol_delete(const struct pool_def *d, struct op *op, const struct volume 
 	char name[ZFS_NAME], zpool[ZFS_NAME];
 	const char *const argv[] = { "zfs", "destroy", name, NULL };
 	struct err why = { .message = "is busy" };
+	uint64_t size = 0, unit;
 
 	zfs_zpool(d, zpool);
 	snprintf(name, sizeof(name), "%s/%s", zfs_dataset(d), v->name);
+	if (measure_zvol(name, &size, &unit, op, NULL) == 0 && !size)
+		return err_set(e, ERR_NO_VOLUME, "cannot remove volume \"%s\": \"%s\" is no volume now",
+		               v->name, name);
 	for (int tries = 0; tries < 5 && strstr(why.message, "is busy"); tries++) {
 		err_clear(&why);
 		if (zvol_is_free(v->path, &why) < 0)
@@ -437,4 +453,18 @@ int zfs_vol_resize(const struct pool_def *d, struct op *op, const struct volume 
 	return resize_zvol(name, v, capacity, flags, op, e) < 0
 	               ? err_wrap(e, ERR_KEEP, "cannot resize volume \"%s\"", v->name)
 	               : 0;
+}
+
+/* ---- content ---- */
+
+int zfs_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
+                 struct err *e)
+{
+	return zvol_is_at(v->path, e) < 0 ? -1 : block_vol_wipe(d, op, v, algorithm, e);
+}
+
+int zfs_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
+                 struct err *e)
+{
+	return zvol_is_at(v->path, e) < 0 ? -1 : block_vol_open(d, op, v, write, size, e);
 }

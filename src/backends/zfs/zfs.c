@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "system/sysfs.h"
-#include "volumes/block.h"
 
 /* In what identifies an active pool: the disks below it, " disks=vda1,vdb1". */
 #define DISKS " disks="
@@ -238,7 +237,7 @@ const struct backend zfs_backend = {
 	.vol_create = zfs_vol_create,
 	.vol_delete = zfs_vol_delete,
 	.vol_resize = zfs_vol_resize,
-	.vol_wipe = block_vol_wipe,
-	.vol_open = block_vol_open,
+	.vol_wipe = zfs_vol_wipe,
+	.vol_open = zfs_vol_open,
 	.vol_identify = identity_volume,
 };

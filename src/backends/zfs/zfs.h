@@ -174,6 +174,9 @@ void zvols_unlink(const char *zpool, const char *path, struct op *op);
 /* Make links to the zpool's new devices until there is one at `path`: 0, or ERR_TIMEOUT. events: of
  * uevent_open(), opened before the volume was made. */
 int zvols_await(const char *zpool, const char *path, int events, struct op *op, struct err *e);
+/* Is the device at that path the volume whose path it is? ERR_NO_VOLUME: it is not. Asked before its content
+ * is touched. */
+int zvol_is_at(const char *path, struct err *e);
 /* Call fn for each link below /dev/zvol/NAME; a result other than 0 ends the walk and is returned. */
 typedef int zvol_fn(const char *path, const char *sysname, void *arg);
 int zvols_each(const char *name, zvol_fn *fn, void *arg);
@@ -194,5 +197,9 @@ int zfs_vol_create(const struct pool_def *d, struct op *op, const struct volume_
 int zfs_vol_delete(const struct pool_def *d, struct op *op, const struct volume *v, struct err *e);
 int zfs_vol_resize(const struct pool_def *d, struct op *op, const struct volume *v, uint64_t capacity,
                    unsigned flags, struct err *e);
+int zfs_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v, const char *algorithm,
+                 struct err *e);
+int zfs_vol_open(const struct pool_def *d, struct op *op, const struct volume *v, bool write, uint64_t *size,
+                 struct err *e);
 
 #endif

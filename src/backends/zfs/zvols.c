@@ -68,7 +68,7 @@ static int walk_zvols(const char *path, int depth, zvol_fn *fn, void *arg)
 	while (dir && rc == 0 && (entry = readdir(dir))) {
 		char child[PATH_MAX], sysname[NAME_MAX + 1];
 
-		if (entry->d_name[0] == '.' ||
+		if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
 		    !sysfs_path(child, sizeof(child), "%s/%s", path, entry->d_name))
 			continue;
 		if (entry->d_type == DT_DIR && depth > 0) {
@@ -241,6 +241,31 @@ static int zvols_read(struct zvols *z, struct err *e)
 	                                                  .size = sizeof(*z->list),
 	                                                  .whys = silences },
 	                      e);
+}
+
+/* A link may be older than the volume's name, and a partition of "a" may have the link of a volume "a-part1".
+ */
+int zvol_is_at(const char *path, struct err *e)
+{
+	struct zvol k = { .name = "" };
+	struct err silence = { 0 };
+
+	if (device_ask_all(&(struct device_questions){ .nodes = &path,
+	                                               .n = 1,
+	                                               .fn = answer_name,
+	                                               .args = &k,
+	                                               .size = sizeof(k),
+	                                               .whys = &silence },
+	                   e) < 0)
+		return -1;
+	if (silence.class != ERR_NONE)
+		return err_set(e, silence.class, "%s: %s", path, silence.message);
+	if (streq(k.name, path + strlen(ZVOL_DIR "/")))
+		return 0;
+	return err_set(e, ERR_NO_VOLUME,
+	               k.name[0] ? "%s is the device of volume \"%s\" now: refresh the pool"
+	                         : "%s is no device of a volume%s now: refresh the pool",
+	               path, k.name);
 }
 
 /* What udev's rule would call it: "tank/vm/a", and "tank/vm/a-part1" of a partition. False: it has not said.
