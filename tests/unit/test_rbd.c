@@ -189,6 +189,7 @@ static bool may_be_set(const char *option)
 static void options_of_a_definition(void)
 {
 	CHECK(rbd_options_check(NULL, 0, NULL) == 0);
+	CHECK(!may_be_set("mon_host")); /* <host> says it */
 	CHECK(may_be_set("client_mount_timeout") && may_be_set("rados_mon_op_timeout"));
 	CHECK(may_be_set("rbd_cache") && may_be_set("rbd_default_features") && may_be_set("ms_client_mode"));
 	CHECK(!may_be_set("log_file") && !may_be_set("mon_cluster_log_file") && !may_be_set("log_to_stderr"));

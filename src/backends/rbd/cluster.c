@@ -155,7 +155,9 @@ static int set(rados_t cluster, const char *name, const char *value, struct err 
 {
 	int answer = rados_conf_set(cluster, name, value);
 
-	return answer < 0 ? err_set(e, ERR_INVALID, "librados takes no option %.100s=%.100s", name, value)
+	/* The value is not said: it may be a key. */
+	return answer < 0 ? err_set(e, ERR_INVALID,
+	                            "librados has no option \"%.100s\", or none of that value", name)
 	                  : 0;
 }
 
@@ -289,13 +291,8 @@ static void *connect_cluster(void *arg)
 {
 	const struct connecting *c = arg;
 	cleanup_buf struct buf list = BUF_INIT;
-	char said[16];
-	int answer = 0;
+	int answer = monitors(c, &list) ? rados_conf_set(c->cluster, "mon_host", buf_str(&list)) : -ENOENT;
 
-	/* A definition may say it as an option. */
-	if (rados_conf_get(c->cluster, "mon_host", said, sizeof(said)) == 0 && !*said)
-		answer = monitors(c, &list) ? rados_conf_set(c->cluster, "mon_host", buf_str(&list))
-		                            : -ENOENT;
 	return (void *)(intptr_t)(answer < 0 ? answer : rados_connect(c->cluster));
 }
 

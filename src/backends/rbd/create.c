@@ -14,6 +14,7 @@
 struct wish {
 	struct rbd_layout layout;
 	rbd_image_options_t options; /* of librbd's own */
+	char snapshot[160];          /* made for it, of the image that is cloned; or "" */
 };
 
 /* The layout as librbd takes it. Only the name of a pool may be one that the cluster has not. */
@@ -71,7 +72,11 @@ static int make_empty(const struct rbd_pool *p, const struct volume_def *v, rbd_
 	if (answer == -EEXIST)
 		return err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
 	if (answer == -EINVAL)
-		return err_set(e, ERR_INVALID, "the cluster takes no image of that <layout>");
+		return err_set(
+			e, ERR_INVALID,
+			"the cluster takes no image of that <layout> and %llu bytes (with a map of its "
+			"objects it has at most 256,000,000 of them)",
+			(unsigned long long)v->capacity);
 	return answer < 0 ? rbd_error(e, answer, "the cluster refuses") : 0;
 }
 
@@ -100,7 +105,7 @@ static bool is_as_at(rbd_image_t image, const rbd_snap_info_t *snap, uint64_t si
 
 /* The snapshot that a clone is of: one that shows what the image holds now, or a new one, which is protected
  * then. As libvirt does it; our names say who made them. */
-static int settle_snapshot(rbd_image_t image, char *name, size_t name_size, struct err *e)
+static int settle_snapshot(rbd_image_t image, char *name, size_t name_size, struct wish *w, struct err *e)
 {
 	static rbd_snap_info_t snaps[SNAPSHOTS];
 	int room = SNAPSHOTS, n = rbd_snap_list(image, snaps, &room), answer = 0, is_protected = 0;
@@ -119,6 +124,8 @@ static int settle_snapshot(rbd_image_t image, char *name, size_t name_size, stru
 		snprintf(name, name_size, "poolinit-%u", i);
 		answer = rbd_snap_create(image, name);
 		found = answer == 0;
+		if (found)
+			snprintf(w->snapshot, sizeof(w->snapshot), "%s", name);
 		if (answer == -EEXIST)
 			answer = 0;
 	}
@@ -151,7 +158,7 @@ static int finish_clone(const struct rbd_pool *p, const struct volume_def *v, bo
 }
 
 static int make_image_clone(const struct rbd_pool *p, rados_ioctx_t from_io, const struct volume_def *v,
-                            const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
+                            const struct vol_input *from, struct wish *w, struct op *op, struct err *e)
 {
 	const char *origin = from->volume->name;
 	char snapshot[160];
@@ -162,7 +169,7 @@ static int make_image_clone(const struct rbd_pool *p, rados_ioctx_t from_io, con
 		return err_set(e, ERR_NO_VOLUME, "there is no image \"%s\" now", origin);
 	if (answer < 0)
 		return rbd_error(e, answer, "cannot open image \"%s\"", origin);
-	rc = settle_snapshot(image, snapshot, sizeof(snapshot), e);
+	rc = settle_snapshot(image, snapshot, sizeof(snapshot), w, e);
 	rbd_close(image);
 	if (rc < 0)
 		return -1;
@@ -190,23 +197,33 @@ static bool is_same_cluster(const struct pool_def *a, const struct pool_def *b)
 	return false;
 }
 
+static int open_other(const struct rbd_pool *p, const struct pool_def *from, struct rbd_pool *other,
+                      struct err *e)
+{
+	int answer;
+
+	if (rbd_source_name(from, other->ceph_pool, other->namespace, sizeof(other->ceph_pool), e) < 0)
+		return -1;
+	answer = rados_ioctx_create(p->cluster, other->ceph_pool, &other->io);
+	if (answer < 0)
+		return rbd_error(e, answer, "cannot open Ceph pool \"%s\"", other->ceph_pool);
+	if (other->namespace[0])
+		rados_ioctx_set_namespace(other->io, other->namespace);
+	return 0;
+}
+
 static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
-                      const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
+                      const struct vol_input *from, struct wish *w, struct op *op, struct err *e)
 {
 	struct rbd_pool other = { .cluster = p->cluster };
-	int answer, rc;
+	int rc;
 
 	if (!is_same_cluster(d, from->pool))
 		return err_set(e, ERR_UNSUPPORTED,
 		               "pool \"%s\" names other monitors: an image is cloned within one cluster",
 		               from->pool->name);
-	if (rbd_source_name(from->pool, other.ceph_pool, other.namespace, sizeof(other.ceph_pool), e) < 0)
+	if (open_other(p, from->pool, &other, e) < 0)
 		return -1;
-	answer = rados_ioctx_create(p->cluster, other.ceph_pool, &other.io);
-	if (answer < 0)
-		return rbd_error(e, answer, "cannot open Ceph pool \"%s\"", other.ceph_pool);
-	if (other.namespace[0])
-		rados_ioctx_set_namespace(other.io, other.namespace);
 	/* The cluster's own choice may be the older kind of clones, which are within one namespace only. */
 	if (!streq(other.namespace, p->namespace))
 		rbd_image_options_set_uint64(w->options, RBD_IMAGE_OPTION_CLONE_FORMAT, 2);
@@ -215,10 +232,55 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 	return rc;
 }
 
+/* Somebody else may have made a clone of it meanwhile: then it stays. */
+static int remove_unused_snapshot(rbd_image_t image, const char *name)
+{
+	rbd_linked_image_spec_t clones[8];
+	size_t n = ARRAY_LEN(clones);
+	int is_protected = 0, answer = rbd_snap_set(image, name);
+
+	if (answer >= 0)
+		answer = rbd_list_children3(image, clones, &n);
+	if (answer == -ERANGE)
+		return 0;
+	if (answer >= 0 && n > 0) {
+		rbd_linked_image_spec_list_cleanup(clones, n);
+		return 0;
+	}
+	if (answer >= 0 || answer == -EPERM) /* a user may be kept from asking other pools for clones */
+		answer = rbd_snap_set(image, NULL);
+	if (answer >= 0)
+		answer = rbd_snap_is_protected(image, name, &is_protected);
+	if (answer >= 0 && is_protected)
+		answer = rbd_snap_unprotect(image, name);
+	return answer < 0 ? answer : rbd_snap_remove(image, name);
+}
+
+/* What was made for a clone that is none. */
+static void drop_snapshot(const struct rbd_pool *p, const struct vol_input *from, const struct wish *w,
+                          struct op *op)
+{
+	struct rbd_pool other = { .cluster = p->cluster };
+	rbd_image_t image;
+	int answer;
+
+	if (!w->snapshot[0] || open_other(p, from->pool, &other, NULL) < 0)
+		return;
+	answer = rbd_open(other.io, from->volume->name, &image, NULL);
+	if (answer >= 0) {
+		answer = remove_unused_snapshot(image, w->snapshot);
+		rbd_close(image);
+	}
+	rados_ioctx_destroy(other.io);
+	if (answer < 0)
+		op_note(op, "snapshot \"%s\" of image \"%s\" should be removed, and cannot be: %s",
+		        w->snapshot, from->volume->name, strerror(-answer));
+}
+
 /* ---- a copy ---- */
 
 static int copy_from(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
-                     const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
+                     const struct vol_input *from, struct wish *w, struct op *op, struct err *e)
 {
 	const char *format = from->volume->format;
 	uint64_t size = 0;
@@ -259,7 +321,7 @@ static void remove_half_made(const struct rbd_pool *p, const char *name, struct 
 /* It has another name till it is whole: what is left of a broken making is no volume, and the next look
  * removes it. */
 static int make_filled(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
-                       const struct vol_input *from, const struct wish *w, struct op *op, struct err *e)
+                       const struct vol_input *from, struct wish *w, struct op *op, struct err *e)
 {
 	struct volume_def unfinished = *v;
 	char name[RBD_NAME + sizeof(RBD_UNFINISHED)];
@@ -277,8 +339,10 @@ static int make_filled(const struct pool_def *d, const struct rbd_pool *p, const
 		rc = err_set(e, ERR_EXISTS, "there is an image \"%s\" in it already", v->name);
 	else if (answer < 0)
 		rc = rbd_error(e, answer, "the new image cannot be given its name");
-	if (rc < 0)
+	if (rc < 0) {
 		remove_half_made(p, name, op);
+		drop_snapshot(p, from, w, op);
+	}
 	return rc;
 }
 

@@ -28,6 +28,10 @@ int rbd_options_check(const struct pool_option *options, size_t n, struct err *e
 			               "<rbd:config_opts>: \"%.100s\" is no name of an option: they have "
 			               "small letters, digits and _",
 			               name);
+		if (streq(name, "mon_host"))
+			return err_set(e, ERR_INVALID,
+			               "<rbd:config_opts>: the monitors are those of <host>, not of option "
+			               "\"mon_host\": leave it out");
 		for (size_t k = 0; k < ARRAY_LEN(of_this_machine); k++)
 			if (strstr(name, of_this_machine[k]))
 				return err_set(e, ERR_INVALID,

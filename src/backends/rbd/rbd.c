@@ -6,6 +6,7 @@
  * cluster and the pool in it, which a file in our run directory remembers, and degraded while the cluster
  * does not answer.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,20 @@
 #include "base/file.h"
 #include "base/util.h"
 
+/* Only an IPv6 address has colons, in brackets or not. */
+static int check_host(const char *name, struct err *e)
+{
+	const char *bare = name + (*name == '[');
+	unsigned char address[16];
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(bare, "%]"), bare);
+	if (!strchr(name, ':') || inet_pton(AF_INET6, text, address) == 1)
+		return 0;
+	return err_set(e, ERR_INVALID,
+	               "<host name='%.200s'> is no name and no address: a port is said by port='…'", name);
+}
+
 static int rbd_validate(const struct pool_def *d, struct err *e)
 {
 	char ceph_pool[128], namespace[128];
@@ -23,6 +38,9 @@ static int rbd_validate(const struct pool_def *d, struct err *e)
 		return err_set(e, ERR_INVALID, "the <auth> of an rbd pool is of type ceph");
 	if (d->source.auth.kind == AUTH_CEPH && !d->source.auth.username)
 		return err_set(e, ERR_INVALID, "<auth type='ceph'> needs a username");
+	for (size_t i = 0; i < d->source.nhosts; i++)
+		if (check_host(d->source.hosts[i].name, e) < 0)
+			return -1;
 	return rbd_source_name(d, ceph_pool, namespace, sizeof(ceph_pool), e);
 }
 

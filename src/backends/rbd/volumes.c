@@ -42,13 +42,26 @@ int rbd_progress(uint64_t done, uint64_t total, void *arg)
 	return 0;
 }
 
-/* What would keep the image from going is found out before its snapshots go: they would be lost, and the
- * image be there still. We are one of those who have it open. */
-static int check_removable(rbd_image_t image, struct err *e)
+/* Whoever has an image open to write watches it. We are one of those. */
+static int check_unused(rbd_image_t image, struct err *e)
 {
 	rbd_image_watcher_t watchers[8];
+	size_t open = ARRAY_LEN(watchers);
+	int answer = rbd_watchers_list(image, watchers, &open);
+
+	if (answer == 0)
+		rbd_watchers_list_cleanup(watchers, open);
+	if (answer == -ERANGE || (answer == 0 && open > 1))
+		return err_set(e, ERR_BUSY, "somebody has it open");
+	return answer < 0 ? rbd_error(e, answer, "cannot ask who uses it") : 0;
+}
+
+/* What would keep the image from going is found out before its snapshots go: they would be lost, and the
+ * image be there still. */
+static int check_removable(rbd_image_t image, struct err *e)
+{
 	rbd_linked_image_spec_t clones[8];
-	size_t n = ARRAY_LEN(clones), open = ARRAY_LEN(watchers);
+	size_t n = ARRAY_LEN(clones);
 	int answer = rbd_list_children3(image, clones, &n);
 
 	if (answer == -ERANGE)
@@ -61,13 +74,9 @@ static int check_removable(rbd_image_t image, struct err *e)
 		return -1;
 	}
 	/* A user may be kept from asking other pools for clones. */
-	if (answer >= 0 || answer == -EPERM)
-		answer = rbd_watchers_list(image, watchers, &open);
-	if (answer == 0)
-		rbd_watchers_list_cleanup(watchers, open);
-	if (answer == -ERANGE || (answer == 0 && open > 1))
-		return err_set(e, ERR_BUSY, "somebody has it open");
-	return answer < 0 ? rbd_error(e, answer, "cannot ask who uses it") : 0;
+	if (answer < 0 && answer != -EPERM)
+		return rbd_error(e, answer, "cannot ask who uses it");
+	return check_unused(image, e);
 }
 
 /* Those with clones cannot go: the clones would lose what they share with it. None is removed before all may
@@ -157,7 +166,9 @@ int rbd_vol_resize(const struct pool_def *d, struct op *op, const struct volume 
 	if (answer == 0 && capacity < now && !(flags & VOL_SHRINK))
 		rc = err_set(e, ERR_INVALID, "it has %llu bytes, and may become smaller only with --shrink",
 		             (unsigned long long)now);
-	else if (answer == 0 && capacity != now)
+	else if (answer == 0 && capacity < now)
+		rc = check_unused(image, e);
+	if (rc == 0 && answer == 0 && capacity != now)
 		answer = rbd_resize2(image, capacity, capacity < now, rbd_progress, op);
 	if (rc == 0 && answer < 0)
 		rc = rbd_error(e, answer, "the cluster refuses");
@@ -218,7 +229,7 @@ int rbd_vol_wipe(const struct pool_def *d, struct op *op, const struct volume *v
 		               algorithm);
 	rc = rbd_image_open(d, op, v, true, &image, e);
 	if (rc == 0) {
-		rc = wipe_image(image, trim, op, e);
+		rc = check_unused(image, e) < 0 ? -1 : wipe_image(image, trim, op, e);
 		rbd_close(image);
 	}
 	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot wipe volume \"%s\"", v->name) : 0;

@@ -91,15 +91,16 @@ static int claim_disks(const struct pool_def *d, unsigned flags, struct zpool_wo
 	                            zfs_dataset(d));
 }
 
-/* It is exported again, so that start imports it, and stop exports it, as any other; if this ends before
- * that, stop does so all the same. One that zpool had no time to say that it has made is there, too. */
-static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, struct err *e)
+/* Locked before anything is looked at: who builds one of that name meanwhile waits, and finds this one. */
+static int make_claimed(const struct pool_def *d, unsigned flags, struct op *op, bool *claimed, struct err *e)
 {
 	static const char *const first[] = { "zpool", "create", "-o", "cachefile=none", "-m", "none" };
 	cleanup_free struct zpool_words *w = calloc(1, sizeof(*w));
+	cleanup_close int lock = zfs_lock(d, op, e);
 	struct zfs_udev udev;
-	struct err ignored = { 0 };
 
+	if (lock < 0)
+		return -1;
 	if (!w)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < ARRAY_LEN(first); i++)
@@ -117,12 +118,24 @@ static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, s
 				return -1;
 	if (zfs_claim(d, op, e) < 0)
 		return -1;
+	*claimed = true;
 	zfs_udev_begin(&udev);
 
 	int rc = zfs_run(w->argv, op, NULL, e);
 
 	zfs_udev_end(&udev);
-	if (zfs_give_up(d, op, rc == 0 ? e : &ignored) < 0)
+	return rc;
+}
+
+/* It is exported again, so that start imports it, and stop exports it, as any other; if this ends before
+ * that, stop does so all the same. One that zpool had no time to say that it has made is there, too. */
+static int make_zpool(const struct pool_def *d, unsigned flags, struct op *op, struct err *e)
+{
+	struct err ignored = { 0 };
+	bool claimed = false;
+	int rc = make_claimed(d, flags, op, &claimed, e);
+
+	if (claimed && zfs_give_up(d, op, rc == 0 ? e : &ignored) < 0)
 		return -1;
 	return rc;
 }
@@ -154,29 +167,39 @@ int zfs_build(const struct pool_def *d, struct op *op, unsigned flags, struct er
 
 /* ---- delete ---- */
 
-/* With all that is in it, as libvirt does; but not while another pool, or somebody else, uses that. */
-int zfs_delete(const struct pool_def *d, struct op *op, struct err *e)
+/* Nobody begins to use it between the look and the end. */
+static int destroy_unused(const struct pool_def *d, struct op *op, struct err *e)
 {
 	const char *name = zfs_dataset(d);
 	const char *const zpool[] = { "zpool", "destroy", name, NULL };
 	const char *const dataset[] = { "zfs", "destroy", "-r", name, NULL };
+	cleanup_close int lock = zfs_lock(d, op, e);
+
+	if (lock < 0 || zvols_are_free(name, e) < 0)
+		return -1;
+	if (zfs_is_shared(d, op, name))
+		return err_set(e, ERR_BUSY, "another pool, which is active, is in it");
+	if (zfs_run(zfs_is_nested(d) ? dataset : zpool, op, NULL, e) < 0)
+		return -1;
+	if (!zfs_is_nested(d))
+		zfs_forget(d, op);
+	return 0;
+}
+
+/* With all that is in it, as libvirt does; but not while another pool, or somebody else, uses that. */
+int zfs_delete(const struct pool_def *d, struct op *op, struct err *e)
+{
 	const char *what = zfs_is_nested(d) ? "dataset" : "zpool";
 	struct err ignored = { 0 };
 
 	if (zfs_validate(d, e) < 0 || zfs_bring_in(d, op, e) < 0)
 		return -1;
 
-	int rc = zvols_are_free(name, e);
+	int rc = destroy_unused(d, op, e);
 
-	if (rc == 0 && zfs_is_shared(d, op, name))
-		rc = err_set(e, ERR_BUSY, "another pool, which is active, is in it");
-	if (rc == 0)
-		rc = zfs_run(zfs_is_nested(d) ? dataset : zpool, op, NULL, e);
-	if (rc == 0 && !zfs_is_nested(d))
-		zfs_forget(d, op);
-	else if (zfs_give_up(d, op, rc < 0 ? &ignored : e) < 0)
+	if ((rc < 0 || zfs_is_nested(d)) && zfs_give_up(d, op, rc < 0 ? &ignored : e) < 0)
 		rc = -1;
-	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot remove %s \"%s\"", what, name) : 0;
+	return rc < 0 ? err_wrap(e, ERR_KEEP, "cannot remove %s \"%s\"", what, zfs_dataset(d)) : 0;
 }
 
 /* ---- which zpools are there, and what they stand on ---- */

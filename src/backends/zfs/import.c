@@ -62,8 +62,8 @@ static void note_drop(const struct pool_def *d, const struct op *op, bool user)
 		unlink(path);
 }
 
-/* Two pools in one zpool start at once: one of them imports it. Held until the descriptor is closed. */
-static int note_lock(const struct pool_def *d, const struct op *op, struct err *e)
+/* Two pools in one zpool start at once: one of them imports it. */
+int zfs_lock(const struct pool_def *d, const struct op *op, struct err *e)
 {
 	char path[PATH_MAX], zpool[ZFS_NAME];
 
@@ -113,9 +113,7 @@ bool zfs_uses(const struct pool_def *d, const struct op *op)
 
 int zfs_claim(const struct pool_def *d, const struct op *op, struct err *e)
 {
-	cleanup_close int lock = note_lock(d, op, e);
-
-	return lock < 0 ? -1 : note_add(d, op, false, e);
+	return note_add(d, op, false, e);
 }
 
 void zfs_forget(const struct pool_def *d, const struct op *op)
@@ -335,7 +333,7 @@ static int check_imported(const struct pool_def *d, const char *zpool, struct op
 
 int zfs_bring_in(const struct pool_def *d, struct op *op, struct err *e)
 {
-	cleanup_close int lock = note_lock(d, op, e);
+	cleanup_close int lock = zfs_lock(d, op, e);
 	char zpool[ZFS_NAME];
 
 	zfs_zpool(d, zpool);
@@ -363,7 +361,7 @@ static int export_zpool(const char *zpool, struct op *op, struct err *e)
 
 int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e)
 {
-	cleanup_close int lock = note_lock(d, op, e);
+	cleanup_close int lock = zfs_lock(d, op, e);
 	char zpool[ZFS_NAME];
 
 	zfs_zpool(d, zpool);

@@ -2,7 +2,7 @@
  *
  * zvols listed, made, removed, given another size. Each change is one command of zfs's, which is done whole
  * or not at all. What takes more than one bears a property of ours until it is done: a volume that is being
- * filled from another, which nobody sees meanwhile, and one that is being cloned.
+ * made, which nobody sees meanwhile, and one that is being cloned.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 #include "system/uevent.h"
 #include "volumes/block.h"
 
-#define UNFINISHED "poolinit:unfinished" /* its own name: it is being filled, or that was broken off */
+#define UNFINISHED "poolinit:unfinished" /* its own name: it is being made, or that was broken off */
 #define CLONING    "poolinit:cloning"    /* the clone of it that is being made */
 #define BLOCK      (16 * 1024)           /* volblocksize of a new volume, or a multiple of that */
 
@@ -285,10 +285,8 @@ static int make_plain(struct new_zvol *m, struct err *e)
 			argv[n++] = reserved;
 		}
 	}
-	if (m->from) {
-		argv[n++] = "-o";
-		argv[n++] = mark;
-	}
+	argv[n++] = "-o";
+	argv[n++] = mark;
 	snprintf(mark, sizeof(mark), UNFINISHED "=%s", m->name);
 	snprintf(size, sizeof(size), "%" PRIu64, m->size);
 	argv[n++] = "-V";
@@ -301,10 +299,11 @@ static int make_plain(struct new_zvol *m, struct err *e)
 /* A snapshot that goes with its last clone. */
 static int make_clone(struct new_zvol *m, struct err *e)
 {
-	char mark[ZFS_NAME + 32], snapshot[2 * ZFS_NAME + 16], size[40];
+	char mark[ZFS_NAME + 32], unfinished[ZFS_NAME + 32], snapshot[2 * ZFS_NAME + 16], size[40];
 	const char *const marked[] = { "zfs", "set", mark, m->origin, NULL };
 	const char *const frozen[] = { "zfs", "snapshot", snapshot, NULL };
-	const char *const cloned[] = { "zfs", "clone", "-o", "volmode=dev", snapshot, m->name, NULL };
+	const char *const cloned[] = { "zfs",      "clone",  "-o",    "volmode=dev", "-o",
+		                       unfinished, snapshot, m->name, NULL };
 	const char *const released[] = { "zfs", "destroy", "-d", snapshot, NULL };
 	const char *const unmarked[] = { "zfs", "inherit", CLONING, m->origin, NULL };
 	const char *const grown[] = { "zfs", "set", size, m->name, NULL };
@@ -313,6 +312,7 @@ static int make_clone(struct new_zvol *m, struct err *e)
 	int rc;
 
 	snprintf(mark, sizeof(mark), CLONING "=%s", m->name);
+	snprintf(unfinished, sizeof(unfinished), UNFINISHED "=%s", m->name);
 	snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", m->origin, m->v->name);
 	snprintf(size, sizeof(size), "volsize=%" PRIu64, m->size);
 	rc = zfs_run(marked, m->op, NULL, e);
@@ -330,15 +330,13 @@ static int make_clone(struct new_zvol *m, struct err *e)
 
 static int fill_zvol(struct new_zvol *m, struct err *e)
 {
-	const char *const whole[] = { "zfs", "inherit", UNFINISHED, m->name, NULL };
-
-	if (zvol_is_at(m->path, e) < 0 || block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) < 0)
-		return -1;
-	return zfs_run(whole, m->op, NULL, e);
+	return zvol_is_at(m->path, e) == 0 ? block_vol_fill(m->path, m->d, m->v, m->from, m->op, e) : -1;
 }
 
+/* One whose command had no time to say that it has made it keeps its mark, and the next sweep removes it. */
 static int make_zvol(struct new_zvol *m, struct err *e)
 {
+	const char *const whole[] = { "zfs", "inherit", UNFINISHED, m->name, NULL };
 	const char *const unmade[] = { "zfs", "destroy", m->name, NULL };
 	cleanup_close int events = uevent_open(e);
 	char type[16];
@@ -350,7 +348,7 @@ static int make_zvol(struct new_zvol *m, struct err *e)
 	if ((m->origin[0] ? make_clone(m, e) : make_plain(m, e)) < 0)
 		return -1;
 	if (zvols_await(m->zpool, m->path, events, m->op, e) == 0 && block_vol_perms(m->path, m->v, e) == 0 &&
-	    (!m->from || fill_zvol(m, e) == 0))
+	    (!m->from || fill_zvol(m, e) == 0) && zfs_run(whole, m->op, NULL, e) == 0)
 		return 0;
 	zfs_run(unmade, m->op, NULL, NULL);
 	return -1;

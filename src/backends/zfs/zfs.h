@@ -128,7 +128,10 @@ int zfs_give_up(const struct pool_def *d, struct op *op, struct err *e);
 bool zfs_is_shared(const struct pool_def *d, const struct op *op, const char *dataset);
 /* Does this one use it? Any may use what was not imported here. */
 bool zfs_uses(const struct pool_def *d, const struct op *op);
-/* The zpool, which is not there yet, is ours to give up. */
+/* The descriptor of a lock, till it is closed: no other pool of ours begins or ends to use the zpool. Nor may
+ * its holder, by the two above, which would wait for it. */
+int zfs_lock(const struct pool_def *d, const struct op *op, struct err *e);
+/* The zpool, which is not there yet and is locked, is ours to give up. */
 int zfs_claim(const struct pool_def *d, const struct op *op, struct err *e);
 /* The zpool is gone: so are the notes about it. */
 void zfs_forget(const struct pool_def *d, const struct op *op);
