@@ -140,7 +140,7 @@ struct supervisor {
 		struct timer timer;
 		void (*done)(void *arg);
 		void *arg;
-	} shutdown;
+	} shutdown, pause;
 };
 
 /* ---- pools.c: the list of pools, which is by name (pool_by_name() and its like are in supervisor.h) ---- */

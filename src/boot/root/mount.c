@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Mounting a root, in a worker: find what root= names, see what is on it, mount it, and look whether a system
+ * can live there. A root without an init, or without a place for /proc, is refused here, while the next one
+ * of the list can still be tried: after the switch nobody could.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "base/buf.h"
+#include "base/contract.h"
+#include "base/file.h"
+#include "base/mountinfo.h"
+#include "base/util.h"
+#include "boot/root/root.h"
+#include "pool/volume.h"
+#include "system/btrfs.h"
+#include "system/device.h"
+#include "system/module.h"
+#include "system/mount.h"
+
+#define IN_ROOT 0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will when this is the root */
+
+/* ---- what is mounted ---- */
+
+/* rootfstype=, else what is on the device, which has to be one thing alone. */
+static const char *fstype_of(const struct parameters *p, const char *node, struct device_content *content,
+                             struct err *e)
+{
+	char text[192];
+
+	if (device_content(node, content, e) < 0)
+		return NULL;
+	if (p->rootfstype)
+		return p->rootfstype;
+	if (streq(content->usage, "filesystem") && !content->all[0])
+		return content->type;
+	err_set(e, ERR_WRONG_FORMAT, "%s holds %s%s", node, device_content_text(content, text, sizeof(text)),
+	        content->all[0] ? ": rootfstype= says which one is meant" : ", not a filesystem");
+	return NULL;
+}
+
+/* Programs, set-id bits and device nodes are meant on a root, unlike on what a pool mounts. */
+static int mount_device_root(const struct parameters *p, const char *spec, struct err *e)
+{
+	cleanup_buf struct buf options = BUF_INIT;
+	struct device_content content;
+	const char *type;
+	char node[PATH_MAX];
+	dev_t dev;
+
+	if (device_find(spec, node, sizeof(node), &dev, e) < 0 || !(type = fstype_of(p, node, &content, e)))
+		return -1;
+	buf_printf(&options, "dev,suid,exec,%s", p->root_writable ? "rw" : "ro");
+	if (p->rootflags)
+		buf_printf(&options, ",%s", p->rootflags);
+	if (options.failed)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	module_load_wanted(type);
+	if (streq(type, "btrfs") && btrfs_gather(node, content.uuid, e) < 0)
+		return -1;
+	if (mount_make(&(struct mount_request){ .fstype = type,
+	                                        .source = node,
+	                                        .target = ROOT_DIR,
+	                                        .options = buf_str(&options) },
+	               e) == 0)
+		return 0;
+	return e->sys == ENODEV ? module_explain(type, e) : -1;
+}
+
+/* The pool's mount once more, without the flags that keep programs from running. The pool keeps its own. */
+static int mount_pool_root(const struct parameters *p, const char *target, struct err *e)
+{
+	unsigned long flags = MS_REMOUNT | MS_BIND | (p->root_writable ? 0 : MS_RDONLY);
+	struct mount_entry m;
+	int rc = mountinfo_find(target, &m, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_INVALID, "nothing is mounted at %s: such a pool is no root", target);
+	mount_entry_free(&m);
+	if (file_mkdirs(ROOT_DIR, 0755, e) < 0)
+		return -1;
+	if (mount(target, ROOT_DIR, NULL, MS_BIND, NULL) < 0 || mount(NULL, ROOT_DIR, NULL, flags, NULL) < 0)
+		return err_sys(e, errno, "cannot mount %s at " ROOT_DIR, target);
+	return 0;
+}
+
+/* A volume that is a device is mounted as that. */
+static int mount_volume_root(struct root_order *o, struct err *e)
+{
+	struct volume v;
+	struct line l;
+
+	if (line_parse_reply(o->record, strlen(o->record), &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
+		return -1;
+	if (!v.path || !v.type || !streq(v.type, "block"))
+		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is no device", o->root->volume);
+	return mount_device_root(o->parameters, v.path, e);
+}
+
+/* ---- can a system live there? ---- */
+
+/* A regular file that somebody may execute, by the links of the new root. */
+static bool is_program(int root, const char *path)
+{
+	cleanup_close int fd = file_open_how(root, path, O_PATH, IN_ROOT);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+}
+
+/* init=, else the first of those that the kernel tries; a shell is not among ours, as nobody would have asked
+ * for one. NULL: there is none. */
+static const char *find_init(const struct parameters *p, int root, struct err *e)
+{
+	static const char *const inits[] = { "/sbin/init", "/etc/init", "/bin/init" };
+
+	for (size_t i = 0; i < (p->init ? 1 : ARRAY_LEN(inits)); i++) {
+		const char *path = p->init ? p->init : inits[i];
+
+		if (is_program(root, path))
+			return path;
+	}
+	err_set(e, ERR_WRONG_FORMAT, "there is no program %s on it: %s", p->init ? p->init : inits[0],
+	        p->init ? "init= names another one" : "is it a root?");
+	return NULL;
+}
+
+/* The switch moves the kernel's filesystems there. */
+static int make_places(int root, struct err *e)
+{
+	static const char *const places[] = { "dev", "proc", "sys", "run" };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (mkdirat(root, places[i], 0755) < 0 &&
+		    (fstatat(root, places[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)))
+			return err_set(e, ERR_WRONG_FORMAT, "there is no directory /%s on it: is it a root?",
+			               places[i]);
+	return 0;
+}
+
+static int tell_init(struct worker_io *io, const struct parameters *p, struct err *e)
+{
+	cleanup_close int root = open(ROOT_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *init = root < 0 ? NULL : find_init(p, root, e);
+	struct buf b = BUF_INIT;
+
+	if (root < 0)
+		return err_sys(e, errno, "cannot open " ROOT_DIR);
+	if (!init || make_places(root, e) < 0)
+		return -1;
+	line_begin(&b, "-");
+	line_str(&b, "init", init);
+	worker_send_record(io, &b);
+	return 0;
+}
+
+int root_mount(struct worker_io *io, void *arg, struct err *e)
+{
+	struct root_order *o = arg;
+	int rc;
+
+	umount2(ROOT_DIR, MNT_DETACH); /* of a supervisor that was killed in between */
+	if (o->root->kind == ROOT_POOL)
+		rc = mount_pool_root(o->parameters, o->target, e);
+	else if (o->root->kind == ROOT_VOLUME)
+		rc = mount_volume_root(o, e);
+	else
+		rc = mount_device_root(o->parameters, o->root->name, e);
+	if (rc == 0 && tell_init(io, o->parameters, e) == 0)
+		return 0;
+	umount2(ROOT_DIR, MNT_DETACH);
+	return -1;
+}
