@@ -12,10 +12,14 @@ import images
 from sandbox import REPO, Skip, command, find_program, need_programs
 from vm import GUEST_SCRIPTS, default_binary
 
-BUSYBOX_INITTAB = """::sysinit:/bin/busybox mount -o remount,rw /
+BUSYBOX_INITTAB = """::sysinit:/bin/busybox sh /test/writable
 ::once:/test/agent
 ::ctrlaltdel:/bin/busybox reboot
 ::shutdown:/bin/busybox umount -a -r
+"""
+# A root that stays read-only (an image) has a copy of the agent's directory in memory.
+WRITABLE = """/bin/busybox mount -o remount,rw / && exit
+/bin/busybox cp -a /test /run/test && /bin/busybox mount --bind /run/test /test
 """
 SYSTEMD_UNIT = """[Unit]
 Description=The test's hand
@@ -36,21 +40,34 @@ def _files():
             "/sbin/poolctl": (default_binary(), 0o755)}
 
 
-def busybox(box, path, label="ROOT", init=True, inittab=BUSYBOX_INITTAB):
-    """Nothing but busybox. init: False, or the bytes of /sbin/init, for what is no root."""
-    tree = box.directory(f"tree-{path.name}")
+def busybox_tree(box, name, init=True):
+    """The files of a root that is nothing but busybox. init: False, or the bytes of /sbin/init, for what is no root."""
+    tree = box.directory(f"tree-{name}")
     for directory in ("bin", "sbin", "usr/sbin", "etc", "test", "dev", "proc", "sys", "run", "tmp", "srv/data", "root"):
         (tree / directory).mkdir(parents=True)
     for name, (source, mode) in _files().items():
         shutil.copy(source, tree / name[1:])
         (tree / name[1:]).chmod(mode)
-    (tree / "etc/inittab").write_text(inittab)
+    (tree / "etc/inittab").write_text(BUSYBOX_INITTAB)
+    (tree / "test/writable").write_text(WRITABLE)
     if isinstance(init, bytes):
         (tree / "sbin/init").write_bytes(init)
         (tree / "sbin/init").chmod(0o755)
     elif init:
         (tree / "sbin/init").symlink_to("/bin/busybox")  # by an absolute link: it counts in the new root
-    return from_tree(path, tree, "64M", label)
+    return tree
+
+
+def busybox(box, path, label="ROOT", init=True):
+    """An ext4 filesystem with a busybox_tree()."""
+    return from_tree(path, busybox_tree(box, path.name, init), "64M", label)
+
+
+def squashfs(path, tree):
+    """The files of a directory as an image."""
+    need_programs("mksquashfs")
+    command("mksquashfs", tree, path, "-quiet", "-no-progress", "-comp", "gzip", "-noappend")
+    return pathlib.Path(path)
 
 
 def from_tree(path, tree, size, label):

@@ -259,6 +259,7 @@ static int run_move(struct worker_io *io, void *arg, struct err *e)
 {
 	(void)io;
 	(void)arg;
+	root_tell_udev();
 	return root_move_mounts(e);
 }
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "base/buf.h"
@@ -21,7 +23,8 @@
 #include "system/module.h"
 #include "system/mount.h"
 
-#define IN_ROOT 0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will when this is the root */
+#define LOOP_TRIES 16
+#define IN_ROOT    0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will when this is the root */
 
 /* ---- what is mounted ---- */
 
@@ -53,7 +56,7 @@ static int mount_device_root(const struct parameters *p, const char *spec, struc
 
 	if (device_find(spec, node, sizeof(node), &dev, e) < 0 || !(type = fstype_of(p, node, &content, e)))
 		return -1;
-	buf_printf(&options, "dev,suid,exec,%s", p->root_writable ? "rw" : "ro");
+	buf_printf(&options, "dev,suid,exec,%s", p->root_writable && !device_is_read_only(dev) ? "rw" : "ro");
 	if (p->rootflags)
 		buf_printf(&options, ",%s", p->rootflags);
 	if (options.failed)
@@ -89,17 +92,53 @@ static int mount_pool_root(const struct parameters *p, const char *target, struc
 	return 0;
 }
 
-/* A volume that is a device is mounted as that. */
+/* A loop device for an image file, read-only. It goes with its last user, so that it has to be mounted while
+ * it is open: *fd. Facts: loop(4). */
+static int attach_loop(const char *path, char *node, size_t size, int *fd, struct err *e)
+{
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR };
+	cleanup_close int image = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	cleanup_close int control = -1;
+
+	if (image < 0)
+		return err_sys(e, errno, "cannot open %s", path);
+	module_load_wanted("loop");
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	config.fd = (uint32_t)image;
+	for (int tries = 0; control >= 0 && tries < LOOP_TRIES; tries++) {
+		snprintf(node, size, "/dev/loop%d", ioctl(control, (ioctl_request)LOOP_CTL_GET_FREE));
+		*fd = open(node, O_RDONLY | O_CLOEXEC);
+		if (*fd >= 0 && ioctl(*fd, (ioctl_request)LOOP_CONFIGURE, &config) == 0)
+			return 0;
+		if (*fd >= 0)
+			close(steal_fd(fd));
+		if (errno != EBUSY) /* else somebody was faster */
+			break;
+	}
+	err_sys(e, errno, "cannot attach %s to a loop device", path);
+	return errno == ENOENT ? module_explain("loop", e) : -1;
+}
+
+/* A volume that is a device is mounted as that, an image file through a loop device. Images of other formats
+ * than raw are no devices, whatever is in them. */
 static int mount_volume_root(struct root_order *o, struct err *e)
 {
+	cleanup_close int loop = -1;
 	struct volume v;
 	struct line l;
+	char node[32];
 
 	if (line_parse_reply(o->record, strlen(o->record), &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
 		return -1;
-	if (!v.path || !v.type || !streq(v.type, "block"))
-		return err_set(e, ERR_UNSUPPORTED, "volume \"%s\" is no device", o->root->volume);
-	return mount_device_root(o->parameters, v.path, e);
+	if (v.path && streq(v.type, "block"))
+		return mount_device_root(o->parameters, v.path, e);
+	if (!v.path || !streq(v.type, "file") || !v.format || !streq(v.format, "raw"))
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volume \"%s\" is neither a block device nor a raw image file",
+		               o->root->volume);
+	if (attach_loop(v.path, node, sizeof(node), &loop, e) < 0)
+		return -1;
+	return mount_device_root(o->parameters, node, e);
 }
 
 /* ---- can a system live there? ---- */

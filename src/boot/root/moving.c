@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
@@ -67,6 +68,37 @@ static int move_one(int root, const char *target, struct err *e)
 	err_sys(e, errno, "%s cannot be moved into the new root, and is unmounted", target);
 	umount2(target, MNT_DETACH);
 	return -1;
+}
+
+/* What udevd keeps in its database of a device-mapper device: without the flag its rules take one that was
+ * there before udevd for one that is still being made, and systemd waits for it in vain. The device's number
+ * is the kernel's choice. Facts: systemd's udev database as device_update_db() writes it, and lvm2's
+ * udev/10-dm.rules.in. */
+static void tell_udev(int dir, const char *name)
+{
+	char number[32], path[80], text[128];
+	int n;
+
+	snprintf(path, sizeof(path), "%.32s/dev", name);
+	if (file_read_line(dir, path, number, sizeof(number)) <= 0)
+		return;
+	snprintf(path, sizeof(path), "/run/udev/data/b%s", number);
+	n = snprintf(text, sizeof(text),
+	             "I:%llu\nE:DM_UDEV_PRIMARY_SOURCE_FLAG=1\nE:DM_UDEV_RULES_VSN=2\nV:1\n",
+	             (unsigned long long)clock_ms() * 1000);
+	if (access(path, F_OK) < 0 && file_mkdirs("/run/udev/data", 0755, NULL) == 0)
+		file_replace(AT_FDCWD, path, text, (size_t)n, 0644, NULL);
+}
+
+void root_tell_udev(void)
+{
+	DIR *d = opendir("/sys/block");
+
+	for (struct dirent *entry; d && (entry = readdir(d));)
+		if (starts_with(entry->d_name, "dm-"))
+			tell_udev(dirfd(d), entry->d_name);
+	if (d)
+		closedir(d);
 }
 
 int root_move_mounts(struct err *e)

@@ -13,6 +13,8 @@
  * moved all the same. Blocking. Once it has begun /proc and /dev are there no more for whoever is in the
  * initramfs. */
 int root_move_mounts(struct err *e);
+/* Note each device-mapper device that is there for the udevd of the new root, unless one has noted it. */
+void root_tell_udev(void);
 /* Enter ROOT_DIR for good: it becomes this process's root and working directory. -1 with errno. */
 int root_enter(void);
 /* Remove all files of the initramfs, whose root directory is open as fd; what is mounted in it is left alone.

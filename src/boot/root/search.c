@@ -11,7 +11,8 @@
 #include "base/util.h"
 #include "boot/root/root.h"
 
-#define MOUNT_TIME SECONDS(60) /* of one attempt: a journal may have to be replayed */
+#define MOUNT_TIME SECONDS(60) /* of one attempt: a journal may have to be replayed, */
+#define LEAST_TIME SECONDS(10) /* but a disk that hangs is not to take the time of the next root */
 #define AGAIN_MOST SECONDS(8)
 
 static void look(struct root_search *s);
@@ -145,6 +146,7 @@ static void look(struct root_search *s)
 		             .owner = s };
 	const struct root *r = current(s);
 	struct err e = { 0 };
+	uint64_t now;
 
 	if (s->worker || s->found || supervisor_shutting_down(s->sup)) {
 		s->again = true;
@@ -154,6 +156,9 @@ static void look(struct root_search *s)
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
 	s->order.parameters = s->parameters;
 	s->order.root = r;
+	now = clock_ms();
+	if (turn_ends(s) < now + MOUNT_TIME)
+		task.timeout = larger(turn_ends(s), now + LEAST_TIME) - now;
 	if (r->kind != ROOT_DEVICE && ask_pool(s, r, &e) < 0) {
 		not_now(s, &e);
 		return;
