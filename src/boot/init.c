@@ -120,7 +120,7 @@ static bool owns_child(void *arg, pid_t pid)
 
 /* Boot is over, and nobody is shutting down: the real root's init may begin, if there is one by now, or the
  * appliance's program. */
-static void go_on(struct init *i)
+static void begin_system(struct init *i)
 {
 	if (i->shutdown.way || i->leaving)
 		return;
@@ -138,7 +138,7 @@ static void go_on(struct init *i)
 static void after_shell(void *arg, enum shell_outcome outcome)
 {
 	if (outcome == SHELL_LEFT) {
-		go_on(arg);
+		begin_system(arg);
 		return;
 	}
 	log_error(LF_BOOT, "nobody wanted a shell");
@@ -168,7 +168,7 @@ static void after_boot(void *arg, const struct verdict *v)
 		            no_root ? "there is no root" : "a required pool is not active", after_shell, i);
 		break;
 	default:
-		go_on(i);
+		begin_system(i);
 		break;
 	}
 }
@@ -188,7 +188,7 @@ static void on_root(void *arg)
 	if (!i->root.found || !i->core.progress.over || i->shell.pid > 0)
 		return;
 	shell_end(&i->shell);
-	go_on(i);
+	begin_system(i);
 }
 
 /* The watchdog is the real init's. */

@@ -251,7 +251,7 @@ void policy_line(const struct policy *policy, const struct pool *pools, uint64_t
 const char *policy_state(const struct policy *policy, const struct pool *pools, bool over, bool problems,
                          uint64_t now)
 {
-	struct verdict v;
+	struct verdict v = { 0 };
 
 	if (!over)
 		return "starting";

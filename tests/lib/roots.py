@@ -74,7 +74,7 @@ def from_tree(path, tree, size, label):
     """An ext4 filesystem with the files of a directory, whoever owns them."""
     need_programs("mke2fs")
     images.blank(path, size)
-    command("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", tree, path)
+    command("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", tree, path, timeout=600)
     return pathlib.Path(path)
 
 

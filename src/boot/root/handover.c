@@ -172,7 +172,7 @@ static void handover_over(struct handover *h, const struct err *e)
 }
 
 /* 5: the initramfs is given back beside the real init, which need not wait for it. */
-static int run_free(struct worker_io *io, void *arg, struct err *e)
+static int run_free_initramfs(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct handover *h = arg;
 
@@ -194,7 +194,7 @@ static void free_initramfs(struct handover *h)
 {
 	struct task task = { .what = "free-initramfs",
 		             .timeout = FREE_TIME,
-		             .run = run_free,
+		             .run = run_free_initramfs,
 		             .arg = h,
 		             .keep = (const int[]){ h->old_root, -1 },
 		             .on_done = freed };
@@ -228,9 +228,9 @@ static void on_first_answer(struct watch *w, uint32_t events)
 	handover_over(h, e.class ? &e : NULL);
 }
 
-/* 3: the mounts are where they belong; we follow them, and process 1 follows us. Nothing of the console, of a
- * terminal or of the old root stays in use. */
-static void follow(struct worker *w, const struct err *problem, bool left)
+/* 3: the mounts are where they belong; we follow them, and process 1 follows us. Nothing of the
+ * console, of a terminal or of the old root stays in use. */
+static void follow_mounts(struct worker *w, const struct err *problem, bool left)
 {
 	struct handover *h = w->task.owner;
 	struct err e = { 0 };
@@ -268,9 +268,11 @@ static int run_move(struct worker_io *io, void *arg, struct err *e)
 static void move(void *arg)
 {
 	struct handover *h = arg;
-	struct task task = {
-		.what = "change-root", .timeout = MOVE_TIME, .run = run_move, .on_done = follow, .owner = h
-	};
+	struct task task = { .what = "change-root",
+		             .timeout = MOVE_TIME,
+		             .run = run_move,
+		             .on_done = follow_mounts,
+		             .owner = h };
 	struct err e = { 0 };
 
 	if (send(h->to_first, h->init, strlen(h->init), MSG_NOSIGNAL) < 0)

@@ -24,7 +24,6 @@
 #include "system/mount.h"
 
 #define LOOP_TRIES 16
-#define IN_ROOT    0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will when this is the root */
 
 /* ---- what is mounted ---- */
 
@@ -144,9 +143,9 @@ static int mount_volume_root(struct root_order *o, struct err *e)
 /* ---- can a system live there? ---- */
 
 /* A regular file that somebody may execute, by the links of the new root. */
-static bool is_program(int root, const char *path)
+static bool is_executable(int root, const char *path)
 {
-	cleanup_close int fd = file_open_how(root, path, O_PATH, IN_ROOT);
+	cleanup_close int fd = file_open_how(root, path, O_PATH, ROOT_LINKS);
 	struct stat st;
 
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
@@ -161,7 +160,7 @@ static const char *find_init(const struct parameters *p, int root, struct err *e
 	for (size_t i = 0; i < (p->init ? 1 : ARRAY_LEN(inits)); i++) {
 		const char *path = p->init ? p->init : inits[i];
 
-		if (is_program(root, path))
+		if (is_executable(root, path))
 			return path;
 	}
 	err_set(e, ERR_WRONG_FORMAT, "there is no program %s on it: %s", p->init ? p->init : inits[0],

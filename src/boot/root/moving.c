@@ -21,7 +21,6 @@
 
 #define MOVES    256
 #define TO_EMPTY 0x40 /* move_mount(2)'s MOVE_MOUNT_T_EMPTY_PATH */
-#define IN_ROOT  0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will when this is the root */
 
 /* ---- mounts ---- */
 
@@ -49,13 +48,13 @@ static int note_move(const struct mount_entry *m, void *arg)
 static int open_place(int root, const char *target, struct err *e)
 {
 	char path[PATH_MAX];
-	int fd = file_open_how(root, target, O_PATH | O_DIRECTORY, IN_ROOT);
+	int fd = file_open_how(root, target, O_PATH | O_DIRECTORY, ROOT_LINKS);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 	snprintf(path, sizeof(path), ROOT_DIR "%s", target);
 	return file_mkdirs(path, 0755, e) < 0 ? -1
-	                                      : file_open_how(root, target, O_PATH | O_DIRECTORY, IN_ROOT);
+	                                      : file_open_how(root, target, O_PATH | O_DIRECTORY, ROOT_LINKS);
 }
 
 static int move_one(int root, const char *target, struct err *e)
@@ -72,8 +71,8 @@ static int move_one(int root, const char *target, struct err *e)
 
 /* What udevd keeps in its database of a device-mapper device: without the flag its rules take one that was
  * there before udevd for one that is still being made, and systemd waits for it in vain. The device's number
- * is the kernel's choice. Facts: systemd's udev database as device_update_db() writes it, and lvm2's
- * udev/10-dm.rules.in. */
+ * is the kernel's choice. Facts: the udev database as systemd writes it
+ * (src/libsystemd/sd-device/device-private.c), and lvm2's udev/10-dm.rules.in. */
 static void tell_udev(int dir, const char *name)
 {
 	char number[32], path[80], text[128];

@@ -11,7 +11,8 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/work/worker.h"
 
-#define ROOT_DIR "/sysroot" /* where the new root is mounted; systemd's and dracut's name for it */
+#define ROOT_DIR   "/sysroot" /* where the new root is mounted; systemd's and dracut's name for it */
+#define ROOT_LINKS 0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will in the new root */
 
 /* ---- mount.c: in a worker ---- */
 

@@ -12,7 +12,7 @@
 
 /* ---- what each form takes ---- */
 
-static int take_device(struct root *r, char *item, struct err *e)
+static int take_root_device(struct root *r, char *item, struct err *e)
 {
 	(void)e;
 	r->name = item;
@@ -49,19 +49,20 @@ static const struct form {
 	{ "pool:",      take_pool,   "pool:NAME or pool:NAME/VOLUME" },
 	{ "/dev/nfs",   NULL,        "define a netfs pool, and write pool:NAME" },
 	{ "/dev/ram",   NULL,        "the initramfs is no root to hand over to" },
-	{ "/dev/",      take_device, "/dev/… without \"..\"" },
-	{ "UUID=",      take_device, "UUID=… with the filesystem's UUID" },
-	{ "LABEL=",     take_device, "LABEL=… with the filesystem's label" },
-	{ "PARTUUID=",  take_device, "PARTUUID=… with the partition's own UUID" },
-	{ "PARTLABEL=", take_device, "PARTLABEL=… with the partition's name" },
+	{ "/dev/",      take_root_device, "/dev/… without \"..\"" },
+	{ "UUID=",      take_root_device, "UUID=… with the filesystem's UUID" },
+	{ "LABEL=",     take_root_device, "LABEL=… with the filesystem's label" },
+	{ "PARTUUID=",  take_root_device, "PARTUUID=… with the partition's own UUID" },
+	{ "PARTLABEL=", take_root_device, "PARTLABEL=… with the partition's name" },
 	{ "nfs",        NULL,        "define a netfs pool, and write pool:NAME" },
 	{ "iscsi:",     NULL,        "define an iscsi pool, and write pool:NAME/VOLUME or the device" },
-	{ "",           NULL,        "/dev/…, UUID=…, LABEL=…, PARTUUID=…, PARTLABEL=…, pool:NAME or pool:NAME/VOLUME" },
+	{ "",           NULL,
+	  "/dev/…, UUID=…, LABEL=…, PARTUUID=…, PARTLABEL=…, pool:NAME or pool:NAME/VOLUME" },
 };
 /* clang-format on */
 
 /* Take one item. A form that refuses it without a word of its own is quoted. */
-static int take_item(struct root *r, const char *item, struct arena *a, struct err *e)
+static int take_root_item(struct root *r, const char *item, struct arena *a, struct err *e)
 {
 	const struct form *f = forms;
 	struct err own = { 0 };
@@ -89,7 +90,7 @@ int roots_parse(const char *value, struct arena *a, struct root_list *list, stru
 	while ((item = strsep(&rest, ","))) {
 		if (all.n == ROOTS_LIMIT)
 			return err_set(e, ERR_TOO_LONG, "more than %d roots", ROOTS_LIMIT);
-		if (take_item(&all.items[all.n], item, a, e) < 0)
+		if (take_root_item(&all.items[all.n], item, a, e) < 0)
 			return -1;
 		all.n++;
 	}

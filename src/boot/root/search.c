@@ -33,7 +33,7 @@ static uint64_t turn_ends(const struct root_search *s)
 	return s->began + timeout * (s->at + 1) / n;
 }
 
-static void changed(struct root_search *s)
+static void search_changed(struct root_search *s)
 {
 	if (s->on_change)
 		s->on_change(s->arg);
@@ -64,7 +64,7 @@ static void not_now(struct root_search *s, const struct err *e)
 	if (s->again)
 		pause = 0;
 	loop_arm(supervisor_loop(s->sup), &s->timer, now + least(pause, ends > now ? ends - now : 0));
-	changed(s);
+	search_changed(s);
 }
 
 /* ---- one attempt ---- */
@@ -91,7 +91,7 @@ static void on_root_mounted(struct worker *w, const struct err *e, bool left)
 	s->why[0] = '\0';
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
 	log_info(LF_BOOT, "root %s: mounted, its init is %s", current(s)->text, s->init);
-	changed(s);
+	search_changed(s);
 }
 
 /* The pool that the root lies on: what there is to say of it, if it is not ready. NULL: e says what it lacks.
