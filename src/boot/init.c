@@ -49,6 +49,14 @@ struct init {
 
 /* ---- the end ---- */
 
+/* In the real root, where the machine is somebody else's. */
+static void end_supervisor(void *arg)
+{
+	struct init *i = arg;
+
+	loop_stop(&i->core.loop);
+}
+
 /* The verb `shutdown` and signals end here. A question on the console is withdrawn: its answer could start a
  * shell. */
 static int begin_shutdown(void *arg, const char *how, struct err *e)
@@ -62,7 +70,7 @@ static int begin_shutdown(void *arg, const char *how, struct err *e)
 			"not %s the machine",
 			how);
 	if (i->left) {
-		loop_stop(&i->core.loop);
+		end_supervisor(i);
 		return 0;
 	}
 	if (shutdown_begin(&i->shutdown, how, e) < 0)
@@ -96,6 +104,8 @@ static void on_init_signal(void *arg, int sig)
 	const char *how = shutdown_word(sig);
 	struct init *i = arg;
 
+	if (i->left && sig == ROOT_STOP_SIGNAL)
+		supervisor_shutdown(i->core.sup, clock_ms() + ROOT_STOP_TIME, end_supervisor, i);
 	if (i->left && sig != SIGTERM && sig != SIGINT)
 		return;
 	if (how)

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "boot/root/ending.h"
 #include "boot/root/handover.h"
 #include "boot/root/moving.h"
 #include "boot/root/root.h"
@@ -260,6 +261,7 @@ static int run_move(struct worker_io *io, void *arg, struct err *e)
 	(void)io;
 	(void)arg;
 	root_tell_udev();
+	ending_prepare();
 	return root_move_mounts(e);
 }
 

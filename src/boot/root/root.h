@@ -14,6 +14,11 @@
 #define ROOT_DIR   "/sysroot" /* where the new root is mounted; systemd's and dracut's name for it */
 #define ROOT_LINKS 0x10 /* openat2(2)'s RESOLVE_IN_ROOT: links lead to where they will in the new root */
 
+/* After the change of root: asks the supervisor to stop all pools, and to end, within so many ms. No service
+ * manager sends it to those that it does not know. */
+#define ROOT_STOP_SIGNAL SIGUSR1
+#define ROOT_STOP_TIME   SECONDS(15)
+
 /* ---- mount.c: in a worker ---- */
 
 /* One root, and what the supervisor knows of it. Read by the worker in its copy of our memory. */
