@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "boot/core.h"
 #include "boot/root/ending.h"
 #include "boot/root/handover.h"
 #include "boot/root/moving.h"
@@ -95,7 +96,7 @@ static void stand_by(int fd, pid_t supervisor, int signals, char **argv)
 		}
 		if (!take_signals(signals, supervisor))
 			continue;
-		if (*init && access("/proc/1", F_OK) < 0) {
+		if (*init && access(DEFAULT_RUN_DIR, F_OK) < 0) { /* it has moved */
 			root_move_mounts(NULL);
 			become_init(init, argv, fd);
 		}

@@ -111,10 +111,11 @@ int root_move_mounts(struct err *e)
 	umount2("/tmp", MNT_DETACH);
 	if (mountinfo_each(note_move, &list, e) < 0)
 		return -1;
-	for (size_t i = 0; i < list.n; i++) {
-		if (move_one(root, list.targets[i], e) < 0)
+	/* /proc, which was the first, comes last: whoever has to go on with this needs the mount table. */
+	while (list.n-- > 0) {
+		if (move_one(root, list.targets[list.n], e) < 0)
 			rc = -1;
-		free(list.targets[i]);
+		free(list.targets[list.n]);
 	}
 	return rc;
 }
