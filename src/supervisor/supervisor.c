@@ -383,13 +383,22 @@ void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void
 	loop_arm(s->loop, &s->pause.timer, 0);
 }
 
+void supervisor_changed_root(struct supervisor *s)
+{
+	s->options.own_devices = false;
+	s->options.config_dir = NULL;
+	for (struct source *src = s->sources; src; src = src->next)
+		src->behind = !starts_with(src->where, s->options.run_dir);
+	for (struct pool *p = s->pools; p; p = p->next)
+		p->def.kept_in_config = false;
+}
+
 void supervisor_resume(struct supervisor *s)
 {
 	loop_disarm(s->loop, &s->pause.timer);
 	s->pause.on = false;
 	s->pause.done = NULL;
 	s->moving = s->going;
-	s->options.own_devices = false;
 	for (struct pool *p = s->pools; p; p = p->next)
 		p->tries.due = true;
 	loop_arm(s->loop, &s->starter, 0);

@@ -357,9 +357,12 @@ bool supervisor_shutting_down(const struct supervisor *s);
  * something to do wait as for any pool that is busy. For the change of root, which takes paths away from
  * whoever works with them. */
 void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
-/* The end of the pause: each pool is looked at again. Device nodes, links and modules are somebody else's
- * from now on (own_devices). */
+/* The end of the pause: each pool is looked at again. */
 void supervisor_resume(struct supervisor *s);
+/* During a pause: the root is another one. Device nodes, links and modules are somebody else's from now on
+ * (own_devices), directories of definitions are not read again, and what is defined over the socket is kept
+ * for this boot. */
+void supervisor_changed_root(struct supervisor *s);
 
 /* ---- pools (control) ---- */
 

@@ -26,6 +26,7 @@
 #define INITRAMFS "/tmp/initramfs"
 #define ROOT      INITRAMFS ROOT_DIR
 #define OVER      "/run/over"
+#define SECRET    "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87.base64"
 #define KILLS     200
 #define PATIENCE  SECONDS(60)
 
@@ -89,6 +90,8 @@ static _Noreturn void be_init(char **argv)
 		say_and_end("/proc has not moved");
 	if (strstr(buf_str(&text), ROOT_DIR))
 		say_and_end("mounts are left below " ROOT_DIR);
+	if (access(DEFAULT_RUN_DIR "/secrets/" SECRET, F_OK) < 0)
+		say_and_end("a secret of the initramfs is gone");
 	if (descriptors() != 3)
 		say_and_end("descriptors are open that are not the init's");
 	if (!supervisor_lives())
@@ -156,6 +159,7 @@ static void build(void)
 	CHECK(mkdir(ROOT "/sbin", 0755) == 0);
 	copy_self();
 	fixture_bytes(INITRAMFS "/in-the-initramfs", "", 0);
+	fixture_bytes(INITRAMFS "/config/secrets/" SECRET, "QQ==", 4);
 	fixture_bytes(ROOT "/in-the-root", "", 0);
 	/* in the order of early.c, by which the change goes */
 	CHECK(mount("proc", INITRAMFS "/proc", "proc", 0, NULL) == 0);

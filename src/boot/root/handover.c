@@ -29,6 +29,7 @@
 #include "boot/root/handover.h"
 #include "boot/root/moving.h"
 #include "boot/root/root.h"
+#include "supervisor/config/config.h"
 #include "supervisor/work/worker.h"
 
 #define QUIET_WITHIN SECONDS(5)  /* what is under way by then fails, and is tried again in the new root */
@@ -244,6 +245,7 @@ static void follow_mounts(struct worker *w, const struct err *problem, bool left
 	h->old_root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root_enter() < 0)
 		log_error(LF_BOOT, "cannot enter the new root: %s", strerror(errno));
+	supervisor_changed_root(h->sup);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		dup2(null, fd);
@@ -257,10 +259,24 @@ static void follow_mounts(struct worker *w, const struct err *problem, bool left
 	}
 }
 
+/* Definitions and secrets of the initramfs go with it. Of the definitions the supervisor has what it needs;
+ * secrets are read at each start of a pool, and go along in /run, as those of a configuration disk do. */
+static void take_secrets(const struct supervisor_options *o)
+{
+	char secrets[PATH_MAX];
+	struct err why = { 0 };
+
+	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
+	if (o->config_dir && config_copy_secrets(o->config_dir, secrets, &why) < 0)
+		log_error(LF_CONFIG, "%s", why.message);
+}
+
 static int run_move(struct worker_io *io, void *arg, struct err *e)
 {
+	const struct handover *h = arg;
+
 	(void)io;
-	(void)arg;
+	take_secrets(supervisor_options(h->sup));
 	root_tell_udev();
 	ending_prepare();
 	return root_move_mounts(e);
@@ -274,6 +290,7 @@ static void move(void *arg)
 	struct task task = { .what = "change-root",
 		             .timeout = MOVE_TIME,
 		             .run = run_move,
+		             .arg = h,
 		             .on_done = follow_mounts,
 		             .owner = h };
 	struct err e = { 0 };

@@ -100,9 +100,10 @@ static struct pool *pool_of(struct root_search *s, const struct root *r, struct 
 {
 	struct pool *p = pool_by_name(s->sup, r->name);
 
-	if (!p)
-		err_set(e, supervisor_sources_read(s->sup) ? ERR_NO_POOL : ERR_BUSY,
-		        "no pool is called \"%s\"", r->name);
+	if (!p && supervisor_sources_read(s->sup))
+		err_set(e, ERR_NO_POOL, "no pool is called \"%s\"", r->name);
+	else if (!p)
+		err_set(e, ERR_BUSY, "no pool is called \"%s\" so far", r->name);
 	else if (!pool_is_active(p))
 		err_set(e, p->phase == PHASE_FAILED ? p->reason.class : ERR_BUSY, "pool \"%s\" is %s%s%.250s",
 		        r->name, phase_word(p->phase), p->reason.text ? ": " : "",
