@@ -46,7 +46,7 @@ static int copy_program(int to)
 }
 
 /* Is the new root's init one that comes back? */
-static bool comes_back(void)
+static bool init_comes_back(void)
 {
 	cleanup_close int root = open(ROOT_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int there = root < 0 ? -1
@@ -60,7 +60,7 @@ void ending_prepare(void)
 {
 	cleanup_close int to = -1;
 
-	if (!comes_back())
+	if (!init_comes_back())
 		return;
 	if (mkdir(PLACE, 0755) == 0 || errno == EEXIST)
 		to = open(PLACE "/" ENDING_ROLE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
