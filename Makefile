@@ -126,8 +126,8 @@ unexport CC
 CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
 CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
-# src/base/wide.c is there before the C library, which would take its own.
-LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) $(LAYOUTS:%=-Wl,-T,%) $(DEPS_LDFLAGS)
+# src/base/wide.c and fractions.c are there before the C library, which would take its own.
+LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(FRACTIONS),,-Wl$(comma)-u$(comma)__floatscan) $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) $(LAYOUTS:%=-Wl,-T,%) $(DEPS_LDFLAGS)
 # libc before the libraries as well: what we use of it lies beside our own code, not behind theirs (see src/layout.ld).
 LIBS_ALL    = -lc $(foreach l,$(LIBS_WANTED),$(LIBS_$l)) -lm
 endif
@@ -173,6 +173,7 @@ $(LIB): $(filter-out $(B)/obj/main.o,$(OBJ))
 $(B)/poolinit.debug: $(B)/obj/main.o $(LIB) $(LAYOUTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(B)/obj/main.o $(LIB) $(LIBS_ALL)
+	$(if $(FRACTIONS)$(SAN),,$(Q)! $(CROSS)nm $@ | grep -w strtod || { echo 'strtod(3) is in use: set FRACTIONS in the libraries.mk of the type that does it' >&2; rm $@; exit 1; })
 
 $(B)/poolinit: $(B)/poolinit.debug
 	$(Q)$(if $(SAN),cp $< $@,$(CROSS)strip -s -R .comment -o $@ $<)

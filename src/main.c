@@ -7,6 +7,7 @@
 #include "boot/early.h"
 #include "boot/net/dhcp.h"
 #include "boot/roles.h"
+#include "boot/root/ending.h"
 #include "poolctl/poolctl.h"
 #include "system/module.h"
 
@@ -21,6 +22,7 @@ static const struct role by_name[] = {
 	{ "poolctl", client_main, NULL },
 	{ "modprobe", module_modprobe_main, NULL },
 	{ DHCP_ROLE, dhcp_main, NULL },
+	{ ENDING_ROLE, ending_main, NULL },
 };
 
 static int help_main(int argc, char **argv);

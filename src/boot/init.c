@@ -7,6 +7,9 @@
  *
  * PID 1 must not end, and must not wait: a panic, or a machine that reaps no processes, would be the result.
  * So every error here is logged and gone on from, and whatever takes time is an event of the loop.
+ *
+ * With root= all this is done by a child of PID 1 (root/handover.h), which lives on when PID 1 has become the
+ * init of the real root. From then on it is like `poolinit boot`: the machine is that init's.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +22,8 @@
 #include "boot/early.h"
 #include "boot/parameters.h"
 #include "boot/roles.h"
+#include "boot/root/handover.h"
+#include "boot/root/root.h"
 #include "boot/shutdown.h"
 #include "boot/watchdog.h"
 #include "system/device.h"
@@ -35,9 +40,22 @@ struct init {
 	struct shell shell;
 	struct watchdog watchdog;
 	struct shutdown shutdown;
+	struct root_search root;
+	struct handover handover;
+	bool takes_root; /* root= counts here */
+	bool leaving;    /* the change of root has begun, */
+	bool left;       /* and is over: the machine is somebody else's */
 };
 
 /* ---- the end ---- */
+
+/* In the real root, where the machine is somebody else's. */
+static void end_supervisor(void *arg)
+{
+	struct init *i = arg;
+
+	loop_stop(&i->core.loop);
+}
 
 /* The verb `shutdown` and signals end here. A question on the console is withdrawn: its answer could start a
  * shell. */
@@ -45,6 +63,16 @@ static int begin_shutdown(void *arg, const char *how, struct err *e)
 {
 	struct init *i = arg;
 
+	if (i->left && !streq(how, "exit"))
+		return err_set(
+			e, ERR_UNSUPPORTED,
+			"this poolinit runs beside the init of the root: it can \"shutdown exit\", but "
+			"not %s the machine",
+			how);
+	if (i->left) {
+		end_supervisor(i);
+		return 0;
+	}
 	if (shutdown_begin(&i->shutdown, how, e) < 0)
 		return -1;
 	shell_end(&i->shell);
@@ -74,9 +102,14 @@ static void last_processes(void *arg)
 static void on_init_signal(void *arg, int sig)
 {
 	const char *how = shutdown_word(sig);
+	struct init *i = arg;
 
+	if (i->left && sig == ROOT_STOP_SIGNAL)
+		supervisor_shutdown(i->core.sup, clock_ms() + ROOT_STOP_TIME, end_supervisor, i);
+	if (i->left && sig != SIGTERM && sig != SIGINT)
+		return;
 	if (how)
-		shut_down(arg, how);
+		shut_down(i, i->left ? "exit" : how);
 }
 
 static void on_child(void *arg)
@@ -95,11 +128,19 @@ static bool owns_child(void *arg, pid_t pid)
 
 /* ---- when boot is over ---- */
 
-/* Boot is over, and nobody is shutting down: the appliance's program may begin. */
-static void run_payload(struct init *i)
+/* Boot is over, and nobody is shutting down: the real root's init may begin, if there is one by now, or the
+ * appliance's program. */
+static void begin_system(struct init *i)
 {
-	if (i->parameters.exec && !i->shutdown.way)
+	if (i->shutdown.way || i->leaving)
+		return;
+	if (i->takes_root) {
+		i->leaving = i->root.found;
+		if (i->root.found)
+			handover_begin(&i->handover, i->root.init);
+	} else if (i->parameters.exec) {
 		payload_start(&i->payload, &i->core.loop, i->parameters.exec);
+	}
 }
 
 /* The shell was left, so boot goes on; or nobody came to the console, and the machine is of use only if it
@@ -107,7 +148,7 @@ static void run_payload(struct init *i)
 static void after_shell(void *arg, enum shell_outcome outcome)
 {
 	if (outcome == SHELL_LEFT) {
-		run_payload(arg);
+		begin_system(arg);
 		return;
 	}
 	log_error(LF_BOOT, "nobody wanted a shell");
@@ -119,9 +160,12 @@ static void after_shell(void *arg, enum shell_outcome outcome)
 static void after_boot(void *arg, const struct verdict *v)
 {
 	struct init *i = arg;
+	bool no_root = i->core.progress.policy.root_failed;
 
 	watchdog_look(&i->watchdog); /* its driver may be there by now */
-	if (v->missing)
+	if (no_root)
+		log_error(LF_BOOT, "boot failed: there is no root: %s", onfail_word(v->action));
+	else if (v->missing)
 		log_error(LF_BOOT, "boot failed: %zu required pool%s not active: %s", v->missing,
 		          v->missing == 1 ? " is" : "s are", onfail_word(v->action));
 	switch (v->action) {
@@ -130,12 +174,62 @@ static void after_boot(void *arg, const struct verdict *v)
 		shut_down(i, onfail_word(v->action));
 		break;
 	case ONFAIL_SHELL:
-		shell_offer(&i->shell, &i->core.loop, "a required pool is not active", after_shell, i);
+		shell_offer(&i->shell, &i->core.loop,
+		            no_root ? "there is no root" : "a required pool is not active", after_shell, i);
 		break;
 	default:
-		run_payload(i);
+		begin_system(i);
 		break;
 	}
+}
+
+/* ---- the real root ---- */
+
+/* Before boot is over it is part of the judgement. A root that comes later is taken all the same, unless
+ * somebody sits at the shell. */
+static void on_root(void *arg)
+{
+	struct init *i = arg;
+	struct policy *policy = &i->core.progress.policy;
+
+	policy->no_root = i->root.found ? NULL : i->root.why;
+	policy->root_failed = i->root.failed && !i->root.found;
+	progress_look(&i->core.progress);
+	if (!i->root.found || !i->core.progress.over || i->shell.pid > 0)
+		return;
+	shell_end(&i->shell);
+	begin_system(i);
+}
+
+/* The watchdog is the real init's. */
+static void leave_initramfs(void *arg)
+{
+	struct init *i = arg;
+
+	watchdog_stop(&i->watchdog);
+}
+
+/* Devices are udevd's from now on. Without an init the machine is of no use, but somebody may look at it. */
+static void after_handover(void *arg, const struct err *e)
+{
+	struct init *i = arg;
+	struct core *c = &i->core;
+
+	if (!e) {
+		i->left = true;
+		c->reap_all = false;
+		milestone(c->sup, "root");
+		log_info(LF_BOOT, "%s is process 1; pools go on here", i->handover.init);
+		devices_free(c->devices);
+		c->devices = NULL;
+		chore_try(c->sup, &c->listens_devices);
+		return;
+	}
+	log_error(LF_BOOT, "boot failed: %s", e->message);
+	if (i->parameters.onfail == ONFAIL_REBOOT || i->parameters.onfail == ONFAIL_POWEROFF)
+		shut_down(i, onfail_word(i->parameters.onfail));
+	else
+		shell_offer(&i->shell, &c->loop, "the real root has no init that runs", after_shell, i);
 }
 
 /* ---- boot, in order ---- */
@@ -150,19 +244,17 @@ static void on_phase(struct listener *l, struct pool *p, enum phase from)
 		network_needed(i->core.network);
 }
 
-/* root= cannot be done yet: it is refused aloud rather than ignored. Where / is no initramfs, the kernel has
- * mounted it already. */
-static bool root_is_refused(struct parameters *p)
+/* Where / is no initramfs the kernel has mounted root= already, and in a container it is the machine's. */
+static bool takes_root(struct parameters *p)
 {
 	struct err e = { 0 };
 
-	if (!p->root || !early_is_initramfs())
+	if (!p->root_given || !early_is_initramfs() || !early_is_machine())
 		return false;
-	err_set(&e, ERR_UNSUPPORTED,
-	        "root=%s is given, but hand-over to a real root is not part of this build: remove it, or "
-	        "boot that root without poolinit",
-	        p->root);
-	parameters_problem(p, "(command line)", &e);
+	if (p->exec) {
+		err_set(&e, ERR_INVALID, "poolinit.exec: nothing is started beside the init of root=");
+		parameters_problem(p, "(command line)", &e);
+	}
 	return true;
 }
 
@@ -172,10 +264,12 @@ static void prepare(struct init *i)
 	struct parameters *p = &i->parameters;
 
 	parameters_from_proc(p);
+	i->takes_root = takes_root(p);
 	i->core.options = (struct supervisor_options){
 		.config_dir = CONFIG_DIR,
 		.run_dir = DEFAULT_RUN_DIR,
 		.autostart = p->autostart,
+		.needed = i->takes_root ? roots_pools(&p->roots, &p->arena) : NULL,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;
@@ -186,7 +280,8 @@ static void prepare(struct init *i)
 		.began = clock_ms(),
 		.timeout = p->timeout,
 		.onfail = p->onfail,
-		.refused = root_is_refused(p),
+		.needs_root = i->takes_root,
+		.no_root = i->takes_root ? "it is looked for" : NULL,
 	};
 	i->core.progress.on_over = after_boot;
 	i->core.progress.arg = i;
@@ -211,6 +306,18 @@ static void go(struct init *i)
 		.on_last_processes = last_processes,
 		.arg = i,
 	};
+	if (i->takes_root) {
+		i->handover.sup = c->sup;
+		i->handover.on_leave = leave_initramfs;
+		i->handover.on_over = after_handover;
+		i->handover.arg = i;
+		i->root = (struct root_search){ .sup = c->sup,
+			                        .parameters = &i->parameters,
+			                        .began = c->progress.policy.began,
+			                        .on_change = on_root,
+			                        .arg = i };
+		root_search_begin(&i->root);
+	}
 	watchdog_start(&i->watchdog, &c->loop);
 	listener_add(c->sup, &i->listener);
 	core_configure(c, &i->parameters);
@@ -245,16 +352,21 @@ int init_main(int argc, char **argv)
 	struct err e = { 0 };
 
 	(void)argc;
-	(void)argv;
 	early_setup();
 	if (early_is_machine())
 		reboot(RB_DISABLE_CAD); /* Ctrl-Alt-Del becomes SIGINT */
 	log_info(LF_BOOT, "poolinit " POOLINIT_VERSION);
 	parameters_init(&i.parameters);
 	prepare(&i);
+	if (i.takes_root && (i.handover.to_first = handover_fork(argv, &e)) < 0)
+		return give_up_start(&e);
 	if (core_open(&i.core, &e) < 0)
 		return give_up_start(&e);
 	go(&i);
-	for (;;)
+	do
 		loop_run(&i.core.loop);
+	while (!i.left);
+	root_search_end(&i.root);
+	core_close(&i.core);
+	return 0;
 }

@@ -29,7 +29,7 @@ const char *onfail_word(enum onfail o)
 
 void parameters_init(struct parameters *p)
 {
-	*p = (struct parameters){ .timeout = DEFAULT_BOOT_TIMEOUT, .root_writable = -1 };
+	*p = (struct parameters){ .timeout = DEFAULT_BOOT_TIMEOUT };
 }
 
 void parameters_free(struct parameters *p)
@@ -114,6 +114,19 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 			"PARTUUID= and a name",
 			value);
 	return word_list_add(p, field, value, e);
+}
+
+static int take_root(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	p->root_given = true;
+	return roots_parse(value, &p->arena, field, e);
+}
+
+static int take_fstype(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	if (!roots_is_fstype(value))
+		return err_set(e, ERR_INVALID, "\"%s\" is not the name of a filesystem", value);
+	return take_text(p, field, value, e);
 }
 
 static int take_repeated(struct parameters *p, void *field, const char *value, struct err *e)
@@ -247,8 +260,8 @@ static const struct parameter table[] = {
 	{ "ip",                 take_repeated,  FIELD(ip) },
 	{ "nameserver",         take_repeated,  FIELD(nameserver) },
 	{ "BOOTIF",             take_text,      FIELD(bootif) },
-	{ "root",               take_text,      FIELD(root) },
-	{ "rootfstype",         take_text,      FIELD(rootfstype) },
+	{ "root",               take_root,      FIELD(roots) },
+	{ "rootfstype",         take_fstype,    FIELD(rootfstype) },
 	{ "rootflags",          take_text,      FIELD(rootflags) },
 	{ "init",               take_path,      FIELD(init) },
 };

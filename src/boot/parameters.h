@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/err.h"
+#include "boot/root/roots.h"
 #include "pool/def.h"
 
 #define DEFAULT_BOOT_TIMEOUT SECONDS(90)
@@ -40,8 +41,10 @@ struct parameters {
 	size_t npools;
 	struct word_list ip, nameserver; /* values of ip= and nameserver=, in order; network.h reads them */
 	const char *bootif;
-	const char *root, *rootfstype, *rootflags, *init;
-	int root_writable; /* -1 not given, 0 ro, 1 rw */
+	struct root_list roots; /* root=; n 0: not given, or none that can be taken */
+	bool root_given;
+	const char *rootfstype, *rootflags, *init;
+	bool root_writable; /* rw, and no ro behind it */
 	struct parameter_problem *problems;
 	size_t nproblems;
 };

@@ -162,12 +162,16 @@ void policy_judge(const struct policy *policy, const struct pool *pools, bool re
 			judge_required(v, policy, p, now);
 		/* Nobody requires it: worth waiting for only while something moves, and a little longer. */
 		else if (p->want.active && p->phase != PHASE_FAILED && now < deadline &&
-		         (moving || now < settled))
+		         !policy->needs_root && (moving || now < settled))
 			pending(v, moving || settled > deadline ? deadline : settled);
 	}
 	for (size_t i = 0; read && i < policy->nrequire; i++)
 		if (!policy_is_defined(pools, policy->require[i]))
 			missing(v, policy, ONFAIL_UNSET);
+	if (policy->root_failed)
+		missing(v, policy, ONFAIL_UNSET);
+	else if (policy->no_root)
+		pending(v, NEVER);
 }
 
 /* ---- what people see ---- */
@@ -240,15 +244,15 @@ void policy_line(const struct policy *policy, const struct pool *pools, uint64_t
 		buf_printf(out, "%s%s", first ? ", required but not defined: " : ", ", policy->require[i]);
 		first = false;
 	}
+	if (policy->no_root)
+		buf_printf(out, ", no root: %s", policy->no_root);
 }
 
 const char *policy_state(const struct policy *policy, const struct pool *pools, bool over, bool problems,
                          uint64_t now)
 {
-	struct verdict v;
+	struct verdict v = { 0 };
 
-	if (policy->refused)
-		return "failed";
 	if (!over)
 		return "starting";
 	policy_judge(policy, pools, true, now, &v);

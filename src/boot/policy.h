@@ -24,8 +24,11 @@ struct policy {
 	uint64_t began;     /* clock_ms() */
 	uint64_t timeout;   /* ms from then; a definition may have its own */
 	enum onfail onfail; /* ONFAIL_UNSET: continue; a definition may have its own */
-	/* something that was asked for will not be done (root=): boot has failed, whatever the pools do */
-	bool refused;
+	/* root=: why the machine has no root to go on with now, or NULL: it has one, or needs none; text is
+	 * the caller's */
+	const char *no_root;
+	bool needs_root;  /* root= was given: then boot does not wait for pools that nobody requires */
+	bool root_failed; /* and none of its roots came in time: boot has failed, whatever the pools do */
 };
 
 /* What policy_judge() says. */
@@ -33,7 +36,8 @@ struct verdict {
 	bool done;
 	uint64_t look_again;   /* clock_ms() at which time alone may change the verdict, or NEVER */
 	size_t wanted, active; /* pools */
-	size_t missing;        /* required ones that are not active, though nothing is left to wait for */
+	/* required ones that are not active, though nothing is left to wait for, and the root likewise */
+	size_t missing;
 	/* what to do about those: the most drastic of their policies; ONFAIL_CONTINUE when there are none */
 	enum onfail action;
 };

@@ -171,6 +171,11 @@ static void on_pool_event(struct listener *l, const struct event *ev)
 	loop_arm(supervisor_loop(p->sup), &p->look, 0);
 }
 
+void progress_look(struct progress *p)
+{
+	loop_arm(supervisor_loop(p->sup), &p->look, 0);
+}
+
 const char *progress_state(const struct progress *p)
 {
 	return policy_state(&p->policy, pools(p), p->over, supervisor_problems(p->sup) != NULL, clock_ms());

@@ -27,6 +27,8 @@ struct progress {
 void progress_begin(struct progress *p, struct supervisor *s);
 /* Whoever still waits for boot is answered; nothing is judged any more. */
 void progress_end(struct progress *p);
+/* The policy has changed: judge again, from the loop. */
+void progress_look(struct progress *p);
 /* The word for `status`: how far boot is. Static storage. */
 const char *progress_state(const struct progress *p);
 /* server_options.on_wait_boot: w->done is called when boot is over, which may be at once, but from the loop;

@@ -25,6 +25,7 @@ struct source {
 	int priority; /* its number: later ones replace earlier ones */
 	bool state;   /* the state of an earlier supervisor in run_dir, read before all others */
 	bool done;
+	bool behind;     /* it was in the initramfs, which is gone: it is not read again */
 	bool late;       /* but not read: for want of room, and tried again now and then */
 	char *waits_for; /* a device that is not there yet */
 	struct worker *worker;
@@ -140,7 +141,7 @@ struct supervisor {
 		struct timer timer;
 		void (*done)(void *arg);
 		void *arg;
-	} shutdown;
+	} shutdown, pause;
 };
 
 /* ---- pools.c: the list of pools, which is by name (pool_by_name() and its like are in supervisor.h) ---- */

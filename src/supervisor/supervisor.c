@@ -91,6 +91,7 @@ static void on_source_over(struct supervisor *s)
 }
 
 static void supervisor_advance(struct supervisor *s);
+static void supervisor_worker_over(struct supervisor *s);
 static void shutdown_step(struct supervisor *s);
 /* What lies above a room, and that it calls all the same (inside.h). */
 static const struct upward upward = {
@@ -101,7 +102,7 @@ static const struct upward upward = {
 	.on_source_over = on_source_over,
 	.advance = supervisor_advance,
 	.step_shutdown = shutdown_step,
-	.on_worker_over = waiting_expect,
+	.on_worker_over = supervisor_worker_over,
 };
 
 static void on_shutdown_deadline(struct timer *t);
@@ -162,6 +163,7 @@ void supervisor_free(struct supervisor *s)
 	state_free(s);
 	events_free(s);
 	loop_disarm(s->loop, &s->shutdown.timer);
+	loop_disarm(s->loop, &s->pause.timer);
 	loop_disarm(s->loop, &s->starter);
 	loop_disarm(s->loop, &s->saver);
 	loop_disarm(s->loop, &s->settle);
@@ -215,6 +217,8 @@ static bool is_in_names(const char *list, const char *name)
 bool supervisor_autostarts(const struct supervisor_options *o, const char *name, bool marked)
 {
 	demand_or(o && name, false);
+	if (is_in_names(o->needed, name))
+		return true;
 	if (!o->autostart)
 		return marked;
 	if (streq(o->autostart, "all") || streq(o->autostart, "none"))
@@ -295,7 +299,7 @@ static void supervisor_advance(struct supervisor *s)
 	tell_settled(s);
 	if (!s->going)
 		return;
-	s->moving = true;
+	s->moving = !s->pause.on;
 	judge(s);
 	waiting_expect(s);
 }
@@ -322,6 +326,11 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 	sources_kick(s);
 	pools_kick(s, "device", sysname);
 	degraded_kick(s);
+	for (struct listener *l = s->listeners, *next; l; l = next) {
+		next = l->next;
+		if (l->on_device)
+			l->on_device(l);
+	}
 	for (struct pool *p = s->pools; p; p = p->next)
 		if (p->want.active && sysname && p->phase == PHASE_FAILED && p->reason.waits_for &&
 		    streq(path_base(p->reason.waits_for), sysname)) {
@@ -334,6 +343,65 @@ void supervisor_network_event(struct supervisor *s)
 {
 	if (!s->shutdown.on)
 		pools_kick(s, "network", "");
+}
+
+/* ---- a pause ---- */
+
+/* Nothing is under way, or its time is over. One look a round is enough, whatever ends in it. */
+static void on_pause_timer(struct timer *t)
+{
+	struct supervisor *s = t->owner;
+	void (*done)(void *arg) = s->pause.done;
+	struct worker_view v;
+
+	if (worker_at(s, 0, &v) && clock_ms() < s->pause.deadline) {
+		loop_arm(s->loop, t, s->pause.deadline);
+		return;
+	}
+	s->pause.done = NULL;
+	done(s->pause.arg);
+}
+
+/* A worker is over: it may have been the last one that a pause waits for. */
+static void supervisor_worker_over(struct supervisor *s)
+{
+	waiting_expect(s);
+	if (s->pause.done)
+		loop_arm(s->loop, &s->pause.timer, 0);
+}
+
+void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg)
+{
+	demand_or(done && !s->pause.on, );
+	s->pause.on = true;
+	s->pause.deadline = deadline;
+	s->pause.done = done;
+	s->pause.arg = arg;
+	s->pause.timer = (struct timer){ .on_expiry = on_pause_timer, .owner = s };
+	s->moving = false;
+	waiting_free(s); /* it has the paths of before */
+	loop_arm(s->loop, &s->pause.timer, 0);
+}
+
+void supervisor_changed_root(struct supervisor *s)
+{
+	s->options.own_devices = false;
+	s->options.config_dir = NULL;
+	for (struct source *src = s->sources; src; src = src->next)
+		src->behind = !starts_with(src->where, s->options.run_dir);
+	for (struct pool *p = s->pools; p; p = p->next)
+		p->def.kept_in_config = false;
+}
+
+void supervisor_resume(struct supervisor *s)
+{
+	loop_disarm(s->loop, &s->pause.timer);
+	s->pause.on = false;
+	s->pause.done = NULL;
+	s->moving = s->going;
+	for (struct pool *p = s->pools; p; p = p->next)
+		p->tries.due = true;
+	loop_arm(s->loop, &s->starter, 0);
 }
 
 /* ---- the end ---- */

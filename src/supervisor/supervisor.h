@@ -250,6 +250,7 @@ struct supervisor_options {
 	bool config_named;     /* somebody has named it: that it is not there is a problem */
 	const char *run_dir;   /* "/run/poolinit" */
 	const char *autostart; /* "all", "none", "NAME,…", or NULL: those marked autostart */
+	const char *needed;    /* "NAME,…", or NULL: they are started in any case (root=) */
 	bool own_devices;      /* init: device nodes, links and modules are ours */
 	uint64_t start_deadline, stop_deadline, refresh_deadline; /* ms; 0: the backend's own */
 };
@@ -350,6 +351,18 @@ void left_out_each(const struct supervisor *s, void (*tell)(void *arg, const cha
 void supervisor_shutdown(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
 /* Has the shutdown begun? From then on nothing is started. */
 bool supervisor_shutting_down(const struct supervisor *s);
+
+/* Begin no step of any pool until supervisor_resume(). done() is called once, from the loop, when no worker
+ * is under way, or at the deadline; requests that come meanwhile are answered, and those for which there is
+ * something to do wait as for any pool that is busy. For the change of root, which takes paths away from
+ * whoever works with them. */
+void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
+/* The end of the pause: each pool is looked at again. */
+void supervisor_resume(struct supervisor *s);
+/* During a pause: the root is another one. Device nodes, links and modules are somebody else's from now on
+ * (own_devices), directories of definitions are not read again, and what is defined over the socket is kept
+ * for this boot. */
+void supervisor_changed_root(struct supervisor *s);
 
 /* ---- pools (control) ---- */
 
@@ -553,6 +566,7 @@ void event_flag(struct event *ev, const char *key, bool flag);
 struct listener {
 	void (*on_event)(struct listener *l, const struct event *ev);
 	void (*on_phase)(struct listener *l, struct pool *p, enum phase from); /* may be NULL */
+	void (*on_device)(struct listener *l); /* a device has come, gone or changed; may be NULL */
 	void *owner;
 	struct listener *next;
 };

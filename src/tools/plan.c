@@ -432,9 +432,10 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 }
 
 /* All pools by name, the problems, and how many there are of each. */
-static void print_pools(struct plan *plan, const struct parameters *p, struct buf *out)
+static void print_pools(struct plan *plan, struct parameters *p, struct buf *out)
 {
-	const struct supervisor_options o = { .autostart = p->autostart };
+	const struct supervisor_options o = { .autostart = p->autostart,
+		                              .needed = roots_pools(&p->roots, &p->arena) };
 	size_t pools = 0, started = 0;
 
 	for (const struct planned *pool = plan->pools; pool; pool = pool->next) {
@@ -447,6 +448,16 @@ static void print_pools(struct plan *plan, const struct parameters *p, struct bu
 	buf_printf(out, "\n%s%s%zu pools, %zu would be started, %zu problem%s\n", buf_str(&plan->problems),
 	           plan->problems.len ? "\n" : "", pools, started, plan->nproblems,
 	           plan->nproblems == 1 ? "" : "s");
+}
+
+/* The roots of root=, in the order in which an initramfs would try them. */
+static void plan_roots(const struct parameters *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->roots.n; i++)
+		buf_printf(out, "%s%s", i ? ", else " : "root: ", p->roots.items[i].text);
+	if (p->roots.n)
+		buf_printf(out, ", %s, then %s\n", p->root_writable ? "read-write" : "read-only",
+		           p->init ? p->init : "its /sbin/init");
 }
 
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
@@ -463,9 +474,7 @@ size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
 	check_all_planned(&plan, p);
 	for (size_t i = 0; i < p->nproblems; i++)
 		problem(&plan, p->problems[i].origin, p->problems[i].err.message);
-	if (p->root)
-		problem(&plan, "(command line)",
-		        "root= would be refused: hand-over to a real root is not part of this build");
+	plan_roots(p, out);
 	print_pools(&plan, p, out);
 	while (plan.pools) {
 		struct planned *pool = plan.pools;

@@ -189,7 +189,8 @@ global { event_activation = 0 }
 def volume_group(path, name, volumes, size="128M"):
     """A disk that is the one physical volume of a group.
 
-    volumes: {"lv0": {"size": "32M", "fs": "ext4", "label": "DATA", "contents": {…}}}; without "fs" it stays empty.
+    volumes: {"lv0": {"size": "32M", "fs": "ext4", "label": "DATA", "contents": {…}}}, or "image": a file with what is on it; without
+    either it stays empty.
     """
     need_programs("lvm")
     blank(path, size)
@@ -213,6 +214,8 @@ def volume_group(path, name, volumes, size="128M"):
     for volume, what in volumes.items():
         if what.get("fs") == "ext4":
             ext4(path, what["size"], what.get("label", ""), what.get("contents"), offset=where[volume])
+        elif what.get("image"):
+            command("dd", f"if={what['image']}", f"of={path}", "bs=1M", f"seek={where[volume]}", "oflag=seek_bytes", "conv=notrunc,sparse", "status=none")
         elif what.get("fs"):
             raise Failure(f"no recipe for {what['fs']} on a volume")
     return pathlib.Path(path)

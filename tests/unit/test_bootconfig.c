@@ -136,8 +136,8 @@ static void standard_parameters_are_the_command_lines(void)
 	take("ip = \"dhcp\"\nroot = \"/dev/sda\"\ninit = \"/bin/sh\"\nro = \"\"\n");
 	CHECK_INT(p.nproblems, 0);
 	CHECK_INT(p.ip.n, 0);
-	CHECK(!p.root && !p.init);
-	CHECK_INT(p.root_writable, -1);
+	CHECK(!p.root_given && !p.init);
+	CHECK(!p.root_writable);
 }
 
 static void unknown_keys_of_ours_are_problems(void)

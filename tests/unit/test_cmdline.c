@@ -144,17 +144,17 @@ static void known_parameters_are_taken(void)
 	CHECK_INT(p.ip.n, 1);
 	CHECK_INT(p.nameserver.n, 2);
 	CHECK_STR(p.bootif, "01-52-54-00-12-34-56");
-	CHECK_INT(p.root_writable, 0);
+	CHECK(!p.root_writable);
 }
 
 static void defaults_hold_where_nothing_is_given(void)
 {
 	take("");
 	CHECK_INT(p.nproblems, 0);
-	CHECK(!p.autostart && !p.exec && !p.root && !p.log);
+	CHECK(!p.autostart && !p.exec && !p.root_given && !p.roots.n && !p.log);
 	CHECK_INT(p.timeout, SECONDS(90));
 	CHECK_INT(p.onfail, ONFAIL_UNSET);
-	CHECK_INT(p.root_writable, -1);
+	CHECK(!p.root_writable);
 }
 
 static void others_parameters_are_none_of_our_business(void)
@@ -163,7 +163,7 @@ static void others_parameters_are_none_of_our_business(void)
 	     "printk.devkmsg=on ro=1");
 	CHECK_INT(p.nproblems, 0);
 	CHECK(!p.exec);
-	CHECK_INT(p.root_writable, -1);
+	CHECK(!p.root_writable);
 }
 
 static void unknown_ones_of_ours_are_problems_that_name_them(void)
@@ -239,7 +239,7 @@ static void the_last_one_wins_where_one_counts(void)
 {
 	take("poolinit.onfail=reboot poolinit.onfail=shell ro rw poolinit.timeout=1s poolinit.timeout=2s");
 	CHECK_INT(p.onfail, ONFAIL_SHELL);
-	CHECK_INT(p.root_writable, 1);
+	CHECK(p.root_writable);
 	CHECK_INT(p.timeout, SECONDS(2));
 }
 

@@ -237,9 +237,19 @@ static void bad_parameters_are_problems(void)
 	CHECK(says("poolinit.require: \",\" names no pool"));
 	CHECK(says("poolinit.config: \"LABEL=\" is neither an absolute path nor a device by LABEL="));
 	CHECK(says("ip=eth0:static: \"static\" without a client address"));
-	CHECK_INT(plan("root=/dev/sda1"), 1);
-	CHECK(says("root= would be refused"));
+	CHECK_INT(plan("root=8:1"), 1);
+	CHECK(says("problem: (command line): root: \"8:1\" is no root: /dev/"));
 	CHECK_INT(plan("poolinit.timeout=soon poolinit.onfail=never"), 2);
+	end();
+}
+
+static void roots_are_named_in_their_order(void)
+{
+	begin();
+	CHECK_INT(plan("root=LABEL=A,pool:nobody/root rw"), 0);
+	CHECK(says("root: LABEL=A, else pool:nobody/root, read-write, then its /sbin/init\n"));
+	CHECK_INT(plan("root=/dev/vda1 ro init=/lib/systemd/systemd"), 0);
+	CHECK(says("root: /dev/vda1, read-only, then /lib/systemd/systemd\n"));
 	end();
 }
 
@@ -340,6 +350,7 @@ int main(void)
 	RUN(devices_that_are_named_twice_are_problems);
 	RUN(bad_inline_pools_are_problems);
 	RUN(bad_parameters_are_problems);
+	RUN(roots_are_named_in_their_order);
 	RUN(a_device_as_source_is_only_named);
 	RUN(required_pools_and_the_network_are_told);
 	RUN(a_missing_secret_is_a_problem);

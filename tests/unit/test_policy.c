@@ -302,15 +302,36 @@ static void hung_and_half_started_pools_are_not_active(void)
 	CHECK_INT(v.missing, 0);
 }
 
-static void what_was_refused_is_a_failed_boot_from_the_start(void)
+static void a_root_is_waited_for_and_then_missing(void)
 {
 	begin();
-	policy.refused = true;
+	policy.needs_root = true;
+	policy.no_root = "LABEL=A: no device holds it now";
 	pool("a", PHASE_ACTIVE, NULL);
-	CHECK_STR(state(false, false), "failed");
-	CHECK_STR(state(true, false), "failed");
+	judge(SECONDS(1000)); /* the search has its own clock */
+	CHECK(!v.done);
+	CHECK_STR(state(false, false), "starting");
+	CHECK(strstr(line(200), ", no root: LABEL=A: no device holds it now"));
+	policy.root_failed = true;
+	policy.onfail = ONFAIL_REBOOT;
 	judge(200);
-	CHECK_INT(v.action, ONFAIL_CONTINUE); /* a reboot would only meet the same command line */
+	CHECK(v.done);
+	CHECK_INT(v.missing, 1);
+	CHECK_INT(v.action, ONFAIL_REBOOT);
+	CHECK_STR(state(true, false), "failed");
+}
+
+static void with_a_root_only_required_pools_are_waited_for(void)
+{
+	begin();
+	policy.needs_root = true;
+	pool("late", PHASE_WAITING, "no device");
+	judge(20);
+	CHECK(v.done);
+	CHECK_INT(v.missing, 0);
+	pool("vm", PHASE_WAITING, "no device")->def.boot.require = 1;
+	judge(20);
+	CHECK(!v.done);
 }
 
 static void a_timeout_for_ever_does_not_wrap(void)
@@ -356,7 +377,8 @@ int main(void)
 	RUN(the_most_drastic_policy_of_those_missing_wins);
 	RUN(a_required_pool_that_nobody_defines_is_missing);
 	RUN(hung_and_half_started_pools_are_not_active);
-	RUN(what_was_refused_is_a_failed_boot_from_the_start);
+	RUN(a_root_is_waited_for_and_then_missing);
+	RUN(with_a_root_only_required_pools_are_waited_for);
 	RUN(a_timeout_for_ever_does_not_wrap);
 	RUN(the_line_names_all_and_cuts_long_reasons);
 	return check_done();

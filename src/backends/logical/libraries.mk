@@ -5,3 +5,5 @@ LIBS_WANTED += lvm2cmd devmapper aio
 DEPS_WANTED += libaio lvm2
 PC          += devmapper
 PC_LIBS     += -llvm2cmd
+# LVM's configuration has numbers with a fraction (src/base/fractions.c).
+FRACTIONS := 1

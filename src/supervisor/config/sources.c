@@ -338,7 +338,8 @@ bool sources_sweep(const struct supervisor *s)
 bool sources_reload(struct supervisor *s, struct err *e)
 {
 	for (struct source *src = s->sources; src; src = src->next) {
-		if (src->kind != SOURCE_DIRECTORY || src->state || !src->done || src->worker || src->left)
+		if (src->kind != SOURCE_DIRECTORY || src->state || src->behind || !src->done || src->worker ||
+		    src->left)
 			continue;
 		src->attempts = 0;
 		src->reloading = true;

@@ -147,6 +147,11 @@ static void on_mounts_timer(struct timer *t)
 		p = p->next;
 	if (!p || m->sup->shutdown.on)
 		return;
+	if (m->sup->pause.on) { /* there may be no mount table for a moment */
+		m->next = clock_ms() + PAUSE;
+		later(m);
+		return;
+	}
 	m->again = false;
 	m->looking = worker_start(m->sup,
 	                          &(struct task){ .what = "mounts",

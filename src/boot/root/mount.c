@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Mounting a root, in a worker: find what root= names, see what is on it, mount it, and look whether a system
+ * can live there. A root without an init, or without a place for /proc, is refused here, while the next one
+ * of the list can still be tried: after the switch nobody could.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "base/buf.h"
+#include "base/contract.h"
+#include "base/file.h"
+#include "base/mountinfo.h"
+#include "base/util.h"
+#include "boot/root/root.h"
+#include "pool/volume.h"
+#include "system/btrfs.h"
+#include "system/device.h"
+#include "system/module.h"
+#include "system/mount.h"
+
+#define LOOP_TRIES 16
+
+/* ---- what is mounted ---- */
+
+/* rootfstype=, else what is on the device, which has to be one thing alone. */
+static const char *fstype_of(const struct parameters *p, const char *node, struct device_content *content,
+                             struct err *e)
+{
+	char text[192];
+
+	if (device_content(node, content, e) < 0)
+		return NULL;
+	if (p->rootfstype)
+		return p->rootfstype;
+	if (streq(content->usage, "filesystem") && !content->all[0])
+		return content->type;
+	err_set(e, ERR_WRONG_FORMAT, "%s holds %s%s", node, device_content_text(content, text, sizeof(text)),
+	        content->all[0] ? ": rootfstype= says which one is meant" : ", not a filesystem");
+	return NULL;
+}
+
+/* Programs, set-id bits and device nodes are meant on a root, unlike on what a pool mounts. */
+static int mount_device_root(const struct parameters *p, const char *spec, struct err *e)
+{
+	cleanup_buf struct buf options = BUF_INIT;
+	struct device_content content;
+	const char *type;
+	char node[PATH_MAX];
+	dev_t dev;
+
+	if (device_find(spec, node, sizeof(node), &dev, e) < 0 || !(type = fstype_of(p, node, &content, e)))
+		return -1;
+	buf_printf(&options, "dev,suid,exec,%s", p->root_writable && !device_is_read_only(dev) ? "rw" : "ro");
+	if (p->rootflags)
+		buf_printf(&options, ",%s", p->rootflags);
+	if (options.failed)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	module_load_wanted(type);
+	if (streq(type, "btrfs") && btrfs_gather(node, content.uuid, e) < 0)
+		return -1;
+	if (mount_make(&(struct mount_request){ .fstype = type,
+	                                        .source = node,
+	                                        .target = ROOT_DIR,
+	                                        .options = buf_str(&options) },
+	               e) == 0)
+		return 0;
+	return e->sys == ENODEV ? module_explain(type, e) : -1;
+}
+
+/* The pool's mount once more, without the flags that keep programs from running. The pool keeps its own. */
+static int mount_pool_root(const struct parameters *p, const char *target, struct err *e)
+{
+	unsigned long flags = MS_REMOUNT | MS_BIND | (p->root_writable ? 0 : MS_RDONLY);
+	struct mount_entry m;
+	int rc = mountinfo_find(target, &m, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, ERR_INVALID, "nothing is mounted at %s: such a pool is no root", target);
+	mount_entry_free(&m);
+	if (file_mkdirs(ROOT_DIR, 0755, e) < 0)
+		return -1;
+	if (mount(target, ROOT_DIR, NULL, MS_BIND, NULL) < 0 || mount(NULL, ROOT_DIR, NULL, flags, NULL) < 0)
+		return err_sys(e, errno, "cannot mount %s at " ROOT_DIR, target);
+	return 0;
+}
+
+/* A loop device for an image file, read-only. It goes with its last user, so that it has to be mounted while
+ * it is open: *fd. Facts: loop(4). */
+static int attach_loop(const char *path, char *node, size_t size, int *fd, struct err *e)
+{
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR };
+	cleanup_close int image = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	cleanup_close int control = -1;
+
+	if (image < 0)
+		return err_sys(e, errno, "cannot open %s", path);
+	module_load_wanted("loop");
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	config.fd = (uint32_t)image;
+	for (int tries = 0; control >= 0 && tries < LOOP_TRIES; tries++) {
+		snprintf(node, size, "/dev/loop%d", ioctl(control, (ioctl_request)LOOP_CTL_GET_FREE));
+		*fd = open(node, O_RDONLY | O_CLOEXEC);
+		if (*fd >= 0 && ioctl(*fd, (ioctl_request)LOOP_CONFIGURE, &config) == 0)
+			return 0;
+		if (*fd >= 0)
+			close(steal_fd(fd));
+		if (errno != EBUSY) /* else somebody was faster */
+			break;
+	}
+	err_sys(e, errno, "cannot attach %s to a loop device", path);
+	return errno == ENOENT ? module_explain("loop", e) : -1;
+}
+
+/* A volume that is a device is mounted as that, an image file through a loop device. Images of other formats
+ * than raw are no devices, whatever is in them. */
+static int mount_volume_root(struct root_order *o, struct err *e)
+{
+	cleanup_close int loop = -1;
+	struct volume v;
+	struct line l;
+	char node[32];
+
+	if (line_parse_reply(o->record, strlen(o->record), &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
+		return -1;
+	if (v.path && streq(v.type, "block"))
+		return mount_device_root(o->parameters, v.path, e);
+	if (!v.path || !streq(v.type, "file") || !v.format || !streq(v.format, "raw"))
+		return err_set(e, ERR_UNSUPPORTED,
+		               "volume \"%s\" is neither a block device nor a raw image file",
+		               o->root->volume);
+	if (attach_loop(v.path, node, sizeof(node), &loop, e) < 0)
+		return -1;
+	return mount_device_root(o->parameters, node, e);
+}
+
+/* ---- can a system live there? ---- */
+
+/* A regular file that somebody may execute, by the links of the new root. */
+static bool is_executable(int root, const char *path)
+{
+	cleanup_close int fd = file_open_how(root, path, O_PATH, ROOT_LINKS);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+}
+
+/* init=, else the first of those that the kernel tries; a shell is not among ours, as nobody would have asked
+ * for one. NULL: there is none. */
+static const char *find_init(const struct parameters *p, int root, struct err *e)
+{
+	static const char *const inits[] = { "/sbin/init", "/etc/init", "/bin/init" };
+
+	for (size_t i = 0; i < (p->init ? 1 : ARRAY_LEN(inits)); i++) {
+		const char *path = p->init ? p->init : inits[i];
+
+		if (is_executable(root, path))
+			return path;
+	}
+	err_set(e, ERR_WRONG_FORMAT, "there is no program %s on it: %s", p->init ? p->init : inits[0],
+	        p->init ? "init= names another one" : "is it a root?");
+	return NULL;
+}
+
+/* The switch moves the kernel's filesystems there. */
+static int make_places(int root, struct err *e)
+{
+	static const char *const places[] = { "dev", "proc", "sys", "run" };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (mkdirat(root, places[i], 0755) < 0 &&
+		    (fstatat(root, places[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)))
+			return err_set(e, ERR_WRONG_FORMAT, "there is no directory /%s on it: is it a root?",
+			               places[i]);
+	return 0;
+}
+
+static int tell_init(struct worker_io *io, const struct parameters *p, struct err *e)
+{
+	cleanup_close int root = open(ROOT_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *init = root < 0 ? NULL : find_init(p, root, e);
+	struct buf b = BUF_INIT;
+
+	if (root < 0)
+		return err_sys(e, errno, "cannot open " ROOT_DIR);
+	if (!init || make_places(root, e) < 0)
+		return -1;
+	line_begin(&b, "-");
+	line_str(&b, "init", init);
+	worker_send_record(io, &b);
+	return 0;
+}
+
+int root_mount(struct worker_io *io, void *arg, struct err *e)
+{
+	struct root_order *o = arg;
+	int rc;
+
+	umount2(ROOT_DIR, MNT_DETACH); /* of a supervisor that was killed in between */
+	if (o->root->kind == ROOT_POOL)
+		rc = mount_pool_root(o->parameters, o->target, e);
+	else if (o->root->kind == ROOT_VOLUME)
+		rc = mount_volume_root(o, e);
+	else
+		rc = mount_device_root(o->parameters, o->root->name, e);
+	if (rc == 0 && tell_init(io, o->parameters, e) == 0)
+		return 0;
+	umount2(ROOT_DIR, MNT_DETACH);
+	return -1;
+}

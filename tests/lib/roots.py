@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Real roots for test machines, as images of an ext4 filesystem: a busybox and its init, and Debians made by tests/lib/guest-root.
+
+Each starts the test's agent (tests/lib/guest/agent) when it is up, and has poolctl.
+"""
+
+import pathlib
+import shutil
+import subprocess
+
+import images
+from sandbox import REPO, Skip, command, find_program, need_programs
+from vm import GUEST_SCRIPTS, default_binary
+
+BUSYBOX_INITTAB = """::sysinit:/bin/busybox sh /test/writable
+::once:/test/agent
+::ctrlaltdel:/bin/busybox reboot
+::shutdown:/bin/busybox umount -a -r
+"""
+# A root that stays read-only (an image) has a copy of the agent's directory in memory.
+WRITABLE = """/bin/busybox mount -o remount,rw / && exit
+/bin/busybox cp -a /test /run/test && /bin/busybox mount --bind /run/test /test
+"""
+SYSTEMD_UNIT = """[Unit]
+Description=The test's hand
+[Service]
+ExecStart=/test/agent
+KillMode=process
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _files():
+    """{path in the root: (source, mode)} of what every root is given."""
+    need_programs("busybox", "debugfs")
+    if not default_binary():
+        raise Skip("build/poolinit is not there (make)")
+    return {"/test/agent": (GUEST_SCRIPTS / "agent", 0o755), "/bin/busybox": (find_program("busybox"), 0o755),
+            "/sbin/poolctl": (default_binary(), 0o755)}
+
+
+def busybox_tree(box, name, init=True):
+    """The files of a root that is nothing but busybox. init: False, or the bytes of /sbin/init, for what is no root."""
+    tree = box.directory(f"tree-{name}")
+    for directory in ("bin", "sbin", "usr/sbin", "etc", "test", "dev", "proc", "sys", "run", "tmp", "srv/data", "root"):
+        (tree / directory).mkdir(parents=True)
+    for name, (source, mode) in _files().items():
+        shutil.copy(source, tree / name[1:])
+        (tree / name[1:]).chmod(mode)
+    (tree / "etc/inittab").write_text(BUSYBOX_INITTAB)
+    (tree / "test/writable").write_text(WRITABLE)
+    if isinstance(init, bytes):
+        (tree / "sbin/init").write_bytes(init)
+        (tree / "sbin/init").chmod(0o755)
+    elif init:
+        (tree / "sbin/init").symlink_to("/bin/busybox")  # by an absolute link: it counts in the new root
+    return tree
+
+
+def busybox(box, path, label="ROOT", init=True):
+    """An ext4 filesystem with a busybox_tree()."""
+    return from_tree(path, busybox_tree(box, path.name, init), "64M", label)
+
+
+def squashfs(path, tree):
+    """The files of a directory as an image."""
+    need_programs("mksquashfs")
+    command("mksquashfs", tree, path, "-quiet", "-no-progress", "-comp", "gzip", "-noappend")
+    return pathlib.Path(path)
+
+
+def from_tree(path, tree, size, label):
+    """An ext4 filesystem with the files of a directory, whoever owns them."""
+    need_programs("mke2fs")
+    images.blank(path, size)
+    command("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", tree, path, timeout=600)
+    return pathlib.Path(path)
+
+
+def debian(path, name, size="1G", label="ROOT", extra=()):
+    """tests/lib/guest-root NAME. extra: {path: text} of further files."""
+    made = subprocess.run([REPO / "tests/lib/guest-root", name], stdout=subprocess.PIPE, check=False, encoding="utf-8")
+    if made.returncode:
+        raise Skip(f"tests/lib/guest-root {name} could not make a root")
+    tree = pathlib.Path(made.stdout.strip())
+    from_tree(path, tree, size, label)
+    texts = dict(extra or {})
+    words = ["mkdir /test", "mkdir /srv/data"]
+    if name == "systemd":
+        texts["/etc/systemd/system/agent.service"] = SYSTEMD_UNIT
+        words.append("symlink /etc/systemd/system/multi-user.target.wants/agent.service /etc/systemd/system/agent.service")
+    else:
+        texts["/etc/inittab"] = (tree / "etc/inittab").read_text() + "\nag:23:once:/test/agent\n"
+    for destination, (source, mode) in _files().items():
+        real = f"/usr{destination}" if destination.split("/")[1] in ("bin", "sbin") else destination  # those are links there
+        words += [f"rm {real}", f"write {source} {real}", f"set_inode_field {real} mode 0{0o100000 | mode:o}"]
+    for destination, text in texts.items():
+        source = path.with_suffix(".text" + destination.replace("/", "-"))
+        source.write_text(text)
+        words += [f"rm {destination}", f"write {source} {destination}"]
+    script = path.with_suffix(".debugfs")
+    script.write_text("\n".join(words) + "\n")
+    command("debugfs", "-w", "-f", script, path)
+    return path
