@@ -17,7 +17,7 @@
 #include "base/util.h"
 
 /* Only an IPv6 address has colons, in brackets or not. */
-static int check_host(const char *name, struct err *e)
+static int check_monitor(const char *name, struct err *e)
 {
 	const char *bare = name + (*name == '[');
 	unsigned char address[16];
@@ -39,7 +39,7 @@ static int rbd_validate(const struct pool_def *d, struct err *e)
 	if (d->source.auth.kind == AUTH_CEPH && !d->source.auth.username)
 		return err_set(e, ERR_INVALID, "<auth type='ceph'> needs a username");
 	for (size_t i = 0; i < d->source.nhosts; i++)
-		if (check_host(d->source.hosts[i].name, e) < 0)
+		if (check_monitor(d->source.hosts[i].name, e) < 0)
 			return -1;
 	return rbd_source_name(d, ceph_pool, namespace, sizeof(ceph_pool), e);
 }
