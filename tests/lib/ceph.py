@@ -13,6 +13,7 @@ are) is 0 till then.
 
 import json
 import os
+import pathlib
 import subprocess
 import uuid
 
@@ -68,9 +69,15 @@ keyring = {dir}/osd0/keyring
 osd_objectstore = {store}
 memstore_device_bytes = 1073741824
 bluestore_block_size = 2147483648
+osd_class_dir = {classes}
 osd_class_load_list = *
 osd_class_default_list = *
 """
+
+
+def _classes():
+    """Where the OSD's classes are. Debian 13's programs look for them below the directory in which they are started."""
+    return next(iter(pathlib.Path("/usr/lib").glob("*/rados-classes")), pathlib.Path("/usr/lib/rados-classes"))
 
 
 def full_program():
@@ -114,7 +121,7 @@ class Ceph:
         self.box, self.dir = box, box.directory("ceph")
         self.fsid = str(uuid.uuid4())
         self.environment = {**os.environ, "CEPH_CONF": str(self.dir / "ceph.conf")}
-        (self.dir / "ceph.conf").write_text(SETTINGS.format(fsid=self.fsid, server=SERVER, dir=self.dir, store="bluestore" if keeps else "memstore"))
+        (self.dir / "ceph.conf").write_text(SETTINGS.format(fsid=self.fsid, server=SERVER, dir=self.dir, store="bluestore" if keeps else "memstore", classes=_classes()))
         self._make_mon()
         self._make_osd()
         self.ceph("osd", "pool", "create", "rbd", "8", "8", "replicated")

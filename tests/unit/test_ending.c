@@ -35,10 +35,9 @@ static int is_old(const struct mount_entry *m, void *arg)
 	return path_is_below(m->target, "/oldroot");
 }
 
-/* What the supervisor has to find when it is asked. */
+/* What the supervisor has to find when it is asked. Its name it has from process 1, at once. */
 static _Noreturn void be_supervisor(const sigset_t *stop)
 {
-	prctl(PR_SET_NAME, "poolinit");
 	sigwaitinfo(stop, NULL);
 	say(mountinfo_each(is_old, NULL, NULL) ? "the old root is still there" : "asked");
 	_exit(0);
@@ -77,6 +76,7 @@ static _Noreturn void end_machine(const char *how, bool supervised)
 	sigset_t stop;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "poolinit");
 	snprintf(verb, sizeof(verb), "%s", how);
 	sigemptyset(&stop);
 	sigaddset(&stop, ROOT_STOP_SIGNAL);
