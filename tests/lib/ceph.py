@@ -121,7 +121,8 @@ class Ceph:
         self.box, self.dir = box, box.directory("ceph")
         self.fsid = str(uuid.uuid4())
         self.environment = {**os.environ, "CEPH_CONF": str(self.dir / "ceph.conf")}
-        (self.dir / "ceph.conf").write_text(SETTINGS.format(fsid=self.fsid, server=SERVER, dir=self.dir, store="bluestore" if keeps else "memstore", classes=_classes()))
+        (self.dir / "ceph.conf").write_text(SETTINGS.format(fsid=self.fsid, server=SERVER, dir=self.dir, store="bluestore" if keeps else "memstore",
+                                                            classes=_classes()))
         self._make_mon()
         self._make_osd()
         self.ceph("osd", "pool", "create", "rbd", "8", "8", "replicated")

@@ -28,16 +28,28 @@ def listens(port, address=SERVER):
     return False
 
 
-def rpc_answers(port, program, version, address=SERVER):
-    """Does a Sun RPC program answer its null procedure there? (What `rpcinfo -T tcp` asks.)"""
-    call = struct.pack(">10I", 0x706F6F6C, 0, 2, program, version, 0, 0, 0, 0, 0)
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1) as link:
+def _rpc(port, program, version, procedure, *words, address=SERVER):
+    """What a Sun RPC program answers to a call of a few words; None: it does not, or refuses."""
+    call = struct.pack(f">{10 + len(words)}I", 0x706F6F6C, 0, 2, program, version, procedure, 0, 0, 0, 0, *words)
+    with contextlib.suppress(OSError, struct.error), socket.create_connection((address, port), timeout=1) as link:
         link.settimeout(1)
         link.sendall(struct.pack(">I", 0x80000000 | len(call)) + call)
-        reply = link.recv(28, socket.MSG_WAITALL)
-        # record mark, xid, REPLY, MSG_ACCEPTED, verifier (2 words), SUCCESS
-        return len(reply) == 28 and struct.unpack(">7I", reply)[2:4] == (1, 0) and reply[-4:] == b"\0\0\0\0"
-    return False
+        length, = struct.unpack(">I", link.recv(4, socket.MSG_WAITALL))
+        reply = link.recv(length & 0x7FFFFFFF, socket.MSG_WAITALL)
+        # xid, REPLY, MSG_ACCEPTED, verifier (2 words), SUCCESS
+        if struct.unpack(">6I", reply[:24])[1:3] == (1, 0) and reply[20:24] == b"\0\0\0\0":
+            return reply[24:]
+    return None
+
+
+def rpc_answers(port, program, version, address=SERVER):
+    """Does a Sun RPC program answer its null procedure there? (What `rpcinfo -T tcp` asks.)"""
+    return _rpc(port, program, version, 0, address=address) is not None
+
+
+def rpc_registered(program, version):
+    """Does rpcbind know of it, by TCP? It hears of a program after that has begun to answer. (PMAPPROC_GETPORT, RFC 1833 section 3.)"""
+    return _rpc(111, 100000, 2, 3, program, version, socket.IPPROTO_TCP, 0) not in (None, b"\0\0\0\0")
 
 
 class Server:
@@ -195,7 +207,7 @@ NFSv4 {{
         self.daemon = Daemon(self.box, self.name, ["ganesha.nfsd", "-F", "-f", config, "-L", self.directory / "log",
                                                    "-p", self.directory / "pid"], log=self.directory / "log")
         self.daemon.wait_ready(lambda: rpc_answers(self.port, 100003, 4) and (
-            self.port != NFS_PORT or rpc_answers(NFS_PORT, 100003, 3) and rpc_answers(MOUNT_PORT, 100005, 3)), 30)
+            self.port != NFS_PORT or rpc_answers(NFS_PORT, 100003, 3) and rpc_answers(MOUNT_PORT, 100005, 3) and rpc_registered(100005, 3)), 30)
 
 
 class SmbServer(Server):
