@@ -246,10 +246,10 @@ setup: ## see that what building and testing need is there (root: apt-get instal
 
 # What tests take that is long in building, the first time: programs that build it, and do little where it is there. `make check` runs them beside
 # the tests, and the tests that take it after them (tests/side-by-side).
-BESIDE := deps/zfs deps/rbd
+BESIDE := deps/guests deps/zfs deps/rbd
 
 .PHONY: deps-all
-deps-all: ## what tests need that takes long to build, the first time: ZFS for the virtual machine's kernel; the libraries of rbd pools, and the program with them
+deps-all: ## what tests need that takes long to build, the first time: Debians to boot as real roots; ZFS for the virtual machine's kernel; the libraries of rbd pools, and the program with them
 	@for program in $(BESIDE); do nice $$program >/dev/null || exit; done
 
 lint: ## the rules of the house, clang-tidy and cppcheck

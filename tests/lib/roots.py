@@ -80,9 +80,9 @@ def from_tree(path, tree, size, label):
 
 def debian(path, name, size="1G", label="ROOT", extra=()):
     """tests/lib/guest-root NAME. extra: {path: text} of further files."""
-    made = subprocess.run([REPO / "tests/lib/guest-root", name], stdout=subprocess.PIPE, check=False, encoding="utf-8")
+    made = subprocess.run([REPO / "tests/lib/guest-root", "--there", name], capture_output=True, check=False, encoding="utf-8")
     if made.returncode:
-        raise Skip(f"tests/lib/guest-root {name} could not make a root")
+        raise Skip(made.stderr.strip().rpartition("\n")[2])
     tree = pathlib.Path(made.stdout.strip())
     from_tree(path, tree, size, label)
     texts = dict(extra or {})
