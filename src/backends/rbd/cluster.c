@@ -142,10 +142,9 @@ static const struct setting {
 	/* A cluster has options for its clients, too; what is set here goes before them. */
 	{ "heartbeat_file", "" },
 	{ "rbd_default_format", "2" },
-	/* Longer than CONNECT_LIMIT: where librados gives up connecting it takes its threads down, and may
-	 * abort the process in doing so. */
-	{ "client_mount_timeout", "300" },
-	/* Calls end by themselves; an OSD may be starting. */
+	/* Calls end by themselves. Who has no answer of any monitor by then will have none; an OSD may be
+	 * starting. */
+	{ "client_mount_timeout", "10" },
 	{ "rados_mon_op_timeout", "15" },
 	{ "rados_osd_op_timeout", "30" },
 	/* A cache of written data would have to be flushed by a worker that may be killed. */
@@ -297,8 +296,8 @@ static void *connect_cluster(void *arg)
 	return (void *)(intptr_t)(answer < 0 ? answer : rados_connect(c->cluster));
 }
 
-/* The name service knows no time for connecting, and that of librados ends badly (client_mount_timeout). So a
- * thread connects. If it has not by then, it is left behind: the worker ends. */
+/* librados has a time for connecting, and begins anew when it is over; and the name service knows none of it.
+ * So a thread connects. If it has not by then, it is left behind: the worker ends. */
 static int connect_in_time(rados_t cluster, const struct pool_def *d, const struct op *op)
 {
 	static struct connecting c; /* of a thread that is left behind, too */
