@@ -162,18 +162,16 @@ static void on_progress_due(struct timer *t)
 		loop_arm(supervisor_loop(p->sup), &p->look, again);
 }
 
-/* Any event may change the verdict. A timer that is due at once stands for all events of this turn. */
-static void on_pool_event(struct listener *l, const struct event *ev)
-{
-	struct progress *p = l->owner;
-
-	(void)ev;
-	loop_arm(supervisor_loop(p->sup), &p->look, 0);
-}
-
 void progress_look(struct progress *p)
 {
 	loop_arm(supervisor_loop(p->sup), &p->look, 0);
+}
+
+/* Any event may change the verdict. A timer that is due at once stands for all events of this turn. */
+static void on_pool_event(struct listener *l, const struct event *ev)
+{
+	(void)ev;
+	progress_look(l->owner);
 }
 
 const char *progress_state(const struct progress *p)

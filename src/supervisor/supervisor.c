@@ -379,7 +379,7 @@ void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void
 	s->pause.arg = arg;
 	s->pause.timer = (struct timer){ .on_expiry = on_pause_timer, .owner = s };
 	s->moving = false;
-	waiting_free(s); /* it has the paths of before */
+	waiting_renew(s); /* it has the paths of before */
 	loop_arm(s->loop, &s->pause.timer, 0);
 }
 

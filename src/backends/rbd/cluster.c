@@ -228,7 +228,7 @@ int rbd_source_name(const struct pool_def *d, char *ceph_pool, char *namespace, 
 	return 0;
 }
 
-static int open_io(struct rbd_pool *p, struct err *e)
+int rbd_open_ceph_pool(struct rbd_pool *p, struct err *e)
 {
 	int answer = rados_ioctx_create(p->cluster, p->ceph_pool, &p->io);
 	bool there = false;
@@ -332,7 +332,7 @@ static int connect_pool(const struct pool_def *d, struct op *op, struct rbd_pool
 	if (configure(p->cluster, d, op, e) < 0)
 		return -1;
 	answer = connect_in_time(p->cluster, d, op);
-	return answer < 0 ? connect_failed(d, answer, e) : open_io(p, e);
+	return answer < 0 ? connect_failed(d, answer, e) : rbd_open_ceph_pool(p, e);
 }
 
 int rbd_pool_open(const struct pool_def *d, struct op *op, struct rbd_pool **pool, struct err *e)

@@ -197,19 +197,12 @@ static bool is_same_cluster(const struct pool_def *a, const struct pool_def *b)
 	return false;
 }
 
-static int open_other(const struct rbd_pool *p, const struct pool_def *from, struct rbd_pool *other,
-                      struct err *e)
+/* Another pool of the same cluster. */
+static int open_other(const struct pool_def *from, struct rbd_pool *other, struct err *e)
 {
-	int answer;
-
 	if (rbd_source_name(from, other->ceph_pool, other->namespace, sizeof(other->ceph_pool), e) < 0)
 		return -1;
-	answer = rados_ioctx_create(p->cluster, other->ceph_pool, &other->io);
-	if (answer < 0)
-		return rbd_error(e, answer, "cannot open Ceph pool \"%s\"", other->ceph_pool);
-	if (other->namespace[0])
-		rados_ioctx_set_namespace(other->io, other->namespace);
-	return 0;
+	return rbd_open_ceph_pool(other, e);
 }
 
 static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const struct volume_def *v,
@@ -222,7 +215,7 @@ static int clone_from(const struct pool_def *d, const struct rbd_pool *p, const 
 		return err_set(e, ERR_UNSUPPORTED,
 		               "pool \"%s\" names other monitors: an image is cloned within one cluster",
 		               from->pool->name);
-	if (open_other(p, from->pool, &other, e) < 0)
+	if (open_other(from->pool, &other, e) < 0)
 		return -1;
 	/* The cluster's own choice may be the older kind of clones, which are within one namespace only. */
 	if (!streq(other.namespace, p->namespace))
@@ -264,7 +257,7 @@ static void drop_snapshot(const struct rbd_pool *p, const struct vol_input *from
 	rbd_image_t image;
 	int answer;
 
-	if (!w->snapshot[0] || open_other(p, from->pool, &other, NULL) < 0)
+	if (!w->snapshot[0] || open_other(from->pool, &other, NULL) < 0)
 		return;
 	answer = rbd_open(other.io, from->volume->name, &image, NULL);
 	if (answer >= 0) {

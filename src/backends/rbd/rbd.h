@@ -24,6 +24,10 @@ struct rbd_pool {
 /* The rules for <source><name>: "POOL" or "POOL/NAMESPACE". ERR_INVALID says which is broken. */
 int rbd_source_name(const struct pool_def *d, char *ceph_pool, char *namespace, size_t size, struct err *e);
 
+/* Open p->io: the Ceph pool and namespace that p names, in the cluster that it is connected to. ERR_STORAGE:
+ * there is no such one. */
+int rbd_open_ceph_pool(struct rbd_pool *p, struct err *e);
+
 /* Connect to the cluster and open the pool. A worker that does several things of one definition keeps its
  * connection: it is found again, and ends with the process. Bounded by op->deadline. ERR_WAIT_SERVER: no
  * monitor answers; ERR_AUTH: the cluster refuses user or key; ERR_STORAGE: there is no such Ceph pool.

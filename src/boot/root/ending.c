@@ -87,7 +87,8 @@ static int note_old(const struct mount_entry *m, void *arg)
 	return 0;
 }
 
-/* The newest first. The kernel's own filesystems hold nothing, and may be in use. */
+/* The newest first. The kernel's own filesystems hold nothing, and may be in use. What a worker of the
+ * supervisor's is looking at goes when that has ended, which is before the pools below it are stopped. */
 static void unmount_old(void)
 {
 	static const char *const kernels[] = { "/dev", "/proc", "/sys", "/run" };
@@ -100,7 +101,8 @@ static void unmount_old(void)
 	}
 	mountinfo_each(note_old, &list, NULL);
 	while (list.n-- > 0)
-		if (umount2(list.targets[list.n], UMOUNT_NOFOLLOW) < 0)
+		if (umount2(list.targets[list.n], UMOUNT_NOFOLLOW) < 0 &&
+		    umount2(list.targets[list.n], UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
 			log_error(LF_BOOT, "cannot unmount %s: %s", list.targets[list.n], strerror(errno));
 }
 

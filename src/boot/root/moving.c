@@ -64,7 +64,8 @@ static int move_one(int root, const char *target, struct err *e)
 
 	if (place >= 0 && syscall(SYS_move_mount, AT_FDCWD, target, place, "", TO_EMPTY) == 0)
 		return 0;
-	err_sys(e, errno, "%s cannot be moved into the new root, and is unmounted", target);
+	err_sys(e, why.class ? why.sys : errno, "%s cannot be moved into the new root, and is unmounted",
+	        target);
 	umount2(target, MNT_DETACH);
 	return -1;
 }

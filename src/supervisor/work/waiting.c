@@ -68,7 +68,7 @@ static void on_idle(struct timer *timer)
 		             .on_done = on_waiting_end,
 		             .owner = t };
 
-	if (t->worker || s->shutdown.on || workers_busy(s))
+	if (t->worker || !s->moving || s->shutdown.on || workers_busy(s))
 		return;
 	if (!t->answered) {
 		t->answered = true;

@@ -16,7 +16,8 @@ struct worker *waiting_start(struct supervisor *s, const struct task *task, cons
 /* For struct upward: a worker is over. If it is quiet (workers_busy()), the next one that waits is forked in
  * the loop's next round; one that has an old copy of what it cannot be told goes. */
 void waiting_expect(struct supervisor *s);
-/* The one that waits goes, and another is forked after it: its copy of our memory has a secret in it. */
+/* The one that waits goes, and another is forked after it, when pools move: its copy of our memory has a
+ * secret in it, or its root is another one. */
 void waiting_renew(struct supervisor *s);
 /* Is it the process of the worker that waits? */
 bool waiting_own(const struct supervisor *s, pid_t pid);
