@@ -218,11 +218,8 @@ static void after_handover(void *arg, const struct err *e)
 	if (!e) {
 		i->left = true;
 		c->reap_all = false;
-		milestone(c->sup, "root");
 		log_info(LF_BOOT, "%s is process 1; pools go on here", i->handover.init);
-		devices_free(c->devices);
-		c->devices = NULL;
-		chore_try(c->sup, &c->listens_devices);
+		core_changed_root(c);
 		return;
 	}
 	log_error(LF_BOOT, "boot failed: %s", e->message);

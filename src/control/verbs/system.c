@@ -187,6 +187,13 @@ void verb_reload(struct call *c)
 		call_fail(c, &e);
 }
 
+/* ---- follow ---- */
+
+void verb_follow(struct call *c)
+{
+	call_follow(c, call_arg(c, "root"));
+}
+
 /* ---- wait ---- */
 
 /* "active,degraded" as bits 1 << PHASE_…. */

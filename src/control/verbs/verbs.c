@@ -286,6 +286,10 @@ static const struct verb_arg help_args[] = {
 	{ "format", ARG_WORD, false, false, LEVEL_READ, "as a text: list (the names), markdown, man" },
 	END
 };
+static const struct verb_arg follow_args[] = {
+	{ "root", ARG_WORD, true, true, LEVEL_READ, "where the new root is mounted" },
+	END
+};
 static const struct verb_arg shutdown_args[] = {
 	{ "how", ARG_WORD, true, false, LEVEL_READ,
 	  "poweroff (default), reboot, halt, or exit: only this program ends" },
@@ -537,6 +541,11 @@ const struct verb verb_table[] = {
 	{ .name = "version", .level = LEVEL_READ, .args = no_args, .run = verb_version,
 	  .help = "the version of the program and of the protocol",
 	  .answer = "- program version protocol · OK" },
+	{ .name = "follow", .level = LEVEL_ADMIN, .args = follow_args, .run = verb_follow,
+	  .limit = LIMIT_ASK,
+	  .help = "in an initramfs, before it changes the root: begin nothing more, move what pools have "
+	          "mounted there, and go on in the new root",
+	  .answer = "OK" },
 	{ .name = "shutdown", .level = LEVEL_ADMIN, .args = shutdown_args, .run = verb_shutdown,
 	  .help = "stop all pools, dependents first, and end the machine; a service ends alone and leaves "
 	          "its pools as they are",

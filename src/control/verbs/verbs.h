@@ -95,6 +95,7 @@ void verb_log(struct call *c);
 void verb_help(struct call *c);
 void verb_version(struct call *c);
 void verb_reload(struct call *c);
+void verb_follow(struct call *c);
 void verb_shutdown(struct call *c);
 void verb_quit(struct call *c);
 
