@@ -5,7 +5,7 @@
  * the initramfs's. Whoever lives on from before is left in an empty directory, and finds nothing by its path.
  *
  * The new root then lies over the old one, and "/.." leads there: the kernel goes up from a process's root
- * to that root itself, and from there into what is mounted over it (fs/namei.c, handle_dots()).
+ * to that root itself, and from there into what is mounted over it (Linux, fs/namei.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,7 +86,7 @@ static void move_away(void *arg)
 		answer_asker(f, &e);
 }
 
-static void leave(struct follow *f, uint64_t quiet_within)
+static void let_go(struct follow *f, uint64_t quiet_within)
 {
 	f->leaving = true;
 	loop_arm(supervisor_loop(f->sup), &f->patience, clock_ms() + PATIENCE);
@@ -105,7 +105,7 @@ int follow_ask(struct follow *f, const char *root, struct waiter *w, struct err 
 	f->waiters = w;
 	w->next = NULL;
 	w->link = &f->waiters;
-	leave(f, QUIET_TIME);
+	let_go(f, QUIET_TIME);
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static bool is_changed(const struct follow *f, bool *whole)
 	return stat(TOP, &st) == 0 && st.st_dev != f->initramfs;
 }
 
-static int run_prepare(struct worker_io *io, void *arg, struct err *e)
+static int run_settle_in(struct worker_io *io, void *arg, struct err *e)
 {
 	(void)io;
 	(void)arg;
@@ -135,7 +135,7 @@ static int run_prepare(struct worker_io *io, void *arg, struct err *e)
 	return 0;
 }
 
-static void prepared(struct worker *w, const struct err *e, bool left)
+static void settled_in(struct worker *w, const struct err *e, bool left)
 {
 	(void)w;
 	(void)left;
@@ -143,10 +143,10 @@ static void prepared(struct worker *w, const struct err *e, bool left)
 		log_warn(LF_BOOT, "the end of this machine: %s", e->message);
 }
 
-static void enter(struct follow *f)
+static void enter_new_root(struct follow *f)
 {
 	struct task task = {
-		.what = "follow-root", .timeout = PREPARE_TIME, .run = run_prepare, .on_done = prepared
+		.what = "follow-root", .timeout = PREPARE_TIME, .run = run_settle_in, .on_done = settled_in
 	};
 	struct err e = { 0 };
 
@@ -157,7 +157,7 @@ static void enter(struct follow *f)
 	follow_end(f);
 	supervisor_changed_root(f->sup);
 	if (!worker_start(f->sup, &task, &e))
-		prepared(NULL, &e, false);
+		settled_in(NULL, &e, false);
 	f->on_over(f->arg);
 	stay(f);
 }
@@ -169,9 +169,9 @@ static void on_move(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (!whole && !f->leaving)
-		leave(f, 0);
+		let_go(f, 0);
 	if (whole && changed)
-		enter(f);
+		enter_new_root(f);
 }
 
 /* ---- from beginning to end ---- */

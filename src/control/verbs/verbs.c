@@ -287,8 +287,7 @@ static const struct verb_arg help_args[] = {
 	END
 };
 static const struct verb_arg follow_args[] = {
-	{ "root", ARG_WORD, true, true, LEVEL_READ, "where the new root is mounted" },
-	END
+	{ "root", ARG_WORD, true, true, LEVEL_READ, "where the new root is mounted" }, END
 };
 static const struct verb_arg shutdown_args[] = {
 	{ "how", ARG_WORD, true, false, LEVEL_READ,
