@@ -242,6 +242,7 @@ int boot_main(int argc, char **argv)
 		o->config_dir = "/config";
 	log_to_stderr();
 	parameters_init(p);
+	p->root_elsewhere = true;
 	if (cmdline)
 		parameters_from_cmdline(p, cmdline);
 	else

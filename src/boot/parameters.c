@@ -244,9 +244,11 @@ struct parameter {
 	const char *name;
 	take_fn *take;
 	size_t field;
+	bool of_root;
 };
 
-#define FIELD(f) offsetof(struct parameters, f)
+#define FIELD(f)      offsetof(struct parameters, f), false
+#define ROOT_FIELD(f) offsetof(struct parameters, f), true
 
 /* clang-format off */
 static const struct parameter table[] = {
@@ -260,10 +262,10 @@ static const struct parameter table[] = {
 	{ "ip",                 take_repeated,  FIELD(ip) },
 	{ "nameserver",         take_repeated,  FIELD(nameserver) },
 	{ "BOOTIF",             take_text,      FIELD(bootif) },
-	{ "root",               take_root,      FIELD(roots) },
-	{ "rootfstype",         take_fstype,    FIELD(rootfstype) },
-	{ "rootflags",          take_text,      FIELD(rootflags) },
-	{ "init",               take_path,      FIELD(init) },
+	{ "root",               take_root,      ROOT_FIELD(roots) },
+	{ "rootfstype",         take_fstype,    ROOT_FIELD(rootfstype) },
+	{ "rootflags",          take_text,      ROOT_FIELD(rootflags) },
+	{ "init",               take_path,      ROOT_FIELD(init) },
 };
 /* clang-format on */
 
@@ -310,7 +312,7 @@ static void take_one(const char *name, const char *value, void *arg)
 	}
 	/* ip= and root= of a boot configuration are not the kernel's parameters: only "kernel.…" keys become
 	 * such, and those are on the command line. */
-	if (!ours && (!in->standard || !known))
+	if (!ours && (!in->standard || !known || (known->of_root && p->root_elsewhere)))
 		return;
 	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
 	if (!origin)

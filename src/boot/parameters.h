@@ -41,6 +41,7 @@ struct parameters {
 	size_t npools;
 	struct word_list ip, nameserver; /* values of ip= and nameserver=, in order; network.h reads them */
 	const char *bootif;
+	bool root_elsewhere;    /* set before they are read: root= and its like are somebody else's */
 	struct root_list roots; /* root=; n 0: not given, or none that can be taken */
 	bool root_given;
 	const char *rootfstype, *rootflags, *init;

@@ -169,6 +169,22 @@ static void asked_before(void)
 	CHECK_STR(ask("/"), "follow: this is no initramfs");
 }
 
+/* run-init would stop at it. */
+static void no_room_for_it(void)
+{
+	int status;
+
+	begin();
+	CHECK(mount(NULL, NEW, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+	CHECK_STR(ask(NEW),
+	          "/srv/data cannot be moved into the new root, and is unmounted: Read-only file system");
+	CHECK(access("/srv/data/a-volume", F_OK) < 0 && f.leaving);
+	pid_t init = change_root(0);
+	run_loop(PATIENCE);
+	CHECK(waitpid(init, &status, 0) == init && status == 0);
+	is_in_the_root();
+}
+
 static void not_asked(int pause)
 {
 	int status;
@@ -232,6 +248,7 @@ static bool holds(void (*check)(void))
 static void whoever_asks_finds_what_pools_have_mounted_in_the_new_root(void)
 {
 	CHECK(holds(asked_before));
+	CHECK(holds(no_room_for_it));
 }
 
 static void a_change_that_nobody_told_of_is_followed(void)

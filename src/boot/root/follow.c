@@ -56,8 +56,6 @@ static void answer_asker(struct follow *f, const struct err *e)
 {
 	struct waiter *asker = f->waiters;
 
-	if (e)
-		stay(f);
 	if (!asker)
 		return;
 	waiter_withdraw(asker);
