@@ -122,6 +122,15 @@ static int take_root(struct parameters *p, void *field, const char *value, struc
 	return roots_parse(value, &p->arena, field, e);
 }
 
+static int take_overlay(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	(void)p;
+	if (!streq(value, "memory"))
+		return err_set(e, ERR_INVALID, "\"%s\" is no place to write to: there is \"memory\"", value);
+	*(bool *)field = true;
+	return 0;
+}
+
 static int take_fstype(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	if (!roots_is_fstype(value))
@@ -265,6 +274,7 @@ static const struct parameter table[] = {
 	{ "root",               take_root,      ROOT_FIELD(roots) },
 	{ "rootfstype",         take_fstype,    ROOT_FIELD(rootfstype) },
 	{ "rootflags",          take_text,      ROOT_FIELD(rootflags) },
+	{ "overlay",            take_overlay,   ROOT_FIELD(root_overlay) },
 	{ "init",               take_path,      ROOT_FIELD(init) },
 };
 /* clang-format on */

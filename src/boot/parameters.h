@@ -46,6 +46,7 @@ struct parameters {
 	bool root_given;
 	const char *rootfstype, *rootflags, *init;
 	bool root_writable; /* rw, and no ro behind it */
+	bool root_overlay;  /* overlay=memory: what is written to it is gone with the machine */
 	struct parameter_problem *problems;
 	size_t nproblems;
 };

@@ -453,11 +453,14 @@ static void print_pools(struct plan *plan, struct parameters *p, struct buf *out
 /* The roots of root=, in the order in which an initramfs would try them. */
 static void plan_roots(const struct parameters *p, struct buf *out)
 {
+	const char *how = p->root_writable ? "read-write" : "read-only";
+
+	if (p->root_overlay)
+		how = "written to memory";
 	for (size_t i = 0; i < p->roots.n; i++)
 		buf_printf(out, "%s%s", i ? ", else " : "root: ", p->roots.items[i].text);
 	if (p->roots.n)
-		buf_printf(out, ", %s, then %s\n", p->root_writable ? "read-write" : "read-only",
-		           p->init ? p->init : "its /sbin/init");
+		buf_printf(out, ", %s, then %s\n", how, p->init ? p->init : "its /sbin/init");
 }
 
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)

@@ -128,14 +128,14 @@ static const char *only_problem(void)
 
 static void a_root_of_somebody_elses_is_not_read(void)
 {
-	char text[] = "root=iscsi:nobody rootfstype=a,b init=x rw poolinit.timeout=3s";
+	char text[] = "root=iscsi:nobody rootfstype=a,b overlay=/dev/sda1 init=x rw poolinit.timeout=3s";
 
 	parameters_free(&p);
 	parameters_init(&p);
 	p.root_elsewhere = true;
 	parameters_from_cmdline(&p, text);
 	CHECK_INT(p.nproblems, 0);
-	CHECK(!p.root_given && !p.init);
+	CHECK(!p.root_given && !p.root_overlay && !p.init);
 	CHECK_INT(p.timeout, 3000);
 }
 

@@ -248,6 +248,11 @@ static void roots_are_named_in_their_order(void)
 	begin();
 	CHECK_INT(plan("root=LABEL=A,pool:nobody/root rw"), 0);
 	CHECK(says("root: LABEL=A, else pool:nobody/root, read-write, then its /sbin/init\n"));
+	CHECK_INT(plan("root=pool:nobody/a.squashfs overlay=memory"), 0);
+	CHECK(says("root: pool:nobody/a.squashfs, written to memory, then its /sbin/init\n"));
+	CHECK_INT(plan("root=LABEL=A overlay=/dev/sda1"), 1);
+	CHECK(says("problem: (command line): overlay: \"/dev/sda1\" is no place to write to: there is "
+	           "\"memory\""));
 	CHECK_INT(plan("root=/dev/vda1 ro init=/lib/systemd/systemd"), 0);
 	CHECK(says("root: /dev/vda1, read-only, then /lib/systemd/systemd\n"));
 	end();
