@@ -272,6 +272,7 @@ static const struct verb_arg wait_args[] = {
 	{ "timeout", ARG_DURATION, false, false, LEVEL_READ, "how long at most (default: for ever)" },
 	END
 };
+static const struct verb_arg timeline_args[] = { FLAG("svg", "poolctl: as a chart (SVG)"), END };
 static const struct verb_arg subscribe_args[] = {
 	{ "since", ARG_NUMBER, false, false, LEVEL_READ, "first the events after this sequence number" }, END
 };
@@ -527,9 +528,12 @@ const struct verb verb_table[] = {
 	{ .name = "unsubscribe", .level = LEVEL_READ, .args = no_args, .run = verb_unsubscribe,
 	  .help = "hear no more of them",
 	  .answer = "OK" },
-	{ .name = "timeline", .level = LEVEL_READ, .args = no_args, .run = verb_timeline,
+	{ .name = "timeline", .level = LEVEL_READ, .args = timeline_args, .run = verb_timeline,
 	  .help = "when the boot and each pool last came to a point, since the kernel began",
-	  .answer = "- ms what pool · OK now" },
+	  .answer = "- ms what pool waits · OK now" },
+	{ .name = "blame", .level = LEVEL_READ, .args = no_args, .run = verb_blame,
+	  .help = "what it took each pool to become active, in milliseconds of each phase, the longest first",
+	  .answer = "- pool ms checking waiting retrying starting … waits · OK" },
 	{ .name = "log", .level = LEVEL_READ, .args = log_args, .run = verb_log,
 	  .help = "the last messages of the log",
 	  .answer = "- seq ts level facility text · OK" },

@@ -91,6 +91,7 @@ void verb_wait(struct call *c);
 void verb_subscribe(struct call *c);
 void verb_unsubscribe(struct call *c);
 void verb_timeline(struct call *c);
+void verb_blame(struct call *c);
 void verb_log(struct call *c);
 void verb_help(struct call *c);
 void verb_version(struct call *c);
