@@ -88,7 +88,7 @@ struct pool_stage {
 };
 
 /* Of a longer way the beginning and the end are kept. */
-#define POOL_STAGES 6
+#define POOL_STAGES 8
 
 /* Moments of a pool's life, clock_ms(), 0: not yet; and its way since it was last started, for the timeline.
  * Attempts in vain to reach what the pool waits for are no stages of their own. */
