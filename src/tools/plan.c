@@ -84,17 +84,10 @@ static void add_need(struct buf *b, const char *word, const char *value)
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
 
-/* Between the devices of a zpool stand words of zpool's, in lower case. A device is a path, or a tag, and
- * tags are in capitals (check_device()). */
-static bool names_device(const char *path)
-{
-	return *path < 'a';
-}
-
 /* What the start would wait for, in the order in which it would: "network; server nas; service iscsid". */
 static void needs(const struct pool_def *d, const struct backend *b, struct buf *out)
 {
-	char host[300];
+	char host[300], room[PATH_MAX];
 
 	if (b->waits_for & WAIT_NETWORK)
 		add_need(out, "network", "");
@@ -107,8 +100,8 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		if (names_device(d->source.devices[i].path))
-			add_need(out, "device", d->source.devices[i].path);
+		if (pool_device(d, i, room))
+			add_need(out, "device", pool_device(d, i, room));
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
 	if (b->service && !b->service->on_call)
@@ -173,6 +166,7 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 {
 	const char *twice = pool_device_twice(d);
 	cleanup_buf struct buf why = BUF_INIT;
+	char room[PATH_MAX];
 
 	if (twice)
 		buf_printf(&why, "pool \"%s\" names device %s twice", d->name, twice);
@@ -180,13 +174,15 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
 		size_t at = devices->len - 1;
 
-		if (!names_device(d->source.devices[i].path))
+		const char *device = pool_device(d, i, room);
+
+		if (!device)
 			continue;
-		buf_printf(devices, "%s\n", d->source.devices[i].path);
+		buf_printf(devices, "%s\n", device);
 		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
 			if (!streq(p->name, d->name) && strstr(p->devices, buf_str(devices) + at))
 				buf_printf(&why, "pool \"%s\" names device %s of pool \"%s\" (%s)", d->name,
-				           d->source.devices[i].path, p->name, p->origin);
+				           device, p->name, p->origin);
 	}
 	if (why.len)
 		problem(plan, origin, buf_str(&why));

@@ -214,6 +214,24 @@ static void devices_that_are_named_twice_are_problems(void)
 	end();
 }
 
+/* zpool looks for a relative name in /dev; words of its own between the devices are none. */
+static void relative_devices_of_zfs_are_devices(void)
+{
+	begin();
+	put("storage/tank.xml", "<pool type='zfs'><name>tank</name><source><name>tank</name>" DEVICE("mirror")
+	                                DEVICE("sdb") DEVICE("disk/by-id/wwn-0x5") DEVICE("mirror")
+	                                        DEVICE("/dev/sdd") DEVICE("sde") "</source></pool>");
+	put("storage/t2.xml", "<pool type='zfs'><name>t2</name><source><name>t2</name>" DEVICE("sdf")
+	                              DEVICE("/dev/sdf") "</source></pool>");
+	put("storage/vg.xml", LOGICAL("vg", DEVICE("/dev/sdb")));
+	CHECK_INT(plan(""), 2);
+	CHECK(says("device /dev/sdb; device /dev/disk/by-id/wwn-0x5; device /dev/sdd; device /dev/sde\n"));
+	CHECK(says("vg.xml: pool \"vg\" names device /dev/sdb of pool \"tank\" ("));
+	CHECK(says("t2.xml: pool \"t2\" names device /dev/sdf twice"));
+	CHECK(!says("device mirror"));
+	end();
+}
+
 static void bad_inline_pools_are_problems(void)
 {
 	begin();
@@ -400,6 +418,7 @@ int main(void)
 	RUN(two_pools_of_one_uuid_or_source_clash);
 	RUN(a_later_source_replaces_an_earlier_one);
 	RUN(devices_that_are_named_twice_are_problems);
+	RUN(relative_devices_of_zfs_are_devices);
 	RUN(bad_inline_pools_are_problems);
 	RUN(bad_parameters_are_problems);
 	RUN(roots_are_named_in_their_order);
