@@ -108,11 +108,10 @@ static const struct verb_arg pool_info_args[] = { POOL, FLAG("bytes", "poolctl: 
 static const struct verb_arg pool_dumpxml_args[] = {
 	POOL, FLAG("inactive", "the definition that holds from the next start on"), XPATH, END
 };
-static const struct verb_arg pool_define_args[] = { XML_FILE("the definition"),
-	                                            FLAG("validate",
-	                                                 "refuse what the grammar does not know: unknown "
-	                                                 "elements, relative paths, ports that do not exist"),
-	                                            END };
+static const struct verb_arg pool_define_args[] = {
+	XML_FILE("the definition"),
+	FLAG("validate", "refuse what the grammar does not know: unknown elements"), END
+};
 static const struct verb_arg pool_create_args[] = { XML_FILE("the definition"),
 	                                            FLAG("validate", "refuse what the grammar does not know"),
 	                                            BUILDS, TIMEOUT, END };
