@@ -326,6 +326,18 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 	install -D -m 644 config/poolinit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolinit.service
 	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
 
+# Apart from the above: whoever has these has the pools of /etc/poolinit started before the root is mounted, from the next image on.
+.PHONY: install-initramfs-tools install-dracut
+install-initramfs-tools: ## hooks for initramfs-tools (Debian, Ubuntu)
+	install -D -m 755 initramfs/initramfs-tools/hook $(DESTDIR)$(PREFIX)/share/initramfs-tools/hooks/poolinit
+	install -D -m 755 initramfs/initramfs-tools/local-top $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-top/poolinit
+	install -D -m 755 initramfs/initramfs-tools/local-bottom $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-bottom/poolinit
+
+DRACUT := $(PREFIX)/lib/dracut/modules.d/50poolinit
+install-dracut: ## a module for dracut (Fedora, RHEL, openSUSE)
+	install -d $(DESTDIR)$(DRACUT)
+	install -m 755 initramfs/dracut/*.sh $(DESTDIR)$(DRACUT)
+
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build

@@ -131,6 +131,13 @@ static int pass_shutdown_on(void *arg, const char *how, struct err *e)
 	return c->on_shutdown(c->arg, how, e);
 }
 
+static int pass_follow_on(void *arg, const char *root, struct waiter *w, struct err *e)
+{
+	struct core *c = arg;
+
+	return c->on_follow(c->arg, root, w, e);
+}
+
 /* ---- from beginning to end ---- */
 
 /* Clients are let in when there is something to show; until then they wait in the socket's queue. */
@@ -190,6 +197,7 @@ static int open_parts(struct core *c, struct err *e)
 	                                                 .state = boot_state,
 	                                                 .on_shutdown = pass_shutdown_on,
 	                                                 .on_wait_boot = wait_boot,
+	                                                 .on_follow = c->on_follow ? pass_follow_on : NULL,
 	                                                 .arg = c },
 	                       e);
 	if (!c->server)
@@ -288,6 +296,14 @@ void core_add_parameters(struct core *c, const char *config_dir, struct paramete
 	c->config_dir = config_dir;
 	c->parameters = p;
 	chore_try(c->sup, &c->sources);
+}
+
+void core_changed_root(struct core *c)
+{
+	milestone(c->sup, "root");
+	devices_free(c->devices);
+	c->devices = NULL;
+	chore_try(c->sup, &c->listens_devices);
 }
 
 void core_close(struct core *c)

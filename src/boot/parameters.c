@@ -122,6 +122,15 @@ static int take_root(struct parameters *p, void *field, const char *value, struc
 	return roots_parse(value, &p->arena, field, e);
 }
 
+static int take_overlay(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	(void)p;
+	if (!streq(value, "memory"))
+		return err_set(e, ERR_INVALID, "\"%s\" is no place to write to: there is \"memory\"", value);
+	*(bool *)field = true;
+	return 0;
+}
+
 static int take_fstype(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	if (!roots_is_fstype(value))
@@ -244,9 +253,11 @@ struct parameter {
 	const char *name;
 	take_fn *take;
 	size_t field;
+	bool of_root;
 };
 
-#define FIELD(f) offsetof(struct parameters, f)
+#define FIELD(f)      offsetof(struct parameters, f), false
+#define ROOT_FIELD(f) offsetof(struct parameters, f), true
 
 /* clang-format off */
 static const struct parameter table[] = {
@@ -260,10 +271,11 @@ static const struct parameter table[] = {
 	{ "ip",                 take_repeated,  FIELD(ip) },
 	{ "nameserver",         take_repeated,  FIELD(nameserver) },
 	{ "BOOTIF",             take_text,      FIELD(bootif) },
-	{ "root",               take_root,      FIELD(roots) },
-	{ "rootfstype",         take_fstype,    FIELD(rootfstype) },
-	{ "rootflags",          take_text,      FIELD(rootflags) },
-	{ "init",               take_path,      FIELD(init) },
+	{ "root",               take_root,      ROOT_FIELD(roots) },
+	{ "rootfstype",         take_fstype,    ROOT_FIELD(rootfstype) },
+	{ "rootflags",          take_text,      ROOT_FIELD(rootflags) },
+	{ "overlay",            take_overlay,   ROOT_FIELD(root_overlay) },
+	{ "init",               take_path,      ROOT_FIELD(init) },
 };
 /* clang-format on */
 
@@ -310,7 +322,7 @@ static void take_one(const char *name, const char *value, void *arg)
 	}
 	/* ip= and root= of a boot configuration are not the kernel's parameters: only "kernel.…" keys become
 	 * such, and those are on the command line. */
-	if (!ours && (!in->standard || !known))
+	if (!ours && (!in->standard || !known || (known->of_root && p->root_elsewhere)))
 		return;
 	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
 	if (!origin)

@@ -41,10 +41,12 @@ struct parameters {
 	size_t npools;
 	struct word_list ip, nameserver; /* values of ip= and nameserver=, in order; network.h reads them */
 	const char *bootif;
+	bool root_elsewhere;    /* set before they are read: root= and its like are somebody else's */
 	struct root_list roots; /* root=; n 0: not given, or none that can be taken */
 	bool root_given;
 	const char *rootfstype, *rootflags, *init;
 	bool root_writable; /* rw, and no ro behind it */
+	bool root_overlay;  /* overlay=memory: what is written to it is gone with the machine */
 	struct parameter_problem *problems;
 	size_t nproblems;
 };

@@ -35,6 +35,8 @@ struct server_options {
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);
 	/* Parked by `wait boot`: answer when boot is done. NULL: there is no boot to wait for. */
 	int (*on_wait_boot)(void *arg, uint64_t deadline, struct waiter *w, struct err *e);
+	/* `follow`: answer when the root may be changed to that directory. NULL: it is not ours to follow. */
+	int (*on_follow)(void *arg, const char *root, struct waiter *w, struct err *e);
 	void *arg;
 };
 /* Make the socket and listen; nobody is let in before server_accept(). The supervisor must outlive the

@@ -149,5 +149,7 @@ struct supervisor {
 /* Replace a text by a copy of another. NULL and "" become NULL, and so does one for which there is no memory:
  * these texts are for people, or can be found out again. */
 void pool_set_text(char **slot, const char *text);
+/* Forget the i-th stage of its way, of which it has so many. */
+void pool_stage_drop(struct pool *p, size_t i);
 
 #endif

@@ -80,9 +80,22 @@ struct waiter {
  * goes on. */
 void waiter_withdraw(struct waiter *w);
 
-/* Moments of a pool's life, clock_ms(), 0: not yet. For the timeline. */
+/* A stretch of a pool's way: the phase that it entered, and when (clock_ms()). */
+struct pool_stage {
+	uint64_t since;
+	enum phase phase;
+	char *waits; /* for what (reason.waits_for), or NULL */
+};
+
+/* Of a longer way the beginning and the end are kept. */
+#define POOL_STAGES 8
+
+/* Moments of a pool's life, clock_ms(), 0: not yet; and its way since it was last started, for the timeline.
+ * Attempts in vain to reach what the pool waits for are no stages of their own. */
 struct pool_times {
-	uint64_t defined, wanted, first_start, last_start, active, stopped;
+	uint64_t defined, wanted, active;
+	struct pool_stage stages[POOL_STAGES];
+	size_t nstages;
 };
 
 /* What a pool is to be: its definition, as far as the supervisor knows its inside, and where it came from.

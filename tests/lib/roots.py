@@ -78,12 +78,18 @@ def from_tree(path, tree, size, label):
     return pathlib.Path(path)
 
 
-def debian(path, name, size="1G", label="ROOT", extra=()):
-    """tests/lib/guest-root NAME. extra: {path: text} of further files."""
+def guest(name):
+    """The directory that tests/lib/guest-root NAME made: it is not to be changed."""
     made = subprocess.run([REPO / "tests/lib/guest-root", "--there", name], capture_output=True, check=False, encoding="utf-8")
     if made.returncode:
-        raise Skip(made.stderr.strip().rpartition("\n")[2])
-    tree = pathlib.Path(made.stdout.strip())
+        raise Skip(made.stderr.strip().rpartition("
+")[2])
+    return pathlib.Path(made.stdout.strip())
+
+
+def debian(path, name, size="1G", label="ROOT", extra=()):
+    """guest(NAME) as an ext4 filesystem. extra: {path: text} of further files."""
+    tree = guest(name)
     from_tree(path, tree, size, label)
     texts = dict(extra or {})
     words = ["mkdir /test", "mkdir /srv/data"]

@@ -126,6 +126,19 @@ static const char *only_problem(void)
 	return p.nproblems == 1 ? p.problems[0].err.message : p.nproblems ? "(several)" : "(none)";
 }
 
+static void a_root_of_somebody_elses_is_not_read(void)
+{
+	char text[] = "root=iscsi:nobody rootfstype=a,b overlay=/dev/sda1 init=x rw poolinit.timeout=3s";
+
+	parameters_free(&p);
+	parameters_init(&p);
+	p.root_elsewhere = true;
+	parameters_from_cmdline(&p, text);
+	CHECK_INT(p.nproblems, 0);
+	CHECK(!p.root_given && !p.root_overlay && !p.init);
+	CHECK_INT(p.timeout, 3000);
+}
+
 static void known_parameters_are_taken(void)
 {
 	take("quiet poolinit.autostart=a,b poolinit.require=vm,iso poolinit.timeout=30s "
@@ -300,6 +313,7 @@ int main(void)
 	RUN(two_hyphens_end_the_kernels_part);
 	RUN(other_bytes_are_left_alone);
 	RUN(known_parameters_are_taken);
+	RUN(a_root_of_somebody_elses_is_not_read);
 	RUN(defaults_hold_where_nothing_is_given);
 	RUN(others_parameters_are_none_of_our_business);
 	RUN(unknown_ones_of_ours_are_problems_that_name_them);

@@ -117,6 +117,19 @@ static int client_options(char *own, struct buf *words, struct err *e)
 	return 0;
 }
 
+int netfs_gluster_check(const struct pool_def *d, struct err *e)
+{
+	cleanup_buf struct buf words = BUF_INIT;
+	struct netfs_request q;
+	int rc = netfs_request_make(&q, d, NETFS_GLUSTER, NULL, e);
+
+	buf_addc(&q.own, ','); /* so that there is a text */
+	if (rc == 0 && !q.own.failed)
+		rc = client_options(q.own.data, &words, e);
+	netfs_request_free(&q);
+	return rc;
+}
+
 /* ---- the companion ---- */
 
 static int netfs_client_prepare(const struct pool_def *d, struct op *op, struct err *e)

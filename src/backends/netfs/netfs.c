@@ -31,18 +31,6 @@ static int netfs_validate(const struct pool_def *d, struct err *e)
 	return netfs_protocols(d, &protocols, e);
 }
 
-/* Only what <mount> says: a format that this build cannot mount can be defined all the same. */
-static int netfs_check_mount(const struct pool_def *d, struct err *e)
-{
-	struct err why = { 0 };
-
-	if (netfs_validate(d, &why) == 0 || !err_is(&why, ERR_INVALID))
-		return 0;
-	if (e)
-		*e = why;
-	return -1;
-}
-
 /* Of a gluster volume the mount may have lost the program that serves it. */
 static int netfs_start(const struct pool_def *d, struct op *op, struct err *e)
 {
@@ -238,7 +226,7 @@ const struct backend netfs_backend = {
 	              .refresh = SECONDS(60),
 	              .check = SECONDS(5) },
 	.validate = netfs_validate,
-	.check_mount = netfs_check_mount,
+	.has_mount_words = true,
 	.check = netfs_check,
 	.start = netfs_start,
 	.stop = netfs_stop,

@@ -98,7 +98,7 @@ static void stand_by(int fd, pid_t supervisor, int signals, char **argv)
 		if (!take_signals(signals, supervisor))
 			continue;
 		if (*init && access(DEFAULT_RUN_DIR, F_OK) < 0) { /* it has moved */
-			root_move_mounts(NULL);
+			root_move_mounts(ROOT_DIR, true, NULL);
 			become_init(init, argv, fd);
 		}
 		return;
@@ -106,22 +106,6 @@ static void stand_by(int fd, pid_t supervisor, int signals, char **argv)
 }
 
 /* ---- the supervisor's beginning ---- */
-
-/* A group below the root of the second hierarchy, which systemd takes over as it finds it and leaves alone.
- * It stays when the mount has gone. Without such groups in the kernel there is nothing to be kept out of. */
-static void join_group(void)
-{
-	static const char at[] = "/sys/fs/cgroup";
-	struct err e = { 0 };
-
-	if (mount("cgroup2", at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return;
-	if (mkdir("/sys/fs/cgroup/poolinit", 0755) < 0 && errno != EEXIST)
-		log_warn(LF_BOOT, "cannot make a control group: %s", strerror(errno));
-	else if (file_poke(AT_FDCWD, "/sys/fs/cgroup/poolinit/cgroup.procs", "0", &e) < 0)
-		log_warn(LF_BOOT, "cannot enter a control group: %s", e.message);
-	umount2(at, MNT_DETACH);
-}
 
 /* The child: orphans are ours, as they would be process 1's; the log's descriptor is opened anew, because it
  * belongs to who opened it. */
@@ -132,7 +116,7 @@ static void become_supervisor(char **argv)
 	prctl(PR_SET_NAME, "poolinit");
 	if (argv[0] && *argv[0])
 		argv[0][0] = '@';
-	join_group();
+	root_join_group();
 	log_to_kmsg(NULL);
 }
 
@@ -278,8 +262,8 @@ static int run_move(struct worker_io *io, void *arg, struct err *e)
 	(void)io;
 	take_secrets(supervisor_options(h->sup));
 	root_tell_udev();
-	ending_prepare();
-	return root_move_mounts(e);
+	ending_prepare(ROOT_DIR);
+	return root_move_mounts(ROOT_DIR, true, e);
 }
 
 /* 2: nobody works in the initramfs any more. Process 1 hears of the init first: should we die between here

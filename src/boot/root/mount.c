@@ -24,6 +24,7 @@
 #include "system/mount.h"
 
 #define LOOP_TRIES 16
+#define LAYERS     "/layers"
 
 /* ---- what is mounted ---- */
 
@@ -140,6 +141,30 @@ static int mount_volume_root(struct root_order *o, struct err *e)
 	return mount_device_root(o->parameters, node, e);
 }
 
+/* What is written to the root goes to memory. Both layers are in the new root's mount alone afterwards, and
+ * go with it. Facts: the kernel's Documentation/filesystems/overlayfs.rst. */
+static int lay_memory_over(struct err *e)
+{
+	static const char options[] = "lowerdir=" ROOT_DIR ",upperdir=" LAYERS "/upper,workdir=" LAYERS
+				      "/work";
+	int rc = -1;
+
+	module_load_wanted("overlay");
+	if (file_mkdirs(LAYERS, 0755, e) < 0)
+		return -1;
+	if (mount("tmpfs", LAYERS, "tmpfs", 0, "mode=0755") < 0 || mkdir(LAYERS "/upper", 0755) < 0 ||
+	    mkdir(LAYERS "/work", 0700) < 0 || mkdir(LAYERS "/root", 0755) < 0 ||
+	    mount("overlay", LAYERS "/root", "overlay", 0, options) < 0)
+		err_sys(e, errno, "overlay: cannot lay memory over the root");
+	else if (umount2(ROOT_DIR, MNT_DETACH) < 0 ||
+	         mount(LAYERS "/root", ROOT_DIR, NULL, MS_MOVE, NULL) < 0)
+		err_sys(e, errno, "overlay: cannot take the place of the root");
+	else
+		rc = 0;
+	umount2(LAYERS, MNT_DETACH);
+	return rc < 0 && e->sys == ENODEV ? module_explain("overlay", e) : rc;
+}
+
 /* ---- can a system live there? ---- */
 
 /* A regular file that somebody may execute, by the links of the new root. */
@@ -210,6 +235,8 @@ int root_mount(struct worker_io *io, void *arg, struct err *e)
 		rc = mount_volume_root(o, e);
 	else
 		rc = mount_device_root(o->parameters, o->root->name, e);
+	if (rc == 0 && o->parameters->root_overlay)
+		rc = lay_memory_over(e);
 	if (rc == 0 && tell_init(io, o->parameters, e) == 0)
 		return 0;
 	umount2(ROOT_DIR, MNT_DETACH);

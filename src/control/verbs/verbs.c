@@ -108,11 +108,10 @@ static const struct verb_arg pool_info_args[] = { POOL, FLAG("bytes", "poolctl: 
 static const struct verb_arg pool_dumpxml_args[] = {
 	POOL, FLAG("inactive", "the definition that holds from the next start on"), XPATH, END
 };
-static const struct verb_arg pool_define_args[] = { XML_FILE("the definition"),
-	                                            FLAG("validate",
-	                                                 "refuse what the grammar does not know: unknown "
-	                                                 "elements, relative paths, ports that do not exist"),
-	                                            END };
+static const struct verb_arg pool_define_args[] = {
+	XML_FILE("the definition"),
+	FLAG("validate", "refuse what the grammar does not know: unknown elements"), END
+};
 static const struct verb_arg pool_create_args[] = { XML_FILE("the definition"),
 	                                            FLAG("validate", "refuse what the grammar does not know"),
 	                                            BUILDS, TIMEOUT, END };
@@ -272,6 +271,7 @@ static const struct verb_arg wait_args[] = {
 	{ "timeout", ARG_DURATION, false, false, LEVEL_READ, "how long at most (default: for ever)" },
 	END
 };
+static const struct verb_arg timeline_args[] = { FLAG("svg", "poolctl: as a chart (SVG)"), END };
 static const struct verb_arg subscribe_args[] = {
 	{ "since", ARG_NUMBER, false, false, LEVEL_READ, "first the events after this sequence number" }, END
 };
@@ -285,6 +285,9 @@ static const struct verb_arg help_args[] = {
 	{ "verb", ARG_WORD, true, false, LEVEL_READ, "the verb to explain (default: all, one line each)" },
 	{ "format", ARG_WORD, false, false, LEVEL_READ, "as a text: list (the names), markdown, man" },
 	END
+};
+static const struct verb_arg follow_args[] = {
+	{ "root", ARG_WORD, true, true, LEVEL_READ, "where the new root is mounted" }, END
 };
 static const struct verb_arg shutdown_args[] = {
 	{ "how", ARG_WORD, true, false, LEVEL_READ,
@@ -524,9 +527,12 @@ const struct verb verb_table[] = {
 	{ .name = "unsubscribe", .level = LEVEL_READ, .args = no_args, .run = verb_unsubscribe,
 	  .help = "hear no more of them",
 	  .answer = "OK" },
-	{ .name = "timeline", .level = LEVEL_READ, .args = no_args, .run = verb_timeline,
+	{ .name = "timeline", .level = LEVEL_READ, .args = timeline_args, .run = verb_timeline,
 	  .help = "when the boot and each pool last came to a point, since the kernel began",
-	  .answer = "- ms what pool · OK now" },
+	  .answer = "- ms what pool waits · OK now" },
+	{ .name = "blame", .level = LEVEL_READ, .args = no_args, .run = verb_blame,
+	  .help = "what it took each pool to become active, in milliseconds of each phase, the longest first",
+	  .answer = "- pool ms checking waiting retrying starting … waits · OK" },
 	{ .name = "log", .level = LEVEL_READ, .args = log_args, .run = verb_log,
 	  .help = "the last messages of the log",
 	  .answer = "- seq ts level facility text · OK" },
@@ -537,6 +543,11 @@ const struct verb verb_table[] = {
 	{ .name = "version", .level = LEVEL_READ, .args = no_args, .run = verb_version,
 	  .help = "the version of the program and of the protocol",
 	  .answer = "- program version protocol · OK" },
+	{ .name = "follow", .level = LEVEL_ADMIN, .args = follow_args, .run = verb_follow,
+	  .limit = LIMIT_ASK,
+	  .help = "in an initramfs, before it changes the root: begin nothing more, move what pools have "
+	          "mounted there, and go on in the new root",
+	  .answer = "OK" },
 	{ .name = "shutdown", .level = LEVEL_ADMIN, .args = shutdown_args, .run = verb_shutdown,
 	  .help = "stop all pools, dependents first, and end the machine; a service ends alone and leaves "
 	          "its pools as they are",

@@ -91,10 +91,12 @@ void verb_wait(struct call *c);
 void verb_subscribe(struct call *c);
 void verb_unsubscribe(struct call *c);
 void verb_timeline(struct call *c);
+void verb_blame(struct call *c);
 void verb_log(struct call *c);
 void verb_help(struct call *c);
 void verb_version(struct call *c);
 void verb_reload(struct call *c);
+void verb_follow(struct call *c);
 void verb_shutdown(struct call *c);
 void verb_quit(struct call *c);
 

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck disable=SC2154  # moddir, initdir and systemd's are dracut's
+# Sourced by dracut(8) for each image that it makes (dracut.modules(7)): poolinit, the definitions in /etc/poolinit, and what the pools that
+# are started need of kernel and system. Without definitions the module is only there if it is asked for.
+
+config=/etc/poolinit
+
+check() {
+	require_binaries poolinit || return 1
+	[ -d "${dracutsysrootdir-}$config" ] || return 255
+}
+
+depends() {
+	# dracut-ng has a module of that name; before that the loop belonged to the base.
+	local dir
+	for dir in "${moddir%/*}"/[0-9][0-9]initqueue; do
+		[ ! -d "$dir" ] || echo initqueue
+	done
+	echo udev-rules
+}
+
+# What the plan says behind a word of the pools that are started.
+planned() { # WORD
+	poolinit plan --config "${dracutsysrootdir-}$config" |
+		while read -r word rest; do
+			case $word in
+			start) started=${rest%% *} ;;
+			"$1") [ "${started-}" != yes ] || echo "$rest" ;;
+			esac
+		done
+}
+
+installkernel() {
+	# shellcheck disable=SC2046  # a list
+	hostonly='' instmods $(planned modules)
+}
+
+install() {
+	inst_binary poolinit /usr/sbin/poolinit
+	ln -sf poolinit "$initdir/usr/sbin/poolctl"
+	cp -a "${dracutsysrootdir-}$config" "$initdir/config"
+	if [[ $(planned needs) == *"service iscsid"* ]]; then
+		inst_multiple iscsid iscsiadm
+	fi
+	inst_hook initqueue/settled 50 "$moddir/start.sh"
+	inst_hook initqueue/finished 50 "$moddir/finished.sh"
+	inst_hook pre-pivot 90 "$moddir/follow.sh"
+	dracut_need_initqueue
+}
