@@ -352,6 +352,13 @@ install-s6: ## a service for s6 and s6-rc
 	echo longrun >$(DESTDIR)/etc/s6-rc/source/poolinit/type
 	echo 3 >$(DESTDIR)/etc/s6-rc/source/poolinit/notification-fd
 
+# ---- to ship it ----
+.PHONY: deb tarball
+deb: all ## packages of Debian's, in build/deb: poolinit, poolinit-initramfs-tools, poolinit-dracut
+	+@packaging/build deb $(VERSION) $(ARCH) $(B)/deb
+tarball: all ## what install and install-openrc install, as one archive for the root of a system, in build
+	+@packaging/build tarball $(VERSION) $(ARCH) $(B)
+
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build
