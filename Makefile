@@ -146,7 +146,7 @@ full: ## the program with all types that there are, rbd too, in build/full: its 
 	@$(MAKE) --no-print-directory B=$(B)/full BACKENDS="$(ALL_BACKENDS)" all
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 # Another choice of backends is another table, of --xpath another poolctl; a small program is another one as a whole.
 $(B)/backends.chosen: CHOICE = $(BACKENDS)
@@ -324,6 +324,7 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 	ln -sf poolctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/poolinit
 	install -D -m 644 config/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_poolctl
 	install -D -m 644 config/poolinit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolinit.service
+	install -m 644 config/poolinit-wait@.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
 
 # Apart from the above: whoever has these has the pools of /etc/poolinit started before the root is mounted, from the next image on.
@@ -337,6 +338,26 @@ DRACUT := $(PREFIX)/lib/dracut/modules.d/50poolinit
 install-dracut: ## a module for dracut (Fedora, RHEL, openSUSE)
 	install -d $(DESTDIR)$(DRACUT)
 	install -m 755 initramfs/dracut/*.sh $(DESTDIR)$(DRACUT)
+
+# For init systems that are not systemd: each has its own goal, and none of them starts anything.
+.PHONY: install-openrc install-runit install-s6
+install-openrc: ## a service for OpenRC (Alpine, Gentoo)
+	install -D -m 755 config/openrc/poolinit $(DESTDIR)/etc/init.d/poolinit
+	install -D -m 644 config/openrc/conf $(DESTDIR)/etc/conf.d/poolinit
+install-runit: ## a service directory for runit (Void, Debian's runit)
+	install -D -m 755 config/runit/run $(DESTDIR)/etc/sv/poolinit/run
+	install -m 755 config/runit/check config/runit/finish $(DESTDIR)/etc/sv/poolinit
+install-s6: ## a service for s6 and s6-rc
+	install -D -m 755 config/s6/run $(DESTDIR)/etc/s6-rc/source/poolinit/run
+	echo longrun >$(DESTDIR)/etc/s6-rc/source/poolinit/type
+	echo 3 >$(DESTDIR)/etc/s6-rc/source/poolinit/notification-fd
+
+# ---- to ship it ----
+.PHONY: deb tarball
+deb: all ## packages of Debian's, in build/deb: poolinit, poolinit-initramfs-tools, poolinit-dracut
+	+@packaging/build deb $(VERSION) $(ARCH) $(B)/deb
+tarball: all ## what install and install-openrc install, as one archive for the root of a system, in build
+	+@packaging/build tarball $(VERSION) $(ARCH) $(B)
 
 .PHONY: clean
 clean: ## remove build/

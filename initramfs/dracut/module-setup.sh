@@ -8,7 +8,7 @@ config=/etc/poolinit
 
 check() {
 	require_binaries poolinit || return 1
-	[ -d "${dracutsysrootdir-}$config" ] || return 255
+	[ -n "$(find "${dracutsysrootdir-}$config/" -name '*.xml' 2>/dev/null)" ] || return 255
 }
 
 depends() {

@@ -399,6 +399,7 @@ static void from_file(struct parameters *p, const char *path, size_t limit,
 
 void parameters_from_proc(struct parameters *p)
 {
+	from_file(p, "/config/cmdline", CMDLINE_LIMIT, parameters_from_cmdline);
 	from_file(p, "/proc/bootconfig", BOOTCONFIG_LIMIT, parameters_from_bootconfig);
 	from_file(p, "/proc/cmdline", CMDLINE_LIMIT, parameters_from_cmdline);
 }

@@ -61,8 +61,8 @@ void parameters_free(struct parameters *p);
  * and change nothing. */
 void parameters_from_cmdline(struct parameters *p, char *text);
 void parameters_from_bootconfig(struct parameters *p, char *text);
-/* Both from /proc: first the boot configuration, then the command line, so that the latter wins. A missing
- * file is none. */
+/* First those of the image (/config/cmdline), then both of /proc: the boot configuration, and the command
+ * line, which wins. A missing file is none. */
 void parameters_from_proc(struct parameters *p);
 /* Note what is wrong with a parameter: `origin` (command line, file) and the error. Boot goes on without it.
  */

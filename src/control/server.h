@@ -42,6 +42,9 @@ struct server_options {
 /* Make the socket and listen; nobody is let in before server_accept(). The supervisor must outlive the
  * server. NULL: ERR_BUSY, or the error of the file. */
 struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e);
+/* Who listens at path, if somebody lives who does: its pid, and a descriptor of the process, which can be
+ * read when that has ended; the caller closes it. -1: nobody. */
+int server_other(const char *path, pid_t *pid);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);
 /* Answer what can be answered at once, close all, remove the socket. NULL is allowed. */
