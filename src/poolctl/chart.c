@@ -98,11 +98,20 @@ static void add_rect(struct chart *c, size_t bar, unsigned x, unsigned width)
 	           c->y, width, ROW - 40);
 }
 
-/* The text is on the side where it has room; </text> is the caller's. */
+/* The text is on the side of x where it has room; </text> is the caller's. */
 static void begin_text(struct chart *c, unsigned x)
 {
-	buf_printf(c->out, "<text x='%u' y='%u'%s>", x, c->y + ROW - 90,
-	           x > WIDTH / 2 ? " text-anchor='end'" : "");
+	bool left = x > WIDTH / 2;
+
+	buf_printf(c->out, "<text x='%u' y='%u'%s>", left ? x - 40 : x + 40, c->y + ROW - 90,
+	           left ? " text-anchor='end'" : "");
+}
+
+/* A line downward from where we are. */
+static void add_line(struct chart *c, const char *colour, unsigned x, size_t height)
+{
+	buf_printf(c->out, "<path stroke='#%s' stroke-width='12' d='M%u %uv%zu'/>\n", colour, x, c->y,
+	           height);
 }
 
 static void end_row(struct chart *c)
@@ -119,8 +128,7 @@ static void draw_scale(struct chart *c, size_t rows)
 	for (unsigned i = 1; (c->end - c->begin) / step > 10; i++)
 		step = i % 3 == 2 ? step * 5 / 2 : step * 2; /* 1, 2, 5, 10 … */
 	for (uint64_t ms = (c->begin + step - 1) / step * step; ms <= c->end; ms += step) {
-		buf_printf(c->out, "<path stroke='#ccc' stroke-width='9' d='M%u 0V%zu'/>\n", place(c, ms),
-		           rows * ROW);
+		add_line(c, "ccc", place(c, ms), rows * ROW);
 		begin_text(c, place(c, ms));
 		add_time(c, ms);
 		buf_adds(c->out, "</text>\n");
@@ -130,8 +138,8 @@ static void draw_scale(struct chart *c, size_t rows)
 
 static void draw_moment(struct chart *c, const struct point *p)
 {
+	add_line(c, "000", place(c, p->ms), ROW);
 	begin_text(c, place(c, p->ms));
-	buf_adds(c->out, "| ");
 	add_text(c, p->what);
 	add_time(c, p->ms);
 	end_row(c);

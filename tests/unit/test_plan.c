@@ -225,7 +225,8 @@ static void relative_devices_of_zfs_are_devices(void)
 	                              DEVICE("/dev/sdf") "</source></pool>");
 	put("storage/vg.xml", LOGICAL("vg", DEVICE("/dev/sdb")));
 	CHECK_INT(plan(""), 2);
-	CHECK(says("device /dev/sdb; device /dev/disk/by-id/wwn-0x5; device /dev/sdd; device /dev/sde\n"));
+	CHECK(says("device /dev/sdb; device /dev/disk/by-id/wwn-0x5; device /dev/sdd; device /dev/sde; zpool "
+	           "tank\n"));
 	CHECK(says("vg.xml: pool \"vg\" names device /dev/sdb of pool \"tank\" ("));
 	CHECK(says("t2.xml: pool \"t2\" names device /dev/sdf twice"));
 	CHECK(!says("device mirror"));

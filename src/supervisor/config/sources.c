@@ -429,7 +429,7 @@ static bool source_start(struct source *src, struct err *e)
 		.what = "read-config",
 		.timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE,
 		/* thousands of definitions take a slow machine longer; a device is somebody else's */
-		.each_record = src->kind != SOURCE_DEVICE,
+		.renewed_for = src->kind != SOURCE_DEVICE ? SECONDS(120) : 0,
 		.run = read_source,
 		.arg = src,
 		.on_record = on_source_record,
