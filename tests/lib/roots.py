@@ -82,8 +82,7 @@ def guest(name):
     """The directory that tests/lib/guest-root NAME made: it is not to be changed."""
     made = subprocess.run([REPO / "tests/lib/guest-root", "--there", name], capture_output=True, check=False, encoding="utf-8")
     if made.returncode:
-        raise Skip(made.stderr.strip().rpartition("
-")[2])
+        raise Skip(made.stderr.strip().rpartition("\n")[2])
     return pathlib.Path(made.stdout.strip())
 
 
