@@ -18,6 +18,7 @@ depends() {
 		[ ! -d "$dir" ] || echo initqueue
 	done
 	echo udev-rules
+	! planned_dm || echo dm
 }
 
 # What the plan says behind a word of the pools that are started.
@@ -29,6 +30,11 @@ planned() { # WORD
 			"$1") [ "${started-}" != yes ] || echo "$rest" ;;
 			esac
 		done
+}
+
+# Without these rules udevd in the initramfs knows nothing of such a device, and what it notes is what udevd of the real root finds.
+planned_dm() {
+	[[ " $(planned modules) " == *" dm-mod "* ]]
 }
 
 installkernel() {
@@ -43,8 +49,11 @@ install() {
 	if [[ $(planned needs) == *"service iscsid"* ]]; then
 		inst_multiple iscsid iscsiadm
 	fi
-	inst_hook initqueue/settled 50 "$moddir/start.sh"
-	inst_hook initqueue/finished 50 "$moddir/finished.sh"
-	inst_hook pre-pivot 90 "$moddir/follow.sh"
+	if planned_dm; then
+		inst_rules 11-dm-lvm.rules 56-lvm.rules
+	fi
+	inst_hook initqueue/settled 50 "$moddir/poolinit-start.sh"
+	inst_hook initqueue/finished 50 "$moddir/poolinit-finished.sh"
+	inst_hook pre-pivot 90 "$moddir/poolinit-follow.sh"
 	dracut_need_initqueue
 }
