@@ -40,14 +40,26 @@ planned_dm() {
 installkernel() {
 	# shellcheck disable=SC2046  # a list
 	hostonly='' instmods $(planned modules)
+	if [[ $(planned needs) == *"service iscsid"* ]]; then
+		instmods '=drivers/net/ethernet' virtio_net
+	fi
+}
+
+# poolinit's own, which need nothing else, or the system's.
+companion() { # NAME
+	PATH=${dracutsysrootdir-}/usr/lib/poolinit:$PATH type -P "$1"
 }
 
 install() {
+	local name
 	inst_binary poolinit /usr/sbin/poolinit
 	ln -sf poolinit "$initdir/usr/sbin/poolctl"
 	cp -a "${dracutsysrootdir-}$config" "$initdir/config"
 	if [[ $(planned needs) == *"service iscsid"* ]]; then
-		inst_multiple iscsid iscsiadm
+		for name in iscsid iscsiadm; do
+			inst_binary "$(companion $name)" /usr/sbin/$name
+		done
+		inst_multiple -o /etc/iscsi/initiatorname.iscsi /etc/iscsi/iscsid.conf
 	fi
 	if planned_dm; then
 		inst_rules 11-dm-lvm.rules 56-lvm.rules
