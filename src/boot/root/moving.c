@@ -128,8 +128,8 @@ int root_move_mounts(const char *path, bool all, struct err *e)
 		umount2("/tmp", MNT_DETACH);
 	if (mountinfo_each(note_move, &list, e) < 0)
 		return -1;
-	/* systemd shares its mounts, and out of one that is shared none can be moved (Linux, fs/namespace.c,
-	 * do_move_mount()). It does the same when it changes the root. */
+	/* systemd shares its mounts, and out of one that is shared none can be moved (Linux, fs/namespace.c).
+	 * It does the same when it changes the root. */
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	/* /proc, which was the first, comes last: whoever has to go on with this needs the mount table. */
 	while (list.n-- > 0) {
