@@ -328,7 +328,11 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
 
 # Apart from the above: whoever has these has the pools of /etc/poolinit started before the root is mounted, from the next image on.
-.PHONY: install-initramfs-tools install-dracut
+.PHONY: install-companions install-initramfs-tools install-dracut install-mkinitcpio
+install-companions: companions ## iscsid and iscsiadm, static, which the hooks below take rather than the system's
+	install -d $(DESTDIR)$(PREFIX)/lib/poolinit
+	install -m 755 $(B)/iscsid $(B)/iscsiadm $(DESTDIR)$(PREFIX)/lib/poolinit
+
 install-initramfs-tools: ## hooks for initramfs-tools (Debian, Ubuntu)
 	install -D -m 755 initramfs/initramfs-tools/hook $(DESTDIR)$(PREFIX)/share/initramfs-tools/hooks/poolinit
 	install -D -m 755 initramfs/initramfs-tools/local-top $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-top/poolinit
@@ -338,6 +342,14 @@ DRACUT := $(PREFIX)/lib/dracut/modules.d/50poolinit
 install-dracut: ## a module for dracut (Fedora, RHEL, openSUSE)
 	install -d $(DESTDIR)$(DRACUT)
 	install -m 755 initramfs/dracut/*.sh $(DESTDIR)$(DRACUT)
+
+install-mkinitcpio: ## a hook for mkinitcpio (Arch), which /etc/mkinitcpio.conf has to name
+	install -D -m 644 initramfs/mkinitcpio/install $(DESTDIR)$(PREFIX)/lib/initcpio/install/poolinit
+	install -D -m 644 initramfs/mkinitcpio/hook $(DESTDIR)$(PREFIX)/lib/initcpio/hooks/poolinit
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system/initrd.target.wants
+	for unit in poolinit-initrd poolinit-follow; do \
+	  install -m 644 initramfs/mkinitcpio/$$unit.service $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+	  ln -sf ../$$unit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/initrd.target.wants || exit; done
 
 # For init systems that are not systemd: each has its own goal, and none of them starts anything.
 .PHONY: install-openrc install-runit install-s6

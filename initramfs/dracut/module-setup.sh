@@ -18,6 +18,7 @@ depends() {
 		[ ! -d "$dir" ] || echo initqueue
 	done
 	echo udev-rules
+	! planned_dm || echo dm
 }
 
 # What the plan says behind a word of the pools that are started.
@@ -31,20 +32,40 @@ planned() { # WORD
 		done
 }
 
+# Without these rules udevd in the initramfs knows nothing of such a device, and what it notes is what udevd of the real root finds.
+planned_dm() {
+	[[ " $(planned modules) " == *" dm-mod "* ]]
+}
+
 installkernel() {
 	# shellcheck disable=SC2046  # a list
 	hostonly='' instmods $(planned modules)
+	if [[ $(planned needs) == *"service iscsid"* ]]; then
+		instmods '=drivers/net/ethernet' virtio_net
+	fi
+}
+
+# poolinit's own, which need nothing else, or the system's.
+companion() { # NAME
+	PATH=${dracutsysrootdir-}/usr/lib/poolinit:$PATH type -P "$1"
 }
 
 install() {
+	local name
 	inst_binary poolinit /usr/sbin/poolinit
 	ln -sf poolinit "$initdir/usr/sbin/poolctl"
 	cp -a "${dracutsysrootdir-}$config" "$initdir/config"
 	if [[ $(planned needs) == *"service iscsid"* ]]; then
-		inst_multiple iscsid iscsiadm
+		for name in iscsid iscsiadm; do
+			inst_binary "$(companion $name)" /usr/sbin/$name
+		done
+		inst_multiple -o /etc/iscsi/initiatorname.iscsi /etc/iscsi/iscsid.conf
 	fi
-	inst_hook initqueue/settled 50 "$moddir/start.sh"
-	inst_hook initqueue/finished 50 "$moddir/finished.sh"
-	inst_hook pre-pivot 90 "$moddir/follow.sh"
+	if planned_dm; then
+		inst_rules 11-dm-lvm.rules 56-lvm.rules
+	fi
+	inst_hook initqueue/settled 50 "$moddir/poolinit-start.sh"
+	inst_hook initqueue/finished 50 "$moddir/poolinit-finished.sh"
+	inst_hook pre-pivot 90 "$moddir/poolinit-follow.sh"
 	dracut_need_initqueue
 }

@@ -2,7 +2,7 @@
  *
  * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background,
  * wait until boot is over, and say by the exit status how it went. Device nodes are ours only where no udevd
- * runs; the network is the initramfs's own affair.
+ * runs; the network is only if it is said to be (--network).
  *
  * The process that was started waits for a line through a pipe; its child is the supervisor. So the hook
  * that calls it goes on when boot is over, and the supervisor stays.
@@ -34,6 +34,7 @@ struct boot {
 	struct parameters parameters;
 	struct follow follow;
 	bool followed; /* into the real root */
+	bool network;  /* it is ours to configure */
 	int report;    /* the pipe to the one who waits: a digit and a line */
 };
 
@@ -151,6 +152,8 @@ static int supervise(struct boot *b)
 	b->follow = (struct follow){ .sup = c->sup, .on_over = on_followed, .arg = b };
 	if (follow_begin(&b->follow, &e) < 0)
 		log_error(LF_BOOT, "the change of root: %s", e.message);
+	if (b->network)
+		core_configure(c, &b->parameters);
 	core_add_parameters(c, c->options.config_dir, &b->parameters);
 	loop_run(&c->loop);
 	follow_end(&b->follow);
@@ -220,6 +223,7 @@ int boot_main(int argc, char **argv)
 		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
 		{ "socket", "PATH", OPTION_TEXT, &b.core.socket,
 		  "the control socket (default: " DEFAULT_SOCKET ")" },
+		{ "network", NULL, OPTION_FLAG, &b.network, "configure the network as ip= says" },
 		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline,
 		  "parameters, instead of the kernel's own command line" },
 	};

@@ -128,6 +128,9 @@ int root_move_mounts(const char *path, bool all, struct err *e)
 		umount2("/tmp", MNT_DETACH);
 	if (mountinfo_each(note_move, &list, e) < 0)
 		return -1;
+	/* systemd shares its mounts, and out of one that is shared none can be moved (Linux, fs/namespace.c).
+	 * It does the same when it changes the root. */
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	/* /proc, which was the first, comes last: whoever has to go on with this needs the mount table. */
 	while (list.n-- > 0) {
 		if (move_one(root, &list, list.targets[list.n], e) < 0)
@@ -147,15 +150,20 @@ int root_enter(void)
 void root_join_group(void)
 {
 	static const char at[] = "/sys/fs/cgroup";
+	static const uint32_t groups[] = { CGROUP2_SUPER_MAGIC, 0 };
+	cleanup_close int there = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct err e = { 0 };
+	/* To mount it once more would reset the options of a systemd that has mounted it. */
+	bool mounted = there >= 0 && file_is_on(there, groups);
 
-	if (mount("cgroup2", at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (!mounted && mount("cgroup2", at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return;
 	if (mkdir("/sys/fs/cgroup/poolinit", 0755) < 0 && errno != EEXIST)
 		log_warn(LF_BOOT, "cannot make a control group: %s", strerror(errno));
 	else if (file_poke(AT_FDCWD, "/sys/fs/cgroup/poolinit/cgroup.procs", "0", &e) < 0)
 		log_warn(LF_BOOT, "cannot enter a control group: %s", e.message);
-	umount2(at, MNT_DETACH);
+	if (!mounted)
+		umount2(at, MNT_DETACH);
 }
 
 /* ---- files ---- */
