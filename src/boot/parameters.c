@@ -19,6 +19,7 @@
 #include "boot/parameters.h"
 #include "pool/check.h"
 #include "pool/secret/secret.h"
+#include "supervisor/config/config.h"
 
 #define WORDS_LIMIT 256 /* items of one list: far more than 32 KiB of text would sensibly hold */
 
@@ -99,21 +100,34 @@ static int take_log(struct parameters *p, void *field, const char *value, struct
 	return log_set(value, e) < 0 ? -1 : take_text(p, field, value, e);
 }
 
-/* "DEVICE[:/path]" or a directory. What cannot be a device is told here, and not awaited at boot. */
+/* A directory, or "DEVICE[:/path]", or that with ":rw" behind it or "pool:NAME[/path]", which changes are
+ * written to; of several the last. What cannot be one is told here, and not awaited at boot. */
 static int take_config_source(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	const char *path = strstr(value, ":/");
-	size_t len = path ? (size_t)(path - value) : strlen(value);
-	char device[256];
+	size_t rw = ends_with(value, ":rw") ? strlen(":rw") : 0;
+	const char *where = arena_printf(&p->arena, "%.*s", (int)(strlen(value) - rw), value), *path;
+	struct word_list *list = field;
+	char device[512]; /* longer than any that is accepted */
+	bool pool, fits;
 
-	snprintf(device, sizeof(device), "%.*s", (int)len, value);
-	if (*value != '/' && (len >= sizeof(device) || !check_device(device)))
-		return err_set(
-			e, ERR_INVALID,
-			"\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= or "
-			"PARTUUID= and a name",
-			value);
-	return word_list_add(p, field, value, e);
+	if (!where)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	place_split(where, device, sizeof(device), &path);
+	pool = starts_with(device, "pool:");
+	fits = *value == '/' || (pool ? check_pool_name(strchr(device, ':') + 1) : check_device(device));
+	if (pool || rw)
+		fits &= (*value != '/' || starts_with(value, "/dev/")) &&
+		        (!path[1] || check_relative_path(path + 1));
+	if (!fits)
+		return err_set(e, ERR_INVALID,
+		               "\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= "
+		               "or PARTUUID= and a name, which :rw may follow, nor pool:NAME/DIRECTORY",
+		               value);
+	if (word_list_add(p, list, where, e) < 0)
+		return -1;
+	if (pool || rw)
+		p->place = list->items[list->n - 1];
+	return 0;
 }
 
 static int take_root(struct parameters *p, void *field, const char *value, struct err *e)

@@ -32,6 +32,7 @@ struct parameter_problem {
 struct parameters {
 	struct arena arena;      /* all strings and lists live here */
 	struct word_list config; /* poolinit.config=, in order */
+	const char *place;       /* that one of them which changes are written to; or NULL */
 	const char *autostart;   /* as supervisor_options.autostart; NULL: not given */
 	struct word_list require;
 	uint64_t timeout;   /* ms */

@@ -302,9 +302,8 @@ static void read_sources(struct plan *plan, const char *config_dir, const struct
 		if (*where == '/' && !starts_with(where, "/dev/"))
 			plan_directory(plan, where, false, out);
 		else
-			buf_printf(out,
-			           "source: %s (a device: awaited and read at boot, not looked at here)\n",
-			           where);
+			buf_printf(out, "source: %s (%s: awaited and read at boot, not looked at here)\n",
+			           where, where == p->place ? "written to" : "a device");
 	}
 	for (size_t i = 0; i < p->npools; i++) {
 		config_read_text(p->pools[i].xml, strlen(p->pools[i].xml), p->pools[i].origin, true,

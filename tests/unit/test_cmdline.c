@@ -243,9 +243,35 @@ static void bad_values_change_nothing(void)
 	take("poolinit.config=/config poolinit.config=/dev/vdb:/a poolinit.config=PARTUUID=1-2:/b");
 	CHECK_INT(p.nproblems, 0);
 	CHECK_INT(p.config.n, 3);
+	CHECK(!p.place);
 	take("poolinit.config=");
 	CHECK_INT(p.nproblems, 1);
 	CHECK_INT(p.config.n, 0);
+}
+
+static void one_place_is_written_to(void)
+{
+	static const char *const none[] = { "/etc/x:rw",   "pool:",   "pool:/x", "pool:a/../b", "LABEL=C:/../x:rw",
+		                            "LABEL=C/x:rw", ":rw",     "rw",      "pool:a//b" };
+
+	take("poolinit.config=LABEL=CONF:rw poolinit.config=/dev/vdb:/a");
+	CHECK_INT(p.nproblems, 0);
+	CHECK_INT(p.config.n, 2);
+	CHECK_STR(p.place, "LABEL=CONF");
+	take("poolinit.config=LABEL=CONF:/a/b:rw");
+	CHECK_STR(p.place, "LABEL=CONF:/a/b");
+	take("poolinit.config=LABEL=CONF:rw poolinit.config=pool:data/kept");
+	CHECK_INT(p.config.n, 2);
+	CHECK_STR(p.place, "pool:data/kept"); /* the last one */
+	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "poolinit.config=%s", none[i]);
+		take(text);
+		CHECK_INT(p.config.n, 0);
+		CHECK(strstr(only_problem(), "which :rw may follow, nor pool:NAME/DIRECTORY"));
+		CHECK(!p.place);
+	}
 }
 
 static void the_last_one_wins_where_one_counts(void)

@@ -316,7 +316,7 @@ const struct verb verb_table[] = {
 	  .payload_max = POOL_XML_LIMIT,
 	  .payload_required = true,
 	  .help = "define a pool, or change its definition; it is not started",
-	  .answer = "OK pool uuid kept (config: in the configuration directory, run: for this boot only)" },
+	  .answer = "OK pool uuid kept (disk: for good, memory: in an initramfs, run: for this boot only)" },
 	{ .name = "pool-define-as", .level = LEVEL_ADMIN,
 	  .args = pool_define_as_args, .run = verb_pool_define_as,
 	  .limit = LIMIT_CHANGE,
@@ -352,7 +352,7 @@ const struct verb verb_table[] = {
 	{ .name = "pool-undefine", .level = LEVEL_ADMIN, .args = pool_args, .run = verb_pool_undefine,
 	  .limit = LIMIT_CHANGE,
 	  .help = "forget the definition of an inactive pool",
-	  .answer = "OK pool kept (config: for good, run: for this boot only, it comes back)" },
+	  .answer = "OK pool kept (run: it comes back at the next boot)" },
 	{ .name = "pool-refresh", .level = LEVEL_OPERATE, .args = pool_timeout_args, .run = verb_pool_refresh,
 	  .limit = LIMIT_POOL,
 	  .help = "look again at a pool's volumes and sizes",
@@ -361,8 +361,7 @@ const struct verb verb_table[] = {
 	  .args = pool_autostart_args, .run = verb_pool_autostart,
 	  .limit = LIMIT_CHANGE,
 	  .help = "start a pool at boot, or with --disable do not",
-	  .answer = "OK pool autostart kept (config: in the configuration directory, run: for this boot "
-	            "only)" },
+	  .answer = "OK pool autostart kept (as for pool-define)" },
 	{ .name = "pool-edit", .level = LEVEL_ADMIN, .args = pool_args,
 	  .local = true,
 	  .help = "change a pool's definition with $EDITOR",
@@ -515,7 +514,7 @@ const struct verb verb_table[] = {
 	            "- kind=service name state pid restarts · - kind=problem origin class text · OK state" },
 	{ .name = "reload", .level = LEVEL_ADMIN, .args = no_args, .run = verb_reload,
 	  .limit = LIMIT_CHANGE,
-	  .help = "read the directories of definitions again: define what is new, change what has changed; "
+	  .help = "read the places of definitions again: define what is new, change what has changed; "
 	          "what has gone stays until pool-undefine",
 	  .answer = "OK problems" },
 	{ .name = "wait", .level = LEVEL_READ, .args = wait_args, .run = verb_wait,
