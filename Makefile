@@ -48,6 +48,8 @@ NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c
 # What looks for sources is in a program with a type that can find some.
 FINDERS := $(shell grep -l '\.find = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/requests/$(if $(FINDERS),no_)finding.c
+# What docs/generate asks for is in the program that has all.
+NOT_CHOSEN += src/control/verbs/$(if $(if $(SAN),,$(SMALL)),,no_)manuals.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a
