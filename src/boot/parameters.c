@@ -136,12 +136,51 @@ static int take_root(struct parameters *p, void *field, const char *value, struc
 	return roots_parse(value, &p->arena, field, e);
 }
 
-static int take_overlay(struct parameters *p, void *field, const char *value, struct err *e)
+static int take_fsck(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	static const char *const modes[] = { "skip", "auto", "force" };
+
+	(void)p;
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++)
+		if (streq(value, modes[i])) {
+			*(unsigned *)field = i;
+			return 0;
+		}
+	return err_set(e, ERR_INVALID, "\"%s\" is none of skip, auto, force", value);
+}
+
+static int take_tries(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	(void)p;
-	if (!streq(value, "memory"))
-		return err_set(e, ERR_INVALID, "\"%s\" is no place to write to: there is \"memory\"", value);
+	if (*value < '1' || *value > '9' || value[1])
+		return err_set(e, ERR_INVALID, "\"%s\" is none of 1 to 9", value);
+	*(unsigned *)field = (unsigned)(*value - '0');
+	return 0;
+}
+
+/* What is no hash is found when it is used, and no root fits it: it must not be as if nothing was given. */
+static int take_roothash(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	if (take_text(p, field, value, e) < 0)
+		*(const char **)field = "";
+	return 0;
+}
+
+/* "memory", or a pool as root= has it. Mount options are a list, which a comma would end. */
+static int take_overlay(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	struct root_list list = { .n = 0 };
+	struct root *in = &list.items[0];
+	bool memory = streq(value, "memory");
+
+	if (!memory &&
+	    (strchr(value, ',') || roots_parse(value, &p->arena, &list, NULL) < 0 || in->kind == ROOT_DEVICE))
+		return err_set(e, ERR_INVALID,
+		               "\"%s\" is no place to write to: there is memory, and pool:NAME/DIRECTORY",
+		               value);
 	*(bool *)field = true;
+	p->overlay = *in;
+	p->overlay.kind = ROOT_POOL;
 	return 0;
 }
 
@@ -282,12 +321,16 @@ static const struct parameter table[] = {
 	{ "poolinit.onfail",    take_onfail,    FIELD(onfail) },
 	{ "poolinit.exec",      take_path,      FIELD(exec) },
 	{ "poolinit.log",       take_log,       FIELD(log) },
+	{ "poolinit.tries",     take_tries,     FIELD(tries) },
 	{ "ip",                 take_repeated,  FIELD(ip) },
 	{ "nameserver",         take_repeated,  FIELD(nameserver) },
 	{ "BOOTIF",             take_text,      FIELD(bootif) },
 	{ "root",               take_root,      ROOT_FIELD(roots) },
 	{ "rootfstype",         take_fstype,    ROOT_FIELD(rootfstype) },
 	{ "rootflags",          take_text,      ROOT_FIELD(rootflags) },
+	{ "fsck.mode",          take_fsck,      ROOT_FIELD(fsck) },
+	{ "roothash",           take_roothash,  ROOT_FIELD(roothash) },
+	{ "verityhash",         take_text,      ROOT_FIELD(verityhash) },
 	{ "overlay",            take_overlay,   ROOT_FIELD(root_overlay) },
 	{ "init",               take_path,      ROOT_FIELD(init) },
 };
@@ -296,9 +339,9 @@ static const struct parameter table[] = {
 static int take_parameter_value(struct parameters *p, const struct parameter *known, const char *value,
                                 struct err *e)
 {
-	if (!value)
+	if (!value && known->take != take_roothash)
 		return err_set(e, ERR_MISSING, "a value is missing");
-	return known->take(p, (char *)p + known->field, value, e);
+	return known->take(p, (char *)p + known->field, value ? value : "", e);
 }
 
 /* NULL: no parameter of ours, nor one of the kernel's that is read here. */

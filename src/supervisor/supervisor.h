@@ -280,6 +280,16 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
  * changed is in use at the next start; what has gone from them stays defined. What was wrong with them is
  * forgotten before. */
 int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
+/* In a worker: this root is about to be booted, for the n-th time since supervisor_boot_good(). ERR_LIMIT: it
+ * was `most` times already. Where nothing can be counted (no place that lasts, or not now) it is not, and the
+ * log says why. */
+struct worker_io;
+int tries_count(struct supervisor *s, struct worker_io *io, const char *root, unsigned most, struct err *e);
+/* This root was mounted, and is booted; the text is the caller's, and lives on. */
+void supervisor_booted(struct supervisor *s, const char *root);
+/* Its system is good: it is counted anew. root: NULL: the one that was booted. w is done when that is kept.
+ * ERR_STATE: there is no such root, or no place that lasts. */
+int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *w, struct err *e);
 /* Where a definition or a mark is kept: "disk" or "memory" (in the configuration directory, which lasts or is
  * gone at power-off), "run" (in run_dir, for this boot only). */
 const char *supervisor_kept(const struct supervisor *s, bool in_config);

@@ -434,7 +434,7 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 static void print_pools(struct plan *plan, struct parameters *p, struct buf *out)
 {
 	const struct supervisor_options o = { .autostart = p->autostart,
-		                              .needed = roots_pools(&p->roots, &p->arena) };
+		                              .needed = roots_pools(&p->roots, &p->overlay, &p->arena) };
 	size_t pools = 0, started = 0;
 
 	for (const struct planned *pool = plan->pools; pool; pool = pool->next) {
@@ -455,7 +455,7 @@ static void plan_roots(const struct parameters *p, struct buf *out)
 	const char *how = p->root_writable ? "read-write" : "read-only";
 
 	if (p->root_overlay)
-		how = "written to memory";
+		how = p->overlay.name ? "written to a pool" : "written to memory";
 	for (size_t i = 0; i < p->roots.n; i++)
 		buf_printf(out, "%s%s", i ? ", else " : "root: ", p->roots.items[i].text);
 	if (p->roots.n)

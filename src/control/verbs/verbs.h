@@ -96,6 +96,7 @@ void verb_help(struct call *c);
 void verb_version(struct call *c);
 void verb_reload(struct call *c);
 void verb_follow(struct call *c);
+void verb_boot_good(struct call *c);
 void verb_shutdown(struct call *c);
 void verb_quit(struct call *c);
 

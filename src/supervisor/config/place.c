@@ -42,6 +42,7 @@ void place_split(const char *where, char *device, size_t size, const char **path
 static int mount_medium(const struct source *src, struct err *e)
 {
 	struct device_content content;
+	struct mount_request r;
 	char node[PATH_MAX], text[192];
 	dev_t dev;
 
@@ -51,14 +52,18 @@ static int mount_medium(const struct source *src, struct err *e)
 	if (!content.type[0])
 		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds %s, not a filesystem", node, src->device,
 		               device_content_text(&content, text, sizeof(text)));
-	return mount_make(&(struct mount_request){ .fstype = content.type,
-	                                           .source = node,
-	                                           .target = src->at,
-	                                           .options = src == src->sup->place &&
-	                                                                      !device_is_read_only(dev)
-	                                                              ? "noatime"
-	                                                              : "ro" },
-	                  e);
+	r = (struct mount_request){
+		.fstype = content.type, .source = node, .target = src->at, .options = "ro"
+	};
+	if (src == src->sup->place && !device_is_read_only(dev))
+		r.options = "noatime";
+	if (mount_make(&r, e) == 0)
+		return 0;
+	if (!err_is(e, ERR_READ_ONLY)) /* else it is of a kind that nobody can write */
+		return -1;
+	err_clear(e);
+	r.options = "ro";
+	return mount_make(&r, e);
 }
 
 /* What an active pool has mounted, or its directory. */
