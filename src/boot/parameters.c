@@ -100,7 +100,7 @@ static int take_log(struct parameters *p, void *field, const char *value, struct
 	return log_set(value, e) < 0 ? -1 : take_text(p, field, value, e);
 }
 
-/* A directory, or "DEVICE[:/path]", or that with ":rw" behind it or "pool:NAME[/path]", which changes are
+/* A directory, or "DEVICE[:/path]", or that with ":rw" behind it or "pool:NAME/path", which changes are
  * written to; of several the last. What cannot be one is told here, and not awaited at boot. */
 static int take_config_source(struct parameters *p, void *field, const char *value, struct err *e)
 {
@@ -115,8 +115,9 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 	place_split(where, device, sizeof(device), &path);
 	pool = starts_with(device, "pool:");
 	fits = *value == '/' || (pool ? check_pool_name(strchr(device, ':') + 1) : check_device(device));
+	/* A pool's own directory is whoever's may make volumes there: definitions are not read from it. */
 	if (pool || rw)
-		fits &= (*value != '/' || starts_with(value, "/dev/")) &&
+		fits &= (!pool || path[1]) && (*value != '/' || starts_with(value, "/dev/")) &&
 		        (!path[1] || check_relative_path(path + 1));
 	if (!fits)
 		return err_set(e, ERR_INVALID,

@@ -269,7 +269,7 @@ const struct supervisor_options *supervisor_options(const struct supervisor *s);
 
 /* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source
  * replaces an earlier one's pool of the same name. `where` is a path, for a DEVICE "DEVICE[:/path]", for the
- * PLACE, of which there is one, and which changes are written to, that or "pool:NAME[/path]", and for
+ * PLACE, of which there is one, and which changes are written to, that or "pool:NAME/path", and for
  * SOURCE_XML what messages call it; `text` for SOURCE_XML is one pool document, whose pool is an autostart
  * pool. ERR_NO_MEMORY; what is wrong with the source itself becomes a problem later. */
 enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_PLACE, SOURCE_XML };

@@ -251,9 +251,9 @@ static void bad_values_change_nothing(void)
 
 static void one_place_is_written_to(void)
 {
-	static const char *const none[] = { "/etc/x:rw",        "pool:",        "pool:/x", "pool:a/../b",
-		                            "LABEL=C:/../x:rw", "LABEL=C/x:rw", ":rw",     "rw",
-		                            "pool:a//b" };
+	static const char *const none[] = { "/etc/x:rw",        "pool:",        "pool:/x",   "pool:a/../b",
+		                            "LABEL=C:/../x:rw", "LABEL=C/x:rw", ":rw",       "rw",
+		                            "pool:a//b",        "pool:data",    "pool:data/" };
 
 	take("poolinit.config=LABEL=CONF:rw poolinit.config=/dev/vdb:/a");
 	CHECK_INT(p.nproblems, 0);

@@ -76,6 +76,8 @@ static void on_root_record(struct worker *w, const struct line *l)
 
 	if (line_has(l, "init"))
 		snprintf(s->init, sizeof(s->init), "%s", line_get(l, "init"));
+	if (line_has(l, "note"))
+		log_warn(LF_BOOT, "root %s: %s", current(s)->text, line_get(l, "note"));
 }
 
 static void on_root_mounted(struct worker *w, const struct err *e, bool left)

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include "base/contract.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/util.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/requests/requests.h"
@@ -64,15 +63,17 @@ int tries_count(struct supervisor *s, struct worker_io *io, const char *root, un
 	bool refused = false;
 
 	if (!dir)
-		err_set(&why, ERR_STATE, "no place that lasts is there");
+		err_set(&why, ERR_STATE, "there is no place that lasts");
 	else
 		refused = count_try(dir, root, most, &why) < 0 && err_is(&why, ERR_LIMIT);
 	if (here >= 0 && setns(here, CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "cannot go back to where the root is mounted");
-	if (refused)
+	if (refused) {
 		*e = why;
-	else if (why.class)
-		log_warn(LF_BOOT, "this boot of root %s is not counted: %s", root, why.message);
+	} else if (why.class) {
+		err_wrap(&why, ERR_KEEP, "this boot is not counted");
+		worker_send_note(io, why.message);
+	}
 	return refused ? -1 : 0;
 }
 
