@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/util.h"
 #include "boot/core.h"
+#include "boot/early.h"
 
 #define REAP_AGAIN 20 /* ms: until an owner has reaped the child that is in the way */
 
@@ -187,6 +188,7 @@ static int open_parts(struct core *c, struct err *e)
 	if (open_signals(c, e) < 0)
 		return -1;
 	memory_keep();
+	c->options.in_memory = early_is_initramfs();
 	c->sup = supervisor_new(&c->loop, &c->options, e);
 	if (!c->sup)
 		return -1;
@@ -222,6 +224,8 @@ static bool next_source(const struct core *c, enum source_kind *kind, const char
 	} else if (--i < p->config.n) {
 		*where = p->config.items[i];
 		*kind = **where == '/' && !starts_with(*where, "/dev/") ? SOURCE_DIRECTORY : SOURCE_DEVICE;
+		if (*where == p->place)
+			*kind = SOURCE_PLACE;
 	} else if ((i -= p->config.n) < p->npools) {
 		*kind = SOURCE_XML;
 		*where = p->pools[i].origin;

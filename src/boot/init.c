@@ -268,7 +268,7 @@ static void prepare(struct init *i)
 		.config_dir = CONFIG_DIR,
 		.run_dir = DEFAULT_RUN_DIR,
 		.autostart = p->autostart,
-		.needed = i->takes_root ? roots_pools(&p->roots, &p->arena) : NULL,
+		.needed = i->takes_root ? roots_pools(&p->roots, &p->overlay, &p->arena) : NULL,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;

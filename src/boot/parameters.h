@@ -32,6 +32,7 @@ struct parameter_problem {
 struct parameters {
 	struct arena arena;      /* all strings and lists live here */
 	struct word_list config; /* poolinit.config=, in order */
+	const char *place;       /* that one of them which changes are written to; or NULL */
 	const char *autostart;   /* as supervisor_options.autostart; NULL: not given */
 	struct word_list require;
 	uint64_t timeout;   /* ms */
@@ -46,7 +47,12 @@ struct parameters {
 	bool root_given;
 	const char *rootfstype, *rootflags, *init;
 	bool root_writable; /* rw, and no ro behind it */
-	bool root_overlay;  /* overlay=memory: what is written to it is gone with the machine */
+	unsigned fsck;      /* of the root: 0: none, 1: if it needs one, 2: in any case */
+	unsigned tries;     /* 0: they are not counted */
+	const char *roothash,
+		*verityhash; /* see root/verity.h; whatever roothash= says, it is not NULL then */
+	bool root_overlay;   /* what is written to the root goes to memory, or to this directory of a pool: */
+	struct root overlay; /* name NULL: memory; volume: the directory, NULL: the pool's own */
 	struct parameter_problem *problems;
 	size_t nproblems;
 };

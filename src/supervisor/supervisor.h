@@ -54,7 +54,7 @@ struct result {
 	struct pool *pool;     /* NULL if it is gone */
 	const char *text;      /* printed XML, or NULL */
 	size_t text_len;
-	const char *kept;   /* pool-define: "config" (in the config directory), "run" (for this boot only) */
+	const char *kept;   /* pool-define: where, a word of supervisor_kept() */
 	uint64_t job;       /* an operation on a volume: its number, */
 	const char *volume; /* its volume, or NULL, */
 	uint64_t bytes;     /* and how much was transferred */
@@ -260,7 +260,8 @@ struct pool {
 struct supervisor_options {
 	/* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
 	const char *config_dir;
-	bool config_named;     /* somebody has named it: that it is not there is a problem */
+	bool config_named; /* somebody has named it: that it is not there is a problem */
+	bool in_memory;    /* set by core_open(): / is, and what is kept in config_dir is gone at power-off */
 	const char *run_dir;   /* "/run/poolinit" */
 	const char *autostart; /* "all", "none", "NAME,…", or NULL: those marked autostart */
 	const char *needed;    /* "NAME,…", or NULL: they are started in any case (root=) */
@@ -280,10 +281,11 @@ struct loop *supervisor_loop(struct supervisor *s);
 const struct supervisor_options *supervisor_options(const struct supervisor *s);
 
 /* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source
- * replaces an earlier one's pool of the same name. `where` is a path, for a DEVICE "DEVICE[:/path]", and for
+ * replaces an earlier one's pool of the same name. `where` is a path, for a DEVICE "DEVICE[:/path]", for the
+ * PLACE, of which there is one, and which changes are written to, that or "pool:NAME/path", and for
  * SOURCE_XML what messages call it; `text` for SOURCE_XML is one pool document, whose pool is an autostart
  * pool. ERR_NO_MEMORY; what is wrong with the source itself becomes a problem later. */
-enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
+enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_PLACE, SOURCE_XML };
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text,
                           struct err *e);
 /* Read all directories of definitions again, when no definition is being changed: w (or NULL) is done when
@@ -291,6 +293,19 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
  * changed is in use at the next start; what has gone from them stays defined. What was wrong with them is
  * forgotten before. */
 int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
+/* In a worker: this root is about to be booted, for the n-th time since supervisor_boot_good(). ERR_LIMIT: it
+ * was `most` times already. Where nothing can be counted (no place that lasts, or not now) it is not, and the
+ * log says why. */
+struct worker_io;
+int tries_count(struct supervisor *s, struct worker_io *io, const char *root, unsigned most, struct err *e);
+/* This root was mounted, and is booted; the text is the caller's, and lives on. */
+void supervisor_booted(struct supervisor *s, const char *root);
+/* Its system is good: it is counted anew. root: NULL: the one that was booted. w is done when that is kept.
+ * ERR_STATE: there is no such root, or no place that lasts. */
+int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *w, struct err *e);
+/* Where a definition or a mark is kept: "disk" or "memory" (in the configuration directory, which lasts or is
+ * gone at power-off), "run" (in run_dir, for this boot only). */
+const char *supervisor_kept(const struct supervisor *s, bool in_config);
 /* Have all sources been read? One on a device that never appears never is: whoever waits for this has a
  * deadline. */
 bool supervisor_sources_read(const struct supervisor *s);

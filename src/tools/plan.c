@@ -300,9 +300,8 @@ static void read_sources(struct plan *plan, const char *config_dir, const struct
 		if (*where == '/' && !starts_with(where, "/dev/"))
 			plan_directory(plan, where, false, out);
 		else
-			buf_printf(out,
-			           "source: %s (a device: awaited and read at boot, not looked at here)\n",
-			           where);
+			buf_printf(out, "source: %s (%s: awaited and read at boot, not looked at here)\n",
+			           where, where == p->place ? "written to" : "a device");
 	}
 	for (size_t i = 0; i < p->npools; i++) {
 		config_read_text(p->pools[i].xml, strlen(p->pools[i].xml), p->pools[i].origin, true,
@@ -434,7 +433,7 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 static void print_pools(struct plan *plan, struct parameters *p, struct buf *out)
 {
 	const struct supervisor_options o = { .autostart = p->autostart,
-		                              .needed = roots_pools(&p->roots, &p->arena) };
+		                              .needed = roots_pools(&p->roots, &p->overlay, &p->arena) };
 	size_t pools = 0, started = 0;
 
 	for (const struct planned *pool = plan->pools; pool; pool = pool->next) {
@@ -497,7 +496,7 @@ static void plan_roots(struct plan *plan, const struct parameters *p, struct buf
 	const char *how = p->root_writable ? "read-write" : "read-only";
 
 	if (p->root_overlay)
-		how = "written to memory";
+		how = p->overlay.name ? "written to a pool" : "written to memory";
 	for (size_t i = 0; i < p->roots.n; i++)
 		buf_printf(out, "%s%s", i ? ", else " : "root: ", p->roots.items[i].text);
 	if (p->roots.n)

@@ -71,6 +71,14 @@ def squashfs(path, tree):
     return pathlib.Path(path)
 
 
+def with_tree(data, tree, at=0, block=4096):
+    """Write the hash tree of a file to another, or behind its own data, from this byte on. Its root hash. block: at most its filesystem's."""
+    need_programs("veritysetup")
+    where = [f"--hash-offset={at}", f"--data-blocks={at // block}"] if at else []
+    said = command("veritysetup", "format", f"--data-block-size={block}", *where, data, tree)
+    return next(line.split()[-1] for line in said.splitlines() if line.startswith("Root hash:"))
+
+
 def from_tree(path, tree, size, label):
     """An ext4 filesystem with the files of a directory, whoever owns them."""
     need_programs("mke2fs")

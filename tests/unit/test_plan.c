@@ -270,9 +270,13 @@ static void roots_are_named_in_their_order(void)
 	CHECK(says("root: LABEL=A, else pool:images/root, read-write, then its /sbin/init\n"));
 	CHECK_INT(plan("root=pool:images/a.squashfs overlay=memory"), 0);
 	CHECK(says("root: pool:images/a.squashfs, written to memory, then its /sbin/init\n"));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:data/layers"), 0);
+	CHECK(says("root: /dev/vda, written to a pool, then its /sbin/init\n"));
 	CHECK_INT(plan("root=LABEL=A overlay=/dev/sda1"), 1);
 	CHECK(says("problem: (command line): overlay: \"/dev/sda1\" is no place to write to: there is "
-	           "\"memory\""));
+	           "memory, and pool:NAME/DIRECTORY"));
+	CHECK_INT(plan("root=LABEL=A overlay=pool:data/a,b"), 1);
+	CHECK_INT(plan("root=LABEL=A overlay=pool:data/../b"), 1);
 	CHECK_INT(plan("root=/dev/vda1 ro init=/lib/systemd/systemd"), 0);
 	CHECK(says("root: /dev/vda1, read-only, then /lib/systemd/systemd\n"));
 	end();

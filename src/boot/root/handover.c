@@ -251,7 +251,8 @@ static void take_secrets(const struct supervisor_options *o)
 	struct err why = { 0 };
 
 	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
-	if (o->config_dir && config_copy_secrets(o->config_dir, secrets, &why) < 0)
+	if (o->config_dir && !starts_with(o->config_dir, o->run_dir) &&
+	    config_copy_secrets(o->config_dir, secrets, &why) < 0)
 		log_error(LF_CONFIG, "%s", why.message);
 }
 

@@ -187,6 +187,28 @@ void verb_reload(struct call *c)
 		call_fail(c, &e);
 }
 
+/* ---- boot-good ---- */
+
+static void is_good(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (r->err)
+		call_fail(c, r->err);
+	else
+		call_ok(c);
+}
+
+void verb_boot_good(struct call *c)
+{
+	struct waiter *w = call_waiter(c);
+	struct err e = { 0 };
+
+	w->done = is_good;
+	if (supervisor_boot_good(call_supervisor(c), call_arg(c, "root"), w, &e) < 0)
+		call_fail(c, &e);
+}
+
 /* ---- follow ---- */
 
 void verb_follow(struct call *c)

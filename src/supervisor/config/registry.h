@@ -71,6 +71,20 @@ void state_clear(const struct supervisor *s);
 /* Forget what has been read, and belongs to no pool yet. */
 void state_free(struct supervisor *s);
 
+/* ---- place.c: a configuration directory that has to be mounted. In workers ---- */
+
+/* Mount it, for this process alone; the place that changes are kept in to be written, if it can be. Classes:
+ * those of device_find() and mount_make(); ERR_BUSY: the pool is not active. */
+int place_open(struct source *src, struct err *e);
+/* For whoever changes something: returns config_dir, which can be written now as far as its filesystem can.
+ * NULL: there is none, or what it lies on cannot be had now, which the log says. The change is kept for this
+ * boot then. */
+const char *place_enter(struct supervisor *s, struct worker_io *io);
+/* Make the copies of secrets what the place has. After place_open() or place_enter(). */
+int place_copy_secrets(const struct source *src, struct err *e);
+/* There is no config_dir any more: nothing is kept in it. */
+void config_dir_gone(struct supervisor *s);
+
 /* ---- sources.c ---- */
 
 /* Read what an earlier supervisor has left in run_dir/state, before all that is added later. */

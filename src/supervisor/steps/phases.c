@@ -166,6 +166,8 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 	state_save(p);
 	events_phase(p, from);
 	waiters_tell_phase(p);
+	if (pool_is_active(p) && !was_active)
+		sources_kick(p->sup); /* one may be kept in it */
 }
 
 void pool_want(struct pool *p, bool active)
