@@ -173,7 +173,7 @@ static void draw_pool(struct chart *c, size_t first)
 	end_row(c);
 }
 
-static void draw(struct chart *c)
+static void draw_chart(struct chart *c)
 {
 	size_t rows = 2;
 
@@ -236,7 +236,7 @@ int print_chart(const struct page *p)
 	if (rc == 0 && c.points)
 		rc = choose_span(&c, p->e);
 	if (rc == 0 && c.points)
-		draw(&c);
+		draw_chart(&c);
 	if (rc == 0 && c.arena.failed)
 		rc = err_set(p->e, ERR_NO_MEMORY, "out of memory");
 	arena_free(&c.arena);

@@ -157,7 +157,7 @@ int netfs_protocols(const struct pool_def *d, unsigned *set, struct err *e)
 		rc = err_set(e, ERR_INVALID, "<mount> has words of %s, and nothing of that is \"%.100s\"",
 		             words_owner(words.protocols), d->source.dir);
 	netfs_words_free(&words);
-	return rc == 0 && *set == NETFS_FOR(NETFS_GLUSTER) ? netfs_gluster_check(d, e) : rc;
+	return rc;
 }
 
 /* Is this a way that the definition allows? "4" is any of version 4. */

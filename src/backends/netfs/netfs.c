@@ -28,7 +28,9 @@ static int netfs_validate(const struct pool_def *d, struct err *e)
 
 	if (d->source.nhosts == 0 || !d->source.dir)
 		return err_set(e, ERR_INVALID, "a netfs pool needs a source host and a source dir");
-	return netfs_protocols(d, &protocols, e);
+	if (netfs_protocols(d, &protocols, e) < 0)
+		return -1;
+	return protocols == NETFS_FOR(NETFS_GLUSTER) ? netfs_gluster_check(d, e) : 0;
 }
 
 /* Of a gluster volume the mount may have lost the program that serves it. */

@@ -57,7 +57,7 @@ static int list_marks(const char *dataset, struct buf *out, struct op *op, struc
 	return zfs_run(argv, op, out, e);
 }
 
-static bool is_marked(const struct buf *marks, const char *name, const char *property)
+static bool zvol_is_marked(const struct buf *marks, const char *name, const char *property)
 {
 	char line[2 * ZFS_NAME];
 
@@ -115,7 +115,7 @@ static bool zvol_is_unfinished(const struct buf *marks, const char *name, struct
 {
 	char mark[ZFS_NAME];
 
-	return is_marked(marks, name, UNFINISHED) &&
+	return zvol_is_marked(marks, name, UNFINISHED) &&
 	       zfs_get(name, UNFINISHED, mark, sizeof(mark), op, NULL) == 0 && streq(mark, name);
 }
 
@@ -151,7 +151,7 @@ static void take_zvol(const struct pool_def *d, const struct buf *marks, char *c
 
 	if (op->sweep && unfinished && is_left_over(d, op, f[C_NAME]))
 		sweep_unfinished(f[C_NAME], op);
-	else if (op->sweep && !unfinished && is_marked(marks, f[C_NAME], CLONING))
+	else if (op->sweep && !unfinished && zvol_is_marked(marks, f[C_NAME], CLONING))
 		sweep_clone(d, f[C_NAME], op);
 	if (!unfinished)
 		zvol_report(zfs_dataset(d), f, op);
