@@ -34,7 +34,7 @@ planned() { # WORD
 
 # Without these rules udevd in the initramfs knows nothing of such a device, and what it notes is what udevd of the real root finds.
 planned_dm() {
-	[[ " $(planned modules) " == *" dm-mod "* ]]
+	[[ $(planned modules) =~ (^|[[:space:]])dm-mod([[:space:]]|$) ]] # a line for each pool
 }
 
 installkernel() {
