@@ -150,11 +150,11 @@ static int supervise(struct boot *b)
 	become_daemon();
 	log_to_kmsg(NULL);
 	b->follow = (struct follow){ .sup = c->sup, .on_over = on_followed, .arg = b };
+	core_add_parameters(c, c->options.config_dir, &b->parameters);
 	if (follow_begin(&b->follow, &e) < 0)
 		log_error(LF_BOOT, "the change of root: %s", e.message);
 	if (b->network)
 		core_configure(c, &b->parameters);
-	core_add_parameters(c, c->options.config_dir, &b->parameters);
 	loop_run(&c->loop);
 	follow_end(&b->follow);
 	core_close(c);

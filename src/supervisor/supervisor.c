@@ -387,7 +387,7 @@ void supervisor_changed_root(struct supervisor *s)
 {
 	s->options.own_devices = false;
 	if (!s->place) /* that is found here as well */
-		config_dir_gone(s);
+		drop_config_dir(s);
 	for (struct source *src = s->sources; src; src = src->next)
 		src->behind = !starts_with(src->where, s->options.run_dir);
 }

@@ -303,6 +303,10 @@ void supervisor_booted(struct supervisor *s, const char *root);
 /* Its system is good: it is counted anew. root: NULL: the one that was booted. w is done when that is kept.
  * ERR_STATE: there is no such root, or no place that lasts. */
 int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *w, struct err *e);
+/* Copy the secrets of the directories that go with the initramfs to where those of this boot are: they are
+ * read at each start of a pool. Of the definitions the supervisor has what it needs. Blocking. e tells of the
+ * first that cannot be copied. */
+int supervisor_take_secrets(const struct supervisor *s, struct err *e);
 /* Where a definition or a mark is kept: "disk" or "memory" (in the configuration directory, which lasts or is
  * gone at power-off), "run" (in run_dir, for this boot only). */
 const char *supervisor_kept(const struct supervisor *s, bool in_config);

@@ -19,7 +19,6 @@
 #include "boot/root/ending.h"
 #include "boot/root/follow.h"
 #include "boot/root/moving.h"
-#include "supervisor/config/config.h"
 #include "supervisor/work/worker.h"
 
 #define TOP          "/.."
@@ -176,9 +175,7 @@ static void on_move(struct watch *w, uint32_t events)
 
 int follow_begin(struct follow *f, struct err *e)
 {
-	const struct supervisor_options *o = supervisor_options(f->sup);
 	cleanup_close int fd = -1;
-	char secrets[PATH_MAX];
 	struct stat st;
 
 	f->table = (struct watch){ .fd = -1, .on_event = on_move, .owner = f };
@@ -187,8 +184,7 @@ int follow_begin(struct follow *f, struct err *e)
 		return 0;
 	f->initramfs = st.st_dev;
 	root_join_group();
-	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
-	if (config_copy_secrets(o->config_dir, secrets, e) < 0)
+	if (supervisor_take_secrets(f->sup, e) < 0)
 		return -1;
 	fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -29,7 +29,6 @@
 #include "boot/root/handover.h"
 #include "boot/root/moving.h"
 #include "boot/root/root.h"
-#include "supervisor/config/config.h"
 #include "supervisor/work/worker.h"
 
 #define QUIET_WITHIN SECONDS(5)  /* what is under way by then fails, and is tried again in the new root */
@@ -243,25 +242,14 @@ static void follow_mounts(struct worker *w, const struct err *problem, bool left
 	}
 }
 
-/* Definitions and secrets of the initramfs go with it. Of the definitions the supervisor has what it needs;
- * secrets are read at each start of a pool, and go along in /run, as those of a configuration disk do. */
-static void take_secrets(const struct supervisor_options *o)
-{
-	char secrets[PATH_MAX];
-	struct err why = { 0 };
-
-	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
-	if (o->config_dir && !starts_with(o->config_dir, o->run_dir) &&
-	    config_copy_secrets(o->config_dir, secrets, &why) < 0)
-		log_error(LF_CONFIG, "%s", why.message);
-}
-
 static int run_move(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct handover *h = arg;
+	struct err why = { 0 };
 
 	(void)io;
-	take_secrets(supervisor_options(h->sup));
+	if (supervisor_take_secrets(h->sup, &why) < 0)
+		log_error(LF_CONFIG, "%s", why.message);
 	root_tell_udev();
 	ending_prepare(ROOT_DIR);
 	return root_move_mounts(ROOT_DIR, true, e);

@@ -104,12 +104,12 @@ const char *place_enter(struct supervisor *s, struct worker_io *io)
 
 	if (s->place && place_open(s->place, &why) < 0) {
 		worker_send_note(io, why.message);
-		config_dir_gone(s);
+		drop_config_dir(s);
 	}
 	return s->options.config_dir;
 }
 
-void config_dir_gone(struct supervisor *s)
+void drop_config_dir(struct supervisor *s)
 {
 	demand_or(s, );
 

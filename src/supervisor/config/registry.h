@@ -82,8 +82,8 @@ int place_open(struct source *src, struct err *e);
 const char *place_enter(struct supervisor *s, struct worker_io *io);
 /* Make the copies of secrets what the place has. After place_open() or place_enter(). */
 int place_copy_secrets(const struct source *src, struct err *e);
-/* There is no config_dir any more: nothing is kept in it. */
-void config_dir_gone(struct supervisor *s);
+/* From now on there is no config_dir, and nothing is kept in it. */
+void drop_config_dir(struct supervisor *s);
 
 /* ---- sources.c ---- */
 

@@ -522,6 +522,19 @@ void sources_kick(struct supervisor *s)
 	}
 }
 
+int supervisor_take_secrets(const struct supervisor *s, struct err *e)
+{
+	char to[PATH_MAX];
+	int rc = 0;
+
+	snprintf(to, sizeof(to), "%s/secrets", s->options.run_dir);
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (src->kind == SOURCE_DIRECTORY && !starts_with(src->where, s->options.run_dir) &&
+		    config_copy_secrets(src->where, to, rc == 0 ? e : NULL) < 0)
+			rc = -1;
+	return rc;
+}
+
 const char *supervisor_kept(const struct supervisor *s, bool in_config)
 {
 	if (!in_config)
