@@ -196,7 +196,7 @@ static int await_mount(const struct pool_def *d, const struct gluster_mount *g, 
 	struct pollfd mounts = { .fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC),
 		                 .events = POLLPRI };
 	cleanup_close int fd = mounts.fd;
-	enum pool_state state;
+	enum pool_state state = STATE_INACTIVE;
 	struct mount_entry m;
 	int there;
 
