@@ -16,7 +16,7 @@
 #include "supervisor/requests/requests.h"
 
 /* Open the directory with the counts, and say what that of the root is called there: "pool:sys/a" is
- * pool:sys:a. */
+ * pool_sys_a. FAT has no names with most of these. */
 static int open_tries(const char *dir, const char *root, char name[NAME_MAX + 1], struct err *e)
 {
 	char path[PATH_MAX];
@@ -24,8 +24,8 @@ static int open_tries(const char *dir, const char *root, char name[NAME_MAX + 1]
 
 	snprintf(path, sizeof(path), "%s/tries", dir);
 	snprintf(name, NAME_MAX + 1, "%s", root);
-	for (char *slash; (slash = strchr(name, '/'));)
-		*slash = ':';
+	for (char *at; (at = strpbrk(name, "/:\\*?\"<>|"));)
+		*at = '_';
 	if (file_mkdirs_kept(path, 0700, e) < 0)
 		return -1;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
