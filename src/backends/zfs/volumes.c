@@ -39,19 +39,10 @@ static int list_zvols(const char *dataset, struct buf *out, struct op *op, struc
  * is asked for one by one: such are few. Inherited ones do not count. */
 static int list_marks(const char *dataset, struct buf *out, struct op *op, struct err *e)
 {
-	const char *const argv[] = { "zfs",
-		                     "get",
-		                     "-H",
-		                     "-r",
-		                     "-t",
-		                     "volume",
-		                     "-s",
-		                     "local",
-		                     "-o",
-		                     "name,property",
-		                     UNFINISHED "," CLONING,
-		                     dataset,
-		                     NULL };
+	static const char properties[] = UNFINISHED "," CLONING;
+	const char *const argv[] = { "zfs",      "get",   "-H",    "-r", "-t",
+		                     "volume",   "-s",    "local", "-o", "name,property",
+		                     properties, dataset, NULL };
 
 	buf_addc(out, '\n');
 	return zfs_run(argv, op, out, e);
