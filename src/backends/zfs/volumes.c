@@ -26,6 +26,7 @@
  * tabs in it would look like rows. */
 enum column { C_TYPE, C_NAME, C_USED, C_AVAILABLE, C_SIZE, C_ORIGIN, C_KEY, COLUMNS };
 static const char column_words[] = "type,name,used,available,volsize,origin,keystatus";
+static const char mark_words[] = UNFINISHED "," CLONING;
 
 static int list_zvols(const char *dataset, struct buf *out, struct op *op, struct err *e)
 {
@@ -39,19 +40,9 @@ static int list_zvols(const char *dataset, struct buf *out, struct op *op, struc
  * is asked for one by one: such are few. Inherited ones do not count. */
 static int list_marks(const char *dataset, struct buf *out, struct op *op, struct err *e)
 {
-	const char *const argv[] = { "zfs",
-		                     "get",
-		                     "-H",
-		                     "-r",
-		                     "-t",
-		                     "volume",
-		                     "-s",
-		                     "local",
-		                     "-o",
-		                     "name,property",
-		                     UNFINISHED "," CLONING,
-		                     dataset,
-		                     NULL };
+	const char *const argv[] = { "zfs",      "get",   "-H",    "-r", "-t",
+		                     "volume",   "-s",    "local", "-o", "name,property",
+		                     mark_words, dataset, NULL };
 
 	buf_addc(out, '\n');
 	return zfs_run(argv, op, out, e);
