@@ -293,7 +293,7 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
  * changed is in use at the next start; what has gone from them stays defined. What was wrong with them is
  * forgotten before. */
 int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
-/* In a worker: this root is about to be booted, for the n-th time since supervisor_boot_good(). ERR_LIMIT: it
+/* In a worker: this root is about to be booted, for the n-th time since supervisor_boot_good(). ERR_STATE: it
  * was `most` times already. Where nothing can be counted (no place that lasts, or not now) it is not, and the
  * log says why. */
 struct worker_io;

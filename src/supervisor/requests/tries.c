@@ -47,9 +47,9 @@ static int count_try(const char *dir, const char *root, unsigned most, struct er
 	file_sweep(tries, is_any);
 	file_read_line(tries, name, digit, sizeof(digit));
 	if (*digit >= '0' + (int)most)
-		return err_set(e, ERR_LIMIT, "it was booted %c times, and no system on it has said boot-good",
+		return err_set(e, ERR_STATE, "it was booted %c times, and no system on it has said boot-good",
 		               *digit);
-	++*digit;
+	*digit = *digit < '0' ? '1' : (char)(*digit + 1);
 	return file_replace(tries, name, digit, 1, 0600, e);
 }
 
@@ -65,7 +65,7 @@ int tries_count(struct supervisor *s, struct worker_io *io, const char *root, un
 	if (!dir)
 		err_set(&why, ERR_STATE, "there is no place that lasts");
 	else
-		refused = count_try(dir, root, most, &why) < 0 && err_is(&why, ERR_LIMIT);
+		refused = count_try(dir, root, most, &why) < 0 && err_is(&why, ERR_STATE);
 	if (here >= 0 && setns(here, CLONE_NEWNS) < 0)
 		return err_sys(e, errno, "cannot go back to where the root is mounted");
 	if (refused) {
