@@ -132,6 +132,7 @@ static void begin(void)
 
 	build();
 	CHECK(loop_init(&loop, &e) == 0 && (sup = supervisor_new(&loop, &options, &e)) != NULL);
+	CHECK(supervisor_add_source(sup, SOURCE_DIRECTORY, options.config_dir, NULL, &e) == 0);
 	supervisor_go(sup);
 	f = (struct follow){ .sup = sup, .on_over = when_over };
 	CHECK(follow_begin(&f, &e) == 0);
