@@ -340,6 +340,7 @@ install-companions: companions ## iscsid and iscsiadm, static, which the hooks b
 
 install-initramfs-tools: ## hooks for initramfs-tools (Debian, Ubuntu)
 	install -D -m 755 initramfs/initramfs-tools/hook $(DESTDIR)$(PREFIX)/share/initramfs-tools/hooks/poolinit
+	install -D -m 644 initramfs/initramfs-tools/conf-hook $(DESTDIR)$(PREFIX)/share/initramfs-tools/conf-hooks.d/poolinit
 	install -D -m 755 initramfs/initramfs-tools/local-top $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-top/poolinit
 	install -D -m 755 initramfs/initramfs-tools/local-bottom $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-bottom/poolinit
 
@@ -372,6 +373,7 @@ install-s6: ## a service for s6 and s6-rc
 # ---- to ship it ----
 .PHONY: deb tarball
 deb: all ## packages of Debian's, in build/deb: poolinit, poolinit-initramfs-tools, poolinit-dracut
+	@rm -f $(B)/deb/*.deb
 	+@packaging/build deb $(VERSION) $(ARCH) $(B)/deb
 tarball: all ## what install and install-openrc install, as one archive for the root of a system, in build
 	+@packaging/build tarball $(VERSION) $(ARCH) $(B)

@@ -39,7 +39,7 @@ planned_dm() {
 
 installkernel() {
 	# shellcheck disable=SC2046  # a list
-	hostonly='' instmods $(planned modules)
+	hostonly='' instmods $(planned modules) </dev/null # where it would look for names if there are none
 	if [[ $(planned needs) == *"service iscsid"* ]]; then
 		instmods '=drivers/net/ethernet' virtio_net
 	fi
@@ -51,13 +51,17 @@ companion() { # NAME
 }
 
 install() {
-	local name
+	local name program
 	inst_binary poolinit /usr/sbin/poolinit
 	ln -sf poolinit "$initdir/usr/sbin/poolctl"
-	cp -a "${dracutsysrootdir-}$config" "$initdir/config"
+	cp -aH "${dracutsysrootdir-}$config" "$initdir/config"
 	if [[ $(planned needs) == *"service iscsid"* ]]; then
 		for name in iscsid iscsiadm; do
-			inst_binary "$(companion $name)" /usr/sbin/$name
+			if program=$(companion $name); then
+				inst_binary "$program" /usr/sbin/$name
+			else
+				dwarn "poolinit: a pool on iSCSI needs $name, which is not here: open-iscsi has it"
+			fi
 		done
 		inst_multiple -o /etc/iscsi/initiatorname.iscsi /etc/iscsi/iscsid.conf
 	fi

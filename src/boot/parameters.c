@@ -174,12 +174,14 @@ static int take_overlay(struct parameters *p, void *field, const char *value, st
 	struct root *in = &list.items[0];
 	bool memory = streq(value, "memory");
 
+	/* A bad one is no reason to write to the root itself: nothing is laid over it. */
+	*(bool *)field = true;
+	p->overlay = (struct root){ .kind = ROOT_DEVICE };
 	if (!memory &&
 	    (strchr(value, ',') || roots_parse(value, &p->arena, &list, NULL) < 0 || in->kind == ROOT_DEVICE))
 		return err_set(e, ERR_INVALID,
 		               "\"%s\" is no place to write to: there is memory, and pool:NAME/DIRECTORY",
 		               value);
-	*(bool *)field = true;
 	p->overlay = *in;
 	p->overlay.kind = ROOT_POOL;
 	return 0;

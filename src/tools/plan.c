@@ -495,7 +495,7 @@ static void plan_roots(struct plan *plan, const struct parameters *p, struct buf
 {
 	const char *how = p->root_writable ? "read-write" : "read-only";
 
-	if (p->root_overlay)
+	if (p->root_overlay && p->overlay.kind != ROOT_DEVICE)
 		how = p->overlay.name ? "written to a pool" : "written to memory";
 	for (size_t i = 0; i < p->roots.n; i++)
 		buf_printf(out, "%s%s", i ? ", else " : "root: ", p->roots.items[i].text);

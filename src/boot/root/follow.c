@@ -43,11 +43,21 @@ static void on_patience(struct timer *t)
 	stay(t->owner);
 }
 
+/* Their files go with the initramfs. */
+static void take_secrets(const struct follow *f)
+{
+	struct err e = { 0 };
+
+	if (supervisor_take_secrets(f->sup, &e) < 0)
+		log_error(LF_CONFIG, "%s", e.message);
+}
+
 static int run_move_away(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct follow *f = arg;
 
 	(void)io;
+	take_secrets(f); /* some may be new, or have come from a device */
 	return root_move_mounts(f->root, false, e);
 }
 
@@ -86,7 +96,8 @@ static void move_away(void *arg)
 static void let_go(struct follow *f, uint64_t quiet_within)
 {
 	f->leaving = true;
-	loop_arm(supervisor_loop(f->sup), &f->patience, clock_ms() + PATIENCE);
+	if (!*f->root)
+		loop_arm(supervisor_loop(f->sup), &f->patience, clock_ms() + PATIENCE);
 	supervisor_pause(f->sup, clock_ms() + quiet_within, move_away, f);
 }
 
@@ -184,8 +195,7 @@ int follow_begin(struct follow *f, struct err *e)
 		return 0;
 	f->initramfs = st.st_dev;
 	root_join_group();
-	if (supervisor_take_secrets(f->sup, e) < 0)
-		return -1;
+	take_secrets(f);
 	fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, errno, "cannot watch the mounts");

@@ -29,9 +29,9 @@ struct follow {
 int follow_begin(struct follow *f, struct err *e);
 /* The root is about to be changed to this directory: begin nothing more, and move what is mounted in the
  * initramfs there, but for what its init moves itself. Whoever waits is answered when that is done, with an
- * error if something had to be unmounted, because there is no directory for it. If the root is not changed
- * within 60 s the pools go on where they are. Errors: ERR_UNSUPPORTED: this is no initramfs; ERR_INVALID;
- * ERR_BUSY: somebody has asked already. */
+ * error if something had to be unmounted, because there is no directory for it. Pools then rest until the
+ * root is changed, however long somebody looks around before: what they have mounted is there. Errors:
+ * ERR_UNSUPPORTED: this is no initramfs; ERR_INVALID; ERR_BUSY: somebody has asked already. */
 int follow_ask(struct follow *f, const char *root, struct waiter *w, struct err *e);
 void follow_end(struct follow *f);
 

@@ -50,9 +50,11 @@ static const char *fstype_of(const struct parameters *p, const char *node, struc
 /* The n-th item of a list, or the only one; "": it has none. */
 static void nth_item(const char *list, size_t n, char *out, size_t size)
 {
-	for (const char *comma; n && (comma = strchr(list, ',')); n--)
-		list = comma + 1;
-	snprintf(out, size, "%.*s", n && list[-1] == ',' ? 0 : (int)strcspn(list, ","), list);
+	const char *item = list;
+
+	for (const char *comma; n && (comma = strchr(item, ',')); n--)
+		item = comma + 1;
+	snprintf(out, size, "%.*s", n && item != list ? 0 : (int)strcspn(item, ","), item);
 }
 
 /* In place of the node: one that is checked by roothash=, if that was given. A bad one is no reason to go on
@@ -109,10 +111,11 @@ static int mount_device_root(const struct root_order *o, const char *spec, struc
 		buf_printf(&options, ",%s", p->rootflags);
 	if (options.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
-	if (p->fsck && run_fsck(p, type, node, e) < 0)
+	/* What cannot be written cannot be repaired. */
+	if (p->fsck && !p->roothash && !device_is_read_only(dev) && run_fsck(p, type, node, e) < 0)
 		return -1;
 	module_load_wanted(type);
-	if (streq(type, "btrfs") && btrfs_gather(node, content.uuid, e) < 0)
+	if (streq(type, "btrfs") && !p->roothash && btrfs_gather(node, content.uuid, e) < 0)
 		return -1;
 	if (mount_make(&(struct mount_request){ .fstype = type,
 	                                        .source = node,
@@ -194,18 +197,40 @@ static int mount_volume_root(struct root_order *o, struct err *e)
 	return mount_device_root(o, node, e);
 }
 
+/* What is written to a pool that mounts nothing is in the initramfs, and gone at power-off. */
+static int check_layers(const char *target, struct err *e)
+{
+	struct mount_entry m;
+	int rc = mountinfo_find(target, &m, e);
+
+	if (rc > 0)
+		mount_entry_free(&m);
+	if (rc == 0)
+		err_set(e, ERR_INVALID, "nothing is mounted at %s: such a pool keeps no layers", target);
+	return rc > 0 ? 0 : -1;
+}
+
 /* Where what is written goes: in memory, which is the new root's alone afterwards, and goes with it; or in
  * the pool, where it is found again at the next boot. */
 static int find_layers(struct root_order *o, char *dir, size_t size, struct err *e)
 {
-	const char *below = o->parameters->overlay.volume;
+	const struct root *in = &o->parameters->overlay;
+	const char *below = in->volume;
 
-	if (!o->parameters->overlay.name) {
+	if (in->kind == ROOT_DEVICE)
+		return err_set(e, ERR_INVALID, "overlay= names no place that can be written to");
+	if (!in->name) {
 		snprintf(dir, size, LAYERS);
 		return mount("tmpfs", LAYERS, "tmpfs", 0, "mode=0755") < 0
 		               ? err_sys(e, errno, "cannot mount memory")
 		               : 0;
 	}
+	/* Its init may come out of the upper layer, which nobody checks. */
+	if (o->parameters->roothash)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "overlay=pool: would undo roothash=: there is overlay=memory");
+	if (check_layers(o->layers, e) < 0)
+		return -1;
 	if ((size_t)snprintf(dir, size, "%s/%s", o->layers, below ? below : "") >= size ||
 	    strpbrk(dir, ",:\\"))
 		return err_set(e, ERR_INVALID, "%s cannot be a directory of layers", dir);

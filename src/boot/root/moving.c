@@ -32,10 +32,10 @@ struct moves {
 	size_t n;
 };
 
-/* The initramfs's own init moves these. */
-static bool moves_itself(const char *target)
+/* The initramfs's own init moves these, or leaves them. */
+static bool is_its_own(const char *target)
 {
-	static const char *const others[] = { "/dev", "/proc", "/sys", "/run" };
+	static const char *const others[] = { "/dev", "/proc", "/sys", "/run", "/tmp" };
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		if (path_is_below(target, others[i]))
@@ -49,7 +49,7 @@ static int note_move(const struct mount_entry *m, void *arg)
 	struct moves *list = arg;
 
 	if (streq(m->target, "/") || path_is_below(m->target, list->root) ||
-	    (!list->all && moves_itself(m->target)))
+	    (!list->all && is_its_own(m->target)))
 		return 0;
 	for (size_t i = 0; i < list->n; i++)
 		if (path_is_below(m->target, list->targets[i]))

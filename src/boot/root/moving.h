@@ -9,10 +9,10 @@
 
 /* Move each mount of the initramfs to the same path below `root`, the new one; but those of the kernel's own
  * filesystems and of /run only if `all`. The directory is made if it is missing
- * and can be. /tmp is unmounted: that of the new root may be on its disk. What cannot be moved is unmounted
- * as soon as nobody uses it, because nobody could reach it; e then says what and why, and the others are
- * moved all the same. Blocking. Once it has begun /proc and /dev are there no more for whoever is in the
- * initramfs. */
+ * and can be. /tmp is left behind, and if `all` unmounted: that of the new root may be on its disk. What
+ * cannot be moved is unmounted as soon as nobody uses it, because nobody could reach it; e then says what and
+ * why, and the others are moved all the same. Blocking. Once it has begun /proc and /dev are there no more
+ * for whoever is in the initramfs. */
 int root_move_mounts(const char *root, bool all, struct err *e);
 /* Note each device-mapper device that is there for the udevd of the new root, unless one has noted it. */
 void root_tell_udev(void);

@@ -22,8 +22,6 @@
 #include "system/device.h"
 #include "system/mount.h"
 
-#define POOL_PREFIX "pool:"
-
 void place_split(const char *where, char *device, size_t size, const char **path)
 {
 	demand_or(where && device && path, );

@@ -93,8 +93,8 @@ int sources_add_state(struct supervisor *s, struct err *e);
 bool sources_reload(struct supervisor *s, struct err *e);
 /* Is one of them still being read? */
 bool sources_reloading(const struct supervisor *s);
-/* A device has come: those that wait for one look again. */
-void sources_kick(struct supervisor *s);
+/* A device has come: those that wait for one look again. Or a pool, by its name: those that lie in it do. */
+void sources_kick(struct supervisor *s, const char *pool);
 /* Does a reader remove now what an earlier supervisor left half-written where definitions and secrets are
  * kept? Nobody writes there meanwhile. */
 bool sources_sweep(const struct supervisor *s);

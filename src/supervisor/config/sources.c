@@ -513,9 +513,12 @@ bool supervisor_sources_read(const struct supervisor *s)
 	return s->going; /* else some are still to be named */
 }
 
-void sources_kick(struct supervisor *s)
+void sources_kick(struct supervisor *s, const char *pool)
 {
 	for (struct source *src = s->sources; src; src = src->next) {
+		if (pool && !(src->device && starts_with(src->device, POOL_PREFIX) &&
+		              streq(src->device + strlen(POOL_PREFIX), pool)))
+			continue;
 		src->again = true; /* if one is looking now, it may have looked just before */
 		if (src->waits_for)
 			source_read(src);
@@ -529,7 +532,7 @@ int supervisor_take_secrets(const struct supervisor *s, struct err *e)
 
 	snprintf(to, sizeof(to), "%s/secrets", s->options.run_dir);
 	for (const struct source *src = s->sources; src; src = src->next)
-		if (src->kind == SOURCE_DIRECTORY && !starts_with(src->where, s->options.run_dir) &&
+		if (src->kind != SOURCE_XML && !src->state &&
 		    config_copy_secrets(src->where, to, rc == 0 ? e : NULL) < 0)
 			rc = -1;
 	return rc;

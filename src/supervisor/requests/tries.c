@@ -45,11 +45,12 @@ static int count_try(const char *dir, const char *root, unsigned most, struct er
 	if (tries < 0)
 		return -1;
 	file_sweep(tries, is_any);
-	file_read_line(tries, name, digit, sizeof(digit));
+	if (file_read_line(tries, name, digit, sizeof(digit)) <= 0 || *digit < '0' || *digit > '9')
+		*digit = '0'; /* damaged */
 	if (*digit >= '0' + (int)most)
 		return err_set(e, ERR_STATE, "it was booted %c times, and no system on it has said boot-good",
 		               *digit);
-	*digit = *digit < '0' ? '1' : (char)(*digit + 1);
+	++*digit;
 	return file_replace(tries, name, digit, 1, 0600, e);
 }
 

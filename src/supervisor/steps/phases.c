@@ -167,7 +167,7 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 	events_phase(p, from);
 	waiters_tell_phase(p);
 	if (pool_is_active(p) && !was_active)
-		sources_kick(p->sup); /* one may be kept in it */
+		sources_kick(p->sup, p->name); /* one may be kept in it */
 }
 
 void pool_want(struct pool *p, bool active)
