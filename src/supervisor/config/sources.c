@@ -446,22 +446,19 @@ static struct source *source_new(struct supervisor *s, enum source_kind kind, co
                                  const char *text, struct err *e)
 {
 	struct source *src = calloc(1, sizeof(*src));
-	bool whole = false;
 
 	if (src) {
 		*src = (struct source){ .sup = s,
 			                .kind = kind,
 			                .retry = { .on_expiry = on_source_retry, .owner = src } };
 		src->text = text ? strdup(text) : NULL;
-		if (kind == SOURCE_DEVICE || kind == SOURCE_PLACE)
-			whole = take_place(src, where);
-		else
-			whole = (src->where = strdup(where)) && (!text || src->text);
-	}
-	if (whole && (kind == SOURCE_XML || add_secrets(s, src->where)))
-		return src;
-	if (src)
+		bool whole = kind == SOURCE_DEVICE || kind == SOURCE_PLACE
+		                     ? take_place(src, where)
+		                     : (src->where = strdup(where)) && (!text || src->text);
+		if (whole && (kind == SOURCE_XML || add_secrets(s, src->where)))
+			return src;
 		source_free(src);
+	}
 	err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
 	return NULL;
 }
