@@ -212,7 +212,7 @@ class Image:
 
         # Without a poolinit, busybox takes its place in the plan; /test/first is the first process then.
         binary = self.binary or stand_in(box, busybox, default_binary(arch))
-        companions = {name: companion(name, arch) for name in ("iscsid", "iscsiadm")}
+        companions = {name: companion(name, arch) for name in ("iscsid", "iscsiadm") if not backends or "iscsi" in backends.split()}
         if not self.binary:
             companions = {name: path or busybox for name, path in companions.items()}
         options += [f"--{name}={path}" for name, path in companions.items() if path]

@@ -22,10 +22,21 @@
 
 /* ---- listing ---- */
 
-/* A row of zfs list. None of the columns is a property whose value anybody chooses: one with newlines and
- * tabs in it would look like rows. */
-enum column { C_TYPE, C_NAME, C_USED, C_AVAILABLE, C_SIZE, C_ORIGIN, C_KEY, COLUMNS };
-static const char column_words[] = "type,name,used,available,volsize,origin,keystatus";
+/* A row of zfs list. */
+enum column {
+	C_TYPE,
+	C_NAME,
+	C_USED,
+	C_AVAILABLE,
+	C_SIZE,
+	C_ORIGIN,
+	C_KEY,
+	C_UNFINISHED,
+	C_CLONING,
+	COLUMNS
+};
+static const char column_words[] = "type,name,used,available,volsize,origin,keystatus," UNFINISHED
+				   "," CLONING;
 
 static int list_zvols(const char *dataset, struct buf *out, struct op *op, struct err *e)
 {
@@ -33,27 +44,6 @@ static int list_zvols(const char *dataset, struct buf *out, struct op *op, struc
 		                     "-o",  column_words, dataset, NULL };
 
 	return zfs_run(argv, op, out, e);
-}
-
-/* Which volumes bear a property of ours, as lines "NAME\tPROPERTY" below an empty one. What they say of them
- * is asked for one by one: such are few. Inherited ones do not count. */
-static int list_marks(const char *dataset, struct buf *out, struct op *op, struct err *e)
-{
-	static const char properties[] = UNFINISHED "," CLONING;
-	const char *const argv[] = { "zfs",      "get",   "-H",    "-r", "-t",
-		                     "volume",   "-s",    "local", "-o", "name,property",
-		                     properties, dataset, NULL };
-
-	buf_addc(out, '\n');
-	return zfs_run(argv, op, out, e);
-}
-
-static bool zvol_is_marked(const struct buf *marks, const char *name, const char *property)
-{
-	char line[2 * ZFS_NAME];
-
-	snprintf(line, sizeof(line), "\n%s\t%s\n", name, property);
-	return strstr(buf_str(marks), line) != NULL;
 }
 
 /* A volume of a dataset further down has its way there in its name: "db/a". So no two have the same. */
@@ -101,75 +91,73 @@ static bool is_left_over(const struct pool_def *d, const struct op *op, const ch
 	return streq(parent, zfs_dataset(d)) || !zfs_is_shared(d, op, parent);
 }
 
-/* A property goes with a volume that is sent elsewhere or renamed: so the mark has the name in it. */
-static bool zvol_is_unfinished(const struct buf *marks, const char *name, struct op *op)
+/* Properties are inherited, and go with a volume that is sent elsewhere: so the mark has a name in it. */
+static bool zvol_is_unfinished(char *const *f)
+{
+	return streq(f[C_UNFINISHED], f[C_NAME]);
+}
+
+/* The same, asked again before it is removed: a property of another volume that has newlines and tabs in it
+ * looks like rows of the list. */
+static bool zvol_says_unfinished(const char *name, struct op *op)
 {
 	char mark[ZFS_NAME];
 
-	return zvol_is_marked(marks, name, UNFINISHED) &&
-	       zfs_get(name, UNFINISHED, mark, sizeof(mark), op, NULL) == 0 && streq(mark, name);
+	return zfs_get(name, UNFINISHED, mark, sizeof(mark), op, NULL) == 0 && streq(mark, name);
 }
 
-static void sweep_unfinished(const char *name, struct op *op)
+/* What a worker that was killed has left. */
+static void sweep_zvol(const struct pool_def *d, char *const *f, struct op *op)
 {
-	const char *const remove[] = { "zfs", "destroy", name, NULL };
+	const char *const remove[] = { "zfs", "destroy", f[C_NAME], NULL };
+	const char *const done[] = { "zfs", "inherit", CLONING, f[C_NAME], NULL };
+	char snapshot[2 * ZFS_NAME];
+	const char *const release[] = { "zfs", "destroy", "-d", snapshot, NULL };
 	struct err why = { 0 };
 
-	if (zfs_run(remove, op, NULL, &why) < 0)
-		op_note(op, "\"%s\" should be removed, and cannot be: %s", name, why.message);
-	else
-		op_note(op, "volume \"%s\" was removed: its making had been broken off", name);
-}
-
-/* The snapshot of a clone whose making was broken off: the clone may have been made, and removed with it. */
-static void sweep_clone(const struct pool_def *d, const char *name, struct op *op)
-{
-	const char *const done[] = { "zfs", "inherit", CLONING, name, NULL };
-	char clone[ZFS_NAME], snapshot[2 * ZFS_NAME];
-	const char *const release[] = { "zfs", "destroy", "-d", snapshot, NULL };
-
-	if (zfs_get(name, CLONING, clone, sizeof(clone), op, NULL) < 0 || !is_left_over(d, op, clone))
-		return;
-	snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", name, path_base(clone));
-	zfs_run(release, op, NULL, NULL);
-	zfs_run(done, op, NULL, NULL);
-}
-
-/* A volume of the list: told, unless it is not whole; what a worker that was killed has left is removed. */
-static void take_zvol(const struct pool_def *d, const struct buf *marks, char *const *f, struct op *op)
-{
-	bool unfinished = zvol_is_unfinished(marks, f[C_NAME], op);
-
-	if (op->sweep && unfinished && is_left_over(d, op, f[C_NAME]))
-		sweep_unfinished(f[C_NAME], op);
-	else if (op->sweep && !unfinished && zvol_is_marked(marks, f[C_NAME], CLONING))
-		sweep_clone(d, f[C_NAME], op);
-	if (!unfinished)
-		zvol_report(zfs_dataset(d), f, op);
+	if (zvol_is_unfinished(f) && is_left_over(d, op, f[C_NAME])) {
+		if (!zvol_says_unfinished(f[C_NAME], op))
+			return;
+		if (zfs_run(remove, op, NULL, &why) < 0)
+			op_note(op, "\"%s\" should be removed, and cannot be: %s", f[C_NAME], why.message);
+		else
+			op_note(op, "volume \"%s\" was removed: its making had been broken off", f[C_NAME]);
+	} else if (!zvol_is_unfinished(f) && is_left_over(d, op, f[C_CLONING])) {
+		snprintf(snapshot, sizeof(snapshot), "%s@poolinit-%s", f[C_NAME], path_base(f[C_CLONING]));
+		zfs_run(release, op, NULL, NULL); /* a clone may have been made, and removed with it */
+		zfs_run(done, op, NULL, NULL);
+	}
 }
 
 /* Of the dataset: what its volumes take, and what there is still to be had. */
 int zfs_refresh(const struct pool_def *d, struct op *op, struct pool_sizes *sizes, struct err *e)
 {
 	const char *dataset = zfs_dataset(d);
-	cleanup_buf struct buf said = BUF_INIT, marks = BUF_INIT;
+	cleanup_buf struct buf said = BUF_INIT;
 	char zpool[ZFS_NAME], state[16], *text, *f[COLUMNS];
+	size_t n;
 
 	zfs_zpool(d, zpool);
 	if (zfs_kernel_state(zpool, state, sizeof(state)) && streq(state, "SUSPENDED"))
 		return err_set(e, ERR_STORAGE, "zpool \"%s\" is suspended: it waits for its disks", zpool);
 	zvols_link(zpool, op);
-	if (list_zvols(dataset, &said, op, e) < 0 || list_marks(dataset, &marks, op, e) < 0)
+	if (list_zvols(dataset, &said, op, e) < 0)
 		return err_wrap(e, ERR_KEEP, "cannot list the volumes of \"%s\"", dataset);
 	text = said.data;
-	while (zfs_row(&text, f, COLUMNS) == COLUMNS) {
+	while ((n = zfs_row(&text, f, COLUMNS)) > 0) {
+		if (n != COLUMNS) /* a piece of a property that has newlines in it */
+			continue;
 		if (streq(f[C_NAME], dataset)) {
 			sizes->allocation = zfs_number(f[C_USED]);
 			sizes->available = zfs_number(f[C_AVAILABLE]);
 			sizes->capacity = sizes->allocation + sizes->available;
 		}
-		if (streq(f[C_TYPE], "volume") && zfs_is_inside(f[C_NAME], dataset))
-			take_zvol(d, &marks, f, op);
+		if (!streq(f[C_TYPE], "volume") || !zfs_is_inside(f[C_NAME], dataset))
+			continue;
+		if (op->sweep)
+			sweep_zvol(d, f, op);
+		if (!zvol_is_unfinished(f))
+			zvol_report(dataset, f, op);
 	}
 	return 0;
 }
