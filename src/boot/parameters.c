@@ -113,8 +113,8 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 	if (!where)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	place_split(where, device, sizeof(device), &path);
-	pool = starts_with(device, "pool:");
-	fits = *value == '/' || (pool ? check_pool_name(strchr(device, ':') + 1) : check_device(device));
+	pool = starts_with(device, POOL_PREFIX);
+	fits = *value == '/' || (pool ? check_pool_name(device + strlen(POOL_PREFIX)) : check_device(device));
 	/* A pool's own directory is whoever's may make volumes there: definitions are not read from it. */
 	if (pool || rw)
 		fits &= (!pool || path[1]) && (*value != '/' || starts_with(value, "/dev/")) &&

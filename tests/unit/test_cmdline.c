@@ -139,6 +139,16 @@ static void a_root_of_somebody_elses_is_not_read(void)
 	CHECK_INT(p.timeout, 3000);
 }
 
+/* Nor is anything written to the root itself, as if it had not been given. */
+static void a_bad_overlay_is_a_problem_and_lays_nothing(void)
+{
+	take("root=LABEL=A rw overlay=tmpfs");
+	CHECK_INT(p.nproblems, 1);
+	CHECK(p.root_overlay && p.overlay.kind == ROOT_DEVICE);
+	take("root=LABEL=A rw overlay=memory");
+	CHECK(p.root_overlay && p.overlay.kind == ROOT_POOL && !p.overlay.name);
+}
+
 static void known_parameters_are_taken(void)
 {
 	take("quiet poolinit.autostart=a,b poolinit.require=vm,iso poolinit.timeout=30s "
@@ -372,6 +382,7 @@ int main(void)
 	RUN(other_bytes_are_left_alone);
 	RUN(known_parameters_are_taken);
 	RUN(a_root_of_somebody_elses_is_not_read);
+	RUN(a_bad_overlay_is_a_problem_and_lays_nothing);
 	RUN(defaults_hold_where_nothing_is_given);
 	RUN(others_parameters_are_none_of_our_business);
 	RUN(unknown_ones_of_ours_are_problems_that_name_them);

@@ -23,6 +23,7 @@
 #define INITRAMFS "/tmp/initramfs"
 #define NEW       "/new"
 #define SECRET    "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87.base64"
+#define LATE      "2ec115d7-3a88-3ceb-bc12-0ac909a6fd88.base64"
 #define PATIENCE  SECONDS(60)
 
 static struct follow f;
@@ -157,6 +158,7 @@ static void asked_before(void)
 	begin();
 	CHECK_STR(ask("new"), "follow: there is no directory new");
 	CHECK_STR(ask("/nowhere"), "follow: there is no directory /nowhere");
+	fixture_bytes("/config/secrets/" LATE, "QQ==", 4); /* its file goes with the initramfs as well */
 	CHECK_STR(ask(NEW), "good");
 	CHECK(!over && access("/in-the-initramfs", F_OK) == 0);
 	CHECK(access(NEW "/srv/data/a-volume", F_OK) == 0 && access("/srv/data/a-volume", F_OK) < 0);
@@ -166,6 +168,7 @@ static void asked_before(void)
 	run_loop(PATIENCE);
 	CHECK(waitpid(init, &status, 0) == init && status == 0);
 	is_in_the_root();
+	CHECK(access(DEFAULT_RUN_DIR "/secrets/" LATE, F_OK) == 0);
 	CHECK(access("/srv/data/a-volume", F_OK) == 0);
 	CHECK_STR(ask("/"), "follow: this is no initramfs");
 }
