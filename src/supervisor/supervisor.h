@@ -262,8 +262,8 @@ struct supervisor_options {
 	const char *config_dir;
 	bool config_named; /* somebody has named it: that it is not there is a problem */
 	bool in_memory;    /* set by core_open(): / is, and what is kept in config_dir is gone at power-off */
-	/* of the root that follows an initramfs: what takes config_dir's place there, and whether what is
-	 * written to it is gone at power-off */
+	/* of the root that follows an initramfs: what takes config_dir's place there (NULL: nothing), and
+	 * whether what is written to it is gone at power-off */
 	const char *root_config_dir;
 	bool root_in_memory;
 	const char *run_dir;   /* "/run/poolinit" */

@@ -556,6 +556,8 @@ void sources_change_root(struct supervisor *s)
 	if (!home) /* it is a place that is found here as well */
 		return;
 	drop_config_dir(s);
+	if (!s->options.root_config_dir)
+		return;
 	path = strdup(s->options.root_config_dir);
 	if (!path || !add_secrets(s, path)) {
 		free(path);
