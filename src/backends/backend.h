@@ -35,6 +35,10 @@ struct service {
 	/* one for each: only for pools whose start has asked for it, by ERR_WAIT_SERVER with waits_for
 	 * "service=NAME"; it is tried again when the program answers */
 	bool on_call;
+	/* One whose storage lies on the network, and which can be started anew at any time: the programs that
+	 * it and its pools run. They are kept when the initramfs goes, and it is sent SIGUSR1 when the real
+	 * root is there, which it enters, or ends. NULL: it stays as it is, wherever it is. */
+	const char *const *programs;
 	bool tells; /* it says there when something has happened to what carries a pool: they are looked at */
 	/* Does it answer? Verified by talking to it. */
 	int (*ready)(const struct pool_def *d, struct op *op, struct err *e);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/syscall.h>
@@ -460,4 +461,15 @@ void file_keep_only(int fd)
 	if (fd > 3)
 		syscall(SYS_close_range, 3u, (unsigned)fd - 1, 0);
 	syscall(SYS_close_range, (unsigned)(fd < 2 ? 2 : fd) + 1, ~0u, 0);
+}
+
+int file_copy_program(const char *from_path, const char *path, struct err *e)
+{
+	cleanup_close int from = open(from_path, O_RDONLY | O_CLOEXEC);
+	cleanup_close int to = from < 0 ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	ssize_t n = to < 0 ? -1 : 1;
+
+	while (n > 0)
+		n = sendfile(to, from, NULL, 1 << 20);
+	return n < 0 ? err_sys(e, errno, "cannot copy %s to %s", from_path, path) : 0;
 }

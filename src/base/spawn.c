@@ -57,7 +57,7 @@ const char *spawn_find(const char *name)
 {
 	static char path[512];
 
-	for (const char *dir = TOOL_PATH; *dir;) {
+	for (const char *dir = KEPT_PROGRAMS ":" TOOL_PATH; *dir;) {
 		size_t len = strcspn(dir, ":");
 		int n = snprintf(path, sizeof(path), "%.*s/%s", (int)len, dir, name);
 
@@ -70,7 +70,9 @@ const char *spawn_find(const char *name)
 
 static const char *program_of(const char *const *argv)
 {
-	return strchr(argv[0], '/') ? argv[0] : spawn_find(argv[0]);
+	const char *name = argv[0] + (argv[0][0] == '@');
+
+	return strchr(name, '/') ? name : spawn_find(name);
 }
 
 /* ---- the child, between fork and exec ---- */

@@ -51,8 +51,11 @@ int spawn_run(struct tool *t, struct err *e);
 int spawn_ok(struct tool *t, struct err *e);
 /* Last non-empty line of a tool's output, trimmed; points into b. */
 const char *spawn_last_line(struct buf *b);
-/* Full path of a tool in /sbin:/bin:/usr/sbin:/usr/bin:/usr/local/…; NULL if there is none. Static
- * storage. */
+/* What an initramfs has left in memory: in the real root it goes before what has the same name there, and at
+ * the end, when systemd has made its directory the root, it is found as /usr/sbin. */
+#define KEPT_PROGRAMS "/run/initramfs/usr/sbin"
+/* Full path of a tool in KEPT_PROGRAMS or /sbin:/bin:/usr/sbin:/usr/bin:/usr/local/…; NULL if there is none.
+ * Static storage. */
 const char *spawn_find(const char *name);
 /* Free what the tool has written (out, err); the rest is the caller's. */
 void tool_free(struct tool *t);
@@ -63,7 +66,7 @@ void tool_free(struct tool *t);
 pid_t spawn_fork(int *pidfd);
 /* For children that stay (iscsid, udhcpc): fork and exec with the same hygiene, out_fd as 1 and 2 (-1:
  * /dev/null). Returns the pidfd, or -1; *pid is set. The caller reaps it. Does not wait: where the program is
- * missing the child says so on out_fd and exits with 127. */
+ * missing the child says so on out_fd and exits with 127. "@NAME" runs the program NAME by that name. */
 int spawn_service(const char *const *argv, const char *const *env, int out_fd, pid_t *pid, struct err *e);
 /* A child that nobody watches, or waits for, any more: it is killed, and reaped when it has gone, however
  * long that takes. */

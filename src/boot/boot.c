@@ -253,6 +253,7 @@ int boot_main(int argc, char **argv)
 		parameters_from_proc(p);
 	o->autostart = p->autostart;
 	o->own_devices = !device_udevd_runs() && early_is_machine();
+	o->lives_on = early_is_initramfs();
 	b.core.progress.policy = (struct policy){
 		.require = p->require.items,
 		.nrequire = p->require.n,

@@ -271,6 +271,7 @@ static void prepare(struct init *i)
 		.needed = i->takes_root ? roots_pools(&p->roots, &p->overlay, &p->arena) : NULL,
 		.root_in_memory = p->root_overlay && !p->overlay.name,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
+		.lives_on = i->takes_root,
 	};
 	i->core.socket = DEFAULT_SOCKET;
 	i->core.began = "kernel";

@@ -390,6 +390,16 @@ void supervisor_changed_root(struct supervisor *s)
 	sources_change_root(s);
 }
 
+void supervisor_followed(struct supervisor *s)
+{
+	services_follow_root(s);
+}
+
+bool supervisor_pack(const struct supervisor *s, const char *root)
+{
+	return services_pack(s, root);
+}
+
 void supervisor_resume(struct supervisor *s)
 {
 	loop_disarm(s->loop, &s->pause.timer);

@@ -270,6 +270,7 @@ struct supervisor_options {
 	const char *autostart; /* "all", "none", "NAME,…", or NULL: those marked autostart */
 	const char *needed;    /* "NAME,…", or NULL: they are started in any case (root=) */
 	bool own_devices;      /* init: device nodes, links and modules are ours */
+	bool lives_on; /* this process outlives an initramfs: companions are called "@NAME", as it is */
 	uint64_t start_deadline, stop_deadline, refresh_deadline; /* ms; 0: the backend's own */
 };
 
@@ -393,6 +394,13 @@ bool supervisor_shutting_down(const struct supervisor *s);
  * something to do wait as for any pool that is busy. For the change of root, which takes paths away from
  * whoever works with them. */
 void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
+/* In a worker, during a pause, in an initramfs whose root is about to be `root`: note for that root's
+ * services what their companions in it have to leave alone, and keep the programs of ours in KEPT_PROGRAMS.
+ * False: there are none. What fails is logged. */
+bool supervisor_pack(const struct supervisor *s, const char *root);
+/* During a pause: the new root lies over the initramfs's, where companions still are. Those that were packed
+ * enter it, or are ended and started anew there. */
+void supervisor_followed(struct supervisor *s);
 /* The end of the pause: each pool is looked at again. */
 void supervisor_resume(struct supervisor *s);
 /* During a pause: the root is another one, and this process is in it. Device nodes, links and modules are
@@ -652,6 +660,7 @@ struct source_view {
 bool source_at(const struct supervisor *s, size_t i, struct source_view *v);
 /* A companion. name: "iscsid"; of one that a pool has for its own "NAME:POOL". pid 0: none of ours runs. */
 struct service_view {
+	const struct service *service;
 	const char *name;
 	const char *state;
 	pid_t pid;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -593,6 +594,28 @@ static void a_service_can_be_ended(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+/* Programs that live on when an initramfs goes are known by that. */
+static void an_at_sign_is_in_the_name_and_not_in_the_path(void)
+{
+	char name[PATH_MAX + 1], path[64], text[PATH_MAX] = "";
+	struct err e = { 0 };
+	pid_t pid = -1;
+	int pidfd, fd;
+
+	snprintf(name, sizeof(name), "@%s", self);
+	pidfd = spawn_service(ARGV(name, "hang"), NULL, -1, &pid, &e);
+	CHECK(pidfd >= 0);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	for (uint64_t deadline = clock_ms() + 20000; text[0] != '@' && clock_ms() < deadline;) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) >= 0);
+		close(fd);
+	}
+	CHECK_STR(text, name);
+	kill(pid, SIGKILL);
+	wait_service(pidfd, pid);
+}
+
 static void without_a_descriptor_there_is_no_service(void)
 {
 	struct rlimit before, none;
@@ -681,6 +704,7 @@ int main(int argc, char **argv)
 	RUN(a_service_writes_to_its_descriptor);
 	RUN(a_missing_service_says_so_and_exits);
 	RUN(a_service_can_be_ended);
+	RUN(an_at_sign_is_in_the_name_and_not_in_the_path);
 	RUN(without_a_descriptor_there_is_no_service);
 	RUN(who_is_forgotten_is_reaped_without_waiting);
 	RUN(who_was_not_reaped_when_the_loop_ended_is_not_lost);

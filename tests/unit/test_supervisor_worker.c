@@ -664,13 +664,11 @@ static void end_service(void)
 static void it_comes_up_and_comes_back(void)
 {
 	begin_service(sleeper, false, "");
-	CHECK(need() < 0);
-	CHECK(is_state("ready"));
+	CHECK(need() < 0 && is_state("ready"));
 	CHECK(need() == 0);
 	kill(view().pid, SIGKILL);
 	CHECK(is_state("down"));
-	CHECK(need() < 0);
-	CHECK(is_state("ready"));
+	CHECK(need() < 0 && is_state("ready"));
 	CHECK_INT(view().restarts, 1);
 	end_service();
 }
@@ -681,8 +679,7 @@ static void it_fails_at_each_stage_and_comes_up_at_last(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(how); i++) {
 		begin_service(sleeper, false, how[i]);
-		CHECK(need() < 0);
-		CHECK(is_state("down"));
+		CHECK(need() < 0 && is_state("down"));
 		CHECK(need() < -1);
 		CHECK_INT(view().pid, 0);
 		set_flag("");
@@ -697,8 +694,7 @@ static void a_program_that_ends_or_is_not_there_is_tried_again(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
 		begin_service(programs[i], true, "");
-		CHECK(need() < 0);
-		CHECK(is_state("down"));
+		CHECK(need() < 0 && is_state("down"));
 		CHECK(need() < -1);
 		service.argv = sleeper;
 		service.notifies = false;
@@ -731,8 +727,7 @@ static void it_is_asked_only_when_it_says_that_it_is_ready(void)
 	char big[2000];
 
 	begin_service(sleeper, true, "");
-	CHECK(need() < 0);
-	CHECK(is_state("starting"));
+	CHECK(need() < 0 && is_state("starting"));
 	memset(big, 'x', sizeof(big));
 	notify(big, sizeof(big));
 	notify("WATCHDOG=1", 10);
@@ -752,8 +747,7 @@ static void what_one_tells_changes_nothing_of_itself(void)
 {
 	begin_service(sleeper, false, "");
 	service.tells = true;
-	CHECK(need() < 0);
-	CHECK(is_state("ready"));
+	CHECK(need() < 0 && is_state("ready"));
 	notify("STATUS=session 1: interrupted\n", 30);
 	notify("READY=1", 7);
 	for (int i = 0; i < 10; i++)
@@ -767,8 +761,7 @@ static void what_one_tells_changes_nothing_of_itself(void)
 static void one_that_never_says_so_is_ended(void)
 {
 	begin_service(sleeper, true, "");
-	CHECK(need() < 0);
-	CHECK(is_state("starting"));
+	CHECK(need() < 0 && is_state("starting"));
 	pid_t pid = view().pid;
 	CHECK(loop.timers && loop.timers->deadline > clock_ms() + SECONDS(5));
 	CHECK(!companion_goes(pid, 200));
@@ -783,8 +776,7 @@ static void one_that_never_says_so_is_ended(void)
 static void one_that_does_not_go_is_killed(void)
 {
 	begin_service(stubborn, false, "R");
-	CHECK(need() < 0);
-	CHECK(is_state("asking"));
+	CHECK(need() < 0 && is_state("asking"));
 	pid_t pid = view().pid;
 	CHECK(pid > 0);
 	CHECK(companion_goes(pid, PATIENCE));
@@ -825,6 +817,21 @@ static void ours_that_answers_no_more_is_replaced(void)
 	set_flag("");
 	CHECK(is_state("ready"));
 	CHECK(view().pid != pid);
+	end_service();
+}
+
+/* One that does not know how to ends by it, which is no failure; where nothing was kept it is let be. */
+static void it_goes_along_with_the_root_or_is_replaced(void)
+{
+	begin_service(sleeper, false, "");
+	CHECK(need() < 0 && is_state("ready"));
+	pid_t pid = view().pid;
+	supervisor_followed(s);
+	CHECK(!companion_goes(pid, 200));
+	service.programs = sleeper;
+	supervisor_followed(s);
+	CHECK(companion_goes(pid, PATIENCE) && is_state("ready"));
+	CHECK_INT(view().restarts, 0);
 	end_service();
 }
 
@@ -886,6 +893,7 @@ int main(void)
 	RUN(one_that_does_not_go_is_killed);
 	RUN(another_ones_that_has_gone_is_replaced);
 	RUN(ours_that_answers_no_more_is_replaced);
+	RUN(it_goes_along_with_the_root_or_is_replaced);
 	RUN(shutdown_takes_it_along_at_every_stage);
 	return check_done();
 }

@@ -285,10 +285,13 @@ static int iscsid_prepare(const struct pool_def *d, struct op *op, struct err *e
 
 static const char *const iscsid_argv[] = { "iscsid", "-f", "-c", ISCSID_CONF, "-i", ISCSID_INITIATOR, NULL };
 
+static const char *const iscsid_programs[] = { "iscsid", "iscsiadm", NULL };
+
 const struct service iscsid_service = {
 	.name = "iscsid",
 	.prepare = iscsid_prepare,
 	.argv = iscsid_argv,
+	.programs = iscsid_programs,
 	.tells = true,
 	.ready = iscsid_ready,
 };

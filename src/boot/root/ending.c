@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -35,17 +34,6 @@ _Static_assert(POOLS_TIME > ROOT_STOP_TIME, "the supervisor gives up before we d
 
 /* ---- before ---- */
 
-/* All of a file into another; -1 with errno. */
-static int copy_program(int to)
-{
-	cleanup_close int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	ssize_t n = from < 0 ? -1 : 1;
-
-	while (n > 0)
-		n = sendfile(to, from, NULL, 1 << 20);
-	return n < 0 ? -1 : 0;
-}
-
 /* Is the new root's init one that comes back? */
 static bool init_comes_back(const char *path)
 {
@@ -58,7 +46,7 @@ static bool init_comes_back(const char *path)
 }
 
 /* /run may be mounted so that nothing in it can be run, and systemd would not look at this program then. */
-static void allow_programs(void)
+void ending_allow_programs(void)
 {
 	struct statvfs fs;
 
@@ -70,16 +58,15 @@ static void allow_programs(void)
 
 void ending_prepare(const char *root)
 {
-	cleanup_close int to = -1;
+	struct err e = { 0 };
 
 	if (!init_comes_back(root))
 		return;
-	if (mkdir(PLACE, 0755) == 0 || errno == EEXIST)
-		to = open(PLACE "/" ENDING_ROLE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-	if (to < 0 || copy_program(to) < 0)
-		log_warn(LF_BOOT, "cannot make " PLACE "/" ENDING_ROLE ": %s", strerror(errno));
+	if (file_mkdirs(PLACE, 0755, &e) < 0 ||
+	    file_copy_program("/proc/self/exe", PLACE "/" ENDING_ROLE, &e) < 0)
+		log_warn(LF_BOOT, "%s", e.message);
 	else
-		allow_programs();
+		ending_allow_programs();
 }
 
 /* ---- the role ---- */

@@ -12,6 +12,8 @@
  * look for it there. It takes its size in memory. What fails is logged: the machine then ends without it,
  * with its root read-only. */
 void ending_prepare(const char *root);
+/* Let what lies in /run/initramfs be run, where /run is mounted so that nothing in it can be. */
+void ending_allow_programs(void);
 /* The role: process 1 in /run/initramfs, the former root at /oldroot. Unmount that, let the supervisor stop
  * its pools, and end the machine as argv[1] says: poweroff, reboot, halt or kexec. Bounded: what hangs is
  * left behind. It returns only if it is not process 1. */

@@ -58,6 +58,8 @@ static int run_move_away(struct worker_io *io, void *arg, struct err *e)
 
 	(void)io;
 	take_secrets(f); /* some may be new, or have come from a device */
+	if (supervisor_pack(f->sup, f->root))
+		ending_allow_programs();
 	return root_move_mounts(f->root, false, e);
 }
 
@@ -164,6 +166,7 @@ static void enter_new_root(struct follow *f)
 	}
 	follow_end(f);
 	supervisor_changed_root(f->sup);
+	supervisor_followed(f->sup);
 	if (!worker_start(f->sup, &task, &e))
 		settled_in(NULL, &e, false);
 	f->on_over(f->arg);

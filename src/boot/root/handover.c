@@ -209,6 +209,7 @@ static void on_first_answer(struct watch *w, uint32_t events)
 		text[n] = '\0';
 		err_set(&e, ERR_STORAGE, "%s", text);
 	} else {
+		supervisor_followed(h->sup);
 		free_initramfs(h);
 	}
 	handover_over(h, e.class ? &e : NULL);
@@ -252,6 +253,8 @@ static int run_move(struct worker_io *io, void *arg, struct err *e)
 		log_error(LF_CONFIG, "%s", why.message);
 	root_tell_udev();
 	ending_prepare(ROOT_DIR);
+	if (supervisor_pack(h->sup, ROOT_DIR))
+		ending_allow_programs();
 	return root_move_mounts(ROOT_DIR, true, e);
 }
 

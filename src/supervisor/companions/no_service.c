@@ -39,6 +39,17 @@ bool services_gone(const struct supervisor *s)
 	return true;
 }
 
+bool services_pack(const struct supervisor *s, const char *root)
+{
+	(void)s, (void)root;
+	return false;
+}
+
+void services_follow_root(struct supervisor *s)
+{
+	(void)s;
+}
+
 void services_free(struct supervisor *s)
 {
 	(void)s;

@@ -31,6 +31,9 @@
 #define STEADY        SECONDS(60) /* ready for so long: the next restart is the first again */
 #define STOP_WITHIN   SECONDS(3)
 #define WORDS_MAX     64 /* of a command */
+/* The root has changed. Our iscsid goes along (deps/open-iscsi/roots.patch); one that does not know this ends
+ * by it, and is started anew there. */
+#define FOLLOW_SIGNAL SIGUSR1
 
 enum service_state {
 	SERVICE_DOWN,
@@ -157,7 +160,8 @@ static void service_ended(struct service_run *r)
 {
 	struct supervisor *s = r->sup;
 
-	r->state = SERVICE_DOWN;
+	r->state = r->doubted = SERVICE_DOWN;
+	r->ending = false;
 	loop_disarm(s->loop, &r->timer);
 	if (r->released)
 		run_free(r);
@@ -185,7 +189,8 @@ static void on_service_exit(struct watch *w, uint32_t events)
 	r->worker = NULL;
 	struct pool *p = r->pool ? pool_by_name(r->sup, r->pool) : NULL;
 	r->released |= r->pool && !(p && p->want.active);
-	if (r->state == SERVICE_STOPPING || r->released) {
+	if (r->state == SERVICE_STOPPING || r->released ||
+	    (WIFSIGNALED(status) && WTERMSIG(status) == FOLLOW_SIGNAL)) {
 		service_ended(r);
 		return;
 	}
@@ -267,12 +272,18 @@ static int notify_open(struct service_run *r, char *env, size_t size, struct err
 	return 0;
 }
 
-/* The words of its pool's command, or false: there are none, or too many. */
-static bool split_words(const struct service_run *r, const char *argv[WORDS_MAX + 1])
+/* The words of its command, or false: there are none, or too many. */
+static bool command_words(const struct service_run *r, const char *argv[WORDS_MAX + 1])
 {
 	const char *at = r->words, *end = at + r->words_len;
 	size_t n = 0;
 
+	if (!r->pool) {
+		while (n < WORDS_MAX && r->service->argv[n])
+			n++;
+		memcpy(argv, r->service->argv, (n + 1) * sizeof(*argv));
+		return !argv[n];
+	}
 	if (r->words_len == 0 || end[-1])
 		return false;
 	for (; at < end && n < WORDS_MAX; at += strlen(at) + 1)
@@ -287,19 +298,24 @@ static void service_launch(struct service_run *r)
 	char env[160] = "";
 	const char *const envs[] = { env, NULL };
 	const char *words[WORDS_MAX + 1];
+	char name[256];
 	struct err e = { 0 };
 
-	if (r->pool && !split_words(r, words)) {
+	if (!command_words(r, words)) {
 		failed(r, "it has no command, or one of too many words");
 		return;
+	}
+	/* By this name systemd knows that it is not to be ended with the initramfs, nor with the host. */
+	if (r->sup->options.lives_on) {
+		snprintf(name, sizeof(name), "@%.254s", words[0]);
+		words[0] = name;
 	}
 
 	if (is_heard(r->service) && notify_open(r, env, sizeof(env), &e) < 0) {
 		failed(r, e.message);
 		return;
 	}
-	int pidfd = spawn_service(r->pool ? words : r->service->argv, is_heard(r->service) ? envs : NULL, -1,
-	                          &r->pid, &e);
+	int pidfd = spawn_service(words, is_heard(r->service) ? envs : NULL, -1, &r->pid, &e);
 	if (pidfd < 0 || loop_watch(r->sup->loop, &r->exit, pidfd, EPOLLIN, &e) < 0) {
 		if (pidfd >= 0) {
 			spawn_forget(r->sup->loop, r->pid);
@@ -625,7 +641,7 @@ bool service_at(const struct supervisor *s, size_t i, struct service_view *v)
 		r = r->next;
 	if (!r)
 		return false;
-	*v = (struct service_view){ r->label, state_words[r->state], r->pid, r->restarts };
+	*v = (struct service_view){ r->service, r->label, state_words[r->state], r->pid, r->restarts };
 	return true;
 }
 
@@ -642,6 +658,13 @@ bool services_gone(const struct supervisor *s)
 		if (r->pid)
 			return false;
 	return true;
+}
+
+void services_follow_root(struct supervisor *s)
+{
+	for (struct service_run *r = s->services; r; r = r->next)
+		if (r->pid && r->service->programs)
+			kill(r->pid, FOLLOW_SIGNAL);
 }
 
 void services_free(struct supervisor *s)

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What companions whose storage lies on the network leave behind in /run when the initramfs goes: their
+ * programs, and word to those services of the real root that would take from them what they live on.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mountinfo.h"
+#include "base/spawn.h"
+#include "base/util.h"
+#include "supervisor/companions/companions.h"
+#include "system/links.h"
+#include "system/sysfs.h"
+
+#define UNITS    "/run/systemd/system"
+#define NETWORKS "/run/systemd/network"
+#define UTAB     "/run/mount/utab"
+
+/* The directory is made if need be. */
+static void leave_text(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	struct err e = { 0 };
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (file_mkdirs(dir, 0755, &e) < 0 || file_replace(AT_FDCWD, path, text, strlen(text), 0644, &e) < 0)
+		log_warn(LF_POOL, "%s", e.message);
+}
+
+/* ---- programs ---- */
+
+static void keep_programs(const char *const *programs)
+{
+	char path[PATH_MAX];
+	struct err e = { 0 };
+
+	for (; *programs; programs++) {
+		const char *from = spawn_find(*programs);
+
+		if (!from || starts_with(from, KEPT_PROGRAMS "/"))
+			continue;
+		snprintf(path, sizeof(path), KEPT_PROGRAMS "/%s", *programs);
+		if (file_mkdirs(KEPT_PROGRAMS, 0755, &e) < 0 || file_copy_program(from, path, &e) < 0)
+			log_warn(LF_POOL, "%s", e.message);
+	}
+}
+
+/* There can be one in a network namespace, which is ours. The service of that name is there in name, because
+ * others ask whether it is; its socket, which is ours, is not made. systemd.unit(5), "drop-in". */
+static void have_service_stand_back(const char *name)
+{
+	char dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), UNITS "/%s.service.d", name);
+	leave_text(dir, "poolinit.conf",
+	           "[Service]\nType=oneshot\nRemainAfterExit=yes\nRestart=no\nPIDFile=\nExecStartPre=\n"
+	           "ExecStart=\nExecStart=/bin/true\n");
+	snprintf(dir, sizeof(dir), UNITS "/%s.socket.d", name);
+	leave_text(dir, "poolinit.conf", "[Unit]\nConditionPathExists=!" KEPT_PROGRAMS "\n");
+}
+
+/* ---- the network ---- */
+
+/* An interface that is up carries it. systemd-networkd would begin by taking its addresses away; of several
+ * files for an interface the first one counts. systemd.network(5), KeepConfiguration=. */
+static void keep_interface(const char *name)
+{
+	char path[PATH_MAX], flags[32], text[160];
+	unsigned long up;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
+	if (!sysfs_attribute(path, "flags", flags, sizeof(flags)))
+		return;
+	up = strtoul(flags, NULL, 16) & (IFF_UP | IFF_LOOPBACK);
+	if (up != IFF_UP)
+		return;
+	snprintf(path, sizeof(path), "00-poolinit-%.32s.network", name);
+	snprintf(text, sizeof(text), "[Match]\nName=%.32s\n\n[Network]\nKeepConfiguration=yes\n", name);
+	leave_text(NETWORKS, path, text);
+}
+
+static void keep_interfaces(void)
+{
+	DIR *d = opendir("/sys/class/net");
+
+	for (const struct dirent *entry; d && (entry = readdir(d));)
+		if (entry->d_name[0] != '.')
+			keep_interface(entry->d_name);
+	if (d)
+		closedir(d);
+}
+
+/* ---- mounts ---- */
+
+/* A disk of a session's: sysfs has it below that. */
+static bool is_session_disk(const char *sysname)
+{
+	char dir[PATH_MAX];
+	int part;
+
+	return sysfs_block("/sys", sysname, dir, &part) && strstr(dir, "/session");
+}
+
+static bool is_of_a_session(dev_t dev)
+{
+	cleanup_buf struct buf below = BUF_INIT;
+	char name[64];
+
+	if (!device_sysname(dev, name, sizeof(name)))
+		return false;
+	if (is_session_disk(name))
+		return true;
+	device_below(name, &below);
+	for (const char *word = buf_str(&below); *word == ' '; word += 1 + strcspn(word + 1, " ")) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 1, "="), word + 1);
+		if (is_session_disk(name))
+			return true;
+	}
+	return false;
+}
+
+struct remote_mounts {
+	const char *root; /* what lies in it is another's */
+	struct buf lines;
+};
+
+/* As libmount writes it (util-linux, libmount/src/tab_update.c). Names with a space would have to be escaped:
+ * they are left out. */
+static int note_remote_mount(const struct mount_entry *m, void *arg)
+{
+	struct remote_mounts *r = arg;
+
+	if (!path_is_below(m->target, r->root) && !strpbrk(m->target, " \t\\") && is_of_a_session(m->dev))
+		buf_printf(&r->lines, "SRC=%s TARGET=%s ROOT=%s OPTS=_netdev\n", m->source, m->target,
+		           m->root);
+	return 0;
+}
+
+/* A filesystem on a disk is a local one to systemd, which ends after the network, unless that is said. */
+static void note_remote_mounts(const char *root)
+{
+	struct remote_mounts r = { .root = root, .lines = BUF_INIT };
+
+	file_read(AT_FDCWD, UTAB, 1 << 20, &r.lines, NULL);
+	size_t before = r.lines.len;
+	if (mountinfo_each(note_remote_mount, &r, NULL) == 0 && r.lines.len > before)
+		leave_text("/run/mount", "utab", buf_str(&r.lines));
+	buf_free(&r.lines);
+}
+
+bool services_pack(const struct supervisor *s, const char *root)
+{
+	struct service_view v;
+	bool any = false;
+
+	for (size_t i = 0; service_at(s, i, &v); i++) {
+		if (!v.pid || !v.service->programs)
+			continue;
+		any = true;
+		keep_programs(v.service->programs);
+		have_service_stand_back(v.service->name);
+	}
+	if (any) {
+		keep_interfaces();
+		note_remote_mounts(root);
+	}
+	return any;
+}

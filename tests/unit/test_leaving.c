@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What companions leave behind in /run: with a /run of the test's own, and a service that "runs" in name.
+ */
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "check.h"
+#include "fixture.h"
+
+#define service_at test_service_at
+#include "supervisor/companions/leaving.c"
+
+static const char *const programs[] = { "sh", "no-such-program", NULL };
+static const struct service with = { .name = "iscsid", .programs = programs }, without = { .name = "other" };
+static struct service_view views[2];
+static size_t nviews;
+
+bool test_service_at(const struct supervisor *s, size_t i, struct service_view *v)
+{
+	(void)s;
+	if (i < nviews)
+		*v = views[i];
+	return i < nviews;
+}
+
+static const char *text_of(const char *path)
+{
+	static struct buf text;
+
+	buf_reset(&text);
+	return file_read(AT_FDCWD, path, 1 << 20, &text, NULL) == 0 ? buf_str(&text) : "";
+}
+
+static void without_one_that_runs_nothing_is_left(void)
+{
+	views[0] = (struct service_view){ .service = &without, .name = "other", .pid = 7 };
+	views[1] = (struct service_view){ .service = &with, .name = "iscsid" }; /* another one's is used */
+	nviews = 2;
+	CHECK(!services_pack(NULL, "/sysroot"));
+	CHECK(access("/run/initramfs", F_OK) < 0 && access("/run/systemd", F_OK) < 0);
+}
+
+static void programs_are_there_and_can_be_run(void)
+{
+	struct stat st, original;
+
+	views[1].pid = 8;
+	CHECK(services_pack(NULL, "/sysroot"));
+	CHECK(stat(KEPT_PROGRAMS "/sh", &st) == 0 && (st.st_mode & 07777) == 0755);
+	CHECK(stat("/bin/sh", &original) == 0 && original.st_size == st.st_size);
+	CHECK(access(KEPT_PROGRAMS "/no-such-program", F_OK) < 0);
+	CHECK_STR(spawn_find("sh"), KEPT_PROGRAMS "/sh");
+}
+
+/* The second change of root of a machine finds them as they are, and in use. */
+static void they_are_not_written_over_themselves(void)
+{
+	struct stat before, after;
+
+	CHECK(stat(KEPT_PROGRAMS "/sh", &before) == 0 && services_pack(NULL, "/sysroot"));
+	CHECK(stat(KEPT_PROGRAMS "/sh", &after) == 0 && after.st_size == before.st_size);
+}
+
+static void the_service_of_that_name_is_there_in_name(void)
+{
+	const char *text = text_of(UNITS "/iscsid.service.d/poolinit.conf");
+
+	CHECK(strstr(text, "[Service]\n") && strstr(text, "\nExecStart=\nExecStart=/bin/true\n"));
+	CHECK(strstr(text, "\nExecStartPre=\n") && strstr(text, "\nRestart=no\n"));
+	CHECK(strstr(text_of(UNITS "/iscsid.socket.d/poolinit.conf"),
+	             "ConditionPathExists=!/run/initramfs/usr/sbin"));
+	CHECK(access(UNITS "/other.service.d", F_OK) < 0);
+}
+
+static void loopback_is_no_network(void)
+{
+	CHECK(access(NETWORKS "/00-poolinit-lo.network", F_OK) < 0);
+	keep_interface("no-such-interface");
+	CHECK(access(NETWORKS "/00-poolinit-no-such-interface.network", F_OK) < 0);
+}
+
+static void a_mount_that_does_not_lie_on_a_session_is_not_noted(void)
+{
+	CHECK(access(UTAB, F_OK) < 0);
+	CHECK(!is_of_a_session(makedev(1, 3)) && !is_session_disk("no-such-disk"));
+}
+
+int main(void)
+{
+	if (!fixture_namespace(0) || !fixture_cover("/run")) {
+		printf("skip what is left in /run: namespaces take root\n");
+		return 0;
+	}
+	RUN(without_one_that_runs_nothing_is_left);
+	RUN(programs_are_there_and_can_be_run);
+	RUN(they_are_not_written_over_themselves);
+	RUN(the_service_of_that_name_is_there_in_name);
+	RUN(loopback_is_no_network);
+	RUN(a_mount_that_does_not_lie_on_a_session_is_not_noted);
+	return check_done();
+}
