@@ -270,7 +270,7 @@ static void roots_are_named_in_their_order(void)
 	CHECK(says("root: LABEL=A, else pool:images/root, read-write, then its /sbin/init\n"));
 	CHECK_INT(plan("root=pool:images/a.squashfs overlay=memory"), 0);
 	CHECK(says("root: pool:images/a.squashfs, written to memory, then its /sbin/init\n"));
-	CHECK_INT(plan("root=/dev/vda overlay=pool:data/layers"), 0);
+	CHECK_INT(plan("root=/dev/vda overlay=pool:images/layers"), 0);
 	CHECK(says("root: /dev/vda, written to a pool, then its /sbin/init\n"));
 	CHECK_INT(plan("root=LABEL=A overlay=/dev/sda1"), 1);
 	CHECK(says("problem: (command line): overlay: \"/dev/sda1\" is no place to write to: there is "
@@ -279,6 +279,38 @@ static void roots_are_named_in_their_order(void)
 	CHECK_INT(plan("root=LABEL=A overlay=pool:data/../b"), 1);
 	CHECK_INT(plan("root=/dev/vda1 ro init=/lib/systemd/systemd"), 0);
 	CHECK(says("root: /dev/vda1, read-only, then /lib/systemd/systemd\n"));
+	end();
+}
+
+#define HASH "0123456789abcdef0123456789abcdef"
+
+/* At boot no root would come up with any of these. */
+static void words_that_no_root_can_be_mounted_with_are_problems(void)
+{
+	begin();
+	put_dir_pool("images", false);
+	CHECK_INT(plan("root=/dev/vda overlay=pool:nobody/layers"), 1);
+	CHECK(says("problem: (command line): overlay: no pool is called \"nobody\""));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:nobody/layers poolinit.config=LABEL=CFG"), 0);
+	CHECK_INT(plan("root=/dev/vda roothash=" HASH " verityhash=4096"), 0);
+	CHECK_INT(plan("root=/dev/vda,pool:images/a roothash=" HASH "," HASH " verityhash=/dev/vdb,512"), 0);
+	CHECK_INT(plan("root=/dev/vda,/dev/vdb roothash=" HASH "," HASH "0 verityhash=4096"), 1);
+	CHECK(says("roothash=: \"" HASH "0\" is no hash"));
+	CHECK_INT(plan("root=/dev/vda roothash verityhash=4096"), 1);
+	CHECK(says("roothash=: \"\" is no hash"));
+	CHECK_INT(plan("root=/dev/vda roothash=" HASH), 1);
+	CHECK(says("roothash= takes verityhash="));
+	CHECK_INT(plan("root=/dev/vda,/dev/vdb roothash=" HASH " verityhash=100,vdb"), 2);
+	CHECK(says("verityhash=: \"100\" is neither a device nor bytes in whole sectors"));
+	CHECK(says("verityhash=: \"vdb\" is neither a device nor"));
+	CHECK_INT(plan("root=/dev/vda roothash=" HASH " verityhash=99999999999999999999"), 1);
+	CHECK_INT(plan("root=pool:images roothash=" HASH " verityhash=4096"), 1);
+	CHECK(says("roothash= is for a device, or a volume of a pool"));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:images/o roothash=" HASH " verityhash=4096"), 1);
+	CHECK(says("overlay=pool: would undo roothash="));
+	CHECK_INT(plan("root=/dev/vda poolinit.tries=3"), 1);
+	CHECK(says("poolinit.tries: there is no place that lasts"));
+	CHECK_INT(plan("root=/dev/vda poolinit.tries=3 poolinit.config=LABEL=CFG:rw"), 0);
 	end();
 }
 
@@ -427,6 +459,7 @@ int main(void)
 	RUN(bad_inline_pools_are_problems);
 	RUN(bad_parameters_are_problems);
 	RUN(roots_are_named_in_their_order);
+	RUN(words_that_no_root_can_be_mounted_with_are_problems);
 	RUN(what_each_root_is_and_needs);
 	RUN(roots_that_can_never_be_are_problems);
 	RUN(a_device_as_source_is_only_named);
