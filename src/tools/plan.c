@@ -371,6 +371,7 @@ static void check_all_planned(struct plan *plan, const struct parameters *p)
 static void check_root_words(struct plan *plan, const struct parameters *p)
 {
 	static const char from[] = "(command line)";
+	const struct planned *layers = p->overlay.name ? find_planned(plan, p->overlay.name) : NULL;
 	char hash[256], tree[256];
 	struct err e = { 0 };
 
@@ -384,6 +385,8 @@ static void check_root_words(struct plan *plan, const struct parameters *p)
 	}
 	if (p->overlay.name && p->roothash)
 		problem(plan, from, "overlay=pool: would undo roothash=: there is overlay=memory");
+	if (layers && !pool_type_info(layers->type)->mounts)
+		problem(plan, from, "overlay: a pool that mounts nothing keeps no layers");
 	if (p->overlay.name && !plan->incomplete)
 		check_planned(plan, "overlay", p->overlay.name);
 	if (p->tries && !p->place)
@@ -481,7 +484,7 @@ static const char *never_root(const struct planned *p, const struct root *r)
 		return "this build cannot start it";
 	if (type->fields & FIELD_NO_TARGET)
 		return "its volumes are no devices or files of this machine";
-	if (r->kind == ROOT_POOL && !(type->stands_on & ON_DIRECTORY))
+	if (r->kind == ROOT_POOL && !type->mounts)
 		return "it mounts nothing: a root is one of its volumes, pool:NAME/VOLUME";
 	return NULL;
 }

@@ -90,6 +90,18 @@ static void put_dir_pool(const char *name, bool marked)
 		put(file, "");
 }
 
+static void put_fs_pool(const char *name)
+{
+	char text[512], file[300];
+
+	snprintf(text, sizeof(text),
+	         "<pool type='fs'><name>%s</name><source><device path='LABEL=%s'/></source>"
+	         "<target><path>/srv/%s</path></target></pool>",
+	         name, name, name);
+	snprintf(file, sizeof(file), "storage/%s.xml", name);
+	put(file, text);
+}
+
 /* ---- cases ---- */
 
 static void an_empty_or_missing_directory_is_a_plan_too(void)
@@ -266,11 +278,12 @@ static void roots_are_named_in_their_order(void)
 {
 	begin();
 	put_dir_pool("images", false);
+	put_fs_pool("data");
 	CHECK_INT(plan("root=LABEL=A,pool:images/root rw"), 0);
 	CHECK(says("root: LABEL=A, else pool:images/root, read-write, then its /sbin/init\n"));
 	CHECK_INT(plan("root=pool:images/a.squashfs overlay=memory"), 0);
 	CHECK(says("root: pool:images/a.squashfs, written to memory, then its /sbin/init\n"));
-	CHECK_INT(plan("root=/dev/vda overlay=pool:images/layers"), 0);
+	CHECK_INT(plan("root=/dev/vda overlay=pool:data/layers"), 0);
 	CHECK(says("root: /dev/vda, written to a pool, then its /sbin/init\n"));
 	CHECK_INT(plan("root=LABEL=A overlay=/dev/sda1"), 1);
 	CHECK(says("problem: (command line): overlay: \"/dev/sda1\" is no place to write to: there is "
@@ -289,6 +302,9 @@ static void words_that_no_root_can_be_mounted_with_are_problems(void)
 {
 	begin();
 	put_dir_pool("images", false);
+	put_fs_pool("data");
+	CHECK_INT(plan("root=/dev/vda overlay=pool:images/layers"), 1);
+	CHECK(says("overlay: a pool that mounts nothing keeps no layers"));
 	CHECK_INT(plan("root=/dev/vda overlay=pool:nobody/layers"), 1);
 	CHECK(says("problem: (command line): overlay: no pool is called \"nobody\""));
 	CHECK_INT(plan("root=/dev/vda overlay=pool:nobody/layers poolinit.config=LABEL=CFG"), 0);
@@ -304,9 +320,9 @@ static void words_that_no_root_can_be_mounted_with_are_problems(void)
 	CHECK(says("verityhash=: \"100\" is neither a device nor bytes in whole sectors"));
 	CHECK(says("verityhash=: \"vdb\" is neither a device nor"));
 	CHECK_INT(plan("root=/dev/vda roothash=" HASH " verityhash=99999999999999999999"), 1);
-	CHECK_INT(plan("root=pool:images roothash=" HASH " verityhash=4096"), 1);
+	CHECK_INT(plan("root=pool:data roothash=" HASH " verityhash=4096"), 1);
 	CHECK(says("roothash= is for a device, or a volume of a pool"));
-	CHECK_INT(plan("root=/dev/vda overlay=pool:images/o roothash=" HASH " verityhash=4096"), 1);
+	CHECK_INT(plan("root=/dev/vda overlay=pool:data/o roothash=" HASH " verityhash=4096"), 1);
 	CHECK(says("overlay=pool: would undo roothash="));
 	CHECK_INT(plan("root=/dev/vda poolinit.tries=3"), 1);
 	CHECK(says("poolinit.tries: there is no place that lasts"));
@@ -350,6 +366,9 @@ static void roots_that_can_never_be_are_problems(void)
 	CHECK(says(
 		"problem: (command line): root: pool:vg0: it mounts nothing: a root is one of its volumes, "
 		"pool:NAME/VOLUME"));
+	put_dir_pool("images", false);
+	CHECK_INT(plan("root=pool:images"), 1);
+	CHECK(says("problem: (command line): root: pool:images: it mounts nothing"));
 	CHECK_INT(plan("root=pool:dog/image"), 1);
 	CHECK(says("root: pool:dog/image: its volumes are no devices or files of this machine"));
 	CHECK_INT(plan("root=pool:vg/root,LABEL=A"), 1);
