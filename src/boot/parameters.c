@@ -108,17 +108,16 @@ static int take_config_source(struct parameters *p, void *field, const char *val
 	const char *where = arena_printf(&p->arena, "%.*s", (int)(strlen(value) - rw), value), *path;
 	struct word_list *list = field;
 	char device[512]; /* longer than any that is accepted */
-	bool pool, fits;
+	bool directory = *value == '/' && !starts_with(value, "/dev/"), pool, fits;
 
 	if (!where)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
 	place_split(where, device, sizeof(device), &path);
 	pool = starts_with(device, POOL_PREFIX);
-	fits = *value == '/' || (pool ? check_pool_name(device + strlen(POOL_PREFIX)) : check_device(device));
+	fits = directory || (pool ? check_pool_name(device + strlen(POOL_PREFIX)) : check_device(device));
 	/* A pool's own directory is whoever's may make volumes there: definitions are not read from it. */
 	if (pool || rw)
-		fits &= (!pool || path[1]) && (*value != '/' || starts_with(value, "/dev/")) &&
-		        (!path[1] || check_relative_path(path + 1));
+		fits &= (!pool || path[1]) && !directory && (!path[1] || check_relative_path(path + 1));
 	if (!fits)
 		return err_set(e, ERR_INVALID,
 		               "\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= "

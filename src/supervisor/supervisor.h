@@ -306,7 +306,7 @@ int tries_count(struct supervisor *s, struct worker_io *io, const char *root, un
 /* This root was mounted, and is booted; the text is the caller's, and lives on. */
 void supervisor_booted(struct supervisor *s, const char *root);
 /* Its system is good: it is counted anew. root: NULL: the one that was booted. w is done when that is kept.
- * ERR_STATE: there is no such root, or no place that lasts. */
+ * ERR_INVALID: no root= could have it; ERR_STATE: none was booted, or there is no place that lasts. */
 int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *w, struct err *e);
 /* Copy the secrets of the directories that go with the initramfs to where those of this boot are: they are
  * read at each start of a pool. Of the definitions the supervisor has what it needs. Blocking. e tells of the

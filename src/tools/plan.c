@@ -18,6 +18,7 @@
 #include "boot/options.h"
 #include "boot/policy.h"
 #include "boot/roles.h"
+#include "boot/root/verity.h"
 #include "pool/secret/secret.h"
 #include "supervisor/config/config.h"
 #include "supervisor/supervisor.h"
@@ -366,6 +367,32 @@ static void check_all_planned(struct plan *plan, const struct parameters *p)
 		check_planned(plan, "poolinit.autostart", name);
 }
 
+/* Words with which no root would ever be mounted, or none counted. */
+static void check_root_words(struct plan *plan, const struct parameters *p)
+{
+	static const char from[] = "(command line)";
+	const struct planned *layers = p->overlay.name ? find_planned(plan, p->overlay.name) : NULL;
+	char hash[256], tree[256];
+	struct err e = { 0 };
+
+	for (size_t i = 0; p->roothash && i < p->roots.n; i++) {
+		roots_nth_word(p->roothash, i, hash, sizeof(hash));
+		roots_nth_word(p->verityhash, i, tree, sizeof(tree));
+		if (p->roots.items[i].kind == ROOT_POOL)
+			problem(plan, from, "roothash= is for a device, or a volume of a pool");
+		else if (verity_check(hash, tree, &e) < 0)
+			problem(plan, from, e.message);
+	}
+	if (p->overlay.name && p->roothash)
+		problem(plan, from, "overlay=pool: would undo roothash=: there is overlay=memory");
+	if (layers && !pool_type_info(layers->type)->mounts)
+		problem(plan, from, "overlay: a pool that mounts nothing keeps no layers");
+	if (p->overlay.name && !plan->incomplete)
+		check_planned(plan, "overlay", p->overlay.name);
+	if (p->tries && !p->place)
+		problem(plan, from, "poolinit.tries: there is no place that lasts (poolinit.config=)");
+}
+
 /* What ip= and its like ask for, and what is wrong with them. */
 static void plan_network(struct plan *plan, const struct parameters *p, struct buf *out)
 {
@@ -457,7 +484,7 @@ static const char *never_root(const struct planned *p, const struct root *r)
 		return "this build cannot start it";
 	if (type->fields & FIELD_NO_TARGET)
 		return "its volumes are no devices or files of this machine";
-	if (r->kind == ROOT_POOL && !(type->stands_on & ON_DIRECTORY))
+	if (r->kind == ROOT_POOL && !type->mounts)
 		return "it mounts nothing: a root is one of its volumes, pool:NAME/VOLUME";
 	return NULL;
 }
@@ -517,6 +544,7 @@ size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
 	read_sources(&plan, config_dir, p, out);
 	plan_network(&plan, p, out);
 	check_all_planned(&plan, p);
+	check_root_words(&plan, p);
 	for (size_t i = 0; i < p->nproblems; i++)
 		problem(&plan, p->problems[i].origin, p->problems[i].err.message);
 	plan_roots(&plan, p, out);

@@ -239,8 +239,8 @@ static void bad_values_change_nothing(void)
 	CHECK(!p.log);
 	take("root");
 	CHECK_STR(only_problem(), "root: a value is missing");
-	static const char *const nowhere[] = { "LABEL=", "LABEL=:/libvirt", "UUID=",   "PARTLABEL=:/",
-		                               "sda1",   "NAME=x",          "label=x", ":/x" };
+	static const char *const nowhere[] = { "LABEL=", "LABEL=:/libvirt", "UUID=", "PARTLABEL=:/", "sda1",
+		                               "NAME=x", "label=x",         ":/x",   "/dev/../sda1" };
 
 	for (size_t i = 0; i < ARRAY_LEN(nowhere); i++) {
 		char text[64];
@@ -261,9 +261,10 @@ static void bad_values_change_nothing(void)
 
 static void one_place_is_written_to(void)
 {
-	static const char *const none[] = { "/etc/x:rw",        "pool:",        "pool:/x",   "pool:a/../b",
-		                            "LABEL=C:/../x:rw", "LABEL=C/x:rw", ":rw",       "rw",
-		                            "pool:a//b",        "pool:data",    "pool:data/" };
+	static const char *const none[] = {
+		"/etc/x:rw", "pool:", "pool:/x",   "pool:a/../b", "LABEL=C:/../x:rw", "LABEL=C/x:rw",
+		":rw",       "rw",    "pool:a//b", "pool:data",   "pool:data/",       "/dev/../etc:rw"
+	};
 
 	take("poolinit.config=LABEL=CONF:rw poolinit.config=/dev/vdb:/a");
 	CHECK_INT(p.nproblems, 0);

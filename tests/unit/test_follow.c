@@ -156,8 +156,12 @@ static void asked_before(void)
 	int status;
 
 	begin();
-	CHECK_STR(ask("new"), "follow: there is no directory new");
-	CHECK_STR(ask("/nowhere"), "follow: there is no directory /nowhere");
+	CHECK_STR(ask("new"), "follow: no root is mounted at new");
+	CHECK_STR(ask("/nowhere"), "follow: no root is mounted at /nowhere");
+	CHECK_STR(ask("/"), "follow: no root is mounted at /");
+	CHECK_STR(ask("/srv"), "follow: no root is mounted at /srv");
+	CHECK_STR(ask(NEW "/in-the-root"), "follow: no root is mounted at " NEW "/in-the-root");
+	CHECK(!f.leaving);
 	fixture_bytes("/config/secrets/" LATE, "QQ==", 4); /* its file goes with the initramfs as well */
 	CHECK_STR(ask(NEW), "good");
 	CHECK(!over && access("/in-the-initramfs", F_OK) == 0);

@@ -90,6 +90,18 @@ static void put_dir_pool(const char *name, bool marked)
 		put(file, "");
 }
 
+static void put_fs_pool(const char *name)
+{
+	char text[512], file[300];
+
+	snprintf(text, sizeof(text),
+	         "<pool type='fs'><name>%s</name><source><device path='LABEL=%s'/></source>"
+	         "<target><path>/srv/%s</path></target></pool>",
+	         name, name, name);
+	snprintf(file, sizeof(file), "storage/%s.xml", name);
+	put(file, text);
+}
+
 /* ---- cases ---- */
 
 static void an_empty_or_missing_directory_is_a_plan_too(void)
@@ -266,6 +278,7 @@ static void roots_are_named_in_their_order(void)
 {
 	begin();
 	put_dir_pool("images", false);
+	put_fs_pool("data");
 	CHECK_INT(plan("root=LABEL=A,pool:images/root rw"), 0);
 	CHECK(says("root: LABEL=A, else pool:images/root, read-write, then its /sbin/init\n"));
 	CHECK_INT(plan("root=pool:images/a.squashfs overlay=memory"), 0);
@@ -279,6 +292,41 @@ static void roots_are_named_in_their_order(void)
 	CHECK_INT(plan("root=LABEL=A overlay=pool:data/../b"), 1);
 	CHECK_INT(plan("root=/dev/vda1 ro init=/lib/systemd/systemd"), 0);
 	CHECK(says("root: /dev/vda1, read-only, then /lib/systemd/systemd\n"));
+	end();
+}
+
+#define HASH "0123456789abcdef0123456789abcdef"
+
+/* At boot no root would come up with any of these. */
+static void words_that_no_root_can_be_mounted_with_are_problems(void)
+{
+	begin();
+	put_dir_pool("images", false);
+	put_fs_pool("data");
+	CHECK_INT(plan("root=/dev/vda overlay=pool:images/layers"), 1);
+	CHECK(says("overlay: a pool that mounts nothing keeps no layers"));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:nobody/layers"), 1);
+	CHECK(says("problem: (command line): overlay: no pool is called \"nobody\""));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:nobody/layers poolinit.config=LABEL=CFG"), 0);
+	CHECK_INT(plan("root=/dev/vda roothash=" HASH " verityhash=4096"), 0);
+	CHECK_INT(plan("root=/dev/vda,pool:images/a roothash=" HASH "," HASH " verityhash=/dev/vdb,512"), 0);
+	CHECK_INT(plan("root=/dev/vda,/dev/vdb roothash=" HASH "," HASH "0 verityhash=4096"), 1);
+	CHECK(says("roothash=: \"" HASH "0\" is no hash"));
+	CHECK_INT(plan("root=/dev/vda roothash verityhash=4096"), 1);
+	CHECK(says("roothash=: \"\" is no hash"));
+	CHECK_INT(plan("root=/dev/vda roothash=" HASH), 1);
+	CHECK(says("roothash= takes verityhash="));
+	CHECK_INT(plan("root=/dev/vda,/dev/vdb roothash=" HASH " verityhash=100,vdb"), 2);
+	CHECK(says("verityhash=: \"100\" is neither a device nor bytes in whole sectors"));
+	CHECK(says("verityhash=: \"vdb\" is neither a device nor"));
+	CHECK_INT(plan("root=/dev/vda roothash=" HASH " verityhash=99999999999999999999"), 1);
+	CHECK_INT(plan("root=pool:data roothash=" HASH " verityhash=4096"), 1);
+	CHECK(says("roothash= is for a device, or a volume of a pool"));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:data/o roothash=" HASH " verityhash=4096"), 1);
+	CHECK(says("overlay=pool: would undo roothash="));
+	CHECK_INT(plan("root=/dev/vda poolinit.tries=3"), 1);
+	CHECK(says("poolinit.tries: there is no place that lasts"));
+	CHECK_INT(plan("root=/dev/vda poolinit.tries=3 poolinit.config=LABEL=CFG:rw"), 0);
 	end();
 }
 
@@ -318,6 +366,9 @@ static void roots_that_can_never_be_are_problems(void)
 	CHECK(says(
 		"problem: (command line): root: pool:vg0: it mounts nothing: a root is one of its volumes, "
 		"pool:NAME/VOLUME"));
+	put_dir_pool("images", false);
+	CHECK_INT(plan("root=pool:images"), 1);
+	CHECK(says("problem: (command line): root: pool:images: it mounts nothing"));
 	CHECK_INT(plan("root=pool:dog/image"), 1);
 	CHECK(says("root: pool:dog/image: its volumes are no devices or files of this machine"));
 	CHECK_INT(plan("root=pool:vg/root,LABEL=A"), 1);
@@ -427,6 +478,7 @@ int main(void)
 	RUN(bad_inline_pools_are_problems);
 	RUN(bad_parameters_are_problems);
 	RUN(roots_are_named_in_their_order);
+	RUN(words_that_no_root_can_be_mounted_with_are_problems);
 	RUN(what_each_root_is_and_needs);
 	RUN(roots_that_can_never_be_are_problems);
 	RUN(a_device_as_source_is_only_named);

@@ -105,10 +105,14 @@ static void let_go(struct follow *f, uint64_t quiet_within)
 
 int follow_ask(struct follow *f, const char *root, struct waiter *w, struct err *e)
 {
+	struct stat st;
+
 	if (f->table.fd < 0)
 		return err_set(e, ERR_UNSUPPORTED, "follow: this is no initramfs");
-	if (*root != '/' || strlen(root) >= sizeof(f->root) || access(root, F_OK) < 0)
-		return err_set(e, ERR_INVALID, "follow: there is no directory %.200s", root);
+	/* Pools would rest for ever if a root were awaited that cannot come from there. */
+	if (*root != '/' || strlen(root) >= sizeof(f->root) || stat(root, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_dev == f->initramfs)
+		return err_set(e, ERR_INVALID, "follow: no root is mounted at %.200s", root);
 	if (f->leaving)
 		return err_set(e, ERR_BUSY, "follow: the root is being changed already");
 	snprintf(f->root, sizeof(f->root), "%s", root);

@@ -31,7 +31,8 @@ int follow_begin(struct follow *f, struct err *e);
  * initramfs there, but for what its init moves itself. Whoever waits is answered when that is done, with an
  * error if something had to be unmounted, because there is no directory for it. Pools then rest until the
  * root is changed, however long somebody looks around before: what they have mounted is there. Errors:
- * ERR_UNSUPPORTED: this is no initramfs; ERR_INVALID; ERR_BUSY: somebody has asked already. */
+ * ERR_UNSUPPORTED: this is no initramfs; ERR_INVALID: it is no directory of another filesystem than the
+ * initramfs's, and nothing has changed; ERR_BUSY: somebody has asked already. */
 int follow_ask(struct follow *f, const char *root, struct waiter *w, struct err *e);
 void follow_end(struct follow *f);
 

@@ -47,16 +47,6 @@ static const char *fstype_of(const struct parameters *p, const char *node, struc
 	return NULL;
 }
 
-/* The n-th item of a list, or the only one; "": it has none. */
-static void nth_item(const char *list, size_t n, char *out, size_t size)
-{
-	const char *item = list;
-
-	for (const char *comma; n && (comma = strchr(item, ',')); n--)
-		item = comma + 1;
-	snprintf(out, size, "%.*s", n && item != list ? 0 : (int)strcspn(item, ","), item);
-}
-
 /* In place of the node: one that is checked by roothash=, if that was given. A bad one is no reason to go on
  * without. */
 static int check_root(const struct root_order *o, char *node, size_t size, struct err *e)
@@ -67,8 +57,8 @@ static int check_root(const struct root_order *o, char *node, size_t size, struc
 
 	if (!p->roothash)
 		return 0;
-	nth_item(p->roothash, n, hash, sizeof(hash));
-	nth_item(p->verityhash ? p->verityhash : "", n, tree, sizeof(tree));
+	roots_nth_word(p->roothash, n, hash, sizeof(hash));
+	roots_nth_word(p->verityhash, n, tree, sizeof(tree));
 	if (verity_open(node, hash, tree, checked, sizeof(checked), e) < 0)
 		return -1;
 	snprintf(node, size, "%s", checked);

@@ -4,6 +4,7 @@
  * or says what to write instead. What nobody would write on purpose is refused when the command line is read,
  * and not awaited at boot.
  */
+#include <stdio.h>
 #include <string.h>
 #include "base/contract.h"
 #include "base/util.h"
@@ -107,6 +108,17 @@ const char *roots_pools(const struct root_list *list, const struct root *overlay
 			names = arena_printf(a, "%s%s%s", names ? names : "", names ? "," : "",
 			                     list->items[i].name);
 	return names;
+}
+
+void roots_nth_word(const char *words, size_t n, char *out, size_t size)
+{
+	demand_or(out && size, );
+
+	const char *item = words ? words : "", *first = item;
+
+	for (const char *comma; n && (comma = strchr(item, ',')); n--)
+		item = comma + 1;
+	snprintf(out, size, "%.*s", n && item != first ? 0 : (int)strcspn(item, ","), item);
 }
 
 bool roots_is_fstype(const char *s)

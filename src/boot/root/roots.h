@@ -46,6 +46,10 @@ int roots_parse(const char *value, struct arena *a, struct root_list *list, stru
  * arena. NULL: none, or out of memory. */
 const char *roots_pools(const struct root_list *list, const struct root *overlay, struct arena *a);
 
+/* What the n-th root has of a parameter that is a list in the order of root= (roothash=): its item, or the
+ * only one; "": none, or words is NULL. Cut off at the size. */
+void roots_nth_word(const char *words, size_t n, char *out, size_t size);
+
 /* rootfstype=: a filesystem as the kernel calls it: [a-z0-9_.-], at most 31 bytes, beginning with a letter.
  */
 bool roots_is_fstype(const char *s);

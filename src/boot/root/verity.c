@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "boot/root/verity.h"
+#include "pool/check.h"
 #include "system/device.h"
 #include "system/module.h"
 
@@ -59,19 +60,38 @@ static bool is_hash(const char *hash)
 	return !hash[len] && len >= HASH_LEAST && len <= HASH_MOST && len % 2 == 0;
 }
 
-static int find_tree(const char *node, dev_t dev, const char *where, struct tree *t, struct err *e)
+static bool is_offset(const char *where)
 {
+	return *where >= '0' && *where <= '9';
+}
+
+int verity_check(const char *hash, const char *tree, struct err *e)
+{
+	demand(hash && tree, e);
+
+	unsigned long long at;
 	char *end;
 
+	if (!is_hash(hash))
+		return err_set(e, ERR_INVALID, "roothash=: \"%.140s\" is no hash", hash);
+	if (!*tree)
+		return err_set(e, ERR_MISSING,
+		               "roothash= takes verityhash=, which says where the hash tree is");
+	errno = 0;
+	at = strtoull(tree, &end, 10);
+	if (is_offset(tree) ? *end || errno || at % 512 : !check_device(tree))
+		return err_set(e, ERR_INVALID,
+		               "verityhash=: \"%s\" is neither a device nor bytes in whole sectors", tree);
+	return 0;
+}
+
+static int find_tree(const char *node, dev_t dev, const char *where, struct tree *t, struct err *e)
+{
 	*t = (struct tree){ .dev = dev };
 	snprintf(t->node, sizeof(t->node), "%s", node);
-	if (*where < '0' || *where > '9')
+	if (!is_offset(where))
 		return device_find(where, t->node, sizeof(t->node), &t->dev, e);
-	errno = 0;
-	t->at = strtoull(where, &end, 10);
-	if (*end || errno || t->at % 512)
-		return err_set(e, ERR_INVALID, "verityhash=: \"%s\" is no number of bytes in whole sectors",
-		               where);
+	t->at = strtoull(where, NULL, 10);
 	return 0;
 }
 
@@ -202,13 +222,8 @@ int verity_open(const char *node, const char *hash, const char *tree, char *out,
 	char path[PATH_MAX];
 	dev_t dev;
 
-	if (!is_hash(hash))
-		return err_set(e, ERR_INVALID, "roothash=: \"%.140s\" is no hash", hash);
-	if (!*tree)
-		return err_set(e, ERR_MISSING,
-		               "roothash= takes verityhash=, which says where the hash tree is");
-	if (device_find(node, path, sizeof(path), &dev, e) < 0 || find_tree(path, dev, tree, &t, e) < 0 ||
-	    read_superblock(&t, &s, e) < 0)
+	if (verity_check(hash, tree, e) < 0 || device_find(node, path, sizeof(path), &dev, e) < 0 ||
+	    find_tree(path, dev, tree, &t, e) < 0 || read_superblock(&t, &s, e) < 0)
 		return -1;
 	describe(&s, dev, &t, hash, &table);
 	if (table.failed)

@@ -11,11 +11,14 @@
 #include <stddef.h>
 #include "base/err.h"
 
+/* What a root has of roothash= and verityhash= ("": nothing): ERR_INVALID, ERR_MISSING: no root can be
+ * checked by it; ERR_UNSUPPORTED: this program cannot check any. Nothing is opened. */
+int verity_check(const char *hash, const char *tree, struct err *e);
 /* What is on a device, as a device that gives an error where it is not what the hash says. hash: hexadecimal
  * digits; tree: the offset of the tree's superblock in bytes, or the device with it, as device_find() takes
  * it. The new device's node is written to `out`. In a worker: the superblock is anybody's bytes.
  *
- * Classes: those of device_find(); ERR_INVALID: hash or tree is none; ERR_WRONG_FORMAT: there is no tree, or
+ * Classes: those of device_find() and verity_check(); ERR_WRONG_FORMAT: there is no tree, or
  * its root has another hash; ERR_UNSUPPORTED: this kernel, or this program, cannot do it. On failure no
  * device is left. */
 int verity_open(const char *node, const char *hash, const char *tree, char *out, size_t size, struct err *e);

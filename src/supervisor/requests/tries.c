@@ -12,6 +12,7 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "pool/check.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/requests/requests.h"
 
@@ -80,6 +81,22 @@ int tries_count(struct supervisor *s, struct worker_io *io, const char *root, un
 
 /* ---- boot-good ---- */
 
+/* One of root=: a device, pool:NAME or pool:NAME/VOLUME, without a comma. No other text has a count. */
+static bool is_root(const char *root)
+{
+	char pool[NAME_MAX + 1];
+	size_t len;
+
+	if (strchr(root, ','))
+		return false;
+	if (!starts_with(root, POOL_PREFIX))
+		return check_device(root);
+	root += strlen(POOL_PREFIX);
+	len = strcspn(root, "/");
+	snprintf(pool, sizeof(pool), "%.*s", (int)len, root);
+	return check_pool_name(pool) && (!root[len] || check_relative_path(root + len + 1));
+}
+
 static int work_good(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
@@ -118,6 +135,9 @@ int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *
 		return err_set(e, ERR_STATE,
 		               "boot-good: say which root, as root= has it: this poolinit has "
 		               "booted none");
+	if (!is_root(root))
+		return err_set(e, ERR_INVALID, "boot-good: \"%.200s\" is no root: write it as root= has it",
+		               root);
 	r = request_new(s, NULL, w, e);
 	if (!r)
 		return -1;
