@@ -213,6 +213,7 @@ int boot_main(int argc, char **argv)
 	else
 		parameters_from_proc(p);
 	o->autostart = p->autostart;
+	b.core.libvirt = p->libvirt;
 	o->own_devices = !device_udevd_runs() && early_is_machine();
 	b.core.progress.policy = (struct policy){
 		.require = p->require.items,

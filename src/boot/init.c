@@ -273,6 +273,7 @@ static void prepare(struct init *i)
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;
+	i->core.libvirt = p->libvirt;
 	i->core.began = "kernel";
 	i->core.progress.policy = (struct policy){
 		.require = p->require.items,

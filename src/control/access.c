@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "control/peer.h"
@@ -18,8 +19,9 @@
 #define SO_PEERGROUPS 59
 #endif
 
-/* The gid of a line "poolinit:x:123:…"; false if the line is another group's, or not such a line. */
-static bool group_line(const char *line, gid_t *group)
+/* The gid and the members of a line "poolinit:x:123:…"; false if the line is another group's, or not such a
+ * line. */
+static bool group_line(const char *line, gid_t *group, char **members)
 {
 	size_t n = strlen(GROUP_NAME);
 	char *end;
@@ -34,10 +36,12 @@ static bool group_line(const char *line, gid_t *group)
 	if (errno || *end != ':' || gid >= (gid_t)-1)
 		return false;
 	*group = (gid_t)gid;
+	n = strcspn(end + 1, "\n");
+	*members = n ? copy_bytes(end + 1, n) : NULL;
 	return true;
 }
 
-bool access_group(gid_t *group)
+bool access_group(gid_t *group, char **members)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
@@ -45,7 +49,7 @@ bool access_group(gid_t *group)
 		return false;
 	for (const char *line = buf_str(&text); line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (group_line(line, group))
+		if (group_line(line, group, members))
 			return true;
 	}
 	return false;
@@ -77,6 +81,40 @@ static enum verb_level level_of(const struct server *srv, int fd, const struct u
 	return LEVEL_READ;
 }
 
+/* Is the name among "user,user"? */
+static bool is_member(const char *members, const char *name)
+{
+	size_t n = name ? strlen(name) : 0;
+
+	for (const char *at = n ? members : NULL; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strcspn(at, ",") == n && strncmp(at, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum verb_level access_level_of(const struct server *srv, uint64_t uid, uint64_t gid, const char *name)
+{
+	if (uid == 0)
+		return LEVEL_ADMIN;
+	return srv->has_group && (gid == srv->group || is_member(srv->members, name)) ? LEVEL_OPERATE
+	                                                                              : LEVEL_READ;
+}
+
+bool access_has_token(const struct server *srv, const char *token)
+{
+	const char *ours = srv->options.token;
+	unsigned char differs = 0;
+
+	demand_or(token, false);
+	if (!ours || strlen(token) != strlen(ours))
+		return false;
+	for (size_t i = 0; ours[i]; i++) /* in the same time, however much of it is right */
+		differs |= (unsigned char)(token[i] ^ ours[i]);
+	return differs == 0;
+}
+
 void access_look(const struct server *srv, struct peer *p)
 {
 	struct ucred peer;
@@ -90,7 +128,7 @@ void access_look(const struct server *srv, struct peer *p)
 	p->uid = peer.uid;
 	p->gid = peer.gid;
 	p->pid = peer.pid;
-	p->level = level_of(srv, p->fd, &peer);
+	p->level = srv->options.read_only ? LEVEL_READ : level_of(srv, p->fd, &peer);
 }
 
 /* ---- places ---- */
@@ -166,8 +204,10 @@ static enum room find_room(const struct server *srv, const struct peer *p)
 	}
 	if (!admin && own >= CONTROL_PER_USER)
 		return FULL_FOR_USER;
-	return srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE) ? ROOM
-	                                                                                              : FULL;
+	return srv->npeers < srv->options.clients &&
+	                       (admin || others < srv->options.clients - CONTROL_RESERVE)
+	               ? ROOM
+	               : FULL;
 }
 
 int access_place(struct server *srv, const struct peer *p, struct err *e)
@@ -184,8 +224,8 @@ int access_place(struct server *srv, const struct peer *p, struct err *e)
 		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit",
 		               (unsigned)p->uid, CONTROL_PER_USER);
 	if (!access_dismiss_for(srv, p))
-		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s",
-		               srv->npeers, CONTROL_CLIENTS,
+		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %u%s",
+		               srv->npeers, srv->options.clients,
 		               p->level == LEVEL_ADMIN ? "" : ", some of them kept for root");
 	return 0;
 }

@@ -422,6 +422,8 @@ void peer_free(struct peer *p)
 	srv->npeers--;
 	while (p->calls)
 		calls_free_one(p, p->calls);
+	if (peer_codec(p)->leave)
+		peer_codec(p)->leave(p);
 	loop_disarm(srv->loop, &p->stall);
 	loop_unwatch(srv->loop, &p->watch);
 	sending_end(&p->files);

@@ -24,7 +24,8 @@ struct server {
 	int spare; /* a descriptor to give up when there are no others left */
 	struct listener listener;
 	bool has_group;
-	gid_t group; /* `poolinit` */
+	gid_t group;   /* `poolinit` */
+	char *members; /* "user,user", or NULL */
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
@@ -73,6 +74,8 @@ struct peer {
 	 * them */
 	size_t borrowed;
 	uint64_t active; /* clock_ms() of its last request */
+	void *own;       /* the codec's, of the connection; NULL: nothing */
+	bool trusted;    /* it has shown that it may see private secrets */
 };
 
 static inline const struct codec *peer_codec(const struct peer *p)
@@ -83,8 +86,13 @@ static inline const struct codec *peer_codec(const struct peer *p)
 /* access.c */
 /* Who is it? Fills p's level, uid, gid and pid from what the kernel knows of p->fd. */
 void access_look(const struct server *srv, struct peer *p);
-/* The gid of the group `poolinit`, from /etc/group. False: there is none. */
-bool access_group(gid_t *group);
+/* The gid of the group `poolinit`, from /etc/group, and its members "user,user", to be freed (NULL: none).
+ * False: there is none. */
+bool access_group(gid_t *group, char **members);
+/* What level somebody has of whom a daemon speaks. name: or NULL. */
+enum verb_level access_level_of(const struct server *srv, uint64_t uid, uint64_t gid, const char *name);
+/* Is that the token by which daemons of this host know each other? */
+bool access_has_token(const struct server *srv, const char *token);
 /* Is there a place for p, who is not in yet? Another client may be told to go for it. ERR_LIMIT: no. */
 int access_place(struct server *srv, const struct peer *p, struct err *e);
 /* Let those go who have hung up, before their own turns notice it. False: nobody has. */
@@ -115,6 +123,8 @@ void calls_add(struct peer *p, struct call *c);
 bool calls_any_finished(const struct peer *p);
 /* Has one of them bytes to move? */
 bool calls_any_streams(const struct peer *p);
+/* How many there are with a stream in messages, or without. */
+unsigned calls_count(const struct peer *p, bool messages);
 /* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or
  * NULL. */
 struct call *calls_answerable(const struct peer *p);
@@ -160,6 +170,10 @@ static inline bool stream_is_open(const struct call *c)
 }
 /* One step: false if nothing can be done before the client, or the worker, has moved. */
 bool stream_step(struct call *c);
+/* For codecs: a step of a stream that is nothing but bytes, those of a payload or of chunks. */
+bool stream_plain(struct call *c);
+/* The worker's turn: go on when it has read (EPOLLOUT), or written (EPOLLIN), something. False. */
+bool stream_await(struct call *c, uint32_t events);
 
 /* peer.c */
 /* Of zeroes, without a client. NULL: no memory. */

@@ -19,7 +19,14 @@ struct transfer {
 	gid_t gid;
 	uint64_t offset, length;
 	bool sparse;
+	bool framed; /* the stream is a pipe, with a frame before each part */
 	uint64_t done;
+};
+/* What stands before a part of a framed stream: so many bytes follow, or a hole of that size, of which nothing
+ * does. As it lies in memory: it never leaves this machine. */
+struct stream_frame {
+	uint64_t length;
+	uint64_t hole; /* 0 or 1 */
 };
 /* Copy the stream into the volume, or the volume into the stream. open_volume NULL: ERR_UNSUPPORTED, for
  * volumes of that type have no content that could be had. ERR_INVALID: the range is not in the volume. An

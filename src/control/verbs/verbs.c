@@ -478,7 +478,7 @@ const struct verb verb_table[] = {
 	  .payload_max = SECRET_XML_LIMIT,
 	  .payload_required = true,
 	  .help = "define a secret, or change what it is for",
-	  .answer = "OK secret kept" },
+	  .answer = "OK secret kept usage id" },
 	{ .name = "secret-set-value", .level = LEVEL_ADMIN,
 	  .args = secret_set_args, .run = verb_secret_set_value,
 	  .limit = LIMIT_CHANGE,

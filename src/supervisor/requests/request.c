@@ -9,6 +9,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "pool/secret/secret.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
@@ -44,6 +45,7 @@ static void request_free(struct request *r)
 	free(r->xml);
 	free(r->text);
 	free(r->kept_file);
+	free(r->usage_id);
 	summary_free(r->summary);
 	free(r);
 }
@@ -96,6 +98,8 @@ void request_end(struct request *r, const struct err *e)
 		.text_len = r->text_len,
 		.kept = r->kept_in_config ? "config" : "run",
 		.secret = r->secret[0] ? r->secret : NULL,
+		.usage = r->usage,
+		.usage_id = r->usage_id,
 		.value = r->value,
 	};
 
@@ -179,15 +183,26 @@ static void on_document_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* What a worker that has read nothing foreign may say besides: whose secret it was, and where a definition is
- * kept. */
+/* Whose secret it was, and what that is for. */
+static void take_secret(struct request *r, const struct line *l)
+{
+	const char *secret = line_get(l, "secret"), *usage = line_get(l, "usage"), *id = line_get(l, "id");
+
+	if (!secret || strlen(secret) >= sizeof(r->secret))
+		return;
+	memcpy(r->secret, secret, strlen(secret) + 1);
+	r->usage = usage ? secret_usage_word(secret_usage_from_word(usage)) : NULL;
+	free(r->usage_id);
+	r->usage_id = id ? strdup(id) : NULL;
+}
+
+/* What a worker that has read nothing foreign may say besides: of a secret, and where a definition is kept.
+ */
 static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->task.owner;
-	const char *secret = line_get(l, "secret");
 
-	if (secret && strlen(secret) < sizeof(r->secret))
-		memcpy(r->secret, secret, strlen(secret) + 1);
+	take_secret(r, l);
 	if (line_has(l, "kept")) {
 		r->kept_in_config = streq(line_get(l, "kept"), "config");
 		free(r->kept_file);
