@@ -465,9 +465,9 @@ int call_stream(struct call *c, bool in, struct err *e)
 	return ends[!in];
 }
 
-bool call_frames(const struct call *c)
+unsigned call_transfer_flags(const struct call *c)
 {
-	return c->stream.framed;
+	return (c->stream.framed ? VOL_FRAMED : 0U) | (c->stream.messages ? VOL_UP_TO_END : 0U);
 }
 
 void call_stream_job(struct call *c, uint64_t job)

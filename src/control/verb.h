@@ -134,8 +134,8 @@ bool call_streams(struct call *c, uint64_t *len);
 /* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which
  * the worker's end is returned, to be closed by the caller after the fork. Once a call. -1: e says why. */
 int call_stream(struct call *c, bool in, struct err *e);
-/* Are its parts framed, so that holes can be told (struct volume_order)? */
-bool call_frames(const struct call *c);
+/* How the client's codec has it: enum vol_transfer_flags. */
+unsigned call_transfer_flags(const struct call *c);
 /* That job is ended when the client goes. */
 void call_stream_job(struct call *c, uint64_t job);
 /* A waiter's progress: a record before the answer. */

@@ -79,6 +79,14 @@ int transfer_check_range(const char *what, uint64_t offset, uint64_t length, con
 	return 0;
 }
 
+void transfer_cut(struct transfer *t, uint64_t size)
+{
+	if (!t->up_to_end)
+		return;
+	t->offset = least(t->offset, size);
+	t->length = least(t->length, size - t->offset);
+}
+
 /* ---- upload ---- */
 
 /* Has the volume the size that it has? A device has; a file is as long as what is written: an image goes
@@ -256,6 +264,7 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	if (transfer_client_end(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
+	transfer_cut(t, size);
 	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    transfer_check_range("download", t->offset, t->length, v->name, size, e) < 0)
 		return -1;

@@ -19,7 +19,8 @@ struct transfer {
 	gid_t gid;
 	uint64_t offset, length;
 	bool sparse;
-	bool framed; /* the stream is a pipe, with a frame before each part */
+	bool framed;    /* the stream is a pipe, with a frame before each part */
+	bool up_to_end; /* download: a range that is not all in the volume is cut */
 	uint64_t done;
 };
 /* What stands before a part of a framed stream: so many bytes follow, or a hole of that size, of which nothing
@@ -48,6 +49,8 @@ void transfer_client_advance(const struct copy_end *end);
 int transfer_become_client(const struct transfer *t, struct err *e);
 /* How many bytes will be written at most; UINT64_MAX: that is not known. */
 uint64_t transfer_most(const struct transfer *t, const struct copy_end *from);
+/* Where a download's range may reach behind the end: make it end there. */
+void transfer_cut(struct transfer *t, uint64_t size);
 /* Is a range of a volume of this size all in it? ERR_INVALID. A length that is not known (UINT64_MAX) is 0.
  */
 int transfer_check_range(const char *what, uint64_t offset, uint64_t length, const char *name, uint64_t size,

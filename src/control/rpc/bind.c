@@ -240,13 +240,16 @@ static int bind_need(struct virt_binding *b, const char *as, struct err *e)
 
 /* ---- pools ---- */
 
-/* No pool: the verb need not be asked. */
+/* No pool: the verb need not be asked. The name is copied: the pool may go before its call does. */
 static int give_pool(struct virt_binding *b, const struct pool *p, const char *what, const char *value,
                      struct err *e)
 {
 	if (!p)
 		return err_set(e, ERR_NO_POOL, "no pool with the %s \"%.300s\"", what, value);
-	return give(b, "pool", p->name, e);
+	if ((size_t)snprintf(b->q->pool, sizeof(b->q->pool), "%s", p->name) >= sizeof(b->q->pool))
+		return err_set(e, ERR_TOO_LONG, "a pool's name of more than %zu bytes",
+		               sizeof(b->q->pool) - 1);
+	return give(b, "pool", b->q->pool, e);
 }
 
 static int give_pool_by_uuid(struct virt_binding *b, struct err *e)
@@ -338,13 +341,9 @@ static int bind_volume(struct virt_binding *b, const char *as, struct err *e)
 	if (take_volume(b, &v, e) < 0)
 		return -1;
 
-	const struct pool *p = pool_by_name(b->p->server->sup, v.pool);
-
-	if (!p)
-		return give_pool(b, p, "name", v.pool, e);
-	if (give(b, as ? as : "pool", p->name, e) < 0)
-		return -1;
-	return give_volume(b, v.name, e);
+	if (!pool_by_name(b->p->server->sup, v.pool))
+		return give_pool(b, NULL, "name", v.pool, e);
+	return give(b, as, v.pool, e) < 0 ? -1 : give_volume(b, v.name, e);
 }
 
 static int bind_pool_of(struct virt_binding *b, const char *as, struct err *e)

@@ -58,11 +58,10 @@ static void virt_leave(struct peer *p)
 
 /* ---- refusing ---- */
 
-static void refuse(struct peer *p, const struct packet_header *h, const struct err *e)
+static void refuse(struct peer *p, const struct packet_header *h, enum packet_domain domain,
+                   const struct err *e)
 {
-	const struct virt_procedure *row = h->program == PROGRAM_REMOTE ? virt_procedure(h->procedure) : NULL;
-
-	packet_error(&p->out, h, PACKET_REPLY, virt_domain(row), NULL, e);
+	packet_error(&p->out, h, PACKET_REPLY, domain, NULL, e);
 	p->dead = p->dead || p->out.failed;
 }
 
@@ -134,7 +133,7 @@ static void begin_call(struct virt_binding *b, const char *packet, const struct 
 	b->x = (struct xdr){ .at = (const unsigned char *)c->text + PACKET_HEAD,
 		             .left = h->length - PACKET_HEAD };
 	if (virt_bind(b, &e) < 0) {
-		refuse(b->p, h, &e);
+		refuse(b->p, h, virt_domain(row), &e);
 		call_free(c);
 	} else if (b->awaited) {
 		await_pool(b);
@@ -156,7 +155,7 @@ static void answer_here(struct virt_binding *b, char *packet, const struct packe
 	if (row->local(b, out, &e) < 0) {
 		if (!out->failed)
 			out->len = before;
-		refuse(b->p, h, &e);
+		refuse(b->p, h, DOMAIN_RPC, &e);
 		return;
 	}
 	packet_end(out, start, 0);
@@ -171,7 +170,7 @@ static void take_call(struct peer *p, char *packet, const struct packet_header *
 	struct err e = { 0 };
 
 	if (check_header(p, h, row, &e) < 0)
-		refuse(p, h, &e);
+		refuse(p, h, DOMAIN_RPC, &e);
 	else if (row->local)
 		answer_here(&b, packet, h, row);
 	else
@@ -196,7 +195,7 @@ static bool begin_packet(struct peer *p, const struct packet_header *h)
 	if (h->length > most_of(p, h)) {
 		err_set(&e, ERR_TOO_LONG, "a call of %u bytes: it takes %zu at most", h->length,
 		        most_of(p, h));
-		refuse(p, h, &e);
+		refuse(p, h, DOMAIN_RPC, &e);
 		buf_consume(&p->in, PACKET_HEAD);
 		p->skip = h->length - PACKET_HEAD;
 		return true;
@@ -262,6 +261,14 @@ static bool take_whole_call(struct peer *p, const struct packet_header *h)
 	return true;
 }
 
+/* A length that no packet has: what follows cannot be told apart. */
+static bool is_nonsense(const char *packet)
+{
+	uint32_t length = packet_length(packet);
+
+	return length < PACKET_HEAD || length > PACKET_MOST;
+}
+
 static bool virt_take(struct peer *p)
 {
 	struct virt_session *s = session_of(p);
@@ -277,14 +284,17 @@ static bool virt_take(struct peer *p)
 		peer_hang_up(p);
 		return true;
 	}
-	if (p->in.len < PACKET_HEAD)
-		return false;
-	packet_read(p->in.data, &h);
-	if (h.length < PACKET_HEAD || h.length > PACKET_MOST || h.type == PACKET_CALL_WITH_FDS) {
+	if (p->in.len >= PACKET_LENGTH && is_nonsense(p->in.data)) {
 		peer_hang_up(p);
 		return true;
 	}
+	if (p->in.len < PACKET_HEAD)
+		return false;
+	packet_read(p->in.data, &h);
 	switch (h.type) {
+	case PACKET_CALL_WITH_FDS:
+		peer_hang_up(p);
+		return true;
 	case PACKET_CALL:
 		return take_whole_call(p, &h);
 	case PACKET_STREAM:

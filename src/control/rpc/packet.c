@@ -10,6 +10,13 @@
 #include "base/util.h"
 #include "base/xdr.h"
 
+uint32_t packet_length(const char *bytes)
+{
+	struct xdr x = { .at = (const unsigned char *)bytes, .left = PACKET_LENGTH };
+
+	return xdr_number(&x);
+}
+
 void packet_read(const char *bytes, struct packet_header *h)
 {
 	struct xdr x = { .at = (const unsigned char *)bytes, .left = PACKET_HEAD };
@@ -140,9 +147,10 @@ void packet_error(struct buf *out, const struct packet_header *h, enum packet_ty
                   enum packet_domain domain, const struct packet_code *special, const struct err *e)
 {
 	size_t start = packet_begin(out, h, type, PACKET_ERROR);
+	unsigned code = code_of(special, e->class);
 
-	xdr_put(out, code_of(special, e->class));
-	xdr_put(out, domain);
+	xdr_put(out, code);
+	xdr_put(out, code == CODE_RPC ? DOMAIN_RPC : domain);
 	put_some(out, e->message); /* go-libvirt takes it for granted that there is one */
 	xdr_put(out, LEVEL_IS_ERROR);
 	xdr_put(out, 0); /* no domain (a guest) */

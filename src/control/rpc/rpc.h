@@ -25,6 +25,7 @@ struct virt_callback {
 #define VIRT_STREAMS   16 /* and streams: then the next one is refused */
 #define VIRT_CALLBACKS 64
 #define VIRT_ENDED     16
+#define VIRT_NAME      201 /* bytes of a pool's name, with its NUL */
 
 /* What a connection has beside struct peer. */
 struct virt_session {
@@ -50,7 +51,7 @@ struct virt_request {
 	const struct virt_procedure *row;
 	struct packet_header head;
 	/* arguments that are printed for the verb */
-	char uuid[UUID_TEXT], numbers[2][24], types[128];
+	char pool[VIRT_NAME], uuid[UUID_TEXT], numbers[2][24], types[128];
 	/* What the reply is to have of a list: no more than that; and that many there were. */
 	uint32_t most, listed;
 	bool physical; /* a volume's length instead of its allocation */

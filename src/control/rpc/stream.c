@@ -142,17 +142,19 @@ static bool take_hole(struct peer *p, struct call *c, const struct packet_header
 	struct virt_request *q = c->own;
 	struct xdr x = { .at = (const unsigned char *)p->in.data + PACKET_HEAD, .left = HOLE_BYTES };
 	bool fits = h->length == PACKET_HEAD + HOLE_BYTES;
-	uint64_t n;
+	uint64_t n = 0;
 
 	if (fits && p->in.len < h->length)
 		return false;
-	n = fits ? xdr_long(&x) : 0;
+	if (fits)
+		n = xdr_long(&x);
+	fits = fits && xdr_number(&x) == 0;
 	skip_packet(p, h);
 	if (!stream_is_open(c))
 		return true;
 	if (!is_upload(q) || !c->stream.framed) {
 		refuse_hole(c, "a hole in a stream that is not sparse");
-	} else if (!fits || n > INT64_MAX || xdr_number(&x)) {
+	} else if (!fits || n > INT64_MAX) {
 		refuse_hole(c, "a hole of no size");
 	} else if (q->stream.length && n > q->stream.length - q->stream.got) {
 		q->stream.over = true;

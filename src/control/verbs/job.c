@@ -388,7 +388,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 		.offset = call_size(c, "offset", 0),
 		.length = call_size(c, "length", 0),
 		.sparse = call_flag(c, "sparse"),
-		.flags = call_frames(c) ? VOL_FRAMED : 0U,
+		.flags = call_transfer_flags(c),
 	};
 	bool upload = operation == VOLUME_UPLOAD, passed, streams, detach = call_flag(c, "detach");
 	int pipe = -1;

@@ -385,6 +385,7 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		              .length = work->length,
 		              .sparse = work->sparse,
 		              .framed = work->flags & VOL_FRAMED,
+		              .up_to_end = work->flags & VOL_UP_TO_END,
 		              .passed = work->passed > 0,
 		              .uid = work->uid,
 		              .gid = work->gid };
