@@ -148,8 +148,7 @@ static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un 
 	mode_t mode = shared ? 0660 : 0600;
 	if (srv->options.read_only)
 		mode = 0666;
-	if (lstat(srv->path, &st) < 0 || chmod(srv->path, mode) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	if (lstat(srv->path, &st) < 0 || chmod(srv->path, mode) < 0 || listen(fd, BACKLOG) < 0) {
 		err_sys(e, errno, "cannot listen at %s", srv->path);
 		unlink(srv->path);
 		return -1;

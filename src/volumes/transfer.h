@@ -23,8 +23,8 @@ struct transfer {
 	bool up_to_end; /* download: a range that is not all in the volume is cut */
 	uint64_t done;
 };
-/* What stands before a part of a framed stream: so many bytes follow, or a hole of that size, of which nothing
- * does. As it lies in memory: it never leaves this machine. */
+/* What stands before a part of a framed stream: so many bytes follow, or a hole of that size, of which
+ * nothing does. As it lies in memory: it never leaves this machine. */
 struct stream_frame {
 	uint64_t length;
 	uint64_t hole; /* 0 or 1 */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz target: libvirt's protocol. A client of a server in this process says whatever it likes, with packets that
- * are packets (the first byte is odd) or with any bytes; verbs are the real table, with answers that are made up
- * here, so that no worker is needed. Whatever comes, the server stays whole, what it says is packets, and a
- * client that comes afterwards is answered.
+ * Fuzz target: libvirt's protocol. A client of a server in this process says whatever it likes, with packets
+ * that are packets (the first byte is odd) or with any bytes; verbs are the real table, with answers that are
+ * made up here, so that no worker is needed. Whatever comes, the server stays whole, what it says is packets,
+ * and a client that comes afterwards is answered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -243,8 +243,8 @@ static void say(int fd, const char *data, size_t size, size_t piece, struct buf 
 	}
 }
 
-/* From bytes to packets with headers that are mostly right: of each the procedure, the type, serial and status
- * in one byte each, the payload's length in two. */
+/* From bytes to packets with headers that are mostly right: of each the procedure, the type, serial and
+ * status in one byte each, the payload's length in two. */
 static void structured(const uint8_t *data, size_t size, struct buf *out)
 {
 	while (size >= 5) {
@@ -281,7 +281,9 @@ static void open_first(struct buf *out)
 /* Another client is answered all the same. */
 static void another(void)
 {
-	const struct packet_header h = { .program = PROGRAM_REMOTE, .version = 1, .procedure = 66, .serial = 9 };
+	const struct packet_header h = {
+		.program = PROGRAM_REMOTE, .version = 1, .procedure = 66, .serial = 9
+	};
 	struct buf ask = BUF_INIT;
 	char bytes[64];
 	int fd = connect_one();

@@ -12,7 +12,7 @@
 #include "base/util.h"
 #include "pool/secret/secret.h"
 
-static int broken(struct err *e)
+int virt_undecodable(struct err *e)
 {
 	return err_set(e, ERR_SYNTAX, "the packet's payload is not what this procedure takes");
 }
@@ -27,7 +27,7 @@ int virt_text(struct virt_binding *b, const char **text, struct err *e)
 	const unsigned char *at = xdr_bytes(&b->x, STRING_MOST, &len);
 
 	if (!at)
-		return broken(e);
+		return virt_undecodable(e);
 
 	char *to = (char *)(uintptr_t)at - 4;
 
@@ -44,24 +44,24 @@ static int maybe_text(struct virt_binding *b, const char **text, struct err *e)
 	return xdr_number(&b->x) ? virt_text(b, text, e) : 0;
 }
 
-static int take_uuid(struct virt_binding *b, struct uuid *u, struct err *e)
+static int bind_uuid(struct virt_binding *b, struct uuid *u, struct err *e)
 {
 	const unsigned char *at = xdr_fixed(&b->x, sizeof(u->b));
 
 	if (!at)
-		return broken(e);
+		return virt_undecodable(e);
 	memcpy(u->b, at, sizeof(u->b));
 	return 0;
 }
 
-static int take_number(struct virt_binding *b, uint32_t *n, struct err *e)
+static int bind_u32(struct virt_binding *b, uint32_t *n, struct err *e)
 {
 	*n = xdr_number(&b->x);
-	return b->x.broken ? broken(e) : 0;
+	return b->x.broken ? virt_undecodable(e) : 0;
 }
 
 /* The verb is given it, unless it is none. */
-static int give(struct virt_binding *b, const char *as, const char *value, struct err *e)
+static int bind_give(struct virt_binding *b, const char *as, const char *value, struct err *e)
 {
 	return value ? call_give(b->c, as, value, e) : 0;
 }
@@ -77,14 +77,14 @@ static int bind_text(struct virt_binding *b, const char *as, struct err *e)
 {
 	const char *text;
 
-	return virt_text(b, &text, e) < 0 ? -1 : give(b, as, text, e);
+	return virt_text(b, &text, e) < 0 ? -1 : bind_give(b, as, text, e);
 }
 
 static int bind_maybe(struct virt_binding *b, const char *as, struct err *e)
 {
 	const char *text;
 
-	return maybe_text(b, &text, e) < 0 ? -1 : give(b, as, text, e);
+	return maybe_text(b, &text, e) < 0 ? -1 : bind_give(b, as, text, e);
 }
 
 /* "//" and "/./" are "/": what is longer than it need be is made shorter where it stands. */
@@ -108,7 +108,7 @@ static int bind_path(struct virt_binding *b, const char *as, struct err *e)
 	*to = '\0';
 	if (!*text)
 		return err_set(e, ERR_NO_VOLUME, "no volume has an empty path");
-	return give(b, as, text, e);
+	return bind_give(b, as, text, e);
 }
 
 static int give_number(struct virt_binding *b, const char *as, uint64_t n, struct err *e)
@@ -116,14 +116,14 @@ static int give_number(struct virt_binding *b, const char *as, uint64_t n, struc
 	char *text = b->q->numbers[b->q->numbers[0][0] != '\0'];
 
 	snprintf(text, sizeof(b->q->numbers[0]), "%" PRIu64, n);
-	return give(b, as, text, e);
+	return bind_give(b, as, text, e);
 }
 
 static int bind_number(struct virt_binding *b, const char *as, struct err *e)
 {
 	uint64_t n = xdr_long(&b->x);
 
-	return b->x.broken ? broken(e) : give_number(b, as, n, e);
+	return b->x.broken ? virt_undecodable(e) : give_number(b, as, n, e);
 }
 
 static int bind_size(struct virt_binding *b, const char *as, struct err *e)
@@ -131,7 +131,7 @@ static int bind_size(struct virt_binding *b, const char *as, struct err *e)
 	uint64_t n = xdr_long(&b->x);
 
 	if (b->x.broken)
-		return broken(e);
+		return virt_undecodable(e);
 	if (streq(as, "length"))
 		b->q->stream.length = n;
 	return n ? give_number(b, as, n, e) : 0;
@@ -149,7 +149,7 @@ static int bind_flags(struct virt_binding *b, const char *as, struct err *e)
 	uint32_t flags, left;
 
 	(void)as;
-	if (take_number(b, &flags, e) < 0)
+	if (bind_u32(b, &flags, e) < 0)
 		return -1;
 	left = flags;
 	for (unsigned i = 0; i < VIRT_FLAG_BITS; i++) {
@@ -168,15 +168,15 @@ static int bind_flags(struct virt_binding *b, const char *as, struct err *e)
 static int bind_types(struct virt_binding *b, const char *as, struct err *e)
 {
 	static const char *const opposites[] = { "persistent", "transient", "autostart", "no-autostart" };
-	static const char *const words[] = { "dir",      "fs",       "netfs",     "logical",     "disk",
-		                             "iscsi",    "scsi",     "mpath",     "rbd",         "sheepdog",
-		                             "gluster",  "zfs",      "vstorage",  "iscsi-direct" };
+	static const char *const words[] = { "dir",     "fs",   "netfs",    "logical",     "disk",
+		                             "iscsi",   "scsi", "mpath",    "rbd",         "sheepdog",
+		                             "gluster", "zfs",  "vstorage", "iscsi-direct" };
 	enum { INACTIVE = 1, ACTIVE = 2, TYPES_AT = 6, TYPES_MASK = (1 << ARRAY_LEN(words)) - 1 };
 	uint32_t flags, types;
 	size_t len = 0;
 
 	(void)as;
-	if (take_number(b, &flags, e) < 0)
+	if (bind_u32(b, &flags, e) < 0)
 		return -1;
 	types = flags >> TYPES_AT & TYPES_MASK;
 	if (flags >> TYPES_AT & ~(uint32_t)TYPES_MASK)
@@ -193,7 +193,7 @@ static int bind_types(struct virt_binding *b, const char *as, struct err *e)
 		if (types & 1u << i)
 			len += (size_t)snprintf(b->q->types + len, sizeof(b->q->types) - len, "%s%s",
 			                        len ? "," : "", words[i]);
-	return give(b, "type", b->q->types, e);
+	return bind_give(b, "type", b->q->types, e);
 }
 
 /* autostart: 1 or 0, where the verb has a flag for 0. */
@@ -201,7 +201,7 @@ static int bind_switch(struct virt_binding *b, const char *as, struct err *e)
 {
 	uint32_t on;
 
-	if (take_number(b, &on, e) < 0)
+	if (bind_u32(b, &on, e) < 0)
 		return -1;
 	return on ? 0 : give_flag(b, as, e);
 }
@@ -209,11 +209,11 @@ static int bind_switch(struct virt_binding *b, const char *as, struct err *e)
 static int bind_most(struct virt_binding *b, const char *as, struct err *e)
 {
 	(void)as;
-	if (take_number(b, &b->q->most, e) < 0)
+	if (bind_u32(b, &b->q->most, e) < 0)
 		return -1;
 	if (b->q->most > LIST_MOST)
-		return err_set(e, ERR_SYNTAX, "a list of %d names: 0 to %d can be asked for",
-		               (int)b->q->most, LIST_MOST);
+		return err_set(e, ERR_SYNTAX, "a list of %d names: 0 to %d can be asked for", (int)b->q->most,
+		               LIST_MOST);
 	return 0;
 }
 
@@ -222,7 +222,7 @@ static int bind_physical(struct virt_binding *b, const char *as, struct err *e)
 	uint32_t flags;
 
 	(void)as;
-	if (take_number(b, &flags, e) < 0)
+	if (bind_u32(b, &flags, e) < 0)
 		return -1;
 	b->q->physical = flags & 1;
 	return flags & ~1u ? unknown_flags(b, flags, e) : 0;
@@ -231,7 +231,7 @@ static int bind_physical(struct virt_binding *b, const char *as, struct err *e)
 static int bind_need(struct virt_binding *b, const char *as, struct err *e)
 {
 	(void)as;
-	if (take_number(b, &b->q->most, e) < 0)
+	if (bind_u32(b, &b->q->most, e) < 0)
 		return -1;
 	if (b->q->most)
 		b->q->most = LIST_MOST;
@@ -249,14 +249,14 @@ static int give_pool(struct virt_binding *b, const struct pool *p, const char *w
 	if ((size_t)snprintf(b->q->pool, sizeof(b->q->pool), "%s", p->name) >= sizeof(b->q->pool))
 		return err_set(e, ERR_TOO_LONG, "a pool's name of more than %zu bytes",
 		               sizeof(b->q->pool) - 1);
-	return give(b, "pool", b->q->pool, e);
+	return bind_give(b, "pool", b->q->pool, e);
 }
 
 static int give_pool_by_uuid(struct virt_binding *b, struct err *e)
 {
 	struct uuid u;
 
-	if (take_uuid(b, &u, e) < 0)
+	if (bind_uuid(b, &u, e) < 0)
 		return -1;
 	uuid_print(&u, b->q->uuid);
 	return give_pool(b, pool_by_uuid(b->p->server->sup, &u), "uuid", b->q->uuid, e);
@@ -331,7 +331,7 @@ static int give_volume(struct virt_binding *b, const char *name, struct err *e)
 {
 	if (!*name || strchr(name, '/'))
 		return err_set(e, ERR_NO_VOLUME, "no volume with the name \"%.300s\"", name);
-	return give(b, "vol", name, e);
+	return bind_give(b, "vol", name, e);
 }
 
 static int bind_volume(struct virt_binding *b, const char *as, struct err *e)
@@ -343,7 +343,7 @@ static int bind_volume(struct virt_binding *b, const char *as, struct err *e)
 
 	if (!pool_by_name(b->p->server->sup, v.pool))
 		return give_pool(b, NULL, "name", v.pool, e);
-	return give(b, as, v.pool, e) < 0 ? -1 : give_volume(b, v.name, e);
+	return bind_give(b, as, v.pool, e) < 0 ? -1 : give_volume(b, v.name, e);
 }
 
 static int bind_pool_of(struct virt_binding *b, const char *as, struct err *e)
@@ -366,15 +366,15 @@ static int bind_volume_name(struct virt_binding *b, const char *as, struct err *
 
 static int bind_algorithm(struct virt_binding *b, const char *as, struct err *e)
 {
-	static const char *const words[] = { "zero",     "nnsa",       "dod",         "bsi",    "gutmann",
-		                             "schneier", "pfitzner7",  "pfitzner33",  "random", "trim" };
+	static const char *const words[] = { "zero",     "nnsa",      "dod",        "bsi",    "gutmann",
+		                             "schneier", "pfitzner7", "pfitzner33", "random", "trim" };
 	uint32_t n;
 
-	if (take_number(b, &n, e) < 0)
+	if (bind_u32(b, &n, e) < 0)
 		return -1;
 	if (n >= ARRAY_LEN(words))
 		return err_set(e, ERR_INVALID, "there is no way to wipe with the number %u", n);
-	return give(b, as, words[n], e);
+	return bind_give(b, as, words[n], e);
 }
 
 /* ---- secrets ---- */
@@ -383,7 +383,7 @@ static int take_secret_uuid(struct virt_binding *b, struct err *e)
 {
 	struct uuid u;
 
-	if (take_uuid(b, &u, e) < 0)
+	if (bind_uuid(b, &u, e) < 0)
 		return -1;
 	uuid_print(&u, b->q->uuid);
 	return 0;
@@ -394,9 +394,9 @@ static int bind_secret(struct virt_binding *b, const char *as, struct err *e)
 	const char *usage;
 	uint32_t type;
 
-	if (take_secret_uuid(b, e) < 0 || take_number(b, &type, e) < 0 || virt_text(b, &usage, e) < 0)
+	if (take_secret_uuid(b, e) < 0 || bind_u32(b, &type, e) < 0 || virt_text(b, &usage, e) < 0)
 		return -1;
-	return give(b, as, b->q->uuid, e);
+	return bind_give(b, as, b->q->uuid, e);
 }
 
 static int bind_which_uuid(struct virt_binding *b, const char *as, struct err *e)
@@ -408,7 +408,7 @@ static int bind_which_uuid(struct virt_binding *b, const char *as, struct err *e
 static int bind_which_usage(struct virt_binding *b, const char *as, struct err *e)
 {
 	(void)as;
-	return take_number(b, &b->q->usage, e) < 0 ? -1 : virt_text(b, &b->q->usage_id, e);
+	return bind_u32(b, &b->q->usage, e) < 0 ? -1 : virt_text(b, &b->q->usage_id, e);
 }
 
 /* ---- what is sent along ---- */
@@ -435,7 +435,7 @@ static int bind_value(struct virt_binding *b, const char *as, struct err *e)
 {
 	(void)as;
 	b->document = (const char *)xdr_bytes(&b->x, SECRET_VALUE_LIMIT, &b->document_len);
-	return b->document ? 0 : broken(e);
+	return b->document ? 0 : virt_undecodable(e);
 }
 
 static int (*const bind_one[])(struct virt_binding *b, const char *as, struct err *e) = {

@@ -58,8 +58,8 @@ static void virt_leave(struct peer *p)
 
 /* ---- refusing ---- */
 
-static void refuse(struct peer *p, const struct packet_header *h, enum packet_domain domain,
-                   const struct err *e)
+static void refuse_packet(struct peer *p, const struct packet_header *h, enum packet_domain domain,
+                          const struct err *e)
 {
 	packet_error(&p->out, h, PACKET_REPLY, domain, NULL, e);
 	p->dead = p->dead || p->out.failed;
@@ -133,7 +133,7 @@ static void begin_call(struct virt_binding *b, const char *packet, const struct 
 	b->x = (struct xdr){ .at = (const unsigned char *)c->text + PACKET_HEAD,
 		             .left = h->length - PACKET_HEAD };
 	if (virt_bind(b, &e) < 0) {
-		refuse(b->p, h, virt_domain(row), &e);
+		refuse_packet(b->p, h, virt_domain(row), &e);
 		call_free(c);
 	} else if (b->awaited) {
 		await_pool(b);
@@ -155,7 +155,7 @@ static void answer_here(struct virt_binding *b, char *packet, const struct packe
 	if (row->local(b, out, &e) < 0) {
 		if (!out->failed)
 			out->len = before;
-		refuse(b->p, h, DOMAIN_RPC, &e);
+		refuse_packet(b->p, h, DOMAIN_RPC, &e);
 		return;
 	}
 	packet_end(out, start, 0);
@@ -170,7 +170,7 @@ static void take_call(struct peer *p, char *packet, const struct packet_header *
 	struct err e = { 0 };
 
 	if (check_header(p, h, row, &e) < 0)
-		refuse(p, h, DOMAIN_RPC, &e);
+		refuse_packet(p, h, DOMAIN_RPC, &e);
 	else if (row->local)
 		answer_here(&b, packet, h, row);
 	else
@@ -195,7 +195,7 @@ static bool begin_packet(struct peer *p, const struct packet_header *h)
 	if (h->length > most_of(p, h)) {
 		err_set(&e, ERR_TOO_LONG, "a call of %u bytes: it takes %zu at most", h->length,
 		        most_of(p, h));
-		refuse(p, h, DOMAIN_RPC, &e);
+		refuse_packet(p, h, DOMAIN_RPC, &e);
 		buf_consume(&p->in, PACKET_HEAD);
 		p->skip = h->length - PACKET_HEAD;
 		return true;

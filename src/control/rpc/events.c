@@ -11,14 +11,9 @@
 
 enum { EVENT_LIFECYCLE, EVENT_OTHER }; /* OTHER: a refresh of a pool, a change of a secret's value */
 
-static int cannot_read(struct err *e)
-{
-	return err_set(e, ERR_SYNTAX, "the packet's payload is not what this procedure takes");
-}
-
 /* ---- registering ---- */
 
-static bool is_same(const struct virt_callback *a, const struct virt_callback *b)
+static bool is_same_callback(const struct virt_callback *a, const struct virt_callback *b)
 {
 	return a->event == b->event && a->secret == b->secret && a->any == b->any &&
 	       (a->any || uuid_equal(&a->uuid, &b->uuid));
@@ -33,12 +28,12 @@ static int take_callback(struct virt_binding *b, struct virt_callback *k, struct
 	k->event = (int32_t)xdr_number(&b->x);
 	k->any = !xdr_number(&b->x);
 	if (k->any)
-		return b->x.broken ? cannot_read(e) : 0;
+		return b->x.broken ? virt_undecodable(e) : 0;
 	if (!k->secret && virt_text(b, &text, e) < 0)
 		return -1;
 	uuid = xdr_fixed(&b->x, sizeof(k->uuid.b));
 	if (!uuid)
-		return cannot_read(e);
+		return virt_undecodable(e);
 	memcpy(k->uuid.b, uuid, sizeof(k->uuid.b));
 	return 0;
 }
@@ -53,7 +48,7 @@ static int register_for(struct virt_binding *b, bool secret, struct buf *out, st
 	if (k.event != EVENT_LIFECYCLE && k.event != EVENT_OTHER)
 		return err_set(e, ERR_INTERNAL, "there are no events of the kind %d", (int)k.event);
 	for (size_t i = 0; i < s->ncallbacks; i++)
-		if (is_same(&s->callbacks[i], &k))
+		if (is_same_callback(&s->callbacks[i], &k))
 			return err_set(e, ERR_INVALID, "these events are told to this client already");
 	if (s->ncallbacks == VIRT_CALLBACKS)
 		return err_set(e, ERR_LIMIT, "a client can register for events %d times", VIRT_CALLBACKS);
@@ -81,7 +76,7 @@ int events_deregister(struct virt_binding *b, struct buf *out, struct err *e)
 
 	(void)out;
 	if (b->x.broken)
-		return cannot_read(e);
+		return virt_undecodable(e);
 	for (size_t i = 0; i < s->ncallbacks; i++)
 		if (s->callbacks[i].id == id) {
 			s->callbacks[i] = s->callbacks[--s->ncallbacks];
@@ -130,7 +125,7 @@ static const struct event_field *event_field_of(const struct event *ev, const ch
 	return NULL;
 }
 
-static const char *text_of(const struct event *ev, const char *key)
+static const char *event_text_of(const struct event *ev, const char *key)
 {
 	const struct event_field *f = event_field_of(ev, key);
 
@@ -140,7 +135,7 @@ static const char *text_of(const struct event *ev, const char *key)
 /* Between phases that libvirt has no word for nothing happens. */
 static bool take_phase(const struct event *ev, struct told_event *t)
 {
-	int from = phase_from_word(text_of(ev, "from")), to = phase_from_word(text_of(ev, "to"));
+	int from = phase_from_word(event_text_of(ev, "from")), to = phase_from_word(event_text_of(ev, "to"));
 
 	if (from < 0 || to < 0 || phase_is_active((enum phase)from) == phase_is_active((enum phase)to))
 		return false;
@@ -153,7 +148,7 @@ static bool take_pool_event(struct peer *p, const struct event *ev, struct told_
 {
 	const struct event_field *persistent = event_field_of(ev, "persistent");
 
-	t->pool = text_of(ev, "pool");
+	t->pool = event_text_of(ev, "pool");
 
 	const struct pool *pool = pool_by_name(p->server->sup, t->pool);
 
@@ -165,7 +160,7 @@ static bool take_pool_event(struct peer *p, const struct event *ev, struct told_
 }
 
 /* False: nobody is told of such a thing. */
-static bool take_event(struct peer *p, const struct event *ev, struct told_event *t)
+static bool tell_take(struct peer *p, const struct event *ev, struct told_event *t)
 {
 	while (t->kind < ARRAY_LEN(kinds) && !streq(kinds[t->kind].name, ev->name))
 		t->kind++;
@@ -174,17 +169,16 @@ static bool take_event(struct peer *p, const struct event *ev, struct told_event
 	t->detail = kinds[t->kind].detail;
 	if (!kinds[t->kind].secret)
 		return take_pool_event(p, ev, t);
-	t->usage = text_of(ev, "usage");
-	t->id = text_of(ev, "id");
-	return uuid_read(text_of(ev, "secret"), &t->uuid);
+	t->usage = event_text_of(ev, "usage");
+	t->id = event_text_of(ev, "id");
+	return uuid_read(event_text_of(ev, "secret"), &t->uuid);
 }
 
 static void put_event(struct buf *out, const struct virt_callback *k, const struct told_event *t)
 {
-	const struct packet_header h = { .program = PROGRAM_REMOTE,
-		                         .version = 1,
-		                         .procedure = kinds[t->kind].procedure,
-		                         .serial = 1 };
+	const struct packet_header h = {
+		.program = PROGRAM_REMOTE, .version = 1, .procedure = kinds[t->kind].procedure, .serial = 1
+	};
 	size_t start = packet_begin(out, &h, PACKET_MESSAGE, PACKET_OK);
 
 	xdr_put(out, (uint32_t)k->id);
@@ -207,7 +201,7 @@ void virt_tell(struct peer *p, const struct event *ev)
 	const struct virt_session *s = p->own;
 	struct told_event t = { 0 };
 
-	if (!s || !take_event(p, ev, &t))
+	if (!s || !tell_take(p, ev, &t))
 		return;
 	for (size_t i = 0; i < s->ncallbacks; i++) {
 		const struct virt_callback *k = &s->callbacks[i];

@@ -9,11 +9,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define PACKET_LENGTH 4                           /* bytes of the length */
-#define PACKET_HEAD   28                          /* bytes of the length and the header */
-#define PACKET_MOST   (32u * 1024 * 1024 + 4)     /* bytes: a longer one ends the connection */
-#define STRING_MOST   (4u * 1024 * 1024)          /* bytes of one string */
-#define LIST_MOST     16384                       /* pools, volumes or secrets in one list */
+#define PACKET_LENGTH 4                       /* bytes of the length */
+#define PACKET_HEAD   28                      /* bytes of the length and the header */
+#define PACKET_MOST   (32u * 1024 * 1024 + 4) /* bytes: a longer one ends the connection */
+#define STRING_MOST   (4u * 1024 * 1024)      /* bytes of one string */
+#define LIST_MOST     16384                   /* pools, volumes or secrets in one list */
 
 #define PROGRAM_REMOTE    0x20008086u
 #define PROGRAM_KEEPALIVE 0x6b656570u

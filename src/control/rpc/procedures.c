@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The table of procedures: their numbers, what is in their packets, and who does them. Numbers and layouts are
- * those of libvirt's protocol, program 0x20008086, version 1.
+ * The table of procedures: their numbers, what is in their packets, and who does them. Numbers and layouts
+ * are those of libvirt's protocol, program 0x20008086, version 1.
  */
 #include "control/rpc/rpc.h"
 
@@ -68,7 +68,8 @@ static const struct virt_procedure rows[] = {
 	{ 71, "pool-list", .reply = reply_count, .field = "pools" },
 	{ 72, "pool-list", .args = { ONE(VIRT_MOST) }, .reply = reply_names, .field = "name" },
 	{ 73, "pool-list", .given = "inactive", .reply = reply_count, .field = "pools" },
-	{ 74, "pool-list", .args = { ONE(VIRT_MOST) }, .given = "inactive", .reply = reply_names, .field = "name" },
+	{ 74, "pool-list", .args = { ONE(VIRT_MOST) }, .given = "inactive", .reply = reply_names,
+	  .field = "name" },
 	{ 281, "pool-list", .args = { ONE(VIRT_NEED), ONE(VIRT_TYPES) }, .reply = reply_pools },
 	{ 75, "find-storage-pool-sources", .args = { TEXT("type"), ONE(VIRT_MAYBE_DOCUMENT), FLAGS },
 	  .reply = reply_document },
@@ -113,10 +114,10 @@ static const struct virt_procedure rows[] = {
 	{ 100, "vol-path", .args = { VOLUME }, .reply = reply_field, .field = "path" },
 	{ 165, "vol-wipe", .args = { VOLUME, FLAGS } },
 	{ 259, "vol-wipe", .args = { VOLUME, { VIRT_ALGORITHM, "algorithm" }, FLAGS } },
-	{ PROCEDURE_UPLOAD, "vol-upload", .stream = true, .args = { VOLUME, SIZE("offset"), SIZE("length"), FLAGS },
-	  .flags = { "sparse" } },
-	{ PROCEDURE_DOWNLOAD, "vol-download", .stream = true, .args = { VOLUME, SIZE("offset"), SIZE("length"), FLAGS },
-	  .flags = { "sparse" } },
+	{ PROCEDURE_UPLOAD, "vol-upload", .stream = true,
+	  .args = { VOLUME, SIZE("offset"), SIZE("length"), FLAGS }, .flags = { "sparse" } },
+	{ PROCEDURE_DOWNLOAD, "vol-download", .stream = true,
+	  .args = { VOLUME, SIZE("offset"), SIZE("length"), FLAGS }, .flags = { "sparse" } },
 	{ 260, "vol-resize", .args = { VOLUME, { VIRT_NUMBER, "capacity" }, FLAGS },
 	  .flags = { "allocate", "delta", "shrink" } },
 
@@ -127,8 +128,8 @@ static const struct virt_procedure rows[] = {
 	  .flags = { "ephemeral", "no-ephemeral", "private", "no-private" }, .reply = reply_secrets },
 	{ 141, "secret-list", .args = { ONE(VIRT_WHICH_UUID) }, .reply = reply_secret },
 	{ 147, "secret-list", .args = { ONE(VIRT_WHICH_USAGE) }, .reply = reply_secret },
-	{ 142, "secret-define", .args = { DOCUMENT, FLAGS }, .flags = { "validate" }, .reply = reply_made_secret,
-	  .codes = codes_of_documents },
+	{ 142, "secret-define", .args = { DOCUMENT, FLAGS }, .flags = { "validate" },
+	  .reply = reply_made_secret, .codes = codes_of_documents },
 	{ 143, "secret-dumpxml", .args = { SECRET, FLAGS }, .reply = reply_document },
 	{ 144, "secret-set-value", .args = { SECRET, ONE(VIRT_VALUE), FLAGS }, .given = "plain" },
 	{ 145, "secret-get-value", .args = { SECRET, FLAGS }, .given = "plain", .reply = reply_value,

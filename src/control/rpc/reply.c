@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * From an answer to a reply: fields of the verb's records, which were kept as lines, in the order and the form
- * of the procedure. A list of volumes is the only one that may be long: its records are read from the pool's
- * index and made into items at once.
+ * From an answer to a reply: fields of the verb's records, which were kept as lines, in the order and the
+ * form of the procedure. A list of volumes is the only one that may be long: its records are read from the
+ * pool's index and made into items at once.
  */
 #include "control/rpc/rpc.h"
 
@@ -42,15 +42,15 @@ static void records_of(const struct virt_reply *r, struct record_reader *reader)
 }
 
 /* The only record of an answer. */
-static int read_record(const struct virt_reply *r, struct record_reader *reader, struct err *e)
+static int answer_record(const struct virt_reply *r, struct record_reader *reader, struct err *e)
 {
 	records_of(r, reader);
-	return record_next(reader) ? 0 : err_set(e, ERR_INTERNAL, "%s has answered nothing",
-	                                         r->c->verb->name);
+	return record_next(reader) ? 0
+	                           : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
 }
 
 /* The fields of the answer's end, as a line of their own. */
-static int read_finals(const struct virt_reply *r, struct record_reader *reader, struct err *e)
+static int answer_finals(const struct virt_reply *r, struct record_reader *reader, struct err *e)
 {
 	cleanup_buf struct buf line = BUF_INIT;
 
@@ -59,11 +59,11 @@ static int read_finals(const struct virt_reply *r, struct record_reader *reader,
 	buf_adds(&line, "\n");
 	reader->at = buf_str(&line);
 	reader->end = reader->at + line.len;
-	return record_next(reader) ? 0 : err_set(e, ERR_INTERNAL, "%s has answered nothing",
-	                                         r->c->verb->name);
+	return record_next(reader) ? 0
+	                           : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
 }
 
-static const char *field(const struct record_reader *r, const char *key)
+static const char *answer_field(const struct record_reader *r, const char *key)
 {
 	const char *value = line_get(&r->l, key);
 
@@ -111,30 +111,36 @@ static int put_uuid(struct buf *out, const char *text, struct err *e)
 
 static int put_pool(struct buf *out, const struct record_reader *from, const char *name, struct err *e)
 {
-	xdr_put_text(out, field(from, name));
-	return put_uuid(out, field(from, "uuid"), e);
+	xdr_put_text(out, answer_field(from, name));
+	return put_uuid(out, answer_field(from, "uuid"), e);
 }
 
 int reply_pool(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	return read_record(r, &reader, e) < 0 ? -1 : put_pool(r->out, &reader, "name", e);
+	return answer_record(r, &reader, e) < 0 ? -1 : put_pool(r->out, &reader, "name", e);
 }
 
 int reply_made_pool(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	return read_finals(r, &reader, e) < 0 ? -1 : put_pool(r->out, &reader, "pool", e);
+	return answer_finals(r, &reader, e) < 0 ? -1 : put_pool(r->out, &reader, "pool", e);
 }
 
 /* How libvirt calls a pool's phase. What is on its way is not there. */
-enum libvirt_state { POOL_IS_INACTIVE, POOL_IS_BUILDING, POOL_IS_RUNNING, POOL_IS_DEGRADED, POOL_IS_INACCESSIBLE };
+enum libvirt_state {
+	POOL_IS_INACTIVE,
+	POOL_IS_BUILDING,
+	POOL_IS_RUNNING,
+	POOL_IS_DEGRADED,
+	POOL_IS_INACCESSIBLE
+};
 
-static enum libvirt_state state_of(const struct record_reader *r)
+static enum libvirt_state virt_pool_state(const struct record_reader *r)
 {
-	int phase = phase_from_word(field(r, "phase"));
+	int phase = phase_from_word(answer_field(r, "phase"));
 
 	if (phase == PHASE_DEGRADED)
 		return POOL_IS_DEGRADED;
@@ -147,9 +153,9 @@ int reply_pool_info(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	if (read_record(r, &reader, e) < 0)
+	if (answer_record(r, &reader, e) < 0)
 		return -1;
-	xdr_put(r->out, state_of(&reader));
+	xdr_put(r->out, virt_pool_state(&reader));
 	xdr_put_long(r->out, line_u64(&reader.l, "capacity", 0));
 	xdr_put_long(r->out, line_u64(&reader.l, "allocation", 0));
 	xdr_put_long(r->out, line_u64(&reader.l, "available", 0));
@@ -160,9 +166,9 @@ int reply_is_active(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	if (read_record(r, &reader, e) < 0)
+	if (answer_record(r, &reader, e) < 0)
 		return -1;
-	xdr_put(r->out, state_of(&reader) != POOL_IS_INACTIVE);
+	xdr_put(r->out, virt_pool_state(&reader) != POOL_IS_INACTIVE);
 	return 0;
 }
 
@@ -172,9 +178,9 @@ int reply_field(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	if (read_record(r, &reader, e) < 0)
+	if (answer_record(r, &reader, e) < 0)
 		return -1;
-	xdr_put_text(r->out, field(&reader, r->q->row->field));
+	xdr_put_text(r->out, answer_field(&reader, r->q->row->field));
 	return 0;
 }
 
@@ -182,9 +188,9 @@ int reply_flag(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	if (read_record(r, &reader, e) < 0)
+	if (answer_record(r, &reader, e) < 0)
 		return -1;
-	xdr_put(r->out, is_yes(field(&reader, r->q->row->field)));
+	xdr_put(r->out, is_yes(answer_field(&reader, r->q->row->field)));
 	return 0;
 }
 
@@ -193,7 +199,7 @@ int reply_count(struct virt_reply *r, struct err *e)
 {
 	struct record_reader reader;
 
-	if (read_finals(r, &reader, e) < 0)
+	if (answer_finals(r, &reader, e) < 0)
 		return -1;
 	xdr_put(r->out, (uint32_t)line_u64(&reader.l, r->q->row->field, 0));
 	return 0;
@@ -202,8 +208,9 @@ int reply_count(struct virt_reply *r, struct err *e)
 /* ---- lists ---- */
 
 /* Those of the records that fit; their number comes before them. -1: e is filled. */
-static int put_list(struct virt_reply *r, int (*put)(struct buf *, const struct record_reader *, struct err *),
-                    bool counted, struct err *e)
+static int put_list(struct virt_reply *r,
+                    int (*put)(struct buf *, const struct record_reader *, struct err *), bool counted,
+                    struct err *e)
 {
 	cleanup_buf struct buf items = BUF_INIT;
 	struct record_reader reader;
@@ -240,14 +247,14 @@ int reply_pools(struct virt_reply *r, struct err *e)
 static int put_name(struct buf *out, const struct record_reader *from, struct err *e)
 {
 	(void)e;
-	xdr_put_text(out, field(from, "name"));
+	xdr_put_text(out, answer_field(from, "name"));
 	return 0;
 }
 
 static int put_uuid_text(struct buf *out, const struct record_reader *from, struct err *e)
 {
 	(void)e;
-	xdr_put_text(out, field(from, "uuid"));
+	xdr_put_text(out, answer_field(from, "uuid"));
 	return 0;
 }
 
@@ -262,17 +269,17 @@ int reply_names(struct virt_reply *r, struct err *e)
 static void put_volume(struct buf *out, const char *pool, const struct record_reader *v)
 {
 	xdr_put_text(out, pool);
-	xdr_put_text(out, field(v, "name"));
-	xdr_put_text(out, line_has(&v->l, "key") ? field(v, "key") : field(v, "path"));
+	xdr_put_text(out, answer_field(v, "name"));
+	xdr_put_text(out, line_has(&v->l, "key") ? answer_field(v, "key") : answer_field(v, "path"));
 }
 
 int reply_volume(struct virt_reply *r, struct err *e)
 {
 	struct record_reader volume, end;
 
-	if (read_record(r, &volume, e) < 0 || read_finals(r, &end, e) < 0)
+	if (answer_record(r, &volume, e) < 0 || answer_finals(r, &end, e) < 0)
 		return -1;
-	put_volume(r->out, field(&end, "pool"), &volume);
+	put_volume(r->out, answer_field(&end, "pool"), &volume);
 	return 0;
 }
 
@@ -281,20 +288,21 @@ int reply_made_volume(struct virt_reply *r, struct err *e)
 {
 	struct record_reader end, volume;
 
-	if (read_finals(r, &end, e) < 0)
+	if (answer_finals(r, &end, e) < 0)
 		return -1;
 
-	const struct pool *p = pool_by_name(r->c->peer->server->sup, field(&end, "pool"));
+	const struct pool *p = pool_by_name(r->c->peer->server->sup, answer_field(&end, "pool"));
 	size_t len;
-	const char *record = p ? volume_find(p, field(&end, "volume"), &len) : NULL;
+	const char *record = p ? volume_find(p, answer_field(&end, "volume"), &len) : NULL;
 
 	if (!record)
 		return err_set(e, ERR_NO_VOLUME, "volume \"%.300s\" was made, and is gone again",
-		               field(&end, "volume"));
+		               answer_field(&end, "volume"));
 	volume.at = record;
 	volume.end = record + len;
 	if (!record_next(&volume))
-		return err_set(e, ERR_INTERNAL, "the index of pool \"%s\" has a record that is none", p->name);
+		return err_set(e, ERR_INTERNAL, "the index of pool \"%s\" has a record that is none",
+		               p->name);
 	put_volume(r->out, p->name, &volume);
 	return 0;
 }
@@ -313,12 +321,12 @@ static int put_volume_info(struct virt_reply *r, const char *size, struct err *e
 {
 	struct record_reader v;
 
-	if (read_record(r, &v, e) < 0)
+	if (answer_record(r, &v, e) < 0)
 		return -1;
 
 	uint64_t allocation = line_u64(&v.l, "allocation", 0);
 
-	xdr_put(r->out, volume_kind(field(&v, "type")));
+	xdr_put(r->out, volume_kind(answer_field(&v, "type")));
 	xdr_put_long(r->out, line_u64(&v.l, "capacity", 0));
 	xdr_put_long(r->out, line_u64(&v.l, size, allocation));
 	return 0;
@@ -347,7 +355,7 @@ static void add_item(struct call *c, const char *pool, const struct record_reade
 	if (q->row->reply == reply_volumes)
 		put_volume(&c->records, pool, v);
 	else
-		xdr_put_text(&c->records, field(v, "name"));
+		xdr_put_text(&c->records, answer_field(v, "name"));
 }
 
 /* A part of the index's file, some records at a time. False: it could not be read. */
@@ -397,16 +405,17 @@ static int put_items(struct virt_reply *r, bool counted, struct err *e)
 {
 	struct record_reader end;
 
-	if (read_finals(r, &end, e) < 0)
+	if (answer_finals(r, &end, e) < 0)
 		return -1;
 
 	uint64_t all = line_u64(&end.l, "volumes", 0);
 
 	if (all > LIST_MOST && r->q->most)
-		return err_set(e, ERR_TOO_LONG,
-		               "pool \"%s\" has %llu volumes, and one list of this protocol at most %d: each can "
-		               "be looked up by its name, and \"poolctl vol-list\" shows them all",
-		               field(&end, "pool"), (unsigned long long)all, LIST_MOST);
+		return err_set(
+			e, ERR_TOO_LONG,
+			"pool \"%s\" has %llu volumes, and one list of this protocol at most %d: each can "
+			"be looked up by its name, and \"poolctl vol-list\" shows them all",
+			answer_field(&end, "pool"), (unsigned long long)all, LIST_MOST);
 	xdr_put(r->out, r->q->listed);
 	buf_add(r->out, buf_str(&r->c->records), r->c->records.len);
 	if (counted)
@@ -428,10 +437,10 @@ int reply_volume_names(struct virt_reply *r, struct err *e)
 
 static int put_secret(struct buf *out, const struct record_reader *from, const char *uuid, struct err *e)
 {
-	if (put_uuid(out, field(from, uuid), e) < 0)
+	if (put_uuid(out, answer_field(from, uuid), e) < 0)
 		return -1;
-	xdr_put(out, secret_usage_from_word(field(from, "usage")));
-	xdr_put_text(out, field(from, "id"));
+	xdr_put(out, secret_usage_from_word(answer_field(from, "usage")));
+	xdr_put_text(out, answer_field(from, "id"));
 	return 0;
 }
 
@@ -448,8 +457,9 @@ int reply_secrets(struct virt_reply *r, struct err *e)
 static bool is_asked_secret(const struct virt_request *q, const struct record_reader *s)
 {
 	if (!q->usage_id)
-		return streq(field(s, "uuid"), q->uuid);
-	return secret_usage_from_word(field(s, "usage")) == q->usage && streq(field(s, "id"), q->usage_id);
+		return streq(answer_field(s, "uuid"), q->uuid);
+	return secret_usage_from_word(answer_field(s, "usage")) == q->usage &&
+	       streq(answer_field(s, "id"), q->usage_id);
 }
 
 /* The one that is looked for, of all of them. */
@@ -469,5 +479,5 @@ int reply_made_secret(struct virt_reply *r, struct err *e)
 {
 	struct record_reader end;
 
-	return read_finals(r, &end, e) < 0 ? -1 : put_secret(r->out, &end, "secret", e);
+	return answer_finals(r, &end, e) < 0 ? -1 : put_secret(r->out, &end, "secret", e);
 }

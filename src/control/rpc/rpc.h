@@ -16,12 +16,12 @@
 /* What a client has asked the server to tell it. */
 struct virt_callback {
 	int32_t id, event;
-	bool secret;      /* of secrets; else of pools */
-	bool any;         /* of all of them; else of this one: */
+	bool secret; /* of secrets; else of pools */
+	bool any;    /* of all of them; else of this one: */
 	struct uuid uuid;
 };
 
-#define VIRT_CALLS     16 /* under way at once, of one client: then the next one waits */
+#define VIRT_CALLS     8  /* under way at once, of one client: then the next one waits */
 #define VIRT_STREAMS   16 /* and streams: then the next one is refused */
 #define VIRT_CALLBACKS 64
 #define VIRT_ENDED     16
@@ -29,10 +29,10 @@ struct virt_callback {
 
 /* What a connection has beside struct peer. */
 struct virt_session {
-	bool open;    /* CONNECT_OPEN has been answered */
+	bool open;            /* CONNECT_OPEN has been answered */
 	enum verb_level most; /* whoever the client says that it is, it has no more than this */
-	bool secrets; /* as the secret driver, which changes the name that it gets */
-	char *uri;    /* the name that was opened */
+	bool secrets;         /* as the secret driver, which changes the name that it gets */
+	char *uri;            /* the name that was opened */
 	struct virt_callback callbacks[VIRT_CALLBACKS];
 	size_t ncallbacks;
 	int32_t last_callback;
@@ -59,16 +59,16 @@ struct virt_request {
 	uint32_t usage;
 	const char *usage_id;
 	struct {
-		bool said;    /* the reply that comes before its packets */
-		bool sparse;  /* holes are told as holes */
-		bool ended;   /* upload: the client has sent all */
-		bool dropped; /* it wants no more of it */
-		bool over;    /* upload: it has sent more than it said it would */
-		bool deaf;    /* upload: the worker takes no more */
+		bool said;            /* the reply that comes before its packets */
+		bool sparse;          /* holes are told as holes */
+		bool ended;           /* upload: the client has sent all */
+		bool dropped;         /* it wants no more of it */
+		bool over;            /* upload: it has sent more than it said it would */
+		bool deaf;            /* upload: the worker takes no more */
 		uint64_t length, got; /* upload: bytes that may come (0: any number), and that have */
-		uint64_t rest; /* of the packet at hand: bytes that nobody wants */
-		/* a frame between us and the worker: its head while it is not written or read, and what of its
-		 * data is still to come */
+		uint64_t rest;        /* of the packet at hand: bytes that nobody wants */
+		/* a frame between us and the worker: its head while it is not written or read, and what of
+		 * its data is still to come */
 		struct stream_frame frame;
 		bool has_frame;
 	} stream;
@@ -97,9 +97,9 @@ enum virt_kind {
 	VIRT_VOLUME,    /* a volume: its pool's name, its own, and its key, which does not count; `as` is
 	                 * the verb's argument for the pool */
 	VIRT_VOLUME_NAME,
-	VIRT_PATH,      /* a path, of which // and /./ mean nothing */
-	VIRT_SECRET,    /* a secret: uuid, usage, usage's name, of which the uuid counts */
-	VIRT_WHICH_UUID, /* of a list of secrets the one with this uuid, */
+	VIRT_PATH,        /* a path, of which // and /./ mean nothing */
+	VIRT_SECRET,      /* a secret: uuid, usage, usage's name, of which the uuid counts */
+	VIRT_WHICH_UUID,  /* of a list of secrets the one with this uuid, */
 	VIRT_WHICH_USAGE, /* or with this usage */
 	VIRT_DOCUMENT,
 	VIRT_MAYBE_DOCUMENT,
@@ -166,6 +166,8 @@ static inline enum packet_domain virt_domain(const struct virt_procedure *row)
 
 /* bind.c: name the call's verb, and give it what the packet says; then check it. */
 int virt_bind(struct virt_binding *b, struct err *e);
+/* The payload is not what its row says. ERR_SYNTAX. */
+int virt_undecodable(struct err *e);
 /* The next text, ended by a NUL where it stands. ERR_SYNTAX where there is none. */
 int virt_text(struct virt_binding *b, const char **text, struct err *e);
 

@@ -17,11 +17,6 @@
  * * 1000000 + minor * 1000 + release. */
 #define AS_LIBVIRT 9000000
 
-static int cannot_decode(struct err *e)
-{
-	return err_set(e, ERR_SYNTAX, "the packet's payload is not what this procedure takes");
-}
-
 /* ---- opening ---- */
 
 /* Is the name one that we go by: "storage:///system" and the like, with any query behind it? A client that
@@ -57,7 +52,7 @@ int session_open(struct virt_binding *b, struct buf *out, struct err *e)
 		return -1;
 	flags = xdr_number(&b->x);
 	if (b->x.broken)
-		return cannot_decode(e);
+		return virt_undecodable(e);
 	if (s->open)
 		return err_set(e, ERR_INTERNAL, "this connection is open already");
 	if (!is_our_name(name))
@@ -98,7 +93,7 @@ int session_feature(struct virt_binding *b, struct buf *out, struct err *e)
 	uint32_t feature = xdr_number(&b->x);
 
 	if (b->x.broken)
-		return cannot_decode(e);
+		return virt_undecodable(e);
 	if (!b->session->open && feature != KEEPALIVE)
 		return err_set(e, ERR_INTERNAL, "this connection is not open");
 	xdr_put(out, feature == KEEPALIVE || feature == CALLBACK_IDS || feature == CLOSE_CALLBACK);
@@ -137,8 +132,10 @@ struct identity {
 /* One of the parameters, of which we know the names, and use those that say something here. */
 static int take_parameter(struct virt_binding *b, struct identity *who, struct err *e)
 {
-	static const char *const unused[] = { "group-name", "process-id", "process-time", "sasl-user-name",
-		                              "x509-distinguished-name", "selinux-context" };
+	static const char *const unused[] = {
+		"group-name",     "process-id", "process-time", "sasl-user-name", "x509-distinguished-name",
+		"selinux-context"
+	};
 	const char *key, *text = NULL;
 	uint64_t number = 0;
 	uint32_t type;
@@ -155,7 +152,7 @@ static int take_parameter(struct virt_binding *b, struct identity *who, struct e
 		number = xdr_number(&b->x);
 	}
 	if (b->x.broken || type < PARAM_INT || type > PARAM_TEXT)
-		return cannot_decode(e);
+		return virt_undecodable(e);
 	if (streq(key, "unix-user-id")) {
 		who->has_user = true;
 		who->uid = number;
@@ -185,12 +182,12 @@ int session_identity(struct virt_binding *b, struct buf *out, struct err *e)
 
 	(void)out;
 	if (n > PARAMETERS)
-		return cannot_decode(e);
+		return virt_undecodable(e);
 	for (uint32_t i = 0; i < n; i++)
 		if (take_parameter(b, &who, e) < 0)
 			return -1;
 	if (xdr_number(&b->x) || b->x.broken)
-		return cannot_decode(e);
+		return virt_undecodable(e);
 	if (p->uid != 0)
 		return err_set(e, ERR_DENIED, "who a client is, is believed of root alone");
 	p->trusted = who.token && access_has_token(p->server, who.token);

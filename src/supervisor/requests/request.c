@@ -184,7 +184,7 @@ static void on_document_record(struct worker *w, const struct line *l)
 }
 
 /* Whose secret it was, and what that is for. */
-static void take_secret(struct request *r, const struct line *l)
+static void request_take_secret(struct request *r, const struct line *l)
 {
 	const char *secret = line_get(l, "secret"), *usage = line_get(l, "usage"), *id = line_get(l, "id");
 
@@ -202,7 +202,7 @@ static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->task.owner;
 
-	take_secret(r, l);
+	request_take_secret(r, l);
 	if (line_has(l, "kept")) {
 		r->kept_in_config = streq(line_get(l, "kept"), "config");
 		free(r->kept_file);
