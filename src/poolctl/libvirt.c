@@ -78,8 +78,10 @@ static bool flow_step(struct flow *f)
 /* Until the socket's end; when ssh's has no more, what is under way is still answered. */
 static void copy_both(int socket)
 {
-	static struct flow up = { .from = STDIN_FILENO }, down = { .to = STDOUT_FILENO };
+	static struct flow up, down; /* without values, so that they take no room in the program */
 
+	up.from = STDIN_FILENO;
+	down.to = STDOUT_FILENO;
 	up.to = down.from = socket;
 	while (!down.over) {
 		struct pollfd p[] = { flow_waits(&up), flow_waits(&down) };

@@ -80,13 +80,6 @@ static int bind_text(struct virt_binding *b, const char *as, struct err *e)
 	return virt_text(b, &text, e) < 0 ? -1 : bind_give(b, as, text, e);
 }
 
-static int bind_maybe(struct virt_binding *b, const char *as, struct err *e)
-{
-	const char *text;
-
-	return maybe_text(b, &text, e) < 0 ? -1 : bind_give(b, as, text, e);
-}
-
 /* "//" and "/./" are "/": what is longer than it need be is made shorter where it stands. */
 static int bind_path(struct virt_binding *b, const char *as, struct err *e)
 {
@@ -438,32 +431,38 @@ static int bind_value(struct virt_binding *b, const char *as, struct err *e)
 	return b->document ? 0 : virt_undecodable(e);
 }
 
-static int (*const bind_one[])(struct virt_binding *b, const char *as, struct err *e) = {
-	[VIRT_TEXT] = bind_text,
-	[VIRT_MAYBE] = bind_maybe,
-	[VIRT_PATH] = bind_path,
-	[VIRT_NUMBER] = bind_number,
-	[VIRT_SIZE] = bind_size,
-	[VIRT_FLAGS] = bind_flags,
-	[VIRT_TYPES] = bind_types,
-	[VIRT_SWITCH] = bind_switch,
-	[VIRT_MOST] = bind_most,
-	[VIRT_NEED] = bind_need,
-	[VIRT_PHYSICAL] = bind_physical,
-	[VIRT_POOL] = bind_pool,
-	[VIRT_POOL_NAME] = bind_pool_name,
-	[VIRT_POOL_UUID] = bind_pool_uuid,
-	[VIRT_POOL_PATH] = bind_pool_path,
-	[VIRT_POOL_OF] = bind_pool_of,
-	[VIRT_VOLUME] = bind_volume,
-	[VIRT_VOLUME_NAME] = bind_volume_name,
-	[VIRT_ALGORITHM] = bind_algorithm,
-	[VIRT_SECRET] = bind_secret,
-	[VIRT_WHICH_UUID] = bind_which_uuid,
-	[VIRT_WHICH_USAGE] = bind_which_usage,
-	[VIRT_DOCUMENT] = bind_document,
-	[VIRT_MAYBE_DOCUMENT] = bind_maybe_document,
-	[VIRT_VALUE] = bind_value,
+/* How a kind is taken, and which argument of the verb it becomes, where that is not said by the kind. */
+static const struct {
+	int (*bind)(struct virt_binding *b, const char *as, struct err *e);
+	const char *as;
+} kinds_of_arguments[VIRT_KINDS] = {
+	[VIRT_TYPE] = { bind_text, "type" },
+	[VIRT_KEY] = { bind_text, "key" },
+	[VIRT_PATH] = { bind_path, "path" },
+	[VIRT_CAPACITY] = { bind_number, "capacity" },
+	[VIRT_OFFSET] = { bind_size, "offset" },
+	[VIRT_LENGTH] = { bind_size, "length" },
+	[VIRT_FLAGS] = { bind_flags, NULL },
+	[VIRT_TYPES] = { bind_types, NULL },
+	[VIRT_SWITCH] = { bind_switch, "disable" },
+	[VIRT_MOST] = { bind_most, NULL },
+	[VIRT_NEED] = { bind_need, NULL },
+	[VIRT_PHYSICAL] = { bind_physical, NULL },
+	[VIRT_POOL] = { bind_pool, NULL },
+	[VIRT_POOL_NAME] = { bind_pool_name, NULL },
+	[VIRT_POOL_UUID] = { bind_pool_uuid, NULL },
+	[VIRT_POOL_PATH] = { bind_pool_path, NULL },
+	[VIRT_POOL_OF] = { bind_pool_of, NULL },
+	[VIRT_VOLUME] = { bind_volume, "pool" },
+	[VIRT_INPUT] = { bind_volume, "inputpool" },
+	[VIRT_VOLUME_NAME] = { bind_volume_name, NULL },
+	[VIRT_SECRET] = { bind_secret, "secret" },
+	[VIRT_WHICH_UUID] = { bind_which_uuid, NULL },
+	[VIRT_WHICH_USAGE] = { bind_which_usage, NULL },
+	[VIRT_DOCUMENT] = { bind_document, NULL },
+	[VIRT_MAYBE_DOCUMENT] = { bind_maybe_document, NULL },
+	[VIRT_VALUE] = { bind_value, NULL },
+	[VIRT_ALGORITHM] = { bind_algorithm, "algorithm" },
 };
 
 /* ---- the whole ---- */
@@ -487,8 +486,8 @@ int virt_bind(struct virt_binding *b, struct err *e)
 	b->q->most = LIST_MOST;
 	if (call_name(c, row->verb, e) < 0 || (row->given && give_flag(b, row->given, e) < 0))
 		return -1;
-	for (size_t i = 0; i < VIRT_ARGUMENTS && row->args[i].kind != VIRT_NO_MORE; i++)
-		if (bind_one[row->args[i].kind](b, row->args[i].as, e) < 0)
+	for (size_t i = 0; i < VIRT_ARGUMENTS && row->args[i] != VIRT_NO_MORE; i++)
+		if (kinds_of_arguments[row->args[i]].bind(b, kinds_of_arguments[row->args[i]].as, e) < 0)
 			return -1;
 	c->has_payload = b->document || streq(row->verb, "vol-upload");
 	c->announced = b->document ? b->document_len : STREAM_OPEN;

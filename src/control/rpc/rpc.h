@@ -76,40 +76,37 @@ struct virt_request {
 
 /* ---- a row ---- */
 
-/* What stands in a packet, and what is made of it. */
+/* What stands in a packet, and what is made of it: bind.c has a table of them. */
 enum virt_kind {
 	VIRT_NO_MORE,
-	VIRT_TEXT,
-	VIRT_MAYBE,     /* a text, or none */
-	VIRT_NUMBER,    /* 64 bits */
-	VIRT_SIZE,      /* the same; 0: not given */
-	VIRT_FLAGS,     /* the row's flags, as flags of the verb */
-	VIRT_TYPES,     /* flags that choose among pools */
-	VIRT_SWITCH,    /* a number, which is 0 if the flag of the verb is to be given */
-	VIRT_MOST,      /* how long a list may be */
-	VIRT_PHYSICAL,  /* flags: whether a volume's length is wanted */
-	VIRT_NEED,      /* whether the list is wanted, or only how long it is */
-	VIRT_POOL,      /* a pool: name and uuid, of which the uuid counts */
-	VIRT_POOL_NAME, /* a pool by name; one that is about to come up is awaited for a moment */
-	VIRT_POOL_UUID,
-	VIRT_POOL_PATH, /* an active pool by its target */
-	VIRT_POOL_OF,   /* the pool of a volume */
-	VIRT_VOLUME,    /* a volume: its pool's name, its own, and its key, which does not count; `as` is
-	                 * the verb's argument for the pool */
-	VIRT_VOLUME_NAME,
-	VIRT_PATH,        /* a path, of which // and /./ mean nothing */
+	VIRT_TYPE,        /* a text: type= */
+	VIRT_KEY,         /* a text: key= */
+	VIRT_PATH,        /* path=, of which // and /./ mean nothing */
+	VIRT_CAPACITY,    /* 64 bits */
+	VIRT_OFFSET,      /* 64 bits; 0: not given */
+	VIRT_LENGTH,      /* likewise */
+	VIRT_FLAGS,       /* the row's flags, as flags of the verb */
+	VIRT_TYPES,       /* flags that choose among pools */
+	VIRT_SWITCH,      /* a number: 0 is the flag disable */
+	VIRT_MOST,        /* how long a list may be */
+	VIRT_NEED,        /* whether the list is wanted, or only how long it is */
+	VIRT_PHYSICAL,    /* flags: whether a volume's length is wanted */
+	VIRT_POOL,        /* a pool: name and uuid, of which the uuid counts */
+	VIRT_POOL_NAME,   /* a pool by name; one that is about to come up is awaited for a moment */
+	VIRT_POOL_UUID,   /* by uuid */
+	VIRT_POOL_PATH,   /* an active pool by its target */
+	VIRT_POOL_OF,     /* the pool of a volume */
+	VIRT_VOLUME,      /* a volume: its pool's name, its own, and its key, which does not count */
+	VIRT_INPUT,       /* the same; its pool is inputpool= */
+	VIRT_VOLUME_NAME, /* a volume of the pool before it */
 	VIRT_SECRET,      /* a secret: uuid, usage, usage's name, of which the uuid counts */
 	VIRT_WHICH_UUID,  /* of a list of secrets the one with this uuid, */
 	VIRT_WHICH_USAGE, /* or with this usage */
 	VIRT_DOCUMENT,
-	VIRT_MAYBE_DOCUMENT,
-	VIRT_VALUE, /* bytes */
+	VIRT_MAYBE_DOCUMENT, /* a document, or none */
+	VIRT_VALUE,          /* bytes */
 	VIRT_ALGORITHM,
-};
-
-struct virt_argument {
-	enum virt_kind kind;
-	const char *as; /* the verb's argument; NULL: what the kind says */
+	VIRT_KINDS
 };
 
 /* A packet that is being taken apart. */
@@ -132,8 +129,8 @@ struct virt_reply {
 	size_t more; /* bytes of the reply that follow by another way */
 };
 
-#define VIRT_ARGUMENTS 5
-#define VIRT_FLAG_BITS 5
+#define VIRT_ARGUMENTS 4
+#define VIRT_FLAG_BITS 4
 
 /* The two that are followed by a stream. */
 enum { PROCEDURE_UPLOAD = 208, PROCEDURE_DOWNLOAD = 209 };
@@ -142,11 +139,11 @@ struct virt_procedure {
 	int32_t number;
 	const char *verb; /* NULL: it is answered here, by: */
 	int (*local)(struct virt_binding *b, struct buf *out, struct err *e);
-	bool early;  /* also before CONNECT_OPEN */
-	bool stream; /* packets of a stream follow */
-	struct virt_argument args[VIRT_ARGUMENTS];
-	const char *flags[VIRT_FLAG_BITS]; /* of the verb, by bit; NULL: that bit is refused */
-	const char *given;                 /* a flag that the verb is given in any case; or NULL */
+	bool early;                         /* also before CONNECT_OPEN */
+	bool stream;                        /* packets of a stream follow */
+	unsigned char args[VIRT_ARGUMENTS]; /* enum virt_kind */
+	const char *flags[VIRT_FLAG_BITS];  /* of the verb, by bit; NULL: that bit is refused */
+	const char *given;                  /* a flag that the verb is given in any case; or NULL */
 	/* What goes into the reply; NULL: nothing. field: of the verb's answer, for some of them. */
 	int (*reply)(struct virt_reply *r, struct err *e);
 	const char *field;
