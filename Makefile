@@ -50,7 +50,9 @@ NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c
 # What looks for sources is in a program with a type that can find some.
 FINDERS := $(shell grep -l '\.find = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/requests/$(if $(FINDERS),no_)finding.c
-NOT_CHOSEN += $(foreach f,boot poolctl,src/$f/$(if $(filter 1,$(LIBVIRT)),no_)libvirt.c) $(if $(filter 1,$(LIBVIRT)),,$(wildcard src/control/rpc/*.c))
+# libvirt's protocol.
+NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),src/boot/no_libvirt.c src/volumes/no_frames.c)
+NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),,src/boot/libvirt.c src/poolctl/libvirt.c src/volumes/frames.c $(wildcard src/control/rpc/*.c))
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a
@@ -167,7 +169,8 @@ $(B)/obj/%.o: src/%.c $(DEPS_MK) $(B)/small.chosen
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_OWN) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 $(B)/obj/backends/backend.o: $(B)/backends.chosen
 $(B)/obj/backends/backend.o: CPPFLAGS_OWN = '-DBACKENDS=$(BACKENDS_C)'
-$(B)/obj/boot/core.o: $(B)/libvirt.chosen
+$(B)/obj/main.o $(B)/obj/poolctl/poolctl.o: $(B)/libvirt.chosen
+$(B)/obj/main.o $(B)/obj/poolctl/poolctl.o: CPPFLAGS_OWN = $(if $(filter 1,$(LIBVIRT)),-DWITH_libvirt=1)
 $(B)/obj/poolctl/xpath.o: $(B)/xpath.chosen
 $(B)/obj/poolctl/xpath.o: CPPFLAGS_OWN = $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "control/codec.h"
+#include "control/rpc/identity.h"
 
 #define LIBVIRT_RUN     "/run/libvirt"
 #define LIBVIRT_CLIENTS 256 /* a daemon of libvirt's has a connection for each client of its own */
@@ -82,6 +83,7 @@ static struct server *open_one(struct libvirt *l, size_t i, struct supervisor *s
 	own.public = sockets[i].daemons;
 	own.clients = LIBVIRT_CLIENTS;
 	own.token = l->token[0] ? l->token : NULL;
+	own.members = l->members;
 	return server_new(s, &own, e);
 }
 
@@ -91,6 +93,7 @@ void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_o
 
 	struct err e = { 0 };
 
+	l->members = identity_members();
 	if (daemons && take_token(l, &e) < 0)
 		supervisor_add_problem(s, "libvirt", &e);
 	for (size_t i = 0; i < LIBVIRT_SOCKETS; i++) {
@@ -116,4 +119,6 @@ void libvirt_close(struct libvirt *l)
 		server_free(l->servers[i]);
 		l->servers[i] = NULL;
 	}
+	free(l->members);
+	l->members = NULL;
 }

@@ -13,6 +13,7 @@
 struct libvirt {
 	struct server *servers[LIBVIRT_SOCKETS]; /* NULL: that one is not there */
 	char token[LIBVIRT_TOKEN];
+	char *members; /* of the group poolinit; or NULL */
 };
 
 /* Make them: two in the run directory; with `daemons` those of libvirt's storage and secret daemons, too,

@@ -4,15 +4,15 @@
  */
 #include "boot/libvirt.h"
 
+#include "base/log.h"
+
 void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_options *o, bool daemons)
 {
-	struct err e = { 0 };
-
 	(void)l;
+	(void)s;
 	(void)o;
-	err_set(&e, ERR_UNSUPPORTED, "this build does not speak libvirt's protocol");
 	if (daemons)
-		supervisor_add_problem(s, "libvirt", &e);
+		log_warn(LF_BOOT, "no libvirt in this build");
 }
 
 void libvirt_accept(struct libvirt *l)

@@ -99,7 +99,7 @@ int serve_main(int argc, char **argv)
 		{ "socket", "PATH", OPTION_TEXT, &s.core.socket,
 		  "the control socket (default: control in the --run directory)" },
 		{ "libvirt", NULL, OPTION_FLAG, &s.core.libvirt,
-		  "answer at the sockets of libvirt's storage and secret daemons, too" },
+		  "also answer at the sockets of libvirt's daemons" },
 		{ "autostart", "all|none|NAME,…", OPTION_TEXT, &o->autostart,
 		  "which pools to start (default: those marked autostart)" },
 		{ "log", "SPEC", OPTION_TEXT, &log,

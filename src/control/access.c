@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "base/contract.h"
 #include "base/file.h"
 #include "base/util.h"
 #include "control/peer.h"
@@ -19,9 +18,8 @@
 #define SO_PEERGROUPS 59
 #endif
 
-/* The gid and the members of a line "poolinit:x:123:…"; false if the line is another group's, or not such a
- * line. */
-static bool group_line(const char *line, gid_t *group, char **members)
+/* The gid of a line "poolinit:x:123:…"; false if the line is another group's, or not such a line. */
+static bool group_line(const char *line, gid_t *group)
 {
 	size_t n = strlen(GROUP_NAME);
 	char *end;
@@ -36,12 +34,10 @@ static bool group_line(const char *line, gid_t *group, char **members)
 	if (errno || *end != ':' || gid >= (gid_t)-1)
 		return false;
 	*group = (gid_t)gid;
-	n = strcspn(end + 1, "\n");
-	*members = n ? copy_bytes(end + 1, n) : NULL;
 	return true;
 }
 
-bool access_group(gid_t *group, char **members)
+bool access_group(gid_t *group)
 {
 	cleanup_buf struct buf text = BUF_INIT;
 
@@ -49,7 +45,7 @@ bool access_group(gid_t *group, char **members)
 		return false;
 	for (const char *line = buf_str(&text); line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (group_line(line, group, members))
+		if (group_line(line, group))
 			return true;
 	}
 	return false;
@@ -79,40 +75,6 @@ static enum verb_level level_of(const struct server *srv, int fd, const struct u
 	if (srv->has_group && (peer->gid == srv->group || has_supplementary(fd, srv->group)))
 		return LEVEL_OPERATE;
 	return LEVEL_READ;
-}
-
-/* Is the name among "user,user"? */
-static bool is_member(const char *members, const char *name)
-{
-	size_t n = name ? strlen(name) : 0;
-
-	for (const char *at = n ? members : NULL; at; at = strchr(at, ',')) {
-		at += *at == ',';
-		if (strcspn(at, ",") == n && strncmp(at, name, n) == 0)
-			return true;
-	}
-	return false;
-}
-
-enum verb_level access_level_of(const struct server *srv, uint64_t uid, uint64_t gid, const char *name)
-{
-	if (uid == 0)
-		return LEVEL_ADMIN;
-	return srv->has_group && (gid == srv->group || is_member(srv->members, name)) ? LEVEL_OPERATE
-	                                                                              : LEVEL_READ;
-}
-
-bool access_has_token(const struct server *srv, const char *token)
-{
-	const char *ours = srv->options.token;
-	unsigned char differs = 0;
-
-	demand_or(token, false);
-	if (!ours || strlen(token) != strlen(ours))
-		return false;
-	for (size_t i = 0; ours[i]; i++) /* in the same time, however much of it is right */
-		differs |= (unsigned char)(token[i] ^ ours[i]);
-	return differs == 0;
 }
 
 void access_look(const struct server *srv, struct peer *p)

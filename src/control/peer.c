@@ -47,7 +47,7 @@ static void calls_free_one(struct peer *p, struct call *c)
 static bool calls_stream(struct peer *p)
 {
 	for (struct call *c = p->calls; c; c = c->next)
-		if (stream_is_open(c) && stream_step(c))
+		if (stream_is_open(c) && peer_codec(p)->stream(c))
 			return true;
 	return false;
 }

@@ -24,8 +24,7 @@ struct server {
 	int spare; /* a descriptor to give up when there are no others left */
 	struct listener listener;
 	bool has_group;
-	gid_t group;   /* `poolinit` */
-	char *members; /* "user,user", or NULL */
+	gid_t group; /* `poolinit` */
 	char boot_id[40];
 	struct peer *peers;
 	unsigned npeers;
@@ -86,13 +85,8 @@ static inline const struct codec *peer_codec(const struct peer *p)
 /* access.c */
 /* Who is it? Fills p's level, uid, gid and pid from what the kernel knows of p->fd. */
 void access_look(const struct server *srv, struct peer *p);
-/* The gid of the group `poolinit`, from /etc/group, and its members "user,user", to be freed (NULL: none).
- * False: there is none. */
-bool access_group(gid_t *group, char **members);
-/* What level somebody has of whom a daemon speaks. name: or NULL. */
-enum verb_level access_level_of(const struct server *srv, uint64_t uid, uint64_t gid, const char *name);
-/* Is that the token by which daemons of this host know each other? */
-bool access_has_token(const struct server *srv, const char *token);
+/* The gid of the group `poolinit`, from /etc/group. False: there is none. */
+bool access_group(gid_t *group);
 /* Is there a place for p, who is not in yet? Another client may be told to go for it. ERR_LIMIT: no. */
 int access_place(struct server *srv, const struct peer *p, struct err *e);
 /* Let those go who have hung up, before their own turns notice it. False: nobody has. */
@@ -168,9 +162,8 @@ static inline bool stream_is_open(const struct call *c)
 {
 	return c->stream.fd >= 0;
 }
-/* One step: false if nothing can be done before the client, or the worker, has moved. */
-bool stream_step(struct call *c);
-/* For codecs: a step of a stream that is nothing but bytes, those of a payload or of chunks. */
+/* For codecs: one step of a stream that is nothing but bytes, those of a payload or of chunks. False: nothing
+ * can be done before the client, or the worker, has moved. */
 bool stream_plain(struct call *c);
 /* The worker's turn: go on when it has read (EPOLLOUT), or written (EPOLLIN), something. False. */
 bool stream_await(struct call *c, uint32_t events);

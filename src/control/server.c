@@ -354,7 +354,7 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	srv->options.codec = o->codec ? o->codec : &line_codec;
 	srv->options.verbs = o->verbs ? o->verbs : verb_table;
 	srv->options.clients = o->clients ? o->clients : CONTROL_CLIENTS;
-	srv->has_group = access_group(&srv->group, &srv->members);
+	srv->has_group = access_group(&srv->group);
 	srv->listener = (struct listener){ .on_event = on_event, .owner = srv };
 	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) <
 	    0)
@@ -369,7 +369,6 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 			unlink(srv->path);
 			close(fd);
 		}
-		free(srv->members);
 		free(srv->path);
 		free(srv);
 		return NULL;
@@ -420,7 +419,6 @@ void server_free(struct server *srv)
 		close(srv->spare);
 	if (lstat(srv->path, &st) == 0 && st.st_dev == srv->dev && st.st_ino == srv->ino)
 		unlink(srv->path);
-	free(srv->members);
 	free(srv->path);
 	free(srv);
 }

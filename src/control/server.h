@@ -36,6 +36,7 @@ struct server_options {
 	bool read_only, public;
 	unsigned clients;
 	const char *token;
+	const char *members; /* of the group poolinit, "user,user"; or NULL */
 	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in
 	 * `serve`). */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);

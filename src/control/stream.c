@@ -96,8 +96,3 @@ bool stream_plain(struct call *c)
 	}
 	return c->stream.in ? to_worker(c) : to_client(c);
 }
-
-bool stream_step(struct call *c)
-{
-	return peer_codec(c->peer)->stream(c);
-}

@@ -116,7 +116,7 @@ enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
  * was behind its new end is lost; without it that is refused. */
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
 enum vol_delete_flags { VOL_SNAPSHOTS_TOO = 1 << 0 };
-/* The stream has a frame before each part (volumes/transfer.h); a download that reaches behind the volume's
+/* The stream has a frame before each part (volumes/frames.h); a download that reaches behind the volume's
  * end ends there, and is no mistake. */
 enum vol_transfer_flags { VOL_FRAMED = 1 << 0, VOL_UP_TO_END = 1 << 1 };
 

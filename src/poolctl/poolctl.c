@@ -20,7 +20,10 @@ static const char usage_head[] = "poolctl [--socket PATH] [--json] [--quiet] VER
 
 static const char usage_tail[] =
 	"  watch                         the pools, live; ends with q or Ctrl-C\n"
-	"  uri                           the URI by which libvirt's clients come here: virsh -c\n\n"
+#ifdef WITH_libvirt
+	"  uri                           the URI by which libvirt's clients come here: virsh -c\n"
+#endif
+	"\n"
 	"The socket is --socket, else $POOLINIT_SOCKET, else " DEFAULT_CONTROL ".\n"
 	"Exit status: 0 done, 1 refused or failed, 2 usage, 3 no server, 4 timed out.\n";
 
@@ -156,8 +159,10 @@ int client_main(int argc, char **argv)
 		c.verb = verb_find("pool-list");
 		return watch_main(&c);
 	}
+#ifdef WITH_libvirt
 	if (streq(*words, "uri") && !words[1])
 		return uri_main(c.socket);
+#endif
 	c.verb = verb_find(*words);
 	if (!c.verb)
 		return unknown_verb(*words);

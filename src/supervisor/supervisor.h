@@ -60,7 +60,7 @@ struct result {
 	uint64_t bytes;     /* and how much was transferred */
 	/* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
 	bool taken;
-	const char *secret; /* a secret's uuid, or NULL; and what it is for, or NULL */
+	const char *secret; /* a secret's uuid, or NULL; and what it is for: a word, and a name or NULL */
 	const char *usage, *usage_id;
 	int value; /* secret-get-value: a memfd with the value; whoever wants it copies the descriptor */
 };

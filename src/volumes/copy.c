@@ -268,11 +268,9 @@ static int copy_data(struct copy *c, uint64_t length, struct err *e)
 	return 0;
 }
 
-/* Unless the other end is new and has zeros anyway. */
-int copy_hole(struct copy *c, uint64_t length, struct err *e)
+/* A hole of the source: zeros at the other end, unless that is new and has them anyway. */
+static int copy_hole(struct copy *c, uint64_t length, struct err *e)
 {
-	if (c->tell && length > 0)
-		return c->tell(c, true, length, e) < 0 ? -1 : advance(c, length, e);
 	while (length > 0) {
 		/* A hole in a file is made at once, however long it is; zeros to a device take their time. */
 		uint64_t n = c->to.seeks && !c->to.block ? length : least(length, PACE_CHUNK);
@@ -284,20 +282,6 @@ int copy_hole(struct copy *c, uint64_t length, struct err *e)
 			return -1;
 	}
 	return 0;
-}
-
-/* Data of which somebody is told how much it will be. */
-static int copy_told(struct copy *c, uint64_t length, struct err *e)
-{
-	uint64_t end = c->from.at + length;
-	int rc;
-
-	if (!c->tell || length == 0)
-		return copy_data(c, length, e);
-	rc = c->tell(c, false, length, e) < 0 ? -1 : copy_data(c, length, e);
-	if (rc >= 0 && c->from.at < end)
-		return err_set(e, ERR_STORAGE, "%s became shorter while it was read", c->from.name);
-	return rc;
 }
 
 /* Where the source at hand has its next data and where that ends. False: it cannot say. */
@@ -324,10 +308,10 @@ static int copy_segments(struct copy *c, uint64_t end, struct err *e)
 
 	while (c->from.at < end && rc == 0) {
 		if (!next_source_data(c, end, &data, &hole))
-			return copy_told(c, end - c->from.at, e);
+			return copy_data(c, end - c->from.at, e);
 		if (copy_hole(c, data - c->from.at, e) < 0)
 			return -1;
-		rc = copy_told(c, hole - c->from.at, e);
+		rc = copy_data(c, hole - c->from.at, e);
 	}
 	return rc;
 }
@@ -354,7 +338,7 @@ int copy_run(struct copy *c, struct err *e)
 			end = c->from.at + c->length;
 		rc = copy_segments(c, end, e);
 	} else {
-		rc = copy_told(c, c->length, e);
+		rc = copy_data(c, c->length, e);
 	}
 	if (rc < 0)
 		return -1;

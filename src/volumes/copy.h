@@ -34,9 +34,6 @@ struct copy {
 	/* Through memory from the start. sendfile(2) and splice(2) keep a pipe locked while they wait for a
 	 * file: whoever has the pipe's other end waits with them then, even if it must not wait. */
 	bool in_memory;
-	/* Told of each part before it is copied; a hole is only told, and nothing is made of it. NULL: nobody
-	 * is told. -1: the copy ends. */
-	int (*tell)(struct copy *c, bool hole, uint64_t length, struct err *e);
 	struct pace pace;
 	uint64_t done; /* bytes, holes among them */
 	unsigned way;  /* private */
@@ -50,8 +47,6 @@ int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e);
  * passed; what was copied by then stays there, and done says how much it is. Blocks: for workers. */
 int copy_run(struct copy *c, struct err *e);
 
-/* So many bytes of zeros at the other end, which goes on behind them; a hole where it can have one. */
-int copy_hole(struct copy *c, uint64_t length, struct err *e);
 /* Zeros from `at` on, `length` bytes: a hole where the file can have one, zeros otherwise. A file that is
  * shorter becomes that long. Looks at no deadline. */
 int copy_zero(const struct copy_end *end, uint64_t at, uint64_t length, struct err *e);

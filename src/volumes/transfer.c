@@ -14,6 +14,7 @@
 #include "base/contract.h"
 #include "base/util.h"
 #include "volumes/copy.h"
+#include "volumes/frames.h"
 #include "volumes/transfer.h"
 
 /* ---- both ways ---- */
@@ -79,14 +80,6 @@ int transfer_check_range(const char *what, uint64_t offset, uint64_t length, con
 	return 0;
 }
 
-void transfer_cut(struct transfer *t, uint64_t size)
-{
-	if (!t->up_to_end)
-		return;
-	t->offset = least(t->offset, size);
-	t->length = least(t->length, size - t->offset);
-}
-
 /* ---- upload ---- */
 
 /* Has the volume the size that it has? A device has; a file is as long as what is written: an image goes
@@ -145,33 +138,6 @@ int transfer_check_rest(const struct copy_end *from, uint64_t done, const char *
 	              : 0;
 }
 
-/* The next frame. 0: the stream has ended. */
-static int frame_next(int fd, struct stream_frame *f, struct err *e)
-{
-	ssize_t n;
-
-	do
-		n = read(fd, f, sizeof(*f)); /* it was written at once, so that it is read so */
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(e, errno, "cannot read from the client's stream");
-	return n == sizeof(*f);
-}
-
-/* Parts of data, and holes, until the stream ends. */
-static int upload_frames(struct copy *c, struct err *e)
-{
-	struct stream_frame f;
-	int rc;
-
-	while ((rc = frame_next(c->from.fd, &f, e)) > 0) {
-		c->length = f.length;
-		if ((f.hole ? copy_hole(c, f.length, e) : copy_run(c, e)) < 0)
-			return -1;
-	}
-	return rc;
-}
-
 /* The upload itself. How many bytes will come is known of a file only: progress counts up to that, or up to
  * what the caller or the device allows. */
 static int upload(struct copy *c, const struct volume *v, struct transfer *t, uint64_t size, struct err *e)
@@ -188,7 +154,7 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 		c->length = is_bounded(v) ? room : COPY_TO_END;
 	c->to.at = t->offset;
 	c->sparse = t->sparse;
-	rc = t->framed ? upload_frames(c, e) : copy_run(c, e);
+	rc = t->framed ? frames_upload(c, e) : copy_run(c, e);
 	t->done = c->done;
 	transfer_client_advance(&c->from);
 	if (rc == 0 && t->length == 0 && is_bounded(v) && !t->framed)
@@ -236,18 +202,6 @@ int transfer_upload(vol_open_fn *open_volume, const struct pool_def *d, struct o
 
 /* ---- download ---- */
 
-/* A pipe takes so few bytes at once, or waits. */
-static int tell_frame(struct copy *c, bool hole, uint64_t length, struct err *e)
-{
-	const struct stream_frame f = { .length = length, .hole = hole };
-	ssize_t n;
-
-	do
-		n = write(c->to.fd, &f, sizeof(f));
-	while (n < 0 && errno == EINTR);
-	return n == sizeof(f) ? 0 : err_sys(e, errno, "cannot write to the client's stream");
-}
-
 int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct op *op,
                       const struct volume *v, struct transfer *t, struct err *e)
 {
@@ -271,9 +225,8 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	signal(SIGPIPE, SIG_IGN); /* a client that goes is an error, not our end */
 	c.from.at = t->offset;
 	c.length = c.pace.total = t->length ? t->length : size - t->offset;
-	c.sparse = t->sparse && (c.to.seeks || t->framed);
-	c.tell = t->framed ? tell_frame : NULL;
-	rc = copy_run(&c, e);
+	c.sparse = t->sparse && c.to.seeks;
+	rc = t->framed ? frames_download(&c, e) : copy_run(&c, e);
 	t->done = c.done;
 	transfer_client_advance(&c.to);
 	return rc;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "backends/backend.h"
 #include "base/contract.h"
 #include "base/util.h"
 #include "pool/secret/secret.h"
@@ -478,6 +479,19 @@ static void take_document(struct virt_binding *b)
 	c->payload_got = b->document_len;
 }
 
+/* Volumes that are no descriptor have no holes that could be told. */
+static int check_holes(struct virt_binding *b, struct err *e)
+{
+	const struct pool *p = pool_by_name(b->p->server->sup, call_arg(b->c, "pool"));
+	const struct backend *backend = p ? backend_find(p->type) : NULL;
+
+	if (!backend || !backend->vol_transfer)
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED,
+	               "holes of volumes of %s pools cannot be told: they are sent without \"sparse\"",
+	               pool_type_word(p->type));
+}
+
 int virt_bind(struct virt_binding *b, struct err *e)
 {
 	const struct virt_procedure *row = b->q->row;
@@ -491,7 +505,7 @@ int virt_bind(struct virt_binding *b, struct err *e)
 			return -1;
 	c->has_payload = b->document || streq(row->verb, "vol-upload");
 	c->announced = b->document ? b->document_len : STREAM_OPEN;
-	if (call_check(c, e) < 0)
+	if (call_check(c, e) < 0 || (b->q->stream.sparse && check_holes(b, e) < 0))
 		return -1;
 	if (row->stream) {
 		c->stream.messages = true;

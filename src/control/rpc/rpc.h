@@ -11,7 +11,7 @@
 #include "base/xdr.h"
 #include "control/peer.h"
 #include "control/rpc/packet.h"
-#include "volumes/transfer.h"
+#include "volumes/frames.h"
 
 /* What a client has asked the server to tell it. */
 struct virt_callback {

@@ -2,6 +2,7 @@
  *
  * Procedures that are about the connection and this host. They are answered at once, without a verb.
  */
+#include "control/rpc/identity.h"
 #include "control/rpc/rpc.h"
 
 #include <limits.h>
@@ -190,11 +191,11 @@ int session_identity(struct virt_binding *b, struct buf *out, struct err *e)
 		return virt_undecodable(e);
 	if (p->uid != 0)
 		return err_set(e, ERR_DENIED, "who a client is, is believed of root alone");
-	p->trusted = who.token && access_has_token(p->server, who.token);
+	p->trusted = who.token && identity_has_token(p->server, who.token);
 	if (!who.has_user)
 		return 0;
 
-	enum verb_level level = access_level_of(p->server, who.uid, who.gid, who.name);
+	enum verb_level level = identity_level(p->server, who.uid, who.gid, who.name);
 
 	p->level = level < b->session->most ? level : b->session->most;
 	return 0;

@@ -10,7 +10,8 @@
 #include "base/line.h"
 #include "base/util.h"
 
-/* The end of all that concern one secret. */
+/* The end of all that concern one secret; of one that was changed with what it is for, which who sent its
+ * document need not read. */
 static void secret_answer(struct call *c, const struct result *r, bool kept)
 {
 	if (r->err) {
@@ -18,29 +19,17 @@ static void secret_answer(struct call *c, const struct result *r, bool kept)
 		return;
 	}
 	final_str(c, "secret", r->secret);
-	final_str(c, "kept", kept ? r->kept : NULL);
+	if (kept) {
+		final_str(c, "kept", r->kept);
+		final_str(c, "usage", r->usage);
+		final_str(c, "id", r->usage_id);
+	}
 	call_ok(c);
 }
 
 static void forgotten(struct waiter *w, const struct result *r)
 {
 	secret_answer(call_of(w), r, false);
-}
-
-/* With what it is for: whoever sent the document need not read it. */
-static void secret_defined(struct waiter *w, const struct result *r)
-{
-	struct call *c = call_of(w);
-
-	if (r->err) {
-		call_fail(c, r->err);
-		return;
-	}
-	final_str(c, "secret", r->secret);
-	final_str(c, "kept", r->kept);
-	final_str(c, "usage", r->usage);
-	final_str(c, "id", r->usage_id);
-	call_ok(c);
 }
 
 static void changed(struct waiter *w, const struct result *r)
@@ -116,7 +105,7 @@ static void ask(struct call *c, enum secret_action action,
 
 void verb_secret_define(struct call *c)
 {
-	ask(c, SECRET_ACT_DEFINE, secret_defined);
+	ask(c, SECRET_ACT_DEFINE, changed);
 }
 
 void verb_secret_set_value(struct call *c)

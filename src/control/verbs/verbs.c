@@ -485,7 +485,7 @@ const struct verb verb_table[] = {
 	  .payload_max = SECRET_VALUE_LIMIT,
 	  .payload_required = true,
 	  .help = "give a secret its value",
-	  .answer = "OK secret kept" },
+	  .answer = "OK secret kept usage id" },
 	{ .name = "secret-get-value", .level = LEVEL_ADMIN,
 	  .args = secret_get_args, .run = verb_secret_get_value,
 	  .limit = LIMIT_CHANGE,

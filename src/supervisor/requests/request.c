@@ -9,7 +9,6 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "pool/secret/secret.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
 #include "supervisor/requests/requests.h"
@@ -183,17 +182,11 @@ static void on_document_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* Whose secret it was, and what that is for. */
-static void request_take_secret(struct request *r, const struct line *l)
+/* A word that has room, or nothing. */
+static void request_take_word(char *room, size_t size, const char *word)
 {
-	const char *secret = line_get(l, "secret"), *usage = line_get(l, "usage"), *id = line_get(l, "id");
-
-	if (!secret || strlen(secret) >= sizeof(r->secret))
-		return;
-	memcpy(r->secret, secret, strlen(secret) + 1);
-	r->usage = usage ? secret_usage_word(secret_usage_from_word(usage)) : NULL;
-	free(r->usage_id);
-	r->usage_id = id ? strdup(id) : NULL;
+	if (word && strlen(word) < size)
+		memcpy(room, word, strlen(word) + 1);
 }
 
 /* What a worker that has read nothing foreign may say besides: of a secret, and where a definition is kept.
@@ -202,7 +195,12 @@ static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->task.owner;
 
-	request_take_secret(r, l);
+	request_take_word(r->secret, sizeof(r->secret), line_get(l, "secret"));
+	request_take_word(r->usage, sizeof(r->usage), line_get(l, "usage"));
+	if (line_has(l, "id")) {
+		free(r->usage_id);
+		r->usage_id = strdup(line_get(l, "id"));
+	}
 	if (line_has(l, "kept")) {
 		r->kept_in_config = streq(line_get(l, "kept"), "config");
 		free(r->kept_file);

@@ -398,12 +398,6 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		return -1;
 	if (!c.backend->vol_open)
 		return cannot(&c, upload ? "uploaded" : "downloaded", e);
-	if (t.framed && c.backend->vol_transfer)
-		return err_set(
-			e, ERR_UNSUPPORTED,
-			"volumes of %s pools have no holes that could be told: without \"sparse\" it is "
-			"%s as a whole",
-			pool_type_word(c.def.type), upload ? "uploaded" : "downloaded");
 	if (transfer_by(&c, &t, upload, e) < 0)
 		return -1;
 	line_begin(&b, "-");
