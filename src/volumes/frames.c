@@ -55,7 +55,7 @@ static int frame_write(const struct copy *c, bool hole, uint64_t length, struct 
 }
 
 /* Where the volume has its next data, and where that ends. One that cannot say is all data. */
-static void next_part(const struct copy *c, uint64_t end, uint64_t *data, uint64_t *hole)
+static void next_stream_part(const struct copy *c, uint64_t end, uint64_t *data, uint64_t *hole)
 {
 	off_t at = lseek(c->from.fd, (off_t)c->from.at, SEEK_DATA);
 
@@ -72,7 +72,7 @@ int frames_download(struct copy *c, struct err *e)
 	uint64_t end = c->from.at + c->length, data, hole;
 
 	while (c->from.at < end) {
-		next_part(c, end, &data, &hole);
+		next_stream_part(c, end, &data, &hole);
 		if (data > c->from.at) {
 			if (frame_write(c, true, data - c->from.at, e) < 0)
 				return -1;

@@ -219,7 +219,7 @@ static int bind_physical(struct virt_binding *b, const char *as, struct err *e)
 	if (bind_u32(b, &flags, e) < 0)
 		return -1;
 	b->q->physical = flags & 1;
-	return flags & ~1u ? unknown_flags(b, flags, e) : 0;
+	return flags > 1 ? unknown_flags(b, flags, e) : 0;
 }
 
 static int bind_need(struct virt_binding *b, const char *as, struct err *e)
@@ -473,7 +473,7 @@ static void take_document(struct virt_binding *b)
 {
 	struct call *c = b->c;
 
-	if (!c->payload)
+	if (!c->payload || !b->document)
 		return;
 	memcpy(c->payload, b->document, b->document_len);
 	c->payload_got = b->document_len;

@@ -16,9 +16,8 @@
 #include "control/rpc/rpc.h"
 #include "pool/voldef.h"
 
-/* What a call's packet may have beside a document. */
-#define CALL_MOST (16 * 1024)
-_Static_assert(CALL_MOST <= CONTROL_IN_LIMIT, "it is read into the client's input");
+/* What a call's packet may have beside a document: it is read into the client's input. */
+#define CALL_MOST CONTROL_IN_LIMIT
 /* How long the lookup of a pool that is on its way may take: a guest that needs it starts then instead of
  * failing. Less than a client's patience for an answer to a ping, though that is answered meanwhile. */
 #define COMING SECONDS(5)

@@ -122,7 +122,7 @@ const struct virt_procedure *virt_procedure_at(size_t which)
 	return which < ARRAY_LEN(rows) ? &rows[which] : NULL;
 }
 
-static bool is_one_of(const short *numbers, size_t n, int32_t number)
+static bool is_number_in(const short *numbers, size_t n, int32_t number)
 {
 	size_t i = 0;
 
@@ -136,7 +136,7 @@ const struct virt_procedure *virt_procedure(int32_t number)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (rows[i].number == number)
 			return &rows[i];
-	if (is_one_of(none, ARRAY_LEN(none), number))
+	if (is_number_in(none, ARRAY_LEN(none), number))
 		return &no_number;
-	return is_one_of(none_listed, ARRAY_LEN(none_listed), number) ? &no_list : NULL;
+	return is_number_in(none_listed, ARRAY_LEN(none_listed), number) ? &no_list : NULL;
 }
