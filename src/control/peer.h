@@ -156,7 +156,7 @@ void peer_error(struct peer *p, const char *tag, const struct err *e);
 
 /* stream.c: bytes between a client and the worker of its job */
 /* at once: no more of a stream is ever in memory, and as much in the input buffer */
-#define STREAM_CHUNK (16 * 1024)
+#define STREAM_CHUNK (64 * 1024)
 #define STREAM_COST  16 /* of a turn's share */
 static inline bool stream_is_open(const struct call *c)
 {

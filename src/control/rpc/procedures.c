@@ -117,11 +117,6 @@ static const struct virt_procedure no_number = { .local = session_none },
                                    no_list = { .local = session_none_listed };
 /* clang-format on */
 
-const struct virt_procedure *virt_procedure_at(size_t which)
-{
-	return which < ARRAY_LEN(rows) ? &rows[which] : NULL;
-}
-
 static bool is_number_in(const short *numbers, size_t n, int32_t number)
 {
 	size_t i = 0;

@@ -61,7 +61,6 @@ struct virt_request {
 	struct {
 		bool said;            /* the reply that comes before its packets */
 		bool sparse;          /* holes are told as holes */
-		bool ended;           /* upload: the client has sent all */
 		bool dropped;         /* it wants no more of it */
 		bool over;            /* upload: it has sent more than it said it would */
 		bool deaf;            /* upload: the worker takes no more */
@@ -152,8 +151,6 @@ struct virt_procedure {
 
 /* procedures.c: the row of that number; NULL: there is none. */
 const struct virt_procedure *virt_procedure(int32_t number);
-/* The `which`-th row; NULL: no more. */
-const struct virt_procedure *virt_procedure_at(size_t which);
 static inline enum packet_domain virt_domain(const struct virt_procedure *row)
 {
 	if (!row || !row->verb)

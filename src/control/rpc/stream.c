@@ -176,12 +176,10 @@ static void take_end(struct peer *p, struct call *c, const struct packet_header 
 	struct virt_request *q = c->own;
 
 	skip_packet(p, h);
-	if (h->status == PACKET_OK && is_upload(q)) {
-		q->stream.ended = true;
+	if (h->status == PACKET_OK && is_upload(q))
 		call_end_stream(c);
-	} else if (!q->stream.dropped) {
+	else if (!q->stream.dropped)
 		drop_stream(c);
-	}
 }
 
 bool streams_take(struct peer *p, const struct packet_header *h)
