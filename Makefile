@@ -53,6 +53,11 @@ NOT_CHOSEN += src/supervisor/requests/$(if $(FINDERS),no_)finding.c
 # libvirt's protocol.
 NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),src/boot/no_libvirt.c src/volumes/no_frames.c)
 NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),,src/boot/libvirt.c src/poolctl/libvirt.c src/volumes/frames.c $(wildcard src/control/rpc/*.c))
+# What docs/generate asks for is in the program that has all.
+NOT_CHOSEN += src/control/verbs/$(if $(if $(SAN),,$(SMALL)),,no_)manuals.c
+# roothash= is in a program with a type that brings device-mapper.
+MAPPERS := $(shell grep -l '^LIBS_WANTED.* devmapper' /dev/null $(wildcard $(BACKENDS:%=src/backends/%/libraries.mk)))
+NOT_CHOSEN += src/boot/root/$(if $(MAPPERS),no_)verity.c
 SRC := src/main.c $(filter-out $(NOT_CHOSEN),$(foreach f,$(FLOORS),$(call sources,src/$f)))
 OBJ := $(SRC:src/%.c=$(B)/obj/%.o)
 LIB := $(B)/libpoolinit.a
@@ -126,10 +131,10 @@ override CC := $(DEPS_CC)
 unexport CC
 # -g costs the shipped file nothing: it is stripped; poolinit.debug is for debuggers.
 # Where size counts most, speed counts less (-Oz), tables are not spread over cache lines, and constants share their pages with code, as data does
-# with the end of it: together 4 %.
+# with the end of it: together 4 %. What a call would spoil is computed again, and what some paths alone need is saved on all: 0.3 %.
 # Contracts that may be left out (base/contract.h) are 1 % more.
 CPPFLAGS_ALL += $(if $(SMALL),-DCONTRACTS_FEW)
-CFLAGS  ?= $(if $(SMALL),-Oz $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
+CFLAGS  ?= $(if $(SMALL),-Oz -fno-caller-saves -fno-shrink-wrap -fno-code-hoisting $(if $(filter x86_64,$(ARCH)),-malign-data=abi),-Os) -g
 CFLAGS_ALL  = -std=gnu11 $(CFLAGS) $(WARN) $(STRICT) -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables -fstack-protector-strong $(DEPS_CFLAGS)
 # src/base/wide.c and fractions.c are there before the C library, which would take its own.
 LDFLAGS_ALL = -static -no-pie -Wl,--gc-sections -Wl,-u,iswctype $(if $(FRACTIONS),,-Wl$(comma)-u$(comma)__floatscan) $(if $(SMALL),-Wl$(comma)-z$(comma)noseparate-code$(comma)-z$(comma)norelro$(comma)-z$(comma)common-page-size=64$(comma)--sort-section=alignment) $(LAYOUTS:%=-Wl,-T,%) $(DEPS_LDFLAGS)
@@ -151,7 +156,7 @@ full: ## the program with all types that there are, rbd too, in build/full: its 
 	@$(MAKE) --no-print-directory B=$(B)/full BACKENDS="$(ALL_BACKENDS)" all
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 # Another choice of backends is another table, of --xpath another poolctl, of libvirt's protocol another library; a small program is another
 # one as a whole.
@@ -333,7 +338,54 @@ install: all ## into $(DESTDIR)$(PREFIX): program, poolctl, man pages, completio
 	ln -sf poolctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/poolinit
 	install -D -m 644 config/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_poolctl
 	install -D -m 644 config/poolinit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/poolinit.service
+	install -m 644 config/poolinit-wait@.service $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -D -m 644 config/poolinit.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/poolinit.conf
+
+# Apart from the above: whoever has these has the pools of /etc/poolinit started before the root is mounted, from the next image on.
+.PHONY: install-companions install-initramfs-tools install-dracut install-mkinitcpio
+install-companions: companions ## iscsid and iscsiadm, static, which the hooks below take rather than the system's
+	install -d $(DESTDIR)$(PREFIX)/lib/poolinit
+	install -m 755 $(B)/iscsid $(B)/iscsiadm $(DESTDIR)$(PREFIX)/lib/poolinit
+
+install-initramfs-tools: ## hooks for initramfs-tools (Debian, Ubuntu)
+	install -D -m 755 initramfs/initramfs-tools/hook $(DESTDIR)$(PREFIX)/share/initramfs-tools/hooks/poolinit
+	install -D -m 644 initramfs/initramfs-tools/conf-hook $(DESTDIR)$(PREFIX)/share/initramfs-tools/conf-hooks.d/poolinit
+	install -D -m 755 initramfs/initramfs-tools/local-top $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-top/poolinit
+	install -D -m 755 initramfs/initramfs-tools/local-bottom $(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-bottom/poolinit
+
+DRACUT := $(PREFIX)/lib/dracut/modules.d/50poolinit
+install-dracut: ## a module for dracut (Fedora, RHEL, openSUSE)
+	install -d $(DESTDIR)$(DRACUT)
+	install -m 755 initramfs/dracut/*.sh $(DESTDIR)$(DRACUT)
+
+install-mkinitcpio: ## a hook for mkinitcpio (Arch), which /etc/mkinitcpio.conf has to name
+	install -D -m 644 initramfs/mkinitcpio/install $(DESTDIR)$(PREFIX)/lib/initcpio/install/poolinit
+	install -D -m 644 initramfs/mkinitcpio/hook $(DESTDIR)$(PREFIX)/lib/initcpio/hooks/poolinit
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system/initrd.target.wants
+	for unit in poolinit-initrd poolinit-follow; do \
+	  install -m 644 initramfs/mkinitcpio/$$unit.service $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+	  ln -sf ../$$unit.service $(DESTDIR)$(PREFIX)/lib/systemd/system/initrd.target.wants || exit; done
+
+# For init systems that are not systemd: each has its own goal, and none of them starts anything.
+.PHONY: install-openrc install-runit install-s6
+install-openrc: ## a service for OpenRC (Alpine, Gentoo)
+	install -D -m 755 config/openrc/poolinit $(DESTDIR)/etc/init.d/poolinit
+	install -D -m 644 config/openrc/conf $(DESTDIR)/etc/conf.d/poolinit
+install-runit: ## a service directory for runit (Void, Debian's runit)
+	install -D -m 755 config/runit/run $(DESTDIR)/etc/sv/poolinit/run
+	install -m 755 config/runit/check config/runit/finish $(DESTDIR)/etc/sv/poolinit
+install-s6: ## a service for s6 and s6-rc
+	install -D -m 755 config/s6/run $(DESTDIR)/etc/s6-rc/source/poolinit/run
+	echo longrun >$(DESTDIR)/etc/s6-rc/source/poolinit/type
+	echo 3 >$(DESTDIR)/etc/s6-rc/source/poolinit/notification-fd
+
+# ---- to ship it ----
+.PHONY: deb tarball
+deb: all ## packages of Debian's, in build/deb: poolinit, poolinit-initramfs-tools, poolinit-dracut
+	@rm -f $(B)/deb/*.deb
+	+@packaging/build deb $(VERSION) $(ARCH) $(B)/deb
+tarball: all ## what install and install-openrc install, as one archive for the root of a system, in build
+	+@packaging/build tarball $(VERSION) $(ARCH) $(B)
 
 .PHONY: clean
 clean: ## remove build/

@@ -46,17 +46,6 @@ const char *backend_modules(const struct backend *b, size_t *len)
 	return at;
 }
 
-int backend_check_mount(const struct pool_def *d, struct err *e)
-{
-	const struct backend *b = backend_find(d->type);
-
-	if (!d->mount_words || !b)
-		return 0;
-	if (!b->check_mount)
-		return err_set(e, ERR_INVALID, "a pool of type %s has no <mount>", pool_type_word(d->type));
-	return b->check_mount(d, e);
-}
-
 /* The grammar takes whatever libvirt takes; what cannot be meant is refused before anything is done. */
 int backend_validate(const struct pool_def *d, struct err *e)
 {
@@ -72,4 +61,17 @@ int backend_validate(const struct pool_def *d, struct err *e)
 			return err_set(e, ERR_INVALID, "host %s has no port %d: there are 1 to %d",
 			               d->source.hosts[i].name, d->source.hosts[i].port, UINT16_MAX);
 	return b && b->validate ? b->validate(d, e) : 0;
+}
+
+int backend_accept(const struct pool_def *d, struct err *e)
+{
+	const struct backend *b = backend_find(d->type);
+	struct err why = { 0 };
+
+	/* the element is ours, and means nothing else */
+	if (d->mount_words && b && !b->has_mount_words)
+		return err_set(e, ERR_INVALID, "a pool of type %s has no <mount>", pool_type_word(d->type));
+	if (backend_validate(d, &why) == 0 || !err_is(&why, ERR_INVALID))
+		return 0;
+	return err_set(e, ERR_INVALID, "%s", why.message);
 }

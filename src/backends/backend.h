@@ -86,8 +86,7 @@ struct backend {
 	/* Rules beyond the grammar that need nothing but the definition (formats this build can do, one host
 	 * only …). */
 	int (*validate)(const struct pool_def *d, struct err *e);
-	/* Are the words of <mount>, which are there, words of this type? ERR_INVALID. */
-	int (*check_mount)(const struct pool_def *d, struct err *e);
+	bool has_mount_words; /* of <mount>; validate() looks at them */
 	/* Of a type whose documents have no target, and whose volumes are files: fill in target.path,
 	 * target.mount and target.uri, texts of the definition's arena. Touches nothing. */
 	int (*locate)(struct pool_def *d, const char *run_dir, struct err *e);
@@ -170,10 +169,10 @@ const char *backend_modules(const struct backend *b, size_t *len);
  * looked at. A type that is not built in has the common rules only. */
 int backend_validate(const struct pool_def *d, struct err *e);
 
-/* May a definition have the <mount> that it has? Whoever sends one with a word that its type does not know is
- * told at once: the element is ours, and means nothing else. A type that is not built in knows any.
- * ERR_INVALID otherwise. */
-int backend_check_mount(const struct pool_def *d, struct err *e);
+/* May a definition be taken from somebody who sends it? Not one that no program could start: whoever sends it
+ * is told at once what is wrong with it, and not by a start that comes with the next boot. What this build
+ * alone cannot do (ERR_UNSUPPORTED of the above) is taken. ERR_INVALID otherwise. */
+int backend_accept(const struct pool_def *d, struct err *e);
 
 /* Append libvirt's <storagepoolCapabilities> (virConnectGetStoragePoolCapabilities), from the tables of
  * types and of backends. */

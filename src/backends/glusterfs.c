@@ -176,17 +176,13 @@ static int wait_for_mount(const struct pool_def *d, const struct gluster_mount *
 	return state == STATE_ACTIVE ? 0 : err_set(e, ERR_TIMEOUT, "glusterfs runs but has mounted nothing");
 }
 
-/* The client mounts first, and asks the bricks when somebody looks. */
-int gluster_client_ready(const struct pool_def *d, const struct gluster_mount *g, struct op *op,
-                         struct err *e)
+int gluster_answers(const struct gluster_mount *g, const char *place, struct err *e)
 {
-	demand(d && g && op, e);
+	demand(g && place, e);
 
 	struct statfs sizes;
 
-	if (wait_for_mount(d, g, op->deadline, e) < 0)
-		return -1;
-	if (statfs(g->at, &sizes) == 0)
+	if (statfs(place, &sizes) == 0)
 		return 0;
 	if (errno == ENOTCONN)
 		return err_set(e, ERR_STORAGE,
@@ -195,6 +191,13 @@ int gluster_client_ready(const struct pool_def *d, const struct gluster_mount *g
 		               g->volume, g->volume, g->dir[0] ? ", or there is no directory in it " : "",
 		               g->dir);
 	return err_sys(e, errno, "volume \"%s\" is mounted but does not answer", g->volume);
+}
+
+int gluster_client_ready(const struct pool_def *d, const struct gluster_mount *g, struct op *op,
+                         struct err *e)
+{
+	demand(d && g && op, e);
+	return wait_for_mount(d, g, op->deadline, e) < 0 ? -1 : gluster_answers(g, g->at, e);
 }
 
 /* ---- the bricks, as the client sees them ---- */

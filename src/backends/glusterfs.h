@@ -37,6 +37,8 @@ int gluster_client_command(const struct pool_def *d, const struct gluster_mount 
                            struct buf *words, struct err *e);
 int gluster_client_ready(const struct pool_def *d, const struct gluster_mount *g, struct op *op,
                          struct err *e);
+/* Does what is mounted there answer? The client mounts first, and asks the bricks when somebody looks. */
+int gluster_answers(const struct gluster_mount *g, const char *place, struct err *e);
 /* One more word of the command: NAME, and VALUE behind it. */
 void gluster_client_word(struct buf *words, const char *name, const char *value);
 

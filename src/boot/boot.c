@@ -2,13 +2,13 @@
  *
  * `poolinit boot`, for an initramfs that has an init of its own: leave a supervisor behind in the background,
  * wait until boot is over, and say by the exit status how it went. Device nodes are ours only where no udevd
- * runs; the network is the initramfs's own affair.
+ * runs; the network is only if it is said to be (--network).
  *
  * The process that was started waits for a line through a pipe; its child is the supervisor. So the hook
  * that calls it goes on when boot is over, and the supervisor stays.
  *
  * The supervisor outlives the initramfs: its name begins with '@', by which systemd knows that it is not to
- * be killed at the change of root, and it has no file of the initramfs open.
+ * be killed at the change of root, it has no file of the initramfs open, and it follows into the new root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,8 @@
 #include "boot/early.h"
 #include "boot/options.h"
 #include "boot/roles.h"
+#include "boot/root/follow.h"
+#include "boot/root/root.h"
 #include "system/device.h"
 
 /* Exit statuses, as roles.h and --help have them. */
@@ -30,7 +32,10 @@ enum { STATUS_GOOD, STATUS_REQUIRED, STATUS_DEFINITION, STATUS_OTHER, STATUS_NOT
 struct boot {
 	struct core core;
 	struct parameters parameters;
-	int report; /* the pipe to the one who waits: a digit and a line */
+	struct follow follow;
+	bool followed; /* into the real root */
+	bool network;  /* it is ours to configure */
+	int report;    /* the pipe to the one who waits: a digit and a line */
 };
 
 /* Tell the process in front how boot went, once: a digit for its exit status, then the line that it prints.
@@ -66,11 +71,21 @@ static void report_boot(void *arg, const struct verdict *v)
 	report_outcome(b, status, buf_str(&line));
 }
 
-/* TERM and INT end the supervisor, and leave the pools as they are for the next one. */
+static void end_beside_root(void *arg)
+{
+	struct boot *b = arg;
+
+	loop_stop(&b->core.loop);
+}
+
+/* TERM and INT end the supervisor, and leave the pools as they are for the next one. The last program of the
+ * machine wants them stopped. */
 static void stop_on_signal(void *arg, int sig)
 {
 	struct boot *b = arg;
 
+	if (b->followed && sig == ROOT_STOP_SIGNAL)
+		supervisor_shutdown(b->core.sup, clock_ms() + ROOT_STOP_TIME, end_beside_root, b);
 	if (sig == SIGTERM || sig == SIGINT)
 		loop_stop(&b->core.loop);
 }
@@ -88,6 +103,22 @@ static int shut_down_beside_init(void *arg, const char *how, struct err *e)
 }
 
 /* ---- in the background ---- */
+
+static int prepare_to_follow(void *arg, const char *root, struct waiter *w, struct err *e)
+{
+	struct boot *b = arg;
+
+	return follow_ask(&b->follow, root, w, e);
+}
+
+static void on_followed(void *arg)
+{
+	struct boot *b = arg;
+
+	b->followed = true;
+	core_changed_root(&b->core);
+	log_info(LF_BOOT, "this is the real root; pools go on here");
+}
 
 /* Nothing of the caller's stays in use: neither its session, nor its directory, nor its descriptors. */
 static void become_daemon(void)
@@ -118,8 +149,14 @@ static int supervise(struct boot *b)
 	 * only to the verb `log`. */
 	become_daemon();
 	log_to_kmsg(NULL);
+	b->follow = (struct follow){ .sup = c->sup, .on_over = on_followed, .arg = b };
 	core_add_parameters(c, c->options.config_dir, &b->parameters);
+	if (follow_begin(&b->follow, &e) < 0)
+		log_error(LF_BOOT, "the change of root: %s", e.message);
+	if (b->network)
+		core_configure(c, &b->parameters);
 	loop_run(&c->loop);
+	follow_end(&b->follow);
 	core_close(c);
 	parameters_free(&b->parameters);
 	return 0;
@@ -186,6 +223,7 @@ int boot_main(int argc, char **argv)
 		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
 		{ "socket", "PATH", OPTION_TEXT, &b.core.socket,
 		  "the control socket (default: " DEFAULT_SOCKET ")" },
+		{ "network", NULL, OPTION_FLAG, &b.network, "configure the network as ip= says" },
 		{ "cmdline", "TEXT", OPTION_TEXT, &cmdline,
 		  "parameters, instead of the kernel's own command line" },
 	};
@@ -208,6 +246,7 @@ int boot_main(int argc, char **argv)
 		o->config_dir = "/config";
 	log_to_stderr();
 	parameters_init(p);
+	p->root_elsewhere = true;
 	if (cmdline)
 		parameters_from_cmdline(p, cmdline);
 	else
@@ -226,6 +265,7 @@ int boot_main(int argc, char **argv)
 	b.core.progress.arg = b.core.arg = &b;
 	b.core.on_shutdown = shut_down_beside_init;
 	b.core.on_signal = stop_on_signal;
+	b.core.on_follow = prepare_to_follow;
 	b.core.began = "exec";
 	return fork_and_follow(&b, argv[-1]); /* the program's own name: main.c has moved on by one */
 }

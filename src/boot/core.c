@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/util.h"
 #include "boot/core.h"
+#include "boot/early.h"
 
 #define REAP_AGAIN 20 /* ms: until an owner has reaped the child that is in the way */
 
@@ -131,6 +132,13 @@ static int pass_shutdown_on(void *arg, const char *how, struct err *e)
 	return c->on_shutdown(c->arg, how, e);
 }
 
+static int pass_follow_on(void *arg, const char *root, struct waiter *w, struct err *e)
+{
+	struct core *c = arg;
+
+	return c->on_follow(c->arg, root, w, e);
+}
+
 /* ---- from beginning to end ---- */
 
 /* Clients are let in when there is something to show; until then they wait in the socket's queue. */
@@ -181,6 +189,7 @@ static int open_parts(struct core *c, struct err *e)
 	if (open_signals(c, e) < 0)
 		return -1;
 	memory_keep();
+	c->options.in_memory = early_is_initramfs();
 	c->sup = supervisor_new(&c->loop, &c->options, e);
 	if (!c->sup)
 		return -1;
@@ -190,6 +199,7 @@ static int open_parts(struct core *c, struct err *e)
 		                          .state = boot_state,
 		                          .on_shutdown = pass_shutdown_on,
 		                          .on_wait_boot = wait_boot,
+		                          .on_follow = c->on_follow ? pass_follow_on : NULL,
 		                          .arg = c };
 	c->server = server_new(c->sup, &o, e);
 	if (!c->server)
@@ -215,6 +225,8 @@ static bool next_source(const struct core *c, enum source_kind *kind, const char
 	} else if (--i < p->config.n) {
 		*where = p->config.items[i];
 		*kind = **where == '/' && !starts_with(*where, "/dev/") ? SOURCE_DIRECTORY : SOURCE_DEVICE;
+		if (*where == p->place)
+			*kind = SOURCE_PLACE;
 	} else if ((i -= p->config.n) < p->npools) {
 		*kind = SOURCE_XML;
 		*where = p->pools[i].origin;
@@ -289,6 +301,14 @@ void core_add_parameters(struct core *c, const char *config_dir, struct paramete
 	c->config_dir = config_dir;
 	c->parameters = p;
 	chore_try(c->sup, &c->sources);
+}
+
+void core_changed_root(struct core *c)
+{
+	milestone(c->sup, "root");
+	devices_free(c->devices);
+	c->devices = NULL;
+	chore_try(c->sup, &c->listens_devices);
 }
 
 void core_close(struct core *c)

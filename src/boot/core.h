@@ -28,6 +28,8 @@ struct core {
 	struct progress progress; /* policy, on_over, arg */
 	/* The shutdown verb; e: refused. */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);
+	/* The verb `follow`, where a role has it; or NULL. */
+	int (*on_follow)(void *arg, const char *root, struct waiter *w, struct err *e);
 	/* A signal arrived that is neither SIGCHLD nor SIGHUP, which has the definitions read again; and
 	 * after children were reaped (reap_all). Either may be NULL. */
 	void (*on_signal)(void *arg, int sig);
@@ -69,6 +71,9 @@ void core_add_parameters(struct core *c, const char *config_dir, struct paramete
 /* Configure the network as the parameters say, now or when it can be listened to. Problems are added to p; p
  * lives as long as the core. */
 void core_configure(struct core *c, struct parameters *p);
+/* This process is in another root now: devices are that one's to name, and are listened to as in any running
+ * system. */
+void core_changed_root(struct core *c);
 /* Let go of everything that core_open() made, in the reverse order. Pools stay as they are. */
 void core_close(struct core *c);
 

@@ -218,11 +218,8 @@ static void after_handover(void *arg, const struct err *e)
 	if (!e) {
 		i->left = true;
 		c->reap_all = false;
-		milestone(c->sup, "root");
 		log_info(LF_BOOT, "%s is process 1; pools go on here", i->handover.init);
-		devices_free(c->devices);
-		c->devices = NULL;
-		chore_try(c->sup, &c->listens_devices);
+		core_changed_root(c);
 		return;
 	}
 	log_error(LF_BOOT, "boot failed: %s", e->message);
@@ -244,12 +241,11 @@ static void on_phase(struct listener *l, struct pool *p, enum phase from)
 		network_needed(i->core.network);
 }
 
-/* Where / is no initramfs the kernel has mounted root= already, and in a container it is the machine's. */
 static bool takes_root(struct parameters *p)
 {
 	struct err e = { 0 };
 
-	if (!p->root_given || !early_is_initramfs() || !early_is_machine())
+	if (!p->root_given)
 		return false;
 	if (p->exec) {
 		err_set(&e, ERR_INVALID, "poolinit.exec: nothing is started beside the init of root=");
@@ -263,13 +259,16 @@ static void prepare(struct init *i)
 {
 	struct parameters *p = &i->parameters;
 
+	/* Where / is no initramfs the kernel has mounted it already, and in a container it is the machine's.
+	 */
+	p->root_elsewhere = !early_is_initramfs() || !early_is_machine();
 	parameters_from_proc(p);
 	i->takes_root = takes_root(p);
 	i->core.options = (struct supervisor_options){
 		.config_dir = CONFIG_DIR,
 		.run_dir = DEFAULT_RUN_DIR,
 		.autostart = p->autostart,
-		.needed = i->takes_root ? roots_pools(&p->roots, &p->arena) : NULL,
+		.needed = i->takes_root ? roots_pools(&p->roots, &p->overlay, &p->arena) : NULL,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;

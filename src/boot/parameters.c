@@ -19,6 +19,7 @@
 #include "boot/parameters.h"
 #include "pool/check.h"
 #include "pool/secret/secret.h"
+#include "supervisor/config/config.h"
 
 #define WORDS_LIMIT 256 /* items of one list: far more than 32 KiB of text would sensibly hold */
 
@@ -99,27 +100,91 @@ static int take_log(struct parameters *p, void *field, const char *value, struct
 	return log_set(value, e) < 0 ? -1 : take_text(p, field, value, e);
 }
 
-/* "DEVICE[:/path]" or a directory. What cannot be a device is told here, and not awaited at boot. */
+/* A directory, or "DEVICE[:/path]", or that with ":rw" behind it or "pool:NAME/path", which changes are
+ * written to; of several the last. What cannot be one is told here, and not awaited at boot. */
 static int take_config_source(struct parameters *p, void *field, const char *value, struct err *e)
 {
-	const char *path = strstr(value, ":/");
-	size_t len = path ? (size_t)(path - value) : strlen(value);
-	char device[256];
+	size_t rw = ends_with(value, ":rw") ? strlen(":rw") : 0;
+	const char *where = arena_printf(&p->arena, "%.*s", (int)(strlen(value) - rw), value), *path;
+	struct word_list *list = field;
+	char device[512]; /* longer than any that is accepted */
+	bool pool, fits;
 
-	snprintf(device, sizeof(device), "%.*s", (int)len, value);
-	if (*value != '/' && (len >= sizeof(device) || !check_device(device)))
-		return err_set(
-			e, ERR_INVALID,
-			"\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= or "
-			"PARTUUID= and a name",
-			value);
-	return word_list_add(p, field, value, e);
+	if (!where)
+		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	place_split(where, device, sizeof(device), &path);
+	pool = starts_with(device, POOL_PREFIX);
+	fits = *value == '/' || (pool ? check_pool_name(device + strlen(POOL_PREFIX)) : check_device(device));
+	/* A pool's own directory is whoever's may make volumes there: definitions are not read from it. */
+	if (pool || rw)
+		fits &= (!pool || path[1]) && (*value != '/' || starts_with(value, "/dev/")) &&
+		        (!path[1] || check_relative_path(path + 1));
+	if (!fits)
+		return err_set(e, ERR_INVALID,
+		               "\"%s\" is neither an absolute path nor a device by LABEL=, UUID=, PARTLABEL= "
+		               "or PARTUUID= and a name, which :rw may follow, nor pool:NAME/DIRECTORY",
+		               value);
+	if (word_list_add(p, list, where, e) < 0)
+		return -1;
+	if (pool || rw)
+		p->place = list->items[list->n - 1];
+	return 0;
 }
 
 static int take_root(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	p->root_given = true;
 	return roots_parse(value, &p->arena, field, e);
+}
+
+static int take_fsck(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	static const char *const modes[] = { "skip", "auto", "force" };
+
+	(void)p;
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++)
+		if (streq(value, modes[i])) {
+			*(unsigned *)field = i;
+			return 0;
+		}
+	return err_set(e, ERR_INVALID, "\"%s\" is none of skip, auto, force", value);
+}
+
+static int take_tries(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	(void)p;
+	if (*value < '1' || *value > '9' || value[1])
+		return err_set(e, ERR_INVALID, "\"%s\" is none of 1 to 9", value);
+	*(unsigned *)field = (unsigned)(*value - '0');
+	return 0;
+}
+
+/* What is no hash is found when it is used, and no root fits it: it must not be as if nothing was given. */
+static int take_roothash(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	if (take_text(p, field, value, e) < 0)
+		*(const char **)field = "";
+	return 0;
+}
+
+/* "memory", or a pool as root= has it. Mount options are a list, which a comma would end. */
+static int take_overlay(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	struct root_list list = { .n = 0 };
+	struct root *in = &list.items[0];
+	bool memory = streq(value, "memory");
+
+	/* A bad one is no reason to write to the root itself: nothing is laid over it. */
+	*(bool *)field = true;
+	p->overlay = (struct root){ .kind = ROOT_DEVICE };
+	if (!memory &&
+	    (strchr(value, ',') || roots_parse(value, &p->arena, &list, NULL) < 0 || in->kind == ROOT_DEVICE))
+		return err_set(e, ERR_INVALID,
+		               "\"%s\" is no place to write to: there is memory, and pool:NAME/DIRECTORY",
+		               value);
+	p->overlay = *in;
+	p->overlay.kind = ROOT_POOL;
+	return 0;
 }
 
 static int take_fstype(struct parameters *p, void *field, const char *value, struct err *e)
@@ -255,9 +320,11 @@ struct parameter {
 	const char *name;
 	take_fn *take;
 	size_t field;
+	bool of_root;
 };
 
-#define FIELD(f) offsetof(struct parameters, f)
+#define FIELD(f)      offsetof(struct parameters, f), false
+#define ROOT_FIELD(f) offsetof(struct parameters, f), true
 
 /* clang-format off */
 static const struct parameter table[] = {
@@ -269,22 +336,27 @@ static const struct parameter table[] = {
 	{ "poolinit.exec",      take_path,      FIELD(exec) },
 	{ "poolinit.log",       take_log,       FIELD(log) },
 	{ "poolinit.libvirt",   take_switch,    FIELD(libvirt) },
+	{ "poolinit.tries",     take_tries,     FIELD(tries) },
 	{ "ip",                 take_repeated,  FIELD(ip) },
 	{ "nameserver",         take_repeated,  FIELD(nameserver) },
 	{ "BOOTIF",             take_text,      FIELD(bootif) },
-	{ "root",               take_root,      FIELD(roots) },
-	{ "rootfstype",         take_fstype,    FIELD(rootfstype) },
-	{ "rootflags",          take_text,      FIELD(rootflags) },
-	{ "init",               take_path,      FIELD(init) },
+	{ "root",               take_root,      ROOT_FIELD(roots) },
+	{ "rootfstype",         take_fstype,    ROOT_FIELD(rootfstype) },
+	{ "rootflags",          take_text,      ROOT_FIELD(rootflags) },
+	{ "fsck.mode",          take_fsck,      ROOT_FIELD(fsck) },
+	{ "roothash",           take_roothash,  ROOT_FIELD(roothash) },
+	{ "verityhash",         take_text,      ROOT_FIELD(verityhash) },
+	{ "overlay",            take_overlay,   ROOT_FIELD(root_overlay) },
+	{ "init",               take_path,      ROOT_FIELD(init) },
 };
 /* clang-format on */
 
 static int take_parameter_value(struct parameters *p, const struct parameter *known, const char *value,
                                 struct err *e)
 {
-	if (!value)
+	if (!value && known->take != take_roothash)
 		return err_set(e, ERR_MISSING, "a value is missing");
-	return known->take(p, (char *)p + known->field, value, e);
+	return known->take(p, (char *)p + known->field, value ? value : "", e);
 }
 
 /* NULL: no parameter of ours, nor one of the kernel's that is read here. */
@@ -322,7 +394,7 @@ static void take_one(const char *name, const char *value, void *arg)
 	}
 	/* ip= and root= of a boot configuration are not the kernel's parameters: only "kernel.…" keys become
 	 * such, and those are on the command line. */
-	if (!ours && (!in->standard || !known))
+	if (!ours && (!in->standard || !known || (known->of_root && p->root_elsewhere)))
 		return;
 	origin = arena_printf(&p->arena, "(%s: %.200s)", in->from, name);
 	if (!origin)
@@ -399,6 +471,7 @@ static void from_file(struct parameters *p, const char *path, size_t limit,
 
 void parameters_from_proc(struct parameters *p)
 {
+	from_file(p, "/config/cmdline", CMDLINE_LIMIT, parameters_from_cmdline);
 	from_file(p, "/proc/bootconfig", BOOTCONFIG_LIMIT, parameters_from_bootconfig);
 	from_file(p, "/proc/cmdline", CMDLINE_LIMIT, parameters_from_cmdline);
 }

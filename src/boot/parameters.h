@@ -32,6 +32,7 @@ struct parameter_problem {
 struct parameters {
 	struct arena arena;      /* all strings and lists live here */
 	struct word_list config; /* poolinit.config=, in order */
+	const char *place;       /* that one of them which changes are written to; or NULL */
 	const char *autostart;   /* as supervisor_options.autostart; NULL: not given */
 	struct word_list require;
 	uint64_t timeout;   /* ms */
@@ -42,10 +43,17 @@ struct parameters {
 	size_t npools;
 	struct word_list ip, nameserver; /* values of ip= and nameserver=, in order; network.h reads them */
 	const char *bootif;
+	bool root_elsewhere;    /* set before they are read: root= and its like are somebody else's */
 	struct root_list roots; /* root=; n 0: not given, or none that can be taken */
 	bool root_given;
 	const char *rootfstype, *rootflags, *init;
 	bool root_writable; /* rw, and no ro behind it */
+	unsigned fsck;      /* of the root: 0: none, 1: if it needs one, 2: in any case */
+	unsigned tries;     /* 0: they are not counted */
+	const char *roothash,
+		*verityhash; /* see root/verity.h; whatever roothash= says, it is not NULL then */
+	bool root_overlay;   /* what is written to the root goes to memory, or to this directory of a pool: */
+	struct root overlay; /* name NULL: memory; volume: the directory, NULL: the pool's own */
 	struct parameter_problem *problems;
 	size_t nproblems;
 };
@@ -60,8 +68,8 @@ void parameters_free(struct parameters *p);
  * and change nothing. */
 void parameters_from_cmdline(struct parameters *p, char *text);
 void parameters_from_bootconfig(struct parameters *p, char *text);
-/* Both from /proc: first the boot configuration, then the command line, so that the latter wins. A missing
- * file is none. */
+/* First those of the image (/config/cmdline), then both of /proc: the boot configuration, and the command
+ * line, which wins. A missing file is none. */
 void parameters_from_proc(struct parameters *p);
 /* Note what is wrong with a parameter: `origin` (command line, file) and the error. Boot goes on without it.
  */

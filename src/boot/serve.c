@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include "base/clock.h"
@@ -23,6 +24,7 @@ struct serve {
 	struct core core;
 	struct parameters parameters;
 	int ready_fd;
+	bool stands_by;
 };
 
 /* Both signals mean "end"; the storage stays as it is. */
@@ -59,12 +61,31 @@ static void notify_ready(void *arg, const struct verdict *v)
 	s->ready_fd = -1;
 }
 
+/* Beside another one, until nobody answers at the socket. Whoever has started us may go on: it has what it
+ * wants. TERM ends us as it ends any process that has nothing to put in order. */
+static void await_other(struct serve *s)
+{
+	struct pollfd end = { .events = POLLIN };
+	pid_t pid;
+
+	signal(SIGHUP, SIG_IGN); /* no definitions have been read yet */
+	while ((end.fd = server_other(s->core.socket, &pid)) >= 0) {
+		log_info(LF_BOOT, "standing by: poolinit %d goes on", (int)pid);
+		notify_ready(s, NULL);
+		while (poll(&end, 1, -1) < 0)
+			;
+		close(end.fd);
+	}
+}
+
 /* From the first descriptor to the last. What a start that fails has opened is closed by core_open(). */
 static int serve_run(struct serve *s)
 {
 	struct core *c = &s->core;
 	struct err e = { 0 };
 
+	if (s->stands_by)
+		await_other(s);
 	if (core_open(c, &e) < 0) {
 		log_error(LF_BOOT, "cannot start: %s", e.message);
 		return 1;
@@ -110,6 +131,8 @@ int serve_main(int argc, char **argv)
 		{ "refresh-timeout", "TIME", OPTION_DURATION, &o->refresh_deadline, "for each refresh" },
 		{ "ready-fd", "N", OPTION_NUMBER, &s.ready_fd,
 		  "write a newline to this descriptor when boot is over" },
+		{ "stand-by", NULL, OPTION_FLAG, &s.stands_by,
+		  "while another poolinit answers at the socket, wait for its end, and take over then" },
 	};
 	static const struct role_help help = {
 		"serve",

@@ -509,3 +509,24 @@ void call_wait_boot(struct call *c, uint64_t deadline)
 	if (!o->on_wait_boot || o->on_wait_boot(o->arg, deadline, w, &e) < 0)
 		call_fail(c, &e);
 }
+
+static void may_leave(struct waiter *w, const struct result *r)
+{
+	if (r->err)
+		call_fail(call_of(w), r->err);
+	else
+		call_ok(call_of(w));
+}
+
+void call_follow(struct call *c, const char *root)
+{
+	const struct server_options *o = &c->peer->server->options;
+	struct waiter *w = call_waiter(c);
+	struct err e = { 0 };
+
+	w->done = may_leave;
+	if (!o->on_follow)
+		err_set(&e, ERR_UNSUPPORTED, "this poolinit is not in an initramfs of somebody else's");
+	if (!o->on_follow || o->on_follow(o->arg, root, w, &e) < 0)
+		call_fail(c, &e);
+}

@@ -70,22 +70,52 @@ static int make_directory(const struct server *srv, struct err *e)
 	return 0;
 }
 
-/* Has the process gone that listens? One that was killed may leave its descriptors behind for a moment, or
- * for as long as something hangs in the kernel, with those that it forked (workers). */
-static bool listener_is_gone(int connected)
+/* The process that listens, as a descriptor; -1 with errno, ESRCH: it has gone. One that was killed may leave
+ * its descriptors behind for a moment, or for as long as something hangs in the kernel, with those that it
+ * forked (workers). */
+static int listener_of(int connected, pid_t *pid)
 {
 	struct ucred listener = { 0 };
 	socklen_t len = sizeof(listener);
 	struct pollfd end = { .events = POLLIN };
 
+	errno = 0;
 	if (getsockopt(connected, SOL_SOCKET, SO_PEERCRED, &listener, &len) < 0 || listener.pid <= 0)
-		return false;
+		return -1;
 	end.fd = (int)syscall(SYS_pidfd_open, listener.pid, 0);
-	if (end.fd < 0)
+	if (end.fd >= 0 && poll(&end, 1, 0) == 1) {
+		close(end.fd);
+		errno = ESRCH;
+		return -1;
+	}
+	*pid = listener.pid;
+	return end.fd;
+}
+
+/* Only who has gone for certain counts. */
+static bool listener_is_gone(int connected)
+{
+	pid_t pid;
+	int process = listener_of(connected, &pid);
+
+	if (process < 0)
 		return errno == ESRCH;
-	bool gone = poll(&end, 1, 0) == 1;
-	close(end.fd);
-	return gone;
+	close(process);
+	return false;
+}
+
+int server_other(const char *path, pid_t *pid)
+{
+	struct sockaddr_un a;
+	int other = -1;
+
+	if (socket_address(path, &a, NULL) < 0)
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+		other = listener_of(fd, pid);
+	passed_close(fd);
+	return other;
 }
 
 /* Somebody's socket is at the path. Is it alive? Only a refused connection, or a listener that has gone, says

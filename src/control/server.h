@@ -42,11 +42,16 @@ struct server_options {
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);
 	/* Parked by `wait boot`: answer when boot is done. NULL: there is no boot to wait for. */
 	int (*on_wait_boot)(void *arg, uint64_t deadline, struct waiter *w, struct err *e);
+	/* `follow`: answer when the root may be changed to that directory. NULL: it is not ours to follow. */
+	int (*on_follow)(void *arg, const char *root, struct waiter *w, struct err *e);
 	void *arg;
 };
 /* Make the socket and listen; nobody is let in before server_accept(). The supervisor must outlive the
  * server. NULL: ERR_BUSY, or the error of the file. */
 struct server *server_new(struct supervisor *s, const struct server_options *o, struct err *e);
+/* Who listens at path, if somebody lives who does: its pid, and a descriptor of the process, which can be
+ * read when that has ended; the caller closes it. -1: nobody. */
+int server_other(const char *path, pid_t *pid);
 /* Let clients in. Until then those who connect wait in the socket's queue. */
 void server_accept(struct server *srv);
 /* Answer what can be answered at once, close all, remove the socket. NULL is allowed. */

@@ -181,6 +181,8 @@ static inline struct call *call_of(struct waiter *w)
 }
 /* Answer when boot is done (server_options.on_wait_boot). */
 void call_wait_boot(struct call *c, uint64_t deadline);
+/* Answer when the root may be changed (server_options.on_follow). */
+void call_follow(struct call *c, const char *root);
 /* End the machine, or this process, as server_options.on_shutdown does. -1: refused, e says why. */
 int call_shutdown(struct call *c, const char *how, struct err *e);
 /* The state of the whole: the greeting's word. */

@@ -95,6 +95,16 @@ bool check_relative_path(const char *s)
 	return !strstr(s, "//") && s[strlen(s) - 1] != '/';
 }
 
+bool check_zpool_word(const char *s)
+{
+	static const char *const words[] = { "mirror", "spare", "log", "cache", "special", "dedup" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (streq(words[i], s))
+			return true;
+	return starts_with(s, "raidz") || starts_with(s, "draid");
+}
+
 bool check_zpool_part(const char *s)
 {
 	return *s == '/' || check_relative_path(s);

@@ -43,5 +43,8 @@ bool check_relative_path(const char *s);
 /* Would zpool take it for a device: a relative path, which it looks for in /dev, or whatever begins with
  * '/'? */
 bool check_zpool_part(const char *s);
+/* Is it one of the words that stand between these devices: "mirror", "raidz2", "draid1:4d", "log"? zpool(8),
+ * zpoolconcepts(7). */
+bool check_zpool_word(const char *s);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef POOLINIT_POOL_DEF_H
 #define POOLINIT_POOL_DEF_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -187,7 +188,7 @@ struct pool_boot {
 #define POOL_FILL_MARKS 2
 
 /* <mount xmlns="urn:poolinit:mount:1">nconnect=4 soft</mount>: how a network filesystem is mounted, in words
- * that are the pool type's own. They are kept as they are, and checked by backend_check_mount(). */
+ * that are the pool type's own. They are kept as they are, and checked by backend_validate(). */
 #define POOL_MOUNT_NS "urn:poolinit:mount:1"
 
 /* One definition. The arena has one owner: a copy of the struct is good only where the original is
@@ -270,7 +271,10 @@ void pool_print(const struct pool_def *d, struct buf *out);
 void pool_source_key(const struct pool_def *d, struct buf *out);
 /* The same without the host: what is wanted of a server, whatever it is called. */
 void pool_source_key_of_any_host(const struct pool_def *d, struct buf *out);
-/* A device that the definition names twice by one name; NULL: there is none. */
+/* The i-th <device>, a path or a tag as device_find() takes it; for a relative name of zfs, which is one in
+ * /dev, it is made in `room`. NULL: it is no device, but a word that stands between two. */
+const char *pool_device(const struct pool_def *d, size_t i, char room[PATH_MAX]);
+/* A device that the definition names twice by one name, as it is spelled; NULL: there is none. */
 const char *pool_device_twice(const struct pool_def *d);
 
 #endif

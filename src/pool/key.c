@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/contract.h"
 #include "base/util.h"
@@ -113,13 +114,31 @@ void pool_source_key_of_any_host(const struct pool_def *d, struct buf *out)
 	add_key(d, false, out);
 }
 
+const char *pool_device(const struct pool_def *d, size_t i, char room[PATH_MAX])
+{
+	demand_or(i < d->source.ndevices && room, NULL);
+
+	const char *given = d->source.devices[i].path;
+
+	if (check_device(given))
+		return given;
+	if (pool_type_info(d->type)->device != WORD_ZPOOL_PART || check_zpool_word(given))
+		return NULL;
+	snprintf(room, PATH_MAX, "/dev/%.4000s", given);
+	return room;
+}
+
 /* zpool has words of its own among the devices, and may have them more than once. */
 const char *pool_device_twice(const struct pool_def *d)
 {
-	for (size_t i = 1; i < d->source.ndevices; i++)
-		for (size_t k = 0; k < i; k++)
-			if (streq(d->source.devices[i].path, d->source.devices[k].path) &&
-			    check_device(d->source.devices[i].path))
+	char a[PATH_MAX], b[PATH_MAX];
+
+	for (size_t i = 1; i < d->source.ndevices; i++) {
+		const char *device = pool_device(d, i, a), *other;
+
+		for (size_t k = 0; device && k < i; k++)
+			if ((other = pool_device(d, k, b)) && streq(device, other))
 				return d->source.devices[i].path;
+	}
 	return NULL;
 }

@@ -158,8 +158,8 @@ static bool is_single(const char *verb)
 /* Verbs whose answer is a list, which stays an array with one element, or none. */
 static bool is_list(const char *verb)
 {
-	static const char *const lists[] = { "pool-list", "vol-list", "secret-list", "job-list",
-		                             "status",    "timeline", "log",         "help" };
+	static const char *const lists[] = { "pool-list", "vol-list", "secret-list", "job-list", "status",
+		                             "timeline",  "blame",    "log",         "help" };
 
 	return among(verb, lists, ARRAY_LEN(lists));
 }

@@ -248,9 +248,12 @@ int print_sentence(const struct page *p); /* say.c: for verbs that answer with a
 /* print_system.c */
 int print_status(const struct page *p);
 int print_timeline(const struct page *p);
+int print_blame(const struct page *p);
 int print_log(const struct page *p);
 int print_version(const struct page *p);
 int print_jobs(const struct page *p);
+/* chart.c: the timeline as a picture (SVG 1.1) */
+int print_chart(const struct page *p);
 
 /* ---- json.c ---- */
 

@@ -303,6 +303,7 @@ static const struct { const char *verb; int (*print)(const struct page *p); } pa
 	{ "job-list",    print_jobs },
 	{ "status",      print_status },
 	{ "timeline",    print_timeline },
+	{ "blame",       print_blame },
 	{ "log",         print_log },
 	{ "version",     print_version },
 };

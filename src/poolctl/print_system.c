@@ -89,6 +89,8 @@ int print_timeline(const struct page *p)
 	struct table t;
 	struct line l;
 
+	if (command_flag(p->command, "svg"))
+		return print_chart(p);
 	table_begin(&t, titles, 4);
 	for (size_t i = 0; i < p->reply->nrecords; i++) {
 		const char **row = page_row(p, &t, i, &l);
@@ -100,8 +102,35 @@ int print_timeline(const struct page *p)
 		                      (unsigned long long)(ms % 1000));
 		row[1] = i ? arena_printf(&t.arena, "+%llu ms", (unsigned long long)(ms - last)) : "";
 		row[2] = line_has(&l, "pool") ? line_get(&l, "pool") : "";
-		row[3] = line_get(&l, "what");
+		row[3] = arena_printf(&t.arena, "%s%s%s", record_get(&l, "what"),
+		                      line_has(&l, "waits") ? " for " : "",
+		                      line_has(&l, "waits") ? line_get(&l, "waits") : "");
 		last = ms;
+	}
+	return page_table(p, &t, &none);
+}
+
+/* Pools by what it took them to become active; a phase in which they were not is empty. */
+int print_blame(const struct page *p)
+{
+	static const char *const titles[] = { "Pool",     "Took",     "Checking", "Waiting",
+		                              "Retrying", "Starting", "For" };
+	static const char *const keys[] = { "ms", "checking", "waiting", "retrying", "starting" };
+	struct buf none = BUF_INIT;
+	struct table t;
+	struct line l;
+
+	table_begin(&t, titles, ARRAY_LEN(titles));
+	for (size_t i = 0; i < p->reply->nrecords; i++) {
+		const char **row = page_row(p, &t, i, &l);
+
+		if (!row)
+			break;
+		row[0] = line_get(&l, "pool");
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+			if (line_has(&l, keys[k]))
+				row[1 + k] = arena_printf(&t.arena, "%s ms", line_get(&l, keys[k]));
+		row[ARRAY_LEN(keys) + 1] = line_get(&l, "waits");
 	}
 	return page_table(p, &t, &none);
 }

@@ -22,12 +22,18 @@ struct source {
 	struct supervisor *sup;
 	enum source_kind kind;
 	char *where, *text;
+	/* of a device or place: what is mounted, "LABEL=…" or "pool:NAME", and where, with `where` in it */
+	char *at;
+	const char *device; /* in the text of `at` */
+	int under; /* in a worker that has mounted it: the directory that it hides, with the copies of secrets
+	            */
 	int priority; /* its number: later ones replace earlier ones */
 	bool state;   /* the state of an earlier supervisor in run_dir, read before all others */
 	bool done;
-	bool behind;     /* it was in the initramfs, which is gone: it is not read again */
-	bool late;       /* but not read: for want of room, and tried again now and then */
-	char *waits_for; /* a device that is not there yet */
+	bool may_be_absent; /* a directory that nobody has named, or that is made when it is needed */
+	bool behind;        /* it was in the initramfs, which is gone: it is not read again */
+	bool late;          /* but not read: for want of room, and tried again now and then */
+	char *waits_for;    /* a device that is not there yet */
 	struct worker *worker;
 	bool left;               /* an earlier worker is still there */
 	bool again;              /* a device appeared meanwhile */
@@ -101,6 +107,9 @@ struct supervisor {
 	const char **secret_dirs; /* NULL-terminated; the first is below run_dir */
 	struct pool *pools;       /* by name */
 	struct source *sources;
+	const char *root; /* that was booted (requests/tries.c), or NULL */
+	struct source
+		*place; /* where changes are kept, if that has to be mounted; config_dir is its `where` */
 	struct problem *problems, **last_problem, *problem_slots[PROBLEM_SLOTS];
 	unsigned lost_problems; /* for want of memory */
 	struct left_out *left_out;
@@ -149,5 +158,7 @@ struct supervisor {
 /* Replace a text by a copy of another. NULL and "" become NULL, and so does one for which there is no memory:
  * these texts are for people, or can be found out again. */
 void pool_set_text(char **slot, const char *text);
+/* Forget the i-th stage of its way, of which it has so many. */
+void pool_stage_drop(struct pool *p, size_t i);
 
 #endif

@@ -40,6 +40,16 @@ void pool_set_text(char **slot, const char *text)
 	*slot = copy;
 }
 
+void pool_stage_drop(struct pool *p, size_t i)
+{
+	struct pool_times *t = &p->times;
+
+	require_or(i < t->nstages, );
+	free(t->stages[i].waits);
+	t->nstages--;
+	memmove(t->stages + i, t->stages + i + 1, (t->nstages - i) * sizeof(*t->stages));
+}
+
 struct pool *pool_first(struct supervisor *s)
 {
 	return s->pools;

@@ -269,7 +269,7 @@ static void on_starter(struct timer *t)
 static bool settled(const struct supervisor *s)
 {
 	for (const struct source *src = s->sources; src; src = src->next)
-		if (!src->done && !src->waits_for && src->kind != SOURCE_DEVICE)
+		if (!src->done && !src->waits_for && !src->device)
 			return false;
 	return true;
 }
@@ -323,7 +323,7 @@ void supervisor_device_event(struct supervisor *s, const char *sysname)
 {
 	if (s->shutdown.on)
 		return;
-	sources_kick(s);
+	sources_kick(s, NULL);
 	pools_kick(s, "device", sysname);
 	degraded_kick(s);
 	for (struct listener *l = s->listeners, *next; l; l = next) {
@@ -386,11 +386,11 @@ void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void
 void supervisor_changed_root(struct supervisor *s)
 {
 	s->options.own_devices = false;
-	s->options.config_dir = NULL;
+	waiting_renew(s); /* it would work in the old one */
+	if (!s->place)    /* that is found here as well */
+		drop_config_dir(s);
 	for (struct source *src = s->sources; src; src = src->next)
 		src->behind = !starts_with(src->where, s->options.run_dir);
-	for (struct pool *p = s->pools; p; p = p->next)
-		p->def.kept_in_config = false;
 }
 
 void supervisor_resume(struct supervisor *s)

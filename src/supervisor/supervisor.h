@@ -54,7 +54,7 @@ struct result {
 	struct pool *pool;     /* NULL if it is gone */
 	const char *text;      /* printed XML, or NULL */
 	size_t text_len;
-	const char *kept;   /* pool-define: "config" (in the config directory), "run" (for this boot only) */
+	const char *kept;   /* pool-define: where, a word of supervisor_kept() */
 	uint64_t job;       /* an operation on a volume: its number, */
 	const char *volume; /* its volume, or NULL, */
 	uint64_t bytes;     /* and how much was transferred */
@@ -81,9 +81,22 @@ struct waiter {
  * goes on. */
 void waiter_withdraw(struct waiter *w);
 
-/* Moments of a pool's life, clock_ms(), 0: not yet. For the timeline. */
+/* A stretch of a pool's way: the phase that it entered, and when (clock_ms()). */
+struct pool_stage {
+	uint64_t since;
+	enum phase phase;
+	char *waits; /* for what (reason.waits_for), or NULL */
+};
+
+/* Of a longer way the beginning and the end are kept. */
+#define POOL_STAGES 8
+
+/* Moments of a pool's life, clock_ms(), 0: not yet; and its way since it was last started, for the timeline.
+ * Attempts in vain to reach what the pool waits for are no stages of their own. */
 struct pool_times {
-	uint64_t defined, wanted, first_start, last_start, active, stopped;
+	uint64_t defined, wanted, active;
+	struct pool_stage stages[POOL_STAGES];
+	size_t nstages;
 };
 
 /* What a pool is to be: its definition, as far as the supervisor knows its inside, and where it came from.
@@ -248,7 +261,8 @@ struct pool {
 struct supervisor_options {
 	/* "/config", "/etc/libvirt", …; definitions made over the socket are kept there if it is writable */
 	const char *config_dir;
-	bool config_named;     /* somebody has named it: that it is not there is a problem */
+	bool config_named; /* somebody has named it: that it is not there is a problem */
+	bool in_memory;    /* set by core_open(): / is, and what is kept in config_dir is gone at power-off */
 	const char *run_dir;   /* "/run/poolinit" */
 	const char *autostart; /* "all", "none", "NAME,…", or NULL: those marked autostart */
 	const char *needed;    /* "NAME,…", or NULL: they are started in any case (root=) */
@@ -268,10 +282,11 @@ struct loop *supervisor_loop(struct supervisor *s);
 const struct supervisor_options *supervisor_options(const struct supervisor *s);
 
 /* Add a place where definitions come from, and read it (in a worker; a DEVICE is awaited). A later source
- * replaces an earlier one's pool of the same name. `where` is a path, for a DEVICE "DEVICE[:/path]", and for
+ * replaces an earlier one's pool of the same name. `where` is a path, for a DEVICE "DEVICE[:/path]", for the
+ * PLACE, of which there is one, and which changes are written to, that or "pool:NAME/path", and for
  * SOURCE_XML what messages call it; `text` for SOURCE_XML is one pool document, whose pool is an autostart
  * pool. ERR_NO_MEMORY; what is wrong with the source itself becomes a problem later. */
-enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_XML };
+enum source_kind { SOURCE_DIRECTORY, SOURCE_DEVICE, SOURCE_PLACE, SOURCE_XML };
 int supervisor_add_source(struct supervisor *s, enum source_kind kind, const char *where, const char *text,
                           struct err *e);
 /* Read all directories of definitions again, when no definition is being changed: w (or NULL) is done when
@@ -279,6 +294,23 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
  * changed is in use at the next start; what has gone from them stays defined. What was wrong with them is
  * forgotten before. */
 int supervisor_reload(struct supervisor *s, struct waiter *w, struct err *e);
+/* In a worker: this root is about to be booted, for the n-th time since supervisor_boot_good(). ERR_STATE: it
+ * was `most` times already. Where nothing can be counted (no place that lasts, or not now) it is not, and the
+ * log says why. */
+struct worker_io;
+int tries_count(struct supervisor *s, struct worker_io *io, const char *root, unsigned most, struct err *e);
+/* This root was mounted, and is booted; the text is the caller's, and lives on. */
+void supervisor_booted(struct supervisor *s, const char *root);
+/* Its system is good: it is counted anew. root: NULL: the one that was booted. w is done when that is kept.
+ * ERR_STATE: there is no such root, or no place that lasts. */
+int supervisor_boot_good(struct supervisor *s, const char *root, struct waiter *w, struct err *e);
+/* Copy the secrets of the directories that go with the initramfs to where those of this boot are: they are
+ * read at each start of a pool. Of the definitions the supervisor has what it needs. Blocking. e tells of the
+ * first that cannot be copied. */
+int supervisor_take_secrets(const struct supervisor *s, struct err *e);
+/* Where a definition or a mark is kept: "disk" or "memory" (in the configuration directory, which lasts or is
+ * gone at power-off), "run" (in run_dir, for this boot only). */
+const char *supervisor_kept(const struct supervisor *s, bool in_config);
 /* Have all sources been read? One on a device that never appears never is: whoever waits for this has a
  * deadline. */
 bool supervisor_sources_read(const struct supervisor *s);

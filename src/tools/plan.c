@@ -23,6 +23,8 @@
 #include "supervisor/supervisor.h"
 #include "tools/plan.h"
 
+#define ROOT_COLUMN 20 /* characters: most roots are shorter */
+
 /* A pool that would be there: what the plan says of it, and what later definitions are compared with. It
  * owns its strings. */
 struct planned {
@@ -82,17 +84,10 @@ static void add_need(struct buf *b, const char *word, const char *value)
 	buf_printf(b, "%s%s%s%s", b->len ? "; " : "", word, *value ? " " : "", value);
 }
 
-/* Between the devices of a zpool stand words of zpool's, in lower case. A device is a path, or a tag, and
- * tags are in capitals (check_device()). */
-static bool names_device(const char *path)
-{
-	return *path < 'a';
-}
-
 /* What the start would wait for, in the order in which it would: "network; server nas; service iscsid". */
 static void needs(const struct pool_def *d, const struct backend *b, struct buf *out)
 {
-	char host[300];
+	char host[300], room[PATH_MAX];
 
 	if (b->waits_for & WAIT_NETWORK)
 		add_need(out, "network", "");
@@ -105,8 +100,8 @@ static void needs(const struct pool_def *d, const struct backend *b, struct buf 
 		add_need(out, "server", host);
 	}
 	for (size_t i = 0; (b->waits_for & WAIT_DEVICE) && i < d->source.ndevices; i++)
-		if (names_device(d->source.devices[i].path))
-			add_need(out, "device", d->source.devices[i].path);
+		if (pool_device(d, i, room))
+			add_need(out, "device", pool_device(d, i, room));
 	if (b->needs)
 		add_need(out, b->needs, d->source.name);
 	if (b->service && !b->service->on_call)
@@ -171,6 +166,7 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 {
 	const char *twice = pool_device_twice(d);
 	cleanup_buf struct buf why = BUF_INIT;
+	char room[PATH_MAX];
 
 	if (twice)
 		buf_printf(&why, "pool \"%s\" names device %s twice", d->name, twice);
@@ -178,13 +174,15 @@ static void check_devices(struct plan *plan, const struct pool_def *d, const cha
 	for (size_t i = 0; i < d->source.ndevices && (pool_type_info(d->type)->stands_on & ON_DEVICES); i++) {
 		size_t at = devices->len - 1;
 
-		if (!names_device(d->source.devices[i].path))
+		const char *device = pool_device(d, i, room);
+
+		if (!device)
 			continue;
-		buf_printf(devices, "%s\n", d->source.devices[i].path);
+		buf_printf(devices, "%s\n", device);
 		for (const struct planned *p = plan->pools; p && !why.len; p = p->next)
 			if (!streq(p->name, d->name) && strstr(p->devices, buf_str(devices) + at))
 				buf_printf(&why, "pool \"%s\" names device %s of pool \"%s\" (%s)", d->name,
-				           d->source.devices[i].path, p->name, p->origin);
+				           device, p->name, p->origin);
 	}
 	if (why.len)
 		problem(plan, origin, buf_str(&why));
@@ -302,9 +300,8 @@ static void read_sources(struct plan *plan, const char *config_dir, const struct
 		if (*where == '/' && !starts_with(where, "/dev/"))
 			plan_directory(plan, where, false, out);
 		else
-			buf_printf(out,
-			           "source: %s (a device: awaited and read at boot, not looked at here)\n",
-			           where);
+			buf_printf(out, "source: %s (%s: awaited and read at boot, not looked at here)\n",
+			           where, where == p->place ? "written to" : "a device");
 	}
 	for (size_t i = 0; i < p->npools; i++) {
 		config_read_text(p->pools[i].xml, strlen(p->pools[i].xml), p->pools[i].origin, true,
@@ -334,13 +331,14 @@ static void secret_directories(struct plan *plan, const char *config_dir, const 
 
 /* ---- parameters ---- */
 
-/* Is there a pool of that name among those that were read so far? */
-static bool is_planned(const struct plan *plan, const char *name)
+/* The pool of that name among those that were read so far, or NULL. */
+static const struct planned *find_planned(const struct plan *plan, const char *name)
 {
-	for (const struct planned *p = plan->pools; p; p = p->next)
-		if (streq(p->name, name))
-			return true;
-	return false;
+	const struct planned *p = plan->pools;
+
+	while (p && !streq(p->name, name))
+		p = p->next;
+	return p;
 }
 
 /* A parameter that names a pool which nobody defines: at boot it would be a problem as well. */
@@ -348,7 +346,7 @@ static void check_planned(struct plan *plan, const char *parameter, const char *
 {
 	char text[512];
 
-	if (is_planned(plan, name))
+	if (find_planned(plan, name))
 		return;
 	snprintf(text, sizeof(text), "%s: no pool is called \"%.256s\"", parameter, name);
 	problem(plan, "(command line)", text);
@@ -435,7 +433,7 @@ static void print_pool(const struct planned *p, const struct parameters *params,
 static void print_pools(struct plan *plan, struct parameters *p, struct buf *out)
 {
 	const struct supervisor_options o = { .autostart = p->autostart,
-		                              .needed = roots_pools(&p->roots, &p->arena) };
+		                              .needed = roots_pools(&p->roots, &p->overlay, &p->arena) };
 	size_t pools = 0, started = 0;
 
 	for (const struct planned *pool = plan->pools; pool; pool = pool->next) {
@@ -450,14 +448,61 @@ static void print_pools(struct plan *plan, struct parameters *p, struct buf *out
 	           plan->nproblems == 1 ? "" : "s");
 }
 
-/* The roots of root=, in the order in which an initramfs would try them. */
-static void plan_roots(const struct parameters *p, struct buf *out)
+/* Why no root can ever lie on that pool; NULL: one may. */
+static const char *never_root(const struct planned *p, const struct root *r)
 {
+	const struct pool_type_info *type = pool_type_info(p->type);
+
+	if (!p->has_backend)
+		return "this build cannot start it";
+	if (type->fields & FIELD_NO_TARGET)
+		return "its volumes are no devices or files of this machine";
+	if (r->kind == ROOT_POOL && !(type->stands_on & ON_DIRECTORY))
+		return "it mounts nothing: a root is one of its volumes, pool:NAME/VOLUME";
+	return NULL;
+}
+
+/* What one of them is, and which pool it needs. */
+static void plan_root(struct plan *plan, const struct root *r, struct buf *out)
+{
+	const struct planned *p = r->kind == ROOT_DEVICE ? NULL : find_planned(plan, r->name);
+	const char *never = p ? never_root(p, r) : NULL;
+	bool files = p && pool_type_info(p->type)->stands_on & ON_DIRECTORY;
+	char text[512];
+
+	buf_printf(out, "    %-*s  ", ROOT_COLUMN, r->text);
+	if (r->kind == ROOT_DEVICE)
+		buf_adds(out, "the filesystem on that device\n");
+	else if (r->kind == ROOT_POOL)
+		buf_printf(out, "what pool \"%s\" has mounted", r->name);
+	else
+		buf_printf(out, "the filesystem %s \"%s\" of pool \"%s\"",
+		           files ? "in the image file" : "on the volume", r->volume, r->name);
+	if (r->kind == ROOT_DEVICE)
+		return;
+	if (p)
+		buf_printf(out, " (%s), which is started for it\n", pool_type_word(p->type));
+	else
+		buf_printf(out, ", which %s\n",
+		           plan->incomplete ? "is not defined in what is looked at here" : "nobody defines");
+	snprintf(text, sizeof(text), "root: %.256s: %s", r->text, never ? never : "no such pool is defined");
+	if (never || (!p && !plan->incomplete))
+		problem(plan, "(command line)", text);
+}
+
+/* The roots of root=, in the order in which an initramfs would try them. */
+static void plan_roots(struct plan *plan, const struct parameters *p, struct buf *out)
+{
+	const char *how = p->root_writable ? "read-write" : "read-only";
+
+	if (p->root_overlay && p->overlay.kind != ROOT_DEVICE)
+		how = p->overlay.name ? "written to a pool" : "written to memory";
 	for (size_t i = 0; i < p->roots.n; i++)
 		buf_printf(out, "%s%s", i ? ", else " : "root: ", p->roots.items[i].text);
 	if (p->roots.n)
-		buf_printf(out, ", %s, then %s\n", p->root_writable ? "read-write" : "read-only",
-		           p->init ? p->init : "its /sbin/init");
+		buf_printf(out, ", %s, then %s\n", how, p->init ? p->init : "its /sbin/init");
+	for (size_t i = 0; i < p->roots.n; i++)
+		plan_root(plan, &p->roots.items[i], out);
 }
 
 size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
@@ -474,7 +519,7 @@ size_t plan_print(const char *config_dir, struct parameters *p, struct buf *out)
 	check_all_planned(&plan, p);
 	for (size_t i = 0; i < p->nproblems; i++)
 		problem(&plan, p->problems[i].origin, p->problems[i].err.message);
-	plan_roots(p, out);
+	plan_roots(&plan, p, out);
 	print_pools(&plan, p, out);
 	while (plan.pools) {
 		struct planned *pool = plan.pools;

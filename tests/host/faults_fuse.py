@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A filesystem that can stop answering: the kernel's FUSE protocol, spoken by a process of its own, with one file in it.
+"""A filesystem that can stop answering: the kernel's FUSE protocol, spoken by a process of its own, with one file in it, or with many that are slow.
 
 While it hangs it takes requests and does not answer them. Whoever asked then sleeps uninterruptibly: not even SIGKILL ends it.
 """
@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import struct
+import time
 
 from sandbox import Failure, Skip, wait_until
 
@@ -21,10 +22,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Fuse:
-    """Mounted at `target` when made; hang() and answer() switch; end() takes it away, hung or not."""
+    """Mounted at `target` when made; hang() and answer() switch; end() takes it away, hung or not. To find a name takes it `delay` seconds, one
+    after the other."""
 
-    def __init__(self, target, content=b"fuse"):
-        self.target, self.content = str(target), content
+    def __init__(self, target, content=b"fuse", names=(b"file.img",), delay=0):
+        self.target, self.content, self.names, self.delay = str(target), content, names, delay
         os.makedirs(self.target, exist_ok=True)
         try:
             self.fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
@@ -104,16 +106,25 @@ class Fuse:
         if opcode == INIT:
             return struct.pack("<IIIIHHIIHHI7I", 7, 31, 0, 0, 8, 6, 1 << 16, 1, 0, 0, 0, *[0] * 7)
         if opcode == LOOKUP:
-            if body.rstrip(b"\0") != b"file.img":
+            if body.rstrip(b"\0") not in self.names:
                 raise OSError(errno.ENOENT, "")
-            return struct.pack("<QQQQII", 2, 0, 0, 0, 0, 0) + self._attributes(2)
+            time.sleep(self.delay)
+            found = 2 + self.names.index(body.rstrip(b"\0"))
+            return struct.pack("<QQQQII", found, 0, 0, 0, 0, 0) + self._attributes(found)
         if opcode == GETATTR:
             return struct.pack("<QII", 0, 0, 0) + self._attributes(node)
         if opcode in (OPEN, OPENDIR):
             return struct.pack("<QII", 0, 0, 0)
         if opcode == READDIR:
-            offset = struct.unpack_from("<QQ", body)[1]
-            return b"".join(self._entry(*e) for e in ((1, 1, 4, b"."), (1, 2, 4, b".."), (2, 3, 8, b"file.img")) if e[1] > offset)
+            offset, size = struct.unpack_from("<QI", body, 8)
+            entries = [(1, 4, b"."), (1, 4, b"..")] + [(2 + n, 8, name) for n, name in enumerate(self.names)]
+            rows = b""
+            for at, (entry, kind, name) in enumerate(entries[offset:], offset + 1):
+                row = self._entry(entry, at, kind, name)
+                if len(rows) + len(row) > size:
+                    break
+                rows += row
+            return rows
         if opcode == READ:
             offset, size = struct.unpack_from("<QI", body, 8)
             return self.content[offset:offset + size]

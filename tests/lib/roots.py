@@ -4,6 +4,7 @@
 Each starts the test's agent (tests/lib/guest/agent) when it is up, and has poolctl.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -70,6 +71,14 @@ def squashfs(path, tree):
     return pathlib.Path(path)
 
 
+def with_tree(data, tree, at=0, block=4096):
+    """Write the hash tree of a file to another, or behind its own data, from this byte on. Its root hash. block: at most its filesystem's."""
+    need_programs("veritysetup")
+    where = [f"--hash-offset={at}", f"--data-blocks={at // block}"] if at else []
+    said = command("veritysetup", "format", f"--data-block-size={block}", *where, data, tree)
+    return next(line.split()[-1] for line in said.splitlines() if line.startswith("Root hash:"))
+
+
 def from_tree(path, tree, size, label):
     """An ext4 filesystem with the files of a directory, whoever owns them."""
     need_programs("mke2fs")
@@ -78,21 +87,31 @@ def from_tree(path, tree, size, label):
     return pathlib.Path(path)
 
 
-def debian(path, name, size="1G", label="ROOT", extra=()):
-    """tests/lib/guest-root NAME. extra: {path: text} of further files."""
+def guest(name):
+    """The directory that tests/lib/guest-root NAME made: it is not to be changed."""
     made = subprocess.run([REPO / "tests/lib/guest-root", "--there", name], capture_output=True, check=False, encoding="utf-8")
     if made.returncode:
         raise Skip(made.stderr.strip().rpartition("\n")[2])
-    tree = pathlib.Path(made.stdout.strip())
+    return pathlib.Path(made.stdout.strip())
+
+
+def debian(path, name, size="1G", label="ROOT", extra=(), programs=(), links=(), tree=None):
+    """guest(NAME), or a tree that was made of it, as an ext4 filesystem. extra: {path: text} of further files, programs: {path: file}, links: {path: to where}."""
+    tree = tree or guest(name)
     from_tree(path, tree, size, label)
-    texts = dict(extra or {})
-    words = ["mkdir /test", "mkdir /srv/data"]
+    texts, files, links = dict(extra or {}), {**_files(), **{to: (source, 0o755) for to, source in dict(programs).items()}}, dict(links)
     if name == "systemd":
         texts["/etc/systemd/system/agent.service"] = SYSTEMD_UNIT
-        words.append("symlink /etc/systemd/system/multi-user.target.wants/agent.service /etc/systemd/system/agent.service")
+        links["/etc/systemd/system/multi-user.target.wants/agent.service"] = "/etc/systemd/system/agent.service"
+    elif name == "runit":
+        files["/etc/sv/agent/run"] = (GUEST_SCRIPTS / "agent", 0o755)
+        links["/etc/runit/runsvdir/default/agent"] = "/etc/sv/agent"
     else:
-        texts["/etc/inittab"] = (tree / "etc/inittab").read_text() + "\nag:23:once:/test/agent\n"
-    for destination, (source, mode) in _files().items():
+        texts.setdefault("/etc/inittab", (tree / "etc/inittab").read_text() + "\nag:23:once:/test/agent\n")
+    above = {str(parent) for to in (*files, *texts, *links) for parent in pathlib.PurePath(to).parents}
+    words = [f"mkdir {directory}" for directory in sorted(above | {"/srv/data"}) if not os.path.lexists(f"{tree}{directory}")]
+    words += [word for to, where in links.items() for word in (f"rm {to}", f"symlink {to} {where}")]
+    for destination, (source, mode) in files.items():
         real = f"/usr{destination}" if destination.split("/")[1] in ("bin", "sbin") else destination  # those are links there
         words += [f"rm {real}", f"write {source} {real}", f"set_inode_field {real} mode 0{0o100000 | mode:o}"]
     for destination, text in texts.items():

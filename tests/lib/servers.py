@@ -115,8 +115,16 @@ class IscsiServer(Server):
         return len(settings[2])
 
     def remove_lun(self, iqn, lun):
-        """Take one disk away; the others keep their numbers."""
-        self._admin("delete", "logicalunit", "--tid", self.targets[iqn][0], "--lun", lun)
+        """Take one disk away; the others keep their numbers. tgtd refuses that while it has a command of an initiator's in hand."""
+        def removed():
+            try:
+                self._admin("delete", "logicalunit", "--tid", self.targets[iqn][0], "--lun", lun)
+            except Failure as e:
+                if "still active" not in str(e):
+                    raise
+                return False
+            return True
+        wait_until(f"moment without a command for LUN {lun} of {iqn}", removed)
 
     def remove(self, iqn):
         """Take a target away under those who use it."""

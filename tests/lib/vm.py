@@ -170,11 +170,12 @@ class Image:
     texts     {destination: text} to add
     packed    modules that are compressed in it, as they are in an image that was not made by mkimage
     tree      where that kernel's modules are, if not in /lib/modules: with more of them than the machine has
+    options   further words for mkimage
     arch      what machine it is for; of another architecture than this machine's, kernel and busybox are those of deps/unpacked
     """
 
     def __init__(self, box, config=None, binary="", backends="", filesystems="ext4 xfs vfat iso9660",
-                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=(), tree=None, arch=HOST):
+                 drivers="virtio", modules=(), files=None, texts=None, name="image", packed=(), tree=None, options=(), arch=HOST):
         need_programs("depmod")
         self.arch = arch
         self.path = box.dir / f"{name}.initramfs"
@@ -183,11 +184,11 @@ class Image:
             need_programs("busybox")
             self.version = kernel_version()
             self.kernel = kernel_file(self.version)
-            busybox, options = find_program("busybox"), [f"--kernel={self.version}"]
+            busybox, options = find_program("busybox"), [f"--kernel={self.version}", *options]
         else:
             self.kernel = next((unpacked(arch, "kernel") / "boot").glob("vmlinuz-*"))
             self.version = self.kernel.name.partition("-")[2]
-            busybox, options = unpacked(arch, "busybox-static") / "bin" / "busybox", [f"--arch={arch}"]
+            busybox, options = unpacked(arch, "busybox-static") / "bin" / "busybox", [f"--arch={arch}", *options]
 
         root = box.dir / f"{name}.root"
         (root / "test").mkdir(parents=True)
@@ -211,7 +212,7 @@ class Image:
 
         # Without a poolinit, busybox takes its place in the plan; /test/first is the first process then.
         binary = self.binary or stand_in(box, busybox, default_binary(arch))
-        companions = {name: companion(name, arch) for name in ("iscsid", "iscsiadm")}
+        companions = {name: companion(name, arch) for name in ("iscsid", "iscsiadm") if not backends or "iscsi" in backends.split()}
         if not self.binary:
             companions = {name: path or busybox for name, path in companions.items()}
         options += [f"--{name}={path}" for name, path in companions.items() if path]
@@ -246,6 +247,22 @@ class Image:
         config = pathlib.Path("/boot") / f"config-{self.version}"
         text = config.read_text() if config.exists() else ""
         return "CONFIG_MODULE_DECOMPRESS=y" in text and "CONFIG_MODULE_COMPRESS_XZ=y" in text
+
+
+class Firmware:
+    """UEFI, which starts what the machine's first disk has as EFI/BOOT/BOOTX64.EFI, with that program's own command line."""
+
+    arch = "x86_64"
+    parts = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+    def __init__(self, version):
+        if HOST != self.arch or not all(map(os.path.exists, self.parts)):
+            raise Skip("no firmware for this machine's architecture (Debian package ovmf)")
+        self.binary, self.kernel = default_binary(), kernel_file(version)
+
+    def words(self, directory):
+        variables = shutil.copy(self.parts[1], directory / "variables")
+        return ["-drive", f"if=pflash,format=raw,readonly=on,file={self.parts[0]}", "-drive", f"if=pflash,format=raw,file={variables}"]
 
 
 def default_binary(arch=HOST):
@@ -348,8 +365,11 @@ class Vm:
         if len(self.cmdline) > 2047:
             raise Failure(f"the command line has {len(self.cmdline)} bytes; the kernel takes 2047")
 
-        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady), "-m", str(memory),
-                "-kernel", image.kernel, "-initrd", image.path, "-append", self.cmdline, "-device", "virtio-rng-pci",
+        if isinstance(image, Firmware):
+            boots = image.words(self.directory)
+        else:
+            boots = ["-kernel", image.kernel, "-initrd", image.path, "-append", self.cmdline]
+        argv = [find_program(board.qemu), *_machine(image.arch, accel, steady), "-m", str(memory), *boots, "-device", "virtio-rng-pci",
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
                 "-device", f"virtio-serial-pci,max_ports={PORTS + 1}"]

@@ -126,6 +126,29 @@ static const char *only_problem(void)
 	return p.nproblems == 1 ? p.problems[0].err.message : p.nproblems ? "(several)" : "(none)";
 }
 
+static void a_root_of_somebody_elses_is_not_read(void)
+{
+	char text[] = "root=iscsi:nobody rootfstype=a,b overlay=/dev/sda1 init=x rw poolinit.timeout=3s";
+
+	parameters_free(&p);
+	parameters_init(&p);
+	p.root_elsewhere = true;
+	parameters_from_cmdline(&p, text);
+	CHECK_INT(p.nproblems, 0);
+	CHECK(!p.root_given && !p.root_overlay && !p.init);
+	CHECK_INT(p.timeout, 3000);
+}
+
+/* Nor is anything written to the root itself, as if it had not been given. */
+static void a_bad_overlay_is_a_problem_and_lays_nothing(void)
+{
+	take("root=LABEL=A rw overlay=tmpfs");
+	CHECK_INT(p.nproblems, 1);
+	CHECK(p.root_overlay && p.overlay.kind == ROOT_DEVICE);
+	take("root=LABEL=A rw overlay=memory");
+	CHECK(p.root_overlay && p.overlay.kind == ROOT_POOL && !p.overlay.name);
+}
+
 static void known_parameters_are_taken(void)
 {
 	take("quiet poolinit.autostart=a,b poolinit.require=vm,iso poolinit.timeout=30s "
@@ -230,9 +253,67 @@ static void bad_values_change_nothing(void)
 	take("poolinit.config=/config poolinit.config=/dev/vdb:/a poolinit.config=PARTUUID=1-2:/b");
 	CHECK_INT(p.nproblems, 0);
 	CHECK_INT(p.config.n, 3);
+	CHECK(!p.place);
 	take("poolinit.config=");
 	CHECK_INT(p.nproblems, 1);
 	CHECK_INT(p.config.n, 0);
+}
+
+static void one_place_is_written_to(void)
+{
+	static const char *const none[] = { "/etc/x:rw",        "pool:",        "pool:/x",   "pool:a/../b",
+		                            "LABEL=C:/../x:rw", "LABEL=C/x:rw", ":rw",       "rw",
+		                            "pool:a//b",        "pool:data",    "pool:data/" };
+
+	take("poolinit.config=LABEL=CONF:rw poolinit.config=/dev/vdb:/a");
+	CHECK_INT(p.nproblems, 0);
+	CHECK_INT(p.config.n, 2);
+	CHECK_STR(p.place, "LABEL=CONF");
+	take("poolinit.config=LABEL=CONF:/a/b:rw");
+	CHECK_STR(p.place, "LABEL=CONF:/a/b");
+	take("poolinit.config=LABEL=CONF:rw poolinit.config=pool:data/kept");
+	CHECK_INT(p.config.n, 2);
+	CHECK_STR(p.place, "pool:data/kept"); /* the last one */
+	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "poolinit.config=%s", none[i]);
+		take(text);
+		CHECK_INT(p.config.n, 0);
+		CHECK(strstr(only_problem(), "which :rw may follow, nor pool:NAME/DIRECTORY"));
+		CHECK(!p.place);
+	}
+}
+
+static void tries_are_one_digit(void)
+{
+	static const char *const none[] = { "0", "10", "-1", "x", "" };
+
+	take("poolinit.tries=3");
+	CHECK_INT(p.tries, 3);
+	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "poolinit.tries=%s", none[i]);
+		take(text);
+		CHECK_INT(p.tries, 0);
+		CHECK(strstr(only_problem(), "is none of 1 to 9"));
+	}
+}
+
+/* A value that is none must not be as if nothing had been given. */
+static void a_bad_roothash_is_there(void)
+{
+	take("root=/dev/vda roothash");
+	CHECK_INT(p.nproblems, 0);
+	CHECK_STR(p.roothash, "");
+	take("root=/dev/vda roothash=");
+	CHECK_STR(p.roothash, "");
+	take("root=/dev/vda roothash=xyz verityhash=4096,/dev/vdb");
+	CHECK_STR(p.roothash, "xyz");
+	CHECK_STR(p.verityhash, "4096,/dev/vdb");
+	take("root=/dev/vda");
+	CHECK(!p.roothash && !p.verityhash);
 }
 
 static void the_last_one_wins_where_one_counts(void)
@@ -300,10 +381,15 @@ int main(void)
 	RUN(two_hyphens_end_the_kernels_part);
 	RUN(other_bytes_are_left_alone);
 	RUN(known_parameters_are_taken);
+	RUN(a_root_of_somebody_elses_is_not_read);
+	RUN(a_bad_overlay_is_a_problem_and_lays_nothing);
 	RUN(defaults_hold_where_nothing_is_given);
 	RUN(others_parameters_are_none_of_our_business);
 	RUN(unknown_ones_of_ours_are_problems_that_name_them);
 	RUN(bad_values_change_nothing);
+	RUN(one_place_is_written_to);
+	RUN(tries_are_one_digit);
+	RUN(a_bad_roothash_is_there);
 	RUN(the_last_one_wins_where_one_counts);
 	RUN(inline_pools_arrive_whole);
 	RUN(base64_pools_are_decoded);

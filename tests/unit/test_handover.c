@@ -199,7 +199,8 @@ static _Noreturn void supervise(int to_first)
 
 		setitimer(ITIMER_REAL, &timer, NULL);
 	}
-	if (loop_init(&loop, &e) < 0 || !(h.sup = supervisor_new(&loop, &options, &e))) {
+	if (loop_init(&loop, &e) < 0 || !(h.sup = supervisor_new(&loop, &options, &e)) ||
+	    supervisor_add_source(h.sup, SOURCE_DIRECTORY, options.config_dir, NULL, &e) < 0) {
 		fprintf(stderr, "%s\n", e.message);
 		_exit(1);
 	}

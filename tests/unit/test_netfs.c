@@ -391,9 +391,9 @@ static void refuses_what_it_cannot_do(void)
 	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_INVALID));
 	d = definition("nfs", "127.0.0.1", "/srv");
 	d.source.protocol = "2";
-	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED) && strstr(e.message, "\"2\""));
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_INVALID) && strstr(e.message, "\"2\""));
 	d.source.protocol = "4.9999999999999999999999";
-	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_UNSUPPORTED));
+	CHECK(start(&d, &e) < 0 && err_is(&e, ERR_INVALID));
 }
 
 static void a_server_that_is_not_there_is_waited_for(void)

@@ -214,6 +214,25 @@ static void devices_that_are_named_twice_are_problems(void)
 	end();
 }
 
+/* zpool looks for a relative name in /dev; words of its own between the devices are none. */
+static void relative_devices_of_zfs_are_devices(void)
+{
+	begin();
+	put("storage/tank.xml", "<pool type='zfs'><name>tank</name><source><name>tank</name>" DEVICE("mirror")
+	                                DEVICE("sdb") DEVICE("disk/by-id/wwn-0x5") DEVICE("mirror")
+	                                        DEVICE("/dev/sdd") DEVICE("sde") "</source></pool>");
+	put("storage/t2.xml", "<pool type='zfs'><name>t2</name><source><name>t2</name>" DEVICE("sdf")
+	                              DEVICE("/dev/sdf") "</source></pool>");
+	put("storage/vg.xml", LOGICAL("vg", DEVICE("/dev/sdb")));
+	CHECK_INT(plan(""), 2);
+	CHECK(says("device /dev/sdb; device /dev/disk/by-id/wwn-0x5; device /dev/sdd; device /dev/sde; zpool "
+	           "tank\n"));
+	CHECK(says("vg.xml: pool \"vg\" names device /dev/sdb of pool \"tank\" ("));
+	CHECK(says("t2.xml: pool \"t2\" names device /dev/sdf twice"));
+	CHECK(!says("device mirror"));
+	end();
+}
+
 static void bad_inline_pools_are_problems(void)
 {
 	begin();
@@ -246,10 +265,66 @@ static void bad_parameters_are_problems(void)
 static void roots_are_named_in_their_order(void)
 {
 	begin();
-	CHECK_INT(plan("root=LABEL=A,pool:nobody/root rw"), 0);
-	CHECK(says("root: LABEL=A, else pool:nobody/root, read-write, then its /sbin/init\n"));
+	put_dir_pool("images", false);
+	CHECK_INT(plan("root=LABEL=A,pool:images/root rw"), 0);
+	CHECK(says("root: LABEL=A, else pool:images/root, read-write, then its /sbin/init\n"));
+	CHECK_INT(plan("root=pool:images/a.squashfs overlay=memory"), 0);
+	CHECK(says("root: pool:images/a.squashfs, written to memory, then its /sbin/init\n"));
+	CHECK_INT(plan("root=/dev/vda overlay=pool:data/layers"), 0);
+	CHECK(says("root: /dev/vda, written to a pool, then its /sbin/init\n"));
+	CHECK_INT(plan("root=LABEL=A overlay=/dev/sda1"), 1);
+	CHECK(says("problem: (command line): overlay: \"/dev/sda1\" is no place to write to: there is "
+	           "memory, and pool:NAME/DIRECTORY"));
+	CHECK_INT(plan("root=LABEL=A overlay=pool:data/a,b"), 1);
+	CHECK_INT(plan("root=LABEL=A overlay=pool:data/../b"), 1);
 	CHECK_INT(plan("root=/dev/vda1 ro init=/lib/systemd/systemd"), 0);
 	CHECK(says("root: /dev/vda1, read-only, then /lib/systemd/systemd\n"));
+	end();
+}
+
+/* Each of the list, with the pool that it needs, which is started though nobody marked it. */
+static void what_each_root_is_and_needs(void)
+{
+	begin();
+	put_dir_pool("images", false);
+	put("storage/nas.xml",
+	    "<pool type='netfs'><name>nas</name><source><host name='192.0.2.7'/><dir path='/root'/>"
+	    "<format type='nfs'/></source><target><path>/srv/nas</path></target></pool>");
+	put("storage/vg0.xml", "<pool type='logical'><name>vg0</name><source><name>vg0</name></source>"
+	                       "<target><path>/dev/vg0</path></target></pool>");
+	CHECK_INT(plan("root=UUID=1234-ABCD,pool:vg0/root,pool:nas,pool:images/sub/a.img"), 0);
+	CHECK(says("\n    UUID=1234-ABCD        the filesystem on that device\n"));
+	CHECK(says("\n    pool:vg0/root         the filesystem on the volume \"root\" of pool \"vg0\" "
+	           "(logical), "
+	           "which is started for it\n"));
+	CHECK(says("\n    pool:nas              what pool \"nas\" has mounted (netfs), which is started for "
+	           "it\n"));
+	CHECK(says("\n    pool:images/sub/a.img  the filesystem in the image file \"sub/a.img\" of pool "
+	           "\"images\" "
+	           "(dir), which is started for it\n"));
+	CHECK(says("3 pools, 3 would be started, 0 problems"));
+	end();
+}
+
+/* What no boot could mend is a problem now. */
+static void roots_that_can_never_be_are_problems(void)
+{
+	begin();
+	put("storage/vg0.xml", "<pool type='logical'><name>vg0</name><source><name>vg0</name></source>"
+	                       "<target><path>/dev/vg0</path></target></pool>");
+	put("storage/dog.xml", "<pool type='sheepdog'><name>dog</name><source><host "
+	                       "name='192.0.2.7'/><name>dog</name></source></pool>");
+	CHECK_INT(plan("root=pool:vg0"), 1);
+	CHECK(says(
+		"problem: (command line): root: pool:vg0: it mounts nothing: a root is one of its volumes, "
+		"pool:NAME/VOLUME"));
+	CHECK_INT(plan("root=pool:dog/image"), 1);
+	CHECK(says("root: pool:dog/image: its volumes are no devices or files of this machine"));
+	CHECK_INT(plan("root=pool:vg/root,LABEL=A"), 1);
+	CHECK(says("the filesystem on the volume \"root\" of pool \"vg\", which nobody defines"));
+	CHECK(says("problem: (command line): root: pool:vg/root: no such pool is defined"));
+	CHECK_INT(plan("root=pool:vg/root poolinit.config=LABEL=CFG"), 0); /* it may be on that disk */
+	CHECK(says("which is not defined in what is looked at here"));
 	end();
 }
 
@@ -348,9 +423,12 @@ int main(void)
 	RUN(two_pools_of_one_uuid_or_source_clash);
 	RUN(a_later_source_replaces_an_earlier_one);
 	RUN(devices_that_are_named_twice_are_problems);
+	RUN(relative_devices_of_zfs_are_devices);
 	RUN(bad_inline_pools_are_problems);
 	RUN(bad_parameters_are_problems);
 	RUN(roots_are_named_in_their_order);
+	RUN(what_each_root_is_and_needs);
+	RUN(roots_that_can_never_be_are_problems);
 	RUN(a_device_as_source_is_only_named);
 	RUN(required_pools_and_the_network_are_told);
 	RUN(a_missing_secret_is_a_problem);

@@ -226,7 +226,7 @@ static void fill_marks_are_read_and_mistakes_said(void)
 	}
 }
 
-/* What they mean is the type's: words that are wrong are told by backend_check_mount(). */
+/* What they mean is the type's: words that are wrong are told by backend_validate(). */
 static void words_of_mount_are_kept_as_they_are(void)
 {
 	CHECK(reads("<pool type='netfs'><name>t</name><source><host name='h'/><dir path='/d'/></source>"

@@ -159,7 +159,7 @@ static void requests_are_done_in_the_order_in_which_they_came(void)
 		CHECK_INT(a[i].class, i < 5 ? ERR_NONE : ERR_NO_SECRET);
 	}
 	CHECK_STR(a[0].secret, UUID_1);
-	CHECK_STR(a[0].kept, "config");
+	CHECK_STR(a[0].kept, "disk");
 	CHECK_STR(a[1].secret, UUID_1);
 	CHECK_INT(a[2].value, strlen("dmFsdWU="));
 	CHECK(strstr(a[3].text, "uuid=" UUID_1 " usage=iscsi id=t1 ephemeral=no private=no value=yes\n"));

@@ -570,7 +570,7 @@ static void what_was_stopping_is_not_left_active(void)
 	CHECK(until(one_told));
 	CHECK_INT(one.class, ERR_NONE);
 	CHECK_INT(pool("a")->phase, PHASE_INACTIVE);
-	CHECK(pool("a")->times.stopped > 0);
+	CHECK(pool("a")->times.nstages > 0);
 	end();
 }
 

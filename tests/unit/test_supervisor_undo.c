@@ -169,7 +169,7 @@ static void a_failed_pool_is_built_and_left_until_somebody_starts_it(void)
 	CHECK(pool_build(p, 0, 0, &w, &e) == 0 && until(is_over));
 	CHECK_INT(class, ERR_NONE);
 	CHECK(!p->want.active);
-	CHECK(until(is_idle) && p->times.first_start == 0);
+	CHECK(until(is_idle) && p->phase == PHASE_INACTIVE);
 	/* and this begins one attempt, whose outcome is its own */
 	over = false;
 	w = (struct waiter){ .done = told };

@@ -301,7 +301,7 @@ static void a_record_may_begin_its_time_anew(void)
 		begin();
 		struct worker *w = work(ignore_term, SECONDS(600));
 		CHECK(w != NULL);
-		w->task.each_record = each;
+		w->task.renewed_for = each ? SECONDS(120) : 0;
 		loop_arm(&loop, &w->deadline, clock_ms() + SECONDS(300));
 		CHECK(until(has_spoken, PATIENCE));
 		CHECK_INT(w->deadline.deadline > clock_ms() + SECONDS(400), each);

@@ -81,6 +81,25 @@ static const struct netfs_way {
 };
 /* clang-format on */
 
+/* Does that way have the version? "4" is any of its minor ones. */
+static bool has_version(const struct netfs_way *w, const char *version)
+{
+	return w->version && (streq(w->version, version) || (streq(version, "4") && w->version[0] == '4'));
+}
+
+static bool is_nfs_version(const char *version)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (has_version(&ways[i], version))
+			return true;
+	return false;
+}
+
+static int no_such_version(const char *version, struct err *e)
+{
+	return err_set(e, ERR_INVALID, "NFS version \"%.40s\" is not one of 3, 4, 4.0, 4.1, 4.2", version);
+}
+
 /* What <format> leaves, and the source: an export of NFS is an absolute path, and has versions that
  * <protocol> can name; a gluster volume has a name. */
 static int protocols_of_source(const struct pool_def *d, unsigned *set, struct err *e)
@@ -107,6 +126,8 @@ static int protocols_of_source(const struct pool_def *d, unsigned *set, struct e
 		*set &= ~NETFS_FOR(NETFS_NFS);
 	if (d->source.protocol)
 		*set &= NETFS_FOR(NETFS_NFS);
+	if (d->source.protocol && !is_nfs_version(d->source.protocol))
+		return no_such_version(d->source.protocol, e);
 	return 0;
 }
 
@@ -146,7 +167,7 @@ static bool is_wanted(const struct netfs_request *q, const struct netfs_way *w)
 		return false;
 	if (!w->version || !q->version[0])
 		return true;
-	return streq(w->version, q->version) || (streq(q->version, "4") && w->version[0] == '4');
+	return has_version(w, q->version);
 }
 
 /* The first way that will be tried; NULL: there is no such version. */
@@ -416,9 +437,8 @@ static int try_protocol(struct start *s, const struct netfs_request *q, const st
 	struct attempt t = { q, h->name, deadline };
 	const int port = q->port ? q->port : protocols[q->protocol].port;
 
-	if (q->protocol == NETFS_NFS && !first_wanted(q))
-		return err_set(e, ERR_UNSUPPORTED, "NFS version \"%s\" is not one of 3, 4, 4.0, 4.1, 4.2",
-		               q->version);
+	if (q->protocol == NETFS_NFS && !first_wanted(q)) /* by the option vers= */
+		return no_such_version(q->version, e);
 	return net_try(&(struct net_trial){ .host = q->address[0] ? q->address : h->name,
 	                                    .port = h->port ? h->port : port,
 	                                    .family = q->family,

@@ -28,19 +28,9 @@ static int netfs_validate(const struct pool_def *d, struct err *e)
 
 	if (d->source.nhosts == 0 || !d->source.dir)
 		return err_set(e, ERR_INVALID, "a netfs pool needs a source host and a source dir");
-	return netfs_protocols(d, &protocols, e);
-}
-
-/* Only what <mount> says: a format that this build cannot mount can be defined all the same. */
-static int netfs_check_mount(const struct pool_def *d, struct err *e)
-{
-	struct err why = { 0 };
-
-	if (netfs_validate(d, &why) == 0 || !err_is(&why, ERR_INVALID))
-		return 0;
-	if (e)
-		*e = why;
-	return -1;
+	if (netfs_protocols(d, &protocols, e) < 0)
+		return -1;
+	return protocols == NETFS_FOR(NETFS_GLUSTER) ? netfs_gluster_check(d, e) : 0;
 }
 
 /* Of a gluster volume the mount may have lost the program that serves it. */
@@ -238,7 +228,7 @@ const struct backend netfs_backend = {
 	              .refresh = SECONDS(60),
 	              .check = SECONDS(5) },
 	.validate = netfs_validate,
-	.check_mount = netfs_check_mount,
+	.has_mount_words = true,
 	.check = netfs_check,
 	.start = netfs_start,
 	.stop = netfs_stop,

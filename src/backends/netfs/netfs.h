@@ -81,6 +81,8 @@ int netfs_mount(const struct pool_def *d, struct op *op, struct err *e);
 
 /* The client program, which is called for where a volume has to be mounted. */
 extern const struct service netfs_client;
+/* Does the program have the options of a definition without <mount>? ERR_INVALID. */
+int netfs_gluster_check(const struct pool_def *d, struct err *e);
 /* Is what is mounted at the pool's target such a mount? Looks at the mount table only. */
 bool netfs_is_gluster(const struct pool_def *d);
 

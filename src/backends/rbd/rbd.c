@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include "backends/rbd/options.h"
 #include "backends/rbd/rbd.h"
 #include "base/file.h"
 #include "base/util.h"
@@ -41,6 +42,8 @@ static int rbd_validate(const struct pool_def *d, struct err *e)
 	for (size_t i = 0; i < d->source.nhosts; i++)
 		if (check_monitor(d->source.hosts[i].name, e) < 0)
 			return -1;
+	if (rbd_options_check(d->rbd_options, d->nrbd_options, e) < 0)
+		return -1;
 	return rbd_source_name(d, ceph_pool, namespace, sizeof(ceph_pool), e);
 }
 

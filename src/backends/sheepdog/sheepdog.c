@@ -11,6 +11,15 @@
 #include "backends/sheepdog/sheepdog.h"
 #include "base/util.h"
 
+static int sheepdog_validate(const struct pool_def *d, struct err *e)
+{
+	for (size_t i = 0; i < d->source.nhosts; i++)
+		if (d->source.hosts[i].name[0] == '/' && strlen(d->source.hosts[i].name) >= SHEEP_SOCKET)
+			return err_set(e, ERR_INVALID, "%.200s is too long for the path of a socket",
+			               d->source.hosts[i].name);
+	return 0;
+}
+
 static int sheepdog_start(const struct pool_def *d, struct op *op, struct err *e)
 {
 	struct sheep s;
@@ -68,6 +77,7 @@ const struct backend sheepdog_backend = {
 	              .stop = SECONDS(10),
 	              .refresh = SECONDS(60),
 	              .check = SECONDS(5) },
+	.validate = sheepdog_validate,
 	.check = sheepdog_check,
 	.start = sheepdog_start,
 	.refresh = sheepdog_refresh,

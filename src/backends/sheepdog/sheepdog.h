@@ -18,6 +18,7 @@
 
 enum {
 	SHEEP_PORT = 7000,
+	SHEEP_SOCKET = 108, /* a path of a socket, with its NUL: unix(7) */
 	SHEEP_HEADER = 48,
 	SHEEP_NAME = 256,        /* of a VDI, and of a snapshot's tag, with its NUL */
 	SHEEP_VDIS = 1 << 24,    /* numbers of VDIs; 0 is none */

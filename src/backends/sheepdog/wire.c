@@ -325,10 +325,11 @@ static int meet_socket(struct meeting *m, const char *path, struct err *e)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char waits_for[256];
 
+	_Static_assert(sizeof(address.sun_path) == SHEEP_SOCKET, "SHEEP_SOCKET");
+	require(strlen(path) < SHEEP_SOCKET, e);
+
 	snprintf(m->s->server, sizeof(m->s->server), "%.200s", path);
 	snprintf(waits_for, sizeof(waits_for), "server=%.200s", path);
-	if (strlen(path) >= sizeof(address.sun_path))
-		return err_set(e, ERR_INVALID, "%.200s is too long for the path of a socket", path);
 	memcpy(address.sun_path, path, strlen(path));
 	m->s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (m->s->fd < 0 || connect(m->s->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {

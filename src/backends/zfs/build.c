@@ -17,17 +17,6 @@
 
 /* ---- build ---- */
 
-/* zpool(8)'s words between devices: "mirror", "raidz2", "draid1:4d", "log". */
-static bool is_layout_word(const char *word)
-{
-	static const char *const words[] = { "mirror", "spare", "log", "cache", "special", "dedup", NULL };
-
-	for (size_t i = 0; words[i]; i++)
-		if (streq(words[i], word))
-			return true;
-	return starts_with(word, "raidz") || starts_with(word, "draid");
-}
-
 struct zpool_words {
 	const char *argv[ZFS_DISKS + 16];
 	char paths[ZFS_DISKS][PATH_MAX];
@@ -51,14 +40,12 @@ static int spare_owner(struct op *op, const char *spec, const char *path, struct
 		spec, owner);
 }
 
-/* A relative name is one in /dev, as zpool has it. */
-static int claim_disk(struct zpool_words *w, const char *word, unsigned flags, struct op *op, struct err *e)
+static int claim_disk(struct zpool_words *w, const char *spec, unsigned flags, struct op *op, struct err *e)
 {
 	bool overwrite = flags & BUILD_OVERWRITE;
-	char *path = w->paths[w->devices], spec[PATH_MAX];
+	char *path = w->paths[w->devices];
 	dev_t dev;
 
-	snprintf(spec, sizeof(spec), "%s%.4000s", *word == '/' ? "" : "/dev/", word);
 	if (format_claim(spec, overwrite, path, PATH_MAX, &dev, e) < 0 ||
 	    (!overwrite && spare_owner(op, spec, path, e) < 0))
 		return -1;
@@ -76,14 +63,16 @@ static int claim_disk(struct zpool_words *w, const char *word, unsigned flags, s
 static int claim_disks(const struct pool_def *d, unsigned flags, struct zpool_words *w, struct op *op,
                        struct err *e)
 {
+	char room[PATH_MAX];
+
 	if (d->source.ndevices > ZFS_DISKS)
 		return err_set(e, ERR_INVALID, "a zpool of more than %d devices is not made here", ZFS_DISKS);
 	for (size_t i = 0; i < d->source.ndevices; i++) {
-		const char *word = d->source.devices[i].path;
+		const char *device = pool_device(d, i, room);
 
-		if (is_layout_word(word))
-			w->argv[w->n++] = word;
-		else if (claim_disk(w, word, flags, op, e) < 0)
+		if (!device)
+			w->argv[w->n++] = d->source.devices[i].path;
+		else if (claim_disk(w, device, flags, op, e) < 0)
 			return -1;
 	}
 	return w->devices ? 0
@@ -246,7 +235,8 @@ int zfs_find(const struct pool_def *source, struct op *op, struct buf *out, stru
 int zfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, struct err *e)
 {
 	cleanup_zfs_members struct zfs_members m = { 0 };
-	char zpool[ZFS_NAME], guid[ZFS_GUID], spelling[ZFS_NAME + 8];
+	char zpool[ZFS_NAME], guid[ZFS_GUID], spelling[ZFS_NAME + 8], room[PATH_MAX];
+	const char *device;
 	size_t before = facts->len;
 
 	if (zfs_validate(d, e) < 0)
@@ -254,8 +244,8 @@ int zfs_identify(const struct pool_def *d, struct op *op, struct buf *facts, str
 	if (zfs_is_nested(d))
 		return 0;
 	for (size_t i = 0; i < d->source.ndevices; i++)
-		if (check_device(d->source.devices[i].path))
-			identity_device(d->source.devices[i].path, NULL, facts);
+		if ((device = pool_device(d, i, room)))
+			identity_device(device, NULL, facts);
 	zfs_zpool(d, zpool);
 	if (facts->len > before || zfs_members_read(&m, op, NULL) < 0 ||
 	    zfs_members_choose(&m, d, zpool, guid, NULL) < 0 || !guid[0])

@@ -165,7 +165,7 @@ static const struct zfs_member *member_on(const struct zfs_members *m, const cha
 	char path[PATH_MAX];
 	dev_t dev;
 
-	if (*spec != '/' || device_find(spec, path, sizeof(path), &dev, NULL) < 0)
+	if (!spec || device_find(spec, path, sizeof(path), &dev, NULL) < 0)
 		return NULL;
 	for (size_t i = 0; i < m->n; i++) {
 		char sysname[NAME_MAX + 1], disk[NAME_MAX + 1];
@@ -183,9 +183,11 @@ static const struct zfs_member *member_on(const struct zfs_members *m, const cha
 int zfs_members_choose(const struct zfs_members *m, const struct pool_def *d, const char *zpool,
                        char guid[ZFS_GUID], struct err *e)
 {
+	char room[PATH_MAX];
+
 	guid[0] = '\0';
 	for (size_t i = 0; i < d->source.ndevices; i++) {
-		const struct zfs_member *k = member_on(m, d->source.devices[i].path);
+		const struct zfs_member *k = member_on(m, pool_device(d, i, room));
 
 		if (k && k->guid[0] && !streq(k->zpool, zpool))
 			return err_set(e, ERR_WRONG_FORMAT,

@@ -17,6 +17,7 @@
 #include <sys/reboot.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -46,9 +47,9 @@ static int copy_program(int to)
 }
 
 /* Is the new root's init one that comes back? */
-static bool init_comes_back(void)
+static bool init_comes_back(const char *path)
 {
-	cleanup_close int root = open(ROOT_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int there = root < 0 ? -1
 	                                   : file_open_how(root, "/lib/systemd/systemd-shutdown", O_PATH,
 	                                                   ROOT_LINKS);
@@ -56,16 +57,29 @@ static bool init_comes_back(void)
 	return there >= 0;
 }
 
-void ending_prepare(void)
+/* /run may be mounted so that nothing in it can be run, and systemd would not look at this program then. */
+static void allow_programs(void)
+{
+	struct statvfs fs;
+
+	if (statvfs(PLACE, &fs) == 0 && (fs.f_flag & ST_NOEXEC) &&
+	    (mount(PLACE, PLACE, NULL, MS_BIND, NULL) < 0 ||
+	     mount(NULL, PLACE, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV, NULL) < 0))
+		log_warn(LF_BOOT, "cannot allow programs in " PLACE ": %s", strerror(errno));
+}
+
+void ending_prepare(const char *root)
 {
 	cleanup_close int to = -1;
 
-	if (!init_comes_back())
+	if (!init_comes_back(root))
 		return;
 	if (mkdir(PLACE, 0755) == 0 || errno == EEXIST)
 		to = open(PLACE "/" ENDING_ROLE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 	if (to < 0 || copy_program(to) < 0)
 		log_warn(LF_BOOT, "cannot make " PLACE "/" ENDING_ROLE ": %s", strerror(errno));
+	else
+		allow_programs();
 }
 
 /* ---- the role ---- */

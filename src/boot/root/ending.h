@@ -8,10 +8,10 @@
 
 #define ENDING_ROLE "shutdown" /* the program's name there */
 
-/* Before the change of root: put this program at /run/initramfs/shutdown, if the init of the new root would
+/* Put this program at /run/initramfs/shutdown, if the init of the new root, whose directory that is, would
  * look for it there. It takes its size in memory. What fails is logged: the machine then ends without it,
  * with its root read-only. */
-void ending_prepare(void);
+void ending_prepare(const char *root);
 /* The role: process 1 in /run/initramfs, the former root at /oldroot. Unmount that, let the supervisor stop
  * its pools, and end the machine as argv[1] says: poweroff, reboot, halt or kexec. Bounded: what hangs is
  * left behind. It returns only if it is not process 1. */

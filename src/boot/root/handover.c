@@ -29,7 +29,6 @@
 #include "boot/root/handover.h"
 #include "boot/root/moving.h"
 #include "boot/root/root.h"
-#include "supervisor/config/config.h"
 #include "supervisor/work/worker.h"
 
 #define QUIET_WITHIN SECONDS(5)  /* what is under way by then fails, and is tried again in the new root */
@@ -98,7 +97,7 @@ static void stand_by(int fd, pid_t supervisor, int signals, char **argv)
 		if (!take_signals(signals, supervisor))
 			continue;
 		if (*init && access(DEFAULT_RUN_DIR, F_OK) < 0) { /* it has moved */
-			root_move_mounts(NULL);
+			root_move_mounts(ROOT_DIR, true, NULL);
 			become_init(init, argv, fd);
 		}
 		return;
@@ -106,22 +105,6 @@ static void stand_by(int fd, pid_t supervisor, int signals, char **argv)
 }
 
 /* ---- the supervisor's beginning ---- */
-
-/* A group below the root of the second hierarchy, which systemd takes over as it finds it and leaves alone.
- * It stays when the mount has gone. Without such groups in the kernel there is nothing to be kept out of. */
-static void join_group(void)
-{
-	static const char at[] = "/sys/fs/cgroup";
-	struct err e = { 0 };
-
-	if (mount("cgroup2", at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return;
-	if (mkdir("/sys/fs/cgroup/poolinit", 0755) < 0 && errno != EEXIST)
-		log_warn(LF_BOOT, "cannot make a control group: %s", strerror(errno));
-	else if (file_poke(AT_FDCWD, "/sys/fs/cgroup/poolinit/cgroup.procs", "0", &e) < 0)
-		log_warn(LF_BOOT, "cannot enter a control group: %s", e.message);
-	umount2(at, MNT_DETACH);
-}
 
 /* The child: orphans are ours, as they would be process 1's; the log's descriptor is opened anew, because it
  * belongs to who opened it. */
@@ -132,7 +115,7 @@ static void become_supervisor(char **argv)
 	prctl(PR_SET_NAME, "poolinit");
 	if (argv[0] && *argv[0])
 		argv[0][0] = '@';
-	join_group();
+	root_join_group();
 	log_to_kmsg(NULL);
 }
 
@@ -259,27 +242,17 @@ static void follow_mounts(struct worker *w, const struct err *problem, bool left
 	}
 }
 
-/* Definitions and secrets of the initramfs go with it. Of the definitions the supervisor has what it needs;
- * secrets are read at each start of a pool, and go along in /run, as those of a configuration disk do. */
-static void take_secrets(const struct supervisor_options *o)
-{
-	char secrets[PATH_MAX];
-	struct err why = { 0 };
-
-	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
-	if (o->config_dir && config_copy_secrets(o->config_dir, secrets, &why) < 0)
-		log_error(LF_CONFIG, "%s", why.message);
-}
-
 static int run_move(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct handover *h = arg;
+	struct err why = { 0 };
 
 	(void)io;
-	take_secrets(supervisor_options(h->sup));
+	if (supervisor_take_secrets(h->sup, &why) < 0)
+		log_error(LF_CONFIG, "%s", why.message);
 	root_tell_udev();
-	ending_prepare();
-	return root_move_mounts(e);
+	ending_prepare(ROOT_DIR);
+	return root_move_mounts(ROOT_DIR, true, e);
 }
 
 /* 2: nobody works in the initramfs any more. Process 1 hears of the init first: should we die between here

@@ -15,8 +15,10 @@
 #include "base/contract.h"
 #include "base/file.h"
 #include "base/mountinfo.h"
+#include "base/spawn.h"
 #include "base/util.h"
 #include "boot/root/root.h"
+#include "boot/root/verity.h"
 #include "pool/volume.h"
 #include "system/btrfs.h"
 #include "system/device.h"
@@ -24,6 +26,7 @@
 #include "system/mount.h"
 
 #define LOOP_TRIES 16
+#define LAYERS     "/layers"
 
 /* ---- what is mounted ---- */
 
@@ -44,24 +47,75 @@ static const char *fstype_of(const struct parameters *p, const char *node, struc
 	return NULL;
 }
 
-/* Programs, set-id bits and device nodes are meant on a root, unlike on what a pool mounts. */
-static int mount_device_root(const struct parameters *p, const char *spec, struct err *e)
+/* The n-th item of a list, or the only one; "": it has none. */
+static void nth_item(const char *list, size_t n, char *out, size_t size)
 {
+	const char *item = list;
+
+	for (const char *comma; n && (comma = strchr(item, ',')); n--)
+		item = comma + 1;
+	snprintf(out, size, "%.*s", n && item != list ? 0 : (int)strcspn(item, ","), item);
+}
+
+/* In place of the node: one that is checked by roothash=, if that was given. A bad one is no reason to go on
+ * without. */
+static int check_root(const struct root_order *o, char *node, size_t size, struct err *e)
+{
+	const struct parameters *p = o->parameters;
+	size_t n = (size_t)(o->root - p->roots.items);
+	char hash[256], tree[256], checked[32];
+
+	if (!p->roothash)
+		return 0;
+	nth_item(p->roothash, n, hash, sizeof(hash));
+	nth_item(p->verityhash ? p->verityhash : "", n, tree, sizeof(tree));
+	if (verity_open(node, hash, tree, checked, sizeof(checked), e) < 0)
+		return -1;
+	snprintf(node, size, "%s", checked);
+	return 0;
+}
+
+/* Only where it is asked for. Facts: fsck(8): 1 and 2 say that something was repaired. */
+static int run_fsck(const struct parameters *p, const char *type, const char *node, struct err *e)
+{
+	char program[80];
+	const char *const argv[] = { program, "-a", node, p->fsck > 1 ? "-f" : NULL, NULL };
+	struct tool t = { .argv = argv, .deadline = NEVER };
+	int rc;
+
+	snprintf(program, sizeof(program), "fsck.%s", type);
+	rc = spawn_run(&t, e);
+	if (rc == 0 && t.status > 3)
+		rc = err_set(e, ERR_WRONG_FORMAT, "%s %s: status %d: %s", program, node, t.status,
+		             spawn_last_line(&t.err));
+	tool_free(&t);
+	return rc;
+}
+
+/* Programs, set-id bits and device nodes are meant on a root, unlike on what a pool mounts. */
+static int mount_device_root(const struct root_order *o, const char *spec, struct err *e)
+{
+	const struct parameters *p = o->parameters;
 	cleanup_buf struct buf options = BUF_INIT;
 	struct device_content content;
 	const char *type;
 	char node[PATH_MAX];
 	dev_t dev;
 
-	if (device_find(spec, node, sizeof(node), &dev, e) < 0 || !(type = fstype_of(p, node, &content, e)))
+	if (device_find(spec, node, sizeof(node), &dev, e) < 0 || check_root(o, node, sizeof(node), e) < 0 ||
+	    !(type = fstype_of(p, node, &content, e)))
 		return -1;
-	buf_printf(&options, "dev,suid,exec,%s", p->root_writable && !device_is_read_only(dev) ? "rw" : "ro");
+	buf_printf(&options, "dev,suid,exec,%s",
+	           p->root_writable && !p->roothash && !device_is_read_only(dev) ? "rw" : "ro");
 	if (p->rootflags)
 		buf_printf(&options, ",%s", p->rootflags);
 	if (options.failed)
 		return err_set(e, ERR_NO_MEMORY, "out of memory");
+	/* What cannot be written cannot be repaired. */
+	if (p->fsck && !p->roothash && !device_is_read_only(dev) && run_fsck(p, type, node, e) < 0)
+		return -1;
 	module_load_wanted(type);
-	if (streq(type, "btrfs") && btrfs_gather(node, content.uuid, e) < 0)
+	if (streq(type, "btrfs") && !p->roothash && btrfs_gather(node, content.uuid, e) < 0)
 		return -1;
 	if (mount_make(&(struct mount_request){ .fstype = type,
 	                                        .source = node,
@@ -77,8 +131,11 @@ static int mount_pool_root(const struct parameters *p, const char *target, struc
 {
 	unsigned long flags = MS_REMOUNT | MS_BIND | (p->root_writable ? 0 : MS_RDONLY);
 	struct mount_entry m;
-	int rc = mountinfo_find(target, &m, e);
+	int rc;
 
+	if (p->roothash)
+		return err_set(e, ERR_UNSUPPORTED, "roothash= is for a device, or a volume of a pool");
+	rc = mountinfo_find(target, &m, e);
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
@@ -130,14 +187,81 @@ static int mount_volume_root(struct root_order *o, struct err *e)
 	if (line_parse_reply(o->record, strlen(o->record), &l, e) < 0 || volume_from_record(&l, &v, e) < 0)
 		return -1;
 	if (v.path && streq(v.type, "block"))
-		return mount_device_root(o->parameters, v.path, e);
+		return mount_device_root(o, v.path, e);
 	if (!v.path || !streq(v.type, "file") || !v.format || !streq(v.format, "raw"))
 		return err_set(e, ERR_UNSUPPORTED,
 		               "volume \"%s\" is neither a block device nor a raw image file",
 		               o->root->volume);
 	if (attach_loop(v.path, node, sizeof(node), &loop, e) < 0)
 		return -1;
-	return mount_device_root(o->parameters, node, e);
+	return mount_device_root(o, node, e);
+}
+
+/* What is written to a pool that mounts nothing is in the initramfs, and gone at power-off. */
+static int check_layers(const char *target, struct err *e)
+{
+	struct mount_entry m;
+	int rc = mountinfo_find(target, &m, e);
+
+	if (rc > 0)
+		mount_entry_free(&m);
+	if (rc == 0)
+		err_set(e, ERR_INVALID, "nothing is mounted at %s: such a pool keeps no layers", target);
+	return rc > 0 ? 0 : -1;
+}
+
+/* Where what is written goes: in memory, which is the new root's alone afterwards, and goes with it; or in
+ * the pool, where it is found again at the next boot. */
+static int find_layers(struct root_order *o, char *dir, size_t size, struct err *e)
+{
+	const struct root *in = &o->parameters->overlay;
+	const char *below = in->volume;
+
+	if (in->kind == ROOT_DEVICE)
+		return err_set(e, ERR_INVALID, "overlay= names no place that can be written to");
+	if (!in->name) {
+		snprintf(dir, size, LAYERS);
+		return mount("tmpfs", LAYERS, "tmpfs", 0, "mode=0755") < 0
+		               ? err_sys(e, errno, "cannot mount memory")
+		               : 0;
+	}
+	/* Its init may come out of the upper layer, which nobody checks. */
+	if (o->parameters->roothash)
+		return err_set(e, ERR_UNSUPPORTED,
+		               "overlay=pool: would undo roothash=: there is overlay=memory");
+	if (check_layers(o->layers, e) < 0)
+		return -1;
+	if ((size_t)snprintf(dir, size, "%s/%s", o->layers, below ? below : "") >= size ||
+	    strpbrk(dir, ",:\\"))
+		return err_set(e, ERR_INVALID, "%s cannot be a directory of layers", dir);
+	return file_mkdirs_kept(dir, 0755, e);
+}
+
+/* Facts: the kernel's Documentation/filesystems/overlayfs.rst. */
+static int lay_over(struct root_order *o, struct err *e)
+{
+	char dir[PATH_MAX], options[2 * PATH_MAX + 64], made[PATH_MAX + 8];
+	int rc = -1;
+
+	module_load_wanted("overlay");
+	if (file_mkdirs(LAYERS, 0755, e) < 0 || find_layers(o, dir, sizeof(dir), e) < 0)
+		return -1;
+	for (const char *const *name = (const char *const[]){ "upper", "work", NULL }; *name; name++) {
+		snprintf(made, sizeof(made), "%s/%s", dir, *name);
+		mkdir(made, 0755);
+	}
+	mkdir(LAYERS "/root", 0755);
+	snprintf(options, sizeof(options), "lowerdir=" ROOT_DIR ",upperdir=%s/upper,workdir=%s/work", dir,
+	         dir);
+	if (mount("overlay", LAYERS "/root", "overlay", 0, options) < 0)
+		err_sys(e, errno, "overlay: cannot lay %s over the root", dir);
+	else if (umount2(ROOT_DIR, MNT_DETACH) < 0 ||
+	         mount(LAYERS "/root", ROOT_DIR, NULL, MS_MOVE, NULL) < 0)
+		err_sys(e, errno, "overlay: cannot take the place of the root");
+	else
+		rc = 0;
+	umount2(LAYERS, MNT_DETACH);
+	return rc < 0 && e->sys == ENODEV ? module_explain("overlay", e) : rc;
 }
 
 /* ---- can a system live there? ---- */
@@ -209,9 +333,16 @@ int root_mount(struct worker_io *io, void *arg, struct err *e)
 	else if (o->root->kind == ROOT_VOLUME)
 		rc = mount_volume_root(o, e);
 	else
-		rc = mount_device_root(o->parameters, o->root->name, e);
-	if (rc == 0 && tell_init(io, o->parameters, e) == 0)
-		return 0;
-	umount2(ROOT_DIR, MNT_DETACH);
-	return -1;
+		rc = mount_device_root(o, o->root->name, e);
+	if (rc == 0 && o->parameters->root_overlay)
+		rc = lay_over(o, e);
+	if (rc == 0)
+		rc = tell_init(io, o->parameters, e);
+	if (rc == 0 && o->parameters->tries)
+		rc = tries_count(o->sup, io, o->root->text, o->parameters->tries, e);
+	if (rc < 0)
+		umount2(ROOT_DIR, MNT_DETACH);
+	if (o->parameters->roothash)
+		verity_let_go();
+	return rc;
 }

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mountinfo.h"
 #include "base/util.h"
 #include "boot/root/moving.h"
@@ -25,16 +26,30 @@
 /* ---- mounts ---- */
 
 struct moves {
+	const char *root;
+	bool all;
 	char *targets[MOVES];
 	size_t n;
 };
+
+/* The initramfs's own init moves these, or leaves them. */
+static bool is_its_own(const char *target)
+{
+	static const char *const others[] = { "/dev", "/proc", "/sys", "/run", "/tmp" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (path_is_below(target, others[i]))
+			return true;
+	return false;
+}
 
 /* Those that do not lie on another one that is moved, nor in the new root. */
 static int note_move(const struct mount_entry *m, void *arg)
 {
 	struct moves *list = arg;
 
-	if (streq(m->target, "/") || path_is_below(m->target, ROOT_DIR))
+	if (streq(m->target, "/") || path_is_below(m->target, list->root) ||
+	    (!list->all && is_its_own(m->target)))
 		return 0;
 	for (size_t i = 0; i < list->n; i++)
 		if (path_is_below(m->target, list->targets[i]))
@@ -45,22 +60,22 @@ static int note_move(const struct mount_entry *m, void *arg)
 }
 
 /* The directory of that path in the new root, made if need be. */
-static int open_place(int root, const char *target, struct err *e)
+static int open_place(int root, const struct moves *list, const char *target, struct err *e)
 {
 	char path[PATH_MAX];
 	int fd = file_open_how(root, target, O_PATH | O_DIRECTORY, ROOT_LINKS);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	snprintf(path, sizeof(path), ROOT_DIR "%s", target);
+	snprintf(path, sizeof(path), "%s%s", list->root, target);
 	return file_mkdirs(path, 0755, e) < 0 ? -1
 	                                      : file_open_how(root, target, O_PATH | O_DIRECTORY, ROOT_LINKS);
 }
 
-static int move_one(int root, const char *target, struct err *e)
+static int move_one(int root, const struct moves *list, const char *target, struct err *e)
 {
 	struct err why = { 0 };
-	cleanup_close int place = open_place(root, target, &why);
+	cleanup_close int place = open_place(root, list, target, &why);
 
 	if (place >= 0 && syscall(SYS_move_mount, AT_FDCWD, target, place, "", TO_EMPTY) == 0)
 		return 0;
@@ -101,20 +116,24 @@ void root_tell_udev(void)
 		closedir(d);
 }
 
-int root_move_mounts(struct err *e)
+int root_move_mounts(const char *path, bool all, struct err *e)
 {
-	cleanup_close int root = open(ROOT_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct moves list = { .n = 0 };
+	cleanup_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct moves list = { .root = path, .all = all };
 	int rc = 0;
 
 	if (root < 0)
-		return err_sys(e, errno, "cannot open " ROOT_DIR);
-	umount2("/tmp", MNT_DETACH);
+		return err_sys(e, errno, "cannot open the new root %s", path);
+	if (all)
+		umount2("/tmp", MNT_DETACH);
 	if (mountinfo_each(note_move, &list, e) < 0)
 		return -1;
+	/* systemd shares its mounts, and out of one that is shared none can be moved (Linux, fs/namespace.c).
+	 * It does the same when it changes the root. */
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	/* /proc, which was the first, comes last: whoever has to go on with this needs the mount table. */
 	while (list.n-- > 0) {
-		if (move_one(root, list.targets[list.n], e) < 0)
+		if (move_one(root, &list, list.targets[list.n], e) < 0)
 			rc = -1;
 		free(list.targets[list.n]);
 	}
@@ -124,6 +143,27 @@ int root_move_mounts(struct err *e)
 int root_enter(void)
 {
 	return chdir(ROOT_DIR) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -1 : 0;
+}
+
+/* ---- groups ---- */
+
+void root_join_group(void)
+{
+	static const char at[] = "/sys/fs/cgroup";
+	static const uint32_t groups[] = { CGROUP2_SUPER_MAGIC, 0 };
+	cleanup_close int there = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err e = { 0 };
+	/* To mount it once more would reset the options of a systemd that has mounted it. */
+	bool mounted = there >= 0 && file_is_on(there, groups);
+
+	if (!mounted && mount("cgroup2", at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return;
+	if (mkdir("/sys/fs/cgroup/poolinit", 0755) < 0 && errno != EEXIST)
+		log_warn(LF_BOOT, "cannot make a control group: %s", strerror(errno));
+	else if (file_poke(AT_FDCWD, "/sys/fs/cgroup/poolinit/cgroup.procs", "0", &e) < 0)
+		log_warn(LF_BOOT, "cannot enter a control group: %s", e.message);
+	if (!mounted)
+		umount2(at, MNT_DETACH);
 }
 
 /* ---- files ---- */

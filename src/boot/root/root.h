@@ -23,10 +23,12 @@
 
 /* One root, and what the supervisor knows of it. Read by the worker in its copy of our memory. */
 struct root_order {
+	struct supervisor *sup;
 	const struct parameters *parameters;
 	const struct root *root;
 	char target[PATH_MAX];       /* ROOT_POOL: where the pool is mounted */
 	char record[LINE_MAX_BYTES]; /* ROOT_VOLUME: the volume's record */
+	char layers[PATH_MAX];       /* overlay=pool:…: where that one is mounted */
 };
 /* Mount it at ROOT_DIR, and look whether there is an init on it, which is told as "- init=PATH". On failure
  * nothing is mounted there. arg: struct root_order. Classes: those of device_find() and mount_make();

@@ -98,9 +98,9 @@ int roots_parse(const char *value, struct arena *a, struct root_list *list, stru
 	return 0;
 }
 
-const char *roots_pools(const struct root_list *list, struct arena *a)
+const char *roots_pools(const struct root_list *list, const struct root *overlay, struct arena *a)
 {
-	const char *names = NULL;
+	const char *names = overlay->name;
 
 	for (size_t i = 0; i < list->n; i++)
 		if (list->items[i].kind != ROOT_DEVICE)

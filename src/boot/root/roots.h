@@ -42,8 +42,9 @@ struct root_list {
  * /dev/disk/by-label, where udev writes it as "\x2c". */
 int roots_parse(const char *value, struct arena *a, struct root_list *list, struct err *e);
 
-/* The pools that they lie on, "NAME,NAME", from the arena; NULL: on none, or out of memory. */
-const char *roots_pools(const struct root_list *list, struct arena *a);
+/* The pools that they lie on, and the one of the overlay if its name is not NULL: "NAME,NAME", from the
+ * arena. NULL: none, or out of memory. */
+const char *roots_pools(const struct root_list *list, const struct root *overlay, struct arena *a);
 
 /* rootfstype=: a filesystem as the kernel calls it: [a-z0-9_.-], at most 31 bytes, beginning with a letter.
  */

@@ -11,8 +11,9 @@
 #include "base/util.h"
 #include "boot/root/root.h"
 
-#define MOUNT_TIME SECONDS(60) /* of one attempt: a journal may have to be replayed, */
-#define LEAST_TIME SECONDS(10) /* but a disk that hangs is not to take the time of the next root */
+#define MOUNT_TIME SECONDS(60)    /* of one attempt: a journal may have to be replayed, */
+#define LEAST_TIME SECONDS(10)    /* but a disk that hangs is not to take the time of the next root */
+#define FSCK_TIME  SECONDS(86400) /* whoever ends it before it has ended makes it worse */
 #define AGAIN_MOST SECONDS(8)
 
 static void look(struct root_search *s);
@@ -75,6 +76,8 @@ static void on_root_record(struct worker *w, const struct line *l)
 
 	if (line_has(l, "init"))
 		snprintf(s->init, sizeof(s->init), "%s", line_get(l, "init"));
+	if (line_has(l, "note"))
+		log_warn(LF_BOOT, "root %s: %s", current(s)->text, line_get(l, "note"));
 }
 
 static void on_root_mounted(struct worker *w, const struct err *e, bool left)
@@ -88,6 +91,7 @@ static void on_root_mounted(struct worker *w, const struct err *e, bool left)
 		return;
 	}
 	s->found = true;
+	supervisor_booted(s->sup, current(s)->text);
 	s->why[0] = '\0';
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
 	log_info(LF_BOOT, "root %s: mounted, its init is %s", current(s)->text, s->init);
@@ -113,8 +117,19 @@ static struct pool *pool_of(struct root_search *s, const struct root *r, struct 
 	return NULL;
 }
 
-/* What the worker is to be told of a root on a pool. -1: it is not there yet, or never will be. */
-static int ask_pool(struct root_search *s, const struct root *r, struct err *e)
+/* Where a pool is mounted. -1: it is not there yet, or never will be. */
+static int ask_target(struct root_search *s, const struct root *r, char target[PATH_MAX], struct err *e)
+{
+	const struct pool *p = pool_of(s, r, e);
+
+	if (!p)
+		return -1;
+	snprintf(target, PATH_MAX, "%s", p->def.target ? p->def.target : "");
+	return 0;
+}
+
+/* What the worker is to be told of a root that is a volume. */
+static int ask_volume(struct root_search *s, const struct root *r, struct err *e)
 {
 	struct root_order *o = &s->order;
 	struct pool *p = pool_of(s, r, e);
@@ -123,16 +138,31 @@ static int ask_pool(struct root_search *s, const struct root *r, struct err *e)
 
 	if (!p)
 		return -1;
-	if (r->kind == ROOT_POOL) {
-		snprintf(o->target, sizeof(o->target), "%s", p->def.target ? p->def.target : "");
-		return 0;
-	}
 	record = volume_find(p, r->volume, &len);
 	if (!record || len > sizeof(o->record)) /* it may be made yet */
 		return err_set(e, ERR_BUSY, "pool \"%s\" has no volume \"%s\"", r->name, r->volume);
 	memcpy(o->record, record, len);
 	o->record[len - 1] = '\0';
 	return 0;
+}
+
+/* All that the worker needs of us. -1: something is not there yet. */
+static int give_order(struct root_search *s, struct err *e)
+{
+	const struct parameters *p = s->parameters;
+	const struct root *r = current(s);
+
+	s->order.sup = s->sup;
+	s->order.parameters = p;
+	s->order.root = r;
+	if (p->tries && p->place && !supervisor_sources_read(s->sup) &&
+	    clock_ms() < s->began + p->timeout / 8)
+		return err_set(e, ERR_BUSY, "the place where its boots are counted is not there so far");
+	if (p->overlay.name && ask_target(s, &p->overlay, s->order.layers, e) < 0)
+		return -1;
+	if (r->kind == ROOT_POOL)
+		return ask_target(s, r, s->order.target, e);
+	return r->kind == ROOT_VOLUME ? ask_volume(s, r, e) : 0;
 }
 
 /* Try the one whose turn it is. */
@@ -145,7 +175,6 @@ static void look(struct root_search *s)
 		             .on_record = on_root_record,
 		             .on_done = on_root_mounted,
 		             .owner = s };
-	const struct root *r = current(s);
 	struct err e = { 0 };
 	uint64_t now;
 
@@ -155,12 +184,12 @@ static void look(struct root_search *s)
 	}
 	s->again = false;
 	loop_disarm(supervisor_loop(s->sup), &s->timer);
-	s->order.parameters = s->parameters;
-	s->order.root = r;
 	now = clock_ms();
-	if (turn_ends(s) < now + MOUNT_TIME)
+	if (s->parameters->fsck)
+		task.timeout = FSCK_TIME;
+	else if (turn_ends(s) < now + MOUNT_TIME)
 		task.timeout = larger(turn_ends(s), now + LEAST_TIME) - now;
-	if (r->kind != ROOT_DEVICE && ask_pool(s, r, &e) < 0) {
+	if (give_order(s, &e) < 0) {
 		not_now(s, &e);
 		return;
 	}
@@ -198,7 +227,7 @@ static void on_root_event(struct listener *l, const struct event *ev)
 	struct root_search *s = l->owner;
 
 	(void)ev;
-	if (current(s)->kind != ROOT_DEVICE)
+	if (current(s)->kind != ROOT_DEVICE || s->parameters->tries || s->parameters->overlay.name)
 		look_soon(s);
 }
 

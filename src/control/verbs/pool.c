@@ -141,7 +141,7 @@ void verb_pool_info(struct call *c)
 	pool_record(c, p);
 	record_str(c, "target", p->def.target);
 	record_str(c, "origin", p->def.origin);
-	record_str(c, "kept", p->def.kept_in_config ? "config" : "run");
+	record_str(c, "kept", supervisor_kept(p->sup, p->def.kept_in_config));
 	record_str(c, "detail", p->life.detail);
 	if (p->tries.attempts)
 		record_num(c, "attempts", p->tries.attempts);

@@ -187,6 +187,35 @@ void verb_reload(struct call *c)
 		call_fail(c, &e);
 }
 
+/* ---- boot-good ---- */
+
+static void is_good(struct waiter *w, const struct result *r)
+{
+	struct call *c = call_of(w);
+
+	if (r->err)
+		call_fail(c, r->err);
+	else
+		call_ok(c);
+}
+
+void verb_boot_good(struct call *c)
+{
+	struct waiter *w = call_waiter(c);
+	struct err e = { 0 };
+
+	w->done = is_good;
+	if (supervisor_boot_good(call_supervisor(c), call_arg(c, "root"), w, &e) < 0)
+		call_fail(c, &e);
+}
+
+/* ---- follow ---- */
+
+void verb_follow(struct call *c)
+{
+	call_follow(c, call_arg(c, "root"));
+}
+
 /* ---- wait ---- */
 
 /* "active,degraded" as bits 1 << PHASE_…. */
@@ -258,7 +287,7 @@ void verb_wait(struct call *c)
 	call_fail(c, &e);
 }
 
-/* ---- events, timeline, log ---- */
+/* ---- events, timeline ---- */
 
 /* Its kind was checked: it is a number. */
 static uint64_t number(struct call *c, const char *name, uint64_t otherwise)
@@ -283,30 +312,24 @@ void verb_unsubscribe(struct call *c)
 /* One line of the timeline; pool NULL: of the whole. */
 struct moment {
 	uint64_t ms;
-	const char *what;
-	const char *pool;
+	const char *what, *pool, *waits;
 	size_t order;
 };
 
-#define POOL_MOMENTS 6
+#define POOL_MOMENTS (2 + POOL_STAGES)
 
 /* Those that have happened, POOL_MOMENTS at most. */
 static size_t pool_moments(const struct pool *p, struct moment *m)
 {
-	const struct moment all[POOL_MOMENTS] = {
-		{ p->times.defined, "defined", p->name, 0 },
-		{ p->times.wanted, "wanted", p->name, 0 },
-		{ p->times.first_start, "start", p->name, 0 },
-		{ p->times.last_start == p->times.first_start ? 0 : p->times.last_start, "start-again",
-		  p->name, 0 },
-		{ p->times.active, "active", p->name, 0 },
-		{ p->times.stopped, "stopped", p->name, 0 },
-	};
+	const struct pool_times *t = &p->times;
 	size_t n = 0;
 
-	for (size_t i = 0; i < POOL_MOMENTS; i++)
-		if (all[i].ms)
-			m[n++] = all[i];
+	m[n++] = (struct moment){ t->defined, "defined", p->name, NULL, 0 };
+	if (t->wanted)
+		m[n++] = (struct moment){ t->wanted, "wanted", p->name, NULL, 0 };
+	for (size_t i = 0; i < t->nstages; i++)
+		m[n++] = (struct moment){ t->stages[i].since, phase_word(t->stages[i].phase), p->name,
+			                  t->stages[i].waits, 0 };
 	return n;
 }
 
@@ -320,24 +343,34 @@ static int by_time(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Room for n things of every pool, and `more`; *pools is how many there are. NULL: the call has failed. */
+static void *room_for_pools(struct call *c, size_t size, size_t n, size_t more, size_t *pools)
+{
+	*pools = 0;
+	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next)
+		++*pools;
+
+	void *room = calloc(*pools * n + more + 1, size);
+	if (!room) {
+		struct err e = { 0 };
+
+		err_set(&e, ERR_NO_MEMORY, "no memory for the answer");
+		call_fail(c, &e);
+	}
+	return room;
+}
+
 void verb_timeline(struct call *c)
 {
 	struct supervisor *s = call_supervisor(c);
-	size_t n, npools = 0, used = 0;
+	size_t n, npools, used = 0;
 	const struct milestone *general = milestones(s, &n);
+	struct moment *m = room_for_pools(c, sizeof(*m), POOL_MOMENTS, n, &npools);
 
-	for (const struct pool *p = pool_first(s); p; p = p->next)
-		npools++;
-	struct moment *m = calloc(n + npools * POOL_MOMENTS + 1, sizeof(*m));
-	if (!m) {
-		struct err e = { 0 };
-
-		err_set(&e, ERR_NO_MEMORY, "no memory for the timeline");
-		call_fail(c, &e);
+	if (!m)
 		return;
-	}
 	for (size_t i = 0; i < n; i++)
-		m[used++] = (struct moment){ general[i].ms, general[i].name, NULL, 0 };
+		m[used++] = (struct moment){ general[i].ms, general[i].name, NULL, NULL, 0 };
 	for (const struct pool *p = pool_first(s); p; p = p->next)
 		used += pool_moments(p, m + used);
 	for (size_t i = 0; i < used; i++)
@@ -348,12 +381,78 @@ void verb_timeline(struct call *c)
 		record_num(c, "ms", m[i].ms);
 		record_str(c, "what", m[i].what);
 		record_str(c, "pool", m[i].pool);
+		record_str(c, "waits", m[i].waits);
 		record_end(c);
 	}
 	free(m);
 	final_num(c, "now", clock_ms());
 	call_ok(c);
 }
+
+/* ---- blame ---- */
+
+/* What it took a pool to become active, or has taken it so far: milliseconds in each phase. */
+struct cost {
+	const struct pool *pool;
+	uint64_t ms, in[PHASES];
+	const char *waits; /* what it waited for longest, or NULL */
+};
+
+static void add_up(struct cost *cost, const struct pool_times *t, uint64_t now)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < t->nstages && !phase_is_active(t->stages[i].phase); i++) {
+		const struct pool_stage *s = t->stages + i;
+		uint64_t ms = (i + 1 < t->nstages ? s[1].since : now) - s->since;
+
+		if (s->phase == PHASE_FAILED || s->phase == PHASE_INACTIVE)
+			continue;
+		cost->ms += ms;
+		cost->in[s->phase] += ms;
+		if (s->waits && ms >= longest) {
+			longest = ms;
+			cost->waits = s->waits;
+		}
+	}
+}
+
+/* The longest first. */
+static int by_cost(const void *a, const void *b)
+{
+	const struct cost *x = a, *y = b;
+
+	return x->ms > y->ms ? -1 : x->ms < y->ms;
+}
+
+void verb_blame(struct call *c)
+{
+	size_t n, used = 0;
+	struct cost *costs = room_for_pools(c, sizeof(*costs), 1, 0, &n);
+
+	if (!costs)
+		return;
+	for (const struct pool *p = pool_first(call_supervisor(c)); p; p = p->next) {
+		costs[used].pool = p;
+		add_up(&costs[used], &p->times, clock_ms());
+		used += p->times.nstages > 0;
+	}
+	qsort(costs, used, sizeof(*costs), by_cost);
+	for (size_t i = 0; i < used; i++) {
+		record_begin(c);
+		record_str(c, "pool", costs[i].pool->name);
+		record_num(c, "ms", costs[i].ms);
+		for (enum phase phase = 0; phase < PHASES; phase++)
+			if (costs[i].in[phase])
+				record_num(c, phase_word(phase), costs[i].in[phase]);
+		record_str(c, "waits", costs[i].waits);
+		record_end(c);
+	}
+	free(costs);
+	call_ok(c);
+}
+
+/* ---- log ---- */
 
 static void log_record(void *arg, const struct log_entry *m)
 {

@@ -91,18 +91,31 @@ void verb_wait(struct call *c);
 void verb_subscribe(struct call *c);
 void verb_unsubscribe(struct call *c);
 void verb_timeline(struct call *c);
+void verb_blame(struct call *c);
 void verb_log(struct call *c);
 void verb_help(struct call *c);
 void verb_version(struct call *c);
 void verb_reload(struct call *c);
+void verb_follow(struct call *c);
+void verb_boot_good(struct call *c);
 void verb_shutdown(struct call *c);
 void verb_quit(struct call *c);
 
 /* help.c: texts made from a table of verbs. */
-void help_names(const struct verb *v, struct buf *out);    /* one verb a line */
+void help_names(const struct verb *v, struct buf *out); /* one verb a line */
+void help_usage(const struct verb *v, struct buf *out); /* "pool-start pool [--build] [timeout=DURATION]" */
+void help_typed(const struct verb *v, struct buf *out); /* "pool-define file [--validate]": what is typed */
+void help_verb(const struct verb *v, struct buf *out);  /* for people, as virsh prints it */
+/* What poolctl takes from a file is no argument of the request: it is the payload, or a descriptor that goes
+ * along. */
+bool help_is_file(const struct verb_arg *a);
+/* Help of an argument as poolctl's user needs it. */
+const char *help_of_arg(const struct verb_arg *a);
+/* What stands for a value, by kind. */
+extern const char *const help_values[];
+
+/* manuals.c */
 void help_markdown(const struct verb *v, struct buf *out); /* the verb table of docs/PROTOCOL.md */
 void help_man(const struct verb *v, struct buf *out);      /* the verbs of poolctl(1), in roff */
-void help_usage(const struct verb *v, struct buf *out); /* "pool-start pool [--build] [timeout=DURATION]" */
-void help_verb(const struct verb *v, struct buf *out);  /* for people, as virsh prints it */
 
 #endif

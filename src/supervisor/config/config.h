@@ -108,6 +108,11 @@ void config_sweep(const char *dir);
 /* Where config_keep() has put NAME.xml. */
 void config_definition_path(const char *dir, const char *name, char *out, size_t size);
 
+#define POOL_PREFIX "pool:"
+/* "DEVICE[:/path]" or "pool:NAME/path": what is mounted (cut off at the size), and the directory in it, in
+ * `where`'s text. (place.c) */
+void place_split(const char *where, char *device, size_t size, const char **path);
+
 /* ---- what config.c, secrets.c and changing.c share ---- */
 struct dirent;
 /* An entry that is a definition by its name, for scandir(3). */

@@ -264,6 +264,8 @@ struct pool *registry_apply(struct supervisor *s, const struct summary *m, const
 /* Only its memory: registry_remove() has seen to all that knows it. */
 static void pool_free(struct pool *p)
 {
+	while (p->times.nstages)
+		pool_stage_drop(p, 0);
 	free(p->name);
 	free(p->def.target);
 	free(p->def.source_key);

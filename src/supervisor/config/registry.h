@@ -71,6 +71,20 @@ void state_clear(const struct supervisor *s);
 /* Forget what has been read, and belongs to no pool yet. */
 void state_free(struct supervisor *s);
 
+/* ---- place.c: a configuration directory that has to be mounted. In workers ---- */
+
+/* Mount it, for this process alone; the place that changes are kept in to be written, if it can be. Classes:
+ * those of device_find() and mount_make(); ERR_BUSY: the pool is not active. */
+int place_open(struct source *src, struct err *e);
+/* For whoever changes something: returns config_dir, which can be written now as far as its filesystem can.
+ * NULL: there is none, or what it lies on cannot be had now, which the log says. The change is kept for this
+ * boot then. */
+const char *place_enter(struct supervisor *s, struct worker_io *io);
+/* Make the copies of secrets what the place has. After place_open() or place_enter(). */
+int place_copy_secrets(const struct source *src, struct err *e);
+/* From now on there is no config_dir, and nothing is kept in it. */
+void drop_config_dir(struct supervisor *s);
+
 /* ---- sources.c ---- */
 
 /* Read what an earlier supervisor has left in run_dir/state, before all that is added later. */
@@ -79,8 +93,8 @@ int sources_add_state(struct supervisor *s, struct err *e);
 bool sources_reload(struct supervisor *s, struct err *e);
 /* Is one of them still being read? */
 bool sources_reloading(const struct supervisor *s);
-/* A device has come: those that wait for one look again. */
-void sources_kick(struct supervisor *s);
+/* A device has come: those that wait for one look again. Or a pool, by its name: those that lie in it do. */
+void sources_kick(struct supervisor *s, const char *pool);
 /* Does a reader remove now what an earlier supervisor left half-written where definitions and secrets are
  * kept? Nobody writes there meanwhile. */
 bool sources_sweep(const struct supervisor *s);

@@ -5,9 +5,7 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include "base/clock.h"
 #include "base/contract.h"
 #include "base/file.h"
@@ -18,8 +16,6 @@
 #include "pool/secret/store.h"
 #include "supervisor/config/registry.h"
 #include "supervisor/news/news.h"
-#include "system/device.h"
-#include "system/mount.h"
 
 #define RETRY_MAX SECONDS(60)
 /* to read what is here: a definition that kills its reader must not keep the others back for ever */
@@ -64,96 +60,37 @@ static void sweep(const struct source *src)
 }
 
 /* What is kept for this boot may mark pools of a directory that cannot be written. */
-static int read_directory(struct worker_io *io, const struct source *src, struct err *e)
+static int read_directory(struct worker_io *io, struct source *src, struct err *e)
 {
 	struct config_files files;
+	struct err problem = { 0 };
 
+	if (src->device && place_open(src, e) < 0)
+		return -1;
+	/* the pools that need none are read all the same */
+	if (src->device && place_copy_secrets(src, &problem) < 0)
+		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
 	sweep(src);
 	if (config_load(src->where, NULL, &files, e) < 0)
 		return -1;
 	files.may_mark_others = streq(src->where, src->sup->run_config);
-	files.may_be_absent = files.may_mark_others ||
-	                      (streq_null(src->sup->options.config_dir, src->where) &&
-	                       !src->sup->options.config_named);
+	files.may_be_absent = files.may_mark_others || src->may_be_absent;
 	return parse_files(io, &files, e);
-}
-
-/* "DEVICE[:/path]": the part after the first ":/" is a directory on it. */
-static void split_device(const char *where, char *device, size_t size, const char **path)
-{
-	const char *colon = strstr(where, ":/");
-
-	*path = colon ? colon + 1 : "/";
-	snprintf(device, size, "%.*s", colon ? (int)(colon - where) : (int)strlen(where), where);
-}
-
-/* What this worker mounts goes with it, even if it is killed. Where that cannot be had, the mount is
- * everybody's for a moment. */
-static void mount_privately(void)
-{
-	if (unshare(CLONE_NEWNS) == 0)
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-}
-
-/* Mounted read-only for the moment it takes to read the files; secrets are copied to where workers look for
- * them. */
-static int read_device(struct worker_io *io, const struct source *src, struct err *e)
-{
-	const struct supervisor_options *o = &src->sup->options;
-	char device[PATH_MAX], node[PATH_MAX], at[PATH_MAX], dir[PATH_MAX], secrets[PATH_MAX], text[192];
-	struct op op = { .deadline = io->deadline, .run_dir = o->run_dir, .own_devices = o->own_devices };
-	struct device_content content;
-	struct err problem = { 0 };
-	struct config_files files;
-	const char *path;
-	dev_t dev;
-
-	split_device(src->where, device, sizeof(device), &path);
-	if (device_find(device, node, sizeof(node), &dev, e) < 0)
-		return -1;
-	if (device_content(node, &content, e) < 0)
-		return -1;
-	if (!content.type[0])
-		return err_set(e, ERR_WRONG_FORMAT, "%s (%s) holds %s, not a filesystem", node, device,
-		               device_content_text(&content, text, sizeof(text)));
-	snprintf(at, sizeof(at), "%s/source-%d", o->run_dir, src->priority);
-	snprintf(secrets, sizeof(secrets), "%s/secrets", o->run_dir);
-	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", at, path) >= sizeof(dir))
-		return err_set(e, ERR_TOO_LONG, "the path in \"%s\" is too long", src->where);
-	mount_privately();
-	if (mount_make(&(struct mount_request){ .fstype = content.type,
-	                                        .source = node,
-	                                        .target = at,
-	                                        .options = "ro" },
-	               e) < 0)
-		return -1;
-	int rc = config_load(dir, src->where, &files, e);
-	/* the pools that need none are read all the same */
-	if (rc == 0 && config_copy_secrets(dir, secrets, &problem) < 0)
-		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
-	if (mount_remove(at, op.deadline, rc == 0 ? e : NULL) < 0)
-		rc = -1;
-	return rc < 0 ? -1 : parse_files(io, &files, e);
 }
 
 /* The worker of a source: where it is decides how it is read, and what is read is the same. */
 static int read_source(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct source *src = arg;
+	struct source *src = arg;
 
 	if (src->state)
 		return state_load(src->sup->options.run_dir, io, e);
-	switch (src->kind) {
-	case SOURCE_DIRECTORY:
+	if (src->kind != SOURCE_XML)
 		return read_directory(io, src, e);
-	case SOURCE_DEVICE:
-		return read_device(io, src, e);
-	default:
-		if (sandbox_enter(e) < 0)
-			return -1;
-		config_read_text(src->text, strlen(src->text), src->where, true, send_item, io);
-		return 0;
-	}
+	if (sandbox_enter(e) < 0)
+		return -1;
+	config_read_text(src->text, strlen(src->text), src->where, true, send_item, io);
+	return 0;
 }
 
 /* ---- in the supervisor ---- */
@@ -286,10 +223,16 @@ static void on_source_retry(struct timer *t)
  * reported and done with. */
 static bool passes(const struct source *src, const struct err *e)
 {
-	if (src->kind == SOURCE_DEVICE && !src->state)
+	if (src->device && !src->reloading)
 		return err_remedy(e->class) != REMEDY_NONE;
 	return src->attempts + 1 < ATTEMPTS && (err_is(e, ERR_INTERNAL) || err_is(e, ERR_NO_MEMORY) ||
 	                                        err_is(e, ERR_LIMIT) || err_is(e, ERR_TIMEOUT));
+}
+
+/* What people know it by. */
+static const char *source_name(const struct source *src)
+{
+	return src->device ? src->device : src->where;
 }
 
 /* Pools are moved meanwhile with what there is; only for the state, which is here and small, they wait. */
@@ -298,8 +241,8 @@ static void try_later(struct source *src, const struct err *e)
 	uint64_t pause = SECONDS(1) << (src->attempts < 6 ? src->attempts : 6);
 
 	if (src->attempts++ == 0)
-		log_msg(LF_CONFIG, src->kind == SOURCE_DEVICE ? LOG_INFO : LOG_ERR_, "definitions in %s: %s",
-		        src->where, e->message);
+		log_msg(LF_CONFIG, src->device ? LOG_INFO : LOG_ERR_, "definitions in %s: %s",
+		        source_name(src), e->message);
 	if (!src->state)
 		src->waits_for = strdup(e->message);
 	if (src->again) /* something appeared while it was looked for */
@@ -315,7 +258,7 @@ static void give_up(struct source *src, const struct err *e)
 	struct err said = *e;
 
 	src->late = err_is(e, ERR_NO_MEMORY) || err_is(e, ERR_LIMIT);
-	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", src->where,
+	err_wrap(&said, ERR_KEEP, "cannot read the definitions in %s%s", source_name(src),
 	         src->late ? " (it is tried again)" : "");
 	if (supervisor_note_problem(src->sup, src->where, &said) && (!src->done || src->reloading))
 		log_error(LF_CONFIG, "%s", said.message);
@@ -338,7 +281,7 @@ bool sources_sweep(const struct supervisor *s)
 bool sources_reload(struct supervisor *s, struct err *e)
 {
 	for (struct source *src = s->sources; src; src = src->next) {
-		if (src->kind != SOURCE_DIRECTORY || src->state || src->behind || !src->done || src->worker ||
+		if (src->kind == SOURCE_XML || src->state || src->behind || !src->done || src->worker ||
 		    src->left)
 			continue;
 		src->attempts = 0;
@@ -414,7 +357,7 @@ static void on_source_gone(struct worker *w)
 static void no_room(struct source *src, const struct err *e)
 {
 	if (!src->waits_for)
-		log_error(LF_CONFIG, "definitions in %s: %s", src->where, e->message);
+		log_error(LF_CONFIG, "definitions in %s: %s", source_name(src), e->message);
 	if (!src->waits_for && !src->state)
 		src->waits_for = strdup(e->message);
 	loop_arm(src->sup->loop, &src->retry, clock_ms() + SECONDS(1));
@@ -427,9 +370,9 @@ static bool source_start(struct source *src, struct err *e)
 {
 	struct task task = {
 		.what = "read-config",
-		.timeout = src->kind == SOURCE_DEVICE ? DEADLINE_START : DEADLINE_PARSE,
+		.timeout = src->device ? DEADLINE_START : DEADLINE_PARSE,
 		/* thousands of definitions take a slow machine longer; a device is somebody else's */
-		.each_record = src->kind != SOURCE_DEVICE,
+		.renewed_for = src->device ? 0 : SECONDS(120),
 		.run = read_source,
 		.arg = src,
 		.on_record = on_source_record,
@@ -475,6 +418,29 @@ static bool add_secrets(struct supervisor *s, const char *dir)
 	return true;
 }
 
+/* Where it is mounted, and what that makes of the directory's path. */
+static bool take_place(struct source *src, const char *where)
+{
+	char device[PATH_MAX];
+	const char *path;
+
+	place_split(where, device, sizeof(device), &path);
+	if (asprintf(&src->at, "%s/on/%s", src->sup->options.run_dir, device) < 0 ||
+	    asprintf(&src->where, "%s%s", src->at, path) < 0)
+		return false;
+	src->device = src->at + strlen(src->at) - strlen(device);
+	path_tidy(src->where);
+	return true;
+}
+
+static void source_free(struct source *src)
+{
+	free(src->where);
+	free(src->text);
+	free(src->at);
+	free(src);
+}
+
 /* In no list yet. A directory is one where secrets are looked for, too. */
 static struct source *source_new(struct supervisor *s, enum source_kind kind, const char *where,
                                  const char *text, struct err *e)
@@ -485,16 +451,14 @@ static struct source *source_new(struct supervisor *s, enum source_kind kind, co
 		*src = (struct source){ .sup = s,
 			                .kind = kind,
 			                .retry = { .on_expiry = on_source_retry, .owner = src } };
-		src->where = strdup(where);
 		src->text = text ? strdup(text) : NULL;
+		bool whole = kind == SOURCE_DEVICE || kind == SOURCE_PLACE
+		                     ? take_place(src, where)
+		                     : (src->where = strdup(where)) && (!text || src->text);
+		if (whole && (kind == SOURCE_XML || add_secrets(s, src->where)))
+			return src;
+		source_free(src);
 	}
-	if (src && src->where && (!text || src->text) && (kind != SOURCE_DIRECTORY || add_secrets(s, where)))
-		return src;
-	if (src) {
-		free(src->where);
-		free(src->text);
-	}
-	free(src);
 	err_set(e, ERR_NO_MEMORY, "cannot add %s as a source of definitions: out of memory", where);
 	return NULL;
 }
@@ -511,6 +475,12 @@ int supervisor_add_source(struct supervisor *s, enum source_kind kind, const cha
 	for (src->priority = 1; *at; at = &(*at)->next)
 		src->priority++;
 	*at = src;
+	if (kind == SOURCE_PLACE) {
+		s->place = src;
+		s->options.config_dir = src->where;
+	}
+	src->may_be_absent = streq_null(s->options.config_dir, where) ? !s->options.config_named
+	                                                              : src == s->place;
 	source_read(src);
 	return 0;
 }
@@ -540,13 +510,36 @@ bool supervisor_sources_read(const struct supervisor *s)
 	return s->going; /* else some are still to be named */
 }
 
-void sources_kick(struct supervisor *s)
+void sources_kick(struct supervisor *s, const char *pool)
 {
 	for (struct source *src = s->sources; src; src = src->next) {
+		if (pool && !(src->device && starts_with(src->device, POOL_PREFIX) &&
+		              streq(src->device + strlen(POOL_PREFIX), pool)))
+			continue;
 		src->again = true; /* if one is looking now, it may have looked just before */
 		if (src->waits_for)
 			source_read(src);
 	}
+}
+
+int supervisor_take_secrets(const struct supervisor *s, struct err *e)
+{
+	char to[PATH_MAX];
+	int rc = 0;
+
+	snprintf(to, sizeof(to), "%s/secrets", s->options.run_dir);
+	for (const struct source *src = s->sources; src; src = src->next)
+		if (src->kind != SOURCE_XML && !src->state &&
+		    config_copy_secrets(src->where, to, rc == 0 ? e : NULL) < 0)
+			rc = -1;
+	return rc;
+}
+
+const char *supervisor_kept(const struct supervisor *s, bool in_config)
+{
+	if (!in_config)
+		return "run";
+	return s->options.in_memory && !s->place ? "memory" : "disk";
 }
 
 bool source_at(const struct supervisor *s, size_t i, struct source_view *v)
@@ -557,7 +550,7 @@ bool source_at(const struct supervisor *s, size_t i, struct source_view *v)
 		src = src->next;
 	if (!src)
 		return false;
-	*v = (struct source_view){ src->where, src->done, src->waits_for };
+	*v = (struct source_view){ source_name(src), src->done, src->waits_for };
 	return true;
 }
 
@@ -569,9 +562,7 @@ void sources_free(struct supervisor *s)
 		s->sources = src->next;
 		loop_disarm(s->loop, &src->retry);
 		summary_free(src->pending);
-		free(src->where);
-		free(src->text);
 		free(src->waits_for);
-		free(src);
+		source_free(src);
 	}
 }

@@ -55,7 +55,7 @@ static int read_pool_document(struct worker_io *io, const struct sent_document *
 	/* one that lies in a directory like this is taken: it may have run for years, or its start says it */
 	const char *twice = pool_device_twice(&def);
 	int rc = twice ? err_set(e, ERR_INVALID, "pool \"%s\" names device %s twice", def.name, twice)
-	               : backend_check_mount(&def, e);
+	               : backend_accept(&def, e);
 	if (rc == 0)
 		rc = config_print(&item, e);
 	if (rc == 0)

@@ -10,7 +10,7 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "supervisor/config/config.h"
+#include "supervisor/config/registry.h"
 #include "supervisor/requests/requests.h"
 
 /* Where it is kept now, and in which file; NULL: that is not said. */
@@ -78,7 +78,7 @@ static int forget_in_run(const struct request *r, const char *file, struct err *
 int work_keep(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
-	const char *dir = r->sup->options.config_dir, *file = file_in_config(r);
+	const char *dir = place_enter(r->sup, io), *file = file_in_config(r);
 	char path[PATH_MAX];
 	struct err why = { 0 };
 
@@ -119,11 +119,11 @@ static bool comes_back(const struct request *r, const struct pool *p)
 int work_forget(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
+	const char *dir = place_enter(r->sup, io);
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
-	if (p && p->def.kept_in_config &&
-	    config_forget(r->sup->options.config_dir, r->pool, kept_origin(p), &why) < 0 &&
+	if (p && p->def.kept_in_config && config_forget(dir, r->pool, kept_origin(p), &why) < 0 &&
 	    !only_for_this_boot(&why)) {
 		*e = why;
 		return -1;
@@ -139,11 +139,12 @@ int work_forget(struct worker_io *io, void *arg, struct err *e)
 int work_mark(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
+	const char *dir = place_enter(r->sup, io);
 	const struct pool *p = pool_by_name(r->sup, r->pool);
 	struct err why = { 0 };
 
 	if (p && p->def.kept_in_config &&
-	    config_mark_autostart(r->sup->options.config_dir, r->pool, kept_origin(p), r->on, &why) == 0) {
+	    config_mark_autostart(dir, r->pool, kept_origin(p), r->on, &why) == 0) {
 		send_kept(io, "config", NULL);
 		return 0;
 	}

@@ -95,7 +95,7 @@ void request_end(struct request *r, const struct err *e)
 		.pool = r->pool ? pool_by_name(r->sup, r->pool) : NULL,
 		.text = r->text,
 		.text_len = r->text_len,
-		.kept = r->kept_in_config ? "config" : "run",
+		.kept = supervisor_kept(r->sup, r->kept_in_config),
 		.secret = r->secret[0] ? r->secret : NULL,
 		.usage = r->usage,
 		.usage_id = r->usage_id,

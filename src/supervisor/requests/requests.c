@@ -58,12 +58,12 @@ static struct pool *lend(struct request *r, struct pool *p, struct err *e)
 /* In the worker: what one that was killed has left half-written is removed. */
 static int run_sweep(struct worker_io *io, void *arg, struct err *e)
 {
-	const struct supervisor *s = ((const struct request *)arg)->sup;
+	struct supervisor *s = ((const struct request *)arg)->sup;
+	const char *dir = place_enter(s, io);
 
-	(void)io;
 	(void)e;
-	if (s->options.config_dir)
-		config_sweep(s->options.config_dir);
+	if (dir)
+		config_sweep(dir);
 	config_sweep(s->run_config);
 	return 0;
 }

@@ -29,18 +29,27 @@ struct secret_work {
 	struct worker_io *io;
 };
 
-/* Each worker first removes what one that was killed has left half-written. */
-static void work_begin(struct secret_work *w, struct worker_io *io, const struct request *r)
+/* Each worker first removes what one that was killed has left half-written. `writes`: it will change
+ * something. */
+static void work_begin(struct secret_work *w, struct worker_io *io, const struct request *r, bool writes)
 {
 	const struct supervisor *s = r->sup;
+	const char *dir = writes ? place_enter(r->sup, io) : s->options.config_dir;
 
 	*w = (struct secret_work){ .request = r,
 		                   .io = io,
 		                   .store = { .dirs = s->secret_dirs, .run = s->secret_dirs[0] } };
-	if (s->options.config_dir && (size_t)snprintf(w->config, sizeof(w->config), "%s/secrets",
-	                                              s->options.config_dir) < sizeof(w->config))
+	if (dir && (size_t)snprintf(w->config, sizeof(w->config), "%s/secrets", dir) < sizeof(w->config))
 		w->store.config = w->config;
 	secret_store_sweep(&w->store);
+}
+
+/* What was changed is seen by others from now on. */
+static int work_end(const struct secret_work *w, struct err *e)
+{
+	const struct source *place = w->request->sup->place;
+
+	return place ? place_copy_secrets(place, e) : 0;
 }
 
 /* Which secret it was, what it is for, and where it is kept. */
@@ -68,11 +77,11 @@ static int run_define(struct worker_io *io, void *arg, struct err *e)
 	enum secret_kept kept;
 	int result;
 
-	work_begin(&w, io, r);
+	work_begin(&w, io, r, true);
 	if (secret_read(&s, r->xml, r->xml_len, "(socket)", e) < 0)
 		return -1;
 	result = secret_store_define(&w.store, &s, &kept, e);
-	if (result == 0)
+	if (result == 0 && (result = work_end(&w, e)) == 0)
 		send_secret(io, &s, &kept);
 	secret_def_free(&s);
 	return result;
@@ -186,15 +195,18 @@ static int (*const on_one[])(const struct secret_work *w, const struct secret_de
 static int run_one(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct request *r = arg;
+	bool writes = r->order.action == SECRET_ACT_SET || r->order.action == SECRET_ACT_FORGET;
 	struct secret_work w;
 	struct secret_def s;
 	const char *dir;
 	int result;
 
-	work_begin(&w, io, r);
+	work_begin(&w, io, r, writes);
 	if (secret_store_find(&w.store, r->which, &s, &dir, e) < 0)
 		return -1;
 	result = on_one[r->order.action](&w, &s, dir, e);
+	if (result == 0 && writes)
+		result = work_end(&w, e);
 	secret_def_free(&s);
 	return result;
 }
@@ -237,7 +249,7 @@ static int run_list(struct worker_io *io, void *arg, struct err *e)
 	struct secret_work w;
 	int result;
 
-	work_begin(&w, io, r);
+	work_begin(&w, io, r, false);
 	result = secret_store_each(&w.store, list_one, &l, e);
 	if (result == 0)
 		result = worker_send_text(io, &l.records, e);
@@ -250,9 +262,8 @@ static int run_sweep_secrets(struct worker_io *io, void *arg, struct err *e)
 {
 	struct secret_work w;
 
-	(void)e;
-	work_begin(&w, io, arg);
-	return 0;
+	work_begin(&w, io, arg, true);
+	return work_end(&w, e);
 }
 
 /* ---- in the supervisor ---- */

@@ -142,9 +142,9 @@ int pool_refresh(struct pool *p, uint64_t timeout, struct waiter *w, struct err 
 		return err_set(e, ERR_STATE, "pool \"%s\" is not active (%s)", p->name, phase_word(p->phase));
 	if (!p->want.active)
 		return err_set(e, ERR_STATE, "cannot refresh pool \"%s\": it is being stopped", p->name);
-	before = p->want.refresh ? pool_refresh_time(p) : 0;
-	p->want.refresh_timeout = timeout;
-	p->want.refresh_timeout = larger(before, pool_refresh_time(p));
+	/* the longest that anybody wants; who says nothing waits while it goes on */
+	before = p->want.refresh ? p->want.refresh_timeout : timeout;
+	p->want.refresh_timeout = before && timeout ? larger(before, timeout) : 0;
 	p->want.refresh = true;
 	waiter_park(&p->waiters, w);
 	step_soon(p);

@@ -68,23 +68,42 @@ int pool_wait(struct pool *p, unsigned phases, uint64_t deadline, struct waiter 
 
 /* ---- entering one ---- */
 
-/* For the timeline. */
-static void note_times(struct pool *p)
+/* Is this where it was before its last attempt, for the same reason? */
+static bool waits_on(const struct pool *p)
+{
+	const struct pool_stage *end = p->times.stages + p->times.nstages;
+
+	return p->times.nstages > 1 && end[-1].phase == PHASE_STARTING && end[-2].phase == p->phase &&
+	       streq_null(end[-2].waits, p->reason.waits_for);
+}
+
+/* For the timeline. A pool that was stopped begins a new way. */
+static void note_stage(struct pool *p, enum phase from, uint64_t now)
+{
+	struct pool_times *t = &p->times;
+
+	if (from == PHASE_INACTIVE)
+		while (t->nstages)
+			pool_stage_drop(p, 0);
+	if (waits_on(p)) {
+		pool_stage_drop(p, t->nstages - 1);
+		return;
+	}
+	if (t->nstages == POOL_STAGES)
+		pool_stage_drop(p, POOL_STAGES / 2);
+	t->stages[t->nstages] = (struct pool_stage){ .since = now, .phase = p->phase };
+	pool_set_text(&t->stages[t->nstages++].waits, p->reason.waits_for);
+}
+
+static void note_times(struct pool *p, enum phase from)
 {
 	uint64_t now = clock_ms();
 
-	if (p->phase == PHASE_STARTING) {
-		if (!p->times.first_start)
-			p->times.first_start = now;
-		p->times.last_start = now;
-	} else if (p->phase == PHASE_ACTIVE) {
+	note_stage(p, from, now);
+	if (p->phase == PHASE_ACTIVE)
 		p->times.active = now;
-	} else if (p->phase == PHASE_DEGRADED) {
+	else if (p->phase == PHASE_DEGRADED)
 		p->tries.revive_at = now + SLOW_LOOK; /* so that people see it */
-	} else if (p->phase == PHASE_INACTIVE) {
-		p->times.stopped = now;
-		p->times.first_start = 0;
-	}
 }
 
 /* How loud it is said depends on the phase, and on whether it is news. */
@@ -142,11 +161,13 @@ void pool_enter(struct pool *p, enum phase phase, const struct err *why)
 	if (from == phase && !changed)
 		return;
 	if (!changed)
-		note_times(p);
+		note_times(p, from);
 	log_phase(p, from);
 	state_save(p);
 	events_phase(p, from);
 	waiters_tell_phase(p);
+	if (pool_is_active(p) && !was_active)
+		sources_kick(p->sup, p->name); /* one may be kept in it */
 }
 
 void pool_want(struct pool *p, bool active)

@@ -16,7 +16,8 @@
 #include "supervisor/steps/moves.h"
 #include "supervisor/work/work.h"
 
-#define LATE_STOP SECONDS(600) /* for so long a stop that was reported as failed may happen after all */
+#define REFRESH_AT_MOST SECONDS(3600) /* however it goes on: somebody may feed us names for ever */
+#define LATE_STOP       SECONDS(600) /* for so long a stop that was reported as failed may happen after all */
 
 /* Sizes of the pool, and owner and mode of its directory. */
 static void refresh_facts(struct pool *p, const struct line *l)
@@ -264,12 +265,14 @@ static void serves(struct pool *p)
 	waiters_move(&p->waiters, &p->served);
 }
 
-/* What all refreshes have in common. */
-static struct task refresh_job(const char *what, uint64_t timeout)
+/* What all refreshes have in common. Its time is that without a sign of life, unless somebody has said how
+ * long it may take: a slow link to many files is no storage that hangs. */
+static struct task refresh_job(const struct pool *p, const char *what, uint64_t timeout)
 {
 	return (struct task){ .what = what,
 		              .run = operation_refresh,
 		              .timeout = timeout,
+		              .renewed_for = p->want.refresh_timeout ? 0 : REFRESH_AT_MOST,
 		              .on_record = step_on_record,
 		              .on_done = on_refreshed,
 		              .on_gone = step_on_gone };
@@ -281,7 +284,7 @@ bool step_prepare_refresh(struct pool *p, struct task *task, struct operation *o
 	p->work.fresh_index = index_new(NULL);
 	if (p->work.fresh_index < 0)
 		return false;
-	*task = refresh_job("refresh", pool_refresh_time(p));
+	*task = refresh_job(p, "refresh", pool_refresh_time(p));
 	*o = (struct operation){ .index = p->work.fresh_index,
 		                 .sweep = !p->work.jobs,
 		                 .inotify = backend_find(p->type)->watched ? watch_begin(p->sup) : -1,
@@ -323,7 +326,7 @@ bool update_prepare(struct update *u, struct pool *p, struct pool_view *t, const
 	if (u->index < 0)
 		return false;
 	u->operation = (struct operation){ .only = u->only, .index = u->index, .inotify = -1, .errors = -1 };
-	u->task = refresh_job("update", pool_refresh_time(p));
+	u->task = refresh_job(p, "update", pool_refresh_time(p));
 	step_fill(p, &u->task, &u->operation, t);
 	u->task.subject = NULL; /* not yet */
 	return true;
@@ -379,7 +382,7 @@ static void refresh_with(struct pool *p, uint64_t timeout, bool some)
 		if (b->watched && !p->work.updating)
 			o.inotify = watch_begin(p->sup);
 		o.errors = watch_errors_of(p->sup);
-		struct task task = refresh_job(p->work.updating ? "update" : "refresh", timeout);
+		struct task task = refresh_job(p, p->work.updating ? "update" : "refresh", timeout);
 
 		if (timeout == NEVER)
 			task.what = "probe";

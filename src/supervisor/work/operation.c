@@ -26,6 +26,7 @@
 
 /* A record is one line, and this is not all of it: a disk in more pieces than that is told without them. */
 #define FREE_EXTENTS_MAX (LINE_MAX_BYTES - 512)
+#define ALIVE_PAUSE      SECONDS(1)
 
 /* One operation as a backend sees it, with the way back to the supervisor. */
 struct context {
@@ -37,7 +38,8 @@ struct context {
 	const struct backend *backend;
 	struct worker_io *io;
 	struct volindex_builder volumes;
-	int fd; /* where the new one goes */
+	int fd;         /* where the new one goes */
+	uint64_t alive; /* clock_ms() of the last sign of life, or of the beginning */
 	bool written, unchanged;
 };
 
@@ -532,6 +534,23 @@ static int refresh_fails(struct context *c, struct err *e)
 	return state == STATE_INACTIVE ? 0 : -1;
 }
 
+/* A sign of life, now and then, from which on the time counts again. */
+static void send_alive(struct op *op, uint64_t done, uint64_t total)
+{
+	struct context *c = op->arg;
+	uint64_t now = clock_ms();
+	struct buf b = BUF_INIT;
+
+	if (op->deadline == NEVER || now - c->alive < ALIVE_PAUSE)
+		return;
+	op->deadline += now - c->alive;
+	c->alive = now;
+	line_begin(&b, "-");
+	line_num(&b, "progress", done);
+	line_num(&b, "total", total);
+	worker_send_record(c->io, &b);
+}
+
 int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 {
 	const struct operation *o = arg;
@@ -546,6 +565,8 @@ int operation_refresh(struct worker_io *io, void *arg, struct err *e)
 	c.op.sweep = o->sweep;
 	c.op.seed = c.op.index ? c.op.index->seed : volindex_seed();
 	c.op.on_index = write_index;
+	c.op.on_progress = send_alive;
+	c.alive = clock_ms();
 	int revived = revive(&c, o, e);
 	if (revived)
 		return revived < 0 ? -1 : 0;

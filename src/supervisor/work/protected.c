@@ -63,7 +63,7 @@ static const char *directory_at(const struct supervisor *s, size_t i)
 	i -= ARRAY_LEN(own);
 	for (const struct source *src = s->sources; src; src = src->next)
 		if (i-- == 0)
-			return src->kind == SOURCE_DIRECTORY ? src->where : "";
+			return src->kind == SOURCE_XML ? "" : src->where;
 	return NULL;
 }
 

@@ -29,12 +29,11 @@
 #include "supervisor/inside.h"
 #include "supervisor/work/worker.h"
 
-#define RUNG_TIME    SECONDS(2)   /* between TERM, KILL and giving up */
-#define EACH_AT_MOST SECONDS(120) /* a task goes on for so long, whatever its records (each_record) */
-#define INPUT_LIMIT  (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
-#define BRIEF        SECONDS(1)                    /* a worker that takes longer keeps nobody back */
-#define LOG_LINES    200         /* of what one worker says: it may repeat what strangers say */
-#define TURN_BYTES   (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
+#define RUNG_TIME   SECONDS(2)                    /* between TERM, KILL and giving up */
+#define INPUT_LIMIT (WORKER_PAYLOAD_LIMIT + 4096) /* "= N" and the rest of what was read with the payload */
+#define BRIEF       SECONDS(1)                    /* a worker that takes longer keeps nobody back */
+#define LOG_LINES   200         /* of what one worker says: it may repeat what strangers say */
+#define TURN_BYTES  (64 * 1024) /* read of a worker's output in one round: then it is the others' turn */
 
 enum { RUNG_NONE, RUNG_TERM, RUNG_KILL, RUNG_ABANDONED };
 
@@ -366,7 +365,7 @@ static void got_record(struct worker *w, const struct line *l)
 {
 	if (w->reported)
 		return;
-	if (w->task.each_record && clock_ms() - w->started < EACH_AT_MOST)
+	if (clock_ms() - w->started < w->task.renewed_for)
 		begin_time(w);
 	if (w->task.on_record)
 		w->task.on_record(w, l);
@@ -542,10 +541,12 @@ static void on_deadline(struct timer *t)
 	struct err e = { 0 };
 
 	unsigned long long ms = w->task.timeout;
+	bool renewed = clock_ms() - w->started > ms + SECONDS(1); /* by records */
 
 	climb(w);
-	err_set(&e, ERR_TIMEOUT, "%s did not end within %llu %s", w->task.what,
-	        ms < 1000 ? ms : (ms + 500) / 1000, ms < 1000 ? "ms" : "s");
+	err_set(&e, ERR_TIMEOUT, "%s %s %llu %s", w->task.what,
+	        renewed ? "came no further for" : "did not end within", ms < 1000 ? ms : (ms + 500) / 1000,
+	        ms < 1000 ? "ms" : "s");
 	report(w, &e);
 }
 

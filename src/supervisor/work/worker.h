@@ -57,8 +57,9 @@ struct task {
 	 * gone */
 	bool prompt;
 	uint64_t timeout; /* ms; NEVER allowed */
-	/* its time begins anew with each record, for two minutes: nobody knows how much there is to read */
-	bool each_record;
+	/* its time begins anew with each record, for so many ms in all: nobody knows how much there is to
+	 * read. 0: it does not */
+	uint64_t renewed_for;
 	/* in a child that was forked ahead: waits for the two tasks that it is to do, which are its own, and
 	 * returns what its socket is by then; or NULL */
 	int (*await)(int fd, struct task *task, struct task *then);

@@ -228,6 +228,7 @@ static int list_directory(struct refresh *r, struct err *e)
 				return list_no_memory(r, e);
 			at += d->len;
 		}
+		look_goes_on(r->look, 0, r->n);
 	}
 }
 
@@ -355,6 +356,7 @@ static int look_at_all(struct refresh *r, struct err *e)
 	for (size_t i = 0; i < r->n && r->n <= ALONE; i++) {
 		if (r->outcomes[i].verdict == VERDICT_NONE)
 			look_at(r->look, &r->names[i], false, &r->outcomes[i]);
+		look_goes_on(r->look, i, r->n);
 		open |= needs_reader(&r->outcomes[i]);
 	}
 	if (open)

@@ -32,7 +32,7 @@ _Static_assert(FIRST_READ <= IMAGE_HEADER_BYTES, "the rest is read behind it");
 #define NOBODY 65534
 #define LINKED 256 /* so much of where a link leads to is told */
 
-struct look *look_new(const struct pool_def *d, int dir, const struct op *op, bool remote)
+struct look *look_new(const struct pool_def *d, int dir, struct op *op, bool remote)
 {
 	demand_or(d->target.path && dir >= 0 && op, NULL);
 
@@ -50,7 +50,7 @@ struct look *look_new(const struct pool_def *d, int dir, const struct op *op, bo
 	k->named = op->only != NULL;
 	k->remote = remote;
 	k->hearsay = target_owners_are_hearsay(dir);
-	k->deadline = op->deadline;
+	k->op = op;
 	k->made_file = op->made;
 	stuck_read(&k->stuck, op->run_dir);
 	clock_gettime(CLOCK_REALTIME, &k->now);
@@ -63,6 +63,12 @@ struct look *look_new(const struct pool_def *d, int dir, const struct op *op, bo
 		return NULL;
 	}
 	return k;
+}
+
+void look_goes_on(struct look *k, size_t done, size_t names)
+{
+	if (k->op->on_progress)
+		k->op->on_progress(k->op, done, names);
 }
 
 void look_free(struct look *k)

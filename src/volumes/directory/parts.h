@@ -59,7 +59,7 @@ struct look {
 	const struct volindex *cache; /* or NULL */
 	uint64_t seed;
 	struct timespec now;
-	uint64_t deadline;          /* of all of it */
+	struct op *op;
 	struct made_file made_file; /* which this process has made */
 	struct stuck stuck;         /* ours alone */
 	/* names that somebody has told, not the directory: what cannot be looked at may not be there */
@@ -76,7 +76,10 @@ struct look {
 /* ---- look.c ---- */
 /* What looking at that directory takes; dir stays the caller's, and so does op->index. NULL: out of memory.
  */
-struct look *look_new(const struct pool_def *d, int dir, const struct op *op, bool remote);
+struct look *look_new(const struct pool_def *d, int dir, struct op *op, bool remote);
+/* There are so many names by now, and so many of them were looked at: whoever waits is told that it goes on.
+ */
+void look_goes_on(struct look *k, size_t done, size_t names);
 /* NULL is allowed. */
 void look_free(struct look *k);
 /* The path of that name; good until the next. Memory that runs out shows in k->path.failed. */

@@ -393,7 +393,8 @@ static bool sleeps(pid_t pid)
 /* How long one entry may take: so long, but no more than its share of the time that is left. */
 static uint64_t patience(const struct readers *r, unsigned most, unsigned share)
 {
-	uint64_t now = clock_ms(), left = r->k->deadline > now ? (r->k->deadline - now) / share : 0;
+	uint64_t now = clock_ms(), deadline = r->k->op->deadline;
+	uint64_t left = deadline > now ? (deadline - now) / share : 0;
 
 	return left < MOMENT ? MOMENT : least(left, most);
 }
@@ -442,6 +443,8 @@ static void look_after(struct readers *r, unsigned number)
 	uint64_t now = clock_ms();
 
 	if (at == 0 || at > r->n || at != s->at) {
+		if (at != s->at)
+			look_goes_on(r->k, at, r->n);
 		s->at = at;
 		s->since = now;
 		return;
