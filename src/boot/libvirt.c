@@ -5,13 +5,10 @@
  */
 #include "boot/libvirt.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/random.h>
+#include <stdlib.h>
+
 #include "base/contract.h"
-#include "base/file.h"
-#include "base/util.h"
 #include "control/codec.h"
 #include "control/rpc/identity.h"
 
@@ -31,46 +28,8 @@ static const struct {
 	{ LIBVIRT_RUN "/virtsecretd-sock-ro", true, true },
 };
 
-static void make_token(char token[LIBVIRT_TOKEN])
-{
-	static const char digits[] = "0123456789abcdef";
-	unsigned char random[(LIBVIRT_TOKEN - 1) / 2];
-
-	if (getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
-		return;
-	for (size_t i = 0; i < sizeof(random); i++) {
-		token[2 * i] = digits[random[i] >> 4];
-		token[2 * i + 1] = digits[random[i] & 15];
-	}
-	token[LIBVIRT_TOKEN - 1] = '\0';
-}
-
-/* The token by which root's daemons know each other: whoever of them comes first makes it, holding a lock. */
-static int take_token(struct libvirt *l, struct err *e)
-{
-	const char *path = LIBVIRT_RUN "/common/system.token";
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char text[LIBVIRT_TOKEN] = "";
-	ssize_t n;
-
-	if (file_mkdirs(LIBVIRT_RUN "/common", 0755, e) < 0)
-		return -1;
-	cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0)
-		return err_sys(e, errno, "cannot use %s, by which libvirt's daemons know each other", path);
-	n = read(fd, text, sizeof(text) - 1);
-	if (n == 0) {
-		make_token(text);
-		n = pwrite(fd, text, strlen(text), 0);
-	}
-	if (n != LIBVIRT_TOKEN - 1 || strlen(text) != LIBVIRT_TOKEN - 1)
-		return err_set(e, ERR_STORAGE, "%s holds no token", path);
-	memcpy(l->token, text, sizeof(text));
-	return 0;
-}
-
 static struct server *open_one(struct libvirt *l, size_t i, struct supervisor *s,
-                               const struct server_options *o, struct err *e)
+                               const struct server_options *o, bool daemons, struct err *e)
 {
 	const char *run_dir = supervisor_options(s)->run_dir, *name = sockets[i].name;
 	struct server_options own = *o;
@@ -82,7 +41,7 @@ static struct server *open_one(struct libvirt *l, size_t i, struct supervisor *s
 	own.read_only = sockets[i].read_only;
 	own.public = sockets[i].daemons;
 	own.clients = LIBVIRT_CLIENTS;
-	own.token = l->token[0] ? l->token : NULL;
+	own.token_file = daemons ? LIBVIRT_RUN "/common/system.token" : NULL;
 	own.members = l->members;
 	return server_new(s, &own, e);
 }
@@ -94,15 +53,14 @@ void libvirt_open(struct libvirt *l, struct supervisor *s, const struct server_o
 	struct err e = { 0 };
 
 	l->members = identity_members();
-	if (daemons && take_token(l, &e) < 0)
-		supervisor_add_problem(s, "libvirt", &e);
 	for (size_t i = 0; i < LIBVIRT_SOCKETS; i++) {
 		if (sockets[i].daemons && !daemons)
 			continue;
-		err_clear(&e);
-		l->servers[i] = open_one(l, i, s, o, &e);
-		if (!l->servers[i])
+		l->servers[i] = open_one(l, i, s, o, daemons, &e);
+		if (!l->servers[i]) {
 			supervisor_add_problem(s, "libvirt", &e);
+			err_clear(&e);
+		}
 	}
 }
 

@@ -8,12 +8,10 @@
 #include "control/server.h"
 
 #define LIBVIRT_SOCKETS 6
-#define LIBVIRT_TOKEN   33 /* with the final NUL */
 
 struct libvirt {
 	struct server *servers[LIBVIRT_SOCKETS]; /* NULL: that one is not there */
-	char token[LIBVIRT_TOKEN];
-	char *members; /* of the group poolinit; or NULL */
+	char *members;                           /* of the group poolinit; or NULL */
 };
 
 /* Make them: two in the run directory; with `daemons` those of libvirt's storage and secret daemons, too,

@@ -30,10 +30,16 @@ static int frame_read(struct copy *c, struct stream_frame *f, struct err *e)
 
 int frames_upload(struct copy *c, struct err *e)
 {
+	uint64_t room = c->length;
 	struct stream_frame f;
 	int rc;
 
 	while ((rc = frame_read(c, &f, e)) > 0) {
+		if (f.length > room)
+			return err_set(e, ERR_INVALID,
+			               "volume \"%s\" has room for %llu bytes more, and %llu come",
+			               c->to.name, (unsigned long long)room, (unsigned long long)f.length);
+		room -= f.length;
 		c->length = f.length;
 		if ((f.hole ? copy_zero(&c->to, c->to.at, f.length, e) : copy_run(c, e)) < 0)
 			return -1;

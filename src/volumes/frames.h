@@ -15,7 +15,8 @@ struct stream_frame {
 	uint64_t hole; /* 0 or 1 */
 };
 
-/* Write what comes, from c->to.at on, until the stream ends: a hole is zeros. As copy_run(). */
+/* Write what comes, from c->to.at on, until the stream ends: a hole is zeros. As copy_run(); ERR_INVALID: it
+ * is more than c->length. */
 int frames_upload(struct copy *c, struct err *e);
 /* Send c->length bytes from c->from.at on. ERR_STORAGE: there are fewer now. */
 int frames_download(struct copy *c, struct err *e);

@@ -149,7 +149,7 @@ static void begin(void)
 	sup.pools = pools;
 	server = (struct server){ .sup = &sup,
 		                  .loop = &loop,
-		                  .options = { .codec = &virt_codec, .verbs = verbs, .token = "token" } };
+		                  .options = { .codec = &virt_codec, .verbs = verbs } };
 	server.empty = (struct timer){ .on_expiry = passed_on_timer, .owner = &server };
 }
 

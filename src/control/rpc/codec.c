@@ -176,25 +176,31 @@ static void take_call(struct peer *p, char *packet, const struct packet_header *
 		begin_call(&b, packet, h, row);
 }
 
-/* How long a call's packet may be: a document has the limit of its verb. */
-static size_t most_of(const struct peer *p, const struct packet_header *h)
+/* May a call's packet be as long as that? A document has the limit of its verb, and is not taken in from a
+ * client that may not ask for it. */
+static int check_length(const struct peer *p, const struct packet_header *h, const struct virt_procedure *row,
+                        struct err *e)
 {
-	const struct virt_procedure *row = h->program == PROGRAM_REMOTE ? virt_procedure(h->procedure) : NULL;
 	const struct verb *v = row && row->verb ? verb_among(p->server->options.verbs, row->verb) : NULL;
+	size_t most = CALL_MOST + (v ? v->payload_max : 0);
 
-	return CALL_MOST + (v ? v->payload_max : 0);
+	if (v && p->level < v->level)
+		return err_set(e, ERR_DENIED, "%s is not for clients of the level \"%s\"", v->name,
+		               verb_level_word(p->level));
+	if (h->length > most)
+		return err_set(e, ERR_TOO_LONG, "a call of %u bytes: it takes %zu at most", h->length, most);
+	return 0;
 }
 
 /* One that has no room in the input is collected. */
 static bool begin_packet(struct peer *p, const struct packet_header *h)
 {
+	const struct virt_procedure *row = h->program == PROGRAM_REMOTE ? virt_procedure(h->procedure) : NULL;
 	struct virt_session *s = p->own;
 	struct err e = { 0 };
 
-	if (h->length > most_of(p, h)) {
-		err_set(&e, ERR_TOO_LONG, "a call of %u bytes: it takes %zu at most", h->length,
-		        most_of(p, h));
-		refuse_packet(p, h, DOMAIN_RPC, &e);
+	if (check_header(p, h, row, &e) < 0 || check_length(p, h, row, &e) < 0) {
+		refuse_packet(p, h, e.class == ERR_DENIED ? virt_domain(row) : DOMAIN_RPC, &e);
 		buf_consume(&p->in, PACKET_HEAD);
 		p->skip = h->length - PACKET_HEAD;
 		return true;
@@ -315,15 +321,12 @@ static void virt_greet(struct buf *out, const char *boot_id, const char *state)
 	(void)state;
 }
 
-/* tag: the packet that it answers. What answers none cannot be said. */
+/* What answers no packet cannot be said: the connection just ends. */
 static void virt_error(struct buf *out, const char *tag, const struct err *e)
 {
-	struct packet_header h;
-
-	if (!tag)
-		return;
-	packet_read(tag, &h);
-	packet_error(out, &h, PACKET_REPLY, virt_domain(virt_procedure(h.procedure)), NULL, e);
+	(void)out;
+	(void)tag;
+	(void)e;
 }
 
 /* Only for the whole of events that a client has missed, which this protocol has no word for. */

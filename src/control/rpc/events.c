@@ -52,7 +52,8 @@ static int register_for(struct virt_binding *b, bool secret, struct buf *out, st
 			return err_set(e, ERR_INVALID, "these events are told to this client already");
 	if (s->ncallbacks == VIRT_CALLBACKS)
 		return err_set(e, ERR_LIMIT, "a client can register for events %d times", VIRT_CALLBACKS);
-	k.id = s->last_callback++;
+	k.id = s->next_callback;
+	s->next_callback = (k.id + 1) & INT32_MAX;
 	s->callbacks[s->ncallbacks++] = k;
 	b->p->subscribed = true;
 	xdr_put(out, (uint32_t)k.id);

@@ -58,11 +58,12 @@ enum verb_level identity_level(const struct server *srv, uint64_t uid, uint64_t 
 
 bool identity_has_token(const struct server *srv, const char *token)
 {
-	const char *ours = srv->options.token;
+	const char *path = srv->options.token_file;
 	unsigned char differs = 0;
+	char ours[64];
 
 	demand_or(token, false);
-	if (!ours || strlen(token) != strlen(ours))
+	if (!path || file_read_line(AT_FDCWD, path, ours, sizeof(ours)) <= 0 || strlen(token) != strlen(ours))
 		return false;
 	for (size_t i = 0; ours[i]; i++) /* in the same time, however much of it is right */
 		differs |= (unsigned char)(token[i] ^ ours[i]);

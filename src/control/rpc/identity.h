@@ -16,7 +16,8 @@ struct server;
 char *identity_members(void);
 /* The level of somebody of whom a daemon speaks. name: or NULL. */
 enum verb_level identity_level(const struct server *srv, uint64_t uid, uint64_t gid, const char *name);
-/* Is that the token by which daemons of this host know each other? */
+/* Is that the token by which root's daemons of this host know each other? Whoever of them needs it first
+ * makes its file, so it is read when one is shown: it lies in /run, which is memory. */
 bool identity_has_token(const struct server *srv, const char *token);
 
 #endif

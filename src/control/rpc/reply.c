@@ -59,8 +59,11 @@ static int answer_finals(const struct virt_reply *r, struct record_reader *reade
 	buf_adds(&line, "\n");
 	reader->at = buf_str(&line);
 	reader->end = reader->at + line.len;
-	return record_next(reader) ? 0
-	                           : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
+
+	bool found = record_next(reader);
+
+	reader->at = reader->end = NULL; /* the line goes: what was read of it is the reader's */
+	return found ? 0 : err_set(e, ERR_INTERNAL, "%s has answered nothing", r->c->verb->name);
 }
 
 static const char *answer_field(const struct record_reader *r, const char *key)

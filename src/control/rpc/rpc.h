@@ -35,7 +35,7 @@ struct virt_session {
 	char *uri;            /* the name that was opened */
 	struct virt_callback callbacks[VIRT_CALLBACKS];
 	size_t ncallbacks;
-	int32_t last_callback;
+	int32_t next_callback;
 	/* downloads that are over, whose clients may still say that they know it */
 	struct packet_header ended[VIRT_ENDED];
 	size_t nended;
