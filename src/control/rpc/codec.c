@@ -178,8 +178,8 @@ static void take_call(struct peer *p, char *packet, const struct packet_header *
 
 /* May a call's packet be as long as that? A document has the limit of its verb, and is not taken in from a
  * client that may not ask for it. */
-static int check_length(const struct peer *p, const struct packet_header *h, const struct virt_procedure *row,
-                        struct err *e)
+static int check_packet_length(const struct peer *p, const struct packet_header *h,
+                               const struct virt_procedure *row, struct err *e)
 {
 	const struct verb *v = row && row->verb ? verb_among(p->server->options.verbs, row->verb) : NULL;
 	size_t most = CALL_MOST + (v ? v->payload_max : 0);
@@ -199,7 +199,7 @@ static bool begin_packet(struct peer *p, const struct packet_header *h)
 	struct virt_session *s = p->own;
 	struct err e = { 0 };
 
-	if (check_header(p, h, row, &e) < 0 || check_length(p, h, row, &e) < 0) {
+	if (check_header(p, h, row, &e) < 0 || check_packet_length(p, h, row, &e) < 0) {
 		refuse_packet(p, h, e.class == ERR_DENIED ? virt_domain(row) : DOMAIN_RPC, &e);
 		buf_consume(&p->in, PACKET_HEAD);
 		p->skip = h->length - PACKET_HEAD;
