@@ -275,7 +275,7 @@ static bool is_coming(struct virt_binding *b, const struct pool *p)
 {
 	if (!p->want.active || pool_is_active(p))
 		return false;
-	return p->phase == PHASE_CHECKING || p->phase == PHASE_STARTING ||
+	return p->phase == PHASE_INACTIVE || p->phase == PHASE_CHECKING || p->phase == PHASE_STARTING ||
 	       streq(call_state(b->c), "starting");
 }
 

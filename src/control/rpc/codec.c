@@ -96,11 +96,12 @@ static void on_pool_came(struct waiter *w, const struct result *r)
 /* Run the verb when the pool has come up or failed, or after a moment. */
 static void await_pool(struct virt_binding *b)
 {
-	const unsigned settled = 1u << PHASE_ACTIVE | 1u << PHASE_DEGRADED | 1u << PHASE_FAILED |
-	                         1u << PHASE_HUNG | 1u << PHASE_INACTIVE;
+	unsigned settled = 1u << PHASE_ACTIVE | 1u << PHASE_DEGRADED | 1u << PHASE_FAILED | 1u << PHASE_HUNG;
 	struct call *c = b->c;
 	struct err e = { 0 };
 
+	if (b->awaited->phase != PHASE_INACTIVE) /* or its first step is still to come */
+		settled |= 1u << PHASE_INACTIVE;
 	calls_add(b->p, c);
 
 	struct waiter *w = call_waiter(c);
