@@ -190,6 +190,7 @@ static int open_parts(struct core *c, struct err *e)
 		return -1;
 	memory_keep();
 	c->options.in_memory = early_is_initramfs();
+	c->options.root_config_dir = "/etc/poolinit";
 	c->sup = supervisor_new(&c->loop, &c->options, e);
 	if (!c->sup)
 		return -1;

@@ -269,6 +269,7 @@ static void prepare(struct init *i)
 		.run_dir = DEFAULT_RUN_DIR,
 		.autostart = p->autostart,
 		.needed = i->takes_root ? roots_pools(&p->roots, &p->overlay, &p->arena) : NULL,
+		.root_in_memory = p->root_overlay && !p->overlay.name,
 		.own_devices = !device_udevd_runs() && early_is_machine(),
 	};
 	i->core.socket = DEFAULT_SOCKET;

@@ -387,10 +387,7 @@ void supervisor_changed_root(struct supervisor *s)
 {
 	s->options.own_devices = false;
 	waiting_renew(s); /* it would work in the old one */
-	if (!s->place)    /* that is found here as well */
-		drop_config_dir(s);
-	for (struct source *src = s->sources; src; src = src->next)
-		src->behind = !starts_with(src->where, s->options.run_dir);
+	sources_change_root(s);
 }
 
 void supervisor_resume(struct supervisor *s)

@@ -263,6 +263,10 @@ struct supervisor_options {
 	const char *config_dir;
 	bool config_named; /* somebody has named it: that it is not there is a problem */
 	bool in_memory;    /* set by core_open(): / is, and what is kept in config_dir is gone at power-off */
+	/* of the root that follows an initramfs: what takes config_dir's place there (NULL: nothing), and
+	 * whether what is written to it is gone at power-off */
+	const char *root_config_dir;
+	bool root_in_memory;
 	const char *run_dir;   /* "/run/poolinit" */
 	const char *autostart; /* "all", "none", "NAME,…", or NULL: those marked autostart */
 	const char *needed;    /* "NAME,…", or NULL: they are started in any case (root=) */
@@ -392,9 +396,9 @@ bool supervisor_shutting_down(const struct supervisor *s);
 void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
 /* The end of the pause: each pool is looked at again. */
 void supervisor_resume(struct supervisor *s);
-/* During a pause: the root is another one. Device nodes, links and modules are somebody else's from now on
- * (own_devices), directories of definitions are not read again, and what is defined over the socket is kept
- * for this boot. */
+/* During a pause: the root is another one, and this process is in it. Device nodes, links and modules are
+ * somebody else's from now on (own_devices). Definitions are read in that root's directory, and kept there.
+ */
 void supervisor_changed_root(struct supervisor *s);
 
 /* ---- pools (control) ---- */

@@ -59,9 +59,13 @@ def busybox_tree(box, name, init=True):
     return tree
 
 
-def busybox(box, path, label="ROOT", init=True):
-    """An ext4 filesystem with a busybox_tree()."""
-    return from_tree(path, busybox_tree(box, path.name, init), "64M", label)
+def busybox(box, path, label="ROOT", init=True, extra=()):
+    """An ext4 filesystem with a busybox_tree(). extra: {path: text} of further files."""
+    tree = busybox_tree(box, path.name, init)
+    for name, text in dict(extra).items():
+        (tree / name[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name[1:]).write_text(text)
+    return from_tree(path, tree, "64M", label)
 
 
 def squashfs(path, tree):

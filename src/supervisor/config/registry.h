@@ -91,6 +91,10 @@ void drop_config_dir(struct supervisor *s);
 int sources_add_state(struct supervisor *s, struct err *e);
 /* Read all directories once more that have been read. False: some cannot be now, and e says why. */
 bool sources_reload(struct supervisor *s, struct err *e);
+/* The root is another one: directories of definitions have gone with the old one, but for those in run_dir.
+ * The first, which is kept in, is the real root's from now on (options.root_config_dir), and read like one
+ * that has changed. */
+void sources_change_root(struct supervisor *s);
 /* Is one of them still being read? */
 bool sources_reloading(const struct supervisor *s);
 /* A device has come: those that wait for one look again. Or a pool, by its name: those that lie in it do. */

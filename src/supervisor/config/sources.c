@@ -166,6 +166,7 @@ static struct pool *apply_again(struct source *src, const char *xml, size_t len,
 	if (source_is_as_before(p, xml, len)) {
 		p->def.autostart = src->pending->autostart;
 		pool_note_origin(p, src->pending->origin); /* a file may have got another name */
+		p->def.kept_in_config |= in_config_dir(src->sup, src->pending->origin);
 		return p;
 	}
 	log_info(LF_CONFIG, "%s: pool \"%s\" has changed%s", src->pending->origin, p->name,
@@ -278,20 +279,25 @@ bool sources_sweep(const struct supervisor *s)
 
 /* ---- once more ---- */
 
+/* One that has been read; what it finds comes later. False: no worker can be had. */
+static bool read_again(struct source *src, struct err *e)
+{
+	src->attempts = 0;
+	src->reloading = true;
+	src->reloading = source_start(src, e);
+	if (src->reloading)
+		supervisor_forget_problems_below(src->sup, src->where);
+	else if (src->late)
+		loop_arm(src->sup->loop, &src->retry, clock_ms() + RETRY_MAX);
+	return src->reloading;
+}
+
 bool sources_reload(struct supervisor *s, struct err *e)
 {
-	for (struct source *src = s->sources; src; src = src->next) {
-		if (src->kind == SOURCE_XML || src->state || src->behind || !src->done || src->worker ||
-		    src->left)
-			continue;
-		src->attempts = 0;
-		src->reloading = true;
-		src->reloading = source_start(src, e);
-		if (src->reloading) /* what it finds comes later */
-			supervisor_forget_problems_below(s, src->where);
-		else if (src->late)
-			loop_arm(s->loop, &src->retry, clock_ms() + RETRY_MAX);
-	}
+	for (struct source *src = s->sources; src; src = src->next)
+		if (src->kind != SOURCE_XML && !src->state && !src->behind && src->done && !src->worker &&
+		    !src->left)
+			read_again(src, e);
 	return !e->class;
 }
 
@@ -533,6 +539,40 @@ int supervisor_take_secrets(const struct supervisor *s, struct err *e)
 		    config_copy_secrets(src->where, to, rc == 0 ? e : NULL) < 0)
 			rc = -1;
 	return rc;
+}
+
+void sources_change_root(struct supervisor *s)
+{
+	const char *before = s->options.config_dir;
+	struct source *home = NULL;
+	struct err e = { 0 };
+	char *path;
+
+	for (struct source *src = s->sources; src; src = src->next) {
+		src->behind = !starts_with(src->where, s->options.run_dir);
+		if (src->behind && streq_null(before, src->where))
+			home = src;
+	}
+	if (!home) /* it is a place that is found here as well */
+		return;
+	drop_config_dir(s);
+	if (!s->options.root_config_dir)
+		return;
+	path = strdup(s->options.root_config_dir);
+	if (!path || !add_secrets(s, path)) {
+		free(path);
+		log_error(LF_CONFIG, "cannot read the definitions of the real root: out of memory");
+		return;
+	}
+	free(home->where);
+	s->options.config_dir = home->where = path;
+	s->options.in_memory = s->options.root_in_memory;
+	home->behind = false;
+	home->may_be_absent = home->late = true;
+	if (home->done)
+		read_again(home, &e);
+	else
+		source_read(home);
 }
 
 const char *supervisor_kept(const struct supervisor *s, bool in_config)
