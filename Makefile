@@ -11,6 +11,8 @@ $(if $(filter-out $(ALL_BACKENDS),$(BACKENDS)),$(error BACKENDS: there is no typ
 # poolctl's --xpath takes 74 kB of the program: a build of chosen backends is meant to be small, and does without unless it is asked for.
 SMALL := $(filter-out $(BACKENDS),$(USUAL_BACKENDS))
 XPATH ?= $(if $(SMALL),0,1)
+# The same holds for libvirt's own protocol.
+LIBVIRT ?= $(if $(SMALL),0,1)
 comma := ,
 VERSION  := 0.1
 .DEFAULT_GOAL := all
@@ -48,6 +50,9 @@ NOT_CHOSEN += src/supervisor/work/$(if $(DEVICES),no_)volume_ground.c
 # What looks for sources is in a program with a type that can find some.
 FINDERS := $(shell grep -l '\.find = ' $(foreach t,$(BACKENDS),$(call type_sources,$t)))
 NOT_CHOSEN += src/supervisor/requests/$(if $(FINDERS),no_)finding.c
+# libvirt's protocol.
+NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),src/boot/no_libvirt.c src/volumes/no_frames.c)
+NOT_CHOSEN += $(if $(filter 1,$(LIBVIRT)),,src/boot/libvirt.c src/poolctl/libvirt.c src/volumes/frames.c $(wildcard src/control/rpc/*.c))
 # What docs/generate asks for is in the program that has all.
 NOT_CHOSEN += src/control/verbs/$(if $(if $(SAN),,$(SMALL)),,no_)manuals.c
 # roothash= is in a program with a type that brings device-mapper.
@@ -153,11 +158,13 @@ full: ## the program with all types that there are, rbd too, in build/full: its 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-# Another choice of backends is another table, of --xpath another poolctl; a small program is another one as a whole.
+# Another choice of backends is another table, of --xpath another poolctl, of libvirt's protocol another library; a small program is another
+# one as a whole.
 $(B)/backends.chosen: CHOICE = $(BACKENDS)
 $(B)/xpath.chosen: CHOICE = $(XPATH)
+$(B)/libvirt.chosen: CHOICE = $(LIBVIRT)
 $(B)/small.chosen: CHOICE = $(if $(SAN),,$(if $(SMALL),small))
-$(B)/backends.chosen $(B)/xpath.chosen $(B)/small.chosen: FORCE
+$(B)/backends.chosen $(B)/xpath.chosen $(B)/libvirt.chosen $(B)/small.chosen: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CHOICE)' | cmp -s - $@ || echo '$(CHOICE)' >$@
 
@@ -167,6 +174,8 @@ $(B)/obj/%.o: src/%.c $(DEPS_MK) $(B)/small.chosen
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_OWN) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 $(B)/obj/backends/backend.o: $(B)/backends.chosen
 $(B)/obj/backends/backend.o: CPPFLAGS_OWN = '-DBACKENDS=$(BACKENDS_C)'
+$(B)/obj/main.o $(B)/obj/poolctl/poolctl.o: $(B)/libvirt.chosen
+$(B)/obj/main.o $(B)/obj/poolctl/poolctl.o: CPPFLAGS_OWN = $(if $(filter 1,$(LIBVIRT)),-DWITH_libvirt=1)
 $(B)/obj/poolctl/xpath.o: $(B)/xpath.chosen
 $(B)/obj/poolctl/xpath.o: CPPFLAGS_OWN = $(if $(filter 1,$(XPATH)),-DWITH_xpath=1)
 

@@ -20,6 +20,9 @@ struct role {
 /* The program's name alone says it. */
 static const struct role by_name[] = {
 	{ "poolctl", client_main, NULL },
+#ifdef WITH_libvirt
+	{ "virt-ssh-helper", ssh_helper_main, NULL },
+#endif
 	{ "modprobe", module_modprobe_main, NULL },
 	{ DHCP_ROLE, dhcp_main, NULL },
 	{ ENDING_ROLE, ending_main, NULL },

@@ -10,21 +10,7 @@
 #include <stdint.h>
 #include "backends/servers.h"
 #include "base/buf.h"
-
-/* What is left of an answer's bytes (XDR, RFC 4506). Whoever reads beyond the end, or a thing that cannot
- * be, gets zeroes, and `broken` stays set. */
-struct xdr {
-	const unsigned char *at;
-	size_t left;
-	bool broken;
-};
-uint32_t xdr_number(struct xdr *x);
-bool xdr_flag(struct xdr *x);
-/* Variable-length bytes, at most so many; *len is 0 where it is broken. They stay the answer's. */
-const unsigned char *xdr_bytes(struct xdr *x, size_t most, size_t *len);
-/* Append a number, or a text. */
-void xdr_put(struct buf *out, uint32_t number);
-void xdr_put_text(struct buf *out, const char *text);
+#include "base/xdr.h"
 
 #define RPC_ANSWER_LIMIT (1024 * 1024) /* bytes */
 

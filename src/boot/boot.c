@@ -252,6 +252,7 @@ int boot_main(int argc, char **argv)
 	else
 		parameters_from_proc(p);
 	o->autostart = p->autostart;
+	b.core.libvirt = p->libvirt;
 	o->own_devices = !device_udevd_runs() && early_is_machine();
 	o->lives_on = early_is_initramfs();
 	b.core.progress.policy = (struct policy){

@@ -147,6 +147,7 @@ static void definitions_are_there(void *arg)
 	struct core *c = arg;
 
 	server_accept(c->server);
+	libvirt_accept(&c->virt);
 	milestone(c->sup, "socket");
 }
 
@@ -195,16 +196,16 @@ static int open_parts(struct core *c, struct err *e)
 		return -1;
 	milestone(c->sup, c->began);
 	progress_begin(&c->progress, c->sup);
-	c->server = server_new(c->sup,
-	                       &(struct server_options){ .path = c->socket,
-	                                                 .state = boot_state,
-	                                                 .on_shutdown = pass_shutdown_on,
-	                                                 .on_wait_boot = wait_boot,
-	                                                 .on_follow = c->on_follow ? pass_follow_on : NULL,
-	                                                 .arg = c },
-	                       e);
+	const struct server_options o = { .path = c->socket,
+		                          .state = boot_state,
+		                          .on_shutdown = pass_shutdown_on,
+		                          .on_wait_boot = wait_boot,
+		                          .on_follow = c->on_follow ? pass_follow_on : NULL,
+		                          .arg = c };
+	c->server = server_new(c->sup, &o, e);
 	if (!c->server)
 		return -1;
+	libvirt_open(&c->virt, c->sup, &o, c->libvirt);
 	supervisor_when_settled(c->sup, definitions_are_there, c);
 	chore_try(c->sup, &c->listens_devices);
 	chore_try(c->sup, &c->listens_network);
@@ -317,6 +318,7 @@ void core_close(struct core *c)
 
 	/* Who listens goes before what it listens to; workers are the supervisor's, and end with it. */
 	progress_end(&c->progress);
+	libvirt_close(&c->virt);
 	server_free(c->server);
 	if (c->sup) {
 		chore_end(&c->sources);

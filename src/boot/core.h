@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "boot/devices.h"
+#include "boot/libvirt.h"
 #include "boot/net/network.h"
 #include "boot/parameters.h"
 #include "boot/progress.h"
@@ -35,6 +36,7 @@ struct core {
 	void (*on_child)(void *arg);
 	/* besides those of the supervisor and the network: reaped by their owners */
 	bool (*owns_child)(void *arg, pid_t pid);
+	bool libvirt;      /* the sockets of libvirt's daemons are ours, too */
 	bool reap_all;     /* PID 1: orphans are ours */
 	const char *began; /* the first milestone: "kernel" (init), "exec" */
 	void *arg;
@@ -43,6 +45,7 @@ struct core {
 	struct loop loop;
 	struct supervisor *sup;
 	struct server *server;
+	struct libvirt virt;
 	struct devices *devices;
 	struct network *network;
 	struct watch signals;

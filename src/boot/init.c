@@ -274,6 +274,7 @@ static void prepare(struct init *i)
 		.lives_on = i->takes_root,
 	};
 	i->core.socket = DEFAULT_SOCKET;
+	i->core.libvirt = p->libvirt;
 	i->core.began = "kernel";
 	i->core.progress.policy = (struct policy){
 		.require = p->require.items,

@@ -248,6 +248,17 @@ static int take_duration(struct parameters *p, void *field, const char *value, s
 	return clock_parse(value, field, e);
 }
 
+static int take_switch(struct parameters *p, void *field, const char *value, struct err *e)
+{
+	bool on = streq(value, "yes");
+
+	(void)p;
+	if (!on && !streq(value, "no"))
+		return err_set(e, ERR_INVALID, "\"%s\" is neither yes nor no", value);
+	*(bool *)field = on;
+	return 0;
+}
+
 static int take_onfail(struct parameters *p, void *field, const char *value, struct err *e)
 {
 	enum onfail word = pool_onfail_from_word(value);
@@ -323,6 +334,7 @@ static const struct parameter table[] = {
 	{ "poolinit.onfail",    take_onfail,    FIELD(onfail) },
 	{ "poolinit.exec",      take_path,      FIELD(exec) },
 	{ "poolinit.log",       take_log,       FIELD(log) },
+	{ "poolinit.libvirt",   take_switch,    FIELD(libvirt) },
 	{ "poolinit.tries",     take_tries,     FIELD(tries) },
 	{ "ip",                 take_repeated,  FIELD(ip) },
 	{ "nameserver",         take_repeated,  FIELD(nameserver) },

@@ -38,6 +38,7 @@ struct parameters {
 	uint64_t timeout;   /* ms */
 	enum onfail onfail; /* ONFAIL_UNSET: not given */
 	const char *exec, *log;
+	bool libvirt; /* the sockets of libvirt's daemons are ours, too */
 	struct inline_pool *pools;
 	size_t npools;
 	struct word_list ip, nameserver; /* values of ip= and nameserver=, in order; network.h reads them */

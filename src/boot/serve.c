@@ -119,6 +119,8 @@ int serve_main(int argc, char **argv)
 		{ "run", "DIR", OPTION_TEXT, &o->run_dir, "state (default: " DEFAULT_RUN_DIR ")" },
 		{ "socket", "PATH", OPTION_TEXT, &s.core.socket,
 		  "the control socket (default: control in the --run directory)" },
+		{ "libvirt", NULL, OPTION_FLAG, &s.core.libvirt,
+		  "also answer at the sockets of libvirt's daemons" },
 		{ "autostart", "all|none|NAME,…", OPTION_TEXT, &o->autostart,
 		  "which pools to start (default: those marked autostart)" },
 		{ "log", "SPEC", OPTION_TEXT, &log,

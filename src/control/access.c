@@ -90,7 +90,7 @@ void access_look(const struct server *srv, struct peer *p)
 	p->uid = peer.uid;
 	p->gid = peer.gid;
 	p->pid = peer.pid;
-	p->level = level_of(srv, p->fd, &peer);
+	p->level = srv->options.read_only ? LEVEL_READ : level_of(srv, p->fd, &peer);
 }
 
 /* ---- places ---- */
@@ -166,8 +166,10 @@ static enum room find_room(const struct server *srv, const struct peer *p)
 	}
 	if (!admin && own >= CONTROL_PER_USER)
 		return FULL_FOR_USER;
-	return srv->npeers < CONTROL_CLIENTS && (admin || others < CONTROL_CLIENTS - CONTROL_RESERVE) ? ROOM
-	                                                                                              : FULL;
+	return srv->npeers < srv->options.clients &&
+	                       (admin || others < srv->options.clients - CONTROL_RESERVE)
+	               ? ROOM
+	               : FULL;
 }
 
 int access_place(struct server *srv, const struct peer *p, struct err *e)
@@ -184,8 +186,8 @@ int access_place(struct server *srv, const struct peer *p, struct err *e)
 		return err_set(e, ERR_LIMIT, "user %u has %d clients connected already, which is the limit",
 		               (unsigned)p->uid, CONTROL_PER_USER);
 	if (!access_dismiss_for(srv, p))
-		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %d%s",
-		               srv->npeers, CONTROL_CLIENTS,
+		return err_set(e, ERR_LIMIT, "%u clients are connected already, and the limit is %u%s",
+		               srv->npeers, srv->options.clients,
 		               p->level == LEVEL_ADMIN ? "" : ", some of them kept for root");
 	return 0;
 }

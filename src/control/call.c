@@ -54,6 +54,7 @@ void call_free(struct call *c)
 	sending_end(&c->files);
 	buf_forget(&c->records);
 	buf_free(&c->finals);
+	free(c->own);
 	if (c->payload)
 		explicit_bzero(c->payload, c->payload_len); /* it may be a secret */
 	free(c->payload);
@@ -332,6 +333,11 @@ enum verb_level call_level(const struct call *c)
 	return c->peer->level;
 }
 
+bool call_is_trusted(const struct call *c)
+{
+	return c->peer->trusted;
+}
+
 bool call_flag(struct call *c, const char *name)
 {
 	const char *value = call_arg(c, name);
@@ -457,6 +463,11 @@ int call_stream(struct call *c, bool in, struct err *e)
 		return err_sys(e, errno, "cannot use a pipe");
 	}
 	return ends[!in];
+}
+
+unsigned call_transfer_flags(const struct call *c)
+{
+	return (c->stream.framed ? VOL_FRAMED : 0U) | (c->stream.messages ? VOL_UP_TO_END : 0U);
 }
 
 void call_stream_job(struct call *c, uint64_t job)

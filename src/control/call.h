@@ -27,6 +27,7 @@ struct call {
 	const struct verb *verb;
 	/* what the client calls it, for the codec; NULL: nothing. Points into text, as values do */
 	const char *tag;
+	void *own;                     /* the codec's, and freed with the call; NULL: nothing */
 	const char *values[VERB_ARGS]; /* of verb->args, in their order; NULL: not given */
 	enum call_stage stage;
 
@@ -37,9 +38,13 @@ struct call {
 	size_t passed; /* bytes of the client's queue that a descriptor comes with; 0: it passes none */
 	bool taken;    /* a worker has taken them */
 	struct {
-		int fd;             /* our end of the pipe to or from the job's worker; -1: none */
-		bool in;            /* from the client to the worker */
-		uint64_t left;      /* in: bytes of the payload that are still to go */
+		int fd;        /* our end of the pipe to or from the job's worker; -1: none */
+		bool in;       /* from the client to the worker */
+		uint64_t left; /* in: bytes of the payload that are still to go */
+		/* it comes in messages, others between them: the call is fed only while one of its own
+		 * arrives */
+		bool messages;
+		bool framed;        /* the worker is told of holes, and tells of them: struct stream_frame */
 		struct watch watch; /* on the pipe, while it is the worker's turn */
 	} stream;
 	uint64_t job; /* ends when the client goes; 0: none */

@@ -17,7 +17,7 @@ void calls_add(struct peer *p, struct call *c)
 		last = &(*last)->next;
 	*last = c;
 	p->ncalls++;
-	if (c->has_payload)
+	if (c->has_payload && !c->stream.messages)
 		p->feeding = c;
 }
 
@@ -31,9 +31,12 @@ static bool any(const struct peer *p, bool (*is)(const struct call *c))
 	return c;
 }
 
+/* One whose client has to say first that it has sent all is not over for it. */
 static bool call_is_finished(const struct call *c)
 {
-	return c->stage == CALL_FINISHED;
+	bool sending = c->stream.messages && c->stream.in && stream_is_open(c) && !c->failed;
+
+	return c->stage == CALL_FINISHED && !sending;
 }
 
 bool calls_any_finished(const struct peer *p)
@@ -44,6 +47,15 @@ bool calls_any_finished(const struct peer *p)
 bool calls_any_streams(const struct peer *p)
 {
 	return any(p, stream_is_open);
+}
+
+unsigned calls_count(const struct peer *p, bool messages)
+{
+	unsigned n = 0;
+
+	for (const struct call *c = p->calls; c; c = c->next)
+		n += c->stream.messages == messages;
+	return n;
 }
 
 struct call *calls_answerable(const struct peer *p)

@@ -18,7 +18,8 @@ struct event;
 struct line;
 struct peer;
 
-/* All functions are there; none of them fails: what has no memory shows in the buffer (buf.failed). */
+/* All functions are there, but where NULL is said to mean something; none of them fails: what has no memory
+ * shows in the buffer (buf.failed). */
 struct codec {
 	/* Requests under way at once on one connection. 1: they are answered in their order, and nothing
 	 * comes between the parts of an answer. */
@@ -33,6 +34,9 @@ struct codec {
 	 * False: there is none, as a whole. */
 	bool (*take)(struct peer *p);
 	void (*event)(struct buf *out, const struct event *ev);
+	/* For each client, where what it hears depends on what it has asked for: peer_event(). NULL: all hear
+	 * the same. */
+	void (*tell)(struct peer *p, const struct event *ev);
 	/* tag NULL: it answers no request in particular */
 	void (*error)(struct buf *out, const char *tag, const struct err *e);
 
@@ -51,18 +55,23 @@ struct codec {
 	 * read. */
 	void (*records_files)(struct call *c, const int fds[2], const struct file_part *parts, size_t n);
 	void (*bytes_file)(struct call *c, int fd, size_t len);
+	/* One step of a call's open stream: stream_plain(), or what the codec makes of it. */
+	bool (*stream)(struct call *c);
 	/* Before the end of an answer: bytes of a stream, and how far a job is. */
 	void (*chunk)(const struct call *c, struct buf *out, const char *data, size_t len);
 	void (*progress)(const struct call *c, struct buf *out, uint64_t job, uint64_t done, uint64_t total);
 	/* What was filled in (unless c->failed), and the end. With a file to be sent, what follows the file
 	 * goes to last; else last is out. */
 	void (*answer)(const struct call *c, struct buf *out, struct buf *last);
+	/* The client goes: free what p->own has. NULL: nothing. */
+	void (*leave)(struct peer *p);
 };
 
 /* An event's own fields, one after the other. */
 void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev);
 
 extern const struct codec line_codec; /* lines.c: docs/PROTOCOL.md */
+extern const struct codec virt_codec; /* rpc/codec.c: libvirt's */
 /* What the line, of c->text, says to a new call, which is named, filled and checked by it. */
 int lines_bind(struct call *c, const struct line *l, struct err *e);
 

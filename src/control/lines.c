@@ -199,6 +199,7 @@ const struct codec line_codec = {
 	.bytes = lines_bytes,
 	.records_files = call_send_parts,
 	.bytes_file = lines_bytes_file,
+	.stream = stream_plain,
 	.chunk = lines_chunk,
 	.progress = lines_progress,
 	.answer = lines_answer,

@@ -47,7 +47,7 @@ static void calls_free_one(struct peer *p, struct call *c)
 static bool calls_stream(struct peer *p)
 {
 	for (struct call *c = p->calls; c; c = c->next)
-		if (stream_is_open(c) && stream_step(c))
+		if (stream_is_open(c) && peer_codec(p)->stream(c))
 			return true;
 	return false;
 }
@@ -422,6 +422,8 @@ void peer_free(struct peer *p)
 	srv->npeers--;
 	while (p->calls)
 		calls_free_one(p, p->calls);
+	if (peer_codec(p)->leave)
+		peer_codec(p)->leave(p);
 	loop_disarm(srv->loop, &p->stall);
 	loop_unwatch(srv->loop, &p->watch);
 	sending_end(&p->files);

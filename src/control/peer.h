@@ -73,6 +73,8 @@ struct peer {
 	 * them */
 	size_t borrowed;
 	uint64_t active; /* clock_ms() of its last request */
+	void *own;       /* the codec's, of the connection; NULL: nothing */
+	bool trusted;    /* it has shown that it may see private secrets */
 };
 
 static inline const struct codec *peer_codec(const struct peer *p)
@@ -115,6 +117,8 @@ void calls_add(struct peer *p, struct call *c);
 bool calls_any_finished(const struct peer *p);
 /* Has one of them bytes to move? */
 bool calls_any_streams(const struct peer *p);
+/* How many there are with a stream in messages, or without. */
+unsigned calls_count(const struct peer *p, bool messages);
 /* One that is over, and can be answered: nothing of it is still to come, and no file is being sent. Or
  * NULL. */
 struct call *calls_answerable(const struct peer *p);
@@ -152,14 +156,17 @@ void peer_error(struct peer *p, const char *tag, const struct err *e);
 
 /* stream.c: bytes between a client and the worker of its job */
 /* at once: no more of a stream is ever in memory, and as much in the input buffer */
-#define STREAM_CHUNK (16 * 1024)
+#define STREAM_CHUNK (64 * 1024)
 #define STREAM_COST  16 /* of a turn's share */
 static inline bool stream_is_open(const struct call *c)
 {
 	return c->stream.fd >= 0;
 }
-/* One step: false if nothing can be done before the client, or the worker, has moved. */
-bool stream_step(struct call *c);
+/* For codecs: one step of a stream that is nothing but bytes, those of a payload or of chunks. False: nothing
+ * can be done before the client, or the worker, has moved. */
+bool stream_plain(struct call *c);
+/* The worker's turn: go on when it has read (EPOLLOUT), or written (EPOLLIN), something. False. */
+bool stream_await(struct call *c, uint32_t events);
 
 /* peer.c */
 /* Of zeroes, without a client. NULL: no memory. */

@@ -59,7 +59,8 @@ static int make_directory(const struct server *srv, struct err *e)
 		return 0;
 	memcpy(dir, srv->path, len - 1);
 	dir[len - 1] = '\0';
-	if (stat(dir, &st) < 0 && (file_mkdirs(dir, 0750, e) < 0 || stat(dir, &st) < 0))
+	if (stat(dir, &st) < 0 &&
+	    (file_mkdirs(dir, srv->options.public ? 0755 : 0750, e) < 0 || stat(dir, &st) < 0))
 		return e && e->class != ERR_NONE ? -1 : err_sys(e, errno, "cannot look at %s", dir);
 	/* Only one that is as we make it (the run directory often is): one made by somebody else has its
 	 * owner's rights. */
@@ -174,8 +175,10 @@ static int bind_and_listen(struct server *srv, int fd, const struct sockaddr_un 
 	if (rc < 0)
 		return err_sys(e, errno, "cannot make the socket %s", srv->path);
 	bool shared = srv->has_group && chown(srv->path, (uid_t)-1, srv->group) == 0;
-	if (lstat(srv->path, &st) < 0 || chmod(srv->path, shared ? 0660 : 0600) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
+	mode_t mode = shared ? 0660 : 0600;
+	if (srv->options.read_only)
+		mode = 0666;
+	if (lstat(srv->path, &st) < 0 || chmod(srv->path, mode) < 0 || listen(fd, BACKLOG) < 0) {
 		err_sys(e, errno, "cannot listen at %s", srv->path);
 		unlink(srv->path);
 		return -1;
@@ -349,6 +352,10 @@ static void on_event(struct listener *l, const struct event *ev)
 	struct server *srv = l->owner;
 
 	for (struct peer *p = srv->peers; p; p = p->next) {
+		if (p->subscribed && srv->options.codec->tell) {
+			srv->options.codec->tell(p, ev);
+			continue;
+		}
 		if (p->subscribed && !text.len && !text.failed)
 			srv->options.codec->event(&text, ev);
 		peer_event(p, &text);
@@ -376,6 +383,7 @@ struct server *server_new(struct supervisor *s, const struct server_options *o, 
 	srv->options.path = srv->path;
 	srv->options.codec = o->codec ? o->codec : &line_codec;
 	srv->options.verbs = o->verbs ? o->verbs : verb_table;
+	srv->options.clients = o->clients ? o->clients : CONTROL_CLIENTS;
 	srv->has_group = access_group(&srv->group);
 	srv->listener = (struct listener){ .on_event = on_event, .owner = srv };
 	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", srv->boot_id, sizeof(srv->boot_id)) <

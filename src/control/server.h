@@ -30,6 +30,13 @@ struct server_options {
 	const struct codec *codec;       /* NULL: the line protocol (docs/PROTOCOL.md) */
 	const struct verb *verbs;        /* NULL: those of verb_table */
 	const char *(*state)(void *arg); /* "starting", "ready", "degraded", "failed" */
+	/* libvirt's sockets: nobody has more than the level "read", and everybody may connect; it is in a
+	 * directory of everybody's; how many clients there may be (0: CONTROL_CLIENTS); the file with the
+	 * token by which a daemon of this host shows that it is one, or NULL. */
+	bool read_only, public;
+	unsigned clients;
+	const char *token_file;
+	const char *members; /* of the group poolinit, "user,user"; or NULL */
 	/* How: "poweroff", "reboot", "halt", "exit". e: refused (for example: poweroff is not ours to do in
 	 * `serve`). */
 	int (*on_shutdown)(void *arg, const char *how, struct err *e);

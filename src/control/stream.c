@@ -12,8 +12,7 @@
 #include "control/codec.h"
 #include "control/peer.h"
 
-/* The worker's turn: go on when it has read, or written, something. */
-static bool await(struct call *c, uint32_t events)
+bool stream_await(struct call *c, uint32_t events)
 {
 	struct peer *p = c->peer;
 	struct err e = { 0 };
@@ -56,7 +55,7 @@ static bool to_worker(struct call *c)
 		return p->eof ? broken_off(c) : false;
 	done = write(c->stream.fd, p->in.data, n);
 	if (done < 0 && errno == EAGAIN)
-		return await(c, EPOLLOUT);
+		return stream_await(c, EPOLLOUT);
 	if (done < 0 && errno != EINTR) /* the worker reads no more: its end says why */
 		call_end_stream(c);
 	if (done > 0) {
@@ -77,7 +76,7 @@ static bool to_client(struct call *c)
 		return false;
 	n = read(c->stream.fd, chunk, sizeof(chunk));
 	if (n < 0 && errno == EAGAIN)
-		return await(c, EPOLLIN);
+		return stream_await(c, EPOLLIN);
 	if (n > 0) {
 		peer_began_answer(p);
 		peer_codec(p)->chunk(c, &p->out, chunk, (size_t)n);
@@ -88,7 +87,7 @@ static bool to_client(struct call *c)
 	return true;
 }
 
-bool stream_step(struct call *c)
+bool stream_plain(struct call *c)
 {
 	demand_or(stream_is_open(c), false);
 	if (c->stage == CALL_FINISHED && (c->failed || c->stream.in)) { /* the rest is of no use */

@@ -106,6 +106,8 @@ const char *call_verb(struct call *c);
 const struct verb_arg *call_args(const struct call *c);
 /* The table that its verb is of. */
 const struct verb *call_verbs(const struct call *c);
+/* Has the client shown that private secrets may be shown to it? */
+bool call_is_trusted(const struct call *c);
 /* The client's level; that it is enough for the verb and its arguments was looked at before. */
 enum verb_level call_level(const struct call *c);
 /* What was given for an argument; NULL: nothing. Values were checked by their kind before. */
@@ -126,11 +128,14 @@ const char *call_payload_hint(const struct call *c);
 bool call_passes(struct call *c, struct volume_order *o);
 /* The worker has taken it. Without this the connection ends with the answer. */
 void call_taken(struct call *c);
-/* For verbs with .data. Did the request announce a stream? */
+/* For verbs with .data. Did the request announce a stream? STREAM_OPEN: its length shows at its end. */
+#define STREAM_OPEN UINT64_MAX
 bool call_streams(struct call *c, uint64_t *len);
 /* Bytes of the request to a worker, or of a worker to the answer (in pieces, as they come): a pipe, of which
  * the worker's end is returned, to be closed by the caller after the fork. Once a call. -1: e says why. */
 int call_stream(struct call *c, bool in, struct err *e);
+/* How the client's codec has it: enum vol_transfer_flags. */
+unsigned call_transfer_flags(const struct call *c);
 /* That job is ended when the client goes. */
 void call_stream_job(struct call *c, uint64_t job);
 /* A waiter's progress: a record before the answer. */

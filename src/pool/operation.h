@@ -116,6 +116,9 @@ enum vol_create_flags { VOL_PREALLOC_METADATA = 1 << 0, VOL_REFLINK = 1 << 1 };
  * was behind its new end is lost; without it that is refused. */
 enum vol_resize_flags { VOL_ALLOCATE = 1 << 0, VOL_SHRINK = 1 << 1 };
 enum vol_delete_flags { VOL_SNAPSHOTS_TOO = 1 << 0 };
+/* The stream has a frame before each part (volumes/frames.h); a download that reaches behind the volume's
+ * end ends there, and is no mistake. */
+enum vol_transfer_flags { VOL_FRAMED = 1 << 0, VOL_UP_TO_END = 1 << 1 };
 
 /* Open a volume's content for upload (write) or download. Returns the descriptor, which is the caller's;
  * *size: how many bytes there are. -1 with e filled. */

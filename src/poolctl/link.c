@@ -21,7 +21,7 @@
 _Static_assert(CHUNK >= LINE_MAX_BYTES, "one read holds a line");
 
 /* Nobody at the socket is told apart from all else: it is the most common mistake, and has a remedy. */
-static int connect_to(const char *path, struct err *e)
+int link_connect(const char *path, struct err *e)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	size_t len = strlen(path);
@@ -73,7 +73,7 @@ static int read_greeting(struct link *l, struct err *e)
 int link_open(struct link *l, const char *path, struct err *e)
 {
 	demand(l && path, e);
-	*l = (struct link){ .fd = connect_to(path, e), .signals = -1 };
+	*l = (struct link){ .fd = link_connect(path, e), .signals = -1 };
 	if (l->fd < 0)
 		return -1;
 	if (read_greeting(l, e) < 0) {

@@ -59,6 +59,13 @@ struct request_payload {
 	size_t len, room;
 };
 
+#define DEFAULT_CONTROL "/run/poolinit/control"
+
+/* libvirt.c: print the URI of the socket that lies beside the control socket. */
+int uri_main(const char *control);
+
+/* Connect to a socket of poolinit's; returns the descriptor. ERR_WAIT_SERVER: nobody listens there. */
+int link_connect(const char *path, struct err *e);
 /* Connect to the socket at `path` and read the greeting. ERR_WAIT_SERVER: nobody listens there; ERR_SYNTAX:
  * what answers is not poolinit; or the error with which the server refuses us. After an error the link is
  * closed. */

@@ -15,14 +15,16 @@
 #include "control/verbs/verbs.h"
 #include "poolctl/parts.h"
 
-#define DEFAULT_SOCKET "/run/poolinit/control"
-
 static const char usage_head[] = "poolctl [--socket PATH] [--json] [--quiet] VERB [ARGUMENTS]\n"
 				 "poolctl help VERB, poolctl --version\n\n";
 
 static const char usage_tail[] =
-	"  watch                         the pools, live; ends with q or Ctrl-C\n\n"
-	"The socket is --socket, else $POOLINIT_SOCKET, else " DEFAULT_SOCKET ".\n"
+	"  watch                         the pools, live; ends with q or Ctrl-C\n"
+#ifdef WITH_libvirt
+	"  uri                           the URI by which libvirt's clients come here: virsh -c\n"
+#endif
+	"\n"
+	"The socket is --socket, else $POOLINIT_SOCKET, else " DEFAULT_CONTROL ".\n"
 	"Exit status: 0 done, 1 refused or failed, 2 usage, 3 no server, 4 timed out.\n";
 
 /* Wrong usage is told without asking any server. */
@@ -137,7 +139,7 @@ int client_main(int argc, char **argv)
 {
 	static char help[] = "help";
 	const char *preset = getenv("POOLINIT_SOCKET");
-	struct command c = { .socket = preset && *preset ? preset : DEFAULT_SOCKET };
+	struct command c = { .socket = preset && *preset ? preset : DEFAULT_CONTROL };
 	struct err e = { 0 };
 
 	char **words = argc > 0 ? take_globals(&c, argv + 1, &e) : NULL;
@@ -157,6 +159,10 @@ int client_main(int argc, char **argv)
 		c.verb = verb_find("pool-list");
 		return watch_main(&c);
 	}
+#ifdef WITH_libvirt
+	if (streq(*words, "uri") && !words[1])
+		return uri_main(c.socket);
+#endif
 	c.verb = verb_find(*words);
 	if (!c.verb)
 		return unknown_verb(*words);

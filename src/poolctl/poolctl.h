@@ -7,5 +7,7 @@
 
 /* Exit status: 0 done, 1 the server said ERR, 2 usage, 3 no server at the socket, 4 timed out. */
 int client_main(int argc, char **argv);
+/* virt-ssh-helper, as libvirt's clients call it over ssh. */
+int ssh_helper_main(int argc, char **argv);
 
 #endif

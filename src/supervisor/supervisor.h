@@ -60,7 +60,8 @@ struct result {
 	uint64_t bytes;     /* and how much was transferred */
 	/* a descriptor that was passed is its worker's: nothing of it is left in the client's socket */
 	bool taken;
-	const char *secret; /* a secret's uuid, or NULL */
+	const char *secret; /* a secret's uuid, or NULL; and what it is for: a word, and a name or NULL */
+	const char *usage, *usage_id;
 	int value; /* secret-get-value: a memfd with the value; whoever wants it copies the descriptor */
 };
 struct waiter {
@@ -518,10 +519,10 @@ struct volume_order {
 	/* which is of our own making, gives a capacity, and is of a volume of this name; NULL: it is read
 	 * first */
 	const char *name;
-	bool has_allocation;   /* and so much of it is given, too */
-	bool validate;         /* it is checked against the grammar */
-	unsigned flags;        /* enum vol_create_flags, vol_resize_flags, vol_delete_flags */
-	uint64_t capacity;     /* resize: bytes */
+	bool has_allocation; /* and so much of it is given, too */
+	bool validate;       /* it is checked against the grammar */
+	unsigned flags;    /* enum vol_create_flags, vol_resize_flags, vol_delete_flags, vol_transfer_flags */
+	uint64_t capacity; /* resize: bytes */
 	const char *algorithm; /* wipe */
 	int stream;            /* upload, download: where from, where to */
 	/* likewise; not 0: stream is a client's socket, where that many bytes, with a descriptor, wait to be
@@ -576,6 +577,7 @@ struct secret_order {
 	bool validate; /* define: it is checked against the grammar */
 	bool plain;    /* set, get: the value's own bytes instead of base64 */
 	bool ephemeral, no_ephemeral, private, no_private; /* list: only these */
+	bool trusted;                                      /* get: also of a private one */
 };
 /* 0: w->done will be called, with result.secret, .kept (define, set), .value (get), .text (list: records;
  * print). One after the other. */

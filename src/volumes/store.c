@@ -253,6 +253,7 @@ int store_download(const struct store *s, struct op *op, const struct volume *v,
 	int rc;
 
 	t->done = 0;
+	transfer_cut(t, s->size);
 	if (transfer_client_end(&to, t->stream, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    transfer_check_range("download", t->offset, t->length, v->name, s->size, e) < 0)
 		return -1;

@@ -14,6 +14,7 @@
 #include "base/contract.h"
 #include "base/util.h"
 #include "volumes/copy.h"
+#include "volumes/frames.h"
 #include "volumes/transfer.h"
 
 /* ---- both ways ---- */
@@ -153,10 +154,10 @@ static int upload(struct copy *c, const struct volume *v, struct transfer *t, ui
 		c->length = is_bounded(v) ? room : COPY_TO_END;
 	c->to.at = t->offset;
 	c->sparse = t->sparse;
-	rc = copy_run(c, e);
+	rc = t->framed ? frames_upload(c, e) : copy_run(c, e);
 	t->done = c->done;
 	transfer_client_advance(&c->from);
-	if (rc == 0 && t->length == 0 && is_bounded(v))
+	if (rc == 0 && t->length == 0 && is_bounded(v) && !t->framed)
 		rc = transfer_check_rest(&c->from, c->done, v->name, room, e);
 	/* Also after a failure: what the message says of the volume's content is to be true after a crash. */
 	flushed = fdatasync(c->to.fd) == 0;
@@ -217,6 +218,7 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	if (transfer_client_end(&c.to, t->stream, e) < 0)
 		return -1;
 	fd = open_content(open_volume, d, op, v, false, &size, e);
+	transfer_cut(t, size);
 	if (fd < 0 || copy_end_set(&c.from, fd, v->name, e) < 0 || transfer_become_client(t, e) < 0 ||
 	    transfer_check_range("download", t->offset, t->length, v->name, size, e) < 0)
 		return -1;
@@ -224,7 +226,7 @@ int transfer_download(vol_open_fn *open_volume, const struct pool_def *d, struct
 	c.from.at = t->offset;
 	c.length = c.pace.total = t->length ? t->length : size - t->offset;
 	c.sparse = t->sparse && c.to.seeks;
-	rc = copy_run(&c, e);
+	rc = t->framed ? frames_download(&c, e) : copy_run(&c, e);
 	t->done = c.done;
 	transfer_client_advance(&c.to);
 	return rc;

@@ -5,6 +5,7 @@
 #ifndef POOLINIT_VOLUMES_TRANSFER_H
 #define POOLINIT_VOLUMES_TRANSFER_H
 
+#include "base/util.h"
 #include "pool/operation.h"
 
 /* One upload or download. The caller fills in all but `done`. `stream` is the client's file, pipe or socket,
@@ -19,6 +20,8 @@ struct transfer {
 	gid_t gid;
 	uint64_t offset, length;
 	bool sparse;
+	bool framed;    /* the stream is a pipe, with a frame before each part (frames.h) */
+	bool up_to_end; /* download: a range that is not all in the volume is cut */
 	uint64_t done;
 };
 /* Copy the stream into the volume, or the volume into the stream. open_volume NULL: ERR_UNSUPPORTED, for
@@ -41,6 +44,14 @@ void transfer_client_advance(const struct copy_end *end);
 int transfer_become_client(const struct transfer *t, struct err *e);
 /* How many bytes will be written at most; UINT64_MAX: that is not known. */
 uint64_t transfer_most(const struct transfer *t, const struct copy_end *from);
+/* Where a download's range may reach behind the end: make it end there. */
+static inline void transfer_cut(struct transfer *t, uint64_t size)
+{
+	if (!t->up_to_end)
+		return;
+	t->offset = least(t->offset, size);
+	t->length = least(t->length, size - t->offset);
+}
 /* Is a range of a volume of this size all in it? ERR_INVALID. A length that is not known (UINT64_MAX) is 0.
  */
 int transfer_check_range(const char *what, uint64_t offset, uint64_t length, const char *name, uint64_t size,

@@ -269,6 +269,7 @@ static const struct codec json_codec = {
 	.bytes = json_bytes,
 	.records_files = json_records_files,
 	.bytes_file = json_bytes_file,
+	.stream = stream_plain,
 	.chunk = json_chunk,
 	.progress = json_progress,
 	.answer = json_answer,

@@ -388,6 +388,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 		.offset = call_size(c, "offset", 0),
 		.length = call_size(c, "length", 0),
 		.sparse = call_flag(c, "sparse"),
+		.flags = call_transfer_flags(c),
 	};
 	bool upload = operation == VOLUME_UPLOAD, passed, streams, detach = call_flag(c, "detach");
 	int pipe = -1;
@@ -421,7 +422,7 @@ static void transfer(struct call *c, enum volume_operation operation)
 		return;
 	}
 	*(passed ? &o.connection : &o.stream) = pipe;
-	if (streams && (!o.length || o.length > announced))
+	if (streams && announced != STREAM_OPEN && (!o.length || o.length > announced))
 		o.length = announced;
 	if (order_begin(c, &o, transfer_done, &job) && !passed)
 		call_stream_job(c, job);

@@ -10,7 +10,8 @@
 #include "base/line.h"
 #include "base/util.h"
 
-/* The end of all that concern one secret. */
+/* The end of all that concern one secret; of one that was changed with what it is for, which who sent its
+ * document need not read. */
 static void secret_answer(struct call *c, const struct result *r, bool kept)
 {
 	if (r->err) {
@@ -18,7 +19,11 @@ static void secret_answer(struct call *c, const struct result *r, bool kept)
 		return;
 	}
 	final_str(c, "secret", r->secret);
-	final_str(c, "kept", kept ? r->kept : NULL);
+	if (kept) {
+		final_str(c, "kept", r->kept);
+		final_str(c, "usage", r->usage);
+		final_str(c, "id", r->usage_id);
+	}
 	call_ok(c);
 }
 
@@ -83,6 +88,7 @@ static void ask(struct call *c, enum secret_action action,
 		.no_ephemeral = call_flag(c, "no-ephemeral"),
 		.private = call_flag(c, "private"),
 		.no_private = call_flag(c, "no-private"),
+		.trusted = call_is_trusted(c),
 	};
 	struct waiter *w = call_waiter(c);
 	struct err e = { 0 };

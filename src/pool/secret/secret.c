@@ -40,6 +40,15 @@ const char *secret_usage_word(enum secret_usage u)
 	return usages[u].word;
 }
 
+enum secret_usage secret_usage_from_word(const char *word)
+{
+	demand_or(word, SECRET_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(usages); i++)
+		if (streq(usages[i].word, word))
+			return (enum secret_usage)i;
+	return SECRET_NONE;
+}
+
 /* ---- definitions ---- */
 
 static int read_flag(struct secret_def *s, const xmlNode *root, const char *name, bool *out,

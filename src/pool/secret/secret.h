@@ -18,6 +18,7 @@
 #define SECRET_VALUE_LIMIT (64 * 1024) /* of a value's bytes */
 #define SECRET_FILES_LIMIT 4096        /* *.xml looked at in a directory */
 
+/* In the order of libvirt's numbers. */
 enum secret_usage { SECRET_NONE, SECRET_VOLUME, SECRET_CEPH, SECRET_ISCSI, SECRET_TLS, SECRET_VTPM };
 
 /* What a secret is for. Its value is not here: it is read when it is used, and wiped afterwards. */
@@ -41,6 +42,8 @@ void secret_print(const struct secret_def *s, struct buf *out);
 void secret_def_free(struct secret_def *s);
 /* libvirt's word for a usage, "volume"; static storage. */
 const char *secret_usage_word(enum secret_usage u);
+/* The reverse; SECRET_NONE for a word that it does not know. */
+enum secret_usage secret_usage_from_word(const char *word);
 
 /* The value that an <auth> element names, looked for in each directory of the NULL-terminated list, in order.
  * ERR_NO_SECRET names the uuid or usage and the directories; a secret for another usage is ERR_INVALID.

@@ -44,6 +44,7 @@ static void request_free(struct request *r)
 	free(r->xml);
 	free(r->text);
 	free(r->kept_file);
+	free(r->usage_id);
 	summary_free(r->summary);
 	free(r);
 }
@@ -96,6 +97,8 @@ void request_end(struct request *r, const struct err *e)
 		.text_len = r->text_len,
 		.kept = supervisor_kept(r->sup, r->kept_in_config),
 		.secret = r->secret[0] ? r->secret : NULL,
+		.usage = r->usage,
+		.usage_id = r->usage_id,
 		.value = r->value,
 	};
 
@@ -179,15 +182,25 @@ static void on_document_record(struct worker *w, const struct line *l)
 	}
 }
 
-/* What a worker that has read nothing foreign may say besides: whose secret it was, and where a definition is
- * kept. */
+/* A word that has room, or nothing. */
+static void request_take_word(char *room, size_t size, const char *word)
+{
+	if (word && strlen(word) < size)
+		memcpy(room, word, strlen(word) + 1);
+}
+
+/* What a worker that has read nothing foreign may say besides: of a secret, and where a definition is kept.
+ */
 static void on_request_record(struct worker *w, const struct line *l)
 {
 	struct request *r = w->task.owner;
-	const char *secret = line_get(l, "secret");
 
-	if (secret && strlen(secret) < sizeof(r->secret))
-		memcpy(r->secret, secret, strlen(secret) + 1);
+	request_take_word(r->secret, sizeof(r->secret), line_get(l, "secret"));
+	request_take_word(r->usage, sizeof(r->usage), line_get(l, "usage"));
+	if (line_has(l, "id")) {
+		free(r->usage_id);
+		r->usage_id = strdup(line_get(l, "id"));
+	}
 	if (line_has(l, "kept")) {
 		r->kept_in_config = streq(line_get(l, "kept"), "config");
 		free(r->kept_file);

@@ -36,7 +36,9 @@ struct request {
 	struct secret_order order; /* about a secret: what is asked, without the texts, which are here: */
 	char *which, *data;
 	size_t data_len;
-	char secret[UUID_TEXT]; /* of which it was, in the end */
+	char secret[UUID_TEXT]; /* of which it was, in the end, */
+	char usage[16];         /* and what that is for: "" where it is not known, */
+	char *usage_id;         /* and of that the name; or NULL */
 	int value;              /* memfd, or -1 */
 	void (*then)(struct request *r, const struct err *e);
 	void (*change)(struct request *r); /* what it does to the definitions, when it is its turn; or NULL */

