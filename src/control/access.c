@@ -164,7 +164,7 @@ static enum room find_room(const struct server *srv, const struct peer *p)
 		others += q->level != LEVEL_ADMIN;
 		own += q->uid == p->uid;
 	}
-	if (!admin && own >= CONTROL_PER_USER)
+	if (!admin && p->uid != 0 && own >= CONTROL_PER_USER)
 		return FULL_FOR_USER;
 	return srv->npeers < srv->options.clients &&
 	                       (admin || others < srv->options.clients - CONTROL_RESERVE)

@@ -202,12 +202,24 @@ static void feed_skip(struct peer *p)
 	buf_consume(&p->in, n);
 }
 
+/* Does a call wait for messages that cannot come any more? Its volume would be busy for as long as a job may
+ * take. */
+static bool misses_messages(const struct peer *p)
+{
+	for (const struct call *c = p->calls; c; c = c->next)
+		if (c->stream.messages && c->stream.in && stream_is_open(c))
+			return true;
+	return false;
+}
+
 /* What has arrived, before the client said that no more will: half a request is none. */
 static void end_of_input(struct peer *p)
 {
 	struct call *c = p->feeding;
 
-	if (c) {
+	if (misses_messages(p)) {
+		p->dead = true;
+	} else if (c) {
 		char why[96];
 
 		snprintf(why, sizeof(why), "the payload ended after %zu of %zu bytes: nothing was done",

@@ -249,8 +249,7 @@ static int advance(struct copy *c, uint64_t n, struct err *e)
 	return pace_step(&c->pace, n, e);
 }
 
-/* Returns 1 at the source's end. */
-/* Copy data by whatever way works, until it is done or the source has ended. */
+/* Copy data by whatever way works, until it is done or the source has ended: 1. */
 static int copy_data(struct copy *c, uint64_t length, struct err *e)
 {
 	while (length > 0) {
@@ -268,8 +267,7 @@ static int copy_data(struct copy *c, uint64_t length, struct err *e)
 	return 0;
 }
 
-/* A hole of the source: zeros at the other end, unless that is new and has them anyway. */
-static int copy_hole(struct copy *c, uint64_t length, struct err *e)
+int copy_hole(struct copy *c, uint64_t length, struct err *e)
 {
 	while (length > 0) {
 		/* A hole in a file is made at once, however long it is; zeros to a device take their time. */

@@ -46,6 +46,8 @@ int copy_end_set(struct copy_end *end, int fd, const char *name, struct err *e);
  * A final hole of a regular file is made too. Does not sync. ERR_TIMEOUT: the deadline of pace.op has
  * passed; what was copied by then stays there, and done says how much it is. Blocks: for workers. */
 int copy_run(struct copy *c, struct err *e);
+/* A hole of the source: zeros at the other end, unless that is new and has them anyway. */
+int copy_hole(struct copy *c, uint64_t length, struct err *e);
 
 /* Zeros from `at` on, `length` bytes: a hole where the file can have one, zeros otherwise. A file that is
  * shorter becomes that long. Looks at no deadline. */

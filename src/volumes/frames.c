@@ -41,10 +41,8 @@ int frames_upload(struct copy *c, struct err *e)
 			               c->to.name, (unsigned long long)room, (unsigned long long)f.length);
 		room -= f.length;
 		c->length = f.length;
-		if ((f.hole ? copy_zero(&c->to, c->to.at, f.length, e) : copy_run(c, e)) < 0)
+		if ((f.hole ? copy_hole(c, f.length, e) : copy_run(c, e)) < 0)
 			return -1;
-		if (f.hole)
-			pass_hole(c, f.length);
 	}
 	return rc;
 }

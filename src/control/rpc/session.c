@@ -125,7 +125,7 @@ enum param_type { PARAM_INT = 1, PARAM_UINT, PARAM_LONG, PARAM_ULONG, PARAM_DOUB
 
 /* What a daemon says of its own client. */
 struct identity {
-	bool has_user;
+	bool has_user, is_remote; /* by a name of another kind */
 	uint64_t uid, gid;
 	const char *name, *token;
 };
@@ -133,10 +133,7 @@ struct identity {
 /* One of the parameters, of which we know the names, and use those that say something here. */
 static int take_parameter(struct virt_binding *b, struct identity *who, struct err *e)
 {
-	static const char *const unused[] = {
-		"group-name",     "process-id", "process-time", "sasl-user-name", "x509-distinguished-name",
-		"selinux-context"
-	};
+	static const char *const unused[] = { "group-name", "process-id", "process-time", "selinux-context" };
 	const char *key, *text = NULL;
 	uint64_t number = 0;
 	uint32_t type;
@@ -154,15 +151,17 @@ static int take_parameter(struct virt_binding *b, struct identity *who, struct e
 	}
 	if (b->x.broken || type < PARAM_INT || type > PARAM_TEXT)
 		return virt_undecodable(e);
-	if (streq(key, "unix-user-id")) {
+	if (streq(key, "unix-user-id") && !text) {
 		who->has_user = true;
 		who->uid = number;
-	} else if (streq(key, "unix-group-id")) {
+	} else if (streq(key, "unix-group-id") && !text) {
 		who->gid = number;
-	} else if (streq(key, "user-name")) {
+	} else if (streq(key, "user-name") && text) {
 		who->name = text;
-	} else if (streq(key, "system.token")) {
+	} else if (streq(key, "system.token") && text) {
 		who->token = text;
+	} else if (streq(key, "sasl-user-name") || streq(key, "x509-distinguished-name")) {
+		who->is_remote = true;
 	} else {
 		for (size_t i = 0; i < ARRAY_LEN(unused); i++)
 			if (streq(key, unused[i]))
@@ -197,6 +196,8 @@ int session_identity(struct virt_binding *b, struct buf *out, struct err *e)
 
 	if (who.has_user && !p->trusted)
 		level = identity_level(p->server, who.uid, who.gid, who.name);
+	else if (who.is_remote && !p->trusted)
+		level = LEVEL_READ;
 	p->level = level < b->session->most ? level : b->session->most;
 	return 0;
 }

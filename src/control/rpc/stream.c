@@ -52,12 +52,13 @@ static void fail_stream(struct call *c, const struct err *e)
 		p->skip = c->stream.left;
 		p->feeding = NULL;
 	}
+	/* First: a worker whose stream ends without that is done. */
+	if (c->stage == CALL_PARKED && c->job)
+		volume_cancel(p->server->sup, c->job, NULL, NULL);
 	call_end_stream(c);
 	if (c->stage != CALL_PARKED)
 		return;
 	waiter_withdraw(&c->waiter);
-	if (c->job)
-		volume_cancel(p->server->sup, c->job, NULL, NULL);
 	call_fail(c, e);
 }
 
@@ -68,13 +69,11 @@ static void drop_stream(struct call *c)
 	struct err e = { 0 };
 
 	q->stream.dropped = true;
-	call_end_stream(c);
-	if (c->stage != CALL_PARKED)
-		return;
-	if (c->job) {
+	if (c->stage == CALL_PARKED && c->job)
 		volume_cancel(c->peer->server->sup, c->job, NULL, NULL);
+	call_end_stream(c);
+	if (c->stage != CALL_PARKED || c->job)
 		return;
-	}
 	waiter_withdraw(&c->waiter);
 	err_set(&e, ERR_STATE, "the client has given up the stream");
 	call_fail(c, &e);
@@ -336,6 +335,8 @@ bool virt_stream_step(struct call *c)
 	if (is_upload(q)) {
 		/* The job may be over before the client says that it has sent all: it has to, first. */
 		if (!q->stream.said) {
+			if (sending_is_on(&c->peer->files))
+				return false;
 			say_reply(q, &c->peer->out);
 			return true;
 		}
