@@ -471,5 +471,10 @@ int file_copy_program(const char *from_path, const char *path, struct err *e)
 
 	while (n > 0)
 		n = sendfile(to, from, NULL, 1 << 20);
-	return n < 0 ? err_sys(e, errno, "cannot copy %s to %s", from_path, path) : 0;
+	if (n == 0)
+		return 0;
+	err_sys(e, errno, "cannot copy %s to %s", from_path, path);
+	if (to >= 0)
+		unlink(path);
+	return -1;
 }

@@ -32,8 +32,9 @@ struct source {
 	bool done;
 	bool may_be_absent; /* a directory that nobody has named, or that is made when it is needed */
 	bool behind;        /* it was in the initramfs, which is gone: it is not read again */
-	bool late;          /* but not read: for want of room, and tried again now and then */
-	char *waits_for;    /* a device that is not there yet */
+	bool has_copies; /* the real root's, not read so far: secrets of the initramfs may be copies of it */
+	bool late;       /* but not read: for want of room, and tried again now and then */
+	char *waits_for; /* a device that is not there yet */
 	struct worker *worker;
 	bool left;               /* an earlier worker is still there */
 	bool again;              /* a device appeared meanwhile */

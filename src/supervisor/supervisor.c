@@ -395,9 +395,9 @@ void supervisor_followed(struct supervisor *s)
 	services_follow_root(s);
 }
 
-bool supervisor_pack(const struct supervisor *s, const char *root)
+bool supervisor_pack(const struct supervisor *s, const char *root, bool systemd)
 {
-	return services_pack(s, root);
+	return services_pack(s, root, systemd);
 }
 
 void supervisor_resume(struct supervisor *s)

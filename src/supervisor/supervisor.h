@@ -395,10 +395,10 @@ bool supervisor_shutting_down(const struct supervisor *s);
  * something to do wait as for any pool that is busy. For the change of root, which takes paths away from
  * whoever works with them. */
 void supervisor_pause(struct supervisor *s, uint64_t deadline, void (*done)(void *arg), void *arg);
-/* In a worker, during a pause, in an initramfs whose root is about to be `root`: note for that root's
- * services what their companions in it have to leave alone, and keep the programs of ours in KEPT_PROGRAMS.
- * False: there are none. What fails is logged. */
-bool supervisor_pack(const struct supervisor *s, const char *root);
+/* In a worker, during a pause, in an initramfs whose root is about to be `root`: keep the programs of our
+ * companions in KEPT_PROGRAMS, and, where that root's init is systemd, have its own services for the same
+ * storage do nothing. False: there are none. What fails is logged. */
+bool supervisor_pack(const struct supervisor *s, const char *root, bool systemd);
 /* During a pause: the new root lies over the initramfs's, where companions still are. Those that were packed
  * enter it, or are ended and started anew there. */
 void supervisor_followed(struct supervisor *s);

@@ -10,6 +10,8 @@
 #define service_at test_service_at
 #include "supervisor/companions/leaving.c"
 
+#define ROOT "/run/sysroot"
+
 static const char *const programs[] = { "sh", "no-such-program", NULL };
 static const struct service with = { .name = "iscsid", .programs = programs }, without = { .name = "other" };
 static struct service_view views[2];
@@ -36,7 +38,7 @@ static void without_one_that_runs_nothing_is_left(void)
 	views[0] = (struct service_view){ .service = &without, .name = "other", .pid = 7 };
 	views[1] = (struct service_view){ .service = &with, .name = "iscsid" }; /* another one's is used */
 	nviews = 2;
-	CHECK(!services_pack(NULL, "/sysroot"));
+	CHECK(!services_pack(NULL, ROOT, true));
 	CHECK(access("/run/initramfs", F_OK) < 0 && access("/run/systemd", F_OK) < 0);
 }
 
@@ -45,7 +47,10 @@ static void programs_are_there_and_can_be_run(void)
 	struct stat st, original;
 
 	views[1].pid = 8;
-	CHECK(services_pack(NULL, "/sysroot"));
+	fixture_bytes(ROOT "/etc/systemd/network/80-lan.network", "", 0);
+	fixture_bytes(ROOT "/etc/systemd/network/10-name.link", "", 0);
+	fixture_bytes(ROOT "/usr/lib/systemd/network/90-vendor.network", "", 0);
+	CHECK(services_pack(NULL, ROOT, true));
 	CHECK(stat(KEPT_PROGRAMS "/sh", &st) == 0 && (st.st_mode & 07777) == 0755);
 	CHECK(stat("/bin/sh", &original) == 0 && original.st_size == st.st_size);
 	CHECK(access(KEPT_PROGRAMS "/no-such-program", F_OK) < 0);
@@ -57,7 +62,7 @@ static void they_are_not_written_over_themselves(void)
 {
 	struct stat before, after;
 
-	CHECK(stat(KEPT_PROGRAMS "/sh", &before) == 0 && services_pack(NULL, "/sysroot"));
+	CHECK(stat(KEPT_PROGRAMS "/sh", &before) == 0 && services_pack(NULL, ROOT, true));
 	CHECK(stat(KEPT_PROGRAMS "/sh", &after) == 0 && after.st_size == before.st_size);
 }
 
@@ -72,11 +77,19 @@ static void the_service_of_that_name_is_there_in_name(void)
 	CHECK(access(UNITS "/other.service.d", F_OK) < 0);
 }
 
-static void loopback_is_no_network(void)
+static void each_network_of_the_root_keeps_its_addresses(void)
 {
-	CHECK(access(NETWORKS "/00-poolinit-lo.network", F_OK) < 0);
-	keep_interface("no-such-interface");
-	CHECK(access(NETWORKS "/00-poolinit-no-such-interface.network", F_OK) < 0);
+	CHECK_STR(text_of(NETWORKS "/80-lan.network.d/poolinit.conf"), "[Network]\nKeepConfiguration=yes\n");
+	CHECK_STR(text_of(NETWORKS "/90-vendor.network.d/poolinit.conf"),
+	          "[Network]\nKeepConfiguration=yes\n");
+	CHECK(access(NETWORKS "/10-name.link.d", F_OK) < 0);
+}
+
+static void where_systemd_is_not_init_nothing_looks_as_if_it_were(void)
+{
+	CHECK(rename("/run/systemd", "/run/before") == 0);
+	CHECK(services_pack(NULL, ROOT, false));
+	CHECK(access("/run/systemd", F_OK) < 0);
 }
 
 static void a_mount_that_does_not_lie_on_a_session_is_not_noted(void)
@@ -95,7 +108,8 @@ int main(void)
 	RUN(programs_are_there_and_can_be_run);
 	RUN(they_are_not_written_over_themselves);
 	RUN(the_service_of_that_name_is_there_in_name);
-	RUN(loopback_is_no_network);
+	RUN(each_network_of_the_root_keeps_its_addresses);
 	RUN(a_mount_that_does_not_lie_on_a_session_is_not_noted);
+	RUN(where_systemd_is_not_init_nothing_looks_as_if_it_were);
 	return check_done();
 }

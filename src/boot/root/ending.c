@@ -34,8 +34,7 @@ _Static_assert(POOLS_TIME > ROOT_STOP_TIME, "the supervisor gives up before we d
 
 /* ---- before ---- */
 
-/* Is the new root's init one that comes back? */
-static bool init_comes_back(const char *path)
+bool ending_is_systemds(const char *path)
 {
 	cleanup_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int there = root < 0 ? -1
@@ -60,7 +59,7 @@ void ending_prepare(const char *root)
 {
 	struct err e = { 0 };
 
-	if (!init_comes_back(root))
+	if (!ending_is_systemds(root))
 		return;
 	if (file_mkdirs(PLACE, 0755, &e) < 0 ||
 	    file_copy_program("/proc/self/exe", PLACE "/" ENDING_ROLE, &e) < 0)

@@ -26,7 +26,7 @@ void services_stop(struct supervisor *s);
 /* Has every process of ours ended? Its end calls the shutdown's next step. */
 bool services_gone(const struct supervisor *s);
 /* As supervisor_pack(). In leaving.c. */
-bool services_pack(const struct supervisor *s, const char *root);
+bool services_pack(const struct supervisor *s, const char *root, bool systemd);
 /* As supervisor_followed(). */
 void services_follow_root(struct supervisor *s);
 /* Forget all; those that run are left alone. */

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
@@ -51,8 +50,8 @@ static void keep_programs(const char *const *programs)
 	}
 }
 
-/* There can be one in a network namespace, which is ours. The service of that name is there in name, because
- * others ask whether it is; its socket, which is ours, is not made. systemd.unit(5), "drop-in". */
+/* Two would take each other's sessions. The root's own service is active, because others ask whether it is,
+ * but runs nothing; its socket is not made. systemd.unit(5), "drop-in". */
 static void have_service_stand_back(const char *name)
 {
 	char dir[PATH_MAX];
@@ -60,40 +59,37 @@ static void have_service_stand_back(const char *name)
 	snprintf(dir, sizeof(dir), UNITS "/%s.service.d", name);
 	leave_text(dir, "poolinit.conf",
 	           "[Service]\nType=oneshot\nRemainAfterExit=yes\nRestart=no\nPIDFile=\nExecStartPre=\n"
-	           "ExecStart=\nExecStart=/bin/true\n");
+	           "ExecStart=\nExecStart=/bin/true\nExecStartPost=\nExecStop=\nExecStopPost=\n");
 	snprintf(dir, sizeof(dir), UNITS "/%s.socket.d", name);
 	leave_text(dir, "poolinit.conf", "[Unit]\nConditionPathExists=!" KEPT_PROGRAMS "\n");
 }
 
 /* ---- the network ---- */
 
-/* An interface that is up carries it. systemd-networkd would begin by taking its addresses away; of several
- * files for an interface the first one counts. systemd.network(5), KeepConfiguration=. */
-static void keep_interface(const char *name)
+/* systemd-networkd would begin by taking the addresses away that the session goes by. Each of its networks is
+ * told to keep them; what else it says of an interface counts as before, and one that no file is about is not
+ * touched. systemd.network(5), KeepConfiguration=. */
+static void keep_addresses(const char *root)
 {
-	char path[PATH_MAX], flags[32], text[160];
-	unsigned long up;
+	static const char *const places[] = { "etc", "run", "usr/lib", "lib" };
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-	if (!sysfs_attribute(path, "flags", flags, sizeof(flags)))
-		return;
-	up = strtoul(flags, NULL, 16) & (IFF_UP | IFF_LOOPBACK);
-	if (up != IFF_UP)
-		return;
-	snprintf(path, sizeof(path), "00-poolinit-%.32s.network", name);
-	snprintf(text, sizeof(text), "[Match]\nName=%.32s\n\n[Network]\nKeepConfiguration=yes\n", name);
-	leave_text(NETWORKS, path, text);
-}
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		char path[PATH_MAX];
 
-static void keep_interfaces(void)
-{
-	DIR *d = opendir("/sys/class/net");
+		snprintf(path, sizeof(path), "%s/%s/systemd/network", root, places[i]);
+		DIR *d = opendir(i == 1 ? NETWORKS : path);
 
-	for (const struct dirent *entry; d && (entry = readdir(d));)
-		if (entry->d_name[0] != '.')
-			keep_interface(entry->d_name);
-	if (d)
-		closedir(d);
+		for (const struct dirent *entry; d && (entry = readdir(d));) {
+			const char *dot = strrchr(entry->d_name, '.');
+
+			if (!dot || !streq(dot, ".network"))
+				continue;
+			snprintf(path, sizeof(path), NETWORKS "/%s.d", entry->d_name);
+			leave_text(path, "poolinit.conf", "[Network]\nKeepConfiguration=yes\n");
+		}
+		if (d)
+			closedir(d);
+	}
 }
 
 /* ---- mounts ---- */
@@ -136,7 +132,8 @@ static int note_remote_mount(const struct mount_entry *m, void *arg)
 {
 	struct remote_mounts *r = arg;
 
-	if (!path_is_below(m->target, r->root) && !strpbrk(m->target, " \t\\") && is_of_a_session(m->dev))
+	if (!path_is_below(m->target, r->root) && !strpbrk(m->target, " \t\\") &&
+	    !strpbrk(m->root, " \t\\") && is_of_a_session(m->dev))
 		buf_printf(&r->lines, "SRC=%s TARGET=%s ROOT=%s OPTS=_netdev\n", m->source, m->target,
 		           m->root);
 	return 0;
@@ -154,7 +151,7 @@ static void note_remote_mounts(const char *root)
 	buf_free(&r.lines);
 }
 
-bool services_pack(const struct supervisor *s, const char *root)
+bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 {
 	struct service_view v;
 	bool any = false;
@@ -164,11 +161,12 @@ bool services_pack(const struct supervisor *s, const char *root)
 			continue;
 		any = true;
 		keep_programs(v.service->programs);
-		have_service_stand_back(v.service->name);
+		if (systemd)
+			have_service_stand_back(v.service->name);
 	}
-	if (any) {
-		keep_interfaces();
+	if (any && systemd)
+		keep_addresses(root);
+	if (any)
 		note_remote_mounts(root);
-	}
 	return any;
 }

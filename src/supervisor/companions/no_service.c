@@ -39,9 +39,9 @@ bool services_gone(const struct supervisor *s)
 	return true;
 }
 
-bool services_pack(const struct supervisor *s, const char *root)
+bool services_pack(const struct supervisor *s, const char *root, bool systemd)
 {
-	(void)s, (void)root;
+	(void)s, (void)root, (void)systemd;
 	return false;
 }
 

@@ -549,3 +549,27 @@ int config_copy_secrets(const char *dir, const char *to, struct err *e)
 	config_names_free(names, n);
 	return rc;
 }
+
+void config_drop_copies(const char *dir, const char *copies)
+{
+	char path[PATH_MAX];
+	struct dirent **names;
+
+	snprintf(path, sizeof(path), "%s/secrets", dir);
+	int n = scandir(path, &names, config_is_secret, NULL);
+
+	for (int i = 0; i < n; i++) {
+		char *dot = strrchr(names[i]->d_name, '.');
+
+		if (!dot || !streq(dot, ".xml"))
+			continue;
+		/* The definition first: a value without one is nobody's. */
+		snprintf(path, sizeof(path), "%s/%s", copies, names[i]->d_name);
+		unlink(path);
+		*dot = '\0';
+		snprintf(path, sizeof(path), "%s/%s.base64", copies, names[i]->d_name);
+		unlink(path);
+	}
+	if (n >= 0)
+		config_names_free(names, n);
+}

@@ -94,6 +94,9 @@ void config_item_free(struct config_item *item);
  * that cannot be copied does not keep the others back: e tells of the first such. */
 int config_copy_secrets(const char *dir, const char *to, struct err *e);
 
+/* Remove from `copies` the secrets that DIR/secrets has, too: those there count from now on. */
+void config_drop_copies(const char *dir, const char *copies);
+
 /* Keep, change and forget a definition in a configuration directory. `file` is where it came from, or NULL
  * for the directory's own NAME.xml. ERR_READ_ONLY, ERR_NO_SPACE, ERR_DENIED, ERR_LIMIT tell why it could not
  * be kept; nothing is changed then. */

@@ -71,6 +71,8 @@ static int read_directory(struct worker_io *io, struct source *src, struct err *
 	if (src->device && place_copy_secrets(src, &problem) < 0)
 		send_item(&(struct config_item){ .origin = src->where, .problem = &problem }, io);
 	sweep(src);
+	if (src->has_copies)
+		config_drop_copies(src->where, src->sup->secret_dirs[0]);
 	if (config_load(src->where, NULL, &files, e) < 0)
 		return -1;
 	files.may_mark_others = streq(src->where, src->sup->run_config);
@@ -334,7 +336,7 @@ static void on_source_read(struct worker *w, const struct err *e, bool left)
 	}
 	if (src->late)
 		supervisor_forget_problems(s, src->where);
-	src->late = false;
+	src->late = src->has_copies = false;
 	if (e)
 		give_up(src, e);
 	if (src->reloading) {
@@ -553,9 +555,10 @@ void sources_change_root(struct supervisor *s)
 		if (src->behind && streq_null(before, src->where))
 			home = src;
 	}
-	if (!home) /* it is a place that is found here as well */
+	if (!home || home->worker || home->left) /* it is a place that is found here as well, or still read */
 		return;
 	drop_config_dir(s);
+	supervisor_forget_problems_below(s, home->where);
 	if (!s->options.root_config_dir)
 		return;
 	path = strdup(s->options.root_config_dir);
@@ -568,7 +571,7 @@ void sources_change_root(struct supervisor *s)
 	s->options.config_dir = home->where = path;
 	s->options.in_memory = s->options.root_in_memory;
 	home->behind = false;
-	home->may_be_absent = home->late = true;
+	home->may_be_absent = home->late = home->has_copies = true;
 	if (home->done)
 		read_again(home, &e);
 	else
