@@ -555,11 +555,11 @@ void sources_change_root(struct supervisor *s)
 		if (src->behind && streq_null(before, src->where))
 			home = src;
 	}
-	if (!home || home->worker || home->left) /* it is a place that is found here as well, or still read */
+	if (!home) /* it is a place that is found here as well */
 		return;
 	drop_config_dir(s);
 	supervisor_forget_problems_below(s, home->where);
-	if (!s->options.root_config_dir)
+	if (!s->options.root_config_dir || home->worker || home->left) /* or somebody is still at it */
 		return;
 	path = strdup(s->options.root_config_dir);
 	if (!path || !add_secrets(s, path)) {
