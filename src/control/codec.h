@@ -71,6 +71,10 @@ struct codec {
 void codec_event_fields(const struct codec *codec, struct buf *b, const struct event *ev);
 
 extern const struct codec line_codec; /* lines.c: docs/PROTOCOL.md */
+/* Its records, also for a codec that keeps them as lines until the answer is made of them. */
+void lines_begin(struct buf *b);
+void lines_flag(struct buf *b, const char *key, bool value);
+void lines_records(struct buf *b, const char *data, size_t len);
 extern const struct codec virt_codec; /* rpc/codec.c: libvirt's */
 /* What the line, of c->text, says to a new call, which is named, filled and checked by it. */
 int lines_bind(struct call *c, const struct line *l, struct err *e);

@@ -119,17 +119,17 @@ static bool lines_take(struct peer *p)
 
 /* ---- answers ---- */
 
-static void lines_begin(struct buf *b)
+void lines_begin(struct buf *b)
 {
 	line_begin(b, "-");
 }
 
-static void lines_flag(struct buf *b, const char *key, bool value)
+void lines_flag(struct buf *b, const char *key, bool value)
 {
 	line_str(b, key, value ? "yes" : "no");
 }
 
-static void lines_records(struct buf *b, const char *data, size_t len)
+void lines_records(struct buf *b, const char *data, size_t len)
 {
 	buf_add(b, data, len);
 }

@@ -34,7 +34,7 @@ _Static_assert(POOLS_TIME > ROOT_STOP_TIME, "the supervisor gives up before we d
 
 /* ---- before ---- */
 
-bool ending_is_systemds(const char *path)
+bool ending_has_systemd(const char *path)
 {
 	cleanup_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_close int there = root < 0 ? -1
@@ -59,7 +59,7 @@ void ending_prepare(const char *root)
 {
 	struct err e = { 0 };
 
-	if (!ending_is_systemds(root))
+	if (!ending_has_systemd(root))
 		return;
 	if (file_mkdirs(PLACE, 0755, &e) < 0 ||
 	    file_copy_program("/proc/self/exe", PLACE "/" ENDING_ROLE, &e) < 0)

@@ -8,8 +8,8 @@
 
 #define ENDING_ROLE "shutdown" /* the program's name there */
 
-/* Is the init of the root in this directory systemd? Only that one comes back. */
-bool ending_is_systemds(const char *path);
+/* Does the root in this directory have systemd, whose shutdown comes back here? */
+bool ending_has_systemd(const char *path);
 /* Put this program at /run/initramfs/shutdown, if the init of the new root, whose directory that is, would
  * look for it there. It takes its size in memory. What fails is logged: the machine then ends without it,
  * with its root read-only. */

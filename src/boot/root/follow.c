@@ -58,7 +58,7 @@ static int run_move_away(struct worker_io *io, void *arg, struct err *e)
 
 	(void)io;
 	take_secrets(f); /* some may be new, or have come from a device */
-	if (supervisor_pack(f->sup, f->root, ending_is_systemds(f->root)))
+	if (supervisor_pack(f->sup, f->root, ending_has_systemd(f->root)))
 		ending_allow_programs();
 	return root_move_mounts(f->root, false, e);
 }

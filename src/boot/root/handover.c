@@ -253,7 +253,7 @@ static int run_move(struct worker_io *io, void *arg, struct err *e)
 		log_error(LF_CONFIG, "%s", why.message);
 	root_tell_udev();
 	ending_prepare(ROOT_DIR);
-	if (supervisor_pack(h->sup, ROOT_DIR, ending_is_systemds(ROOT_DIR)))
+	if (supervisor_pack(h->sup, ROOT_DIR, ending_has_systemd(ROOT_DIR)))
 		ending_allow_programs();
 	return root_move_mounts(ROOT_DIR, true, e);
 }

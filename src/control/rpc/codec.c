@@ -337,22 +337,6 @@ static void virt_event(struct buf *out, const struct event *ev)
 	(void)ev;
 }
 
-/* Records are kept as lines until the reply is made of them. */
-static void virt_begin(struct buf *b)
-{
-	line_begin(b, "-");
-}
-
-static void virt_flag(struct buf *b, const char *key, bool value)
-{
-	line_str(b, key, value ? "yes" : "no");
-}
-
-static void virt_bytes(struct buf *b, const char *data, size_t len)
-{
-	buf_add(b, data, len);
-}
-
 /* Nobody can be told how far a job is. */
 static void virt_progress(const struct call *c, struct buf *out, uint64_t job, uint64_t done, uint64_t total)
 {
@@ -398,13 +382,14 @@ const struct codec virt_codec = {
 	.event = virt_event,
 	.tell = virt_tell,
 	.error = virt_error,
-	.begin = virt_begin,
+	/* records are kept as lines until the reply is made of them */
+	.begin = lines_begin,
 	.str = line_str,
 	.num = line_num,
-	.flag = virt_flag,
+	.flag = lines_flag,
 	.end = line_end,
-	.records = virt_bytes,
-	.bytes = virt_bytes,
+	.records = lines_records,
+	.bytes = lines_records,
 	.records_files = reply_take_index,
 	.bytes_file = call_send_file,
 	.stream = virt_stream_step,

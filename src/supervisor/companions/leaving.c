@@ -69,26 +69,32 @@ static void have_service_stand_back(const char *name)
 /* systemd-networkd would begin by taking the addresses away that the session goes by. Each of its networks is
  * told to keep them; what else it says of an interface counts as before, and one that no file is about is not
  * touched. systemd.network(5), KeepConfiguration=. */
+static void keep_addresses_of(const char *networks)
+{
+	char path[PATH_MAX];
+	DIR *d = opendir(networks);
+
+	for (const struct dirent *entry; d && (entry = readdir(d));) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (!dot || !streq(dot, ".network"))
+			continue;
+		snprintf(path, sizeof(path), NETWORKS "/%s.d", entry->d_name);
+		leave_text(path, "poolinit.conf", "[Network]\nKeepConfiguration=yes\n");
+	}
+	if (d)
+		closedir(d);
+}
+
 static void keep_addresses(const char *root)
 {
-	static const char *const places[] = { "etc", "run", "usr/lib", "lib" };
+	static const char *const places[] = { "etc", "usr/lib", "lib" };
+	char path[PATH_MAX];
 
+	keep_addresses_of(NETWORKS);
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		char path[PATH_MAX];
-
 		snprintf(path, sizeof(path), "%s/%s/systemd/network", root, places[i]);
-		DIR *d = opendir(i == 1 ? NETWORKS : path);
-
-		for (const struct dirent *entry; d && (entry = readdir(d));) {
-			const char *dot = strrchr(entry->d_name, '.');
-
-			if (!dot || !streq(dot, ".network"))
-				continue;
-			snprintf(path, sizeof(path), NETWORKS "/%s.d", entry->d_name);
-			leave_text(path, "poolinit.conf", "[Network]\nKeepConfiguration=yes\n");
-		}
-		if (d)
-			closedir(d);
+		keep_addresses_of(path);
 	}
 }
 
