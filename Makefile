@@ -271,13 +271,13 @@ lint: ## the rules of the house, clang-tidy and cppcheck
 	@tests/run tests/style/lint
 
 TEST_JOBS ?= $(shell nproc)
-check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by side (as many as there are processors)
+check: ## all tests: unit, golden, fuzz corpus, host, qemu; TEST_JOBS side by side (as many as there are processors); AGAIN=N: up to N that fail once more
 	@tests/setup --machine
 	@$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 all companions $(B)/unit/test_sandbox
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 WERROR=1 all unit replay host-programs
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,$(MAKE) --no-print-directory -j$$(nproc) WERROR=1 ARCH=aarch64 all build/aarch64/unit/test_sandbox)
 	@$(if $(filter aarch64,$(THIS_ARCH)),:,deps/unpacked aarch64 kernel busybox-static >/dev/null || :)
-	@tests/run -j $(TEST_JOBS) $(BESIDE:%=-b %) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) $(FULL) \
+	@tests/run -j $(TEST_JOBS) $(AGAIN:%=-a %) $(BESIDE:%=-b %) $(B)/unit/test_sandbox $(patsubst $(B)/%,build/san/%,$(UNIT) $(REPLAY)) $(CONFORMANCE) $(sort $(wildcard tests/golden/run-*)) tests/style/lint $(HOST) $(QEMU) $(FULL) \
 	  $(if $(DISTROS_BEFORE),tests/distros/check)
 
 conformance: ## libvirt's own documents: what this program makes of each, beside what libvirt makes of it

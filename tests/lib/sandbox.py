@@ -69,6 +69,15 @@ def wait_until(what, condition, seconds=15.0, every=0.02):
         time.sleep(every)
 
 
+def open_files(pid):
+    """What each descriptor of a process is open on: {number: what readlink(2) says}. One closed meanwhile is left out."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
+
+
 def need_programs(*names):
     """Skip the test unless these programs are installed."""
     missing = [name for name in names if not find_program(name)]

@@ -134,7 +134,7 @@ def children_of(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
             pids = [int(child) for child in children.read().split()]
-    except FileNotFoundError:
+    except OSError:
         pids = []
     for child in pids:
         try:
