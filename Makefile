@@ -286,7 +286,7 @@ conformance: ## libvirt's own documents: what this program makes of each, beside
 
 check-host: all ## the host tests alone
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=1 all host-programs
-	@tests/run $(HOST)
+	@tests/run -j $(TEST_JOBS) $(HOST)
 
 check-qemu: all companions ## the tests in virtual machines alone
 	@tests/run $(QEMU)
@@ -297,6 +297,11 @@ export DISTROS_BEFORE
 .PHONY: check-distros
 check-distros: ## build, and run the unit tests, in a minimal Debian 12 and 13 of their own (root; made the first time, kept in the cache)
 	@DISTROS_BEFORE= tests/run tests/distros/check
+
+# Six times the host tests: not part of `make check` either.
+.PHONY: check-users
+check-users: ## the host tests for users with another umask, language, home or checkout than most
+	@tests/run tests/distros/users
 
 .PHONY: check-full
 check-full: all full ## the tests of the types that only `make full` has alone, against real servers
