@@ -62,7 +62,8 @@ keep_if_right() {
 # The archives this machine is configured for. The addresses stay with apt: none is written into any file here.
 apt_bases() {
 	command -v apt-get >/dev/null || return 0
-	apt-get --print-uris update 2>/dev/null | sed -n "s,^'\([^']*\)/dists/.*,\1,p" | sort -u
+	# A release's security archive lies beside its archive, whether or not apt is told of it (debootstrap tells it of none).
+	apt-get --print-uris update 2>/dev/null | sed -n "s,^'\([^']*\)/dists/.*,\1,p" | sed 's,^\(.*/debian\)/*$,\1\n\1-security,' | sort -u
 }
 
 # apt's own downloader, so that its proxy and credentials apply.
