@@ -126,6 +126,7 @@ const struct packet_code codes_of_documents[] = { { ERR_INVALID, CODE_XML }, { E
 const struct packet_code codes_of_volumes[] = { { ERR_INVALID, CODE_XML },
 	                                        { ERR_EXISTS, CODE_VOLUME_EXISTS },
 	                                        { ERR_NONE, 0 } };
+const struct packet_code codes_of_marks[] = { { ERR_STATE, CODE_INTERNAL }, { ERR_NONE, 0 } };
 const struct packet_code codes_of_values[] = { { ERR_DENIED, CODE_INVALID_SECRET }, { ERR_NONE, 0 } };
 
 static unsigned code_of(const struct packet_code *special, enum err_class class)

@@ -65,6 +65,7 @@ struct packet_code {
 };
 extern const struct packet_code codes_of_documents[]; /* pools and secrets by their XML */
 extern const struct packet_code codes_of_volumes[];   /* the same for volumes */
+extern const struct packet_code codes_of_marks[];     /* for autostart: of a transient pool */
 extern const struct packet_code codes_of_values[];    /* of secrets */
 /* A whole packet that says e. special: or NULL. */
 void packet_error(struct buf *out, const struct packet_header *h, enum packet_type type,

@@ -62,7 +62,7 @@ static const struct virt_procedure rows[] = {
 	{ 88, "pool-dumpxml", .args = { VIRT_POOL, VIRT_FLAGS }, .flags = { "inactive" },
 	  .reply = reply_document },
 	{ 89, "pool-info", .args = { VIRT_POOL }, .reply = reply_flag, .field = "autostart" },
-	{ 90, "pool-autostart", .args = { VIRT_POOL, VIRT_SWITCH } },
+	{ 90, "pool-autostart", .args = { VIRT_POOL, VIRT_SWITCH }, .codes = codes_of_marks },
 	{ 154, "pool-info", .args = { VIRT_POOL }, .reply = reply_is_active },
 	{ 155, "pool-info", .args = { VIRT_POOL }, .reply = reply_flag, .field = "persistent" },
 

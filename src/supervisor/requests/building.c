@@ -32,6 +32,7 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 {
 	struct pool *p = w->task.owner;
 	struct request *r = request_of(w);
+	bool failed = p->phase == PHASE_FAILED && p->reason.class != ERR_NONE;
 
 	p->work.worker = NULL;
 	p->work.stuck += left;
@@ -40,11 +41,12 @@ static void on_work_done(struct worker *w, const struct err *e, bool left)
 	if (r && !e)
 		request_emit(p->sup, r->on ? "pool-built" : "pool-deleted", p->name);
 	/* What its start has failed for is over, and it is started by whoever asks, not by itself. */
-	if (!e && p->phase == PHASE_FAILED && p->reason.class != ERR_NONE)
+	if (!e && failed)
 		pool_want(p, false);
 	if (r)
 		request_end(r, e);
-	loop_arm(p->sup->loop, &p->tries.retry, 0); /* pool-destroy may have called us */
+	if (!e || !failed || !p->want.active) /* else nothing has changed that it failed for */
+		loop_arm(p->sup->loop, &p->tries.retry, 0); /* pool-destroy may have called us */
 	w->sup->up->step_shutdown(w->sup);
 }
 
