@@ -71,7 +71,7 @@ deps = $(call first,$(foreach v,DEPS_CC DEPS_ARCH DEPS_APT DEPS_MIRROR DEPS_JOBS
 packages = $(call first,SETUP_LAST_WORD=1 tests/setup $(1))
 # Missing compilers and the like are installed for root, and named to everybody else.
 ROOT     := $(filter 0,$(shell id -u))
-$(if $(and $(FOREIGN),$(filter setup lint check check-% conformance demo demo-all demo-shell fuzz bench,$(GOALS))),$(error make $(firstword $(GOALS)) is about this machine, ARCH=$(ARCH) about another one: leave one of them out))
+$(if $(and $(FOREIGN),$(filter setup lint check check-% conformance demo demo-all demo-shell fuzz fuzz-long bench,$(GOALS))),$(error make $(firstword $(GOALS)) is about this machine, ARCH=$(ARCH) about another one: leave one of them out))
 DEPS_APT ?= $(if $(ROOT),1,0)
 export DEPS_APT
 ifneq ($(filter demo demo-all demo-shell bench,$(GOALS)),)
@@ -81,7 +81,7 @@ $(if $(filter demo demo-shell,$(GOALS)),$(call packages,--for demo deps/packages
 $(if $(filter bench,$(GOALS)),$(call packages,--for bench deps/packages tests/packages))
 $(if $(filter demo-all,$(GOALS)),$(call packages,deps/packages tests/packages tests/full/packages))
 $(if $(filter lint,$(GOALS)),$(call packages,--for san --for lint tests/packages))
-$(if $(filter fuzz,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
+$(if $(filter fuzz fuzz-long,$(GOALS)),$(call packages,--for san --for fuzz tests/packages))
 $(if $(filter check-distros,$(GOALS)),$(call packages,tests/distros/packages))
 $(if $(filter check-full,$(GOALS)),$(call packages,deps/packages tests/packages tests/full/packages))
 $(if $(filter setup check conformance,$(GOALS)),$(call packages,deps/packages deps/packages-aarch64 $(wildcard deps/*/packages) tests/packages tests/full/packages))
@@ -117,7 +117,7 @@ LIBS_ALL    = $(shell pkg-config --libs $(PC)) $(PC_LIBS)
 else
 # Static, musl, our own builds of the libraries (deps/): what is shipped, and what host smoke tests and QEMU run on.
 # The compiler is the one that the libraries are built with. cc and gcc mean this machine's, which musl-gcc calls in its own way.
-ifneq ($(filter-out clean help setup lint fuzz conformance check-distros,$(GOALS)),)
+ifneq ($(filter-out clean help setup lint fuzz fuzz-long conformance check-distros,$(GOALS)),)
 ifneq ($(and $(filter-out default,$(origin CC)),$(filter-out cc gcc $(or $(DEPS_CC),musl-gcc),$(CC))),)
 $(error CC=$(CC) would mix two C libraries: the static program is built by a musl compiler, which DEPS_CC names (musl-gcc); CC is for SAN=1)
 endif
@@ -238,7 +238,15 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
 fuzz: ## libFuzzer on every target, FUZZ_SECONDS (60) each
 	@$(MAKE) --no-print-directory SAN=1 CC=clang B=build/fuzzing CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-run
 FUZZ_SECONDS ?= 60
-.PHONY: fuzz-run
+fuzz-long: ## libFuzzer on one target, FUZZ_LONG (rpc), for FUZZ_HOURS (24) of processor time: on all processors at once
+	@$(MAKE) --no-print-directory SAN=1 CC=clang B=build/fuzzing CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-long-run
+FUZZ_LONG ?= rpc
+FUZZ_HOURS ?= 24
+.PHONY: fuzz-run fuzz-long fuzz-long-run
+fuzz-long-run: $(B)/fuzz/fuzz_$(FUZZ_LONG)
+	@mkdir -p $(B)/corpus/$(FUZZ_LONG) $(B)/found
+	$(B)/fuzz/fuzz_$(FUZZ_LONG) -fork=$$(nproc) -max_total_time=$$(($(FUZZ_HOURS) * 3600 / $$(nproc))) -timeout=10 -print_final_stats=1 \
+	  -artifact_prefix=$(B)/found/$(FUZZ_LONG)- $(B)/corpus/$(FUZZ_LONG) tests/fuzz/corpus/$(FUZZ_LONG)
 fuzz-run: $(FUZZ)
 	@for f in $(FUZZ); do n=$${f##*/fuzz_}; mkdir -p $(B)/corpus/$$n $(B)/found; echo "== $$n"; \
 	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -timeout=10 -artifact_prefix=$(B)/found/$$n- \

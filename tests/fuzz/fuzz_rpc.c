@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Fuzz target: libvirt's protocol. A client of a server in this process says whatever it likes, with packets
- * that are packets (the first byte is odd) or with any bytes; verbs are the real table, with answers that are
- * made up here, so that no worker is needed. Whatever comes, the server stays whole, what it says is packets,
- * and a client that comes afterwards is answered.
+ * Fuzz target: libvirt's protocol. A client of a server in this process says whatever it likes: any bytes,
+ * packets that are packets, or what a script says (rpc_script.h), as the first byte has it. Verbs are the
+ * real table, with answers that are made up here, so that no worker is needed. Whatever comes, the server
+ * stays whole, what it says is packets, and another client is answered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +19,17 @@
 #include "base/util.h"
 #include "control/codec.h"
 #include "control/peer.h"
-#include "control/rpc/rpc.h"
 #include "control/verbs/verbs.h"
+#include "rpc_script.h"
 #include "supervisor/inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
+/* libFuzzer's own; where the corpus is only replayed there is none */
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most) __attribute__((weak));
+
+/* The first byte of an input: how the client speaks. */
+enum { HOW_PACKETS = 1, HOW_OPENED = 2, HOW_SLOWLY = 4, HOW_SCRIPT = 8, HOW_LATE = 16 };
 
 #define UUID  "8d0d2b4e-2f0a-4a6e-9b3f-0d2b7a6c1e01"
 #define VERBS 128
@@ -34,13 +40,15 @@ static struct supervisor sup;
 static struct server server;
 static struct pool pools[2];
 static struct verb verbs[VERBS];
+static int nowhere; /* a descriptor that is no end of a pipe */
 /* the workers' ends of streams */
 static struct {
 	int fd;
 	struct call *c;
-	bool in;
+	bool in, late; /* late: it is not done before somebody says so */
 } pipes[PIPES];
 static size_t npipes;
+static bool workers_are_late;
 
 static void require(bool holds)
 {
@@ -80,6 +88,7 @@ static void answer_stream(struct call *c, bool in)
 	call_waiter(c);
 	pipes[npipes].fd = fd;
 	pipes[npipes].c = c;
+	pipes[npipes].late = workers_are_late;
 	pipes[npipes++].in = in;
 	if (in)
 		fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -130,6 +139,8 @@ static void begin(void)
 		return;
 	begun = true;
 	signal(SIGPIPE, SIG_IGN);
+	nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	require(nowhere >= 0);
 	log_set("error", NULL);
 	require(loop_init(&loop, &e) == 0);
 	for (; verb_table[n].name; n++) {
@@ -176,30 +187,71 @@ static bool is_call_there(const struct call *c)
 	return false;
 }
 
+static void end_pipe(size_t i, bool failed)
+{
+	struct call *c = pipes[i].c;
+	struct err e = { 0 };
+
+	close(pipes[i].fd);
+	pipes[i] = pipes[--npipes];
+	if (!is_call_there(c) || c->stage != CALL_PARKED)
+		return;
+	final_num(c, "bytes", 3);
+	if (failed) {
+		err_set(&e, ERR_STORAGE, "it cannot be read");
+		call_fail(c, &e);
+	} else {
+		call_ok(c);
+	}
+}
+
 static void work_pipes(bool all)
 {
-	char bytes[65536];
+	static char bytes[65536];
 
 	for (size_t i = 0; i < npipes;) {
-		ssize_t n = pipes[i].in ? read(pipes[i].fd, bytes, sizeof(bytes)) : 0;
-		struct call *c = pipes[i].c;
+		ssize_t n = pipes[i].in && !pipes[i].late ? read(pipes[i].fd, bytes, sizeof(bytes)) : 0;
 
-		if (!all && (n > 0 || (n < 0 && errno == EAGAIN))) {
+		if (!all && (pipes[i].late || n > 0 || (n < 0 && errno == EAGAIN)))
 			i++;
-			continue;
-		}
-		close(pipes[i].fd);
-		pipes[i] = pipes[--npipes];
-		if (is_call_there(c) && c->stage == CALL_PARKED) {
-			final_num(c, "bytes", 3);
-			call_ok(c);
-		}
+		else
+			end_pipe(i, false);
 	}
+}
+
+/* What a worker does without being asked: it ends, well or not, goes on, or says something. */
+static void work_one(const struct deed *o)
+{
+	const struct stream_frame odd = { .length = o->c & 1 ? UINT64_MAX : 5, .hole = o->c >> 1 & 1 };
+	size_t i = npipes ? o->a % npipes : 0;
+	ssize_t n = 0;
+
+	if (!npipes)
+		return;
+	switch (o->b % 6) {
+	case 0:
+	case 1:
+		end_pipe(i, o->b % 6);
+		return;
+	case 2:
+		pipes[i].late = !pipes[i].late;
+		return;
+	case 3:
+		n = pipes[i].in ? 0 : write(pipes[i].fd, &odd, sizeof(odd));
+		break;
+	case 4:
+		n = pipes[i].in ? 0 : write(pipes[i].fd, "some more", 5);
+		break;
+	case 5: /* it reads no more, and is not done */
+		if (pipes[i].in)
+			dup2(nowhere, pipes[i].fd);
+	}
+	(void)n;
 }
 
 static void turn(void)
 {
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++) {
 		loop_round(&loop, clock_ms());
 		work_pipes(false);
 	}
@@ -207,11 +259,14 @@ static void turn(void)
 
 /* ---- the client ---- */
 
-/* What comes back is packets, with nothing between them. */
+/* What comes back is packets, with nothing between them. NULL: it is not read. */
 static void hear(int fd, struct buf *heard)
 {
-	char bytes[65536];
+	static char bytes[65536];
 	ssize_t n;
+
+	if (!heard)
+		return;
 
 	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
 		buf_add(heard, bytes, (size_t)n);
@@ -242,14 +297,6 @@ static void say(int fd, const char *data, size_t size, size_t piece, struct buf 
 		hear(fd, heard);
 	}
 }
-
-/* Procedures that there are, and some that there are not. */
-static const short procedures[] = {
-	1,   2,   3,   4,   6,   7,   59,  60,  66,  70,  110, 149, 157, 360, 361, 368, 369, 380, 381,  419,
-	403, 71,  72,  73,  74,  281, 75,  76,  77,  78,  79,  80,  81,  82,  83,  84,  85,  86,  391,  87,
-	88,  89,  90,  154, 155, 91,  92,  282, 93,  125, 94,  95,  96,  97,  98,  378, 99,  100, 165,  259,
-	208, 209, 260, 139, 140, 287, 141, 147, 142, 143, 144, 145, 146, 51,  273, 0,   23,  370, 9999,
-};
 
 /* From bytes to packets with headers that are mostly right: of each the procedure, the type, serial and
  * status in one byte each, the payload's length in two. */
@@ -285,17 +332,22 @@ static void open_first(struct buf *out)
 	packet_end(out, start, 0);
 }
 
-/* Another client is answered all the same. */
+/* Another client is answered all the same; now and then it is a new one. */
 static void another(void)
 {
+	static int fd = -1, times;
 	const struct packet_header h = {
 		.program = PROGRAM_REMOTE, .version = 1, .procedure = 66, .serial = 9
 	};
 	struct buf ask = BUF_INIT;
 	char bytes[64];
-	int fd = connect_one();
 	ssize_t n = -1;
 
+	if (times++ % 32 == 0) {
+		if (fd >= 0)
+			close(fd);
+		fd = connect_one();
+	}
 	packet_empty(&ask, &h, PACKET_CALL, PACKET_OK);
 	require(send(fd, ask.data, ask.len, MSG_NOSIGNAL) == (ssize_t)ask.len);
 	for (int i = 0; i < 20 && n < 0; i++) {
@@ -303,26 +355,11 @@ static void another(void)
 		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 	}
 	require(n == 36);
-	close(fd);
-	turn();
 	buf_free(&ask);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void happen(void)
 {
-	struct buf said = BUF_INIT, heard = BUF_INIT;
-	uint8_t how = size ? data[0] : 0;
-	int fd;
-
-	begin();
-	fd = connect_one();
-	if (how & 2)
-		open_first(&said);
-	if (size && (how & 1))
-		structured(data + 1, size - 1, &said);
-	else if (size)
-		buf_add(&said, data + 1, size - 1);
-	say(fd, buf_str(&said), said.len, how & 4 ? 7 : 60000, &heard);
 	events_emit(&sup, &(struct event){ .name = "secret-value-changed",
 	                                   .fields = { { .key = "secret", .text = UUID } },
 	                                   .nfields = 1 });
@@ -330,15 +367,103 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		virt_tell(p, &(struct event){ .name = "pool-built",
 		                              .fields = { { .key = "pool", .text = "one" } },
 		                              .nfields = 1 });
+}
+
+/* What a script says; true: the client reads no more. */
+static bool play(int fd, const uint8_t *data, size_t size, size_t piece, struct buf *heard)
+{
+	struct buf said = BUF_INIT;
+	struct deed broken = { .kind = OP_KINDS };
+	bool deaf = false;
+
+	for (size_t i = 0; i < OPS && size >= OP_BYTES; i++, data += OP_BYTES, size -= OP_BYTES) {
+		struct deed o = deed_read(data);
+		size_t start = said.len;
+
+		if (deed_packet(&o, &said)) {
+			if (broken.kind == OP_BREAK)
+				break_packet(&said, start, &broken);
+			broken.kind = OP_KINDS;
+			continue;
+		}
+		say(fd, buf_str(&said), said.len, piece, deaf ? NULL : heard);
+		buf_free(&said);
+		if (o.kind == OP_WORKER)
+			work_one(&o);
+		else if (o.kind == OP_BREAK)
+			broken = o;
+		else if (o.kind == OP_DEAF)
+			deaf = !deaf;
+		else if (o.kind == OP_SHUT && o.a % 8 == 0)
+			shutdown(fd, SHUT_WR);
+		else if (o.kind == OP_EVENT)
+			happen();
+	}
+	say(fd, buf_str(&said), said.len, piece, deaf ? NULL : heard);
+	buf_free(&said);
+	return deaf;
+}
+
+static void converse(int fd, uint8_t how, const uint8_t *data, size_t size)
+{
+	struct buf said = BUF_INIT, heard = BUF_INIT;
+	size_t piece = how & HOW_SLOWLY ? 7 : 60000;
+	bool deaf = false;
+
+	workers_are_late = how & HOW_LATE;
+	if (how & HOW_OPENED)
+		open_first(&said);
+	if (how & HOW_SCRIPT) {
+		say(fd, buf_str(&said), said.len, 60000, &heard);
+		deaf = play(fd, data, size, how & HOW_SLOWLY ? 97 : 60000, &heard);
+	} else {
+		if (how & HOW_PACKETS)
+			structured(data, size, &said);
+		else
+			buf_add(&said, (const char *)data, size);
+		say(fd, buf_str(&said), said.len, piece, &heard);
+		happen();
+	}
 	turn();
-	hear(fd, &heard);
+	if (!deaf)
+		hear(fd, &heard);
+	buf_free(&said);
+	buf_free(&heard);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int fd;
+
+	begin();
+	fd = connect_one();
+	if (size)
+		converse(fd, data[0], data + 1, size - 1);
 	another();
 	close(fd);
 	turn();
 	work_pipes(true);
 	turn();
-	require(server.npeers == 0);
-	buf_free(&said);
-	buf_free(&heard);
+	require(server.npeers == 1); /* the other one */
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
+{
+	uint32_t dice = seed;
+	size_t n;
+
+	if (size == 0 || most < 1 + OP_BYTES || rolled(&dice) % 16 == 0)
+		return LLVMFuzzerMutate(data, size, most);
+	if (!(data[0] & HOW_SCRIPT) && rolled(&dice) % 8)
+		return LLVMFuzzerMutate(data, size, most);
+	if (rolled(&dice) % 32 == 0)
+		data[0] ^= (uint8_t)(rolled(&dice) & (HOW_SLOWLY | HOW_LATE));
+	if (!(data[0] & HOW_SCRIPT))
+		data[0] = (uint8_t)(HOW_SCRIPT | HOW_OPENED | (data[0] & HOW_SLOWLY));
+	most = most > 1 + OPS * OP_BYTES ? OPS : (most - 1) / OP_BYTES;
+	n = (size - 1) / OP_BYTES < most ? (size - 1) / OP_BYTES : most;
+	for (uint32_t times = 1 + rolled(&dice) % 4; times > 0; times--)
+		n = script_mutate(data + 1, n, most, &dice);
+	return 1 + n * OP_BYTES;
 }
